@@ -1,0 +1,97 @@
+//! Adder graphs: a constant matrix as two-operand additions.
+//!
+//! Against the matrix it comes from, a graph fixes in which order terms are added and which partial sums are shared.
+//! It knows nothing of clocks (that is the schedule's) nor of multipliers (the circuit's).
+//!
+//! Invariants, checked by [`prove`]:
+//! - nodes are in topological order: an addition reads only nodes with a smaller id;
+//! - the first `inputs` nodes are the inputs, one per column of the matrix, and no others are;
+//! - output c computes row c of the matrix exactly.
+
+pub mod prove;
+pub mod share;
+
+pub use prove::prove;
+pub use share::{Effort, Options, Solution, share};
+
+use ndarray::Array2;
+
+/// A matrix of small integers, `[n_out, n_in]`: row c holds the coefficients of output c. Ternary is the common case.
+pub type Matrix = Array2<i32>;
+
+/// A node of one [`AdderGraph`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// Position in [`AdderGraph::nodes`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// `(-1)^negate · node · 2^shift`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Term {
+    /// The node that is read.
+    pub node: NodeId,
+    /// Left shift in bits; 0 throughout in graphs of ternary matrices.
+    pub shift: u32,
+    /// Whether the term is subtracted.
+    pub negate: bool,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Node {
+    /// Input number `0`, a column of the matrix.
+    Input(u32),
+    /// A two-operand addition; at least one term is not negated where the optimiser can arrange it.
+    Add(Term, Term),
+}
+
+/// A linear circuit; `outputs[c]` is row c of the matrix, `None` where that row is zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdderGraph {
+    /// Inputs first, then additions, in topological order.
+    pub nodes: Vec<Node>,
+    /// Number of inputs, the columns of the matrix (unused ones included).
+    pub inputs: usize,
+    /// One per row of the matrix.
+    pub outputs: Vec<Option<Term>>,
+}
+
+impl AdderGraph {
+    /// Number of two-operand additions.
+    pub fn adders(&self) -> usize {
+        self.nodes.len() - self.inputs
+    }
+
+    /// Additions on the longest path from an input to each node.
+    pub fn depths(&self) -> Vec<u32> {
+        let mut depths = vec![0u32; self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate() {
+            if let Node::Add(a, b) = node {
+                depths[i] = 1 + depths[a.node.index()].max(depths[b.node.index()]);
+            }
+        }
+        depths
+    }
+
+    /// Additions on the longest path from an input to an output.
+    pub fn depth(&self) -> u32 {
+        let depths = self.depths();
+        self.outputs.iter().flatten().map(|t| depths[t.node.index()]).max().unwrap_or(0)
+    }
+}
+
+/// Additions without any sharing: Σ over rows of max(0, nonzero signed digits - 1) in canonical signed-digit form.
+pub fn naive_adders(matrix: &Matrix) -> usize {
+    matrix.rows().into_iter().map(|row| row.iter().map(|&v| signed_digits(v)).sum::<usize>().saturating_sub(1)).sum()
+}
+
+/// Number of nonzero digits of the canonical signed-digit form of `v`.
+pub fn signed_digits(v: i32) -> usize {
+    let v = i64::from(v).unsigned_abs();
+    ((v ^ (3 * v)) >> 1).count_ones() as usize
+}

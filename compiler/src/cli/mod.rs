@@ -1,0 +1,73 @@
+//! The command line: one file per command.
+
+mod check;
+mod demo;
+mod doctor;
+mod eval;
+mod matrix;
+mod report;
+mod simulate;
+mod train;
+mod verilog;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use strassenc_runtime::{Kind, Result};
+
+/// Set once by Ctrl-C; long work polls it, leaves a resumable state and returns [`Kind::Interrupted`].
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Takes a neural network down to a multiplication budget and then down to gates.
+#[derive(Parser)]
+#[command(name = "strassenc", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Train(train::Args),
+    Eval(eval::Args),
+    Verilog(verilog::Args),
+    Simulate(simulate::Args),
+    Report(report::Args),
+    Check(check::Args),
+    Matrix(matrix::Args),
+    Doctor(doctor::Args),
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // A second Ctrl-C ends the program at once.
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(Kind::Interrupted.exit_status().into());
+        }
+        eprintln!("\ninterrupted: finishing the step at hand (Ctrl-C again to stop at once)");
+    });
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(error.kind().exit_status())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Eval(args) => eval::run(args),
+        Command::Verilog(args) => verilog::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Matrix(args) => matrix::run(args),
+        Command::Doctor(args) => doctor::run(args),
+    }
+}

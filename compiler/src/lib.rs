@@ -1,0 +1,11 @@
+//! strassenc's compiler: from an integer network to gates.
+//!
+//! Data flows one way: `lower` (model → [`ir`]) → [`adder_graph`] (share, prove) → [`circuit`] → [`schedule`] → `emit`.
+//! All of that is pure: no clock, no unseeded randomness, no environment. Processes are started only by `simulate` and
+//! `synth`.
+
+pub mod adder_graph;
+pub mod circuit;
+pub mod interval;
+pub mod ir;
+pub mod schedule;

@@ -1,0 +1,122 @@
+//! One error type for the whole project: what is wrong, where, why, and the way out.
+
+use std::fmt;
+
+/// Shorthand for results of this project.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of failure an [`Error`] is; decides the exit status of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The user's input is wrong: a file, an option, a description. Exit status 2.
+    Input,
+    /// A file could not be read or written. Exit status 3.
+    Io,
+    /// An external program is missing or failed. Exit status 4.
+    Tool,
+    /// Two things that must be equal differ: a mismatch, a refused proof. Exit status 1.
+    Mismatch,
+    /// The user interrupted; what was done so far is kept. Exit status 130.
+    Interrupted,
+    /// A bug of strassenc itself. Exit status 70.
+    Internal,
+}
+
+impl Kind {
+    /// The exit status of a program that ends with this kind of error.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Kind::Mismatch => 1,
+            Kind::Input => 2,
+            Kind::Io => 3,
+            Kind::Tool => 4,
+            Kind::Internal => 70,
+            Kind::Interrupted => 130,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Input => "input",
+            Kind::Io => "io",
+            Kind::Tool => "tool",
+            Kind::Mismatch => "mismatch",
+            Kind::Interrupted => "interrupted",
+            Kind::Internal => "internal",
+        }
+    }
+}
+
+/// A diagnostic: the place, the cause and the way out.
+///
+/// Rendered as
+/// ```text
+/// error[input]: digits.toml:7: unknown key `unitz`
+///   help: did you mean `units`?
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(Box<Diagnostic>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Diagnostic {
+    kind: Kind,
+    place: String,
+    cause: String,
+    help: Option<String>,
+}
+
+impl Error {
+    /// An error of `kind` at `place` (a path, `path:line`, a layer or an option) with its cause.
+    pub fn new(kind: Kind, place: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Error(Box::new(Diagnostic { kind, place: place.to_string(), cause: cause.to_string(), help: None }))
+    }
+
+    /// Bad input at `place`.
+    pub fn input(place: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self::new(Kind::Input, place, cause)
+    }
+
+    /// A file that could not be read or written.
+    pub fn io(path: impl AsRef<std::path::Path>, cause: impl fmt::Display) -> Self {
+        Self::new(Kind::Io, path.as_ref().display(), cause)
+    }
+
+    /// An external program that is missing or failed.
+    pub fn tool(tool: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self::new(Kind::Tool, tool, cause)
+    }
+
+    /// Two things that must be equal differ.
+    pub fn mismatch(place: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self::new(Kind::Mismatch, place, cause)
+    }
+
+    /// A broken invariant of strassenc itself.
+    pub fn internal(place: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self::new(Kind::Internal, place, cause).help("this is a bug in strassenc: please report it")
+    }
+
+    /// Adds the way out.
+    pub fn help(mut self, help: impl fmt::Display) -> Self {
+        self.0.help = Some(help.to_string());
+        self
+    }
+
+    /// The kind of failure.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let d = &self.0;
+        write!(f, "error[{}]: {}: {}", d.kind.word(), d.place, d.cause)?;
+        if let Some(help) = &d.help {
+            write!(f, "\n  help: {}", help.replace('\n', "\n        "))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

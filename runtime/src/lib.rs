@@ -1,0 +1,14 @@
+//! strassenc's runtime: everything about networks before they become gates.
+//!
+//! `network` (description) and `data` feed `train`, which ends in a `model`; [`golden`] computes the model's integers in
+//! plain loops. `train` and `golden` never import each other: both stand on [`model`].
+
+pub mod error;
+pub mod files;
+pub mod format;
+pub mod golden;
+pub mod model;
+
+pub use error::{Error, Kind, Result};
+pub use format::Format;
+pub use model::Model;

@@ -1,0 +1,1 @@
+//! Helpers of the tests that cross stages; the tests themselves are in `tests/tests/`.
