@@ -6,6 +6,7 @@
 
 pub mod adder_graph;
 pub mod circuit;
+pub mod emit;
 pub mod interval;
 pub mod ir;
 pub mod schedule;
