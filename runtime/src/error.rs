@@ -120,3 +120,11 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// The word of `known` that `word` is probably a slip of, for "did you mean".
+pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let distance = |k: &str| strsim::damerau_levenshtein(&word, &k.to_lowercase());
+    let best = known.into_iter().min_by_key(|k| distance(k))?;
+    (distance(best) <= 1 + word.len() / 4).then_some(best)
+}

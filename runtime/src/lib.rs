@@ -8,7 +8,9 @@ pub mod files;
 pub mod format;
 pub mod golden;
 pub mod model;
+pub mod network;
 
 pub use error::{Error, Kind, Result};
 pub use format::Format;
 pub use model::Model;
+pub use network::Network;

@@ -1,0 +1,155 @@
+//! From and to TOML text: what is wrong, on which line, and what was probably meant.
+
+use crate::error::{Error, closest};
+use std::fmt::Display;
+use toml::de::{DeTable, DeValue};
+
+/// One step from a value of a document to a value inside it.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Key(&'static str),
+    Index(usize),
+}
+
+/// Where in a description something stands, e.g. `layers[2].dense.r`.
+#[derive(Clone, Debug)]
+pub(super) struct Place(Vec<Step>);
+
+impl Place {
+    pub(super) fn new(key: &'static str) -> Self {
+        Place(vec![Step::Key(key)])
+    }
+
+    pub(super) fn key(mut self, key: &'static str) -> Self {
+        self.0.push(Step::Key(key));
+        self
+    }
+
+    pub(super) fn index(mut self, index: usize) -> Self {
+        self.0.push(Step::Index(index));
+        self
+    }
+
+    pub(super) fn last_key(&self) -> &'static str {
+        self.0.iter().rev().find_map(|s| if let Step::Key(k) = s { Some(*k) } else { None }).unwrap_or_default()
+    }
+
+    /// Byte offset of the value in `text`, or of the innermost one around it that is written there.
+    fn offset(&self, text: &str) -> Option<usize> {
+        let document = DeTable::parse(text).ok()?;
+        let mut offset = 0;
+        let mut value: Option<&DeValue> = None;
+        for step in &self.0 {
+            let next = match (step, value) {
+                (Step::Key(key), None) => document.get_ref().get(*key),
+                (Step::Key(key), Some(v)) => v.get(*key),
+                (Step::Index(i), Some(v)) => v.get(*i),
+                (Step::Index(_), None) => None,
+            };
+            let Some(next) = next else { break };
+            offset = next.span().start;
+            value = Some(next.get_ref());
+        }
+        Some(offset)
+    }
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) if i == 0 => write!(f, "{key}")?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A rule of descriptions that is broken.
+#[derive(Debug)]
+pub(super) struct Violation {
+    place: Place,
+    cause: String,
+    help: Option<String>,
+}
+
+impl Violation {
+    pub(super) fn new(place: Place, cause: impl Display) -> Self {
+        Violation { place, cause: cause.to_string(), help: None }
+    }
+
+    pub(super) fn help(mut self, help: impl Display) -> Self {
+        self.help = Some(help.to_string());
+        self
+    }
+
+    /// As an error at `file:line`.
+    pub(super) fn at(self, file: &str, text: &str) -> Error {
+        let line = self.place.offset(text).map_or(1, |offset| line_of(text, offset));
+        self.error(format!("{file}:{line}"))
+    }
+
+    /// As an error of a description made in code.
+    pub(super) fn in_network(self, name: &str) -> Error {
+        let place = format!("network `{name}`, {}", self.place);
+        self.error(place)
+    }
+
+    fn error(self, place: String) -> Error {
+        let error = Error::input(place, self.cause);
+        match self.help {
+            Some(help) => error.help(help),
+            None => error,
+        }
+    }
+}
+
+/// 1-based.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|&b| b == b'\n').count() + 1
+}
+
+/// An error of the TOML parser or of serde, in our words.
+pub(super) fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Error {
+    let line = error.span().map_or(1, |span| line_of(text, span.start));
+    let message = error.message().replace('\n', ", ");
+    let place = format!("{file}:{line}");
+    // serde puts the word at fault first and the known ones after it, each in backticks.
+    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let sort = ["unknown field", "unknown variant", "missing field"].iter().find(|s| message.starts_with(**s));
+    match (sort, words.split_first()) {
+        (Some(&"missing field"), Some((key, _))) => Error::input(place, format_args!("the key `{key}` is missing")),
+        (Some(&sort), Some((word, known))) => {
+            let what = if sort == "unknown field" { "key" } else { "value" };
+            let help = match closest(word, known.iter().copied()) {
+                Some(best) => format!("did you mean `{best}`?"),
+                None => format!("known here: {}", known.join(", ")),
+            };
+            Error::input(place, format_args!("unknown {what} `{word}`")).help(help)
+        }
+        _ => Error::input(place, plain(&message)),
+    }
+}
+
+/// Rust's type names, as a reader of TOML would put them.
+fn plain(message: &str) -> String {
+    let mut message = message.to_owned();
+    for (rust, words) in [
+        ("expected usize", "expected a whole number ≥ 0"),
+        ("expected u32", "expected a whole number ≥ 0"),
+        ("expected u64", "expected a whole number ≥ 0"),
+        ("expected i32", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected struct Dense", "expected e.g. `{ units = 64, r = 128 }`"),
+        ("expected struct Input", "expected e.g. `{ shape = [28, 28], bits = 8, frac = 8 }`"),
+        ("expected struct Bits", "expected e.g. `{ activations = 8, coefficients = 8 }`"),
+        ("expected struct Phase", "expected e.g. `{ epochs = 10, learning_rate = 1e-3 }`"),
+        ("expected struct Step", "expected e.g. `{ every = 10, factor = 0.1 }`"),
+        ("expected struct Recipe", "expected a table"),
+    ] {
+        message = message.replace(rust, words);
+    }
+    message
+}

@@ -1,0 +1,37 @@
+//! Descriptions that ship with strassenc.
+
+use super::Network;
+use crate::error::{Error, Kind, Result, closest};
+use crate::files;
+use std::path::Path;
+
+/// Name and text of each ready description.
+pub fn ready() -> &'static [(&'static str, &'static str)] {
+    macro_rules! embed {
+        ($($name:literal),*) => { &[$(($name, include_str!(concat!("../../networks/", $name, ".toml")))),*] };
+    }
+    embed!("digits", "mnist", "fashion-mnist")
+}
+
+/// The description that `what` names: a file, or else one of the [`ready`] ones.
+///
+/// # Errors
+/// Where it is neither, with what was probably meant; or where the description is wrong.
+pub fn find(what: &str) -> Result<Network> {
+    let path = Path::new(what);
+    if path.is_file() {
+        return Network::parse(what, &files::read_text(path)?);
+    }
+    if let Some((name, text)) = ready().iter().find(|(name, _)| *name == what) {
+        return Network::parse(&format!("{name}.toml (ready)"), text);
+    }
+    let names = || ready().iter().map(|(name, _)| *name);
+    if what.ends_with(".toml") || what.contains('/') {
+        return Err(Error::new(Kind::Io, what, "there is no such network description"));
+    }
+    let help = match closest(what, names()) {
+        Some(best) => format!("did you mean `{best}`?"),
+        None => format!("give the path of a .toml file, or one of: {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    Err(Error::input(what, "is neither a file nor a ready network description").help(help))
+}
