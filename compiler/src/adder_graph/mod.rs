@@ -8,11 +8,13 @@
 //! - the first `inputs` nodes are the inputs, one per column of the matrix, and no others are;
 //! - output c computes row c of the matrix exactly.
 
+mod greedy;
 pub mod prove;
 pub mod share;
+mod sums;
 
 pub use prove::prove;
-pub use share::{Effort, Options, Solution, share};
+pub use share::{Effort, Options, Solution, share, share_until};
 
 use ndarray::Array2;
 

@@ -1,12 +1,294 @@
 //! The proof that an adder graph equals its matrix, through exact coefficient vectors. Shares nothing with the optimiser.
+//!
+//! A node of a linear circuit *is* its vector of coefficients, one per input. The proof computes all of them, a block of
+//! columns at a time and each no longer than it is read, and compares those of the outputs with the rows of the matrix.
 
-use super::{AdderGraph, Matrix};
+use super::{AdderGraph, Matrix, Node, Term};
 use strassenc_runtime::{Error, Result};
+
+/// Columns proved at a time: a vector fills eight cache lines.
+const BLOCK: usize = 64;
+
+/// Coefficients must stay below 2^62 in magnitude; no graph of an i32 matrix has reason to come near.
+const MAGNITUDE_BITS: u32 = 62;
 
 /// Proves that `graph` computes `matrix · x` for every integer x.
 ///
 /// # Errors
 /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) naming the node or the row that is wrong.
-pub fn prove(_graph: &AdderGraph, _matrix: &Matrix) -> Result<()> {
-    Err(Error::internal("prove", "not written yet"))
+pub fn prove(graph: &AdderGraph, matrix: &Matrix) -> Result<()> {
+    let (n_out, n_in) = matrix.dim();
+    structure(graph, n_out, n_in)?;
+    let last_use = last_uses(graph);
+    for first in (0..n_in).step_by(BLOCK) {
+        block(graph, matrix, first, &last_use)?;
+    }
+    Ok(())
+}
+
+/// Checks the counts, the inputs and the topological order.
+fn structure(graph: &AdderGraph, n_out: usize, n_in: usize) -> Result<()> {
+    let wrong = |place: String, cause: String| Err(Error::mismatch(format!("adder graph: {place}"), cause));
+    if graph.inputs != n_in || graph.nodes.len() < n_in {
+        return wrong("inputs".into(), format!("{} of them for a matrix of {n_in} columns", graph.inputs));
+    }
+    if graph.outputs.len() != n_out {
+        return wrong("outputs".into(), format!("{} of them for a matrix of {n_out} rows", graph.outputs.len()));
+    }
+    for (i, node) in graph.nodes.iter().enumerate() {
+        match *node {
+            Node::Input(column) if i < n_in && column as usize == i => {}
+            Node::Add(a, b) if i >= n_in => {
+                for term in [a, b] {
+                    if term.node.index() >= i {
+                        return wrong(
+                            format!("node {i}"),
+                            format!("reads node {}, which is not before it", term.node.0),
+                        );
+                    }
+                    if term.shift >= MAGNITUDE_BITS {
+                        return wrong(format!("node {i}"), format!("shifts by {} bits", term.shift));
+                    }
+                }
+            }
+            Node::Input(column) => return wrong(format!("node {i}"), format!("is input {column}, out of its place")),
+            Node::Add(..) => return wrong(format!("node {i}"), format!("is an addition in the place of input {i}")),
+        }
+    }
+    for (row, term) in graph.outputs.iter().enumerate() {
+        if let Some(term) = term {
+            if term.node.index() >= graph.nodes.len() {
+                return wrong(format!("row {row}"), format!("reads node {}, which does not exist", term.node.0));
+            }
+            if term.shift >= MAGNITUDE_BITS {
+                return wrong(format!("row {row}"), format!("shifts by {} bits", term.shift));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The last node that reads each node; `usize::MAX` where an output does, 0 where nothing does.
+fn last_uses(graph: &AdderGraph) -> Vec<usize> {
+    let mut last = vec![0; graph.nodes.len()];
+    for (i, node) in graph.nodes.iter().enumerate() {
+        if let Node::Add(a, b) = node {
+            last[a.node.index()] = i;
+            last[b.node.index()] = i;
+        }
+    }
+    for term in graph.outputs.iter().flatten() {
+        last[term.node.index()] = usize::MAX;
+    }
+    last
+}
+
+/// The coefficients of one node in a block of columns.
+#[derive(Clone)]
+struct Vector {
+    values: [i64; BLOCK],
+    /// Bits that hold the magnitude of every value.
+    bits: u32,
+}
+
+/// Proves the columns from `first` on, at most [`BLOCK`] of them.
+fn block(graph: &AdderGraph, matrix: &Matrix, first: usize, last_use: &[usize]) -> Result<()> {
+    let width = BLOCK.min(graph.inputs - first);
+    // The slot of each node, `NONE` where its vector is zero or no longer read; slots are reused.
+    const NONE: u32 = u32::MAX;
+    let mut slot_of = vec![NONE; graph.nodes.len()];
+    let mut slots: Vec<Vector> = Vec::new();
+    let mut free: Vec<u32> = Vec::new();
+    let zero = Vector { values: [0; BLOCK], bits: 0 };
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let vector = match *node {
+            Node::Input(_) => {
+                if !(first..first + width).contains(&i) {
+                    continue;
+                }
+                let mut vector = zero.clone();
+                vector.values[i - first] = 1;
+                vector.bits = 1;
+                vector
+            }
+            Node::Add(a, b) => {
+                let (slot_a, slot_b) = (slot_of[a.node.index()], slot_of[b.node.index()]);
+                if slot_a == NONE && slot_b == NONE {
+                    continue;
+                }
+                let read = |slot: u32| if slot == NONE { &zero } else { &slots[slot as usize] };
+                let sum = add(a, read(slot_a), b, read(slot_b)).ok_or_else(|| {
+                    Error::mismatch(
+                        format!("adder graph: node {i}"),
+                        format!("a coefficient exceeds {MAGNITUDE_BITS} bits"),
+                    )
+                })?;
+                for term in [a, b] {
+                    let slot = &mut slot_of[term.node.index()];
+                    if *slot != NONE && last_use[term.node.index()] == i {
+                        free.push(*slot);
+                        *slot = NONE;
+                    }
+                }
+                sum
+            }
+        };
+        if last_use[i] == 0 || vector.bits == 0 {
+            continue;
+        }
+        slot_of[i] = match free.pop() {
+            Some(slot) => {
+                slots[slot as usize] = vector;
+                slot
+            }
+            None => {
+                slots.push(vector);
+                (slots.len() - 1) as u32
+            }
+        };
+    }
+    for (row, term) in graph.outputs.iter().enumerate() {
+        let slot = term.map_or(NONE, |t| slot_of[t.node.index()]);
+        let vector = if slot == NONE { &zero } else { &slots[slot as usize] };
+        let (shift, negate) = term.map_or((0, false), |t| (t.shift, t.negate));
+        for (k, &value) in vector.values[..width].iter().enumerate() {
+            let value = i128::from(value) << shift;
+            let (value, wanted) = (if negate { -value } else { value }, matrix[[row, first + k]]);
+            if value != i128::from(wanted) {
+                return Err(Error::mismatch(
+                    format!("adder graph: row {row}"),
+                    format!("the coefficient of input {} is {value} where the matrix has {wanted}", first + k),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The sum of two terms; `None` where a coefficient might exceed [`MAGNITUDE_BITS`].
+fn add(a: Term, x: &Vector, b: Term, y: &Vector) -> Option<Vector> {
+    // Exact: the sum of two magnitudes below 2^n is below 2^(n+1).
+    if (x.bits + a.shift).max(y.bits + b.shift) >= MAGNITUDE_BITS {
+        return None;
+    }
+    let factor = |t: Term| if t.negate { -(1i64 << t.shift) } else { 1i64 << t.shift };
+    let (p, q) = (factor(a), factor(b));
+    let mut sum = Vector { values: [0; BLOCK], bits: 0 };
+    let mut magnitudes = 0u64;
+    for k in 0..BLOCK {
+        sum.values[k] = p * x.values[k] + q * y.values[k];
+        magnitudes |= sum.values[k].unsigned_abs();
+    }
+    sum.bits = 64 - magnitudes.leading_zeros();
+    Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{NodeId, Options, share};
+    use super::*;
+    use ndarray::array;
+    use proptest::prelude::*;
+    use strassenc_runtime::Kind;
+
+    /// Matrices of up to three column blocks with at least one addition.
+    fn matrices() -> impl Strategy<Value = Matrix> {
+        (1usize..12, 2usize..150).prop_flat_map(|(n_out, n_in)| {
+            let entries = prop_oneof![3 => -1..=1, 1 => -20..=20];
+            proptest::collection::vec(entries, n_out * n_in).prop_map(move |mut values| {
+                values[..2].copy_from_slice(&[1, -1]);
+                Matrix::from_shape_vec((n_out, n_in), values).unwrap()
+            })
+        })
+    }
+
+    fn refused(graph: &AdderGraph, matrix: &Matrix) -> Result<(), TestCaseError> {
+        let error = prove(graph, matrix).expect_err("a mutated graph was accepted");
+        prop_assert_eq!(error.kind(), Kind::Mismatch);
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn a_mutated_graph_is_refused(
+            matrix in matrices(), pick in any::<prop::sample::Index>(), second in any::<bool>(), other in any::<prop::sample::Index>()
+        ) {
+            let graph = share(&matrix, &Options::default()).graph;
+            prove(&graph, &matrix).unwrap();
+            let at = graph.inputs + pick.index(graph.adders());
+            let mutate = |change: &dyn Fn(&mut Term)| {
+                let mut mutant = graph.clone();
+                if let Node::Add(a, b) = &mut mutant.nodes[at] {
+                    change(if second { b } else { a });
+                }
+                mutant
+            };
+            refused(&mutate(&|term| term.negate ^= true), &matrix)?;
+            refused(&mutate(&|term| term.shift += 1), &matrix)?;
+            let node = NodeId(other.index(graph.nodes.len()) as u32);
+            let mutant = mutate(&|term| term.node = node);
+            if mutant != graph {
+                refused(&mutant, &matrix)?;
+            }
+            let live: Vec<usize> = (0..graph.outputs.len()).filter(|&c| graph.outputs[c].is_some()).collect();
+            let row = live[pick.index(live.len())];
+            let mut mutant = graph.clone();
+            mutant.outputs[row].as_mut().unwrap().negate ^= true;
+            refused(&mutant, &matrix)?;
+            mutant.outputs[row] = None;
+            refused(&mutant, &matrix)?;
+        }
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        let matrix = array![[1, 1, 0], [1, 1, -1]];
+        let graph = share(&matrix, &Options::default()).graph;
+        let cause = |change: &dyn Fn(&mut AdderGraph)| {
+            let mut mutant = graph.clone();
+            change(&mut mutant);
+            prove(&mutant, &matrix).unwrap_err().to_string()
+        };
+        let add = |a, b| {
+            let term = |node| Term { node: NodeId(node), shift: 0, negate: false };
+            Node::Add(term(a), term(b))
+        };
+        assert_eq!(
+            cause(&|g| g.outputs[1] = g.outputs[0]),
+            "error[mismatch]: adder graph: row 1: the coefficient of input 2 is 0 where the matrix has -1"
+        );
+        assert_eq!(
+            cause(&|g| g.nodes[3] = add(0, 4)),
+            "error[mismatch]: adder graph: node 3: reads node 4, which is not before it"
+        );
+        assert_eq!(
+            cause(&|g| g.nodes[1] = Node::Input(0)),
+            "error[mismatch]: adder graph: node 1: is input 0, out of its place"
+        );
+        assert_eq!(
+            cause(&|g| g.nodes[3] = Node::Input(3)),
+            "error[mismatch]: adder graph: node 3: is input 3, out of its place"
+        );
+        assert_eq!(
+            cause(&|g| g.outputs.truncate(1)),
+            "error[mismatch]: adder graph: outputs: 1 of them for a matrix of 2 rows"
+        );
+        assert_eq!(
+            cause(&|g| g.inputs = 2),
+            "error[mismatch]: adder graph: inputs: 2 of them for a matrix of 3 columns"
+        );
+    }
+
+    #[test]
+    fn a_coefficient_that_overflows_is_refused() {
+        let matrix = array![[1]];
+        let double = |node| {
+            let term = Term { node: NodeId(node), shift: 30, negate: false };
+            Node::Add(term, term)
+        };
+        let last = Term { node: NodeId(3), shift: 0, negate: false };
+        let nodes = vec![Node::Input(0), double(0), double(1), double(2)];
+        let graph = AdderGraph { nodes, inputs: 1, outputs: vec![Some(last)] };
+        assert!(prove(&graph, &matrix).unwrap_err().to_string().contains("node 2: a coefficient exceeds 62 bits"));
+    }
 }

@@ -1,0 +1,168 @@
+//! Linear circuits whose nodes are sums of any number of terms: what the optimiser works on.
+//!
+//! Against an [`AdderGraph`], the order in which the terms of a sum are added is open, and so is the choice of the two
+//! operands of each addition. A sum of p terms costs p - 1 adders.
+
+use super::{AdderGraph, Matrix, Node, NodeId, Term};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+/// A signal with a sign and a shift, `(-1)^negate · signal · 2^shift`, in one word: signal, shift, sign from the top down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Summand(u32);
+
+impl Summand {
+    /// Signals that can be told apart.
+    pub const MAX_SIGNALS: usize = 1 << 25;
+
+    /// `(-1)^negate · signal · 2^shift`, with `shift` below 64.
+    #[inline]
+    pub fn new(signal: u32, shift: u32, negate: bool) -> Self {
+        debug_assert!((signal as usize) < Self::MAX_SIGNALS && shift < 64);
+        Summand(signal << 7 | shift << 1 | u32::from(negate))
+    }
+
+    /// The signal.
+    #[inline]
+    pub fn signal(self) -> u32 {
+        self.0 >> 7
+    }
+
+    /// The shift in bits.
+    #[inline]
+    pub fn shift(self) -> u32 {
+        self.0 >> 1 & 63
+    }
+
+    /// Whether it is subtracted.
+    #[inline]
+    pub fn negate(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+/// A linear circuit of sums. Signal i is input i for `i < inputs` and node `i - inputs` from there on.
+#[derive(Clone, Debug, Default)]
+pub struct Sums {
+    /// Number of inputs.
+    pub inputs: usize,
+    /// In topological order, each at least one term.
+    pub nodes: Vec<Vec<Summand>>,
+    /// The sums that are wanted.
+    pub outputs: Vec<Vec<Summand>>,
+}
+
+impl Sums {
+    /// Opens every sum into two-operand additions, each as shallow as its terms allow.
+    ///
+    /// `outputs[i]` of the result is the sum `wanted[i].0` with the shift and sign given there.
+    pub fn into_graph(self, wanted: &[Option<(usize, u32, bool)>]) -> AdderGraph {
+        let mut builder =
+            Builder { nodes: (0..self.inputs as u32).map(Node::Input).collect(), depths: vec![0; self.inputs] };
+        // What each signal has become.
+        let mut terms: Vec<Term> =
+            (0..self.inputs as u32).map(|i| Term { node: NodeId(i), shift: 0, negate: false }).collect();
+        for sum in &self.nodes {
+            let term = builder.sum(sum, &terms).expect("a node has terms");
+            terms.push(term);
+        }
+        let outputs: Vec<Option<Term>> = self.outputs.iter().map(|sum| builder.sum(sum, &terms)).collect();
+        let outputs = wanted
+            .iter()
+            .map(|want| {
+                let (sum, shift, negate) = (*want)?;
+                outputs[sum].map(|t| Term { node: t.node, shift: t.shift + shift, negate: t.negate ^ negate })
+            })
+            .collect();
+        AdderGraph { nodes: builder.nodes, inputs: self.inputs, outputs }
+    }
+}
+
+/// Two-operand additions under construction.
+struct Builder {
+    nodes: Vec<Node>,
+    depths: Vec<u32>,
+}
+
+impl Builder {
+    /// Adds the terms up, always the two of least depth: no order of additions is shallower.
+    fn sum(&mut self, sum: &[Summand], terms: &[Term]) -> Option<Term> {
+        let mut heap: BinaryHeap<Reverse<(u32, u32, u32, bool)>> = sum
+            .iter()
+            .map(|s| {
+                let t = terms[s.signal() as usize];
+                Reverse((self.depths[t.node.index()], t.node.0, t.shift + s.shift(), t.negate ^ s.negate()))
+            })
+            .collect();
+        while let Some(Reverse((_, node, shift, negate))) = heap.pop() {
+            let a = Term { node: NodeId(node), shift, negate };
+            let Some(Reverse((depth, node, shift, negate))) = heap.pop() else { return Some(a) };
+            let b = Term { node: NodeId(node), shift, negate };
+            let sum = self.add(a, b);
+            heap.push(Reverse((depth + 1, sum.node.0, sum.shift, sum.negate)));
+        }
+        None
+    }
+
+    /// One addition. Common shifts and signs are taken out, so that a term without a sign comes first.
+    fn add(&mut self, a: Term, b: Term) -> Term {
+        let shift = a.shift.min(b.shift);
+        let negate = a.negate && b.negate;
+        let (a, b) = if a.negate && !b.negate { (b, a) } else { (a, b) };
+        let term = |t: Term| Term { shift: t.shift - shift, negate: t.negate ^ negate, ..t };
+        self.depths.push(1 + self.depths[a.node.index()].max(self.depths[b.node.index()]));
+        self.nodes.push(Node::Add(term(a), term(b)));
+        Term { node: NodeId(self.nodes.len() as u32 - 1), shift, negate }
+    }
+}
+
+/// The distinct rows of a matrix, and where each row went.
+pub struct Reduced {
+    /// One output per distinct row, in canonical signed digits; rows that are zero, or a distinct row negated or
+    /// times a power of two, are left out.
+    pub sums: Sums,
+    /// For each row of the matrix: the output that it is, times `2^shift`, negated or not; `None` for a zero row.
+    pub wanted: Vec<Option<(usize, u32, bool)>>,
+}
+
+/// Reduces a matrix to its distinct rows.
+pub fn reduce(matrix: &Matrix) -> Reduced {
+    let mut index: HashMap<Vec<Summand>, usize> = HashMap::new();
+    let mut sums = Sums { inputs: matrix.ncols(), ..Sums::default() };
+    let wanted = matrix
+        .rows()
+        .into_iter()
+        .map(|row| {
+            let shift = row.iter().filter(|&&v| v != 0).map(|v| v.trailing_zeros()).min()?;
+            let negate = row.iter().find(|&&v| v != 0).is_some_and(|&v| v < 0);
+            let mut terms = Vec::new();
+            for (column, &v) in row.iter().enumerate() {
+                let v = i64::from(v) >> shift;
+                signed_digits(if negate { -v } else { v }, |shift, minus| {
+                    terms.push(Summand::new(column as u32, shift, minus));
+                });
+            }
+            let next = sums.outputs.len();
+            let sum = *index.entry(terms).or_insert_with_key(|terms| {
+                sums.outputs.push(terms.clone());
+                next
+            });
+            Some((sum, shift, negate))
+        })
+        .collect();
+    Reduced { sums, wanted }
+}
+
+/// Calls `digit(shift, negative)` for each nonzero digit of the canonical signed-digit form of `v`.
+fn signed_digits(mut v: i64, mut digit: impl FnMut(u32, bool)) {
+    let mut shift = 0;
+    while v != 0 {
+        let zeros = v.trailing_zeros();
+        v >>= zeros;
+        shift += zeros;
+        // The odd rest is 1 or -1 modulo 4: subtracting that digit leaves the next one zero.
+        let negative = v & 3 == 3;
+        digit(shift, negative);
+        v -= if negative { -1 } else { 1 };
+    }
+}
