@@ -9,6 +9,8 @@ pub mod format;
 pub mod golden;
 pub mod model;
 pub mod network;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use error::{Error, Kind, Result};
 pub use format::Format;

@@ -1,0 +1,168 @@
+//! The integer network in f64 on real values: what phase 3 trains, and equal to golden integer for integer.
+//!
+//! Every value is an integer times a power of two and stays within 53 bits, so f64 computes it exactly, in any order.
+
+use super::matmul::product;
+use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::model;
+use ndarray::parallel::prelude::*;
+use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+
+/// The outputs of a model for inputs of real values, both `[samples, elements]`, where real value = integer · 2^-frac.
+///
+/// Inputs are rounded (half up) and saturated to the input format first. The outputs times 2^product_frac of the last
+/// layer are golden's integers, exactly.
+///
+/// # Errors
+/// Where the model is not valid, the number of columns is not that of its inputs, or a value is not a number.
+pub fn fake_quantised(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2<f64>> {
+    model.validate()?;
+    let inputs = model.input.elements();
+    if x.ncols() != inputs {
+        return Err(Error::input("inputs", format_args!("have {} elements, the network takes {inputs}", x.ncols())));
+    }
+    if let Some(((i, j), v)) = x.indexed_iter().find(|(_, v)| v.is_nan()) {
+        return Err(Error::input("inputs", format_args!("element {j} of sample {i} is {v}")));
+    }
+    let mut frac = model.input.format.frac;
+    let mut layers = Vec::new();
+    for model::Layer::Dense(dense) in &model.layers {
+        layers.push(Exact::new(dense, frac));
+        if let model::Output::Requantised { format, .. } = &dense.output {
+            frac = format.frac;
+        }
+    }
+    Ok(evaluate(&layers, model.input.format, x))
+}
+
+/// Samples evaluated at a time.
+const CHUNK: usize = 256;
+
+/// [`fake_quantised`] for layers at hand.
+pub(super) fn evaluate(layers: &[Exact], input: Format, x: ArrayView2<f64>) -> Array2<f64> {
+    let outputs = layers.last().map_or(0, |l| l.w_c.nrows());
+    let mut y = Array2::zeros((x.nrows(), outputs));
+    (y.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter()).zip(x.axis_chunks_iter(Axis(0), CHUNK)).for_each(
+        |(mut y, x)| {
+            let mut z = x.mapv(requantiser(input));
+            let mut trace = Trace::default();
+            for layer in layers {
+                layer.forward(z.view(), &mut trace);
+                std::mem::swap(&mut z, &mut trace.z);
+            }
+            y.assign(&z);
+        },
+    );
+    y
+}
+
+/// round(v), half up, exact where `(v + 0.5).floor()` would not be.
+fn round(v: f64) -> f64 {
+    let floor = v.floor();
+    if v - floor >= 0.5 { floor + 1.0 } else { floor }
+}
+
+/// 2^n, exact for the exponents at hand.
+pub(super) fn power(n: i32) -> f64 {
+    2f64.powi(n)
+}
+
+/// Rounds real values half up to the multiples of a format's 2^-frac, and saturates.
+pub(super) fn requantiser(format: Format) -> impl Fn(f64) -> f64 + Copy {
+    let (up, down) = (power(format.frac), power(-format.frac));
+    let (min, max) = (format.min() as f64, format.max() as f64);
+    move |v| round(v * up).clamp(min, max) * down
+}
+
+/// One dense layer with quantised parameters, as real values.
+pub(super) struct Exact {
+    /// `[r, n_in]`, entries -1, 0, 1.
+    pub w_b: Array2<f64>,
+    /// `[r]`: a_i · 2^(frac_in - t_i - product_frac), so that m = round(a u).
+    pub a: Array1<f64>,
+    /// `[n_out, r]`, entries -1, 0, 1.
+    pub w_c: Array2<f64>,
+    /// `[n_out]`, multiples of 2^-product_frac.
+    pub bias: Array1<f64>,
+    /// Fractional bits of m, y and the bias.
+    pub product_frac: i32,
+    /// How z follows from y; `None` for the last layer.
+    pub output: Option<Requantise>,
+}
+
+/// `z_c = saturate(round(y_c · 2^e_c))` in the units of `format`.
+pub(super) struct Requantise {
+    /// `[n_out]`: 2^e_c.
+    pub scales: Array1<f64>,
+    /// The format of z.
+    pub format: Format,
+}
+
+/// What one forward pass leaves for the backward pass; reused from step to step.
+#[derive(Default)]
+pub(super) struct Trace {
+    /// `[n, r]`: W_b x.
+    pub u: Array2<f64>,
+    /// `[n, r]`: the rounded products.
+    pub m: Array2<f64>,
+    /// `[n, n_out]`: y · 2^e before rounding and saturation; y itself in the last layer.
+    pub y: Array2<f64>,
+    /// `[n, n_out]`: the layer's output.
+    pub z: Array2<f64>,
+}
+
+impl Exact {
+    fn new(dense: &model::Dense, input_frac: i32) -> Self {
+        let pf = dense.product_frac;
+        let a = Zip::from(&dense.coefficients)
+            .and(&dense.coefficient_shifts)
+            .map_collect(|&a, &t| f64::from(a) * power(input_frac - t - pf));
+        let output = match &dense.output {
+            model::Output::Raw => None,
+            model::Output::Requantised { shifts, format } => {
+                Some(Requantise { scales: shifts.mapv(|s| power(pf - format.frac - s)), format: *format })
+            }
+        };
+        Exact {
+            w_b: dense.w_b.mapv(f64::from),
+            a,
+            w_c: dense.w_c.mapv(f64::from),
+            bias: dense.bias.mapv(|b| b as f64 * power(-pf)),
+            product_frac: pf,
+            output,
+        }
+    }
+
+    /// `[n, n_in]` real values of the input format to `trace.z`, `[n, n_out]`.
+    pub fn forward(&self, x: ArrayView2<f64>, trace: &mut Trace) {
+        let n = x.nrows();
+        for (buffer, columns) in [
+            (&mut trace.u, self.w_b.nrows()),
+            (&mut trace.m, self.w_b.nrows()),
+            (&mut trace.y, self.w_c.nrows()),
+            (&mut trace.z, self.w_c.nrows()),
+        ] {
+            if buffer.dim() != (n, columns) {
+                *buffer = Array2::zeros((n, columns));
+            }
+        }
+        let Trace { u, m, y, z } = trace;
+        product(x, self.w_b.t(), u.view_mut());
+        let (up, down) = (power(self.product_frac), power(-self.product_frac));
+        for (mut m, u) in m.rows_mut().into_iter().zip(u.rows()) {
+            Zip::from(&mut m).and(&u).and(&self.a).for_each(|m, &u, &a| *m = round(a * u * up) * down);
+        }
+        product(m.view(), self.w_c.t(), y.view_mut());
+        for (mut z, mut y) in z.rows_mut().into_iter().zip(y.rows_mut()) {
+            y += &self.bias;
+            if let Some(Requantise { scales, format }) = &self.output {
+                y *= scales;
+                let requantise = requantiser(*format);
+                Zip::from(&mut z).and(&y).for_each(|z, &y| *z = requantise(y));
+            } else {
+                z.assign(&y);
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Matrix products on `gemm`, the same bits on any number of threads.
+
+use gemm::Parallelism;
+use ndarray::parallel::prelude::*;
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, NdFloat};
+
+/// The numbers training computes with: f32, and f64 where integers must stay exact.
+pub trait Real: NdFloat {}
+
+impl Real for f32 {}
+impl Real for f64 {}
+
+/// Multiply-adds that one piece of a product is worth; smaller pieces cost more in hand-over than they gain.
+const PIECE: usize = 1 << 20;
+/// No product is cut into more pieces.
+const MOST_PIECES: usize = 16;
+
+/// `c = a · b` for `[m, k]`, `[k, n]`, `[m, n]`, of any strides.
+///
+/// The product is cut into pieces along the longer side of c; where they are cut depends on the shapes alone, and no sum
+/// is split, so the number of threads does not change a bit.
+pub fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut c: ArrayViewMut2<T>) {
+    let (m, k) = a.dim();
+    let n = b.ncols();
+    let pieces = (m * n * k / PIECE).clamp(1, MOST_PIECES);
+    if pieces == 1 {
+        return serial(a, b, c);
+    }
+    if m > n {
+        let rows = m.div_ceil(pieces).next_multiple_of(8);
+        (c.axis_chunks_iter_mut(Axis(0), rows).into_par_iter())
+            .zip(a.axis_chunks_iter(Axis(0), rows))
+            .for_each(|(c, a)| serial(a, b, c));
+    } else {
+        let columns = n.div_ceil(pieces).next_multiple_of(16);
+        (c.axis_chunks_iter_mut(Axis(1), columns).into_par_iter())
+            .zip(b.axis_chunks_iter(Axis(1), columns))
+            .for_each(|(c, b)| serial(a, b, c));
+    }
+}
+
+#[allow(unsafe_code)]
+fn serial<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut c: ArrayViewMut2<T>) {
+    let ((m, k), n) = (a.dim(), b.ncols());
+    assert!(b.nrows() == k && c.dim() == (m, n), "shapes {:?} · {:?} = {:?}", a.dim(), b.dim(), c.dim());
+    if k == 0 {
+        c.fill(T::zero());
+        return;
+    }
+    let (c_strides, a_strides, b_strides) = (c.strides().to_owned(), a.strides(), b.strides());
+    // SAFETY: pointers, sizes and strides come from views that live through the call, the sizes agree (asserted), and c
+    // is borrowed mutably, so it overlaps neither operand.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            c.as_mut_ptr(),
+            c_strides[1],
+            c_strides[0],
+            false,
+            a.as_ptr(),
+            a_strides[1],
+            a_strides[0],
+            b.as_ptr(),
+            b_strides[1],
+            b_strides[0],
+            T::zero(),
+            T::one(),
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    fn matrix(m: usize, n: usize, seed: usize) -> Array2<f64> {
+        Array2::from_shape_fn((m, n), |(i, j)| ((i * 31 + j * 17 + seed * 7) % 23) as f64 - 11.0)
+    }
+
+    #[test]
+    fn equals_the_definition_for_all_strides() {
+        for (m, k, n) in [(1, 1, 1), (3, 0, 4), (5, 7, 3), (64, 50, 130), (200, 90, 70)] {
+            let (a, b) = (matrix(m, k, 1), matrix(k, n, 2));
+            let mut expected = Array2::zeros((m, n));
+            for ((i, j), e) in expected.indexed_iter_mut() {
+                *e = (0..k).map(|l| a[[i, l]] * b[[l, j]]).sum();
+            }
+            let (at, bt) = (a.t().as_standard_layout().into_owned(), b.t().as_standard_layout().into_owned());
+            for (a, b) in [(a.view(), b.view()), (at.t(), b.view()), (a.view(), bt.t()), (at.t(), bt.t())] {
+                let mut c = Array2::from_elem((m, n), f64::NAN);
+                product(a, b, c.view_mut());
+                assert_eq!(c, expected);
+                let mut c = Array2::from_elem((n, m), f64::NAN);
+                product(a, b, c.view_mut().reversed_axes());
+                assert_eq!(c.t(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        let a = matrix(150, 700, 3).mapv(|v| v as f32 * 0.37);
+        let b = matrix(700, 128, 4).mapv(|v| v as f32 * 0.11);
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut c = Array2::zeros((150, 128));
+            pool.install(|| product(a.view(), b.view(), c.view_mut()));
+            c
+        };
+        assert_eq!(run(1), run(3));
+    }
+}

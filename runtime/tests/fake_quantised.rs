@@ -1,0 +1,84 @@
+//! Fake-quantised evaluation in f64 equals golden integer for integer.
+
+use ndarray::{Array1, Array2};
+use proptest::prelude::*;
+use strassenc_runtime::model::{Dense, Edge, Layer, Model, Output, Provenance};
+use strassenc_runtime::{Format, golden, train};
+
+fn format() -> impl Strategy<Value = Format> {
+    (any::<bool>(), 1..=12u32, -4..=12i32).prop_map(|(signed, bits, frac)| Format { signed, bits, frac })
+}
+
+fn ternary(rows: usize, columns: usize) -> impl Strategy<Value = Array2<i8>> {
+    prop::collection::vec(-1..=1i8, rows * columns)
+        .prop_map(move |v| Array2::from_shape_vec((rows, columns), v).unwrap())
+}
+
+fn array<T: std::fmt::Debug + Clone>(n: usize, entry: impl Strategy<Value = T>) -> impl Strategy<Value = Array1<T>> {
+    prop::collection::vec(entry, n).prop_map(Array1::from)
+}
+
+/// A layer whose shifts reach to both ends of what a valid model may hold.
+fn dense(index: usize, n_in: usize, n_out: usize, last: bool) -> impl Strategy<Value = Layer> {
+    (0..6usize, 2..=25u32).prop_flat_map(move |(r, bits)| {
+        let limit = (1 << (bits - 1)) - 1;
+        let shift = || prop_oneof![8 => -2..=20i32, 1 => -31..=62];
+        let output = (array(n_out, shift()), format())
+            .prop_map(move |(shifts, format)| if last { Output::Raw } else { Output::Requantised { shifts, format } });
+        (
+            (ternary(r, n_in), ternary(n_out, r), array(r, -limit..=limit), array(r, shift())),
+            (-8..=16i32, array(n_out, prop_oneof![-1000..=1000i64, -(1 << 45)..=1i64 << 45]), output),
+        )
+            .prop_map(move |((w_b, w_c, coefficients, coefficient_shifts), (product_frac, bias, output))| {
+                Layer::Dense(Dense {
+                    name: format!("dense_{index}"),
+                    budget: r,
+                    w_b,
+                    coefficients,
+                    coefficient_bits: bits,
+                    coefficient_shifts,
+                    product_frac,
+                    w_c,
+                    bias,
+                    output,
+                })
+            })
+    })
+}
+
+fn model() -> impl Strategy<Value = Model> {
+    (prop::collection::vec(1..6usize, 2..5), format()).prop_flat_map(|(sizes, format)| {
+        let layers: Vec<_> = (1..sizes.len()).map(|i| dense(i, sizes[i - 1], sizes[i], i + 1 == sizes.len())).collect();
+        layers.prop_map(move |layers| Model {
+            name: "random".into(),
+            input: Edge { shape: vec![sizes[0]], format },
+            layers,
+            provenance: Provenance::default(),
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, max_global_rejects: 20000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn equals_golden(model in model(), seeds in prop::collection::vec(any::<u64>(), 40)) {
+        prop_assume!(model.validate().is_ok());
+        let f = model.input.format;
+        let n = model.input.elements();
+        // Both ends of the input's range, and anything between.
+        let value = |s: u64| match s % 4 {
+            0 => f.min(),
+            1 => f.max(),
+            _ => f.min() + ((s >> 2) % (f.max() - f.min() + 1) as u64) as i64,
+        };
+        let samples: Vec<Vec<i64>> = seeds.chunks_exact(n).map(|c| c.iter().map(|&s| value(s)).collect()).collect();
+        let x = Array2::from_shape_fn((samples.len(), n), |(i, j)| samples[i][j] as f64 * 2f64.powi(-f.frac));
+        let y = train::fake_quantised(&model, x.view()).unwrap();
+        let Some(Layer::Dense(last)) = model.layers.last() else { unreachable!() };
+        for (sample, y) in samples.iter().zip(y.rows()) {
+            let integers: Vec<f64> = golden::infer(&model, sample).unwrap().iter().map(|&v| v as f64).collect();
+            prop_assert_eq!(y.mapv(|v| v * 2f64.powi(last.product_frac)).to_vec(), integers);
+        }
+    }
+}
