@@ -102,6 +102,12 @@ impl Error {
         self
     }
 
+    /// Puts `outer` before the place: a file before the layer it holds.
+    pub fn within(mut self, outer: impl fmt::Display) -> Self {
+        self.0.place = format!("{outer}: {}", self.0.place);
+        self
+    }
+
     /// The kind of failure.
     pub fn kind(&self) -> Kind {
         self.0.kind

@@ -3,15 +3,18 @@
 //! `network` (description) and `data` feed `train`, which ends in a `model`; [`golden`] computes the model's integers in
 //! plain loops. `train` and `golden` never import each other: both stand on [`model`].
 
+pub mod data;
 pub mod error;
 pub mod files;
 pub mod format;
 pub mod golden;
 pub mod model;
+pub mod model_file;
 pub mod network;
 #[cfg(feature = "train")]
 pub mod train;
 
+pub use data::DataSet;
 pub use error::{Error, Kind, Result};
 pub use format::Format;
 pub use model::Model;

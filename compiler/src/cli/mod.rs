@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod doctor;
 mod eval;
+mod home;
 mod matrix;
 mod report;
 mod simulate;

