@@ -90,7 +90,7 @@ mod tests {
             let (a, b) = (matrix(m, k, 1), matrix(k, n, 2));
             let mut expected = Array2::zeros((m, n));
             for ((i, j), e) in expected.indexed_iter_mut() {
-                *e = (0..k).map(|l| a[[i, l]] * b[[l, j]]).sum();
+                *e = (0..k).map(|l| a[[i, l]] * b[[l, j]]).sum::<f64>();
             }
             let (at, bt) = (a.t().as_standard_layout().into_owned(), b.t().as_standard_layout().into_owned());
             for (a, b) in [(a.view(), b.view()), (at.t(), b.view()), (a.view(), bt.t()), (at.t(), bt.t())] {
