@@ -1,0 +1,96 @@
+// strassenc_multiplier: product = round(COEFFICIENT * x / 2^SHIFT), half up; one multiplier of a network's budget.
+//
+// LATENCY registers, 1 to 4, each with an enable of its own: register i loads while enable[i] is high.
+//   1: product    2: full product, product    3: x, full product, product    4: x, full product twice, product
+// SHIFT <= 0 is an exact left shift. PRODUCT_BITS holds every product that can occur; nothing is saturated.
+`default_nettype none
+
+module strassenc_multiplier #(
+    parameter                               OPERAND_BITS     = 8,
+    parameter                               OPERAND_SIGNED   = 1,
+    parameter                               COEFFICIENT_BITS = 8,
+    parameter signed [COEFFICIENT_BITS-1:0] COEFFICIENT      = 1,
+    parameter                               SHIFT            = 0,
+    parameter                               PRODUCT_BITS     = 16,
+    parameter                               LATENCY          = 3
+) (
+    input  wire                    clk,
+    input  wire [LATENCY-1:0]      enable,
+    input  wire [OPERAND_BITS-1:0] x,
+    output wire [PRODUCT_BITS-1:0] product
+);
+    // A sign bit in front of an unsigned operand.
+    localparam X_BITS    = OPERAND_SIGNED != 0 ? OPERAND_BITS : OPERAND_BITS + 1;
+    localparam FULL_BITS = X_BITS + COEFFICIENT_BITS;
+    localparam RIGHT     = SHIFT > 0 ? SHIFT : 0;
+    localparam LEFT      = SHIFT < 0 ? -SHIFT : 0;
+
+    wire signed [COEFFICIENT_BITS-1:0] coefficient;
+    strassenc_coefficient #(
+        .BITS(COEFFICIENT_BITS)
+    ) coefficient_register (
+        .clk        (clk),
+        .value      (COEFFICIENT),
+        .coefficient(coefficient)
+    );
+
+    wire signed [X_BITS-1:0] operand;
+    generate
+        if (OPERAND_SIGNED != 0) begin : signed_operand
+            assign operand = x;
+        end else begin : unsigned_operand
+            assign operand = {1'b0, x};
+        end
+    endgenerate
+
+    // The operand, registered where LATENCY is at least 3.
+    wire signed [X_BITS-1:0] factor;
+    // coefficient * operand, registered LATENCY - 1 times, at most twice.
+    wire signed [FULL_BITS-1:0] full;
+    generate
+        if (LATENCY >= 3) begin : operand_register
+            reg signed [X_BITS-1:0] value;
+            always @(posedge clk) if (enable[0]) value <= operand;
+            assign factor = value;
+        end else begin : no_operand_register
+            assign factor = operand;
+        end
+
+        if (LATENCY == 1) begin : no_full_register
+            assign full = factor * coefficient;
+        end else if (LATENCY <= 3) begin : full_register
+            reg signed [FULL_BITS-1:0] value;
+            always @(posedge clk) if (enable[LATENCY-2]) value <= factor * coefficient;
+            assign full = value;
+        end else begin : full_registers
+            reg signed [FULL_BITS-1:0] first;
+            reg signed [FULL_BITS-1:0] second;
+            always @(posedge clk) if (enable[1]) first <= factor * coefficient;
+            always @(posedge clk) if (enable[2]) second <= first;
+            assign full = second;
+        end
+    endgenerate
+
+    // Wide enough for the shifted product, for the half that rounds it, and for the port.
+    localparam SUM_BITS  = (FULL_BITS > RIGHT ? FULL_BITS : RIGHT + 1) + LEFT;
+    localparam WORK_BITS = SUM_BITS > PRODUCT_BITS + RIGHT ? SUM_BITS : PRODUCT_BITS + RIGHT;
+
+    wire [WORK_BITS-1:0] wide = {{(WORK_BITS-FULL_BITS+1){full[FULL_BITS-1]}}, full[FULL_BITS-2:0]};
+    wire [WORK_BITS-1:0] rounded;
+    generate
+        if (RIGHT > 0) begin : round
+            localparam [WORK_BITS-1:0] ONE = 1;
+            assign rounded = wide + (ONE << (RIGHT - 1));
+        end else begin : exact
+            assign rounded = wide << LEFT;
+        end
+    endgenerate
+    // The bits below the product and those above it, which repeat its sign.
+    wire unused = &{1'b0, rounded};
+
+    reg [PRODUCT_BITS-1:0] result;
+    always @(posedge clk) if (enable[LATENCY-1]) result <= rounded[RIGHT +: PRODUCT_BITS];
+    assign product = result;
+endmodule
+
+`default_nettype wire
