@@ -10,3 +10,4 @@ pub mod emit;
 pub mod interval;
 pub mod ir;
 pub mod schedule;
+pub mod tools;

@@ -108,6 +108,11 @@ impl Error {
         self
     }
 
+    /// What is wrong, without the place and the way out.
+    pub fn cause(&self) -> &str {
+        &self.0.cause
+    }
+
     /// The kind of failure.
     pub fn kind(&self) -> Kind {
         self.0.kind

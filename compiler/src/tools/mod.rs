@@ -1,0 +1,99 @@
+//! The programs and data sets that strassenc uses but does not contain: where they are, which versions fit, how to get them.
+//!
+//! [`Tools`] is handed to everything that starts a process. A tool that [`install`](Tools::install) put under the home folder
+//! is preferred, then one on the search path whose version fits. The pinned Python packages stand in `pins/`, with hashes.
+
+mod component;
+mod find;
+mod install;
+mod process;
+
+pub use component::{COMPONENTS, Component, Found, Status};
+pub use find::{Cxx, Icarus, Python, Verilator, Yosys};
+pub use install::Install;
+pub use process::Finished;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use strassenc_runtime::{Error, Kind, Result};
+
+/// Where tools are looked for and installed, and how long work is watched.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    home: PathBuf,
+    path: Vec<PathBuf>,
+    interrupted: Option<&'static AtomicBool>,
+    progress: bool,
+}
+
+impl Tools {
+    /// Tools under `home` (`$STRASSENC_HOME`, which need not exist) and on `$PATH`. Silent and not interruptible until told
+    /// otherwise.
+    pub fn new(home: impl Into<PathBuf>) -> Self {
+        let path = std::env::var_os("PATH").map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
+        Tools { home: home.into(), path, interrupted: None, progress: false }
+    }
+
+    /// Looks in these folders instead of those of `$PATH`.
+    pub fn with_path(mut self, path: Vec<PathBuf>) -> Self {
+        self.path = path;
+        self
+    }
+
+    /// Long work ends with [`Kind::Interrupted`] soon after `flag` is set.
+    pub fn interrupted_by(mut self, flag: &'static AtomicBool) -> Self {
+        self.interrupted = Some(flag);
+        self
+    }
+
+    /// Whether long work draws progress bars on standard error (only ever where that is a terminal).
+    pub fn with_progress(mut self, progress: bool) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// `$STRASSENC_HOME`.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Fails with [`Kind::Interrupted`] once the user has interrupted.
+    ///
+    /// # Errors
+    /// Only then.
+    pub fn check_interrupted(&self) -> Result<()> {
+        match self.interrupted {
+            Some(flag) if flag.load(Ordering::SeqCst) => {
+                Err(Error::new(Kind::Interrupted, "strassenc", "interrupted by the user"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A spinner with a message and the seconds that passed.
+    pub fn spinner(&self, message: impl Into<String>) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(None, self.draw_target()).with_message(message.into());
+        bar.set_style(style("{spinner} {msg} [{elapsed}]"));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    }
+
+    /// A bar over `length` steps, each a `unit`.
+    pub fn bar(&self, message: impl Into<String>, length: u64, unit: &str) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(Some(length), self.draw_target()).with_message(message.into());
+        bar.set_style(style(&format!("{{msg}} {{bar:30}} {{pos}}/{{len}} {unit} [{{elapsed}}, {{eta}} left]")));
+        bar.enable_steady_tick(Duration::from_millis(250));
+        bar
+    }
+
+    fn draw_target(&self) -> ProgressDrawTarget {
+        if self.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+    }
+}
+
+/// The templates are constants of this file, so that a wrong one shows at the first use; the default is a way out.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
