@@ -51,11 +51,41 @@ impl Interval {
         if negate { Interval { lo: -hi, hi: -lo } } else { Interval { lo, hi } }
     }
 
+    /// The values of `f(x)` for a non-decreasing `f`.
+    pub fn map(self, f: impl Fn(i64) -> i64) -> Self {
+        Interval { lo: f(self.lo), hi: f(self.hi) }
+    }
+
+    /// Whether every value of `other` is in this interval.
+    pub fn includes(self, other: Self) -> bool {
+        self.lo <= other.lo && other.hi <= self.hi
+    }
+
+    /// The only value, where there is only one.
+    pub fn value(self) -> Option<i64> {
+        (self.lo == self.hi).then_some(self.lo)
+    }
+
     /// The values in both; `None` where there are none.
     pub fn intersect(self, other: Self) -> Option<Self> {
         let (lo, hi) = (self.lo.max(other.lo), self.hi.min(other.hi));
         (lo <= hi).then_some(Interval { lo, hi })
     }
+}
+
+/// `floor(v · 2^-shift)`; a shift ≤ 0 is an exact left shift.
+pub fn floor_shift(v: i64, shift: i32) -> i64 {
+    if shift > 0 { v >> shift } else { v << -shift }
+}
+
+/// `round(v · 2^-shift)`, half up; a shift ≤ 0 is an exact left shift.
+pub fn round_shift(v: i64, shift: i32) -> i64 {
+    floor_shift(v + half(shift), shift)
+}
+
+/// What rounding half up adds before a right shift by `shift`.
+pub fn half(shift: i32) -> i64 {
+    if shift > 0 { 1 << (shift - 1) } else { 0 }
 }
 
 impl std::ops::Add for Interval {
@@ -69,5 +99,26 @@ impl std::ops::Add for Interval {
 impl fmt::Display for Interval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}..={}", self.lo, self.hi)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_hold_exactly_the_ends() {
+        for (lo, hi, bits) in
+            [(0, 0, 1), (0, 1, 1), (0, 255, 8), (0, 256, 9), (-1, 0, 1), (-128, 127, 8), (-129, 0, 9), (-1, 128, 9), (3, 4, 3)]
+        {
+            assert_eq!(Interval::new(lo, hi).bits(), bits, "{lo}..={hi}");
+        }
+    }
+
+    #[test]
+    fn rounding_is_half_up() {
+        let rounded: Vec<i64> = (-6..=6).map(|v| round_shift(v, 2)).collect();
+        assert_eq!(rounded, [-1, -1, -1, -1, 0, 0, 0, 0, 1, 1, 1, 1, 2]);
+        assert_eq!(round_shift(-3, -2), -12);
     }
 }

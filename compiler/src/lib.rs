@@ -9,5 +9,7 @@ pub mod circuit;
 pub mod emit;
 pub mod interval;
 pub mod ir;
+pub mod lower;
+pub mod ranges;
 pub mod schedule;
 pub mod tools;

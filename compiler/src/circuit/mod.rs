@@ -1,9 +1,32 @@
 //! The circuit of one layer: scalar operations, adder graphs opened and joined with multipliers and requantisers.
 //!
 //! Against the dataflow IR, values are single integers, linear operations have become shared additions, and each node has
-//! its width in bits and the origin it serves. It knows nothing of clocks: that is the schedule's.
+//! its width in bits and the origin it serves. It knows nothing of clocks: that is the schedule's. Its meaning is [`evaluate`].
+//!
+//! Invariants, checked by [`verify`]:
+//! - nodes are in topological order; names are unique and Verilog-safe; every node but an input serves an output;
+//! - input number i is node `inputs[i]`, within the input format; outputs are within the output format;
+//! - the first term of an addition is not negated, and at most one of its terms is shifted;
+//! - every node's interval holds every value it takes (proved through exact coefficient vectors);
+//! - a node as wide as its interval carries its value; a narrower one carries its value modulo 2^width, and each of its
+//!   readers needs no more than that: `width - shift` bits for an addition, `width + shift` for a right shift, and
+//!   the value itself for multipliers, clamps and outputs.
+//!
+//! That a circuit computes its layer, for every input, is proved by [`prove`].
+
+mod build;
+mod evaluate;
+mod forms;
+mod prove;
+mod verify;
+
+pub use build::build;
+pub use evaluate::{evaluate, wrap};
+pub use prove::prove;
+pub use verify::verify;
 
 use crate::interval::Interval;
+use strassenc_runtime::Format;
 
 /// A node of one [`Circuit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +44,10 @@ impl NodeId {
 pub struct Circuit {
     /// The layer's name.
     pub name: String,
+    /// The format of every element that enters.
+    pub input_format: Format,
+    /// The format of every element that leaves.
+    pub output_format: Format,
     /// Topologically ordered; names are unique.
     pub nodes: Vec<Node>,
     /// One per element that enters, unused ones included.
@@ -38,10 +65,11 @@ pub struct Node {
     pub op: Op,
     /// Every value it takes as an unbounded integer, for all inputs of the declared format.
     pub interval: Interval,
-    /// Width of the signal in bits. It holds `interval`, or, for an intermediate sum whose users all reduce modulo
-    /// 2^width, at least what they need ("an intermediate may wrap where the final width is proved").
+    /// Width of the signal in bits: the least of what `interval` and what the readers need. Where that is less than the
+    /// interval needs, the signal is the value modulo 2^width, and readers take no more than its bits ("an intermediate may
+    /// wrap where the final width is proved"). A reader that needs more bits than the width extends by `signed`.
     pub width: u32,
-    /// Whether the signal is two's complement.
+    /// Whether the signal is two's complement: whether `interval` has negative values.
     pub signed: bool,
     /// What of the model it serves, for comments and mismatch reports, e.g. `W_b rows 3, 17` or `output 2: bias`.
     pub origin: String,
@@ -63,7 +91,7 @@ pub struct Term {
 pub enum Op {
     /// Element number `0` of the layer's input stream.
     Input(u32),
-    /// A two-operand addition.
+    /// A two-operand addition; the first term is not negated, and at most one of the two is shifted.
     Add(Term, Term),
     /// `round(coefficient · x · 2^-shift)`, half up: one multiplier of the array. Shift ≤ 0 is an exact left shift.
     Multiply {
@@ -79,7 +107,7 @@ pub enum Op {
         row: u32,
     },
     /// `floor((x + constant) · 2^-shift)` with x a term; shift ≤ 0 is an exact left shift. Bias and rounding in one constant
-    /// addition; with `constant` 0, `shift` 0 and no negation it is a wire.
+    /// addition; with `constant` 0 and no negation it is only wires. The sum before a right shift needs `width + shift` bits.
     Offset {
         /// The operand.
         x: Term,
@@ -99,4 +127,75 @@ pub enum Op {
         /// Upper bound.
         hi: i64,
     },
+}
+
+impl Term {
+    /// The node itself.
+    pub fn plain(node: NodeId) -> Self {
+        Term { node, shift: 0, negate: false }
+    }
+
+    /// `(-1)^negate · value · 2^shift`.
+    pub fn of(self, value: i64) -> i64 {
+        let v = value << self.shift;
+        if self.negate { -v } else { v }
+    }
+}
+
+impl Op {
+    /// The nodes that are read, in order.
+    pub fn operands(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let (a, b) = match *self {
+            Op::Input(_) | Op::Constant(_) => (None, None),
+            Op::Add(a, b) => (Some(a.node), Some(b.node)),
+            Op::Offset { x, .. } => (Some(x.node), None),
+            Op::Multiply { x, .. } | Op::Clamp { x, .. } => (Some(x), None),
+        };
+        a.into_iter().chain(b)
+    }
+
+    /// Whether it is only wires: no logic and no delay.
+    pub fn is_wires(&self) -> bool {
+        matches!(self, Op::Input(_) | Op::Constant(_) | Op::Offset { x: Term { negate: false, .. }, constant: 0, .. })
+    }
+
+    /// How many of the low bits of operand `operand` decide the low `width` bits of the result; `None` where its exact value
+    /// does.
+    pub fn needed_bits(&self, operand: NodeId, width: u32) -> Option<u32> {
+        match *self {
+            Op::Add(a, b) => {
+                let need = |t: Term| if t.node == operand { width.saturating_sub(t.shift) } else { 0 };
+                Some(need(a).max(need(b)))
+            }
+            Op::Offset { x, shift, .. } => Some((i64::from(width) + i64::from(shift) - i64::from(x.shift)).max(0) as u32),
+            Op::Multiply { .. } | Op::Clamp { .. } => None,
+            Op::Input(_) | Op::Constant(_) => Some(0),
+        }
+    }
+}
+
+impl Circuit {
+    /// The node with this id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// Every id with its node, in topological order.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.nodes.iter().enumerate().map(|(i, node)| (NodeId(i as u32), node))
+    }
+
+    /// The nodes that read each node, in order; a node that reads another twice is listed once.
+    pub fn readers(&self) -> Vec<Vec<NodeId>> {
+        let mut readers: Vec<Vec<NodeId>> = vec![vec![]; self.nodes.len()];
+        for (id, node) in self.iter() {
+            for operand in node.op.operands() {
+                let readers = &mut readers[operand.index()];
+                if readers.last() != Some(&id) {
+                    readers.push(id);
+                }
+            }
+        }
+        readers
+    }
 }

@@ -4,13 +4,32 @@
 //! registers of boundary s and those of boundary s + 1; its value is available within stage s to nodes of the same stage and,
 //! delayed by t - s registers, to nodes of any later stage t. A multiplier scheduled in stage s reads its operand there and
 //! its (rounded) product is available in stage s + `multiplier_latency`, from a register of its own. The outputs are
-//! available, registered, at boundary `stages`: the layer's latency is `stages` clocks.
+//! available, registered, at boundary `stages`: the layer's latency is `stages` clocks. Clock by clock, that is [`Simulator`].
+//!
+//! Invariants, checked by [`verify`]:
+//! - inputs and constants are available in stage 0; constants need no registers and no node waits for them;
+//! - a node is available no earlier than its operands, a multiplier `multiplier_latency` stages after its operand's reading;
+//! - no path between registers has more than `adders_per_stage` additions; constant additions and clamps count, wires do not;
+//! - outputs are available before boundary `stages`, and there is at least one stage.
+
+mod closure;
+mod optimise;
+mod simulate;
+mod verify;
+
+pub use optimise::{earliest, schedule};
+pub use simulate::{Clock, Simulator, simulate};
+pub use verify::verify;
+
+use crate::circuit::{Circuit, NodeId, Op};
+use serde::{Deserialize, Serialize};
+use strassenc_runtime::{Error, Result};
 
 /// A stage of one pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stage(pub u32);
 
-/// The schedule of one [`Circuit`](crate::circuit::Circuit).
+/// The schedule of one [`Circuit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pipeline {
     /// One per node: the stage in which the node's value is first available (for a multiplier: the stage in which its
@@ -23,9 +42,10 @@ pub struct Pipeline {
 }
 
 /// The delay model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
-    /// Two-operand additions (clamps count as one) on a combinational path between registers, at least 1.
+    /// Additions on a combinational path between registers, at least 1. Constant additions and clamps count as one, wires as
+    /// none; a multiplier's registers are its own, so its operand may come at the end of a path.
     pub adders_per_stage: u32,
     /// Clocks from a multiplier's operand to its rounded product, 1..=4.
     pub multiplier_latency: u32,
@@ -34,5 +54,79 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options { adders_per_stage: 1, multiplier_latency: 3 }
+    }
+}
+
+impl Options {
+    /// Checks the ranges of the fields.
+    ///
+    /// # Errors
+    /// Where one is out of range.
+    pub fn validate(&self) -> Result<()> {
+        if self.adders_per_stage == 0 {
+            return Err(Error::input("adders per stage", "0 is less than 1"));
+        }
+        if !(1..=4).contains(&self.multiplier_latency) {
+            let cause = format!("{} is not within 1..=4", self.multiplier_latency);
+            return Err(Error::input("multiplier latency", cause));
+        }
+        Ok(())
+    }
+}
+
+impl Pipeline {
+    /// The stage in which the node's value is first available.
+    pub fn available(&self, node: NodeId) -> u32 {
+        self.available[node.index()].0
+    }
+
+    /// The stage in which the node reads its operands: before `available` for a multiplier, the same for all others.
+    pub fn reads(&self, circuit: &Circuit, node: NodeId) -> u32 {
+        self.available(node) - latency(&circuit.node(node).op, self.multiplier_latency)
+    }
+
+    /// The last stage in which each node is read, `stages` for an output; its value is held by one register at each of the
+    /// boundaries `available + 1 ..= kept_until`, the delay line that all its readers share. A node without registers has
+    /// `available` here; so have constants, whatever reads them.
+    pub fn kept_until(&self, circuit: &Circuit) -> Vec<u32> {
+        let mut until: Vec<u32> = self.available.iter().map(|s| s.0).collect();
+        for (id, node) in circuit.iter() {
+            for operand in node.op.operands() {
+                let slot = &mut until[operand.index()];
+                *slot = (*slot).max(self.reads(circuit, id));
+            }
+        }
+        for output in &circuit.outputs {
+            until[output.index()] = self.stages;
+        }
+        for (id, node) in circuit.iter() {
+            if matches!(node.op, Op::Constant(_)) {
+                until[id.index()] = self.available(id);
+            }
+        }
+        until
+    }
+
+    /// Bits of all delay lines. The registers within multipliers are not counted: they belong to DSP blocks.
+    pub fn register_bits(&self, circuit: &Circuit) -> u64 {
+        let until = self.kept_until(circuit);
+        let bits = |(id, node): (NodeId, &crate::circuit::Node)| {
+            u64::from(node.width) * u64::from(until[id.index()] - self.available(id))
+        };
+        circuit.iter().map(bits).sum()
+    }
+}
+
+/// Stages from reading the operands to the result.
+fn latency(op: &Op, multiplier_latency: u32) -> u32 {
+    if matches!(op, Op::Multiply { .. }) { multiplier_latency } else { 0 }
+}
+
+/// Additions that the node puts on a path.
+fn additions(op: &Op) -> u32 {
+    match op {
+        Op::Add(..) | Op::Clamp { .. } => 1,
+        Op::Offset { .. } if !op.is_wires() => 1,
+        Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } => 0,
     }
 }

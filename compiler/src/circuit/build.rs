@@ -1,0 +1,315 @@
+//! From a layer of the dataflow IR and the adder graphs of its matrices to a circuit.
+
+use super::{Circuit, Node, NodeId, Op, Term};
+use crate::adder_graph::{self, AdderGraph};
+use crate::interval::{Interval, floor_shift, half, round_shift};
+use crate::ir::{self, Dataflow, OpKind, Role};
+use crate::lower;
+use crate::ranges::{self, Sum};
+use std::collections::BTreeMap;
+use strassenc_runtime::{Error, Result};
+
+/// Opens layer number `layer`; `graphs` are the adder graphs of its matrices, in order.
+///
+/// Signs and shifts at the outputs of a graph cost nothing: a multiplier takes them into its coefficient and shift, a bias
+/// addition subtracts instead.
+///
+/// # Errors
+/// Where a graph does not fit its matrix: a bug of ours.
+pub fn build(dataflow: &Dataflow, layer: usize, graphs: &[&AdderGraph]) -> Result<Circuit> {
+    let x = dataflow.layer_input(layer);
+    let layer = &dataflow.layers[layer];
+    let mut builder = Builder { layer, x, nodes: vec![] };
+    let mut elements: Vec<Element> = (0..x.len()).map(|i| builder.input(i)).collect();
+    let inputs = (0..x.len()).map(|i| NodeId(i as u32)).collect();
+    let mut graphs = graphs.iter();
+    for op in &layer.ops {
+        elements = match &op.kind {
+            OpKind::Linear { role, matrix } => {
+                let graph = graphs.next().ok_or_else(|| builder.error("an adder graph is missing"))?;
+                if (graph.outputs.len(), graph.inputs) != matrix.dim() {
+                    return Err(builder.error("an adder graph does not fit its matrix"));
+                }
+                builder.linear(*role, graph, &elements, &op.result.indices)?
+            }
+            OpKind::Multiply { .. } | OpKind::Offset { .. } | OpKind::Requantise { .. } => {
+                elements.iter().enumerate().map(|(i, &element)| builder.element(op, i, element)).collect()
+            }
+        };
+    }
+    let outputs = (elements.iter().zip(&layer.result().indices))
+        .map(|(&element, index)| match element {
+            Element::Term(Term { node, shift: 0, negate: false }) => Ok(node),
+            Element::Term(_) => Err(builder.error("an output has a sign or a shift of its own")),
+            Element::Constant(v) => {
+                let origin = format!("output {index}: takes a single value");
+                Ok(builder.push(format!("z_{index}"), Op::Constant(v), Interval::point(v), origin))
+            }
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let mut circuit = Circuit {
+        name: layer.name.clone(),
+        input_format: layer.input,
+        output_format: layer.output,
+        nodes: builder.nodes,
+        inputs,
+        outputs,
+    };
+    narrow(&mut circuit);
+    Ok(circuit)
+}
+
+/// An element of a vector while the circuit grows.
+#[derive(Clone, Copy)]
+enum Element {
+    Term(Term),
+    Constant(i64),
+}
+
+struct Builder<'a> {
+    layer: &'a ir::Layer,
+    x: &'a ir::Value,
+    nodes: Vec<Node>,
+}
+
+impl Builder<'_> {
+    fn error(&self, cause: &str) -> Error {
+        Error::internal(format_args!("circuit of layer `{}`", self.layer.name), cause)
+    }
+
+    fn push(&mut self, name: String, op: Op, interval: Interval, origin: String) -> NodeId {
+        let id = NodeId(self.nodes.len() as u32);
+        let (width, signed) = (interval.bits(), interval.signed());
+        self.nodes.push(Node { name, op, interval, width, signed, origin });
+        id
+    }
+
+    fn input(&mut self, i: usize) -> Element {
+        let index = self.x.indices[i];
+        let op = Op::Input(i as u32);
+        let id = self.push(format!("x_{index}"), op, self.x.intervals[i], format!("input {index}"));
+        Element::Term(Term::plain(id))
+    }
+
+    /// Opens the part of `graph` that its outputs need; `rows` are the outputs' indices in the model.
+    fn linear(&mut self, role: Role, graph: &AdderGraph, x: &[Element], rows: &[usize]) -> Result<Vec<Element>> {
+        let (prefix, matrix) = match role {
+            Role::Wb => ("wb_add", "W_b"),
+            Role::Wc => ("wc_add", "W_c"),
+        };
+        let serves = Served::new(graph);
+        let first = self.nodes.len();
+        // Where each node of the graph is in the circuit, and its value as a sum of x and of additions before it.
+        let mut terms: Vec<Option<Term>> = vec![None; graph.nodes.len()];
+        let mut sums: Vec<Sum> = vec![];
+        let mut leaves: BTreeMap<NodeId, usize> = BTreeMap::new();
+        for (i, node) in graph.nodes.iter().enumerate() {
+            terms[i] = match *node {
+                adder_graph::Node::Input(j) => match x.get(j as usize) {
+                    Some(&Element::Term(term @ Term { shift: 0, negate: false, .. })) => {
+                        leaves.insert(term.node, j as usize);
+                        Some(term)
+                    }
+                    _ => return Err(self.error("a matrix reads something other than a node")),
+                },
+                adder_graph::Node::Add(..) if serves.is_dead(i) => None,
+                adder_graph::Node::Add(a, b) => {
+                    let read = |t: adder_graph::Term| {
+                        let term = terms.get(t.node.index()).copied().flatten();
+                        term.map(|term| composed(term, t)).ok_or_else(|| self.error("an addition reads a later node"))
+                    };
+                    let (mut a, mut b) = (read(a)?, read(b)?);
+                    if a.negate && !b.negate {
+                        (a, b) = (b, a);
+                    }
+                    // A sign or a shift that both terms have moves to the readers.
+                    let outer = Term { node: NodeId(0), shift: a.shift.min(b.shift), negate: a.negate };
+                    for term in [&mut a, &mut b] {
+                        term.shift -= outer.shift;
+                        term.negate ^= outer.negate;
+                    }
+                    let entry = |t: Term| {
+                        let leaf = leaves.get(&t.node).copied();
+                        (leaf.unwrap_or_else(|| x.len() + t.node.index() - first), t.of(1))
+                    };
+                    sums.push(vec![entry(a), entry(b)]);
+                    let name = format!("{prefix}_{}", self.nodes.len() - first);
+                    let origin = format!("{matrix} {}", serves.rows(i, rows));
+                    let id = self.push(name, Op::Add(a, b), Interval::point(0), origin);
+                    Some(Term { node: id, ..outer })
+                }
+            };
+        }
+        self.intervals(role, x, first, &sums)?;
+        let output = |t: &Option<adder_graph::Term>| match t {
+            None => Ok(Element::Constant(0)),
+            Some(t) => match terms.get(t.node.index()).copied().flatten() {
+                Some(term) => Ok(Element::Term(composed(term, *t))),
+                None => Err(self.error("an output reads a node that is missing")),
+            },
+        };
+        graph.outputs.iter().map(output).collect()
+    }
+
+    /// The intervals of the additions from `first` on, which are `sums` of x.
+    fn intervals(&mut self, role: Role, x: &[Element], first: usize, sums: &[Sum]) -> Result<()> {
+        let products = match role {
+            Role::Wb => None,
+            Role::Wc => lower::products(self.layer, self.x),
+        };
+        let ranges = match products {
+            Some(products) => products.ranges(sums),
+            None => {
+                let leaves: Vec<Interval> = (x.iter())
+                    .map(|element| match element {
+                        Element::Term(t) => self.nodes[t.node.index()].interval,
+                        Element::Constant(v) => Interval::point(*v),
+                    })
+                    .collect();
+                ranges::of_sums(&leaves, sums)
+            }
+        };
+        for (node, interval) in self.nodes[first..].iter_mut().zip(&ranges[x.len()..]) {
+            (node.interval, node.width, node.signed) = (*interval, interval.bits(), interval.signed());
+        }
+        Ok(())
+    }
+
+    /// Element `i` of an operation that works element by element.
+    fn element(&mut self, op: &ir::Op, i: usize, x: Element) -> Element {
+        let index = op.result.indices[i];
+        let interval = op.result.intervals[i];
+        let term = match x {
+            Element::Term(term) => term,
+            Element::Constant(v) => {
+                return Element::Constant(match &op.kind {
+                    OpKind::Linear { .. } => unreachable!("not element by element"),
+                    OpKind::Multiply { coefficients, shifts, .. } => round_shift(coefficients[i] * v, shifts[i]),
+                    OpKind::Offset { constants } => v + constants[i],
+                    OpKind::Requantise { constants, shifts, format } => {
+                        format.saturate(round_shift(v + constants[i], shifts[i]))
+                    }
+                });
+            }
+        };
+        let id = match &op.kind {
+            OpKind::Linear { .. } => unreachable!("not element by element"),
+            OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
+                let multiply = Op::Multiply {
+                    x: term.node,
+                    coefficient: if term.negate { -coefficients[i] } else { coefficients[i] },
+                    coefficient_bits: *coefficient_bits,
+                    shift: shifts[i] - term.shift as i32,
+                    row: index as u32,
+                };
+                self.push(format!("m_{index}"), multiply, interval, format!("product of row {index}"))
+            }
+            OpKind::Offset { constants } => {
+                let offset = Op::Offset { x: term, constant: constants[i], shift: 0 };
+                let last = std::ptr::eq(op, self.layer.ops.last().unwrap_or(op));
+                let (name, origin) = if last {
+                    (format!("y_{index}"), format!("output {index}: bias"))
+                } else {
+                    (format!("u_{index}"), format!("W_b row {index}: elements that take a single value"))
+                };
+                self.push(name, offset, interval, origin)
+            }
+            OpKind::Requantise { constants, shifts, format } => {
+                let (shift, constant) = (shifts[i], constants[i] + half(shifts[i]));
+                let offset = Op::Offset { x: term, constant, shift };
+                let sum = self.nodes[term.node.index()].interval.scale(term.negate, term.shift);
+                let rounded = sum.map(|y| floor_shift(y + constant, shift));
+                let full = Interval::new(format.min(), format.max());
+                let origin = format!("output {index}: bias and rounding");
+                if full.includes(rounded) {
+                    self.push(format!("z_{index}"), offset, rounded, origin)
+                } else {
+                    let y = self.push(format!("y_{index}"), offset, rounded, origin);
+                    let clamp = Op::Clamp { x: y, lo: full.lo, hi: full.hi };
+                    self.push(format!("z_{index}"), clamp, interval, format!("output {index}: saturation"))
+                }
+            }
+        };
+        Element::Term(Term::plain(id))
+    }
+}
+
+/// `outer` of what `inner` stands for.
+fn composed(inner: Term, outer: adder_graph::Term) -> Term {
+    Term { node: inner.node, shift: inner.shift + outer.shift, negate: inner.negate ^ outer.negate }
+}
+
+/// Narrows every node to what its readers need, last node first.
+fn narrow(circuit: &mut Circuit) {
+    // None: the exact value.
+    let mut needed: Vec<Option<u32>> = vec![Some(0); circuit.nodes.len()];
+    for output in &circuit.outputs {
+        needed[output.index()] = None;
+    }
+    for i in (0..circuit.nodes.len()).rev() {
+        let node = &mut circuit.nodes[i];
+        match needed[i] {
+            Some(bits) if bits > 0 => node.width = node.width.min(bits),
+            _ => {}
+        }
+        for operand in node.op.operands() {
+            let needs = node.op.needed_bits(operand, node.width);
+            let slot = &mut needed[operand.index()];
+            *slot = slot.zip(needs).map(|(a, b)| a.max(b));
+        }
+    }
+}
+
+/// Which outputs of an adder graph each of its nodes is part of.
+struct Served {
+    /// One bit per output.
+    sets: Vec<Vec<u64>>,
+}
+
+impl Served {
+    fn new(graph: &AdderGraph) -> Self {
+        let mut sets = vec![vec![0u64; graph.outputs.len().div_ceil(64)]; graph.nodes.len()];
+        for (c, output) in graph.outputs.iter().enumerate() {
+            if let Some(term) = output {
+                sets[term.node.index()][c / 64] |= 1 << (c % 64);
+            }
+        }
+        for i in (0..graph.nodes.len()).rev() {
+            if let adder_graph::Node::Add(a, b) = graph.nodes[i] {
+                let set = std::mem::take(&mut sets[i]);
+                for operand in [a, b] {
+                    for (to, from) in sets[operand.node.index()].iter_mut().zip(&set) {
+                        *to |= from;
+                    }
+                }
+                sets[i] = set;
+            }
+        }
+        Served { sets }
+    }
+
+    fn is_dead(&self, node: usize) -> bool {
+        self.sets[node].iter().all(|&word| word == 0)
+    }
+
+    /// `row 3`, or `rows 3, 17-19 and 12 more`, in the numbers of the model.
+    fn rows(&self, node: usize, rows: &[usize]) -> String {
+        const RUNS: usize = 4;
+        let set = &self.sets[node];
+        let served: Vec<usize> =
+            rows.iter().enumerate().filter(|(c, _)| set[c / 64] >> (c % 64) & 1 == 1).map(|(_, &row)| row).collect();
+        let mut runs: Vec<(usize, usize)> = vec![];
+        for &row in &served {
+            match runs.last_mut() {
+                Some((_, end)) if *end + 1 == row => *end = row,
+                _ => runs.push((row, row)),
+            }
+        }
+        let named: usize = runs.iter().take(RUNS).map(|(a, b)| b - a + 1).sum();
+        let text: Vec<String> =
+            runs.iter().take(RUNS).map(|&(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") }).collect();
+        let plural = if served.len() == 1 { "row" } else { "rows" };
+        let more = if named < served.len() { format!(" and {} more", served.len() - named) } else { String::new() };
+        format!("{plural} {}{more}", text.join(", "))
+    }
+}

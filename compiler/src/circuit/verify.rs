@@ -1,0 +1,201 @@
+use super::forms::{Products, Variable, is_variable, respond, scale};
+use super::{Circuit, Node, NodeId, Op, Term};
+use crate::interval::{Interval, floor_shift, half, round_shift};
+use rayon::prelude::*;
+use std::collections::HashSet;
+use strassenc_runtime::{Error, Format, Result};
+
+/// Checks the invariants that the [module](super) states.
+///
+/// # Errors
+/// The first violation, with its layer and node: a bug of the pass that ran last.
+pub fn verify(circuit: &Circuit) -> Result<()> {
+    structure(circuit)?;
+    widths(circuit)?;
+    intervals(circuit)
+}
+
+fn fail(circuit: &Circuit, node: &Node, cause: impl std::fmt::Display) -> Error {
+    Error::internal(format_args!("circuit of layer `{}`, node `{}`", circuit.name, node.name), cause)
+}
+
+fn structure(circuit: &Circuit) -> Result<()> {
+    let whole = |cause: String| Err(Error::internal(format_args!("circuit of layer `{}`", circuit.name), cause));
+    let mut names = HashSet::new();
+    let mut live = vec![false; circuit.nodes.len()];
+    for &output in &circuit.outputs {
+        match live.get_mut(output.index()) {
+            Some(live) => *live = true,
+            None => return whole(format!("an output is node {}, which is not there", output.0)),
+        }
+    }
+    for (i, &id) in circuit.inputs.iter().enumerate() {
+        if circuit.nodes.get(id.index()).map(|node| node.op) != Some(Op::Input(i as u32)) {
+            return whole(format!("input {i} is not node {}", id.0));
+        }
+    }
+    for (id, node) in circuit.iter() {
+        if !is_verilog_safe(&node.name) {
+            return Err(fail(circuit, node, "the name is not Verilog-safe"));
+        }
+        if !names.insert(&node.name) {
+            return Err(fail(circuit, node, "the name is used twice"));
+        }
+        if node.op.operands().any(|operand| operand >= id) {
+            return Err(fail(circuit, node, "reads itself or a later node"));
+        }
+        let cause = match node.op {
+            Op::Input(i) if circuit.inputs.get(i as usize) != Some(&id) => "is not among the inputs",
+            Op::Add(a, _) if a.negate => "the first term is negated",
+            Op::Add(a, b) if a.shift > 0 && b.shift > 0 => "both terms are shifted",
+            Op::Multiply { coefficient, coefficient_bits, .. }
+                if !(2..=63).contains(&coefficient_bits) || coefficient.abs() >= 1 << (coefficient_bits - 1) =>
+            {
+                "the coefficient does not fit its width"
+            }
+            Op::Multiply { shift, .. } | Op::Offset { shift, .. } if !(-62..=62).contains(&shift) => {
+                "the shift is not within -62..=62"
+            }
+            Op::Clamp { lo, hi, .. } if lo > hi => "the lower bound exceeds the upper one",
+            _ => continue,
+        };
+        return Err(fail(circuit, node, cause));
+    }
+    for (id, node) in circuit.iter().collect::<Vec<_>>().into_iter().rev() {
+        if live[id.index()] {
+            node.op.operands().for_each(|operand| live[operand.index()] = true);
+        } else if !matches!(node.op, Op::Input(_)) {
+            return Err(fail(circuit, node, "serves no output"));
+        }
+    }
+    Ok(())
+}
+
+fn is_verilog_safe(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn widths(circuit: &Circuit) -> Result<()> {
+    let exact = |node: &Node| node.width == node.interval.bits();
+    for node in &circuit.nodes {
+        if node.signed != node.interval.signed() {
+            return Err(fail(circuit, node, "is signed without negative values, or the reverse"));
+        }
+        if !(1..=63).contains(&node.width) || node.width > node.interval.bits() {
+            let cause = format!("is {} bits wide, its interval {} needs {}", node.width, node.interval, node.interval.bits());
+            return Err(fail(circuit, node, cause));
+        }
+        for id in node.op.operands() {
+            let operand = circuit.node(id);
+            let enough = exact(operand) || node.op.needed_bits(id, node.width).is_some_and(|bits| bits <= operand.width);
+            if !enough {
+                let cause = format!("is {} bits wide, which `{}` needs more of", operand.width, node.name);
+                return Err(fail(circuit, operand, cause));
+            }
+        }
+    }
+    let formatted = |ids: &[NodeId], format: Format| {
+        let within = Interval::new(format.min(), format.max());
+        let outside = |node: &&Node| !within.includes(node.interval) || !exact(node);
+        match ids.iter().map(|&id| circuit.node(id)).find(outside) {
+            Some(node) => Err(fail(circuit, node, format_args!("does not carry its value in the format {format}"))),
+            None => Ok(()),
+        }
+    };
+    // An input's signal may be narrower than its value, but its value is within the format.
+    let inputs = |id: &&NodeId| {
+        let format = circuit.input_format;
+        !Interval::new(format.min(), format.max()).includes(circuit.node(**id).interval)
+    };
+    if let Some(&id) = circuit.inputs.iter().find(inputs) {
+        return Err(fail(circuit, circuit.node(id), "is outside the input format"));
+    }
+    formatted(&circuit.outputs, circuit.output_format)
+}
+
+/// Every declared interval holds every value, given the intervals of the inputs.
+///
+/// By induction along the topological order: the declared interval of an operand may be relied on.
+fn intervals(circuit: &Circuit) -> Result<()> {
+    let overflow = || Error::internal(format_args!("circuit of layer `{}`", circuit.name), "a coefficient overflows");
+    let scale = scale(circuit);
+    let mut plain = vec![(Variable::One, (1, 1))];
+    let mut linear = vec![(Variable::One, (1, 1))];
+    for (id, node) in circuit.iter() {
+        let range = (i128::from(node.interval.lo), i128::from(node.interval.hi));
+        if is_variable(&node.op) {
+            plain.push((Variable::Node(id), range));
+            linear.push((Variable::Node(id), range));
+        }
+        if let Op::Multiply { coefficient, shift, .. } = node.op {
+            plain.push((Variable::Node(id), range));
+            linear.push((Variable::Error(id), rounding_error(coefficient, shift, scale)));
+        }
+    }
+    let plain = ranges(circuit, Products::Variables, &plain, 0).ok_or_else(overflow)?;
+    let linear = ranges(circuit, Products::Linear, &linear, scale).ok_or_else(overflow)?;
+    for (id, node) in circuit.iter() {
+        let of = |x: NodeId| circuit.node(x).interval;
+        let image = |x: Interval, f: &dyn Fn(i64) -> i64| {
+            let (a, b) = (f(x.lo), f(x.hi));
+            (i128::from(a.min(b)), i128::from(a.max(b)))
+        };
+        let actual = match node.op {
+            Op::Input(_) => continue,
+            Op::Multiply { x, coefficient, shift, .. } => image(of(x), &|x| round_shift(coefficient * x, shift)),
+            Op::Clamp { x, lo, hi } => image(of(x), &|x| x.clamp(lo, hi)),
+            Op::Offset { x: Term { node: x, shift: left, negate }, constant, shift } if shift > 0 => {
+                image(of(x).scale(negate, left), &|x| floor_shift(x + constant, shift))
+            }
+            Op::Add(..) | Op::Constant(_) | Op::Offset { .. } => {
+                let (plain, linear) = (plain[id.index()], linear[id.index()]);
+                (plain.0.max(-(-linear.0 >> scale)), plain.1.min(linear.1 >> scale))
+            }
+        };
+        if actual.0 < node.interval.lo.into() || actual.1 > node.interval.hi.into() {
+            let cause = format!("takes values from {} to {}, declared is {}", actual.0, actual.1, node.interval);
+            return Err(fail(circuit, node, cause));
+        }
+    }
+    Ok(())
+}
+
+/// `round(v · 2^-shift) - v · 2^-shift` over all multiples v of the coefficient, in units of 2^-scale.
+fn rounding_error(coefficient: i64, shift: i32, scale: i32) -> (i128, i128) {
+    let unit = coefficient.trailing_zeros() as i32;
+    if shift <= unit {
+        return (0, 0);
+    }
+    let half = i128::from(half(shift));
+    (((1i128 << unit) - half) << (scale - shift), half << (scale - shift))
+}
+
+/// The range of every node's form in units of 2^-scale over the ranges of its variables; errors have that unit already.
+fn ranges(
+    circuit: &Circuit,
+    products: Products,
+    variables: &[(Variable, (i128, i128))],
+    scale: i32,
+) -> Option<Vec<(i128, i128)>> {
+    let zero = || Some(vec![(0i128, 0i128); circuit.nodes.len()]);
+    let add = |sum: Option<Vec<(i128, i128)>>, terms: Vec<(i128, i128)>| {
+        let mut sum = sum?;
+        for (sum, term) in sum.iter_mut().zip(terms) {
+            *sum = (sum.0.checked_add(term.0)?, sum.1.checked_add(term.1)?);
+        }
+        Some(sum)
+    };
+    variables
+        .par_iter()
+        .fold(zero, |sum, &(variable, (lo, hi))| {
+            let unit = if matches!(variable, Variable::Error(_)) { 1 } else { 1i128 << scale };
+            let forms = respond(circuit, variable, products, unit)?;
+            let term = |c: i128| {
+                let (a, b) = (c.checked_mul(lo)?, c.checked_mul(hi)?);
+                Some((a.min(b), a.max(b)))
+            };
+            add(sum, forms.into_iter().map(term).collect::<Option<_>>()?)
+        })
+        .reduce(zero, |a, b| add(a, b?))
+}

@@ -1,0 +1,132 @@
+use super::{Dataflow, Layer, Op, OpKind, Role, Value};
+use crate::interval::{Interval, round_shift};
+use strassenc_runtime::{Error, Result};
+
+/// Checks the invariants that the [module](super) states.
+///
+/// # Errors
+/// The first violation, with its layer and operation: a bug of the pass that ran last.
+pub fn verify(dataflow: &Dataflow) -> Result<()> {
+    if dataflow.layers.is_empty() {
+        return Err(Error::internal("dataflow", "has no layers"));
+    }
+    let mut id = 0;
+    let mut x = &dataflow.input;
+    for (number, layer) in dataflow.layers.iter().enumerate() {
+        let fail = |op: usize, cause: String| {
+            Error::internal(format_args!("dataflow, layer `{}`, operation {op}", layer.name), cause)
+        };
+        shape(layer, number + 1 == dataflow.layers.len()).map_err(|cause| fail(0, cause))?;
+        within(x, layer.input.min(), layer.input.max()).map_err(|cause| fail(0, cause))?;
+        if number > 0 && x.len() > 1 {
+            read(&layer.ops[0], x).map_err(|cause| fail(0, cause))?;
+        }
+        for (i, op) in layer.ops.iter().enumerate() {
+            if op.x.index() != id {
+                return Err(fail(i, format!("reads value {}, not the one before it, {id}", op.x.index())));
+            }
+            operation(op, x).map_err(|cause| fail(i, cause))?;
+            (x, id) = (&op.result, id + 1);
+            if let (OpKind::Multiply { .. }, Some(next)) = (&op.kind, layer.ops.get(i + 1)) {
+                read(next, x).map_err(|cause| fail(i, cause))?;
+            }
+        }
+        within(x, layer.output.min(), layer.output.max()).map_err(|cause| fail(layer.ops.len() - 1, cause))?;
+    }
+    Ok(())
+}
+
+type Check = Result<(), String>;
+
+fn shape(layer: &Layer, last: bool) -> Check {
+    let kinds: String = (layer.ops.iter())
+        .map(|op| match op.kind {
+            OpKind::Linear { role: Role::Wb, .. } => 'b',
+            OpKind::Linear { role: Role::Wc, .. } => 'c',
+            OpKind::Multiply { .. } => 'm',
+            OpKind::Offset { .. } => 'o',
+            OpKind::Requantise { .. } => 'q',
+        })
+        .collect();
+    let end = if last { 'o' } else { 'q' };
+    if kinds == format!("bmc{end}") || kinds == format!("bomc{end}") {
+        Ok(())
+    } else {
+        Err(format!("the layer's operations are {kinds}"))
+    }
+}
+
+/// Each element of `x` is read by the linear operation `op`.
+fn read(op: &Op, x: &Value) -> Check {
+    let OpKind::Linear { matrix, .. } = &op.kind else { return Err("a matrix is expected here".into()) };
+    match matrix.columns().into_iter().position(|column| column.iter().all(|&w| w == 0)) {
+        Some(j) => Err(format!("nobody reads element {j} ({} in the model)", x.indices[j])),
+        None => Ok(()),
+    }
+}
+
+fn within(x: &Value, lo: i64, hi: i64) -> Check {
+    match x.intervals.iter().position(|v| !Interval::new(lo, hi).includes(*v)) {
+        Some(i) => Err(format!("element {i} is within {}, outside the format", x.intervals[i])),
+        None => Ok(()),
+    }
+}
+
+fn operation(op: &Op, x: &Value) -> Check {
+    let result = &op.result;
+    if result.indices.len() != result.len() {
+        return Err(format!("{} indices for {} elements", result.indices.len(), result.len()));
+    }
+    if result.indices.windows(2).any(|w| w[0] >= w[1]) {
+        return Err("indices do not ascend".into());
+    }
+    let lengths = match &op.kind {
+        OpKind::Linear { matrix, .. } => {
+            if matrix.dim() != (result.len(), x.len()) {
+                return Err(format!("the matrix is {:?} between {} and {}", matrix.dim(), x.len(), result.len()));
+            }
+            vec![]
+        }
+        OpKind::Multiply { coefficients, shifts, .. } => vec![coefficients.len(), shifts.len()],
+        OpKind::Offset { constants } => vec![constants.len()],
+        OpKind::Requantise { constants, shifts, .. } => vec![constants.len(), shifts.len()],
+    };
+    if lengths.iter().any(|&n| n != x.len()) || (!lengths.is_empty() && result.len() != x.len()) {
+        return Err(format!("parameters of {lengths:?} elements between {} and {}", x.len(), result.len()));
+    }
+    if !lengths.is_empty() && !matches!(op.kind, OpKind::Linear { .. }) && result.indices != x.indices {
+        return Err("indices differ from the operand's".into());
+    }
+    for (i, declared) in result.intervals.iter().enumerate() {
+        let (least, exact) = match &op.kind {
+            OpKind::Linear { role, matrix } => {
+                let mut sum = (0, 0);
+                for (&w, x) in matrix.row(i).iter().zip(&x.intervals) {
+                    let ends = (i64::from(w) * x.lo, i64::from(w) * x.hi);
+                    sum = (sum.0 + ends.0.min(ends.1), sum.1 + ends.0.max(ends.1));
+                }
+                (Interval::new(sum.0, sum.1), *role == Role::Wb)
+            }
+            OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
+                let a = coefficients[i];
+                if a.abs() >= 1 << (coefficient_bits - 1) {
+                    return Err(format!("coefficient {a} of element {i} does not fit {coefficient_bits} bits"));
+                }
+                let ends = [x.intervals[i].lo, x.intervals[i].hi].map(|u| round_shift(a * u, shifts[i]));
+                if ends[0] == ends[1] {
+                    return Err(format!("product {i} does not vary"));
+                }
+                (Interval::new(ends[0].min(ends[1]), ends[0].max(ends[1])), true)
+            }
+            OpKind::Offset { constants } => (x.intervals[i].map(|v| v + constants[i]), true),
+            OpKind::Requantise { constants, shifts, format } => {
+                let z = |v: i64| format.saturate(round_shift(v + constants[i], shifts[i]));
+                (x.intervals[i].map(z), true)
+            }
+        };
+        if (exact && *declared != least) || !least.includes(*declared) {
+            return Err(format!("element {i} is declared within {declared}, but is within {least}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Exact ranges of sums: of independent values, and of the products of one SPN layer, which are correlated.
+
+use crate::interval::{Interval, half, round_shift};
+use ndarray::Array2;
+
+/// `Σ coefficient · entry`, where the entries are the leaves, followed by the sums before this one.
+pub type Sum = Vec<(usize, i64)>;
+
+/// Axes are taken in blocks of this many, so that the coefficients of tens of thousands of sums stay in cache.
+const BLOCK: usize = 16;
+
+/// The range of each leaf and of each sum, where leaf i is `Σ_j leaf(i, j) · v_j` and `v_j` is anything within `axes[j]`.
+fn over_box(
+    axes: &[(i128, i128)],
+    leaves: usize,
+    leaf: impl Fn(usize, usize) -> i128,
+    sums: &[Sum],
+) -> Vec<(i128, i128)> {
+    let entries = leaves + sums.len();
+    let mut ranges = vec![(0i128, 0i128); entries];
+    let mut forms = vec![[0i128; BLOCK]; entries];
+    for (start, block) in (0..).step_by(BLOCK).zip(axes.chunks(BLOCK)) {
+        for i in 0..entries {
+            let mut form = [0i128; BLOCK];
+            if i < leaves {
+                for (k, form) in form.iter_mut().enumerate().take(block.len()) {
+                    *form = leaf(i, start + k);
+                }
+            } else {
+                for &(entry, coefficient) in &sums[i - leaves] {
+                    for (form, term) in form.iter_mut().zip(&forms[entry]) {
+                        *form += i128::from(coefficient) * term;
+                    }
+                }
+            }
+            for (&c, &(lo, hi)) in form.iter().zip(block) {
+                let ends = if c < 0 { (c * hi, c * lo) } else { (c * lo, c * hi) };
+                ranges[i].0 += ends.0;
+                ranges[i].1 += ends.1;
+            }
+            forms[i] = form;
+        }
+    }
+    ranges
+}
+
+/// The interval of each leaf and of each sum of leaves that are independent of each other. Exact.
+pub fn of_sums(leaves: &[Interval], sums: &[Sum]) -> Vec<Interval> {
+    let axes: Vec<_> = leaves.iter().map(|i| (i128::from(i.lo), i128::from(i.hi))).collect();
+    let ranges = over_box(&axes, leaves.len(), |i, j| i128::from(i == j), sums);
+    ranges.into_iter().map(|(lo, hi)| interval(lo, hi)).collect()
+}
+
+/// The products of an SPN layer, `m_i = round(Σ_j forms[i, j] · x_j · 2^-shifts[i])`, half up, over a box of x.
+#[derive(Clone, Debug)]
+pub struct Products {
+    /// What enters, one interval per column of `forms`.
+    pub x: Vec<Interval>,
+    /// `[r, n_in]`: `diag(a) · W_b`.
+    pub forms: Array2<i64>,
+    /// `[r]`; negative is an exact left shift.
+    pub shifts: Vec<i32>,
+}
+
+impl Products {
+    /// The interval of each product, and of each sum of products. Sums are exact up to the rounding of their terms.
+    ///
+    /// A sum is within its linear form over the box plus the rounding errors, and within the sum of its products' intervals.
+    pub fn ranges(&self, sums: &[Sum]) -> Vec<Interval> {
+        let scale = self.scale();
+        let r = self.shifts.len();
+        let axes: Vec<_> = self.x.iter().map(|i| (i128::from(i.lo), i128::from(i.hi))).collect();
+        let linear = over_box(&axes, r, |i, j| self.scaled(i, j, scale), sums);
+        let errors: Vec<_> = (0..r).map(|i| self.error(i, scale)).collect();
+        let rounding = over_box(&errors, r, |i, j| i128::from(i == j), sums);
+        let products: Vec<_> = (0..r).map(|i| self.product(i)).collect();
+        let plain = of_sums(&products, sums);
+        plain
+            .into_iter()
+            .zip(linear.iter().zip(&rounding))
+            .map(|(plain, (linear, rounding))| {
+                // Integers lie between the ends: round them inwards.
+                let lo = -(-(linear.0 + rounding.0) >> scale);
+                let hi = (linear.1 + rounding.1) >> scale;
+                plain.intersect(interval(lo, hi)).expect("both intervals hold every value of the sum")
+            })
+            .collect()
+    }
+
+    /// The two vectors x that drive `Σ coefficient · product`, before rounding, to its least and to its greatest value.
+    pub fn drive(&self, sum: &[(usize, i64)]) -> [Vec<i64>; 2] {
+        let scale = self.scale();
+        let end = |up: bool| {
+            let pick = |(j, x): (usize, &Interval)| {
+                let c: i128 = sum.iter().map(|&(i, k)| i128::from(k) * self.scaled(i, j, scale)).sum();
+                if (c > 0) == up { x.hi } else { x.lo }
+            };
+            self.x.iter().enumerate().map(pick).collect()
+        };
+        [end(false), end(true)]
+    }
+
+    /// Exact: a sum of independent values takes both its ends, and rounding keeps order.
+    fn product(&self, i: usize) -> Interval {
+        let terms = self.forms.row(i).into_iter().zip(&self.x).map(|(&c, x)| {
+            let (a, b) = (c * x.lo, c * x.hi);
+            Interval { lo: a.min(b), hi: a.max(b) }
+        });
+        terms.fold(Interval::point(0), |sum, term| sum + term).map(|v| round_shift(v, self.shifts[i]))
+    }
+
+    /// All forms have integer coefficients in units of 2^-scale.
+    fn scale(&self) -> i32 {
+        self.shifts.iter().copied().max().unwrap_or(0).max(0)
+    }
+
+    fn scaled(&self, i: usize, j: usize, scale: i32) -> i128 {
+        i128::from(self.forms[[i, j]]) << (scale - self.shifts[i])
+    }
+
+    /// Range of `m_i - exact product` in units of 2^-scale.
+    fn error(&self, i: usize, scale: i32) -> (i128, i128) {
+        let shift = self.shifts[i];
+        // Products are multiples of 2^z; what is cut off then is one of 0, 2^z, …, 2^shift - 2^z.
+        let z = self.forms.row(i).iter().map(|c| c.trailing_zeros() as i32).min().unwrap_or(64);
+        if z >= shift {
+            return (0, 0);
+        }
+        let half = i128::from(half(shift));
+        let unit = |v: i128| v << (scale - shift);
+        (unit((1 << z) - half), unit(half))
+    }
+}
+
+/// Ranges of a valid model's sums stay far below 2^63.
+fn interval(lo: i128, hi: i128) -> Interval {
+    let narrow = |v: i128| i64::try_from(v).expect("a valid model's values fit 64 bits");
+    Interval::new(narrow(lo), narrow(hi))
+}

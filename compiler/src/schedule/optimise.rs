@@ -1,0 +1,169 @@
+//! The schedule with the least register bits among those with the least latency. Exact.
+//!
+//! The stages obey difference constraints only: `stage(v) ≥ stage(u) + k`. The register bits, `Σ width · (last reading -
+//! stage)`, are an L♮-convex function of the stages, so that steepest descent ends in the optimum (Murota, Discrete Convex
+//! Analysis, 2003, ch. 10): from the earliest schedule on, move that set of nodes one stage later that saves the most, until
+//! none saves anything. Finding the set is a [closure problem](super::closure). Each round moves a node at most one stage, and
+//! none beyond the optimum, so that there are no more rounds than stages (Murota and Shioura 2014).
+
+use super::closure::Closure;
+use super::{Options, Pipeline, Stage, additions, latency};
+use crate::circuit::{Circuit, NodeId, Op};
+use strassenc_runtime::Result;
+
+/// Schedules a circuit with the least latency and, with that, the least register bits.
+///
+/// # Errors
+/// Where an option is out of range.
+pub fn schedule(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
+    options.validate()?;
+    let arcs = Arcs::new(circuit, options);
+    let earliest = arcs.earliest();
+    let last = last(circuit, &earliest);
+    let latest = arcs.latest(circuit, last);
+    Ok(pipeline(descend(circuit, options, &arcs, earliest, &latest), last, options))
+}
+
+/// The schedule in which every node comes as early as it can: what [`schedule`] starts from, for comparisons.
+///
+/// # Errors
+/// Where an option is out of range.
+pub fn earliest(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
+    options.validate()?;
+    let earliest = Arcs::new(circuit, options).earliest();
+    let last = last(circuit, &earliest);
+    Ok(pipeline(earliest, last, options))
+}
+
+/// The stage of the last output.
+fn last(circuit: &Circuit, stages: &[u32]) -> u32 {
+    circuit.outputs.iter().map(|output| stages[output.index()]).max().unwrap_or(0)
+}
+
+fn pipeline(stages: Vec<u32>, last: u32, options: &Options) -> Pipeline {
+    Pipeline {
+        available: stages.into_iter().map(Stage).collect(),
+        stages: last + 1,
+        multiplier_latency: options.multiplier_latency,
+    }
+}
+
+/// All constraints: for each node v the pairs (u, k) with `stage(v) ≥ stage(u) + k`.
+struct Arcs {
+    before: Vec<Vec<(NodeId, u32)>>,
+}
+
+impl Arcs {
+    fn new(circuit: &Circuit, options: &Options) -> Self {
+        let limit = options.adders_per_stage as usize;
+        let mut before: Vec<Vec<(NodeId, u32)>> = Vec::with_capacity(circuit.nodes.len());
+        // For each node, in `[k - 1]`, the additions from which a path of k additions, itself included, leads to it.
+        let mut chains: Vec<Vec<Vec<NodeId>>> = Vec::with_capacity(circuit.nodes.len());
+        for (id, node) in circuit.iter() {
+            let operands = || node.op.operands().filter(|x| !matches!(circuit.node(*x).op, Op::Constant(_)));
+            let delay = latency(&node.op, options.multiplier_latency);
+            let mut arcs: Vec<(NodeId, u32)> = operands().map(|x| (x, delay)).collect();
+            let mut chain: Vec<Vec<NodeId>> = vec![];
+            if delay == 0 {
+                for x in operands() {
+                    for (k, starts) in chains[x.index()].iter().enumerate() {
+                        chain.resize(chain.len().max(k + 1), vec![]);
+                        chain[k].extend(starts);
+                    }
+                }
+                for starts in &mut chain {
+                    starts.sort_unstable();
+                    starts.dedup();
+                }
+            }
+            if additions(&node.op) == 1 {
+                // One addition more than a stage may have: they cannot all be in one stage.
+                if chain.len() == limit {
+                    arcs.extend(chain.pop().unwrap_or_default().into_iter().map(|start| (start, 1)));
+                }
+                chain.insert(0, vec![id]);
+            }
+            chains.push(chain);
+            // Of several arcs from one node the longest one says all.
+            arcs.sort_unstable_by_key(|&(u, k)| (u, std::cmp::Reverse(k)));
+            arcs.dedup_by_key(|&mut (u, _)| u);
+            before.push(arcs);
+        }
+        Arcs { before }
+    }
+
+    fn earliest(&self) -> Vec<u32> {
+        let mut stages: Vec<u32> = Vec::with_capacity(self.before.len());
+        for arcs in &self.before {
+            stages.push(arcs.iter().map(|(u, k)| stages[u.index()] + k).max().unwrap_or(0));
+        }
+        stages
+    }
+
+    /// Inputs and constants stay in stage 0; all outputs are in stage `last` at the latest.
+    fn latest(&self, circuit: &Circuit, last: u32) -> Vec<u32> {
+        let mut stages = vec![last; self.before.len()];
+        for v in (0..self.before.len()).rev() {
+            if matches!(circuit.nodes[v].op, Op::Input(_) | Op::Constant(_)) {
+                stages[v] = 0;
+            }
+            let stage = stages[v];
+            for (u, k) in &self.before[v] {
+                let slot = &mut stages[u.index()];
+                *slot = (*slot).min(stage - k);
+            }
+        }
+        stages
+    }
+}
+
+/// Moves sets of nodes later as long as that saves register bits.
+fn descend(circuit: &Circuit, options: &Options, arcs: &Arcs, mut stages: Vec<u32>, latest: &[u32]) -> Vec<u32> {
+    let readers = circuit.readers();
+    let delays: Vec<u32> = circuit.nodes.iter().map(|node| latency(&node.op, options.multiplier_latency)).collect();
+    let mut is_output = vec![false; circuit.nodes.len()];
+    circuit.outputs.iter().for_each(|output| is_output[output.index()] = true);
+    loop {
+        let mut closure = Closure::default();
+        let items: Vec<Option<u32>> = (stages.iter().zip(latest).zip(&circuit.nodes))
+            .map(|((stage, latest), node)| (stage < latest).then(|| closure.item(node.width.into())))
+            .collect();
+        for (v, arcs) in arcs.before.iter().enumerate() {
+            for &(u, k) in arcs {
+                if let (Some(from), Some(to)) = (items[u.index()], items[v])
+                    && stages[v] == stages[u.index()] + k
+                {
+                    closure.implies(from, to);
+                }
+            }
+        }
+        for (u, node) in circuit.nodes.iter().enumerate() {
+            if matches!(node.op, Op::Constant(_)) || is_output[u] {
+                // No registers, or kept to the end whoever reads it.
+                continue;
+            }
+            // When one of its last readers moves, the value is kept one stage longer.
+            let read = |v: &&NodeId| stages[v.index()] - delays[v.index()];
+            let Some(until) = readers[u].iter().map(|v| read(&v)).max() else { continue };
+            let last: Vec<u32> = readers[u].iter().filter(|v| read(v) == until).filter_map(|v| items[v.index()]).collect();
+            let cost = -i64::from(node.width);
+            match last[..] {
+                [] => {}
+                [only] => closure.add_weight(only, cost),
+                _ => {
+                    let longer = closure.item(cost);
+                    last.iter().for_each(|&reader| closure.implies(reader, longer));
+                }
+            }
+        }
+        let (moved, gain) = closure.solve();
+        if gain == 0 {
+            return stages;
+        }
+        for (stage, item) in stages.iter_mut().zip(&items) {
+            if item.is_some_and(|item| moved[item as usize]) {
+                *stage += 1;
+            }
+        }
+    }
+}
