@@ -6,7 +6,9 @@
 
 pub mod adder_graph;
 pub mod circuit;
+pub mod compile;
 pub mod emit;
+pub mod figures;
 pub mod interval;
 pub mod ir;
 pub mod lower;

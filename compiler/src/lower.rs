@@ -114,24 +114,24 @@ impl<'a> Analysis<'a> {
     }
 
     /// What these outputs are made of.
-    fn kept(&self, mut outputs: Vec<usize>) -> Kept {
-        if outputs.is_empty() {
-            // Nothing is read, but a stream carries at least one element.
-            outputs.push(0);
-        }
+    fn kept(&self, outputs: Vec<usize>) -> Kept {
         let (w_b, w_c) = (&self.dense.w_b, &self.dense.w_c);
         let varies = |c: usize| self.z[c].value().is_none();
-        let rows: Vec<usize> = self.rows.iter().copied().filter(|&i| outputs.iter().any(|&c| varies(c) && w_c[[c, i]] != 0)).collect();
+        let rows: Vec<usize> =
+            self.rows.iter().copied().filter(|&i| outputs.iter().any(|&c| varies(c) && w_c[[c, i]] != 0)).collect();
         let read = |j: usize| self.x[j].value().is_none() && rows.iter().any(|&i| w_b[[i, j]] != 0);
-        let inputs = (0..self.dense.inputs()).filter(|&j| read(j)).collect();
+        let mut inputs: Vec<usize> = (0..self.dense.inputs()).filter(|&j| read(j)).collect();
+        if inputs.is_empty() {
+            // Nothing is read, but a stream carries at least one element.
+            inputs.push(0);
+        }
         Kept { inputs, rows, outputs }
     }
 
     fn open(&self, kept: &Kept, input: Format, next: &mut ValueId) -> Result<Layer> {
         let dense = self.dense;
         let Kept { inputs, rows, outputs } = kept;
-        let mut layer =
-            Layer { name: dense.name.clone(), budget: dense.budget, input, output: input, ops: vec![] };
+        let mut layer = Layer { name: dense.name.clone(), budget: dense.budget, input, output: input, ops: vec![] };
         let mut push = |kind, indices: &[usize], intervals| {
             let result = Value { indices: indices.to_vec(), intervals };
             layer.ops.push(Op { x: *next, kind, result });

@@ -167,7 +167,9 @@ impl Op {
                 let need = |t: Term| if t.node == operand { width.saturating_sub(t.shift) } else { 0 };
                 Some(need(a).max(need(b)))
             }
-            Op::Offset { x, shift, .. } => Some((i64::from(width) + i64::from(shift) - i64::from(x.shift)).max(0) as u32),
+            Op::Offset { x, shift, .. } => {
+                Some((i64::from(width) + i64::from(shift) - i64::from(x.shift)).max(0) as u32)
+            }
             Op::Multiply { .. } | Op::Clamp { .. } => None,
             Op::Input(_) | Op::Constant(_) => Some(0),
         }

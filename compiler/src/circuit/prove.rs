@@ -129,7 +129,9 @@ fn outputs(circuit: &Circuit, parts: &Parts, multipliers: &[NodeId]) -> Result<(
                 if (constant, s) != (bias + half(shift), shift) {
                     return wrong("the constant or the shift differs");
                 }
-                if range.is_some_and(|range| clamp != Some(range) && !(clamp.is_none() && range.includes(node.interval))) {
+                if range
+                    .is_some_and(|range| clamp != Some(range) && !(clamp.is_none() && range.includes(node.interval)))
+                {
                     return wrong("it does not saturate to the format");
                 }
                 if range.is_none() && clamp.is_some() {

@@ -83,12 +83,14 @@ fn widths(circuit: &Circuit) -> Result<()> {
             return Err(fail(circuit, node, "is signed without negative values, or the reverse"));
         }
         if !(1..=63).contains(&node.width) || node.width > node.interval.bits() {
-            let cause = format!("is {} bits wide, its interval {} needs {}", node.width, node.interval, node.interval.bits());
+            let cause =
+                format!("is {} bits wide, its interval {} needs {}", node.width, node.interval, node.interval.bits());
             return Err(fail(circuit, node, cause));
         }
         for id in node.op.operands() {
             let operand = circuit.node(id);
-            let enough = exact(operand) || node.op.needed_bits(id, node.width).is_some_and(|bits| bits <= operand.width);
+            let enough =
+                exact(operand) || node.op.needed_bits(id, node.width).is_some_and(|bits| bits <= operand.width);
             if !enough {
                 let cause = format!("is {} bits wide, which `{}` needs more of", operand.width, node.name);
                 return Err(fail(circuit, operand, cause));
@@ -145,10 +147,10 @@ fn intervals(circuit: &Circuit) -> Result<()> {
             Op::Input(_) => continue,
             Op::Multiply { x, coefficient, shift, .. } => image(of(x), &|x| round_shift(coefficient * x, shift)),
             Op::Clamp { x, lo, hi } => image(of(x), &|x| x.clamp(lo, hi)),
-            Op::Offset { x: Term { node: x, shift: left, negate }, constant, shift } if shift > 0 => {
+            Op::Offset { x: Term { node: x, shift: left, negate }, constant, shift } => {
                 image(of(x).scale(negate, left), &|x| floor_shift(x + constant, shift))
             }
-            Op::Add(..) | Op::Constant(_) | Op::Offset { .. } => {
+            Op::Add(..) | Op::Constant(_) => {
                 let (plain, linear) = (plain[id.index()], linear[id.index()]);
                 (plain.0.max(-(-linear.0 >> scale)), plain.1.min(linear.1 >> scale))
             }

@@ -21,6 +21,7 @@ pub use verify::verify;
 
 use crate::adder_graph::Matrix;
 use crate::interval::Interval;
+use std::fmt;
 use strassenc_runtime::Format;
 
 /// A vector value: the input or the result of one operation.
@@ -122,6 +123,15 @@ pub struct Value {
     pub indices: Vec<usize>,
     /// What each element can be.
     pub intervals: Vec<Interval>,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Wb => "W_b",
+            Role::Wc => "W_c",
+        })
+    }
 }
 
 impl Value {

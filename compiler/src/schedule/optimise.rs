@@ -145,7 +145,8 @@ fn descend(circuit: &Circuit, options: &Options, arcs: &Arcs, mut stages: Vec<u3
             // When one of its last readers moves, the value is kept one stage longer.
             let read = |v: &&NodeId| stages[v.index()] - delays[v.index()];
             let Some(until) = readers[u].iter().map(|v| read(&v)).max() else { continue };
-            let last: Vec<u32> = readers[u].iter().filter(|v| read(v) == until).filter_map(|v| items[v.index()]).collect();
+            let last: Vec<u32> =
+                readers[u].iter().filter(|v| read(v) == until).filter_map(|v| items[v.index()]).collect();
             let cost = -i64::from(node.width);
             match last[..] {
                 [] => {}

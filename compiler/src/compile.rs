@@ -1,0 +1,150 @@
+//! The passes in order, each checked: lower → share → prove → build → verify, prove → schedule → verify.
+
+use crate::adder_graph::{self, Matrix, Solution};
+use crate::circuit::{self, Circuit};
+use crate::ir::{self, Dataflow, Role};
+use crate::lower::lower;
+use crate::schedule::{self, Pipeline};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use strassenc_runtime::{Error, Kind, Model, Result};
+
+/// What the passes are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Sharing of common sums.
+    pub share: adder_graph::Options,
+    /// The delay model.
+    pub schedule: schedule::Options,
+}
+
+/// A network down to pipelines, proved and verified.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// What was compiled.
+    pub model: Model,
+    /// The delay model of all pipelines.
+    pub schedule: schedule::Options,
+    /// The lowered network.
+    pub dataflow: Dataflow,
+    /// One per layer of `dataflow`.
+    pub layers: Vec<CompiledLayer>,
+}
+
+/// A layer down to its pipeline.
+#[derive(Clone, Debug)]
+pub struct CompiledLayer {
+    /// The model layer's name.
+    pub name: String,
+    /// W_b, from the inputs to the multipliers.
+    pub wb: SharedMatrix,
+    /// W_c, from the multipliers to the outputs.
+    pub wc: SharedMatrix,
+    /// Scalar operations.
+    pub circuit: Circuit,
+    /// Their stages.
+    pub pipeline: Pipeline,
+}
+
+/// A matrix with its adder graph.
+#[derive(Clone, Debug)]
+pub struct SharedMatrix {
+    /// Which of the layer's matrices.
+    pub role: Role,
+    /// `[n_out, n_in]`, without dead rows and columns.
+    pub matrix: Matrix,
+    /// The adder graph, proved.
+    pub solution: Solution,
+}
+
+/// A step that is done, for progress bars.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// The layer.
+    pub layer: &'a str,
+    /// What was done to it.
+    pub step: Step,
+    /// Steps done so far, of all layers.
+    pub done: usize,
+    /// Steps in all.
+    pub total: usize,
+}
+
+/// The steps of every layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A matrix was shared, and its graph proved.
+    Share(Role),
+    /// The circuit was built, verified and proved.
+    Circuit,
+    /// The pipeline was scheduled and verified.
+    Schedule,
+}
+
+const STEPS_PER_LAYER: usize = 4;
+
+/// Compiles a model. The result does not depend on the number of threads.
+///
+/// `progress` is called after each step, from any thread. `stop` is polled; once it says so, the compilation ends early.
+///
+/// # Errors
+/// - [`Kind::Input`] where the model is not valid, or an option is out of range;
+/// - [`Kind::Interrupted`] where `stop` said so;
+/// - [`Kind::Internal`] or [`Kind::Mismatch`] where a pass's result is refused: a bug of ours. The place names the pass.
+pub fn compile(
+    model: &Model,
+    options: &Options,
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Compiled> {
+    options.schedule.validate()?;
+    let dataflow = lower(model)?;
+    ir::verify(&dataflow).map_err(|e| e.within("after lower"))?;
+    let done = AtomicUsize::new(0);
+    let total = STEPS_PER_LAYER * dataflow.layers.len();
+    let step = |layer: &str, step: Step| {
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        progress(Progress { layer, step, done, total });
+        if stop() { Err(Error::new(Kind::Interrupted, "compile", "was interrupted")) } else { Ok(()) }
+    };
+    let layers = (0..dataflow.layers.len())
+        .into_par_iter()
+        .map(|number| layer(&dataflow, number, options, &step, stop))
+        // The first layer's error, whichever thread comes first.
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Compiled { model: model.clone(), schedule: options.schedule, dataflow, layers })
+}
+
+fn layer(
+    dataflow: &Dataflow,
+    number: usize,
+    options: &Options,
+    step: &(dyn Fn(&str, Step) -> Result<()> + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<CompiledLayer> {
+    let layer = &dataflow.layers[number];
+    let name = layer.name.as_str();
+    let share = |wanted: Role| {
+        let lost = || Error::internal("share", format_args!("layer `{name}` has no matrix {wanted:?}"));
+        let (role, matrix) = layer.matrices().find(|(role, _)| *role == wanted).ok_or_else(lost)?;
+        let solution = adder_graph::share_until(matrix, &options.share, stop);
+        let pass = || format!("after share, layer `{name}`, {role}");
+        adder_graph::prove(&solution.graph, matrix).map_err(|e| e.within(pass()))?;
+        step(name, Step::Share(role))?;
+        Ok(SharedMatrix { role, matrix: matrix.clone(), solution })
+    };
+    let (wb, wc) = rayon::join(|| share(Role::Wb), || share(Role::Wc));
+    let (wb, wc) = (wb?, wc?);
+
+    let circuit = circuit::build(dataflow, number, &[&wb.solution.graph, &wc.solution.graph])?;
+    circuit::verify(&circuit).map_err(|e| e.within("after build"))?;
+    circuit::prove(&circuit, layer).map_err(|e| e.within("after build"))?;
+    step(name, Step::Circuit)?;
+
+    let pipeline = schedule::schedule(&circuit, &options.schedule)?;
+    schedule::verify(&circuit, &pipeline, &options.schedule).map_err(|e| e.within("after schedule"))?;
+    step(name, Step::Schedule)?;
+    Ok(CompiledLayer { name: name.into(), wb, wc, circuit, pipeline })
+}

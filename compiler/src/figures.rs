@@ -1,0 +1,213 @@
+//! What a compiled network costs: the figures of the report, of `build.json` and of `--json`.
+
+use crate::adder_graph::naive_adders;
+use crate::circuit::{Circuit, NodeId, Op};
+use crate::compile::{Compiled, CompiledLayer, SharedMatrix};
+use crate::schedule;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The figures of a whole network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figures {
+    /// In order.
+    pub layers: Vec<LayerFigures>,
+    /// Sums over all layers.
+    pub total: Totals,
+}
+
+/// The figures of one layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerFigures {
+    /// The layer's name.
+    pub name: String,
+    /// Inputs of the model's layer, dead ones included.
+    pub inputs: usize,
+    /// Outputs of the model's layer, dead ones included.
+    pub outputs: usize,
+    /// r as it was asked for.
+    pub budget: usize,
+    /// Multiplications of one evaluation: the live rows.
+    pub multipliers: usize,
+    /// Multiplications of the dense layer of the same shape: `inputs · outputs`.
+    pub dense_multiplications: u64,
+    /// Operand widths of the multipliers, widest first.
+    pub products: Vec<Products>,
+    /// W_b.
+    pub wb: MatrixFigures,
+    /// W_c.
+    pub wc: MatrixFigures,
+    /// Additions of constants: biases and the roundings of outputs. Roundings of products belong to the multipliers.
+    pub constant_additions: usize,
+    /// Saturating outputs.
+    pub clamps: usize,
+    /// Additions, clamps and multipliers on the longest path.
+    pub depth: u32,
+    /// Clocks from input to output of the layer's pipeline.
+    pub latency: u32,
+    /// Bits of the pipeline's delay lines. Registers within multipliers are not counted.
+    pub register_bits: u64,
+    /// Estimated LUTs: one per result bit of an addition; a clamp one per result bit and the comparisons.
+    pub luts: u64,
+}
+
+/// Multipliers of equal operand widths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Products {
+    /// Bits of the data operand as a signed number: an unsigned one counts one more than its width.
+    pub operand_bits: u32,
+    /// Bits of the coefficient, sign included.
+    pub coefficient_bits: u32,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// The figures of one matrix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatrixFigures {
+    /// Rows, dead ones excluded.
+    pub rows: usize,
+    /// Columns, dead ones excluded.
+    pub columns: usize,
+    /// Entries other than 0.
+    pub nonzeros: usize,
+    /// Nonzeros over entries, 0..=1.
+    pub density: f64,
+    /// Two-operand additions without sharing.
+    pub naive_adders: usize,
+    /// Two-operand additions.
+    pub adders: usize,
+    /// Additions on the longest path.
+    pub depth: u32,
+    /// The method that found the graph.
+    pub method: String,
+}
+
+/// Sums over all layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Totals {
+    /// r as it was asked for.
+    pub budget: usize,
+    /// Multiplications of one evaluation.
+    pub multipliers: usize,
+    /// Multiplications of the dense network of the same shape.
+    pub dense_multiplications: u64,
+    /// `1 - multipliers / dense_multiplications`.
+    pub reduction: f64,
+    /// Two-operand additions of all matrices without sharing.
+    pub naive_adders: usize,
+    /// Two-operand additions of all matrices.
+    pub adders: usize,
+    /// Additions of constants.
+    pub constant_additions: usize,
+    /// Saturating outputs.
+    pub clamps: usize,
+    /// Sum of the pipelines' latencies; what stands between layers comes on top.
+    pub latency: u32,
+    /// Bits of all delay lines.
+    pub register_bits: u64,
+    /// Estimated LUTs.
+    pub luts: u64,
+}
+
+impl Figures {
+    /// Counts a compiled network.
+    pub fn new(compiled: &Compiled) -> Self {
+        let layers: Vec<LayerFigures> =
+            compiled.layers.iter().enumerate().map(|(i, l)| layer(compiled, i, l)).collect();
+        let count = |f: fn(&LayerFigures) -> usize| layers.iter().map(f).sum::<usize>();
+        let bits = |f: fn(&LayerFigures) -> u64| layers.iter().map(f).sum::<u64>();
+        let (multipliers, dense) = (count(|l| l.multipliers), bits(|l| l.dense_multiplications));
+        let total = Totals {
+            budget: count(|l| l.budget),
+            multipliers,
+            dense_multiplications: dense,
+            reduction: 1.0 - multipliers as f64 / dense as f64,
+            naive_adders: count(|l| l.wb.naive_adders + l.wc.naive_adders),
+            adders: count(|l| l.wb.adders + l.wc.adders),
+            constant_additions: count(|l| l.constant_additions),
+            clamps: count(|l| l.clamps),
+            latency: layers.iter().map(|l| l.latency).sum(),
+            register_bits: bits(|l| l.register_bits),
+            luts: bits(|l| l.luts),
+        };
+        Figures { layers, total }
+    }
+}
+
+fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigures {
+    let strassenc_runtime::model::Layer::Dense(model) = &compiled.model.layers[number];
+    let circuit = &layer.circuit;
+    let count = |f: fn(&Op) -> bool| circuit.nodes.iter().filter(|node| f(&node.op)).count();
+    LayerFigures {
+        name: layer.name.clone(),
+        inputs: model.inputs(),
+        outputs: model.outputs(),
+        budget: model.budget,
+        multipliers: count(|op| matches!(op, Op::Multiply { .. })),
+        dense_multiplications: model.inputs() as u64 * model.outputs() as u64,
+        products: products(circuit),
+        wb: matrix(&layer.wb),
+        wc: matrix(&layer.wc),
+        constant_additions: count(|op| matches!(op, Op::Offset { .. }) && !op.is_wires()),
+        clamps: count(|op| matches!(op, Op::Clamp { .. })),
+        depth: depth(circuit),
+        latency: layer.pipeline.stages,
+        register_bits: layer.pipeline.register_bits(circuit),
+        luts: circuit.iter().map(|(id, _)| luts(circuit, id)).sum(),
+    }
+}
+
+fn matrix(shared: &SharedMatrix) -> MatrixFigures {
+    let (rows, columns) = shared.matrix.dim();
+    let nonzeros = shared.matrix.iter().filter(|v| **v != 0).count();
+    MatrixFigures {
+        rows,
+        columns,
+        nonzeros,
+        density: nonzeros as f64 / (rows * columns).max(1) as f64,
+        naive_adders: naive_adders(&shared.matrix),
+        adders: shared.solution.graph.adders(),
+        depth: shared.solution.graph.depth(),
+        method: shared.solution.method.into(),
+    }
+}
+
+fn products(circuit: &Circuit) -> Vec<Products> {
+    let mut counts: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+    for node in &circuit.nodes {
+        if let Op::Multiply { x, coefficient_bits, .. } = node.op {
+            let x = circuit.node(x);
+            *counts.entry((x.width + u32::from(!x.signed), coefficient_bits)).or_default() += 1;
+        }
+    }
+    let widths = counts.into_iter().rev();
+    widths.map(|((operand_bits, coefficient_bits), count)| Products { operand_bits, coefficient_bits, count }).collect()
+}
+
+fn depth(circuit: &Circuit) -> u32 {
+    let mut depths: Vec<u32> = vec![];
+    for node in &circuit.nodes {
+        let own = if matches!(node.op, Op::Multiply { .. }) { 1 } else { schedule::additions(&node.op) };
+        depths.push(own + node.op.operands().map(|x| depths[x.index()]).max().unwrap_or(0));
+    }
+    circuit.outputs.iter().map(|output| depths[output.index()]).max().unwrap_or(0)
+}
+
+fn luts(circuit: &Circuit, id: NodeId) -> u64 {
+    let node = circuit.node(id);
+    match node.op {
+        Op::Add(a, b) => u64::from(node.width.saturating_sub(a.shift.max(b.shift)).max(1)),
+        Op::Offset { shift, .. } if !node.op.is_wires() => (i64::from(node.width) + i64::from(shift)).max(1) as u64,
+        Op::Clamp { x, .. } => {
+            let cut = circuit.node(x).width.saturating_sub(node.width);
+            u64::from(node.width) + 2 * u64::from(cut.div_ceil(5))
+        }
+        Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } => 0,
+    }
+}

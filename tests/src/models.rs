@@ -1,0 +1,171 @@
+//! Random models and inputs, the same for the same recipe.
+
+use ndarray::{Array1, Array2};
+use proptest::prelude::*;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
+use strassenc_runtime::{Format, Model};
+
+/// What a random model looks like.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// Seed of everything that the other fields leave open.
+    pub seed: u64,
+    /// Number of inputs, at least 1.
+    pub inputs: usize,
+    /// Format of the inputs.
+    pub format: Format,
+    /// At least one layer.
+    pub layers: Vec<LayerRecipe>,
+    /// Share of rows, columns, coefficients and outputs that are made dead on purpose, 0..=1.
+    pub dead: f64,
+}
+
+/// What a layer of a random model looks like.
+#[derive(Clone, Debug)]
+pub struct LayerRecipe {
+    /// Multiplications, 0 or more.
+    pub rows: usize,
+    /// Number of outputs, at least 1.
+    pub outputs: usize,
+    /// Share of entries other than 0, 0..=1.
+    pub density: f64,
+    /// Width of the coefficients, 2..=25.
+    pub coefficient_bits: u32,
+    /// About how many bits the products have after rounding; few of them make all-zero products, many of them left shifts.
+    pub product_bits: u32,
+    /// What leaves, unless it is the last layer.
+    pub format: Format,
+    /// By about how many bits the outputs exceed the format: positive saturates, negative never does.
+    pub excess: i32,
+}
+
+/// Recipes of all sorts, small enough to run thousands of them.
+pub fn recipes() -> impl Strategy<Value = Recipe> {
+    let format = (any::<bool>(), 1u32..=12, -4i32..=12).prop_map(|(signed, bits, frac)| Format { signed, bits, frac });
+    let layer = (0usize..=14, 1usize..=9, 0.0f64..=1.0, 2u32..=12, 1u32..=20, format.clone(), -3i32..=4).prop_map(
+        |(rows, outputs, density, coefficient_bits, product_bits, format, excess)| LayerRecipe {
+            rows,
+            outputs,
+            density,
+            coefficient_bits,
+            product_bits,
+            format,
+            excess,
+        },
+    );
+    let dead = prop_oneof![Just(0.0), 0.0f64..=0.5];
+    (any::<u64>(), 1usize..=14, format, prop::collection::vec(layer, 1..=3), dead)
+        .prop_map(|(seed, inputs, format, layers, dead)| Recipe { seed, inputs, format, layers, dead })
+}
+
+/// The model of a recipe; always valid.
+pub fn random_model(recipe: &Recipe) -> Model {
+    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+    let mut layers: Vec<Layer> = vec![];
+    let (mut n_in, mut x) = (recipe.inputs, recipe.format);
+    for (i, layer) in recipe.layers.iter().enumerate() {
+        let last = i + 1 == recipe.layers.len();
+        layers.push(Layer::Dense(dense(&mut rng, format!("dense_{i}"), layer, (n_in, x), recipe.dead, last)));
+        (n_in, x) = (layer.outputs, layer.format);
+    }
+    let model = Model {
+        name: "random".into(),
+        input: Edge { shape: vec![recipe.inputs], format: recipe.format },
+        layers,
+        provenance: Provenance::default(),
+    };
+    model.validate().expect("a recipe's model is valid");
+    model
+}
+
+fn ternary(rng: &mut impl Rng, shape: (usize, usize), density: f64) -> Array2<i8> {
+    Array2::from_shape_simple_fn(shape, || match (rng.random_bool(density), rng.random_bool(0.5)) {
+        (false, _) => 0,
+        (true, negative) => 1 - 2 * i8::from(negative),
+    })
+}
+
+fn dense(
+    rng: &mut impl Rng,
+    name: String,
+    recipe: &LayerRecipe,
+    (n_in, x): (usize, Format),
+    dead: f64,
+    last: bool,
+) -> Dense {
+    let &LayerRecipe { rows, outputs, density, coefficient_bits, .. } = recipe;
+    let mut w_b = ternary(rng, (rows, n_in), density);
+    let mut w_c = ternary(rng, (outputs, rows), density);
+    let limit = (1 << (coefficient_bits - 1)) - 1;
+    let mut coefficients: Array1<i32> = Array1::from_shape_simple_fn(rows, || rng.random_range(-limit..=limit));
+    for i in 0..rows {
+        match rng.random_bool(dead).then(|| rng.random_range(0..3)) {
+            Some(0) => w_b.row_mut(i).fill(0),
+            Some(1) => w_c.column_mut(i).fill(0),
+            Some(_) => coefficients[i] = 0,
+            None => {}
+        }
+    }
+    for c in 0..outputs {
+        if rng.random_bool(dead / 2.0) {
+            w_c.row_mut(c).fill(0);
+        }
+    }
+    let bits = |v: i64| 64 - v.unsigned_abs().leading_zeros() as i32;
+    let x_bits = bits(x.max().max(-x.min()));
+    let coefficient_shifts = Array1::from_shape_fn(rows, |i| {
+        let terms = w_b.row(i).iter().filter(|v| **v != 0).count() as i64;
+        let product = bits(terms) + x_bits + bits(coefficients[i].into());
+        (product - recipe.product_bits as i32 + rng.random_range(-2..=2)).clamp(-6, 54)
+    });
+    let y_bits = recipe.product_bits as i32 + 2 + bits(rows as i64);
+    let bias = Array1::from_shape_fn(outputs, |_| {
+        let limit = 1i64 << rng.random_range(0..=y_bits);
+        rng.random_range(-limit..=limit)
+    });
+    let output = if last {
+        Output::Raw
+    } else {
+        let shift = y_bits - recipe.format.bits as i32 - recipe.excess;
+        let shifts = Array1::from_shape_fn(outputs, |_| (shift + rng.random_range(-2..=2)).clamp(-6, 54));
+        Output::Requantised { shifts, format: recipe.format }
+    };
+    Dense {
+        name,
+        budget: rows,
+        w_b,
+        coefficients,
+        coefficient_bits,
+        coefficient_shifts,
+        product_frac: 0,
+        w_c,
+        bias,
+        output,
+    }
+}
+
+/// Inputs for a model: all least, all greatest, each element alone at an end, then `random` vectors, of which every other
+/// one has each element at one of its ends.
+pub fn inputs(model: &Model, random: usize, seed: u64) -> Vec<Vec<i64>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
+    let mut vectors = vec![vec![lo; n], vec![hi; n], vec![0; n]];
+    for i in 0..n {
+        for end in [lo, hi] {
+            let mut v = vec![0; n];
+            v[i] = end;
+            vectors.push(v);
+        }
+    }
+    for k in 0..random {
+        let pick = |rng: &mut ChaCha8Rng| match (k % 2, rng.random_bool(0.5)) {
+            (0, true) => lo,
+            (0, false) => hi,
+            _ => rng.random_range(lo..=hi),
+        };
+        vectors.push((0..n).map(|_| pick(&mut rng)).collect());
+    }
+    vectors
+}

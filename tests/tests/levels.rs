@@ -1,0 +1,80 @@
+//! Golden = dataflow IR = circuit = pipeline, on random models and inputs.
+
+use proptest::prelude::*;
+use strassenc::compile::{Compiled, Options, compile};
+use strassenc::{circuit, ir, lower, schedule};
+use strassenc_runtime::{Model, golden};
+use strassenc_tests::{inputs, random_model, recipes};
+
+fn options() -> impl Strategy<Value = schedule::Options> {
+    (1u32..=5, 1u32..=4)
+        .prop_map(|(adders_per_stage, multiplier_latency)| schedule::Options { adders_per_stage, multiplier_latency })
+}
+
+fn compiled(model: &Model, schedule: schedule::Options) -> Compiled {
+    compile(model, &Options { schedule, ..Options::default() }, &|_| {}, &|| false).unwrap()
+}
+
+/// The elements of `edge` that the compiler kept.
+fn kept(edge: &[i64], value: &ir::Value) -> Vec<i64> {
+    value.indices.iter().map(|&i| edge[i]).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn all_levels_compute_what_golden_does(recipe in recipes(), schedule in options()) {
+        let model = random_model(&recipe);
+        let compiled = compiled(&model, schedule);
+        let vectors = inputs(&model, 8, recipe.seed);
+        let mut stream = vectors.clone();
+        let traces: Vec<_> = vectors.iter().map(|v| golden::trace(&model, v).unwrap()).collect();
+        for (vector, edges) in vectors.iter().zip(&traces) {
+            let values = ir::interpret(&compiled.dataflow, vector).unwrap();
+            prop_assert_eq!(values.last(), edges.last());
+            let mut x = vector.clone();
+            for (number, layer) in compiled.layers.iter().enumerate() {
+                let values = circuit::evaluate(&layer.circuit, &x).unwrap();
+                for (node, &value) in layer.circuit.nodes.iter().zip(&values) {
+                    prop_assert!(node.interval.contains(value), "{} = {value}, declared {}", node.name, node.interval);
+                }
+                x = layer.circuit.outputs.iter().map(|id| values[id.index()]).collect();
+                prop_assert_eq!(&x, &kept(&edges[number + 1], compiled.dataflow.layers[number].result()));
+            }
+        }
+        for (number, layer) in compiled.layers.iter().enumerate() {
+            stream = schedule::simulate(&layer.circuit, &layer.pipeline, &stream);
+            let result = compiled.dataflow.layers[number].result();
+            let golden: Vec<_> = traces.iter().map(|edges| kept(&edges[number + 1], result)).collect();
+            prop_assert_eq!(&stream, &golden);
+        }
+    }
+
+    #[test]
+    fn every_row_of_w_c_is_driven_to_both_ends_of_its_interval(recipe in recipes()) {
+        let model = random_model(&recipe);
+        let compiled = compiled(&model, schedule::Options::default());
+        for (number, layer) in compiled.dataflow.layers.iter().enumerate() {
+            let w_c = layer.ops.len() - 2;
+            let (sums, ir::OpKind::Linear { matrix, .. }) = (&layer.ops[w_c].result, &layer.ops[w_c].kind) else {
+                panic!("the last operation but one is W_c");
+            };
+            for (c, [low, high]) in lower::corners(&compiled.dataflow, number).unwrap().iter().enumerate() {
+                let [low, high] = [low, high].map(|x| {
+                    let values = circuit::evaluate(&compiled.layers[number].circuit, x).unwrap();
+                    let ir = ir::interpret_layer(layer, x);
+                    let outputs: Vec<_> = compiled.layers[number].circuit.outputs.iter().map(|y| values[y.index()]).collect();
+                    assert_eq!(Some(&outputs), ir.last());
+                    ir[w_c][c]
+                });
+                let declared = sums.intervals[c];
+                prop_assert!(declared.contains(low) && declared.contains(high));
+                // Each product is rounded by at most a half at either end.
+                let slack = matrix.row(c).iter().filter(|w| **w != 0).count() as i64;
+                prop_assert!(low - declared.lo <= slack, "row {c} of W_c reaches {low}, declared {declared}");
+                prop_assert!(declared.hi - high <= slack, "row {c} of W_c reaches {high}, declared {declared}");
+            }
+        }
+    }
+}
