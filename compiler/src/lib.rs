@@ -13,5 +13,6 @@ pub mod interval;
 pub mod ir;
 pub mod lower;
 pub mod ranges;
+pub mod report;
 pub mod schedule;
 pub mod tools;

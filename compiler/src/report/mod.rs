@@ -1,0 +1,200 @@
+//! The report: what a network costs, as text, JSON and HTML. It only arranges [`Figures`]; it counts nothing itself but
+//! DSP blocks, which depend on the device.
+
+mod device;
+mod html;
+
+pub use device::Family;
+
+use crate::emit::Signature;
+use crate::figures::{Figures, LayerFigures};
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+use std::fmt::Write;
+
+/// Everything the report says about one build.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// `strassenc` and its version.
+    pub tool: String,
+    /// The model's name.
+    pub model: String,
+    /// SHA-256 of the model.
+    pub model_sha256: String,
+    /// The device family that DSP blocks are counted for.
+    pub family: Family,
+    /// DSP blocks per layer of `figures`, by the family's port widths.
+    pub dsp_blocks: Vec<usize>,
+    /// DSP blocks in total.
+    pub dsp_blocks_total: usize,
+    /// Clocks from a frame's last input beat to its first output beat.
+    pub latency: u32,
+    /// Clocks between frames.
+    pub ii: u32,
+    /// Bytes of one input beat.
+    pub input_beat_bytes: usize,
+    /// Input beats of one frame.
+    pub input_beats: usize,
+    /// The figures.
+    pub figures: Figures,
+}
+
+impl Report {
+    /// The report of a build with these figures and this signature, DSP blocks counted for `family`.
+    pub fn new(figures: Figures, signature: &Signature, family: Family) -> Self {
+        let dsp_blocks: Vec<usize> = figures.layers.iter().map(|layer| dsp_blocks(layer, family)).collect();
+        Report {
+            tool: signature.tool.clone(),
+            model: signature.model.clone(),
+            model_sha256: signature.model_sha256.clone(),
+            family,
+            dsp_blocks_total: dsp_blocks.iter().sum(),
+            dsp_blocks,
+            latency: signature.latency,
+            ii: signature.ii,
+            input_beat_bytes: signature.input.data_bits() / 8,
+            input_beats: signature.input.beats,
+            figures,
+        }
+    }
+
+    /// The report as tables for a terminal.
+    pub fn text(&self) -> String {
+        let total = &self.figures.total;
+        let mut text = self.budget_table().to_string();
+        let _ = write!(
+            text,
+            "\n\n{} multiplications an inference instead of {} ({:.2} % fewer), {} of a budget of {}.\n\
+             {} {} blocks for {} multipliers. {} adders after sharing, {} before ({:.1} % fewer).\n\
+             Latency {} clocks, one inference every {} {} ({} {} of {} bytes).",
+            total.multipliers,
+            thousands(total.dense_multiplications),
+            100.0 * total.reduction,
+            total.multipliers,
+            total.budget,
+            self.dsp_blocks_total,
+            self.family.block().0,
+            total.multipliers,
+            thousands(total.adders),
+            thousands(total.naive_adders),
+            percent_fewer(total.adders, total.naive_adders),
+            self.latency,
+            self.ii,
+            plural(self.ii as usize, "clock", "clocks"),
+            self.input_beats,
+            plural(self.input_beats, "beat", "beats"),
+            self.input_beat_bytes,
+        );
+        text
+    }
+
+    /// One row a layer and one in total.
+    fn budget_table(&self) -> Table {
+        let mut table = table(&[
+            "layer",
+            "shape",
+            "r",
+            "multipliers",
+            "DSP",
+            "product bits",
+            "density b/c",
+            "adders before",
+            "adders",
+            "constants",
+            "clamps",
+            "depth",
+            "latency",
+            "register bits",
+            "~LUT",
+        ]);
+        for (layer, dsp) in self.figures.layers.iter().zip(&self.dsp_blocks) {
+            table.add_row([
+                layer.name.clone(),
+                format!("{}→{}", layer.inputs, layer.outputs),
+                layer.budget.to_string(),
+                layer.multipliers.to_string(),
+                dsp.to_string(),
+                widest_product(layer),
+                format!("{:.2} {:.2}", layer.wb.density, layer.wc.density),
+                thousands(layer.wb.naive_adders + layer.wc.naive_adders),
+                thousands(layer.wb.adders + layer.wc.adders),
+                layer.constant_additions.to_string(),
+                layer.clamps.to_string(),
+                layer.depth.to_string(),
+                layer.latency.to_string(),
+                thousands(layer.register_bits),
+                thousands(layer.luts),
+            ]);
+        }
+        let total = &self.figures.total;
+        table.add_row([
+            "total".into(),
+            String::new(),
+            total.budget.to_string(),
+            total.multipliers.to_string(),
+            self.dsp_blocks_total.to_string(),
+            String::new(),
+            String::new(),
+            thousands(total.naive_adders),
+            thousands(total.adders),
+            total.constant_additions.to_string(),
+            total.clamps.to_string(),
+            String::new(),
+            self.latency.to_string(),
+            thousands(total.register_bits),
+            thousands(total.luts),
+        ]);
+        table
+    }
+}
+
+/// DSP blocks of a layer's multipliers.
+fn dsp_blocks(layer: &LayerFigures, family: Family) -> usize {
+    layer.products.iter().map(|p| p.count * family.blocks(p.operand_bits, p.coefficient_bits)).sum()
+}
+
+/// The operands of a layer's widest product, e.g. `17×8`.
+fn widest_product(layer: &LayerFigures) -> String {
+    layer.products.first().map_or_else(String::new, |p| format!("{}×{}", p.operand_bits, p.coefficient_bits))
+}
+
+/// An empty table in the project's one style: the first column to the left, figures to the right.
+pub fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// `n` with a thin break every three digits: `12 345`.
+pub fn thousands(n: impl ToString) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn percent_fewer(after: usize, before: usize) -> f64 {
+    if before == 0 { 0.0 } else { 100.0 * (1.0 - after as f64 / before as f64) }
+}
+
+fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {
+    if n == 1 { one } else { many }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_breaks_every_three_digits() {
+        assert_eq!([0, 999, 1000, 1234567].map(thousands::<u64>), ["0", "999", "1 000", "1 234 567"]);
+    }
+}
