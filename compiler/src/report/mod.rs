@@ -195,6 +195,6 @@ mod tests {
 
     #[test]
     fn thousands_breaks_every_three_digits() {
-        assert_eq!([0, 999, 1000, 1234567].map(thousands::<u64>), ["0", "999", "1 000", "1 234 567"]);
+        assert_eq!([0, 999, 1000, 1234567].map(|n: u64| thousands(n)), ["0", "999", "1 000", "1 234 567"]);
     }
 }
