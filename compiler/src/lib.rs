@@ -5,6 +5,7 @@
 //! `synth`.
 
 pub mod adder_graph;
+pub mod check;
 pub mod circuit;
 pub mod compile;
 pub mod emit;

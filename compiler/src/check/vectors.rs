@@ -1,0 +1,95 @@
+//! The vectors that a check drives: corners, random ones and real data.
+
+use crate::compile::Compiled;
+use crate::lower;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use strassenc_runtime::{Model, Result, golden};
+
+/// Input vectors of the whole network with golden's trace of each.
+#[derive(Clone, Debug)]
+pub struct Vectors {
+    /// Corners first, then random ones, then data.
+    pub inputs: Vec<Vec<i64>>,
+    /// Golden's integers on every edge, per input.
+    pub traces: Vec<golden::Trace>,
+    /// How many of them are corners.
+    pub corners: usize,
+    /// How many of them are random.
+    pub random: usize,
+    /// How many of them are real data.
+    pub data: usize,
+}
+
+impl Vectors {
+    /// Corners (all least, all greatest, zero, one-hot at both ends, both ends of every row of the first layer's W_c),
+    /// `random` vectors (every other one at the ends of the format in each element), and `data`.
+    ///
+    /// # Errors
+    /// Where `data` does not fit the model.
+    pub fn new(compiled: &Compiled, random: usize, seed: u64, data: Vec<Vec<i64>>) -> Result<Self> {
+        let model = &compiled.model;
+        let mut inputs = corners(compiled)?;
+        let corners = inputs.len();
+        inputs.extend(random_vectors(model, random, seed));
+        let data_count = data.len();
+        inputs.extend(data);
+        let traces = inputs.par_iter().map(|x| golden::trace(model, x)).collect::<Vec<_>>();
+        let traces = traces.into_iter().collect::<Result<_>>()?;
+        Ok(Vectors { inputs, traces, corners, random, data: data_count })
+    }
+
+    /// Golden's outputs, per input.
+    pub fn outputs(&self) -> Vec<&[i64]> {
+        // A trace has the input's edge at least.
+        self.traces.iter().map(|t| t.last().map_or(&[][..], Vec::as_slice)).collect()
+    }
+
+    /// What the vectors are, for the counts of a rung.
+    pub fn counts(&self) -> String {
+        let parts = [(self.corners, "corner"), (self.random, "random"), (self.data, "data")];
+        let parts: Vec<String> =
+            parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        format!("{} vectors", parts.join(" + "))
+    }
+}
+
+/// Random vectors of the model's input format; in every other one each element is at one of its ends.
+fn random_vectors(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
+    let mut vector = |ends: bool| -> Vec<i64> {
+        let mut element = || match (ends, rng.random_bool(0.5)) {
+            (true, true) => lo,
+            (true, false) => hi,
+            (false, _) => rng.random_range(lo..=hi),
+        };
+        (0..n).map(|_| element()).collect()
+    };
+    (0..count).map(|k| vector(k % 2 == 0)).collect()
+}
+
+fn corners(compiled: &Compiled) -> Result<Vec<Vec<i64>>> {
+    let edge = &compiled.model.input;
+    let (n, lo, hi) = (edge.elements(), edge.format.min(), edge.format.max());
+    let mut corners = vec![vec![lo; n], vec![hi; n], vec![0; n]];
+    for i in 0..n {
+        for end in [lo, hi].into_iter().filter(|end| *end != 0) {
+            let mut v = vec![0; n];
+            v[i] = end;
+            corners.push(v);
+        }
+    }
+    let live = &compiled.dataflow.layer_input(0).indices;
+    for ends in lower::corners(&compiled.dataflow, 0)? {
+        for end in ends {
+            let mut v = vec![0; n];
+            for (&i, value) in live.iter().zip(end) {
+                v[i] = value;
+            }
+            corners.push(v);
+        }
+    }
+    Ok(corners)
+}
