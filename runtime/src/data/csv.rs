@@ -167,3 +167,90 @@ fn label_classes(tables: &[Table]) -> Result<Vec<Vec<u32>>> {
     let class = |label: &String| words.binary_search(&label).unwrap_or_default() as u32;
     Ok(tables.iter().map(|t| t.labels.iter().map(class).collect()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::load;
+    use crate::{DataSet, Result};
+    use std::path::Path;
+
+    fn load_text(text: &[u8], options: &str) -> Result<DataSet> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        std::fs::write(&path, text).unwrap();
+        load(&format!("csv:{}{options}", path.display()), Path::new("/nowhere"))
+    }
+
+    fn refused(text: &str, options: &str) -> String {
+        let e = load_text(text.as_bytes(), options).unwrap_err();
+        assert_eq!(e.kind(), crate::Kind::Input);
+        e.to_string()
+    }
+
+    #[test]
+    fn header_delimiter_and_label_are_found() {
+        let expected = load_text("1,2,a\n3,4,b\n".repeat(5).as_bytes(), "").unwrap();
+        assert_eq!((expected.train.len(), expected.test.len(), expected.classes), (8, 2, 2));
+        assert_eq!((&expected.name[..], &expected.shape[..]), ("table", &[2][..]));
+        assert_eq!(expected.test.labels, [0, 1]);
+        for (text, options) in [
+            (format!("x,y,kind\n{}", "1,2,a\n3,4,b\n".repeat(5)), ""),
+            (format!("\u{feff}kind;x;y\r\n{}", "a; 1 ;2\r\nb;3e0;4.0\r\n".repeat(5)), ",label=kind"),
+            ("a\t1\t2\nb\t3\t4\n".repeat(5), ",label=1"),
+            ("\"1\",2,a\n\n3,4,b\n".repeat(5), ",label=3"),
+            ("2,4,a\n6,8,b\n".repeat(5), ",frac=1"),
+        ] {
+            assert_eq!(load_text(text.as_bytes(), options).unwrap(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_classes_and_words_are_sorted() {
+        let labels = |text: &str| load_text(text.as_bytes(), "").map(|d| (d.train.labels, d.classes));
+        assert_eq!(labels(&"1,7\n2,3.0\n".repeat(5)).unwrap(), ([7, 3].repeat(4), 8));
+        assert_eq!(labels(&"1,7\n2,b\n".repeat(5)).unwrap(), ([0, 1].repeat(4), 2));
+        for bad in ["-1", "0.5", "65536", "nan", "inf"] {
+            assert!(refused(&format!("1,{bad}\n"), "").contains("sample 0 has label"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn two_files_share_their_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        std::fs::write(path("train.csv"), "x,kind\n1,c\n2,a\n").unwrap();
+        std::fs::write(path("test.csv"), "3,b\n").unwrap();
+        std::fs::write(path("wide.csv"), "3,4,b\n").unwrap();
+        let load =
+            |test| load(&format!("csv:{},{}", path("train.csv").display(), path(test).display()), Path::new("/"));
+        let data = load("test.csv").unwrap();
+        assert_eq!((data.train.labels, data.test.labels, data.classes), (vec![2, 0], vec![1], 3));
+        assert!(load("wide.csv").unwrap_err().to_string().contains("has 2 features"));
+    }
+
+    #[test]
+    fn tables_that_cannot_be_read_are_refused() {
+        for (text, options, cause) in [
+            ("", "", "holds no samples"),
+            ("x,kind\n", "", "holds no samples"),
+            ("1\n2\n", "", "single column"),
+            ("1,2,a\n1,a\n", "", "found record with 2 fields"),
+            ("1,2,a\n1,,a\n", "", "table.csv:2, column 2: `` is not a finite number"),
+            ("1,2,a\n1,NaN,a\n", "", "table.csv:2, column 2: `NaN` is not a finite number"),
+            ("1,inf,a\n", "", "table.csv:1, column 2: `inf`"),
+            ("1,?,a\n", "", "table.csv:1, column 2: `?`"),
+            ("1,1e39,a\n", "", "`1e39` is not a finite number"),
+            ("1,1e38,a\n", ",frac=-64", "`1e38` is not a finite number"),
+            ("1,2,\n", "", "table.csv:1, column 3: the label is missing"),
+            ("1,2,a\n", "", "no class with five samples"),
+            ("1,2,a\n", ",label=4", "column 4 cannot be the label"),
+            ("1,2,a\n", ",label=0", "column 0 cannot be the label"),
+            ("x,y,kind\n1,2,a\n", ",label=sort", "no column called `sort`"),
+        ] {
+            let e = refused(text, options);
+            assert!(e.contains(cause), "{text}: {e}");
+        }
+        assert!(load_text(b"1,2,\xff\n", "").unwrap_err().to_string().contains("UTF-8"));
+        assert!(load_text(b"\x1f\x8b\x08\x00", "").unwrap_err().to_string().contains("damaged gzip"));
+    }
+}

@@ -101,3 +101,111 @@ fn parse(content: &[u8]) -> std::result::Result<(Vec<usize>, &[u8]), String> {
     }
     Ok((shape, data))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::load;
+    use std::io::Write;
+    use std::path::Path;
+
+    fn idx(shape: &[u32], data: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 8, shape.len() as u8];
+        bytes.extend(shape.iter().flat_map(|s| s.to_be_bytes()));
+        bytes.extend(data);
+        bytes
+    }
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn good() -> [Vec<u8>; 4] {
+        let images = idx(&[2, 2, 2], &[0, 1, 2, 3, 128, 255, 6, 7]);
+        [images.clone(), idx(&[2], &[0, 4]), images, idx(&[2], &[1, 1])]
+    }
+
+    fn load_files(names: [&str; 4], files: [Vec<u8>; 4]) -> crate::Result<crate::DataSet> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in names.iter().zip(files) {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        load(&format!("idx:{}", folder.path().display()), Path::new("/nowhere"))
+    }
+
+    const NAMES: [&str; 4] =
+        ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+
+    /// What is said when the train images are `images`.
+    fn refused(images: Vec<u8>) -> String {
+        let [_, b, c, d] = good();
+        let e = load_files(NAMES, [images, b, c, d]).unwrap_err();
+        assert_eq!(e.kind(), crate::Kind::Input);
+        assert!(e.to_string().contains("train-images-idx3-ubyte"), "{e}");
+        e.to_string()
+    }
+
+    #[test]
+    fn plain_and_compressed_files_are_read() {
+        let plain = load_files(NAMES, good()).unwrap();
+        assert_eq!((&plain.shape[..], plain.classes, plain.train.len()), (&[2, 2][..], 5, 2));
+        assert_eq!(plain.train.x.row(1).to_vec(), [0.5, 255.0 / 256.0, 6.0 / 256.0, 7.0 / 256.0]);
+        assert_eq!((&plain.train.labels[..], &plain.test.labels[..]), (&[0, 4][..], &[1, 1][..]));
+        let [a, b, c, d] = good();
+        let names = ["train-images.idx3-ubyte.gz", NAMES[1], "t10k-images-idx3-ubyte.gz", "t10k-labels.idx1-ubyte"];
+        let mixed = load_files(names, [gz(&a), b, gz(&c), d]).unwrap();
+        assert_eq!((mixed.train, mixed.test), (plain.train, plain.test));
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        for whole in [good()[0].clone(), gz(&good()[0])] {
+            for length in 0..whole.len() {
+                refused(whole[..length].to_vec());
+            }
+        }
+    }
+
+    #[test]
+    fn files_that_lie_are_refused() {
+        for (images, cause) in [
+            (b"PNG...".to_vec(), "is not an IDX file"),
+            (vec![0, 0, 0x0d, 1, 0, 0, 0, 0], "type 0x0d"),
+            (vec![0, 0, 8, 0], "is an IDX file of type 0x08 with 0 axes"),
+            (vec![0, 0, 8, 255, 0], "the sizes of its 255 axes are missing"),
+            (idx(&[2, 2, 3], &[0; 8]), "declares the shape [2, 2, 3], but holds 8 bytes"),
+            (idx(&[u32::MAX; 3], &[0; 8]), "holds 8 bytes"),
+            (idx(&[0, u32::MAX, u32::MAX, u32::MAX], &[]), "it is empty"),
+            (idx(&[8], &[0; 8]), "holds labels, where images are expected"),
+            (idx(&[2, 4, 1], &[0; 8]), ""),
+            (gz(&idx(&[1 << 31], &[0; 8])), "declares the shape [2147483648]"),
+        ] {
+            if cause.is_empty() {
+                let [_, b, c, d] = good();
+                let e = load_files(NAMES, [images, b, c, d]).unwrap_err().to_string();
+                assert!(e.contains("has samples of shape [2, 2], the train images have [4, 1]"), "{e}");
+            } else {
+                assert!(refused(images).contains(cause), "{cause}");
+            }
+        }
+        let [a, _, c, d] = good();
+        let e = load_files(NAMES, [a, idx(&[3], &[0; 3]), c, d]).unwrap_err().to_string();
+        assert!(e.contains("has 3 labels for the 2 images"), "{e}");
+        let [a, b, c, _] = good();
+        let e = load_files(["train-images-idx3-ubyte", NAMES[1], NAMES[2], "x"], [a, b, c, vec![]])
+            .unwrap_err()
+            .to_string();
+        assert!(e.contains("has no file `t10k-labels-*-ubyte`"), "{e}");
+    }
+
+    #[test]
+    fn another_set_is_not_taken_for_mnist() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in NAMES.iter().zip(good()) {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let e = load(&format!("mnist:{}", folder.path().display()), Path::new("/nowhere")).unwrap_err().to_string();
+        assert!(e.contains("this is not mnist"), "{e}");
+    }
+}

@@ -3,6 +3,7 @@
 //! [`load`] reads what a short text names ([`GRAMMAR`]); [`integers`] turns real values into a format's integers, the
 //! same way for training, golden and simulation.
 
+mod arrays;
 mod csv;
 mod digits;
 mod find;

@@ -3,13 +3,14 @@
 //! Our own reader, since the published one allocates whatever a header promises and its literal parser takes exponential
 //! time on nested brackets. Format: `numpy.lib.format`, versions 1 to 3.
 
-use super::{DataSet, MAX_CLASSES, MAX_ELEMENTS, Split, classes};
+use super::MAX_ELEMENTS;
 use crate::error::{Error, Result};
 use crate::files;
 use ndarray::{ArrayD, ArrayRef, Dimension, IxDyn, ShapeBuilder};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// An array file: any of the plain number types, in C or Fortran order.
+#[derive(Debug)]
 pub struct Npy {
     place: String,
     /// Sizes of the axes.
@@ -299,69 +300,142 @@ pub fn to_bytes<D: Dimension>(array: &ArrayRef<i64, D>) -> Vec<u8> {
     bytes
 }
 
-/// The data set in four files, or in a folder of them; a number v is v · 2^-frac, by default frac = 8 for bytes, else 0.
-pub(super) fn load(name: &str, files: &[PathBuf], frac: Option<i32>) -> Result<DataSet> {
-    let files = match files {
-        [folder] => {
-            if !folder.is_dir() {
-                return Err(Error::io(folder, "is not a folder").help(
-                    "name a folder with x_train.npy, y_train.npy, x_test.npy and y_test.npy, or the four files",
-                ));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, array};
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
+    /// A version 1 file of the given header and data.
+    fn file(header: &str, data: &[u8]) -> Vec<u8> {
+        let length = (header.len() as u16).to_le_bytes();
+        [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
+    }
+
+    fn header(descr: &str, fortran: &str, shape: &str) -> String {
+        format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n")
+    }
+
+    fn read(bytes: &[u8]) -> std::result::Result<Npy, String> {
+        parse("file".into(), bytes)
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let matrix = array![[1, -2, i64::MAX], [i64::MIN, 5, 6]];
+        let bytes = to_bytes(&matrix);
+        assert_eq!(read(&bytes).unwrap().integers().unwrap(), matrix.clone().into_dyn());
+        assert_eq!((bytes.len() - 48) % 64, 0);
+        assert_eq!(read(&to_bytes(&matrix.t())).unwrap().integers().unwrap(), matrix.t().into_dyn());
+        for array in [array![7].into_dyn(), ndarray::arr0(7).into_dyn(), Array2::zeros((0, 3)).into_dyn()] {
+            assert_eq!(read(&to_bytes(&array)).unwrap().integers().unwrap(), array);
+        }
+    }
+
+    #[test]
+    fn every_type_and_order_is_read() {
+        let le = |descr, data: &[u8]| read(&file(&header(descr, "False", "(2,)"), data)).unwrap();
+        for (descr, data) in [
+            ("|i1", &[1, 0xfe][..]),
+            ("<i2", &[1, 0, 0xfe, 0xff]),
+            (">i2", &[0, 1, 0xff, 0xfe]),
+            ("<i4", &[1, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff]),
+            (">i8", &[0, 0, 0, 0, 0, 0, 0, 1, 255, 255, 255, 255, 255, 255, 255, 254]),
+            ("<f4", &[0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0]),
+            (">f8", &[0x3f, 0xf0, 0, 0, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0]),
+        ] {
+            assert_eq!(le(descr, data).integers().unwrap(), array![1, -2].into_dyn(), "{descr}");
+            assert_eq!(le(descr, data).reals().unwrap(), array![1.0, -2.0].into_dyn(), "{descr}");
+        }
+        assert_eq!(le("|b1", &[0, 1]).integers().unwrap(), array![0, 1].into_dyn());
+        assert_eq!(le("|u1", &[0, 255]).reals().unwrap(), array![0.0, 255.0].into_dyn());
+        assert_eq!(le("<u2", &[0, 0, 0, 255]).integers().unwrap(), array![0, 0xff00].into_dyn());
+        let matrix = |order| read(&file(&header("|u1", order, "(2, 3)"), &[1, 2, 3, 4, 5, 6])).unwrap();
+        assert_eq!(matrix("False").integers().unwrap(), array![[1, 2, 3], [4, 5, 6]].into_dyn());
+        assert_eq!(matrix("True").integers().unwrap(), array![[1, 3, 5], [2, 4, 6]].into_dyn());
+    }
+
+    #[test]
+    fn unusable_elements_are_named() {
+        let floats = [1.0, 2.0, 3.0, f64::NAN, 0.5, f64::INFINITY].iter().flat_map(|v| v.to_le_bytes());
+        let floats: Vec<u8> = floats.collect();
+        for (order, shape, index) in
+            [("False", "(2, 3)", "[1, 0]"), ("True", "(2, 3)", "[1, 1]"), ("True", "(6,)", "[3]")]
+        {
+            let file = read(&file(&header("<f8", order, shape), &floats)).unwrap();
+            let e = file.reals().unwrap_err().to_string();
+            assert!(e.contains(&format!("the element {index} is not usable: NaN is not a finite number")), "{e}");
+            assert!(file.integers().unwrap_err().to_string().contains(index));
+        }
+        let big = read(&file(&header("<u8", "False", "(1,)"), &[255; 8])).unwrap();
+        assert!(big.integers().unwrap_err().to_string().contains("18446744073709551615 does not fit 64 bits"));
+        let half = read(&file(&header("<f4", "False", "()"), &0.5f32.to_le_bytes())).unwrap();
+        assert!(half.integers().unwrap_err().to_string().contains("0.5 is not a whole number"));
+        let huge = read(&file(&header("<f8", "False", "(1,)"), &1e300f64.to_le_bytes())).unwrap();
+        assert!(huge.reals().is_err() && huge.integers().is_err());
+    }
+
+    #[test]
+    fn headers_that_lie_are_refused() {
+        for (header, cause) in [
+            (header("<f4", "False", "(3,)"), "12 bytes, but holds 8"),
+            (header("<f4", "False", "(1,)"), "4 bytes, but holds 8"),
+            (header("<f4", "False", "(1152921504606846976, 16)"), "more than 1073741824 elements"),
+            (header("<f4", "False", "(99999999999999999999,)"), "cannot be read"),
+            (header("<f4", "False", "(-1,)"), "cannot be read"),
+            (header("<f4", "False", "(2"), "cannot be read"),
+            (header("<f4", "False", &format!("({})", "1,".repeat(33))), "more than 32 axes"),
+            (header("<f4", "Maybe", "(2,)"), "cannot be read at `Maybe"),
+            (header("<f2", "False", "(4,)"), "elements of type `<f2`"),
+            (header("|O", "False", "(1,)"), "elements of type `|O`"),
+            (header("é", "False", "(1,)"), "elements of type `é`"),
+            (header("", "False", "(1,)"), "elements of type ``"),
+            ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}".into(), "cannot be read at `[("),
+            ("{'descr': '<f4', 'descr': '<f4'}".into(), "gives `descr` twice"),
+            ("{'descr': '<f4', 'fortran_order': False}".into(), "lacks `shape`"),
+            ("{'descr': '<f4', 'size': 3}".into(), "unknown key `size`"),
+            ("{'descr': '<f4".into(), "cannot be read at `<f4`"),
+            ("{} {}".into(), "cannot be read at ` {}`"),
+            ("".into(), "cannot be read"),
+            ("(".repeat(60_000), "cannot be read"),
+        ] {
+            let e = read(&file(&header, &[0; 8])).unwrap_err();
+            assert!(e.contains(cause), "{header}: {e}");
+        }
+        for (bytes, cause) in [
+            (&b""[..], "magic number"),
+            (b"\x93NUMPZ\x01\x00\x00\x00", "magic number"),
+            (b"\x93NUMPY", "truncated"),
+            (b"\x93NUMPY\x01\x00\xff", "truncated"),
+            (b"\x93NUMPY\x02\x00\xff\xff\xff\xff{}", "truncated"),
+            (b"\x93NUMPY\x09\x00\x00\x00\x00\x00", "version 9.0"),
+            (b"\x93NUMPY\x01\x00\x02\x00\xff\xff", "not text"),
+        ] {
+            let e = read(bytes).unwrap_err();
+            assert!(e.contains(cause), "{bytes:?}: {e}");
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let bytes = to_bytes(&array![[1, 2], [3, 4]]);
+        for length in 0..bytes.len() {
+            assert!(read(&bytes[..length]).is_err(), "{length}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(2), ..Default::default() })]
+
+        #[test]
+        fn noise_never_panics(at in 0usize..120, put in prop::collection::vec(any::<u8>(), 1..9)) {
+            let mut bytes = to_bytes(&array![[1, 2], [3, 4]]);
+            let end = (at + put.len()).min(bytes.len());
+            bytes.splice(at..end, put);
+            if let Ok(file) = read(&bytes) {
+                let _ = (file.integers(), file.reals());
             }
-            ["x_train", "y_train", "x_test", "y_test"].map(|stem| in_folder(folder, stem))
         }
-        [a, b, c, d] => [a, b, c, d].map(Clone::clone),
-        _ => return Err(Error::internal("data npy", "wrong number of files")),
-    };
-    let [x_train, y_train, x_test, y_test] = &files;
-    let (shape, train) = split(x_train, y_train, frac)?;
-    let (test_shape, test) = split(x_test, y_test, frac)?;
-    if shape != test_shape {
-        return Err(Error::input(
-            x_test.display(),
-            format_args!("has samples of shape {test_shape:?}, {} has {shape:?}", x_train.display()),
-        ));
     }
-    let classes = classes([&train.labels, &test.labels]);
-    Ok(DataSet { name: name.into(), shape, classes, train, test })
-}
-
-/// `x_train.npy`, or as some write it `X_train.npy` or `X_TRAIN.npy`.
-fn in_folder(folder: &Path, stem: &str) -> PathBuf {
-    let capital = stem.replacen(['x', 'y'], &stem[..1].to_uppercase(), 1);
-    let names = [stem.to_owned(), capital, stem.to_uppercase()].map(|stem| folder.join(stem + ".npy"));
-    names.iter().find(|path| path.is_file()).unwrap_or(&names[0]).clone()
-}
-
-fn split(x: &Path, y: &Path, frac: Option<i32>) -> Result<(Vec<usize>, Split)> {
-    let (x_file, y_file) = (Npy::read(x)?, Npy::read(y)?);
-    let Some((samples, shape)) = x_file.shape.split_first() else {
-        return Err(Error::input(x.display(), "is a single number: the first axis must be the samples"));
-    };
-    if x_file.shape.contains(&0) {
-        return Err(Error::input(x.display(), format_args!("has shape {:?}: it is empty", x_file.shape)));
-    }
-    let shape = if shape.is_empty() { vec![1] } else { shape.to_vec() };
-    let frac = frac.unwrap_or(if x_file.is_u8() { 8 } else { 0 });
-    let scale = f32::powi(2.0, -frac);
-    let reals = x_file.reals()?.mapv_into(|v| v * scale);
-    let reals =
-        reals.to_shape((*samples, shape.iter().product::<usize>())).map_err(|e| Error::input(x.display(), e))?;
-    if !matches!(y_file.shape[..], [n] | [n, 1] if n == *samples) {
-        return Err(Error::input(
-            y.display(),
-            format_args!("has shape {:?}, it must be [{samples}]: one class per sample", y_file.shape),
-        ));
-    }
-    let mut labels = Vec::with_capacity(*samples);
-    for (i, label) in y_file.integers()?.into_iter().enumerate() {
-        if !(0..MAX_CLASSES as i64).contains(&label) {
-            return Err(Error::input(
-                y.display(),
-                format_args!("sample {i} has label {label}, outside 0..{MAX_CLASSES}"),
-            ));
-        }
-        labels.push(label as u32);
-    }
-    Ok((shape, Split { x: reals.to_owned(), labels }))
 }

@@ -1,6 +1,6 @@
 //! The text that names a data set on the command line.
 
-use super::{DataSet, csv, digits, find, idx, npy};
+use super::{DataSet, arrays, csv, digits, find, idx};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -78,7 +78,7 @@ impl Source {
                 None => Err(Error::internal(name, "is not a known data set")),
             },
             Source::Idx { folder, frac } => idx::load(&name_of(&folder), &folder, frac),
-            Source::Npy { files, frac } => npy::load(&name_of(&files[0]), &files, frac),
+            Source::Npy { files, frac } => arrays::load(&name_of(&files[0]), &files, frac),
             Source::Csv { files, label, frac } => csv::load(&name_of(&files[0]), &files, label.as_deref(), frac),
         }
     }
