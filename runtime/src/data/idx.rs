@@ -79,8 +79,10 @@ fn parse(content: &[u8]) -> std::result::Result<(Vec<usize>, &[u8]), String> {
     };
     let axes = match magic {
         [0, 0, 8, axes] if *axes > 0 => usize::from(*axes),
-        [0, 0, kind, _] => {
-            return Err(format!("is an IDX file of type {kind:#04x}: only unsigned bytes (0x08) are read"));
+        [0, 0, kind, axes] => {
+            return Err(format!(
+                "is an IDX file of type {kind:#04x} with {axes} axes: only unsigned bytes (0x08) on 1 to 255 axes are read"
+            ));
         }
         _ => return Err(format!("is not an IDX file: it starts with {magic:02x?}")),
     };
