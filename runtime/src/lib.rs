@@ -11,6 +11,7 @@ pub mod golden;
 pub mod model;
 pub mod model_file;
 pub mod network;
+pub mod onnx;
 #[cfg(feature = "train")]
 pub mod train;
 
