@@ -1,8 +1,8 @@
 //! strassenc's compiler: from an integer network to gates.
 //!
 //! Data flows one way: `lower` (model → [`ir`]) → [`adder_graph`] (share, prove) → [`circuit`] → [`schedule`] → `emit`.
-//! All of that is pure: no clock, no unseeded randomness, no environment. Processes are started only by `simulate` and
-//! `synth`.
+//! All of that is pure: no clock, no unseeded randomness, no environment. Processes are started only by `simulate`,
+//! `synth`, `witness` and `tools`.
 
 pub mod adder_graph;
 pub mod check;
@@ -17,3 +17,4 @@ pub mod ranges;
 pub mod report;
 pub mod schedule;
 pub mod tools;
+pub mod witness;

@@ -121,7 +121,8 @@ impl Graph {
         let bias = self.f64s(&at("b"), &[dense.outputs()], dense.bias.iter().map(|b| *b as f64));
         let y = if dense.rows() == 0 {
             // A product over no rows is not in every runtime; W_c·m is 0.
-            let zero = self.f64s(&at("zero"), &[dense.inputs(), dense.outputs()], vec![0.0; dense.inputs() * dense.outputs()]);
+            let zero =
+                self.f64s(&at("zero"), &[dense.inputs(), dense.outputs()], vec![0.0; dense.inputs() * dense.outputs()]);
             self.node("Gemm", &at("y"), &[x, &zero, &bias], &[])
         } else {
             let u = self.gemm(&at("u"), x, &dense.w_b, None);

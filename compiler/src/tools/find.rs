@@ -325,12 +325,24 @@ impl Tools {
     /// # Errors
     /// Where there is none.
     pub fn onnxruntime(&self) -> Result<Python> {
+        self.python_with("onnxruntime, numpy", "onnxruntime.__version__", "ONNX Runtime was not found")
+    }
+
+    /// Python with NumPy: it comes with the ONNX Runtime under the home folder, else the interpreter's own.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn numpy(&self) -> Result<Python> {
+        self.python_with("numpy", "numpy.__version__", "NumPy was not found")
+    }
+
+    fn python_with(&self, modules: &str, version: &str, absent: &str) -> Result<Python> {
         let mut python = self.python()?;
         let site = Some(self.folder("onnxruntime")).filter(|s| s.is_dir());
-        let mut cause = "ONNX Runtime was not found".to_string();
+        let mut cause = absent.to_string();
         for site in site.map(Some).into_iter().chain([None]) {
             python.site = site;
-            match self.import(&python, "onnxruntime, numpy", "onnxruntime.__version__") {
+            match self.import(&python, modules, version) {
                 Ok(version) => {
                     python.package_version = version;
                     return Ok(python);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs an exported network in ONNX Runtime.
 
-    onnx_witness.py MODEL.onnx INPUTS.npy -o OUTPUTS.npy
+    onnx_runtime.py MODEL.onnx INPUTS.npy -o OUTPUTS.npy
 
 INPUTS.npy holds integers of the network's input format, [samples, ...]; OUTPUTS.npy becomes int64 [samples, n_out].
 """
