@@ -2,7 +2,12 @@
 
 mod checkpoint;
 mod exact;
+mod float;
+mod loss;
 mod matmul;
+mod norm;
+mod optimiser;
+mod ternary;
 
 pub use checkpoint::Checkpoint;
 pub use exact::fake_quantised;

@@ -5,10 +5,22 @@ use ndarray::parallel::prelude::*;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, NdFloat};
 
 /// The numbers training computes with: f32, and f64 where integers must stay exact.
-pub trait Real: NdFloat {}
+pub trait Real: NdFloat {
+    /// The nearest number to `v`.
+    fn real(v: f64) -> Self;
+}
 
-impl Real for f32 {}
-impl Real for f64 {}
+impl Real for f32 {
+    fn real(v: f64) -> Self {
+        v as f32
+    }
+}
+
+impl Real for f64 {
+    fn real(v: f64) -> Self {
+        v
+    }
+}
 
 /// Multiply-adds that one piece of a product is worth; smaller pieces cost more in hand-over than they gain.
 const PIECE: usize = 1 << 20;

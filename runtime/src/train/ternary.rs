@@ -1,0 +1,108 @@
+//! The ternary quantiser of Li, Zhang & Liu, "Ternary weight networks" (2016), with one threshold per row.
+
+use super::matmul::Real;
+use super::optimiser::Parameter;
+use ndarray::{Array2, ArrayView2};
+
+/// A matrix that trains in full precision first, then in ternary.
+pub struct Matrix<T> {
+    /// What is trained.
+    pub weights: Parameter<T>,
+    /// The threshold factor and α·t (see [`ternarise`]), from phase 2 on.
+    ternary: Option<(f64, Array2<T>)>,
+}
+
+impl<T: Real> Matrix<T> {
+    /// In full precision.
+    pub fn new(weights: Array2<T>) -> Self {
+        Matrix { weights: Parameter::new(weights), ternary: None }
+    }
+
+    /// From here on the matrix is ternary.
+    pub fn make_ternary(&mut self, factor: f64) {
+        self.ternary = Some((factor, Array2::zeros(self.weights.value.dim())));
+        self.renew();
+    }
+
+    /// Brings the ternary matrix up to date with the weights behind it.
+    pub fn renew(&mut self) {
+        if let Some((factor, quantised)) = &mut self.ternary {
+            ternarise(self.weights.value.view(), *factor, quantised);
+        }
+    }
+
+    /// The matrix as it multiplies.
+    pub fn effective(&self) -> ArrayView2<'_, T> {
+        self.ternary.as_ref().map_or(self.weights.value.view(), |(_, quantised)| quantised.view())
+    }
+}
+
+/// Writes α·t into `out`, with t_ij = sign(w_ij)·[|w_ij| > Δ_i], Δ_i = factor · mean_j|w_ij| and α the mean of |w| where
+/// t ≠ 0.
+///
+/// The largest weight of a row always stays, so that no row comes out empty unless all its weights are 0. One α for the
+/// whole matrix: it is absorbed by the norm that follows, or by ã.
+fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) {
+    let factor = T::real(factor) / T::real(w.ncols().max(1) as f64);
+    let mut kept = 0.0;
+    let mut count = 0usize;
+    for (mut out, w) in out.rows_mut().into_iter().zip(w.rows()) {
+        let (mut sum, mut largest) = (T::zero(), T::zero());
+        for w in &w {
+            sum += w.abs();
+            largest = largest.max(w.abs());
+        }
+        let threshold = factor * sum;
+        // Half of the largest, where nothing lies above the threshold: it and its near equals stay.
+        let threshold = if largest > threshold { threshold } else { largest / T::real(2.0) };
+        let mut above = T::zero();
+        for (out, &w) in out.iter_mut().zip(&w) {
+            let t = if w > threshold {
+                T::one()
+            } else if w < -threshold {
+                -T::one()
+            } else {
+                T::zero()
+            };
+            above += w * t;
+            count += usize::from(t != T::zero());
+            *out = t;
+        }
+        // NumCast of a finite float to f64 never fails.
+        kept += above.to_f64().unwrap_or_default();
+    }
+    if count > 0 {
+        let alpha = T::real(kept / count as f64);
+        out.mapv_inplace(|t| t * alpha);
+    }
+}
+
+/// The ternary matrix behind [`ternarise`]'s output.
+pub fn signs<T: Real>(quantised: ArrayView2<T>) -> Array2<i8> {
+    quantised.mapv(|q| i8::from(q > T::zero()) - i8::from(q < T::zero()))
+}
+
+/// Nonzeros over entries.
+pub fn density<T: Real>(quantised: ArrayView2<T>) -> f64 {
+    quantised.iter().filter(|q| **q != T::zero()).count() as f64 / quantised.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn thresholds_are_per_row_and_no_row_is_empty() {
+        let w = array![[1.0, -0.5, 0.1, 0.0], [0.01, 0.01, -0.01, 0.01], [100.0, -1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]];
+        let mut q = Array2::zeros((4, 4));
+        ternarise(w.view(), 1.2, &mut q);
+        let t = signs(q.view());
+        assert_eq!(t, array![[1, -1, 0, 0], [1, 1, -1, 1], [1, 0, 0, 0], [0, 0, 0, 0]]);
+        let alpha = (1.0 + 0.5 + 0.04 + 100.0) / 7.0;
+        assert!((&q - &t.mapv(|t| f64::from(t) * alpha)).iter().all(|d| d.abs() < 1e-12));
+        assert_eq!(density(q.view()), 7.0 / 16.0);
+        ternarise(w.view(), 5.0, &mut q);
+        assert_eq!(signs(q.view()).row(0), array![1, 0, 0, 0]);
+    }
+}
