@@ -13,6 +13,8 @@ pub mod model_file;
 pub mod network;
 pub mod onnx;
 #[cfg(feature = "train")]
+mod quantise;
+#[cfg(feature = "train")]
 pub mod train;
 
 pub use data::DataSet;

@@ -1,13 +1,20 @@
 //! Training of SPN networks, and the same networks in f64 on real values.
 
 mod checkpoint;
-mod exact;
-mod float;
+mod curves;
+pub(crate) mod exact;
+pub(crate) mod float;
+pub(crate) mod frozen;
 mod loss;
-mod matmul;
-mod norm;
-mod optimiser;
-mod ternary;
+pub(crate) mod matmul;
+pub(crate) mod norm;
+pub(crate) mod optimiser;
+mod run;
+pub(crate) mod ternary;
+mod trainer;
 
 pub use checkpoint::Checkpoint;
 pub use exact::fake_quantised;
+pub use loss::Score;
+pub use run::{CHECKPOINT, LayerSummary, MODEL, Observer, Start, Summary, run};
+pub use trainer::{Epoch, Phase, Progress, Trainer};

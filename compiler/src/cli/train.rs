@@ -1,11 +1,222 @@
 //! `strassenc train`.
 
-use strassenc_runtime::{Error, Result};
+use super::{INTERRUPTED, home};
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use strassenc_runtime::data::{self, DataSet};
+use strassenc_runtime::network::{self, Network};
+use strassenc_runtime::train::{self, Epoch, Observer, Phase, Progress, Start, Summary};
+use strassenc_runtime::{Error, Model, Result};
 
 /// Train a network under a multiplication budget
+///
+/// Three phases (StrassenNets): full precision, ternary with straight-through gradients, and frozen ternary matrices with
+/// integer activations, where coefficients and biases learn to live with every rounding of the hardware.
+///
+/// Ctrl-C leaves a state that --resume goes on from, bit for bit. The same description, data and seed give the same model on
+/// any number of threads.
 #[derive(clap::Args)]
-pub struct Args {}
+#[command(after_help = "Examples:
+  strassenc train digits                                 the ready description `digits`, its data, into runs/digits
+  strassenc train mnist --data mnist:FOLDER -o my-run    data from a folder of IDX files
+  strassenc train net.toml --data csv:table.csv --seed 7
+  strassenc train mnist --epochs 2,2,1                   a quick look
+  strassenc train mnist --resume                         go on after Ctrl-C
 
-pub fn run(_args: Args) -> Result<()> {
-    Err(Error::internal("train", "not written yet"))
+The run folder holds model.safetensors (see `strassenc eval`, `strassenc verilog`), checkpoint.safetensors, metrics.csv,
+curves.svg and network.toml.")]
+pub struct Args {
+    /// A network description: a .toml file, or the name of a ready one (digits, mnist, fashion-mnist, …)
+    #[arg(value_name = "NET")]
+    network: String,
+    /// The data set, e.g. digits, mnist, idx:FOLDER, npy:FOLDER, csv:FILE [default: the description's]
+    #[arg(long, value_name = "SPEC")]
+    data: Option<String>,
+    /// The run folder [default: runs/NAME]
+    #[arg(short, long, value_name = "RUN")]
+    output: Option<PathBuf>,
+    /// The seed, instead of the description's
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Epochs of the three phases, e.g. 12,12,2, instead of the description's
+    #[arg(long, value_name = "FULL,TERNARY,FROZEN", value_delimiter = ',')]
+    epochs: Option<Vec<usize>>,
+    /// Threads; any number gives the same model [default: one for each core]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Go on with the run in the folder
+    #[arg(long, conflicts_with = "overwrite")]
+    resume: bool,
+    /// Begin again in a folder that holds a run
+    #[arg(long)]
+    overwrite: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    run: &'a Path,
+    data: &'a str,
+    seconds: f64,
+    #[serde(flatten)]
+    summary: &'a Summary,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let mut network = network::find(&args.network)?;
+    if let Some(seed) = args.seed {
+        network.train.seed = seed;
+    }
+    if let Some(epochs) = &args.epochs {
+        let [full, ternary, frozen] = epochs[..] else {
+            return Err(Error::input("--epochs", format_args!("{} numbers are given, three are needed", epochs.len()))
+                .help("e.g. --epochs 12,12,2"));
+        };
+        let recipe = &mut network.train;
+        (recipe.full.epochs, recipe.ternary.epochs, recipe.frozen.epochs) = (full, ternary, frozen);
+    }
+    network.validate()?;
+    if args.threads == Some(0) {
+        return Err(Error::input("--threads", "0 threads cannot work").help("give at least 1"));
+    }
+    let threads = args.threads.unwrap_or(0);
+    // Fails only where a pool is there already, and then that one serves.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    let spec = args
+        .data
+        .or_else(|| network.train.data.clone())
+        .ok_or_else(|| Error::input("--data", "is needed: the description names no data set").help(data::GRAMMAR))?;
+    let folder = args.output.unwrap_or_else(|| Path::new("runs").join(&network.name));
+    let start = match (args.resume, args.overwrite) {
+        (true, _) => Start::Resume,
+        (_, true) => Start::Overwrite,
+        _ => Start::New,
+    };
+    let data = data::load(&spec, &home::home()?)?;
+    let began = Instant::now();
+    let (summary, _) = train(&network, &data, &folder, start)?;
+    let seconds = began.elapsed().as_secs_f64();
+    if args.json {
+        let report = Report { run: &folder, data: &data.name, seconds, summary: &summary };
+        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("train", e))?);
+    } else {
+        println!("{}", render(&summary));
+        println!("{} in {}", folder.display(), HumanDuration(Duration::from_secs_f64(seconds)));
+    }
+    Ok(())
+}
+
+/// Trains with progress on stderr; see [`train::run`].
+pub(super) fn train(network: &Network, data: &DataSet, folder: &Path, start: Start) -> Result<(Summary, Model)> {
+    let mut watch = Watch::new();
+    let result = train::run(network, data, folder, start, &mut watch);
+    watch.bar.finish_and_clear();
+    result
+}
+
+/// The figures of a run, as people read them.
+pub(super) fn render(summary: &Summary) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["layer", "inputs", "r", "live rows", "outputs", "nonzeros of W_b", "of W_c", "density"]);
+    for l in &summary.layers {
+        table.add_row([
+            l.name.clone(),
+            l.inputs.to_string(),
+            l.budget.to_string(),
+            l.rows.to_string(),
+            l.outputs.to_string(),
+            l.w_b_nonzeros.to_string(),
+            l.w_c_nonzeros.to_string(),
+            format!("{:.3}", l.density),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let Summary { float_accuracy, integer_accuracy, test_samples, .. } = summary;
+    format!(
+        "{table}\nmultiplications {} against {} of a dense network, {:.2} % fewer\n\
+         test accuracy ({test_samples} samples): float {:.2} %, integer {:.2} %",
+        summary.multiplications,
+        summary.dense_multiplications,
+        100.0 * summary.reduction,
+        100.0 * float_accuracy,
+        100.0 * integer_accuracy,
+    )
+}
+
+/// A progress bar on a terminal, a line an epoch elsewhere.
+struct Watch {
+    bar: ProgressBar,
+    /// When the bar's text was last renewed.
+    drawn: Instant,
+    density: f64,
+}
+
+impl Watch {
+    fn new() -> Self {
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(1) } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}  {eta} left") {
+            bar.set_style(style);
+        }
+        Watch { bar, drawn: Instant::now(), density: 1.0 }
+    }
+
+    fn line(&self, text: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn step(&mut self, p: &Progress, left: usize, total: usize) -> bool {
+        if self.drawn.elapsed() > Duration::from_millis(100) {
+            self.drawn = Instant::now();
+            if self.bar.length() != Some(total as u64) {
+                // The part of a resumed run that was done before says nothing about the speed.
+                self.bar.set_length(total as u64);
+                self.bar.set_position((total - left) as u64);
+                self.bar.reset_eta();
+            }
+            self.bar.set_position((total - left) as u64);
+            self.bar.set_message(format!(
+                "{} {}/{}  loss {:.4}  accuracy {:.2} %  density {:.2}",
+                p.phase,
+                p.epoch,
+                p.epochs,
+                p.score.mean_loss(),
+                100.0 * p.score.accuracy(),
+                self.density
+            ));
+        }
+        !INTERRUPTED.load(Ordering::SeqCst)
+    }
+
+    fn epoch(&mut self, e: &Epoch) {
+        self.density = e.density;
+        let held_out = e.validation_accuracy.map(|v| format!(", held out {:.2} %", 100.0 * v)).unwrap_or_default();
+        let density = if e.phase == Phase::Full { String::new() } else { format!("  density {:.3}", e.density) };
+        self.line(&format!(
+            "{:<7} {:>3}  loss {:.4}  accuracy {:.2} %{held_out}{density}",
+            e.phase,
+            e.epoch,
+            e.loss,
+            100.0 * e.train_accuracy
+        ));
+    }
+
+    fn warn(&mut self, warning: &str) {
+        self.line(&format!("warning: {warning}"));
+    }
 }

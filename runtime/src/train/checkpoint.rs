@@ -1,19 +1,128 @@
-//! The checkpoint of a training run.
+//! The checkpoint of a training run: a safetensors file with every tensor, and a JSON document with everything else.
 
+use super::float::{Float, Spn};
+use super::frozen::{Fixed, Frozen, FrozenLayer};
+use super::loss::Score;
+use super::optimiser::Parameter;
+use super::trainer::{Epoch, Phase};
+use crate::data::DataSet;
 use crate::error::{Error, Result};
-use ndarray::{Array2, ArrayView2};
+use crate::files;
+use crate::format::Format;
+use crate::network::Network;
+use ndarray::{Array, Array1, Array2, ArrayView2, Axis, Dimension};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::path::Path;
 
-/// A training run at one moment: everything needed to go on as if it had never stopped.
-pub struct Checkpoint {}
+/// A training run at one moment: everything that is needed to go on as if it had never stopped.
+pub struct Checkpoint {
+    /// The description, with what the command line changed in it.
+    pub network: Network,
+    /// Name and SHA-256 of the train split.
+    pub(super) data: (String, String),
+    /// The inputs that are not constant over the train split; the float network takes only them.
+    pub(super) live: Vec<usize>,
+    pub(super) float: Float<f32>,
+    /// Present from phase 3 on.
+    pub(super) frozen: Option<Frozen>,
+    pub(super) phase: Phase,
+    /// Epochs of the phase that are done.
+    pub(super) epoch: usize,
+    /// Steps of the epoch that are done.
+    pub(super) step: usize,
+    /// The score of those steps.
+    pub(super) partial: Score,
+    pub(super) history: Vec<Epoch>,
+}
+
+const KEY: &str = "strassenc";
+const VERSION: u32 = 1;
+
+/// Everything but the tensors.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    kind: String,
+    version: u32,
+    network: Network,
+    data: (String, String),
+    live: Vec<usize>,
+    phase: Phase,
+    epoch: usize,
+    step: usize,
+    partial: Score,
+    history: Vec<Epoch>,
+    frozen: Option<Vec<FrozenDocument>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrozenDocument {
+    input_frac: i32,
+    product_frac: i32,
+    format: Option<Format>,
+}
+
+/// The numbers of one tensor, with the type they are saved in.
+enum Numbers<'a> {
+    F32(&'a mut [f32]),
+    F64(&'a mut [f64]),
+    /// -1, 0 or 1, saved as i8.
+    Ternary(&'a mut [f64]),
+    I32(&'a mut [i32]),
+}
+
+struct Tensor<'a> {
+    name: String,
+    shape: Vec<usize>,
+    numbers: Numbers<'a>,
+}
 
 impl Checkpoint {
-    /// Reads `RUN/checkpoint.safetensors`.
-    ///
-    /// # Errors
-    /// Where the file cannot be read or is not a checkpoint of this version.
-    pub fn load(path: &Path) -> Result<Checkpoint> {
-        Err(Error::internal(path.display(), "not written yet"))
+    pub(super) fn start(network: Network, data: &DataSet, live: Vec<usize>, float: Float<f32>) -> Self {
+        Checkpoint {
+            network,
+            data: (data.name.clone(), fingerprint(data)),
+            live,
+            float,
+            frozen: None,
+            phase: Phase::Full,
+            epoch: 0,
+            step: 0,
+            partial: Score::default(),
+            history: Vec::new(),
+        }
+    }
+
+    pub(super) fn check_data(&self, data: &DataSet) -> Result<()> {
+        if self.data.1 == fingerprint(data) {
+            return Ok(());
+        }
+        Err(Error::input(
+            format_args!("data set `{}`", data.name),
+            format_args!("is not the one that this run began with (`{}`), or has changed since", self.data.0),
+        )
+        .help("resume with the same --data, or start a new run in another folder"))
+    }
+
+    /// Name of the data set of the run.
+    pub fn data_name(&self) -> &str {
+        &self.data.0
+    }
+
+    /// Epochs so far.
+    pub fn history(&self) -> &[Epoch] {
+        &self.history
+    }
+
+    /// Whether all phases are done.
+    pub fn is_done(&self) -> bool {
+        self.phase == Phase::Done
     }
 
     /// The outputs of the float network (ternary W_b and W_c once there are any, float activations) for inputs of real
@@ -21,7 +130,279 @@ impl Checkpoint {
     ///
     /// # Errors
     /// Where the number of columns is not that of the network's inputs, or a value is not a number.
-    pub fn float_outputs(&self, _x: ArrayView2<f32>) -> Result<Array2<f32>> {
-        Err(Error::internal("checkpoint", "not written yet"))
+    pub fn float_outputs(&self, x: ArrayView2<f32>) -> Result<Array2<f32>> {
+        let inputs = self.network.input.elements();
+        if x.ncols() != inputs {
+            return Err(Error::input(
+                "inputs",
+                format_args!("have {} elements, the network takes {inputs}", x.ncols()),
+            ));
+        }
+        if let Some(((i, j), v)) = x.indexed_iter().find(|(_, v)| !v.is_finite()) {
+            return Err(Error::input("inputs", format_args!("element {j} of sample {i} is {v}")));
+        }
+        let requantise = super::exact::requantiser(self.network.input.format());
+        let mut x = x.select(Axis(1), &self.live);
+        x.mapv_inplace(|v| requantise(v.into()) as f32);
+        Ok(self.float.evaluate(x.view()))
     }
+
+    /// Writes the checkpoint, atomically.
+    ///
+    /// # Errors
+    /// Where the file cannot be written; the old one is untouched then.
+    pub fn save(&mut self, path: &Path) -> Result<()> {
+        files::write(path, &self.to_bytes()?)
+    }
+
+    fn to_bytes(&mut self) -> Result<Vec<u8>> {
+        let document = Document {
+            kind: "checkpoint".into(),
+            version: VERSION,
+            network: self.network.clone(),
+            data: self.data.clone(),
+            live: self.live.clone(),
+            phase: self.phase,
+            epoch: self.epoch,
+            step: self.step,
+            partial: self.partial,
+            history: self.history.clone(),
+            frozen: self.frozen.as_ref().map(|frozen| {
+                let layer = |l: &FrozenLayer| FrozenDocument {
+                    input_frac: l.fixed.input_frac,
+                    product_frac: l.fixed.product_frac,
+                    format: l.fixed.format,
+                };
+                frozen.layers.iter().map(layer).collect()
+            }),
+        };
+        let internal = |e: &dyn std::fmt::Display| Error::internal("checkpoint", e);
+        let json = serde_json::to_string(&document).map_err(|e| internal(&e))?;
+        let mut tensors = Vec::new();
+        for Tensor { name, shape, numbers } in self.tensors() {
+            let (dtype, bytes): (_, Vec<u8>) = match numbers {
+                Numbers::F32(v) => (Dtype::F32, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
+                Numbers::F64(v) => (Dtype::F64, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
+                Numbers::Ternary(v) => (Dtype::I8, v.iter().flat_map(|v| (*v as i8).to_le_bytes()).collect()),
+                Numbers::I32(v) => (Dtype::I32, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
+            };
+            tensors.push((name, dtype, shape, bytes));
+        }
+        let mut views = Vec::new();
+        for (name, dtype, shape, bytes) in &tensors {
+            views.push((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| internal(&e))?));
+        }
+        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).map_err(|e| internal(&e))
+    }
+
+    /// Reads `RUN/checkpoint.safetensors`.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, or is not a whole checkpoint of this version.
+    pub fn load(path: &Path) -> Result<Checkpoint> {
+        Self::from_bytes(&files::read(path)?).map_err(|cause| {
+            Error::input(path.display(), format_args!("is not a usable checkpoint: {cause}"))
+                .help("start the training anew in another folder")
+        })
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Checkpoint, String> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
+        let json = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or("it was not written by strassenc")?;
+        let version: Version = serde_json::from_str(json).map_err(|e| e.to_string())?;
+        if (version.kind.as_str(), version.version) != ("checkpoint", VERSION) {
+            return Err(format!(
+                "it holds a {} of version {}, not a checkpoint of version {VERSION}",
+                version.kind, version.version
+            ));
+        }
+        let document: Document = serde_json::from_str(json).map_err(|e| e.to_string())?;
+        let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
+        let mut checkpoint = document.skeleton(bytes.len())?;
+        let mut names = 0;
+        for tensor in checkpoint.tensors() {
+            tensor.fill(&file)?;
+            names += 1;
+        }
+        if names != file.len() {
+            return Err(format!("it holds {} tensors, {names} were expected", file.len()));
+        }
+        if checkpoint.phase > Phase::Full {
+            checkpoint.float.make_ternary(&checkpoint.network);
+        }
+        if let Some(frozen) = checkpoint.frozen.take() {
+            let anew = |l: FrozenLayer| FrozenLayer::new(l.fixed, l.a, l.bias);
+            checkpoint.frozen = Some(Frozen { layers: frozen.layers.into_iter().map(anew).collect() });
+        }
+        Ok(checkpoint)
+    }
+
+    /// Every tensor, in one order, for saving and for loading.
+    fn tensors(&mut self) -> Vec<Tensor<'_>> {
+        let mut all = Vec::new();
+        for (i, Spn { w_b, a, w_c, bias, hidden, output, .. }) in self.float.layers.iter_mut().enumerate() {
+            let mut parameters = vec![("w_b", &mut w_b.weights), ("a", a), ("w_c", &mut w_c.weights), ("bias", bias)];
+            let mut norms = vec![("hidden", hidden)];
+            if let Some((scale, norm)) = output {
+                parameters.push(("scale", scale));
+                norms.push(("output", norm));
+            }
+            for (name, parameter) in parameters {
+                push_parameter(&mut all, &format!("float.{i}.{name}"), parameter, Numbers::F32);
+            }
+            for (name, norm) in norms {
+                push(&mut all, format!("float.{i}.{name}.mean"), &mut norm.mean, Numbers::F32);
+                push(&mut all, format!("float.{i}.{name}.variance"), &mut norm.variance, Numbers::F32);
+            }
+        }
+        let frozen = self.frozen.iter_mut().flat_map(|f| &mut f.layers);
+        for (i, FrozenLayer { a, bias, fixed, .. }) in frozen.enumerate() {
+            push_parameter(&mut all, &format!("frozen.{i}.a"), a, Numbers::F64);
+            push_parameter(&mut all, &format!("frozen.{i}.bias"), bias, Numbers::F64);
+            push(&mut all, format!("frozen.{i}.w_b"), &mut fixed.w_b, Numbers::Ternary);
+            push(&mut all, format!("frozen.{i}.w_c"), &mut fixed.w_c, Numbers::Ternary);
+            push(&mut all, format!("frozen.{i}.units"), &mut fixed.units, Numbers::F64);
+            push(&mut all, format!("frozen.{i}.means"), &mut fixed.means, Numbers::F64);
+            push(&mut all, format!("frozen.{i}.exponents"), &mut fixed.exponents, Numbers::I32);
+        }
+        all
+    }
+}
+
+/// Adds an array; all arrays of a run are in standard layout.
+fn push<'a, T, D: Dimension>(
+    all: &mut Vec<Tensor<'a>>,
+    name: String,
+    array: &'a mut Array<T, D>,
+    wrap: fn(&'a mut [T]) -> Numbers<'a>,
+) {
+    let shape = array.shape().to_vec();
+    if let Some(slice) = array.as_slice_mut() {
+        all.push(Tensor { name, shape, numbers: wrap(slice) });
+    }
+}
+
+fn push_parameter<'a, T>(
+    all: &mut Vec<Tensor<'a>>,
+    name: &str,
+    parameter: &'a mut Parameter<T>,
+    wrap: fn(&'a mut [T]) -> Numbers<'a>,
+) {
+    push(all, name.to_owned(), &mut parameter.value, wrap);
+    push(all, format!("{name}.first"), &mut parameter.first, wrap);
+    push(all, format!("{name}.second"), &mut parameter.second, wrap);
+}
+
+#[derive(Deserialize)]
+struct Version {
+    kind: String,
+    version: u32,
+}
+
+impl Document {
+    /// A checkpoint of the right shapes whose tensors are still to be filled from a file of `size` bytes.
+    fn skeleton(self, size: usize) -> Result<Checkpoint, String> {
+        self.network.validate().map_err(|e| e.to_string())?;
+        let ordered = self.live.windows(2).all(|w| w[0] < w[1]);
+        if self.live.is_empty() || !ordered || self.live.last() >= Some(&self.network.input.elements()) {
+            return Err("its list of live inputs is damaged".into());
+        }
+        let layers = self.network.dense().count();
+        let epochs = self.phase.recipe(&self.network).map_or(1, |r| r.epochs);
+        let frozen = self.frozen.is_some() == (self.phase >= Phase::Frozen);
+        if self.epoch >= epochs || !frozen || self.frozen.as_ref().is_some_and(|f| f.len() != layers) {
+            return Err("its place in the training is damaged".into());
+        }
+        let mut n_in = self.live.len();
+        let mut entries = 0usize;
+        for d in self.network.dense() {
+            entries = entries.saturating_add(d.r * (n_in + d.units));
+            n_in = d.units;
+        }
+        if entries.saturating_mul(3 * size_of::<f32>()) > size {
+            return Err("tensors are missing".into());
+        }
+        let float = Float::new(&self.network, self.live.len(), &mut ChaCha8Rng::seed_from_u64(0));
+        let frozen = self.frozen.map(|documents| {
+            let layer = |(document, spn): (FrozenDocument, &Spn<f32>)| {
+                let (r, n_in) = spn.w_b.weights.value.dim();
+                let n_out = spn.bias.value.ncols();
+                let fixed = Fixed {
+                    w_b: Array2::zeros((r, n_in)),
+                    w_c: Array2::zeros((n_out, r)),
+                    units: Array1::zeros(r),
+                    means: Array1::zeros(r),
+                    exponents: Array1::zeros(n_out),
+                    input_frac: document.input_frac.clamp(-64, 64),
+                    product_frac: document.product_frac.clamp(-64, 64),
+                    coefficient_bits: self.network.bits.coefficients,
+                    format: document.format.filter(|f| f.is_valid()),
+                };
+                FrozenLayer::new(fixed, Parameter::vector(r, 0.0), Parameter::vector(n_out, 0.0))
+            };
+            Frozen { layers: documents.into_iter().zip(&float.layers).map(layer).collect() }
+        });
+        Ok(Checkpoint {
+            network: self.network,
+            data: self.data,
+            live: self.live,
+            float,
+            frozen,
+            phase: self.phase,
+            epoch: self.epoch,
+            step: self.step,
+            partial: self.partial,
+            history: self.history,
+        })
+    }
+}
+
+impl Tensor<'_> {
+    /// Takes the numbers from a file.
+    fn fill(self, file: &SafeTensors) -> Result<(), String> {
+        let Tensor { name, shape, numbers } = self;
+        let view = file.tensor(&name).map_err(|_| format!("tensor `{name}` is missing"))?;
+        if view.shape() != shape {
+            return Err(format!("tensor `{name}` has shape {:?}, expected {shape:?}", view.shape()));
+        }
+        let bytes = view.data();
+        let ok = match (numbers, view.dtype()) {
+            (Numbers::F32(v), Dtype::F32) => read(v, bytes, f32::from_le_bytes, |v| v.is_finite()),
+            (Numbers::F64(v), Dtype::F64) => read(v, bytes, f64::from_le_bytes, |v| v.is_finite()),
+            (Numbers::I32(v), Dtype::I32) => read(v, bytes, i32::from_le_bytes, |v| v.abs() <= 64),
+            (Numbers::Ternary(v), Dtype::I8) => read(v, bytes, |b| f64::from(i8::from_le_bytes(b)), |v| v.abs() <= 1.0),
+            (_, dtype) => return Err(format!("tensor `{name}` is of type {dtype:?}")),
+        };
+        if ok { Ok(()) } else { Err(format!("tensor `{name}` holds a value that cannot be")) }
+    }
+}
+
+/// Reads little-endian numbers; false where one is not `valid`.
+fn read<T: Copy, const N: usize>(
+    to: &mut [T],
+    bytes: &[u8],
+    from: impl Fn([u8; N]) -> T,
+    valid: impl Fn(T) -> bool,
+) -> bool {
+    // The shapes agree, so both have the same number of entries.
+    for (v, bytes) in to.iter_mut().zip(bytes.as_chunks::<N>().0) {
+        *v = from(*bytes);
+        if !valid(*v) {
+            return false;
+        }
+    }
+    true
+}
+
+/// SHA-256 of the train split.
+fn fingerprint(data: &DataSet) -> String {
+    let mut hash = Sha256::new();
+    for row in data.train.x.rows() {
+        let bytes: Vec<u8> = row.iter().flat_map(|v| v.to_le_bytes()).collect();
+        hash.update(&bytes);
+    }
+    for label in &data.train.labels {
+        hash.update(label.to_le_bytes());
+    }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }

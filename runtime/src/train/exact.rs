@@ -33,21 +33,26 @@ pub fn fake_quantised(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2
             frac = format.frac;
         }
     }
-    Ok(evaluate(&layers, model.input.format, x))
+    Ok(evaluate(layers.iter(), model.input.format, x))
 }
 
 /// Samples evaluated at a time.
 const CHUNK: usize = 256;
 
 /// [`fake_quantised`] for layers at hand.
-pub(super) fn evaluate(layers: &[Exact], input: Format, x: ArrayView2<f64>) -> Array2<f64> {
-    let outputs = layers.last().map_or(0, |l| l.w_c.nrows());
+pub(crate) fn evaluate<'a, A: Copy + Into<f64> + Sync>(
+    layers: impl Iterator<Item = &'a Exact> + Clone + Sync,
+    input: Format,
+    x: ArrayView2<A>,
+) -> Array2<f64> {
+    let outputs = layers.clone().last().map_or(0, |l| l.w_c.nrows());
     let mut y = Array2::zeros((x.nrows(), outputs));
     (y.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter()).zip(x.axis_chunks_iter(Axis(0), CHUNK)).for_each(
         |(mut y, x)| {
-            let mut z = x.mapv(requantiser(input));
+            let requantise = requantiser(input);
+            let mut z = x.mapv(|v| requantise(v.into()));
             let mut trace = Trace::default();
-            for layer in layers {
+            for layer in layers.clone() {
                 layer.forward(z.view(), &mut trace);
                 std::mem::swap(&mut z, &mut trace.z);
             }
@@ -64,19 +69,19 @@ fn round(v: f64) -> f64 {
 }
 
 /// 2^n, exact for the exponents at hand.
-pub(super) fn power(n: i32) -> f64 {
+pub(crate) fn power(n: i32) -> f64 {
     2f64.powi(n)
 }
 
 /// Rounds real values half up to the multiples of a format's 2^-frac, and saturates.
-pub(super) fn requantiser(format: Format) -> impl Fn(f64) -> f64 + Copy {
+pub(crate) fn requantiser(format: Format) -> impl Fn(f64) -> f64 + Copy {
     let (up, down) = (power(format.frac), power(-format.frac));
     let (min, max) = (format.min() as f64, format.max() as f64);
     move |v| round(v * up).clamp(min, max) * down
 }
 
 /// One dense layer with quantised parameters, as real values.
-pub(super) struct Exact {
+pub(crate) struct Exact {
     /// `[r, n_in]`, entries -1, 0, 1.
     pub w_b: Array2<f64>,
     /// `[r]`: a_i · 2^(frac_in - t_i - product_frac), so that m = round(a u).
@@ -92,7 +97,7 @@ pub(super) struct Exact {
 }
 
 /// `z_c = saturate(round(y_c · 2^e_c))` in the units of `format`.
-pub(super) struct Requantise {
+pub(crate) struct Requantise {
     /// `[n_out]`: 2^e_c.
     pub scales: Array1<f64>,
     /// The format of z.
@@ -101,7 +106,7 @@ pub(super) struct Requantise {
 
 /// What one forward pass leaves for the backward pass; reused from step to step.
 #[derive(Default)]
-pub(super) struct Trace {
+pub(crate) struct Trace {
     /// `[n, r]`: W_b x.
     pub u: Array2<f64>,
     /// `[n, r]`: the rounded products.

@@ -146,6 +146,20 @@ impl<T: Real> Spn<T> {
         y
     }
 
+    /// Gives both norms the statistics of a batch.
+    fn calibrate(&mut self, x: ArrayView2<T>) {
+        let mut u = Array2::zeros((x.nrows(), self.a.value.ncols()));
+        product(x, self.w_b.effective().t(), u.view_mut());
+        self.hidden.calibrate(u.view());
+        self.hidden.evaluate(&mut u);
+        u *= &self.a.row();
+        if let Some((_, norm)) = &mut self.output {
+            let mut y = Array2::zeros((x.nrows(), self.bias.value.ncols()));
+            product(u.view(), self.w_c.effective().t(), y.view_mut());
+            norm.calibrate(y.view());
+        }
+    }
+
     /// Each parameter with its name and whether it decays.
     pub fn parameters(&mut self) -> impl Iterator<Item = (&'static str, &mut Parameter<T>, bool)> {
         [("w_b", &mut self.w_b.weights, true), ("a", &mut self.a, false), ("w_c", &mut self.w_c.weights, true)]
@@ -193,6 +207,49 @@ impl<T: Real> Float<T> {
             }
         }
         score
+    }
+
+    /// From here on W_b and W_c are ternary; the optimiser starts anew.
+    pub fn make_ternary(&mut self, network: &Network) {
+        for (layer, dense) in self.layers.iter_mut().zip(network.dense()) {
+            let factor = dense.threshold.unwrap_or(network.train.threshold);
+            layer.w_b.make_ternary(factor);
+            layer.w_c.make_ternary(factor);
+        }
+    }
+
+    /// Forgets the optimiser's moments.
+    pub fn rest(&mut self) {
+        for layer in &mut self.layers {
+            layer.parameters().for_each(|(_, parameter, _)| parameter.rest());
+        }
+    }
+
+    /// Brings the ternary matrices up to date, for evaluation after a step.
+    pub fn renew(&mut self) {
+        for layer in &mut self.layers {
+            layer.w_b.renew();
+            layer.w_c.renew();
+        }
+    }
+
+    /// Nonzeros over entries of all matrices.
+    pub fn density(&self) -> f64 {
+        let (mut nonzeros, mut entries) = (0, 0);
+        for matrix in self.layers.iter().flat_map(|l| [l.w_b.effective(), l.w_c.effective()]) {
+            nonzeros += matrix.iter().filter(|w| **w != T::zero()).count();
+            entries += matrix.len();
+        }
+        nonzeros as f64 / entries.max(1) as f64
+    }
+
+    /// Gives all norms the statistics of these samples, `[n, n_in]`, instead of the running ones.
+    pub fn calibrate(&mut self, x: ArrayView2<T>) {
+        let mut x = x.to_owned();
+        for layer in &mut self.layers {
+            layer.calibrate(x.view());
+            x = layer.evaluate(x.view());
+        }
     }
 
     /// Moves every parameter.

@@ -84,6 +84,19 @@ impl<T: Real> Norm<T> {
         }
     }
 
+    /// Replaces the running statistics by those of `[n, c]`.
+    pub fn calibrate(&mut self, x: ArrayView2<T>) {
+        let n = x.nrows() as f64;
+        for (c, column) in x.columns().into_iter().enumerate() {
+            // NumCast of a float to f64 never fails. f64, since n may be large.
+            let values = || column.iter().map(|v| v.to_f64().unwrap_or_default());
+            let mean = values().sum::<f64>() / n;
+            let square = values().map(|v| (v - mean) * (v - mean)).sum::<f64>();
+            self.mean[c] = T::real(mean);
+            self.variance[c] = T::real(square / n);
+        }
+    }
+
     /// `[n, c]`, normalised with the running statistics, in place.
     pub fn evaluate(&self, x: &mut Array2<T>) {
         let inverse = self.variance.mapv(|v| (v + T::real(EPSILON)).sqrt().recip());

@@ -82,9 +82,9 @@ pub fn signs<T: Real>(quantised: ArrayView2<T>) -> Array2<i8> {
     quantised.mapv(|q| i8::from(q > T::zero()) - i8::from(q < T::zero()))
 }
 
-/// Nonzeros over entries.
-pub fn density<T: Real>(quantised: ArrayView2<T>) -> f64 {
-    quantised.iter().filter(|q| **q != T::zero()).count() as f64 / quantised.len().max(1) as f64
+/// α of [`ternarise`]'s output.
+pub fn scale(quantised: ArrayView2<f32>) -> f64 {
+    quantised.iter().find(|q| **q != 0.0).map_or(1.0, |q| f64::from(q.abs()))
 }
 
 #[cfg(test)]
@@ -101,7 +101,6 @@ mod tests {
         assert_eq!(t, array![[1, -1, 0, 0], [1, 1, -1, 1], [1, 0, 0, 0], [0, 0, 0, 0]]);
         let alpha = (1.0 + 0.5 + 0.04 + 100.0) / 7.0;
         assert!((&q - &t.mapv(|t| f64::from(t) * alpha)).iter().all(|d| d.abs() < 1e-12));
-        assert_eq!(density(q.view()), 7.0 / 16.0);
         ternarise(w.view(), 5.0, &mut q);
         assert_eq!(signs(q.view()).row(0), array![1, 0, 0, 0]);
     }

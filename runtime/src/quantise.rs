@@ -1,0 +1,196 @@
+//! From the float network to integers: norms are folded away, formats chosen, dead rows removed.
+
+use crate::format::Format;
+use crate::model::{self, Edge, Model, Output, Provenance};
+use crate::network::{Bits, Network};
+use crate::train::exact::requantiser;
+use crate::train::float::{Float, Spn};
+use crate::train::frozen::{Fixed, Frozen, FrozenLayer};
+use crate::train::matmul::product;
+use crate::train::norm::EPSILON;
+use crate::train::optimiser::Parameter;
+use crate::train::ternary::{scale, signs};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+
+/// Folds a ternary float network into an integer one, layer by layer, on samples `[n, n_in]` of real values in the input
+/// format. Each norm takes its statistics from the integers that really arrive, so that what earlier layers lost by
+/// quantisation is made up for where a mean and a scale can.
+pub(crate) fn fold(float: &Float<f32>, bits: &Bits, input: Format, samples: ArrayView2<f32>) -> Frozen {
+    let mut x = samples.mapv(f64::from);
+    let mut frac = input.frac;
+    let mut layers = Vec::new();
+    for spn in &float.layers {
+        let mut layer = fold_layer(spn, bits, frac, x.view());
+        let z = layer.forward(x.view()).to_owned();
+        x = z;
+        frac = layer.fixed.format.map_or(frac, |f| f.frac);
+        layers.push(layer);
+    }
+    Frozen { layers }
+}
+
+/// Mean and variance of each column.
+fn statistics(x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
+    let n = x.nrows().max(1) as f64;
+    let mean = x.sum_axis(Axis(0)) / n;
+    let variance = (x - &mean).mapv_into(|d| d * d).sum_axis(Axis(0)) / n;
+    (mean, variance)
+}
+
+fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>) -> FrozenLayer {
+    let w_b = signs(spn.w_b.effective()).mapv(f64::from);
+    let mut w_c = signs(spn.w_c.effective()).mapv(f64::from);
+    let (alpha_b, alpha_c) = (scale(spn.w_b.effective()), scale(spn.w_c.effective()));
+
+    // The hidden norm: A_i (u_i - mean_i).
+    let mut v = Array2::zeros((x.nrows(), w_b.nrows()));
+    product(x, w_b.t(), v.view_mut());
+    let (means, variances) = statistics(&v);
+    let mut a = spn.a.value.mapv(f64::from);
+    let mut units = variances.mapv(|s| alpha_b / (alpha_b * alpha_b * s + EPSILON).sqrt());
+    // A row that never moves says nothing, and its norm would only amplify what is not there.
+    Zip::from(a.row_mut(0)).and(&variances).for_each(|a, &s| *a = if s > 0.0 { *a } else { 0.0 });
+    v -= &means;
+    v *= &(&a.row(0) * &units);
+    let mut y = Array2::zeros((x.nrows(), w_c.nrows()));
+    product(v.view(), w_c.t(), y.view_mut());
+
+    let mut bias = spn.bias.value.mapv(f64::from);
+    let mut exponents = Array1::zeros(w_c.nrows());
+    let format = if let Some((gamma, _)) = &spn.output {
+        // The output norm: g_c y_c + bias_c, with g_c > 0.
+        let (y_means, y_variances) = statistics(&y);
+        let gamma = gamma.value.row(0).mapv(f64::from);
+        let mut scales = Zip::from(&gamma)
+            .and(&y_variances)
+            .map_collect(|g, s| g * alpha_c / (alpha_c * alpha_c * s + EPSILON).sqrt());
+        Zip::from(bias.row_mut(0)).and(&scales).and(&y_means).for_each(|b, s, m| *b -= s * m);
+        for (c, g) in scales.iter_mut().enumerate() {
+            let sign = if *g < 0.0 { -1.0 } else { f64::from(u8::from(*g > 0.0)) };
+            w_c.row_mut(c).mapv_inplace(|w| w * sign);
+            y.column_mut(c).mapv_inplace(|y| y * sign);
+            *g = if sign == 0.0 { 1.0 } else { g.abs() };
+        }
+        // Only powers of two are free: what is common to all channels goes into the coefficients.
+        let common = common_scale(&scales);
+        units *= common;
+        y *= common;
+        scales /= common;
+        exponents = scales.mapv(|g| g.log2().round() as i32);
+        // Where the scale changes, the offset changes with it, so that each ReLU opens where it did.
+        let powers = exponents.mapv(|e| 2f64.powi(e));
+        Zip::from(bias.row_mut(0)).and(&powers).and(&scales).for_each(|b, p, g| *b *= p / g);
+        y *= &powers;
+        y += &bias.row(0);
+        Some(Format { signed: false, bits: bits.activations, frac: best_frac(&y, false, bits.activations) })
+    } else {
+        units *= alpha_c;
+        y *= alpha_c;
+        y += &bias.row(0);
+        None
+    };
+    let output_frac = format.map_or_else(|| best_frac(&y, true, bits.activations), |f| f.frac);
+    let product_frac = output_frac + bits.guard as i32 + exponents.iter().copied().max().unwrap_or(0);
+    let fixed = Fixed {
+        w_b,
+        w_c,
+        units,
+        means,
+        exponents,
+        input_frac,
+        product_frac,
+        coefficient_bits: bits.coefficients,
+        format,
+    };
+    FrozenLayer::new(fixed, Parameter::new(a), Parameter::new(bias))
+}
+
+/// The factor s in 1..2 for which all g/s are nearest to powers of two, in the least squares of logarithms.
+fn common_scale(scales: &Array1<f64>) -> f64 {
+    let error = |s: f64| -> f64 {
+        let distance = |g: &f64| {
+            let log = g.log2() - s;
+            log - log.round()
+        };
+        scales.iter().map(|g| distance(g).powi(2)).sum()
+    };
+    let steps = (0..64).map(|i| f64::from(i) / 64.0);
+    // f64::total_cmp orders the sums; there are 64 of them.
+    let best = steps.min_by(|a, b| error(*a).total_cmp(&error(*b))).unwrap_or(0.0);
+    best.exp2()
+}
+
+/// The frac with the least squared error for these values; saturation and rounding both count. Of what a ReLU passes.
+fn best_frac(y: &Array2<f64>, signed: bool, bits: u32) -> i32 {
+    let error = |frac: i32| -> f64 {
+        let round = requantiser(Format { signed, bits, frac });
+        y.iter().map(|&v| if signed { v } else { v.max(0.0) }).map(|v| (v - round(v)).powi(2)).sum()
+    };
+    let largest = y.fold(0.0f64, |a, v| a.max(v.abs())).max(1e-9);
+    // The frac at which the largest value just fits, and from there on finer.
+    let coarsest = bits as i32 - 1 - largest.log2().ceil() as i32;
+    let candidates = (coarsest - 1..coarsest + 8).map(|f| f.clamp(-32, 48));
+    candidates.min_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap_or(0)
+}
+
+/// The integer network as a model: `live` are the inputs that the first layer takes, the others have no weights.
+///
+/// Rows that cannot matter are removed (W_b row or W_c column empty, or a = 0), and then the units that nobody reads; the
+/// integers on all edges that remain are unchanged.
+pub(crate) fn to_model(network: &Network, live: &[usize], frozen: &Frozen, provenance: Provenance) -> Model {
+    let mut layers = Vec::new();
+    // Outputs of the layer at hand that the next one reads; from the last layer to the first.
+    let mut read: Vec<usize> = (0..network.outputs()).collect();
+    for ((i, layer), dense) in
+        frozen.layers.iter().enumerate().zip(network.dense()).collect::<Vec<_>>().into_iter().rev()
+    {
+        let fixed = &layer.fixed;
+        let integers = layer.integers();
+        let w_c = fixed.w_c.select(Axis(0), &read);
+        let rows: Vec<usize> = (0..fixed.w_b.nrows())
+            .filter(|&i| {
+                integers.coefficients[i] != 0
+                    && fixed.w_b.row(i).iter().any(|&w| w != 0.0)
+                    && w_c.column(i).iter().any(|&w| w != 0.0)
+            })
+            .collect();
+        let mut w_b = fixed.w_b.select(Axis(0), &rows).mapv(|w| w as i8);
+        let outputs = std::mem::take(&mut read);
+        if i == 0 {
+            let mut all = Array2::zeros((rows.len(), network.input.elements()));
+            for (j, &input) in live.iter().enumerate() {
+                all.column_mut(input).assign(&w_b.column(j));
+            }
+            w_b = all;
+        } else {
+            read = (0..w_b.ncols()).filter(|&j| w_b.column(j).iter().any(|&w| w != 0)).collect();
+            if read.is_empty() {
+                // A layer has at least one output, even if training collapsed.
+                read.push(0);
+            }
+            w_b = w_b.select(Axis(1), &read);
+        }
+        let output = match fixed.format {
+            None => Output::Raw,
+            Some(format) => Output::Requantised {
+                shifts: outputs.iter().map(|&c| fixed.product_frac - format.frac - fixed.exponents[c]).collect(),
+                format,
+            },
+        };
+        layers.push(model::Layer::Dense(model::Dense {
+            name: format!("dense_{i}"),
+            budget: dense.r,
+            w_b,
+            coefficients: integers.coefficients.select(Axis(0), &rows),
+            coefficient_bits: fixed.coefficient_bits,
+            coefficient_shifts: integers.shifts.select(Axis(0), &rows),
+            product_frac: fixed.product_frac,
+            w_c: w_c.select(Axis(1), &rows).mapv(|w| w as i8),
+            bias: integers.bias.select(Axis(0), &outputs),
+            output,
+        }));
+    }
+    layers.reverse();
+    let input = Edge { shape: network.input.shape.clone(), format: network.input.format() };
+    Model { name: network.name.clone(), input, layers, provenance }
+}

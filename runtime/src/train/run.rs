@@ -1,0 +1,259 @@
+//! A training run in a folder: checkpoint, metrics, curves, and the model at the end.
+
+use super::checkpoint::Checkpoint;
+use super::curves;
+use super::exact::fake_quantised;
+use super::loss::score;
+use super::trainer::{Epoch, Progress, Trainer};
+use crate::data::DataSet;
+use crate::error::{Error, Kind, Result};
+use crate::files;
+use crate::model::{self, Model, Provenance};
+use crate::model_file;
+use crate::network::Network;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Name of the checkpoint in a run folder.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+/// Name of the model in a run folder.
+pub const MODEL: &str = "model.safetensors";
+const NETWORK: &str = "network.toml";
+const METRICS: &str = "metrics.csv";
+const CURVES: &str = "curves.svg";
+
+/// How to treat a folder that holds a run already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It is an error.
+    New,
+    /// Go on where it stands.
+    Resume,
+    /// Begin again in its place.
+    Overwrite,
+}
+
+/// Watches a run, and may stop it.
+pub trait Observer {
+    /// After each step; `left` and `total` count steps of the run. False stops the run, which can be resumed.
+    fn step(&mut self, progress: &Progress, left: usize, total: usize) -> bool;
+    /// After each epoch.
+    fn epoch(&mut self, epoch: &Epoch);
+    /// Something the user should know.
+    fn warn(&mut self, warning: &str);
+}
+
+/// What a run ended in.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Test accuracy of the ternary network with float activations, in 0..=1.
+    pub float_accuracy: f64,
+    /// Test accuracy of the integer network, in 0..=1.
+    pub integer_accuracy: f64,
+    /// Test samples.
+    pub test_samples: usize,
+    /// Multiplications of one inference.
+    pub multiplications: usize,
+    /// Those of a dense network of the same shape.
+    pub dense_multiplications: usize,
+    /// 1 - multiplications / dense multiplications.
+    pub reduction: f64,
+    /// Of the model.
+    pub layers: Vec<LayerSummary>,
+}
+
+/// One layer of a [`Summary`].
+#[derive(Clone, Debug, Serialize)]
+pub struct LayerSummary {
+    /// Name of the layer.
+    pub name: String,
+    /// Number of inputs.
+    pub inputs: usize,
+    /// The budget r.
+    pub budget: usize,
+    /// Multiplications, after dead rows were removed.
+    pub rows: usize,
+    /// Number of outputs.
+    pub outputs: usize,
+    /// Nonzeros of W_b.
+    pub w_b_nonzeros: usize,
+    /// Nonzeros of W_c.
+    pub w_c_nonzeros: usize,
+    /// Nonzeros over entries of both.
+    pub density: f64,
+}
+
+/// Trains `network` on `data` in the run folder `folder` until it is done, and leaves there `model.safetensors`,
+/// `checkpoint.safetensors`, `metrics.csv`, `curves.svg` and `network.toml`.
+///
+/// # Errors
+/// Where the data do not fit, the training diverges, the folder is not a run or cannot be written, or the observer stops
+/// the run ([`Kind::Interrupted`]; it can be resumed).
+pub fn run(
+    network: &Network,
+    data: &DataSet,
+    folder: &Path,
+    start: Start,
+    observer: &mut dyn Observer,
+) -> Result<(Summary, Model)> {
+    let mut trainer = open(network, data, folder, start)?;
+    for warning in trainer.take_warnings() {
+        observer.warn(&warning);
+    }
+    let path = folder.join(CHECKPOINT);
+    let mut saved = Instant::now();
+    while !trainer.is_done() {
+        let (progress, epoch) = trainer.step()?;
+        if let Some(epoch) = &epoch {
+            observer.epoch(epoch);
+            if saved.elapsed() > Duration::from_secs(10) {
+                save(&mut trainer, folder)?;
+                saved = Instant::now();
+            }
+        }
+        let (left, total) = trainer.steps_left();
+        if !observer.step(&progress, left, total) && !trainer.is_done() {
+            save(&mut trainer, folder)?;
+            let Progress { phase, epoch, step, steps, .. } = progress;
+            return Err(Error::new(
+                Kind::Interrupted,
+                path.display(),
+                format_args!("training stopped in phase {phase}, epoch {epoch}, after step {step} of {steps}"),
+            )
+            .help("everything so far is kept: give the same command with --resume to go on"));
+        }
+    }
+    save(&mut trainer, folder)?;
+    let (summary, model) = finish(&mut trainer, data)?;
+    for warning in collapse(&summary) {
+        observer.warn(&warning);
+    }
+    model_file::save(&model, &folder.join(MODEL))?;
+    Ok((summary, model))
+}
+
+/// A trainer for the folder, which holds a checkpoint then.
+fn open(network: &Network, data: &DataSet, folder: &Path, start: Start) -> Result<Trainer> {
+    let path = folder.join(CHECKPOINT);
+    let is_run = path.is_file() && folder.join(NETWORK).is_file();
+    let is_free = !folder.exists() || folder.read_dir().is_ok_and(|mut entries| entries.next().is_none());
+    let place = folder.display();
+    match start {
+        Start::Resume if !is_run => Err(Error::input(place, "holds no training run to resume")
+            .help("leave --resume away to begin one, or name the folder of the run with -o")),
+        Start::Resume => {
+            let state = Checkpoint::load(&path)?;
+            if state.network != *network {
+                return Err(Error::input(
+                    place,
+                    "this run was begun with another network description or other options",
+                )
+                .help(format_args!("give the same ones, or its own description: {}", folder.join(NETWORK).display())));
+            }
+            Trainer::resume(state, data)
+        }
+        Start::New if is_run => Err(Error::input(place, "holds a training run already")
+            .help("go on with it: --resume; begin again: --overwrite; or name another folder with -o")),
+        Start::New | Start::Overwrite if !is_run && !is_free => {
+            Err(Error::input(place, "exists and is not a training run, so it is left alone")
+                .help("name another folder with -o"))
+        }
+        Start::New | Start::Overwrite => {
+            let mut trainer = Trainer::new(network, data)?;
+            // What an earlier run left would no longer belong together.
+            for old in [MODEL, METRICS, CURVES] {
+                let old = folder.join(old);
+                if old.is_file() {
+                    std::fs::remove_file(&old).map_err(|e| Error::io(&old, format_args!("cannot be removed: {e}")))?;
+                }
+            }
+            files::write(&folder.join(NETWORK), network.to_toml().as_bytes())?;
+            trainer.checkpoint().save(&path)?;
+            Ok(trainer)
+        }
+    }
+}
+
+fn save(trainer: &mut Trainer, folder: &Path) -> Result<()> {
+    files::write(&folder.join(METRICS), metrics(trainer.history()).as_bytes())?;
+    if !trainer.history().is_empty() {
+        files::write(&folder.join(CURVES), curves::svg(trainer.history())?.as_bytes())?;
+    }
+    trainer.checkpoint().save(&folder.join(CHECKPOINT))
+}
+
+/// metrics.csv: a line per epoch; accuracies and density in 0..=1.
+fn metrics(history: &[Epoch]) -> String {
+    let mut text = String::from("phase,epoch,learning_rate,loss,train_accuracy,validation_accuracy,density\n");
+    for e in history {
+        let validation = e.validation_accuracy.map(|v| format!("{v:.6}")).unwrap_or_default();
+        text += &format!(
+            "{},{},{},{:.6},{:.6},{validation},{:.6}\n",
+            e.phase, e.epoch, e.learning_rate, e.loss, e.train_accuracy, e.density
+        );
+    }
+    text
+}
+
+fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Model)> {
+    let Checkpoint { network, .. } = trainer.checkpoint();
+    let network = network.clone();
+    let provenance = Provenance {
+        tool: format!("strassenc {}", env!("CARGO_PKG_VERSION")),
+        network: Some(network.to_toml()),
+        data: Some(data.name.clone()),
+        seed: Some(network.train.seed),
+        metrics: BTreeMap::new(),
+    };
+    let unfinished = || Error::internal("training", "ended before phase 3");
+    let mut model = trainer.model(provenance).ok_or_else(unfinished)?;
+    let labels = &data.test.labels;
+    let integer = fake_quantised(&model, data.test.x.mapv(f64::from).view())?;
+    let integer_accuracy = score(integer.view(), labels).accuracy();
+    let float = trainer.checkpoint().float_outputs(data.test.x.view())?;
+    let float_accuracy = score(float.view(), labels).accuracy();
+    model.provenance.metrics.insert("test_accuracy_float".into(), float_accuracy);
+    model.provenance.metrics.insert("test_accuracy_integer".into(), integer_accuracy);
+    let layers: Vec<LayerSummary> = model.layers.iter().map(|model::Layer::Dense(d)| LayerSummary::of(d)).collect();
+    let multiplications: usize = layers.iter().map(|l| l.rows).sum();
+    let dense_multiplications = network.dense_multiplications();
+    let summary = Summary {
+        float_accuracy,
+        integer_accuracy,
+        test_samples: labels.len(),
+        multiplications,
+        dense_multiplications,
+        reduction: 1.0 - multiplications as f64 / dense_multiplications as f64,
+        layers,
+    };
+    Ok((summary, model))
+}
+
+impl LayerSummary {
+    fn of(dense: &model::Dense) -> Self {
+        let nonzeros = |w: &ndarray::Array2<i8>| w.iter().filter(|v| **v != 0).count();
+        let (w_b_nonzeros, w_c_nonzeros) = (nonzeros(&dense.w_b), nonzeros(&dense.w_c));
+        LayerSummary {
+            name: dense.name.clone(),
+            inputs: dense.inputs(),
+            budget: dense.budget,
+            rows: dense.rows(),
+            outputs: dense.outputs(),
+            w_b_nonzeros,
+            w_c_nonzeros,
+            density: (w_b_nonzeros + w_c_nonzeros) as f64 / (dense.w_b.len() + dense.w_c.len()).max(1) as f64,
+        }
+    }
+}
+
+/// Warnings where ternary training lost a layer.
+fn collapse(summary: &Summary) -> impl Iterator<Item = String> {
+    summary.layers.iter().filter(|l| l.rows * 2 < l.budget || l.w_b_nonzeros < l.rows * 3 / 2).map(|l| {
+        format!(
+            "layer {} collapsed: {} of {} rows are left, with {} nonzeros of W_b (density {:.3}); lower `threshold` or r",
+            l.name, l.rows, l.budget, l.w_b_nonzeros, l.density
+        )
+    })
+}

@@ -1,0 +1,405 @@
+//! The three phases, step by step.
+
+use super::checkpoint::Checkpoint;
+use super::float::Float;
+use super::loss::{Score, score};
+use super::optimiser::{Rule, learning_rate};
+use crate::data::{self, DataSet};
+use crate::error::{Error, Result};
+use crate::model::{Model, Provenance};
+use crate::network::{self, Network};
+use crate::quantise;
+use ndarray::{Array2, Axis};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Where a run stands: a phase of the recipe, or past all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Full-precision W_b and W_c.
+    Full,
+    /// Ternary W_b and W_c with straight-through gradients.
+    Ternary,
+    /// W_b and W_c frozen, integer activations; coefficients and biases train.
+    Frozen,
+    /// Nothing is left to do.
+    Done,
+}
+
+impl Phase {
+    /// Its recipe.
+    pub fn recipe(self, network: &Network) -> Option<&network::Phase> {
+        match self {
+            Phase::Full => Some(&network.train.full),
+            Phase::Ternary => Some(&network.train.ternary),
+            Phase::Frozen => Some(&network.train.frozen),
+            Phase::Done => None,
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Phase::Full => "full",
+            Phase::Ternary => "ternary",
+            Phase::Frozen => "frozen",
+            Phase::Done => "done",
+        })
+    }
+}
+
+/// What one epoch gave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// The phase it belongs to.
+    pub phase: Phase,
+    /// 1 for the first one of the phase.
+    pub epoch: usize,
+    /// Step size of its first step.
+    pub learning_rate: f64,
+    /// Mean cross entropy while training.
+    pub loss: f64,
+    /// While training, in 0..=1.
+    pub train_accuracy: f64,
+    /// On the slice held out, if there is one, after the epoch.
+    pub validation_accuracy: Option<f64>,
+    /// Nonzeros over entries of all W_b and W_c.
+    pub density: f64,
+}
+
+/// A step's place in the run, for progress.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The phase.
+    pub phase: Phase,
+    /// 1-based.
+    pub epoch: usize,
+    /// Epochs of the phase.
+    pub epochs: usize,
+    /// Steps done in the epoch.
+    pub step: usize,
+    /// Steps of the epoch.
+    pub steps: usize,
+    /// Of the epoch so far.
+    pub score: Score,
+}
+
+/// Trains a network on a data set.
+pub struct Trainer {
+    state: Checkpoint,
+    /// `[samples, live inputs]`: the train split as the input format sees it.
+    x: Array2<f32>,
+    labels: Vec<u32>,
+    /// Samples to train on; in the order of the epoch once it has begun.
+    train: Vec<usize>,
+    /// Samples held out.
+    validation: Vec<usize>,
+    /// Epoch whose order `train` is in.
+    shuffled: Option<(Phase, usize)>,
+    batch: Array2<f32>,
+    exact_batch: Array2<f64>,
+    batch_labels: Vec<u32>,
+    warnings: Vec<String>,
+}
+
+/// Streams of the seed's generator; one for each use, so that nothing depends on what else was drawn.
+enum Stream {
+    Weights,
+    Validation,
+    Order(Phase, usize),
+}
+
+fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(match stream {
+        Stream::Weights => 0,
+        Stream::Validation => 1,
+        Stream::Order(phase, epoch) => ((1 + phase as u64) << 32) | epoch as u64,
+    });
+    rng
+}
+
+/// Samples that statistics are taken from, at most.
+const CALIBRATION: usize = 20_000;
+
+impl Trainer {
+    /// A fresh run.
+    ///
+    /// # Errors
+    /// Where the data do not fit the network, or hold nothing to learn from.
+    pub fn new(network: &Network, data: &DataSet) -> Result<Trainer> {
+        network.validate()?;
+        let x = inputs(network, data)?;
+        let live: Vec<usize> = (0..x.ncols()).filter(|&j| x.column(j).iter().any(|&v| v != x[[0, j]])).collect();
+        if live.is_empty() {
+            return Err(Error::input(
+                format_args!("data set `{}`", data.name),
+                "every input is the same in all training samples, as the input format sees it",
+            )
+            .help("give the format more bits or another `frac` in the network description"));
+        }
+        let float = Float::new(network, live.len(), &mut generator(network.train.seed, Stream::Weights));
+        let state = Checkpoint::start(network.clone(), data, live, float);
+        Self::with(state, x, data)
+    }
+
+    /// Goes on where a checkpoint stands.
+    ///
+    /// # Errors
+    /// Where the data are not the ones the run began with.
+    pub fn resume(state: Checkpoint, data: &DataSet) -> Result<Trainer> {
+        state.check_data(data)?;
+        let x = inputs(&state.network, data)?;
+        Self::with(state, x, data)
+    }
+
+    fn with(state: Checkpoint, x: Array2<f32>, data: &DataSet) -> Result<Trainer> {
+        let recipe = &state.network.train;
+        let mut train: Vec<usize> = (0..x.nrows()).collect();
+        train.shuffle(&mut generator(recipe.seed, Stream::Validation));
+        let mut validation = train.split_off(x.nrows() - (x.nrows() as f64 * recipe.validation) as usize);
+        // What is shuffled at each epoch starts from one order.
+        train.sort_unstable();
+        validation.sort_unstable();
+        if train.len() < 2 {
+            return Err(Error::input(
+                format_args!("data set `{}`", data.name),
+                format_args!("has {} samples to train on, at least 2 are needed", train.len()),
+            ));
+        }
+        let warnings = saturation(&state.network, data).into_iter().collect();
+        let mut trainer = Trainer {
+            x: x.select(Axis(1), &state.live),
+            labels: data.train.labels.clone(),
+            train,
+            validation,
+            shuffled: None,
+            batch: Array2::zeros((0, 0)),
+            exact_batch: Array2::zeros((0, 0)),
+            batch_labels: Vec::new(),
+            warnings,
+            state,
+        };
+        trainer.enter_phases();
+        Ok(trainer)
+    }
+
+    /// The state to save; everything that is needed to go on bit for bit.
+    pub fn checkpoint(&mut self) -> &mut Checkpoint {
+        &mut self.state
+    }
+
+    /// Epochs so far.
+    pub fn history(&self) -> &[Epoch] {
+        &self.state.history
+    }
+
+    /// What the user should know about data and network; taken once.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Whether all phases are done.
+    pub fn is_done(&self) -> bool {
+        self.state.phase == Phase::Done
+    }
+
+    /// Steps of an epoch.
+    fn steps(&self) -> usize {
+        self.train.len() / self.batch_size()
+    }
+
+    fn batch_size(&self) -> usize {
+        self.state.network.train.batch.min(self.train.len())
+    }
+
+    /// Steps of all that is left of the run, and of the whole run.
+    pub fn steps_left(&self) -> (usize, usize) {
+        let phases = [Phase::Full, Phase::Ternary, Phase::Frozen];
+        let epochs = |p: Phase| p.recipe(&self.state.network).map_or(0, |r| r.epochs);
+        let total: usize = phases.into_iter().map(epochs).sum();
+        let done: usize = phases.into_iter().filter(|p| *p < self.state.phase).map(epochs).sum();
+        let done = (done + self.state.epoch) * self.steps() + self.state.step;
+        (total * self.steps() - done.min(total * self.steps()), total * self.steps())
+    }
+
+    /// One step of the optimiser, and with the last one of an epoch its record. Does nothing when all is done.
+    ///
+    /// # Errors
+    /// Where the loss is no longer a number.
+    pub fn step(&mut self) -> Result<(Progress, Option<Epoch>)> {
+        let (steps, size) = (self.steps(), self.batch_size());
+        let state = &mut self.state;
+        let (phase, epoch) = (state.phase, state.epoch);
+        let Some(recipe) = phase.recipe(&state.network) else {
+            let progress = Progress { phase, epoch: 0, epochs: 0, step: 0, steps: 0, score: Score::default() };
+            return Ok((progress, None));
+        };
+        if self.shuffled != Some((phase, epoch)) {
+            self.train.sort_unstable();
+            self.train.shuffle(&mut generator(state.network.train.seed, Stream::Order(phase, epoch)));
+            self.shuffled = Some((phase, epoch));
+        }
+        let samples = &self.train[state.step * size..][..size];
+        self.batch_labels.clear();
+        self.batch_labels.extend(samples.iter().map(|&i| self.labels[i]));
+        let rule = Rule::new(&state.network.train, recipe, epoch * steps + state.step, steps);
+        let score = if let Some(frozen) = &mut state.frozen {
+            gather(&self.x, samples, &mut self.exact_batch);
+            let score = frozen.gradients(self.exact_batch.view(), &self.batch_labels);
+            if score.loss.is_finite() {
+                frozen.update(rule);
+            }
+            score
+        } else {
+            gather(&self.x, samples, &mut self.batch);
+            let score = state.float.gradients(self.batch.view(), &self.batch_labels);
+            if score.loss.is_finite() {
+                state.float.update(rule);
+            }
+            score
+        };
+        if !score.loss.is_finite() {
+            return Err(Error::input(
+                format_args!("training, phase {phase}, epoch {}, step {}", epoch + 1, state.step + 1),
+                format_args!("the loss is {}: training diverged", score.loss),
+            )
+            .help(format_args!(
+                "lower `learning_rate` of `{phase}` (now {}) in the description",
+                recipe.learning_rate
+            )));
+        }
+        state.partial += score;
+        state.step += 1;
+        let progress =
+            Progress { phase, epoch: epoch + 1, epochs: recipe.epochs, step: state.step, steps, score: state.partial };
+        let learning_rate = learning_rate(recipe, epoch * steps, steps);
+        let record = (state.step == steps).then(|| self.end_epoch(learning_rate));
+        Ok((progress, record))
+    }
+
+    fn end_epoch(&mut self, learning_rate: f64) -> Epoch {
+        self.state.float.renew();
+        let validation_accuracy = (!self.validation.is_empty()).then(|| {
+            let x = self.x.select(Axis(0), &self.validation);
+            let labels: Vec<u32> = self.validation.iter().map(|&i| self.labels[i]).collect();
+            match &self.state.frozen {
+                Some(frozen) => score(frozen.evaluate(self.state.network.input.format(), x.view()).view(), &labels),
+                None => score(self.state.float.evaluate(x.view()).view(), &labels),
+            }
+            .accuracy()
+        });
+        let state = &mut self.state;
+        let epoch = Epoch {
+            phase: state.phase,
+            epoch: state.epoch + 1,
+            learning_rate,
+            loss: state.partial.mean_loss(),
+            train_accuracy: state.partial.accuracy(),
+            validation_accuracy,
+            density: state.float.density(),
+        };
+        state.history.push(epoch.clone());
+        state.partial = Score::default();
+        state.step = 0;
+        state.epoch += 1;
+        self.enter_phases();
+        epoch
+    }
+
+    /// Goes over to the next phase, and the one after it, where the present one has no epochs left.
+    fn enter_phases(&mut self) {
+        while let Some(recipe) = self.state.phase.recipe(&self.state.network) {
+            if self.state.epoch < recipe.epochs {
+                return;
+            }
+            self.state.epoch = 0;
+            match self.state.phase {
+                Phase::Full => {
+                    self.state.phase = Phase::Ternary;
+                    self.state.float.make_ternary(&self.state.network);
+                    self.state.float.rest();
+                }
+                Phase::Ternary => {
+                    self.state.phase = Phase::Frozen;
+                    let samples = self.calibration();
+                    self.state.float.calibrate(samples.view());
+                    let Network { bits, input, .. } = &self.state.network;
+                    self.state.frozen = Some(quantise::fold(&self.state.float, bits, input.format(), samples.view()));
+                }
+                Phase::Frozen | Phase::Done => self.state.phase = Phase::Done,
+            }
+        }
+    }
+
+    /// Training samples evenly spread over the split.
+    fn calibration(&mut self) -> Array2<f32> {
+        self.train.sort_unstable();
+        self.shuffled = None;
+        let n = self.train.len().min(CALIBRATION);
+        let chosen: Vec<usize> = (0..n).map(|i| self.train[i * self.train.len() / n]).collect();
+        self.x.select(Axis(0), &chosen)
+    }
+
+    /// The integer network, once phase 3 has begun.
+    pub fn model(&self, provenance: Provenance) -> Option<Model> {
+        let Checkpoint { network, live, frozen, .. } = &self.state;
+        Some(quantise::to_model(network, live, frozen.as_ref()?, provenance))
+    }
+}
+
+/// The train split as the input format sees it, as real values.
+fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
+    let place = format!("network `{}`", network.name);
+    if network.input.shape != data.shape {
+        return Err(Error::input(
+            place,
+            format_args!(
+                "takes inputs of shape {:?}, data set `{}` has {:?}",
+                network.input.shape, data.name, data.shape
+            ),
+        )
+        .help(format_args!("set `shape = {:?}` under `input`", data.shape)));
+    }
+    if network.outputs() != data.classes {
+        return Err(Error::input(
+            place,
+            format_args!("has {} outputs, data set `{}` has {} classes", network.outputs(), data.name, data.classes),
+        )
+        .help(format_args!("set `units = {}` in the last layer", data.classes)));
+    }
+    let format = network.input.format();
+    let down = 2f64.powi(-format.frac);
+    // At most 16 bits, which f32 holds.
+    Ok(data::integers(&data.train.x, format)?.mapv(|v| (v as f64 * down) as f32))
+}
+
+/// A warning where the input format cuts off a good part of the data.
+fn saturation(network: &Network, data: &DataSet) -> Option<String> {
+    let format = network.input.format();
+    let unit = 2f64.powi(-format.frac);
+    let (low, high) = (format.min() as f64 * unit, format.max() as f64 * unit);
+    let outside = data.train.x.iter().filter(|v| f64::from(**v) < low - unit || f64::from(**v) > high + unit).count();
+    let share = outside as f64 / data.train.x.len() as f64;
+    (share > 0.01).then(|| {
+        format!(
+            "{:.0} % of the input values lie outside {low} to {high}, the range of {format}: consider another `frac` or `bits`",
+            100.0 * share
+        )
+    })
+}
+
+fn gather<T: From<f32> + Clone + Default>(x: &Array2<f32>, samples: &[usize], batch: &mut Array2<T>) {
+    if batch.dim() != (samples.len(), x.ncols()) {
+        *batch = Array2::default((samples.len(), x.ncols()));
+    }
+    for (mut row, &sample) in batch.rows_mut().into_iter().zip(samples) {
+        row.zip_mut_with(&x.row(sample), |b, &x| *b = x.into());
+    }
+}
