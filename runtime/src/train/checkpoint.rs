@@ -152,10 +152,10 @@ impl Checkpoint {
     /// # Errors
     /// Where the file cannot be written; the old one is untouched then.
     pub fn save(&mut self, path: &Path) -> Result<()> {
-        files::write(path, &self.to_bytes()?)
+        files::write(path, &self.serialise()?)
     }
 
-    fn to_bytes(&mut self) -> Result<Vec<u8>> {
+    fn serialise(&mut self) -> Result<Vec<u8>> {
         let document = Document {
             kind: "checkpoint".into(),
             version: VERSION,

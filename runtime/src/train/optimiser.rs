@@ -103,7 +103,7 @@ impl Rule {
         let (rate, momentum, decay) = (T::real(self.learning_rate), T::real(self.momentum), T::real(decay));
         for ((w, &g), m) in w.iter_mut().zip(g).zip(m) {
             *m = momentum * *m + g + decay * *w;
-            *w = *w - rate * *m;
+            *w -= rate * *m;
         }
     }
 }
