@@ -157,7 +157,10 @@ module strassenc_collector_tb;
     always @(negedge clk)
         if (&done) begin
             if (failures_1 + failures_2 + failures_3 + failures_8 == 0) $display("PASS strassenc_collector");
-            else $display("FAIL strassenc_collector");
+            else begin
+                $display("FAIL strassenc_collector");
+                $stop;
+            end
             $finish;
         end
 endmodule

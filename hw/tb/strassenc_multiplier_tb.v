@@ -115,7 +115,10 @@ module strassenc_multiplier_tb;
         if (&done) begin
             if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6]
                     | failures[7]) == 0) $display("PASS strassenc_multiplier");
-            else $display("FAIL strassenc_multiplier");
+            else begin
+                $display("FAIL strassenc_multiplier");
+                $stop;
+            end
             $finish;
         end
 endmodule

@@ -104,7 +104,10 @@ module strassenc_serialiser_tb;
     always @(negedge clk)
         if (&done) begin
             if (failures_1 + failures_2 + failures_3 + failures_8 == 0) $display("PASS strassenc_serialiser");
-            else $display("FAIL strassenc_serialiser");
+            else begin
+                $display("FAIL strassenc_serialiser");
+                $stop;
+            end
             $finish;
         end
 endmodule

@@ -78,7 +78,10 @@ module strassenc_stream_register_tb;
             s_data = sent + 16'd100;
         end
         if (failures == 0) $display("PASS strassenc_stream_register");
-        else $display("FAIL strassenc_stream_register: %0d failures", failures);
+        else begin
+            $display("FAIL strassenc_stream_register: %0d failures", failures);
+            $stop;
+        end
         $finish;
     end
 endmodule

@@ -1,8 +1,22 @@
-//! Emission: circuits and their pipelines as Verilog text, with everything a user of the core needs beside it.
+//! Emission: pipelines as Verilog text, with everything a user of the core needs beside it.
+//!
+//! Against the pipeline, every register has a name and every width is written out; what stands around the layers (streams,
+//! beats, frames) is added here. The meaning is what Verilog simulators make of it.
 
+mod core;
+mod expression;
+mod layer;
+mod names;
 pub mod signature;
 
 pub use signature::Signature;
+
+use crate::circuit::Op;
+use crate::compile::Compiled;
+use names::{Modules, Provenance};
+use rayon::prelude::*;
+use signature::{Direction, Port, Stream, Vector};
+use strassenc_runtime::{Result, model_file};
 
 /// A file of the build folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,4 +25,156 @@ pub struct File {
     pub path: String,
     /// Its whole contents.
     pub text: String,
+}
+
+/// What an emitted core is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Elements of a beat on both streams, at most the whole vector; none: see [`Stream::new`].
+    pub beat_elements: Option<usize>,
+    /// Whether the core has a clock enable, `aclken`.
+    pub clock_enable: bool,
+    /// All options that decide the text, as on a command line, for the headers.
+    pub command: String,
+}
+
+/// Emits a core. The text does not depend on the number of threads.
+///
+/// # Errors
+/// Where the model cannot be hashed, or a template or a name fails: a bug of ours.
+pub fn emit(compiled: &Compiled, options: &Options) -> Result<Emitted> {
+    let provenance = Provenance {
+        tool: TOOL.into(),
+        model: compiled.model.name.clone(),
+        model_sha256: model_file::sha256(&compiled.model)?,
+        options: options.command.clone(),
+    };
+    let signature = signature(compiled, options, &provenance);
+    let layers: Vec<File> = (compiled.layers.par_iter().zip(&signature.layers))
+        .map(|(layer, LayerSignature { module, .. })| {
+            let text = layer::emit(layer, module, options.clock_enable, &provenance)?;
+            Ok(File { path: format!("{module}.v"), text })
+        })
+        .collect::<Vec<Result<File>>>()
+        .into_iter()
+        .collect::<Result<_>>()?;
+    let mut files: Vec<File> =
+        primitives(compiled).map(|(name, text)| File { path: file(name), text: text.into() }).collect();
+    files.extend(layers);
+    files.push(File { path: file(&signature.top), text: core::emit(&signature, options.clock_enable, &provenance)? });
+    files.push(File { path: FILE_LIST.into(), text: signature.files.join("\n") + "\n" });
+    files.push(File { path: signature::FILE.into(), text: signature.to_json() });
+    Ok(Emitted { signature, files })
+}
+
+/// A core as text.
+#[derive(Clone, Debug)]
+pub struct Emitted {
+    /// Its promises.
+    pub signature: Signature,
+    /// The Verilog, `files.f` and `signature.json`.
+    pub files: Vec<File>,
+}
+
+/// Name of the list of Verilog files.
+pub const FILE_LIST: &str = "files.f";
+
+/// `strassenc` and its version.
+pub const TOOL: &str = concat!("strassenc ", env!("CARGO_PKG_VERSION"));
+
+use signature::Layer as LayerSignature;
+
+fn file(module: &str) -> String {
+    format!("{module}.v")
+}
+
+/// The primitives of `hw/` that a core instantiates: names and texts.
+fn primitives(compiled: &Compiled) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let multiplies = multipliers(compiled).any(|n| n > 0);
+    PRIMITIVES.into_iter().filter(move |(name, _)| multiplies || !ARRAY.contains(name))
+}
+
+/// Those of the multiplier array.
+const ARRAY: [&str; 2] = ["strassenc_coefficient", "strassenc_multiplier"];
+
+macro_rules! primitives {
+    ($($name:literal)*) => {
+        [$(($name, include_str!(concat!("../../../hw/", $name, ".v")))),*]
+    };
+}
+
+/// Every primitive, those first that others instantiate.
+const PRIMITIVES: [(&str, &str); 5] = primitives! {
+    "strassenc_stream_register"
+    "strassenc_collector"
+    "strassenc_serialiser"
+    "strassenc_coefficient"
+    "strassenc_multiplier"
+};
+
+/// Multipliers of each layer.
+fn multipliers(compiled: &Compiled) -> impl Iterator<Item = usize> {
+    let count = |layer: &crate::compile::CompiledLayer| {
+        layer.circuit.nodes.iter().filter(|node| matches!(node.op, Op::Multiply { .. })).count()
+    };
+    compiled.layers.iter().map(count)
+}
+
+fn signature(compiled: &Compiled, options: &Options, provenance: &Provenance) -> Signature {
+    let mut modules = Modules::new(PRIMITIVES.map(|(name, _)| name));
+    let top = modules.take(compiled.model.name.clone(), "core");
+    let layers: Vec<LayerSignature> = (compiled.layers.iter().zip(multipliers(compiled)))
+        .map(|(layer, multipliers)| {
+            let circuit = &layer.circuit;
+            LayerSignature {
+                name: layer.name.clone(),
+                module: modules.take(format!("{}_{}", compiled.model.name, layer.name), "layer"),
+                multipliers,
+                latency: layer.pipeline.stages,
+                input: Vector { elements: circuit.inputs.len(), format: circuit.input_format },
+                output: Vector { elements: circuit.outputs.len(), format: circuit.output_format },
+            }
+        })
+        .collect();
+    // A model has at least one layer.
+    let (first, last) = (layers[0].input, layers[layers.len() - 1].output);
+    let (input, output) = (Stream::new(first, options.beat_elements), Stream::new(last, options.beat_elements));
+    let mut files: Vec<String> = primitives(compiled).map(|(name, _)| file(name)).collect();
+    files.extend(layers.iter().map(|layer| file(&layer.module)));
+    files.push(file(&top));
+    Signature {
+        schema: signature::SCHEMA,
+        tool: provenance.tool.clone(),
+        model: provenance.model.clone(),
+        model_sha256: provenance.model_sha256.clone(),
+        ports: ports(&input, &output, options.clock_enable),
+        // A register at each end, and one between any two layers.
+        latency: layers.iter().map(|layer| layer.latency).sum::<u32>() + layers.len() as u32 + 1,
+        ii: input.beats.max(output.beats) as u32,
+        top,
+        input,
+        output,
+        layers,
+        files,
+    }
+}
+
+fn ports(input: &Stream, output: &Stream, clock_enable: bool) -> Vec<Port> {
+    use Direction::{Input, Output};
+    let port = |name: &str, direction, bits: usize| Port { name: name.into(), direction, bits: bits as u32 };
+    let mut ports = vec![port("aclk", Input, 1), port("aresetn", Input, 1)];
+    if clock_enable {
+        ports.push(port("aclken", Input, 1));
+    }
+    for (stream, side, forward, backward) in [(input, "s", Input, Output), (output, "m", Output, Input)] {
+        ports.extend([
+            port(&format!("{side}_axis_tdata"), forward, stream.data_bits()),
+            port(&format!("{side}_axis_tvalid"), forward, 1),
+            port(&format!("{side}_axis_tready"), backward, 1),
+            port(&format!("{side}_axis_tlast"), forward, 1),
+            port(&format!("{side}_axis_tuser"), forward, 1),
+        ]);
+    }
+    ports.push(port("frame_error", Output, 1));
+    ports
 }

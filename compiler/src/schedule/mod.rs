@@ -85,35 +85,43 @@ impl Pipeline {
         self.available(node) - latency(&circuit.node(node).op, self.multiplier_latency)
     }
 
-    /// The last stage in which each node is read, `stages` for an output; its value is held by one register at each of the
-    /// boundaries `available + 1 ..= kept_until`, the delay line that all its readers share. A node without registers has
-    /// `available` here; so have constants, whatever reads them.
-    pub fn kept_until(&self, circuit: &Circuit) -> Vec<u32> {
-        let mut until: Vec<u32> = self.available.iter().map(|s| s.0).collect();
+    /// Each node's delay line, which all its readers share: the widths in bits of its registers at the boundaries
+    /// `available + 1`, `available + 2` and so on, up to the last stage that reads it, `stages` for an output. A register
+    /// is as wide as what is read from it or behind it. Constants need none, whatever reads them.
+    pub fn delay_lines(&self, circuit: &Circuit) -> Vec<Vec<u32>> {
+        let mut lines: Vec<Vec<u32>> = vec![vec![]; circuit.nodes.len()];
+        let mut read = |id: NodeId, stage: u32, bits: Option<u32>| {
+            let node = circuit.node(id);
+            if matches!(node.op, Op::Constant(_)) {
+                return;
+            }
+            let bits = bits.map_or(node.width, |bits| bits.min(node.width));
+            let (line, length) = (&mut lines[id.index()], (stage - self.available(id)) as usize);
+            line.resize(length.max(line.len()), 0);
+            for register in &mut line[..length] {
+                *register = bits.max(*register);
+            }
+        };
         for (id, node) in circuit.iter() {
             for operand in node.op.operands() {
-                let slot = &mut until[operand.index()];
-                *slot = (*slot).max(self.reads(circuit, id));
+                read(operand, self.reads(circuit, id), node.op.needed_bits(operand, node.width));
             }
         }
-        for output in &circuit.outputs {
-            until[output.index()] = self.stages;
+        for &output in &circuit.outputs {
+            read(output, self.stages, None);
         }
-        for (id, node) in circuit.iter() {
-            if matches!(node.op, Op::Constant(_)) {
-                until[id.index()] = self.available(id);
+        // An addition whose result is cut may need nothing of an operand.
+        for line in &mut lines {
+            while line.last() == Some(&0) {
+                line.pop();
             }
         }
-        until
+        lines
     }
 
     /// Bits of all delay lines. The registers within multipliers are not counted: they belong to DSP blocks.
     pub fn register_bits(&self, circuit: &Circuit) -> u64 {
-        let until = self.kept_until(circuit);
-        let bits = |(id, node): (NodeId, &crate::circuit::Node)| {
-            u64::from(node.width) * u64::from(until[id.index()] - self.available(id))
-        };
-        circuit.iter().map(bits).sum()
+        self.delay_lines(circuit).iter().flatten().map(|&bits| u64::from(bits)).sum()
     }
 }
 

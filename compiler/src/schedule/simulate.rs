@@ -8,7 +8,7 @@ use crate::circuit::{Circuit, NodeId, Op, wrap};
 pub struct Simulator<'a> {
     circuit: &'a Circuit,
     pipeline: &'a Pipeline,
-    kept_until: Vec<u32>,
+    delay_lines: Vec<Vec<u32>>,
     /// `[k - 1]`: what the registers at boundary k hold, by node; `None` for a bubble. A multiplier's inner registers hold its
     /// operand.
     boundaries: Vec<Option<Vec<i64>>>,
@@ -34,8 +34,8 @@ impl<'a> Simulator<'a> {
                 stage.push(id);
             }
         }
-        let kept_until = pipeline.kept_until(circuit);
-        Simulator { circuit, pipeline, kept_until, boundaries: vec![None; pipeline.stages as usize], stages }
+        let delay_lines = pipeline.delay_lines(circuit);
+        Simulator { circuit, pipeline, delay_lines, boundaries: vec![None; pipeline.stages as usize], stages }
     }
 
     /// One rising edge with `input` on offer and a receiver that is ready or not.
@@ -95,8 +95,10 @@ impl<'a> Simulator<'a> {
                     held[id.index()] = values[id.index()];
                 }
             }
-            if available <= stage_number && stage_number < self.kept_until[id.index()] {
-                held[id.index()] = values[id.index()];
+            let register =
+                stage_number.checked_sub(available).and_then(|k| self.delay_lines[id.index()].get(k as usize));
+            if let Some(&width) = register {
+                held[id.index()] = wrap(values[id.index()], width, node.signed);
             }
         }
         held

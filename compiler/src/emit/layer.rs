@@ -1,0 +1,437 @@
+//! One layer's pipeline as a module.
+
+use super::expression::{Source, add_constant, clamp, literal, slice, sum};
+use super::names::{self, Provenance, ascii};
+use crate::circuit::{Circuit, NodeId, Op, Term};
+use crate::compile::CompiledLayer;
+use crate::schedule::Pipeline;
+use askama::Template;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use strassenc_runtime::{Error, Format, Result};
+
+/// The text of module `module`.
+///
+/// # Errors
+/// Where the names of the circuit clash with those of the module: a bug of ours.
+pub(super) fn emit(layer: &CompiledLayer, module: &str, clken: bool, provenance: &Provenance) -> Result<String> {
+    check_names(&layer.circuit)?;
+    let writer = Writer::new(&layer.circuit, &layer.pipeline);
+    let text = writer.layer(module, clken, provenance).render();
+    text.map(|text| text + "\n").map_err(|e| Error::internal(format_args!("template of layer `{}`", layer.name), e))
+}
+
+#[derive(Template)]
+#[template(path = "layer.v")]
+struct Layer<'a> {
+    header: String,
+    summary: String,
+    module: &'a str,
+    clken: bool,
+    input_bits: u32,
+    input: String,
+    output_bits: u32,
+    output: String,
+    inputs: Vec<Input<'a>>,
+    /// The bits of `s_data` and the inputs that nothing reads.
+    unused: String,
+    stages: Vec<Stage<'a>>,
+    outputs: String,
+}
+
+struct Input<'a> {
+    name: &'a str,
+    high: u32,
+    value: String,
+}
+
+struct Stage<'a> {
+    number: u32,
+    summary: String,
+    wires: Vec<Wire<'a>>,
+    multipliers: Vec<Multiplier<'a>>,
+    /// What this stage computes into the boundary at its end.
+    registers: Vec<Register<'a>>,
+    /// What it hands on to that boundary, declared by width.
+    copies: Vec<Copies>,
+    copied: Vec<Copy<'a>>,
+    /// The bits that its clamps do not read.
+    unused: String,
+}
+
+struct Wire<'a> {
+    name: &'a str,
+    high: u32,
+    value: String,
+    /// Low bits of `value` that are dropped.
+    dropped: u32,
+    origin: Cow<'a, str>,
+}
+
+struct Multiplier<'a> {
+    instance: String,
+    product: String,
+    product_bits: u32,
+    origin: Cow<'a, str>,
+    x: String,
+    operand_bits: u32,
+    operand_signed: u8,
+    coefficient: String,
+    coefficient_value: i64,
+    coefficient_bits: u32,
+    shift: i32,
+    latency: u32,
+    enable: String,
+}
+
+struct Register<'a> {
+    name: &'a str,
+    high: u32,
+    value: String,
+    origin: Cow<'a, str>,
+}
+
+struct Copy<'a> {
+    name: &'a str,
+    from: String,
+}
+
+struct Copies {
+    high: u32,
+    names: String,
+}
+
+struct Writer<'a> {
+    circuit: &'a Circuit,
+    pipeline: &'a Pipeline,
+    delay_lines: Vec<Vec<u32>>,
+    /// Whether another node reads the value in the very stage that computes it.
+    read_at_once: Vec<bool>,
+    /// Whether anything reads it.
+    read: Vec<bool>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(circuit: &'a Circuit, pipeline: &'a Pipeline) -> Self {
+        let mut read_at_once = vec![false; circuit.nodes.len()];
+        let mut read = read_at_once.clone();
+        for (id, node) in circuit.iter() {
+            let stage = pipeline.reads(circuit, id);
+            for operand in node.op.operands() {
+                read[operand.index()] = true;
+                read_at_once[operand.index()] |= pipeline.available(operand) == stage;
+            }
+        }
+        for output in &circuit.outputs {
+            read[output.index()] = true;
+        }
+        Writer { circuit, pipeline, delay_lines: pipeline.delay_lines(circuit), read_at_once, read }
+    }
+
+    fn layer(&self, module: &'a str, clken: bool, provenance: &Provenance) -> Layer<'a> {
+        let circuit = self.circuit;
+        let (input, output) = (circuit.input_format, circuit.output_format);
+        let (inputs, unused) = self.inputs();
+        let multipliers = circuit.nodes.iter().filter(|n| matches!(n.op, Op::Multiply { .. })).count();
+        let additions = circuit.nodes.iter().filter(|n| matches!(n.op, Op::Add(..))).count();
+        let description =
+            |n: usize, format: Format| format!("{} of {}", count(n, "element"), ascii(&format.to_string()));
+        Layer {
+            header: provenance.header(module, &format!("layer `{}`", circuit.name)),
+            summary: format!(
+                "{}, {}, {}, {} register bits",
+                count(multipliers, "multiplier"),
+                count(additions, "addition"),
+                count(self.pipeline.stages as usize, "stage"),
+                self.pipeline.register_bits(circuit),
+            ),
+            module,
+            clken,
+            input_bits: circuit.inputs.len() as u32 * input.bits,
+            input: description(circuit.inputs.len(), input),
+            output_bits: circuit.outputs.len() as u32 * output.bits,
+            output: description(circuit.outputs.len(), output),
+            inputs,
+            unused,
+            stages: self.stages(),
+            outputs: self.outputs(),
+        }
+    }
+
+    /// The wires of the inputs that are read, and what of `s_data` is not.
+    fn inputs(&self) -> (Vec<Input<'a>>, String) {
+        let bits = self.circuit.input_format.bits;
+        let mut inputs = vec![];
+        let mut unused = vec![];
+        for (i, &id) in self.circuit.inputs.iter().enumerate() {
+            let node = self.circuit.node(id);
+            let low = i as u32 * bits;
+            let width = if self.read[id.index()] { node.width.min(bits) } else { 0 };
+            if width > 0 {
+                let value = slice("s_data", low + width - 1, low);
+                inputs.push(Input { name: &node.name, high: width - 1, value });
+            }
+            if width < bits {
+                unused.push(slice("s_data", low + bits - 1, low + width));
+            }
+        }
+        (inputs, wrapped(&unused, "        "))
+    }
+
+    fn stages(&self) -> Vec<Stage<'a>> {
+        let stages = self.pipeline.stages;
+        // What each stage computes, reads into multipliers, and hands on, in the circuit's order.
+        let mut computed = vec![vec![]; stages as usize + 1];
+        let mut multiplied = vec![vec![]; stages as usize + 1];
+        let mut handed_on = vec![vec![]; stages as usize + 1];
+        for (id, node) in self.circuit.iter() {
+            let available = self.pipeline.available(id);
+            match node.op {
+                Op::Multiply { .. } => multiplied[self.pipeline.reads(self.circuit, id) as usize].push(id),
+                _ => computed[available as usize].push(id),
+            }
+            for stage in (available..).take(self.delay_lines[id.index()].len()) {
+                handed_on[stage as usize].push(id);
+            }
+        }
+        (0..stages)
+            .map(|s| self.stage(s, &computed[s as usize], &multiplied[s as usize], &handed_on[s as usize]))
+            .collect()
+    }
+
+    fn stage(&self, number: u32, computed: &[NodeId], multiplied: &[NodeId], held: &[NodeId]) -> Stage<'a> {
+        let mut wires = vec![];
+        for &id in computed {
+            let node = self.circuit.node(id);
+            if matches!(node.op, Op::Input(_) | Op::Constant(_)) || !self.is_wire(id) {
+                continue;
+            }
+            wires.push(Wire {
+                name: &node.name,
+                high: node.width - 1,
+                value: self.value(id, number),
+                dropped: self.dropped(id),
+                origin: ascii(&node.origin),
+            });
+        }
+        let multipliers: Vec<_> = multiplied.iter().map(|&id| self.multiplier(id, number)).collect();
+
+        let mut registers = vec![];
+        let mut copied = vec![];
+        let mut widths: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for &id in held {
+            let node = self.circuit.node(id);
+            let width = self.width(id, number + 1);
+            if self.pipeline.available(id) == number && !matches!(node.op, Op::Multiply { .. }) && !self.is_wire(id) {
+                registers.push(Register {
+                    name: &node.name,
+                    high: width - 1,
+                    value: self.value(id, number),
+                    origin: ascii(&node.origin),
+                });
+            } else {
+                let from = self.with_source(id, number, |source| source.bits(0, width));
+                copied.push(Copy { name: &node.name, from });
+                widths.entry(width).or_default().push(format!("p{}_{}", number + 1, node.name));
+            }
+        }
+        let copies = widths
+            .into_iter()
+            .map(|(width, names)| Copies { high: width - 1, names: wrapped(&names, "        ") })
+            .collect();
+        let unused: Vec<_> = computed.iter().filter_map(|&id| self.clamp(id, number).1).collect();
+        Stage {
+            number,
+            unused: wrapped(&unused, "        "),
+            summary: self.summary(computed, multipliers.len(), held.len()),
+            wires,
+            multipliers,
+            registers,
+            copies,
+            copied,
+        }
+    }
+
+    fn summary(&self, computed: &[NodeId], multipliers: usize, held: usize) -> String {
+        let ops = |f: fn(&Op) -> bool| computed.iter().filter(|id| f(&self.circuit.node(**id).op)).count();
+        let parts = [
+            (ops(|op| matches!(op, Op::Add(..))), "addition"),
+            (ops(|op| matches!(op, Op::Offset { .. }) && !op.is_wires()), "constant addition"),
+            (ops(|op| matches!(op, Op::Clamp { .. })), "clamp"),
+            (multipliers, "multiplier"),
+            (held, "register"),
+        ];
+        let named: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| count(*n, what)).collect();
+        if named.is_empty() { "control only".into() } else { named.join(", ") }
+    }
+
+    /// Whether the value is a wire of its own, not only what a register loads.
+    fn is_wire(&self, id: NodeId) -> bool {
+        let op = &self.circuit.node(id).op;
+        matches!(op, Op::Input(_)) || self.read_at_once[id.index()] || self.dropped(id) > 0
+    }
+
+    /// Low bits that a right shift drops.
+    fn dropped(&self, id: NodeId) -> u32 {
+        match self.circuit.node(id).op {
+            Op::Offset { shift, .. } if shift > 0 => shift as u32,
+            _ => 0,
+        }
+    }
+
+    /// The name under which stage `stage` reads a node.
+    fn name(&self, id: NodeId, stage: u32) -> Cow<'a, str> {
+        let node = self.circuit.node(id);
+        if self.pipeline.available(id) == stage && !matches!(node.op, Op::Multiply { .. }) {
+            node.name.as_str().into()
+        } else {
+            format!("p{stage}_{}", node.name).into()
+        }
+    }
+
+    /// The low `bits` bits of a term, as stage `stage` reads it, without its sign.
+    fn term(&self, term: Term, stage: u32, bits: u32) -> String {
+        self.with_source(term.node, stage, |source| source.bits(term.shift, bits))
+    }
+
+    fn with_source<T>(&self, id: NodeId, stage: u32, f: impl FnOnce(Source) -> T) -> T {
+        let node = self.circuit.node(id);
+        match node.op {
+            Op::Constant(v) => f(Source::Constant(v)),
+            _ => f(Source::Signal { name: &self.name(id, stage), width: self.width(id, stage), signed: node.signed }),
+        }
+    }
+
+    /// Bits of a node as stage `stage` reads it.
+    fn width(&self, id: NodeId, stage: u32) -> u32 {
+        match stage - self.pipeline.available(id) {
+            0 => self.circuit.node(id).width,
+            // Beyond the line, readers need no bit at all.
+            delay => self.delay_lines[id.index()].get(delay as usize - 1).copied().unwrap_or(1),
+        }
+    }
+
+    /// What a node of stage `stage` computes, `width` bits and the dropped ones below.
+    fn value(&self, id: NodeId, stage: u32) -> String {
+        let node = self.circuit.node(id);
+        let width = node.width;
+        match node.op {
+            Op::Input(_) => node.name.clone(),
+            Op::Constant(v) => literal(v, width),
+            Op::Multiply { .. } => self.name(id, stage).into_owned(),
+            Op::Add(a, b) => sum(&self.term(a, stage, width), a.negate, &self.term(b, stage, width), b.negate),
+            Op::Offset { x, constant, shift } if shift >= 0 => {
+                let bits = width + shift as u32;
+                add_constant(&self.term(x, stage, bits), x.negate, constant, bits)
+            }
+            Op::Offset { x, constant, shift } => {
+                let left = shift.unsigned_abs();
+                match width.checked_sub(left) {
+                    None | Some(0) => literal(0, width),
+                    Some(_) if constant == 0 && !x.negate => {
+                        self.term(Term { shift: x.shift + left, ..x }, stage, width)
+                    }
+                    Some(_) => {
+                        let shifted = Term { shift: x.shift + left, ..x };
+                        add_constant(&self.term(shifted, stage, width), x.negate, constant << left, width)
+                    }
+                }
+            }
+            Op::Clamp { .. } => self.clamp(id, stage).0,
+        }
+    }
+
+    /// The expression of a clamp, and the bits that it does not read.
+    fn clamp(&self, id: NodeId, stage: u32) -> (String, Option<String>) {
+        let node = self.circuit.node(id);
+        let Op::Clamp { x, lo, hi } = node.op else { return (String::new(), None) };
+        let range = self.circuit.node(x).interval;
+        self.with_source(x, stage, |x| clamp(x, (range.lo, range.hi), lo, hi, node.width))
+    }
+
+    fn multiplier(&self, id: NodeId, stage: u32) -> Multiplier<'a> {
+        let node = self.circuit.node(id);
+        let Op::Multiply { x, coefficient, coefficient_bits, shift, row } = node.op else {
+            unreachable!("only multipliers are listed as such");
+        };
+        let operand = self.circuit.node(x);
+        let latency = self.pipeline.multiplier_latency;
+        let enables: Vec<String> = (1..=latency).rev().map(|i| format!("p{}_enable", stage + i)).collect();
+        let enable = if latency == 1 { enables.concat() } else { format!("{{{}}}", enables.join(", ")) };
+        Multiplier {
+            instance: format!("multiplier_{row}"),
+            product: format!("p{}_{}", stage + latency, node.name),
+            product_bits: node.width,
+            origin: ascii(&node.origin),
+            x: self.term(Term::plain(x), stage, operand.width),
+            operand_bits: operand.width,
+            operand_signed: operand.signed.into(),
+            coefficient: signed(coefficient, coefficient_bits),
+            coefficient_value: coefficient,
+            coefficient_bits,
+            shift,
+            latency,
+            enable,
+        }
+    }
+
+    /// `m_data`, the last element first.
+    fn outputs(&self) -> String {
+        let bits = self.circuit.output_format.bits;
+        let read = |id: &NodeId| self.term(Term::plain(*id), self.pipeline.stages, bits);
+        wrapped(&self.circuit.outputs.iter().rev().map(read).collect::<Vec<_>>(), "        ")
+    }
+}
+
+/// `-8'sd5`.
+fn signed(value: i64, bits: u32) -> String {
+    if value < 0 { format!("-{bits}'sd{}", value.unsigned_abs()) } else { format!("{bits}'sd{value}") }
+}
+
+/// `1 addition`, `2 additions`.
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A list with commas, in lines of at most some 110 characters.
+fn wrapped(items: &[String], indent: &str) -> String {
+    let mut text = String::new();
+    let mut column = indent.len();
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            text.push(',');
+            if column + item.len() + 2 > 110 {
+                text.push('\n');
+                text.push_str(indent);
+                column = indent.len();
+            } else {
+                text.push(' ');
+            }
+        }
+        text.push_str(item);
+        column += item.len() + 2;
+    }
+    text
+}
+
+/// The nodes' names are neither reserved words nor names that the module declares for itself.
+fn check_names(circuit: &Circuit) -> Result<()> {
+    for node in &circuit.nodes {
+        let name = node.name.as_str();
+        let stage = name.strip_prefix('p').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+        let own = PORTS.contains(&name)
+            || name.ends_with("unused")
+            || name.starts_with("multiplier_")
+            || stage.is_some_and(|rest| rest.starts_with('_'));
+        if own || names::is_reserved(name) {
+            return Err(Error::internal(
+                format_args!("Verilog of layer `{}`", circuit.name),
+                format_args!("the name `{name}` is taken"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+const PORTS: [&str; 11] =
+    ["clk", "clken", "rst", "s_valid", "s_ready", "s_user", "s_data", "m_valid", "m_ready", "m_user", "m_data"];
