@@ -1,12 +1,12 @@
-//! Exact coefficient vectors of a circuit's nodes, one variable at a time: what [`verify`](super::verify) and
-//! [`prove`](super::prove) stand on. Shares nothing with the builder.
+//! Exact coefficient vectors of a circuit's nodes: what [`verify`](super::verify) and [`prove`](super::prove) stand on.
+//! Shares nothing with the builder.
 //!
 //! Every node is an affine form of variables: the constant 1, the inputs, and the results of nodes that are not linear.
 //! Multipliers can be seen either way: as variables, or as exact products plus a rounding error that is a variable.
 
-use super::{Circuit, Node, NodeId, Op};
+use super::{Circuit, Node, NodeId, Op, Term};
 
-/// What [`respond`] follows through the circuit.
+/// A variable of the forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variable {
     /// The constant 1.
@@ -22,7 +22,7 @@ pub enum Variable {
 pub enum Products {
     /// Their results are variables.
     Variables,
-    /// `exact product + error`; forms are in units of 2^-[`scale`].
+    /// `exact product + error`, in units of 2^-[`scale`].
     Linear,
 }
 
@@ -41,45 +41,106 @@ pub fn is_variable(op: &Op) -> bool {
     }
 }
 
-/// The coefficient of `variable`, times `unit`, in the form of every node; `None` where one does not fit 127 bits, or is
-/// not a whole number (a product of products).
-pub fn respond(circuit: &Circuit, variable: Variable, products: Products, unit: i128) -> Option<Vec<i128>> {
-    let mut forms = vec![0i128; circuit.nodes.len()];
-    let first = match variable {
-        Variable::One => 0,
-        Variable::Node(id) | Variable::Error(id) => id.index(),
-    };
-    let one = |v: i64| if variable == Variable::One { i128::from(v).checked_mul(unit) } else { Some(0) };
-    for (i, node) in circuit.nodes.iter().enumerate().skip(first) {
-        let itself = variable == Variable::Node(NodeId(i as u32));
-        forms[i] = match node.op {
-            _ if itself => unit,
-            ref op if is_variable(op) => 0,
-            Op::Constant(v) => one(v)?,
-            Op::Add(a, b) => {
-                let (a, b) = (term(a, forms[a.node.index()])?, term(b, forms[b.node.index()])?);
-                a.checked_add(b)?
-            }
-            Op::Offset { x, constant, shift } => {
-                let sum = term(x, forms[x.node.index()])?.checked_add(one(constant)?)?;
-                left(sum, -shift)?
-            }
-            Op::Multiply { x, coefficient, shift, .. } => match products {
-                Products::Variables => 0,
-                Products::Linear => {
-                    let product = forms[x.index()].checked_mul(i128::from(coefficient))?;
-                    let error = if variable == Variable::Error(NodeId(i as u32)) { unit } else { 0 };
-                    left(product, -shift)?.checked_add(error)?
-                }
-            },
-            Op::Input(_) | Op::Clamp { .. } => 0,
-        };
-    }
-    Some(forms)
+/// How many variables are followed through the circuit at once.
+pub const BLOCK: usize = 8;
+
+/// The coefficients of [`BLOCK`] variables in the form of one node.
+pub type Coefficients = [i128; BLOCK];
+
+/// Coefficients of a block of variables in the forms of all nodes.
+pub struct Forms<'a> {
+    circuit: &'a Circuit,
+    products: Products,
+    forms: Vec<Coefficients>,
+    /// Whether any of a node's coefficients is not 0.
+    present: Vec<bool>,
 }
 
-fn term(t: super::Term, form: i128) -> Option<i128> {
-    let v = left(form, t.shift as i32)?;
+impl<'a> Forms<'a> {
+    /// Room for the forms of a circuit.
+    pub fn new(circuit: &'a Circuit, products: Products) -> Self {
+        let n = circuit.nodes.len();
+        Forms { circuit, products, forms: vec![[0; BLOCK]; n], present: vec![false; n] }
+    }
+
+    /// The coefficients of the variables that were last followed in the form of this node; `None` where all are 0.
+    pub fn of(&self, node: NodeId) -> Option<&Coefficients> {
+        self.present[node.index()].then(|| &self.forms[node.index()])
+    }
+
+    /// Follows variables, in topological order and at most [`BLOCK`] of them, with their units, through the circuit.
+    ///
+    /// `None` where a coefficient does not fit 127 bits, or is not a whole number of units (a product of products).
+    pub fn follow(&mut self, variables: &[(Variable, i128)]) -> Option<()> {
+        let mut lanes = variables.iter().enumerate().peekable();
+        let one = lanes.next_if(|(_, (v, _))| *v == Variable::One).map(|(lane, (_, unit))| (lane, *unit));
+        for (id, node) in self.circuit.iter() {
+            let mut form = self.node(node, one)?;
+            let own = |v: Variable| matches!(v, Variable::Node(x) | Variable::Error(x) if x == id);
+            while let Some((lane, (_, unit))) = lanes.next_if(|(_, (v, _))| own(*v)) {
+                form.get_or_insert([0; BLOCK])[lane] = *unit;
+            }
+            self.present[id.index()] = form.is_some();
+            if let Some(form) = form {
+                self.forms[id.index()] = form;
+            }
+        }
+        assert!(lanes.next().is_none(), "variables come in topological order, and each is one");
+        Some(())
+    }
+
+    /// The form of a node from those of its operands; the outer `None` is an overflow, the inner one all zeros.
+    fn node(&self, node: &Node, one: Option<(usize, i128)>) -> Option<Option<Coefficients>> {
+        if is_variable(&node.op) {
+            return Some(None);
+        }
+        let with = |form: Option<Coefficients>, constant: i64| match one {
+            Some((lane, unit)) if constant != 0 => {
+                let mut form = form.unwrap_or([0; BLOCK]);
+                form[lane] = form[lane].checked_add(times(unit, constant.into())?)?;
+                Some(Some(form))
+            }
+            _ => Some(form),
+        };
+        match node.op {
+            Op::Input(_) | Op::Clamp { .. } => Some(None),
+            Op::Constant(v) => with(None, v),
+            Op::Add(a, b) => match (self.term(a)?, self.term(b)?) {
+                (Some(mut a), Some(b)) => {
+                    for (a, b) in a.iter_mut().zip(b) {
+                        *a = a.checked_add(b)?;
+                    }
+                    Some(Some(a))
+                }
+                (a, b) => Some(a.or(b)),
+            },
+            Op::Offset { x, constant, shift } => each(with(self.term(x)?, constant)?, |v| left(v, -shift)),
+            Op::Multiply { .. } if self.products == Products::Variables => Some(None),
+            Op::Multiply { x, coefficient, shift, .. } => {
+                each(self.of(x).copied(), |v| left(times(v, coefficient.into())?, -shift))
+            }
+        }
+    }
+
+    fn term(&self, t: Term) -> Option<Option<Coefficients>> {
+        match (self.of(t.node).copied(), t) {
+            (form, Term { shift: 0, negate: false, .. }) => Some(form),
+            (form, t) => each(form, |v| term(t, v)),
+        }
+    }
+}
+
+fn each(form: Option<Coefficients>, f: impl Fn(i128) -> Option<i128>) -> Option<Option<Coefficients>> {
+    let Some(mut form) = form else { return Some(None) };
+    for v in &mut form {
+        *v = f(*v)?;
+    }
+    Some(Some(form))
+}
+
+/// `(-1)^negate · v · 2^shift` where that fits.
+pub fn term(t: Term, v: i128) -> Option<i128> {
+    let v = left(v, t.shift as i32)?;
     if t.negate { v.checked_neg() } else { Some(v) }
 }
 
@@ -87,8 +148,16 @@ fn term(t: super::Term, form: i128) -> Option<i128> {
 pub fn left(v: i128, shift: i32) -> Option<i128> {
     match shift {
         _ if v == 0 => Some(0),
-        0..127 => v.checked_mul(1i128 << shift),
+        0..127 => ((v << shift) >> shift == v).then_some(v << shift),
         -126..0 => ((v >> -shift) << -shift == v).then_some(v >> -shift),
         _ => None,
+    }
+}
+
+/// `a · b` where that fits; fast where both fit 64 bits.
+pub fn times(a: i128, b: i128) -> Option<i128> {
+    match (i64::try_from(a), i64::try_from(b)) {
+        (Ok(a), Ok(b)) => Some(i128::from(a) * i128::from(b)),
+        _ => a.checked_mul(b),
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! Invariants, checked by [`verify`]:
 //! - nodes are in topological order; names are unique and Verilog-safe; every node but an input serves an output;
-//! - input number i is node `inputs[i]`, within the input format; outputs are within the output format;
+//! - input number i is node i, within the input format; outputs are within the output format;
 //! - the first term of an addition is not negated, and at most one of its terms is shifted;
 //! - every node's interval holds every value it takes (proved through exact coefficient vectors);
 //! - a node as wide as its interval carries its value; a narrower one carries its value modulo 2^width, and each of its

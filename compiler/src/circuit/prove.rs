@@ -1,4 +1,4 @@
-use super::forms::{Products, Variable, is_variable, left, respond, scale};
+use super::forms::{BLOCK, Forms, Products, Variable, is_variable, left, scale, term};
 use super::{Circuit, NodeId, Op, Term};
 use crate::adder_graph::Matrix;
 use crate::interval::{Interval, half, round_shift};
@@ -84,20 +84,48 @@ fn multipliers(circuit: &Circuit, parts: &Parts) -> Result<Vec<NodeId>, String> 
 
 fn products(circuit: &Circuit, parts: &Parts, multipliers: &[NodeId]) -> Result<(), String> {
     let scale = parts.shifts.iter().copied().fold(scale(circuit), i32::max);
-    let check = |variable: Variable, wanted: &dyn Fn(usize) -> i64, what: &str| {
-        let forms = respond(circuit, variable, Products::Linear, 1 << scale).ok_or("a coefficient overflows")?;
-        for (i, id) in multipliers.iter().enumerate() {
-            let exact = i128::from(parts.coefficients[i]) * i128::from(wanted(i));
-            if left(exact, scale - parts.shifts[i]) != Some(forms[id.index()]) {
-                return Err(format!("the product of row {} has another coefficient of {what}", parts.rows[i]));
+    let mut variables = vec![(Variable::One, "1")];
+    variables.extend(circuit.inputs.iter().map(|&id| (Variable::Node(id), circuit.node(id).name.as_str())));
+    let wanted = |i: usize, variable: usize| match variable.checked_sub(1) {
+        None => parts.offsets.map_or(0, |k| k[i]),
+        Some(j) => parts.w_b[[i, j]].into(),
+    };
+    let product =
+        |forms: &Forms, i: usize, lane: usize| forms.of(multipliers[i]).map_or(Some(0), |form| Some(form[lane]));
+    let exact = |i: usize, variable: usize| {
+        left(i128::from(parts.coefficients[i]) * i128::from(wanted(i, variable)), scale - parts.shifts[i])
+    };
+    let found = differ(circuit, Products::Linear, &variables, 1 << scale, multipliers.len(), product, exact)?;
+    match found {
+        None => Ok(()),
+        Some((i, what)) => Err(format!("the product of row {} has another coefficient of {what}", parts.rows[i])),
+    }
+}
+
+/// The first of `items` that has another coefficient of some variable than it should have, and that variable.
+fn differ<'a>(
+    circuit: &Circuit,
+    products: Products,
+    variables: &[(Variable, &'a str)],
+    unit: i128,
+    items: usize,
+    actual: impl Fn(&Forms, usize, usize) -> Option<i128>,
+    wanted: impl Fn(usize, usize) -> Option<i128>,
+) -> Result<Option<(usize, &'a str)>, String> {
+    let mut forms = Forms::new(circuit, products);
+    for (first, block) in (0..).step_by(BLOCK).zip(variables.chunks(BLOCK)) {
+        let units: Vec<_> = block.iter().map(|&(variable, _)| (variable, unit)).collect();
+        forms.follow(&units).ok_or("a coefficient overflows")?;
+        for item in 0..items {
+            for (lane, &(_, name)) in block.iter().enumerate() {
+                let (actual, wanted) = (actual(&forms, item, lane), wanted(item, first + lane));
+                if actual.is_none() || actual != wanted {
+                    return Ok(Some((item, name)));
+                }
             }
         }
-        Ok(())
-    };
-    for (j, &input) in circuit.inputs.iter().enumerate() {
-        check(Variable::Node(input), &|i| parts.w_b[[i, j]].into(), &circuit.node(input).name)?;
     }
-    check(Variable::One, &|i| parts.offsets.map_or(0, |k| k[i]), "1")
+    Ok(None)
 }
 
 fn outputs(circuit: &Circuit, parts: &Parts, multipliers: &[NodeId]) -> Result<(), String> {
@@ -142,24 +170,20 @@ fn outputs(circuit: &Circuit, parts: &Parts, multipliers: &[NodeId]) -> Result<(
             _ => return wrong("it is not a bias addition"),
         }
     }
-    let check = |variable: Variable, wanted: &dyn Fn(usize) -> i32, what: &str| {
-        let forms = respond(circuit, variable, Products::Variables, 1).ok_or("a coefficient overflows")?;
-        for (c, sum) in sums.iter().enumerate() {
-            let actual = match sum {
-                Some(x) => left(forms[x.node.index()], x.shift as i32).map(|v| if x.negate { -v } else { v }),
-                None => Some(0),
-            };
-            if actual != Some(wanted(c).into()) {
-                return Err(format!("output {c} has another coefficient of {what}"));
-            }
-        }
-        Ok(())
+    // In topological order: 1, the inputs, the products.
+    let mut variables = vec![(Variable::One, "1", None)];
+    variables.extend(circuit.inputs.iter().map(|&id| (Variable::Node(id), circuit.node(id).name.as_str(), None)));
+    let product = |(i, &id): (usize, &NodeId)| (Variable::Node(id), circuit.node(id).name.as_str(), Some(i));
+    variables.extend(multipliers.iter().enumerate().map(product));
+    variables.sort_by_key(|&(variable, ..)| if let Variable::Node(id) = variable { Some(id) } else { None });
+    let named: Vec<_> = variables.iter().map(|&(variable, name, _)| (variable, name)).collect();
+    let sum = |forms: &Forms, c: usize, lane: usize| match sums[c] {
+        Some(x) => term(x, forms.of(x.node).map_or(0, |form| form[lane])),
+        None => Some(0),
     };
-    for (i, &id) in multipliers.iter().enumerate() {
-        check(Variable::Node(id), &|c| parts.w_c[[c, i]], &circuit.node(id).name)?;
+    let wanted = |c: usize, variable: usize| Some(variables[variable].2.map_or(0, |i| parts.w_c[[c, i]].into()));
+    match differ(circuit, Products::Variables, &named, 1, sums.len(), sum, wanted)? {
+        None => Ok(()),
+        Some((c, what)) => Err(format!("output {c} has another coefficient of {what}")),
     }
-    for &id in &circuit.inputs {
-        check(Variable::Node(id), &|_| 0, &circuit.node(id).name)?;
-    }
-    check(Variable::One, &|_| 0, "1")
 }

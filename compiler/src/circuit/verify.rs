@@ -1,4 +1,4 @@
-use super::forms::{Products, Variable, is_variable, respond, scale};
+use super::forms::{BLOCK, Forms, Products, Variable, is_variable, scale, times};
 use super::{Circuit, Node, NodeId, Op, Term};
 use crate::interval::{Interval, floor_shift, half, round_shift};
 use rayon::prelude::*;
@@ -30,8 +30,8 @@ fn structure(circuit: &Circuit) -> Result<()> {
         }
     }
     for (i, &id) in circuit.inputs.iter().enumerate() {
-        if circuit.nodes.get(id.index()).map(|node| node.op) != Some(Op::Input(i as u32)) {
-            return whole(format!("input {i} is not node {}", id.0));
+        if id.index() != i || circuit.nodes.get(i).map(|node| node.op) != Some(Op::Input(i as u32)) {
+            return whole(format!("input {i} is not node {i}"));
         }
     }
     for (id, node) in circuit.iter() {
@@ -173,31 +173,45 @@ fn rounding_error(coefficient: i64, shift: i32, scale: i32) -> (i128, i128) {
     (((1i128 << unit) - half) << (scale - shift), half << (scale - shift))
 }
 
+type Range = (i128, i128);
+
 /// The range of every node's form in units of 2^-scale over the ranges of its variables; errors have that unit already.
-fn ranges(
-    circuit: &Circuit,
-    products: Products,
-    variables: &[(Variable, (i128, i128))],
-    scale: i32,
-) -> Option<Vec<(i128, i128)>> {
-    let zero = || Some(vec![(0i128, 0i128); circuit.nodes.len()]);
-    let add = |sum: Option<Vec<(i128, i128)>>, terms: Vec<(i128, i128)>| {
-        let mut sum = sum?;
-        for (sum, term) in sum.iter_mut().zip(terms) {
-            *sum = (sum.0.checked_add(term.0)?, sum.1.checked_add(term.1)?);
-        }
-        Some(sum)
-    };
+fn ranges(circuit: &Circuit, products: Products, variables: &[(Variable, Range)], scale: i32) -> Option<Vec<Range>> {
+    let zero = || vec![(0, 0); circuit.nodes.len()];
     variables
-        .par_iter()
-        .fold(zero, |sum, &(variable, (lo, hi))| {
-            let unit = if matches!(variable, Variable::Error(_)) { 1 } else { 1i128 << scale };
-            let forms = respond(circuit, variable, products, unit)?;
-            let term = |c: i128| {
-                let (a, b) = (c.checked_mul(lo)?, c.checked_mul(hi)?);
-                Some((a.min(b), a.max(b)))
-            };
-            add(sum, forms.into_iter().map(term).collect::<Option<_>>()?)
-        })
-        .reduce(zero, |a, b| add(a, b?))
+        .par_chunks(BLOCK)
+        .fold(
+            || Some((zero(), Forms::new(circuit, products))),
+            |state, variables| {
+                let (mut sums, mut forms) = state?;
+                add(&mut sums, &mut forms, variables, scale)?;
+                Some((sums, forms))
+            },
+        )
+        .map(|state| state.map(|(sums, _)| sums))
+        .reduce(
+            || Some(zero()),
+            |a, b| {
+                let add = |(a, b): (Range, Range)| Some((a.0.checked_add(b.0)?, a.1.checked_add(b.1)?));
+                a?.into_iter().zip(b?).map(add).collect()
+            },
+        )
+}
+
+/// Adds to the range of every node what a block of variables contributes.
+fn add(sums: &mut [Range], forms: &mut Forms, variables: &[(Variable, Range)], scale: i32) -> Option<()> {
+    let unit = |v: Variable| if matches!(v, Variable::Error(_)) { 1 } else { 1i128 << scale };
+    let units: Vec<_> = variables.iter().map(|&(v, _)| (v, unit(v))).collect();
+    forms.follow(&units)?;
+    for (i, sum) in sums.iter_mut().enumerate() {
+        let Some(form) = forms.of(NodeId(i as u32)) else { continue };
+        for (&c, &(_, (lo, hi))) in form.iter().zip(variables) {
+            if c == 0 {
+                continue;
+            }
+            let (a, b) = (times(c, lo)?, times(c, hi)?);
+            *sum = (sum.0.checked_add(a.min(b))?, sum.1.checked_add(a.max(b))?);
+        }
+    }
+    Some(())
 }
