@@ -137,3 +137,90 @@ fn interval(lo: i128, hi: i128) -> Interval {
     let narrow = |v: i128| i64::try_from(v).expect("a valid model's values fit 64 bits");
     Interval::new(narrow(lo), narrow(hi))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
+    fn config() -> ProptestConfig {
+        ProptestConfig { cases: 512, rng_seed: RngSeed::Fixed(5), ..ProptestConfig::default() }
+    }
+
+    fn intervals(n: usize) -> impl Strategy<Value = Vec<Interval>> {
+        prop::collection::vec((-4i64..=4, 0i64..=2).prop_map(|(lo, n)| Interval::new(lo, lo + n)), n)
+    }
+
+    /// Two sums over `n` leaves, the second one of the first one too.
+    fn sums(n: usize) -> impl Strategy<Value = Vec<Sum>> {
+        let sum = move |entries| prop::collection::vec((0..entries, -3i64..=3), 1..4);
+        (sum(n), sum(n + 1)).prop_map(|(a, b)| vec![a, b])
+    }
+
+    /// All points of the box.
+    fn points(x: &[Interval]) -> Vec<Vec<i64>> {
+        x.iter().fold(vec![vec![]], |points, x| {
+            let with = |point: &Vec<i64>, v: i64| point.iter().copied().chain([v]).collect();
+            points.iter().flat_map(|point| (x.lo..=x.hi).map(move |v| with(point, v))).collect()
+        })
+    }
+
+    /// The values of the leaves and the sums.
+    fn values(leaves: &[i64], sums: &[Sum]) -> Vec<i64> {
+        let mut values = leaves.to_vec();
+        for sum in sums {
+            values.push(sum.iter().map(|&(i, c)| c * values[i]).sum());
+        }
+        values
+    }
+
+    /// The least and the greatest of each entry.
+    fn ends(all: &[Vec<i64>]) -> Vec<Interval> {
+        let end = |i: usize| {
+            let of = || all.iter().map(|values| values[i]);
+            Interval::new(of().min().unwrap(), of().max().unwrap())
+        };
+        (0..all[0].len()).map(end).collect()
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn sums_of_independent_values_are_exact((x, sums) in (1usize..5).prop_flat_map(|n| (intervals(n), sums(n)))) {
+            let all: Vec<_> = points(&x).iter().map(|x| values(x, &sums)).collect();
+            prop_assert_eq!(of_sums(&x, &sums), ends(&all));
+        }
+
+        #[test]
+        fn sums_of_products_are_exact_up_to_their_rounding(
+            (x, forms, shifts, sums) in (1usize..4, 1usize..5).prop_flat_map(|(n, r)| (
+                intervals(n),
+                prop::collection::vec(-9i64..=9, n * r),
+                prop::collection::vec(-2i32..=4, r),
+                sums(r),
+            )),
+        ) {
+            let r = shifts.len();
+            let forms = Array2::from_shape_vec((r, x.len()), forms).unwrap();
+            let products = Products { x, forms, shifts };
+            let m = |x: &[i64]| -> Vec<i64> {
+                let u = products.forms.outer_iter().map(|row| row.iter().zip(x).map(|(c, x)| c * x).sum());
+                u.zip(&products.shifts).map(|(u, &shift)| round_shift(u, shift)).collect()
+            };
+            let all: Vec<_> = points(&products.x).iter().map(|x| values(&m(x), &sums)).collect();
+            let declared = products.ranges(&sums);
+            for (i, (declared, actual)) in declared.iter().zip(ends(&all)).enumerate() {
+                prop_assert!(declared.includes(actual), "{declared} is not all of {actual}");
+                if i < r || products.shifts.iter().all(|shift| *shift <= 0) {
+                    prop_assert_eq!(*declared, actual);
+                }
+            }
+            // The vectors that drive the first sum reach its ends up to half a unit for each of its products.
+            let [low, high] = products.drive(&sums[0]).map(|x| values(&m(&x), &sums[..1])[r]);
+            let slack: i64 = sums[0].iter().map(|(_, c)| c.abs()).sum();
+            prop_assert!(low - declared[r].lo <= slack && declared[r].hi - high <= slack);
+        }
+    }
+}

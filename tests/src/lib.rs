@@ -2,7 +2,20 @@
 
 pub mod models;
 
-pub use models::{Recipe, inputs, random_model, recipes};
+pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
+
+use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
+
+/// Property tests that run the same cases each time; what failed once is kept beside the test's source.
+pub fn property(cases: u32, seed: u64) -> Config {
+    Config {
+        cases,
+        max_global_rejects: 20 * cases,
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+        ..Config::default()
+    }
+}
 
 /// The tools that `strassenc doctor --install` installed for this user, and those on the search path.
 pub fn tools() -> strassenc::tools::Tools {

@@ -41,11 +41,29 @@ pub struct LayerRecipe {
     pub excess: i32,
 }
 
+/// A layer of four dense rows and two outputs of four bits, and a last one, for examples.
+pub fn small() -> Recipe {
+    let format = Format { signed: false, bits: 4, frac: 0 };
+    let layer =
+        LayerRecipe { rows: 4, outputs: 2, density: 1.0, coefficient_bits: 6, product_bits: 6, format, excess: 0 };
+    Recipe { seed: 3, inputs: 3, format, layers: vec![layer.clone(), layer], dead: 0.0 }
+}
+
 /// Recipes of all sorts, small enough to run thousands of them.
 pub fn recipes() -> impl Strategy<Value = Recipe> {
-    let format = (any::<bool>(), 1u32..=12, -4i32..=12).prop_map(|(signed, bits, frac)| Format { signed, bits, frac });
-    let layer = (0usize..=14, 1usize..=9, 0.0f64..=1.0, 2u32..=12, 1u32..=20, format.clone(), -3i32..=4).prop_map(
-        |(rows, outputs, density, coefficient_bits, product_bits, format, excess)| LayerRecipe {
+    of_widths(12, 12, 20)
+}
+
+/// Recipes whose values come close to the limit of 53 bits.
+pub fn wide_recipes() -> impl Strategy<Value = Recipe> {
+    of_widths(32, 25, 45).prop_filter("values beyond 53 bits", |recipe| build(recipe).validate().is_ok())
+}
+
+fn of_widths(bits: u32, coefficient_bits: u32, product_bits: u32) -> impl Strategy<Value = Recipe> {
+    let format = (any::<bool>(), 1..=bits, -4i32..=12).prop_map(|(signed, bits, frac)| Format { signed, bits, frac });
+    let sizes = (0usize..=14, 1usize..=9, 0.0f64..=1.0);
+    let layer = (sizes, 2..=coefficient_bits, 1..=product_bits, format.clone(), -3i32..=4).prop_map(
+        |((rows, outputs, density), coefficient_bits, product_bits, format, excess)| LayerRecipe {
             rows,
             outputs,
             density,
@@ -60,8 +78,14 @@ pub fn recipes() -> impl Strategy<Value = Recipe> {
         .prop_map(|(seed, inputs, format, layers, dead)| Recipe { seed, inputs, format, layers, dead })
 }
 
-/// The model of a recipe; always valid.
+/// The model of a recipe.
 pub fn random_model(recipe: &Recipe) -> Model {
+    let model = build(recipe);
+    model.validate().expect("a recipe's model is valid");
+    model
+}
+
+fn build(recipe: &Recipe) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
     let mut layers: Vec<Layer> = vec![];
     let (mut n_in, mut x) = (recipe.inputs, recipe.format);
@@ -70,14 +94,12 @@ pub fn random_model(recipe: &Recipe) -> Model {
         layers.push(Layer::Dense(dense(&mut rng, format!("dense_{i}"), layer, (n_in, x), recipe.dead, last)));
         (n_in, x) = (layer.outputs, layer.format);
     }
-    let model = Model {
+    Model {
         name: "random".into(),
         input: Edge { shape: vec![recipe.inputs], format: recipe.format },
         layers,
         provenance: Provenance::default(),
-    };
-    model.validate().expect("a recipe's model is valid");
-    model
+    }
 }
 
 fn ternary(rng: &mut impl Rng, shape: (usize, usize), density: f64) -> Array2<i8> {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use strassenc::compile::{Compiled, Options, compile};
 use strassenc::{circuit, ir, lower, schedule};
 use strassenc_runtime::{Model, golden};
-use strassenc_tests::{inputs, random_model, recipes};
+use strassenc_tests::{Recipe, inputs, random_model, recipes, wide_recipes};
 
 fn options() -> impl Strategy<Value = schedule::Options> {
     (1u32..=5, 1u32..=4)
@@ -20,35 +20,45 @@ fn kept(edge: &[i64], value: &ir::Value) -> Vec<i64> {
     value.indices.iter().map(|&i| edge[i]).collect()
 }
 
+fn all_levels_agree(recipe: &Recipe, schedule: schedule::Options) -> Result<(), TestCaseError> {
+    let model = random_model(recipe);
+    let compiled = compiled(&model, schedule);
+    let vectors = inputs(&model, 8, recipe.seed);
+    let mut stream = vectors.clone();
+    let traces: Vec<_> = vectors.iter().map(|v| golden::trace(&model, v).unwrap()).collect();
+    for (vector, edges) in vectors.iter().zip(&traces) {
+        let values = ir::interpret(&compiled.dataflow, vector).unwrap();
+        prop_assert_eq!(values.last(), edges.last());
+        let mut x = vector.clone();
+        for (number, layer) in compiled.layers.iter().enumerate() {
+            let values = circuit::evaluate(&layer.circuit, &x).unwrap();
+            for (node, &value) in layer.circuit.nodes.iter().zip(&values) {
+                prop_assert!(node.interval.contains(value), "{} = {value}, declared {}", node.name, node.interval);
+            }
+            x = layer.circuit.outputs.iter().map(|id| values[id.index()]).collect();
+            prop_assert_eq!(&x, &kept(&edges[number + 1], compiled.dataflow.layers[number].result()));
+        }
+    }
+    for (number, layer) in compiled.layers.iter().enumerate() {
+        stream = schedule::simulate(&layer.circuit, &layer.pipeline, &stream);
+        let result = compiled.dataflow.layers[number].result();
+        let golden: Vec<_> = traces.iter().map(|edges| kept(&edges[number + 1], result)).collect();
+        prop_assert_eq!(&stream, &golden);
+    }
+    Ok(())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(strassenc_tests::property(1000, 8))]
 
     #[test]
     fn all_levels_compute_what_golden_does(recipe in recipes(), schedule in options()) {
-        let model = random_model(&recipe);
-        let compiled = compiled(&model, schedule);
-        let vectors = inputs(&model, 8, recipe.seed);
-        let mut stream = vectors.clone();
-        let traces: Vec<_> = vectors.iter().map(|v| golden::trace(&model, v).unwrap()).collect();
-        for (vector, edges) in vectors.iter().zip(&traces) {
-            let values = ir::interpret(&compiled.dataflow, vector).unwrap();
-            prop_assert_eq!(values.last(), edges.last());
-            let mut x = vector.clone();
-            for (number, layer) in compiled.layers.iter().enumerate() {
-                let values = circuit::evaluate(&layer.circuit, &x).unwrap();
-                for (node, &value) in layer.circuit.nodes.iter().zip(&values) {
-                    prop_assert!(node.interval.contains(value), "{} = {value}, declared {}", node.name, node.interval);
-                }
-                x = layer.circuit.outputs.iter().map(|id| values[id.index()]).collect();
-                prop_assert_eq!(&x, &kept(&edges[number + 1], compiled.dataflow.layers[number].result()));
-            }
-        }
-        for (number, layer) in compiled.layers.iter().enumerate() {
-            stream = schedule::simulate(&layer.circuit, &layer.pipeline, &stream);
-            let result = compiled.dataflow.layers[number].result();
-            let golden: Vec<_> = traces.iter().map(|edges| kept(&edges[number + 1], result)).collect();
-            prop_assert_eq!(&stream, &golden);
-        }
+        all_levels_agree(&recipe, schedule)?;
+    }
+
+    #[test]
+    fn all_levels_compute_what_golden_does_near_the_limit_of_53_bits(recipe in wide_recipes(), schedule in options()) {
+        all_levels_agree(&recipe, schedule)?;
     }
 
     #[test]

@@ -1,0 +1,190 @@
+//! A circuit or pipeline that was made wrong is refused, or still computes what golden does.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use strassenc::circuit::{self, Circuit, NodeId, Op, Term};
+use strassenc::compile::{Compiled, Options, compile};
+use strassenc::interval::Interval;
+use strassenc::schedule::{self, Pipeline, Stage};
+use strassenc_runtime::golden;
+use strassenc_tests::{inputs, random_model, recipes};
+
+/// What a broken pass might do to a circuit.
+#[derive(Clone, Debug)]
+enum Fault {
+    /// Subtracts instead of adding, or the reverse.
+    Sign,
+    /// Another coefficient or constant.
+    Constant(i64),
+    /// Another shift.
+    Shift(i32),
+    /// Another operand.
+    Rewire(Index),
+    /// A signal that is one bit too narrow.
+    Width,
+    /// A declared interval that is too small.
+    Interval,
+    /// Two outputs exchanged.
+    Outputs(Index),
+    /// A clamp left out.
+    Clamp,
+}
+
+fn faults() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        Just(Fault::Sign),
+        prop_oneof![-3i64..0, 1i64..=3].prop_map(Fault::Constant),
+        prop_oneof![Just(-1), Just(1)].prop_map(Fault::Shift),
+        any::<Index>().prop_map(Fault::Rewire),
+        Just(Fault::Width),
+        Just(Fault::Interval),
+        any::<Index>().prop_map(Fault::Outputs),
+        Just(Fault::Clamp),
+    ]
+}
+
+/// Puts the fault at the first node from `place` on that it fits; whether there is one.
+fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
+    let start = place.index(circuit.nodes.len());
+    let readers = circuit.readers();
+    for i in (start..circuit.nodes.len()).chain(0..start) {
+        let is_output = circuit.outputs.contains(&NodeId(i as u32));
+        if readers[i].is_empty() && !is_output {
+            continue;
+        }
+        let node = &mut circuit.nodes[i];
+        let done = match (fault, &mut node.op) {
+            (Fault::Sign, Op::Add(_, Term { negate, .. }) | Op::Offset { x: Term { negate, .. }, .. }) => {
+                *negate = !*negate;
+                true
+            }
+            (
+                Fault::Constant(by),
+                Op::Multiply { coefficient: v, .. } | Op::Offset { constant: v, .. } | Op::Constant(v),
+            ) => {
+                *v += by;
+                true
+            }
+            (Fault::Shift(by), Op::Multiply { shift, .. } | Op::Offset { shift, .. }) => {
+                *shift += by;
+                true
+            }
+            (
+                Fault::Rewire(to),
+                Op::Add(Term { node: x, .. }, _) | Op::Multiply { x, .. } | Op::Offset { x: Term { node: x, .. }, .. },
+            ) => {
+                let other = NodeId(to.index(i) as u32);
+                let differs = *x != other;
+                *x = other;
+                differs
+            }
+            (Fault::Width, _) => {
+                node.width -= 1;
+                true
+            }
+            (Fault::Interval, op) if !matches!(op, Op::Input(_)) && node.interval.value().is_none() => {
+                node.interval = Interval::new(node.interval.lo, node.interval.hi - 1);
+                node.width = node.width.min(node.interval.bits());
+                node.signed = node.interval.signed();
+                true
+            }
+            (Fault::Outputs(with), _) if is_output && circuit.outputs.len() > 1 => {
+                let at = circuit.outputs.iter().position(|output| output.index() == i).unwrap();
+                let with = with.index(circuit.outputs.len());
+                circuit.outputs.swap(at, with);
+                circuit.outputs[at] != circuit.outputs[with]
+            }
+            (Fault::Clamp, &mut Op::Clamp { x, .. }) => {
+                let before = circuit.node(x).clone();
+                let name = std::mem::take(&mut circuit.nodes[i].name);
+                circuit.nodes[i] = before;
+                circuit.nodes[i].name = name;
+                true
+            }
+            _ => false,
+        };
+        if done {
+            return true;
+        }
+    }
+    false
+}
+
+fn compiled(recipe: &strassenc_tests::Recipe) -> Compiled {
+    compile(&random_model(recipe), &Options::default(), &|_| {}, &|| false).unwrap()
+}
+
+/// The pipeline streams golden's outputs of the first layer.
+fn agrees(compiled: &Compiled, circuit: &Circuit, pipeline: &Pipeline, seed: u64) -> bool {
+    let model = &compiled.model;
+    let vectors = inputs(model, 16, seed);
+    let result = compiled.dataflow.layers[0].result();
+    let golden = |x: &Vec<i64>| {
+        let edge = &golden::trace(model, x).unwrap()[1];
+        result.indices.iter().map(|&i| edge[i]).collect::<Vec<_>>()
+    };
+    schedule::simulate(circuit, pipeline, &vectors) == vectors.iter().map(golden).collect::<Vec<_>>()
+}
+
+proptest! {
+    #![proptest_config(strassenc_tests::property(2000, 6))]
+
+    #[test]
+    fn a_broken_circuit_is_refused(recipe in recipes(), fault in faults(), place: Index) {
+        let compiled = compiled(&recipe);
+        let mut circuit = compiled.layers[0].circuit.clone();
+        prop_assume!(inject(&mut circuit, &fault, place));
+        let accepted = circuit::verify(&circuit).is_ok() && circuit::prove(&circuit, &compiled.dataflow.layers[0]).is_ok();
+        if accepted {
+            // Equal outputs may change places; nothing else goes unseen.
+            let pipeline = schedule::schedule(&circuit, &compiled.schedule).unwrap();
+            prop_assert!(agrees(&compiled, &circuit, &pipeline, recipe.seed));
+            prop_assert!(matches!(fault, Fault::Outputs(_)), "{fault:?} is accepted");
+        }
+    }
+
+    #[test]
+    fn a_broken_pipeline_is_refused(recipe in recipes(), later: bool, place: Index) {
+        let compiled = compiled(&recipe);
+        let layer = &compiled.layers[0];
+        let mut pipeline = layer.pipeline.clone();
+        let Stage(stage) = &mut pipeline.available[place.index(layer.circuit.nodes.len())];
+        prop_assume!(later || *stage > 0);
+        *stage = if later { *stage + 1 } else { *stage - 1 };
+        if schedule::verify(&layer.circuit, &pipeline, &compiled.schedule).is_ok() {
+            prop_assert!(agrees(&compiled, &layer.circuit, &pipeline, recipe.seed));
+            prop_assert!(pipeline.register_bits(&layer.circuit) >= layer.pipeline.register_bits(&layer.circuit));
+        }
+    }
+}
+
+#[test]
+fn a_fault_is_named_with_its_pass_layer_and_node() {
+    let recipe = strassenc_tests::models::small();
+    let compiled = compiled(&recipe);
+    let layer = &compiled.layers[0];
+    let broken = |change: &dyn Fn(&mut Circuit)| {
+        let mut circuit = layer.circuit.clone();
+        change(&mut circuit);
+        circuit::verify(&circuit)
+            .and_then(|()| circuit::prove(&circuit, &compiled.dataflow.layers[0]))
+            .unwrap_err()
+            .to_string()
+    };
+    let multiplier = layer.circuit.nodes.iter().position(|node| node.name == "m_1").unwrap();
+    let text = broken(&|circuit| circuit.nodes[multiplier].width -= 1);
+    assert_eq!(
+        text,
+        "error[internal]: circuit of layer `dense_0`, node `m_1`: is 6 bits wide, which `wc_add_0` needs more of\n  \
+         help: this is a bug in strassenc: please report it"
+    );
+    let text = broken(&|circuit| {
+        let Op::Multiply { coefficient, .. } = &mut circuit.nodes[multiplier].op else { panic!("m_1 multiplies") };
+        *coefficient = -*coefficient;
+        circuit.nodes[multiplier].interval = Interval::new(-99, 99);
+    });
+    assert_eq!(
+        text,
+        "error[mismatch]: circuit of layer `dense_0`: the product of row 1 has another coefficient of x_0"
+    );
+}

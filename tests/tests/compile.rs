@@ -1,0 +1,187 @@
+//! The passes as a whole: dead code, thread counts, interruption, figures.
+
+use ndarray::{Array1, Array2, arr1, arr2};
+use proptest::prelude::*;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use strassenc::compile::{Compiled, Options, compile};
+use strassenc::figures::Figures;
+use strassenc::lower::lower;
+use strassenc::{ir, schedule};
+use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
+use strassenc_runtime::{Format, Kind, Model, golden};
+use strassenc_tests::{Recipe, models, random_model, recipes};
+
+const U4: Format = Format { signed: false, bits: 4, frac: 0 };
+
+fn dense(name: &str, w_b: Array2<i8>, w_c: Array2<i8>) -> Dense {
+    let (r, n_out) = (w_b.nrows(), w_c.nrows());
+    Dense {
+        name: name.into(),
+        budget: r,
+        w_b,
+        coefficients: Array1::from_elem(r, 3),
+        coefficient_bits: 4,
+        coefficient_shifts: Array1::zeros(r),
+        product_frac: 0,
+        w_c,
+        bias: Array1::zeros(n_out),
+        output: Output::Raw,
+    }
+}
+
+fn requantised(layer: Dense) -> Dense {
+    let shifts = Array1::from_elem(layer.outputs(), 2);
+    Dense { output: Output::Requantised { shifts, format: U4 }, ..layer }
+}
+
+fn model(layers: Vec<Dense>) -> Model {
+    let model = Model {
+        name: "m".into(),
+        input: Edge { shape: vec![layers[0].inputs()], format: U4 },
+        layers: layers.into_iter().map(Layer::Dense).collect(),
+        provenance: Provenance::default(),
+    };
+    model.validate().unwrap();
+    model
+}
+
+/// Rows of W_b, and outputs, that are left of each layer.
+fn left(model: &Model) -> Vec<(Vec<usize>, Vec<usize>)> {
+    let dataflow = lower(model).unwrap();
+    ir::verify(&dataflow).unwrap();
+    let parts = |layer: &ir::Layer| (layer.ops[0].result.indices.clone(), layer.result().indices.clone());
+    dataflow.layers.iter().map(parts).collect()
+}
+
+#[test]
+fn products_that_do_not_vary_or_that_nobody_reads_are_dead() {
+    let w_b = arr2(&[[1, 0], [0, 0], [0, 1], [1, 1], [1, -1]]);
+    let w_c = arr2(&[[1, 1, 1, 0, 1], [0, 0, 1, 0, -1]]);
+    let mut layer = dense("a", w_b, w_c);
+    layer.coefficients[2] = 0;
+    layer.coefficient_shifts[4] = 8;
+    // Row 0 is alive; 1 is a zero row of W_b, 2 has a zero coefficient, nobody reads 3, 4 always rounds to 0.
+    assert_eq!(left(&model(vec![layer])), [(vec![0], vec![0, 1])]);
+}
+
+#[test]
+fn a_product_that_always_rounds_to_one_goes_into_the_bias() {
+    // The hidden value is 12..=15, and 3 · 12 / 32 rounds to 1 as 3 · 15 / 32 does.
+    let mut first = dense("first", arr2(&[[1]]), arr2(&[[1]]));
+    first.bias[0] = 48;
+    let mut second = dense("second", arr2(&[[1]]), arr2(&[[-1]]));
+    second.coefficient_shifts[0] = 5;
+    let model = model(vec![requantised(first), second]);
+    assert_eq!(left(&model)[1], (vec![], vec![0]));
+    for x in 0..16 {
+        assert_eq!(golden::infer(&model, &[x]).unwrap(), [-1]);
+        assert_eq!(ir::interpret(&lower(&model).unwrap(), &[x]).unwrap().last(), Some(&vec![-1]));
+    }
+}
+
+#[test]
+fn death_spreads_through_layers_both_ways() {
+    // Of the first layer's outputs, 0 is read by a row that is read; 1 by a row that nobody reads; 2 by nobody; 3 is always
+    // saturated, and read: its part of the second layer's first product is a constant.
+    let mut first = dense("first", Array2::eye(4), Array2::eye(4));
+    first.bias = arr1(&[0, 0, 0, 1000]);
+    let mut second = dense("second", arr2(&[[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 1]]), arr2(&[[1, 0, 1], [0, 0, 0]]));
+    second.bias = arr1(&[0, 7]);
+    let model = model(vec![requantised(first), second]);
+    assert_eq!(left(&model), [(vec![0], vec![0]), (vec![0], vec![0, 1])]);
+    let dataflow = lower(&model).unwrap();
+    assert!(matches!(&dataflow.layers[1].ops[1].kind, ir::OpKind::Offset { constants } if constants == &[15]));
+    for x in [[0, 0, 0, 0], [15, 15, 15, 15], [9, 1, 2, 3]] {
+        assert_eq!(ir::interpret(&dataflow, &x).unwrap().last(), Some(&golden::infer(&model, &x).unwrap()));
+    }
+}
+
+#[test]
+fn a_network_without_any_live_product_still_compiles() {
+    let first = dense("first", Array2::zeros((2, 3)), Array2::zeros((2, 2)));
+    let second = dense("second", Array2::eye(2), Array2::eye(2));
+    let compiled = compile(&model(vec![requantised(first), second]), &Options::default(), &|_| {}, &|| false).unwrap();
+    let streamed = |layer: usize, x: &[i64]| {
+        let layer = &compiled.layers[layer];
+        schedule::simulate(&layer.circuit, &layer.pipeline, &[x.to_vec()])
+    };
+    assert_eq!(streamed(0, &[1, 2, 3]), [[0]]);
+    assert_eq!(streamed(1, &[0]), [[0, 0]]);
+    assert_eq!(Figures::new(&compiled).total.multipliers, 0);
+}
+
+#[test]
+fn a_width_overflow_names_layer_and_row() {
+    let mut layer = dense("wide", arr2(&[[0], [1]]), arr2(&[[1, 1]]));
+    layer.coefficient_shifts[1] = -31;
+    let mut model = model(vec![layer]);
+    model.input.format.bits = 30;
+    let text = lower(&model).unwrap_err().to_string();
+    assert!(text.starts_with("error[input]: layer `wide`, product: row 1 can reach"), "{text}");
+}
+
+#[test]
+fn options_out_of_range_are_refused() {
+    for schedule in [
+        schedule::Options { adders_per_stage: 0, multiplier_latency: 3 },
+        schedule::Options { adders_per_stage: 1, multiplier_latency: 0 },
+        schedule::Options { adders_per_stage: 1, multiplier_latency: 5 },
+    ] {
+        let options = Options { schedule, ..Options::default() };
+        let error = compile(&random_model(&models::small()), &options, &|_| {}, &|| false).unwrap_err();
+        assert_eq!(error.kind(), Kind::Input);
+    }
+}
+
+#[test]
+fn progress_counts_every_step_and_an_interruption_ends_it() {
+    let model = random_model(&models::small());
+    let seen = Mutex::new(vec![]);
+    compile(&model, &Options::default(), &|p| seen.lock().unwrap().push((p.done, p.total)), &|| false).unwrap();
+    let mut seen = seen.into_inner().unwrap();
+    seen.sort_unstable();
+    assert_eq!(seen, (1..=8).map(|done| (done, 8)).collect::<Vec<_>>());
+
+    let steps = AtomicUsize::new(0);
+    let count = |_: strassenc::compile::Progress| {
+        steps.fetch_add(1, Ordering::Relaxed);
+    };
+    let stop = || steps.load(Ordering::Relaxed) >= 2;
+    assert_eq!(compile(&model, &Options::default(), &count, &stop).unwrap_err().kind(), Kind::Interrupted);
+}
+
+fn compiled_with_threads(recipe: &Recipe, threads: usize) -> Compiled {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| compile(&random_model(recipe), &Options::default(), &|_| {}, &|| false)).unwrap()
+}
+
+proptest! {
+    #![proptest_config(strassenc_tests::property(32, 9))]
+
+    #[test]
+    fn the_result_does_not_depend_on_the_number_of_threads(recipe in recipes()) {
+        let (a, b) = (compiled_with_threads(&recipe, 1), compiled_with_threads(&recipe, 4));
+        prop_assert_eq!(&a.dataflow, &b.dataflow);
+        for (a, b) in a.layers.iter().zip(&b.layers) {
+            prop_assert_eq!((&a.circuit, &a.pipeline), (&b.circuit, &b.pipeline));
+        }
+        prop_assert_eq!(Figures::new(&a), Figures::new(&b));
+    }
+
+    #[test]
+    fn figures_add_up(recipe in recipes()) {
+        let model = random_model(&recipe);
+        let compiled = compile(&model, &Options::default(), &|_| {}, &|| false).unwrap();
+        let figures = Figures::new(&compiled);
+        for (layer, ir) in figures.layers.iter().zip(&compiled.dataflow.layers) {
+            prop_assert_eq!(layer.multipliers, ir.multiplications());
+            prop_assert_eq!(layer.multipliers, layer.products.iter().map(|p| p.count).sum::<usize>());
+            prop_assert!(layer.multipliers <= layer.budget);
+            prop_assert!(layer.wb.adders <= layer.wb.naive_adders && layer.wc.adders <= layer.wc.naive_adders);
+        }
+        let text = serde_json::to_string(&figures).unwrap();
+        let back: Figures = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(back, figures);
+    }
+}

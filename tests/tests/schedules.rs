@@ -1,0 +1,124 @@
+//! Schedules are the best there are, and pipelines lose nothing under stalls.
+
+use proptest::prelude::*;
+use strassenc::circuit::{Circuit, Node, NodeId, Op, Term};
+use strassenc::compile::{Options, compile};
+use strassenc::interval::Interval;
+use strassenc::schedule::{self, Pipeline, Simulator, Stage};
+use strassenc_runtime::Format;
+use strassenc_tests::{inputs, random_model, recipes};
+
+/// A random graph of operations; only its structure and its widths matter.
+fn circuits() -> impl Strategy<Value = Circuit> {
+    let node = (0u32..6, any::<prop::sample::Index>(), any::<prop::sample::Index>(), 1u32..=9);
+    (1usize..=3, prop::collection::vec(node, 1..=6)).prop_map(|(inputs, nodes)| {
+        let mut circuit = Circuit {
+            name: "random".into(),
+            input_format: Format { signed: false, bits: 1, frac: 0 },
+            output_format: Format { signed: true, bits: 32, frac: 0 },
+            nodes: vec![],
+            inputs: (0..inputs as u32).map(NodeId).collect(),
+            outputs: vec![],
+        };
+        let push = |circuit: &mut Circuit, op, width| {
+            let name = format!("n_{}", circuit.nodes.len());
+            let interval = Interval::new(0, (1i64 << width) - 1);
+            circuit.nodes.push(Node { name, op, interval, width, signed: false, origin: String::new() });
+        };
+        for i in 0..inputs as u32 {
+            push(&mut circuit, Op::Input(i), 4);
+        }
+        for (kind, a, b, width) in nodes {
+            let n = circuit.nodes.len();
+            let [a, b] = [a, b].map(|index| NodeId(index.index(n) as u32));
+            let op = match kind {
+                0 => Op::Multiply { x: a, coefficient: 3, coefficient_bits: 4, shift: 0, row: 0 },
+                1 => Op::Offset { x: Term::plain(a), constant: 0, shift: 1 },
+                2 => Op::Offset { x: Term::plain(a), constant: 1, shift: 0 },
+                3 => Op::Clamp { x: a, lo: 0, hi: 1 },
+                _ => Op::Add(Term::plain(a), Term::plain(b)),
+            };
+            push(&mut circuit, op, width);
+        }
+        let readers = circuit.readers();
+        let unread = |i: &usize| readers[*i].is_empty() && !matches!(circuit.nodes[*i].op, Op::Input(_));
+        circuit.outputs = (0..circuit.nodes.len()).filter(unread).map(|i| NodeId(i as u32)).collect();
+        circuit
+    })
+}
+
+fn options() -> impl Strategy<Value = schedule::Options> {
+    (1u32..=3, 1u32..=2)
+        .prop_map(|(adders_per_stage, multiplier_latency)| schedule::Options { adders_per_stage, multiplier_latency })
+}
+
+/// The least register bits of all schedules of this latency, by trying them all.
+fn least(circuit: &Circuit, options: &schedule::Options, pipeline: &mut Pipeline, from: usize) -> Option<u64> {
+    if from == circuit.nodes.len() {
+        return schedule::verify(circuit, pipeline, options).is_ok().then(|| pipeline.register_bits(circuit));
+    }
+    let op = &circuit.nodes[from].op;
+    let first = op.operands().map(|x| pipeline.available[x.index()].0).max().unwrap_or(0);
+    let last = if matches!(op, Op::Input(_)) { 0 } else { pipeline.stages - 1 };
+    let try_stage = |stage| {
+        let mut pipeline = pipeline.clone();
+        pipeline.available[from] = Stage(stage);
+        least(circuit, options, &mut pipeline, from + 1)
+    };
+    (first..=last).filter_map(try_stage).min()
+}
+
+proptest! {
+    #![proptest_config(strassenc_tests::property(300, 7))]
+
+    #[test]
+    fn no_schedule_of_any_latency_up_to_ours_is_better(circuit in circuits(), options in options()) {
+        let pipeline = schedule::schedule(&circuit, &options).unwrap();
+        schedule::verify(&circuit, &pipeline, &options).unwrap();
+        let all = |stages| {
+            let mut all = Pipeline { stages, ..pipeline.clone() };
+            least(&circuit, &options, &mut all, 0)
+        };
+        prop_assert_eq!(all(pipeline.stages), Some(pipeline.register_bits(&circuit)));
+        if pipeline.stages > 1 {
+            prop_assert_eq!(all(pipeline.stages - 1), None);
+        }
+    }
+
+    #[test]
+    fn stalls_and_bubbles_lose_nothing(recipe in recipes(), options in options(), pattern in prop::collection::vec(any::<(bool, bool)>(), 1..40)) {
+        let model = random_model(&recipe);
+        let compiled = compile(&model, &Options { schedule: options, ..Options::default() }, &|_| {}, &|| false).unwrap();
+        let layer = &compiled.layers[0];
+        let vectors = inputs(&model, 4, recipe.seed);
+        let wanted = schedule::simulate(&layer.circuit, &layer.pipeline, &vectors);
+        let mut simulator = Simulator::new(&layer.circuit, &layer.pipeline);
+        let (mut sent, mut got) = (0, vec![]);
+        let ready_always = [(true, true)];
+        // The pattern, then nothing but readiness until all is out.
+        let idle = vectors.len() + layer.pipeline.stages as usize;
+        for &(offer, ready) in pattern.iter().cycle().take(20 * idle).chain(ready_always.iter().cycle().take(idle + vectors.len())) {
+            let input = if offer { vectors.get(sent) } else { None };
+            let clock = simulator.clock(input.map(Vec::as_slice), ready);
+            sent += usize::from(clock.ready && input.is_some());
+            if ready {
+                got.extend(clock.output);
+            }
+        }
+        prop_assert_eq!(got, wanted);
+    }
+}
+
+#[test]
+fn the_first_result_comes_after_the_latency_and_then_one_each_clock() {
+    let recipe = strassenc_tests::Recipe { seed: 1, ..strassenc_tests::models::small() };
+    let model = random_model(&recipe);
+    let compiled = compile(&model, &Options::default(), &|_| {}, &|| false).unwrap();
+    let layer = &compiled.layers[0];
+    let mut simulator = Simulator::new(&layer.circuit, &layer.pipeline);
+    let x = vec![0; model.input.elements()];
+    let outputs: Vec<bool> =
+        (0..layer.pipeline.stages + 5).map(|_| simulator.clock(Some(&x), true).output.is_some()).collect();
+    assert_eq!(outputs.iter().position(|output| *output), Some(layer.pipeline.stages as usize));
+    assert!(outputs[layer.pipeline.stages as usize..].iter().all(|output| *output));
+}
