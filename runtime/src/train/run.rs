@@ -257,3 +257,44 @@ fn collapse(summary: &Summary) -> impl Iterator<Item = String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collapsed_layers_are_told() {
+        let layer = |rows, w_b_nonzeros| LayerSummary {
+            name: "dense_0".into(),
+            inputs: 64,
+            budget: 32,
+            rows,
+            outputs: 10,
+            w_b_nonzeros,
+            w_c_nonzeros: 100,
+            density: 0.05,
+        };
+        let told = |layer: LayerSummary| {
+            let layers = vec![layer];
+            let (float_accuracy, integer_accuracy, reduction) = (0.9, 0.9, 0.9);
+            let (test_samples, multiplications, dense_multiplications) = (10, 10, 100);
+            let summary = Summary {
+                float_accuracy,
+                integer_accuracy,
+                test_samples,
+                multiplications,
+                dense_multiplications,
+                reduction,
+                layers,
+            };
+            collapse(&summary).next()
+        };
+        assert_eq!(told(layer(32, 400)), None);
+        assert_eq!(told(layer(16, 400)), None);
+        let expected = "layer dense_0 collapsed: 15 of 32 rows are left, with 400 nonzeros of W_b (density 0.050); lower \
+                        `threshold` or r";
+        assert_eq!(told(layer(15, 400)).as_deref(), Some(expected));
+        assert!(told(layer(32, 40)).is_some());
+        assert!(told(layer(0, 0)).is_some());
+    }
+}

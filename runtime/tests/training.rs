@@ -1,0 +1,276 @@
+//! Training runs as a user sees them: what is in the folder, what may interrupt it, and that its integers are golden's.
+
+use ndarray::{Array2, s};
+use std::path::Path;
+use strassenc_runtime::data::{self, DataSet, Split};
+use strassenc_runtime::model::{Layer, Model};
+use strassenc_runtime::train::{self, Checkpoint, Epoch, Observer, Progress, Start, Summary};
+use strassenc_runtime::{Error, Kind, Network, golden, model_file};
+
+fn digits() -> DataSet {
+    data::load("digits", Path::new("/nowhere")).unwrap()
+}
+
+fn network(edit: impl Fn(&mut Network)) -> Network {
+    let text = "name = \"small\"\ninput = { shape = [8, 8], bits = 5, frac = 4 }\nlayers = [\
+        { dense = { units = 12, r = 20 } }, \"relu\", { dense = { units = 10, r = 16 } }]\n\
+        [train]\nvalidation = 0.1\nfull = { epochs = 2, learning_rate = 1e-2 }\nternary = { epochs = 2, learning_rate = 1e-2 }\nfrozen.epochs = 1\n";
+    let mut network = Network::parse("small.toml", text).unwrap();
+    edit(&mut network);
+    network
+}
+
+/// Stops the run after as many steps.
+struct Stop {
+    after: usize,
+    warnings: Vec<String>,
+}
+
+impl Stop {
+    fn never() -> Self {
+        Stop { after: usize::MAX, warnings: Vec::new() }
+    }
+}
+
+impl Observer for Stop {
+    fn step(&mut self, _: &Progress, _: usize, _: usize) -> bool {
+        self.after -= 1;
+        self.after > 0
+    }
+
+    fn epoch(&mut self, _: &Epoch) {}
+
+    fn warn(&mut self, warning: &str) {
+        self.warnings.push(warning.into());
+    }
+}
+
+fn train(network: &Network, data: &DataSet, folder: &Path) -> Result<(Summary, Model), Error> {
+    train::run(network, data, folder, Start::New, &mut Stop::never())
+}
+
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = (folder.read_dir().unwrap())
+        .map(|f| f.unwrap())
+        .map(|f| (f.file_name().into_string().unwrap(), std::fs::read(f.path()).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn interrupted_and_resumed_is_uninterrupted() {
+    let (data, network) = (digits(), network(|_| ()));
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    train(&network, &data, &whole).unwrap();
+    let mut start = Start::New;
+    let mut interruptions = 0;
+    // 20 steps an epoch: within epochs, at their ends, and across phases.
+    loop {
+        let mut stop = Stop { after: [7, 13, 20, 9, 24][interruptions % 5], warnings: Vec::new() };
+        match train::run(&network, &data, &parts, start, &mut stop) {
+            Ok(_) => break,
+            Err(e) => assert_eq!(e.kind(), Kind::Interrupted, "{e}"),
+        }
+        start = Start::Resume;
+        interruptions += 1;
+    }
+    assert_eq!(interruptions, 7);
+    let names: Vec<_> = contents(&whole).into_iter().map(|f| f.0).collect();
+    assert_eq!(names, ["checkpoint.safetensors", "curves.svg", "metrics.csv", "model.safetensors", "network.toml"]);
+    assert!(contents(&whole) == contents(&parts));
+    // A run that is done gives its result again.
+    train::run(&network, &data, &parts, Start::Resume, &mut Stop::never()).unwrap();
+    assert!(contents(&whole) == contents(&parts));
+}
+
+#[test]
+fn threads_do_not_change_a_bit_and_the_seed_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = digits();
+    // Wide enough for products to be cut into pieces.
+    let wide = |seed| {
+        network(|n| {
+            n.train.seed = seed;
+            n.train.batch = 256;
+            n.layers[0] = strassenc_runtime::network::Layer::Dense(strassenc_runtime::network::Dense {
+                units: 100,
+                r: 200,
+                threshold: None,
+            });
+        })
+    };
+    let run = |name: &str, threads, seed| {
+        let path = folder.path().join(name);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| train(&wide(seed), &data, &path)).unwrap();
+        std::fs::read(path.join("model.safetensors")).unwrap()
+    };
+    let one = run("one", 1, 5);
+    assert!(one == run("three", 3, 5));
+    assert!(one != run("seed", 1, 6));
+}
+
+#[test]
+fn the_trained_network_is_golden_s_integer_for_integer() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = digits();
+    let (summary, model) = train(&network(|_| ()), &data, &folder.path().join("run")).unwrap();
+    assert_eq!(model_file::load(&folder.path().join("run/model.safetensors")).unwrap(), model);
+    let y = train::fake_quantised(&model, data.test.x.mapv(f64::from).view()).unwrap();
+    let inputs = data::integers(&data.test.x, model.input.format).unwrap();
+    let Some(Layer::Dense(last)) = model.layers.last() else { unreachable!() };
+    let mut correct = 0;
+    for ((input, y), label) in inputs.rows().into_iter().zip(y.rows()).zip(&data.test.labels) {
+        let integers = golden::infer(&model, &input.to_vec()).unwrap();
+        assert_eq!(y.mapv(|v| (v * 2f64.powi(last.product_frac)) as i64).to_vec(), integers);
+        correct += usize::from(golden::argmax(&integers) == *label as usize);
+    }
+    assert_eq!(correct as f64 / data.test.len() as f64, summary.integer_accuracy);
+    assert!(summary.integer_accuracy > 0.8, "{}", summary.integer_accuracy);
+
+    let float = Checkpoint::load(&folder.path().join("run/checkpoint.safetensors")).unwrap();
+    let y = float.float_outputs(data.test.x.view()).unwrap();
+    let best = |row: ndarray::ArrayView1<f32>| (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+    let correct = y.rows().into_iter().zip(&data.test.labels).filter(|(y, l)| best(y.view()) == **l as usize).count();
+    assert_eq!(correct as f64 / data.test.len() as f64, summary.float_accuracy);
+    assert!((summary.float_accuracy - summary.integer_accuracy).abs() < 0.03, "{summary:?}");
+}
+
+#[test]
+fn inputs_that_never_change_get_no_gates() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut data = digits();
+    data.train.x.slice_mut(s![.., 20]).fill(0.5);
+    let dead: Vec<usize> =
+        (0..64).filter(|&j| data.train.x.column(j).iter().all(|&v| v == data.train.x[[0, j]])).collect();
+    assert!(dead.len() > 1 && dead.contains(&20), "{dead:?}");
+    let (_, model) = train(&network(|_| ()), &data, &folder.path().join("run")).unwrap();
+    let Layer::Dense(first) = &model.layers[0];
+    for j in 0..64 {
+        assert_eq!(first.w_b.column(j).iter().all(|&w| w == 0), dead.contains(&j), "input {j}");
+    }
+}
+
+#[test]
+fn what_the_user_has_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, network) = (digits(), network(|n| n.train.full.epochs = 1));
+    let told = |result: Result<(Summary, Model), Error>, part: &str| {
+        let text = result.map(|_| ()).unwrap_err().to_string();
+        assert!(text.contains(part), "{text}");
+    };
+    let path = folder.path().join("mine");
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(path.join("letter.txt"), "dear").unwrap();
+    for start in [Start::New, Start::Overwrite] {
+        let result = train::run(&network, &data, &path, start, &mut Stop::never());
+        told(result, "exists and is not a training run");
+    }
+    let result = train::run(&network, &data, &path, Start::Resume, &mut Stop::never());
+    told(result, "holds no training run to resume");
+    assert_eq!(contents(&path), [("letter.txt".to_owned(), b"dear".to_vec())]);
+
+    let path = folder.path().join("run");
+    train(&network, &data, &path).unwrap();
+    let before = contents(&path);
+    told(train(&network, &data, &path), "holds a training run already");
+    let other = Network { name: "other".into(), ..network.clone() };
+    told(train::run(&other, &data, &path, Start::Resume, &mut Stop::never()), "another network description");
+    let mut less = data.clone();
+    less.train.x[[3, 30]] += 1.0;
+    told(train::run(&network, &less, &path, Start::Resume, &mut Stop::never()), "is not the one");
+    assert!(before == contents(&path));
+    train::run(&network, &data, &path, Start::Overwrite, &mut Stop::never()).unwrap();
+    assert!(before == contents(&path));
+}
+
+#[test]
+fn data_that_do_not_fit_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |network: &Network, data: &DataSet| {
+        train(network, data, &folder.path().join("run")).map(|_| ()).unwrap_err().to_string()
+    };
+    let (data, network) = (digits(), network(|_| ()));
+    let shape = DataSet { shape: vec![64], ..data.clone() };
+    assert_eq!(
+        told(&network, &shape),
+        "error[input]: network `small`: takes inputs of shape [8, 8], data set `digits` has [64]\n  \
+         help: set `shape = [64]` under `input`"
+    );
+    let classes = DataSet { classes: 11, ..data.clone() };
+    assert_eq!(
+        told(&network, &classes),
+        "error[input]: network `small`: has 10 outputs, data set `digits` has 11 classes\n  \
+         help: set `units = 11` in the last layer"
+    );
+    let mut nan = data.clone();
+    nan.train.x[[7, 3]] = f32::NAN;
+    assert_eq!(told(&network, &nan), "error[input]: sample 7, element 3: is NaN, not a number");
+    let flat = DataSet { train: Split { x: Array2::ones((50, 64)), labels: vec![0; 50] }, ..data.clone() };
+    assert!(told(&network, &flat).contains("every input is the same in all training samples"));
+    let one = DataSet { train: data.train.take(1), ..data };
+    assert!(told(&network, &one).contains("every input is the same"));
+    assert!(!folder.path().join("run").exists(), "nothing is left behind");
+}
+
+#[test]
+fn a_diverged_loss_is_one_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = network(|n| {
+        n.train.optimiser = strassenc_runtime::network::Optimiser::Sgd;
+        n.train.full.learning_rate = 1e3;
+        n.train.full.epochs = 200;
+        n.train.weight_decay = 1e3;
+    });
+    let text = train(&network, &digits(), &folder.path().join("run")).map(|_| ()).unwrap_err().to_string();
+    assert!(text.starts_with("error[input]: training, phase full, epoch "), "{text}");
+    assert!(text.contains("training diverged") && text.contains("lower `learning_rate` of `full`"), "{text}");
+}
+
+#[test]
+fn inputs_outside_the_format_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = network(|n| n.input.frac = 6);
+    let mut watch = Stop::never();
+    train::run(&network, &digits(), &folder.path().join("run"), Start::New, &mut watch).unwrap();
+    assert!(watch.warnings[0].contains("% of the input values lie outside 0 to 0.484375"), "{:?}", watch.warnings);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_told_and_never_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    train(&network(|_| ()), &digits(), &run).unwrap();
+    let good = std::fs::read(run.join("checkpoint.safetensors")).unwrap();
+    let path = folder.path().join("bad.safetensors");
+    let load = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Checkpoint::load(&path).map(|_| ())
+    };
+    load(&good).unwrap();
+    for length in [0, 7, 8, 100, 1000, good.len() / 2, good.len() - 1] {
+        let text = load(&good[..length]).unwrap_err().to_string();
+        assert!(text.contains("bad.safetensors: is not a usable checkpoint"), "{text}");
+    }
+    let header = 8 + u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
+    let mut refused = 0;
+    for at in (0..header).step_by(3) {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x11;
+        refused += usize::from(load(&bytes).is_err());
+    }
+    assert!(refused * 10 > header / 3 * 8, "{refused} of {} refused", header / 3);
+    let replaced = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let at = good.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+        let mut bytes = good.clone();
+        bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+        load(&bytes).unwrap_err().to_string()
+    };
+    assert!(replaced("\\\"version\\\":1", "\\\"version\\\":7").contains("checkpoint of version 7"));
+    assert!(replaced("\\\"r\\\":20", "\\\"r\\\":21").contains("has shape"));
+    assert!(replaced("\\\"r\\\":20", "\\\"r\\\": 0").contains("out of range"));
+    assert!(load(std::fs::read(run.join("model.safetensors")).unwrap().as_slice()).is_err());
+}
