@@ -8,6 +8,7 @@ mod expression;
 mod layer;
 mod names;
 pub mod signature;
+mod testbench;
 
 pub use signature::Signature;
 
@@ -62,6 +63,7 @@ pub fn emit(compiled: &Compiled, options: &Options) -> Result<Emitted> {
         primitives(compiled).map(|(name, text)| File { path: file(name), text: text.into() }).collect();
     files.extend(layers);
     files.push(File { path: file(&signature.top), text: core::emit(&signature, options.clock_enable, &provenance)? });
+    files.extend(testbench::emit(&compiled.model, &signature, options.clock_enable, &provenance)?);
     files.push(File { path: FILE_LIST.into(), text: signature.files.join("\n") + "\n" });
     files.push(File { path: signature::FILE.into(), text: signature.to_json() });
     Ok(Emitted { signature, files })
@@ -72,7 +74,7 @@ pub fn emit(compiled: &Compiled, options: &Options) -> Result<Emitted> {
 pub struct Emitted {
     /// Its promises.
     pub signature: Signature,
-    /// The Verilog, `files.f` and `signature.json`.
+    /// The Verilog, the testbench with its vectors, `files.f` and `signature.json`.
     pub files: Vec<File>,
 }
 
@@ -147,6 +149,7 @@ fn signature(compiled: &Compiled, options: &Options, provenance: &Provenance) ->
         tool: provenance.tool.clone(),
         model: provenance.model.clone(),
         model_sha256: provenance.model_sha256.clone(),
+        testbench: modules.take(format!("{top}_tb"), "testbench"),
         ports: ports(&input, &output, options.clock_enable),
         // A register at each end, and one between any two layers.
         latency: layers.iter().map(|layer| layer.latency).sum::<u32>() + layers.len() as u32 + 1,

@@ -38,6 +38,8 @@ pub struct Signature {
     pub ii: u32,
     /// The layers in order.
     pub layers: Vec<Layer>,
+    /// The testbench module; it is in a file of its name with `.v`, and reads two `.hex` files beside it.
+    pub testbench: String,
     /// Verilog files of the core in the order tools want them, the testbench excluded; as in `files.f`.
     pub files: Vec<String>,
 }

@@ -1,0 +1,118 @@
+//! A self-checking testbench for any simulator, with golden's answers.
+
+use super::File;
+use super::names::Provenance;
+use super::signature::{Signature, Stream};
+use askama::Template;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use strassenc_runtime::{Error, Model, Result, golden};
+
+/// Random vectors beside the corners.
+const RANDOM: usize = 26;
+
+/// The testbench and its two files of beats.
+///
+/// # Errors
+/// Where golden refuses a vector, or the template fails: a bug of ours.
+pub(super) fn emit(model: &Model, signature: &Signature, clken: bool, provenance: &Provenance) -> Result<Vec<File>> {
+    let module = &signature.testbench;
+    let vectors = vectors(model);
+    let outputs = vectors.iter().map(|v| golden::infer(model, v)).collect::<Result<Vec<_>>>()?;
+    let (input_file, output_file) = (format!("{module}_input.hex"), format!("{module}_output.hex"));
+    let template = Testbench {
+        header: provenance.header(module, "a self-checking testbench"),
+        module,
+        s: signature,
+        clken,
+        vectors: vectors.len(),
+        input_file: &input_file,
+        output_file: &output_file,
+    };
+    let text = template.render().map_err(|e| Error::internal("template of the testbench", e))? + "\n";
+    Ok(vec![
+        File { path: format!("{module}.v"), text },
+        File { path: input_file.clone(), text: beats(&signature.input, &vectors) },
+        File { path: output_file.clone(), text: beats(&signature.output, &outputs) },
+    ])
+}
+
+#[derive(Template)]
+#[template(path = "testbench.v")]
+struct Testbench<'a> {
+    header: String,
+    module: &'a str,
+    s: &'a Signature,
+    clken: bool,
+    vectors: usize,
+    input_file: &'a str,
+    output_file: &'a str,
+}
+
+/// Corners (all least, all greatest, zeros, both ends in turn, the first and the last element alone at an end), then random
+/// vectors, every other one of the ends only. Always the same for a model's input.
+fn vectors(model: &Model) -> Vec<Vec<i64>> {
+    let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
+    let alternating = |a: i64, b: i64| (0..n).map(|i| if i % 2 == 0 { a } else { b }).collect();
+    let alone = |i: usize, v: i64| {
+        let mut x = vec![0; n];
+        x[i] = v;
+        x
+    };
+    let mut vectors = vec![
+        vec![lo; n],
+        vec![hi; n],
+        vec![0; n],
+        alternating(lo, hi),
+        alternating(hi, lo),
+        alone(0, hi),
+        alone(n - 1, lo),
+    ];
+    vectors.push(alone(n - 1, hi));
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    for k in 0..RANDOM {
+        let ends = k % 2 == 0;
+        let element = |_| match (ends, rng.random_bool(0.5)) {
+            (true, false) => lo,
+            (true, true) => hi,
+            (false, _) => rng.random_range(lo..=hi),
+        };
+        vectors.push((0..n).map(element).collect());
+    }
+    vectors
+}
+
+/// One beat per line, as `$readmemh` reads it: the last lane first.
+fn beats(stream: &Stream, vectors: &[Vec<i64>]) -> String {
+    let digits = 2 * stream.element_bytes;
+    // An element has at most 8 bytes.
+    let mask = u64::MAX >> (64 - 8 * stream.element_bytes);
+    let mut text = String::new();
+    for vector in vectors {
+        for beat in 0..stream.beats {
+            for lane in (0..stream.beat_elements).rev() {
+                let v = vector.get(beat * stream.beat_elements + lane).copied().unwrap_or(0);
+                text += &format!("{:0digits$x}", v as u64 & mask);
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::signature::Vector;
+    use super::*;
+    use strassenc_runtime::Format;
+
+    #[test]
+    fn beats_have_element_0_in_the_low_digits() {
+        let vector = |bits| Vector { elements: 3, format: Format { signed: true, bits, frac: 0 } };
+        let v = vec![vec![1, -2, 3]];
+        assert_eq!(beats(&Stream::new(vector(5), None), &v), "03fe01\n");
+        assert_eq!(beats(&Stream::new(vector(9), None), &v), "0003fffe0001\n");
+        assert_eq!(beats(&Stream::new(vector(5), Some(2)), &v), "fe01\n0003\n");
+        assert_eq!(beats(&Stream::new(vector(54), Some(1)), &v), "00000000000001\nfffffffffffffe\n00000000000003\n");
+    }
+}
