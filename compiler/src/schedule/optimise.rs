@@ -1,7 +1,7 @@
 //! The schedule with the least register bits among those with the least latency. Exact.
 //!
-//! The stages obey difference constraints only: `stage(v) ≥ stage(u) + k`. The register bits, `Σ width · (last reading -
-//! stage)`, are an L♮-convex function of the stages, so that steepest descent ends in the optimum (Murota, Discrete Convex
+//! The stages obey difference constraints only: `stage(v) ≥ stage(u) + k`. The register bits, `Σ bits · (last reading -
+//! stage)` over the nodes and the parts of their delay lines, are an L♮-convex function of the stages, so that steepest descent ends in the optimum (Murota, Discrete Convex
 //! Analysis, 2003, ch. 10): from the earliest schedule on, move that set of nodes one stage later that saves the most, until
 //! none saves anything. Finding the set is a [closure problem](super::closure). Each round moves a node at most one stage, and
 //! none beyond the optimum, so that there are no more rounds than stages (Murota and Shioura 2014).
@@ -117,17 +117,61 @@ impl Arcs {
     }
 }
 
+/// A part of a node's delay line: so many bits, kept until the last of these readers.
+struct Line {
+    bits: u32,
+    readers: Vec<NodeId>,
+}
+
+/// The delay line of each node as layers of bits: those that all readers need, then those that fewer need, and so on.
+/// `None` for an output, which is kept to the end whoever reads it, and for a constant, which has no registers.
+fn lines(circuit: &Circuit) -> Vec<Option<Vec<Line>>> {
+    let mut readings: Vec<Vec<(u32, NodeId)>> = vec![vec![]; circuit.nodes.len()];
+    for (reader, node) in circuit.iter() {
+        for operand in node.op.operands() {
+            let width = circuit.node(operand).width;
+            let bits = node.op.needed_bits(operand, node.width).map_or(width, |bits| bits.min(width));
+            readings[operand.index()].push((bits, reader));
+        }
+    }
+    let line = |mut readings: Vec<(u32, NodeId)>| {
+        readings.sort_unstable();
+        readings.dedup();
+        let mut lines = vec![];
+        let mut below = 0;
+        for (i, &(bits, _)) in readings.iter().enumerate() {
+            if bits > below {
+                lines.push(Line {
+                    bits: bits - below,
+                    readers: readings[i..].iter().map(|(_, reader)| *reader).collect(),
+                });
+                below = bits;
+            }
+        }
+        lines
+    };
+    let mut lines: Vec<Option<Vec<Line>>> = readings.into_iter().map(|readings| Some(line(readings))).collect();
+    let constants = circuit.iter().filter(|(_, node)| matches!(node.op, Op::Constant(_))).map(|(id, _)| id);
+    for id in constants.chain(circuit.outputs.iter().copied()) {
+        lines[id.index()] = None;
+    }
+    lines
+}
+
 /// Moves sets of nodes later as long as that saves register bits.
 fn descend(circuit: &Circuit, options: &Options, arcs: &Arcs, mut stages: Vec<u32>, latest: &[u32]) -> Vec<u32> {
-    let readers = circuit.readers();
+    let lines = lines(circuit);
     let delays: Vec<u32> = circuit.nodes.iter().map(|node| latency(&node.op, options.multiplier_latency)).collect();
-    let mut is_output = vec![false; circuit.nodes.len()];
-    circuit.outputs.iter().for_each(|output| is_output[output.index()] = true);
     loop {
         let mut closure = Closure::default();
-        let items: Vec<Option<u32>> = (stages.iter().zip(latest).zip(&circuit.nodes))
-            .map(|((stage, latest), node)| (stage < latest).then(|| closure.item(node.width.into())))
-            .collect();
+        let mut items: Vec<Option<u32>> = vec![None; stages.len()];
+        for (u, node) in circuit.nodes.iter().enumerate() {
+            if stages[u] < latest[u] {
+                // One stage later: each bit of its delay line is kept one stage less.
+                let bits = lines[u].as_ref().map_or(node.width, |lines| lines.iter().map(|line| line.bits).sum());
+                items[u] = Some(closure.item(bits.into()));
+            }
+        }
         for (v, arcs) in arcs.before.iter().enumerate() {
             for &(u, k) in arcs {
                 if let (Some(from), Some(to)) = (items[u.index()], items[v])
@@ -137,17 +181,13 @@ fn descend(circuit: &Circuit, options: &Options, arcs: &Arcs, mut stages: Vec<u3
                 }
             }
         }
-        for (u, node) in circuit.nodes.iter().enumerate() {
-            if matches!(node.op, Op::Constant(_)) || is_output[u] {
-                // No registers, or kept to the end whoever reads it.
-                continue;
-            }
-            // When one of its last readers moves, the value is kept one stage longer.
-            let read = |v: &&NodeId| stages[v.index()] - delays[v.index()];
-            let Some(until) = readers[u].iter().map(|v| read(&v)).max() else { continue };
-            let last: Vec<u32> =
-                readers[u].iter().filter(|v| read(v) == until).filter_map(|v| items[v.index()]).collect();
-            let cost = -i64::from(node.width);
+        for line in lines.iter().flatten().flatten() {
+            // When one of its last readers moves, they are kept one stage longer.
+            let read = |v: &NodeId| stages[v.index()] - delays[v.index()];
+            let until = line.readers.iter().map(read).max();
+            let last = line.readers.iter().filter(|v| Some(read(v)) == until).filter_map(|v| items[v.index()]);
+            let last: Vec<u32> = last.collect();
+            let cost = -i64::from(line.bits);
             match last[..] {
                 [] => {}
                 [only] => closure.add_weight(only, cost),
