@@ -7,7 +7,6 @@ use strassenc_runtime::{Error, Result};
 ///
 /// # Errors
 /// Where neither `STRASSENC_HOME` nor `HOME` is set.
-#[allow(dead_code)]
 pub fn home() -> Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty());
     if let Some(home) = variable("STRASSENC_HOME") {

@@ -14,6 +14,7 @@ mod spec;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::model::Model;
 use ndarray::{Array2, Axis, s};
 use std::path::Path;
 
@@ -66,6 +67,27 @@ impl DataSet {
     /// Number of elements of a sample.
     pub fn elements(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// Checks that `model` can be fed with the samples and can tell the classes apart.
+    ///
+    /// # Errors
+    /// Where the number of elements differs, or there are more classes than outputs.
+    pub fn check_fits(&self, model: &Model) -> Result<()> {
+        let place = format!("data set `{}`", self.name);
+        if self.elements() != model.input.elements() {
+            return Err(Error::input(
+                place,
+                format_args!("has samples of shape {:?}, the network takes {:?}", self.shape, model.input.shape),
+            ));
+        }
+        if self.classes > model.outputs() {
+            return Err(Error::input(
+                place,
+                format_args!("has {} classes, the network {} outputs", self.classes, model.outputs()),
+            ));
+        }
+        Ok(())
     }
 
     fn validate(&self) -> Result<()> {
