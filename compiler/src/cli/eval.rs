@@ -2,7 +2,7 @@
 
 use super::{INTERRUPTED, home};
 use comfy_table::{CellAlignment, Table, presets};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use strassenc::tools::Tools;
 use strassenc_runtime::data::{self, DataSet, npy};
 use strassenc_runtime::model::Layer;
 use strassenc_runtime::train::{self, Checkpoint};
-use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file};
+use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, onnx};
 
 /// Accuracy of golden and float, side by side
 ///
@@ -22,10 +22,10 @@ use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file};
 /// Exit status: 1 where the fake-quantised outputs differ from golden's.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  strassenc eval runs/digits                              a run folder, on the data it was trained on
+  strassenc eval runs/digits                       on the data it was trained on
   strassenc eval model.safetensors --data mnist --samples 1000
   strassenc eval runs/mnist --data mnist:FOLDER --json
-  strassenc eval runs/mnist --vectors FOLDER              keep inputs and outputs as .npy, for a program of your own")]
+  strassenc eval runs/mnist --vectors FOLDER       and keep what another program can check")]
 pub struct Args {
     /// A model file, or a folder that holds model.safetensors
     #[arg(value_name = "MODEL")]
@@ -36,7 +36,7 @@ pub struct Args {
     /// Only the first N samples of the test split
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
-    /// Write inputs.npy, outputs.npy (both int64, [samples, elements]) and labels.npy into this folder
+    /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample) and model.onnx into this folder
     #[arg(long, value_name = "FOLDER")]
     vectors: Option<PathBuf>,
     /// Print JSON
@@ -119,11 +119,11 @@ pub fn run(args: Args) -> Result<()> {
         model: path,
     };
     if let Some(folder) = &args.vectors {
-        let labels = Array2::from_shape_fn((split.len(), 1), |(i, _)| i64::from(split.labels[i]));
-        for (name, array) in [("inputs", inputs.view()), ("outputs", outputs.view())] {
-            files::write(&folder.join(name).with_extension("npy"), &npy::to_bytes(&array))?;
-        }
-        files::write(&folder.join("labels.npy"), &npy::to_bytes(&labels.index_axis(Axis(1), 0)))?;
+        let labels: Array1<i64> = split.labels.iter().map(|l| i64::from(*l)).collect();
+        files::write(&folder.join("inputs.npy"), &npy::to_bytes(&inputs))?;
+        files::write(&folder.join("outputs.npy"), &npy::to_bytes(&outputs))?;
+        files::write(&folder.join("labels.npy"), &npy::to_bytes(&labels))?;
+        onnx::save(&model, &folder.join("model.onnx"))?;
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("eval", e))?);
@@ -169,7 +169,7 @@ pub(super) fn golden_outputs(model: &Model, inputs: ArrayView2<i64>, tools: &Too
         if INTERRUPTED.load(Ordering::Relaxed) {
             return Err(Error::new(Kind::Interrupted, "eval", "interrupted by the user"));
         }
-        z.assign(&ndarray::Array1::from(golden::infer(model, &x.to_vec())?));
+        z.assign(&Array1::from(golden::infer(model, &x.to_vec())?));
         bar.inc(1);
         Ok(())
     });

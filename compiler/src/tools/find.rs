@@ -5,7 +5,7 @@ use super::{Finished, Tools};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use strassenc_runtime::{Error, Result, files};
+use strassenc_runtime::{Error, Result, data, files};
 
 /// The oldest Verilator that our harness and flags work with.
 const VERILATOR: (u32, u32) = (5, 6);
@@ -372,9 +372,7 @@ impl Tools {
         let Origin::Data(package) = component.origin else {
             return Err(Error::internal(component.name, "is not a data set"));
         };
-        let system = Path::new("/usr/share/datasets").join(component.name);
-        let folders = [self.data_folder(component.name), system];
-        match folders.into_iter().find(|f| idx_files(f).is_some()) {
+        match data::installed(component.name, self.home()) {
             Some(path) => {
                 let version = match package {
                     DataPackage::Npm(name) | DataPackage::Debian(name) => name.to_string(),

@@ -172,6 +172,8 @@ fn label_classes(tables: &[Table]) -> Result<Vec<Vec<u32>>> {
 mod tests {
     use super::super::load;
     use crate::{DataSet, Result};
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
     use std::path::Path;
 
     fn load_text(text: &[u8], options: &str) -> Result<DataSet> {
@@ -252,5 +254,14 @@ mod tests {
         }
         assert!(load_text(b"1,2,\xff\n", "").unwrap_err().to_string().contains("UTF-8"));
         assert!(load_text(b"\x1f\x8b\x08\x00", "").unwrap_err().to_string().contains("damaged gzip"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(2), ..Default::default() })]
+
+        #[test]
+        fn noise_never_panics(noise in "[0-9a-z,;\"\n\r\t. \\-é]{0,60}", label in prop::option::of("[a-c0-3]{0,2}")) {
+            let _ = super::parse("noise".into(), noise.as_bytes(), label.as_deref(), 0);
+        }
     }
 }

@@ -107,6 +107,8 @@ fn parse(content: &[u8]) -> std::result::Result<(Vec<usize>, &[u8]), String> {
 #[cfg(test)]
 mod tests {
     use super::super::load;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
     use std::io::Write;
     use std::path::Path;
 
@@ -209,5 +211,14 @@ mod tests {
         }
         let e = load(&format!("mnist:{}", folder.path().display()), Path::new("/nowhere")).unwrap_err().to_string();
         assert!(e.contains("this is not mnist"), "{e}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(2), ..Default::default() })]
+
+        #[test]
+        fn noise_never_panics(axes in 0u8..9, noise in prop::collection::vec(prop_oneof![Just(0u8), any::<u8>()], 0..60)) {
+            let _ = super::parse(&[&[0, 0, 8, axes], &noise[..]].concat());
+        }
     }
 }

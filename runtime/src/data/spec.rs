@@ -1,21 +1,25 @@
 //! The text that names a data set on the command line.
 
 use super::{DataSet, arrays, csv, digits, find, idx};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, closest};
 use std::path::{Path, PathBuf};
 
 /// What [`load`](super::load) understands, for `--help`.
 pub const GRAMMAR: &str = "\
-digits                     8×8 handwritten digits, built in
-mnist, fashion-mnist       where installed; mnist:FOLDER and fashion-mnist:FOLDER read another folder
-idx:FOLDER                 {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz
-npy:FOLDER                 x_train.npy, y_train.npy, x_test.npy, y_test.npy
-npy:XTRAIN,YTRAIN,XTEST,YTEST
-                           four files by name; samples on the first axis, labels are classes from 0
-csv:FILE[,TESTFILE]        one sample a line, an optional header; with one file, every fifth sample of each class is tested
+digits               8×8 handwritten digits, built in
+mnist                where installed; mnist:FOLDER reads another folder
+fashion-mnist        likewise
+idx:FOLDER           {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz
+npy:FOLDER           x_train.npy, y_train.npy, x_test.npy, y_test.npy: samples on
+                     the first axis of x, classes from 0 in y
+npy:X,Y,XTEST,YTEST  four files by name
+csv:FILE[,TESTFILE]  a sample a line, an optional header; of one file, every fifth
+                     sample of each class is a test sample
 Options follow after commas:
-  label=NAME|N             the label's column in a CSV file, by its header or counted from 1; default: the last
-  frac=N                   real value = number · 2^-N; default: 8 for bytes (IDX and uint8 arrays: pixels), else 0";
+label=NAME|N         column of the label in a CSV file, by its header or counted
+                     from 1; default: the last
+frac=N               real value = number · 2^-N; default: 8 for bytes (IDX files,
+                     uint8 arrays: pixels), else 0";
 
 /// What a text asks for.
 #[derive(Debug)]
@@ -64,7 +68,11 @@ pub fn parse(spec: &str) -> Result<Source> {
         "npy" => return fail(format!("npy takes a folder or four files, {count} are given")),
         "csv" if matches!(count, 1 | 2) => Source::Csv { files, label, frac: frac.unwrap_or(0) },
         "csv" => return fail(format!("csv takes one or two files, {count} are given")),
-        _ => return fail(format!("`{kind}` is no data set")),
+        _ => {
+            let kinds = ["digits", "mnist", "fashion-mnist", "idx", "npy", "csv"];
+            let near = closest(kind, kinds).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+            return fail(format!("`{kind}` is no data set{near}"));
+        }
     })
 }
 
@@ -97,7 +105,7 @@ mod tests {
     fn what_is_not_in_the_grammar_is_refused() {
         for (spec, cause) in [
             ("", "`` is no data set"),
-            ("mnst", "`mnst` is no data set"),
+            ("mnst", "`mnst` is no data set: did you mean `mnist`?"),
             ("digits:here", "takes no path"),
             ("mnist:", "empty path"),
             ("mnist:a,b", "one folder, 2 are given"),
