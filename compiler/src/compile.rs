@@ -83,6 +83,17 @@ pub enum Step {
 
 const STEPS_PER_LAYER: usize = 4;
 
+/// A matrix to be shared.
+#[derive(Clone, Copy, Debug)]
+pub struct Problem<'a> {
+    /// Number of its layer.
+    pub layer: usize,
+    /// Which of the layer's matrices.
+    pub role: Role,
+    /// `[n_out, n_in]`, without dead rows and columns.
+    pub matrix: &'a Matrix,
+}
+
 /// Compiles a model. The result does not depend on the number of threads.
 ///
 /// `progress` is called after each step, from any thread. `stop` is polled; once it says so, the compilation ends early.
@@ -97,7 +108,22 @@ pub fn compile(
     progress: &(dyn Fn(Progress) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Compiled> {
-    options.schedule.validate()?;
+    let share = |problem: Problem| adder_graph::share_until(problem.matrix, &options.share, stop);
+    compile_with(model, &options.schedule, &share, progress, stop)
+}
+
+/// Like [`compile`], with the adder graphs from `share`, whatever it does: they are proved.
+///
+/// # Errors
+/// As [`compile`]; [`Kind::Mismatch`] where a graph is not that of its matrix.
+pub fn compile_with(
+    model: &Model,
+    schedule: &schedule::Options,
+    share: &(dyn Fn(Problem) -> Solution + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Compiled> {
+    schedule.validate()?;
     let dataflow = lower(model)?;
     ir::verify(&dataflow).map_err(|e| e.within("after lower"))?;
     let done = AtomicUsize::new(0);
@@ -109,33 +135,33 @@ pub fn compile(
     };
     let layers = (0..dataflow.layers.len())
         .into_par_iter()
-        .map(|number| layer(&dataflow, number, options, &step, stop))
+        .map(|number| layer(&dataflow, number, schedule, share, &step))
         // The first layer's error, whichever thread comes first.
         .collect::<Vec<_>>()
         .into_iter()
         .collect::<Result<Vec<_>>>()?;
-    Ok(Compiled { model: model.clone(), schedule: options.schedule, dataflow, layers })
+    Ok(Compiled { model: model.clone(), schedule: *schedule, dataflow, layers })
 }
 
 fn layer(
     dataflow: &Dataflow,
     number: usize,
-    options: &Options,
+    schedule: &schedule::Options,
+    share: &(dyn Fn(Problem) -> Solution + Sync),
     step: &(dyn Fn(&str, Step) -> Result<()> + Sync),
-    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<CompiledLayer> {
     let layer = &dataflow.layers[number];
     let name = layer.name.as_str();
-    let share = |wanted: Role| {
+    let solved = |wanted: Role| {
         let lost = || Error::internal("share", format_args!("layer `{name}` has no matrix {wanted:?}"));
         let (role, matrix) = layer.matrices().find(|(role, _)| *role == wanted).ok_or_else(lost)?;
-        let solution = adder_graph::share_until(matrix, &options.share, stop);
+        let solution = share(Problem { layer: number, role, matrix });
         let pass = || format!("after share, layer `{name}`, {role}");
         adder_graph::prove(&solution.graph, matrix).map_err(|e| e.within(pass()))?;
         step(name, Step::Share(role))?;
         Ok(SharedMatrix { role, matrix: matrix.clone(), solution })
     };
-    let (wb, wc) = rayon::join(|| share(Role::Wb), || share(Role::Wc));
+    let (wb, wc) = rayon::join(|| solved(Role::Wb), || solved(Role::Wc));
     let (wb, wc) = (wb?, wc?);
 
     let circuit = circuit::build(dataflow, number, &[&wb.solution.graph, &wc.solution.graph])?;
@@ -143,8 +169,8 @@ fn layer(
     circuit::prove(&circuit, layer).map_err(|e| e.within("after build"))?;
     step(name, Step::Circuit)?;
 
-    let pipeline = schedule::schedule(&circuit, &options.schedule)?;
-    schedule::verify(&circuit, &pipeline, &options.schedule).map_err(|e| e.within("after schedule"))?;
+    let pipeline = schedule::schedule(&circuit, schedule)?;
+    schedule::verify(&circuit, &pipeline, schedule).map_err(|e| e.within("after schedule"))?;
     step(name, Step::Schedule)?;
     Ok(CompiledLayer { name: name.into(), wb, wc, circuit, pipeline })
 }
