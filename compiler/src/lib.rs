@@ -5,6 +5,7 @@
 //! `synth`, `witness` and `tools`.
 
 pub mod adder_graph;
+pub mod build;
 pub mod check;
 pub mod circuit;
 pub mod compile;

@@ -1,11 +1,205 @@
 //! `strassenc verilog`.
 
-use strassenc_runtime::{Error, Result};
+use super::INTERRUPTED;
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use strassenc::build::{self, Options, Record};
+use strassenc::compile::{Compiled, Step};
+use strassenc::figures::LayerFigures;
+use strassenc_runtime::{Error, Model, Result, model_file};
 
 /// Lower, prove, schedule and emit a model as Verilog
+///
+/// Every matrix becomes a graph of shared additions, which is proved equal to it; every live row of a layer one multiplier.
+/// The same model and options give the same bytes on any number of threads, unless a time limit ends the search.
 #[derive(clap::Args)]
-pub struct Args {}
+#[command(after_help = "Examples:
+  strassenc verilog runs/digits                          the run's model, into build/digits
+  strassenc verilog model.safetensors -o core            into the folder core
+  strassenc verilog runs/mnist --adders-per-stage 2      fewer registers and clocks, longer paths
+  strassenc verilog runs/mnist --effort 3 --time-limit 60
+  strassenc verilog runs/mnist --beat-elements 8 --aclken
 
-pub fn run(_args: Args) -> Result<()> {
-    Err(Error::internal("verilog", "not written yet"))
+The folder holds the Verilog (files.f lists it), signature.json (ports, beats, latency), a testbench with golden's answers
+for any simulator, and build.json. `strassenc simulate`, `report` and `check` take it from there.")]
+pub struct Args {
+    /// A model file, or a run folder of `strassenc train`
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// The build folder [default: build/NAME]
+    #[arg(short, long, value_name = "BUILD")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    options: BuildArgs,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What decides a build.
+#[derive(clap::Args)]
+pub(super) struct BuildArgs {
+    /// Additions on a path between two registers
+    #[arg(long, value_name = "N", default_value_t = Options::default().adders_per_stage)]
+    adders_per_stage: u32,
+    /// Clocks from a multiplier's operand to its rounded product, 1 to 4
+    #[arg(long, value_name = "L", default_value_t = Options::default().multiplier_latency)]
+    multiplier_latency: u32,
+    /// Elements of a beat on both streams [default: the whole vector, or equal beats of at most 512 bytes]
+    #[arg(long, value_name = "N")]
+    beat_elements: Option<usize>,
+    /// How hard to search for common sums, 0 to 3
+    #[arg(long, value_name = "E", default_value_t = Options::default().effort)]
+    effort: u8,
+    /// Largest depth of a matrix in additions
+    #[arg(long, value_name = "D")]
+    max_depth: Option<u32>,
+    /// Seconds after which the search ends with what it has
+    #[arg(long, value_name = "SECONDS")]
+    time_limit: Option<f64>,
+    /// Seed of the search
+    #[arg(long, default_value_t = Options::default().seed)]
+    seed: u64,
+    /// Add a clock enable, aclken
+    #[arg(long)]
+    aclken: bool,
+}
+
+impl From<BuildArgs> for Options {
+    fn from(args: BuildArgs) -> Self {
+        let BuildArgs {
+            adders_per_stage,
+            multiplier_latency,
+            beat_elements,
+            effort,
+            max_depth,
+            time_limit,
+            seed,
+            aclken,
+        } = args;
+        Options { adders_per_stage, multiplier_latency, beat_elements, effort, max_depth, time_limit, seed, aclken }
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    build: &'a Path,
+    seconds: f64,
+    #[serde(flatten)]
+    record: &'a Record,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let options = Options::from(args.options);
+    options.validate()?;
+    let model = load(&args.model)?;
+    let folder = args.output.unwrap_or_else(|| Path::new("build").join(&model.name));
+    let began = Instant::now();
+    let (record, _) = write(&model, &options, &folder)?;
+    let seconds = began.elapsed().as_secs_f64();
+    if args.json {
+        let report = Report { build: &folder, seconds, record: &record };
+        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("verilog", e))?);
+    } else {
+        println!("{}", table(&record));
+        println!("{} in {seconds:.1} s", folder.display());
+    }
+    Ok(())
+}
+
+/// The model in a file or in a run folder.
+fn load(path: &Path) -> Result<Model> {
+    let file = if path.is_dir() { path.join(build::MODEL) } else { path.into() };
+    model_file::load(&file)
+}
+
+/// Compiles with progress on stderr and writes the build folder.
+pub(super) fn write(model: &Model, options: &Options, folder: &Path) -> Result<(Record, Compiled)> {
+    build::check_replaceable(folder)?;
+    let compiled = compile(model, options)?;
+    let record = build::write(folder, &compiled, options)?;
+    Ok((record, compiled))
+}
+
+fn compile(model: &Model, options: &Options) -> Result<Compiled> {
+    let style = ProgressStyle::with_template("{prefix:10} {bar:30} {pos}/{len} {msg} {elapsed}")
+        .map_err(|e| Error::internal("progress", e))?;
+    let bar = ProgressBar::new(0).with_style(style).with_prefix("compiling");
+    // Drawn on a terminal only; the sharing of a large matrix is one long step.
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let deadline = options.time_limit.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.min(1e9)));
+    let progress = |p: strassenc::compile::Progress| {
+        bar.set_length(p.total as u64);
+        bar.set_position(p.done as u64);
+        bar.set_message(match p.step {
+            Step::Share(role) => format!("{}: {role} shared and proved", p.layer),
+            Step::Circuit => format!("{}: circuit proved", p.layer),
+            Step::Schedule => format!("{}: scheduled", p.layer),
+        });
+    };
+    let stop = || INTERRUPTED.load(Ordering::Relaxed);
+    let hurry = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let compiled = build::compile(model, options, &progress, &stop, &hurry);
+    bar.finish_and_clear();
+    compiled
+}
+
+fn table(record: &Record) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header([
+        "layer",
+        "shape",
+        "multipliers",
+        "of budget",
+        "dense",
+        "adders",
+        "unshared",
+        "latency",
+        "registers",
+        "LUTs ~",
+    ]);
+    let row = |l: &LayerFigures| {
+        [
+            l.name.clone(),
+            format!("{}x{}", l.inputs, l.outputs),
+            l.multipliers.to_string(),
+            l.budget.to_string(),
+            l.dense_multiplications.to_string(),
+            (l.wb.adders + l.wc.adders).to_string(),
+            (l.wb.naive_adders + l.wc.naive_adders).to_string(),
+            l.latency.to_string(),
+            l.register_bits.to_string(),
+            l.luts.to_string(),
+        ]
+    };
+    for layer in &record.figures.layers {
+        table.add_row(row(layer));
+    }
+    let t = &record.figures.total;
+    table.add_row([
+        "total".into(),
+        String::new(),
+        t.multipliers.to_string(),
+        t.budget.to_string(),
+        t.dense_multiplications.to_string(),
+        t.adders.to_string(),
+        t.naive_adders.to_string(),
+        t.latency.to_string(),
+        t.register_bits.to_string(),
+        t.luts.to_string(),
+    ]);
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    format!(
+        "{table}\n{} multiplications instead of {}: reduced by {:.2} %",
+        t.multipliers,
+        t.dense_multiplications,
+        100.0 * t.reduction
+    )
 }

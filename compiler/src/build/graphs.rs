@@ -1,0 +1,123 @@
+//! `adder_graphs.json`: the adder graphs of a build, so that opening it needs no search.
+
+use crate::adder_graph::{AdderGraph, Node, NodeId, Solution, Term};
+use crate::compile::{Compiled, Problem};
+use crate::ir::Role;
+use serde::{Deserialize, Serialize};
+use strassenc_runtime::{Error, Result};
+
+/// The schema of the file.
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    schema: u32,
+    layers: Vec<Layer>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Layer {
+    name: String,
+    wb: Graph,
+    wc: Graph,
+}
+
+/// Nodes are numbered: the inputs first, then the additions.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Graph {
+    inputs: u32,
+    additions: Vec<[Part; 2]>,
+    outputs: Vec<Option<Part>>,
+}
+
+/// `±node · 2^shift`.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    node: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    shift: u32,
+    #[serde(default, skip_serializing_if = "is_false")]
+    negate: bool,
+}
+
+fn is_zero(v: &u32) -> bool {
+    *v == 0
+}
+
+fn is_false(v: &bool) -> bool {
+    !v
+}
+
+/// The text of the file.
+pub(super) fn to_json(compiled: &Compiled) -> String {
+    let layers = compiled.layers.iter().map(|layer| Layer {
+        name: layer.name.clone(),
+        wb: Graph::from(&layer.wb.solution.graph),
+        wc: Graph::from(&layer.wc.solution.graph),
+    });
+    let file = File { schema: SCHEMA, layers: layers.collect() };
+    // Plain data with string keys always serialises.
+    serde_json::to_string(&file).expect("graphs are plain data") + "\n"
+}
+
+/// The graphs of a build.
+pub(super) struct Graphs(Vec<Layer>);
+
+impl Graphs {
+    /// Reads the file; what the graphs compute is for the proof to check.
+    ///
+    /// # Errors
+    /// Where the text is not such a file.
+    pub fn parse(text: &[u8]) -> Result<Self> {
+        let file: File = serde_json::from_slice(text).map_err(|e| Error::input("adder graphs", e))?;
+        if file.schema != SCHEMA {
+            let cause = format_args!("schema {}; this version reads schema {SCHEMA}", file.schema);
+            return Err(Error::input("adder graphs", cause));
+        }
+        Ok(Graphs(file.layers))
+    }
+
+    /// The graph of a matrix; one without inputs, which the proof refuses, where there is none that could be it.
+    pub fn get(&self, problem: Problem) -> Solution {
+        let graph = self.0.get(problem.layer).map(|layer| match problem.role {
+            Role::Wb => &layer.wb,
+            Role::Wc => &layer.wc,
+        });
+        let graph = match graph.filter(|graph| graph.inputs as usize == problem.matrix.ncols()) {
+            Some(graph) => AdderGraph::from(graph),
+            None => AdderGraph { nodes: vec![], inputs: usize::MAX, outputs: vec![] },
+        };
+        Solution { graph, method: "as recorded" }
+    }
+}
+
+impl From<&AdderGraph> for Graph {
+    fn from(graph: &AdderGraph) -> Self {
+        let part = |t: &Term| Part { node: t.node.0, shift: t.shift, negate: t.negate };
+        let addition = |node: &Node| match node {
+            Node::Input(_) => None,
+            Node::Add(a, b) => Some([part(a), part(b)]),
+        };
+        Graph {
+            inputs: graph.inputs as u32,
+            additions: graph.nodes.iter().filter_map(addition).collect(),
+            outputs: graph.outputs.iter().map(|t| t.as_ref().map(part)).collect(),
+        }
+    }
+}
+
+impl From<&Graph> for AdderGraph {
+    fn from(graph: &Graph) -> Self {
+        let term = |p: Part| Term { node: NodeId(p.node), shift: p.shift, negate: p.negate };
+        let additions = graph.additions.iter().map(|[a, b]| Node::Add(term(*a), term(*b)));
+        AdderGraph {
+            nodes: (0..graph.inputs).map(Node::Input).chain(additions).collect(),
+            inputs: graph.inputs as usize,
+            outputs: graph.outputs.iter().map(|p| p.map(term)).collect(),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The build folder: what `strassenc verilog` writes and what `simulate`, `report` and `check` open.
+//!
+//! Everything in it follows from the model and the options in `build.json`; the adder graphs are kept beside them, since a
+//! search may have taken long, or ended at a time limit.
+
+mod graphs;
+mod open;
+
+pub use open::{Build, is_build};
+
+use crate::adder_graph::{self, Effort, Solution};
+use crate::compile::{self, Compiled, Problem, Progress};
+use crate::emit::{self, TOOL};
+use crate::figures::Figures;
+use crate::schedule;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use strassenc_runtime::{Error, Model, Result, files, model_file};
+
+/// The schema of `build.json` that this version writes and reads.
+pub const SCHEMA: u32 = 1;
+
+/// Name of the record.
+pub const RECORD: &str = "build.json";
+
+/// Name of the model.
+pub const MODEL: &str = "model.safetensors";
+
+/// Name of the adder graphs.
+pub const GRAPHS: &str = "adder_graphs.json";
+
+/// `build.json`: what a build folder is made of and what its core costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// [`TOOL`] of the version that wrote it.
+    pub tool: String,
+    /// The model's hash, as [`model_file::sha256`] gives it.
+    pub model_sha256: String,
+    /// What was asked for.
+    pub options: Options,
+    /// SHA-256 of every other file, by name.
+    pub files: BTreeMap<String, String>,
+    /// What the core costs.
+    pub figures: Figures,
+}
+
+/// Everything that decides a build, beside the model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// Additions on a path between registers, at least 1.
+    pub adders_per_stage: u32,
+    /// Clocks from a multiplier's operand to its rounded product, 1..=4.
+    pub multiplier_latency: u32,
+    /// How hard to search for common sums, 0..=3.
+    pub effort: u8,
+    /// Largest depth of an adder graph.
+    pub max_depth: Option<u32>,
+    /// Seed of the search.
+    pub seed: u64,
+    /// Seconds after which the search ends with what it has; what that is depends on the machine.
+    pub time_limit: Option<f64>,
+    /// Elements of a beat; none: see [`Stream::new`](emit::signature::Stream::new).
+    pub beat_elements: Option<usize>,
+    /// Whether the core has a clock enable.
+    pub aclken: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (share, schedule) = (adder_graph::Options::default(), schedule::Options::default());
+        Options {
+            adders_per_stage: schedule.adders_per_stage,
+            multiplier_latency: schedule.multiplier_latency,
+            effort: share.effort.0,
+            max_depth: share.max_depth,
+            seed: share.seed,
+            time_limit: None,
+            beat_elements: None,
+            aclken: false,
+        }
+    }
+}
+
+impl fmt::Display for Options {
+    /// As on the command line of `strassenc verilog`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Options { adders_per_stage, multiplier_latency, effort, seed, .. } = self;
+        write!(
+            f,
+            "--adders-per-stage {adders_per_stage} --multiplier-latency {multiplier_latency} --effort {effort} --seed {seed}"
+        )?;
+        if let Some(depth) = self.max_depth {
+            write!(f, " --max-depth {depth}")?;
+        }
+        if let Some(seconds) = self.time_limit {
+            write!(f, " --time-limit {seconds}")?;
+        }
+        if let Some(elements) = self.beat_elements {
+            write!(f, " --beat-elements {elements}")?;
+        }
+        if self.aclken {
+            write!(f, " --aclken")?;
+        }
+        Ok(())
+    }
+}
+
+impl Options {
+    /// Checks the ranges of the fields.
+    ///
+    /// # Errors
+    /// Where one is out of range.
+    pub fn validate(&self) -> Result<()> {
+        self.schedule().validate()?;
+        if self.effort > 3 {
+            return Err(Error::input("effort", format_args!("{} is not within 0..=3", self.effort)));
+        }
+        if self.beat_elements == Some(0) {
+            return Err(Error::input("beat elements", "a beat needs at least one element"));
+        }
+        if let Some(seconds) = self.time_limit.filter(|s| !(s.is_finite() && *s >= 0.0)) {
+            return Err(Error::input("time limit", format_args!("{seconds} is not a number of seconds")));
+        }
+        Ok(())
+    }
+
+    /// Those of the search for common sums.
+    pub fn share(&self) -> adder_graph::Options {
+        adder_graph::Options { effort: Effort(self.effort), max_depth: self.max_depth, seed: self.seed }
+    }
+
+    /// Those of the schedule.
+    pub fn schedule(&self) -> schedule::Options {
+        schedule::Options { adders_per_stage: self.adders_per_stage, multiplier_latency: self.multiplier_latency }
+    }
+
+    /// Those of the emission.
+    pub fn emit(&self) -> emit::Options {
+        emit::Options { beat_elements: self.beat_elements, clock_enable: self.aclken, command: self.to_string() }
+    }
+}
+
+/// Compiles a model as `options` say.
+///
+/// `progress` and `stop` are those of [`compile::compile`]; once `hurry` says so (a time limit: the caller has the clock), the
+/// search for common sums ends with what it has.
+///
+/// # Errors
+/// As [`compile::compile`], and where an option is out of range.
+pub fn compile(
+    model: &Model,
+    options: &Options,
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+    hurry: &(dyn Fn() -> bool + Sync),
+) -> Result<Compiled> {
+    options.validate()?;
+    let wanted = options.share();
+    let end = || stop() || hurry();
+    let share = |problem: Problem| -> Solution { adder_graph::share_until(problem.matrix, &wanted, &end) };
+    compile::compile_with(model, &options.schedule(), &share, progress, stop)
+}
+
+/// Writes the build folder of a compiled model, atomically; a build folder that is already there is replaced.
+///
+/// # Errors
+/// - [`Kind::Io`](strassenc_runtime::Kind::Io) where `folder` holds anything that strassenc did not write, or cannot be
+///   written; what was there is untouched then;
+/// - as [`emit::emit`].
+pub fn write(folder: &Path, compiled: &Compiled, options: &Options) -> Result<Record> {
+    open::check_replaceable(folder)?;
+    let (record, contents) = contents(compiled, options)?;
+    let named = contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    // Checked just before, with a message of its own.
+    files::write_folder(folder, named, |folder| open::check_replaceable(folder).is_ok())?;
+    Ok(record)
+}
+
+/// Every file of a build folder with its name; equal models and options give equal bytes.
+///
+/// # Errors
+/// As [`emit::emit`].
+pub fn contents(compiled: &Compiled, options: &Options) -> Result<(Record, Vec<(String, Vec<u8>)>)> {
+    let emitted = emit::emit(compiled, &options.emit())?;
+    let mut contents: Vec<(String, Vec<u8>)> =
+        emitted.files.into_iter().map(|file| (file.path, file.text.into_bytes())).collect();
+    contents.push((MODEL.into(), model_file::to_bytes(&compiled.model)?));
+    contents.push((GRAPHS.into(), graphs::to_json(compiled).into_bytes()));
+    let record = Record {
+        schema: SCHEMA,
+        tool: TOOL.into(),
+        model_sha256: emitted.signature.model_sha256,
+        options: options.clone(),
+        files: contents.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect(),
+        figures: Figures::new(compiled),
+    };
+    // Plain data with string keys always serialises.
+    let json = serde_json::to_string_pretty(&record).expect("a record is plain data") + "\n";
+    contents.push((RECORD.into(), json.into_bytes()));
+    Ok((record, contents))
+}
+
+/// Fails where [`write`] would not replace what is at `folder`, so that long work need not begin.
+///
+/// # Errors
+/// As [`write`].
+pub fn check_replaceable(folder: &Path) -> Result<()> {
+    open::check_replaceable(folder)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,170 @@
+//! Reading a build folder back, distrustfully.
+
+use super::graphs::Graphs;
+use super::{GRAPHS, MODEL, RECORD, Record, SCHEMA, sha256};
+use crate::compile::{Compiled, compile_with};
+use crate::emit::signature;
+use crate::emit::{Signature, TOOL};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use strassenc_runtime::{Error, Model, Result, files, model_file};
+
+/// A build folder, every file of it as it was written.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// `build.json`.
+    pub record: Record,
+    /// The model, so that golden is at hand.
+    pub model: Model,
+    /// The promises of the core.
+    pub signature: Signature,
+    graphs: Vec<u8>,
+}
+
+impl Build {
+    /// Opens a build folder.
+    ///
+    /// # Errors
+    /// Where there is none, where a file is missing, damaged or changed, or where the files do not belong together; the
+    /// error names the file.
+    pub fn open(folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            let cause = if folder.exists() { "is a file, not a build folder" } else { "does not exist" };
+            return Err(Error::io(folder, cause).help("write one with `strassenc verilog MODEL -o BUILD`"));
+        }
+        let path = folder.join(RECORD);
+        if !path.exists() {
+            return Err(Error::input(folder.display(), format_args!("holds no {RECORD}: it is not a build folder"))
+                .help("write one with `strassenc verilog MODEL -o BUILD`"));
+        }
+        let record = parse(&path, &files::read(&path)?)?;
+        let mut contents = BTreeMap::new();
+        for (name, hash) in &record.files {
+            let path = folder.join(name);
+            if !path.exists() {
+                return Err(again(Error::input(path.display(), "is missing")));
+            }
+            let bytes = files::read(&path)?;
+            if sha256(&bytes) != *hash {
+                return Err(again(Error::input(path.display(), "is not as it was written: damaged or changed")));
+            }
+            contents.insert(name.as_str(), bytes);
+        }
+        let mut take = |name: &str| {
+            let missing = || again(Error::input(path.display(), format_args!("lists no {name}")));
+            contents.remove(name).ok_or_else(missing)
+        };
+        let model = model_file::from_bytes(&take(MODEL)?).map_err(|e| e.within(folder.join(MODEL).display()))?;
+        let place = folder.join(signature::FILE);
+        let signature = Signature::parse(&take(signature::FILE)?, place.display())?;
+        let graphs = take(GRAPHS)?;
+        let hash = model_file::sha256(&model)?;
+        for (name, recorded) in [(RECORD, &record.model_sha256), (signature::FILE, &signature.model_sha256)] {
+            if *recorded != hash {
+                let cause = format_args!("is of the model {recorded}, but {MODEL} is {hash}");
+                return Err(again(Error::input(folder.join(name).display(), cause)));
+            }
+        }
+        if let Some(name) = signature.files.iter().find(|name| !record.files.contains_key(*name)) {
+            return Err(again(Error::input(path.display(), format_args!("lists no {name}"))));
+        }
+        Ok(Build { folder: folder.into(), record, model, signature, graphs })
+    }
+
+    /// The Verilog files in the order tools want them, the testbench excluded.
+    pub fn verilog(&self) -> Vec<PathBuf> {
+        self.signature.files.iter().map(|name| self.folder.join(name)).collect()
+    }
+
+    /// The circuits and pipelines that the Verilog was written from: compiled again from the recorded adder graphs, with
+    /// every check.
+    ///
+    /// # Errors
+    /// Where another version wrote the folder, or the graphs are not those of the model.
+    pub fn compiled(&self) -> Result<Compiled> {
+        if self.record.tool != TOOL {
+            let cause = format_args!("was written by {}, this is {TOOL}", self.record.tool);
+            return Err(again(Error::input(self.folder.display(), cause)));
+        }
+        let place = self.folder.join(GRAPHS);
+        let graphs = Graphs::parse(&self.graphs).map_err(|e| again(e.within(place.display())))?;
+        let share = |problem: crate::compile::Problem| graphs.get(problem);
+        compile_with(&self.model, &self.record.options.schedule(), &share, &|_| {}, &|| false)
+            .map_err(|e| e.within(place.display()))
+    }
+}
+
+fn again(error: Error) -> Error {
+    error.help("write the build folder anew with `strassenc verilog MODEL -o BUILD`")
+}
+
+fn parse(path: &Path, text: &[u8]) -> Result<Record> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        schema: u32,
+    }
+    let fail = |cause: String| again(Error::input(path.display(), cause));
+    let unreadable = |e: serde_json::Error| fail(format!("is not the record of a build: {e}"));
+    let Versioned { schema } = serde_json::from_slice(text).map_err(unreadable)?;
+    if schema != SCHEMA {
+        return Err(fail(format!("has schema {schema}; this version reads schema {SCHEMA}")));
+    }
+    let record: Record = serde_json::from_slice(text).map_err(unreadable)?;
+    if let Some(name) = record.files.keys().find(|name| !is_plain(name)) {
+        return Err(fail(format!("lists the file {name:?}, which cannot be part of a build folder")));
+    }
+    record.options.validate().map_err(|e| again(e.within(path.display())))?;
+    Ok(record)
+}
+
+/// Whether a name stays within the folder.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+}
+
+/// Whether `folder` holds the record of a build.
+pub fn is_build(folder: &Path) -> bool {
+    record_of_ours(folder).is_some()
+}
+
+fn record_of_ours(folder: &Path) -> Option<Ours> {
+    let ours: Ours = serde_json::from_slice(&std::fs::read(folder.join(RECORD)).ok()?).ok()?;
+    ours.tool.starts_with("strassenc ").then_some(ours)
+}
+
+/// What a record of any schema holds.
+#[derive(Deserialize)]
+struct Ours {
+    tool: String,
+    #[serde(default)]
+    files: BTreeMap<String, String>,
+}
+
+/// See [`super::check_replaceable`].
+pub(super) fn check_replaceable(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let left_alone = |cause: String| {
+        Err(Error::io(folder, format_args!("{cause}, so it is left alone"))
+            .help("name another folder, or move that away"))
+    };
+    if !folder.is_dir() {
+        return left_alone("is a file".into());
+    }
+    let entries = std::fs::read_dir(folder)
+        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
+        .map_err(|e| Error::io(folder, format_args!("cannot be read: {e}")))?;
+    let mut names: Vec<String> = entries.iter().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    let Some(ours) = record_of_ours(folder) else {
+        return if names.is_empty() { Ok(()) } else { left_alone("was not made by strassenc".into()) };
+    };
+    match names.iter().find(|name| *name != RECORD && !ours.files.contains_key(*name)) {
+        Some(name) => left_alone(format!("holds {name}, which strassenc did not write")),
+        None => Ok(()),
+    }
+}
