@@ -183,14 +183,16 @@ pub fn write(folder: &Path, compiled: &Compiled, options: &Options) -> Result<Re
     Ok(record)
 }
 
-/// Every file of a build folder with its name; equal models and options give equal bytes.
+/// Names and bytes of files.
+pub type Contents = Vec<(String, Vec<u8>)>;
+
+/// Every file of a build folder; equal models and options give equal bytes.
 ///
 /// # Errors
 /// As [`emit::emit`].
-pub fn contents(compiled: &Compiled, options: &Options) -> Result<(Record, Vec<(String, Vec<u8>)>)> {
+pub fn contents(compiled: &Compiled, options: &Options) -> Result<(Record, Contents)> {
     let emitted = emit::emit(compiled, &options.emit())?;
-    let mut contents: Vec<(String, Vec<u8>)> =
-        emitted.files.into_iter().map(|file| (file.path, file.text.into_bytes())).collect();
+    let mut contents: Contents = emitted.files.into_iter().map(|file| (file.path, file.text.into_bytes())).collect();
     contents.push((MODEL.into(), model_file::to_bytes(&compiled.model)?));
     contents.push((GRAPHS.into(), graphs::to_json(compiled).into_bytes()));
     let record = Record {
