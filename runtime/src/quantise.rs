@@ -168,7 +168,7 @@ pub(crate) fn to_model(network: &Network, live: &[usize], frozen: &Frozen, prove
                 // A layer has at least one output, even if training collapsed.
                 read.push(0);
             }
-            w_b = w_b.select(Axis(1), &read);
+            w_b = w_b.select(Axis(1), &read).as_standard_layout().into_owned();
         }
         let output = match fixed.format {
             None => Output::Raw,
@@ -185,7 +185,7 @@ pub(crate) fn to_model(network: &Network, live: &[usize], frozen: &Frozen, prove
             coefficient_bits: fixed.coefficient_bits,
             coefficient_shifts: integers.shifts.select(Axis(0), &rows),
             product_frac: fixed.product_frac,
-            w_c: w_c.select(Axis(1), &rows).mapv(|w| w as i8),
+            w_c: w_c.select(Axis(1), &rows).mapv(|w| w as i8).as_standard_layout().into_owned(),
             bias: integers.bias.select(Axis(0), &outputs),
             output,
         }));

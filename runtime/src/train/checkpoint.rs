@@ -4,13 +4,13 @@ use super::float::{Float, Spn};
 use super::frozen::{Fixed, Frozen, FrozenLayer};
 use super::loss::Score;
 use super::optimiser::Parameter;
-use super::trainer::{Epoch, Phase};
+use super::trainer::{Epoch, Phase, select_columns};
 use crate::data::DataSet;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Format;
 use crate::network::Network;
-use ndarray::{Array, Array1, Array2, ArrayView2, Axis, Dimension};
+use ndarray::{Array, Array1, Array2, ArrayView2, Dimension};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -142,7 +142,7 @@ impl Checkpoint {
             return Err(Error::input("inputs", format_args!("element {j} of sample {i} is {v}")));
         }
         let requantise = super::exact::requantiser(self.network.input.format());
-        let mut x = x.select(Axis(1), &self.live);
+        let mut x = select_columns(x, &self.live);
         x.mapv_inplace(|v| requantise(v.into()) as f32);
         Ok(self.float.evaluate(x.view()))
     }

@@ -2,7 +2,7 @@
 
 use super::matmul::Real;
 use super::optimiser::Parameter;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 /// A matrix that trains in full precision first, then in ternary.
 pub struct Matrix<T> {
@@ -44,37 +44,39 @@ impl<T: Real> Matrix<T> {
 /// whole matrix: it is absorbed by the norm that follows, or by ã.
 fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) {
     let factor = T::real(factor) / T::real(w.ncols().max(1) as f64);
-    let mut kept = 0.0;
-    let mut count = 0usize;
+    let (mut kept, mut count) = (0.0, 0.0);
     for (mut out, w) in out.rows_mut().into_iter().zip(w.rows()) {
-        let (mut sum, mut largest) = (T::zero(), T::zero());
-        for w in &w {
-            sum += w.abs();
-            largest = largest.max(w.abs());
-        }
-        let threshold = factor * sum;
+        let largest = w.fold(T::zero(), |a, w| a.max(w.abs()));
+        let threshold = factor * lane_sum(w, |w| w.abs());
         // Half of the largest, where nothing lies above the threshold: it and its near equals stay.
         let threshold = if largest > threshold { threshold } else { largest / T::real(2.0) };
-        let mut above = T::zero();
-        for (out, &w) in out.iter_mut().zip(&w) {
-            let t = if w > threshold {
-                T::one()
-            } else if w < -threshold {
-                -T::one()
-            } else {
-                T::zero()
-            };
-            above += w * t;
-            count += usize::from(t != T::zero());
-            *out = t;
-        }
+        out.zip_mut_with(&w, |t, &w| {
+            let positive = if w > threshold { T::one() } else { T::zero() };
+            *t = if w < -threshold { -T::one() } else { positive };
+        });
+        let above = |w: T| if w.abs() > threshold { w.abs() } else { T::zero() };
         // NumCast of a finite float to f64 never fails.
-        kept += above.to_f64().unwrap_or_default();
+        kept += lane_sum(w, above).to_f64().unwrap_or_default();
+        count += lane_sum(out.view(), |t| t.abs()).to_f64().unwrap_or_default();
     }
-    if count > 0 {
-        let alpha = T::real(kept / count as f64);
+    if count > 0.0 {
+        let alpha = T::real(kept / count);
         out.mapv_inplace(|t| t * alpha);
     }
+}
+
+/// Sum of f over a row in eight lanes, which the processor adds side by side.
+fn lane_sum<T: Real>(row: ArrayView1<T>, f: impl Fn(T) -> T) -> T {
+    let mut lanes = [T::zero(); 8];
+    // Rows of matrices in standard layout.
+    let Some(row) = row.to_slice() else { unreachable!() };
+    let (chunks, rest) = row.as_chunks::<8>();
+    for chunk in chunks {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane += f(v);
+        }
+    }
+    lanes.into_iter().chain(rest.iter().map(|&v| f(v))).fold(T::zero(), |a, b| a + b)
 }
 
 /// The ternary matrix behind [`ternarise`]'s output.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::network::{self, Network};
 use crate::quantise;
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, Zip};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -175,7 +175,7 @@ impl Trainer {
         }
         let warnings = saturation(&state.network, data).into_iter().collect();
         let mut trainer = Trainer {
-            x: x.select(Axis(1), &state.live),
+            x: select_columns(x.view(), &state.live),
             labels: data.train.labels.clone(),
             train,
             validation,
@@ -354,6 +354,17 @@ impl Trainer {
     }
 }
 
+/// Some columns, in standard layout, so that samples stay contiguous.
+pub(super) fn select_columns(x: ArrayView2<f32>, columns: &[usize]) -> Array2<f32> {
+    let mut selected = Array2::zeros((x.nrows(), columns.len()));
+    for (mut to, from) in selected.rows_mut().into_iter().zip(x.rows()) {
+        for (to, &j) in to.iter_mut().zip(columns) {
+            *to = from[j];
+        }
+    }
+    selected
+}
+
 /// The train split as the input format sees it, as real values.
 fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
     let place = format!("network `{}`", network.name);
@@ -400,6 +411,6 @@ fn gather<T: From<f32> + Clone + Default>(x: &Array2<f32>, samples: &[usize], ba
         *batch = Array2::default((samples.len(), x.ncols()));
     }
     for (mut row, &sample) in batch.rows_mut().into_iter().zip(samples) {
-        row.zip_mut_with(&x.row(sample), |b, &x| *b = x.into());
+        Zip::from(&mut row).and(x.row(sample)).for_each(|b, &x| *b = x.into());
     }
 }
