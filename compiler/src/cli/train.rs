@@ -31,7 +31,7 @@ use strassenc_runtime::{Error, Model, Result};
 The run folder holds model.safetensors (see `strassenc eval`, `strassenc verilog`), checkpoint.safetensors, metrics.csv,
 curves.svg and network.toml.")]
 pub struct Args {
-    /// A network description: a .toml file, or the name of a ready one (digits, mnist, fashion-mnist, …)
+    /// A network description: a .toml file, or the name of a ready one: digits, mnist, fashion-mnist, letter, satellite
     #[arg(value_name = "NET")]
     network: String,
     /// The data set, e.g. digits, mnist, idx:FOLDER, npy:FOLDER, csv:FILE [default: the description's]

@@ -10,7 +10,7 @@ pub fn ready() -> &'static [(&'static str, &'static str)] {
     macro_rules! embed {
         ($($name:literal),*) => { &[$(($name, include_str!(concat!("../../networks/", $name, ".toml")))),*] };
     }
-    embed!("digits", "mnist", "fashion-mnist")
+    embed!("digits", "mnist", "fashion-mnist", "letter", "satellite")
 }
 
 /// The description that `what` names: a file, or else one of the [`ready`] ones.

@@ -1,0 +1,122 @@
+//! `strassenc train` as a user meets it.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
+    command.current_dir(folder).env("STRASSENC_HOME", folder.join("home")).arg("train").args(arguments);
+    command
+}
+
+fn train(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+/// Standard output of a run that must succeed.
+fn trained(folder: &Path, arguments: &[&str]) -> String {
+    let output = train(folder, arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Standard error of a run that must end with `status`.
+fn refused(folder: &Path, status: i32, arguments: &[&str]) -> String {
+    let output = train(folder, arguments);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{error}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(error.matches("error[").count(), 1, "{error}");
+    error
+}
+
+#[test]
+fn a_ready_description_trains_on_its_own_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["digits", "--epochs", "4,4,1", "--threads", "1", "--json"];
+    let json: serde_json::Value = serde_json::from_str(&trained(folder.path(), &arguments)).unwrap();
+    assert_eq!(json["run"], "runs/digits");
+    assert_eq!(json["data"], "digits");
+    assert!(json["integer_accuracy"].as_f64().unwrap() > 0.85, "{json}");
+    assert_eq!(json["layers"].as_array().unwrap().len(), 2);
+    let metrics = std::fs::read_to_string(folder.path().join("runs/digits/metrics.csv")).unwrap();
+    assert_eq!(metrics.lines().count(), 1 + 9);
+    assert!(metrics.starts_with("phase,epoch,learning_rate,loss,train_accuracy,validation_accuracy,density\nfull,1,"));
+
+    let text = trained(folder.path(), &["digits", "--epochs", "1,1,1", "--overwrite"]);
+    assert!(text.contains("multiplications ") && text.contains("test accuracy (355 samples): float "), "{text}");
+    let again = refused(folder.path(), 2, &["digits", "--epochs", "1,1,1"]);
+    assert!(again.contains("runs/digits: holds a training run already") && again.contains("--resume"), "{again}");
+}
+
+#[test]
+fn a_table_of_numbers_trains() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut csv = String::from("height,weight,class\n");
+    for i in 0..400 {
+        let (x, y) = ((i * 37 % 101) as f64 / 50.0 - 1.0, (i * 53 % 97) as f64 / 50.0 - 1.0);
+        csv += &format!("{x},{y},{}\n", u8::from(x + y > 0.0));
+    }
+    std::fs::write(folder.path().join("people.csv"), csv).unwrap();
+    let network = "name = \"people\"\ninput = { shape = [2], bits = 8, frac = 6, signed = true }\n\
+        layers = [{ dense = { units = 4, r = 6 } }, \"relu\", { dense = { units = 2, r = 4 } }]\n\
+        [train]\nbatch = 16\nfull.learning_rate = 1e-2\nternary.learning_rate = 1e-2\n";
+    std::fs::write(folder.path().join("people.toml"), network).unwrap();
+    let arguments = ["people.toml", "--data", "csv:people.csv", "-o", "run", "--json"];
+    let json: serde_json::Value = serde_json::from_str(&trained(folder.path(), &arguments)).unwrap();
+    assert!(json["integer_accuracy"].as_f64().unwrap() > 0.9, "{json}");
+}
+
+#[test]
+fn mistakes_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |status, arguments: &[&str]| refused(folder.path(), status, arguments);
+    assert_eq!(
+        told(2, &["digit"]),
+        "error[input]: digit: is neither a file nor a ready network description\n  help: did you mean `digits`?\n"
+    );
+    assert_eq!(told(3, &["no.toml"]), "error[io]: no.toml: there is no such network description\n");
+    assert!(told(2, &["digits", "--epochs", "3,4"]).contains("2 numbers are given, three are needed"));
+    assert!(told(2, &["digits", "--epochs", "3,4,9999999"]).contains("epochs = 9999999 is out of range"));
+    assert!(told(2, &["digits", "--threads", "0"]).contains("--threads"));
+    assert!(told(2, &["digits", "--resume"]).contains("runs/digits: holds no training run to resume"));
+    std::fs::write(folder.path().join("file"), "mine").unwrap();
+    assert!(told(2, &["digits", "-o", "file"]).contains("exists and is not a training run"));
+    assert!(told(3, &["digits", "-o", "file/run"]).contains("cannot be written"));
+    std::fs::write(folder.path().join("net.toml"), "name = \"x\"\nlayers = []\n").unwrap();
+    assert_eq!(told(2, &["net.toml"]), "error[input]: net.toml:1: the key `input` is missing\n");
+    let network =
+        "name = \"x\"\ninput = { shape = [3], bits = 8, frac = 8 }\nlayers = [{ dense = { units = 2, r = 2 } }]";
+    std::fs::write(folder.path().join("net.toml"), network).unwrap();
+    assert!(told(2, &["net.toml"]).contains("--data: is needed"));
+    assert!(told(2, &["net.toml", "--data", "digits"]).contains("set `shape = [8, 8]`"));
+    assert!(!folder.path().join("runs").exists(), "nothing is left behind");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_a_run_that_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["digits", "--epochs", "250,1,1", "-o", "run"];
+    let child = command(folder.path(), &arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let checkpoint = folder.path().join("run/checkpoint.safetensors");
+    for _ in 0..3000 {
+        if checkpoint.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{error}");
+    assert!(
+        error.contains("error[interrupted]: run/checkpoint.safetensors: training stopped in phase full"),
+        "{error}"
+    );
+    assert!(error.contains("--resume"), "{error}");
+    trained(folder.path(), &[&arguments[..], &["--resume"]].concat());
+    let resumed = std::fs::read(folder.path().join("run/model.safetensors")).unwrap();
+    trained(folder.path(), &[&arguments[..], &["--overwrite"]].concat());
+    assert!(resumed == std::fs::read(folder.path().join("run/model.safetensors")).unwrap());
+}
