@@ -17,5 +17,6 @@ pub mod lower;
 pub mod ranges;
 pub mod report;
 pub mod schedule;
+pub mod simulate;
 pub mod tools;
 pub mod witness;

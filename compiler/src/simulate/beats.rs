@@ -1,0 +1,82 @@
+//! Vectors of integers as beats of an AXI4-Stream, and back: see [`Stream`].
+
+use super::library::{LAST, USER};
+use crate::emit::signature::Stream;
+
+impl Stream {
+    /// Bytes of a beat.
+    pub fn beat_bytes(&self) -> usize {
+        self.element_bytes * self.beat_elements
+    }
+
+    /// Appends the beats of `vector` to `data` and `flags`; `user` goes with the first one.
+    pub fn encode(&self, vector: &[i64], user: bool, data: &mut Vec<u8>, flags: &mut Vec<u8>) {
+        let end = data.len() + self.beats * self.beat_bytes();
+        for value in vector {
+            data.extend_from_slice(&value.to_le_bytes()[..self.element_bytes]);
+        }
+        data.resize(end, 0);
+        for beat in 0..self.beats {
+            let last = if beat + 1 == self.beats { LAST } else { 0 };
+            let user = if beat == 0 && user { USER } else { 0 };
+            flags.push(last | user);
+        }
+    }
+
+    /// The vector of `beats` beats' bytes, or what is wrong with them: an element that is not extended to its bytes as the
+    /// format says, or a surplus lane that is not zero.
+    pub fn decode(&self, bytes: &[u8]) -> Result<Vec<i64>, String> {
+        let mut vector = Vec::with_capacity(self.elements);
+        for (i, element) in bytes.chunks(self.element_bytes).enumerate() {
+            let mut word = [0u8; 8];
+            word[..self.element_bytes].copy_from_slice(element);
+            let unused = 64 - 8 * self.element_bytes as u32;
+            let raw = i64::from_le_bytes(word);
+            let value = if self.format.signed { raw << unused >> unused } else { raw };
+            if i >= self.elements {
+                if raw != 0 {
+                    return Err(format!("surplus lane {i} is not zero"));
+                }
+            } else if !(self.format.min()..=self.format.max()).contains(&value) {
+                return Err(format!("element {i} is not extended as {} asks", self.format));
+            } else {
+                vector.push(value);
+            }
+        }
+        Ok(vector)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::emit::signature::Vector;
+    use proptest::prelude::*;
+    use strassenc_runtime::Format;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: proptest::test_runner::RngSeed::Fixed(1), failure_persistence: None, ..Default::default() })]
+        #[test]
+        fn decode_undoes_encode(signed: bool, bits in 1u32..=54, lanes in 1usize..=9, seeds in prop::collection::vec(any::<i64>(), 1..30), user: bool) {
+            let format = Format { signed, bits, frac: 0 };
+            let stream = Stream::new(Vector { elements: seeds.len(), format }, Some(lanes));
+            let vector: Vec<i64> = seeds.iter().map(|v| v.rem_euclid(format.max() - format.min() + 1) + format.min()).collect();
+            let (mut data, mut flags) = (vec![], vec![]);
+            stream.encode(&vector, user, &mut data, &mut flags);
+            prop_assert_eq!(data.len(), stream.beats * stream.beat_bytes());
+            prop_assert_eq!(flags.iter().filter(|f| *f & LAST != 0).count(), 1);
+            prop_assert_eq!(flags[stream.beats - 1] & LAST, LAST);
+            prop_assert_eq!(flags[0] & USER != 0, user);
+            prop_assert_eq!(stream.decode(&data).unwrap(), vector);
+        }
+    }
+
+    #[test]
+    fn wrong_extension_and_surplus_lanes_are_told() {
+        let format = Format { signed: true, bits: 5, frac: 0 };
+        let stream = Stream::new(Vector { elements: 3, format }, Some(2));
+        assert_eq!(stream.decode(&[0xf0, 15, 1, 0]), Ok(vec![-16, 15, 1]));
+        assert_eq!(stream.decode(&[0x10, 0, 0, 0]), Err("element 0 is not extended as s5 · 2^0 asks".into()));
+        assert_eq!(stream.decode(&[0, 0, 0, 1]), Err("surplus lane 3 is not zero".into()));
+    }
+}

@@ -1,0 +1,194 @@
+//! From a wrong output to the first wrong signal: one sample is run again with every signal recorded, and each node of each
+//! layer is compared with what [`circuit::evaluate`] says, in the order in which the clock reaches them.
+
+use super::run::Options;
+use super::wave::Wave;
+use super::{Simulator, Sources};
+use crate::circuit::{self, Op};
+use crate::compile::{Compiled, CompiledLayer};
+use crate::emit::Signature;
+use crate::tools::Tools;
+use serde::Serialize;
+use std::fmt;
+use strassenc_runtime::{Error, Result, files};
+
+/// Where a core first leaves the circuit it was written from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Place {
+    /// A signal of a layer.
+    Signal {
+        /// The layer's name.
+        layer: String,
+        /// The pipeline stage that computes it, or hands it on.
+        stage: u32,
+        /// Name of the circuit's node.
+        node: String,
+        /// What of the model the node serves.
+        origin: String,
+        /// The signal in the layer's module: the node itself, or the register that holds it.
+        signal: String,
+        /// What the circuit computes, as many bits of it as the signal has.
+        expected: i64,
+        /// What the signal holds.
+        got: i64,
+    },
+    /// Every layer is right; the fault lies in what stands around them.
+    Streams,
+    /// The sample does not come through this layer.
+    Lost {
+        /// The layer's name.
+        layer: String,
+        /// The last stage that it is seen in; 0 where it does not enter.
+        stage: u32,
+    },
+    /// The sample comes out right where it is run again: the fault depends on what went before, or on pauses.
+    Passes,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Signal { layer, stage, node, origin, signal, expected, got } => {
+                write!(f, "first wrong signal: layer `{layer}`, stage {stage}, `{node}` ({origin}): ")?;
+                write!(f, "{signal} is {got}, the circuit says {expected}")
+            }
+            Place::Streams => {
+                write!(f, "every signal of every layer is right: the fault lies in the streams around them")
+            }
+            Place::Lost { layer, stage } => {
+                write!(f, "the sample does not get beyond stage {stage} of layer `{layer}`")
+            }
+            Place::Passes => write!(
+                f,
+                "the sample comes out right when it is run again alone and after its predecessors: the fault depends on \
+                 what went before or on pauses"
+            ),
+        }
+    }
+}
+
+/// The predecessors that a sample is run again with, where it comes out right alone.
+const PREDECESSORS: usize = 7;
+
+/// Finds where sample `index` of `inputs`, whose outputs should be `expected`, first goes wrong.
+///
+/// # Errors
+/// As [`Simulator::build`]; a core that gets stuck is located nevertheless.
+pub fn locate(
+    compiled: &Compiled,
+    sources: &Sources,
+    signature: &Signature,
+    inputs: &[Vec<i64>],
+    index: usize,
+    expected: &[i64],
+    tools: &Tools,
+) -> Result<Place> {
+    let simulator = Simulator::build(sources, signature, true, tools)?;
+    for first in [index, index.saturating_sub(PREDECESSORS)] {
+        let (wave, output) = record(&simulator, &inputs[first..=index])?;
+        if output.as_deref() == Some(expected) {
+            continue;
+        }
+        return search(compiled, signature, &wave, &inputs[index], index - first);
+    }
+    Ok(Place::Passes)
+}
+
+/// Streams `inputs` at full rate and records every signal; yields the last one's output where it came out whole.
+fn record(simulator: &Simulator, inputs: &[Vec<i64>]) -> Result<(Wave, Option<Vec<i64>>)> {
+    let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+    let file = folder.path().join("wave.vcd");
+    let options = Options::default();
+    let mut core = simulator.core(options.seed, Some(&file))?;
+    let (stimulus, users) = simulator.stimulus(inputs, &options);
+    let response = simulator.drive(&mut core, stimulus, 0, |_| ());
+    // The file is whole once the core is gone.
+    drop(core);
+    let output = response.and_then(|r| simulator.decode(&r, &users, 0)).ok().and_then(|mut o| o.pop());
+    Ok((Wave::parse(&files::read_text(&file)?)?, output))
+}
+
+/// The first wrong signal of the `turn`-th sample in `wave`.
+fn search(compiled: &Compiled, signature: &Signature, wave: &Wave, input: &[i64], turn: usize) -> Result<Place> {
+    let mut x = input.to_vec();
+    for layer in &compiled.layers {
+        let Some(scope) = wave.scope(&format!("{}.layer_{}", signature.top, layer.name)) else {
+            return Err(Error::internal("simulate", format_args!("the waveform lacks layer `{}`", layer.name)));
+        };
+        let clocks = match follow(layer.pipeline.stages, wave, &scope, turn) {
+            Ok(clocks) => clocks,
+            Err(stage) => return Ok(Place::Lost { layer: layer.name.clone(), stage }),
+        };
+        let values = circuit::evaluate(&layer.circuit, &x)?;
+        if let Some(place) = first_wrong(layer, &values, wave, &scope, &clocks) {
+            return Ok(place);
+        }
+        x = layer.circuit.outputs.iter().map(|id| values[id.index()]).collect();
+    }
+    Ok(Place::Streams)
+}
+
+/// Time steps of a clock in the waveform; a step that is a multiple of it is just before a rising edge.
+const TICKS: u64 = 10;
+
+/// The clock at which the `turn`-th sample leaves each stage of a layer, the last one being its output; or the last stage
+/// that it is seen in.
+fn follow(stages: u32, wave: &Wave, scope: &str, turn: usize) -> std::result::Result<Vec<u64>, u32> {
+    let end = wave.end / TICKS + 1;
+    let high = |name: &str, clock: u64| wave.at(&format!("{scope}.{name}"), TICKS * clock) == Some(1);
+    let enters = |clock: &u64| high("s_valid", *clock) && high("s_ready", *clock) && !high("rst", *clock);
+    let mut clocks = vec![(0..end).filter(enters).nth(turn).ok_or(0u32)?];
+    for stage in 1..=stages {
+        let leaves = if stage == stages { "m_ready".into() } else { format!("p{}_enable", stage + 1) };
+        let arrival = clocks[stage as usize - 1] + 1;
+        clocks.push((arrival..end).find(|clock| high(&leaves, *clock)).ok_or(stage)?);
+    }
+    Ok(clocks)
+}
+
+/// The first signal of a layer that is not what `values` say, where the sample leaves the stages at `clocks`.
+fn first_wrong(layer: &CompiledLayer, values: &[i64], wave: &Wave, scope: &str, clocks: &[u64]) -> Option<Place> {
+    let CompiledLayer { circuit, pipeline, .. } = layer;
+    let lines = pipeline.delay_lines(circuit);
+    // At each boundary the registers were loaded one clock ago, and only then are the wires computed.
+    for (stage, clock) in (0..=pipeline.stages).zip(clocks) {
+        for registers in [true, false] {
+            for (id, node) in circuit.iter() {
+                let available = pipeline.available(id);
+                let product = matches!(node.op, Op::Multiply { .. });
+                let here = if registers {
+                    let held = stage.wrapping_sub(available + 1) < lines[id.index()].len() as u32;
+                    held || (product && stage == available)
+                } else {
+                    !product && stage == available
+                };
+                if !here || matches!(node.op, Op::Constant(_)) {
+                    continue;
+                }
+                let signal = if registers { format!("p{stage}_{}", node.name) } else { node.name.clone() };
+                let path = format!("{scope}.{signal}");
+                let (Some(bits), Some(got)) = (wave.width(&path), wave.at(&path, TICKS * clock)) else {
+                    // A value that only a register loads is no wire of its own.
+                    continue;
+                };
+                // Delay lines hold no more bits than are still read.
+                let signed = node.signed && bits == node.width;
+                let got = circuit::wrap(got as i64, bits, signed);
+                let expected = circuit::wrap(values[id.index()], bits, signed);
+                if got != expected {
+                    return Some(Place::Signal {
+                        layer: layer.name.clone(),
+                        stage: if registers && !product { stage - 1 } else { stage },
+                        node: node.name.clone(),
+                        origin: node.origin.clone(),
+                        signal,
+                        expected,
+                        got,
+                    });
+                }
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,290 @@
+//! Running vectors through a simulator: beats in, beats out, every rule of the streams checked, timing measured.
+
+use super::Simulator;
+use super::library::{Core, LAST, Progress, Response, Stimulus, USER};
+use crate::emit::Signature;
+use std::time::Instant;
+use strassenc_runtime::{Error, Result};
+
+/// How vectors are streamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Decides what registers hold at power-on, `tuser`, gaps, stalls and pauses.
+    pub seed: u64,
+    /// Withholds `s_axis_tvalid` at random.
+    pub gaps: bool,
+    /// Withholds `m_axis_tready` at random.
+    pub backpressure: bool,
+    /// Withholds `aclken` at random, where the core has it.
+    pub pauses: bool,
+    /// Cores that work side by side, each on a share of the vectors; 0: one per processor.
+    pub threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { seed: 1, gaps: false, backpressure: false, pauses: false, threads: 1 }
+    }
+}
+
+impl Options {
+    /// Whether the core runs at full rate, so that its II can be measured.
+    pub fn full_rate(&self) -> bool {
+        !self.gaps && !self.backpressure && !self.pauses
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// One vector per input vector.
+    pub outputs: Vec<Vec<i64>>,
+    /// Clocks from a vector's last input beat to its first output beat, measured on the first vector in an empty core.
+    pub latency: u64,
+    /// Clocks between vectors, measured at full rate; none where gaps, stalls or pauses were asked for, or there was only one
+    /// vector.
+    pub ii: Option<f64>,
+    /// Clocks that all cores together ran.
+    pub clocks: u64,
+    /// Seconds that the simulation took, without building it.
+    pub seconds: f64,
+}
+
+impl Run {
+    /// Compares the measured timing with what the signature promises.
+    ///
+    /// # Errors
+    /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) where a promise is broken.
+    pub fn check_promises(&self, signature: &Signature) -> Result<()> {
+        let broken = |what: &str, measured: f64, promised: u32| {
+            Error::mismatch(
+                format_args!("core `{}`", signature.top),
+                format_args!("{what} is {measured} clocks, signature.json promises {promised}"),
+            )
+        };
+        if self.latency != u64::from(signature.latency) {
+            return Err(broken("the latency", self.latency as f64, signature.latency));
+        }
+        match self.ii {
+            Some(ii) if ii != f64::from(signature.ii) => Err(broken("the initiation interval", ii, signature.ii)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Vectors per second of simulation.
+    pub fn rate(&self) -> f64 {
+        self.outputs.len() as f64 / self.seconds.max(1e-9)
+    }
+}
+
+/// Clocks that `aresetn` is held low for before each stimulus.
+const RESET: u32 = 4;
+
+/// Clocks between looks at the interrupt flag.
+const SLICE: u64 = 256;
+
+/// The fewest vectors that a thread of its own is worth.
+const SHARE: usize = 32;
+
+impl Simulator {
+    /// Streams `inputs` through the core and yields what comes out, in order.
+    ///
+    /// # Errors
+    /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) where the core gets stuck or breaks a rule of its streams (a wrong
+    /// `tlast` or `tuser`, an output that changes while it waits, too many outputs, `frame_error` for no reason), with the
+    /// vector and the clock; where the user interrupts.
+    pub fn run(&self, inputs: &[Vec<i64>], options: &Options) -> Result<Run> {
+        let start = Instant::now();
+        let Some(first) = inputs.first() else {
+            return Ok(Run { outputs: Vec::new(), latency: 0, ii: None, clocks: 0, seconds: 0.0 });
+        };
+        let latency = self.latency(first, options.seed)?;
+        let threads = match options.threads {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+            n => n,
+        };
+        let share = inputs.len().div_ceil(threads).max(SHARE);
+        let bar = self.tools.bar("simulating", inputs.len() as u64, "vectors");
+        let parts: Vec<Result<Part>> = std::thread::scope(|scope| {
+            let work = |(i, part)| {
+                let bar = &bar;
+                scope.spawn(move || self.part(part, i * share, options, bar))
+            };
+            let handles: Vec<_> = inputs.chunks(share).enumerate().map(work).collect();
+            let panicked = |_| Err(Error::internal("simulate", "a simulating thread panicked"));
+            handles.into_iter().map(|h| h.join().unwrap_or_else(panicked)).collect()
+        });
+        bar.finish_and_clear();
+        let (mut outputs, mut clocks, mut ii) = (Vec::with_capacity(inputs.len()), 0, None);
+        for part in parts {
+            let part = part?;
+            clocks += part.clocks;
+            ii = ii.or(part.ii);
+            outputs.extend(part.outputs);
+        }
+        Ok(Run { outputs, latency, ii, clocks, seconds: start.elapsed().as_secs_f64() })
+    }
+
+    /// Clocks from the last input beat of `vector`, alone in the core, to its first output beat.
+    fn latency(&self, vector: &[i64], seed: u64) -> Result<u64> {
+        let mut core = self.core(seed, None)?;
+        let options = Options { seed, ..Options::default() };
+        let (stimulus, users) = self.stimulus(std::slice::from_ref(&vector), &options);
+        let response = self.drive(&mut core, stimulus, 0, |_| ())?;
+        self.decode(&response, &users, 0)?;
+        Ok(self.latency_of(&response))
+    }
+
+    /// Clocks from the last beat of the first input vector to the first beat of the first output vector.
+    pub(super) fn latency_of(&self, response: &Response) -> u64 {
+        response.shown[0].saturating_sub(response.accepted[self.signature.input.beats - 1])
+    }
+
+    fn part(
+        &self,
+        inputs: &[Vec<i64>],
+        offset: usize,
+        options: &Options,
+        bar: &indicatif::ProgressBar,
+    ) -> Result<Part> {
+        let seed = options.seed.wrapping_add(offset as u64);
+        let mut core = self.core(seed, None)?;
+        let options = Options { seed, ..*options };
+        let (stimulus, users) = self.stimulus(inputs, &options);
+        let beats = self.signature.output.beats as u64;
+        let mut told = 0;
+        let response = self.drive(&mut core, stimulus, offset, |produced| {
+            bar.inc(produced / beats - told);
+            told = produced / beats;
+        })?;
+        let outputs = self.decode(&response, &users, offset)?;
+        let ii = (options.full_rate() && inputs.len() > 1).then(|| {
+            let last = response.taken[(inputs.len() - 1) * beats as usize];
+            (last - response.taken[0]) as f64 / (inputs.len() - 1) as f64
+        });
+        Ok(Part { outputs, clocks: response.clock, ii })
+    }
+
+    /// The beats of `inputs`, and each vector's `tuser`.
+    pub(super) fn stimulus(&self, inputs: &[impl AsRef<[i64]>], options: &Options) -> (Stimulus, Vec<bool>) {
+        let Signature { input, output, latency, .. } = &self.signature;
+        let (mut data, mut flags) = (Vec::new(), Vec::new());
+        let users: Vec<bool> = (0..inputs.len() as u64).map(|i| mix(options.seed, i) & 1 == 1).collect();
+        for (vector, user) in inputs.iter().zip(&users) {
+            input.encode(vector.as_ref(), *user, &mut data, &mut flags);
+        }
+        let beats = (input.beats + output.beats) as u64;
+        let quiet = u64::from(*latency) + beats;
+        let stimulus = Stimulus {
+            data,
+            flags,
+            expected: inputs.len() * output.beats,
+            linger: quiet + 8,
+            // Gates withhold three quarters of all clocks in the long run and up to some hundred in a row.
+            patience: 16 * quiet + 2000,
+            seed: options.seed,
+            gaps: options.gaps,
+            stalls: options.backpressure,
+            pauses: options.pauses,
+        };
+        (stimulus, users)
+    }
+
+    /// Resets the core and drives the stimulus to its end.
+    pub(super) fn drive(
+        &self,
+        core: &mut Core,
+        stimulus: Stimulus,
+        offset: usize,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Response> {
+        let (beats_in, beats_out) = (stimulus.flags.len() as u64, stimulus.expected as u64);
+        core.reset(RESET)?;
+        core.start(stimulus)?;
+        loop {
+            let state = core.run(SLICE)?;
+            let (accepted, produced) = core.passed();
+            progress(produced.min(beats_out));
+            self.tools.check_interrupted()?;
+            match state {
+                Progress::Running => {}
+                Progress::Done => return Ok(core.finish()),
+                Progress::Stuck => {
+                    let response = core.finish();
+                    let vector = offset + (produced / self.signature.output.beats as u64) as usize;
+                    return Err(self.fault(
+                        vector,
+                        format_args!(
+                            "is stuck at clock {}: {accepted} of {beats_in} input beats were taken and {produced} of \
+                             {beats_out} output beats came; s_axis_tready is {}, m_axis_tvalid is {}",
+                            response.clock,
+                            u8::from(response.s_ready),
+                            u8::from(response.m_valid)
+                        ),
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The output vectors, every rule of the output stream checked; `users` are the input vectors' `tuser`.
+    pub(super) fn decode(&self, response: &Response, users: &[bool], offset: usize) -> Result<Vec<Vec<i64>>> {
+        let output = &self.signature.output;
+        if let Some(clock) = response.frame_error {
+            return Err(
+                self.fault(offset, format_args!("raised frame_error at clock {clock}, though every tlast was right"))
+            );
+        }
+        if let Some(clock) = response.unstable {
+            let cause = format_args!("changed or withdrew an output beat at clock {clock} while m_axis_tready was low");
+            return Err(self.fault(offset, cause));
+        }
+        let expected = users.len() * output.beats;
+        if response.produced > expected as u64 {
+            let clock = response.taken.get(expected).copied().unwrap_or_default();
+            let cause = format_args!("gave more than the {expected} output beats that are due, at clock {clock}");
+            return Err(self.fault(offset + users.len() - 1, cause));
+        }
+        for (i, flags) in response.flags.iter().enumerate() {
+            let (vector, beat) = (i / output.beats, i % output.beats);
+            let last = beat + 1 == output.beats;
+            let user = beat == 0 && users[vector];
+            for (name, bit, due) in [("m_axis_tlast", LAST, last), ("m_axis_tuser", USER, user)] {
+                if (flags & bit != 0) != due {
+                    let clock = response.taken[i];
+                    let cause = format_args!(
+                        "has {name} wrong on beat {beat} at clock {clock}: it should be {}",
+                        u8::from(due)
+                    );
+                    return Err(self.fault(offset + vector, cause));
+                }
+            }
+        }
+        let vectors = response.data.chunks(output.beats * output.beat_bytes()).enumerate();
+        vectors
+            .map(|(i, bytes)| {
+                output
+                    .decode(bytes)
+                    .map_err(|cause| self.fault(offset + i, format_args!("has m_axis_tdata wrong: {cause}")))
+            })
+            .collect()
+    }
+
+    fn fault(&self, vector: usize, cause: impl std::fmt::Display) -> Error {
+        Error::mismatch(format_args!("core `{}`, sample {vector}", self.signature.top), cause)
+    }
+}
+
+struct Part {
+    outputs: Vec<Vec<i64>>,
+    clocks: u64,
+    ii: Option<f64>,
+}
+
+/// splitmix64 of two numbers.
+fn mix(seed: u64, i: u64) -> u64 {
+    let mut z = seed.wrapping_add(i.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

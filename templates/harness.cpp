@@ -1,0 +1,322 @@
+// The bench around a verilated core: drives beats into its AXI4-Stream input, takes beats from its output, and notes at
+// which clock each passed. What beats mean is known only to the caller (compiler/src/simulate).
+//
+// One clock: inputs change while aclk is low, the core settles, what passes at the coming edge is noted, aclk rises.
+// Compiled with HAS_ACLKEN 0 or 1 and TRACE 0 or 1.
+
+#include "Vcore.h"
+#include "verilated.h"
+#if TRACE
+#include "verilated_vcd_c.h"
+#endif
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "beats are copied into the model's words as they are, which needs a little-endian machine"
+#endif
+
+// Verilator would end the process; the caller gets a message instead.
+void vl_fatal(const char* file, int line, const char*, const char* message) {
+    throw std::runtime_error(std::string(file) + ":" + std::to_string(line) + ": " + message);
+}
+void vl_finish(const char* file, int line, const char*) {
+    throw std::runtime_error(std::string(file) + ":" + std::to_string(line) + ": $finish in the core");
+}
+void vl_stop(const char* file, int line, const char*) {
+    throw std::runtime_error(std::string(file) + ":" + std::to_string(line) + ": $stop in the core");
+}
+
+// Named, since an unnamed one would make the functions below local.
+namespace strassenc {
+
+constexpr uint64_t NEVER = ~uint64_t{0};
+
+// What to drive. Bit 0 of a beat's flags is tlast, bit 1 is tuser.
+struct Stimulus {
+    const uint8_t* data;     // beats * s_bytes
+    const uint8_t* flags;    // beats
+    uint64_t beats;
+    uint64_t expected;       // output beats that are waited for
+    uint64_t linger;         // clocks to go on listening after the last of them
+    uint64_t patience;       // clocks without any beat passing until the core counts as stuck
+    uint64_t seed;
+    uint32_t s_bytes;
+    uint32_t m_bytes;
+    uint8_t gaps;            // withhold tvalid at random
+    uint8_t stalls;          // withhold m_axis_tready at random
+    uint8_t pauses;          // withhold aclken at random
+};
+
+// What happened; the arrays are the caller's. Clocks are counted from the making of the core.
+struct Response {
+    uint8_t* data;           // capacity * m_bytes
+    uint8_t* flags;          // capacity
+    uint64_t* shown;         // capacity: the clock at which tvalid was first high for the beat
+    uint64_t* taken;         // capacity: the clock at which it passed
+    uint64_t* accepted_at;   // beats of the stimulus
+    uint64_t capacity;       // more than expected, so that a surplus shows
+    uint64_t accepted;
+    uint64_t produced;
+    uint64_t clock;
+    uint64_t frame_error_at; // first clock with frame_error high, else NEVER
+    uint64_t unstable_at;    // first clock at which a waiting output beat changed or vanished, else NEVER
+    uint8_t s_ready;         // as last seen
+    uint8_t m_valid;
+};
+
+enum Status : uint32_t { RUNNING = 0, DONE = 1, STUCK = 2, FAILED = 3 };
+
+// A random signal that is sometimes always on, sometimes never, sometimes in between, for some clocks each.
+class Gate {
+    uint64_t state;
+    uint32_t mode = 0, left = 0;
+    uint64_t next() {  // splitmix64
+        uint64_t z = (state += 0x9e3779b97f4a7c15u);
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+        return z ^ (z >> 31);
+    }
+
+public:
+    Gate(uint64_t seed, uint64_t stream) : state(seed ^ (stream * 0xd1342543de82ef95u)) { next(); }
+    bool open() {
+        if (left == 0) {
+            const uint64_t r = next();
+            mode = r & 3;
+            left = 1 + (r >> 8) % (mode == 0 ? 24 : 48);
+        }
+        --left;
+        switch (mode) {
+            case 0: return false;
+            case 1: return true;
+            case 2: return next() & 1;
+            default: return (next() & 7) == 0;
+        }
+    }
+};
+
+template <typename Port>
+void put(Port& port, const uint8_t* bytes, size_t size) {
+    std::memset(&port, 0, sizeof port);
+    std::memcpy(&port, bytes, size < sizeof port ? size : sizeof port);
+}
+
+template <typename Port>
+void clear(Port& port) { std::memset(&port, 0, sizeof port); }
+
+struct Core {
+    std::unique_ptr<VerilatedContext> context{new VerilatedContext};
+    std::unique_ptr<Vcore> top;
+#if TRACE
+    std::unique_ptr<VerilatedVcdC> trace;
+#endif
+    Stimulus in{};
+    Response* out = nullptr;
+    uint64_t clock = 0, quiet = 0, since_done = 0;
+    std::unique_ptr<Gate> gap, stall, pause;
+    bool offering = false;   // tvalid is high and must stay so
+    bool waiting = false;    // an output beat is shown and not yet taken
+    std::string held;        // that beat, to see that it does not change
+    uint64_t shown = NEVER;
+    std::string message;
+
+    Core(uint64_t seed, const char* wave) {
+        // Registers without a reset start with random bits, as in hardware.
+        context->randReset(2);
+        context->randSeed(static_cast<int>(seed % 0x7fffffff) + 1);
+#if TRACE
+        context->traceEverOn(true);
+#endif
+        top.reset(new Vcore{context.get(), "core"});
+        top->aclk = 0;
+        top->aresetn = 0;
+#if HAS_ACLKEN
+        top->aclken = 1;
+#endif
+        idle();
+        top->eval();
+#if TRACE
+        if (wave) {
+            trace.reset(new VerilatedVcdC);
+            top->trace(trace.get(), 99);
+            trace->open(wave);
+            if (!trace->isOpen()) throw std::runtime_error(std::string(wave) + ": cannot be written");
+        }
+#else
+        (void)wave;
+#endif
+    }
+    ~Core() {
+#if TRACE
+        if (trace) trace->close();
+#endif
+        top->final();
+    }
+
+    void idle() {
+        top->s_axis_tvalid = 0;
+        clear(top->s_axis_tdata);
+        top->s_axis_tlast = 0;
+        top->s_axis_tuser = 0;
+        top->m_axis_tready = 1;
+        offering = false;
+    }
+
+    void settle() {
+        top->eval();
+#if TRACE
+        if (trace) trace->dump(clock * 10);
+#endif
+    }
+
+    void edge() {
+        top->aclk = 1;
+        top->eval();
+#if TRACE
+        if (trace) trace->dump(clock * 10 + 5);
+#endif
+        top->aclk = 0;
+        ++clock;
+    }
+
+    void reset(uint32_t clocks) {
+        idle();
+#if HAS_ACLKEN
+        top->aclken = 1;
+#endif
+        top->aresetn = 0;
+        for (uint32_t i = 0; i < clocks; ++i) {
+            settle();
+            edge();
+        }
+        top->aresetn = 1;
+        waiting = false;
+    }
+
+    void start(const Stimulus& stimulus, Response* response) {
+        in = stimulus;
+        out = response;
+        quiet = since_done = 0;
+        gap.reset(new Gate(in.seed, 1));
+        stall.reset(new Gate(in.seed, 2));
+        pause.reset(new Gate(in.seed, 3));
+        idle();
+        if (sizeof top->s_axis_tdata < in.s_bytes || sizeof top->m_axis_tdata < in.m_bytes)
+            throw std::runtime_error("the core's tdata ports are narrower than the signature says");
+    }
+
+    uint64_t beat_flags() const { return (top->m_axis_tlast ? 1 : 0) | (top->m_axis_tuser ? 2 : 0); }
+
+    // One clock with aresetn high.
+    void step() {
+        if (!offering && out->accepted < in.beats && (!in.gaps || gap->open())) {
+            put(top->s_axis_tdata, in.data + out->accepted * in.s_bytes, in.s_bytes);
+            top->s_axis_tlast = in.flags[out->accepted] & 1;
+            top->s_axis_tuser = in.flags[out->accepted] >> 1 & 1;
+            top->s_axis_tvalid = 1;
+            offering = true;
+        }
+        top->m_axis_tready = !in.stalls || stall->open();
+        const bool enabled = !in.pauses || pause->open();
+#if HAS_ACLKEN
+        top->aclken = enabled;
+#endif
+        settle();
+        if (top->frame_error && out->frame_error_at == NEVER) out->frame_error_at = clock;
+        out->s_ready = top->s_axis_tready;
+        out->m_valid = top->m_axis_tvalid;
+        const bool accepted = offering && top->s_axis_tready && enabled;
+        const bool taken = top->m_axis_tvalid && top->m_axis_tready && enabled;
+        if (top->m_axis_tvalid) {
+            std::string beat(reinterpret_cast<const char*>(&top->m_axis_tdata), in.m_bytes);
+            beat.push_back(static_cast<char>(beat_flags()));
+            if (waiting && beat != held && out->unstable_at == NEVER) out->unstable_at = clock;
+            if (!waiting) shown = clock;
+            held.swap(beat);
+            waiting = true;
+        } else if (waiting && out->unstable_at == NEVER) {
+            out->unstable_at = clock;
+        }
+        if (accepted) out->accepted_at[out->accepted++] = clock;
+        if (taken) {
+            if (out->produced < out->capacity) {
+                std::memcpy(out->data + out->produced * in.m_bytes, held.data(), in.m_bytes);
+                out->flags[out->produced] = static_cast<uint8_t>(held.back());
+                out->shown[out->produced] = shown;
+                out->taken[out->produced] = clock;
+            }
+            ++out->produced;
+            waiting = false;
+        }
+        quiet = accepted || taken ? 0 : quiet + 1;
+        edge();
+        if (accepted) {
+            top->s_axis_tvalid = 0;
+            offering = false;
+        }
+        out->clock = clock;
+    }
+
+    uint32_t run(uint64_t clocks) {
+        for (uint64_t i = 0; i < clocks; ++i) {
+            const bool done = out->accepted == in.beats && out->produced >= in.expected;
+            if (done && since_done++ >= in.linger) return DONE;
+            if (!done && quiet >= in.patience) return STUCK;
+            step();
+        }
+        return RUNNING;
+    }
+};
+
+template <typename Body>
+uint32_t guarded(Core* core, Body body) {
+    try {
+        return body();
+    } catch (const std::exception& e) {
+        core->message = e.what();
+        return FAILED;
+    }
+}
+
+}  // namespace strassenc
+
+using strassenc::Core;
+using strassenc::Response;
+using strassenc::Stimulus;
+
+extern "C" {
+
+// The core, or null with the cause in `message` (of `size` bytes).
+Core* strassenc_new(uint64_t seed, const char* wave, char* message, size_t size) {
+    try {
+        return new Core(seed, wave);
+    } catch (const std::exception& e) {
+        std::snprintf(message, size, "%s", e.what());
+        return nullptr;
+    }
+}
+
+void strassenc_delete(Core* core) { delete core; }
+
+// Why the last call yielded FAILED; lives until the next call.
+const char* strassenc_message(const Core* core) { return core->message.c_str(); }
+
+uint32_t strassenc_reset(Core* core, uint32_t clocks) {
+    return strassenc::guarded(core, [&] { core->reset(clocks); return strassenc::RUNNING; });
+}
+
+// Both must live until the next start or delete.
+uint32_t strassenc_start(Core* core, const Stimulus* stimulus, Response* response) {
+    return strassenc::guarded(core, [&] { core->start(*stimulus, response); return strassenc::RUNNING; });
+}
+
+uint32_t strassenc_run(Core* core, uint64_t clocks) {
+    return strassenc::guarded(core, [&] { return core->run(clocks); });
+}
+
+}  // extern "C"

@@ -1,0 +1,54 @@
+//! Golden = the emitted Verilog in Verilator, bit for bit, on random models with random gaps, back pressure and pauses.
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{RngSeed, TestRunner};
+use rayon::prelude::*;
+use strassenc::compile::{self, compile};
+use strassenc::emit::{self, Emitted, emit};
+use strassenc::schedule;
+use strassenc::simulate::{Options, Simulator, Sources};
+use strassenc_runtime::{Model, golden};
+use strassenc_tests::{inputs, random_model, recipes, tools};
+
+/// Models that are built and simulated; each costs some seconds of the C++ compiler, the first time.
+const MODELS: usize = 50;
+
+fn emitted(model: &Model, schedule: schedule::Options, options: &emit::Options) -> Emitted {
+    let compiled = compile(model, &compile::Options { schedule, ..Default::default() }, &|_| {}, &|| false).unwrap();
+    emit(&compiled, options).unwrap()
+}
+
+#[test]
+fn random_networks_compute_in_verilator_what_golden_does() {
+    let mut runner =
+        TestRunner::new(proptest::test_runner::Config { rng_seed: RngSeed::Fixed(50), ..Default::default() });
+    let any = (recipes(), 1u32..=4, 1u32..=4, proptest::option::of(1usize..=5), proptest::bool::ANY);
+    let cases: Vec<_> = (0..MODELS).map(|_| any.new_tree(&mut runner).unwrap().current()).collect();
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    let vectors: usize = cases
+        .par_iter()
+        .map(|(recipe, adders_per_stage, multiplier_latency, beat_elements, clock_enable)| {
+            let (adders_per_stage, multiplier_latency) = (*adders_per_stage, *multiplier_latency);
+            let model = random_model(recipe);
+            let options =
+                emit::Options { beat_elements: *beat_elements, clock_enable: *clock_enable, command: String::new() };
+            let emitted = emitted(&model, schedule::Options { adders_per_stage, multiplier_latency }, &options);
+            let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
+            let vectors = inputs(&model, 60, recipe.seed);
+            let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
+            for (gaps, backpressure, pauses) in
+                [(false, false, false), (true, false, false), (false, true, false), (true, true, true)]
+            {
+                let options =
+                    Options { seed: recipe.seed, gaps, backpressure, pauses: pauses && *clock_enable, threads: 1 };
+                let run = simulator.run(&vectors, &options).unwrap_or_else(|e| panic!("{e}\n{recipe:?} {options:?}"));
+                assert_eq!(run.outputs, expected, "{recipe:?} {options:?}");
+                run.check_promises(&emitted.signature).unwrap();
+                assert_eq!(run.ii.is_some(), options.full_rate());
+            }
+            4 * vectors.len()
+        })
+        .sum();
+    println!("{MODELS} networks, {vectors} vectors");
+}
