@@ -1,7 +1,7 @@
 //! What a compiled network costs: the figures of the report, of `build.json` and of `--json`.
 
 use crate::adder_graph::naive_adders;
-use crate::circuit::{Circuit, NodeId, Op};
+use crate::circuit::{Circuit, NodeId, Op, Term};
 use crate::compile::{Compiled, CompiledLayer, SharedMatrix};
 use crate::schedule;
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,8 @@ pub struct LayerFigures {
     pub latency: u32,
     /// Bits of the pipeline's delay lines. Registers within multipliers are not counted.
     pub register_bits: u64,
-    /// Estimated LUTs: one per result bit of an addition; a clamp one per result bit and the comparisons.
+    /// Estimated LUTs, as Yosys counts them for xc7: one per bit in which both operands of an addition reach; for a clamp one
+    /// per result bit and the comparisons. Additions of constants are carry chains alone.
     pub luts: u64,
 }
 
@@ -199,11 +200,19 @@ fn depth(circuit: &Circuit) -> u32 {
     circuit.outputs.iter().map(|output| depths[output.index()]).max().unwrap_or(0)
 }
 
+/// A carry chain needs a LUT where both operands have a bit; a bit of one operand alone is only carried on.
 fn luts(circuit: &Circuit, id: NodeId) -> u64 {
     let node = circuit.node(id);
+    // The bits of a sum that an operand reaches: to the top where it is extended by its sign.
+    let reach = |t: Term| {
+        let x = circuit.node(t.node);
+        (t.shift, if x.signed { node.width } else { node.width.min(x.width + t.shift) })
+    };
     match node.op {
-        Op::Add(a, b) => u64::from(node.width.saturating_sub(a.shift.max(b.shift)).max(1)),
-        Op::Offset { shift, .. } if !node.op.is_wires() => (i64::from(node.width) + i64::from(shift)).max(1) as u64,
+        Op::Add(a, b) => {
+            let (a, b) = (reach(a), reach(b));
+            a.1.min(b.1).saturating_sub(a.0.max(b.0)).into()
+        }
         Op::Clamp { x, .. } => {
             let cut = circuit.node(x).width.saturating_sub(node.width);
             u64::from(node.width) + 2 * u64::from(cut.div_ceil(5))
