@@ -18,5 +18,6 @@ pub mod ranges;
 pub mod report;
 pub mod schedule;
 pub mod simulate;
+pub mod synth;
 pub mod tools;
 pub mod witness;

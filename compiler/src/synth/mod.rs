@@ -1,0 +1,174 @@
+//! Yosys: what a core takes on a device, and proofs that emitted text equals its matrices.
+
+mod equivalence;
+
+pub use equivalence::{Equivalence, equivalence};
+
+use crate::emit::Signature;
+use crate::tools::{Tools, Yosys};
+use askama::Template;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
+use strassenc_runtime::{Error, Result, files};
+
+/// What Yosys maps to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// AMD 7 series.
+    Xc7,
+    /// Lattice ECP5.
+    Ecp5,
+    /// Lattice iCE40 UltraPlus.
+    Ice40,
+}
+
+/// What Yosys found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Synthesis {
+    /// The target.
+    pub target: Target,
+    /// Version of Yosys.
+    pub yosys: String,
+    /// `$mul` cells of the whole core as read, before any optimisation.
+    pub multiply_cells: u64,
+    /// Look-up tables, those used as shift registers or memory included.
+    pub luts: u64,
+    /// Flip-flops.
+    pub flip_flops: u64,
+    /// Carry cells: of 4 bits on xc7, 2 on ecp5, 1 on ice40.
+    pub carry_cells: u64,
+    /// Multiplier blocks.
+    pub dsp_blocks: u64,
+    /// Block memories.
+    pub block_memories: u64,
+    /// Every cell of the mapped core by type.
+    pub cells: BTreeMap<String, u64>,
+    /// Seconds that Yosys took.
+    pub seconds: f64,
+}
+
+#[derive(Template)]
+#[template(path = "synthesise.ys", ext = "ys")]
+struct Script<'a> {
+    files: &'a [String],
+    top: &'a str,
+    target: Target,
+}
+
+impl Target {
+    /// Whether a mapped cell of this type counts as look-up table, flip-flop, carry, DSP or memory.
+    fn class(self, cell: &str) -> Option<Class> {
+        use Class::*;
+        let classes: &[(&str, Class)] = match self {
+            Target::Xc7 => {
+                &[("LUT", Lut), ("SRL", Lut), ("FD", FlipFlop), ("CARRY4", Carry), ("DSP48", Dsp), ("RAMB", Memory)]
+            }
+            Target::Ecp5 => &[
+                ("LUT4", Lut),
+                ("TRELLIS_DPR16X4", Lut),
+                ("TRELLIS_FF", FlipFlop),
+                ("CCU2C", Carry),
+                ("MULT18X18D", Dsp),
+                ("DP16KD", Memory),
+            ],
+            Target::Ice40 => &[
+                ("SB_LUT4", Lut),
+                ("SB_DFF", FlipFlop),
+                ("SB_CARRY", Carry),
+                ("SB_MAC16", Dsp),
+                ("SB_RAM40", Memory),
+                ("SB_SPRAM", Memory),
+            ],
+        };
+        classes.iter().find(|(prefix, _)| cell.starts_with(prefix)).map(|(_, class)| *class)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Lut,
+    FlipFlop,
+    Carry,
+    Dsp,
+    Memory,
+}
+
+/// Synthesises the core in `folder`, out of context. Minutes for a large core; the result is cached under the home folder by
+/// content, version of Yosys and target.
+///
+/// # Errors
+/// Where Yosys is missing or fails, a file cannot be read, or the user interrupts.
+pub fn synthesise(folder: &Path, signature: &Signature, target: Target, tools: &Tools) -> Result<Synthesis> {
+    let yosys = tools.yosys()?;
+    let script = Script { files: &signature.files, top: &signature.top, target };
+    let script = script.render().map_err(|e| Error::internal("synthesise.ys", e))?;
+    let texts = signature.files.iter().map(|name| files::read(&folder.join(name))).collect::<Result<Vec<_>>>()?;
+    let cached = tools.home().join("cache/synth").join(format!("{}.json", key(&yosys, &script, &texts)));
+    if let Some(synthesis) = std::fs::read(&cached).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
+        return Ok(synthesis);
+    }
+    let work = work_folder()?;
+    for (name, text) in signature.files.iter().zip(&texts) {
+        files::write(&work.path().join(name), text)?;
+    }
+    files::write(&work.path().join("synthesise.ys"), script.as_bytes())?;
+    let spinner = tools.spinner(format!("Yosys, {}", signature.top));
+    let run = tools.run_ok(yosys.command().current_dir(work.path()).args(["-q", "-s", "synthesise.ys"]));
+    spinner.finish_and_clear();
+    let run = run?;
+    let read = cells(&work.path().join("read.json"))?;
+    let cells = cells(&work.path().join("mapped.json"))?;
+    let count = |class: Class| cells.iter().filter(|(cell, _)| target.class(cell) == Some(class)).map(|(_, n)| n).sum();
+    let synthesis = Synthesis {
+        target,
+        yosys: yosys.version.clone(),
+        multiply_cells: read.get("$mul").copied().unwrap_or(0),
+        luts: count(Class::Lut),
+        flip_flops: count(Class::FlipFlop),
+        carry_cells: count(Class::Carry),
+        dsp_blocks: count(Class::Dsp),
+        block_memories: count(Class::Memory),
+        seconds: run.elapsed.as_secs_f64(),
+        cells,
+    };
+    let text = serde_json::to_vec_pretty(&synthesis).map_err(|e| Error::internal("synthesis", e))?;
+    files::write(&cached, &text)?;
+    Ok(synthesis)
+}
+
+fn key(yosys: &Yosys, script: &str, texts: &[Vec<u8>]) -> String {
+    let mut hash = Sha256::new();
+    for part in [yosys.version.as_bytes(), script.as_bytes()].into_iter().chain(texts.iter().map(Vec::as_slice)) {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn work_folder() -> Result<tempfile::TempDir> {
+    tempfile::Builder::new()
+        .prefix("strassenc-yosys-")
+        .tempdir()
+        .map_err(|e| Error::io(std::env::temp_dir(), format_args!("no folder can be made there: {e}")))
+}
+
+/// The cells of a whole design by type, from `stat -json`.
+fn cells(path: &Path) -> Result<BTreeMap<String, u64>> {
+    #[derive(Deserialize)]
+    struct Stat {
+        design: Design,
+    }
+    #[derive(Deserialize)]
+    struct Design {
+        num_cells_by_type: BTreeMap<String, u64>,
+    }
+    let text = files::read(path)?;
+    let stat: Stat = serde_json::from_slice(&text)
+        .map_err(|e| Error::tool("yosys", format_args!("its statistics cannot be read: {e}")))?;
+    // A module of ours is not a cell of the device; its own cells are counted in their place.
+    Ok(stat.design.num_cells_by_type.into_iter().filter(|(cell, _)| !cell.contains("strassenc_")).collect())
+}

@@ -1,0 +1,25 @@
+// The emitted pipeline beside the layer by its definition, written from the model alone: `trigger` is proved never to rise.
+module miter (
+    input  wire [{{ input_bits - 1 }}:0] data,
+    output wire trigger
+);
+    wire [{{ output_bits - 1 }}:0] emitted_data;
+    wire [{{ output_bits - 1 }}:0] defined_data;
+    {{ module }} emitted (
+        .clk(1'b0), .rst(1'b0), .s_valid(1'b1), .s_user(1'b0), .s_data(data), .m_ready(1'b1), .m_data(emitted_data)
+    );
+    definition defined (.data(data), .result(defined_data));
+    assign trigger = emitted_data != defined_data;
+endmodule
+
+module definition (
+    input  wire [{{ input_bits - 1 }}:0] data,
+    output wire [{{ output_bits - 1 }}:0] result
+);
+{%- for (name, expression) in values %}
+    wire signed [{{ width - 1 }}:0] {{ name }} = {{ expression }};
+{%- endfor %}
+{%- for (low, name) in results %}
+    assign result[{{ low }} +: {{ result_bits }}] = {{ name }}[{{ result_bits - 1 }}:0];
+{%- endfor %}
+endmodule
