@@ -152,7 +152,7 @@ fn layer(
 ) -> Result<CompiledLayer> {
     let layer = &dataflow.layers[number];
     let name = layer.name.as_str();
-    let solved = |wanted: Role| {
+    let solved = |wanted: Role| -> Result<SharedMatrix> {
         let lost = || Error::internal("share", format_args!("layer `{name}` has no matrix {wanted:?}"));
         let (role, matrix) = layer.matrices().find(|(role, _)| *role == wanted).ok_or_else(lost)?;
         let solution = share(Problem { layer: number, role, matrix });

@@ -21,6 +21,8 @@ pub struct Build {
     pub model: Model,
     /// The promises of the core.
     pub signature: Signature,
+    /// Verilog files that are not as they were written; only [`Build::open_edited`] admits any.
+    pub edited: Vec<String>,
     graphs: Vec<u8>,
 }
 
@@ -31,6 +33,18 @@ impl Build {
     /// Where there is none, where a file is missing, damaged or changed, or where the files do not belong together; the
     /// error names the file.
     pub fn open(folder: &Path) -> Result<Self> {
+        let build = Self::open_edited(folder)?;
+        match build.edited.first() {
+            Some(name) => Err(changed(&folder.join(name))),
+            None => Ok(build),
+        }
+    }
+
+    /// Opens a build folder whose Verilog may have been changed since, as a simulation is to show.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) but for changed Verilog.
+    pub fn open_edited(folder: &Path) -> Result<Self> {
         if !folder.is_dir() {
             let cause = if folder.exists() { "is a file, not a build folder" } else { "does not exist" };
             return Err(Error::io(folder, cause).help("write one with `strassenc verilog MODEL -o BUILD`"));
@@ -42,6 +56,7 @@ impl Build {
         }
         let record = parse(&path, &files::read(&path)?)?;
         let mut contents = BTreeMap::new();
+        let mut edited = Vec::new();
         for (name, hash) in &record.files {
             let path = folder.join(name);
             if !path.exists() {
@@ -49,7 +64,10 @@ impl Build {
             }
             let bytes = files::read(&path)?;
             if sha256(&bytes) != *hash {
-                return Err(again(Error::input(path.display(), "is not as it was written: damaged or changed")));
+                if !name.ends_with(".v") {
+                    return Err(changed(&path));
+                }
+                edited.push(name.clone());
             }
             contents.insert(name.as_str(), bytes);
         }
@@ -71,7 +89,7 @@ impl Build {
         if let Some(name) = signature.files.iter().find(|name| !record.files.contains_key(*name)) {
             return Err(again(Error::input(path.display(), format_args!("lists no {name}"))));
         }
-        Ok(Build { folder: folder.into(), record, model, signature, graphs })
+        Ok(Build { folder: folder.into(), record, model, signature, edited, graphs })
     }
 
     /// The Verilog files in the order tools want them, the testbench excluded.
@@ -95,6 +113,10 @@ impl Build {
         compile_with(&self.model, &self.record.options.schedule(), &share, &|_| {}, &|| false)
             .map_err(|e| e.within(place.display()))
     }
+}
+
+fn changed(path: &Path) -> Error {
+    again(Error::input(path.display(), "is not as it was written: damaged or changed"))
 }
 
 fn again(error: Error) -> Error {

@@ -5,7 +5,7 @@
 mod software;
 mod vectors;
 
-pub use vectors::Vectors;
+pub use vectors::{Vectors, random_vectors};
 
 use serde::Serialize;
 use std::time::Instant;

@@ -56,7 +56,7 @@ impl Vectors {
 }
 
 /// Random vectors of the model's input format; in every other one each element is at one of its ends.
-fn random_vectors(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
+pub fn random_vectors(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
     let mut vector = |ends: bool| -> Vec<i64> {

@@ -44,7 +44,7 @@ pub struct Args {
     json: bool,
 }
 
-fn long_help() -> String {
+pub(super) fn long_help() -> String {
     format!("The data set [default: the one the model was trained on]\n\n{}", data::GRAMMAR)
 }
 
@@ -148,7 +148,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// The data set of the option, or the one that the model was trained on.
-fn load_data(model: &Model, spec: Option<&str>, home: &Path) -> Result<DataSet> {
+pub(super) fn load_data(model: &Model, spec: Option<&str>, home: &Path) -> Result<DataSet> {
     let named = |name: &&str| ["digits", "mnist", "fashion-mnist"].contains(name);
     let spec = spec.or(model.provenance.data.as_deref().filter(named)).ok_or_else(|| {
         let trained = match &model.provenance.data {

@@ -1,11 +1,253 @@
 //! `strassenc simulate`.
 
-use strassenc_runtime::{Error, Result};
+use super::{INTERRUPTED, eval, home};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use strassenc::build::Build;
+use strassenc::check::random_vectors;
+use strassenc::simulate::{self, Failure, Fault, Mismatch, Options, Place, Run, Simulator, Sources};
+use strassenc::tools::Tools;
+use strassenc_runtime::data::{self, DataSet};
+use strassenc_runtime::{Error, Result, golden};
 
 /// Run a build in Verilator, bit for bit against golden
+///
+/// Streams test samples (or random vectors) through the core, compares every output with the integer reference, and measures
+/// latency and initiation interval against what signature.json promises. The compiled simulator is cached on the content of
+/// the Verilog. Changed Verilog is simulated as it is.
+///
+/// Exit status: 1 where an output, the timing or a rule of the streams is wrong; the message names the sample, the output and
+/// the first signal in the core that is wrong.
 #[derive(clap::Args)]
-pub struct Args {}
+#[command(after_help = "Examples:
+  strassenc simulate build/digits                          the test samples of the data it was trained on
+  strassenc simulate build/mnist --data mnist --samples 1000
+  strassenc simulate build/digits --random 5000 --seed 7   random vectors, half of them at the ends of the format
+  strassenc simulate build/digits --gaps --backpressure    with random pauses on both streams
+  strassenc simulate build/digits --wave digits.vcd        and the first samples as a waveform")]
+pub struct Args {
+    /// A folder that `strassenc verilog` wrote
+    #[arg(value_name = "BUILD")]
+    build: PathBuf,
+    /// The data set [default: the one the model was trained on, else random vectors]
+    #[arg(long, value_name = "SPEC", long_help = eval::long_help(), conflicts_with = "random")]
+    data: Option<String>,
+    /// Only the first N samples of the test split
+    #[arg(long, value_name = "N", conflicts_with = "random")]
+    samples: Option<usize>,
+    /// N random vectors instead of data
+    #[arg(long, value_name = "N")]
+    random: Option<usize>,
+    /// Seed of random vectors, pauses and what registers hold at power-on
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Hold m_axis_tready low at random
+    #[arg(long)]
+    backpressure: bool,
+    /// Hold s_axis_tvalid low at random
+    #[arg(long)]
+    gaps: bool,
+    /// Hold aclken low at random, where the core has it
+    #[arg(long)]
+    pauses: bool,
+    /// Write the first samples as a waveform (VCD), every signal of it
+    #[arg(long, value_name = "FILE")]
+    wave: Option<PathBuf>,
+    /// Cores that run side by side [default: one per processor]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
 
-pub fn run(_args: Args) -> Result<()> {
-    Err(Error::internal("simulate", "not written yet"))
+/// Random vectors where neither data nor their number is given.
+const RANDOM: usize = 1000;
+
+/// Samples in a waveform.
+const WAVE: usize = 4;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    build: &'a Path,
+    /// Name of the data set, or `random`.
+    data: &'a str,
+    samples: usize,
+    /// Samples with a wrong output.
+    mismatches: usize,
+    first_mismatch: Option<Mismatch>,
+    place: Option<Place>,
+    /// Share of the samples that the core classifies rightly, within 0..=1.
+    accuracy: Option<f64>,
+    latency: Timing<u64>,
+    ii: Option<Timing<f64>>,
+    clocks: u64,
+    seconds: f64,
+    inferences_per_second: f64,
+    simulator: SimulatorReport,
+}
+
+/// Clocks.
+#[derive(Serialize)]
+struct Timing<T> {
+    measured: T,
+    promised: u32,
+}
+
+#[derive(Serialize)]
+struct SimulatorReport {
+    verilator: String,
+    cached: bool,
+    build_seconds: f64,
+}
+
+/// What is driven, and what must come out.
+struct Vectors {
+    name: String,
+    inputs: Vec<Vec<i64>>,
+    outputs: Vec<Vec<i64>>,
+    labels: Option<Vec<u32>>,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    if args.samples == Some(0) || args.random == Some(0) {
+        return Err(Error::input("simulate", "0 vectors show nothing").help("give at least 1"));
+    }
+    let tools = Tools::new(home::home()?).interrupted_by(&INTERRUPTED).with_progress(true);
+    let build = Build::open_edited(&args.build)?;
+    for name in &build.edited {
+        eprintln!("warning: {} was changed since it was written", build.folder.join(name).display());
+    }
+    if args.pauses && !build.record.options.aclken {
+        return Err(Error::input("--pauses", "needs a core with aclken").help("strassenc verilog MODEL --aclken"));
+    }
+    let vectors = vectors(&args, &build, &tools)?;
+    let sources = Sources::read(&build.folder, &build.signature)?;
+    let verilator = tools.verilator()?.version;
+    let simulator = Simulator::build(&sources, &build.signature, false, &tools)?;
+    let Args { seed, gaps, backpressure, pauses, threads, .. } = args;
+    let options = Options { seed, gaps, backpressure, pauses, threads };
+    if let Some(file) = &args.wave {
+        let traced = Simulator::build(&sources, &build.signature, true, &tools)?;
+        traced.record(&vectors.inputs[..vectors.inputs.len().min(WAVE)], &options, file)?;
+    }
+    let run = match simulator.run(&vectors.inputs, &options) {
+        Ok(run) => run,
+        Err(Failure::Error(error)) => return Err(error),
+        Err(Failure::Fault(fault)) => return Err(fault_error(&build, &sources, &vectors, fault, &tools)),
+    };
+    let mismatch = run.mismatch(&vectors.outputs);
+    let place = match &mismatch {
+        Some(mismatch) => Some(locate(&build, &sources, &vectors, mismatch.sample, &tools)?),
+        None => None,
+    };
+    let report = Report {
+        build: &build.folder,
+        data: &vectors.name,
+        samples: vectors.inputs.len(),
+        mismatches: mismatch.map_or(0, |m| m.samples),
+        first_mismatch: mismatch,
+        place,
+        accuracy: vectors.labels.as_ref().map(|labels| accuracy(&run, labels)),
+        latency: Timing { measured: run.latency, promised: build.signature.latency },
+        ii: run.ii.map(|measured| Timing { measured, promised: build.signature.ii }),
+        clocks: run.clocks,
+        seconds: run.seconds,
+        inferences_per_second: run.rate(),
+        simulator: SimulatorReport {
+            verilator,
+            cached: simulator.cached,
+            build_seconds: simulator.build_time.as_secs_f64(),
+        },
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("simulate", e))?);
+    } else {
+        print!("{}", render(&report));
+    }
+    match (mismatch, &report.place) {
+        (Some(mismatch), Some(place)) => Err(mismatch_error(&build, &mismatch, vectors.inputs.len(), place)),
+        _ => run.check_promises(&build.signature),
+    }
+}
+
+/// The vectors that the options ask for, with golden's outputs.
+fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
+    let model = &build.model;
+    let trained_on = model.provenance.data.is_some();
+    if args.random.is_none() && (args.data.is_some() || trained_on) {
+        let data: DataSet = eval::load_data(model, args.data.as_deref(), tools.home())?;
+        data.check_fits(model)?;
+        let split = data.test.take(args.samples.unwrap_or(usize::MAX));
+        let inputs = data::integers(&split.x, model.input.format)?;
+        let outputs = eval::golden_outputs(model, inputs.view(), tools)?;
+        let rows = |a: ndarray::Array2<i64>| a.outer_iter().map(|row| row.to_vec()).collect();
+        return Ok(Vectors {
+            name: data.name,
+            inputs: rows(inputs),
+            outputs: rows(outputs),
+            labels: Some(split.labels),
+        });
+    }
+    let inputs = random_vectors(model, args.random.unwrap_or(RANDOM), args.seed);
+    let outputs = inputs.iter().map(|x| golden::infer(model, x)).collect::<Result<_>>()?;
+    Ok(Vectors { name: "random".into(), inputs, outputs, labels: None })
+}
+
+fn accuracy(run: &Run, labels: &[u32]) -> f64 {
+    let right = run.outputs.iter().zip(labels).filter(|(y, label)| golden::argmax(y) == **label as usize);
+    right.count() as f64 / labels.len() as f64
+}
+
+fn locate(build: &Build, sources: &Sources, vectors: &Vectors, sample: usize, tools: &Tools) -> Result<Place> {
+    eprintln!("sample {sample} is wrong: running it again with every signal recorded");
+    let compiled = build.compiled()?;
+    let Vectors { inputs, outputs, .. } = vectors;
+    simulate::locate(&compiled, sources, &build.signature, inputs, sample, &outputs[sample], tools)
+}
+
+fn fault_error(build: &Build, sources: &Sources, vectors: &Vectors, fault: Fault, tools: &Tools) -> Error {
+    let sample = fault.sample.min(vectors.inputs.len() - 1);
+    match locate(build, sources, vectors, sample, tools) {
+        Ok(place) => {
+            let place_of = format!("core `{}`, sample {sample}", fault.core);
+            Error::mismatch(place_of, format_args!("{}\n  {place}", fault.cause))
+        }
+        Err(_) => Failure::Fault(fault).into(),
+    }
+}
+
+fn mismatch_error(build: &Build, mismatch: &Mismatch, samples: usize, place: &Place) -> Error {
+    let Mismatch { sample, output, expected, got, samples: wrong } = mismatch;
+    Error::mismatch(
+        format_args!("core `{}`, sample {sample}", build.signature.top),
+        format_args!(
+            "output {output} is {got}, golden says {expected} ({wrong} of {samples} samples are wrong)\n  {place}"
+        ),
+    )
+}
+
+fn render(report: &Report) -> String {
+    let Report { data, samples, latency, simulator, .. } = report;
+    let mut text = format!("{samples} samples of {data}: ");
+    text += &match report.mismatches {
+        0 => "every output is golden's\n".to_string(),
+        n => format!("{n} DIFFER from golden\n"),
+    };
+    if let Some(accuracy) = report.accuracy {
+        text += &format!("accuracy              {:.2} %\n", 100.0 * accuracy);
+    }
+    text += &format!("latency               {} clocks, {} promised\n", latency.measured, latency.promised);
+    if let Some(ii) = &report.ii {
+        text += &format!("initiation interval   {} clocks, {} promised\n", ii.measured, ii.promised);
+    }
+    text += &format!(
+        "simulated             {} clocks in {:.2} s, {:.0} inferences per second\n",
+        report.clocks, report.seconds, report.inferences_per_second
+    );
+    let how = if simulator.cached { "from the cache" } else { "built" };
+    text + &format!(
+        "simulator             Verilator {}, {how} in {:.1} s\n",
+        simulator.verilator, simulator.build_seconds
+    )
 }

@@ -1,7 +1,7 @@
 //! From a wrong output to the first wrong signal: one sample is run again with every signal recorded, and each node of each
 //! layer is compared with what [`circuit::evaluate`] says, in the order in which the clock reaches them.
 
-use super::run::Options;
+use super::run::{Failure, Options};
 use super::wave::Wave;
 use super::{Simulator, Sources};
 use crate::circuit::{self, Op};
@@ -10,6 +10,7 @@ use crate::emit::Signature;
 use crate::tools::Tools;
 use serde::Serialize;
 use std::fmt;
+use std::path::Path;
 use strassenc_runtime::{Error, Result, files};
 
 /// Where a core first leaves the circuit it was written from.
@@ -86,7 +87,7 @@ pub fn locate(
 ) -> Result<Place> {
     let simulator = Simulator::build(sources, signature, true, tools)?;
     for first in [index, index.saturating_sub(PREDECESSORS)] {
-        let (wave, output) = record(&simulator, &inputs[first..=index])?;
+        let (wave, output) = recorded(&simulator, &inputs[first..=index])?;
         if output.as_deref() == Some(expected) {
             continue;
         }
@@ -95,18 +96,37 @@ pub fn locate(
     Ok(Place::Passes)
 }
 
-/// Streams `inputs` at full rate and records every signal; yields the last one's output where it came out whole.
-fn record(simulator: &Simulator, inputs: &[Vec<i64>]) -> Result<(Wave, Option<Vec<i64>>)> {
+impl Simulator {
+    /// Streams `inputs` and writes every signal to `file` (VCD), atomically, also where the core is at fault. Needs a traced
+    /// simulator.
+    ///
+    /// # Errors
+    /// Where the file cannot be written, or the user interrupts.
+    pub fn record(&self, inputs: &[Vec<i64>], options: &Options, file: &Path) -> Result<Option<Vec<Vec<i64>>>> {
+        let fail = |e: std::io::Error| Error::io(file, format_args!("cannot be written: {e}"));
+        let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = tempfile::tempdir_in(parent).map_err(fail)?;
+        let new = folder.path().join("wave.vcd");
+        let mut core = self.core(options.seed, Some(&new))?;
+        let (stimulus, users) = self.stimulus(inputs, options);
+        let outputs = self.drive(&mut core, stimulus, 0, |_| ()).and_then(|r| self.decode(&r, &users, 0));
+        // The file is whole once the core is gone.
+        drop(core);
+        std::fs::rename(&new, file).map_err(fail)?;
+        match outputs {
+            Ok(outputs) => Ok(Some(outputs)),
+            Err(Failure::Fault(_)) => Ok(None),
+            Err(Failure::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// Streams `inputs` at full rate; yields every signal, and the last output where it came out whole.
+fn recorded(simulator: &Simulator, inputs: &[Vec<i64>]) -> Result<(Wave, Option<Vec<i64>>)> {
     let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
     let file = folder.path().join("wave.vcd");
-    let options = Options::default();
-    let mut core = simulator.core(options.seed, Some(&file))?;
-    let (stimulus, users) = simulator.stimulus(inputs, &options);
-    let response = simulator.drive(&mut core, stimulus, 0, |_| ());
-    // The file is whole once the core is gone.
-    drop(core);
-    let output = response.and_then(|r| simulator.decode(&r, &users, 0)).ok().and_then(|mut o| o.pop());
-    Ok((Wave::parse(&files::read_text(&file)?)?, output))
+    let outputs = simulator.record(inputs, &Options::default(), &file)?;
+    Ok((Wave::parse(&files::read_text(&file)?)?, outputs.and_then(|mut o| o.pop())))
 }
 
 /// The first wrong signal of the `turn`-th sample in `wave`.

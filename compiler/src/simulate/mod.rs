@@ -12,7 +12,7 @@ mod wave;
 
 pub use library::{Core, LAST, Progress, Response, Stimulus, USER};
 pub use locate::{Place, locate};
-pub use run::{Options, Run};
+pub use run::{Failure, Fault, Mismatch, Options, Run};
 
 use crate::emit::{Emitted, Signature};
 use crate::tools::Tools;

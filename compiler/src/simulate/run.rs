@@ -3,6 +3,7 @@
 use super::Simulator;
 use super::library::{Core, LAST, Progress, Response, Stimulus, USER};
 use crate::emit::Signature;
+use serde::Serialize;
 use std::time::Instant;
 use strassenc_runtime::{Error, Result};
 
@@ -71,9 +72,74 @@ impl Run {
         }
     }
 
+    /// Compares the outputs with what they should be.
+    pub fn mismatch(&self, expected: &[Vec<i64>]) -> Option<Mismatch> {
+        let wrong = |(_, (got, due)): &(usize, (&Vec<i64>, &Vec<i64>))| got != due;
+        let mut differing = self.outputs.iter().zip(expected).enumerate().filter(wrong);
+        let (sample, (got, due)) = differing.next()?;
+        let output = got.iter().zip(due).position(|(a, b)| a != b).unwrap_or_default();
+        Some(Mismatch { sample, output, expected: due[output], got: got[output], samples: 1 + differing.count() })
+    }
+
     /// Vectors per second of simulation.
     pub fn rate(&self) -> f64 {
         self.outputs.len() as f64 / self.seconds.max(1e-9)
+    }
+}
+
+/// The first output that is not what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Mismatch {
+    /// The sample.
+    pub sample: usize,
+    /// The element of its output vector.
+    pub output: usize,
+    /// What it should be.
+    pub expected: i64,
+    /// What it is.
+    pub got: i64,
+    /// Samples of which any output is wrong.
+    pub samples: usize,
+}
+
+/// A core that breaks a rule of its streams, or gets stuck.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The core.
+    pub core: String,
+    /// The sample during which it showed.
+    pub sample: usize,
+    /// What the core did, and at which clock.
+    pub cause: String,
+}
+
+/// Why a run ended early.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// The core is wrong.
+    Fault(Fault),
+    /// It could not be run.
+    Error(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", Error::from(self.clone()))
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Fault(f) => Error::mismatch(format_args!("core `{}`, sample {}", f.core, f.sample), f.cause),
+            Failure::Error(error) => error,
+        }
     }
 }
 
@@ -90,10 +156,10 @@ impl Simulator {
     /// Streams `inputs` through the core and yields what comes out, in order.
     ///
     /// # Errors
-    /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) where the core gets stuck or breaks a rule of its streams (a wrong
+    /// [`Failure::Fault`] where the core gets stuck or breaks a rule of its streams (a wrong
     /// `tlast` or `tuser`, an output that changes while it waits, too many outputs, `frame_error` for no reason), with the
     /// vector and the clock; where the user interrupts.
-    pub fn run(&self, inputs: &[Vec<i64>], options: &Options) -> Result<Run> {
+    pub fn run(&self, inputs: &[Vec<i64>], options: &Options) -> Result<Run, Failure> {
         let start = Instant::now();
         let Some(first) = inputs.first() else {
             return Ok(Run { outputs: Vec::new(), latency: 0, ii: None, clocks: 0, seconds: 0.0 });
@@ -105,13 +171,13 @@ impl Simulator {
         };
         let share = inputs.len().div_ceil(threads).max(SHARE);
         let bar = self.tools.bar("simulating", inputs.len() as u64, "vectors");
-        let parts: Vec<Result<Part>> = std::thread::scope(|scope| {
+        let parts: Vec<Result<Part, Failure>> = std::thread::scope(|scope| {
             let work = |(i, part)| {
                 let bar = &bar;
                 scope.spawn(move || self.part(part, i * share, options, bar))
             };
             let handles: Vec<_> = inputs.chunks(share).enumerate().map(work).collect();
-            let panicked = |_| Err(Error::internal("simulate", "a simulating thread panicked"));
+            let panicked = |_| Err(Error::internal("simulate", "a simulating thread panicked").into());
             handles.into_iter().map(|h| h.join().unwrap_or_else(panicked)).collect()
         });
         bar.finish_and_clear();
@@ -126,7 +192,7 @@ impl Simulator {
     }
 
     /// Clocks from the last input beat of `vector`, alone in the core, to its first output beat.
-    fn latency(&self, vector: &[i64], seed: u64) -> Result<u64> {
+    fn latency(&self, vector: &[i64], seed: u64) -> Result<u64, Failure> {
         let mut core = self.core(seed, None)?;
         let options = Options { seed, ..Options::default() };
         let (stimulus, users) = self.stimulus(std::slice::from_ref(&vector), &options);
@@ -146,7 +212,7 @@ impl Simulator {
         offset: usize,
         options: &Options,
         bar: &indicatif::ProgressBar,
-    ) -> Result<Part> {
+    ) -> Result<Part, Failure> {
         let seed = options.seed.wrapping_add(offset as u64);
         let mut core = self.core(seed, None)?;
         let options = Options { seed, ..*options };
@@ -197,7 +263,7 @@ impl Simulator {
         stimulus: Stimulus,
         offset: usize,
         mut progress: impl FnMut(u64),
-    ) -> Result<Response> {
+    ) -> Result<Response, Failure> {
         let (beats_in, beats_out) = (stimulus.flags.len() as u64, stimulus.expected as u64);
         core.reset(RESET)?;
         core.start(stimulus)?;
@@ -228,7 +294,7 @@ impl Simulator {
     }
 
     /// The output vectors, every rule of the output stream checked; `users` are the input vectors' `tuser`.
-    pub(super) fn decode(&self, response: &Response, users: &[bool], offset: usize) -> Result<Vec<Vec<i64>>> {
+    pub(super) fn decode(&self, response: &Response, users: &[bool], offset: usize) -> Result<Vec<Vec<i64>>, Failure> {
         let output = &self.signature.output;
         if let Some(clock) = response.frame_error {
             return Err(
@@ -270,8 +336,8 @@ impl Simulator {
             .collect()
     }
 
-    fn fault(&self, vector: usize, cause: impl std::fmt::Display) -> Error {
-        Error::mismatch(format_args!("core `{}`, sample {vector}", self.signature.top), cause)
+    fn fault(&self, sample: usize, cause: impl std::fmt::Display) -> Failure {
+        Failure::Fault(Fault { core: self.signature.top.clone(), sample, cause: cause.to_string() })
     }
 }
 
