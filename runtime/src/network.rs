@@ -8,7 +8,7 @@
 //!     "relu",
 //!     { dense = { units = 10, r = 64 } },
 //! ]
-//! bits = { activations = 8, coefficients = 8, guard = 4 }
+//! bits = { activations = 8, coefficients = 8, guard = 2 }
 //!
 //! [train]
 //! data = "mnist"
@@ -98,7 +98,7 @@ pub struct Bits {
 
 impl Default for Bits {
     fn default() -> Self {
-        Bits { activations: 8, coefficients: 8, guard: 4 }
+        Bits { activations: 8, coefficients: 8, guard: 2 }
     }
 }
 
@@ -115,6 +115,8 @@ pub struct Recipe {
     pub batch: usize,
     /// The share of the training split held out for validation, 0..=0.5.
     pub validation: f64,
+    /// Random shifts of each training sample by up to so many elements along the last two axes; 0 for none.
+    pub shift: usize,
     /// The optimiser of all phases.
     pub optimiser: Optimiser,
     /// Decoupled (AdamW) or plain (SGD) weight decay of W_b and W_c in the first two phases, ≥ 0.
@@ -138,6 +140,7 @@ impl Default for Recipe {
             seed: 1,
             batch: 64,
             validation: 0.0,
+            shift: 0,
             optimiser: Optimiser::Adamw,
             weight_decay: 0.0,
             momentum: 0.9,
@@ -269,7 +272,7 @@ impl Network {
         within(bits("activations"), activations, 1..=16)?;
         within(bits("coefficients"), coefficients, 2..=25)?;
         within(bits("guard"), guard, 0..=16)?;
-        self.train.check()
+        self.train.check(&self.input.shape)
     }
 
     fn check_input(&self) -> Result<(), Violation> {
@@ -340,8 +343,12 @@ impl Dense {
 }
 
 impl Recipe {
-    fn check(&self) -> Result<(), Violation> {
+    fn check(&self, shape: &[usize]) -> Result<(), Violation> {
         let at = |key| Place::new("train").key(key);
+        if self.shift > 0 && shape.len() < 2 {
+            return Err(Violation::new(at("shift"), "inputs of one axis are no images to shift").help("remove `shift`"));
+        }
+        within(at("shift"), self.shift, 0..=shape.iter().rev().take(2).min().map_or(0, |n| n / 2))?;
         // A batch norm needs two samples.
         within(at("batch"), self.batch, 2..=MAX_SIZE)?;
         within(at("validation"), self.validation, 0.0..=0.5)?;
@@ -405,6 +412,7 @@ layers = [
 bits = { activations = 6 }
 
 [train]
+shift = 1
 full = { epochs = 3, schedule = { step = { every = 2, factor = 0.1 } } }
 "#;
 
@@ -450,6 +458,8 @@ full = { epochs = 3, schedule = { step = { every = 2, factor = 0.1 } } }
             ("[train]", "[trian]"),
             ("[train]", "[train]\noptimiser = \"adam\""),
             ("[train]", "[train]\nbatch = 1"),
+            ("shift = 1", "shift = 3"),
+            ("[4, 2]", "[8]"),
             ("epochs = 3", "epochs = \"three\""),
             ("every = 2", "every = 0"),
             ("[train]", "[train"),

@@ -1,5 +1,6 @@
 //! Training of SPN networks, and the same networks in f64 on real values.
 
+mod augment;
 mod checkpoint;
 mod curves;
 pub(crate) mod exact;

@@ -14,7 +14,7 @@ fn digits() -> DataSet {
 fn network(edit: impl Fn(&mut Network)) -> Network {
     let text = "name = \"small\"\ninput = { shape = [8, 8], bits = 5, frac = 4 }\nlayers = [\
         { dense = { units = 12, r = 20 } }, \"relu\", { dense = { units = 10, r = 16 } }]\n\
-        [train]\nvalidation = 0.1\nfull = { epochs = 2, learning_rate = 1e-2 }\nternary = { epochs = 2, learning_rate = 1e-2 }\nfrozen.epochs = 1\n";
+        [train]\nvalidation = 0.1\nshift = 1\nfull = { epochs = 2, learning_rate = 1e-2 }\nternary = { epochs = 2, learning_rate = 1e-2 }\nfrozen.epochs = 1\n";
     let mut network = Network::parse("small.toml", text).unwrap();
     edit(&mut network);
     network
@@ -116,7 +116,7 @@ fn threads_do_not_change_a_bit_and_the_seed_does() {
 fn the_trained_network_is_golden_s_integer_for_integer() {
     let folder = tempfile::tempdir().unwrap();
     let data = digits();
-    let (summary, model) = train(&network(|_| ()), &data, &folder.path().join("run")).unwrap();
+    let (summary, model) = train(&network(|n| n.train.shift = 0), &data, &folder.path().join("run")).unwrap();
     assert_eq!(model_file::load(&folder.path().join("run/model.safetensors")).unwrap(), model);
     let y = train::fake_quantised(&model, data.test.x.mapv(f64::from).view()).unwrap();
     let inputs = data::integers(&data.test.x, model.input.format).unwrap();

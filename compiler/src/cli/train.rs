@@ -153,12 +153,14 @@ pub(super) fn render(summary: &Summary) -> String {
     )
 }
 
-/// A progress bar on a terminal, a line an epoch elsewhere.
+/// A progress bar and a line a phase on a terminal, a line an epoch elsewhere.
 struct Watch {
     bar: ProgressBar,
     /// When the bar's text was last renewed.
     drawn: Instant,
     density: f64,
+    /// Of the present phase.
+    epochs: usize,
 }
 
 impl Watch {
@@ -167,7 +169,7 @@ impl Watch {
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}  {eta} left") {
             bar.set_style(style);
         }
-        Watch { bar, drawn: Instant::now(), density: 1.0 }
+        Watch { bar, drawn: Instant::now(), density: 1.0, epochs: 0 }
     }
 
     fn line(&self, text: &str) {
@@ -181,6 +183,7 @@ impl Watch {
 
 impl Observer for Watch {
     fn step(&mut self, p: &Progress, left: usize, total: usize) -> bool {
+        self.epochs = p.epochs;
         if self.drawn.elapsed() > Duration::from_millis(100) {
             self.drawn = Instant::now();
             if self.bar.length() != Some(total as u64) {
@@ -205,6 +208,9 @@ impl Observer for Watch {
 
     fn epoch(&mut self, e: &Epoch) {
         self.density = e.density;
+        if e.epoch < self.epochs && !self.bar.is_hidden() {
+            return;
+        }
         let held_out = e.validation_accuracy.map(|v| format!(", held out {:.2} %", 100.0 * v)).unwrap_or_default();
         let density = if e.phase == Phase::Full { String::new() } else { format!("  density {:.3}", e.density) };
         self.line(&format!(

@@ -106,6 +106,8 @@ pub fn run(
     let mut saved = Instant::now();
     while !trainer.is_done() {
         let (progress, epoch) = trainer.step()?;
+        let (left, total) = trainer.steps_left();
+        let go_on = observer.step(&progress, left, total);
         if let Some(epoch) = &epoch {
             observer.epoch(epoch);
             if saved.elapsed() > Duration::from_secs(10) {
@@ -113,8 +115,7 @@ pub fn run(
                 saved = Instant::now();
             }
         }
-        let (left, total) = trainer.steps_left();
-        if !observer.step(&progress, left, total) && !trainer.is_done() {
+        if !go_on && !trainer.is_done() {
             save(&mut trainer, folder)?;
             let Progress { phase, epoch, step, steps, .. } = progress;
             return Err(Error::new(

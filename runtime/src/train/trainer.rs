@@ -1,5 +1,6 @@
 //! The three phases, step by step.
 
+use super::augment::Shifts;
 use super::checkpoint::Checkpoint;
 use super::float::Float;
 use super::loss::{Score, score};
@@ -102,6 +103,7 @@ pub struct Trainer {
     validation: Vec<usize>,
     /// Epoch whose order `train` is in.
     shuffled: Option<(Phase, usize)>,
+    shifts: Option<Shifts>,
     batch: Array2<f32>,
     exact_batch: Array2<f64>,
     batch_labels: Vec<u32>,
@@ -112,7 +114,10 @@ pub struct Trainer {
 enum Stream {
     Weights,
     Validation,
+    /// Of the samples in an epoch.
     Order(Phase, usize),
+    /// Of the samples of a step, counted from the start of its phase.
+    Shifts(Phase, usize),
 }
 
 fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
@@ -120,7 +125,8 @@ fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
     rng.set_stream(match stream {
         Stream::Weights => 0,
         Stream::Validation => 1,
-        Stream::Order(phase, epoch) => ((1 + phase as u64) << 32) | epoch as u64,
+        Stream::Order(phase, epoch) => ((1 + phase as u64) << 48) | epoch as u64,
+        Stream::Shifts(phase, step) => ((5 + phase as u64) << 48) | step as u64,
     });
     rng
 }
@@ -173,6 +179,8 @@ impl Trainer {
                 format_args!("has {} samples to train on, at least 2 are needed", train.len()),
             ));
         }
+        let shifts =
+            (recipe.shift > 0).then(|| Shifts::new(recipe.shift, &state.network.input.shape, &state.live, x.row(0)));
         let warnings = saturation(&state.network, data).into_iter().collect();
         let mut trainer = Trainer {
             x: select_columns(x.view(), &state.live),
@@ -180,6 +188,7 @@ impl Trainer {
             train,
             validation,
             shuffled: None,
+            shifts,
             batch: Array2::zeros((0, 0)),
             exact_batch: Array2::zeros((0, 0)),
             batch_labels: Vec::new(),
@@ -249,16 +258,19 @@ impl Trainer {
         let samples = &self.train[state.step * size..][..size];
         self.batch_labels.clear();
         self.batch_labels.extend(samples.iter().map(|&i| self.labels[i]));
-        let rule = Rule::new(&state.network.train, recipe, epoch * steps + state.step, steps);
+        let step = epoch * steps + state.step;
+        let mut shifts =
+            self.shifts.as_ref().map(|s| (s, generator(state.network.train.seed, Stream::Shifts(phase, step))));
+        let rule = Rule::new(&state.network.train, recipe, step, steps);
         let score = if let Some(frozen) = &mut state.frozen {
-            gather(&self.x, samples, &mut self.exact_batch);
+            gather(&self.x, samples, shifts.as_mut(), &mut self.exact_batch);
             let score = frozen.gradients(self.exact_batch.view(), &self.batch_labels);
             if score.loss.is_finite() {
                 frozen.update(rule);
             }
             score
         } else {
-            gather(&self.x, samples, &mut self.batch);
+            gather(&self.x, samples, shifts.as_mut(), &mut self.batch);
             let score = state.float.gradients(self.batch.view(), &self.batch_labels);
             if score.loss.is_finite() {
                 state.float.update(rule);
@@ -406,11 +418,19 @@ fn saturation(network: &Network, data: &DataSet) -> Option<String> {
     })
 }
 
-fn gather<T: From<f32> + Clone + Default>(x: &Array2<f32>, samples: &[usize], batch: &mut Array2<T>) {
+fn gather<T: From<f32> + Clone + Default>(
+    x: &Array2<f32>,
+    samples: &[usize],
+    mut shifts: Option<&mut (&Shifts, ChaCha8Rng)>,
+    batch: &mut Array2<T>,
+) {
     if batch.dim() != (samples.len(), x.ncols()) {
         *batch = Array2::default((samples.len(), x.ncols()));
     }
     for (mut row, &sample) in batch.rows_mut().into_iter().zip(samples) {
-        Zip::from(&mut row).and(x.row(sample)).for_each(|b, &x| *b = x.into());
+        match &mut shifts {
+            Some((shifts, rng)) => row.iter_mut().zip(shifts.draw(x.row(sample), rng)).for_each(|(b, x)| *b = x.into()),
+            None => Zip::from(&mut row).and(x.row(sample)).for_each(|b, &x| *b = x.into()),
+        }
     }
 }
