@@ -4,34 +4,7 @@
 //! only lose occurrences while other pairs are shared, so each is counted once, when the newer of the two signals appears,
 //! waits in the bucket of that count, and is counted again only when its turn comes.
 
-use super::sums::{Summand, Sums};
-
-/// Two signals at a fixed distance: `newer + (-1)^negate · older · 2^distance`. Packed: newer, older, distance, sign from
-/// the top down, so that the natural order prefers new signals.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Pair(u64);
-
-impl Pair {
-    fn new(newer: u32, older: u32, distance: i32, negate: bool) -> Self {
-        Pair(u64::from(newer) << 39 | u64::from(older) << 14 | ((distance + 64) as u64) << 1 | u64::from(negate))
-    }
-
-    fn newer(self) -> u32 {
-        (self.0 >> 39) as u32
-    }
-
-    fn older(self) -> u32 {
-        (self.0 >> 14) as u32 & (Summand::MAX_SIGNALS as u32 - 1)
-    }
-
-    fn distance(self) -> i32 {
-        (self.0 >> 1 & 127) as i32 - 64
-    }
-
-    fn negate(self) -> bool {
-        self.0 & 1 == 1
-    }
-}
+use super::sums::{Pair, Summand, Sums};
 
 /// Where a signal occurs: position `row · stride + shift`, with the sign in the lowest bit; sorted.
 type Occurrences = Vec<u64>;

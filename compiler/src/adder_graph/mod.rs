@@ -9,13 +9,20 @@
 //! - output c computes row c of the matrix exactly.
 
 mod greedy;
+mod network;
+mod pair_index;
 pub mod prove;
+mod rng;
+mod search;
 pub mod share;
+mod sharing;
 mod sums;
+mod widths;
 
 pub use prove::prove;
-pub use share::{Effort, Options, Solution, share, share_until};
+pub use share::{Cost, Effort, Options, Solution, Watch, minimum_depth, share, share_until, share_watched};
 
+use crate::interval::Interval;
 use ndarray::Array2;
 
 /// A matrix of small integers, `[n_out, n_in]`: row c holds the coefficients of output c. Ternary is the common case.
@@ -84,6 +91,31 @@ impl AdderGraph {
     pub fn depth(&self) -> u32 {
         let depths = self.depths();
         self.outputs.iter().flatten().map(|t| depths[t.node.index()]).max().unwrap_or(0)
+    }
+}
+
+impl AdderGraph {
+    /// The interval of each node by interval arithmetic, for inputs `[inputs]` within theirs: what its adder has to hold.
+    /// Exact where no node's terms have inputs in common, as in graphs of ternary matrices.
+    pub fn intervals(&self, inputs: &[Interval]) -> Vec<Interval> {
+        let mut intervals: Vec<Interval> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let interval = match *node {
+                Node::Input(i) => inputs[i as usize],
+                Node::Add(a, b) => {
+                    let term = |t: Term| intervals[t.node.index()].scale(t.negate, t.shift);
+                    term(a) + term(b)
+                }
+            };
+            intervals.push(interval);
+        }
+        intervals
+    }
+
+    /// Bits of all additions, each as wide as its result, for inputs `[inputs]` within their intervals: about the LUTs that
+    /// they take in an FPGA.
+    pub fn lut_bits(&self, inputs: &[Interval]) -> u64 {
+        self.intervals(inputs)[self.inputs..].iter().map(|i| u64::from(i.bits())).sum()
     }
 }
 

@@ -1,12 +1,28 @@
 //! Sharing of common sums: from a matrix to a small adder graph.
+//!
+//! A portfolio of starts (greedy sharing of the matrix and of its transpose), the best of which the local search improves.
 
 use super::greedy::share_pairs;
-use super::sums::reduce;
+use super::network::Network;
+use super::search::{Plan, anneal};
+use super::sums::{Sums, reduce};
+use super::widths::Widths;
 use super::{AdderGraph, Matrix, signed_digits};
+use crate::interval::Interval;
 
-/// How hard to search, 0 (fastest) to 3.
+/// How hard to search: 0 is one greedy pass, 1 a short search that takes about as long again, 2 a search of seconds, 3 one
+/// of many minutes, to be ended by the caller's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Effort(pub u8);
+
+/// What is to be small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// The number of two-operand additions.
+    Adders,
+    /// The bits of all additions, each as wide as its exact result, for inputs `[n_in]` within these intervals.
+    LutBits(Vec<Interval>),
+}
 
 /// What [`share`] aims for.
 #[derive(Clone, Debug)]
@@ -15,13 +31,15 @@ pub struct Options {
     pub effort: Effort,
     /// Largest depth in adders; `None`: no limit. A limit below [`minimum_depth`] counts as that.
     pub max_depth: Option<u32>,
+    /// What is to be small.
+    pub cost: Cost,
     /// Seed of every random choice.
     pub seed: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { effort: Effort(1), max_depth: None, seed: 0 }
+        Options { effort: Effort(1), max_depth: None, cost: Cost::Adders, seed: 0 }
     }
 }
 
@@ -32,6 +50,15 @@ pub struct Solution {
     pub graph: AdderGraph,
     /// The method of the portfolio that won, for reports.
     pub method: &'static str,
+}
+
+/// The caller's clock and ear.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// How much of the time that the caller grants is gone: the search ends soon after this is 1 or more.
+    pub spent: &'a (dyn Fn() -> f64 + Sync),
+    /// Hears of the least cost so far, now and then.
+    pub found: &'a (dyn Fn(u64) + Sync),
 }
 
 /// The least depth of any graph of `matrix` in adders: ⌈log2⌉ of the most signed digits in a row.
@@ -45,12 +72,58 @@ pub fn share(matrix: &Matrix, options: &Options) -> Solution {
     share_until(matrix, options, &|| false)
 }
 
-/// Like [`share`], but returns the best graph so far soon after `stop` says so (a time limit, an interrupt).
-pub fn share_until(matrix: &Matrix, options: &Options, _stop: &(dyn Fn() -> bool + Sync)) -> Solution {
+/// Like [`share`], but returns the best graph so far soon after `stop` says so.
+pub fn share_until(matrix: &Matrix, options: &Options, stop: &(dyn Fn() -> bool + Sync)) -> Solution {
+    share_watched(matrix, options, Watch { spent: &|| f64::from(u8::from(stop())), found: &|_| {} })
+}
+
+/// Like [`share`], but ends when the caller's time is spent, with the best graph so far. The result then depends on the
+/// machine's speed.
+///
+/// # Panics
+/// Where the cost has not one interval per column.
+pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Solution {
     let limit = options.max_depth.map(|depth| depth.max(minimum_depth(matrix)));
+    let widths = match &options.cost {
+        Cost::Adders => None,
+        Cost::LutBits(inputs) => {
+            assert_eq!(inputs.len(), matrix.ncols(), "one interval per column");
+            Some(Widths::new(inputs))
+        }
+    };
     let reduced = reduce(matrix);
-    let sums = share_pairs(reduced.sums, limit);
-    Solution { graph: sums.into_graph(&reduced.wanted), method: "greedy" }
+    let (mut method, mut sums) = start(&reduced.sums, limit);
+    let adders = sums.adders() as u64;
+    let steps = match options.effort.0 {
+        0 => 0,
+        1 => (200 * adders).min(20_000).max(4 * adders),
+        2 => (10_000 * adders).min(1_000_000).max(250 * adders),
+        _ => u64::MAX,
+    };
+    if steps > 0 && (watch.spent)() < 1.0 {
+        let hot = if options.effort.0 < 2 { 0.3 } else { 1.5 };
+        // A temperature of one adder is one of about ten bits.
+        let scale = if widths.is_some() { 10.0 } else { 1.0 };
+        let plan = Plan { steps, hot: hot * scale, cold: 0.2 * scale, seed: options.seed };
+        // Short sums are quicker to change: more outputs than inputs.
+        let across = limit.is_none() && widths.is_none() && sums.inputs > sums.outputs.len();
+        let network = Network::new(&if across { sums.transpose() } else { sums }, limit, widths);
+        (_, sums) = anneal(network, plan, watch.spent, watch.found);
+        if across {
+            sums = sums.transpose();
+        }
+        method = if method == "greedy" { "greedy, search" } else { "transposed greedy, search" };
+    }
+    Solution { graph: sums.into_graph(&reduced.wanted), method }
+}
+
+/// A greedy start.
+fn start(sums: &Sums, limit: Option<u32>) -> (&'static str, Sums) {
+    // The transposed circuit has another depth.
+    if limit.is_none() && sums.inputs < sums.outputs.len() {
+        return ("transposed greedy", share_pairs(sums.transpose(), None).transpose());
+    }
+    ("greedy", share_pairs(sums.clone(), limit))
 }
 
 #[cfg(test)]
@@ -60,7 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn matrices(entries: impl Strategy<Value = i32> + Clone) -> impl Strategy<Value = Matrix> {
-        (0usize..20, 0usize..20).prop_flat_map(move |(n_out, n_in)| {
+        (0usize..16, 0usize..16).prop_flat_map(move |(n_out, n_in)| {
             proptest::collection::vec(entries.clone(), n_out * n_in)
                 .prop_map(move |values| Matrix::from_shape_vec((n_out, n_in), values).unwrap())
         })
@@ -92,11 +165,14 @@ mod tests {
         (0u8..2, proptest::option::of(0u32..8), any::<u64>()).prop_map(|(effort, max_depth, seed)| Options {
             effort: Effort(effort),
             max_depth,
+            cost: Cost::Adders,
             seed,
         })
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn ternary_graphs_equal_their_matrix(matrix in ternary(), options in options()) {
             holds(&matrix, &options)?;

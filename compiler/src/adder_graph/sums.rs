@@ -41,6 +41,60 @@ impl Summand {
     }
 }
 
+/// Two signals at a fixed distance: `newer + (-1)^negate · older · 2^distance`. Packed: newer, older, distance, sign from
+/// the top down, so that the natural order prefers new signals.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pair(u64);
+
+impl Pair {
+    /// The pair of `newer` and `older`.
+    pub fn new(newer: u32, older: u32, distance: i32, negate: bool) -> Self {
+        Pair(u64::from(newer) << 39 | u64::from(older) << 14 | ((distance + 64) as u64) << 1 | u64::from(negate))
+    }
+
+    /// The pair of `newer` and `older`.
+    pub fn newer(self) -> u32 {
+        (self.0 >> 39) as u32
+    }
+
+    /// The older signal.
+    #[inline]
+    pub fn older(self) -> u32 {
+        (self.0 >> 14) as u32 & (Summand::MAX_SIGNALS as u32 - 1)
+    }
+
+    /// The shift of the older against the newer.
+    #[inline]
+    pub fn distance(self) -> i32 {
+        (self.0 >> 1 & 127) as i32 - 64
+    }
+
+    /// Whether their signs differ.
+    #[inline]
+    pub fn negate(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    /// The pair that two terms of a sum are.
+    #[inline]
+    pub fn of(s: Summand, t: Summand) -> Self {
+        let (newer, older) =
+            if s.signal() > t.signal() || s.signal() == t.signal() && s.shift() < t.shift() { (s, t) } else { (t, s) };
+        Pair::new(
+            newer.signal(),
+            older.signal(),
+            older.shift() as i32 - newer.shift() as i32,
+            newer.negate() ^ older.negate(),
+        )
+    }
+
+    /// All of it in one word.
+    #[inline]
+    pub fn word(self) -> u64 {
+        self.0
+    }
+}
+
 /// A linear circuit of sums. Signal i is input i for `i < inputs` and node `i - inputs` from there on.
 #[derive(Clone, Debug, Default)]
 pub struct Sums {
@@ -53,6 +107,32 @@ pub struct Sums {
 }
 
 impl Sums {
+    /// Two-operand additions that the sums take.
+    pub fn adders(&self) -> usize {
+        self.nodes.iter().chain(&self.outputs).map(|terms| terms.len().saturating_sub(1)).sum()
+    }
+
+    /// The circuit of the transposed matrix: every edge reversed, inputs and outputs exchanged (Bordewijk 1957).
+    ///
+    /// If every input is used, every output is a sum and every node is used, `adders(Wᵀ) = adders(W) + n_in - n_out` with
+    /// n_in and n_out those of Wᵀ.
+    pub fn transpose(&self) -> Sums {
+        let (n_in, n_nodes, n_out) = (self.inputs, self.nodes.len(), self.outputs.len());
+        let mut transposed = Sums { inputs: n_out, nodes: vec![Vec::new(); n_nodes], outputs: vec![Vec::new(); n_in] };
+        // Node i of n becomes node n - 1 - i.
+        let rows = self.nodes.iter().enumerate().map(|(i, terms)| (n_out + n_nodes - 1 - i, terms));
+        for (signal, terms) in rows.chain(self.outputs.iter().enumerate()) {
+            for term in terms {
+                let row = match (term.signal() as usize).checked_sub(n_in) {
+                    Some(node) => &mut transposed.nodes[n_nodes - 1 - node],
+                    None => &mut transposed.outputs[term.signal() as usize],
+                };
+                row.push(Summand::new(signal as u32, term.shift(), term.negate()));
+            }
+        }
+        transposed
+    }
+
     /// Opens every sum into two-operand additions, each as shallow as its terms allow.
     ///
     /// `outputs[i]` of the result is the sum `wanted[i].0` with the shift and sign given there.

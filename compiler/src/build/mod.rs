@@ -133,7 +133,12 @@ impl Options {
 
     /// Those of the search for common sums.
     pub fn share(&self) -> adder_graph::Options {
-        adder_graph::Options { effort: Effort(self.effort), max_depth: self.max_depth, seed: self.seed }
+        adder_graph::Options {
+            effort: Effort(self.effort),
+            max_depth: self.max_depth,
+            seed: self.seed,
+            ..adder_graph::Options::default()
+        }
     }
 
     /// Those of the schedule.

@@ -1,0 +1,80 @@
+//! Anytime local search by simulated annealing (Kirkpatrick, Gelatt, Vecchi 1983).
+//!
+//! A step opens a shared node in one of the sums that read it, opens a few more terms of the same sum, and shares again
+//! greedily with random ties. Most steps that change anything lead to another circuit of the same cost, and on these
+//! plateaus the search finds its way down. The temperature decides how often a costlier circuit is kept.
+
+use super::network::Network;
+use super::rng::Rng;
+use super::sums::Sums;
+
+/// How long to search, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Number of steps.
+    pub steps: u64,
+    /// First and last temperature, in adders.
+    pub hot: f64,
+    pub cold: f64,
+    pub seed: u64,
+}
+
+/// Most terms that a step opens.
+const OPENED: usize = 3;
+
+/// Steps between looks at the clock.
+const STRIDE: u64 = 256;
+
+/// Times that the best circuit so far is kept aside.
+const SNAPSHOTS: u64 = 32;
+
+/// Anneals `network` and returns the best circuit it saw, with its cost. `spent` tells how much of the caller's time is
+/// gone, 0 to 1: the temperature follows it where it is ahead of the steps, and the search ends at 1. `found` hears of the
+/// cost now and then.
+pub fn anneal(mut network: Network, plan: Plan, spent: &dyn Fn() -> f64, found: &dyn Fn(u64)) -> (u64, Sums) {
+    let mut rng = Rng::new(plan.seed);
+    network.share(&mut rng);
+    network.commit();
+    let mut cost = network.cost();
+    let mut best = (cost, network.sums());
+    let mut snapshots = 0;
+    let mut step = 0;
+    while step < plan.steps {
+        let progress = spent().max(step as f64 / plan.steps as f64);
+        if progress >= 1.0 {
+            break;
+        }
+        if (progress * SNAPSHOTS as f64) as u64 > snapshots {
+            snapshots = (progress * SNAPSHOTS as f64) as u64;
+            if cost < best.0 {
+                best = (cost, network.sums());
+            }
+            found(best.0);
+        }
+        let temperature = plan.hot * (plan.cold / plan.hot).powf(progress);
+        for _ in 0..STRIDE.min(plan.steps - step) {
+            let Some((node, row)) = network.random_use(&mut rng) else { return best };
+            network.open(node, row);
+            for _ in 0..rng.below(OPENED) {
+                if let Some(node) = network.random_term(row, &mut rng) {
+                    network.open(node, row);
+                }
+            }
+            network.settle();
+            network.share(&mut rng);
+            let after = network.cost();
+            if after <= cost || rng.unit() < ((cost as f64 - after as f64) / temperature).exp() {
+                network.commit();
+                cost = after;
+            } else {
+                network.rollback();
+            }
+            step += 1;
+        }
+    }
+    if cost < best.0 {
+        best = (cost, network.sums());
+    }
+    found(best.0);
+    best
+}
