@@ -37,13 +37,15 @@ pub fn build(dataflow: &Dataflow, layer: usize, graphs: &[&AdderGraph]) -> Resul
             }
         };
     }
+    let last = layer.ops.last().map(|op| &op.kind);
+    let letter = if matches!(last, Some(OpKind::Offset { .. })) { 'y' } else { 'z' };
     let outputs = (elements.iter().zip(&layer.result().indices))
         .map(|(&element, index)| match element {
             Element::Term(Term { node, shift: 0, negate: false }) => Ok(node),
             Element::Term(_) => Err(builder.error("an output has a sign or a shift of its own")),
             Element::Constant(v) => {
                 let origin = format!("output {index}: takes a single value");
-                Ok(builder.push(format!("z_{index}"), Op::Constant(v), Interval::point(v), origin))
+                Ok(builder.push(format!("{letter}_{index}"), Op::Constant(v), Interval::point(v), origin))
             }
         })
         .collect::<Result<Vec<_>>>()?;
