@@ -17,6 +17,15 @@ pub fn property(cases: u32, seed: u64) -> Config {
     }
 }
 
+/// Compares text that people read with the file of that name in `tests/snapshots/`; `STRASSENC_BLESS=1` accepts it.
+pub fn snapshot(name: &str, told: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name);
+    if std::env::var_os("STRASSENC_BLESS").is_some() {
+        std::fs::write(&path, told).unwrap();
+    }
+    assert_eq!(told, std::fs::read_to_string(&path).unwrap(), "STRASSENC_BLESS=1 accepts new texts");
+}
+
 /// The tools that `strassenc doctor --install` installed for this user, and those on the search path.
 pub fn tools() -> strassenc::tools::Tools {
     let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(std::path::PathBuf::from);

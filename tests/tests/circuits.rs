@@ -7,7 +7,7 @@ use strassenc::compile::{Compiled, Options, compile};
 use strassenc::interval::Interval;
 use strassenc::schedule::{self, Pipeline, Stage};
 use strassenc_runtime::golden;
-use strassenc_tests::{inputs, random_model, recipes};
+use strassenc_tests::{inputs, models, random_model, recipes};
 
 /// What a broken pass might do to a circuit.
 #[derive(Clone, Debug)]
@@ -144,6 +144,24 @@ proptest! {
     }
 
     #[test]
+    fn the_text_form_round_trips(recipe in recipes()) {
+        for layer in compiled(&recipe).layers {
+            prop_assert_eq!(layer.circuit.to_string().parse::<Circuit>().unwrap(), layer.circuit);
+        }
+    }
+
+    #[test]
+    fn a_damaged_text_is_refused_or_another_circuit(recipe in recipes(), place: Index, byte in 9u8..127) {
+        let mut text = compiled(&recipe).layers[0].circuit.to_string().into_bytes();
+        let place = place.index(text.len());
+        text[place] = byte;
+        // Not a panic; what is read can be verified without one.
+        if let Ok(circuit) = String::from_utf8(text).unwrap().parse::<Circuit>() {
+            let _ = circuit::verify(&circuit);
+        }
+    }
+
+    #[test]
     fn a_broken_pipeline_is_refused(recipe in recipes(), later: bool, place: Index) {
         let compiled = compiled(&recipe);
         let layer = &compiled.layers[0];
@@ -160,7 +178,7 @@ proptest! {
 
 #[test]
 fn a_fault_is_named_with_its_pass_layer_and_node() {
-    let recipe = strassenc_tests::models::small();
+    let recipe = models::small();
     let compiled = compiled(&recipe);
     let layer = &compiled.layers[0];
     let broken = |change: &dyn Fn(&mut Circuit)| {
@@ -187,4 +205,10 @@ fn a_fault_is_named_with_its_pass_layer_and_node() {
         text,
         "error[mismatch]: circuit of layer `dense_0`: the product of row 1 has another coefficient of x_0"
     );
+}
+
+#[test]
+fn the_text_form_is_as_people_have_read_it() {
+    let told: String = compiled(&models::small()).layers.iter().map(|layer| format!("{}\n", layer.circuit)).collect();
+    strassenc_tests::snapshot("small.circuit", &told);
 }

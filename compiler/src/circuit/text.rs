@@ -1,0 +1,150 @@
+//! A text form of circuits, for tests as files and for reading: one node a line,
+//! `name: width interval = operation ; origin`.
+
+use super::{Circuit, Node, NodeId, Op, Term};
+use crate::interval::Interval;
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use strassenc_runtime::{Error, Format, Result};
+
+impl fmt::Display for Circuit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = |v: Format| format!("{} {}", width(v.signed, v.bits), v.frac);
+        writeln!(f, "circuit {}: {} -> {}", self.name, format(self.input_format), format(self.output_format))?;
+        let name = |id: NodeId| &self.node(id).name;
+        let term = |t: Term| {
+            let sign = if t.negate { "-" } else { "" };
+            let shift = if t.shift > 0 { format!("<<{}", t.shift) } else { String::new() };
+            format!("{sign}{}{shift}", name(t.node))
+        };
+        for node in &self.nodes {
+            write!(f, "{}: {} {} = ", node.name, width(node.signed, node.width), node.interval)?;
+            match node.op {
+                Op::Input(i) => write!(f, "input {i}")?,
+                Op::Constant(v) => write!(f, "constant {v}")?,
+                Op::Add(a, b) => write!(f, "add {} {}", term(a), term(b))?,
+                Op::Multiply { x, coefficient, coefficient_bits, shift, row } => {
+                    let x = name(x);
+                    write!(f, "multiply {x} {coefficient} bits {coefficient_bits} shift {shift} row {row}")?;
+                }
+                Op::Offset { x, constant, shift } => write!(f, "offset {} {constant} shift {shift}", term(x))?,
+                Op::Clamp { x, lo, hi } => write!(f, "clamp {} {lo} {hi}", name(x))?,
+            }
+            writeln!(f, " ; {}", node.origin)?;
+        }
+        let outputs: Vec<&str> = self.outputs.iter().map(|&id| name(id).as_str()).collect();
+        writeln!(f, "outputs {}", outputs.join(" "))
+    }
+}
+
+/// `s8` or `u8`.
+fn width(signed: bool, bits: u32) -> String {
+    format!("{}{bits}", if signed { 's' } else { 'u' })
+}
+
+impl FromStr for Circuit {
+    type Err = Error;
+
+    /// Reads what [`Display`](fmt::Display) writes. The circuit is not verified.
+    fn from_str(text: &str) -> Result<Self> {
+        let mut parser = Parser { ids: HashMap::new() };
+        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let at = |(number, line): (usize, &str)| {
+            Error::input(format_args!("circuit, line {}", number + 1), format_args!("`{line}` is not understood"))
+        };
+        let first = lines.next().ok_or_else(|| Error::input("circuit", "is empty"))?;
+        let mut circuit = header(first.1).ok_or_else(|| at(first))?;
+        for line in lines {
+            if let Some(outputs) = line.1.strip_prefix("outputs") {
+                let outputs: Option<_> = outputs.split_whitespace().map(|name| parser.id(name)).collect();
+                circuit.outputs = outputs.ok_or_else(|| at(line))?;
+                continue;
+            }
+            let node = parser.node(line.1).ok_or_else(|| at(line))?;
+            let id = NodeId(circuit.nodes.len() as u32);
+            if matches!(node.op, Op::Input(_)) {
+                circuit.inputs.push(id);
+            }
+            parser.ids.insert(node.name.clone(), id);
+            circuit.nodes.push(node);
+        }
+        Ok(circuit)
+    }
+}
+
+fn header(line: &str) -> Option<Circuit> {
+    let (name, formats) = line.strip_prefix("circuit ")?.split_once(": ")?;
+    let (input, output) = formats.split_once(" -> ")?;
+    let format = |text: &str| {
+        let (bits, frac) = text.split_once(' ')?;
+        let (signed, bits) = parse_width(bits)?;
+        Some(Format { signed, bits, frac: frac.parse().ok()? })
+    };
+    Some(Circuit {
+        name: name.into(),
+        input_format: format(input)?,
+        output_format: format(output)?,
+        nodes: vec![],
+        inputs: vec![],
+        outputs: vec![],
+    })
+}
+
+/// Widths of signals and formats are 1..=63.
+fn parse_width(text: &str) -> Option<(bool, u32)> {
+    let signed = text.starts_with('s');
+    let bits = text.strip_prefix(if signed { 's' } else { 'u' })?.parse().ok()?;
+    (1..=63).contains(&bits).then_some((signed, bits))
+}
+
+struct Parser {
+    ids: HashMap<String, NodeId>,
+}
+
+impl Parser {
+    fn id(&self, name: &str) -> Option<NodeId> {
+        self.ids.get(name).copied()
+    }
+
+    fn term(&self, text: &str) -> Option<Term> {
+        let (negate, text) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (name, shift) = match text.split_once("<<") {
+            Some((name, shift)) => (name, shift.parse().ok().filter(|shift| *shift < 63)?),
+            None => (text, 0),
+        };
+        Some(Term { node: self.id(name)?, shift, negate })
+    }
+
+    fn node(&self, line: &str) -> Option<Node> {
+        let (left, origin) = line.split_once(" ; ")?;
+        let (name, rest) = left.split_once(": ")?;
+        let (declared, op) = rest.split_once(" = ")?;
+        let (bits, interval) = declared.split_once(' ')?;
+        let (lo, hi) = interval.split_once("..=")?;
+        let (lo, hi): (i64, i64) = (lo.parse().ok()?, hi.parse().ok()?);
+        let (signed, width) = parse_width(bits)?;
+        let op = match op.split_whitespace().collect::<Vec<_>>()[..] {
+            ["input", i] => Op::Input(i.parse().ok()?),
+            ["constant", v] => Op::Constant(v.parse().ok()?),
+            ["add", a, b] => Op::Add(self.term(a)?, self.term(b)?),
+            ["multiply", x, coefficient, "bits", coefficient_bits, "shift", shift, "row", row] => Op::Multiply {
+                x: self.id(x)?,
+                coefficient: coefficient.parse().ok()?,
+                coefficient_bits: coefficient_bits.parse().ok()?,
+                shift: shift.parse().ok()?,
+                row: row.parse().ok()?,
+            },
+            ["offset", x, constant, "shift", shift] => {
+                Op::Offset { x: self.term(x)?, constant: constant.parse().ok()?, shift: shift.parse().ok()? }
+            }
+            ["clamp", x, lo, hi] => Op::Clamp { x: self.id(x)?, lo: lo.parse().ok()?, hi: hi.parse().ok()? },
+            _ => return None,
+        };
+        let interval = (lo <= hi).then(|| Interval::new(lo, hi))?;
+        Some(Node { name: name.into(), op, interval, width, signed, origin: origin.into() })
+    }
+}
