@@ -2,12 +2,19 @@
 //!
 //! Each rung compares one level with golden on the same vectors, and says how many; a rung that cannot run here says why.
 
+mod hardware;
 mod software;
 mod vectors;
 
 pub use vectors::{Vectors, random_vectors};
 
+use crate::build::Build;
+use crate::compile::Compiled;
+use crate::simulate::Simulator;
+use crate::tools::Tools;
+use crate::witness::Witness;
 use serde::Serialize;
+use std::cell::OnceCell;
 use std::time::Instant;
 use strassenc_runtime::{Error, Kind, Result};
 
@@ -68,7 +75,7 @@ impl Rung {
 ///
 /// # Errors
 /// Only [`Kind::Interrupted`].
-pub fn rung(name: &'static str, run: impl FnOnce() -> std::result::Result<String, Stop>) -> Result<Rung> {
+fn rung(name: &'static str, run: impl FnOnce() -> std::result::Result<String, Stop>) -> Result<Rung> {
     let start = Instant::now();
     let outcome = match run() {
         Ok(counts) => Outcome::Passed { counts },
@@ -79,30 +86,66 @@ pub fn rung(name: &'static str, run: impl FnOnce() -> std::result::Result<String
     Ok(Rung { name, outcome, seconds: start.elapsed().as_secs_f64() })
 }
 
-/// The rungs that need nothing but this program, in order; `done` is called after each.
+/// Climbs the ladder for one build; `done` is called after each rung.
+///
+/// `seed` decides gaps and back pressure.
 ///
 /// # Errors
-/// Only [`Kind::Interrupted`], once `stop` says so.
-pub fn software(
-    compiled: &crate::compile::Compiled,
+/// Where the simulator cannot be built (but not where Verilator is missing: its rungs are skipped), or the user interrupts.
+pub fn climb(
+    build: &Build,
+    compiled: &Compiled,
     vectors: &Vectors,
+    seed: u64,
+    tools: &Tools,
     done: &mut dyn FnMut(&Rung),
-    stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<Rung>> {
-    let mut rungs = vec![];
-    let mut run = |name, body: &dyn Fn() -> std::result::Result<String, Stop>| -> Result<()> {
-        if stop() {
-            return Err(Error::new(Kind::Interrupted, "check", "was interrupted"));
-        }
-        let rung = rung(name, body)?;
+    let mut rungs: Vec<Rung> = vec![];
+    let mut run = |name: &'static str, body: &dyn Fn() -> std::result::Result<String, Stop>| -> Result<()> {
+        tools.check_interrupted()?;
+        let spinner = tools.spinner(name);
+        let rung = rung(name, body);
+        spinner.finish_and_clear();
+        let rung = rung?;
         done(&rung);
         rungs.push(rung);
         Ok(())
     };
     run("fake-quantised f64 = golden", &|| software::fake_quantised(compiled, vectors))?;
+    for witness in Witness::ALL {
+        run(witness.name(), &|| hardware::witness(witness, build, vectors, tools))?;
+    }
     run("adder graphs = matrices", &|| software::proofs(compiled))?;
-    run("golden = dataflow IR = circuit", &|| software::levels(compiled, vectors))?;
-    run("golden = scheduled pipeline", &|| software::pipelines(compiled, vectors))?;
-    run("rows of W_c at their ends", &|| software::row_ends(compiled))?;
+    run("dataflow IR, circuit = golden", &|| software::levels(compiled, vectors))?;
+    run("scheduled pipeline = golden", &|| software::pipelines(compiled, vectors))?;
+    run("rows of W_c at both ends", &|| software::row_ends(compiled))?;
+    run("lint", &|| hardware::lint(build, tools))?;
+    let simulator: OnceCell<Simulator> = OnceCell::new();
+    let simulator = || -> std::result::Result<&Simulator, Stop> {
+        if let Some(simulator) = simulator.get() {
+            return Ok(simulator);
+        }
+        let built = hardware::simulator(build, tools)?;
+        Ok(simulator.get_or_init(|| built))
+    };
+    run("Verilator at full rate = golden", &|| hardware::full_rate(simulator()?, vectors))?;
+    run("Verilator, gaps, back pressure", &|| hardware::back_pressure(simulator()?, vectors, seed))?;
+    run("testbench in Icarus", &|| hardware::icarus(build, tools))?;
+    run("equivalence in Yosys", &|| hardware::equivalence(build, tools))?;
     Ok(rungs)
+}
+
+/// Compares what something computed for one vector with what it should be.
+fn same(vector: usize, what: &str, got: Option<&Vec<i64>>, expected: Option<&Vec<i64>>) -> Result<()> {
+    if got == expected {
+        return Ok(());
+    }
+    let place = format!("{what}, vector {vector}");
+    let (Some(got), Some(expected)) = (got, expected) else {
+        return Err(Error::mismatch(place, "one of the two yields nothing"));
+    };
+    match got.iter().zip(expected).position(|(g, e)| g != e) {
+        Some(c) => Err(Error::mismatch(place, format_args!("element {c} is {}, not {}", got[c], expected[c]))),
+        None => Err(Error::mismatch(place, format_args!("{} elements, not {}", got.len(), expected.len()))),
+    }
 }

@@ -1,6 +1,6 @@
 //! The rungs between golden and the scheduled pipelines.
 
-use super::{Stop, Vectors};
+use super::{Stop, Vectors, same};
 use crate::compile::Compiled;
 use crate::report::thousands;
 use crate::{adder_graph, circuit, ir, lower, schedule};
@@ -123,18 +123,4 @@ pub fn row_ends(compiled: &Compiled) -> Counts {
 /// The elements of an edge that the compiler kept.
 fn kept(edge: &[i64], value: &ir::Value) -> Vec<i64> {
     value.indices.iter().map(|&i| edge[i]).collect()
-}
-
-fn same(vector: usize, what: &str, got: Option<&Vec<i64>>, expected: Option<&Vec<i64>>) -> Result<(), Error> {
-    if got == expected {
-        return Ok(());
-    }
-    let place = format!("{what}, vector {vector}");
-    let (Some(got), Some(expected)) = (got, expected) else {
-        return Err(Error::mismatch(place, "one of the two yields nothing"));
-    };
-    match got.iter().zip(expected).position(|(g, e)| g != e) {
-        Some(c) => Err(Error::mismatch(place, format_args!("element {c} is {}, not {}", got[c], expected[c]))),
-        None => Err(Error::mismatch(place, format_args!("{} elements, not {}", got.len(), expected.len()))),
-    }
 }

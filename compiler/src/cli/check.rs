@@ -1,11 +1,116 @@
 //! `strassenc check`.
 
-use strassenc_runtime::{Error, Result};
+use super::{INTERRUPTED, eval, home, verilog};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use strassenc::build::{self, Build};
+use strassenc::check::{self, Outcome, Rung, Vectors};
+use strassenc::report::thousands;
+use strassenc::tools::Tools;
+use strassenc_runtime::{Error, Result, data};
 
 /// The golden-model tests on this very model
+///
+/// Climbs the ladder from the float network to gates: fake-quantised f64 = golden; NumPy and ONNX Runtime = golden; every adder
+/// graph proved; dataflow IR, circuits, scheduled pipelines and the emitted Verilog = golden on corner vectors, random vectors
+/// and real data, at full rate and under random back pressure; small cores also in Icarus and proved equivalent by Yosys.
+/// A rung whose tool is missing is skipped, and says so.
+///
+/// Exit status: 1 where a rung does not hold.
 #[derive(clap::Args)]
-pub struct Args {}
+#[command(after_help = "Examples:
+  strassenc check runs/digits                         a model: it is compiled with the default options first
+  strassenc check build/mnist --data mnist --samples 10000
+  strassenc check build/digits --random 5000 --seed 7 --json")]
+pub struct Args {
+    /// A model file, a run folder, or a build folder
+    #[arg(value_name = "MODEL|BUILD")]
+    subject: PathBuf,
+    /// The data set [default: the one the model was trained on, where it is installed]
+    #[arg(long, value_name = "SPEC", long_help = eval::long_help())]
+    data: Option<String>,
+    /// Only the first N samples of the test split
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    samples: usize,
+    /// Random vectors, half of them at the ends of the format
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    random: usize,
+    /// Seed of random vectors, gaps and back pressure
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
 
-pub fn run(_args: Args) -> Result<()> {
-    Err(Error::internal("check", "not written yet"))
+#[derive(Serialize)]
+struct Report<'a> {
+    subject: &'a Path,
+    model_sha256: &'a str,
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+    rungs: &'a [Rung],
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let home = home::home()?;
+    let tools = Tools::new(&home).interrupted_by(&INTERRUPTED).with_progress(true);
+    // A model is compiled into a folder of its own, which goes when the check ends.
+    let work = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+    let folder = if build::is_build(&args.subject) {
+        args.subject.clone()
+    } else {
+        let folder = work.path().join("build");
+        verilog::write(&verilog::load(&args.subject)?, &build::Options::default(), &folder)?;
+        folder
+    };
+    let build = Build::open(&folder)?;
+    let compiled = build.compiled()?;
+    let samples = samples(&args, &build, &home)?;
+    let vectors = Vectors::new(&compiled, args.random, args.seed, samples)?;
+    let width = 34;
+    let mut print = |rung: &Rung| {
+        if args.json {
+            return;
+        }
+        let (mark, text) = match &rung.outcome {
+            Outcome::Passed { counts } => ("pass", counts),
+            Outcome::Skipped { why } => ("skip", why),
+            Outcome::Failed { error } => ("FAIL", error),
+        };
+        let text = text.replace('\n', &format!("\n{:indent$}", "", indent = width + 7));
+        println!("{mark}  {:width$} {text}  [{:.1} s]", rung.name, rung.seconds);
+    };
+    let rungs = check::climb(&build, &compiled, &vectors, args.seed, &tools, &mut print)?;
+    let count = |f: fn(&Outcome) -> bool| rungs.iter().filter(|r| f(&r.outcome)).count();
+    let passed = count(|o| matches!(o, Outcome::Passed { .. }));
+    let failed = count(|o| matches!(o, Outcome::Failed { .. }));
+    let skipped = rungs.len() - passed - failed;
+    if args.json {
+        let model_sha256 = &build.record.model_sha256;
+        let report = Report { subject: &args.subject, model_sha256, passed, failed, skipped, rungs: &rungs };
+        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("check", e))?);
+    } else {
+        let adders = thousands(build.record.figures.total.adders);
+        println!("{passed} rungs hold, {failed} do not, {skipped} were skipped; {adders} adders, {}", vectors.counts());
+    }
+    match rungs.iter().find(|r| r.failed()) {
+        Some(rung) => Err(Error::mismatch(args.subject.display(), format_args!("`{}` does not hold", rung.name))),
+        None => Ok(()),
+    }
+}
+
+/// The test samples as integers; none where the model names no data and none was asked for, or what it names is not here.
+fn samples(args: &Args, build: &Build, home: &Path) -> Result<Vec<Vec<i64>>> {
+    let set = match eval::load_data(&build.model, args.data.as_deref(), home) {
+        Ok(set) => set,
+        Err(error) if args.data.is_none() => {
+            eprintln!("without real data: {error}");
+            return Ok(vec![]);
+        }
+        Err(error) => return Err(error),
+    };
+    let x = data::integers(&set.test.take(args.samples).x, build.model.input.format)?;
+    Ok(x.outer_iter().map(|row| row.to_vec()).collect())
 }

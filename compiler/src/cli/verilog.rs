@@ -1,15 +1,14 @@
 //! `strassenc verilog`.
 
 use super::INTERRUPTED;
-use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use strassenc::build::{self, Options, Record};
+use strassenc::build::{self, Build, Options, Record};
 use strassenc::compile::{Compiled, Step};
-use strassenc::figures::LayerFigures;
+use strassenc::report;
 use strassenc_runtime::{Error, Model, Result, model_file};
 
 /// Lower, prove, schedule and emit a model as Verilog
@@ -105,14 +104,15 @@ pub fn run(args: Args) -> Result<()> {
         let report = Report { build: &folder, seconds, record: &record };
         println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("verilog", e))?);
     } else {
-        println!("{}", table(&record));
+        let signature = Build::open(&folder)?.signature;
+        println!("{}", report::Report::new(record.figures, &signature, report::Family::Xc7).text());
         println!("{} in {seconds:.1} s", folder.display());
     }
     Ok(())
 }
 
 /// The model in a file or in a run folder.
-fn load(path: &Path) -> Result<Model> {
+pub(super) fn load(path: &Path) -> Result<Model> {
     let file = if path.is_dir() { path.join(build::MODEL) } else { path.into() };
     model_file::load(&file)
 }
@@ -146,60 +146,4 @@ fn compile(model: &Model, options: &Options) -> Result<Compiled> {
     let compiled = build::compile(model, options, &progress, &stop, &hurry);
     bar.finish_and_clear();
     compiled
-}
-
-fn table(record: &Record) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header([
-        "layer",
-        "shape",
-        "multipliers",
-        "of budget",
-        "dense",
-        "adders",
-        "unshared",
-        "latency",
-        "registers",
-        "LUTs ~",
-    ]);
-    let row = |l: &LayerFigures| {
-        [
-            l.name.clone(),
-            format!("{}x{}", l.inputs, l.outputs),
-            l.multipliers.to_string(),
-            l.budget.to_string(),
-            l.dense_multiplications.to_string(),
-            (l.wb.adders + l.wc.adders).to_string(),
-            (l.wb.naive_adders + l.wc.naive_adders).to_string(),
-            l.latency.to_string(),
-            l.register_bits.to_string(),
-            l.luts.to_string(),
-        ]
-    };
-    for layer in &record.figures.layers {
-        table.add_row(row(layer));
-    }
-    let t = &record.figures.total;
-    table.add_row([
-        "total".into(),
-        String::new(),
-        t.multipliers.to_string(),
-        t.budget.to_string(),
-        t.dense_multiplications.to_string(),
-        t.adders.to_string(),
-        t.naive_adders.to_string(),
-        t.latency.to_string(),
-        t.register_bits.to_string(),
-        t.luts.to_string(),
-    ]);
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    format!(
-        "{table}\n{} multiplications instead of {}: reduced by {:.2} %",
-        t.multipliers,
-        t.dense_multiplications,
-        100.0 * t.reduction
-    )
 }

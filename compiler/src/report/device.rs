@@ -1,5 +1,6 @@
 //! Device families: how many DSP blocks one product takes.
 
+use crate::synth::Target;
 use serde::Serialize;
 
 /// A device family whose multiplier blocks the report counts.
@@ -39,6 +40,16 @@ impl Family {
         let (_, wide, narrow) = self.block();
         let pieces = |bits: u32, port: u32| (bits.max(2) - 1).div_ceil(port - 1) as usize;
         (pieces(a, wide) * pieces(b, narrow)).min(pieces(b, wide) * pieces(a, narrow))
+    }
+}
+
+impl From<Target> for Family {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Xc7 => Family::Xc7,
+            Target::Ecp5 => Family::Ecp5,
+            Target::Ice40 => Family::Ice40,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub use device::Family;
 
 use crate::emit::Signature;
 use crate::figures::{Figures, LayerFigures};
+use crate::synth::Synthesis;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use std::fmt::Write;
@@ -37,6 +38,8 @@ pub struct Report {
     pub input_beats: usize,
     /// The figures.
     pub figures: Figures,
+    /// What Yosys made of the core, where it was asked.
+    pub synthesis: Option<Synthesis>,
 }
 
 impl Report {
@@ -55,6 +58,7 @@ impl Report {
             input_beat_bytes: signature.input.data_bits() / 8,
             input_beats: signature.input.beats,
             figures,
+            synthesis: None,
         }
     }
 
@@ -85,7 +89,32 @@ impl Report {
             plural(self.input_beats, "beat", "beats"),
             self.input_beat_bytes,
         );
+        if let Some(synthesis) = &self.synthesis {
+            let _ = write!(text, "\n\n{}", self.synthesis_table(synthesis));
+        }
         text
+    }
+
+    /// What was counted or estimated beside what Yosys made of it: a name, the estimate, the synthesised figure.
+    fn comparison(&self, synthesis: &Synthesis) -> [(&'static str, String, u64); 6] {
+        let total = &self.figures.total;
+        [
+            ("multiplications read", total.multipliers.to_string(), synthesis.multiply_cells),
+            ("DSP blocks", self.dsp_blocks_total.to_string(), synthesis.dsp_blocks),
+            ("LUT", format!("~{}", thousands(total.luts)), synthesis.luts),
+            ("flip-flops", format!("~{}", thousands(total.register_bits)), synthesis.flip_flops),
+            ("carry cells", String::new(), synthesis.carry_cells),
+            ("block memories", "0".into(), synthesis.block_memories),
+        ]
+    }
+
+    fn synthesis_table(&self, synthesis: &Synthesis) -> Table {
+        let yosys = format!("Yosys {}, {:?}", synthesis.yosys, synthesis.target).to_lowercase();
+        let mut table = table(&["", "strassenc", &yosys]);
+        for (name, ours, theirs) in self.comparison(synthesis) {
+            table.add_row([name.into(), ours, thousands(theirs)]);
+        }
+        table
     }
 
     /// One row a layer and one in total.
