@@ -7,100 +7,133 @@ use crate::circuit::{Circuit, NodeId, Op, wrap};
 /// loads when it is empty or when the next one loads.
 pub struct Simulator<'a> {
     circuit: &'a Circuit,
-    pipeline: &'a Pipeline,
-    delay_lines: Vec<Vec<u32>>,
-    /// `[k - 1]`: what the registers at boundary k hold, by node; `None` for a bubble. A multiplier's inner registers hold its
-    /// operand.
+    stages: Vec<Stage>,
+    outputs: Vec<Output>,
+    /// `[k]`: what the registers at the end of stage k hold, in the order of its `registers`; `None` for a bubble.
     boundaries: Vec<Option<Vec<i64>>>,
-    /// Nodes in the order in which each stage computes them.
-    stages: Vec<Vec<NodeId>>,
+    /// The value of each node in the stage at hand; 0 for what is not known there.
+    values: Vec<i64>,
+}
+
+/// What a stage does.
+#[derive(Clone, Default)]
+struct Stage {
+    /// The nodes it computes, in order.
+    nodes: Vec<NodeId>,
+    /// The registers at its end.
+    registers: Vec<Register>,
+}
+
+/// A register: `width` bits of the value of `from`, which the next stage knows as `node`'s. The two differ where a multiplier
+/// takes in its operand: its inner registers hold that until its result is due.
+#[derive(Clone, Copy)]
+struct Register {
+    from: NodeId,
+    node: NodeId,
+    width: u32,
+    signed: bool,
+}
+
+/// Where an output comes from.
+enum Output {
+    Constant(i64),
+    /// A register of the last boundary.
+    Register(usize),
 }
 
 /// What happens at one rising edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clock {
-    /// Whether the vector on offer was accepted (`s_ready`; also true when none was on offer).
+    /// Whether a vector on offer is accepted (`s_ready`).
     pub ready: bool,
-    /// The vector that leaves (`m_valid`); it is gone after this edge only where the receiver was ready.
+    /// The vector on offer to the receiver (`m_valid`); it is gone after this edge only where the receiver was ready.
     pub output: Option<Vec<i64>>,
 }
 
 impl<'a> Simulator<'a> {
-    /// An empty pipeline.
-    pub fn new(circuit: &'a Circuit, pipeline: &'a Pipeline) -> Self {
-        let mut stages = vec![vec![]; pipeline.stages as usize];
-        for (id, _) in circuit.iter() {
-            if let Some(stage) = stages.get_mut(pipeline.available(id) as usize) {
-                stage.push(id);
+    /// An empty pipeline; it must be [verified](super::verify).
+    pub fn new(circuit: &'a Circuit, pipeline: &Pipeline) -> Self {
+        let mut stages = vec![Stage::default(); pipeline.stages as usize];
+        let lines = pipeline.delay_lines(circuit);
+        for (id, node) in circuit.iter() {
+            if matches!(node.op, Op::Constant(_)) {
+                continue;
+            }
+            let available = pipeline.available(id) as usize;
+            stages[available].nodes.push(id);
+            if let Op::Multiply { x, .. } = node.op {
+                let operand = circuit.node(x);
+                let (width, signed) = (operand.width, operand.signed);
+                let reads = pipeline.reads(circuit, id) as usize;
+                for (stage, from) in (reads..available).zip(std::iter::once(x).chain(std::iter::repeat(id))) {
+                    stages[stage].registers.push(Register { from, node: id, width, signed });
+                }
+            }
+            for (k, &width) in lines[id.index()].iter().enumerate() {
+                let register = Register { from: id, node: id, width, signed: node.signed };
+                stages[available + k].registers.push(register);
             }
         }
-        let delay_lines = pipeline.delay_lines(circuit);
-        Simulator { circuit, pipeline, delay_lines, boundaries: vec![None; pipeline.stages as usize], stages }
+        let last = stages.last().map_or(&[][..], |stage| &stage.registers);
+        let output = |&id: &NodeId| match circuit.node(id).op {
+            Op::Constant(v) => Output::Constant(v),
+            _ => Output::Register(last.iter().position(|r| r.node == id).expect("an output is kept to the end")),
+        };
+        let outputs = circuit.outputs.iter().map(output).collect();
+        let boundaries = vec![None; stages.len()];
+        let constant = |op: &Op| if let Op::Constant(v) = *op { v } else { 0 };
+        let values = circuit.nodes.iter().map(|node| constant(&node.op)).collect();
+        Simulator { circuit, stages, outputs, boundaries, values }
     }
 
     /// One rising edge with `input` on offer and a receiver that is ready or not.
     ///
     /// `input` has one element per input of the circuit.
     pub fn clock(&mut self, input: Option<&[i64]>, receiver_ready: bool) -> Clock {
-        let last = self.boundaries.len() - 1;
-        let output = self.boundaries[last].as_ref().map(|registers| {
-            let value = |id: &NodeId| match self.circuit.node(*id).op {
-                Op::Constant(v) => v,
-                _ => registers[id.index()],
+        let output = self.boundaries.last().and_then(Option::as_ref).map(|registers| {
+            let value = |output: &Output| match *output {
+                Output::Constant(v) => v,
+                Output::Register(i) => registers[i],
             };
-            self.circuit.outputs.iter().map(value).collect()
+            self.outputs.iter().map(value).collect()
         });
         // From the last boundary to the first: each loads what the one before it still holds.
         let mut enable = receiver_ready;
-        for k in (0..=last).rev() {
+        for k in (0..self.boundaries.len()).rev() {
             enable |= self.boundaries[k].is_none();
             if enable {
                 self.boundaries[k] = match k.checked_sub(1) {
-                    None => input.map(|x| self.stage(0, x, &[])),
-                    Some(before) => {
-                        let registers = self.boundaries[before].take();
-                        registers.map(|registers| self.stage(k, &[], &registers))
-                    }
+                    None => input.map(|x| self.stage(0, x)),
+                    Some(before) => self.boundaries[before].take().map(|held| {
+                        for (register, value) in self.stages[before].registers.iter().zip(held) {
+                            self.values[register.node.index()] = value;
+                        }
+                        let next = self.stage(k, &[]);
+                        self.stages[before].registers.iter().for_each(|r| self.values[r.node.index()] = 0);
+                        next
+                    }),
                 };
             }
         }
         Clock { ready: enable, output }
     }
 
-    /// What stage `stage` puts into the registers at its end, from those at its beginning.
-    fn stage(&self, stage: usize, x: &[i64], registers: &[i64]) -> Vec<i64> {
-        let stage_number = stage as u32;
-        let mut values = if registers.is_empty() { vec![0; self.circuit.nodes.len()] } else { registers.to_vec() };
-        for &id in &self.stages[stage] {
+    /// What stage `k` puts into the registers at its end, from the values that it finds.
+    fn stage(&mut self, k: usize, x: &[i64]) -> Vec<i64> {
+        let values = &mut self.values;
+        for &id in &self.stages[k].nodes {
             let node = self.circuit.node(id);
             let value = match node.op {
-                // Its inner registers hold the operand.
+                // The operand came in the multiplier's own registers.
                 Op::Multiply { .. } => node.op.compute(x, |_| values[id.index()]),
-                _ => node.op.compute(x, |operand| match self.circuit.node(operand).op {
-                    Op::Constant(v) => v,
-                    _ => values[operand.index()],
-                }),
+                _ => node.op.compute(x, |operand| values[operand.index()]),
             };
             values[id.index()] = wrap(value, node.width, node.signed);
         }
+        let registers = self.stages[k].registers.iter();
+        let held = registers.map(|r| wrap(values[r.from.index()], r.width, r.signed)).collect();
         // What no register holds is lost.
-        let mut held = vec![0; values.len()];
-        for (id, node) in self.circuit.iter() {
-            let available = self.pipeline.available(id);
-            if let Op::Multiply { x: operand, .. } = node.op {
-                let reads = self.pipeline.reads(self.circuit, id);
-                if reads == stage_number {
-                    held[id.index()] = values[operand.index()];
-                } else if reads < stage_number && stage_number < available {
-                    held[id.index()] = values[id.index()];
-                }
-            }
-            let register =
-                stage_number.checked_sub(available).and_then(|k| self.delay_lines[id.index()].get(k as usize));
-            if let Some(&width) = register {
-                held[id.index()] = wrap(values[id.index()], width, node.signed);
-            }
-        }
+        self.stages[k].nodes.iter().for_each(|id| values[id.index()] = 0);
         held
     }
 }
