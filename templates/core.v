@@ -63,7 +63,7 @@ module {{ s.top }} (
     );
     wire [{{ input.vector_bits - 1 }}:0] x0_data = s_frame{% if input.padding() > 0 %}[{{ input.vector_bits - 1 }}:0]{% endif %};
 {%- if input.padding() > 0 %}
-    wire unused = &{1'b0, s_frame[{{ input.frame_bits() - 1 }}:{{ input.vector_bits }}]};  // lanes of the last beat
+    wire padding_unused = &{1'b0, s_frame[{{ input.frame_bits() - 1 }}:{{ input.vector_bits }}]};  // lanes of the last beat
 {%- endif %}
 {% for layer in s.layers %}
     // ==== Layer {{ layer.name }}: {{ layer.multipliers }} multiplier{% if layer.multipliers != 1 %}s{% endif %}, latency {{ layer.latency }}

@@ -222,6 +222,7 @@ pub fn check_replaceable(folder: &Path) -> Result<()> {
     open::check_replaceable(folder)
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// SHA-256 in 64 lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

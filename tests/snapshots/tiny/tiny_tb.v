@@ -1,0 +1,203 @@
+// tiny_tb: a self-checking testbench of the network tiny.
+// Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
+// with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0 --beat-elements 2
+//
+// 34 vectors with golden's answers, first at full rate, where latency and initiation interval are checked, then
+// with random pauses on both sides, wrong frames and a reset in mid-frame. Run it in the folder of its .hex files. Prints
+// PASS and ends with $finish, or prints what differs and ends with $stop.
+`default_nettype none
+
+module tiny_tb;
+    localparam VECTORS   = 34;
+    localparam IN_BEATS  = 2;
+    localparam OUT_BEATS = 2;
+    localparam LATENCY   = 15;
+    localparam II        = 2;
+
+    reg  aclk = 1'b0;
+    reg  aresetn = 1'b0;
+    reg  aclken = 1'b1;
+    reg  [15:0] s_axis_tdata;
+    reg  s_axis_tvalid = 1'b0;
+    wire s_axis_tready;
+    reg  s_axis_tlast;
+    reg  s_axis_tuser;
+    wire [31:0] m_axis_tdata;
+    wire m_axis_tvalid;
+    reg  m_axis_tready = 1'b1;
+    wire m_axis_tlast;
+    wire m_axis_tuser;
+    wire frame_error;
+
+    tiny dut (
+        .aclk(aclk), .aresetn(aresetn),
+        .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tready(s_axis_tready),
+        .s_axis_tlast(s_axis_tlast), .s_axis_tuser(s_axis_tuser),
+        .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready),
+        .m_axis_tlast(m_axis_tlast), .m_axis_tuser(m_axis_tuser),
+        .frame_error(frame_error)
+    );
+
+    reg [15:0]  given [0:VECTORS*IN_BEATS-1];
+    reg [31:0] expected [0:VECTORS*OUT_BEATS-1];
+    initial begin
+        $readmemh("tiny_tb_input.hex", given);
+        $readmemh("tiny_tb_output.hex", expected);
+    end
+
+    always #5 aclk = !aclk;
+
+    integer seed = 1;
+    integer failures = 0;
+    // Falling edges so far.
+    integer clock = 0;
+    // Whether both sides pause at random.
+    reg     pauses = 1'b0;
+    always @(negedge aclk) begin
+        clock = clock + 1;
+        m_axis_tready = !pauses || ($random(seed) & 1) == 0;
+    end
+
+    task fail;
+        begin
+            failures = failures + 1;
+            if (failures == 20) stop;
+        end
+    endtask
+
+    task stop;
+        begin
+            $display("FAIL tiny: %0d failures", failures);
+            $stop;
+            $finish;
+        end
+    endtask
+
+    // ==== Output: beats in order, each compared; a vector is a sequence start where its number divides by 3
+    integer received = 0;
+    integer first_clock = 0;
+    integer last_clock = 0;
+    always @(posedge aclk)
+        if (aresetn && aclken && m_axis_tvalid && m_axis_tready) begin
+            if (received == 0) first_clock = clock;
+            last_clock = clock;
+            if (received >= VECTORS * OUT_BEATS) begin
+                $display("an output beat too many");
+                fail;
+            end else if (m_axis_tdata !== expected[received] || m_axis_tlast !== (received % OUT_BEATS == OUT_BEATS - 1)
+                    || m_axis_tuser !== (received % OUT_BEATS == 0 && (received / OUT_BEATS) % 3 == 0)) begin
+                $display("vector %0d, beat %0d: got %h (last %b, user %b), golden says %h", received / OUT_BEATS,
+                         received % OUT_BEATS, m_axis_tdata, m_axis_tlast, m_axis_tuser, expected[received]);
+                fail;
+            end
+            received = received + 1;
+        end
+
+    // ==== Input: offers a beat until it is taken; starts and ends at a falling edge
+    integer accepted_clock;
+    task send(input [15:0] data, input last, input user);
+        reg taken;
+        begin
+            while (pauses && ($random(seed) & 1) == 0) @(negedge aclk);
+            s_axis_tdata  = data;
+            s_axis_tlast  = last;
+            s_axis_tuser  = user;
+            s_axis_tvalid = 1'b1;
+            taken = 1'b0;
+            while (!taken) begin
+                @(posedge aclk);
+                taken = s_axis_tready && aclken;
+                accepted_clock = clock;
+                @(negedge aclk);
+            end
+            s_axis_tvalid = 1'b0;
+        end
+    endtask
+
+    task reset;
+        begin
+            aresetn = 1'b0;
+            s_axis_tvalid = 1'b0;
+            repeat (2) @(negedge aclk);
+            aresetn = 1'b1;
+            received = 0;
+        end
+    endtask
+
+    integer vector, beat, sent_clock, limit;
+    task send_all;
+        for (vector = 0; vector < VECTORS; vector = vector + 1) begin
+            for (beat = 0; beat < IN_BEATS; beat = beat + 1)
+                send(given[vector * IN_BEATS + beat], beat == IN_BEATS - 1, beat == 0 && vector % 3 == 0);
+            if (vector == 0) sent_clock = accepted_clock;
+        end
+    endtask
+
+    task drain;
+        begin
+            limit = clock + 20 * (LATENCY + OUT_BEATS) + 40 * VECTORS * OUT_BEATS;
+            while (received < VECTORS * OUT_BEATS && clock < limit) @(negedge aclk);
+            repeat (10) @(negedge aclk);
+            if (received != VECTORS * OUT_BEATS) begin
+                $display("%0d output beats instead of %0d", received, VECTORS * OUT_BEATS);
+                fail;
+            end
+        end
+    endtask
+
+    initial begin
+        repeat (2) @(negedge aclk);
+
+        // Full rate.
+        reset;
+        send_all;
+        drain;
+        if (first_clock - sent_clock != LATENCY) begin
+            $display("latency %0d instead of %0d", first_clock - sent_clock, LATENCY);
+            fail;
+        end
+        if (last_clock - first_clock != (VECTORS - 1) * II + OUT_BEATS - 1) begin
+            $display("%0d clocks from the first output beat to the last instead of %0d", last_clock - first_clock,
+                     (VECTORS - 1) * II + OUT_BEATS - 1);
+            fail;
+        end
+        if (frame_error !== 1'b0) begin
+            $display("frame_error without a wrong frame");
+            fail;
+        end
+
+        // Random pauses.
+        pauses = 1'b1;
+        reset;
+        send_all;
+        drain;
+
+        // A frame one beat too long is dropped, and one too short; the frames after them pass.
+        reset;
+        for (beat = 0; beat <= IN_BEATS; beat = beat + 1) send(given[0], beat == IN_BEATS, 1'b1);
+        if (IN_BEATS > 1) send(given[0], 1'b1, 1'b1);
+        send_all;
+        drain;
+        if (frame_error !== 1'b1) begin
+            $display("wrong frames raised no frame_error");
+            fail;
+        end
+
+        // A reset in mid-frame, with vectors on their way.
+        send(given[0], IN_BEATS == 1, 1'b0);
+        if (IN_BEATS > 1) send(given[0], 1'b0, 1'b0);
+        reset;
+        send_all;
+        drain;
+        if (frame_error !== 1'b0) begin
+            $display("frame_error survived the reset");
+            fail;
+        end
+
+        if (failures > 0) stop;
+        $display("PASS tiny: 34 vectors, latency %0d, initiation interval %0d", LATENCY, II);
+        $finish;
+    end
+endmodule
+
+`default_nettype wire

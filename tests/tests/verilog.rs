@@ -1,0 +1,286 @@
+//! The emitted text: what a person reads, what tools accept, and that nothing but the inputs decides it.
+
+use ndarray::{arr1, arr2};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use strassenc::build::{self, Options};
+use strassenc::compile::{self, compile};
+use strassenc::emit::{self, Emitted, emit};
+use strassenc::schedule;
+use strassenc::simulate::{self, Simulator, Sources};
+use strassenc::tools::Tools;
+use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
+use strassenc_runtime::{Format, Model, golden};
+use strassenc_tests::{inputs, property, random_model, recipes, tools};
+
+/// Two layers that have one of everything: shared sums, a ReLU, dropped bits, a constant output, two beats.
+fn tiny() -> Model {
+    let format = |signed, bits, frac| Format { signed, bits, frac };
+    Model {
+        name: "tiny".into(),
+        input: Edge { shape: vec![3], format: format(true, 4, 2) },
+        layers: vec![
+            Layer::Dense(Dense {
+                name: "hidden".into(),
+                budget: 3,
+                w_b: arr2(&[[1, 1, 0], [1, 1, -1], [0, -1, 1]]),
+                coefficients: arr1(&[5, -4, 7]),
+                coefficient_bits: 4,
+                coefficient_shifts: arr1(&[1, 0, 2]),
+                product_frac: 3,
+                w_c: arr2(&[[1, 0, -1], [0, 1, 1], [1, -1, 0]]),
+                bias: arr1(&[3, -2, 0]),
+                output: Output::Requantised { shifts: arr1(&[2, 1, 0]), format: format(false, 4, 2) },
+            }),
+            Layer::Dense(Dense {
+                name: "scores".into(),
+                budget: 2,
+                w_b: arr2(&[[1, 0, -1], [1, 1, 0]]),
+                coefficients: arr1(&[3, 2]),
+                coefficient_bits: 3,
+                coefficient_shifts: arr1(&[0, -1]),
+                product_frac: 3,
+                w_c: arr2(&[[1, 1], [-1, 1], [0, 0]]),
+                bias: arr1(&[1, 0, -6]),
+                output: Output::Raw,
+            }),
+        ],
+        provenance: Provenance::default(),
+    }
+}
+
+fn quiet(model: &Model, options: &Options) -> compile::Compiled {
+    build::compile(model, options, &|_| {}, &|| false, &|| false).unwrap()
+}
+
+#[test]
+fn a_tiny_build_is_what_its_snapshot_shows_and_computes_what_golden_does() {
+    let model = tiny();
+    let options = Options { beat_elements: Some(2), ..Options::default() };
+    let compiled = quiet(&model, &options);
+    let (_, contents) = build::contents(&compiled, &options).unwrap();
+    let snapshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots/tiny");
+    let bless = std::env::var_os("STRASSENC_BLESS").is_some();
+    if bless {
+        std::fs::create_dir_all(&snapshots).unwrap();
+    }
+    for (name, bytes) in &contents {
+        // The primitives stand in hw/, and the model is no text.
+        if name.starts_with("strassenc_") || name == build::MODEL {
+            continue;
+        }
+        let snapshot = snapshots.join(name);
+        if bless {
+            std::fs::write(&snapshot, bytes).unwrap();
+        }
+        let expected = std::fs::read_to_string(&snapshot).unwrap_or_default();
+        assert_eq!(String::from_utf8_lossy(bytes), expected, "{name}: STRASSENC_BLESS=1 accepts new texts");
+    }
+
+    let emitted = emit(&compiled, &options.emit()).unwrap();
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    simulate::lint(&Sources::from(&emitted), &tools).unwrap();
+    let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
+    let vectors = inputs(&model, 100, 1);
+    let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
+    assert_eq!(simulator.run(&vectors, &simulate::Options::default()).unwrap().outputs, expected);
+}
+
+fn any_core() -> impl Strategy<Value = (Model, schedule::Options, emit::Options)> {
+    (recipes(), 1u32..=4, 1u32..=4, prop::option::of(1usize..=5), any::<bool>()).prop_map(
+        |(recipe, adders_per_stage, multiplier_latency, beat_elements, clock_enable)| {
+            let schedule = schedule::Options { adders_per_stage, multiplier_latency };
+            let options = emit::Options { beat_elements, clock_enable, command: "no options".into() };
+            (random_model(&recipe), schedule, options)
+        },
+    )
+}
+
+fn emitted((model, schedule, options): &(Model, schedule::Options, emit::Options)) -> Emitted {
+    let options_of_compile = compile::Options { schedule: *schedule, ..Default::default() };
+    emit(&compile(model, &options_of_compile, &|_| {}, &|| false).unwrap(), options).unwrap()
+}
+
+/// The text without comments and attributes.
+fn code(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// Names that a module declares: ports, nets, instances.
+fn declared(text: &str) -> Vec<String> {
+    let text = code(text);
+    let mut names = vec![];
+    // Ports end with commas, declarations with semicolons.
+    for statement in text.split([';', '(']) {
+        for part in statement.split('\n').map(str::trim) {
+            let mut words = part.split_whitespace().peekable();
+            if !words.next_if(|w| ["input", "output"].contains(w)).is_some() {
+                continue;
+            }
+            let name = words.find(|w| !w.starts_with("wire") && !w.starts_with("reg") && !w.starts_with('['));
+            names.push(name.unwrap().trim_end_matches([',', ')']).to_string());
+        }
+    }
+    for statement in text.split(';') {
+        let statement = statement.trim();
+        let Some(rest) = ["wire ", "reg ", "reg\n"].iter().find_map(|w| statement.strip_prefix(w)) else { continue };
+        let rest = rest.trim_start();
+        let rest = if rest.starts_with('[') { rest.split_once(']').unwrap().1 } else { rest };
+        let list = rest.split('=').next().unwrap();
+        names.extend(list.split(',').map(|name| name.trim().to_string()));
+    }
+    for line in text.lines().map(str::trim) {
+        if let Some(instance) = line.strip_prefix(") ").and_then(|l| l.strip_suffix(" (")) {
+            names.push(instance.to_string());
+        }
+    }
+    names
+}
+
+proptest! {
+    #![proptest_config(property(300, 7))]
+
+    #[test]
+    fn every_name_is_declared_once_and_plain(core in any_core()) {
+        let emitted = emitted(&core);
+        prop_assert!(emitted.signature.layers.iter().all(|layer| layer.latency > 0));
+        for file in emitted.files.iter().filter(|f| f.path.ends_with(".v") && !f.path.starts_with("strassenc_")) {
+            prop_assert!(file.text.is_ascii() && file.text.ends_with("`default_nettype wire\n"));
+            prop_assert!(file.text.lines().all(|line| line.len() == line.trim_end().len()), "{}: trailing space", file.path);
+            if file.path == format!("{}.v", emitted.signature.testbench) {
+                continue;
+            }
+            let names = declared(&file.text);
+            prop_assert!(names.len() > 10);
+            let mut seen = BTreeSet::new();
+            for name in &names {
+                let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+                prop_assert!(plain && name.starts_with(|c: char| c.is_ascii_lowercase()), "{}: {name:?}", file.path);
+                prop_assert!(seen.insert(name), "{}: {name} is declared twice", file.path);
+            }
+        }
+    }
+
+    #[test]
+    fn the_text_does_not_depend_on_threads(core in any_core()) {
+        let on = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| emitted(&core).files);
+        prop_assert_eq!(on(1), on(4));
+    }
+}
+
+/// Some random cores, the same each time.
+fn some_cores(n: usize) -> Vec<Emitted> {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::new(property(1, 11));
+    let strategy = any_core();
+    (0..n).map(|_| emitted(&strategy.new_tree(&mut runner).unwrap().current())).collect()
+}
+
+#[test]
+fn random_cores_are_lint_clean() {
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    for emitted in some_cores(20) {
+        simulate::lint(&Sources::from(&emitted), &tools).unwrap();
+    }
+}
+
+/// Names that clash with keywords of Verilog and C++, with primitives, with the testbench and with each other.
+#[test]
+fn unlucky_names_make_cores_all_the_same() {
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    for (model, layers) in [
+        ("table", ["core", "tb"]),
+        ("module", ["s_register", "collector"]),
+        ("namespace", ["rst", "aclk"]),
+        ("strassenc", ["stream_register", "multiplier"]),
+        ("std", ["wire", "clk"]),
+    ] {
+        let mut unlucky = tiny();
+        unlucky.name = model.into();
+        for (layer, name) in unlucky.layers.iter_mut().zip(layers) {
+            let Layer::Dense(dense) = layer;
+            dense.name = name.into();
+        }
+        let options = Options::default();
+        let emitted = emit(&quiet(&unlucky, &options), &options.emit()).unwrap();
+        let paths: BTreeSet<_> = emitted.files.iter().map(|f| f.path.to_lowercase()).collect();
+        assert_eq!(paths.len(), emitted.files.len(), "{model}: files of equal names");
+        simulate::lint(&Sources::from(&emitted), &tools).unwrap_or_else(|e| panic!("{model}: {e}"));
+    }
+}
+
+fn hw() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../hw")
+}
+
+/// Simulates testbench `top` of these files in `folder`, in Icarus where it is there, else in Verilator; what it prints.
+fn simulated(top: &str, files: &[PathBuf], folder: &Path, tools: &Tools) -> String {
+    let finished = match tools.icarus() {
+        Ok(icarus) => {
+            let program = folder.join(format!("{top}.vvp"));
+            let mut compile = icarus.compile();
+            compile.args(["-g2005", "-Wall", "-s", top, "-o"]).arg(&program).args(files);
+            tools.run_ok(&mut compile).unwrap();
+            let mut simulate = icarus.simulate();
+            simulate.arg("-N").arg(&program).current_dir(folder);
+            tools.run(&mut simulate).unwrap()
+        }
+        Err(_) => {
+            let verilator = tools.verilator_or_install().unwrap();
+            let objects = folder.join(format!("{top}_obj"));
+            let mut compile = verilator.command();
+            compile.args(["--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++20", "-MAKEFLAGS"]);
+            compile.args(["CFG_CXXFLAGS_PCH_I=-include", "--top-module", top, "-Mdir"]).arg(&objects).args(files);
+            tools.run_ok(&mut compile).unwrap();
+            tools.run(Command::new(objects.join(format!("V{top}"))).current_dir(folder)).unwrap()
+        }
+    };
+    finished.stdout
+}
+
+#[test]
+fn the_primitives_pass_their_testbenches() {
+    let (tools, folder) = (tools(), tempfile::tempdir().unwrap());
+    for primitive in ["stream_register", "collector", "serialiser", "multiplier"] {
+        let name = format!("strassenc_{primitive}");
+        let top = format!("{name}_tb");
+        let mut files = vec![hw().join("tb").join(format!("{top}.v")), hw().join(format!("{name}.v"))];
+        if primitive == "multiplier" {
+            files.push(hw().join("strassenc_coefficient.v"));
+        }
+        let told = simulated(&top, &files, folder.path(), &tools);
+        assert!(told.starts_with(&format!("PASS {name}\n")), "{told}");
+    }
+}
+
+#[test]
+fn the_testbench_of_a_build_passes_and_sees_a_wrong_answer() {
+    let tools = tools();
+    for options in [
+        Options::default(),
+        Options { beat_elements: Some(2), aclken: true, adders_per_stage: 2, ..Options::default() },
+    ] {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("build");
+        build::write(&folder, &quiet(&tiny(), &options), &options).unwrap();
+        let build = build::Build::open(&folder).unwrap();
+        let top = &build.signature.testbench;
+        let mut files = vec![folder.join(format!("{top}.v"))];
+        files.extend(build.verilog());
+        let told = simulated(top, &files, &folder, &tools);
+        assert!(told.starts_with("PASS tiny: 34 vectors"), "{told}");
+
+        let answers = folder.join(format!("{top}_output.hex"));
+        let text = std::fs::read_to_string(&answers).unwrap();
+        let (first, rest) = text.split_once('\n').unwrap();
+        let changed = if first.ends_with('0') { '1' } else { '0' };
+        std::fs::write(&answers, format!("{}{changed}\n{rest}", &first[..first.len() - 1])).unwrap();
+        let told = simulated(top, &files, &folder, &tools);
+        assert!(told.starts_with("vector 0, beat 0: got") && told.contains("FAIL tiny"), "{told}");
+    }
+}
