@@ -117,7 +117,7 @@ fn declared(text: &str) -> Vec<String> {
     for statement in text.split([';', '(']) {
         for part in statement.split('\n').map(str::trim) {
             let mut words = part.split_whitespace().peekable();
-            if !words.next_if(|w| ["input", "output"].contains(w)).is_some() {
+            if words.next_if(|w| ["input", "output"].contains(w)).is_none() {
                 continue;
             }
             let name = words.find(|w| !w.starts_with("wire") && !w.starts_with("reg") && !w.starts_with('['));
