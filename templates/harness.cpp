@@ -49,7 +49,7 @@ struct Stimulus {
     uint32_t m_bytes;
     uint8_t gaps;            // withhold tvalid at random
     uint8_t stalls;          // withhold m_axis_tready at random
-    uint8_t pauses;          // withhold aclken at random
+    uint8_t pauses;          // withhold aclken at random, where there is one
 };
 
 // What happened; the arrays are the caller's. Clocks are counted from the making of the core.
@@ -222,9 +222,11 @@ struct Core {
             offering = true;
         }
         top->m_axis_tready = !in.stalls || stall->open();
-        const bool enabled = !in.pauses || pause->open();
 #if HAS_ACLKEN
+        const bool enabled = !in.pauses || pause->open();
         top->aclken = enabled;
+#else
+        const bool enabled = true;
 #endif
         settle();
         if (top->frame_error && out->frame_error_at == NEVER) out->frame_error_at = clock;

@@ -36,7 +36,7 @@ const VERILATE: &[&str] = &[
     "--output-split",
     "40000",
     "--output-split-cfuncs",
-    "1000",
+    "500",
 ];
 
 /// C++ that runs at each clock. -O1 compiles faster than -O2 and runs no slower here.
@@ -278,6 +278,10 @@ fn units(folder: &Path) -> Result<Vec<Unit>> {
         }
     }
     files.sort();
+    if files.iter().map(|(_, bytes, _)| bytes).sum::<u64>() <= UNIT {
+        // A core this small is not worth a unit of its own for what runs once.
+        files.iter_mut().for_each(|(slow, ..)| *slow = false);
+    }
     let mut units: Vec<Unit> = Vec::new();
     for (slow, bytes, name) in files {
         match units.last_mut() {
