@@ -251,7 +251,7 @@ impl Simulator {
             seed: options.seed,
             gaps: options.gaps,
             stalls: options.backpressure,
-            pauses: options.pauses,
+            pauses: options.pauses && self.signature.ports.iter().any(|p| p.name == "aclken"),
         };
         (stimulus, users)
     }
