@@ -214,7 +214,7 @@ pub fn contents(compiled: &Compiled, options: &Options) -> Result<(Record, Conte
     Ok((record, contents))
 }
 
-/// Fails where [`write`] would not replace what is at `folder`, so that long work need not begin.
+/// Fails where [`write`] could not write or would not replace what is at `folder`, so that long work need not begin.
 ///
 /// # Errors
 /// As [`write`].

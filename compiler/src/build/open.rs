@@ -167,6 +167,7 @@ struct Ours {
 
 /// See [`super::check_replaceable`].
 pub(super) fn check_replaceable(folder: &Path) -> Result<()> {
+    check_writable(folder)?;
     if !folder.exists() {
         return Ok(());
     }
@@ -188,5 +189,15 @@ pub(super) fn check_replaceable(folder: &Path) -> Result<()> {
     match names.iter().find(|name| *name != RECORD && !ours.files.contains_key(*name)) {
         Some(name) => left_alone(format!("holds {name}, which strassenc did not write")),
         None => Ok(()),
+    }
+}
+
+/// Tries to make a folder where the build folder shall be put together: in the nearest ancestor that exists.
+fn check_writable(folder: &Path) -> Result<()> {
+    let ancestors = folder.ancestors().skip(1).map(|a| if a.as_os_str().is_empty() { Path::new(".") } else { a });
+    let Some(ancestor) = ancestors.into_iter().find(|a| a.exists()) else { return Ok(()) };
+    match tempfile::Builder::new().prefix(".strassenc-").tempdir_in(ancestor) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Error::io(folder, format_args!("cannot be written: {e}")).help("name another folder with -o")),
     }
 }

@@ -1,0 +1,162 @@
+//! `strassenc verilog` as a user meets it: a folder that holds what it promises, and one clear message for whatever is wrong.
+
+use ndarray::array;
+use std::path::Path;
+use std::process::{Command, Output};
+use strassenc::build::Build;
+use strassenc_runtime::model::{Dense, Edge, Layer, Output as LayerOutput, Provenance};
+use strassenc_runtime::{Format, Model, model_file};
+
+fn model() -> Model {
+    Model {
+        name: "sums".into(),
+        input: Edge { shape: vec![3], format: Format { signed: true, bits: 4, frac: 0 } },
+        layers: vec![Layer::Dense(Dense {
+            name: "dense_0".into(),
+            budget: 2,
+            w_b: array![[1, 0, 1], [0, 1, -1]],
+            coefficients: array![3, 5],
+            coefficient_bits: 4,
+            coefficient_shifts: array![0, 1],
+            product_frac: 0,
+            w_c: array![[1, 0], [1, 1]],
+            bias: array![0, 7],
+            output: LayerOutput::Raw,
+        })],
+        provenance: Provenance::default(),
+    }
+}
+
+/// A folder with `model.safetensors`.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    model_file::save(&model(), &folder.path().join("model.safetensors")).unwrap();
+    folder
+}
+
+fn verilog(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
+    command
+        .current_dir(folder)
+        .env("STRASSENC_HOME", folder.join("home"))
+        .arg("verilog")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn done(folder: &Path, arguments: &[&str]) -> String {
+    let output = verilog(folder, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Standard error of a run that must end with `status` and leave the folder as it is.
+fn refused(folder: &Path, status: i32, arguments: &[&str]) -> String {
+    let before = names(folder);
+    let output = verilog(folder, arguments);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{error}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(names(folder), before);
+    error
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn it_prints_the_budget_and_writes_a_build() {
+    let folder = folder();
+    let told = done(folder.path(), &["."]);
+    assert!(told.contains("dense_0") && told.contains("build/sums"), "{told}");
+    let build = Build::open(&folder.path().join("build/sums")).unwrap();
+    assert_eq!(build.model, model());
+    assert_eq!(build.record.figures.total.multipliers, 2);
+    assert_eq!(
+        names(&build.folder),
+        [
+            "adder_graphs.json",
+            "build.json",
+            "files.f",
+            "model.safetensors",
+            "signature.json",
+            "strassenc_coefficient.v",
+            "strassenc_collector.v",
+            "strassenc_multiplier.v",
+            "strassenc_serialiser.v",
+            "strassenc_stream_register.v",
+            "sums.v",
+            "sums_dense_0.v",
+            "sums_tb.v",
+            "sums_tb_input.hex",
+            "sums_tb_output.hex",
+        ]
+    );
+}
+
+#[test]
+fn options_reach_the_core_and_the_same_ones_give_the_same_bytes() {
+    let folder = folder();
+    let options =
+        ["--multiplier-latency", "1", "--adders-per-stage", "4", "--beat-elements", "2", "--aclken", "--json"];
+    let run = |output: &str| {
+        let arguments: Vec<&str> = ["model.safetensors", "-o", output].into_iter().chain(options).collect();
+        let told: serde_json::Value = serde_json::from_str(&done(folder.path(), &arguments)).unwrap();
+        assert_eq!(told["figures"]["total"]["multipliers"], 2);
+        Build::open(&folder.path().join(output)).unwrap()
+    };
+    let (a, b) = (run("a"), run("b"));
+    assert_eq!(a.record, b.record);
+    let bytes = |build: &Build| std::fs::read(build.folder.join("build.json")).unwrap();
+    assert_eq!(bytes(&a), bytes(&b));
+    assert_eq!((a.signature.input.beats, a.signature.input.beat_elements), (2, 2));
+    assert!(a.signature.ports.iter().any(|port| port.name == "aclken"));
+    assert_eq!(a.signature.layers[0].latency, 2);
+    // Again in the same place.
+    assert_eq!(run("a").record, b.record);
+    // A search without any time still ends in a core.
+    done(folder.path(), &[".", "-o", "c", "--effort", "3", "--time-limit", "0"]);
+    Build::open(&folder.path().join("c")).unwrap().compiled().unwrap();
+}
+
+#[test]
+fn whatever_is_wrong_gets_one_message() {
+    let folder = folder();
+    let path = folder.path();
+    std::fs::create_dir(path.join("mine")).unwrap();
+    std::fs::write(path.join("mine/thesis.tex"), "text").unwrap();
+    let cases: [(i32, &[&str], &str); 9] = [
+        (2, &[], "required arguments were not provided"),
+        (3, &["nowhere.safetensors"], "nowhere.safetensors: cannot be read"),
+        (3, &["mine"], "mine/model.safetensors: cannot be read"),
+        (2, &["mine/thesis.tex"], "not a safetensors file"),
+        (3, &[".", "-o", "mine"], "mine: was not made by strassenc, so it is left alone"),
+        (3, &[".", "-o", "mine/thesis.tex/build"], "cannot be written"),
+        (2, &[".", "--multiplier-latency", "9"], "9 is not within 1..=4"),
+        (2, &[".", "--beat-elements", "0"], "at least one element"),
+        (2, &[".", "--time-limit=-1"], "-1 is not a number of seconds"),
+    ];
+    for (status, arguments, cause) in cases {
+        let error = refused(path, status, arguments);
+        assert!(error.contains(cause), "{arguments:?}: {error}");
+    }
+    let bytes = std::fs::read(path.join("model.safetensors")).unwrap();
+    let mut flipped = bytes.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for damaged in [&bytes[..bytes.len() - 1], &flipped] {
+        std::fs::write(path.join("model.safetensors"), damaged).unwrap();
+        refused(path, 2, &["."]);
+    }
+}
+
+#[test]
+fn help_has_examples() {
+    let told = done(folder().path(), &["--help"]);
+    assert!(told.contains("Examples:\n  strassenc verilog runs/digits"), "{told}");
+}
