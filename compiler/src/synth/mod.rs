@@ -156,8 +156,13 @@ fn work_folder() -> Result<tempfile::TempDir> {
         .map_err(|e| Error::io(std::env::temp_dir(), format_args!("no folder can be made there: {e}")))
 }
 
-/// The cells of a whole design by type, from `stat -json`.
+/// The cells of a whole design by type, from the file that `stat -json` wrote.
 fn cells(path: &Path) -> Result<BTreeMap<String, u64>> {
+    parse_cells(&files::read_text(path)?)
+        .map_err(|e| Error::tool("yosys", format_args!("its statistics cannot be read: {e}")))
+}
+
+fn parse_cells(text: &str) -> serde_json::Result<BTreeMap<String, u64>> {
     #[derive(Deserialize)]
     struct Stat {
         design: Design,
@@ -166,9 +171,23 @@ fn cells(path: &Path) -> Result<BTreeMap<String, u64>> {
     struct Design {
         num_cells_by_type: BTreeMap<String, u64>,
     }
-    let text = files::read(path)?;
-    let stat: Stat = serde_json::from_slice(&text)
-        .map_err(|e| Error::tool("yosys", format_args!("its statistics cannot be read: {e}")))?;
+    // Yosys 0.23 prints its table of submodules in the midst of the JSON.
+    let is_json = |line: &&str| line.trim_start().starts_with(['"', '{', '}', '[', ']']);
+    let text: String = text.lines().filter(is_json).collect();
+    let stat: Stat = serde_json::from_str(&text)?;
     // A module of ours is not a cell of the device; its own cells are counted in their place.
     Ok(stat.design.num_cells_by_type.into_iter().filter(|(cell, _)| !cell.contains("strassenc_")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_in_the_midst_of_the_statistics_is_passed_over() {
+        let text = "{\n   \"modules\": {\n   },\n     $paramod\\strassenc_coefficient\\BITS=4      1\n   \"design\": {\n      \
+                    \"num_cells_by_type\": {\n         \"$mul\": 2,\n         \"$paramod\\\\strassenc_x\": 2\n      }\n   }\n}\n";
+        assert_eq!(parse_cells(text).unwrap(), BTreeMap::from([("$mul".to_string(), 2)]));
+        assert!(parse_cells("{").is_err());
+    }
 }
