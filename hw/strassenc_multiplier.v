@@ -71,9 +71,9 @@ module strassenc_multiplier #(
         end
     endgenerate
 
-    // Wide enough for the shifted product, for the half that rounds it, and for the port.
-    localparam SUM_BITS  = (FULL_BITS > RIGHT ? FULL_BITS : RIGHT + 1) + LEFT;
-    localparam WORK_BITS = SUM_BITS > PRODUCT_BITS + RIGHT ? SUM_BITS : PRODUCT_BITS + RIGHT;
+    // Wide enough for the full product, and for the port above the bits that are rounded away.
+    localparam SHIFTED_BITS = FULL_BITS + LEFT;
+    localparam WORK_BITS    = SHIFTED_BITS > PRODUCT_BITS + RIGHT ? SHIFTED_BITS : PRODUCT_BITS + RIGHT;
 
     wire [WORK_BITS-1:0] wide = {{(WORK_BITS-FULL_BITS+1){full[FULL_BITS-1]}}, full[FULL_BITS-2:0]};
     wire [WORK_BITS-1:0] rounded;

@@ -1,4 +1,4 @@
-//! How long the passes take, and what the schedule saves against the earliest one: `cargo bench -p strassenc-tests`.
+//! How long the passes and the emission take, and what the schedule saves against the earliest one: `cargo bench -p strassenc-tests`.
 
 use std::time::Instant;
 use strassenc::compile::{Options, compile};
@@ -46,6 +46,9 @@ fn main() {
                 strassenc::circuit::prove(&layer.circuit, ir).unwrap();
             }
             let checks = start.elapsed();
+            let start = Instant::now();
+            let emitted = strassenc::emit::emit(&compiled, &Default::default()).unwrap();
+            let (emission, bytes) = (start.elapsed(), emitted.files.iter().map(|f| f.text.len()).sum::<usize>());
             let nodes: usize = compiled.layers.iter().map(|l| l.circuit.nodes.len()).sum();
             let earliest: u64 = compiled
                 .layers
@@ -54,12 +57,14 @@ fn main() {
                 .sum();
             let figures = Figures::new(&compiled).total;
             println!(
-                "  {adders_per_stage} adders per stage: {nodes} nodes, {} adders of {}, compiled in {:.2} s (scheduling {:.2} s, checks {:.2} s), latency {}, register bits {} ({:.3} of the earliest schedule's)",
+                "  {adders_per_stage} adders per stage: {nodes} nodes, {} adders of {}, compiled in {:.2} s (scheduling {:.2} s, checks {:.2} s), emitted {:.1} MB in {:.2} s, latency {}, register bits {} ({:.3} of the earliest schedule's)",
                 figures.adders,
                 figures.naive_adders,
                 total.as_secs_f64(),
                 scheduling.as_secs_f64(),
                 checks.as_secs_f64(),
+                bytes as f64 / 1e6,
+                emission.as_secs_f64(),
                 figures.latency,
                 figures.register_bits,
                 figures.register_bits as f64 / earliest as f64,

@@ -1,6 +1,6 @@
 //! The AXI4-Stream core around the layers.
 
-use super::names::{Provenance, ascii};
+use super::provenance::{Provenance, ascii};
 use super::signature::{Signature, Stream, Vector};
 use askama::Template;
 use strassenc_runtime::{Error, Result};

@@ -1,7 +1,8 @@
 //! One layer's pipeline as a module.
 
 use super::expression::{Source, add_constant, clamp, literal, slice, sum};
-use super::names::{self, Provenance, ascii};
+use super::names;
+use super::provenance::{Provenance, ascii};
 use crate::circuit::{Circuit, NodeId, Op, Term};
 use crate::compile::CompiledLayer;
 use crate::schedule::Pipeline;

@@ -7,6 +7,7 @@ mod core;
 mod expression;
 mod layer;
 mod names;
+mod provenance;
 pub mod signature;
 mod testbench;
 
@@ -14,7 +15,8 @@ pub use signature::Signature;
 
 use crate::circuit::Op;
 use crate::compile::Compiled;
-use names::{Modules, Provenance};
+use names::Modules;
+use provenance::Provenance;
 use rayon::prelude::*;
 use signature::{Direction, Port, Stream, Vector};
 use strassenc_runtime::{Result, model_file};

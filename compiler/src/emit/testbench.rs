@@ -1,7 +1,7 @@
 //! A self-checking testbench for any simulator, with golden's answers.
 
 use super::File;
-use super::names::Provenance;
+use super::provenance::Provenance;
 use super::signature::{Signature, Stream};
 use askama::Template;
 use rand::{RngExt, SeedableRng};

@@ -1,0 +1,53 @@
+//! What generated text says about where it comes from.
+
+use std::borrow::Cow;
+
+/// Where generated text comes from: its first lines.
+#[derive(Clone, Debug)]
+pub(super) struct Provenance {
+    /// `strassenc` and its version.
+    pub tool: String,
+    /// The model's name.
+    pub model: String,
+    /// SHA-256 of the model file.
+    pub model_sha256: String,
+    /// The options that decide the text, as on a command line.
+    pub options: String,
+}
+
+impl Provenance {
+    /// Comment lines for a file that holds `what`; no date, so that equal inputs give equal bytes.
+    pub fn header(&self, module: &str, what: &str) -> String {
+        let Provenance { tool, model, model_sha256, options } = self;
+        format!(
+            "// {module}: {what} of the network {model}.\n\
+             // Written by {tool} from the model with SHA-256 {model_sha256}\n\
+             // with {options}"
+        )
+    }
+}
+
+/// Comments in generated files are ASCII, since not every tool reads more.
+pub(super) fn ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() && !text.contains(['\n', '\r']) {
+        return text.into();
+    }
+    let replaced = |c: char| match c {
+        '·' => '*',
+        '\n' | '\r' => ' ',
+        c if c.is_ascii() => c,
+        _ => '?',
+    };
+    text.chars().map(replaced).collect::<String>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_are_ascii_and_stay_on_their_line() {
+        assert_eq!(ascii("u8 · 2^-4"), "u8 * 2^-4");
+        assert_eq!(ascii("a\nb ã"), "a b ?");
+    }
+}
