@@ -8,15 +8,16 @@
 //! - the first `inputs` nodes are the inputs, one per column of the matrix, and no others are;
 //! - output c computes row c of the matrix exactly.
 
-mod greedy;
+pub mod greedy;
 mod network;
+mod occurrences;
 mod pair_index;
 pub mod prove;
 mod rng;
 mod search;
 pub mod share;
 mod sharing;
-mod sums;
+pub mod sums;
 mod widths;
 
 pub use prove::prove;

@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Compares `strassenc matrix` with Alkaid (formerly da4ml) on random ternary matrices.
+
+    python3 -m venv .venv && .venv/bin/pip install alkaid==0.8.2 numpy==2.4.6 matplotlib==3.10.8
+    cargo build --release
+    .venv/bin/python benches/alkaid.py                      the table, at default effort
+    .venv/bin/python benches/alkaid.py --effort 3           a minute a matrix
+    .venv/bin/python benches/alkaid.py --only 64x64 --json
+    .venv/bin/python benches/alkaid.py --plot plots         also plots of adders against time, and of growth with size
+
+Both run on the same matrices, one after the other. Seconds are CPU seconds: of the whole process for strassenc, of the
+call alone for Alkaid. Alkaid's figures are kept in --cache, since its search takes many minutes; delete the file to
+measure anew. Every Alkaid graph is evaluated on the unit vectors and compared with its matrix.
+"""
+
+import argparse
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+# (inputs, outputs, density as a key)
+TABLE = [(n, n, d) for d in ("2/3", "1/3") for n in (16, 32, 64, 128)]
+LARGE = [(256, 256, "2/3"), (64, 576, "2/3"), (576, 64, "2/3")]
+GROWTH = [16, 32, 64, 128, 256, 512]
+
+# Alkaid's settings: its default search tries every depth of its decomposition, the others make one pass.
+SETTINGS = {
+    "search": dict(hard_dc=-1),
+    "wmc": dict(hard_dc=-1, search_all_decompose_dc=False),
+    "mc": dict(hard_dc=-1, search_all_decompose_dc=False, method0="mc"),
+    "minimum depth": dict(hard_dc=0),
+}
+
+
+def matrix(n_in, n_out, density):
+    p = {"2/3": 2 / 3, "1/3": 1 / 3}[density]
+    rng = np.random.default_rng([20180 + (0 if density == "2/3" else 1), n_in, n_out])
+    return np.where(rng.random((n_in, n_out)) < p, rng.choice([-1, 1], size=(n_in, n_out)), 0)
+
+
+def name(n_in, n_out, density):
+    return f"{n_in}x{n_out}, {density}"
+
+
+def bits(lo, hi):
+    """Bits of the integers lo..hi, two's complement where some are negative."""
+    lo, hi = int(lo), int(hi)
+    return 1 + max((~lo).bit_length(), max(hi, 0).bit_length()) if lo < 0 else max(hi.bit_length(), 1)
+
+
+def alkaid(W, setting):
+    """Adders, depth, LUT bits (each adder as wide as its result, as strassenc counts) and CPU seconds."""
+    from alkaid.cmvm import cmvm_solve
+
+    W = W.astype(np.float32)
+    before = time.process_time()
+    stages = cmvm_solve(W, **SETTINGS[setting])
+    seconds = time.process_time() - before
+    adders = lut_bits = depth = 0
+    depths = [0] * W.shape[0]
+    values = [row for row in np.eye(W.shape[0])]
+    for stage in stages:
+        at, value = [], []
+        for op in stage.ops:
+            if op.opcode == -1:
+                at.append(depths[op.data[0]])
+                value.append(values[op.data[0]] * 2.0 ** stage.inp_shifts[op.data[0]])
+            elif op.opcode in (0, 1):
+                (a, b), shift = op.addr, op.data[0]
+                sign = 1 if op.opcode == 0 else -1
+                at.append(1 + max(at[a], at[b]))
+                value.append(value[a] + sign * value[b] * 2.0**shift)
+                adders += 1
+                lut_bits += bits(op.qint.min / op.qint.step, op.qint.max / op.qint.step)
+            else:
+                sys.exit(f"Alkaid's operation {op.opcode} is not known here")
+        depths = [at[i] if i >= 0 else 0 for i in stage.out_idxs]
+        zero = np.zeros(W.shape[0])
+        values = [
+            value[i] * (-1 if negate else 1) * 2.0**shift if i >= 0 else zero
+            for i, shift, negate in zip(stage.out_idxs, stage.out_shifts, stage.out_negs)
+        ]
+    depth = max(depths)
+    if not np.array_equal(np.array(values).T, W):
+        sys.exit("Alkaid's graph does not equal its matrix")
+    return dict(adders=adders, depth=depth, lut_bits=lut_bits, seconds=seconds)
+
+
+def strassenc(program, path, *options):
+    """The figures of `strassenc matrix --json`, with the CPU seconds of the process and its peak memory in MB."""
+    begin = os.times()
+    process = subprocess.Popen([program, "matrix", path, "--json", *map(str, options)], stdout=subprocess.PIPE)
+    text = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"strassenc failed on {path}")
+    figures = json.loads(text)
+    figures["wall_seconds"] = os.times().elapsed - begin.elapsed
+    figures["cpu_seconds"] = usage.ru_utime + usage.ru_stime
+    figures["megabytes"] = usage.ru_maxrss / 1024
+    return figures
+
+
+class Cache:
+    def __init__(self, path):
+        self.path = Path(path)
+        self.entries = json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def alkaid(self, case, setting):
+        key = f"{name(*case)}, {setting}"
+        if key not in self.entries:
+            print(f"Alkaid: {key} ...", file=sys.stderr, flush=True)
+            self.entries[key] = alkaid(matrix(*case), setting)
+            self.path.write_text(json.dumps(self.entries, indent=1))
+        return self.entries[key]
+
+
+def geometric_mean(ratios):
+    return math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else float("nan")
+
+
+def compare(args, folder):
+    cache = Cache(args.cache)
+    options = ["--effort", args.effort, "--threads", args.threads]
+    if args.time_limit:
+        options += ["--time-limit", args.time_limit]
+    cases = [case for case in TABLE + LARGE if not args.only or f"{case[0]}x{case[1]}" in args.only]
+    results = []
+    for case in cases:
+        path = folder / f"{case[0]}x{case[1]}_{case[2][0]}.npy"
+        np.save(path, matrix(*case).astype(np.int8))
+        # Alkaid's default search is only run where it ends within the hour.
+        settings = [s for s in SETTINGS if case in TABLE or args.large or s in ("wmc",)]
+        theirs = {setting: cache.alkaid(case, setting) for setting in settings}
+        result = dict(matrix=name(*case), alkaid=theirs)
+        free = [theirs[s] for s in settings if s != "minimum depth"]
+        result["no_limit"] = ours = strassenc(args.program, path, *options)
+        result["adders_ratio"] = ours["adders"] / min(t["adders"] for t in free)
+        result["speed_against_quickest"] = min(t["seconds"] for t in free) / ours["cpu_seconds"]
+        if "search" in theirs:
+            result["speed_against_search"] = theirs["search"]["seconds"] / ours["cpu_seconds"]
+        if "minimum depth" in theirs:
+            result["minimum_depth"] = ours = strassenc(args.program, path, *options, "--extra-depth", 0)
+            result["minimum_depth_ratio"] = ours["adders"] / theirs["minimum depth"]["adders"]
+        wide = min(free, key=lambda t: t["lut_bits"])
+        depth = max(wide["depth"], ours["least_depth"])
+        result["lut_bits"] = ours = strassenc(args.program, path, *options, "--cost", "lut-bits", "--max-depth", depth)
+        result["lut_bits_ratio"] = ours["lut_bits"] / wide["lut_bits"]
+        results.append(result)
+    return results
+
+
+def line(result):
+    def cell(figures):
+        return f"{figures['adders']:6d} {figures['depth']:2d} {figures.get('cpu_seconds', figures['seconds']):8.2f}"
+
+    theirs, empty = result["alkaid"], " " * 18
+    best = min((theirs[s] for s in theirs if s != "minimum depth"), key=lambda t: t["adders"])
+    cells = [f"{result['matrix']:13}", cell(best), cell(result["no_limit"]), f"{result['adders_ratio']:.3f}"]
+    if "minimum_depth" in result:
+        cells += [cell(theirs["minimum depth"]), cell(result["minimum_depth"]), f"{result['minimum_depth_ratio']:.3f}"]
+    else:
+        cells += [empty, empty, "     "]
+    cells += [f"{result['lut_bits_ratio']:.3f}"]
+    cells += [f"{result.get('speed_against_search', float('nan')):6.0f}x {result['speed_against_quickest']:6.0f}x"]
+    return " | ".join(cells)
+
+
+def show(results):
+    print("adders, depth, CPU seconds; Alkaid: the fewest adders of its settings; LUT bits at no greater depth")
+    print("              | no depth limit                          |       | minimum depth")
+    print("matrix        | Alkaid             | strassenc          | ratio | Alkaid             | strassenc          "
+          "| ratio | LUT   | faster than search, quickest")
+    for result in results:
+        print(line(result))
+    for key in ("adders_ratio", "minimum_depth_ratio", "lut_bits_ratio"):
+        ratios = [r[key] for r in results if key in r]
+        print(f"geometric mean of {key}: {geometric_mean(ratios):.4f} over {len(ratios)}, worst {max(ratios):.4f}")
+
+
+def growth(args, folder):
+    """Time and memory by size, density 2/3, on one thread."""
+    rows = []
+    sizes = [(n, n) for n in GROWTH] + [(4608, 512)]
+    for n_in, n_out in sizes:
+        path = folder / f"{n_in}x{n_out}_growth.npy"
+        np.save(path, matrix(n_in, n_out, "2/3").astype(np.int8))
+        f = strassenc(args.program, path, "--threads", 1, "--effort", args.effort)
+        rows.append({"matrix": f"{n_in}x{n_out}", **{k: f[k] for k in ("naive_adders", "adders", "depth", "cpu_seconds",
+                     "proof_seconds", "megabytes")}})
+        r = rows[-1]
+        print(f"{r['matrix']:9} naive {r['naive_adders']:8d} adders {r['adders']:7d} depth {r['depth']:2d} "
+              f"CPU {r['cpu_seconds']:8.3f} s proof {r['proof_seconds']:7.3f} s {r['megabytes']:6.0f} MB", flush=True)
+    return rows
+
+
+def plot(results, rows, folder):
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if results:
+        figure, axes = pyplot.subplots()
+        for result in results:
+            trace = result["no_limit"]["trace"]
+            if len(trace) > 1:
+                best = min(t["adders"] for s, t in result["alkaid"].items() if s != "minimum depth")
+                axes.plot([max(t, 1e-3) for t, _ in trace], [c / best for _, c in trace], label=result["matrix"])
+        axes.set(xscale="log", xlabel="seconds", ylabel="adders / Alkaid's", title="strassenc: adders against time")
+        axes.axhline(1, color="black", linewidth=0.5)
+        axes.legend(fontsize="small")
+        figure.savefig(folder / "adders.svg")
+    if rows:
+        figure, axes = pyplot.subplots()
+        size = [r["naive_adders"] for r in rows]
+        axes.loglog(size, [r["cpu_seconds"] for r in rows], "o-", label="CPU seconds")
+        axes.loglog(size, [r["proof_seconds"] for r in rows], "o-", label="of these, proof")
+        axes.loglog(size, [r["megabytes"] for r in rows], "s-", label="MB")
+        axes.set(xlabel="adders without sharing", title="strassenc: growth of time and memory")
+        axes.legend()
+        figure.savefig(folder / "growth.svg")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="target/release/strassenc")
+    parser.add_argument("--effort", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--time-limit", type=float)
+    parser.add_argument("--only", nargs="+", metavar="16x16", help="only matrices of these sizes")
+    parser.add_argument("--large", action="store_true", help="all of Alkaid's settings on the large matrices too: hours")
+    parser.add_argument("--growth", action="store_true", help="only time and memory by size, up to 4608x512")
+    parser.add_argument("--cache", default="alkaid.json", help="where Alkaid's figures are kept")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plot", type=Path, metavar="FOLDER", help="also write adders.svg and growth.svg")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        results = [] if args.growth else compare(args, Path(folder))
+        if results and not args.json:
+            show(results)
+        rows = growth(args, Path(folder)) if args.growth or args.plot else []
+    if args.json:
+        print(json.dumps(dict(comparison=results, growth=rows), indent=1))
+    if args.plot:
+        plot(results, rows, args.plot)
+
+
+if __name__ == "__main__":
+    main()
