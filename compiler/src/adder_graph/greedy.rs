@@ -204,10 +204,9 @@ impl Greedy {
         let (layout, distance) = (self.layout, pair.distance());
         let signal = (self.sums.inputs + self.sums.nodes.len()) as u32;
         let (shift_a, shift_b) = ((-distance).max(0) as u32, distance.max(0) as u32);
-        self.sums.nodes.push(vec![
-            Summand::new(pair.newer(), shift_a, false),
-            Summand::new(pair.older(), shift_b, pair.negate()),
-        ]);
+        self.sums
+            .nodes
+            .push(vec![Summand::new(pair.newer(), shift_a, false), Summand::new(pair.older(), shift_b, pair.negate())]);
         if let Some(depths) = &mut self.depths {
             let penalty = depths.penalty(pair);
             depths.of.push(1 + depths.of[pair.newer() as usize].max(depths.of[pair.older() as usize]));

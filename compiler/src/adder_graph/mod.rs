@@ -8,7 +8,7 @@
 //! - the first `inputs` nodes are the inputs, one per column of the matrix, and no others are;
 //! - output c computes row c of the matrix exactly.
 
-pub mod greedy;
+mod greedy;
 mod network;
 mod occurrences;
 mod pair_index;
@@ -17,7 +17,8 @@ mod rng;
 mod search;
 pub mod share;
 mod sharing;
-pub mod sums;
+mod sums;
+mod trial;
 mod widths;
 
 pub use prove::prove;

@@ -138,6 +138,11 @@ impl Network {
         }
     }
 
+    /// Whether the cost is the number of adders.
+    pub fn counts_adders(&self) -> bool {
+        self.widths.is_none()
+    }
+
     /// What the circuit costs: two-operand additions or, with widths, their bits.
     pub fn cost(&mut self) -> u64 {
         match &mut self.widths {
@@ -224,15 +229,8 @@ impl Network {
         Some((node, users[rng.below(users.len())]))
     }
 
-    /// A random term of a row, if it is a node.
-    pub fn random_term(&self, row: u32, rng: &mut Rng) -> Option<u32> {
-        let terms = &self.rows[row as usize];
-        let signal = terms[rng.below(terms.len())].signal();
-        self.is_node(signal).then_some(signal)
-    }
-
     /// Puts the terms of `node` in its place in one row that reads it.
-    pub fn open(&mut self, node: u32, row: u32) {
+    fn open(&mut self, node: u32, row: u32) {
         let own = self.row_of(node);
         let Some(&term) = self.rows[row as usize].iter().find(|t| t.signal() == node) else { return };
         self.remove(row, term);
@@ -275,8 +273,8 @@ impl Network {
         self.journal.push(Change::Released(node));
     }
 
-    /// The node of the sum `newer · 2^a ± older · 2^b`, of no use yet.
-    pub(super) fn node_of(&mut self, newer: Summand, older: Summand) -> u32 {
+    /// A new node that is the sum of `terms`, of no use yet.
+    pub(super) fn create(&mut self, terms: &[Summand]) -> u32 {
         let node = self.free.pop().unwrap_or_else(|| {
             self.users.push(Vec::new());
             self.rows.push(Vec::new());
@@ -290,15 +288,44 @@ impl Network {
         self.enter(node);
         self.journal.push(Change::Allocated(node));
         if let Some(levels) = &mut self.levels {
-            levels.of[node as usize] = 1 + levels.of[newer.signal() as usize].max(levels.of[older.signal() as usize]);
+            levels.of[node as usize] = ceil_log2(terms.iter().map(|t| 1 << levels.of[t.signal() as usize]).sum());
         }
         if let Some(widths) = &mut self.widths {
-            widths.define(node, newer, older);
+            widths.define(node, terms);
         }
         let own = self.row_of(node) as u32;
-        self.add(own, newer);
-        self.add(own, older);
+        for &term in terms {
+            self.add(own, term);
+        }
         node
+    }
+
+    /// 2^level of a signal; 0 without a limit.
+    #[inline]
+    pub(super) fn weight(&self, signal: u32) -> u64 {
+        self.levels.as_ref().map_or(0, |levels| 1 << levels.of[signal as usize])
+    }
+
+    /// Σ 2^level over the terms of a row; 0 without a limit.
+    #[inline]
+    pub(super) fn kraft(&self, row: u32) -> u64 {
+        self.levels.as_ref().map_or(0, |levels| levels.kraft[row as usize])
+    }
+
+    /// What [`kraft`](Self::kraft) of a row may be.
+    #[inline]
+    pub(super) fn bound(&self, row: u32) -> u64 {
+        let bound = |levels: &Levels| match self.node_at(row) {
+            None => 1 << levels.limit,
+            Some(node) => 1 << levels.of[node as usize],
+        };
+        self.levels.as_ref().map_or(0, bound)
+    }
+
+    /// Whether [`kraft`](Self::kraft) of a row may grow by `more`.
+    #[inline]
+    pub(super) fn has_room(&self, row: u32, more: u64) -> bool {
+        self.kraft(row) + more <= self.bound(row)
     }
 
     /// Whether a pair of terms in `row` may give way to a signal of level `level`. May raise the level of the row's node.
@@ -325,12 +352,8 @@ impl Network {
         let more = (1u64 << level) - (1u64 << before);
         let users = &self.users[node as usize];
         let room = users.iter().all(|&user| {
-            let bound = match (user as usize).checked_sub(self.outputs) {
-                None => 1u64 << levels.limit,
-                Some(user) => 1 << levels.of[user + self.inputs],
-            };
             let times = users.iter().filter(|&&u| u == user).count() as u64;
-            levels.kraft[user as usize] + times * more <= bound
+            self.has_room(user, times * more)
         });
         if room {
             self.set_level(node, level);
@@ -370,13 +393,25 @@ impl Network {
     }
 
     #[inline]
-    fn is_node(&self, signal: u32) -> bool {
+    pub(super) fn is_node(&self, signal: u32) -> bool {
         signal as usize >= self.inputs
     }
 
     #[inline]
     pub(super) fn row(&self, row: u32) -> &[Summand] {
         &self.rows[row as usize]
+    }
+
+    /// The terms of a node.
+    #[inline]
+    pub(super) fn terms_of(&self, node: u32) -> &[Summand] {
+        &self.rows[self.row_of(node)]
+    }
+
+    /// Number of rows, live or not.
+    #[inline]
+    pub(super) fn rows(&self) -> usize {
+        self.rows.len()
     }
 
     #[inline]

@@ -147,7 +147,10 @@ impl Layout {
         negate: bool,
     ) -> impl Iterator<Item = (u32, usize, u64)> + 'a {
         let n = self.words;
-        let halves = [(0, &a[..n], if negate { &b[n..] } else { &b[..n] }), (1, &a[n..], if negate { &b[..n] } else { &b[n..] })];
+        let halves = [
+            (0, &a[..n], if negate { &b[n..] } else { &b[..n] }),
+            (1, &a[n..], if negate { &b[..n] } else { &b[n..] }),
+        ];
         halves.into_iter().flat_map(move |(sign, a, b)| {
             a.iter().enumerate().map(move |(i, &word)| {
                 let other = if distance == 0 { b[i] } else { window(b, i as i64 * 64 + i64::from(distance)) };

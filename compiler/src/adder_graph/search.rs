@@ -7,6 +7,7 @@
 use super::network::Network;
 use super::rng::Rng;
 use super::sums::Sums;
+use super::trial::{Outcome, Trial};
 
 /// How long to search, and how.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,8 @@ pub fn anneal(mut network: Network, plan: Plan, spent: &dyn Fn() -> f64, found: 
     let mut best = (cost, network.sums());
     let mut snapshots = 0;
     let mut step = 0;
+    let mut trial = Trial::default();
+    let in_adders = network.counts_adders();
     while step < plan.steps {
         let progress = spent().max(step as f64 / plan.steps as f64);
         if progress >= 1.0 {
@@ -53,23 +56,25 @@ pub fn anneal(mut network: Network, plan: Plan, spent: &dyn Fn() -> f64, found: 
         }
         let temperature = plan.hot * (plan.cold / plan.hot).powf(progress);
         for _ in 0..STRIDE.min(plan.steps - step) {
-            let Some((node, row)) = network.random_use(&mut rng) else { return best };
-            network.open(node, row);
-            for _ in 0..rng.below(OPENED) {
-                if let Some(node) = network.random_term(row, &mut rng) {
-                    network.open(node, row);
-                }
+            step += 1;
+            let more = rng.below(OPENED);
+            let Some(outcome) = trial.run(&network, more, &mut rng) else { return best };
+            let Outcome::Other(more) = outcome else { continue };
+            // In adders, worse is known before anything is changed.
+            let worse = |more: f64, rng: &mut Rng| more > 0.0 && rng.unit() >= (-more / temperature).exp();
+            if in_adders && worse(more as f64, &mut rng) {
+                continue;
             }
+            trial.carry_out(&mut network);
             network.settle();
             network.share(&mut rng);
             let after = network.cost();
-            if after <= cost || rng.unit() < ((cost as f64 - after as f64) / temperature).exp() {
+            if !in_adders && worse(after as f64 - cost as f64, &mut rng) {
+                network.rollback();
+            } else {
                 network.commit();
                 cost = after;
-            } else {
-                network.rollback();
             }
-            step += 1;
         }
     }
     if cost < best.0 {

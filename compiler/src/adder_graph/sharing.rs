@@ -81,8 +81,10 @@ impl Network {
         let existing = existing.map(|&(row, ..)| row);
         let node = match existing.and_then(|row| self.node_at(row)) {
             Some(node) => node,
-            None => self
-                .node_of(Summand::new(pair.newer(), base_a, false), Summand::new(pair.older(), base_b, pair.negate())),
+            None => self.create(&[
+                Summand::new(pair.newer(), base_a, false),
+                Summand::new(pair.older(), base_b, pair.negate()),
+            ]),
         };
         let level = self.level_of_pair(pair);
         for &(row, a, b) in &places {

@@ -51,9 +51,9 @@ impl Widths {
         self.intervals[term.signal() as usize].scale(term.negate(), term.shift())
     }
 
-    /// A node is the sum of two terms.
-    pub(super) fn define(&mut self, node: u32, a: Summand, b: Summand) {
-        let sum = self.term(a) + self.term(b);
+    /// A node is the sum of `terms`.
+    pub(super) fn define(&mut self, node: u32, terms: &[Summand]) {
+        let sum = terms.iter().map(|&t| self.term(t)).reduce(|a, b| a + b).unwrap_or(Interval::point(0));
         match self.intervals.get_mut(node as usize) {
             Some(interval) => *interval = sum,
             None => {
