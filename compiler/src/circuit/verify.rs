@@ -122,21 +122,23 @@ fn widths(circuit: &Circuit) -> Result<()> {
 fn intervals(circuit: &Circuit) -> Result<()> {
     let overflow = || Error::internal(format_args!("circuit of layer `{}`", circuit.name), "a coefficient overflows");
     let scale = scale(circuit);
-    let mut plain = vec![(Variable::One, (1, 1))];
-    let mut linear = vec![(Variable::One, (1, 1))];
+    let range = |node: &Node| (i128::from(node.interval.lo), i128::from(node.interval.hi));
+    let mut variables = vec![(Variable::One, (1, 1))];
     for (id, node) in circuit.iter() {
-        let range = (i128::from(node.interval.lo), i128::from(node.interval.hi));
-        if is_variable(&node.op) {
-            plain.push((Variable::Node(id), range));
-            linear.push((Variable::Node(id), range));
-        }
-        if let Op::Multiply { coefficient, shift, .. } = node.op {
-            plain.push((Variable::Node(id), range));
-            linear.push((Variable::Error(id), rounding_error(coefficient, shift, scale)));
+        if is_variable(&node.op) || matches!(node.op, Op::Multiply { .. }) {
+            variables.push((Variable::Node(id), range(node)));
         }
     }
-    let plain = ranges(circuit, Products::Variables, &plain, 0).ok_or_else(overflow)?;
-    let linear = ranges(circuit, Products::Linear, &linear, scale).ok_or_else(overflow)?;
+    let plain = forms(circuit, Products::Variables, &variables, 0).ok_or_else(overflow)?;
+    for (variable, range) in &mut variables {
+        if let Variable::Node(id) = *variable
+            && let Op::Multiply { x, coefficient, shift, .. } = circuit.node(id).op
+        {
+            let zeros = coefficient.trailing_zeros() + plain[x.index()].zeros;
+            (*variable, *range) = (Variable::Error(id), rounding_error(zeros, shift, scale));
+        }
+    }
+    let linear = forms(circuit, Products::Linear, &variables, scale).ok_or_else(overflow)?;
     for (id, node) in circuit.iter() {
         let of = |x: NodeId| circuit.node(x).interval;
         let image = |x: Interval, f: &dyn Fn(i64) -> i64| {
@@ -152,7 +154,7 @@ fn intervals(circuit: &Circuit) -> Result<()> {
             }
             Op::Add(..) | Op::Constant(_) => {
                 let (plain, linear) = (plain[id.index()], linear[id.index()]);
-                (plain.0.max(-(-linear.0 >> scale)), plain.1.min(linear.1 >> scale))
+                (plain.lo.max(-(-linear.lo >> scale)), plain.hi.min(linear.hi >> scale))
             }
         };
         if actual.0 < node.interval.lo.into() || actual.1 > node.interval.hi.into() {
@@ -163,25 +165,45 @@ fn intervals(circuit: &Circuit) -> Result<()> {
     Ok(())
 }
 
-/// `round(v · 2^-shift) - v · 2^-shift` over all multiples v of the coefficient, in units of 2^-scale.
-fn rounding_error(coefficient: i64, shift: i32, scale: i32) -> (i128, i128) {
-    let unit = coefficient.trailing_zeros() as i32;
-    if shift <= unit {
+/// `round(v · 2^-shift) - v · 2^-shift` over all multiples v of 2^zeros, in units of 2^-scale.
+fn rounding_error(zeros: u32, shift: i32, scale: i32) -> (i128, i128) {
+    if i64::from(shift) <= i64::from(zeros) {
         return (0, 0);
     }
     let half = i128::from(half(shift));
-    (((1i128 << unit) - half) << (scale - shift), half << (scale - shift))
+    (((1i128 << zeros) - half) << (scale - shift), half << (scale - shift))
 }
 
-type Range = (i128, i128);
+/// What the form of a node says of its values, in units of 2^-scale.
+#[derive(Clone, Copy)]
+struct Form {
+    lo: i128,
+    hi: i128,
+    /// All coefficients are multiples of 2^zeros.
+    zeros: u32,
+}
 
-/// The range of every node's form in units of 2^-scale over the ranges of its variables; errors have that unit already.
-fn ranges(circuit: &Circuit, products: Products, variables: &[(Variable, Range)], scale: i32) -> Option<Vec<Range>> {
-    let zero = || vec![(0, 0); circuit.nodes.len()];
+impl Form {
+    const NONE: Form = Form { lo: 0, hi: 0, zeros: 64 };
+
+    fn plus(self, other: Form) -> Option<Form> {
+        let (lo, hi) = (self.lo.checked_add(other.lo)?, self.hi.checked_add(other.hi)?);
+        Some(Form { lo, hi, zeros: self.zeros.min(other.zeros) })
+    }
+}
+
+/// The form of every node over the ranges of its variables; those of errors are in units of 2^-scale already.
+fn forms(
+    circuit: &Circuit,
+    products: Products,
+    variables: &[(Variable, (i128, i128))],
+    scale: i32,
+) -> Option<Vec<Form>> {
+    let none = || vec![Form::NONE; circuit.nodes.len()];
     variables
         .par_chunks(BLOCK)
         .fold(
-            || Some((zero(), Forms::new(circuit, products))),
+            || Some((none(), Forms::new(circuit, products))),
             |state, variables| {
                 let (mut sums, mut forms) = state?;
                 add(&mut sums, &mut forms, variables, scale)?;
@@ -189,28 +211,21 @@ fn ranges(circuit: &Circuit, products: Products, variables: &[(Variable, Range)]
             },
         )
         .map(|state| state.map(|(sums, _)| sums))
-        .reduce(
-            || Some(zero()),
-            |a, b| {
-                let add = |(a, b): (Range, Range)| Some((a.0.checked_add(b.0)?, a.1.checked_add(b.1)?));
-                a?.into_iter().zip(b?).map(add).collect()
-            },
-        )
+        .reduce(|| Some(none()), |a, b| a?.into_iter().zip(b?).map(|(a, b)| a.plus(b)).collect())
 }
 
-/// Adds to the range of every node what a block of variables contributes.
-fn add(sums: &mut [Range], forms: &mut Forms, variables: &[(Variable, Range)], scale: i32) -> Option<()> {
+/// Adds to the form of every node what a block of variables contributes.
+fn add(sums: &mut [Form], forms: &mut Forms, variables: &[(Variable, (i128, i128))], scale: i32) -> Option<()> {
     let unit = |v: Variable| if matches!(v, Variable::Error(_)) { 1 } else { 1i128 << scale };
     let units: Vec<_> = variables.iter().map(|&(v, _)| (v, unit(v))).collect();
     forms.follow(&units)?;
     for (i, sum) in sums.iter_mut().enumerate() {
         let Some(form) = forms.of(NodeId(i as u32)) else { continue };
         for (&c, &(_, (lo, hi))) in form.iter().zip(variables) {
-            if c == 0 {
-                continue;
+            if c != 0 {
+                let (a, b) = (times(c, lo)?, times(c, hi)?);
+                *sum = sum.plus(Form { lo: a.min(b), hi: a.max(b), zeros: c.trailing_zeros() })?;
             }
-            let (a, b) = (times(c, lo)?, times(c, hi)?);
-            *sum = (sum.0.checked_add(a.min(b))?, sum.1.checked_add(a.max(b))?);
         }
     }
     Some(())
