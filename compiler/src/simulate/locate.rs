@@ -109,7 +109,7 @@ impl Simulator {
         let new = folder.path().join("wave.vcd");
         let mut core = self.core(options.seed, Some(&new))?;
         let (stimulus, users) = self.stimulus(inputs, options);
-        let outputs = self.drive(&mut core, stimulus, 0, |_| ()).and_then(|r| self.decode(&r, &users, 0));
+        let outputs = self.drive(&mut core, stimulus, &users, 0, |_| ()).and_then(|r| self.decode(&r, &users, 0));
         // The file is whole once the core is gone.
         drop(core);
         std::fs::rename(&new, file).map_err(fail)?;

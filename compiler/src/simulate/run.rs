@@ -196,7 +196,7 @@ impl Simulator {
         let mut core = self.core(seed, None)?;
         let options = Options { seed, ..Options::default() };
         let (stimulus, users) = self.stimulus(std::slice::from_ref(&vector), &options);
-        let response = self.drive(&mut core, stimulus, 0, |_| ())?;
+        let response = self.drive(&mut core, stimulus, &users, 0, |_| ())?;
         self.decode(&response, &users, 0)?;
         Ok(self.latency_of(&response))
     }
@@ -219,7 +219,7 @@ impl Simulator {
         let (stimulus, users) = self.stimulus(inputs, &options);
         let beats = self.signature.output.beats as u64;
         let mut told = 0;
-        let response = self.drive(&mut core, stimulus, offset, |produced| {
+        let response = self.drive(&mut core, stimulus, &users, offset, |produced| {
             bar.inc(produced / beats - told);
             told = produced / beats;
         })?;
@@ -256,11 +256,12 @@ impl Simulator {
         (stimulus, users)
     }
 
-    /// Resets the core and drives the stimulus to its end.
+    /// Resets the core and drives the stimulus to its end; `users` are its vectors' `tuser`.
     pub(super) fn drive(
         &self,
         core: &mut Core,
         stimulus: Stimulus,
+        users: &[bool],
         offset: usize,
         mut progress: impl FnMut(u64),
     ) -> Result<Response, Failure> {
@@ -277,9 +278,11 @@ impl Simulator {
                 Progress::Done => return Ok(core.finish()),
                 Progress::Stuck => {
                     let response = core.finish();
-                    let vector = offset + (produced / self.signature.output.beats as u64) as usize;
+                    // A rule that was broken before says more.
+                    self.check_rules(&response, users, offset)?;
+                    let sample = offset + (produced / self.signature.output.beats as u64) as usize;
                     return Err(self.fault(
-                        vector,
+                        sample,
                         format_args!(
                             "is stuck at clock {}: {accepted} of {beats_in} input beats were taken and {produced} of \
                              {beats_out} output beats came; s_axis_tready is {}, m_axis_tvalid is {}",
@@ -293,47 +296,55 @@ impl Simulator {
         }
     }
 
-    /// The output vectors, every rule of the output stream checked; `users` are the input vectors' `tuser`.
-    pub(super) fn decode(&self, response: &Response, users: &[bool], offset: usize) -> Result<Vec<Vec<i64>>, Failure> {
+    /// Whether the output stream, as far as it came, kept every rule; `users` are the input vectors' `tuser`.
+    fn check_rules(&self, response: &Response, users: &[bool], offset: usize) -> Result<(), Failure> {
         let output = &self.signature.output;
+        // The vector that is passing a stream at a clock.
+        let passing = |clocks: &[u64], beats: usize, clock: u64| {
+            offset + (clocks.partition_point(|c| *c < clock) / beats).min(users.len() - 1)
+        };
         if let Some(clock) = response.frame_error {
+            let sample = passing(&response.accepted, self.signature.input.beats, clock);
             return Err(
-                self.fault(offset, format_args!("raised frame_error at clock {clock}, though every tlast was right"))
+                self.fault(sample, format_args!("raised frame_error at clock {clock}, though every tlast was right"))
             );
         }
         if let Some(clock) = response.unstable {
+            let sample = passing(&response.taken, output.beats, clock);
             let cause = format_args!("changed or withdrew an output beat at clock {clock} while m_axis_tready was low");
-            return Err(self.fault(offset, cause));
+            return Err(self.fault(sample, cause));
         }
         let expected = users.len() * output.beats;
-        if response.produced > expected as u64 {
-            let clock = response.taken.get(expected).copied().unwrap_or_default();
-            let cause = format_args!("gave more than the {expected} output beats that are due, at clock {clock}");
-            return Err(self.fault(offset + users.len() - 1, cause));
-        }
-        for (i, flags) in response.flags.iter().enumerate() {
+        for (i, flags) in response.flags.iter().take(expected).enumerate() {
             let (vector, beat) = (i / output.beats, i % output.beats);
             let last = beat + 1 == output.beats;
             let user = beat == 0 && users[vector];
             for (name, bit, due) in [("m_axis_tlast", LAST, last), ("m_axis_tuser", USER, user)] {
                 if (flags & bit != 0) != due {
-                    let clock = response.taken[i];
-                    let cause = format_args!(
-                        "has {name} wrong on beat {beat} at clock {clock}: it should be {}",
-                        u8::from(due)
-                    );
+                    let (clock, due) = (response.taken[i], u8::from(due));
+                    let cause = format_args!("has {name} wrong on beat {beat} at clock {clock}: it should be {due}");
                     return Err(self.fault(offset + vector, cause));
                 }
             }
         }
+        if response.produced > expected as u64 {
+            let clock = response.taken.get(expected).copied().unwrap_or_default();
+            let cause = format_args!("gave more than the {expected} output beats that are due, at clock {clock}");
+            return Err(self.fault(offset + users.len() - 1, cause));
+        }
+        Ok(())
+    }
+
+    /// The output vectors of a stimulus that came to its end, every rule of the output stream checked.
+    pub(super) fn decode(&self, response: &Response, users: &[bool], offset: usize) -> Result<Vec<Vec<i64>>, Failure> {
+        self.check_rules(response, users, offset)?;
+        let output = &self.signature.output;
         let vectors = response.data.chunks(output.beats * output.beat_bytes()).enumerate();
-        vectors
-            .map(|(i, bytes)| {
-                output
-                    .decode(bytes)
-                    .map_err(|cause| self.fault(offset + i, format_args!("has m_axis_tdata wrong: {cause}")))
-            })
-            .collect()
+        let decode = |(i, bytes)| {
+            let fault = |cause| self.fault(offset + i, format_args!("has m_axis_tdata wrong: {cause}"));
+            output.decode(bytes).map_err(fault)
+        };
+        vectors.map(decode).collect()
     }
 
     fn fault(&self, sample: usize, cause: impl std::fmt::Display) -> Failure {
