@@ -65,8 +65,10 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>) 
             .and(&y_variances)
             .map_collect(|g, s| g * alpha_c / (alpha_c * alpha_c * s + EPSILON).sqrt());
         Zip::from(bias.row_mut(0)).and(&scales).and(&y_means).for_each(|b, s, m| *b -= s * m);
+        // A channel that the norm all but switches off has no power of two to speak of.
+        let least = 1e-6 * scales.fold(0.0f64, |a, g| a.max(g.abs()));
         for (c, g) in scales.iter_mut().enumerate() {
-            let sign = if *g < 0.0 { -1.0 } else { f64::from(u8::from(*g > 0.0)) };
+            let sign = if g.abs() <= least { 0.0 } else { g.signum() };
             w_c.row_mut(c).mapv_inplace(|w| w * sign);
             y.column_mut(c).mapv_inplace(|y| y * sign);
             *g = if sign == 0.0 { 1.0 } else { g.abs() };

@@ -62,8 +62,14 @@ pub(crate) fn evaluate<'a, A: Copy + Into<f64> + Sync>(
     y
 }
 
-/// round(v), half up, exact where `(v + 0.5).floor()` would not be.
+/// round(v), half up, exact for all values below 2^53.
 fn round(v: f64) -> f64 {
+    // Adding 1.5·2^52 and taking it away rounds to the nearest integer, ties to even, without a call.
+    const SHIFT: f64 = 1.5 * (1u64 << 52) as f64;
+    if v.abs() < (1u64 << 51) as f64 {
+        let even = (v + SHIFT) - SHIFT;
+        return if v - even == 0.5 { even + 1.0 } else { even };
+    }
     let floor = v.floor();
     if v - floor >= 0.5 { floor + 1.0 } else { floor }
 }
@@ -167,6 +173,27 @@ impl Exact {
                 Zip::from(&mut z).and(&y).for_each(|z, &y| *z = requantise(y));
             } else {
                 z.assign(&y);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_half_up_everywhere() {
+        let large = (1u64 << 51) as f64;
+        for base in [0.0, 1.0, 2.0, 7.0, 1e6, large - 4.0, large, large + 1.0, 2.0 * large - 1.0] {
+            for i in -64..=64 {
+                let v = base + f64::from(i) / 16.0;
+                for v in [v, -v] {
+                    // Sixteenths below 2^48, coarser above: the integers around v decide.
+                    let up = v.ceil();
+                    let expected = if up - v <= 0.5 { up } else { up - 1.0 };
+                    assert_eq!(round(v), expected, "{v}");
+                }
             }
         }
     }

@@ -46,7 +46,8 @@ fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) {
     let factor = T::real(factor) / T::real(w.ncols().max(1) as f64);
     let (mut kept, mut count) = (0.0, 0.0);
     for (mut out, w) in out.rows_mut().into_iter().zip(w.rows()) {
-        let largest = w.fold(T::zero(), |a, w| a.max(w.abs()));
+        let larger = |a: T, v: T| if v.abs() > a { v.abs() } else { a };
+        let largest = lanes(w, larger).into_iter().fold(T::zero(), larger);
         let threshold = factor * lane_sum(w, |w| w.abs());
         // Half of the largest, where nothing lies above the threshold: it and its near equals stay.
         let threshold = if largest > threshold { threshold } else { largest / T::real(2.0) };
@@ -65,18 +66,25 @@ fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) {
     }
 }
 
-/// Sum of f over a row in eight lanes, which the processor adds side by side.
-fn lane_sum<T: Real>(row: ArrayView1<T>, f: impl Fn(T) -> T) -> T {
+/// Combines a row in eight lanes, which the processor works on side by side; from 0.
+fn lanes<T: Real>(row: ArrayView1<T>, combine: impl Fn(T, T) -> T) -> [T; 8] {
     let mut lanes = [T::zero(); 8];
     // Rows of matrices in standard layout.
     let Some(row) = row.to_slice() else { unreachable!() };
     let (chunks, rest) = row.as_chunks::<8>();
     for chunk in chunks {
         for (lane, &v) in lanes.iter_mut().zip(chunk) {
-            *lane += f(v);
+            *lane = combine(*lane, v);
         }
     }
-    lanes.into_iter().chain(rest.iter().map(|&v| f(v))).fold(T::zero(), |a, b| a + b)
+    for (lane, &v) in lanes.iter_mut().zip(rest) {
+        *lane = combine(*lane, v);
+    }
+    lanes
+}
+
+fn lane_sum<T: Real>(row: ArrayView1<T>, f: impl Fn(T) -> T) -> T {
+    lanes(row, |sum, v| sum + f(v)).into_iter().fold(T::zero(), |a, b| a + b)
 }
 
 /// The ternary matrix behind [`ternarise`]'s output.
