@@ -84,7 +84,8 @@ pub fn equivalence(
     files::write(&work.path().join("wires.v"), include_bytes!("../../../templates/register_wires.v"))?;
     files::write(&work.path().join("equivalence.ys"), script.as_bytes())?;
     let run = tools.run(yosys.command().current_dir(work.path()).args(["-s", "equivalence.ys"]))?;
-    let said = |text: &str| run.stdout.contains(text) || run.stderr.contains(text);
+    let proof = std::fs::read_to_string(work.path().join("proof.txt")).unwrap_or_default();
+    let said = |text: &str| proof.contains(text);
     if said("SAT proof finished - no model found: SUCCESS!") {
         Ok(Equivalence::Proved)
     } else if said("model found: FAIL!") {

@@ -55,6 +55,10 @@ impl Tools {
         };
         let spinner = self.spinner(format!("{}: fetching", component.name));
         let _lock = self.lock(&parent.join(".lock"))?;
+        // Another process may have installed it while this one waited, and may be using it.
+        if let Ok(found) = self.find(component) {
+            return Ok(Install::Present(found));
+        }
         let work = work_folder(&parent)?;
         let ready = match component.origin {
             Origin::System(_) => unreachable!("returned above"),

@@ -1,0 +1,60 @@
+//! What Yosys says of emitted text: equal to the layer's definition for every input, and one DSP block per multiplier.
+
+use std::path::Path;
+use strassenc::build::{self, Build};
+use strassenc::compile::{self, Compiled, compile};
+use strassenc::figures::{Figures, LayerFigures};
+use strassenc::synth::{Equivalence, Target, equivalence, synthesise};
+use strassenc::tools::{Component, Tools};
+use strassenc_runtime::{Format, Model};
+use strassenc_tests::models::{LayerRecipe, Recipe};
+use strassenc_tests::random_model;
+
+fn tools() -> Tools {
+    let tools = strassenc_tests::tools();
+    tools.install(Component::named("yosys").unwrap()).unwrap();
+    tools
+}
+
+/// A core of two small layers without dead elements, its products wide enough for Yosys to give them a DSP block (it builds
+/// those of fewer than 9 bits from LUTs).
+fn built(folder: &Path) -> Build {
+    let format = Format { signed: false, bits: 5, frac: 0 };
+    let layer =
+        LayerRecipe { rows: 4, outputs: 3, density: 0.7, coefficient_bits: 8, product_bits: 8, format, excess: 0 };
+    let recipe = |seed| Recipe { seed, inputs: 3, format, layers: vec![layer.clone(), layer.clone()], dead: 0.0 };
+    let compile = |model: Model| compile(&model, &compile::Options::default(), &|_| {}, &|| false).unwrap();
+    let whole = |compiled: &Compiled| {
+        let fits =
+            |l: &LayerFigures| l.wc.rows == 3 && l.wb.columns == 3 && l.products.iter().all(|p| p.operand_bits >= 5);
+        Figures::new(compiled).layers.iter().all(fits)
+    };
+    let compiled = (0..).map(|seed| compile(random_model(&recipe(seed)))).find(whole).unwrap();
+    build::write(folder, &compiled, &build::Options::default()).unwrap();
+    Build::open(folder).unwrap()
+}
+
+#[test]
+fn a_layer_is_proved_and_a_wrong_sign_in_its_text_is_refuted() {
+    let tools = tools();
+    let folder = tempfile::tempdir().unwrap();
+    let build = built(&folder.path().join("build"));
+    let answer = || equivalence(&build.folder, &build.signature, &build.model, 0, &tools).unwrap();
+    assert_eq!(answer(), Equivalence::Proved);
+    let file = build.folder.join(format!("{}.v", build.signature.layers[0].module));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text.lines().find(|line| line.contains("wb_add") && line.contains(" - ")).unwrap();
+    std::fs::write(&file, text.replacen(line, &line.replacen(" - ", " + ", 1), 1)).unwrap();
+    assert!(matches!(answer(), Equivalence::Refuted(_)));
+}
+
+#[test]
+fn a_core_takes_one_block_per_multiplier_and_multiplies_nowhere_else() {
+    let tools = tools();
+    let folder = tempfile::tempdir().unwrap();
+    let build = built(&folder.path().join("build"));
+    let synthesis = synthesise(&build.folder, &build.signature, Target::Xc7, &tools).unwrap();
+    let multipliers = build.record.figures.total.multipliers as u64;
+    assert!(multipliers > 4);
+    assert_eq!((synthesis.multiply_cells, synthesis.dsp_blocks), (multipliers, multipliers));
+}
