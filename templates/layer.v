@@ -75,6 +75,15 @@ module {{ module }} (
         .clk(clk), .enable({{ m.enable }}), .x({{ m.x }}), .product({{ m.product }})
     );
 {%- endfor %}
+{%- for m in stage.products %}
+    wire [{{ m.product_bits - 1 }}:0] {{ m.product }};  // {{ m.origin }}: {{ m.operands[0].value }} * {{ m.operands[1].value }}
+    strassenc_product #(
+        .A_BITS({{ m.operands[0].bits }}), .A_SIGNED({{ m.operands[0].signed }}), .B_BITS({{ m.operands[1].bits }}), .B_SIGNED({{ m.operands[1].signed }}),
+        .PRODUCT_BITS({{ m.product_bits }}), .LATENCY({{ m.latency }})
+    ) {{ m.instance }} (
+        .clk(clk), .enable({{ m.enable }}), .a({{ m.operands[0].value }}), .b({{ m.operands[1].value }}), .product({{ m.product }})
+    );
+{%- endfor %}
 {%- for r in stage.registers %}
     reg [{{ r.high }}:0] p{{ stage.number + 1 }}_{{ r.name }};  // {{ r.origin }}
 {%- endfor %}

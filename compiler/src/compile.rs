@@ -36,7 +36,7 @@ pub struct Compiled {
 pub struct CompiledLayer {
     /// The model layer's name.
     pub name: String,
-    /// W_b, from the inputs to the multipliers.
+    /// W_b, from the inputs to the multipliers; W_a and W_b, block-diagonal, in a two-operand layer.
     pub wb: SharedMatrix,
     /// W_c, from the multipliers to the outputs.
     pub wc: SharedMatrix,
@@ -152,16 +152,16 @@ fn layer(
 ) -> Result<CompiledLayer> {
     let layer = &dataflow.layers[number];
     let name = layer.name.as_str();
-    let solved = |wanted: Role| -> Result<SharedMatrix> {
-        let lost = || Error::internal("share", format_args!("layer `{name}` has no matrix {wanted:?}"));
-        let (role, matrix) = layer.matrices().find(|(role, _)| *role == wanted).ok_or_else(lost)?;
+    let solved = |last: bool| -> Result<SharedMatrix> {
+        let lost = || Error::internal("share", format_args!("layer `{name}` lacks a matrix"));
+        let (role, matrix) = layer.matrices().find(|(role, _)| (*role == Role::Wc) == last).ok_or_else(lost)?;
         let solution = share(Problem { layer: number, role, matrix });
         let pass = || format!("after share, layer `{name}`, {role}");
         adder_graph::prove(&solution.graph, matrix).map_err(|e| e.within(pass()))?;
         step(name, Step::Share(role))?;
         Ok(SharedMatrix { role, matrix: matrix.clone(), solution })
     };
-    let (wb, wc) = rayon::join(|| solved(Role::Wb), || solved(Role::Wc));
+    let (wb, wc) = rayon::join(|| solved(false), || solved(true));
     let (wb, wc) = (wb?, wc?);
 
     let circuit = circuit::build(dataflow, number, &[&wb.solution.graph, &wc.solution.graph])?;

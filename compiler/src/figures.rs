@@ -6,6 +6,7 @@ use crate::compile::{Compiled, CompiledLayer, SharedMatrix};
 use crate::schedule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use strassenc_runtime::model::{self, Bilinear};
 
 /// The figures of a whole network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,11 +32,15 @@ pub struct LayerFigures {
     pub budget: usize,
     /// Multiplications of one evaluation: the live rows.
     pub multipliers: usize,
-    /// Multiplications of the dense layer of the same shape: `inputs · outputs`.
+    /// Multiplications of the dense layer of the same shape, `inputs · outputs`; of a two-operand layer, those of the
+    /// schoolbook method.
     pub dense_multiplications: u64,
+    /// The schoolbook core, of a two-operand layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schoolbook: Option<Schoolbook>,
     /// Operand widths of the multipliers, widest first.
     pub products: Vec<Products>,
-    /// W_b.
+    /// W_b; W_a and W_b, block-diagonal, of a two-operand layer.
     pub wb: MatrixFigures,
     /// W_c.
     pub wc: MatrixFigures,
@@ -54,13 +59,25 @@ pub struct LayerFigures {
     pub luts: u64,
 }
 
+/// What computes the same outputs term by term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schoolbook {
+    /// Products of two inputs.
+    pub multipliers: u64,
+    /// Two-operand additions.
+    pub adders: u64,
+    /// Bits of both operands of each product, as signed numbers.
+    pub operand_bits: u32,
+}
+
 /// Multipliers of equal operand widths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Products {
-    /// Bits of the data operand as a signed number: an unsigned one counts one more than its width.
+    /// Bits of the data operand as a signed number: an unsigned one counts one more than its width. Of two, the wider one's.
     pub operand_bits: u32,
-    /// Bits of the coefficient, sign included.
+    /// Bits of the coefficient, sign included; of the narrower operand, where both are data.
     pub coefficient_bits: u32,
     /// How many there are.
     pub count: usize,
@@ -142,16 +159,22 @@ impl Figures {
 }
 
 fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigures {
-    let strassenc_runtime::model::Layer::Dense(model) = &compiled.model.layers[number];
+    let model = &compiled.model.layers[number];
+    let schoolbook = match model {
+        model::Layer::Dense(_) => None,
+        model::Layer::Bilinear(bilinear) => Some(schoolbook(bilinear, input_bits(compiled))),
+    };
     let circuit = &layer.circuit;
     let count = |f: fn(&Op) -> bool| circuit.nodes.iter().filter(|node| f(&node.op)).count();
     LayerFigures {
         name: layer.name.clone(),
         inputs: model.inputs(),
         outputs: model.outputs(),
-        budget: model.budget,
-        multipliers: count(|op| matches!(op, Op::Multiply { .. })),
-        dense_multiplications: model.inputs() as u64 * model.outputs() as u64,
+        budget: model.budget(),
+        multipliers: count(Op::is_multiplier),
+        dense_multiplications: schoolbook
+            .map_or(model.inputs() as u64 * model.outputs() as u64, |schoolbook| schoolbook.multipliers),
+        schoolbook,
         products: products(circuit),
         wb: matrix(&layer.wb),
         wc: matrix(&layer.wc),
@@ -162,6 +185,22 @@ fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigu
         register_bits: layer.pipeline.register_bits(circuit),
         luts: circuit.iter().map(|(id, _)| luts(circuit, id)).sum(),
     }
+}
+
+/// Bits of an element that enters the network, as a signed number.
+fn input_bits(compiled: &Compiled) -> u32 {
+    let format = compiled.model.input.format;
+    format.bits + u32::from(!format.signed)
+}
+
+/// Every product of two inputs that an output holds, once.
+fn schoolbook(layer: &Bilinear, operand_bits: u32) -> Schoolbook {
+    let forms = layer.forms();
+    let held = |k: usize, l: usize| forms.iter().any(|form| form[[k, l]] != 0);
+    let (n_a, n_b) = (layer.inputs_a(), layer.inputs_b());
+    let multipliers = (0..n_a).map(|k| (0..n_b).filter(|&l| held(k, l)).count() as u64).sum();
+    let terms = |form: &ndarray::Array2<i32>| form.iter().filter(|c| **c != 0).count().saturating_sub(1) as u64;
+    Schoolbook { multipliers, adders: forms.iter().map(terms).sum(), operand_bits }
 }
 
 fn matrix(shared: &SharedMatrix) -> MatrixFigures {
@@ -182,10 +221,13 @@ fn matrix(shared: &SharedMatrix) -> MatrixFigures {
 fn products(circuit: &Circuit) -> Vec<Products> {
     let mut counts: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     for node in &circuit.nodes {
-        if let Op::Multiply { x, coefficient_bits, .. } = node.op {
-            let x = circuit.node(x);
-            *counts.entry((x.width + u32::from(!x.signed), coefficient_bits)).or_default() += 1;
-        }
+        let bits = |x: NodeId| circuit.node(x).width + u32::from(!circuit.node(x).signed);
+        let widths = match node.op {
+            Op::Multiply { x, coefficient_bits, .. } => (bits(x), coefficient_bits),
+            Op::Product { x, y, .. } => (bits(x).max(bits(y)), bits(x).min(bits(y))),
+            _ => continue,
+        };
+        *counts.entry(widths).or_default() += 1;
     }
     let widths = counts.into_iter().rev();
     widths.map(|((operand_bits, coefficient_bits), count)| Products { operand_bits, coefficient_bits, count }).collect()
@@ -194,7 +236,7 @@ fn products(circuit: &Circuit) -> Vec<Products> {
 fn depth(circuit: &Circuit) -> u32 {
     let mut depths: Vec<u32> = vec![];
     for node in &circuit.nodes {
-        let own = if matches!(node.op, Op::Multiply { .. }) { 1 } else { schedule::additions(&node.op) };
+        let own = if node.op.is_multiplier() { 1 } else { schedule::additions(&node.op) };
         depths.push(own + node.op.operands().map(|x| depths[x.index()]).max().unwrap_or(0));
     }
     circuit.outputs.iter().map(|output| depths[output.index()]).max().unwrap_or(0)
@@ -217,6 +259,6 @@ fn luts(circuit: &Circuit, id: NodeId) -> u64 {
             let cut = circuit.node(x).width.saturating_sub(node.width);
             u64::from(node.width) + 2 * u64::from(cut.div_ceil(5))
         }
-        Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } => 0,
+        Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
     }
 }

@@ -51,6 +51,13 @@ impl Interval {
         if negate { Interval { lo: -hi, hi: -lo } } else { Interval { lo, hi } }
     }
 
+    /// The values of `x · y` for independent x and y. Exact: both ends are taken at ends of x and y.
+    pub fn times(self, other: Self) -> Self {
+        let ends = [self.lo * other.lo, self.lo * other.hi, self.hi * other.lo, self.hi * other.hi];
+        let (lo, hi) = ends.iter().fold((ends[0], ends[0]), |(lo, hi), &v| (lo.min(v), hi.max(v)));
+        Interval { lo, hi }
+    }
+
     /// The values of `f(x)` for a non-decreasing `f`.
     pub fn map(self, f: impl Fn(i64) -> i64) -> Self {
         Interval { lo: f(self.lo), hi: f(self.hi) }

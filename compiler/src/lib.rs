@@ -9,6 +9,7 @@ pub mod build;
 pub mod check;
 pub mod circuit;
 pub mod compile;
+pub mod discover;
 pub mod emit;
 pub mod figures;
 pub mod interval;

@@ -60,6 +60,9 @@ pub struct Products {
     pub forms: Array2<i64>,
     /// `[r]`; negative is an exact left shift.
     pub shifts: Vec<i32>,
+    /// `[r]`: the exact interval of each product by itself, where its form over the box does not say it: where the x are
+    /// themselves products of what enters, and so not independent.
+    pub alone: Option<Vec<Interval>>,
 }
 
 impl Products {
@@ -102,6 +105,9 @@ impl Products {
 
     /// Exact: a sum of independent values takes both its ends, and rounding keeps order.
     fn product(&self, i: usize) -> Interval {
+        if let Some(alone) = &self.alone {
+            return alone[i];
+        }
         let terms = self.forms.row(i).into_iter().zip(&self.x).map(|(&c, x)| {
             let (a, b) = (c * x.lo, c * x.hi);
             Interval { lo: a.min(b), hi: a.max(b) }
@@ -204,7 +210,7 @@ mod tests {
         ) {
             let r = shifts.len();
             let forms = Array2::from_shape_vec((r, x.len()), forms).unwrap();
-            let products = Products { x, forms, shifts };
+            let products = Products { x, forms, shifts, alone: None };
             let m = |x: &[i64]| -> Vec<i64> {
                 let u = products.forms.outer_iter().map(|row| row.iter().zip(x).map(|(c, x)| c * x).sum());
                 u.zip(&products.shifts).map(|(u, &shift)| round_shift(u, shift)).collect()

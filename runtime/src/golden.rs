@@ -2,7 +2,7 @@
 //! and none with training, so that it can witness against both.
 
 use crate::error::{Error, Result};
-use crate::model::{Dense, Layer, Model, Output};
+use crate::model::{Bilinear, Dense, Layer, Model, Output};
 
 /// The integers on every edge for one input: `[0]` is the input, `[i + 1]` what layer i yields.
 pub type Trace = Vec<Vec<i64>>;
@@ -45,6 +45,7 @@ pub fn trace(model: &Model, input: &[i64]) -> Result<Trace> {
     for (i, layer) in model.layers.iter().enumerate() {
         let z = match layer {
             Layer::Dense(d) => dense(d, &edges[i]),
+            Layer::Bilinear(b) => bilinear(b, &edges[i]),
         };
         edges.push(z);
     }
@@ -66,12 +67,42 @@ fn dense(layer: &Dense, x: &[i64]) -> Vec<i64> {
         for (i, m) in m.iter().enumerate() {
             y += i64::from(layer.w_c[[c, i]]) * m;
         }
-        z.push(match &layer.output {
-            Output::Raw => y,
-            Output::Requantised { shifts, format } => format.saturate(round_shift(y, shifts[c])),
-        });
+        z.push(leave(&layer.output, c, y));
     }
     z
+}
+
+/// W_c[(W_a a) ⊙ (W_b b)], where x is a, then b.
+fn bilinear(layer: &Bilinear, x: &[i64]) -> Vec<i64> {
+    let (a, b) = x.split_at(layer.inputs_a());
+    let mut m = Vec::with_capacity(layer.w_c.ncols());
+    for i in 0..layer.w_c.ncols() {
+        let (mut u, mut v) = (0, 0);
+        for (k, a) in a.iter().enumerate() {
+            u += i64::from(layer.w_a[[i, k]]) * a;
+        }
+        for (l, b) in b.iter().enumerate() {
+            v += i64::from(layer.w_b[[i, l]]) * b;
+        }
+        m.push(u * v);
+    }
+    let mut z = Vec::with_capacity(layer.w_c.nrows());
+    for c in 0..layer.w_c.nrows() {
+        let mut y = 0;
+        for (i, m) in m.iter().enumerate() {
+            y += i64::from(layer.w_c[[c, i]]) * m;
+        }
+        z.push(leave(&layer.output, c, y));
+    }
+    z
+}
+
+/// Output c of a layer.
+fn leave(output: &Output, c: usize, y: i64) -> i64 {
+    match output {
+        Output::Raw => y,
+        Output::Requantised { shifts, format } => format.saturate(round_shift(y, shifts[c])),
+    }
 }
 
 /// Index of the largest output; the first one where several are equal.

@@ -2,9 +2,10 @@
 //!
 //! Training, golden and the compiler all stand on this module; it holds data and its validation, no arithmetic of layers.
 
-use crate::error::{Error, Result};
+mod validate;
+
 use crate::format::Format;
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -52,6 +53,8 @@ pub struct Provenance {
 pub enum Layer {
     /// A dense sum-product network.
     Dense(Dense),
+    /// A product of two operands that are both data.
+    Bilinear(Bilinear),
 }
 
 /// A dense SPN layer, `y = W_c[round(a ⊙ (W_b x) · 2^-t)] + b` (StrassenNets, eq. 1 with ã = W_a vec(A) folded).
@@ -77,6 +80,24 @@ pub struct Dense {
     pub w_c: Array2<i8>,
     /// `[n_out]`: b, in units of 2^-product_frac.
     pub bias: Array1<i64>,
+    /// What leaves the layer.
+    pub output: Output,
+}
+
+/// A two-operand SPN layer, `y = W_c[(W_a a) ⊙ (W_b b)]` (StrassenNets, eq. 1, with A and B both data): what enters is a,
+/// then b, and r true multipliers multiply data by data, exactly.
+///
+/// Only a network's first layer may be one. Its y has twice the fractional bits of what enters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bilinear {
+    /// Unique name within the model, `[a-z][a-z0-9_]*`, e.g. `matmul`.
+    pub name: String,
+    /// `[r, n_a]`, entries in {-1, 0, 1}.
+    pub w_a: Array2<i8>,
+    /// `[r, n_b]`, entries in {-1, 0, 1}.
+    pub w_b: Array2<i8>,
+    /// `[n_out, r]`, entries in {-1, 0, 1}.
+    pub w_c: Array2<i8>,
     /// What leaves the layer.
     pub output: Output,
 }
@@ -112,11 +133,98 @@ impl Dense {
     }
 }
 
+impl Bilinear {
+    /// Elements of the first operand.
+    pub fn inputs_a(&self) -> usize {
+        self.w_a.ncols()
+    }
+
+    /// Elements of the second operand.
+    pub fn inputs_b(&self) -> usize {
+        self.w_b.ncols()
+    }
+
+    /// `[n_out][n_a, n_b]`: how often `a_k · b_l` is in output c, `Σ_i w_c[c, i] · w_a[i, k] · w_b[i, l]`.
+    pub fn forms(&self) -> Vec<Array2<i32>> {
+        let form = |row: ArrayView1<i8>| {
+            let mut form = Array2::zeros((self.inputs_a(), self.inputs_b()));
+            for (i, &c) in row.iter().enumerate().filter(|(_, c)| **c != 0) {
+                for (k, &a) in self.w_a.row(i).iter().enumerate().filter(|(_, a)| **a != 0) {
+                    for (l, &b) in self.w_b.row(i).iter().enumerate() {
+                        form[[k, l]] += i32::from(c * a * b);
+                    }
+                }
+            }
+            form
+        };
+        self.w_c.outer_iter().map(form).collect()
+    }
+}
+
 impl Layer {
     /// The layer's name.
     pub fn name(&self) -> &str {
         match self {
             Layer::Dense(d) => &d.name,
+            Layer::Bilinear(b) => &b.name,
+        }
+    }
+
+    /// Number of elements that enter.
+    pub fn inputs(&self) -> usize {
+        match self {
+            Layer::Dense(d) => d.inputs(),
+            Layer::Bilinear(b) => b.inputs_a() + b.inputs_b(),
+        }
+    }
+
+    /// Number of multiplications, r.
+    pub fn rows(&self) -> usize {
+        self.w_c().ncols()
+    }
+
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.w_c().nrows()
+    }
+
+    /// The multiplication budget that was asked for.
+    pub fn budget(&self) -> usize {
+        match self {
+            Layer::Dense(d) => d.budget,
+            Layer::Bilinear(b) => b.w_c.ncols(),
+        }
+    }
+
+    /// `[n_out, r]`, from the products to the outputs.
+    pub fn w_c(&self) -> &Array2<i8> {
+        match self {
+            Layer::Dense(d) => &d.w_c,
+            Layer::Bilinear(b) => &b.w_c,
+        }
+    }
+
+    /// b of output `c`.
+    pub fn bias(&self, c: usize) -> i64 {
+        match self {
+            Layer::Dense(d) => d.bias[c],
+            Layer::Bilinear(_) => 0,
+        }
+    }
+
+    /// What leaves the layer.
+    pub fn output(&self) -> &Output {
+        match self {
+            Layer::Dense(d) => &d.output,
+            Layer::Bilinear(b) => &b.output,
+        }
+    }
+
+    /// `frac` of y, where values with `input_frac` enter.
+    pub fn product_frac(&self, input_frac: i32) -> i32 {
+        match self {
+            Layer::Dense(d) => d.product_frac,
+            Layer::Bilinear(_) => 2 * input_frac,
         }
     }
 }
@@ -134,184 +242,14 @@ pub const MAGNITUDE_LIMIT: i128 = 1 << 53;
 impl Model {
     /// Number of outputs of the last layer.
     pub fn outputs(&self) -> usize {
-        match self.layers.last() {
-            Some(Layer::Dense(d)) => d.outputs(),
-            None => 0,
-        }
+        self.layers.last().map_or(0, Layer::outputs)
     }
 
-    /// Checks every invariant stated on the fields: names, ternary values, shapes that fit, ranges, and that no product or
-    /// sum can exceed [`MAGNITUDE_LIMIT`] for any input of the declared format.
-    ///
-    /// # Errors
-    /// The first violation, with the layer, the field and the index.
-    pub fn validate(&self) -> Result<()> {
-        check_name("model", &self.name)?;
-        if self.layers.is_empty() {
-            return Err(Error::input("model", "has no layers"));
-        }
-        if self.input.shape.is_empty() || self.input.shape.contains(&0) {
-            return Err(Error::input("model input", format_args!("shape {:?} has no elements", self.input.shape)));
-        }
-        let elements = self.input.shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
-        let Some(mut elements) = elements.filter(|&n| n <= 1 << 24) else {
-            return Err(Error::input(
-                "model input",
-                format_args!("shape {:?} has more than 2^24 elements", self.input.shape),
-            ));
-        };
-        check_format("model input", self.input.format)?;
-        let mut format = self.input.format;
-        for (i, layer) in self.layers.iter().enumerate() {
-            let Layer::Dense(dense) = layer;
-            check_name(&format!("layer {i}"), &dense.name)?;
-            if self.layers[..i].iter().any(|l| l.name() == dense.name) {
-                return Err(Error::input(
-                    format_args!("layer {i}"),
-                    format_args!("the name `{}` is used twice", dense.name),
-                ));
-            }
-            let last = i + 1 == self.layers.len();
-            dense.validate(elements, format, last)?;
-            elements = dense.outputs();
-            if let Output::Requantised { format: f, .. } = &dense.output {
-                format = *f;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Dense {
-    fn validate(&self, inputs: usize, input: Format, last: bool) -> Result<()> {
-        let at = |field: &str| format!("layer `{}`, {field}", self.name);
-        let fail = |field: &str, cause: String| Err(Error::input(at(field), cause));
-        let (r, n_in, n_out) = (self.rows(), self.inputs(), self.outputs());
-        if n_in != inputs {
-            return fail("w_b", format!("takes {n_in} inputs, but {inputs} arrive"));
-        }
-        if r > self.budget {
-            return fail("w_b", format!("has {r} rows, more than the budget of {}", self.budget));
-        }
-        if n_out == 0 {
-            return fail("w_c", "has no outputs".into());
-        }
-        for (field, length) in [
-            ("coefficients", self.coefficients.len()),
-            ("coefficient_shifts", self.coefficient_shifts.len()),
-            ("w_c", self.w_c.ncols()),
-        ] {
-            if length != r {
-                return fail(field, format!("has {length} entries for {r} rows of w_b"));
-            }
-        }
-        if self.bias.len() != n_out {
-            return fail("bias", format!("has {} entries for {n_out} outputs", self.bias.len()));
-        }
-        for (field, matrix) in [("w_b", &self.w_b), ("w_c", &self.w_c)] {
-            if let Some((index, v)) = matrix.indexed_iter().find(|(_, v)| !(-1..=1).contains(*v)) {
-                return fail(field, format!("the value {v} at [{}, {}] is not ternary (-1, 0 or 1)", index.0, index.1));
-            }
-        }
-        if !(2..=25).contains(&self.coefficient_bits) {
-            return fail("coefficient_bits", format!("{} is not within 2..=25", self.coefficient_bits));
-        }
-        if !(-64..=64).contains(&self.product_frac) {
-            return fail("product_frac", format!("{} is not within -64..=64", self.product_frac));
-        }
-        let limit = 1i64 << (self.coefficient_bits - 1);
-        for (i, &a) in self.coefficients.iter().enumerate() {
-            if i64::from(a).abs() >= limit {
-                return fail(
-                    "coefficients",
-                    format!("the value {a} at [{i}] does not fit {} bits", self.coefficient_bits),
-                );
-            }
-        }
-        let check_shifts =
-            |field: &str, shifts: &Array1<i32>| match shifts.iter().enumerate().find(|(_, s)| !(-31..=62).contains(*s))
-            {
-                Some((i, s)) => fail(field, format!("the shift {s} at [{i}] is not within -31..=62")),
-                None => Ok(()),
-            };
-        check_shifts("coefficient_shifts", &self.coefficient_shifts)?;
-        match &self.output {
-            Output::Raw if !last => {
-                return fail("output", "is raw, which only the last layer may be".into());
-            }
-            Output::Requantised { .. } if last => {
-                return fail("output", "is requantised, but the last layer's outputs are raw".into());
-            }
-            Output::Raw => {}
-            Output::Requantised { shifts, format } => {
-                if shifts.len() != n_out {
-                    return fail("output_shifts", format!("has {} entries for {n_out} outputs", shifts.len()));
-                }
-                check_shifts("output_shifts", shifts)?;
-                check_format(&at("output format"), *format)?;
-            }
-        }
-        self.check_magnitudes(input)
-    }
-
-    /// Worst-case magnitudes by the triangle inequality; coarse, but what it admits is exact everywhere.
-    fn check_magnitudes(&self, input: Format) -> Result<()> {
-        let x = i128::from(input.max().max(-input.min()));
-        let too_large = |field: &str, index: usize, magnitude: i128| {
-            Err(Error::input(
-                format_args!("layer `{}`, {field}", self.name),
-                format_args!("row {index} can reach {magnitude}, beyond 2^53: a width overflow"),
-            )
-            .help("use fewer input or coefficient bits, or a smaller product_frac"))
-        };
-        let mut m = vec![0i128; self.rows()];
-        for (i, row) in self.w_b.outer_iter().enumerate() {
-            let nonzeros = row.iter().filter(|&&v| v != 0).count() as i128;
-            let product = nonzeros * x * i128::from(self.coefficients[i].unsigned_abs());
-            let t = self.coefficient_shifts[i];
-            let rounded = if t > 0 { (product >> t) + 1 } else { product << -t };
-            let half = if t > 0 { 1i128 << (t - 1) } else { 0 };
-            if product + half > MAGNITUDE_LIMIT || rounded > MAGNITUDE_LIMIT {
-                return too_large("product", i, (product + half).max(rounded));
-            }
-            m[i] = rounded;
-        }
-        for (c, row) in self.w_c.outer_iter().enumerate() {
-            let sum: i128 = row.iter().zip(&m).filter(|(v, _)| **v != 0).map(|(_, m)| m).sum();
-            let y = sum + i128::from(self.bias[c]).abs();
-            let z = match &self.output {
-                Output::Requantised { shifts, .. } if shifts[c] < 0 => y << -shifts[c],
-                Output::Requantised { shifts, .. } if shifts[c] > 0 => y + (1i128 << (shifts[c] - 1)),
-                _ => y,
-            };
-            if z > MAGNITUDE_LIMIT {
-                return too_large("y", c, z);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn check_name(place: &str, name: &str) -> Result<()> {
-    let mut bytes = name.bytes();
-    let ok = bytes.next().is_some_and(|b| b.is_ascii_lowercase())
-        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        && name.len() <= 64;
-    if ok {
-        Ok(())
-    } else {
-        Err(Error::input(place, format_args!("the name {name:?} is not usable"))
-            .help("use at most 64 lower-case letters, digits and underscores, a letter first"))
-    }
-}
-
-fn check_format(place: &str, format: Format) -> Result<()> {
-    if format.is_valid() {
-        Ok(())
-    } else {
-        Err(Error::input(
-            place,
-            format_args!("the format {format} is outside 1..=32 bits and -64..=64 fractional bits"),
-        ))
+    /// `frac` of the outputs: their real values are integers · 2^-frac.
+    pub fn output_frac(&self) -> i32 {
+        self.layers.iter().fold(self.input.format.frac, |frac, layer| match layer.output() {
+            Output::Raw => layer.product_frac(frac),
+            Output::Requantised { format, .. } => format.frac,
+        })
     }
 }

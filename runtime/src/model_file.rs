@@ -10,7 +10,7 @@ mod tests;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::model::{Dense, Edge, Layer, Model, Output, Provenance};
+use crate::model::{Bilinear, Dense, Edge, Layer, Model, Output, Provenance};
 use ndarray::{Array, Array1, Array2, Dimension, IntoDimension};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,7 @@ struct Document {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum LayerDocument {
     Dense { name: String, budget: usize, coefficient_bits: u32, product_frac: i32, output: OutputDocument },
+    Bilinear { name: String, output: OutputDocument },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,13 +167,20 @@ fn read_document(text: &str) -> Result<Document> {
 fn expected(document: &Document) -> BTreeMap<String, (Dtype, usize)> {
     let mut names = BTreeMap::new();
     for layer in &document.layers {
-        let LayerDocument::Dense { name: layer, output, .. } = layer;
-        let mut add = |field: &str, dtype, axes| names.insert(format!("{layer}.{field}"), (dtype, axes));
+        let (LayerDocument::Dense { name, output, .. } | LayerDocument::Bilinear { name, output }) = layer;
+        let mut add = |field: &str, dtype, axes| names.insert(format!("{name}.{field}"), (dtype, axes));
         add("w_b", Dtype::I8, 2);
-        add("coefficients", Dtype::I32, 1);
-        add("coefficient_shifts", Dtype::I32, 1);
         add("w_c", Dtype::I8, 2);
-        add("bias", Dtype::I64, 1);
+        match layer {
+            LayerDocument::Dense { .. } => {
+                add("coefficients", Dtype::I32, 1);
+                add("coefficient_shifts", Dtype::I32, 1);
+                add("bias", Dtype::I64, 1);
+            }
+            LayerDocument::Bilinear { .. } => {
+                add("w_a", Dtype::I8, 2);
+            }
+        }
         if let OutputDocument::Requantised { .. } = output {
             add("output_shifts", Dtype::I32, 1);
         }
@@ -215,23 +223,36 @@ fn check_hash(document: &Document, text: &str, tensors: &BTreeMap<String, Tensor
 }
 
 fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Result<Layer> {
-    let LayerDocument::Dense { name, budget, coefficient_bits, product_frac, output } = layer;
-    let i32s = |field: &str| array1(tensors, &name, field, i32::from_le_bytes);
-    Ok(Layer::Dense(Dense {
-        budget,
-        w_b: array2(tensors, &name, "w_b")?,
-        coefficients: i32s("coefficients")?,
-        coefficient_bits,
-        coefficient_shifts: i32s("coefficient_shifts")?,
-        product_frac,
-        w_c: array2(tensors, &name, "w_c")?,
-        bias: array1(tensors, &name, "bias", i64::from_le_bytes)?,
-        output: match output {
+    let i32s = |layer: &str, field: &str| array1(tensors, layer, field, i32::from_le_bytes);
+    let read_output = |layer: &str, output: OutputDocument| -> Result<Output> {
+        Ok(match output {
             OutputDocument::Raw {} => Output::Raw,
-            OutputDocument::Requantised { format } => Output::Requantised { shifts: i32s("output_shifts")?, format },
-        },
-        name,
-    }))
+            OutputDocument::Requantised { format } => {
+                Output::Requantised { shifts: i32s(layer, "output_shifts")?, format }
+            }
+        })
+    };
+    Ok(match layer {
+        LayerDocument::Dense { name, budget, coefficient_bits, product_frac, output } => Layer::Dense(Dense {
+            budget,
+            w_b: array2(tensors, &name, "w_b")?,
+            coefficients: i32s(&name, "coefficients")?,
+            coefficient_bits,
+            coefficient_shifts: i32s(&name, "coefficient_shifts")?,
+            product_frac,
+            w_c: array2(tensors, &name, "w_c")?,
+            bias: array1(tensors, &name, "bias", i64::from_le_bytes)?,
+            output: read_output(&name, output)?,
+            name,
+        }),
+        LayerDocument::Bilinear { name, output } => Layer::Bilinear(Bilinear {
+            w_a: array2(tensors, &name, "w_a")?,
+            w_b: array2(tensors, &name, "w_b")?,
+            w_c: array2(tensors, &name, "w_c")?,
+            output: read_output(&name, output)?,
+            name,
+        }),
+    })
 }
 
 fn array2(tensors: &BTreeMap<String, Tensor>, layer: &str, field: &str) -> Result<Array2<i8>> {
@@ -276,19 +297,28 @@ fn array<T, D: Dimension, const N: usize>(
 /// The tensors of a model by name.
 fn tensors(model: &Model) -> BTreeMap<String, Tensor> {
     let mut tensors = BTreeMap::new();
-    for Layer::Dense(dense) in &model.layers {
+    for layer in &model.layers {
         let mut add = |field: &str, dtype, shape: &[usize], data| {
-            tensors.insert(format!("{}.{field}", dense.name), Tensor { dtype, shape: shape.to_vec(), data })
+            tensors.insert(format!("{}.{field}", layer.name()), Tensor { dtype, shape: shape.to_vec(), data })
         };
         // `iter` walks in row-major order whatever the layout in memory.
         let i8s = |a: &Array2<i8>| a.iter().flat_map(|v| v.to_le_bytes()).collect();
         let i32s = |a: &Array1<i32>| a.iter().flat_map(|v| v.to_le_bytes()).collect();
-        add("w_b", Dtype::I8, dense.w_b.shape(), i8s(&dense.w_b));
-        add("coefficients", Dtype::I32, dense.coefficients.shape(), i32s(&dense.coefficients));
-        add("coefficient_shifts", Dtype::I32, dense.coefficient_shifts.shape(), i32s(&dense.coefficient_shifts));
-        add("w_c", Dtype::I8, dense.w_c.shape(), i8s(&dense.w_c));
-        add("bias", Dtype::I64, dense.bias.shape(), dense.bias.iter().flat_map(|v| v.to_le_bytes()).collect());
-        if let Output::Requantised { shifts, .. } = &dense.output {
+        match layer {
+            Layer::Dense(dense) => {
+                add("w_b", Dtype::I8, dense.w_b.shape(), i8s(&dense.w_b));
+                add("coefficients", Dtype::I32, dense.coefficients.shape(), i32s(&dense.coefficients));
+                let shifts = &dense.coefficient_shifts;
+                add("coefficient_shifts", Dtype::I32, shifts.shape(), i32s(shifts));
+                add("bias", Dtype::I64, dense.bias.shape(), dense.bias.iter().flat_map(|v| v.to_le_bytes()).collect());
+            }
+            Layer::Bilinear(bilinear) => {
+                add("w_a", Dtype::I8, bilinear.w_a.shape(), i8s(&bilinear.w_a));
+                add("w_b", Dtype::I8, bilinear.w_b.shape(), i8s(&bilinear.w_b));
+            }
+        }
+        add("w_c", Dtype::I8, layer.w_c().shape(), i8s(layer.w_c()));
+        if let Output::Requantised { shifts, .. } = layer.output() {
             add("output_shifts", Dtype::I32, shifts.shape(), i32s(shifts));
         }
     }
@@ -300,15 +330,22 @@ fn hashed_document(model: &Model, tensors: &BTreeMap<String, Tensor>) -> Result<
     if let Some((name, value)) = model.provenance.metrics.iter().find(|(_, v)| !v.is_finite()) {
         return Err(Error::input("provenance", format_args!("the metric `{name}` is {value}, which is not a number")));
     }
-    let layer = |Layer::Dense(d): &Layer| LayerDocument::Dense {
-        name: d.name.clone(),
-        budget: d.budget,
-        coefficient_bits: d.coefficient_bits,
-        product_frac: d.product_frac,
-        output: match &d.output {
+    let layer = |layer: &Layer| {
+        let name = layer.name().to_owned();
+        let output = match layer.output() {
             Output::Raw => OutputDocument::Raw {},
             Output::Requantised { format, .. } => OutputDocument::Requantised { format: *format },
-        },
+        };
+        match layer {
+            Layer::Dense(d) => LayerDocument::Dense {
+                name,
+                budget: d.budget,
+                coefficient_bits: d.coefficient_bits,
+                product_frac: d.product_frac,
+                output,
+            },
+            Layer::Bilinear(_) => LayerDocument::Bilinear { name, output },
+        }
     };
     let mut document = Document {
         version: VERSION,

@@ -7,7 +7,7 @@
 mod messages;
 
 use crate::error::Result;
-use crate::model::{Dense, Layer, Model, Output};
+use crate::model::{Bilinear, Dense, Layer, Model, Output};
 use messages::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
     ValueInfoProto,
@@ -36,8 +36,12 @@ pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     let hash = crate::model_file::sha256(model)?;
     let mut graph = Graph::default();
     let mut value = graph.node("Cast", "x_f64", &["x"], &[("to", messages::DOUBLE.into())]);
-    for Layer::Dense(dense) in &model.layers {
-        value = graph.dense(dense, &value);
+    for layer in &model.layers {
+        let y = match layer {
+            Layer::Dense(dense) => graph.dense(dense, &value),
+            Layer::Bilinear(bilinear) => graph.bilinear(bilinear, &value),
+        };
+        value = graph.output(layer, y);
     }
     graph.node("Cast", "y", &[&value], &[("to", messages::INT64.into())]);
     let graph = GraphProto {
@@ -119,7 +123,7 @@ impl Graph {
     fn dense(&mut self, dense: &Dense, x: &str) -> String {
         let at = |value: &str| format!("{}/{value}", dense.name);
         let bias = self.f64s(&at("b"), &[dense.outputs()], dense.bias.iter().map(|b| *b as f64));
-        let y = if dense.rows() == 0 {
+        if dense.rows() == 0 {
             // A product over no rows is not in every runtime; W_c·m is 0.
             let zero =
                 self.f64s(&at("zero"), &[dense.inputs(), dense.outputs()], vec![0.0; dense.inputs() * dense.outputs()]);
@@ -130,8 +134,30 @@ impl Graph {
             let product = self.node("Mul", &at("product"), &[&u, &a], &[]);
             let m = self.round_shift(&at("m"), &product, &dense.coefficient_shifts);
             self.gemm(&at("y"), &m, &dense.w_c, Some(&bias))
-        };
-        match &dense.output {
+        }
+    }
+
+    /// Both operands are read from the whole of x, by matrices that are 0 where the other one stands.
+    fn bilinear(&mut self, layer: &Bilinear, x: &str) -> String {
+        let at = |value: &str| format!("{}/{value}", layer.name);
+        let (n_a, n) = (layer.inputs_a(), layer.inputs_a() + layer.inputs_b());
+        let r = layer.w_c.ncols();
+        if r == 0 {
+            let zero = self.f64s(&at("zero"), &[n, layer.w_c.nrows()], vec![0.0; n * layer.w_c.nrows()]);
+            return self.node("MatMul", &at("y"), &[x, &zero], &[]);
+        }
+        let w_a = ndarray::Array2::from_shape_fn((r, n), |(i, j)| if j < n_a { layer.w_a[[i, j]] } else { 0 });
+        let w_b = ndarray::Array2::from_shape_fn((r, n), |(i, j)| if j < n_a { 0 } else { layer.w_b[[i, j - n_a]] });
+        let u = self.gemm(&at("u"), x, &w_a, None);
+        let v = self.gemm(&at("v"), x, &w_b, None);
+        let m = self.node("Mul", &at("m"), &[&u, &v], &[]);
+        self.gemm(&at("y"), &m, &layer.w_c, None)
+    }
+
+    /// What leaves a layer, from its y.
+    fn output(&mut self, layer: &Layer, y: String) -> String {
+        let at = |value: &str| format!("{}/{value}", layer.name());
+        match layer.output() {
             Output::Raw => y,
             Output::Requantised { shifts, format } => {
                 let rounded = self.round_shift(&at("rounded"), &y, shifts);

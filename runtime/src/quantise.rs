@@ -264,7 +264,7 @@ mod tests {
             let frozen = Frozen { layers: frozen.layers.into_iter().map(anew).collect() };
             let model = to_model(&network, &live, &frozen, Provenance::default());
             model.validate().unwrap();
-            let model::Layer::Dense(first) = &model.layers[0];
+            let model::Layer::Dense(first) = &model.layers[0] else { unreachable!() };
             assert!(first.rows() <= 9 && first.outputs() <= 7 && first.budget == 12);
             removed += 8 - first.outputs();
             let expected = frozen.evaluate(network.input.format(), x.view());

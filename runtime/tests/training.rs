@@ -147,7 +147,7 @@ fn inputs_that_never_change_get_no_gates() {
         (0..64).filter(|&j| data.train.x.column(j).iter().all(|&v| v == data.train.x[[0, j]])).collect();
     assert!(dead.len() > 1 && dead.contains(&20), "{dead:?}");
     let (_, model) = train(&network(|_| ()), &data, &folder.path().join("run")).unwrap();
-    let Layer::Dense(first) = &model.layers[0];
+    let Layer::Dense(first) = &model.layers[0] else { unreachable!() };
     for j in 0..64 {
         assert_eq!(first.w_b.column(j).iter().all(|&w| w == 0), dead.contains(&j), "input {j}");
     }

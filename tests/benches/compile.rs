@@ -19,7 +19,14 @@ fn recipe(density: f64, inputs: usize, layers: &[(usize, usize)]) -> Recipe {
         format: format(8),
         excess: 1,
     };
-    Recipe { seed: 1, inputs, format: format(8), layers: layers.iter().map(layer).collect(), dead: 0.0 }
+    Recipe {
+        seed: 1,
+        inputs,
+        two_operands: false,
+        format: format(8),
+        layers: layers.iter().map(layer).collect(),
+        dead: 0.0,
+    }
 }
 
 fn main() {

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2};
 use proptest::prelude::*;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
+use strassenc_runtime::model::{Bilinear, Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Model};
 
 /// What a random model looks like.
@@ -14,6 +14,9 @@ pub struct Recipe {
     pub seed: u64,
     /// Number of inputs, at least 1.
     pub inputs: usize,
+    /// Whether the first layer multiplies data by data: the first half of the inputs, rounded up, by the others, of which
+    /// there must be one.
+    pub two_operands: bool,
     /// Format of the inputs.
     pub format: Format,
     /// At least one layer.
@@ -46,7 +49,7 @@ pub fn small() -> Recipe {
     let format = Format { signed: false, bits: 4, frac: 0 };
     let layer =
         LayerRecipe { rows: 4, outputs: 2, density: 1.0, coefficient_bits: 6, product_bits: 6, format, excess: 0 };
-    Recipe { seed: 3, inputs: 3, format, layers: vec![layer.clone(), layer], dead: 0.0 }
+    Recipe { seed: 3, inputs: 3, two_operands: false, format, layers: vec![layer.clone(), layer], dead: 0.0 }
 }
 
 /// Recipes of all sorts, small enough to run thousands of them.
@@ -74,8 +77,12 @@ fn of_widths(bits: u32, coefficient_bits: u32, product_bits: u32) -> impl Strate
         },
     );
     let dead = prop_oneof![Just(0.0), 0.0f64..=0.5];
-    (any::<u64>(), 1usize..=14, format, prop::collection::vec(layer, 1..=3), dead)
-        .prop_map(|(seed, inputs, format, layers, dead)| Recipe { seed, inputs, format, layers, dead })
+    (any::<u64>(), 1usize..=14, prop::bool::weighted(0.3), format, prop::collection::vec(layer, 1..=3), dead).prop_map(
+        |(seed, inputs, two_operands, format, layers, dead)| {
+            let two_operands = two_operands && inputs > 1;
+            Recipe { seed, inputs, two_operands, format, layers, dead }
+        },
+    )
 }
 
 /// The model of a recipe.
@@ -91,7 +98,11 @@ fn build(recipe: &Recipe) -> Model {
     let (mut n_in, mut x) = (recipe.inputs, recipe.format);
     for (i, layer) in recipe.layers.iter().enumerate() {
         let last = i + 1 == recipe.layers.len();
-        layers.push(Layer::Dense(dense(&mut rng, format!("dense_{i}"), layer, (n_in, x), recipe.dead, last)));
+        layers.push(if i == 0 && recipe.two_operands {
+            Layer::Bilinear(bilinear(&mut rng, layer, (n_in, x), recipe.dead, last))
+        } else {
+            Layer::Dense(dense(&mut rng, format!("dense_{i}"), layer, (n_in, x), recipe.dead, last))
+        });
         (n_in, x) = (layer.outputs, layer.format);
     }
     Model {
@@ -166,6 +177,29 @@ fn dense(
         bias,
         output,
     }
+}
+
+fn bilinear(rng: &mut impl Rng, recipe: &LayerRecipe, (n_in, x): (usize, Format), dead: f64, last: bool) -> Bilinear {
+    let &LayerRecipe { rows, outputs, density, .. } = recipe;
+    let n_a = n_in.div_ceil(2);
+    let mut w_a = ternary(rng, (rows, n_a), density);
+    let w_b = ternary(rng, (rows, n_in - n_a), density);
+    let mut w_c = ternary(rng, (outputs, rows), density);
+    for i in 0..rows {
+        match rng.random_bool(dead).then(|| rng.random_range(0..2)) {
+            Some(0) => w_a.row_mut(i).fill(0),
+            Some(_) => w_c.column_mut(i).fill(0),
+            None => {}
+        }
+    }
+    let output = if last {
+        Output::Raw
+    } else {
+        let shift = 2 * x.bits as i32 + 2 - recipe.format.bits as i32 - recipe.excess;
+        let shifts = Array1::from_shape_fn(outputs, |_| (shift + rng.random_range(-2..=2)).clamp(-6, 54));
+        Output::Requantised { shifts, format: recipe.format }
+    };
+    Bilinear { name: "product".into(), w_a, w_b, w_c, output }
 }
 
 /// Inputs for a model: all least, all greatest, each element alone at an end, then `random` vectors, of which every other

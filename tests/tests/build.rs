@@ -18,7 +18,14 @@ fn model(seed: u64) -> Model {
         format,
         excess: 1,
     };
-    random_model(&Recipe { seed, inputs: 10, format, layers: vec![layer(9, 8), layer(5, 4)], dead: 0.1 })
+    random_model(&Recipe {
+        seed,
+        inputs: 10,
+        two_operands: false,
+        format,
+        layers: vec![layer(9, 8), layer(5, 4)],
+        dead: 0.1,
+    })
 }
 
 fn written(parent: &Path, options: &Options) -> PathBuf {

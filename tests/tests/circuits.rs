@@ -71,7 +71,10 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
             }
             (
                 Fault::Rewire(to),
-                Op::Add(Term { node: x, .. }, _) | Op::Multiply { x, .. } | Op::Offset { x: Term { node: x, .. }, .. },
+                Op::Add(Term { node: x, .. }, _)
+                | Op::Multiply { x, .. }
+                | Op::Product { x, .. }
+                | Op::Offset { x: Term { node: x, .. }, .. },
             ) => {
                 let other = NodeId(to.index(i) as u32);
                 let differs = *x != other;

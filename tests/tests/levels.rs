@@ -80,6 +80,10 @@ proptest! {
                 });
                 let declared = sums.intervals[c];
                 prop_assert!(declared.contains(low) && declared.contains(high));
+                if number == 0 && recipe.two_operands {
+                    // Its ends are reached where no element is in two terms; see `matrix_products`.
+                    continue;
+                }
                 // Each product is rounded by at most a half at either end.
                 let slack = matrix.row(c).iter().filter(|w| **w != 0).count() as i64;
                 prop_assert!(low - declared.lo <= slack, "row {c} of W_c reaches {low}, declared {declared}");

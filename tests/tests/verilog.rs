@@ -203,8 +203,10 @@ fn unlucky_names_make_cores_all_the_same() {
         let mut unlucky = tiny();
         unlucky.name = model.into();
         for (layer, name) in unlucky.layers.iter_mut().zip(layers) {
-            let Layer::Dense(dense) = layer;
-            dense.name = name.into();
+            match layer {
+                Layer::Dense(dense) => dense.name = name.into(),
+                Layer::Bilinear(bilinear) => bilinear.name = name.into(),
+            }
         }
         let options = Options::default();
         let emitted = emit(&quiet(&unlucky, &options), &options.emit()).unwrap();
@@ -246,7 +248,7 @@ fn simulated(top: &str, files: &[PathBuf], folder: &Path, tools: &Tools) -> Stri
 #[test]
 fn the_primitives_pass_their_testbenches() {
     let (tools, folder) = (tools(), tempfile::tempdir().unwrap());
-    for primitive in ["stream_register", "collector", "serialiser", "multiplier"] {
+    for primitive in ["stream_register", "collector", "serialiser", "multiplier", "product"] {
         let name = format!("strassenc_{primitive}");
         let top = format!("{name}_tb");
         let mut files = vec![hw().join("tb").join(format!("{top}.v")), hw().join(format!("{name}.v"))];

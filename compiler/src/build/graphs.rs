@@ -84,7 +84,7 @@ impl Graphs {
     /// The graph of a matrix; one without inputs, which the proof refuses, where there is none that could be it.
     pub fn get(&self, problem: Problem) -> Solution {
         let graph = self.0.get(problem.layer).map(|layer| match problem.role {
-            Role::Wb => &layer.wb,
+            Role::Wb | Role::Wab => &layer.wb,
             Role::Wc => &layer.wc,
         });
         let graph = match graph.filter(|graph| graph.inputs as usize == problem.matrix.ncols()) {

@@ -6,8 +6,7 @@ use crate::report::thousands;
 use crate::{adder_graph, circuit, ir, lower, schedule};
 use ndarray::Array2;
 use rayon::prelude::*;
-use strassenc_runtime::model::{Layer, Output};
-use strassenc_runtime::{Error, Model, train};
+use strassenc_runtime::{Error, train};
 
 type Counts = std::result::Result<String, Stop>;
 
@@ -18,7 +17,7 @@ pub fn fake_quantised(compiled: &Compiled, vectors: &Vectors) -> Counts {
     let scale = f64::powi(2.0, -model.input.format.frac);
     let x = Array2::from_shape_fn((vectors.inputs.len(), n), |(i, j)| vectors.inputs[i][j] as f64 * scale);
     let y = train::fake_quantised(model, x.view())?;
-    let unit = f64::powi(2.0, output_frac(model));
+    let unit = f64::powi(2.0, model.output_frac());
     for (i, (y, golden)) in y.outer_iter().zip(vectors.outputs()).enumerate() {
         for (c, (y, &golden)) in y.iter().zip(golden).enumerate() {
             if y * unit != golden as f64 {
@@ -28,16 +27,6 @@ pub fn fake_quantised(compiled: &Compiled, vectors: &Vectors) -> Counts {
         }
     }
     Ok(vectors.counts())
-}
-
-fn output_frac(model: &Model) -> i32 {
-    match model.layers.last() {
-        Some(Layer::Dense(dense)) => match &dense.output {
-            Output::Raw => dense.product_frac,
-            Output::Requantised { format, .. } => format.frac,
-        },
-        None => model.input.format.frac,
-    }
 }
 
 /// Every adder graph against its matrix, and every circuit against its layer, through exact coefficients.

@@ -32,6 +32,7 @@ pub fn build(dataflow: &Dataflow, layer: usize, graphs: &[&AdderGraph]) -> Resul
                 }
                 builder.linear(*role, graph, &elements, &op.result.indices)?
             }
+            OpKind::Product => builder.products(op, &elements)?,
             OpKind::Multiply { .. } | OpKind::Offset { .. } | OpKind::Requantise { .. } => {
                 elements.iter().enumerate().map(|(i, &element)| builder.element(op, i, element)).collect()
             }
@@ -95,21 +96,26 @@ impl Builder<'_> {
 
     /// Opens the part of `graph` that its outputs need; `rows` are the outputs' indices in the model.
     fn linear(&mut self, role: Role, graph: &AdderGraph, x: &[Element], rows: &[usize]) -> Result<Vec<Element>> {
-        let (prefix, matrix) = match role {
+        let serves = Served::new(graph);
+        // In a block-diagonal matrix, rows from this one on are those of W_b.
+        let r = self.layer.budget;
+        let numbers: Vec<usize> = rows.iter().map(|&i| if role == Role::Wab && i >= r { i - r } else { i }).collect();
+        let part = |node: usize| match role {
             Role::Wb => ("wb_add", "W_b"),
             Role::Wc => ("wc_add", "W_c"),
+            Role::Wab if serves.first(node).is_some_and(|c| rows[c] < r) => ("wa_add", "W_a"),
+            Role::Wab => ("wb_add", "W_b"),
         };
-        let serves = Served::new(graph);
         let first = self.nodes.len();
         // Where each node of the graph is in the circuit, and its value as a sum of x and of additions before it.
         let mut terms: Vec<Option<Term>> = vec![None; graph.nodes.len()];
         let mut sums: Vec<Sum> = vec![];
-        let mut leaves: BTreeMap<NodeId, usize> = BTreeMap::new();
+        let mut leaves: BTreeMap<NodeId, (usize, bool)> = BTreeMap::new();
         for (i, node) in graph.nodes.iter().enumerate() {
             terms[i] = match *node {
                 adder_graph::Node::Input(j) => match x.get(j as usize) {
-                    Some(&Element::Term(term @ Term { shift: 0, negate: false, .. })) => {
-                        leaves.insert(term.node, j as usize);
+                    Some(&Element::Term(term @ Term { shift: 0, .. })) => {
+                        leaves.insert(term.node, (j as usize, term.negate));
                         Some(term)
                     }
                     _ => return Err(self.error("a matrix reads something other than a node")),
@@ -130,13 +136,14 @@ impl Builder<'_> {
                         term.shift -= outer.shift;
                         term.negate ^= outer.negate;
                     }
-                    let entry = |t: Term| {
-                        let leaf = leaves.get(&t.node).copied();
-                        (leaf.unwrap_or_else(|| x.len() + t.node.index() - first), t.of(1))
+                    let entry = |t: Term| match leaves.get(&t.node) {
+                        Some(&(leaf, negate)) => (leaf, if negate { -t.of(1) } else { t.of(1) }),
+                        None => (x.len() + t.node.index() - first, t.of(1)),
                     };
                     sums.push(vec![entry(a), entry(b)]);
+                    let (prefix, matrix) = part(i);
                     let name = format!("{prefix}_{}", self.nodes.len() - first);
-                    let origin = format!("{matrix} {}", serves.rows(i, rows));
+                    let origin = format!("{matrix} {}", serves.rows(i, &numbers));
                     let id = self.push(name, Op::Add(a, b), Interval::point(0), origin);
                     Some(Term { node: id, ..outer })
                 }
@@ -156,7 +163,7 @@ impl Builder<'_> {
     /// The intervals of the additions from `first` on, which are `sums` of x.
     fn intervals(&mut self, role: Role, x: &[Element], first: usize, sums: &[Sum]) -> Result<()> {
         let products = match role {
-            Role::Wb => None,
+            Role::Wb | Role::Wab => None,
             Role::Wc => lower::products(self.layer, self.x),
         };
         let ranges = match products {
@@ -177,6 +184,24 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// The products of a two-operand layer. Their operands' signs go to their readers: they cost nothing there.
+    fn products(&mut self, op: &ir::Op, operands: &[Element]) -> Result<Vec<Element>> {
+        let (a, b) = operands.split_at(operands.len() / 2);
+        let mut products = vec![];
+        for (i, pair) in a.iter().zip(b).enumerate() {
+            let (Element::Term(a), Element::Term(b)) = pair else {
+                return Err(self.error("a product has a constant operand"));
+            };
+            let row = op.result.indices[i];
+            let negate = a.negate ^ b.negate;
+            let product = Op::Product { x: a.node, y: b.node, row: row as u32 };
+            let interval = self.nodes[a.node.index()].interval.times(self.nodes[b.node.index()].interval);
+            let id = self.push(format!("m_{row}"), product, interval, format!("product of row {row}"));
+            products.push(Element::Term(Term { node: id, shift: a.shift + b.shift, negate }));
+        }
+        Ok(products)
+    }
+
     /// Element `i` of an operation that works element by element.
     fn element(&mut self, op: &ir::Op, i: usize, x: Element) -> Element {
         let index = op.result.indices[i];
@@ -185,7 +210,7 @@ impl Builder<'_> {
             Element::Term(term) => term,
             Element::Constant(v) => {
                 return Element::Constant(match &op.kind {
-                    OpKind::Linear { .. } => unreachable!("not element by element"),
+                    OpKind::Linear { .. } | OpKind::Product => unreachable!("not element by element"),
                     OpKind::Multiply { coefficients, shifts, .. } => round_shift(coefficients[i] * v, shifts[i]),
                     OpKind::Offset { constants } => v + constants[i],
                     OpKind::Requantise { constants, shifts, format } => {
@@ -195,7 +220,7 @@ impl Builder<'_> {
             }
         };
         let id = match &op.kind {
-            OpKind::Linear { .. } => unreachable!("not element by element"),
+            OpKind::Linear { .. } | OpKind::Product => unreachable!("not element by element"),
             OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
                 let multiply = Op::Multiply {
                     x: term.node,
@@ -292,6 +317,13 @@ impl Served {
 
     fn is_dead(&self, node: usize) -> bool {
         self.sets[node].iter().all(|&word| word == 0)
+    }
+
+    /// The first output that a node is part of.
+    fn first(&self, node: usize) -> Option<usize> {
+        let set = &self.sets[node];
+        let word = set.iter().position(|&word| word != 0)?;
+        Some(64 * word + set[word].trailing_zeros() as usize)
     }
 
     /// `row 3`, or `rows 3, 17-19 and 12 more`, in the numbers of the model.

@@ -36,6 +36,7 @@ impl Op {
             Op::Constant(v) => v,
             Op::Add(a, b) => a.of(value(a.node)) + b.of(value(b.node)),
             Op::Multiply { x, coefficient, shift, .. } => round_shift(coefficient * value(x), shift),
+            Op::Product { x, y, .. } => value(x) * value(y),
             Op::Offset { x, constant, shift } => floor_shift(x.of(value(x.node)) + constant, shift),
             Op::Clamp { x, lo, hi } => value(x).clamp(lo, hi),
         }

@@ -2,9 +2,11 @@
 //! Shares nothing with the builder.
 //!
 //! Every node is an affine form of variables: the constant 1, the inputs, and the results of nodes that are not linear.
-//! Multipliers can be seen either way: as variables, or as exact products plus a rounding error that is a variable.
+//! Multipliers can be seen either way: as variables, or as exact products plus a rounding error that is a variable; where
+//! both operands are data, the exact product is a form of monomials, products of two inputs.
 
 use super::{Circuit, Node, NodeId, Op, Term};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A variable of the forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub enum Variable {
     Node(NodeId),
     /// The rounding error of a multiplier.
     Error(NodeId),
+    /// The product of two inputs.
+    Monomial(NodeId, NodeId),
 }
 
 /// How multipliers are seen.
@@ -37,7 +41,7 @@ pub fn is_variable(op: &Op) -> bool {
     match *op {
         Op::Input(_) | Op::Clamp { .. } => true,
         Op::Offset { shift, .. } => shift > 0,
-        Op::Add(..) | Op::Constant(_) | Op::Multiply { .. } => false,
+        Op::Add(..) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => false,
     }
 }
 
@@ -54,13 +58,18 @@ pub struct Forms<'a> {
     forms: Vec<Coefficients>,
     /// Whether any of a node's coefficients is not 0.
     present: Vec<bool>,
+    /// The operands of products, where those are linear.
+    operands: &'a Operands,
+    /// The monomials that are followed: lane, inputs, unit.
+    monomials: Vec<(usize, [NodeId; 2], i128)>,
 }
 
 impl<'a> Forms<'a> {
     /// Room for the forms of a circuit.
-    pub fn new(circuit: &'a Circuit, products: Products) -> Self {
+    pub fn new(circuit: &'a Circuit, products: Products, operands: &'a Operands) -> Self {
         let n = circuit.nodes.len();
-        Forms { circuit, products, forms: vec![[0; BLOCK]; n], present: vec![false; n] }
+        let (forms, present) = (vec![[0; BLOCK]; n], vec![false; n]);
+        Forms { circuit, products, forms, present, operands, monomials: vec![] }
     }
 
     /// The coefficients of the variables that were last followed in the form of this node; `None` where all are 0.
@@ -68,14 +77,20 @@ impl<'a> Forms<'a> {
         self.present[node.index()].then(|| &self.forms[node.index()])
     }
 
-    /// Follows variables, in topological order and at most [`BLOCK`] of them, with their units, through the circuit.
+    /// Follows variables, in topological order (1, monomials, nodes) and at most [`BLOCK`] of them, with their units, through
+    /// the circuit.
     ///
     /// `None` where a coefficient does not fit 127 bits, or is not a whole number of units (a product of products).
     pub fn follow(&mut self, variables: &[(Variable, i128)]) -> Option<()> {
         let mut lanes = variables.iter().enumerate().peekable();
         let one = lanes.next_if(|(_, (v, _))| *v == Variable::One).map(|(lane, (_, unit))| (lane, *unit));
+        self.monomials.clear();
+        while let Some((lane, &(variable, unit))) = lanes.next_if(|(_, (v, _))| matches!(v, Variable::Monomial(..))) {
+            let Variable::Monomial(j, k) = variable else { continue };
+            self.monomials.push((lane, [j, k], unit));
+        }
         for (id, node) in self.circuit.iter() {
-            let mut form = self.node(node, one)?;
+            let mut form = self.node(id, node, one)?;
             let own = |v: Variable| matches!(v, Variable::Node(x) | Variable::Error(x) if x == id);
             while let Some((lane, (_, unit))) = lanes.next_if(|(_, (v, _))| own(*v)) {
                 form.get_or_insert([0; BLOCK])[lane] = *unit;
@@ -90,7 +105,7 @@ impl<'a> Forms<'a> {
     }
 
     /// The form of a node from those of its operands; the outer `None` is an overflow, the inner one all zeros.
-    fn node(&self, node: &Node, one: Option<(usize, i128)>) -> Option<Option<Coefficients>> {
+    fn node(&self, id: NodeId, node: &Node, one: Option<(usize, i128)>) -> Option<Option<Coefficients>> {
         if is_variable(&node.op) {
             return Some(None);
         }
@@ -115,11 +130,27 @@ impl<'a> Forms<'a> {
                 (a, b) => Some(a.or(b)),
             },
             Op::Offset { x, constant, shift } => each(with(self.term(x)?, constant)?, |v| left(v, -shift)),
-            Op::Multiply { .. } if self.products == Products::Variables => Some(None),
+            Op::Multiply { .. } | Op::Product { .. } if self.products == Products::Variables => Some(None),
+            Op::Product { .. } => self.product(id),
             Op::Multiply { x, coefficient, shift, .. } => {
                 each(self.of(x).copied(), |v| left(times(v, coefficient.into())?, -shift))
             }
         }
+    }
+
+    /// `Σ_j p_j x_j · Σ_k q_k x_k`: monomial jk has the coefficient `p_j q_k + p_k q_j`, or `p_j q_j` where j = k.
+    fn product(&self, id: NodeId) -> Option<Option<Coefficients>> {
+        let [p, q] = self.operands.of(id)?;
+        let mut form = None;
+        for &(lane, [j, k], unit) in &self.monomials {
+            let (j, k) = (j.index(), k.index());
+            let crossed = if j == k { 0 } else { times(p[k], q[j])? };
+            let coefficient = times(p[j], q[k])?.checked_add(crossed)?;
+            if coefficient != 0 {
+                form.get_or_insert([0; BLOCK])[lane] = times(unit, coefficient)?;
+            }
+        }
+        Some(form)
     }
 
     fn term(&self, t: Term) -> Option<Option<Coefficients>> {
@@ -127,6 +158,65 @@ impl<'a> Forms<'a> {
             (form, Term { shift: 0, negate: false, .. }) => Some(form),
             (form, t) => each(form, |v| term(t, v)),
         }
+    }
+}
+
+/// The coefficients of all inputs in both operands of each product of data by data.
+pub struct Operands {
+    forms: BTreeMap<NodeId, [Vec<i128>; 2]>,
+}
+
+impl Operands {
+    /// Those of a circuit; a product whose operands hold more than inputs has none. `None` where a coefficient overflows.
+    pub fn new(circuit: &Circuit) -> Option<Self> {
+        let none = Operands { forms: BTreeMap::new() };
+        let products = circuit.iter().filter_map(|(id, node)| match node.op {
+            Op::Product { x, y, .. } => Some((id, [x, y])),
+            _ => None,
+        });
+        let mut found: BTreeMap<NodeId, _> =
+            products.map(|(id, operands)| (id, (operands, [vec![], vec![]]))).collect();
+        if found.is_empty() {
+            return Some(none);
+        }
+        let mut forms = Forms::new(circuit, Products::Variables, &none);
+        let mut others = vec![(Variable::One, 1)];
+        let variable = |(id, node): (NodeId, &Node)| {
+            let other = !matches!(node.op, Op::Input(_)) && (is_variable(&node.op) || node.op.is_multiplier());
+            other.then_some((Variable::Node(id), 1))
+        };
+        others.extend(circuit.iter().filter_map(variable));
+        for block in others.chunks(BLOCK) {
+            forms.follow(block)?;
+            found.retain(|_, (operands, _)| operands.iter().all(|&x| forms.of(x).is_none()));
+        }
+        for block in circuit.inputs.chunks(BLOCK) {
+            forms.follow(&block.iter().map(|&id| (Variable::Node(id), 1)).collect::<Vec<_>>())?;
+            for (operands, vectors) in found.values_mut() {
+                for (x, vector) in operands.iter().zip(vectors) {
+                    let form = forms.of(*x).copied().unwrap_or([0; BLOCK]);
+                    vector.extend(&form[..block.len()]);
+                }
+            }
+        }
+        Some(Operands { forms: found.into_iter().map(|(id, (_, vectors))| (id, vectors)).collect() })
+    }
+
+    /// `[2][inputs]`: those of one product; `None` where its operands hold more than inputs.
+    pub fn of(&self, product: NodeId) -> Option<&[Vec<i128>; 2]> {
+        self.forms.get(&product)
+    }
+
+    /// Every product of two inputs that any of these products holds, in order.
+    pub fn monomials(&self) -> BTreeSet<(NodeId, NodeId)> {
+        let mut monomials = BTreeSet::new();
+        for [p, q] in self.forms.values() {
+            let live =
+                |v: &[i128]| v.iter().enumerate().filter(|(_, c)| **c != 0).map(|(j, _)| j as u32).collect::<Vec<_>>();
+            let (p, q) = (live(p), live(q));
+            monomials.extend(p.iter().flat_map(|&j| q.iter().map(move |&k| (NodeId(j.min(k)), NodeId(j.max(k))))));
+        }
+        monomials
     }
 }
 

@@ -107,6 +107,15 @@ pub enum Op {
         /// Row of W_b in the model, `0..r`.
         row: u32,
     },
+    /// `x · y`: one multiplier of the array, both operands data.
+    Product {
+        /// The operand from W_a.
+        x: NodeId,
+        /// The operand from W_b.
+        y: NodeId,
+        /// Row of W_a and W_b in the model, `0..r`.
+        row: u32,
+    },
     /// `floor((x + constant) · 2^-shift)` with x a term; shift ≤ 0 is an exact left shift. Bias and rounding in one constant
     /// addition; with `constant` 0 and no negation it is only wires. The sum before a right shift needs `width + shift` bits.
     Offset {
@@ -149,10 +158,16 @@ impl Op {
         let (a, b) = match *self {
             Op::Input(_) | Op::Constant(_) => (None, None),
             Op::Add(a, b) => (Some(a.node), Some(b.node)),
+            Op::Product { x, y, .. } => (Some(x), Some(y)),
             Op::Offset { x, .. } => (Some(x.node), None),
             Op::Multiply { x, .. } | Op::Clamp { x, .. } => (Some(x), None),
         };
         a.into_iter().chain(b)
+    }
+
+    /// Whether it is one of the layer's multipliers.
+    pub fn is_multiplier(&self) -> bool {
+        matches!(self, Op::Multiply { .. } | Op::Product { .. })
     }
 
     /// Whether it is only wires: no logic and no delay.
@@ -171,7 +186,7 @@ impl Op {
             Op::Offset { x, shift, .. } => {
                 Some((i64::from(width) + i64::from(shift) - i64::from(x.shift)).max(0) as u32)
             }
-            Op::Multiply { .. } | Op::Clamp { .. } => None,
+            Op::Multiply { .. } | Op::Product { .. } | Op::Clamp { .. } => None,
             Op::Input(_) | Op::Constant(_) => Some(0),
         }
     }

@@ -1,4 +1,4 @@
-use super::forms::{BLOCK, Forms, Products, Variable, is_variable, left, scale, term};
+use super::forms::{BLOCK, Forms, Operands, Products, Variable, is_variable, left, scale, term};
 use super::{Circuit, NodeId, Op, Term};
 use crate::adder_graph::Matrix;
 use crate::interval::{Interval, half, round_shift};
@@ -14,16 +14,24 @@ pub fn prove(circuit: &Circuit, layer: &Layer) -> Result<()> {
     let fail = |cause: String| Error::mismatch(format_args!("circuit of layer `{}`", circuit.name), cause);
     let parts = Parts::of(layer).ok_or_else(|| fail("the layer is not an SPN layer".into()))?;
     let multipliers = multipliers(circuit, &parts).map_err(fail)?;
-    products(circuit, &parts, &multipliers).map_err(fail)?;
-    outputs(circuit, &parts, &multipliers).map_err(fail)
+    let operands = Operands::new(circuit).ok_or_else(|| fail("a coefficient overflows".into()))?;
+    let negative = match parts.factors {
+        Some(_) => {
+            products(circuit, &operands, &parts, &multipliers).map_err(fail)?;
+            vec![false; multipliers.len()]
+        }
+        None => products_of_data(circuit, &operands, &parts, &multipliers).map_err(fail)?,
+    };
+    outputs(circuit, &operands, &parts, &multipliers, &negative).map_err(fail)
 }
 
 /// The parameters of an SPN layer.
 struct Parts<'a> {
+    /// W_b, or W_a and W_b, block-diagonal.
     w_b: &'a Matrix,
     offsets: Option<&'a [i64]>,
-    coefficients: &'a [i64],
-    shifts: &'a [i32],
+    /// Coefficients and shifts; none where data multiplies data.
+    factors: Option<(&'a [i64], &'a [i32])>,
     rows: &'a [usize],
     w_c: &'a Matrix,
     last: &'a OpKind,
@@ -41,19 +49,14 @@ impl<'a> Parts<'a> {
         };
         let [w_b, multiply, w_c, last] = rest;
         match (&w_b.kind, &multiply.kind, &w_c.kind) {
-            (
-                OpKind::Linear { matrix: w_b, .. },
-                OpKind::Multiply { coefficients, shifts, .. },
-                OpKind::Linear { matrix: w_c, .. },
-            ) => Some(Parts {
-                w_b,
-                offsets,
-                coefficients,
-                shifts,
-                rows: &multiply.result.indices,
-                w_c,
-                last: &last.kind,
-            }),
+            (OpKind::Linear { matrix: w_b, .. }, kind, OpKind::Linear { matrix: w_c, .. }) => {
+                let factors = match kind {
+                    OpKind::Multiply { coefficients, shifts, .. } => Some((coefficients.as_slice(), shifts.as_slice())),
+                    OpKind::Product if offsets.is_none() => None,
+                    _ => return None,
+                };
+                Some(Parts { w_b, offsets, factors, rows: &multiply.result.indices, w_c, last: &last.kind })
+            }
             _ => None,
         }
     }
@@ -63,7 +66,15 @@ impl<'a> Parts<'a> {
 fn multipliers(circuit: &Circuit, parts: &Parts) -> Result<Vec<NodeId>, String> {
     let mut found = vec![None; parts.rows.len()];
     for (id, node) in circuit.iter() {
-        if let Op::Multiply { row, .. } = node.op {
+        let (of_data, row) = match node.op {
+            Op::Multiply { row, .. } => (false, Some(row)),
+            Op::Product { row, .. } => (true, Some(row)),
+            _ => (false, None),
+        };
+        if let Some(row) = row {
+            if of_data != parts.factors.is_none() {
+                return Err(format!("`{}` is not the layer's kind of multiplier", node.name));
+            }
             let i = parts.rows.binary_search(&(row as usize)).map_err(|_| format!("`{}` has no row", node.name))?;
             if found[i].replace(id).is_some() {
                 return Err(format!("row {row} has two multipliers"));
@@ -82,8 +93,37 @@ fn multipliers(circuit: &Circuit, parts: &Parts) -> Result<Vec<NodeId>, String> 
     found.into_iter().enumerate().map(row).collect()
 }
 
-fn products(circuit: &Circuit, parts: &Parts, multipliers: &[NodeId]) -> Result<(), String> {
-    let scale = parts.shifts.iter().copied().fold(scale(circuit), i32::max);
+/// The operands of every product are its rows of W_a and W_b, up to a sign; whether the product has the other sign.
+fn products_of_data(
+    circuit: &Circuit,
+    operands: &Operands,
+    parts: &Parts,
+    multipliers: &[NodeId],
+) -> Result<Vec<bool>, String> {
+    let r = multipliers.len();
+    let mut negative = vec![false; r];
+    for (i, &id) in multipliers.iter().enumerate() {
+        let forms = operands.of(id).ok_or(format!("the product of row {} is not one of inputs", parts.rows[i]))?;
+        for (form, row) in forms.iter().zip([parts.w_b.row(i), parts.w_b.row(i + r)]) {
+            let equals =
+                |sign: i128| form.len() == row.len() && form.iter().zip(row).all(|(&f, &w)| f == sign * i128::from(w));
+            match (equals(1), equals(-1)) {
+                (true, _) => {}
+                (false, true) => negative[i] ^= true,
+                (false, false) => {
+                    let j = form.iter().zip(row).position(|(&f, &w)| f.abs() != i128::from(w).abs()).unwrap_or(0);
+                    let what = &circuit.node(circuit.inputs[j]).name;
+                    return Err(format!("the product of row {} has another coefficient of {what}", parts.rows[i]));
+                }
+            }
+        }
+    }
+    Ok(negative)
+}
+
+fn products(circuit: &Circuit, operands: &Operands, parts: &Parts, multipliers: &[NodeId]) -> Result<(), String> {
+    let (coefficients, shifts) = parts.factors.unwrap_or_default();
+    let scale = shifts.iter().copied().fold(scale(circuit), i32::max);
     let mut variables = vec![(Variable::One, "1")];
     variables.extend(circuit.inputs.iter().map(|&id| (Variable::Node(id), circuit.node(id).name.as_str())));
     let wanted = |i: usize, variable: usize| match variable.checked_sub(1) {
@@ -93,9 +133,10 @@ fn products(circuit: &Circuit, parts: &Parts, multipliers: &[NodeId]) -> Result<
     let product =
         |forms: &Forms, i: usize, lane: usize| forms.of(multipliers[i]).map_or(Some(0), |form| Some(form[lane]));
     let exact = |i: usize, variable: usize| {
-        left(i128::from(parts.coefficients[i]) * i128::from(wanted(i, variable)), scale - parts.shifts[i])
+        left(i128::from(coefficients[i]) * i128::from(wanted(i, variable)), scale - shifts[i])
     };
-    let found = differ(circuit, Products::Linear, &variables, 1 << scale, multipliers.len(), product, exact)?;
+    let forms = Forms::new(circuit, Products::Linear, operands);
+    let found = differ(forms, &variables, 1 << scale, multipliers.len(), product, exact)?;
     match found {
         None => Ok(()),
         Some((i, what)) => Err(format!("the product of row {} has another coefficient of {what}", parts.rows[i])),
@@ -104,15 +145,13 @@ fn products(circuit: &Circuit, parts: &Parts, multipliers: &[NodeId]) -> Result<
 
 /// The first of `items` that has another coefficient of some variable than it should have, and that variable.
 fn differ<'a>(
-    circuit: &Circuit,
-    products: Products,
+    mut forms: Forms,
     variables: &[(Variable, &'a str)],
     unit: i128,
     items: usize,
     actual: impl Fn(&Forms, usize, usize) -> Option<i128>,
     wanted: impl Fn(usize, usize) -> Option<i128>,
 ) -> Result<Option<(usize, &'a str)>, String> {
-    let mut forms = Forms::new(circuit, products);
     for (first, block) in (0..).step_by(BLOCK).zip(variables.chunks(BLOCK)) {
         let units: Vec<_> = block.iter().map(|&(variable, _)| (variable, unit)).collect();
         forms.follow(&units).ok_or("a coefficient overflows")?;
@@ -128,7 +167,13 @@ fn differ<'a>(
     Ok(None)
 }
 
-fn outputs(circuit: &Circuit, parts: &Parts, multipliers: &[NodeId]) -> Result<(), String> {
+fn outputs(
+    circuit: &Circuit,
+    operands: &Operands,
+    parts: &Parts,
+    multipliers: &[NodeId],
+    negative: &[bool],
+) -> Result<(), String> {
     // Each output as `offset of a sum of products`, with or without a clamp after it.
     let mut sums: Vec<Option<Term>> = vec![];
     for (c, &id) in circuit.outputs.iter().enumerate() {
@@ -181,8 +226,12 @@ fn outputs(circuit: &Circuit, parts: &Parts, multipliers: &[NodeId]) -> Result<(
         Some(x) => term(x, forms.of(x.node).map_or(0, |form| form[lane])),
         None => Some(0),
     };
-    let wanted = |c: usize, variable: usize| Some(variables[variable].2.map_or(0, |i| parts.w_c[[c, i]].into()));
-    match differ(circuit, Products::Variables, &named, 1, sums.len(), sum, wanted)? {
+    let wanted = |c: usize, variable: usize| {
+        let coefficient = |i: usize| i128::from(if negative[i] { -parts.w_c[[c, i]] } else { parts.w_c[[c, i]] });
+        Some(variables[variable].2.map_or(0, coefficient))
+    };
+    let forms = Forms::new(circuit, Products::Variables, operands);
+    match differ(forms, &named, 1, sums.len(), sum, wanted)? {
         None => Ok(()),
         Some((c, what)) => Err(format!("output {c} has another coefficient of {what}")),
     }

@@ -28,6 +28,7 @@ impl fmt::Display for Circuit {
                     let x = name(x);
                     write!(f, "multiply {x} {coefficient} bits {coefficient_bits} shift {shift} row {row}")?;
                 }
+                Op::Product { x, y, row } => write!(f, "product {} {} row {row}", name(x), name(y))?,
                 Op::Offset { x, constant, shift } => write!(f, "offset {} {constant} shift {shift}", term(x))?,
                 Op::Clamp { x, lo, hi } => write!(f, "clamp {} {lo} {hi}", name(x))?,
             }
@@ -138,6 +139,7 @@ impl Parser {
                 shift: shift.parse().ok()?,
                 row: row.parse().ok()?,
             },
+            ["product", x, y, "row", row] => Op::Product { x: self.id(x)?, y: self.id(y)?, row: row.parse().ok()? },
             ["offset", x, constant, "shift", shift] => {
                 Op::Offset { x: self.term(x)?, constant: constant.parse().ok()?, shift: shift.parse().ok()? }
             }

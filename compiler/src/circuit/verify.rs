@@ -1,4 +1,4 @@
-use super::forms::{BLOCK, Forms, Products, Variable, is_variable, scale, times};
+use super::forms::{BLOCK, Forms, Operands, Products, Variable, is_variable, scale, times};
 use super::{Circuit, Node, NodeId, Op, Term};
 use crate::interval::{Interval, floor_shift, half, round_shift};
 use rayon::prelude::*;
@@ -123,22 +123,35 @@ fn intervals(circuit: &Circuit) -> Result<()> {
     let overflow = || Error::internal(format_args!("circuit of layer `{}`", circuit.name), "a coefficient overflows");
     let scale = scale(circuit);
     let range = |node: &Node| (i128::from(node.interval.lo), i128::from(node.interval.hi));
+    let operands = Operands::new(circuit).ok_or_else(overflow)?;
     let mut variables = vec![(Variable::One, (1, 1))];
     for (id, node) in circuit.iter() {
-        if is_variable(&node.op) || matches!(node.op, Op::Multiply { .. }) {
+        if matches!(node.op, Op::Product { .. }) && operands.of(id).is_none() {
+            return Err(fail(circuit, node, "multiplies more than sums of inputs"));
+        }
+        if is_variable(&node.op) || node.op.is_multiplier() {
             variables.push((Variable::Node(id), range(node)));
         }
     }
-    let plain = forms(circuit, Products::Variables, &variables, 0).ok_or_else(overflow)?;
-    for (variable, range) in &mut variables {
-        if let Variable::Node(id) = *variable
-            && let Op::Multiply { x, coefficient, shift, .. } = circuit.node(id).op
-        {
-            let zeros = coefficient.trailing_zeros() + plain[x.index()].zeros;
-            (*variable, *range) = (Variable::Error(id), rounding_error(zeros, shift, scale));
+    let plain = forms(circuit, Products::Variables, &operands, &variables, 0).ok_or_else(overflow)?;
+    let mut linear = vec![(Variable::One, (1, 1))];
+    for (j, k) in operands.monomials() {
+        // A square is within this too.
+        let product = circuit.node(j).interval.times(circuit.node(k).interval);
+        linear.push((Variable::Monomial(j, k), (product.lo.into(), product.hi.into())));
+    }
+    for &(variable, range) in &variables[1..] {
+        let Variable::Node(id) = variable else { continue };
+        match circuit.node(id).op {
+            Op::Multiply { x, coefficient, shift, .. } => {
+                let zeros = coefficient.trailing_zeros() + plain[x.index()].zeros;
+                linear.push((Variable::Error(id), rounding_error(zeros, shift, scale)));
+            }
+            Op::Product { .. } => {}
+            _ => linear.push((variable, range)),
         }
     }
-    let linear = forms(circuit, Products::Linear, &variables, scale).ok_or_else(overflow)?;
+    let linear = forms(circuit, Products::Linear, &operands, &linear, scale).ok_or_else(overflow)?;
     for (id, node) in circuit.iter() {
         let of = |x: NodeId| circuit.node(x).interval;
         let image = |x: Interval, f: &dyn Fn(i64) -> i64| {
@@ -148,6 +161,10 @@ fn intervals(circuit: &Circuit) -> Result<()> {
         let actual = match node.op {
             Op::Input(_) => continue,
             Op::Multiply { x, coefficient, shift, .. } => image(of(x), &|x| round_shift(coefficient * x, shift)),
+            Op::Product { x, y, .. } => {
+                let product = of(x).times(of(y));
+                (product.lo.into(), product.hi.into())
+            }
             Op::Clamp { x, lo, hi } => image(of(x), &|x| x.clamp(lo, hi)),
             Op::Offset { x: Term { node: x, shift: left, negate }, constant, shift } => {
                 image(of(x).scale(negate, left), &|x| floor_shift(x + constant, shift))
@@ -196,6 +213,7 @@ impl Form {
 fn forms(
     circuit: &Circuit,
     products: Products,
+    operands: &Operands,
     variables: &[(Variable, (i128, i128))],
     scale: i32,
 ) -> Option<Vec<Form>> {
@@ -203,7 +221,7 @@ fn forms(
     variables
         .par_chunks(BLOCK)
         .fold(
-            || Some((none(), Forms::new(circuit, products))),
+            || Some((none(), Forms::new(circuit, products, operands))),
             |state, variables| {
                 let (mut sums, mut forms) = state?;
                 add(&mut sums, &mut forms, variables, scale)?;

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use strassenc::tools::Tools;
 use strassenc_runtime::data::{self, DataSet, npy};
-use strassenc_runtime::model::Layer;
 use strassenc_runtime::train::{self, Checkpoint};
 use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, onnx};
 
@@ -102,8 +101,7 @@ pub fn run(args: Args) -> Result<()> {
     let outputs = golden_outputs(&model, inputs.view(), &tools)?;
 
     let reals = train::fake_quantised(&model, split.x.mapv(f64::from).view())?;
-    let scale = model.layers.last().map_or(0, |Layer::Dense(last)| last.product_frac);
-    let fake = reals.mapv(|y| y * f64::powi(2.0, scale));
+    let fake = reals.mapv(|y| y * f64::powi(2.0, model.output_frac()));
     let differing = fake.iter().zip(&outputs).filter(|(y, z)| **y != **z as f64).count();
     tools.check_interrupted()?;
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod discover;
 mod doctor;
 mod eval;
 mod home;
@@ -37,6 +38,7 @@ enum Command {
     Report(report::Args),
     Check(check::Args),
     Matrix(matrix::Args),
+    Discover(discover::Args),
     Doctor(doctor::Args),
 }
 
@@ -69,6 +71,7 @@ fn run(command: Command) -> Result<()> {
         Command::Report(args) => report::run(args),
         Command::Check(args) => check::run(args),
         Command::Matrix(args) => matrix::run(args),
+        Command::Discover(args) => discover::run(args),
         Command::Doctor(args) => doctor::run(args),
     }
 }

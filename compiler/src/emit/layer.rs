@@ -51,6 +51,7 @@ struct Stage<'a> {
     summary: String,
     wires: Vec<Wire<'a>>,
     multipliers: Vec<Multiplier<'a>>,
+    products: Vec<Product<'a>>,
     /// What this stage computes into the boundary at its end.
     registers: Vec<Register<'a>>,
     /// What it hands on to that boundary, declared by width.
@@ -83,6 +84,23 @@ struct Multiplier<'a> {
     shift: i32,
     latency: u32,
     enable: String,
+}
+
+/// A multiplier of data by data.
+struct Product<'a> {
+    instance: String,
+    product: String,
+    product_bits: u32,
+    origin: Cow<'a, str>,
+    operands: [Operand; 2],
+    latency: u32,
+    enable: String,
+}
+
+struct Operand {
+    value: String,
+    bits: u32,
+    signed: u8,
 }
 
 struct Register<'a> {
@@ -133,7 +151,7 @@ impl<'a> Writer<'a> {
         let circuit = self.circuit;
         let (input, output) = (circuit.input_format, circuit.output_format);
         let (inputs, unused) = self.inputs();
-        let multipliers = circuit.nodes.iter().filter(|n| matches!(n.op, Op::Multiply { .. })).count();
+        let multipliers = circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count();
         let additions = circuit.nodes.iter().filter(|n| matches!(n.op, Op::Add(..))).count();
         let description =
             |n: usize, format: Format| format!("{} of {}", count(n, "element"), ascii(&format.to_string()));
@@ -188,7 +206,7 @@ impl<'a> Writer<'a> {
         for (id, node) in self.circuit.iter() {
             let available = self.pipeline.available(id);
             match node.op {
-                Op::Multiply { .. } => multiplied[self.pipeline.reads(self.circuit, id) as usize].push(id),
+                _ if node.op.is_multiplier() => multiplied[self.pipeline.reads(self.circuit, id) as usize].push(id),
                 _ => computed[available as usize].push(id),
             }
             for stage in (available..).take(self.delay_lines[id.index()].len()) {
@@ -215,7 +233,8 @@ impl<'a> Writer<'a> {
                 origin: ascii(&node.origin),
             });
         }
-        let multipliers: Vec<_> = multiplied.iter().map(|&id| self.multiplier(id, number)).collect();
+        let multipliers = multiplied.iter().filter_map(|&id| self.multiplier(id, number)).collect();
+        let products = multiplied.iter().filter_map(|&id| self.product(id, number)).collect();
 
         let mut registers = vec![];
         let mut copied = vec![];
@@ -223,7 +242,7 @@ impl<'a> Writer<'a> {
         for &id in held {
             let node = self.circuit.node(id);
             let width = self.width(id, number + 1);
-            if self.pipeline.available(id) == number && !matches!(node.op, Op::Multiply { .. }) && !self.is_wire(id) {
+            if self.pipeline.available(id) == number && !node.op.is_multiplier() && !self.is_wire(id) {
                 registers.push(Register {
                     name: &node.name,
                     high: width - 1,
@@ -244,9 +263,10 @@ impl<'a> Writer<'a> {
         Stage {
             number,
             unused: wrapped(&unused, "        "),
-            summary: self.summary(computed, multipliers.len(), held.len()),
+            summary: self.summary(computed, multiplied.len(), held.len()),
             wires,
             multipliers,
+            products,
             registers,
             copies,
             copied,
@@ -283,7 +303,7 @@ impl<'a> Writer<'a> {
     /// The name under which stage `stage` reads a node.
     fn name(&self, id: NodeId, stage: u32) -> Cow<'a, str> {
         let node = self.circuit.node(id);
-        if self.pipeline.available(id) == stage && !matches!(node.op, Op::Multiply { .. }) {
+        if self.pipeline.available(id) == stage && !node.op.is_multiplier() {
             node.name.as_str().into()
         } else {
             format!("p{stage}_{}", node.name).into()
@@ -319,7 +339,7 @@ impl<'a> Writer<'a> {
         match node.op {
             Op::Input(_) => node.name.clone(),
             Op::Constant(v) => literal(v, width),
-            Op::Multiply { .. } => self.name(id, stage).into_owned(),
+            Op::Multiply { .. } | Op::Product { .. } => self.name(id, stage).into_owned(),
             Op::Add(a, b) => sum(&self.term(a, stage, width), a.negate, &self.term(b, stage, width), b.negate),
             Op::Offset { x, constant, shift } if shift >= 0 => {
                 let bits = width + shift as u32;
@@ -350,16 +370,12 @@ impl<'a> Writer<'a> {
         self.with_source(x, stage, |x| clamp(x, (range.lo, range.hi), lo, hi, node.width))
     }
 
-    fn multiplier(&self, id: NodeId, stage: u32) -> Multiplier<'a> {
+    fn multiplier(&self, id: NodeId, stage: u32) -> Option<Multiplier<'a>> {
         let node = self.circuit.node(id);
-        let Op::Multiply { x, coefficient, coefficient_bits, shift, row } = node.op else {
-            unreachable!("only multipliers are listed as such");
-        };
+        let Op::Multiply { x, coefficient, coefficient_bits, shift, row } = node.op else { return None };
         let operand = self.circuit.node(x);
         let latency = self.pipeline.multiplier_latency;
-        let enables: Vec<String> = (1..=latency).rev().map(|i| format!("p{}_enable", stage + i)).collect();
-        let enable = if latency == 1 { enables.concat() } else { format!("{{{}}}", enables.join(", ")) };
-        Multiplier {
+        Some(Multiplier {
             instance: format!("multiplier_{row}"),
             product: format!("p{}_{}", stage + latency, node.name),
             product_bits: node.width,
@@ -372,8 +388,35 @@ impl<'a> Writer<'a> {
             coefficient_bits,
             shift,
             latency,
-            enable,
-        }
+            enable: self.enables(stage),
+        })
+    }
+
+    fn product(&self, id: NodeId, stage: u32) -> Option<Product<'a>> {
+        let node = self.circuit.node(id);
+        let Op::Product { x, y, row } = node.op else { return None };
+        let operand = |id: NodeId| {
+            let operand = self.circuit.node(id);
+            let value = self.term(Term::plain(id), stage, operand.width);
+            Operand { value, bits: operand.width, signed: operand.signed.into() }
+        };
+        let latency = self.pipeline.multiplier_latency;
+        Some(Product {
+            instance: format!("multiplier_{row}"),
+            product: format!("p{}_{}", stage + latency, node.name),
+            product_bits: node.width,
+            origin: ascii(&node.origin),
+            operands: [operand(x), operand(y)],
+            latency,
+            enable: self.enables(stage),
+        })
+    }
+
+    /// The enables of the registers of a multiplier that reads in stage `stage`, the first one in the low bit.
+    fn enables(&self, stage: u32) -> String {
+        let latency = self.pipeline.multiplier_latency;
+        let enables: Vec<String> = (1..=latency).rev().map(|i| format!("p{}_enable", stage + i)).collect();
+        if latency == 1 { enables.concat() } else { format!("{{{}}}", enables.join(", ")) }
     }
 
     /// `m_data`, the last element first.

@@ -94,12 +94,15 @@ fn file(module: &str) -> String {
 
 /// The primitives of `hw/` that a core instantiates: names and texts.
 fn primitives(compiled: &Compiled) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let multiplies = multipliers(compiled).any(|n| n > 0);
-    PRIMITIVES.into_iter().filter(move |(name, _)| multiplies || !ARRAY.contains(name))
+    let has = |op: fn(&Op) -> bool| compiled.layers.iter().any(|layer| layer.circuit.nodes.iter().any(|n| op(&n.op)));
+    let multiplies = has(|op| matches!(op, Op::Multiply { .. }));
+    let multiplies_data = has(|op| matches!(op, Op::Product { .. }));
+    PRIMITIVES.into_iter().filter(move |(name, _)| match *name {
+        "strassenc_coefficient" | "strassenc_multiplier" => multiplies,
+        "strassenc_product" => multiplies_data,
+        _ => true,
+    })
 }
-
-/// Those of the multiplier array.
-const ARRAY: [&str; 2] = ["strassenc_coefficient", "strassenc_multiplier"];
 
 macro_rules! primitives {
     ($($name:literal)*) => {
@@ -108,18 +111,19 @@ macro_rules! primitives {
 }
 
 /// Every primitive, those first that others instantiate.
-const PRIMITIVES: [(&str, &str); 5] = primitives! {
+const PRIMITIVES: [(&str, &str); 6] = primitives! {
     "strassenc_stream_register"
     "strassenc_collector"
     "strassenc_serialiser"
     "strassenc_coefficient"
     "strassenc_multiplier"
+    "strassenc_product"
 };
 
 /// Multipliers of each layer.
 fn multipliers(compiled: &Compiled) -> impl Iterator<Item = usize> {
     let count = |layer: &crate::compile::CompiledLayer| {
-        layer.circuit.nodes.iter().filter(|node| matches!(node.op, Op::Multiply { .. })).count()
+        layer.circuit.nodes.iter().filter(|node| node.op.is_multiplier()).count()
     };
     compiled.layers.iter().map(count)
 }

@@ -43,6 +43,10 @@ fn apply(op: &Op, x: &[i64]) -> Vec<i64> {
         OpKind::Multiply { coefficients, shifts, .. } => {
             (0..x.len()).map(|i| round_shift(coefficients[i] * x[i], shifts[i])).collect()
         }
+        OpKind::Product => {
+            let (a, b) = x.split_at(x.len() / 2);
+            a.iter().zip(b).map(|(a, b)| a * b).collect()
+        }
         OpKind::Offset { constants } => x.iter().zip(constants).map(|(x, b)| x + b).collect(),
         OpKind::Requantise { constants, shifts, format } => {
             (0..x.len()).map(|c| format.saturate(round_shift(x[c] + constants[c], shifts[c]))).collect()

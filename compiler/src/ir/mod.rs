@@ -8,6 +8,7 @@
 //! - operations form a chain: each reads the value just before its own, across layers too;
 //! - lengths agree, and `indices` ascend; where an operation works element by element they are those of its operand;
 //! - a layer is `Linear` (W_b), at most one `Offset`, `Multiply`, `Linear` (W_c), then `Requantise`, or `Offset` in the last;
+//!   a two-operand layer, which only the first can be, begins with `Linear` (W_a and W_b, block-diagonal) and `Product`;
 //! - each interval is what its operation makes of the operand's intervals; rows of W_c, whose terms are correlated, may be
 //!   narrower (the [circuit](crate::circuit::verify) proves those);
 //! - every interval that leaves a layer is within its format;
@@ -91,6 +92,8 @@ pub enum OpKind {
         /// t, one per element; negative is an exact left shift.
         shifts: Vec<i32>,
     },
+    /// `x_i · x_(i + k)` of 2k elements: one multiplication of data by data per element of the result.
+    Product,
     /// `x_c + constants_c`.
     Offset {
         /// One per element.
@@ -112,6 +115,9 @@ pub enum OpKind {
 pub enum Role {
     /// W_b: from the layer's inputs to the multipliers.
     Wb,
+    /// W_a and W_b of a two-operand layer, block-diagonal, W_a first: from the two operands to the multipliers. The index of
+    /// a row of W_b is its number in the model plus r.
+    Wab,
     /// W_c: from the multipliers to the layer's outputs.
     Wc,
 }
@@ -129,6 +135,7 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Role::Wb => "W_b",
+            Role::Wab => "W_a, W_b",
             Role::Wc => "W_c",
         })
     }
@@ -186,7 +193,8 @@ impl Layer {
 
     /// Number of multiplications: the live rows of W_b.
     pub fn multiplications(&self) -> usize {
-        let products = |op: &Op| matches!(op.kind, OpKind::Multiply { .. }).then_some(op.result.len());
+        let products =
+            |op: &Op| matches!(op.kind, OpKind::Multiply { .. } | OpKind::Product).then_some(op.result.len());
         self.ops.iter().filter_map(products).sum()
     }
 }

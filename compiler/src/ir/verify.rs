@@ -16,7 +16,7 @@ pub fn verify(dataflow: &Dataflow) -> Result<()> {
         let fail = |op: usize, cause: String| {
             Error::internal(format_args!("dataflow, layer `{}`, operation {op}", layer.name), cause)
         };
-        shape(layer, number + 1 == dataflow.layers.len()).map_err(|cause| fail(0, cause))?;
+        shape(layer, number == 0, number + 1 == dataflow.layers.len()).map_err(|cause| fail(0, cause))?;
         within(x, layer.input.min(), layer.input.max()).map_err(|cause| fail(0, cause))?;
         if number > 0 && x.len() > 1 {
             read(&layer.ops[0], x).map_err(|cause| fail(0, cause))?;
@@ -27,7 +27,7 @@ pub fn verify(dataflow: &Dataflow) -> Result<()> {
             }
             operation(op, x).map_err(|cause| fail(i, cause))?;
             (x, id) = (&op.result, id + 1);
-            if let (OpKind::Multiply { .. }, Some(next)) = (&op.kind, layer.ops.get(i + 1)) {
+            if let (OpKind::Multiply { .. } | OpKind::Product, Some(next)) = (&op.kind, layer.ops.get(i + 1)) {
                 read(next, x).map_err(|cause| fail(i, cause))?;
             }
         }
@@ -38,10 +38,12 @@ pub fn verify(dataflow: &Dataflow) -> Result<()> {
 
 type Check = Result<(), String>;
 
-fn shape(layer: &Layer, last: bool) -> Check {
+fn shape(layer: &Layer, first: bool, last: bool) -> Check {
     let kinds: String = (layer.ops.iter())
         .map(|op| match op.kind {
             OpKind::Linear { role: Role::Wb, .. } => 'b',
+            OpKind::Linear { role: Role::Wab, .. } => 'a',
+            OpKind::Product => 'p',
             OpKind::Linear { role: Role::Wc, .. } => 'c',
             OpKind::Multiply { .. } => 'm',
             OpKind::Offset { .. } => 'o',
@@ -49,10 +51,23 @@ fn shape(layer: &Layer, last: bool) -> Check {
         })
         .collect();
     let end = if last { 'o' } else { 'q' };
-    if kinds == format!("bmc{end}") || kinds == format!("bomc{end}") {
+    if first && kinds == format!("apc{end}") {
+        operands_apart(layer)
+    } else if kinds == format!("bmc{end}") || kinds == format!("bomc{end}") {
         Ok(())
     } else {
         Err(format!("the layer's operations are {kinds}"))
+    }
+}
+
+/// No input is part of both operands of a product, so that the two are independent.
+fn operands_apart(layer: &Layer) -> Check {
+    let Some((_, matrix)) = layer.matrices().next() else { return Err("a matrix is missing".into()) };
+    let (a, b) = matrix.view().split_at(ndarray::Axis(0), matrix.nrows() / 2);
+    let read = |rows: ndarray::ArrayView2<i32>, j: usize| rows.column(j).iter().any(|&w| w != 0);
+    match (0..matrix.ncols()).find(|&j| read(a, j) && read(b, j)) {
+        Some(j) => Err(format!("element {j} is part of both operands")),
+        None => Ok(()),
     }
 }
 
@@ -88,6 +103,12 @@ fn operation(op: &Op, x: &Value) -> Check {
             vec![]
         }
         OpKind::Multiply { coefficients, shifts, .. } => vec![coefficients.len(), shifts.len()],
+        OpKind::Product => {
+            if x.len() != 2 * result.len() || result.indices != x.indices[..result.len()] {
+                return Err(format!("{} products of {} operands, or others' indices", result.len(), x.len()));
+            }
+            vec![]
+        }
         OpKind::Offset { constants } => vec![constants.len()],
         OpKind::Requantise { constants, shifts, .. } => vec![constants.len(), shifts.len()],
     };
@@ -105,7 +126,7 @@ fn operation(op: &Op, x: &Value) -> Check {
                     let ends = (i64::from(w) * x.lo, i64::from(w) * x.hi);
                     sum = (sum.0 + ends.0.min(ends.1), sum.1 + ends.0.max(ends.1));
                 }
-                (Interval::new(sum.0, sum.1), *role == Role::Wb)
+                (Interval::new(sum.0, sum.1), *role != Role::Wc)
             }
             OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
                 let a = coefficients[i];
@@ -117,6 +138,13 @@ fn operation(op: &Op, x: &Value) -> Check {
                     return Err(format!("product {i} does not vary"));
                 }
                 (Interval::new(ends[0].min(ends[1]), ends[0].max(ends[1])), true)
+            }
+            OpKind::Product => {
+                let product = x.intervals[i].times(x.intervals[i + result.len()]);
+                if product.value().is_some() {
+                    return Err(format!("product {i} does not vary"));
+                }
+                (product, true)
             }
             OpKind::Offset { constants } => (x.intervals[i].map(|v| v + constants[i]), true),
             OpKind::Requantise { constants, shifts, format } => {

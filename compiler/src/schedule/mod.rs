@@ -127,7 +127,7 @@ impl Pipeline {
 
 /// Stages from reading the operands to the result.
 fn latency(op: &Op, multiplier_latency: u32) -> u32 {
-    if matches!(op, Op::Multiply { .. }) { multiplier_latency } else { 0 }
+    if op.is_multiplier() { multiplier_latency } else { 0 }
 }
 
 /// Additions that the node puts on a path.
@@ -135,6 +135,6 @@ pub(crate) fn additions(op: &Op) -> u32 {
     match op {
         Op::Add(..) | Op::Clamp { .. } => 1,
         Op::Offset { .. } if !op.is_wires() => 1,
-        Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } => 0,
+        Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
     }
 }

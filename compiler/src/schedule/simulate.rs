@@ -20,6 +20,9 @@ pub struct Simulator<'a> {
 struct Stage {
     /// The nodes it computes, in order.
     nodes: Vec<NodeId>,
+    /// The products of data by data that take in their operands here: their inner registers hold the product, which is due
+    /// later.
+    products: Vec<NodeId>,
     /// The registers at its end.
     registers: Vec<Register>,
 }
@@ -67,6 +70,13 @@ impl<'a> Simulator<'a> {
                 let reads = pipeline.reads(circuit, id) as usize;
                 for (stage, from) in (reads..available).zip(std::iter::once(x).chain(std::iter::repeat(id))) {
                     stages[stage].registers.push(Register { from, node: id, width, signed });
+                }
+            }
+            if let Op::Product { .. } = node.op {
+                let reads = pipeline.reads(circuit, id) as usize;
+                stages[reads].products.push(id);
+                for stage in &mut stages[reads..available] {
+                    stage.registers.push(Register { from: id, node: id, width: 63, signed: true });
                 }
             }
             for (k, &width) in lines[id.index()].iter().enumerate() {
@@ -126,14 +136,19 @@ impl<'a> Simulator<'a> {
             let value = match node.op {
                 // The operand came in the multiplier's own registers.
                 Op::Multiply { .. } => node.op.compute(x, |_| values[id.index()]),
+                Op::Product { .. } => values[id.index()],
                 _ => node.op.compute(x, |operand| values[operand.index()]),
             };
             values[id.index()] = wrap(value, node.width, node.signed);
         }
+        for &id in &self.stages[k].products {
+            values[id.index()] = self.circuit.node(id).op.compute(x, |operand| values[operand.index()]);
+        }
         let registers = self.stages[k].registers.iter();
         let held = registers.map(|r| wrap(values[r.from.index()], r.width, r.signed)).collect();
         // What no register holds is lost.
-        self.stages[k].nodes.iter().for_each(|id| values[id.index()] = 0);
+        let Stage { nodes, products, .. } = &self.stages[k];
+        nodes.iter().chain(products).for_each(|id| values[id.index()] = 0);
         held
     }
 }

@@ -26,7 +26,7 @@ pub fn verify(circuit: &Circuit, pipeline: &Pipeline, options: &Options) -> Resu
         };
         let is_constant = |x: crate::circuit::NodeId| matches!(circuit.node(x).op, Op::Constant(_));
         let waits = match node.op {
-            Op::Multiply { .. } => pipeline.multiplier_latency,
+            Op::Multiply { .. } | Op::Product { .. } => pipeline.multiplier_latency,
             _ => 0,
         };
         for x in node.op.operands().filter(|x| !is_constant(*x)) {
@@ -37,7 +37,7 @@ pub fn verify(circuit: &Circuit, pipeline: &Pipeline, options: &Options) -> Resu
         }
         let depth = match node.op {
             Op::Input(_) | Op::Constant(_) if stage > 0 => return fail(format!("comes in stage {stage}, not 0")),
-            Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } => 0,
+            Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
             Op::Add(a, b) => 1 + depth_of(a.node).max(depth_of(b.node)),
             Op::Clamp { x, .. } => 1 + depth_of(x),
             Op::Offset { x: Term { node: x, negate: false, .. }, constant: 0, .. } => depth_of(x),

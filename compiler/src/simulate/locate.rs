@@ -176,7 +176,7 @@ fn first_wrong(layer: &CompiledLayer, values: &[i64], wave: &Wave, scope: &str, 
         for registers in [true, false] {
             for (id, node) in circuit.iter() {
                 let available = pipeline.available(id);
-                let product = matches!(node.op, Op::Multiply { .. });
+                let product = node.op.is_multiplier();
                 let here = if registers {
                     let held = stage.wrapping_sub(available + 1) < lines[id.index()].len() as u32;
                     held || (product && stage == available)

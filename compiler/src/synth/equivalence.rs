@@ -10,7 +10,7 @@ use crate::tools::Tools;
 use askama::Template;
 use ndarray::ArrayView1;
 use std::path::Path;
-use strassenc_runtime::model::{Dense, Layer, Output};
+use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Error, Format, Model, Result, files};
 
 /// What came of a proof.
@@ -62,7 +62,7 @@ pub fn equivalence(
     number: usize,
     tools: &Tools,
 ) -> Result<Equivalence> {
-    let Layer::Dense(layer) = &model.layers[number];
+    let layer = &model.layers[number];
     let promised = &signature.layers[number];
     let bits = promised.input.elements as u32 * promised.input.format.bits;
     if bits > MOST_INPUT_BITS {
@@ -98,7 +98,7 @@ pub fn equivalence(
 }
 
 impl<'a> Miter<'a> {
-    fn new(layer: &Dense, promised: &'a signature::Layer) -> Self {
+    fn new(layer: &Layer, promised: &'a signature::Layer) -> Self {
         let width = width(layer, promised.input.format);
         let (input, output) = (promised.input.format, promised.output.format);
         let mut values = vec![];
@@ -106,14 +106,25 @@ impl<'a> Miter<'a> {
             let element = format!("data[{} +: {}]", j as u32 * input.bits, input.bits);
             values.push((format!("x_{j}"), if input.signed { format!("$signed({element})") } else { element }));
         }
-        for (i, row) in layer.w_b.outer_iter().enumerate() {
-            values.push((format!("u_{i}"), format!("0{}", terms(row, "x"))));
-            values.push((format!("p_{i}"), format!("u_{i} * ({})", layer.coefficients[i])));
-            values.push((format!("m_{i}"), round_shift(&format!("p_{i}"), layer.coefficient_shifts[i], width)));
+        match layer {
+            Layer::Dense(layer) => {
+                for (i, row) in layer.w_b.outer_iter().enumerate() {
+                    values.push((format!("u_{i}"), format!("0{}", terms(row, "x", 0))));
+                    values.push((format!("p_{i}"), format!("u_{i} * ({})", layer.coefficients[i])));
+                    values.push((format!("m_{i}"), round_shift(&format!("p_{i}"), layer.coefficient_shifts[i], width)));
+                }
+            }
+            Layer::Bilinear(layer) => {
+                for (i, (a, b)) in layer.w_a.outer_iter().zip(layer.w_b.outer_iter()).enumerate() {
+                    values.push((format!("u_{i}"), format!("0{}", terms(a, "x", 0))));
+                    values.push((format!("v_{i}"), format!("0{}", terms(b, "x", layer.inputs_a()))));
+                    values.push((format!("m_{i}"), format!("u_{i} * v_{i}")));
+                }
+            }
         }
-        for (c, row) in layer.w_c.outer_iter().enumerate() {
-            values.push((format!("y_{c}"), format!("{}{}", layer.bias[c], terms(row, "m"))));
-            match &layer.output {
+        for (c, row) in layer.w_c().outer_iter().enumerate() {
+            values.push((format!("y_{c}"), format!("{}{}", layer.bias(c), terms(row, "m", 0))));
+            match layer.output() {
                 Output::Raw => values.push((format!("z_{c}"), format!("y_{c}"))),
                 Output::Requantised { shifts, format } => {
                     values.push((format!("r_{c}"), round_shift(&format!("y_{c}"), shifts[c], width)));
@@ -136,7 +147,7 @@ impl<'a> Miter<'a> {
 }
 
 /// Bits that hold every value of the definition, by the triangle inequality: a narrow solver is a quick one.
-fn width(layer: &Dense, input: Format) -> u32 {
+fn width(layer: &Layer, input: Format) -> u32 {
     let reach = |row: ArrayView1<i8>, of: &[u64]| -> u64 {
         row.iter().zip(of).filter(|(v, _)| **v != 0).map(|(_, reach)| *reach).sum()
     };
@@ -145,17 +156,27 @@ fn width(layer: &Dense, input: Format) -> u32 {
     let x = vec![input.max().unsigned_abs().max(input.min().unsigned_abs()); layer.inputs()];
     let mut most = x[0];
     let mut m = vec![];
-    for (i, row) in layer.w_b.outer_iter().enumerate() {
-        let (product, t) =
-            (reach(row, &x) * u64::from(layer.coefficients[i].unsigned_abs()), layer.coefficient_shifts[i]);
-        let rounded = if t > 0 { (product >> t) + 1 } else { shifted(product, t) };
-        most = most.max(product + half(t)).max(rounded);
-        m.push(rounded);
+    match layer {
+        Layer::Dense(layer) => {
+            for (i, row) in layer.w_b.outer_iter().enumerate() {
+                let (product, t) =
+                    (reach(row, &x) * u64::from(layer.coefficients[i].unsigned_abs()), layer.coefficient_shifts[i]);
+                let rounded = if t > 0 { (product >> t) + 1 } else { shifted(product, t) };
+                most = most.max(product + half(t)).max(rounded);
+                m.push(rounded);
+            }
+        }
+        Layer::Bilinear(layer) => {
+            for (a, b) in layer.w_a.outer_iter().zip(layer.w_b.outer_iter()) {
+                m.push(reach(a, &x) * reach(b, &x));
+            }
+            most = m.iter().copied().fold(most, u64::max);
+        }
     }
-    for (c, row) in layer.w_c.outer_iter().enumerate() {
-        let y = reach(row, &m) + layer.bias[c].unsigned_abs();
+    for (c, row) in layer.w_c().outer_iter().enumerate() {
+        let y = reach(row, &m) + layer.bias(c).unsigned_abs();
         most = most.max(y);
-        if let Output::Requantised { shifts, format } = &layer.output {
+        if let Output::Requantised { shifts, format } = layer.output() {
             most = most.max(shifted(y, shifts[c]) + half(shifts[c])).max(format.max().unsigned_abs() + 1);
         }
     }
@@ -163,10 +184,10 @@ fn width(layer: &Dense, input: Format) -> u32 {
     64 - most.leading_zeros() + 2
 }
 
-/// The signed terms of a ternary row over `name_0`, `name_1`, …
-fn terms(row: ArrayView1<i8>, name: &str) -> String {
+/// The signed terms of a ternary row over `name_first` and those after it.
+fn terms(row: ArrayView1<i8>, name: &str, first: usize) -> String {
     let live = row.iter().enumerate().filter(|(_, v)| **v != 0);
-    live.map(|(i, v)| format!(" {} {name}_{i}", if *v > 0 { '+' } else { '-' })).collect()
+    live.map(|(i, v)| format!(" {} {name}_{}", if *v > 0 { '+' } else { '-' }, first + i)).collect()
 }
 
 /// round(value · 2^-shift), half up.

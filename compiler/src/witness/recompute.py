@@ -74,9 +74,13 @@ def infer(document, tensors, x):
     """Outputs [samples, n_out] for inputs x [samples, elements], all int64 (section 6)."""
     for layer in document["layers"]:
         tensor = lambda field: tensors[f"{layer['name']}.{field}"]
-        u = x @ tensor("w_b").T
-        m = shift(tensor("coefficients") * u, tensor("coefficient_shifts"))
-        y = m @ tensor("w_c").T + tensor("bias")
+        if layer["kind"] == "bilinear":
+            n_a = tensor("w_a").shape[1]
+            y = ((x[:, :n_a] @ tensor("w_a").T) * (x[:, n_a:] @ tensor("w_b").T)) @ tensor("w_c").T
+        else:
+            u = x @ tensor("w_b").T
+            m = shift(tensor("coefficients") * u, tensor("coefficient_shifts"))
+            y = m @ tensor("w_c").T + tensor("bias")
         if layer["output"]["kind"] == "raw":
             x = y
         else:

@@ -49,7 +49,7 @@ fn small() -> Model {
 }
 
 fn dense(model: &mut Model, layer: usize) -> &mut Dense {
-    let Layer::Dense(dense) = &mut model.layers[layer];
+    let Layer::Dense(dense) = &mut model.layers[layer] else { unreachable!() };
     dense
 }
 

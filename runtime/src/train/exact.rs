@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
 
 /// The outputs of a model for inputs of real values, both `[samples, elements]`, where real value = integer · 2^-frac.
 ///
@@ -27,9 +27,12 @@ pub fn fake_quantised(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2
     }
     let mut frac = model.input.format.frac;
     let mut layers = Vec::new();
-    for model::Layer::Dense(dense) in &model.layers {
-        layers.push(Exact::new(dense, frac));
-        if let model::Output::Requantised { format, .. } = &dense.output {
+    for layer in &model.layers {
+        layers.push(match layer {
+            model::Layer::Dense(dense) => Exact::new(dense, frac),
+            model::Layer::Bilinear(bilinear) => Exact::two_operands(bilinear, frac),
+        });
+        if let model::Output::Requantised { format, .. } = layer.output() {
             frac = format.frac;
         }
     }
@@ -86,12 +89,14 @@ pub(crate) fn requantiser(format: Format) -> impl Fn(f64) -> f64 + Copy {
     move |v| round(v * up).clamp(min, max) * down
 }
 
-/// One dense layer with quantised parameters, as real values.
+/// One layer with quantised parameters, as real values.
 pub(crate) struct Exact {
     /// `[r, n_in]`, entries -1, 0, 1.
     pub w_b: Array2<f64>,
-    /// `[r]`: a_i · 2^(frac_in - t_i - product_frac), so that m = round(a u).
+    /// `[r]`: a_i · 2^(frac_in - t_i - product_frac), so that m = round(a u); empty where there is a `w_a`.
     pub a: Array1<f64>,
+    /// `[r, n_in]`, entries -1, 0, 1: where the other operand is data too, m = (W_a x) ⊙ (W_b x).
+    pub w_a: Option<Array2<f64>>,
     /// `[n_out, r]`, entries -1, 0, 1.
     pub w_c: Array2<f64>,
     /// `[n_out]`, multiples of 2^-product_frac.
@@ -108,6 +113,17 @@ pub(crate) struct Requantise {
     pub scales: Array1<f64>,
     /// The format of z.
     pub format: Format,
+}
+
+impl Requantise {
+    fn new(output: &model::Output, product_frac: i32) -> Option<Self> {
+        match output {
+            model::Output::Raw => None,
+            model::Output::Requantised { shifts, format } => {
+                Some(Requantise { scales: shifts.mapv(|s| power(product_frac - format.frac - s)), format: *format })
+            }
+        }
+    }
 }
 
 /// What one forward pass leaves for the backward pass; reused from step to step.
@@ -129,19 +145,34 @@ impl Exact {
         let a = Zip::from(&dense.coefficients)
             .and(&dense.coefficient_shifts)
             .map_collect(|&a, &t| f64::from(a) * power(input_frac - t - pf));
-        let output = match &dense.output {
-            model::Output::Raw => None,
-            model::Output::Requantised { shifts, format } => {
-                Some(Requantise { scales: shifts.mapv(|s| power(pf - format.frac - s)), format: *format })
-            }
-        };
+        let output = Requantise::new(&dense.output, pf);
         Exact {
             w_b: dense.w_b.mapv(f64::from),
             a,
+            w_a: None,
             w_c: dense.w_c.mapv(f64::from),
             bias: dense.bias.mapv(|b| b as f64 * power(-pf)),
             product_frac: pf,
             output,
+        }
+    }
+
+    /// Both operands are read from the whole of x, by matrices that are 0 where the other one stands.
+    fn two_operands(bilinear: &model::Bilinear, input_frac: i32) -> Self {
+        let (n_a, n, r) = (bilinear.inputs_a(), bilinear.inputs_a() + bilinear.inputs_b(), bilinear.w_c.ncols());
+        let product_frac = 2 * input_frac;
+        let mut w_a = Array2::zeros((r, n));
+        w_a.slice_mut(s![.., ..n_a]).assign(&bilinear.w_a.mapv(f64::from));
+        let mut w_b = Array2::zeros((r, n));
+        w_b.slice_mut(s![.., n_a..]).assign(&bilinear.w_b.mapv(f64::from));
+        Exact {
+            w_b,
+            a: Array1::zeros(0),
+            w_a: Some(w_a),
+            w_c: bilinear.w_c.mapv(f64::from),
+            bias: Array1::zeros(bilinear.w_c.nrows()),
+            product_frac,
+            output: Requantise::new(&bilinear.output, product_frac),
         }
     }
 
@@ -160,9 +191,14 @@ impl Exact {
         }
         let Trace { u, m, y, z } = trace;
         product(x, self.w_b.t(), u.view_mut());
-        let (up, down) = (power(self.product_frac), power(-self.product_frac));
-        for (mut m, u) in m.rows_mut().into_iter().zip(u.rows()) {
-            Zip::from(&mut m).and(&u).and(&self.a).for_each(|m, &u, &a| *m = round(a * u * up) * down);
+        if let Some(w_a) = &self.w_a {
+            product(x, w_a.t(), m.view_mut());
+            *m *= &*u;
+        } else {
+            let (up, down) = (power(self.product_frac), power(-self.product_frac));
+            for (mut m, u) in m.rows_mut().into_iter().zip(u.rows()) {
+                Zip::from(&mut m).and(&u).and(&self.a).for_each(|m, &u, &a| *m = round(a * u * up) * down);
+            }
         }
         product(m.view(), self.w_c.t(), y.view_mut());
         for (mut z, mut y) in z.rows_mut().into_iter().zip(y.rows_mut()) {

@@ -82,6 +82,7 @@ impl FrozenLayer {
         let exact = Exact {
             w_b: fixed.w_b.clone(),
             a: Array1::zeros(r),
+            w_a: None,
             w_c: fixed.w_c.clone(),
             bias: Array1::zeros(n_out),
             product_frac: fixed.product_frac,

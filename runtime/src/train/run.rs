@@ -217,7 +217,11 @@ fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Model)> {
     let float_accuracy = score(float.view(), labels).accuracy();
     model.provenance.metrics.insert("test_accuracy_float".into(), float_accuracy);
     model.provenance.metrics.insert("test_accuracy_integer".into(), integer_accuracy);
-    let layers: Vec<LayerSummary> = model.layers.iter().map(|model::Layer::Dense(d)| LayerSummary::of(d)).collect();
+    let summaries = model.layers.iter().filter_map(|layer| match layer {
+        model::Layer::Dense(dense) => Some(LayerSummary::of(dense)),
+        model::Layer::Bilinear(_) => None,
+    });
+    let layers: Vec<LayerSummary> = summaries.collect();
     let multiplications: usize = layers.iter().map(|l| l.rows).sum();
     let dense_multiplications = network.dense_multiplications();
     let summary = Summary {
