@@ -22,7 +22,14 @@ fn built(folder: &Path) -> Build {
     let format = Format { signed: false, bits: 5, frac: 0 };
     let layer =
         LayerRecipe { rows: 4, outputs: 3, density: 0.7, coefficient_bits: 8, product_bits: 8, format, excess: 0 };
-    let recipe = |seed| Recipe { seed, inputs: 3, format, layers: vec![layer.clone(), layer.clone()], dead: 0.0 };
+    let recipe = |seed| Recipe {
+        seed,
+        inputs: 3,
+        two_operands: false,
+        format,
+        layers: vec![layer.clone(), layer.clone()],
+        dead: 0.0,
+    };
     let compile = |model: Model| compile(&model, &compile::Options::default(), &|_| {}, &|| false).unwrap();
     let whole = |compiled: &Compiled| {
         let fits =
