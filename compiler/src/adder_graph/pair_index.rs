@@ -5,13 +5,20 @@ use super::sums::{Pair, Summand};
 /// Counters by hash, without keys. Pairs whose hashes collide are counted together, so that a count is an upper bound:
 /// what is shared is always looked up in its rows first.
 pub struct PairIndex {
-    /// Occurrences, and the exclusive or of their rows: of two occurrences, one row tells the other.
-    entries: Vec<(u32, u32)>,
+    /// Occurrences in the upper bits, modulo 2^COUNT_BITS; below, the exclusive or of their rows: of two occurrences, one
+    /// row tells the other. Small entries, since most of the search is looking up pairs that do not occur.
+    entries: Vec<u32>,
+    /// Which entries are not 0, a bit each: these fit a cache.
+    present: Vec<u64>,
     /// 64 - log2 of the number of entries.
     shift: u32,
     /// Pairs counted.
     pairs: usize,
 }
+
+const COUNT_BITS: u32 = 8;
+const ROW_BITS: u32 = 32 - COUNT_BITS;
+const ROW: u32 = (1 << ROW_BITS) - 1;
 
 impl PairIndex {
     /// The index of `rows`.
@@ -19,7 +26,8 @@ impl PairIndex {
         let pairs: usize = rows.iter().map(|terms| terms.len() * terms.len().saturating_sub(1) / 2).sum();
         // Where few slots are taken, few candidates are false.
         let bits = (8 * pairs.max(128)).next_power_of_two().trailing_zeros();
-        let mut index = PairIndex { entries: vec![(0, 0); 1 << bits], shift: 64 - bits, pairs: 0 };
+        let mut index =
+            PairIndex { entries: vec![0; 1 << bits], present: vec![0; 1 << (bits - 6)], shift: 64 - bits, pairs: 0 };
         for (row, terms) in rows.iter().enumerate() {
             for (k, &a) in terms.iter().enumerate() {
                 for &b in &terms[..k] {
@@ -40,30 +48,42 @@ impl PairIndex {
         (pair.word().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
     }
 
-    /// At least the number of rows that hold the pair, and, if it is exact, the exclusive or of these rows.
+    /// At least the number of rows that hold the pair (modulo 2^8), and, if it is exact, the exclusive or of these rows.
     #[inline]
     pub fn get(&self, pair: Pair) -> (u32, u32) {
-        self.entries[self.slot(pair)]
+        let slot = self.slot(pair);
+        if self.present[slot / 64] >> (slot % 64) & 1 == 0 {
+            return (0, 0);
+        }
+        let entry = self.entries[slot];
+        (entry >> ROW_BITS, entry & ROW)
     }
 
     /// Counts an occurrence; returns the new count.
     #[inline]
     pub fn insert(&mut self, pair: Pair, row: u32) -> u32 {
-        let slot = self.slot(pair);
-        let entry = &mut self.entries[slot];
-        entry.0 += 1;
-        entry.1 ^= row;
         self.pairs += 1;
-        entry.0
+        self.change(pair, row, 1 << ROW_BITS)
     }
 
     /// Takes an occurrence back.
     #[inline]
     pub fn remove(&mut self, pair: Pair, row: u32) {
+        self.pairs -= 1;
+        self.change(pair, row, (1u32 << ROW_BITS).wrapping_neg());
+    }
+
+    #[inline]
+    fn change(&mut self, pair: Pair, row: u32, by: u32) -> u32 {
         let slot = self.slot(pair);
         let entry = &mut self.entries[slot];
-        entry.0 -= 1;
-        entry.1 ^= row;
-        self.pairs -= 1;
+        *entry = entry.wrapping_add(by) ^ (row & ROW);
+        let count = *entry >> ROW_BITS;
+        let bit = 1 << (slot % 64);
+        match count {
+            0 => self.present[slot / 64] &= !bit,
+            _ => self.present[slot / 64] |= bit,
+        }
+        count
     }
 }

@@ -47,7 +47,7 @@ impl Network {
             return;
         }
         let other = rows ^ row;
-        if count == 2 && other != row {
+        if count == 2 && other != row && (other as usize) < self.rows() {
             // No other pair is counted here if both rows have this one.
             if find_in_row(self.row(row), row, pair, places) == 1
                 && find_in_row(self.row(other), other, pair, places) == 1
