@@ -4,8 +4,9 @@
 //! name = "mnist"
 //! input = { shape = [28, 28], bits = 8, frac = 8 }
 //! layers = [
-//!     { dense = { units = 64, r = 128 } },
+//!     { conv2d = { channels = 16, kernel = 3, pad = 1, r = 32, p = 2 } },
 //!     "relu",
+//!     { max_pool = { size = 2 } },
 //!     { dense = { units = 10, r = 64 } },
 //! ]
 //! bits = { activations = 8, coefficients = 8, guard = 2 }
@@ -17,8 +18,10 @@
 //! Everything under `bits` and `train` has a default. Unknown keys and impossible shapes are errors that name the line.
 
 mod describe;
+pub mod plan;
 mod ready;
 
+pub use plan::Shape;
 pub use ready::{find, ready};
 
 use crate::error::Result;
@@ -28,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-/// A dense network under a multiplication budget, and how it is trained.
+/// A network under a multiplication budget, and how it is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
@@ -36,8 +39,12 @@ pub struct Network {
     pub name: String,
     /// What enters the first layer.
     pub input: Input,
-    /// The layers in the order data flows; a `dense` first and last, a `relu` only right after a `dense`.
+    /// The layers in the order data flows: a linear layer (`dense` or `conv2d`) last, a `relu` only right after one or after a
+    /// `residual`.
     pub layers: Vec<Layer>,
+    /// What a linear layer takes that does not say otherwise.
+    #[serde(default, skip_serializing_if = "Spn::is_default")]
+    pub spn: Spn,
     /// Widths of the integer network.
     #[serde(default)]
     pub bits: Bits,
@@ -50,7 +57,8 @@ pub struct Network {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Sizes of the axes, row-major.
+    /// Sizes of the axes, row-major. An image is `[height, width]` or `[height, width, channels]`: pixels in raster order, as
+    /// they stream through the hardware.
     pub shape: Vec<usize>,
     /// Width in bits, 1..=16.
     pub bits: u32,
@@ -65,10 +73,23 @@ pub struct Input {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layer {
-    /// A dense sum-product network, with batch norms that fold away (the last layer has a bias instead).
+    /// A dense sum-product network, with batch norms that fold away (the last layer has a bias instead). It takes all elements
+    /// of an image.
     Dense(Dense),
+    /// A convolutional sum-product network, with batch norms that fold away.
+    Conv2d(Conv2d),
     /// max(0, x); free, since it is the lower end of the saturation.
     Relu,
+    /// The largest of each window, channel by channel; pads are below every value.
+    MaxPool(Window),
+    /// The mean of each window, channel by channel; pads are 0 and count.
+    AveragePool(Window),
+    /// The mean of all pixels, channel by channel.
+    GlobalAveragePool,
+    /// From an image to a vector, row by row, pixel by pixel; `dense` does it by itself.
+    Flatten,
+    /// The sum of two branches over the same input.
+    Residual(Residual),
 }
 
 /// A dense SPN layer, `y = W_c[a ⊙ (W_b x)]`.
@@ -77,11 +98,105 @@ pub enum Layer {
 pub struct Dense {
     /// Number of outputs, 1..=65536.
     pub units: usize,
-    /// The multiplication budget, 1..=65536: rows of W_b, entries of a.
-    pub r: usize,
+    /// The multiplication budget, 1..=65536: rows of W_b, entries of a. By default `spn.ratio · units`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r: Option<usize>,
+    /// Whether W_c is the identity (r = units): a ternary layer with a coefficient per output. By default `spn.plain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<bool>,
     /// Ternary threshold factor of this layer, instead of the recipe's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+}
+
+/// A convolutional SPN layer (StrassenNets, section 3.2): a `p·stride`-strided ternary convolution W_b of kernel
+/// `(p-1)·stride + kernel` to r channels, a coefficient per channel, and a ternary matrix W_c from them to output patches of
+/// `p × p` pixels. Sizes that p does not divide are padded and cropped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv2d {
+    /// Output channels, 1..=65536.
+    pub channels: usize,
+    /// Height and width of the kernel, 1..=32.
+    pub kernel: usize,
+    /// Pixels between outputs, 1..=32.
+    #[serde(default = "one")]
+    pub stride: usize,
+    /// Zeros on each side, less than `kernel`.
+    #[serde(default)]
+    pub pad: usize,
+    /// The multiplications per output patch, 1..=65536: channels of W_b, entries of a. By default `spn.ratio · channels`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r: Option<usize>,
+    /// Height and width of the output patch, 1..=8. By default `spn.p`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<usize>,
+    /// Groups of input channels in W_b; divides them and r. As many groups as input channels are a depthwise convolution,
+    /// which groups W_c too. By default `spn.groups`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<usize>,
+    /// Whether W_c is the identity (r = channels, p = 1): a ternary convolution with a coefficient per channel. By default
+    /// `spn.plain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<bool>,
+    /// Ternary threshold factor of this layer, instead of the recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+/// What pooling looks at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// Its height and width, 1..=32.
+    pub size: usize,
+    /// Pixels between windows, 1..=32; by default `size`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stride: Option<usize>,
+    /// Pads on each side, less than `size`.
+    #[serde(default)]
+    pub pad: usize,
+}
+
+/// Two branches that are added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Residual {
+    /// Ends with a linear layer.
+    pub body: Vec<Layer>,
+    /// None for the input itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shortcut: Vec<Layer>,
+}
+
+/// What linear layers take that do not say otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spn {
+    /// r over the output channels or units, above 0, at most 64.
+    pub ratio: f64,
+    /// Height and width of the output patch of a convolution, 1..=8.
+    pub p: usize,
+    /// Groups of a convolution.
+    pub groups: usize,
+    /// Whether W_c is the identity.
+    pub plain: bool,
+}
+
+impl Default for Spn {
+    fn default() -> Self {
+        Spn { ratio: 1.0, p: 1, groups: 1, plain: false }
+    }
+}
+
+impl Spn {
+    fn is_default(&self) -> bool {
+        *self == Spn::default()
+    }
+}
+
+fn one() -> usize {
+    1
 }
 
 /// Widths of the integer network, in bits.
@@ -239,34 +354,39 @@ impl Network {
         self.check().map_err(|v| v.in_network(&self.name))
     }
 
-    /// The dense layers, in order.
-    pub fn dense(&self) -> impl Iterator<Item = &Dense> {
-        self.layers.iter().filter_map(|l| match l {
-            Layer::Dense(d) => Some(d),
-            Layer::Relu => None,
-        })
+    /// The layers with their names and shapes, branches side by side.
+    ///
+    /// # Errors
+    /// The first shape that does not fit.
+    pub fn plan(&self) -> Result<Vec<plan::Step>> {
+        plan::plan(self).map_err(|v| v.in_network(&self.name))
     }
 
-    /// Number of outputs of the last layer.
+    /// The linear layers of the [plan](Network::plan), in order; none where shapes do not fit.
+    pub fn linear(&self) -> Vec<plan::Step> {
+        let mut steps = self.plan().unwrap_or_default();
+        steps.retain(|step| step.linear().is_some());
+        steps
+    }
+
+    /// Multiplications of one inference of an ordinary network of the same shape.
+    pub fn dense_multiplications(&self) -> u64 {
+        self.linear().iter().map(plan::Step::dense_multiplications).sum()
+    }
+
+    /// Number of outputs of the last layer; 0 where shapes do not fit.
     pub fn outputs(&self) -> usize {
-        self.dense().last().map_or(0, |d| d.units)
-    }
-
-    /// Multiplications of one inference: the sum of the budgets r.
-    pub fn multiplications(&self) -> usize {
-        self.dense().map(|d| d.r).sum()
-    }
-
-    /// Multiplications of one inference of an ordinary dense network of the same shape.
-    pub fn dense_multiplications(&self) -> usize {
-        let mut inputs = self.input.elements();
-        self.dense().map(|d| std::mem::replace(&mut inputs, d.units) * d.units).sum()
+        self.linear().last().map_or(0, |step| step.output.elements())
     }
 
     fn check(&self) -> Result<(), Violation> {
         check_name(&self.name)?;
         self.check_input()?;
-        self.check_layers()?;
+        let at = |key| Place::new("spn").key(key);
+        within(at("ratio"), self.spn.ratio, 1e-6..=64.0)?;
+        within(at("p"), self.spn.p, 1..=plan::MAX_PATCH)?;
+        within(at("groups"), self.spn.groups, 1..=MAX_SIZE)?;
+        plan::plan(self)?;
         let Bits { activations, coefficients, guard } = self.bits;
         let bits = |key| Place::new("bits").key(key);
         within(bits("activations"), activations, 1..=16)?;
@@ -282,65 +402,20 @@ impl Network {
             return Err(Violation::new(at("shape"), format!("the shape {shape:?} has no elements"))
                 .help("give the sizes of the axes, e.g. `shape = [28, 28]`"));
         }
-        if shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s)).is_none_or(|n| n > MAX_SIZE) {
-            return Err(Violation::new(at("shape"), format!("the shape {shape:?} has more than {MAX_SIZE} elements")));
+        if shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s)).is_none_or(|n| n > MAX_INPUT) {
+            return Err(Violation::new(at("shape"), format!("the shape {shape:?} has more than {MAX_INPUT} elements")));
         }
         within(at("bits"), *bits, 1..=16)?;
         within(at("frac"), *frac, -32..=32)
     }
-
-    fn check_layers(&self) -> Result<(), Violation> {
-        let at = |i: usize| Place::new("layers").index(i);
-        if self.layers.is_empty() {
-            return Err(Violation::new(Place::new("layers"), "there are no layers")
-                .help("give at least one, e.g. `layers = [{ dense = { units = 10, r = 32 } }]`"));
-        }
-        let mut inputs = self.input.elements();
-        for (i, layer) in self.layers.iter().enumerate() {
-            let before = i.checked_sub(1).map(|j| &self.layers[j]);
-            match layer {
-                Layer::Dense(d) => {
-                    if matches!(before, Some(Layer::Dense(_))) {
-                        return Err(Violation::new(at(i), "two `dense` layers in a row are one linear map")
-                            .help("put a \"relu\" between them, or merge them"));
-                    }
-                    d.check(&at(i).key("dense"), inputs)?;
-                    inputs = d.units;
-                }
-                Layer::Relu => {
-                    let cause = match before {
-                        None => "a \"relu\" cannot be the first layer",
-                        Some(Layer::Relu) => "a second \"relu\" in a row does nothing",
-                        Some(Layer::Dense(_)) if i + 1 == self.layers.len() => "a \"relu\" cannot be the last layer",
-                        Some(Layer::Dense(_)) => continue,
-                    };
-                    return Err(Violation::new(at(i), cause)
-                        .help("remove it: a network begins and ends with a `dense` layer, one \"relu\" between two"));
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
-/// Largest number of elements of an input, units of a layer, and budget r.
+/// Largest number of elements of an input.
+const MAX_INPUT: usize = 1 << 22;
+/// Largest number of units or channels of a layer, budget r, and batch.
 const MAX_SIZE: usize = 1 << 16;
 /// Largest number of entries of one ternary matrix.
 const MAX_ENTRIES: usize = 1 << 26;
-
-impl Dense {
-    fn check(&self, place: &Place, inputs: usize) -> Result<(), Violation> {
-        let at = |key| place.clone().key(key);
-        within(at("units"), self.units, 1..=MAX_SIZE)?;
-        within(at("r"), self.r, 1..=MAX_SIZE)?;
-        let entries = self.r * inputs.max(self.units);
-        if entries > MAX_ENTRIES {
-            let cause = format!("r = {} needs a matrix of {entries} entries, more than {MAX_ENTRIES}", self.r);
-            return Err(Violation::new(at("r"), cause).help("choose a smaller r"));
-        }
-        within(at("threshold"), self.threshold.unwrap_or(0.7), 0.0..=5.0)
-    }
-}
 
 impl Recipe {
     fn check(&self, shape: &[usize]) -> Result<(), Violation> {
@@ -424,7 +499,61 @@ full = { epochs = 3, schedule = { step = { every = 2, factor = 0.1 } } }
         }
         let network = Network::parse("good", GOOD).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
-        assert_eq!((network.multiplications(), network.dense_multiplications()), (9, 8 * 3 + 3 * 2));
+    }
+
+    const IMAGES: &str = r#"name = "images"
+input = { shape = [9, 9, 4], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 8, kernel = 3, pad = 1, r = 6, p = 2 } },
+    "relu",
+    { max_pool = { size = 2 } },
+    { residual = { body = [
+        { conv2d = { channels = 12, kernel = 3, pad = 1, stride = 2 } },
+        "relu",
+        { conv2d = { channels = 12, kernel = 3, pad = 1, groups = 3 } },
+    ], shortcut = [
+        { conv2d = { channels = 12, kernel = 1, stride = 2 } },
+    ] } },
+    "relu",
+    { conv2d = { channels = 12, kernel = 3, groups = 12, pad = 1, plain = true } },
+    { conv2d = { channels = 10, kernel = 1 } },
+    "relu",
+    { average_pool = { size = 2 } },
+    "flatten",
+    { dense = { units = 3, plain = true } },
+]
+spn = { ratio = 0.5 }
+"#;
+
+    /// Every layer with its shapes, as a person would write them down.
+    #[test]
+    fn plan() {
+        let network = Network::parse("images", IMAGES).unwrap();
+        assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
+        let told: Vec<String> = (network.plan().unwrap().iter())
+            .map(|s| {
+                let budget = s.linear().map_or(String::new(), |l| format!(" r {}", l.r));
+                let relu = if s.relu { " relu" } else { "" };
+                format!("{} {:?}: {} -> {}{budget}{relu}", s.name, s.from, s.input, s.output)
+            })
+            .collect();
+        let expected = [
+            "conv_0 [0]: 9×9×4 -> 9×9×8 r 6 relu",
+            "pool_0 [1]: 9×9×8 -> 4×4×8",
+            "conv_1 [2]: 4×4×8 -> 2×2×12 r 6 relu",
+            "conv_2 [3]: 2×2×12 -> 2×2×12 r 6",
+            "conv_3 [2]: 4×4×8 -> 2×2×12 r 6",
+            "add_0 [4, 5]: 2×2×12 -> 2×2×12 relu",
+            "conv_4 [6]: 2×2×12 -> 2×2×12 r 12",
+            "conv_5 [7]: 2×2×12 -> 2×2×10 r 5 relu",
+            "pool_1 [8]: 2×2×10 -> 10",
+            "dense_0 [9]: 10 -> 3 r 3",
+        ];
+        assert_eq!(told, expected);
+        // Patches of 2×2 cover 9×9 in 5×5; a depthwise layer is compared with a depthwise one.
+        let steps = network.plan().unwrap();
+        assert_eq!((steps[0].multiplications(), steps[0].dense_multiplications()), (6 * 25, 81 * 8 * 4 * 9));
+        assert_eq!((steps[6].multiplications(), steps[6].dense_multiplications()), (12 * 4, 4 * 12 * 9));
     }
 
     /// Every edit of a good description that people may make, and what they are told.
@@ -435,7 +564,6 @@ full = { epochs = 3, schedule = { step = { every = 2, factor = 0.1 } } }
             ("r = 5", "r = 0"),
             ("r = 5", "r = -5"),
             ("r = 5", "r = 5.5"),
-            (", r = 5", ""),
             ("r = 5", "r = 99999999"),
             ("units = 3", "units = 0"),
             ("units = 3, r = 5", "units = 60000, r = 60000"),
@@ -464,10 +592,36 @@ full = { epochs = 3, schedule = { step = { every = 2, factor = 0.1 } } }
             ("every = 2", "every = 0"),
             ("[train]", "[train"),
         ];
+        let of_images = [
+            ("kernel = 3", "kernel = 12"),
+            ("kernel = 3", "kernel = 0"),
+            ("channels = 8, kernel", "channels = 8, padding = 1, kernel"),
+            ("pad = 1", "pad = 3"),
+            ("p = 2", "p = 9"),
+            ("groups = 3", "groups = 5"),
+            ("groups = 12", "groups = 12, r = 13"),
+            ("channels = 12, kernel = 3, groups = 12", "channels = 10, kernel = 3, groups = 12"),
+            ("plain = true }", "plain = true, p = 2 }"),
+            ("units = 3, plain = true", "units = 3, plain = true, r = 4"),
+            ("kernel = 1, stride = 2", "kernel = 1"),
+            (", shortcut = [\n        { conv2d = { channels = 12, kernel = 1, stride = 2 } },\n    ]", ""),
+            ("groups = 3 } },", "groups = 3 } }, \"relu\","),
+            ("\"flatten\",", "\"relu\","),
+            ("\"flatten\"", "\"flaten\""),
+            ("average_pool = { size = 2 }", "average_pool = { size = 7 }"),
+            ("{ max_pool = { size = 2 } }", "{ average_pool = { size = 3 } }"),
+            ("[9, 9, 4]", "[324]"),
+            ("    { conv2d = { channels = 10, kernel = 1 } },\n    \"relu\"", "    \"global_average_pool\""),
+            ("    { dense = { units = 3, plain = true } },\n", ""),
+            ("ratio = 0.5", "ratio = 0"),
+            ("ratio = 0.5", "p = 0"),
+        ];
         let mut told = String::new();
-        for (from, to) in edits {
-            assert!(GOOD.contains(from), "{from}");
-            let error = Network::parse("net.toml", &GOOD.replacen(from, to, 1)).expect_err(to);
+        let edits = edits.map(|edit| (GOOD, edit)).into_iter().chain(of_images.map(|edit| (IMAGES, edit)));
+        for (good, (from, to)) in edits {
+            assert!(good.contains(from), "{from}");
+            let edited = good.replacen(from, to, 1);
+            let error = Network::parse("net.toml", &edited).expect_err(to);
             told += &format!("{from:?} -> {to:?}\n{error}\n\n");
         }
         let snapshot = concat!(env!("CARGO_MANIFEST_DIR"), "/src/network/errors.snapshot");

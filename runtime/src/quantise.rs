@@ -143,9 +143,7 @@ pub(crate) fn to_model(network: &Network, live: &[usize], frozen: &Frozen, prove
     let mut layers = Vec::new();
     // Outputs of the layer at hand that the next one reads; from the last layer to the first.
     let mut read: Vec<usize> = (0..network.outputs()).collect();
-    for ((i, layer), dense) in
-        frozen.layers.iter().enumerate().zip(network.dense()).collect::<Vec<_>>().into_iter().rev()
-    {
+    for ((i, layer), linear) in frozen.layers.iter().enumerate().zip(network.linear()).rev() {
         let fixed = &layer.fixed;
         let integers = layer.integers();
         let w_c = fixed.w_c.select(Axis(0), &read);
@@ -181,7 +179,7 @@ pub(crate) fn to_model(network: &Network, live: &[usize], frozen: &Frozen, prove
         };
         layers.push(model::Layer::Dense(model::Dense {
             name: format!("dense_{i}"),
-            budget: dense.r,
+            budget: linear.linear().map_or(0, |l| l.r),
             w_b,
             coefficients: integers.coefficients.select(Axis(0), &rows),
             coefficient_bits: fixed.coefficient_bits,

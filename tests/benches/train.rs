@@ -5,7 +5,6 @@ use ndarray::linalg::general_mat_mul;
 use rand::{RngExt, SeedableRng};
 use std::time::Instant;
 use strassenc_runtime::data::{DataSet, Split};
-use strassenc_runtime::network::Layer;
 use strassenc_runtime::train::{Phase, Trainer};
 use strassenc_runtime::{Network, network};
 
@@ -22,15 +21,15 @@ fn split(samples: usize) -> Split {
 fn products(network: &Network) -> f64 {
     let mut shapes = Vec::new();
     let mut inputs = network.input.elements();
-    for layer in &network.layers {
-        let Layer::Dense(d) = layer else { continue };
+    for step in network.linear() {
+        let (r, units) = (step.linear().map_or(0, |l| l.r), step.output.channels);
         let first = shapes.is_empty();
-        shapes.extend([(BATCH, inputs, d.r), (BATCH, d.r, d.units), (d.units, BATCH, d.r), (BATCH, d.units, d.r)]);
-        shapes.push((d.r, BATCH, inputs));
+        shapes.extend([(BATCH, inputs, r), (BATCH, r, units), (units, BATCH, r), (BATCH, units, r)]);
+        shapes.push((r, BATCH, inputs));
         if !first {
-            shapes.push((BATCH, d.r, inputs));
+            shapes.push((BATCH, r, inputs));
         }
-        inputs = d.units;
+        inputs = units;
     }
     let matrix = |m, n| Array2::<f32>::from_elem((m, n), 0.5);
     let mut operands: Vec<_> = shapes.into_iter().map(|(m, k, n)| (matrix(m, k), matrix(k, n), matrix(m, n))).collect();

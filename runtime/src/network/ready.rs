@@ -10,7 +10,19 @@ pub fn ready() -> &'static [(&'static str, &'static str)] {
     macro_rules! embed {
         ($($name:literal),*) => { &[$(($name, include_str!(concat!("../../networks/", $name, ".toml")))),*] };
     }
-    embed!("digits", "mnist", "fashion-mnist", "letter", "satellite")
+    embed!(
+        "digits",
+        "mnist",
+        "fashion-mnist",
+        "letter",
+        "satellite",
+        "lenet",
+        "fashion-cnn",
+        "vgg7",
+        "ternary-vgg",
+        "resnet20",
+        "st-resnet18"
+    )
 }
 
 /// The description that `what` names: a file, or else one of the [`ready`] ones.

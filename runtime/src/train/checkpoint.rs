@@ -307,7 +307,7 @@ impl Document {
         if self.live.is_empty() || !ordered || self.live.last() >= Some(&self.network.input.elements()) {
             return Err("its list of live inputs is damaged".into());
         }
-        let layers = self.network.dense().count();
+        let layers = self.network.linear().len();
         let epochs = self.phase.recipe(&self.network).map_or(1, |r| r.epochs);
         let frozen = self.frozen.is_some() == (self.phase >= Phase::Frozen);
         if self.epoch >= epochs || !frozen || self.frozen.as_ref().is_some_and(|f| f.len() != layers) {
@@ -315,9 +315,10 @@ impl Document {
         }
         let mut n_in = self.live.len();
         let mut entries = 0usize;
-        for d in self.network.dense() {
-            entries = entries.saturating_add(d.r * (n_in + d.units));
-            n_in = d.units;
+        for step in self.network.linear() {
+            let (r, units) = (step.linear().map_or(0, |l| l.r), step.output.channels);
+            entries = entries.saturating_add(r * (n_in + units));
+            n_in = units;
         }
         if entries.saturating_mul(3 * size_of::<f32>()) > size {
             return Err("tensors are missing".into());

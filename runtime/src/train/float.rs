@@ -181,12 +181,12 @@ const CHUNK: usize = 512;
 impl<T: Real> Float<T> {
     /// Fresh weights for a network of which only `n_in` inputs are used.
     pub fn new(network: &Network, n_in: usize, rng: &mut impl Rng) -> Self {
-        let count = network.dense().count();
+        let steps = network.linear();
         let mut inputs = n_in;
-        let layers = network
-            .dense()
-            .enumerate()
-            .map(|(i, d)| Spn::new(std::mem::replace(&mut inputs, d.units), d.r, d.units, i + 1 == count, rng));
+        let layers = steps.iter().enumerate().map(|(i, step)| {
+            let (r, units) = (step.linear().map_or(0, |l| l.r), step.output.channels);
+            Spn::new(std::mem::replace(&mut inputs, units), r, units, i + 1 == steps.len(), rng)
+        });
         Float { layers: layers.collect() }
     }
 
@@ -211,8 +211,8 @@ impl<T: Real> Float<T> {
 
     /// From here on W_b and W_c are ternary; the optimiser starts anew.
     pub fn make_ternary(&mut self, network: &Network) {
-        for (layer, dense) in self.layers.iter_mut().zip(network.dense()) {
-            let factor = dense.threshold.unwrap_or(network.train.threshold);
+        for (layer, step) in self.layers.iter_mut().zip(network.linear()) {
+            let factor = step.linear().and_then(|l| l.threshold).unwrap_or(network.train.threshold);
             layer.w_b.make_ternary(factor);
             layer.w_c.make_ternary(factor);
         }

@@ -57,7 +57,7 @@ pub struct Summary {
     /// Multiplications of one inference.
     pub multiplications: usize,
     /// Those of a dense network of the same shape.
-    pub dense_multiplications: usize,
+    pub dense_multiplications: u64,
     /// 1 - multiplications / dense multiplications.
     pub reduction: f64,
     /// Of the model.
@@ -282,7 +282,7 @@ mod tests {
         let told = |layer: LayerSummary| {
             let layers = vec![layer];
             let (float_accuracy, integer_accuracy, reduction) = (0.9, 0.9, 0.9);
-            let (test_samples, multiplications, dense_multiplications) = (10, 10, 100);
+            let (test_samples, multiplications, dense_multiplications) = (10, 10, 100u64);
             let summary = Summary {
                 float_accuracy,
                 integer_accuracy,

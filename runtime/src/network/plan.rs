@@ -1,0 +1,423 @@
+//! The layers of a description with everything resolved: names, shapes, defaults, what each reads.
+
+use super::describe::{Place, Violation};
+use super::{Conv2d, Dense, Layer, MAX_ENTRIES, MAX_SIZE, Network, Residual, Spn, Window, within};
+use std::fmt;
+
+/// Height and width of the largest output patch of a convolution.
+pub(super) const MAX_PATCH: usize = 8;
+/// Height and width of the largest kernel or window, and the largest stride.
+const MAX_KERNEL: usize = 32;
+
+/// Sizes of an image: elements lie row by row, pixel by pixel, channels innermost. A vector is an image of one pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows.
+    pub height: usize,
+    /// Pixels of a row.
+    pub width: usize,
+    /// Elements of a pixel.
+    pub channels: usize,
+}
+
+/// One layer with its shapes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Unique: `dense_0`, `conv_0`, `pool_0`, `add_0`, counted by kind.
+    pub name: String,
+    /// What it does.
+    pub op: Op,
+    /// The values it reads: 0 is the network's input, i + 1 the result of step i.
+    pub from: Vec<usize>,
+    /// The shape of each value it reads; for `dense` a vector.
+    pub input: Shape,
+    /// The shape of its result.
+    pub output: Shape,
+    /// Whether max(0, x) follows.
+    pub relu: bool,
+}
+
+/// What a [`Step`] does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Op {
+    /// A linear layer, `dense` or `conv2d`.
+    Linear(Linear),
+    /// The largest of each window.
+    MaxPool(Pool),
+    /// The mean of each window.
+    AveragePool(Pool),
+    /// The sum of two values.
+    Add,
+}
+
+/// A linear layer. A dense one is a convolution of kernel 1 over an image of one pixel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Linear {
+    /// Whether it was described as `dense`.
+    pub dense: bool,
+    /// Height and width of the kernel k.
+    pub kernel: usize,
+    /// Pixels between outputs.
+    pub stride: usize,
+    /// Zeros at the left and the top.
+    pub pad: usize,
+    /// Height and width of the output patch p.
+    pub patch: usize,
+    /// Groups of W_b.
+    pub groups: usize,
+    /// The budget: multiplications per output patch.
+    pub r: usize,
+    /// Whether W_c is the identity.
+    pub plain: bool,
+    /// Ternary threshold factor, where the layer has its own.
+    pub threshold: Option<f64>,
+}
+
+/// The windows of a pooling layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Height and width.
+    pub size: usize,
+    /// Pixels between windows.
+    pub stride: usize,
+    /// Pads on each side.
+    pub pad: usize,
+}
+
+impl Shape {
+    /// The image with these axes: `[n]` is a vector, `[h, w]` has one channel, `[h, w, c]` is an image; more axes are a vector.
+    pub fn of(axes: &[usize]) -> Shape {
+        match *axes {
+            [height, width] => Shape { height, width, channels: 1 },
+            [height, width, channels] => Shape { height, width, channels },
+            _ => Shape::vector(axes.iter().product()),
+        }
+    }
+
+    /// A vector of n elements.
+    pub fn vector(n: usize) -> Shape {
+        Shape { height: 1, width: 1, channels: n }
+    }
+
+    /// Number of pixels.
+    pub fn pixels(self) -> usize {
+        self.height * self.width
+    }
+
+    /// Number of elements.
+    pub fn elements(self) -> usize {
+        self.pixels() * self.channels
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape { height: 1, width: 1, channels } => write!(f, "{channels}"),
+            Shape { height, width, channels } => write!(f, "{height}×{width}×{channels}"),
+        }
+    }
+}
+
+impl Linear {
+    /// Height and width of the kernel of W_b, `K = (p - 1)·stride + k`.
+    pub fn window(&self) -> usize {
+        (self.patch - 1) * self.stride + self.kernel
+    }
+
+    /// Whether each group is one input channel, and W_c is grouped too.
+    pub fn depthwise(&self, input: Shape) -> bool {
+        self.groups > 1 && self.groups == input.channels
+    }
+
+    /// Output patches in height and width; those at the lower and right edge may reach beyond the output.
+    pub fn patches(&self, output: Shape) -> (usize, usize) {
+        (output.height.div_ceil(self.patch), output.width.div_ceil(self.patch))
+    }
+}
+
+impl Step {
+    /// Multiplications of one inference: r for each output patch of a linear layer, no others.
+    pub fn multiplications(&self) -> u64 {
+        self.linear().map_or(0, |linear| {
+            let (down, across) = linear.patches(self.output);
+            (linear.r * down * across) as u64
+        })
+    }
+
+    /// Multiplications of one inference of an ordinary layer in the place of this one: without W_c, and with groups only where it
+    /// is depthwise.
+    pub fn dense_multiplications(&self) -> u64 {
+        self.linear().map_or(0, |linear| {
+            let inputs = if linear.depthwise(self.input) { 1 } else { self.input.channels };
+            (self.output.elements() * inputs * linear.kernel * linear.kernel) as u64
+        })
+    }
+
+    /// The linear layer, if it is one.
+    pub fn linear(&self) -> Option<&Linear> {
+        match &self.op {
+            Op::Linear(linear) => Some(linear),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
+    let mut planner = Planner { spn: &network.spn, steps: vec![], shapes: vec![Shape::of(&network.input.shape)] };
+    let place = Place::new("layers");
+    if network.layers.is_empty() {
+        return Err(Violation::new(place, "there are no layers")
+            .help("give at least one, e.g. `layers = [{ dense = { units = 10, r = 32 } }]`"));
+    }
+    planner.layers(&place, &network.layers, 0)?;
+    match network.layers.last() {
+        Some(Layer::Dense(_) | Layer::Conv2d(_)) => Ok(planner.steps),
+        Some(Layer::Relu) => {
+            Err(Violation::new(place.index(network.layers.len() - 1), "a \"relu\" cannot be the last layer")
+                .help("remove it: a network ends with a `dense` or `conv2d` layer, whose sums are the outputs"))
+        }
+        _ => Err(Violation::new(place.index(network.layers.len() - 1), "the last layer is not linear")
+            .help("end with a `dense` or `conv2d` layer, whose sums are the outputs")),
+    }
+}
+
+struct Planner<'a> {
+    spn: &'a Spn,
+    steps: Vec<Step>,
+    /// Of every value.
+    shapes: Vec<Shape>,
+}
+
+impl Planner<'_> {
+    /// Appends a branch that reads value `from`; returns the value it ends in.
+    fn layers(&mut self, place: &Place, layers: &[Layer], from: usize) -> Result<usize, Violation> {
+        let mut value = from;
+        for (i, layer) in layers.iter().enumerate() {
+            let at = place.clone().index(i);
+            let before = i.checked_sub(1).map(|j| &layers[j]);
+            value = match layer {
+                Layer::Relu => {
+                    self.relu(at, before, value)?;
+                    value
+                }
+                Layer::Flatten => value,
+                Layer::Dense(dense) => {
+                    let linear = self.dense(&at.clone().key("dense"), dense, value)?;
+                    self.separate(at, before, &linear)?;
+                    self.linear(linear, value, Shape::vector(dense.units))
+                }
+                Layer::Conv2d(conv) => {
+                    let (linear, output) = self.conv2d(&at.clone().key("conv2d"), conv, value)?;
+                    self.separate(at, before, &linear)?;
+                    self.linear(linear, value, output)
+                }
+                Layer::MaxPool(window) => {
+                    let (pool, output) = self.pool(&at.key("max_pool"), window, value)?;
+                    self.push("pool", Op::MaxPool(pool), vec![value], output)
+                }
+                Layer::AveragePool(window) => {
+                    let (pool, output) = self.pool(&at.clone().key("average_pool"), window, value)?;
+                    divides(at, pool, &layers[i + 1..])?;
+                    self.push("pool", Op::AveragePool(pool), vec![value], output)
+                }
+                Layer::GlobalAveragePool => {
+                    let shape = self.shapes[value];
+                    if shape.height != shape.width {
+                        return Err(Violation::new(at, format!("an image of {shape} is not square"))
+                            .help("use `average_pool` with a size and stride that fit"));
+                    }
+                    let pool = Pool { size: shape.height, stride: shape.height, pad: 0 };
+                    divides(at, pool, &layers[i + 1..])?;
+                    self.push("pool", Op::AveragePool(pool), vec![value], Shape::vector(shape.channels))
+                }
+                Layer::Residual(residual) => self.residual(&at.key("residual"), residual, value)?,
+            };
+        }
+        Ok(value)
+    }
+
+    fn relu(&mut self, at: Place, before: Option<&Layer>, value: usize) -> Result<(), Violation> {
+        let (cause, help) = match before {
+            Some(Layer::Dense(_) | Layer::Conv2d(_) | Layer::Residual(_)) => {
+                self.steps[value - 1].relu = true;
+                return Ok(());
+            }
+            None => {
+                ("a \"relu\" cannot be the first layer", "remove it: it belongs after a linear layer or a residual")
+            }
+            Some(Layer::Relu) => ("a second \"relu\" in a row does nothing", "remove one"),
+            Some(_) => (
+                "this \"relu\" follows no linear layer",
+                "put it right after a linear layer or a residual, where it is free",
+            ),
+        };
+        Err(Violation::new(at, cause).help(help))
+    }
+
+    /// Two linear layers without anything between them are one; with groups they are a separable convolution.
+    fn separate(&self, at: Place, before: Option<&Layer>, linear: &Linear) -> Result<(), Violation> {
+        let Some(before) = before.filter(|b| matches!(b, Layer::Dense(_) | Layer::Conv2d(_))) else { return Ok(()) };
+        let grouped = self.steps.last().and_then(Step::linear).is_some_and(|l| l.groups > 1) || linear.groups > 1;
+        if grouped {
+            return Ok(());
+        }
+        let (a, b) = (
+            if matches!(before, Layer::Dense(_)) { "dense" } else { "conv2d" },
+            if linear.dense { "dense" } else { "conv2d" },
+        );
+        let cause = if a == b {
+            format!("two `{a}` layers in a row are one linear map")
+        } else {
+            format!("a `{a}` and a `{b}` layer in a row are one linear map")
+        };
+        Err(Violation::new(at, cause).help("put a \"relu\" between them, or merge them"))
+    }
+
+    fn push(&mut self, kind: &str, op: Op, from: Vec<usize>, output: Shape) -> usize {
+        let count = self.steps.iter().filter(|step| step.name.starts_with(kind)).count();
+        let input = self.shapes[from[0]];
+        self.steps.push(Step { name: format!("{kind}_{count}"), op, from, input, output, relu: false });
+        self.shapes.push(output);
+        self.steps.len()
+    }
+
+    fn linear(&mut self, linear: Linear, value: usize, output: Shape) -> usize {
+        let kind = if linear.dense { "dense" } else { "conv" };
+        let id = self.push(kind, Op::Linear(linear), vec![value], output);
+        if linear.dense {
+            self.steps[id - 1].input = Shape::vector(self.shapes[value].elements());
+        }
+        id
+    }
+
+    /// r of a layer with this many outputs.
+    fn budget(&self, place: &Place, r: Option<usize>, outputs: usize, plain: bool) -> Result<usize, Violation> {
+        let at = || place.clone().key("r");
+        match r {
+            Some(r) if plain && r != outputs => {
+                Err(Violation::new(at(), format!("a plain layer has a coefficient for each of its {outputs} outputs"))
+                    .help("leave `r` out, or `plain`"))
+            }
+            Some(r) => within(at(), r, 1..=MAX_SIZE).map(|()| r),
+            None if plain => Ok(outputs),
+            None => Ok(((self.spn.ratio * outputs as f64).round() as usize).clamp(1, MAX_SIZE)),
+        }
+    }
+
+    fn dense(&self, place: &Place, dense: &Dense, value: usize) -> Result<Linear, Violation> {
+        let at = |key| place.clone().key(key);
+        within(at("units"), dense.units, 1..=MAX_SIZE)?;
+        let plain = dense.plain.unwrap_or(self.spn.plain);
+        let r = self.budget(place, dense.r, dense.units, plain)?;
+        within(at("threshold"), dense.threshold.unwrap_or(0.7), 0.0..=5.0)?;
+        entries(at("r"), r, r * self.shapes[value].elements().max(if plain { 1 } else { dense.units }))?;
+        let threshold = dense.threshold;
+        Ok(Linear { dense: true, kernel: 1, stride: 1, pad: 0, patch: 1, groups: 1, r, plain, threshold })
+    }
+
+    fn conv2d(&self, place: &Place, conv: &Conv2d, value: usize) -> Result<(Linear, Shape), Violation> {
+        let at = |key| place.clone().key(key);
+        let &Conv2d { channels, kernel, stride, pad, threshold, .. } = conv;
+        within(at("channels"), channels, 1..=MAX_SIZE)?;
+        let input = self.shapes[value];
+        let (height, width) = self.windows(place, "kernel", kernel, stride, pad, input)?;
+        let plain = conv.plain.unwrap_or(self.spn.plain);
+        let r = self.budget(place, conv.r, channels, plain)?;
+        let patch = conv.p.unwrap_or(if plain { 1 } else { self.spn.p });
+        within(at("p"), patch, 1..=MAX_PATCH)?;
+        if plain && patch > 1 {
+            return Err(Violation::new(at("p"), format!("a plain layer has no output patches, but p = {patch}"))
+                .help("leave `p` out, or `plain`"));
+        }
+        let groups = conv.groups.unwrap_or(self.spn.groups);
+        let depthwise = groups > 1 && groups == input.channels;
+        for (what, n) in [("input channels", input.channels), ("rows of W_b (r)", r)]
+            .into_iter()
+            .chain(depthwise.then_some(("output channels", channels)))
+        {
+            if groups == 0 || !n.is_multiple_of(groups) {
+                return Err(Violation::new(at("groups"), format!("{groups} groups do not divide the {n} {what}"))
+                    .help("choose a common divisor, or `groups = 1`"));
+            }
+        }
+        within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
+        let linear = Linear { dense: false, kernel, stride, pad, patch, groups, r, plain, threshold };
+        let w_b = r * (input.channels / groups) * linear.window() * linear.window();
+        let w_c = if plain { 0 } else { channels * (if depthwise { r / groups } else { r }) * patch * patch };
+        entries(at("r"), r, w_b.max(w_c))?;
+        Ok((linear, Shape { height, width, channels }))
+    }
+
+    fn pool(&self, place: &Place, window: &Window, value: usize) -> Result<(Pool, Shape), Violation> {
+        let &Window { size, pad, .. } = window;
+        let stride = window.stride.unwrap_or(size);
+        let input = self.shapes[value];
+        let (height, width) = self.windows(place, "size", size, stride, pad, input)?;
+        Ok((Pool { size, stride, pad }, Shape { height, width, ..input }))
+    }
+
+    /// How many windows there are down and across.
+    fn windows(
+        &self,
+        place: &Place,
+        key: &'static str,
+        size: usize,
+        stride: usize,
+        pad: usize,
+        input: Shape,
+    ) -> Result<(usize, usize), Violation> {
+        let at = |key| place.clone().key(key);
+        within(at(key), size, 1..=MAX_KERNEL)?;
+        within(at("stride"), stride, 1..=MAX_KERNEL)?;
+        within(at("pad"), pad, 0..=size - 1)?;
+        let count = |n: usize| (n + 2 * pad).checked_sub(size).map(|rest| rest / stride + 1);
+        count(input.height).zip(count(input.width)).ok_or_else(|| {
+            Violation::new(
+                at(key),
+                format!("a window of {size}×{size} does not fit an image of {input} with pad {pad}"),
+            )
+            .help("an image is [height, width] or [height, width, channels]; choose a smaller window or more pad")
+        })
+    }
+
+    fn residual(&mut self, place: &Place, residual: &Residual, value: usize) -> Result<usize, Violation> {
+        let at = |key| place.clone().key(key);
+        if !matches!(residual.body.last(), Some(Layer::Dense(_) | Layer::Conv2d(_))) {
+            return Err(Violation::new(at("body"), "the body of a residual does not end with a linear layer")
+                .help("end it with a `dense` or `conv2d` layer, and put the \"relu\" after the residual"));
+        }
+        let body = self.layers(&at("body"), &residual.body, value)?;
+        let shortcut = self.layers(&at("shortcut"), &residual.shortcut, value)?;
+        let (a, b) = (self.shapes[body], self.shapes[shortcut]);
+        if a != b {
+            return Err(Violation::new(at("shortcut"), format!("the body yields {a}, the shortcut {b}"))
+                .help("give the shortcut a `conv2d` of kernel 1 with the body's stride and channels"));
+        }
+        Ok(self.push("add", Op::Add, vec![body, shortcut], a))
+    }
+}
+
+/// The divisor of a mean that is no power of two goes into the coefficients of what follows.
+fn divides(at: Place, pool: Pool, after: &[Layer]) -> Result<(), Violation> {
+    let next = after.iter().find(|layer| !matches!(layer, Layer::Flatten));
+    let area = pool.size * pool.size;
+    if area.is_power_of_two() || matches!(next, Some(Layer::Dense(_) | Layer::Conv2d(_))) {
+        return Ok(());
+    }
+    Err(Violation::new(
+        at,
+        format!("a mean of {area} pixels, which is no power of two, is followed by no linear layer"),
+    )
+    .help(
+        "put a `dense` or `conv2d` layer right after it, whose coefficients take the division in, or change the size",
+    ))
+}
+
+fn entries(place: Place, r: usize, entries: usize) -> Result<(), Violation> {
+    if entries <= MAX_ENTRIES {
+        return Ok(());
+    }
+    let cause = format!("r = {r} needs a matrix of {entries} entries, more than {MAX_ENTRIES}");
+    Err(Violation::new(place, cause).help("choose a smaller r"))
+}
