@@ -4,6 +4,7 @@
 //! All of that is pure: no clock, no unseeded randomness, no environment. Processes are started only by `simulate`,
 //! `synth`, `witness` and `tools`.
 
+pub mod accounting;
 pub mod adder_graph;
 pub mod build;
 pub mod check;

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod check;
+mod choices;
 mod demo;
 mod discover;
 mod doctor;

@@ -1,16 +1,20 @@
 //! `strassenc report`.
 
+use super::choices::Choices;
 use super::{INTERRUPTED, home};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use strassenc::accounting::{Rules, accounting};
 use strassenc::build::Build;
 use strassenc::report::{Family, Report};
 use strassenc::synth::{self, Target};
 use strassenc::tools::Tools;
-use strassenc_runtime::{Error, Result, files};
+use strassenc_runtime::{Error, Result, files, network};
 
 /// Multipliers, DSP, adders before and after sharing, registers; estimated and synthesised
 ///
-/// Counts come from the compiled circuits, DSP blocks from the port widths of the device family. With --synth Yosys maps the
+/// Of a network description, what it costs before any training: multiplications, additions, parameters, bits.
+///
+/// Of a build, counts come from the compiled circuits, DSP blocks from the port widths of the device family. With --synth Yosys maps the
 /// core to a target, out of context, and its LUTs, flip-flops, carries and DSP blocks stand beside the estimate; the result is
 /// cached on the content of the Verilog.
 #[derive(clap::Args)]
@@ -18,11 +22,19 @@ use strassenc_runtime::{Error, Result, files};
   strassenc report build/digits
   strassenc report build/digits --device ice40             DSP blocks of another family
   strassenc report build/digits --synth xc7                minutes for a large core
-  strassenc report build/digits --html report.html --json")]
+  strassenc report build/digits --html report.html --json
+  strassenc report net.toml                                a description, or the name of a ready one
+  strassenc report resnet20 --ratio 2 --p 2                with other budgets
+  strassenc report st-resnet18 --accounting paper          counted as StrassenNets counts")]
 pub struct Args {
-    /// A folder that `strassenc verilog` wrote
-    #[arg(value_name = "BUILD")]
-    build: PathBuf,
+    /// A folder that `strassenc verilog` wrote; or a network description, a .toml file or the name of a ready one
+    #[arg(value_name = "BUILD|NET")]
+    what: String,
+    /// Whose rules count a description
+    #[arg(long, value_name = "RULES", value_enum)]
+    accounting: Option<Rules>,
+    #[command(flatten)]
+    choices: Choices,
     /// The device family that DSP blocks are counted for [default: that of --synth, else xc7]
     #[arg(long, value_name = "FAMILY", value_enum)]
     device: Option<Family>,
@@ -38,7 +50,17 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let build = Build::open(&args.build)?;
+    let what = Path::new(&args.what);
+    let ready = network::ready().iter().any(|(name, _)| *name == args.what);
+    if !what.is_dir() && (what.is_file() || ready || what.extension().is_some_and(|e| e == "toml")) {
+        return describe(&args);
+    }
+    let only = args.accounting.map(|_| "--accounting").or(args.choices.given());
+    if let Some(option) = only {
+        return Err(Error::input(option, format_args!("is about network descriptions, and {} is none", args.what))
+            .help("give a .toml file or the name of a ready description"));
+    }
+    let build = Build::open(what)?;
     let family = args.device.or(args.synth.map(Family::from)).unwrap_or(Family::Xc7);
     let mut report = Report::new(build.record.figures.clone(), &build.signature, family);
     if let Some(target) = args.synth {
@@ -55,6 +77,24 @@ pub fn run(args: Args) -> Result<()> {
         if let Some(path) = &args.html {
             println!("{}", path.display());
         }
+    }
+    Ok(())
+}
+
+fn describe(args: &Args) -> Result<()> {
+    let builds =
+        [(args.device.is_some(), "--device"), (args.synth.is_some(), "--synth"), (args.html.is_some(), "--html")];
+    if let Some((_, option)) = builds.into_iter().find(|(given, _)| *given) {
+        return Err(Error::input(option, format_args!("is about builds, and {} is a network description", args.what))
+            .help("train it, then give the folder that `strassenc verilog` writes"));
+    }
+    let mut network = network::find(&args.what)?;
+    args.choices.apply(&mut network)?;
+    let accounting = accounting(&network, args.accounting.unwrap_or_default())?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&accounting).map_err(|e| Error::internal("report", e))?);
+    } else {
+        println!("{}", accounting.text());
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `strassenc train`.
 
+use super::choices::Choices;
 use super::{INTERRUPTED, home};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
@@ -31,9 +32,11 @@ use strassenc_runtime::{Error, Model, Result};
 The run folder holds model.safetensors (see `strassenc eval`, `strassenc verilog`), checkpoint.safetensors, metrics.csv,
 curves.svg and network.toml.")]
 pub struct Args {
-    /// A network description: a .toml file, or the name of a ready one: digits, mnist, fashion-mnist, letter, satellite
+    /// A network description: a .toml file, or the name of a ready one, e.g. digits, mnist, fashion-mnist, letter, satellite
     #[arg(value_name = "NET")]
     network: String,
+    #[command(flatten)]
+    choices: Choices,
     /// The data set, e.g. digits, mnist, idx:FOLDER, npy:FOLDER, csv:FILE [default: the description's]
     #[arg(long, value_name = "SPEC")]
     data: Option<String>,
@@ -82,7 +85,7 @@ pub fn run(args: Args) -> Result<()> {
         let recipe = &mut network.train;
         (recipe.full.epochs, recipe.ternary.epochs, recipe.frozen.epochs) = (full, ternary, frozen);
     }
-    network.validate()?;
+    args.choices.apply(&mut network)?;
     if args.threads == Some(0) {
         return Err(Error::input("--threads", "0 threads cannot work").help("give at least 1"));
     }

@@ -1,0 +1,245 @@
+//! What a network costs by its description alone, before any training: multiplications, additions, parameters, bits.
+//!
+//! Two ways of counting. *Ours*: every multiplication the hardware performs; zero entries of the ternary matrices count as
+//! additions, since nothing is trained yet. *The paper's* (StrassenNets, section 4): patches at the edge in part, a
+//! multiplication and an addition per activation for the output norm, full-precision numbers of 32 bits, and a last layer in
+//! full precision unless its budget is below twice its outputs.
+
+use crate::report::{table, thousands};
+use serde::Serialize;
+use std::fmt::Write;
+use strassenc_runtime::network::plan::{Linear, Op, Step};
+use strassenc_runtime::{Network, Result};
+
+/// Whose rules are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Rules {
+    /// What the hardware does.
+    #[default]
+    Ours,
+    /// StrassenNets, section 4.
+    Paper,
+}
+
+/// The cost of a network.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Accounting {
+    /// The network's name.
+    pub network: String,
+    /// Whose rules.
+    pub rules: Rules,
+    /// Layer by layer.
+    pub layers: Vec<LayerCost>,
+    /// In total.
+    pub total: Cost,
+    /// `1 - multiplications / dense_multiplications`.
+    pub reduction: f64,
+}
+
+/// The cost of one layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LayerCost {
+    /// Its name.
+    pub name: String,
+    /// What enters, e.g. `28×28×1`.
+    pub input: String,
+    /// What leaves.
+    pub output: String,
+    /// Multiplications per output patch; none where it is not linear.
+    pub r: Option<usize>,
+    /// Height and width of the output patch.
+    pub p: Option<usize>,
+    /// Groups of W_b.
+    pub groups: Option<usize>,
+    /// Its cost.
+    #[serde(flatten)]
+    pub cost: Cost,
+}
+
+/// What is counted, over one inference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cost {
+    /// Multiplications.
+    pub multiplications: u64,
+    /// Multiplications of an ordinary layer in its place.
+    pub dense_multiplications: u64,
+    /// Additions, zero entries of the ternary matrices included.
+    pub additions: u64,
+    /// Ternary weights.
+    pub ternary_weights: u64,
+    /// Other numbers: coefficients and biases; for the paper's rules those of the output norm, and full-precision weights.
+    pub numbers: u64,
+    /// Bits of them all, 2 for a ternary weight.
+    pub bits: u64,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        self.multiplications += other.multiplications;
+        self.dense_multiplications += other.dense_multiplications;
+        self.additions += other.additions;
+        self.ternary_weights += other.ternary_weights;
+        self.numbers += other.numbers;
+        self.bits += other.bits;
+    }
+}
+
+/// Bits of a bias, and of a full-precision number.
+const NUMBER_BITS: u64 = 32;
+
+/// What the network costs.
+///
+/// # Errors
+/// Where a shape does not fit.
+pub fn accounting(network: &Network, rules: Rules) -> Result<Accounting> {
+    let steps = network.plan()?;
+    let layers: Vec<LayerCost> = (steps.iter().enumerate())
+        .map(|(i, step)| {
+            let cost = match (rules, &step.op) {
+                (Rules::Ours, Op::Linear(linear)) => ours(step, linear, network.bits.coefficients.into()),
+                (Rules::Paper, Op::Linear(linear)) => paper(step, linear, i + 1 == steps.len()),
+                (Rules::Ours, op) => Cost { additions: other_additions(step, op), ..Cost::default() },
+                (Rules::Paper, _) => Cost::default(),
+            };
+            let linear = step.linear();
+            LayerCost {
+                name: step.name.clone(),
+                input: step.input.to_string(),
+                output: step.output.to_string(),
+                r: linear.map(|l| l.r),
+                p: linear.map(|l| l.patch),
+                groups: linear.map(|l| l.groups),
+                cost,
+            }
+        })
+        .collect();
+    let mut total = Cost::default();
+    for layer in &layers {
+        total += layer.cost;
+    }
+    let reduction = 1.0 - total.multiplications as f64 / total.dense_multiplications.max(1) as f64;
+    Ok(Accounting { network: network.name.clone(), rules, layers, total, reduction })
+}
+
+/// Entries of W_b and of W_c.
+fn entries(step: &Step, linear: &Linear) -> (u64, u64) {
+    let channels = step.input.channels / linear.groups;
+    let w_b = linear.r * channels * linear.window() * linear.window();
+    let rows = if linear.depthwise(step.input) { linear.r / linear.groups } else { linear.r };
+    let w_c = if linear.plain { 0 } else { step.output.channels * rows * linear.patch * linear.patch };
+    (w_b as u64, w_c as u64)
+}
+
+fn ours(step: &Step, linear: &Linear, coefficient_bits: u64) -> Cost {
+    let (w_b, w_c) = entries(step, linear);
+    let (down, across) = linear.patches(step.output);
+    let patches = (down * across) as u64;
+    let (r, outputs) = (linear.r as u64, step.output.elements() as u64);
+    let biases = (step.output.channels * linear.patch * linear.patch) as u64;
+    Cost {
+        multiplications: step.multiplications(),
+        dense_multiplications: step.dense_multiplications(),
+        // Each bias is an addition per output; surplus outputs of an edge patch are computed and cropped.
+        additions: (w_b + w_c) * patches + outputs,
+        ternary_weights: w_b + w_c,
+        numbers: r + biases,
+        bits: 2 * (w_b + w_c) + coefficient_bits * r + NUMBER_BITS * biases,
+    }
+}
+
+fn paper(step: &Step, linear: &Linear, last: bool) -> Cost {
+    let dense_multiplications = step.dense_multiplications();
+    let (outputs, channels) = (step.output.elements() as u64, step.output.channels as u64);
+    if last && linear.r >= 2 * step.output.channels {
+        let numbers = dense_multiplications;
+        return Cost {
+            multiplications: dense_multiplications,
+            dense_multiplications,
+            additions: dense_multiplications,
+            ternary_weights: 0,
+            numbers,
+            bits: NUMBER_BITS * numbers,
+        };
+    }
+    // The paper keeps the last layer's budget at its number of outputs.
+    let r = if last { linear.r.max(step.output.channels) } else { linear.r };
+    let (w_b, w_c) = entries(step, &Linear { r, ..*linear });
+    let pixels = step.output.pixels() as u64;
+    let area = (linear.patch * linear.patch) as u64;
+    let r = r as u64;
+    let norm = if last { 0 } else { outputs };
+    // ã, and scale and offset of the output norm; the last layer's bias is not counted.
+    let numbers = r + if last { 0 } else { 2 * channels };
+    Cost {
+        multiplications: r * pixels / area + norm,
+        dense_multiplications,
+        additions: w_b * pixels / area + w_c * pixels / area + norm,
+        ternary_weights: w_b + w_c,
+        numbers,
+        bits: 2 * (w_b + w_c) + NUMBER_BITS * numbers,
+    }
+}
+
+/// Additions of what is not linear; comparisons are none.
+fn other_additions(step: &Step, op: &Op) -> u64 {
+    match op {
+        Op::Add => step.output.elements() as u64,
+        Op::AveragePool(pool) => (step.output.elements() * (pool.size * pool.size - 1)) as u64,
+        Op::MaxPool(_) | Op::Linear(_) => 0,
+    }
+}
+
+impl Accounting {
+    /// The cost as a table for a terminal.
+    pub fn text(&self) -> String {
+        let mut table = table(&[
+            "layer",
+            "input",
+            "output",
+            "r",
+            "p",
+            "g",
+            "multiplications",
+            "dense",
+            "additions",
+            "ternary weights",
+            "numbers",
+            "Kbit",
+        ]);
+        let maybe = |n: Option<usize>| n.map_or(String::new(), thousands);
+        let figures = |c: &Cost| {
+            [
+                c.multiplications,
+                c.dense_multiplications,
+                c.additions,
+                c.ternary_weights,
+                c.numbers,
+                c.bits.div_ceil(1024),
+            ]
+            .map(thousands)
+        };
+        for layer in &self.layers {
+            let text = [&layer.name, &layer.input, &layer.output].map(String::clone);
+            let choices = [layer.r, layer.p, layer.groups].map(maybe);
+            table.add_row(text.into_iter().chain(choices).chain(figures(&layer.cost)));
+        }
+        let total = ["total"].into_iter().chain([""; 5]).map(String::from);
+        table.add_row(total.chain(figures(&self.total)));
+        let mut text = table.to_string();
+        let _ = write!(
+            text,
+            "\n\n{} multiplications an inference instead of {} ({:.2} % fewer).\n\
+             {} additions, zero weights included; {:.2} · 2^20 bits.",
+            thousands(self.total.multiplications),
+            thousands(self.total.dense_multiplications),
+            100.0 * self.reduction,
+            thousands(self.total.additions),
+            self.total.bits as f64 / f64::from(1 << 20),
+        );
+        if self.rules == Rules::Paper {
+            text += "\nCounted by the rules of StrassenNets: the output norms multiply, and a wide last layer is in full precision.";
+        }
+        text
+    }
+}
