@@ -2,19 +2,22 @@
 
 mod found;
 mod rates;
+mod solve;
+mod state;
 
 use super::INTERRUPTED;
 use clap::ValueEnum;
 use found::Found;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
+use solve::{Stage, solve};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use strassenc::discover::{Scheme, Search, Shape, kronecker, search};
-use strassenc::emit::TOOL;
-use strassenc_runtime::{Error, Kind, Result, files};
+use strassenc::discover::{Shape, kronecker, search};
+use strassenc::report::thousands;
+use strassenc_runtime::{Error, Kind, Result};
 
 /// Find fast matrix products, and make networks of them
 ///
@@ -31,7 +34,9 @@ use strassenc_runtime::{Error, Kind, Result, files};
 #[command(after_help = "Examples:
   strassenc discover 2x2x2                               Strassen's 7 multiplications, into runs/matmul_2x2x2
   strassenc discover 3x3x3 --rank 23 --seed 7 -o run     then: strassenc verilog run, simulate, check, report
+  strassenc discover 3x3x3 --fewest-additions            of many schemes of rank 23
   strassenc discover 2x2x2 --seeds 1000                  how often it succeeds, and how fast
+  strassenc discover 2x2x2 --method gradient             learned, as in the StrassenNets paper
   strassenc discover 4x4x4 --method kronecker            49, from two schemes of 2x2x2
   strassenc discover 2x2x2 --recursive --bits 16         a 4x4 core from 2x2 blocks, 16-bit elements
   strassenc discover 3x4x4 --time-limit 600              then --resume for more
@@ -48,6 +53,9 @@ pub struct Args {
     /// How to look
     #[arg(long, value_enum, default_value_t = Method::FlipGraph)]
     method: Method,
+    /// Of the schemes of that rank, look for one that takes few additions; needs some seconds more
+    #[arg(long)]
+    fewest_additions: bool,
     /// Seed of every random choice
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -86,33 +94,24 @@ pub struct Args {
 enum Method {
     /// Random walks by flips, reductions and plus transitions from the schoolbook scheme
     FlipGraph,
+    /// Gradient descent on the loss of random matrix pairs, drawn to -1, 0 and 1; as in the StrassenNets paper
+    Gradient,
     /// Schemes of two smaller shapes, found by flip-graph, one on blocks of the other
     Kronecker,
     /// No search: the schoolbook scheme itself
     Schoolbook,
 }
 
-/// Name of the state that --resume goes on from.
-const STATE: &str = "search.json";
-
-/// What a search leaves where it was cut short.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct State {
-    tool: String,
-    shape: Shape,
-    seed: u64,
-    search: Search,
-}
-
 /// What is asked for, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Task {
     shape: Shape,
     method: Method,
     /// None: as low as the time allows.
     rank: Option<usize>,
+    fewest_additions: bool,
     seed: u64,
-    limit: Option<Duration>,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -132,129 +131,63 @@ pub fn run(args: Args) -> Result<()> {
         return Err(Error::input("--rank", "no scheme has 0 multiplications").help("give at least 1"));
     }
     let rank = args.rank.or_else(|| search::known_rank(args.shape));
+    if args.method == Method::Gradient && rank.is_none() {
+        return Err(Error::input("--rank", "is needed: attempts are made at one rank"));
+    }
     if args.method == Method::FlipGraph && rank.is_none() && limit.is_none() {
         let cause = format_args!("or --time-limit is needed: no rank of {} stands in our table", args.shape);
         return Err(Error::input("--rank", cause).help("e.g. --time-limit 60 takes the least rank of a minute"));
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).build();
     let pool = pool.map_err(|e| Error::internal("discover", e))?;
-    let task = Task { shape: args.shape, method: args.method, rank, seed: args.seed, limit };
+    let task =
+        Task { shape: args.shape, method: args.method, rank, fewest_additions: args.fewest_additions, seed: args.seed };
     if let Some(seeds) = args.seeds {
-        return pool.install(|| rates::run(&task, seeds, args.json));
+        return pool.install(|| rates::run(&task, limit, seeds, args.json));
     }
-    pool.install(|| find(&args, &task))
+    pool.install(|| find(&args, &task, limit))
 }
 
-fn find(args: &Args, task: &Task) -> Result<()> {
+fn find(args: &Args, task: &Task, limit: Option<Duration>) -> Result<()> {
     let shape = if args.recursive { kronecker::shape(args.shape, args.shape) } else { args.shape };
     let folder = args.output.clone().unwrap_or_else(|| Path::new("runs").join(format!("matmul_{shape}")));
-    let taken = [STATE, found::MODEL].into_iter().find(|name| folder.join(name).exists());
+    let taken = [state::FILE, found::MODEL].into_iter().find(|name| folder.join(name).exists());
     if let Some(name) = taken.filter(|_| !args.resume && !args.overwrite) {
         let cause = format_args!("holds {name} already");
         return Err(
             Error::io(&folder, cause).help("--resume goes on, --overwrite begins again, -o names another folder")
         );
     }
-    let state = if args.resume { Some(read_state(&folder, task)?) } else { None };
-    let began = Instant::now();
-    let watch = Watch::new(task.limit);
-    let (scheme, search) = solve(task, state, &watch)?;
-    let seconds = began.elapsed().as_secs_f64();
-    let cut_short = watch.is_over();
+    let stage = if args.resume { state::read(&folder, task)? } else { Stage::Begin };
+    let watch = Watch::new(limit);
+    let solved = solve(task, stage, &watch)?;
     watch.bar.finish_and_clear();
-
-    let unfinished = search.as_ref().filter(|search| task.rank.is_none_or(|rank| search.best().rank() > rank));
-    match unfinished {
-        Some(search) => {
-            let state = State { tool: TOOL.into(), shape: task.shape, seed: task.seed, search: search.clone() };
-            let text = serde_json::to_string(&state).map_err(|e| Error::internal("discover", e))?;
-            files::write(&folder.join(STATE), text.as_bytes())?;
-        }
-        None => remove(&folder.join(STATE))?,
+    let again = format!("--resume -o {} goes on from there", folder.display());
+    match &solved.unfinished {
+        Some(stage) => state::write(&folder, task, stage)?,
+        None => state::remove(&folder)?,
     }
+    let rank = solved.scheme.rank();
     if INTERRUPTED.load(Ordering::Relaxed) {
-        let cause = format_args!("was interrupted at rank {}", scheme.rank());
-        return Err(Error::new(Kind::Interrupted, "discover", cause)
-            .help(format_args!("--resume -o {} goes on from there", folder.display())));
+        return Err(
+            Error::new(Kind::Interrupted, "discover", format_args!("was interrupted at rank {rank}")).help(again)
+        );
     }
-    let scheme = if args.recursive { kronecker::compose(&scheme, &scheme)? } else { scheme };
-    let found = Found::new(scheme, task, search.as_ref(), seconds, cut_short)?;
+    let scheme = match args.recursive {
+        true => kronecker::compose(&solved.scheme, &solved.scheme)?,
+        false => solved.scheme,
+    };
+    // Counted anew: the other matrices of a composed scheme are larger.
+    let additions = solved.additions.filter(|_| !args.recursive);
+    let found = Found::new(scheme, task, additions, solved.effort, watch.began.elapsed().as_secs_f64())?;
     found.write(&folder, args.bits)?;
     found.print(&folder, args.json)?;
-    match (task.rank, &unfinished) {
-        (Some(rank), Some(search)) => {
-            let cause = format_args!("rank {} was reached, not {rank}", search.best().rank());
-            Err(Error::mismatch(format_args!("discover {}", task.shape), cause)
-                .help(format_args!("--resume -o {} goes on from there", folder.display())))
+    match task.rank.filter(|wanted| rank > *wanted) {
+        Some(wanted) => {
+            let cause = format_args!("rank {rank} was reached, not {wanted}");
+            Err(Error::mismatch(format_args!("discover {}", task.shape), cause).help(again))
         }
-        _ => Ok(()),
-    }
-}
-
-/// The scheme that the task's method finds, and its search where it has one.
-fn solve(task: &Task, state: Option<Search>, watch: &Watch) -> Result<(Scheme, Option<Search>)> {
-    match task.method {
-        Method::Schoolbook => Ok((Scheme::schoolbook(task.shape), None)),
-        Method::Kronecker => Ok((composed(task, watch)?, None)),
-        Method::FlipGraph => {
-            let search = walk(task.shape, task.rank.unwrap_or(1), task.seed, state, watch);
-            search.best().verify()?;
-            Ok((search.best().clone(), Some(search)))
-        }
-    }
-}
-
-/// Rounds until the rank is reached or the time is over.
-fn walk(shape: Shape, rank: usize, seed: u64, state: Option<Search>, watch: &Watch) -> Search {
-    let mut search = state.unwrap_or_else(|| Search::new(shape, rank, seed));
-    while !watch.is_over() && !search.round() {
-        watch.show(&search, shape, rank);
-    }
-    search
-}
-
-/// The composition of least rank, of schemes that flip-graph finds for both parts.
-fn composed(task: &Task, watch: &Watch) -> Result<Scheme> {
-    let known = |shape: Shape| search::known_rank(shape).unwrap_or(shape.schoolbook());
-    let least = |(outer, inner): &(Shape, Shape)| known(*outer) * known(*inner);
-    let (outer, inner) = kronecker::splits(task.shape).into_iter().min_by_key(least).ok_or_else(|| {
-        let cause = "is no product of smaller shapes";
-        Error::input(format_args!("shape `{}`", task.shape), cause).help("--method flip-graph needs none")
-    })?;
-    let part = |shape: Shape| walk(shape, known(shape), task.seed, None, watch).best().clone();
-    let outer_scheme = part(outer);
-    let inner_scheme = if inner == outer { outer_scheme.clone() } else { part(inner) };
-    let scheme = kronecker::compose(&outer_scheme, &inner_scheme)?;
-    scheme.verify()?;
-    Ok(scheme)
-}
-
-fn read_state(folder: &Path, task: &Task) -> Result<Search> {
-    let path = folder.join(STATE);
-    if !path.exists() {
-        return Err(Error::io(&path, "is not there: no search was cut short here").help("leave out --resume"));
-    }
-    let place = path.display();
-    let state: State = serde_json::from_slice(&files::read(&path)?)
-        .map_err(|e| Error::input(&place, format_args!("is damaged: {e}")).help("--overwrite begins again"))?;
-    if state.tool != TOOL {
-        return Err(Error::input(&place, format_args!("was written by {}, this is {TOOL}", state.tool)));
-    }
-    state.search.validate().map_err(|e| e.within(&place).help("--overwrite begins again"))?;
-    let target = task.rank.unwrap_or(1);
-    if task.method != Method::FlipGraph || state.seed != task.seed || !state.search.is_of(task.shape, target) {
-        let cause = format_args!("is of shape {}, seed {} and another rank or method", state.shape, state.seed);
-        return Err(Error::input(&place, cause).help("give the options that the search began with"));
-    }
-    Ok(state.search)
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io(path, format_args!("cannot be removed: {e}")))
-        }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
@@ -278,14 +211,9 @@ impl Watch {
         INTERRUPTED.load(Ordering::Relaxed) || self.limit.is_some_and(|limit| self.began.elapsed() >= limit)
     }
 
-    fn show(&self, search: &Search, shape: Shape, rank: usize) {
-        let reached = search.reached();
-        let rate = reached.flips as f64 / self.began.elapsed().as_secs_f64().max(1e-9) / 1e6;
-        let text = format!(
-            "{shape}: rank {} (wanted {rank}), {} restarts, {rate:.2} M schemes/s",
-            reached.rank, reached.restarts
-        );
-        self.bar.set_message(text);
+    fn show(&self, text: String, schemes: u64) {
+        let rate = schemes as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
+        self.bar.set_message(format!("{text}, {} schemes/s", thousands(rate as u64)));
         self.bar.tick();
     }
 }

@@ -1,107 +1,57 @@
-//! Random walks in the flip graph of a matrix product, over the integers.
+//! The flip graph of a matrix product: schemes, and the moves between them, over the integers.
 //!
 //! M. Kauers, J. Moosbauer, "Flip graphs for matrix multiplication" (2022): two products that share a factor,
 //! `a⊗b⊗c + a⊗b'⊗c'`, equal `a⊗(b + b')⊗c + a⊗b'⊗(c' - c)`: a *flip*. Where a vector becomes 0, or two products come to share
 //! two factors, the rank falls: a *reduction*. Y. Arai, Y. Ichikawa, K. Hukushima, "Adaptive flip graph algorithm for matrix
-//! multiplication" (2024): where a walk goes on too long without one, a *plus* transition splits two products into three.
-//! All vectors stay within {-1, 0, 1}, so every scheme on the way is right over the integers (A. Perminov, "Fast matrix
-//! multiplication via ternary meta flip graphs", 2025): no lifting.
+//! multiplication" (2024): a *plus* transition splits two products into three. All vectors stay within {-1, 0, 1}, so every
+//! scheme on the way is right over the integers (A. Perminov, "Fast matrix multiplication via ternary meta flip graphs",
+//! 2025): no lifting.
 
 use super::scheme::{Scheme, Shape};
 use super::ternary::Ternary;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use strassenc_runtime::{Error, Result};
-
-/// When a walk leaves its plateau.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Patience {
-    /// Flips without a reduction before a plus transition.
-    pub plus: u64,
-    /// Flips without a new least rank before the walk begins again.
-    pub restart: u64,
-    /// How far plus transitions may lead above the least rank so far.
-    pub margin: usize,
-}
-
-impl Patience {
-    /// What has proved good for a shape: larger graphs take longer to leave by themselves.
-    pub fn of(_shape: Shape) -> Self {
-        Patience { plus: 50_000, restart: 100_000_000, margin: 2 }
-    }
-}
 
 /// Which two products share which factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Pair {
     factor: u8,
-    i: u8,
-    j: u8,
+    i: u16,
+    j: u16,
 }
 
-/// A walk: a scheme and where it may go.
+/// A scheme and where it may go.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Walk {
-    start: Scheme,
-    best: Scheme,
+pub struct Vertex {
+    shape: Shape,
     /// As in [`Scheme`], every vector led by 1.
     factors: [Vec<Ternary>; 3],
     /// The sign of each product.
     negative: Vec<bool>,
     pairs: Vec<Pair>,
-    #[serde(serialize_with = "write_rng", deserialize_with = "read_rng")]
-    rng: ChaCha8Rng,
-    patience: Patience,
-    /// The least rank since the walk last began.
-    least: usize,
-    /// Flips since the last reduction or plus transition.
-    still: u64,
-    /// Flips since the least rank last fell.
-    idle: u64,
-    /// Flips in all.
-    pub flips: u64,
-    /// How often the walk began again.
-    pub restarts: u64,
 }
 
-impl Walk {
-    /// Walk number `stream` of `seed`, from `start`, which it comes back to when it begins again.
-    pub fn new(start: &Scheme, patience: Patience, seed: u64, stream: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(stream);
-        let mut walk = Walk {
-            start: start.clone(),
-            best: start.clone(),
-            factors: [vec![], vec![], vec![]],
-            negative: vec![],
-            pairs: vec![],
-            rng,
-            patience,
-            least: start.rank(),
-            still: 0,
-            idle: 0,
-            flips: 0,
-            restarts: 0,
-        };
-        walk.begin();
-        walk
-    }
-
-    /// Puts the walk at its start.
-    fn begin(&mut self) {
-        self.factors = self.start.factors.clone();
-        self.negative = vec![false; self.rank()];
-        for i in 0..self.rank() {
+impl Vertex {
+    /// The vertex of a scheme.
+    pub fn new(scheme: &Scheme) -> Self {
+        let negative = vec![false; scheme.rank()];
+        let mut vertex = Vertex { shape: scheme.shape, factors: scheme.factors.clone(), negative, pairs: vec![] };
+        for i in 0..vertex.rank() {
             for f in 0..3 {
-                self.lead(f, i);
+                vertex.lead(f, i);
             }
         }
-        self.pair_up();
-        (self.least, self.still, self.idle) = (self.rank(), 0, 0);
+        vertex.pair_up();
+        vertex
+    }
+
+    /// The matrix product.
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// Number of multiplications.
@@ -109,41 +59,39 @@ impl Walk {
         self.factors[0].len()
     }
 
-    /// The scheme at hand.
+    /// Rows of W_a, rows of W_b, columns of W_c, each up to its sign.
+    pub fn factors(&self) -> &[Vec<Ternary>; 3] {
+        &self.factors
+    }
+
+    /// Whether there is no flip from here.
+    pub fn is_isolated(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// The scheme itself.
     pub fn scheme(&self) -> Scheme {
         let mut factors = self.factors.clone();
         for (c, &negative) in factors[2].iter_mut().zip(&self.negative) {
             *c = c.signed(negative);
         }
-        Scheme { shape: self.start.shape, factors }
+        Scheme { shape: self.shape, factors }
     }
 
-    /// The first scheme of the least rank that the walk has seen.
-    pub fn best(&self) -> &Scheme {
-        &self.best
-    }
-
-    /// Its rank.
-    pub fn best_rank(&self) -> usize {
-        self.best.rank()
-    }
-
-    /// Checks a walk that was read from a file.
+    /// Checks a vertex that was read from a file.
     ///
     /// # Errors
-    /// Where one of its schemes is not one of `shape`, or it cannot go on from where it is.
+    /// Where its scheme is not right or not one of `shape`, or it does not know where it may go.
     pub fn validate(&self, shape: Shape) -> Result<()> {
         let fail = |cause: &str| Err(Error::input("walk", cause));
         let lengths = [self.factors[1].len(), self.factors[2].len(), self.negative.len()];
         if lengths != [self.rank(); 3] {
             return fail("has vectors of products that are not there");
         }
-        for scheme in [&self.start, &self.best, &self.scheme()] {
-            if scheme.shape != shape {
-                return fail("is one of another shape");
-            }
-            scheme.verify()?;
+        if self.shape != shape {
+            return fail("is one of another shape");
         }
+        self.scheme().verify()?;
         let mut whole = self.clone();
         whole.pair_up();
         let sorted = |pairs: &[Pair]| {
@@ -157,47 +105,12 @@ impl Walk {
         Ok(())
     }
 
-    /// Goes on for `flips` steps, or until the rank is at most `target`; whether it is.
-    pub fn run(&mut self, flips: u64, target: usize) -> bool {
-        for _ in 0..flips {
-            if self.rank() <= target {
-                return true;
-            }
-            self.step();
-        }
-        self.rank() <= target
-    }
-
-    /// One flip, with what follows from it; or a plus transition, or a fresh start, when it is time.
-    pub fn step(&mut self) {
-        self.flips += 1;
-        self.idle += 1;
-        self.still += 1;
-        if self.idle > self.patience.restart {
-            self.restarts += 1;
-            self.begin();
-        }
-        if self.pairs.is_empty() || self.still > self.patience.plus {
-            self.still = 0;
-            if self.rank() < self.least + self.patience.margin {
-                self.plus();
-            }
-        }
-        self.flip();
-        if self.rank() < self.least {
-            (self.least, self.idle) = (self.rank(), 0);
-            if self.rank() < self.best.rank() {
-                self.best = self.scheme();
-            }
-        }
-    }
-
     /// A flip of a random pair, where the vectors stay ternary.
-    fn flip(&mut self) {
+    pub fn flip(&mut self, rng: &mut ChaCha8Rng) {
         if self.pairs.is_empty() {
             return;
         }
-        let draw = self.rng.random::<u64>();
+        let draw = rng.random::<u64>();
         let pair = self.pairs[(((draw >> 32) * self.pairs.len() as u64) >> 32) as usize];
         let f = usize::from(pair.factor);
         let (mut i, mut j) = (usize::from(pair.i), usize::from(pair.j));
@@ -261,7 +174,7 @@ impl Walk {
             let v = self.factors[f][x];
             for y in 0..self.rank() {
                 if self.factors[f][y] == v && y != x {
-                    self.pairs.push(Pair { factor: f as u8, i: x as u8, j: y as u8 });
+                    self.pairs.push(Pair { factor: f as u8, i: x as u16, j: y as u16 });
                     let others = [(f + 1) % 3, (f + 2) % 3];
                     reducible |= others.iter().any(|&o| self.factors[o][x] == self.factors[o][y]);
                 }
@@ -274,7 +187,6 @@ impl Walk {
 
     /// Drops products that are 0 and joins those that share two factors, as long as there are any.
     fn reduce(&mut self) {
-        let before = self.rank();
         'again: loop {
             for i in 0..self.rank() {
                 if (0..3).any(|f| self.factors[f][i].is_zero()) {
@@ -295,9 +207,6 @@ impl Walk {
             break;
         }
         self.pair_up();
-        if self.rank() < before {
-            self.still = 0;
-        }
     }
 
     fn remove(&mut self, i: usize) {
@@ -313,7 +222,7 @@ impl Walk {
             for i in 0..factor.len() {
                 for j in 0..i {
                     if factor[i] == factor[j] {
-                        self.pairs.push(Pair { factor: f as u8, i: i as u8, j: j as u8 });
+                        self.pairs.push(Pair { factor: f as u8, i: i as u16, j: j as u16 });
                     }
                 }
             }
@@ -321,19 +230,19 @@ impl Walk {
     }
 
     /// `a⊗b⊗c + a'⊗b'⊗c' = a⊗(b + b')⊗c + a⊗b'⊗(c' - c) + (a' - a)⊗b'⊗c'`, for random products and roles of the factors.
-    fn plus(&mut self) {
+    pub fn plus(&mut self, rng: &mut ChaCha8Rng) {
         const TRIES: usize = 100;
         let r = self.rank();
-        if r < 2 || r >= usize::from(u8::MAX) {
+        if r < 2 || r >= usize::from(u16::MAX) {
             return;
         }
         for _ in 0..TRIES {
-            let (i, j) = (self.rng.random_range(0..r), self.rng.random_range(0..r));
+            let (i, j) = (rng.random_range(0..r), rng.random_range(0..r));
             if i == j {
                 continue;
             }
-            let f = self.rng.random_range(0..3);
-            let (g, h) = if self.rng.random() { ((f + 1) % 3, (f + 2) % 3) } else { ((f + 2) % 3, (f + 1) % 3) };
+            let f = rng.random_range(0..3);
+            let (g, h) = if rng.random() { ((f + 1) % 3, (f + 2) % 3) } else { ((f + 2) % 3, (f + 1) % 3) };
             if (0..3).any(|f| self.factors[f][i] == self.factors[f][j]) {
                 continue;
             }
@@ -359,75 +268,27 @@ impl Walk {
             self.put(f, i, v);
         }
     }
-}
 
-/// A generator's seed, stream and place.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RngState {
-    seed: [u8; 32],
-    stream: u64,
-    /// Decimal: JSON numbers are not that wide.
-    word: String,
-}
-
-fn write_rng<S: Serializer>(rng: &ChaCha8Rng, serializer: S) -> Result<S::Ok, S::Error> {
-    let state = RngState { seed: rng.get_seed(), stream: rng.get_stream(), word: rng.get_word_pos().to_string() };
-    state.serialize(serializer)
-}
-
-fn read_rng<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ChaCha8Rng, D::Error> {
-    let state = RngState::deserialize(deserializer)?;
-    let mut rng = ChaCha8Rng::from_seed(state.seed);
-    rng.set_stream(state.stream);
-    rng.set_word_pos(state.word.parse().map_err(serde::de::Error::custom)?);
-    Ok(rng)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use proptest::test_runner::RngSeed;
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 48, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn every_step_keeps_the_brent_equations(sizes in (1usize..4, 1usize..4, 1usize..4), seed: u64, plus in 1u64..20) {
-            let shape = Shape { n: sizes.0, m: sizes.1, p: sizes.2 };
-            let patience = Patience { plus, restart: 150, margin: 3 };
-            let mut walk = Walk::new(&Scheme::schoolbook(shape), patience, seed, 0);
-            for _ in 0..200 {
-                walk.step();
-                prop_assert!(walk.scheme().verify().is_ok());
-                prop_assert!(walk.validate(shape).is_ok());
+    /// A random elementary change of basis, `A → A·E, B → E⁻¹·B` or one on either side of C, where all vectors stay ternary:
+    /// `None` where they do not. (H. F. de Groote, "On varieties of optimal algorithms", 1978: with permutations and signs,
+    /// which change no cost, these make up the symmetries of a matrix product, but for its cyclic ones.)
+    pub fn change_basis(&self, rng: &mut ChaCha8Rng) -> Option<Vertex> {
+        let Shape { n, m, p } = self.shape;
+        // The side between two matrices, and for each of them whether it is their rows that it numbers.
+        let sides = [(m, [(0, false), (1, true)]), (n, [(0, true), (2, true)]), (p, [(1, false), (2, false)])];
+        let (size, [first, second]) = sides[rng.random_range(0..3)];
+        if size < 2 {
+            return None;
+        }
+        let k = rng.random_range(0..size);
+        let l = (k + rng.random_range(1..size)) % size;
+        let negate = rng.random::<bool>();
+        let mut factors = self.scheme().factors;
+        for ((f, of_rows), (from, to, negate)) in [(first, (l, k, negate)), (second, (k, l, !negate))] {
+            for v in &mut factors[f] {
+                *v = v.add_line(self.shape.matrices()[f], of_rows, from, to, negate)?;
             }
-            prop_assert!(walk.best_rank() <= shape.schoolbook());
         }
-
-        #[test]
-        fn a_walk_that_was_written_down_goes_on_as_if_it_had_not(seed: u64, before in 0u64..3000) {
-            let mut walk = Walk::new(&Scheme::schoolbook("2x2x3".parse().unwrap()), Patience { plus: 100, restart: 2000, margin: 2 }, seed, 3);
-            walk.run(before, 0);
-            let mut copy: Walk = serde_json::from_str(&serde_json::to_string(&walk).unwrap()).unwrap();
-            walk.run(2000, 0);
-            copy.run(2000, 0);
-            prop_assert_eq!(walk.scheme(), copy.scheme());
-            prop_assert_eq!(walk.flips, copy.flips);
-        }
-    }
-
-    #[test]
-    fn a_walk_finds_strassens_rank() {
-        let mut walk = Walk::new(
-            &Scheme::schoolbook("2x2x2".parse().unwrap()),
-            Patience { plus: 50_000, restart: 10_000_000, margin: 2 },
-            1,
-            0,
-        );
-        assert!(walk.run(10_000_000, 7));
-        assert_eq!((walk.rank(), walk.best_rank()), (7, 7));
-        walk.best().verify().unwrap();
+        Some(Vertex::new(&Scheme { shape: self.shape, factors }))
     }
 }

@@ -1,7 +1,7 @@
 //! Many walks side by side, in rounds, so that the result does not depend on the number of threads.
 
-use super::flip_graph::{Patience, Walk};
 use super::scheme::{Scheme, Shape};
+use super::walk::{Patience, Walk};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -97,8 +97,8 @@ impl Search {
         });
         let first = first.into_inner();
         let arrived = if first < self.walks.len() { Some(&self.walks[first]) } else { None };
-        if let Some(walk) = arrived.or_else(|| self.walks.iter().min_by_key(|walk| walk.best_rank()))
-            && walk.best_rank() < self.best.rank()
+        if let Some(walk) = arrived.or_else(|| self.walks.iter().min_by_key(|walk| walk.best().rank()))
+            && walk.best().rank() < self.best.rank()
         {
             self.best = walk.best().clone();
         }

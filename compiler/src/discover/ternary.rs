@@ -44,6 +44,12 @@ impl Ternary {
         ((self.plus >> index) & 1) as i8 - ((self.minus >> index) & 1) as i8
     }
 
+    /// Bit i is set where entry i is -1.
+    #[inline]
+    pub fn negatives(self) -> u64 {
+        self.minus
+    }
+
     /// Bit i is set where entry i is not 0.
     #[inline]
     pub fn support(self) -> u64 {
@@ -83,6 +89,25 @@ impl Ternary {
     pub fn leads_negative(self) -> bool {
         let support = self.support();
         self.minus & support & support.wrapping_neg() != 0
+    }
+
+    /// A matrix of `rows × columns` whose entries stand row by row, with row (or column) `from` added to row (or column) `to`, or
+    /// subtracted. `None` where that is not ternary.
+    pub fn add_line(
+        self,
+        (rows, columns): (usize, usize),
+        of_rows: bool,
+        from: usize,
+        to: usize,
+        negate: bool,
+    ) -> Option<Self> {
+        let (count, step, pitch) = if of_rows { (columns, 1, columns) } else { (rows, columns, 1) };
+        let mask = (0..count).fold(0u64, |mask, i| mask | 1 << (from * pitch + i * step));
+        let moved = |bits: u64| {
+            let bits = bits & mask;
+            if to > from { bits << ((to - from) * pitch) } else { bits >> ((from - to) * pitch) }
+        };
+        self.checked_add(Ternary { plus: moved(self.plus), minus: moved(self.minus) }.signed(negate))
     }
 
     /// The Kronecker product: of matrices whose entries stand row by row, `self` of `rows × columns`, `inner` of

@@ -1,11 +1,12 @@
 //! What was found: written, printed.
 
+use super::solve::Effort;
 use super::{Method, Task};
 use serde::Serialize;
 use std::path::Path;
-use strassenc::adder_graph::{self, Effort, Matrix, Options, Solution};
-use strassenc::discover::search::Reached;
-use strassenc::discover::{Scheme, Search, Shape, model};
+use strassenc::adder_graph;
+use strassenc::discover::additions::{self, Count};
+use strassenc::discover::{Scheme, Shape, model};
 use strassenc_runtime::{Error, Result, files, model_file};
 
 /// Name of the model.
@@ -23,11 +24,10 @@ pub struct Found {
     seed: u64,
     verified: bool,
     nonzeros: u32,
-    additions: Additions,
+    additions: Count,
     seconds: f64,
-    cut_short: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    search: Option<Reached>,
+    #[serde(flatten)]
+    effort: Effort,
     w_a: Vec<Vec<i8>>,
     w_b: Vec<Vec<i8>>,
     w_c: Vec<Vec<i8>>,
@@ -35,44 +35,18 @@ pub struct Found {
     scheme: Scheme,
 }
 
-/// Two-operand additions of the three matrices.
-#[derive(Serialize)]
-pub struct Additions {
-    without_sharing: usize,
-    w_a: usize,
-    w_b: usize,
-    w_c: usize,
-    total: usize,
-}
-
-impl Additions {
-    fn of(scheme: &Scheme) -> Self {
-        let matrix = |factor: usize| -> Matrix {
-            let matrix = scheme.factor(factor).mapv(i32::from);
-            if factor == 2 { matrix.reversed_axes() } else { matrix }
-        };
-        let matrices = [0, 1, 2].map(matrix);
-        let options = Options { effort: Effort(1), ..Options::default() };
-        let shared = |m: &Matrix| -> Solution { adder_graph::share(m, &options) };
-        let [w_a, w_b, w_c] = [0, 1, 2].map(|f| shared(&matrices[f]).graph.adders());
-        Additions {
-            without_sharing: matrices.iter().map(adder_graph::naive_adders).sum(),
-            w_a,
-            w_b,
-            w_c,
-            total: w_a + w_b + w_c,
-        }
-    }
-}
-
 impl Found {
-    /// The figures of a scheme.
+    /// The figures of a scheme; its additions are counted where they are not known.
     ///
     /// # Errors
     /// Where it is not right.
-    pub fn new(scheme: Scheme, task: &Task, search: Option<&Search>, seconds: f64, cut_short: bool) -> Result<Self> {
+    pub fn new(scheme: Scheme, task: &Task, additions: Option<Count>, effort: Effort, seconds: f64) -> Result<Self> {
         scheme.verify()?;
         let rows = |m: ndarray::Array2<i8>| m.outer_iter().map(|row| row.to_vec()).collect();
+        let additions = match additions {
+            Some(count) => count,
+            None => additions::count(&scheme, adder_graph::Effort(1))?,
+        };
         Ok(Found {
             shape: scheme.shape,
             rank: scheme.rank(),
@@ -81,10 +55,9 @@ impl Found {
             seed: task.seed,
             verified: true,
             nonzeros: scheme.nonzeros(),
-            additions: Additions::of(&scheme),
+            additions,
             seconds,
-            cut_short,
-            search: search.map(Search::reached),
+            effort,
             w_a: rows(scheme.factor(0)),
             w_b: rows(scheme.factor(1)),
             w_c: rows(scheme.factor(2).reversed_axes()),
@@ -116,16 +89,17 @@ impl Found {
             println!("{}", serde_json::to_string_pretty(self).map_err(|e| Error::internal("discover", e))?);
             return Ok(());
         }
-        let Found { shape, rank, schoolbook, nonzeros, additions, seconds, .. } = self;
+        let Found { shape, rank, schoolbook, nonzeros, seconds, effort, .. } = self;
+        let Count { w_a, w_b, w_c, total, without_sharing } = self.additions;
         print!("{}", self.scheme);
         println!("{shape}: {rank} multiplications instead of {schoolbook}; all Brent equations hold in integers");
-        let Additions { without_sharing, w_a, w_b, w_c, total } = additions;
         println!(
-            "{total} additions ({w_a} + {w_b} + {w_c} for W_a, W_b, W_c), {without_sharing} without sharing; {nonzeros} nonzeros"
+            "{total} additions ({w_a} + {w_b} + {w_c} for W_a, W_b, W_c), {without_sharing} without sharing; \
+             {nonzeros} nonzeros"
         );
-        if let Some(Reached { flips, restarts, .. }) = self.search {
-            println!("{flips} schemes seen, {restarts} restarts, {seconds:.3} s");
-        }
+        let what = if self.method == Method::Gradient { "attempts" } else { "restarts" };
+        let short = if effort.cut_short { ", cut short" } else { "" };
+        println!("{} schemes seen, {} {what}, {seconds:.3} s{short}", effort.schemes, effort.restarts);
         println!("{}", folder.display());
         Ok(())
     }

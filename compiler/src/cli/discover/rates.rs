@@ -1,10 +1,12 @@
 //! How often a search succeeds, over many seeds.
 
-use super::{INTERRUPTED, Method, Task, Watch, solve};
+use super::solve::{Solved, Stage, solve};
+use super::{INTERRUPTED, Method, Task, Watch};
 use serde::Serialize;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
-use strassenc::discover::Shape;
+use std::time::{Duration, Instant};
+use strassenc::discover::gradient::{self, Recipe};
+use strassenc::discover::{Scheme, Shape};
 use strassenc_runtime::{Error, Kind, Result};
 
 /// What came of many seeds.
@@ -16,36 +18,49 @@ struct Rates {
     first_seed: u64,
     seeds: usize,
     /// Seeds whose scheme has the rank, every one verified.
-    successes: usize,
+    successes: u32,
     /// The least rank of any.
     least_rank: usize,
+    /// The least and the most additions, where few were asked for.
+    additions: Option<[usize; 2]>,
     /// Wall clock of a seed, all threads working on it.
     mean_seconds: f64,
     worst_seconds: f64,
+    seconds_per_success: f64,
     total_seconds: f64,
 }
 
-/// Tries each seed, one after the other, and prints the rates.
-pub fn run(task: &Task, seeds: u64, json: bool) -> Result<()> {
+/// Tries each seed, one after the other, and prints the rates. By gradient descent, a seed is one attempt.
+pub fn run(task: &Task, limit: Option<Duration>, seeds: u64, json: bool) -> Result<()> {
     if seeds == 0 {
         return Err(Error::input("--seeds", "0 seeds have no rate").help("give at least 1"));
     }
     let mut seconds: Vec<f64> = vec![];
-    let (mut successes, mut least_rank) = (0, usize::MAX);
+    let (mut successes, mut least_rank, mut additions) = (0u32, usize::MAX, None);
+    let mut first: Option<Scheme> = None;
     let began = Instant::now();
     for seed in (0..seeds).map(|i| task.seed.wrapping_add(i)) {
-        let watch = Watch::new(task.limit);
+        let watch = Watch::new(limit);
         let start = Instant::now();
-        let (scheme, _) = solve(&Task { seed, ..*task }, None, &watch)?;
+        let solved = solve_one(&Task { seed, ..*task }, &watch)?;
         seconds.push(start.elapsed().as_secs_f64());
         watch.bar.finish_and_clear();
-        scheme.verify()?;
-        least_rank = least_rank.min(scheme.rank());
-        successes += usize::from(task.rank.is_none_or(|rank| scheme.rank() <= rank));
         if INTERRUPTED.load(Ordering::Relaxed) {
             return Err(Error::new(Kind::Interrupted, "discover", format_args!("was interrupted at seed {seed}")));
         }
+        let Some((scheme, count)) = solved else { continue };
+        scheme.verify()?;
+        least_rank = least_rank.min(scheme.rank());
+        if task.rank.is_none_or(|rank| scheme.rank() <= rank) {
+            successes += 1;
+            first.get_or_insert(scheme);
+        }
+        if let Some(n) = count {
+            let [least, most] = additions.unwrap_or([n, n]);
+            additions = Some([n.min(least), n.max(most)]);
+        }
     }
+    let total_seconds = began.elapsed().as_secs_f64();
     let rates = Rates {
         shape: task.shape,
         method: task.method,
@@ -53,19 +68,41 @@ pub fn run(task: &Task, seeds: u64, json: bool) -> Result<()> {
         first_seed: task.seed,
         seeds: seconds.len(),
         successes,
-        least_rank,
+        least_rank: if least_rank == usize::MAX { task.shape.schoolbook() } else { least_rank },
+        additions,
         mean_seconds: seconds.iter().sum::<f64>() / seconds.len() as f64,
         worst_seconds: seconds.iter().copied().fold(0.0, f64::max),
-        total_seconds: began.elapsed().as_secs_f64(),
+        seconds_per_success: total_seconds / f64::from(successes.max(1)),
+        total_seconds,
     };
     if json {
         println!("{}", serde_json::to_string_pretty(&rates).map_err(|e| Error::internal("discover", e))?);
-    } else {
-        let rank = rates.rank.map_or_else(|| format!("{least_rank}, the least of any"), |rank| rank.to_string());
-        println!(
-            "{} rank {rank}: {successes}/{} seeds, mean {:.4} s, worst {:.4} s; every scheme verified",
-            rates.shape, rates.seeds, rates.mean_seconds, rates.worst_seconds
-        );
+        return Ok(());
+    }
+    if let Some(scheme) = &first {
+        print!("the first one:\n{scheme}");
+    }
+    let rank = rates.rank.map_or_else(|| format!("{}, the least of any", rates.least_rank), |rank| rank.to_string());
+    println!(
+        "{} rank {rank}: {successes}/{} seeds ({:.1} %), mean {:.4} s, worst {:.4} s, {:.4} s per success; every scheme verified",
+        rates.shape,
+        rates.seeds,
+        100.0 * f64::from(successes) / rates.seeds as f64,
+        rates.mean_seconds,
+        rates.worst_seconds,
+        rates.seconds_per_success,
+    );
+    if let Some([least, most]) = additions {
+        println!("additions: {least} to {most}");
     }
     Ok(())
+}
+
+/// The scheme of one seed, with its additions where few were asked for; none where gradient descent failed.
+fn solve_one(task: &Task, watch: &Watch) -> Result<Option<(Scheme, Option<usize>)>> {
+    if let (Method::Gradient, Some(rank), false) = (task.method, task.rank, task.fewest_additions) {
+        return Ok(gradient::attempt(task.shape, rank, &Recipe::default(), task.seed, 0).map(|scheme| (scheme, None)));
+    }
+    let Solved { scheme, additions, .. } = solve(task, Stage::Begin, watch)?;
+    Ok(Some((scheme, additions.map(|count| count.total))))
 }
