@@ -26,8 +26,9 @@ const COLD: f64 = 0.25;
 /// Share of steps that are detours over the next rank, and changes of basis.
 const DETOURS: f64 = 0.03;
 const BASES: f64 = 0.03;
-/// Most flips of a detour.
-const DETOUR: u32 = 3_000;
+/// Most flips of a detour, and of all detours of an annealing: from a scheme that no flip leads away from, each step is one.
+const DETOUR: u32 = 1_000;
+const DETOURS_IN_ALL: u32 = 500_000;
 /// Least flips between two annealings of a walk, and the most before it begins again.
 const WANDER: u64 = 100_000;
 /// Schemes that are kept for the adder-graph optimiser.
@@ -186,9 +187,14 @@ fn anneal(mut at: Vertex, rng: &mut ChaCha8Rng) -> (u32, Scheme, u64) {
     let mut costs = estimated(&at);
     let mut best = (costs.iter().sum::<u32>(), at.clone());
     let mut schemes = 0;
+    let mut detours = 0;
     for step in 0..STEPS {
-        let temperature = HOT * (COLD / HOT).powf(step as f64 / STEPS as f64);
-        let Some(next) = neighbour(&at, rank, rng) else { continue };
+        let progress = (step as f64 / STEPS as f64).max(f64::from(detours) / f64::from(DETOURS_IN_ALL));
+        if progress >= 1.0 {
+            break;
+        }
+        let temperature = HOT * (COLD / HOT).powf(progress);
+        let Some(next) = neighbour(&at, rank, &mut detours, rng) else { continue };
         schemes += 1;
         let same = |f: usize| next.factors()[f] == at.factors()[f];
         let changed = [0, 1, 2].map(|f| if same(f) { costs[f] } else { estimate(&next.factors()[f], entries[f]) });
@@ -203,8 +209,8 @@ fn anneal(mut at: Vertex, rng: &mut ChaCha8Rng) -> (u32, Scheme, u64) {
     (best.0, best.1.scheme(), schemes)
 }
 
-/// A scheme of the same rank nearby; `None` where the move led elsewhere.
-fn neighbour(at: &Vertex, rank: usize, rng: &mut ChaCha8Rng) -> Option<Vertex> {
+/// A scheme of the same rank nearby; `None` where the move led elsewhere. Counts the flips of detours.
+fn neighbour(at: &Vertex, rank: usize, detours: &mut u32, rng: &mut ChaCha8Rng) -> Option<Vertex> {
     let kind = rng.random::<f64>();
     let mut next = at.clone();
     if kind < DETOURS || at.is_isolated() {
@@ -214,6 +220,7 @@ fn neighbour(at: &Vertex, rank: usize, rng: &mut ChaCha8Rng) -> Option<Vertex> {
                 break;
             }
             next.flip(rng);
+            *detours += 1;
         }
     } else if kind < DETOURS + BASES {
         next = at.change_basis(rng)?;
@@ -257,7 +264,7 @@ mod tests {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let mut at = Vertex::new(&Scheme::schoolbook("2x3x2".parse().unwrap()));
             for _ in 0..60 {
-                if let Some(next) = neighbour(&at, 12, &mut rng) {
+                if let Some(next) = neighbour(&at, 12, &mut 0, &mut rng) {
                     prop_assert!(next.scheme().verify().is_ok() && next.rank() == 12);
                     at = next;
                 }
