@@ -257,7 +257,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(crate::discover::property(20))]
 
         #[test]
         fn neighbours_are_right_and_of_the_same_rank(seed: u64) {

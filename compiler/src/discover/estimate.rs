@@ -81,7 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(crate::discover::property(40))]
 
         #[test]
         fn it_is_between_what_sharing_finds_and_no_sharing(rows in prop::collection::vec(prop::collection::vec(-1i8..=1, 9), 1..24)) {

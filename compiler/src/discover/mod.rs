@@ -21,3 +21,10 @@ pub use additions::Additions;
 pub use scheme::{Scheme, Shape};
 pub use search::Search;
 pub use ternary::Ternary;
+
+/// Property tests that run the same cases each time.
+#[cfg(test)]
+fn property(cases: u32) -> proptest::test_runner::Config {
+    let rng_seed = proptest::test_runner::RngSeed::Fixed(1);
+    proptest::test_runner::Config { cases, rng_seed, failure_persistence: None, ..Default::default() }
+}

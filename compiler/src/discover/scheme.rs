@@ -200,6 +200,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(crate::discover::property(128))]
+
         #[test]
         fn schoolbook_is_right_and_a_damaged_scheme_is_refused(
             sizes in (1usize..5, 1usize..5, 1usize..5), factor in 0usize..3, place: prop::sample::Index, entry: prop::sample::Index,

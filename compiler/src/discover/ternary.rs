@@ -164,6 +164,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::discover::property(128))]
+
         #[test]
         fn sums_are_those_of_the_entries(a in entries(), b in entries()) {
             let vector = |v: &[i8]| Ternary::from_entries(v.iter().copied()).unwrap();

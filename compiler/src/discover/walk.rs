@@ -165,10 +165,9 @@ fn read_rng<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ChaCha8Rng, D:
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use proptest::test_runner::RngSeed;
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 48, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(crate::discover::property(48))]
 
         #[test]
         fn every_step_keeps_the_brent_equations(sizes in (1usize..4, 1usize..4, 1usize..4), seed: u64, plus in 1u64..20) {
