@@ -139,10 +139,15 @@ proptest! {
         prop_assume!(inject(&mut circuit, &fault, place));
         let accepted = circuit::verify(&circuit).is_ok() && circuit::prove(&circuit, &compiled.dataflow.layers[0]).is_ok();
         if accepted {
-            // Equal outputs may change places; nothing else goes unseen.
+            // Equal outputs may change places and, where they have no biases, be read for one another; nothing else goes unseen.
             let pipeline = schedule::schedule(&circuit, &compiled.schedule).unwrap();
             prop_assert!(agrees(&compiled, &circuit, &pipeline, recipe.seed));
-            prop_assert!(matches!(fault, Fault::Outputs(_)), "{fault:?} is accepted");
+            let harmless = match fault {
+                Fault::Outputs(_) => true,
+                Fault::Rewire(_) => recipe.two_operands,
+                _ => false,
+            };
+            prop_assert!(harmless, "{fault:?} is accepted");
         }
     }
 

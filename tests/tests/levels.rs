@@ -81,7 +81,7 @@ proptest! {
                 let declared = sums.intervals[c];
                 prop_assert!(declared.contains(low) && declared.contains(high));
                 if number == 0 && recipe.two_operands {
-                    // Its ends are reached where no element is in two terms; see `matrix_products`.
+                    // Its ends are reached where no element is in two terms; see `matrix_products.rs`.
                     continue;
                 }
                 // Each product is rounded by at most a half at either end.

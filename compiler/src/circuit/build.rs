@@ -1,6 +1,6 @@
 //! From a layer of the dataflow IR and the adder graphs of its matrices to a circuit.
 
-use super::{Circuit, Node, NodeId, Op, Term};
+use super::{Circuit, Node, NodeId, Op, Term, signs};
 use crate::adder_graph::{self, AdderGraph};
 use crate::interval::{Interval, floor_shift, half, round_shift};
 use crate::ir::{self, Dataflow, OpKind, Role};
@@ -58,6 +58,7 @@ pub fn build(dataflow: &Dataflow, layer: usize, graphs: &[&AdderGraph]) -> Resul
         inputs,
         outputs,
     };
+    signs::choose(&mut circuit);
     narrow(&mut circuit);
     Ok(circuit)
 }

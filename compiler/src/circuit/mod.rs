@@ -18,6 +18,7 @@ mod build;
 mod evaluate;
 mod forms;
 mod prove;
+mod signs;
 mod text;
 mod verify;
 

@@ -8,7 +8,7 @@ pub use device::Family;
 
 use crate::emit::Signature;
 use crate::emit::signature::Stream;
-use crate::figures::{Figures, LayerFigures};
+use crate::figures::{Figures, LayerFigures, Schoolbook};
 use crate::synth::Synthesis;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -95,10 +95,27 @@ impl Report {
             plural(self.input_beats, "beat", "beats"),
             self.input_beat_bytes,
         );
+        for line in self.schoolbook() {
+            let _ = write!(text, "\n{line}");
+        }
         if let Some(synthesis) = &self.synthesis {
             let _ = write!(text, "\n\n{}", self.synthesis_table(synthesis));
         }
         text
+    }
+
+    /// What a core that multiplies term by term would take instead of each two-operand layer.
+    pub fn schoolbook(&self) -> Vec<String> {
+        let line = |layer: &LayerFigures| {
+            let Schoolbook { multipliers, adders, operand_bits } = layer.schoolbook?;
+            let dsp = multipliers * self.family.blocks(operand_bits, operand_bits) as u64;
+            let block = self.family.block().0;
+            Some(format!(
+                "Schoolbook for `{}`: {multipliers} multipliers, {dsp} {block} blocks, {adders} adders.",
+                layer.name
+            ))
+        };
+        self.figures.layers.iter().filter_map(line).collect()
     }
 
     /// What was counted or estimated beside what Yosys made of it: a name, the estimate, the synthesised figure.

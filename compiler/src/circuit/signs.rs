@@ -1,0 +1,124 @@
+//! Signs within a layer that multiplies data by data, so that no output is a negated sum.
+//!
+//! A sum may be computed as its negative, as `b - a` for `a - b`, if its readers change their signs; and so may a product, where
+//! one of its operands is. No addition may have two negated terms, and an output that is negated at its end costs one more.
+//! Which sums to negate is a satisfiability problem, solved as such: B. Selman, H. Kautz, B. Cohen, "Noise strategies for
+//! improving local search" (1994). In other layers the biases take the signs.
+
+use super::{Circuit, NodeId, Op, Term};
+use crate::interval::Interval;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Most changes that are tried.
+const TRIES: usize = 5_000;
+
+/// Chooses the signs; each stays as it is where no better choice is found.
+pub(super) fn choose(circuit: &mut Circuit) {
+    let of_data = circuit.nodes.iter().any(|node| matches!(node.op, Op::Product { .. }));
+    if !of_data {
+        return;
+    }
+    let mut signs = Signs { circuit, negated: vec![false; circuit.nodes.len()] };
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let mut best = (signs.violated(), signs.negated.clone());
+    for _ in 0..TRIES {
+        let violated = signs.violated();
+        // An addition of two negated terms cannot be built at all.
+        let feasible = violated.iter().all(|id| matches!(signs.circuit.node(*id).op, Op::Offset { .. }));
+        if feasible && violated.len() < best.0.len() {
+            best = (violated.clone(), signs.negated.clone());
+        }
+        if violated.is_empty() {
+            break;
+        }
+        let ways = signs.ways(violated[rng.random_range(0..violated.len())]);
+        if ways.is_empty() {
+            // Nothing helps this one; try another.
+            continue;
+        }
+        let change = if rng.random_bool(0.2) {
+            ways[rng.random_range(0..ways.len())]
+        } else {
+            let after = |&id: &NodeId| {
+                let mut changed = Signs { circuit: signs.circuit, negated: signs.negated.clone() };
+                changed.flip(id);
+                changed.violated().len()
+            };
+            // There is at least one.
+            ways.iter().copied().min_by_key(after).unwrap_or(ways[0])
+        };
+        signs.flip(change);
+    }
+    let negated = best.1;
+    apply(circuit, &negated);
+}
+
+struct Signs<'a> {
+    circuit: &'a Circuit,
+    /// Whether each node is computed as its negative.
+    negated: Vec<bool>,
+}
+
+impl Signs<'_> {
+    fn flip(&mut self, id: NodeId) {
+        self.negated[id.index()] ^= true;
+        for (reader, node) in self.circuit.iter() {
+            if let Op::Product { x, y, .. } = node.op {
+                self.negated[reader.index()] = self.negated[x.index()] ^ self.negated[y.index()];
+            }
+        }
+    }
+
+    /// Additions of two negated terms, and outputs that are negated.
+    fn violated(&self) -> Vec<NodeId> {
+        let negated = |t: Term| t.negate ^ self.negated[t.node.index()];
+        let wrong = |(id, node): (NodeId, &super::Node)| match node.op {
+            Op::Add(a, b) => {
+                let own = self.negated[id.index()];
+                ((negated(a) ^ own) && (negated(b) ^ own)).then_some(id)
+            }
+            Op::Offset { x, constant: 0, .. } => negated(x).then_some(id),
+            _ => None,
+        };
+        self.circuit.iter().filter_map(wrong).collect()
+    }
+
+    /// The sums whose change would put right what is wrong at `id`.
+    fn ways(&self, id: NodeId) -> Vec<NodeId> {
+        let op = &self.circuit.node(id).op;
+        let mut ways = vec![];
+        if let Op::Add(..) = op {
+            ways.push(id);
+        }
+        for operand in op.operands() {
+            match self.circuit.node(operand).op {
+                Op::Add(..) => ways.push(operand),
+                Op::Product { x, y, .. } => {
+                    ways.extend([x, y].into_iter().filter(|&x| matches!(self.circuit.node(x).op, Op::Add(..))));
+                }
+                _ => {}
+            }
+        }
+        ways
+    }
+}
+
+fn apply(circuit: &mut Circuit, negated: &[bool]) {
+    for (i, node) in circuit.nodes.iter_mut().enumerate() {
+        let of = |t: Term| Term { negate: t.negate ^ negated[t.node.index()], ..t };
+        match &mut node.op {
+            Op::Add(a, b) => {
+                let own = |t: Term| Term { negate: t.negate ^ negated[i], ..t };
+                let (first, second) = (own(of(*a)), own(of(*b)));
+                (*a, *b) = if first.negate { (second, first) } else { (first, second) };
+            }
+            Op::Offset { x, .. } => *x = of(*x),
+            _ => {}
+        }
+        if negated[i] {
+            node.interval = Interval::new(-node.interval.hi, -node.interval.lo);
+            (node.width, node.signed) = (node.interval.bits(), node.interval.signed());
+        }
+    }
+}
