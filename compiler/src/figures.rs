@@ -6,7 +6,7 @@ use crate::compile::{Compiled, CompiledLayer, SharedMatrix};
 use crate::schedule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use strassenc_runtime::model::{self, Bilinear};
+use strassenc_runtime::model::{Bilinear, Spn};
 
 /// The figures of a whole network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -159,10 +159,11 @@ impl Figures {
 }
 
 fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigures {
-    let model = &compiled.model.layers[number];
+    // An invariant: what was compiled is a network of vectors.
+    let model = compiled.model.layers[number].spn().expect("a layer of vectors");
     let schoolbook = match model {
-        model::Layer::Dense(_) => None,
-        model::Layer::Bilinear(bilinear) => Some(schoolbook(bilinear, input_bits(compiled))),
+        Spn::Dense(_) => None,
+        Spn::Bilinear(bilinear) => Some(schoolbook(bilinear, input_bits(compiled))),
     };
     let circuit = &layer.circuit;
     let count = |f: fn(&Op) -> bool| circuit.nodes.iter().filter(|node| f(&node.op)).count();

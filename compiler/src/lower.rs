@@ -12,20 +12,20 @@ use crate::ir::{Dataflow, Layer, Op, OpKind, Role, Value, ValueId};
 use crate::ranges::{Products, Sum};
 use bilinear::{block_diagonal, products as bilinear_products};
 use ndarray::{Array2, ArrayView1};
-use strassenc_runtime::model::{self, Dense, Output};
+use strassenc_runtime::model::{Dense, Output, Spn};
 use strassenc_runtime::{Error, Format, Model, Result};
 
 /// Lowers a model.
 ///
 /// # Errors
-/// Where the model is not [valid](Model::validate): a width overflow among others, naming layer and row.
+/// Where the model works on images, or is not [valid](Model::validate): a width overflow among others, naming layer and row.
 pub fn lower(model: &Model) -> Result<Dataflow> {
     model.validate()?;
     let format = model.input.format;
     let input = vec![Interval::new(format.min(), format.max()); model.input.elements()];
 
     let mut layers: Vec<Analysis> = vec![];
-    for layer in &model.layers {
+    for layer in model.spns()? {
         let analysis = Analysis::new(layer, layers.last().map_or(&input, |before| &before.z));
         layers.push(analysis);
     }
@@ -56,7 +56,7 @@ pub fn lower(model: &Model) -> Result<Dataflow> {
 
 /// A layer of the model with the interval of everything in it.
 struct Analysis<'a> {
-    layer: &'a model::Layer,
+    layer: Spn<'a>,
     /// What enters.
     x: Vec<Interval>,
     /// Rows whose product varies, in order.
@@ -80,9 +80,9 @@ struct Kept {
 }
 
 impl<'a> Analysis<'a> {
-    fn new(layer: &'a model::Layer, x: &[Interval]) -> Self {
+    fn new(layer: Spn<'a>, x: &[Interval]) -> Self {
         let all = match layer {
-            model::Layer::Dense(dense) => Products {
+            Spn::Dense(dense) => Products {
                 x: x.to_vec(),
                 forms: Array2::from_shape_fn(dense.w_b.dim(), |(i, j)| {
                     i64::from(dense.coefficients[i]) * i64::from(dense.w_b[[i, j]])
@@ -90,7 +90,7 @@ impl<'a> Analysis<'a> {
                 shifts: dense.coefficient_shifts.to_vec(),
                 alone: None,
             },
-            model::Layer::Bilinear(bilinear) => {
+            Spn::Bilinear(bilinear) => {
                 let rows: Vec<usize> = (0..bilinear.w_c.ncols()).collect();
                 bilinear_products(&block_diagonal(bilinear, &rows), x)
             }
@@ -135,12 +135,12 @@ impl<'a> Analysis<'a> {
         let rows: Vec<usize> =
             self.rows.iter().copied().filter(|&i| outputs.iter().any(|&c| varies(c) && w_c[[c, i]] != 0)).collect();
         let mut inputs: Vec<usize> = match self.layer {
-            model::Layer::Dense(dense) => {
+            Spn::Dense(dense) => {
                 let read = |j: usize| self.x[j].value().is_none() && rows.iter().any(|&i| dense.w_b[[i, j]] != 0);
                 (0..dense.inputs()).filter(|&j| read(j)).collect()
             }
             // Always the first layer: the network's inputs stay.
-            model::Layer::Bilinear(_) => (0..self.layer.inputs()).collect(),
+            Spn::Bilinear(_) => (0..self.layer.inputs()).collect(),
         };
         if inputs.is_empty() {
             // Nothing is read, but a stream carries at least one element.
@@ -159,8 +159,8 @@ impl<'a> Analysis<'a> {
             next.0 += 1;
         };
         match self.layer {
-            model::Layer::Dense(dense) => self.open_products(dense, kept, &mut push),
-            model::Layer::Bilinear(bilinear) => {
+            Spn::Dense(dense) => self.open_products(dense, kept, &mut push),
+            Spn::Bilinear(bilinear) => {
                 let matrix = block_diagonal(bilinear, rows);
                 let u: Vec<Interval> = matrix.outer_iter().map(|row| sum(row, &self.x)).collect();
                 let (a, b) = u.split_at(rows.len());

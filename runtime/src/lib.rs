@@ -14,6 +14,7 @@ pub mod network;
 pub mod onnx;
 #[cfg(feature = "train")]
 mod quantise;
+pub mod shape;
 #[cfg(feature = "train")]
 pub mod train;
 
@@ -22,3 +23,4 @@ pub use error::{Error, Kind, Result};
 pub use format::Format;
 pub use model::Model;
 pub use network::Network;
+pub use shape::Shape;

@@ -4,19 +4,21 @@
 
 mod validate;
 
+use crate::error::{Error, Result};
 use crate::format::Format;
-use ndarray::{Array1, Array2, ArrayView1};
+use crate::shape::Shape;
+use ndarray::{Array1, Array2, Array3, Array4, ArrayView1};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A whole network over integers: layers applied one after the other.
+/// A whole network over integers: layers applied one after the other; each reads what the one before yields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// A name for people and for Verilog modules: `[a-z][a-z0-9_]*`.
     pub name: String,
     /// What enters the first layer.
     pub input: Edge,
-    /// At least one layer; only the last one has [`Output::Raw`].
+    /// At least one layer; the last one is linear, and it alone has [`Output::Raw`].
     pub layers: Vec<Layer>,
     /// Where the model comes from.
     pub provenance: Provenance,
@@ -26,7 +28,8 @@ pub struct Model {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edge {
-    /// Sizes of the axes in row-major order; their product is the number of elements.
+    /// Sizes of the axes in row-major order; their product is the number of elements. An image is `[height, width]` or
+    /// `[height, width, channels]`.
     pub shape: Vec<usize>,
     /// One format for all elements.
     pub format: Format,
@@ -55,6 +58,21 @@ pub enum Layer {
     Dense(Dense),
     /// A product of two operands that are both data.
     Bilinear(Bilinear),
+    /// A convolutional sum-product network.
+    Conv2d(Conv2d),
+    /// Windows of an image, channel by channel.
+    Pool(Pool),
+    /// The sum of two branches over the same input.
+    Residual(Residual),
+}
+
+/// The layers that a network of vectors is made of: products of sums, and sums of those products.
+#[derive(Clone, Copy, Debug)]
+pub enum Spn<'a> {
+    /// See [`Layer::Dense`].
+    Dense(&'a Dense),
+    /// See [`Layer::Bilinear`].
+    Bilinear(&'a Bilinear),
 }
 
 /// A dense SPN layer, `y = W_c[round(a ⊙ (W_b x) · 2^-t)] + b` (StrassenNets, eq. 1 with ã = W_a vec(A) folded).
@@ -100,6 +118,79 @@ pub struct Bilinear {
     pub w_c: Array2<i8>,
     /// What leaves the layer.
     pub output: Output,
+}
+
+/// A convolutional SPN layer (StrassenNets, section 3.2): r products for each patch of p × p output pixels.
+///
+/// Sizes: an image of `c_in` channels enters, one of `c_out` leaves; K = (p - 1)·stride + k for a kernel of k × k.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conv2d {
+    /// Unique name within the model, `[a-z][a-z0-9_]*`, e.g. `conv_0`.
+    pub name: String,
+    /// The multiplication budget r that was asked for, per output patch.
+    pub budget: usize,
+    /// `[r, c_in / groups, K, K]`, entries in {-1, 0, 1}: row i reads the channels of group `i / (r / groups)`.
+    pub w_b: Array4<i8>,
+    /// `[r]`: integer coefficients a_i with |a_i| < 2^(coefficient_bits - 1).
+    pub coefficients: Array1<i32>,
+    /// Width of every coefficient in bits, sign included: 2..=25.
+    pub coefficient_bits: u32,
+    /// `[r]`: right shift t_i of every product, -31..=62; negative is an exact left shift.
+    pub coefficient_shifts: Array1<i32>,
+    /// `frac` of the rounded products m, of y and of the bias.
+    pub product_frac: i32,
+    /// `[c_out, r, p, p]`, entries in {-1, 0, 1}; `[c_out, r / groups, p, p]` in a depthwise layer, where output channel c reads
+    /// the rows of group `c / (c_out / groups)`.
+    pub w_c: Array4<i8>,
+    /// `[c_out, p, p]`: b, in units of 2^-product_frac.
+    pub bias: Array3<i64>,
+    /// Pixels between outputs.
+    pub stride: usize,
+    /// Zeros at each side of the image.
+    pub pad: usize,
+    /// Groups of W_b; as many as input channels, and more than one, make a depthwise layer.
+    pub groups: usize,
+    /// What leaves the layer; shifts are per channel.
+    pub output: Output,
+}
+
+/// A pooling layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pool {
+    /// Unique name within the model, e.g. `pool_0`.
+    pub name: String,
+    /// What is taken of each window.
+    pub kind: PoolKind,
+    /// Height and width of a window.
+    pub size: usize,
+    /// Pixels between windows.
+    pub stride: usize,
+    /// Pads at each side of the image, fewer than `size`.
+    pub pad: usize,
+}
+
+/// What a [`Pool`] takes of each window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolKind {
+    /// The largest value; pads are the format's minimum.
+    Max,
+    /// The sum, exactly; pads are 0. It stands for the mean: where size² is a power of two, through the output's `frac`, else
+    /// through the coefficients of the linear layer that follows.
+    Sum,
+}
+
+/// The sum of two branches, each of which reads what enters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Residual {
+    /// Unique name within the model, e.g. `add_0`.
+    pub name: String,
+    /// Ends with a linear layer.
+    pub body: Vec<Layer>,
+    /// Empty for what enters itself.
+    pub shortcut: Vec<Layer>,
+    /// The format of the sum, which is aligned exactly to the larger frac and then requantised once; unsigned is a ReLU.
+    pub format: Format,
 }
 
 /// What happens to y at the end of a layer.
@@ -161,70 +252,139 @@ impl Bilinear {
     }
 }
 
+impl Conv2d {
+    /// Multiplications for each output patch, r.
+    pub fn rows(&self) -> usize {
+        self.w_b.dim().0
+    }
+
+    /// Output channels.
+    pub fn channels(&self) -> usize {
+        self.w_c.dim().0
+    }
+
+    /// Height and width of the output patch, p.
+    pub fn patch(&self) -> usize {
+        self.w_c.dim().2
+    }
+
+    /// Height and width of the kernel k; `None` where K is too small for the patch.
+    pub fn kernel(&self) -> Option<usize> {
+        let window = self.w_b.dim().2;
+        window.checked_sub(self.patch().checked_sub(1)?.checked_mul(self.stride)?).filter(|k| *k > 0)
+    }
+
+    /// Whether each group is one input channel, and W_c is grouped too.
+    pub fn depthwise(&self) -> bool {
+        self.groups > 1 && self.w_b.dim().1 == 1
+    }
+}
+
 impl Layer {
     /// The layer's name.
     pub fn name(&self) -> &str {
         match self {
             Layer::Dense(d) => &d.name,
             Layer::Bilinear(b) => &b.name,
+            Layer::Conv2d(c) => &c.name,
+            Layer::Pool(p) => &p.name,
+            Layer::Residual(r) => &r.name,
+        }
+    }
+
+    /// The layer, if it is one of a network of vectors.
+    pub fn spn(&self) -> Option<Spn<'_>> {
+        match self {
+            Layer::Dense(d) => Some(Spn::Dense(d)),
+            Layer::Bilinear(b) => Some(Spn::Bilinear(b)),
+            Layer::Conv2d(_) | Layer::Pool(_) | Layer::Residual(_) => None,
+        }
+    }
+
+    /// What leaves the layer, where it is linear.
+    pub fn output(&self) -> Option<&Output> {
+        match self {
+            Layer::Dense(d) => Some(&d.output),
+            Layer::Bilinear(b) => Some(&b.output),
+            Layer::Conv2d(c) => Some(&c.output),
+            Layer::Pool(_) | Layer::Residual(_) => None,
+        }
+    }
+
+    /// The shape and format of what leaves, where `input` enters. Raw outputs have the format of the narrowest signed integers that
+    /// any raw output needs, 54 bits.
+    ///
+    /// # Errors
+    /// The first size that does not fit, in this layer or a branch of it.
+    pub fn yields(&self, input: (Shape, Format)) -> Result<(Shape, Format)> {
+        validate::yields(self, input)
+    }
+}
+
+impl<'a> Spn<'a> {
+    /// The layer's name.
+    pub fn name(self) -> &'a str {
+        match self {
+            Spn::Dense(d) => &d.name,
+            Spn::Bilinear(b) => &b.name,
         }
     }
 
     /// Number of elements that enter.
-    pub fn inputs(&self) -> usize {
+    pub fn inputs(self) -> usize {
         match self {
-            Layer::Dense(d) => d.inputs(),
-            Layer::Bilinear(b) => b.inputs_a() + b.inputs_b(),
+            Spn::Dense(d) => d.inputs(),
+            Spn::Bilinear(b) => b.inputs_a() + b.inputs_b(),
         }
     }
 
     /// Number of multiplications, r.
-    pub fn rows(&self) -> usize {
+    pub fn rows(self) -> usize {
         self.w_c().ncols()
     }
 
     /// Number of outputs.
-    pub fn outputs(&self) -> usize {
+    pub fn outputs(self) -> usize {
         self.w_c().nrows()
     }
 
     /// The multiplication budget that was asked for.
-    pub fn budget(&self) -> usize {
+    pub fn budget(self) -> usize {
         match self {
-            Layer::Dense(d) => d.budget,
-            Layer::Bilinear(b) => b.w_c.ncols(),
+            Spn::Dense(d) => d.budget,
+            Spn::Bilinear(b) => b.w_c.ncols(),
         }
     }
 
     /// `[n_out, r]`, from the products to the outputs.
-    pub fn w_c(&self) -> &Array2<i8> {
+    pub fn w_c(self) -> &'a Array2<i8> {
         match self {
-            Layer::Dense(d) => &d.w_c,
-            Layer::Bilinear(b) => &b.w_c,
+            Spn::Dense(d) => &d.w_c,
+            Spn::Bilinear(b) => &b.w_c,
         }
     }
 
     /// b of output `c`.
-    pub fn bias(&self, c: usize) -> i64 {
+    pub fn bias(self, c: usize) -> i64 {
         match self {
-            Layer::Dense(d) => d.bias[c],
-            Layer::Bilinear(_) => 0,
+            Spn::Dense(d) => d.bias[c],
+            Spn::Bilinear(_) => 0,
         }
     }
 
     /// What leaves the layer.
-    pub fn output(&self) -> &Output {
+    pub fn output(self) -> &'a Output {
         match self {
-            Layer::Dense(d) => &d.output,
-            Layer::Bilinear(b) => &b.output,
+            Spn::Dense(d) => &d.output,
+            Spn::Bilinear(b) => &b.output,
         }
     }
 
     /// `frac` of y, where values with `input_frac` enter.
-    pub fn product_frac(&self, input_frac: i32) -> i32 {
+    pub fn product_frac(self, input_frac: i32) -> i32 {
         match self {
-            Layer::Dense(d) => d.product_frac,
-            Layer::Bilinear(_) => 2 * input_frac,
+            Spn::Dense(d) => d.product_frac,
+            Spn::Bilinear(_) => 2 * input_frac,
         }
     }
 }
@@ -240,16 +400,38 @@ impl Edge {
 pub const MAGNITUDE_LIMIT: i128 = 1 << 53;
 
 impl Model {
+    /// What enters, as an image.
+    pub fn input(&self) -> (Shape, Format) {
+        (Shape::of(&self.input.shape), self.input.format)
+    }
+
+    /// The shape and format of what leaves the last layer; those of the input where a size does not fit.
+    fn output(&self) -> (Shape, Format) {
+        let input = self.input();
+        self.layers.iter().try_fold(input, |edge, layer| layer.yields(edge)).unwrap_or(input)
+    }
+
+    /// The layers of a network of vectors, in order.
+    ///
+    /// # Errors
+    /// The first layer that is of another kind.
+    pub fn spns(&self) -> Result<Vec<Spn<'_>>> {
+        let other = |layer: &Layer| {
+            Error::input(
+                format_args!("layer `{}`", layer.name()),
+                "works on images: so far these are computed by golden alone, not compiled",
+            )
+        };
+        self.layers.iter().map(|layer| layer.spn().ok_or_else(|| other(layer))).collect()
+    }
+
     /// Number of outputs of the last layer.
     pub fn outputs(&self) -> usize {
-        self.layers.last().map_or(0, Layer::outputs)
+        self.output().0.elements()
     }
 
     /// `frac` of the outputs: their real values are integers · 2^-frac.
     pub fn output_frac(&self) -> i32 {
-        self.layers.iter().fold(self.input.format.frac, |frac, layer| match layer.output() {
-            Output::Raw => layer.product_frac(frac),
-            Output::Requantised { format, .. } => format.frac,
-        })
+        self.output().1.frac
     }
 }

@@ -10,8 +10,8 @@ mod tests;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::model::{Bilinear, Dense, Edge, Layer, Model, Output, Provenance};
-use ndarray::{Array, Array1, Array2, Dimension, IntoDimension};
+use crate::model::{Bilinear, Conv2d, Dense, Edge, Layer, Model, Output, Pool, PoolKind, Provenance, Residual};
+use ndarray::{Array, Dimension, IxDyn};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -43,8 +43,40 @@ struct Document {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 enum LayerDocument {
-    Dense { name: String, budget: usize, coefficient_bits: u32, product_frac: i32, output: OutputDocument },
-    Bilinear { name: String, output: OutputDocument },
+    Dense {
+        name: String,
+        budget: usize,
+        coefficient_bits: u32,
+        product_frac: i32,
+        output: OutputDocument,
+    },
+    Bilinear {
+        name: String,
+        output: OutputDocument,
+    },
+    Conv2d {
+        name: String,
+        budget: usize,
+        coefficient_bits: u32,
+        product_frac: i32,
+        stride: usize,
+        pad: usize,
+        groups: usize,
+        output: OutputDocument,
+    },
+    Pool {
+        name: String,
+        window: PoolKind,
+        size: usize,
+        stride: usize,
+        pad: usize,
+    },
+    Residual {
+        name: String,
+        body: Vec<LayerDocument>,
+        shortcut: Vec<LayerDocument>,
+        format: Format,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,7 +114,7 @@ pub fn load(path: &Path) -> Result<Model> {
 /// # Errors
 /// As [`to_bytes`].
 pub fn sha256(model: &Model) -> Result<String> {
-    Ok(hashed_document(model, &tensors(model))?.1)
+    Ok(hashed_document(model, &tensors(&model.layers))?.1)
 }
 
 /// The bytes of the model's file.
@@ -91,7 +123,7 @@ pub fn sha256(model: &Model) -> Result<String> {
 /// Where the model is not [valid](Model::validate), or a metric is not finite (JSON has no word for it).
 pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     model.validate()?;
-    let tensors = tensors(model);
+    let tensors = tensors(&model.layers);
     let (document, _) = hashed_document(model, &tensors)?;
     let views = tensors
         .iter()
@@ -135,10 +167,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
     // Before the hash: a missing or foreign tensor is better named than called a wrong hash.
     check_names(&document, &tensors)?;
     check_hash(&document, text, &tensors)?;
-    let mut layers = Vec::with_capacity(document.layers.len());
-    for layer in document.layers {
-        layers.push(read_layer(layer, &tensors)?);
-    }
+    let layers = document.layers.into_iter().map(|layer| read_layer(layer, &tensors)).collect::<Result<_>>()?;
     let model = Model { name: document.name, input: document.input, layers, provenance: document.provenance };
     model.validate()?;
     Ok(model)
@@ -163,34 +192,45 @@ fn read_document(text: &str) -> Result<Document> {
     serde_json::from_str(text).map_err(fail)
 }
 
-/// The dtype and the number of axes of every tensor that the document calls for.
-fn expected(document: &Document) -> BTreeMap<String, (Dtype, usize)> {
-    let mut names = BTreeMap::new();
-    for layer in &document.layers {
-        let (LayerDocument::Dense { name, output, .. } | LayerDocument::Bilinear { name, output }) = layer;
-        let mut add = |field: &str, dtype, axes| names.insert(format!("{name}.{field}"), (dtype, axes));
-        add("w_b", Dtype::I8, 2);
-        add("w_c", Dtype::I8, 2);
-        match layer {
-            LayerDocument::Dense { .. } => {
-                add("coefficients", Dtype::I32, 1);
-                add("coefficient_shifts", Dtype::I32, 1);
-                add("bias", Dtype::I64, 1);
+/// The dtype and the number of axes of every tensor that the layers call for.
+fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize)>) {
+    for layer in layers {
+        let mut add = |name: &str, fields: &[(&str, Dtype, usize)]| {
+            names.extend(fields.iter().map(|&(field, dtype, axes)| (format!("{name}.{field}"), (dtype, axes))));
+        };
+        let coefficients = [("coefficients", Dtype::I32, 1), ("coefficient_shifts", Dtype::I32, 1)];
+        let (name, output) = match layer {
+            LayerDocument::Dense { name, output, .. } => {
+                add(name, &coefficients);
+                add(name, &[("w_b", Dtype::I8, 2), ("w_c", Dtype::I8, 2), ("bias", Dtype::I64, 1)]);
+                (name, output)
             }
-            LayerDocument::Bilinear { .. } => {
-                add("w_a", Dtype::I8, 2);
+            LayerDocument::Bilinear { name, output } => {
+                add(name, &[("w_a", Dtype::I8, 2), ("w_b", Dtype::I8, 2), ("w_c", Dtype::I8, 2)]);
+                (name, output)
             }
-        }
+            LayerDocument::Conv2d { name, output, .. } => {
+                add(name, &coefficients);
+                add(name, &[("w_b", Dtype::I8, 4), ("w_c", Dtype::I8, 4), ("bias", Dtype::I64, 3)]);
+                (name, output)
+            }
+            LayerDocument::Pool { .. } => continue,
+            LayerDocument::Residual { body, shortcut, .. } => {
+                expected(body, names);
+                expected(shortcut, names);
+                continue;
+            }
+        };
         if let OutputDocument::Requantised { .. } = output {
-            add("output_shifts", Dtype::I32, 1);
+            add(name, &[("output_shifts", Dtype::I32, 1)]);
         }
     }
-    names
 }
 
 fn check_names(document: &Document, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    let expected = expected(document);
-    for (name, (dtype, axes)) in &expected {
+    let mut due = BTreeMap::new();
+    expected(&document.layers, &mut due);
+    for (name, (dtype, axes)) in &due {
         let place = format!("tensor `{name}`");
         let tensor = tensors.get(name).ok_or_else(|| Error::input(&place, "is missing"))?;
         if tensor.dtype != *dtype {
@@ -200,7 +240,7 @@ fn check_names(document: &Document, tensors: &BTreeMap<String, Tensor>) -> Resul
             return Err(Error::input(place, format_args!("has shape {:?}, it must have {axes} axes", tensor.shape)));
         }
     }
-    match tensors.keys().find(|name| !expected.contains_key(*name)) {
+    match tensors.keys().find(|name| !due.contains_key(*name)) {
         Some(name) => Err(Error::input(format_args!("tensor `{name}`"), "belongs to no layer of the document")),
         None => Ok(()),
     }
@@ -223,8 +263,8 @@ fn check_hash(document: &Document, text: &str, tensors: &BTreeMap<String, Tensor
 }
 
 fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Result<Layer> {
-    let i32s = |layer: &str, field: &str| array1(tensors, layer, field, i32::from_le_bytes);
-    let read_output = |layer: &str, output: OutputDocument| -> Result<Output> {
+    let i32s = |layer: &str, field: &str| array(tensors, layer, field, i32::from_le_bytes);
+    let output_of = |layer: &str, output: OutputDocument| -> Result<Output> {
         Ok(match output {
             OutputDocument::Raw {} => Output::Raw,
             OutputDocument::Requantised { format } => {
@@ -232,97 +272,122 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
             }
         })
     };
+    let layers = |layers: Vec<LayerDocument>| layers.into_iter().map(|l| read_layer(l, tensors)).collect::<Result<_>>();
     Ok(match layer {
         LayerDocument::Dense { name, budget, coefficient_bits, product_frac, output } => Layer::Dense(Dense {
             budget,
-            w_b: array2(tensors, &name, "w_b")?,
+            w_b: array(tensors, &name, "w_b", i8::from_le_bytes)?,
             coefficients: i32s(&name, "coefficients")?,
             coefficient_bits,
             coefficient_shifts: i32s(&name, "coefficient_shifts")?,
             product_frac,
-            w_c: array2(tensors, &name, "w_c")?,
-            bias: array1(tensors, &name, "bias", i64::from_le_bytes)?,
-            output: read_output(&name, output)?,
+            w_c: array(tensors, &name, "w_c", i8::from_le_bytes)?,
+            bias: array(tensors, &name, "bias", i64::from_le_bytes)?,
+            output: output_of(&name, output)?,
             name,
         }),
         LayerDocument::Bilinear { name, output } => Layer::Bilinear(Bilinear {
-            w_a: array2(tensors, &name, "w_a")?,
-            w_b: array2(tensors, &name, "w_b")?,
-            w_c: array2(tensors, &name, "w_c")?,
-            output: read_output(&name, output)?,
+            w_a: array(tensors, &name, "w_a", i8::from_le_bytes)?,
+            w_b: array(tensors, &name, "w_b", i8::from_le_bytes)?,
+            w_c: array(tensors, &name, "w_c", i8::from_le_bytes)?,
+            output: output_of(&name, output)?,
             name,
         }),
+        LayerDocument::Conv2d { name, budget, coefficient_bits, product_frac, stride, pad, groups, output } => {
+            Layer::Conv2d(Conv2d {
+                budget,
+                w_b: array(tensors, &name, "w_b", i8::from_le_bytes)?,
+                coefficients: i32s(&name, "coefficients")?,
+                coefficient_bits,
+                coefficient_shifts: i32s(&name, "coefficient_shifts")?,
+                product_frac,
+                w_c: array(tensors, &name, "w_c", i8::from_le_bytes)?,
+                bias: array(tensors, &name, "bias", i64::from_le_bytes)?,
+                stride,
+                pad,
+                groups,
+                output: output_of(&name, output)?,
+                name,
+            })
+        }
+        LayerDocument::Pool { name, window, size, stride, pad } => {
+            Layer::Pool(Pool { name, kind: window, size, stride, pad })
+        }
+        LayerDocument::Residual { name, body, shortcut, format } => {
+            Layer::Residual(Residual { name, body: layers(body)?, shortcut: layers(shortcut)?, format })
+        }
     })
 }
 
-fn array2(tensors: &BTreeMap<String, Tensor>, layer: &str, field: &str) -> Result<Array2<i8>> {
-    let (name, tensor) = find(tensors, layer, field)?;
-    let [rows, columns] = tensor.shape[..] else {
-        return Err(Error::internal(name, "was not checked"));
-    };
-    array(&name, tensor, (rows, columns), i8::from_le_bytes)
-}
-
-fn array1<T, const N: usize>(
+fn array<T, D: Dimension, const N: usize>(
     tensors: &BTreeMap<String, Tensor>,
     layer: &str,
     field: &str,
     from_le_bytes: fn([u8; N]) -> T,
-) -> Result<Array1<T>> {
-    let (name, tensor) = find(tensors, layer, field)?;
-    let [length] = tensor.shape[..] else {
-        return Err(Error::internal(name, "was not checked"));
-    };
-    array(&name, tensor, length, from_le_bytes)
-}
-
-fn find<'t>(tensors: &'t BTreeMap<String, Tensor>, layer: &str, field: &str) -> Result<(String, &'t Tensor)> {
+) -> Result<Array<T, D>> {
     let name = format!("{layer}.{field}");
     let tensor = tensors.get(&name).ok_or_else(|| Error::internal(&name, "was not checked"))?;
-    Ok((name, tensor))
-}
-
-fn array<T, D: Dimension, const N: usize>(
-    name: &str,
-    tensor: &Tensor,
-    shape: impl IntoDimension<Dim = D>,
-    from_le_bytes: fn([u8; N]) -> T,
-) -> Result<Array<T, D>> {
     let (elements, rest) = tensor.data.as_chunks::<N>();
     debug_assert!(rest.is_empty());
-    Array::from_shape_vec(shape.into_dimension(), elements.iter().map(|b| from_le_bytes(*b)).collect())
+    Array::from_shape_vec(IxDyn(&tensor.shape), elements.iter().map(|b| from_le_bytes(*b)).collect())
+        .and_then(|array| array.into_dimensionality())
         .map_err(|e| Error::input(format_args!("tensor `{name}`"), e))
 }
 
-/// The tensors of a model by name.
-fn tensors(model: &Model) -> BTreeMap<String, Tensor> {
+/// The tensors of some layers by name.
+fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
     let mut tensors = BTreeMap::new();
-    for layer in &model.layers {
-        let mut add = |field: &str, dtype, shape: &[usize], data| {
-            tensors.insert(format!("{}.{field}", layer.name()), Tensor { dtype, shape: shape.to_vec(), data })
-        };
-        // `iter` walks in row-major order whatever the layout in memory.
-        let i8s = |a: &Array2<i8>| a.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let i32s = |a: &Array1<i32>| a.iter().flat_map(|v| v.to_le_bytes()).collect();
+    for layer in layers {
+        let mut add = |field: &str, tensor: Tensor| tensors.insert(format!("{}.{field}", layer.name()), tensor);
         match layer {
             Layer::Dense(dense) => {
-                add("w_b", Dtype::I8, dense.w_b.shape(), i8s(&dense.w_b));
-                add("coefficients", Dtype::I32, dense.coefficients.shape(), i32s(&dense.coefficients));
-                let shifts = &dense.coefficient_shifts;
-                add("coefficient_shifts", Dtype::I32, shifts.shape(), i32s(shifts));
-                add("bias", Dtype::I64, dense.bias.shape(), dense.bias.iter().flat_map(|v| v.to_le_bytes()).collect());
+                add("w_b", i8s(&dense.w_b));
+                add("coefficients", i32s(&dense.coefficients));
+                add("coefficient_shifts", i32s(&dense.coefficient_shifts));
+                add("w_c", i8s(&dense.w_c));
+                add("bias", i64s(&dense.bias));
             }
             Layer::Bilinear(bilinear) => {
-                add("w_a", Dtype::I8, bilinear.w_a.shape(), i8s(&bilinear.w_a));
-                add("w_b", Dtype::I8, bilinear.w_b.shape(), i8s(&bilinear.w_b));
+                add("w_a", i8s(&bilinear.w_a));
+                add("w_b", i8s(&bilinear.w_b));
+                add("w_c", i8s(&bilinear.w_c));
+            }
+            Layer::Conv2d(conv) => {
+                add("w_b", i8s(&conv.w_b));
+                add("coefficients", i32s(&conv.coefficients));
+                add("coefficient_shifts", i32s(&conv.coefficient_shifts));
+                add("w_c", i8s(&conv.w_c));
+                add("bias", i64s(&conv.bias));
+            }
+            Layer::Pool(_) => {}
+            Layer::Residual(residual) => {
+                tensors.extend(self::tensors(&residual.body));
+                tensors.extend(self::tensors(&residual.shortcut));
+                continue;
             }
         }
-        add("w_c", Dtype::I8, layer.w_c().shape(), i8s(layer.w_c()));
-        if let Output::Requantised { shifts, .. } = layer.output() {
-            add("output_shifts", Dtype::I32, shifts.shape(), i32s(shifts));
+        if let Some(Output::Requantised { shifts, .. }) = layer.output() {
+            add("output_shifts", i32s(shifts));
         }
     }
     tensors
+}
+
+fn i8s<D: Dimension>(array: &Array<i8, D>) -> Tensor {
+    tensor(Dtype::I8, array, i8::to_le_bytes)
+}
+
+fn i32s<D: Dimension>(array: &Array<i32, D>) -> Tensor {
+    tensor(Dtype::I32, array, i32::to_le_bytes)
+}
+
+fn i64s<D: Dimension>(array: &Array<i64, D>) -> Tensor {
+    tensor(Dtype::I64, array, i64::to_le_bytes)
+}
+
+fn tensor<T: Copy, D: Dimension, const N: usize>(dtype: Dtype, array: &Array<T, D>, bytes: fn(T) -> [u8; N]) -> Tensor {
+    // `iter` walks in row-major order whatever the layout in memory.
+    Tensor { dtype, shape: array.shape().to_vec(), data: array.iter().flat_map(|v| bytes(*v)).collect() }
 }
 
 /// The document's text with its hash, and the hash.
@@ -330,34 +395,52 @@ fn hashed_document(model: &Model, tensors: &BTreeMap<String, Tensor>) -> Result<
     if let Some((name, value)) = model.provenance.metrics.iter().find(|(_, v)| !v.is_finite()) {
         return Err(Error::input("provenance", format_args!("the metric `{name}` is {value}, which is not a number")));
     }
-    let layer = |layer: &Layer| {
-        let name = layer.name().to_owned();
-        let output = match layer.output() {
-            Output::Raw => OutputDocument::Raw {},
-            Output::Requantised { format, .. } => OutputDocument::Requantised { format: *format },
-        };
-        match layer {
-            Layer::Dense(d) => LayerDocument::Dense {
-                name,
-                budget: d.budget,
-                coefficient_bits: d.coefficient_bits,
-                product_frac: d.product_frac,
-                output,
-            },
-            Layer::Bilinear(_) => LayerDocument::Bilinear { name, output },
-        }
-    };
     let mut document = Document {
         version: VERSION,
         name: model.name.clone(),
         input: model.input.clone(),
-        layers: model.layers.iter().map(layer).collect(),
+        layers: model.layers.iter().map(document_of).collect(),
         provenance: model.provenance.clone(),
         sha256: NO_HASH.to_owned(),
     };
     let text = |d: &Document| serde_json::to_string(d).map_err(|e| Error::internal("model document", e));
     document.sha256 = hash(tensors, &text(&document)?);
     Ok((text(&document)?, document.sha256))
+}
+
+fn document_of(layer: &Layer) -> LayerDocument {
+    let output = |output: &Output| match output {
+        Output::Raw => OutputDocument::Raw {},
+        Output::Requantised { format, .. } => OutputDocument::Requantised { format: *format },
+    };
+    let name = layer.name().to_owned();
+    match layer {
+        Layer::Dense(d) => LayerDocument::Dense {
+            name,
+            budget: d.budget,
+            coefficient_bits: d.coefficient_bits,
+            product_frac: d.product_frac,
+            output: output(&d.output),
+        },
+        Layer::Bilinear(b) => LayerDocument::Bilinear { name, output: output(&b.output) },
+        Layer::Conv2d(c) => LayerDocument::Conv2d {
+            name,
+            budget: c.budget,
+            coefficient_bits: c.coefficient_bits,
+            product_frac: c.product_frac,
+            stride: c.stride,
+            pad: c.pad,
+            groups: c.groups,
+            output: output(&c.output),
+        },
+        Layer::Pool(p) => LayerDocument::Pool { name, window: p.kind, size: p.size, stride: p.stride, pad: p.pad },
+        Layer::Residual(r) => LayerDocument::Residual {
+            name,
+            body: r.body.iter().map(document_of).collect(),
+            shortcut: r.shortcut.iter().map(document_of).collect(),
+            format: r.format,
+        },
+    }
 }
 
 /// SHA-256 over each tensor in order of name (a line `name dtype d0,d1`, then its bytes) and the document's text with 64

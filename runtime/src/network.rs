@@ -21,7 +21,6 @@ mod describe;
 pub mod plan;
 mod ready;
 
-pub use plan::Shape;
 pub use ready::{find, ready};
 
 use crate::error::Result;

@@ -7,7 +7,7 @@
 mod messages;
 
 use crate::error::Result;
-use crate::model::{Bilinear, Dense, Layer, Model, Output};
+use crate::model::{Bilinear, Dense, Model, Output, Spn};
 use messages::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
     ValueInfoProto,
@@ -31,15 +31,15 @@ pub fn save(model: &Model, path: &Path) -> Result<()> {
 /// The bytes of the ONNX graph of `model`; the same model gives the same bytes.
 ///
 /// # Errors
-/// Where the model is not [valid](Model::validate).
+/// Where the model is not [valid](Model::validate), or works on images.
 pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     let hash = crate::model_file::sha256(model)?;
     let mut graph = Graph::default();
     let mut value = graph.node("Cast", "x_f64", &["x"], &[("to", messages::DOUBLE.into())]);
-    for layer in &model.layers {
+    for layer in model.spns()? {
         let y = match layer {
-            Layer::Dense(dense) => graph.dense(dense, &value),
-            Layer::Bilinear(bilinear) => graph.bilinear(bilinear, &value),
+            Spn::Dense(dense) => graph.dense(dense, &value),
+            Spn::Bilinear(bilinear) => graph.bilinear(bilinear, &value),
         };
         value = graph.output(layer, y);
     }
@@ -155,7 +155,7 @@ impl Graph {
     }
 
     /// What leaves a layer, from its y.
-    fn output(&mut self, layer: &Layer, y: String) -> String {
+    fn output(&mut self, layer: Spn, y: String) -> String {
         let at = |value: &str| format!("{}/{value}", layer.name());
         match layer.output() {
             Output::Raw => y,

@@ -1,7 +1,9 @@
 //! Helpers of the tests that cross stages; the tests themselves are in `tests/tests/`.
 
+pub mod images;
 pub mod models;
 
+pub use images::image_model;
 pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};

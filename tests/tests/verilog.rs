@@ -206,6 +206,7 @@ fn unlucky_names_make_cores_all_the_same() {
             match layer {
                 Layer::Dense(dense) => dense.name = name.into(),
                 Layer::Bilinear(bilinear) => bilinear.name = name.into(),
+                _ => unreachable!("a network of vectors"),
             }
         }
         let options = Options::default();

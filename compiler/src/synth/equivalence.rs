@@ -10,7 +10,7 @@ use crate::tools::Tools;
 use askama::Template;
 use ndarray::ArrayView1;
 use std::path::Path;
-use strassenc_runtime::model::{Layer, Output};
+use strassenc_runtime::model::{Output, Spn};
 use strassenc_runtime::{Error, Format, Model, Result, files};
 
 /// What came of a proof.
@@ -62,7 +62,9 @@ pub fn equivalence(
     number: usize,
     tools: &Tools,
 ) -> Result<Equivalence> {
-    let layer = &model.layers[number];
+    let Some(layer) = model.layers[number].spn() else {
+        return Ok(Equivalence::OutOfReach("it works on images".into()));
+    };
     let promised = &signature.layers[number];
     let bits = promised.input.elements as u32 * promised.input.format.bits;
     if bits > MOST_INPUT_BITS {
@@ -98,7 +100,7 @@ pub fn equivalence(
 }
 
 impl<'a> Miter<'a> {
-    fn new(layer: &Layer, promised: &'a signature::Layer) -> Self {
+    fn new(layer: Spn, promised: &'a signature::Layer) -> Self {
         let width = width(layer, promised.input.format);
         let (input, output) = (promised.input.format, promised.output.format);
         let mut values = vec![];
@@ -107,14 +109,14 @@ impl<'a> Miter<'a> {
             values.push((format!("x_{j}"), if input.signed { format!("$signed({element})") } else { element }));
         }
         match layer {
-            Layer::Dense(layer) => {
+            Spn::Dense(layer) => {
                 for (i, row) in layer.w_b.outer_iter().enumerate() {
                     values.push((format!("u_{i}"), format!("0{}", terms(row, "x", 0))));
                     values.push((format!("p_{i}"), format!("u_{i} * ({})", layer.coefficients[i])));
                     values.push((format!("m_{i}"), round_shift(&format!("p_{i}"), layer.coefficient_shifts[i], width)));
                 }
             }
-            Layer::Bilinear(layer) => {
+            Spn::Bilinear(layer) => {
                 for (i, (a, b)) in layer.w_a.outer_iter().zip(layer.w_b.outer_iter()).enumerate() {
                     values.push((format!("u_{i}"), format!("0{}", terms(a, "x", 0))));
                     values.push((format!("v_{i}"), format!("0{}", terms(b, "x", layer.inputs_a()))));
@@ -147,7 +149,7 @@ impl<'a> Miter<'a> {
 }
 
 /// Bits that hold every value of the definition, by the triangle inequality: a narrow solver is a quick one.
-fn width(layer: &Layer, input: Format) -> u32 {
+fn width(layer: Spn, input: Format) -> u32 {
     let reach = |row: ArrayView1<i8>, of: &[u64]| -> u64 {
         row.iter().zip(of).filter(|(v, _)| **v != 0).map(|(_, reach)| *reach).sum()
     };
@@ -157,7 +159,7 @@ fn width(layer: &Layer, input: Format) -> u32 {
     let mut most = x[0];
     let mut m = vec![];
     match layer {
-        Layer::Dense(layer) => {
+        Spn::Dense(layer) => {
             for (i, row) in layer.w_b.outer_iter().enumerate() {
                 let (product, t) =
                     (reach(row, &x) * u64::from(layer.coefficients[i].unsigned_abs()), layer.coefficient_shifts[i]);
@@ -166,7 +168,7 @@ fn width(layer: &Layer, input: Format) -> u32 {
                 m.push(rounded);
             }
         }
-        Layer::Bilinear(layer) => {
+        Spn::Bilinear(layer) => {
             for (a, b) in layer.w_a.outer_iter().zip(layer.w_b.outer_iter()) {
                 m.push(reach(a, &x) * reach(b, &x));
             }

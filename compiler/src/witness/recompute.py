@@ -70,22 +70,92 @@ def shift(v, k):
     return np.right_shift(np.left_shift(v, left) + half, right)
 
 
-def infer(document, tensors, x):
-    """Outputs [samples, n_out] for inputs x [samples, elements], all int64 (section 6)."""
-    for layer in document["layers"]:
+def image_shape(shape):
+    """Height, width and channels of values with these axes (section 2)."""
+    return tuple(shape) if len(shape) == 3 else (*shape, 1) if len(shape) == 2 else (1, 1, int(np.prod(shape)))
+
+
+def windows(x, size, stride, pad, count, fill):
+    """[samples, count, count, size, size, channels] windows of images x [samples, h, w, channels], `fill` outside of them."""
+    (down, across), (h, w) = count, x.shape[1:3]
+    beyond = [max(0, (n - 1) * stride + size - pad - length) for n, length in ((down, h), (across, w))]
+    x = np.pad(x, ((0, 0), (pad, beyond[0]), (pad, beyond[1]), (0, 0)), constant_values=fill)
+    view = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))
+    view = view[:, : (down - 1) * stride + 1 : stride, : (across - 1) * stride + 1 : stride]
+    return view.transpose(0, 1, 2, 4, 5, 3)
+
+
+def fits(length, size, stride, pad):
+    return (length + 2 * pad - size) // stride + 1
+
+
+def conv2d(layer, tensor, x):
+    w_b, w_c, groups = tensor("w_b"), tensor("w_c"), layer["groups"]
+    r, per_group, K, _ = w_b.shape
+    c_out, reads, p, _ = w_c.shape
+    stride, pad = layer["stride"], layer["pad"]
+    k = K - (p - 1) * stride
+    H, W = (fits(length, k, stride, pad) for length in x.shape[1:3])
+    patches = -(-H // p), -(-W // p)
+    window = windows(x, K, p * stride, pad, patches, 0)
+    parts = window.reshape(*window.shape[:-1], groups, per_group)
+    u = np.einsum("nyxijgc,grcij->nyxgr", parts, w_b.reshape(groups, r // groups, per_group, K, K))
+    m = shift(tensor("coefficients") * u.reshape(*u.shape[:3], r), tensor("coefficient_shifts"))
+    if groups > 1 and per_group == 1:
+        m = m.reshape(*m.shape[:3], groups, reads)
+        y = np.einsum("nyxgr,gcrij->nyixjgc", m, w_c.reshape(groups, c_out // groups, reads, p, p))
+        y = y.reshape(*y.shape[:5], c_out)
+    else:
+        y = np.einsum("nyxr,crij->nyixjc", m, w_c)
+    y = y + tensor("bias").transpose(1, 2, 0)[None, None, :, None]
+    return y.reshape(len(x), patches[0] * p, patches[1] * p, c_out)[:, :H, :W]
+
+
+def pool(layer, x, format):
+    size, stride, pad = layer["size"], layer["stride"], layer["pad"]
+    count = [fits(length, size, stride, pad) for length in x.shape[1:3]]
+    if layer["window"] == "max":
+        return windows(x, size, stride, pad, count, limits(format)[0]).max(axis=(3, 4)), format
+    j = (size * size - 1).bit_length()
+    mean = j if 1 << j == size * size else 0
+    format = {**format, "bits": format["bits"] + j, "frac": format["frac"] + mean}
+    return windows(x, size, stride, pad, count, 0).sum(axis=(3, 4)), format
+
+
+def infer(layers, tensors, x, format):
+    """Images [samples, h, w, channels] that the layers make of images x in this format, and their format, all int64 (section 6)."""
+    for layer in layers:
         tensor = lambda field: tensors[f"{layer['name']}.{field}"]
-        if layer["kind"] == "bilinear":
-            n_a = tensor("w_a").shape[1]
-            y = ((x[:, :n_a] @ tensor("w_a").T) * (x[:, n_a:] @ tensor("w_b").T)) @ tensor("w_c").T
+        if layer["kind"] == "pool":
+            x, format = pool(layer, x, format)
+            continue
+        if layer["kind"] == "residual":
+            (a, f), (b, g) = (infer(layer[branch], tensors, x, format) for branch in ("body", "shortcut"))
+            frac = max(f["frac"], g["frac"])
+            x, format = (a << (frac - f["frac"])) + (b << (frac - g["frac"])), layer["format"]
+            x = np.clip(shift(x, np.array(frac - format["frac"])), *limits(format))
+            continue
+        if layer["kind"] == "conv2d":
+            y = conv2d(layer, tensor, x)
         else:
-            u = x @ tensor("w_b").T
-            m = shift(tensor("coefficients") * u, tensor("coefficient_shifts"))
-            y = m @ tensor("w_c").T + tensor("bias")
+            x = x.reshape(len(x), -1)
+            y = vector(layer, tensor, x)[:, None, None]
         if layer["output"]["kind"] == "raw":
             x = y
         else:
-            x = np.clip(shift(y, tensor("output_shifts")), *limits(layer["output"]["format"]))
-    return x
+            format = layer["output"]["format"]
+            x = np.clip(shift(y, tensor("output_shifts")), *limits(format))
+    return x, format
+
+
+def vector(layer, tensor, x):
+    """y [samples, n_out] of a layer of vectors x [samples, n_in]."""
+    if layer["kind"] == "bilinear":
+        n_a = tensor("w_a").shape[1]
+        return ((x[:, :n_a] @ tensor("w_a").T) * (x[:, n_a:] @ tensor("w_b").T)) @ tensor("w_c").T
+    u = x @ tensor("w_b").T
+    m = shift(tensor("coefficients") * u, tensor("coefficient_shifts"))
+    return m @ tensor("w_c").T + tensor("bias")
 
 
 def main():
@@ -109,7 +179,8 @@ def main():
     if ((x < least) | (x > greatest)).any():
         refuse(f"inputs exceed the input format, {least} to {greatest}")
 
-    outputs = infer(document, tensors, x)
+    images = x.reshape(len(x), *image_shape(document["input"]["shape"]))
+    outputs = infer(document["layers"], tensors, images, document["input"]["format"])[0].reshape(len(x), -1)
     if args.o:
         np.save(args.o, outputs)
         return

@@ -1,9 +1,11 @@
 //! What makes a model valid.
 
-use super::{Bilinear, Dense, Layer, MAGNITUDE_LIMIT, Model, Output};
+use super::{Bilinear, Conv2d, Dense, Layer, MAGNITUDE_LIMIT, Model, Output, PoolKind, Residual};
 use crate::error::{Error, Result};
 use crate::format::Format;
-use ndarray::{Array1, Array2, ArrayView1};
+use crate::shape::Shape;
+use ndarray::{Array1, Array2, ArrayView1, ArrayViewD, Dimension};
+use std::collections::HashSet;
 
 impl Model {
     /// Checks every invariant stated on the fields: names, ternary values, shapes that fit, ranges, and that no product or
@@ -20,34 +22,117 @@ impl Model {
             return Err(Error::input("model input", format_args!("shape {:?} has no elements", self.input.shape)));
         }
         let elements = self.input.shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
-        let Some(mut elements) = elements.filter(|&n| n <= 1 << 24) else {
+        if elements.is_none_or(|n| n > MOST_ELEMENTS) {
             return Err(Error::input(
                 "model input",
                 format_args!("shape {:?} has more than 2^24 elements", self.input.shape),
             ));
-        };
-        check_format("model input", self.input.format)?;
-        let mut format = self.input.format;
-        for (i, layer) in self.layers.iter().enumerate() {
-            check_name(&format!("layer {i}"), layer.name())?;
-            if self.layers[..i].iter().any(|l| l.name() == layer.name()) {
-                return Err(Error::input(
-                    format_args!("layer {i}"),
-                    format_args!("the name `{}` is used twice", layer.name()),
-                ));
-            }
-            match layer {
-                Layer::Dense(dense) => dense.validate(elements, format)?,
-                Layer::Bilinear(bilinear) => bilinear.validate(elements, format, i == 0)?,
-            }
-            validate_output(layer, i + 1 == self.layers.len())?;
-            elements = layer.outputs();
-            if let Output::Requantised { format: f, .. } = layer.output() {
-                format = *f;
-            }
         }
+        check_format("model input", self.input.format)?;
+        check_layers(&self.layers, self.input(), true, &mut HashSet::new())?;
         Ok(())
     }
+}
+
+/// Elements of any value, at most.
+const MOST_ELEMENTS: usize = 1 << 24;
+/// Kernels, windows, strides and pads, at most.
+const MOST_PIXELS: usize = 1 << 12;
+
+/// Checks layers that read `edge`: those of the network, or those of a branch. Returns what leaves.
+fn check_layers<'a>(
+    layers: &'a [Layer],
+    mut edge: (Shape, Format),
+    network: bool,
+    names: &mut HashSet<&'a str>,
+) -> Result<(Shape, Format)> {
+    for (i, layer) in layers.iter().enumerate() {
+        check_name(&format!("layer {i}"), layer.name())?;
+        if !names.insert(layer.name()) {
+            return Err(Error::input(
+                format_args!("layer {i}"),
+                format_args!("the name `{}` is used twice", layer.name()),
+            ));
+        }
+        match layer {
+            Layer::Dense(dense) => dense.validate(edge.0.elements(), edge.1)?,
+            Layer::Bilinear(bilinear) => bilinear.validate(edge.0.elements(), edge.1, network && i == 0)?,
+            Layer::Conv2d(conv) => conv.validate(edge)?,
+            Layer::Pool(_) => {}
+            Layer::Residual(residual) => residual.validate(edge, names)?,
+        }
+        let last = network && i + 1 == layers.len();
+        match layer.output() {
+            Some(output) => validate_output(layer.name(), output, last)?,
+            None if last => {
+                return Err(Error::input(format_args!("layer `{}`", layer.name()), "is the last, but not linear"));
+            }
+            None => {}
+        }
+        edge = layer.yields(edge)?;
+        if edge.0.elements() > MOST_ELEMENTS {
+            return Err(Error::input(
+                format_args!("layer `{}`", layer.name()),
+                format_args!("yields {}, more than 2^24 elements", edge.0),
+            ));
+        }
+    }
+    Ok(edge)
+}
+
+/// See [`Layer::yields`].
+pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<(Shape, Format)> {
+    let at = |field: &str| format!("layer `{}`, {field}", layer.name());
+    let leaves = |output: &Output, raw_frac: i32| match output {
+        Output::Raw => Format { signed: true, bits: 54, frac: raw_frac },
+        Output::Requantised { format, .. } => *format,
+    };
+    let windows = |size: usize, stride: usize, pad: usize| {
+        for (field, value, least) in [("size", size, 1), ("stride", stride, 1), ("pad", pad, 0)] {
+            if !(least..=MOST_PIXELS).contains(&value) {
+                return Err(Error::input(at(field), format_args!("{value} is not within {least}..={MOST_PIXELS}")));
+            }
+        }
+        if pad >= size {
+            return Err(Error::input(at("pad"), format_args!("{pad} is not less than the window's size, {size}")));
+        }
+        shape.windows(size, stride, pad).ok_or_else(|| {
+            Error::input(
+                at("size"),
+                format_args!("a window of {size}×{size} does not fit an image of {shape}, pad {pad}"),
+            )
+        })
+    };
+    Ok(match layer {
+        Layer::Dense(dense) => (Shape::vector(dense.outputs()), leaves(&dense.output, dense.product_frac)),
+        Layer::Bilinear(bilinear) => (Shape::vector(bilinear.w_c.nrows()), leaves(&bilinear.output, 2 * format.frac)),
+        Layer::Conv2d(conv) => {
+            let kernel = conv.kernel().ok_or_else(|| {
+                Error::input(at("w_b"), format_args!("a window of {} is too small for the patch", conv.w_b.dim().2))
+            })?;
+            let (height, width) = windows(kernel, conv.stride, conv.pad)?;
+            (Shape { height, width, channels: conv.channels() }, leaves(&conv.output, conv.product_frac))
+        }
+        Layer::Pool(pool) => {
+            let (height, width) = windows(pool.size, pool.stride, pool.pad)?;
+            let format = match pool.kind {
+                PoolKind::Max => format,
+                PoolKind::Sum => {
+                    let area = pool.size * pool.size;
+                    // A sum of n values of b bits has b + ⌈log2 n⌉ bits.
+                    let more = area.next_power_of_two().trailing_zeros();
+                    let frac = format.frac + if area.is_power_of_two() { more as i32 } else { 0 };
+                    Format { bits: format.bits + more, frac, ..format }
+                }
+            };
+            check_format(&at("output format"), format)?;
+            (Shape { height, width, ..shape }, format)
+        }
+        Layer::Residual(residual) => {
+            let branch = |layers: &[Layer]| layers.iter().try_fold((shape, format), |edge, layer| yields(layer, edge));
+            (branch(&residual.body)?.0, residual.format)
+        }
+    })
 }
 
 impl Dense {
@@ -77,24 +162,15 @@ impl Dense {
             return fail("bias", format!("has {} entries for {n_out} outputs", self.bias.len()));
         }
         for (field, matrix) in [("w_b", &self.w_b), ("w_c", &self.w_c)] {
-            check_ternary(&at(field), matrix)?;
+            check_ternary(&at(field), &matrix.view().into_dyn())?;
         }
-        if !(2..=25).contains(&self.coefficient_bits) {
-            return fail("coefficient_bits", format!("{} is not within 2..=25", self.coefficient_bits));
-        }
-        if !(-64..=64).contains(&self.product_frac) {
-            return fail("product_frac", format!("{} is not within -64..=64", self.product_frac));
-        }
-        let limit = 1i64 << (self.coefficient_bits - 1);
-        for (i, &a) in self.coefficients.iter().enumerate() {
-            if i64::from(a).abs() >= limit {
-                return fail(
-                    "coefficients",
-                    format!("the value {a} at [{i}] does not fit {} bits", self.coefficient_bits),
-                );
-            }
-        }
-        check_shifts(&at("coefficient_shifts"), &self.coefficient_shifts)?;
+        check_coefficients(
+            &at,
+            &self.coefficients,
+            self.coefficient_bits,
+            &self.coefficient_shifts,
+            self.product_frac,
+        )?;
         if let Output::Requantised { shifts, .. } = &self.output {
             // Magnitudes depend on them.
             check_output_shifts(&at("output_shifts"), shifts, n_out)?;
@@ -104,20 +180,152 @@ impl Dense {
 
     /// Worst-case magnitudes by the triangle inequality; coarse, but what it admits is exact everywhere.
     fn check_magnitudes(&self, input: Format) -> Result<()> {
-        let x = i128::from(input.max().max(-input.min()));
-        let mut m = vec![0i128; self.rows()];
-        for (i, row) in self.w_b.outer_iter().enumerate() {
-            let nonzeros = row.iter().filter(|&&v| v != 0).count() as i128;
-            let product = nonzeros * x * i128::from(self.coefficients[i].unsigned_abs());
-            let t = self.coefficient_shifts[i];
-            let rounded = if t > 0 { (product >> t) + 1 } else { product << -t };
-            let half = if t > 0 { 1i128 << (t - 1) } else { 0 };
-            if product + half > MAGNITUDE_LIMIT || rounded > MAGNITUDE_LIMIT {
-                return Err(too_large(&self.name, "product", i, (product + half).max(rounded)));
-            }
-            m[i] = rounded;
-        }
+        let nonzeros = self.w_b.outer_iter().map(|row| row.iter().filter(|v| **v != 0).count()).collect::<Vec<_>>();
+        let m = product_magnitudes(&self.name, &nonzeros, &self.coefficients, &self.coefficient_shifts, input)?;
         check_sums(&self.name, &self.w_c, &m, |c| i128::from(self.bias[c]).abs(), &self.output)
+    }
+}
+
+fn check_coefficients(
+    at: &impl Fn(&str) -> String,
+    coefficients: &Array1<i32>,
+    bits: u32,
+    shifts: &Array1<i32>,
+    product_frac: i32,
+) -> Result<()> {
+    if !(2..=25).contains(&bits) {
+        return Err(Error::input(at("coefficient_bits"), format_args!("{bits} is not within 2..=25")));
+    }
+    if !(-64..=64).contains(&product_frac) {
+        return Err(Error::input(at("product_frac"), format_args!("{product_frac} is not within -64..=64")));
+    }
+    let limit = 1i64 << (bits - 1);
+    if let Some((i, a)) = coefficients.iter().enumerate().find(|(_, a)| i64::from(**a).abs() >= limit) {
+        return Err(Error::input(at("coefficients"), format_args!("the value {a} at [{i}] does not fit {bits} bits")));
+    }
+    check_shifts(&at("coefficient_shifts"), shifts)
+}
+
+/// What each rounded product can reach, where row i sums `nonzeros[i]` inputs.
+fn product_magnitudes(
+    layer: &str,
+    nonzeros: &[usize],
+    coefficients: &Array1<i32>,
+    shifts: &Array1<i32>,
+    input: Format,
+) -> Result<Vec<i128>> {
+    let x = i128::from(input.max().max(-input.min()));
+    let mut m = Vec::with_capacity(nonzeros.len());
+    for (i, &nonzeros) in nonzeros.iter().enumerate() {
+        let product = nonzeros as i128 * x * i128::from(coefficients[i].unsigned_abs());
+        let t = shifts[i];
+        let rounded = if t > 0 { (product >> t) + 1 } else { product << -t };
+        let half = if t > 0 { 1i128 << (t - 1) } else { 0 };
+        if product + half > MAGNITUDE_LIMIT || rounded > MAGNITUDE_LIMIT {
+            return Err(too_large(layer, "product", i, (product + half).max(rounded)));
+        }
+        m.push(rounded);
+    }
+    Ok(m)
+}
+
+impl Conv2d {
+    fn validate(&self, (shape, input): (Shape, Format)) -> Result<()> {
+        let at = |field: &str| format!("layer `{}`, {field}", self.name);
+        let fail = |field: &str, cause: String| Err(Error::input(at(field), cause));
+        let ((r, per_group, window, across), (c_out, _, p, p_across)) = (self.w_b.dim(), self.w_c.dim());
+        if window == 0 || window != across || window > MOST_PIXELS {
+            return fail("w_b", format!("has windows of {window}×{across}, which are not square, empty or too large"));
+        }
+        if p == 0 || p != p_across || p > MOST_PIXELS {
+            return fail("w_c", format!("has patches of {p}×{p_across}, which are not square, empty or too large"));
+        }
+        if self.groups == 0 || per_group.checked_mul(self.groups) != Some(shape.channels) {
+            let (groups, channels) = (self.groups, shape.channels);
+            return fail(
+                "w_b",
+                format!("takes {groups} groups of {per_group} channels, but {channels} channels arrive"),
+            );
+        }
+        if !r.is_multiple_of(self.groups) {
+            return fail("groups", format!("{} groups do not divide the {r} rows of w_b", self.groups));
+        }
+        if self.depthwise() && !c_out.is_multiple_of(self.groups) {
+            return fail("groups", format!("{} groups do not divide the {c_out} output channels", self.groups));
+        }
+        if r > self.budget {
+            return fail("w_b", format!("has {r} rows, more than the budget of {}", self.budget));
+        }
+        if c_out == 0 {
+            return fail("w_c", "has no outputs".into());
+        }
+        let reads = if self.depthwise() { r / self.groups } else { r };
+        for (field, length, due) in [
+            ("coefficients", self.coefficients.len(), r),
+            ("coefficient_shifts", self.coefficient_shifts.len(), r),
+            ("w_c", self.w_c.dim().1, reads),
+        ] {
+            if length != due {
+                return fail(field, format!("has {length} entries for {due} rows of w_b"));
+            }
+        }
+        if self.bias.dim() != (c_out, p, p) {
+            return fail("bias", format!("has shape {:?}, it must be {:?}", self.bias.shape(), [c_out, p, p]));
+        }
+        check_ternary(&at("w_b"), &self.w_b.view().into_dyn())?;
+        check_ternary(&at("w_c"), &self.w_c.view().into_dyn())?;
+        check_coefficients(
+            &at,
+            &self.coefficients,
+            self.coefficient_bits,
+            &self.coefficient_shifts,
+            self.product_frac,
+        )?;
+        if let Output::Requantised { shifts, .. } = &self.output {
+            check_output_shifts(&at("output_shifts"), shifts, c_out)?;
+        }
+        let nonzeros = self.w_b.outer_iter().map(|row| row.iter().filter(|v| **v != 0).count()).collect::<Vec<_>>();
+        let m = product_magnitudes(&self.name, &nonzeros, &self.coefficients, &self.coefficient_shifts, input)?;
+        for c in 0..c_out {
+            let first = if self.depthwise() { c / (c_out / self.groups) * reads } else { 0 };
+            for (y, x) in (0..p).flat_map(|y| (0..p).map(move |x| (y, x))) {
+                let terms = (0..reads).filter(|&i| self.w_c[[c, i, y, x]] != 0).map(|i| m[first + i]);
+                let sum = i128::from(self.bias[[c, y, x]]).abs() + terms.sum::<i128>();
+                check_sum(&self.name, c, sum, &self.output)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Residual {
+    fn validate<'a>(&'a self, edge: (Shape, Format), names: &mut HashSet<&'a str>) -> Result<()> {
+        let at = |field: &str| format!("layer `{}`, {field}", self.name);
+        if !matches!(self.body.last(), Some(Layer::Dense(_) | Layer::Conv2d(_))) {
+            return Err(Error::input(at("body"), "does not end with a linear layer"));
+        }
+        let (body, a) = check_layers(&self.body, edge, false, names)?;
+        let (shortcut, b) = check_layers(&self.shortcut, edge, false, names)?;
+        if body != shortcut {
+            return Err(Error::input(at("shortcut"), format_args!("yields {shortcut}, the body {body}")));
+        }
+        check_format(&at("format"), self.format)?;
+        let frac = a.frac.max(b.frac);
+        let reach = |f: Format| i128::from(f.max().max(-f.min())).checked_shl((frac - f.frac) as u32);
+        let sum = reach(a).zip(reach(b)).map(|(a, b)| a + b).filter(|sum| *sum <= MAGNITUDE_LIMIT);
+        let shift = frac - self.format.frac;
+        let whole = sum.and_then(|sum| {
+            if shift < 0 {
+                sum.checked_shl(-shift as u32)
+            } else {
+                Some(sum + if shift > 0 { (1i128 << shift) >> 1 } else { 0 })
+            }
+        });
+        if (-31..=62).contains(&shift) && whole.is_some_and(|v| v <= MAGNITUDE_LIMIT) {
+            return Ok(());
+        }
+        Err(Error::input(at("format"), format_args!("{} cannot hold the sum of {a} and {b} within 2^53", self.format))
+            .help("give the branches formats of similar frac"))
     }
 }
 
@@ -130,7 +338,7 @@ impl Bilinear {
         }
         let (r, n_out) = (self.w_c.ncols(), self.w_c.nrows());
         for (field, matrix) in [("w_a", &self.w_a), ("w_b", &self.w_b), ("w_c", &self.w_c)] {
-            check_ternary(&at(field), matrix)?;
+            check_ternary(&at(field), &matrix.view().into_dyn())?;
         }
         for (field, matrix) in [("w_a", &self.w_a), ("w_b", &self.w_b)] {
             if matrix.nrows() != r {
@@ -163,10 +371,10 @@ impl Bilinear {
     }
 }
 
-/// What holds of the end of every layer.
-fn validate_output(layer: &Layer, last: bool) -> Result<()> {
-    let at = |field: &str| format!("layer `{}`, {field}", layer.name());
-    match layer.output() {
+/// What holds of the end of every linear layer.
+fn validate_output(name: &str, output: &Output, last: bool) -> Result<()> {
+    let at = |field: &str| format!("layer `{name}`, {field}");
+    match output {
         Output::Raw if !last => Err(Error::input(at("output"), "is raw, which only the last layer may be")),
         Output::Requantised { .. } if last => {
             Err(Error::input(at("output"), "is requantised, but the last layer's outputs are raw"))
@@ -176,10 +384,10 @@ fn validate_output(layer: &Layer, last: bool) -> Result<()> {
     }
 }
 
-fn check_ternary(place: &str, matrix: &Array2<i8>) -> Result<()> {
-    match matrix.indexed_iter().find(|(_, v)| !(-1..=1).contains(*v)) {
-        Some(((i, j), v)) => {
-            Err(Error::input(place, format_args!("the value {v} at [{i}, {j}] is not ternary (-1, 0 or 1)")))
+fn check_ternary(place: &str, tensor: &ArrayViewD<i8>) -> Result<()> {
+    match tensor.indexed_iter().find(|(_, v)| !(-1..=1).contains(*v)) {
+        Some((index, v)) => {
+            Err(Error::input(place, format_args!("the value {v} at {:?} is not ternary (-1, 0 or 1)", index.slice())))
         }
         None => Ok(()),
     }
@@ -203,16 +411,19 @@ fn check_output_shifts(place: &str, shifts: &Array1<i32>, n_out: usize) -> Resul
 fn check_sums(layer: &str, w_c: &Array2<i8>, m: &[i128], bias: impl Fn(usize) -> i128, output: &Output) -> Result<()> {
     for (c, row) in w_c.outer_iter().enumerate() {
         let y = bias(c) + row.iter().zip(m).filter(|(v, _)| **v != 0).map(|(_, m)| m).sum::<i128>();
-        let z = match output {
-            Output::Requantised { shifts, .. } if shifts[c] < 0 => y << -shifts[c],
-            Output::Requantised { shifts, .. } if shifts[c] > 0 => y + (1i128 << (shifts[c] - 1)),
-            _ => y,
-        };
-        if z > MAGNITUDE_LIMIT {
-            return Err(too_large(layer, "y", c, z));
-        }
+        check_sum(layer, c, y, output)?;
     }
     Ok(())
+}
+
+/// Whether output c of a layer, which reaches y, stays within the limit with its shift.
+fn check_sum(layer: &str, c: usize, y: i128, output: &Output) -> Result<()> {
+    let z = match output {
+        Output::Requantised { shifts, .. } if shifts[c] < 0 => y << -shifts[c],
+        Output::Requantised { shifts, .. } if shifts[c] > 0 => y + (1i128 << (shifts[c] - 1)),
+        _ => y,
+    };
+    if z > MAGNITUDE_LIMIT { Err(too_large(layer, "y", c, z)) } else { Ok(()) }
 }
 
 fn too_large(layer: &str, field: &str, index: usize, magnitude: i128) -> Error {

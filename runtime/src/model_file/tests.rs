@@ -85,7 +85,7 @@ fn document_edited(from: &str, to: &str) -> Vec<u8> {
     assert!(text.contains(from), "{from} is not in {text}");
     let text = text.replacen(from, to, 1);
     let old = sha256(&small()).unwrap();
-    let text = text.replace(&old, &hash(&tensors(&small()), &text.replace(&old, NO_HASH)));
+    let text = text.replace(&old, &hash(&tensors(&small().layers), &text.replace(&old, NO_HASH)));
     let (raw, data) = parts(&bytes);
     let mut raw: serde_json::Value = serde_json::from_str(&raw).unwrap();
     raw["__metadata__"][KEY] = text.into();
@@ -114,7 +114,7 @@ fn the_format_has_not_changed() {
 fn the_specification_is_true() {
     let page = include_str!("../../../docs/model-format.md");
     let json = page.split("```json").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let (document, hash) = hashed_document(&small(), &tensors(&small())).unwrap();
+    let (document, hash) = hashed_document(&small(), &tensors(&small().layers)).unwrap();
     let shown: Document = serde_json::from_str(json).unwrap();
     assert_eq!(serde_json::to_string(&shown).unwrap(), document);
     assert!(page.contains(&hash));
@@ -240,7 +240,7 @@ fn a_two_among_ternary_values_is_named() {
     dense(&mut model, 1).w_b[[0, 1]] = 2;
     assert!(to_bytes(&model).unwrap_err().to_string().contains("the value 2 at [0, 1] is not ternary"));
     // A file that somebody else made, hash and all.
-    let tensors = tensors(&model);
+    let tensors = tensors(&model.layers);
     let (document, _) = hashed_document(&model, &tensors).unwrap();
     let views = tensors.iter().map(|(n, t)| (n, TensorView::new(t.dtype, t.shape.clone(), &t.data).unwrap()));
     let bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), document)]))).unwrap();

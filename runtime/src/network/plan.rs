@@ -2,23 +2,12 @@
 
 use super::describe::{Place, Violation};
 use super::{Conv2d, Dense, Layer, MAX_ENTRIES, MAX_SIZE, Network, Residual, Spn, Window, within};
-use std::fmt;
+use crate::shape::Shape;
 
 /// Height and width of the largest output patch of a convolution.
 pub(super) const MAX_PATCH: usize = 8;
 /// Height and width of the largest kernel or window, and the largest stride.
 const MAX_KERNEL: usize = 32;
-
-/// Sizes of an image: elements lie row by row, pixel by pixel, channels innermost. A vector is an image of one pixel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Rows.
-    pub height: usize,
-    /// Pixels of a row.
-    pub width: usize,
-    /// Elements of a pixel.
-    pub channels: usize,
-}
 
 /// One layer with its shapes.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,41 +71,6 @@ pub struct Pool {
     pub stride: usize,
     /// Pads on each side.
     pub pad: usize,
-}
-
-impl Shape {
-    /// The image with these axes: `[n]` is a vector, `[h, w]` has one channel, `[h, w, c]` is an image; more axes are a vector.
-    pub fn of(axes: &[usize]) -> Shape {
-        match *axes {
-            [height, width] => Shape { height, width, channels: 1 },
-            [height, width, channels] => Shape { height, width, channels },
-            _ => Shape::vector(axes.iter().product()),
-        }
-    }
-
-    /// A vector of n elements.
-    pub fn vector(n: usize) -> Shape {
-        Shape { height: 1, width: 1, channels: n }
-    }
-
-    /// Number of pixels.
-    pub fn pixels(self) -> usize {
-        self.height * self.width
-    }
-
-    /// Number of elements.
-    pub fn elements(self) -> usize {
-        self.pixels() * self.channels
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Shape { height: 1, width: 1, channels } => write!(f, "{channels}"),
-            Shape { height, width, channels } => write!(f, "{height}×{width}×{channels}"),
-        }
-    }
 }
 
 impl Linear {
@@ -371,8 +325,7 @@ impl Planner<'_> {
         within(at(key), size, 1..=MAX_KERNEL)?;
         within(at("stride"), stride, 1..=MAX_KERNEL)?;
         within(at("pad"), pad, 0..=size - 1)?;
-        let count = |n: usize| (n + 2 * pad).checked_sub(size).map(|rest| rest / stride + 1);
-        count(input.height).zip(count(input.width)).ok_or_else(|| {
+        input.windows(size, stride, pad).ok_or_else(|| {
             Violation::new(
                 at(key),
                 format!("a window of {size}×{size} does not fit an image of {input} with pad {pad}"),

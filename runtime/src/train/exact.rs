@@ -15,7 +15,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
 /// layer are golden's integers, exactly.
 ///
 /// # Errors
-/// Where the model is not valid, the number of columns is not that of its inputs, or a value is not a number.
+/// Where the model is not valid or works on images, the number of columns is not that of its inputs, or a value is not a number.
 pub fn fake_quantised(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2<f64>> {
     model.validate()?;
     let inputs = model.input.elements();
@@ -27,10 +27,10 @@ pub fn fake_quantised(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2
     }
     let mut frac = model.input.format.frac;
     let mut layers = Vec::new();
-    for layer in &model.layers {
+    for layer in model.spns()? {
         layers.push(match layer {
-            model::Layer::Dense(dense) => Exact::new(dense, frac),
-            model::Layer::Bilinear(bilinear) => Exact::two_operands(bilinear, frac),
+            model::Spn::Dense(dense) => Exact::new(dense, frac),
+            model::Spn::Bilinear(bilinear) => Exact::two_operands(bilinear, frac),
         });
         if let model::Output::Requantised { format, .. } = layer.output() {
             frac = format.frac;

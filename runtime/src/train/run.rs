@@ -219,7 +219,7 @@ fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Model)> {
     model.provenance.metrics.insert("test_accuracy_integer".into(), integer_accuracy);
     let summaries = model.layers.iter().filter_map(|layer| match layer {
         model::Layer::Dense(dense) => Some(LayerSummary::of(dense)),
-        model::Layer::Bilinear(_) => None,
+        _ => None,
     });
     let layers: Vec<LayerSummary> = summaries.collect();
     let multiplications: usize = layers.iter().map(|l| l.rows).sum();

@@ -1,0 +1,149 @@
+//! Models that work on images: golden against dense layers, the model file, and what is refused.
+
+use ndarray::{Array1, Array2, arr1};
+use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Model, Output, PoolKind, Residual};
+use strassenc_runtime::{Format, Shape, golden, model_file};
+use strassenc_tests::{image_model, inputs};
+
+/// The convolution as one dense layer over all pixels: a row for every patch and row of W_b, whose pads are not read.
+fn flattened(conv: &Conv2d, input: Shape, output: Shape) -> Dense {
+    let (r, per_group, ..) = conv.w_b.dim();
+    let (c_out, reads, p, _) = conv.w_c.dim();
+    let across = output.width.div_ceil(p);
+    let patches = output.height.div_ceil(p) * across;
+    let mut w_b = Array2::zeros((patches * r, input.elements()));
+    for (((i, c, ky, kx), w), patch) in conv.w_b.indexed_iter().flat_map(|entry| (0..patches).map(move |p| (entry, p)))
+    {
+        let row = (patch / across * p * conv.stride + ky).checked_sub(conv.pad).filter(|y| *y < input.height);
+        let column = (patch % across * p * conv.stride + kx).checked_sub(conv.pad).filter(|x| *x < input.width);
+        if let Some((y, x)) = row.zip(column) {
+            let channel = i / (r / conv.groups) * per_group + c;
+            w_b[[patch * r + i, (y * input.width + x) * input.channels + channel]] = *w;
+        }
+    }
+    let mut w_c = Array2::zeros((output.elements(), patches * r));
+    let mut bias = Array1::zeros(output.elements());
+    for (pixel, c) in (0..output.pixels()).flat_map(|pixel| (0..c_out).map(move |c| (pixel, c))) {
+        let (y, x) = (pixel / output.width, pixel % output.width);
+        let patch = y / p * across + x / p;
+        let first = if reads < r { c / (c_out / conv.groups) * reads } else { 0 };
+        for i in 0..reads {
+            w_c[[pixel * c_out + c, patch * r + first + i]] = conv.w_c[[c, i, y % p, x % p]];
+        }
+        bias[pixel * c_out + c] = conv.bias[[c, y % p, x % p]];
+    }
+    let tiled = |row: &Array1<i32>| (0..patches).flat_map(|_| row.to_vec()).collect();
+    let everywhere = |row: &Array1<i32>| (0..output.pixels()).flat_map(|_| row.to_vec()).collect();
+    Dense {
+        name: conv.name.clone(),
+        budget: patches * r,
+        w_b,
+        coefficients: tiled(&conv.coefficients),
+        coefficient_bits: conv.coefficient_bits,
+        coefficient_shifts: tiled(&conv.coefficient_shifts),
+        product_frac: conv.product_frac,
+        w_c,
+        bias,
+        output: match &conv.output {
+            Output::Raw => Output::Raw,
+            Output::Requantised { shifts, format } => {
+                Output::Requantised { shifts: everywhere(shifts), format: *format }
+            }
+        },
+    }
+}
+
+#[test]
+fn a_convolution_is_the_dense_layer_with_its_zeros_and_repetitions() {
+    let mut seen = [0; 4];
+    for seed in 0..600 {
+        let model = image_model(seed);
+        let Layer::Conv2d(conv) = &model.layers[0] else { continue };
+        let (output, format) = model.layers[0].yields(model.input()).unwrap();
+        let dense = Model {
+            layers: vec![Layer::Dense(flattened(conv, model.input().0, output))],
+            input: Edge { shape: vec![model.input.elements()], format: model.input.format },
+            ..model.clone()
+        };
+        assert!(matches!(conv.output, Output::Raw) || format.bits <= 8);
+        seen[0] += usize::from(conv.patch() > 1);
+        seen[1] += usize::from(conv.depthwise());
+        seen[2] += usize::from(conv.groups > 1 && !conv.depthwise());
+        seen[3] += usize::from(conv.stride > 1 && conv.pad > 0);
+        for x in inputs(&model, 4, seed) {
+            assert_eq!(golden::trace(&model, &x).unwrap()[1], golden::trace(&dense, &x).unwrap()[1], "seed {seed}");
+        }
+    }
+    assert!(seen.iter().all(|n| *n >= 10), "{seen:?}");
+}
+
+/// As a person would work it out: pads below every value, sums with more bits, branches of different frac.
+#[test]
+fn pooling_and_residuals_by_hand() {
+    let format = Format { signed: true, bits: 4, frac: 1 };
+    let mut model = image_model(0);
+    model.input = Edge { shape: vec![3, 2], format };
+    let pool =
+        |kind| Layer::Pool(strassenc_runtime::model::Pool { name: "pool".into(), kind, size: 2, stride: 2, pad: 1 });
+    let x = [-8, -2, -3, -4, -5, -6];
+    let edge = model.input();
+    for (kind, expected, bits, frac) in
+        [(PoolKind::Max, [-8, -2, -3, -4], 4, 1), (PoolKind::Sum, [-8, -2, -8, -10], 6, 3)]
+    {
+        let layer = pool(kind);
+        let yields = layer.yields(edge).unwrap();
+        assert_eq!(yields, (Shape { height: 2, width: 2, channels: 1 }, Format { signed: true, bits, frac }));
+        model.layers = vec![layer];
+        assert_eq!(golden::infer(&model, &x).unwrap(), expected);
+    }
+
+    // The body doubles at frac 3, the shortcut is x at frac 1: z = round((2x + 4x) / 4), saturated to 4 bits.
+    let conv = Conv2d {
+        name: "double".into(),
+        budget: 1,
+        w_b: ndarray::Array4::ones((1, 1, 1, 1)),
+        coefficients: arr1(&[2]),
+        coefficient_bits: 3,
+        coefficient_shifts: arr1(&[0]),
+        product_frac: 3,
+        w_c: ndarray::Array4::ones((1, 1, 1, 1)),
+        bias: ndarray::Array3::zeros((1, 1, 1)),
+        stride: 1,
+        pad: 0,
+        groups: 1,
+        output: Output::Requantised { shifts: arr1(&[0]), format: Format { signed: true, bits: 8, frac: 3 } },
+    };
+    let add = Residual { name: "add".into(), body: vec![Layer::Conv2d(conv)], shortcut: vec![], format };
+    model.layers = vec![Layer::Residual(add)];
+    assert_eq!(golden::infer(&model, &[1, 3, -1, 5, -8, 7]).unwrap(), [2, 5, -1, 7, -8, 7]);
+}
+
+#[test]
+fn files_hold_images_and_what_is_wrong_is_named() {
+    for seed in 0..100 {
+        let model = image_model(seed);
+        assert_eq!(model_file::from_bytes(&model_file::to_bytes(&model).unwrap()).unwrap(), model);
+    }
+    let model = (0..).map(image_model).find(|m| matches!(&m.layers[0], Layer::Conv2d(c) if c.patch() > 1)).unwrap();
+    type Edit = fn(&mut Conv2d);
+    let edits: [(Edit, &str); 9] = [
+        (|c| c.w_b[[0, 0, 0, 0]] = 2, "w_b: the value 2 at [0, 0, 0, 0] is not ternary"),
+        (|c| c.w_c[[0, 0, 0, 1]] = -3, "w_c: the value -3 at [0, 0, 0, 1] is not ternary"),
+        (|c| c.groups = 9, "w_b: takes 9 groups"),
+        (|c| c.groups = 0, "w_b: takes 0 groups"),
+        (|c| c.pad = 40, "is not less than the window's size"),
+        (|c| c.stride = 0, "stride: 0 is not within"),
+        (|c| c.budget = 0, "more than the budget of 0"),
+        (|c| c.bias = ndarray::Array3::zeros((1, 1, 1)), "bias: has shape [1, 1, 1]"),
+        (|c| c.coefficients = arr1(&[]), "coefficients: has 0 entries"),
+    ];
+    for (edit, told) in edits {
+        let mut model = model.clone();
+        let Layer::Conv2d(conv) = &mut model.layers[0] else { unreachable!() };
+        edit(conv);
+        let error = model_file::to_bytes(&model).unwrap_err().to_string();
+        assert!(error.contains(told), "{told}: {error}");
+    }
+    let error = strassenc::lower::lower(&model).unwrap_err().to_string();
+    assert!(error.contains("works on images"), "{error}");
+}
