@@ -30,7 +30,7 @@ fn what_it_finds_is_a_model_like_any_other() {
     let told = done(folder.path(), &["discover", "2x2x2"]);
     assert!(told.contains("7 multiplications instead of 8") && told.contains("W_c = ["), "{told}");
     let model = model_file::load(&folder.path().join("runs/matmul_2x2x2/model.safetensors")).unwrap();
-    assert_eq!((model.input.elements(), model.outputs(), model.layers[0].rows()), (8, 4, 7));
+    assert_eq!((model.input.elements(), model.outputs(), model.layers[0].spn().unwrap().rows()), (8, 4, 7));
     let told = done(folder.path(), &["verilog", "runs/matmul_2x2x2"]);
     assert!(told.contains("Schoolbook for `product`: 8 multipliers, 8 DSP48E1 blocks, 4 adders."), "{told}");
     let text = done(folder.path(), &["report", "build/matmul_2x2x2", "--json"]);
@@ -58,7 +58,7 @@ fn nested_schemes_and_element_widths_are_options() {
     let told = done(folder.path(), &["discover", "2x2x2", "--recursive", "--bits", "5", "-o", "nested"]);
     assert!(told.contains("4x4x4: 49 multiplications instead of 64"), "{told}");
     let model = model_file::load(&folder.path().join("nested/model.safetensors")).unwrap();
-    assert_eq!((model.input.format.bits, model.layers[0].rows()), (5, 49));
+    assert_eq!((model.input.format.bits, model.layers[0].spn().unwrap().rows()), (5, 49));
 }
 
 #[test]
@@ -70,7 +70,10 @@ fn a_search_that_was_cut_short_goes_on() {
     assert!(error.contains("rank 7 was reached, not 6") && error.contains("--resume"), "{error}");
     let state = folder.path().join("run/search.json");
     let before = std::fs::read(&state).unwrap();
-    assert_eq!(model_file::load(&folder.path().join("run/model.safetensors")).unwrap().layers[0].rows(), 7);
+    assert_eq!(
+        model_file::load(&folder.path().join("run/model.safetensors")).unwrap().layers[0].spn().unwrap().rows(),
+        7
+    );
 
     let error = refused(folder.path(), 3, &search);
     assert!(error.contains("--resume goes on, --overwrite begins again"), "{error}");
