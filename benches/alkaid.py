@@ -6,7 +6,9 @@
     .venv/bin/python benches/alkaid.py                      the table, at default effort
     .venv/bin/python benches/alkaid.py --effort 3           a minute a matrix
     .venv/bin/python benches/alkaid.py --only 64x64 --json
-    .venv/bin/python benches/alkaid.py --plot plots         also plots of adders against time, and of growth with size
+    .venv/bin/python benches/alkaid.py --growth             time and memory by size, up to 4608x512
+    .venv/bin/python benches/alkaid.py --from a.json b.json --plot docs/adder-graphs
+                                                            tables of earlier --json runs again, and plots as SVG
 
 Both run on the same matrices, one after the other. Seconds are CPU seconds: of the whole process for strassenc, of the
 call alone for Alkaid. Alkaid's figures are kept in --cache, since its search takes many minutes; delete the file to
@@ -60,7 +62,11 @@ def bits(lo, hi):
 
 def alkaid(W, setting):
     """Adders, depth, LUT bits (each adder as wide as its result, as strassenc counts) and CPU seconds."""
-    from alkaid.cmvm import cmvm_solve
+    try:
+        from alkaid.cmvm import cmvm_solve
+    except ImportError:
+        sys.exit("the package alkaid is missing: python3 -m venv .venv && .venv/bin/pip install alkaid==0.8.2 "
+                 "numpy==2.4.6 matplotlib==3.10.8, then run this with .venv/bin/python")
 
     W = W.astype(np.float32)
     before = time.process_time()
@@ -116,6 +122,9 @@ class Cache:
         self.path = Path(path)
         self.entries = json.loads(self.path.read_text()) if self.path.exists() else {}
 
+    def has(self, case, setting):
+        return f"{name(*case)}, {setting}" in self.entries
+
     def alkaid(self, case, setting):
         key = f"{name(*case)}, {setting}"
         if key not in self.entries:
@@ -139,11 +148,13 @@ def compare(args, folder):
     for case in cases:
         path = folder / f"{case[0]}x{case[1]}_{case[2][0]}.npy"
         np.save(path, matrix(*case).astype(np.int8))
-        # Alkaid's default search is only run where it ends within the hour.
-        settings = [s for s in SETTINGS if case in TABLE or args.large or s in ("wmc",)]
+        # On large matrices Alkaid's default search takes from ten minutes to hours.
+        wanted = [s for s in SETTINGS if case in TABLE or args.large or s in ("wmc", "mc")]
+        settings = [s for s in SETTINGS if s in wanted or cache.has(case, s)]
         theirs = {setting: cache.alkaid(case, setting) for setting in settings}
         result = dict(matrix=name(*case), alkaid=theirs)
         free = [theirs[s] for s in settings if s != "minimum depth"]
+        print(f"strassenc: {name(*case)} ...", file=sys.stderr, flush=True)
         result["no_limit"] = ours = strassenc(args.program, path, *options)
         result["adders_ratio"] = ours["adders"] / min(t["adders"] for t in free)
         result["speed_against_quickest"] = min(t["seconds"] for t in free) / ours["cpu_seconds"]
@@ -171,7 +182,7 @@ def line(result):
         cells += [cell(theirs["minimum depth"]), cell(result["minimum_depth"]), f"{result['minimum_depth_ratio']:.3f}"]
     else:
         cells += [empty, empty, "     "]
-    cells += [f"{result['lut_bits_ratio']:.3f}"]
+    cells += [f"{result['lut_bits_ratio']:.3f}"]  # of adder bits, at no greater depth
     cells += [f"{result.get('speed_against_search', float('nan')):6.0f}x {result['speed_against_quickest']:6.0f}x"]
     return " | ".join(cells)
 
@@ -199,15 +210,22 @@ def growth(args, folder):
         rows.append({"matrix": f"{n_in}x{n_out}", **{k: f[k] for k in ("naive_adders", "adders", "depth", "cpu_seconds",
                      "proof_seconds", "megabytes")}})
         r = rows[-1]
-        print(f"{r['matrix']:9} naive {r['naive_adders']:8d} adders {r['adders']:7d} depth {r['depth']:2d} "
-              f"CPU {r['cpu_seconds']:8.3f} s proof {r['proof_seconds']:7.3f} s {r['megabytes']:6.0f} MB", flush=True)
+        print(row_line(r), file=sys.stderr if args.json else sys.stdout, flush=True)
     return rows
+
+
+def row_line(r):
+    return (
+        f"{r['matrix']:9} naive {r['naive_adders']:8d} adders {r['adders']:7d} depth {r['depth']:2d} "
+        f"CPU {r['cpu_seconds']:8.3f} s proof {r['proof_seconds']:7.3f} s {r['megabytes']:6.0f} MB"
+    )
 
 
 def plot(results, rows, folder):
     import matplotlib
 
     matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "strassenc"
     from matplotlib import pyplot
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -217,11 +235,12 @@ def plot(results, rows, folder):
             trace = result["no_limit"]["trace"]
             if len(trace) > 1:
                 best = min(t["adders"] for s, t in result["alkaid"].items() if s != "minimum depth")
-                axes.plot([max(t, 1e-3) for t, _ in trace], [c / best for _, c in trace], label=result["matrix"])
+                seconds = [max(t, 1e-3) for t, _ in trace]
+                axes.step(seconds, [c / best for _, c in trace], where="post", label=result["matrix"])
         axes.set(xscale="log", xlabel="seconds", ylabel="adders / Alkaid's", title="strassenc: adders against time")
         axes.axhline(1, color="black", linewidth=0.5)
         axes.legend(fontsize="small")
-        figure.savefig(folder / "adders.svg")
+        figure.savefig(folder / "adders.svg", metadata={"Date": None})
     if rows:
         figure, axes = pyplot.subplots()
         size = [r["naive_adders"] for r in rows]
@@ -230,7 +249,7 @@ def plot(results, rows, folder):
         axes.loglog(size, [r["megabytes"] for r in rows], "s-", label="MB")
         axes.set(xlabel="adders without sharing", title="strassenc: growth of time and memory")
         axes.legend()
-        figure.savefig(folder / "growth.svg")
+        figure.savefig(folder / "growth.svg", metadata={"Date": None})
 
 
 def main():
@@ -244,15 +263,28 @@ def main():
     parser.add_argument("--growth", action="store_true", help="only time and memory by size, up to 4608x512")
     parser.add_argument("--cache", default="alkaid.json", help="where Alkaid's figures are kept")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--from", dest="earlier", type=Path, nargs="+", metavar="JSON", help="figures of earlier runs")
     parser.add_argument("--plot", type=Path, metavar="FOLDER", help="also write adders.svg and growth.svg")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        results = [] if args.growth else compare(args, Path(folder))
-        if results and not args.json:
-            show(results)
-        rows = growth(args, Path(folder)) if args.growth or args.plot else []
+    results, rows = [], []
+    if args.earlier:
+        for path in args.earlier:
+            earlier = json.loads(path.read_text())
+            results += earlier["comparison"]
+            rows += earlier["growth"]
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            if args.growth:
+                rows = growth(args, Path(folder))
+            else:
+                results = compare(args, Path(folder))
     if args.json:
         print(json.dumps(dict(comparison=results, growth=rows), indent=1))
+    else:
+        if results:
+            show(results)
+        if args.earlier:
+            print(*map(row_line, rows), sep="\n")
     if args.plot:
         plot(results, rows, args.plot)
 

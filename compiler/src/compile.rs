@@ -4,8 +4,10 @@ use crate::adder_graph::{self, Matrix, Solution};
 use crate::circuit::{self, Circuit};
 use crate::ir::{self, Dataflow, Role};
 use crate::lower::lower;
+use crate::multipliers::ShiftAdd;
 use crate::schedule::{self, Pipeline};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use strassenc_runtime::{Error, Kind, Model, Result};
 
@@ -44,6 +46,9 @@ pub struct CompiledLayer {
     pub circuit: Circuit,
     /// Their stages.
     pub pipeline: Pipeline,
+    /// The rows whose multiplications are built from shifts and additions; none until
+    /// [`multipliers::choose`](crate::multipliers::choose).
+    pub shift_add: BTreeMap<u32, ShiftAdd>,
 }
 
 /// A matrix with its adder graph.
@@ -172,5 +177,5 @@ fn layer(
     let pipeline = schedule::schedule(&circuit, schedule)?;
     schedule::verify(&circuit, &pipeline, schedule).map_err(|e| e.within("after schedule"))?;
     step(name, Step::Schedule)?;
-    Ok(CompiledLayer { name: name.into(), wb, wc, circuit, pipeline })
+    Ok(CompiledLayer { name: name.into(), wb, wc, circuit, pipeline, shift_add: BTreeMap::new() })
 }

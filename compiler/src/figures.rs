@@ -38,7 +38,13 @@ pub struct LayerFigures {
     /// The schoolbook core, of a two-operand layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schoolbook: Option<Schoolbook>,
-    /// Operand widths of the multipliers, widest first.
+    /// Of these multiplications, those built from shifts and additions.
+    #[serde(default)]
+    pub shift_add: usize,
+    /// Their two-operand additions; the roundings come on top.
+    #[serde(default)]
+    pub shift_add_adders: usize,
+    /// Operand widths of the hardware multipliers, widest first.
     pub products: Vec<Products>,
     /// W_b; W_a and W_b, block-diagonal, of a two-operand layer.
     pub wb: MatrixFigures,
@@ -176,7 +182,9 @@ fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigu
         dense_multiplications: schoolbook
             .map_or(model.inputs() as u64 * model.outputs() as u64, |schoolbook| schoolbook.multipliers),
         schoolbook,
-        products: products(circuit),
+        shift_add: layer.shift_add.len(),
+        shift_add_adders: layer.shift_add.values().map(|made| made.graph.adders()).sum(),
+        products: products(layer),
         wb: matrix(&layer.wb),
         wc: matrix(&layer.wc),
         constant_additions: count(|op| matches!(op, Op::Offset { .. }) && !op.is_wires()),
@@ -184,7 +192,7 @@ fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigu
         depth: depth(circuit),
         latency: layer.pipeline.stages,
         register_bits: layer.pipeline.register_bits(circuit),
-        luts: circuit.iter().map(|(id, _)| luts(circuit, id)).sum(),
+        luts: circuit.iter().map(|(id, _)| luts(circuit, id)).sum::<u64>() + shift_add_luts(layer),
     }
 }
 
@@ -219,11 +227,13 @@ fn matrix(shared: &SharedMatrix) -> MatrixFigures {
     }
 }
 
-fn products(circuit: &Circuit) -> Vec<Products> {
+fn products(layer: &CompiledLayer) -> Vec<Products> {
+    let circuit = &layer.circuit;
     let mut counts: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     for node in &circuit.nodes {
         let bits = |x: NodeId| circuit.node(x).width + u32::from(!circuit.node(x).signed);
         let widths = match node.op {
+            Op::Multiply { row, .. } if layer.shift_add.contains_key(&row) => continue,
             Op::Multiply { x, coefficient_bits, .. } => (bits(x), coefficient_bits),
             Op::Product { x, y, .. } => (bits(x).max(bits(y)), bits(x).min(bits(y))),
             _ => continue,
@@ -241,6 +251,15 @@ fn depth(circuit: &Circuit) -> u32 {
         depths.push(own + node.op.operands().map(|x| depths[x.index()]).max().unwrap_or(0));
     }
     circuit.outputs.iter().map(|output| depths[output.index()]).max().unwrap_or(0)
+}
+
+/// Additions as wide as their results.
+fn shift_add_luts(layer: &CompiledLayer) -> u64 {
+    let additions = layer.circuit.nodes.iter().filter_map(|node| match node.op {
+        Op::Multiply { x, row, .. } => layer.shift_add.get(&row).map(|made| made.bits(layer.circuit.node(x).interval)),
+        _ => None,
+    });
+    additions.sum()
 }
 
 /// A carry chain needs a LUT where both operands have a bit; a bit of one operand alone is only carried on.

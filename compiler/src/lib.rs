@@ -16,6 +16,7 @@ pub mod figures;
 pub mod interval;
 pub mod ir;
 pub mod lower;
+pub mod multipliers;
 pub mod ranges;
 pub mod report;
 pub mod schedule;

@@ -123,6 +123,12 @@ fn options_reach_the_core_and_the_same_ones_give_the_same_bytes() {
     // A search without any time still ends in a core.
     done(folder.path(), &[".", "-o", "c", "--effort", "3", "--time-limit", "0"]);
     Build::open(&folder.path().join("c")).unwrap().compiled().unwrap();
+    let told = done(folder.path(), &[".", "-o", "d", "--multipliers", "auto", "--dsp-budget", "1"]);
+    assert!(
+        told.contains("1 DSP48E1 blocks for 1 multipliers.") && told.contains("1 multiplications are built"),
+        "{told}"
+    );
+    Build::open(&folder.path().join("d")).unwrap().compiled().unwrap();
 }
 
 #[test]
@@ -131,7 +137,7 @@ fn whatever_is_wrong_gets_one_message() {
     let path = folder.path();
     std::fs::create_dir(path.join("mine")).unwrap();
     std::fs::write(path.join("mine/thesis.tex"), "text").unwrap();
-    let cases: [(i32, &[&str], &str); 9] = [
+    let cases: [(i32, &[&str], &str); 10] = [
         (2, &[], "required arguments were not provided"),
         (3, &["nowhere.safetensors"], "nowhere.safetensors: cannot be read"),
         (3, &["mine"], "mine/model.safetensors: cannot be read"),
@@ -141,6 +147,7 @@ fn whatever_is_wrong_gets_one_message() {
         (2, &[".", "--multiplier-latency", "9"], "9 is not within 1..=4"),
         (2, &[".", "--beat-elements", "0"], "at least one element"),
         (2, &[".", "--time-limit=-1"], "-1 is not a number of seconds"),
+        (2, &[".", "--dsp-budget", "1"], "2 hardware multipliers are needed, the budget is 1"),
     ];
     for (status, arguments, cause) in cases {
         let error = refused(path, status, arguments);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use strassenc::adder_graph::Effort;
 use strassenc::build::{self, Build, Options};
+use strassenc::multipliers::Multipliers;
 use strassenc_runtime::{Format, Kind, Model};
 use strassenc_tests::models::LayerRecipe;
 use strassenc_tests::{Recipe, random_model};
@@ -37,7 +38,14 @@ fn written(parent: &Path, options: &Options) -> PathBuf {
 
 #[test]
 fn a_build_compiles_again_to_the_same_bytes() {
-    let options = Options { effort: 2, adders_per_stage: 2, beat_elements: Some(4), seed: 5, ..Options::default() };
+    let options = Options {
+        effort: 2,
+        adders_per_stage: 2,
+        beat_elements: Some(4),
+        seed: 5,
+        multipliers: Multipliers::ShiftAdd,
+        ..Options::default()
+    };
     let parent = tempfile::tempdir().unwrap();
     let build = Build::open(&written(parent.path(), &options)).unwrap();
     assert_eq!(build.model, model(1));

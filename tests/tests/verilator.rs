@@ -1,39 +1,60 @@
 //! Golden = the emitted Verilog in Verilator, bit for bit, on random models with random gaps, back pressure and pauses.
 
-use proptest::strategy::{Strategy, ValueTree};
+use proptest::prop_oneof;
+use proptest::strategy::{Just, Strategy, ValueTree};
 use proptest::test_runner::{RngSeed, TestRunner};
 use rayon::prelude::*;
 use strassenc::compile::{self, compile};
 use strassenc::emit::{self, Emitted, emit};
+use strassenc::multipliers::{self, Multipliers};
 use strassenc::schedule;
 use strassenc::simulate::{Options, Simulator, Sources};
+use strassenc_runtime::model::Layer;
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::{inputs, random_model, recipes, tools};
 
 /// Models that are built and simulated; each costs some seconds of the C++ compiler, the first time.
 const MODELS: usize = 50;
 
-fn emitted(model: &Model, schedule: schedule::Options, options: &emit::Options) -> Emitted {
-    let compiled = compile(model, &compile::Options { schedule, ..Default::default() }, &|_| {}, &|| false).unwrap();
+fn emitted(
+    model: &Model,
+    schedule: schedule::Options,
+    options: &emit::Options,
+    (multipliers, budget): (Multipliers, Option<usize>),
+) -> Emitted {
+    let options_of_compile = compile::Options { schedule, ..Default::default() };
+    let mut compiled = compile(model, &options_of_compile, &|_| {}, &|| false).unwrap();
+    multipliers::choose(&mut compiled, multipliers, budget).unwrap();
     emit(&compiled, options).unwrap()
+}
+
+/// All hardware, all shifts and additions, or half of each where products of two operands allow it.
+fn arrays() -> impl Strategy<Value = (Multipliers, bool)> {
+    prop_oneof![Just((Multipliers::Dsp, false)), Just((Multipliers::ShiftAdd, false)), Just((Multipliers::Auto, true))]
 }
 
 #[test]
 fn random_networks_compute_in_verilator_what_golden_does() {
     let mut runner =
         TestRunner::new(proptest::test_runner::Config { rng_seed: RngSeed::Fixed(50), ..Default::default() });
-    let any = (recipes(), 1u32..=4, 1u32..=4, proptest::option::of(1usize..=5), proptest::bool::ANY);
+    let any = (recipes(), 1u32..=4, 1u32..=4, proptest::option::of(1usize..=5), proptest::bool::ANY, arrays());
     let cases: Vec<_> = (0..MODELS).map(|_| any.new_tree(&mut runner).unwrap().current()).collect();
     let tools = tools();
     tools.verilator_or_install().unwrap();
     let vectors: usize = cases
         .par_iter()
-        .map(|(recipe, adders_per_stage, multiplier_latency, beat_elements, clock_enable)| {
+        .map(|(recipe, adders_per_stage, multiplier_latency, beat_elements, clock_enable, (array, half))| {
             let (adders_per_stage, multiplier_latency) = (*adders_per_stage, *multiplier_latency);
             let model = random_model(recipe);
             let options =
                 emit::Options { beat_elements: *beat_elements, clock_enable: *clock_enable, command: String::new() };
-            let emitted = emitted(&model, schedule::Options { adders_per_stage, multiplier_latency }, &options);
+            let rows = model.layers.iter().map(|layer| match layer {
+                Layer::Dense(layer) => layer.w_b.nrows().div_ceil(2),
+                Layer::Bilinear(layer) => layer.w_b.nrows(),
+            });
+            let budget = half.then(|| rows.sum());
+            let schedule = schedule::Options { adders_per_stage, multiplier_latency };
+            let emitted = emitted(&model, schedule, &options, (*array, budget));
             let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
             let vectors = inputs(&model, 60, recipe.seed);
             let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();

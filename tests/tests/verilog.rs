@@ -8,6 +8,7 @@ use std::process::Command;
 use strassenc::build::{self, Options};
 use strassenc::compile::{self, compile};
 use strassenc::emit::{self, Emitted, emit};
+use strassenc::multipliers::{self, Multipliers};
 use strassenc::schedule;
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::tools::Tools;
@@ -89,19 +90,24 @@ fn a_tiny_build_is_what_its_snapshot_shows_and_computes_what_golden_does() {
     assert_eq!(simulator.run(&vectors, &simulate::Options::default()).unwrap().outputs, expected);
 }
 
-fn any_core() -> impl Strategy<Value = (Model, schedule::Options, emit::Options)> {
-    (recipes(), 1u32..=4, 1u32..=4, prop::option::of(1usize..=5), any::<bool>()).prop_map(
-        |(recipe, adders_per_stage, multiplier_latency, beat_elements, clock_enable)| {
+type Core = (Model, schedule::Options, emit::Options, Multipliers);
+
+fn any_core() -> impl Strategy<Value = Core> {
+    (recipes(), 1u32..=4, 1u32..=4, prop::option::of(1usize..=5), any::<bool>(), any::<bool>()).prop_map(
+        |(recipe, adders_per_stage, multiplier_latency, beat_elements, clock_enable, shift_add)| {
+            let multipliers = if shift_add { Multipliers::ShiftAdd } else { Multipliers::Dsp };
             let schedule = schedule::Options { adders_per_stage, multiplier_latency };
             let options = emit::Options { beat_elements, clock_enable, command: "no options".into() };
-            (random_model(&recipe), schedule, options)
+            (random_model(&recipe), schedule, options, multipliers)
         },
     )
 }
 
-fn emitted((model, schedule, options): &(Model, schedule::Options, emit::Options)) -> Emitted {
+fn emitted((model, schedule, options, multipliers): &Core) -> Emitted {
     let options_of_compile = compile::Options { schedule: *schedule, ..Default::default() };
-    emit(&compile(model, &options_of_compile, &|_| {}, &|| false).unwrap(), options).unwrap()
+    let mut compiled = compile(model, &options_of_compile, &|_| {}, &|| false).unwrap();
+    multipliers::choose(&mut compiled, *multipliers, None).unwrap();
+    emit(&compiled, options).unwrap()
 }
 
 /// The text without comments and attributes.

@@ -12,6 +12,7 @@ use crate::adder_graph::{self, Effort, Solution};
 use crate::compile::{self, Compiled, Problem, Progress};
 use crate::emit::{self, TOOL};
 use crate::figures::Figures;
+use crate::multipliers::{self, Multipliers};
 use crate::schedule;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -70,6 +71,12 @@ pub struct Options {
     pub beat_elements: Option<usize>,
     /// Whether the core has a clock enable.
     pub aclken: bool,
+    /// What multipliers are made of.
+    #[serde(default)]
+    pub multipliers: Multipliers,
+    /// Most hardware multipliers.
+    #[serde(default)]
+    pub dsp_budget: Option<usize>,
 }
 
 impl Default for Options {
@@ -84,6 +91,8 @@ impl Default for Options {
             time_limit: None,
             beat_elements: None,
             aclken: false,
+            multipliers: Multipliers::default(),
+            dsp_budget: None,
         }
     }
 }
@@ -107,6 +116,12 @@ impl fmt::Display for Options {
         }
         if self.aclken {
             write!(f, " --aclken")?;
+        }
+        if self.multipliers != Multipliers::default() {
+            write!(f, " --multipliers {}", self.multipliers)?;
+        }
+        if let Some(budget) = self.dsp_budget {
+            write!(f, " --dsp-budget {budget}")?;
         }
         Ok(())
     }
@@ -170,7 +185,9 @@ pub fn compile(
     let wanted = options.share();
     let end = || stop() || hurry();
     let share = |problem: Problem| -> Solution { adder_graph::share_until(problem.matrix, &wanted, &end) };
-    compile::compile_with(model, &options.schedule(), &share, progress, stop)
+    let mut compiled = compile::compile_with(model, &options.schedule(), &share, progress, stop)?;
+    multipliers::choose(&mut compiled, options.multipliers, options.dsp_budget)?;
+    Ok(compiled)
 }
 
 /// Writes the build folder of a compiled model, atomically; a build folder that is already there is replaced.

@@ -5,6 +5,7 @@ use super::{GRAPHS, MODEL, RECORD, Record, SCHEMA, sha256};
 use crate::compile::{Compiled, compile_with};
 use crate::emit::signature;
 use crate::emit::{Signature, TOOL};
+use crate::multipliers;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -110,8 +111,11 @@ impl Build {
         let place = self.folder.join(GRAPHS);
         let graphs = Graphs::parse(&self.graphs).map_err(|e| again(e.within(place.display())))?;
         let share = |problem: crate::compile::Problem| graphs.get(problem);
-        compile_with(&self.model, &self.record.options.schedule(), &share, &|_| {}, &|| false)
-            .map_err(|e| e.within(place.display()))
+        let options = &self.record.options;
+        let mut compiled = compile_with(&self.model, &options.schedule(), &share, &|_| {}, &|| false)
+            .map_err(|e| e.within(place.display()))?;
+        multipliers::choose(&mut compiled, options.multipliers, options.dsp_budget)?;
+        Ok(compiled)
     }
 }
 

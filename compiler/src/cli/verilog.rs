@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::build::{self, Build, Options, Record};
 use strassenc::compile::{Compiled, Step};
+use strassenc::multipliers::Multipliers;
 use strassenc::report;
 use strassenc_runtime::{Error, Model, Result, model_file};
 
@@ -22,6 +23,8 @@ use strassenc_runtime::{Error, Model, Result, model_file};
   strassenc verilog runs/mnist --adders-per-stage 2      fewer registers and clocks, longer paths
   strassenc verilog runs/mnist --effort 3 --time-limit 60
   strassenc verilog runs/mnist --beat-elements 8 --aclken
+  strassenc verilog runs/mnist --multipliers shift-add   no hardware multiplier
+  strassenc verilog runs/mnist --multipliers auto --dsp-budget 48
 
 The folder holds the Verilog (files.f lists it), signature.json (ports, beats, latency), a testbench with golden's answers
 for any simulator, and build.json. `strassenc simulate`, `report` and `check` take it from there.")]
@@ -66,6 +69,13 @@ pub(super) struct BuildArgs {
     /// Add a clock enable, aclken
     #[arg(long)]
     aclken: bool,
+    /// What multiplies: hardware multipliers, shifts and additions, or, with auto, shifts and additions where they are
+    /// cheapest: beyond --dsp-budget, or without one where a coefficient takes at most one addition
+    #[arg(long, value_enum, default_value_t = Multipliers::default())]
+    multipliers: Multipliers,
+    /// Most hardware multipliers of the network
+    #[arg(long, value_name = "N")]
+    dsp_budget: Option<usize>,
 }
 
 impl From<BuildArgs> for Options {
@@ -79,8 +89,21 @@ impl From<BuildArgs> for Options {
             time_limit,
             seed,
             aclken,
+            multipliers,
+            dsp_budget,
         } = args;
-        Options { adders_per_stage, multiplier_latency, beat_elements, effort, max_depth, time_limit, seed, aclken }
+        Options {
+            adders_per_stage,
+            multiplier_latency,
+            beat_elements,
+            effort,
+            max_depth,
+            time_limit,
+            seed,
+            aclken,
+            multipliers,
+            dsp_budget,
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 use super::expression::{Source, add_constant, clamp, literal, slice, sum};
 use super::names;
 use super::provenance::{Provenance, ascii};
+use super::shift_add::ShiftAdded;
 use crate::circuit::{Circuit, NodeId, Op, Term};
 use crate::compile::CompiledLayer;
+use crate::multipliers::ShiftAdd;
 use crate::schedule::Pipeline;
 use askama::Template;
 use std::borrow::Cow;
@@ -17,7 +19,7 @@ use strassenc_runtime::{Error, Format, Result};
 /// Where the names of the circuit clash with those of the module: a bug of ours.
 pub(super) fn emit(layer: &CompiledLayer, module: &str, clken: bool, provenance: &Provenance) -> Result<String> {
     check_names(&layer.circuit)?;
-    let writer = Writer::new(&layer.circuit, &layer.pipeline);
+    let writer = Writer::new(layer);
     let text = writer.layer(module, clken, provenance).render();
     text.map(|text| text + "\n").map_err(|e| Error::internal(format_args!("template of layer `{}`", layer.name), e))
 }
@@ -51,6 +53,7 @@ struct Stage<'a> {
     summary: String,
     wires: Vec<Wire<'a>>,
     multipliers: Vec<Multiplier<'a>>,
+    shift_added: Vec<ShiftAdded<'a>>,
     products: Vec<Product<'a>>,
     /// What this stage computes into the boundary at its end.
     registers: Vec<Register<'a>>,
@@ -120,9 +123,10 @@ struct Copies {
     names: String,
 }
 
-struct Writer<'a> {
-    circuit: &'a Circuit,
-    pipeline: &'a Pipeline,
+pub(super) struct Writer<'a> {
+    pub(super) circuit: &'a Circuit,
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) shift_add: &'a BTreeMap<u32, ShiftAdd>,
     delay_lines: Vec<Vec<u32>>,
     /// Whether another node reads the value in the very stage that computes it.
     read_at_once: Vec<bool>,
@@ -131,7 +135,8 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(circuit: &'a Circuit, pipeline: &'a Pipeline) -> Self {
+    fn new(layer: &'a CompiledLayer) -> Self {
+        let CompiledLayer { circuit, pipeline, shift_add, .. } = layer;
         let mut read_at_once = vec![false; circuit.nodes.len()];
         let mut read = read_at_once.clone();
         for (id, node) in circuit.iter() {
@@ -144,7 +149,7 @@ impl<'a> Writer<'a> {
         for output in &circuit.outputs {
             read[output.index()] = true;
         }
-        Writer { circuit, pipeline, delay_lines: pipeline.delay_lines(circuit), read_at_once, read }
+        Writer { circuit, pipeline, shift_add, delay_lines: pipeline.delay_lines(circuit), read_at_once, read }
     }
 
     fn layer(&self, module: &'a str, clken: bool, provenance: &Provenance) -> Layer<'a> {
@@ -234,6 +239,7 @@ impl<'a> Writer<'a> {
             });
         }
         let multipliers = multiplied.iter().filter_map(|&id| self.multiplier(id, number)).collect();
+        let shift_added = multiplied.iter().filter_map(|&id| self.shift_added(id, number)).collect();
         let products = multiplied.iter().filter_map(|&id| self.product(id, number)).collect();
 
         let mut registers = vec![];
@@ -266,6 +272,7 @@ impl<'a> Writer<'a> {
             summary: self.summary(computed, multiplied.len(), held.len()),
             wires,
             multipliers,
+            shift_added,
             products,
             registers,
             copies,
@@ -315,7 +322,7 @@ impl<'a> Writer<'a> {
         self.with_source(term.node, stage, |source| source.bits(term.shift, bits))
     }
 
-    fn with_source<T>(&self, id: NodeId, stage: u32, f: impl FnOnce(Source) -> T) -> T {
+    pub(super) fn with_source<T>(&self, id: NodeId, stage: u32, f: impl FnOnce(Source) -> T) -> T {
         let node = self.circuit.node(id);
         match node.op {
             Op::Constant(v) => f(Source::Constant(v)),
@@ -373,6 +380,9 @@ impl<'a> Writer<'a> {
     fn multiplier(&self, id: NodeId, stage: u32) -> Option<Multiplier<'a>> {
         let node = self.circuit.node(id);
         let Op::Multiply { x, coefficient, coefficient_bits, shift, row } = node.op else { return None };
+        if self.shift_add.contains_key(&row) {
+            return None;
+        }
         let operand = self.circuit.node(x);
         let latency = self.pipeline.multiplier_latency;
         Some(Multiplier {

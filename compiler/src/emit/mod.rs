@@ -8,6 +8,7 @@ mod expression;
 mod layer;
 mod names;
 mod provenance;
+mod shift_add;
 pub mod signature;
 mod testbench;
 
@@ -95,7 +96,10 @@ fn file(module: &str) -> String {
 /// The primitives of `hw/` that a core instantiates: names and texts.
 fn primitives(compiled: &Compiled) -> impl Iterator<Item = (&'static str, &'static str)> {
     let has = |op: fn(&Op) -> bool| compiled.layers.iter().any(|layer| layer.circuit.nodes.iter().any(|n| op(&n.op)));
-    let multiplies = has(|op| matches!(op, Op::Multiply { .. }));
+    let multiplies = compiled.layers.iter().any(|layer| {
+        let hardware = |op: &Op| matches!(op, Op::Multiply { row, .. } if !layer.shift_add.contains_key(row));
+        layer.circuit.nodes.iter().any(|node| hardware(&node.op))
+    });
     let multiplies_data = has(|op| matches!(op, Op::Product { .. }));
     PRIMITIVES.into_iter().filter(move |(name, _)| match *name {
         "strassenc_coefficient" | "strassenc_multiplier" => multiplies,

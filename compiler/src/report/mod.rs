@@ -84,7 +84,7 @@ impl Report {
             total.budget,
             self.dsp_blocks_total,
             self.family.block().0,
-            total.multipliers,
+            self.hardware_multipliers(),
             thousands(total.adders),
             thousands(total.naive_adders),
             percent_fewer(total.adders, total.naive_adders),
@@ -97,6 +97,10 @@ impl Report {
         );
         for line in self.schoolbook() {
             let _ = write!(text, "\n{line}");
+        }
+        let (rows, adders) = (total.multipliers - self.hardware_multipliers(), self.shift_add_adders());
+        if rows > 0 {
+            let _ = write!(text, "\n{rows} multiplications are built from {adders} additions of shifted operands.");
         }
         if let Some(synthesis) = &self.synthesis {
             let _ = write!(text, "\n\n{}", self.synthesis_table(synthesis));
@@ -118,11 +122,20 @@ impl Report {
         self.figures.layers.iter().filter_map(line).collect()
     }
 
+    /// Multiplications that are not built from shifts and additions.
+    fn hardware_multipliers(&self) -> usize {
+        self.figures.layers.iter().map(|layer| layer.multipliers - layer.shift_add).sum()
+    }
+
+    fn shift_add_adders(&self) -> usize {
+        self.figures.layers.iter().map(|layer| layer.shift_add_adders).sum()
+    }
+
     /// What was counted or estimated beside what Yosys made of it: a name, the estimate, the synthesised figure.
     fn comparison(&self, synthesis: &Synthesis) -> [(&'static str, String, u64); 6] {
         let total = &self.figures.total;
         [
-            ("multiplications read", total.multipliers.to_string(), synthesis.multiply_cells),
+            ("multiplications read", self.hardware_multipliers().to_string(), synthesis.multiply_cells),
             ("DSP blocks", self.dsp_blocks_total.to_string(), synthesis.dsp_blocks),
             ("LUT", format!("~{}", thousands(total.luts)), synthesis.luts),
             ("flip-flops", format!("~{}", thousands(self.flip_flops)), synthesis.flip_flops),

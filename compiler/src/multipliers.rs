@@ -1,0 +1,140 @@
+//! Which rows of a layer's multiplier array are hardware multipliers, and which are built from shifts and additions.
+//!
+//! Each coefficient is a graph of its own, `|a_i| · u_i`, proved like any other; sign and rounding are one addition of a
+//! constant, as they are behind a hardware multiplier. The rows compute the same integers either way and count as
+//! multiplications either way.
+//!
+//! Sharing W_c·diag(a) as one matrix would be exact only where no product is rounded (every shift t_i ≤ 0), since the
+//! semantics round each product before W_c adds them up. Networks that quantise to `coef_bits` have t_i > 0, so that is
+//! never done.
+
+use crate::adder_graph::{self, AdderGraph, Matrix, Node};
+use crate::circuit::Op;
+use crate::compile::Compiled;
+use crate::interval::Interval;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use strassenc_runtime::{Error, Result};
+
+/// What the rows of the multiplier arrays are made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Multipliers {
+    /// Each a hardware multiplier with its coefficient in a register.
+    #[default]
+    Dsp,
+    /// Each shifts and additions.
+    ShiftAdd,
+    /// Shifts and additions where they are cheapest: beyond the budget of hardware multipliers, or, without one, where a
+    /// coefficient takes at most one addition.
+    Auto,
+}
+
+impl fmt::Display for Multipliers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Multipliers::Dsp => "dsp",
+            Multipliers::ShiftAdd => "shift-add",
+            Multipliers::Auto => "auto",
+        })
+    }
+}
+
+/// A row built from shifts and additions: `(-1)^negate · 2^shift · node` of a graph with one input, the operand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShiftAdd {
+    /// Computes the coefficient's magnitude times the operand.
+    pub graph: AdderGraph,
+    /// The multiple of the operand that each node of the graph is.
+    pub multiples: Vec<i64>,
+    /// Whether the coefficient is negative.
+    pub negate: bool,
+}
+
+impl ShiftAdd {
+    /// For a coefficient other than 0 of at most 31 bits and a sign.
+    ///
+    /// # Errors
+    /// Where the graph is not that of the coefficient: a bug of ours.
+    fn new(coefficient: i64) -> Result<Option<Self>> {
+        let Some(magnitude) = i32::try_from(coefficient.unsigned_abs()).ok().filter(|&m| m != 0) else {
+            return Ok(None);
+        };
+        let matrix = Matrix::from_elem((1, 1), magnitude);
+        let graph = adder_graph::share(&matrix, &adder_graph::Options::default()).graph;
+        adder_graph::prove(&graph, &matrix)?;
+        let mut multiples: Vec<i64> = vec![];
+        for node in &graph.nodes {
+            multiples.push(match node {
+                Node::Input(_) => 1,
+                Node::Add(a, b) => {
+                    let term = |t: &adder_graph::Term| {
+                        let v = multiples[t.node.index()] << t.shift;
+                        if t.negate { -v } else { v }
+                    };
+                    term(a) + term(b)
+                }
+            });
+        }
+        Ok(Some(ShiftAdd { graph, multiples, negate: coefficient < 0 }))
+    }
+}
+
+impl ShiftAdd {
+    /// Bits of its additions, each as wide as its result, for an operand within `x`.
+    pub fn bits(&self, x: Interval) -> u64 {
+        self.multiples.iter().skip(1).map(|&m| u64::from(x.times(Interval::point(m)).bits())).sum()
+    }
+}
+
+/// Chooses for every row of every layer: fills [`CompiledLayer::shift_add`](crate::compile::CompiledLayer::shift_add).
+/// `budget` is the most hardware multipliers of the network; a two-operand product always is one.
+///
+/// # Errors
+/// Where the budget is less than what must be hardware multipliers.
+pub fn choose(compiled: &mut Compiled, multipliers: Multipliers, budget: Option<usize>) -> Result<()> {
+    let mut hardware = 0;
+    // Every row that could be either, with what it takes in adder bits.
+    let mut rows: Vec<(u64, usize, u32, ShiftAdd)> = vec![];
+    let mut made: BTreeMap<i64, Option<ShiftAdd>> = BTreeMap::new();
+    for (number, layer) in compiled.layers.iter_mut().enumerate() {
+        layer.shift_add.clear();
+        for node in &layer.circuit.nodes {
+            hardware += usize::from(node.op.is_multiplier());
+            let Op::Multiply { x, coefficient, row, .. } = node.op else { continue };
+            if multipliers == Multipliers::Dsp {
+                continue;
+            }
+            if let std::collections::btree_map::Entry::Vacant(entry) = made.entry(coefficient) {
+                entry.insert(ShiftAdd::new(coefficient)?);
+            }
+            if let Some(Some(made)) = made.get(&coefficient) {
+                rows.push((made.bits(layer.circuit.node(x).interval), number, row, made.clone()));
+            }
+        }
+    }
+    // The cheapest first.
+    rows.sort_by_key(|&(bits, number, row, _)| (bits, number, row));
+    let chosen = match (multipliers, budget) {
+        (Multipliers::Dsp, _) => 0,
+        (Multipliers::ShiftAdd, _) => rows.len(),
+        (Multipliers::Auto, Some(budget)) => hardware.saturating_sub(budget).min(rows.len()),
+        (Multipliers::Auto, None) => {
+            rows.retain(|(.., made)| made.graph.adders() <= 1);
+            rows.len()
+        }
+    };
+    if let Some(budget) = budget.filter(|&budget| hardware - chosen > budget) {
+        let cause = format_args!("{} hardware multipliers are needed, the budget is {budget}", hardware - chosen);
+        let help = match multipliers {
+            Multipliers::Dsp => "`--multipliers auto` builds the others from shifts and additions",
+            _ => "products of two operands, and coefficients beyond 31 bits, are always hardware multipliers",
+        };
+        return Err(Error::input("--dsp-budget", cause).help(help));
+    }
+    for (_, number, row, made) in rows.into_iter().take(chosen) {
+        compiled.layers[number].shift_add.insert(row, made);
+    }
+    Ok(())
+}
