@@ -4,12 +4,12 @@ use proptest::prop_oneof;
 use proptest::strategy::{Just, Strategy, ValueTree};
 use proptest::test_runner::{RngSeed, TestRunner};
 use rayon::prelude::*;
+use strassenc::circuit::Op;
 use strassenc::compile::{self, compile};
 use strassenc::emit::{self, Emitted, emit};
 use strassenc::multipliers::{self, Multipliers};
 use strassenc::schedule;
 use strassenc::simulate::{Options, Simulator, Sources};
-use strassenc_runtime::model::Layer;
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::{inputs, random_model, recipes, tools};
 
@@ -20,10 +20,15 @@ fn emitted(
     model: &Model,
     schedule: schedule::Options,
     options: &emit::Options,
-    (multipliers, budget): (Multipliers, Option<usize>),
+    (multipliers, half): (Multipliers, bool),
 ) -> Emitted {
     let options_of_compile = compile::Options { schedule, ..Default::default() };
     let mut compiled = compile(model, &options_of_compile, &|_| {}, &|| false).unwrap();
+    let ops = compiled.layers.iter().flat_map(|layer| &layer.circuit.nodes).map(|node| node.op);
+    let (hard, soft): (Vec<Op>, Vec<Op>) = ops
+        .filter(Op::is_multiplier)
+        .partition(|op| matches!(op, Op::Product { .. } | Op::Multiply { coefficient: 0, .. }));
+    let budget = half.then_some(hard.len() + soft.len() / 2);
     multipliers::choose(&mut compiled, multipliers, budget).unwrap();
     emit(&compiled, options).unwrap()
 }
@@ -43,18 +48,13 @@ fn random_networks_compute_in_verilator_what_golden_does() {
     tools.verilator_or_install().unwrap();
     let vectors: usize = cases
         .par_iter()
-        .map(|(recipe, adders_per_stage, multiplier_latency, beat_elements, clock_enable, (array, half))| {
+        .map(|(recipe, adders_per_stage, multiplier_latency, beat_elements, clock_enable, array)| {
             let (adders_per_stage, multiplier_latency) = (*adders_per_stage, *multiplier_latency);
             let model = random_model(recipe);
             let options =
                 emit::Options { beat_elements: *beat_elements, clock_enable: *clock_enable, command: String::new() };
-            let rows = model.layers.iter().map(|layer| match layer {
-                Layer::Dense(layer) => layer.w_b.nrows().div_ceil(2),
-                Layer::Bilinear(layer) => layer.w_b.nrows(),
-            });
-            let budget = half.then(|| rows.sum());
             let schedule = schedule::Options { adders_per_stage, multiplier_latency };
-            let emitted = emitted(&model, schedule, &options, (*array, budget));
+            let emitted = emitted(&model, schedule, &options, *array);
             let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
             let vectors = inputs(&model, 60, recipe.seed);
             let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
