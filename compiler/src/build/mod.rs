@@ -231,10 +231,10 @@ pub fn contents(compiled: &Compiled, options: &Options) -> Result<(Record, Conte
     Ok((record, contents))
 }
 
-/// Fails where [`write`] could not write or would not replace what is at `folder`, so that long work need not begin.
+/// Fails where [`write()`] could not write or would not replace what is at `folder`, so that long work need not begin.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn check_replaceable(folder: &Path) -> Result<()> {
     open::check_replaceable(folder)
 }

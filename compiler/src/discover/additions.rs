@@ -2,7 +2,7 @@
 //!
 //! Of one rank there are very many schemes, and they need very different numbers of additions once common sums are shared.
 //! Walks in the flip graph, up to higher ranks and back, yield fresh schemes; simulated annealing by flips, changes of basis and
-//! short detours over the next rank improves each of them on a quick [estimate](super::estimate); the adder-graph optimiser
+//! short detours over the next rank improves each of them on a quick estimate; the adder-graph optimiser
 //! has the last word on the best. (A. Perminov, "Parallel heuristic exploration for additive complexity reduction in fast
 //! matrix multiplication", 2025, selects in the same way.)
 
