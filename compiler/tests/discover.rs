@@ -62,6 +62,15 @@ fn nested_schemes_and_element_widths_are_options() {
 }
 
 #[test]
+fn the_schoolbook_scheme_is_there_to_compare_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = done(folder.path(), &["discover", "3x3x3", "--method", "schoolbook"]);
+    assert!(told.contains("27 multiplications instead of 27") && told.contains("18 additions (0 + 0 + 18"), "{told}");
+    let error = refused(folder.path(), 1, &["discover", "2x2x2", "--method", "schoolbook", "--rank", "7"]);
+    assert!(error.contains("rank 8 was reached, not 7") && !error.contains("--resume"), "{error}");
+}
+
+#[test]
 fn a_search_that_was_cut_short_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     // Nobody knows a scheme of rank 6: there is none.

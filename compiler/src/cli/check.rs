@@ -103,6 +103,10 @@ pub fn run(args: Args) -> Result<()> {
 
 /// The test samples as integers; none where the model names no data and none was asked for, or what it names is not here.
 fn samples(args: &Args, build: &Build, home: &Path) -> Result<Vec<Vec<i64>>> {
+    if args.data.is_none() && build.model.provenance.data.is_none() {
+        // It was not trained on any.
+        return Ok(vec![]);
+    }
     let set = match eval::load_data(&build.model, args.data.as_deref(), home) {
         Ok(set) => set,
         Err(error) if args.data.is_none() => {

@@ -130,7 +130,8 @@ pub fn run(args: Args) -> Result<()> {
     if args.rank == Some(0) {
         return Err(Error::input("--rank", "no scheme has 0 multiplications").help("give at least 1"));
     }
-    let rank = args.rank.or_else(|| search::known_rank(args.shape));
+    let searched = matches!(args.method, Method::FlipGraph | Method::Gradient);
+    let rank = args.rank.or_else(|| search::known_rank(args.shape).filter(|_| searched));
     if args.method == Method::Gradient && rank.is_none() {
         return Err(Error::input("--rank", "is needed: attempts are made at one rank"));
     }
@@ -185,7 +186,8 @@ fn find(args: &Args, task: &Task, limit: Option<Duration>) -> Result<()> {
     match task.rank.filter(|wanted| rank > *wanted) {
         Some(wanted) => {
             let cause = format_args!("rank {rank} was reached, not {wanted}");
-            Err(Error::mismatch(format_args!("discover {}", task.shape), cause).help(again))
+            let error = Error::mismatch(format_args!("discover {}", task.shape), cause);
+            Err(if solved.unfinished.is_some() { error.help(again) } else { error })
         }
         None => Ok(()),
     }
