@@ -4,11 +4,12 @@ use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance};
 use crate::network::{Bits, Network};
 use crate::train::exact::requantiser;
-use crate::train::float::{Float, Spn};
+use crate::train::float::Float;
 use crate::train::frozen::{Fixed, Frozen, FrozenLayer};
 use crate::train::matmul::product;
 use crate::train::norm::EPSILON;
 use crate::train::optimiser::Parameter;
+use crate::train::spn::Spn;
 use crate::train::ternary::{scale, signs};
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 
@@ -19,7 +20,7 @@ pub(crate) fn fold(float: &Float<f32>, bits: &Bits, input: Format, samples: Arra
     let mut x = samples.mapv(f64::from);
     let mut frac = input.frac;
     let mut layers = Vec::new();
-    for spn in &float.layers {
+    for spn in float.spns() {
         let mut layer = fold_layer(spn, bits, frac, x.view());
         let z = layer.forward(x.view()).to_owned();
         x = z;
@@ -39,8 +40,9 @@ fn statistics(x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
 
 fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>) -> FrozenLayer {
     let w_b = signs(spn.w_b.effective()).mapv(f64::from);
-    let mut w_c = signs(spn.w_c.effective()).mapv(f64::from);
-    let (alpha_b, alpha_c) = (scale(spn.w_b.effective()), scale(spn.w_c.effective()));
+    let w_c = spn.w_c.as_ref().map(|w_c| (signs(w_c.effective()).mapv(f64::from), scale(w_c.effective())));
+    let (mut w_c, alpha_c) = w_c.unwrap_or_else(|| (Array2::eye(w_b.nrows()), 1.0));
+    let alpha_b = scale(spn.w_b.effective());
 
     // The hidden norm: A_i (u_i - mean_i).
     let mut v = Array2::zeros((x.nrows(), w_b.nrows()));
@@ -211,7 +213,7 @@ mod tests {
     fn ternary(rng: &mut ChaCha8Rng, network: &Network, live: usize) -> (Float<f32>, Array2<f32>) {
         let mut float = Float::new(network, live, rng);
         float.make_ternary(network);
-        for layer in &mut float.layers {
+        for layer in float.spns_mut() {
             for (name, p, _) in layer.parameters() {
                 if !name.starts_with("w_") {
                     p.value.mapv_inplace(|v| v + rng.random::<f32>() - 0.7);

@@ -10,7 +10,9 @@ mod loss;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod optimiser;
+pub(crate) mod patches;
 mod run;
+pub(crate) mod spn;
 pub(crate) mod ternary;
 mod trainer;
 

@@ -1,9 +1,10 @@
 //! The checkpoint of a training run: a safetensors file with every tensor, and a JSON document with everything else.
 
-use super::float::{Float, Spn};
+use super::float::Float;
 use super::frozen::{Fixed, Frozen, FrozenLayer};
 use super::loss::Score;
 use super::optimiser::Parameter;
+use super::spn::Spn;
 use super::trainer::{Epoch, Phase, select_columns};
 use crate::data::DataSet;
 use crate::error::{Error, Result};
@@ -240,8 +241,10 @@ impl Checkpoint {
     /// Every tensor, in one order, for saving and for loading.
     fn tensors(&mut self) -> Vec<Tensor<'_>> {
         let mut all = Vec::new();
-        for (i, Spn { w_b, a, w_c, bias, hidden, output, .. }) in self.float.layers.iter_mut().enumerate() {
-            let mut parameters = vec![("w_b", &mut w_b.weights), ("a", a), ("w_c", &mut w_c.weights), ("bias", bias)];
+        for (i, Spn { w_b, a, w_c, bias, hidden, output, .. }) in self.float.spns_mut().enumerate() {
+            let mut parameters = vec![("w_b", &mut w_b.weights), ("a", a)];
+            parameters.extend(w_c.as_mut().map(|w_c| ("w_c", &mut w_c.weights)));
+            parameters.push(("bias", bias));
             let mut norms = vec![("hidden", hidden)];
             if let Some((scale, norm)) = output {
                 parameters.push(("scale", scale));
@@ -341,7 +344,7 @@ impl Document {
                 };
                 FrozenLayer::new(fixed, Parameter::vector(r, 0.0), Parameter::vector(n_out, 0.0))
             };
-            Frozen { layers: documents.into_iter().zip(&float.layers).map(layer).collect() }
+            Frozen { layers: documents.into_iter().zip(float.spns()).map(layer).collect() }
         });
         Ok(Checkpoint {
             network: self.network,

@@ -390,9 +390,9 @@ fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
         )
         .help(format_args!("set `shape = {:?}` under `input`", data.shape)));
     }
-    if let Some(step) = network.plan()?.iter().find(|s| s.linear().is_none_or(|l| !l.dense || l.plain)) {
+    if let Some(step) = network.plan()?.iter().find(|s| s.linear().is_none_or(|l| !l.dense)) {
         return Err(Error::input(place, format_args!("layer {} is of a kind that cannot be trained yet", step.name))
-            .help("`strassenc report` counts its cost; train networks of dense layers that are not plain"));
+            .help("`strassenc report` counts its cost; train networks of dense layers"));
     }
     if network.outputs() != data.classes {
         return Err(Error::input(

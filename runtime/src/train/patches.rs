@@ -1,0 +1,261 @@
+//! How a convolution's images become rows of matrix products, and back (im2col, for output patches).
+
+use super::matmul::Real;
+use crate::network::plan::{Linear, Pool};
+use crate::shape::Shape;
+use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
+
+/// The windows of a linear layer: a row for every output patch of every sample. A dense layer has one patch of one pixel.
+#[derive(Clone, Debug)]
+pub struct Patches {
+    input: Shape,
+    output: Shape,
+    /// Height and width of a window, K.
+    window: usize,
+    /// Pixels between windows.
+    step: usize,
+    pad: usize,
+    /// Height and width of an output patch, p.
+    patch: usize,
+    groups: usize,
+    down: usize,
+    across: usize,
+}
+
+impl Patches {
+    /// Of a layer between images of these shapes.
+    pub fn new(linear: &Linear, input: Shape, output: Shape) -> Self {
+        let (down, across) = linear.patches(output);
+        let (window, step) = (linear.window(), linear.patch * linear.stride);
+        let Linear { pad, patch, groups, .. } = *linear;
+        Patches { input, output, window, step, pad, patch, groups, down, across }
+    }
+
+    /// Patches of one sample.
+    pub fn per_sample(&self) -> usize {
+        self.down * self.across
+    }
+
+    /// Elements of one window.
+    pub fn columns(&self) -> usize {
+        self.window * self.window * self.input.channels
+    }
+
+    /// Whether every window is a whole sample, so that rows are samples as they are.
+    fn whole(&self) -> bool {
+        self.per_sample() == 1 && self.input.pixels() == 1 && self.window == 1
+    }
+
+    /// Whether the pixels of patches are those of the image, in order.
+    fn aligned(&self) -> bool {
+        self.patch == 1
+    }
+
+    /// `[n, elements]` to `[n · patches, columns]`, in the order group, row, column, channel; pads are 0. `buffer` holds the result
+    /// where it is not x itself.
+    pub fn gather<'a, T: Real>(&self, x: ArrayView2<'a, T>, buffer: &'a mut Array2<T>) -> ArrayView2<'a, T> {
+        if self.whole() {
+            return x;
+        }
+        let (n, rows, columns) = (x.nrows(), self.per_sample(), self.columns());
+        if buffer.dim() != (n * rows, columns) {
+            *buffer = Array2::zeros((n * rows, columns));
+        }
+        // Batches and buffers are in standard layout.
+        let (Some(from), Some(to)) = (x.to_slice(), buffer.as_slice_mut()) else { unreachable!() };
+        (to.par_chunks_mut(rows * columns)).zip(from.par_chunks(self.input.elements())).for_each(|(to, from)| {
+            to.fill(T::zero());
+            self.runs(|at, pixel, length| to[at..at + length].copy_from_slice(&from[pixel..pixel + length]));
+        });
+        buffer.view()
+    }
+
+    /// Adds `[n · patches, columns]` back to where [`gather`](Self::gather) took it from; `add` to what x holds, else to 0.
+    pub fn scatter<T: Real>(&self, rows: ArrayView2<T>, x: &mut Array2<T>, add: bool) {
+        let elements = self.input.elements();
+        let (Some(from), Some(to)) = (rows.to_slice(), x.as_slice_mut()) else { unreachable!() };
+        (to.par_chunks_mut(elements)).zip(from.par_chunks(self.per_sample() * self.columns())).for_each(
+            |(to, from)| {
+                if !add {
+                    to.fill(T::zero());
+                }
+                self.runs(|at, pixel, length| {
+                    for (to, from) in to[pixel..pixel + length].iter_mut().zip(&from[at..at + length]) {
+                        *to += *from;
+                    }
+                });
+            },
+        );
+    }
+
+    /// Every stretch of elements that lie side by side both in a sample's rows and in its image: where in the rows, where in
+    /// the image, how many.
+    fn runs(&self, mut run: impl FnMut(usize, usize, usize)) {
+        let Shape { height, width, channels } = self.input;
+        let (k, group) = (self.window, channels / self.groups);
+        for patch in 0..self.per_sample() {
+            let (y0, x0) = (patch / self.across * self.step, patch % self.across * self.step);
+            // Columns of the window that lie within the image.
+            let first = self.pad.saturating_sub(x0).min(k);
+            let end = (width + self.pad).saturating_sub(x0).min(k).max(first);
+            for ky in 0..k {
+                let Some(y) = (y0 + ky).checked_sub(self.pad).filter(|y| *y < height) else { continue };
+                let row = patch * self.columns() + ky * k * group;
+                if first == end {
+                    continue;
+                }
+                let pixel = (y * width + x0 + first - self.pad) * channels;
+                if self.groups == 1 {
+                    run(row + first * channels, pixel, (end - first) * channels);
+                } else {
+                    for (kx, g) in (first..end).flat_map(|kx| (0..self.groups).map(move |g| (kx, g))) {
+                        let at = row + g * k * k * group + kx * group;
+                        run(at, pixel + (kx - first) * channels + g * group, group);
+                    }
+                }
+            }
+        }
+    }
+
+    /// `[n · patches, p · p · c_out]` to the pixels of the images, `[n · pixels, c_out]`; what lies beyond them is dropped.
+    pub fn crop<'a, T: Real>(&self, y: ArrayView2<'a, T>, buffer: &'a mut Array2<T>) -> ArrayView2<'a, T> {
+        let (pixels, c) = (self.output.pixels(), self.output.channels);
+        if self.aligned() {
+            return y;
+        }
+        let n = y.nrows() / self.per_sample();
+        if buffer.dim() != (n * pixels, c) {
+            *buffer = Array2::zeros((n * pixels, c));
+        }
+        let size = self.per_sample() * y.ncols();
+        let (Some(from), Some(to)) = (y.to_slice(), buffer.as_slice_mut()) else { unreachable!() };
+        (to.par_chunks_mut(pixels * c)).zip(from.par_chunks(size)).for_each(|(to, from)| {
+            self.pixels(|pixel, at| to[pixel * c..][..c].copy_from_slice(&from[at * c..][..c]));
+        });
+        buffer.view()
+    }
+
+    /// The gradient of [`crop`](Self::crop): what was dropped has none.
+    pub fn uncrop<'a, T: Real>(&self, dy: ArrayView2<'a, T>, buffer: &'a mut Array2<T>) -> ArrayView2<'a, T> {
+        let (pixels, c) = (self.output.pixels(), self.output.channels);
+        if self.aligned() {
+            return dy;
+        }
+        let n = dy.nrows() / pixels;
+        let columns = self.patch * self.patch * c;
+        if buffer.dim() != (n * self.per_sample(), columns) {
+            *buffer = Array2::zeros((n * self.per_sample(), columns));
+        }
+        let size = self.per_sample() * columns;
+        let (Some(from), Some(to)) = (dy.to_slice(), buffer.as_slice_mut()) else { unreachable!() };
+        (to.par_chunks_mut(size)).zip(from.par_chunks(pixels * c)).for_each(|(to, from)| {
+            to.fill(T::zero());
+            self.pixels(|pixel, at| to[at * c..][..c].copy_from_slice(&from[pixel * c..][..c]));
+        });
+        buffer.view()
+    }
+
+    /// Every pixel of a sample's output, and its place among the pixels of the patches.
+    fn pixels(&self, mut pixel: impl FnMut(usize, usize)) {
+        let p = self.patch;
+        for y in 0..self.output.height {
+            for x in 0..self.output.width {
+                let patch = y / p * self.across + x / p;
+                pixel(y * self.output.width + x, patch * p * p + y % p * p + x % p);
+            }
+        }
+    }
+}
+
+/// The windows of a pooling layer, channel by channel.
+#[derive(Clone, Debug)]
+pub struct Windows {
+    /// For every output pixel, the input pixels of its window.
+    pixels: Vec<Vec<usize>>,
+    input: Shape,
+    output: Shape,
+    /// Elements of a window, pads included.
+    area: usize,
+}
+
+impl Windows {
+    /// Of a layer between images of these shapes.
+    pub fn new(pool: &Pool, input: Shape, output: Shape) -> Self {
+        let inside = |at: usize, length: usize| at.checked_sub(pool.pad).filter(|at| *at < length);
+        let pixels = (0..output.pixels())
+            .map(|pixel| {
+                let (y, x) = (pixel / output.width * pool.stride, pixel % output.width * pool.stride);
+                let rows = (y..y + pool.size).filter_map(|y| inside(y, input.height));
+                rows.flat_map(|y| {
+                    (x..x + pool.size).filter_map(|x| inside(x, input.width)).map(move |x| y * input.width + x)
+                })
+                .collect()
+            })
+            .collect();
+        Windows { pixels, input, output, area: pool.size * pool.size }
+    }
+
+    /// Elements of an output.
+    pub fn outputs(&self) -> usize {
+        self.output.elements()
+    }
+
+    /// The largest of each window, and which input element it is: the first where several are equal.
+    pub fn largest<T: Real>(&self, x: ArrayView2<T>, z: &mut Array2<T>, which: &mut Array2<u32>) {
+        let c = self.input.channels;
+        let slices = (x.to_slice(), z.as_slice_mut(), which.as_slice_mut());
+        let (Some(x), Some(z), Some(which)) = slices else { unreachable!() };
+        (z.par_chunks_mut(self.outputs()).zip(which.par_chunks_mut(self.outputs())))
+            .zip(x.par_chunks(self.input.elements()))
+            .for_each(|((z, which), x)| {
+                for ((z, which), window) in z.chunks_mut(c).zip(which.chunks_mut(c)).zip(&self.pixels) {
+                    for (channel, (z, which)) in z.iter_mut().zip(which).enumerate() {
+                        let mut best = window[0] * c + channel;
+                        for pixel in &window[1..] {
+                            let at = pixel * c + channel;
+                            best = if x[at] > x[best] { at } else { best };
+                        }
+                        (*z, *which) = (x[best], best as u32);
+                    }
+                }
+            });
+    }
+
+    /// The mean of each window; pads are 0 and count.
+    pub fn mean<T: Real>(&self, x: ArrayView2<T>, z: &mut Array2<T>) {
+        let (c, share) = (self.input.channels, T::real(1.0 / self.area as f64));
+        let (Some(x), Some(z)) = (x.to_slice(), z.as_slice_mut()) else { unreachable!() };
+        z.par_chunks_mut(self.outputs()).zip(x.par_chunks(self.input.elements())).for_each(|(z, x)| {
+            for (z, window) in z.chunks_mut(c).zip(&self.pixels) {
+                z.fill(T::zero());
+                for pixel in window {
+                    z.iter_mut().zip(&x[pixel * c..]).for_each(|(z, x)| *z += *x * share);
+                }
+            }
+        });
+    }
+
+    /// The gradient of [`largest`](Self::largest), added to dx.
+    pub fn to_largest<T: Real>(&self, dz: ArrayView2<T>, which: &Array2<u32>, dx: &mut Array2<T>) {
+        let (Some(dz), Some(which), Some(dx)) = (dz.to_slice(), which.as_slice(), dx.as_slice_mut()) else {
+            unreachable!()
+        };
+        (dx.par_chunks_mut(self.input.elements()))
+            .zip(dz.par_chunks(self.outputs()).zip(which.par_chunks(self.outputs())))
+            .for_each(|(dx, (dz, which))| dz.iter().zip(which).for_each(|(dz, at)| dx[*at as usize] += *dz));
+    }
+
+    /// The gradient of [`mean`](Self::mean), added to dx.
+    pub fn to_all<T: Real>(&self, dz: ArrayView2<T>, dx: &mut Array2<T>) {
+        let (c, share) = (self.input.channels, T::real(1.0 / self.area as f64));
+        let (Some(dz), Some(dx)) = (dz.to_slice(), dx.as_slice_mut()) else { unreachable!() };
+        dx.par_chunks_mut(self.input.elements()).zip(dz.par_chunks(self.outputs())).for_each(|(dx, dz)| {
+            for (dz, window) in dz.chunks(c).zip(&self.pixels) {
+                for pixel in window {
+                    dx[pixel * c..].iter_mut().zip(dz).for_each(|(dx, dz)| *dx += *dz * share);
+                }
+            }
+        });
+    }
+}
