@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, Array2, arr1};
 use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Model, Output, PoolKind, Residual};
+use strassenc_runtime::train::fake_quantised;
 use strassenc_runtime::{Format, Shape, golden, model_file};
 use strassenc_tests::{image_model, inputs};
 
@@ -116,6 +117,23 @@ fn pooling_and_residuals_by_hand() {
     let add = Residual { name: "add".into(), body: vec![Layer::Conv2d(conv)], shortcut: vec![], format };
     model.layers = vec![Layer::Residual(add)];
     assert_eq!(golden::infer(&model, &[1, 3, -1, 5, -8, 7]).unwrap(), [2, 5, -1, 7, -8, 7]);
+}
+
+/// The network that trains, in doubles of real values, is the one of golden's integers.
+#[test]
+fn fake_quantised_images_are_golden_s() {
+    for seed in 0..300 {
+        let model = image_model(seed);
+        let vectors = inputs(&model, 6, seed);
+        let unit = 2f64.powi(-model.input.format.frac);
+        let x = Array2::from_shape_fn((vectors.len(), vectors[0].len()), |(i, j)| vectors[i][j] as f64 * unit);
+        let y = fake_quantised(&model, x.view()).unwrap();
+        let up = 2f64.powi(model.output_frac());
+        for (vector, y) in vectors.iter().zip(y.rows()) {
+            let integers: Vec<f64> = golden::infer(&model, vector).unwrap().iter().map(|v| *v as f64).collect();
+            assert_eq!(y.mapv(|v| v * up).to_vec(), integers, "seed {seed}");
+        }
+    }
 }
 
 #[test]

@@ -3,9 +3,13 @@
 //! Every value is an integer times a power of two and stays within 53 bits, so f64 computes it exactly, in any order.
 
 use super::matmul::product;
+use super::patches::{Patches, Windows};
+use super::spn::{by_groups, outputs_of};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model;
+use crate::network::plan;
+use crate::shape::Shape;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
 
@@ -15,7 +19,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
 /// layer are golden's integers, exactly.
 ///
 /// # Errors
-/// Where the model is not valid or works on images, the number of columns is not that of its inputs, or a value is not a number.
+/// Where the model is not valid, the number of columns is not that of its inputs, or a value is not a number.
 pub fn fake_quantised(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2<f64>> {
     model.validate()?;
     let inputs = model.input.elements();
@@ -25,41 +29,123 @@ pub fn fake_quantised(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2
     if let Some(((i, j), v)) = x.indexed_iter().find(|(_, v)| v.is_nan()) {
         return Err(Error::input("inputs", format_args!("element {j} of sample {i} is {v}")));
     }
-    let mut frac = model.input.format.frac;
-    let mut layers = Vec::new();
-    for layer in model.spns()? {
-        layers.push(match layer {
-            model::Spn::Dense(dense) => Exact::new(dense, frac),
-            model::Spn::Bilinear(bilinear) => Exact::two_operands(bilinear, frac),
-        });
-        if let model::Output::Requantised { format, .. } = layer.output() {
-            frac = format.frac;
-        }
-    }
-    Ok(evaluate(layers.iter(), model.input.format, x))
+    let mut nodes = Vec::new();
+    branch(&model.layers, 0, model.input(), &mut nodes)?;
+    Ok(evaluate(&nodes, model.input.format, x))
 }
 
-/// Samples evaluated at a time.
-const CHUNK: usize = 256;
+/// A layer of an integer network, whose linear layers are L.
+pub(crate) struct Node<L> {
+    /// What it does.
+    pub kind: Kind<L>,
+    /// The values it reads: 0 is the network's input, i + 1 the result of node i.
+    pub from: Vec<usize>,
+    /// Elements of its result.
+    pub outputs: usize,
+}
 
-/// [`fake_quantised`] for layers at hand.
-pub(crate) fn evaluate<'a, A: Copy + Into<f64> + Sync>(
-    layers: impl Iterator<Item = &'a Exact> + Clone + Sync,
+/// What a [`Node`] does.
+pub(crate) enum Kind<L> {
+    /// A linear layer.
+    Linear(L),
+    /// The largest of windows.
+    MaxPool(Windows),
+    /// The sums of windows, which stand for the means where a window's size is a power of two.
+    SumPool(Windows),
+    /// A sum, requantised.
+    Add(Format),
+}
+
+impl<L: AsRef<Exact>> Node<L> {
+    /// The node's result for what it reads, `[n, elements]`.
+    pub fn forward(&self, inputs: &[ArrayView2<f64>], trace: &mut Trace) -> Array2<f64> {
+        let mut z = Array2::zeros((inputs[0].nrows(), self.outputs));
+        match &self.kind {
+            Kind::Linear(layer) => {
+                layer.as_ref().forward(inputs[0], trace);
+                std::mem::swap(&mut z, &mut trace.z);
+            }
+            Kind::MaxPool(windows) => {
+                windows.largest(inputs[0], &mut z, &mut Array2::zeros((inputs[0].nrows(), self.outputs)))
+            }
+            Kind::SumPool(windows) => windows.share(inputs[0], &mut z),
+            Kind::Add(format) => {
+                let requantise = requantiser(*format);
+                Zip::from(&mut z).and(&inputs[0]).and(&inputs[1]).for_each(|z, &a, &b| *z = requantise(a + b));
+            }
+        }
+        z
+    }
+}
+
+impl AsRef<Exact> for Exact {
+    fn as_ref(&self) -> &Exact {
+        self
+    }
+}
+
+/// Appends layers that read `value`, of this shape and format; returns the value they end in.
+fn branch(
+    layers: &[model::Layer],
+    mut value: usize,
+    mut edge: (Shape, Format),
+    nodes: &mut Vec<Node<Exact>>,
+) -> Result<usize> {
+    for layer in layers {
+        let yields = layer.yields(edge)?;
+        let mut from = vec![value];
+        let kind = match layer {
+            model::Layer::Dense(dense) => Kind::Linear(Exact::new(dense, edge.1.frac)),
+            model::Layer::Bilinear(bilinear) => Kind::Linear(Exact::two_operands(bilinear, edge.1.frac)),
+            model::Layer::Conv2d(conv) => Kind::Linear(Exact::conv2d(conv, edge, yields.0)),
+            model::Layer::Pool(pool) => {
+                let geometry = plan::Pool { size: pool.size, stride: pool.stride, pad: pool.pad };
+                let windows = Windows::new(&geometry, edge.0, yields.0);
+                match pool.kind {
+                    model::PoolKind::Max => Kind::MaxPool(windows),
+                    model::PoolKind::Sum => Kind::SumPool(windows),
+                }
+            }
+            model::Layer::Residual(residual) => {
+                from =
+                    vec![branch(&residual.body, value, edge, nodes)?, branch(&residual.shortcut, value, edge, nodes)?];
+                Kind::Add(residual.format)
+            }
+        };
+        nodes.push(Node { kind, from, outputs: yields.0.elements() });
+        (value, edge) = (nodes.len(), yields);
+    }
+    Ok(value)
+}
+
+/// Samples evaluated at a time, at most.
+const CHUNK: usize = 256;
+/// Elements of all rows of the widest layer evaluated at a time, about.
+const CHUNK_ELEMENTS: usize = 1 << 21;
+
+/// [`fake_quantised`] for nodes at hand.
+pub(crate) fn evaluate<L: AsRef<Exact> + Sync, A: Copy + Into<f64> + Sync>(
+    nodes: &[Node<L>],
     input: Format,
     x: ArrayView2<A>,
 ) -> Array2<f64> {
-    let outputs = layers.clone().last().map_or(0, |l| l.w_c.nrows());
-    let mut y = Array2::zeros((x.nrows(), outputs));
-    (y.axis_chunks_iter_mut(Axis(0), CHUNK).into_par_iter()).zip(x.axis_chunks_iter(Axis(0), CHUNK)).for_each(
+    let widest =
+        nodes.iter().filter_map(|n| if let Kind::Linear(l) = &n.kind { Some(l.as_ref().columns()) } else { None });
+    let chunk = (CHUNK_ELEMENTS / widest.max().unwrap_or(1).max(1)).clamp(1, CHUNK);
+    let mut y = Array2::zeros((x.nrows(), nodes.last().map_or(0, |node| node.outputs)));
+    (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter()).zip(x.axis_chunks_iter(Axis(0), chunk)).for_each(
         |(mut y, x)| {
             let requantise = requantiser(input);
-            let mut z = x.mapv(|v| requantise(v.into()));
+            let mut values = vec![x.mapv(|v| requantise(v.into()))];
             let mut trace = Trace::default();
-            for layer in layers.clone() {
-                layer.forward(z.view(), &mut trace);
-                std::mem::swap(&mut z, &mut trace.z);
+            for node in nodes {
+                let inputs: Vec<_> = node.from.iter().map(|&value| values[value].view()).collect();
+                let z = node.forward(&inputs, &mut trace);
+                values.push(z);
             }
-            y.assign(&z);
+            if let Some(z) = values.last() {
+                y.assign(z);
+            }
         },
     );
     y
@@ -91,15 +177,19 @@ pub(crate) fn requantiser(format: Format) -> impl Fn(f64) -> f64 + Copy {
 
 /// One layer with quantised parameters, as real values.
 pub(crate) struct Exact {
-    /// `[r, n_in]`, entries -1, 0, 1.
+    /// Rows of its products: one a sample, or one an output patch.
+    pub patches: Patches,
+    /// Groups of W_b and of W_c.
+    pub groups: (usize, usize),
+    /// `[r, K · K · c_in / groups]`, entries -1, 0, 1; columns in the order row, column, channel.
     pub w_b: Array2<f64>,
     /// `[r]`: a_i · 2^(frac_in - t_i - product_frac), so that m = round(a u); empty where there is a `w_a`.
     pub a: Array1<f64>,
     /// `[r, n_in]`, entries -1, 0, 1: where the other operand is data too, m = (W_a x) ⊙ (W_b x).
     pub w_a: Option<Array2<f64>>,
-    /// `[n_out, r]`, entries -1, 0, 1.
+    /// `[p · p · c_out, r]`, entries -1, 0, 1; r / groups columns where W_c is grouped.
     pub w_c: Array2<f64>,
-    /// `[n_out]`, multiples of 2^-product_frac.
+    /// `[p · p · c_out]`, multiples of 2^-product_frac.
     pub bias: Array1<f64>,
     /// Fractional bits of m, y and the bias.
     pub product_frac: i32,
@@ -109,34 +199,45 @@ pub(crate) struct Exact {
 
 /// `z_c = saturate(round(y_c · 2^e_c))` in the units of `format`.
 pub(crate) struct Requantise {
-    /// `[n_out]`: 2^e_c.
+    /// `[p · p · c_out]`: 2^e_c.
     pub scales: Array1<f64>,
     /// The format of z.
     pub format: Format,
 }
 
 impl Requantise {
-    fn new(output: &model::Output, product_frac: i32) -> Option<Self> {
+    /// For patches of so many pixels.
+    fn new(output: &model::Output, product_frac: i32, pixels: usize) -> Option<Self> {
         match output {
             model::Output::Raw => None,
             model::Output::Requantised { shifts, format } => {
-                Some(Requantise { scales: shifts.mapv(|s| power(product_frac - format.frac - s)), format: *format })
+                let scales = shifts.mapv(|s| power(product_frac - format.frac - s));
+                Some(Requantise { scales: tiled(&scales, pixels), format: *format })
             }
         }
     }
 }
 
+/// What is the same for every pixel of a patch.
+pub(crate) fn tiled<T: Clone>(channels: &Array1<T>, pixels: usize) -> Array1<T> {
+    (0..pixels).flat_map(|_| channels.iter().cloned()).collect()
+}
+
 /// What one forward pass leaves for the backward pass; reused from step to step.
 #[derive(Default)]
 pub(crate) struct Trace {
-    /// `[n, r]`: W_b x.
+    /// `[rows, K · K · c_in]`: the windows; empty where they are the samples themselves.
+    pub columns: Array2<f64>,
+    /// `[rows, r]`: W_b x.
     pub u: Array2<f64>,
-    /// `[n, r]`: the rounded products.
+    /// `[rows, r]`: the rounded products.
     pub m: Array2<f64>,
-    /// `[n, n_out]`: y · 2^e before rounding and saturation; y itself in the last layer.
+    /// `[rows, p · p · c_out]`: y · 2^e before rounding and saturation; y itself in the last layer.
     pub y: Array2<f64>,
-    /// `[n, n_out]`: the layer's output.
+    /// `[n, elements]`: the layer's output.
     pub z: Array2<f64>,
+    rows: Array2<f64>,
+    cropped: Array2<f64>,
 }
 
 impl Exact {
@@ -145,8 +246,10 @@ impl Exact {
         let a = Zip::from(&dense.coefficients)
             .and(&dense.coefficient_shifts)
             .map_collect(|&a, &t| f64::from(a) * power(input_frac - t - pf));
-        let output = Requantise::new(&dense.output, pf);
+        let output = Requantise::new(&dense.output, pf, 1);
         Exact {
+            patches: Patches::whole_samples(dense.inputs(), dense.outputs()),
+            groups: (1, 1),
             w_b: dense.w_b.mapv(f64::from),
             a,
             w_a: None,
@@ -166,31 +269,83 @@ impl Exact {
         let mut w_b = Array2::zeros((r, n));
         w_b.slice_mut(s![.., n_a..]).assign(&bilinear.w_b.mapv(f64::from));
         Exact {
+            patches: Patches::whole_samples(n, bilinear.w_c.nrows()),
+            groups: (1, 1),
             w_b,
             a: Array1::zeros(0),
             w_a: Some(w_a),
             w_c: bilinear.w_c.mapv(f64::from),
             bias: Array1::zeros(bilinear.w_c.nrows()),
             product_frac,
-            output: Requantise::new(&bilinear.output, product_frac),
+            output: Requantise::new(&bilinear.output, product_frac, 1),
         }
     }
 
-    /// `[n, n_in]` real values of the input format to `trace.z`, `[n, n_out]`.
+    fn conv2d(conv: &model::Conv2d, (input, format): (Shape, Format), output: Shape) -> Self {
+        let pf = conv.product_frac;
+        let p = conv.patch();
+        let linear = plan::Linear {
+            dense: false,
+            // A valid layer has a kernel.
+            kernel: conv.kernel().unwrap_or(1),
+            stride: conv.stride,
+            pad: conv.pad,
+            patch: p,
+            groups: conv.groups,
+            r: conv.rows(),
+            plain: false,
+            threshold: None,
+        };
+        let patches = Patches::new(&linear, input, output);
+        let flat = |tensor: ndarray::ArrayView4<i8>| {
+            let (rows, columns) = (tensor.dim().0, tensor.len() / tensor.dim().0.max(1));
+            let entries = tensor
+                .outer_iter()
+                .flat_map(|row| row.permuted_axes([1, 2, 0]).iter().map(|v| f64::from(*v)).collect::<Vec<_>>());
+            Array2::from_shape_vec((rows, columns), entries.collect()).unwrap_or_default()
+        };
+        // From [c_out, r, p, p] to rows of pixels, then channels.
+        let w_c = conv.w_c.view().permuted_axes([2, 3, 0, 1]);
+        let reads = conv.w_c.dim().1;
+        let w_c = Array2::from_shape_vec((p * p * conv.channels(), reads), w_c.iter().map(|v| f64::from(*v)).collect());
+        let bias = conv.bias.view().permuted_axes([1, 2, 0]);
+        Exact {
+            patches,
+            groups: (conv.groups, if conv.depthwise() { conv.groups } else { 1 }),
+            w_b: flat(conv.w_b.view()),
+            a: Zip::from(&conv.coefficients)
+                .and(&conv.coefficient_shifts)
+                .map_collect(|&a, &t| f64::from(a) * power(format.frac - t - pf)),
+            w_a: None,
+            w_c: w_c.unwrap_or_default(),
+            bias: bias.iter().map(|b| *b as f64 * power(-pf)).collect(),
+            product_frac: pf,
+            output: Requantise::new(&conv.output, pf, p * p),
+        }
+    }
+
+    /// Elements of all rows of one sample.
+    pub fn columns(&self) -> usize {
+        self.patches.per_sample() * self.patches.columns()
+    }
+
+    /// `[n, elements]` real values of the input format to `trace.z`, `[n, elements]`.
     pub fn forward(&self, x: ArrayView2<f64>, trace: &mut Trace) {
         let n = x.nrows();
+        let rows = n * self.patches.per_sample();
         for (buffer, columns) in [
             (&mut trace.u, self.w_b.nrows()),
             (&mut trace.m, self.w_b.nrows()),
             (&mut trace.y, self.w_c.nrows()),
-            (&mut trace.z, self.w_c.nrows()),
+            (&mut trace.rows, self.w_c.nrows()),
         ] {
-            if buffer.dim() != (n, columns) {
-                *buffer = Array2::zeros((n, columns));
+            if buffer.dim() != (rows, columns) {
+                *buffer = Array2::zeros((rows, columns));
             }
         }
-        let Trace { u, m, y, z } = trace;
-        product(x, self.w_b.t(), u.view_mut());
+        let Trace { columns, u, m, y, z, rows, cropped } = trace;
+        let columns = self.patches.gather(x, columns);
+        by_groups(columns, self.w_b.view(), self.groups.0, u.view_mut());
         if let Some(w_a) = &self.w_a {
             product(x, w_a.t(), m.view_mut());
             *m *= &*u;
@@ -200,8 +355,8 @@ impl Exact {
                 Zip::from(&mut m).and(&u).and(&self.a).for_each(|m, &u, &a| *m = round(a * u * up) * down);
             }
         }
-        product(m.view(), self.w_c.t(), y.view_mut());
-        for (mut z, mut y) in z.rows_mut().into_iter().zip(y.rows_mut()) {
+        outputs_of(m.view(), self.w_c.view(), (self.groups.1, self.patches.channels()), y.view_mut());
+        for (mut z, mut y) in rows.rows_mut().into_iter().zip(y.rows_mut()) {
             y += &self.bias;
             if let Some(Requantise { scales, format }) = &self.output {
                 y *= scales;
@@ -210,6 +365,14 @@ impl Exact {
             } else {
                 z.assign(&y);
             }
+        }
+        let pixels = self.patches.crop(rows.view(), cropped);
+        let elements = pixels.len() / n.max(1);
+        if z.dim() != (n, elements) {
+            *z = Array2::zeros((n, elements));
+        }
+        if let Ok(pixels) = pixels.into_shape_with_order((n, elements)) {
+            z.assign(&pixels);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The network of phase 3: W_b and W_c frozen, integer activations; the coefficients a and the biases train, straight
 //! through every rounding, on exactly the integers that the hardware computes.
 
-use super::exact::{Exact, Trace, evaluate, power};
+use super::exact::{Exact, Kind, Node, Trace, evaluate, power};
 use super::loss::{Score, score_and_gradient};
 use super::matmul::product;
 use super::optimiser::{Parameter, Rule};
+use super::patches::Patches;
 use crate::format::Format;
 use ndarray::{Array1, Array2, ArrayView2, Zip};
 
@@ -80,6 +81,8 @@ impl FrozenLayer {
     pub fn new(fixed: Fixed, a: Parameter<f64>, bias: Parameter<f64>) -> Self {
         let (r, n_out) = (fixed.w_b.nrows(), fixed.w_c.nrows());
         let exact = Exact {
+            patches: Patches::whole_samples(fixed.w_b.ncols(), n_out),
+            groups: (1, 1),
             w_b: fixed.w_b.clone(),
             a: Array1::zeros(r),
             w_a: None,
@@ -208,7 +211,12 @@ impl Frozen {
 
     /// `[samples, n_in]` real values to `[samples, outputs]`.
     pub fn evaluate(&self, input: Format, x: ArrayView2<f32>) -> Array2<f64> {
-        evaluate(self.layers.iter().map(|l| &l.exact), input, x)
+        let node = |(i, layer): (usize, _)| {
+            let layer: &FrozenLayer = layer;
+            Node { kind: Kind::Linear(&layer.exact), from: vec![i], outputs: layer.fixed.w_c.nrows() }
+        };
+        let nodes: Vec<Node<&Exact>> = self.layers.iter().enumerate().map(node).collect();
+        evaluate(&nodes, input, x)
     }
 }
 

@@ -32,6 +32,17 @@ impl Patches {
         Patches { input, output, window, step, pad, patch, groups, down, across }
     }
 
+    /// Of a dense layer: a row is a sample.
+    pub fn whole_samples(inputs: usize, outputs: usize) -> Self {
+        let (input, output) = (Shape::vector(inputs), Shape::vector(outputs));
+        Patches { input, output, window: 1, step: 1, pad: 0, patch: 1, groups: 1, down: 1, across: 1 }
+    }
+
+    /// Channels of the output.
+    pub fn channels(&self) -> usize {
+        self.output.channels
+    }
+
     /// Patches of one sample.
     pub fn per_sample(&self) -> usize {
         self.down * self.across
@@ -224,7 +235,16 @@ impl Windows {
 
     /// The mean of each window; pads are 0 and count.
     pub fn mean<T: Real>(&self, x: ArrayView2<T>, z: &mut Array2<T>) {
-        let (c, share) = (self.input.channels, T::real(1.0 / self.area as f64));
+        self.sums(x, 1.0 / self.area as f64, z);
+    }
+
+    /// The mean of each window where its size is a power of two, else the sum: exact either way.
+    pub fn share<T: Real>(&self, x: ArrayView2<T>, z: &mut Array2<T>) {
+        self.sums(x, if self.area.is_power_of_two() { 1.0 / self.area as f64 } else { 1.0 }, z);
+    }
+
+    fn sums<T: Real>(&self, x: ArrayView2<T>, share: f64, z: &mut Array2<T>) {
+        let (c, share) = (self.input.channels, T::real(share));
         let (Some(x), Some(z)) = (x.to_slice(), z.as_slice_mut()) else { unreachable!() };
         z.par_chunks_mut(self.outputs()).zip(x.par_chunks(self.input.elements())).for_each(|(z, x)| {
             for (z, window) in z.chunks_mut(c).zip(&self.pixels) {

@@ -288,7 +288,7 @@ impl<T: Real> Spn<T> {
 }
 
 /// `u = columns · W_bᵀ`, group by group.
-fn by_groups<T: Real>(columns: ArrayView2<T>, w_b: ArrayView2<T>, groups: usize, mut u: ArrayViewMut2<T>) {
+pub fn by_groups<T: Real>(columns: ArrayView2<T>, w_b: ArrayView2<T>, groups: usize, mut u: ArrayViewMut2<T>) {
     let (width, rows) = (columns.ncols() / groups, w_b.nrows() / groups);
     for g in 0..groups {
         let of_group = g * rows..(g + 1) * rows;
@@ -301,7 +301,12 @@ fn by_groups<T: Real>(columns: ArrayView2<T>, w_b: ArrayView2<T>, groups: usize,
 }
 
 /// `y = v · W_cᵀ`; of a depthwise layer, group by group for each pixel of the patch.
-fn outputs_of<T: Real>(v: ArrayView2<T>, w_c: ArrayView2<T>, (groups, c_out): (usize, usize), mut y: ArrayViewMut2<T>) {
+pub fn outputs_of<T: Real>(
+    v: ArrayView2<T>,
+    w_c: ArrayView2<T>,
+    (groups, c_out): (usize, usize),
+    mut y: ArrayViewMut2<T>,
+) {
     let (reads, channels) = (v.ncols() / groups, if groups == 1 { w_c.nrows() } else { c_out / groups });
     for (i, first) in (0..w_c.nrows()).step_by(channels).enumerate() {
         let (g, of_group) = (i % groups, first..first + channels);
