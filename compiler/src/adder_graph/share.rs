@@ -96,6 +96,8 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     let adders = start.adders() as u64;
     let steps = match options.effort.0 {
         0 => 0,
+        // Who counts bits has more time for them.
+        1 if widths.is_some() => (600 * adders).min(60_000).max(12 * adders),
         1 => (200 * adders).min(20_000).max(4 * adders),
         2 => (10_000 * adders).min(1_000_000).max(250 * adders),
         _ => u64::MAX,
