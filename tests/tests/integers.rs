@@ -105,7 +105,7 @@ fn layer(rng: &mut ChaCha8Rng, (n_in, r, n_out): (usize, usize, usize), largest:
 }
 
 proptest! {
-    #![proptest_config(strassenc_tests::property(40, 11))]
+    #![proptest_config(strassenc_tests::property(1000, 11))]
 
     #[test]
     fn any_integers_through_any_graph_compute_what_the_layer_does(
