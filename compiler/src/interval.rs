@@ -53,7 +53,8 @@ impl Interval {
 
     /// The values of `x · y` for independent x and y. Exact: both ends are taken at ends of x and y.
     pub fn times(self, other: Self) -> Self {
-        let ends = [self.lo * other.lo, self.lo * other.hi, self.hi * other.lo, self.hi * other.hi];
+        let ends = [(self.lo, other.lo), (self.lo, other.hi), (self.hi, other.lo), (self.hi, other.hi)];
+        let ends = ends.map(|(a, b): (i64, i64)| a.saturating_mul(b));
         let (lo, hi) = ends.iter().fold((ends[0], ends[0]), |(lo, hi), &v| (lo.min(v), hi.max(v)));
         Interval { lo, hi }
     }

@@ -91,7 +91,7 @@ pub fn count(scheme: &Scheme, effort: Effort) -> Result<Count> {
 impl Additions {
     /// A search from `scheme`.
     pub fn new(scheme: &Scheme, seed: u64) -> Self {
-        let patience = Patience { restart: 20 * WANDER, ..Patience::of(scheme.shape) };
+        let patience = Patience { restart: 20 * WANDER, ..Patience::default() };
         // Other streams than those of the search for the rank.
         let walk = |stream| Walk::new(scheme, patience, seed, (1 << 32) + stream);
         let candidates = vec![(estimated(&Vertex::new(scheme)).iter().sum(), scheme.clone().canonical())];

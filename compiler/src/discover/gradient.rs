@@ -1,5 +1,5 @@
-//! Schemes learned by gradient descent: the way of the StrassenNets paper (section 4.1), whose networks rediscover Strassen's
-//! algorithm from random matrix pairs.
+//! Schemes learned by gradient descent: the way of the StrassenNets paper, whose network rediscovers Strassen's algorithm
+//! from random matrix pairs.
 //!
 //! For matrices of independent entries with variance 1 the expected squared error of a scheme is the squared residual of the
 //! Brent equations, `Σ (Σ_i W_a[i,x]·W_b[i,y]·W_c[z,i] - T[x,y,z])²`: the loss of infinitely many pairs, without their noise.

@@ -71,7 +71,7 @@ impl Search {
     /// A search from the schoolbook scheme.
     pub fn new(shape: Shape, target: usize, seed: u64) -> Self {
         let start = Scheme::schoolbook(shape);
-        let walk = |stream| Walk::new(&start, Patience::of(shape), seed, stream);
+        let walk = |stream| Walk::new(&start, Patience::default(), seed, stream);
         let walks = (0..WALKS as u64).map(walk).collect();
         Search { target, walks, flips_a_round: FIRST_FLIPS, rounds: 0, best: start }
     }
