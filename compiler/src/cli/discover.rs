@@ -39,7 +39,8 @@ use strassenc_runtime::{Error, Kind, Result};
   strassenc discover 2x2x2 --method gradient             learned, as in the StrassenNets paper
   strassenc discover 4x4x4 --method kronecker            49, from two schemes of 2x2x2
   strassenc discover 2x2x2 --recursive --bits 16         a 4x4 core from 2x2 blocks, 16-bit elements
-  strassenc discover 3x4x4 --time-limit 600              then --resume for more
+  strassenc discover 3x4x4 --method extend               38, by way of 3x3x4; minutes
+  strassenc discover 5x5x5 --time-limit 600              then --resume for more
   strassenc discover 3x3x3 --method schoolbook           27 multipliers, to compare with
 
 The folder holds model.safetensors and scheme.txt with W_a, W_b and W_c.")]
@@ -94,6 +95,8 @@ pub struct Args {
 enum Method {
     /// Random walks by flips, reductions and plus transitions from the schoolbook scheme
     FlipGraph,
+    /// The same for the shape that is smaller by one, extended, and on from there; for shapes beyond 3x3x4
+    Extend,
     /// Gradient descent on the loss of random matrix pairs, drawn to -1, 0 and 1; as in the StrassenNets paper
     Gradient,
     /// Schemes of two smaller shapes, found by flip-graph, one on blocks of the other
@@ -130,12 +133,12 @@ pub fn run(args: Args) -> Result<()> {
     if args.rank == Some(0) {
         return Err(Error::input("--rank", "no scheme has 0 multiplications").help("give at least 1"));
     }
-    let searched = matches!(args.method, Method::FlipGraph | Method::Gradient);
+    let searched = matches!(args.method, Method::FlipGraph | Method::Extend | Method::Gradient);
     let rank = args.rank.or_else(|| search::known_rank(args.shape).filter(|_| searched));
     if args.method == Method::Gradient && rank.is_none() {
         return Err(Error::input("--rank", "is needed: attempts are made at one rank"));
     }
-    if args.method == Method::FlipGraph && rank.is_none() && limit.is_none() {
+    if matches!(args.method, Method::FlipGraph | Method::Extend) && rank.is_none() && limit.is_none() {
         let cause = format_args!("or --time-limit is needed: no rank of {} stands in our table", args.shape);
         return Err(Error::input("--rank", cause).help("e.g. --time-limit 60 takes the least rank of a minute"));
     }

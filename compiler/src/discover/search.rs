@@ -70,10 +70,14 @@ pub struct Reached {
 impl Search {
     /// A search from the schoolbook scheme.
     pub fn new(shape: Shape, target: usize, seed: u64) -> Self {
-        let start = Scheme::schoolbook(shape);
-        let walk = |stream| Walk::new(&start, Patience::default(), seed, stream);
+        Self::from(&Scheme::schoolbook(shape), target, seed)
+    }
+
+    /// A search from any scheme.
+    pub fn from(start: &Scheme, target: usize, seed: u64) -> Self {
+        let walk = |stream| Walk::new(start, Patience::default(), seed, stream);
         let walks = (0..WALKS as u64).map(walk).collect();
-        Search { target, walks, flips_a_round: FIRST_FLIPS, rounds: 0, best: start }
+        Search { target, walks, flips_a_round: FIRST_FLIPS, rounds: 0, best: start.clone() }
     }
 
     /// One round. Whether the target is reached.

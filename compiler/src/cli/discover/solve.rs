@@ -4,7 +4,7 @@ use super::{Method, Task, Watch};
 use serde::{Deserialize, Serialize};
 use strassenc::discover::additions::Count;
 use strassenc::discover::gradient::{self, Recipe};
-use strassenc::discover::{Additions, Scheme, Search, Shape, kronecker, search};
+use strassenc::discover::{Additions, Scheme, Search, Shape, join, kronecker, search};
 use strassenc_runtime::{Error, Result};
 
 /// How far a task is.
@@ -50,7 +50,14 @@ impl Stage {
         let other = || Error::input("stage", "is not one of this task");
         match (self, task.method) {
             (Stage::Begin, _) | (Stage::Attempts(_), Method::Gradient) => Ok(()),
-            (Stage::Walks(search), Method::FlipGraph) if search.is_of(task.shape, goal(task)) => search.validate(),
+            (Stage::Walks(search), Method::FlipGraph | Method::Extend) if search.is_of(task.shape, goal(task)) => {
+                search.validate()
+            }
+            (Stage::Walks(search), Method::Extend)
+                if join::extension(task.shape).is_some_and(|(_, [part, _])| search.is_of(part, known(part))) =>
+            {
+                search.validate()
+            }
             (Stage::Additions(scheme, additions), _) if task.fewest_additions && scheme.shape == task.shape => {
                 scheme.verify()?;
                 additions.validate(scheme)
@@ -58,6 +65,11 @@ impl Stage {
             _ => Err(other()),
         }
     }
+}
+
+/// The rank that a part of a shape is walked to.
+fn known(shape: Shape) -> usize {
+    search::known_rank(shape).unwrap_or(shape.schoolbook())
 }
 
 /// The rank to walk to.
@@ -92,6 +104,7 @@ fn find(task: &Task, stage: Stage, watch: &Watch, effort: &mut Effort) -> Result
         Method::Schoolbook => Ok((Scheme::schoolbook(task.shape), None)),
         Method::Kronecker => composed(task, watch, effort),
         Method::Gradient => learned(task, stage, watch, effort),
+        Method::Extend => extended(task, stage, watch, effort),
         Method::FlipGraph => {
             let search = match stage {
                 Stage::Walks(search) => *search,
@@ -119,6 +132,34 @@ fn walked(mut search: Search, rank: usize, watch: &Watch, effort: &mut Effort) -
     search
 }
 
+/// A scheme of the shape that is smaller by one, then of the shape itself, from there.
+fn extended(task: &Task, stage: Stage, watch: &Watch, effort: &mut Effort) -> Result<(Scheme, Option<Stage>)> {
+    let (side, [part, rest]) = join::extension(task.shape).ok_or_else(|| {
+        let cause = "extends no smaller shape whose rank stands in our table";
+        Error::input(format_args!("shape `{}`", task.shape), cause).help("--method flip-graph needs none")
+    })?;
+    let search = match stage {
+        Stage::Walks(search) if search.best().shape == task.shape => *search,
+        stage => {
+            let search = match stage {
+                Stage::Walks(search) => *search,
+                _ => Search::new(part, known(part), task.seed),
+            };
+            let search = walked(search, known(part), watch, effort);
+            let start = join::join(side, [search.best(), &Scheme::schoolbook(rest)]);
+            start.verify()?;
+            if search.best().rank() > known(part) {
+                return Ok((start, Some(Stage::Walks(Box::new(search)))));
+            }
+            Search::from(&start, goal(task), task.seed)
+        }
+    };
+    let search = walked(search, goal(task), watch, effort);
+    let scheme = search.best().clone();
+    let short = scheme.rank() > goal(task);
+    Ok((scheme, short.then(|| Stage::Walks(Box::new(search)))))
+}
+
 /// Attempts until one succeeds or the time is over; then the schoolbook scheme is the best there is.
 fn learned(task: &Task, stage: Stage, watch: &Watch, effort: &mut Effort) -> Result<(Scheme, Option<Stage>)> {
     let (shape, rank) = (task.shape, goal(task));
@@ -137,7 +178,6 @@ fn learned(task: &Task, stage: Stage, watch: &Watch, effort: &mut Effort) -> Res
 
 /// The composition of least rank, of schemes that flip-graph finds for both parts.
 fn composed(task: &Task, watch: &Watch, effort: &mut Effort) -> Result<(Scheme, Option<Stage>)> {
-    let known = |shape: Shape| search::known_rank(shape).unwrap_or(shape.schoolbook());
     let least = |(outer, inner): &(Shape, Shape)| known(*outer) * known(*inner);
     let (outer, inner) = kronecker::splits(task.shape).into_iter().min_by_key(least).ok_or_else(|| {
         let cause = "is no product of smaller shapes";
