@@ -122,17 +122,8 @@ pub fn accounting(network: &Network, rules: Rules) -> Result<Accounting> {
     Ok(Accounting { network: network.name.clone(), rules, layers, total, reduction })
 }
 
-/// Entries of W_b and of W_c.
-fn entries(step: &Step, linear: &Linear) -> (u64, u64) {
-    let channels = step.input.channels / linear.groups;
-    let w_b = linear.r * channels * linear.window() * linear.window();
-    let rows = if linear.depthwise(step.input) { linear.r / linear.groups } else { linear.r };
-    let w_c = if linear.plain { 0 } else { step.output.channels * rows * linear.patch * linear.patch };
-    (w_b as u64, w_c as u64)
-}
-
 fn ours(step: &Step, linear: &Linear, coefficient_bits: u64) -> Cost {
-    let (w_b, w_c) = entries(step, linear);
+    let (w_b, w_c) = step.entries();
     let (down, across) = linear.patches(step.output);
     let patches = (down * across) as u64;
     let (r, outputs) = (linear.r as u64, step.output.elements() as u64);
@@ -164,7 +155,7 @@ fn paper(step: &Step, linear: &Linear, last: bool) -> Cost {
     }
     // The paper keeps the last layer's budget at its number of outputs.
     let r = if last { linear.r.max(step.output.channels) } else { linear.r };
-    let (w_b, w_c) = entries(step, &Linear { r, ..*linear });
+    let (w_b, w_c) = Step { op: Op::Linear(Linear { r, ..*linear }), ..step.clone() }.entries();
     let pixels = step.output.pixels() as u64;
     let area = (linear.patch * linear.patch) as u64;
     let r = r as u64;

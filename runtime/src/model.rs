@@ -419,7 +419,7 @@ impl Model {
         let other = |layer: &Layer| {
             Error::input(
                 format_args!("layer `{}`", layer.name()),
-                "works on images: so far these are computed by golden alone, not compiled",
+                "works on images, which cannot be compiled to Verilog yet",
             )
         };
         self.layers.iter().map(|layer| layer.spn().ok_or_else(|| other(layer))).collect()

@@ -229,7 +229,7 @@ pub struct Recipe {
     pub batch: usize,
     /// The share of the training split held out for validation, 0..=0.5.
     pub validation: f64,
-    /// Random shifts of each training sample by up to so many elements along the last two axes; 0 for none.
+    /// Random shifts of each training image by up to so many pixels; 0 for none.
     pub shift: usize,
     /// The optimiser of all phases.
     pub optimiser: Optimiser,
@@ -368,6 +368,11 @@ impl Network {
         steps
     }
 
+    /// Whether it is a chain of dense layers.
+    pub fn is_of_vectors(&self) -> bool {
+        self.layers.iter().all(|layer| matches!(layer, Layer::Dense(_) | Layer::Relu | Layer::Flatten))
+    }
+
     /// Multiplications of one inference of an ordinary network of the same shape.
     pub fn dense_multiplications(&self) -> u64 {
         self.linear().iter().map(plan::Step::dense_multiplications).sum()
@@ -419,10 +424,10 @@ const MAX_ENTRIES: usize = 1 << 26;
 impl Recipe {
     fn check(&self, shape: &[usize]) -> Result<(), Violation> {
         let at = |key| Place::new("train").key(key);
-        if self.shift > 0 && shape.len() < 2 {
+        if self.shift > 0 && !(2..=3).contains(&shape.len()) {
             return Err(Violation::new(at("shift"), "inputs of one axis are no images to shift").help("remove `shift`"));
         }
-        within(at("shift"), self.shift, 0..=shape.iter().rev().take(2).min().map_or(0, |n| n / 2))?;
+        within(at("shift"), self.shift, 0..=shape.iter().take(2).min().map_or(0, |n| n / 2))?;
         // A batch norm needs two samples.
         within(at("batch"), self.batch, 2..=MAX_SIZE)?;
         within(at("validation"), self.validation, 0.0..=0.5)?;

@@ -2,32 +2,64 @@
 
 use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance};
-use crate::network::{Bits, Network};
-use crate::train::exact::requantiser;
+use crate::network::plan::{self, Linear, Op, Step};
+use crate::network::{self, Bits, Network};
+use crate::train::exact::{Kind, Node, requantiser};
 use crate::train::float::Float;
 use crate::train::frozen::{Fixed, Frozen, FrozenLayer};
-use crate::train::matmul::product;
 use crate::train::norm::EPSILON;
 use crate::train::optimiser::Parameter;
-use crate::train::spn::Spn;
+use crate::train::patches::Windows;
+use crate::train::spn::{Spn, by_groups, outputs_of};
 use crate::train::ternary::{scale, signs};
-use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Zip};
 
 /// Folds a ternary float network into an integer one, layer by layer, on samples `[n, n_in]` of real values in the input
 /// format. Each norm takes its statistics from the integers that really arrive, so that what earlier layers lost by
 /// quantisation is made up for where a mean and a scale can.
-pub(crate) fn fold(float: &Float<f32>, bits: &Bits, input: Format, samples: ArrayView2<f32>) -> Frozen {
-    let mut x = samples.mapv(f64::from);
-    let mut frac = input.frac;
-    let mut layers = Vec::new();
-    for spn in float.spns() {
-        let mut layer = fold_layer(spn, bits, frac, x.view());
-        let z = layer.forward(x.view()).to_owned();
-        x = z;
-        frac = layer.fixed.format.map_or(frac, |f| f.frac);
-        layers.push(layer);
+pub(crate) fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> Frozen {
+    // An invariant: descriptions are validated when they are read.
+    let steps = network.plan().expect("the network is valid");
+    let bits = &network.bits;
+    let (mut layers, mut sums, mut spns) = (vec![], vec![], float.spns());
+    let mut values = vec![(samples.mapv(f64::from), network.input.format().frac)];
+    for step in &steps {
+        let (x, frac) = &values[step.from[0]];
+        let pooled = || Array2::zeros((x.nrows(), step.output.elements()));
+        let value = match &step.op {
+            Op::Linear(_) => {
+                let Some(spn) = spns.next() else { unreachable!("a layer for each linear step") };
+                let mut layer = fold_layer(spn, bits, *frac, x.view(), step.relu);
+                let z = layer.forward(x.view()).to_owned();
+                let frac = layer.fixed.format.map_or(*frac, |f| f.frac);
+                layers.push(layer);
+                (z, frac)
+            }
+            Op::MaxPool(pool) => {
+                let mut z = pooled();
+                let mut which = Array2::zeros(z.dim());
+                Windows::new(pool, step.input, step.output).largest(x.view(), &mut z, &mut which);
+                (z, *frac)
+            }
+            Op::AveragePool(pool) => {
+                let mut z = pooled();
+                let windows = Windows::new(pool, step.input, step.output);
+                windows.share(x.view(), &mut z);
+                (z, frac + windows.more_frac())
+            }
+            Op::Add => {
+                let mut y = x + &values[step.from[1]].0;
+                let (signed, bits) = (!step.relu, bits.activations);
+                let format = Format { signed, bits, frac: best_frac(&y, signed, bits) };
+                let requantise = requantiser(format);
+                y.mapv_inplace(requantise);
+                sums.push(format);
+                (y, format.frac)
+            }
+        };
+        values.push(value);
     }
-    Frozen { layers }
+    Frozen::of(network, layers, sums).expect("a layer for each linear step, a format for each sum")
 }
 
 /// Mean and variance of each column.
@@ -38,15 +70,19 @@ fn statistics(x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
     (mean, variance)
 }
 
-fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>) -> FrozenLayer {
+fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>, relu: bool) -> FrozenLayer {
+    let (patches, groups) = (spn.patches(), spn.groups());
+    let c_out = patches.channels();
     let w_b = signs(spn.w_b.effective()).mapv(f64::from);
     let w_c = spn.w_c.as_ref().map(|w_c| (signs(w_c.effective()).mapv(f64::from), scale(w_c.effective())));
     let (mut w_c, alpha_c) = w_c.unwrap_or_else(|| (Array2::eye(w_b.nrows()), 1.0));
     let alpha_b = scale(spn.w_b.effective());
 
     // The hidden norm: A_i (u_i - mean_i).
-    let mut v = Array2::zeros((x.nrows(), w_b.nrows()));
-    product(x, w_b.t(), v.view_mut());
+    let mut columns = Array2::zeros((0, 0));
+    let columns = patches.gather(x, &mut columns);
+    let mut v = Array2::zeros((columns.nrows(), w_b.nrows()));
+    by_groups(columns, w_b.view(), groups.0, v.view_mut());
     let (means, variances) = statistics(&v);
     let mut a = spn.a.value.mapv(f64::from);
     let mut units = variances.mapv(|s| alpha_b / (alpha_b * alpha_b * s + EPSILON).sqrt());
@@ -54,11 +90,14 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>) 
     Zip::from(a.row_mut(0)).and(&variances).for_each(|a, &s| *a = if s > 0.0 { *a } else { 0.0 });
     v -= &means;
     v *= &(&a.row(0) * &units);
-    let mut y = Array2::zeros((x.nrows(), w_c.nrows()));
-    product(v.view(), w_c.t(), y.view_mut());
+    let mut y = Array2::zeros((v.nrows(), w_c.nrows()));
+    outputs_of(v.view(), w_c.view(), (groups.1, c_out), y.view_mut());
+    // Pixels from here on.
+    let mut cropped = Array2::zeros((0, 0));
+    let mut y = patches.crop(y.view(), &mut cropped).to_owned();
 
     let mut bias = spn.bias.value.mapv(f64::from);
-    let mut exponents = Array1::zeros(w_c.nrows());
+    let mut exponents = Array1::zeros(c_out);
     let format = if let Some((gamma, _)) = &spn.output {
         // The output norm: g_c y_c + bias_c, with g_c > 0.
         let (y_means, y_variances) = statistics(&y);
@@ -71,7 +110,7 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>) 
         let least = 1e-6 * scales.fold(0.0f64, |a, g| a.max(g.abs()));
         for (c, g) in scales.iter_mut().enumerate() {
             let sign = if g.abs() <= least { 0.0 } else { g.signum() };
-            w_c.row_mut(c).mapv_inplace(|w| w * sign);
+            (c..w_c.nrows()).step_by(c_out).for_each(|k| w_c.row_mut(k).mapv_inplace(|w| w * sign));
             y.column_mut(c).mapv_inplace(|y| y * sign);
             *g = if sign == 0.0 { 1.0 } else { g.abs() };
         }
@@ -86,7 +125,8 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>) 
         Zip::from(bias.row_mut(0)).and(&powers).and(&scales).for_each(|b, p, g| *b *= p / g);
         y *= &powers;
         y += &bias.row(0);
-        Some(Format { signed: false, bits: bits.activations, frac: best_frac(&y, false, bits.activations) })
+        let (signed, bits) = (!relu, bits.activations);
+        Some(Format { signed, bits, frac: best_frac(&y, signed, bits) })
     } else {
         units *= alpha_c;
         y *= alpha_c;
@@ -96,6 +136,8 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>) 
     let output_frac = format.map_or_else(|| best_frac(&y, true, bits.activations), |f| f.frac);
     let product_frac = output_frac + bits.guard as i32 + exponents.iter().copied().max().unwrap_or(0);
     let fixed = Fixed {
+        patches: patches.clone(),
+        groups,
         w_b,
         w_c,
         units,
@@ -137,25 +179,144 @@ fn best_frac(y: &Array2<f64>, signed: bool, bits: u32) -> i32 {
     candidates.min_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap_or(0)
 }
 
-/// The integer network as a model: `live` are the inputs that the first layer takes, the others have no weights.
+/// The integer network as a model: `live` are the inputs that a first layer of vectors takes, the others have no weights.
 ///
-/// Rows that cannot matter are removed (W_b row or W_c column empty, or a = 0), and then the units that nobody reads; the
-/// integers on all edges that remain are unchanged.
+/// Rows that cannot matter are removed (W_b row or W_c column empty, or a = 0), except in grouped layers, and then, in a network
+/// of vectors, the units that nobody reads; the integers on all edges that remain are unchanged.
 pub(crate) fn to_model(network: &Network, live: &[usize], frozen: &Frozen, provenance: Provenance) -> Model {
+    let layers = if network.is_of_vectors() {
+        vector_layers(network, live, frozen)
+    } else {
+        // An invariant: descriptions are validated when they are read.
+        let steps = network.plan().expect("the network is valid");
+        image_layers(&network.layers, &mut steps.iter().zip(&frozen.nodes))
+    };
+    let input = Edge { shape: network.input.shape.clone(), format: network.input.format() };
+    Model { name: network.name.clone(), input, layers, provenance }
+}
+
+/// The rows of W_b that can matter.
+fn live_rows(fixed: &Fixed, coefficients: &Array1<i32>, w_c: &Array2<f64>) -> Vec<usize> {
+    let matters = |&i: &usize| {
+        coefficients[i] != 0 && fixed.w_b.row(i).iter().any(|&w| w != 0.0) && w_c.column(i).iter().any(|&w| w != 0.0)
+    };
+    (0..fixed.w_b.nrows()).filter(matters).collect()
+}
+
+fn output(fixed: &Fixed, channels: &[usize]) -> Output {
+    match fixed.format {
+        None => Output::Raw,
+        Some(format) => Output::Requantised {
+            shifts: channels.iter().map(|&c| fixed.product_frac - format.frac - fixed.exponents[c]).collect(),
+            format,
+        },
+    }
+}
+
+/// The layers of a description, from their steps and nodes in order.
+fn image_layers<'a>(
+    layers: &[network::Layer],
+    nodes: &mut impl Iterator<Item = (&'a Step, &'a Node<FrozenLayer>)>,
+) -> Vec<model::Layer> {
+    let mut made = vec![];
+    for layer in layers {
+        let branches = match layer {
+            network::Layer::Relu | network::Layer::Flatten => continue,
+            network::Layer::Residual(r) => Some((image_layers(&r.body, nodes), image_layers(&r.shortcut, nodes))),
+            _ => None,
+        };
+        let Some((step, node)) = nodes.next() else { unreachable!("a node for each step") };
+        let name = step.name.clone();
+        let pool = |kind, pool: &plan::Pool| {
+            model::Layer::Pool(model::Pool {
+                name: step.name.clone(),
+                kind,
+                size: pool.size,
+                stride: pool.stride,
+                pad: pool.pad,
+            })
+        };
+        made.push(match (&step.op, &node.kind, branches) {
+            (Op::Linear(linear), Kind::Linear(layer), _) => linear_layer(step, linear, layer),
+            (Op::MaxPool(windows), _, _) => pool(model::PoolKind::Max, windows),
+            (Op::AveragePool(windows), _, _) => pool(model::PoolKind::Sum, windows),
+            (_, Kind::Add(format), Some((body, shortcut))) => {
+                model::Layer::Residual(model::Residual { name, body, shortcut, format: *format })
+            }
+            _ => unreachable!("nodes are those of the plan"),
+        });
+    }
+    made
+}
+
+fn linear_layer(step: &Step, linear: &Linear, layer: &FrozenLayer) -> model::Layer {
+    let fixed = &layer.fixed;
+    let integers = layer.integers();
+    let rows = if linear.groups == 1 {
+        live_rows(fixed, &integers.coefficients, &fixed.w_c)
+    } else {
+        (0..fixed.w_b.nrows()).collect()
+    };
+    let channels: Vec<usize> = (0..step.output.channels).collect();
+    let w_b = fixed.w_b.select(Axis(0), &rows).mapv(|w| w as i8);
+    let w_c = if linear.depthwise(step.input) { fixed.w_c.clone() } else { fixed.w_c.select(Axis(1), &rows) };
+    let w_c = w_c.mapv(|w| w as i8);
+    let (coefficients, coefficient_shifts) =
+        (integers.coefficients.select(Axis(0), &rows), integers.shifts.select(Axis(0), &rows));
+    let (name, budget, coefficient_bits, product_frac) =
+        (step.name.clone(), linear.r, fixed.coefficient_bits, fixed.product_frac);
+    let output = output(fixed, &channels);
+    if linear.dense {
+        let (w_b, w_c) = (w_b.as_standard_layout().into_owned(), w_c.as_standard_layout().into_owned());
+        let bias = integers.bias;
+        return model::Layer::Dense(model::Dense {
+            name,
+            budget,
+            w_b,
+            coefficients,
+            coefficient_bits,
+            coefficient_shifts,
+            product_frac,
+            w_c,
+            bias,
+            output,
+        });
+    }
+    let (k, p, c_out) = (linear.window(), linear.patch, step.output.channels);
+    let group = step.input.channels / linear.groups;
+    let (r, reads) = (rows.len(), w_c.ncols());
+    // Columns of W_b come as row, column, channel; rows of W_c and the bias as row, column, channel of the patch.
+    let w_b = Array4::from_shape_fn((r, group, k, k), |(i, c, y, x)| w_b[[i, (y * k + x) * group + c]]);
+    let w_c = Array4::from_shape_fn((c_out, reads, p, p), |(c, i, y, x)| w_c[[(y * p + x) * c_out + c, i]]);
+    let bias = Array3::from_shape_fn((c_out, p, p), |(c, y, x)| integers.bias[(y * p + x) * c_out + c]);
+    let (stride, pad, groups) = (linear.stride, linear.pad, linear.groups);
+    model::Layer::Conv2d(model::Conv2d {
+        name,
+        budget,
+        w_b,
+        coefficients,
+        coefficient_bits,
+        coefficient_shifts,
+        product_frac,
+        w_c,
+        bias,
+        stride,
+        pad,
+        groups,
+        output,
+    })
+}
+
+fn vector_layers(network: &Network, live: &[usize], frozen: &Frozen) -> Vec<model::Layer> {
     let mut layers = Vec::new();
     // Outputs of the layer at hand that the next one reads; from the last layer to the first.
     let mut read: Vec<usize> = (0..network.outputs()).collect();
-    for ((i, layer), linear) in frozen.layers.iter().enumerate().zip(network.linear()).rev() {
+    let frozen: Vec<&FrozenLayer> = frozen.layers().collect();
+    for ((i, layer), linear) in frozen.into_iter().enumerate().zip(network.linear()).rev() {
         let fixed = &layer.fixed;
         let integers = layer.integers();
         let w_c = fixed.w_c.select(Axis(0), &read);
-        let rows: Vec<usize> = (0..fixed.w_b.nrows())
-            .filter(|&i| {
-                integers.coefficients[i] != 0
-                    && fixed.w_b.row(i).iter().any(|&w| w != 0.0)
-                    && w_c.column(i).iter().any(|&w| w != 0.0)
-            })
-            .collect();
+        let rows = live_rows(fixed, &integers.coefficients, &w_c);
         let mut w_b = fixed.w_b.select(Axis(0), &rows).mapv(|w| w as i8);
         let outputs = std::mem::take(&mut read);
         if i == 0 {
@@ -172,13 +333,6 @@ pub(crate) fn to_model(network: &Network, live: &[usize], frozen: &Frozen, prove
             }
             w_b = w_b.select(Axis(1), &read).as_standard_layout().into_owned();
         }
-        let output = match fixed.format {
-            None => Output::Raw,
-            Some(format) => Output::Requantised {
-                shifts: outputs.iter().map(|&c| fixed.product_frac - format.frac - fixed.exponents[c]).collect(),
-                format,
-            },
-        };
         layers.push(model::Layer::Dense(model::Dense {
             name: format!("dense_{i}"),
             budget: linear.linear().map_or(0, |l| l.r),
@@ -189,12 +343,11 @@ pub(crate) fn to_model(network: &Network, live: &[usize], frozen: &Frozen, prove
             product_frac: fixed.product_frac,
             w_c: w_c.select(Axis(1), &rows).mapv(|w| w as i8).as_standard_layout().into_owned(),
             bias: integers.bias.select(Axis(0), &outputs),
-            output,
+            output: output(fixed, &outputs),
         }));
     }
     layers.reverse();
-    let input = Edge { shape: network.input.shape.clone(), format: network.input.format() };
-    Model { name: network.name.clone(), input, layers, provenance }
+    layers
 }
 
 #[cfg(test)]
@@ -234,7 +387,7 @@ mod tests {
         for seed in 0..20 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let (float, x) = ternary(&mut rng, &network, 9);
-            let frozen = fold(&float, &network.bits, network.input.format(), x.view());
+            let frozen = fold(&float, &network, x.view());
             let (exact, float) = (frozen.evaluate(network.input.format(), x.view()), float.evaluate(x.view()));
             let worst = Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
             let spread = float.fold(0.0f32, |m, v| m.max(v.abs()));
@@ -250,9 +403,9 @@ mod tests {
         for seed in 0..50 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let (float, x) = ternary(&mut rng, &network, live.len());
-            let mut frozen = fold(&float, &network.bits, network.input.format(), x.view());
+            let mut frozen = fold(&float, &network, x.view());
             // All sorts of dead: a = 0, nobody reads the row, the row reads nothing, nobody reads the unit.
-            for (i, layer) in frozen.layers.iter_mut().enumerate() {
+            for (i, layer) in frozen.layers_mut().enumerate() {
                 layer.a.value[[0, 1]] = 0.0;
                 layer.fixed.w_c.column_mut(2).fill(0.0);
                 layer.fixed.w_b.row_mut(3).fill(0.0);
@@ -260,15 +413,14 @@ mod tests {
                     layer.fixed.w_b.column_mut(5).fill(0.0);
                 }
             }
-            let anew = |l: FrozenLayer| FrozenLayer::new(l.fixed, l.a, l.bias);
-            let frozen = Frozen { layers: frozen.layers.into_iter().map(anew).collect() };
+            frozen.layers_mut().for_each(FrozenLayer::rebuild);
             let model = to_model(&network, &live, &frozen, Provenance::default());
             model.validate().unwrap();
             let model::Layer::Dense(first) = &model.layers[0] else { unreachable!() };
             assert!(first.rows() <= 9 && first.outputs() <= 7 && first.budget == 12);
             removed += 8 - first.outputs();
             let expected = frozen.evaluate(network.input.format(), x.view());
-            let unit = 2f64.powi(frozen.layers[2].fixed.product_frac);
+            let unit = 2f64.powi(frozen.layers().nth(2).unwrap().fixed.product_frac);
             for (x, y) in x.rows().into_iter().zip(expected.rows()) {
                 let mut input = vec![77; 9];
                 for (&j, x) in live.iter().zip(x) {
@@ -279,6 +431,56 @@ mod tests {
             }
         }
         assert!(removed >= 50);
+    }
+
+    /// Every kind of layer, with dead rows of W_b, W_c and ã.
+    #[test]
+    fn a_model_of_images_computes_what_was_trained() {
+        let text = r#"name = "t"
+input = { shape = [7, 6, 2], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 4, kernel = 3, pad = 1, r = 9, p = 2 } },
+    "relu",
+    { max_pool = { size = 3, stride = 2, pad = 1 } },
+    { residual = { body = [
+        { conv2d = { channels = 4, kernel = 3, pad = 1, groups = 4, r = 8, p = 2 } },
+        "relu",
+        { conv2d = { channels = 4, kernel = 1, plain = true } },
+    ] } },
+    "relu",
+    { residual = { body = [
+        { conv2d = { channels = 3, kernel = 3, stride = 2, pad = 1, groups = 2, r = 8, p = 2 } },
+    ], shortcut = [
+        { average_pool = { size = 2, stride = 1 } },
+        { conv2d = { channels = 3, kernel = 2, stride = 2, pad = 1 } },
+    ] } },
+    { average_pool = { size = 3, pad = 1, stride = 1 } },
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+        let network = Network::parse("t", text).unwrap();
+        for seed in 0..10 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let (float, x) = ternary(&mut rng, &network, 84);
+            let mut frozen = fold(&float, &network, x.view());
+            for layer in frozen.layers_mut() {
+                layer.a.value[[0, 1]] = 0.0;
+                layer.fixed.w_c.column_mut(0).fill(0.0);
+                layer.fixed.w_b.row_mut(2).fill(0.0);
+                layer.rebuild();
+            }
+            let model = to_model(&network, &(0..84).collect::<Vec<_>>(), &frozen, Provenance::default());
+            model.validate().unwrap();
+            let model::Layer::Conv2d(first) = &model.layers[0] else { unreachable!() };
+            assert!(first.rows() <= 6 && first.budget == 9);
+            let expected = frozen.evaluate(network.input.format(), x.view());
+            let unit = 2f64.powi(model.output_frac());
+            for (x, y) in x.rows().into_iter().zip(expected.rows()).take(40) {
+                let input: Vec<i64> = x.iter().map(|x| (x * 256.0) as i64).collect();
+                let integers = golden::infer(&model, &input).unwrap();
+                assert_eq!(y.mapv(|y| (y * unit) as i64).to_vec(), integers, "seed {seed}");
+            }
+        }
     }
 
     #[test]

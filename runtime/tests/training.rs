@@ -139,6 +139,56 @@ fn the_trained_network_is_golden_s_integer_for_integer() {
     assert!((summary.float_accuracy - summary.integer_accuracy).abs() < 0.03, "{summary:?}");
 }
 
+/// A network of every kind of layer over images: interrupted, resumed, and golden's.
+#[test]
+fn a_network_of_images_trains_to_golden_s_integers() {
+    let text = r#"name = "images"
+input = { shape = [8, 8], bits = 5, frac = 4 }
+layers = [
+    { conv2d = { channels = 6, kernel = 3, pad = 1, r = 8, p = 2 } },
+    "relu",
+    { residual = { body = [
+        { conv2d = { channels = 8, kernel = 3, stride = 2, pad = 1 } },
+    ], shortcut = [
+        { max_pool = { size = 2 } },
+        { conv2d = { channels = 8, kernel = 1 } },
+    ] } },
+    "relu",
+    { average_pool = { size = 2 } },
+    { dense = { units = 10, r = 16 } },
+]
+[train]
+validation = 0.1
+shift = 1
+full = { epochs = 2, learning_rate = 1e-2 }
+ternary = { epochs = 2, learning_rate = 1e-2 }
+frozen.epochs = 1
+"#;
+    let (data, network) = (digits(), Network::parse("images.toml", text).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    let (summary, model) = train(&network, &data, &whole).unwrap();
+    let mut start = Start::New;
+    for after in [13, 50, 33] {
+        let mut stop = Stop { after, warnings: Vec::new() };
+        assert!(train::run(&network, &data, &parts, start, &mut stop).is_err());
+        start = Start::Resume;
+    }
+    train::run(&network, &data, &parts, start, &mut Stop::never()).unwrap();
+    assert!(contents(&whole) == contents(&parts));
+
+    assert_eq!(model_file::load(&whole.join("model.safetensors")).unwrap(), model);
+    let inputs = data::integers(&data.test.x, model.input.format).unwrap();
+    let right = |(x, label): (ndarray::ArrayView1<i64>, &u32)| {
+        golden::argmax(&golden::infer(&model, &x.to_vec()).unwrap()) == *label as usize
+    };
+    let correct = inputs.rows().into_iter().zip(&data.test.labels).filter(|&(x, label)| right((x, label))).count();
+    assert_eq!(correct as f64 / data.test.len() as f64, summary.integer_accuracy);
+    assert!(summary.integer_accuracy > 0.7, "{summary:?}");
+    assert_eq!(summary.multiplications, summary.layers.iter().map(|l| l.multiplications).sum::<u64>());
+    assert!(summary.multiplications <= 8 * 16 + 8 * 16 + 8 * 16 + 16);
+}
+
 #[test]
 fn inputs_that_never_change_get_no_gates() {
     let folder = tempfile::tempdir().unwrap();
@@ -270,7 +320,7 @@ fn a_damaged_checkpoint_is_told_and_never_a_panic() {
         bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
         load(&bytes).unwrap_err().to_string()
     };
-    assert!(replaced("\\\"version\\\":1", "\\\"version\\\":7").contains("checkpoint of version 7"));
+    assert!(replaced("\\\"version\\\":2", "\\\"version\\\":7").contains("checkpoint of version 7"));
     assert!(replaced("\\\"r\\\":20", "\\\"r\\\":21").contains("has shape"));
     assert!(replaced("\\\"r\\\":20", "\\\"r\\\": 0").contains("out of range"));
     assert!(load(std::fs::read(run.join("model.safetensors")).unwrap().as_slice()).is_err());

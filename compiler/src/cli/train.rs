@@ -128,13 +128,24 @@ pub(super) fn train(network: &Network, data: &DataSet, folder: &Path, start: Sta
 pub(super) fn render(summary: &Summary) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["layer", "inputs", "r", "live rows", "outputs", "nonzeros of W_b", "of W_c", "density"]);
+    table.set_header([
+        "layer",
+        "inputs",
+        "r",
+        "live rows",
+        "multiplications",
+        "outputs",
+        "nonzeros of W_b",
+        "of W_c",
+        "density",
+    ]);
     for l in &summary.layers {
         table.add_row([
             l.name.clone(),
             l.inputs.to_string(),
             l.budget.to_string(),
             l.rows.to_string(),
+            l.multiplications.to_string(),
             l.outputs.to_string(),
             l.w_b_nonzeros.to_string(),
             l.w_c_nonzeros.to_string(),

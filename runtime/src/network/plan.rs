@@ -108,6 +108,15 @@ impl Step {
         })
     }
 
+    /// Entries of W_b and of W_c; none where it is not linear.
+    pub fn entries(&self) -> (u64, u64) {
+        let Some(linear) = self.linear() else { return (0, 0) };
+        let w_b = linear.r * (self.input.channels / linear.groups) * linear.window() * linear.window();
+        let rows = if linear.depthwise(self.input) { linear.r / linear.groups } else { linear.r };
+        let w_c = if linear.plain { 0 } else { self.output.channels * rows * linear.patch * linear.patch };
+        (w_b as u64, w_c as u64)
+    }
+
     /// The linear layer, if it is one.
     pub fn linear(&self) -> Option<&Linear> {
         match &self.op {

@@ -1,5 +1,6 @@
 //! Random shifts of images, so that a network learns that a little to the left is still the same.
 
+use crate::shape::Shape;
 use ndarray::ArrayView1;
 use rand::{Rng, RngExt};
 
@@ -12,16 +13,16 @@ enum Source {
     Constant(f32),
 }
 
-/// All shifts by up to `reach` elements along the last two axes.
+/// All shifts by up to `reach` pixels down and across.
 pub struct Shifts {
     /// For each shift, the source of each live input.
     maps: Vec<Vec<Source>>,
 }
 
 impl Shifts {
-    /// For samples of `shape` (at least two axes) of which only the `live` inputs are kept; `sample` is any one, whole.
+    /// For images of `shape`, `[height, width]` or `[height, width, channels]`, of which only the `live` inputs are kept; `sample` is any one, whole.
     pub fn new(reach: usize, shape: &[usize], live: &[usize], sample: ArrayView1<f32>) -> Self {
-        let [.., height, width] = *shape else { return Shifts { maps: Vec::new() } };
+        let Shape { height, width, channels } = Shape::of(shape);
         let mut place = vec![None; sample.len()];
         for (n, &j) in live.iter().enumerate() {
             place[j] = Some(n);
@@ -29,13 +30,13 @@ impl Shifts {
         let reach = reach as isize;
         let shifts = (-reach..=reach).flat_map(|down| (-reach..=reach).map(move |right| (down, right)));
         let source = |j: usize, down: isize, right: isize| {
-            let (row, column) = (j / width % height, j % width);
+            let (row, column, channel) = (j / channels / width, j / channels % width, j % channels);
             let from = (row.checked_add_signed(-down), column.checked_add_signed(-right));
             let (Some(row), Some(column)) = from else { return Source::Constant(0.0) };
             if row >= height || column >= width {
                 return Source::Constant(0.0);
             }
-            let from = j / (height * width) * (height * width) + row * width + column;
+            let from = (row * width + column) * channels + channel;
             place[from].map_or(Source::Constant(sample[from]), Source::Live)
         };
         Shifts { maps: shifts.map(|(down, right)| live.iter().map(|&j| source(j, down, right)).collect()).collect() }
@@ -60,10 +61,10 @@ mod tests {
 
     #[test]
     fn every_shift_occurs_and_nothing_else() {
-        // Two channels of 2×3; input 4 is always 7.
-        let whole = array![1.0, 2.0, 3.0, 4.0, 7.0, 6.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0];
-        let live = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11];
-        let shifts = Shifts::new(1, &[2, 2, 3], &live, whole.view());
+        // 2×3 pixels of two channels; input 8 is always 7.
+        let whole = array![1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0, 7.0, 50.0, 6.0, 60.0];
+        let live = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11];
+        let shifts = Shifts::new(1, &[2, 3, 2], &live, whole.view());
         let sample = whole.select(ndarray::Axis(0), &live);
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut seen: Vec<Vec<f32>> = (0..1000).map(|_| shifts.draw(sample.view(), &mut rng).collect()).collect();
@@ -71,8 +72,8 @@ mod tests {
         seen.dedup();
         assert_eq!(seen.len(), 9);
         assert!(seen.contains(&sample.to_vec()));
-        let down = vec![0.0, 0.0, 0.0, 1.0, 3.0, 0.0, 0.0, 0.0, 10.0, 20.0, 30.0];
-        let left_up = vec![7.0, 6.0, 0.0, 0.0, 0.0, 50.0, 60.0, 0.0, 0.0, 0.0, 0.0];
+        let down = vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 10.0, 20.0, 3.0, 30.0];
+        let left_up = vec![7.0, 50.0, 6.0, 60.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         assert!(seen.contains(&down) && seen.contains(&left_up), "{seen:?}");
     }
 }

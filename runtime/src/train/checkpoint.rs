@@ -42,7 +42,7 @@ pub struct Checkpoint {
 }
 
 const KEY: &str = "strassenc";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Everything but the tensors.
 #[derive(Serialize, Deserialize)]
@@ -59,6 +59,8 @@ struct Document {
     partial: Score,
     history: Vec<Epoch>,
     frozen: Option<Vec<FrozenDocument>>,
+    /// The formats of the sums of branches in the frozen network, in order.
+    sums: Vec<Format>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -168,13 +170,14 @@ impl Checkpoint {
             step: self.step,
             partial: self.partial,
             history: self.history.clone(),
+            sums: self.frozen.iter().flat_map(Frozen::sums).collect(),
             frozen: self.frozen.as_ref().map(|frozen| {
                 let layer = |l: &FrozenLayer| FrozenDocument {
                     input_frac: l.fixed.input_frac,
                     product_frac: l.fixed.product_frac,
                     format: l.fixed.format,
                 };
-                frozen.layers.iter().map(layer).collect()
+                frozen.layers().map(layer).collect()
             }),
         };
         let internal = |e: &dyn std::fmt::Display| Error::internal("checkpoint", e);
@@ -231,9 +234,8 @@ impl Checkpoint {
         if checkpoint.phase > Phase::Full {
             checkpoint.float.make_ternary(&checkpoint.network);
         }
-        if let Some(frozen) = checkpoint.frozen.take() {
-            let anew = |l: FrozenLayer| FrozenLayer::new(l.fixed, l.a, l.bias);
-            checkpoint.frozen = Some(Frozen { layers: frozen.layers.into_iter().map(anew).collect() });
+        if let Some(frozen) = &mut checkpoint.frozen {
+            frozen.layers_mut().for_each(FrozenLayer::rebuild);
         }
         Ok(checkpoint)
     }
@@ -258,7 +260,7 @@ impl Checkpoint {
                 push(&mut all, format!("float.{i}.{name}.variance"), &mut norm.variance, Numbers::F32);
             }
         }
-        let frozen = self.frozen.iter_mut().flat_map(|f| &mut f.layers);
+        let frozen = self.frozen.iter_mut().flat_map(Frozen::layers_mut);
         for (i, FrozenLayer { a, bias, fixed, .. }) in frozen.enumerate() {
             push_parameter(&mut all, &format!("frozen.{i}.a"), a, Numbers::F64);
             push_parameter(&mut all, &format!("frozen.{i}.bias"), bias, Numbers::F64);
@@ -316,24 +318,28 @@ impl Document {
         if self.epoch >= epochs || !frozen || self.frozen.as_ref().is_some_and(|f| f.len() != layers) {
             return Err("its place in the training is damaged".into());
         }
-        let mut n_in = self.live.len();
-        let mut entries = 0usize;
-        for step in self.network.linear() {
-            let (r, units) = (step.linear().map_or(0, |l| l.r), step.output.channels);
-            entries = entries.saturating_add(r * (n_in + units));
-            n_in = units;
+        let mut entries = 0u64;
+        for (i, mut step) in self.network.linear().into_iter().enumerate() {
+            if i == 0 && step.from == [0] && step.linear().is_some_and(|l| l.dense) {
+                step.input = crate::Shape::vector(self.live.len());
+            }
+            let (w_b, w_c) = step.entries();
+            entries = entries.saturating_add(w_b + w_c);
         }
-        if entries.saturating_mul(3 * size_of::<f32>()) > size {
+        if entries.saturating_mul(3 * size_of::<f32>() as u64) > size as u64 {
             return Err("tensors are missing".into());
         }
         let float = Float::new(&self.network, self.live.len(), &mut ChaCha8Rng::seed_from_u64(0));
         let frozen = self.frozen.map(|documents| {
             let layer = |(document, spn): (FrozenDocument, &Spn<f32>)| {
-                let (r, n_in) = spn.w_b.weights.value.dim();
+                let (r, columns) = spn.w_b.weights.value.dim();
                 let n_out = spn.bias.value.ncols();
+                let w_c = spn.w_c.as_ref().map_or((r, r), |w_c| w_c.weights.value.dim());
                 let fixed = Fixed {
-                    w_b: Array2::zeros((r, n_in)),
-                    w_c: Array2::zeros((n_out, r)),
+                    patches: spn.patches().clone(),
+                    groups: spn.groups(),
+                    w_b: Array2::zeros((r, columns)),
+                    w_c: Array2::zeros(w_c),
                     units: Array1::zeros(r),
                     means: Array1::zeros(r),
                     exponents: Array1::zeros(n_out),
@@ -344,8 +350,13 @@ impl Document {
                 };
                 FrozenLayer::new(fixed, Parameter::vector(r, 0.0), Parameter::vector(n_out, 0.0))
             };
-            Frozen { layers: documents.into_iter().zip(float.spns()).map(layer).collect() }
+            let layers = documents.into_iter().zip(float.spns()).map(layer).collect();
+            Frozen::of(&self.network, layers, self.sums)
         });
+        if matches!(frozen, Some(None)) {
+            return Err("its formats of sums are damaged".into());
+        }
+        let frozen = frozen.flatten();
         Ok(Checkpoint {
             network: self.network,
             data: self.data,

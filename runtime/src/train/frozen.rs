@@ -1,44 +1,52 @@
 //! The network of phase 3: W_b and W_c frozen, integer activations; the coefficients a and the biases train, straight
 //! through every rounding, on exactly the integers that the hardware computes.
 
-use super::exact::{Exact, Kind, Node, Trace, evaluate, power};
+use super::exact::{Exact, Kind, Node, Requantise, Trace, evaluate, power, requantiser, tiled};
 use super::loss::{Score, score_and_gradient};
-use super::matmul::product;
 use super::optimiser::{Parameter, Rule};
-use super::patches::Patches;
+use super::patches::{Patches, Windows};
+use super::spn::{columns_of, products_of};
 use crate::format::Format;
+use crate::network::Network;
+use crate::network::plan::{self, Op};
 use ndarray::{Array1, Array2, ArrayView2, Zip};
 
-/// A dense layer with integer semantics. In real values, with A_i = a_i · unit_i:
+/// A linear layer with integer semantics. In real values, with A_i = a_i · unit_i:
 /// `m_i = A_i u_i`, `z_c = max(0, 2^e_c Σ_i W_c,ci A_i (u_i - mean_i) + bias_c)`, where A, m, z and the sum of all offsets
 /// are each quantised.
 pub struct FrozenLayer {
     /// `[1, r]`: ã.
     pub a: Parameter<f64>,
-    /// `[1, n_out]`: offset in the units of z; of y in the last layer.
+    /// `[1, c_out]`: offset in the units of z; of y in the last layer.
     pub bias: Parameter<f64>,
     /// What is not trained.
     pub fixed: Fixed,
     exact: Exact,
     trace: Trace,
-    /// `[n, n_out]`: dL/dz, then dL/dy.
-    dz: Array2<f64>,
-    /// `[n, r]`: dL/dm, then dL/du.
+    /// `[rows, p · p · c_out]`: dL/dz, then dL/dy, patch by patch.
+    dy: Array2<f64>,
+    /// `[rows, r]`: dL/dm, then dL/du.
     dm: Array2<f64>,
+    uncropped: Array2<f64>,
+    d_columns: Array2<f64>,
 }
 
 /// What phase 3 leaves alone in a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fixed {
-    /// `[r, n_in]`, entries -1, 0, 1.
+    /// Rows of its products: one a sample, or one an output patch.
+    pub patches: Patches,
+    /// Groups of W_b and of W_c.
+    pub groups: (usize, usize),
+    /// `[r, K · K · c_in / groups]`, entries -1, 0, 1.
     pub w_b: Array2<f64>,
-    /// `[n_out, r]`, entries -1, 0, 1.
+    /// `[p · p · c_out, r]`, entries -1, 0, 1; r / groups columns where W_c is grouped.
     pub w_c: Array2<f64>,
     /// `[r]`: what a_i is multiplied by: 1/σ_i of the hidden norm, and more.
     pub units: Array1<f64>,
     /// `[r]`: what the hidden norm subtracts from u_i.
     pub means: Array1<f64>,
-    /// `[n_out]`: e_c, the power of two that is left of the output norm's scale; 0 in the last layer.
+    /// `[c_out]`: e_c, the power of two that is left of the output norm's scale; 0 in the last layer.
     pub exponents: Array1<i32>,
     /// Fractional bits of the input.
     pub input_frac: i32,
@@ -56,7 +64,7 @@ pub struct Integers {
     pub coefficients: Array1<i32>,
     /// `[r]`: t_i.
     pub shifts: Array1<i32>,
-    /// `[n_out]`.
+    /// `[p · p · c_out]`.
     pub bias: Array1<i64>,
 }
 
@@ -80,21 +88,30 @@ impl FrozenLayer {
     /// With initial coefficients and biases.
     pub fn new(fixed: Fixed, a: Parameter<f64>, bias: Parameter<f64>) -> Self {
         let (r, n_out) = (fixed.w_b.nrows(), fixed.w_c.nrows());
+        let pixels = n_out / fixed.exponents.len().max(1);
         let exact = Exact {
-            patches: Patches::whole_samples(fixed.w_b.ncols(), n_out),
-            groups: (1, 1),
+            patches: fixed.patches.clone(),
+            groups: fixed.groups,
             w_b: fixed.w_b.clone(),
             a: Array1::zeros(r),
             w_a: None,
             w_c: fixed.w_c.clone(),
             bias: Array1::zeros(n_out),
             product_frac: fixed.product_frac,
-            output: fixed.format.map(|format| super::exact::Requantise { scales: fixed.exponents.mapv(power), format }),
+            output: fixed
+                .format
+                .map(|format| Requantise { scales: tiled(&fixed.exponents.mapv(power), pixels), format }),
         };
-        let (dz, dm) = (Array2::zeros((0, n_out)), Array2::zeros((0, r)));
-        let mut layer = FrozenLayer { a, bias, fixed, exact, trace: Trace::default(), dz, dm };
+        let empty = || Array2::zeros((0, 0));
+        let (dy, dm, uncropped, d_columns) = (empty(), empty(), empty(), empty());
+        let mut layer = FrozenLayer { a, bias, fixed, exact, trace: Trace::default(), dy, dm, uncropped, d_columns };
         layer.renew();
         layer
+    }
+
+    /// Takes over what was changed in `fixed` and the parameters.
+    pub fn rebuild(&mut self) {
+        *self = FrozenLayer::new(self.fixed.clone(), self.a.clone(), self.bias.clone());
     }
 
     /// The integers that the parameters stand for.
@@ -108,10 +125,17 @@ impl FrozenLayer {
         // The hidden norm's offset, through W_c, with the coefficients as they are quantised.
         let offsets: Array1<f64> = pairs.iter().zip(&f.means).map(|(pair, mean)| real(pair) * mean).collect();
         let limit = power(52);
-        let bias = Zip::from(self.bias.row()).and(f.w_c.rows()).and(&f.exponents).map_collect(|&b, w_c, &e| {
-            let offset: f64 = w_c.iter().zip(&offsets).map(|(w, o)| w * o).sum();
-            ((b * power(-e) - offset) * power(f.product_frac)).round().clamp(-limit, limit) as i64
+        // Row k of W_c is pixel k / c_out of the patch, channel k % c_out, and reads the products of its group.
+        let (c_out, reads) = (f.exponents.len(), f.w_c.ncols());
+        let bias = f.w_c.rows().into_iter().enumerate().map(|(k, w_c)| {
+            let c = k % c_out;
+            let first = c / (c_out / f.groups.1) * if f.groups.1 > 1 { reads } else { 0 };
+            let offset: f64 = w_c.iter().zip(offsets.iter().skip(first)).map(|(w, o)| w * o).sum();
+            ((self.bias.value[[0, c]] * power(-f.exponents[c]) - offset) * power(f.product_frac))
+                .round()
+                .clamp(-limit, limit) as i64
         });
+        let bias = bias.collect();
         Integers {
             coefficients: pairs.iter().map(|p| p.0).collect(),
             shifts: pairs.iter().map(|p| p.1).collect(),
@@ -130,32 +154,41 @@ impl FrozenLayer {
         Zip::from(&mut self.exact.bias).and(&bias).for_each(|r, &b| *r = b as f64 * power(-f.product_frac));
     }
 
-    /// `[n, n_in]` real values of the input format to those of the output.
+    /// `[n, elements]` real values of the input format to those of the output.
     pub fn forward(&mut self, x: ArrayView2<f64>) -> ArrayView2<'_, f64> {
         self.exact.forward(x, &mut self.trace);
         self.trace.z.view()
     }
 
-    /// From `self.dz`, which it consumes, to the gradients and, where asked for, to dL/dx. Roundings pass the gradient
-    /// through, saturations stop it.
-    fn backward(&mut self, dx: Option<&mut Array2<f64>>) {
+    /// From dL/dz, `[n, elements]`, to the gradients and, where asked for, to dL/dx, added to what is there or in its place.
+    /// Roundings pass the gradient through, saturations stop it.
+    fn backward(&mut self, dz: ArrayView2<f64>, dx: Option<(&mut Array2<f64>, bool)>) {
+        let (c_out, rows) = (self.bias.value.ncols(), self.trace.y.nrows());
+        // Gradients are in standard layout.
+        let Ok(pixels) = dz.into_shape_with_order((dz.len() / c_out, c_out)) else { unreachable!() };
+        let patches = self.fixed.patches.uncrop(pixels, &mut self.uncropped);
+        if self.dy.dim() != self.trace.y.dim() {
+            self.dy = Array2::zeros(self.trace.y.dim());
+        }
+        self.dy.assign(&patches);
         self.bias.gradient.fill(0.0);
         let mut gradient = self.bias.gradient.row_mut(0);
-        for (mut dz, y) in self.dz.rows_mut().into_iter().zip(self.trace.y.rows()) {
-            if let Some(super::exact::Requantise { scales, format }) = &self.exact.output {
-                let largest = format.max() as f64 * power(-format.frac);
-                Zip::from(&mut dz).and(&y).for_each(|d, &y| *d = if y > 0.0 && y <= largest { *d } else { 0.0 });
-                gradient += &dz;
-                dz *= scales;
-            } else {
-                gradient += &dz;
+        for (mut dy, y) in self.dy.rows_mut().into_iter().zip(self.trace.y.rows()) {
+            if let Some(Requantise { format, .. }) = &self.exact.output {
+                let passes = passes(*format);
+                Zip::from(&mut dy).and(&y).for_each(|d, &y| *d = if passes(y) { *d } else { 0.0 });
+            }
+            for pixel in dy.exact_chunks(c_out) {
+                gradient += &pixel;
+            }
+            if let Some(Requantise { scales, .. }) = &self.exact.output {
+                dy *= scales;
             }
         }
-        let n = self.dz.nrows();
-        if self.dm.nrows() != n {
-            self.dm = Array2::zeros((n, self.dm.ncols()));
+        if self.dm.dim() != self.trace.m.dim() {
+            self.dm = Array2::zeros((rows, self.trace.m.ncols()));
         }
-        product(self.dz.view(), self.exact.w_c.view(), self.dm.view_mut());
+        products_of(self.dy.view(), self.exact.w_c.view(), (self.fixed.groups.1, c_out), self.dm.view_mut());
         self.a.gradient.fill(0.0);
         let mut gradient = self.a.gradient.row_mut(0);
         for (mut dm, u) in self.dm.rows_mut().into_iter().zip(self.trace.u.rows()) {
@@ -167,42 +200,152 @@ impl FrozenLayer {
             dm *= &self.exact.a;
         }
         gradient *= &self.fixed.units;
-        if let Some(dx) = dx {
-            product(self.dm.view(), self.exact.w_b.view(), dx.view_mut());
+        let Some((dx, add)) = dx else { return };
+        let columns = (rows, self.fixed.patches.columns());
+        if self.d_columns.dim() != columns {
+            self.d_columns = Array2::zeros(columns);
         }
+        columns_of(self.dm.view(), self.exact.w_b.view(), self.fixed.groups.0, self.d_columns.view_mut());
+        self.fixed.patches.scatter(self.d_columns.view(), dx, add);
     }
 }
 
-/// The layers of an integer network in training.
+impl AsRef<Exact> for FrozenLayer {
+    fn as_ref(&self) -> &Exact {
+        &self.exact
+    }
+}
+
+/// Whether a value before rounding is within the format, so that its gradient passes. A ReLU at 0 is closed.
+fn passes(format: Format) -> impl Fn(f64) -> bool {
+    let unit = power(-format.frac);
+    let (least, largest) = (format.min() as f64 * unit, format.max() as f64 * unit);
+    move |y| if format.signed { y >= least && y <= largest } else { y > 0.0 && y <= largest }
+}
+
+/// An integer network in training.
 pub struct Frozen {
-    /// In the order data flows.
-    pub layers: Vec<FrozenLayer>,
+    /// The layers and what they read.
+    pub nodes: Vec<Node<FrozenLayer>>,
+    /// `[n, elements]`: what the last forward pass gave, node by node.
+    z: Vec<Array2<f64>>,
+    /// `[n, elements]`: dL/dz.
+    dz: Vec<Array2<f64>>,
+    /// Which elements were the largest of their windows.
+    which: Vec<Array2<u32>>,
 }
 
 impl Frozen {
+    /// With these nodes.
+    pub fn new(nodes: Vec<Node<FrozenLayer>>) -> Self {
+        let empty = || nodes.iter().map(|node| Array2::zeros((0, node.outputs))).collect();
+        let (z, dz) = (empty(), empty());
+        let which = nodes.iter().map(|_| Array2::zeros((0, 0))).collect();
+        Frozen { nodes, z, dz, which }
+    }
+
+    /// With the linear layers of a valid network in order, and the formats of its sums of branches; none where there are too few.
+    pub fn of(network: &Network, layers: Vec<FrozenLayer>, sums: Vec<Format>) -> Option<Self> {
+        let (mut layers, mut sums) = (layers.into_iter(), sums.into_iter());
+        let node = |step: &plan::Step| {
+            let kind = match &step.op {
+                Op::Linear(_) => Kind::Linear(layers.next()?),
+                Op::MaxPool(pool) => Kind::MaxPool(Windows::new(pool, step.input, step.output)),
+                Op::AveragePool(pool) => Kind::SumPool(Windows::new(pool, step.input, step.output)),
+                Op::Add => Kind::Add(sums.next()?),
+            };
+            Some(Node { kind, from: step.from.clone(), outputs: step.output.elements() })
+        };
+        let nodes: Option<Vec<_>> = network.plan().ok()?.iter().map(node).collect();
+        (layers.next().is_none() && sums.next().is_none()).then_some(())?;
+        nodes.map(Frozen::new)
+    }
+
+    /// The linear layers, in order.
+    pub fn layers(&self) -> impl Iterator<Item = &FrozenLayer> {
+        self.nodes.iter().filter_map(|node| if let Kind::Linear(layer) = &node.kind { Some(layer) } else { None })
+    }
+
+    /// The linear layers, in order.
+    pub fn layers_mut(&mut self) -> impl Iterator<Item = &mut FrozenLayer> {
+        self.nodes
+            .iter_mut()
+            .filter_map(|node| if let Kind::Linear(layer) = &mut node.kind { Some(layer) } else { None })
+    }
+
+    /// The formats of the sums of branches, in order.
+    pub fn sums(&self) -> impl Iterator<Item = Format> {
+        self.nodes.iter().filter_map(|node| if let Kind::Add(format) = node.kind { Some(format) } else { None })
+    }
+
     /// Forward and backward over one batch `[n, n_in]` of real values of the input format.
     pub fn gradients(&mut self, x: ArrayView2<f64>, labels: &[u32]) -> Score {
         let n = x.nrows();
-        for i in 0..self.layers.len() {
-            let (before, layer) = self.layers.split_at_mut(i);
-            layer[0].forward(before.last().map_or(x, |b| b.trace.z.view()));
-            if layer[0].dz.nrows() != n {
-                layer[0].dz = Array2::zeros(layer[0].trace.z.dim());
+        for i in 0..self.nodes.len() {
+            let (before, z) = self.z.split_at_mut(i);
+            let (node, z) = (&mut self.nodes[i], &mut z[0]);
+            for buffer in [&mut *z, &mut self.dz[i]] {
+                if buffer.nrows() != n {
+                    *buffer = Array2::zeros((n, node.outputs));
+                }
+            }
+            let input = |k: usize| node.from[k].checked_sub(1).map_or(x, |j| before[j].view());
+            let (a, b) = (input(0), node.from.get(1).map(|_| input(1)));
+            match &mut node.kind {
+                Kind::Linear(layer) => z.assign(&layer.forward(a)),
+                Kind::MaxPool(windows) => {
+                    if self.which[i].dim() != z.dim() {
+                        self.which[i] = Array2::zeros(z.dim());
+                    }
+                    windows.largest(a, z, &mut self.which[i]);
+                }
+                Kind::SumPool(windows) => windows.share(a, z),
+                Kind::Add(format) => {
+                    let requantise = requantiser(*format);
+                    Zip::from(z).and(&a).and(&b.unwrap_or(a)).for_each(|z, &a, &b| *z = requantise(a + b));
+                }
             }
         }
-        let Some(last) = self.layers.last_mut() else { return Score::default() };
-        last.dz.assign(&last.trace.z);
-        let score = score_and_gradient(&mut last.dz, labels);
-        for i in (0..self.layers.len()).rev() {
-            let (before, layer) = self.layers.split_at_mut(i);
-            layer[0].backward(before.last_mut().map(|b| &mut b.dz));
+        let (Some(last), Some(z)) = (self.dz.last_mut(), self.z.last()) else { return Score::default() };
+        last.assign(z);
+        let score = score_and_gradient(last, labels);
+        // Values whose gradient has something in it already.
+        let mut begun = vec![false; self.nodes.len()];
+        for i in (0..self.nodes.len()).rev() {
+            let (before, dz) = self.dz.split_at_mut(i);
+            let (node, dz) = (&mut self.nodes[i], &dz[0]);
+            if let Kind::Linear(layer) = &mut node.kind {
+                let dx = node.from[0].checked_sub(1);
+                layer.backward(dz.view(), dx.map(|j| (&mut before[j], std::mem::replace(&mut begun[j], true))));
+                continue;
+            }
+            for j in node.from.iter().filter_map(|value| value.checked_sub(1)) {
+                let dx = &mut before[j];
+                if !std::mem::replace(&mut begun[j], true) {
+                    dx.fill(0.0);
+                }
+                match &node.kind {
+                    Kind::MaxPool(windows) => windows.to_largest(dz.view(), &self.which[i], dx),
+                    Kind::SumPool(windows) => windows.to_share(dz.view(), dx),
+                    Kind::Add(format) => {
+                        let passes = passes(*format);
+                        let value = |k: usize| node.from[k].checked_sub(1).map_or(x, |j| self.z[j].view());
+                        Zip::from(dx).and(dz).and(&value(0)).and(&value(1)).for_each(|dx, &dz, &a, &b| {
+                            if passes(a + b) {
+                                *dx += dz;
+                            }
+                        });
+                    }
+                    Kind::Linear(_) => {}
+                }
+            }
         }
         score
     }
 
     /// Moves every parameter.
     pub fn update(&mut self, rule: Rule) {
-        for layer in &mut self.layers {
+        for layer in self.layers_mut() {
             rule.apply(&mut layer.a, false);
             rule.apply(&mut layer.bias, false);
             layer.renew();
@@ -211,12 +354,7 @@ impl Frozen {
 
     /// `[samples, n_in]` real values to `[samples, outputs]`.
     pub fn evaluate(&self, input: Format, x: ArrayView2<f32>) -> Array2<f64> {
-        let node = |(i, layer): (usize, _)| {
-            let layer: &FrozenLayer = layer;
-            Node { kind: Kind::Linear(&layer.exact), from: vec![i], outputs: layer.fixed.w_c.nrows() }
-        };
-        let nodes: Vec<Node<&Exact>> = self.layers.iter().enumerate().map(node).collect();
-        evaluate(&nodes, input, x)
+        evaluate(&self.nodes, input, x)
     }
 }
 
@@ -245,6 +383,8 @@ mod tests {
 
     fn layer(last: bool) -> FrozenLayer {
         let fixed = Fixed {
+            patches: Patches::whole_samples(3, 3),
+            groups: (1, 1),
             w_b: array![[1.0, -1.0, 0.0], [0.0, 1.0, 1.0], [1.0, 0.0, 0.0], [-1.0, 1.0, -1.0]],
             w_c: array![[1.0, 0.0, -1.0, 1.0], [0.0, -1.0, 1.0, 0.0], [1.0, 1.0, 1.0, -1.0]],
             units: array![0.7, 1.3, 0.9, 2.1],
@@ -259,10 +399,15 @@ mod tests {
         FrozenLayer::new(fixed, a, Parameter::new(array![[0.3, -0.2, 0.4]]))
     }
 
+    fn two_layers() -> Frozen {
+        let node = |i: usize| Node { kind: Kind::Linear(layer(i == 1)), from: vec![i], outputs: 3 };
+        Frozen::new(vec![node(0), node(1)])
+    }
+
     /// With many bits, rounding is too small to matter, and straight-through gradients are the true ones.
     #[test]
     fn gradients_are_those_of_finite_differences() {
-        let mut frozen = Frozen { layers: vec![layer(false), layer(true)] };
+        let mut frozen = two_layers();
         let x = Array2::from_shape_fn((8, 3), |(i, j)| ((i * 37 + j * 71 + 5) % 256) as f64 / 256.0);
         let labels = [0, 1, 2, 0, 1, 2, 0, 1];
         let mut checked = 0;
@@ -271,7 +416,7 @@ mod tests {
                 let n = [4, 3][p];
                 for j in 0..n {
                     let at = |frozen: &mut Frozen, delta: f64| {
-                        let layer = &mut frozen.layers[l];
+                        let layer = &mut frozen.layers_mut().nth(l).unwrap();
                         [&mut layer.a, &mut layer.bias][p].value[[0, j]] += delta;
                         layer.renew();
                         frozen.gradients(x.view(), &labels).mean_loss()
@@ -279,7 +424,7 @@ mod tests {
                     let high = at(&mut frozen, 1e-3);
                     let low = at(&mut frozen, -2e-3);
                     at(&mut frozen, 1e-3);
-                    let layer = &frozen.layers[l];
+                    let layer = &frozen.layers_mut().nth(l).unwrap();
                     let gradient = [&layer.a, &layer.bias][p].gradient[[0, j]];
                     let difference = (high - low) / 2e-3;
                     assert!((difference - gradient).abs() < 1e-4, "layer {l}, {p}, {j}: {gradient}, {difference}");
@@ -292,11 +437,11 @@ mod tests {
 
     #[test]
     fn saturation_stops_the_gradient() {
-        let mut frozen = Frozen { layers: vec![layer(false), layer(true)] };
-        frozen.layers[0].bias.value = array![[-50.0, 50.0, 0.0]];
-        frozen.layers[0].renew();
+        let mut frozen = two_layers();
+        frozen.layers_mut().next().unwrap().bias.value = array![[-50.0, 50.0, 0.0]];
+        frozen.layers_mut().next().unwrap().renew();
         frozen.gradients(array![[0.5, 0.25, 0.75]].view(), &[0]);
-        let gradient = &frozen.layers[0].bias.gradient;
+        let gradient = &frozen.layers_mut().next().unwrap().bias.gradient;
         assert_eq!((gradient[[0, 0]], gradient[[0, 1]]), (0.0, 0.0));
         assert!(gradient[[0, 2]] != 0.0);
     }

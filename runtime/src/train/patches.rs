@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 /// The windows of a linear layer: a row for every output patch of every sample. A dense layer has one patch of one pixel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Patches {
     input: Shape,
     output: Shape,
@@ -240,7 +240,7 @@ impl Windows {
 
     /// The mean of each window where its size is a power of two, else the sum: exact either way.
     pub fn share<T: Real>(&self, x: ArrayView2<T>, z: &mut Array2<T>) {
-        self.sums(x, if self.area.is_power_of_two() { 1.0 / self.area as f64 } else { 1.0 }, z);
+        self.sums(x, self.scale(), z);
     }
 
     fn sums<T: Real>(&self, x: ArrayView2<T>, share: f64, z: &mut Array2<T>) {
@@ -268,7 +268,26 @@ impl Windows {
 
     /// The gradient of [`mean`](Self::mean), added to dx.
     pub fn to_all<T: Real>(&self, dz: ArrayView2<T>, dx: &mut Array2<T>) {
-        let (c, share) = (self.input.channels, T::real(1.0 / self.area as f64));
+        self.to_sums(dz, 1.0 / self.area as f64, dx);
+    }
+
+    /// The gradient of [`share`](Self::share), added to dx.
+    pub fn to_share<T: Real>(&self, dz: ArrayView2<T>, dx: &mut Array2<T>) {
+        self.to_sums(dz, self.scale(), dx);
+    }
+
+    /// What [`share`](Self::share) multiplies sums by.
+    fn scale(&self) -> f64 {
+        if self.area.is_power_of_two() { 1.0 / self.area as f64 } else { 1.0 }
+    }
+
+    /// Fractional bits that the sums have more than the values: none where they do not stand for means.
+    pub fn more_frac(&self) -> i32 {
+        if self.area.is_power_of_two() { self.area.trailing_zeros() as i32 } else { 0 }
+    }
+
+    fn to_sums<T: Real>(&self, dz: ArrayView2<T>, share: f64, dx: &mut Array2<T>) {
+        let (c, share) = (self.input.channels, T::real(share));
         let (Some(dz), Some(dx)) = (dz.to_slice(), dx.as_slice_mut()) else { unreachable!() };
         dx.par_chunks_mut(self.input.elements()).zip(dz.par_chunks(self.outputs())).for_each(|(dx, dz)| {
             for (dz, window) in dz.chunks(c).zip(&self.pixels) {

@@ -8,9 +8,11 @@ use super::trainer::{Epoch, Progress, Trainer};
 use crate::data::DataSet;
 use crate::error::{Error, Kind, Result};
 use crate::files;
+use crate::format::Format;
 use crate::model::{self, Model, Provenance};
 use crate::model_file;
 use crate::network::Network;
+use crate::shape::Shape;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,7 +57,7 @@ pub struct Summary {
     /// Test samples.
     pub test_samples: usize,
     /// Multiplications of one inference.
-    pub multiplications: usize,
+    pub multiplications: u64,
     /// Those of a dense network of the same shape.
     pub dense_multiplications: u64,
     /// 1 - multiplications / dense multiplications.
@@ -69,13 +71,15 @@ pub struct Summary {
 pub struct LayerSummary {
     /// Name of the layer.
     pub name: String,
-    /// Number of inputs.
+    /// Elements that enter.
     pub inputs: usize,
     /// The budget r.
     pub budget: usize,
-    /// Multiplications, after dead rows were removed.
+    /// Multiplications per sample of a dense layer, per output patch of a convolution, after dead rows were removed.
     pub rows: usize,
-    /// Number of outputs.
+    /// Multiplications of one inference.
+    pub multiplications: u64,
+    /// Elements that leave.
     pub outputs: usize,
     /// Nonzeros of W_b.
     pub w_b_nonzeros: usize,
@@ -217,12 +221,9 @@ fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Model)> {
     let float_accuracy = score(float.view(), labels).accuracy();
     model.provenance.metrics.insert("test_accuracy_float".into(), float_accuracy);
     model.provenance.metrics.insert("test_accuracy_integer".into(), integer_accuracy);
-    let summaries = model.layers.iter().filter_map(|layer| match layer {
-        model::Layer::Dense(dense) => Some(LayerSummary::of(dense)),
-        _ => None,
-    });
-    let layers: Vec<LayerSummary> = summaries.collect();
-    let multiplications: usize = layers.iter().map(|l| l.rows).sum();
+    let mut layers = Vec::new();
+    summarise(&model.layers, model.input(), &mut layers)?;
+    let multiplications: u64 = layers.iter().map(|l| l.multiplications).sum();
     let dense_multiplications = network.dense_multiplications();
     let summary = Summary {
         float_accuracy,
@@ -236,21 +237,45 @@ fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Model)> {
     Ok((summary, model))
 }
 
-impl LayerSummary {
-    fn of(dense: &model::Dense) -> Self {
-        let nonzeros = |w: &ndarray::Array2<i8>| w.iter().filter(|v| **v != 0).count();
-        let (w_b_nonzeros, w_c_nonzeros) = (nonzeros(&dense.w_b), nonzeros(&dense.w_c));
-        LayerSummary {
-            name: dense.name.clone(),
-            inputs: dense.inputs(),
-            budget: dense.budget,
-            rows: dense.rows(),
-            outputs: dense.outputs(),
-            w_b_nonzeros,
-            w_c_nonzeros,
-            density: (w_b_nonzeros + w_c_nonzeros) as f64 / (dense.w_b.len() + dense.w_c.len()).max(1) as f64,
+/// Appends the linear layers that read a value of this shape and format, branches included.
+fn summarise(layers: &[model::Layer], mut edge: (Shape, Format), summaries: &mut Vec<LayerSummary>) -> Result<()> {
+    for layer in layers {
+        let yields = layer.yields(edge)?;
+        let mut add = |budget, (w_b, w_c): (&[i8], &[i8]), rows: usize, patches: usize| {
+            let nonzeros = |w: &[i8]| w.iter().filter(|v| **v != 0).count();
+            let (w_b_nonzeros, w_c_nonzeros) = (nonzeros(w_b), nonzeros(w_c));
+            summaries.push(LayerSummary {
+                name: layer.name().into(),
+                inputs: edge.0.elements(),
+                budget,
+                rows,
+                multiplications: (rows * patches) as u64,
+                outputs: yields.0.elements(),
+                w_b_nonzeros,
+                w_c_nonzeros,
+                density: (w_b_nonzeros + w_c_nonzeros) as f64 / (w_b.len() + w_c.len()).max(1) as f64,
+            });
+        };
+        match layer {
+            // Matrices of a trained model are in standard layout.
+            model::Layer::Dense(dense) => {
+                let matrices = dense.w_b.as_slice().zip(dense.w_c.as_slice());
+                add(dense.budget, matrices.unwrap_or_default(), dense.rows(), 1);
+            }
+            model::Layer::Conv2d(conv) => {
+                let matrices = conv.w_b.as_slice().zip(conv.w_c.as_slice());
+                let patches = yields.0.height.div_ceil(conv.patch()) * yields.0.width.div_ceil(conv.patch());
+                add(conv.budget, matrices.unwrap_or_default(), conv.rows(), patches);
+            }
+            model::Layer::Residual(residual) => {
+                summarise(&residual.body, edge, summaries)?;
+                summarise(&residual.shortcut, edge, summaries)?;
+            }
+            model::Layer::Bilinear(_) | model::Layer::Pool(_) => {}
         }
+        edge = yields;
     }
+    Ok(())
 }
 
 /// Warnings where ternary training lost a layer.
@@ -274,6 +299,7 @@ mod tests {
             inputs: 64,
             budget: 32,
             rows,
+            multiplications: 10,
             outputs: 10,
             w_b_nonzeros,
             w_c_nonzeros: 100,

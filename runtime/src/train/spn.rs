@@ -75,6 +75,16 @@ impl<T: Real> Spn<T> {
         }
     }
 
+    /// How its images become rows.
+    pub fn patches(&self) -> &Patches {
+        &self.patches
+    }
+
+    /// Groups of W_b and of W_c.
+    pub fn groups(&self) -> (usize, usize) {
+        (self.groups, self.output_groups)
+    }
+
     /// Elements of all rows of one sample.
     pub fn columns(&self) -> usize {
         self.patches.per_sample() * self.patches.columns()
@@ -179,7 +189,8 @@ impl<T: Real> Spn<T> {
             None => self.dv.assign(&dy),
             Some(w_c) => {
                 let groups = (self.output_groups, c_out);
-                outputs_backward(dy, self.v.view(), groups, w_c, self.dv.view_mut());
+                output_weights_of(dy, self.v.view(), groups, w_c.weights.gradient.view_mut());
+                products_of(dy, w_c.effective(), groups, self.dv.view_mut());
             }
         }
         let Ok(shaped) = shaped.into_shape_with_order((n, outputs)) else { unreachable!() };
@@ -193,16 +204,7 @@ impl<T: Real> Spn<T> {
         self.hidden.backward(&mut self.dv);
         // Gathered in the forward pass, or x itself.
         let columns = if self.columns.is_empty() { x } else { self.columns.view() };
-        let rows_of_a_group = self.a.value.ncols() / self.groups;
-        let width = columns.ncols() / self.groups;
-        for g in 0..self.groups {
-            let rows = g * rows_of_a_group..(g + 1) * rows_of_a_group;
-            product(
-                self.dv.slice(s![.., rows.clone()]).t(),
-                columns.slice(s![.., g * width..(g + 1) * width]),
-                self.w_b.weights.gradient.slice_mut(s![rows, ..]),
-            );
-        }
+        weights_of(self.dv.view(), columns, self.groups, self.w_b.weights.gradient.view_mut());
         let Some((dx, add)) = dx else { return };
         if self.columns.is_empty() && !add {
             product(self.dv.view(), self.w_b.effective(), dx.view_mut());
@@ -211,14 +213,7 @@ impl<T: Real> Spn<T> {
         if self.d_columns.dim() != columns.dim() {
             self.d_columns = Array2::zeros(columns.dim());
         }
-        for g in 0..self.groups {
-            let rows = g * rows_of_a_group..(g + 1) * rows_of_a_group;
-            product(
-                self.dv.slice(s![.., rows.clone()]),
-                self.w_b.effective().slice(s![rows, ..]),
-                self.d_columns.slice_mut(s![.., g * width..(g + 1) * width]),
-            );
-        }
+        columns_of(self.dv.view(), self.w_b.effective(), self.groups, self.d_columns.view_mut());
         self.patches.scatter(self.d_columns.view(), dx, add);
     }
 
@@ -300,6 +295,32 @@ pub fn by_groups<T: Real>(columns: ArrayView2<T>, w_b: ArrayView2<T>, groups: us
     }
 }
 
+/// The gradient of W_b from that of u = columns · W_bᵀ, group by group.
+fn weights_of<T: Real>(du: ArrayView2<T>, columns: ArrayView2<T>, groups: usize, mut gradient: ArrayViewMut2<T>) {
+    let (width, rows) = (columns.ncols() / groups, du.ncols() / groups);
+    for g in 0..groups {
+        let of_group = g * rows..(g + 1) * rows;
+        product(
+            du.slice(s![.., of_group.clone()]).t(),
+            columns.slice(s![.., g * width..(g + 1) * width]),
+            gradient.slice_mut(s![of_group, ..]),
+        );
+    }
+}
+
+/// The gradient of the columns from that of u = columns · W_bᵀ, group by group.
+pub fn columns_of<T: Real>(du: ArrayView2<T>, w_b: ArrayView2<T>, groups: usize, mut columns: ArrayViewMut2<T>) {
+    let (width, rows) = (columns.ncols() / groups, du.ncols() / groups);
+    for g in 0..groups {
+        let of_group = g * rows..(g + 1) * rows;
+        product(
+            du.slice(s![.., of_group.clone()]),
+            w_b.slice(s![of_group, ..]),
+            columns.slice_mut(s![.., g * width..(g + 1) * width]),
+        );
+    }
+}
+
 /// `y = v · W_cᵀ`; of a depthwise layer, group by group for each pixel of the patch.
 pub fn outputs_of<T: Real>(
     v: ArrayView2<T>,
@@ -318,29 +339,41 @@ pub fn outputs_of<T: Real>(
     }
 }
 
-/// The gradients of [`outputs_of`]: that of W_c, and dL/dv.
-fn outputs_backward<T: Real>(
+/// The gradient of v from that of y, see [`outputs_of`].
+pub fn products_of<T: Real>(
     dy: ArrayView2<T>,
-    v: ArrayView2<T>,
+    w_c: ArrayView2<T>,
     (groups, c_out): (usize, usize),
-    w_c: &mut Matrix<T>,
     mut dv: ArrayViewMut2<T>,
 ) {
     if groups == 1 {
-        product(dy.t(), v, w_c.weights.gradient.view_mut());
-        product(dy, w_c.effective(), dv);
+        product(dy, w_c, dv);
         return;
     }
-    let (reads, channels) = (v.ncols() / groups, c_out / groups);
+    let (reads, channels) = (w_c.ncols(), c_out / groups);
     dv.fill(T::zero());
     let mut part = Array2::zeros((dy.nrows(), reads));
     for (i, first) in (0..dy.ncols()).step_by(channels).enumerate() {
         let (g, of_group) = (i % groups, first..first + channels);
-        let read = g * reads..(g + 1) * reads;
-        let dy = dy.slice(s![.., of_group.clone()]);
-        let gradient = w_c.weights.gradient.slice_mut(s![of_group.clone(), ..]);
-        product(dy.t(), v.slice(s![.., read.clone()]), gradient);
-        product(dy, w_c.effective().slice(s![of_group, ..]), part.view_mut());
-        dv.slice_mut(s![.., read]).zip_mut_with(&part, |dv, &part| *dv += part);
+        product(dy.slice(s![.., of_group.clone()]), w_c.slice(s![of_group, ..]), part.view_mut());
+        dv.slice_mut(s![.., g * reads..(g + 1) * reads]).zip_mut_with(&part, |dv, &part| *dv += part);
+    }
+}
+
+/// The gradient of W_c from that of y, see [`outputs_of`].
+fn output_weights_of<T: Real>(
+    dy: ArrayView2<T>,
+    v: ArrayView2<T>,
+    (groups, c_out): (usize, usize),
+    mut gradient: ArrayViewMut2<T>,
+) {
+    let (reads, channels) = (v.ncols() / groups, if groups == 1 { dy.ncols() } else { c_out / groups });
+    for (i, first) in (0..dy.ncols()).step_by(channels).enumerate() {
+        let (g, of_group) = (i % groups, first..first + channels);
+        product(
+            dy.slice(s![.., of_group.clone()]).t(),
+            v.slice(s![.., g * reads..(g + 1) * reads]),
+            gradient.slice_mut(s![of_group, ..]),
+        );
     }
 }

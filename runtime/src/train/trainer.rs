@@ -5,6 +5,7 @@ use super::checkpoint::Checkpoint;
 use super::float::Float;
 use super::loss::{Score, score};
 use super::optimiser::{Rule, learning_rate};
+use super::spn::Spn;
 use crate::data::{self, DataSet};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
@@ -133,6 +134,8 @@ fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
 
 /// Samples that statistics are taken from, at most.
 const CALIBRATION: usize = 20_000;
+/// Elements of all rows of the widest layer over those samples, about.
+const CALIBRATION_ELEMENTS: usize = 1 << 25;
 
 impl Trainer {
     /// A fresh run.
@@ -142,7 +145,12 @@ impl Trainer {
     pub fn new(network: &Network, data: &DataSet) -> Result<Trainer> {
         network.validate()?;
         let x = inputs(network, data)?;
-        let live: Vec<usize> = (0..x.ncols()).filter(|&j| x.column(j).iter().any(|&v| v != x[[0, j]])).collect();
+        let varies = |&j: &usize| x.column(j).iter().any(|&v| v != x[[0, j]]);
+        let mut live: Vec<usize> = (0..x.ncols()).filter(varies).collect();
+        if !live.is_empty() && !network.is_of_vectors() {
+            // An image stays whole.
+            live = (0..x.ncols()).collect();
+        }
         if live.is_empty() {
             return Err(Error::input(
                 format_args!("data set `{}`", data.name),
@@ -342,8 +350,7 @@ impl Trainer {
                     self.state.phase = Phase::Frozen;
                     let samples = self.calibration();
                     self.state.float.calibrate(samples.view());
-                    let Network { bits, input, .. } = &self.state.network;
-                    self.state.frozen = Some(quantise::fold(&self.state.float, bits, input.format(), samples.view()));
+                    self.state.frozen = Some(quantise::fold(&self.state.float, &self.state.network, samples.view()));
                 }
                 Phase::Frozen | Phase::Done => self.state.phase = Phase::Done,
             }
@@ -354,7 +361,8 @@ impl Trainer {
     fn calibration(&mut self) -> Array2<f32> {
         self.train.sort_unstable();
         self.shuffled = None;
-        let n = self.train.len().min(CALIBRATION);
+        let widest = self.state.float.spns().map(Spn::columns).max().unwrap_or(1);
+        let n = self.train.len().min(CALIBRATION).min((CALIBRATION_ELEMENTS / widest).max(256));
         let chosen: Vec<usize> = (0..n).map(|i| self.train[i * self.train.len() / n]).collect();
         self.x.select(Axis(0), &chosen)
     }
@@ -389,10 +397,6 @@ fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
             ),
         )
         .help(format_args!("set `shape = {:?}` under `input`", data.shape)));
-    }
-    if let Some(step) = network.plan()?.iter().find(|s| s.linear().is_none_or(|l| !l.dense)) {
-        return Err(Error::input(place, format_args!("layer {} is of a kind that cannot be trained yet", step.name))
-            .help("`strassenc report` counts its cost; train networks of dense layers"));
     }
     if network.outputs() != data.classes {
         return Err(Error::input(
