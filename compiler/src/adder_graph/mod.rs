@@ -3,7 +3,7 @@
 //! Against the matrix it comes from, a graph fixes in which order terms are added and which partial sums are shared.
 //! It knows nothing of clocks (that is the schedule's) nor of multipliers (the circuit's).
 //!
-//! Invariants, checked by [`prove`]:
+//! Invariants, checked by [`prove`](prove()):
 //! - nodes are in topological order: an addition reads only nodes with a smaller id;
 //! - the first `inputs` nodes are the inputs, one per column of the matrix, and no others are;
 //! - output c computes row c of the matrix exactly.
