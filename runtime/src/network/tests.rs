@@ -1,0 +1,155 @@
+use super::*;
+
+const GOOD: &str = r#"name = "tiny"
+input = { shape = [4, 2], bits = 8, frac = 8 }
+layers = [
+    { dense = { units = 3, r = 5 } },
+    "relu",
+    { dense = { units = 2, r = 4, threshold = 1.5 } },
+]
+bits = { activations = 6 }
+
+[train]
+shift = 1
+full = { epochs = 3, schedule = { step = { every = 2, factor = 0.1 } } }
+"#;
+
+#[test]
+fn ready_descriptions_are_valid_and_round_trip() {
+    for (name, _) in ready() {
+        let network = find(name).unwrap();
+        assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
+    }
+    let network = Network::parse("good", GOOD).unwrap();
+    assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
+}
+
+const IMAGES: &str = r#"name = "images"
+input = { shape = [9, 9, 4], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 8, kernel = 3, pad = 1, r = 6, p = 2 } },
+    "relu",
+    { max_pool = { size = 2 } },
+    { residual = { body = [
+        { conv2d = { channels = 12, kernel = 3, pad = 1, stride = 2 } },
+        "relu",
+        { conv2d = { channels = 12, kernel = 3, pad = 1, groups = 3 } },
+    ], shortcut = [
+        { conv2d = { channels = 12, kernel = 1, stride = 2 } },
+    ] } },
+    "relu",
+    { conv2d = { channels = 12, kernel = 3, groups = 12, pad = 1, plain = true } },
+    { conv2d = { channels = 10, kernel = 1 } },
+    "relu",
+    { average_pool = { size = 2 } },
+    "flatten",
+    { dense = { units = 3, plain = true } },
+]
+spn = { ratio = 0.5 }
+"#;
+
+/// Every layer with its shapes, as a person would write them down.
+#[test]
+fn plan() {
+    let network = Network::parse("images", IMAGES).unwrap();
+    assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
+    let told: Vec<String> = (network.plan().unwrap().iter())
+        .map(|s| {
+            let budget = s.linear().map_or(String::new(), |l| format!(" r {}", l.r));
+            let relu = if s.relu { " relu" } else { "" };
+            format!("{} {:?}: {} -> {}{budget}{relu}", s.name, s.from, s.input, s.output)
+        })
+        .collect();
+    let expected = [
+        "conv_0 [0]: 9×9×4 -> 9×9×8 r 6 relu",
+        "pool_0 [1]: 9×9×8 -> 4×4×8",
+        "conv_1 [2]: 4×4×8 -> 2×2×12 r 6 relu",
+        "conv_2 [3]: 2×2×12 -> 2×2×12 r 6",
+        "conv_3 [2]: 4×4×8 -> 2×2×12 r 6",
+        "add_0 [4, 5]: 2×2×12 -> 2×2×12 relu",
+        "conv_4 [6]: 2×2×12 -> 2×2×12 r 12",
+        "conv_5 [7]: 2×2×12 -> 2×2×10 r 5 relu",
+        "pool_1 [8]: 2×2×10 -> 10",
+        "dense_0 [9]: 10 -> 3 r 3",
+    ];
+    assert_eq!(told, expected);
+    // Patches of 2×2 cover 9×9 in 5×5; a depthwise layer is compared with a depthwise one.
+    let steps = network.plan().unwrap();
+    assert_eq!((steps[0].multiplications(), steps[0].dense_multiplications()), (6 * 25, 81 * 8 * 4 * 9));
+    assert_eq!((steps[6].multiplications(), steps[6].dense_multiplications()), (12 * 4, 4 * 12 * 9));
+}
+
+/// Every edit of a good description that people may make, and what they are told.
+#[test]
+fn errors() {
+    let edits = [
+        ("units = 3", "unitz = 3"),
+        ("r = 5", "r = 0"),
+        ("r = 5", "r = -5"),
+        ("r = 5", "r = 5.5"),
+        ("r = 5", "r = 99999999"),
+        ("units = 3", "units = 0"),
+        ("units = 3, r = 5", "units = 60000, r = 60000"),
+        ("\"relu\",", "\"rellu\","),
+        ("\"relu\",", ""),
+        ("\"relu\",", "\"relu\", \"relu\","),
+        ("    { dense = { units = 3, r = 5 } },\n", ""),
+        ("    { dense = { units = 2, r = 4, threshold = 1.5 } },\n", ""),
+        ("dense", "conv"),
+        ("dense = {", "dense = 3 #"),
+        ("[4, 2]", "[4, 0]"),
+        ("[4, 2]", "[]"),
+        ("[4, 2]", "[4000000000, 4000000000, 4000000000]"),
+        ("bits = 8", "bits = 0"),
+        ("frac = 8", "frac = 80"),
+        ("\"tiny\"", "\"Tiny net\""),
+        ("activations", "activation"),
+        ("activations = 6", "guard = 90"),
+        ("1.5", "nan"),
+        ("[train]", "[trian]"),
+        ("[train]", "[train]\noptimiser = \"adam\""),
+        ("[train]", "[train]\nbatch = 1"),
+        ("shift = 1", "shift = 3"),
+        ("[4, 2]", "[8]"),
+        ("epochs = 3", "epochs = \"three\""),
+        ("every = 2", "every = 0"),
+        ("[train]", "[train"),
+    ];
+    let of_images = [
+        ("kernel = 3", "kernel = 12"),
+        ("kernel = 3", "kernel = 0"),
+        ("channels = 8, kernel", "channels = 8, padding = 1, kernel"),
+        ("pad = 1", "pad = 3"),
+        ("p = 2", "p = 9"),
+        ("groups = 3", "groups = 5"),
+        ("groups = 12", "groups = 12, r = 13"),
+        ("channels = 12, kernel = 3, groups = 12", "channels = 10, kernel = 3, groups = 12"),
+        ("plain = true }", "plain = true, p = 2 }"),
+        ("units = 3, plain = true", "units = 3, plain = true, r = 4"),
+        ("kernel = 1, stride = 2", "kernel = 1"),
+        (", shortcut = [\n        { conv2d = { channels = 12, kernel = 1, stride = 2 } },\n    ]", ""),
+        ("groups = 3 } },", "groups = 3 } }, \"relu\","),
+        ("\"flatten\",", "\"relu\","),
+        ("\"flatten\"", "\"flaten\""),
+        ("average_pool = { size = 2 }", "average_pool = { size = 7 }"),
+        ("{ max_pool = { size = 2 } }", "{ average_pool = { size = 3 } }"),
+        ("[9, 9, 4]", "[324]"),
+        ("    { conv2d = { channels = 10, kernel = 1 } },\n    \"relu\"", "    \"global_average_pool\""),
+        ("    { dense = { units = 3, plain = true } },\n", ""),
+        ("ratio = 0.5", "ratio = 0"),
+        ("ratio = 0.5", "p = 0"),
+    ];
+    let mut told = String::new();
+    let edits = edits.map(|edit| (GOOD, edit)).into_iter().chain(of_images.map(|edit| (IMAGES, edit)));
+    for (good, (from, to)) in edits {
+        assert!(good.contains(from), "{from}");
+        let edited = good.replacen(from, to, 1);
+        let error = Network::parse("net.toml", &edited).expect_err(to);
+        told += &format!("{from:?} -> {to:?}\n{error}\n\n");
+    }
+    let snapshot = concat!(env!("CARGO_MANIFEST_DIR"), "/src/network/errors.snapshot");
+    if std::env::var_os("STRASSENC_BLESS").is_some() {
+        std::fs::write(snapshot, &told).unwrap();
+    }
+    assert_eq!(told, std::fs::read_to_string(snapshot).unwrap(), "STRASSENC_BLESS=1 accepts new texts");
+}

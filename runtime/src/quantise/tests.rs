@@ -1,0 +1,144 @@
+use super::*;
+use crate::golden;
+use ndarray::array;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const NETWORK: &str = "name = \"t\"\ninput = { shape = [9], bits = 8, frac = 8 }\nlayers = [\
+    { dense = { units = 8, r = 12 } }, \"relu\", { dense = { units = 7, r = 9 } }, \"relu\", \
+    { dense = { units = 3, r = 8 } }]\nbits = { activations = 16, coefficients = 20, guard = 8 }";
+
+/// A ternary network with statistics of random samples, and the samples.
+fn ternary(rng: &mut ChaCha8Rng, network: &Network, live: usize) -> (Float<f32>, Array2<f32>) {
+    let mut float = Float::new(network, live, rng);
+    float.make_ternary(network);
+    for layer in float.spns_mut() {
+        for (name, p, _) in layer.parameters() {
+            if !name.starts_with("w_") {
+                p.value.mapv_inplace(|v| v + rng.random::<f32>() - 0.7);
+            }
+        }
+    }
+    let x = Array2::from_shape_simple_fn((300, live), || f32::from(rng.random::<u8>()) / 256.0);
+    float.calibrate(x.view());
+    (float, x)
+}
+
+/// With many bits, folding changes nothing but the powers of two, which the last layer's norm makes up for where
+/// there is one channel only.
+#[test]
+fn folding_keeps_the_function_where_bits_are_plenty() {
+    let text = NETWORK.replace("units = 8", "units = 1").replace("units = 7", "units = 1");
+    let network = Network::parse("t", &text).unwrap();
+    for seed in 0..20 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (float, x) = ternary(&mut rng, &network, 9);
+        let frozen = fold(&float, &network, x.view());
+        let (exact, float) = (frozen.evaluate(network.input.format(), x.view()), float.evaluate(x.view()));
+        let worst = Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
+        let spread = float.fold(0.0f32, |m, v| m.max(v.abs()));
+        assert!(worst < 1e-2 * f64::from(spread), "seed {seed}: {worst} of {spread}");
+    }
+}
+
+#[test]
+fn removing_what_is_dead_changes_no_output() {
+    let network = Network::parse("t", NETWORK).unwrap();
+    let live = [0, 2, 3, 4, 6, 7];
+    let mut removed = 0;
+    for seed in 0..50 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (float, x) = ternary(&mut rng, &network, live.len());
+        let mut frozen = fold(&float, &network, x.view());
+        // All sorts of dead: a = 0, nobody reads the row, the row reads nothing, nobody reads the unit.
+        for (i, layer) in frozen.layers_mut().enumerate() {
+            layer.a.value[[0, 1]] = 0.0;
+            layer.fixed.w_c.column_mut(2).fill(0.0);
+            layer.fixed.w_b.row_mut(3).fill(0.0);
+            if i > 0 {
+                layer.fixed.w_b.column_mut(5).fill(0.0);
+            }
+        }
+        frozen.layers_mut().for_each(FrozenLayer::rebuild);
+        let model = to_model(&network, &live, &frozen, Provenance::default());
+        model.validate().unwrap();
+        let model::Layer::Dense(first) = &model.layers[0] else { unreachable!() };
+        assert!(first.rows() <= 9 && first.outputs() <= 7 && first.budget == 12);
+        removed += 8 - first.outputs();
+        let expected = frozen.evaluate(network.input.format(), x.view());
+        let unit = 2f64.powi(frozen.layers().nth(2).unwrap().fixed.product_frac);
+        for (x, y) in x.rows().into_iter().zip(expected.rows()) {
+            let mut input = vec![77; 9];
+            for (&j, x) in live.iter().zip(x) {
+                input[j] = (x * 256.0) as i64;
+            }
+            let integers = golden::infer(&model, &input).unwrap();
+            assert_eq!(y.mapv(|y| (y * unit) as i64).to_vec(), integers);
+        }
+    }
+    assert!(removed >= 50);
+}
+
+/// Every kind of layer, with dead rows of W_b, W_c and ã.
+#[test]
+fn a_model_of_images_computes_what_was_trained() {
+    let text = r#"name = "t"
+input = { shape = [7, 6, 2], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 4, kernel = 3, pad = 1, r = 9, p = 2 } },
+    "relu",
+    { max_pool = { size = 3, stride = 2, pad = 1 } },
+    { residual = { body = [
+        { conv2d = { channels = 4, kernel = 3, pad = 1, groups = 4, r = 8, p = 2 } },
+        "relu",
+        { conv2d = { channels = 4, kernel = 1, plain = true } },
+    ] } },
+    "relu",
+    { residual = { body = [
+        { conv2d = { channels = 3, kernel = 3, stride = 2, pad = 1, groups = 2, r = 8, p = 2 } },
+    ], shortcut = [
+        { average_pool = { size = 2, stride = 1 } },
+        { conv2d = { channels = 3, kernel = 2, stride = 2, pad = 1 } },
+    ] } },
+    { average_pool = { size = 3, pad = 1, stride = 1 } },
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+    let network = Network::parse("t", text).unwrap();
+    for seed in 0..10 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (float, x) = ternary(&mut rng, &network, 84);
+        let mut frozen = fold(&float, &network, x.view());
+        for layer in frozen.layers_mut() {
+            layer.a.value[[0, 1]] = 0.0;
+            layer.fixed.w_c.column_mut(0).fill(0.0);
+            layer.fixed.w_b.row_mut(2).fill(0.0);
+            layer.rebuild();
+        }
+        let model = to_model(&network, &(0..84).collect::<Vec<_>>(), &frozen, Provenance::default());
+        model.validate().unwrap();
+        let model::Layer::Conv2d(first) = &model.layers[0] else { unreachable!() };
+        assert!(first.rows() <= 6 && first.budget == 9);
+        let expected = frozen.evaluate(network.input.format(), x.view());
+        let unit = 2f64.powi(model.output_frac());
+        for (x, y) in x.rows().into_iter().zip(expected.rows()).take(40) {
+            let input: Vec<i64> = x.iter().map(|x| (x * 256.0) as i64).collect();
+            let integers = golden::infer(&model, &input).unwrap();
+            assert_eq!(y.mapv(|y| (y * unit) as i64).to_vec(), integers, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn scales_and_fracs_are_the_best_ones() {
+    let common = common_scale(&array![3.0, 6.0, 0.75]);
+    assert!((common.log2() - 1.5f64.log2()).abs() < 1.0 / 64.0, "{common}");
+    let y = Array2::from_shape_fn((100, 1), |(i, _)| i as f64 / 100.0 * 3.9);
+    assert_eq!(best_frac(&y, false, 8), 6);
+    assert_eq!(best_frac(&y, true, 8), 5);
+    // Two of a thousand saturate: finer steps for the others win.
+    let mut y = Array2::from_shape_fn((1000, 1), |(i, _)| i as f64 / 1000.0);
+    y[[0, 0]] = 1.05;
+    assert_eq!(best_frac(&y, false, 4), 4);
+    assert_eq!(best_frac(&Array2::zeros((3, 1)), false, 8).clamp(-32, 48), best_frac(&Array2::zeros((3, 1)), false, 8));
+}
