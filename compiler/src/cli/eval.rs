@@ -35,7 +35,8 @@ pub struct Args {
     /// Only the first N samples of the test split
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
-    /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample) and model.onnx into this folder
+    /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample) and, for a network of
+    /// vectors, model.onnx into this folder
     #[arg(long, value_name = "FOLDER")]
     vectors: Option<PathBuf>,
     /// Print JSON
@@ -121,7 +122,11 @@ pub fn run(args: Args) -> Result<()> {
         files::write(&folder.join("inputs.npy"), &npy::to_bytes(&inputs))?;
         files::write(&folder.join("outputs.npy"), &npy::to_bytes(&outputs))?;
         files::write(&folder.join("labels.npy"), &npy::to_bytes(&labels))?;
-        onnx::save(&model, &folder.join("model.onnx"))?;
+        if model.spns().is_ok() {
+            onnx::save(&model, &folder.join("model.onnx"))?;
+        } else {
+            eprintln!("model.onnx is not written: a network of images cannot be exported to ONNX yet");
+        }
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("eval", e))?);
