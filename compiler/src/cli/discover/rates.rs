@@ -82,7 +82,8 @@ pub fn run(task: &Task, limit: Option<Duration>, seeds: u64, json: bool) -> Resu
     if let Some(scheme) = &first {
         print!("the first one:\n{scheme}");
     }
-    let rank = rates.rank.map_or_else(|| format!("{}, the least of any", rates.least_rank), |rank| rank.to_string());
+    let rank =
+        rates.rank.map_or_else(|| format!("{}, the least of any seed", rates.least_rank), |rank| rank.to_string());
     println!(
         "{} rank {rank}: {successes}/{} seeds ({:.1} %), mean {:.4} s, worst {:.4} s, {:.4} s per success; every scheme verified",
         rates.shape,
