@@ -187,6 +187,16 @@ frozen.epochs = 1
     assert!(summary.integer_accuracy > 0.7, "{summary:?}");
     assert_eq!(summary.multiplications, summary.layers.iter().map(|l| l.multiplications).sum::<u64>());
     assert!(summary.multiplications <= 8 * 16 + 8 * 16 + 8 * 16 + 16);
+
+    // An image stays whole: a list of inputs without the first pixel is damaged, and no panic.
+    let mut bytes = std::fs::read(whole.join("checkpoint.safetensors")).unwrap();
+    let list = b"\\\"live\\\":[0,1";
+    let at = bytes.windows(list.len()).position(|w| w == list).unwrap() + list.len() - 3;
+    bytes[at..at + 2].copy_from_slice(b"  ");
+    let bad = folder.path().join("bad.safetensors");
+    std::fs::write(&bad, bytes).unwrap();
+    let text = Checkpoint::load(&bad).map(|_| ()).unwrap_err().to_string();
+    assert!(text.contains("leaves out pixels"), "{text}");
 }
 
 #[test]

@@ -220,7 +220,8 @@ fn dsp_blocks(layer: &LayerFigures, family: Family) -> usize {
 
 fn flip_flops(figures: &Figures, signature: &Signature) -> u64 {
     let bits = |elements: usize, format: Format| elements as u64 * u64::from(format.bits);
-    let products = figures.layers.iter().flat_map(|layer| &layer.products);
+    // The second operand of a two-operand layer is data, not a coefficient in a register.
+    let products = figures.layers.iter().filter(|layer| layer.schoolbook.is_none()).flat_map(|layer| &layer.products);
     let coefficients: u64 = products.map(|p| p.count as u64 * u64::from(p.coefficient_bits)).sum();
     let between: u64 = signature.layers.iter().skip(1).map(|l| bits(l.input.elements, l.input.format)).sum();
     let beat = |stream: &Stream| bits(stream.beat_elements, stream.format);

@@ -312,6 +312,9 @@ impl Document {
         if self.live.is_empty() || !ordered || self.live.last() >= Some(&self.network.input.elements()) {
             return Err("its list of live inputs is damaged".into());
         }
+        if !self.network.is_of_vectors() && self.live.len() != self.network.input.elements() {
+            return Err("its list of live inputs leaves out pixels of an image".into());
+        }
         let layers = self.network.linear().len();
         let epochs = self.phase.recipe(&self.network).map_or(1, |r| r.epochs);
         let frozen = self.frozen.is_some() == (self.phase >= Phase::Frozen);
