@@ -1,5 +1,7 @@
 //! The passes in order, each checked: lower → share → prove → build → verify, prove → schedule → verify.
 
+pub mod images;
+
 use crate::adder_graph::{self, Matrix, Solution};
 use crate::circuit::{self, Circuit};
 use crate::ir::{self, Dataflow, Role};
@@ -84,9 +86,13 @@ pub enum Step {
     Circuit,
     /// The pipeline was scheduled and verified.
     Schedule,
+    /// A folded layer was cut and proved, a step of several.
+    Fold,
+    /// The core was assembled and timed.
+    Time,
 }
 
-const STEPS_PER_LAYER: usize = 4;
+pub(crate) const STEPS_PER_LAYER: usize = 4;
 
 /// A matrix to be shared.
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +154,8 @@ pub fn compile_with(
     Ok(Compiled { model: model.clone(), schedule: *schedule, dataflow, layers })
 }
 
-fn layer(
+/// Compiles layer `number` of a dataflow; `step` is called after each of its steps.
+pub(crate) fn layer(
     dataflow: &Dataflow,
     number: usize,
     schedule: &schedule::Options,

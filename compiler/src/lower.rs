@@ -5,6 +5,7 @@
 //! hidden elements that nobody reads. Each may make others dead. The network's own inputs and outputs stay as they are.
 
 mod bilinear;
+pub mod images;
 
 use crate::adder_graph::Matrix;
 use crate::interval::{Interval, round_shift};

@@ -162,6 +162,8 @@ fn compile(model: &Model, options: &Options) -> Result<Compiled> {
             Step::Share(role) => format!("{}: {role} shared and proved", p.layer),
             Step::Circuit => format!("{}: circuit proved", p.layer),
             Step::Schedule => format!("{}: scheduled", p.layer),
+            Step::Fold => format!("{}: folded and proved", p.layer),
+            Step::Time => "streams timed".into(),
         });
     };
     let stop = || INTERRUPTED.load(Ordering::Relaxed);

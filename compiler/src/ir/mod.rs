@@ -7,13 +7,14 @@
 //! Invariants, checked by [`verify`]:
 //! - operations form a chain: each reads the value just before its own, across layers too;
 //! - lengths agree, and `indices` ascend; where an operation works element by element they are those of its operand;
-//! - a layer is `Linear` (W_b), at most one `Offset`, `Multiply`, `Linear` (W_c), then `Requantise`, or `Offset` in the last;
+//! - a layer is `Linear` (W_b), at most one `Offset`, `Multiply`, `Linear` (W_c), then `Requantise`, or, only in the last, `Offset`;
 //!   a two-operand layer, which only the first can be, begins with `Linear` (W_a and W_b, block-diagonal) and `Product`;
 //! - each interval is what its operation makes of the operand's intervals; rows of W_c, whose terms are correlated, may be
 //!   narrower (the [circuit](crate::circuit::verify) proves those);
 //! - every interval that leaves a layer is within its format;
 //! - nothing dead is left: every product varies, and is read; every value between layers is read, if it is not the only one.
 
+pub mod images;
 mod interpret;
 mod verify;
 

@@ -50,13 +50,10 @@ fn shape(layer: &Layer, first: bool, last: bool) -> Check {
             OpKind::Requantise { .. } => 'q',
         })
         .collect();
-    let end = if last { 'o' } else { 'q' };
-    if first && kinds == format!("apc{end}") {
-        operands_apart(layer)
-    } else if kinds == format!("bmc{end}") || kinds == format!("bomc{end}") {
-        Ok(())
-    } else {
-        Err(format!("the layer's operations are {kinds}"))
+    match kinds.strip_suffix(if last { ['o', 'q'].as_slice() } else { ['q'].as_slice() }) {
+        Some("apc") if first => operands_apart(layer),
+        Some("bmc" | "bomc") => Ok(()),
+        _ => Err(format!("the layer's operations are {kinds}")),
     }
 }
 

@@ -1,0 +1,224 @@
+//! The passes of a network over images, each checked: lower → choose engines → per layer share, build, schedule or fold →
+//! assemble → verify → depths and timing.
+
+use super::{CompiledLayer, Problem, Progress, STEPS_PER_LAYER, Step};
+use crate::adder_graph::Solution;
+use crate::engine::{self, Choice, Engines, Target};
+use crate::folded::{self, Folded};
+use crate::ir;
+use crate::ir::images::{ImageLayer, Images, Kernel, Kind};
+use crate::lower;
+use crate::schedule;
+use crate::stream::depths::{Depth, depths};
+use crate::stream::timing::{self, Ending, Timing};
+use crate::stream::{self, Engine, Graph, Primitive};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use strassenc_runtime::{Error, Kind as ErrorKind, Model, Result};
+
+/// What decides a core over images.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// The delay model.
+    pub schedule: schedule::Options,
+    /// What the core is asked for.
+    pub target: Target,
+    /// Engines that the user gives; the others are chosen.
+    pub engines: Engines,
+    /// Elements of a beat, at most.
+    pub beat_elements: Option<usize>,
+}
+
+/// A network over images down to streams, proved and verified.
+#[derive(Clone, Debug)]
+pub struct CompiledImages {
+    /// What was compiled.
+    pub model: Model,
+    /// The delay model of all pipelines.
+    pub schedule: schedule::Options,
+    /// The lowered network.
+    pub images: Images,
+    /// The engine of every layer, as it can be fed back.
+    pub engines: Engines,
+    /// One per layer.
+    pub layers: Vec<LayerEngine>,
+    /// The whole core.
+    pub graph: Graph,
+    /// Of every FIFO.
+    pub depths: Vec<Depth>,
+    /// The core at full rate.
+    pub timing: Timing,
+}
+
+/// A layer on its engine.
+#[derive(Clone, Debug)]
+pub enum LayerEngine {
+    /// A pipeline over one window.
+    Unrolled(Box<CompiledLayer>),
+    /// ROMs and arrays.
+    Folded(Box<Folded>),
+    /// A pooling or a sum.
+    Elementwise {
+        /// Elements at a time.
+        lanes: usize,
+    },
+}
+
+impl LayerEngine {
+    /// The pipeline, if it is one.
+    pub fn unrolled(&self) -> Option<&CompiledLayer> {
+        if let LayerEngine::Unrolled(layer) = self { Some(layer) } else { None }
+    }
+}
+
+/// Compiles a network over images; `share` is that of [`compile_with`](super::compile_with).
+///
+/// # Errors
+/// As [`compile_with`](super::compile_with); where the target cannot be met, or a given engine does not fit its layer.
+pub fn compile(
+    model: &Model,
+    options: &Options,
+    share: &(dyn Fn(Problem) -> Solution + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<CompiledImages> {
+    options.schedule.validate()?;
+    let images = lower::images::lower(model)?;
+    ir::images::verify(&images).map_err(|e| e.within("after lower"))?;
+    let engines = chosen(&images, options)?;
+
+    let done = AtomicUsize::new(0);
+    let total = STEPS_PER_LAYER * images.layers.len() + 1;
+    let step = |layer: &str, step: Step| {
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        progress(Progress { layer, step, done, total });
+        if stop() { Err(Error::new(ErrorKind::Interrupted, "compile", "was interrupted")) } else { Ok(()) }
+    };
+    let layers = (images.layers.par_iter().enumerate())
+        .map(|(number, layer)| {
+            let compiled = one(&images, number, engines.layers[&layer.name], &options.schedule, share, &step)?;
+            if !matches!(compiled, LayerEngine::Unrolled(_)) {
+                (0..STEPS_PER_LAYER).try_for_each(|_| step(&layer.name, Step::Fold))?;
+            }
+            Ok(compiled)
+        })
+        .collect::<Vec<Result<_>>>()
+        .into_iter()
+        .collect::<Result<Vec<_>>>()?;
+
+    let stages: Vec<Engine> = (layers.iter())
+        .map(|layer| match layer {
+            LayerEngine::Unrolled(layer) => Engine::Unrolled { stages: layer.pipeline.stages },
+            LayerEngine::Folded(folded) => Engine::Folded(folded),
+            LayerEngine::Elementwise { lanes } => Engine::Elementwise { lanes: *lanes },
+        })
+        .collect();
+    let mut graph = stream::assemble(&images, &stages, options.beat_elements);
+    stream::verify(&graph).map_err(|e| e.within("after assemble"))?;
+    let (depths, mut timing) = depths(&graph, stop)?;
+    for depth in &depths {
+        graph.set_depth(depth.node, depth.rate.max(depth.live));
+    }
+    let mut given = false;
+    for (name, &words) in &engines.fifos {
+        let fifo = graph.fifos().find(|&i| graph.nodes[i].name == *name);
+        let Some(fifo) = fifo else {
+            let names: Vec<String> = graph.fifos().map(|i| format!("`{}`", graph.nodes[i].name)).collect();
+            return Err(Error::input(format_args!("engines, FIFO `{name}`"), "is not in this core")
+                .help(format!("it has {}", if names.is_empty() { "none".into() } else { names.join(", ") })));
+        };
+        if words == 0 {
+            return Err(Error::input(format_args!("engines, FIFO `{name}`"), "holds no words"));
+        }
+        graph.set_depth(fifo, words);
+        given = true;
+    }
+    if given {
+        // A FIFO that is too short is the user's to try: the timing of a core that gets stuck is that of unbounded ones.
+        if let Ending::Done(own) = timing::simulate(&graph, stream::depths::FRAMES, stop)? {
+            timing = own;
+        }
+    }
+    step("core", Step::Time)?;
+    Ok(CompiledImages {
+        model: model.clone(),
+        schedule: options.schedule,
+        images,
+        engines,
+        layers,
+        graph,
+        depths,
+        timing,
+    })
+}
+
+/// The engines that the user gives, and for the other layers those that the target asks for.
+fn chosen(images: &Images, options: &Options) -> Result<Engines> {
+    let given = &options.engines;
+    if let Some(name) = given.layers.keys().find(|name| images.layers.iter().all(|l| l.name != **name)) {
+        let names: Vec<String> = images.layers.iter().map(|l| format!("`{}`", l.name)).collect();
+        return Err(Error::input(format_args!("engines, layer `{name}`"), "is not in the network")
+            .help(format!("it has {}", names.join(", "))));
+    }
+    let mut engines = given.clone();
+    if images.layers.iter().any(|l| !engines.layers.contains_key(&l.name)) {
+        for (name, choice) in engine::choose(images, &options.target)?.layers {
+            engines.layers.entry(name).or_insert(choice);
+        }
+    }
+    Ok(engines)
+}
+
+fn one(
+    images: &Images,
+    number: usize,
+    choice: Choice,
+    schedule: &schedule::Options,
+    share: &(dyn Fn(Problem) -> Solution + Sync),
+    step: &(dyn Fn(&str, Step) -> Result<()> + Sync),
+) -> Result<LayerEngine> {
+    let layer: &ImageLayer = &images.layers[number];
+    let channels = images.yields(number).shape.channels;
+    match (&layer.kind, choice) {
+        (Kind::Spn(kernel), Choice::Unrolled) => {
+            let share = |problem: Problem| share(Problem { layer: number, ..problem });
+            let compiled = super::layer(&kernel.dataflow, 0, schedule, &share, step)?;
+            Ok(LayerEngine::Unrolled(Box::new(compiled)))
+        }
+        (Kind::Spn(kernel), Choice::Folded(folding)) => {
+            let kernel: &Kernel = kernel;
+            let folded = folded::build(&layer.name, kernel, layer.input, channels, folding)?;
+            folded::prove(&folded, kernel, layer.input).map_err(|e| e.within("after fold"))?;
+            Ok(LayerEngine::Folded(Box::new(folded)))
+        }
+        (Kind::Pool { .. } | Kind::Add { .. }, Choice::Elementwise { lanes }) => {
+            if lanes == 0 || !channels.is_multiple_of(lanes) {
+                let cause = format_args!("{lanes} does not divide the {channels} channels");
+                return Err(Error::input(format_args!("layer `{}`, lanes", layer.name), cause));
+            }
+            Ok(LayerEngine::Elementwise { lanes })
+        }
+        (Kind::Spn(_), Choice::Elementwise { .. }) => {
+            Err(Error::input(format_args!("layer `{}`, engine", layer.name), "is linear: `unrolled` or `folded`"))
+        }
+        (Kind::Pool { .. } | Kind::Add { .. }, _) => {
+            Err(Error::input(format_args!("layer `{}`, engine", layer.name), "has no weights: `elementwise`"))
+        }
+    }
+}
+
+impl CompiledImages {
+    /// Clocks that a layer's own nodes need for a frame at least, as its geometry says.
+    pub fn clocks(&self, number: usize) -> u64 {
+        let words = |id: &stream::StreamId| self.graph.streams[id.index()].words as u64;
+        let own = self.graph.nodes.iter().filter(|node| node.layer == Some(number));
+        let clocks = own.map(|node| {
+            let steps = match &node.primitive {
+                Primitive::Window(lines) => (lines.windows.rows * lines.steps()) as u64,
+                _ => 0,
+            };
+            node.inputs.iter().chain(&node.outputs).map(words).max().unwrap_or(0).max(steps)
+        });
+        clocks.max().unwrap_or(0)
+    }
+}

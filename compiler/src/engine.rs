@@ -1,0 +1,418 @@
+//! Which engine each layer of a network over images gets: from a throughput, or from a budget of resources.
+//!
+//! Estimates decide here, not promises: the timing of what was chosen comes from [`stream::timing`](crate::stream::timing), its
+//! figures from the emitted core.
+
+use crate::folded::{Folding, padded_rows};
+use crate::interval::Interval;
+use crate::ir::OpKind;
+use crate::ir::images::{Images, Kernel, Kind, Windows};
+use crate::stream::Lines;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use strassenc_runtime::{Error, Result};
+
+/// What a core is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Frames a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fps: Option<f64>,
+    /// Clock in MHz, which turns clocks into seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<f64>,
+    /// Most LUTs, estimated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lut: Option<u64>,
+    /// Most block RAMs of 36 Kbit, estimated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bram: Option<u64>,
+    /// Most multipliers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dsp: Option<u64>,
+    /// Which engine linear layers may have.
+    #[serde(default)]
+    pub engine: Allowed,
+}
+
+/// The clock in MHz where none is given.
+pub const CLOCK: f64 = 200.0;
+
+/// Which engines linear layers may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Allowed {
+    /// The cheaper one at the target.
+    #[default]
+    Auto,
+    /// Weights are wiring.
+    Unrolled,
+    /// Weights lie in ROM.
+    Folded,
+}
+
+/// The engine of one layer, as a user can write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "engine", rename_all = "kebab-case")]
+pub enum Choice {
+    /// A pipeline; weights are wiring.
+    Unrolled,
+    /// ROMs and shared adders.
+    Folded(Folding),
+    /// Of a pooling or a sum.
+    Elementwise {
+        /// Elements at a time; divides the channels.
+        lanes: usize,
+    },
+}
+
+/// The engine of every layer by name, and the depths of FIFOs that a user sets: `engines.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engines {
+    /// By the layer's name.
+    pub layers: BTreeMap<String, Choice>,
+    /// Words, by the FIFO's name; those that are not named are as deep as full rate needs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fifos: BTreeMap<String, usize>,
+}
+
+/// Estimated cost of an engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// Clocks of a frame.
+    pub clocks: u64,
+    /// 6-input LUTs.
+    pub luts: u64,
+    /// Block RAMs of 36 Kbit, in halves.
+    pub half_brams: u64,
+    /// Multipliers.
+    pub multipliers: u64,
+}
+
+impl Target {
+    /// Clocks between frames that the target allows.
+    pub fn interval(&self) -> Option<u64> {
+        self.fps.map(|fps| (self.clock() * 1e6 / fps).floor() as u64)
+    }
+
+    /// In MHz.
+    pub fn clock(&self) -> f64 {
+        self.clock.unwrap_or(CLOCK)
+    }
+
+    /// Checks the ranges of the fields.
+    ///
+    /// # Errors
+    /// Where one is out of range, or both a rate and a budget are given.
+    pub fn validate(&self) -> Result<()> {
+        for (name, value) in [("--target-fps", self.fps), ("--clock", self.clock)] {
+            if let Some(value) = value.filter(|v| !(v.is_finite() && *v > 0.0)) {
+                return Err(Error::input(name, format_args!("{value} is not a positive number")));
+            }
+        }
+        if self.fps.is_some() && self.budgeted() {
+            return Err(Error::input("--target-fps", "stands beside a budget")
+                .help("give either a rate or the LUTs, block RAMs and multipliers that are there"));
+        }
+        Ok(())
+    }
+
+    fn budgeted(&self) -> bool {
+        self.lut.is_some() || self.bram.is_some() || self.dsp.is_some()
+    }
+
+    fn over(&self, cost: Cost) -> Option<String> {
+        let parts = [
+            ("LUTs", cost.luts, self.lut),
+            ("block RAMs", cost.half_brams.div_ceil(2), self.bram),
+            ("multipliers", cost.multipliers, self.dsp),
+        ];
+        let over = |(name, needs, has): (&str, u64, Option<u64>)| {
+            has.filter(|has| needs > *has).map(|has| format!("{needs} {name}, {} more than the {has} there are", needs - has))
+        };
+        parts.into_iter().find_map(over)
+    }
+}
+
+impl std::ops::Add for Cost {
+    type Output = Cost;
+
+    /// Side by side: the slower one decides the clocks.
+    fn add(self, other: Cost) -> Cost {
+        Cost {
+            clocks: self.clocks.max(other.clocks),
+            luts: self.luts + other.luts,
+            half_brams: self.half_brams + other.half_brams,
+            multipliers: self.multipliers + other.multipliers,
+        }
+    }
+}
+
+/// Chooses the engine of every layer. Without a target, a core keeps up with one pixel a clock, or comes as near to it as its
+/// layers can.
+///
+/// # Errors
+/// Where the target cannot be met: the layer that fails it, and by how much.
+pub fn choose(images: &Images, target: &Target) -> Result<Engines> {
+    target.validate()?;
+    if let Some(interval) = target.interval() {
+        return at(images, interval, target.engine);
+    }
+    let quickest = quickest(images, target.engine);
+    if !target.budgeted() {
+        return at(images, quickest, target.engine);
+    }
+    // The least interval that fits: estimates fall with it, in steps.
+    let fits = |interval: u64| at(images, interval, target.engine).map(|e| (target.over(total(images, &e)), e));
+    let (mut low, mut high) = (quickest, quickest);
+    loop {
+        let (over, engines) = fits(high)?;
+        let Some(over) = over else { break };
+        if high > u64::MAX / 4 || total(images, &engines).clocks * 4 < high {
+            return Err(Error::input("budget", format_args!("the smallest core needs {over}")));
+        }
+        (low, high) = (high, high * 2);
+    }
+    while high - low > (low / 64).max(1) {
+        let middle = low + (high - low) / 2;
+        if fits(middle)?.0.is_some() { low = middle } else { high = middle }
+    }
+    at(images, high, target.engine)
+}
+
+/// The cost of all layers together.
+pub fn total(images: &Images, engines: &Engines) -> Cost {
+    costs(images, engines).into_iter().fold(Cost::default(), |a, b| a + b)
+}
+
+/// The cost of each layer.
+pub fn costs(images: &Images, engines: &Engines) -> Vec<Cost> {
+    let cost_of = |number: usize| {
+        let choice = engines.layers.get(&images.layers[number].name);
+        choice.map_or(Cost::default(), |choice| cost(images, number, *choice))
+    };
+    (0..images.layers.len()).map(cost_of).collect()
+}
+
+/// Clocks between frames of the quickest core, not less than its input's pixels.
+fn quickest(images: &Images, allowed: Allowed) -> u64 {
+    let layers = (0..images.layers.len()).map(|number| {
+        let clocks = candidates(images, number, 1, allowed).into_iter().map(|c| cost(images, number, c).clocks);
+        clocks.min().unwrap_or(0)
+    });
+    layers.max().unwrap_or(0).max(images.edges[0].shape.pixels() as u64)
+}
+
+/// The cheapest engines of at most `interval` clocks between frames.
+fn at(images: &Images, interval: u64, allowed: Allowed) -> Result<Engines> {
+    let pixels = images.edges[0].shape.pixels() as u64;
+    if pixels > interval {
+        let cause = format_args!("a frame has {pixels} pixels, and the target allows {interval} clocks for it");
+        return Err(Error::input("the input", cause).help(slower(pixels, interval)));
+    }
+    let mut engines = Engines::default();
+    for (number, layer) in images.layers.iter().enumerate() {
+        let priced = |choice: Choice| (cost(images, number, choice), choice);
+        let all: Vec<(Cost, Choice)> = candidates(images, number, interval, allowed).into_iter().map(priced).collect();
+        let weight = |cost: &Cost| cost.luts + 150 * cost.half_brams + 100 * cost.multipliers;
+        let best = all.iter().filter(|(cost, _)| cost.clocks <= interval).min_by_key(|(cost, _)| weight(cost));
+        let Some((_, choice)) = best else {
+            let least = all.iter().map(|(cost, _)| cost.clocks).min().unwrap_or(u64::MAX);
+            let cause = format_args!("takes {least} clocks for a frame at least, and the target allows {interval}");
+            return Err(Error::input(format_args!("layer `{}`", layer.name), cause).help(slower(least, interval)));
+        };
+        engines.layers.insert(layer.name.clone(), *choice);
+    }
+    Ok(engines)
+}
+
+fn slower(needs: u64, has: u64) -> String {
+    format!("ask for {:.3} times fewer frames a second, or for as much faster a clock", needs as f64 / has as f64)
+}
+
+/// Engines of layer `number`, the best of each kind for `interval`.
+fn candidates(images: &Images, number: usize, interval: u64, allowed: Allowed) -> Vec<Choice> {
+    let layer = &images.layers[number];
+    match &layer.kind {
+        Kind::Spn(kernel) => {
+            let mut all = vec![];
+            if allowed != Allowed::Folded || padded_rows(kernel, 1) == 0 {
+                all.push(Choice::Unrolled);
+            }
+            if allowed != Allowed::Unrolled {
+                all.extend(folding(images, number, kernel, interval).map(Choice::Folded));
+            }
+            all
+        }
+        Kind::Pool { .. } | Kind::Add { .. } => {
+            // The fewest lanes that are quick enough, else all of them.
+            let channels = images.yields(number).shape.channels;
+            let quick = |lanes: &usize| cost(images, number, Choice::Elementwise { lanes: *lanes }).clocks <= interval;
+            vec![Choice::Elementwise { lanes: divisors(channels).find(quick).unwrap_or(channels) }]
+        }
+    }
+}
+
+fn divisors(n: usize) -> impl DoubleEndedIterator<Item = usize> {
+    (1..=n).filter(move |d| n.is_multiple_of(*d))
+}
+
+/// The cheapest folding of at most `interval` clocks a frame; the quickest one where none is; none where nothing is live.
+fn folding(images: &Images, number: usize, kernel: &Kernel, interval: u64) -> Option<Folding> {
+    let layer = &images.layers[number];
+    let channels = images.yields(number).shape.channels;
+    let per_group = layer.input.channels / kernel.groups;
+    let taps = kernel.windows.size * kernel.windows.size;
+    let live = padded_rows(kernel, 1) / kernel.groups;
+    if live == 0 {
+        return None;
+    }
+    let clocks = (interval / kernel.windows.count() as u64).max(1) as usize;
+    let outputs = kernel.patch * kernel.patch * channels;
+    let mut best: Option<((bool, u64), Folding)> = None;
+    for simd in divisors(per_group) {
+        let sums = taps * (per_group / simd);
+        let blocks = (clocks / (sums * kernel.groups)).clamp(1, live);
+        let pe = live.div_ceil(blocks);
+        let rows = padded_rows(kernel, pe);
+        // As few multipliers as keep up.
+        let multipliers = divisors(pe).find(|m| rows / m <= clocks).unwrap_or(pe);
+        let cut = |wc_simd: usize| {
+            let words = rows / wc_simd;
+            divisors(channels).find(|wc_pe| outputs / wc_pe * words <= clocks).map(|wc_pe| (wc_pe, wc_simd))
+        };
+        let cuts = divisors(rows).filter_map(cut);
+        let (wc_pe, wc_simd) = cuts.min_by_key(|(pe, simd)| (pe * simd, *pe)).unwrap_or((channels, rows));
+        let folding = Folding { pe, simd, multipliers, wc_pe, wc_simd };
+        let cost = cost(images, number, Choice::Folded(folding));
+        let late = cost.clocks > interval;
+        let key = (late, if late { cost.clocks } else { cost.luts + 150 * cost.half_brams });
+        if best.is_none_or(|(least, _)| key < least) {
+            best = Some((key, folding));
+        }
+    }
+    best.map(|(_, folding)| folding)
+}
+
+/// Half block RAMs (18 Kbit, at most 36 bits wide) of a memory; LUTs where it is small.
+fn memory(bits: u64, depth: u64) -> Cost {
+    if depth <= 64 || bits * depth <= 2048 {
+        return Cost { luts: bits * depth.div_ceil(64), ..Cost::default() };
+    }
+    let shape = |width: u64| bits.div_ceil(width) * depth.div_ceil(18432 / width.next_multiple_of(9).max(9));
+    Cost { half_brams: [9, 18, 36].into_iter().map(shape).min().unwrap_or(0), ..Cost::default() }
+}
+
+/// What is left of two-operand additions after sharing, about.
+const SHARED: f64 = 0.45;
+
+/// The estimated cost of layer `number` on this engine.
+pub fn cost(images: &Images, number: usize, choice: Choice) -> Cost {
+    let layer = &images.layers[number];
+    let (from, to) = (images.reads(number), images.yields(number));
+    let x_bits = u64::from(from.format.bits);
+    let elements = layer.input.elements() as u64;
+    match (&layer.kind, choice) {
+        (Kind::Spn(kernel), Choice::Unrolled) => {
+            let bits = kernel_bits(kernel);
+            let windows = kernel.windows;
+            let lines = Lines { image: layer.input, words: 1, windows, fill: 0 };
+            let steps = if windows == Windows::WHOLE { 1 } else { (windows.rows * lines.steps()) as u64 };
+            let outgoing = (windows.count() * kernel.patch * kernel.patch) as u64;
+            let mut cost = Cost {
+                clocks: steps.max(outgoing).max(layer.input.pixels() as u64),
+                luts: (bits.nonzeros as f64 * SHARED * bits.adder) as u64,
+                half_brams: 0,
+                multipliers: bits.rows,
+            };
+            if windows.size > 1 {
+                let pixel = x_bits * layer.input.channels as u64;
+                for _ in 0..lines.slots() {
+                    cost = cost + memory(pixel, layer.input.width as u64);
+                }
+                cost.luts += windows.size as u64 * pixel * (lines.slots() as u64).div_ceil(3);
+            }
+            cost + patches(kernel, to.shape.width as u64, to.shape.channels as u64 * u64::from(to.format.bits))
+        }
+        (Kind::Spn(kernel), Choice::Folded(folding)) => {
+            let bits = kernel_bits(kernel);
+            let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
+            let rows = padded_rows(kernel, pe) as u64;
+            let taps = (kernel.windows.size * kernel.windows.size) as u64;
+            let words = (layer.input.channels / kernel.groups / simd) as u64;
+            let depth = rows / pe as u64 * taps * words;
+            let outputs = (kernel.patch * kernel.patch * to.shape.channels) as u64;
+            let wc_depth = outputs / wc_pe as u64 * (rows / wc_simd as u64);
+            let [pe, simd, wc_pe, wc_simd] = [pe, simd, wc_pe, wc_simd].map(|v| v as u64);
+            let count = kernel.windows.count() as u64;
+            let position = depth.max(rows / multipliers as u64).max(wc_depth);
+            let arrays = pe * simd * (x_bits + 2) + pe * bits.u + wc_pe * wc_simd * (bits.m + 2) + wc_pe * bits.y;
+            let own = Cost {
+                clocks: (count * position).max(elements / simd),
+                luts: arrays + wc_pe * bits.y * 5 + 250,
+                half_brams: 0,
+                multipliers: multipliers as u64,
+            };
+            let lines = Lines { image: layer.input, words: 1, windows: kernel.windows, fill: 0 };
+            let stored = (lines.slots() * layer.input.width * layer.input.channels) as u64;
+            own + memory(x_bits * simd, stored / simd)
+                + memory(2 * pe * simd, depth)
+                + memory(2 * wc_pe * wc_simd, wc_depth)
+                + memory(bits.coefficient, rows)
+                + memory(bits.m * wc_simd, 2 * rows / wc_simd)
+                + memory(bits.y, outputs / wc_pe)
+                + patches(kernel, (to.shape.width * to.shape.channels) as u64 / wc_pe, wc_pe * u64::from(to.format.bits))
+        }
+        (Kind::Pool { windows, .. }, Choice::Elementwise { lanes }) => {
+            let lines = Lines { image: layer.input, words: 1, windows: *windows, fill: 0 };
+            let taps = (to.shape.pixels() * windows.size * windows.size * (to.shape.channels / lanes)) as u64;
+            let stored = (lines.slots() * layer.input.width * layer.input.channels / lanes) as u64;
+            let own = Cost { clocks: taps.max(elements / lanes as u64), luts: 2 * lanes as u64 * x_bits + 150, ..Cost::default() };
+            own + memory(x_bits * lanes as u64, stored)
+        }
+        (Kind::Add { .. }, Choice::Elementwise { lanes }) => {
+            Cost { clocks: elements / lanes as u64, luts: 3 * lanes as u64 * x_bits + 20, ..Cost::default() }
+        }
+        _ => Cost::default(),
+    }
+}
+
+/// The store that puts patches into rows.
+fn patches(kernel: &Kernel, words_of_a_row: u64, bits: u64) -> Cost {
+    if kernel.patch == 1 { Cost::default() } else { memory(bits, 2 * kernel.patch as u64 * words_of_a_row) }
+}
+
+/// Widths of what is in a kernel.
+struct KernelBits {
+    rows: u64,
+    nonzeros: u64,
+    /// Of an addition, on average.
+    adder: f64,
+    u: u64,
+    m: u64,
+    y: u64,
+    coefficient: u64,
+}
+
+fn kernel_bits(kernel: &Kernel) -> KernelBits {
+    let mut all = KernelBits { rows: 0, nonzeros: 0, adder: 8.0, u: 1, m: 1, y: 1, coefficient: 8 };
+    let widest = |v: &[Interval]| v.iter().map(|v| u64::from(v.bits())).max().unwrap_or(1);
+    for (i, op) in kernel.dataflow.layers[0].ops.iter().enumerate() {
+        let bits = widest(&op.result.intervals);
+        match &op.kind {
+            OpKind::Linear { matrix, .. } => {
+                all.nonzeros += matrix.iter().filter(|v| **v != 0).count() as u64;
+                if i == 0 { all.u = bits } else { all.y = bits }
+            }
+            OpKind::Multiply { coefficient_bits, .. } => {
+                (all.rows, all.m, all.coefficient) = (op.result.len() as u64, bits, u64::from(*coefficient_bits) + 4);
+            }
+            _ => {}
+        }
+    }
+    all.adder = 0.75 * all.u as f64;
+    all
+}

@@ -1,0 +1,201 @@
+//! From a kernel to the words of its ROMs.
+
+use super::{Array, Bank, Folded, Folding, Requantiser};
+use crate::interval::{Interval, half};
+use crate::ir::images::Kernel;
+use crate::ir::{Op, OpKind};
+use strassenc_runtime::{Error, Result, Shape};
+
+/// Cuts the kernel of a layer that reads images of shape `input` and yields `channels`.
+///
+/// # Errors
+/// Where the folding does not fit the layer, with what would; where the layer has no live product.
+pub fn build(name: &str, kernel: &Kernel, input: Shape, channels: usize, folding: Folding) -> Result<Folded> {
+    let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
+    let parts = Parts::of(name, kernel)?;
+    let fail = |field: &str, cause: String| Err(Error::input(format_args!("layer `{name}`, {field}"), cause));
+    let per_group = input.channels / kernel.groups;
+    for (field, value) in [("pe", pe), ("simd", simd), ("multipliers", multipliers), ("wc_pe", wc_pe), ("wc_simd", wc_simd)] {
+        if value == 0 {
+            return fail(field, "is 0".into());
+        }
+    }
+    let divides = |field: &str, value: usize, whole: usize, of: &str| {
+        if whole.is_multiple_of(value) {
+            return Ok(());
+        }
+        let fits: Vec<String> = (1..=whole).filter(|d| whole.is_multiple_of(*d)).map(|d| d.to_string()).collect();
+        Err(Error::input(format_args!("layer `{name}`, {field}"), format_args!("{value} does not divide {of}, {whole}"))
+            .help(format!("take one of {}", fits.join(", "))))
+    };
+    divides("simd", simd, per_group, "the channels of a group")?;
+    divides("multipliers", multipliers, pe, "pe")?;
+    divides("wc_pe", wc_pe, channels, "the output channels")?;
+
+    let rows = padded(kernel, parts.indices, pe);
+    if rows.iter().all(Option::is_none) {
+        return fail("engine", "has no live product, so there is nothing to fold".into());
+    }
+    divides("wc_simd", wc_simd, rows.len(), "the rows of W_b, made up to whole words")?;
+
+    let size = kernel.windows.size;
+    let words = per_group / simd;
+    let sums = size * size * words;
+    let mut wb = Vec::with_capacity(rows.len() * sums * simd);
+    for (block, rows) in rows.chunks(pe).enumerate() {
+        let group = block / (parts.blocks(kernel, pe));
+        for tap in 0..size * size {
+            for word in 0..words {
+                for row in rows {
+                    for lane in 0..simd {
+                        let element = tap * input.channels + group * per_group + word * simd + lane;
+                        wb.push(row.map_or(0, |i| parts.w_b[[i, element]] as i8));
+                    }
+                }
+            }
+        }
+    }
+    let outputs = parts.w_c.nrows();
+    let mut wc = Vec::with_capacity(outputs * rows.len());
+    for block in 0..outputs / wc_pe {
+        for word in 0..rows.len() / wc_simd {
+            for c in block * wc_pe..(block + 1) * wc_pe {
+                for lane in 0..wc_simd {
+                    wc.push(rows[word * wc_simd + lane].map_or(0, |i| parts.w_c[[c, i]] as i8));
+                }
+            }
+        }
+    }
+    let bits = |intervals: &[Interval]| intervals.iter().map(|v| signed_bits(*v)).max().unwrap_or(1);
+    Ok(Folded {
+        name: name.into(),
+        folding,
+        input: kernel.dataflow.layers[0].input,
+        output: kernel.dataflow.layers[0].output,
+        groups: kernel.groups,
+        wb: Array { rows: pe, lanes: simd, sums, bits: bits(parts.u), weights: wb },
+        bank: parts.bank(&rows, multipliers, bits(parts.m)),
+        wc: Array { rows: wc_pe, lanes: wc_simd, sums: rows.len() / wc_simd, bits: bits(parts.y), weights: wc },
+        requantiser: parts.requantiser(wc_pe),
+        rows,
+    })
+}
+
+/// Bits that hold every value in two's complement.
+pub(super) fn signed_bits(interval: Interval) -> u32 {
+    Interval::new(interval.lo.min(-1), interval.hi).bits()
+}
+
+/// The rows of W_b in the order of the array, in each group made up to a multiple of `pe`.
+fn padded(kernel: &Kernel, indices: &[usize], pe: usize) -> Vec<Option<usize>> {
+    let most = most_of_a_group(kernel, indices).div_ceil(pe) * pe;
+    let mut rows = vec![];
+    for group in 0..kernel.groups {
+        let live = indices.iter().enumerate().filter(|(_, index)| group_of(kernel, **index) == group);
+        rows.extend(live.map(|(i, _)| Some(i)));
+        rows.resize((group + 1) * most, None);
+    }
+    rows
+}
+
+/// The group of a row of the model.
+pub(super) fn group_of(kernel: &Kernel, row: usize) -> usize {
+    row / (kernel.rows / kernel.groups)
+}
+
+fn most_of_a_group(kernel: &Kernel, indices: &[usize]) -> usize {
+    let count = |group| indices.iter().filter(|index| group_of(kernel, **index) == group).count();
+    (0..kernel.groups).map(count).max().unwrap_or(0)
+}
+
+/// Rows of the array of W_b for this many rows at a time: live rows, in each group made up to whole words.
+pub fn padded_rows(kernel: &Kernel, pe: usize) -> usize {
+    let indices = kernel.dataflow.layers[0].ops.first().map_or(&[][..], |op| op.result.indices.as_slice());
+    most_of_a_group(kernel, indices).div_ceil(pe) * pe * kernel.groups
+}
+
+/// The operations of a kernel, taken apart.
+pub(super) struct Parts<'a> {
+    /// Which rows of the model are live.
+    pub indices: &'a [usize],
+    pub w_b: &'a crate::adder_graph::Matrix,
+    pub u: &'a [Interval],
+    pub coefficients: &'a [i64],
+    pub shifts: &'a [i32],
+    pub m: &'a [Interval],
+    pub w_c: &'a crate::adder_graph::Matrix,
+    pub y: &'a [Interval],
+    /// Added to y.
+    pub constants: &'a [i64],
+    /// Of y; none where y itself leaves.
+    pub output_shifts: Option<&'a [i32]>,
+}
+
+impl<'a> Parts<'a> {
+    pub fn of(name: &str, kernel: &'a Kernel) -> Result<Self> {
+        let lost = || Error::internal(format_args!("folded layer `{name}`"), "is not W_b, products, W_c, output");
+        let ops: &[Op] = &kernel.dataflow.layers[0].ops;
+        let [b, m, c, end] = ops else { return Err(lost()) };
+        let (OpKind::Linear { matrix: w_b, .. }, OpKind::Linear { matrix: w_c, .. }) = (&b.kind, &c.kind) else {
+            return Err(lost());
+        };
+        let OpKind::Multiply { coefficients, shifts, .. } = &m.kind else { return Err(lost()) };
+        let (constants, output_shifts) = match &end.kind {
+            OpKind::Offset { constants } => (constants, None),
+            OpKind::Requantise { constants, shifts, .. } => (constants, Some(shifts.as_slice())),
+            _ => return Err(lost()),
+        };
+        Ok(Parts {
+            indices: &b.result.indices,
+            w_b,
+            u: &b.result.intervals,
+            coefficients,
+            shifts,
+            m: &m.result.intervals,
+            w_c,
+            y: &c.result.intervals,
+            constants,
+            output_shifts,
+        })
+    }
+
+    /// Blocks of `pe` rows in each group.
+    fn blocks(&self, kernel: &Kernel, pe: usize) -> usize {
+        most_of_a_group(kernel, self.indices).div_ceil(pe)
+    }
+
+    /// One shift for all rows: `a_i · 2^-t_i = (a_i · 2^(shift - t_i)) · 2^-shift`, with the least shift that keeps the
+    /// coefficients integers.
+    fn bank(&self, rows: &[Option<usize>], lanes: usize, product_bits: u32) -> Bank {
+        let least = |(a, t): (&i64, &i32)| t - a.trailing_zeros().min(62) as i32;
+        let shift = self.coefficients.iter().zip(self.shifts).map(least).max().unwrap_or(0).max(0);
+        let scaled = |i: usize| {
+            let (a, more) = (self.coefficients[i], shift - self.shifts[i]);
+            // A negative difference only drops zeros.
+            if more >= 0 { a << more.min(62) } else { a >> -more }
+        };
+        let coefficients: Vec<i64> = rows.iter().map(|row| row.map_or(0, scaled)).collect();
+        let coefficient_bits = coefficients.iter().map(|a| signed_bits(Interval::point(*a))).max().unwrap_or(1);
+        Bank { lanes, shift: shift as u32, coefficient_bits, product_bits, coefficients }
+    }
+
+    fn requantiser(&self, lanes: usize) -> Requantiser {
+        let shifts: Vec<i32> = self.output_shifts.map_or_else(|| vec![0; self.constants.len()], <[i32]>::to_vec);
+        let left = shifts.iter().map(|s| -s).max().unwrap_or(0).max(0);
+        let base = shifts.iter().map(|s| s + left).min().unwrap_or(0);
+        let entries: Vec<(u32, i64)> = (shifts.iter().zip(self.constants))
+            .map(|(&s, &b)| ((s + left - base) as u32, (b + half(s)) << left))
+            .collect();
+        let amount = entries.iter().map(|(amount, _)| *amount).max().unwrap_or(0);
+        let sums = self.y.iter().zip(&entries).map(|(y, (_, k))| signed_bits(y.scale(false, left as u32).map(|v| v + k)));
+        Requantiser {
+            lanes,
+            left: left as u32,
+            base: base as u32,
+            amount_bits: 32 - amount.leading_zeros(),
+            constant_bits: entries.iter().map(|(_, k)| signed_bits(Interval::point(*k))).max().unwrap_or(1),
+            sum_bits: sums.max().unwrap_or(1),
+            entries,
+        }
+    }
+}

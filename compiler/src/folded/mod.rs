@@ -1,0 +1,151 @@
+//! The folded engine: a layer whose weights lie in ROM and whose adders and multipliers are shared among its rows.
+//!
+//! Against the image IR, a kernel is cut into what is done in one clock: `pe` rows of W_b meet `simd` elements of a window, r
+//! products go through `multipliers` multipliers, and `wc_pe` rows of W_c meet `wc_simd` products. What lies in each word of each
+//! ROM is decided here, and so is every width; the primitives of `hw/` do the rest. Its meaning is [`evaluate`].
+//!
+//! Invariants, checked by [`prove`], which reads the ROMs back:
+//! - the ROM of W_b, in the order in which `strassenc_reader` yields the words of a window, holds every live row once, and
+//!   otherwise zeros; so does that of W_c for the products;
+//! - `coefficient · 2^-shift` of every product is `a_i · 2^-t_i`; a padded row has the coefficient 0;
+//! - every requantiser's constant and shift are those of its output;
+//! - every register holds every value it takes: sums modulo 2^bits, what is multiplied, rounded or saturated in full.
+
+mod build;
+mod evaluate;
+mod prove;
+
+pub use build::{build, padded_rows};
+pub use evaluate::evaluate;
+pub use prove::prove;
+
+use serde::{Deserialize, Serialize};
+use strassenc_runtime::Format;
+
+/// How a layer is cut into clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Folding {
+    /// Rows of W_b that are summed at a time.
+    pub pe: usize,
+    /// Elements of a window that enter at a time; divides the channels of a group.
+    pub simd: usize,
+    /// Multipliers; divides `pe`.
+    pub multipliers: usize,
+    /// Rows of W_c that are summed at a time; divides the output channels.
+    pub wc_pe: usize,
+    /// Products that enter W_c at a time; divides the rows of W_b, made up to a multiple of `pe` in each group.
+    pub wc_simd: usize,
+}
+
+/// A layer on the folded engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folded {
+    /// The layer's name.
+    pub name: String,
+    /// How it is cut.
+    pub folding: Folding,
+    /// The format of every element that enters.
+    pub input: Format,
+    /// The format of every element that leaves.
+    pub output: Format,
+    /// Groups in which the words of a window are read.
+    pub groups: usize,
+    /// W_b.
+    pub wb: Array,
+    /// The products.
+    pub bank: Bank,
+    /// W_c.
+    pub wc: Array,
+    /// What becomes of y.
+    pub requantiser: Requantiser,
+    /// The live row that each padded row stands for.
+    pub rows: Vec<Option<usize>>,
+}
+
+/// `rows` sums at a time over `sums` words of `lanes` elements each, with a ROM of ternary weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Array {
+    /// Rows that are summed at a time.
+    pub rows: usize,
+    /// Elements that enter at a time.
+    pub lanes: usize,
+    /// Words that make one result.
+    pub sums: usize,
+    /// Bits of a result, two's complement.
+    pub bits: u32,
+    /// `[depth, rows, lanes]`, entries in {-1, 0, 1}, in the order in which they are read.
+    pub weights: Vec<i8>,
+}
+
+/// Time-shared multipliers: `round(coefficient · u · 2^-shift)`, half up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bank {
+    /// Multipliers.
+    pub lanes: usize,
+    /// The same for all rows: what a row is shifted less by is in its coefficient.
+    pub shift: u32,
+    /// Bits of a coefficient, two's complement.
+    pub coefficient_bits: u32,
+    /// Bits of a product, two's complement.
+    pub product_bits: u32,
+    /// One per padded row.
+    pub coefficients: Vec<i64>,
+}
+
+/// `saturate(floor((y · 2^left + constant) · 2^-(base + amount)))`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requantiser {
+    /// Outputs at a time.
+    pub lanes: usize,
+    /// Left shift of y.
+    pub left: u32,
+    /// Right shift that all outputs share.
+    pub base: u32,
+    /// Bits of an amount, at least 0.
+    pub amount_bits: u32,
+    /// Bits of a constant, two's complement.
+    pub constant_bits: u32,
+    /// Bits of a sum, two's complement.
+    pub sum_bits: u32,
+    /// Amount and constant of each output.
+    pub entries: Vec<(u32, i64)>,
+}
+
+impl Array {
+    /// Words of the ROM.
+    pub fn depth(&self) -> usize {
+        self.weights.len() / (self.rows * self.lanes)
+    }
+
+    /// Results of one evaluation.
+    pub fn results(&self) -> usize {
+        self.depth() / self.sums
+    }
+
+    /// Bits of the ROM, two for each weight.
+    pub fn rom_bits(&self) -> u64 {
+        2 * self.weights.len() as u64
+    }
+}
+
+impl Folded {
+    /// Rows of W_b, made up to whole words.
+    pub fn padded_rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Clocks between two windows: the most that any of its parts takes.
+    pub fn interval(&self) -> usize {
+        self.wb.depth().max(self.padded_rows() / self.bank.lanes).max(self.wc.depth())
+    }
+
+    /// Bits of all ROMs.
+    pub fn rom_bits(&self) -> u64 {
+        let Requantiser { amount_bits, constant_bits, entries, .. } = &self.requantiser;
+        self.wb.rom_bits()
+            + self.wc.rom_bits()
+            + self.bank.coefficients.len() as u64 * u64::from(self.bank.coefficient_bits)
+            + entries.len() as u64 * u64::from(amount_bits + constant_bits)
+    }
+}

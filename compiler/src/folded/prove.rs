@@ -1,0 +1,125 @@
+//! Reads the ROMs back: what they make a layer compute is what its operations say, for every input.
+
+use super::build::{Parts, group_of, signed_bits};
+use super::{Array, Folded};
+use crate::adder_graph::Matrix;
+use crate::interval::{Interval, half};
+use crate::ir::images::Kernel;
+use strassenc_runtime::{Error, Result, Shape};
+
+/// Checks the invariants that the [module](super) states.
+///
+/// # Errors
+/// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) with the first word that is wrong: a bug of ours.
+pub fn prove(folded: &Folded, kernel: &Kernel, input: Shape) -> Result<()> {
+    let wrong = |part: &str, cause: String| {
+        Err(Error::mismatch(format_args!("folded layer `{}`, {part}", folded.name), cause))
+    };
+    let parts = Parts::of(&folded.name, kernel)?;
+
+    let mut seen = vec![false; parts.indices.len()];
+    for row in folded.rows.iter().flatten() {
+        match seen.get_mut(*row) {
+            Some(seen) if !*seen => *seen = true,
+            _ => return wrong("rows", format!("row {row} is there twice, or is none of the layer's")),
+        }
+    }
+    if seen.contains(&false) {
+        return wrong("rows", "a live row is missing".into());
+    }
+
+    // Column of W_b that each element of each word of a result is, by block of rows.
+    let (groups, per_group) = (folded.groups, input.channels / folded.groups);
+    let taps = kernel.windows.size * kernel.windows.size;
+    let blocks = folded.wb.results() / groups;
+    let columns = |block: usize| {
+        let group = block / blocks;
+        (0..taps).flat_map(move |tap| (0..per_group).map(move |c| tap * input.channels + group * per_group + c))
+    };
+    if let Some(cause) = differs(&folded.wb, parts.w_b, columns, |padded| folded.rows[padded]) {
+        return wrong("ROM of W_b", cause);
+    }
+    // What the array does not read of a row's columns must be zeros.
+    for (i, row) in parts.w_b.outer_iter().enumerate() {
+        let group = group_of(kernel, parts.indices[i]);
+        let own = |column: usize| column % input.channels / per_group == group;
+        if row.iter().enumerate().any(|(column, w)| *w != 0 && !own(column)) {
+            return wrong("ROM of W_b", format!("row {i} reads beyond its group"));
+        }
+    }
+    let products = |_| 0..folded.rows.len();
+    let w_c = Matrix::from_shape_fn((parts.w_c.nrows(), folded.rows.len()), |(c, i)| {
+        folded.rows[i].map_or(0, |i| parts.w_c[[c, i]])
+    });
+    if let Some(cause) = differs(&folded.wc, &w_c, products, Some) {
+        return wrong("ROM of W_c", cause);
+    }
+
+    let bank = &folded.bank;
+    for (coefficient, row) in bank.coefficients.iter().zip(&folded.rows) {
+        let exact = |a: i64, t: i32| (i128::from(*coefficient) << t.max(0)) == (i128::from(a) << (bank.shift as i32 - t.min(0)));
+        let right = row.map_or(*coefficient == 0, |i| exact(parts.coefficients[i], parts.shifts[i]));
+        if !right || signed_bits(Interval::point(*coefficient)) > bank.coefficient_bits {
+            return wrong("ROM of the coefficients", format!("{coefficient} · 2^-{} is not row {row:?}", bank.shift));
+        }
+    }
+    if bank.coefficients.len() != folded.rows.len() {
+        return wrong("ROM of the coefficients", format!("{} words", bank.coefficients.len()));
+    }
+
+    let requantiser = &folded.requantiser;
+    if requantiser.entries.len() != parts.constants.len() {
+        return wrong("ROM of the outputs", format!("{} words", requantiser.entries.len()));
+    }
+    for (c, (amount, constant)) in requantiser.entries.iter().enumerate() {
+        let s = parts.output_shifts.map_or(0, |shifts| shifts[c]);
+        let total = (requantiser.base + amount) as i32 - requantiser.left as i32;
+        let due = (parts.constants[c] + half(s)) << requantiser.left;
+        let sum = parts.y[c].scale(false, requantiser.left).map(|y| y + constant);
+        let narrow = signed_bits(Interval::point(*constant)) > requantiser.constant_bits
+            || signed_bits(sum) > requantiser.sum_bits
+            || 32 - amount.leading_zeros() > requantiser.amount_bits;
+        if (total, *constant) != (s, due) || narrow {
+            return wrong("ROM of the outputs", format!("output {c} is shifted by {total} after adding {constant}"));
+        }
+    }
+
+    for (part, intervals, bits) in
+        [("u", parts.u, folded.wb.bits), ("m", parts.m, bank.product_bits), ("y", parts.y, folded.wc.bits)]
+    {
+        if let Some(v) = intervals.iter().find(|v| signed_bits(**v) > bits) {
+            return wrong(part, format!("{v} does not fit {bits} bits"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether an array's ROM is not `matrix`, whose row each padded row is, and whose columns come in the order of `columns`.
+fn differs<C: Iterator<Item = usize>>(
+    array: &Array,
+    matrix: &Matrix,
+    columns: impl Fn(usize) -> C,
+    row_of: impl Fn(usize) -> Option<usize>,
+) -> Option<String> {
+    let word = array.rows * array.lanes;
+    if array.weights.len() != array.results() * array.sums * word {
+        return Some(format!("holds {} weights", array.weights.len()));
+    }
+    for (block, result) in array.weights.chunks(array.sums * word).enumerate() {
+        let columns: Vec<usize> = columns(block).collect();
+        if columns.len() != array.sums * array.lanes {
+            return Some(format!("reads {} columns in {} words", columns.len(), array.sums));
+        }
+        for (i, weights) in result.chunks(array.lanes).enumerate() {
+            let (sum, row) = (i / array.rows, block * array.rows + i % array.rows);
+            let row = row_of(row);
+            for (lane, w) in weights.iter().enumerate() {
+                let due = row.map_or(0, |row| matrix[[row, columns[sum * array.lanes + lane]]]);
+                if i32::from(*w) != due {
+                    return Some(format!("word {} has {w} in lane {lane}, not {due}", block * array.sums + sum));
+                }
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,379 @@
+//! The dataflow IR of a network over images: layers that each work at every window of an image.
+//!
+//! Against the model, branches are edges of one graph, a convolution has become the [`Dataflow`] of one layer (its *kernel*)
+//! over the elements of a window, and every edge carries the exact interval of each of its channels. It knows nothing of
+//! streams, of engines or of clocks. Its meaning is [`interpret`].
+//!
+//! Invariants, checked by [`verify`]:
+//! - layers are in topological order, layer i yields edge i + 1, and every edge but the last is read;
+//! - shapes agree: a layer's windows lie on the image it reads, every one of them on at least one of its pixels, and the
+//!   outputs of all windows are the image it yields, once what is beyond it is cropped;
+//! - a kernel reads every element of a window in the order of (row, column, channel), is itself [valid](super::verify), and its
+//!   intervals include 0 where a window has a pad;
+//! - each channel's interval is what its layer makes of those it reads, within the format of its edge.
+
+use super::{Dataflow, interpret_layer};
+use crate::interval::{Interval, round_shift};
+use strassenc_runtime::model::PoolKind;
+use strassenc_runtime::{Error, Format, Result, Shape};
+
+/// An image on its way from one layer to others; edge 0 is the network's input, edge i + 1 what layer i yields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EdgeId(pub u32);
+
+impl EdgeId {
+    /// Position in [`Images::edges`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A whole network over images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Images {
+    /// The model's name.
+    pub name: String,
+    /// One more than layers.
+    pub edges: Vec<Edge>,
+    /// In topological order.
+    pub layers: Vec<ImageLayer>,
+}
+
+/// What travels between two layers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edge {
+    /// Elements lie row by row, pixel by pixel, channels innermost.
+    pub shape: Shape,
+    /// One format for all elements.
+    pub format: Format,
+    /// What an element can be, by channel.
+    pub intervals: Vec<Interval>,
+}
+
+/// One layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageLayer {
+    /// The model layer's name.
+    pub name: String,
+    /// One edge, or two for a sum.
+    pub reads: Vec<EdgeId>,
+    /// The shape in which it reads: that of the edge, or a vector of all its elements.
+    pub input: Shape,
+    /// What it does.
+    pub kind: Kind,
+}
+
+/// What a layer does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// A sum-product network over every window.
+    Spn(Box<Kernel>),
+    /// The largest element or the sum of every window, channel by channel. Pads are the format's minimum, or 0.
+    Pool {
+        /// Which of the two.
+        kind: PoolKind,
+        /// Where.
+        windows: Windows,
+    },
+    /// `saturate(round((a · 2^shifts_0 + b · 2^shifts_1) · 2^-shift))`, half up, of the two edges that it reads; a shift ≤ 0 is
+    /// an exact left shift.
+    Add {
+        /// Left shifts that align the two.
+        shifts: [u32; 2],
+        /// Right shift of the sum.
+        shift: i32,
+    },
+}
+
+/// The SPN of one window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kernel {
+    /// Where it works. Pads are 0.
+    pub windows: Windows,
+    /// It yields patches of `patch` × `patch` pixels, in the order of (row, column, channel).
+    pub patch: usize,
+    /// Groups of W_b: row i of the model's `rows` reads the channels of group `i / (rows / groups)` only.
+    pub groups: usize,
+    /// Rows of W_b in the model, dead ones included.
+    pub rows: usize,
+    /// One layer over the elements of a window.
+    pub dataflow: Dataflow,
+}
+
+/// Windows over an image: window (y, x) covers the rows from `y · stride - pad` on and the columns from `x · stride - pad` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// Height and width of a window.
+    pub size: usize,
+    /// Pixels between windows.
+    pub stride: usize,
+    /// Pads above and at the left.
+    pub pad: usize,
+    /// Windows down.
+    pub rows: usize,
+    /// Windows across.
+    pub columns: usize,
+}
+
+impl Windows {
+    /// The only window on a vector.
+    pub const WHOLE: Windows = Windows { size: 1, stride: 1, pad: 0, rows: 1, columns: 1 };
+
+    /// How many there are.
+    pub fn count(self) -> usize {
+        self.rows * self.columns
+    }
+
+    /// Whether any window holds a pixel beyond an image of this shape.
+    pub fn padded(self, image: Shape) -> bool {
+        let end = |count: usize| (count - 1) * self.stride + self.size;
+        self.pad > 0 || end(self.rows) > image.height || end(self.columns) > image.width
+    }
+
+    /// The elements of window (y, x) of an image in the order of (row, column, channel), pads as `pad`.
+    pub fn read(self, image: &[i64], shape: Shape, y: usize, x: usize, pad: i64) -> Vec<i64> {
+        let mut elements = vec![pad; self.size * self.size * shape.channels];
+        let inside = |at: usize, k: usize, n: usize| (at * self.stride + k).checked_sub(self.pad).filter(|i| *i < n);
+        for ky in 0..self.size {
+            let Some(row) = inside(y, ky, shape.height) else { continue };
+            for kx in 0..self.size {
+                let Some(column) = inside(x, kx, shape.width) else { continue };
+                let (from, to) = (row * shape.width + column, ky * self.size + kx);
+                let c = shape.channels;
+                elements[to * c..(to + 1) * c].copy_from_slice(&image[from * c..(from + 1) * c]);
+            }
+        }
+        elements
+    }
+
+    /// All windows in raster order.
+    pub fn iter(self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.rows).flat_map(move |y| (0..self.columns).map(move |x| (y, x)))
+    }
+}
+
+impl Images {
+    /// The edge that a layer yields.
+    pub fn yields(&self, layer: usize) -> &Edge {
+        &self.edges[layer + 1]
+    }
+
+    /// The first edge that a layer reads.
+    pub fn reads(&self, layer: usize) -> &Edge {
+        &self.edges[self.layers[layer].reads[0].index()]
+    }
+}
+
+impl Edge {
+    /// What an element of the whole image can be: all channels together.
+    pub fn interval(&self) -> Interval {
+        let all = |a: Interval, b: &Interval| Interval::new(a.lo.min(b.lo), a.hi.max(b.hi));
+        self.intervals.iter().fold(self.intervals[0], all)
+    }
+}
+
+/// The integers on every edge for one input image; the last one is the network's output.
+///
+/// # Errors
+/// Where the input has the wrong length or an element outside its format.
+pub fn interpret(images: &Images, input: &[i64]) -> Result<Vec<Vec<i64>>> {
+    let edge = &images.edges[0];
+    if input.len() != edge.shape.elements() {
+        let cause = format!("has {} elements, the network takes {}", input.len(), edge.shape.elements());
+        return Err(Error::input("input image", cause));
+    }
+    if let Some((i, v)) = input.iter().enumerate().find(|(_, v)| !edge.interval().contains(**v)) {
+        return Err(Error::input("input image", format_args!("element {i} is {v}, outside {}", edge.interval())));
+    }
+    let mut edges = vec![input.to_vec()];
+    for number in 0..images.layers.len() {
+        let reads: Vec<&[i64]> = images.layers[number].reads.iter().map(|id| edges[id.index()].as_slice()).collect();
+        let result = apply(images, number, &reads);
+        edges.push(result);
+    }
+    Ok(edges)
+}
+
+/// What layer number `layer` yields for the images that it reads, which must be as long as its edges say.
+pub fn apply(images: &Images, number: usize, reads: &[&[i64]]) -> Vec<i64> {
+    let (layer, output) = (&images.layers[number], images.yields(number));
+    let x = reads[0];
+    match &layer.kind {
+        Kind::Spn(kernel) => kernel.map(layer.input, output.shape, x, |window| {
+            interpret_layer(&kernel.dataflow.layers[0], window).pop().unwrap_or_default()
+        }),
+        Kind::Pool { kind, windows } => {
+            let pad = if *kind == PoolKind::Max { output.format.min() } else { 0 };
+            let channels = layer.input.channels;
+            let one = |(y, x_at)| {
+                let window = windows.read(x, layer.input, y, x_at, pad);
+                (0..channels).map(move |c| {
+                    let taps = window.iter().skip(c).step_by(channels);
+                    if *kind == PoolKind::Max { taps.copied().max().unwrap_or(pad) } else { taps.sum() }
+                })
+                .collect::<Vec<_>>()
+            };
+            windows.iter().flat_map(one).collect()
+        }
+        Kind::Add { shifts, shift } => (x.iter().zip(reads[1]))
+            .map(|(a, b)| output.format.saturate(round_shift((a << shifts[0]) + (b << shifts[1]), *shift)))
+            .collect(),
+    }
+}
+
+impl Kernel {
+    /// The image that `compute` makes of the windows of another one: patches put in their places, the surplus cropped.
+    pub fn map(&self, input: Shape, output: Shape, x: &[i64], compute: impl Fn(&[i64]) -> Vec<i64>) -> Vec<i64> {
+        let mut z = vec![0; output.elements()];
+        for (y, across) in self.windows.iter() {
+            let patch = compute(&self.windows.read(x, input, y, across, 0));
+            for (i, pixel) in patch.chunks(output.channels).enumerate() {
+                let row = y * self.patch + i / self.patch;
+                let column = across * self.patch + i % self.patch;
+                if row < output.height && column < output.width {
+                    let at = (row * output.width + column) * output.channels;
+                    z[at..at + output.channels].copy_from_slice(pixel);
+                }
+            }
+        }
+        z
+    }
+}
+
+/// Checks the invariants that the [module](self) states.
+///
+/// # Errors
+/// The first violation, with its layer: a bug of the pass that ran last.
+pub fn verify(images: &Images) -> Result<()> {
+    let fail = |layer: &str, cause: String| Err(Error::internal(format_args!("image IR, layer `{layer}`"), cause));
+    if images.layers.is_empty() || images.edges.len() != images.layers.len() + 1 {
+        return fail("", format!("{} edges for {} layers", images.edges.len(), images.layers.len()));
+    }
+    let mut read = vec![false; images.edges.len()];
+    for (number, layer) in images.layers.iter().enumerate() {
+        let arity = if matches!(layer.kind, Kind::Add { .. }) { 2 } else { 1 };
+        if layer.reads.len() != arity || layer.reads.iter().any(|id| id.index() > number) {
+            return fail(&layer.name, format!("reads {:?}", layer.reads));
+        }
+        for id in &layer.reads {
+            read[id.index()] = true;
+        }
+        let (from, to) = (images.reads(number), images.yields(number));
+        if from.intervals.len() != from.shape.channels || to.intervals.len() != to.shape.channels {
+            return fail(&layer.name, "a channel lacks its interval".into());
+        }
+        if layer.input != from.shape && layer.input != Shape::vector(from.shape.elements()) {
+            return fail(&layer.name, format!("reads {} as {}", from.shape, layer.input));
+        }
+        let full = Interval::new(to.format.min(), to.format.max());
+        if let Some(v) = to.intervals.iter().find(|v| !full.includes(**v)) {
+            return fail(&layer.name, format!("yields {v}, outside {}", to.format));
+        }
+        let checked = match &layer.kind {
+            Kind::Spn(kernel) => kernel_is_right(images, number, kernel),
+            Kind::Pool { kind, windows } => {
+                lie_on(*windows, layer.input).and_then(|()| pool_is_right(from, to, *kind, *windows))
+            }
+            Kind::Add { shifts, shift } => {
+                add_is_right([from, &images.edges[layer.reads[1].index()]], to, *shifts, *shift)
+            }
+        };
+        if let Err(cause) = checked {
+            return fail(&layer.name, cause);
+        }
+    }
+    match read[..images.layers.len()].iter().position(|read| !read) {
+        Some(edge) => fail("", format!("nobody reads edge {edge}")),
+        None => Ok(()),
+    }
+}
+
+type Check = std::result::Result<(), String>;
+
+fn lie_on(windows: Windows, image: Shape) -> Check {
+    let Windows { size, stride, pad, rows, columns } = windows;
+    let on = |count: usize, n: usize| count > 0 && (count - 1) * stride < n + pad;
+    if size == 0 || stride == 0 || pad >= size || !on(rows, image.height) || !on(columns, image.width) {
+        return Err(format!("has windows {windows:?} on an image of {image}"));
+    }
+    Ok(())
+}
+
+fn kernel_is_right(images: &Images, number: usize, kernel: &Kernel) -> Check {
+    let (layer, from, to) = (&images.layers[number], images.reads(number), images.yields(number));
+    let (windows, p) = (kernel.windows, kernel.patch);
+    lie_on(windows, layer.input)?;
+    super::verify(&kernel.dataflow).map_err(|e| e.to_string())?;
+    let [inner] = kernel.dataflow.layers.as_slice() else { return Err("has a kernel of several layers".into()) };
+    if (inner.input, inner.output) != (from.format, to.format) {
+        return Err("has a kernel of other formats".into());
+    }
+    if (windows.rows, windows.columns) != (to.shape.height.div_ceil(p), to.shape.width.div_ceil(p)) {
+        return Err(format!("has {}×{} patches for an image of {}", windows.rows, windows.columns, to.shape));
+    }
+    let elements = windows.size * windows.size * layer.input.channels;
+    let (enters, leaves) = (&kernel.dataflow.input, inner.result());
+    if enters.indices != (0..elements).collect::<Vec<_>>() {
+        return Err(format!("has a kernel of other inputs than {elements} elements"));
+    }
+    if leaves.indices != (0..p * p * to.shape.channels).collect::<Vec<_>>() {
+        return Err("has a kernel of other outputs than a patch".into());
+    }
+    let padded = windows.padded(layer.input);
+    for (i, interval) in enters.intervals.iter().enumerate() {
+        // Flattened images repeat their channels.
+        let channel = from.intervals[i % from.shape.channels];
+        if !interval.includes(channel) || (padded && !interval.contains(0)) {
+            return Err(format!("declares element {i} of a window within {interval}, its channel is {channel}"));
+        }
+    }
+    for (i, interval) in leaves.intervals.iter().enumerate() {
+        if !to.intervals[i % to.shape.channels].includes(*interval) {
+            return Err(format!("yields {interval} in output {i}, more than its channel says"));
+        }
+    }
+    Ok(())
+}
+
+fn pool_is_right(from: &Edge, to: &Edge, kind: PoolKind, windows: Windows) -> Check {
+    if to.shape != (Shape { height: windows.rows, width: windows.columns, ..from.shape }) {
+        return Err(format!("yields {}", to.shape));
+    }
+    if to.intervals != pooled(from, kind, windows) {
+        return Err("declares other intervals than those of its windows".into());
+    }
+    Ok(())
+}
+
+/// What the channels of a pooled image can be.
+pub(crate) fn pooled(from: &Edge, kind: PoolKind, windows: Windows) -> Vec<Interval> {
+    let padded = windows.padded(from.shape);
+    let area = (windows.size * windows.size) as i64;
+    let one = |v: &Interval| match kind {
+        // A pad is never larger than what lies beside it.
+        PoolKind::Max => *v,
+        PoolKind::Sum if padded => Interval::new(v.lo.min(0) * area, v.hi.max(0) * area),
+        PoolKind::Sum => Interval::new(v.lo * area, v.hi * area),
+    };
+    from.intervals.iter().map(one).collect()
+}
+
+fn add_is_right(reads: [&Edge; 2], to: &Edge, shifts: [u32; 2], shift: i32) -> Check {
+    if reads[0].shape != reads[1].shape || reads[0].shape != to.shape {
+        return Err(format!("adds {} to {}", reads[0].shape, reads[1].shape));
+    }
+    if to.intervals != added(reads, to.format, shifts, shift) {
+        return Err("declares other intervals than those of its sums".into());
+    }
+    Ok(())
+}
+
+/// What the channels of a sum can be.
+pub(crate) fn added(reads: [&Edge; 2], format: Format, shifts: [u32; 2], shift: i32) -> Vec<Interval> {
+    let [a, b] = reads;
+    let sum = |(a, b): (&Interval, &Interval)| {
+        let sum = a.scale(false, shifts[0]) + b.scale(false, shifts[1]);
+        sum.map(|v| format.saturate(round_shift(v, shift)))
+    };
+    a.intervals.iter().zip(&b.intervals).map(sum).collect()
+}

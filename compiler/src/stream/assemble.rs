@@ -1,0 +1,260 @@
+//! From the layers of the image IR and their engines to a stream graph.
+
+use super::{ArrayOf, Graph, Lines, Node, Primitive, Stream, StreamId};
+use crate::emit::signature::BEAT_BYTES;
+use crate::folded::Folded;
+use crate::ir::images::{EdgeId, ImageLayer, Images, Kernel, Kind, Windows};
+use std::collections::BTreeMap;
+use strassenc_runtime::model::PoolKind;
+use strassenc_runtime::{Format, Shape};
+
+/// What a layer works on.
+#[derive(Clone, Copy, Debug)]
+pub enum Engine<'a> {
+    /// A pipeline of this many stages; its weights are wiring.
+    Unrolled {
+        /// Clocks from input to output.
+        stages: u32,
+    },
+    /// Weights in ROM.
+    Folded(&'a Folded),
+    /// A pooling or a sum, of so many elements at a time.
+    Elementwise {
+        /// Divides the channels.
+        lanes: usize,
+    },
+}
+
+/// The graph of a core; `engines` are those of the layers, in order. FIFOs hold any number of words yet.
+///
+/// A beat has the channels of one pixel, or the largest part of them that `beat_elements` admits.
+pub fn assemble(images: &Images, engines: &[Engine], beat_elements: Option<usize>) -> Graph {
+    let mut builder = Builder::new(images);
+    let input = &images.edges[0];
+    let lanes = beat(input.shape.channels, input.format, beat_elements);
+    let mut x = builder.stream(lanes, input.format, input.shape.elements() / lanes);
+    x = builder.then(None, "s_register", Primitive::Register, x);
+    x = builder.then(None, "framer", Primitive::Framer, x);
+    builder.offer(EdgeId(0), x, "input");
+    for (number, engine) in engines.iter().enumerate() {
+        let y = builder.layer(number, *engine);
+        let name = &images.layers[number].name;
+        let y = if number + 1 == engines.len() {
+            y
+        } else {
+            builder.then(None, &format!("register_{name}"), Primitive::Register, y)
+        };
+        builder.offer(EdgeId(number as u32 + 1), y, name);
+    }
+    let last = images.edges.len() - 1;
+    let mut y = builder.take(EdgeId(last as u32));
+    let from = builder.streams[y.index()].clone();
+    let lanes = beat(from.lanes, from.format, beat_elements);
+    if lanes < from.lanes {
+        y = builder.convert(None, "m", y, lanes);
+    }
+    y = builder.then(None, "frame_end", Primitive::FrameEnd, y);
+    y = builder.then(None, "m_register", Primitive::Register, y);
+    Graph { nodes: builder.nodes, streams: builder.streams, output: y }
+}
+
+/// Elements of a beat: the largest part of `channels` that fits [`BEAT_BYTES`] and is not more than `wanted`.
+fn beat(channels: usize, format: Format, wanted: Option<usize>) -> usize {
+    let most = BEAT_BYTES / format.bits.div_ceil(8) as usize;
+    let most = most.min(wanted.unwrap_or(most)).max(1);
+    // 1 always divides.
+    (1..=channels.min(most)).rev().find(|n| channels.is_multiple_of(*n)).unwrap_or(1)
+}
+
+struct Builder<'a> {
+    images: &'a Images,
+    nodes: Vec<Node>,
+    streams: Vec<Stream>,
+    /// The streams of each edge that no layer has taken yet.
+    offered: BTreeMap<EdgeId, Vec<StreamId>>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(images: &'a Images) -> Self {
+        Builder { images, nodes: vec![], streams: vec![], offered: BTreeMap::new() }
+    }
+
+    fn stream(&mut self, lanes: usize, format: Format, words: usize) -> StreamId {
+        self.streams.push(Stream { lanes, format, words });
+        StreamId(self.streams.len() as u32 - 1)
+    }
+
+    fn node(&mut self, layer: Option<usize>, name: &str, primitive: Primitive, inputs: &[StreamId], outputs: &[StreamId]) {
+        let (name, inputs, outputs) = (name.into(), inputs.to_vec(), outputs.to_vec());
+        self.nodes.push(Node { name, layer, primitive, inputs, outputs });
+    }
+
+    /// A node whose words leave as they enter.
+    fn then(&mut self, layer: Option<usize>, name: &str, primitive: Primitive, x: StreamId) -> StreamId {
+        let Stream { lanes, format, words } = self.streams[x.index()].clone();
+        let y = self.stream(lanes, format, words);
+        self.node(layer, name, primitive, &[x], &[y]);
+        y
+    }
+
+    /// A node that yields other words.
+    fn into(&mut self, layer: usize, name: &str, primitive: Primitive, x: StreamId, to: (usize, Format, usize)) -> StreamId {
+        let y = self.stream(to.0, to.1, to.2);
+        self.node(Some(layer), name, primitive, &[x], &[y]);
+        y
+    }
+
+    /// Offers an edge to all layers that read it; the last one leaves the core.
+    fn offer(&mut self, edge: EdgeId, x: StreamId, name: &str) {
+        let reads = |layer: &ImageLayer| layer.reads.iter().filter(|id| **id == edge).count();
+        let readers: usize = self.images.layers.iter().map(reads).sum();
+        let Stream { lanes, format, words } = self.streams[x.index()].clone();
+        let (mut rest, mut streams) = (x, vec![]);
+        for i in 1..readers {
+            let (a, b) = (self.stream(lanes, format, words), self.stream(lanes, format, words));
+            let name = if i == 1 { format!("fork_{name}") } else { format!("fork_{name}_{i}") };
+            self.node(None, &name, Primitive::Fork, &[rest], &[a, b]);
+            streams.push(a);
+            rest = b;
+        }
+        streams.push(rest);
+        self.offered.insert(edge, streams);
+    }
+
+    fn take(&mut self, edge: EdgeId) -> StreamId {
+        // An invariant: as many streams are offered as layers read the edge.
+        self.offered.get_mut(&edge).map(|streams| streams.remove(0)).expect("the edge was offered to this reader")
+    }
+
+    /// Words of `lanes` elements.
+    fn convert(&mut self, layer: Option<usize>, name: &str, x: StreamId, lanes: usize) -> StreamId {
+        let Stream { lanes: from, format, words } = self.streams[x.index()].clone();
+        let common = gcd(from, lanes);
+        let mut y = x;
+        if from > common {
+            let beats = from / common;
+            let narrow = self.stream(common, format, words * beats);
+            self.node(layer, &format!("{name}_narrow"), Primitive::Serialiser { beats }, &[y], &[narrow]);
+            y = narrow;
+        }
+        if lanes > common {
+            let more = lanes / common;
+            let wide = self.stream(lanes, format, words * from / common / more);
+            self.node(layer, &format!("{name}_widen"), Primitive::Widen { words: more }, &[y], &[wide]);
+            y = wide;
+        }
+        y
+    }
+
+    /// The nodes of one layer; the stream that leaves them.
+    fn layer(&mut self, number: usize, engine: Engine) -> StreamId {
+        let images = self.images;
+        let layer = &images.layers[number];
+        let to = images.yields(number);
+        let format = to.format;
+        match (&layer.kind, engine) {
+            (Kind::Spn(kernel), Engine::Folded(folded)) => self.folded(number, kernel, folded),
+            (Kind::Spn(kernel), Engine::Unrolled { stages }) => self.unrolled(number, kernel, stages),
+            (Kind::Pool { kind, windows }, Engine::Elementwise { lanes }) => {
+                let x = self.take(layer.reads[0]);
+                let x = self.convert(Some(number), "x", x, lanes);
+                let from = self.streams[x.index()].format;
+                let words = layer.input.channels / lanes;
+                let fill = if *kind == PoolKind::Max { from.min() } else { 0 };
+                let lines = Lines { image: layer.input, words, windows: *windows, fill };
+                let count = windows.size * windows.size;
+                let pixels = to.shape.pixels();
+                let reader = Primitive::Reader { lines, groups: words, repeats: 1 };
+                let taps = self.into(number, "reader", reader, x, (lanes, from, pixels * words * count));
+                let maximum = *kind == PoolKind::Max;
+                let pool = Primitive::Accumulate { maximum, count };
+                self.into(number, "accumulate", pool, taps, (lanes, format, pixels * words))
+            }
+            (Kind::Add { shifts, shift }, Engine::Elementwise { lanes }) => {
+                let mut sides = vec![];
+                for (side, name) in ["body", "shortcut"].into_iter().enumerate() {
+                    let mut x = self.take(layer.reads[side]);
+                    // A body has layers, so a shortcut without any is always ahead of it.
+                    if side == 1 || layer.reads[1] > layer.reads[0] {
+                        let fifo = Primitive::Fifo { depth: usize::MAX };
+                        x = self.then(None, &format!("fifo_{}_{name}", layer.name), fifo, x);
+                    }
+                    sides.push(self.convert(Some(number), name, x, lanes));
+                }
+                let words = to.shape.elements() / lanes;
+                let z = self.stream(lanes, format, words);
+                self.node(Some(number), "add", Primitive::Add { shifts: *shifts, shift: *shift }, &sides, &[z]);
+                z
+            }
+            // An invariant: engines are chosen by the kind of their layer.
+            (Kind::Spn(_), Engine::Elementwise { .. }) | (Kind::Pool { .. } | Kind::Add { .. }, _) => {
+                unreachable!("an engine of another kind of layer")
+            }
+        }
+    }
+
+    fn unrolled(&mut self, number: usize, kernel: &Kernel, stages: u32) -> StreamId {
+        let layer = &self.images.layers[number];
+        let to = self.images.yields(number);
+        let x = self.take(layer.reads[0]);
+        let mut x = self.convert(Some(number), "x", x, layer.input.channels);
+        let (windows, from) = (kernel.windows, self.streams[x.index()].format);
+        // Windows of one pixel each, all of them, need no storage.
+        let pixels = Windows { size: 1, stride: 1, pad: 0, rows: layer.input.height, columns: layer.input.width };
+        if windows != pixels {
+            let lines = Lines { image: layer.input, words: 1, windows, fill: 0 };
+            let elements = windows.size * windows.size * layer.input.channels;
+            x = self.into(number, "window", Primitive::Window(lines), x, (elements, from, windows.count()));
+        }
+        let elements = kernel.patch * kernel.patch * to.shape.channels;
+        let y = self.into(number, "kernel", Primitive::Kernel { stages }, x, (elements, to.format, windows.count()));
+        let y = self.convert(Some(number), "y", y, to.shape.channels);
+        self.patches(number, kernel, y)
+    }
+
+    /// From patches, pixel by pixel, to rows.
+    fn patches(&mut self, number: usize, kernel: &Kernel, y: StreamId) -> StreamId {
+        if kernel.patch == 1 {
+            return y;
+        }
+        let Stream { lanes, format, .. } = self.streams[y.index()];
+        let image: Shape = self.images.yields(number).shape;
+        let grid = (kernel.windows.rows, kernel.windows.columns);
+        let patches = Primitive::Patches { patch: kernel.patch, grid, image };
+        self.into(number, "patches", patches, y, (lanes, format, image.elements() / lanes))
+    }
+
+    fn folded(&mut self, number: usize, kernel: &Kernel, folded: &Folded) -> StreamId {
+        let layer = &self.images.layers[number];
+        let to = self.images.yields(number);
+        let (windows, count) = (kernel.windows, kernel.windows.count());
+        let integers = |bits: u32| Format { signed: true, bits, frac: 0 };
+        let (wb, bank, wc) = (&folded.wb, &folded.bank, &folded.wc);
+
+        let x = self.take(layer.reads[0]);
+        let x = self.convert(Some(number), "x", x, wb.lanes);
+        let from = self.streams[x.index()].format;
+        let lines = Lines { image: layer.input, words: layer.input.channels / wb.lanes, windows, fill: 0 };
+        let repeats = wb.results() / folded.groups;
+        let reader = Primitive::Reader { lines, groups: folded.groups, repeats };
+        let words = self.into(number, "reader", reader, x, (wb.lanes, from, count * wb.depth()));
+        let array = Primitive::Array(ArrayOf::Wb { sums: wb.sums });
+        let u = self.into(number, "wb_array", array, words, (wb.rows, integers(wb.bits), count * wb.results()));
+        let u = self.convert(Some(number), "u", u, bank.lanes);
+        let rows = folded.padded_rows();
+        let products = (bank.lanes, integers(bank.product_bits), count * rows / bank.lanes);
+        let m = self.into(number, "bank", Primitive::MultiplierBank, u, products);
+        let m = self.convert(Some(number), "m", m, wc.lanes);
+        let vector = Lines { image: Shape::vector(rows), words: rows / wc.lanes, windows: Windows::WHOLE, fill: 0 };
+        let reader = Primitive::Reader { lines: vector, groups: 1, repeats: wc.results() };
+        let words = self.into(number, "m_reader", reader, m, (wc.lanes, integers(bank.product_bits), count * wc.depth()));
+        let array = Primitive::Array(ArrayOf::Wc { sums: wc.sums });
+        let y = self.into(number, "wc_array", array, words, (wc.rows, integers(wc.bits), count * wc.results()));
+        let z = self.into(number, "requantise", Primitive::Requantise, y, (wc.rows, to.format, count * wc.results()));
+        self.patches(number, kernel, z)
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}

@@ -1,0 +1,75 @@
+//! Depths of the FIFOs where branches meet again: the least that never deadlocks, and the least at full rate.
+
+use super::timing::{self, Ending, Timing};
+use super::{Graph, Node, Primitive, StreamId};
+use strassenc_runtime::{Error, Result};
+
+/// The depths of one FIFO in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Its position among the nodes.
+    pub node: usize,
+    /// The least depth without deadlock.
+    pub live: usize,
+    /// The least depth with which no word is ever later than with an unbounded one, at full rate.
+    pub rate: usize,
+}
+
+/// Frames after which a core at full rate does the same in each frame; the timing says so where it does not.
+pub const FRAMES: usize = 4;
+
+/// The depths of all FIFOs, and the timing with unbounded ones.
+///
+/// *Live*: all begin with one word. Where the graph is stuck, a full FIFO whose sum waits for its other side becomes deeper by
+/// one word: with less, the graph is stuck for ever, whatever stands around it, since the state in which a network of queues
+/// is stuck depends on their depths alone. *Rate*: the most that each holds when it is unbounded.
+///
+/// # Errors
+/// Where the graph is stuck for another reason, a bug of ours, or the user interrupts.
+pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<Depth>, Timing)> {
+    let unbounded = timing::simulate(graph, FRAMES, stop)?;
+    let Ending::Done(timing) = unbounded else {
+        return Err(Error::internal("stream graph", format_args!("is stuck with unbounded FIFOs: {unbounded:?}")));
+    };
+    let mut least = graph.clone();
+    let fifos: Vec<usize> = graph.fifos().collect();
+    for &fifo in &fifos {
+        least.set_depth(fifo, 1);
+    }
+    let mut grown = vec![1; graph.nodes.len()];
+    let mut grow = |fifo: usize, valid: &[bool]| {
+        let waits = other_side(graph, fifo).is_some_and(|other| !valid[other.index()]);
+        grown[fifo] += usize::from(waits);
+        waits
+    };
+    // The second frame enters while the first one is still inside.
+    if !fifos.is_empty()
+        && let Ending::Deadlock(deadlock) = timing::run(&least, 2, &mut grow, stop)?
+    {
+        return Err(Error::internal("stream graph", format_args!("is stuck whatever its FIFOs hold: {deadlock:?}")));
+    }
+    let depths = timing.occupied.iter().map(|&(node, rate)| Depth { node, live: grown[node], rate }).collect();
+    Ok((depths, timing))
+}
+
+/// The stream that enters the sum that a FIFO leads to by its other side.
+fn other_side(graph: &Graph, fifo: usize) -> Option<StreamId> {
+    let mut stream = graph.nodes[fifo].outputs[0];
+    for node in &graph.nodes[fifo + 1..] {
+        let Some(side) = node.inputs.iter().position(|id| *id == stream) else { continue };
+        match node.primitive {
+            Primitive::Add { .. } => return Some(node.inputs[1 - side]),
+            _ => stream = node.outputs[0],
+        }
+    }
+    None
+}
+
+/// What a deadlock looks like to a person: the first FIFO that is full, and the sum that waits.
+pub fn told(graph: &Graph, full: &[usize]) -> String {
+    let depth = |node: &Node| if let Primitive::Fifo { depth } = node.primitive { depth } else { 0 };
+    let names: Vec<String> = (full.iter().map(|&i| &graph.nodes[i]))
+        .map(|node| format!("`{}` is full with {} words", node.name, depth(node)))
+        .collect();
+    names.join(", ")
+}

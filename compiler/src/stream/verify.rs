@@ -1,0 +1,75 @@
+use super::{Graph, Node, Primitive};
+use strassenc_runtime::{Error, Result};
+
+/// Checks the invariants that the [module](super) states.
+///
+/// # Errors
+/// The first violation, with its node: a bug of ours.
+pub fn verify(graph: &Graph) -> Result<()> {
+    let fail = |node: &str, cause: String| Err(Error::internal(format_args!("stream graph, `{node}`"), cause));
+    let n = graph.streams.len();
+    let (mut given, mut taken) = (vec![false; n], vec![false; n]);
+    given[0] = true;
+    taken[graph.output.index()] = true;
+    for node in &graph.nodes {
+        for id in &node.inputs {
+            if !given[id.index()] || std::mem::replace(&mut taken[id.index()], true) {
+                return fail(&node.name, format!("stream {} comes from no earlier node, or is read twice", id.0));
+            }
+        }
+        for id in &node.outputs {
+            if std::mem::replace(&mut given[id.index()], true) {
+                return fail(&node.name, format!("stream {} leaves two nodes", id.0));
+            }
+        }
+        if let Err(cause) = fits(graph, node) {
+            return fail(&node.name, cause);
+        }
+    }
+    match (0..n).find(|&i| !given[i] || !taken[i]) {
+        Some(i) => fail("streams", format!("stream {i} has an open end")),
+        None => Ok(()),
+    }
+}
+
+/// Whether what enters and what leaves agree with what the node is.
+fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
+    let stream = |id: &super::StreamId| &graph.streams[id.index()];
+    let (x, z) = (stream(&node.inputs[0]), stream(&node.outputs[0]));
+    let words = |from: usize, to: usize| {
+        if from == to { Ok(()) } else { Err(format!("makes {} words of a frame of {}: {from} is not {to}", z.words, x.words)) }
+    };
+    let same = || if x == z { Ok(()) } else { Err(format!("makes {z:?} of {x:?}")) };
+    match &node.primitive {
+        Primitive::Framer | Primitive::FrameEnd | Primitive::Register | Primitive::Fifo { .. } => same(),
+        Primitive::Fork => same().and_then(|()| if stream(&node.outputs[1]) == x { Ok(()) } else { Err("forks".into()) }),
+        Primitive::Widen { words: n } => words(x.words, z.words * n).and_then(|()| words(x.lanes * n, z.lanes)),
+        Primitive::Serialiser { beats } => words(x.words * beats, z.words).and_then(|()| words(x.lanes, z.lanes * beats)),
+        Primitive::Window(lines) => {
+            let elements = lines.windows.size * lines.windows.size * lines.image.channels;
+            words(x.words * x.lanes, lines.image.elements())
+                .and_then(|()| words(x.lanes, lines.image.channels))
+                .and_then(|()| words(elements, z.lanes))
+                .and_then(|()| words(lines.windows.count(), z.words))
+        }
+        Primitive::Reader { lines, groups, repeats } => {
+            let one = lines.windows.size * lines.windows.size * lines.words * repeats;
+            words(x.words, lines.image.pixels() * lines.words)
+                .and_then(|()| words(x.lanes, z.lanes))
+                .and_then(|()| words(lines.words % groups, 0))
+                .and_then(|()| words(lines.windows.count() * one, z.words))
+        }
+        Primitive::Kernel { .. } | Primitive::MultiplierBank | Primitive::Requantise => words(x.words, z.words),
+        Primitive::Array(array) => words(x.words, z.words * array.sums()),
+        Primitive::Accumulate { count, .. } => words(x.words, z.words * count),
+        Primitive::Patches { patch, grid, image } => {
+            words(x.words * x.lanes, grid.0 * grid.1 * patch * patch * image.channels)
+                .and_then(|()| words(z.words * z.lanes, image.elements()))
+                .and_then(|()| words(x.lanes, z.lanes))
+        }
+        Primitive::Add { .. } => {
+            let b = stream(&node.inputs[1]);
+            words(x.words, z.words).and_then(|()| words(b.words, z.words)).and_then(|()| words(b.lanes, z.lanes))
+        }
+    }
+}
