@@ -1,8 +1,10 @@
 //! Helpers of the tests that cross stages; the tests themselves are in `tests/tests/`.
 
+pub mod engines;
 pub mod images;
 pub mod models;
 
+pub use engines::random_engines;
 pub use images::image_model;
 pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
 

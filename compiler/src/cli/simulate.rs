@@ -79,7 +79,7 @@ struct Report<'a> {
     place: Option<Place>,
     /// Share of the samples that the core classifies rightly, within 0..=1.
     accuracy: Option<f64>,
-    latency: Timing<u64>,
+    latency: Timing<i64>,
     ii: Option<Timing<f64>>,
     clocks: u64,
     seconds: f64,
@@ -91,7 +91,7 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct Timing<T> {
     measured: T,
-    promised: u32,
+    promised: i64,
 }
 
 #[derive(Serialize)]
@@ -150,7 +150,7 @@ pub fn run(args: Args) -> Result<()> {
         place,
         accuracy: vectors.labels.as_ref().map(|labels| accuracy(&run, labels)),
         latency: Timing { measured: run.latency, promised: build.signature.latency },
-        ii: run.ii.map(|measured| Timing { measured, promised: build.signature.ii }),
+        ii: run.ii.map(|measured| Timing { measured, promised: build.signature.ii.into() }),
         clocks: run.clocks,
         seconds: run.seconds,
         inferences_per_second: run.rate(),

@@ -5,9 +5,11 @@
 
 mod core;
 mod expression;
+pub mod images;
 mod layer;
 mod names;
 mod provenance;
+mod rom;
 mod shift_add;
 pub mod signature;
 mod testbench;
@@ -104,7 +106,8 @@ fn primitives(compiled: &Compiled) -> impl Iterator<Item = (&'static str, &'stat
     PRIMITIVES.into_iter().filter(move |(name, _)| match *name {
         "strassenc_coefficient" | "strassenc_multiplier" => multiplies,
         "strassenc_product" => multiplies_data,
-        _ => true,
+        "strassenc_stream_register" | "strassenc_collector" | "strassenc_serialiser" => true,
+        _ => false,
     })
 }
 
@@ -115,13 +118,27 @@ macro_rules! primitives {
 }
 
 /// Every primitive, those first that others instantiate.
-const PRIMITIVES: [(&str, &str); 6] = primitives! {
+pub(crate) const PRIMITIVES: [(&str, &str); 20] = primitives! {
     "strassenc_stream_register"
     "strassenc_collector"
     "strassenc_serialiser"
     "strassenc_coefficient"
     "strassenc_multiplier"
     "strassenc_product"
+    "strassenc_framer"
+    "strassenc_frame_end"
+    "strassenc_fifo"
+    "strassenc_fork"
+    "strassenc_widen"
+    "strassenc_rows"
+    "strassenc_window"
+    "strassenc_reader"
+    "strassenc_array"
+    "strassenc_multiplier_bank"
+    "strassenc_requantise"
+    "strassenc_accumulate"
+    "strassenc_patches"
+    "strassenc_add"
 };
 
 /// Multipliers of each layer.
@@ -162,13 +179,16 @@ fn signature(compiled: &Compiled, options: &Options, provenance: &Provenance) ->
         testbench: modules.take(format!("{top}_tb"), "testbench"),
         ports: ports(&input, &output, options.clock_enable),
         // A register at each end, and one between any two layers.
-        latency: layers.iter().map(|layer| layer.latency).sum::<u32>() + layers.len() as u32 + 1,
+        latency: i64::from(layers.iter().map(|layer| layer.latency).sum::<u32>()) + layers.len() as i64 + 1,
         ii: input.beats.max(output.beats) as u32,
+        warm_up: 0,
+        whole_frames: false,
         top,
         input,
         output,
         layers,
         files,
+        memories: vec![],
     }
 }
 

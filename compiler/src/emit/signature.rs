@@ -32,16 +32,27 @@ pub struct Signature {
     pub output: Stream,
     /// Clocks from input to output in an empty core with `m_axis_tready` high: where the last beat of a frame is accepted at
     /// rising edge t (`tvalid` and `tready` both high there), `m_axis_tvalid` is high for its first output beat at rising edge
-    /// t + latency, and not before.
-    pub latency: u32,
-    /// Clocks between frames at full rate: `max(input.beats, output.beats)`.
+    /// t + latency, and not before. Negative where the first output beat of a frame comes before its last input beat.
+    pub latency: i64,
+    /// Clocks between frames at full rate.
     pub ii: u32,
+    /// From this frame on, counted from 0, frames come out at intervals of `ii` at full rate; those before come as the core
+    /// fills.
+    #[serde(default)]
+    pub warm_up: u32,
+    /// What becomes of a frame with a wrong tlast: false: it is dropped; true: one that is too short is completed with zeros, one
+    /// that is too long is cut, and its result comes out.
+    #[serde(default)]
+    pub whole_frames: bool,
     /// The layers in order.
     pub layers: Vec<Layer>,
     /// The testbench module; it is in a file of its name with `.v`, and reads two `.hex` files beside it.
     pub testbench: String,
     /// Verilog files of the core in the order tools want them, the testbench excluded; as in `files.f`.
     pub files: Vec<String>,
+    /// Contents of ROMs, which the Verilog reads with `$readmemh` by these names, from the folder where a tool runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memories: Vec<String>,
 }
 
 /// A port of the top module.
@@ -98,7 +109,8 @@ pub struct Layer {
     pub module: String,
     /// Multipliers of its array.
     pub multipliers: usize,
-    /// Clocks from an accepted vector to its result, in an empty pipeline.
+    /// Clocks from an accepted vector to its result, in an empty pipeline; of the pipeline of one window in a core over images, 0
+    /// where there is none.
     pub latency: u32,
     /// What enters, one element exactly as wide as its format, element 0 in the low bits.
     pub input: Vector,

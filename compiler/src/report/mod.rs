@@ -34,7 +34,7 @@ pub struct Report {
     /// streams. Those of the multipliers count as part of their DSP blocks.
     pub flip_flops: u64,
     /// Clocks from a frame's last input beat to its first output beat.
-    pub latency: u32,
+    pub latency: i64,
     /// Clocks between frames.
     pub ii: u32,
     /// Bytes of one input beat.

@@ -7,6 +7,7 @@ use super::Sources;
 use crate::tools::{Cxx, Tools, Verilator};
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -126,7 +127,7 @@ impl Job<'_> {
         }
         part(&[u8::from(self.traced), u8::from(self.sources.clock_enable)]);
         part(self.sources.top.as_bytes());
-        for (name, text) in &self.sources.files {
+        for (name, text) in self.sources.files.iter().chain(&self.sources.memories) {
             part(name.as_bytes());
             part(text);
         }
@@ -136,8 +137,11 @@ impl Job<'_> {
     fn build(&self, folder: &Path, library: &Path) -> Result<()> {
         let work = tempfile::Builder::new().prefix("building-").tempdir_in(folder).map_err(|e| no_room(folder, e))?;
         let work = work.path();
+        for (name, text) in &self.sources.memories {
+            fs::write(folder.join(name), text).map_err(|e| no_room(folder, e))?;
+        }
         for (name, text) in &self.sources.files {
-            fs::write(work.join(name), text).map_err(|e| no_room(work, e))?;
+            fs::write(work.join(name), self.placed(text, folder)).map_err(|e| no_room(work, e))?;
         }
         let spinner = self.tools.spinner(format!("verilating {}", self.sources.top));
         self.verilate(work)?;
@@ -155,6 +159,18 @@ impl Job<'_> {
         link.args(["-shared", "-pthread", "-o"]).arg(&linked).args(&objects);
         self.tools.run_ok(&mut link)?;
         fs::rename(&linked, library).map_err(|e| no_room(library, e))
+    }
+
+    /// The text with the files that it reads in `folder`: a library may run anywhere.
+    fn placed<'t>(&self, text: &'t [u8], folder: &Path) -> Cow<'t, [u8]> {
+        const READ: &str = "$readmemh(\"";
+        match std::str::from_utf8(text) {
+            Ok(text) if text.contains(READ) && !self.sources.memories.is_empty() => {
+                let folder = folder.canonicalize().unwrap_or_else(|_| folder.into());
+                text.replace(READ, &format!("{READ}{}/", folder.display())).into_bytes().into()
+            }
+            _ => text.into(),
+        }
     }
 
     fn verilate(&self, work: &Path) -> Result<()> {

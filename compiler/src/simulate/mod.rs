@@ -31,6 +31,8 @@ pub struct Sources {
     pub clock_enable: bool,
     /// File names and contents, in the order tools want them.
     pub files: Vec<(String, Vec<u8>)>,
+    /// Names and contents of what they read with `$readmemh`.
+    pub memories: Vec<(String, Vec<u8>)>,
 }
 
 impl Sources {
@@ -48,12 +50,13 @@ impl Sources {
             Ok((name.clone(), files::read(&folder.join(name))?))
         };
         let files = signature.files.iter().map(read).collect::<Result<_>>()?;
-        Ok(Sources { files, ..Self::of(signature) })
+        let memories = signature.memories.iter().map(read).collect::<Result<_>>()?;
+        Ok(Sources { files, memories, ..Self::of(signature) })
     }
 
     fn of(signature: &Signature) -> Self {
         let clock_enable = signature.ports.iter().any(|p| p.name == "aclken");
-        Sources { top: signature.top.clone(), clock_enable, files: Vec::new() }
+        Sources { top: signature.top.clone(), clock_enable, files: vec![], memories: vec![] }
     }
 }
 
@@ -63,7 +66,12 @@ impl From<&Emitted> for Sources {
             let file = emitted.files.iter().find(|f| f.path == *name);
             (name.clone(), file.map(|f| f.text.clone().into_bytes()).unwrap_or_default())
         };
-        Sources { files: emitted.signature.files.iter().map(text).collect(), ..Self::of(&emitted.signature) }
+        let Signature { files, memories, .. } = &emitted.signature;
+        Sources {
+            files: files.iter().map(text).collect(),
+            memories: memories.iter().map(text).collect(),
+            ..Self::of(&emitted.signature)
+        }
     }
 }
 

@@ -40,10 +40,11 @@ impl Options {
 pub struct Run {
     /// One vector per input vector.
     pub outputs: Vec<Vec<i64>>,
-    /// Clocks from a vector's last input beat to its first output beat, measured on the first vector in an empty core.
-    pub latency: u64,
+    /// Clocks from a vector's last input beat to its first output beat, measured on the first vector in an empty core; negative
+    /// where that comes before.
+    pub latency: i64,
     /// Clocks between vectors, measured at full rate; none where gaps, stalls or pauses were asked for, or there was only one
-    /// vector.
+    /// vector; of a core that fills at first, from the first vector after that on.
     pub ii: Option<f64>,
     /// Clocks that all cores together ran.
     pub clocks: u64,
@@ -57,17 +58,17 @@ impl Run {
     /// # Errors
     /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) where a promise is broken.
     pub fn check_promises(&self, signature: &Signature) -> Result<()> {
-        let broken = |what: &str, measured: f64, promised: u32| {
+        let broken = |what: &str, measured: f64, promised: i64| {
             Error::mismatch(
                 format_args!("core `{}`", signature.top),
                 format_args!("{what} is {measured} clocks, signature.json promises {promised}"),
             )
         };
-        if self.latency != u64::from(signature.latency) {
+        if self.latency != signature.latency {
             return Err(broken("the latency", self.latency as f64, signature.latency));
         }
         match self.ii {
-            Some(ii) if ii != f64::from(signature.ii) => Err(broken("the initiation interval", ii, signature.ii)),
+            Some(ii) if ii != f64::from(signature.ii) => Err(broken("the initiation interval", ii, signature.ii.into())),
             _ => Ok(()),
         }
     }
@@ -149,6 +150,9 @@ const RESET: u32 = 4;
 /// Clocks between looks at the interrupt flag.
 const SLICE: u64 = 256;
 
+/// Clocks that are waited for surplus outputs, at most.
+const LINGER: u64 = 1 << 16;
+
 /// The fewest vectors that a thread of its own is worth.
 const SHARE: usize = 32;
 
@@ -192,7 +196,7 @@ impl Simulator {
     }
 
     /// Clocks from the last input beat of `vector`, alone in the core, to its first output beat.
-    fn latency(&self, vector: &[i64], seed: u64) -> Result<u64, Failure> {
+    fn latency(&self, vector: &[i64], seed: u64) -> Result<i64, Failure> {
         let mut core = self.core(seed, None)?;
         let options = Options { seed, ..Options::default() };
         let (stimulus, users) = self.stimulus(std::slice::from_ref(&vector), &options);
@@ -202,8 +206,8 @@ impl Simulator {
     }
 
     /// Clocks from the last beat of the first input vector to the first beat of the first output vector.
-    pub(super) fn latency_of(&self, response: &Response) -> u64 {
-        response.shown[0].saturating_sub(response.accepted[self.signature.input.beats - 1])
+    pub(super) fn latency_of(&self, response: &Response) -> i64 {
+        response.shown[0] as i64 - response.accepted[self.signature.input.beats - 1] as i64
     }
 
     fn part(
@@ -224,28 +228,29 @@ impl Simulator {
             told = produced / beats;
         })?;
         let outputs = self.decode(&response, &users, offset)?;
-        let ii = (options.full_rate() && inputs.len() > 1).then(|| {
-            let last = response.taken[(inputs.len() - 1) * beats as usize];
-            (last - response.taken[0]) as f64 / (inputs.len() - 1) as f64
+        let first = self.signature.warm_up as usize;
+        let ii = (options.full_rate() && inputs.len() > first + 1).then(|| {
+            let taken = |vector: usize| response.taken[vector * beats as usize];
+            (taken(inputs.len() - 1) - taken(first)) as f64 / (inputs.len() - 1 - first) as f64
         });
         Ok(Part { outputs, clocks: response.clock, ii })
     }
 
     /// The beats of `inputs`, and each vector's `tuser`.
     pub(super) fn stimulus(&self, inputs: &[impl AsRef<[i64]>], options: &Options) -> (Stimulus, Vec<bool>) {
-        let Signature { input, output, latency, .. } = &self.signature;
+        let Signature { input, output, latency, ii, .. } = &self.signature;
         let (mut data, mut flags) = (Vec::new(), Vec::new());
         let users: Vec<bool> = (0..inputs.len() as u64).map(|i| mix(options.seed, i) & 1 == 1).collect();
         for (vector, user) in inputs.iter().zip(&users) {
             input.encode(vector.as_ref(), *user, &mut data, &mut flags);
         }
         let beats = (input.beats + output.beats) as u64;
-        let quiet = u64::from(*latency) + beats;
+        let quiet = latency.unsigned_abs() + beats + u64::from(*ii);
         let stimulus = Stimulus {
             data,
             flags,
             expected: inputs.len() * output.beats,
-            linger: quiet + 8,
+            linger: quiet.min(LINGER) + 8,
             // Gates withhold three quarters of all clocks in the long run and up to some hundred in a row.
             patience: 16 * quiet + 2000,
             seed: options.seed,

@@ -171,16 +171,17 @@ impl<'a> Builder<'a> {
                 self.into(number, "accumulate", pool, taps, (lanes, format, pixels * words))
             }
             (Kind::Add { shifts, shift }, Engine::Elementwise { lanes }) => {
-                let mut sides = vec![];
-                for (side, name) in ["body", "shortcut"].into_iter().enumerate() {
-                    let mut x = self.take(layer.reads[side]);
+                const SIDES: [&str; 2] = ["body", "shortcut"];
+                let sides = [0, 1].map(|side| {
+                    let x = self.take(layer.reads[side]);
                     // A body has layers, so a shortcut without any is always ahead of it.
-                    if side == 1 || layer.reads[1] > layer.reads[0] {
-                        let fifo = Primitive::Fifo { depth: usize::MAX };
-                        x = self.then(None, &format!("fifo_{}_{name}", layer.name), fifo, x);
+                    if side == 0 && layer.reads[1] < layer.reads[0] {
+                        return x;
                     }
-                    sides.push(self.convert(Some(number), name, x, lanes));
-                }
+                    let name = format!("fifo_{}_{}", layer.name, SIDES[side]);
+                    self.then(None, &name, Primitive::Fifo { depth: usize::MAX }, x)
+                });
+                let sides = [0, 1].map(|side| self.convert(Some(number), SIDES[side], sides[side], lanes));
                 let words = to.shape.elements() / lanes;
                 let z = self.stream(lanes, format, words);
                 self.node(Some(number), "add", Primitive::Add { shifts: *shifts, shift: *shift }, &sides, &[z]);

@@ -25,6 +25,13 @@ impl Timing {
         self.shown[0] as i64 - self.taken[0] as i64
     }
 
+    /// The first frame from which on all of them come out at the last interval.
+    pub fn warm_up(&self) -> u32 {
+        let interval = self.interval();
+        let steady = self.shown.windows(2).rev().take_while(|pair| pair[1] - pair[0] == interval).count();
+        (self.shown.len() - 1 - steady) as u32
+    }
+
     /// Clocks between the last two frames.
     pub fn interval(&self) -> u64 {
         match self.shown.as_slice() {
@@ -264,8 +271,11 @@ impl State {
                 accept || before != (*front, *spare)
             }
             State::Fifo { count, most, .. } => {
+                if accept {
+                    // A word enters only where there is room before another one leaves.
+                    *most = (*most).max(*count + 1);
+                }
                 *count = *count + usize::from(accept) - usize::from(leave);
-                *most = (*most).max(*count);
                 accept || leave
             }
             State::Fork { a, b } => {

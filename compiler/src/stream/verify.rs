@@ -54,10 +54,12 @@ fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
         }
         Primitive::Reader { lines, groups, repeats } => {
             let one = lines.windows.size * lines.windows.size * lines.words * repeats;
-            words(x.words, lines.image.pixels() * lines.words)
+            // The products of a window are an image of their own.
+            let image = lines.image.pixels() * lines.words;
+            words(x.words % image, 0)
                 .and_then(|()| words(x.lanes, z.lanes))
                 .and_then(|()| words(lines.words % groups, 0))
-                .and_then(|()| words(lines.windows.count() * one, z.words))
+                .and_then(|()| words(x.words / image * lines.windows.count() * one, z.words))
         }
         Primitive::Kernel { .. } | Primitive::MultiplierBank | Primitive::Requantise => words(x.words, z.words),
         Primitive::Array(array) => words(x.words, z.words * array.sums()),

@@ -1,0 +1,790 @@
+//! A core over images: a module for each layer, the ROMs of the folded ones, and the streams that join them.
+
+use super::names::Modules;
+use super::provenance::{Provenance, ascii};
+use super::rom::{Rom, address_bits};
+use super::signature::{self, Layer as LayerSignature, Signature, Stream as Axi, Vector};
+use super::{Emitted, FILE_LIST, File, Options, PRIMITIVES, TOOL, file, layer, ports, testbench};
+use crate::compile::images::{CompiledImages, LayerEngine};
+use crate::folded::Folded;
+use crate::stream::{ArrayOf, Graph, Lines, Node, Primitive, StreamId};
+use askama::Template;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use strassenc_runtime::{Error, Result, model_file};
+
+/// Emits a core over images. The text does not depend on the number of threads.
+///
+/// # Errors
+/// As [`emit`](super::emit()).
+pub fn emit(compiled: &CompiledImages, options: &Options) -> Result<Emitted> {
+    let provenance = Provenance {
+        tool: TOOL.into(),
+        model: compiled.model.name.clone(),
+        model_sha256: model_file::sha256(&compiled.model)?,
+        options: options.command.clone(),
+    };
+    let core = Core::new(compiled, options.clock_enable, &provenance);
+    let layers: Vec<Vec<File>> = (0..compiled.layers.len())
+        .into_par_iter()
+        .map(|number| core.layer(number))
+        .collect::<Vec<Result<_>>>()
+        .into_iter()
+        .collect::<Result<_>>()?;
+    let used = core.primitives();
+    let mut files: Vec<File> = (PRIMITIVES.iter().filter(|(name, _)| used.contains(name)))
+        .map(|(name, text)| File { path: file(name), text: (*text).into() })
+        .collect();
+    files.extend(layers.into_iter().flatten());
+    files.push(core.top()?);
+    let verilog = |file: &&File| file.path.ends_with(".v");
+    let names = |which: &dyn Fn(&&File) -> bool| files.iter().filter(which).map(|f| f.path.clone()).collect();
+    let signature =
+        Signature { files: names(&verilog), memories: names(&|file| !verilog(file)), ..core.signature };
+    files.extend(testbench::emit(&compiled.model, &signature, options.clock_enable, &provenance)?);
+    files.push(File { path: FILE_LIST.into(), text: signature.files.join("\n") + "\n" });
+    files.push(File { path: signature::FILE.into(), text: signature.to_json() });
+    Ok(Emitted { signature, files })
+}
+
+#[derive(Template)]
+#[template(path = "streams.v")]
+struct Module<'a> {
+    header: String,
+    summary: Vec<String>,
+    module: &'a str,
+    ports: Vec<Port>,
+    before: Vec<String>,
+    blocks: Vec<Block>,
+    after: Vec<String>,
+}
+
+struct Port {
+    text: String,
+    comment: String,
+}
+
+/// What stands under one banner.
+#[derive(Default)]
+struct Block {
+    banner: String,
+    wires: Vec<Wire>,
+    instances: Vec<Instance>,
+}
+
+struct Wire {
+    name: String,
+    bits: usize,
+    /// Whether it is a vector even where it has one bit.
+    vector: bool,
+}
+
+struct Instance {
+    module: String,
+    name: String,
+    parameters: String,
+    ports: Vec<String>,
+}
+
+struct Core<'a> {
+    compiled: &'a CompiledImages,
+    clken: bool,
+    provenance: &'a Provenance,
+    signature: Signature,
+    /// Names of the modules that a layer's module instantiates.
+    own: Vec<Own>,
+}
+
+#[derive(Default)]
+struct Own {
+    kernel: String,
+    /// Of W_b, the coefficients, W_c and the outputs.
+    roms: [String; 4],
+}
+
+impl<'a> Core<'a> {
+    fn new(compiled: &'a CompiledImages, clken: bool, provenance: &'a Provenance) -> Self {
+        let CompiledImages { model, images, graph, timing, .. } = compiled;
+        let mut modules = Modules::new(PRIMITIVES.map(|(name, _)| name));
+        let top = modules.take(model.name.clone(), "core");
+        let mut layers = vec![];
+        let mut own = vec![];
+        for (number, layer) in images.layers.iter().enumerate() {
+            let module = modules.take(format!("{}_{}", model.name, layer.name), "layer");
+            let mut part = |suffix: &str| modules.take(format!("{module}_{suffix}"), "part");
+            let mut names = Own::default();
+            let (multipliers, latency) = match &compiled.layers[number] {
+                LayerEngine::Unrolled(layer) => {
+                    names.kernel = part("kernel");
+                    (layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count(), layer.pipeline.stages)
+                }
+                LayerEngine::Folded(folded) => {
+                    names.roms = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"].map(&mut part);
+                    (folded.bank.lanes, 0)
+                }
+                LayerEngine::Elementwise { .. } => (0, 0),
+            };
+            let (s, m) = ends(graph, number);
+            let vector = |id: &StreamId| {
+                let stream = &graph.streams[id.index()];
+                Vector { elements: stream.lanes, format: stream.format }
+            };
+            layers.push(LayerSignature {
+                name: layer.name.clone(),
+                module,
+                multipliers,
+                latency,
+                input: vector(&s[0]),
+                output: vector(&m),
+            });
+            own.push(names);
+        }
+        let axi = |id: StreamId| {
+            let stream = &graph.streams[id.index()];
+            let elements = stream.lanes * stream.words;
+            Axi::new(Vector { elements, format: stream.format }, Some(stream.lanes))
+        };
+        let (input, output) = (axi(StreamId(0)), axi(graph.output));
+        let signature = Signature {
+            schema: signature::SCHEMA,
+            tool: provenance.tool.clone(),
+            model: provenance.model.clone(),
+            model_sha256: provenance.model_sha256.clone(),
+            testbench: modules.take(format!("{top}_tb"), "testbench"),
+            ports: ports(&input, &output, clken),
+            latency: timing.latency(),
+            ii: timing.interval() as u32,
+            warm_up: timing.warm_up(),
+            whole_frames: true,
+            top,
+            input,
+            output,
+            layers,
+            files: vec![],
+            memories: vec![],
+        };
+        Core { compiled, clken, provenance, signature, own }
+    }
+
+    /// Names of all primitives of `hw/` that are used.
+    fn primitives(&self) -> Vec<&'static str> {
+        let mut used = vec![];
+        for node in &self.compiled.graph.nodes {
+            used.extend(node.primitive.module());
+            if matches!(node.primitive, Primitive::Window(_) | Primitive::Reader { .. }) {
+                used.push("strassenc_rows");
+            }
+        }
+        for layer in self.compiled.layers.iter().filter_map(LayerEngine::unrolled) {
+            let hardware = |node: &crate::circuit::Node| match node.op {
+                crate::circuit::Op::Multiply { row, .. } => !layer.shift_add.contains_key(&row),
+                _ => false,
+            };
+            if layer.circuit.nodes.iter().any(hardware) {
+                used.extend(["strassenc_coefficient", "strassenc_multiplier"]);
+            }
+        }
+        used
+    }
+
+    /// The modules of one layer.
+    fn layer(&self, number: usize) -> Result<Vec<File>> {
+        let signature = &self.signature.layers[number];
+        let mut files = vec![];
+        let mut summary = vec![];
+        match &self.compiled.layers[number] {
+            LayerEngine::Unrolled(layer) => {
+                let module = &self.own[number].kernel;
+                let text = layer::emit(layer, module, self.clken, self.provenance)?;
+                files.push(File { path: file(module), text });
+                summary.push(format!("Unrolled: a pipeline of {} stages, a window a clock.", layer.pipeline.stages));
+            }
+            LayerEngine::Folded(folded) => {
+                files.extend(self.roms(number, folded)?);
+                summary.push(told(folded));
+            }
+            LayerEngine::Elementwise { lanes } => summary.push(format!("{lanes} element{} at a time.", plural(*lanes))),
+        }
+        let (s, m) = ends(&self.compiled.graph, number);
+        let mut names = BTreeMap::new();
+        let sides: Vec<&str> = if s.len() == 2 { vec!["a", "b"] } else { vec!["s"] };
+        let mut ports = vec![Port::new("input  wire clk")];
+        if self.clken {
+            ports.push(Port::new("input  wire clken"));
+        }
+        ports.push(Port { text: "input  wire rst".into(), comment: "synchronous, clears control only".into() });
+        for (id, side) in s.iter().zip(sides) {
+            names.insert(*id, side.to_string());
+            ports.extend(self.stream_ports(*id, side, true));
+        }
+        names.insert(m, "m".into());
+        ports.extend(self.stream_ports(m, "m", false));
+        let blocks = self.blocks(Some(number), &mut names);
+        let module = Module {
+            header: self.provenance.header(&signature.module, &format!("layer `{}`", signature.name)),
+            summary,
+            module: &signature.module,
+            ports,
+            before: vec![],
+            blocks,
+            after: vec![],
+        };
+        files.push(File { path: file(&signature.module), text: module.text(&signature.name)? });
+        Ok(files)
+    }
+
+    fn roms(&self, number: usize, folded: &Folded) -> Result<Vec<File>> {
+        let roms = [
+            Rom::weights(&folded.wb, "W_b"),
+            Rom::coefficients(&folded.bank),
+            Rom::weights(&folded.wc, "W_c"),
+            Rom::outputs(&folded.requantiser),
+        ];
+        let what = format!("a ROM of layer `{}`", folded.name);
+        let emit = |(rom, module): (&Rom, &String)| rom.emit(module, &what, self.provenance);
+        Ok(roms.iter().zip(&self.own[number].roms).map(emit).collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    fn stream_ports(&self, id: StreamId, side: &str, enters: bool) -> Vec<Port> {
+        let stream = &self.compiled.graph.streams[id.index()];
+        let (forward, backward) = if enters { ("input  wire", "output wire") } else { ("output wire", "input  wire") };
+        let words = format!(
+            "{} element{} of {}, {} words a frame",
+            stream.lanes,
+            plural(stream.lanes),
+            ascii(&stream.format.to_string()),
+            stream.words
+        );
+        vec![
+            Port::new(format!("{forward} {side}_valid")),
+            Port::new(format!("{backward} {side}_ready")),
+            Port { text: format!("{forward} [{}:0] {side}_data", stream.bits() - 1), comment: words },
+            Port::new(format!("{forward} {side}_user")),
+        ]
+    }
+
+    /// The nodes of one layer, or those between layers, each under a banner of its own; streams get the names of the nodes that
+    /// they leave.
+    fn blocks(&self, layer: Option<usize>, names: &mut BTreeMap<StreamId, String>) -> Vec<Block> {
+        let graph = &self.compiled.graph;
+        let mut blocks: Vec<Block> = vec![];
+        let mut entered: Vec<usize> = vec![];
+        for node in &graph.nodes {
+            if let (None, Some(number)) = (layer, node.layer) {
+                // The core instantiates the layer's module where its first node stands.
+                if !entered.contains(&number) {
+                    entered.push(number);
+                    blocks.push(self.layer_block(number, names));
+                }
+                continue;
+            }
+            if node.layer != layer {
+                continue;
+            }
+            let mut block = Block { banner: self.banner(node), ..Block::default() };
+            for (i, id) in node.outputs.iter().enumerate() {
+                if !names.contains_key(id) {
+                    let name = if node.outputs.len() == 1 { node.name.clone() } else { format!("{}_{}", node.name, ["a", "b"][i]) };
+                    block.wires.extend(self.wires(*id, &name));
+                    names.insert(*id, name);
+                }
+            }
+            let instance = self.instance(node, names, &mut block.wires);
+            block.instances.extend(self.rom_of(node));
+            block.instances.push(instance);
+            blocks.push(block);
+        }
+        blocks
+    }
+
+    fn layer_block(&self, number: usize, names: &mut BTreeMap<StreamId, String>) -> Block {
+        let graph = &self.compiled.graph;
+        let signature = &self.signature.layers[number];
+        let (s, m) = ends(graph, number);
+        let engine = match &self.compiled.layers[number] {
+            LayerEngine::Unrolled(_) => format!("unrolled, {} multipliers", signature.multipliers),
+            LayerEngine::Folded(folded) => format!(
+                "folded {}x{}, {} multipliers",
+                folded.wb.rows, folded.wb.lanes, signature.multipliers
+            ),
+            LayerEngine::Elementwise { lanes } => format!("{lanes} element{} at a time", plural(*lanes)),
+        };
+        let name = format!("layer_{}", signature.name);
+        let mut block = Block { banner: format!("Layer {}: {engine}", signature.name), ..Block::default() };
+        block.wires.extend(self.wires(m, &name));
+        names.insert(m, name.clone());
+        let mut ports = vec![self.clock()];
+        let sides: Vec<&str> = if s.len() == 2 { vec!["a", "b"] } else { vec!["s"] };
+        for (id, side) in s.iter().zip(sides) {
+            ports.push(connection(side, &names[id]));
+        }
+        ports.push(connection("m", &name));
+        block.instances.push(Instance { module: signature.module.clone(), name, parameters: String::new(), ports });
+        block
+    }
+
+    fn wires(&self, id: StreamId, name: &str) -> Vec<Wire> {
+        let bits = self.compiled.graph.streams[id.index()].bits();
+        let bit = |suffix: &str| Wire { name: format!("{name}_{suffix}"), bits: 1, vector: false };
+        let data = Wire { name: format!("{name}_data"), bits, vector: true };
+        vec![bit("valid"), bit("ready"), data, bit("user")]
+    }
+
+    /// The clock ports of a module that is one of ours; primitives have their enable always.
+    fn clock(&self) -> String {
+        let clken = if self.clken { " .clken(aclken)," } else { "" };
+        format!(".clk(aclk),{clken} .rst(rst)")
+    }
+
+    /// The clock ports of a primitive.
+    fn primitive_clock(&self, layer: Option<usize>) -> String {
+        let (clk, clken) = if layer.is_some() { ("clk", "clken") } else { ("aclk", "aclken") };
+        let enable = if self.clken { clken } else { "1'b1" };
+        format!(".clk({clk}), .clken({enable}), .rst(rst)")
+    }
+
+    fn banner(&self, node: &Node) -> String {
+        let stream = |id: &StreamId| &self.compiled.graph.streams[id.index()];
+        match &node.primitive {
+            Primitive::Framer => "Input: every frame made whole".into(),
+            Primitive::FrameEnd => "Output: the last word of each frame marked".into(),
+            Primitive::Register => format!("Register {}: breaks every combinational path", node.name),
+            Primitive::Fifo { depth } => {
+                let found = self.compiled.depths.iter().find(|d| self.compiled.graph.nodes[d.node].name == node.name);
+                let needs = found.map_or_else(String::new, |d| format!("; {} without deadlock, {} at full rate", d.live, d.rate));
+                format!("FIFO {}: {depth} words{needs}", node.name)
+            }
+            Primitive::Fork => "Fork: one stream to two".into(),
+            Primitive::Widen { words } => format!("{words} words to one"),
+            Primitive::Serialiser { beats } => format!("One word to {beats}"),
+            Primitive::Window(lines) | Primitive::Reader { lines, .. } => format!(
+                "Windows of {0}x{0} pixels, {1} apart, pad {2}: {3}x{4} on {5}x{6} pixels",
+                lines.windows.size,
+                lines.windows.stride,
+                lines.windows.pad,
+                lines.windows.rows,
+                lines.windows.columns,
+                lines.image.height,
+                lines.image.width
+            ),
+            Primitive::Kernel { stages } => format!("The SPN of a window, latency {stages}"),
+            Primitive::Array(ArrayOf::Wb { sums }) => format!("W_b: {sums} words to a sum"),
+            Primitive::Array(ArrayOf::Wc { sums }) => format!("W_c: {sums} words to a sum"),
+            Primitive::MultiplierBank => format!("Products: {} multipliers", stream(&node.inputs[0]).lanes),
+            Primitive::Requantise => "Bias, shift, saturation".into(),
+            Primitive::Accumulate { maximum, count } => {
+                format!("The {} of {count} words", if *maximum { "largest elements" } else { "sum" })
+            }
+            Primitive::Patches { patch, .. } => format!("Patches of {patch}x{patch} pixels to rows"),
+            Primitive::Add { .. } => "Sum, aligned, shifted, saturated".into(),
+        }
+    }
+
+    /// The ROM of a node, if it has one.
+    fn rom_of(&self, node: &Node) -> Option<Instance> {
+        let number = node.layer?;
+        let which = rom_number(&node.primitive)?;
+        let name = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"][which];
+        let ports = vec![
+            format!(".clk(clk), .enable({name}_enable), .address({name}_address), .data({name}_data)"),
+        ];
+        let module = self.own[number].roms[which].clone();
+        Some(Instance { module, name: format!("u_{name}"), parameters: String::new(), ports })
+    }
+
+    fn instance(&self, node: &Node, names: &BTreeMap<StreamId, String>, wires: &mut Vec<Wire>) -> Instance {
+        let graph = &self.compiled.graph;
+        let (x, z) = (&graph.streams[node.inputs[0].index()], &graph.streams[node.outputs[0].index()]);
+        let (s, m) = (&names[&node.inputs[0]], &names[&node.outputs[0]]);
+        let (bits, lanes, width) = (x.bits(), x.lanes, x.format.bits);
+        let signed = |signed: bool| u8::from(signed);
+        let folded = node.layer.and_then(|number| match &self.compiled.layers[number] {
+            LayerEngine::Folded(folded) => Some(folded.as_ref()),
+            _ => None,
+        });
+        let lines_of = |lines: &Lines| {
+            let windows = lines.windows;
+            format!(
+                ".HEIGHT({}), .WIDTH({}), .K({}), .STRIDE({}), .PAD({}), .ROWS({}), .COLUMNS({}), .SLOTS({})",
+                lines.image.height,
+                lines.image.width,
+                windows.size,
+                windows.stride,
+                windows.pad,
+                windows.rows,
+                windows.columns,
+                lines.slots()
+            )
+        };
+        let fill = |lines: &Lines| {
+            let mask = u64::MAX >> (64 - width);
+            format!("{width}'d{}", lines.fill as u64 & mask)
+        };
+        let mut parameters = String::new();
+        // FIFOs, registers and forks carry the user bit with the data.
+        let carried = |name: &str| format!("{{{name}_user, {name}_data}}");
+        let mut ports = vec![self.primitive_clock(node.layer)];
+        match &node.primitive {
+            Primitive::Framer | Primitive::FrameEnd => {
+                parameters = format!(".BITS({bits}), .BEATS({})", x.words);
+            }
+            Primitive::Register | Primitive::Fifo { .. } => {
+                parameters = format!(".BITS({})", bits + 1);
+                if let Primitive::Fifo { depth } = node.primitive {
+                    parameters += &format!(", .DEPTH({depth})");
+                }
+            }
+            Primitive::Fork => parameters = format!(".BITS({})", bits + 1),
+            Primitive::Widen { words } => parameters = format!(".BITS({bits}), .WORDS({words})"),
+            Primitive::Serialiser { beats } => parameters = format!(".BEAT_BITS({}), .BEATS({beats})", z.bits()),
+            Primitive::Window(lines) => {
+                parameters = format!(
+                    ".ELEMENT_BITS({width}), .FILL({}), .ELEMENTS({lanes}),\n        {}",
+                    fill(lines),
+                    lines_of(lines)
+                );
+            }
+            Primitive::Reader { lines, groups, repeats } => {
+                parameters = format!(
+                    ".ELEMENT_BITS({width}), .FILL({}), .LANES({lanes}), .WORDS({}), .GROUPS({groups}), .REPEATS({repeats}),\n        {}",
+                    fill(lines),
+                    lines.words,
+                    lines_of(lines)
+                );
+            }
+            Primitive::Kernel { .. } | Primitive::Add { .. } => {}
+            Primitive::Array(array) => {
+                let depth = folded.map_or(1, |f| if matches!(array, ArrayOf::Wb { .. }) { f.wb.depth() } else { f.wc.depth() });
+                parameters = format!(
+                    ".LANES({lanes}), .X_BITS({width}), .X_SIGNED({}), .ROWS({}), .SUMS({}), .DEPTH({depth}), .U_BITS({})",
+                    signed(x.format.signed),
+                    z.lanes,
+                    array.sums(),
+                    z.format.bits
+                );
+            }
+            Primitive::MultiplierBank => {
+                if let Some(Folded { bank, .. }) = folded {
+                    parameters = format!(
+                        ".LANES({lanes}), .U_BITS({width}), .COEFFICIENT_BITS({}), .SHIFT({}), .M_BITS({}), .DEPTH({})",
+                        bank.coefficient_bits,
+                        bank.shift,
+                        bank.product_bits,
+                        bank.coefficients.len() / lanes
+                    );
+                }
+            }
+            Primitive::Requantise => {
+                if let Some(Folded { requantiser: r, .. }) = folded {
+                    parameters = format!(
+                        ".LANES({lanes}), .Y_BITS({width}), .CONSTANT_BITS({}), .AMOUNT_BITS({}), .LEFT({}), .BASE({}), .SUM_BITS({}),\n        \
+                         .Z_BITS({}), .Z_SIGNED({}), .DEPTH({})",
+                        r.constant_bits,
+                        r.amount_bits,
+                        r.left,
+                        r.base,
+                        r.sum_bits,
+                        z.format.bits,
+                        signed(z.format.signed),
+                        r.entries.len() / lanes
+                    );
+                }
+            }
+            Primitive::Accumulate { maximum, count } => {
+                parameters = format!(
+                    ".LANES({lanes}), .X_BITS({width}), .X_SIGNED({}), .MAXIMUM({}), .COUNT({count}), .Z_BITS({})",
+                    signed(x.format.signed),
+                    signed(*maximum),
+                    z.format.bits
+                );
+            }
+            Primitive::Patches { patch, grid, image } => {
+                parameters = format!(
+                    ".BITS({bits}), .P({patch}), .ROWS({}), .COLUMNS({}), .HEIGHT({}), .WIDTH({}), .WORDS({})",
+                    grid.0,
+                    grid.1,
+                    image.height,
+                    image.width,
+                    image.channels / lanes
+                );
+            }
+        }
+        match &node.primitive {
+            Primitive::Register | Primitive::Fifo { .. } => {
+                let leaves = format!("{{{m}_user, {m}_data}}");
+                ports.push(format!(".s_valid({s}_valid), .s_ready({s}_ready), .s_data({})", carried(s)));
+                ports.push(format!(".m_valid({m}_valid), .m_ready({m}_ready), .m_data({leaves})"));
+            }
+            Primitive::Fork => {
+                ports.push(format!(".s_valid({s}_valid), .s_ready({s}_ready), .s_data({})", carried(s)));
+                for (side, id) in ["a", "b"].iter().zip(&node.outputs) {
+                    let to = &names[id];
+                    ports.push(format!(
+                        ".{side}_valid({to}_valid), .{side}_ready({to}_ready), .{side}_data({})",
+                        carried(to)
+                    ));
+                }
+            }
+            Primitive::Add { shifts, shift } => {
+                let b = &graph.streams[node.inputs[1].index()];
+                parameters = format!(
+                    ".LANES({lanes}), .A_BITS({width}), .A_SIGNED({}), .B_BITS({}), .B_SIGNED({}),\n        \
+                     .A_SHIFT({}), .B_SHIFT({}), .SHIFT({shift}), .Z_BITS({}), .Z_SIGNED({})",
+                    signed(x.format.signed),
+                    b.format.bits,
+                    signed(b.format.signed),
+                    shifts[0],
+                    shifts[1],
+                    z.format.bits,
+                    signed(z.format.signed)
+                );
+                ports.push(connection("a", s));
+                ports.push(connection("b", &names[&node.inputs[1]]));
+                ports.push(connection("m", m));
+            }
+            Primitive::Framer => {
+                ports.push(connection("s", s));
+                ports.push(format!(".s_last({s}_last)"));
+                ports.push(connection("m", m));
+                ports.push(".frame_error(frame_error)".into());
+            }
+            Primitive::FrameEnd => {
+                ports.push(connection("s", s));
+                ports.push(connection("m", m));
+                ports.push(format!(".m_last({m}_last)"));
+                wires.push(Wire { name: format!("{m}_last"), bits: 1, vector: false });
+            }
+            Primitive::Serialiser { .. } => {
+                ports.push(connection("s", s));
+                ports.push(connection("m", m));
+                ports.push(format!(".m_last({m}_last_unused)"));
+                wires.push(Wire { name: format!("{m}_last_unused"), bits: 1, vector: false });
+            }
+            Primitive::Kernel { .. } => {
+                let clken = if self.clken { " .clken(clken)," } else { "" };
+                ports = vec![format!(".clk(clk),{clken} .rst(rst)"), connection("s", s), connection("m", m)];
+            }
+            _ => {
+                ports.push(connection("s", s));
+                ports.push(connection("m", m));
+            }
+        }
+        if let (Some(which), Some(folded)) = (rom_number(&node.primitive), folded) {
+            let name = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"][which];
+            let rom = [
+                (2 * folded.wb.rows * folded.wb.lanes, folded.wb.depth()),
+                (folded.bank.lanes * folded.bank.coefficient_bits as usize, folded.padded_rows() / folded.bank.lanes),
+                (2 * folded.wc.rows * folded.wc.lanes, folded.wc.depth()),
+                (
+                    folded.requantiser.lanes
+                        * (folded.requantiser.amount_bits + folded.requantiser.constant_bits) as usize,
+                    folded.requantiser.entries.len() / folded.requantiser.lanes,
+                ),
+            ][which];
+            wires.push(Wire { name: format!("{name}_enable"), bits: 1, vector: false });
+            wires.push(Wire { name: format!("{name}_address"), bits: address_bits(rom.1), vector: true });
+            wires.push(Wire { name: format!("{name}_data"), bits: rom.0, vector: true });
+            ports.push(format!(
+                ".rom_enable({name}_enable), .rom_address({name}_address), .rom_data({name}_data)"
+            ));
+        }
+        let module = match node.primitive.module() {
+            Some(module) => module.into(),
+            None => node.layer.map(|number| self.own[number].kernel.clone()).unwrap_or_default(),
+        };
+        Instance { module, name: format!("u_{}", node.name), parameters, ports }
+    }
+
+    /// The core itself.
+    fn top(&self) -> Result<File> {
+        let graph = &self.compiled.graph;
+        let Signature { input, output, .. } = &self.signature;
+        let mut ports = vec![
+            Port::new("input  wire aclk"),
+            Port { text: "input  wire aresetn".into(), comment: "synchronous, clears control only".into() },
+        ];
+        if self.clken {
+            ports.push(Port::new("input  wire aclken"));
+        }
+        let describe = |stream: &Axi| {
+            format!(
+                "{} element{} of {} in {} byte{}, {} beats a frame",
+                stream.beat_elements,
+                plural(stream.beat_elements),
+                ascii(&stream.format.to_string()),
+                stream.element_bytes,
+                plural(stream.element_bytes),
+                stream.beats
+            )
+        };
+        for (stream, side, forward, backward) in
+            [(input, "s", "input  wire", "output wire"), (output, "m", "output wire", "input  wire")]
+        {
+            ports.push(Port {
+                text: format!("{forward} [{}:0] {side}_axis_tdata", stream.data_bits() - 1),
+                comment: describe(stream),
+            });
+            ports.push(Port::new(format!("{forward} {side}_axis_tvalid")));
+            ports.push(Port::new(format!("{backward} {side}_axis_tready")));
+            ports.push(Port {
+                text: format!("{forward} {side}_axis_tlast"),
+                comment: "on the last beat of a frame".into(),
+            });
+            ports.push(Port {
+                text: format!("{forward} {side}_axis_tuser"),
+                comment: "on the first beat: a sequence starts".into(),
+            });
+        }
+        ports.push(Port { text: "output wire frame_error".into(), comment: "high after a wrong s_axis_tlast, until reset".into() });
+
+        let mut names = BTreeMap::from([(StreamId(0), "s_beat".to_string())]);
+        let mut blocks = self.blocks(None, &mut names);
+        // The registers at both ends carry tlast too.
+        let x = &graph.streams[0];
+        let y = &graph.streams[graph.output.index()];
+        let lane = |stream: &Axi| 8 * stream.element_bytes;
+        let mut before = vec!["wire rst = !aresetn;".into(), String::new()];
+        before.push("// ==== Input: what carries information of each lane, registered".into());
+        before.push(format!("wire [{}:0] s_beat_data;", x.bits() - 1));
+        before.extend(lanes_in(x.lanes, x.format.bits as usize, lane(input)));
+        let mut after = vec!["// ==== Output: each element extended to whole bytes".to_string()];
+        after.extend(lanes_out(y.lanes, y.format.bits as usize, lane(output), y.format.signed));
+        for block in &mut blocks {
+            for instance in &mut block.instances {
+                let (bits, [s_valid, s_ready, s_user, s_last, s_data], [m_valid, m_ready, m_user, m_last, m_data]) = match instance.name.as_str() {
+                    "u_s_register" => (
+                        x.bits(),
+                        ["s_axis_tvalid", "s_axis_tready", "s_axis_tuser", "s_axis_tlast", "s_beat_data"],
+                        ["s_register_valid", "s_register_ready", "s_register_user", "s_register_last", "s_register_data"],
+                    ),
+                    "u_m_register" => (
+                        y.bits(),
+                        ["frame_end_valid", "frame_end_ready", "frame_end_user", "frame_end_last", "frame_end_data"],
+                        ["m_axis_tvalid", "m_axis_tready", "m_axis_tuser", "m_axis_tlast", "m_register_data"],
+                    ),
+                    _ => continue,
+                };
+                instance.parameters = format!(".BITS({})", bits + 2);
+                instance.ports = vec![
+                    self.primitive_clock(None),
+                    format!(".s_valid({s_valid}), .s_ready({s_ready}), .s_data({{{s_user}, {s_last}, {s_data}}})"),
+                    format!(".m_valid({m_valid}), .m_ready({m_ready}), .m_data({{{m_user}, {m_last}, {m_data}}})"),
+                ];
+                if instance.name == "u_m_register" {
+                    block.wires.retain(|wire| wire.name == "m_register_data");
+                } else {
+                    block.wires.push(Wire { name: "s_register_last".into(), bits: 1, vector: false });
+                }
+            }
+        }
+        let latency = self.signature.latency;
+        let summary = vec![
+            format!(
+                "A frame every {} clocks; the first beat of a result {} clocks {} the last beat of its frame.",
+                self.signature.ii,
+                latency.unsigned_abs(),
+                if latency < 0 { "before" } else { "after" }
+            ),
+        ];
+        let top = &self.signature.top;
+        let module = Module {
+            header: self.provenance.header(top, "the AXI4-Stream core"),
+            summary,
+            module: top,
+            ports,
+            before,
+            blocks,
+            after,
+        };
+        Ok(File { path: file(top), text: module.text(top)? })
+    }
+}
+
+impl Module<'_> {
+    fn text(&self, name: &str) -> Result<String> {
+        let text = self.render().map_err(|e| Error::internal(format_args!("template of `{name}`"), e))?;
+        // A template cannot leave out the blanks of an empty line.
+        Ok(text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n")
+    }
+}
+
+impl Port {
+    fn new(text: impl Into<String>) -> Self {
+        Port { text: text.into(), comment: String::new() }
+    }
+}
+
+/// The streams that enter and leave a layer.
+fn ends(graph: &Graph, number: usize) -> (Vec<StreamId>, StreamId) {
+    let own = |node: &&Node| node.layer == Some(number);
+    let made: Vec<StreamId> = graph.nodes.iter().filter(own).flat_map(|node| node.outputs.clone()).collect();
+    let read: Vec<StreamId> = graph.nodes.iter().filter(own).flat_map(|node| node.inputs.clone()).collect();
+    let enters = read.iter().copied().filter(|id| !made.contains(id)).collect();
+    // An invariant: one stream leaves a layer.
+    let leaves = made.iter().copied().find(|id| !read.contains(id)).expect("a layer yields a stream");
+    (enters, leaves)
+}
+
+fn connection(side: &str, stream: &str) -> String {
+    ["valid", "ready", "data", "user"].map(|signal| format!(".{side}_{signal}({stream}_{signal})")).join(", ")
+}
+
+/// Which ROM a primitive reads.
+fn rom_number(primitive: &Primitive) -> Option<usize> {
+    match primitive {
+        Primitive::Array(ArrayOf::Wb { .. }) => Some(0),
+        Primitive::MultiplierBank => Some(1),
+        Primitive::Array(ArrayOf::Wc { .. }) => Some(2),
+        Primitive::Requantise => Some(3),
+        _ => None,
+    }
+}
+
+fn told(folded: &Folded) -> String {
+    format!(
+        "Folded: {} rows of W_b by {} elements, {} multipliers, {} rows of W_c by {} products; a window every {} clocks.",
+        folded.wb.rows,
+        folded.wb.lanes,
+        folded.bank.lanes,
+        folded.wc.rows,
+        folded.wc.lanes,
+        folded.interval()
+    )
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+/// The bits of each lane that carry information.
+fn lanes_in(lanes: usize, bits: usize, lane: usize) -> Vec<String> {
+    if bits == lane {
+        return vec!["assign s_beat_data = s_axis_tdata;".into()];
+    }
+    vec![
+        "genvar s;".into(),
+        "generate".into(),
+        format!("    for (s = 0; s < {lanes}; s = s + 1) begin : s_lane"),
+        format!("        assign s_beat_data[{bits}*s +: {bits}] = s_axis_tdata[{lane}*s +: {bits}];"),
+        format!("        wire unused = &{{1'b0, s_axis_tdata[{lane}*s+{bits} +: {}]}};", lane - bits),
+        "    end".into(),
+        "endgenerate".into(),
+    ]
+}
+
+/// Each element extended to its lane.
+fn lanes_out(lanes: usize, bits: usize, lane: usize, signed: bool) -> Vec<String> {
+    if bits == lane {
+        return vec!["assign m_axis_tdata = m_register_data;".into()];
+    }
+    let more = lane - bits;
+    let top = if signed { format!("{{{more}{{m_register_data[{bits}*m+{}]}}}}", bits - 1) } else { format!("{more}'d0") };
+    vec![
+        "genvar m;".into(),
+        "generate".into(),
+        format!("    for (m = 0; m < {lanes}; m = m + 1) begin : m_lane"),
+        format!("        assign m_axis_tdata[{lane}*m +: {lane}] = {{{top}, m_register_data[{bits}*m +: {bits}]}};"),
+        "    end".into(),
+        "endgenerate".into(),
+    ]
+}

@@ -1,0 +1,119 @@
+//! ROMs of folded layers: small ones with their contents in the text, large ones with a `$readmemh` file beside it.
+
+use super::File;
+use super::provenance::Provenance;
+use crate::folded::{Array, Bank, Requantiser};
+use askama::Template;
+use strassenc_runtime::{Error, Result};
+
+/// Contents of at most this many bits stand in the text itself.
+const IN_TEXT: usize = 64 << 10;
+
+/// A ROM: words of equal width, each in hexadecimal digits.
+pub(super) struct Rom {
+    /// Bits of a word.
+    pub bits: usize,
+    /// In order.
+    pub words: Vec<String>,
+    /// What a word holds, for people.
+    pub held: String,
+}
+
+#[derive(Template)]
+#[template(path = "rom.v")]
+struct Text<'a> {
+    header: String,
+    module: &'a str,
+    words: &'a str,
+    depth: usize,
+    bits: usize,
+    address_bits: usize,
+    file: Option<String>,
+    contents: &'a [String],
+}
+
+/// Bits of an address of so many words, at least 1.
+pub(super) fn address_bits(depth: usize) -> usize {
+    depth.next_power_of_two().trailing_zeros().max(1) as usize
+}
+
+impl Rom {
+    pub fn weights(array: &Array, matrix: &str) -> Self {
+        let bits = 2 * array.rows * array.lanes;
+        let word = |weights: &[i8]| hex(weights.iter().map(|w| (i64::from(*w), 2)), bits);
+        let held = format!("{} of {matrix}, lane by lane, two bits each, the first in the low bits", rows(array.rows));
+        Rom { bits, words: array.weights.chunks(array.rows * array.lanes).map(word).collect(), held }
+    }
+
+    pub fn coefficients(bank: &Bank) -> Self {
+        let bits = bank.lanes * bank.coefficient_bits as usize;
+        let word = |words: &[i64]| hex(words.iter().map(|a| (*a, bank.coefficient_bits)), bits);
+        let held = format!("coefficients of {}, in units of 2^-{}", rows(bank.lanes), bank.shift);
+        Rom { bits, words: bank.coefficients.chunks(bank.lanes).map(word).collect(), held }
+    }
+
+    pub fn outputs(requantiser: &Requantiser) -> Self {
+        let Requantiser { lanes, amount_bits, constant_bits, entries, .. } = requantiser;
+        let bits = lanes * (amount_bits + constant_bits) as usize;
+        let parts = |(amount, constant): &(u32, i64)| [(*constant, *constant_bits), (i64::from(*amount), *amount_bits)];
+        let word = |words: &[(u32, i64)]| hex(words.iter().flat_map(parts), bits);
+        let held = format!("bias and rounding of {lanes} output{}, and beyond it the shift", if *lanes == 1 { "" } else { "s" });
+        Rom { bits, words: entries.chunks(*lanes).map(word).collect(), held }
+    }
+
+    /// The module, and the file of its contents where it is large.
+    pub fn emit(&self, module: &str, what: &str, provenance: &Provenance) -> Result<Vec<File>> {
+        let depth = self.words.len();
+        let large = self.bits * depth > IN_TEXT;
+        let file = large.then(|| format!("{module}.hex"));
+        let text = Text {
+            header: provenance.header(module, what),
+            module,
+            words: &self.held,
+            depth,
+            bits: self.bits,
+            address_bits: address_bits(depth),
+            file: file.clone(),
+            contents: if large { &[] } else { &self.words },
+        };
+        let text = text.render().map_err(|e| Error::internal(format_args!("template of `{module}`"), e))? + "\n";
+        let mut files = vec![File { path: format!("{module}.v"), text }];
+        files.extend(file.map(|path| File { path, text: self.words.join("\n") + "\n" }));
+        Ok(files)
+    }
+}
+
+fn rows(n: usize) -> String {
+    format!("{n} row{}", if n == 1 { "" } else { "s" })
+}
+
+/// Numbers of so many bits each, the first one in the low bits, as `bits` bits in hexadecimal.
+fn hex(parts: impl Iterator<Item = (i64, u32)>, bits: usize) -> String {
+    let mut digits = vec![0u8; bits.div_ceil(4)];
+    let mut at = 0;
+    for (value, width) in parts {
+        for bit in 0..width as usize {
+            digits[(at + bit) / 4] |= ((value >> bit & 1) as u8) << ((at + bit) % 4);
+        }
+        at += width as usize;
+    }
+    digits.iter().rev().map(|d| char::from(b"0123456789abcdef"[usize::from(*d)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_lie_in_their_bits() {
+        assert_eq!(hex([(1, 2), (-1, 2), (0, 2), (-1, 2)].into_iter(), 8), "cd");
+        assert_eq!(hex([(-3, 5), (2, 3)].into_iter(), 8), "5d");
+        assert_eq!(hex([(1, 3)].into_iter(), 3), "1");
+        assert_eq!(hex([(0, 4), (-1, 3)].into_iter(), 7), "70");
+    }
+
+    #[test]
+    fn addresses_reach_every_word() {
+        assert_eq!([1, 2, 3, 4, 5, 256, 257].map(address_bits), [1, 1, 2, 2, 3, 8, 9]);
+    }
+}

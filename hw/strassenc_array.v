@@ -1,0 +1,150 @@
+// strassenc_array: a ternary matrix-vector array: ROWS sums of LANES elements with weights -1, 0 and +1 each.
+//
+// Each word accepted meets the ROM word of the running address, 0 to DEPTH - 1 and again from 0; SUMS words in a row make
+// one result. The ROM lies outside: rom_data is the word of the rom_address that rom_enable was last high with, one clock
+// later, and stands until rom_enable is high again. Weight (row, lane) is rom_data[2*(row*LANES+lane) +: 2]: 00 is 0, 01 is
+// +1, 11 is -1. Results are sums modulo 2^U_BITS in two's complement, row 0 in the low bits. m_user is the user bit of the
+// first of the SUMS words.
+// Latency: 2 + max(1, clog2(LANES)) clocks from the last of the SUMS words: x, a binary tree of adders, the accumulator,
+// which is the output register. Everything moves while m_valid is low or m_ready is high.
+// Reset touches control only. clken low freezes it.
+`default_nettype none
+
+module strassenc_array #(
+    parameter LANES    = 8,
+    parameter X_BITS   = 8,
+    parameter X_SIGNED = 1,
+    parameter ROWS     = 4,
+    parameter SUMS     = 1,
+    parameter DEPTH    = 1,
+    parameter U_BITS   = 16
+) (
+    input  wire                                         clk,
+    input  wire                                         clken,
+    input  wire                                         rst,
+    input  wire                                         s_valid,
+    output wire                                         s_ready,
+    input  wire [LANES*X_BITS-1:0]                      s_data,
+    input  wire                                         s_user,
+    output reg                                          m_valid,
+    input  wire                                         m_ready,
+    output wire [ROWS*U_BITS-1:0]                       m_data,
+    output reg                                          m_user,
+    output wire                                         rom_enable,
+    output wire [(DEPTH > 1 ? $clog2(DEPTH) : 1)-1:0]   rom_address,
+    input  wire [ROWS*LANES*2-1:0]                      rom_data
+);
+    localparam        LEVELS       = LANES > 2 ? $clog2(LANES) : 1;
+    localparam        ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
+    localparam        COUNT_BITS   = SUMS > 1 ? $clog2(SUMS) : 1;
+    localparam [31:0] LAST_ADDRESS = DEPTH - 1;
+    localparam [31:0] LAST_COUNT   = SUMS - 1;
+    localparam [31:0] ONE          = 1;
+    // A sign bit in front of an unsigned operand.
+    localparam        OPERAND_BITS = X_SIGNED != 0 ? X_BITS : X_BITS + 1;
+    localparam        RESULT_BITS  = OPERAND_BITS + LEVELS < U_BITS ? OPERAND_BITS + LEVELS : U_BITS;
+
+    reg  [ADDRESS_BITS-1:0]  address;
+    // Bit 0 stands for x, bit n for level n of the adders.
+    reg  [LEVELS:0]          valid;
+    reg  [LEVELS:0]          user;
+    reg  [LANES*X_BITS-1:0]  x;
+    // Words in the accumulator that belong to the sum at hand.
+    reg  [COUNT_BITS-1:0]    count;
+
+    wire advance = !m_valid | m_ready;
+    wire step    = advance & clken;
+    wire first   = count == {COUNT_BITS{1'b0}};
+    wire last    = count == LAST_COUNT[COUNT_BITS-1:0];
+
+    assign s_ready     = advance;
+    assign rom_enable  = s_valid & step;
+    assign rom_address = address;
+
+    always @(posedge clk)
+        if (rst) begin
+            address <= {ADDRESS_BITS{1'b0}};
+            valid   <= {(LEVELS+1){1'b0}};
+            count   <= {COUNT_BITS{1'b0}};
+            m_valid <= 1'b0;
+        end else if (step) begin
+            if (s_valid) begin
+                if (address == LAST_ADDRESS[ADDRESS_BITS-1:0]) address <= {ADDRESS_BITS{1'b0}};
+                else                                           address <= address + ONE[ADDRESS_BITS-1:0];
+            end
+            valid   <= {valid[LEVELS-1:0], s_valid};
+            m_valid <= valid[LEVELS] & last;
+            if (valid[LEVELS]) begin
+                if (last) count <= {COUNT_BITS{1'b0}};
+                else      count <= count + ONE[COUNT_BITS-1:0];
+            end
+        end
+
+    always @(posedge clk)
+        if (step) begin
+            x    <= s_data;
+            user <= {user[LEVELS-1:0], s_user};
+            if (valid[LEVELS] & first) m_user <= user[LEVELS];
+        end
+
+    // A node of the tree stands for value, or for -value where negative is high: so every adder adds or subtracts, and none
+    // negates. A sum is formed with a bit more below, which carries into it where it is a difference.
+    genvar r, l, i;
+    generate
+        for (r = 0; r < ROWS; r = r + 1) begin : row
+            for (l = 0; l <= LEVELS; l = l + 1) begin : level
+                localparam COUNT = (LANES + (1 << l) - 1) >> l;
+                localparam WIDTH = OPERAND_BITS + l < U_BITS ? OPERAND_BITS + l : U_BITS;
+                for (i = 0; i < COUNT; i = i + 1) begin : node
+                    wire [WIDTH-1:0] value;
+                    wire             negative;
+                    if (l == 0) begin : leaf
+                        wire              sign   = X_SIGNED != 0 ? x[i*X_BITS+X_BITS-1] : 1'b0;
+                        wire [X_BITS:0]   wide   = {sign, x[i*X_BITS +: X_BITS]};
+                        wire [1:0]        weight = rom_data[2*(r*LANES+i) +: 2];
+                        // The bits above the operand, or above those of the result.
+                        wire              unused = &{1'b0, wide};
+                        assign value    = wide[WIDTH-1:0] & {WIDTH{weight[0]}};
+                        assign negative = weight[1];
+                    end else begin : inner
+                        localparam BELOW_COUNT = (LANES + (1 << (l - 1)) - 1) >> (l - 1);
+                        localparam BELOW       = OPERAND_BITS + l - 1 < U_BITS ? OPERAND_BITS + l - 1 : U_BITS;
+                        wire [BELOW-1:0] a          = row[r].level[l-1].node[2*i].value;
+                        wire             a_negative = row[r].level[l-1].node[2*i].negative;
+                        wire [BELOW:0]   a_wide     = {a[BELOW-1], a};
+                        reg  [WIDTH-1:0] held;
+                        reg              held_negative;
+                        if (2 * i + 1 < BELOW_COUNT) begin : pair
+                            wire [BELOW-1:0] b          = row[r].level[l-1].node[2*i+1].value;
+                            wire             b_negative = row[r].level[l-1].node[2*i+1].negative;
+                            wire [BELOW:0]   b_wide     = {b[BELOW-1], b};
+                            wire             subtract   = a_negative ^ b_negative;
+                            wire [WIDTH:0]   sum        = {a_wide[WIDTH-1:0], 1'b1}
+                                + {b_wide[WIDTH-1:0] ^ {WIDTH{subtract}}, subtract};
+                            wire             unused     = &{1'b0, a_wide, b_wide, sum};
+                            always @(posedge clk) if (step) held <= sum[WIDTH:1];
+                        end else begin : odd
+                            wire             unused     = &{1'b0, a_wide};
+                            always @(posedge clk) if (step) held <= a_wide[WIDTH-1:0];
+                        end
+                        always @(posedge clk) if (step) held_negative <= a_negative;
+                        assign value    = held;
+                        assign negative = held_negative;
+                    end
+                end
+            end
+
+            wire [RESULT_BITS-1:0] result   = row[r].level[LEVELS].node[0].value;
+            wire                   subtract = row[r].level[LEVELS].node[0].negative;
+            wire [U_BITS:0]        wide     = {{(U_BITS-RESULT_BITS+1){result[RESULT_BITS-1]}}, result};
+            reg  [U_BITS-1:0]      total;
+            wire [U_BITS:0]        sum      = {total & {U_BITS{!first}}, 1'b1}
+                + {wide[U_BITS-1:0] ^ {U_BITS{subtract}}, subtract};
+            wire                   unused   = &{1'b0, wide, sum};
+            always @(posedge clk) if (step & valid[LEVELS]) total <= sum[U_BITS:1];
+            assign m_data[r*U_BITS +: U_BITS] = total;
+        end
+    endgenerate
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,252 @@
+// strassenc_reader: the K x K windows of an image, STRIDE apart, in raster order, word by word.
+//
+// An image of HEIGHT x WIDTH pixels of WORDS words of LANES elements arrives in raster order, words innermost, frame after
+// frame. Window (Y, X), Y < ROWS, X < COLUMNS, covers rows Y*STRIDE-PAD+ky and columns X*STRIDE-PAD+kx, at least one of
+// each inside the image; every pixel outside reads as FILL. Of each window there leave, outermost first, for each of GROUPS
+// parts of a pixel's words, REPEATS times, for every ky, for every kx: the WORDS / GROUPS words of the part.
+// m_user is the user bit of the frame's first word on the first word of its first window and low on the others.
+// One memory of SLOTS rows, SLOTS = K + STRIDE. A window begins when it is there as a whole, and goes on without a gap.
+// Latency: 1 clock from the read of a word. Reset touches control only. clken low freezes it.
+`default_nettype none
+
+module strassenc_reader #(
+    parameter                    ELEMENT_BITS = 8,
+    parameter [ELEMENT_BITS-1:0] FILL         = 0,
+    parameter                    LANES        = 1,
+    parameter                    HEIGHT       = 1,
+    parameter                    WIDTH        = 1,
+    parameter                    WORDS        = 1,
+    parameter                    K            = 1,
+    parameter                    STRIDE       = 1,
+    parameter                    PAD          = 0,
+    parameter                    ROWS         = 1,
+    parameter                    COLUMNS      = 1,
+    parameter                    SLOTS        = K + STRIDE,
+    parameter                    GROUPS       = 1,
+    parameter                    REPEATS      = 1
+) (
+    input  wire                          clk,
+    input  wire                          clken,
+    input  wire                          rst,
+    input  wire                          s_valid,
+    output wire                          s_ready,
+    input  wire [LANES*ELEMENT_BITS-1:0] s_data,
+    input  wire                          s_user,
+    output reg                           m_valid,
+    input  wire                          m_ready,
+    output wire [LANES*ELEMENT_BITS-1:0] m_data,
+    output reg                           m_user
+);
+    localparam PART = WORDS / GROUPS;
+    localparam ROW  = WIDTH * WORDS;
+    // Words of storage.
+    localparam DEPTH = SLOTS * ROW;
+
+    localparam COLUMN_BITS  = WIDTH > 1 ? $clog2(WIDTH) : 1;
+    localparam SLOT_BITS    = SLOTS > 1 ? $clog2(SLOTS) : 1;
+    localparam ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
+    localparam PART_BITS    = PART > 1 ? $clog2(PART) : 1;
+    localparam K_BITS       = K > 1 ? $clog2(K) : 1;
+    localparam REPEAT_BITS  = REPEATS > 1 ? $clog2(REPEATS) : 1;
+    localparam GROUP_BITS   = GROUPS > 1 ? $clog2(GROUPS) : 1;
+    // Signed numbers of columns: of all windows, and of the image.
+    localparam X_BITS       = $clog2(COLUMNS * STRIDE + WIDTH + K) + 1;
+
+    localparam [31:0] ONE         = 1;
+    localparam [31:0] LAST_PART   = PART - 1;
+    localparam [31:0] LAST_K      = K - 1;
+    localparam [31:0] LAST_REPEAT = REPEATS - 1;
+    localparam [31:0] LAST_GROUP  = GROUPS - 1;
+    localparam [31:0] LAST_COLUMN = WIDTH - 1;
+    localparam [31:0] FIRST_X     = 0 - PAD;
+    localparam [31:0] LAST_X      = (COLUMNS - 1) * STRIDE - PAD + K - 1;
+
+    // Row n of all frames begins at address n * ROW modulo DEPTH, so each step from word to word is the addition of a
+    // constant modulo DEPTH, whether the pixels lie inside the image or not. The steps, by what is gone through by then:
+    // nothing, the words of the part, a row of the window, the window, its repeats, its parts, the row of windows, all of
+    // them.
+    localparam PIXEL_STEP  = WORDS - (PART - 1);
+    localparam LINE_STEP   = ROW - (K - 1) * WORDS - (PART - 1);
+    localparam REPEAT_STEP = 0 - (K - 1) * (ROW + WORDS) - (PART - 1);
+    localparam PART_STEP   = REPEAT_STEP + PART;
+    localparam WINDOW_STEP = 0 - (K - 1) * (ROW + WORDS) - (WORDS - 1) + STRIDE * WORDS;
+    localparam ROW_STEP    = WINDOW_STEP - COLUMNS * STRIDE * WORDS + STRIDE * ROW;
+    localparam FRAME_STEP  = WINDOW_STEP - COLUMNS * STRIDE * WORDS + (HEIGHT - (ROWS - 1) * STRIDE) * ROW;
+    localparam ORIGIN      = 0 - PAD * (ROW + WORDS);
+
+    localparam [31:0] WHOLE         = DEPTH;
+    localparam [31:0] LAST_ADDRESS  = DEPTH - 1;
+    localparam [31:0] TO_WORD       = 1 % DEPTH;
+    localparam [31:0] TO_PIXEL      = (PIXEL_STEP % DEPTH + DEPTH) % DEPTH;
+    localparam [31:0] TO_LINE       = (LINE_STEP % DEPTH + DEPTH) % DEPTH;
+    localparam [31:0] TO_REPEAT     = (REPEAT_STEP % DEPTH + DEPTH) % DEPTH;
+    localparam [31:0] TO_PART       = (PART_STEP % DEPTH + DEPTH) % DEPTH;
+    localparam [31:0] TO_WINDOW     = (WINDOW_STEP % DEPTH + DEPTH) % DEPTH;
+    localparam [31:0] TO_ROW        = (ROW_STEP % DEPTH + DEPTH) % DEPTH;
+    localparam [31:0] TO_FRAME      = (FRAME_STEP % DEPTH + DEPTH) % DEPTH;
+    localparam [31:0] FIRST_ADDRESS = (ORIGIN % DEPTH + DEPTH) % DEPTH;
+
+    // The same steps of the column.
+    localparam [31:0] BACK      = 1 - K;
+    localparam [31:0] X_WINDOW  = STRIDE - (K - 1);
+    localparam [31:0] X_ROW     = 0 - (COLUMNS - 1) * STRIDE - (K - 1);
+
+    // The whole pipeline moves at once.
+    wire advance = (!m_valid | m_ready) & clken;
+
+    wire                   write;
+    wire [SLOT_BITS-1:0]   slot;
+    wire [COLUMN_BITS-1:0] column;
+    wire                   next;
+    wire                   whole;
+    wire                   forming;
+    wire [SLOT_BITS-1:0]   top_slot;
+    wire [K-1:0]           outside;
+    wire                   last_row;
+    wire                   row_user;
+    strassenc_rows #(
+        .HEIGHT(HEIGHT),
+        .WIDTH (WIDTH),
+        .WORDS (WORDS),
+        .K     (K),
+        .STRIDE(STRIDE),
+        .PAD   (PAD),
+        .ROWS  (ROWS),
+        .SLOTS (SLOTS)
+    ) rows (
+        .clk     (clk),
+        .clken   (clken),
+        .rst     (rst),
+        .s_valid (s_valid),
+        .s_ready (s_ready),
+        .s_user  (s_user),
+        .write   (write),
+        .slot    (slot),
+        .column  (column),
+        .next    (next),
+        .whole   (whole),
+        .forming (forming),
+        .top_slot(top_slot),
+        .outside (outside),
+        .last    (last_row),
+        .user    (row_user)
+    );
+    wire unused = &{1'b0, slot, top_slot};
+
+    // Where the next word lies in its window, and in which column of the image.
+    reg                     start;
+    reg  [PART_BITS-1:0]    word;
+    reg  [K_BITS-1:0]       kx;
+    reg  [K_BITS-1:0]       ky;
+    reg  [REPEAT_BITS-1:0]  repeated;
+    reg  [GROUP_BITS-1:0]   part;
+    reg  signed [X_BITS-1:0] x;
+    reg  [ADDRESS_BITS-1:0] address;
+
+    // The loops that end with the next word, each with all those inside it.
+    wire word_end   = word == LAST_PART[PART_BITS-1:0];
+    wire line_end   = word_end & kx == LAST_K[K_BITS-1:0];
+    wire pass_end   = line_end & ky == LAST_K[K_BITS-1:0];
+    wire part_end   = pass_end & repeated == LAST_REPEAT[REPEAT_BITS-1:0];
+    wire window_end = part_end & part == LAST_GROUP[GROUP_BITS-1:0];
+    wire row_end    = window_end & x == LAST_X[X_BITS-1:0];
+    wire frame_end  = row_end & last_row;
+
+    // The last column of a window that starts; beyond the image it is never reached, and the whole row is awaited.
+    wire signed [X_BITS-1:0] x_last          = x + LAST_K[X_BITS-1:0];
+    wire signed [X_BITS-1:0] complete_pixels = {{(X_BITS-COLUMN_BITS){1'b0}}, column};
+    wire                     available       = whole | (forming & complete_pixels > x_last);
+    wire                     issue           = !start | available;
+
+    assign next = advance & issue & row_end;
+
+    reg [ADDRESS_BITS-1:0] step;
+    reg [X_BITS-1:0]       x_step;
+    always @* begin
+        step   = TO_WORD[ADDRESS_BITS-1:0];
+        x_step = {X_BITS{1'b0}};
+        if (word_end) begin
+            step   = TO_PIXEL[ADDRESS_BITS-1:0];
+            x_step = ONE[X_BITS-1:0];
+        end
+        if (line_end) begin
+            step   = TO_LINE[ADDRESS_BITS-1:0];
+            x_step = BACK[X_BITS-1:0];
+        end
+        if (pass_end) step = TO_REPEAT[ADDRESS_BITS-1:0];
+        if (part_end) step = TO_PART[ADDRESS_BITS-1:0];
+        if (window_end) begin
+            step   = TO_WINDOW[ADDRESS_BITS-1:0];
+            x_step = X_WINDOW[X_BITS-1:0];
+        end
+        if (row_end) begin
+            step   = TO_ROW[ADDRESS_BITS-1:0];
+            x_step = X_ROW[X_BITS-1:0];
+        end
+        if (frame_end) step = TO_FRAME[ADDRESS_BITS-1:0];
+    end
+
+    wire [ADDRESS_BITS:0] sum  = {1'b0, address} + {1'b0, step};
+    wire [ADDRESS_BITS:0] less = sum - WHOLE[ADDRESS_BITS:0];
+
+    always @(posedge clk)
+        if (rst) begin
+            start    <= 1'b1;
+            word     <= {PART_BITS{1'b0}};
+            kx       <= {K_BITS{1'b0}};
+            ky       <= {K_BITS{1'b0}};
+            repeated <= {REPEAT_BITS{1'b0}};
+            part     <= {GROUP_BITS{1'b0}};
+            x        <= FIRST_X[X_BITS-1:0];
+            address  <= FIRST_ADDRESS[ADDRESS_BITS-1:0];
+        end else if (advance & issue) begin
+            start <= window_end;
+            word  <= word_end ? {PART_BITS{1'b0}} : word + ONE[PART_BITS-1:0];
+            if (word_end) kx       <= line_end   ? {K_BITS{1'b0}}      : kx + ONE[K_BITS-1:0];
+            if (line_end) ky       <= pass_end   ? {K_BITS{1'b0}}      : ky + ONE[K_BITS-1:0];
+            if (pass_end) repeated <= part_end   ? {REPEAT_BITS{1'b0}} : repeated + ONE[REPEAT_BITS-1:0];
+            if (part_end) part     <= window_end ? {GROUP_BITS{1'b0}}  : part + ONE[GROUP_BITS-1:0];
+            x       <= x + $signed(x_step);
+            address <= sum >= WHOLE[ADDRESS_BITS:0] ? less[ADDRESS_BITS-1:0] : sum[ADDRESS_BITS-1:0];
+        end
+    // The borrow.
+    wire unused_less = &{1'b0, less[ADDRESS_BITS]};
+
+    reg [ADDRESS_BITS-1:0] write_address;
+    always @(posedge clk)
+        if (rst) write_address <= {ADDRESS_BITS{1'b0}};
+        else if (write) begin
+            if (write_address == LAST_ADDRESS[ADDRESS_BITS-1:0]) write_address <= {ADDRESS_BITS{1'b0}};
+            else write_address <= write_address + ONE[ADDRESS_BITS-1:0];
+        end
+
+    reg [LANES*ELEMENT_BITS-1:0] memory [0:DEPTH-1];
+    reg [LANES*ELEMENT_BITS-1:0] output_register;
+    always @(posedge clk) if (write) memory[write_address] <= s_data;
+    always @(posedge clk) if (advance & issue) output_register <= memory[address];
+
+    // Whether the next word lies outside the image.
+    reg     outside_row;
+    integer i;
+    always @* begin
+        outside_row = outside[0];
+        for (i = 1; i < K; i = i + 1)
+            if (ky == i[K_BITS-1:0]) outside_row = outside[i];
+    end
+    wire outside_column = x[X_BITS-1] | x > $signed(LAST_COLUMN[X_BITS-1:0]);
+
+    reg fill;
+    always @(posedge clk)
+        if (rst) m_valid <= 1'b0;
+        else if (advance) m_valid <= issue;
+
+    always @(posedge clk)
+        if (advance) begin
+            fill   <= outside_row | outside_column;
+            m_user <= start & x == FIRST_X[X_BITS-1:0] & row_user;
+        end
+
+    assign m_data = fill ? {LANES{FILL}} : output_register;
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,140 @@
+// Self-checking testbench of strassenc_fifo with depths 1, 2, 3, 5, 16 and 37, clock by clock against a plain queue: what it
+// holds, when a word is seen, full rate, filling up and running empty, clken, reset in mid-stream.
+`default_nettype none
+
+module strassenc_fifo_check #(
+    parameter DEPTH = 2
+) (
+    input  wire        clk,
+    output reg         done,
+    output reg  [31:0] failures
+);
+    reg         rst;
+    reg         clken;
+    reg         s_valid;
+    wire        s_ready;
+    reg  [11:0] s_data;
+    wire        m_valid;
+    reg         m_ready;
+    wire [11:0] m_data;
+
+    strassenc_fifo #(
+        .BITS (12),
+        .DEPTH(DEPTH)
+    ) dut (
+        .clk    (clk),
+        .clken  (clken),
+        .rst    (rst),
+        .s_valid(s_valid),
+        .s_ready(s_ready),
+        .s_data (s_data),
+        .m_valid(m_valid),
+        .m_ready(m_ready),
+        .m_data (m_data)
+    );
+
+    integer    seed = DEPTH;
+    integer    mode, clocks, given, taken;
+    integer    count, head, greatest;
+    reg        pending, give_fast, take_fast;
+    reg [11:0] queue [0:63];
+
+    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: filled and emptied in turns; 5: the same with clken.
+    initial begin
+        done = 1'b0;
+        failures = 0;
+        clken = 1'b1;
+        m_ready = 1'b0;
+        s_data = 12'd0;
+        for (mode = 0; mode < 6; mode = mode + 1) begin
+            rst = 1'b1;
+            s_valid = 1'b0;
+            repeat (2) @(negedge clk);
+            given = 0;
+            taken = 0;
+            count = 0;
+            head = 0;
+            greatest = 0;
+            pending = 1'b0;
+            for (clocks = 0; clocks < 600; clocks = clocks + 1) begin
+                give_fast = mode == 0 || mode == 2 || (mode >= 4 && (clocks & 128) == 0);
+                take_fast = mode == 0 || mode == 1 || (mode >= 4 && (clocks & 128) != 0);
+                // A giver may not withdraw a word.
+                if (!pending) begin
+                    s_valid = give_fast ? mode < 4 || ($random(seed) & 7) != 0 : ($random(seed) & 3) == 0;
+                    s_data = $random(seed);
+                end
+                m_ready = take_fast ? mode < 4 || ($random(seed) & 7) != 0 : ($random(seed) & 3) == 0;
+                clken = mode != 5 || ($random(seed) & 3) != 0;
+                rst = mode >= 3 && ($random(seed) & 127) == 0;
+                #1;
+                if (s_ready !== (count < DEPTH) || m_valid !== (count > 0)
+                        || (count > 0 && m_data !== queue[head])) begin
+                    failures = failures + 1;
+                    if (failures < 10)
+                        $display("DEPTH %0d, mode %0d, clock %0d, %0d words: %b %b, %h instead of %h", DEPTH, mode, clocks,
+                                 count, s_ready, m_valid, m_data, queue[head]);
+                end
+                @(posedge clk);
+                pending = s_valid && !(clken && count < DEPTH) && !rst;
+                if (rst) count = 0;
+                else if (clken) begin
+                    // Both are decided by what was inside before this clock.
+                    if (s_valid && count < DEPTH) begin
+                        queue[(head+count)&63] = s_data;
+                        given = given + 1;
+                        if (!(m_ready && count > 0)) count = count + 1;
+                        else begin
+                            head = (head + 1) & 63;
+                            taken = taken + 1;
+                        end
+                    end else if (m_ready && count > 0) begin
+                        head = (head + 1) & 63;
+                        taken = taken + 1;
+                        count = count - 1;
+                    end
+                end
+                if (count > greatest) greatest = count;
+                @(negedge clk);
+            end
+            // One word per clock, the first one a clock late; at depth 1 every other clock.
+            if (mode == 0 && (taken != (DEPTH == 1 ? 300 : 599))) begin
+                failures = failures + 1;
+                $display("DEPTH %0d, full rate: %0d words in 600 clocks", DEPTH, taken);
+            end
+            if (given < 50 || (mode != 0 && mode != 1 && mode != 3 && greatest != DEPTH)) begin
+                failures = failures + 1;
+                $display("DEPTH %0d, mode %0d: %0d words given, at most %0d held", DEPTH, mode, given, greatest);
+            end
+        end
+        done = 1'b1;
+    end
+endmodule
+
+module strassenc_fifo_tb;
+    reg clk = 1'b0;
+    always #5 clk = !clk;
+
+    wire [6:0] done;
+    wire [31:0] failures [0:6];
+    strassenc_fifo_check #(.DEPTH(1)) check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
+    strassenc_fifo_check #(.DEPTH(2)) check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
+    strassenc_fifo_check #(.DEPTH(3)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
+    strassenc_fifo_check #(.DEPTH(5)) check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
+    strassenc_fifo_check #(.DEPTH(16)) check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
+    strassenc_fifo_check #(.DEPTH(37)) check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
+    strassenc_fifo_check #(.DEPTH(4)) check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
+
+    always @(negedge clk)
+        if (&done) begin
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6]
+                   ) == 0) $display("PASS strassenc_fifo");
+            else begin
+                $display("FAIL strassenc_fifo");
+                $stop;
+            end
+            $finish;
+        end
+endmodule
+
+`default_nettype wire
