@@ -3,6 +3,7 @@
 //! Estimates decide here, not promises: the timing of what was chosen comes from [`stream::timing`](crate::stream::timing), its
 //! figures from the emitted core.
 
+use crate::figures::Figures;
 use crate::folded::{Folding, padded_rows};
 use crate::interval::Interval;
 use crate::ir::OpKind;
@@ -28,7 +29,7 @@ pub struct Target {
     /// Most block RAMs of 36 Kbit, estimated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bram: Option<u64>,
-    /// Most multipliers.
+    /// Most multipliers; `--dsp-budget`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dsp: Option<u64>,
     /// Which engine linear layers may have.
@@ -415,4 +416,67 @@ fn kernel_bits(kernel: &Kernel) -> KernelBits {
     }
     all.adder = 0.75 * all.u as f64;
     all
+}
+
+impl std::fmt::Display for Target {
+    /// As on the command line.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (name, value) in [("--target-fps", self.fps), ("--clock", self.clock)] {
+            if let Some(value) = value {
+                write!(f, " {name} {value}")?;
+            }
+        }
+        // The budget of multipliers is an option of all cores.
+        for (name, value) in [("--lut-budget", self.lut), ("--bram-budget", self.bram)] {
+            if let Some(value) = value {
+                write!(f, " {name} {value}")?;
+            }
+        }
+        match self.engine {
+            Allowed::Auto => Ok(()),
+            Allowed::Unrolled => write!(f, " --engine unrolled"),
+            Allowed::Folded => write!(f, " --engine folded"),
+        }
+    }
+}
+
+impl Engines {
+    /// Reads `engines.toml`.
+    ///
+    /// # Errors
+    /// Where the text is not such a file; `place` names it.
+    pub fn parse(text: &str, place: impl std::fmt::Display) -> Result<Self> {
+        toml::from_str(text).map_err(|e| {
+            Error::input(place, e.to_string().trim_end()).help("`strassenc verilog` writes one beside the Verilog; edit that")
+        })
+    }
+
+    /// The text of `engines.toml`, with what each layer costs beside it.
+    pub fn to_toml(&self, figures: &Figures) -> String {
+        let mut text = String::from(
+            "# The engine of every layer. Edit it and give it back: strassenc verilog MODEL --engines engines.toml\n\
+             # Layers and FIFOs that are left out are chosen anew.\n",
+        );
+        for layer in &figures.layers {
+            let (Some(choice), Some(engine)) = (self.layers.get(&layer.name), &layer.engine) else { continue };
+            let Cost { luts, half_brams, multipliers, .. } = engine.estimate;
+            text += &format!(
+                "\n# {} clocks a frame, about {luts} LUTs, {:.1} block RAMs, {multipliers} multipliers\n[layers.{}]\n",
+                engine.clocks,
+                half_brams as f64 / 2.0,
+                layer.name
+            );
+            // Plain data of names and numbers always serialises.
+            text += &toml::to_string(choice).expect("a choice is plain data");
+        }
+        let fifos = figures.streams.iter().flat_map(|streams| &streams.fifos);
+        for (i, fifo) in fifos.enumerate() {
+            if i == 0 {
+                text += "\n# Words; with fewer than `live` the core deadlocks, with `rate` no word is ever late.\n[fifos]\n";
+            }
+            let set = if self.fifos.contains_key(&fifo.name) { "" } else { "# " };
+            text += &format!("{set}{} = {}  # live {}, rate {}\n", fifo.name, fifo.depth, fifo.live, fifo.rate);
+        }
+        text
+    }
 }

@@ -1,6 +1,10 @@
 //! What a compiled network costs: the figures of the report, of `build.json` and of `--json`.
 
-use crate::adder_graph::naive_adders;
+mod images;
+
+pub use images::{EngineFigures, FifoFigures, StreamFigures};
+
+use crate::adder_graph::{Matrix, naive_adders};
 use crate::circuit::{Circuit, NodeId, Op, Term};
 use crate::compile::{Compiled, CompiledLayer, SharedMatrix};
 use crate::schedule;
@@ -16,6 +20,9 @@ pub struct Figures {
     pub layers: Vec<LayerFigures>,
     /// Sums over all layers.
     pub total: Totals,
+    /// What stands around the layers, of a core over images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<StreamFigures>,
 }
 
 /// The figures of one layer.
@@ -32,6 +39,9 @@ pub struct LayerFigures {
     pub budget: usize,
     /// Multiplications of one evaluation: the live rows.
     pub multipliers: usize,
+    /// Evaluations of an inference: windows of an image.
+    #[serde(default = "one")]
+    pub windows: u64,
     /// Multiplications of the dense layer of the same shape, `inputs · outputs`; of a two-operand layer, those of the
     /// schoolbook method.
     pub dense_multiplications: u64,
@@ -63,6 +73,13 @@ pub struct LayerFigures {
     /// Estimated LUTs, as Yosys counts them for xc7: one per bit in which both operands of an addition reach; for a clamp one
     /// per result bit and the comparisons. Additions of constants are carry chains alone.
     pub luts: u64,
+    /// Its engine, in a core over images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineFigures>,
+}
+
+fn one() -> u64 {
+    1
 }
 
 /// What computes the same outputs term by term.
@@ -90,7 +107,7 @@ pub struct Products {
 }
 
 /// The figures of one matrix.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MatrixFigures {
     /// Rows, dead ones excluded.
@@ -117,11 +134,14 @@ pub struct MatrixFigures {
 pub struct Totals {
     /// r as it was asked for.
     pub budget: usize,
-    /// Multiplications of one evaluation.
+    /// Multiplications of one evaluation of each layer.
     pub multipliers: usize,
+    /// Multiplications of an inference.
+    #[serde(default)]
+    pub multiplications: u64,
     /// Multiplications of the dense network of the same shape.
     pub dense_multiplications: u64,
-    /// `1 - multipliers / dense_multiplications`.
+    /// `1 - multiplications / dense_multiplications`.
     pub reduction: f64,
     /// Two-operand additions of all matrices without sharing.
     pub naive_adders: usize,
@@ -144,14 +164,22 @@ impl Figures {
     pub fn new(compiled: &Compiled) -> Self {
         let layers: Vec<LayerFigures> =
             compiled.layers.iter().enumerate().map(|(i, l)| layer(compiled, i, l)).collect();
+        Figures { total: Totals::of(&layers), layers, streams: None }
+    }
+}
+
+impl Totals {
+    fn of(layers: &[LayerFigures]) -> Self {
         let count = |f: fn(&LayerFigures) -> usize| layers.iter().map(f).sum::<usize>();
         let bits = |f: fn(&LayerFigures) -> u64| layers.iter().map(f).sum::<u64>();
-        let (multipliers, dense) = (count(|l| l.multipliers), bits(|l| l.dense_multiplications));
-        let total = Totals {
+        let dense = bits(|l| l.dense_multiplications);
+        let multiplications = bits(|l| l.multipliers as u64 * l.windows);
+        Totals {
             budget: count(|l| l.budget),
-            multipliers,
+            multipliers: count(|l| l.multipliers),
+            multiplications,
             dense_multiplications: dense,
-            reduction: 1.0 - multipliers as f64 / dense as f64,
+            reduction: 1.0 - multiplications as f64 / dense as f64,
             naive_adders: count(|l| l.wb.naive_adders + l.wc.naive_adders),
             adders: count(|l| l.wb.adders + l.wc.adders),
             constant_additions: count(|l| l.constant_additions),
@@ -159,8 +187,7 @@ impl Figures {
             latency: layers.iter().map(|l| l.latency).sum(),
             register_bits: bits(|l| l.register_bits),
             luts: bits(|l| l.luts),
-        };
-        Figures { layers, total }
+        }
     }
 }
 
@@ -171,29 +198,48 @@ fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigu
         Spn::Dense(_) => None,
         Spn::Bilinear(bilinear) => Some(schoolbook(bilinear, input_bits(compiled))),
     };
-    let circuit = &layer.circuit;
-    let count = |f: fn(&Op) -> bool| circuit.nodes.iter().filter(|node| f(&node.op)).count();
-    LayerFigures {
+    let mut figures = LayerFigures {
         name: layer.name.clone(),
         inputs: model.inputs(),
         outputs: model.outputs(),
         budget: model.budget(),
-        multipliers: count(Op::is_multiplier),
+        multipliers: 0,
+        windows: 1,
         dense_multiplications: schoolbook
             .map_or(model.inputs() as u64 * model.outputs() as u64, |schoolbook| schoolbook.multipliers),
         schoolbook,
-        shift_add: layer.shift_add.len(),
-        shift_add_adders: layer.shift_add.values().map(|made| made.graph.adders()).sum(),
-        products: products(layer),
-        wb: matrix(&layer.wb),
-        wc: matrix(&layer.wc),
-        constant_additions: count(|op| matches!(op, Op::Offset { .. }) && !op.is_wires()),
-        clamps: count(|op| matches!(op, Op::Clamp { .. })),
-        depth: depth(circuit),
-        latency: layer.pipeline.stages,
-        register_bits: layer.pipeline.register_bits(circuit),
-        luts: circuit.iter().map(|(id, _)| luts(circuit, id)).sum::<u64>() + shift_add_luts(layer),
-    }
+        shift_add: 0,
+        shift_add_adders: 0,
+        products: vec![],
+        wb: MatrixFigures::default(),
+        wc: MatrixFigures::default(),
+        constant_additions: 0,
+        clamps: 0,
+        depth: 0,
+        latency: 0,
+        register_bits: 0,
+        luts: 0,
+        engine: None,
+    };
+    circuit_figures(&mut figures, layer);
+    figures
+}
+
+/// Everything that follows from the pipeline alone.
+fn circuit_figures(figures: &mut LayerFigures, layer: &CompiledLayer) {
+    let circuit = &layer.circuit;
+    let count = |f: fn(&Op) -> bool| circuit.nodes.iter().filter(|node| f(&node.op)).count();
+    figures.multipliers = count(Op::is_multiplier);
+    figures.shift_add = layer.shift_add.len();
+    figures.shift_add_adders = layer.shift_add.values().map(|made| made.graph.adders()).sum();
+    figures.products = products(layer);
+    (figures.wb, figures.wc) = (matrix(&layer.wb), matrix(&layer.wc));
+    figures.constant_additions = count(|op| matches!(op, Op::Offset { .. }) && !op.is_wires());
+    figures.clamps = count(|op| matches!(op, Op::Clamp { .. }));
+    figures.depth = depth(circuit);
+    figures.latency = layer.pipeline.stages;
+    figures.register_bits = layer.pipeline.register_bits(circuit);
+    figures.luts = circuit.iter().map(|(id, _)| luts(circuit, id)).sum::<u64>() + shift_add_luts(layer);
 }
 
 /// Bits of an element that enters the network, as a signed number.
@@ -213,17 +259,28 @@ fn schoolbook(layer: &Bilinear, operand_bits: u32) -> Schoolbook {
 }
 
 fn matrix(shared: &SharedMatrix) -> MatrixFigures {
-    let (rows, columns) = shared.matrix.dim();
-    let nonzeros = shared.matrix.iter().filter(|v| **v != 0).count();
     MatrixFigures {
-        rows,
-        columns,
-        nonzeros,
-        density: nonzeros as f64 / (rows * columns).max(1) as f64,
-        naive_adders: naive_adders(&shared.matrix),
         adders: shared.solution.graph.adders(),
         depth: shared.solution.graph.depth(),
-        method: shared.solution.method.into(),
+        ..MatrixFigures::of(&shared.matrix, shared.solution.method)
+    }
+}
+
+impl MatrixFigures {
+    /// Those of the matrix itself, without adders.
+    fn of(matrix: &Matrix, method: &str) -> Self {
+        let (rows, columns) = matrix.dim();
+        let nonzeros = matrix.iter().filter(|v| **v != 0).count();
+        MatrixFigures {
+            rows,
+            columns,
+            nonzeros,
+            density: nonzeros as f64 / (rows * columns).max(1) as f64,
+            naive_adders: naive_adders(matrix),
+            adders: 0,
+            depth: 0,
+            method: method.into(),
+        }
     }
 }
 

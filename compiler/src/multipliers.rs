@@ -10,7 +10,7 @@
 
 use crate::adder_graph::{self, AdderGraph, Matrix, Node};
 use crate::circuit::Op;
-use crate::compile::Compiled;
+use crate::compile::{Compiled, CompiledLayer};
 use crate::interval::Interval;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -88,17 +88,30 @@ impl ShiftAdd {
     }
 }
 
-/// Chooses for every row of every layer: fills [`CompiledLayer::shift_add`](crate::compile::CompiledLayer::shift_add).
+/// Chooses for every row of every layer: fills [`CompiledLayer::shift_add`].
 /// `budget` is the most hardware multipliers of the network; a two-operand product always is one.
 ///
 /// # Errors
 /// Where the budget is less than what must be hardware multipliers.
 pub fn choose(compiled: &mut Compiled, multipliers: Multipliers, budget: Option<usize>) -> Result<()> {
-    let mut hardware = 0;
+    choose_among(compiled.layers.iter_mut().collect(), 0, multipliers, budget)
+}
+
+/// Like [`choose`], for the unrolled layers of a network; `shared` more multipliers are those of folded layers.
+///
+/// # Errors
+/// As [`choose`].
+pub fn choose_among(
+    mut layers: Vec<&mut CompiledLayer>,
+    shared: usize,
+    multipliers: Multipliers,
+    budget: Option<usize>,
+) -> Result<()> {
+    let mut hardware = shared;
     // Every row that could be either, with what it takes in adder bits.
     let mut rows: Vec<(u64, usize, u32, ShiftAdd)> = vec![];
     let mut made: BTreeMap<i64, Option<ShiftAdd>> = BTreeMap::new();
-    for (number, layer) in compiled.layers.iter_mut().enumerate() {
+    for (number, layer) in layers.iter_mut().enumerate() {
         layer.shift_add.clear();
         for node in &layer.circuit.nodes {
             hardware += usize::from(node.op.is_multiplier());
@@ -129,12 +142,12 @@ pub fn choose(compiled: &mut Compiled, multipliers: Multipliers, budget: Option<
         let cause = format_args!("{} hardware multipliers are needed, the budget is {budget}", hardware - chosen);
         let help = match multipliers {
             Multipliers::Dsp => "`--multipliers auto` builds the others from shifts and additions",
-            _ => "products of two operands, and coefficients beyond 31 bits, are always hardware multipliers",
+            _ => "products of two operands, of folded layers, and coefficients beyond 31 bits are always hardware multipliers",
         };
         return Err(Error::input("--dsp-budget", cause).help(help));
     }
     for (_, number, row, made) in rows.into_iter().take(chosen) {
-        compiled.layers[number].shift_add.insert(row, made);
+        layers[number].shift_add.insert(row, made);
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! `adder_graphs.json`: the adder graphs of a build, so that opening it needs no search.
 
 use crate::adder_graph::{AdderGraph, Node, NodeId, Solution, Term};
-use crate::compile::{Compiled, Problem};
+use super::CoreRef;
+use crate::compile::{CompiledLayer, Problem};
 use crate::ir::Role;
 use serde::{Deserialize, Serialize};
 use strassenc_runtime::{Error, Result};
@@ -53,13 +54,23 @@ fn is_false(v: &bool) -> bool {
 }
 
 /// The text of the file.
-pub(super) fn to_json(compiled: &Compiled) -> String {
-    let layers = compiled.layers.iter().map(|layer| Layer {
+pub(super) fn to_json(core: CoreRef) -> String {
+    let of = |layer: &CompiledLayer| Layer {
         name: layer.name.clone(),
         wb: Graph::from(&layer.wb.solution.graph),
         wc: Graph::from(&layer.wc.solution.graph),
-    });
-    let file = File { schema: SCHEMA, layers: layers.collect() };
+    };
+    let none = || Graph { inputs: 0, additions: vec![], outputs: vec![] };
+    let layers = match core {
+        CoreRef::Vectors(compiled) => compiled.layers.iter().map(of).collect(),
+        CoreRef::Images(compiled) => (compiled.layers.iter().zip(&compiled.images.layers))
+            .map(|(layer, ir)| match layer.unrolled() {
+                Some(layer) => of(layer),
+                None => Layer { name: ir.name.clone(), wb: none(), wc: none() },
+            })
+            .collect(),
+    };
+    let file = File { schema: SCHEMA, layers };
     // Plain data with string keys always serialises.
     serde_json::to_string(&file).expect("graphs are plain data") + "\n"
 }

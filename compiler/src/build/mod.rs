@@ -9,8 +9,10 @@ mod open;
 pub use open::{Build, is_build};
 
 use crate::adder_graph::{self, Effort, Solution};
+use crate::compile::images::{CompiledImages, LayerEngine};
 use crate::compile::{self, Compiled, Problem, Progress};
 use crate::emit::{self, TOOL};
+use crate::engine::{Engines, Target};
 use crate::figures::Figures;
 use crate::multipliers::{self, Multipliers};
 use crate::schedule;
@@ -29,6 +31,9 @@ pub const RECORD: &str = "build.json";
 
 /// Name of the model.
 pub const MODEL: &str = "model.safetensors";
+
+/// Name of the engines of a core over images.
+pub const ENGINES: &str = "engines.toml";
 
 /// Name of the adder graphs.
 pub const GRAPHS: &str = "adder_graphs.json";
@@ -77,6 +82,12 @@ pub struct Options {
     /// Most hardware multipliers.
     #[serde(default)]
     pub dsp_budget: Option<usize>,
+    /// What a core over images is asked for.
+    #[serde(default)]
+    pub target: Target,
+    /// The engines of layers that the user gives, of a core over images.
+    #[serde(default)]
+    pub engines: Engines,
 }
 
 impl Default for Options {
@@ -93,6 +104,8 @@ impl Default for Options {
             aclken: false,
             multipliers: Multipliers::default(),
             dsp_budget: None,
+            target: Target::default(),
+            engines: Engines::default(),
         }
     }
 }
@@ -123,6 +136,10 @@ impl fmt::Display for Options {
         if let Some(budget) = self.dsp_budget {
             write!(f, " --dsp-budget {budget}")?;
         }
+        write!(f, "{}", self.target)?;
+        if self.engines != Engines::default() {
+            write!(f, " --engines {ENGINES}")?;
+        }
         Ok(())
     }
 }
@@ -134,6 +151,7 @@ impl Options {
     /// Where one is out of range.
     pub fn validate(&self) -> Result<()> {
         self.schedule().validate()?;
+        self.target.validate()?;
         if self.effort > 3 {
             return Err(Error::input("effort", format_args!("{} is not within 0..=3", self.effort)));
         }
@@ -190,13 +208,74 @@ pub fn compile(
     Ok(compiled)
 }
 
+/// Compiles a model over images as `options` say; see [`compile()`].
+///
+/// # Errors
+/// As [`compile::images::compile`], and where an option is out of range.
+pub fn compile_images(
+    model: &Model,
+    options: &Options,
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+    hurry: &(dyn Fn() -> bool + Sync),
+) -> Result<CompiledImages> {
+    options.validate()?;
+    let wanted = options.share();
+    let end = || stop() || hurry();
+    let share = |problem: Problem| -> Solution { adder_graph::share_until(problem.matrix, &wanted, &end) };
+    images_with(model, options, &share, progress, stop)
+}
+
+/// Like [`compile_images`], with the adder graphs from `share`.
+fn images_with(
+    model: &Model,
+    options: &Options,
+    share: &(dyn Fn(Problem) -> Solution + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<CompiledImages> {
+    let own = compile::images::Options {
+        schedule: options.schedule(),
+        target: options.target,
+        engines: options.engines.clone(),
+        beat_elements: options.beat_elements,
+    };
+    let mut compiled = compile::images::compile(model, &own, share, progress, stop)?;
+    let shared = |layer: &LayerEngine| if let LayerEngine::Folded(folded) = layer { folded.bank.lanes } else { 0 };
+    let shared = compiled.layers.iter().map(shared).sum();
+    let unrolled = compiled.layers.iter_mut().filter_map(LayerEngine::unrolled_mut).collect();
+    multipliers::choose_among(unrolled, shared, options.multipliers, options.dsp_budget)?;
+    Ok(compiled)
+}
+
+/// A compiled core of either kind.
+#[derive(Clone, Copy, Debug)]
+pub enum CoreRef<'a> {
+    /// Over vectors.
+    Vectors(&'a Compiled),
+    /// Over images.
+    Images(&'a CompiledImages),
+}
+
+impl<'a> From<&'a Compiled> for CoreRef<'a> {
+    fn from(compiled: &'a Compiled) -> Self {
+        CoreRef::Vectors(compiled)
+    }
+}
+
+impl<'a> From<&'a CompiledImages> for CoreRef<'a> {
+    fn from(compiled: &'a CompiledImages) -> Self {
+        CoreRef::Images(compiled)
+    }
+}
+
 /// Writes the build folder of a compiled model, atomically; a build folder that is already there is replaced.
 ///
 /// # Errors
 /// - [`Kind::Io`](strassenc_runtime::Kind::Io) where `folder` holds anything that strassenc did not write, or cannot be
 ///   written; what was there is untouched then;
 /// - as [`emit::emit`].
-pub fn write(folder: &Path, compiled: &Compiled, options: &Options) -> Result<Record> {
+pub fn write<'a>(folder: &Path, compiled: impl Into<CoreRef<'a>>, options: &Options) -> Result<Record> {
     open::check_replaceable(folder)?;
     let (record, contents) = contents(compiled, options)?;
     let named = contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
@@ -212,18 +291,30 @@ pub type Contents = Vec<(String, Vec<u8>)>;
 ///
 /// # Errors
 /// As [`emit::emit`].
-pub fn contents(compiled: &Compiled, options: &Options) -> Result<(Record, Contents)> {
-    let emitted = emit::emit(compiled, &options.emit())?;
+pub fn contents<'a>(compiled: impl Into<CoreRef<'a>>, options: &Options) -> Result<(Record, Contents)> {
+    let core: CoreRef = compiled.into();
+    let (emitted, model, figures) = match core {
+        CoreRef::Vectors(compiled) => {
+            (emit::emit(compiled, &options.emit())?, &compiled.model, Figures::new(compiled))
+        }
+        CoreRef::Images(compiled) => {
+            let figures = Figures::of_images(compiled, options.target.clock());
+            (emit::images::emit(compiled, &options.emit())?, &compiled.model, figures)
+        }
+    };
     let mut contents: Contents = emitted.files.into_iter().map(|file| (file.path, file.text.into_bytes())).collect();
-    contents.push((MODEL.into(), model_file::to_bytes(&compiled.model)?));
-    contents.push((GRAPHS.into(), graphs::to_json(compiled).into_bytes()));
+    contents.push((MODEL.into(), model_file::to_bytes(model)?));
+    contents.push((GRAPHS.into(), graphs::to_json(core).into_bytes()));
+    if let CoreRef::Images(compiled) = core {
+        contents.push((ENGINES.into(), compiled.engines.to_toml(&figures).into_bytes()));
+    }
     let record = Record {
         schema: SCHEMA,
         tool: TOOL.into(),
         model_sha256: emitted.signature.model_sha256,
         options: options.clone(),
         files: contents.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect(),
-        figures: Figures::new(compiled),
+        figures,
     };
     // Plain data with string keys always serialises.
     let json = serde_json::to_string_pretty(&record).expect("a record is plain data") + "\n";

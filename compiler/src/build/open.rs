@@ -2,6 +2,7 @@
 
 use super::graphs::Graphs;
 use super::{GRAPHS, MODEL, RECORD, Record, SCHEMA, sha256};
+use crate::compile::images::CompiledImages;
 use crate::compile::{Compiled, compile_with};
 use crate::emit::signature;
 use crate::emit::{Signature, TOOL};
@@ -87,7 +88,7 @@ impl Build {
                 return Err(again(Error::input(folder.join(name).display(), cause)));
             }
         }
-        if let Some(name) = signature.files.iter().find(|name| !record.files.contains_key(*name)) {
+        if let Some(name) = signature.files.iter().chain(&signature.memories).find(|name| !record.files.contains_key(*name)) {
             return Err(again(Error::input(path.display(), format_args!("lists no {name}"))));
         }
         Ok(Build { folder: folder.into(), record, model, signature, edited, graphs })
@@ -104,18 +105,39 @@ impl Build {
     /// # Errors
     /// Where another version wrote the folder, or the graphs are not those of the model.
     pub fn compiled(&self) -> Result<Compiled> {
-        if self.record.tool != TOOL {
-            let cause = format_args!("was written by {}, this is {TOOL}", self.record.tool);
-            return Err(again(Error::input(self.folder.display(), cause)));
-        }
-        let place = self.folder.join(GRAPHS);
-        let graphs = Graphs::parse(&self.graphs).map_err(|e| again(e.within(place.display())))?;
+        let (graphs, place) = (self.graphs()?, self.folder.join(GRAPHS));
         let share = |problem: crate::compile::Problem| graphs.get(problem);
         let options = &self.record.options;
         let mut compiled = compile_with(&self.model, &options.schedule(), &share, &|_| {}, &|| false)
             .map_err(|e| e.within(place.display()))?;
         multipliers::choose(&mut compiled, options.multipliers, options.dsp_budget)?;
         Ok(compiled)
+    }
+}
+
+impl Build {
+    /// Whether the core works on images.
+    pub fn is_of_images(&self) -> bool {
+        self.record.figures.streams.is_some()
+    }
+
+    /// Like [`compiled`](Self::compiled), of a core over images.
+    ///
+    /// # Errors
+    /// As [`compiled`](Self::compiled).
+    pub fn compiled_images(&self) -> Result<CompiledImages> {
+        let graphs = self.graphs()?;
+        let share = |problem: crate::compile::Problem| graphs.get(problem);
+        super::images_with(&self.model, &self.record.options, &share, &|_| {}, &|| false)
+            .map_err(|e| e.within(self.folder.display()))
+    }
+
+    fn graphs(&self) -> Result<Graphs> {
+        if self.record.tool != TOOL {
+            let cause = format_args!("was written by {}, this is {TOOL}", self.record.tool);
+            return Err(again(Error::input(self.folder.display(), cause)));
+        }
+        Graphs::parse(&self.graphs).map_err(|e| again(e.within(self.folder.join(GRAPHS).display())))
     }
 }
 

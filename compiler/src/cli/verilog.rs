@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::build::{self, Build, Options, Record};
-use strassenc::compile::{Compiled, Step};
+use strassenc::compile::Step;
+use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
 use strassenc::report;
-use strassenc_runtime::{Error, Model, Result, model_file};
+use strassenc_runtime::{Error, Model, Result, files, model_file};
 
 /// Lower, prove, schedule and emit a model as Verilog
 ///
@@ -25,6 +26,9 @@ use strassenc_runtime::{Error, Model, Result, model_file};
   strassenc verilog runs/mnist --beat-elements 8 --aclken
   strassenc verilog runs/mnist --multipliers shift-add   no hardware multiplier
   strassenc verilog runs/mnist --multipliers auto --dsp-budget 48
+  strassenc verilog runs/cnn --target-fps 20000 --clock 200
+  strassenc verilog runs/cnn --lut-budget 40000 --bram-budget 60
+  strassenc verilog runs/cnn --engines engines.toml      the engines of an earlier build, edited
 
 The folder holds the Verilog (files.f lists it), signature.json (ports, beats, latency), a testbench with golden's answers
 for any simulator, and build.json. `strassenc simulate`, `report` and `check` take it from there.")]
@@ -76,6 +80,66 @@ pub(super) struct BuildArgs {
     /// Most hardware multipliers of the network
     #[arg(long, value_name = "N")]
     dsp_budget: Option<usize>,
+    #[command(flatten)]
+    images: ImageArgs,
+}
+
+/// What decides the engines of a network over images
+#[derive(clap::Args)]
+#[command(next_help_heading = "Networks over images")]
+pub(super) struct ImageArgs {
+    /// Frames a second; every layer gets the cheapest engine that keeps up [default: one input pixel a clock, or as near to
+    /// it as the layers come]
+    #[arg(long, value_name = "F")]
+    target_fps: Option<f64>,
+    /// Clock that frames a second are counted by
+    #[arg(long, value_name = "MHZ", default_value_t = CLOCK)]
+    clock: f64,
+    /// Most LUTs, estimated: the quickest core that fits
+    #[arg(long, value_name = "N")]
+    lut_budget: Option<u64>,
+    /// Most block RAMs of 36 Kbit, estimated
+    #[arg(long, value_name = "N")]
+    bram_budget: Option<u64>,
+    /// Which engine linear layers may have
+    #[arg(long, value_enum, default_value_t = Allowed::Auto)]
+    engine: Allowed,
+    /// Engines and FIFOs of an earlier build, edited; what it leaves out is chosen
+    #[arg(long, value_name = "FILE")]
+    engines: Option<PathBuf>,
+}
+
+impl ImageArgs {
+    /// The option that was given, if any.
+    fn given(&self) -> Option<&'static str> {
+        let given = [
+            (self.target_fps.is_some(), "--target-fps"),
+            (self.lut_budget.is_some(), "--lut-budget"),
+            (self.bram_budget.is_some(), "--bram-budget"),
+            (self.engine != Allowed::Auto, "--engine"),
+            (self.engines.is_some(), "--engines"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
+    }
+}
+
+impl BuildArgs {
+    /// The options for this model.
+    ///
+    /// # Errors
+    /// Where one is out of range or not about such a model, or `--engines` cannot be read.
+    fn options(self, model: &Model) -> Result<Options> {
+        if let (Some(option), true) = (self.images.given(), model.spns().is_ok()) {
+            return Err(Error::input(option, format_args!("is about networks over images, and `{}` is none", model.name)));
+        }
+        let engines = match &self.images.engines {
+            Some(file) => Engines::parse(&files::read_text(file)?, file.display())?,
+            None => Engines::default(),
+        };
+        let options = Options { engines, ..self.into() };
+        options.validate()?;
+        Ok(options)
+    }
 }
 
 impl From<BuildArgs> for Options {
@@ -91,7 +155,16 @@ impl From<BuildArgs> for Options {
             aclken,
             multipliers,
             dsp_budget,
+            images,
         } = args;
+        let target = Target {
+            fps: images.target_fps,
+            clock: (images.clock != CLOCK).then_some(images.clock),
+            lut: images.lut_budget,
+            bram: images.bram_budget,
+            dsp: dsp_budget.filter(|_| multipliers == Multipliers::Dsp).map(|n| n as u64),
+            engine: images.engine,
+        };
         Options {
             adders_per_stage,
             multiplier_latency,
@@ -103,6 +176,8 @@ impl From<BuildArgs> for Options {
             aclken,
             multipliers,
             dsp_budget,
+            target,
+            engines: Engines::default(),
         }
     }
 }
@@ -116,12 +191,11 @@ struct Report<'a> {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let options = Options::from(args.options);
-    options.validate()?;
     let model = load(&args.model)?;
+    let options = args.options.options(&model)?;
     let folder = args.output.unwrap_or_else(|| Path::new("build").join(&model.name));
     let began = Instant::now();
-    let (record, _) = write(&model, &options, &folder)?;
+    let record = write(&model, &options, &folder)?;
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
         let report = Report { build: &folder, seconds, record: &record };
@@ -141,14 +215,8 @@ pub(super) fn load(path: &Path) -> Result<Model> {
 }
 
 /// Compiles with progress on stderr and writes the build folder.
-pub(super) fn write(model: &Model, options: &Options, folder: &Path) -> Result<(Record, Compiled)> {
+pub(super) fn write(model: &Model, options: &Options, folder: &Path) -> Result<Record> {
     build::check_replaceable(folder)?;
-    let compiled = compile(model, options)?;
-    let record = build::write(folder, &compiled, options)?;
-    Ok((record, compiled))
-}
-
-fn compile(model: &Model, options: &Options) -> Result<Compiled> {
     let style = ProgressStyle::with_template("{prefix:10} {bar:30} {pos}/{len} {msg} {elapsed}")
         .map_err(|e| Error::internal("progress", e))?;
     let bar = ProgressBar::new(0).with_style(style).with_prefix("compiling");
@@ -168,7 +236,12 @@ fn compile(model: &Model, options: &Options) -> Result<Compiled> {
     };
     let stop = || INTERRUPTED.load(Ordering::Relaxed);
     let hurry = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    let compiled = build::compile(model, options, &progress, &stop, &hurry);
+    let record = if model.spns().is_ok() {
+        build::compile(model, options, &progress, &stop, &hurry).and_then(|core| build::write(folder, &core, options))
+    } else {
+        build::compile_images(model, options, &progress, &stop, &hurry)
+            .and_then(|core| build::write(folder, &core, options))
+    };
     bar.finish_and_clear();
-    compiled
+    record
 }

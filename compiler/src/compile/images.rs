@@ -14,6 +14,7 @@ use crate::stream::timing::{self, Ending, Timing};
 use crate::stream::{self, Engine, Graph, Primitive};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use strassenc_runtime::model::Layer as ModelLayer;
 use strassenc_runtime::{Error, Kind as ErrorKind, Model, Result};
 
 /// What decides a core over images.
@@ -67,6 +68,11 @@ pub enum LayerEngine {
 impl LayerEngine {
     /// The pipeline, if it is one.
     pub fn unrolled(&self) -> Option<&CompiledLayer> {
+        if let LayerEngine::Unrolled(layer) = self { Some(layer) } else { None }
+    }
+
+    /// The pipeline, if it is one, to be changed.
+    pub fn unrolled_mut(&mut self) -> Option<&mut CompiledLayer> {
         if let LayerEngine::Unrolled(layer) = self { Some(layer) } else { None }
     }
 }
@@ -208,6 +214,18 @@ fn one(
 }
 
 impl CompiledImages {
+    /// The layer of the model with this name, in whatever branch it is.
+    pub fn model_layer(&self, name: &str) -> Option<&ModelLayer> {
+        fn find<'a>(layers: &'a [ModelLayer], name: &str) -> Option<&'a ModelLayer> {
+            layers.iter().find_map(|layer| match layer {
+                _ if layer.name() == name => Some(layer),
+                ModelLayer::Residual(residual) => find(&residual.body, name).or_else(|| find(&residual.shortcut, name)),
+                _ => None,
+            })
+        }
+        find(&self.model.layers, name)
+    }
+
     /// Clocks that a layer's own nodes need for a frame at least, as its geometry says.
     pub fn clocks(&self, number: usize) -> u64 {
         let words = |id: &stream::StreamId| self.graph.streams[id.index()].words as u64;

@@ -3,6 +3,7 @@
 
 mod device;
 mod html;
+mod images;
 
 pub use device::Family;
 
@@ -70,6 +71,18 @@ impl Report {
 
     /// The report as tables for a terminal.
     pub fn text(&self) -> String {
+        let mut text = match &self.figures.streams {
+            Some(streams) => images::text(self, streams),
+            None => self.vectors(),
+        };
+        if let Some(synthesis) = &self.synthesis {
+            let _ = write!(text, "\n\n{}", self.synthesis_table(synthesis));
+        }
+        text
+    }
+
+    /// Of a core over vectors.
+    fn vectors(&self) -> String {
         let total = &self.figures.total;
         let mut text = self.budget_table().to_string();
         let _ = write!(
@@ -102,9 +115,6 @@ impl Report {
         if rows > 0 {
             let _ = write!(text, "\n{rows} multiplications are built from {adders} additions of shifted operands.");
         }
-        if let Some(synthesis) = &self.synthesis {
-            let _ = write!(text, "\n\n{}", self.synthesis_table(synthesis));
-        }
         text
     }
 
@@ -124,7 +134,8 @@ impl Report {
 
     /// Multiplications that are not built from shifts and additions.
     fn hardware_multipliers(&self) -> usize {
-        self.figures.layers.iter().map(|layer| layer.multipliers - layer.shift_add).sum()
+        // Those of a folded layer are shared among its rows.
+        self.figures.layers.iter().flat_map(|layer| &layer.products).map(|products| products.count).sum()
     }
 
     fn shift_add_adders(&self) -> usize {

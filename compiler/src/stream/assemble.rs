@@ -241,6 +241,12 @@ impl<'a> Builder<'a> {
         let words = self.into(number, "reader", reader, x, (wb.lanes, from, count * wb.depth()));
         let array = Primitive::Array(ArrayOf::Wb { sums: wb.sums });
         let u = self.into(number, "wb_array", array, words, (wb.rows, integers(wb.bits), count * wb.results()));
+        // The array sums on while its last result is handed out part by part.
+        let u = if bank.lanes < wb.rows && wb.sums > 1 {
+            self.then(Some(number), "u_register", Primitive::Register, u)
+        } else {
+            u
+        };
         let u = self.convert(Some(number), "u", u, bank.lanes);
         let rows = folded.padded_rows();
         let products = (bank.lanes, integers(bank.product_bits), count * rows / bank.lanes);

@@ -1,0 +1,155 @@
+//! The figures of a core over images.
+
+use super::{Figures, LayerFigures, MatrixFigures, Products, Totals, circuit_figures};
+use crate::compile::images::{CompiledImages, LayerEngine};
+use crate::engine::{self, Choice, Cost};
+use crate::folded::{Array, Folded};
+use crate::ir::images::{Kernel, Kind};
+use crate::stream::{Node, Primitive};
+use serde::{Deserialize, Serialize};
+
+/// The engine of a layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineFigures {
+    /// Which, and how it is cut.
+    pub choice: Choice,
+    /// Clocks that the layer's own nodes need for a frame at least.
+    pub clocks: u64,
+    /// Bits of its ROMs.
+    pub rom_bits: u64,
+    /// What it was chosen by.
+    pub estimate: Cost,
+}
+
+/// What stands around the layers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamFigures {
+    /// Clock in MHz that seconds are counted by.
+    pub clock_mhz: f64,
+    /// Clocks between frames at full rate.
+    pub interval: u64,
+    /// Frames a second at that clock.
+    pub frames_per_second: f64,
+    /// The layer whose own nodes take longest.
+    pub bottleneck: String,
+    /// Where branches meet again.
+    pub fifos: Vec<FifoFigures>,
+}
+
+/// A FIFO, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FifoFigures {
+    /// Its instance in the core, without `u_`.
+    pub name: String,
+    /// How many it holds.
+    pub depth: usize,
+    /// The least depth without deadlock.
+    pub live: usize,
+    /// The least depth with which no word is later than with an unbounded one.
+    pub rate: usize,
+    /// Bits of a word.
+    pub bits: usize,
+}
+
+impl Figures {
+    /// Counts a core over images; `clock` is in MHz.
+    pub fn of_images(compiled: &CompiledImages, clock: f64) -> Self {
+        let estimates = engine::costs(&compiled.images, &compiled.engines);
+        let layers: Vec<LayerFigures> =
+            (0..compiled.layers.len()).map(|number| layer(compiled, number, estimates[number])).collect();
+        let clocks = |layer: &LayerFigures| layer.engine.as_ref().map_or(0, |e| e.clocks);
+        let slowest = layers.iter().max_by_key(|layer| clocks(layer));
+        let interval = compiled.timing.interval();
+        let fifo = |depth: &crate::stream::depths::Depth| {
+            let node: &Node = &compiled.graph.nodes[depth.node];
+            let words = if let Primitive::Fifo { depth } = node.primitive { depth } else { 0 };
+            let bits = compiled.graph.streams[node.inputs[0].index()].bits();
+            FifoFigures { name: node.name.clone(), depth: words, live: depth.live, rate: depth.rate, bits }
+        };
+        let streams = StreamFigures {
+            clock_mhz: clock,
+            interval,
+            frames_per_second: clock * 1e6 / interval as f64,
+            bottleneck: slowest.map(|layer| layer.name.clone()).unwrap_or_default(),
+            fifos: compiled.depths.iter().map(fifo).collect(),
+        };
+        Figures { total: Totals::of(&layers), layers, streams: Some(streams) }
+    }
+}
+
+fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigures {
+    let ir = &compiled.images.layers[number];
+    let to = compiled.images.yields(number);
+    let choice = compiled.engines.layers[&ir.name];
+    let mut figures = LayerFigures {
+        name: ir.name.clone(),
+        inputs: ir.input.elements(),
+        outputs: to.shape.elements(),
+        budget: 0,
+        multipliers: 0,
+        windows: 1,
+        dense_multiplications: 0,
+        schoolbook: None,
+        shift_add: 0,
+        shift_add_adders: 0,
+        products: vec![],
+        wb: MatrixFigures::default(),
+        wc: MatrixFigures::default(),
+        constant_additions: 0,
+        clamps: 0,
+        depth: 0,
+        latency: 0,
+        register_bits: 0,
+        luts: estimate.luts,
+        engine: None,
+    };
+    let mut rom_bits = 0;
+    if let Kind::Spn(kernel) = &ir.kind {
+        match &compiled.layers[number] {
+            LayerEngine::Unrolled(layer) => circuit_figures(&mut figures, layer),
+            LayerEngine::Folded(folded) => {
+                folded_figures(&mut figures, kernel, folded);
+                rom_bits = folded.rom_bits();
+            }
+            LayerEngine::Elementwise { .. } => {}
+        }
+        figures.budget = kernel.dataflow.layers[0].budget;
+        figures.multipliers = kernel.dataflow.layers[0].multiplications();
+        figures.windows = kernel.windows.count() as u64;
+        // One for each output and each input that its window holds: a patch of a larger window is several windows.
+        let per_output = match compiled.model_layer(&ir.name) {
+            Some(strassenc_runtime::model::Layer::Conv2d(conv)) => {
+                let kernel = conv.kernel().unwrap_or(0);
+                kernel * kernel * if conv.depthwise() { 1 } else { ir.input.channels }
+            }
+            _ => ir.input.elements(),
+        };
+        figures.dense_multiplications = (to.shape.elements() * per_output) as u64;
+    }
+    figures.engine = Some(EngineFigures { choice, clocks: compiled.clocks(number), rom_bits, estimate });
+    figures
+}
+
+fn folded_figures(figures: &mut LayerFigures, kernel: &Kernel, folded: &Folded) {
+    let matrices: Vec<_> = kernel.dataflow.layers[0].matrices().map(|(_, matrix)| matrix).collect();
+    // What is there of adders: one for each lane, and an accumulator's.
+    let of = |matrix: &crate::adder_graph::Matrix, array: &Array| MatrixFigures {
+        adders: array.rows * array.lanes,
+        depth: array.lanes.next_power_of_two().trailing_zeros() + 1,
+        ..MatrixFigures::of(matrix, "folded")
+    };
+    if let [w_b, w_c] = matrices[..] {
+        figures.wb = of(w_b, &folded.wb);
+        figures.wc = of(w_c, &folded.wc);
+    }
+    figures.products = vec![Products {
+        operand_bits: folded.wb.bits,
+        coefficient_bits: folded.bank.coefficient_bits,
+        count: folded.bank.lanes,
+    }];
+    figures.clamps = folded.requantiser.lanes;
+    figures.constant_additions = folded.requantiser.lanes;
+}
