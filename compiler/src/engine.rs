@@ -7,8 +7,9 @@ use crate::figures::Figures;
 use crate::folded::{Folding, padded_rows};
 use crate::interval::Interval;
 use crate::ir::OpKind;
-use crate::ir::images::{Images, Kernel, Kind, Windows};
+use crate::ir::images::{ImageLayer, Images, Kernel, Kind, Windows};
 use crate::stream::Lines;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strassenc_runtime::{Error, Result};
@@ -132,7 +133,8 @@ impl Target {
             ("multipliers", cost.multipliers, self.dsp),
         ];
         let over = |(name, needs, has): (&str, u64, Option<u64>)| {
-            has.filter(|has| needs > *has).map(|has| format!("{needs} {name}, {} more than the {has} there are", needs - has))
+            has.filter(|has| needs > *has)
+                .map(|has| format!("{needs} {name}, {} more than the {has} there are", needs - has))
         };
         parts.into_iter().find_map(over)
     }
@@ -152,6 +154,21 @@ impl std::ops::Add for Cost {
     }
 }
 
+/// The layers of a network with what their costs depend on.
+struct Estimator<'a> {
+    images: &'a Images,
+    /// Of every linear layer.
+    kernels: Vec<Option<KernelBits>>,
+}
+
+impl<'a> Estimator<'a> {
+    fn new(images: &'a Images) -> Self {
+        let bits =
+            |layer: &ImageLayer| if let Kind::Spn(kernel) = &layer.kind { Some(kernel_bits(kernel)) } else { None };
+        Estimator { images, kernels: images.layers.par_iter().map(bits).collect() }
+    }
+}
+
 /// Chooses the engine of every layer. Without a target, a core keeps up with one pixel a clock, or comes as near to it as its
 /// layers can.
 ///
@@ -159,20 +176,22 @@ impl std::ops::Add for Cost {
 /// Where the target cannot be met: the layer that fails it, and by how much.
 pub fn choose(images: &Images, target: &Target) -> Result<Engines> {
     target.validate()?;
+    let estimator = &Estimator::new(images);
     if let Some(interval) = target.interval() {
-        return at(images, interval, target.engine);
+        return at(estimator, interval, target.engine);
     }
-    let quickest = quickest(images, target.engine);
+    let quickest = quickest(estimator, target.engine);
     if !target.budgeted() {
-        return at(images, quickest, target.engine);
+        return at(estimator, quickest, target.engine);
     }
     // The least interval that fits: estimates fall with it, in steps.
-    let fits = |interval: u64| at(images, interval, target.engine).map(|e| (target.over(total(images, &e)), e));
+    let total = |engines: &Engines| estimator.costs(engines).into_iter().fold(Cost::default(), |a, b| a + b);
+    let fits = |interval: u64| at(estimator, interval, target.engine).map(|e| (target.over(total(&e)), e));
     let (mut low, mut high) = (quickest, quickest);
     loop {
         let (over, engines) = fits(high)?;
         let Some(over) = over else { break };
-        if high > u64::MAX / 4 || total(images, &engines).clocks * 4 < high {
+        if high > u64::MAX / 4 || total(&engines).clocks * 4 < high {
             return Err(Error::input("budget", format_args!("the smallest core needs {over}")));
         }
         (low, high) = (high, high * 2);
@@ -181,34 +200,27 @@ pub fn choose(images: &Images, target: &Target) -> Result<Engines> {
         let middle = low + (high - low) / 2;
         if fits(middle)?.0.is_some() { low = middle } else { high = middle }
     }
-    at(images, high, target.engine)
-}
-
-/// The cost of all layers together.
-pub fn total(images: &Images, engines: &Engines) -> Cost {
-    costs(images, engines).into_iter().fold(Cost::default(), |a, b| a + b)
+    at(estimator, high, target.engine)
 }
 
 /// The cost of each layer.
 pub fn costs(images: &Images, engines: &Engines) -> Vec<Cost> {
-    let cost_of = |number: usize| {
-        let choice = engines.layers.get(&images.layers[number].name);
-        choice.map_or(Cost::default(), |choice| cost(images, number, *choice))
-    };
-    (0..images.layers.len()).map(cost_of).collect()
+    Estimator::new(images).costs(engines)
 }
 
 /// Clocks between frames of the quickest core, not less than its input's pixels.
-fn quickest(images: &Images, allowed: Allowed) -> u64 {
+fn quickest(estimator: &Estimator, allowed: Allowed) -> u64 {
+    let images = estimator.images;
     let layers = (0..images.layers.len()).map(|number| {
-        let clocks = candidates(images, number, 1, allowed).into_iter().map(|c| cost(images, number, c).clocks);
+        let clocks = estimator.candidates(number, 1, allowed).into_iter().map(|c| estimator.cost(number, c).clocks);
         clocks.min().unwrap_or(0)
     });
     layers.max().unwrap_or(0).max(images.edges[0].shape.pixels() as u64)
 }
 
 /// The cheapest engines of at most `interval` clocks between frames.
-fn at(images: &Images, interval: u64, allowed: Allowed) -> Result<Engines> {
+fn at(estimator: &Estimator, interval: u64, allowed: Allowed) -> Result<Engines> {
+    let images = estimator.images;
     let pixels = images.edges[0].shape.pixels() as u64;
     if pixels > interval {
         let cause = format_args!("a frame has {pixels} pixels, and the target allows {interval} clocks for it");
@@ -216,8 +228,9 @@ fn at(images: &Images, interval: u64, allowed: Allowed) -> Result<Engines> {
     }
     let mut engines = Engines::default();
     for (number, layer) in images.layers.iter().enumerate() {
-        let priced = |choice: Choice| (cost(images, number, choice), choice);
-        let all: Vec<(Cost, Choice)> = candidates(images, number, interval, allowed).into_iter().map(priced).collect();
+        let priced = |choice: Choice| (estimator.cost(number, choice), choice);
+        let all: Vec<(Cost, Choice)> =
+            estimator.candidates(number, interval, allowed).into_iter().map(priced).collect();
         let weight = |cost: &Cost| cost.luts + 150 * cost.half_brams + 100 * cost.multipliers;
         let best = all.iter().filter(|(cost, _)| cost.clocks <= interval).min_by_key(|(cost, _)| weight(cost));
         let Some((_, choice)) = best else {
@@ -234,68 +247,155 @@ fn slower(needs: u64, has: u64) -> String {
     format!("ask for {:.3} times fewer frames a second, or for as much faster a clock", needs as f64 / has as f64)
 }
 
-/// Engines of layer `number`, the best of each kind for `interval`.
-fn candidates(images: &Images, number: usize, interval: u64, allowed: Allowed) -> Vec<Choice> {
-    let layer = &images.layers[number];
-    match &layer.kind {
-        Kind::Spn(kernel) => {
-            let mut all = vec![];
-            if allowed != Allowed::Folded || padded_rows(kernel, 1) == 0 {
-                all.push(Choice::Unrolled);
+impl Estimator<'_> {
+    /// The cost of each layer.
+    fn costs(&self, engines: &Engines) -> Vec<Cost> {
+        let choice = |layer: &ImageLayer| engines.layers.get(&layer.name);
+        let cost = |(number, layer)| choice(layer).map_or(Cost::default(), |choice| self.cost(number, *choice));
+        self.images.layers.iter().enumerate().map(cost).collect()
+    }
+
+    /// Engines of layer `number`, the best of each kind for `interval`.
+    fn candidates(&self, number: usize, interval: u64, allowed: Allowed) -> Vec<Choice> {
+        let (images, layer) = (self.images, &self.images.layers[number]);
+        match &layer.kind {
+            Kind::Spn(kernel) => {
+                let mut all = vec![];
+                if allowed != Allowed::Folded || padded_rows(kernel, 1) == 0 {
+                    all.push(Choice::Unrolled);
+                }
+                if allowed != Allowed::Unrolled {
+                    all.extend(self.folding(number, kernel, interval).map(Choice::Folded));
+                }
+                all
             }
-            if allowed != Allowed::Unrolled {
-                all.extend(folding(images, number, kernel, interval).map(Choice::Folded));
+            Kind::Pool { .. } | Kind::Add { .. } => {
+                // The fewest lanes that are quick enough, else all of them.
+                let channels = images.yields(number).shape.channels;
+                let quick = |lanes: &usize| self.cost(number, Choice::Elementwise { lanes: *lanes }).clocks <= interval;
+                vec![Choice::Elementwise { lanes: divisors(channels).find(quick).unwrap_or(channels) }]
             }
-            all
         }
-        Kind::Pool { .. } | Kind::Add { .. } => {
-            // The fewest lanes that are quick enough, else all of them.
-            let channels = images.yields(number).shape.channels;
-            let quick = |lanes: &usize| cost(images, number, Choice::Elementwise { lanes: *lanes }).clocks <= interval;
-            vec![Choice::Elementwise { lanes: divisors(channels).find(quick).unwrap_or(channels) }]
+    }
+
+    /// The cheapest folding of at most `interval` clocks a frame; the quickest one where none is; none where nothing is live.
+    fn folding(&self, number: usize, kernel: &Kernel, interval: u64) -> Option<Folding> {
+        let (images, layer) = (self.images, &self.images.layers[number]);
+        let channels = images.yields(number).shape.channels;
+        let per_group = layer.input.channels / kernel.groups;
+        let taps = kernel.windows.size * kernel.windows.size;
+        let live = padded_rows(kernel, 1) / kernel.groups;
+        if live == 0 {
+            return None;
+        }
+        let clocks = (interval / kernel.windows.count() as u64).max(1) as usize;
+        let outputs = kernel.patch * kernel.patch * channels;
+        let mut best: Option<((bool, u64), Folding)> = None;
+        for simd in divisors(per_group) {
+            let sums = taps * (per_group / simd);
+            let blocks = (clocks / (sums * kernel.groups)).clamp(1, live);
+            let pe = live.div_ceil(blocks);
+            let rows = padded_rows(kernel, pe);
+            // As few multipliers as keep up.
+            let multipliers = divisors(pe).find(|m| rows / m <= clocks).unwrap_or(pe);
+            let cut = |wc_simd: usize| {
+                let words = rows / wc_simd;
+                divisors(channels).find(|wc_pe| outputs / wc_pe * words <= clocks).map(|wc_pe| (wc_pe, wc_simd))
+            };
+            let cuts = divisors(rows).filter_map(cut);
+            let (wc_pe, wc_simd) = cuts.min_by_key(|(pe, simd)| (pe * simd, *pe)).unwrap_or((channels, rows));
+            let folding = Folding { pe, simd, multipliers, wc_pe, wc_simd };
+            let cost = self.cost(number, Choice::Folded(folding));
+            let late = cost.clocks > interval;
+            let key = (late, if late { cost.clocks } else { cost.luts + 150 * cost.half_brams });
+            if best.is_none_or(|(least, _)| key < least) {
+                best = Some((key, folding));
+            }
+        }
+        best.map(|(_, folding)| folding)
+    }
+
+    /// The estimated cost of layer `number` on this engine.
+    fn cost(&self, number: usize, choice: Choice) -> Cost {
+        let (images, layer) = (self.images, &self.images.layers[number]);
+        let (from, to) = (images.reads(number), images.yields(number));
+        let x_bits = u64::from(from.format.bits);
+        let elements = layer.input.elements() as u64;
+        let bits = self.kernels[number].as_ref();
+        match (&layer.kind, choice, bits) {
+            (Kind::Spn(kernel), Choice::Unrolled, Some(bits)) => {
+                let windows = kernel.windows;
+                let lines = Lines { image: layer.input, words: 1, windows, fill: 0 };
+                let steps = if windows == Windows::WHOLE { 1 } else { (windows.rows * lines.steps()) as u64 };
+                let outgoing = (windows.count() * kernel.patch * kernel.patch) as u64;
+                let mut cost = Cost {
+                    clocks: steps.max(outgoing).max(layer.input.pixels() as u64),
+                    luts: (bits.nonzeros as f64 * SHARED * bits.adder) as u64,
+                    half_brams: 0,
+                    multipliers: bits.rows,
+                };
+                if windows.size > 1 {
+                    let pixel = x_bits * layer.input.channels as u64;
+                    for _ in 0..lines.slots() {
+                        cost = cost + memory(pixel, layer.input.width as u64);
+                    }
+                    cost.luts += windows.size as u64 * pixel * (lines.slots() as u64).div_ceil(3);
+                }
+                cost + patches(kernel, to.shape.width as u64, to.shape.channels as u64 * u64::from(to.format.bits))
+            }
+            (Kind::Spn(kernel), Choice::Folded(folding), Some(bits)) => {
+                let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
+                let rows = padded_rows(kernel, pe) as u64;
+                let taps = (kernel.windows.size * kernel.windows.size) as u64;
+                let words = (layer.input.channels / kernel.groups / simd) as u64;
+                let depth = rows / pe as u64 * taps * words;
+                let outputs = (kernel.patch * kernel.patch * to.shape.channels) as u64;
+                let wc_depth = outputs / wc_pe as u64 * (rows / wc_simd as u64);
+                let [pe, simd, wc_pe, wc_simd] = [pe, simd, wc_pe, wc_simd].map(|v| v as u64);
+                let count = kernel.windows.count() as u64;
+                let position = depth.max(rows / multipliers as u64).max(wc_depth);
+                let arrays = pe * simd * (x_bits + 2) + pe * bits.u + wc_pe * wc_simd * (bits.m + 2) + wc_pe * bits.y;
+                let own = Cost {
+                    clocks: (count * position).max(elements / simd),
+                    luts: arrays + wc_pe * bits.y * 5 + 250,
+                    half_brams: 0,
+                    multipliers: multipliers as u64,
+                };
+                let lines = Lines { image: layer.input, words: 1, windows: kernel.windows, fill: 0 };
+                let stored = (lines.slots() * layer.input.width * layer.input.channels) as u64;
+                own + memory(x_bits * simd, stored / simd)
+                    + memory(2 * pe * simd, depth)
+                    + memory(2 * wc_pe * wc_simd, wc_depth)
+                    + memory(bits.coefficient, rows)
+                    + memory(bits.m * wc_simd, 2 * rows / wc_simd)
+                    + memory(bits.y, outputs / wc_pe)
+                    + patches(
+                        kernel,
+                        (to.shape.width * to.shape.channels) as u64 / wc_pe,
+                        wc_pe * u64::from(to.format.bits),
+                    )
+            }
+            (Kind::Pool { windows, .. }, Choice::Elementwise { lanes }, _) => {
+                let lines = Lines { image: layer.input, words: 1, windows: *windows, fill: 0 };
+                let taps = (to.shape.pixels() * windows.size * windows.size * (to.shape.channels / lanes)) as u64;
+                let stored = (lines.slots() * layer.input.width * layer.input.channels / lanes) as u64;
+                let own = Cost {
+                    clocks: taps.max(elements / lanes as u64),
+                    luts: 2 * lanes as u64 * x_bits + 150,
+                    ..Cost::default()
+                };
+                own + memory(x_bits * lanes as u64, stored)
+            }
+            (Kind::Add { .. }, Choice::Elementwise { lanes }, _) => {
+                Cost { clocks: elements / lanes as u64, luts: 3 * lanes as u64 * x_bits + 20, ..Cost::default() }
+            }
+            _ => Cost::default(),
         }
     }
 }
 
 fn divisors(n: usize) -> impl DoubleEndedIterator<Item = usize> {
     (1..=n).filter(move |d| n.is_multiple_of(*d))
-}
-
-/// The cheapest folding of at most `interval` clocks a frame; the quickest one where none is; none where nothing is live.
-fn folding(images: &Images, number: usize, kernel: &Kernel, interval: u64) -> Option<Folding> {
-    let layer = &images.layers[number];
-    let channels = images.yields(number).shape.channels;
-    let per_group = layer.input.channels / kernel.groups;
-    let taps = kernel.windows.size * kernel.windows.size;
-    let live = padded_rows(kernel, 1) / kernel.groups;
-    if live == 0 {
-        return None;
-    }
-    let clocks = (interval / kernel.windows.count() as u64).max(1) as usize;
-    let outputs = kernel.patch * kernel.patch * channels;
-    let mut best: Option<((bool, u64), Folding)> = None;
-    for simd in divisors(per_group) {
-        let sums = taps * (per_group / simd);
-        let blocks = (clocks / (sums * kernel.groups)).clamp(1, live);
-        let pe = live.div_ceil(blocks);
-        let rows = padded_rows(kernel, pe);
-        // As few multipliers as keep up.
-        let multipliers = divisors(pe).find(|m| rows / m <= clocks).unwrap_or(pe);
-        let cut = |wc_simd: usize| {
-            let words = rows / wc_simd;
-            divisors(channels).find(|wc_pe| outputs / wc_pe * words <= clocks).map(|wc_pe| (wc_pe, wc_simd))
-        };
-        let cuts = divisors(rows).filter_map(cut);
-        let (wc_pe, wc_simd) = cuts.min_by_key(|(pe, simd)| (pe * simd, *pe)).unwrap_or((channels, rows));
-        let folding = Folding { pe, simd, multipliers, wc_pe, wc_simd };
-        let cost = cost(images, number, Choice::Folded(folding));
-        let late = cost.clocks > interval;
-        let key = (late, if late { cost.clocks } else { cost.luts + 150 * cost.half_brams });
-        if best.is_none_or(|(least, _)| key < least) {
-            best = Some((key, folding));
-        }
-    }
-    best.map(|(_, folding)| folding)
 }
 
 /// Half block RAMs (18 Kbit, at most 36 bits wide) of a memory; LUTs where it is small.
@@ -309,77 +409,6 @@ fn memory(bits: u64, depth: u64) -> Cost {
 
 /// What is left of two-operand additions after sharing, about.
 const SHARED: f64 = 0.45;
-
-/// The estimated cost of layer `number` on this engine.
-pub fn cost(images: &Images, number: usize, choice: Choice) -> Cost {
-    let layer = &images.layers[number];
-    let (from, to) = (images.reads(number), images.yields(number));
-    let x_bits = u64::from(from.format.bits);
-    let elements = layer.input.elements() as u64;
-    match (&layer.kind, choice) {
-        (Kind::Spn(kernel), Choice::Unrolled) => {
-            let bits = kernel_bits(kernel);
-            let windows = kernel.windows;
-            let lines = Lines { image: layer.input, words: 1, windows, fill: 0 };
-            let steps = if windows == Windows::WHOLE { 1 } else { (windows.rows * lines.steps()) as u64 };
-            let outgoing = (windows.count() * kernel.patch * kernel.patch) as u64;
-            let mut cost = Cost {
-                clocks: steps.max(outgoing).max(layer.input.pixels() as u64),
-                luts: (bits.nonzeros as f64 * SHARED * bits.adder) as u64,
-                half_brams: 0,
-                multipliers: bits.rows,
-            };
-            if windows.size > 1 {
-                let pixel = x_bits * layer.input.channels as u64;
-                for _ in 0..lines.slots() {
-                    cost = cost + memory(pixel, layer.input.width as u64);
-                }
-                cost.luts += windows.size as u64 * pixel * (lines.slots() as u64).div_ceil(3);
-            }
-            cost + patches(kernel, to.shape.width as u64, to.shape.channels as u64 * u64::from(to.format.bits))
-        }
-        (Kind::Spn(kernel), Choice::Folded(folding)) => {
-            let bits = kernel_bits(kernel);
-            let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
-            let rows = padded_rows(kernel, pe) as u64;
-            let taps = (kernel.windows.size * kernel.windows.size) as u64;
-            let words = (layer.input.channels / kernel.groups / simd) as u64;
-            let depth = rows / pe as u64 * taps * words;
-            let outputs = (kernel.patch * kernel.patch * to.shape.channels) as u64;
-            let wc_depth = outputs / wc_pe as u64 * (rows / wc_simd as u64);
-            let [pe, simd, wc_pe, wc_simd] = [pe, simd, wc_pe, wc_simd].map(|v| v as u64);
-            let count = kernel.windows.count() as u64;
-            let position = depth.max(rows / multipliers as u64).max(wc_depth);
-            let arrays = pe * simd * (x_bits + 2) + pe * bits.u + wc_pe * wc_simd * (bits.m + 2) + wc_pe * bits.y;
-            let own = Cost {
-                clocks: (count * position).max(elements / simd),
-                luts: arrays + wc_pe * bits.y * 5 + 250,
-                half_brams: 0,
-                multipliers: multipliers as u64,
-            };
-            let lines = Lines { image: layer.input, words: 1, windows: kernel.windows, fill: 0 };
-            let stored = (lines.slots() * layer.input.width * layer.input.channels) as u64;
-            own + memory(x_bits * simd, stored / simd)
-                + memory(2 * pe * simd, depth)
-                + memory(2 * wc_pe * wc_simd, wc_depth)
-                + memory(bits.coefficient, rows)
-                + memory(bits.m * wc_simd, 2 * rows / wc_simd)
-                + memory(bits.y, outputs / wc_pe)
-                + patches(kernel, (to.shape.width * to.shape.channels) as u64 / wc_pe, wc_pe * u64::from(to.format.bits))
-        }
-        (Kind::Pool { windows, .. }, Choice::Elementwise { lanes }) => {
-            let lines = Lines { image: layer.input, words: 1, windows: *windows, fill: 0 };
-            let taps = (to.shape.pixels() * windows.size * windows.size * (to.shape.channels / lanes)) as u64;
-            let stored = (lines.slots() * layer.input.width * layer.input.channels / lanes) as u64;
-            let own = Cost { clocks: taps.max(elements / lanes as u64), luts: 2 * lanes as u64 * x_bits + 150, ..Cost::default() };
-            own + memory(x_bits * lanes as u64, stored)
-        }
-        (Kind::Add { .. }, Choice::Elementwise { lanes }) => {
-            Cost { clocks: elements / lanes as u64, luts: 3 * lanes as u64 * x_bits + 20, ..Cost::default() }
-        }
-        _ => Cost::default(),
-    }
-}
 
 /// The store that puts patches into rows.
 fn patches(kernel: &Kernel, words_of_a_row: u64, bits: u64) -> Cost {
@@ -447,7 +476,8 @@ impl Engines {
     /// Where the text is not such a file; `place` names it.
     pub fn parse(text: &str, place: impl std::fmt::Display) -> Result<Self> {
         toml::from_str(text).map_err(|e| {
-            Error::input(place, e.to_string().trim_end()).help("`strassenc verilog` writes one beside the Verilog; edit that")
+            Error::input(place, e.to_string().trim_end())
+                .help("`strassenc verilog` writes one beside the Verilog; edit that")
         })
     }
 

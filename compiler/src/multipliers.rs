@@ -142,7 +142,9 @@ pub fn choose_among(
         let cause = format_args!("{} hardware multipliers are needed, the budget is {budget}", hardware - chosen);
         let help = match multipliers {
             Multipliers::Dsp => "`--multipliers auto` builds the others from shifts and additions",
-            _ => "products of two operands, of folded layers, and coefficients beyond 31 bits are always hardware multipliers",
+            _ => {
+                "products of two operands, of folded layers, and coefficients beyond 31 bits are always hardware multipliers"
+            }
         };
         return Err(Error::input("--dsp-budget", cause).help(help));
     }

@@ -5,7 +5,7 @@ use strassenc::compile::images::{CompiledImages, LayerEngine, Options, compile};
 use strassenc::emit::{self, images::emit};
 use strassenc::ir::images::{self, Kind};
 use strassenc::simulate::{self, Simulator, Sources};
-use strassenc::{adder_graph, folded, lower};
+use strassenc::{adder_graph, lower, schedule};
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::{image_model, inputs, random_engines, tools};
 
@@ -35,24 +35,28 @@ fn the_image_ir_computes_what_golden_does() {
 }
 
 #[test]
-fn folded_layers_compute_what_their_kernels_do() {
-    let mut layers = 0;
+fn every_engine_computes_what_its_layer_does() {
+    let mut folded = 0;
     for seed in 0..150 {
         let model = image_model(seed);
         let compiled = compiled(&model, seed, None);
-        let x = &inputs(&model, 2, seed)[1];
-        let edges = images::interpret(&compiled.images, x).unwrap();
-        for (number, layer) in compiled.layers.iter().enumerate() {
-            let ir = &compiled.images.layers[number];
-            let (Kind::Spn(kernel), LayerEngine::Folded(folded)) = (&ir.kind, layer) else { continue };
-            let output = compiled.images.yields(number).shape;
-            let from = &edges[ir.reads[0].index()];
-            let z = kernel.map(ir.input, output, from, |w| folded::evaluate(folded, w, ir.input.channels));
-            assert_eq!(z, edges[number + 1], "seed {seed}, layer {}", ir.name);
-            layers += 1;
+        for x in inputs(&model, 2, seed).into_iter().rev().take(4) {
+            let edges = images::interpret(&compiled.images, &x).unwrap();
+            assert_eq!(compiled.evaluate(&x).unwrap(), edges, "seed {seed}");
+            for (number, layer) in compiled.layers.iter().enumerate() {
+                let ir = &compiled.images.layers[number];
+                let (Kind::Spn(kernel), LayerEngine::Unrolled(layer)) = (&ir.kind, layer) else { continue };
+                let from = &edges[ir.reads[0].index()];
+                let windows: Vec<_> =
+                    kernel.windows.iter().map(|(y, x)| kernel.windows.read(from, ir.input, y, x, 0)).collect();
+                let patches = schedule::simulate(&layer.circuit, &layer.pipeline, &windows);
+                let z = kernel.place(compiled.images.yields(number).shape, &patches);
+                assert_eq!(z, edges[number + 1], "seed {seed}, layer {}", ir.name);
+            }
         }
+        folded += compiled.layers.iter().filter(|l| matches!(l, LayerEngine::Folded(_))).count();
     }
-    assert!(layers > 100, "{layers}");
+    assert!(folded > 100, "{folded}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `adder_graphs.json`: the adder graphs of a build, so that opening it needs no search.
 
-use crate::adder_graph::{AdderGraph, Node, NodeId, Solution, Term};
 use super::CoreRef;
+use crate::adder_graph::{AdderGraph, Node, NodeId, Solution, Term};
 use crate::compile::{CompiledLayer, Problem};
 use crate::ir::Role;
 use serde::{Deserialize, Serialize};

@@ -248,6 +248,24 @@ fn images_with(
     Ok(compiled)
 }
 
+/// A compiled core.
+#[derive(Clone, Debug)]
+pub enum Core {
+    /// Over vectors.
+    Vectors(Box<Compiled>),
+    /// Over images.
+    Images(Box<CompiledImages>),
+}
+
+impl<'a> From<&'a Core> for CoreRef<'a> {
+    fn from(core: &'a Core) -> Self {
+        match core {
+            Core::Vectors(compiled) => CoreRef::Vectors(compiled),
+            Core::Images(compiled) => CoreRef::Images(compiled),
+        }
+    }
+}
+
 /// A compiled core of either kind.
 #[derive(Clone, Copy, Debug)]
 pub enum CoreRef<'a> {
@@ -294,9 +312,7 @@ pub type Contents = Vec<(String, Vec<u8>)>;
 pub fn contents<'a>(compiled: impl Into<CoreRef<'a>>, options: &Options) -> Result<(Record, Contents)> {
     let core: CoreRef = compiled.into();
     let (emitted, model, figures) = match core {
-        CoreRef::Vectors(compiled) => {
-            (emit::emit(compiled, &options.emit())?, &compiled.model, Figures::new(compiled))
-        }
+        CoreRef::Vectors(compiled) => (emit::emit(compiled, &options.emit())?, &compiled.model, Figures::new(compiled)),
         CoreRef::Images(compiled) => {
             let figures = Figures::of_images(compiled, options.target.clock());
             (emit::images::emit(compiled, &options.emit())?, &compiled.model, figures)

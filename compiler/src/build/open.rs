@@ -1,7 +1,7 @@
 //! Reading a build folder back, distrustfully.
 
 use super::graphs::Graphs;
-use super::{GRAPHS, MODEL, RECORD, Record, SCHEMA, sha256};
+use super::{Core, GRAPHS, MODEL, RECORD, Record, SCHEMA, sha256};
 use crate::compile::images::CompiledImages;
 use crate::compile::{Compiled, compile_with};
 use crate::emit::signature;
@@ -88,7 +88,9 @@ impl Build {
                 return Err(again(Error::input(folder.join(name).display(), cause)));
             }
         }
-        if let Some(name) = signature.files.iter().chain(&signature.memories).find(|name| !record.files.contains_key(*name)) {
+        if let Some(name) =
+            signature.files.iter().chain(&signature.memories).find(|name| !record.files.contains_key(*name))
+        {
             return Err(again(Error::input(path.display(), format_args!("lists no {name}"))));
         }
         Ok(Build { folder: folder.into(), record, model, signature, edited, graphs })
@@ -116,6 +118,18 @@ impl Build {
 }
 
 impl Build {
+    /// What the Verilog was written from; see [`compiled`](Self::compiled).
+    ///
+    /// # Errors
+    /// As [`compiled`](Self::compiled).
+    pub fn core(&self) -> Result<Core> {
+        Ok(if self.is_of_images() {
+            Core::Images(Box::new(self.compiled_images()?))
+        } else {
+            Core::Vectors(Box::new(self.compiled()?))
+        })
+    }
+
     /// Whether the core works on images.
     pub fn is_of_images(&self) -> bool {
         self.record.figures.streams.is_some()

@@ -3,13 +3,13 @@
 //! Each rung compares one level with golden on the same vectors, and says how many; a rung that cannot run here says why.
 
 mod hardware;
+mod images;
 mod software;
 mod vectors;
 
 pub use vectors::{Vectors, random_vectors};
 
-use crate::build::Build;
-use crate::compile::Compiled;
+use crate::build::{Build, CoreRef};
 use crate::simulate::Simulator;
 use crate::tools::Tools;
 use crate::witness::Witness;
@@ -94,7 +94,7 @@ fn rung(name: &'static str, run: impl FnOnce() -> std::result::Result<String, St
 /// Where the simulator cannot be built (but not where Verilator is missing: its rungs are skipped), or the user interrupts.
 pub fn climb(
     build: &Build,
-    compiled: &Compiled,
+    compiled: CoreRef,
     vectors: &Vectors,
     seed: u64,
     tools: &Tools,
@@ -111,14 +111,23 @@ pub fn climb(
         rungs.push(rung);
         Ok(())
     };
-    run("fake-quantised f64 = golden", &|| software::fake_quantised(compiled, vectors))?;
+    run("fake-quantised f64 = golden", &|| software::fake_quantised(&build.model, vectors))?;
     for witness in Witness::ALL {
         run(witness.name(), &|| hardware::witness(witness, build, vectors, tools))?;
     }
-    run("adder graphs = matrices", &|| software::proofs(compiled))?;
-    run("dataflow IR, circuit = golden", &|| software::levels(compiled, vectors))?;
-    run("scheduled pipeline = golden", &|| software::pipelines(compiled, vectors))?;
-    run("rows of W_c at both ends", &|| software::row_ends(compiled))?;
+    match compiled {
+        CoreRef::Vectors(compiled) => {
+            run("adder graphs = matrices", &|| software::proofs(compiled))?;
+            run("dataflow IR, circuit = golden", &|| software::levels(compiled, vectors))?;
+            run("scheduled pipeline = golden", &|| software::pipelines(compiled, vectors))?;
+            run("rows of W_c at both ends", &|| software::row_ends(compiled))?;
+        }
+        CoreRef::Images(compiled) => {
+            run("adder graphs, ROMs = matrices", &|| images::proofs(compiled))?;
+            run("image IR, engines = golden", &|| images::levels(compiled, vectors))?;
+            run("scheduled pipeline = golden", &|| images::pipelines(compiled, vectors))?;
+        }
+    }
     run("lint", &|| hardware::lint(build, tools))?;
     let simulator: OnceCell<Simulator> = OnceCell::new();
     let simulator = || -> std::result::Result<&Simulator, Stop> {

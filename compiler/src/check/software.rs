@@ -6,13 +6,12 @@ use crate::report::thousands;
 use crate::{adder_graph, circuit, ir, lower, schedule};
 use ndarray::Array2;
 use rayon::prelude::*;
-use strassenc_runtime::{Error, train};
+use strassenc_runtime::{Error, Model, train};
 
 type Counts = std::result::Result<String, Stop>;
 
 /// The network in f64 on real values against golden, integer for integer.
-pub fn fake_quantised(compiled: &Compiled, vectors: &Vectors) -> Counts {
-    let model = &compiled.model;
+pub fn fake_quantised(model: &Model, vectors: &Vectors) -> Counts {
     let n = model.input.elements();
     let scale = f64::powi(2.0, -model.input.format.frac);
     let x = Array2::from_shape_fn((vectors.inputs.len(), n), |(i, j)| vectors.inputs[i][j] as f64 * scale);

@@ -1,5 +1,6 @@
 //! The vectors that a check drives: corners, random ones and real data.
 
+use crate::build::CoreRef;
 use crate::compile::Compiled;
 use crate::lower;
 use rand::{RngExt, SeedableRng};
@@ -23,14 +24,17 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    /// Corners (all least, all greatest, zero, one-hot at both ends, both ends of every row of the first layer's W_c),
+    /// Corners (all least, all greatest, zero; of vectors also one-hot at both ends and both ends of every row of the first layer's
+    /// W_c),
     /// `random` vectors (every other one at the ends of the format in each element), and `data`.
     ///
     /// # Errors
     /// Where `data` does not fit the model.
-    pub fn new(compiled: &Compiled, random: usize, seed: u64, data: Vec<Vec<i64>>) -> Result<Self> {
-        let model = &compiled.model;
-        let mut inputs = corners(compiled)?;
+    pub fn new<'a>(compiled: impl Into<CoreRef<'a>>, random: usize, seed: u64, data: Vec<Vec<i64>>) -> Result<Self> {
+        let (model, mut inputs) = match compiled.into() {
+            CoreRef::Vectors(compiled) => (&compiled.model, corners(compiled)?),
+            CoreRef::Images(compiled) => (&compiled.model, ends(&compiled.model)),
+        };
         let corners = inputs.len();
         inputs.extend(random_vectors(model, random, seed));
         let data_count = data.len();
@@ -68,6 +72,13 @@ pub fn random_vectors(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
         (0..n).map(|_| element()).collect()
     };
     (0..count).map(|k| vector(k % 2 == 0)).collect()
+}
+
+/// All least, all greatest, zero, and both ends in turn.
+fn ends(model: &Model) -> Vec<Vec<i64>> {
+    let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
+    let turns = (0..n).map(|i| if i % 2 == 0 { lo } else { hi }).collect();
+    vec![vec![lo; n], vec![hi; n], vec![0; n], turns]
 }
 
 fn corners(compiled: &Compiled) -> Result<Vec<Vec<i64>>> {

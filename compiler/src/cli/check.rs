@@ -66,9 +66,9 @@ pub fn run(args: Args) -> Result<()> {
         folder
     };
     let build = Build::open(&folder)?;
-    let compiled = build.compiled()?;
     let samples = samples(&args, &build, &home)?;
-    let vectors = Vectors::new(&compiled, args.random, args.seed, samples)?;
+    let core = build.core()?;
+    let vectors = Vectors::new(&core, args.random, args.seed, samples)?;
     let width = 34;
     let mut print = |rung: &Rung| {
         if args.json {
@@ -82,7 +82,7 @@ pub fn run(args: Args) -> Result<()> {
         let text = text.replace('\n', &format!("\n{:indent$}", "", indent = width + 7));
         println!("{mark}  {:width$} {text}  [{:.1} s]", rung.name, rung.seconds);
     };
-    let rungs = check::climb(&build, &compiled, &vectors, args.seed, &tools, &mut print)?;
+    let rungs = check::climb(&build, (&core).into(), &vectors, args.seed, &tools, &mut print)?;
     let count = |f: fn(&Outcome) -> bool| rungs.iter().filter(|r| f(&r.outcome)).count();
     let passed = count(|o| matches!(o, Outcome::Passed { .. }));
     let failed = count(|o| matches!(o, Outcome::Failed { .. }));

@@ -3,7 +3,7 @@
 use super::{INTERRUPTED, eval, home};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use strassenc::build::Build;
+use strassenc::build::{Build, Core};
 use strassenc::check::random_vectors;
 use strassenc::simulate::{self, Failure, Fault, Mismatch, Options, Place, Run, Simulator, Sources};
 use strassenc::tools::Tools;
@@ -200,10 +200,14 @@ fn accuracy(run: &Run, labels: &[u32]) -> f64 {
 }
 
 fn locate(build: &Build, sources: &Sources, vectors: &Vectors, sample: usize, tools: &Tools) -> Result<Place> {
-    eprintln!("sample {sample} is wrong: running it again with every signal recorded");
-    let compiled = build.compiled()?;
+    eprintln!("sample {sample} is wrong: looking for the first wrong signal");
     let Vectors { inputs, outputs, .. } = vectors;
-    simulate::locate(&compiled, sources, &build.signature, inputs, sample, &outputs[sample], tools)
+    match build.core()? {
+        Core::Vectors(core) => {
+            simulate::locate(&core, sources, &build.signature, inputs, sample, &outputs[sample], tools)
+        }
+        Core::Images(core) => simulate::locate_images(&core, sources, &build.signature, inputs, sample, tools),
+    }
 }
 
 fn fault_error(build: &Build, sources: &Sources, vectors: &Vectors, fault: Fault, tools: &Tools) -> Error {

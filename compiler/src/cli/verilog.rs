@@ -130,7 +130,10 @@ impl BuildArgs {
     /// Where one is out of range or not about such a model, or `--engines` cannot be read.
     fn options(self, model: &Model) -> Result<Options> {
         if let (Some(option), true) = (self.images.given(), model.spns().is_ok()) {
-            return Err(Error::input(option, format_args!("is about networks over images, and `{}` is none", model.name)));
+            return Err(Error::input(
+                option,
+                format_args!("is about networks over images, and `{}` is none", model.name),
+            ));
         }
         let engines = match &self.images.engines {
             Some(file) => Engines::parse(&files::read_text(file)?, file.display())?,

@@ -3,6 +3,7 @@
 
 use super::{CompiledLayer, Problem, Progress, STEPS_PER_LAYER, Step};
 use crate::adder_graph::Solution;
+use crate::circuit;
 use crate::engine::{self, Choice, Engines, Target};
 use crate::folded::{self, Folded};
 use crate::ir;
@@ -224,6 +225,27 @@ impl CompiledImages {
             })
         }
         find(&self.model.layers, name)
+    }
+
+    /// The integers on every edge for one input image, each layer as its engine computes it.
+    ///
+    /// # Errors
+    /// As [`ir::images::interpret`].
+    pub fn evaluate(&self, input: &[i64]) -> Result<Vec<Vec<i64>>> {
+        ir::images::interpret_with(&self.images, input, |number, reads| {
+            let ir = &self.images.layers[number];
+            let Kind::Spn(kernel) = &ir.kind else { return Ok(ir::images::apply(&self.images, number, reads)) };
+            let output = self.images.yields(number).shape;
+            match &self.layers[number] {
+                LayerEngine::Unrolled(layer) => kernel.map(ir.input, output, reads[0], |window| {
+                    let values = circuit::evaluate(&layer.circuit, window)?;
+                    Ok(layer.circuit.outputs.iter().map(|id| values[id.index()]).collect())
+                }),
+                LayerEngine::Folded(folded) => kernel
+                    .map(ir.input, output, reads[0], |window| Ok(folded::evaluate(folded, window, ir.input.channels))),
+                LayerEngine::Elementwise { .. } => Ok(ir::images::apply(&self.images, number, reads)),
+            }
+        })
     }
 
     /// Clocks that a layer's own nodes need for a frame at least, as its geometry says.

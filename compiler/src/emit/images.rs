@@ -39,8 +39,7 @@ pub fn emit(compiled: &CompiledImages, options: &Options) -> Result<Emitted> {
     files.push(core.top()?);
     let verilog = |file: &&File| file.path.ends_with(".v");
     let names = |which: &dyn Fn(&&File) -> bool| files.iter().filter(which).map(|f| f.path.clone()).collect();
-    let signature =
-        Signature { files: names(&verilog), memories: names(&|file| !verilog(file)), ..core.signature };
+    let signature = Signature { files: names(&verilog), memories: names(&|file| !verilog(file)), ..core.signature };
     files.extend(testbench::emit(&compiled.model, &signature, options.clock_enable, &provenance)?);
     files.push(File { path: FILE_LIST.into(), text: signature.files.join("\n") + "\n" });
     files.push(File { path: signature::FILE.into(), text: signature.to_json() });
@@ -284,7 +283,11 @@ impl<'a> Core<'a> {
             let mut block = Block { banner: self.banner(node), ..Block::default() };
             for (i, id) in node.outputs.iter().enumerate() {
                 if !names.contains_key(id) {
-                    let name = if node.outputs.len() == 1 { node.name.clone() } else { format!("{}_{}", node.name, ["a", "b"][i]) };
+                    let name = if node.outputs.len() == 1 {
+                        node.name.clone()
+                    } else {
+                        format!("{}_{}", node.name, ["a", "b"][i])
+                    };
                     block.wires.extend(self.wires(*id, &name));
                     names.insert(*id, name);
                 }
@@ -303,10 +306,9 @@ impl<'a> Core<'a> {
         let (s, m) = ends(graph, number);
         let engine = match &self.compiled.layers[number] {
             LayerEngine::Unrolled(_) => format!("unrolled, {} multipliers", signature.multipliers),
-            LayerEngine::Folded(folded) => format!(
-                "folded {}x{}, {} multipliers",
-                folded.wb.rows, folded.wb.lanes, signature.multipliers
-            ),
+            LayerEngine::Folded(folded) => {
+                format!("folded {}x{}, {} multipliers", folded.wb.rows, folded.wb.lanes, signature.multipliers)
+            }
             LayerEngine::Elementwise { lanes } => format!("{lanes} element{} at a time", plural(*lanes)),
         };
         let name = format!("layer_{}", signature.name);
@@ -351,7 +353,8 @@ impl<'a> Core<'a> {
             Primitive::Register => format!("Register {}: breaks every combinational path", node.name),
             Primitive::Fifo { depth } => {
                 let found = self.compiled.depths.iter().find(|d| self.compiled.graph.nodes[d.node].name == node.name);
-                let needs = found.map_or_else(String::new, |d| format!("; {} without deadlock, {} at full rate", d.live, d.rate));
+                let needs = found
+                    .map_or_else(String::new, |d| format!("; {} without deadlock, {} at full rate", d.live, d.rate));
                 format!("FIFO {}: {depth} words{needs}", node.name)
             }
             Primitive::Fork => "Fork: one stream to two".into(),
@@ -385,9 +388,7 @@ impl<'a> Core<'a> {
         let number = node.layer?;
         let which = rom_number(&node.primitive)?;
         let name = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"][which];
-        let ports = vec![
-            format!(".clk(clk), .enable({name}_enable), .address({name}_address), .data({name}_data)"),
-        ];
+        let ports = vec![format!(".clk(clk), .enable({name}_enable), .address({name}_address), .data({name}_data)")];
         let module = self.own[number].roms[which].clone();
         Some(Instance { module, name: format!("u_{name}"), parameters: String::new(), ports })
     }
@@ -454,7 +455,8 @@ impl<'a> Core<'a> {
             }
             Primitive::Kernel { .. } | Primitive::Add { .. } => {}
             Primitive::Array(array) => {
-                let depth = folded.map_or(1, |f| if matches!(array, ArrayOf::Wb { .. }) { f.wb.depth() } else { f.wc.depth() });
+                let depth =
+                    folded.map_or(1, |f| if matches!(array, ArrayOf::Wb { .. }) { f.wb.depth() } else { f.wc.depth() });
                 parameters = format!(
                     ".LANES({lanes}), .X_BITS({width}), .X_SIGNED({}), .ROWS({}), .SUMS({}), .DEPTH({depth}), .U_BITS({})",
                     signed(x.format.signed),
@@ -584,9 +586,7 @@ impl<'a> Core<'a> {
             wires.push(Wire { name: format!("{name}_enable"), bits: 1, vector: false });
             wires.push(Wire { name: format!("{name}_address"), bits: address_bits(rom.1), vector: true });
             wires.push(Wire { name: format!("{name}_data"), bits: rom.0, vector: true });
-            ports.push(format!(
-                ".rom_enable({name}_enable), .rom_address({name}_address), .rom_data({name}_data)"
-            ));
+            ports.push(format!(".rom_enable({name}_enable), .rom_address({name}_address), .rom_data({name}_data)"));
         }
         let module = match node.primitive.module() {
             Some(module) => module.into(),
@@ -635,7 +635,10 @@ impl<'a> Core<'a> {
                 comment: "on the first beat: a sequence starts".into(),
             });
         }
-        ports.push(Port { text: "output wire frame_error".into(), comment: "high after a wrong s_axis_tlast, until reset".into() });
+        ports.push(Port {
+            text: "output wire frame_error".into(),
+            comment: "high after a wrong s_axis_tlast, until reset".into(),
+        });
 
         let mut names = BTreeMap::from([(StreamId(0), "s_beat".to_string())]);
         let mut blocks = self.blocks(None, &mut names);
@@ -651,19 +654,32 @@ impl<'a> Core<'a> {
         after.extend(lanes_out(y.lanes, y.format.bits as usize, lane(output), y.format.signed));
         for block in &mut blocks {
             for instance in &mut block.instances {
-                let (bits, [s_valid, s_ready, s_user, s_last, s_data], [m_valid, m_ready, m_user, m_last, m_data]) = match instance.name.as_str() {
-                    "u_s_register" => (
-                        x.bits(),
-                        ["s_axis_tvalid", "s_axis_tready", "s_axis_tuser", "s_axis_tlast", "s_beat_data"],
-                        ["s_register_valid", "s_register_ready", "s_register_user", "s_register_last", "s_register_data"],
-                    ),
-                    "u_m_register" => (
-                        y.bits(),
-                        ["frame_end_valid", "frame_end_ready", "frame_end_user", "frame_end_last", "frame_end_data"],
-                        ["m_axis_tvalid", "m_axis_tready", "m_axis_tuser", "m_axis_tlast", "m_register_data"],
-                    ),
-                    _ => continue,
-                };
+                let (bits, [s_valid, s_ready, s_user, s_last, s_data], [m_valid, m_ready, m_user, m_last, m_data]) =
+                    match instance.name.as_str() {
+                        "u_s_register" => (
+                            x.bits(),
+                            ["s_axis_tvalid", "s_axis_tready", "s_axis_tuser", "s_axis_tlast", "s_beat_data"],
+                            [
+                                "s_register_valid",
+                                "s_register_ready",
+                                "s_register_user",
+                                "s_register_last",
+                                "s_register_data",
+                            ],
+                        ),
+                        "u_m_register" => (
+                            y.bits(),
+                            [
+                                "frame_end_valid",
+                                "frame_end_ready",
+                                "frame_end_user",
+                                "frame_end_last",
+                                "frame_end_data",
+                            ],
+                            ["m_axis_tvalid", "m_axis_tready", "m_axis_tuser", "m_axis_tlast", "m_register_data"],
+                        ),
+                        _ => continue,
+                    };
                 instance.parameters = format!(".BITS({})", bits + 2);
                 instance.ports = vec![
                     self.primitive_clock(None),
@@ -678,14 +694,12 @@ impl<'a> Core<'a> {
             }
         }
         let latency = self.signature.latency;
-        let summary = vec![
-            format!(
-                "A frame every {} clocks; the first beat of a result {} clocks {} the last beat of its frame.",
-                self.signature.ii,
-                latency.unsigned_abs(),
-                if latency < 0 { "before" } else { "after" }
-            ),
-        ];
+        let summary = vec![format!(
+            "A frame every {} clocks; the first beat of a result {} clocks {} the last beat of its frame.",
+            self.signature.ii,
+            latency.unsigned_abs(),
+            if latency < 0 { "before" } else { "after" }
+        )];
         let top = &self.signature.top;
         let module = Module {
             header: self.provenance.header(top, "the AXI4-Stream core"),
@@ -778,7 +792,8 @@ fn lanes_out(lanes: usize, bits: usize, lane: usize, signed: bool) -> Vec<String
         return vec!["assign m_axis_tdata = m_register_data;".into()];
     }
     let more = lane - bits;
-    let top = if signed { format!("{{{more}{{m_register_data[{bits}*m+{}]}}}}", bits - 1) } else { format!("{more}'d0") };
+    let top =
+        if signed { format!("{{{more}{{m_register_data[{bits}*m+{}]}}}}", bits - 1) } else { format!("{more}'d0") };
     vec![
         "genvar m;".into(),
         "generate".into(),

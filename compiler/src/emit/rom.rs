@@ -57,7 +57,10 @@ impl Rom {
         let bits = lanes * (amount_bits + constant_bits) as usize;
         let parts = |(amount, constant): &(u32, i64)| [(*constant, *constant_bits), (i64::from(*amount), *amount_bits)];
         let word = |words: &[(u32, i64)]| hex(words.iter().flat_map(parts), bits);
-        let held = format!("bias and rounding of {lanes} output{}, and beyond it the shift", if *lanes == 1 { "" } else { "s" });
+        let held = format!(
+            "bias and rounding of {lanes} output{}, and beyond it the shift",
+            if *lanes == 1 { "" } else { "s" }
+        );
         Rom { bits, words: entries.chunks(*lanes).map(word).collect(), held }
     }
 

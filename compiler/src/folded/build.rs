@@ -15,7 +15,9 @@ pub fn build(name: &str, kernel: &Kernel, input: Shape, channels: usize, folding
     let parts = Parts::of(name, kernel)?;
     let fail = |field: &str, cause: String| Err(Error::input(format_args!("layer `{name}`, {field}"), cause));
     let per_group = input.channels / kernel.groups;
-    for (field, value) in [("pe", pe), ("simd", simd), ("multipliers", multipliers), ("wc_pe", wc_pe), ("wc_simd", wc_simd)] {
+    for (field, value) in
+        [("pe", pe), ("simd", simd), ("multipliers", multipliers), ("wc_pe", wc_pe), ("wc_simd", wc_simd)]
+    {
         if value == 0 {
             return fail(field, "is 0".into());
         }
@@ -25,8 +27,11 @@ pub fn build(name: &str, kernel: &Kernel, input: Shape, channels: usize, folding
             return Ok(());
         }
         let fits: Vec<String> = (1..=whole).filter(|d| whole.is_multiple_of(*d)).map(|d| d.to_string()).collect();
-        Err(Error::input(format_args!("layer `{name}`, {field}"), format_args!("{value} does not divide {of}, {whole}"))
-            .help(format!("take one of {}", fits.join(", "))))
+        Err(Error::input(
+            format_args!("layer `{name}`, {field}"),
+            format_args!("{value} does not divide {of}, {whole}"),
+        )
+        .help(format!("take one of {}", fits.join(", "))))
     };
     divides("simd", simd, per_group, "the channels of a group")?;
     divides("multipliers", multipliers, pe, "pe")?;
@@ -187,7 +192,8 @@ impl<'a> Parts<'a> {
             .map(|(&s, &b)| ((s + left - base) as u32, (b + half(s)) << left))
             .collect();
         let amount = entries.iter().map(|(amount, _)| *amount).max().unwrap_or(0);
-        let sums = self.y.iter().zip(&entries).map(|(y, (_, k))| signed_bits(y.scale(false, left as u32).map(|v| v + k)));
+        let sums =
+            self.y.iter().zip(&entries).map(|(y, (_, k))| signed_bits(y.scale(false, left as u32).map(|v| v + k)));
         Requantiser {
             lanes,
             left: left as u32,

@@ -12,9 +12,8 @@ use strassenc_runtime::{Error, Result, Shape};
 /// # Errors
 /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) with the first word that is wrong: a bug of ours.
 pub fn prove(folded: &Folded, kernel: &Kernel, input: Shape) -> Result<()> {
-    let wrong = |part: &str, cause: String| {
-        Err(Error::mismatch(format_args!("folded layer `{}`, {part}", folded.name), cause))
-    };
+    let wrong =
+        |part: &str, cause: String| Err(Error::mismatch(format_args!("folded layer `{}`, {part}", folded.name), cause));
     let parts = Parts::of(&folded.name, kernel)?;
 
     let mut seen = vec![false; parts.indices.len()];
@@ -57,7 +56,9 @@ pub fn prove(folded: &Folded, kernel: &Kernel, input: Shape) -> Result<()> {
 
     let bank = &folded.bank;
     for (coefficient, row) in bank.coefficients.iter().zip(&folded.rows) {
-        let exact = |a: i64, t: i32| (i128::from(*coefficient) << t.max(0)) == (i128::from(a) << (bank.shift as i32 - t.min(0)));
+        let exact = |a: i64, t: i32| {
+            (i128::from(*coefficient) << t.max(0)) == (i128::from(a) << (bank.shift as i32 - t.min(0)))
+        };
         let right = row.map_or(*coefficient == 0, |i| exact(parts.coefficients[i], parts.shifts[i]));
         if !right || signed_bits(Interval::point(*coefficient)) > bank.coefficient_bits {
             return wrong("ROM of the coefficients", format!("{coefficient} · 2^-{} is not row {row:?}", bank.shift));

@@ -177,6 +177,15 @@ impl Edge {
 /// # Errors
 /// Where the input has the wrong length or an element outside its format.
 pub fn interpret(images: &Images, input: &[i64]) -> Result<Vec<Vec<i64>>> {
+    interpret_with(images, input, |number, reads| Ok(apply(images, number, reads)))
+}
+
+/// Like [`interpret`]; `layer` yields what a layer makes of the images that it reads.
+pub(crate) fn interpret_with(
+    images: &Images,
+    input: &[i64],
+    layer: impl Fn(usize, &[&[i64]]) -> Result<Vec<i64>>,
+) -> Result<Vec<Vec<i64>>> {
     let edge = &images.edges[0];
     if input.len() != edge.shape.elements() {
         let cause = format!("has {} elements, the network takes {}", input.len(), edge.shape.elements());
@@ -186,32 +195,35 @@ pub fn interpret(images: &Images, input: &[i64]) -> Result<Vec<Vec<i64>>> {
         return Err(Error::input("input image", format_args!("element {i} is {v}, outside {}", edge.interval())));
     }
     let mut edges = vec![input.to_vec()];
-    for number in 0..images.layers.len() {
-        let reads: Vec<&[i64]> = images.layers[number].reads.iter().map(|id| edges[id.index()].as_slice()).collect();
-        let result = apply(images, number, &reads);
+    for (number, ir) in images.layers.iter().enumerate() {
+        let reads: Vec<&[i64]> = ir.reads.iter().map(|id| edges[id.index()].as_slice()).collect();
+        let result = layer(number, &reads)?;
         edges.push(result);
     }
     Ok(edges)
 }
 
-/// What layer number `layer` yields for the images that it reads, which must be as long as its edges say.
+/// What layer number `number` yields for the images that it reads, which must be as long as its edges say.
 pub fn apply(images: &Images, number: usize, reads: &[&[i64]]) -> Vec<i64> {
     let (layer, output) = (&images.layers[number], images.yields(number));
     let x = reads[0];
     match &layer.kind {
-        Kind::Spn(kernel) => kernel.map(layer.input, output.shape, x, |window| {
-            interpret_layer(&kernel.dataflow.layers[0], window).pop().unwrap_or_default()
-        }),
+        Kind::Spn(kernel) => {
+            let compute =
+                |window: &[i64]| Ok(interpret_layer(&kernel.dataflow.layers[0], window).pop().unwrap_or_default());
+            // An invariant: what cannot fail for a window cannot fail for all of them.
+            kernel.map(layer.input, output.shape, x, compute).unwrap_or_default()
+        }
         Kind::Pool { kind, windows } => {
             let pad = if *kind == PoolKind::Max { output.format.min() } else { 0 };
             let channels = layer.input.channels;
-            let one = |(y, x_at)| {
-                let window = windows.read(x, layer.input, y, x_at, pad);
-                (0..channels).map(move |c| {
+            let one = |(y, across)| {
+                let window = windows.read(x, layer.input, y, across, pad);
+                let channel = move |c| {
                     let taps = window.iter().skip(c).step_by(channels);
                     if *kind == PoolKind::Max { taps.copied().max().unwrap_or(pad) } else { taps.sum() }
-                })
-                .collect::<Vec<_>>()
+                };
+                (0..channels).map(channel)
             };
             windows.iter().flat_map(one).collect()
         }
@@ -223,10 +235,24 @@ pub fn apply(images: &Images, number: usize, reads: &[&[i64]]) -> Vec<i64> {
 
 impl Kernel {
     /// The image that `compute` makes of the windows of another one: patches put in their places, the surplus cropped.
-    pub fn map(&self, input: Shape, output: Shape, x: &[i64], compute: impl Fn(&[i64]) -> Vec<i64>) -> Vec<i64> {
+    ///
+    /// # Errors
+    /// The first one of `compute`.
+    pub fn map(
+        &self,
+        input: Shape,
+        output: Shape,
+        x: &[i64],
+        compute: impl Fn(&[i64]) -> Result<Vec<i64>>,
+    ) -> Result<Vec<i64>> {
+        let patches = self.windows.iter().map(|(y, across)| compute(&self.windows.read(x, input, y, across, 0)));
+        Ok(self.place(output, &patches.collect::<Result<Vec<_>>>()?))
+    }
+
+    /// Puts the patches of all windows in their places.
+    pub fn place(&self, output: Shape, patches: &[Vec<i64>]) -> Vec<i64> {
         let mut z = vec![0; output.elements()];
-        for (y, across) in self.windows.iter() {
-            let patch = compute(&self.windows.read(x, input, y, across, 0));
+        for ((y, across), patch) in self.windows.iter().zip(patches) {
             for (i, pixel) in patch.chunks(output.channels).enumerate() {
                 let row = y * self.patch + i / self.patch;
                 let column = across * self.patch + i % self.patch;

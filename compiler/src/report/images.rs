@@ -56,7 +56,18 @@ fn hardware(layer: &LayerFigures) -> usize {
 
 fn layers(report: &Report, streams: &StreamFigures) -> Table {
     let mut table = table(&[
-        "layer", "shape", "windows", "r", "multiplications", "engine", "clocks", "DSP", "adders", "ROM bits", "~LUT", "~BRAM",
+        "layer",
+        "shape",
+        "windows",
+        "r",
+        "multiplications",
+        "engine",
+        "clocks",
+        "DSP",
+        "adders",
+        "ROM bits",
+        "~LUT",
+        "~BRAM",
     ]);
     for (layer, dsp) in report.figures.layers.iter().zip(&report.dsp_blocks) {
         let Some(engine) = &layer.engine else { continue };
@@ -96,7 +107,7 @@ fn layers(report: &Report, streams: &StreamFigures) -> Table {
 }
 
 /// An engine as a table shows it.
-pub(super) fn told(choice: Choice) -> String {
+pub fn told(choice: Choice) -> String {
     match choice {
         Choice::Unrolled => "unrolled".into(),
         Choice::Folded(f) => {

@@ -6,6 +6,7 @@ mod html;
 mod images;
 
 pub use device::Family;
+pub use images::told as engine;
 
 use crate::emit::Signature;
 use crate::emit::signature::Stream;

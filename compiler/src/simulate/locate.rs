@@ -5,8 +5,11 @@ use super::run::{Failure, Options};
 use super::wave::Wave;
 use super::{Simulator, Sources};
 use crate::circuit::{self, Op};
+use crate::compile::images::CompiledImages;
 use crate::compile::{Compiled, CompiledLayer};
 use crate::emit::Signature;
+use crate::stream::timing::{self, Ending};
+use crate::stream::{Graph, Node, Primitive};
 use crate::tools::Tools;
 use serde::Serialize;
 use std::fmt;
@@ -36,6 +39,28 @@ pub enum Place {
     },
     /// Every layer is right; the fault lies in what stands around them.
     Streams,
+    /// A word of a layer's image.
+    Word {
+        /// The layer's name.
+        layer: String,
+        /// What computes it: the engine.
+        engine: String,
+        /// Row and column of the pixel.
+        pixel: (usize, usize),
+        /// The channel.
+        channel: usize,
+        /// What the engine computes.
+        expected: i64,
+        /// What the stream carries.
+        got: i64,
+    },
+    /// Words wait for ever.
+    Blocked {
+        /// FIFOs that are full, with their depths.
+        full: Vec<(String, usize)>,
+        /// Streams on which a word waits, by the node that they leave.
+        waiting: Vec<String>,
+    },
     /// The sample does not come through this layer.
     Lost {
         /// The layer's name.
@@ -53,6 +78,16 @@ impl fmt::Display for Place {
             Place::Signal { layer, stage, node, origin, signal, expected, got } => {
                 write!(f, "first wrong signal: layer `{layer}`, stage {stage}, `{node}` ({origin}): ")?;
                 write!(f, "{signal} is {got}, the circuit says {expected}")
+            }
+            Place::Word { layer, engine, pixel, channel, expected, got } => {
+                write!(f, "first wrong word: layer `{layer}` ({engine}), pixel {pixel:?}, channel {channel}: ")?;
+                write!(f, "is {got}, the engine's definition says {expected}")
+            }
+            Place::Blocked { full, waiting } => {
+                let full: Vec<String> =
+                    full.iter().map(|(name, depth)| format!("`{name}` is full with {depth} words")).collect();
+                write!(f, "{}", if full.is_empty() { "no FIFO is full".into() } else { full.join(", ") })?;
+                write!(f, "; words wait behind {}", waiting.join(", "))
             }
             Place::Streams => {
                 write!(f, "every signal of every layer is right: the fault lies in the streams around them")
@@ -94,6 +129,100 @@ pub fn locate(
         return search(compiled, signature, &wave, &inputs[index], index - first);
     }
     Ok(Place::Passes)
+}
+
+/// Clocks beyond which a run is not recorded: the waveform would be too large.
+const MOST_CLOCKS: u64 = 400_000;
+
+/// Finds where sample `index` of `inputs` first goes wrong in a core over images, or where its words wait. A core that gets
+/// stuck by the depths of its FIFOs is recognised without running it again.
+///
+/// # Errors
+/// As [`Simulator::build`]; where the core is too slow to be recorded.
+pub fn locate_images(
+    compiled: &CompiledImages,
+    sources: &Sources,
+    signature: &Signature,
+    inputs: &[Vec<i64>],
+    index: usize,
+    tools: &Tools,
+) -> Result<Place> {
+    let graph = &compiled.graph;
+    if let Ending::Deadlock(deadlock) = timing::simulate(graph, 2, &|| tools.check_interrupted().is_err())? {
+        let full = deadlock.full.iter().map(|&i| (graph.nodes[i].name.clone(), depth(graph, i))).collect();
+        let waiting = deadlock.waiting.iter().filter_map(|id| graph.nodes.iter().find(|n| n.outputs.contains(id)));
+        return Ok(Place::Blocked { full, waiting: waiting.map(|node| in_core(compiled, node)).collect() });
+    }
+    if signature.latency.unsigned_abs() + 2 * u64::from(signature.ii) > MOST_CLOCKS {
+        return Err(Error::input(format_args!("core `{}`", signature.top), "takes too many clocks to be recorded")
+            .help("write a waveform of what you want to see with --wave"));
+    }
+    let simulator = Simulator::build(sources, signature, true, tools)?;
+    let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+    let file = folder.path().join("wave.vcd");
+    simulator.record(&inputs[index..=index], &Options::default(), &file)?;
+    let wave = Wave::parse_with(&files::read_text(&file)?, &|name| name.starts_with("layer_"))?;
+    let Some(top) = wave.scope(&signature.top) else {
+        return Err(Error::internal("simulate", format_args!("the waveform lacks `{}`", signature.top)));
+    };
+    let edges = compiled.evaluate(&inputs[index])?;
+    let end = wave.end / TICKS + 1;
+    for (number, layer) in compiled.images.layers.iter().enumerate() {
+        let to = compiled.images.yields(number);
+        let name = format!("{top}.layer_{}", layer.name);
+        let high = |signal: &str, clock: u64| wave.at(&format!("{name}_{signal}"), TICKS * clock) == Some(1);
+        let (lanes, bits) = (signature.layers[number].output.elements, to.format.bits);
+        let moves = (0..end).filter(|&clock| high("valid", clock) && high("ready", clock));
+        let mut words = 0;
+        for (word, clock) in moves.take(to.shape.elements() / lanes).enumerate() {
+            words += 1;
+            for lane in 0..lanes {
+                let raw = wave.part(&format!("{name}_data"), TICKS * clock, lane * bits as usize, bits as usize);
+                let got = circuit::wrap(raw.unwrap_or(0) as i64, bits, to.format.signed);
+                let (element, expected) = (word * lanes + lane, edges[number + 1][word * lanes + lane]);
+                if got != expected {
+                    let at = element / to.shape.channels;
+                    return Ok(Place::Word {
+                        layer: layer.name.clone(),
+                        engine: crate::report::engine(compiled.engines.layers[&layer.name]),
+                        pixel: (at / to.shape.width, at % to.shape.width),
+                        channel: element % to.shape.channels,
+                        expected,
+                        got,
+                    });
+                }
+            }
+        }
+        if words < to.shape.elements() / lanes {
+            return Ok(blocked(compiled, &wave, &top));
+        }
+    }
+    Ok(Place::Streams)
+}
+
+/// What waits at the end of a waveform.
+fn blocked(compiled: &CompiledImages, wave: &Wave, top: &str) -> Place {
+    let graph = &compiled.graph;
+    let last = |path: String| wave.at(&format!("{top}.{path}"), wave.end);
+    let is_full = |&i: &usize| last(format!("u_{}.count", graph.nodes[i].name)) == Some(depth(graph, i) as u64);
+    let full = graph.fifos().filter(is_full).map(|i| (graph.nodes[i].name.clone(), depth(graph, i))).collect();
+    let waits = |node: &&Node| {
+        let name = in_core(compiled, node);
+        last(format!("{name}_valid")) == Some(1) && last(format!("{name}_ready")) == Some(0)
+    };
+    Place::Blocked { full, waiting: graph.nodes.iter().filter(waits).map(|node| in_core(compiled, node)).collect() }
+}
+
+fn depth(graph: &Graph, node: usize) -> usize {
+    if let Primitive::Fifo { depth } = graph.nodes[node].primitive { depth } else { 0 }
+}
+
+/// The name of what a node yields in the core.
+fn in_core(compiled: &CompiledImages, node: &Node) -> String {
+    match node.layer {
+        Some(number) => format!("layer_{}", compiled.images.layers[number].name),
+        None => node.name.clone(),
+    }
 }
 
 impl Simulator {

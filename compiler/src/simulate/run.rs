@@ -68,7 +68,9 @@ impl Run {
             return Err(broken("the latency", self.latency as f64, signature.latency));
         }
         match self.ii {
-            Some(ii) if ii != f64::from(signature.ii) => Err(broken("the initiation interval", ii, signature.ii.into())),
+            Some(ii) if ii != f64::from(signature.ii) => {
+                Err(broken("the initiation interval", ii, signature.ii.into()))
+            }
             _ => Ok(()),
         }
     }

@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use strassenc_runtime::{Error, Result};
 
-/// A waveform: every signal of at most 64 bits.
+/// A waveform: every signal of at most 64 bits, and those wider ones that were asked for.
 #[derive(Debug, Default)]
 pub(super) struct Wave {
+    /// Of wide signals, by path: the width, and the changes, in binary digits without leading zeros.
+    wide: HashMap<String, (u32, usize)>,
+    wide_changes: Vec<Vec<(u64, String)>>,
     /// By path, the scopes and the name joined with dots: the width in bits, and the place in `changes`.
     signals: HashMap<String, (u32, usize)>,
     /// Per signal, its changes in order of time.
@@ -20,9 +23,18 @@ impl Wave {
     /// # Errors
     /// Where it is not one that Verilator writes.
     pub fn parse(text: &str) -> Result<Self> {
+        Self::parse_with(text, &|_| false)
+    }
+
+    /// Like [`parse`](Self::parse), with the wide signals whose names `keep` admits.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_with(text: &str, keep: &dyn Fn(&str) -> bool) -> Result<Self> {
         let fail = |cause: &str| Error::tool("waveform", format_args!("cannot be read: {cause}"));
         let mut wave = Wave::default();
         let mut codes: HashMap<&str, usize> = HashMap::new();
+        let mut wide_codes: HashMap<&str, usize> = HashMap::new();
         let mut scopes: Vec<&str> = Vec::new();
         let mut words = text.split_ascii_whitespace();
         // Declarations.
@@ -40,7 +52,16 @@ impl Wave {
                     let (Some(_), Some(bits), Some(code), Some(name)) = declared else {
                         return Err(fail("a variable is not whole"));
                     };
-                    if let Some(bits) = bits.parse::<u32>().ok().filter(|b| *b <= 64) {
+                    let bits = bits.parse::<u32>().ok();
+                    if let Some(bits) = bits.filter(|b| *b > 64 && keep(name)) {
+                        let index = *wide_codes.entry(code).or_insert_with(|| {
+                            wave.wide_changes.push(Vec::new());
+                            wave.wide_changes.len() - 1
+                        });
+                        let path = scopes.iter().chain(&[name]).copied().collect::<Vec<_>>().join(".");
+                        wave.wide.insert(path, (bits, index));
+                    }
+                    if let Some(bits) = bits.filter(|b| *b <= 64) {
                         let index = *codes.entry(code).or_insert_with(|| {
                             wave.changes.push(Vec::new());
                             wave.changes.len() - 1
@@ -65,6 +86,9 @@ impl Wave {
                 b'0' | b'1' | b'x' | b'z' => (&word[1..], &word[..1]),
                 _ => continue,
             };
+            if let Some(&index) = wide_codes.get(code) {
+                wave.wide_changes[index].push((wave.end, value.into()));
+            }
             if let Some(&index) = codes.get(code) {
                 // Verilator knows no x and no z; any other digit counts as 0.
                 let value = value.bytes().fold(0u64, |v, digit| v << 1 | u64::from(digit == b'1'));
@@ -87,6 +111,17 @@ impl Wave {
     /// The width of a signal.
     pub fn width(&self, path: &str) -> Option<u32> {
         self.signals.get(path).map(|(bits, _)| *bits)
+    }
+
+    /// Bits `low` to `low + bits - 1` of a signal at a time, at most 64 of them; none where there is no such signal.
+    pub fn part(&self, path: &str, time: u64, low: usize, bits: usize) -> Option<u64> {
+        let mask = u64::MAX >> (64 - bits);
+        let Some((_, index)) = self.wide.get(path) else { return Some(self.at(path, time)? >> low & mask) };
+        let changes = &self.wide_changes[*index];
+        let next = changes.partition_point(|(t, _)| *t <= time);
+        let digits = changes[next.checked_sub(1)?].1.as_bytes();
+        let digit = |bit: usize| digits.len().checked_sub(bit + 1).map(|at| digits[at] == b'1').unwrap_or(false);
+        Some((low..low + bits).rev().fold(0, |v, bit| v << 1 | u64::from(digit(bit))))
     }
 
     /// The bits of a signal at a time; none where there is no such signal, or it had no value yet.
@@ -116,6 +151,12 @@ mod tests {
         assert_eq!([0, 5, 9, 10].map(|t| wave.at("core.aclk", t)), [0, 1, 1, 0].map(Some));
         assert_eq!(wave.at("core.net.other", 0), None);
         assert_eq!(wave.at("core.net.wide", 0), None);
+        let wave = Wave::parse_with(TEXT, &|name| name == "wide").unwrap();
+        assert_eq!(
+            [(0, 1), (0, 64), (36, 64)].map(|(low, n)| wave.part("core.net.wide", 5, low, n)),
+            [1, 1, 0].map(Some)
+        );
+        assert_eq!(wave.part("core.net.sum", 0, 2, 2), Some(1));
     }
 
     #[test]

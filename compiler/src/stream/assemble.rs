@@ -84,7 +84,14 @@ impl<'a> Builder<'a> {
         StreamId(self.streams.len() as u32 - 1)
     }
 
-    fn node(&mut self, layer: Option<usize>, name: &str, primitive: Primitive, inputs: &[StreamId], outputs: &[StreamId]) {
+    fn node(
+        &mut self,
+        layer: Option<usize>,
+        name: &str,
+        primitive: Primitive,
+        inputs: &[StreamId],
+        outputs: &[StreamId],
+    ) {
         let (name, inputs, outputs) = (name.into(), inputs.to_vec(), outputs.to_vec());
         self.nodes.push(Node { name, layer, primitive, inputs, outputs });
     }
@@ -98,7 +105,14 @@ impl<'a> Builder<'a> {
     }
 
     /// A node that yields other words.
-    fn into(&mut self, layer: usize, name: &str, primitive: Primitive, x: StreamId, to: (usize, Format, usize)) -> StreamId {
+    fn into(
+        &mut self,
+        layer: usize,
+        name: &str,
+        primitive: Primitive,
+        x: StreamId,
+        to: (usize, Format, usize),
+    ) -> StreamId {
         let y = self.stream(to.0, to.1, to.2);
         self.node(Some(layer), name, primitive, &[x], &[y]);
         y
@@ -254,7 +268,8 @@ impl<'a> Builder<'a> {
         let m = self.convert(Some(number), "m", m, wc.lanes);
         let vector = Lines { image: Shape::vector(rows), words: rows / wc.lanes, windows: Windows::WHOLE, fill: 0 };
         let reader = Primitive::Reader { lines: vector, groups: 1, repeats: wc.results() };
-        let words = self.into(number, "m_reader", reader, m, (wc.lanes, integers(bank.product_bits), count * wc.depth()));
+        let words =
+            self.into(number, "m_reader", reader, m, (wc.lanes, integers(bank.product_bits), count * wc.depth()));
         let array = Primitive::Array(ArrayOf::Wc { sums: wc.sums });
         let y = self.into(number, "wc_array", array, words, (wc.rows, integers(wc.bits), count * wc.results()));
         let z = self.into(number, "requantise", Primitive::Requantise, y, (wc.rows, to.format, count * wc.results()));

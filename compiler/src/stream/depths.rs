@@ -1,7 +1,7 @@
 //! Depths of the FIFOs where branches meet again: the least that never deadlocks, and the least at full rate.
 
 use super::timing::{self, Ending, Timing};
-use super::{Graph, Node, Primitive, StreamId};
+use super::{Graph, Primitive, StreamId};
 use strassenc_runtime::{Error, Result};
 
 /// The depths of one FIFO in words.
@@ -63,13 +63,4 @@ fn other_side(graph: &Graph, fifo: usize) -> Option<StreamId> {
         }
     }
     None
-}
-
-/// What a deadlock looks like to a person: the first FIFO that is full, and the sum that waits.
-pub fn told(graph: &Graph, full: &[usize]) -> String {
-    let depth = |node: &Node| if let Primitive::Fifo { depth } = node.primitive { depth } else { 0 };
-    let names: Vec<String> = (full.iter().map(|&i| &graph.nodes[i]))
-        .map(|node| format!("`{}` is full with {} words", node.name, depth(node)))
-        .collect();
-    names.join(", ")
 }

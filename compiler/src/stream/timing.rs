@@ -124,7 +124,8 @@ pub(super) fn run(
             }
         }
         if !moved {
-            let full = graph.fifos().filter(|&i| matches!(&states[i], State::Fifo { count, depth, .. } if count == depth));
+            let full =
+                graph.fifos().filter(|&i| matches!(&states[i], State::Fifo { count, depth, .. } if count == depth));
             let full: Vec<usize> = full.filter(|&i| valid[graph.nodes[i].inputs[0].index()]).collect();
             let mut grown = false;
             for &i in &full {
@@ -152,18 +153,50 @@ pub(super) fn run(
 enum State {
     /// Combinational, and without memory that matters here.
     Through,
-    Register { front: bool, spare: bool },
-    Fifo { count: usize, depth: usize, most: usize },
-    Fork { a: bool, b: bool },
-    Widen { count: usize, words: usize },
-    Serialiser { count: usize, beats: usize },
+    Register {
+        front: bool,
+        spare: bool,
+    },
+    Fifo {
+        count: usize,
+        depth: usize,
+        most: usize,
+    },
+    Fork {
+        a: bool,
+        b: bool,
+    },
+    Widen {
+        count: usize,
+        words: usize,
+    },
+    Serialiser {
+        count: usize,
+        beats: usize,
+    },
     /// Stages of their own valid bits, in which bubbles collapse; bit 0 is the first.
-    Kernel { stages: u32, valid: Vec<bool> },
+    Kernel {
+        stages: u32,
+        valid: Vec<bool>,
+    },
     /// Stages with one enable; the last one is what is shown.
-    Pipe { stages: u32, bits: u64 },
+    Pipe {
+        stages: u32,
+        bits: u64,
+    },
     /// Such stages, and behind them a sum over several words.
-    Array { stages: u32, bits: u64, count: usize, sums: usize, shown: bool },
-    Accumulate { count: usize, words: usize, shown: bool },
+    Array {
+        stages: u32,
+        bits: u64,
+        count: usize,
+        sums: usize,
+        shown: bool,
+    },
+    Accumulate {
+        count: usize,
+        words: usize,
+        shown: bool,
+    },
     Window(Box<Window>),
     Reader(Box<Reader>),
     Patches(Box<Patches>),
@@ -470,7 +503,8 @@ impl Reader {
         let mut changed = accept;
         if advance {
             let lines = self.rows.lines;
-            let last = (self.x * lines.windows.stride + lines.windows.size - 1 - lines.windows.pad).min(lines.image.width - 1);
+            let last =
+                (self.x * lines.windows.stride + lines.windows.size - 1 - lines.windows.pad).min(lines.image.width - 1);
             changed |= self.shown;
             self.shown = self.word > 0 || self.rows.available(self.y, last);
             if self.shown {

@@ -37,14 +37,22 @@ fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
     let stream = |id: &super::StreamId| &graph.streams[id.index()];
     let (x, z) = (stream(&node.inputs[0]), stream(&node.outputs[0]));
     let words = |from: usize, to: usize| {
-        if from == to { Ok(()) } else { Err(format!("makes {} words of a frame of {}: {from} is not {to}", z.words, x.words)) }
+        if from == to {
+            Ok(())
+        } else {
+            Err(format!("makes {} words of a frame of {}: {from} is not {to}", z.words, x.words))
+        }
     };
     let same = || if x == z { Ok(()) } else { Err(format!("makes {z:?} of {x:?}")) };
     match &node.primitive {
         Primitive::Framer | Primitive::FrameEnd | Primitive::Register | Primitive::Fifo { .. } => same(),
-        Primitive::Fork => same().and_then(|()| if stream(&node.outputs[1]) == x { Ok(()) } else { Err("forks".into()) }),
+        Primitive::Fork => {
+            same().and_then(|()| if stream(&node.outputs[1]) == x { Ok(()) } else { Err("forks".into()) })
+        }
         Primitive::Widen { words: n } => words(x.words, z.words * n).and_then(|()| words(x.lanes * n, z.lanes)),
-        Primitive::Serialiser { beats } => words(x.words * beats, z.words).and_then(|()| words(x.lanes, z.lanes * beats)),
+        Primitive::Serialiser { beats } => {
+            words(x.words * beats, z.words).and_then(|()| words(x.lanes, z.lanes * beats))
+        }
         Primitive::Window(lines) => {
             let elements = lines.windows.size * lines.windows.size * lines.image.channels;
             words(x.words * x.lanes, lines.image.elements())
