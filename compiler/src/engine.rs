@@ -403,8 +403,9 @@ fn memory(bits: u64, depth: u64) -> Cost {
     if depth <= 64 || bits * depth <= 2048 {
         return Cost { luts: bits * depth.div_ceil(64), ..Cost::default() };
     }
-    let shape = |width: u64| bits.div_ceil(width) * depth.div_ceil(18432 / width.next_multiple_of(9).max(9));
-    Cost { half_brams: [9, 18, 36].into_iter().map(shape).min().unwrap_or(0), ..Cost::default() }
+    let shape = |(width, words): (u64, u64)| bits.div_ceil(width) * depth.div_ceil(words);
+    let shapes = [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)];
+    Cost { half_brams: shapes.into_iter().map(shape).min().unwrap_or(0), ..Cost::default() }
 }
 
 /// What is left of two-operand additions after sharing, about.

@@ -14,6 +14,8 @@ pub mod network;
 pub mod onnx;
 #[cfg(feature = "train")]
 mod quantise;
+#[cfg(feature = "train")]
+pub mod random;
 pub mod shape;
 #[cfg(feature = "train")]
 pub mod train;

@@ -6,7 +6,7 @@ use crate::lower;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use strassenc_runtime::{Model, Result, golden};
+use strassenc_runtime::{Model, Result, golden, random};
 
 /// Input vectors of the whole network with golden's trace of each.
 #[derive(Clone, Debug)]
@@ -59,8 +59,19 @@ impl Vectors {
     }
 }
 
-/// Random vectors of the model's input format; in every other one each element is at one of its ends.
+/// Random vectors of the model's input format; in every other one each element is at one of its ends. Of a network over images
+/// the others are [images](random::images), those that `strassenc random` calibrates on where the seed is the same.
 pub fn random_vectors(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
+    if model.spns().is_err() {
+        let images = random::images(&model.input.shape, model.input.format, count.div_ceil(2), seed);
+        let mut ends = noise(model, count, seed).into_iter().step_by(2);
+        // As many of the one as of the other.
+        return images.into_iter().flat_map(|image| [Some(image), ends.next()]).flatten().take(count).collect();
+    }
+    noise(model, count, seed)
+}
+
+fn noise(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
     let mut vector = |ends: bool| -> Vec<i64> {

@@ -8,6 +8,7 @@ mod doctor;
 mod eval;
 mod home;
 mod matrix;
+mod random;
 mod report;
 mod simulate;
 mod train;
@@ -33,6 +34,7 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Train(train::Args),
+    Random(random::Args),
     Eval(eval::Args),
     Verilog(verilog::Args),
     Simulate(simulate::Args),
@@ -66,6 +68,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo(args) => demo::run(args),
         Command::Train(args) => train::run(args),
+        Command::Random(args) => random::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Verilog(args) => verilog::run(args),
         Command::Simulate(args) => simulate::run(args),

@@ -16,7 +16,7 @@ pub struct Depth {
 }
 
 /// Frames after which a core at full rate does the same in each frame; the timing says so where it does not.
-pub const FRAMES: usize = 4;
+pub const FRAMES: usize = 3;
 
 /// The depths of all FIFOs, and the timing with unbounded ones.
 ///
@@ -27,10 +27,6 @@ pub const FRAMES: usize = 4;
 /// # Errors
 /// Where the graph is stuck for another reason, a bug of ours, or the user interrupts.
 pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<Depth>, Timing)> {
-    let unbounded = timing::simulate(graph, FRAMES, stop)?;
-    let Ending::Done(timing) = unbounded else {
-        return Err(Error::internal("stream graph", format_args!("is stuck with unbounded FIFOs: {unbounded:?}")));
-    };
     let mut least = graph.clone();
     let fifos: Vec<usize> = graph.fifos().collect();
     for &fifo in &fifos {
@@ -43,9 +39,12 @@ pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<De
         waits
     };
     // The second frame enters while the first one is still inside.
-    if !fifos.is_empty()
-        && let Ending::Deadlock(deadlock) = timing::run(&least, 2, &mut grow, stop)?
-    {
+    let live = || if fifos.is_empty() { Ok(None) } else { timing::run(&least, 2, &mut grow, stop).map(Some) };
+    let (unbounded, live) = rayon::join(|| timing::simulate(graph, FRAMES, stop), live);
+    let Ending::Done(timing) = unbounded? else {
+        return Err(Error::internal("stream graph", "is stuck with unbounded FIFOs"));
+    };
+    if let Some(Ending::Deadlock(deadlock)) = live? {
         return Err(Error::internal("stream graph", format_args!("is stuck whatever its FIFOs hold: {deadlock:?}")));
     }
     let depths = timing.occupied.iter().map(|&(node, rate)| Depth { node, live: grown[node], rate }).collect();

@@ -87,21 +87,66 @@ pub(super) fn run(
     let (mut given, mut taken) = (0u64, 0u64);
     let mut timing = Timing { taken: vec![], shown: vec![], done: vec![], occupied: vec![] };
     let frame = graph.streams[source].words as u64;
+    let ends = Ends::new(graph);
+    // A node whose state did not change at the last edge, and around which nothing changed since, does what it did: nothing.
+    let mut changed = Set::full(graph.nodes.len());
+    ready[sink] = true;
     for clock in 0.. {
         if clock % SLICE == 0 && stop() {
             return Err(Error::new(Kind::Interrupted, "timing", "was interrupted"));
         }
-        valid[source] = given < in_words;
-        ready[sink] = true;
-        for (node, state) in graph.nodes.iter().zip(&states) {
-            state.forward(node, &mut valid);
+        let (mut forward, mut backward, mut stepped) = (changed.clone(), changed.clone(), changed.clone());
+        if valid[source] != (given < in_words) {
+            valid[source] = given < in_words;
+            if let Some(to) = ends.into[source] {
+                forward.insert(to);
+                backward.insert(to);
+                stepped.insert(to);
+            }
         }
-        for (node, state) in graph.nodes.iter().zip(&states).rev() {
-            state.backward(node, &valid, &mut ready);
+        let mut at = 0;
+        while let Some(i) = forward.next_from(at) {
+            at = i + 1;
+            let node = &graph.nodes[i];
+            let before = [0, 1].map(|k| node.outputs.get(k).map(|id| valid[id.index()]));
+            states[i].forward(node, &mut valid);
+            for (id, before) in node.outputs.iter().zip(before) {
+                if before != Some(valid[id.index()]) {
+                    backward.insert(i);
+                    stepped.insert(i);
+                    if let Some(to) = ends.into[id.index()] {
+                        forward.insert(to);
+                        backward.insert(to);
+                        stepped.insert(to);
+                    }
+                }
+            }
         }
+        let mut at = graph.nodes.len();
+        while let Some(i) = backward.last_before(at) {
+            at = i;
+            let node = &graph.nodes[i];
+            let before = [0, 1].map(|k| node.inputs.get(k).map(|id| ready[id.index()]));
+            states[i].backward(node, &valid, &mut ready);
+            for (id, before) in node.inputs.iter().zip(before) {
+                if before != Some(ready[id.index()]) {
+                    stepped.insert(i);
+                    if let Some(from) = ends.out_of[id.index()] {
+                        backward.insert(from);
+                        stepped.insert(from);
+                    }
+                }
+            }
+        }
+        changed = Set::empty(graph.nodes.len());
         let mut moved = false;
-        for (node, state) in graph.nodes.iter().zip(&mut states) {
-            moved |= state.step(node, &valid, &ready);
+        let mut at = 0;
+        while let Some(i) = stepped.next_from(at) {
+            at = i + 1;
+            if states[i].step(&graph.nodes[i], &valid, &ready) {
+                changed.insert(i);
+                moved = true;
+            }
         }
         if valid[source] && ready[source] {
             moved = true;
@@ -124,29 +169,85 @@ pub(super) fn run(
             }
         }
         if !moved {
-            let full =
-                graph.fifos().filter(|&i| matches!(&states[i], State::Fifo { count, depth, .. } if count == depth));
+            let full = graph.fifos().filter(|&i| matches!(&states[i], State::Fifo { count, depth, .. } if count == depth));
             let full: Vec<usize> = full.filter(|&i| valid[graph.nodes[i].inputs[0].index()]).collect();
-            let mut grown = false;
             for &i in &full {
                 if let State::Fifo { depth, .. } = &mut states[i]
                     && grow(i, &valid)
                 {
                     *depth += 1;
-                    grown = true;
+                    changed.insert(i);
+                    moved = true;
                 }
             }
-            if grown {
-                continue;
+            if !moved {
+                let waiting = (0..n).filter(|&s| valid[s] && !ready[s]).map(|s| StreamId(s as u32)).collect();
+                return Ok(Ending::Deadlock(Deadlock { clock, full, waiting }));
             }
-            let waiting = (0..n).filter(|&s| valid[s] && !ready[s]).map(|s| StreamId(s as u32)).collect();
-            return Ok(Ending::Deadlock(Deadlock { clock, full, waiting }));
         }
     }
     timing.occupied = (states.iter().enumerate())
         .filter_map(|(i, state)| if let State::Fifo { most, .. } = state { Some((i, *most)) } else { None })
         .collect();
     Ok(Ending::Done(timing))
+}
+
+/// The node that each stream leaves, and the one that it enters.
+struct Ends {
+    out_of: Vec<Option<usize>>,
+    into: Vec<Option<usize>>,
+}
+
+impl Ends {
+    fn new(graph: &Graph) -> Self {
+        let n = graph.streams.len();
+        let mut ends = Ends { out_of: vec![None; n], into: vec![None; n] };
+        for (i, node) in graph.nodes.iter().enumerate() {
+            node.inputs.iter().for_each(|id| ends.into[id.index()] = Some(i));
+            node.outputs.iter().for_each(|id| ends.out_of[id.index()] = Some(i));
+        }
+        ends
+    }
+}
+
+/// A set of nodes.
+#[derive(Clone)]
+struct Set(Vec<u64>);
+
+impl Set {
+    fn empty(n: usize) -> Self {
+        Set(vec![0; n.div_ceil(64)])
+    }
+
+    fn full(n: usize) -> Self {
+        let mut set = Set::empty(n);
+        (0..n).for_each(|i| set.insert(i));
+        set
+    }
+
+    fn insert(&mut self, i: usize) {
+        self.0[i / 64] |= 1 << (i % 64);
+    }
+
+    /// The first one from `at` on.
+    fn next_from(&self, at: usize) -> Option<usize> {
+        let mut mask = u64::MAX << (at % 64);
+        for (i, word) in self.0.iter().enumerate().skip(at / 64) {
+            if word & mask != 0 {
+                return Some(64 * i + (word & mask).trailing_zeros() as usize);
+            }
+            mask = u64::MAX;
+        }
+        None
+    }
+
+    /// The last one before `at`.
+    fn last_before(&self, at: usize) -> Option<usize> {
+        let (whole, rest) = (at / 64, at % 64);
+        let of = |i: usize, word: u64| (word != 0).then(|| 64 * i + 63 - word.leading_zeros() as usize);
+        let part = if rest > 0 { of(whole, self.0[whole] & ((1 << rest) - 1)) } else { None };
+        part.or_else(|| (0..whole).rev().find_map(|i| of(i, self.0[i])))
+    }
 }
 
 /// What a node remembers.

@@ -34,6 +34,18 @@ impl Model {
     }
 }
 
+impl Layer {
+    /// Checks a linear layer by itself, for what it reads.
+    ///
+    /// # Errors
+    /// As [`Model::validate`].
+    #[cfg(feature = "train")]
+    pub(crate) fn check(&self, edge: (Shape, Format)) -> Result<()> {
+        let last = matches!(self.output(), Some(Output::Raw));
+        check_layers(std::slice::from_ref(self), edge, last, &mut HashSet::new()).map(|_| ())
+    }
+}
+
 /// Elements of any value, at most.
 const MOST_ELEMENTS: usize = 1 << 24;
 /// Kernels, windows, strides and pads, at most.
