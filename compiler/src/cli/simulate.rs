@@ -63,6 +63,8 @@ pub struct Args {
 
 /// Random vectors where neither data nor their number is given.
 const RANDOM: usize = 1000;
+/// Clocks that they take, at most.
+const CLOCKS: usize = 2_000_000;
 
 /// Samples in a waveform.
 const WAVE: usize = 4;
@@ -189,7 +191,8 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
             labels: Some(split.labels),
         });
     }
-    let inputs = random_vectors(model, args.random.unwrap_or(RANDOM), args.seed);
+    let count = args.random.unwrap_or((CLOCKS / build.signature.ii as usize).clamp(1, RANDOM));
+    let inputs = random_vectors(model, count, args.seed);
     let outputs = inputs.iter().map(|x| golden::infer(model, x)).collect::<Result<_>>()?;
     Ok(Vectors { name: "random".into(), inputs, outputs, labels: None })
 }

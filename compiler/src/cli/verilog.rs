@@ -200,6 +200,12 @@ pub fn run(args: Args) -> Result<()> {
     let began = Instant::now();
     let record = write(&model, &options, &folder)?;
     let seconds = began.elapsed().as_secs_f64();
+    for fifo in record.figures.streams.iter().flat_map(|s| &s.fifos).filter(|fifo| fifo.depth < fifo.live) {
+        eprintln!(
+            "warning: `{}` holds {} words; with fewer than {} the core deadlocks",
+            fifo.name, fifo.depth, fifo.live
+        );
+    }
     if args.json {
         let report = Report { build: &folder, seconds, record: &record };
         println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("verilog", e))?);

@@ -8,6 +8,7 @@ use crate::circuit::{self, Op};
 use crate::compile::images::CompiledImages;
 use crate::compile::{Compiled, CompiledLayer};
 use crate::emit::Signature;
+use crate::stream::depths;
 use crate::stream::timing::{self, Ending};
 use crate::stream::{Graph, Node, Primitive};
 use crate::tools::Tools;
@@ -56,9 +57,9 @@ pub enum Place {
     },
     /// Words wait for ever.
     Blocked {
-        /// FIFOs that are full, with their depths.
-        full: Vec<(String, usize)>,
-        /// Streams on which a word waits, by the node that they leave.
+        /// FIFOs that are full while the sum behind them waits for its other side.
+        full: Vec<FullFifo>,
+        /// Streams on which a word waits, by the node that they leave; empty where the FIFOs say enough.
         waiting: Vec<String>,
     },
     /// The sample does not come through this layer.
@@ -70,6 +71,17 @@ pub enum Place {
     },
     /// The sample comes out right where it is run again: the fault depends on what went before, or on pauses.
     Passes,
+}
+
+/// A FIFO that is full, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FullFifo {
+    /// Its name in the core, without `u_`.
+    pub name: String,
+    /// What it holds.
+    pub depth: usize,
+    /// The least depth without deadlock.
+    pub live: usize,
 }
 
 impl fmt::Display for Place {
@@ -84,10 +96,17 @@ impl fmt::Display for Place {
                 write!(f, "is {got}, the engine's definition says {expected}")
             }
             Place::Blocked { full, waiting } => {
-                let full: Vec<String> =
-                    full.iter().map(|(name, depth)| format!("`{name}` is full with {depth} words")).collect();
-                write!(f, "{}", if full.is_empty() { "no FIFO is full".into() } else { full.join(", ") })?;
-                write!(f, "; words wait behind {}", waiting.join(", "))
+                let told = |fifo: &FullFifo| {
+                    let FullFifo { name, depth, live } = fifo;
+                    format!(
+                        "deadlock: `{name}` is full with {depth} words while its sum waits for the other side; it needs {live}"
+                    )
+                };
+                let mut parts: Vec<String> = full.iter().map(told).collect();
+                if !waiting.is_empty() {
+                    parts.push(format!("words wait behind {}", waiting.join(", ")));
+                }
+                write!(f, "{}", parts.join("; "))
             }
             Place::Streams => {
                 write!(f, "every signal of every layer is right: the fault lies in the streams around them")
@@ -149,9 +168,8 @@ pub fn locate_images(
 ) -> Result<Place> {
     let graph = &compiled.graph;
     if let Ending::Deadlock(deadlock) = timing::simulate(graph, 2, &|| tools.check_interrupted().is_err())? {
-        let full = deadlock.full.iter().map(|&i| (graph.nodes[i].name.clone(), depth(graph, i))).collect();
-        let waiting = deadlock.waiting.iter().filter_map(|id| graph.nodes.iter().find(|n| n.outputs.contains(id)));
-        return Ok(Place::Blocked { full, waiting: waiting.map(|node| in_core(compiled, node)).collect() });
+        let full = deadlock.full.iter().map(|&i| full(compiled, i)).collect();
+        return Ok(Place::Blocked { full, waiting: vec![] });
     }
     if signature.latency.unsigned_abs() + 2 * u64::from(signature.ii) > MOST_CLOCKS {
         return Err(Error::input(format_args!("core `{}`", signature.top), "takes too many clocks to be recorded")
@@ -204,13 +222,26 @@ pub fn locate_images(
 fn blocked(compiled: &CompiledImages, wave: &Wave, top: &str) -> Place {
     let graph = &compiled.graph;
     let last = |path: String| wave.at(&format!("{top}.{path}"), wave.end);
-    let is_full = |&i: &usize| last(format!("u_{}.count", graph.nodes[i].name)) == Some(depth(graph, i) as u64);
-    let full = graph.fifos().filter(is_full).map(|i| (graph.nodes[i].name.clone(), depth(graph, i))).collect();
+    let held = |&i: &usize| last(format!("u_{}.count", graph.nodes[i].name)) == Some(depth(graph, i) as u64);
+    let starved = |&i: &usize| {
+        let other = depths::other_side(graph, i);
+        let giver = other.and_then(|id| graph.nodes.iter().find(|node| node.outputs.contains(&id)));
+        giver.is_some_and(|node| last(format!("{}_valid", in_core(compiled, node))) == Some(0))
+    };
+    let full = graph.fifos().filter(held).filter(starved).map(|i| full(compiled, i)).collect();
     let waits = |node: &&Node| {
         let name = in_core(compiled, node);
         last(format!("{name}_valid")) == Some(1) && last(format!("{name}_ready")) == Some(0)
     };
-    Place::Blocked { full, waiting: graph.nodes.iter().filter(waits).map(|node| in_core(compiled, node)).collect() }
+    let mut waiting: Vec<String> = graph.nodes.iter().filter(waits).map(|node| in_core(compiled, node)).collect();
+    waiting.dedup();
+    Place::Blocked { full, waiting }
+}
+
+/// A FIFO as a message tells it.
+fn full(compiled: &CompiledImages, node: usize) -> FullFifo {
+    let live = compiled.depths.iter().find(|d| d.node == node).map_or(0, |d| d.live);
+    FullFifo { name: compiled.graph.nodes[node].name.clone(), depth: depth(&compiled.graph, node), live }
 }
 
 fn depth(graph: &Graph, node: usize) -> usize {

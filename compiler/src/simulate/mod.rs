@@ -11,7 +11,7 @@ mod run;
 mod wave;
 
 pub use library::{Core, LAST, Progress, Response, Stimulus, USER};
-pub use locate::{Place, locate, locate_images};
+pub use locate::{FullFifo, Place, locate, locate_images};
 pub use run::{Failure, Fault, Mismatch, Options, Run};
 
 use crate::emit::{Emitted, Signature};

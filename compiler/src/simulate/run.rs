@@ -170,7 +170,6 @@ impl Simulator {
         let Some(first) = inputs.first() else {
             return Ok(Run { outputs: Vec::new(), latency: 0, ii: None, clocks: 0, seconds: 0.0 });
         };
-        let latency = self.latency(first, options.seed)?;
         let threads = match options.threads {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
@@ -187,13 +186,18 @@ impl Simulator {
             handles.into_iter().map(|h| h.join().unwrap_or_else(panicked)).collect()
         });
         bar.finish_and_clear();
-        let (mut outputs, mut clocks, mut ii) = (Vec::with_capacity(inputs.len()), 0, None);
+        let (mut outputs, mut clocks, mut ii, mut latency) = (Vec::with_capacity(inputs.len()), 0, None, None);
         for part in parts {
             let part = part?;
             clocks += part.clocks;
             ii = ii.or(part.ii);
+            latency = latency.or(part.latency);
             outputs.extend(part.outputs);
         }
+        let latency = match latency {
+            Some(latency) => latency,
+            None => self.latency(first, options.seed)?,
+        };
         Ok(Run { outputs, latency, ii, clocks, seconds: start.elapsed().as_secs_f64() })
     }
 
@@ -235,7 +239,9 @@ impl Simulator {
             let taken = |vector: usize| response.taken[vector * beats as usize];
             (taken(inputs.len() - 1) - taken(first)) as f64 / (inputs.len() - 1 - first) as f64
         });
-        Ok(Part { outputs, clocks: response.clock, ii })
+        // Words behind the first vector do not delay it.
+        let latency = options.full_rate().then(|| self.latency_of(&response));
+        Ok(Part { outputs, clocks: response.clock, ii, latency })
     }
 
     /// The beats of `inputs`, and each vector's `tuser`.
@@ -363,6 +369,8 @@ struct Part {
     outputs: Vec<Vec<i64>>,
     clocks: u64,
     ii: Option<f64>,
+    /// Of the first vector, at full rate.
+    latency: Option<i64>,
 }
 
 /// splitmix64 of two numbers.

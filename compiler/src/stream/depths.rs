@@ -52,7 +52,7 @@ pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<De
 }
 
 /// The stream that enters the sum that a FIFO leads to by its other side.
-fn other_side(graph: &Graph, fifo: usize) -> Option<StreamId> {
+pub(crate) fn other_side(graph: &Graph, fifo: usize) -> Option<StreamId> {
     let mut stream = graph.nodes[fifo].outputs[0];
     for node in &graph.nodes[fifo + 1..] {
         let Some(side) = node.inputs.iter().position(|id| *id == stream) else { continue };

@@ -55,7 +55,7 @@ pub enum Ending {
 pub struct Deadlock {
     /// Since when.
     pub clock: u64,
-    /// The FIFOs that are full and whose giver waits: positions among the nodes.
+    /// The FIFOs that are full while the sum that they lead to waits for its other side: positions among the nodes.
     pub full: Vec<usize>,
     /// Streams on which a word waits.
     pub waiting: Vec<StreamId>,
@@ -169,7 +169,8 @@ pub(super) fn run(
             }
         }
         if !moved {
-            let full = graph.fifos().filter(|&i| matches!(&states[i], State::Fifo { count, depth, .. } if count == depth));
+            let full =
+                graph.fifos().filter(|&i| matches!(&states[i], State::Fifo { count, depth, .. } if count == depth));
             let full: Vec<usize> = full.filter(|&i| valid[graph.nodes[i].inputs[0].index()]).collect();
             for &i in &full {
                 if let State::Fifo { depth, .. } = &mut states[i]
@@ -181,6 +182,8 @@ pub(super) fn run(
                 }
             }
             if !moved {
+                let waits = |&i: &usize| super::depths::other_side(graph, i).is_some_and(|other| !valid[other.index()]);
+                let full = full.into_iter().filter(waits).collect();
                 let waiting = (0..n).filter(|&s| valid[s] && !ready[s]).map(|s| StreamId(s as u32)).collect();
                 return Ok(Ending::Deadlock(Deadlock { clock, full, waiting }));
             }
