@@ -1,10 +1,14 @@
 //! `strassenc simulate`.
 
 use super::{INTERRUPTED, eval, home};
+use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use strassenc::build::{Build, Core};
 use strassenc::check::random_vectors;
+use strassenc::emit;
+use strassenc::ir::images;
 use strassenc::simulate::{self, Failure, Fault, Mismatch, Options, Place, Run, Simulator, Sources};
 use strassenc::tools::Tools;
 use strassenc_runtime::data::{self, DataSet};
@@ -24,7 +28,8 @@ use strassenc_runtime::{Error, Result, golden};
   strassenc simulate build/mnist --data mnist --samples 1000
   strassenc simulate build/digits --random 5000 --seed 7   random vectors, half of them at the ends of the format
   strassenc simulate build/digits --gaps --backpressure    with random pauses on both streams
-  strassenc simulate build/digits --wave digits.vcd        and the first samples as a waveform")]
+  strassenc simulate build/digits --wave digits.vcd        and the first samples as a waveform
+  strassenc simulate build/vgg --layers conv_0,conv_1      layers of a large core, one by one")]
 pub struct Args {
     /// A folder that `strassenc verilog` wrote
     #[arg(value_name = "BUILD")]
@@ -50,6 +55,9 @@ pub struct Args {
     /// Hold aclken low at random, where the core has it
     #[arg(long)]
     pauses: bool,
+    /// Only these layers, each as a core of its own: for cores over images that are too large to be simulated as one
+    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "wave")]
+    layers: Vec<String>,
     /// Write the first samples as a waveform (VCD), every signal of it
     #[arg(long, value_name = "FILE")]
     wave: Option<PathBuf>,
@@ -124,6 +132,9 @@ pub fn run(args: Args) -> Result<()> {
         return Err(Error::input("--pauses", "needs a core with aclken").help("strassenc verilog MODEL --aclken"));
     }
     let vectors = vectors(&args, &build, &tools)?;
+    if !args.layers.is_empty() {
+        return layers(&args, &build, &vectors, &tools);
+    }
     let sources = Sources::read(&build.folder, &build.signature)?;
     let verilator = tools.verilator()?.version;
     let simulator = Simulator::build(&sources, &build.signature, false, &tools)?;
@@ -171,6 +182,69 @@ pub fn run(args: Args) -> Result<()> {
         (Some(mismatch), Some(place)) => Err(mismatch_error(&build, &mismatch, vectors.inputs.len(), place)),
         _ => run.check_promises(&build.signature),
     }
+}
+
+/// One layer of a core over images, alone in Verilator.
+#[derive(Serialize)]
+struct LayerReport {
+    layer: String,
+    samples: usize,
+    mismatches: usize,
+    latency: Timing<i64>,
+    ii: Option<Timing<f64>>,
+    clocks: u64,
+    seconds: f64,
+}
+
+/// Simulates layers one by one: what enters them is what the image IR computes, whose outputs are compared with golden's.
+fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Result<()> {
+    let Core::Images(core) = build.core()? else {
+        return Err(Error::input("--layers", "is about cores over images, and this is none"));
+    };
+    let edges: Vec<Vec<Vec<i64>>> =
+        vectors.inputs.par_iter().map(|x| images::interpret(&core.images, x)).collect::<Result<_>>()?;
+    if edges.iter().zip(&vectors.outputs).any(|(edges, due)| edges.last() != Some(due)) {
+        return Err(Error::mismatch("image IR", "its outputs are not golden's"));
+    }
+    let mut reports = vec![];
+    for layer in &args.layers {
+        let (number, alone) = core.alone(layer, &|| INTERRUPTED.load(Ordering::Relaxed))?;
+        let options = emit::Options { clock_enable: build.record.options.aclken, ..emit::Options::default() };
+        let emitted = emit::images::emit_core(&alone, &options)?;
+        let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, tools)?;
+        let read = core.images.layers[number].reads[0].index();
+        let inputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[read].clone()).collect();
+        let outputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[number + 1].clone()).collect();
+        let Args { seed, gaps, backpressure, pauses, threads, .. } = *args;
+        let run =
+            simulator.run(&inputs, &Options { seed, gaps, backpressure, pauses, threads }).map_err(Error::from)?;
+        if let Some(Mismatch { sample, output, expected, got, .. }) = run.mismatch(&outputs) {
+            let cause = format_args!("output {output} is {got}, golden says {expected}");
+            return Err(Error::mismatch(format_args!("layer `{layer}`, sample {sample}"), cause));
+        }
+        run.check_promises(&emitted.signature)?;
+        let report = LayerReport {
+            layer: layer.clone(),
+            samples: inputs.len(),
+            mismatches: 0,
+            latency: Timing { measured: run.latency, promised: emitted.signature.latency },
+            ii: run.ii.map(|measured| Timing { measured, promised: emitted.signature.ii.into() }),
+            clocks: run.clocks,
+            seconds: run.seconds,
+        };
+        if !args.json {
+            let LayerReport { layer, samples, latency, clocks, seconds, .. } = &report;
+            println!(
+                "{layer}: {samples} samples, every output is golden's; latency {} clocks as promised; {clocks} clocks in {seconds:.1} s",
+                latency.measured
+            );
+        }
+        reports.push(report);
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&reports).map_err(|e| Error::internal("simulate", e))?);
+    }
+    Ok(())
 }
 
 /// The vectors that the options ask for, with golden's outputs.

@@ -7,7 +7,7 @@ use crate::circuit;
 use crate::engine::{self, Choice, Engines, Target};
 use crate::folded::{self, Folded};
 use crate::ir;
-use crate::ir::images::{ImageLayer, Images, Kernel, Kind};
+use crate::ir::images::{EdgeId, ImageLayer, Images, Kernel, Kind};
 use crate::lower;
 use crate::schedule;
 use crate::stream::depths::{Depth, depths};
@@ -72,6 +72,15 @@ impl LayerEngine {
         if let LayerEngine::Unrolled(layer) = self { Some(layer) } else { None }
     }
 
+    /// As the stream graph sees it.
+    fn engine(&self) -> Engine<'_> {
+        match self {
+            LayerEngine::Unrolled(layer) => Engine::Unrolled { stages: layer.pipeline.stages },
+            LayerEngine::Folded(folded) => Engine::Folded(folded),
+            LayerEngine::Elementwise { lanes } => Engine::Elementwise { lanes: *lanes },
+        }
+    }
+
     /// The pipeline, if it is one, to be changed.
     pub fn unrolled_mut(&mut self) -> Option<&mut CompiledLayer> {
         if let LayerEngine::Unrolled(layer) = self { Some(layer) } else { None }
@@ -113,13 +122,7 @@ pub fn compile(
         .into_iter()
         .collect::<Result<Vec<_>>>()?;
 
-    let stages: Vec<Engine> = (layers.iter())
-        .map(|layer| match layer {
-            LayerEngine::Unrolled(layer) => Engine::Unrolled { stages: layer.pipeline.stages },
-            LayerEngine::Folded(folded) => Engine::Folded(folded),
-            LayerEngine::Elementwise { lanes } => Engine::Elementwise { lanes: *lanes },
-        })
-        .collect();
+    let stages: Vec<Engine> = layers.iter().map(LayerEngine::engine).collect();
     let mut graph = stream::assemble(&images, &stages, options.beat_elements);
     stream::verify(&graph).map_err(|e| e.within("after assemble"))?;
     let (depths, mut timing) = depths(&graph, stop)?;
@@ -225,6 +228,34 @@ impl CompiledImages {
             })
         }
         find(&self.model.layers, name)
+    }
+
+    /// A core of one layer alone, as it is compiled; its input is what the layer reads. For cores that are too large to be
+    /// simulated as one.
+    ///
+    /// # Errors
+    /// Where there is no such layer, or it is a sum, which reads two images; where `stop` says so.
+    pub fn alone(&self, layer: &str, stop: &(dyn Fn() -> bool + Sync)) -> Result<(usize, CompiledImages)> {
+        let place = || format!("layer `{layer}`");
+        let Some(number) = self.images.layers.iter().position(|l| l.name == layer) else {
+            let names: Vec<String> = self.images.layers.iter().map(|l| format!("`{}`", l.name)).collect();
+            return Err(Error::input(place(), "is not in the network").help(format!("it has {}", names.join(", "))));
+        };
+        let ir = &self.images.layers[number];
+        if ir.reads.len() > 1 {
+            return Err(Error::input(place(), "is a sum of two images, which is not simulated alone"));
+        }
+        let images = Images {
+            name: format!("{}_{layer}_alone", self.images.name),
+            edges: vec![self.images.reads(number).clone(), self.images.yields(number).clone()],
+            layers: vec![ImageLayer { reads: vec![EdgeId(0)], ..ir.clone() }],
+        };
+        ir::images::verify(&images)?;
+        let graph = stream::assemble(&images, &[self.layers[number].engine()], None);
+        stream::verify(&graph)?;
+        let (depths, timing) = depths(&graph, stop)?;
+        let layers = vec![self.layers[number].clone()];
+        Ok((number, CompiledImages { images, layers, graph, depths, timing, ..self.clone() }))
     }
 
     /// The integers on every edge for one input image, each layer as its engine computes it.

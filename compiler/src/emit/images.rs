@@ -18,12 +18,29 @@ use strassenc_runtime::{Error, Result, model_file};
 /// # Errors
 /// As [`emit`](super::emit()).
 pub fn emit(compiled: &CompiledImages, options: &Options) -> Result<Emitted> {
-    let provenance = Provenance {
+    let Emitted { signature, mut files } = emit_core(compiled, options)?;
+    let provenance = provenance(compiled, options)?;
+    files.extend(testbench::emit(&compiled.model, &signature, options.clock_enable, &provenance)?);
+    files.push(File { path: FILE_LIST.into(), text: signature.files.join("\n") + "\n" });
+    files.push(File { path: signature::FILE.into(), text: signature.to_json() });
+    Ok(Emitted { signature, files })
+}
+
+fn provenance(compiled: &CompiledImages, options: &Options) -> Result<Provenance> {
+    Ok(Provenance {
         tool: TOOL.into(),
         model: compiled.model.name.clone(),
         model_sha256: model_file::sha256(&compiled.model)?,
         options: options.command.clone(),
-    };
+    })
+}
+
+/// The Verilog of a core over images alone, with its signature.
+///
+/// # Errors
+/// As [`emit`](super::emit()).
+pub fn emit_core(compiled: &CompiledImages, options: &Options) -> Result<Emitted> {
+    let provenance = provenance(compiled, options)?;
     let core = Core::new(compiled, options.clock_enable, &provenance);
     let layers: Vec<Vec<File>> = (0..compiled.layers.len())
         .into_par_iter()
@@ -40,9 +57,6 @@ pub fn emit(compiled: &CompiledImages, options: &Options) -> Result<Emitted> {
     let verilog = |file: &&File| file.path.ends_with(".v");
     let names = |which: &dyn Fn(&&File) -> bool| files.iter().filter(which).map(|f| f.path.clone()).collect();
     let signature = Signature { files: names(&verilog), memories: names(&|file| !verilog(file)), ..core.signature };
-    files.extend(testbench::emit(&compiled.model, &signature, options.clock_enable, &provenance)?);
-    files.push(File { path: FILE_LIST.into(), text: signature.files.join("\n") + "\n" });
-    files.push(File { path: signature::FILE.into(), text: signature.to_json() });
     Ok(Emitted { signature, files })
 }
 
@@ -103,13 +117,13 @@ struct Own {
 
 impl<'a> Core<'a> {
     fn new(compiled: &'a CompiledImages, clken: bool, provenance: &'a Provenance) -> Self {
-        let CompiledImages { model, images, graph, timing, .. } = compiled;
+        let CompiledImages { images, graph, timing, .. } = compiled;
         let mut modules = Modules::new(PRIMITIVES.map(|(name, _)| name));
-        let top = modules.take(model.name.clone(), "core");
+        let top = modules.take(images.name.clone(), "core");
         let mut layers = vec![];
         let mut own = vec![];
         for (number, layer) in images.layers.iter().enumerate() {
-            let module = modules.take(format!("{}_{}", model.name, layer.name), "layer");
+            let module = modules.take(format!("{}_{}", images.name, layer.name), "layer");
             let mut part = |suffix: &str| modules.take(format!("{module}_{suffix}"), "part");
             let mut names = Own::default();
             let (multipliers, latency) = match &compiled.layers[number] {

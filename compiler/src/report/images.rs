@@ -1,6 +1,6 @@
 //! The report of a core over images: engines, clocks, FIFOs.
 
-use super::{Report, plural, table, thousands};
+use super::{Report, percent_fewer, plural, table, thousands};
 use crate::engine::Choice;
 use crate::figures::{LayerFigures, StreamFigures};
 use comfy_table::Table;
@@ -28,6 +28,19 @@ pub(super) fn text(report: &Report, streams: &StreamFigures) -> String {
         plural(report.input_beats, "beat", "beats"),
         report.input_beat_bytes,
     );
+    let is_unrolled =
+        |layer: &&LayerFigures| layer.engine.as_ref().is_some_and(|engine| engine.choice == Choice::Unrolled);
+    let unrolled = || report.figures.layers.iter().filter(is_unrolled);
+    let before: usize = unrolled().map(|l| l.wb.naive_adders + l.wc.naive_adders).sum();
+    if before > 0 {
+        let after = unrolled().map(|l| l.wb.adders + l.wc.adders).sum();
+        text += &format!(
+            "\nUnrolled layers: {} adders after sharing, {} before ({:.1} % fewer).",
+            thousands(after),
+            thousands(before),
+            percent_fewer(after, before)
+        );
+    }
     if !streams.fifos.is_empty() {
         let mut table = table(&["FIFO", "words", "without deadlock", "at full rate", "bits"]);
         for fifo in &streams.fifos {
@@ -64,6 +77,7 @@ fn layers(report: &Report, streams: &StreamFigures) -> Table {
         "engine",
         "clocks",
         "DSP",
+        "adders before",
         "adders",
         "ROM bits",
         "~LUT",
@@ -81,6 +95,11 @@ fn layers(report: &Report, streams: &StreamFigures) -> Table {
             told(engine.choice),
             format!("{}{slowest}", thousands(engine.clocks)),
             dsp.to_string(),
+            if engine.choice == Choice::Unrolled {
+                thousands(layer.wb.naive_adders + layer.wc.naive_adders)
+            } else {
+                String::new()
+            },
             thousands(layer.wb.adders + layer.wc.adders),
             thousands(engine.rom_bits),
             thousands(layer.luts),
@@ -98,6 +117,7 @@ fn layers(report: &Report, streams: &StreamFigures) -> Table {
         String::new(),
         thousands(streams.interval),
         report.dsp_blocks_total.to_string(),
+        String::new(),
         thousands(total.adders),
         thousands(estimates().map(|e| e.rom_bits).sum::<u64>()),
         thousands(total.luts),
