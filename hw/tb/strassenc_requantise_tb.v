@@ -91,7 +91,8 @@ module strassenc_requantise_check #(
     reg [ENTRY_BITS-1:0]    pair;
     integer                 lane, amount;
     // How often z was cut off at either end.
-    integer                 below, above;
+    integer                 below = 0;
+    integer                 above = 0;
 
     // A word: each element at either end of its range, or anything. The more ends, the more often all of them at one.
     integer                 kind;
@@ -168,8 +169,6 @@ module strassenc_requantise_check #(
         s_valid = 1'b0;
         m_ready = 1'b0;
         clocks = 0;
-        below = 0;
-        above = 0;
         // The least, the greatest, or any constant; any amount.
         for (i = 0; i < DEPTH; i = i + 1)
             for (lane = 0; lane < LANES; lane = lane + 1) begin

@@ -417,10 +417,7 @@ impl Model {
     /// The first layer that is of another kind.
     pub fn spns(&self) -> Result<Vec<Spn<'_>>> {
         let other = |layer: &Layer| {
-            Error::input(
-                format_args!("layer `{}`", layer.name()),
-                "works on images, which cannot be compiled to Verilog yet",
-            )
+            Error::input(format_args!("layer `{}`", layer.name()), "works on images; only layers of vectors serve here")
         };
         self.layers.iter().map(|layer| layer.spn().ok_or_else(|| other(layer))).collect()
     }

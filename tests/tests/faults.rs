@@ -62,7 +62,7 @@ fn moody() -> Signature {
 
 fn moody_simulator(signature: &Signature, tools: &Tools) -> Simulator {
     let files = vec![("moody.v".into(), MOODY.into())];
-    let sources = Sources { top: "moody".into(), clock_enable: false, files };
+    let sources = Sources { top: "moody".into(), clock_enable: false, files, memories: vec![] };
     Simulator::build(&sources, signature, false, tools).unwrap()
 }
 
@@ -282,6 +282,7 @@ fn the_cache_is_keyed_on_content_shared_and_heals() {
         top: "moody".into(),
         clock_enable: false,
         files: vec![("moody.v".into(), text.as_bytes().to_vec())],
+        memories: vec![],
     };
     let build = |text: &str| Simulator::build(&sources(text), &moody(), false, &tools).unwrap();
     // Two at once: one builds, the other waits for it.
@@ -318,6 +319,7 @@ fn verilog_that_verilator_refuses_is_one_clear_error() {
         top: "moody".into(),
         clock_enable: false,
         files: vec![("moody.v".into(), MOODY.replace("endmodule", "endmodul").into_bytes())],
+        memories: vec![],
     };
     let error = Simulator::build(&sources, &moody(), false, &tools).unwrap_err();
     assert_eq!(error.kind(), Kind::Tool);

@@ -2,6 +2,7 @@
 
 use ndarray::{arr1, arr2};
 use proptest::prelude::*;
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -255,16 +256,28 @@ fn simulated(top: &str, files: &[PathBuf], folder: &Path, tools: &Tools) -> Stri
 #[test]
 fn the_primitives_pass_their_testbenches() {
     let (tools, folder) = (tools(), tempfile::tempdir().unwrap());
-    for primitive in ["stream_register", "collector", "serialiser", "multiplier", "product"] {
-        let name = format!("strassenc_{primitive}");
-        let top = format!("{name}_tb");
-        let mut files = vec![hw().join("tb").join(format!("{top}.v")), hw().join(format!("{name}.v"))];
-        if primitive == "multiplier" {
-            files.push(hw().join("strassenc_coefficient.v"));
-        }
-        let told = simulated(&top, &files, folder.path(), &tools);
+    let verilog = |folder: PathBuf| {
+        let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|e| e == "v"));
+        paths.sort();
+        paths
+    };
+    let (primitives, benches) = (verilog(hw()), verilog(hw().join("tb")));
+    assert!(benches.len() >= 18);
+    benches.par_iter().for_each(|bench| {
+        let top = bench.file_stem().unwrap().to_str().unwrap();
+        let name = top.strip_suffix("_tb").unwrap();
+        // The primitive, and what it instantiates.
+        let mut files = vec![bench.clone(), hw().join(format!("{name}.v"))];
+        let text = std::fs::read_to_string(&files[1]).unwrap();
+        let used = |path: &&PathBuf| {
+            let other = path.file_stem().unwrap().to_str().unwrap();
+            other != name && text.contains(&format!("{other} "))
+        };
+        files.extend(primitives.iter().filter(used).cloned());
+        let told = simulated(top, &files, folder.path(), &tools);
         assert!(told.starts_with(&format!("PASS {name}\n")), "{told}");
-    }
+    });
 }
 
 #[test]

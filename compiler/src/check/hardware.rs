@@ -13,6 +13,8 @@ type Counts = std::result::Result<String, Stop>;
 
 /// Icarus is hundreds of times slower than Verilator: cores with more additions than this are left to Verilator.
 const MOST_ADDERS_FOR_ICARUS: usize = 4000;
+/// Frames of more clocks are left to Verilator too.
+const MOST_CLOCKS_FOR_ICARUS: u32 = 5000;
 /// Vectors for the witnesses, which are started anew for each check.
 const MOST_WITNESS_VECTORS: usize = 2000;
 
@@ -60,6 +62,10 @@ fn verilator(simulator: &Simulator, vectors: &Vectors, options: &simulate::Optio
 
 /// The emitted testbench in Icarus: golden's answers, pauses, wrong frames, a reset in mid-frame.
 pub fn icarus(build: &Build, tools: &Tools) -> Counts {
+    if build.is_of_images() && build.signature.ii > MOST_CLOCKS_FOR_ICARUS {
+        let ii = build.signature.ii;
+        return Err(Stop::Skip(format!("{ii} clocks a frame; Icarus is tried up to {MOST_CLOCKS_FOR_ICARUS}")));
+    }
     let adders = build.record.figures.total.adders;
     if adders > MOST_ADDERS_FOR_ICARUS {
         return Err(Stop::Skip(format!("{adders} adders; Icarus is tried up to {MOST_ADDERS_FOR_ICARUS}")));
@@ -82,6 +88,9 @@ pub fn icarus(build: &Build, tools: &Tools) -> Counts {
 
 /// Every small layer's text against its definition, proved for all inputs.
 pub fn equivalence(build: &Build, tools: &Tools) -> Counts {
+    if build.is_of_images() {
+        return Err(Stop::Skip("layers over images hold memories; their kernels are proved by coefficients".into()));
+    }
     let mut proved = 0;
     let mut why = String::new();
     for number in 0..build.signature.layers.len() {
@@ -101,6 +110,9 @@ pub fn equivalence(build: &Build, tools: &Tools) -> Counts {
 
 /// Another program, not ours, that recomputes the outputs from the model.
 pub fn witness(witness: Witness, build: &Build, vectors: &Vectors, tools: &Tools) -> Counts {
+    if witness == Witness::OnnxRuntime && build.is_of_images() {
+        return Err(Stop::Skip("networks over images have no ONNX graph yet".into()));
+    }
     let count = vectors.inputs.len().min(MOST_WITNESS_VECTORS);
     // From the end: real data first, then random vectors.
     let first = vectors.inputs.len() - count;

@@ -33,8 +33,8 @@ pub struct Report {
     /// DSP blocks in total.
     pub dsp_blocks_total: usize,
     /// Estimated flip-flops of the core: the pipelines' registers, the coefficients, and the registers on and between the
-    /// streams. Those of the multipliers count as part of their DSP blocks.
-    pub flip_flops: u64,
+    /// streams. Those of the multipliers count as part of their DSP blocks. Not estimated for a core over images.
+    pub flip_flops: Option<u64>,
     /// Clocks from a frame's last input beat to its first output beat.
     pub latency: i64,
     /// Clocks between frames.
@@ -60,7 +60,7 @@ impl Report {
             family,
             dsp_blocks_total: dsp_blocks.iter().sum(),
             dsp_blocks,
-            flip_flops: flip_flops(&figures, signature),
+            flip_flops: figures.streams.is_none().then(|| flip_flops(&figures, signature)),
             latency: signature.latency,
             ii: signature.ii,
             input_beat_bytes: signature.input.data_bits() / 8,
@@ -146,13 +146,20 @@ impl Report {
     /// What was counted or estimated beside what Yosys made of it: a name, the estimate, the synthesised figure.
     fn comparison(&self, synthesis: &Synthesis) -> [(&'static str, String, u64); 6] {
         let total = &self.figures.total;
+        let engines = self.figures.layers.iter().filter_map(|layer| layer.engine.as_ref());
+        let halves: u64 = engines.map(|engine| engine.estimate.half_brams).sum();
+        let memories = if halves > 0 { format!("~{}", halves.div_ceil(2)) } else { "0".into() };
         [
             ("multiplications read", self.hardware_multipliers().to_string(), synthesis.multiply_cells),
             ("DSP blocks", self.dsp_blocks_total.to_string(), synthesis.dsp_blocks),
             ("LUT", format!("~{}", thousands(total.luts)), synthesis.luts),
-            ("flip-flops", format!("~{}", thousands(self.flip_flops)), synthesis.flip_flops),
+            (
+                "flip-flops",
+                self.flip_flops.map_or_else(String::new, |n| format!("~{}", thousands(n))),
+                synthesis.flip_flops,
+            ),
             ("carry cells", String::new(), synthesis.carry_cells),
-            ("block memories", "0".into(), synthesis.block_memories),
+            ("block memories", memories, synthesis.block_memories),
         ]
     }
 

@@ -561,11 +561,14 @@ impl Window {
     fn step(&mut self, accept: bool, advance: bool) -> bool {
         let mut changed = accept;
         if advance {
-            let due = self.tail < self.completes.len();
+            // A row of windows begins once nothing can part its columns: what the row before still wants comes between them.
+            let wanted = self.completes.len().saturating_sub(self.tail);
+            let due = wanted > 0;
+            let column = (self.step + wanted.max(1) - 1).min(self.read - 1);
             let complete = |column: usize| self.completes.get(column).copied().unwrap_or(false);
             let mut completes = false;
             let mut ends = false;
-            if self.step >= self.read || self.rows.available(self.y, self.step) {
+            if self.step >= self.read || self.rows.available(self.y, column) {
                 completes = complete(self.step) || complete(self.tail);
                 self.tail += usize::from(due);
                 self.step += 1;

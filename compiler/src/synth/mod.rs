@@ -106,13 +106,14 @@ pub fn synthesise(folder: &Path, signature: &Signature, target: Target, tools: &
     let yosys = tools.yosys()?;
     let script = Script { files: &signature.files, top: &signature.top, target };
     let script = script.render().map_err(|e| Error::internal("synthesise.ys", e))?;
-    let texts = signature.files.iter().map(|name| files::read(&folder.join(name))).collect::<Result<Vec<_>>>()?;
+    let names = || signature.files.iter().chain(&signature.memories);
+    let texts = names().map(|name| files::read(&folder.join(name))).collect::<Result<Vec<_>>>()?;
     let cached = tools.home().join("cache/synth").join(format!("{}.json", key(&yosys, &script, &texts)));
     if let Some(synthesis) = std::fs::read(&cached).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
         return Ok(synthesis);
     }
     let work = work_folder()?;
-    for (name, text) in signature.files.iter().zip(&texts) {
+    for (name, text) in names().zip(&texts) {
         files::write(&work.path().join(name), text)?;
     }
     files::write(&work.path().join("synthesise.ys"), script.as_bytes())?;
