@@ -1,0 +1,219 @@
+//! Networks over images as a user meets them: a random model, engines for a target, Verilog, simulation, report, check; FIFOs that
+//! are too short; and one clear message for whatever is wrong.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use strassenc::build::Build;
+use strassenc::engine::{Choice, Engines};
+use strassenc::tools::Tools;
+use strassenc_runtime::{golden, model_file, network, random};
+
+/// One of everything: patches, a residual, groups, both pools, a dense layer.
+const NET: &str = r#"
+name = "little"
+input = { shape = [9, 9, 2], bits = 6, frac = 6 }
+layers = [
+    { conv2d = { channels = 4, kernel = 3, pad = 1, r = 8, p = 2 } },
+    "relu",
+    { residual = { body = [
+        { conv2d = { channels = 4, kernel = 3, pad = 1 } },
+        "relu",
+        { conv2d = { channels = 4, kernel = 3, pad = 1, groups = 2 } },
+    ] } },
+    "relu",
+    { max_pool = { size = 2 } },
+    { conv2d = { channels = 8, kernel = 3, pad = 1, stride = 2 } },
+    "relu",
+    { average_pool = { size = 2 } },
+    { dense = { units = 3 } },
+]
+"#;
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
+    command.current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn done(folder: &Path, arguments: &[&str]) -> String {
+    let Output { status, stdout, stderr } = run(folder, arguments);
+    assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
+}
+
+fn refused(folder: &Path, status: i32, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{error}");
+    assert_eq!(error.matches("error[").count(), 1, "{error}");
+    error
+}
+
+/// A folder with `net.toml` and the run `run` of a random model.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("net.toml"), NET).unwrap();
+    done(folder.path(), &["random", "net.toml", "-o", "run"]);
+    folder
+}
+
+fn install_verilator() {
+    let home = std::env::var_os("STRASSENC_HOME").map(PathBuf::from);
+    let home = home.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc"));
+    Tools::new(home).verilator_or_install().unwrap();
+}
+
+#[test]
+fn from_a_description_to_a_simulated_core() {
+    install_verilator();
+    let folder = folder();
+    let path = folder.path();
+    let text = done(path, &["verilog", "run", "-o", "quick"]);
+    assert!(text.contains("A frame every ") && text.contains("Slowest layer: "), "{text}");
+    // A tenth of the rate takes fewer gates, and says so.
+    done(path, &["verilog", "run", "-o", "slow", "--target-fps", "50000", "--clock", "100"]);
+    let [quick, slow] = ["quick", "slow"].map(|name| Build::open(&path.join(name)).unwrap());
+    assert!(slow.signature.ii <= 2000 && quick.signature.ii < slow.signature.ii);
+    assert!(slow.record.figures.total.luts < quick.record.figures.total.luts);
+    for name in ["quick", "slow"] {
+        for pauses in [vec![], vec!["--gaps", "--backpressure"]] {
+            let text = done(path, &[&["simulate", name, "--random", "8"], pauses.as_slice()].concat());
+            assert!(text.contains("every output is golden's"), "{text}");
+        }
+        let text = done(path, &["check", name, "--random", "4"]);
+        assert!(text.contains("0 do not") && text.contains("pass  image IR, engines = golden"), "{text}");
+    }
+    let text = done(path, &["simulate", "quick", "--random", "4", "--layers", "conv_0,pool_0,conv_3"]);
+    assert_eq!(text.matches("every output is golden's").count(), 3, "{text}");
+    // What was chosen can be given back, and gives the same core.
+    done(path, &["verilog", "run", "-o", "again", "--engines", "slow/engines.toml", "--clock", "100"]);
+    let again = Build::open(&path.join("again")).unwrap();
+    assert_eq!(again.signature.layers, slow.signature.layers);
+    assert_eq!(again.signature.ii, slow.signature.ii);
+    let html = done(path, &["report", "slow", "--html", "report.html", "--json"]);
+    assert!(html.contains("\"frames_per_second\"") && path.join("report.html").exists());
+}
+
+#[test]
+fn fifos_run_at_the_least_depth_and_one_word_less_is_a_deadlock_with_a_name() {
+    install_verilator();
+    let folder = folder();
+    let path = folder.path();
+    done(path, &["verilog", "run", "-o", "core", "--engine", "folded"]);
+    let build = Build::open(&path.join("core")).unwrap();
+    let fifo = &build.record.figures.streams.as_ref().unwrap().fifos[0];
+    assert_eq!(fifo.name, "fifo_add_0_shortcut");
+    assert!(fifo.live > 1 && fifo.live < fifo.rate && fifo.depth == fifo.rate, "{fifo:?}");
+    let text = std::fs::read_to_string(path.join("core/engines.toml")).unwrap();
+    let engines = Engines::parse(&text, "engines.toml").unwrap();
+    for (depth, runs) in [(fifo.live, true), (fifo.live - 1, false)] {
+        let with = Engines { fifos: [(fifo.name.clone(), depth)].into(), ..engines.clone() };
+        std::fs::write(path.join("engines.toml"), with.to_toml(&build.record.figures)).unwrap();
+        // The text states the depths of the figures; what is set here is set.
+        let text = std::fs::read_to_string(path.join("engines.toml")).unwrap();
+        let text = text.replace(&format!("{} = {}", fifo.name, fifo.depth), &format!("{} = {depth}", fifo.name));
+        std::fs::write(path.join("engines.toml"), text).unwrap();
+        let output = run(path, &["verilog", "run", "-o", "short", "--engines", "engines.toml"]);
+        assert!(output.status.success());
+        let warned = String::from_utf8_lossy(&output.stderr).contains("the core deadlocks");
+        assert_eq!(warned, !runs);
+        if runs {
+            // More slowly than with the depth of full rate, at the clocks that its own signature promises.
+            done(path, &["simulate", "short", "--random", "6"]);
+            assert!(Build::open(&path.join("short")).unwrap().signature.ii > build.signature.ii);
+        } else {
+            let error = refused(path, 1, &["simulate", "short", "--random", "6"]);
+            let told = format!("deadlock: `{}` is full with {depth} words", fifo.name);
+            assert!(error.contains("is stuck") && error.contains(&told), "{error}");
+        }
+    }
+}
+
+#[test]
+fn impossible_targets_and_wrong_engines_are_one_clear_error() {
+    let folder = folder();
+    let path = folder.path();
+    let wrong = |arguments: &[&str], told: &str| {
+        let error = refused(path, 2, &[&["verilog", "run", "-o", "core"], arguments].concat());
+        assert!(error.contains(told), "{told}: {error}");
+        assert!(!path.join("core").exists());
+    };
+    wrong(&["--target-fps", "1e7"], "a frame has 81 pixels, and the target allows 20 clocks");
+    // Patches leave pixel by pixel: 25 of 4.
+    wrong(&["--target-fps", "2.2e6"], "takes 100 clocks for a frame at least, and the target allows 90");
+    wrong(&["--target-fps", "0"], "--target-fps: 0 is not a positive number");
+    wrong(&["--target-fps", "10", "--lut-budget", "10"], "stands beside a budget");
+    wrong(&["--lut-budget", "10"], "the smallest core needs");
+    let engines = |text: &str, told: &str| {
+        std::fs::write(path.join("engines.toml"), text).unwrap();
+        wrong(&["--engines", "engines.toml"], told);
+    };
+    engines("[layers", "engines.toml: TOML parse error");
+    engines("[layers.conv_9]\nengine = \"unrolled\"\n", "engines, layer `conv_9`: is not in the network");
+    engines("[layers.conv_0]\nengine = \"magic\"\n", "engines.toml: TOML parse error");
+    engines("[layers.conv_0]\nengine = \"elementwise\"\nlanes = 1\n", "is linear: `unrolled` or `folded`");
+    engines("[layers.pool_0]\nengine = \"unrolled\"\n", "has no weights: `elementwise`");
+    engines("[layers.pool_0]\nengine = \"elementwise\"\nlanes = 3\n", "3 does not divide the 4 channels");
+    let folded = |simd: usize, wc_pe: usize| {
+        format!("[layers.conv_0]\nengine = \"folded\"\npe = 4\nsimd = {simd}\nmultipliers = 2\nwc_pe = {wc_pe}\nwc_simd = 2\n")
+    };
+    engines(&folded(3, 1), "layer `conv_0`, simd: 3 does not divide the channels of a group, 2");
+    engines(&folded(0, 1), "layer `conv_0`, simd: is 0");
+    engines(&folded(1, 3), "layer `conv_0`, wc_pe: 3 does not divide the output channels, 4");
+    engines("[layers]\n[fifos]\nfifo_x = 4\n", "engines, FIFO `fifo_x`: is not in this core");
+    engines("[layers]\n[fifos]\nfifo_add_0_shortcut = 0\n", "holds no words");
+    let error = refused(path, 3, &["verilog", "run", "-o", "core", "--engines", "none.toml"]);
+    assert!(error.contains("none.toml"), "{error}");
+    let error = refused(path, 2, &["random", "net.toml", "--density", "0", "-o", "other"]);
+    assert!(error.contains("density: 0 is not above 0") && !path.join("other").exists(), "{error}");
+}
+
+#[test]
+fn a_budget_is_kept_with_the_quickest_core_that_fits() {
+    let folder = folder();
+    let path = folder.path();
+    let luts = |budget: &str| {
+        done(path, &["verilog", "run", "-o", "core", "--lut-budget", budget]);
+        let build = Build::open(&path.join("core")).unwrap();
+        let estimates = build.record.figures.layers.iter().filter_map(|l| l.engine.as_ref());
+        (estimates.map(|e| e.estimate.luts).sum::<u64>(), build.signature.ii)
+    };
+    let (small, slow) = luts("2600");
+    let (large, quick) = luts("8000");
+    assert!(small <= 2600 && large <= 8000 && small < large && quick < slow, "{small} {large} {quick} {slow}");
+}
+
+/// What `strassenc random` promises of its models, and that golden computes what calibration saw.
+#[test]
+fn random_models_are_lively_and_the_same_for_a_seed() {
+    let options = |seed| random::Options { density: 0.6, seed, data: None };
+    let never = || false;
+    let mut network = network::find("resnet20").unwrap();
+    let images = random::images(&network.input.shape, network.input.format(), 2, 1);
+    let make = |network: &network::Network, seed| {
+        random::random(network, &images, &options(seed), &|_, _| (), random::Stop(&never)).unwrap()
+    };
+    let made = make(&network, 1);
+    assert!(made.layers.iter().all(|layer| layer.is_lively()), "{:?}", made.layers);
+    for (image, outputs) in images.iter().zip(&made.outputs) {
+        assert_eq!(golden::infer(&made.model, image).unwrap(), *outputs);
+    }
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    assert_eq!(one.install(|| make(&network, 1)), made);
+    assert_ne!(make(&network, 2).model, made.model);
+    network.spn.p = 2;
+    let patches = make(&network, 1);
+    assert_eq!(golden::infer(&patches.model, &images[0]).unwrap(), patches.outputs[0]);
+    assert_eq!(model_file::from_bytes(&model_file::to_bytes(&patches.model).unwrap()).unwrap(), patches.model);
+}
+
+#[test]
+fn engines_are_a_file_that_people_edit() {
+    let folder = folder();
+    let path = folder.path();
+    done(path, &["verilog", "run", "-o", "core", "--engine", "unrolled"]);
+    let text = std::fs::read_to_string(path.join("core/engines.toml")).unwrap();
+    let engines = Engines::parse(&text, "engines.toml").unwrap();
+    assert_eq!(engines.layers["conv_0"], Choice::Unrolled);
+    assert_eq!(engines.layers.len(), 8);
+    assert!(text.contains("# fifo_add_0_shortcut = ") && text.contains(" clocks a frame, about "), "{text}");
+}
