@@ -154,7 +154,9 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
     engines("[layers.pool_0]\nengine = \"unrolled\"\n", "has no weights: `elementwise`");
     engines("[layers.pool_0]\nengine = \"elementwise\"\nlanes = 3\n", "3 does not divide the 4 channels");
     let folded = |simd: usize, wc_pe: usize| {
-        format!("[layers.conv_0]\nengine = \"folded\"\npe = 4\nsimd = {simd}\nmultipliers = 2\nwc_pe = {wc_pe}\nwc_simd = 2\n")
+        format!(
+            "[layers.conv_0]\nengine = \"folded\"\npe = 4\nsimd = {simd}\nmultipliers = 2\nwc_pe = {wc_pe}\nwc_simd = 2\n"
+        )
     };
     engines(&folded(3, 1), "layer `conv_0`, simd: 3 does not divide the channels of a group, 2");
     engines(&folded(0, 1), "layer `conv_0`, simd: is 0");

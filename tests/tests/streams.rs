@@ -5,7 +5,8 @@ use strassenc::compile::images::{CompiledImages, LayerEngine, Options, compile};
 use strassenc::emit::{self, images::emit};
 use strassenc::ir::images::{self, Kind};
 use strassenc::simulate::{self, Simulator, Sources};
-use strassenc::{adder_graph, lower, schedule};
+use strassenc::stream::timing::{self, Ending};
+use strassenc::{adder_graph, folded, lower, schedule};
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::{image_model, inputs, random_engines, tools};
 
@@ -63,7 +64,7 @@ fn every_engine_computes_what_its_layer_does() {
 fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing() {
     let tools = tools();
     tools.verilator_or_install().unwrap();
-    for seed in 0..std::env::var("N").map_or(40, |n| n.parse().unwrap()) {
+    for seed in 0..40 {
         let model = image_model(seed);
         let compiled = compiled(&model, seed, (seed % 3 == 0).then_some(1));
         let emitted = emit(&compiled, &emit::Options { clock_enable: seed % 4 == 1, ..Default::default() }).unwrap();
@@ -77,6 +78,73 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
             let run = simulator.run(&vectors, &options).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             assert_eq!(run.outputs, expected, "seed {seed}");
             run.check_promises(&emitted.signature).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            let (Some(ii), first) = (run.ii, emitted.signature.warm_up as usize) else { continue };
+            let Ending::Done(timing) = timing::simulate(&compiled.graph, vectors.len(), &|| false).unwrap() else {
+                panic!("seed {seed}: stuck")
+            };
+            let (n, shown) = (vectors.len() - 1, &timing.shown);
+            assert_eq!(ii, (shown[n] - shown[first]) as f64 / (n - first) as f64, "seed {seed}");
         }
     }
+}
+
+#[test]
+fn roms_that_were_made_wrong_are_refused() {
+    let mut refused = [0; 4];
+    for seed in 0..60 {
+        let compiled = compiled(&image_model(seed), seed, None);
+        for (layer, ir) in compiled.layers.iter().zip(&compiled.images.layers) {
+            let (Kind::Spn(kernel), LayerEngine::Folded(folded)) = (&ir.kind, layer) else { continue };
+            let prove = |f: &folded::Folded| folded::prove(f, kernel, ir.input);
+            prove(folded).unwrap();
+            let at = |n: usize| seed as usize * 7919 % n.max(1);
+            for (kind, count) in refused.iter_mut().enumerate() {
+                let mut wrong = folded.as_ref().clone();
+                match kind {
+                    0 => {
+                        let i = at(wrong.wb.weights.len());
+                        wrong.wb.weights[i] = if wrong.wb.weights[i] == 1 { 0 } else { wrong.wb.weights[i] + 1 };
+                    }
+                    1 => {
+                        let i = at(wrong.wc.weights.len());
+                        wrong.wc.weights[i] = if wrong.wc.weights[i] == 1 { -1 } else { wrong.wc.weights[i] + 1 };
+                    }
+                    2 => {
+                        let i = at(wrong.bank.coefficients.len());
+                        wrong.bank.coefficients[i] += 1;
+                    }
+                    _ => {
+                        let i = at(wrong.requantiser.entries.len());
+                        wrong.requantiser.entries[i].1 -= 1;
+                    }
+                }
+                assert!(prove(&wrong).is_err(), "seed {seed}, layer {}, fault {kind}", ir.name);
+                *count += 1;
+            }
+        }
+    }
+    assert!(refused.iter().all(|n| *n > 40), "{refused:?}");
+}
+
+/// Timing by itself: a FIFO at its least depth runs, with one word less nothing ever comes out.
+#[test]
+fn least_depths_are_least() {
+    let mut seen = 0;
+    for seed in 0..200 {
+        let compiled = compiled(&image_model(seed), seed, None);
+        for depth in &compiled.depths {
+            let with = |words| {
+                let mut graph = compiled.graph.clone();
+                graph.set_depth(depth.node, words);
+                timing::simulate(&graph, 3, &|| false).unwrap()
+            };
+            assert!(matches!(with(depth.live), Ending::Done(_)), "seed {seed}");
+            if depth.live > 1 {
+                let Ending::Deadlock(deadlock) = with(depth.live - 1) else { panic!("seed {seed}: {depth:?}") };
+                assert_eq!(deadlock.full, [depth.node], "seed {seed}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "{seen}");
 }

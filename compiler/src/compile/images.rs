@@ -145,7 +145,7 @@ pub fn compile(
     }
     if given {
         // A FIFO that is too short is the user's to try: the timing of a core that gets stuck is that of unbounded ones.
-        if let Ending::Done(own) = timing::simulate(&graph, stream::depths::FRAMES, stop)? {
+        if let Ending::Done(own) = timing::simulate(&graph, stream::depths::frames(&graph), stop)? {
             timing = own;
         }
     }

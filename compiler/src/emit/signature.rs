@@ -34,7 +34,7 @@ pub struct Signature {
     /// rising edge t (`tvalid` and `tready` both high there), `m_axis_tvalid` is high for its first output beat at rising edge
     /// t + latency, and not before. Negative where the first output beat of a frame comes before its last input beat.
     pub latency: i64,
-    /// Clocks between frames at full rate.
+    /// Clocks between frames at full rate; of a core over images the most of them once it is full.
     pub ii: u32,
     /// From this frame on, counted from 0, frames come out at intervals of `ii` at full rate; those before come as the core
     /// fills.

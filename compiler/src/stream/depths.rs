@@ -15,8 +15,10 @@ pub struct Depth {
     pub rate: usize,
 }
 
-/// Frames after which a core at full rate does the same in each frame; the timing says so where it does not.
-pub const FRAMES: usize = 3;
+/// Frames that show how a core runs once it is full: few of many words, more of few words, of which several are inside at a time.
+pub fn frames(graph: &Graph) -> usize {
+    (4000 / graph.streams[0].words).clamp(3, 24)
+}
 
 /// The depths of all FIFOs, and the timing with unbounded ones.
 ///
@@ -40,7 +42,7 @@ pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<De
     };
     // The second frame enters while the first one is still inside.
     let live = || if fifos.is_empty() { Ok(None) } else { timing::run(&least, 2, &mut grow, stop).map(Some) };
-    let (unbounded, live) = rayon::join(|| timing::simulate(graph, FRAMES, stop), live);
+    let (unbounded, live) = rayon::join(|| timing::simulate(graph, frames(graph), stop), live);
     let Ending::Done(timing) = unbounded? else {
         return Err(Error::internal("stream graph", "is stuck with unbounded FIFOs"));
     };

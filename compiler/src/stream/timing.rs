@@ -25,19 +25,18 @@ impl Timing {
         self.shown[0] as i64 - self.taken[0] as i64
     }
 
-    /// The first frame from which on all of them come out at the last interval.
-    pub fn warm_up(&self) -> u32 {
-        let interval = self.interval();
-        let steady = self.shown.windows(2).rev().take_while(|pair| pair[1] - pair[0] == interval).count();
-        (self.shown.len() - 1 - steady) as u32
+    /// The most clocks between two frames once the core is full: the largest interval of the later half of the run. In a core of
+    /// few words a frame intervals may differ by a few clocks, frame by frame.
+    pub fn interval(&self) -> u64 {
+        let intervals: Vec<u64> = self.shown.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        intervals[intervals.len() / 2..].iter().copied().max().unwrap_or(self.done[0] + 1)
     }
 
-    /// Clocks between the last two frames.
-    pub fn interval(&self) -> u64 {
-        match self.shown.as_slice() {
-            [.., a, b] => b - a,
-            _ => self.done[0] + 1,
-        }
+    /// The first frame from which on no interval is larger than that.
+    pub fn warm_up(&self) -> u32 {
+        let interval = self.interval();
+        let kept = self.shown.windows(2).rev().take_while(|pair| pair[1] - pair[0] <= interval).count();
+        (self.shown.len() - 1 - kept) as u32
     }
 }
 
