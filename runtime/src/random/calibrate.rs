@@ -83,7 +83,7 @@ pub fn calibrate(
                 let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
                 rng.set_stream(k as u64);
                 let (layer, value) = calibration.run(x, options.density, &mut rng)?;
-                (Made::Linear(layer), value)
+                (Made::Linear(Box::new(layer)), value)
             }
             Op::MaxPool(pool) => (Made::Pool, pooled(model::PoolKind::Max, step, pool, x)?),
             Op::AveragePool(pool) => (Made::Pool, pooled(model::PoolKind::Sum, step, pool, x)?),
@@ -133,7 +133,7 @@ fn figures(step: &Step, made: &Made, value: &Value, last: bool) -> Option<Figure
                 let (entries, nonzeros) = w.fold((0, 0), |(n, ones), v| (n + 1, ones + usize::from(*v != 0)));
                 Some(share(nonzeros, entries))
             };
-            let (b, c) = match layer {
+            let (b, c) = match layer.as_ref() {
                 model::Layer::Dense(d) => (density(&mut d.w_b.iter()), density(&mut d.w_c.iter())),
                 model::Layer::Conv2d(c) => (density(&mut c.w_b.iter()), density(&mut c.w_c.iter())),
                 _ => (None, None),

@@ -160,7 +160,7 @@ pub fn random(
 
 /// What calibration makes of a step.
 enum Made {
-    Linear(model::Layer),
+    Linear(Box<model::Layer>),
     Add(Format),
     Pool,
 }
@@ -181,7 +181,7 @@ fn assemble<'a>(layers: &[Layer], made: &mut impl Iterator<Item = (&'a Step, Mad
             model::Layer::Pool(model::Pool { name: step.name.clone(), kind, size, stride, pad })
         };
         assembled.push(match (made, &step.op, branches) {
-            (Made::Linear(layer), ..) => layer,
+            (Made::Linear(layer), ..) => *layer,
             (Made::Add(format), _, Some((body, shortcut))) => {
                 model::Layer::Residual(model::Residual { name, body, shortcut, format })
             }
