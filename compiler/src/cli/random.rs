@@ -21,7 +21,7 @@ use strassenc_runtime::{Error, Result, data, files, model_file, network};
 #[command(after_help = "Examples:
   strassenc random resnet20                              into runs/resnet20-random
   strassenc random st-resnet18 --p 2 --density 0.5 -o r18
-  strassenc random net.toml --data cifar10 --samples 4   calibrated on real images
+  strassenc random fashion-cnn --data fashion-mnist      calibrated on real images
   strassenc verilog runs/resnet20-random --target-fps 1000")]
 pub struct Args {
     /// A network description: a .toml file, or the name of a ready one
