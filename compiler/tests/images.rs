@@ -57,7 +57,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn install_verilator() {
-    let home = std::env::var_os("STRASSENC_HOME").map(PathBuf::from);
+    let home = std::env::var_os("STRASSENC_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let home = home.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc"));
     Tools::new(home).verilator_or_install().unwrap();
 }
