@@ -262,8 +262,15 @@ fn the_primitives_pass_their_testbenches() {
         paths.sort();
         paths
     };
-    let (primitives, benches) = (verilog(hw()), verilog(hw().join("tb")));
+    let (primitives, mut benches) = (verilog(hw()), verilog(hw().join("tb")));
     assert!(benches.len() >= 18);
+    if tools.icarus().is_err() {
+        // Their testbenches were written for Icarus; what they test, `streams` tests in Verilator too.
+        eprintln!("skipped without Icarus: the testbenches of strassenc_window and strassenc_reader");
+        benches.retain(|path| {
+            !path.to_string_lossy().contains("_window_tb") && !path.to_string_lossy().contains("_reader_tb")
+        });
+    }
     benches.par_iter().for_each(|bench| {
         let top = bench.file_stem().unwrap().to_str().unwrap();
         let name = top.strip_suffix("_tb").unwrap();
