@@ -42,7 +42,9 @@ module strassenc_framer_check #(
     );
 
     integer    seed = BEATS;
-    integer    mode, clocks, kind, length, given, out, frames, shorts, longs;
+    integer    mode, clocks, kind, length, given, out, frames;
+    integer    shorts = 0;
+    integer    longs = 0;
     reg        pending, error, filling, dropping, valid, ready, user;
     reg [11:0] data;
 
@@ -64,8 +66,6 @@ module strassenc_framer_check #(
     initial begin
         done = 1'b0;
         failures = 0;
-        shorts = 0;
-        longs = 0;
         clken = 1'b1;
         m_ready = 1'b0;
         s_data = 12'd0;

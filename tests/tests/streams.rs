@@ -3,10 +3,12 @@
 
 use strassenc::compile::images::{CompiledImages, LayerEngine, Options, compile};
 use strassenc::emit::{self, images::emit};
+use strassenc::folded::Folding;
 use strassenc::ir::images::{self, Kind};
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::stream::timing::{self, Ending};
 use strassenc::{adder_graph, folded, lower, schedule};
+use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::{image_model, inputs, random_engines, tools};
 
@@ -147,4 +149,83 @@ fn least_depths_are_least() {
         }
     }
     assert!(seen > 20, "{seen}");
+}
+
+/// One shift serves all rows of a folded layer: where they are too far apart for 62 bits, that is an error and nothing wraps.
+#[test]
+fn shifts_too_far_apart_are_not_folded() {
+    let mut refused = [0; 2];
+    for seed in 0..300 {
+        for (kind, count) in refused.iter_mut().enumerate() {
+            let mut model = image_model(seed);
+            let Some(Layer::Conv2d(conv)) = model.layers.first_mut() else { continue };
+            match (&mut conv.output, kind) {
+                (_, 0) if conv.w_b.dim().0 > 1 => {
+                    // Two rows of one element each, one product far up, the other far down.
+                    conv.coefficient_bits = 25;
+                    for (row, shift) in [(0, -31), (1, 20)] {
+                        conv.w_b.index_axis_mut(ndarray::Axis(0), row).fill(0);
+                        conv.w_b[[row, 0, 0, 0]] = 1;
+                        (conv.coefficients[row], conv.coefficient_shifts[row]) = (8191, shift);
+                    }
+                }
+                (Output::Requantised { shifts, .. }, 1) if shifts.len() > 1 => {
+                    // An output that rounds to 0 or to 1 about its bias.
+                    (shifts[0], shifts[1]) = (-31, 40);
+                    conv.bias.index_axis_mut(ndarray::Axis(0), 1).fill(1 << 39);
+                }
+                _ => continue,
+            }
+            if model.validate().is_err() {
+                continue;
+            }
+            let images = lower::images::lower(&model).unwrap();
+            let Kind::Spn(kernel) = &images.layers[0].kind else { unreachable!() };
+            let one = Folding { pe: 1, simd: 1, multipliers: 1, wc_pe: 1, wc_simd: 1 };
+            let channels = images.yields(0).shape.channels;
+            match folded::build("conv", kernel, images.layers[0].input, channels, one) {
+                // A row may be dead, or an output constant.
+                Ok(folded) => folded::prove(&folded, kernel, images.layers[0].input).unwrap(),
+                Err(error) => *count += usize::from(error.to_string().contains("too far apart to be folded")),
+            }
+        }
+    }
+    assert!(refused.iter().all(|n| *n > 5), "{refused:?}");
+}
+
+#[test]
+fn a_wrong_word_of_a_rom_is_located_in_its_layer() {
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    let folds = |c: &CompiledImages| c.layers.iter().position(|l| matches!(l, LayerEngine::Folded(_)));
+    let mut located = 0;
+    for seed in 0..20 {
+        let model = image_model(seed);
+        let compiled = compiled(&model, seed, None);
+        let Some(number) = folds(&compiled) else { continue };
+        let name = &compiled.images.layers[number].name;
+        let emitted = emit(&compiled, &emit::Options::default()).unwrap();
+        let mut sources = Sources::from(&emitted);
+        let file = format!("{}_output_rom.v", emitted.signature.layers[number].module);
+        let (_, text) = sources.files.iter_mut().find(|(path, _)| *path == file).unwrap();
+        // A bias becomes another one.
+        let old = String::from_utf8(text.clone()).unwrap();
+        let word = old.lines().find(|line| line.contains("memory[0] = ")).unwrap();
+        let inverted = word.replace(" = ", " = ~");
+        *text = old.replace(word, &inverted).into_bytes();
+        let vectors: Vec<Vec<i64>> = inputs(&model, 4, seed).into_iter().rev().take(4).collect();
+        let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
+        let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
+        let run = simulator.run(&vectors, &simulate::Options::default()).unwrap();
+        let Some(mismatch) = run.mismatch(&expected) else { continue };
+        let place = simulate::locate_images(&compiled, &sources, &emitted.signature, &vectors, mismatch.sample, &tools)
+            .unwrap();
+        let simulate::Place::Word { layer, .. } = &place else { panic!("seed {seed}: {place}") };
+        assert_eq!(layer, name, "seed {seed}: {place}");
+        located += 1;
+        if located == 3 {
+            return;
+        }
+    }
+    panic!("only {located} were located");
 }

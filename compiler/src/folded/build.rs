@@ -43,6 +43,8 @@ pub fn build(name: &str, kernel: &Kernel, input: Shape, channels: usize, folding
     }
     divides("wc_simd", wc_simd, rows.len(), "the rows of W_b, made up to whole words")?;
 
+    parts.within_reach(name)?;
+
     let size = kernel.windows.size;
     let words = per_group / simd;
     let sums = size * size * words;
@@ -169,15 +171,46 @@ impl<'a> Parts<'a> {
         most_of_a_group(kernel, self.indices).div_ceil(pe)
     }
 
+    /// Whether one shift can serve all rows, and one left shift all outputs, within 62 bits.
+    fn within_reach(&self, name: &str) -> Result<()> {
+        let fail = |what: &str| {
+            Err(Error::input(
+                format_args!("layer `{name}`, engine"),
+                format_args!("has {what} too far apart to be folded"),
+            )
+            .help("give the layer `engine = \"unrolled\"` in a file for --engines, or use --engine unrolled"))
+        };
+        let wide = |v: i128| v.abs() >= 1 << 62;
+        let shift = self.shift();
+        let scaled = |(a, t): (&i64, &i32)| i128::from(*a) << (shift - t).clamp(0, 100);
+        if self.coefficients.iter().zip(self.shifts).any(|row| wide(scaled(row))) {
+            return fail("the shifts of its products");
+        }
+        let shifts = || self.output_shifts.iter().flat_map(|shifts| shifts.iter());
+        let left = shifts().map(|s| -s).max().unwrap_or(0).max(0);
+        let half = |c: usize| self.output_shifts.map_or(0, |shifts| i128::from(half(shifts[c])));
+        let ends =
+            |c: usize| [self.y[c].lo, self.y[c].hi, 0].map(|y| i128::from(y) + i128::from(self.constants[c]) + half(c));
+        if (0..self.constants.len()).any(|c| ends(c).into_iter().any(|v| wide(v << left))) {
+            return fail("the shifts of its outputs");
+        }
+        Ok(())
+    }
+
+    /// The least shift that keeps all coefficients integers.
+    fn shift(&self) -> i32 {
+        let least = |(a, t): (&i64, &i32)| t - a.trailing_zeros().min(62) as i32;
+        self.coefficients.iter().zip(self.shifts).map(least).max().unwrap_or(0).max(0)
+    }
+
     /// One shift for all rows: `a_i · 2^-t_i = (a_i · 2^(shift - t_i)) · 2^-shift`, with the least shift that keeps the
     /// coefficients integers.
     fn bank(&self, rows: &[Option<usize>], lanes: usize, product_bits: u32) -> Bank {
-        let least = |(a, t): (&i64, &i32)| t - a.trailing_zeros().min(62) as i32;
-        let shift = self.coefficients.iter().zip(self.shifts).map(least).max().unwrap_or(0).max(0);
+        let shift = self.shift();
         let scaled = |i: usize| {
             let (a, more) = (self.coefficients[i], shift - self.shifts[i]);
             // A negative difference only drops zeros.
-            if more >= 0 { a << more.min(62) } else { a >> -more }
+            if more >= 0 { a << more } else { a >> -more }
         };
         let coefficients: Vec<i64> = rows.iter().map(|row| row.map_or(0, scaled)).collect();
         let coefficient_bits = coefficients.iter().map(|a| signed_bits(Interval::point(*a))).max().unwrap_or(1);
