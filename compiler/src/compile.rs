@@ -137,13 +137,7 @@ pub fn compile_with(
     schedule.validate()?;
     let dataflow = lower(model)?;
     ir::verify(&dataflow).map_err(|e| e.within("after lower"))?;
-    let done = AtomicUsize::new(0);
-    let total = STEPS_PER_LAYER * dataflow.layers.len();
-    let step = |layer: &str, step: Step| {
-        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-        progress(Progress { layer, step, done, total });
-        if stop() { Err(Error::new(Kind::Interrupted, "compile", "was interrupted")) } else { Ok(()) }
-    };
+    let step = steps(STEPS_PER_LAYER * dataflow.layers.len(), progress, stop);
     let layers = (0..dataflow.layers.len())
         .into_par_iter()
         .map(|number| layer(&dataflow, number, schedule, share, &step))
@@ -152,6 +146,20 @@ pub fn compile_with(
         .into_iter()
         .collect::<Result<Vec<_>>>()?;
     Ok(Compiled { model: model.clone(), schedule: *schedule, dataflow, layers })
+}
+
+/// Counts the steps of all layers, `total` in all, tells each, and ends the compilation where `stop` says so.
+fn steps(
+    total: usize,
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> impl Fn(&str, Step) -> Result<()> + Sync {
+    let done = AtomicUsize::new(0);
+    move |layer, step| {
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        progress(Progress { layer, step, done, total });
+        if stop() { Err(Error::new(Kind::Interrupted, "compile", "was interrupted")) } else { Ok(()) }
+    }
 }
 
 /// Compiles layer `number` of a dataflow; `step` is called after each of its steps.

@@ -14,9 +14,8 @@ use crate::stream::depths::{Depth, depths};
 use crate::stream::timing::{self, Ending, Timing};
 use crate::stream::{self, Engine, Graph, Primitive};
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use strassenc_runtime::model::Layer as ModelLayer;
-use strassenc_runtime::{Error, Kind as ErrorKind, Model, Result};
+use strassenc_runtime::{Error, Model, Result};
 
 /// What decides a core over images.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,13 +102,7 @@ pub fn compile(
     ir::images::verify(&images).map_err(|e| e.within("after lower"))?;
     let engines = chosen(&images, options)?;
 
-    let done = AtomicUsize::new(0);
-    let total = STEPS_PER_LAYER * images.layers.len() + 1;
-    let step = |layer: &str, step: Step| {
-        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-        progress(Progress { layer, step, done, total });
-        if stop() { Err(Error::new(ErrorKind::Interrupted, "compile", "was interrupted")) } else { Ok(()) }
-    };
+    let step = super::steps(STEPS_PER_LAYER * images.layers.len() + 1, progress, stop);
     let layers = (images.layers.par_iter().enumerate())
         .map(|(number, layer)| {
             let compiled = one(&images, number, engines.layers[&layer.name], &options.schedule, share, &step)?;
