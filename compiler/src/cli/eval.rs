@@ -152,8 +152,7 @@ pub fn run(args: Args) -> Result<()> {
 
 /// The data set of the option, or the one that the model was trained on.
 pub(super) fn load_data(model: &Model, spec: Option<&str>, home: &Path) -> Result<DataSet> {
-    let named = |name: &&str| ["digits", "mnist", "fashion-mnist"].contains(name);
-    let spec = spec.or(model.provenance.data.as_deref().filter(named)).ok_or_else(|| {
+    let spec = spec.or(model.provenance.data.as_deref().and_then(data::spec_of)).ok_or_else(|| {
         let trained = match &model.provenance.data {
             Some(name) => format!("the model was trained on `{name}`, which is no installed set"),
             None => "the model does not say what it was trained on".into(),

@@ -37,7 +37,7 @@ pub struct Args {
     network: String,
     #[command(flatten)]
     choices: Choices,
-    /// The data set, e.g. digits, mnist, idx:FOLDER, npy:FOLDER, csv:FILE [default: the description's]
+    /// The data set, e.g. digits, mnist, cifar10:FOLDER, idx:FOLDER, npy:FOLDER, csv:FILE [default: the description's]
     #[arg(long, value_name = "SPEC")]
     data: Option<String>,
     /// The run folder [default: runs/NAME]

@@ -21,7 +21,7 @@ pub struct Component {
 /// Where a component comes from.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Origin {
-    /// The machine's own package manager; the text says how.
+    /// The machine's own package manager, or the user's own hands; the text says how.
     System(&'static str),
     /// Pinned packages of Python's registry: requirements with hashes, of which the version names the folder.
     Python { requirements: &'static str, version: &'static str },
@@ -41,7 +41,7 @@ pub(super) enum DataPackage {
 }
 
 /// Everything that is looked for, in the order `doctor` lists and installs it.
-pub const COMPONENTS: [Component; 8] = [
+pub const COMPONENTS: [Component; 9] = [
     Component {
         name: "c++",
         needed_for: "simulate, check, demo",
@@ -84,6 +84,12 @@ pub const COMPONENTS: [Component; 8] = [
         needed_for: "--data fashion-mnist",
         required: false,
         origin: Origin::Data(DataPackage::Debian("dataset-fashion-mnist")),
+    },
+    Component {
+        name: "cifar10",
+        needed_for: "--data cifar10",
+        required: false,
+        origin: Origin::System("unpack cifar-10-binary.tar.gz into $STRASSENC_HOME/data/cifar10"),
     },
 ];
 

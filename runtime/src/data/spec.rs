@@ -9,6 +9,7 @@ pub const GRAMMAR: &str = "\
 digits               8×8 handwritten digits, built in
 mnist                where installed; mnist:FOLDER reads another folder
 fashion-mnist        likewise
+cifar10              likewise, in its binary version: data_batch_1.bin, …
 idx:FOLDER           {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz
 npy:FOLDER           x_train.npy, y_train.npy, x_test.npy, y_test.npy: samples on
                      the first axis of x, classes from 0 in y
@@ -69,7 +70,7 @@ pub fn parse(spec: &str) -> Result<Source> {
         "csv" if matches!(count, 1 | 2) => Source::Csv { files, label, frac: frac.unwrap_or(0) },
         "csv" => return fail(format!("csv takes one or two files, {count} are given")),
         _ => {
-            let kinds = ["digits", "mnist", "fashion-mnist", "idx", "npy", "csv"];
+            let kinds = ["digits", "mnist", "fashion-mnist", "cifar10", "idx", "npy", "csv"];
             let near = closest(kind, kinds).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
             return fail(format!("`{kind}` is no data set{near}"));
         }
@@ -106,6 +107,7 @@ mod tests {
         for (spec, cause) in [
             ("", "`` is no data set"),
             ("mnst", "`mnst` is no data set: did you mean `mnist`?"),
+            ("cifar", "did you mean `cifar10`?"),
             ("digits:here", "takes no path"),
             ("mnist:", "empty path"),
             ("mnist:a,b", "one folder, 2 are given"),
