@@ -225,6 +225,10 @@ pub struct Recipe {
     /// The data set used when none is named: a name or a path as `--data` takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
+    /// Whether every linear layer is an ordinary one of the same shape instead of an SPN: the network whose accuracy the
+    /// budget is measured against, and which can teach. Its training ends after phase 1.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub full_precision: bool,
     /// Decides initial weights, the order of samples and the validation slice.
     pub seed: u64,
     /// Samples per step, 2..=65536.
@@ -253,6 +257,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Recipe {
             data: None,
+            full_precision: false,
             seed: 1,
             batch: 64,
             validation: 0.0,

@@ -87,7 +87,9 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>, 
     let mut v = Array2::zeros((columns.nrows(), w_b.nrows()));
     by_groups(columns, w_b.view(), groups.0, v.view_mut());
     let (means, variances) = statistics(&v);
-    let mut a = spn.a.value.mapv(f64::from);
+    // An invariant: full-precision networks are not folded.
+    let products = spn.products.as_ref().expect("an SPN layer has products");
+    let mut a = products.a.value.mapv(f64::from);
     let mut units = variances.mapv(|s| alpha_b / (alpha_b * alpha_b * s + EPSILON).sqrt());
     // A row that never moves says nothing, and its norm would only amplify what is not there.
     Zip::from(a.row_mut(0)).and(&variances).for_each(|a, &s| *a = if s > 0.0 { *a } else { 0.0 });

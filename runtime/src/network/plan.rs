@@ -84,6 +84,12 @@ impl Linear {
         self.groups > 1 && self.groups == input.channels
     }
 
+    /// The layer of a full-precision network in the place of this one: one matrix, with groups only where it is depthwise.
+    pub fn ordinary(&self, input: Shape, output: Shape) -> Linear {
+        let groups = if self.depthwise(input) { self.groups } else { 1 };
+        Linear { patch: 1, groups, r: output.channels, plain: true, ..*self }
+    }
+
     /// Output patches in height and width; those at the lower and right edge may reach beyond the output.
     pub fn patches(&self, output: Shape) -> (usize, usize) {
         (output.height.div_ceil(self.patch), output.width.div_ceil(self.patch))

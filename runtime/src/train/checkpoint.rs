@@ -4,7 +4,7 @@ use super::float::Float;
 use super::frozen::{Fixed, Frozen, FrozenLayer};
 use super::loss::Score;
 use super::optimiser::Parameter;
-use super::spn::Spn;
+use super::spn::{Products, Spn};
 use super::trainer::{Epoch, Phase, select_columns};
 use crate::data::DataSet;
 use crate::error::{Error, Result};
@@ -243,11 +243,15 @@ impl Checkpoint {
     /// Every tensor, in one order, for saving and for loading.
     fn tensors(&mut self) -> Vec<Tensor<'_>> {
         let mut all = Vec::new();
-        for (i, Spn { w_b, a, w_c, bias, hidden, output, .. }) in self.float.spns_mut().enumerate() {
-            let mut parameters = vec![("w_b", &mut w_b.weights), ("a", a)];
+        for (i, Spn { w_b, products, w_c, bias, output, .. }) in self.float.spns_mut().enumerate() {
+            let mut parameters = vec![("w_b", &mut w_b.weights)];
+            let mut norms = vec![];
+            if let Some(Products { a, norm }) = products {
+                parameters.push(("a", a));
+                norms.push(("hidden", norm));
+            }
             parameters.extend(w_c.as_mut().map(|w_c| ("w_c", &mut w_c.weights)));
             parameters.push(("bias", bias));
-            let mut norms = vec![("hidden", hidden)];
             if let Some((scale, norm)) = output {
                 parameters.push(("scale", scale));
                 norms.push(("output", norm));

@@ -2,6 +2,7 @@
 //! through every rounding, on exactly the integers that the hardware computes.
 
 use super::exact::{Exact, Kind, Node, Requantise, Trace, evaluate, power, requantiser, tiled};
+use super::matmul::Into;
 use super::loss::{Score, score_and_gradient};
 use super::optimiser::{Parameter, Rule};
 use super::patches::{Patches, Windows};
@@ -205,7 +206,8 @@ impl FrozenLayer {
         if self.d_columns.dim() != columns {
             self.d_columns = Array2::zeros(columns);
         }
-        columns_of(self.dm.view(), self.exact.w_b.view(), self.fixed.groups.0, self.d_columns.view_mut());
+        let groups = self.fixed.groups.0;
+        columns_of(self.dm.view(), self.exact.w_b.view(), groups, self.d_columns.view_mut(), Into::Place);
         self.fixed.patches.scatter(self.d_columns.view(), dx, add);
     }
 }

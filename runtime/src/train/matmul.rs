@@ -27,36 +27,53 @@ const PIECE: usize = 1 << 20;
 /// No product is cut into more pieces.
 const MOST_PIECES: usize = 16;
 
+/// What a product does with the matrix it is written to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Into {
+    /// `c = a · b`.
+    Place,
+    /// `c += a · b`.
+    Sum,
+}
+
 /// `c = a · b` for `[m, k]`, `[k, n]`, `[m, n]`, of any strides.
+pub fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, c: ArrayViewMut2<T>) {
+    product_into(a, b, c, Into::Place);
+}
+
+/// `c = a · b` or `c += a · b` for `[m, k]`, `[k, n]`, `[m, n]`, of any strides.
 ///
 /// The product is cut into pieces along the longer side of c; where they are cut depends on the shapes alone, and no sum
 /// is split, so the number of threads does not change a bit.
-pub fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut c: ArrayViewMut2<T>) {
+pub fn product_into<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut c: ArrayViewMut2<T>, into: Into) {
     let (m, k) = a.dim();
     let n = b.ncols();
     let pieces = (m * n * k / PIECE).clamp(1, MOST_PIECES);
     if pieces == 1 {
-        return serial(a, b, c);
+        return serial(a, b, c, into);
     }
     if m > n {
         let rows = m.div_ceil(pieces).next_multiple_of(8);
         (c.axis_chunks_iter_mut(Axis(0), rows).into_par_iter())
             .zip(a.axis_chunks_iter(Axis(0), rows))
-            .for_each(|(c, a)| serial(a, b, c));
+            .for_each(|(c, a)| serial(a, b, c, into));
     } else {
         let columns = n.div_ceil(pieces).next_multiple_of(16);
         (c.axis_chunks_iter_mut(Axis(1), columns).into_par_iter())
             .zip(b.axis_chunks_iter(Axis(1), columns))
-            .for_each(|(c, b)| serial(a, b, c));
+            .for_each(|(c, b)| serial(a, b, c, into));
     }
 }
 
 #[allow(unsafe_code)]
-fn serial<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut c: ArrayViewMut2<T>) {
+fn serial<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut c: ArrayViewMut2<T>, into: Into) {
     let ((m, k), n) = (a.dim(), b.ncols());
     assert!(b.nrows() == k && c.dim() == (m, n), "shapes {:?} · {:?} = {:?}", a.dim(), b.dim(), c.dim());
+    let add = into == Into::Sum;
     if k == 0 {
-        c.fill(T::zero());
+        if !add {
+            c.fill(T::zero());
+        }
         return;
     }
     let (c_strides, a_strides, b_strides) = (c.strides().to_owned(), a.strides(), b.strides());
@@ -70,14 +87,14 @@ fn serial<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut c: ArrayViewMut2<T>) 
             c.as_mut_ptr(),
             c_strides[1],
             c_strides[0],
-            false,
+            add,
             a.as_ptr(),
             a_strides[1],
             a_strides[0],
             b.as_ptr(),
             b_strides[1],
             b_strides[0],
-            T::zero(),
+            T::one(),
             T::one(),
             false,
             false,
@@ -112,6 +129,8 @@ mod tests {
                 let mut c = Array2::from_elem((n, m), f64::NAN);
                 product(a, b, c.view_mut().reversed_axes());
                 assert_eq!(c.t(), expected);
+                product_into(a, b, c.view_mut().reversed_axes(), Into::Sum);
+                assert_eq!(c.t(), &expected * 2.0);
             }
         }
     }

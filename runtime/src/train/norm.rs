@@ -15,12 +15,10 @@ pub struct Norm<T> {
     pub mean: Array1<T>,
     /// `[c]`: running (unbiased) variance.
     pub variance: Array1<T>,
-    /// `[n, c]`: what the last forward pass gave.
-    pub normalised: Array2<T>,
+    /// `[c]`: mean of the last batch.
+    pub centre: Array1<T>,
     /// `[c]`: 1/σ of the last batch.
-    inverse: Array1<T>,
-    /// `[2, c]`: column sums.
-    sums: Array2<T>,
+    pub inverse: Array1<T>,
 }
 
 impl<T: Real> Norm<T> {
@@ -29,58 +27,21 @@ impl<T: Real> Norm<T> {
         Norm {
             mean: Array1::zeros(c),
             variance: Array1::ones(c),
-            normalised: Array2::zeros((0, c)),
+            centre: Array1::zeros(c),
             inverse: Array1::zeros(c),
-            sums: Array2::zeros((2, c)),
         }
     }
 
-    /// `[n, c]` to `self.normalised`, with the batch's own statistics, which also enter the running ones.
-    pub fn forward(&mut self, x: ArrayView2<T>) {
-        let n = T::real(x.nrows() as f64);
-        if self.normalised.dim() != x.dim() {
-            self.normalised = Array2::zeros(x.dim());
-        }
-        let (mut mean, mut square) = self.sums.multi_slice_mut((ndarray::s![0, ..], ndarray::s![1, ..]));
-        mean.fill(T::zero());
-        square.fill(T::zero());
-        for row in x.rows() {
-            mean += &row;
-        }
-        mean.mapv_inplace(|s| s / n);
-        for (mut centred, row) in self.normalised.rows_mut().into_iter().zip(x.rows()) {
-            Zip::from(&mut centred).and(&mut square).and(&row).and(&mean).for_each(|c, s, &x, &mean| {
-                *c = x - mean;
-                *s += *c * *c;
-            });
-        }
-        Zip::from(&mut self.inverse).and(&square).for_each(|i, &s| *i = (s / n + T::real(EPSILON)).sqrt().recip());
-        for mut row in self.normalised.rows_mut() {
-            row *= &self.inverse;
-        }
+    /// Takes over the statistics of a batch, which also enter the running ones.
+    pub fn take(&mut self, batch: &Moments) {
+        let n = batch.n.max(1.0);
+        let unbiased = MOMENTUM / (n - 1.0).max(1.0);
         let (new, old) = (T::real(MOMENTUM), T::real(1.0 - MOMENTUM));
-        let unbiased = new / (n - T::one()).max(T::one());
-        Zip::from(&mut self.mean).and(&mean).for_each(|r, &m| *r = old * *r + new * m);
-        Zip::from(&mut self.variance).and(&square).for_each(|r, &s| *r = old * *r + unbiased * s);
-    }
-
-    /// dL/dnormalised to dL/dx, in place.
-    pub fn backward(&mut self, d: &mut Array2<T>) {
-        let n = T::real(d.nrows() as f64);
-        let (mut sum, mut along) = self.sums.multi_slice_mut((ndarray::s![0, ..], ndarray::s![1, ..]));
-        sum.fill(T::zero());
-        along.fill(T::zero());
-        for (d, x) in d.rows().into_iter().zip(self.normalised.rows()) {
-            Zip::from(&mut sum).and(&mut along).and(&d).and(&x).for_each(|s, a, &d, &x| {
-                *s += d;
-                *a += d * x;
-            });
-        }
-        sum.mapv_inplace(|s| s / n);
-        along.mapv_inplace(|s| s / n);
-        for (mut d, x) in d.rows_mut().into_iter().zip(self.normalised.rows()) {
-            Zip::from(&mut d).and(&x).and(&sum).and(&along).for_each(|d, &x, &s, &a| *d = *d - s - x * a);
-            d *= &self.inverse;
+        for (c, (mean, square)) in batch.means.iter().zip(&batch.squares).enumerate() {
+            self.centre[c] = T::real(*mean);
+            self.inverse[c] = T::real((square / n + EPSILON).sqrt().recip());
+            self.mean[c] = old * self.mean[c] + new * self.centre[c];
+            self.variance[c] = old * self.variance[c] + T::real(unbiased * square);
         }
     }
 
@@ -106,28 +67,113 @@ impl<T: Real> Norm<T> {
     }
 }
 
+/// Mean and spread of columns, gathered block by block (Chan, Golub & LeVeque 1979).
+#[derive(Clone, Default)]
+pub struct Moments {
+    n: f64,
+    means: Vec<f64>,
+    /// Sums of squared distances from the means.
+    squares: Vec<f64>,
+}
+
+/// Elements of a block of rows, about: two passes over it find it in the nearest cache.
+const BLOCK: usize = 1 << 12;
+
+impl Moments {
+    /// Of no row of c columns.
+    pub fn clear(&mut self, c: usize) {
+        self.n = 0.0;
+        for sums in [&mut self.means, &mut self.squares] {
+            sums.clear();
+            sums.resize(c, 0.0);
+        }
+    }
+
+    /// With more rows, `[n, c]`.
+    pub fn add<T: Real>(&mut self, rows: &[T]) {
+        let c = self.means.len();
+        for block in rows.chunks((BLOCK / c).max(1) * c) {
+            let n = T::real((block.len() / c) as f64);
+            let means: Vec<T> = column_sums(block, c).into_iter().map(|sum| sum / n).collect();
+            let centre = wide(&means);
+            let mut squares = vec![T::zero(); centre.len()];
+            for chunk in block.chunks(centre.len()) {
+                for ((s, &v), &m) in squares.iter_mut().zip(chunk).zip(&centre) {
+                    *s += (v - m) * (v - m);
+                }
+            }
+            // NumCast of a float to f64 never fails.
+            let real = |row: &[T]| row.iter().map(|v| v.to_f64().unwrap_or_default()).collect::<Vec<_>>();
+            self.merge((block.len() / c) as f64, &real(&means), &real(&narrow(&squares, c)));
+        }
+    }
+
+    /// With the rows of another one.
+    pub fn join(&mut self, other: &Moments) {
+        self.merge(other.n, &other.means, &other.squares);
+    }
+
+    fn merge(&mut self, n: f64, means: &[f64], squares: &[f64]) {
+        let total = self.n + n;
+        for (((mean, square), m), s) in self.means.iter_mut().zip(&mut self.squares).zip(means).zip(squares) {
+            let apart = m - *mean;
+            *mean += apart * n / total;
+            *square += s + apart * apart * self.n * n / total;
+        }
+        self.n = total;
+    }
+}
+
+/// A row repeated until it has at least 64 entries, so that loops over many short rows become loops over fewer long ones.
+pub fn wide<T: Copy>(row: &[T]) -> Vec<T> {
+    row.repeat(64usize.div_ceil(row.len().max(1)))
+}
+
+/// The sums of what stands in the same column of a [wide](wide) row of c columns.
+pub fn narrow<T: Real>(row: &[T], c: usize) -> Vec<T> {
+    let mut sums = row[..c].to_vec();
+    for repeat in row[c..].chunks(c) {
+        sums.iter_mut().zip(repeat).for_each(|(sum, v)| *sum += *v);
+    }
+    sums
+}
+
+/// The sum of each column of `[n, c]`.
+fn column_sums<T: Real>(rows: &[T], c: usize) -> Vec<T> {
+    let mut sums = wide(&vec![T::zero(); c]);
+    for chunk in rows.chunks(sums.len()) {
+        sums.iter_mut().zip(chunk).for_each(|(sum, &v)| *sum += v);
+    }
+    narrow(&sums, c)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// dL/dx for L = Σ w ⊙ normalised against central differences.
     #[test]
-    fn the_gradient_is_that_of_finite_differences() {
-        let x = Array2::from_shape_fn((7, 3), |(i, j)| ((i * 5 + j * 3) % 11) as f64 * 0.1 + (i * i) as f64 * 0.05);
-        let w = Array2::from_shape_fn((7, 3), |(i, j)| ((i * 7 + j * 2) % 5) as f64 - 1.7);
-        let mut norm = Norm::new(3);
-        norm.forward(x.view());
-        let mut gradient = w.clone();
-        norm.backward(&mut gradient);
-        for (index, g) in gradient.indexed_iter() {
-            let mut at = |delta: f64| {
-                let mut x = x.clone();
-                x[index] += delta;
-                norm.forward(x.view());
-                (&norm.normalised * &w).sum()
-            };
-            let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
-            assert!((difference - g).abs() < 1e-8, "{index:?}: {g} against {difference}");
+    fn moments_are_those_of_the_definition_however_rows_arrive() {
+        // Far from 0, where sums of squares would cancel.
+        let x = Array2::from_shape_fn((3000, 3), |(i, j)| 1e4 + ((i * 7 + j * 5) % 31) as f64 * 0.25 + (j * i) as f64 * 1e-3);
+        for cut in [1, 17, 3000] {
+            let mut all = Moments::default();
+            all.clear(3);
+            for rows in x.axis_chunks_iter(ndarray::Axis(0), cut) {
+                let mut part = Moments::default();
+                part.clear(3);
+                part.add(rows.to_slice().unwrap());
+                all.join(&part);
+            }
+            let mut norm = Norm::<f64>::new(3);
+            norm.take(&all);
+            for (c, column) in x.columns().into_iter().enumerate() {
+                let mean = column.mean().unwrap();
+                let square: f64 = column.iter().map(|v| (v - mean).powi(2)).sum();
+                assert!((norm.centre[c] - mean).abs() < 1e-9);
+                assert!((norm.inverse[c] * (square / 3000.0 + EPSILON).sqrt() - 1.0).abs() < 1e-9);
+                assert!((norm.mean[c] - 0.1 * mean).abs() < 1e-9);
+                assert!((norm.variance[c] - (0.9 + 0.1 * square / 2999.0)).abs() < 1e-9);
+            }
         }
     }
 }

@@ -3,8 +3,9 @@
 use super::matmul::Real;
 use crate::network::plan::{Linear, Pool};
 use crate::shape::Shape;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// The windows of a linear layer: a row for every output patch of every sample. A dense layer has one patch of one pixel.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,129 +55,198 @@ impl Patches {
     }
 
     /// Whether every window is a whole sample, so that rows are samples as they are.
-    fn whole(&self) -> bool {
+    pub fn whole(&self) -> bool {
         self.per_sample() == 1 && self.input.pixels() == 1 && self.window == 1
     }
 
     /// Whether the pixels of patches are those of the image, in order.
-    fn aligned(&self) -> bool {
+    pub fn aligned(&self) -> bool {
         self.patch == 1
     }
 
-    /// `[n, elements]` to `[n · patches, columns]`, in the order group, row, column, channel; pads are 0. `buffer` holds the result
-    /// where it is not x itself.
+    /// Elements of one sample, and of its output.
+    pub fn elements(&self) -> (usize, usize) {
+        (self.input.elements(), self.output.elements())
+    }
+
+    /// The samples that rows belong to, and their patches.
+    fn places(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+        let per_sample = self.per_sample();
+        rows.map(move |row| (row / per_sample, row % per_sample))
+    }
+
+    /// `[n, elements]` to some of the rows of `[n · patches, columns]`, in the order group, row, column, channel; pads are 0.
+    /// `buffer` holds the result where it is not x itself.
+    pub fn gather_rows<'a, T: Real>(&self, x: &'a [T], rows: Range<usize>, buffer: &'a mut Vec<T>) -> ArrayView2<'a, T> {
+        let (columns, elements) = (self.columns(), self.input.elements());
+        let shape = (rows.len(), columns);
+        if self.whole() {
+            return view(&x[rows.start * columns..rows.end * columns], shape);
+        }
+        buffer.resize(rows.len() * columns, T::zero());
+        for ((sample, patch), to) in self.places(rows).zip(buffer.chunks_mut(columns)) {
+            let from = &x[sample * elements..][..elements];
+            if !self.is_inside(patch) {
+                to.fill(T::zero());
+            }
+            self.runs(patch, |at, pixel, length| to[at..at + length].copy_from_slice(&from[pixel..pixel + length]));
+        }
+        view(buffer, shape)
+    }
+
+    /// Adds some of the rows of `[n · patches, columns]` back to where [`gather_rows`](Self::gather_rows) took them from.
+    pub fn scatter_rows<T: Real>(&self, from: &[T], rows: Range<usize>, x: &mut [T]) {
+        let (columns, elements) = (self.columns(), self.input.elements());
+        for ((sample, patch), from) in self.places(rows).zip(from.chunks(columns)) {
+            let to = &mut x[sample * elements..][..elements];
+            self.runs(patch, |at, pixel, length| {
+                for (to, from) in to[pixel..pixel + length].iter_mut().zip(&from[at..at + length]) {
+                    *to += *from;
+                }
+            });
+        }
+    }
+
+    /// `[n, elements]` to `[n · patches, columns]`, see [`gather_rows`](Self::gather_rows).
     pub fn gather<'a, T: Real>(&self, x: ArrayView2<'a, T>, buffer: &'a mut Array2<T>) -> ArrayView2<'a, T> {
         if self.whole() {
             return x;
         }
-        let (n, rows, columns) = (x.nrows(), self.per_sample(), self.columns());
-        if buffer.dim() != (n * rows, columns) {
-            *buffer = Array2::zeros((n * rows, columns));
-        }
+        let (rows, columns, elements) = (self.per_sample(), self.columns(), self.input.elements());
+        fit(buffer, (x.nrows() * rows, columns));
         // Batches and buffers are in standard layout.
         let (Some(from), Some(to)) = (x.to_slice(), buffer.as_slice_mut()) else { unreachable!() };
-        (to.par_chunks_mut(rows * columns)).zip(from.par_chunks(self.input.elements())).for_each(|(to, from)| {
-            to.fill(T::zero());
-            self.runs(|at, pixel, length| to[at..at + length].copy_from_slice(&from[pixel..pixel + length]));
+        (to.par_chunks_mut(rows * columns)).zip(from.par_chunks(elements)).for_each(|(to, from)| {
+            for (patch, to) in to.chunks_mut(columns).enumerate() {
+                to.fill(T::zero());
+                self.runs(patch, |at, pixel, length| to[at..at + length].copy_from_slice(&from[pixel..pixel + length]));
+            }
         });
         buffer.view()
     }
 
     /// Adds `[n · patches, columns]` back to where [`gather`](Self::gather) took it from; `add` to what x holds, else to 0.
     pub fn scatter<T: Real>(&self, rows: ArrayView2<T>, x: &mut Array2<T>, add: bool) {
-        let elements = self.input.elements();
         let (Some(from), Some(to)) = (rows.to_slice(), x.as_slice_mut()) else { unreachable!() };
-        (to.par_chunks_mut(elements)).zip(from.par_chunks(self.per_sample() * self.columns())).for_each(
+        (to.par_chunks_mut(self.input.elements())).zip(from.par_chunks(self.per_sample() * self.columns())).for_each(
             |(to, from)| {
                 if !add {
                     to.fill(T::zero());
                 }
-                self.runs(|at, pixel, length| {
-                    for (to, from) in to[pixel..pixel + length].iter_mut().zip(&from[at..at + length]) {
-                        *to += *from;
-                    }
-                });
+                self.scatter_rows(from, 0..self.per_sample(), to);
             },
         );
     }
 
-    /// Every stretch of elements that lie side by side both in a sample's rows and in its image: where in the rows, where in
-    /// the image, how many.
-    fn runs(&self, mut run: impl FnMut(usize, usize, usize)) {
+    /// Whether no pixel of the window is a pad.
+    fn is_inside(&self, patch: usize) -> bool {
+        let (y, x) = (patch / self.across * self.step, patch % self.across * self.step);
+        let inside = |at: usize, length: usize| at >= self.pad && at + self.window <= length + self.pad;
+        inside(y, self.input.height) && inside(x, self.input.width)
+    }
+
+    /// Every stretch of elements that lie side by side both in a patch's row and in the image: where in the row, where in the
+    /// image, how many.
+    fn runs(&self, patch: usize, mut run: impl FnMut(usize, usize, usize)) {
         let Shape { height, width, channels } = self.input;
         let (k, group) = (self.window, channels / self.groups);
-        for patch in 0..self.per_sample() {
-            let (y0, x0) = (patch / self.across * self.step, patch % self.across * self.step);
-            // Columns of the window that lie within the image.
-            let first = self.pad.saturating_sub(x0).min(k);
-            let end = (width + self.pad).saturating_sub(x0).min(k).max(first);
-            for ky in 0..k {
-                let Some(y) = (y0 + ky).checked_sub(self.pad).filter(|y| *y < height) else { continue };
-                let row = patch * self.columns() + ky * k * group;
-                if first == end {
-                    continue;
-                }
-                let pixel = (y * width + x0 + first - self.pad) * channels;
-                if self.groups == 1 {
-                    run(row + first * channels, pixel, (end - first) * channels);
-                } else {
-                    for (kx, g) in (first..end).flat_map(|kx| (0..self.groups).map(move |g| (kx, g))) {
-                        let at = row + g * k * k * group + kx * group;
-                        run(at, pixel + (kx - first) * channels + g * group, group);
-                    }
+        let (y0, x0) = (patch / self.across * self.step, patch % self.across * self.step);
+        // Columns of the window that lie within the image.
+        let first = self.pad.saturating_sub(x0).min(k);
+        let end = (width + self.pad).saturating_sub(x0).min(k).max(first);
+        if first == end {
+            return;
+        }
+        for ky in 0..k {
+            let Some(y) = (y0 + ky).checked_sub(self.pad).filter(|y| *y < height) else { continue };
+            let row = ky * k * group;
+            let pixel = (y * width + x0 + first - self.pad) * channels;
+            if self.groups == 1 {
+                run(row + first * channels, pixel, (end - first) * channels);
+            } else {
+                for (kx, g) in (first..end).flat_map(|kx| (0..self.groups).map(move |g| (kx, g))) {
+                    let at = row + g * k * k * group + kx * group;
+                    run(at, pixel + (kx - first) * channels + g * group, group);
                 }
             }
         }
     }
 
-    /// `[n · patches, p · p · c_out]` to the pixels of the images, `[n · pixels, c_out]`; what lies beyond them is dropped.
+    /// Some of the rows of `[n · patches, p · p · c_out]` to their pixels in `[n · pixels, c_out]`; what lies beyond is dropped.
+    pub fn crop_rows<T: Real>(&self, from: &[T], rows: Range<usize>, to: &mut [T]) {
+        let (p, c, elements) = (self.patch, self.output.channels, self.output.elements());
+        for ((sample, patch), from) in self.places(rows).zip(from.chunks(p * p * c)) {
+            let to = &mut to[sample * elements..][..elements];
+            self.pixels(patch, |pixel, at| to[pixel * c..][..c].copy_from_slice(&from[at * c..][..c]));
+        }
+    }
+
+    /// The gradient of [`crop_rows`](Self::crop_rows): what was dropped has none.
+    pub fn uncrop_rows<T: Real>(&self, from: &[T], rows: Range<usize>, to: &mut [T]) {
+        let (p, c, elements) = (self.patch, self.output.channels, self.output.elements());
+        for ((sample, patch), to) in self.places(rows).zip(to.chunks_mut(p * p * c)) {
+            let from = &from[sample * elements..][..elements];
+            to.fill(T::zero());
+            self.pixels(patch, |pixel, at| to[at * c..][..c].copy_from_slice(&from[pixel * c..][..c]));
+        }
+    }
+
+    /// `[n · patches, p · p · c_out]` to the pixels of the images, `[n · pixels, c_out]`, see [`crop_rows`](Self::crop_rows).
     pub fn crop<'a, T: Real>(&self, y: ArrayView2<'a, T>, buffer: &'a mut Array2<T>) -> ArrayView2<'a, T> {
-        let (pixels, c) = (self.output.pixels(), self.output.channels);
         if self.aligned() {
             return y;
         }
-        let n = y.nrows() / self.per_sample();
-        if buffer.dim() != (n * pixels, c) {
-            *buffer = Array2::zeros((n * pixels, c));
-        }
-        let size = self.per_sample() * y.ncols();
+        let (rows, elements, c) = (self.per_sample(), self.output.elements(), self.output.channels);
+        fit(buffer, (y.nrows() / rows * self.output.pixels(), c));
         let (Some(from), Some(to)) = (y.to_slice(), buffer.as_slice_mut()) else { unreachable!() };
-        (to.par_chunks_mut(pixels * c)).zip(from.par_chunks(size)).for_each(|(to, from)| {
-            self.pixels(|pixel, at| to[pixel * c..][..c].copy_from_slice(&from[at * c..][..c]));
-        });
+        (to.par_chunks_mut(elements).zip(from.par_chunks(rows * y.ncols())))
+            .for_each(|(to, from)| self.crop_rows(from, 0..rows, to));
         buffer.view()
     }
 
-    /// The gradient of [`crop`](Self::crop): what was dropped has none.
+    /// The gradient of [`crop`](Self::crop).
     pub fn uncrop<'a, T: Real>(&self, dy: ArrayView2<'a, T>, buffer: &'a mut Array2<T>) -> ArrayView2<'a, T> {
-        let (pixels, c) = (self.output.pixels(), self.output.channels);
         if self.aligned() {
             return dy;
         }
-        let n = dy.nrows() / pixels;
+        let (rows, elements, c) = (self.per_sample(), self.output.elements(), self.output.channels);
         let columns = self.patch * self.patch * c;
-        if buffer.dim() != (n * self.per_sample(), columns) {
-            *buffer = Array2::zeros((n * self.per_sample(), columns));
-        }
-        let size = self.per_sample() * columns;
+        fit(buffer, (dy.nrows() / self.output.pixels() * rows, columns));
         let (Some(from), Some(to)) = (dy.to_slice(), buffer.as_slice_mut()) else { unreachable!() };
-        (to.par_chunks_mut(size)).zip(from.par_chunks(pixels * c)).for_each(|(to, from)| {
-            to.fill(T::zero());
-            self.pixels(|pixel, at| to[at * c..][..c].copy_from_slice(&from[pixel * c..][..c]));
-        });
+        (to.par_chunks_mut(rows * columns).zip(from.par_chunks(elements)))
+            .for_each(|(to, from)| self.uncrop_rows(from, 0..rows, to));
         buffer.view()
     }
 
-    /// Every pixel of a sample's output, and its place among the pixels of the patches.
-    fn pixels(&self, mut pixel: impl FnMut(usize, usize)) {
+    /// Every pixel of a patch that lies within the output: its place there, and in the patch.
+    fn pixels(&self, patch: usize, mut pixel: impl FnMut(usize, usize)) {
         let p = self.patch;
-        for y in 0..self.output.height {
-            for x in 0..self.output.width {
-                let patch = y / p * self.across + x / p;
-                pixel(y * self.output.width + x, patch * p * p + y % p * p + x % p);
+        let (y0, x0) = (patch / self.across * p, patch % self.across * p);
+        for y in y0..(y0 + p).min(self.output.height) {
+            for x in x0..(x0 + p).min(self.output.width) {
+                pixel(y * self.output.width + x, (y - y0) * p + x - x0);
             }
         }
     }
+}
+
+/// Gives a buffer a shape.
+fn fit<T: Real>(buffer: &mut Array2<T>, shape: (usize, usize)) {
+    if buffer.dim() != shape {
+        *buffer = Array2::zeros(shape);
+    }
+}
+
+/// A slice as a matrix of its size.
+pub fn view<T>(slice: &[T], shape: (usize, usize)) -> ArrayView2<'_, T> {
+    let Ok(view) = ArrayView2::from_shape(shape, slice) else { unreachable!("{} entries as {shape:?}", slice.len()) };
+    view
+}
+
+/// A slice as a matrix of its size.
+pub fn view_mut<T>(slice: &mut [T], shape: (usize, usize)) -> ArrayViewMut2<'_, T> {
+    let Ok(view) = ArrayViewMut2::from_shape(shape, slice) else { unreachable!("a matrix of {shape:?}") };
+    view
 }
 
 /// The windows of a pooling layer, channel by channel.

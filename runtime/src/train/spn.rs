@@ -1,27 +1,32 @@
 //! The linear layer of phases 1 and 2, over vectors or images.
 
-use super::matmul::{Real, product};
-use super::norm::Norm;
+use super::matmul::{Into, Real, product, product_into};
+use super::norm::{Moments, Norm, narrow, wide};
 use super::optimiser::Parameter;
-use super::patches::Patches;
+use super::patches::{Patches, view, view_mut};
 use super::ternary::Matrix;
 use crate::network::plan::{Linear, Step};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use rand::{Rng, RngExt};
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// An SPN layer: `y = W_c[a ⊙ norm(W_b x)]`, then `γ ⊙ norm(y) + b`, or `y + b` in the last layer, and `max(0, ·)` where a relu
-/// follows. Rows of its matrix products are the samples of a dense layer, the output patches of a convolution.
+/// follows. An ordinary layer, of a full-precision network, is `y = W_b x` and then the same. Rows of its matrix products are
+/// the samples of a dense layer, the output patches of a convolution.
+///
+/// A batch is cut into [pieces](Piece) of samples, and a piece into tiles of rows, whose windows stay in the cache from where
+/// they are gathered to where they are multiplied. Where it is cut depends on shapes alone, so that any number of threads
+/// computes the same bits.
 pub struct Spn<T> {
-    /// `[r, K · K · c_in / groups]`, columns in the order row, column, channel.
+    /// `[r, K · K · c_in / groups]`, columns in the order row, column, channel; of an ordinary layer `[c_out, …]`.
     pub w_b: Matrix<T>,
-    /// `[1, r]`: ã.
-    pub a: Parameter<T>,
+    /// What stands between W_b and W_c; none in an ordinary layer.
+    pub products: Option<Products<T>>,
     /// `[p · p · c_out, r]`, or r / groups columns in a depthwise layer; none where it is the identity.
     pub w_c: Option<Matrix<T>>,
     /// `[1, c_out]`: the offset of the output norm, or the bias of the last layer.
     pub bias: Parameter<T>,
-    /// The norm between W_b and ã.
-    pub hidden: Norm<T>,
     /// The norm after W_c and its scale γ, `[1, c_out]`; none in the last layer.
     pub output: Option<(Parameter<T>, Norm<T>)>,
     relu: bool,
@@ -29,48 +34,175 @@ pub struct Spn<T> {
     groups: usize,
     /// Groups of W_c.
     output_groups: usize,
-    columns: Array2<T>,
-    u: Array2<T>,
-    v: Array2<T>,
-    y: Array2<T>,
-    cropped: Array2<T>,
-    dy: Array2<T>,
-    dv: Array2<T>,
-    d_columns: Array2<T>,
+    /// `[n · patches, r]`: W_b x of the last forward pass.
+    u: Vec<T>,
+    /// `[n · pixels, c_out]`: y of the last forward pass; u where that is the same.
+    y: Vec<T>,
+    pieces: Vec<Piece<T>>,
+}
+
+/// The r multiplications: `a ⊙ norm(u)`.
+pub struct Products<T> {
+    /// `[1, r]`: ã.
+    pub a: Parameter<T>,
+    /// The norm between W_b and ã.
+    pub norm: Norm<T>,
+}
+
+/// What one piece of a batch is worked on with, and what it adds to gradients.
+struct Piece<T> {
+    moments: Moments,
+    /// Sums over rows of two kinds of gradients, column by column.
+    sums: [Vec<f64>; 2],
+    d_w_b: Array2<T>,
+    d_w_c: Array2<T>,
+    /// A tile's windows.
+    columns: Vec<T>,
+    /// A tile's products.
+    v: Vec<T>,
+    /// A tile's outputs, patch by patch.
+    patch: Vec<T>,
+}
+
+/// Most pieces of a batch.
+const MOST_PIECES: usize = 16;
+/// Multiply-adds of a piece, at least.
+const PIECE: usize = 1 << 19;
+/// Elements of a tile's windows, about: 128 KiB in f32.
+const TILE: usize = 1 << 15;
+
+/// What depends on shapes alone.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// Samples of a piece.
+    samples: usize,
+    /// Rows of a tile.
+    tile: usize,
+}
+
+impl Cut {
+    /// The tiles of so many rows.
+    fn tiles(self, rows: usize) -> impl Iterator<Item = Range<usize>> {
+        (0..rows).step_by(self.tile).map(move |first| first..(first + self.tile).min(rows))
+    }
+}
+
+/// `v = (u - centre) · scale`, column by column; both [wide].
+fn scale_rows<T: Real>(u: &[T], (centre, scale): (&[T], &[T]), v: &mut [T]) {
+    for (v, u) in v.chunks_mut(centre.len()).zip(u.chunks(centre.len())) {
+        for (((v, &u), &m), &s) in v.iter_mut().zip(u).zip(centre).zip(scale) {
+            *v = (u - m) * s;
+        }
+    }
+}
+
+/// Adds to `sums` the sums of d and of `d · (x - centre) · inverse` over rows, column by column; both vectors [wide].
+fn sum_rows<T: Real>(d: &[T], x: &[T], (centre, inverse): (&[T], &[T]), sums: &mut [Vec<f64>; 2]) {
+    let (length, c) = (centre.len(), sums[0].len());
+    // Few enough rows for a sum in T.
+    for (d, x) in d.chunks(length << 6).zip(x.chunks(length << 6)) {
+        let mut plain = vec![T::zero(); length];
+        let mut along = vec![T::zero(); length];
+        for (d, x) in d.chunks(length).zip(x.chunks(length)) {
+            for (((((p, a), &d), &x), &m), &i) in plain.iter_mut().zip(&mut along).zip(d).zip(x).zip(centre).zip(inverse) {
+                *p += d;
+                *a += d * ((x - m) * i);
+            }
+        }
+        for (sums, row) in sums.iter_mut().zip([plain, along]) {
+            // NumCast of a float to f64 never fails.
+            sums.iter_mut().zip(narrow(&row, c)).for_each(|(s, v)| *s += v.to_f64().unwrap_or_default());
+        }
+    }
+}
+
+/// The gradient through a norm and the factor behind it: `d ← factor · (d - mean(d) - x̂ · mean(d · x̂))`, where x̂ is
+/// `(x - centre) · inverse`.
+struct NormGradient<T> {
+    centre: Vec<T>,
+    inverse: Vec<T>,
+    factor: Vec<T>,
+    mean: Vec<T>,
+    along: Vec<T>,
+}
+
+impl<T: Real> NormGradient<T> {
+    /// From the sums over n rows.
+    fn new(norm: &Norm<T>, factor: &Parameter<T>, sums: &[Vec<f64>; 2], n: usize) -> Self {
+        let mean = |sums: &[f64]| wide(&sums.iter().map(|s| T::real(s / n as f64)).collect::<Vec<_>>());
+        let factor: Vec<T> = factor.row().iter().zip(&norm.inverse).map(|(f, i)| *f * *i).collect();
+        let row = |row: &ndarray::Array1<T>| wide(&row.to_vec());
+        NormGradient {
+            centre: row(&norm.centre),
+            inverse: row(&norm.inverse),
+            factor: wide(&factor),
+            mean: mean(&sums[0]),
+            along: mean(&sums[1]),
+        }
+    }
+
+    fn apply(&self, d: &mut [T], x: &[T]) {
+        let NormGradient { centre, inverse, factor, mean, along } = self;
+        for (d, x) in d.chunks_mut(centre.len()).zip(x.chunks(centre.len())) {
+            for ((((((d, &x), &c), &i), &f), &m), &a) in
+                d.iter_mut().zip(x).zip(centre).zip(inverse).zip(factor).zip(mean).zip(along)
+            {
+                *d = (*d - m - (x - c) * i * a) * f;
+            }
+        }
+    }
+}
+
+/// The sums of all pieces.
+fn joined<T>(pieces: &[Piece<T>]) -> [Vec<f64>; 2] {
+    let mut total = pieces[0].sums.clone();
+    for piece in &pieces[1..] {
+        for (total, sums) in total.iter_mut().zip(&piece.sums) {
+            total.iter_mut().zip(sums).for_each(|(t, s)| *t += s);
+        }
+    }
+    total
+}
+
+/// Moves the sum of a matrix of all pieces to `gradient`.
+fn collect<T: Real>(pieces: &mut [Piece<T>], matrix: fn(&mut Piece<T>) -> &mut Array2<T>, gradient: &mut Array2<T>) {
+    let Some((first, rest)) = pieces.split_first_mut() else { return };
+    for piece in rest {
+        *matrix(first) += &*matrix(piece);
+    }
+    std::mem::swap(matrix(first), gradient);
+}
+
+fn to_gradient<T: Real>(sums: &[f64], gradient: &mut Array2<T>) {
+    gradient.iter_mut().zip(sums).for_each(|(g, s)| *g = T::real(*s));
 }
 
 impl<T: Real> Spn<T> {
-    /// Fresh weights.
-    pub fn new(step: &Step, linear: &Linear, last: bool, rng: &mut impl Rng) -> Self {
+    /// Fresh weights; of an ordinary layer where `ordinary`.
+    pub fn new(step: &Step, linear: &Linear, last: bool, ordinary: bool, rng: &mut impl Rng) -> Self {
         let mut uniform = |rows: usize, columns: usize| {
             let bound = 1.0 / (columns.max(1) as f64).sqrt();
             Matrix::new(Array2::from_shape_simple_fn((rows, columns), || {
                 T::real((rng.random::<f64>() * 2.0 - 1.0) * bound)
             }))
         };
+        let linear = if ordinary { &linear.ordinary(step.input, step.output) } else { linear };
         let patches = Patches::new(linear, step.input, step.output);
         let (r, groups, c_out) = (linear.r, linear.groups, step.output.channels);
         let output_groups = if linear.depthwise(step.input) { groups } else { 1 };
         let outputs = linear.patch * linear.patch * c_out;
-        let empty = |columns: usize| Array2::zeros((0, columns));
         Spn {
             w_b: uniform(r, patches.columns() / groups),
-            a: Parameter::vector(r, 1.0),
+            products: (!ordinary).then(|| Products { a: Parameter::vector(r, 1.0), norm: Norm::new(r) }),
             w_c: (!linear.plain).then(|| uniform(outputs, r / output_groups)),
             bias: Parameter::vector(c_out, 0.0),
-            hidden: Norm::new(r),
             output: (!last).then(|| (Parameter::vector(c_out, 1.0), Norm::new(c_out))),
             relu: step.relu,
             groups,
             output_groups,
-            columns: empty(0),
-            u: empty(r),
-            v: empty(r),
-            y: empty(outputs),
-            cropped: empty(c_out),
-            dy: empty(outputs),
-            dv: empty(r),
-            d_columns: empty(patches.columns()),
+            u: vec![],
+            y: vec![],
+            pieces: vec![],
             patches,
         }
     }
@@ -100,126 +232,258 @@ impl<T: Real> Spn<T> {
         [&mut self.w_b].into_iter().chain(&mut self.w_c)
     }
 
+    /// Cuts a batch of n samples, and makes room for it.
+    fn cut(&mut self, n: usize) -> Cut {
+        let (r, c_out) = (self.w_b.weights.value.nrows(), self.bias.value.ncols());
+        let rows = self.patches.per_sample();
+        let work = n * self.columns() * r / self.groups;
+        // The rows of a dense layer are few: its products are cut by themselves.
+        let pieces = if rows == 1 { 1 } else { (work / PIECE).clamp(1, MOST_PIECES.min(n)) };
+        let samples = n.div_ceil(pieces).max(1);
+        let tile = if rows == 1 { samples } else { (TILE / self.patches.columns()).next_multiple_of(16).max(16) };
+        let outputs = self.w_c.as_ref().map_or(0, |w_c| w_c.weights.value.nrows());
+        let (w_b, w_c) = (self.w_b.weights.value.dim(), self.w_c.as_ref().map_or((0, 0), |w| w.weights.value.dim()));
+        self.pieces.resize_with(n.div_ceil(samples), || Piece {
+            moments: Moments::default(),
+            sums: [vec![], vec![]],
+            d_w_b: Array2::zeros(w_b),
+            d_w_c: Array2::zeros(w_c),
+            columns: vec![],
+            v: vec![],
+            patch: vec![],
+        });
+        for piece in &mut self.pieces {
+            piece.v.resize(tile * r, T::zero());
+            piece.patch.resize(if self.patches.aligned() { 0 } else { tile * outputs }, T::zero());
+        }
+        self.u.resize(n * rows * r, T::zero());
+        if self.products.is_some() {
+            self.y.resize(n * self.patches.elements().1 / c_out * c_out, T::zero());
+        }
+        Cut { samples, tile }
+    }
+
     /// `[n, elements]` to `z`, `[n, elements]`, with batch statistics.
     pub fn forward(&mut self, x: ArrayView2<T>, z: &mut Array2<T>) {
-        let rows = x.nrows() * self.patches.per_sample();
-        for buffer in [&mut self.u, &mut self.v, &mut self.y, &mut self.dv] {
-            if buffer.nrows() != rows {
-                *buffer = Array2::zeros((rows, buffer.ncols()));
-            }
-        }
+        let cut = self.cut(x.nrows());
         self.matrices_mut().for_each(Matrix::renew);
-        let columns = self.patches.gather(x, &mut self.columns);
-        by_groups(columns, self.w_b.effective(), self.groups, self.u.view_mut());
-        self.hidden.forward(self.u.view());
-        for (mut v, x) in self.v.rows_mut().into_iter().zip(self.hidden.normalised.rows()) {
-            Zip::from(&mut v).and(&x).and(&self.a.row()).for_each(|v, &x, &a| *v = x * a);
-        }
-        let y = match &self.w_c {
-            None => self.v.view(),
-            Some(w_c) => {
-                outputs_of(
-                    self.v.view(),
-                    w_c.effective(),
-                    (self.output_groups, self.bias.value.ncols()),
-                    self.y.view_mut(),
-                );
-                self.y.view()
+        let Spn { w_b, products, w_c, bias, output, relu, patches, groups, output_groups, u, y, pieces } = self;
+        let (r, c_out) = (w_b.weights.value.nrows(), bias.value.ncols());
+        let (w_b, w_c) = (w_b.effective(), w_c.as_ref().map(Matrix::effective));
+        let per_piece = cut.samples * patches.per_sample() * r;
+        let (inputs, outputs) = patches.elements();
+        // Batches and results are in standard layout.
+        let (Some(x), Some(z)) = (x.to_slice(), z.as_slice_mut()) else { unreachable!() };
+        let work = (pieces.par_iter_mut(), u.par_chunks_mut(per_piece), x.par_chunks(cut.samples * inputs));
+        work.into_par_iter().for_each(|(piece, u, x)| {
+            piece.moments.clear(r);
+            for rows in cut.tiles(u.len() / r) {
+                let columns = patches.gather_rows(x, rows.clone(), &mut piece.columns);
+                let u = &mut u[rows.start * r..rows.end * r];
+                by_groups(columns, w_b, *groups, view_mut(u, (rows.len(), r)));
+                piece.moments.add(u);
             }
+        });
+        if let Some(Products { a, norm }) = products {
+            norm.take(&moments(pieces));
+            let centre = wide(&norm.centre.to_vec());
+            let scale: Vec<T> = norm.inverse.iter().zip(a.row()).map(|(i, a)| *i * *a).collect();
+            let scale = wide(&scale);
+            let work = (pieces.par_iter_mut(), u.par_chunks(per_piece), y.par_chunks_mut(cut.samples * outputs));
+            work.into_par_iter().for_each(|(piece, u, y)| {
+                for rows in cut.tiles(u.len() / r) {
+                    let u = &u[rows.start * r..rows.end * r];
+                    let Some(w_c) = w_c else {
+                        // Its patches are pixels.
+                        scale_rows(u, (&centre, &scale), &mut y[rows.start * r..rows.end * r]);
+                        continue;
+                    };
+                    let v = &mut piece.v[..rows.len() * r];
+                    scale_rows(u, (&centre, &scale), v);
+                    let v = view(v, (rows.len(), r));
+                    if patches.aligned() {
+                        let y = &mut y[rows.start * c_out..rows.end * c_out];
+                        outputs_of(v, w_c, (*output_groups, c_out), view_mut(y, (rows.len(), c_out)));
+                    } else {
+                        let shape = (rows.len(), w_c.nrows());
+                        let patch = &mut piece.patch[..shape.0 * shape.1];
+                        outputs_of(v, w_c, (*output_groups, c_out), view_mut(patch, shape));
+                        patches.crop_rows(patch, rows, y);
+                    }
+                }
+                piece.moments.clear(c_out);
+                piece.moments.add(y);
+            });
+        }
+        let y = if products.is_some() { &*y } else { &*u };
+        // z = max(low, (y - centre) · scale + bias).
+        let low = if *relu { T::zero() } else { T::neg_infinity() };
+        let (centre, scale) = match output {
+            Some((scale, norm)) => {
+                norm.take(&moments(pieces));
+                let scale = scale.row().iter().zip(&norm.inverse).map(|(s, i)| *s * *i).collect();
+                (norm.centre.to_vec(), scale)
+            }
+            None => (vec![T::zero(); c_out], vec![T::one(); c_out]),
         };
-        let y = self.patches.crop(y, &mut self.cropped);
-        let (bias, low) = (self.bias.row(), if self.relu { T::zero() } else { T::neg_infinity() });
-        // Each pixel is a row.
-        let pixels = y.nrows();
-        let c_out = bias.len();
-        let Ok(mut z) = z.view_mut().into_shape_with_order((pixels, c_out)) else { unreachable!() };
-        if let Some((scale, norm)) = &mut self.output {
-            norm.forward(y);
-            for (mut z, y) in z.rows_mut().into_iter().zip(norm.normalised.rows()) {
-                Zip::from(&mut z)
-                    .and(&y)
-                    .and(&scale.row())
-                    .and(&bias)
-                    .for_each(|z, &y, &s, &b| *z = (s * y + b).max(low));
+        let (centre, scale, bias) = (wide(&centre), wide(&scale), wide(&bias.row().to_vec()));
+        let work = (z.par_chunks_mut(cut.samples * outputs), y.par_chunks(cut.samples * outputs));
+        work.into_par_iter().for_each(|(z, y)| {
+            for (z, y) in z.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
+                for ((((z, &y), &c), &s), &b) in z.iter_mut().zip(y).zip(&centre).zip(&scale).zip(&bias) {
+                    let v = (y - c) * s + b;
+                    *z = if v > low { v } else { low };
+                }
             }
-        } else {
-            for (mut z, y) in z.rows_mut().into_iter().zip(y.rows()) {
-                Zip::from(&mut z).and(&y).and(&bias).for_each(|z, &y, &b| *z = y + b);
-            }
-        }
+        });
     }
 
     /// From dL/dz, which it consumes, to all gradients and, where asked for, to dL/dx, added to what is there or in its place.
     /// Straight through the quantiser: the gradient of the ternary matrix is taken for that of the weights behind it. x and z
-    /// are those of the last forward pass.
+    /// are those of the last forward pass; `dv` is room to work in.
     pub fn backward(
         &mut self,
         x: ArrayView2<T>,
         z: ArrayView2<T>,
         dz: &mut Array2<T>,
         dx: Option<(&mut Array2<T>, bool)>,
+        dv: &mut Vec<T>,
     ) {
-        let c_out = self.bias.value.ncols();
+        let cut = self.cut(x.nrows());
+        let Spn { w_b, products, w_c, bias, output, relu, patches, groups, output_groups, u, y, pieces } = self;
+        let (r, c_out) = (w_b.weights.value.nrows(), bias.value.ncols());
+        let (inputs, outputs) = patches.elements();
+        let per_piece = cut.samples * patches.per_sample() * r;
         let pixels = dz.len() / c_out;
-        self.bias.gradient.fill(T::zero());
-        let (relu, n) = (self.relu, x.nrows());
-        let Ok(z) = z.into_shape_with_order((pixels, c_out)) else { unreachable!() };
-        let shaped = std::mem::replace(dz, Array2::zeros((0, 0)));
-        let outputs = shaped.ncols();
-        let Ok(mut shaped) = shaped.into_shape_with_order((pixels, c_out)) else { unreachable!() };
-        if let Some((scale, norm)) = &mut self.output {
-            scale.gradient.fill(T::zero());
-            for ((mut dz, z), y) in shaped.rows_mut().into_iter().zip(z.rows()).zip(norm.normalised.rows()) {
-                if relu {
-                    Zip::from(&mut dz).and(&z).for_each(|d, &z| *d = if z > T::zero() { *d } else { T::zero() });
+        let (Some(x), Some(z), Some(dz)) = (x.to_slice(), z.to_slice(), dz.as_slice_mut()) else { unreachable!() };
+        let pre = if products.is_some() { &*y } else { &*u };
+
+        // Through the relu; the sums that offset, scale and norm need.
+        let normal = match output {
+            Some((_, norm)) => (wide(&norm.centre.to_vec()), wide(&norm.inverse.to_vec())),
+            None => (wide(&vec![T::zero(); c_out]), wide(&vec![T::one(); c_out])),
+        };
+        let size = cut.samples * outputs;
+        let work = (pieces.par_iter_mut(), dz.par_chunks_mut(size), z.par_chunks(size), pre.par_chunks(size));
+        work.into_par_iter().for_each(|(piece, dz, z, y)| {
+            if *relu {
+                dz.iter_mut().zip(z).for_each(|(d, &z)| *d = if z > T::zero() { *d } else { T::zero() });
+            }
+            piece.sums = [vec![0.0; c_out], vec![0.0; c_out]];
+            sum_rows(dz, y, (&normal.0, &normal.1), &mut piece.sums);
+        });
+        let sums = joined(pieces);
+        to_gradient(&sums[0], &mut bias.gradient);
+        let through_output = output.as_mut().map(|(scale, norm)| {
+            to_gradient(&sums[1], &mut scale.gradient);
+            NormGradient::new(norm, scale, &sums, pixels)
+        });
+        if let Some(gradient) = &through_output {
+            (dz.par_chunks_mut(size).zip(pre.par_chunks(size))).for_each(|(dz, y)| gradient.apply(dz, y));
+        }
+
+        // Through W_c; dL/du from here on, or dL/dz where there is nothing in between.
+        let du = if let Some(Products { a, norm }) = products {
+            dv.resize(u.len().max(dv.len()), T::zero());
+            let dv = &mut dv[..u.len()];
+            let (centre, inverse) = (wide(&norm.centre.to_vec()), wide(&norm.inverse.to_vec()));
+            let scale: Vec<T> = norm.inverse.iter().zip(a.row()).map(|(i, a)| *i * *a).collect();
+            let scale = wide(&scale);
+            let w_c_now = w_c.as_ref().map(Matrix::effective);
+            let work = (
+                pieces.par_iter_mut(),
+                dz.par_chunks(size),
+                u.par_chunks(per_piece),
+                dv.par_chunks_mut(per_piece),
+            );
+            work.into_par_iter().for_each(|(piece, dz, u, dv)| {
+                piece.sums = [vec![0.0; r], vec![0.0; r]];
+                for (i, rows) in cut.tiles(u.len() / r).enumerate() {
+                    let of_tile = rows.start * r..rows.end * r;
+                    let (u, dv) = (&u[of_tile.clone()], &mut dv[of_tile.clone()]);
+                    if let Some(w_c) = w_c_now {
+                        let v = &mut piece.v[..u.len()];
+                        scale_rows(u, (&centre, &scale), v);
+                        let shape = (rows.len(), w_c.nrows());
+                        let dy = if patches.aligned() {
+                            &dz[rows.start * c_out..rows.end * c_out]
+                        } else {
+                            let patch = &mut piece.patch[..shape.0 * shape.1];
+                            patches.uncrop_rows(dz, rows.clone(), patch);
+                            patch
+                        };
+                        let (dy, v, groups) = (view(dy, shape), view(v, (rows.len(), r)), (*output_groups, c_out));
+                        let into = if i == 0 { Into::Place } else { Into::Sum };
+                        output_weights_of(dy, v, groups, piece.d_w_c.view_mut(), into);
+                        products_of(dy, w_c, groups, view_mut(dv, (rows.len(), r)));
+                    } else {
+                        dv.copy_from_slice(&dz[of_tile]);
+                    }
+                    sum_rows(dv, u, (&centre, &inverse), &mut piece.sums);
                 }
-                let mut gradient = scale.gradient.row_mut(0);
-                Zip::from(&mut gradient).and(&dz).and(&y).for_each(|g, &d, &y| *g += d * y);
-                self.bias.gradient += &dz;
-                dz *= &scale.row();
+            });
+            if let Some(w_c) = w_c {
+                collect(pieces, |piece| &mut piece.d_w_c, &mut w_c.weights.gradient);
             }
-            norm.backward(&mut shaped);
+            let sums = joined(pieces);
+            to_gradient(&sums[1], &mut a.gradient);
+            Some((NormGradient::new(norm, a, &sums, u.len() / r), dv))
         } else {
-            for dz in shaped.rows() {
-                self.bias.gradient += &dz;
+            None
+        };
+        let (through_norm, du) = match du {
+            Some((gradient, dv)) => (Some(gradient), dv),
+            None => (None, dz),
+        };
+
+        // Through W_b.
+        let w_b_now = w_b.effective();
+        let (dx, add) = dx.map_or((None, false), |(dx, add)| (dx.as_slice_mut(), add));
+        let mut dx: Vec<Option<&mut [T]>> = match dx {
+            Some(dx) => dx.chunks_mut(cut.samples * inputs).map(Some).collect(),
+            None => pieces.iter().map(|_| None).collect(),
+        };
+        let work = (
+            pieces.par_iter_mut(),
+            du.par_chunks_mut(per_piece),
+            u.par_chunks(per_piece),
+            x.par_chunks(cut.samples * inputs),
+            dx.par_iter_mut(),
+        );
+        work.into_par_iter().for_each(|(piece, du, u, x, dx)| {
+            if let Some(dx) = dx
+                && !(add || patches.whole())
+            {
+                dx.fill(T::zero());
             }
-        }
-        let dy = self.patches.uncrop(shaped.view(), &mut self.dy);
-        match &mut self.w_c {
-            None => self.dv.assign(&dy),
-            Some(w_c) => {
-                let groups = (self.output_groups, c_out);
-                output_weights_of(dy, self.v.view(), groups, w_c.weights.gradient.view_mut());
-                products_of(dy, w_c.effective(), groups, self.dv.view_mut());
+            for (i, rows) in cut.tiles(u.len() / r).enumerate() {
+                let of_tile = rows.start * r..rows.end * r;
+                let du = &mut du[of_tile.clone()];
+                if let Some(gradient) = &through_norm {
+                    gradient.apply(du, &u[of_tile]);
+                }
+                let du = view(du, (rows.len(), r));
+                let into = if i == 0 { Into::Place } else { Into::Sum };
+                let columns = patches.gather_rows(x, rows.clone(), &mut piece.columns);
+                weights_of(du, columns, *groups, piece.d_w_b.view_mut(), into);
+                let Some(dx) = dx else { continue };
+                let shape = (rows.len(), patches.columns());
+                if patches.whole() {
+                    let into = if add { Into::Sum } else { Into::Place };
+                    columns_of(du, w_b_now, *groups, view_mut(dx, shape), into);
+                    continue;
+                }
+                let columns = &mut piece.columns[..shape.0 * shape.1];
+                columns_of(du, w_b_now, *groups, view_mut(columns, shape), Into::Place);
+                patches.scatter_rows(columns, rows, dx);
             }
-        }
-        let Ok(shaped) = shaped.into_shape_with_order((n, outputs)) else { unreachable!() };
-        *dz = shaped;
-        self.a.gradient.fill(T::zero());
-        for (mut dv, x) in self.dv.rows_mut().into_iter().zip(self.hidden.normalised.rows()) {
-            let mut gradient = self.a.gradient.row_mut(0);
-            Zip::from(&mut gradient).and(&dv).and(&x).for_each(|g, &d, &x| *g += d * x);
-            dv *= &self.a.row();
-        }
-        self.hidden.backward(&mut self.dv);
-        // Gathered in the forward pass, or x itself.
-        let columns = if self.columns.is_empty() { x } else { self.columns.view() };
-        weights_of(self.dv.view(), columns, self.groups, self.w_b.weights.gradient.view_mut());
-        let Some((dx, add)) = dx else { return };
-        if self.columns.is_empty() && !add {
-            product(self.dv.view(), self.w_b.effective(), dx.view_mut());
-            return;
-        }
-        if self.d_columns.dim() != columns.dim() {
-            self.d_columns = Array2::zeros(columns.dim());
-        }
-        columns_of(self.dv.view(), self.w_b.effective(), self.groups, self.d_columns.view_mut());
-        self.patches.scatter(self.d_columns.view(), dx, add);
+        });
+        collect(pieces, |piece| &mut piece.d_w_b, &mut w_b.weights.gradient);
     }
 
     /// `[n, elements]` to W_b's sums, `[n · patches, r]`.
     fn sums(&self, x: ArrayView2<T>) -> Array2<T> {
-        let mut u = Array2::zeros((x.nrows() * self.patches.per_sample(), self.a.value.ncols()));
+        let mut u = Array2::zeros((x.nrows() * self.patches.per_sample(), self.w_b.weights.value.nrows()));
         let mut columns = Array2::zeros((0, 0));
         by_groups(self.patches.gather(x, &mut columns), self.w_b.effective(), self.groups, u.view_mut());
         u
@@ -227,7 +491,9 @@ impl<T: Real> Spn<T> {
 
     /// From W_b's sums, normalised, to the pixels before the output norm, `[n · pixels, c_out]`.
     fn pixels(&self, mut u: Array2<T>) -> Array2<T> {
-        u *= &self.a.row();
+        if let Some(Products { a, .. }) = &self.products {
+            u *= &a.row();
+        }
         let y = match &self.w_c {
             None => u,
             Some(w_c) => {
@@ -244,7 +510,9 @@ impl<T: Real> Spn<T> {
     /// `[n, elements]` to `[n, elements]`, with the running statistics.
     pub fn evaluate(&self, x: ArrayView2<T>) -> Array2<T> {
         let mut u = self.sums(x);
-        self.hidden.evaluate(&mut u);
+        if let Some(Products { norm, .. }) = &self.products {
+            norm.evaluate(&mut u);
+        }
         let mut y = self.pixels(u);
         if let Some((scale, norm)) = &self.output {
             norm.evaluate(&mut y);
@@ -262,9 +530,11 @@ impl<T: Real> Spn<T> {
     /// Gives both norms the statistics of a batch.
     pub fn calibrate(&mut self, x: ArrayView2<T>) {
         let mut u = self.sums(x);
-        self.hidden.calibrate(u.view());
+        if let Some(Products { norm, .. }) = &mut self.products {
+            norm.calibrate(u.view());
+            norm.evaluate(&mut u);
+        }
         if self.output.is_some() {
-            self.hidden.evaluate(&mut u);
             let y = self.pixels(u);
             if let Some((_, norm)) = &mut self.output {
                 norm.calibrate(y.view());
@@ -274,12 +544,20 @@ impl<T: Real> Spn<T> {
 
     /// Each parameter with its name and whether it decays.
     pub fn parameters(&mut self) -> impl Iterator<Item = (&'static str, &mut Parameter<T>, bool)> {
-        [("w_b", &mut self.w_b.weights, true), ("a", &mut self.a, false)]
+        [("w_b", &mut self.w_b.weights, true)]
             .into_iter()
+            .chain(self.products.as_mut().map(|products| ("a", &mut products.a, false)))
             .chain(self.w_c.as_mut().map(|w_c| ("w_c", &mut w_c.weights, true)))
             .chain([("bias", &mut self.bias, false)])
             .chain(self.output.as_mut().map(|(scale, _)| ("scale", scale, false)))
     }
+}
+
+/// The moments of all pieces.
+fn moments<T>(pieces: &[Piece<T>]) -> Moments {
+    let mut total = pieces[0].moments.clone();
+    pieces[1..].iter().for_each(|piece| total.join(&piece.moments));
+    total
 }
 
 /// `u = columns · W_bᵀ`, group by group.
@@ -296,27 +574,41 @@ pub fn by_groups<T: Real>(columns: ArrayView2<T>, w_b: ArrayView2<T>, groups: us
 }
 
 /// The gradient of W_b from that of u = columns · W_bᵀ, group by group.
-fn weights_of<T: Real>(du: ArrayView2<T>, columns: ArrayView2<T>, groups: usize, mut gradient: ArrayViewMut2<T>) {
+fn weights_of<T: Real>(
+    du: ArrayView2<T>,
+    columns: ArrayView2<T>,
+    groups: usize,
+    mut gradient: ArrayViewMut2<T>,
+    into: Into,
+) {
     let (width, rows) = (columns.ncols() / groups, du.ncols() / groups);
     for g in 0..groups {
         let of_group = g * rows..(g + 1) * rows;
-        product(
+        product_into(
             du.slice(s![.., of_group.clone()]).t(),
             columns.slice(s![.., g * width..(g + 1) * width]),
             gradient.slice_mut(s![of_group, ..]),
+            into,
         );
     }
 }
 
 /// The gradient of the columns from that of u = columns · W_bᵀ, group by group.
-pub fn columns_of<T: Real>(du: ArrayView2<T>, w_b: ArrayView2<T>, groups: usize, mut columns: ArrayViewMut2<T>) {
+pub fn columns_of<T: Real>(
+    du: ArrayView2<T>,
+    w_b: ArrayView2<T>,
+    groups: usize,
+    mut columns: ArrayViewMut2<T>,
+    into: Into,
+) {
     let (width, rows) = (columns.ncols() / groups, du.ncols() / groups);
     for g in 0..groups {
         let of_group = g * rows..(g + 1) * rows;
-        product(
+        product_into(
             du.slice(s![.., of_group.clone()]),
             w_b.slice(s![of_group, ..]),
             columns.slice_mut(s![.., g * width..(g + 1) * width]),
+            into,
         );
     }
 }
@@ -366,14 +658,16 @@ fn output_weights_of<T: Real>(
     v: ArrayView2<T>,
     (groups, c_out): (usize, usize),
     mut gradient: ArrayViewMut2<T>,
+    into: Into,
 ) {
     let (reads, channels) = (v.ncols() / groups, if groups == 1 { dy.ncols() } else { c_out / groups });
     for (i, first) in (0..dy.ncols()).step_by(channels).enumerate() {
         let (g, of_group) = (i % groups, first..first + channels);
-        product(
+        product_into(
             dy.slice(s![.., of_group.clone()]).t(),
             v.slice(s![.., g * reads..(g + 1) * reads]),
             gradient.slice_mut(s![of_group, ..]),
+            into,
         );
     }
 }
