@@ -1,14 +1,15 @@
 //! The network of phases 1 and 2: float activations, batch norms, W_b and W_c in full precision or ternary.
 
 use super::loss::{Score, score_and_gradient};
-use super::matmul::Real;
+use super::matmul::{Real, vectorised};
 use super::optimiser::Rule;
 use super::patches::Windows;
 use super::spn::Spn;
 use crate::network::Network;
 use crate::network::plan::Op;
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, Axis, Zip};
+use rayon::prelude::*;
+use ndarray::{Array2, ArrayView2, Axis};
 use rand::Rng;
 
 /// The layers of a network and what they read.
@@ -40,6 +41,8 @@ enum Layer<T> {
     },
 }
 
+/// Elements of a sum that one task works on.
+const ELEMENTS: usize = 1 << 14;
 /// Samples evaluated at a time.
 const CHUNK: usize = 512;
 /// Elements of all columns evaluated at a time, about: images go in fewer samples.
@@ -79,7 +82,31 @@ impl<T: Real> Layer<T> {
 fn add<T: Real>(inputs: &[ArrayView2<T>], relu: bool, z: &mut Array2<T>) {
     let [a, b] = inputs else { return };
     let low = if relu { T::zero() } else { T::neg_infinity() };
-    Zip::from(z).and(a).and(b).for_each(|z, &a, &b| *z = (a + b).max(low));
+    // Values are in standard layout.
+    let (Some(a), Some(b), Some(z)) = (a.to_slice(), b.to_slice(), z.as_slice_mut()) else { unreachable!() };
+    let work = (z.par_chunks_mut(ELEMENTS), a.par_chunks(ELEMENTS), b.par_chunks(ELEMENTS));
+    work.into_par_iter().for_each(|(z, a, b)| {
+        vectorised(|| {
+            for ((z, &a), &b) in z.iter_mut().zip(a).zip(b) {
+                let sum = a + b;
+                *z = if sum > low { sum } else { low };
+            }
+        });
+    });
+}
+
+/// The gradient of [`add`], added to dx.
+fn add_gradient<T: Real>(dz: &Array2<T>, z: &Array2<T>, relu: bool, dx: &mut Array2<T>) {
+    let low = if relu { T::zero() } else { T::neg_infinity() };
+    let (Some(dz), Some(z), Some(dx)) = (dz.as_slice(), z.as_slice(), dx.as_slice_mut()) else { unreachable!() };
+    let work = (dx.par_chunks_mut(ELEMENTS), dz.par_chunks(ELEMENTS), z.par_chunks(ELEMENTS));
+    work.into_par_iter().for_each(|(dx, dz, z)| {
+        vectorised(|| {
+            for ((dx, &dz), &z) in dx.iter_mut().zip(dz).zip(z) {
+                *dx += if z > low { dz } else { T::zero() };
+            }
+        });
+    });
 }
 
 impl<T: Real> Float<T> {
@@ -153,14 +180,7 @@ impl<T: Real> Float<T> {
                 match layer {
                     Layer::MaxPool(windows, which) => windows.to_largest(dz.view(), which, dx),
                     Layer::AveragePool(windows) => windows.to_all(dz.view(), dx),
-                    Layer::Add { relu } => {
-                        let passes = |z: T| !*relu || z > T::zero();
-                        Zip::from(dx).and(&*dz).and(&*z).for_each(|dx, &dz, &z| {
-                            if passes(z) {
-                                *dx += dz;
-                            }
-                        });
-                    }
+                    Layer::Add { relu } => add_gradient(dz, z, *relu, dx),
                     Layer::Spn(_) => {}
                 }
             }

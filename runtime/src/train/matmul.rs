@@ -22,6 +22,13 @@ impl Real for f64 {
     }
 }
 
+/// Runs f compiled for the widest vectors that the processor has. No operation is fused with another, so the bits are those of
+/// plain code. What f calls must be inlined.
+#[inline(always)]
+pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(f)
+}
+
 /// Multiply-adds that one piece of a product is worth; smaller pieces cost more in hand-over than they gain.
 const PIECE: usize = 1 << 20;
 /// No product is cut into more pieces.

@@ -1,6 +1,6 @@
 //! Batch normalisation without an affine part (Ioffe & Szegedy 2015, eq. 3).
 
-use super::matmul::Real;
+use super::matmul::{Real, vectorised};
 use ndarray::{Array1, Array2, ArrayView2, Zip};
 
 /// Added to variances.
@@ -97,11 +97,13 @@ impl Moments {
             let means: Vec<T> = column_sums(block, c).into_iter().map(|sum| sum / n).collect();
             let centre = wide(&means);
             let mut squares = vec![T::zero(); centre.len()];
-            for chunk in block.chunks(centre.len()) {
-                for ((s, &v), &m) in squares.iter_mut().zip(chunk).zip(&centre) {
-                    *s += (v - m) * (v - m);
+            vectorised(|| {
+                for chunk in block.chunks(centre.len()) {
+                    for ((s, &v), &m) in squares.iter_mut().zip(chunk).zip(&centre) {
+                        *s += (v - m) * (v - m);
+                    }
                 }
-            }
+            });
             // NumCast of a float to f64 never fails.
             let real = |row: &[T]| row.iter().map(|v| v.to_f64().unwrap_or_default()).collect::<Vec<_>>();
             self.merge((block.len() / c) as f64, &real(&means), &real(&narrow(&squares, c)));
@@ -141,9 +143,13 @@ pub fn narrow<T: Real>(row: &[T], c: usize) -> Vec<T> {
 /// The sum of each column of `[n, c]`.
 fn column_sums<T: Real>(rows: &[T], c: usize) -> Vec<T> {
     let mut sums = wide(&vec![T::zero(); c]);
-    for chunk in rows.chunks(sums.len()) {
-        sums.iter_mut().zip(chunk).for_each(|(sum, &v)| *sum += v);
-    }
+    vectorised(|| {
+        for chunk in rows.chunks(sums.len()) {
+            for (sum, &v) in sums.iter_mut().zip(chunk) {
+                *sum += v;
+            }
+        }
+    });
     narrow(&sums, c)
 }
 

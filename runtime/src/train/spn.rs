@@ -1,6 +1,6 @@
 //! The linear layer of phases 1 and 2, over vectors or images.
 
-use super::matmul::{Into, Real, product, product_into};
+use super::matmul::{Into, Real, product, product_into, vectorised};
 use super::norm::{Moments, Norm, narrow, wide};
 use super::optimiser::Parameter;
 use super::patches::{Patches, view, view_mut};
@@ -89,11 +89,13 @@ impl Cut {
 
 /// `v = (u - centre) · scale`, column by column; both [wide].
 fn scale_rows<T: Real>(u: &[T], (centre, scale): (&[T], &[T]), v: &mut [T]) {
-    for (v, u) in v.chunks_mut(centre.len()).zip(u.chunks(centre.len())) {
-        for (((v, &u), &m), &s) in v.iter_mut().zip(u).zip(centre).zip(scale) {
-            *v = (u - m) * s;
+    vectorised(|| {
+        for (v, u) in v.chunks_mut(centre.len()).zip(u.chunks(centre.len())) {
+            for (((v, &u), &m), &s) in v.iter_mut().zip(u).zip(centre).zip(scale) {
+                *v = (u - m) * s;
+            }
         }
-    }
+    });
 }
 
 /// Adds to `sums` the sums of d and of `d · (x - centre) · inverse` over rows, column by column; both vectors [wide].
@@ -103,12 +105,15 @@ fn sum_rows<T: Real>(d: &[T], x: &[T], (centre, inverse): (&[T], &[T]), sums: &m
     for (d, x) in d.chunks(length << 6).zip(x.chunks(length << 6)) {
         let mut plain = vec![T::zero(); length];
         let mut along = vec![T::zero(); length];
-        for (d, x) in d.chunks(length).zip(x.chunks(length)) {
-            for (((((p, a), &d), &x), &m), &i) in plain.iter_mut().zip(&mut along).zip(d).zip(x).zip(centre).zip(inverse) {
-                *p += d;
-                *a += d * ((x - m) * i);
+        vectorised(|| {
+            for (d, x) in d.chunks(length).zip(x.chunks(length)) {
+                let sums = plain.iter_mut().zip(&mut along);
+                for (((((p, a), &d), &x), &m), &i) in sums.zip(d).zip(x).zip(centre).zip(inverse) {
+                    *p += d;
+                    *a += d * ((x - m) * i);
+                }
             }
-        }
+        });
         for (sums, row) in sums.iter_mut().zip([plain, along]) {
             // NumCast of a float to f64 never fails.
             sums.iter_mut().zip(narrow(&row, c)).for_each(|(s, v)| *s += v.to_f64().unwrap_or_default());
@@ -143,13 +148,15 @@ impl<T: Real> NormGradient<T> {
 
     fn apply(&self, d: &mut [T], x: &[T]) {
         let NormGradient { centre, inverse, factor, mean, along } = self;
-        for (d, x) in d.chunks_mut(centre.len()).zip(x.chunks(centre.len())) {
-            for ((((((d, &x), &c), &i), &f), &m), &a) in
-                d.iter_mut().zip(x).zip(centre).zip(inverse).zip(factor).zip(mean).zip(along)
-            {
-                *d = (*d - m - (x - c) * i * a) * f;
+        vectorised(|| {
+            for (d, x) in d.chunks_mut(centre.len()).zip(x.chunks(centre.len())) {
+                for ((((((d, &x), &c), &i), &f), &m), &a) in
+                    d.iter_mut().zip(x).zip(centre).zip(inverse).zip(factor).zip(mean).zip(along)
+                {
+                    *d = (*d - m - (x - c) * i * a) * f;
+                }
             }
-        }
+        });
     }
 }
 
@@ -329,12 +336,14 @@ impl<T: Real> Spn<T> {
         let (centre, scale, bias) = (wide(&centre), wide(&scale), wide(&bias.row().to_vec()));
         let work = (z.par_chunks_mut(cut.samples * outputs), y.par_chunks(cut.samples * outputs));
         work.into_par_iter().for_each(|(z, y)| {
-            for (z, y) in z.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
-                for ((((z, &y), &c), &s), &b) in z.iter_mut().zip(y).zip(&centre).zip(&scale).zip(&bias) {
-                    let v = (y - c) * s + b;
-                    *z = if v > low { v } else { low };
+            vectorised(|| {
+                for (z, y) in z.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
+                    for ((((z, &y), &c), &s), &b) in z.iter_mut().zip(y).zip(&centre).zip(&scale).zip(&bias) {
+                        let v = (y - c) * s + b;
+                        *z = if v > low { v } else { low };
+                    }
                 }
-            }
+            });
         });
     }
 
@@ -367,7 +376,11 @@ impl<T: Real> Spn<T> {
         let work = (pieces.par_iter_mut(), dz.par_chunks_mut(size), z.par_chunks(size), pre.par_chunks(size));
         work.into_par_iter().for_each(|(piece, dz, z, y)| {
             if *relu {
-                dz.iter_mut().zip(z).for_each(|(d, &z)| *d = if z > T::zero() { *d } else { T::zero() });
+                vectorised(|| {
+                    for (d, &z) in dz.iter_mut().zip(z) {
+                        *d = if z > T::zero() { *d } else { T::zero() };
+                    }
+                });
             }
             piece.sums = [vec![0.0; c_out], vec![0.0; c_out]];
             sum_rows(dz, y, (&normal.0, &normal.1), &mut piece.sums);
