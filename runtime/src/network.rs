@@ -239,10 +239,12 @@ pub struct Recipe {
     pub shift: usize,
     /// The optimiser of all phases.
     pub optimiser: Optimiser,
-    /// Decoupled (AdamW) or plain (SGD) weight decay of W_b and W_c in the first two phases, ≥ 0.
+    /// Decoupled (AdamW) or plain (SGD) weight decay of W_b and W_c in the first two phases, 0..=1000.
     pub weight_decay: f64,
     /// Momentum of SGD, 0..1.
     pub momentum: f64,
+    /// Nesterov's momentum for SGD (Sutskever et al. 2013): the step looks ahead along the velocity.
+    pub nesterov: bool,
     /// Ternary threshold Δ = threshold · mean|w|, per row, 0..=5; higher is sparser. Li & Liu (TWN) use 0.7.
     pub threshold: f64,
     /// Phase 1, full-precision W_b and W_c.
@@ -265,6 +267,7 @@ impl Default for Recipe {
             optimiser: Optimiser::Adamw,
             weight_decay: 0.0,
             momentum: 0.9,
+            nesterov: false,
             threshold: 0.7,
             full: Phase { epochs: 12, ..Phase::default() },
             ternary: Phase { epochs: 12, ..Phase::default() },
@@ -279,15 +282,21 @@ impl Default for Recipe {
 pub struct Phase {
     /// Passes over the training samples.
     pub epochs: usize,
-    /// Step size at the start, > 0.
+    /// The largest step size, > 0; that of the start, unless it rises first.
     pub learning_rate: f64,
-    /// How the step size falls over the phase.
+    /// Epochs over which the step size rises linearly from 0 to what the schedule says, which goes on under it (Goyal et al.
+    /// 2017); fractions count, 0..=100000.
+    pub warmup: f64,
+    /// Weight decay of this phase, 0..=1000, instead of the recipe's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<f64>,
+    /// How the step size changes over the phase.
     pub schedule: Schedule,
 }
 
 impl Default for Phase {
     fn default() -> Self {
-        Phase { epochs: 10, learning_rate: 1e-3, schedule: Schedule::Cosine }
+        Phase { epochs: 10, learning_rate: 1e-3, warmup: 0.0, weight_decay: None, schedule: Schedule::Cosine }
     }
 }
 
@@ -297,20 +306,36 @@ impl Default for Phase {
 pub enum Optimiser {
     /// Adam with decoupled weight decay (Loshchilov & Hutter 2019), β = 0.9, 0.999.
     Adamw,
-    /// Stochastic gradient descent with momentum.
+    /// Stochastic gradient descent with momentum, Nesterov's or the classical one.
     Sgd,
 }
 
-/// How the learning rate falls within a phase.
+/// How the learning rate changes within a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
     /// It does not.
     Constant,
-    /// Half a cosine, step by step, down to 0.
+    /// Half a cosine, step by step, down to 0 (Loshchilov & Hutter 2017).
     Cosine,
     /// Times `factor` every `every` epochs.
     Step(Step),
+    /// Up from 1/25 in a line, then down to 0 by half a cosine (Smith 2018).
+    OneCycle(OneCycle),
+}
+
+/// See [`Schedule::OneCycle`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OneCycle {
+    /// The share of the phase in which the step size rises, 0..1.
+    pub rise: f64,
+}
+
+impl Default for OneCycle {
+    fn default() -> Self {
+        OneCycle { rise: 0.3 }
+    }
 }
 
 /// See [`Schedule::Step`].
@@ -427,6 +452,10 @@ const MAX_INPUT: usize = 1 << 22;
 const MAX_SIZE: usize = 1 << 16;
 /// Largest number of entries of one ternary matrix.
 const MAX_ENTRIES: usize = 1 << 26;
+/// Largest number of epochs of a phase.
+const MAX_EPOCHS: usize = 100_000;
+/// What weight decay may be, of a recipe or a phase.
+const WEIGHT_DECAY: RangeInclusive<f64> = 0.0..=1e3;
 
 impl Recipe {
     fn check(&self, shape: &[usize]) -> Result<(), Violation> {
@@ -438,8 +467,12 @@ impl Recipe {
         // A batch norm needs two samples.
         within(at("batch"), self.batch, 2..=MAX_SIZE)?;
         within(at("validation"), self.validation, 0.0..=0.5)?;
-        within(at("weight_decay"), self.weight_decay, 0.0..=1e3)?;
+        within(at("weight_decay"), self.weight_decay, WEIGHT_DECAY)?;
         within(at("momentum"), self.momentum, 0.0..=0.9999)?;
+        if self.nesterov && self.optimiser != Optimiser::Sgd {
+            return Err(Violation::new(at("nesterov"), "only SGD has Nesterov's momentum")
+                .help("set `optimiser = \"sgd\"`, or remove `nesterov`"));
+        }
         within(at("seed"), self.seed, 0..=i64::MAX as u64)?;
         within(at("threshold"), self.threshold, 0.0..=5.0)?;
         for (key, phase) in [("full", &self.full), ("ternary", &self.ternary), ("frozen", &self.frozen)] {
@@ -452,14 +485,24 @@ impl Recipe {
 impl Phase {
     fn check(&self, place: &Place) -> Result<(), Violation> {
         let at = |key| place.clone().key(key);
-        within(at("epochs"), self.epochs, 0..=100_000)?;
+        within(at("epochs"), self.epochs, 0..=MAX_EPOCHS)?;
         within(at("learning_rate"), self.learning_rate, 1e-9..=1e3)?;
-        if let Schedule::Step(Step { every, factor }) = self.schedule {
-            let step = at("schedule").key("step");
-            within(step.clone().key("every"), every, 1..=100_000)?;
-            within(step.key("factor"), factor, 0.0..=1.0)?;
+        // More than the phase has is no mistake: `--epochs` may have cut the phase short.
+        within(at("warmup"), self.warmup, 0.0..=MAX_EPOCHS as f64)?;
+        if let Some(weight_decay) = self.weight_decay {
+            within(at("weight_decay"), weight_decay, WEIGHT_DECAY)?;
         }
-        Ok(())
+        match self.schedule {
+            Schedule::Constant | Schedule::Cosine => Ok(()),
+            Schedule::Step(Step { every, factor }) => {
+                let step = at("schedule").key("step");
+                within(step.clone().key("every"), every, 1..=MAX_EPOCHS)?;
+                within(step.key("factor"), factor, 0.0..=1.0)
+            }
+            Schedule::OneCycle(OneCycle { rise }) => {
+                within(at("schedule").key("one_cycle").key("rise"), rise, 0.0..=0.99)
+            }
+        }
     }
 }
 

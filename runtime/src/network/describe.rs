@@ -147,7 +147,9 @@ fn plain(message: &str) -> String {
         ("expected struct Bits", "expected e.g. `{ activations = 8, coefficients = 8 }`"),
         ("expected struct Phase", "expected e.g. `{ epochs = 10, learning_rate = 1e-3 }`"),
         ("expected struct Step", "expected e.g. `{ every = 10, factor = 0.1 }`"),
+        ("expected struct OneCycle", "expected e.g. `{ rise = 0.3 }`"),
         ("expected struct Recipe", "expected a table"),
+        ("unit variant, expected newtype variant", "a name alone, expected a name with its values: `{ name = { … } }`"),
     ] {
         message = message.replace(rust, words);
     }

@@ -11,6 +11,7 @@ bits = { activations = 6 }
 
 [train]
 shift = 1
+frozen = { warmup = 0.5, weight_decay = 0, schedule = { one_cycle = {} } }
 full = { epochs = 3, schedule = { step = { every = 2, factor = 0.1 } } }
 "#;
 
@@ -113,6 +114,11 @@ fn errors() {
         ("[4, 2]", "[8]"),
         ("epochs = 3", "epochs = \"three\""),
         ("every = 2", "every = 0"),
+        ("{ step = { every = 2, factor = 0.1 } }", "{ one_cycle = { rise = 1 } }"),
+        ("{ step = { every = 2, factor = 0.1 } }", "\"one_cycle\""),
+        ("epochs = 3", "epochs = 3, warmup = -0.5"),
+        ("epochs = 3", "epochs = 3, weight_decay = -1"),
+        ("[train]", "[train]\nnesterov = true"),
         ("[train]", "[train"),
     ];
     let of_images = [

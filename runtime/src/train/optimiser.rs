@@ -1,7 +1,7 @@
 //! Trained tensors, and the rule that moves them.
 
 use super::matmul::Real;
-use crate::network::{Optimiser, Phase, Recipe, Schedule, Step};
+use crate::network::{OneCycle, Optimiser, Phase, Recipe, Schedule, Step};
 use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
@@ -42,13 +42,15 @@ impl<T: Real> Parameter<T> {
     }
 }
 
-/// One step of AdamW (Loshchilov & Hutter 2019; β = 0.9, 0.999, ε = 1e-8) or of SGD with momentum.
+/// One step of AdamW (Loshchilov & Hutter 2019; β = 0.9, 0.999, ε = 1e-8) or of SGD with momentum
+/// (Sutskever et al. 2013, in the form that PyTorch has).
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     optimiser: Optimiser,
     learning_rate: f64,
     weight_decay: f64,
     momentum: f64,
+    nesterov: bool,
     /// 1 for the first step since the moments were 0.
     step: usize,
 }
@@ -62,8 +64,9 @@ impl Rule {
         Rule {
             optimiser: recipe.optimiser,
             learning_rate: learning_rate(phase, step, steps),
-            weight_decay: recipe.weight_decay,
+            weight_decay: phase.weight_decay.unwrap_or(recipe.weight_decay),
             momentum: recipe.momentum,
+            nesterov: recipe.nesterov,
             step: step + 1,
         }
     }
@@ -101,24 +104,33 @@ impl Rule {
 
     fn sgd<T: Real>(&self, decay: f64, w: &mut [T], g: &[T], m: &mut [T]) {
         let (rate, momentum, decay) = (T::real(self.learning_rate), T::real(self.momentum), T::real(decay));
+        // Nesterov: the step as it would be with the gradient entering the velocity once more.
+        let (along, ahead) = if self.nesterov { (T::one(), momentum) } else { (T::zero(), T::one()) };
         for ((w, &g), m) in w.iter_mut().zip(g).zip(m) {
-            *m = momentum * *m + g + decay * *w;
-            *w -= rate * *m;
+            let g = g + decay * *w;
+            *m = momentum * *m + g;
+            *w -= rate * (along * g + ahead * *m);
         }
     }
 }
 
+/// A one-cycle schedule starts at this share of the largest step size.
+const ONE_CYCLE_START: f64 = 1.0 / 25.0;
+
 /// The step size at step `step` of a phase, counted from 0, with `steps` in an epoch.
 pub fn learning_rate(phase: &Phase, step: usize, steps: usize) -> f64 {
+    let part = step as f64 / (phase.epochs * steps).max(1) as f64;
+    let half_cosine = |part: f64| 0.5 + 0.5 * (std::f64::consts::PI * part).cos();
     let factor = match phase.schedule {
         Schedule::Constant => 1.0,
-        Schedule::Cosine => {
-            let part = step as f64 / (phase.epochs * steps).max(1) as f64;
-            0.5 + 0.5 * (std::f64::consts::PI * part).cos()
-        }
+        Schedule::Cosine => half_cosine(part),
         Schedule::Step(Step { every, factor }) => factor.powi((step / steps.max(1) / every) as i32),
+        Schedule::OneCycle(OneCycle { rise }) if part < rise => ONE_CYCLE_START + (1.0 - ONE_CYCLE_START) * part / rise,
+        Schedule::OneCycle(OneCycle { rise }) => half_cosine((part - rise) / (1.0 - rise)),
     };
-    phase.learning_rate * factor
+    // The first step is not one of size 0; without a warm-up this is 1.
+    let warm = ((step + 1) as f64 / (phase.warmup * steps as f64)).min(1.0);
+    phase.learning_rate * factor * warm
 }
 
 #[cfg(test)]
@@ -129,7 +141,7 @@ mod tests {
     #[test]
     fn the_first_steps_are_those_of_the_definition() {
         let recipe = Recipe { weight_decay: 0.1, ..Recipe::default() };
-        let phase = Phase { epochs: 1, learning_rate: 0.01, schedule: Schedule::Constant };
+        let phase = Phase { epochs: 1, learning_rate: 0.01, schedule: Schedule::Constant, ..Phase::default() };
         let mut p = Parameter::new(array![[1.0, -2.0]]);
         for (step, gradient) in [array![[0.5, -3.0]], array![[-1.0, 4.0]]].into_iter().enumerate() {
             p.gradient = gradient;
@@ -152,16 +164,41 @@ mod tests {
         Rule::new(&recipe, &phase, 1, 10).apply(&mut p, true);
         let (v1, w1) = (2.1f64, 1.0 - 0.021);
         assert!((p.value[[0, 0]] - (w1 - 0.01 * (0.9 * v1 + 2.0 + 0.1 * w1))).abs() < 1e-12);
+
+        // torch.optim.SGD(nesterov=True), by hand; the phase's own weight decay.
+        let recipe = Recipe { nesterov: true, ..recipe };
+        let phase = Phase { weight_decay: Some(0.5), ..phase };
+        let mut p = Parameter::new(array![[1.0]]);
+        p.gradient = array![[2.0]];
+        Rule::new(&recipe, &phase, 0, 10).apply(&mut p, true);
+        Rule::new(&recipe, &phase, 1, 10).apply(&mut p, true);
+        let (g1, w1) = (2.5f64, 1.0 - 0.01 * (2.5 + 0.9 * 2.5));
+        let g2 = 2.0 + 0.5 * w1;
+        assert!((p.value[[0, 0]] - (w1 - 0.01 * (g2 + 0.9 * (0.9 * g1 + g2)))).abs() < 1e-12);
     }
 
     #[test]
     fn schedules() {
-        let phase = |schedule| Phase { epochs: 4, learning_rate: 2.0, schedule };
+        let phase = |schedule| Phase { epochs: 4, learning_rate: 2.0, schedule, ..Phase::default() };
         let at = |schedule, step| learning_rate(&phase(schedule), step, 10);
         assert_eq!(at(Schedule::Constant, 39), 2.0);
         assert_eq!(at(Schedule::Cosine, 0), 2.0);
         assert!((at(Schedule::Cosine, 20) - 1.0).abs() < 1e-12 && at(Schedule::Cosine, 39) < 0.01);
         let step = Schedule::Step(Step { every: 2, factor: 0.5 });
         assert_eq!([at(step, 19), at(step, 20), at(step, 39)], [2.0, 1.0, 1.0]);
+
+        // Up from 2/25 for 10 steps of 40, then down for 30.
+        let cycle = Schedule::OneCycle(OneCycle { rise: 0.25 });
+        let expected = [(0, 0.08), (5, 1.04), (10, 2.0), (25, 1.0), (40, 0.0)];
+        expected.iter().for_each(|&(step, rate)| assert!((at(cycle, step) - rate).abs() < 1e-12, "{step}"));
+        assert_eq!(at(Schedule::OneCycle(OneCycle { rise: 0.0 }), 0), 2.0);
+
+        // Half an epoch of five steps, and the schedule goes on meanwhile.
+        let warm = |schedule, step| learning_rate(&Phase { warmup: 0.5, ..phase(schedule) }, step, 10);
+        let rates: Vec<f64> = (0..7).map(|step| warm(Schedule::Constant, step)).collect();
+        let expected = [0.4, 0.8, 1.2, 1.6, 2.0, 2.0, 2.0];
+        assert!(rates.iter().zip(expected).all(|(rate, e)| (rate - e).abs() < 1e-12), "{rates:?}");
+        assert_eq!(warm(Schedule::Cosine, 1), at(Schedule::Cosine, 1) * 0.4);
+        assert_eq!(warm(Schedule::Cosine, 30), at(Schedule::Cosine, 30));
     }
 }
