@@ -245,6 +245,8 @@ pub struct Recipe {
     pub momentum: f64,
     /// Nesterov's momentum for SGD (Sutskever et al. 2013): the step looks ahead along the velocity.
     pub nesterov: bool,
+    /// The share of each target that is spread evenly over all classes (Szegedy et al. 2016), 0..1; 0 for none.
+    pub label_smoothing: f64,
     /// Ternary threshold Δ = threshold · mean|w|, per row, 0..=5; higher is sparser. Li & Liu (TWN) use 0.7.
     pub threshold: f64,
     /// Phase 1, full-precision W_b and W_c.
@@ -268,6 +270,7 @@ impl Default for Recipe {
             weight_decay: 0.0,
             momentum: 0.9,
             nesterov: false,
+            label_smoothing: 0.0,
             threshold: 0.7,
             full: Phase { epochs: 12, ..Phase::default() },
             ternary: Phase { epochs: 12, ..Phase::default() },
@@ -473,6 +476,7 @@ impl Recipe {
             return Err(Violation::new(at("nesterov"), "only SGD has Nesterov's momentum")
                 .help("set `optimiser = \"sgd\"`, or remove `nesterov`"));
         }
+        within(at("label_smoothing"), self.label_smoothing, 0.0..=0.99)?;
         within(at("seed"), self.seed, 0..=i64::MAX as u64)?;
         within(at("threshold"), self.threshold, 0.0..=5.0)?;
         for (key, phase) in [("full", &self.full), ("ternary", &self.ternary), ("frozen", &self.frozen)] {

@@ -1,6 +1,6 @@
 //! The network of phases 1 and 2: float activations, batch norms, W_b and W_c in full precision or ternary.
 
-use super::loss::{Score, score_and_gradient};
+use super::loss::{Score, Targets, score_and_gradient};
 use super::matmul::{Real, vectorised};
 use super::optimiser::Rule;
 use super::patches::Windows;
@@ -8,9 +8,9 @@ use super::spn::Spn;
 use crate::network::Network;
 use crate::network::plan::Op;
 use ndarray::parallel::prelude::*;
-use rayon::prelude::*;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::Rng;
+use rayon::prelude::*;
 
 /// The layers of a network and what they read.
 pub struct Float<T> {
@@ -121,7 +121,13 @@ impl<T: Real> Float<T> {
                 step.input = crate::Shape::vector(n_in);
             }
             let layer = match &step.op {
-                Op::Linear(linear) => Layer::Spn(Box::new(Spn::new(&step, linear, i + 1 == steps.len(), network.train.full_precision, rng))),
+                Op::Linear(linear) => Layer::Spn(Box::new(Spn::new(
+                    &step,
+                    linear,
+                    i + 1 == steps.len(),
+                    network.train.full_precision,
+                    rng,
+                ))),
                 Op::MaxPool(pool) => Layer::MaxPool(Windows::new(pool, step.input, step.output), Array2::zeros((0, 0))),
                 Op::AveragePool(pool) => Layer::AveragePool(Windows::new(pool, step.input, step.output)),
                 Op::Add => Layer::Add { relu: step.relu },
@@ -145,7 +151,7 @@ impl<T: Real> Float<T> {
     }
 
     /// Forward and backward over one batch `[n, n_in]`: leaves all gradients of the mean loss.
-    pub fn gradients(&mut self, x: ArrayView2<T>, labels: &[u32]) -> Score {
+    pub fn gradients(&mut self, x: ArrayView2<T>, targets: &Targets) -> Score {
         for i in 0..self.nodes.len() {
             let (before, node) = self.nodes.split_at_mut(i);
             let Node { layer, from, z, dz } = &mut node[0];
@@ -158,7 +164,7 @@ impl<T: Real> Float<T> {
         }
         let Some(last) = self.nodes.last_mut() else { return Score::default() };
         last.dz.assign(&last.z);
-        let score = score_and_gradient(&mut last.dz, labels);
+        let score = score_and_gradient(&mut last.dz, targets);
         // Values whose gradient has something in it already.
         let mut begun = vec![false; self.nodes.len()];
         for i in (0..self.nodes.len()).rev() {
@@ -335,7 +341,7 @@ layers = [
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch(&network, &mut rng);
-            let loss = |float: &mut Float<f64>| float.gradients(x.view(), &labels).mean_loss();
+            let loss = |float: &mut Float<f64>| float.gradients(x.view(), &Targets::of(&labels)).mean_loss();
             let (mut checked, mut kinks) = (0, 0);
             for l in 0..float.spns().count() {
                 let parameters = float.spns_mut().nth(l).unwrap().parameters().count();
@@ -389,7 +395,10 @@ layers = [
                     assert!(f.weights.value != t.weights.value);
                 }
             }
-            assert_eq!(ternary.gradients(x.view(), &labels), full.gradients(x.view(), &labels));
+            assert_eq!(
+                ternary.gradients(x.view(), &Targets::of(&labels)),
+                full.gradients(x.view(), &Targets::of(&labels))
+            );
             for (f, t) in full.spns_mut().zip(ternary.spns_mut()) {
                 for ((name, f, _), (_, t, _)) in f.parameters().zip(t.parameters()) {
                     assert_eq!(f.gradient, t.gradient, "{name}");
@@ -404,7 +413,7 @@ layers = [
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch(&network, &mut rng);
-            let trained = float.gradients(x.view(), &labels);
+            let trained = float.gradients(x.view(), &Targets::of(&labels));
             float.calibrate(x.view());
             let evaluated = score(float.evaluate(x.view()).view(), &labels);
             assert!((evaluated.loss - trained.loss).abs() < 1e-9, "{evaluated:?} {trained:?}");
@@ -419,7 +428,7 @@ layers = [
         let mut float = fresh(&vectors(), &mut rng);
         let (x, labels) = batch(&vectors(), &mut rng);
         for _ in 0..400 {
-            float.gradients(x.view(), &labels);
+            float.gradients(x.view(), &Targets::of(&labels));
         }
         let variances = |float: &Float<f64>| -> Vec<_> {
             float.spns().flat_map(|spn| &spn.products).flat_map(|products| products.norm.variance.to_vec()).collect()

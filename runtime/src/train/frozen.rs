@@ -2,8 +2,8 @@
 //! through every rounding, on exactly the integers that the hardware computes.
 
 use super::exact::{Exact, Kind, Node, Requantise, Trace, evaluate, power, requantiser, tiled};
+use super::loss::{Score, Targets, score_and_gradient};
 use super::matmul::Into;
-use super::loss::{Score, score_and_gradient};
 use super::optimiser::{Parameter, Rule};
 use super::patches::{Patches, Windows};
 use super::spn::{columns_of, products_of};
@@ -281,7 +281,7 @@ impl Frozen {
     }
 
     /// Forward and backward over one batch `[n, n_in]` of real values of the input format.
-    pub fn gradients(&mut self, x: ArrayView2<f64>, labels: &[u32]) -> Score {
+    pub fn gradients(&mut self, x: ArrayView2<f64>, targets: &Targets) -> Score {
         let n = x.nrows();
         for i in 0..self.nodes.len() {
             let (before, z) = self.z.split_at_mut(i);
@@ -310,7 +310,7 @@ impl Frozen {
         }
         let (Some(last), Some(z)) = (self.dz.last_mut(), self.z.last()) else { return Score::default() };
         last.assign(z);
-        let score = score_and_gradient(last, labels);
+        let score = score_and_gradient(last, targets);
         // Values whose gradient has something in it already.
         let mut begun = vec![false; self.nodes.len()];
         for i in (0..self.nodes.len()).rev() {
@@ -421,7 +421,7 @@ mod tests {
                         let layer = &mut frozen.layers_mut().nth(l).unwrap();
                         [&mut layer.a, &mut layer.bias][p].value[[0, j]] += delta;
                         layer.renew();
-                        frozen.gradients(x.view(), &labels).mean_loss()
+                        frozen.gradients(x.view(), &Targets::of(&labels)).mean_loss()
                     };
                     let high = at(&mut frozen, 1e-3);
                     let low = at(&mut frozen, -2e-3);
@@ -442,7 +442,7 @@ mod tests {
         let mut frozen = two_layers();
         frozen.layers_mut().next().unwrap().bias.value = array![[-50.0, 50.0, 0.0]];
         frozen.layers_mut().next().unwrap().renew();
-        frozen.gradients(array![[0.5, 0.25, 0.75]].view(), &[0]);
+        frozen.gradients(array![[0.5, 0.25, 0.75]].view(), &Targets::of(&[0]));
         let gradient = &frozen.layers_mut().next().unwrap().bias.gradient;
         assert_eq!((gradient[[0, 0]], gradient[[0, 1]]), (0.0, 0.0));
         assert!(gradient[[0, 2]] != 0.0);

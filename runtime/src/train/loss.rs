@@ -1,14 +1,14 @@
 //! Softmax cross entropy.
 
 use super::matmul::Real;
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use serde::{Deserialize, Serialize};
 
 /// What a batch gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Score {
-    /// Sum over samples of -ln p(label).
+    /// Sum over samples of the loss; of -ln p(label) unless the targets say otherwise.
     pub loss: f64,
     /// Samples whose largest output is the label's.
     pub correct: usize,
@@ -36,7 +36,37 @@ impl Score {
     }
 }
 
-/// Scores `[n, classes]` logits.
+/// What a batch is trained towards.
+#[derive(Clone, Copy, Debug)]
+pub struct Targets<'a> {
+    /// The class of each sample.
+    pub labels: &'a [u32],
+    /// The share of each target that is spread evenly over all classes (Szegedy et al. 2016), 0..1.
+    pub smoothing: f64,
+    /// Another network that is to be imitated.
+    pub teacher: Option<Teacher<'a>>,
+}
+
+/// Knowledge distillation (Hinton, Vinyals & Dean 2015): the loss is
+/// (1-λ)·CE(z, target) + λ·T²·CE(z/T, softmax(z_teacher/T)).
+#[derive(Clone, Copy, Debug)]
+pub struct Teacher<'a> {
+    /// `[n, classes]`: z_teacher.
+    pub logits: ArrayView2<'a, f32>,
+    /// λ, in 0..=1.
+    pub lambda: f64,
+    /// T, > 0.
+    pub temperature: f64,
+}
+
+impl<'a> Targets<'a> {
+    /// Labels that are sure, and no teacher.
+    pub fn of(labels: &'a [u32]) -> Self {
+        Targets { labels, smoothing: 0.0, teacher: None }
+    }
+}
+
+/// Scores `[n, classes]` logits by the labels alone.
 pub fn score<T: Real>(logits: ArrayView2<T>, labels: &[u32]) -> Score {
     let mut total = Score { samples: labels.len(), ..Score::default() };
     for (row, &label) in logits.rows().into_iter().zip(labels) {
@@ -48,16 +78,46 @@ pub fn score<T: Real>(logits: ArrayView2<T>, labels: &[u32]) -> Score {
     total
 }
 
-/// As [`score`], and replaces the logits by the gradient of the mean loss.
-pub fn score_and_gradient<T: Real>(logits: &mut Array2<T>, labels: &[u32]) -> Score {
-    let total = score(logits.view(), labels);
-    let n = T::real(labels.len() as f64);
-    for (mut row, &label) in logits.rows_mut().into_iter().zip(labels) {
-        let (largest, sum) = softmax_sum(row.view());
-        row.mapv_inplace(|v| (v - largest).exp() / (sum * n));
-        row[label as usize] -= n.recip();
+/// Scores `[n, classes]` logits, and replaces them by the gradient of the mean loss.
+pub fn score_and_gradient<T: Real>(logits: &mut Array2<T>, targets: &Targets) -> Score {
+    let &Targets { labels, smoothing, teacher } = targets;
+    let mut total = Score { samples: labels.len(), ..Score::default() };
+    let share = (labels.len() as f64).recip();
+    let even = T::real(smoothing / logits.ncols().max(1) as f64);
+    for (i, (mut gradient, &label)) in logits.rows_mut().into_iter().zip(labels).enumerate() {
+        total.correct += usize::from(argmax(gradient.view()) == label as usize);
+        let z = gradient.to_owned();
+        gradient.fill(T::zero());
+        let mut target = z.mapv(|_| even);
+        target[label as usize] += T::real(1.0 - smoothing);
+        let sure = teacher.map_or(1.0, |t| 1.0 - t.lambda);
+        let mut loss = sure * cross_entropy(z.view(), target.view(), sure * share, gradient.view_mut());
+        if let Some(Teacher { logits, lambda, temperature }) = teacher {
+            let cool = |z: T| z / T::real(temperature);
+            let taught = logits.row(i).mapv(|z| cool(T::real(z.into())));
+            let (largest, sum) = softmax_sum(taught.view());
+            let taught = taught.mapv_into(|z| (z - largest).exp() / sum);
+            // d(z/T)/dz takes one T of T² away.
+            let z = z.mapv_into(cool);
+            let scale = lambda * temperature * share;
+            loss += lambda * temperature.powi(2) * cross_entropy(z.view(), taught.view(), scale, gradient.view_mut());
+        }
+        total.loss += loss;
     }
     total
+}
+
+/// -Σ target · ln softmax(z) for a target that sums to 1; adds `scale` times the gradient by z.
+fn cross_entropy<T: Real>(z: ArrayView1<T>, target: ArrayView1<T>, scale: f64, mut gradient: ArrayViewMut1<T>) -> f64 {
+    let (largest, sum) = softmax_sum(z);
+    let scale = T::real(scale);
+    let mut loss = T::zero();
+    for ((g, &z), &target) in gradient.iter_mut().zip(z).zip(target) {
+        loss += target * (sum.ln() + largest - z);
+        *g += scale * ((z - largest).exp() / sum - target);
+    }
+    // NumCast of a float to f64 never fails.
+    loss.to_f64().unwrap_or(f64::NAN)
 }
 
 fn softmax_sum<T: Real>(row: ArrayView1<T>) -> (T, T) {
@@ -79,23 +139,63 @@ fn argmax<T: Real>(row: ArrayView1<T>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Axis;
+
+    /// By the definition of the module's formulas, in the most direct way.
+    fn by_definition(logits: &Array2<f64>, targets: &Targets) -> f64 {
+        let softmax = |z: Vec<f64>| {
+            let sum: f64 = z.iter().map(|z| z.exp()).sum();
+            z.iter().map(|z| z.exp() / sum).collect::<Vec<_>>()
+        };
+        let entropy = |p: &[f64], q: &[f64]| -p.iter().zip(q).map(|(p, q)| p * q.ln()).sum::<f64>();
+        let classes = logits.ncols();
+        let mut sum = 0.0;
+        for (i, (z, &label)) in logits.axis_iter(Axis(0)).zip(targets.labels).enumerate() {
+            let one = |k: usize| f64::from(u8::from(k == label as usize));
+            let hard: Vec<f64> =
+                (0..classes).map(|k| targets.smoothing / classes as f64 + (1.0 - targets.smoothing) * one(k)).collect();
+            let plain = entropy(&hard, &softmax(z.to_vec()));
+            sum += match targets.teacher {
+                None => plain,
+                Some(Teacher { logits, lambda, temperature: t }) => {
+                    let taught = softmax(logits.row(i).iter().map(|&z| f64::from(z) / t).collect());
+                    let soft = entropy(&taught, &softmax(z.iter().map(|z| z / t).collect()));
+                    (1.0 - lambda) * plain + lambda * t * t * soft
+                }
+            };
+        }
+        sum / targets.labels.len() as f64
+    }
 
     #[test]
-    fn the_gradient_is_that_of_finite_differences() {
+    fn losses_are_their_definitions_and_gradients_finite_differences() {
         let logits = Array2::from_shape_fn((4, 3), |(i, j)| ((i * 5 + j * 3) % 7) as f64 - 2.5);
-        let labels = [0, 2, 1, 1];
-        let mut gradient = logits.clone();
-        let total = score_and_gradient(&mut gradient, &labels);
-        assert_eq!(total, score(logits.view(), &labels));
-        for (index, g) in gradient.indexed_iter() {
-            let at = |delta: f64| {
-                let mut logits = logits.clone();
-                logits[index] += delta;
-                score(logits.view(), &labels).mean_loss()
-            };
-            let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
-            assert!((difference - g).abs() < 1e-9, "{index:?}: {g} against {difference}");
+        let taught = Array2::from_shape_fn((4, 3), |(i, j)| ((i * 3 + j * 4) % 5) as f32 * 0.5 - 1.0);
+        let sure = Targets::of(&[0, 2, 1, 1]);
+        let teacher = |lambda, temperature| Some(Teacher { logits: taught.view(), lambda, temperature });
+        let all = [
+            sure,
+            Targets { smoothing: 0.1, ..sure },
+            Targets { teacher: teacher(0.5, 1.0), ..sure },
+            Targets { smoothing: 0.2, teacher: teacher(0.3, 4.0), ..sure },
+            Targets { teacher: teacher(1.0, 2.0), ..sure },
+        ];
+        for targets in all {
+            let mut gradient = logits.clone();
+            let total = score_and_gradient(&mut gradient, &targets);
+            assert!((total.mean_loss() - by_definition(&logits, &targets)).abs() < 1e-12, "{targets:?}");
+            assert_eq!(total.correct, score(logits.view(), targets.labels).correct);
+            for (index, g) in gradient.indexed_iter() {
+                let at = |delta: f64| {
+                    let mut logits = logits.clone();
+                    logits[index] += delta;
+                    by_definition(&logits, &targets)
+                };
+                let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
+                assert!((difference - g).abs() < 1e-9, "{targets:?} {index:?}: {g} against {difference}");
+            }
         }
+        assert_eq!(score_and_gradient(&mut logits.clone(), &sure), score(logits.view(), sure.labels));
         assert_eq!(score(ndarray::array![[1.0, 3.0, 3.0]].view(), &[1]).correct, 1);
     }
 }

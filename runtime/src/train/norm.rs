@@ -24,12 +24,7 @@ pub struct Norm<T> {
 impl<T: Real> Norm<T> {
     /// For c columns.
     pub fn new(c: usize) -> Self {
-        Norm {
-            mean: Array1::zeros(c),
-            variance: Array1::ones(c),
-            centre: Array1::zeros(c),
-            inverse: Array1::zeros(c),
-        }
+        Norm { mean: Array1::zeros(c), variance: Array1::ones(c), centre: Array1::zeros(c), inverse: Array1::zeros(c) }
     }
 
     /// Takes over the statistics of a batch, which also enter the running ones.
@@ -160,7 +155,9 @@ mod tests {
     #[test]
     fn moments_are_those_of_the_definition_however_rows_arrive() {
         // Far from 0, where sums of squares would cancel.
-        let x = Array2::from_shape_fn((3000, 3), |(i, j)| 1e4 + ((i * 7 + j * 5) % 31) as f64 * 0.25 + (j * i) as f64 * 1e-3);
+        let x = Array2::from_shape_fn((3000, 3), |(i, j)| {
+            1e4 + ((i * 7 + j * 5) % 31) as f64 * 0.25 + (j * i) as f64 * 1e-3
+        });
         for cut in [1, 17, 3000] {
             let mut all = Moments::default();
             all.clear(3);

@@ -77,7 +77,12 @@ impl Patches {
 
     /// `[n, elements]` to some of the rows of `[n · patches, columns]`, in the order group, row, column, channel; pads are 0.
     /// `buffer` holds the result where it is not x itself.
-    pub fn gather_rows<'a, T: Real>(&self, x: &'a [T], rows: Range<usize>, buffer: &'a mut Vec<T>) -> ArrayView2<'a, T> {
+    pub fn gather_rows<'a, T: Real>(
+        &self,
+        x: &'a [T],
+        rows: Range<usize>,
+        buffer: &'a mut Vec<T>,
+    ) -> ArrayView2<'a, T> {
         let (columns, elements) = (self.columns(), self.input.elements());
         let shape = (rows.len(), columns);
         if self.whole() {

@@ -403,12 +403,8 @@ impl<T: Real> Spn<T> {
             let scale: Vec<T> = norm.inverse.iter().zip(a.row()).map(|(i, a)| *i * *a).collect();
             let scale = wide(&scale);
             let w_c_now = w_c.as_ref().map(Matrix::effective);
-            let work = (
-                pieces.par_iter_mut(),
-                dz.par_chunks(size),
-                u.par_chunks(per_piece),
-                dv.par_chunks_mut(per_piece),
-            );
+            let work =
+                (pieces.par_iter_mut(), dz.par_chunks(size), u.par_chunks(per_piece), dv.par_chunks_mut(per_piece));
             work.into_par_iter().for_each(|(piece, dz, u, dv)| {
                 piece.sums = [vec![0.0; r], vec![0.0; r]];
                 for (i, rows) in cut.tiles(u.len() / r).enumerate() {

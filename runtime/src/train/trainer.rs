@@ -3,7 +3,7 @@
 use super::augment::Shifts;
 use super::checkpoint::Checkpoint;
 use super::float::Float;
-use super::loss::{Score, score};
+use super::loss::{Score, Targets, score};
 use super::optimiser::{Rule, learning_rate};
 use super::spn::Spn;
 use crate::data::{self, DataSet};
@@ -65,7 +65,7 @@ pub struct Epoch {
     pub epoch: usize,
     /// Step size of its first step.
     pub learning_rate: f64,
-    /// Mean cross entropy while training.
+    /// Mean loss while training: cross entropy with the targets of the recipe.
     pub loss: f64,
     /// While training, in 0..=1.
     pub train_accuracy: f64,
@@ -269,17 +269,18 @@ impl Trainer {
         let step = epoch * steps + state.step;
         let mut shifts =
             self.shifts.as_ref().map(|s| (s, generator(state.network.train.seed, Stream::Shifts(phase, step))));
+        let targets = Targets { smoothing: state.network.train.label_smoothing, ..Targets::of(&self.batch_labels) };
         let rule = Rule::new(&state.network.train, recipe, step, steps);
         let score = if let Some(frozen) = &mut state.frozen {
             gather(&self.x, samples, shifts.as_mut(), &mut self.exact_batch);
-            let score = frozen.gradients(self.exact_batch.view(), &self.batch_labels);
+            let score = frozen.gradients(self.exact_batch.view(), &targets);
             if score.loss.is_finite() {
                 frozen.update(rule);
             }
             score
         } else {
             gather(&self.x, samples, shifts.as_mut(), &mut self.batch);
-            let score = state.float.gradients(self.batch.view(), &self.batch_labels);
+            let score = state.float.gradients(self.batch.view(), &targets);
             if score.loss.is_finite() {
                 state.float.update(rule);
             }
