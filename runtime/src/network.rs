@@ -235,8 +235,14 @@ pub struct Recipe {
     pub batch: usize,
     /// The share of the training split held out for validation, 0..=0.5.
     pub validation: f64,
-    /// Random shifts of each training image by up to so many pixels; 0 for none.
+    /// Random shifts of each training image by up to so many pixels over a border of zeros, which is what pad and crop do;
+    /// 0 for none, at most half of the shorter side.
     pub shift: usize,
+    /// Mirrors each training image left to right with probability 1/2.
+    pub flip: bool,
+    /// Sets a square of so many pixels a side, at random in each training image and clipped at its edges, to 0 (cutout,
+    /// DeVries & Taylor 2017); 0 for none, at most the shorter side.
+    pub cutout: usize,
     /// The optimiser of all phases.
     pub optimiser: Optimiser,
     /// Decoupled (AdamW) or plain (SGD) weight decay of W_b and W_c in the first two phases, 0..=1000.
@@ -266,6 +272,8 @@ impl Default for Recipe {
             batch: 64,
             validation: 0.0,
             shift: 0,
+            flip: false,
+            cutout: 0,
             optimiser: Optimiser::Adamw,
             weight_decay: 0.0,
             momentum: 0.9,
@@ -463,10 +471,15 @@ const WEIGHT_DECAY: RangeInclusive<f64> = 0.0..=1e3;
 impl Recipe {
     fn check(&self, shape: &[usize]) -> Result<(), Violation> {
         let at = |key| Place::new("train").key(key);
-        if self.shift > 0 && !(2..=3).contains(&shape.len()) {
-            return Err(Violation::new(at("shift"), "inputs of one axis are no images to shift").help("remove `shift`"));
+        for (key, is_on) in [("shift", self.shift > 0), ("flip", self.flip), ("cutout", self.cutout > 0)] {
+            if is_on && !(2..=3).contains(&shape.len()) {
+                let cause = format!("inputs of shape {shape:?} are no images, which `{key}` is for");
+                return Err(Violation::new(at(key), cause).help(format_args!("remove `{key}`")));
+            }
         }
-        within(at("shift"), self.shift, 0..=shape.iter().take(2).min().map_or(0, |n| n / 2))?;
+        let side = shape.iter().take(2).min().copied().unwrap_or(0);
+        within(at("shift"), self.shift, 0..=side / 2)?;
+        within(at("cutout"), self.cutout, 0..=side)?;
         // A batch norm needs two samples.
         within(at("batch"), self.batch, 2..=MAX_SIZE)?;
         within(at("validation"), self.validation, 0.0..=0.5)?;

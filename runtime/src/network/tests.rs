@@ -112,6 +112,8 @@ fn errors() {
         ("[train]", "[train]\nbatch = 1"),
         ("shift = 1", "shift = 3"),
         ("[4, 2]", "[8]"),
+        ("shift = 1", "cutout = 3"),
+        ("shift = 1", "flip = 1"),
         ("epochs = 3", "epochs = \"three\""),
         ("every = 2", "every = 0"),
         ("{ step = { every = 2, factor = 0.1 } }", "{ one_cycle = { rise = 1 } }"),

@@ -1,79 +1,175 @@
-//! Random shifts of images, so that a network learns that a little to the left is still the same.
+//! Random changes to images that change nothing about what they show.
 
+use crate::network::Recipe;
 use crate::shape::Shape;
 use ndarray::ArrayView1;
 use rand::{Rng, RngExt};
 
-/// Where an input of a shifted sample comes from.
-#[derive(Clone, Copy)]
-enum Source {
-    /// The n-th live input.
-    Live(usize),
-    /// An input that is the same in all samples, or the 0 beyond the edge.
-    Constant(f32),
+/// Changes images by chance: shifted over a border of zeros, then mirrored, then with a square cut out of them.
+pub struct Augment {
+    shape: Shape,
+    shift: usize,
+    flip: bool,
+    cutout: usize,
+    /// Where some inputs are dropped since they never change: which are kept, and an image with the values of the others.
+    dropped: Option<(Vec<usize>, Vec<f32>)>,
 }
 
-/// All shifts by up to `reach` pixels down and across.
-pub struct Shifts {
-    /// For each shift, the source of each live input.
-    maps: Vec<Vec<Source>>,
+/// What chance does to one image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Change {
+    /// Pixels that the image moves.
+    down: isize,
+    right: isize,
+    mirrored: bool,
+    /// Row and column of the middle of the square that is cut out.
+    cut: Option<(usize, usize)>,
 }
 
-impl Shifts {
-    /// For images of `shape`, `[height, width]` or `[height, width, channels]`, of which only the `live` inputs are kept; `sample` is any one, whole.
-    pub fn new(reach: usize, shape: &[usize], live: &[usize], sample: ArrayView1<f32>) -> Self {
-        let Shape { height, width, channels } = Shape::of(shape);
-        let mut place = vec![None; sample.len()];
-        for (n, &j) in live.iter().enumerate() {
-            place[j] = Some(n);
-        }
-        let reach = reach as isize;
-        let shifts = (-reach..=reach).flat_map(|down| (-reach..=reach).map(move |right| (down, right)));
-        let source = |j: usize, down: isize, right: isize| {
-            let (row, column, channel) = (j / channels / width, j / channels % width, j % channels);
-            let from = (row.checked_add_signed(-down), column.checked_add_signed(-right));
-            let (Some(row), Some(column)) = from else { return Source::Constant(0.0) };
-            if row >= height || column >= width {
-                return Source::Constant(0.0);
-            }
-            let from = (row * width + column) * channels + channel;
-            place[from].map_or(Source::Constant(sample[from]), Source::Live)
-        };
-        Shifts { maps: shifts.map(|(down, right)| live.iter().map(|&j| source(j, down, right)).collect()).collect() }
+impl Augment {
+    /// For images of `shape`, `[height, width]` or `[height, width, channels]`, of which only the `live` inputs are kept;
+    /// `sample` is any one, whole. None where the recipe leaves images as they are.
+    pub fn new(recipe: &Recipe, shape: &[usize], live: &[usize], sample: ArrayView1<f32>) -> Option<Self> {
+        let &Recipe { shift, flip, cutout, .. } = recipe;
+        let dropped = (live.len() < sample.len()).then(|| (live.to_vec(), sample.to_vec()));
+        (shift > 0 || flip || cutout > 0).then(|| Augment { shape: Shape::of(shape), shift, flip, cutout, dropped })
     }
 
-    /// The live inputs of a sample, shifted by chance.
-    pub fn draw(&self, sample: ArrayView1<f32>, rng: &mut impl Rng) -> impl Iterator<Item = f32> {
-        let map = &self.maps[rng.random_range(0..self.maps.len())];
-        map.iter().map(move |source| match *source {
-            Source::Live(n) => sample[n],
-            Source::Constant(v) => v,
-        })
+    /// The live inputs of a sample, changed by chance, to `to`.
+    pub fn apply<T: From<f32> + Clone>(&self, sample: &[f32], rng: &mut impl Rng, to: &mut [T]) {
+        let change = self.draw(rng);
+        let Some((live, whole)) = &self.dropped else { return self.change(&change, sample, to) };
+        let mut image = whole.clone();
+        live.iter().zip(sample).for_each(|(&j, &v)| image[j] = v);
+        let mut changed = vec![0.0; image.len()];
+        self.change(&change, &image, &mut changed);
+        live.iter().zip(to).for_each(|(&j, to)| *to = changed[j].into());
+    }
+
+    /// In this order; what the recipe does without takes nothing from the generator.
+    fn draw(&self, rng: &mut impl Rng) -> Change {
+        let Shape { height, width, .. } = self.shape;
+        let (shifts, reach) = (2 * self.shift + 1, self.shift as isize);
+        let shift = if self.shift > 0 { rng.random_range(0..shifts * shifts) } else { shifts * shifts / 2 };
+        let mirrored = self.flip && rng.random();
+        let cut = (self.cutout > 0).then(|| rng.random_range(0..height * width));
+        Change {
+            down: (shift / shifts) as isize - reach,
+            right: (shift % shifts) as isize - reach,
+            mirrored,
+            cut: cut.map(|pixel| (pixel / width, pixel % width)),
+        }
+    }
+
+    /// A whole image, row by row.
+    fn change<T: From<f32> + Clone>(&self, change: &Change, image: &[f32], to: &mut [T]) {
+        let Shape { height, width, channels } = self.shape;
+        let zero = T::from(0.0);
+        let shifted = change.right.unsigned_abs().min(width) * channels;
+        for (row, to) in to.chunks_exact_mut(width * channels).enumerate() {
+            let Some(from) = row.checked_add_signed(-change.down).filter(|row| *row < height) else {
+                to.fill(zero.clone());
+                continue;
+            };
+            let from = &image[from * width * channels..][..width * channels];
+            let kept = from.len() - shifted;
+            let (at, from) = if change.right < 0 { (0, &from[shifted..]) } else { (shifted, &from[..kept]) };
+            to[..at].fill(zero.clone());
+            to[at + kept..].fill(zero.clone());
+            to[at..].iter_mut().zip(from).for_each(|(to, &v)| *to = v.into());
+            if change.mirrored {
+                to.reverse();
+                to.chunks_exact_mut(channels).for_each(<[T]>::reverse);
+            }
+        }
+        let Some((row, column)) = change.cut else { return };
+        let square = |middle: usize, size: usize| {
+            let first = middle as isize - self.cutout as isize / 2;
+            let end = (first + self.cutout as isize).min(size as isize);
+            first.max(0) as usize..end as usize
+        };
+        let columns = square(column, width);
+        for row in square(row, height) {
+            let first = row * width;
+            to[(first + columns.start) * channels..(first + columns.end) * channels].fill(zero.clone());
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
+    use ndarray::ArrayView1;
+    use proptest::prelude::*;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+    use std::collections::BTreeSet;
+
+    /// Pixel by pixel: where does the value at (row, column) come from?
+    fn by_definition(augment: &Augment, change: &Change, image: &[f32]) -> Vec<f32> {
+        let Shape { height, width, channels } = augment.shape;
+        let (h, w, n) = (height as isize, width as isize, augment.cutout as isize);
+        let value = |index: usize| {
+            let (row, column, channel) = (index / channels / width, index / channels % width, index % channels);
+            let (row, column) = (row as isize, column as isize);
+            if let Some((middle, centre)) = change.cut {
+                let (down, right) = (row - middle as isize + n / 2, column - centre as isize + n / 2);
+                if (0..n).contains(&down) && (0..n).contains(&right) {
+                    return 0.0;
+                }
+            }
+            let column = if change.mirrored { w - 1 - column } else { column };
+            let (row, column) = (row - change.down, column - change.right);
+            let inside = (0..h).contains(&row) && (0..w).contains(&column);
+            if inside { image[(row * w + column) as usize * channels + channel] } else { 0.0 }
+        };
+        (0..image.len()).map(value).collect()
+    }
+
+    fn augment(shape: [usize; 3], recipe: &Recipe, live: &[usize], whole: &[f32]) -> Augment {
+        Augment::new(recipe, &shape, live, ArrayView1::from(whole)).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn changes_are_their_definition(
+            (height, width, channels) in (1usize..7, 1usize..7, 1usize..4),
+            shift in 0usize..4,
+            flip: bool,
+            cutout in 0usize..9,
+            keep: u64,
+            seed: u64,
+        ) {
+            prop_assume!(shift > 0 || flip || cutout > 0);
+            let recipe = Recipe { shift: shift.min(height.min(width) / 2), flip, cutout, ..Recipe::default() };
+            prop_assume!(recipe.shift > 0 || flip || cutout > 0);
+            let shape = [height, width, channels];
+            let image: Vec<f32> = (0..height * width * channels).map(|i| i as f32 + 1.0).collect();
+            let all: Vec<usize> = (0..image.len()).collect();
+            let live: Vec<usize> = all.iter().copied().filter(|i| keep >> (i % 64) & 1 == 1).collect();
+            for live in [all, live] {
+                let augment = augment(shape, &recipe, &live, &image);
+                let change = augment.draw(&mut ChaCha8Rng::seed_from_u64(seed));
+                let expected = by_definition(&augment, &change, &image);
+                let expected: Vec<f64> = live.iter().map(|&j| expected[j].into()).collect();
+                let sample: Vec<f32> = live.iter().map(|&j| image[j]).collect();
+                let mut changed = vec![7.0f64; live.len()];
+                augment.apply(&sample, &mut ChaCha8Rng::seed_from_u64(seed), &mut changed);
+                prop_assert_eq!(changed, expected, "{:?}", change);
+            }
+        }
+    }
 
     #[test]
-    fn every_shift_occurs_and_nothing_else() {
-        // 2×3 pixels of two channels; input 8 is always 7.
-        let whole = array![1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 4.0, 40.0, 7.0, 50.0, 6.0, 60.0];
-        let live = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11];
-        let shifts = Shifts::new(1, &[2, 3, 2], &live, whole.view());
-        let sample = whole.select(ndarray::Axis(0), &live);
+    fn every_change_occurs_and_nothing_else() {
+        let recipe = Recipe { shift: 1, flip: true, cutout: 1, ..Recipe::default() };
+        let image = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let augment = augment([2, 3, 1], &recipe, &[0, 1, 2, 3, 4, 5], &image);
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut seen: Vec<Vec<f32>> = (0..1000).map(|_| shifts.draw(sample.view(), &mut rng).collect()).collect();
-        seen.sort_by(|a, b| a.partial_cmp(b).unwrap());
-        seen.dedup();
-        assert_eq!(seen.len(), 9);
-        assert!(seen.contains(&sample.to_vec()));
-        let down = vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 10.0, 20.0, 3.0, 30.0];
-        let left_up = vec![7.0, 50.0, 6.0, 60.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-        assert!(seen.contains(&down) && seen.contains(&left_up), "{seen:?}");
+        let drawn: Vec<Change> = (0..10_000).map(|_| augment.draw(&mut rng)).collect();
+        let distinct: BTreeSet<String> = drawn.iter().map(|change| format!("{change:?}")).collect();
+        assert_eq!(distinct.len(), 9 * 2 * 6);
+        assert!(drawn.iter().all(|c| c.down.abs() <= 1 && c.right.abs() <= 1));
+        assert!(Augment::new(&Recipe::default(), &[2, 3], &[0], ArrayView1::from(&image)).is_none());
     }
 }

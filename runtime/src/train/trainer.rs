@@ -1,6 +1,6 @@
 //! The three phases, step by step.
 
-use super::augment::Shifts;
+use super::augment::Augment;
 use super::checkpoint::Checkpoint;
 use super::float::Float;
 use super::loss::{Score, Targets, score};
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::network::{self, Network};
 use crate::quantise;
-use ndarray::{Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array2, ArrayView2, Axis};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -104,7 +104,7 @@ pub struct Trainer {
     validation: Vec<usize>,
     /// Epoch whose order `train` is in.
     shuffled: Option<(Phase, usize)>,
-    shifts: Option<Shifts>,
+    augment: Option<Augment>,
     batch: Array2<f32>,
     exact_batch: Array2<f64>,
     batch_labels: Vec<u32>,
@@ -118,7 +118,7 @@ enum Stream {
     /// Of the samples in an epoch.
     Order(Phase, usize),
     /// Of the samples of a step, counted from the start of its phase.
-    Shifts(Phase, usize),
+    Augment(Phase, usize),
 }
 
 fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
@@ -127,7 +127,7 @@ fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
         Stream::Weights => 0,
         Stream::Validation => 1,
         Stream::Order(phase, epoch) => ((1 + phase as u64) << 48) | epoch as u64,
-        Stream::Shifts(phase, step) => ((5 + phase as u64) << 48) | step as u64,
+        Stream::Augment(phase, step) => ((5 + phase as u64) << 48) | step as u64,
     });
     rng
 }
@@ -187,8 +187,7 @@ impl Trainer {
                 format_args!("has {} samples to train on, at least 2 are needed", train.len()),
             ));
         }
-        let shifts =
-            (recipe.shift > 0).then(|| Shifts::new(recipe.shift, &state.network.input.shape, &state.live, x.row(0)));
+        let augment = Augment::new(recipe, &state.network.input.shape, &state.live, x.row(0));
         let warnings = saturation(&state.network, data).into_iter().collect();
         let mut trainer = Trainer {
             x: select_columns(x.view(), &state.live),
@@ -196,7 +195,7 @@ impl Trainer {
             train,
             validation,
             shuffled: None,
-            shifts,
+            augment,
             batch: Array2::zeros((0, 0)),
             exact_batch: Array2::zeros((0, 0)),
             batch_labels: Vec::new(),
@@ -267,19 +266,19 @@ impl Trainer {
         self.batch_labels.clear();
         self.batch_labels.extend(samples.iter().map(|&i| self.labels[i]));
         let step = epoch * steps + state.step;
-        let mut shifts =
-            self.shifts.as_ref().map(|s| (s, generator(state.network.train.seed, Stream::Shifts(phase, step))));
+        let mut augment =
+            self.augment.as_ref().map(|a| (a, generator(state.network.train.seed, Stream::Augment(phase, step))));
         let targets = Targets { smoothing: state.network.train.label_smoothing, ..Targets::of(&self.batch_labels) };
         let rule = Rule::new(&state.network.train, recipe, step, steps);
         let score = if let Some(frozen) = &mut state.frozen {
-            gather(&self.x, samples, shifts.as_mut(), &mut self.exact_batch);
+            gather(&self.x, samples, augment.as_mut(), &mut self.exact_batch);
             let score = frozen.gradients(self.exact_batch.view(), &targets);
             if score.loss.is_finite() {
                 frozen.update(rule);
             }
             score
         } else {
-            gather(&self.x, samples, shifts.as_mut(), &mut self.batch);
+            gather(&self.x, samples, augment.as_mut(), &mut self.batch);
             let score = state.float.gradients(self.batch.view(), &targets);
             if score.loss.is_finite() {
                 state.float.update(rule);
@@ -430,16 +429,18 @@ fn saturation(network: &Network, data: &DataSet) -> Option<String> {
 fn gather<T: From<f32> + Clone + Default>(
     x: &Array2<f32>,
     samples: &[usize],
-    mut shifts: Option<&mut (&Shifts, ChaCha8Rng)>,
+    mut augment: Option<&mut (&Augment, ChaCha8Rng)>,
     batch: &mut Array2<T>,
 ) {
     if batch.dim() != (samples.len(), x.ncols()) {
         *batch = Array2::default((samples.len(), x.ncols()));
     }
     for (mut row, &sample) in batch.rows_mut().into_iter().zip(samples) {
-        match &mut shifts {
-            Some((shifts, rng)) => row.iter_mut().zip(shifts.draw(x.row(sample), rng)).for_each(|(b, x)| *b = x.into()),
-            None => Zip::from(&mut row).and(x.row(sample)).for_each(|b, &x| *b = x.into()),
+        // Both are in standard layout.
+        let (Some(to), Some(from)) = (row.as_slice_mut(), x.row(sample).to_slice()) else { unreachable!() };
+        match &mut augment {
+            Some((augment, rng)) => augment.apply(from, rng, to),
+            None => to.iter_mut().zip(from).for_each(|(to, &v)| *to = v.into()),
         }
     }
 }
