@@ -46,7 +46,12 @@ pub struct Args {
     /// The seed, instead of the description's
     #[arg(long)]
     seed: Option<u64>,
-    /// Epochs of the three phases, e.g. 12,12,2, instead of the description's
+    /// Train the ordinary network of the same shape instead: the accuracy that the budget is measured against, and a teacher
+    ///
+    /// It trains as long as phases full and ternary together, without a multiplication budget, and has no integer model.
+    #[arg(long)]
+    full_precision: bool,
+    /// Epochs of the three phases, e.g. 12,12,2, instead of the description's; one number with --full-precision
     #[arg(long, value_name = "FULL,TERNARY,FROZEN", value_delimiter = ',')]
     epochs: Option<Vec<usize>>,
     /// Threads; any number gives the same model [default: one for each core]
@@ -77,13 +82,22 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(seed) = args.seed {
         network.train.seed = seed;
     }
-    if let Some(epochs) = &args.epochs {
-        let [full, ternary, frozen] = epochs[..] else {
-            return Err(Error::input("--epochs", format_args!("{} numbers are given, three are needed", epochs.len()))
-                .help("e.g. --epochs 12,12,2"));
-        };
-        let recipe = &mut network.train;
-        (recipe.full.epochs, recipe.ternary.epochs, recipe.frozen.epochs) = (full, ternary, frozen);
+    let recipe = &mut network.train;
+    let asked = args.full_precision && !recipe.full_precision;
+    recipe.full_precision |= asked;
+    match (args.epochs.as_deref(), recipe.full_precision) {
+        (None, true) if asked => recipe.full.epochs += recipe.ternary.epochs,
+        (None, _) => {}
+        (Some(&[full]), true) => recipe.full.epochs = full,
+        (Some(&[full, ternary, frozen]), false) => {
+            (recipe.full.epochs, recipe.ternary.epochs, recipe.frozen.epochs) = (full, ternary, frozen);
+        }
+        (Some(epochs), full_precision) => {
+            let needed = if full_precision { "one is" } else { "three are" };
+            let cause = format_args!("{} numbers are given, {needed} needed", epochs.len()).to_string();
+            let example = if full_precision { "20" } else { "12,12,2" };
+            return Err(Error::input("--epochs", cause).help(format_args!("e.g. --epochs {example}")));
+        }
     }
     args.choices.apply(&mut network)?;
     if args.threads == Some(0) {
@@ -96,7 +110,8 @@ pub fn run(args: Args) -> Result<()> {
         .data
         .or_else(|| network.train.data.clone())
         .ok_or_else(|| Error::input("--data", "is needed: the description names no data set").help(data::GRAMMAR))?;
-    let folder = args.output.unwrap_or_else(|| Path::new("runs").join(&network.name));
+    let suffix = if network.train.full_precision { "-full-precision" } else { "" };
+    let folder = args.output.unwrap_or_else(|| Path::new("runs").join(format!("{}{suffix}", network.name)));
     let start = match (args.resume, args.overwrite) {
         (true, _) => Start::Resume,
         (_, true) => Start::Overwrite,
@@ -117,7 +132,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// Trains with progress on stderr; see [`train::run`].
-pub(super) fn train(network: &Network, data: &DataSet, folder: &Path, start: Start) -> Result<(Summary, Model)> {
+pub(super) fn train(network: &Network, data: &DataSet, folder: &Path, start: Start) -> Result<(Summary, Option<Model>)> {
     let mut watch = Watch::new();
     let result = train::run(network, data, folder, start, &mut watch);
     watch.bar.finish_and_clear();
@@ -126,6 +141,15 @@ pub(super) fn train(network: &Network, data: &DataSet, folder: &Path, start: Sta
 
 /// The figures of a run, as people read them.
 pub(super) fn render(summary: &Summary) -> String {
+    let Summary { float_accuracy, test_samples, .. } = summary;
+    let percent = |accuracy: f64| format!("{:.2} %", 100.0 * accuracy);
+    let Some(integer_accuracy) = summary.integer_accuracy else {
+        return format!(
+            "full precision, {} multiplications\ntest accuracy ({test_samples} samples): {}",
+            summary.multiplications,
+            percent(*float_accuracy)
+        );
+    };
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([
@@ -155,15 +179,14 @@ pub(super) fn render(summary: &Summary) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let Summary { float_accuracy, integer_accuracy, test_samples, .. } = summary;
     format!(
         "{table}\nmultiplications {} against {} of a dense network, {:.2} % fewer\n\
-         test accuracy ({test_samples} samples): float {:.2} %, integer {:.2} %",
+         test accuracy ({test_samples} samples): float {}, integer {}",
         summary.multiplications,
         summary.dense_multiplications,
         100.0 * summary.reduction,
-        100.0 * float_accuracy,
-        100.0 * integer_accuracy,
+        percent(*float_accuracy),
+        percent(integer_accuracy),
     )
 }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Format;
 use crate::network::Network;
+use crate::network::plan::Op;
 use ndarray::{Array, Array1, Array2, ArrayView2, Dimension};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -231,7 +232,7 @@ impl Checkpoint {
         if names != file.len() {
             return Err(format!("it holds {} tensors, {names} were expected", file.len()));
         }
-        if checkpoint.phase > Phase::Full {
+        if checkpoint.phase > Phase::Full && !checkpoint.network.train.full_precision {
             checkpoint.float.make_ternary(&checkpoint.network);
         }
         if let Some(frozen) = &mut checkpoint.frozen {
@@ -321,7 +322,8 @@ impl Document {
         }
         let layers = self.network.linear().len();
         let epochs = self.phase.recipe(&self.network).map_or(1, |r| r.epochs);
-        let frozen = self.frozen.is_some() == (self.phase >= Phase::Frozen);
+        let full_precision = self.network.train.full_precision;
+        let frozen = self.frozen.is_some() == (self.phase >= Phase::Frozen && !full_precision);
         if self.epoch >= epochs || !frozen || self.frozen.as_ref().is_some_and(|f| f.len() != layers) {
             return Err("its place in the training is damaged".into());
         }
@@ -329,6 +331,11 @@ impl Document {
         for (i, mut step) in self.network.linear().into_iter().enumerate() {
             if i == 0 && step.from == [0] && step.linear().is_some_and(|l| l.dense) {
                 step.input = crate::Shape::vector(self.live.len());
+            }
+            if let Op::Linear(linear) = &mut step.op
+                && full_precision
+            {
+                *linear = linear.ordinary(step.input, step.output);
             }
             let (w_b, w_c) = step.entries();
             entries = entries.saturating_add(w_b + w_c);

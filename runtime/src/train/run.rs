@@ -50,10 +50,10 @@ pub trait Observer {
 /// What a run ended in.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// Test accuracy of the ternary network with float activations, in 0..=1.
+    /// Test accuracy of the ternary network with float activations, in 0..=1; or of the full-precision network.
     pub float_accuracy: f64,
-    /// Test accuracy of the integer network, in 0..=1.
-    pub integer_accuracy: f64,
+    /// Test accuracy of the integer network, in 0..=1; a full-precision network has none.
+    pub integer_accuracy: Option<f64>,
     /// Test samples.
     pub test_samples: usize,
     /// Multiplications of one inference.
@@ -62,7 +62,7 @@ pub struct Summary {
     pub dense_multiplications: u64,
     /// 1 - multiplications / dense multiplications.
     pub reduction: f64,
-    /// Of the model.
+    /// Of the model; none where the network is in full precision.
     pub layers: Vec<LayerSummary>,
 }
 
@@ -90,7 +90,7 @@ pub struct LayerSummary {
 }
 
 /// Trains `network` on `data` in the run folder `folder` until it is done, and leaves there `model.safetensors`,
-/// `checkpoint.safetensors`, `metrics.csv`, `curves.svg` and `network.toml`.
+/// `checkpoint.safetensors`, `metrics.csv`, `curves.svg` and `network.toml`. A full-precision network has no model.
 ///
 /// # Errors
 /// Where the data do not fit, the training diverges, the folder is not a run or cannot be written, or the observer stops
@@ -101,7 +101,7 @@ pub fn run(
     folder: &Path,
     start: Start,
     observer: &mut dyn Observer,
-) -> Result<(Summary, Model)> {
+) -> Result<(Summary, Option<Model>)> {
     let mut trainer = open(network, data, folder, start)?;
     for warning in trainer.take_warnings() {
         observer.warn(&warning);
@@ -135,7 +135,9 @@ pub fn run(
     for warning in collapse(&summary) {
         observer.warn(&warning);
     }
-    model_file::save(&model, &folder.join(MODEL))?;
+    if let Some(model) = &model {
+        model_file::save(model, &folder.join(MODEL))?;
+    }
     Ok((summary, model))
 }
 
@@ -202,9 +204,20 @@ fn metrics(history: &[Epoch]) -> String {
     text
 }
 
-fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Model)> {
-    let Checkpoint { network, .. } = trainer.checkpoint();
-    let network = network.clone();
+fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Option<Model>)> {
+    let labels = &data.test.labels;
+    let float = trainer.checkpoint().float_outputs(data.test.x.view())?;
+    let network = trainer.checkpoint().network.clone();
+    let dense_multiplications = network.dense_multiplications();
+    let mut summary = Summary {
+        float_accuracy: score(float.view(), labels).accuracy(),
+        integer_accuracy: None,
+        test_samples: labels.len(),
+        multiplications: dense_multiplications,
+        dense_multiplications,
+        reduction: 0.0,
+        layers: vec![],
+    };
     let provenance = Provenance {
         tool: format!("strassenc {}", env!("CARGO_PKG_VERSION")),
         network: Some(network.to_toml()),
@@ -212,29 +225,16 @@ fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Model)> {
         seed: Some(network.train.seed),
         metrics: BTreeMap::new(),
     };
-    let unfinished = || Error::internal("training", "ended before phase 3");
-    let mut model = trainer.model(provenance).ok_or_else(unfinished)?;
-    let labels = &data.test.labels;
+    let Some(mut model) = trainer.model(provenance) else { return Ok((summary, None)) };
     let integer = fake_quantised(&model, data.test.x.mapv(f64::from).view())?;
     let integer_accuracy = score(integer.view(), labels).accuracy();
-    let float = trainer.checkpoint().float_outputs(data.test.x.view())?;
-    let float_accuracy = score(float.view(), labels).accuracy();
-    model.provenance.metrics.insert("test_accuracy_float".into(), float_accuracy);
+    model.provenance.metrics.insert("test_accuracy_float".into(), summary.float_accuracy);
     model.provenance.metrics.insert("test_accuracy_integer".into(), integer_accuracy);
-    let mut layers = Vec::new();
-    summarise(&model.layers, model.input(), &mut layers)?;
-    let multiplications: u64 = layers.iter().map(|l| l.multiplications).sum();
-    let dense_multiplications = network.dense_multiplications();
-    let summary = Summary {
-        float_accuracy,
-        integer_accuracy,
-        test_samples: labels.len(),
-        multiplications,
-        dense_multiplications,
-        reduction: 1.0 - multiplications as f64 / dense_multiplications as f64,
-        layers,
-    };
-    Ok((summary, model))
+    summarise(&model.layers, model.input(), &mut summary.layers)?;
+    summary.integer_accuracy = Some(integer_accuracy);
+    summary.multiplications = summary.layers.iter().map(|l| l.multiplications).sum();
+    summary.reduction = 1.0 - summary.multiplications as f64 / dense_multiplications as f64;
+    Ok((summary, Some(model)))
 }
 
 /// Appends the linear layers that read a value of this shape and format, branches included.
@@ -307,7 +307,7 @@ mod tests {
         };
         let told = |layer: LayerSummary| {
             let layers = vec![layer];
-            let (float_accuracy, integer_accuracy, reduction) = (0.9, 0.9, 0.9);
+            let (float_accuracy, integer_accuracy, reduction) = (0.9, Some(0.9), 0.9);
             let (test_samples, multiplications, dense_multiplications) = (10, 10, 100u64);
             let summary = Summary {
                 float_accuracy,

@@ -33,9 +33,10 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Its recipe.
+    /// Its recipe; a full-precision network has phase 1 only.
     pub fn recipe(self, network: &Network) -> Option<&network::Phase> {
         match self {
+            Phase::Ternary | Phase::Frozen if network.train.full_precision => None,
             Phase::Full => Some(&network.train.full),
             Phase::Ternary => Some(&network.train.ternary),
             Phase::Frozen => Some(&network.train.frozen),
@@ -341,6 +342,7 @@ impl Trainer {
             }
             self.state.epoch = 0;
             match self.state.phase {
+                Phase::Full if self.state.network.train.full_precision => self.state.phase = Phase::Done,
                 Phase::Full => {
                     self.state.phase = Phase::Ternary;
                     self.state.float.make_ternary(&self.state.network);
