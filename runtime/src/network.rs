@@ -253,6 +253,9 @@ pub struct Recipe {
     pub nesterov: bool,
     /// The share of each target that is spread evenly over all classes (Szegedy et al. 2016), 0..1; 0 for none.
     pub label_smoothing: f64,
+    /// Decay per step of the exponential moving average of all that trains, running statistics of norms included, 0..1; 0 for
+    /// none. What is validated, and what a phase hands on, is the average then (Polyak & Juditsky 1992).
+    pub ema: f64,
     /// Ternary threshold Δ = threshold · mean|w|, per row, 0..=5; higher is sparser. Li & Liu (TWN) use 0.7.
     pub threshold: f64,
     /// Phase 1, full-precision W_b and W_c.
@@ -279,6 +282,7 @@ impl Default for Recipe {
             momentum: 0.9,
             nesterov: false,
             label_smoothing: 0.0,
+            ema: 0.0,
             threshold: 0.7,
             full: Phase { epochs: 12, ..Phase::default() },
             ternary: Phase { epochs: 12, ..Phase::default() },
@@ -490,6 +494,7 @@ impl Recipe {
                 .help("set `optimiser = \"sgd\"`, or remove `nesterov`"));
         }
         within(at("label_smoothing"), self.label_smoothing, 0.0..=0.99)?;
+        within(at("ema"), self.ema, 0.0..=0.999_999)?;
         within(at("seed"), self.seed, 0..=i64::MAX as u64)?;
         within(at("threshold"), self.threshold, 0.0..=5.0)?;
         for (key, phase) in [("full", &self.full), ("ternary", &self.ternary), ("frozen", &self.frozen)] {

@@ -12,6 +12,7 @@ pub(crate) mod norm;
 pub(crate) mod optimiser;
 pub(crate) mod patches;
 mod run;
+mod snapshot;
 pub(crate) mod spn;
 pub(crate) mod ternary;
 mod trainer;

@@ -85,6 +85,49 @@ fn interrupted_and_resumed_is_uninterrupted() {
     assert!(contents(&whole) == contents(&parts));
 }
 
+/// The same with everything that a recipe can have.
+#[test]
+fn a_run_with_all_of_the_recipe_resumes_bit_for_bit() {
+    let text = r#"name = "all"
+input = { shape = [8, 8], bits = 5, frac = 4 }
+layers = [{ dense = { units = 12, r = 20 } }, "relu", { dense = { units = 10, r = 16 } }]
+[train]
+validation = 0.1
+shift = 1
+flip = true
+cutout = 2
+optimiser = "sgd"
+nesterov = true
+weight_decay = 1e-4
+label_smoothing = 0.1
+ema = 0.9
+full = { epochs = 3, learning_rate = 0.1, warmup = 0.5, schedule = { one_cycle = {} } }
+ternary = { epochs = 3, learning_rate = 0.1, weight_decay = 0 }
+frozen = { epochs = 2, learning_rate = 1e-2, warmup = 0.5 }
+"#;
+    let (data, network) = (digits(), Network::parse("all.toml", text).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    let (summary, _) = train(&network, &data, &whole).unwrap();
+    assert!(summary.integer_accuracy > 0.5, "{summary:?}");
+    let mut start = Start::New;
+    for after in (0..).map(|i: usize| [7, 13, 20, 9, 24][i % 5]) {
+        let mut stop = Stop { after, warnings: Vec::new() };
+        match train::run(&network, &data, &parts, start, &mut stop) {
+            Ok(_) => break,
+            Err(e) => assert_eq!(e.kind(), Kind::Interrupted, "{e}"),
+        }
+        start = Start::Resume;
+    }
+    assert!(contents(&whole) == contents(&parts));
+    // What is averaged counts: another average is another model.
+    let mut other = network.clone();
+    other.train.ema = 0.8;
+    train(&other, &data, &folder.path().join("other")).unwrap();
+    let model = |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
+    assert!(model("whole") != model("other"));
+}
+
 #[test]
 fn threads_do_not_change_a_bit_and_the_seed_does() {
     let folder = tempfile::tempdir().unwrap();
@@ -330,7 +373,7 @@ fn a_damaged_checkpoint_is_told_and_never_a_panic() {
         bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
         load(&bytes).unwrap_err().to_string()
     };
-    assert!(replaced("\\\"version\\\":2", "\\\"version\\\":7").contains("checkpoint of version 7"));
+    assert!(replaced("\\\"version\\\":3", "\\\"version\\\":7").contains("checkpoint of version 7"));
     assert!(replaced("\\\"r\\\":20", "\\\"r\\\":21").contains("has shape"));
     assert!(replaced("\\\"r\\\":20", "\\\"r\\\": 0").contains("out of range"));
     assert!(load(std::fs::read(run.join("model.safetensors")).unwrap().as_slice()).is_err());

@@ -122,6 +122,7 @@ fn errors() {
         ("epochs = 3", "epochs = 3, weight_decay = -1"),
         ("[train]", "[train]\nnesterov = true"),
         ("[train]", "[train]\nlabel_smoothing = 1"),
+        ("[train]", "[train]\nema = 1"),
         ("[train]", "[train"),
     ];
     let of_images = [

@@ -4,6 +4,7 @@ use super::float::Float;
 use super::frozen::{Fixed, Frozen, FrozenLayer};
 use super::loss::Score;
 use super::optimiser::Parameter;
+use super::snapshot::Snapshot;
 use super::spn::{Products, Spn};
 use super::trainer::{Epoch, Phase, select_columns};
 use crate::data::DataSet;
@@ -40,10 +41,12 @@ pub struct Checkpoint {
     /// The score of those steps.
     pub(super) partial: Score,
     pub(super) history: Vec<Epoch>,
+    /// The moving average of the network in training, where the recipe has one.
+    pub(super) average: Option<Snapshot>,
 }
 
 const KEY: &str = "strassenc";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Everything but the tensors.
 #[derive(Serialize, Deserialize)]
@@ -89,7 +92,7 @@ struct Tensor<'a> {
 
 impl Checkpoint {
     pub(super) fn start(network: Network, data: &DataSet, live: Vec<usize>, float: Float<f32>) -> Self {
-        Checkpoint {
+        let mut checkpoint = Checkpoint {
             network,
             data: (data.name.clone(), fingerprint(data)),
             live,
@@ -100,6 +103,35 @@ impl Checkpoint {
             step: 0,
             partial: Score::default(),
             history: Vec::new(),
+            average: None,
+        };
+        checkpoint.begin(Phase::Full);
+        checkpoint
+    }
+
+    /// Begins a phase with the network as it is.
+    pub(super) fn begin(&mut self, phase: Phase) {
+        (self.phase, self.epoch) = (phase, 0);
+        self.copy();
+    }
+
+    /// Makes the copies that belong to this place in the training, of the network as it is.
+    fn copy(&mut self) {
+        let averages = self.network.train.ema > 0.0 && !self.is_done();
+        self.average = averages.then(|| Snapshot::of(&mut self.float, self.frozen.as_mut()));
+    }
+
+    /// Ends the present phase with the averages, where there are any, in the place of the weights.
+    pub(super) fn settle(&mut self) {
+        self.exchange_average();
+        self.average = None;
+    }
+
+    /// Exchanges the weights for their averages, or back; ready for evaluation in any case.
+    pub(super) fn exchange_average(&mut self) {
+        match &mut self.average {
+            Some(average) => average.exchange(&mut self.float, self.frozen.as_mut()),
+            None => self.float.renew(),
         }
     }
 
@@ -275,6 +307,14 @@ impl Checkpoint {
             push(&mut all, format!("frozen.{i}.means"), &mut fixed.means, Numbers::F64);
             push(&mut all, format!("frozen.{i}.exponents"), &mut fixed.exponents, Numbers::I32);
         }
+        for (name, copy) in [("average", &mut self.average)] {
+            let Some(Snapshot { float, frozen }) = copy else { continue };
+            let mut add = |part: &str, shape: usize, numbers| {
+                all.push(Tensor { name: format!("{name}.{part}"), shape: vec![shape], numbers });
+            };
+            add("float", float.len(), Numbers::F32(float));
+            add("frozen", frozen.len(), Numbers::F64(frozen));
+        }
         all
     }
 }
@@ -371,7 +411,7 @@ impl Document {
             return Err("its formats of sums are damaged".into());
         }
         let frozen = frozen.flatten();
-        Ok(Checkpoint {
+        let mut checkpoint = Checkpoint {
             network: self.network,
             data: self.data,
             live: self.live,
@@ -382,7 +422,10 @@ impl Document {
             step: self.step,
             partial: self.partial,
             history: self.history,
-        })
+            average: None,
+        };
+        checkpoint.copy();
+        Ok(checkpoint)
     }
 }
 

@@ -133,6 +133,12 @@ pub fn learning_rate(phase: &Phase, step: usize, steps: usize) -> f64 {
     phase.learning_rate * factor * warm
 }
 
+/// The share of the weights in their moving average at step `step` of a phase, counted from 0. An average that is young keeps
+/// less of where the phase began: its decay is `decay`, or (1 + step) / (10 + step) where that is less (as in TensorFlow).
+pub fn average_share(decay: f64, step: usize) -> f64 {
+    1.0 - decay.min((1.0 + step as f64) / (10.0 + step as f64))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,5 +206,7 @@ mod tests {
         assert!(rates.iter().zip(expected).all(|(rate, e)| (rate - e).abs() < 1e-12), "{rates:?}");
         assert_eq!(warm(Schedule::Cosine, 1), at(Schedule::Cosine, 1) * 0.4);
         assert_eq!(warm(Schedule::Cosine, 30), at(Schedule::Cosine, 30));
+
+        assert!((average_share(0.75, 2) - 0.75).abs() < 1e-12 && average_share(0.75, 26) == 0.25);
     }
 }

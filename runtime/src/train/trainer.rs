@@ -4,7 +4,7 @@ use super::augment::Augment;
 use super::checkpoint::Checkpoint;
 use super::float::Float;
 use super::loss::{Score, Targets, score};
-use super::optimiser::{Rule, learning_rate};
+use super::optimiser::{Rule, average_share, learning_rate};
 use super::spn::Spn;
 use crate::data::{self, DataSet};
 use crate::error::{Error, Result};
@@ -286,6 +286,9 @@ impl Trainer {
             }
             score
         };
+        if let Some(average) = &mut state.average {
+            average.approach(&mut state.float, state.frozen.as_mut(), average_share(state.network.train.ema, step));
+        }
         if !score.loss.is_finite() {
             return Err(Error::input(
                 format_args!("training, phase {phase}, epoch {}, step {}", epoch + 1, state.step + 1),
@@ -306,7 +309,7 @@ impl Trainer {
     }
 
     fn end_epoch(&mut self, learning_rate: f64) -> Epoch {
-        self.state.float.renew();
+        self.state.exchange_average();
         let validation_accuracy = (!self.validation.is_empty()).then(|| {
             let x = self.x.select(Axis(0), &self.validation);
             let labels: Vec<u32> = self.validation.iter().map(|&i| self.labels[i]).collect();
@@ -327,6 +330,7 @@ impl Trainer {
             density: state.float.density(),
         };
         state.history.push(epoch.clone());
+        state.exchange_average();
         state.partial = Score::default();
         state.step = 0;
         state.epoch += 1;
@@ -340,21 +344,21 @@ impl Trainer {
             if self.state.epoch < recipe.epochs {
                 return;
             }
-            self.state.epoch = 0;
+            self.state.settle();
             match self.state.phase {
                 Phase::Full if self.state.network.train.full_precision => self.state.phase = Phase::Done,
                 Phase::Full => {
-                    self.state.phase = Phase::Ternary;
                     self.state.float.make_ternary(&self.state.network);
                     self.state.float.rest();
+                    self.state.begin(Phase::Ternary);
                 }
                 Phase::Ternary => {
-                    self.state.phase = Phase::Frozen;
                     let samples = self.calibration();
                     self.state.float.calibrate(samples.view());
                     self.state.frozen = Some(quantise::fold(&self.state.float, &self.state.network, samples.view()));
+                    self.state.begin(Phase::Frozen);
                 }
-                Phase::Frozen | Phase::Done => self.state.phase = Phase::Done,
+                Phase::Frozen | Phase::Done => self.state.begin(Phase::Done),
             }
         }
     }
