@@ -256,6 +256,8 @@ pub struct Recipe {
     /// Decay per step of the exponential moving average of all that trains, running statistics of norms included, 0..1; 0 for
     /// none. What is validated, and what a phase hands on, is the average then (Polyak & Juditsky 1992).
     pub ema: f64,
+    /// How much of the loss is a teacher's, where there is one.
+    pub distill: Distill,
     /// Ternary threshold Δ = threshold · mean|w|, per row, 0..=5; higher is sparser. Li & Liu (TWN) use 0.7.
     pub threshold: f64,
     /// Phase 1, full-precision W_b and W_c.
@@ -283,11 +285,29 @@ impl Default for Recipe {
             nesterov: false,
             label_smoothing: 0.0,
             ema: 0.0,
+            distill: Distill::default(),
             threshold: 0.7,
             full: Phase { epochs: 12, ..Phase::default() },
             ternary: Phase { epochs: 12, ..Phase::default() },
             frozen: Phase { epochs: 2, ..Phase::default() },
         }
+    }
+}
+
+/// Knowledge distillation (Hinton, Vinyals & Dean 2015): the loss is
+/// (1 - λ)·CE(z, label) + λ·T²·CE(z/T, softmax(z_teacher/T)).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Distill {
+    /// λ, in 0..=1.
+    pub lambda: f64,
+    /// T, 0.1..=100.
+    pub temperature: f64,
+}
+
+impl Default for Distill {
+    fn default() -> Self {
+        Distill { lambda: 0.5, temperature: 1.0 }
     }
 }
 
@@ -495,6 +515,8 @@ impl Recipe {
         }
         within(at("label_smoothing"), self.label_smoothing, 0.0..=0.99)?;
         within(at("ema"), self.ema, 0.0..=0.999_999)?;
+        within(at("distill").key("lambda"), self.distill.lambda, 0.0..=1.0)?;
+        within(at("distill").key("temperature"), self.distill.temperature, 0.1..=100.0)?;
         within(at("seed"), self.seed, 0..=i64::MAX as u64)?;
         within(at("threshold"), self.threshold, 0.0..=5.0)?;
         for (key, phase) in [("full", &self.full), ("ternary", &self.ternary), ("frozen", &self.frozen)] {

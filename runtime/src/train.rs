@@ -5,6 +5,7 @@ mod checkpoint;
 mod curves;
 pub(crate) mod exact;
 pub(crate) mod float;
+mod from;
 pub(crate) mod frozen;
 mod loss;
 pub(crate) mod matmul;

@@ -226,11 +226,17 @@ impl<T: Real> Float<T> {
 
     /// Gives all norms the statistics of these samples, `[n, n_in]`, instead of the running ones.
     pub fn calibrate(&mut self, x: ArrayView2<T>) {
+        self.each_layer(x, Spn::calibrate);
+    }
+
+    /// Shows each linear layer, in order, the values that reach it from samples `[n, n_in]` through the layers before, as they
+    /// are when it is their turn.
+    pub fn each_layer(&mut self, x: ArrayView2<T>, mut visit: impl FnMut(&mut Spn<T>, ArrayView2<T>)) {
         let mut values: Vec<Array2<T>> = vec![];
         for node in &mut self.nodes {
             let inputs: Vec<_> = node.from.iter().map(|&v| if v == 0 { x } else { values[v - 1].view() }).collect();
             if let Layer::Spn(spn) = &mut node.layer {
-                spn.calibrate(inputs[0]);
+                visit(spn, inputs[0]);
             }
             let z = node.layer.evaluate(&inputs, node.z.ncols());
             values.push(z);

@@ -59,6 +59,7 @@ pub struct Teacher<'a> {
     pub temperature: f64,
 }
 
+#[cfg(test)]
 impl<'a> Targets<'a> {
     /// Labels that are sure, and no teacher.
     pub fn of(labels: &'a [u32]) -> Self {

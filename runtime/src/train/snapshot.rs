@@ -3,7 +3,6 @@
 use super::float::Float;
 use super::frozen::{Frozen, FrozenLayer};
 use super::matmul::Real;
-use super::spn::Spn;
 
 /// A copy of all numbers that training moves and evaluation reads, of the network in training: one after the other, in one
 /// order. Moments are not in it, since each phase starts at rest.
@@ -69,9 +68,7 @@ fn along<'a, T>(mut copies: &'a mut [T], mut act: impl FnMut(&mut [T], &mut [T])
 fn each_of_float(float: &mut Float<f32>, mut act: impl FnMut(&mut [f32])) {
     for spn in float.spns_mut() {
         spn.parameters().filter_map(|(_, parameter, _)| parameter.value.as_slice_mut()).for_each(&mut act);
-        let Spn { products, output, .. } = spn;
-        let hidden = products.as_mut().map(|products| &mut products.norm);
-        for norm in hidden.into_iter().chain(output.as_mut().map(|(_, norm)| norm)) {
+        for norm in spn.norms_mut() {
             [&mut norm.mean, &mut norm.variance].into_iter().filter_map(|v| v.as_slice_mut()).for_each(&mut act);
         }
     }

@@ -239,6 +239,12 @@ impl<T: Real> Spn<T> {
         [&mut self.w_b].into_iter().chain(&mut self.w_c)
     }
 
+    /// The norms that there are.
+    pub fn norms_mut(&mut self) -> impl Iterator<Item = &mut Norm<T>> {
+        let hidden = self.products.as_mut().map(|products| &mut products.norm);
+        hidden.into_iter().chain(self.output.as_mut().map(|(_, norm)| norm))
+    }
+
     /// Cuts a batch of n samples, and makes room for it.
     fn cut(&mut self, n: usize) -> Cut {
         let (r, c_out) = (self.w_b.weights.value.nrows(), self.bias.value.ncols());

@@ -42,7 +42,7 @@ impl<T: Real> Matrix<T> {
 ///
 /// The largest weight of a row always stays, so that no row comes out empty unless all its weights are 0. One α for the
 /// whole matrix: it is absorbed by the norm that follows, or by ã.
-fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) {
+pub fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) {
     let factor = T::real(factor) / T::real(w.ncols().max(1) as f64);
     let (mut kept, mut count) = (0.0, 0.0);
     for (mut out, w) in out.rows_mut().into_iter().zip(w.rows()) {

@@ -3,13 +3,13 @@
 use super::augment::Augment;
 use super::checkpoint::Checkpoint;
 use super::float::Float;
-use super::loss::{Score, Targets, score};
+use super::loss::{Score, Targets, Teacher, score};
 use super::optimiser::{Rule, average_share, learning_rate};
 use super::spn::Spn;
 use crate::data::{self, DataSet};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
-use crate::network::{self, Network};
+use crate::network::{self, Distill, Network};
 use crate::quantise;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::SeedableRng;
@@ -109,13 +109,26 @@ pub struct Trainer {
     batch: Array2<f32>,
     exact_batch: Array2<f64>,
     batch_labels: Vec<u32>,
+    teaching: Option<Teaching>,
     warnings: Vec<String>,
+}
+
+/// A full-precision network, and its logits.
+struct Teaching {
+    float: Float<f32>,
+    /// `[samples, classes]`: for each training sample as it is; none where samples are augmented, since a teacher should see what
+    /// its student sees (Beyer et al. 2022).
+    cached: Option<Array2<f32>>,
+    /// `[n, classes]`: of the batch.
+    batch: Array2<f32>,
 }
 
 /// Streams of the seed's generator; one for each use, so that nothing depends on what else was drawn.
 enum Stream {
     Weights,
     Validation,
+    /// Of a network that begins from another one.
+    Factors,
     /// Of the samples in an epoch.
     Order(Phase, usize),
     /// Of the samples of a step, counted from the start of its phase.
@@ -127,6 +140,7 @@ fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
     rng.set_stream(match stream {
         Stream::Weights => 0,
         Stream::Validation => 1,
+        Stream::Factors => 2,
         Stream::Order(phase, epoch) => ((1 + phase as u64) << 48) | epoch as u64,
         Stream::Augment(phase, step) => ((5 + phase as u64) << 48) | step as u64,
     });
@@ -200,11 +214,62 @@ impl Trainer {
             batch: Array2::zeros((0, 0)),
             exact_batch: Array2::zeros((0, 0)),
             batch_labels: Vec::new(),
+            teaching: None,
             warnings,
             state,
         };
         trainer.enter_phases();
         Ok(trainer)
+    }
+
+    /// Begins at the weights of another network, or at factors of them, see [`Checkpoint`]; `place` names it in errors.
+    ///
+    /// # Errors
+    /// Where that is a network of other layers or inputs.
+    pub fn begin_from(&mut self, mut other: Checkpoint, place: &str) -> Result<()> {
+        self.check_like(&other, place)?;
+        let layers = |network: &Network| -> Vec<_> {
+            network.linear().iter().map(|step| (step.name.clone(), step.input, step.output)).collect()
+        };
+        if layers(&other.network) != layers(&self.state.network) {
+            return Err(Error::input(place, "is a network of other layers, so its weights are of no use here")
+                .help("begin from a network of the same description, whose budget alone may differ"));
+        }
+        let linear: Vec<_> = self.state.network.linear().iter().filter_map(|step| step.linear().copied()).collect();
+        let samples = self.calibration();
+        let mut rng = generator(self.state.network.train.seed, Stream::Factors);
+        let fresh = self.state.float.begin_from(&mut other.float, &linear, samples.view(), &mut rng);
+        if fresh > 0 {
+            self.warnings.push(format!(
+                "{fresh} of {} linear layers begin afresh: those of {place} have other shapes, or the new ones have groups",
+                linear.len()
+            ));
+        }
+        self.state.begin(Phase::Full);
+        self.enter_phases();
+        Ok(())
+    }
+
+    /// Has every batch taught by a network, by the recipe's `distill`; `place` names it in errors.
+    ///
+    /// # Errors
+    /// Where that has other inputs or classes.
+    pub fn learn_from(&mut self, teacher: Checkpoint, place: &str) -> Result<()> {
+        self.check_like(&teacher, place)?;
+        let float = teacher.float;
+        let cached = self.augment.is_none().then(|| float.evaluate(self.x.view()));
+        self.teaching = Some(Teaching { float, cached, batch: Array2::zeros((0, 0)) });
+        Ok(())
+    }
+
+    fn check_like(&self, other: &Checkpoint, place: &str) -> Result<()> {
+        let mine = &self.state;
+        let (a, b) = (&mine.network, &other.network);
+        if a.input == b.input && a.outputs() == b.outputs() && mine.live == other.live {
+            return Ok(());
+        }
+        Err(Error::input(place, "is a network of other inputs or classes")
+            .help("name a run on the same data, with the same `input`"))
     }
 
     /// The state to save; everything that is needed to go on bit for bit.
@@ -269,17 +334,29 @@ impl Trainer {
         let step = epoch * steps + state.step;
         let mut augment =
             self.augment.as_ref().map(|a| (a, generator(state.network.train.seed, Stream::Augment(phase, step))));
-        let targets = Targets { smoothing: state.network.train.label_smoothing, ..Targets::of(&self.batch_labels) };
         let rule = Rule::new(&state.network.train, recipe, step, steps);
+        gather(&self.x, samples, augment.as_mut(), &mut self.batch);
+        if let Some(Teaching { float, cached, batch }) = &mut self.teaching {
+            match cached {
+                Some(logits) => gather(logits, samples, None, batch),
+                None => *batch = float.evaluate(self.batch.view()),
+            }
+        }
+        let Distill { lambda, temperature } = state.network.train.distill;
+        let teacher = self.teaching.as_ref().map(|t| Teacher { logits: t.batch.view(), lambda, temperature });
+        let smoothing = state.network.train.label_smoothing;
+        let targets = Targets { labels: &self.batch_labels, smoothing, teacher };
         let score = if let Some(frozen) = &mut state.frozen {
-            gather(&self.x, samples, augment.as_mut(), &mut self.exact_batch);
+            if self.exact_batch.dim() != self.batch.dim() {
+                self.exact_batch = Array2::zeros(self.batch.dim());
+            }
+            self.exact_batch.zip_mut_with(&self.batch, |exact, &v| *exact = v.into());
             let score = frozen.gradients(self.exact_batch.view(), &targets);
             if score.loss.is_finite() {
                 frozen.update(rule);
             }
             score
         } else {
-            gather(&self.x, samples, augment.as_mut(), &mut self.batch);
             let score = state.float.gradients(self.batch.view(), &targets);
             if score.loss.is_finite() {
                 state.float.update(rule);
@@ -432,21 +509,21 @@ fn saturation(network: &Network, data: &DataSet) -> Option<String> {
     })
 }
 
-fn gather<T: From<f32> + Clone + Default>(
+fn gather(
     x: &Array2<f32>,
     samples: &[usize],
     mut augment: Option<&mut (&Augment, ChaCha8Rng)>,
-    batch: &mut Array2<T>,
+    batch: &mut Array2<f32>,
 ) {
     if batch.dim() != (samples.len(), x.ncols()) {
-        *batch = Array2::default((samples.len(), x.ncols()));
+        *batch = Array2::zeros((samples.len(), x.ncols()));
     }
     for (mut row, &sample) in batch.rows_mut().into_iter().zip(samples) {
         // Both are in standard layout.
         let (Some(to), Some(from)) = (row.as_slice_mut(), x.row(sample).to_slice()) else { unreachable!() };
         match &mut augment {
             Some((augment, rng)) => augment.apply(from, rng, to),
-            None => to.iter_mut().zip(from).for_each(|(to, &v)| *to = v.into()),
+            None => to.copy_from_slice(from),
         }
     }
 }
