@@ -1,6 +1,7 @@
 //! Writing files and folders so that nothing half-written is ever seen: a temporary name first, then a rename.
 
 use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::Path;
 
@@ -18,6 +19,11 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// Where the file cannot be read or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String> {
     String::from_utf8(read(path)?).map_err(|e| Error::input(path.display(), format_args!("is not UTF-8 text: {e}")))
+}
+
+/// SHA-256 in 64 lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Writes `bytes` to `path` atomically: a reader sees the old file or the new one, never a part.

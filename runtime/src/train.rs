@@ -21,5 +21,5 @@ mod trainer;
 pub use checkpoint::Checkpoint;
 pub use exact::fake_quantised;
 pub use loss::Score;
-pub use run::{CHECKPOINT, LayerSummary, MODEL, Observer, Start, Summary, run};
+pub use run::{CHECKPOINT, LayerSummary, MODEL, Observer, Sources, Start, Summary, run};
 pub use trainer::{Epoch, Phase, Progress, Trainer};

@@ -4,7 +4,7 @@ use ndarray::{Array2, s};
 use std::path::Path;
 use strassenc_runtime::data::{self, DataSet, Split};
 use strassenc_runtime::model::{Layer, Model};
-use strassenc_runtime::train::{self, Checkpoint, Epoch, Observer, Progress, Start, Summary};
+use strassenc_runtime::train::{self, Checkpoint, Epoch, Observer, Progress, Sources, Start, Summary};
 use strassenc_runtime::{Error, Kind, Network, golden, model_file};
 
 fn digits() -> DataSet {
@@ -46,7 +46,8 @@ impl Observer for Stop {
 }
 
 fn train(network: &Network, data: &DataSet, folder: &Path) -> Result<(Summary, Model), Error> {
-    train::run(network, data, folder, Start::New, &mut Stop::never())
+    train::run(network, data, folder, Start::New, Sources::default(), &mut Stop::never())
+        .map(|(summary, model)| (summary, model.unwrap()))
 }
 
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -69,7 +70,7 @@ fn interrupted_and_resumed_is_uninterrupted() {
     // 20 steps an epoch: within epochs, at their ends, and across phases.
     loop {
         let mut stop = Stop { after: [7, 13, 20, 9, 24][interruptions % 5], warnings: Vec::new() };
-        match train::run(&network, &data, &parts, start, &mut stop) {
+        match train::run(&network, &data, &parts, start, Sources::default(), &mut stop) {
             Ok(_) => break,
             Err(e) => assert_eq!(e.kind(), Kind::Interrupted, "{e}"),
         }
@@ -81,7 +82,7 @@ fn interrupted_and_resumed_is_uninterrupted() {
     assert_eq!(names, ["checkpoint.safetensors", "curves.svg", "metrics.csv", "model.safetensors", "network.toml"]);
     assert!(contents(&whole) == contents(&parts));
     // A run that is done gives its result again.
-    train::run(&network, &data, &parts, Start::Resume, &mut Stop::never()).unwrap();
+    train::run(&network, &data, &parts, Start::Resume, Sources::default(), &mut Stop::never()).unwrap();
     assert!(contents(&whole) == contents(&parts));
 }
 
@@ -109,11 +110,11 @@ frozen = { epochs = 2, learning_rate = 1e-2, warmup = 0.5 }
     let folder = tempfile::tempdir().unwrap();
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
     let (summary, _) = train(&network, &data, &whole).unwrap();
-    assert!(summary.integer_accuracy > 0.5, "{summary:?}");
+    assert!(summary.integer_accuracy.unwrap() > 0.5, "{summary:?}");
     let mut start = Start::New;
     for after in (0..).map(|i: usize| [7, 13, 20, 9, 24][i % 5]) {
         let mut stop = Stop { after, warnings: Vec::new() };
-        match train::run(&network, &data, &parts, start, &mut stop) {
+        match train::run(&network, &data, &parts, start, Sources::default(), &mut stop) {
             Ok(_) => break,
             Err(e) => assert_eq!(e.kind(), Kind::Interrupted, "{e}"),
         }
@@ -171,15 +172,15 @@ fn the_trained_network_is_golden_s_integer_for_integer() {
         assert_eq!(y.mapv(|v| (v * 2f64.powi(last.product_frac)) as i64).to_vec(), integers);
         correct += usize::from(golden::argmax(&integers) == *label as usize);
     }
-    assert_eq!(correct as f64 / data.test.len() as f64, summary.integer_accuracy);
-    assert!(summary.integer_accuracy > 0.8, "{}", summary.integer_accuracy);
+    assert_eq!(correct as f64 / data.test.len() as f64, summary.integer_accuracy.unwrap());
+    assert!(summary.integer_accuracy.unwrap() > 0.8, "{}", summary.integer_accuracy.unwrap());
 
     let float = Checkpoint::load(&folder.path().join("run/checkpoint.safetensors")).unwrap();
     let y = float.float_outputs(data.test.x.view()).unwrap();
     let best = |row: ndarray::ArrayView1<f32>| (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
     let correct = y.rows().into_iter().zip(&data.test.labels).filter(|(y, l)| best(y.view()) == **l as usize).count();
     assert_eq!(correct as f64 / data.test.len() as f64, summary.float_accuracy);
-    assert!((summary.float_accuracy - summary.integer_accuracy).abs() < 0.03, "{summary:?}");
+    assert!((summary.float_accuracy - summary.integer_accuracy.unwrap()).abs() < 0.03, "{summary:?}");
 }
 
 /// A network of every kind of layer over images: interrupted, resumed, and golden's.
@@ -214,10 +215,10 @@ frozen.epochs = 1
     let mut start = Start::New;
     for after in [13, 50, 33] {
         let mut stop = Stop { after, warnings: Vec::new() };
-        assert!(train::run(&network, &data, &parts, start, &mut stop).is_err());
+        assert!(train::run(&network, &data, &parts, start, Sources::default(), &mut stop).is_err());
         start = Start::Resume;
     }
-    train::run(&network, &data, &parts, start, &mut Stop::never()).unwrap();
+    train::run(&network, &data, &parts, start, Sources::default(), &mut Stop::never()).unwrap();
     assert!(contents(&whole) == contents(&parts));
 
     assert_eq!(model_file::load(&whole.join("model.safetensors")).unwrap(), model);
@@ -226,8 +227,8 @@ frozen.epochs = 1
         golden::argmax(&golden::infer(&model, &x.to_vec()).unwrap()) == *label as usize
     };
     let correct = inputs.rows().into_iter().zip(&data.test.labels).filter(|&(x, label)| right((x, label))).count();
-    assert_eq!(correct as f64 / data.test.len() as f64, summary.integer_accuracy);
-    assert!(summary.integer_accuracy > 0.7, "{summary:?}");
+    assert_eq!(correct as f64 / data.test.len() as f64, summary.integer_accuracy.unwrap());
+    assert!(summary.integer_accuracy.unwrap() > 0.7, "{summary:?}");
     assert_eq!(summary.multiplications, summary.layers.iter().map(|l| l.multiplications).sum::<u64>());
     assert!(summary.multiplications <= 8 * 16 + 8 * 16 + 8 * 16 + 16);
 
@@ -261,7 +262,7 @@ fn inputs_that_never_change_get_no_gates() {
 fn what_the_user_has_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (data, network) = (digits(), network(|n| n.train.full.epochs = 1));
-    let told = |result: Result<(Summary, Model), Error>, part: &str| {
+    let told = |result: Result<(Summary, Option<Model>), Error>, part: &str| {
         let text = result.map(|_| ()).unwrap_err().to_string();
         assert!(text.contains(part), "{text}");
     };
@@ -269,24 +270,27 @@ fn what_the_user_has_is_left_alone() {
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join("letter.txt"), "dear").unwrap();
     for start in [Start::New, Start::Overwrite] {
-        let result = train::run(&network, &data, &path, start, &mut Stop::never());
+        let result = train::run(&network, &data, &path, start, Sources::default(), &mut Stop::never());
         told(result, "exists and is not a training run");
     }
-    let result = train::run(&network, &data, &path, Start::Resume, &mut Stop::never());
+    let result = train::run(&network, &data, &path, Start::Resume, Sources::default(), &mut Stop::never());
     told(result, "holds no training run to resume");
     assert_eq!(contents(&path), [("letter.txt".to_owned(), b"dear".to_vec())]);
 
     let path = folder.path().join("run");
     train(&network, &data, &path).unwrap();
     let before = contents(&path);
-    told(train(&network, &data, &path), "holds a training run already");
+    told(train(&network, &data, &path).map(|(s, m)| (s, Some(m))), "holds a training run already");
     let other = Network { name: "other".into(), ..network.clone() };
-    told(train::run(&other, &data, &path, Start::Resume, &mut Stop::never()), "another network description");
+    told(
+        train::run(&other, &data, &path, Start::Resume, Sources::default(), &mut Stop::never()),
+        "another network description",
+    );
     let mut less = data.clone();
     less.train.x[[3, 30]] += 1.0;
-    told(train::run(&network, &less, &path, Start::Resume, &mut Stop::never()), "is not the one");
+    told(train::run(&network, &less, &path, Start::Resume, Sources::default(), &mut Stop::never()), "is not the one");
     assert!(before == contents(&path));
-    train::run(&network, &data, &path, Start::Overwrite, &mut Stop::never()).unwrap();
+    train::run(&network, &data, &path, Start::Overwrite, Sources::default(), &mut Stop::never()).unwrap();
     assert!(before == contents(&path));
 }
 
@@ -338,7 +342,7 @@ fn inputs_outside_the_format_are_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let network = network(|n| n.input.frac = 6);
     let mut watch = Stop::never();
-    train::run(&network, &digits(), &folder.path().join("run"), Start::New, &mut watch).unwrap();
+    train::run(&network, &digits(), &folder.path().join("run"), Start::New, Sources::default(), &mut watch).unwrap();
     assert!(watch.warnings[0].contains("% of the input values lie outside 0 to 0.484375"), "{:?}", watch.warnings);
 }
 

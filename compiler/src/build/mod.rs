@@ -17,7 +17,6 @@ use crate::figures::Figures;
 use crate::multipliers::{self, Multipliers};
 use crate::schedule;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -346,7 +345,4 @@ pub fn check_replaceable(folder: &Path) -> Result<()> {
     open::check_replaceable(folder)
 }
 
-/// SHA-256 in 64 lower-case hexadecimal digits.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
+pub use strassenc_runtime::files::sha256;

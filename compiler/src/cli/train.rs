@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc_runtime::data::{self, DataSet};
 use strassenc_runtime::network::{self, Network};
-use strassenc_runtime::train::{self, Epoch, Observer, Phase, Progress, Start, Summary};
+use strassenc_runtime::train::{self, Epoch, Observer, Phase, Progress, Sources, Start, Summary};
 use strassenc_runtime::{Error, Model, Result};
 
 /// Train a network under a multiplication budget
@@ -27,6 +27,8 @@ use strassenc_runtime::{Error, Model, Result};
   strassenc train mnist --data mnist:FOLDER -o my-run    data from a folder of IDX files
   strassenc train net.toml --data csv:table.csv --seed 7
   strassenc train mnist --epochs 2,2,1                   a quick look
+  strassenc train fashion-cnn --full-precision -o full   the ordinary network: the accuracy to measure against
+  strassenc train fashion-cnn --from full --teacher full begin with factors of its weights, and learn from it
   strassenc train mnist --resume                         go on after Ctrl-C
 
 The run folder holds model.safetensors (see `strassenc eval`, `strassenc verilog`), checkpoint.safetensors, metrics.csv,
@@ -51,6 +53,12 @@ pub struct Args {
     /// It trains as long as phases full and ternary together, without a multiplication budget, and has no integer model.
     #[arg(long)]
     full_precision: bool,
+    /// A run whose network teaches this one: its outputs are part of the loss, by `distill` in the description
+    #[arg(long, value_name = "RUN")]
+    teacher: Option<PathBuf>,
+    /// A run to begin from: at its weights, or at factors of them where it is in full precision
+    #[arg(long, value_name = "RUN")]
+    from: Option<PathBuf>,
     /// Epochs of the three phases, e.g. 12,12,2, instead of the description's; one number with --full-precision
     #[arg(long, value_name = "FULL,TERNARY,FROZEN", value_delimiter = ',')]
     epochs: Option<Vec<usize>>,
@@ -119,7 +127,8 @@ pub fn run(args: Args) -> Result<()> {
     };
     let data = data::load(&spec, &home::home()?)?;
     let began = Instant::now();
-    let (summary, _) = train(&network, &data, &folder, start)?;
+    let sources = Sources { teacher: args.teacher.as_deref(), from: args.from.as_deref() };
+    let (summary, _) = train(&network, &data, &folder, start, sources)?;
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
         let report = Report { run: &folder, data: &data.name, seconds, summary: &summary };
@@ -132,9 +141,14 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// Trains with progress on stderr; see [`train::run`].
-pub(super) fn train(network: &Network, data: &DataSet, folder: &Path, start: Start) -> Result<(Summary, Option<Model>)> {
+pub(super) fn train(
+    network: &Network,
+    data: &DataSet,
+    folder: &Path,
+    start: Start,
+) -> Result<(Summary, Option<Model>)> {
     let mut watch = Watch::new();
-    let result = train::run(network, data, folder, start, &mut watch);
+    let result = train::run(network, data, folder, start, sources, &mut watch);
     watch.bar.finish_and_clear();
     result
 }

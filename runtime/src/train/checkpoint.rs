@@ -28,6 +28,8 @@ pub struct Checkpoint {
     pub network: Network,
     /// Name and SHA-256 of the train split.
     pub(super) data: (String, String),
+    /// SHA-256 of the teacher's checkpoint, where the run has one.
+    pub(super) teacher: Option<String>,
     /// The inputs that are not constant over the train split; the float network takes only them.
     pub(super) live: Vec<usize>,
     pub(super) float: Float<f32>,
@@ -56,6 +58,7 @@ struct Document {
     version: u32,
     network: Network,
     data: (String, String),
+    teacher: Option<String>,
     live: Vec<usize>,
     phase: Phase,
     epoch: usize,
@@ -95,6 +98,7 @@ impl Checkpoint {
         let mut checkpoint = Checkpoint {
             network,
             data: (data.name.clone(), fingerprint(data)),
+            teacher: None,
             live,
             float,
             frozen: None,
@@ -197,6 +201,7 @@ impl Checkpoint {
             version: VERSION,
             network: self.network.clone(),
             data: self.data.clone(),
+            teacher: self.teacher.clone(),
             live: self.live.clone(),
             phase: self.phase,
             epoch: self.epoch,
@@ -414,6 +419,7 @@ impl Document {
         let mut checkpoint = Checkpoint {
             network: self.network,
             data: self.data,
+            teacher: self.teacher,
             live: self.live,
             float,
             frozen,

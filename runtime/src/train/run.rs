@@ -15,16 +15,26 @@ use crate::network::Network;
 use crate::shape::Shape;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Name of the checkpoint in a run folder.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Name of the model in a run folder.
 pub const MODEL: &str = "model.safetensors";
+const TEACHER: &str = "teacher.safetensors";
 const NETWORK: &str = "network.toml";
 const METRICS: &str = "metrics.csv";
 const CURVES: &str = "curves.svg";
+
+/// Other runs that a new one builds on: each a run folder, or a checkpoint.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sources<'a> {
+    /// Its network teaches; it is copied into the run folder, so that a resumed run has it.
+    pub teacher: Option<&'a Path>,
+    /// The new run begins at the weights of its network, or at factors of them.
+    pub from: Option<&'a Path>,
+}
 
 /// How to treat a folder that holds a run already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,9 +110,10 @@ pub fn run(
     data: &DataSet,
     folder: &Path,
     start: Start,
+    sources: Sources,
     observer: &mut dyn Observer,
 ) -> Result<(Summary, Option<Model>)> {
-    let mut trainer = open(network, data, folder, start)?;
+    let mut trainer = open(network, data, folder, start, sources)?;
     for warning in trainer.take_warnings() {
         observer.warn(&warning);
     }
@@ -141,8 +152,13 @@ pub fn run(
     Ok((summary, model))
 }
 
+/// The checkpoint of a run.
+fn checkpoint(run: &Path) -> PathBuf {
+    if run.is_dir() { run.join(CHECKPOINT) } else { run.to_owned() }
+}
+
 /// A trainer for the folder, which holds a checkpoint then.
-fn open(network: &Network, data: &DataSet, folder: &Path, start: Start) -> Result<Trainer> {
+fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources: Sources) -> Result<Trainer> {
     let path = folder.join(CHECKPOINT);
     let is_run = path.is_file() && folder.join(NETWORK).is_file();
     let is_free = !folder.exists() || folder.read_dir().is_ok_and(|mut entries| entries.next().is_none());
@@ -159,7 +175,17 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start) -> Resul
                 )
                 .help(format_args!("give the same ones, or its own description: {}", folder.join(NETWORK).display())));
             }
-            Trainer::resume(state, data)
+            let taught = state.teacher.clone();
+            let mut trainer = Trainer::resume(state, data)?;
+            if let Some(sha256) = taught {
+                let path = folder.join(TEACHER);
+                if files::sha256(&files::read(&path)?) != sha256 {
+                    return Err(Error::input(path.display(), "is not the teacher that this run began with")
+                        .help("begin again with --overwrite and --teacher"));
+                }
+                trainer.learn_from(Checkpoint::load(&path)?, &path.display().to_string())?;
+            }
+            Ok(trainer)
         }
         Start::New if is_run => Err(Error::input(place, "holds a training run already")
             .help("go on with it: --resume; begin again: --overwrite; or name another folder with -o")),
@@ -169,14 +195,29 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start) -> Resul
         }
         Start::New | Start::Overwrite => {
             let mut trainer = Trainer::new(network, data)?;
+            if let Some(path) = sources.from.map(checkpoint) {
+                trainer.begin_from(Checkpoint::load(&path)?, &path.display().to_string())?;
+            }
+            let teacher = sources
+                .teacher
+                .map(checkpoint)
+                .map(|path| files::read(&path).map(|bytes| (path, bytes)))
+                .transpose()?;
+            if let Some((path, bytes)) = &teacher {
+                trainer.learn_from(Checkpoint::load(path)?, &path.display().to_string())?;
+                trainer.checkpoint().teacher = Some(files::sha256(bytes));
+            }
             // What an earlier run left would no longer belong together.
-            for old in [MODEL, METRICS, CURVES] {
+            for old in [MODEL, METRICS, CURVES, TEACHER] {
                 let old = folder.join(old);
                 if old.is_file() {
                     std::fs::remove_file(&old).map_err(|e| Error::io(&old, format_args!("cannot be removed: {e}")))?;
                 }
             }
             files::write(&folder.join(NETWORK), network.to_toml().as_bytes())?;
+            if let Some((_, bytes)) = &teacher {
+                files::write(&folder.join(TEACHER), bytes)?;
+            }
             trainer.checkpoint().save(&path)?;
             Ok(trainer)
         }
