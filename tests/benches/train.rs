@@ -1,73 +1,217 @@
-//! How fast training goes, and what its matrix products alone would take: `cargo bench -p strassenc-tests --bench train`.
+//! How fast training goes: `cargo bench -p strassenc-tests --bench train`, or with options, e.g.
+//! `-- --network cnn --phase ternary --threads 2`.
 
 use ndarray::Array2;
 use ndarray::linalg::general_mat_mul;
 use rand::{RngExt, SeedableRng};
+use rayon::ThreadPool;
+use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Instant;
 use strassenc_runtime::data::{DataSet, Split};
 use strassenc_runtime::train::{Phase, Trainer};
-use strassenc_runtime::{Network, network};
+use strassenc_runtime::{Network, Result};
 
-const BATCH: usize = 64;
-const STEPS: usize = 300;
+const HELP: &str = "\
+options, each with its default:
+  --network NAME   cnn or dense [both]
+  --phase PHASE    full, ternary or frozen [all]
+  --threads N      [1, and one for each core]
+  --batch N        samples a step [64]
+  --windows N      measurements of each [3]
+  --seconds S      length of a window [1]
+  --json           a line of JSON a window
+  --stdin          a window for each line of standard input instead, until it ends";
 
-fn split(samples: usize) -> Split {
-    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-    let x = Array2::from_shape_simple_fn((samples, 784), || f32::from(rng.random::<u8>()) / 256.0);
-    Split { x, labels: (0..samples as u32).map(|i| i % 10).collect() }
+const NETWORKS: [(&str, &str); 2] = [
+    ("cnn", include_str!("../../benches/networks/cnn.toml")),
+    ("dense", include_str!("../../benches/networks/dense.toml")),
+];
+
+/// Steps of an epoch.
+const STEPS: usize = 100;
+
+struct Options {
+    networks: Vec<&'static str>,
+    phases: Vec<Phase>,
+    threads: Vec<usize>,
+    batch: usize,
+    windows: usize,
+    seconds: f64,
+    json: bool,
+    stdin: bool,
 }
 
-/// Seconds of one step's matrix products, on one thread.
+impl Options {
+    fn parse(mut args: impl Iterator<Item = String>) -> std::result::Result<Options, String> {
+        let mut options = Options {
+            networks: NETWORKS.map(|(name, _)| name).into(),
+            phases: vec![Phase::Full, Phase::Ternary, Phase::Frozen],
+            threads: vec![1, std::thread::available_parallelism().map_or(1, usize::from)],
+            batch: 64,
+            windows: 3,
+            seconds: 1.0,
+            json: false,
+            stdin: false,
+        };
+        options.threads.dedup();
+        while let Some(option) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{option} takes a value"));
+            match option.as_str() {
+                "--network" => options.networks = keep(&options.networks, &value()?)?,
+                "--phase" => options.phases = keep(&options.phases, &value()?)?,
+                "--threads" => options.threads = vec![number(&option, &value()?)?],
+                "--batch" => options.batch = number(&option, &value()?)?,
+                "--windows" => options.windows = number(&option, &value()?)?,
+                "--seconds" => options.seconds = number(&option, &value()?)?,
+                "--json" => options.json = true,
+                "--stdin" => options.stdin = true,
+                // Cargo's own.
+                "--bench" => {}
+                _ => return Err(format!("unknown option {option}")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// The choice of that name alone.
+fn keep<T: Copy + ToString>(choices: &[T], name: &str) -> std::result::Result<Vec<T>, String> {
+    let names: Vec<_> = choices.iter().map(T::to_string).collect();
+    let chosen = names.iter().position(|n| n == name);
+    chosen.map(|i| vec![choices[i]]).ok_or_else(|| format!("`{name}` is none of {}", names.join(", ")))
+}
+
+fn number<T: FromStr>(option: &str, value: &str) -> std::result::Result<T, String> {
+    value.parse().map_err(|_| format!("{option} takes a number, not `{value}`"))
+}
+
+/// The network, on a recipe that stays in one phase.
+fn network(name: &str, phase: Phase, batch: usize) -> Result<Network> {
+    let text = NETWORKS.iter().find(|(n, _)| *n == name).map_or("", |(_, text)| text);
+    let mut network = Network::parse(name, text)?;
+    network.train.batch = batch;
+    for (p, recipe) in [
+        (Phase::Full, &mut network.train.full),
+        (Phase::Ternary, &mut network.train.ternary),
+        (Phase::Frozen, &mut network.train.frozen),
+    ] {
+        recipe.epochs = if p == phase { 100_000 } else { 0 };
+    }
+    Ok(network)
+}
+
+fn noise(network: &Network) -> DataSet {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let (input, classes) = (&network.input, network.outputs());
+    let mut split = |samples: usize| {
+        let x = Array2::from_shape_simple_fn((samples, input.elements()), || f32::from(rng.random::<u8>()) / 256.0);
+        Split { x, labels: (0..samples).map(|i| (i % classes) as u32).collect() }
+    };
+    let (train, test) = (split(STEPS * network.train.batch), split(1));
+    DataSet { name: "noise".into(), shape: input.shape.clone(), classes, train, test }
+}
+
+/// Samples a second of one step's matrix products alone, on one thread.
 fn products(network: &Network) -> f64 {
     let mut shapes = Vec::new();
-    let mut inputs = network.input.elements();
     for step in network.linear() {
-        let (r, units) = (step.linear().map_or(0, |l| l.r), step.output.channels);
+        let Some(linear) = step.linear() else { continue };
+        let (down, across) = if linear.dense { (1, 1) } else { linear.patches(step.output) };
+        let rows = network.train.batch * down * across;
+        let columns = linear.window().pow(2) * step.input.channels;
+        let (r, outputs) = (linear.r, linear.patch.pow(2) * step.output.channels);
         let first = shapes.is_empty();
-        shapes.extend([(BATCH, inputs, r), (BATCH, r, units), (units, BATCH, r), (BATCH, units, r)]);
-        shapes.push((r, BATCH, inputs));
+        shapes.extend([(rows, columns, r), (rows, r, outputs), (outputs, rows, r), (rows, outputs, r)]);
+        shapes.push((r, rows, columns));
         if !first {
-            shapes.push((BATCH, r, inputs));
+            shapes.push((rows, r, columns));
         }
-        inputs = units;
     }
     let matrix = |m, n| Array2::<f32>::from_elem((m, n), 0.5);
     let mut operands: Vec<_> = shapes.into_iter().map(|(m, k, n)| (matrix(m, k), matrix(k, n), matrix(m, n))).collect();
-    let start = Instant::now();
-    for _ in 0..STEPS {
+    speed(network, 1.0, || {
         for (a, b, c) in &mut operands {
             general_mat_mul(1.0, a, b, 0.0, c);
         }
-    }
-    start.elapsed().as_secs_f64() / STEPS as f64
+        Ok(())
+    })
+    .unwrap_or(f64::NAN)
 }
 
-fn main() {
-    let mut network: Network = network::find("mnist").unwrap();
-    network.train.batch = BATCH;
-    network.train.validation = 0.0;
-    (network.train.full.epochs, network.train.ternary.epochs, network.train.frozen.epochs) = (1, 1, 1);
-    let data =
-        DataSet { name: "noise".into(), shape: vec![28, 28], classes: 10, train: split(STEPS * BATCH), test: split(1) };
-    let products = products(&network);
-    for threads in [1, std::thread::available_parallelism().map_or(1, usize::from)] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let mut trainer = Trainer::new(&network, &data).unwrap();
-            for phase in [Phase::Full, Phase::Ternary, Phase::Frozen] {
-                let start = Instant::now();
-                for _ in 1..STEPS {
-                    assert_eq!(trainer.step().unwrap().0.phase, phase);
+/// Samples a second of a step that is repeated for so long.
+fn speed(network: &Network, seconds: f64, mut step: impl FnMut() -> Result<()>) -> Result<f64> {
+    let (start, mut steps) = (Instant::now(), 0);
+    while steps == 0 || start.elapsed().as_secs_f64() < seconds {
+        step()?;
+        steps += 1;
+    }
+    Ok((steps * network.train.batch) as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Calls `report` with the samples a second of each window.
+fn measure(options: &Options, network: &Network, pool: &ThreadPool, mut report: impl FnMut(f64)) -> Result<()> {
+    let mut trainer = pool.install(|| Trainer::new(network, &noise(network)))?;
+    let mut window = |seconds| pool.install(|| speed(network, seconds, || trainer.step().map(|_| ())));
+    window(options.seconds / 4.0)?;
+    if options.stdin {
+        for _ in std::io::stdin().lines() {
+            report(window(options.seconds)?);
+        }
+    } else {
+        for _ in 0..options.windows {
+            report(window(options.seconds)?);
+        }
+    }
+    Ok(())
+}
+
+fn run(options: &Options) -> Result<()> {
+    for &name in &options.networks {
+        let products = if options.json { 0.0 } else { products(&network(name, Phase::Full, options.batch)?) };
+        for &threads in &options.threads {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let pool = pool.map_err(|e| strassenc_runtime::Error::internal("threads", e))?;
+            for &phase in &options.phases {
+                let network = network(name, phase, options.batch)?;
+                let mut windows = Vec::new();
+                measure(options, &network, &pool, |speed| {
+                    if options.json {
+                        println!(
+                            "{}",
+                            serde_json::json!({
+                                "network": name,
+                                "phase": phase.to_string(),
+                                "threads": threads,
+                                "batch": options.batch,
+                                "samples_per_second": speed,
+                            })
+                        );
+                    }
+                    windows.push(speed);
+                })?;
+                windows.sort_by(f64::total_cmp);
+                if let (false, Some(median)) = (options.json, windows.get(windows.len() / 2)) {
+                    println!(
+                        "{name:<5}, {threads} threads, {phase:<7}  {median:>8.0} samples/s ({:.0} to {:.0}), {:.2} times its f32 products alone",
+                        windows[0],
+                        windows[windows.len() - 1],
+                        products / median
+                    );
                 }
-                let step = start.elapsed().as_secs_f64() / (STEPS - 1) as f64;
-                // The last step of a phase also leads over to the next one.
-                trainer.step().unwrap();
-                println!(
-                    "784-64-64-10, {threads} threads, {phase:<7}  {:>8.0} samples/s, {:.2} times its f32 products alone",
-                    BATCH as f64 / step,
-                    step / products
-                );
             }
-        });
+        }
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let fail = |message: String| {
+        eprintln!("{message}");
+        ExitCode::FAILURE
+    };
+    match Options::parse(std::env::args().skip(1)) {
+        Err(message) => fail(format!("{message}\n{HELP}")),
+        Ok(options) => run(&options).map_or_else(|e| fail(e.to_string()), |()| ExitCode::SUCCESS),
     }
 }
