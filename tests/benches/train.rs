@@ -14,7 +14,7 @@ use strassenc_runtime::{Network, Result};
 
 const HELP: &str = "\
 options, each with its default:
-  --network NAME   cnn or dense [both]
+  --network NAME   mnist (784-64-64-10), cnn or dense [all]
   --phase PHASE    full, ternary or frozen [all]
   --threads N      [1, and one for each core]
   --batch N        samples a step [64]
@@ -23,7 +23,8 @@ options, each with its default:
   --json           a line of JSON a window
   --stdin          a window for each line of standard input instead, until it ends";
 
-const NETWORKS: [(&str, &str); 2] = [
+const NETWORKS: [(&str, &str); 3] = [
+    ("mnist", include_str!("../../runtime/networks/mnist.toml")),
     ("cnn", include_str!("../../benches/networks/cnn.toml")),
     ("dense", include_str!("../../benches/networks/dense.toml")),
 ];
@@ -91,6 +92,7 @@ fn network(name: &str, phase: Phase, batch: usize) -> Result<Network> {
     let text = NETWORKS.iter().find(|(n, _)| *n == name).map_or("", |(_, text)| text);
     let mut network = Network::parse(name, text)?;
     network.train.batch = batch;
+    network.train.validation = 0.0;
     for (p, recipe) in [
         (Phase::Full, &mut network.train.full),
         (Phase::Ternary, &mut network.train.ternary),
@@ -155,15 +157,10 @@ fn measure(options: &Options, network: &Network, pool: &ThreadPool, mut report: 
     let mut window = |seconds| pool.install(|| speed(network, seconds, || trainer.step().map(|_| ())));
     window(options.seconds / 4.0)?;
     if options.stdin {
-        for _ in std::io::stdin().lines() {
-            report(window(options.seconds)?);
-        }
+        std::io::stdin().lines().try_for_each(|_| window(options.seconds).map(&mut report))
     } else {
-        for _ in 0..options.windows {
-            report(window(options.seconds)?);
-        }
+        (0..options.windows).try_for_each(|_| window(options.seconds).map(&mut report))
     }
-    Ok(())
 }
 
 fn run(options: &Options) -> Result<()> {
@@ -192,10 +189,10 @@ fn run(options: &Options) -> Result<()> {
                 })?;
                 windows.sort_by(f64::total_cmp);
                 if let (false, Some(median)) = (options.json, windows.get(windows.len() / 2)) {
+                    let (least, most) = (windows[0], windows[windows.len() - 1]);
                     println!(
-                        "{name:<5}, {threads} threads, {phase:<7}  {median:>8.0} samples/s ({:.0} to {:.0}), {:.2} times its f32 products alone",
-                        windows[0],
-                        windows[windows.len() - 1],
+                        "{name:<5} {threads} threads, {phase:<7} {median:>8.0} samples/s ({least:.0} to {most:.0}), \
+                         {:.2} times its f32 products alone",
                         products / median
                     );
                 }
