@@ -146,6 +146,7 @@ pub(super) fn train(
     data: &DataSet,
     folder: &Path,
     start: Start,
+    sources: Sources,
 ) -> Result<(Summary, Option<Model>)> {
     let mut watch = Watch::new();
     let result = train::run(network, data, folder, start, sources, &mut watch);
