@@ -79,7 +79,9 @@ fn interrupted_and_resumed_is_uninterrupted() {
     }
     assert_eq!(interruptions, 7);
     let names: Vec<_> = contents(&whole).into_iter().map(|f| f.0).collect();
-    assert_eq!(names, ["checkpoint.safetensors", "curves.svg", "metrics.csv", "model.safetensors", "network.toml"]);
+    let expected =
+        ["checkpoint.safetensors", "curves.svg", "metrics.csv", "metrics.json", "model.safetensors", "network.toml"];
+    assert_eq!(names, expected);
     assert!(contents(&whole) == contents(&parts));
     // A run that is done gives its result again.
     train::run(&network, &data, &parts, Start::Resume, Sources::default(), &mut Stop::never()).unwrap();

@@ -32,7 +32,7 @@ use strassenc_runtime::{Error, Model, Result};
   strassenc train mnist --resume                         go on after Ctrl-C
 
 The run folder holds model.safetensors (see `strassenc eval`, `strassenc verilog`), checkpoint.safetensors, metrics.csv,
-curves.svg and network.toml.")]
+metrics.json, curves.svg and network.toml.")]
 pub struct Args {
     /// A network description: a .toml file, or the name of a ready one, e.g. digits, mnist, fashion-mnist, letter, satellite
     #[arg(value_name = "NET")]

@@ -25,7 +25,13 @@ pub const MODEL: &str = "model.safetensors";
 const TEACHER: &str = "teacher.safetensors";
 const NETWORK: &str = "network.toml";
 const METRICS: &str = "metrics.csv";
+const METRICS_JSON: &str = "metrics.json";
 const CURVES: &str = "curves.svg";
+
+/// Time since the last checkpoint after which the end of an epoch is worth one.
+const SAVE_AT_EPOCH: Duration = Duration::from_secs(10);
+/// The same for any step, so that little is lost of a long epoch.
+const SAVE_WITHIN_EPOCH: Duration = Duration::from_secs(60);
 
 /// Other runs that a new one builds on: each a run folder, or a checkpoint.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,7 +106,8 @@ pub struct LayerSummary {
 }
 
 /// Trains `network` on `data` in the run folder `folder` until it is done, and leaves there `model.safetensors`,
-/// `checkpoint.safetensors`, `metrics.csv`, `curves.svg` and `network.toml`. A full-precision network has no model.
+/// `checkpoint.safetensors`, `metrics.csv`, `metrics.json`, `curves.svg` and `network.toml`. A full-precision network has no
+/// model.
 ///
 /// # Errors
 /// Where the data do not fit, the training diverges, the folder is not a run or cannot be written, or the observer stops
@@ -125,10 +132,10 @@ pub fn run(
         let go_on = observer.step(&progress, left, total);
         if let Some(epoch) = &epoch {
             observer.epoch(epoch);
-            if saved.elapsed() > Duration::from_secs(10) {
-                save(&mut trainer, folder)?;
-                saved = Instant::now();
-            }
+        }
+        if saved.elapsed() > if epoch.is_some() { SAVE_AT_EPOCH } else { SAVE_WITHIN_EPOCH } {
+            save(&mut trainer, folder)?;
+            saved = Instant::now();
         }
         if !go_on && !trainer.is_done() {
             save(&mut trainer, folder)?;
@@ -208,7 +215,7 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources:
                 trainer.checkpoint().teacher = Some(files::sha256(bytes));
             }
             // What an earlier run left would no longer belong together.
-            for old in [MODEL, METRICS, CURVES, TEACHER] {
+            for old in [MODEL, METRICS, METRICS_JSON, CURVES, TEACHER] {
                 let old = folder.join(old);
                 if old.is_file() {
                     std::fs::remove_file(&old).map_err(|e| Error::io(&old, format_args!("cannot be removed: {e}")))?;
@@ -225,6 +232,8 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources:
 }
 
 fn save(trainer: &mut Trainer, folder: &Path) -> Result<()> {
+    let json = serde_json::to_string_pretty(trainer.history()).map_err(|e| Error::internal(METRICS_JSON, e))?;
+    files::write(&folder.join(METRICS_JSON), (json + "\n").as_bytes())?;
     files::write(&folder.join(METRICS), metrics(trainer.history()).as_bytes())?;
     if !trainer.history().is_empty() {
         files::write(&folder.join(CURVES), curves::svg(trainer.history())?.as_bytes())?;
@@ -232,7 +241,7 @@ fn save(trainer: &mut Trainer, folder: &Path) -> Result<()> {
     trainer.checkpoint().save(&folder.join(CHECKPOINT))
 }
 
-/// metrics.csv: a line per epoch; accuracies and density in 0..=1.
+/// metrics.csv: a line per epoch; accuracies and density in 0..=1. metrics.json has the same records, unrounded.
 fn metrics(history: &[Epoch]) -> String {
     let mut text = String::from("phase,epoch,learning_rate,loss,train_accuracy,validation_accuracy,density\n");
     for e in history {
