@@ -256,6 +256,11 @@ pub struct Recipe {
     /// Decay per step of the exponential moving average of all that trains, running statistics of norms included, 0..1; 0 for
     /// none. What is validated, and what a phase hands on, is the average then (Polyak & Juditsky 1992).
     pub ema: f64,
+    /// Ends a phase when the validation accuracy has not risen for so many epochs; 0 for never. Needs `validation`.
+    pub patience: usize,
+    /// Ends each phase in the state after its epoch of the highest validation accuracy, the first of equals, and not after its
+    /// last one. Needs `validation`.
+    pub keep_best: bool,
     /// How much of the loss is a teacher's, where there is one.
     pub distill: Distill,
     /// Ternary threshold Δ = threshold · mean|w|, per row, 0..=5; higher is sparser. Li & Liu (TWN) use 0.7.
@@ -285,6 +290,8 @@ impl Default for Recipe {
             nesterov: false,
             label_smoothing: 0.0,
             ema: 0.0,
+            patience: 0,
+            keep_best: false,
             distill: Distill::default(),
             threshold: 0.7,
             full: Phase { epochs: 12, ..Phase::default() },
@@ -515,6 +522,15 @@ impl Recipe {
         }
         within(at("label_smoothing"), self.label_smoothing, 0.0..=0.99)?;
         within(at("ema"), self.ema, 0.0..=0.999_999)?;
+        within(at("patience"), self.patience, 0..=MAX_EPOCHS)?;
+        for (key, is_on) in [("patience", self.patience > 0), ("keep_best", self.keep_best)] {
+            if is_on && self.validation == 0.0 {
+                let cause = format!("`{key}` goes by the validation accuracy, but no samples are held out");
+                return Err(
+                    Violation::new(at(key), cause).help(format_args!("set e.g. `validation = 0.1`, or remove `{key}`"))
+                );
+            }
+        }
         within(at("distill").key("lambda"), self.distill.lambda, 0.0..=1.0)?;
         within(at("distill").key("temperature"), self.distill.temperature, 0.1..=100.0)?;
         within(at("seed"), self.seed, 0..=i64::MAX as u64)?;

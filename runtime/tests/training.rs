@@ -38,7 +38,7 @@ impl Observer for Stop {
         self.after > 0
     }
 
-    fn epoch(&mut self, _: &Epoch) {}
+    fn epoch(&mut self, _: &Epoch, _: bool) {}
 
     fn warn(&mut self, warning: &str) {
         self.warnings.push(warning.into());
@@ -79,9 +79,10 @@ fn interrupted_and_resumed_is_uninterrupted() {
     }
     assert_eq!(interruptions, 7);
     let names: Vec<_> = contents(&whole).into_iter().map(|f| f.0).collect();
-    let expected =
-        ["checkpoint.safetensors", "curves.svg", "metrics.csv", "metrics.json", "model.safetensors", "network.toml"];
-    assert_eq!(names, expected);
+    assert_eq!(
+        names,
+        ["checkpoint.safetensors", "curves.svg", "metrics.csv", "metrics.json", "model.safetensors", "network.toml"]
+    );
     assert!(contents(&whole) == contents(&parts));
     // A run that is done gives its result again.
     train::run(&network, &data, &parts, Start::Resume, Sources::default(), &mut Stop::never()).unwrap();
@@ -104,6 +105,8 @@ nesterov = true
 weight_decay = 1e-4
 label_smoothing = 0.1
 ema = 0.9
+patience = 2
+keep_best = true
 full = { epochs = 3, learning_rate = 0.1, warmup = 0.5, schedule = { one_cycle = {} } }
 ternary = { epochs = 3, learning_rate = 0.1, weight_decay = 0 }
 frozen = { epochs = 2, learning_rate = 1e-2, warmup = 0.5 }
@@ -129,6 +132,52 @@ frozen = { epochs = 2, learning_rate = 1e-2, warmup = 0.5 }
     train(&other, &data, &folder.path().join("other")).unwrap();
     let model = |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
     assert!(model("whole") != model("other"));
+}
+
+/// Keeps what was told of epochs.
+struct Epochs(Vec<(Epoch, bool)>);
+
+impl Observer for Epochs {
+    fn step(&mut self, _: &Progress, _: usize, _: usize) -> bool {
+        true
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, last: bool) {
+        self.0.push((epoch.clone(), last));
+    }
+
+    fn warn(&mut self, _: &str) {}
+}
+
+/// With a step size that ruins more than it learns, phases end early, and in the state of their best epochs.
+#[test]
+fn patience_ends_phases_and_the_best_epoch_is_kept() {
+    let patient = |patience, keep_best, epochs| {
+        network(|n| {
+            (n.train.patience, n.train.keep_best, n.train.validation) = (patience, keep_best, 0.3);
+            (n.train.full.epochs, n.train.ternary.epochs, n.train.frozen.epochs) = (0, epochs, 0);
+            (n.train.ternary.learning_rate, n.train.ternary.warmup) = (0.02, 0.0);
+            n.train.ternary.schedule = strassenc_runtime::network::Schedule::Constant;
+        })
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, network: &Network| {
+        let mut told = Epochs(Vec::new());
+        let path = folder.path().join(name);
+        let (_, model) = train::run(network, &digits(), &path, Start::New, &mut told).unwrap();
+        let json = std::fs::read(path.join("metrics.json")).unwrap();
+        let records: Vec<Epoch> = serde_json::from_slice(&json).unwrap();
+        assert_eq!(records, told.0.iter().map(|e| e.0.clone()).collect::<Vec<_>>());
+        (told.0, model)
+    };
+    let (epochs, early) = run("early", &patient(2, true, 60));
+    let accuracies: Vec<f64> = epochs.iter().map(|e| e.0.validation_accuracy.unwrap()).collect();
+    let best = accuracies.iter().enumerate().fold(0, |best, (i, a)| if *a > accuracies[best] { i } else { best });
+    assert!(epochs.len() < 60 && epochs.len() == best + 1 + 2, "{accuracies:?}");
+    assert!(epochs.iter().enumerate().all(|(i, e)| e.1 == (i + 1 == epochs.len())));
+    // A run that ends with that epoch has the same model.
+    let (_, exact) = run("exact", &patient(0, false, best + 1));
+    assert_eq!(early.layers, exact.layers);
 }
 
 #[test]

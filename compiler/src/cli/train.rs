@@ -211,8 +211,6 @@ struct Watch {
     /// When the bar's text was last renewed.
     drawn: Instant,
     density: f64,
-    /// Of the present phase.
-    epochs: usize,
 }
 
 impl Watch {
@@ -221,7 +219,7 @@ impl Watch {
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}  {eta} left") {
             bar.set_style(style);
         }
-        Watch { bar, drawn: Instant::now(), density: 1.0, epochs: 0 }
+        Watch { bar, drawn: Instant::now(), density: 1.0 }
     }
 
     fn line(&self, text: &str) {
@@ -235,7 +233,6 @@ impl Watch {
 
 impl Observer for Watch {
     fn step(&mut self, p: &Progress, left: usize, total: usize) -> bool {
-        self.epochs = p.epochs;
         if self.drawn.elapsed() > Duration::from_millis(100) {
             self.drawn = Instant::now();
             if self.bar.length() != Some(total as u64) {
@@ -258,9 +255,9 @@ impl Observer for Watch {
         !INTERRUPTED.load(Ordering::SeqCst)
     }
 
-    fn epoch(&mut self, e: &Epoch) {
+    fn epoch(&mut self, e: &Epoch, last: bool) {
         self.density = e.density;
-        if e.epoch < self.epochs && !self.bar.is_hidden() {
+        if !last && !self.bar.is_hidden() {
             return;
         }
         let held_out = e.validation_accuracy.map(|v| format!(", held out {:.2} %", 100.0 * v)).unwrap_or_default();

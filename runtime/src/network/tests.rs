@@ -123,6 +123,8 @@ fn errors() {
         ("[train]", "[train]\nnesterov = true"),
         ("[train]", "[train]\nlabel_smoothing = 1"),
         ("[train]", "[train]\nema = 1"),
+        ("[train]", "[train]\npatience = 3"),
+        ("[train]", "[train]\nkeep_best = true"),
         ("[train]", "[train"),
     ];
     let of_images = [

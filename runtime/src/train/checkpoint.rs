@@ -45,6 +45,8 @@ pub struct Checkpoint {
     pub(super) history: Vec<Epoch>,
     /// The moving average of the network in training, where the recipe has one.
     pub(super) average: Option<Snapshot>,
+    /// The network as it was validated after the best epoch of the phase, where the recipe keeps it and there is one.
+    pub(super) best: Option<Snapshot>,
 }
 
 const KEY: &str = "strassenc";
@@ -108,6 +110,7 @@ impl Checkpoint {
             partial: Score::default(),
             history: Vec::new(),
             average: None,
+            best: None,
         };
         checkpoint.begin(Phase::Full);
         checkpoint
@@ -122,12 +125,36 @@ impl Checkpoint {
     /// Makes the copies that belong to this place in the training, of the network as it is.
     fn copy(&mut self) {
         let averages = self.network.train.ema > 0.0 && !self.is_done();
-        self.average = averages.then(|| Snapshot::of(&mut self.float, self.frozen.as_mut()));
+        self.average = averages.then(|| self.snapshot());
+        let keeps = self.network.train.keep_best && !self.is_done() && self.best_epoch().is_some();
+        self.best = keeps.then(|| self.snapshot());
     }
 
-    /// Ends the present phase with the averages, where there are any, in the place of the weights.
+    /// The network in training as it is.
+    pub(super) fn snapshot(&mut self) -> Snapshot {
+        Snapshot::of(&mut self.float, self.frozen.as_mut())
+    }
+
+    /// The epoch of the present phase, counted from 1, with the highest validation accuracy: the first of equals.
+    pub(super) fn best_epoch(&self) -> Option<usize> {
+        let of_phase = self.history.iter().filter(|e| e.phase == self.phase);
+        let validated = of_phase.filter_map(|e| Some((e.validation_accuracy?, e.epoch)));
+        validated.reduce(|best, e| if e.0 > best.0 { e } else { best }).map(|best| best.1)
+    }
+
+    /// Whether no epoch of the present phase is left, or none would help, by the recipe's patience.
+    pub(super) fn phase_is_over(&self) -> bool {
+        let patience = self.network.train.patience;
+        let in_vain = self.best_epoch().map_or(0, |best| self.epoch.saturating_sub(best));
+        self.phase.recipe(&self.network).is_some_and(|r| self.epoch >= r.epochs) || patience > 0 && in_vain >= patience
+    }
+
+    /// Ends the present phase in the state that its recipe hands on: the best, the average or the last one.
     pub(super) fn settle(&mut self) {
-        self.exchange_average();
+        match self.best.take().or(self.average.take()) {
+            Some(mut state) => state.exchange(&mut self.float, self.frozen.as_mut()),
+            None => self.float.renew(),
+        }
         self.average = None;
     }
 
@@ -312,7 +339,7 @@ impl Checkpoint {
             push(&mut all, format!("frozen.{i}.means"), &mut fixed.means, Numbers::F64);
             push(&mut all, format!("frozen.{i}.exponents"), &mut fixed.exponents, Numbers::I32);
         }
-        for (name, copy) in [("average", &mut self.average)] {
+        for (name, copy) in [("average", &mut self.average), ("best", &mut self.best)] {
             let Some(Snapshot { float, frozen }) = copy else { continue };
             let mut add = |part: &str, shape: usize, numbers| {
                 all.push(Tensor { name: format!("{name}.{part}"), shape: vec![shape], numbers });
@@ -429,6 +456,7 @@ impl Document {
             partial: self.partial,
             history: self.history,
             average: None,
+            best: None,
         };
         checkpoint.copy();
         Ok(checkpoint)

@@ -57,8 +57,8 @@ pub enum Start {
 pub trait Observer {
     /// After each step; `left` and `total` count steps of the run. False stops the run, which can be resumed.
     fn step(&mut self, progress: &Progress, left: usize, total: usize) -> bool;
-    /// After each epoch.
-    fn epoch(&mut self, epoch: &Epoch);
+    /// After each epoch; `last` where its phase ends with it.
+    fn epoch(&mut self, epoch: &Epoch, last: bool);
     /// Something the user should know.
     fn warn(&mut self, warning: &str);
 }
@@ -131,7 +131,7 @@ pub fn run(
         let (left, total) = trainer.steps_left();
         let go_on = observer.step(&progress, left, total);
         if let Some(epoch) = &epoch {
-            observer.epoch(epoch);
+            observer.epoch(epoch, trainer.phase() != epoch.phase);
         }
         if saved.elapsed() > if epoch.is_some() { SAVE_AT_EPOCH } else { SAVE_WITHIN_EPOCH } {
             save(&mut trainer, folder)?;

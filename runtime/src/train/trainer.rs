@@ -287,6 +287,11 @@ impl Trainer {
         std::mem::take(&mut self.warnings)
     }
 
+    /// Where the run stands.
+    pub fn phase(&self) -> Phase {
+        self.state.phase
+    }
+
     /// Whether all phases are done.
     pub fn is_done(&self) -> bool {
         self.state.phase == Phase::Done
@@ -407,6 +412,9 @@ impl Trainer {
             density: state.float.density(),
         };
         state.history.push(epoch.clone());
+        if state.network.train.keep_best && state.best_epoch() == Some(epoch.epoch) {
+            state.best = Some(state.snapshot());
+        }
         state.exchange_average();
         state.partial = Score::default();
         state.step = 0;
@@ -415,12 +423,9 @@ impl Trainer {
         epoch
     }
 
-    /// Goes over to the next phase, and the one after it, where the present one has no epochs left.
+    /// Goes over to the next phase, and the one after it, where the present one is over.
     fn enter_phases(&mut self) {
-        while let Some(recipe) = self.state.phase.recipe(&self.state.network) {
-            if self.state.epoch < recipe.epochs {
-                return;
-            }
+        while !self.is_done() && self.state.phase_is_over() {
             self.state.settle();
             match self.state.phase {
                 Phase::Full if self.state.network.train.full_precision => self.state.phase = Phase::Done,
