@@ -164,7 +164,7 @@ fn patience_ends_phases_and_the_best_epoch_is_kept() {
     let run = |name: &str, network: &Network| {
         let mut told = Epochs(Vec::new());
         let path = folder.path().join(name);
-        let (_, model) = train::run(network, &digits(), &path, Start::New, &mut told).unwrap();
+        let (_, model) = train::run(network, &digits(), &path, Start::New, Sources::default(), &mut told).unwrap();
         let json = std::fs::read(path.join("metrics.json")).unwrap();
         let records: Vec<Epoch> = serde_json::from_slice(&json).unwrap();
         assert_eq!(records, told.0.iter().map(|e| e.0.clone()).collect::<Vec<_>>());
@@ -177,7 +177,7 @@ fn patience_ends_phases_and_the_best_epoch_is_kept() {
     assert!(epochs.iter().enumerate().all(|(i, e)| e.1 == (i + 1 == epochs.len())));
     // A run that ends with that epoch has the same model.
     let (_, exact) = run("exact", &patient(0, false, best + 1));
-    assert_eq!(early.layers, exact.layers);
+    assert_eq!(early.unwrap().layers, exact.unwrap().layers);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How a convolution's images become rows of matrix products, and back (im2col, for output patches).
 
-use super::matmul::Real;
+use super::matmul::{Real, vectorised};
 use crate::network::plan::{Linear, Pool};
 use crate::shape::Shape;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
@@ -102,14 +102,16 @@ impl Patches {
     /// Adds some of the rows of `[n · patches, columns]` back to where [`gather_rows`](Self::gather_rows) took them from.
     pub fn scatter_rows<T: Real>(&self, from: &[T], rows: Range<usize>, x: &mut [T]) {
         let (columns, elements) = (self.columns(), self.input.elements());
-        for ((sample, patch), from) in self.places(rows).zip(from.chunks(columns)) {
-            let to = &mut x[sample * elements..][..elements];
-            self.runs(patch, |at, pixel, length| {
-                for (to, from) in to[pixel..pixel + length].iter_mut().zip(&from[at..at + length]) {
-                    *to += *from;
-                }
-            });
-        }
+        vectorised(|| {
+            for ((sample, patch), from) in self.places(rows).zip(from.chunks(columns)) {
+                let to = &mut x[sample * elements..][..elements];
+                self.runs(patch, |at, pixel, length| {
+                    for (to, from) in to[pixel..pixel + length].iter_mut().zip(&from[at..at + length]) {
+                        *to += *from;
+                    }
+                });
+            }
+        });
     }
 
     /// `[n, elements]` to `[n · patches, columns]`, see [`gather_rows`](Self::gather_rows).
@@ -152,6 +154,7 @@ impl Patches {
 
     /// Every stretch of elements that lie side by side both in a patch's row and in the image: where in the row, where in the
     /// image, how many.
+    #[inline(always)]
     fn runs(&self, patch: usize, mut run: impl FnMut(usize, usize, usize)) {
         let Shape { height, width, channels } = self.input;
         let (k, group) = (self.window, channels / self.groups);

@@ -98,8 +98,8 @@ fn scale_rows<T: Real>(u: &[T], (centre, scale): (&[T], &[T]), v: &mut [T]) {
     });
 }
 
-/// Adds to `sums` the sums of d and of `d · (x - centre) · inverse` over rows, column by column; both vectors [wide].
-fn sum_rows<T: Real>(d: &[T], x: &[T], (centre, inverse): (&[T], &[T]), sums: &mut [Vec<f64>; 2]) {
+/// Adds to `sums` the sums of d and of `d · (x - centre)` over rows, column by column; `centre` is [wide].
+fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<f64>; 2]) {
     let (length, c) = (centre.len(), sums[0].len());
     // Few enough rows for a sum in T.
     for (d, x) in d.chunks(length << 6).zip(x.chunks(length << 6)) {
@@ -108,9 +108,9 @@ fn sum_rows<T: Real>(d: &[T], x: &[T], (centre, inverse): (&[T], &[T]), sums: &m
         vectorised(|| {
             for (d, x) in d.chunks(length).zip(x.chunks(length)) {
                 let sums = plain.iter_mut().zip(&mut along);
-                for (((((p, a), &d), &x), &m), &i) in sums.zip(d).zip(x).zip(centre).zip(inverse) {
+                for ((((p, a), &d), &x), &m) in sums.zip(d).zip(x).zip(centre) {
                     *p += d;
-                    *a += d * ((x - m) * i);
+                    *a += d * (x - m);
                 }
             }
         });
@@ -121,52 +121,56 @@ fn sum_rows<T: Real>(d: &[T], x: &[T], (centre, inverse): (&[T], &[T]), sums: &m
     }
 }
 
-/// The gradient through a norm and the factor behind it: `d ← factor · (d - mean(d) - x̂ · mean(d · x̂))`, where x̂ is
-/// `(x - centre) · inverse`.
+/// The gradient through a norm and the factor behind it: `d ← factor/σ · (d - mean(d) - x̂ · mean(d · x̂))`, where x̂ is
+/// `(x - centre)/σ`: `d · scale + (x - centre) · slope + offset`.
 struct NormGradient<T> {
     centre: Vec<T>,
-    inverse: Vec<T>,
-    factor: Vec<T>,
-    mean: Vec<T>,
-    along: Vec<T>,
+    scale: Vec<T>,
+    slope: Vec<T>,
+    offset: Vec<T>,
 }
 
 impl<T: Real> NormGradient<T> {
-    /// From the sums over n rows.
+    /// From the sums of d and of `d · x̂` over n rows.
     fn new(norm: &Norm<T>, factor: &Parameter<T>, sums: &[Vec<f64>; 2], n: usize) -> Self {
-        let mean = |sums: &[f64]| wide(&sums.iter().map(|s| T::real(s / n as f64)).collect::<Vec<_>>());
-        let factor: Vec<T> = factor.row().iter().zip(&norm.inverse).map(|(f, i)| *f * *i).collect();
-        let row = |row: &ndarray::Array1<T>| wide(&row.to_vec());
+        let mean = |sums: &[f64]| sums.iter().map(|s| T::real(s / n as f64)).collect::<Vec<_>>();
+        let scale: Vec<T> = factor.row().iter().zip(&norm.inverse).map(|(f, i)| *f * *i).collect();
+        let times = |mean: Vec<T>| -> Vec<T> { mean.into_iter().zip(&scale).map(|(m, s)| -m * *s).collect() };
+        let along = times(mean(&sums[1]));
+        let slope: Vec<T> = along.into_iter().zip(&norm.inverse).map(|(a, i)| a * *i).collect();
         NormGradient {
-            centre: row(&norm.centre),
-            inverse: row(&norm.inverse),
-            factor: wide(&factor),
-            mean: mean(&sums[0]),
-            along: mean(&sums[1]),
+            centre: wide(&norm.centre.to_vec()),
+            slope: wide(&slope),
+            offset: wide(&times(mean(&sums[0]))),
+            scale: wide(&scale),
         }
     }
 
     fn apply(&self, d: &mut [T], x: &[T]) {
-        let NormGradient { centre, inverse, factor, mean, along } = self;
+        let NormGradient { centre, scale, slope, offset } = self;
         vectorised(|| {
             for (d, x) in d.chunks_mut(centre.len()).zip(x.chunks(centre.len())) {
-                for ((((((d, &x), &c), &i), &f), &m), &a) in
-                    d.iter_mut().zip(x).zip(centre).zip(inverse).zip(factor).zip(mean).zip(along)
+                for (((((d, &x), &c), &scale), &slope), &offset) in
+                    d.iter_mut().zip(x).zip(centre).zip(scale).zip(slope).zip(offset)
                 {
-                    *d = (*d - m - (x - c) * i * a) * f;
+                    *d = *d * scale + ((x - c) * slope + offset);
                 }
             }
         });
     }
 }
 
-/// The sums of all pieces.
-fn joined<T>(pieces: &[Piece<T>]) -> [Vec<f64>; 2] {
+/// The sums of all pieces; the second ones in units of the norm's σ, where there is a norm.
+fn joined<T: Real>(pieces: &[Piece<T>], norm: Option<&Norm<T>>) -> [Vec<f64>; 2] {
     let mut total = pieces[0].sums.clone();
     for piece in &pieces[1..] {
         for (total, sums) in total.iter_mut().zip(&piece.sums) {
             total.iter_mut().zip(sums).for_each(|(t, s)| *t += s);
         }
+    }
+    if let Some(norm) = norm {
+        // NumCast of a float to f64 never fails.
+        total[1].iter_mut().zip(&norm.inverse).for_each(|(t, i)| *t *= i.to_f64().unwrap_or_default());
     }
     total
 }
@@ -374,10 +378,8 @@ impl<T: Real> Spn<T> {
         let pre = if products.is_some() { &*y } else { &*u };
 
         // Through the relu; the sums that offset, scale and norm need.
-        let normal = match output {
-            Some((_, norm)) => (wide(&norm.centre.to_vec()), wide(&norm.inverse.to_vec())),
-            None => (wide(&vec![T::zero(); c_out]), wide(&vec![T::one(); c_out])),
-        };
+        let norm = output.as_ref().map(|(_, norm)| norm);
+        let centre = wide(&norm.map_or(vec![T::zero(); c_out], |norm| norm.centre.to_vec()));
         let size = cut.samples * outputs;
         let work = (pieces.par_iter_mut(), dz.par_chunks_mut(size), z.par_chunks(size), pre.par_chunks(size));
         work.into_par_iter().for_each(|(piece, dz, z, y)| {
@@ -389,33 +391,43 @@ impl<T: Real> Spn<T> {
                 });
             }
             piece.sums = [vec![0.0; c_out], vec![0.0; c_out]];
-            sum_rows(dz, y, (&normal.0, &normal.1), &mut piece.sums);
+            sum_rows(dz, y, &centre, &mut piece.sums);
         });
-        let sums = joined(pieces);
+        let sums = joined(pieces, norm);
         to_gradient(&sums[0], &mut bias.gradient);
         let through_output = output.as_mut().map(|(scale, norm)| {
             to_gradient(&sums[1], &mut scale.gradient);
             NormGradient::new(norm, scale, &sums, pixels)
         });
-        if let Some(gradient) = &through_output {
-            (dz.par_chunks_mut(size).zip(pre.par_chunks(size))).for_each(|(dz, y)| gradient.apply(dz, y));
-        }
 
         // Through W_c; dL/du from here on, or dL/dz where there is nothing in between.
         let du = if let Some(Products { a, norm }) = products {
             dv.resize(u.len().max(dv.len()), T::zero());
             let dv = &mut dv[..u.len()];
-            let (centre, inverse) = (wide(&norm.centre.to_vec()), wide(&norm.inverse.to_vec()));
+            let centre = wide(&norm.centre.to_vec());
             let scale: Vec<T> = norm.inverse.iter().zip(a.row()).map(|(i, a)| *i * *a).collect();
             let scale = wide(&scale);
             let w_c_now = w_c.as_ref().map(Matrix::effective);
-            let work =
-                (pieces.par_iter_mut(), dz.par_chunks(size), u.par_chunks(per_piece), dv.par_chunks_mut(per_piece));
-            work.into_par_iter().for_each(|(piece, dz, u, dv)| {
+            let outputs = dz.par_chunks_mut(size).zip(y.par_chunks(size));
+            let work = (pieces.par_iter_mut(), outputs, u.par_chunks(per_piece), dv.par_chunks_mut(per_piece));
+            work.into_par_iter().for_each(|(piece, (dz, y), u, dv)| {
                 piece.sums = [vec![0.0; r], vec![0.0; r]];
+                // While the pixels are in the cache, where patches are pixels.
+                let tile_by_tile = patches.aligned();
+                if let Some(gradient) = &through_output
+                    && !tile_by_tile
+                {
+                    gradient.apply(dz, y);
+                }
                 for (i, rows) in cut.tiles(u.len() / r).enumerate() {
                     let of_tile = rows.start * r..rows.end * r;
                     let (u, dv) = (&u[of_tile.clone()], &mut dv[of_tile.clone()]);
+                    if let Some(gradient) = &through_output
+                        && tile_by_tile
+                    {
+                        let pixels = rows.start * c_out..rows.end * c_out;
+                        gradient.apply(&mut dz[pixels.clone()], &y[pixels]);
+                    }
                     if let Some(w_c) = w_c_now {
                         let v = &mut piece.v[..u.len()];
                         scale_rows(u, (&centre, &scale), v);
@@ -434,21 +446,22 @@ impl<T: Real> Spn<T> {
                     } else {
                         dv.copy_from_slice(&dz[of_tile]);
                     }
-                    sum_rows(dv, u, (&centre, &inverse), &mut piece.sums);
+                    sum_rows(dv, u, &centre, &mut piece.sums);
                 }
             });
             if let Some(w_c) = w_c {
                 collect(pieces, |piece| &mut piece.d_w_c, &mut w_c.weights.gradient);
             }
-            let sums = joined(pieces);
+            let sums = joined(pieces, Some(norm));
             to_gradient(&sums[1], &mut a.gradient);
             Some((NormGradient::new(norm, a, &sums, u.len() / r), dv))
         } else {
             None
         };
+        // What is left to do to it on the way: of an ordinary layer, u is y.
         let (through_norm, du) = match du {
             Some((gradient, dv)) => (Some(gradient), dv),
-            None => (None, dz),
+            None => (through_output, dz),
         };
 
         // Through W_b.

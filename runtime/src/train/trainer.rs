@@ -321,6 +321,11 @@ impl Trainer {
     /// # Errors
     /// Where the loss is no longer a number.
     pub fn step(&mut self) -> Result<(Progress, Option<Epoch>)> {
+        // Within the pool of threads from beginning to end, instead of once for every loop.
+        rayon::scope(|_| self.step_in_pool())
+    }
+
+    fn step_in_pool(&mut self) -> Result<(Progress, Option<Epoch>)> {
         let (steps, size) = (self.steps(), self.batch_size());
         let state = &mut self.state;
         let (phase, epoch) = (state.phase, state.epoch);
