@@ -265,6 +265,9 @@ pub struct Recipe {
     pub distill: Distill,
     /// Ternary threshold Δ = threshold · mean|w|, per row, 0..=5; higher is sparser. Li & Liu (TWN) use 0.7.
     pub threshold: f64,
+    /// In phase 2, each step takes learning rate · `adder_penalty` of the mean magnitude of its row from every weight of W_b and
+    /// W_c, 0..=1000; 0 for none. Weights that the loss does not hold up become 0: fewer adders for some accuracy.
+    pub adder_penalty: f64,
     /// Phase 1, full-precision W_b and W_c.
     pub full: Phase,
     /// Phase 2, ternary W_b and W_c with straight-through gradients.
@@ -294,6 +297,7 @@ impl Default for Recipe {
             keep_best: false,
             distill: Distill::default(),
             threshold: 0.7,
+            adder_penalty: 0.0,
             full: Phase { epochs: 12, ..Phase::default() },
             ternary: Phase { epochs: 12, ..Phase::default() },
             frozen: Phase { epochs: 2, ..Phase::default() },
@@ -535,6 +539,7 @@ impl Recipe {
         within(at("distill").key("temperature"), self.distill.temperature, 0.1..=100.0)?;
         within(at("seed"), self.seed, 0..=i64::MAX as u64)?;
         within(at("threshold"), self.threshold, 0.0..=5.0)?;
+        within(at("adder_penalty"), self.adder_penalty, 0.0..=1e3)?;
         for (key, phase) in [("full", &self.full), ("ternary", &self.ternary), ("frozen", &self.frozen)] {
             phase.check(&at(key))?;
         }

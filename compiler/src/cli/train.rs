@@ -53,6 +53,9 @@ pub struct Args {
     /// It trains as long as phases full and ternary together, without a multiplication budget, and has no integer model.
     #[arg(long)]
     full_precision: bool,
+    /// Trade accuracy for adders: 0 is none, 10 is much; instead of the description's `adder_penalty`
+    #[arg(long, value_name = "PENALTY")]
+    adder_penalty: Option<f64>,
     /// A run whose network teaches this one: its outputs are part of the loss, by `distill` in the description
     #[arg(long, value_name = "RUN")]
     teacher: Option<PathBuf>,
@@ -91,6 +94,7 @@ pub fn run(args: Args) -> Result<()> {
         network.train.seed = seed;
     }
     let recipe = &mut network.train;
+    recipe.adder_penalty = args.adder_penalty.unwrap_or(recipe.adder_penalty);
     let asked = args.full_precision && !recipe.full_precision;
     recipe.full_precision |= asked;
     match (args.epochs.as_deref(), recipe.full_precision) {

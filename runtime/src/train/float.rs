@@ -249,6 +249,9 @@ impl<T: Real> Float<T> {
             for (_, parameter, decays) in spn.parameters() {
                 rule.apply(parameter, decays);
             }
+            if rule.shrinkage() > 0.0 {
+                spn.matrices_mut().for_each(|matrix| matrix.shrink(rule.shrinkage()));
+            }
         }
     }
 

@@ -51,6 +51,7 @@ pub struct Rule {
     weight_decay: f64,
     momentum: f64,
     nesterov: bool,
+    adder_penalty: f64,
     /// 1 for the first step since the moments were 0.
     step: usize,
 }
@@ -67,8 +68,14 @@ impl Rule {
             weight_decay: phase.weight_decay.unwrap_or(recipe.weight_decay),
             momentum: recipe.momentum,
             nesterov: recipe.nesterov,
+            adder_penalty: recipe.adder_penalty,
             step: step + 1,
         }
+    }
+
+    /// The share of the mean of a row's magnitudes that each of its ternary weights loses in the step.
+    pub fn shrinkage(&self) -> f64 {
+        self.learning_rate * self.adder_penalty
     }
 
     /// Moves the parameter against its gradient; only weights decay.
