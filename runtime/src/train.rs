@@ -19,7 +19,8 @@ pub(crate) mod ternary;
 mod trainer;
 
 pub use checkpoint::Checkpoint;
+pub use curves::compare;
 pub use exact::fake_quantised;
 pub use loss::Score;
-pub use run::{CHECKPOINT, LayerSummary, MODEL, Observer, Sources, Start, Summary, run};
+pub use run::{CHECKPOINT, LayerSummary, MODEL, Observer, Sources, Start, Summary, history, run};
 pub use trainer::{Epoch, Phase, Progress, Trainer};

@@ -433,3 +433,69 @@ fn a_damaged_checkpoint_is_told_and_never_a_panic() {
     assert!(replaced("\\\"r\\\":20", "\\\"r\\\": 0").contains("out of range"));
     assert!(load(std::fs::read(run.join("model.safetensors")).unwrap().as_slice()).is_err());
 }
+
+/// The ordinary network comes first, has no model, and is what a budgeted network may begin from and learn from; the teacher goes
+/// along, so that a run resumes without it.
+#[test]
+fn a_full_precision_network_gives_start_and_teacher() {
+    let data = digits();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let full = network(|n| {
+        n.train.full_precision = true;
+        n.train.full.epochs = 8;
+    });
+    let (summary, model) =
+        train::run(&full, &data, &path("full"), Start::New, Sources::default(), &mut Stop::never()).unwrap();
+    assert!(model.is_none() && summary.integer_accuracy.is_none() && summary.float_accuracy > 0.7, "{summary:?}");
+    assert_eq!((summary.multiplications, summary.reduction), (64 * 12 + 12 * 10, 0.0));
+    let again = train::run(&full, &data, &path("full"), Start::Resume, Sources::default(), &mut Stop::never()).unwrap();
+    assert_eq!(again.0.float_accuracy, summary.float_accuracy);
+
+    // Without a step of phase 1 the factors alone are the start.
+    let short = network(|n| (n.train.full.epochs, n.train.ternary.epochs) = (0, 1));
+    let run = |name: &str, sources, stop: &mut Stop| {
+        let start = if path(name).exists() { Start::Resume } else { Start::New };
+        train::run(&short, &data, &path(name), start, sources, stop)
+    };
+    let (fp, none) = (path("full"), Sources::default());
+    let accuracy = |result: Result<(Summary, Option<Model>), Error>| result.unwrap().0.integer_accuracy.unwrap();
+    let afresh = accuracy(run("afresh", none, &mut Stop::never()));
+    let begun = accuracy(run("begun", Sources { from: Some(&fp), ..none }, &mut Stop::never()));
+    assert!(begun > afresh, "{begun} against {afresh}");
+
+    let both = Sources { from: Some(&fp), teacher: Some(&fp) };
+    run("taught", both, &mut Stop::never()).unwrap();
+    assert!(contents(&path("taught")).len() == contents(&path("begun")).len() + 1);
+    assert_ne!(std::fs::read(path("taught/metrics.csv")).unwrap(), std::fs::read(path("begun/metrics.csv")).unwrap());
+    let mut sources = both;
+    while let Err(e) = run("parts", sources, &mut Stop { after: 9, warnings: vec![] }) {
+        assert_eq!(e.kind(), Kind::Interrupted, "{e}");
+        sources = none;
+    }
+    assert!(contents(&path("taught")) == contents(&path("parts")));
+
+    // Phase 3 alone, on the weights of a finished run.
+    let frozen = network(|n| (n.train.full.epochs, n.train.ternary.epochs) = (0, 0));
+    let taught = path("taught");
+    let sources = Sources { from: Some(&taught), ..none };
+    let (tuned, model) = train::run(&frozen, &data, &path("tuned"), Start::New, sources, &mut Stop::never()).unwrap();
+    assert!(tuned.integer_accuracy.unwrap() > begun - 0.1);
+    let signs = |model: &Model| match &model.layers[1] {
+        Layer::Dense(dense) => dense.w_b.clone(),
+        _ => unreachable!(),
+    };
+    assert_eq!(signs(&model.unwrap()), signs(&model_file::load(&taught.join(train::MODEL)).unwrap()));
+
+    // What does not fit is refused, and a teacher that was changed.
+    let mut other = Network::parse("small.toml", &short.to_toml()).unwrap();
+    other.input.frac = 3;
+    for sources in [Sources { from: Some(&fp), ..none }, Sources { teacher: Some(&fp), ..none }] {
+        let result = train::run(&other, &data, &path("other"), Start::New, sources, &mut Stop::never());
+        assert!(result.unwrap_err().to_string().contains("other inputs or classes"));
+        assert!(!path("other").exists());
+    }
+    std::fs::copy(path("afresh").join(train::CHECKPOINT), path("taught/teacher.safetensors")).unwrap();
+    let result = run("taught", none, &mut Stop::never());
+    assert!(result.unwrap_err().to_string().contains("not the teacher"));
+}

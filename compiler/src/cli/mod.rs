@@ -2,6 +2,7 @@
 
 mod check;
 mod choices;
+mod curves;
 mod demo;
 mod discover;
 mod doctor;
@@ -34,6 +35,7 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Train(train::Args),
+    Curves(curves::Args),
     Random(random::Args),
     Eval(eval::Args),
     Verilog(verilog::Args),
@@ -68,6 +70,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo(args) => demo::run(args),
         Command::Train(args) => train::run(args),
+        Command::Curves(args) => curves::run(&args),
         Command::Random(args) => random::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Verilog(args) => verilog::run(args),

@@ -18,6 +18,31 @@ pub fn svg(history: &[Epoch]) -> Result<String> {
     Ok(text)
 }
 
+/// The share of errors on the held-out slice, or on the training samples where a run holds none out, over the epochs of several
+/// named runs, as SVG.
+///
+/// # Errors
+/// A bug, if the picture cannot be drawn.
+pub fn compare(runs: &[(String, Vec<Epoch>)]) -> Result<String> {
+    let mut text = String::new();
+    draw_all(runs, &mut text).map_err(|e| Error::internal("curves.svg", e))?;
+    Ok(text)
+}
+
+fn draw_all(runs: &[(String, Vec<Epoch>)], text: &mut String) -> Result<(), Box<dyn std::error::Error>> {
+    let root = SVGBackend::with_string(text, (900, 420)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let longest = runs.iter().map(|run| &run.1[..]).max_by_key(|history| history.len()).unwrap_or_default();
+    let errors = |e: &Epoch| Some(1.0 - e.validation_accuracy.unwrap_or(e.train_accuracy));
+    let series = runs.iter().enumerate().map(|(i, (name, history))| {
+        let color = Palette99::pick(i).to_rgba();
+        (name.as_str(), RGBColor(color.0, color.1, color.2), values(history, errors))
+    });
+    panel(&root, longest, "share of errors, held out", &series.collect::<Vec<_>>())?;
+    root.present()?;
+    Ok(())
+}
+
 fn draw(history: &[Epoch], text: &mut String) -> Result<(), Box<dyn std::error::Error>> {
     let root = SVGBackend::with_string(text, (900, 620)).into_drawing_area();
     root.fill(&WHITE)?;
@@ -31,7 +56,7 @@ fn draw(history: &[Epoch], text: &mut String) -> Result<(), Box<dyn std::error::
     Ok(())
 }
 
-type Series = (&'static str, RGBColor, Vec<(f64, f64)>);
+type Series<'a> = (&'a str, RGBColor, Vec<(f64, f64)>);
 
 /// One point an epoch, 1-based; 0 has no place on a logarithmic axis.
 fn values(history: &[Epoch], of: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {

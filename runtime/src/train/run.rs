@@ -241,6 +241,18 @@ fn save(trainer: &mut Trainer, folder: &Path) -> Result<()> {
     trainer.checkpoint().save(&folder.join(CHECKPOINT))
 }
 
+/// The epochs of a run so far, from its metrics.json.
+///
+/// # Errors
+/// Where `folder` is not the folder of a run, or its metrics are damaged.
+pub fn history(folder: &Path) -> Result<Vec<Epoch>> {
+    let path = folder.join(METRICS_JSON);
+    let bytes = files::read(&path).map_err(|e| e.help("name the folder of a run that has finished an epoch"))?;
+    serde_json::from_slice(&bytes).map_err(|e| {
+        Error::input(path.display(), format_args!("is damaged: {e}")).help("resume the run: it is written anew")
+    })
+}
+
 /// metrics.csv: a line per epoch; accuracies and density in 0..=1. metrics.json has the same records, unrounded.
 fn metrics(history: &[Epoch]) -> String {
     let mut text = String::from("phase,epoch,learning_rate,loss,train_accuracy,validation_accuracy,density\n");

@@ -24,6 +24,11 @@ impl<T: Real> Matrix<T> {
         self.renew();
     }
 
+    /// From here on the matrix is in full precision again.
+    pub fn make_full(&mut self) {
+        self.ternary = None;
+    }
+
     /// Brings the ternary matrix up to date with the weights behind it.
     pub fn renew(&mut self) {
         if let Some((factor, quantised)) = &mut self.ternary {

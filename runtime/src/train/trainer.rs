@@ -6,6 +6,7 @@ use super::float::Float;
 use super::loss::{Score, Targets, Teacher, score};
 use super::optimiser::{Rule, average_share, learning_rate};
 use super::spn::Spn;
+use super::ternary::Matrix;
 use crate::data::{self, DataSet};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
@@ -235,6 +236,9 @@ impl Trainer {
             return Err(Error::input(place, "is a network of other layers, so its weights are of no use here")
                 .help("begin from a network of the same description, whose budget alone may differ"));
         }
+        // Phases without epochs may have been entered already.
+        self.state.frozen = None;
+        self.state.float.spns_mut().for_each(|spn| spn.matrices_mut().for_each(Matrix::make_full));
         let linear: Vec<_> = self.state.network.linear().iter().filter_map(|step| step.linear().copied()).collect();
         let samples = self.calibration();
         let mut rng = generator(self.state.network.train.seed, Stream::Factors);
@@ -433,7 +437,7 @@ impl Trainer {
         while !self.is_done() && self.state.phase_is_over() {
             self.state.settle();
             match self.state.phase {
-                Phase::Full if self.state.network.train.full_precision => self.state.phase = Phase::Done,
+                Phase::Full if self.state.network.train.full_precision => self.state.begin(Phase::Done),
                 Phase::Full => {
                     self.state.float.make_ternary(&self.state.network);
                     self.state.float.rest();
