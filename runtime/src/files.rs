@@ -37,11 +37,39 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         _ => Path::new("."),
     };
     std::fs::create_dir_all(folder).map_err(fail)?;
-    let mut file = tempfile::Builder::new().prefix(".strassenc-").tempfile_in(folder).map_err(fail)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(fail)?;
     file.write_all(bytes).map_err(fail)?;
     file.as_file().sync_all().map_err(fail)?;
     set_default_mode(file.as_file()).map_err(fail)?;
     file.persist(path).map_err(|e| fail(e.error))?;
+    Ok(())
+}
+
+/// Prefix of temporary names.
+const TEMPORARY: &str = ".strassenc-";
+
+/// Whether this is the name of a temporary file, which a process that was killed leaves behind.
+pub fn is_temporary(name: &std::ffi::OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(TEMPORARY))
+}
+
+/// Removes the temporary files that killed processes left in `folder`, if there is one; only for a folder that no other process
+/// writes to.
+///
+/// # Errors
+/// Where the folder cannot be read, or a file cannot be removed.
+pub fn remove_temporary(folder: &Path) -> Result<()> {
+    let fail = |e: std::io::Error| Error::io(folder, format_args!("cannot be read: {e}"));
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for entry in folder.read_dir().map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        if is_temporary(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let path = entry.path();
+            std::fs::remove_file(&path).map_err(|e| Error::io(&path, format_args!("cannot be removed: {e}")))?;
+        }
+    }
     Ok(())
 }
 
@@ -65,7 +93,7 @@ pub fn write_folder<'a>(
         _ => Path::new("."),
     };
     std::fs::create_dir_all(parent).map_err(fail)?;
-    let new = tempfile::Builder::new().prefix(".strassenc-").tempdir_in(parent).map_err(fail)?;
+    let new = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent).map_err(fail)?;
     for (name, bytes) in files {
         let target = new.path().join(name);
         if let Some(folder) = target.parent() {

@@ -22,6 +22,7 @@ pub mod plan;
 mod ready;
 #[cfg(test)]
 mod tests;
+mod vary;
 
 pub use ready::{find, ready};
 

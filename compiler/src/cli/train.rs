@@ -39,15 +39,11 @@ pub struct Args {
     network: String,
     #[command(flatten)]
     choices: Choices,
-    /// The data set, e.g. digits, mnist, cifar10:FOLDER, idx:FOLDER, npy:FOLDER, csv:FILE [default: the description's]
-    #[arg(long, value_name = "SPEC")]
-    data: Option<String>,
+    #[command(flatten)]
+    training: Training,
     /// The run folder [default: runs/NAME]
     #[arg(short, long, value_name = "RUN")]
     output: Option<PathBuf>,
-    /// The seed, instead of the description's
-    #[arg(long)]
-    seed: Option<u64>,
     /// Train the ordinary network of the same shape instead: the accuracy that the budget is measured against, and a teacher
     ///
     /// It trains as long as phases full and ternary together, without a multiplication budget, and has no integer model.
@@ -56,18 +52,10 @@ pub struct Args {
     /// Trade accuracy for adders: 0 is none, 10 is much; instead of the description's `adder_penalty`
     #[arg(long, value_name = "PENALTY")]
     adder_penalty: Option<f64>,
-    /// A run whose network teaches this one: its outputs are part of the loss, by `distill` in the description
-    #[arg(long, value_name = "RUN")]
-    teacher: Option<PathBuf>,
-    /// A run to begin from: at its weights, or at factors of them where it is in full precision
-    #[arg(long, value_name = "RUN")]
-    from: Option<PathBuf>,
-    /// Epochs of the three phases, e.g. 12,12,2, instead of the description's; one number with --full-precision
-    #[arg(long, value_name = "FULL,TERNARY,FROZEN", value_delimiter = ',')]
-    epochs: Option<Vec<usize>>,
-    /// Threads; any number gives the same model [default: one for each core]
-    #[arg(long)]
-    threads: Option<usize>,
+    /// Seconds after which a checkpoint is written, at the end of a step; 0: after every step [default: 10 at the end of an
+    /// epoch, else 60]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    checkpoint_every: Option<Duration>,
     /// Go on with the run in the folder
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
@@ -77,6 +65,81 @@ pub struct Args {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What every training takes.
+#[derive(clap::Args)]
+pub(super) struct Training {
+    /// The data set, e.g. digits, mnist, cifar10:FOLDER, idx:FOLDER, npy:FOLDER, csv:FILE [default: the description's]
+    #[arg(long, value_name = "SPEC")]
+    data: Option<String>,
+    /// The seed, instead of the description's
+    #[arg(long)]
+    seed: Option<u64>,
+    /// A run whose network teaches: its outputs are part of the loss, by `distill` in the description
+    #[arg(long, value_name = "RUN")]
+    pub teacher: Option<PathBuf>,
+    /// A run to begin from: at its weights, or at factors of them where it is in full precision
+    #[arg(long, value_name = "RUN")]
+    pub from: Option<PathBuf>,
+    /// Epochs of the three phases, e.g. 12,12,2, instead of the description's; one number of a network in full precision
+    #[arg(long, value_name = "FULL,TERNARY,FROZEN", value_delimiter = ',')]
+    epochs: Option<Vec<usize>>,
+    /// Threads; any number gives the same model [default: one for each core]
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+impl Training {
+    /// Changes seed and epochs; the network is not validated yet.
+    ///
+    /// # Errors
+    /// Where there are too few or too many epochs.
+    pub fn apply(&self, network: &mut Network) -> Result<()> {
+        let recipe = &mut network.train;
+        recipe.seed = self.seed.unwrap_or(recipe.seed);
+        match (self.epochs.as_deref(), recipe.full_precision) {
+            (None, _) => {}
+            (Some(&[full]), true) => recipe.full.epochs = full,
+            (Some(&[full, ternary, frozen]), false) => {
+                (recipe.full.epochs, recipe.ternary.epochs, recipe.frozen.epochs) = (full, ternary, frozen);
+            }
+            (Some(epochs), full_precision) => {
+                let needed = if full_precision { "one is" } else { "three are" };
+                let cause = format_args!("{} numbers are given, {needed} needed", epochs.len()).to_string();
+                let example = if full_precision { "20" } else { "12,12,2" };
+                return Err(Error::input("--epochs", cause).help(format_args!("e.g. --epochs {example}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the threads, and loads the data of the option or of the description.
+    ///
+    /// # Errors
+    /// Where there are no threads, no data set is named, or it cannot be read.
+    pub fn load(&self, network: &Network) -> Result<DataSet> {
+        if self.threads == Some(0) {
+            return Err(Error::input("--threads", "0 threads cannot work").help("give at least 1"));
+        }
+        // Fails only where a pool is there already, and then that one serves.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0)).build_global();
+        let spec = self.data.as_ref().or(network.train.data.as_ref()).ok_or_else(|| {
+            Error::input("--data", "is needed: the description names no data set").help(data::GRAMMAR)
+        })?;
+        data::load(spec, &home::home()?)
+    }
+
+    /// The runs that are built on.
+    pub fn sources(&self) -> Sources<'_> {
+        Sources { teacher: self.teacher.as_deref(), from: self.from.as_deref() }
+    }
+}
+
+/// A time on the command line.
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "is no number of seconds".to_string())?;
+    Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
 }
 
 #[derive(Serialize)]
@@ -90,38 +153,14 @@ struct Report<'a> {
 
 pub fn run(args: Args) -> Result<()> {
     let mut network = network::find(&args.network)?;
-    if let Some(seed) = args.seed {
-        network.train.seed = seed;
-    }
     let recipe = &mut network.train;
     recipe.adder_penalty = args.adder_penalty.unwrap_or(recipe.adder_penalty);
-    let asked = args.full_precision && !recipe.full_precision;
-    recipe.full_precision |= asked;
-    match (args.epochs.as_deref(), recipe.full_precision) {
-        (None, true) if asked => recipe.full.epochs += recipe.ternary.epochs,
-        (None, _) => {}
-        (Some(&[full]), true) => recipe.full.epochs = full,
-        (Some(&[full, ternary, frozen]), false) => {
-            (recipe.full.epochs, recipe.ternary.epochs, recipe.frozen.epochs) = (full, ternary, frozen);
-        }
-        (Some(epochs), full_precision) => {
-            let needed = if full_precision { "one is" } else { "three are" };
-            let cause = format_args!("{} numbers are given, {needed} needed", epochs.len()).to_string();
-            let example = if full_precision { "20" } else { "12,12,2" };
-            return Err(Error::input("--epochs", cause).help(format_args!("e.g. --epochs {example}")));
-        }
+    if args.full_precision && !recipe.full_precision {
+        recipe.full_precision = true;
+        recipe.full.epochs += recipe.ternary.epochs;
     }
+    args.training.apply(&mut network)?;
     args.choices.apply(&mut network)?;
-    if args.threads == Some(0) {
-        return Err(Error::input("--threads", "0 threads cannot work").help("give at least 1"));
-    }
-    let threads = args.threads.unwrap_or(0);
-    // Fails only where a pool is there already, and then that one serves.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    let spec = args
-        .data
-        .or_else(|| network.train.data.clone())
-        .ok_or_else(|| Error::input("--data", "is needed: the description names no data set").help(data::GRAMMAR))?;
     let suffix = if network.train.full_precision { "-full-precision" } else { "" };
     let folder = args.output.unwrap_or_else(|| Path::new("runs").join(format!("{}{suffix}", network.name)));
     let start = match (args.resume, args.overwrite) {
@@ -129,10 +168,10 @@ pub fn run(args: Args) -> Result<()> {
         (_, true) => Start::Overwrite,
         _ => Start::New,
     };
-    let data = data::load(&spec, &home::home()?)?;
+    let data = args.training.load(&network)?;
     let began = Instant::now();
-    let sources = Sources { teacher: args.teacher.as_deref(), from: args.from.as_deref() };
-    let (summary, _) = train(&network, &data, &folder, start, sources)?;
+    let watch = Watch { checkpoint_every: args.checkpoint_every, ..Watch::new() };
+    let (summary, _) = train(&network, &data, &folder, start, args.training.sources(), watch)?;
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
         let report = Report { run: &folder, data: &data.name, seconds, summary: &summary };
@@ -151,8 +190,8 @@ pub(super) fn train(
     folder: &Path,
     start: Start,
     sources: Sources,
+    mut watch: Watch,
 ) -> Result<(Summary, Option<Model>)> {
-    let mut watch = Watch::new();
     let result = train::run(network, data, folder, start, sources, &mut watch);
     watch.bar.finish_and_clear();
     result
@@ -210,20 +249,22 @@ pub(super) fn render(summary: &Summary) -> String {
 }
 
 /// A progress bar and a line a phase on a terminal, a line an epoch elsewhere.
-struct Watch {
+pub(super) struct Watch {
     bar: ProgressBar,
     /// When the bar's text was last renewed.
     drawn: Instant,
     density: f64,
+    /// Between checkpoints, where the user says so.
+    checkpoint_every: Option<Duration>,
 }
 
 impl Watch {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new(1) } else { ProgressBar::hidden() };
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}  {eta} left") {
             bar.set_style(style);
         }
-        Watch { bar, drawn: Instant::now(), density: 1.0 }
+        Watch { bar, drawn: Instant::now(), density: 1.0, checkpoint_every: None }
     }
 
     fn line(&self, text: &str) {
@@ -277,5 +318,9 @@ impl Observer for Watch {
 
     fn warn(&mut self, warning: &str) {
         self.line(&format!("warning: {warning}"));
+    }
+
+    fn saves(&self, since: Duration, epoch_ended: bool) -> bool {
+        since >= self.checkpoint_every.unwrap_or_else(|| train::checkpoint_interval(epoch_ended))
     }
 }

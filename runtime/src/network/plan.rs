@@ -132,6 +132,11 @@ impl Step {
     }
 }
 
+/// r of a layer with this many outputs that has none of its own.
+pub(super) fn budget(ratio: f64, outputs: usize) -> usize {
+    ((ratio * outputs as f64).round() as usize).clamp(1, MAX_SIZE)
+}
+
 pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
     let mut planner = Planner { spn: &network.spn, steps: vec![], shapes: vec![Shape::of(&network.input.shape)] };
     let place = Place::new("layers");
@@ -270,7 +275,7 @@ impl Planner<'_> {
             }
             Some(r) => within(at(), r, 1..=MAX_SIZE).map(|()| r),
             None if plain => Ok(outputs),
-            None => Ok(((self.spn.ratio * outputs as f64).round() as usize).clamp(1, MAX_SIZE)),
+            None => Ok(budget(self.spn.ratio, outputs)),
         }
     }
 

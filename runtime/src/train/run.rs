@@ -15,6 +15,7 @@ use crate::network::Network;
 use crate::shape::Shape;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -28,12 +29,13 @@ const METRICS: &str = "metrics.csv";
 const METRICS_JSON: &str = "metrics.json";
 const CURVES: &str = "curves.svg";
 
-/// Time since the last checkpoint after which the end of an epoch is worth one.
-const SAVE_AT_EPOCH: Duration = Duration::from_secs(10);
-/// The same for any step, so that little is lost of a long epoch.
-const SAVE_WITHIN_EPOCH: Duration = Duration::from_secs(60);
+/// Time since the last checkpoint after which the end of an epoch is worth one, or the end of any step, so that little is lost of
+/// a long epoch.
+pub fn checkpoint_interval(epoch_ended: bool) -> Duration {
+    Duration::from_secs(if epoch_ended { 10 } else { 60 })
+}
 
-/// Other runs that a new one builds on: each a run folder, or a checkpoint.
+/// Other runs that a new one builds on: each a run folder, or a checkpoint ([`checkpoint_of`]).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sources<'a> {
     /// Its network teaches; it is copied into the run folder, so that a resumed run has it.
@@ -61,6 +63,11 @@ pub trait Observer {
     fn epoch(&mut self, epoch: &Epoch, last: bool);
     /// Something the user should know.
     fn warn(&mut self, warning: &str);
+    /// Whether a checkpoint is written now, so long after the last one; `epoch_ended` where an epoch has just ended. One is
+    /// written at the end of the run and when it is stopped in any case.
+    fn saves(&self, since: Duration, epoch_ended: bool) -> bool {
+        since >= checkpoint_interval(epoch_ended)
+    }
 }
 
 /// What a run ended in.
@@ -101,8 +108,21 @@ pub struct LayerSummary {
     pub w_b_nonzeros: usize,
     /// Nonzeros of W_c.
     pub w_c_nonzeros: usize,
+    /// Entries of both.
+    pub entries: usize,
     /// Nonzeros over entries of both.
     pub density: f64,
+}
+
+impl Summary {
+    /// Nonzeros over entries of all W_b and W_c, 0..=1, after dead rows were removed; 1 where there are none.
+    pub fn density(&self) -> f64 {
+        let sum = |count: fn(&LayerSummary) -> usize| self.layers.iter().map(count).sum::<usize>();
+        if self.layers.is_empty() {
+            return 1.0;
+        }
+        sum(|l| l.w_b_nonzeros + l.w_c_nonzeros) as f64 / sum(|l| l.entries).max(1) as f64
+    }
 }
 
 /// Trains `network` on `data` in the run folder `folder` until it is done, and leaves there `model.safetensors`,
@@ -133,7 +153,7 @@ pub fn run(
         if let Some(epoch) = &epoch {
             observer.epoch(epoch, trainer.phase() != epoch.phase);
         }
-        if saved.elapsed() > if epoch.is_some() { SAVE_AT_EPOCH } else { SAVE_WITHIN_EPOCH } {
+        if observer.saves(saved.elapsed(), epoch.is_some()) {
             save(&mut trainer, folder)?;
             saved = Instant::now();
         }
@@ -159,17 +179,23 @@ pub fn run(
     Ok((summary, model))
 }
 
-/// The checkpoint of a run.
-fn checkpoint(run: &Path) -> PathBuf {
+/// The checkpoint of a run: that in its folder, or the file itself.
+pub fn checkpoint_of(run: &Path) -> PathBuf {
     if run.is_dir() { run.join(CHECKPOINT) } else { run.to_owned() }
 }
 
 /// A trainer for the folder, which holds a checkpoint then.
 fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources: Sources) -> Result<Trainer> {
     let path = folder.join(CHECKPOINT);
-    let is_run = path.is_file() && folder.join(NETWORK).is_file();
-    let is_free = !folder.exists() || folder.read_dir().is_ok_and(|mut entries| entries.next().is_none());
+    // A process that was killed at its start leaves less than a run, but a checkpoint, once it is there, is all that a run needs.
+    let is_run = path.is_file() && (folder.join(NETWORK).is_file() || Checkpoint::load(&path).is_ok());
+    let is_left = |name: &OsStr| files::is_temporary(name) || name == TEACHER;
+    let is_free = !folder.exists()
+        || folder.read_dir().is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| is_left(&e.file_name()))));
     let place = folder.display();
+    if is_run || is_free {
+        files::remove_temporary(folder)?;
+    }
     match start {
         Start::Resume if !is_run => Err(Error::input(place, "holds no training run to resume")
             .help("leave --resume away to begin one, or name the folder of the run with -o")),
@@ -182,6 +208,7 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources:
                 )
                 .help(format_args!("give the same ones, or its own description: {}", folder.join(NETWORK).display())));
             }
+            write_network(network, folder)?;
             let taught = state.teacher.clone();
             let mut trainer = Trainer::resume(state, data)?;
             if let Some(sha256) = taught {
@@ -202,12 +229,12 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources:
         }
         Start::New | Start::Overwrite => {
             let mut trainer = Trainer::new(network, data)?;
-            if let Some(path) = sources.from.map(checkpoint) {
+            if let Some(path) = sources.from.map(checkpoint_of) {
                 trainer.begin_from(Checkpoint::load(&path)?, &path.display().to_string())?;
             }
             let teacher = sources
                 .teacher
-                .map(checkpoint)
+                .map(checkpoint_of)
                 .map(|path| files::read(&path).map(|bytes| (path, bytes)))
                 .transpose()?;
             if let Some((path, bytes)) = &teacher {
@@ -217,18 +244,28 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources:
             // What an earlier run left would no longer belong together.
             for old in [MODEL, METRICS, METRICS_JSON, CURVES, TEACHER] {
                 let old = folder.join(old);
-                if old.is_file() {
+                if is_run && old.is_file() {
                     std::fs::remove_file(&old).map_err(|e| Error::io(&old, format_args!("cannot be removed: {e}")))?;
                 }
             }
-            files::write(&folder.join(NETWORK), network.to_toml().as_bytes())?;
+            // The teacher comes first: with the checkpoint the run has begun.
             if let Some((_, bytes)) = &teacher {
                 files::write(&folder.join(TEACHER), bytes)?;
             }
             trainer.checkpoint().save(&path)?;
+            write_network(network, folder)?;
             Ok(trainer)
         }
     }
+}
+
+/// Writes the description, where it is not there already.
+fn write_network(network: &Network, folder: &Path) -> Result<()> {
+    let (path, text) = (folder.join(NETWORK), network.to_toml());
+    if std::fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
+        return Ok(());
+    }
+    files::write(&path, text.as_bytes())
 }
 
 fn save(trainer: &mut Trainer, folder: &Path) -> Result<()> {
@@ -306,6 +343,7 @@ fn summarise(layers: &[model::Layer], mut edge: (Shape, Format), summaries: &mut
         let mut add = |budget, (w_b, w_c): (&[i8], &[i8]), rows: usize, patches: usize| {
             let nonzeros = |w: &[i8]| w.iter().filter(|v| **v != 0).count();
             let (w_b_nonzeros, w_c_nonzeros) = (nonzeros(w_b), nonzeros(w_c));
+            let entries = w_b.len() + w_c.len();
             summaries.push(LayerSummary {
                 name: layer.name().into(),
                 inputs: edge.0.elements(),
@@ -315,7 +353,8 @@ fn summarise(layers: &[model::Layer], mut edge: (Shape, Format), summaries: &mut
                 outputs: yields.0.elements(),
                 w_b_nonzeros,
                 w_c_nonzeros,
-                density: (w_b_nonzeros + w_c_nonzeros) as f64 / (w_b.len() + w_c.len()).max(1) as f64,
+                entries,
+                density: (w_b_nonzeros + w_c_nonzeros) as f64 / entries.max(1) as f64,
             });
         };
         match layer {
@@ -365,6 +404,7 @@ mod tests {
             outputs: 10,
             w_b_nonzeros,
             w_c_nonzeros: 100,
+            entries: 10_000,
             density: 0.05,
         };
         let told = |layer: LayerSummary| {

@@ -1,0 +1,87 @@
+//! Changes to every linear layer at once, whatever the description says of each: what a sweep varies.
+
+use super::{Layer, Network, plan};
+
+impl Network {
+    /// Gives every linear layer r = max(1, round(ratio · outputs)), where outputs are channels or units. The last layer gets no
+    /// fewer than it has outputs, as in StrassenNets: its r is the rank of what it computes, and with fewer the classes could
+    /// not vary independently. Plain layers, which have no budget, keep their coefficient per output.
+    pub fn set_ratio(&mut self, ratio: f64) {
+        self.spn.ratio = ratio;
+        each(&mut self.layers, &mut |layer| match layer {
+            Layer::Dense(dense) => dense.r = None,
+            Layer::Conv2d(conv) => conv.r = None,
+            _ => {}
+        });
+        let plain = self.spn.plain;
+        let at_least = |outputs: usize| Some(plan::budget(ratio, outputs).max(outputs));
+        match self.layers.last_mut() {
+            Some(Layer::Dense(dense)) if !dense.plain.unwrap_or(plain) => dense.r = at_least(dense.units),
+            Some(Layer::Conv2d(conv)) if !conv.plain.unwrap_or(plain) => conv.r = at_least(conv.channels),
+            _ => {}
+        }
+    }
+
+    /// Gives every convolution output patches of p × p pixels, plain ones excepted, which have none.
+    pub fn set_p(&mut self, p: usize) {
+        self.spn.p = p;
+        each(&mut self.layers, &mut |layer| {
+            if let Layer::Conv2d(conv) = layer {
+                conv.p = None;
+            }
+        });
+    }
+
+    /// Gives every linear layer this ternary threshold factor.
+    pub fn set_threshold(&mut self, threshold: f64) {
+        self.train.threshold = threshold;
+        each(&mut self.layers, &mut |layer| match layer {
+            Layer::Dense(dense) => dense.threshold = None,
+            Layer::Conv2d(conv) => conv.threshold = None,
+            _ => {}
+        });
+    }
+}
+
+/// Calls `change` for each layer, branches included.
+fn each(layers: &mut [Layer], change: &mut dyn FnMut(&mut Layer)) {
+    for layer in layers {
+        if let Layer::Residual(residual) = layer {
+            each(&mut residual.body, change);
+            each(&mut residual.shortcut, change);
+        }
+        change(layer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_layers_say_of_themselves_gives_way() {
+        let text = r#"name = "images"
+input = { shape = [8, 8, 4], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 8, kernel = 3, pad = 1, r = 6, p = 4, threshold = 2.0 } },
+    "relu",
+    { residual = { body = [{ conv2d = { channels = 8, kernel = 3, pad = 1, r = 60 } }] } },
+    { conv2d = { channels = 5, kernel = 1, plain = true } },
+    "relu",
+    { dense = { units = 3, r = 50, threshold = 0.1 } },
+]
+"#;
+        let mut network = Network::parse("images", text).unwrap();
+        network.set_ratio(0.25);
+        network.set_p(2);
+        network.set_threshold(1.1);
+        network.validate().unwrap();
+        let layers = network.linear();
+        let figures: Vec<_> = layers.iter().filter_map(|s| s.linear()).map(|l| (l.r, l.patch, l.threshold)).collect();
+        assert_eq!(figures, [(2, 2, None), (2, 2, None), (5, 1, None), (3, 1, None)]);
+        assert_eq!(network.train.threshold, 1.1);
+        network.set_ratio(4.0);
+        let r: Vec<_> = network.linear().iter().filter_map(|s| s.linear()).map(|l| l.r).collect();
+        assert_eq!(r, [32, 32, 5, 12]);
+    }
+}
