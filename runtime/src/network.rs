@@ -269,6 +269,8 @@ pub struct Recipe {
     /// In phase 2, each step takes learning rate · `adder_penalty` of the mean magnitude of its row from every weight of W_b and
     /// W_c, 0..=1000; 0 for none. Weights that the loss does not hold up become 0: fewer adders for some accuracy.
     pub adder_penalty: f64,
+    /// How W_b and W_c become ternary in phase 2.
+    pub quantiser: Quantiser,
     /// Phase 1, full-precision W_b and W_c.
     pub full: Phase,
     /// Phase 2, ternary W_b and W_c with straight-through gradients.
@@ -299,6 +301,7 @@ impl Default for Recipe {
             distill: Distill::default(),
             threshold: 0.7,
             adder_penalty: 0.0,
+            quantiser: Quantiser::Twn,
             full: Phase { epochs: 12, ..Phase::default() },
             ternary: Phase { epochs: 12, ..Phase::default() },
             frozen: Phase { epochs: 2, ..Phase::default() },
@@ -355,6 +358,19 @@ pub enum Optimiser {
     Adamw,
     /// Stochastic gradient descent with momentum, Nesterov's or the classical one.
     Sgd,
+}
+
+/// How weights become ternary: t = sign(w)·[|w| > Δ], times a scale that folds away; gradients pass straight through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantiser {
+    /// Δ = threshold · mean|w| per row, one scale per matrix, the mean of |w| where t ≠ 0 (Li, Zhang & Liu 2016).
+    Twn,
+    /// Δ = 0.5 and no scale, as in the code published with StrassenNets (Tschannen et al. 2018). `threshold` says how the
+    /// weights are scaled when phase 2 begins: such that Δ is where TWN has it.
+    Fixed,
+    /// As `twn`, with a scale per product: one for each row of W_b, and for each column of W_c.
+    Row,
 }
 
 /// How the learning rate changes within a phase.

@@ -14,7 +14,7 @@ use crate::train::norm::EPSILON;
 use crate::train::optimiser::Parameter;
 use crate::train::patches::Windows;
 use crate::train::spn::{Spn, by_groups, outputs_of};
-use crate::train::ternary::{scale, signs};
+use crate::train::ternary::signs;
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Zip};
 
 /// Folds a ternary float network into an integer one, layer by layer, on samples `[n, n_in]` of real values in the input
@@ -77,9 +77,11 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>, 
     let (patches, groups) = (spn.patches(), spn.groups());
     let c_out = patches.channels();
     let w_b = signs(spn.w_b.effective()).mapv(f64::from);
-    let w_c = spn.w_c.as_ref().map(|w_c| (signs(w_c.effective()).mapv(f64::from), scale(w_c.effective())));
-    let (mut w_c, alpha_c) = w_c.unwrap_or_else(|| (Array2::eye(w_b.nrows()), 1.0));
-    let alpha_b = scale(spn.w_b.effective());
+    let w_c = spn.w_c.as_ref().map(|w_c| (signs(w_c.effective()).mapv(f64::from), w_c.scales()));
+    let (mut w_c, alphas_c) = w_c.unwrap_or_else(|| (Array2::eye(w_b.nrows()), Array1::ones(w_b.nrows())));
+    // One scale of W_c stands for all, the products take what theirs are of it.
+    let alpha_c = alphas_c.fold(0.0f64, |a, b| a.max(*b));
+    let alphas_b = spn.w_b.scales();
 
     // The hidden norm: A_i (u_i - mean_i).
     let mut columns = Array2::zeros((0, 0));
@@ -90,7 +92,8 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>, 
     // An invariant: full-precision networks are not folded.
     let products = spn.products.as_ref().expect("an SPN layer has products");
     let mut a = products.a.value.mapv(f64::from);
-    let mut units = variances.mapv(|s| alpha_b / (alpha_b * alpha_b * s + EPSILON).sqrt());
+    let mut units = Zip::from(&variances).and(&alphas_b).map_collect(|s, a| a / (a * a * s + EPSILON).sqrt());
+    units *= &(&alphas_c / alpha_c);
     // A row that never moves says nothing, and its norm would only amplify what is not there.
     Zip::from(a.row_mut(0)).and(&variances).for_each(|a, &s| *a = if s > 0.0 { *a } else { 0.0 });
     v -= &means;

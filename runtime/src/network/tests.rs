@@ -109,6 +109,7 @@ fn errors() {
         ("1.5", "nan"),
         ("[train]", "[trian]"),
         ("[train]", "[train]\noptimiser = \"adam\""),
+        ("[train]", "[train]\nquantiser = \"rows\""),
         ("[train]", "[train]\nbatch = 1"),
         ("shift = 1", "shift = 3"),
         ("[4, 2]", "[8]"),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::golden;
+use crate::network::Quantiser;
 use ndarray::array;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -8,10 +9,34 @@ const NETWORK: &str = "name = \"t\"\ninput = { shape = [9], bits = 8, frac = 8 }
     { dense = { units = 8, r = 12 } }, \"relu\", { dense = { units = 7, r = 9 } }, \"relu\", \
     { dense = { units = 3, r = 8 } }]\nbits = { activations = 16, coefficients = 20, guard = 8 }";
 
+/// Every kind of layer.
+const IMAGES: &str = r#"name = "t"
+input = { shape = [7, 6, 2], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 4, kernel = 3, pad = 1, r = 9, p = 2 } },
+    "relu",
+    { max_pool = { size = 3, stride = 2, pad = 1 } },
+    { residual = { body = [
+        { conv2d = { channels = 4, kernel = 3, pad = 1, groups = 4, r = 8, p = 2 } },
+        "relu",
+        { conv2d = { channels = 4, kernel = 1, plain = true } },
+    ] } },
+    "relu",
+    { residual = { body = [
+        { conv2d = { channels = 3, kernel = 3, stride = 2, pad = 1, groups = 2, r = 8, p = 2 } },
+    ], shortcut = [
+        { average_pool = { size = 2, stride = 1 } },
+        { conv2d = { channels = 3, kernel = 2, stride = 2, pad = 1 } },
+    ] } },
+    { average_pool = { size = 3, pad = 1, stride = 1 } },
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+
 /// A ternary network with statistics of random samples, and the samples.
 fn ternary(rng: &mut ChaCha8Rng, network: &Network, live: usize) -> (Float<f32>, Array2<f32>) {
     let mut float = Float::new(network, live, rng);
-    float.make_ternary(network);
+    float.begin_ternary(network);
     for layer in float.spns_mut() {
         for (name, p, _) in layer.parameters() {
             if !name.starts_with("w_") {
@@ -38,6 +63,35 @@ fn folding_keeps_the_function_where_bits_are_plenty() {
         let worst = Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
         let spread = float.fold(0.0f32, |m, v| m.max(v.abs()));
         assert!(worst < 1e-2 * f64::from(spread), "seed {seed}: {worst} of {spread}");
+    }
+}
+
+/// Where the output norms' scales are powers of two, folding changes nothing at all: of every quantiser, over vectors and over
+/// images, with patches, groups, depthwise layers and both signs of scales.
+#[test]
+fn folding_keeps_the_function_of_every_quantiser() {
+    let bits = "bits = { activations = 16, coefficients = 20, guard = 8 }";
+    let images = format!("{IMAGES}{bits}");
+    for quantiser in [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row] {
+        for (text, seed) in [(NETWORK, 0), (NETWORK, 1), (&images, 2), (&images, 3)] {
+            let mut network = Network::parse("t", text).unwrap();
+            network.train.quantiser = quantiser;
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let (mut float, x) = ternary(&mut rng, &network, network.input.elements());
+            float.each_layer(x.view(), |spn, x| {
+                spn.calibrate(x);
+                let Some((scale, norm)) = &mut spn.output else { return };
+                for (c, (scale, variance)) in scale.value.iter_mut().zip(&norm.variance).enumerate() {
+                    let power = [0.5, -1.0, 1.0, 2.0][c % 4];
+                    *scale = power * (variance + EPSILON as f32).sqrt();
+                }
+            });
+            let frozen = fold(&float, &network, x.view());
+            let (exact, float) = (frozen.evaluate(network.input.format(), x.view()), float.evaluate(x.view()));
+            let worst = Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
+            let spread = float.fold(0.0f32, |m, v| m.max(v.abs()));
+            assert!(worst < 1e-2 * f64::from(spread), "{quantiser:?}, seed {seed}: {worst} of {spread}");
+        }
     }
 }
 
@@ -82,29 +136,7 @@ fn removing_what_is_dead_changes_no_output() {
 /// Every kind of layer, with dead rows of W_b, W_c and ã.
 #[test]
 fn a_model_of_images_computes_what_was_trained() {
-    let text = r#"name = "t"
-input = { shape = [7, 6, 2], bits = 8, frac = 8 }
-layers = [
-    { conv2d = { channels = 4, kernel = 3, pad = 1, r = 9, p = 2 } },
-    "relu",
-    { max_pool = { size = 3, stride = 2, pad = 1 } },
-    { residual = { body = [
-        { conv2d = { channels = 4, kernel = 3, pad = 1, groups = 4, r = 8, p = 2 } },
-        "relu",
-        { conv2d = { channels = 4, kernel = 1, plain = true } },
-    ] } },
-    "relu",
-    { residual = { body = [
-        { conv2d = { channels = 3, kernel = 3, stride = 2, pad = 1, groups = 2, r = 8, p = 2 } },
-    ], shortcut = [
-        { average_pool = { size = 2, stride = 1 } },
-        { conv2d = { channels = 3, kernel = 2, stride = 2, pad = 1 } },
-    ] } },
-    { average_pool = { size = 3, pad = 1, stride = 1 } },
-    { dense = { units = 3, r = 5 } },
-]
-"#;
-    let network = Network::parse("t", text).unwrap();
+    let network = Network::parse("t", IMAGES).unwrap();
     for seed in 0..10 {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (float, x) = ternary(&mut rng, &network, 84);

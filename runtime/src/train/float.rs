@@ -5,6 +5,7 @@ use super::matmul::{Real, vectorised};
 use super::optimiser::Rule;
 use super::patches::Windows;
 use super::spn::Spn;
+use super::ternary::Ternariser;
 use crate::network::Network;
 use crate::network::plan::Op;
 use ndarray::parallel::prelude::*;
@@ -194,11 +195,15 @@ impl<T: Real> Float<T> {
         score
     }
 
-    /// From here on W_b and W_c are ternary; the optimiser starts anew.
+    /// Begins phase 2: from here on W_b and W_c are ternary.
+    pub fn begin_ternary(&mut self, network: &Network) {
+        self.spns_mut().zip(ternarisers(network)).for_each(|(spn, ternariser)| spn.begin_ternary(ternariser));
+    }
+
+    /// Goes on within phase 2 or after it: W_b and W_c are ternary.
     pub fn make_ternary(&mut self, network: &Network) {
-        for (spn, step) in self.spns_mut().zip(network.linear()) {
-            let factor = step.linear().and_then(|l| l.threshold).unwrap_or(network.train.threshold);
-            spn.matrices_mut().for_each(|matrix| matrix.make_ternary(factor));
+        for (spn, ternariser) in self.spns_mut().zip(ternarisers(network)) {
+            spn.matrices_mut().for_each(|matrix| matrix.make_ternary(ternariser));
         }
     }
 
@@ -279,14 +284,24 @@ impl<T: Real> Float<T> {
     }
 }
 
+/// How the linear layers become ternary, in order.
+fn ternarisers(network: &Network) -> impl Iterator<Item = Ternariser> {
+    let recipe = &network.train;
+    network.linear().into_iter().map(|step| Ternariser {
+        quantiser: recipe.quantiser,
+        factor: step.linear().and_then(|l| l.threshold).unwrap_or(recipe.threshold),
+    })
+}
+
 /// The values that a node reads.
 fn inputs<'a, T>(from: &[usize], x: ArrayView2<'a, T>, before: &'a [Node<T>]) -> Vec<ArrayView2<'a, T>> {
     from.iter().map(|value| value.checked_sub(1).map_or(x, |i| before[i].z.view())).collect()
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::network::Quantiser;
     use crate::train::loss::score;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -300,7 +315,7 @@ mod tests {
 
     /// Every kind of layer: patches that are cropped, groups, strides and pads, depthwise and plain ones, pooling, both kinds
     /// of residuals.
-    fn images() -> Network {
+    pub fn images() -> Network {
         let text = r#"name = "t"
 input = { shape = [7, 6, 2], bits = 8, frac = 8 }
 layers = [
@@ -390,18 +405,22 @@ layers = [
     /// Straight through: the gradient of W is the one a full-precision network has whose W *is* the ternary matrix.
     #[test]
     fn ternary_gradients_are_those_at_the_quantised_weights() {
-        for network in [vectors(), images()] {
+        let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];
+        for (mut network, quantiser) in [vectors(), images()].iter().flat_map(|n| quantisers.map(|q| (n.clone(), q))) {
+            (network.train.quantiser, network.train.threshold) = (quantiser, 0.9);
             let mut rng = ChaCha8Rng::seed_from_u64(8);
             let mut ternary = Float::<f64>::new(&network, network.input.elements(), &mut rng);
             let (x, labels) = batch(&network, &mut rng);
-            for spn in ternary.spns_mut() {
-                spn.matrices_mut().for_each(|matrix| matrix.make_ternary(0.9));
-            }
+            ternary.begin_ternary(&network);
             let mut full = Float::<f64>::new(&network, network.input.elements(), &mut rng);
             for (f, t) in full.spns_mut().zip(ternary.spns()) {
                 for (f, t) in f.matrices_mut().zip(t.matrices()) {
                     f.weights.value = t.effective().to_owned();
                     assert!(f.weights.value != t.weights.value);
+                }
+                let a = |spn: &Spn<f64>| spn.products.as_ref().map(|products| products.a.value.clone());
+                if let (Some(products), Some(a)) = (&mut f.products, a(t)) {
+                    products.a.value = a;
                 }
             }
             assert_eq!(

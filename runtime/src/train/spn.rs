@@ -4,7 +4,8 @@ use super::matmul::{Into, Real, product, product_into, vectorised};
 use super::norm::{Moments, Norm, narrow, wide};
 use super::optimiser::Parameter;
 use super::patches::{Patches, view, view_mut};
-use super::ternary::Matrix;
+use super::ternary::{Matrix, Side, Ternariser};
+use crate::network::Quantiser;
 use crate::network::plan::{Linear, Step};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use rand::{Rng, RngExt};
@@ -191,21 +192,21 @@ fn to_gradient<T: Real>(sums: &[f64], gradient: &mut Array2<T>) {
 impl<T: Real> Spn<T> {
     /// Fresh weights; of an ordinary layer where `ordinary`.
     pub fn new(step: &Step, linear: &Linear, last: bool, ordinary: bool, rng: &mut impl Rng) -> Self {
-        let mut uniform = |rows: usize, columns: usize| {
+        let mut uniform = |rows: usize, columns: usize, side| {
             let bound = 1.0 / (columns.max(1) as f64).sqrt();
-            Matrix::new(Array2::from_shape_simple_fn((rows, columns), || {
-                T::real((rng.random::<f64>() * 2.0 - 1.0) * bound)
-            }))
+            let entry = || T::real((rng.random::<f64>() * 2.0 - 1.0) * bound);
+            Matrix::new(Array2::from_shape_simple_fn((rows, columns), entry), side)
         };
         let linear = if ordinary { &linear.ordinary(step.input, step.output) } else { linear };
         let patches = Patches::new(linear, step.input, step.output);
         let (r, groups, c_out) = (linear.r, linear.groups, step.output.channels);
         let output_groups = if linear.depthwise(step.input) { groups } else { 1 };
         let outputs = linear.patch * linear.patch * c_out;
+        let after = Side::Columns { channels: c_out, groups: output_groups };
         Spn {
-            w_b: uniform(r, patches.columns() / groups),
+            w_b: uniform(r, patches.columns() / groups, Side::Rows),
             products: (!ordinary).then(|| Products { a: Parameter::vector(r, 1.0), norm: Norm::new(r) }),
-            w_c: (!linear.plain).then(|| uniform(outputs, r / output_groups)),
+            w_c: (!linear.plain).then(|| uniform(outputs, r / output_groups, after)),
             bias: Parameter::vector(c_out, 0.0),
             output: (!last).then(|| (Parameter::vector(c_out, 1.0), Norm::new(c_out))),
             relu: step.relu,
@@ -241,6 +242,18 @@ impl<T: Real> Spn<T> {
     /// The matrices that there are.
     pub fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix<T>> {
         [&mut self.w_b].into_iter().chain(&mut self.w_c)
+    }
+
+    /// Begins phase 2: from here on W_b and W_c are ternary.
+    pub fn begin_ternary(&mut self, ternariser: Ternariser) {
+        if ternariser.quantiser == Quantiser::Fixed {
+            self.w_b.scale_to_fixed(ternariser.factor);
+            let alpha = self.w_c.as_mut().map(|w_c| w_c.scale_to_fixed(ternariser.factor));
+            if let (Some(alpha), Some(products), None) = (alpha, &mut self.products, &self.output) {
+                products.a.value.mapv_inplace(|a| a * alpha);
+            }
+        }
+        self.matrices_mut().for_each(|matrix| matrix.make_ternary(ternariser));
     }
 
     /// The norms that there are.

@@ -1,26 +1,74 @@
-//! The ternary quantiser of Li, Zhang & Liu, "Ternary weight networks" (2016), with one threshold per row.
+//! Ternary quantisers: that of Li, Zhang & Liu, "Ternary weight networks" (2016), with one threshold per row, and its variants.
 
 use super::matmul::Real;
 use super::optimiser::Parameter;
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use crate::network::Quantiser;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Zip, s};
 
 /// A matrix that trains in full precision first, then in ternary.
 pub struct Matrix<T> {
     /// What is trained.
     pub weights: Parameter<T>,
-    /// The threshold factor and α·t (see [`ternarise`]), from phase 2 on.
-    ternary: Option<(f64, Array2<T>)>,
+    side: Side,
+    /// How it is quantised, and the result, α·t, from phase 2 on.
+    ternary: Option<(Ternariser, Array2<T>)>,
 }
+
+/// Which product an entry of a matrix belongs to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Side {
+    /// Row i sums the operand of product i: W_b.
+    Rows,
+    /// Column j is product j; in `groups`, product j of the group of the row's channel, row modulo `channels`: W_c.
+    Columns {
+        /// Output channels, c_out.
+        channels: usize,
+        /// Groups of them.
+        groups: usize,
+    },
+}
+
+impl Side {
+    /// The product of the first entry of a row.
+    fn first(self, row: usize, columns: usize) -> usize {
+        match self {
+            Side::Rows => row,
+            Side::Columns { channels, groups } => row % channels / (channels / groups) * columns,
+        }
+    }
+
+    /// Products of a matrix of this shape.
+    fn products(self, (rows, columns): (usize, usize)) -> usize {
+        match self {
+            Side::Rows => rows,
+            Side::Columns { groups, .. } => groups * columns,
+        }
+    }
+}
+
+/// How weights become ternary: t_ij = sign(w_ij)·[|w_ij| > Δ_i], times a scale.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ternariser {
+    /// Which thresholds and scales.
+    pub quantiser: Quantiser,
+    /// Of the mean of |w|, where thresholds go by that.
+    pub factor: f64,
+}
+
+/// The threshold of [`Quantiser::Fixed`].
+const FIXED: f64 = 0.5;
+/// The least factor that weights are scaled by: a threshold near 0 would put them out of reach of any step.
+const LEAST_FACTOR: f64 = 0.01;
 
 impl<T: Real> Matrix<T> {
     /// In full precision.
-    pub fn new(weights: Array2<T>) -> Self {
-        Matrix { weights: Parameter::new(weights), ternary: None }
+    pub fn new(weights: Array2<T>, side: Side) -> Self {
+        Matrix { weights: Parameter::new(weights), side, ternary: None }
     }
 
     /// From here on the matrix is ternary.
-    pub fn make_ternary(&mut self, factor: f64) {
-        self.ternary = Some((factor, Array2::zeros(self.weights.value.dim())));
+    pub fn make_ternary(&mut self, ternariser: Ternariser) {
+        self.ternary = Some((ternariser, Array2::zeros(self.weights.value.dim())));
         self.renew();
     }
 
@@ -29,10 +77,36 @@ impl<T: Real> Matrix<T> {
         self.ternary = None;
     }
 
+    /// Scales each row such that its threshold factor · mean|w| comes to lie at the fixed one: phase 2 begins with the ternary
+    /// matrix that TWN would begin with, whatever size the weights have grown to. Norms take the scales of rows out; where none
+    /// follows, the returned α makes up for them.
+    pub fn scale_to_fixed(&mut self, factor: f64) -> T {
+        let factor = factor.max(LEAST_FACTOR);
+        let mut quantised = Array2::zeros(self.weights.value.dim());
+        let alpha = ternarise(self.weights.value.view(), factor, &mut quantised);
+        for mut row in self.weights.value.rows_mut() {
+            let threshold = relative_threshold(row.view(), factor);
+            if threshold > T::zero() {
+                row.mapv_inplace(|w| w * (T::real(FIXED) / threshold));
+            }
+        }
+        alpha
+    }
+
     /// Brings the ternary matrix up to date with the weights behind it.
     pub fn renew(&mut self) {
-        if let Some((factor, quantised)) = &mut self.ternary {
-            ternarise(self.weights.value.view(), *factor, quantised);
+        let Some((Ternariser { quantiser, factor }, quantised)) = &mut self.ternary else { return };
+        let w = self.weights.value.view();
+        match quantiser {
+            Quantiser::Twn => {
+                ternarise(w, *factor, quantised);
+            }
+            Quantiser::Fixed => {
+                for (out, w) in quantised.rows_mut().into_iter().zip(w.rows()) {
+                    ternarise_row(w, T::real(FIXED), out);
+                }
+            }
+            Quantiser::Row => ternarise_products(w, *factor, self.side, quantised),
         }
     }
 
@@ -60,33 +134,95 @@ impl<T: Real> Matrix<T> {
     }
 }
 
-/// Writes α·t into `out`, with t_ij = sign(w_ij)·[|w_ij| > Δ_i], Δ_i = factor · mean_j|w_ij| and α the mean of |w| where
-/// t ≠ 0.
-///
-/// The largest weight of a row always stays, so that no row comes out empty unless all its weights are 0. One α for the
-/// whole matrix: it is absorbed by the norm that follows, or by ã.
-pub fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) {
-    let factor = T::real(factor) / T::real(w.ncols().max(1) as f64);
-    let (mut kept, mut count) = (0.0, 0.0);
-    for (mut out, w) in out.rows_mut().into_iter().zip(w.rows()) {
-        let larger = |a: T, v: T| if v.abs() > a { v.abs() } else { a };
-        let largest = lanes(w, larger).into_iter().fold(T::zero(), larger);
-        let threshold = factor * lane_sum(w, |w| w.abs());
-        // Half of the largest, where nothing lies above the threshold: it and its near equals stay.
-        let threshold = if largest > threshold { threshold } else { largest / T::real(2.0) };
-        out.zip_mut_with(&w, |t, &w| {
-            let positive = if w > threshold { T::one() } else { T::zero() };
-            *t = if w < -threshold { -T::one() } else { positive };
+impl Matrix<f32> {
+    /// The scale of a ternary matrix's entries, product by product; the largest where a product has none, 1 where no product has.
+    pub fn scales(&self) -> Array1<f64> {
+        let quantised = self.effective();
+        let mut scales = Array1::zeros(self.side.products(quantised.dim()));
+        for ((row, column), q) in quantised.indexed_iter().filter(|(_, q)| **q != 0.0) {
+            let first = self.side.first(row, quantised.ncols());
+            scales[if self.side == Side::Rows { first } else { first + column }] = f64::from(q.abs());
+        }
+        let largest = scales.fold(0.0f64, |a, b| a.max(*b));
+        scales.mapv_inplace(|a| {
+            if a > 0.0 {
+                a
+            } else if largest > 0.0 {
+                largest
+            } else {
+                1.0
+            }
         });
-        let above = |w: T| if w.abs() > threshold { w.abs() } else { T::zero() };
-        // NumCast of a finite float to f64 never fails.
-        kept += lane_sum(w, above).to_f64().unwrap_or_default();
-        count += lane_sum(out.view(), |t| t.abs()).to_f64().unwrap_or_default();
+        scales
     }
-    if count > 0.0 {
-        let alpha = T::real(kept / count);
-        out.mapv_inplace(|t| t * alpha);
+}
+
+/// Writes α·t into `out`, with t_ij = sign(w_ij)·[|w_ij| > Δ_i], Δ_i = factor · mean_j|w_ij| and α the mean of |w| where
+/// t ≠ 0; returns α.
+///
+/// One α for the whole matrix: it is absorbed by the norm that follows, or by ã.
+pub fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) -> T {
+    let (mut kept, mut count) = (0.0, 0.0);
+    for (out, w) in out.rows_mut().into_iter().zip(w.rows()) {
+        let of_row = ternarise_row(w, relative_threshold(w, factor), out);
+        (kept, count) = (kept + of_row.0, count + of_row.1);
     }
+    let alpha = T::real(if count > 0.0 { kept / count } else { 1.0 });
+    out.mapv_inplace(|t| t * alpha);
+    alpha
+}
+
+/// As [`ternarise`], with an α for each product, which ã absorbs: one for each output would not fold away where p > 1, since the
+/// pixels of a patch share the norm of their channel.
+fn ternarise_products<T: Real>(w: ArrayView2<T>, factor: f64, side: Side, out: &mut Array2<T>) {
+    let mean = |(kept, count): (f64, f64)| T::real(if count > 0.0 { kept / count } else { 1.0 });
+    let mut sums = vec![(0.0, 0.0); side.products(w.dim())];
+    for (i, (mut out, w)) in out.rows_mut().into_iter().zip(w.rows()).enumerate() {
+        let of_row = ternarise_row(w, relative_threshold(w, factor), out.view_mut());
+        if side == Side::Rows {
+            sums[i] = of_row;
+            continue;
+        }
+        for (((kept, count), w), t) in sums[side.first(i, w.len())..].iter_mut().zip(w).zip(&out) {
+            // NumCast of a finite float to f64 never fails.
+            *kept += (*w * *t).to_f64().unwrap_or_default();
+            *count += t.abs().to_f64().unwrap_or_default();
+        }
+    }
+    let scales: Array1<T> = sums.into_iter().map(mean).collect();
+    let columns = w.ncols();
+    for (i, mut out) in out.rows_mut().into_iter().enumerate() {
+        let first = side.first(i, columns);
+        match side {
+            Side::Rows => out.mapv_inplace(|t| t * scales[first]),
+            Side::Columns { .. } => {
+                Zip::from(out).and(&scales.slice(s![first..first + columns])).for_each(|t, &a| *t *= a)
+            }
+        }
+    }
+}
+
+/// factor · mean|w|.
+fn relative_threshold<T: Real>(w: ArrayView1<T>, factor: f64) -> T {
+    T::real(factor) / T::real(w.len().max(1) as f64) * lane_sum(w, |w| w.abs())
+}
+
+/// Writes t_j = sign(w_j)·[|w_j| > Δ], and returns the sum of |w| where t ≠ 0, and how many those are.
+///
+/// The largest weight always stays, so that no row comes out empty unless all its weights are 0.
+fn ternarise_row<T: Real>(w: ArrayView1<T>, threshold: T, mut out: ArrayViewMut1<T>) -> (f64, f64) {
+    let larger = |a: T, v: T| if v.abs() > a { v.abs() } else { a };
+    let largest = lanes(w, larger).into_iter().fold(T::zero(), larger);
+    // Half of the largest, where nothing lies above the threshold: it and its near equals stay.
+    let threshold = if largest > threshold { threshold } else { largest / T::real(2.0) };
+    out.zip_mut_with(&w, |t, &w| {
+        let positive = if w > threshold { T::one() } else { T::zero() };
+        *t = if w < -threshold { -T::one() } else { positive };
+    });
+    let above = |w: T| if w.abs() > threshold { w.abs() } else { T::zero() };
+    // NumCast of a finite float to f64 never fails.
+    let kept = lane_sum(w, above).to_f64().unwrap_or_default();
+    (kept, lane_sum(out.view(), |t| t.abs()).to_f64().unwrap_or_default())
 }
 
 /// Combines a row in eight lanes, which the processor works on side by side; from 0.
@@ -115,11 +251,6 @@ pub fn signs<T: Real>(quantised: ArrayView2<T>) -> Array2<i8> {
     quantised.mapv(|q| i8::from(q > T::zero()) - i8::from(q < T::zero()))
 }
 
-/// α of [`ternarise`]'s output.
-pub fn scale(quantised: ArrayView2<f32>) -> f64 {
-    quantised.iter().find(|q| **q != 0.0).map_or(1.0, |q| f64::from(q.abs()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +277,56 @@ mod tests {
         assert!((&q - &t.mapv(|t| f64::from(t) * alpha)).iter().all(|d| d.abs() < 1e-12));
         ternarise(w.view(), 5.0, &mut q);
         assert_eq!(signs(q.view()).row(0), array![1, 0, 0, 0]);
+    }
+
+    /// Thresholds as above; α by the definition, product by product, with W_c in two groups of its four channels.
+    #[test]
+    fn a_scale_for_each_product() {
+        let w = Array2::from_shape_fn((8, 3), |(i, j)| ((i * 37 + j * 71 + 11) % 64) as f32 / 64.0 - 0.4);
+        let ternariser = Ternariser { quantiser: Quantiser::Row, factor: 0.9 };
+        for side in [Side::Rows, Side::Columns { channels: 4, groups: 2 }, Side::Columns { channels: 2, groups: 1 }] {
+            let mut matrix = Matrix::new(w.clone(), side);
+            matrix.make_ternary(ternariser);
+            let mut twn = Array2::zeros(w.dim());
+            ternarise(w.view(), 0.9, &mut twn);
+            assert_eq!(signs(matrix.effective()), signs(twn.view()));
+            let product = |(i, j): (usize, usize)| match side {
+                Side::Rows => i,
+                Side::Columns { groups: 1, .. } => j,
+                // Channels 0 and 1 of each pixel are the first group.
+                Side::Columns { .. } => i % 4 / 2 * 3 + j,
+            };
+            let products = [8, 6, 3]
+                [[Side::Rows, Side::Columns { channels: 4, groups: 2 }].iter().position(|s| *s == side).unwrap_or(2)];
+            for p in 0..products {
+                let of: Vec<_> =
+                    twn.indexed_iter().filter(|&(at, &t)| product(at) == p && t != 0.0).map(|e| e.0).collect();
+                let alpha = of.iter().map(|&at| w[at].abs()).sum::<f32>() / of.len() as f32;
+                assert!(of.iter().all(|&at| (matrix.effective()[at].abs() - alpha).abs() < 1e-6), "{side:?} {p}");
+                assert!(of.is_empty() || (matrix.scales()[p] - f64::from(alpha)).abs() < 1e-6);
+            }
+            assert_eq!(matrix.scales().len(), products);
+        }
+    }
+
+    #[test]
+    fn a_fixed_threshold_begins_where_twn_is() {
+        let w = Array2::from_shape_fn((6, 9), |(i, j)| {
+            (((i * 37 + j * 71 + 11) % 64) as f64 / 64.0 - 0.4) * 4f64.powi(i as i32 - 3)
+        });
+        let mut matrix = Matrix::new(w.clone(), Side::Rows);
+        let alpha = matrix.scale_to_fixed(1.1);
+        matrix.make_ternary(Ternariser { quantiser: Quantiser::Fixed, factor: 1.1 });
+        let mut twn = Array2::zeros(w.dim());
+        assert_eq!(ternarise(w.view(), 1.1, &mut twn), alpha);
+        assert!((&twn - &(&matrix.effective() * alpha)).iter().all(|d| d.abs() < 1e-12));
+        // By the definition from then on; a row below the threshold keeps its largest.
+        matrix.weights.value = array![[0.5, -0.51, 3.0], [0.2, -0.4, 0.1]];
+        matrix.make_ternary(Ternariser { quantiser: Quantiser::Fixed, factor: 1.1 });
+        assert_eq!(matrix.effective(), array![[0.0, -1.0, 1.0], [0.0, -1.0, 0.0]]);
+        // Rows of zeros stay, and a factor of 0 divides nothing by 0.
+        let mut matrix = Matrix::new(array![[0.0, 0.0], [1.0, -2.0]], Side::Rows);
+        matrix.scale_to_fixed(0.0);
+        assert!(matrix.weights.value.iter().all(|w: &f64| w.is_finite()));
     }
 }

@@ -439,7 +439,7 @@ impl Trainer {
             match self.state.phase {
                 Phase::Full if self.state.network.train.full_precision => self.state.begin(Phase::Done),
                 Phase::Full => {
-                    self.state.float.make_ternary(&self.state.network);
+                    self.state.float.begin_ternary(&self.state.network);
                     self.state.float.rest();
                     self.state.begin(Phase::Ternary);
                 }
