@@ -209,13 +209,16 @@ pub struct Bits {
     pub activations: u32,
     /// Of every coefficient a_i, sign included, 2..=25.
     pub coefficients: u32,
+    /// Nonzero signed digits of every coefficient, at most, 1..=8: a coefficient of k digits is k - 1 additions at most where it
+    /// is built from shifts and additions. 0 for any number.
+    pub coefficient_terms: u32,
     /// Fractional bits that products keep below the least bit of the layer's output, 0..=16; fewer are fewer gates.
     pub guard: u32,
 }
 
 impl Default for Bits {
     fn default() -> Self {
-        Bits { activations: 8, coefficients: 8, guard: 2 }
+        Bits { activations: 8, coefficients: 8, coefficient_terms: 0, guard: 2 }
     }
 }
 
@@ -486,10 +489,11 @@ impl Network {
         within(at("p"), self.spn.p, 1..=plan::MAX_PATCH)?;
         within(at("groups"), self.spn.groups, 1..=MAX_SIZE)?;
         plan::plan(self)?;
-        let Bits { activations, coefficients, guard } = self.bits;
+        let Bits { activations, coefficients, coefficient_terms, guard } = self.bits;
         let bits = |key| Place::new("bits").key(key);
         within(bits("activations"), activations, 1..=16)?;
         within(bits("coefficients"), coefficients, 2..=25)?;
+        within(bits("coefficient_terms"), coefficient_terms, 0..=8)?;
         within(bits("guard"), guard, 0..=16)?;
         self.train.check(&self.input.shape)
     }

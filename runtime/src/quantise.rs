@@ -154,6 +154,7 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>, 
         input_frac,
         product_frac,
         coefficient_bits: bits.coefficients,
+        coefficient_terms: bits.coefficient_terms,
         format,
     };
     FrozenLayer::new(fixed, Parameter::new(a), Parameter::new(bias))

@@ -106,6 +106,8 @@ fn errors() {
         ("\"tiny\"", "\"Tiny net\""),
         ("activations", "activation"),
         ("activations = 6", "guard = 90"),
+        ("activations = 6", "coefficient_terms = 9"),
+        ("activations = 6", "coefficient_terms = -1"),
         ("1.5", "nan"),
         ("[train]", "[trian]"),
         ("[train]", "[train]\noptimiser = \"adam\""),

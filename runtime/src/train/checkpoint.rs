@@ -432,6 +432,7 @@ impl Document {
                     input_frac: document.input_frac.clamp(-64, 64),
                     product_frac: document.product_frac.clamp(-64, 64),
                     coefficient_bits: self.network.bits.coefficients,
+                    coefficient_terms: self.network.bits.coefficient_terms,
                     format: document.format.filter(|f| f.is_valid()),
                 };
                 FrozenLayer::new(fixed, Parameter::vector(r, 0.0), Parameter::vector(n_out, 0.0))

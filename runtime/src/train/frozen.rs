@@ -55,6 +55,8 @@ pub struct Fixed {
     pub product_frac: i32,
     /// Width of the integer coefficients.
     pub coefficient_bits: u32,
+    /// Signed digits of a coefficient, at most; 0 for any number.
+    pub coefficient_terms: u32,
     /// The format of z; none in the last layer.
     pub format: Option<Format>,
 }
@@ -69,20 +71,44 @@ pub struct Integers {
     pub bias: Array1<i64>,
 }
 
-/// a and t with a · 2^-t nearest to `v` and |a| < 2^(bits-1), all bits used; (0, 0) where v · 2^62 vanishes.
-fn coefficient(v: f64, bits: u32) -> (i32, i32) {
+/// a and t with a · 2^-t nearest to `v` and |a| < 2^(bits-1), all bits used, of all a with at most `terms` signed digits; any
+/// number of them where that is 0. (0, 0) where v · 2^62 vanishes.
+fn coefficient(v: f64, bits: u32, terms: u32) -> (i32, i32) {
     let limit = power(bits as i32 - 1);
     if v == 0.0 || !v.is_finite() {
         return (0, 0);
     }
+    let magnitude = |t: i32| {
+        let x = v.abs() * power(t);
+        if terms == 0 { x.round() } else { nearest(x, terms) }
+    };
     let mut t = bits as i32 - 2 - v.abs().log2().floor() as i32;
     // The logarithm, or the rounding up to a power of two, may be one off.
-    while t > -31 && (v * power(t)).round().abs() >= limit {
+    while t > -31 && magnitude(t) >= limit {
         t -= 1;
     }
     let t = t.clamp(-31, 62);
-    let a = (v * power(t)).round().clamp(1.0 - limit, limit - 1.0) as i32;
+    // The largest of the width: 2^n - 1 is two digits.
+    let largest = if terms == 1 { limit / 2.0 } else { limit - 1.0 };
+    let a = magnitude(t).min(largest).copysign(v) as i32;
     if a == 0 { (0, 0) } else { (a, t) }
+}
+
+/// The integer nearest to x ≥ 0 that is a sum of at most `terms` powers of two, each with a sign.
+fn nearest(x: f64, terms: u32) -> f64 {
+    if terms == 0 || x < 0.5 {
+        return 0.0;
+    }
+    let round = x.round();
+    // Of canonical signed digits, no two neighbours are other than 0.
+    if round < power(2 * terms as i32 - 1) {
+        return round;
+    }
+    // The leading digit is a power of two next to x: from any other one the rest would lead back to these at best.
+    let below = power(x.log2().floor() as i32);
+    let with = |digit: f64| digit + nearest((x - digit).abs(), terms - 1).copysign(x - digit);
+    let (low, high) = (with(below), with(2.0 * below));
+    if (x - low).abs() < (x - high).abs() { low } else { high }
 }
 
 impl FrozenLayer {
@@ -120,7 +146,7 @@ impl FrozenLayer {
         let f = &self.fixed;
         let up = power(f.product_frac - f.input_frac);
         let pairs: Vec<(i32, i32)> = (self.a.row().iter().zip(&f.units))
-            .map(|(a, unit)| coefficient(a * unit * up, f.coefficient_bits))
+            .map(|(a, unit)| coefficient(a * unit * up, f.coefficient_bits, f.coefficient_terms))
             .collect();
         let real = |&(a, t): &(i32, i32)| f64::from(a) * power(f.input_frac - t - f.product_frac);
         // The hidden norm's offset, through W_c, with the coefficients as they are quantised.
@@ -365,8 +391,44 @@ mod tests {
     use super::*;
     use ndarray::array;
 
+    /// Nonzero canonical signed digits.
+    fn digits(a: i32) -> u32 {
+        (a ^ (3 * a)).count_ones()
+    }
+
+    /// Against all integers of 8 bits, over two octaves of values and both signs.
+    #[test]
+    fn coefficients_of_few_terms_are_the_nearest() {
+        assert_eq!([0, 1, 7, 64, 85, 127].map(digits), [0, 1, 2, 1, 4, 2]);
+        for terms in 1..=8 {
+            let all: Vec<i32> = (-127..=127).filter(|a: &i32| digits(a.abs()) <= terms).collect();
+            for i in 0..2500 {
+                let v = f64::from(50 + i / 10) * 1.003 + f64::from(i % 10) / 10.0;
+                let v = if i % 3 == 0 { -v } else { v };
+                let (a, t) = coefficient(v, 8, terms);
+                assert!(all.contains(&a), "{v}: {a} has more than {terms} digits");
+                let error = (f64::from(a) * power(-t) - v).abs();
+                let best = (-3..4).flat_map(|t| all.iter().map(move |&b| (f64::from(b) * power(-t) - v).abs()));
+                assert!(error <= best.fold(f64::MAX, f64::min), "{v}, {terms} terms: {a}, {t}");
+                assert!(terms < 8 || (a, t) == coefficient(v, 8, 0), "{v}");
+            }
+        }
+        assert_eq!(coefficient(100.0, 8, 1), (64, -1));
+        assert_eq!(coefficient(-90.0, 8, 1), (-64, 0));
+        assert_eq!(coefficient(1e30, 8, 1), (64, -31));
+        assert_eq!(coefficient(1e30, 8, 2), (127, -31));
+        assert_eq!(coefficient(1e-30, 8, 2), (0, 0));
+        // 25 bits, as wide as a coefficient may be: each digit leaves a third of the one before at most.
+        for i in 1..500 {
+            let v = 1.0 + f64::from(i) / 499.7;
+            let (a, t) = coefficient(v, 25, 8);
+            assert!(digits(a) <= 8 && (f64::from(a) * power(-t) - v).abs() < 2.0 * 3f64.powi(-8), "{v}: {a} {t}");
+        }
+    }
+
     #[test]
     fn coefficients_use_their_bits() {
+        let coefficient = |v, bits| coefficient(v, bits, 0);
         assert_eq!(coefficient(0.0, 8), (0, 0));
         assert_eq!(coefficient(1.0, 8), (64, 6));
         assert_eq!(coefficient(-0.999, 8), (-64, 6));
@@ -395,6 +457,7 @@ mod tests {
             input_frac: 8,
             product_frac: 30,
             coefficient_bits: 25,
+            coefficient_terms: 0,
             format: (!last).then_some(Format { signed: false, bits: 32, frac: 28 }),
         };
         let a = Parameter::new(array![[1.1, -0.6, 0.8, 1.4]]);
