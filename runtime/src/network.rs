@@ -274,6 +274,9 @@ pub struct Recipe {
     pub adder_penalty: f64,
     /// How W_b and W_c become ternary in phase 2.
     pub quantiser: Quantiser,
+    /// Whether the power-of-two scale of each output channel goes on training in phase 3, as the rounded value of a trained
+    /// logarithm; products, formats and biases stay as they were folded.
+    pub learn_scales: bool,
     /// Phase 1, full-precision W_b and W_c.
     pub full: Phase,
     /// Phase 2, ternary W_b and W_c with straight-through gradients.
@@ -305,6 +308,7 @@ impl Default for Recipe {
             threshold: 0.7,
             adder_penalty: 0.0,
             quantiser: Quantiser::Twn,
+            learn_scales: false,
             full: Phase { epochs: 12, ..Phase::default() },
             ternary: Phase { epochs: 12, ..Phase::default() },
             frozen: Phase { epochs: 2, ..Phase::default() },

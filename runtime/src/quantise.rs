@@ -6,7 +6,7 @@ mod tests;
 use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance};
 use crate::network::plan::{self, Linear, Op, Step};
-use crate::network::{self, Bits, Network};
+use crate::network::{self, Network};
 use crate::train::exact::{Kind, Node, requantiser};
 use crate::train::float::Float;
 use crate::train::frozen::{Fixed, Frozen, FrozenLayer};
@@ -32,7 +32,7 @@ pub(crate) fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f3
         let value = match &step.op {
             Op::Linear(_) => {
                 let Some(spn) = spns.next() else { unreachable!("a layer for each linear step") };
-                let mut layer = fold_layer(spn, bits, *frac, x.view(), step.relu);
+                let mut layer = fold_layer(spn, network, *frac, x.view(), step.relu);
                 let z = layer.forward(x.view()).to_owned();
                 let frac = layer.fixed.format.map_or(*frac, |f| f.frac);
                 layers.push(layer);
@@ -73,7 +73,8 @@ fn statistics(x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
     (mean, variance)
 }
 
-fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>, relu: bool) -> FrozenLayer {
+fn fold_layer(spn: &Spn<f32>, network: &Network, input_frac: i32, x: ArrayView2<f64>, relu: bool) -> FrozenLayer {
+    let bits = &network.bits;
     let (patches, groups) = (spn.patches(), spn.groups());
     let c_out = patches.channels();
     let w_b = signs(spn.w_b.effective()).mapv(f64::from);
@@ -106,6 +107,7 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>, 
 
     let mut bias = spn.bias.value.mapv(f64::from);
     let mut exponents = Array1::zeros(c_out);
+    let mut log_scales = None;
     let format = if let Some((gamma, _)) = &spn.output {
         // The output norm: g_c y_c + bias_c, with g_c > 0.
         let (y_means, y_variances) = statistics(&y);
@@ -127,7 +129,9 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>, 
         units *= common;
         y *= common;
         scales /= common;
-        exponents = scales.mapv(|g| g.log2().round() as i32);
+        let logarithms = scales.mapv(f64::log2);
+        exponents = logarithms.mapv(|l| l.round() as i32);
+        log_scales = network.train.learn_scales.then(|| Parameter::new(logarithms.insert_axis(Axis(0))));
         // Where the scale changes, the offset changes with it, so that each ReLU opens where it did.
         let powers = exponents.mapv(|e| 2f64.powi(e));
         Zip::from(bias.row_mut(0)).and(&powers).and(&scales).for_each(|b, p, g| *b *= p / g);
@@ -157,7 +161,7 @@ fn fold_layer(spn: &Spn<f32>, bits: &Bits, input_frac: i32, x: ArrayView2<f64>, 
         coefficient_terms: bits.coefficient_terms,
         format,
     };
-    FrozenLayer::new(fixed, Parameter::new(a), Parameter::new(bias))
+    FrozenLayer::new(fixed, Parameter::new(a), Parameter::new(bias), log_scales)
 }
 
 /// The factor s in 1..2 for which all g/s are nearest to powers of two, in the least squares of logarithms.
@@ -212,13 +216,14 @@ fn live_rows(fixed: &Fixed, coefficients: &Array1<i32>, w_c: &Array2<f64>) -> Ve
     (0..fixed.w_b.nrows()).filter(matters).collect()
 }
 
-fn output(fixed: &Fixed, channels: &[usize]) -> Output {
-    match fixed.format {
+fn output(layer: &FrozenLayer, channels: &[usize]) -> Output {
+    match layer.fixed.format {
         None => Output::Raw,
-        Some(format) => Output::Requantised {
-            shifts: channels.iter().map(|&c| fixed.product_frac - format.frac - fixed.exponents[c]).collect(),
-            format,
-        },
+        Some(format) => {
+            let exponents = layer.exponents();
+            let shift = |&c: &usize| layer.fixed.product_frac - format.frac - exponents[c];
+            Output::Requantised { shifts: channels.iter().map(shift).collect(), format }
+        }
     }
 }
 
@@ -274,7 +279,7 @@ fn linear_layer(step: &Step, linear: &Linear, layer: &FrozenLayer) -> model::Lay
         (integers.coefficients.select(Axis(0), &rows), integers.shifts.select(Axis(0), &rows));
     let (name, budget, coefficient_bits, product_frac) =
         (step.name.clone(), linear.r, fixed.coefficient_bits, fixed.product_frac);
-    let output = output(fixed, &channels);
+    let output = output(layer, &channels);
     if linear.dense {
         let (w_b, w_c) = (w_b.as_standard_layout().into_owned(), w_c.as_standard_layout().into_owned());
         let bias = integers.bias;
@@ -352,7 +357,7 @@ fn vector_layers(network: &Network, live: &[usize], frozen: &Frozen) -> Vec<mode
             product_frac: fixed.product_frac,
             w_c: w_c.select(Axis(1), &rows).mapv(|w| w as i8).as_standard_layout().into_owned(),
             bias: integers.bias.select(Axis(0), &outputs),
-            output: output(fixed, &outputs),
+            output: output(layer, &outputs),
         }));
     }
     layers.reverse();

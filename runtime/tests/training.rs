@@ -95,7 +95,10 @@ fn a_run_with_all_of_the_recipe_resumes_bit_for_bit() {
     let text = r#"name = "all"
 input = { shape = [8, 8], bits = 5, frac = 4 }
 layers = [{ dense = { units = 12, r = 20 } }, "relu", { dense = { units = 10, r = 16 } }]
+bits = { coefficient_terms = 2 }
 [train]
+quantiser = "fixed"
+learn_scales = true
 validation = 0.1
 shift = 1
 flip = true
@@ -126,6 +129,16 @@ frozen = { epochs = 2, learning_rate = 1e-2, warmup = 0.5 }
         start = Start::Resume;
     }
     assert!(contents(&whole) == contents(&parts));
+    // Scales have moved: without learning them, it is another model.
+    let mut other = network.clone();
+    other.train.learn_scales = false;
+    train(&other, &data, &folder.path().join("folded")).unwrap();
+    let shifts =
+        |run: &str| match &model_file::load(&folder.path().join(run).join("model.safetensors")).unwrap().layers[0] {
+            Layer::Dense(dense) => dense.output.clone(),
+            _ => unreachable!(),
+        };
+    assert!(shifts("whole") != shifts("folded"), "{:?}", shifts("whole"));
     // What is averaged counts: another average is another model.
     let mut other = network.clone();
     other.train.ema = 0.8;

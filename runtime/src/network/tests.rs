@@ -112,6 +112,7 @@ fn errors() {
         ("[train]", "[trian]"),
         ("[train]", "[train]\noptimiser = \"adam\""),
         ("[train]", "[train]\nquantiser = \"rows\""),
+        ("[train]", "[train]\nlearn_scales = 1"),
         ("[train]", "[train]\nbatch = 1"),
         ("shift = 1", "shift = 3"),
         ("[4, 2]", "[8]"),

@@ -95,6 +95,47 @@ fn folding_keeps_the_function_of_every_quantiser() {
     }
 }
 
+/// Whatever becomes of learned scales, the model is valid, golden computes what is trained, and no ReLU opens elsewhere.
+#[test]
+fn learned_scales_are_the_model_s() {
+    for terms in [0, 1, 3] {
+        let mut network = Network::parse("t", IMAGES).unwrap();
+        (network.train.learn_scales, network.train.quantiser) = (true, Quantiser::Row);
+        network.bits.coefficient_terms = terms;
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let (float, x) = ternary(&mut rng, &network, 84);
+        let mut frozen = fold(&float, &network, x.view());
+        let biases = |frozen: &Frozen| frozen.layers().map(|layer| layer.integers().bias).collect::<Vec<_>>();
+        let folded = biases(&frozen);
+        let mut exponents = vec![];
+        for layer in frozen.layers_mut() {
+            // They begin where the norm's scale was.
+            assert_eq!(layer.exponents(), layer.fixed.exponents);
+            let Some(log_scales) = &mut layer.log_scales else { continue };
+            for (c, l) in log_scales.value.iter_mut().enumerate() {
+                *l += [-1.3, 1e9, -1e9, 0.7][c % 4];
+            }
+            layer.renew();
+            assert_ne!(layer.exponents(), layer.fixed.exponents);
+            exponents.extend(layer.exponents());
+        }
+        assert!(exponents.len() > 10 && biases(&frozen) == folded);
+        let model = to_model(&network, &(0..84).collect::<Vec<_>>(), &frozen, Provenance::default());
+        model.validate().unwrap();
+        let model::Layer::Conv2d(first) = &model.layers[0] else { unreachable!() };
+        let Output::Requantised { shifts, .. } = &first.output else { unreachable!() };
+        assert!(shifts.iter().all(|s| (0..=40).contains(s)) && shifts[1] == 0 && shifts[2] == 40, "{shifts:?}");
+        let digits = |a: i32| (a.abs() ^ (3 * a.abs())).count_ones();
+        assert!(terms == 0 || first.coefficients.iter().all(|&a| digits(a) <= terms));
+        let expected = frozen.evaluate(network.input.format(), x.view());
+        let unit = 2f64.powi(model.output_frac());
+        for (x, y) in x.rows().into_iter().zip(expected.rows()).take(20) {
+            let input: Vec<i64> = x.iter().map(|x| (x * 256.0) as i64).collect();
+            assert_eq!(y.mapv(|y| (y * unit) as i64).to_vec(), golden::infer(&model, &input).unwrap(), "{terms} terms");
+        }
+    }
+}
+
 #[test]
 fn removing_what_is_dead_changes_no_output() {
     let network = Network::parse("t", NETWORK).unwrap();

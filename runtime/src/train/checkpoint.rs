@@ -330,9 +330,12 @@ impl Checkpoint {
             }
         }
         let frozen = self.frozen.iter_mut().flat_map(Frozen::layers_mut);
-        for (i, FrozenLayer { a, bias, fixed, .. }) in frozen.enumerate() {
+        for (i, FrozenLayer { a, bias, log_scales, fixed, .. }) in frozen.enumerate() {
             push_parameter(&mut all, &format!("frozen.{i}.a"), a, Numbers::F64);
             push_parameter(&mut all, &format!("frozen.{i}.bias"), bias, Numbers::F64);
+            if let Some(log_scales) = log_scales {
+                push_parameter(&mut all, &format!("frozen.{i}.log_scales"), log_scales, Numbers::F64);
+            }
             push(&mut all, format!("frozen.{i}.w_b"), &mut fixed.w_b, Numbers::Ternary);
             push(&mut all, format!("frozen.{i}.w_c"), &mut fixed.w_c, Numbers::Ternary);
             push(&mut all, format!("frozen.{i}.units"), &mut fixed.units, Numbers::F64);
@@ -435,7 +438,9 @@ impl Document {
                     coefficient_terms: self.network.bits.coefficient_terms,
                     format: document.format.filter(|f| f.is_valid()),
                 };
-                FrozenLayer::new(fixed, Parameter::vector(r, 0.0), Parameter::vector(n_out, 0.0))
+                let learns = self.network.train.learn_scales && fixed.format.is_some();
+                let [a, bias] = [r, n_out].map(|n| Parameter::vector(n, 0.0));
+                FrozenLayer::new(fixed, a, bias.clone(), learns.then_some(bias))
             };
             let layers = documents.into_iter().zip(float.spns()).map(layer).collect();
             Frozen::of(&self.network, layers, self.sums)

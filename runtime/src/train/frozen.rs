@@ -12,14 +12,17 @@ use crate::network::Network;
 use crate::network::plan::{self, Op};
 use ndarray::{Array1, Array2, ArrayView2, Zip};
 
-/// A linear layer with integer semantics. In real values, with A_i = a_i · unit_i:
-/// `m_i = A_i u_i`, `z_c = max(0, 2^e_c Σ_i W_c,ci A_i (u_i - mean_i) + bias_c)`, where A, m, z and the sum of all offsets
-/// are each quantised.
+/// A linear layer with integer semantics. In real values, with A_i = a_i · unit_i and e_c = E_c:
+/// `m_i = A_i u_i`, `z_c = max(0, 2^e_c (Σ_i W_c,ci A_i (u_i - mean_i) + 2^-E_c bias_c))`, where A, m, z and the sum of all
+/// offsets are each quantised, and e_c = round(l_c) instead where scales are learned.
 pub struct FrozenLayer {
     /// `[1, r]`: ã.
     pub a: Parameter<f64>,
-    /// `[1, c_out]`: offset in the units of z; of y in the last layer.
+    /// `[1, c_out]`: offset in the units of z at the folded scale 2^E_c, so that a ReLU opens where it did whatever e_c becomes;
+    /// of y in the last layer.
     pub bias: Parameter<f64>,
+    /// `[1, c_out]`: l_c, binary logarithms of the output scales, where those are learned.
+    pub log_scales: Option<Parameter<f64>>,
     /// What is not trained.
     pub fixed: Fixed,
     exact: Exact,
@@ -47,7 +50,7 @@ pub struct Fixed {
     pub units: Array1<f64>,
     /// `[r]`: what the hidden norm subtracts from u_i.
     pub means: Array1<f64>,
-    /// `[c_out]`: e_c, the power of two that is left of the output norm's scale; 0 in the last layer.
+    /// `[c_out]`: E_c, the power of two that is left of the output norm's scale; 0 in the last layer.
     pub exponents: Array1<i32>,
     /// Fractional bits of the input.
     pub input_frac: i32,
@@ -59,6 +62,18 @@ pub struct Fixed {
     pub coefficient_terms: u32,
     /// The format of z; none in the last layer.
     pub format: Option<Format>,
+}
+
+/// Largest right shift of an output whose scale is learned.
+const MOST_SHIFT: f64 = 40.0;
+
+impl Fixed {
+    /// The logarithm of a scale, brought to where the shift of the output, product_frac - frac - e, is 0..=40: such a shift
+    /// makes no sum larger, and rounds it with at most 2^39, so that widths stay valid.
+    fn within_shifts(&self, log_scale: f64) -> f64 {
+        let largest = f64::from(self.product_frac - self.format.map_or(0, |format| format.frac));
+        log_scale.clamp(largest - MOST_SHIFT, largest)
+    }
 }
 
 /// The trained integers of a layer.
@@ -112,10 +127,9 @@ fn nearest(x: f64, terms: u32) -> f64 {
 }
 
 impl FrozenLayer {
-    /// With initial coefficients and biases.
-    pub fn new(fixed: Fixed, a: Parameter<f64>, bias: Parameter<f64>) -> Self {
+    /// With initial coefficients and biases, and scales if they are learned.
+    pub fn new(fixed: Fixed, a: Parameter<f64>, bias: Parameter<f64>, log_scales: Option<Parameter<f64>>) -> Self {
         let (r, n_out) = (fixed.w_b.nrows(), fixed.w_c.nrows());
-        let pixels = n_out / fixed.exponents.len().max(1);
         let exact = Exact {
             patches: fixed.patches.clone(),
             groups: fixed.groups,
@@ -125,20 +139,25 @@ impl FrozenLayer {
             w_c: fixed.w_c.clone(),
             bias: Array1::zeros(n_out),
             product_frac: fixed.product_frac,
-            output: fixed
-                .format
-                .map(|format| Requantise { scales: tiled(&fixed.exponents.mapv(power), pixels), format }),
+            output: fixed.format.map(|format| Requantise { scales: Array1::zeros(n_out), format }),
         };
         let empty = || Array2::zeros((0, 0));
         let (dy, dm, uncropped, d_columns) = (empty(), empty(), empty(), empty());
-        let mut layer = FrozenLayer { a, bias, fixed, exact, trace: Trace::default(), dy, dm, uncropped, d_columns };
+        let trace = Trace::default();
+        let mut layer = FrozenLayer { a, bias, log_scales, fixed, exact, trace, dy, dm, uncropped, d_columns };
         layer.renew();
         layer
     }
 
     /// Takes over what was changed in `fixed` and the parameters.
     pub fn rebuild(&mut self) {
-        *self = FrozenLayer::new(self.fixed.clone(), self.a.clone(), self.bias.clone());
+        *self = FrozenLayer::new(self.fixed.clone(), self.a.clone(), self.bias.clone(), self.log_scales.clone());
+    }
+
+    /// `[c_out]`: e_c.
+    pub fn exponents(&self) -> Array1<i32> {
+        let Some(log_scales) = &self.log_scales else { return self.fixed.exponents.clone() };
+        log_scales.row().mapv(|l| self.fixed.within_shifts(l).round() as i32)
     }
 
     /// The integers that the parameters stand for.
@@ -179,6 +198,22 @@ impl FrozenLayer {
             .and(&shifts)
             .for_each(|r, &a, &t| *r = f64::from(a) * power(f.input_frac - t - f.product_frac));
         Zip::from(&mut self.exact.bias).and(&bias).for_each(|r, &b| *r = b as f64 * power(-f.product_frac));
+        let scales = self.exponents().mapv(power);
+        if let Some(Requantise { scales: of_outputs, .. }) = &mut self.exact.output {
+            *of_outputs = tiled(&scales, of_outputs.len() / scales.len().max(1));
+        }
+    }
+
+    /// Moves every parameter.
+    fn update(&mut self, rule: Rule) {
+        rule.apply(&mut self.a, false);
+        rule.apply(&mut self.bias, false);
+        if let Some(log_scales) = &mut self.log_scales {
+            rule.apply(log_scales, false);
+            // Not beyond the ends, so that the way back is as short.
+            log_scales.value.mapv_inplace(|l| self.fixed.within_shifts(l));
+        }
+        self.renew();
     }
 
     /// `[n, elements]` real values of the input format to those of the output.
@@ -198,20 +233,31 @@ impl FrozenLayer {
             self.dy = Array2::zeros(self.trace.y.dim());
         }
         self.dy.assign(&patches);
+        let exponents = self.exponents();
         self.bias.gradient.fill(0.0);
         let mut gradient = self.bias.gradient.row_mut(0);
+        let mut of_scales = self.log_scales.as_mut().map(|log_scales| log_scales.gradient.row_mut(0));
+        if let Some(gradient) = &mut of_scales {
+            gradient.fill(0.0);
+        }
         for (mut dy, y) in self.dy.rows_mut().into_iter().zip(self.trace.y.rows()) {
             if let Some(Requantise { format, .. }) = &self.exact.output {
                 let passes = passes(*format);
                 Zip::from(&mut dy).and(&y).for_each(|d, &y| *d = if passes(y) { *d } else { 0.0 });
             }
-            for pixel in dy.exact_chunks(c_out) {
-                gradient += &pixel;
+            for (dz, y) in dy.exact_chunks(c_out).into_iter().zip(y.exact_chunks(c_out)) {
+                gradient += &dz;
+                if let Some(of_scales) = &mut of_scales {
+                    // y has its scale already: d(2^l y)/dl = ln 2 · 2^l y.
+                    Zip::from(of_scales).and(dz).and(y).for_each(|g, dz, y| *g += std::f64::consts::LN_2 * dz * y);
+                }
             }
             if let Some(Requantise { scales, .. }) = &self.exact.output {
                 dy *= scales;
             }
         }
+        // The bias is in the units of the folded scales.
+        Zip::from(gradient).and(&exponents).and(&self.fixed.exponents).for_each(|g, e, folded| *g *= power(e - folded));
         if self.dm.dim() != self.trace.m.dim() {
             self.dm = Array2::zeros((rows, self.trace.m.ncols()));
         }
@@ -374,9 +420,7 @@ impl Frozen {
     /// Moves every parameter.
     pub fn update(&mut self, rule: Rule) {
         for layer in self.layers_mut() {
-            rule.apply(&mut layer.a, false);
-            rule.apply(&mut layer.bias, false);
-            layer.renew();
+            layer.update(rule);
         }
     }
 
@@ -389,7 +433,11 @@ impl Frozen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::float::Float;
+    use crate::train::float::tests::images;
     use ndarray::array;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
 
     /// Nonzero canonical signed digits.
     fn digits(a: i32) -> u32 {
@@ -461,7 +509,7 @@ mod tests {
             format: (!last).then_some(Format { signed: false, bits: 32, frac: 28 }),
         };
         let a = Parameter::new(array![[1.1, -0.6, 0.8, 1.4]]);
-        FrozenLayer::new(fixed, a, Parameter::new(array![[0.3, -0.2, 0.4]]))
+        FrozenLayer::new(fixed, a, Parameter::new(array![[0.3, -0.2, 0.4]]), None)
     }
 
     fn two_layers() -> Frozen {
@@ -498,6 +546,96 @@ mod tests {
             }
         }
         assert!(checked > 8, "{checked} gradients of some size");
+    }
+
+    /// Every gradient of a network with every kind of layer over images, against central differences; the l_c as real numbers.
+    #[test]
+    fn gradients_over_images_are_those_of_finite_differences() {
+        let mut network = images();
+        (network.train.learn_scales, network.bits.activations) = (true, 16);
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        let mut float = Float::<f32>::new(&network, network.input.elements(), &mut rng);
+        float.begin_ternary(&network);
+        for spn in float.spns_mut() {
+            for (name, p, _) in spn.parameters().filter(|(name, ..)| !name.starts_with("w_")) {
+                p.value.mapv_inplace(|v| v + 0.3 * rng.random::<f32>() - if name == "scale" { 0.6 } else { 0.0 });
+            }
+        }
+        let x = Array2::from_shape_simple_fn((9, network.input.elements()), || f32::from(rng.random::<u8>()) / 256.0);
+        float.calibrate(x.view());
+        let mut frozen = crate::quantise::fold(&float, &network, x.view());
+        // So fine that rounding is too small to matter; values saturate where they did.
+        let finer = |format: &mut Format| (format.bits, format.frac) = (format.bits + 28, format.frac + 28);
+        for node in &mut frozen.nodes {
+            match &mut node.kind {
+                Kind::Linear(layer) => {
+                    layer.fixed.format.as_mut().map(finer);
+                    (layer.fixed.product_frac, layer.fixed.coefficient_bits) = (layer.fixed.product_frac + 28, 31);
+                    layer.rebuild();
+                }
+                Kind::Add(format) => finer(format),
+                _ => {}
+            }
+        }
+        // Scales that are no longer the folded ones.
+        for layer in frozen.layers_mut() {
+            if let Some(log_scales) = &mut layer.log_scales {
+                log_scales.value[[0, 0]] -= 1.0;
+                assert_ne!(layer.exponents(), layer.fixed.exponents);
+            }
+            layer.renew();
+        }
+        let x = x.mapv(f64::from);
+        let labels = [0, 1, 2, 0, 1, 2, 0, 1, 2];
+        let (mut checked, mut kinks, mut large) = ([0; 3], 0, 0);
+        for l in 0..frozen.layers().count() {
+            for p in 0..3 {
+                frozen.gradients(x.view(), &Targets::of(&labels));
+                let layer = frozen.layers().nth(l).unwrap();
+                let Some(gradient) = [Some(&layer.a), Some(&layer.bias), layer.log_scales.as_ref()][p] else {
+                    continue;
+                };
+                let gradient = gradient.gradient.row(0).to_owned();
+                for (j, &g) in gradient.iter().enumerate() {
+                    let mut at = |delta: f64| {
+                        let layer = frozen.layers_mut().nth(l).unwrap();
+                        match p {
+                            0 => layer.a.value[[0, j]] += delta,
+                            1 => layer.bias.value[[0, j]] += delta,
+                            _ => {}
+                        }
+                        layer.renew();
+                        if p == 2
+                            && let Some(Requantise { scales, .. }) = &mut layer.exact.output
+                        {
+                            scales.iter_mut().skip(j).step_by(gradient.len()).for_each(|s| *s *= delta.exp2());
+                        }
+                        let loss = frozen.gradients(x.view(), &Targets::of(&labels)).mean_loss();
+                        let layer = frozen.layers_mut().nth(l).unwrap();
+                        match p {
+                            0 => layer.a.value[[0, j]] -= delta,
+                            1 => layer.bias.value[[0, j]] -= delta,
+                            _ => {}
+                        }
+                        layer.renew();
+                        loss
+                    };
+                    let [far, near] = [1e-4, 1e-5].map(|d| (at(d) - at(-d)) / (2.0 * d));
+                    let close = |difference: f64| (difference - g).abs() < 1e-5 + 1e-3 * g.abs();
+                    // A relu, a maximum or a saturation may change sides in between.
+                    kinks += usize::from(!close(far));
+                    assert!(
+                        close(far) || (near - g).abs() < 1e-4 + 1e-2 * g.abs(),
+                        "layer {l}, {p}, {j}: {g} against {far}, {near}"
+                    );
+                    checked[p] += 1;
+                    large += usize::from(g.abs() > 1e-3);
+                }
+            }
+        }
+        let all = checked.iter().sum::<usize>();
+        assert!(checked[0] > 25 && checked[1] == 21 && checked[2] == 18, "{checked:?}");
+        assert!(kinks * 10 < all && large * 2 > all, "{kinks} kinks, {large} large of {checked:?}");
     }
 
     #[test]

@@ -75,8 +75,12 @@ fn each_of_float(float: &mut Float<f32>, mut act: impl FnMut(&mut [f32])) {
 }
 
 fn each_of_frozen(frozen: &mut Frozen, mut act: impl FnMut(&mut [f64])) {
-    for FrozenLayer { a, bias, .. } in frozen.layers_mut() {
-        [a, bias].into_iter().filter_map(|parameter| parameter.value.as_slice_mut()).for_each(&mut act);
+    for FrozenLayer { a, bias, log_scales, .. } in frozen.layers_mut() {
+        [a, bias]
+            .into_iter()
+            .chain(log_scales)
+            .filter_map(|parameter| parameter.value.as_slice_mut())
+            .for_each(&mut act);
     }
 }
 
