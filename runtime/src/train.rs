@@ -23,6 +23,7 @@ pub use curves::compare;
 pub use exact::fake_quantised;
 pub use loss::Score;
 pub use run::{
-    CHECKPOINT, LayerSummary, MODEL, Observer, Sources, Start, Summary, checkpoint_interval, checkpoint_of, history, run,
+    CHECKPOINT, LayerSummary, MODEL, Observer, Sources, Start, Summary, checkpoint_interval, checkpoint_of, history,
+    run,
 };
 pub use trainer::{Epoch, Phase, Progress, Trainer};

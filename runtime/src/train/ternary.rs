@@ -258,10 +258,10 @@ mod tests {
 
     #[test]
     fn shrinking_takes_a_share_of_the_mean() {
-        let mut matrix = Matrix::new(array![[4.0, -3.0, 1.0, 0.0], [0.5, 0.5, -0.5, 0.5]]);
+        let mut matrix = Matrix::new(array![[4.0, -3.0, 1.0, 0.0], [0.5, 0.5, -0.5, 0.5]], Side::Rows);
         matrix.shrink(0.75);
         assert_eq!(matrix.weights.value, array![[4.0, -3.0, 1.0, 0.0], [0.5, 0.5, -0.5, 0.5]]);
-        matrix.make_ternary(0.7);
+        matrix.make_ternary(Ternariser { quantiser: Quantiser::Twn, factor: 0.7 });
         matrix.shrink(0.75);
         assert_eq!(matrix.weights.value, array![[2.5, -1.5, 0.0, 0.0], [0.125, 0.125, -0.125, 0.125]]);
     }
