@@ -435,6 +435,28 @@ layers = [
         }
     }
 
+    /// The fixed threshold begins with TWN's matrices, and with what those compute.
+    #[test]
+    fn a_fixed_threshold_begins_with_the_function_of_twn() {
+        for network in [vectors(), images()] {
+            let evaluated = |quantiser| {
+                let mut rng = ChaCha8Rng::seed_from_u64(10);
+                let mut float = Float::<f64>::new(&network, network.input.elements(), &mut rng);
+                let mut network = network.clone();
+                network.train.quantiser = quantiser;
+                float.begin_ternary(&network);
+                let (x, _) = batch(&network, &mut rng);
+                float.calibrate(x.view());
+                (float.evaluate(x.view()), float.density())
+            };
+            let ((twn, density), (fixed, same)) = (evaluated(Quantiser::Twn), evaluated(Quantiser::Fixed));
+            assert_eq!(density, same);
+            // Not the same, since a norm's ε is not scaled.
+            let worst = (&twn - &fixed).iter().fold(0.0f64, |a, d| a.max(d.abs()));
+            assert!(worst < 0.02 * twn.iter().fold(0.0f64, |a, y| a.max(y.abs())), "{worst}");
+        }
+    }
+
     #[test]
     fn evaluation_agrees_with_training_once_the_statistics_are_the_batch_s() {
         for network in [vectors(), images()] {

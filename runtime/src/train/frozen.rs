@@ -435,6 +435,7 @@ mod tests {
     use super::*;
     use crate::train::float::Float;
     use crate::train::float::tests::images;
+    use crate::train::snapshot::Snapshot;
     use ndarray::array;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -634,6 +635,8 @@ mod tests {
             }
         }
         let all = checked.iter().sum::<usize>();
+        // All of these are in the copies that are averaged and kept.
+        assert_eq!(Snapshot::of(&mut float, Some(&mut frozen)).frozen.len(), all);
         assert!(checked[0] > 25 && checked[1] == 21 && checked[2] == 18, "{checked:?}");
         assert!(kinks * 10 < all && large * 2 > all, "{kinks} kinks, {large} large of {checked:?}");
     }
