@@ -61,13 +61,29 @@ impl Spn<f32> {
         true
     }
 
-    /// Makes up in W_c, or in ã where there is none, for what the norm between divides by, given its statistics.
+    /// Makes up in W_c, or in ã where there is none, for what the norm between divides by, given its statistics; and in the last
+    /// layer, where no other norm does, in the bias for what it subtracts.
     pub(super) fn undo_norm(&mut self) {
         let Some(Products { a, norm }) = &mut self.products else { return };
         let sigma: Array1<f32> = norm.variance.mapv(|v| v.max(1e-12).sqrt());
-        match &mut self.w_c {
-            Some(w_c) => w_c.weights.value *= &sigma,
-            None => a.value.row_mut(0).assign(&sigma),
+        let offsets = match &mut self.w_c {
+            Some(w_c) => {
+                let offsets = w_c.weights.value.dot(&norm.mean);
+                w_c.weights.value *= &sigma;
+                offsets
+            }
+            None => {
+                a.value.row_mut(0).assign(&sigma);
+                norm.mean.clone()
+            }
+        };
+        if self.output.is_none() {
+            // Pixels of a patch share a bias: the mean of their offsets is nearest.
+            let c_out = self.bias.value.ncols();
+            let share = c_out as f32 / offsets.len() as f32;
+            for (k, offset) in offsets.into_iter().enumerate() {
+                self.bias.value[[0, k % c_out]] += offset * share;
+            }
         }
     }
 }
