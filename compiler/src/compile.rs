@@ -162,6 +162,22 @@ fn steps(
     }
 }
 
+/// Shares the last matrix of layer `number` or the one before the multipliers, and proves the graph.
+pub(crate) fn shared(
+    layer: &ir::Layer,
+    number: usize,
+    last: bool,
+    share: &(dyn Fn(Problem) -> Solution + Sync),
+) -> Result<SharedMatrix> {
+    let name = &layer.name;
+    let lost = || Error::internal("share", format_args!("layer `{name}` lacks a matrix"));
+    let (role, matrix) = layer.matrices().find(|(role, _)| (*role == Role::Wc) == last).ok_or_else(lost)?;
+    let solution = share(Problem { layer: number, role, matrix });
+    let pass = || format!("after share, layer `{name}`, {role}");
+    adder_graph::prove(&solution.graph, matrix).map_err(|e| e.within(pass()))?;
+    Ok(SharedMatrix { role, matrix: matrix.clone(), solution })
+}
+
 /// Compiles layer `number` of a dataflow; `step` is called after each of its steps.
 pub(crate) fn layer(
     dataflow: &Dataflow,
@@ -173,13 +189,9 @@ pub(crate) fn layer(
     let layer = &dataflow.layers[number];
     let name = layer.name.as_str();
     let solved = |last: bool| -> Result<SharedMatrix> {
-        let lost = || Error::internal("share", format_args!("layer `{name}` lacks a matrix"));
-        let (role, matrix) = layer.matrices().find(|(role, _)| (*role == Role::Wc) == last).ok_or_else(lost)?;
-        let solution = share(Problem { layer: number, role, matrix });
-        let pass = || format!("after share, layer `{name}`, {role}");
-        adder_graph::prove(&solution.graph, matrix).map_err(|e| e.within(pass()))?;
-        step(name, Step::Share(role))?;
-        Ok(SharedMatrix { role, matrix: matrix.clone(), solution })
+        let matrix = shared(layer, number, last, share)?;
+        step(name, Step::Share(matrix.role))?;
+        Ok(matrix)
     };
     let (wb, wc) = rayon::join(|| solved(false), || solved(true));
     let (wb, wc) = (wb?, wc?);

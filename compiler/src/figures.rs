@@ -233,7 +233,7 @@ fn circuit_figures(figures: &mut LayerFigures, layer: &CompiledLayer) {
     figures.shift_add = layer.shift_add.len();
     figures.shift_add_adders = layer.shift_add.values().map(|made| made.graph.adders()).sum();
     figures.products = products(layer);
-    (figures.wb, figures.wc) = (matrix(&layer.wb), matrix(&layer.wc));
+    (figures.wb, figures.wc) = ((&layer.wb).into(), (&layer.wc).into());
     figures.constant_additions = count(|op| matches!(op, Op::Offset { .. }) && !op.is_wires());
     figures.clamps = count(|op| matches!(op, Op::Clamp { .. }));
     figures.depth = depth(circuit);
@@ -258,11 +258,13 @@ fn schoolbook(layer: &Bilinear, operand_bits: u32) -> Schoolbook {
     Schoolbook { multipliers, adders: forms.iter().map(terms).sum(), operand_bits }
 }
 
-fn matrix(shared: &SharedMatrix) -> MatrixFigures {
-    MatrixFigures {
-        adders: shared.solution.graph.adders(),
-        depth: shared.solution.graph.depth(),
-        ..MatrixFigures::of(&shared.matrix, shared.solution.method)
+impl From<&SharedMatrix> for MatrixFigures {
+    fn from(shared: &SharedMatrix) -> Self {
+        MatrixFigures {
+            adders: shared.solution.graph.adders(),
+            depth: shared.solution.graph.depth(),
+            ..MatrixFigures::of(&shared.matrix, shared.solution.method)
+        }
     }
 }
 

@@ -65,9 +65,9 @@ struct Report {
 }
 
 #[derive(Clone, Copy, Serialize)]
-struct Accuracy {
+pub(super) struct Accuracy {
     correct: usize,
-    accuracy: f64,
+    pub accuracy: f64,
 }
 
 #[derive(Serialize)]
@@ -192,7 +192,7 @@ fn float(model: &Model, path: &Path, split: &data::Split) -> Option<Float> {
 }
 
 /// Accuracy of outputs `[samples, n_out]`; the first of equal outputs counts.
-fn accuracy<T: PartialOrd>(outputs: ArrayView2<T>, labels: &[u32]) -> Accuracy {
+pub(super) fn accuracy<T: PartialOrd>(outputs: ArrayView2<T>, labels: &[u32]) -> Accuracy {
     let right = outputs.outer_iter().zip(labels).filter(|(y, label)| {
         let mut best = 0;
         for (i, v) in y.iter().enumerate() {

@@ -12,6 +12,7 @@ mod matrix;
 mod random;
 mod report;
 mod simulate;
+mod sweep;
 mod train;
 mod verilog;
 
@@ -36,6 +37,7 @@ enum Command {
     Demo(demo::Args),
     Train(train::Args),
     Curves(curves::Args),
+    Sweep(sweep::Args),
     Random(random::Args),
     Eval(eval::Args),
     Verilog(verilog::Args),
@@ -71,6 +73,7 @@ fn run(command: Command) -> Result<()> {
         Command::Demo(args) => demo::run(args),
         Command::Train(args) => train::run(args),
         Command::Curves(args) => curves::run(&args),
+        Command::Sweep(args) => sweep::run(args),
         Command::Random(args) => random::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Verilog(args) => verilog::run(args),

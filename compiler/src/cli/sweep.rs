@@ -1,0 +1,267 @@
+//! `strassenc sweep`.
+
+use super::eval::accuracy;
+use super::train::{Training, Watch, train};
+use super::{INTERRUPTED, verilog};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use strassenc::build;
+use strassenc::count::{Counts, count};
+use strassenc::sweep::{Axis, Choices, Point, Sweep};
+use strassenc_runtime::data::DataSet;
+use strassenc_runtime::train::{CHECKPOINT, Checkpoint, Start, checkpoint_of};
+use strassenc_runtime::{Error, Kind, Network, Result, files, model_file, network};
+
+const JSON: &str = "sweep.json";
+const CSV: &str = "sweep.csv";
+const SVG: &str = "sweep.svg";
+
+/// Train a network under many budgets, and count what each costs
+///
+/// Trains once for every combination of the lists that are given; what has no list stays as the description says. Each training is
+/// a run in a folder of its own, FOLDER/ratio-0.25_p-1 and so on, as `strassenc train` leaves it. After each one sweep.csv,
+/// sweep.json and sweep.svg are written anew.
+///
+/// Counted are, of the integer network: multiplications of one inference; "adders", the two-operand additions of W_b and W_c, each
+/// matrix once, as hardware has them that computes one window at a time; and "additions" of one inference, which are the adders of
+/// each layer times the output patches of an image (1 in dense layers). Each before sharing (nonzeros of every row less one) and
+/// after it, in the adder graphs that `strassenc verilog` finds at the same effort for layers that are unrolled. Biases,
+/// roundings, pooling and sums of branches are not counted.
+///
+/// Ctrl-C, a crash or a failed point leave a state that --resume goes on from; --resume may also bring longer lists.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  strassenc sweep digits --ratio 1/2,1,2                  into sweeps/digits
+  strassenc sweep fashion-cnn --ratio 1/4,1/2,1,2 --p 1,2 --from full --teacher full -o sweep
+  strassenc sweep mnist --threshold 0.7,1.2 --epochs 5,10,2
+  strassenc sweep digits --ratio 1/2,1,2,4 --resume       go on after Ctrl-C, or with more points
+
+A point whose training diverges is left out with a warning; the others are trained, and the exit status is 2.")]
+pub struct Args {
+    /// A network description: a .toml file, or the name of a ready one, e.g. digits, mnist, fashion-cnn
+    #[arg(value_name = "NET")]
+    network: String,
+    /// r over the output channels or units, of every linear layer, whatever the description says of it; the last layer takes at
+    /// least as many as it has outputs, plain layers stay as they are
+    #[arg(long, value_name = "R/C_OUT,…", value_delimiter = ',', value_parser = fraction)]
+    ratio: Vec<f64>,
+    /// Output patches of P×P pixels, of every convolution, plain ones excepted
+    #[arg(long, value_name = "P,…", value_delimiter = ',')]
+    p: Vec<u32>,
+    /// Ternary threshold factor Δ / mean|w|, of every linear layer; higher is sparser
+    #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = fraction)]
+    threshold: Vec<f64>,
+    #[command(flatten)]
+    training: Training,
+    /// The folder of the sweep [default: sweeps/NAME]
+    #[arg(short, long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// How hard to search for common sums, 0 to 2
+    #[arg(long, value_name = "E", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
+    effort: u8,
+    /// Go on with the sweep in the folder
+    #[arg(long)]
+    resume: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    folder: &'a Path,
+    seconds: f64,
+    #[serde(flatten)]
+    sweep: &'a Sweep,
+}
+
+/// A number, or one over another: `1/4`.
+fn fraction(text: &str) -> std::result::Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is no number"));
+    let value = match text.split_once('/') {
+        Some((over, under)) => number(over)? / number(under)?,
+        None => number(text)?,
+    };
+    if value.is_finite() { Ok(value) } else { Err("is not finite".into()) }
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let mut network = network::find(&args.network)?;
+    if network.train.full_precision {
+        return Err(Error::input(&args.network, "is in full precision: it has no budget to sweep")
+            .help("remove `full_precision` from the description"));
+    }
+    args.training.apply(&mut network)?;
+    network.validate()?;
+    let p = args.p.iter().map(|&p| p.into()).collect();
+    let lists = [(Axis::Ratio, args.ratio.clone()), (Axis::P, p), (Axis::Threshold, args.threshold.clone())];
+    let lists: BTreeMap<_, _> = lists.into_iter().filter(|(_, values)| !values.is_empty()).collect();
+    // All of them first, so that a mistake is told before hours of training.
+    let points = Choices::all(&lists)?
+        .into_iter()
+        .map(|choices| choices.apply(&network).map(|network| (choices, network)))
+        .collect::<Result<Vec<_>>>()?;
+
+    let folder = args.output.clone().unwrap_or_else(|| Path::new("sweeps").join(&network.name));
+    check_folder(&folder, args.resume)?;
+    let began = Instant::now();
+    let data = args.training.load(&network)?;
+    let mut sweep = asked(&args, &network, &data)?;
+    files::remove_temporary(&folder)?;
+    if args.resume {
+        sweep.points = read(&folder, &sweep)?;
+    }
+    write(&sweep, &folder)?;
+
+    let (mut failed, total) = (vec![], points.len());
+    for (i, (choices, network)) in points.into_iter().enumerate() {
+        let name = choices.name();
+        if is_done(&sweep, &choices, &folder) {
+            continue;
+        }
+        eprintln!("{name} ({} of {total})", i + 1);
+        match point(choices, &network, &data, &folder, &args) {
+            Ok(point) => {
+                sweep.insert(point);
+                write(&sweep, &folder)?;
+            }
+            // The training diverged, or does not fit what it begins from; the others may do better.
+            Err(e) if e.kind() == Kind::Input => {
+                eprintln!("{}", e.within(format_args!("point {name}")));
+                failed.push(name);
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    if args.json {
+        let report = Report { folder: &folder, seconds, sweep: &sweep };
+        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("sweep", e))?);
+    } else if !sweep.points.is_empty() {
+        println!("{}", sweep.text());
+        println!("{} in {seconds:.1} s", folder.display());
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::input(
+        folder.display(),
+        format_args!("{} of {total} points failed: {}", failed.len(), failed.join(", ")),
+    )
+    .help("each says why above; --resume tries them again"))
+}
+
+/// Whether the folder can take the sweep.
+fn check_folder(folder: &Path, resume: bool) -> Result<()> {
+    let is_sweep = folder.join(JSON).is_file();
+    let is_free = !folder.exists()
+        || folder
+            .read_dir()
+            .is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| files::is_temporary(&e.file_name()))));
+    let place = folder.display();
+    match (resume, is_sweep) {
+        (true, false) => Err(Error::input(place, "holds no sweep to resume")
+            .help("leave --resume away to begin one, or name the folder of the sweep with -o")),
+        (false, true) => Err(Error::input(place, "holds a sweep already")
+            .help("go on with it: --resume; or name another folder with -o")),
+        (false, false) if !is_free => {
+            Err(Error::input(place, "exists and is not a sweep, so it is left alone")
+                .help("name another folder with -o"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The sweep without any points.
+fn asked(args: &Args, network: &Network, data: &DataSet) -> Result<Sweep> {
+    let [from, teacher] = [&args.training.from, &args.training.teacher].map(|run| run.as_deref().map(checkpoint_of));
+    let sha256 = |path: &Option<PathBuf>| -> Result<Option<String>> {
+        path.as_deref().map(|p| Ok(files::sha256(&files::read(p)?))).transpose()
+    };
+    let mut full_precision_accuracy = None;
+    if let Some(path) = teacher.as_ref().or(from.as_ref()) {
+        let checkpoint = Checkpoint::load(path)?;
+        if checkpoint.network.train.full_precision {
+            let outputs = checkpoint.float_outputs(data.test.x.view()).map_err(|e| e.within(path.display()))?;
+            full_precision_accuracy = Some(accuracy(outputs.view(), &data.test.labels).accuracy);
+        }
+    }
+    Ok(Sweep {
+        name: network.name.clone(),
+        network: network.to_toml(),
+        data: data.name.clone(),
+        effort: args.effort,
+        from: sha256(&from)?,
+        teacher: sha256(&teacher)?,
+        full_precision_accuracy,
+        dense_multiplications: network.dense_multiplications(),
+        points: vec![],
+    })
+}
+
+/// The points of the sweep in the folder, which must have been asked for likewise.
+fn read(folder: &Path, asked: &Sweep) -> Result<Vec<Point>> {
+    let path = folder.join(JSON);
+    let mut old: Sweep = serde_json::from_slice(&files::read(&path)?).map_err(|e| {
+        Error::input(path.display(), format_args!("is no sweep: {e}")).help("begin another one with -o")
+    })?;
+    let points = std::mem::take(&mut old.points);
+    if old != *asked {
+        return Err(Error::input(
+            folder.display(),
+            "this sweep was begun with another network description or other options",
+        )
+        .help("give the same ones (the lists may differ), or name another folder with -o"));
+    }
+    Ok(points)
+}
+
+fn write(sweep: &Sweep, folder: &Path) -> Result<()> {
+    if !sweep.points.is_empty() {
+        files::write(&folder.join(CSV), sweep.csv().as_bytes())?;
+        files::write(&folder.join(SVG), sweep.svg()?.as_bytes())?;
+    }
+    let json = serde_json::to_string_pretty(sweep).map_err(|e| Error::internal(JSON, e))?;
+    files::write(&folder.join(JSON), (json + "\n").as_bytes())
+}
+
+/// Whether the point was counted, and its model is still the one.
+fn is_done(sweep: &Sweep, choices: &Choices, folder: &Path) -> bool {
+    let point = sweep.points.iter().find(|point| point.choices == *choices);
+    point.is_some_and(|point| {
+        let model = model_file::load(&folder.join(&point.run).join(build::MODEL));
+        model.and_then(|model| model_file::sha256(&model)).is_ok_and(|sha256| sha256 == point.model_sha256)
+    })
+}
+
+/// Trains and counts.
+fn point(choices: Choices, network: &Network, data: &DataSet, folder: &Path, args: &Args) -> Result<Point> {
+    let run = choices.name();
+    let folder = folder.join(&run);
+    let start = if folder.join(CHECKPOINT).is_file() { Start::Resume } else { Start::New };
+    let (summary, _) = train(network, data, &folder, start, args.training.sources(), Watch::new())?;
+    let model = verilog::load(&folder)?;
+    let options = build::Options { effort: args.effort, ..build::Options::default() };
+    let counts: Counts = count(&model, &options.share(), &|| INTERRUPTED.load(Ordering::Relaxed))
+        .map_err(|e| {
+            let interrupted = e.kind() == Kind::Interrupted;
+            if interrupted { e.help("give the same command with --resume to go on") } else { e }
+        })?
+        .iter()
+        .sum();
+    let integer_accuracy =
+        summary.integer_accuracy.ok_or_else(|| Error::internal("sweep", "a run under a budget has no integers"))?;
+    Ok(Point {
+        run,
+        choices,
+        model_sha256: model_file::sha256(&model)?,
+        counts,
+        reduction: 1.0 - counts.multiplications as f64 / summary.dense_multiplications.max(1) as f64,
+        density: summary.density(),
+        float_accuracy: summary.float_accuracy,
+        integer_accuracy,
+    })
+}
