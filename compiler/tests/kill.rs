@@ -68,6 +68,10 @@ fn killed_at_any_moment_is_uninterrupted() {
     let resumed = || if parts.join("checkpoint.safetensors").exists() { &["--resume"][..] } else { &[] };
     let (mut met, mut done) = (0, false);
     for kill in 0..KILLS {
+        if kill == KILLS / 2 {
+            // What a kill leaves that meets a file being written, in case none has.
+            std::fs::write(parts.join(".strassenc-left"), "half").unwrap();
+        }
         let most = if kill % 3 == 0 { Duration::from_millis(50) } else { whole / 6 };
         let mut child = command(path, &[&arguments[..], &["-o", "parts"], resumed()].concat()).spawn().unwrap();
         std::thread::sleep(most.mul_f64(rng.random_range(0.0..1.0)));

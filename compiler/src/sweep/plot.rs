@@ -73,14 +73,14 @@ where
         .margin(12)
         .x_label_area_size(34)
         .y_label_area_size(64)
-        .build_cartesian_2d((left..right).log_scale(), bottom - room..top + room)?;
+        .build_cartesian_2d((left..right).log_scale().with_key_points(ticks(left, right)), bottom - room..top + room)?;
     chart
         .configure_mesh()
         .x_desc(label)
         .y_desc("test accuracy of the integers, %")
         .x_label_formatter(&|x| short(*x))
         .y_label_formatter(&|y| format!("{:.1}", 100.0 * y))
-        .x_labels(6)
+        .max_light_lines(1)
         .light_line_style(RGBColor(235, 235, 235))
         .draw()?;
     if let Some(accuracy) = sweep.full_precision_accuracy {
@@ -106,6 +106,14 @@ where
         .border_style(GRAY)
         .draw()?;
     Ok(())
+}
+
+/// 1, 2 and 5 times powers of ten; powers of ten alone where there are many of them.
+fn ticks(left: f64, right: f64) -> Vec<f64> {
+    let steps: &[f64] = if right < 300.0 * left { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let decades = left.log10().floor() as i32..=right.log10().ceil() as i32;
+    let all = decades.flat_map(|e| steps.iter().map(move |step| step * 10f64.powi(e)));
+    all.filter(|x| (left..=right).contains(x)).collect()
 }
 
 /// `20k` for 20 000.
