@@ -54,6 +54,9 @@ pub struct Args {
     /// Ternary threshold factor Δ / mean|w|, of every linear layer; higher is sparser
     #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = fraction)]
     threshold: Vec<f64>,
+    /// What each adder costs in training, 0 for nothing
+    #[arg(long, value_name = "PENALTY,…", value_delimiter = ',', value_parser = fraction)]
+    adder_penalty: Vec<f64>,
     #[command(flatten)]
     training: Training,
     /// The folder of the sweep [default: sweeps/NAME]
@@ -97,7 +100,12 @@ pub fn run(args: Args) -> Result<()> {
     args.training.apply(&mut network)?;
     network.validate()?;
     let p = args.p.iter().map(|&p| p.into()).collect();
-    let lists = [(Axis::Ratio, args.ratio.clone()), (Axis::P, p), (Axis::Threshold, args.threshold.clone())];
+    let lists = [
+        (Axis::Ratio, args.ratio.clone()),
+        (Axis::P, p),
+        (Axis::Threshold, args.threshold.clone()),
+        (Axis::AdderPenalty, args.adder_penalty.clone()),
+    ];
     let lists: BTreeMap<_, _> = lists.into_iter().filter(|(_, values)| !values.is_empty()).collect();
     // All of them first, so that a mistake is told before hours of training.
     let points = Choices::all(&lists)?

@@ -20,12 +20,14 @@ pub enum Axis {
     P,
     /// The ternary threshold factor: [`Network::set_threshold`].
     Threshold,
-    // A field of the recipe, e.g. a penalty, is one more variant here, an arm in `name` and in `set`, and a list in `cli/sweep.rs`.
+    /// The recipe's `adder_penalty`.
+    #[serde(rename = "adder-penalty")]
+    AdderPenalty,
 }
 
 impl Axis {
     /// All of them, in order.
-    pub const ALL: [Axis; 3] = [Axis::Ratio, Axis::P, Axis::Threshold];
+    pub const ALL: [Axis; 4] = [Axis::Ratio, Axis::P, Axis::Threshold, Axis::AdderPenalty];
 
     /// As in names of folders, columns and options.
     pub fn name(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Axis {
             Axis::Ratio => "ratio",
             Axis::P => "p",
             Axis::Threshold => "threshold",
+            Axis::AdderPenalty => "adder-penalty",
         }
     }
 
@@ -43,6 +46,7 @@ impl Axis {
             // A number that is too large to be a usize saturates, and is refused as any that is out of range.
             Axis::P => network.set_p(value as usize),
             Axis::Threshold => network.set_threshold(value),
+            Axis::AdderPenalty => network.train.adder_penalty = value,
         }
     }
 }
