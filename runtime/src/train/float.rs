@@ -1,7 +1,7 @@
 //! The network of phases 1 and 2: float activations, batch norms, W_b and W_c in full precision or ternary.
 
 use super::loss::{Score, Targets, score_and_gradient};
-use super::matmul::{Real, vectorised};
+use super::matmul::{Into, Real, vectorised};
 use super::optimiser::Rule;
 use super::patches::Windows;
 use super::spn::Spn;
@@ -96,12 +96,15 @@ fn add<T: Real>(inputs: &[ArrayView2<T>], relu: bool, z: &mut Array2<T>) {
     });
 }
 
-/// The gradient of [`add`], added to dx.
-fn add_gradient<T: Real>(dz: &Array2<T>, z: &Array2<T>, relu: bool, dx: &mut Array2<T>) {
+/// The gradient of [`add`], added to dx or in its place.
+fn add_gradient<T: Real>(dz: &Array2<T>, z: &Array2<T>, relu: bool, dx: &mut Array2<T>, into: Into) {
     let low = if relu { T::zero() } else { T::neg_infinity() };
     let (Some(dz), Some(z), Some(dx)) = (dz.as_slice(), z.as_slice(), dx.as_slice_mut()) else { unreachable!() };
     let work = (dx.par_chunks_mut(ELEMENTS), dz.par_chunks(ELEMENTS), z.par_chunks(ELEMENTS));
     work.into_par_iter().for_each(|(dx, dz, z)| {
+        if into == Into::Place {
+            dx.fill(T::zero());
+        }
         vectorised(|| {
             for ((dx, &dz), &z) in dx.iter_mut().zip(dz).zip(z) {
                 *dx += if z > low { dz } else { T::zero() };
@@ -168,26 +171,24 @@ impl<T: Real> Float<T> {
         let score = score_and_gradient(&mut last.dz, targets);
         // Values whose gradient has something in it already.
         let mut begun = vec![false; self.nodes.len()];
+        let into = |begun: &mut bool| if std::mem::replace(begun, true) { Into::Sum } else { Into::Place };
         for i in (0..self.nodes.len()).rev() {
             let (before, node) = self.nodes.split_at_mut(i);
             let Node { layer, from, z, dz } = &mut node[0];
             if let Layer::Spn(spn) = layer {
                 let (x, dx) = match from[0].checked_sub(1) {
                     None => (x, None),
-                    Some(j) => (before[j].z.view(), Some((&mut before[j].dz, std::mem::replace(&mut begun[j], true)))),
+                    Some(j) => (before[j].z.view(), Some((&mut before[j].dz, into(&mut begun[j])))),
                 };
-                spn.backward(x, z.view(), dz, dx, &mut self.room);
+                spn.backward(x, dz, dx, &mut self.room);
                 continue;
             }
             for j in from.iter().filter_map(|value| value.checked_sub(1)) {
-                let dx = &mut before[j].dz;
-                if !std::mem::replace(&mut begun[j], true) {
-                    dx.fill(T::zero());
-                }
+                let (dx, into) = (&mut before[j].dz, into(&mut begun[j]));
                 match layer {
-                    Layer::MaxPool(windows, which) => windows.to_largest(dz.view(), which, dx),
-                    Layer::AveragePool(windows) => windows.to_all(dz.view(), dx),
-                    Layer::Add { relu } => add_gradient(dz, z, *relu, dx),
+                    Layer::MaxPool(windows, which) => windows.to_largest(dz.view(), which, dx, into),
+                    Layer::AveragePool(windows) => windows.to_all(dz.view(), dx, into),
+                    Layer::Add { relu } => add_gradient(dz, z, *relu, dx, into),
                     Layer::Spn(_) => {}
                 }
             }

@@ -224,7 +224,7 @@ impl FrozenLayer {
 
     /// From dL/dz, `[n, elements]`, to the gradients and, where asked for, to dL/dx, added to what is there or in its place.
     /// Roundings pass the gradient through, saturations stop it.
-    fn backward(&mut self, dz: ArrayView2<f64>, dx: Option<(&mut Array2<f64>, bool)>) {
+    fn backward(&mut self, dz: ArrayView2<f64>, dx: Option<(&mut Array2<f64>, Into)>) {
         let (c_out, rows) = (self.bias.value.ncols(), self.trace.y.nrows());
         // Gradients are in standard layout.
         let Ok(pixels) = dz.into_shape_with_order((dz.len() / c_out, c_out)) else { unreachable!() };
@@ -273,14 +273,14 @@ impl FrozenLayer {
             dm *= &self.exact.a;
         }
         gradient *= &self.fixed.units;
-        let Some((dx, add)) = dx else { return };
+        let Some((dx, into)) = dx else { return };
         let columns = (rows, self.fixed.patches.columns());
         if self.d_columns.dim() != columns {
             self.d_columns = Array2::zeros(columns);
         }
         let groups = self.fixed.groups.0;
         columns_of(self.dm.view(), self.exact.w_b.view(), groups, self.d_columns.view_mut(), Into::Place);
-        self.fixed.patches.scatter(self.d_columns.view(), dx, add);
+        self.fixed.patches.scatter(self.d_columns.view(), dx, into);
     }
 }
 
@@ -385,23 +385,24 @@ impl Frozen {
         let score = score_and_gradient(last, targets);
         // Values whose gradient has something in it already.
         let mut begun = vec![false; self.nodes.len()];
+        let into = |begun: &mut bool| if std::mem::replace(begun, true) { Into::Sum } else { Into::Place };
         for i in (0..self.nodes.len()).rev() {
             let (before, dz) = self.dz.split_at_mut(i);
             let (node, dz) = (&mut self.nodes[i], &dz[0]);
             if let Kind::Linear(layer) = &mut node.kind {
                 let dx = node.from[0].checked_sub(1);
-                layer.backward(dz.view(), dx.map(|j| (&mut before[j], std::mem::replace(&mut begun[j], true))));
+                layer.backward(dz.view(), dx.map(|j| (&mut before[j], into(&mut begun[j]))));
                 continue;
             }
             for j in node.from.iter().filter_map(|value| value.checked_sub(1)) {
-                let dx = &mut before[j];
-                if !std::mem::replace(&mut begun[j], true) {
-                    dx.fill(0.0);
-                }
+                let (dx, into) = (&mut before[j], into(&mut begun[j]));
                 match &node.kind {
-                    Kind::MaxPool(windows) => windows.to_largest(dz.view(), &self.which[i], dx),
-                    Kind::SumPool(windows) => windows.to_share(dz.view(), dx),
+                    Kind::MaxPool(windows) => windows.to_largest(dz.view(), &self.which[i], dx, into),
+                    Kind::SumPool(windows) => windows.to_share(dz.view(), dx, into),
                     Kind::Add(format) => {
+                        if into == Into::Place {
+                            dx.fill(0.0);
+                        }
                         let passes = passes(*format);
                         let value = |k: usize| node.from[k].checked_sub(1).map_or(x, |j| self.z[j].view());
                         Zip::from(dx).and(dz).and(&value(0)).and(&value(1)).for_each(|dx, &dz, &a, &b| {

@@ -1,6 +1,6 @@
 //! How a convolution's images become rows of matrix products, and back (im2col, for output patches).
 
-use super::matmul::{Real, vectorised};
+use super::matmul::{Into, Real, vectorised};
 use crate::network::plan::{Linear, Pool};
 use crate::shape::Shape;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
@@ -132,12 +132,12 @@ impl Patches {
         buffer.view()
     }
 
-    /// Adds `[n · patches, columns]` back to where [`gather`](Self::gather) took it from; `add` to what x holds, else to 0.
-    pub fn scatter<T: Real>(&self, rows: ArrayView2<T>, x: &mut Array2<T>, add: bool) {
+    /// Adds `[n · patches, columns]` back to where [`gather`](Self::gather) took it from: to what x holds, or in its place.
+    pub fn scatter<T: Real>(&self, rows: ArrayView2<T>, x: &mut Array2<T>, into: Into) {
         let (Some(from), Some(to)) = (rows.to_slice(), x.as_slice_mut()) else { unreachable!() };
         (to.par_chunks_mut(self.input.elements())).zip(from.par_chunks(self.per_sample() * self.columns())).for_each(
             |(to, from)| {
-                if !add {
+                if into == Into::Place {
                     to.fill(T::zero());
                 }
                 self.scatter_rows(from, 0..self.per_sample(), to);
@@ -257,6 +257,30 @@ pub fn view_mut<T>(slice: &mut [T], shape: (usize, usize)) -> ArrayViewMut2<'_, 
     view
 }
 
+/// The larger of two pixels, channel by channel, and which one that is.
+fn first_of_two<T: Real>(x0: &[T], x1: &[T], z: &mut [T], which: &mut [u32]) {
+    vectorised(|| {
+        for ((which, x0), x1) in which.iter_mut().zip(x0).zip(x1) {
+            *which = u32::from(x1 > x0);
+        }
+        for ((z, &x0), &x1) in z.iter_mut().zip(x0).zip(x1) {
+            *z = if x1 > x0 { x1 } else { x0 };
+        }
+    });
+}
+
+/// The larger of z and pixel i, channel by channel; `which` becomes i where that is pixel i.
+fn larger_of_two<T: Real>(x: &[T], i: u32, z: &mut [T], which: &mut [u32]) {
+    vectorised(|| {
+        for ((which, x), z) in which.iter_mut().zip(x).zip(z.iter()) {
+            *which = if x > z { i } else { *which };
+        }
+        for (z, &x) in z.iter_mut().zip(x) {
+            *z = if x > *z { x } else { *z };
+        }
+    });
+}
+
 /// The windows of a pooling layer, channel by channel.
 #[derive(Clone, Debug)]
 pub struct Windows {
@@ -290,7 +314,7 @@ impl Windows {
         self.output.elements()
     }
 
-    /// The largest of each window, and which input element it is: the first where several are equal.
+    /// The largest of each window, and which pixel of the window it is: the first where several are equal.
     pub fn largest<T: Real>(&self, x: ArrayView2<T>, z: &mut Array2<T>, which: &mut Array2<u32>) {
         let c = self.input.channels;
         let slices = (x.to_slice(), z.as_slice_mut(), which.as_slice_mut());
@@ -299,13 +323,10 @@ impl Windows {
             .zip(x.par_chunks(self.input.elements()))
             .for_each(|((z, which), x)| {
                 for ((z, which), window) in z.chunks_mut(c).zip(which.chunks_mut(c)).zip(&self.pixels) {
-                    for (channel, (z, which)) in z.iter_mut().zip(which).enumerate() {
-                        let mut best = window[0] * c + channel;
-                        for pixel in &window[1..] {
-                            let at = pixel * c + channel;
-                            best = if x[at] > x[best] { at } else { best };
-                        }
-                        (*z, *which) = (x[best], best as u32);
+                    let pixel = |i: usize| &x[window[i] * c..][..c];
+                    first_of_two(pixel(0), pixel(1.min(window.len() - 1)), z, which);
+                    for i in 2..window.len() {
+                        larger_of_two(pixel(i), i as u32, z, which);
                     }
                 }
             });
@@ -334,24 +355,38 @@ impl Windows {
         });
     }
 
-    /// The gradient of [`largest`](Self::largest), added to dx.
-    pub fn to_largest<T: Real>(&self, dz: ArrayView2<T>, which: &Array2<u32>, dx: &mut Array2<T>) {
+    /// The gradient of [`largest`](Self::largest), added to dx or in its place.
+    pub fn to_largest<T: Real>(&self, dz: ArrayView2<T>, which: &Array2<u32>, dx: &mut Array2<T>, into: Into) {
+        let c = self.input.channels;
         let (Some(dz), Some(which), Some(dx)) = (dz.to_slice(), which.as_slice(), dx.as_slice_mut()) else {
             unreachable!()
         };
         (dx.par_chunks_mut(self.input.elements()))
             .zip(dz.par_chunks(self.outputs()).zip(which.par_chunks(self.outputs())))
-            .for_each(|(dx, (dz, which))| dz.iter().zip(which).for_each(|(dz, at)| dx[*at as usize] += *dz));
+            .for_each(|(dx, (dz, which))| {
+                if into == Into::Place {
+                    dx.fill(T::zero());
+                }
+                vectorised(|| {
+                    for ((dz, which), window) in dz.chunks(c).zip(which.chunks(c)).zip(&self.pixels) {
+                        for (i, pixel) in (0..).zip(window) {
+                            for ((dx, &dz), &which) in dx[pixel * c..][..c].iter_mut().zip(dz).zip(which) {
+                                *dx += if which == i { dz } else { T::zero() };
+                            }
+                        }
+                    }
+                });
+            });
     }
 
-    /// The gradient of [`mean`](Self::mean), added to dx.
-    pub fn to_all<T: Real>(&self, dz: ArrayView2<T>, dx: &mut Array2<T>) {
-        self.to_sums(dz, 1.0 / self.area as f64, dx);
+    /// The gradient of [`mean`](Self::mean), added to dx or in its place.
+    pub fn to_all<T: Real>(&self, dz: ArrayView2<T>, dx: &mut Array2<T>, into: Into) {
+        self.to_sums(dz, 1.0 / self.area as f64, dx, into);
     }
 
-    /// The gradient of [`share`](Self::share), added to dx.
-    pub fn to_share<T: Real>(&self, dz: ArrayView2<T>, dx: &mut Array2<T>) {
-        self.to_sums(dz, self.scale(), dx);
+    /// The gradient of [`share`](Self::share), added to dx or in its place.
+    pub fn to_share<T: Real>(&self, dz: ArrayView2<T>, dx: &mut Array2<T>, into: Into) {
+        self.to_sums(dz, self.scale(), dx, into);
     }
 
     /// What [`share`](Self::share) multiplies sums by.
@@ -364,10 +399,13 @@ impl Windows {
         if self.area.is_power_of_two() { self.area.trailing_zeros() as i32 } else { 0 }
     }
 
-    fn to_sums<T: Real>(&self, dz: ArrayView2<T>, share: f64, dx: &mut Array2<T>) {
+    fn to_sums<T: Real>(&self, dz: ArrayView2<T>, share: f64, dx: &mut Array2<T>, into: Into) {
         let (c, share) = (self.input.channels, T::real(share));
         let (Some(dz), Some(dx)) = (dz.to_slice(), dx.as_slice_mut()) else { unreachable!() };
         dx.par_chunks_mut(self.input.elements()).zip(dz.par_chunks(self.outputs())).for_each(|(dx, dz)| {
+            if into == Into::Place {
+                dx.fill(T::zero());
+            }
             for (dz, window) in dz.chunks(c).zip(&self.pixels) {
                 for pixel in window {
                     dx[pixel * c..].iter_mut().zip(dz).for_each(|(dx, dz)| *dx += *dz * share);

@@ -59,9 +59,9 @@ struct Piece<T> {
     d_w_c: Array2<T>,
     /// A tile's windows.
     columns: Vec<T>,
-    /// A tile's products.
+    /// A tile's products, or dL/du.
     v: Vec<T>,
-    /// A tile's outputs, patch by patch.
+    /// A tile's outputs, patch by patch, or dL/dy.
     patch: Vec<T>,
 }
 
@@ -271,7 +271,7 @@ impl<T: Real> Spn<T> {
         let pieces = if rows == 1 { 1 } else { (work / PIECE).clamp(1, MOST_PIECES.min(n)) };
         let samples = n.div_ceil(pieces).max(1);
         let tile = if rows == 1 { samples } else { (TILE / self.patches.columns()).next_multiple_of(16).max(16) };
-        let outputs = self.w_c.as_ref().map_or(0, |w_c| w_c.weights.value.nrows());
+        let outputs = self.w_c.as_ref().map_or(r, |w_c| w_c.weights.value.nrows());
         let (w_b, w_c) = (self.w_b.weights.value.dim(), self.w_c.as_ref().map_or((0, 0), |w| w.weights.value.dim()));
         self.pieces.resize_with(n.div_ceil(samples), || Piece {
             moments: Moments::default(),
@@ -284,7 +284,7 @@ impl<T: Real> Spn<T> {
         });
         for piece in &mut self.pieces {
             piece.v.resize(tile * r, T::zero());
-            piece.patch.resize(if self.patches.aligned() { 0 } else { tile * outputs }, T::zero());
+            piece.patch.resize(tile * outputs, T::zero());
         }
         self.u.resize(n * rows * r, T::zero());
         if self.products.is_some() {
@@ -346,22 +346,17 @@ impl<T: Real> Spn<T> {
             });
         }
         let y = if products.is_some() { &*y } else { &*u };
-        // z = max(low, (y - centre) · scale + bias).
+        // z = max(low, (y - centre) · slope + offset).
         let low = if *relu { T::zero() } else { T::neg_infinity() };
-        let (centre, scale) = match output {
-            Some((scale, norm)) => {
-                norm.take(&moments(pieces));
-                let scale = scale.row().iter().zip(&norm.inverse).map(|(s, i)| *s * *i).collect();
-                (norm.centre.to_vec(), scale)
-            }
-            None => (vec![T::zero(); c_out], vec![T::one(); c_out]),
-        };
-        let (centre, scale, bias) = (wide(&centre), wide(&scale), wide(&bias.row().to_vec()));
+        if let Some((_, norm)) = output {
+            norm.take(&moments(pieces));
+        }
+        let [centre, slope, offset] = outer(output, bias);
         let work = (z.par_chunks_mut(cut.samples * outputs), y.par_chunks(cut.samples * outputs));
         work.into_par_iter().for_each(|(z, y)| {
             vectorised(|| {
                 for (z, y) in z.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
-                    for ((((z, &y), &c), &s), &b) in z.iter_mut().zip(y).zip(&centre).zip(&scale).zip(&bias) {
+                    for ((((z, &y), &c), &s), &b) in z.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset) {
                         let v = (y - c) * s + b;
                         *z = if v > low { v } else { low };
                     }
@@ -371,14 +366,13 @@ impl<T: Real> Spn<T> {
     }
 
     /// From dL/dz, which it consumes, to all gradients and, where asked for, to dL/dx, added to what is there or in its place.
-    /// Straight through the quantiser: the gradient of the ternary matrix is taken for that of the weights behind it. x and z
-    /// are those of the last forward pass; `dv` is room to work in.
+    /// Straight through the quantiser: the gradient of the ternary matrix is taken for that of the weights behind it. x is that
+    /// of the last forward pass; `dv` is room to work in.
     pub fn backward(
         &mut self,
         x: ArrayView2<T>,
-        z: ArrayView2<T>,
         dz: &mut Array2<T>,
-        dx: Option<(&mut Array2<T>, bool)>,
+        dx: Option<(&mut Array2<T>, Into)>,
         dv: &mut Vec<T>,
     ) {
         let cut = self.cut(x.nrows());
@@ -387,19 +381,21 @@ impl<T: Real> Spn<T> {
         let (inputs, outputs) = patches.elements();
         let per_piece = cut.samples * patches.per_sample() * r;
         let pixels = dz.len() / c_out;
-        let (Some(x), Some(z), Some(dz)) = (x.to_slice(), z.to_slice(), dz.as_slice_mut()) else { unreachable!() };
+        let (Some(x), Some(dz)) = (x.to_slice(), dz.as_slice_mut()) else { unreachable!() };
         let pre = if products.is_some() { &*y } else { &*u };
 
         // Through the relu; the sums that offset, scale and norm need.
         let norm = output.as_ref().map(|(_, norm)| norm);
-        let centre = wide(&norm.map_or(vec![T::zero(); c_out], |norm| norm.centre.to_vec()));
+        let [centre, slope, offset] = outer(output, bias);
         let size = cut.samples * outputs;
-        let work = (pieces.par_iter_mut(), dz.par_chunks_mut(size), z.par_chunks(size), pre.par_chunks(size));
-        work.into_par_iter().for_each(|(piece, dz, z, y)| {
+        let work = (pieces.par_iter_mut(), dz.par_chunks_mut(size), pre.par_chunks(size));
+        work.into_par_iter().for_each(|(piece, dz, y)| {
             if *relu {
                 vectorised(|| {
-                    for (d, &z) in dz.iter_mut().zip(z) {
-                        *d = if z > T::zero() { *d } else { T::zero() };
+                    for (d, y) in dz.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
+                        for ((((d, &y), &c), &s), &b) in d.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset) {
+                            *d = if (y - c) * s + b > T::zero() { *d } else { T::zero() };
+                        }
                     }
                 });
             }
@@ -425,39 +421,36 @@ impl<T: Real> Spn<T> {
             let work = (pieces.par_iter_mut(), outputs, u.par_chunks(per_piece), dv.par_chunks_mut(per_piece));
             work.into_par_iter().for_each(|(piece, (dz, y), u, dv)| {
                 piece.sums = [vec![0.0; r], vec![0.0; r]];
-                // While the pixels are in the cache, where patches are pixels.
-                let tile_by_tile = patches.aligned();
                 if let Some(gradient) = &through_output
-                    && !tile_by_tile
+                    && !patches.aligned()
                 {
                     gradient.apply(dz, y);
                 }
                 for (i, rows) in cut.tiles(u.len() / r).enumerate() {
                     let of_tile = rows.start * r..rows.end * r;
                     let (u, dv) = (&u[of_tile.clone()], &mut dv[of_tile.clone()]);
-                    if let Some(gradient) = &through_output
-                        && tile_by_tile
-                    {
+                    // dL/dy of the tile: pixels are finished while they are in the cache, where patches are pixels.
+                    let outputs = w_c_now.map_or(r, |w_c| w_c.nrows());
+                    let dy = &mut piece.patch[..rows.len() * outputs];
+                    if patches.aligned() {
                         let pixels = rows.start * c_out..rows.end * c_out;
-                        gradient.apply(&mut dz[pixels.clone()], &y[pixels]);
+                        dy.copy_from_slice(&dz[pixels.clone()]);
+                        if let Some(gradient) = &through_output {
+                            gradient.apply(dy, &y[pixels]);
+                        }
+                    } else {
+                        patches.uncrop_rows(dz, rows.clone(), dy);
                     }
                     if let Some(w_c) = w_c_now {
                         let v = &mut piece.v[..u.len()];
                         scale_rows(u, (&centre, &scale), v);
-                        let shape = (rows.len(), w_c.nrows());
-                        let dy = if patches.aligned() {
-                            &dz[rows.start * c_out..rows.end * c_out]
-                        } else {
-                            let patch = &mut piece.patch[..shape.0 * shape.1];
-                            patches.uncrop_rows(dz, rows.clone(), patch);
-                            patch
-                        };
+                        let shape = (rows.len(), outputs);
                         let (dy, v, groups) = (view(dy, shape), view(v, (rows.len(), r)), (*output_groups, c_out));
                         let into = if i == 0 { Into::Place } else { Into::Sum };
                         output_weights_of(dy, v, groups, piece.d_w_c.view_mut(), into);
                         products_of(dy, w_c, groups, view_mut(dv, (rows.len(), r)));
                     } else {
-                        dv.copy_from_slice(&dz[of_tile]);
+                        dv.copy_from_slice(dy);
                     }
                     sum_rows(dv, u, &centre, &mut piece.sums);
                 }
@@ -479,29 +472,33 @@ impl<T: Real> Spn<T> {
 
         // Through W_b.
         let w_b_now = w_b.effective();
-        let (dx, add) = dx.map_or((None, false), |(dx, add)| (dx.as_slice_mut(), add));
+        let (dx, into_dx) = dx.map_or((None, Into::Place), |(dx, into)| (dx.as_slice_mut(), into));
         let mut dx: Vec<Option<&mut [T]>> = match dx {
             Some(dx) => dx.chunks_mut(cut.samples * inputs).map(Some).collect(),
             None => pieces.iter().map(|_| None).collect(),
         };
         let work = (
             pieces.par_iter_mut(),
-            du.par_chunks_mut(per_piece),
+            du.par_chunks(per_piece),
             u.par_chunks(per_piece),
             x.par_chunks(cut.samples * inputs),
             dx.par_iter_mut(),
         );
         work.into_par_iter().for_each(|(piece, du, u, x, dx)| {
             if let Some(dx) = dx
-                && !(add || patches.whole())
+                && into_dx == Into::Place
+                && !patches.whole()
             {
                 dx.fill(T::zero());
             }
             for (i, rows) in cut.tiles(u.len() / r).enumerate() {
                 let of_tile = rows.start * r..rows.end * r;
-                let du = &mut du[of_tile.clone()];
+                let mut du = &du[of_tile.clone()];
                 if let Some(gradient) = &through_norm {
-                    gradient.apply(du, &u[of_tile]);
+                    let finished = &mut piece.v[..du.len()];
+                    finished.copy_from_slice(du);
+                    gradient.apply(finished, &u[of_tile]);
+                    du = finished;
                 }
                 let du = view(du, (rows.len(), r));
                 let into = if i == 0 { Into::Place } else { Into::Sum };
@@ -510,8 +507,7 @@ impl<T: Real> Spn<T> {
                 let Some(dx) = dx else { continue };
                 let shape = (rows.len(), patches.columns());
                 if patches.whole() {
-                    let into = if add { Into::Sum } else { Into::Place };
-                    columns_of(du, w_b_now, *groups, view_mut(dx, shape), into);
+                    columns_of(du, w_b_now, *groups, view_mut(dx, shape), into_dx);
                     continue;
                 }
                 let columns = &mut piece.columns[..shape.0 * shape.1];
@@ -592,6 +588,19 @@ impl<T: Real> Spn<T> {
             .chain([("bias", &mut self.bias, false)])
             .chain(self.output.as_mut().map(|(scale, _)| ("scale", scale, false)))
     }
+}
+
+/// What follows W_c, `(y - centre) · slope + offset`, [wide].
+fn outer<T: Real>(output: &Option<(Parameter<T>, Norm<T>)>, bias: &Parameter<T>) -> [Vec<T>; 3] {
+    let c_out = bias.value.ncols();
+    let (centre, slope) = match output {
+        Some((scale, norm)) => {
+            let slope = scale.row().iter().zip(&norm.inverse).map(|(s, i)| *s * *i).collect();
+            (norm.centre.to_vec(), slope)
+        }
+        None => (vec![T::zero(); c_out], vec![T::one(); c_out]),
+    };
+    [centre, slope, bias.row().to_vec()].map(|row| wide(&row))
 }
 
 /// The moments of all pieces.
