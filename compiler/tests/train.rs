@@ -120,3 +120,37 @@ fn ctrl_c_leaves_a_run_that_goes_on() {
     trained(folder.path(), &[&arguments[..], &["--overwrite"]].concat());
     assert!(resumed == std::fs::read(folder.path().join("run/model.safetensors")).unwrap());
 }
+
+/// The ordinary network first, then the one under a budget, and both in one picture.
+#[test]
+fn a_full_precision_network_comes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let strassenc = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
+        command.current_dir(folder.path()).env("STRASSENC_HOME", folder.path().join("home")).args(arguments);
+        command.output().unwrap()
+    };
+    let text = trained(folder.path(), &["digits", "--full-precision", "--epochs", "4"]);
+    assert!(text.contains("full precision, ") && text.contains("test accuracy (355 samples): "), "{text}");
+    // It has no model, which who asks for one is told.
+    let run = "runs/digits-full-precision";
+    for command in ["eval", "verilog"] {
+        let output = strassenc(&[command, run]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains("has no integer model") && error.contains("--from"), "{error}");
+    }
+    trained(folder.path(), &["digits", "--from", run, "--teacher", run, "--epochs", "1,3,1", "-o", "budget"]);
+    assert!(folder.path().join("budget/teacher.safetensors").is_file());
+    let output = strassenc(&["curves", run, "budget", "-o", "both.svg"]);
+    assert_eq!(output.status.code(), Some(0));
+    let svg = std::fs::read_to_string(folder.path().join("both.svg")).unwrap();
+    assert!(svg.contains("digits-full-precision") && svg.contains("budget"), "{svg}");
+    let output = strassenc(&["curves", "budget", "nowhere"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere/metrics.json"));
+    assert!(
+        refused(folder.path(), 2, &["digits", "--full-precision", "--epochs", "1,1,1", "-o", "x"])
+            .contains("one is needed")
+    );
+}

@@ -1,12 +1,13 @@
 //! `strassenc eval`.
 
-use super::{INTERRUPTED, home};
+use super::{INTERRUPTED, home, verilog};
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::{Array1, Array2, ArrayView2};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use strassenc::build;
 use strassenc::tools::Tools;
 use strassenc_runtime::data::{self, DataSet, npy};
 use strassenc_runtime::train::{self, Checkpoint};
@@ -91,8 +92,8 @@ pub fn run(args: Args) -> Result<()> {
     if args.samples == Some(0) {
         return Err(Error::input("--samples", "0 samples have no accuracy").help("give at least 1"));
     }
-    let path = if args.model.is_dir() { args.model.join("model.safetensors") } else { args.model };
-    let model = model_file::load(&path)?;
+    let model = verilog::load(&args.model)?;
+    let path = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model };
     let home = home::home()?;
     let data = load_data(&model, args.data.as_deref(), &home)?;
     data.check_fits(&model)?;

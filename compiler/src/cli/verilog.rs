@@ -11,6 +11,7 @@ use strassenc::compile::Step;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
 use strassenc::report;
+use strassenc_runtime::train::CHECKPOINT;
 use strassenc_runtime::{Error, Model, Result, files, model_file};
 
 /// Lower, prove, schedule and emit a model as Verilog
@@ -219,7 +220,14 @@ pub fn run(args: Args) -> Result<()> {
 
 /// The model in a file or in a run folder.
 pub(super) fn load(path: &Path) -> Result<Model> {
-    let file = if path.is_dir() { path.join(build::MODEL) } else { path.into() };
+    if !path.is_dir() {
+        return model_file::load(path);
+    }
+    let file = path.join(build::MODEL);
+    if !file.is_file() && path.join(CHECKPOINT).is_file() {
+        return Err(Error::input(path.display(), "is a training run that has no integer model")
+            .help("finish the run with --resume; a run in full precision never has one: train a network `--from` it"));
+    }
     model_file::load(&file)
 }
 
