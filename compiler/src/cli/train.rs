@@ -49,7 +49,7 @@ pub struct Args {
     /// It trains as long as phases full and ternary together, without a multiplication budget, and has no integer model.
     #[arg(long)]
     full_precision: bool,
-    /// Trade accuracy for adders: 0 is none, 10 is much; instead of the description's `adder_penalty`
+    /// Trade accuracy for adders: 0 is none, 5 is much; instead of the description's `adder_penalty`
     #[arg(long, value_name = "PENALTY")]
     adder_penalty: Option<f64>,
     /// Seconds after which a checkpoint is written, at the end of a step; 0: after every step [default: 10 at the end of an
