@@ -36,14 +36,14 @@ impl Augment {
     }
 
     /// The live inputs of a sample, changed by chance, to `to`.
-    pub fn apply<T: From<f32> + Clone>(&self, sample: &[f32], rng: &mut impl Rng, to: &mut [T]) {
+    pub fn apply(&self, sample: &[f32], rng: &mut impl Rng, to: &mut [f32]) {
         let change = self.draw(rng);
         let Some((live, whole)) = &self.dropped else { return self.change(&change, sample, to) };
         let mut image = whole.clone();
         live.iter().zip(sample).for_each(|(&j, &v)| image[j] = v);
         let mut changed = vec![0.0; image.len()];
         self.change(&change, &image, &mut changed);
-        live.iter().zip(to).for_each(|(&j, to)| *to = changed[j].into());
+        live.iter().zip(to).for_each(|(&j, to)| *to = changed[j]);
     }
 
     /// In this order; what the recipe does without takes nothing from the generator.
@@ -62,24 +62,23 @@ impl Augment {
     }
 
     /// A whole image, row by row.
-    fn change<T: From<f32> + Clone>(&self, change: &Change, image: &[f32], to: &mut [T]) {
+    fn change(&self, change: &Change, image: &[f32], to: &mut [f32]) {
         let Shape { height, width, channels } = self.shape;
-        let zero = T::from(0.0);
         let shifted = change.right.unsigned_abs().min(width) * channels;
         for (row, to) in to.chunks_exact_mut(width * channels).enumerate() {
             let Some(from) = row.checked_add_signed(-change.down).filter(|row| *row < height) else {
-                to.fill(zero.clone());
+                to.fill(0.0);
                 continue;
             };
             let from = &image[from * width * channels..][..width * channels];
             let kept = from.len() - shifted;
             let (at, from) = if change.right < 0 { (0, &from[shifted..]) } else { (shifted, &from[..kept]) };
-            to[..at].fill(zero.clone());
-            to[at + kept..].fill(zero.clone());
-            to[at..].iter_mut().zip(from).for_each(|(to, &v)| *to = v.into());
+            to[..at].fill(0.0);
+            to[at + kept..].fill(0.0);
+            to[at..at + kept].copy_from_slice(from);
             if change.mirrored {
                 to.reverse();
-                to.chunks_exact_mut(channels).for_each(<[T]>::reverse);
+                to.chunks_exact_mut(channels).for_each(<[f32]>::reverse);
             }
         }
         let Some((row, column)) = change.cut else { return };
@@ -91,7 +90,7 @@ impl Augment {
         let columns = square(column, width);
         for row in square(row, height) {
             let first = row * width;
-            to[(first + columns.start) * channels..(first + columns.end) * channels].fill(zero.clone());
+            to[(first + columns.start) * channels..(first + columns.end) * channels].fill(0.0);
         }
     }
 }
@@ -151,9 +150,9 @@ mod tests {
                 let augment = augment(shape, &recipe, &live, &image);
                 let change = augment.draw(&mut ChaCha8Rng::seed_from_u64(seed));
                 let expected = by_definition(&augment, &change, &image);
-                let expected: Vec<f64> = live.iter().map(|&j| expected[j].into()).collect();
+                let expected: Vec<f32> = live.iter().map(|&j| expected[j]).collect();
                 let sample: Vec<f32> = live.iter().map(|&j| image[j]).collect();
-                let mut changed = vec![7.0f64; live.len()];
+                let mut changed = vec![7.0; live.len()];
                 augment.apply(&sample, &mut ChaCha8Rng::seed_from_u64(seed), &mut changed);
                 prop_assert_eq!(changed, expected, "{:?}", change);
             }

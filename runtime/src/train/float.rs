@@ -8,7 +8,6 @@ use super::spn::Spn;
 use super::ternary::Ternariser;
 use crate::network::Network;
 use crate::network::plan::Op;
-use ndarray::parallel::prelude::*;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::Rng;
 use rayon::prelude::*;

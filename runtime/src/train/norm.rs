@@ -1,6 +1,7 @@
 //! Batch normalisation without an affine part (Ioffe & Szegedy 2015, eq. 3).
 
 use super::matmul::{Real, vectorised};
+use super::optimiser::Parameter;
 use ndarray::{Array1, Array2, ArrayView2, Zip};
 
 /// Added to variances.
@@ -38,6 +39,11 @@ impl<T: Real> Norm<T> {
             self.mean[c] = old * self.mean[c] + new * self.centre[c];
             self.variance[c] = old * self.variance[c] + T::real(unbiased * square);
         }
+    }
+
+    /// `[c]`: a factor of each column over σ of the last batch.
+    pub fn slope(&self, factor: &Parameter<T>) -> Vec<T> {
+        factor.row().iter().zip(&self.inverse).map(|(f, i)| *f * *i).collect()
     }
 
     /// Replaces the running statistics by those of `[n, c]`.

@@ -90,13 +90,17 @@ impl Patches {
         }
         buffer.resize(rows.len() * columns, T::zero());
         for ((sample, patch), to) in self.places(rows).zip(buffer.chunks_mut(columns)) {
-            let from = &x[sample * elements..][..elements];
-            if !self.is_inside(patch) {
-                to.fill(T::zero());
-            }
-            self.runs(patch, |at, pixel, length| to[at..at + length].copy_from_slice(&from[pixel..pixel + length]));
+            self.gather_row(&x[sample * elements..][..elements], patch, to);
         }
         view(buffer, shape)
+    }
+
+    /// One patch of a sample.
+    fn gather_row<T: Real>(&self, from: &[T], patch: usize, to: &mut [T]) {
+        if !self.is_inside(patch) {
+            to.fill(T::zero());
+        }
+        self.runs(patch, |at, pixel, length| to[at..at + length].copy_from_slice(&from[pixel..pixel + length]));
     }
 
     /// Adds some of the rows of `[n · patches, columns]` back to where [`gather_rows`](Self::gather_rows) took them from.
@@ -124,10 +128,7 @@ impl Patches {
         // Batches and buffers are in standard layout.
         let (Some(from), Some(to)) = (x.to_slice(), buffer.as_slice_mut()) else { unreachable!() };
         (to.par_chunks_mut(rows * columns)).zip(from.par_chunks(elements)).for_each(|(to, from)| {
-            for (patch, to) in to.chunks_mut(columns).enumerate() {
-                to.fill(T::zero());
-                self.runs(patch, |at, pixel, length| to[at..at + length].copy_from_slice(&from[pixel..pixel + length]));
-            }
+            to.chunks_mut(columns).enumerate().for_each(|(patch, to)| self.gather_row(from, patch, to));
         });
         buffer.view()
     }

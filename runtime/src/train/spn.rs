@@ -135,7 +135,7 @@ impl<T: Real> NormGradient<T> {
     /// From the sums of d and of `d · x̂` over n rows.
     fn new(norm: &Norm<T>, factor: &Parameter<T>, sums: &[Vec<f64>; 2], n: usize) -> Self {
         let mean = |sums: &[f64]| sums.iter().map(|s| T::real(s / n as f64)).collect::<Vec<_>>();
-        let scale: Vec<T> = factor.row().iter().zip(&norm.inverse).map(|(f, i)| *f * *i).collect();
+        let scale = norm.slope(factor);
         let times = |mean: Vec<T>| -> Vec<T> { mean.into_iter().zip(&scale).map(|(m, s)| -m * *s).collect() };
         let along = times(mean(&sums[1]));
         let slope: Vec<T> = along.into_iter().zip(&norm.inverse).map(|(a, i)| a * *i).collect();
@@ -317,8 +317,7 @@ impl<T: Real> Spn<T> {
         if let Some(Products { a, norm }) = products {
             norm.take(&moments(pieces));
             let centre = wide(&norm.centre.to_vec());
-            let scale: Vec<T> = norm.inverse.iter().zip(a.row()).map(|(i, a)| *i * *a).collect();
-            let scale = wide(&scale);
+            let scale = wide(&norm.slope(a));
             let work = (pieces.par_iter_mut(), u.par_chunks(per_piece), y.par_chunks_mut(cut.samples * outputs));
             work.into_par_iter().for_each(|(piece, u, y)| {
                 for rows in cut.tiles(u.len() / r) {
@@ -414,8 +413,7 @@ impl<T: Real> Spn<T> {
             dv.resize(u.len().max(dv.len()), T::zero());
             let dv = &mut dv[..u.len()];
             let centre = wide(&norm.centre.to_vec());
-            let scale: Vec<T> = norm.inverse.iter().zip(a.row()).map(|(i, a)| *i * *a).collect();
-            let scale = wide(&scale);
+            let scale = wide(&norm.slope(a));
             let w_c_now = w_c.as_ref().map(Matrix::effective);
             let outputs = dz.par_chunks_mut(size).zip(y.par_chunks(size));
             let work = (pieces.par_iter_mut(), outputs, u.par_chunks(per_piece), dv.par_chunks_mut(per_piece));
@@ -594,10 +592,7 @@ impl<T: Real> Spn<T> {
 fn outer<T: Real>(output: &Option<(Parameter<T>, Norm<T>)>, bias: &Parameter<T>) -> [Vec<T>; 3] {
     let c_out = bias.value.ncols();
     let (centre, slope) = match output {
-        Some((scale, norm)) => {
-            let slope = scale.row().iter().zip(&norm.inverse).map(|(s, i)| *s * *i).collect();
-            (norm.centre.to_vec(), slope)
-        }
+        Some((scale, norm)) => (norm.centre.to_vec(), norm.slope(scale)),
         None => (vec![T::zero(); c_out], vec![T::one(); c_out]),
     };
     [centre, slope, bias.row().to_vec()].map(|row| wide(&row))

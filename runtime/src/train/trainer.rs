@@ -261,7 +261,7 @@ impl Trainer {
     pub fn learn_from(&mut self, teacher: Checkpoint, place: &str) -> Result<()> {
         self.check_like(&teacher, place)?;
         let float = teacher.float;
-        let cached = self.augment.is_none().then(|| float.evaluate(self.x.view()));
+        let cached = (self.augment.is_none() && !self.is_done()).then(|| float.evaluate(self.x.view()));
         self.teaching = Some(Teaching { float, cached, batch: Array2::zeros((0, 0)) });
         Ok(())
     }
