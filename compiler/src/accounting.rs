@@ -8,7 +8,7 @@
 use crate::report::{table, thousands};
 use serde::Serialize;
 use std::fmt::Write;
-use strassenc_runtime::network::plan::{Linear, Op, Step};
+use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, Linear, Op, Step};
 use strassenc_runtime::{Network, Result};
 
 /// Whose rules are followed.
@@ -98,7 +98,14 @@ pub fn accounting(network: &Network, rules: Rules) -> Result<Accounting> {
         .map(|(i, step)| {
             let cost = match (rules, &step.op) {
                 (Rules::Ours, Op::Linear(linear)) => ours(step, linear, network.bits.coefficients.into()),
-                (Rules::Paper, Op::Linear(linear)) => paper(step, linear, i + 1 == steps.len()),
+                (Rules::Paper, Op::Linear(linear)) => {
+                    let last = i + 1 == steps.len();
+                    paper(step, linear, last, last && !network.is_of_sequences())
+                }
+                (Rules::Ours, Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_)) => {
+                    gated(step, network.bits.coefficients.into())
+                }
+                (Rules::Paper, Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_)) => paper_gated(step),
                 (Rules::Ours, op) => Cost { additions: other_additions(step, op), ..Cost::default() },
                 (Rules::Paper, _) => Cost::default(),
             };
@@ -139,10 +146,11 @@ fn ours(step: &Step, linear: &Linear, coefficient_bits: u64) -> Cost {
     }
 }
 
-fn paper(step: &Step, linear: &Linear, last: bool) -> Cost {
+/// `classifier` is a last layer that is not the decoder of a language model, which is an SPN whatever its budget.
+fn paper(step: &Step, linear: &Linear, last: bool, classifier: bool) -> Cost {
     let dense_multiplications = step.dense_multiplications();
     let (outputs, channels) = (step.output.elements() as u64, step.output.channels as u64);
-    if last && linear.r >= 2 * step.output.channels {
+    if classifier && linear.r >= 2 * step.output.channels {
         let numbers = dense_multiplications;
         return Cost {
             multiplications: dense_multiplications,
@@ -153,8 +161,8 @@ fn paper(step: &Step, linear: &Linear, last: bool) -> Cost {
             bits: NUMBER_BITS * numbers,
         };
     }
-    // The paper keeps the last layer's budget at its number of outputs.
-    let r = if last { linear.r.max(step.output.channels) } else { linear.r };
+    // The paper keeps a classifier's budget at its number of outputs.
+    let r = if classifier { linear.r.max(step.output.channels) } else { linear.r };
     let (w_b, w_c) = Step { op: Op::Linear(Linear { r, ..*linear }), ..step.clone() }.entries();
     let pixels = step.output.pixels() as u64;
     let area = (linear.patch * linear.patch) as u64;
@@ -172,12 +180,60 @@ fn paper(step: &Step, linear: &Linear, last: bool) -> Cost {
     }
 }
 
+/// The gates of an LSTM or a highway layer, and what they do with each unit; or the filters of a char-CNN at all their positions.
+fn gated(step: &Step, coefficient_bits: u64) -> Cost {
+    let (w_b, w_c) = step.entries();
+    let units = step.output.elements() as u64;
+    // The coefficients; the biases; additions of entries, biases and of what follows: c = f c + i g, t (h - x) + x.
+    let (r, biases, additions) = match &step.op {
+        Op::CharCnn(_) => (units, units, filter_additions(step)),
+        Op::Highway(gates) => (2 * gates.r as u64, 2 * units, w_b + w_c + 4 * units),
+        Op::Lstm(gates) => (8 * gates.r as u64, 4 * units, w_b + w_c + 5 * units),
+        _ => (0, 0, 0),
+    };
+    Cost {
+        multiplications: step.multiplications(),
+        dense_multiplications: step.dense_multiplications(),
+        additions,
+        ternary_weights: w_b + w_c,
+        numbers: r + biases,
+        bits: 2 * (w_b + w_c) + coefficient_bits * r + NUMBER_BITS * biases,
+    }
+}
+
+/// By the paper's count, recomputed from its seven budgets on Penn Treebank: entries alone are additions, and a unit of a highway layer
+/// takes three multiplications, as one of an LSTM does.
+fn paper_gated(step: &Step) -> Cost {
+    let (w_b, w_c) = step.entries();
+    let units = step.output.elements() as u64;
+    let (r, more) = match &step.op {
+        Op::CharCnn(_) => (units, 0),
+        Op::Highway(gates) => (2 * gates.r as u64, (3 - HIGHWAY_PRODUCTS) as u64 * units),
+        Op::Lstm(gates) => (8 * gates.r as u64, 0),
+        _ => (0, 0),
+    };
+    let additions = if let Op::CharCnn(_) = step.op { filter_additions(step) } else { w_b + w_c };
+    Cost {
+        multiplications: step.multiplications() + more,
+        dense_multiplications: step.dense_multiplications() + more,
+        additions,
+        ternary_weights: w_b + w_c,
+        numbers: r,
+        bits: 2 * (w_b + w_c) + NUMBER_BITS * r,
+    }
+}
+
+/// Entries of all filters of a char-CNN at all positions.
+fn filter_additions(step: &Step) -> u64 {
+    step.positions().map(|(filters, width, positions)| (filters * width * step.input.channels * positions) as u64).sum()
+}
+
 /// Additions of what is not linear; comparisons are none.
 fn other_additions(step: &Step, op: &Op) -> u64 {
     match op {
         Op::Add => step.output.elements() as u64,
         Op::AveragePool(pool) => (step.output.elements() * (pool.size * pool.size - 1)) as u64,
-        Op::MaxPool(_) | Op::Linear(_) => 0,
+        _ => 0,
     }
 }
 

@@ -46,6 +46,69 @@ fn the_papers_rules_give_the_papers_table() {
     }
 }
 
+/// StrassenNets, figure 3 (read off the poster): r/n_out; multiplications in thousands, additions in 10^6.
+const PENN_TREEBANK: [(f64, f64, f64); 7] = [
+    (8.0, 164.0, 367.0),
+    (6.0, 130.0, 275.0),
+    (4.0, 96.8, 184.0),
+    (2.0, 63.2, 92.7),
+    (1.0, 46.4, 47.0),
+    (0.5, 38.0, 24.1),
+    (0.25, 33.8, 12.7),
+];
+
+#[test]
+fn the_papers_rules_give_the_papers_language_models() {
+    for (ratio, multiplications, additions) in PENN_TREEBANK {
+        let mut network = find("ptb").unwrap();
+        network.set_ratio(ratio);
+        network.validate().unwrap();
+        let paper = accounting(&network, Rules::Paper).unwrap().total;
+        let near = |got: f64, due: f64, within: f64| {
+            assert!((got / due - 1.0).abs() <= within, "r/n_out {ratio}: {got} instead of {due}");
+        };
+        near(paper.multiplications as f64 / 1e3, multiplications, 0.005);
+        near(paper.additions as f64 / 1e6, additions, 0.01);
+        near(paper.dense_multiplications as f64 / 1e6, 20.6, 0.005);
+        assert!(accounting(&network, Rules::Ours).unwrap().total.multiplications < paper.multiplications);
+    }
+}
+
+#[test]
+fn gates_are_counted_as_by_hand() {
+    let text = r#"name = "hand"
+input = { shape = [3], bits = 2, frac = 0 }
+layers = [
+    { embedding = { rows = 4, units = 5 } },
+    { char_cnn = { filters = [6, 0, 2] } },
+    { highway = { r = 3 } },
+    { lstm = { units = 7, r = 4 } },
+    { dense = { units = 2, r = 5 } },
+]
+bits = { coefficients = 6 }
+"#;
+    let accounting = accounting(&Network::parse("hand", text).unwrap(), Rules::Ours).unwrap();
+    let figures: Vec<_> = (accounting.layers.iter())
+        .map(|l| {
+            let c = l.cost;
+            (&*l.name, c.multiplications, c.dense_multiplications, c.additions, c.ternary_weights, c.numbers, c.bits)
+        })
+        .collect();
+    // Filters of width 1 at three positions, of width 3 at one.
+    let (cnn, filters) = (6 * 5 + 2 * 15, 6 * 5 * 3 + 2 * 15);
+    let highway = 2 * 3 * 8 + 2 * 8 * 3;
+    let lstm = 4 * 4 * (8 + 7) + 8 * 4 * 7;
+    let dense = 5 * 7 + 2 * 5;
+    let expected = [
+        ("embedding_0", 0, 0, 0, 0, 0, 0),
+        ("char_cnn_0", 20, filters, filters, cnn, 8 + 8, 2 * cnn + 6 * 8 + 32 * 8),
+        ("highway_0", 6 + 8, 2 * 64 + 8, highway + 32, highway, 6 + 16, 2 * highway + 36 + 32 * 16),
+        ("lstm_0", 32 + 21, 4 * 7 * 15 + 21, lstm + 35, lstm, 32 + 28, 2 * lstm + 6 * 32 + 32 * 28),
+        ("dense_0", 5, 14, dense + 2, dense, 5 + 2, 2 * dense + 30 + 64),
+    ];
+    assert_eq!(figures, expected);
+}
+
 #[test]
 fn every_layer_is_counted_as_by_hand() {
     let text = r#"name = "hand"

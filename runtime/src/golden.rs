@@ -3,8 +3,9 @@
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::model::{Bilinear, Conv2d, Dense, Layer, Model, Output, Pool, PoolKind, Residual};
+use crate::model::{Bilinear, Conv2d, Dense, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Residual};
 use crate::shape::Shape;
+use std::collections::BTreeMap;
 
 /// The integers on every edge for one input: `[0]` is the input, `[i + 1]` what layer i yields; images as [`Shape`] says.
 pub type Trace = Vec<Vec<i64>>;
@@ -14,7 +15,26 @@ fn round_shift(v: i64, shift: i32) -> i64 {
     if shift > 0 { (v + (1 << (shift - 1))) >> shift } else { v << -shift }
 }
 
-/// The outputs of the network for one input vector, flattened in row-major order.
+/// The state of a recurrent network: what its LSTM layers keep from one input of a sequence to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// (c, h) by layer; all 0 for a layer that is not there yet.
+    cells: BTreeMap<String, (Vec<i64>, Vec<i64>)>,
+}
+
+impl State {
+    /// That of the start of a sequence.
+    pub fn start() -> State {
+        State::default()
+    }
+
+    /// c and h of the layer with this name; `None` before its first input.
+    pub fn of(&self, layer: &str) -> Option<(&[i64], &[i64])> {
+        self.cells.get(layer).map(|(c, h)| (c.as_slice(), h.as_slice()))
+    }
+}
+
+/// The outputs of the network for one input vector, flattened in row-major order; of a recurrent one at the start of a sequence.
 ///
 /// The model must be [valid](Model::validate), which also rules out overflow.
 ///
@@ -25,11 +45,19 @@ pub fn infer(model: &Model, input: &[i64]) -> Result<Vec<i64>> {
     Ok(trace(model, input)?.pop().unwrap_or_default())
 }
 
-/// The integers on every edge for one input vector.
+/// The integers on every edge for one input vector; of a recurrent network at the start of a sequence.
 ///
 /// # Errors
 /// As [`infer`].
 pub fn trace(model: &Model, input: &[i64]) -> Result<Trace> {
+    step(model, &mut State::start(), input)
+}
+
+/// The integers on every edge for the next input of a sequence, which moves the state on.
+///
+/// # Errors
+/// As [`infer`].
+pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
     let format = model.input.format;
     if input.len() != model.input.elements() {
         return Err(Error::input(
@@ -46,7 +74,10 @@ pub fn trace(model: &Model, input: &[i64]) -> Result<Trace> {
     let mut edges = vec![input.to_vec()];
     let mut edge = model.input();
     for (i, z) in model.layers.iter().enumerate() {
-        edges.push(layer(z, &edges[i], edge)?);
+        edges.push(match z {
+            Layer::Lstm(l) => lstm(l, &edges[i], state),
+            z => layer(z, &edges[i], edge)?,
+        });
         edge = z.yields(edge)?;
     }
     Ok(edges)
@@ -60,6 +91,13 @@ fn layer(layer: &Layer, x: &[i64], (shape, format): (Shape, Format)) -> Result<V
         Layer::Conv2d(c) => conv2d(c, x, shape, layer.yields((shape, format))?.0),
         Layer::Pool(p) => pool(p, x, (shape, format), layer.yields((shape, format))?.0),
         Layer::Residual(r) => residual(r, x, (shape, format))?,
+        Layer::Embedding(e) => {
+            let row = (x[0] as usize).min(e.table.nrows() - 1);
+            e.table.row(row).iter().map(|v| i64::from(*v)).collect()
+        }
+        Layer::Highway(h) => highway(h, x, format),
+        // A valid model has none in a branch.
+        Layer::Lstm(l) => lstm(l, x, &mut State::start()),
     })
 }
 
@@ -178,6 +216,44 @@ fn dense(layer: &Dense, x: &[i64]) -> Vec<i64> {
         z.push(leave(&layer.output, c, y));
     }
     z
+}
+
+/// t (max(0, h) - x) + x, rounded once; a mean of the two, so that it stays in their format.
+fn highway(layer: &Highway, x: &[i64], format: Format) -> Vec<i64> {
+    let gates = dense(&layer.gates, x);
+    let (t, h) = gates.split_at(x.len());
+    let mut z = Vec::with_capacity(x.len());
+    for j in 0..x.len() {
+        let h = h[j].clamp(0, format.max());
+        z.push(x[j] + round_shift(layer.sigmoid.sigmoid(t[j]) * (h - x[j]), layer.sigmoid.frac));
+    }
+    z
+}
+
+/// The next h; state becomes the next (c, h).
+fn lstm(layer: &Lstm, x: &[i64], state: &mut State) -> Vec<i64> {
+    let n = layer.units();
+    let zeros = || (vec![0; n], vec![0; n]);
+    let (cell, hidden) = state.cells.entry(layer.gates.name.clone()).or_insert_with(zeros);
+    let gates = dense(&layer.gates, &[x, hidden].concat());
+    let (sigmoid, tanh) = (&layer.sigmoid, &layer.tanh);
+    let gate_format = match &layer.gates.output {
+        Output::Requantised { format, .. } => *format,
+        // A valid model has none here.
+        Output::Raw => layer.cell,
+    };
+    for j in 0..n {
+        let [i, f, g, o] = [0, 1, 2, 3].map(|k| gates[k * n + j]);
+        let (kept, new) = (sigmoid.sigmoid(f) * cell[j], sigmoid.sigmoid(i) * tanh.tanh(g));
+        let (kept_frac, new_frac) = (sigmoid.frac + layer.cell.frac, sigmoid.frac + tanh.frac);
+        let frac = kept_frac.max(new_frac);
+        let sum = (kept << (frac - kept_frac)) + (new << (frac - new_frac));
+        cell[j] = layer.cell.saturate(round_shift(sum, frac - layer.cell.frac));
+        let index = gate_format.saturate(round_shift(cell[j], layer.cell.frac - gate_format.frac));
+        let h = sigmoid.sigmoid(o) * tanh.tanh(index);
+        hidden[j] = layer.hidden.saturate(round_shift(h, new_frac - layer.hidden.frac));
+    }
+    hidden.clone()
 }
 
 /// W_c[(W_a a) ⊙ (W_b b)], where x is a, then b.

@@ -17,6 +17,7 @@ mod quantise;
 #[cfg(feature = "train")]
 pub mod random;
 pub mod shape;
+pub mod tables;
 #[cfg(feature = "train")]
 pub mod train;
 

@@ -64,6 +64,12 @@ pub enum Layer {
     Pool(Pool),
     /// The sum of two branches over the same input.
     Residual(Residual),
+    /// A table of vectors.
+    Embedding(Embedding),
+    /// A gated way around a linear layer.
+    Highway(Highway),
+    /// A long short-term memory, whose state goes from one input of a sequence to the next.
+    Lstm(Lstm),
 }
 
 /// The layers that a network of vectors is made of: products of sums, and sums of those products.
@@ -193,6 +199,64 @@ pub struct Residual {
     pub format: Format,
 }
 
+/// A table of vectors: what enters is an index, and what leaves is that row; an index beyond the table takes its last row.
+///
+/// Only a network's first layer may be one; its input has one element, unsigned, with frac 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// Unique name within the model, e.g. `embedding_0`.
+    pub name: String,
+    /// `[rows, n_out]`, integers of `format`.
+    pub table: Array2<i32>,
+    /// The format of what leaves.
+    pub format: Format,
+}
+
+/// The logistic function or tanh as a table, from a signed format of `bits` bits to integers · 2^-frac. It saturates: its last
+/// entry stands for all that lies beyond the format.
+///
+/// Symmetry halves it: entry k is for +k · 2^-(frac of what enters), and -k is `1 - σ(k)`, or `-tanh(k)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// `[2^(bits - 1)]`, from 0 to 2^frac: 1.0 is among the values.
+    pub values: Array1<i32>,
+    /// Fractional bits of the values, 1..=15.
+    pub frac: i32,
+}
+
+/// A highway layer (Srivastava, Greff & Schmidhuber 2015), `z = t ⊙ (max(0, h) - x) + x` with `t = σ(T x)`, `h = H x`: n in, n out, in
+/// one format. One multiplication per unit, besides those of the gates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Highway {
+    /// T and H as one dense layer with the name of the highway: n inputs, 2n outputs, first all of T, then all of H. Its output is
+    /// requantised to a signed format; the outputs of H are in units of what enters, those of T in units of 2^-`gate_frac`.
+    pub gates: Dense,
+    /// `frac` of what `sigmoid` looks up.
+    pub gate_frac: i32,
+    /// σ.
+    pub sigmoid: Table,
+}
+
+/// A long short-term memory (Hochreiter & Schmidhuber 1997, with a forget gate): n_in inputs, n units, and a state (c, h) of 2n integers,
+/// 0 where a sequence begins. Three multiplications per unit, besides those of the gates.
+///
+/// For the four gates `(i, f, g, o) = G [x; h]`:
+/// `c' = saturate(round(σ(f)·c + σ(i)·tanh(g)))`, `h' = saturate(round(σ(o)·tanh(c')))`; h' is what leaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lstm {
+    /// G as one dense layer with the name of the LSTM: n_in + n inputs, x before h, and 4n outputs, all of i, then f, g and o. Its output
+    /// is requantised to the signed format in which the tables are looked up.
+    pub gates: Dense,
+    /// σ.
+    pub sigmoid: Table,
+    /// tanh.
+    pub tanh: Table,
+    /// The format of c, signed. tanh(c) is looked up after c is requantised to the format of the gates.
+    pub cell: Format,
+    /// The format of h, signed.
+    pub hidden: Format,
+}
+
 /// What happens to y at the end of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
@@ -289,6 +353,9 @@ impl Layer {
             Layer::Conv2d(c) => &c.name,
             Layer::Pool(p) => &p.name,
             Layer::Residual(r) => &r.name,
+            Layer::Embedding(e) => &e.name,
+            Layer::Highway(h) => &h.gates.name,
+            Layer::Lstm(l) => &l.gates.name,
         }
     }
 
@@ -297,7 +364,7 @@ impl Layer {
         match self {
             Layer::Dense(d) => Some(Spn::Dense(d)),
             Layer::Bilinear(b) => Some(Spn::Bilinear(b)),
-            Layer::Conv2d(_) | Layer::Pool(_) | Layer::Residual(_) => None,
+            _ => None,
         }
     }
 
@@ -307,7 +374,7 @@ impl Layer {
             Layer::Dense(d) => Some(&d.output),
             Layer::Bilinear(b) => Some(&b.output),
             Layer::Conv2d(c) => Some(&c.output),
-            Layer::Pool(_) | Layer::Residual(_) => None,
+            _ => None,
         }
     }
 
@@ -318,6 +385,61 @@ impl Layer {
     /// The first size that does not fit, in this layer or a branch of it.
     pub fn yields(&self, input: (Shape, Format)) -> Result<(Shape, Format)> {
         validate::yields(self, input)
+    }
+}
+
+impl Table {
+    /// σ of v, an integer of the signed format that is looked up.
+    pub fn sigmoid(&self, v: i64) -> i64 {
+        let value = self.at(v);
+        if v < 0 { (1 << self.frac) - value } else { value }
+    }
+
+    /// tanh of v.
+    pub fn tanh(&self, v: i64) -> i64 {
+        let value = self.at(v);
+        if v < 0 { -value } else { value }
+    }
+
+    fn at(&self, v: i64) -> i64 {
+        let last = self.values.len() as u64 - 1;
+        i64::from(self.values[v.unsigned_abs().min(last) as usize])
+    }
+
+    /// The format of σ, 0 to 1.
+    pub fn sigmoid_format(&self) -> Format {
+        Format { signed: false, bits: self.frac as u32 + 1, frac: self.frac }
+    }
+
+    /// The format of tanh, -1 to 1.
+    pub fn tanh_format(&self) -> Format {
+        Format { signed: true, bits: self.frac as u32 + 2, frac: self.frac }
+    }
+}
+
+impl Highway {
+    /// Units n: elements that enter and leave.
+    pub fn units(&self) -> usize {
+        self.gates.outputs() / 2
+    }
+}
+
+impl Lstm {
+    /// Units n: elements of h and of c.
+    pub fn units(&self) -> usize {
+        self.gates.outputs() / 4
+    }
+
+    /// Elements of x.
+    pub fn inputs(&self) -> usize {
+        self.gates.inputs().saturating_sub(self.units())
+    }
+
+    /// The signed format that holds the integers of x and of h alike; its frac means nothing, since the fractional bits of the two differ
+    /// and each row of W_b reads one of them.
+    pub fn joined(&self, x: Format) -> Format {
+        let bits = x.bits + u32::from(!x.signed);
+        Format { signed: true, bits: bits.max(self.hidden.bits), frac: 0 }
     }
 }
 
@@ -420,6 +542,11 @@ impl Model {
             Error::input(format_args!("layer `{}`", layer.name()), "works on images; only layers of vectors serve here")
         };
         self.layers.iter().map(|layer| layer.spn().ok_or_else(|| other(layer))).collect()
+    }
+
+    /// Whether it works on sequences: it has a state, which goes from one input to the next.
+    pub fn is_recurrent(&self) -> bool {
+        self.layers.iter().any(|layer| matches!(layer, Layer::Lstm(_)))
     }
 
     /// Number of outputs of the last layer.

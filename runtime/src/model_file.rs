@@ -10,7 +10,10 @@ mod tests;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::model::{Bilinear, Conv2d, Dense, Edge, Layer, Model, Output, Pool, PoolKind, Provenance, Residual};
+use crate::model::{
+    Bilinear, Conv2d, Dense, Edge, Embedding, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Provenance,
+    Residual, Table,
+};
 use ndarray::{Array, Dimension, IxDyn};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -76,6 +79,30 @@ enum LayerDocument {
         body: Vec<LayerDocument>,
         shortcut: Vec<LayerDocument>,
         format: Format,
+    },
+    Embedding {
+        name: String,
+        format: Format,
+    },
+    Highway {
+        name: String,
+        budget: usize,
+        coefficient_bits: u32,
+        product_frac: i32,
+        output: OutputDocument,
+        gate_frac: i32,
+        sigmoid_frac: i32,
+    },
+    Lstm {
+        name: String,
+        budget: usize,
+        coefficient_bits: u32,
+        product_frac: i32,
+        output: OutputDocument,
+        sigmoid_frac: i32,
+        tanh_frac: i32,
+        cell: Format,
+        hidden: Format,
     },
 }
 
@@ -200,10 +227,22 @@ fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize
         };
         let coefficients = [("coefficients", Dtype::I32, 1), ("coefficient_shifts", Dtype::I32, 1)];
         let (name, output) = match layer {
-            LayerDocument::Dense { name, output, .. } => {
+            LayerDocument::Dense { name, output, .. }
+            | LayerDocument::Highway { name, output, .. }
+            | LayerDocument::Lstm { name, output, .. } => {
                 add(name, &coefficients);
                 add(name, &[("w_b", Dtype::I8, 2), ("w_c", Dtype::I8, 2), ("bias", Dtype::I64, 1)]);
+                if !matches!(layer, LayerDocument::Dense { .. }) {
+                    add(name, &[("sigmoid", Dtype::I32, 1)]);
+                }
+                if let LayerDocument::Lstm { .. } = layer {
+                    add(name, &[("tanh", Dtype::I32, 1)]);
+                }
                 (name, output)
+            }
+            LayerDocument::Embedding { name, .. } => {
+                add(name, &[("table", Dtype::I32, 2)]);
+                continue;
             }
             LayerDocument::Bilinear { name, output } => {
                 add(name, &[("w_a", Dtype::I8, 2), ("w_b", Dtype::I8, 2), ("w_c", Dtype::I8, 2)]);
@@ -273,18 +312,57 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
         })
     };
     let layers = |layers: Vec<LayerDocument>| layers.into_iter().map(|l| read_layer(l, tensors)).collect::<Result<_>>();
-    Ok(match layer {
-        LayerDocument::Dense { name, budget, coefficient_bits, product_frac, output } => Layer::Dense(Dense {
+    let dense = |name: &str,
+                 budget: usize,
+                 coefficient_bits: u32,
+                 product_frac: i32,
+                 output: OutputDocument|
+     -> Result<Dense> {
+        Ok(Dense {
             budget,
-            w_b: array(tensors, &name, "w_b", i8::from_le_bytes)?,
-            coefficients: i32s(&name, "coefficients")?,
+            w_b: array(tensors, name, "w_b", i8::from_le_bytes)?,
+            coefficients: i32s(name, "coefficients")?,
             coefficient_bits,
-            coefficient_shifts: i32s(&name, "coefficient_shifts")?,
+            coefficient_shifts: i32s(name, "coefficient_shifts")?,
             product_frac,
-            w_c: array(tensors, &name, "w_c", i8::from_le_bytes)?,
-            bias: array(tensors, &name, "bias", i64::from_le_bytes)?,
-            output: output_of(&name, output)?,
+            w_c: array(tensors, name, "w_c", i8::from_le_bytes)?,
+            bias: array(tensors, name, "bias", i64::from_le_bytes)?,
+            output: output_of(name, output)?,
+            name: name.to_owned(),
+        })
+    };
+    let table =
+        |name: &str, field: &str, frac: i32| -> Result<Table> { Ok(Table { values: i32s(name, field)?, frac }) };
+    Ok(match layer {
+        LayerDocument::Dense { name, budget, coefficient_bits, product_frac, output } => {
+            Layer::Dense(dense(&name, budget, coefficient_bits, product_frac, output)?)
+        }
+        LayerDocument::Embedding { name, format } => {
+            Layer::Embedding(Embedding { table: array(tensors, &name, "table", i32::from_le_bytes)?, format, name })
+        }
+        LayerDocument::Highway { name, budget, coefficient_bits, product_frac, output, gate_frac, sigmoid_frac } => {
+            Layer::Highway(Highway {
+                gates: dense(&name, budget, coefficient_bits, product_frac, output)?,
+                gate_frac,
+                sigmoid: table(&name, "sigmoid", sigmoid_frac)?,
+            })
+        }
+        LayerDocument::Lstm {
             name,
+            budget,
+            coefficient_bits,
+            product_frac,
+            output,
+            sigmoid_frac,
+            tanh_frac,
+            cell,
+            hidden,
+        } => Layer::Lstm(Lstm {
+            gates: dense(&name, budget, coefficient_bits, product_frac, output)?,
+            sigmoid: table(&name, "sigmoid", sigmoid_frac)?,
+            tanh: table(&name, "tanh", tanh_frac)?,
+            cell,
+            hidden,
         }),
         LayerDocument::Bilinear { name, output } => Layer::Bilinear(Bilinear {
             w_a: array(tensors, &name, "w_a", i8::from_le_bytes)?,
@@ -339,13 +417,30 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
     let mut tensors = BTreeMap::new();
     for layer in layers {
         let mut add = |field: &str, tensor: Tensor| tensors.insert(format!("{}.{field}", layer.name()), tensor);
+        if let Layer::Dense(dense)
+        | Layer::Highway(Highway { gates: dense, .. })
+        | Layer::Lstm(Lstm { gates: dense, .. }) = layer
+        {
+            add("w_b", i8s(&dense.w_b));
+            add("coefficients", i32s(&dense.coefficients));
+            add("coefficient_shifts", i32s(&dense.coefficient_shifts));
+            add("w_c", i8s(&dense.w_c));
+            add("bias", i64s(&dense.bias));
+            if let Output::Requantised { shifts, .. } = &dense.output {
+                add("output_shifts", i32s(shifts));
+            }
+        }
         match layer {
-            Layer::Dense(dense) => {
-                add("w_b", i8s(&dense.w_b));
-                add("coefficients", i32s(&dense.coefficients));
-                add("coefficient_shifts", i32s(&dense.coefficient_shifts));
-                add("w_c", i8s(&dense.w_c));
-                add("bias", i64s(&dense.bias));
+            Layer::Dense(_) => continue,
+            Layer::Highway(highway) => {
+                add("sigmoid", i32s(&highway.sigmoid.values));
+            }
+            Layer::Lstm(lstm) => {
+                add("sigmoid", i32s(&lstm.sigmoid.values));
+                add("tanh", i32s(&lstm.tanh.values));
+            }
+            Layer::Embedding(embedding) => {
+                add("table", i32s(&embedding.table));
             }
             Layer::Bilinear(bilinear) => {
                 add("w_a", i8s(&bilinear.w_a));
@@ -439,6 +534,27 @@ fn document_of(layer: &Layer) -> LayerDocument {
             body: r.body.iter().map(document_of).collect(),
             shortcut: r.shortcut.iter().map(document_of).collect(),
             format: r.format,
+        },
+        Layer::Embedding(e) => LayerDocument::Embedding { name, format: e.format },
+        Layer::Highway(h) => LayerDocument::Highway {
+            name,
+            budget: h.gates.budget,
+            coefficient_bits: h.gates.coefficient_bits,
+            product_frac: h.gates.product_frac,
+            output: output(&h.gates.output),
+            gate_frac: h.gate_frac,
+            sigmoid_frac: h.sigmoid.frac,
+        },
+        Layer::Lstm(l) => LayerDocument::Lstm {
+            name,
+            budget: l.gates.budget,
+            coefficient_bits: l.gates.coefficient_bits,
+            product_frac: l.gates.product_frac,
+            output: output(&l.gates.output),
+            sigmoid_frac: l.sigmoid.frac,
+            tanh_frac: l.tanh.frac,
+            cell: l.cell,
+            hidden: l.hidden,
         },
     }
 }

@@ -92,6 +92,60 @@ pub enum Layer {
     Flatten,
     /// The sum of two branches over the same input.
     Residual(Residual),
+    /// A table of vectors, one row for each index; the first layer of a network whose input is one index or several, as of the
+    /// characters of a text.
+    Embedding(Embedding),
+    /// Filters over the characters of a word, the largest value of each, and tanh (Kim et al. 2016).
+    CharCnn(CharCnn),
+    /// A gated way around a linear layer (Srivastava et al. 2015); as many outputs as inputs.
+    Highway(Highway),
+    /// A long short-term memory, whose state goes from one input of a sequence to the next.
+    Lstm(Lstm),
+}
+
+/// A table of vectors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Embedding {
+    /// Rows: how many different indices there are, 1..=65536.
+    pub rows: usize,
+    /// Elements of a row, 1..=65536.
+    pub units: usize,
+}
+
+/// Filters over the characters of a word: entry i of `filters` counts those of width i + 1. W_c is the identity, as in StrassenNets: a
+/// coefficient for each filter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CharCnn {
+    /// Filters of width 1, 2, …
+    pub filters: Vec<usize>,
+}
+
+/// A highway layer; an SPN for each of its two matrices.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Highway {
+    /// The multiplication budget of each of the two, 1..=65536. By default `spn.ratio · units`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r: Option<usize>,
+    /// Ternary threshold factor of this layer, instead of the recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+/// An LSTM layer; each of its four gates has an SPN for its input and one for its state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lstm {
+    /// Number of outputs, 1..=16384.
+    pub units: usize,
+    /// The multiplication budget of each of the eight SPNs, 1..=65536. By default `spn.ratio · units`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r: Option<usize>,
+    /// Ternary threshold factor of this layer, instead of the recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
 }
 
 /// A dense SPN layer, `y = W_c[a ⊙ (W_b x)]`.
@@ -100,9 +154,12 @@ pub enum Layer {
 pub struct Dense {
     /// Number of outputs, 1..=65536.
     pub units: usize,
-    /// The multiplication budget, 1..=65536: rows of W_b, entries of a. By default `spn.ratio · units`.
+    /// The multiplication budget, 1..=65536: rows of W_b, entries of a. By default `ratio · units`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
+    /// r over the units where `spn.ratio` is 1, instead of 1: a layer of many outputs, but few products.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<f64>,
     /// Whether W_c is the identity (r = units): a ternary layer with a coefficient per output. By default `spn.plain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain: Option<bool>,
@@ -214,11 +271,25 @@ pub struct Bits {
     pub coefficient_terms: u32,
     /// Fractional bits that products keep below the least bit of the layer's output, 0..=16; fewer are fewer gates.
     pub guard: u32,
+    /// Of what the tables of σ and tanh are looked up with, 4..=14; tables have half as many entries as there are such integers.
+    #[serde(skip_serializing_if = "is_default_gates")]
+    pub gates: u32,
+    /// Of the state c of an LSTM, 4..=24.
+    #[serde(skip_serializing_if = "is_default_cell")]
+    pub cell: u32,
+}
+
+fn is_default_gates(bits: &u32) -> bool {
+    *bits == Bits::default().gates
+}
+
+fn is_default_cell(bits: &u32) -> bool {
+    *bits == Bits::default().cell
 }
 
 impl Default for Bits {
     fn default() -> Self {
-        Bits { activations: 8, coefficients: 8, coefficient_terms: 0, guard: 2 }
+        Bits { activations: 8, coefficients: 8, coefficient_terms: 0, guard: 2, gates: 11, cell: 16 }
     }
 }
 
@@ -235,8 +306,17 @@ pub struct Recipe {
     pub full_precision: bool,
     /// Decides initial weights, the order of samples and the validation slice.
     pub seed: u64,
-    /// Samples per step, 2..=65536.
+    /// Samples per step, 2..=65536; of a recurrent network the sequences that are read side by side.
     pub batch: usize,
+    /// Inputs of a sequence per step, 1..=4096, over which gradients go back in time; states go on from step to step.
+    #[serde(skip_serializing_if = "is_default_window")]
+    pub window: usize,
+    /// The largest norm of the gradient of a recurrent network, all its parameters together; a larger one is scaled down. 0 for none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub clip: f64,
+    /// Share of what enters each layer but the first of a recurrent network that is set to 0 at random in training, 0..=0.9.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropout: f64,
     /// The share of the training split held out for validation, 0..=0.5.
     pub validation: f64,
     /// Random shifts of each training image by up to so many pixels over a border of zeros, which is what pad and crop do;
@@ -285,6 +365,14 @@ pub struct Recipe {
     pub frozen: Phase,
 }
 
+fn is_default_window(window: &usize) -> bool {
+    *window == Recipe::default().window
+}
+
+fn is_zero(v: &f64) -> bool {
+    *v == 0.0
+}
+
 impl Default for Recipe {
     fn default() -> Self {
         Recipe {
@@ -292,6 +380,9 @@ impl Default for Recipe {
             full_precision: false,
             seed: 1,
             batch: 64,
+            window: 64,
+            clip: 0.0,
+            dropout: 0.0,
             validation: 0.0,
             shift: 0,
             flip: false,
@@ -392,6 +483,25 @@ pub enum Schedule {
     Step(Step),
     /// Up from 1/25 in a line, then down to 0 by half a cosine (Smith 2018).
     OneCycle(OneCycle),
+    /// Times `factor` after each epoch that lowers the validation perplexity by less than `gain`: the rule of StrassenNets for
+    /// language models. For recurrent networks only.
+    Plateau(Plateau),
+}
+
+/// See [`Schedule::Plateau`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Plateau {
+    /// In units of perplexity, 0..=1000.
+    pub gain: f64,
+    /// In 0..=1.
+    pub factor: f64,
+}
+
+impl Default for Plateau {
+    fn default() -> Self {
+        Plateau { gain: 0.5, factor: 0.5 }
+    }
 }
 
 /// See [`Schedule::OneCycle`].
@@ -463,6 +573,19 @@ impl Network {
         plan::plan(self).map_err(|v| v.in_network(&self.name))
     }
 
+    /// Whether it is for sequences, such as the characters of a text: it has a layer with a state, or one that belongs to such networks.
+    pub fn is_of_sequences(&self) -> bool {
+        let of_sequences = |layer: &Layer| match layer {
+            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => true,
+            Layer::Residual(residual) => {
+                let both = residual.body.iter().chain(&residual.shortcut);
+                both.clone().any(|layer| matches!(layer, Layer::Highway(_)))
+            }
+            _ => false,
+        };
+        self.layers.iter().any(of_sequences)
+    }
+
     /// The linear layers of the [plan](Network::plan), in order; none where shapes do not fit.
     pub fn linear(&self) -> Vec<plan::Step> {
         let mut steps = self.plan().unwrap_or_default();
@@ -477,7 +600,7 @@ impl Network {
 
     /// Multiplications of one inference of an ordinary network of the same shape.
     pub fn dense_multiplications(&self) -> u64 {
-        self.linear().iter().map(plan::Step::dense_multiplications).sum()
+        self.plan().unwrap_or_default().iter().map(plan::Step::dense_multiplications).sum()
     }
 
     /// Number of outputs of the last layer; 0 where shapes do not fit.
@@ -493,13 +616,15 @@ impl Network {
         within(at("p"), self.spn.p, 1..=plan::MAX_PATCH)?;
         within(at("groups"), self.spn.groups, 1..=MAX_SIZE)?;
         plan::plan(self)?;
-        let Bits { activations, coefficients, coefficient_terms, guard } = self.bits;
+        let Bits { activations, coefficients, coefficient_terms, guard, gates, cell } = self.bits;
         let bits = |key| Place::new("bits").key(key);
         within(bits("activations"), activations, 1..=16)?;
         within(bits("coefficients"), coefficients, 2..=25)?;
         within(bits("coefficient_terms"), coefficient_terms, 0..=8)?;
         within(bits("guard"), guard, 0..=16)?;
-        self.train.check(&self.input.shape)
+        within(bits("gates"), gates, 4..=14)?;
+        within(bits("cell"), cell, 4..=24)?;
+        self.train.check(&self.input.shape, self.is_of_sequences())
     }
 
     fn check_input(&self) -> Result<(), Violation> {
@@ -522,14 +647,14 @@ const MAX_INPUT: usize = 1 << 22;
 /// Largest number of units or channels of a layer, budget r, and batch.
 const MAX_SIZE: usize = 1 << 16;
 /// Largest number of entries of one ternary matrix.
-const MAX_ENTRIES: usize = 1 << 26;
+const MAX_ENTRIES: usize = 1 << 28;
 /// Largest number of epochs of a phase.
 const MAX_EPOCHS: usize = 100_000;
 /// What weight decay may be, of a recipe or a phase.
 const WEIGHT_DECAY: RangeInclusive<f64> = 0.0..=1e3;
 
 impl Recipe {
-    fn check(&self, shape: &[usize]) -> Result<(), Violation> {
+    fn check(&self, shape: &[usize], sequences: bool) -> Result<(), Violation> {
         let at = |key| Place::new("train").key(key);
         for (key, is_on) in [("shift", self.shift > 0), ("flip", self.flip), ("cutout", self.cutout > 0)] {
             if is_on && !(2..=3).contains(&shape.len()) {
@@ -542,6 +667,9 @@ impl Recipe {
         within(at("cutout"), self.cutout, 0..=side)?;
         // A batch norm needs two samples.
         within(at("batch"), self.batch, 2..=MAX_SIZE)?;
+        within(at("window"), self.window, 1..=4096)?;
+        within(at("clip"), self.clip, 0.0..=1e6)?;
+        within(at("dropout"), self.dropout, 0.0..=0.9)?;
         within(at("validation"), self.validation, 0.0..=0.5)?;
         within(at("weight_decay"), self.weight_decay, WEIGHT_DECAY)?;
         within(at("momentum"), self.momentum, 0.0..=0.9999)?;
@@ -567,6 +695,10 @@ impl Recipe {
         within(at("adder_penalty"), self.adder_penalty, 0.0..=1e3)?;
         for (key, phase) in [("full", &self.full), ("ternary", &self.ternary), ("frozen", &self.frozen)] {
             phase.check(&at(key))?;
+            if !sequences && matches!(phase.schedule, Schedule::Plateau(_)) {
+                let cause = "only networks of sequences have a learning rate that goes by perplexity";
+                return Err(Violation::new(at(key).key("schedule"), cause).help("choose e.g. `schedule = \"cosine\"`"));
+            }
         }
         Ok(())
     }
@@ -591,6 +723,11 @@ impl Phase {
             }
             Schedule::OneCycle(OneCycle { rise }) => {
                 within(at("schedule").key("one_cycle").key("rise"), rise, 0.0..=0.99)
+            }
+            Schedule::Plateau(Plateau { gain, factor }) => {
+                let plateau = at("schedule").key("plateau");
+                within(plateau.clone().key("gain"), gain, 0.0..=1e3)?;
+                within(plateau.key("factor"), factor, 0.0..=1.0)
             }
         }
     }

@@ -59,6 +59,9 @@ pub(crate) fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f3
                 sums.push(format);
                 (y, format.frac)
             }
+            Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
+                unreachable!("networks of sequences have a trainer of their own")
+            }
         };
         values.push(value);
     }

@@ -3,10 +3,12 @@
 pub mod engines;
 pub mod images;
 pub mod models;
+pub mod sequences;
 
 pub use engines::random_engines;
 pub use images::image_model;
 pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
+pub use sequences::sequence_model;
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
 

@@ -113,14 +113,14 @@ fn build(recipe: &Recipe) -> Model {
     }
 }
 
-fn ternary(rng: &mut impl Rng, shape: (usize, usize), density: f64) -> Array2<i8> {
+pub(crate) fn ternary(rng: &mut impl Rng, shape: (usize, usize), density: f64) -> Array2<i8> {
     Array2::from_shape_simple_fn(shape, || match (rng.random_bool(density), rng.random_bool(0.5)) {
         (false, _) => 0,
         (true, negative) => 1 - 2 * i8::from(negative),
     })
 }
 
-fn dense(
+pub(crate) fn dense(
     rng: &mut impl Rng,
     name: String,
     recipe: &LayerRecipe,

@@ -6,7 +6,7 @@ use proptest::test_runner::TestRunner;
 use strassenc::tools::{Component, Tools};
 use strassenc::witness::Witness;
 use strassenc_runtime::{Model, golden};
-use strassenc_tests::{image_model, inputs, random_model, recipes};
+use strassenc_tests::{image_model, inputs, random_model, recipes, sequence_model};
 
 /// How many models each witness computes; a Python start takes most of the time.
 const MODELS: usize = 8;
@@ -49,6 +49,27 @@ fn numpy_computes_images_as_golden_does() {
     for seed in 0..24 {
         agrees(Witness::NumPy, &tools, &image_model(seed), seed);
     }
+}
+
+/// All inputs are one sequence.
+#[test]
+fn numpy_computes_sequences_as_golden_does() {
+    let tools = tools();
+    let mut moved = 0;
+    for seed in 0..12 {
+        let model = sequence_model(seed);
+        let vectors = inputs(&model, 60, seed);
+        let x = Array2::from_shape_fn((vectors.len(), model.input.elements()), |(i, j)| vectors[i][j]);
+        let y = Witness::NumPy.outputs(&tools, &model, x.view()).unwrap();
+        let mut state = golden::State::start();
+        for (i, vector) in vectors.iter().enumerate() {
+            let outputs = golden::step(&model, &mut state, vector).unwrap().pop().unwrap();
+            assert_eq!(y.row(i).to_vec(), outputs, "step {i} of {model:?}");
+        }
+        let alone = vectors.iter().map(|v| golden::infer(&model, v).unwrap());
+        moved += alone.zip(y.rows()).filter(|(alone, y)| *alone != y.to_vec()).count();
+    }
+    assert!(moved > 100, "the state matters in {moved} steps only");
 }
 
 #[test]

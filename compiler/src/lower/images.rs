@@ -37,6 +37,9 @@ fn add(images: &mut Images, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
             let cause = "multiplies two operands; in a network over images no layer can";
             return Err(Error::input(format_args!("layer `{}`", bilinear.name), cause));
         }
+        Layer::Embedding(_) | Layer::Highway(_) | Layer::Lstm(_) => {
+            return Err(Error::input(format_args!("layer `{}`", layer.name()), "has no hardware yet"));
+        }
         Layer::Dense(dense) => {
             let n = edge.shape.elements();
             let x = (0..n).map(|i| edge.intervals[i % edge.shape.channels]).collect();

@@ -4,7 +4,7 @@
     recompute.py MODEL INPUTS.npy -o OUTPUTS.npy           writes the outputs, int64 [samples, n_out]
     recompute.py MODEL INPUTS.npy --compare OUTPUTS.npy    compares them with others; exit status 1 where they differ
 
-INPUTS.npy holds integers of the network's input format, [samples, ...].
+INPUTS.npy holds integers of the network's input format, [samples, ...]; for a network with a state they are one sequence.
 """
 
 import argparse
@@ -129,6 +129,16 @@ def infer(layers, tensors, x, format):
         if layer["kind"] == "pool":
             x, format = pool(layer, x, format)
             continue
+        if layer["kind"] == "embedding":
+            table, format = tensor("table"), layer["format"]
+            x = table[np.minimum(x.reshape(-1), len(table) - 1)][:, None, None]
+            continue
+        if layer["kind"] == "highway":
+            x = highway(layer, tensor, x.reshape(len(x), -1), format)[:, None, None]
+            continue
+        if layer["kind"] == "lstm":
+            x, format = lstm(layer, tensor, x.reshape(len(x), -1))[:, None, None], layer["hidden"]
+            continue
         if layer["kind"] == "residual":
             (a, f), (b, g) = (infer(layer[branch], tensors, x, format) for branch in ("body", "shortcut"))
             frac = max(f["frac"], g["frac"])
@@ -156,6 +166,49 @@ def vector(layer, tensor, x):
     u = x @ tensor("w_b").T
     m = shift(tensor("coefficients") * u, tensor("coefficient_shifts"))
     return m @ tensor("w_c").T + tensor("bias")
+
+
+def gates(layer, tensor, x):
+    """What the gates [samples, n_out] of a highway layer or an LSTM are, requantised."""
+    y = shift(vector(layer, tensor, x), tensor("output_shifts"))
+    return np.clip(y, *limits(layer["output"]["format"]))
+
+
+def sigmoid(layer, tensor, v):
+    values = tensor("sigmoid")
+    half = values[np.minimum(abs(v), len(values) - 1)]
+    return np.where(v < 0, (1 << layer["sigmoid_frac"]) - half, half)
+
+
+def tanh(tensor, v):
+    values = tensor("tanh")
+    return np.sign(v) * values[np.minimum(abs(v), len(values) - 1)]
+
+
+def highway(layer, tensor, x, format):
+    t, h = np.split(gates(layer, tensor, x), 2, axis=1)
+    h = np.clip(h, 0, limits(format)[1])
+    return x + shift(sigmoid(layer, tensor, t) * (h - x), np.array(layer["sigmoid_frac"]))
+
+
+def lstm(layer, tensor, x):
+    """h [samples, n], where the samples are one sequence."""
+    n = tensor("bias").shape[0] // 4
+    cell, hidden, s, t = layer["cell"], layer["hidden"], layer["sigmoid_frac"], layer["tanh_frac"]
+    c = h = np.zeros(n, np.int64)
+    steps = []
+    for step in x:
+        i, f, g, o = np.split(gates(layer, tensor, np.concatenate([step, h])[None])[0], 4)
+        frac = max(s + cell["frac"], s + t)
+        kept = sigmoid(layer, tensor, f) * c << (frac - s - cell["frac"])
+        new = sigmoid(layer, tensor, i) * tanh(tensor, g) << (frac - s - t)
+        c = np.clip(shift(kept + new, np.array(frac - cell["frac"])), *limits(cell))
+        gate = layer["output"]["format"]
+        index = np.clip(shift(c, np.array(cell["frac"] - gate["frac"])), *limits(gate))
+        h = shift(sigmoid(layer, tensor, o) * tanh(tensor, index), np.array(s + t - hidden["frac"]))
+        h = np.clip(h, *limits(hidden))
+        steps.append(h)
+    return np.array(steps).reshape(-1, n)
 
 
 def main():

@@ -1,6 +1,8 @@
 //! What makes a model valid.
 
-use super::{Bilinear, Conv2d, Dense, Layer, MAGNITUDE_LIMIT, Model, Output, PoolKind, Residual};
+use super::{
+    Bilinear, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAGNITUDE_LIMIT, Model, Output, PoolKind, Residual, Table,
+};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::shape::Shape;
@@ -72,6 +74,9 @@ fn check_layers<'a>(
             Layer::Conv2d(conv) => conv.validate(edge)?,
             Layer::Pool(_) => {}
             Layer::Residual(residual) => residual.validate(edge, names)?,
+            Layer::Embedding(embedding) => embedding.validate(edge, network && i == 0)?,
+            Layer::Highway(highway) => highway.validate(edge)?,
+            Layer::Lstm(lstm) => lstm.validate(edge, network)?,
         }
         let last = network && i + 1 == layers.len();
         match layer.output() {
@@ -144,6 +149,9 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
             let branch = |layers: &[Layer]| layers.iter().try_fold((shape, format), |edge, layer| yields(layer, edge));
             (branch(&residual.body)?.0, residual.format)
         }
+        Layer::Embedding(embedding) => (Shape::vector(embedding.table.ncols()), embedding.format),
+        Layer::Highway(highway) => (Shape::vector(highway.units()), format),
+        Layer::Lstm(lstm) => (Shape::vector(lstm.units()), lstm.hidden),
     })
 }
 
@@ -380,6 +388,143 @@ impl Bilinear {
             return Err(too_large(&self.name, "product", i, m));
         }
         check_sums(&self.name, &self.w_c, &m, |_| 0, &self.output)
+    }
+}
+
+impl Embedding {
+    fn validate(&self, (shape, input): (Shape, Format), first: bool) -> Result<()> {
+        let at = |field: &str| format!("layer `{}`, {field}", self.name);
+        if !first {
+            return Err(Error::input(at("kind"), "is an embedding, which only the first layer may be"));
+        }
+        if shape.elements() != 1 || input.signed || input.frac != 0 || input.bits > 16 {
+            let cause =
+                format!("takes one index, an unsigned integer of at most 16 bits, but {shape} of {input} arrive");
+            return Err(Error::input(at("input"), cause));
+        }
+        check_format(&at("format"), self.format)?;
+        if self.table.is_empty() || self.table.nrows() > 1 << input.bits {
+            let (rows, columns, most) = (self.table.nrows(), self.table.ncols(), 1u32 << input.bits);
+            return Err(Error::input(
+                at("table"),
+                format_args!("is {rows}×{columns}; it has 1 to {most} rows, not empty"),
+            ));
+        }
+        let (lo, hi) = (self.format.min(), self.format.max());
+        match self.table.indexed_iter().find(|(_, v)| !(lo..=hi).contains(&i64::from(**v))) {
+            Some((at_, v)) => {
+                Err(Error::input(at("table"), format_args!("the value {v} at {at_:?} is outside {}", self.format)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Table {
+    /// `bits` are those of the signed format that is looked up.
+    fn validate(&self, place: &str, bits: u32) -> Result<()> {
+        let fail = |cause: String| Err(Error::input(place, cause));
+        if !(1..=15).contains(&self.frac) {
+            return fail(format!("has frac {}, which is not within 1..=15", self.frac));
+        }
+        if self.values.len() != 1 << (bits - 1) {
+            return fail(format!(
+                "has {} values for a format of {bits} bits, it must have {}",
+                self.values.len(),
+                1 << (bits - 1)
+            ));
+        }
+        match self.values.iter().enumerate().find(|(_, v)| !(0..=1 << self.frac).contains(*v)) {
+            Some((i, v)) => fail(format!("the value {v} at [{i}] is not within 0..=2^{}", self.frac)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The signed format of the outputs of gates, in which tables are looked up.
+fn gate_format(gates: &Dense) -> Result<Format> {
+    let at = || format!("layer `{}`, output", gates.name);
+    match &gates.output {
+        Output::Requantised { format, .. } if format.signed && (2..=16).contains(&format.bits) => {
+            check_format(&at(), *format)?;
+            Ok(*format)
+        }
+        _ => Err(Error::input(at(), "gates are requantised to a signed format of 2 to 16 bits")),
+    }
+}
+
+impl Highway {
+    fn validate(&self, (shape, format): (Shape, Format)) -> Result<()> {
+        let at = |field: &str| format!("layer `{}`, {field}", self.gates.name);
+        let n = shape.elements();
+        if self.gates.outputs() != 2 * n {
+            let cause = format!("has {} outputs for {n} units, it must have twice as many", self.gates.outputs());
+            return Err(Error::input(at("w_c"), cause));
+        }
+        self.gates.validate(n, format)?;
+        let gate = gate_format(&self.gates)?;
+        if gate.frac != format.frac || gate.max() < format.max() {
+            let cause = format!("is {gate}, which does not hold what enters, {format}, with the same frac");
+            return Err(Error::input(at("output format"), cause));
+        }
+        if !(-64..=64).contains(&self.gate_frac) {
+            return Err(Error::input(at("gate_frac"), format_args!("{} is not within -64..=64", self.gate_frac)));
+        }
+        self.sigmoid.validate(&at("sigmoid"), gate.bits)
+    }
+}
+
+impl Lstm {
+    fn validate(&self, (shape, format): (Shape, Format), network: bool) -> Result<()> {
+        let at = |field: &str| format!("layer `{}`, {field}", self.gates.name);
+        if !network {
+            return Err(Error::input(at("kind"), "is recurrent, which no layer of a branch may be"));
+        }
+        let outputs = self.gates.outputs();
+        if !outputs.is_multiple_of(4) {
+            return Err(Error::input(at("w_c"), format_args!("has {outputs} outputs, which are not four gates")));
+        }
+        for (field, format) in [("cell", self.cell), ("hidden", self.hidden)] {
+            check_format(&at(field), format)?;
+            if !format.signed {
+                return Err(Error::input(at(field), format_args!("is {format}, it must be signed")));
+            }
+        }
+        self.gates.validate(shape.elements() + self.units(), self.joined(format))?;
+        let n_in = self.inputs();
+        if let Some(i) = self
+            .gates
+            .w_b
+            .outer_iter()
+            .position(|row| row.iter().take(n_in).any(|w| *w != 0) && row.iter().skip(n_in).any(|w| *w != 0))
+        {
+            return Err(Error::input(
+                at("w_b"),
+                format_args!("row {i} reads both x and h, which have formats of their own"),
+            ));
+        }
+        let gate = gate_format(&self.gates)?;
+        self.sigmoid.validate(&at("sigmoid"), gate.bits)?;
+        self.tanh.validate(&at("tanh"), gate.bits)?;
+        // σ(f)·c + σ(i)·tanh(g), aligned; tanh(c)'s index; σ(o)·tanh(c').
+        let (sigmoid, tanh) = (self.sigmoid.frac, self.tanh.frac);
+        let within = |shift: i32| (-31..=62).contains(&shift);
+        let (kept, new) = (self.cell.frac + sigmoid, sigmoid + tanh);
+        let frac = kept.max(new);
+        let limit = |bits: i64| bits < 53;
+        let sum = (i64::from(self.cell.bits) + i64::from(sigmoid + frac - kept)).max(i64::from(new + frac - new)) + 1;
+        let index = self.cell.frac - gate.frac;
+        let fits = within(frac - self.cell.frac)
+            && within(index)
+            && within(new - self.hidden.frac)
+            && limit(sum)
+            && limit(i64::from(self.cell.bits) + i64::from((-index).max(0)))
+            && limit(i64::from(new) + i64::from((self.hidden.frac - new).max(0)) + 1);
+        if fits {
+            return Ok(());
+        }
+        Err(Error::input(at("cell"), format_args!("{} and {gate} cannot be aligned within 2^53", self.cell))
+            .help("give the cell and the gates formats of similar frac"))
     }
 }
 

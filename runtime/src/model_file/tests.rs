@@ -291,3 +291,60 @@ proptest! {
         prop_assert_eq!(from_bytes(&to_bytes(&model).unwrap()).unwrap(), model);
     }
 }
+
+/// A model with every kind of layer for sequences.
+fn sequences() -> Model {
+    let mut model = small();
+    let Layer::Dense(gates) = model.layers[0].clone() else { unreachable!() };
+    let format = Format { signed: true, bits: 4, frac: 3 };
+    let gates = |name: &str, inputs: usize, outputs: usize| Dense {
+        name: name.into(),
+        w_b: Array::from_shape_fn((2, inputs), |(i, j)| i8::from(i == j % 2)),
+        w_c: Array::from_shape_fn((outputs, 2), |(c, i)| i as i8 - (c % 2) as i8),
+        bias: Array::zeros(outputs),
+        output: Output::Requantised { shifts: Array::zeros(outputs), format },
+        ..gates.clone()
+    };
+    let table = || Table { values: array![0, 1, 2, 3, 4, 5, 6, 8], frac: 3 };
+    let mut lstm = gates("lstm_0", 4, 8);
+    lstm.w_b = array![[1, 1, 0, 0], [0, 0, 1, -1]];
+    let mut last = dense(&mut model, 1).clone();
+    last.w_b = array![[1, -1]];
+    model.input = Edge { shape: vec![1], format: Format { signed: false, bits: 2, frac: 0 } };
+    model.layers = vec![
+        Layer::Embedding(Embedding { name: "embedding_0".into(), table: array![[1, -8], [7, 0], [0, 2]], format }),
+        Layer::Highway(Highway { gates: gates("highway_0", 2, 4), gate_frac: 2, sigmoid: table() }),
+        Layer::Lstm(Lstm { gates: lstm, sigmoid: table(), tanh: table(), cell: format, hidden: format }),
+        Layer::Dense(last),
+    ];
+    model
+}
+
+#[test]
+fn sequences_round_trip_and_are_checked() {
+    let model = sequences();
+    assert_eq!(from_bytes(&to_bytes(&model).unwrap()).unwrap(), model);
+    let refused = |edit: &dyn Fn(&mut Model), due: &str| {
+        let mut model = sequences();
+        edit(&mut model);
+        let told = to_bytes(&model).unwrap_err().to_string();
+        assert!(told.contains(due), "{told}");
+    };
+    macro_rules! of {
+        ($kind:ident, $model:ident, $i:literal) => {{
+            let Layer::$kind(layer) = &mut $model.layers[$i] else { unreachable!() };
+            layer
+        }};
+    }
+    refused(&|m| of!(Embedding, m, 0).table[[0, 0]] = 8, "the value 8 at (0, 0) is outside");
+    refused(&|m| of!(Embedding, m, 0).table = Array::zeros((5, 2)), "it has 1 to 4 rows");
+    refused(&|m| m.input.format.signed = true, "takes one index");
+    refused(&|m| of!(Highway, m, 1).sigmoid.values[3] = 9, "the value 9 at [3] is not within");
+    refused(&|m| of!(Highway, m, 1).gates.output = Output::Raw, "gates are requantised");
+    refused(&|m| of!(Lstm, m, 2).tanh.values = Array::zeros(7), "has 7 values for a format of 4 bits");
+    refused(&|m| of!(Lstm, m, 2).tanh.frac = 16, "frac 16");
+    refused(&|m| of!(Lstm, m, 2).cell.signed = false, "must be signed");
+    refused(&|m| of!(Lstm, m, 2).cell.frac = 60, "cannot be aligned");
+    refused(&|m| of!(Lstm, m, 2).gates.w_b[[0, 3]] = 1, "row 0 reads both x and h");
+    refused(&|m| m.layers.swap(0, 1), "has 4 outputs for 1 units");
+}

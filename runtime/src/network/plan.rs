@@ -1,7 +1,11 @@
 //! The layers of a description with everything resolved: names, shapes, defaults, what each reads.
 
 use super::describe::{Place, Violation};
-use super::{Conv2d, Dense, Layer, MAX_ENTRIES, MAX_SIZE, Network, Residual, Spn, Window, within};
+use super::{
+    CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAX_ENTRIES, MAX_SIZE, Network, Residual, Spn, Window,
+    within,
+};
+use crate::format::Format;
 use crate::shape::Shape;
 
 /// Height and width of the largest output patch of a convolution.
@@ -12,7 +16,7 @@ const MAX_KERNEL: usize = 32;
 /// One layer with its shapes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Unique: `dense_0`, `conv_0`, `pool_0`, `add_0`, counted by kind.
+    /// Unique: `dense_0`, `conv_0`, `pool_0`, `add_0`, `lstm_0`, counted by kind.
     pub name: String,
     /// What it does.
     pub op: Op,
@@ -27,7 +31,7 @@ pub struct Step {
 }
 
 /// What a [`Step`] does.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// A linear layer, `dense` or `conv2d`.
     Linear(Linear),
@@ -37,7 +41,32 @@ pub enum Op {
     AveragePool(Pool),
     /// The sum of two values.
     Add,
+    /// A row of a table for each index that enters.
+    Embedding {
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// Filters over the characters of a word, entry i those of width i + 1, and the largest value of each.
+    CharCnn(Vec<usize>),
+    /// A gated way around a linear layer.
+    Highway(Gates),
+    /// A layer with a state.
+    Lstm(Gates),
 }
+
+/// The SPNs of a gated layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gates {
+    /// The budget of each.
+    pub r: usize,
+    /// Ternary threshold factor, where the layer has its own.
+    pub threshold: Option<f64>,
+}
+
+/// Products of data by data for each unit of an LSTM: σ(f)·c, σ(i)·tanh(g), σ(o)·tanh(c).
+pub const LSTM_PRODUCTS: usize = 3;
+/// Products of data by data for each unit of a highway layer: t·(h - x).
+pub const HIGHWAY_PRODUCTS: usize = 1;
 
 /// A linear layer. A dense one is a convolution of kernel 1 over an image of one pixel.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,26 +126,64 @@ impl Linear {
 }
 
 impl Step {
-    /// Multiplications of one inference: r for each output patch of a linear layer, no others.
+    /// Multiplications of one inference: r for each output patch of a linear layer and for each SPN of a gated one, and the
+    /// products of data by data of the latter.
     pub fn multiplications(&self) -> u64 {
-        self.linear().map_or(0, |linear| {
-            let (down, across) = linear.patches(self.output);
-            (linear.r * down * across) as u64
-        })
+        let units = self.output.elements();
+        let multiplications = match &self.op {
+            Op::Linear(linear) => {
+                let (down, across) = linear.patches(self.output);
+                linear.r * down * across
+            }
+            Op::CharCnn(_) => self.positions().map(|(filters, _, positions)| filters * positions).sum(),
+            Op::Highway(gates) => 2 * gates.r + HIGHWAY_PRODUCTS * units,
+            Op::Lstm(gates) => 8 * gates.r + LSTM_PRODUCTS * units,
+            _ => 0,
+        };
+        multiplications as u64
+    }
+
+    /// Of a char-CNN, for each width: filters, width, and the positions in a word at which they stand.
+    pub fn positions(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let filters: &[usize] = if let Op::CharCnn(filters) = &self.op { filters } else { &[] };
+        let length = self.input.pixels();
+        filters.iter().enumerate().map(move |(i, n)| (*n, i + 1, length - i))
     }
 
     /// Multiplications of one inference of an ordinary layer in the place of this one: without W_c, and with groups only where it
     /// is depthwise.
     pub fn dense_multiplications(&self) -> u64 {
-        self.linear().map_or(0, |linear| {
-            let inputs = if linear.depthwise(self.input) { 1 } else { self.input.channels };
-            (self.output.elements() * inputs * linear.kernel * linear.kernel) as u64
-        })
+        let (inputs, units) = (self.input.elements(), self.output.elements());
+        let multiplications = match &self.op {
+            Op::Linear(linear) => {
+                let inputs = if linear.depthwise(self.input) { 1 } else { self.input.channels };
+                units * inputs * linear.kernel * linear.kernel
+            }
+            Op::CharCnn(_) => self
+                .positions()
+                .map(|(filters, width, positions)| filters * width * self.input.channels * positions)
+                .sum(),
+            Op::Highway(_) => 2 * units * inputs + HIGHWAY_PRODUCTS * units,
+            Op::Lstm(_) => 4 * units * (inputs + units) + LSTM_PRODUCTS * units,
+            _ => 0,
+        };
+        multiplications as u64
     }
 
-    /// Entries of W_b and of W_c; none where it is not linear.
+    /// Entries of W_b and of W_c; none where it has none.
     pub fn entries(&self) -> (u64, u64) {
-        let Some(linear) = self.linear() else { return (0, 0) };
+        let (inputs, units) = (self.input.elements(), self.output.elements());
+        let linear = match &self.op {
+            Op::Linear(linear) => linear,
+            Op::CharCnn(_) => {
+                let entries: usize =
+                    self.positions().map(|(filters, width, _)| filters * width * self.input.channels).sum();
+                return (entries as u64, 0);
+            }
+            Op::Highway(gates) => return ((2 * gates.r * inputs) as u64, (2 * gates.r * units) as u64),
+            Op::Lstm(gates) => return ((4 * gates.r * (inputs + units)) as u64, (8 * gates.r * units) as u64),
+            _ => return (0, 0),
+        };
         let w_b = linear.r * (self.input.channels / linear.groups) * linear.window() * linear.window();
         let rows = if linear.depthwise(self.input) { linear.r / linear.groups } else { linear.r };
         let w_c = if linear.plain { 0 } else { self.output.channels * rows * linear.patch * linear.patch };
@@ -138,7 +205,8 @@ pub(super) fn budget(ratio: f64, outputs: usize) -> usize {
 }
 
 pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
-    let mut planner = Planner { spn: &network.spn, steps: vec![], shapes: vec![Shape::of(&network.input.shape)] };
+    let (format, shapes) = (network.input.format(), vec![Shape::of(&network.input.shape)]);
+    let mut planner = Planner { spn: &network.spn, format, branch: false, steps: vec![], shapes };
     let place = Place::new("layers");
     if network.layers.is_empty() {
         return Err(Violation::new(place, "there are no layers")
@@ -158,6 +226,10 @@ pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
 
 struct Planner<'a> {
     spn: &'a Spn,
+    /// Of the network's input.
+    format: Format,
+    /// Whether the layers at hand are those of a residual.
+    branch: bool,
     steps: Vec<Step>,
     /// Of every value.
     shapes: Vec<Shape>,
@@ -206,6 +278,10 @@ impl Planner<'_> {
                     self.push("pool", Op::AveragePool(pool), vec![value], Shape::vector(shape.channels))
                 }
                 Layer::Residual(residual) => self.residual(&at.key("residual"), residual, value)?,
+                Layer::Embedding(embedding) => self.embedding(&at.key("embedding"), embedding, value)?,
+                Layer::CharCnn(filters) => self.char_cnn(&at.key("char_cnn"), filters, value)?,
+                Layer::Highway(highway) => self.highway(&at.key("highway"), highway, value)?,
+                Layer::Lstm(lstm) => self.lstm(&at.key("lstm"), lstm, value)?,
             };
         }
         Ok(value)
@@ -283,7 +359,12 @@ impl Planner<'_> {
         let at = |key| place.clone().key(key);
         within(at("units"), dense.units, 1..=MAX_SIZE)?;
         let plain = dense.plain.unwrap_or(self.spn.plain);
-        let r = self.budget(place, dense.r, dense.units, plain)?;
+        let rank = dense.rank.unwrap_or(1.0);
+        within(at("rank"), rank, 1e-6..=64.0)?;
+        let r = match dense.r {
+            None if !plain => budget(self.spn.ratio * rank, dense.units),
+            r => self.budget(place, r, dense.units, plain)?,
+        };
         within(at("threshold"), dense.threshold.unwrap_or(0.7), 0.0..=5.0)?;
         entries(at("r"), r, r * self.shapes[value].elements().max(if plain { 1 } else { dense.units }))?;
         let threshold = dense.threshold;
@@ -354,14 +435,88 @@ impl Planner<'_> {
         })
     }
 
+    fn embedding(&mut self, place: &Place, embedding: &Embedding, value: usize) -> Result<usize, Violation> {
+        let at = |key| place.clone().key(key);
+        let &Embedding { rows, units } = embedding;
+        within(at("rows"), rows, 1..=MAX_SIZE)?;
+        within(at("units"), units, 1..=MAX_SIZE)?;
+        if value != 0 {
+            return Err(Violation::new(place.clone(), "an embedding is not the first layer")
+                .help("its input is an index, which only the network's input is: put it first"));
+        }
+        let input = self.shapes[value];
+        let (format, most) = (self.format, 1usize << self.format.bits.min(16));
+        if format.signed || format.frac != 0 || rows > most {
+            let cause = format!("{rows} rows are chosen by indices, but the input is {format}");
+            return Err(Violation::new(at("rows"), cause).help(format_args!(
+                "set e.g. `input = {{ shape = [1], bits = {}, frac = 0 }}`",
+                rows.next_power_of_two().trailing_zeros().max(1)
+            )));
+        }
+        let output = Shape { height: 1, width: input.elements(), channels: units };
+        Ok(self.push("embedding", Op::Embedding { rows }, vec![value], output))
+    }
+
+    fn char_cnn(&mut self, place: &Place, cnn: &CharCnn, value: usize) -> Result<usize, Violation> {
+        let at = || place.clone().key("filters");
+        let input = self.shapes[value];
+        if cnn.filters.is_empty() || cnn.filters.len() > input.pixels() {
+            let cause = format!("has filters of {} widths for {} characters", cnn.filters.len(), input.pixels());
+            return Err(
+                Violation::new(at(), cause).help("give the number of filters of width 1, 2, …, at least of one")
+            );
+        }
+        for &n in &cnn.filters {
+            within(at(), n, 0..=MAX_SIZE)?;
+        }
+        within(at(), cnn.filters.iter().sum(), 1..=MAX_SIZE)?;
+        let output = Shape::vector(cnn.filters.iter().sum());
+        Ok(self.push("char_cnn", Op::CharCnn(cnn.filters.clone()), vec![value], output))
+    }
+
+    fn highway(&mut self, place: &Place, highway: &Highway, value: usize) -> Result<usize, Violation> {
+        let units = self.shapes[value].elements();
+        let gates = self.gates(place, highway.r, highway.threshold, units, units)?;
+        Ok(self.push("highway", Op::Highway(gates), vec![value], Shape::vector(units)))
+    }
+
+    fn lstm(&mut self, place: &Place, lstm: &Lstm, value: usize) -> Result<usize, Violation> {
+        within(place.clone().key("units"), lstm.units, 1..=MAX_SIZE / 4)?;
+        if self.branch {
+            return Err(
+                Violation::new(place.clone(), "an LSTM cannot be in a branch").help("put it after the residual")
+            );
+        }
+        let inputs = self.shapes[value].elements();
+        let gates = self.gates(place, lstm.r, lstm.threshold, inputs, lstm.units)?;
+        Ok(self.push("lstm", Op::Lstm(gates), vec![value], Shape::vector(lstm.units)))
+    }
+
+    fn gates(
+        &self,
+        place: &Place,
+        r: Option<usize>,
+        threshold: Option<f64>,
+        inputs: usize,
+        units: usize,
+    ) -> Result<Gates, Violation> {
+        let at = |key| place.clone().key(key);
+        let r = self.budget(place, r, units, false)?;
+        within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
+        entries(at("r"), r, r * inputs.max(units))?;
+        Ok(Gates { r, threshold })
+    }
+
     fn residual(&mut self, place: &Place, residual: &Residual, value: usize) -> Result<usize, Violation> {
         let at = |key| place.clone().key(key);
         if !matches!(residual.body.last(), Some(Layer::Dense(_) | Layer::Conv2d(_))) {
             return Err(Violation::new(at("body"), "the body of a residual does not end with a linear layer")
                 .help("end it with a `dense` or `conv2d` layer, and put the \"relu\" after the residual"));
         }
+        let outer = std::mem::replace(&mut self.branch, true);
         let body = self.layers(&at("body"), &residual.body, value)?;
         let shortcut = self.layers(&at("shortcut"), &residual.shortcut, value)?;
+        self.branch = outer;
         let (a, b) = (self.shapes[body], self.shapes[shortcut]);
         if a != b {
             return Err(Violation::new(at("shortcut"), format!("the body yields {a}, the shortcut {b}"))

@@ -21,7 +21,8 @@ pub fn ready() -> &'static [(&'static str, &'static str)] {
         "vgg7",
         "ternary-vgg",
         "resnet20",
-        "st-resnet18"
+        "st-resnet18",
+        "ptb"
     )
 }
 

@@ -11,12 +11,16 @@ impl Network {
         each(&mut self.layers, &mut |layer| match layer {
             Layer::Dense(dense) => dense.r = None,
             Layer::Conv2d(conv) => conv.r = None,
+            Layer::Highway(highway) => highway.r = None,
+            Layer::Lstm(lstm) => lstm.r = None,
             _ => {}
         });
         let plain = self.spn.plain;
         let at_least = |outputs: usize| Some(plan::budget(ratio, outputs).max(outputs));
         match self.layers.last_mut() {
-            Some(Layer::Dense(dense)) if !dense.plain.unwrap_or(plain) => dense.r = at_least(dense.units),
+            Some(Layer::Dense(dense)) if !dense.plain.unwrap_or(plain) && dense.rank.is_none() => {
+                dense.r = at_least(dense.units)
+            }
             Some(Layer::Conv2d(conv)) if !conv.plain.unwrap_or(plain) => conv.r = at_least(conv.channels),
             _ => {}
         }
@@ -38,6 +42,8 @@ impl Network {
         each(&mut self.layers, &mut |layer| match layer {
             Layer::Dense(dense) => dense.threshold = None,
             Layer::Conv2d(conv) => conv.threshold = None,
+            Layer::Highway(highway) => highway.threshold = None,
+            Layer::Lstm(lstm) => lstm.threshold = None,
             _ => {}
         });
     }

@@ -91,6 +91,13 @@ pub fn calibrate(
                 let value = sum(x, at(step.from[1])?, step.relu, network.bits.activations);
                 (Made::Add(value.format), value)
             }
+            Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
+                return Err(Error::input(
+                    format_args!("layer `{}`", step.name),
+                    "is for sequences, which no random images are",
+                )
+                .help("train the network: strassenc train"));
+            }
         };
         let figures = figures(step, &layer, &value, k + 1 == steps.len());
         values[k + 1] = Some(value);

@@ -111,6 +111,12 @@ fn branch(
                     vec![branch(&residual.body, value, edge, nodes)?, branch(&residual.shortcut, value, edge, nodes)?];
                 Kind::Add(residual.format)
             }
+            model::Layer::Embedding(_) | model::Layer::Highway(_) | model::Layer::Lstm(_) => {
+                return Err(Error::input(
+                    format_args!("layer `{}`", layer.name()),
+                    "is for sequences, which single samples are not",
+                ));
+            }
         };
         nodes.push(Node { kind, from, outputs: yields.0.elements() });
         (value, edge) = (nodes.len(), yields);

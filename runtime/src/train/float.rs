@@ -134,6 +134,9 @@ impl<T: Real> Float<T> {
                 Op::MaxPool(pool) => Layer::MaxPool(Windows::new(pool, step.input, step.output), Array2::zeros((0, 0))),
                 Op::AveragePool(pool) => Layer::AveragePool(Windows::new(pool, step.input, step.output)),
                 Op::Add => Layer::Add { relu: step.relu },
+                Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
+                    unreachable!("networks of sequences have a trainer of their own")
+                }
             };
             let empty = || Array2::zeros((0, step.output.elements()));
             nodes.push(Node { layer, from: step.from.clone(), z: empty(), dz: empty() });

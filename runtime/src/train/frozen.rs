@@ -327,6 +327,7 @@ impl Frozen {
                 Op::MaxPool(pool) => Kind::MaxPool(Windows::new(pool, step.input, step.output)),
                 Op::AveragePool(pool) => Kind::SumPool(Windows::new(pool, step.input, step.output)),
                 Op::Add => Kind::Add(sums.next()?),
+                Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => return None,
             };
             Some(Node { kind, from: step.from.clone(), outputs: step.output.elements() })
         };

@@ -129,7 +129,8 @@ pub fn learning_rate(phase: &Phase, step: usize, steps: usize) -> f64 {
     let part = step as f64 / (phase.epochs * steps).max(1) as f64;
     let half_cosine = |part: f64| 0.5 + 0.5 * (std::f64::consts::PI * part).cos();
     let factor = match phase.schedule {
-        Schedule::Constant => 1.0,
+        // A plateau is a matter of the trainer of sequences, which knows the perplexity.
+        Schedule::Constant | Schedule::Plateau(_) => 1.0,
         Schedule::Cosine => half_cosine(part),
         Schedule::Step(Step { every, factor }) => factor.powi((step / steps.max(1) / every) as i32),
         Schedule::OneCycle(OneCycle { rise }) if part < rise => ONE_CYCLE_START + (1.0 - ONE_CYCLE_START) * part / rise,

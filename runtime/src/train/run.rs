@@ -372,7 +372,7 @@ fn summarise(layers: &[model::Layer], mut edge: (Shape, Format), summaries: &mut
                 summarise(&residual.body, edge, summaries)?;
                 summarise(&residual.shortcut, edge, summaries)?;
             }
-            model::Layer::Bilinear(_) | model::Layer::Pool(_) => {}
+            _ => {}
         }
         edge = yields;
     }

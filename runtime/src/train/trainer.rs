@@ -160,6 +160,13 @@ impl Trainer {
     /// Where the data do not fit the network, or hold nothing to learn from.
     pub fn new(network: &Network, data: &DataSet) -> Result<Trainer> {
         network.validate()?;
+        if network.is_of_sequences() {
+            return Err(Error::input(
+                format_args!("network `{}`", network.name),
+                "is for sequences, and the data are single samples",
+            )
+            .help("name a text: --data text:FILE"));
+        }
         let x = inputs(network, data)?;
         let varies = |&j: &usize| x.column(j).iter().any(|&v| v != x[[0, j]]);
         let mut live: Vec<usize> = (0..x.ncols()).filter(varies).collect();

@@ -1,0 +1,120 @@
+//! Random models over sequences, the same for the same seed.
+
+use crate::models::{LayerRecipe, dense, ternary};
+use ndarray::{Array1, Array2};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use strassenc_runtime::model::{Dense, Edge, Embedding, Highway, Layer, Lstm, Output, Provenance, Table};
+use strassenc_runtime::{Format, Model};
+
+/// A model of one or two LSTM layers of odd sizes, often with an embedding or vectors before them, highway layers among them, and a
+/// dense layer at the end. Tables are arbitrary, formats of any fit.
+pub fn sequence_model(seed: u64) -> Model {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut layers = vec![];
+    let (input, mut n, mut x);
+    if rng.random_bool(0.6) {
+        let bits = rng.random_range(1..=5);
+        input = Edge { shape: vec![1], format: Format { signed: false, bits, frac: 0 } };
+        let rows = rng.random_range(1..=1usize << bits);
+        (n, x) = (rng.random_range(1..=6), any_format(&mut rng, 8));
+        let table = Array2::from_shape_simple_fn((rows, n), || rng.random_range(x.min()..=x.max()) as i32);
+        layers.push(Layer::Embedding(Embedding { name: "embedding_0".into(), table, format: x }));
+    } else {
+        (n, x) = (rng.random_range(1..=6), any_format(&mut rng, 8));
+        input = Edge { shape: vec![n], format: x };
+    }
+    let recurrent = rng.random_range(1..=2);
+    for i in 0..recurrent {
+        if rng.random_bool(0.4) {
+            layers.push(Layer::Highway(highway(&mut rng, format!("highway_{i}"), n, x)));
+        }
+        let layer = lstm(&mut rng, format!("lstm_{i}"), n, x);
+        (n, x) = (layer.units(), layer.hidden);
+        layers.push(Layer::Lstm(layer));
+    }
+    let outputs = rng.random_range(1..=7);
+    let rows = rng.random_range(0..=6);
+    layers.push(Layer::Dense(gates(&mut rng, "dense_0".into(), rows, outputs, (n, x), None)));
+    let model = Model { name: "random".into(), input, layers, provenance: Provenance::default() };
+    model.validate().expect("a seed's model is valid");
+    model
+}
+
+fn any_format(rng: &mut ChaCha8Rng, bits: u32) -> Format {
+    Format { signed: rng.random_bool(0.6), bits: rng.random_range(2..=bits), frac: rng.random_range(0..=8) }
+}
+
+/// A dense layer whose outputs have this format, or are raw.
+fn gates(
+    rng: &mut ChaCha8Rng,
+    name: String,
+    rows: usize,
+    outputs: usize,
+    edge: (usize, Format),
+    format: Option<Format>,
+) -> Dense {
+    let recipe = LayerRecipe {
+        rows,
+        outputs,
+        density: rng.random_range(0.3..=1.0),
+        coefficient_bits: rng.random_range(2..=9),
+        product_bits: rng.random_range(3..=12),
+        format: format.unwrap_or(edge.1),
+        excess: rng.random_range(-2..=2),
+    };
+    dense(rng, name, &recipe, edge, 0.2, format.is_none())
+}
+
+fn table(rng: &mut ChaCha8Rng, bits: u32) -> Table {
+    let frac = rng.random_range(1..=9);
+    Table { values: Array1::from_shape_simple_fn(1 << (bits - 1), || rng.random_range(0..=1 << frac)), frac }
+}
+
+fn highway(rng: &mut ChaCha8Rng, name: String, n: usize, x: Format) -> Highway {
+    let bits = x.bits + u32::from(!x.signed) + rng.random_range(0..=2);
+    let format = Format { signed: true, bits, frac: x.frac };
+    let rows = rng.random_range(1..=9);
+    Highway {
+        gates: gates(rng, name, rows, 2 * n, (n, x), Some(format)),
+        gate_frac: rng.random_range(0..=6),
+        sigmoid: table(rng, bits),
+    }
+}
+
+fn lstm(rng: &mut ChaCha8Rng, name: String, n_in: usize, x: Format) -> Lstm {
+    let units = rng.random_range(1..=6);
+    let gate = Format { signed: true, bits: rng.random_range(2..=9), frac: rng.random_range(0..=6) };
+    let signed = |rng: &mut ChaCha8Rng, bits| Format { signed: true, bits, frac: rng.random_range(0..=9) };
+    let (cell_bits, hidden_bits) = (rng.random_range(2..=16), rng.random_range(2..=9));
+    let (cell, hidden) = (signed(rng, cell_bits), signed(rng, hidden_bits));
+    let mut layer = Lstm {
+        gates: Dense {
+            name: name.clone(),
+            budget: 0,
+            w_b: ternary(rng, (0, n_in + units), 0.0),
+            coefficients: Array1::zeros(0),
+            coefficient_bits: 2,
+            coefficient_shifts: Array1::zeros(0),
+            product_frac: 0,
+            w_c: ternary(rng, (4 * units, 0), 0.0),
+            bias: Array1::zeros(4 * units),
+            output: Output::Raw,
+        },
+        sigmoid: table(rng, gate.bits),
+        tanh: table(rng, gate.bits),
+        cell,
+        hidden,
+    };
+    let rows = rng.random_range(1..=20);
+    layer.gates = gates(rng, name, rows, 4 * units, (n_in + units, layer.joined(x)), Some(gate));
+    for mut row in layer.gates.w_b.rows_mut() {
+        let of_x = rng.random_bool(0.5);
+        for (j, w) in row.iter_mut().enumerate() {
+            if (j < n_in) != of_x {
+                *w = 0;
+            }
+        }
+    }
+    layer
+}
