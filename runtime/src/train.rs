@@ -13,6 +13,7 @@ pub(crate) mod norm;
 pub(crate) mod optimiser;
 pub(crate) mod patches;
 mod run;
+mod sequence;
 mod snapshot;
 pub(crate) mod spn;
 pub(crate) mod ternary;

@@ -1,0 +1,168 @@
+//! Linear layers of networks over sequences: SPNs side by side, without norms.
+
+use crate::train::matmul::{Into, Real, product_into};
+use crate::train::optimiser::Parameter;
+use crate::train::ternary::{Matrix, Side};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
+use rand::{Rng, RngExt};
+
+/// `y_g = W_c,g [a_g ⊙ (W_b,g x)]` for each of `groups` SPNs over the same x (StrassenNets, eq. 1), or `y = W x` in full precision.
+///
+/// Sizes: n_in inputs, r products and n_out outputs of each group.
+pub struct Linear<T> {
+    groups: usize,
+    /// `[groups · r, n_in]`; in full precision `[groups · n_out, n_in]`.
+    pub w_b: Matrix<T>,
+    /// None in full precision.
+    pub products: Option<Products<T>>,
+}
+
+/// What an SPN has besides W_b.
+pub struct Products<T> {
+    /// `[1, groups · r]`.
+    pub a: Parameter<T>,
+    /// `[groups · n_out, r]`.
+    pub w_c: Matrix<T>,
+}
+
+impl<T: Real> Linear<T> {
+    /// Random weights; `r` is none in full precision. The outputs of inputs of variance 1 have about `variance`.
+    pub fn new(
+        (n_in, n_out): (usize, usize),
+        groups: usize,
+        r: Option<usize>,
+        variance: f64,
+        rng: &mut impl Rng,
+    ) -> Linear<T> {
+        let mut uniform = |rows: usize, columns: usize, variance: f64| {
+            let limit = (3.0 * variance / columns.max(1) as f64).sqrt();
+            Array2::from_shape_simple_fn((rows, columns), || T::real(limit * (2.0 * rng.random::<f64>() - 1.0)))
+        };
+        let Some(r) = r else {
+            let w_b = Matrix::new(uniform(groups * n_out, n_in, variance), Side::Rows);
+            return Linear { groups, w_b, products: None };
+        };
+        let w_b = Matrix::new(uniform(groups * r, n_in, 1.0), Side::Rows);
+        // A group of W_c reads its own products, so that the sides of its entries are those of its columns.
+        let side = Side::Columns { channels: groups * n_out, groups: 1 };
+        let w_c = Matrix::new(uniform(groups * n_out, r, variance), side);
+        Linear { groups, w_b, products: Some(Products { a: Parameter::vector(groups * r, 1.0), w_c }) }
+    }
+
+    /// Columns of what [`forward`](Self::forward) keeps.
+    pub fn kept(&self) -> usize {
+        if self.products.is_some() { self.w_b.weights.value.nrows() } else { 0 }
+    }
+
+    /// Adds y `[m, groups · n_out]` for x `[m, n_in]`, and keeps u = W_b x `[m, groups · r]` in `u`, and a ⊙ u in `m`.
+    pub fn forward(&self, x: ArrayView2<T>, mut u: ArrayViewMut2<T>, mut m: ArrayViewMut2<T>, y: ArrayViewMut2<T>) {
+        let w_b = self.w_b.effective();
+        let Some(Products { a, w_c }) = &self.products else {
+            return product_into(x, w_b.t(), y, Into::Sum);
+        };
+        product_into(x, w_b.t(), u.view_mut(), Into::Place);
+        let a = a.row();
+        for (mut m, u) in m.rows_mut().into_iter().zip(u.rows()) {
+            Zip::from(&mut m).and(&u).and(&a).for_each(|m, &u, &a| *m = a * u);
+        }
+        self.blocks(m.view(), w_c.effective(), y);
+    }
+
+    /// y_g += m_g W_c,gᵀ.
+    fn blocks(&self, m: ArrayView2<T>, w_c: ArrayView2<T>, mut y: ArrayViewMut2<T>) {
+        let (r, n_out) = (m.ncols() / self.groups, w_c.nrows() / self.groups);
+        for g in 0..self.groups {
+            let w_c = w_c.slice(s![g * n_out..(g + 1) * n_out, ..]);
+            let y = y.slice_mut(s![.., g * n_out..(g + 1) * n_out]);
+            product_into(m.slice(s![.., g * r..(g + 1) * r]), w_c.t(), y, Into::Sum);
+        }
+    }
+
+    /// For dL/dy `[m, groups · n_out]`: dL/du in `du` `[m, groups · r]`, and dL/dx added to `dx`, or in its place. `dm`, of the size of
+    /// `du`, becomes dL/dm.
+    pub fn backward(
+        &self,
+        dy: ArrayView2<T>,
+        mut du: ArrayViewMut2<T>,
+        mut dm: ArrayViewMut2<T>,
+        dx: Option<(ArrayViewMut2<T>, Into)>,
+    ) {
+        let w_b = self.w_b.effective();
+        let Some(Products { a, w_c }) = &self.products else {
+            if let Some((dx, into)) = dx {
+                product_into(dy, w_b, dx, into);
+            }
+            return;
+        };
+        let w_c = w_c.effective();
+        let (r, n_out) = (w_c.ncols(), w_c.nrows() / self.groups);
+        for g in 0..self.groups {
+            let dy = dy.slice(s![.., g * n_out..(g + 1) * n_out]);
+            let w_c = w_c.slice(s![g * n_out..(g + 1) * n_out, ..]);
+            product_into(dy, w_c, dm.slice_mut(s![.., g * r..(g + 1) * r]), Into::Place);
+        }
+        let a = a.row();
+        for (mut du, dm) in du.rows_mut().into_iter().zip(dm.rows()) {
+            Zip::from(&mut du).and(&dm).and(&a).for_each(|du, &dm, &a| *du = a * dm);
+        }
+        if let Some((dx, into)) = dx {
+            product_into(du.view(), w_b, dx, into);
+        }
+    }
+
+    /// The gradients of all weights in `gradients`, in the order of [`parameters`](Self::parameters), from all rows of the window: x, what
+    /// [`forward`](Self::forward) kept, dL/dy, and what [`backward`](Self::backward) made of it.
+    pub fn weight_gradients(
+        &self,
+        x: ArrayView2<T>,
+        (u, m): (ArrayView2<T>, ArrayView2<T>),
+        dy: ArrayView2<T>,
+        (du, dm): (ArrayView2<T>, ArrayView2<T>),
+        gradients: &mut [Array2<T>],
+    ) {
+        let Some(Products { w_c, .. }) = &self.products else {
+            return product_into(dy.t(), x, gradients[0].view_mut(), Into::Place);
+        };
+        product_into(du.t(), x, gradients[0].view_mut(), Into::Place);
+        gradients[1].fill(T::zero());
+        let mut sums = gradients[1].row_mut(0);
+        for (dm, u) in dm.rows().into_iter().zip(u.rows()) {
+            Zip::from(&mut sums).and(&dm).and(&u).for_each(|sum, &dm, &u| *sum += dm * u);
+        }
+        let (r, n_out) = (w_c.weights.value.ncols(), w_c.weights.value.nrows() / self.groups);
+        for g in 0..self.groups {
+            let dy = dy.slice(s![.., g * n_out..(g + 1) * n_out]);
+            let m = m.slice(s![.., g * r..(g + 1) * r]);
+            let gradient = gradients[2].slice_mut(s![g * n_out..(g + 1) * n_out, ..]);
+            product_into(dy.t(), m, gradient, Into::Place);
+        }
+    }
+
+    /// The matrices: W_b and, of an SPN, W_c.
+    pub fn matrices(&self) -> impl Iterator<Item = &Matrix<T>> {
+        std::iter::once(&self.w_b).chain(self.products.as_ref().map(|p| &p.w_c))
+    }
+
+    /// The matrices: W_b and, of an SPN, W_c.
+    pub fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix<T>> {
+        std::iter::once(&mut self.w_b).chain(self.products.as_mut().map(|p| &mut p.w_c))
+    }
+
+    /// Names, parameters, and whether they decay: W_b, a, W_c.
+    pub fn parameters(&mut self) -> impl Iterator<Item = (&'static str, &mut Parameter<T>, bool)> {
+        let products =
+            self.products.as_mut().map(|Products { a, w_c }| [("a", a, false), ("w_c", &mut w_c.weights, true)]);
+        std::iter::once(("w_b", &mut self.w_b.weights, true)).chain(products.into_iter().flatten())
+    }
+
+    /// SPNs side by side.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// Outputs of all groups.
+    pub fn outputs(&self) -> usize {
+        let last = self.products.as_ref().map_or(&self.w_b, |p| &p.w_c);
+        last.weights.value.len_of(Axis(0))
+    }
+}

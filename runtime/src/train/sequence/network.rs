@@ -1,0 +1,828 @@
+//! The network of phases 1 and 2 over sequences: embedding, highway, LSTM and dense layers in f32, trained by truncated
+//! back-propagation through time (Werbos 1990).
+//!
+//! A batch is cut into pieces of sequences, which go through the window each by itself, so that nothing waits for another thread within a
+//! step in time; only the gradients are added up, in the order of the pieces.
+
+use super::linear::Linear;
+use crate::network::plan::{Gates, Op};
+use crate::network::{Network, Recipe};
+use crate::train::loss::{Score, Targets, Teacher, score, score_and_gradient};
+use crate::train::matmul::{Into, Real};
+use crate::train::optimiser::{Parameter, Rule};
+use crate::train::ternary::{Matrix, Ternariser};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+/// Sequences that one task works on.
+pub const PIECE: usize = 16;
+
+/// The layers in order.
+pub struct Sequence<T> {
+    layers: Vec<Layer<T>>,
+    dropout: f64,
+}
+
+/// One layer.
+pub enum Layer<T> {
+    /// `[rows, units]`.
+    Embedding(Parameter<T>),
+    /// T and H, and their biases `[1, 2n]`.
+    Highway(Linear<T>, Parameter<T>),
+    /// Gates of x, gates of h, and their biases `[1, 4n]`: i, f, g, o.
+    Lstm(Box<Lstm<T>>),
+    /// With its bias `[1, n_out]`, and whether max(0, y) follows.
+    Dense(Linear<T>, Parameter<T>, bool),
+}
+
+/// See [`Layer::Lstm`].
+pub struct Lstm<T> {
+    pub x: Linear<T>,
+    pub h: Linear<T>,
+    pub bias: Parameter<T>,
+}
+
+/// c and h of each LSTM layer, `[sequences, n]`, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State<T>(pub Vec<[Array2<T>; 2]>);
+
+/// What enters the network, of some sequences over some inputs: row t · sequences + s is input t of sequence s.
+#[derive(Clone, Copy)]
+pub struct Tokens<'a> {
+    pub tokens: &'a [u32],
+    pub sequences: usize,
+}
+
+/// The sequences from `first` on of a batch, and their state.
+struct Piece<T> {
+    first: usize,
+    tokens: Vec<u32>,
+    sequences: usize,
+    state: State<T>,
+}
+
+/// What one layer keeps of a piece from the forward pass for the backward pass.
+struct Tape<T> {
+    /// `[steps · sequences, n]`: what leaves.
+    z: Array2<T>,
+    /// u and a ⊙ u of the linear layers, that of x and, of an LSTM, that of h.
+    kept: [[Array2<T>; 2]; 2],
+    /// Gates after σ, tanh and max(0, ·): `[steps · sequences, 2n]` or `[…, 4n]`.
+    gates: Array2<T>,
+    /// c of an LSTM: `[(steps + 1) · sequences, n]`, that before the window first; and h.
+    state: [Array2<T>; 2],
+    /// tanh(c).
+    squashed: Array2<T>,
+    /// What dropout has multiplied the layer's input with; empty where there is none.
+    mask: Array2<T>,
+    /// The layer's input after it.
+    dropped: Array2<T>,
+}
+
+fn sigmoid<T: Real>(x: T) -> T {
+    T::one() / (T::one() + (-x).exp())
+}
+
+impl<T: Real> Sequence<T> {
+    /// Fresh weights for a valid network.
+    pub fn new(network: &Network, rng: &mut impl Rng) -> Self {
+        // An invariant: descriptions are validated when they are read.
+        let steps = network.plan().expect("the network is valid");
+        let full_precision = network.train.full_precision;
+        let mut layers = vec![];
+        for step in &steps {
+            let (n_in, n_out) = (step.input.elements(), step.output.elements());
+            let r = |r: usize| (!full_precision).then_some(r);
+            layers.push(match &step.op {
+                Op::Embedding { rows } => {
+                    let units = step.output.channels;
+                    Layer::Embedding(Parameter::new(Array2::from_shape_simple_fn((*rows, units), || {
+                        T::real(rng.random::<f64>() * 2.0 - 1.0)
+                    })))
+                }
+                Op::Highway(Gates { r: budget, .. }) => {
+                    let linear = Linear::new((n_in, n_out), 2, r(*budget), 1.0 / 3.0, rng);
+                    let mut bias = Parameter::vector(2 * n_out, 0.0);
+                    // What enters goes through at first (Srivastava et al. 2015).
+                    bias.value.slice_mut(s![.., ..n_out]).fill(T::real(-2.0));
+                    Layer::Highway(linear, bias)
+                }
+                Op::Lstm(Gates { r: budget, .. }) => {
+                    let x = Linear::new((n_in, n_out), 4, r(*budget), 1.0 / 3.0, rng);
+                    let h = Linear::new((n_out, n_out), 4, r(*budget), 1.0 / 3.0, rng);
+                    let mut bias = Parameter::vector(4 * n_out, 0.0);
+                    // What is there is kept at first (Jozefowicz et al. 2015).
+                    bias.value.slice_mut(s![.., n_out..2 * n_out]).fill(T::one());
+                    Layer::Lstm(Box::new(Lstm { x, h, bias }))
+                }
+                Op::Linear(linear) => {
+                    let spn = Linear::new((n_in, n_out), 1, r(linear.r), 1.0 / 3.0, rng);
+                    Layer::Dense(spn, Parameter::vector(n_out, 0.0), step.relu)
+                }
+                op => unreachable!("{op:?} is refused by the trainer"),
+            });
+        }
+        Sequence { layers, dropout: network.train.dropout }
+    }
+
+    /// The layers.
+    pub fn layers(&self) -> &[Layer<T>] {
+        &self.layers
+    }
+
+    /// The state of so many sequences at their start.
+    pub fn start(&self, sequences: usize) -> State<T> {
+        let lstms =
+            self.layers.iter().filter_map(|layer| if let Layer::Lstm(lstm) = layer { Some(lstm) } else { None });
+        let zeros = |n: usize| Array2::zeros((sequences, n));
+        State(lstms.map(|lstm| lstm.bias.value.ncols() / 4).map(|n| [zeros(n), zeros(n)]).collect())
+    }
+
+    /// Logits `[steps · sequences, n_out]`, and the state after the inputs.
+    pub fn evaluate(&self, x: Tokens, state: &mut State<T>) -> Array2<T> {
+        let outputs = self.layers.last().map_or(0, Layer::outputs);
+        let steps = x.tokens.len() / x.sequences;
+        let mut y = Array2::zeros((x.tokens.len(), outputs));
+        let results: Vec<_> = (self.pieces(x, state).into_par_iter())
+            .map(|Piece { first, tokens, sequences, mut state }| {
+                let tapes = self.forward(Tokens { tokens: &tokens, sequences }, &mut state, None);
+                (first, sequences, state, tapes.into_iter().last().map(|tape| tape.z))
+            })
+            .collect();
+        for (first, sequences, piece, z) in results {
+            for t in 0..steps {
+                let rows = t * x.sequences + first..t * x.sequences + first + sequences;
+                if let Some(z) = &z {
+                    y.slice_mut(s![rows, ..]).assign(&z.slice(s![t * sequences..(t + 1) * sequences, ..]));
+                }
+            }
+            state.place(first, &piece);
+        }
+        y
+    }
+
+    /// The values that leave each layer for one piece, `[steps · sequences, n]` each; for the choice of formats.
+    pub fn values(&self, x: Tokens, state: &mut State<T>) -> Vec<LayerValues<T>> {
+        let tapes = self.forward(x, state, None);
+        tapes
+            .into_iter()
+            .map(|tape| {
+                let [cells, _] = tape.state;
+                LayerValues { z: tape.z, cells }
+            })
+            .collect()
+    }
+
+    /// Forward and backward over a window: leaves all gradients of the mean loss, scaled down to a norm of `clip` where that is above
+    /// 0, and moves the state on. `drop` seeds dropout.
+    pub fn gradients(
+        &mut self,
+        x: Tokens,
+        targets: &Targets,
+        state: &mut State<T>,
+        clip: f64,
+        drop: Option<u64>,
+    ) -> Score {
+        let steps = x.tokens.len() / x.sequences;
+        let this = &*self;
+        let results: Vec<_> = (self.pieces(x, state).into_par_iter())
+            .map(|Piece { first, tokens, sequences, mut state }| {
+                let rows: Vec<usize> =
+                    (0..steps).flat_map(|t| (0..sequences).map(move |s| t * x.sequences + first + s)).collect();
+                let labels: Vec<u32> = rows.iter().map(|&row| targets.labels[row]).collect();
+                let taught = targets.teacher.map(|teacher| teacher.logits.select(Axis(0), &rows));
+                let teacher = (targets.teacher.zip(taught.as_ref()))
+                    .map(|(teacher, logits)| Teacher { logits: logits.view(), ..teacher });
+                let targets = Targets { labels: &labels, smoothing: targets.smoothing, teacher };
+                let share = T::real(sequences as f64 / x.sequences as f64);
+                let drop = drop.map(|seed| (seed, first as u64));
+                let piece = Tokens { tokens: &tokens, sequences };
+                let tapes = this.forward(piece, &mut state, drop);
+                let (gradients, score) = this.backward(piece, tapes, &targets, share);
+                (first, state, gradients, score)
+            })
+            .collect();
+        let mut total = Score::default();
+        let mut sums: Option<Vec<Array2<T>>> = None;
+        for (first, piece, gradients, score) in results {
+            total += score;
+            state.place(first, &piece);
+            match &mut sums {
+                None => sums = Some(gradients),
+                Some(sums) => sums.par_iter_mut().zip(gradients).for_each(|(sum, g)| *sum += &g),
+            }
+        }
+        let mut sums = sums.unwrap_or_default();
+        if clip > 0.0 {
+            // NumCast of a float to f64 never fails.
+            let square = |v: &T| v.to_f64().unwrap_or(f64::NAN).powi(2);
+            let norm = sums.iter().map(|g| g.iter().map(square).sum::<f64>()).sum::<f64>().sqrt();
+            if norm > clip {
+                let scale = T::real(clip / norm);
+                sums.iter_mut().for_each(|g| g.mapv_inplace(|v| v * scale));
+            }
+        }
+        for ((_, parameter, _), gradient) in self.parameters().zip(sums) {
+            parameter.gradient = gradient;
+        }
+        total
+    }
+
+    fn pieces(&self, x: Tokens, state: &State<T>) -> Vec<Piece<T>> {
+        let firsts = (0..x.sequences).step_by(PIECE);
+        let piece = |first: usize| {
+            let last = (first + PIECE).min(x.sequences);
+            let tokens = x.tokens.chunks(x.sequences).flat_map(|step| &step[first..last]).copied().collect();
+            Piece { first, tokens, sequences: last - first, state: state.of(first..last) }
+        };
+        firsts.map(piece).collect()
+    }
+
+    fn forward(&self, x: Tokens, state: &mut State<T>, drop: Option<(u64, u64)>) -> Vec<Tape<T>> {
+        let Tokens { tokens, sequences: b } = x;
+        let rows = tokens.len();
+        let mut tapes: Vec<Tape<T>> = vec![];
+        let mut lstms = state.0.iter_mut();
+        for (number, layer) in self.layers.iter().enumerate() {
+            let mut tape = Tape::new(rows, b, layer);
+            if let Layer::Embedding(table) = layer {
+                for (mut z, &token) in tape.z.rows_mut().into_iter().zip(tokens) {
+                    z.assign(&table.value.row(token as usize));
+                }
+                tapes.push(tape);
+                continue;
+            }
+            // An invariant: an embedding comes first.
+            let Some(before) = tapes.last() else { unreachable!("what enters is an index") };
+            if let (Some((seed, first)), true) = (drop, self.dropout > 0.0) {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                rng.set_stream(first << 16 | number as u64);
+                let kept = T::real(1.0 / (1.0 - self.dropout));
+                tape.mask = Array2::from_shape_simple_fn(before.z.dim(), || {
+                    if rng.random::<f64>() < self.dropout { T::zero() } else { kept }
+                });
+                tape.dropped = &before.z * &tape.mask;
+            }
+            let dropped = std::mem::replace(&mut tape.dropped, Array2::zeros((0, 0)));
+            let x = if tape.mask.is_empty() { before.z.view() } else { dropped.view() };
+            match layer {
+                Layer::Embedding(_) => {}
+                Layer::Dense(linear, bias, relu) => {
+                    tape.z.assign(&bias.row());
+                    let [u, m] = &mut tape.kept[0];
+                    linear.forward(x, u.view_mut(), m.view_mut(), tape.z.view_mut());
+                    if *relu {
+                        tape.z.mapv_inplace(|y| if y > T::zero() { y } else { T::zero() });
+                    }
+                }
+                Layer::Highway(linear, bias) => {
+                    tape.gates.assign(&bias.row());
+                    let [u, m] = &mut tape.kept[0];
+                    linear.forward(x, u.view_mut(), m.view_mut(), tape.gates.view_mut());
+                    let (mut t, mut h) = tape.gates.view_mut().split_at(Axis(1), x.ncols());
+                    t.mapv_inplace(sigmoid);
+                    h.mapv_inplace(|y| if y > T::zero() { y } else { T::zero() });
+                    Zip::from(&mut tape.z).and(&x).and(&t).and(&h).for_each(|z, &x, &t, &h| *z = t * (h - x) + x);
+                }
+                Layer::Lstm(lstm) => {
+                    // An invariant: a state for each LSTM.
+                    let Some(state) = lstms.next() else { unreachable!("a state for each LSTM") };
+                    lstm.forward(x, b, state, &mut tape);
+                }
+            }
+            tape.dropped = dropped;
+            tapes.push(tape);
+        }
+        tapes
+    }
+
+    /// The gradients of all parameters, `share` of those of the mean loss over the rows of the piece.
+    fn backward(
+        &self,
+        Tokens { tokens, sequences: b }: Tokens,
+        mut tapes: Vec<Tape<T>>,
+        targets: &Targets,
+        share: T,
+    ) -> (Vec<Array2<T>>, Score) {
+        let Some(last) = tapes.last_mut() else { return (vec![], Score::default()) };
+        let mut dz = last.z.clone();
+        let score = score_and_gradient(&mut dz, targets);
+        dz.mapv_inplace(|v| v * share);
+        let mut all: Vec<Vec<Array2<T>>> = vec![];
+        for number in (0..self.layers.len()).rev() {
+            let (earlier, tape) = tapes.split_at_mut(number);
+            let tape = &mut tape[0];
+            let mut gradients = self.layers[number].gradients();
+            if let Layer::Embedding(_) = &self.layers[number] {
+                for (dz, &token) in dz.rows().into_iter().zip(tokens) {
+                    let mut row = gradients[0].row_mut(token as usize);
+                    row += &dz;
+                }
+                all.push(gradients);
+                continue;
+            }
+            let Some(from) = earlier.last() else { unreachable!("what enters is an index") };
+            let x = if tape.mask.is_empty() { from.z.view() } else { tape.dropped.view() };
+            let mut dx = Array2::zeros(x.dim());
+            match &self.layers[number] {
+                Layer::Embedding(_) => {}
+                Layer::Dense(linear, _, relu) => {
+                    if *relu {
+                        Zip::from(&mut dz).and(&tape.z).for_each(|dz, &z| {
+                            if z <= T::zero() {
+                                *dz = T::zero();
+                            }
+                        });
+                    }
+                    linear_gradients(linear, x, &tape.kept[0], &dz, &mut gradients, dx.view_mut());
+                }
+                Layer::Highway(linear, _) => {
+                    let n = x.ncols();
+                    let mut dy = Array2::zeros(tape.gates.dim());
+                    for (((mut dy, gates), dz), (x, mut dx)) in (dy.rows_mut().into_iter())
+                        .zip(tape.gates.rows())
+                        .zip(dz.rows())
+                        .zip(x.rows().into_iter().zip(dx.rows_mut()))
+                    {
+                        for j in 0..n {
+                            let (t, h, d) = (gates[j], gates[n + j], dz[j]);
+                            dy[j] = d * (h - x[j]) * t * (T::one() - t);
+                            dy[n + j] = if h > T::zero() { d * t } else { T::zero() };
+                            dx[j] = d * (T::one() - t);
+                        }
+                    }
+                    linear_gradients(linear, x, &tape.kept[0], &dy, &mut gradients, dx.view_mut());
+                }
+                Layer::Lstm(lstm) => {
+                    lstm.backward(x, b, tape, &dz, &mut gradients, dx.view_mut());
+                }
+            }
+            if !tape.mask.is_empty() {
+                dx *= &tape.mask;
+            }
+            dz = dx;
+            all.push(gradients);
+        }
+        all.reverse();
+        (all.into_iter().flatten().collect(), score)
+    }
+
+    /// Begins phase 2: from here on the matrices are ternary.
+    pub fn make_ternary(&mut self, network: &Network) {
+        let recipe = &network.train;
+        // An invariant: descriptions are validated when they are read.
+        let steps = network.plan().expect("the network is valid");
+        for (layer, step) in self.layers.iter_mut().zip(&steps) {
+            let threshold = match &step.op {
+                Op::Linear(linear) => linear.threshold,
+                Op::Highway(gates) | Op::Lstm(gates) => gates.threshold,
+                _ => None,
+            };
+            let ternariser = Ternariser { quantiser: recipe.quantiser, factor: threshold.unwrap_or(recipe.threshold) };
+            layer.linears_mut().for_each(|linear| linear.matrices_mut().for_each(|m| m.make_ternary(ternariser)));
+        }
+    }
+
+    /// Forgets the optimiser's moments.
+    pub fn rest(&mut self) {
+        self.parameters().for_each(|(_, parameter, _)| parameter.rest());
+    }
+
+    /// Moves every parameter, and brings the ternary matrices up to date.
+    pub fn update(&mut self, rule: Rule) {
+        for (_, parameter, decays) in self.parameters() {
+            rule.apply(parameter, decays);
+        }
+        if rule.shrinkage() > 0.0 {
+            self.matrices_mut().for_each(|matrix| matrix.shrink(rule.shrinkage()));
+        }
+        self.renew();
+    }
+
+    /// Brings the ternary matrices up to date.
+    pub fn renew(&mut self) {
+        let mut matrices: Vec<_> = self.matrices_mut().collect();
+        matrices.par_iter_mut().for_each(|matrix| matrix.renew());
+    }
+
+    /// Nonzeros over entries of all matrices.
+    pub fn density(&self) -> f64 {
+        let (mut nonzeros, mut entries) = (0, 0);
+        for matrix in self.layers.iter().flat_map(Layer::linears).flat_map(Linear::matrices) {
+            nonzeros += matrix.effective().iter().filter(|w| **w != T::zero()).count();
+            entries += matrix.effective().len();
+        }
+        nonzeros as f64 / entries.max(1) as f64
+    }
+
+    /// All parameters with their names, layer by layer, and whether they decay.
+    pub fn parameters(&mut self) -> impl Iterator<Item = (String, &mut Parameter<T>, bool)> {
+        let layers = self.layers.iter_mut().enumerate();
+        layers
+            .flat_map(|(i, layer)| layer.parameters().map(move |(name, p, decays)| (format!("{i}.{name}"), p, decays)))
+    }
+
+    fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix<T>> {
+        self.layers.iter_mut().flat_map(Layer::linears_mut).flat_map(Linear::matrices_mut)
+    }
+}
+
+/// See [`Sequence::values`].
+pub struct LayerValues<T> {
+    /// What leaves.
+    pub z: Array2<T>,
+    /// c of an LSTM, else empty.
+    pub cells: Array2<T>,
+}
+
+/// The gradients of a linear layer and its bias; dL/dx is added to dx.
+fn linear_gradients<T: Real>(
+    linear: &Linear<T>,
+    x: ArrayView2<T>,
+    [u, m]: &[Array2<T>; 2],
+    dy: &Array2<T>,
+    gradients: &mut [Array2<T>],
+    dx: ArrayViewMut2<T>,
+) {
+    let (mut du, mut dm) = (Array2::zeros(u.dim()), Array2::zeros(u.dim()));
+    linear.backward(dy.view(), du.view_mut(), dm.view_mut(), Some((dx, Into::Sum)));
+    let kept = (u.view(), m.view());
+    // The bias comes last.
+    let Some((bias, weights)) = gradients.split_last_mut() else { return };
+    linear.weight_gradients(x, kept, dy.view(), (du.view(), dm.view()), weights);
+    bias.assign(&dy.sum_axis(Axis(0)).insert_axis(Axis(0)));
+}
+
+/// One step of the units of one sequence: gates become what they let through, and the state goes on.
+fn activate<T: Real>(gates: &mut [T], before: &[T], after: &mut [T], squashed: &mut [T], h: &mut [T]) {
+    let n = before.len();
+    let (i, rest) = gates.split_at_mut(n);
+    let (f, rest) = rest.split_at_mut(n);
+    let (g, o) = rest.split_at_mut(n);
+    for j in 0..n {
+        (i[j], f[j], g[j], o[j]) = (sigmoid(i[j]), sigmoid(f[j]), g[j].tanh(), sigmoid(o[j]));
+        after[j] = f[j] * before[j] + i[j] * g[j];
+        squashed[j] = after[j].tanh();
+        h[j] = o[j] * squashed[j];
+    }
+}
+
+/// The way back through [`activate`]: dL/dgates, before σ and tanh, in `dy`; dL/dc of the step after becomes that of the step before.
+fn activate_back<T: Real>(gates: &[T], before: &[T], squashed: &[T], dh: &[T], dc: &mut [T], dy: &mut [T]) {
+    let (n, one) = (before.len(), T::one());
+    let (i, rest) = gates.split_at(n);
+    let (f, rest) = rest.split_at(n);
+    let (g, o) = rest.split_at(n);
+    let (di, rest) = dy.split_at_mut(n);
+    let (df, rest) = rest.split_at_mut(n);
+    let (dg, d_o) = rest.split_at_mut(n);
+    for j in 0..n {
+        let d = dc[j] + dh[j] * o[j] * (one - squashed[j] * squashed[j]);
+        di[j] = d * g[j] * i[j] * (one - i[j]);
+        df[j] = d * before[j] * f[j] * (one - f[j]);
+        dg[j] = d * i[j] * (one - g[j] * g[j]);
+        d_o[j] = dh[j] * squashed[j] * o[j] * (one - o[j]);
+        dc[j] = d * f[j];
+    }
+}
+
+impl<T: Real> Lstm<T> {
+    fn units(&self) -> usize {
+        self.bias.value.ncols() / 4
+    }
+
+    fn forward(&self, x: ArrayView2<T>, b: usize, [cell, hidden]: &mut [Array2<T>; 2], tape: &mut Tape<T>) {
+        let (n, steps) = (self.units(), x.nrows() / b);
+        tape.gates.assign(&self.bias.row());
+        let [[u, m], of_h] = &mut tape.kept;
+        self.x.forward(x, u.view_mut(), m.view_mut(), tape.gates.view_mut());
+        let [cells, hiddens] = &mut tape.state;
+        cells.slice_mut(s![..b, ..]).assign(cell);
+        hiddens.slice_mut(s![..b, ..]).assign(hidden);
+        for t in 0..steps {
+            let (now, next) = (t * b..(t + 1) * b, (t + 1) * b..(t + 2) * b);
+            let mut gates = tape.gates.slice_mut(s![now.clone(), ..]);
+            let (before, mut after) = hiddens.view_mut().split_at(Axis(0), next.start);
+            let h = before.slice(s![now.clone(), ..]);
+            let [u, m] = of_h;
+            let (u, m) = (u.slice_mut(s![now.clone(), ..]), m.slice_mut(s![now.clone(), ..]));
+            self.h.forward(h.view(), u, m, gates.view_mut());
+            let (c_before, mut c_after) = cells.view_mut().split_at(Axis(0), next.start);
+            for s in 0..b {
+                let row = now.start + s;
+                // All are rows in standard layout.
+                let (Some(gates), Some(before), Some(after), Some(squashed), Some(h)) = (
+                    gates.row_mut(s).into_slice(),
+                    c_before.row(row).to_slice(),
+                    c_after.row_mut(s).into_slice(),
+                    tape.squashed.row_mut(row).into_slice(),
+                    after.row_mut(s).into_slice(),
+                ) else {
+                    unreachable!()
+                };
+                activate(gates, before, after, squashed, h);
+            }
+            tape.z.slice_mut(s![now, ..]).assign(&after.slice(s![..b, ..]));
+        }
+        cell.assign(&cells.slice(s![steps * b.., ..]));
+        hidden.assign(&hiddens.slice(s![steps * b.., ..]));
+    }
+
+    fn backward(
+        &self,
+        x: ArrayView2<T>,
+        b: usize,
+        tape: &Tape<T>,
+        dz: &Array2<T>,
+        gradients: &mut [Array2<T>],
+        dx: ArrayViewMut2<T>,
+    ) {
+        let (n, rows) = (self.units(), x.nrows());
+        let mut dy = Array2::zeros((rows, 4 * n));
+        let (mut du_h, mut dm_h) = (Array2::zeros((rows, self.h.kept())), Array2::zeros((rows, self.h.kept())));
+        let (mut dc, mut dh) = (Array2::<T>::zeros((b, n)), Array2::<T>::zeros((b, n)));
+        for t in (0..rows / b).rev() {
+            let now = t * b..(t + 1) * b;
+            dh += &dz.slice(s![now.clone(), ..]);
+            for s in 0..b {
+                let row = t * b + s;
+                // All are rows in standard layout.
+                let (Some(gates), Some(before), Some(squashed), Some(dh), Some(dc), Some(dy)) = (
+                    tape.gates.row(row).to_slice(),
+                    tape.state[0].row(row).to_slice(),
+                    tape.squashed.row(row).to_slice(),
+                    dh.row(s).to_slice(),
+                    dc.row_mut(s).into_slice(),
+                    dy.row_mut(row).into_slice(),
+                ) else {
+                    unreachable!()
+                };
+                activate_back(gates, before, squashed, dh, dc, dy);
+            }
+            let (du, dm) = (du_h.slice_mut(s![now.clone(), ..]), dm_h.slice_mut(s![now.clone(), ..]));
+            self.h.backward(dy.slice(s![now, ..]), du, dm, Some((dh.view_mut(), Into::Place)));
+        }
+        let count = if self.x.products.is_some() { 3 } else { 1 };
+        let (of_x, rest) = gradients.split_at_mut(count);
+        let (of_h, bias) = rest.split_at_mut(count);
+        bias[0].assign(&dy.sum_axis(Axis(0)).insert_axis(Axis(0)));
+        let (hiddens, [u, m]) = (tape.state[1].slice(s![..rows, ..]), &tape.kept[1]);
+        self.h.weight_gradients(hiddens, (u.view(), m.view()), dy.view(), (du_h.view(), dm_h.view()), of_h);
+        let [u, m] = &tape.kept[0];
+        let (mut du, mut dm) = (Array2::zeros(u.dim()), Array2::zeros(u.dim()));
+        self.x.backward(dy.view(), du.view_mut(), dm.view_mut(), Some((dx, Into::Sum)));
+        self.x.weight_gradients(x, (u.view(), m.view()), dy.view(), (du.view(), dm.view()), of_x);
+    }
+}
+
+impl<T: Real> Layer<T> {
+    /// Elements that leave.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Layer::Embedding(table) => table.value.ncols(),
+            Layer::Highway(_, bias) => bias.value.ncols() / 2,
+            Layer::Lstm(lstm) => lstm.units(),
+            Layer::Dense(_, bias, _) => bias.value.ncols(),
+        }
+    }
+
+    /// Its linear layers.
+    pub fn linears(&self) -> impl Iterator<Item = &Linear<T>> {
+        let (a, b) = match self {
+            Layer::Embedding(_) => (None, None),
+            Layer::Highway(linear, _) | Layer::Dense(linear, ..) => (Some(linear), None),
+            Layer::Lstm(lstm) => (Some(&lstm.x), Some(&lstm.h)),
+        };
+        a.into_iter().chain(b)
+    }
+
+    fn linears_mut(&mut self) -> impl Iterator<Item = &mut Linear<T>> {
+        let (a, b) = match self {
+            Layer::Embedding(_) => (None, None),
+            Layer::Highway(linear, _) | Layer::Dense(linear, ..) => (Some(linear), None),
+            Layer::Lstm(lstm) => (Some(&mut lstm.x), Some(&mut lstm.h)),
+        };
+        a.into_iter().chain(b)
+    }
+
+    fn parameters(&mut self) -> impl Iterator<Item = (String, &mut Parameter<T>, bool)> {
+        let mut all: Vec<(String, &mut Parameter<T>, bool)> = vec![];
+        let named = |prefix: &str, linear| -> Vec<_> {
+            let linear: &mut Linear<T> = linear;
+            linear.parameters().map(|(name, p, decays)| (format!("{prefix}{name}"), p, decays)).collect()
+        };
+        match self {
+            Layer::Embedding(table) => all.push(("table".into(), table, false)),
+            Layer::Highway(linear, bias) | Layer::Dense(linear, bias, _) => {
+                all.extend(named("", linear));
+                all.push(("bias".into(), bias, false));
+            }
+            Layer::Lstm(lstm) => {
+                all.extend(named("x.", &mut lstm.x));
+                all.extend(named("h.", &mut lstm.h));
+                all.push(("bias".into(), &mut lstm.bias, false));
+            }
+        }
+        all.into_iter()
+    }
+
+    /// Zeros of the shapes of the parameters, in order.
+    fn gradients(&self) -> Vec<Array2<T>> {
+        let of = |linear: &Linear<T>| {
+            let mut all = vec![Array2::zeros(linear.w_b.weights.value.dim())];
+            if let Some(products) = &linear.products {
+                all.extend([products.a.value.dim(), products.w_c.weights.value.dim()].map(Array2::zeros));
+            }
+            all
+        };
+        let mut all: Vec<Array2<T>> = self.linears().flat_map(of).collect();
+        let last = match self {
+            Layer::Embedding(table) => table,
+            Layer::Highway(_, bias) | Layer::Dense(_, bias, _) => bias,
+            Layer::Lstm(lstm) => &lstm.bias,
+        };
+        all.push(Array2::zeros(last.value.dim()));
+        all
+    }
+}
+
+impl<T: Real> Tape<T> {
+    fn new(rows: usize, b: usize, layer: &Layer<T>) -> Self {
+        let none = || Array2::zeros((0, 0));
+        let kept = |linear: Option<&Linear<T>>| {
+            let columns = linear.map_or(0, Linear::kept);
+            [Array2::zeros((rows, columns)), Array2::zeros((rows, columns))]
+        };
+        let (gates, n) = match layer {
+            Layer::Highway(..) => (2, layer.outputs()),
+            Layer::Lstm(_) => (4, layer.outputs()),
+            _ => (0, 0),
+        };
+        // The state before the window has a row for each sequence too.
+        let state = if let Layer::Lstm(_) = layer { rows + b } else { 0 };
+        let mut linears = layer.linears();
+        let kept = [kept(linears.next()), kept(linears.next())];
+        Tape {
+            z: Array2::zeros((rows, layer.outputs())),
+            kept,
+            gates: Array2::zeros((rows, gates * n)),
+            state: [(); 2].map(|()| Array2::zeros((state, n))),
+            squashed: Array2::zeros((state.saturating_sub(b), n)),
+            mask: none(),
+            dropped: none(),
+        }
+    }
+}
+
+impl<T: Real> State<T> {
+    /// The state of some of the sequences.
+    fn of(&self, sequences: std::ops::Range<usize>) -> State<T> {
+        let part = |a: &Array2<T>| a.slice(s![sequences.clone(), ..]).to_owned();
+        State(self.0.iter().map(|[c, h]| [part(c), part(h)]).collect())
+    }
+
+    /// Puts the state of some sequences in its place, from `first` on.
+    fn place(&mut self, first: usize, piece: &State<T>) {
+        for (all, piece) in self.0.iter_mut().zip(&piece.0) {
+            for (all, piece) in all.iter_mut().zip(piece) {
+                all.slice_mut(s![first..first + piece.nrows(), ..]).assign(piece);
+            }
+        }
+    }
+}
+
+/// The score of a text of tokens, read as so many sequences side by side, each from the start: what each token says about the next one.
+/// The text is cut into equal parts; what is left over at its end is not counted.
+pub fn evaluate<T: Real>(network: &Sequence<T>, text: &[u32], sequences: usize, recipe: &Recipe) -> Score {
+    let mut state = network.start(sequences);
+    let mut total = Score::default();
+    for (tokens, labels) in windows(text, sequences, recipe.window) {
+        let logits = network.evaluate(Tokens { tokens: &tokens, sequences }, &mut state);
+        total += score(logits.view(), &labels);
+    }
+    total
+}
+
+/// The windows of a text that is read as so many sequences side by side: tokens and the tokens that follow them, row t · sequences + s for
+/// input t of sequence s. The last window may be shorter.
+pub fn windows(text: &[u32], sequences: usize, window: usize) -> impl Iterator<Item = (Vec<u32>, Vec<u32>)> + '_ {
+    let length = text.len().saturating_sub(1) / sequences;
+    let rows = move |from: usize, to: usize, ahead: usize| -> Vec<u32> {
+        (from..to).flat_map(|t| (0..sequences).map(move |s| text[s * length + t + ahead])).collect()
+    };
+    (0..length).step_by(window).map(move |from| {
+        let to = (from + window).min(length);
+        (rows(from, to, 0), rows(from, to, 1))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(full_precision: bool) -> Network {
+        let text = r#"name = "t"
+input = { shape = [1], bits = 3, frac = 0 }
+layers = [
+    { embedding = { rows = 7, units = 4 } },
+    { highway = { r = 3 } },
+    { lstm = { units = 5, r = 4 } },
+    { dense = { units = 6, r = 5 } },
+    "relu",
+    { lstm = { units = 3, r = 6 } },
+    { dense = { units = 7, r = 4 } },
+]
+"#;
+        let mut network = Network::parse("t", text).unwrap();
+        network.train.full_precision = full_precision;
+        network
+    }
+
+    fn text() -> Vec<u32> {
+        (0..200u32).map(|i| (i * i + i / 3) % 7).collect()
+    }
+
+    /// Every entry of every gradient against central differences, for a window that begins in a state; more sequences than a piece has.
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        for (full_precision, sequences) in [(false, 3), (true, 3), (false, PIECE + 2)] {
+            let network = network(full_precision);
+            let mut rng = ChaCha8Rng::seed_from_u64(3);
+            let mut net = Sequence::<f64>::new(&network, &mut rng);
+            for (_, p, _) in net.parameters() {
+                p.value.mapv_inplace(|v| v + 0.2 * (rng.random::<f64>() - 0.5));
+            }
+            net.dropout = 0.3;
+            let text = text();
+            let mut all = windows(&text, sequences, 4);
+            let mut state = net.start(sequences);
+            let (first, _) = all.next().unwrap();
+            net.evaluate(Tokens { tokens: &first, sequences }, &mut state);
+            let (tokens, labels) = all.next().unwrap();
+            let loss = |net: &mut Sequence<f64>| {
+                let mut state = state.clone();
+                let x = Tokens { tokens: &tokens, sequences };
+                net.gradients(x, &Targets::of(&labels), &mut state, 0.0, Some(5)).mean_loss()
+            };
+            let count = net.parameters().count();
+            let mut checked = 0;
+            for k in 0..count {
+                loss(&mut net);
+                let (name, gradient) = {
+                    let (name, p, _) = net.parameters().nth(k).unwrap();
+                    (name, p.gradient.clone())
+                };
+                for (index, g) in gradient.indexed_iter() {
+                    let mut at = |delta: f64| {
+                        net.parameters().nth(k).unwrap().1.value[index] += delta;
+                        let loss = loss(&mut net);
+                        net.parameters().nth(k).unwrap().1.value[index] -= delta;
+                        loss
+                    };
+                    let difference = (at(1e-6) - at(-1e-6)) / 2e-6;
+                    assert!(
+                        (difference - g).abs() < 1e-7 + 1e-5 * g.abs(),
+                        "{name}{index:?}: {g} against {difference}"
+                    );
+                    checked += 1;
+                }
+            }
+            assert!(checked > 400, "{checked}");
+        }
+    }
+
+    /// Windows, pieces and threads are no matter of the function: a text in one window is that text in many.
+    #[test]
+    fn states_go_on_from_window_to_window() {
+        let network = network(false);
+        let net = Sequence::<f64>::new(&network, &mut ChaCha8Rng::seed_from_u64(4));
+        let text = text();
+        let recipe = |window| Recipe { window, ..Recipe::default() };
+        let (whole, parts) = (evaluate(&net, &text, 2, &recipe(100)), evaluate(&net, &text, 2, &recipe(7)));
+        assert_eq!(whole.samples, 2 * 99);
+        assert!((whole.loss - parts.loss).abs() < 1e-9 && whole.correct == parts.correct);
+        let alone = evaluate(&net, &text[..100], 1, &recipe(50));
+        let other = evaluate(&net, &text[99..199], 1, &recipe(50));
+        assert!((alone.loss + other.loss - whole.loss).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_gradient_is_clipped_to_its_norm() {
+        let network = network(false);
+        let mut net = Sequence::<f64>::new(&network, &mut ChaCha8Rng::seed_from_u64(5));
+        let (tokens, labels) = windows(&text(), 4, 8).next().map(|(a, b)| (a.to_vec(), b)).unwrap();
+        let mut run = |clip| {
+            let mut state = net.start(4);
+            let x = Tokens { tokens: &tokens, sequences: 4 };
+            net.gradients(x, &Targets::of(&labels), &mut state, clip, None);
+            net.parameters().flat_map(|(_, p, _)| p.gradient.clone().into_iter()).collect::<Vec<f64>>()
+        };
+        let (free, clipped) = (run(0.0), run(0.01));
+        let norm = |g: &[f64]| g.iter().map(|v| v * v).sum::<f64>().sqrt();
+        assert!(norm(&free) > 0.02 && (norm(&clipped) - 0.01).abs() < 1e-12);
+        assert!(free.iter().zip(&clipped).all(|(a, b)| (a * 0.01 / norm(&free) - b).abs() < 1e-12));
+        assert_eq!(run(1e3), free);
+    }
+}
