@@ -16,6 +16,7 @@ pub mod onnx;
 mod quantise;
 #[cfg(feature = "train")]
 pub mod random;
+pub mod sampling;
 pub mod shape;
 pub mod tables;
 #[cfg(feature = "train")]

@@ -49,6 +49,9 @@ pub struct Provenance {
     pub seed: Option<u64>,
     /// Figures that the trainer measured, e.g. `test_accuracy_float` in 0..=1.
     pub metrics: BTreeMap<String, f64>,
+    /// The character of each index, where what enters and what leaves are characters of a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alphabet: Option<String>,
 }
 
 /// One layer of a [`Model`].

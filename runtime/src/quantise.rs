@@ -183,7 +183,7 @@ fn common_scale(scales: &Array1<f64>) -> f64 {
 }
 
 /// The frac with the least squared error for these values; saturation and rounding both count. Of what a ReLU passes.
-fn best_frac(y: &Array2<f64>, signed: bool, bits: u32) -> i32 {
+pub(crate) fn best_frac(y: &Array2<f64>, signed: bool, bits: u32) -> i32 {
     let error = |frac: i32| -> f64 {
         let round = requantiser(Format { signed, bits, frac });
         y.iter().map(|&v| if signed { v } else { v.max(0.0) }).map(|v| (v - round(v)).powi(2)).sum()

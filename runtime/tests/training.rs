@@ -46,7 +46,7 @@ impl Observer for Stop {
 }
 
 fn train(network: &Network, data: &DataSet, folder: &Path) -> Result<(Summary, Model), Error> {
-    train::run(network, data, folder, Start::New, Sources::default(), &mut Stop::never())
+    train::run::<train::Trainer>(network, data, folder, Start::New, Sources::default(), &mut Stop::never())
         .map(|(summary, model)| (summary, model.unwrap()))
 }
 
@@ -70,7 +70,7 @@ fn interrupted_and_resumed_is_uninterrupted() {
     // 20 steps an epoch: within epochs, at their ends, and across phases.
     loop {
         let mut stop = Stop { after: [7, 13, 20, 9, 24][interruptions % 5], warnings: Vec::new() };
-        match train::run(&network, &data, &parts, start, Sources::default(), &mut stop) {
+        match train::run::<train::Trainer>(&network, &data, &parts, start, Sources::default(), &mut stop) {
             Ok(_) => break,
             Err(e) => assert_eq!(e.kind(), Kind::Interrupted, "{e}"),
         }
@@ -85,7 +85,8 @@ fn interrupted_and_resumed_is_uninterrupted() {
     );
     assert!(contents(&whole) == contents(&parts));
     // A run that is done gives its result again.
-    train::run(&network, &data, &parts, Start::Resume, Sources::default(), &mut Stop::never()).unwrap();
+    train::run::<train::Trainer>(&network, &data, &parts, Start::Resume, Sources::default(), &mut Stop::never())
+        .unwrap();
     assert!(contents(&whole) == contents(&parts));
 }
 
@@ -122,7 +123,7 @@ frozen = { epochs = 2, learning_rate = 1e-2, warmup = 0.5 }
     let mut start = Start::New;
     for after in (0..).map(|i: usize| [7, 13, 20, 9, 24][i % 5]) {
         let mut stop = Stop { after, warnings: Vec::new() };
-        match train::run(&network, &data, &parts, start, Sources::default(), &mut stop) {
+        match train::run::<train::Trainer>(&network, &data, &parts, start, Sources::default(), &mut stop) {
             Ok(_) => break,
             Err(e) => assert_eq!(e.kind(), Kind::Interrupted, "{e}"),
         }
@@ -167,7 +168,8 @@ fn patience_ends_phases_and_the_best_epoch_is_kept() {
     let run = |name: &str, network: &Network| {
         let mut told = Epochs(Vec::new());
         let path = folder.path().join(name);
-        let (_, model) = train::run(network, &digits(), &path, Start::New, Sources::default(), &mut told).unwrap();
+        let (_, model) =
+            train::run::<train::Trainer>(network, &digits(), &path, Start::New, Sources::default(), &mut told).unwrap();
         let json = std::fs::read(path.join("metrics.json")).unwrap();
         let records: Vec<Epoch> = serde_json::from_slice(&json).unwrap();
         assert_eq!(records, told.0.iter().map(|e| e.0.clone()).collect::<Vec<_>>());
@@ -271,10 +273,10 @@ frozen = { epochs = 2, learning_rate = 3e-2, schedule = "constant" }
     let mut start = Start::New;
     for after in [13, 50, 43] {
         let mut stop = Stop { after, warnings: Vec::new() };
-        assert!(train::run(&network, &data, &parts, start, Sources::default(), &mut stop).is_err());
+        assert!(train::run::<train::Trainer>(&network, &data, &parts, start, Sources::default(), &mut stop).is_err());
         start = Start::Resume;
     }
-    train::run(&network, &data, &parts, start, Sources::default(), &mut Stop::never()).unwrap();
+    train::run::<train::Trainer>(&network, &data, &parts, start, Sources::default(), &mut Stop::never()).unwrap();
     assert!(contents(&whole) == contents(&parts));
 
     // Scales have moved: they are not the folded ones, which a run without phase 3 has.
@@ -336,10 +338,12 @@ fn what_the_user_has_is_left_alone() {
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join("letter.txt"), "dear").unwrap();
     for start in [Start::New, Start::Overwrite] {
-        let result = train::run(&network, &data, &path, start, Sources::default(), &mut Stop::never());
+        let result =
+            train::run::<train::Trainer>(&network, &data, &path, start, Sources::default(), &mut Stop::never());
         told(result, "exists and is not a training run");
     }
-    let result = train::run(&network, &data, &path, Start::Resume, Sources::default(), &mut Stop::never());
+    let result =
+        train::run::<train::Trainer>(&network, &data, &path, Start::Resume, Sources::default(), &mut Stop::never());
     told(result, "holds no training run to resume");
     assert_eq!(contents(&path), [("letter.txt".to_owned(), b"dear".to_vec())]);
 
@@ -349,14 +353,18 @@ fn what_the_user_has_is_left_alone() {
     told(train(&network, &data, &path).map(|(s, m)| (s, Some(m))), "holds a training run already");
     let other = Network { name: "other".into(), ..network.clone() };
     told(
-        train::run(&other, &data, &path, Start::Resume, Sources::default(), &mut Stop::never()),
+        train::run::<train::Trainer>(&other, &data, &path, Start::Resume, Sources::default(), &mut Stop::never()),
         "another network description",
     );
     let mut less = data.clone();
     less.train.x[[3, 30]] += 1.0;
-    told(train::run(&network, &less, &path, Start::Resume, Sources::default(), &mut Stop::never()), "is not the one");
+    told(
+        train::run::<train::Trainer>(&network, &less, &path, Start::Resume, Sources::default(), &mut Stop::never()),
+        "is not the one",
+    );
     assert!(before == contents(&path));
-    train::run(&network, &data, &path, Start::Overwrite, Sources::default(), &mut Stop::never()).unwrap();
+    train::run::<train::Trainer>(&network, &data, &path, Start::Overwrite, Sources::default(), &mut Stop::never())
+        .unwrap();
     assert!(before == contents(&path));
 }
 
@@ -408,7 +416,15 @@ fn inputs_outside_the_format_are_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let network = network(|n| n.input.frac = 6);
     let mut watch = Stop::never();
-    train::run(&network, &digits(), &folder.path().join("run"), Start::New, Sources::default(), &mut watch).unwrap();
+    train::run::<train::Trainer>(
+        &network,
+        &digits(),
+        &folder.path().join("run"),
+        Start::New,
+        Sources::default(),
+        &mut watch,
+    )
+    .unwrap();
     assert!(watch.warnings[0].contains("% of the input values lie outside 0 to 0.484375"), "{:?}", watch.warnings);
 }
 
@@ -461,17 +477,26 @@ fn a_full_precision_network_gives_start_and_teacher() {
         n.train.full.epochs = 8;
     });
     let (summary, model) =
-        train::run(&full, &data, &path("full"), Start::New, Sources::default(), &mut Stop::never()).unwrap();
+        train::run::<train::Trainer>(&full, &data, &path("full"), Start::New, Sources::default(), &mut Stop::never())
+            .unwrap();
     assert!(model.is_none() && summary.integer_accuracy.is_none() && summary.float_accuracy > 0.7, "{summary:?}");
     assert_eq!((summary.multiplications, summary.reduction), (64 * 12 + 12 * 10, 0.0));
-    let again = train::run(&full, &data, &path("full"), Start::Resume, Sources::default(), &mut Stop::never()).unwrap();
+    let again = train::run::<train::Trainer>(
+        &full,
+        &data,
+        &path("full"),
+        Start::Resume,
+        Sources::default(),
+        &mut Stop::never(),
+    )
+    .unwrap();
     assert_eq!(again.0.float_accuracy, summary.float_accuracy);
 
     // Without a step of phase 1 the factors alone are the start.
     let short = network(|n| (n.train.full.epochs, n.train.ternary.epochs) = (0, 1));
     let run = |name: &str, sources, stop: &mut Stop| {
         let start = if path(name).exists() { Start::Resume } else { Start::New };
-        train::run(&short, &data, &path(name), start, sources, stop)
+        train::run::<train::Trainer>(&short, &data, &path(name), start, sources, stop)
     };
     let (fp, none) = (path("full"), Sources::default());
     let accuracy = |result: Result<(Summary, Option<Model>), Error>| result.unwrap().0.integer_accuracy.unwrap();
@@ -494,7 +519,8 @@ fn a_full_precision_network_gives_start_and_teacher() {
     let frozen = network(|n| (n.train.full.epochs, n.train.ternary.epochs) = (0, 0));
     let taught = path("taught");
     let sources = Sources { from: Some(&taught), ..none };
-    let (tuned, model) = train::run(&frozen, &data, &path("tuned"), Start::New, sources, &mut Stop::never()).unwrap();
+    let (tuned, model) =
+        train::run::<train::Trainer>(&frozen, &data, &path("tuned"), Start::New, sources, &mut Stop::never()).unwrap();
     assert!(tuned.integer_accuracy.unwrap() > begun - 0.1);
     let signs = |model: &Model| match &model.layers[1] {
         Layer::Dense(dense) => dense.w_b.clone(),
@@ -506,7 +532,8 @@ fn a_full_precision_network_gives_start_and_teacher() {
     let mut other = Network::parse("small.toml", &short.to_toml()).unwrap();
     other.input.frac = 3;
     for sources in [Sources { from: Some(&fp), ..none }, Sources { teacher: Some(&fp), ..none }] {
-        let result = train::run(&other, &data, &path("other"), Start::New, sources, &mut Stop::never());
+        let result =
+            train::run::<train::Trainer>(&other, &data, &path("other"), Start::New, sources, &mut Stop::never());
         assert!(result.unwrap_err().to_string().contains("other inputs or classes"));
         assert!(!path("other").exists());
     }

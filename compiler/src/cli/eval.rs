@@ -1,5 +1,7 @@
 //! `strassenc eval`.
 
+pub(super) mod text;
+
 use super::{INTERRUPTED, home, verilog};
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::{Array1, Array2, ArrayView2};
@@ -19,11 +21,15 @@ use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, o
 /// same network fake-quantised in f64, whose outputs must be golden's, and through the float network of the training run where
 /// its checkpoint lies beside the model.
 ///
+/// Of a language model: bits per character, beside those of a smoothed 5-gram of the same training text, and how far float and
+/// integers drift apart in a long sequence.
+///
 /// Exit status: 1 where the fake-quantised outputs differ from golden's.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc eval runs/digits                       on the data it was trained on
   strassenc eval model.safetensors --data mnist --samples 1000
+  strassenc eval runs/austen                       a language model: bits per character
   strassenc eval runs/mnist --data mnist:FOLDER --json
   strassenc eval runs/mnist --vectors FOLDER       and keep what another program can check")]
 pub struct Args {
@@ -93,6 +99,9 @@ pub fn run(args: Args) -> Result<()> {
         return Err(Error::input("--samples", "0 samples have no accuracy").help("give at least 1"));
     }
     let model = verilog::load(&args.model)?;
+    if model.provenance.alphabet.is_some() {
+        return text::run(args, &model);
+    }
     let path = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model };
     let home = home::home()?;
     let data = load_data(&model, args.data.as_deref(), &home)?;

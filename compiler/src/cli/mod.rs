@@ -7,6 +7,7 @@ mod demo;
 mod discover;
 mod doctor;
 mod eval;
+mod generate;
 mod home;
 mod matrix;
 mod random;
@@ -40,6 +41,7 @@ enum Command {
     Sweep(sweep::Args),
     Random(random::Args),
     Eval(eval::Args),
+    Generate(generate::Args),
     Verilog(verilog::Args),
     Simulate(simulate::Args),
     Report(report::Args),
@@ -76,6 +78,7 @@ fn run(command: Command) -> Result<()> {
         Command::Sweep(args) => sweep::run(args),
         Command::Random(args) => random::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Generate(args) => generate::run(args),
         Command::Verilog(args) => verilog::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Report(args) => report::run(args),

@@ -12,6 +12,7 @@ use strassenc::build;
 use strassenc::count::{Counts, count};
 use strassenc::sweep::{Axis, Choices, Point, Sweep};
 use strassenc_runtime::data::DataSet;
+use strassenc_runtime::train::Trainer;
 use strassenc_runtime::train::{CHECKPOINT, Checkpoint, Start, checkpoint_of};
 use strassenc_runtime::{Error, Kind, Network, Result, files, model_file, network};
 
@@ -250,7 +251,7 @@ fn point(choices: Choices, network: &Network, data: &DataSet, folder: &Path, arg
     let run = choices.name();
     let folder = folder.join(&run);
     let start = if folder.join(CHECKPOINT).is_file() { Start::Resume } else { Start::New };
-    let (summary, _) = train(network, data, &folder, start, args.training.sources(), Watch::new())?;
+    let (summary, _) = train::<Trainer>(network, data, &folder, start, args.training.sources(), Watch::new())?;
     let model = verilog::load(&folder)?;
     let options = build::Options { effort: args.effort, ..build::Options::default() };
     let counts: Counts = count(&model, &options.share(), &|| INTERRUPTED.load(Ordering::Relaxed))

@@ -9,9 +9,11 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use strassenc_runtime::data::{self, DataSet};
+use strassenc_runtime::data::{self, DataSet, Text};
 use strassenc_runtime::network::{self, Network};
-use strassenc_runtime::train::{self, Epoch, Observer, Phase, Progress, Sources, Start, Summary};
+use strassenc_runtime::train::{
+    self, Epoch, Learner, Observer, Phase, Progress, SequenceTrainer, Sources, Start, Summary, Trainer,
+};
 use strassenc_runtime::{Error, Model, Result};
 
 /// Train a network under a multiplication budget
@@ -119,15 +121,28 @@ impl Training {
     /// # Errors
     /// Where there are no threads, no data set is named, or it cannot be read.
     pub fn load(&self, network: &Network) -> Result<DataSet> {
+        data::load(self.start(network, data::GRAMMAR)?, &home::home()?)
+    }
+
+    /// As [`load`](Self::load), of a text.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_text(&self, network: &Network) -> Result<Text> {
+        data::text::load(self.start(network, data::text::GRAMMAR)?, &home::home()?)
+    }
+
+    /// Starts the threads; yields what names the data.
+    fn start<'a>(&'a self, network: &'a Network, grammar: &str) -> Result<&'a str> {
         if self.threads == Some(0) {
             return Err(Error::input("--threads", "0 threads cannot work").help("give at least 1"));
         }
         // Fails only where a pool is there already, and then that one serves.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0)).build_global();
-        let spec = self.data.as_ref().or(network.train.data.as_ref()).ok_or_else(|| {
-            Error::input("--data", "is needed: the description names no data set").help(data::GRAMMAR)
-        })?;
-        data::load(spec, &home::home()?)
+        self.data
+            .as_deref()
+            .or(network.train.data.as_deref())
+            .ok_or_else(|| Error::input("--data", "is needed: the description names no data set").help(grammar))
     }
 
     /// The runs that are built on.
@@ -168,13 +183,18 @@ pub fn run(args: Args) -> Result<()> {
         (_, true) => Start::Overwrite,
         _ => Start::New,
     };
-    let data = args.training.load(&network)?;
-    let began = Instant::now();
     let watch = Watch { checkpoint_every: args.checkpoint_every, ..Watch::new() };
-    let (summary, _) = train(&network, &data, &folder, start, args.training.sources(), watch)?;
+    let (began, sources) = (Instant::now(), args.training.sources());
+    let (name, (summary, _)) = if network.is_of_sequences() {
+        let text = args.training.load_text(&network)?;
+        (text.name.clone(), train::<SequenceTrainer>(&network, &text, &folder, start, sources, watch)?)
+    } else {
+        let data = args.training.load(&network)?;
+        (data.name.clone(), train::<Trainer>(&network, &data, &folder, start, sources, watch)?)
+    };
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
-        let report = Report { run: &folder, data: &data.name, seconds, summary: &summary };
+        let report = Report { run: &folder, data: &name, seconds, summary: &summary };
         println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("train", e))?);
     } else {
         println!("{}", render(&summary));
@@ -184,15 +204,15 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// Trains with progress on stderr; see [`train::run`].
-pub(super) fn train(
+pub(super) fn train<L: Learner>(
     network: &Network,
-    data: &DataSet,
+    data: &L::Data,
     folder: &Path,
     start: Start,
     sources: Sources,
     mut watch: Watch,
 ) -> Result<(Summary, Option<Model>)> {
-    let result = train::run(network, data, folder, start, sources, &mut watch);
+    let result = train::run::<L>(network, data, folder, start, sources, &mut watch);
     watch.bar.finish_and_clear();
     result
 }
@@ -201,6 +221,9 @@ pub(super) fn train(
 pub(super) fn render(summary: &Summary) -> String {
     let Summary { float_accuracy, test_samples, .. } = summary;
     let percent = |accuracy: f64| format!("{:.2} %", 100.0 * accuracy);
+    if let Some(bits) = summary.float_bits {
+        return render_bits(summary, bits);
+    }
     let Some(integer_accuracy) = summary.integer_accuracy else {
         return format!(
             "full precision, {} multiplications\ntest accuracy ({test_samples} samples): {}",
@@ -208,6 +231,20 @@ pub(super) fn render(summary: &Summary) -> String {
             percent(*float_accuracy)
         );
     };
+    format!(
+        "{}\nmultiplications {} against {} of a dense network, {:.2} % fewer\n\
+         test accuracy ({test_samples} samples): float {}, integer {}",
+        layers_table(summary),
+        summary.multiplications,
+        summary.dense_multiplications,
+        100.0 * summary.reduction,
+        percent(*float_accuracy),
+        percent(integer_accuracy),
+    )
+}
+
+/// The layers of a run's model.
+fn layers_table(summary: &Summary) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([
@@ -237,14 +274,23 @@ pub(super) fn render(summary: &Summary) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
+    table
+}
+
+/// The figures of a run over a text.
+fn render_bits(summary: &Summary, float_bits: f64) -> String {
+    let Summary { multiplications, dense_multiplications, test_samples, .. } = summary;
+    let Some(integer_bits) = summary.integer_bits else {
+        return format!(
+            "full precision, {multiplications} multiplications a character\n\
+             test text ({test_samples} characters): {float_bits:.4} bits per character"
+        );
+    };
     format!(
-        "{table}\nmultiplications {} against {} of a dense network, {:.2} % fewer\n\
-         test accuracy ({test_samples} samples): float {}, integer {}",
-        summary.multiplications,
-        summary.dense_multiplications,
+        "{}\nmultiplications {multiplications} a character against {dense_multiplications} of a dense network, {:.2} % fewer\n\
+         test text ({test_samples} characters): float {float_bits:.4}, integer {integer_bits:.4} bits per character",
+        layers_table(summary),
         100.0 * summary.reduction,
-        percent(*float_accuracy),
-        percent(integer_accuracy),
     )
 }
 
@@ -306,6 +352,10 @@ impl Observer for Watch {
             return;
         }
         let held_out = e.validation_accuracy.map(|v| format!(", held out {:.2} %", 100.0 * v)).unwrap_or_default();
+        let held_out = match e.validation_loss {
+            Some(loss) => format!("{held_out}, {:.4} bits", loss / std::f64::consts::LN_2),
+            None => held_out,
+        };
         let density = if e.phase == Phase::Full { String::new() } else { format!("  density {:.3}", e.density) };
         self.line(&format!(
             "{:<7} {:>3}  loss {:.4}  accuracy {:.2} %{held_out}{density}",

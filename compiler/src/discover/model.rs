@@ -25,7 +25,14 @@ pub fn model(scheme: &Scheme, bits: u32, seed: Option<u64>) -> Result<Model> {
             w_c: scheme.factor(2).reversed_axes(),
             output: Output::Raw,
         })],
-        provenance: Provenance { tool: TOOL.into(), network: None, data: None, seed, metrics: BTreeMap::new() },
+        provenance: Provenance {
+            tool: TOOL.into(),
+            network: None,
+            data: None,
+            seed,
+            metrics: BTreeMap::new(),
+            alphabet: None,
+        },
     };
     model.validate()?;
     Ok(model)

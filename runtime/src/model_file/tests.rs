@@ -39,6 +39,7 @@ fn small() -> Model {
             }),
         ],
         provenance: Provenance {
+            alphabet: None,
             tool: "0.1.0".into(),
             network: None,
             data: Some("digits".into()),

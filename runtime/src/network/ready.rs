@@ -22,7 +22,8 @@ pub fn ready() -> &'static [(&'static str, &'static str)] {
         "ternary-vgg",
         "resnet20",
         "st-resnet18",
-        "ptb"
+        "ptb",
+        "austen"
     )
 }
 

@@ -144,6 +144,7 @@ pub fn random(
     let steps = network.plan()?;
     let calibrated = calibrate::calibrate(network, &steps, images, options, progress, stop)?;
     let provenance = Provenance {
+        alphabet: None,
         tool: format!("strassenc {}", env!("CARGO_PKG_VERSION")),
         network: Some(network.to_toml()),
         data: options.data.clone(),

@@ -81,7 +81,7 @@ struct FrozenDocument {
 }
 
 /// The numbers of one tensor, with the type they are saved in.
-enum Numbers<'a> {
+pub(super) enum Numbers<'a> {
     F32(&'a mut [f32]),
     F64(&'a mut [f64]),
     /// -1, 0 or 1, saved as i8.
@@ -89,10 +89,10 @@ enum Numbers<'a> {
     I32(&'a mut [i32]),
 }
 
-struct Tensor<'a> {
-    name: String,
-    shape: Vec<usize>,
-    numbers: Numbers<'a>,
+pub(super) struct Tensor<'a> {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub numbers: Numbers<'a>,
 }
 
 impl Checkpoint {
@@ -245,23 +245,7 @@ impl Checkpoint {
                 frozen.layers().map(layer).collect()
             }),
         };
-        let internal = |e: &dyn std::fmt::Display| Error::internal("checkpoint", e);
-        let json = serde_json::to_string(&document).map_err(|e| internal(&e))?;
-        let mut tensors = Vec::new();
-        for Tensor { name, shape, numbers } in self.tensors() {
-            let (dtype, bytes): (_, Vec<u8>) = match numbers {
-                Numbers::F32(v) => (Dtype::F32, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
-                Numbers::F64(v) => (Dtype::F64, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
-                Numbers::Ternary(v) => (Dtype::I8, v.iter().flat_map(|v| (*v as i8).to_le_bytes()).collect()),
-                Numbers::I32(v) => (Dtype::I32, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
-            };
-            tensors.push((name, dtype, shape, bytes));
-        }
-        let mut views = Vec::new();
-        for (name, dtype, shape, bytes) in &tensors {
-            views.push((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| internal(&e))?));
-        }
-        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).map_err(|e| internal(&e))
+        pack(&document, self.tensors())
     }
 
     /// Reads `RUN/checkpoint.safetensors`.
@@ -276,26 +260,10 @@ impl Checkpoint {
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Checkpoint, String> {
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
-        let json = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or("it was not written by strassenc")?;
-        let version: Version = serde_json::from_str(json).map_err(|e| e.to_string())?;
-        if (version.kind.as_str(), version.version) != ("checkpoint", VERSION) {
-            return Err(format!(
-                "it holds a {} of version {}, not a checkpoint of version {VERSION}",
-                version.kind, version.version
-            ));
-        }
-        let document: Document = serde_json::from_str(json).map_err(|e| e.to_string())?;
-        let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
+        let (json, file) = unpack(bytes, "checkpoint", VERSION)?;
+        let document: Document = serde_json::from_str(&json).map_err(|e| e.to_string())?;
         let mut checkpoint = document.skeleton(bytes.len())?;
-        let mut names = 0;
-        for tensor in checkpoint.tensors() {
-            tensor.fill(&file)?;
-            names += 1;
-        }
-        if names != file.len() {
-            return Err(format!("it holds {} tensors, {names} were expected", file.len()));
-        }
+        fill(checkpoint.tensors(), &file)?;
         if checkpoint.phase > Phase::Full && !checkpoint.network.train.full_precision {
             checkpoint.float.make_ternary(&checkpoint.network);
         }
@@ -354,8 +322,50 @@ impl Checkpoint {
     }
 }
 
+/// The bytes of a checkpoint: its document, and its tensors.
+pub(super) fn pack(document: &impl Serialize, all: Vec<Tensor>) -> Result<Vec<u8>> {
+    let internal = |e: &dyn std::fmt::Display| Error::internal("checkpoint", e);
+    let json = serde_json::to_string(document).map_err(|e| internal(&e))?;
+    let mut tensors = Vec::new();
+    for Tensor { name, shape, numbers } in all {
+        let (dtype, bytes): (_, Vec<u8>) = match numbers {
+            Numbers::F32(v) => (Dtype::F32, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
+            Numbers::F64(v) => (Dtype::F64, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
+            Numbers::Ternary(v) => (Dtype::I8, v.iter().flat_map(|v| (*v as i8).to_le_bytes()).collect()),
+            Numbers::I32(v) => (Dtype::I32, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
+        };
+        tensors.push((name, dtype, shape, bytes));
+    }
+    let mut views = Vec::new();
+    for (name, dtype, shape, bytes) in &tensors {
+        views.push((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| internal(&e))?));
+    }
+    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).map_err(|e| internal(&e))
+}
+
+/// The document of a checkpoint of this kind and version, and its tensors.
+pub(super) fn unpack<'a>(bytes: &'a [u8], kind: &str, version: u32) -> Result<(String, SafeTensors<'a>), String> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
+    let json = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or("it was not written by strassenc")?;
+    let found: Version = serde_json::from_str(json).map_err(|e| e.to_string())?;
+    if (found.kind.as_str(), found.version) != (kind, version) {
+        return Err(format!(
+            "it holds a {} of version {}, not a {kind} of version {version}",
+            found.kind, found.version
+        ));
+    }
+    Ok((json.clone(), SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?))
+}
+
+/// Fills all tensors from a file that holds them and no others.
+pub(super) fn fill(tensors: Vec<Tensor>, file: &SafeTensors) -> Result<(), String> {
+    let names = tensors.len();
+    tensors.into_iter().try_for_each(|tensor| tensor.fill(file))?;
+    if names == file.len() { Ok(()) } else { Err(format!("it holds {} tensors, {names} were expected", file.len())) }
+}
+
 /// Adds an array; all arrays of a run are in standard layout.
-fn push<'a, T, D: Dimension>(
+pub(super) fn push<'a, T, D: Dimension>(
     all: &mut Vec<Tensor<'a>>,
     name: String,
     array: &'a mut Array<T, D>,
@@ -367,7 +377,7 @@ fn push<'a, T, D: Dimension>(
     }
 }
 
-fn push_parameter<'a, T>(
+pub(super) fn push_parameter<'a, T>(
     all: &mut Vec<Tensor<'a>>,
     name: &str,
     parameter: &'a mut Parameter<T>,

@@ -88,7 +88,7 @@ pub struct Integers {
 
 /// a and t with a · 2^-t nearest to `v` and |a| < 2^(bits-1), all bits used, of all a with at most `terms` signed digits; any
 /// number of them where that is 0. (0, 0) where v · 2^62 vanishes.
-fn coefficient(v: f64, bits: u32, terms: u32) -> (i32, i32) {
+pub(crate) fn coefficient(v: f64, bits: u32, terms: u32) -> (i32, i32) {
     let limit = power(bits as i32 - 1);
     if v == 0.0 || !v.is_finite() {
         return (0, 0);

@@ -4,7 +4,7 @@ use super::checkpoint::Checkpoint;
 use super::curves;
 use super::exact::fake_quantised;
 use super::loss::score;
-use super::trainer::{Epoch, Progress, Trainer};
+use super::trainer::{Epoch, Phase, Progress, Trainer};
 use crate::data::DataSet;
 use crate::error::{Error, Kind, Result};
 use crate::files;
@@ -12,6 +12,7 @@ use crate::format::Format;
 use crate::model::{self, Model, Provenance};
 use crate::model_file;
 use crate::network::Network;
+use crate::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
 use crate::shape::Shape;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -70,13 +71,136 @@ pub trait Observer {
     }
 }
 
+/// Trains a network step by step; what [`run`] keeps in a folder.
+pub trait Learner: Sized {
+    /// What it learns from.
+    type Data;
+    /// A fresh run.
+    ///
+    /// # Errors
+    /// Where the data do not fit the network, or hold nothing to learn from.
+    fn new(network: &Network, data: &Self::Data) -> Result<Self>;
+    /// Whether a file is a whole checkpoint.
+    fn is_checkpoint(path: &Path) -> bool;
+    /// Goes on where a checkpoint stands.
+    ///
+    /// # Errors
+    /// Where it is damaged, or the data are not the ones the run began with.
+    fn resume(path: &Path, data: &Self::Data) -> Result<Self>;
+    /// The description, with what the command line changed in it.
+    fn network(&self) -> &Network;
+    /// SHA-256 of the teacher's checkpoint, where the run has one.
+    fn teacher(&self) -> Option<&str>;
+    /// Begins at the weights of the network of a checkpoint.
+    ///
+    /// # Errors
+    /// Where that does not fit.
+    fn begin_from(&mut self, path: &Path) -> Result<()>;
+    /// Has every step taught by the network of a checkpoint with this SHA-256.
+    ///
+    /// # Errors
+    /// Where that does not fit.
+    fn learn_from(&mut self, path: &Path, sha256: String) -> Result<()>;
+    /// What the user should know about data and network; taken once.
+    fn take_warnings(&mut self) -> Vec<String>;
+    /// One step of the optimiser, and with the last one of an epoch its record. Does nothing when all is done.
+    ///
+    /// # Errors
+    /// Where the loss is no longer a number.
+    fn step(&mut self) -> Result<(Progress, Option<Epoch>)>;
+    /// Steps of all that is left of the run, and of the whole run.
+    fn steps_left(&self) -> (usize, usize);
+    /// Where the run stands.
+    fn phase(&self) -> Phase;
+    /// Epochs so far.
+    fn history(&self) -> &[Epoch];
+    /// Writes a checkpoint, atomically.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    fn save(&mut self, path: &Path) -> Result<()>;
+    /// The figures of a run that is done, and its integer network, if it has one.
+    ///
+    /// # Errors
+    /// Where the integer network is not valid.
+    fn finish(&mut self, data: &Self::Data) -> Result<(Summary, Option<Model>)>;
+}
+
+impl Learner for Trainer {
+    type Data = DataSet;
+
+    fn new(network: &Network, data: &DataSet) -> Result<Self> {
+        Trainer::new(network, data)
+    }
+
+    fn is_checkpoint(path: &Path) -> bool {
+        Checkpoint::load(path).is_ok()
+    }
+
+    fn resume(path: &Path, data: &DataSet) -> Result<Self> {
+        Trainer::resume(Checkpoint::load(path)?, data)
+    }
+
+    fn network(&self) -> &Network {
+        Trainer::network(self)
+    }
+
+    fn teacher(&self) -> Option<&str> {
+        Trainer::teacher(self)
+    }
+
+    fn begin_from(&mut self, path: &Path) -> Result<()> {
+        Trainer::begin_from(self, Checkpoint::load(path)?, &path.display().to_string())
+    }
+
+    fn learn_from(&mut self, path: &Path, sha256: String) -> Result<()> {
+        Trainer::learn_from(self, Checkpoint::load(path)?, &path.display().to_string())?;
+        self.checkpoint().teacher = Some(sha256);
+        Ok(())
+    }
+
+    fn take_warnings(&mut self) -> Vec<String> {
+        Trainer::take_warnings(self)
+    }
+
+    fn step(&mut self) -> Result<(Progress, Option<Epoch>)> {
+        Trainer::step(self)
+    }
+
+    fn steps_left(&self) -> (usize, usize) {
+        Trainer::steps_left(self)
+    }
+
+    fn phase(&self) -> Phase {
+        Trainer::phase(self)
+    }
+
+    fn history(&self) -> &[Epoch] {
+        Trainer::history(self)
+    }
+
+    fn save(&mut self, path: &Path) -> Result<()> {
+        self.checkpoint().save(path)
+    }
+
+    fn finish(&mut self, data: &DataSet) -> Result<(Summary, Option<Model>)> {
+        finish(self, data)
+    }
+}
+
 /// What a run ended in.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// Test accuracy of the ternary network with float activations, in 0..=1; or of the full-precision network.
     pub float_accuracy: f64,
+    /// Bits per character of the float network on the test text, of a network of sequences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub float_bits: Option<f64>,
     /// Test accuracy of the integer network, in 0..=1; a full-precision network has none.
     pub integer_accuracy: Option<f64>,
+    /// Bits per character of the integer network on the test text, of a network of sequences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integer_bits: Option<f64>,
     /// Test samples.
     pub test_samples: usize,
     /// Multiplications of one inference.
@@ -132,21 +256,21 @@ impl Summary {
 /// # Errors
 /// Where the data do not fit, the training diverges, the folder is not a run or cannot be written, or the observer stops
 /// the run ([`Kind::Interrupted`]; it can be resumed).
-pub fn run(
+pub fn run<L: Learner>(
     network: &Network,
-    data: &DataSet,
+    data: &L::Data,
     folder: &Path,
     start: Start,
     sources: Sources,
     observer: &mut dyn Observer,
 ) -> Result<(Summary, Option<Model>)> {
-    let mut trainer = open(network, data, folder, start, sources)?;
+    let mut trainer: L = open(network, data, folder, start, sources)?;
     for warning in trainer.take_warnings() {
         observer.warn(&warning);
     }
     let path = folder.join(CHECKPOINT);
     let mut saved = Instant::now();
-    while !trainer.is_done() {
+    while trainer.phase() != Phase::Done {
         let (progress, epoch) = trainer.step()?;
         let (left, total) = trainer.steps_left();
         let go_on = observer.step(&progress, left, total);
@@ -157,7 +281,7 @@ pub fn run(
             save(&mut trainer, folder)?;
             saved = Instant::now();
         }
-        if !go_on && !trainer.is_done() {
+        if !go_on && trainer.phase() != Phase::Done {
             save(&mut trainer, folder)?;
             let Progress { phase, epoch, step, steps, .. } = progress;
             return Err(Error::new(
@@ -169,7 +293,7 @@ pub fn run(
         }
     }
     save(&mut trainer, folder)?;
-    let (summary, model) = finish(&mut trainer, data)?;
+    let (summary, model) = trainer.finish(data)?;
     for warning in collapse(&summary) {
         observer.warn(&warning);
     }
@@ -185,10 +309,10 @@ pub fn checkpoint_of(run: &Path) -> PathBuf {
 }
 
 /// A trainer for the folder, which holds a checkpoint then.
-fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources: Sources) -> Result<Trainer> {
+fn open<L: Learner>(network: &Network, data: &L::Data, folder: &Path, start: Start, sources: Sources) -> Result<L> {
     let path = folder.join(CHECKPOINT);
     // A process that was killed at its start leaves less than a run, but a checkpoint, once it is there, is all that a run needs.
-    let is_run = path.is_file() && (folder.join(NETWORK).is_file() || Checkpoint::load(&path).is_ok());
+    let is_run = path.is_file() && (folder.join(NETWORK).is_file() || L::is_checkpoint(&path));
     let is_left = |name: &OsStr| files::is_temporary(name) || name == TEACHER;
     let is_free = !folder.exists()
         || folder.read_dir().is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| is_left(&e.file_name()))));
@@ -200,8 +324,8 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources:
         Start::Resume if !is_run => Err(Error::input(place, "holds no training run to resume")
             .help("leave --resume away to begin one, or name the folder of the run with -o")),
         Start::Resume => {
-            let state = Checkpoint::load(&path)?;
-            if state.network != *network {
+            let mut trainer = L::resume(&path, data)?;
+            if trainer.network() != network {
                 return Err(Error::input(
                     place,
                     "this run was begun with another network description or other options",
@@ -209,15 +333,13 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources:
                 .help(format_args!("give the same ones, or its own description: {}", folder.join(NETWORK).display())));
             }
             write_network(network, folder)?;
-            let taught = state.teacher.clone();
-            let mut trainer = Trainer::resume(state, data)?;
-            if let Some(sha256) = taught {
+            if let Some(sha256) = trainer.teacher().map(str::to_owned) {
                 let path = folder.join(TEACHER);
                 if files::sha256(&files::read(&path)?) != sha256 {
                     return Err(Error::input(path.display(), "is not the teacher that this run began with")
                         .help("begin again with --overwrite and --teacher"));
                 }
-                trainer.learn_from(Checkpoint::load(&path)?, &path.display().to_string())?;
+                trainer.learn_from(&path, sha256)?;
             }
             Ok(trainer)
         }
@@ -228,9 +350,9 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources:
                 .help("name another folder with -o"))
         }
         Start::New | Start::Overwrite => {
-            let mut trainer = Trainer::new(network, data)?;
+            let mut trainer = L::new(network, data)?;
             if let Some(path) = sources.from.map(checkpoint_of) {
-                trainer.begin_from(Checkpoint::load(&path)?, &path.display().to_string())?;
+                trainer.begin_from(&path)?;
             }
             let teacher = sources
                 .teacher
@@ -238,8 +360,7 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources:
                 .map(|path| files::read(&path).map(|bytes| (path, bytes)))
                 .transpose()?;
             if let Some((path, bytes)) = &teacher {
-                trainer.learn_from(Checkpoint::load(path)?, &path.display().to_string())?;
-                trainer.checkpoint().teacher = Some(files::sha256(bytes));
+                trainer.learn_from(path, files::sha256(bytes))?;
             }
             // What an earlier run left would no longer belong together.
             for old in [MODEL, METRICS, METRICS_JSON, CURVES, TEACHER] {
@@ -252,7 +373,7 @@ fn open(network: &Network, data: &DataSet, folder: &Path, start: Start, sources:
             if let Some((_, bytes)) = &teacher {
                 files::write(&folder.join(TEACHER), bytes)?;
             }
-            trainer.checkpoint().save(&path)?;
+            trainer.save(&path)?;
             write_network(network, folder)?;
             Ok(trainer)
         }
@@ -268,14 +389,14 @@ fn write_network(network: &Network, folder: &Path) -> Result<()> {
     files::write(&path, text.as_bytes())
 }
 
-fn save(trainer: &mut Trainer, folder: &Path) -> Result<()> {
+fn save<L: Learner>(trainer: &mut L, folder: &Path) -> Result<()> {
     let json = serde_json::to_string_pretty(trainer.history()).map_err(|e| Error::internal(METRICS_JSON, e))?;
     files::write(&folder.join(METRICS_JSON), (json + "\n").as_bytes())?;
     files::write(&folder.join(METRICS), metrics(trainer.history()).as_bytes())?;
     if !trainer.history().is_empty() {
         files::write(&folder.join(CURVES), curves::svg(trainer.history())?.as_bytes())?;
     }
-    trainer.checkpoint().save(&folder.join(CHECKPOINT))
+    trainer.save(&folder.join(CHECKPOINT))
 }
 
 /// The epochs of a run so far, from its metrics.json.
@@ -310,7 +431,9 @@ fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Option<Mode
     let dense_multiplications = network.dense_multiplications();
     let mut summary = Summary {
         float_accuracy: score(float.view(), labels).accuracy(),
+        float_bits: None,
         integer_accuracy: None,
+        integer_bits: None,
         test_samples: labels.len(),
         multiplications: dense_multiplications,
         dense_multiplications,
@@ -318,6 +441,7 @@ fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Option<Mode
         layers: vec![],
     };
     let provenance = Provenance {
+        alphabet: None,
         tool: format!("strassenc {}", env!("CARGO_PKG_VERSION")),
         network: Some(network.to_toml()),
         data: Some(data.name.clone()),
@@ -337,10 +461,14 @@ fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Option<Mode
 }
 
 /// Appends the linear layers that read a value of this shape and format, branches included.
-fn summarise(layers: &[model::Layer], mut edge: (Shape, Format), summaries: &mut Vec<LayerSummary>) -> Result<()> {
+pub(super) fn summarise(
+    layers: &[model::Layer],
+    mut edge: (Shape, Format),
+    summaries: &mut Vec<LayerSummary>,
+) -> Result<()> {
     for layer in layers {
         let yields = layer.yields(edge)?;
-        let mut add = |budget, (w_b, w_c): (&[i8], &[i8]), rows: usize, patches: usize| {
+        let mut add = |budget, (w_b, w_c): (&[i8], &[i8]), rows: usize, patches: usize, more: usize| {
             let nonzeros = |w: &[i8]| w.iter().filter(|v| **v != 0).count();
             let (w_b_nonzeros, w_c_nonzeros) = (nonzeros(w_b), nonzeros(w_c));
             let entries = w_b.len() + w_c.len();
@@ -349,7 +477,7 @@ fn summarise(layers: &[model::Layer], mut edge: (Shape, Format), summaries: &mut
                 inputs: edge.0.elements(),
                 budget,
                 rows,
-                multiplications: (rows * patches) as u64,
+                multiplications: (rows * patches + more) as u64,
                 outputs: yields.0.elements(),
                 w_b_nonzeros,
                 w_c_nonzeros,
@@ -361,12 +489,18 @@ fn summarise(layers: &[model::Layer], mut edge: (Shape, Format), summaries: &mut
             // Matrices of a trained model are in standard layout.
             model::Layer::Dense(dense) => {
                 let matrices = dense.w_b.as_slice().zip(dense.w_c.as_slice());
-                add(dense.budget, matrices.unwrap_or_default(), dense.rows(), 1);
+                add(dense.budget, matrices.unwrap_or_default(), dense.rows(), 1, 0);
+            }
+            model::Layer::Highway(model::Highway { gates, .. }) | model::Layer::Lstm(model::Lstm { gates, .. }) => {
+                let products = if let model::Layer::Lstm(_) = layer { LSTM_PRODUCTS } else { HIGHWAY_PRODUCTS };
+                let matrices = gates.w_b.as_slice().zip(gates.w_c.as_slice());
+                let more = products * yields.0.elements();
+                add(gates.budget, matrices.unwrap_or_default(), gates.rows(), 1, more);
             }
             model::Layer::Conv2d(conv) => {
                 let matrices = conv.w_b.as_slice().zip(conv.w_c.as_slice());
                 let patches = yields.0.height.div_ceil(conv.patch()) * yields.0.width.div_ceil(conv.patch());
-                add(conv.budget, matrices.unwrap_or_default(), conv.rows(), patches);
+                add(conv.budget, matrices.unwrap_or_default(), conv.rows(), patches, 0);
             }
             model::Layer::Residual(residual) => {
                 summarise(&residual.body, edge, summaries)?;

@@ -1,4 +1,10 @@
 //! Training over sequences, such as the characters of a text.
 
+pub(crate) mod exact;
 pub(crate) mod linear;
 pub(crate) mod network;
+mod quantise;
+mod trainer;
+
+pub use exact::Exact;
+pub use trainer::{Checkpoint as SequenceCheckpoint, MEASURED, SequenceTrainer, bits, measured};

@@ -73,6 +73,9 @@ pub struct Epoch {
     pub train_accuracy: f64,
     /// On the slice held out, if there is one, after the epoch.
     pub validation_accuracy: Option<f64>,
+    /// Mean cross entropy there in nats, of a network of sequences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
     /// Nonzeros over entries of all W_b and W_c.
     pub density: f64,
 }
@@ -125,7 +128,7 @@ struct Teaching {
 }
 
 /// Streams of the seed's generator; one for each use, so that nothing depends on what else was drawn.
-enum Stream {
+pub(super) enum Stream {
     Weights,
     Validation,
     /// Of a network that begins from another one.
@@ -136,7 +139,7 @@ enum Stream {
     Augment(Phase, usize),
 }
 
-fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
+pub(super) fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(match stream {
         Stream::Weights => 0,
@@ -298,6 +301,16 @@ impl Trainer {
         std::mem::take(&mut self.warnings)
     }
 
+    /// The description, with what the command line changed in it.
+    pub fn network(&self) -> &Network {
+        &self.state.network
+    }
+
+    /// SHA-256 of the teacher's checkpoint, where the run has one.
+    pub fn teacher(&self) -> Option<&str> {
+        self.state.teacher.as_deref()
+    }
+
     /// Where the run stands.
     pub fn phase(&self) -> Phase {
         self.state.phase
@@ -425,6 +438,7 @@ impl Trainer {
             loss: state.partial.mean_loss(),
             train_accuracy: state.partial.accuracy(),
             validation_accuracy,
+            validation_loss: None,
             density: state.float.density(),
         };
         state.history.push(epoch.clone());

@@ -3,7 +3,7 @@
 use crate::train::matmul::{Into, Real, product_into};
 use crate::train::optimiser::Parameter;
 use crate::train::ternary::{Matrix, Side};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 use rand::{Rng, RngExt};
 
 /// `y_g = W_c,g [a_g ⊙ (W_b,g x)]` for each of `groups` SPNs over the same x (StrassenNets, eq. 1), or `y = W x` in full precision.
@@ -158,11 +158,5 @@ impl<T: Real> Linear<T> {
     /// SPNs side by side.
     pub fn groups(&self) -> usize {
         self.groups
-    }
-
-    /// Outputs of all groups.
-    pub fn outputs(&self) -> usize {
-        let last = self.products.as_ref().map_or(&self.w_b, |p| &p.w_c);
-        last.weights.value.len_of(Axis(0))
     }
 }

@@ -4,9 +4,9 @@
 //! A batch is cut into pieces of sequences, which go through the window each by itself, so that nothing waits for another thread within a
 //! step in time; only the gradients are added up, in the order of the pieces.
 
-use super::linear::Linear;
+use super::linear::{Linear, Products};
 use crate::network::plan::{Gates, Op};
-use crate::network::{Network, Recipe};
+use crate::network::{Network, Quantiser, Recipe};
 use crate::train::loss::{Score, Targets, Teacher, score, score_and_gradient};
 use crate::train::matmul::{Into, Real};
 use crate::train::optimiser::{Parameter, Rule};
@@ -370,6 +370,19 @@ impl<T: Real> Sequence<T> {
     }
 
     /// Begins phase 2: from here on the matrices are ternary.
+    pub fn begin_ternary(&mut self, network: &Network) {
+        if network.train.quantiser == Quantiser::Fixed {
+            let factor = network.train.threshold;
+            for Linear { w_b, products, .. } in self.layers.iter_mut().flat_map(Layer::linears_mut) {
+                let Some(Products { a, w_c }) = products else { continue };
+                let scale = w_b.scale_to_fixed(factor) * w_c.scale_to_fixed(factor);
+                a.value.mapv_inplace(|a| a * scale);
+            }
+        }
+        self.make_ternary(network);
+    }
+
+    /// Goes on within phase 2 or after it: the matrices are ternary.
     pub fn make_ternary(&mut self, network: &Network) {
         let recipe = &network.train;
         // An invariant: descriptions are validated when they are read.
@@ -494,7 +507,7 @@ impl<T: Real> Lstm<T> {
     }
 
     fn forward(&self, x: ArrayView2<T>, b: usize, [cell, hidden]: &mut [Array2<T>; 2], tape: &mut Tape<T>) {
-        let (n, steps) = (self.units(), x.nrows() / b);
+        let steps = x.nrows() / b;
         tape.gates.assign(&self.bias.row());
         let [[u, m], of_h] = &mut tape.kept;
         self.x.forward(x, u.view_mut(), m.view_mut(), tape.gates.view_mut());

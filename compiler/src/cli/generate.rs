@@ -1,0 +1,113 @@
+//! `strassenc generate`.
+
+use super::verilog;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use strassenc_runtime::data::text::encode;
+use strassenc_runtime::sampling::sample;
+use strassenc_runtime::{Error, Kind, Model, Result, golden};
+
+/// Text from a language model
+///
+/// Reads the prompt, then draws one character after the other from what the integer network says comes next. The same prompt, seed and
+/// temperature give the same text.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  strassenc generate runs/austen --prompt 'It is a truth'
+  strassenc generate runs/austen --prompt Emma --characters 1000 --temperature 0.7 --seed 3
+  strassenc generate runs/austen --temperature 0         always the likeliest character")]
+pub struct Args {
+    /// A model file, or a folder that holds model.safetensors
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// What the text begins with
+    #[arg(long, default_value = "\n")]
+    prompt: String,
+    /// How many characters follow
+    #[arg(long, default_value_t = 300, value_name = "N")]
+    characters: usize,
+    /// Below 1 more of the likely, above 1 more of the unlikely; 0 the likeliest alone
+    #[arg(long, default_value_t = 0.8)]
+    temperature: f64,
+    /// The seed of what is drawn
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let model = verilog::load(&args.model)?;
+    let alphabet: Vec<char> = match &model.provenance.alphabet {
+        Some(alphabet) if model.outputs() == alphabet.chars().count() => alphabet.chars().collect(),
+        _ => {
+            return Err(Error::input(
+                args.model.display(),
+                "is no language model: it does not say which characters it knows",
+            )
+            .help("train one on a text: strassenc train austen"));
+        }
+    };
+    if !args.temperature.is_finite() || args.temperature < 0.0 {
+        return Err(Error::input("--temperature", format_args!("{} is no temperature", args.temperature))
+            .help("give 0 or more, e.g. 0.8"));
+    }
+    let prompt = encode(&args.prompt, &alphabet).map_err(|e| e.within("--prompt"))?;
+    if prompt.is_empty() {
+        return Err(Error::input("--prompt", "is empty").help("give at least one character"));
+    }
+    let mut state = golden::State::start();
+    let step = |token: u32| {
+        let edges = golden::step(&model, &mut state, &[token.into()])?;
+        // A valid model has a last edge.
+        Ok(edges.into_iter().last().unwrap_or_default())
+    };
+    let text = generate(&model, &args, &prompt, &alphabet, step, &mut |c| {
+        if !args.json {
+            print!("{c}");
+            let _ = std::io::stdout().flush();
+        }
+    })?;
+    if args.json {
+        let json = serde_json::json!({ "prompt": args.prompt, "text": text, "seed": args.seed, "temperature": args.temperature });
+        println!("{}", serde_json::to_string_pretty(&json).map_err(|e| Error::internal("generate", e))?);
+    } else {
+        println!();
+    }
+    Ok(())
+}
+
+/// The prompt and what follows it, character by character; `step` yields the outputs for the next input.
+fn generate(
+    model: &Model,
+    args: &Args,
+    prompt: &[u32],
+    alphabet: &[char],
+    mut step: impl FnMut(u32) -> Result<Vec<i64>>,
+    show: &mut dyn FnMut(char),
+) -> Result<String> {
+    let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
+    let mut text = String::new();
+    let mut tokens = prompt.iter().copied();
+    let mut token = tokens.next();
+    for i in 0..prompt.len() + args.characters {
+        let Some(at) = token else { break };
+        let c = alphabet[at as usize];
+        text.push(c);
+        show(c);
+        if super::INTERRUPTED.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::Interrupted, "generate", "interrupted by the user"));
+        }
+        if i + 1 == prompt.len() + args.characters {
+            break;
+        }
+        let outputs = step(at)?;
+        token =
+            tokens.next().or_else(|| Some(sample(&outputs, model.output_frac(), args.temperature, &mut rng) as u32));
+    }
+    Ok(text)
+}

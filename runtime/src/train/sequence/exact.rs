@@ -1,0 +1,198 @@
+//! The integer network over sequences in f64, many sequences at a time; equal to golden integer for integer.
+//!
+//! Every value is an integer of at most 53 bits, so f64 computes it exactly, in any order.
+
+use super::network::{PIECE, Tokens, windows};
+use crate::error::{Error, Result};
+use crate::format::Format;
+use crate::model::{self, Layer, Model, Output};
+use crate::train::loss::{Score, score};
+use crate::train::matmul::{Into, product_into};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+use rayon::prelude::*;
+
+/// A recurrent model, ready to compute.
+pub struct Exact<'a> {
+    model: &'a Model,
+    layers: Vec<Matrices>,
+}
+
+/// The numbers of a layer's linear part; empty where it has none.
+#[derive(Default)]
+struct Matrices {
+    /// `[r, n_in]`.
+    w_b: Array2<f64>,
+    /// `[n_out, r]`.
+    w_c: Array2<f64>,
+    /// a · 2^-t.
+    a: Array1<f64>,
+    bias: Array1<f64>,
+    /// 2^-s, with the range; none where raw.
+    output: Option<(Array1<f64>, Format)>,
+}
+
+/// c and h of each LSTM layer, `[sequences, n]`, in integers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State(pub Vec<[Array2<f64>; 2]>);
+
+impl Matrices {
+    fn of(dense: &model::Dense) -> Matrices {
+        let power = |t: &i32| 2f64.powi(-t);
+        Matrices {
+            w_b: dense.w_b.mapv(f64::from),
+            w_c: dense.w_c.mapv(f64::from),
+            a: dense
+                .coefficients
+                .iter()
+                .zip(&dense.coefficient_shifts)
+                .map(|(a, t)| f64::from(*a) * power(t))
+                .collect(),
+            bias: dense.bias.mapv(|b| b as f64),
+            output: match &dense.output {
+                Output::Raw => None,
+                Output::Requantised { shifts, format } => Some((shifts.iter().map(power).collect(), *format)),
+            },
+        }
+    }
+
+    /// `[m, n_out]` for `[m, n_in]`.
+    fn compute(&self, x: ArrayView2<f64>) -> Array2<f64> {
+        let mut u = Array2::zeros((x.nrows(), self.w_b.nrows()));
+        product_into(x, self.w_b.t(), u.view_mut(), Into::Place);
+        for mut row in u.rows_mut() {
+            // a · u is exact; products that t ≤ 0 shifts left have nothing to round.
+            row.zip_mut_with(&self.a, |u, a| *u = (*u * a + 0.5).floor());
+        }
+        let mut y = Array2::zeros((x.nrows(), self.w_c.nrows()));
+        y.assign(&self.bias);
+        product_into(u.view(), self.w_c.t(), y.view_mut(), Into::Sum);
+        if let Some((scales, format)) = &self.output {
+            let (low, high) = (format.min() as f64, format.max() as f64);
+            for mut row in y.rows_mut() {
+                row.zip_mut_with(scales, |y, scale| *y = (*y * scale + 0.5).floor().clamp(low, high));
+            }
+        }
+        y
+    }
+}
+
+fn round_shift(v: i64, shift: i32) -> i64 {
+    if shift > 0 { (v + (1 << (shift - 1))) >> shift } else { v << -shift }
+}
+
+impl<'a> Exact<'a> {
+    /// Of a valid model of dense, embedding, highway and LSTM layers.
+    ///
+    /// # Errors
+    /// Where it has a layer of another kind, or is not valid.
+    pub fn new(model: &'a Model) -> Result<Exact<'a>> {
+        model.validate()?;
+        let matrices = |layer: &Layer| match layer {
+            Layer::Dense(dense) => Ok(Matrices::of(dense)),
+            Layer::Highway(highway) => Ok(Matrices::of(&highway.gates)),
+            Layer::Lstm(lstm) => Ok(Matrices::of(&lstm.gates)),
+            Layer::Embedding(_) => Ok(Matrices::default()),
+            other => Err(Error::input(format_args!("layer `{}`", other.name()), "is not for sequences")),
+        };
+        Ok(Exact { model, layers: model.layers.iter().map(matrices).collect::<Result<_>>()? })
+    }
+
+    /// The state of so many sequences at their start.
+    pub fn start(&self, sequences: usize) -> State {
+        let lstms = self.model.layers.iter().filter_map(|l| if let Layer::Lstm(lstm) = l { Some(lstm) } else { None });
+        let zeros = |n| Array2::zeros((sequences, n));
+        State(lstms.map(|lstm| [zeros(lstm.units()), zeros(lstm.units())]).collect())
+    }
+
+    /// What leaves each layer for the next input `[sequences, n_in]` of each sequence.
+    pub fn step(&self, x: Array2<f64>, state: &mut State) -> Vec<Array2<f64>> {
+        let mut format = self.model.input.format;
+        let mut states = state.0.iter_mut();
+        let mut values = vec![x];
+        for (layer, matrices) in self.model.layers.iter().zip(&self.layers) {
+            // An invariant: there is what enters.
+            let x = &values[values.len() - 1];
+            values.push(match layer {
+                Layer::Embedding(embedding) => {
+                    let last = embedding.table.nrows() - 1;
+                    let rows: Vec<usize> = x.iter().map(|v| (*v as usize).min(last)).collect();
+                    format = embedding.format;
+                    embedding.table.select(Axis(0), &rows).mapv(f64::from)
+                }
+                Layer::Highway(highway) => {
+                    let gates = matrices.compute(x.view());
+                    let (n, sigmoid) = (x.ncols(), &highway.sigmoid);
+                    Array2::from_shape_fn(x.dim(), |(s, j)| {
+                        let (t, h) = (gates[[s, j]] as i64, (gates[[s, n + j]] as i64).clamp(0, format.max()));
+                        let x = x[[s, j]] as i64;
+                        (x + round_shift(sigmoid.sigmoid(t) * (h - x), sigmoid.frac)) as f64
+                    })
+                }
+                Layer::Lstm(lstm) => {
+                    // An invariant: a state for each LSTM.
+                    let Some([c, h]) = states.next() else { unreachable!("a state for each LSTM") };
+                    let gates = matrices.compute(concatenate![Axis(1), *x, *h].view());
+                    let Some((_, gate)) = matrices.output else { unreachable!("gates are requantised") };
+                    format = lstm.hidden;
+                    cells(lstm, gate, &gates, c, h);
+                    h.clone()
+                }
+                _ => {
+                    if let Some((_, to)) = &matrices.output {
+                        format = *to;
+                    }
+                    matrices.compute(x.view())
+                }
+            });
+        }
+        values.remove(0);
+        values
+    }
+
+    /// The score of a text, read as so many sequences side by side, each from the start: what each token says about the next one.
+    pub fn evaluate(&self, text: &[u32], sequences: usize) -> Score {
+        let unit = 2f64.powi(-self.model.output_frac());
+        // One window of one input a sequence: row t of the text's rows.
+        let all: Vec<(Vec<u32>, Vec<u32>)> = windows(text, sequences, 64).collect();
+        let pieces: Vec<usize> = (0..sequences).step_by(PIECE).collect();
+        let scores: Vec<Score> = (pieces.into_par_iter())
+            .map(|first| {
+                let last = (first + PIECE).min(sequences);
+                let (mut total, mut state) = (Score::default(), self.start(last - first));
+                for (tokens, labels) in &all {
+                    let x = Tokens { tokens, sequences };
+                    for (tokens, labels) in x.tokens.chunks(sequences).zip(labels.chunks(sequences)) {
+                        let x = Array2::from_shape_fn((last - first, 1), |(s, _)| f64::from(tokens[first + s]));
+                        let Some(y) = self.step(x, &mut state).pop() else { continue };
+                        total += score((y * unit).view(), &labels[first..last]);
+                    }
+                }
+                total
+            })
+            .collect();
+        let mut total = Score::default();
+        scores.into_iter().for_each(|score| total += score);
+        total
+    }
+}
+
+/// The next c and h.
+fn cells(lstm: &model::Lstm, gate: Format, gates: &Array2<f64>, c: &mut Array2<f64>, h: &mut Array2<f64>) {
+    let (sigmoid, tanh, n) = (&lstm.sigmoid, &lstm.tanh, c.ncols());
+    let (kept_frac, new_frac) = (sigmoid.frac + lstm.cell.frac, sigmoid.frac + tanh.frac);
+    let frac = kept_frac.max(new_frac);
+    for s in 0..c.nrows() {
+        let gates = gates.slice(s![s, ..]);
+        for j in 0..n {
+            let [i, f, g, o] = [0, 1, 2, 3].map(|k| gates[k * n + j] as i64);
+            let kept = sigmoid.sigmoid(f) * c[[s, j]] as i64;
+            let new = sigmoid.sigmoid(i) * tanh.tanh(g);
+            let sum = (kept << (frac - kept_frac)) + (new << (frac - new_frac));
+            let next = lstm.cell.saturate(round_shift(sum, frac - lstm.cell.frac));
+            let index = gate.saturate(round_shift(next, lstm.cell.frac - gate.frac));
+            let product = sigmoid.sigmoid(o) * tanh.tanh(index);
+            c[[s, j]] = next as f64;
+            h[[s, j]] = lstm.hidden.saturate(round_shift(product, new_frac - lstm.hidden.frac)) as f64;
+        }
+    }
+}

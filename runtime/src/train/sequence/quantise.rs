@@ -1,0 +1,164 @@
+//! From the float network over sequences to integers: formats are chosen, scales go into coefficients, dead rows go.
+
+use super::linear::{Linear, Products};
+use super::network::{Layer, Sequence, Tokens, windows};
+use crate::format::Format;
+use crate::model::{self, Edge, Model, Output, Provenance, Table};
+use crate::network::plan::{Op, Step};
+use crate::network::{Bits, Network};
+use crate::quantise::best_frac;
+use crate::train::frozen::coefficient;
+use crate::train::optimiser::Parameter;
+use crate::train::ternary::signs;
+use ndarray::{Array1, Array2, Axis, concatenate, s};
+
+/// Sequences and inputs of each that formats are chosen by.
+const CALIBRATION: (usize, usize) = (32, 256);
+/// Bits before the binary point of what gates look up, sign included: σ and tanh are all but flat beyond ±8.
+const GATE_RANGE: i32 = 4;
+/// Fractional bits of the network's outputs, without guard bits: natural logarithms of odds, of which a hundredth is nothing.
+const LOGIT_FRAC: i32 = 8;
+
+/// The integer network; `text` is what it was trained on.
+pub fn quantise(float: &Sequence<f32>, network: &Network, text: &[u32], provenance: Provenance) -> Model {
+    // An invariant: descriptions are validated when they are read.
+    let steps = network.plan().expect("the network is valid");
+    let bits = &network.bits;
+    let sequences = CALIBRATION.0.min(text.len() / 2).max(1);
+    let tokens = windows(text, sequences, CALIBRATION.1).next().map(|w| w.0).unwrap_or_default();
+    let values = float.values(Tokens { tokens: &tokens, sequences }, &mut float.start(sequences));
+    let mut x = network.input.format();
+    let mut layers = vec![];
+    for (i, ((layer, step), value)) in float.layers().iter().zip(&steps).zip(&values).enumerate() {
+        let z = || value.z.mapv(f64::from);
+        layers.push(match layer {
+            Layer::Embedding(table) => {
+                let table = table.value.mapv(f64::from);
+                let frac = best_frac(&table, true, bits.activations);
+                let format = Format { signed: true, bits: bits.activations, frac };
+                x = format;
+                let round = |v: f64| format.saturate((v * power(frac) + 0.5).floor() as i64) as i32;
+                model::Layer::Embedding(model::Embedding { name: step.name.clone(), table: table.mapv(round), format })
+            }
+            Layer::Highway(linear, bias) => {
+                let gate_frac = bits.gates as i32 - GATE_RANGE;
+                let format = Format { signed: true, bits: bits.gates.max(x.bits + u32::from(!x.signed)), frac: x.frac };
+                let product_frac = gate_frac.max(x.frac) + bits.guard as i32;
+                let n = layer.outputs();
+                let shifts = Array1::from_shape_fn(2 * n, |c| product_frac - if c < n { gate_frac } else { x.frac });
+                let output = Output::Requantised { shifts, format };
+                let gates = dense(step, bits, &[(linear, x.frac)], bias, product_frac, output);
+                let lookup = Format { frac: gate_frac, ..format };
+                let sigmoid = Table::of_sigmoid(lookup, bits.activations.min(15) as i32);
+                model::Layer::Highway(model::Highway { gates, gate_frac, sigmoid })
+            }
+            Layer::Lstm(lstm) => {
+                let format = Format { signed: true, bits: bits.gates, frac: bits.gates as i32 - GATE_RANGE };
+                let hidden =
+                    Format { signed: true, bits: bits.activations.max(2), frac: bits.activations.max(2) as i32 - 1 };
+                let product_frac = format.frac + bits.guard as i32;
+                let shifts = Array1::from_elem(4 * layer.outputs(), product_frac - format.frac);
+                let output = Output::Requantised { shifts, format };
+                let parts = [(&lstm.x, x.frac), (&lstm.h, hidden.frac)];
+                let gates = dense(step, bits, &parts, &lstm.bias, product_frac, output);
+                let largest = value.cells.iter().fold(0.25f64, |a, c| a.max(f64::from(c.abs())));
+                // What a text that was not seen adds to the largest state; beyond, c saturates.
+                let frac = bits.cell as i32 - 1 - (1.5 * largest).log2().ceil() as i32;
+                let out = bits.activations.min(15) as i32;
+                let layer = model::Lstm {
+                    gates,
+                    sigmoid: Table::of_sigmoid(format, out),
+                    tanh: Table::of_tanh(format, out),
+                    cell: Format { signed: true, bits: bits.cell, frac },
+                    hidden,
+                };
+                x = hidden;
+                model::Layer::Lstm(layer)
+            }
+            Layer::Dense(linear, bias, relu) => {
+                let (product_frac, output, format) = if i + 1 == steps.len() {
+                    (LOGIT_FRAC + bits.guard as i32, Output::Raw, x)
+                } else {
+                    let frac = best_frac(&z(), !relu, bits.activations);
+                    let format = Format { signed: !relu, bits: bits.activations, frac };
+                    let shifts = Array1::from_elem(layer.outputs(), bits.guard as i32);
+                    (frac + bits.guard as i32, Output::Requantised { shifts, format }, format)
+                };
+                let layer = dense(step, bits, &[(linear, x.frac)], bias, product_frac, output);
+                x = format;
+                model::Layer::Dense(layer)
+            }
+        });
+    }
+    let input = Edge { shape: network.input.shape.clone(), format: network.input.format() };
+    Model { name: network.name.clone(), input, layers, provenance }
+}
+
+fn power(exponent: i32) -> f64 {
+    2f64.powi(exponent)
+}
+
+/// Linear layers that each read a part of what enters, with its frac, and whose outputs are added up, as one dense layer.
+fn dense(
+    step: &Step,
+    bits: &Bits,
+    parts: &[(&Linear<f32>, i32)],
+    bias: &Parameter<f32>,
+    product_frac: i32,
+    output: Output,
+) -> model::Dense {
+    let n_in: usize = parts.iter().map(|(linear, _)| linear.w_b.weights.value.ncols()).sum();
+    let n_out = bias.value.ncols();
+    let (mut w_b, mut w_c) = (Array2::zeros((0, n_in)), Array2::zeros((n_out, 0)));
+    let (mut coefficients, mut shifts) = (vec![], vec![]);
+    let mut first = 0;
+    for (linear, frac) in parts {
+        // An invariant: full-precision networks have no integers.
+        let Some(Products { a, w_c: c }) = &linear.products else { unreachable!("an SPN has products") };
+        let (scales_b, scales_c) = (linear.w_b.scales(), c.scales());
+        let (t_b, t_c) = (signs(linear.w_b.effective()), signs(c.effective()));
+        let (r, groups) = (t_c.ncols(), linear.groups());
+        let n = n_out / groups;
+        let up = power(product_frac - frac);
+        for i in 0..groups * r {
+            let (group, j) = (i / r, i % r);
+            let (a, t) = coefficient(
+                f64::from(a.value[[0, i]]) * scales_b[i] * scales_c[j] * up,
+                bits.coefficients,
+                bits.coefficient_terms,
+            );
+            let mut column = Array2::<i8>::zeros((n_out, 1));
+            column.slice_mut(s![group * n..(group + 1) * n, 0]).assign(&t_c.slice(s![group * n..(group + 1) * n, j]));
+            let mut row = Array2::<i8>::zeros((1, n_in));
+            row.slice_mut(s![0, first..first + t_b.ncols()]).assign(&t_b.row(i));
+            // A row that cannot matter is none.
+            if a == 0 || row.iter().all(|w| *w == 0) || column.iter().all(|w| *w == 0) {
+                continue;
+            }
+            coefficients.push(a);
+            shifts.push(t);
+            // Both have the right sizes.
+            w_b.append(Axis(0), row.view()).expect("a row of W_b");
+            w_c = concatenate![Axis(1), w_c, column];
+        }
+        first += t_b.ncols();
+    }
+    let budget = match &step.op {
+        Op::Linear(linear) => linear.r,
+        Op::Highway(gates) => 2 * gates.r,
+        Op::Lstm(gates) => 8 * gates.r,
+        _ => 0,
+    };
+    model::Dense {
+        name: step.name.clone(),
+        budget,
+        w_b: w_b.as_standard_layout().into_owned(),
+        coefficients: coefficients.into(),
+        coefficient_bits: bits.coefficients,
+        coefficient_shifts: shifts.into(),
+        product_frac,
+        w_c: w_c.as_standard_layout().into_owned(),
+        bias: bias.row().mapv(|b| (f64::from(b) * power(product_frac)).round() as i64),
+        output,
+    }
+}
