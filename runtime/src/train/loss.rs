@@ -1,7 +1,7 @@
 //! Softmax cross entropy.
 
-use super::matmul::Real;
-use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1};
+use super::matmul::{Real, vectorised};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 /// What a batch gave.
@@ -85,23 +85,28 @@ pub fn score_and_gradient<T: Real>(logits: &mut Array2<T>, targets: &Targets) ->
     let mut total = Score { samples: labels.len(), ..Score::default() };
     let share = (labels.len() as f64).recip();
     let even = T::real(smoothing / logits.ncols().max(1) as f64);
-    for (i, (mut gradient, &label)) in logits.rows_mut().into_iter().zip(labels).enumerate() {
-        total.correct += usize::from(argmax(gradient.view()) == label as usize);
-        let z = gradient.to_owned();
-        gradient.fill(T::zero());
-        let mut target = z.mapv(|_| even);
+    let (mut target, mut z) = (vec![T::zero(); logits.ncols()], vec![T::zero(); logits.ncols()]);
+    for (i, (mut row, &label)) in logits.rows_mut().into_iter().zip(labels).enumerate() {
+        total.correct += usize::from(argmax(row.view()) == label as usize);
+        // Logits are in standard layout.
+        let Some(gradient) = row.as_slice_mut() else { unreachable!() };
+        z.copy_from_slice(gradient);
+        target.fill(even);
         target[label as usize] += T::real(1.0 - smoothing);
         let sure = teacher.map_or(1.0, |t| 1.0 - t.lambda);
-        let mut loss = sure * cross_entropy(z.view(), target.view(), sure * share, gradient.view_mut());
+        gradient.fill(T::zero());
+        let mut loss = sure * cross_entropy(&z, &target, sure * share, gradient);
         if let Some(Teacher { logits, lambda, temperature }) = teacher {
             let cool = |z: T| z / T::real(temperature);
-            let taught = logits.row(i).mapv(|z| cool(T::real(z.into())));
-            let (largest, sum) = softmax_sum(taught.view());
-            let taught = taught.mapv_into(|z| (z - largest).exp() / sum);
+            for (taught, z) in target.iter_mut().zip(logits.row(i)) {
+                *taught = cool(T::real((*z).into()));
+            }
+            let sum = softmax(&mut target).1;
+            target.iter_mut().for_each(|p| *p = *p / sum);
             // d(z/T)/dz takes one T of T² away.
-            let z = z.mapv_into(cool);
+            z.iter_mut().for_each(|z| *z = cool(*z));
             let scale = lambda * temperature * share;
-            loss += lambda * temperature.powi(2) * cross_entropy(z.view(), taught.view(), scale, gradient.view_mut());
+            loss += lambda * temperature.powi(2) * cross_entropy(&z, &target, scale, gradient);
         }
         total.loss += loss;
     }
@@ -109,16 +114,34 @@ pub fn score_and_gradient<T: Real>(logits: &mut Array2<T>, targets: &Targets) ->
 }
 
 /// -Σ target · ln softmax(z) for a target that sums to 1; adds `scale` times the gradient by z.
-fn cross_entropy<T: Real>(z: ArrayView1<T>, target: ArrayView1<T>, scale: f64, mut gradient: ArrayViewMut1<T>) -> f64 {
-    let (largest, sum) = softmax_sum(z);
-    let scale = T::real(scale);
-    let mut loss = T::zero();
-    for ((g, &z), &target) in gradient.iter_mut().zip(z).zip(target) {
-        loss += target * (sum.ln() + largest - z);
-        *g += scale * ((z - largest).exp() / sum - target);
+fn cross_entropy<T: Real>(z: &[T], target: &[T], scale: f64, gradient: &mut [T]) -> f64 {
+    let along = z.iter().zip(target).fold(T::zero(), |sum, (&z, &target)| sum + target * z);
+    let mut p = [T::zero(); CLASSES];
+    let mut more;
+    let p = if z.len() <= CLASSES {
+        &mut p[..z.len()]
+    } else {
+        more = vec![T::zero(); z.len()];
+        &mut more[..]
+    };
+    p.copy_from_slice(z);
+    let (largest, sum) = softmax(p);
+    let (scale, share) = (T::real(scale), T::one() / sum);
+    for ((g, &p), &target) in gradient.iter_mut().zip(&*p).zip(target) {
+        *g += scale * (p * share - target);
     }
     // NumCast of a float to f64 never fails.
-    loss.to_f64().unwrap_or(f64::NAN)
+    (sum.ln() + largest - along).to_f64().unwrap_or(f64::NAN)
+}
+
+/// Classes for which no memory is fetched.
+const CLASSES: usize = 256;
+
+/// Replaces z by e^(z - largest); yields the largest and the sum.
+fn softmax<T: Real>(z: &mut [T]) -> (T, T) {
+    let largest = z.iter().fold(T::neg_infinity(), |a, &b| a.max(b));
+    vectorised(|| z.iter_mut().for_each(|z| *z = (*z - largest).exponential()));
+    (largest, z.iter().fold(T::zero(), |sum, &e| sum + e))
 }
 
 fn softmax_sum<T: Real>(row: ArrayView1<T>) -> (T, T) {

@@ -547,6 +547,8 @@ mod tests {
             let (test_samples, multiplications, dense_multiplications) = (10, 10, 100u64);
             let summary = Summary {
                 float_accuracy,
+                float_bits: None,
+                integer_bits: None,
                 integer_accuracy,
                 test_samples,
                 multiplications,

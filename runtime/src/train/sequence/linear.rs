@@ -1,5 +1,6 @@
 //! Linear layers of networks over sequences: SPNs side by side, without norms.
 
+use super::network::Kept;
 use crate::train::matmul::{Into, Real, product_into};
 use crate::train::optimiser::Parameter;
 use crate::train::ternary::{Matrix, Side};
@@ -111,13 +112,12 @@ impl<T: Real> Linear<T> {
     }
 
     /// The gradients of all weights in `gradients`, in the order of [`parameters`](Self::parameters), from all rows of the window: x, what
-    /// [`forward`](Self::forward) kept, dL/dy, and what [`backward`](Self::backward) made of it.
-    pub fn weight_gradients(
+    /// [`forward`](Self::forward) and [`backward`](Self::backward) kept, and dL/dy.
+    pub(super) fn weight_gradients(
         &self,
         x: ArrayView2<T>,
-        (u, m): (ArrayView2<T>, ArrayView2<T>),
+        Kept { u, m, du, dm }: &Kept<T>,
         dy: ArrayView2<T>,
-        (du, dm): (ArrayView2<T>, ArrayView2<T>),
         gradients: &mut [Array2<T>],
     ) {
         let Some(Products { w_c, .. }) = &self.products else {

@@ -8,7 +8,7 @@ use super::linear::{Linear, Products};
 use crate::network::plan::{Gates, Op};
 use crate::network::{Network, Quantiser, Recipe};
 use crate::train::loss::{Score, Targets, Teacher, score, score_and_gradient};
-use crate::train::matmul::{Into, Real};
+use crate::train::matmul::{Into, Real, vectorised};
 use crate::train::optimiser::{Parameter, Rule};
 use crate::train::ternary::{Matrix, Ternariser};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
@@ -17,12 +17,21 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Sequences that one task works on.
-pub const PIECE: usize = 16;
+pub const PIECE: usize = 32;
 
 /// The layers in order.
 pub struct Sequence<T> {
     layers: Vec<Layer<T>>,
     dropout: f64,
+    /// What the pieces of a batch work in, kept from step to step.
+    rooms: Vec<Room<T>>,
+}
+
+/// What one piece works in.
+struct Room<T> {
+    tapes: Vec<Tape<T>>,
+    /// Of all parameters, layer by layer.
+    gradients: Vec<Vec<Array2<T>>>,
 }
 
 /// One layer.
@@ -63,15 +72,19 @@ struct Piece<T> {
     state: State<T>,
 }
 
-/// What one layer keeps of a piece from the forward pass for the backward pass.
+/// What one layer keeps of a piece from the forward pass for the backward pass, and works in.
 struct Tape<T> {
     /// `[steps · sequences, n]`: what leaves.
     z: Array2<T>,
-    /// u and a ⊙ u of the linear layers, that of x and, of an LSTM, that of h.
-    kept: [[Array2<T>; 2]; 2],
+    /// dL/dz.
+    dz: Array2<T>,
+    /// Of the linear layers, that of x and, of an LSTM, that of h.
+    kept: [Kept<T>; 2],
     /// Gates after σ, tanh and max(0, ·): `[steps · sequences, 2n]` or `[…, 4n]`.
     gates: Array2<T>,
-    /// c of an LSTM: `[(steps + 1) · sequences, n]`, that before the window first; and h.
+    /// dL/d(gates before that).
+    dgates: Array2<T>,
+    /// c and h of an LSTM: `[(steps + 1) · sequences, n]`, those before the window first.
     state: [Array2<T>; 2],
     /// tanh(c).
     squashed: Array2<T>,
@@ -81,8 +94,23 @@ struct Tape<T> {
     dropped: Array2<T>,
 }
 
+/// u, a ⊙ u and their gradients of one linear layer, `[steps · sequences, groups · r]` each.
+pub(super) struct Kept<T> {
+    pub u: Array2<T>,
+    pub m: Array2<T>,
+    pub du: Array2<T>,
+    pub dm: Array2<T>,
+}
+
+#[inline(always)]
 fn sigmoid<T: Real>(x: T) -> T {
-    T::one() / (T::one() + (-x).exp())
+    T::one() / (T::one() + (-x).exponential())
+}
+
+#[inline(always)]
+fn tanh<T: Real>(x: T) -> T {
+    let two = T::one() + T::one();
+    two * sigmoid(two * x) - T::one()
 }
 
 impl<T: Real> Sequence<T> {
@@ -124,7 +152,7 @@ impl<T: Real> Sequence<T> {
                 op => unreachable!("{op:?} is refused by the trainer"),
             });
         }
-        Sequence { layers, dropout: network.train.dropout }
+        Sequence { layers, dropout: network.train.dropout, rooms: vec![] }
     }
 
     /// The layers.
@@ -147,8 +175,9 @@ impl<T: Real> Sequence<T> {
         let mut y = Array2::zeros((x.tokens.len(), outputs));
         let results: Vec<_> = (self.pieces(x, state).into_par_iter())
             .map(|Piece { first, tokens, sequences, mut state }| {
-                let tapes = self.forward(Tokens { tokens: &tokens, sequences }, &mut state, None);
-                (first, sequences, state, tapes.into_iter().last().map(|tape| tape.z))
+                let mut tapes = vec![];
+                self.forward(Tokens { tokens: &tokens, sequences }, &mut state, None, &mut tapes);
+                (first, sequences, state, tapes.pop().map(|tape| tape.z))
             })
             .collect();
         for (first, sequences, piece, z) in results {
@@ -165,7 +194,8 @@ impl<T: Real> Sequence<T> {
 
     /// The values that leave each layer for one piece, `[steps · sequences, n]` each; for the choice of formats.
     pub fn values(&self, x: Tokens, state: &mut State<T>) -> Vec<LayerValues<T>> {
-        let tapes = self.forward(x, state, None);
+        let mut tapes = vec![];
+        self.forward(x, state, None, &mut tapes);
         tapes
             .into_iter()
             .map(|tape| {
@@ -186,9 +216,12 @@ impl<T: Real> Sequence<T> {
         drop: Option<u64>,
     ) -> Score {
         let steps = x.tokens.len() / x.sequences;
+        let mut rooms = std::mem::take(&mut self.rooms);
+        let pieces = self.pieces(x, state);
+        rooms.resize_with(pieces.len(), || Room { tapes: vec![], gradients: vec![] });
         let this = &*self;
-        let results: Vec<_> = (self.pieces(x, state).into_par_iter())
-            .map(|Piece { first, tokens, sequences, mut state }| {
+        let results: Vec<_> = (pieces.into_par_iter().zip(&mut rooms))
+            .map(|(Piece { first, tokens, sequences, mut state }, room)| {
                 let rows: Vec<usize> =
                     (0..steps).flat_map(|t| (0..sequences).map(move |s| t * x.sequences + first + s)).collect();
                 let labels: Vec<u32> = rows.iter().map(|&row| targets.labels[row]).collect();
@@ -199,33 +232,37 @@ impl<T: Real> Sequence<T> {
                 let share = T::real(sequences as f64 / x.sequences as f64);
                 let drop = drop.map(|seed| (seed, first as u64));
                 let piece = Tokens { tokens: &tokens, sequences };
-                let tapes = this.forward(piece, &mut state, drop);
-                let (gradients, score) = this.backward(piece, tapes, &targets, share);
-                (first, state, gradients, score)
+                this.forward(piece, &mut state, drop, &mut room.tapes);
+                let score = this.backward(piece, room, &targets, share);
+                (first, state, score)
             })
             .collect();
         let mut total = Score::default();
-        let mut sums: Option<Vec<Array2<T>>> = None;
-        for (first, piece, gradients, score) in results {
+        for (first, piece, score) in results {
             total += score;
             state.place(first, &piece);
-            match &mut sums {
-                None => sums = Some(gradients),
-                Some(sums) => sums.par_iter_mut().zip(gradients).for_each(|(sum, g)| *sum += &g),
+        }
+        let mut gradients = rooms.iter().map(|room| room.gradients.iter().flatten());
+        if let Some(first) = gradients.next() {
+            for ((_, parameter, _), gradient) in self.parameters().zip(first) {
+                parameter.gradient.assign(gradient);
             }
         }
-        let mut sums = sums.unwrap_or_default();
+        for more in gradients {
+            for ((_, parameter, _), gradient) in self.parameters().zip(more) {
+                parameter.gradient += gradient;
+            }
+        }
+        self.rooms = rooms;
         if clip > 0.0 {
             // NumCast of a float to f64 never fails.
             let square = |v: &T| v.to_f64().unwrap_or(f64::NAN).powi(2);
-            let norm = sums.iter().map(|g| g.iter().map(square).sum::<f64>()).sum::<f64>().sqrt();
+            let norm =
+                self.parameters().map(|(_, p, _)| p.gradient.iter().map(square).sum::<f64>()).sum::<f64>().sqrt();
             if norm > clip {
                 let scale = T::real(clip / norm);
-                sums.iter_mut().for_each(|g| g.mapv_inplace(|v| v * scale));
+                self.parameters().for_each(|(_, p, _)| p.gradient.mapv_inplace(|v| v * scale));
             }
-        }
-        for ((_, parameter, _), gradient) in self.parameters().zip(sums) {
-            parameter.gradient = gradient;
         }
         total
     }
@@ -240,38 +277,39 @@ impl<T: Real> Sequence<T> {
         firsts.map(piece).collect()
     }
 
-    fn forward(&self, x: Tokens, state: &mut State<T>, drop: Option<(u64, u64)>) -> Vec<Tape<T>> {
+    fn forward(&self, x: Tokens, state: &mut State<T>, drop: Option<(u64, u64)>, tapes: &mut Vec<Tape<T>>) {
         let Tokens { tokens, sequences: b } = x;
         let rows = tokens.len();
-        let mut tapes: Vec<Tape<T>> = vec![];
+        if tapes.first().is_none_or(|tape| tape.z.nrows() != rows) {
+            *tapes = self.layers.iter().map(|layer| Tape::new(rows, b, layer)).collect();
+        }
         let mut lstms = state.0.iter_mut();
         for (number, layer) in self.layers.iter().enumerate() {
-            let mut tape = Tape::new(rows, b, layer);
+            let (earlier, tape) = tapes.split_at_mut(number);
+            let tape = &mut tape[0];
             if let Layer::Embedding(table) = layer {
                 for (mut z, &token) in tape.z.rows_mut().into_iter().zip(tokens) {
                     z.assign(&table.value.row(token as usize));
                 }
-                tapes.push(tape);
                 continue;
             }
             // An invariant: an embedding comes first.
-            let Some(before) = tapes.last() else { unreachable!("what enters is an index") };
+            let Some(before) = earlier.last() else { unreachable!("what enters is an index") };
             if let (Some((seed, first)), true) = (drop, self.dropout > 0.0) {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
                 rng.set_stream(first << 16 | number as u64);
                 let kept = T::real(1.0 / (1.0 - self.dropout));
-                tape.mask = Array2::from_shape_simple_fn(before.z.dim(), || {
-                    if rng.random::<f64>() < self.dropout { T::zero() } else { kept }
-                });
-                tape.dropped = &before.z * &tape.mask;
+                tape.drop(before.z.dim());
+                tape.mask.mapv_inplace(|_| if rng.random::<f32>() < self.dropout as f32 { T::zero() } else { kept });
+                Zip::from(&mut tape.dropped).and(&before.z).and(&tape.mask).for_each(|d, &z, &mask| *d = z * mask);
             }
             let dropped = std::mem::replace(&mut tape.dropped, Array2::zeros((0, 0)));
-            let x = if tape.mask.is_empty() { before.z.view() } else { dropped.view() };
+            let x = if drop.is_none() || dropped.is_empty() { before.z.view() } else { dropped.view() };
             match layer {
                 Layer::Embedding(_) => {}
                 Layer::Dense(linear, bias, relu) => {
                     tape.z.assign(&bias.row());
-                    let [u, m] = &mut tape.kept[0];
+                    let Kept { u, m, .. } = &mut tape.kept[0];
                     linear.forward(x, u.view_mut(), m.view_mut(), tape.z.view_mut());
                     if *relu {
                         tape.z.mapv_inplace(|y| if y > T::zero() { y } else { T::zero() });
@@ -279,7 +317,7 @@ impl<T: Real> Sequence<T> {
                 }
                 Layer::Highway(linear, bias) => {
                     tape.gates.assign(&bias.row());
-                    let [u, m] = &mut tape.kept[0];
+                    let Kept { u, m, .. } = &mut tape.kept[0];
                     linear.forward(x, u.view_mut(), m.view_mut(), tape.gates.view_mut());
                     let (mut t, mut h) = tape.gates.view_mut().split_at(Axis(1), x.ncols());
                     t.mapv_inplace(sigmoid);
@@ -289,84 +327,65 @@ impl<T: Real> Sequence<T> {
                 Layer::Lstm(lstm) => {
                     // An invariant: a state for each LSTM.
                     let Some(state) = lstms.next() else { unreachable!("a state for each LSTM") };
-                    lstm.forward(x, b, state, &mut tape);
+                    lstm.forward(x, b, state, tape);
                 }
             }
             tape.dropped = dropped;
-            tapes.push(tape);
         }
-        tapes
     }
 
     /// The gradients of all parameters, `share` of those of the mean loss over the rows of the piece.
-    fn backward(
-        &self,
-        Tokens { tokens, sequences: b }: Tokens,
-        mut tapes: Vec<Tape<T>>,
-        targets: &Targets,
-        share: T,
-    ) -> (Vec<Array2<T>>, Score) {
-        let Some(last) = tapes.last_mut() else { return (vec![], Score::default()) };
-        let mut dz = last.z.clone();
-        let score = score_and_gradient(&mut dz, targets);
-        dz.mapv_inplace(|v| v * share);
-        let mut all: Vec<Vec<Array2<T>>> = vec![];
+    fn backward(&self, x: Tokens, room: &mut Room<T>, targets: &Targets, share: T) -> Score {
+        let Tokens { tokens, sequences: b } = x;
+        let Room { tapes, gradients } = room;
+        if gradients.is_empty() {
+            *gradients = self.layers.iter().map(Layer::gradients).collect();
+        }
+        let Some(last) = tapes.last_mut() else { return Score::default() };
+        last.dz.assign(&last.z);
+        let score = score_and_gradient(&mut last.dz, targets);
+        last.dz.mapv_inplace(|v| v * share);
         for number in (0..self.layers.len()).rev() {
             let (earlier, tape) = tapes.split_at_mut(number);
-            let tape = &mut tape[0];
-            let mut gradients = self.layers[number].gradients();
-            if let Layer::Embedding(_) = &self.layers[number] {
-                for (dz, &token) in dz.rows().into_iter().zip(tokens) {
+            let (tape, gradients) = (&mut tape[0], &mut gradients[number]);
+            let Some(from) = earlier.last_mut() else {
+                // An embedding.
+                gradients[0].fill(T::zero());
+                for (dz, &token) in tape.dz.rows().into_iter().zip(tokens) {
                     let mut row = gradients[0].row_mut(token as usize);
                     row += &dz;
                 }
-                all.push(gradients);
-                continue;
-            }
-            let Some(from) = earlier.last() else { unreachable!("what enters is an index") };
-            let x = if tape.mask.is_empty() { from.z.view() } else { tape.dropped.view() };
-            let mut dx = Array2::zeros(x.dim());
+                break;
+            };
+            let Tape { z, dz, kept, gates, dgates, state, squashed, mask, dropped } = tape;
+            let x = if mask.is_empty() { from.z.view() } else { dropped.view() };
+            let dx = &mut from.dz;
             match &self.layers[number] {
                 Layer::Embedding(_) => {}
                 Layer::Dense(linear, _, relu) => {
                     if *relu {
-                        Zip::from(&mut dz).and(&tape.z).for_each(|dz, &z| {
+                        Zip::from(&mut *dz).and(&*z).for_each(|dz, &z| {
                             if z <= T::zero() {
                                 *dz = T::zero();
                             }
                         });
                     }
-                    linear_gradients(linear, x, &tape.kept[0], &dz, &mut gradients, dx.view_mut());
+                    linear_gradients(linear, x, &mut kept[0], dz, gradients, (dx.view_mut(), Into::Place));
                 }
                 Layer::Highway(linear, _) => {
-                    let n = x.ncols();
-                    let mut dy = Array2::zeros(tape.gates.dim());
-                    for (((mut dy, gates), dz), (x, mut dx)) in (dy.rows_mut().into_iter())
-                        .zip(tape.gates.rows())
-                        .zip(dz.rows())
-                        .zip(x.rows().into_iter().zip(dx.rows_mut()))
-                    {
-                        for j in 0..n {
-                            let (t, h, d) = (gates[j], gates[n + j], dz[j]);
-                            dy[j] = d * (h - x[j]) * t * (T::one() - t);
-                            dy[n + j] = if h > T::zero() { d * t } else { T::zero() };
-                            dx[j] = d * (T::one() - t);
-                        }
-                    }
-                    linear_gradients(linear, x, &tape.kept[0], &dy, &mut gradients, dx.view_mut());
+                    highway_back(gates.view(), x, dz.view(), dgates, dx);
+                    linear_gradients(linear, x, &mut kept[0], dgates, gradients, (dx.view_mut(), Into::Sum));
                 }
                 Layer::Lstm(lstm) => {
-                    lstm.backward(x, b, tape, &dz, &mut gradients, dx.view_mut());
+                    let parts = Parts { dz, kept, gates, dgates, state, squashed };
+                    lstm.backward(x, b, parts, gradients, dx.view_mut());
                 }
             }
-            if !tape.mask.is_empty() {
-                dx *= &tape.mask;
+            if !mask.is_empty() {
+                *dx *= &*mask;
             }
-            dz = dx;
-            all.push(gradients);
         }
-        all.reverse();
-        (all.into_iter().flatten().collect(), score)
+        score
     }
 
     /// Begins phase 2: from here on the matrices are ternary.
@@ -450,22 +469,46 @@ pub struct LayerValues<T> {
     pub cells: Array2<T>,
 }
 
-/// The gradients of a linear layer and its bias; dL/dx is added to dx.
+/// The gradients of a linear layer and its bias.
 fn linear_gradients<T: Real>(
     linear: &Linear<T>,
     x: ArrayView2<T>,
-    [u, m]: &[Array2<T>; 2],
+    kept: &mut Kept<T>,
     dy: &Array2<T>,
     gradients: &mut [Array2<T>],
-    dx: ArrayViewMut2<T>,
+    dx: (ArrayViewMut2<T>, Into),
 ) {
-    let (mut du, mut dm) = (Array2::zeros(u.dim()), Array2::zeros(u.dim()));
-    linear.backward(dy.view(), du.view_mut(), dm.view_mut(), Some((dx, Into::Sum)));
-    let kept = (u.view(), m.view());
+    linear.backward(dy.view(), kept.du.view_mut(), kept.dm.view_mut(), Some(dx));
     // The bias comes last.
     let Some((bias, weights)) = gradients.split_last_mut() else { return };
-    linear.weight_gradients(x, kept, dy.view(), (du.view(), dm.view()), weights);
-    bias.assign(&dy.sum_axis(Axis(0)).insert_axis(Axis(0)));
+    linear.weight_gradients(x, kept, dy.view(), weights);
+    column_sums(dy, bias);
+}
+
+/// Sums over the rows, in `[1, n]`.
+fn column_sums<T: Real>(rows: &Array2<T>, sums: &mut Array2<T>) {
+    sums.fill(T::zero());
+    let mut sums = sums.row_mut(0);
+    rows.rows().into_iter().for_each(|row| sums += &row);
+}
+
+/// The way back through a highway: dL/d(gates before σ and max(0, ·)), and what of dL/dx goes past them.
+fn highway_back<T: Real>(
+    gates: ArrayView2<T>,
+    x: ArrayView2<T>,
+    dz: ArrayView2<T>,
+    dgates: &mut Array2<T>,
+    dx: &mut Array2<T>,
+) {
+    let n = x.ncols();
+    for row in 0..x.nrows() {
+        for j in 0..n {
+            let (t, h, d) = (gates[[row, j]], gates[[row, n + j]], dz[[row, j]]);
+            dgates[[row, j]] = d * (h - x[[row, j]]) * t * (T::one() - t);
+            dgates[[row, n + j]] = if h > T::zero() { d * t } else { T::zero() };
+            dx[[row, j]] = d * (T::one() - t);
+        }
+    }
 }
 
 /// One step of the units of one sequence: gates become what they let through, and the state goes on.
@@ -474,12 +517,16 @@ fn activate<T: Real>(gates: &mut [T], before: &[T], after: &mut [T], squashed: &
     let (i, rest) = gates.split_at_mut(n);
     let (f, rest) = rest.split_at_mut(n);
     let (g, o) = rest.split_at_mut(n);
-    for j in 0..n {
-        (i[j], f[j], g[j], o[j]) = (sigmoid(i[j]), sigmoid(f[j]), g[j].tanh(), sigmoid(o[j]));
-        after[j] = f[j] * before[j] + i[j] * g[j];
-        squashed[j] = after[j].tanh();
-        h[j] = o[j] * squashed[j];
-    }
+    // The lengths agree, and are seen to.
+    let (o, after, squashed, h) = (&mut o[..n], &mut after[..n], &mut squashed[..n], &mut h[..n]);
+    vectorised(|| {
+        for j in 0..n {
+            (i[j], f[j], g[j], o[j]) = (sigmoid(i[j]), sigmoid(f[j]), tanh(g[j]), sigmoid(o[j]));
+            after[j] = f[j] * before[j] + i[j] * g[j];
+            squashed[j] = tanh(after[j]);
+            h[j] = o[j] * squashed[j];
+        }
+    });
 }
 
 /// The way back through [`activate`]: dL/dgates, before σ and tanh, in `dy`; dL/dc of the step after becomes that of the step before.
@@ -491,14 +538,17 @@ fn activate_back<T: Real>(gates: &[T], before: &[T], squashed: &[T], dh: &[T], d
     let (di, rest) = dy.split_at_mut(n);
     let (df, rest) = rest.split_at_mut(n);
     let (dg, d_o) = rest.split_at_mut(n);
-    for j in 0..n {
-        let d = dc[j] + dh[j] * o[j] * (one - squashed[j] * squashed[j]);
-        di[j] = d * g[j] * i[j] * (one - i[j]);
-        df[j] = d * before[j] * f[j] * (one - f[j]);
-        dg[j] = d * i[j] * (one - g[j] * g[j]);
-        d_o[j] = dh[j] * squashed[j] * o[j] * (one - o[j]);
-        dc[j] = d * f[j];
-    }
+    let (o, squashed, dh, dc, d_o) = (&o[..n], &squashed[..n], &dh[..n], &mut dc[..n], &mut d_o[..n]);
+    vectorised(|| {
+        for j in 0..n {
+            let d = dc[j] + dh[j] * o[j] * (one - squashed[j] * squashed[j]);
+            di[j] = d * g[j] * i[j] * (one - i[j]);
+            df[j] = d * before[j] * f[j] * (one - f[j]);
+            dg[j] = d * i[j] * (one - g[j] * g[j]);
+            d_o[j] = dh[j] * squashed[j] * o[j] * (one - o[j]);
+            dc[j] = d * f[j];
+        }
+    });
 }
 
 impl<T: Real> Lstm<T> {
@@ -509,7 +559,7 @@ impl<T: Real> Lstm<T> {
     fn forward(&self, x: ArrayView2<T>, b: usize, [cell, hidden]: &mut [Array2<T>; 2], tape: &mut Tape<T>) {
         let steps = x.nrows() / b;
         tape.gates.assign(&self.bias.row());
-        let [[u, m], of_h] = &mut tape.kept;
+        let [Kept { u, m, .. }, of_h] = &mut tape.kept;
         self.x.forward(x, u.view_mut(), m.view_mut(), tape.gates.view_mut());
         let [cells, hiddens] = &mut tape.state;
         cells.slice_mut(s![..b, ..]).assign(cell);
@@ -519,7 +569,7 @@ impl<T: Real> Lstm<T> {
             let mut gates = tape.gates.slice_mut(s![now.clone(), ..]);
             let (before, mut after) = hiddens.view_mut().split_at(Axis(0), next.start);
             let h = before.slice(s![now.clone(), ..]);
-            let [u, m] = of_h;
+            let Kept { u, m, .. } = of_h;
             let (u, m) = (u.slice_mut(s![now.clone(), ..]), m.slice_mut(s![now.clone(), ..]));
             self.h.forward(h.view(), u, m, gates.view_mut());
             let (c_before, mut c_after) = cells.view_mut().split_at(Axis(0), next.start);
@@ -543,18 +593,9 @@ impl<T: Real> Lstm<T> {
         hidden.assign(&hiddens.slice(s![steps * b.., ..]));
     }
 
-    fn backward(
-        &self,
-        x: ArrayView2<T>,
-        b: usize,
-        tape: &Tape<T>,
-        dz: &Array2<T>,
-        gradients: &mut [Array2<T>],
-        dx: ArrayViewMut2<T>,
-    ) {
+    fn backward(&self, x: ArrayView2<T>, b: usize, tape: Parts<T>, gradients: &mut [Array2<T>], dx: ArrayViewMut2<T>) {
         let (n, rows) = (self.units(), x.nrows());
-        let mut dy = Array2::zeros((rows, 4 * n));
-        let (mut du_h, mut dm_h) = (Array2::zeros((rows, self.h.kept())), Array2::zeros((rows, self.h.kept())));
+        let Parts { dz, kept: [of_x, of_h], gates, dgates, state, squashed } = tape;
         let (mut dc, mut dh) = (Array2::<T>::zeros((b, n)), Array2::<T>::zeros((b, n)));
         for t in (0..rows / b).rev() {
             let now = t * b..(t + 1) * b;
@@ -562,32 +603,43 @@ impl<T: Real> Lstm<T> {
             for s in 0..b {
                 let row = t * b + s;
                 // All are rows in standard layout.
-                let (Some(gates), Some(before), Some(squashed), Some(dh), Some(dc), Some(dy)) = (
-                    tape.gates.row(row).to_slice(),
-                    tape.state[0].row(row).to_slice(),
-                    tape.squashed.row(row).to_slice(),
+                let (Some(gates), Some(before), Some(squashed), Some(dh), Some(dc), Some(dgates)) = (
+                    gates.row(row).to_slice(),
+                    state[0].row(row).to_slice(),
+                    squashed.row(row).to_slice(),
                     dh.row(s).to_slice(),
                     dc.row_mut(s).into_slice(),
-                    dy.row_mut(row).into_slice(),
+                    dgates.row_mut(row).into_slice(),
                 ) else {
                     unreachable!()
                 };
-                activate_back(gates, before, squashed, dh, dc, dy);
+                activate_back(gates, before, squashed, dh, dc, dgates);
             }
-            let (du, dm) = (du_h.slice_mut(s![now.clone(), ..]), dm_h.slice_mut(s![now.clone(), ..]));
-            self.h.backward(dy.slice(s![now, ..]), du, dm, Some((dh.view_mut(), Into::Place)));
+            let (du, dm) = if self.h.kept() > 0 {
+                (of_h.du.slice_mut(s![now.clone(), ..]), of_h.dm.slice_mut(s![now.clone(), ..]))
+            } else {
+                (of_h.du.view_mut(), of_h.dm.view_mut())
+            };
+            self.h.backward(dgates.slice(s![now, ..]), du, dm, Some((dh.view_mut(), Into::Place)));
         }
         let count = if self.x.products.is_some() { 3 } else { 1 };
-        let (of_x, rest) = gradients.split_at_mut(count);
-        let (of_h, bias) = rest.split_at_mut(count);
-        bias[0].assign(&dy.sum_axis(Axis(0)).insert_axis(Axis(0)));
-        let (hiddens, [u, m]) = (tape.state[1].slice(s![..rows, ..]), &tape.kept[1]);
-        self.h.weight_gradients(hiddens, (u.view(), m.view()), dy.view(), (du_h.view(), dm_h.view()), of_h);
-        let [u, m] = &tape.kept[0];
-        let (mut du, mut dm) = (Array2::zeros(u.dim()), Array2::zeros(u.dim()));
-        self.x.backward(dy.view(), du.view_mut(), dm.view_mut(), Some((dx, Into::Sum)));
-        self.x.weight_gradients(x, (u.view(), m.view()), dy.view(), (du.view(), dm.view()), of_x);
+        let (to_x, rest) = gradients.split_at_mut(count);
+        let (to_h, bias) = rest.split_at_mut(count);
+        column_sums(dgates, &mut bias[0]);
+        self.h.weight_gradients(state[1].slice(s![..rows, ..]), of_h, dgates.view(), to_h);
+        self.x.backward(dgates.view(), of_x.du.view_mut(), of_x.dm.view_mut(), Some((dx, Into::Place)));
+        self.x.weight_gradients(x, of_x, dgates.view(), to_x);
     }
+}
+
+/// What the way back through an LSTM needs of its tape.
+struct Parts<'a, T> {
+    dz: &'a Array2<T>,
+    kept: &'a mut [Kept<T>; 2],
+    gates: &'a Array2<T>,
+    dgates: &'a mut Array2<T>,
+    state: &'a [Array2<T>; 2],
+    squashed: &'a Array2<T>,
 }
 
 impl<T: Real> Layer<T> {
@@ -663,28 +715,39 @@ impl<T: Real> Layer<T> {
 
 impl<T: Real> Tape<T> {
     fn new(rows: usize, b: usize, layer: &Layer<T>) -> Self {
-        let none = || Array2::zeros((0, 0));
+        let zeros = |rows: usize, columns: usize| Array2::zeros((rows, columns));
         let kept = |linear: Option<&Linear<T>>| {
-            let columns = linear.map_or(0, Linear::kept);
-            [Array2::zeros((rows, columns)), Array2::zeros((rows, columns))]
+            let all = || zeros(rows, linear.map_or(0, Linear::kept));
+            Kept { u: all(), m: all(), du: all(), dm: all() }
         };
-        let (gates, n) = match layer {
-            Layer::Highway(..) => (2, layer.outputs()),
-            Layer::Lstm(_) => (4, layer.outputs()),
-            _ => (0, 0),
+        let n = layer.outputs();
+        let gates = match layer {
+            Layer::Highway(..) => 2 * n,
+            Layer::Lstm(_) => 4 * n,
+            _ => 0,
         };
+        let is_lstm = matches!(layer, Layer::Lstm(_));
         // The state before the window has a row for each sequence too.
-        let state = if let Layer::Lstm(_) = layer { rows + b } else { 0 };
+        let state = if is_lstm { (rows + b, n) } else { (0, 0) };
         let mut linears = layer.linears();
         let kept = [kept(linears.next()), kept(linears.next())];
         Tape {
-            z: Array2::zeros((rows, layer.outputs())),
+            z: zeros(rows, n),
+            dz: zeros(rows, n),
             kept,
-            gates: Array2::zeros((rows, gates * n)),
-            state: [(); 2].map(|()| Array2::zeros((state, n))),
-            squashed: Array2::zeros((state.saturating_sub(b), n)),
-            mask: none(),
-            dropped: none(),
+            gates: zeros(rows, gates),
+            dgates: zeros(rows, gates),
+            state: [zeros(state.0, state.1), zeros(state.0, state.1)],
+            squashed: if is_lstm { zeros(rows, n) } else { zeros(0, 0) },
+            mask: zeros(0, 0),
+            dropped: zeros(0, 0),
+        }
+    }
+
+    /// Makes room for dropout of what enters.
+    fn drop(&mut self, shape: (usize, usize)) {
+        if self.mask.dim() != shape {
+            (self.mask, self.dropped) = (Array2::zeros(shape), Array2::zeros(shape));
         }
     }
 }
