@@ -41,11 +41,12 @@ impl Digits {
         self.terms as u32 * (2 + self.amount_bits)
     }
 
-    /// Estimated LUTs of a lane, for an operand and a sum of so many bits: the negative of the operand, and for each digit a
-    /// sign, a shifter (a LUT does two bits of the amount) and an addition.
+    /// Estimated LUTs of a lane, as Yosys maps it to xc7, for an operand and a sum of so many bits: the negative of the operand;
+    /// for each digit a shifter, half a LUT for each bit of the amount; for each but the first an addition, a row of carry-save
+    /// adders and a share of the carry chain.
     pub fn lane_luts(&self, operand_bits: u64, sum_bits: u64) -> u64 {
-        let digit = operand_bits + sum_bits * (u64::from(self.amount_bits.div_ceil(2)) + 1);
-        operand_bits + self.terms as u64 * digit
+        let terms = self.terms as u64;
+        operand_bits + sum_bits * terms * u64::from(self.amount_bits) / 2 + 3 * sum_bits * (terms - 1)
     }
 }
 
