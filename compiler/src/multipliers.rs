@@ -30,7 +30,7 @@ pub enum Multipliers {
     /// Each shifts and additions.
     ShiftAdd,
     /// Shifts and additions where they are cheapest: beyond the budget of hardware multipliers, or, without one, where a
-    /// coefficient takes at most one addition.
+    /// coefficient takes at most one addition; those of a folded layer all or none.
     Auto,
 }
 
