@@ -3,11 +3,13 @@
 //! Estimates decide here, not promises: the timing of what was chosen comes from [`stream::timing`](crate::stream::timing), its
 //! figures from the emitted core.
 
+use crate::adder_graph::each_digit;
 use crate::figures::Figures;
-use crate::folded::{Folding, padded_rows};
+use crate::folded::{self, Digits, Folding, padded_rows};
 use crate::interval::Interval;
 use crate::ir::OpKind;
 use crate::ir::images::{ImageLayer, Images, Kernel, Kind, Windows};
+use crate::multipliers::Multipliers;
 use crate::stream::Lines;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -90,7 +92,7 @@ pub struct Cost {
     pub luts: u64,
     /// Block RAMs of 36 Kbit, in halves.
     pub half_brams: u64,
-    /// Multipliers.
+    /// Hardware multipliers.
     pub multipliers: u64,
 }
 
@@ -162,21 +164,24 @@ struct Estimator<'a> {
 }
 
 impl<'a> Estimator<'a> {
-    fn new(images: &'a Images) -> Self {
-        let bits =
-            |layer: &ImageLayer| if let Kind::Spn(kernel) = &layer.kind { Some(kernel_bits(kernel)) } else { None };
-        Estimator { images, kernels: images.layers.par_iter().map(bits).collect() }
+    /// `made_of` says what the multipliers of each layer are made of.
+    fn new(images: &'a Images, made_of: &(dyn Fn(usize) -> Multipliers + Sync)) -> Self {
+        let bits = |(number, layer): (usize, &ImageLayer)| match &layer.kind {
+            Kind::Spn(kernel) => Some(kernel_bits(kernel, made_of(number))),
+            _ => None,
+        };
+        Estimator { images, kernels: images.layers.par_iter().enumerate().map(bits).collect() }
     }
 }
 
 /// Chooses the engine of every layer. Without a target, a core keeps up with one pixel a clock, or comes as near to it as its
-/// layers can.
+/// layers can. `multipliers` says what those of both engines will be made of, no budget considered.
 ///
 /// # Errors
 /// Where the target cannot be met: the layer that fails it, and by how much.
-pub fn choose(images: &Images, target: &Target) -> Result<Engines> {
+pub fn choose(images: &Images, target: &Target, multipliers: Multipliers) -> Result<Engines> {
     target.validate()?;
-    let estimator = &Estimator::new(images);
+    let estimator = &Estimator::new(images, &|_| multipliers);
     if let Some(interval) = target.interval() {
         return at(estimator, interval, target.engine);
     }
@@ -203,9 +208,9 @@ pub fn choose(images: &Images, target: &Target) -> Result<Engines> {
     at(estimator, high, target.engine)
 }
 
-/// The cost of each layer.
-pub fn costs(images: &Images, engines: &Engines) -> Vec<Cost> {
-    Estimator::new(images).costs(engines)
+/// The cost of each layer, whose multipliers are made of what `made_of` says, in order; of hardware where it says nothing.
+pub fn costs(images: &Images, engines: &Engines, made_of: &[Multipliers]) -> Vec<Cost> {
+    Estimator::new(images, &|number| made_of.get(number).copied().unwrap_or_default()).costs(engines)
 }
 
 /// Clocks between frames of the quickest core, not less than its input's pixels.
@@ -330,9 +335,9 @@ impl Estimator<'_> {
                 let outgoing = (windows.count() * kernel.patch * kernel.patch) as u64;
                 let mut cost = Cost {
                     clocks: steps.max(outgoing).max(layer.input.pixels() as u64),
-                    luts: (bits.nonzeros as f64 * SHARED * bits.adder) as u64,
+                    luts: (bits.nonzeros as f64 * SHARED * bits.adder) as u64 + bits.shift_add,
                     half_brams: 0,
-                    multipliers: bits.rows,
+                    multipliers: bits.multipliers,
                 };
                 if windows.size > 1 {
                     let pixel = x_bits * layer.input.channels as u64;
@@ -355,18 +360,25 @@ impl Estimator<'_> {
                 let count = kernel.windows.count() as u64;
                 let position = depth.max(rows / multipliers as u64).max(wc_depth);
                 let arrays = pe * simd * (x_bits + 2) + pe * bits.u + wc_pe * wc_simd * (bits.m + 2) + wc_pe * bits.y;
+                let lanes = multipliers as u64;
+                let (lane, entry) = match &bits.digits {
+                    Some((digits, shift)) => {
+                        (digits.lane_luts(bits.u, bits.m + u64::from(*shift)), digits.entry_bits().into())
+                    }
+                    None => (0, bits.coefficient),
+                };
                 let own = Cost {
                     clocks: (count * position).max(elements / simd),
-                    luts: arrays + wc_pe * bits.y * 5 + 250,
+                    luts: arrays + lanes * lane + wc_pe * bits.y * 5 + 250,
                     half_brams: 0,
-                    multipliers: multipliers as u64,
+                    multipliers: if bits.digits.is_some() { 0 } else { lanes },
                 };
                 let lines = Lines { image: layer.input, words: 1, windows: kernel.windows, fill: 0 };
                 let stored = (lines.slots() * layer.input.width * layer.input.channels) as u64;
                 own + memory(x_bits * simd, stored / simd)
                     + memory(2 * pe * simd, depth)
                     + memory(2 * wc_pe * wc_simd, wc_depth)
-                    + memory(bits.coefficient, rows)
+                    + memory(entry, rows)
                     + memory(bits.m * wc_simd, 2 * rows / wc_simd)
                     + memory(bits.y, outputs / wc_pe)
                     + patches(
@@ -418,7 +430,11 @@ fn patches(kernel: &Kernel, words_of_a_row: u64, bits: u64) -> Cost {
 
 /// Widths of what is in a kernel.
 struct KernelBits {
-    rows: u64,
+    /// Hardware multipliers, unrolled, and LUTs of the rows that have none.
+    multipliers: u64,
+    shift_add: u64,
+    /// Of the coefficients and the shift behind them, folded, where shifts and additions multiply.
+    digits: Option<(Digits, u32)>,
     nonzeros: u64,
     /// Of an addition, on average.
     adder: f64,
@@ -428,18 +444,40 @@ struct KernelBits {
     coefficient: u64,
 }
 
-fn kernel_bits(kernel: &Kernel) -> KernelBits {
-    let mut all = KernelBits { rows: 0, nonzeros: 0, adder: 8.0, u: 1, m: 1, y: 1, coefficient: 8 };
+fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
+    let mut all = KernelBits {
+        multipliers: 0,
+        shift_add: 0,
+        digits: folded::digits(kernel).filter(|(digits, _)| made_of.builds(digits.terms)),
+        nonzeros: 0,
+        adder: 8.0,
+        u: 1,
+        m: 1,
+        y: 1,
+        coefficient: 8,
+    };
     let widest = |v: &[Interval]| v.iter().map(|v| u64::from(v.bits())).max().unwrap_or(1);
+    let mut u: &[Interval] = &[];
     for (i, op) in kernel.dataflow.layers[0].ops.iter().enumerate() {
         let bits = widest(&op.result.intervals);
         match &op.kind {
             OpKind::Linear { matrix, .. } => {
                 all.nonzeros += matrix.iter().filter(|v| **v != 0).count() as u64;
-                if i == 0 { all.u = bits } else { all.y = bits }
+                if i == 0 { (all.u, u) = (bits, &op.result.intervals) } else { all.y = bits }
             }
-            OpKind::Multiply { coefficient_bits, .. } => {
-                (all.rows, all.m, all.coefficient) = (op.result.len() as u64, bits, u64::from(*coefficient_bits) + 4);
+            OpKind::Multiply { coefficients, coefficient_bits, .. } => {
+                (all.m, all.coefficient) = (bits, u64::from(*coefficient_bits) + 4);
+                for (a, u) in coefficients.iter().zip(u) {
+                    let mut digits = 0;
+                    each_digit(*a, |_, _| digits += 1);
+                    if made_of.builds(digits) {
+                        // An addition for every digit but the first, each about as wide as the product.
+                        let width = u64::from(u.times(Interval::point(*a)).bits());
+                        all.shift_add += digits.saturating_sub(1) as u64 * width;
+                    } else {
+                        all.multipliers += 1;
+                    }
+                }
             }
             _ => {}
         }
@@ -492,7 +530,7 @@ impl Engines {
             let (Some(choice), Some(engine)) = (self.layers.get(&layer.name), &layer.engine) else { continue };
             let Cost { luts, half_brams, multipliers, .. } = engine.estimate;
             text += &format!(
-                "\n# {} clocks a frame, about {luts} LUTs, {:.1} block RAMs, {multipliers} multipliers\n[layers.{}]\n",
+                "\n# {} clocks a frame, about {luts} LUTs, {:.1} block RAMs, {multipliers} hardware multipliers\n[layers.{}]\n",
                 engine.clocks,
                 half_brams as f64 / 2.0,
                 layer.name

@@ -51,7 +51,7 @@ pub struct LayerFigures {
     /// Of these multiplications, those built from shifts and additions.
     #[serde(default)]
     pub shift_add: usize,
-    /// Their two-operand additions; the roundings come on top.
+    /// Their two-operand additions, those of a folded layer shared among its rows; the roundings come on top.
     #[serde(default)]
     pub shift_add_adders: usize,
     /// Operand widths of the hardware multipliers, widest first.

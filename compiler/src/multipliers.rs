@@ -1,8 +1,10 @@
-//! Which rows of a layer's multiplier array are hardware multipliers, and which are built from shifts and additions.
+//! Which multipliers are hardware, and which are built from shifts and additions: row by row of an unrolled layer, all of a
+//! folded one.
 //!
-//! Each coefficient is a graph of its own, `|a_i| · u_i`, proved like any other; sign and rounding are one addition of a
-//! constant, as they are behind a hardware multiplier. The rows compute the same integers either way and count as
-//! multiplications either way.
+//! Unrolled, each coefficient is a graph of its own, `|a_i| · u_i`, proved like any other; sign and rounding are one addition of a
+//! constant, as they are behind a hardware multiplier. Folded, a lane serves many coefficients and adds as many shifted copies
+//! of its operand as the richest of them has signed digits ([`Digits`]). The rows compute the same integers either way, at the
+//! same clocks, and count as multiplications either way.
 //!
 //! Sharing W_c·diag(a) as one matrix would be exact only where no product is rounded (every shift t_i ≤ 0), since the
 //! semantics round each product before W_c adds them up. Networks that quantise to `coef_bits` have t_i > 0, so that is
@@ -11,6 +13,7 @@
 use crate::adder_graph::{self, AdderGraph, Matrix, Node};
 use crate::circuit::Op;
 use crate::compile::{Compiled, CompiledLayer};
+use crate::folded::{Digits, Folded};
 use crate::interval::Interval;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,7 +30,7 @@ pub enum Multipliers {
     /// Each shifts and additions.
     ShiftAdd,
     /// Shifts and additions where they are cheapest: beyond the budget of hardware multipliers, or, without one, where a
-    /// coefficient takes at most one addition.
+    /// coefficient takes at most one addition; those of a folded layer all or none.
     Auto,
 }
 
@@ -38,6 +41,17 @@ impl fmt::Display for Multipliers {
             Multipliers::ShiftAdd => "shift-add",
             Multipliers::Auto => "auto",
         })
+    }
+}
+
+impl Multipliers {
+    /// Whether what has at most so many signed digits, each a shift, is built from them, where no budget says more.
+    pub fn builds(self, digits: usize) -> bool {
+        match self {
+            Multipliers::Dsp => false,
+            Multipliers::ShiftAdd => true,
+            Multipliers::Auto => digits <= 2,
+        }
     }
 }
 
@@ -94,24 +108,44 @@ impl ShiftAdd {
 /// # Errors
 /// Where the budget is less than what must be hardware multipliers.
 pub fn choose(compiled: &mut Compiled, multipliers: Multipliers, budget: Option<usize>) -> Result<()> {
-    choose_among(compiled.layers.iter_mut().collect(), 0, multipliers, budget)
+    choose_among(compiled.layers.iter_mut().collect(), vec![], multipliers, budget)
 }
 
-/// Like [`choose`], for the unrolled layers of a network; `shared` more multipliers are those of folded layers.
+/// What can be built from shifts and additions.
+enum Soft {
+    /// A row of an unrolled layer.
+    Row { layer: usize, row: u32, made: ShiftAdd },
+    /// All multipliers of a folded layer.
+    Bank { layer: usize, digits: Digits },
+}
+
+/// With what it takes.
+struct Candidate {
+    /// LUTs for each multiplier that it saves.
+    luts: u64,
+    /// Multipliers that it saves.
+    saves: usize,
+    /// Signed digits, or the fewest that an adder graph is as good as.
+    digits: usize,
+    soft: Soft,
+}
+
+/// Like [`choose`], for the unrolled and the folded layers of a network over images: fills [`Bank::digits`] too.
 ///
 /// # Errors
 /// As [`choose`].
+///
+/// [`Bank::digits`]: crate::folded::Bank::digits
 pub fn choose_among(
-    mut layers: Vec<&mut CompiledLayer>,
-    shared: usize,
+    mut unrolled: Vec<&mut CompiledLayer>,
+    mut folded: Vec<&mut Folded>,
     multipliers: Multipliers,
     budget: Option<usize>,
 ) -> Result<()> {
-    let mut hardware = shared;
-    // Every row that could be either, with what it takes in adder bits.
-    let mut rows: Vec<(u64, usize, u32, ShiftAdd)> = vec![];
+    let mut hardware = 0;
+    let mut candidates: Vec<Candidate> = vec![];
     let mut made: BTreeMap<i64, Option<ShiftAdd>> = BTreeMap::new();
-    for (number, layer) in layers.iter_mut().enumerate() {
+    for (number, layer) in unrolled.iter_mut().enumerate() {
         layer.shift_add.clear();
         for node in &layer.circuit.nodes {
             hardware += usize::from(node.op.is_multiplier());
@@ -123,33 +157,53 @@ pub fn choose_among(
                 entry.insert(ShiftAdd::new(coefficient)?);
             }
             if let Some(Some(made)) = made.get(&coefficient) {
-                rows.push((made.bits(layer.circuit.node(x).interval), number, row, made.clone()));
+                candidates.push(Candidate {
+                    luts: made.bits(layer.circuit.node(x).interval),
+                    saves: 1,
+                    digits: made.graph.adders() + 1,
+                    soft: Soft::Row { layer: number, row, made: made.clone() },
+                });
             }
         }
+    }
+    for (number, layer) in folded.iter_mut().enumerate() {
+        let bank = &mut layer.bank;
+        bank.digits = None;
+        hardware += bank.lanes;
+        let digits = Digits::of(&bank.coefficients);
+        candidates.push(Candidate {
+            luts: digits.lane_luts(layer.wb.bits.into(), (bank.product_bits + bank.shift).into()),
+            saves: bank.lanes,
+            digits: digits.terms,
+            soft: Soft::Bank { layer: number, digits },
+        });
     }
     // The cheapest first.
-    rows.sort_by_key(|&(bits, number, row, _)| (bits, number, row));
-    let chosen = match (multipliers, budget) {
-        (Multipliers::Dsp, _) => 0,
-        (Multipliers::ShiftAdd, _) => rows.len(),
-        (Multipliers::Auto, Some(budget)) => hardware.saturating_sub(budget).min(rows.len()),
-        (Multipliers::Auto, None) => {
-            rows.retain(|(.., made)| made.graph.adders() <= 1);
-            rows.len()
+    candidates.sort_by_key(|candidate| match &candidate.soft {
+        Soft::Row { layer, row, .. } => (candidate.luts, 0, *layer, *row),
+        Soft::Bank { layer, .. } => (candidate.luts, 1, *layer, 0),
+    });
+    for Candidate { saves, digits, soft, .. } in candidates {
+        let builds = match (multipliers, budget) {
+            (Multipliers::Auto, Some(budget)) => hardware > budget,
+            _ => multipliers.builds(digits),
+        };
+        if !builds {
+            continue;
         }
-    };
-    if let Some(budget) = budget.filter(|&budget| hardware - chosen > budget) {
-        let cause = format_args!("{} hardware multipliers are needed, the budget is {budget}", hardware - chosen);
+        hardware -= saves;
+        match soft {
+            Soft::Row { layer, row, made } => drop(unrolled[layer].shift_add.insert(row, made)),
+            Soft::Bank { layer, digits } => folded[layer].bank.digits = Some(digits),
+        }
+    }
+    if let Some(budget) = budget.filter(|&budget| hardware > budget) {
+        let cause = format_args!("{hardware} hardware multipliers are needed, the budget is {budget}");
         let help = match multipliers {
             Multipliers::Dsp => "`--multipliers auto` builds the others from shifts and additions",
-            _ => {
-                "products of two operands, of folded layers, and coefficients beyond 31 bits are always hardware multipliers"
-            }
+            _ => "products of two operands, and of coefficients beyond 31 bits, are always hardware multipliers",
         };
         return Err(Error::input("--dsp-budget", cause).help(help));
-    }
-    for (_, number, row, made) in rows.into_iter().take(chosen) {
-        layers[number].shift_add.insert(row, made);
     }
     Ok(())
 }

@@ -71,10 +71,15 @@ fn from_a_description_to_a_simulated_core() {
     assert!(text.contains("A frame every ") && text.contains("Slowest layer: "), "{text}");
     // A tenth of the rate takes fewer gates, and says so.
     done(path, &["verilog", "run", "-o", "slow", "--target-fps", "50000", "--clock", "100"]);
+    let text = done(path, &["verilog", "run", "-o", "soft", "--engine", "folded", "--multipliers", "shift-add"]);
+    assert!(
+        text.contains(" 0 DSP48E1 blocks for 0 multipliers") && text.contains("additions of shifted operands"),
+        "{text}"
+    );
     let [quick, slow] = ["quick", "slow"].map(|name| Build::open(&path.join(name)).unwrap());
     assert!(slow.signature.ii <= 2000 && quick.signature.ii < slow.signature.ii);
     assert!(slow.record.figures.total.luts < quick.record.figures.total.luts);
-    for name in ["quick", "slow"] {
+    for name in ["quick", "slow", "soft"] {
         for pauses in [vec![], vec!["--gaps", "--backpressure"]] {
             let text = done(path, &[&["simulate", name, "--random", "8"], pauses.as_slice()].concat());
             assert!(text.contains("every output is golden's"), "{text}");
@@ -173,15 +178,23 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
 fn a_budget_is_kept_with_the_quickest_core_that_fits() {
     let folder = folder();
     let path = folder.path();
-    let luts = |budget: &str| {
-        done(path, &["verilog", "run", "-o", "core", "--lut-budget", budget]);
+    let built = |arguments: &[&str]| {
+        done(path, &[&["verilog", "run", "-o", "core"], arguments].concat());
         let build = Build::open(&path.join("core")).unwrap();
-        let estimates = build.record.figures.layers.iter().filter_map(|l| l.engine.as_ref());
-        (estimates.map(|e| e.estimate.luts).sum::<u64>(), build.signature.ii)
+        let estimates = || build.record.figures.layers.iter().filter_map(|l| l.engine.as_ref()).map(|e| e.estimate);
+        let hardware = estimates().map(|e| e.multipliers).sum::<u64>();
+        let products = build.record.figures.layers.iter().flat_map(|l| &l.products).map(|p| p.count as u64);
+        (estimates().map(|e| e.luts).sum::<u64>(), build.signature.ii, hardware, products.sum::<u64>())
     };
-    let (small, slow) = luts("2600");
-    let (large, quick) = luts("8000");
+    let (small, slow, ..) = built(&["--lut-budget", "2600"]);
+    let (large, quick, hardware, products) = built(&["--lut-budget", "8000"]);
     assert!(small <= 2600 && large <= 8000 && small < large && quick < slow, "{small} {large} {quick} {slow}");
+    assert_eq!(hardware, products);
+    // Shifts and additions are LUTs of the budget, and no multipliers.
+    let (soft, _, hardware, products) = built(&["--lut-budget", "8000", "--multipliers", "shift-add"]);
+    assert!(soft <= 8000 && (hardware, products) == (0, 0), "{soft} {hardware} {products}");
+    let (.., products) = built(&["--engine", "folded", "--multipliers", "auto", "--dsp-budget", "3"]);
+    assert!(products > 0 && products <= 3, "{products}");
 }
 
 /// What `strassenc random` promises of its models, and that golden computes what calibration saw.

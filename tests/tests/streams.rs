@@ -5,6 +5,7 @@ use strassenc::compile::images::{CompiledImages, LayerEngine, Options, compile};
 use strassenc::emit::{self, images::emit};
 use strassenc::folded::Folding;
 use strassenc::ir::images::{self, Kind};
+use strassenc::multipliers::Multipliers;
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::stream::timing::{self, Ending};
 use strassenc::{adder_graph, folded, lower, schedule};
@@ -12,9 +13,15 @@ use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::{image_model, inputs, random_engines, tools};
 
+/// With random engines; every other core without a hardware multiplier.
 fn compiled(model: &Model, seed: u64, beat_elements: Option<usize>) -> CompiledImages {
+    let multipliers = if seed % 2 == 1 { Multipliers::ShiftAdd } else { Multipliers::Dsp };
+    compiled_with(model, seed, Options { beat_elements, multipliers, ..Options::default() })
+}
+
+fn compiled_with(model: &Model, seed: u64, options: Options) -> CompiledImages {
     let images = lower::images::lower(model).unwrap();
-    let options = Options { engines: random_engines(&images, seed), beat_elements, ..Options::default() };
+    let options = Options { engines: random_engines(&images, seed), ..options };
     let share = |problem: strassenc::compile::Problem| adder_graph::share(problem.matrix, &Default::default());
     compile(model, &options, &share, &|_| {}, &|| false).unwrap()
 }
@@ -92,7 +99,7 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
 
 #[test]
 fn roms_that_were_made_wrong_are_refused() {
-    let mut refused = [0; 4];
+    let mut refused = [0; 6];
     for seed in 0..60 {
         let compiled = compiled(&image_model(seed), seed, None);
         for (layer, ir) in compiled.layers.iter().zip(&compiled.images.layers) {
@@ -115,9 +122,19 @@ fn roms_that_were_made_wrong_are_refused() {
                         let i = at(wrong.bank.coefficients.len());
                         wrong.bank.coefficients[i] += 1;
                     }
-                    _ => {
+                    3 => {
                         let i = at(wrong.requantiser.entries.len());
                         wrong.requantiser.entries[i].1 -= 1;
+                    }
+                    _ => {
+                        let Some(digits) = &mut wrong.bank.digits else { continue };
+                        let i = at(digits.entries.len());
+                        match (kind, &mut digits.entries[i]) {
+                            (4, (weight, _)) => *weight = if *weight == 1 { 0 } else { *weight + 1 },
+                            // A digit that is there, one place off.
+                            (_, (0, _)) => continue,
+                            (_, (_, amount)) => *amount ^= 1,
+                        }
                     }
                 }
                 assert!(prove(&wrong).is_err(), "seed {seed}, layer {}, fault {kind}", ir.name);
@@ -125,7 +142,50 @@ fn roms_that_were_made_wrong_are_refused() {
             }
         }
     }
-    assert!(refused.iter().all(|n| *n > 40), "{refused:?}");
+    assert!(refused[..4].iter().all(|n| *n > 40) && refused[4..].iter().all(|n| *n > 15), "{refused:?}");
+}
+
+/// What multiplies changes neither results nor clocks, and a budget is kept by the fewest that it takes.
+#[test]
+fn a_core_is_the_same_whatever_its_multipliers_are_made_of() {
+    let hardware = |compiled: &CompiledImages| -> usize {
+        let count = |layer: &LayerEngine| match layer {
+            LayerEngine::Unrolled(layer) => {
+                layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count() - layer.shift_add.len()
+            }
+            LayerEngine::Folded(folded) => {
+                if folded.bank.digits.is_none() {
+                    folded.bank.lanes
+                } else {
+                    0
+                }
+            }
+            LayerEngine::Elementwise { .. } => 0,
+        };
+        compiled.layers.iter().map(count).sum()
+    };
+    let mut seen = [0; 2];
+    for seed in 0..60 {
+        let model = image_model(seed);
+        let with = |multipliers, dsp_budget| {
+            compiled_with(&model, seed, Options { multipliers, dsp_budget, ..Options::default() })
+        };
+        let dsp = with(Multipliers::Dsp, None);
+        let all = hardware(&dsp);
+        let [soft, half] = [with(Multipliers::ShiftAdd, None), with(Multipliers::Auto, Some(all / 2))];
+        assert_eq!(hardware(&soft), 0, "seed {seed}");
+        assert!(hardware(&half) <= all / 2, "seed {seed}");
+        for x in inputs(&model, 2, seed).into_iter().rev().take(3) {
+            let edges = images::interpret(&dsp.images, &x).unwrap();
+            for compiled in [&soft, &half] {
+                assert_eq!(compiled.evaluate(&x).unwrap(), edges, "seed {seed}");
+                assert_eq!((&compiled.depths, &compiled.timing), (&dsp.depths, &dsp.timing), "seed {seed}");
+            }
+        }
+        seen[0] += usize::from(soft.layers.iter().any(|l| l.multipliers() == Multipliers::ShiftAdd));
+        seen[1] += usize::from((1..all).contains(&hardware(&half)));
+    }
+    assert!(seen.iter().all(|n| *n > 20), "{seen:?}");
 }
 
 /// Timing by itself: a FIFO at its least depth runs, with one word less nothing ever comes out.

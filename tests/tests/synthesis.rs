@@ -1,14 +1,16 @@
-//! What Yosys says of emitted text: equal to the layer's definition for every input, and one DSP block per multiplier.
+//! What Yosys says of emitted text: equal to the layer's definition for every input, and one DSP block per multiplier, or none.
 
 use std::path::Path;
 use strassenc::build::{self, Build};
 use strassenc::compile::{self, Compiled, compile};
+use strassenc::engine::{self, Allowed};
 use strassenc::figures::{Figures, LayerFigures};
+use strassenc::multipliers::Multipliers;
 use strassenc::synth::{Equivalence, Target, equivalence, synthesise};
 use strassenc::tools::{Component, Tools};
 use strassenc_runtime::{Format, Model};
 use strassenc_tests::models::{LayerRecipe, Recipe};
-use strassenc_tests::random_model;
+use strassenc_tests::{image_model, random_model};
 
 fn tools() -> Tools {
     let tools = strassenc_tests::tools();
@@ -64,4 +66,36 @@ fn a_core_takes_one_block_per_multiplier_and_multiplies_nowhere_else() {
     let multipliers = build.record.figures.total.multipliers as u64;
     assert!(multipliers > 4);
     assert_eq!((synthesis.multiply_cells, synthesis.dsp_blocks), (multipliers, multipliers));
+}
+
+#[test]
+fn a_folded_core_of_shifts_and_additions_takes_no_block() {
+    let tools = tools();
+    let options = |multipliers| {
+        let target = engine::Target { engine: Allowed::Folded, ..Default::default() };
+        build::Options { multipliers, target, ..Default::default() }
+    };
+    let compile = |model: &Model, multipliers| {
+        build::compile_images(model, &options(multipliers), &|_| {}, &|| false, &|| false).unwrap()
+    };
+    // One layer with products wide enough for a DSP block.
+    let wide = |model: &Model| {
+        let figures = Figures::of_images(&compile(model, Multipliers::Dsp), 200.0);
+        matches!(&figures.layers[..], [layer] if layer.products.iter().any(|p| p.operand_bits >= 10 && p.coefficient_bits >= 10))
+    };
+    let model = (0..).map(image_model).find(wide).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let [soft, hard] = [Multipliers::ShiftAdd, Multipliers::Dsp].map(|multipliers| {
+        let folder = folder.path().join(multipliers.to_string());
+        build::write(&folder, &compile(&model, multipliers), &options(multipliers)).unwrap();
+        let build = Build::open(&folder).unwrap();
+        let synthesis = synthesise(&folder, &build.signature, Target::Xc7, &tools).unwrap();
+        let shared: usize = build.record.figures.layers[0].products.iter().map(|p| p.count).sum();
+        assert_eq!((synthesis.multiply_cells, synthesis.dsp_blocks), (shared as u64, shared as u64));
+        build.record.figures
+    });
+    assert!(soft.layers[0].products.is_empty() && !hard.layers[0].products.is_empty());
+    // They count as multiplications all the same.
+    assert_eq!(soft.total.multiplications, hard.total.multiplications);
+    assert_eq!(soft.layers[0].shift_add, soft.layers[0].multipliers);
 }

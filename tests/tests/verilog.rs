@@ -263,7 +263,7 @@ fn the_primitives_pass_their_testbenches() {
         paths
     };
     let (primitives, benches) = (verilog(hw()), verilog(hw().join("tb")));
-    assert!(benches.len() >= 18);
+    assert!(benches.len() >= 19);
     let wrong = |bench: &PathBuf| {
         let top = bench.file_stem().unwrap().to_str().unwrap();
         let name = top.strip_suffix("_tb").unwrap();

@@ -22,6 +22,8 @@ mod trial;
 mod widths;
 
 pub use prove::prove;
+pub(crate) use sums::each_digit;
+
 pub use share::{Cost, Effort, Options, Solution, Watch, minimum_depth, share, share_until, share_watched};
 
 use crate::interval::Interval;

@@ -218,7 +218,7 @@ pub fn reduce(matrix: &Matrix) -> Reduced {
             let mut terms = Vec::new();
             for (column, &v) in row.iter().enumerate() {
                 let v = i64::from(v) >> shift;
-                signed_digits(if negate { -v } else { v }, |shift, minus| {
+                each_digit(if negate { -v } else { v }, |shift, minus| {
                     terms.push(Summand::new(column as u32, shift, minus));
                 });
             }
@@ -234,7 +234,7 @@ pub fn reduce(matrix: &Matrix) -> Reduced {
 }
 
 /// Calls `digit(shift, negative)` for each nonzero digit of the canonical signed-digit form of `v`.
-fn signed_digits(mut v: i64, mut digit: impl FnMut(u32, bool)) {
+pub fn each_digit(mut v: i64, mut digit: impl FnMut(u32, bool)) {
     let mut shift = 0;
     while v != 0 {
         let zeros = v.trailing_zeros();

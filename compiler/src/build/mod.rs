@@ -9,7 +9,7 @@ mod open;
 pub use open::{Build, is_build};
 
 use crate::adder_graph::{self, Effort, Solution};
-use crate::compile::images::{CompiledImages, LayerEngine};
+use crate::compile::images::CompiledImages;
 use crate::compile::{self, Compiled, Problem, Progress};
 use crate::emit::{self, TOOL};
 use crate::engine::{Engines, Target};
@@ -237,14 +237,11 @@ fn images_with(
         schedule: options.schedule(),
         target: options.target,
         engines: options.engines.clone(),
+        multipliers: options.multipliers,
+        dsp_budget: options.dsp_budget,
         beat_elements: options.beat_elements,
     };
-    let mut compiled = compile::images::compile(model, &own, share, progress, stop)?;
-    let shared = |layer: &LayerEngine| if let LayerEngine::Folded(folded) = layer { folded.bank.lanes } else { 0 };
-    let shared = compiled.layers.iter().map(shared).sum();
-    let unrolled = compiled.layers.iter_mut().filter_map(LayerEngine::unrolled_mut).collect();
-    multipliers::choose_among(unrolled, shared, options.multipliers, options.dsp_budget)?;
-    Ok(compiled)
+    compile::images::compile(model, &own, share, progress, stop)
 }
 
 /// A compiled core.

@@ -75,7 +75,8 @@ pub(super) struct BuildArgs {
     #[arg(long)]
     aclken: bool,
     /// What multiplies: hardware multipliers, shifts and additions, or, with auto, shifts and additions where they are
-    /// cheapest: beyond --dsp-budget, or without one where a coefficient takes at most one addition
+    /// cheapest: beyond --dsp-budget, or without one where a coefficient takes at most one addition. The multipliers of a
+    /// folded layer are all of one kind, as its richest coefficient has it
     #[arg(long, value_enum, default_value_t = Multipliers::default())]
     multipliers: Multipliers,
     /// Most hardware multipliers of the network

@@ -1,5 +1,5 @@
 //! The passes of a network over images, each checked: lower → choose engines → per layer share, build, schedule or fold →
-//! assemble → verify → depths and timing.
+//! choose multipliers → assemble → verify → depths and timing.
 
 use super::{CompiledLayer, Problem, Progress, STEPS_PER_LAYER, Step};
 use crate::adder_graph::Solution;
@@ -9,6 +9,7 @@ use crate::folded::{self, Folded};
 use crate::ir;
 use crate::ir::images::{EdgeId, ImageLayer, Images, Kernel, Kind};
 use crate::lower;
+use crate::multipliers::{self, Multipliers};
 use crate::schedule;
 use crate::stream::depths::{Depth, depths};
 use crate::stream::timing::{self, Ending, Timing};
@@ -26,6 +27,10 @@ pub struct Options {
     pub target: Target,
     /// Engines that the user gives; the others are chosen.
     pub engines: Engines,
+    /// What multipliers are made of.
+    pub multipliers: Multipliers,
+    /// Most hardware multipliers.
+    pub dsp_budget: Option<usize>,
     /// Elements of a beat, at most.
     pub beat_elements: Option<usize>,
 }
@@ -71,6 +76,23 @@ impl LayerEngine {
         if let LayerEngine::Unrolled(layer) = self { Some(layer) } else { None }
     }
 
+    /// What its products are made of: both where it says `Auto`.
+    pub fn multipliers(&self) -> Multipliers {
+        let (soft, hard) = match self {
+            LayerEngine::Unrolled(layer) => {
+                let all = layer.circuit.nodes.iter().filter(|node| node.op.is_multiplier()).count();
+                (!layer.shift_add.is_empty(), all > layer.shift_add.len())
+            }
+            LayerEngine::Folded(folded) => (folded.bank.digits.is_some(), folded.bank.digits.is_none()),
+            LayerEngine::Elementwise { .. } => (false, false),
+        };
+        match (soft, hard) {
+            (false, _) => Multipliers::Dsp,
+            (true, false) => Multipliers::ShiftAdd,
+            (true, true) => Multipliers::Auto,
+        }
+    }
+
     /// As the stream graph sees it.
     fn engine(&self) -> Engine<'_> {
         match self {
@@ -78,11 +100,6 @@ impl LayerEngine {
             LayerEngine::Folded(folded) => Engine::Folded(folded),
             LayerEngine::Elementwise { lanes } => Engine::Elementwise { lanes: *lanes },
         }
-    }
-
-    /// The pipeline, if it is one, to be changed.
-    pub fn unrolled_mut(&mut self) -> Option<&mut CompiledLayer> {
-        if let LayerEngine::Unrolled(layer) = self { Some(layer) } else { None }
     }
 }
 
@@ -103,7 +120,7 @@ pub fn compile(
     let engines = chosen(&images, options)?;
 
     let step = super::steps(STEPS_PER_LAYER * images.layers.len() + 1, progress, stop);
-    let layers = (images.layers.par_iter().enumerate())
+    let mut layers = (images.layers.par_iter().enumerate())
         .map(|(number, layer)| {
             let compiled = one(&images, number, engines.layers[&layer.name], &options.schedule, share, &step)?;
             if !matches!(compiled, LayerEngine::Unrolled(_)) {
@@ -114,6 +131,8 @@ pub fn compile(
         .collect::<Vec<Result<_>>>()
         .into_iter()
         .collect::<Result<Vec<_>>>()?;
+
+    multiply(&images, &mut layers, options)?;
 
     let stages: Vec<Engine> = layers.iter().map(LayerEngine::engine).collect();
     let mut graph = stream::assemble(&images, &stages, options.beat_elements);
@@ -163,13 +182,38 @@ fn chosen(images: &Images, options: &Options) -> Result<Engines> {
         return Err(Error::input(format_args!("engines, layer `{name}`"), "is not in the network")
             .help(format!("it has {}", names.join(", "))));
     }
+    // Which multipliers a budget leaves is known only when the engines are.
+    let expected = if options.dsp_budget.is_some() && options.multipliers == Multipliers::Auto {
+        Multipliers::Dsp
+    } else {
+        options.multipliers
+    };
     let mut engines = given.clone();
     if images.layers.iter().any(|l| !engines.layers.contains_key(&l.name)) {
-        for (name, choice) in engine::choose(images, &options.target)?.layers {
+        for (name, choice) in engine::choose(images, &options.target, expected)?.layers {
             engines.layers.entry(name).or_insert(choice);
         }
     }
     Ok(engines)
+}
+
+/// Chooses what multiplies, and proves the ROMs that this changes.
+fn multiply(images: &Images, layers: &mut [LayerEngine], options: &Options) -> Result<()> {
+    let (mut unrolled, mut folded) = (vec![], vec![]);
+    for layer in layers.iter_mut() {
+        match layer {
+            LayerEngine::Unrolled(layer) => unrolled.push(layer.as_mut()),
+            LayerEngine::Folded(layer) => folded.push(layer.as_mut()),
+            LayerEngine::Elementwise { .. } => {}
+        }
+    }
+    multipliers::choose_among(unrolled, folded, options.multipliers, options.dsp_budget)?;
+    (layers.par_iter().zip(&images.layers)).try_for_each(|(layer, ir)| match (layer, &ir.kind) {
+        (LayerEngine::Folded(folded), Kind::Spn(kernel)) if folded.bank.digits.is_some() => {
+            folded::prove(folded, kernel, ir.input).map_err(|e| e.within("after the choice of multipliers"))
+        }
+        _ => Ok(()),
+    })
 }
 
 fn one(

@@ -6,7 +6,7 @@ use super::rom::{Rom, address_bits};
 use super::signature::{self, Layer as LayerSignature, Signature, Stream as Axi, Vector};
 use super::{Emitted, FILE_LIST, File, Options, PRIMITIVES, TOOL, file, layer, ports, testbench};
 use crate::compile::images::{CompiledImages, LayerEngine};
-use crate::folded::Folded;
+use crate::folded::{Bank, Folded};
 use crate::stream::{ArrayOf, Graph, Lines, Node, Primitive, StreamId};
 use askama::Template;
 use rayon::prelude::*;
@@ -321,7 +321,7 @@ impl<'a> Core<'a> {
         let engine = match &self.compiled.layers[number] {
             LayerEngine::Unrolled(_) => format!("unrolled, {} multipliers", signature.multipliers),
             LayerEngine::Folded(folded) => {
-                format!("folded {}x{}, {} multipliers", folded.wb.rows, folded.wb.lanes, signature.multipliers)
+                format!("folded {}x{}, {}", folded.wb.rows, folded.wb.lanes, multipliers(&folded.bank))
             }
             LayerEngine::Elementwise { lanes } => format!("{lanes} element{} at a time", plural(*lanes)),
         };
@@ -387,7 +387,12 @@ impl<'a> Core<'a> {
             Primitive::Kernel { stages } => format!("The SPN of a window, latency {stages}"),
             Primitive::Array(ArrayOf::Wb { sums }) => format!("W_b: {sums} words to a sum"),
             Primitive::Array(ArrayOf::Wc { sums }) => format!("W_c: {sums} words to a sum"),
-            Primitive::MultiplierBank => format!("Products: {} multipliers", stream(&node.inputs[0]).lanes),
+            Primitive::MultiplierBank { shift_add: false } => {
+                format!("Products: {} multipliers", stream(&node.inputs[0]).lanes)
+            }
+            Primitive::MultiplierBank { shift_add: true } => {
+                format!("Products: {} lanes of shifts and additions", stream(&node.inputs[0]).lanes)
+            }
             Primitive::Requantise => "Bias, shift, saturation".into(),
             Primitive::Accumulate { maximum, count } => {
                 format!("The {} of {count} words", if *maximum { "largest elements" } else { "sum" })
@@ -479,11 +484,14 @@ impl<'a> Core<'a> {
                     z.format.bits
                 );
             }
-            Primitive::MultiplierBank => {
+            Primitive::MultiplierBank { .. } => {
                 if let Some(Folded { bank, .. }) = folded {
+                    let factor = match &bank.digits {
+                        Some(digits) => format!(".TERMS({}), .AMOUNT_BITS({})", digits.terms, digits.amount_bits),
+                        None => format!(".COEFFICIENT_BITS({})", bank.coefficient_bits),
+                    };
                     parameters = format!(
-                        ".LANES({lanes}), .U_BITS({width}), .COEFFICIENT_BITS({}), .SHIFT({}), .M_BITS({}), .DEPTH({})",
-                        bank.coefficient_bits,
+                        ".LANES({lanes}), .U_BITS({width}), {factor}, .SHIFT({}), .M_BITS({}), .DEPTH({})",
                         bank.shift,
                         bank.product_bits,
                         bank.coefficients.len() / lanes
@@ -589,7 +597,7 @@ impl<'a> Core<'a> {
             let name = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"][which];
             let rom = [
                 (2 * folded.wb.rows * folded.wb.lanes, folded.wb.depth()),
-                (folded.bank.lanes * folded.bank.coefficient_bits as usize, folded.padded_rows() / folded.bank.lanes),
+                (folded.bank.lanes * folded.bank.entry_bits() as usize, folded.padded_rows() / folded.bank.lanes),
                 (2 * folded.wc.rows * folded.wc.lanes, folded.wc.depth()),
                 (
                     folded.requantiser.lanes
@@ -761,7 +769,7 @@ fn connection(side: &str, stream: &str) -> String {
 fn rom_number(primitive: &Primitive) -> Option<usize> {
     match primitive {
         Primitive::Array(ArrayOf::Wb { .. }) => Some(0),
-        Primitive::MultiplierBank => Some(1),
+        Primitive::MultiplierBank { .. } => Some(1),
         Primitive::Array(ArrayOf::Wc { .. }) => Some(2),
         Primitive::Requantise => Some(3),
         _ => None,
@@ -770,14 +778,22 @@ fn rom_number(primitive: &Primitive) -> Option<usize> {
 
 fn told(folded: &Folded) -> String {
     format!(
-        "Folded: {} rows of W_b by {} elements, {} multipliers, {} rows of W_c by {} products; a window every {} clocks.",
+        "Folded: {} rows of W_b by {} elements, {}, {} rows of W_c by {} products; a window every {} clocks.",
         folded.wb.rows,
         folded.wb.lanes,
-        folded.bank.lanes,
+        multipliers(&folded.bank),
         folded.wc.rows,
         folded.wc.lanes,
         folded.interval()
     )
+}
+
+/// `4 multipliers`, and what they are made of where that is not hardware.
+fn multipliers(bank: &Bank) -> String {
+    match &bank.digits {
+        Some(digits) => format!("{} multipliers of {} shift{} each", bank.lanes, digits.terms, plural(digits.terms)),
+        None => format!("{} multipliers", bank.lanes),
+    }
 }
 
 fn plural(n: usize) -> &'static str {

@@ -118,7 +118,7 @@ macro_rules! primitives {
 }
 
 /// Every primitive, those first that others instantiate.
-pub(crate) const PRIMITIVES: [(&str, &str); 20] = primitives! {
+pub(crate) const PRIMITIVES: [(&str, &str); 21] = primitives! {
     "strassenc_stream_register"
     "strassenc_collector"
     "strassenc_serialiser"
@@ -135,6 +135,7 @@ pub(crate) const PRIMITIVES: [(&str, &str); 20] = primitives! {
     "strassenc_reader"
     "strassenc_array"
     "strassenc_multiplier_bank"
+    "strassenc_shift_add_bank"
     "strassenc_requantise"
     "strassenc_accumulate"
     "strassenc_patches"

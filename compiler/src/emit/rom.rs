@@ -2,7 +2,7 @@
 
 use super::File;
 use super::provenance::Provenance;
-use crate::folded::{Array, Bank, Requantiser};
+use crate::folded::{Array, Bank, Digits, Requantiser};
 use askama::Template;
 use strassenc_runtime::{Error, Result};
 
@@ -46,7 +46,17 @@ impl Rom {
     }
 
     pub fn coefficients(bank: &Bank) -> Self {
-        let bits = bank.lanes * bank.coefficient_bits as usize;
+        let bits = bank.lanes * bank.entry_bits() as usize;
+        if let Some(Digits { terms, amount_bits, entries }) = &bank.digits {
+            let parts = |(weight, amount): &(i8, u32)| [(i64::from(*weight), 2), (i64::from(*amount), *amount_bits)];
+            let word = |words: &[(i8, u32)]| hex(words.iter().flat_map(parts), bits);
+            let held = format!(
+                "coefficients of {}, in units of 2^-{}: {terms} digits each, a shift above a weight of two bits",
+                rows(bank.lanes),
+                bank.shift
+            );
+            return Rom { bits, words: entries.chunks(terms * bank.lanes).map(word).collect(), held };
+        }
         let word = |words: &[i64]| hex(words.iter().map(|a| (*a, bank.coefficient_bits)), bits);
         let held = format!("coefficients of {}, in units of 2^-{}", rows(bank.lanes), bank.shift);
         Rom { bits, words: bank.coefficients.chunks(bank.lanes).map(word).collect(), held }

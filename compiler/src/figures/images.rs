@@ -57,7 +57,8 @@ pub struct FifoFigures {
 impl Figures {
     /// Counts a core over images; `clock` is in MHz.
     pub fn of_images(compiled: &CompiledImages, clock: f64) -> Self {
-        let estimates = engine::costs(&compiled.images, &compiled.engines);
+        let made_of: Vec<_> = compiled.layers.iter().map(LayerEngine::multipliers).collect();
+        let estimates = engine::costs(&compiled.images, &compiled.engines, &made_of);
         let layers: Vec<LayerFigures> =
             (0..compiled.layers.len()).map(|number| layer(compiled, number, estimates[number])).collect();
         let clocks = |layer: &LayerFigures| layer.engine.as_ref().map_or(0, |e| e.clocks);
@@ -145,11 +146,17 @@ fn folded_figures(figures: &mut LayerFigures, kernel: &Kernel, folded: &Folded) 
         figures.wb = of(w_b, &folded.wb);
         figures.wc = of(w_c, &folded.wc);
     }
-    figures.products = vec![Products {
-        operand_bits: folded.wb.bits,
-        coefficient_bits: folded.bank.coefficient_bits,
-        count: folded.bank.lanes,
-    }];
+    let bank = &folded.bank;
+    match &bank.digits {
+        Some(digits) => {
+            figures.shift_add = kernel.dataflow.layers[0].multiplications();
+            figures.shift_add_adders = bank.lanes * (digits.terms - 1);
+        }
+        None => {
+            let (operand_bits, coefficient_bits) = (folded.wb.bits, bank.coefficient_bits);
+            figures.products = vec![Products { operand_bits, coefficient_bits, count: bank.lanes }];
+        }
+    }
     figures.clamps = folded.requantiser.lanes;
     figures.constant_additions = folded.requantiser.lanes;
 }

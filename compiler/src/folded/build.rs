@@ -1,6 +1,6 @@
 //! From a kernel to the words of its ROMs.
 
-use super::{Array, Bank, Folded, Folding, Requantiser};
+use super::{Array, Bank, Digits, Folded, Folding, Requantiser};
 use crate::interval::{Interval, half};
 use crate::ir::images::Kernel;
 use crate::ir::{Op, OpKind};
@@ -121,6 +121,15 @@ pub fn padded_rows(kernel: &Kernel, pe: usize) -> usize {
     most_of_a_group(kernel, indices).div_ceil(pe) * pe * kernel.groups
 }
 
+/// The digits of the live rows' coefficients, and the shift behind them, however the layer is cut; none where it cannot be folded.
+pub fn digits(kernel: &Kernel) -> Option<(Digits, u32)> {
+    let parts = Parts::of("", kernel).ok()?;
+    parts.within_reach("").ok()?;
+    let rows: Vec<Option<usize>> = (0..parts.indices.len()).map(Some).collect();
+    let bank = parts.bank(&rows, 1, 1);
+    Some((Digits::of(&bank.coefficients), bank.shift))
+}
+
 /// The operations of a kernel, taken apart.
 pub(super) struct Parts<'a> {
     /// Which rows of the model are live.
@@ -214,7 +223,7 @@ impl<'a> Parts<'a> {
         };
         let coefficients: Vec<i64> = rows.iter().map(|row| row.map_or(0, scaled)).collect();
         let coefficient_bits = coefficients.iter().map(|a| signed_bits(Interval::point(*a))).max().unwrap_or(1);
-        Bank { lanes, shift: shift as u32, coefficient_bits, product_bits, coefficients }
+        Bank { lanes, shift: shift as u32, coefficient_bits, product_bits, coefficients, digits: None }
     }
 
     fn requantiser(&self, lanes: usize) -> Requantiser {

@@ -15,10 +15,10 @@ pub fn evaluate(folded: &Folded, window: &[i64], channels: usize) -> Vec<i64> {
     });
     let u = sums(&folded.wb, words.copied());
     let bank = &folded.bank;
-    let m: Vec<i64> = (u.iter().zip(&bank.coefficients))
+    let m: Vec<i64> = (u.iter().zip(bank.factors()))
         .map(|(u, a)| {
             let half = if bank.shift > 0 { 1i128 << (bank.shift - 1) } else { 0 };
-            let product = (i128::from(*u) * i128::from(*a) + half) >> bank.shift;
+            let product = (i128::from(*u) * a + half) >> bank.shift;
             wrap(product as i64, bank.product_bits, true)
         })
         .collect();

@@ -7,15 +7,18 @@
 //! Invariants, checked by [`prove`], which reads the ROMs back:
 //! - the ROM of W_b, in the order in which `strassenc_reader` yields the words of a window, holds every live row once, and
 //!   otherwise zeros; so does that of W_c for the products;
-//! - `coefficient · 2^-shift` of every product is `a_i · 2^-t_i`; a padded row has the coefficient 0;
+//! - `coefficient · 2^-shift` of every product is `a_i · 2^-t_i`; a padded row has the coefficient 0; where shifts and additions
+//!   multiply, the digits of every coefficient add up to it;
 //! - every requantiser's constant and shift are those of its output;
 //! - every register holds every value it takes: sums modulo 2^bits, what is multiplied, rounded or saturated in full.
 
 mod build;
+mod digits;
 mod evaluate;
 mod prove;
 
-pub use build::{build, padded_rows};
+pub use build::{build, digits, padded_rows};
+pub use digits::Digits;
 pub use evaluate::evaluate;
 pub use prove::prove;
 
@@ -30,7 +33,7 @@ pub struct Folding {
     pub pe: usize,
     /// Elements of a window that enter at a time; divides the channels of a group.
     pub simd: usize,
-    /// Multipliers; divides `pe`.
+    /// Multipliers, of whatever they are made; divides `pe`.
     pub multipliers: usize,
     /// Rows of W_c that are summed at a time; divides the output channels.
     pub wc_pe: usize,
@@ -91,6 +94,9 @@ pub struct Bank {
     pub product_bits: u32,
     /// One per padded row.
     pub coefficients: Vec<i64>,
+    /// The same coefficients, where shifts and additions multiply: these lie in the ROM then. None until
+    /// [`multipliers::choose_among`](crate::multipliers::choose_among).
+    pub digits: Option<Digits>,
 }
 
 /// `saturate(floor((y · 2^left + constant) · 2^-(base + amount)))`.
@@ -129,6 +135,21 @@ impl Array {
     }
 }
 
+impl Bank {
+    /// Bits of a row in ROM: a coefficient or its digits.
+    pub fn entry_bits(&self) -> u32 {
+        self.digits.as_ref().map_or(self.coefficient_bits, Digits::entry_bits)
+    }
+
+    /// What each padded row is multiplied by, as the ROM has it.
+    fn factors(&self) -> Vec<i128> {
+        match &self.digits {
+            Some(digits) => digits.values().collect(),
+            None => self.coefficients.iter().map(|a| i128::from(*a)).collect(),
+        }
+    }
+}
+
 impl Folded {
     /// Rows of W_b, made up to whole words.
     pub fn padded_rows(&self) -> usize {
@@ -145,7 +166,7 @@ impl Folded {
         let Requantiser { amount_bits, constant_bits, entries, .. } = &self.requantiser;
         self.wb.rom_bits()
             + self.wc.rom_bits()
-            + self.bank.coefficients.len() as u64 * u64::from(self.bank.coefficient_bits)
+            + self.bank.coefficients.len() as u64 * u64::from(self.bank.entry_bits())
             + entries.len() as u64 * u64::from(amount_bits + constant_bits)
     }
 }

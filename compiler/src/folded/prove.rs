@@ -68,6 +68,22 @@ pub fn prove(folded: &Folded, kernel: &Kernel, input: Shape) -> Result<()> {
         return wrong("ROM of the coefficients", format!("{} words", bank.coefficients.len()));
     }
 
+    if let Some(digits) = &bank.digits {
+        if digits.terms == 0 || digits.entries.len() != digits.terms * folded.rows.len() {
+            return wrong("ROM of the digits", format!("{} digits", digits.entries.len()));
+        }
+        let narrow =
+            |(weight, amount): &(i8, u32)| weight.abs() > 1 || *amount >= 63 || amount >> digits.amount_bits != 0;
+        if let Some((weight, amount)) = digits.entries.iter().find(|digit| narrow(digit)) {
+            return wrong("ROM of the digits", format!("{weight} · 2^{amount} does not fit its bits"));
+        }
+        for (value, coefficient) in digits.values().zip(&bank.coefficients) {
+            if value != i128::from(*coefficient) {
+                return wrong("ROM of the digits", format!("{value} is not the coefficient {coefficient}"));
+            }
+        }
+    }
+
     let requantiser = &folded.requantiser;
     if requantiser.entries.len() != parts.constants.len() {
         return wrong("ROM of the outputs", format!("{} words", requantiser.entries.len()));

@@ -41,6 +41,18 @@ pub(super) fn text(report: &Report, streams: &StreamFigures) -> String {
             percent_fewer(after, before)
         );
     }
+    let count = |f: fn(&LayerFigures) -> usize| report.figures.layers.iter().map(f).sum::<usize>();
+    let rows = count(|layer| layer.shift_add);
+    if rows > 0 {
+        let all = count(|layer| layer.multipliers);
+        let adders = count(|layer| layer.shift_add_adders);
+        text += &format!(
+            "\n{} of {} rows are multiplied by {} additions of shifted operands, those of folded layers in turn.",
+            thousands(rows),
+            thousands(all),
+            thousands(adders)
+        );
+    }
     if !streams.fifos.is_empty() {
         let mut table = table(&["FIFO", "words", "without deadlock", "at full rate", "bits"]);
         for fifo in &streams.fifos {

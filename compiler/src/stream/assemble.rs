@@ -264,7 +264,8 @@ impl<'a> Builder<'a> {
         let u = self.convert(Some(number), "u", u, bank.lanes);
         let rows = folded.padded_rows();
         let products = (bank.lanes, integers(bank.product_bits), count * rows / bank.lanes);
-        let m = self.into(number, "bank", Primitive::MultiplierBank, u, products);
+        let multipliers = Primitive::MultiplierBank { shift_add: bank.digits.is_some() };
+        let m = self.into(number, "bank", multipliers, u, products);
         let m = self.convert(Some(number), "m", m, wc.lanes);
         let vector = Lines { image: Shape::vector(rows), words: rows / wc.lanes, windows: Windows::WHOLE, fill: 0 };
         let reader = Primitive::Reader { lines: vector, groups: 1, repeats: wc.results() };

@@ -75,7 +75,7 @@ pub struct Node {
     pub outputs: Vec<StreamId>,
 }
 
-/// What a node is; each but the kernel is a primitive of `hw/` of the same name.
+/// What a node is; each but the kernel is a primitive of `hw/`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Primitive {
     /// Makes every frame whole.
@@ -119,8 +119,11 @@ pub enum Primitive {
     },
     /// W_b of a folded layer, or its W_c.
     Array(ArrayOf),
-    /// The multipliers of a folded layer.
-    MultiplierBank,
+    /// The multipliers of a folded layer, 3 clocks whatever they are made of.
+    MultiplierBank {
+        /// Of shifts and additions.
+        shift_add: bool,
+    },
     /// The outputs of a folded layer.
     Requantise,
     /// The largest element or the sum of `count` words.
@@ -242,7 +245,8 @@ impl Primitive {
             Primitive::Reader { .. } => "strassenc_reader",
             Primitive::Kernel { .. } => return None,
             Primitive::Array(_) => "strassenc_array",
-            Primitive::MultiplierBank => "strassenc_multiplier_bank",
+            Primitive::MultiplierBank { shift_add: false } => "strassenc_multiplier_bank",
+            Primitive::MultiplierBank { shift_add: true } => "strassenc_shift_add_bank",
             Primitive::Requantise => "strassenc_requantise",
             Primitive::Accumulate { .. } => "strassenc_accumulate",
             Primitive::Patches { .. } => "strassenc_patches",

@@ -316,7 +316,7 @@ impl State {
             Primitive::Widen { words } => State::Widen { count: 0, words: *words },
             Primitive::Serialiser { beats } => State::Serialiser { count: 0, beats: *beats },
             Primitive::Kernel { stages } => State::Kernel { stages: *stages, valid: vec![false; *stages as usize] },
-            Primitive::MultiplierBank => State::Pipe { stages: 3, bits: 0 },
+            Primitive::MultiplierBank { .. } => State::Pipe { stages: 3, bits: 0 },
             Primitive::Requantise => State::Pipe { stages: 4, bits: 0 },
             Primitive::Add { .. } => State::Pipe { stages: 2, bits: 0 },
             Primitive::Array(array) => {

@@ -69,7 +69,7 @@ fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
                 .and_then(|()| words(lines.words % groups, 0))
                 .and_then(|()| words(x.words / image * lines.windows.count() * one, z.words))
         }
-        Primitive::Kernel { .. } | Primitive::MultiplierBank | Primitive::Requantise => words(x.words, z.words),
+        Primitive::Kernel { .. } | Primitive::MultiplierBank { .. } | Primitive::Requantise => words(x.words, z.words),
         Primitive::Array(array) => words(x.words, z.words * array.sums()),
         Primitive::Accumulate { count, .. } => words(x.words, z.words * count),
         Primitive::Patches { patch, grid, image } => {
