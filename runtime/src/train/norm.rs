@@ -81,6 +81,12 @@ pub struct Moments {
 const BLOCK: usize = 1 << 12;
 
 impl Moments {
+    /// Of n rows with these means and variances.
+    pub fn new(n: f64, means: Vec<f64>, variances: impl IntoIterator<Item = f64>) -> Self {
+        // Rounding may leave less than 0 of a column that never changes.
+        Moments { n, means, squares: variances.into_iter().map(|v| v.max(0.0) * n).collect() }
+    }
+
     /// Of no row of c columns.
     pub fn clear(&mut self, c: usize) {
         self.n = 0.0;
