@@ -290,28 +290,26 @@ pub fn view_mut<T>(slice: &mut [T], shape: (usize, usize)) -> ArrayViewMut2<'_, 
 }
 
 /// The larger of two pixels, channel by channel, and which one that is.
+#[inline(always)]
 fn first_of_two<T: Real>(x0: &[T], x1: &[T], z: &mut [T], which: &mut [u32]) {
-    vectorised(|| {
-        for ((which, x0), x1) in which.iter_mut().zip(x0).zip(x1) {
-            *which = u32::from(x1 > x0);
-        }
-        for ((z, &x0), &x1) in z.iter_mut().zip(x0).zip(x1) {
-            *z = if x1 > x0 { x1 } else { x0 };
-        }
-    });
+    for ((which, x0), x1) in which.iter_mut().zip(x0).zip(x1) {
+        *which = u32::from(x1 > x0);
+    }
+    for ((z, &x0), &x1) in z.iter_mut().zip(x0).zip(x1) {
+        *z = if x1 > x0 { x1 } else { x0 };
+    }
 }
 
 /// The larger of z and pixel i, channel by channel; `which`, below i before, becomes i where that is pixel i.
+#[inline(always)]
 fn larger_of_two<T: Real>(x: &[T], i: u32, z: &mut [T], which: &mut [u32]) {
-    vectorised(|| {
-        for ((which, x), z) in which.iter_mut().zip(x).zip(z.iter()) {
-            // No choice, for the reason that `is_positive` gives.
-            *which += u32::from(x > z) * (i - *which);
-        }
-        for (z, &x) in z.iter_mut().zip(x) {
-            *z = if x > *z { x } else { *z };
-        }
-    });
+    for ((which, x), z) in which.iter_mut().zip(x).zip(z.iter()) {
+        // No choice, for the reason that `is_positive` gives.
+        *which += u32::from(x > z) * (i - *which);
+    }
+    for (z, &x) in z.iter_mut().zip(x) {
+        *z = if x > *z { x } else { *z };
+    }
 }
 
 /// The windows of a pooling layer, channel by channel.
@@ -362,13 +360,15 @@ impl Windows {
     /// [`largest`](Self::largest) of one sample.
     pub fn largest_of<T: Real>(&self, x: &[T], z: &mut [T], which: &mut [u32]) {
         let c = self.input.channels;
-        for ((z, which), window) in z.chunks_mut(c).zip(which.chunks_mut(c)).zip(&self.pixels) {
-            let pixel = |i: usize| &x[window[i] * c..][..c];
-            first_of_two(pixel(0), pixel(1.min(window.len() - 1)), z, which);
-            for i in 2..window.len() {
-                larger_of_two(pixel(i), i as u32, z, which);
+        vectorised(|| {
+            for ((z, which), window) in z.chunks_mut(c).zip(which.chunks_mut(c)).zip(&self.pixels) {
+                let pixel = |i: usize| &x[window[i] * c..][..c];
+                first_of_two(pixel(0), pixel(1.min(window.len() - 1)), z, which);
+                for i in 2..window.len() {
+                    larger_of_two(pixel(i), i as u32, z, which);
+                }
             }
-        }
+        });
     }
 
     /// The mean of each window; pads are 0 and count.

@@ -82,8 +82,8 @@ struct Piece<T> {
 const MOST_PIECES: usize = 16;
 /// Multiply-adds of a piece, at least.
 const PIECE: usize = 1 << 19;
-/// Elements of a tile's windows, about: 128 KiB in f32.
-const TILE: usize = 1 << 15;
+/// Elements of a tile's windows, about: 192 KiB in f32.
+const TILE: usize = 3 << 14;
 
 /// What depends on shapes alone.
 #[derive(Clone, Copy)]
@@ -116,7 +116,7 @@ fn scale_rows<T: Real>(u: &[T], (centre, scale): (&[T], &[T]), v: &mut [T]) {
 fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<f64>; 2]) {
     let (length, c) = (centre.len(), sums[0].len());
     // Few enough rows for a sum in T.
-    for (d, x) in d.chunks(length << 6).zip(x.chunks(length << 6)) {
+    for (d, x) in d.chunks(length << 8).zip(x.chunks(length << 8)) {
         let mut plain = vec![T::zero(); length];
         let mut along = vec![T::zero(); length];
         vectorised(|| {
@@ -444,8 +444,12 @@ impl<T: Real> Spn<T> {
             Some(pool) => {
                 unpooled.resize(pre.len(), T::zero());
                 let size = cut.samples * pool.outputs();
-                let work = (pieces.par_iter(), dz.par_chunks(size), unpooled.par_chunks_mut(cut.samples * outputs));
-                work.into_par_iter().for_each(|(piece, dz, unpooled)| {
+                let work = (pieces.par_iter(), z.par_chunks(size), dz.par_chunks_mut(size));
+                let work = work.into_par_iter().zip(unpooled.par_chunks_mut(cut.samples * outputs));
+                work.for_each(|((piece, z, dz), unpooled)| {
+                    if *relu {
+                        vectorised(|| dz.iter_mut().zip(z).for_each(|(d, z)| *d *= is_positive(*z)));
+                    }
                     let pooled = dz.chunks(pool.outputs()).zip(piece.which.chunks(pool.outputs()));
                     for ((dz, which), unpooled) in pooled.zip(unpooled.chunks_mut(outputs)) {
                         pool.to_largest_of(dz, which, unpooled, Into::Place);
@@ -456,7 +460,7 @@ impl<T: Real> Spn<T> {
         };
         let work = (pieces.par_iter_mut(), dz.par_chunks_mut(size), pre.par_chunks(size));
         work.into_par_iter().for_each(|(piece, dz, y)| {
-            if *relu {
+            if *relu && pool.is_none() {
                 vectorised(|| {
                     for (d, y) in dz.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
                         for ((((d, &y), &c), &s), &b) in d.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset) {
