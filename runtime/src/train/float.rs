@@ -362,7 +362,7 @@ layers = [
     /// A first layer that is computed as one map, poolings within linear layers and a pooling by itself.
     fn pooled() -> Network {
         let text = r#"name = "t"
-input = { shape = [8, 7, 2], bits = 8, frac = 8 }
+input = { shape = [9, 8, 2], bits = 8, frac = 8 }
 layers = [
     { conv2d = { channels = 3, kernel = 3, stride = 1, pad = 1, r = 16 } },
     "relu",

@@ -68,15 +68,18 @@ fn total<T>(pieces: &[Piece<T>]) -> Array2<f64> {
     pieces[1..].iter().fold(pieces[0].exact.clone(), |total, piece| total + &piece.exact)
 }
 
+/// Windows of a sample, at least: it is worked on by itself.
+const WINDOWS: usize = 64;
+
 impl<T: Real> Spn<T> {
     /// Whether to take this way at the network's input: where it has fewer multiply-adds for a window.
     pub(super) fn may_collapse(&self) -> bool {
         let (k, r, c) = (self.patches.columns(), self.w_b.weights.value.nrows(), self.bias.value.ncols());
-        let pays = k * (k + 2 * c) < r * (2 * k + 3 * c);
+        let pays = self.patches.per_sample() >= WINDOWS && k * (k + 2 * c) < r * (2 * k + 3 * c);
         pays && self.groups == 1 && self.patches.aligned() && self.products.is_some() && self.output.is_some()
     }
 
-    /// `n` samples of a piece each.
+    /// With so many `samples` a piece.
     pub(super) fn collapsed_forward(&mut self, x: &[T], z: &mut [T], samples: usize) {
         let Spn { w_b, products, w_c, bias, output, relu, patches, pool, pieces, collapsed, .. } = self;
         let (Some(Products { a, norm }), Some((scale, outer))) = (products, output) else { unreachable!() };
