@@ -117,12 +117,16 @@ impl<T: Real> Float<T> {
     pub fn new(network: &Network, n_in: usize, rng: &mut impl Rng) -> Self {
         // An invariant: descriptions are validated when they are read.
         let steps = network.plan().expect("the network is valid");
-        let mut nodes = Vec::with_capacity(steps.len());
+        let mut nodes: Vec<Node<T>> = Vec::with_capacity(steps.len());
+        // The values of the steps, counted as those of nodes.
+        let mut values = vec![0];
         for (i, step) in steps.iter().enumerate() {
             let mut step = step.clone();
             if i == 0 && step.linear().is_some_and(|l| l.dense) {
                 step.input = crate::Shape::vector(n_in);
             }
+            step.from.iter_mut().for_each(|value| *value = values[*value]);
+            let empty = || Array2::zeros((0, step.output.elements()));
             let layer = match &step.op {
                 Op::Linear(linear) => Layer::Spn(Box::new(Spn::new(
                     &step,
@@ -131,15 +135,30 @@ impl<T: Real> Float<T> {
                     network.train.full_precision,
                     rng,
                 ))),
-                Op::MaxPool(pool) => Layer::MaxPool(Windows::new(pool, step.input, step.output), Array2::zeros((0, 0))),
+                Op::MaxPool(pool) => {
+                    let windows = Windows::new(pool, step.input, step.output);
+                    // A linear layer that nothing else reads pools by itself.
+                    let alone = steps.iter().flat_map(|step| &step.from).filter(|value| **value == i).count() == 1;
+                    let direct = steps[i].from == [i] && steps[..i].last().is_some_and(|step| step.linear().is_some());
+                    if let Some(Node { layer: Layer::Spn(spn), z, dz, .. }) = nodes.last_mut()
+                        && alone
+                        && direct
+                    {
+                        spn.pool(windows);
+                        (*z, *dz) = (empty(), empty());
+                        values.push(values[i]);
+                        continue;
+                    }
+                    Layer::MaxPool(windows, Array2::zeros((0, 0)))
+                }
                 Op::AveragePool(pool) => Layer::AveragePool(Windows::new(pool, step.input, step.output)),
                 Op::Add => Layer::Add { relu: step.relu },
                 Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
                     unreachable!("networks of sequences have a trainer of their own")
                 }
             };
-            let empty = || Array2::zeros((0, step.output.elements()));
             nodes.push(Node { layer, from: step.from.clone(), z: empty(), dz: empty() });
+            values.push(nodes.len());
         }
         Float { nodes, room: vec![] }
     }
@@ -182,7 +201,7 @@ impl<T: Real> Float<T> {
                     None => (x, None),
                     Some(j) => (before[j].z.view(), Some((&mut before[j].dz, into(&mut begun[j])))),
                 };
-                spn.backward(x, dz, dx, &mut self.room);
+                spn.backward(x, z, dz, dx, &mut self.room);
                 continue;
             }
             for j in from.iter().filter_map(|value| value.checked_sub(1)) {
@@ -343,6 +362,23 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
+    /// A first layer that is computed as one map, poolings within linear layers and a pooling by itself.
+    fn pooled() -> Network {
+        let text = r#"name = "t"
+input = { shape = [9, 8, 2], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 3, kernel = 3, stride = 1, pad = 1, r = 16 } },
+    "relu",
+    { max_pool = { size = 3, stride = 2 } },
+    { conv2d = { channels = 4, kernel = 2, pad = 1, r = 5 } },
+    { max_pool = { size = 2 } },
+    { max_pool = { size = 2, stride = 1, pad = 1 } },
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+        Network::parse("t", text).unwrap()
+    }
+
     fn batch(network: &Network, rng: &mut ChaCha8Rng) -> (Array2<f64>, Vec<u32>) {
         let x = Array2::from_shape_simple_fn((9, network.input.elements()), || rng.random::<f64>());
         (x, (0..9).map(|i| i % 3).collect())
@@ -364,7 +400,7 @@ layers = [
     /// Every entry of every gradient against central differences of the loss.
     #[test]
     fn gradients_are_those_of_finite_differences() {
-        for (network, entries) in [(vectors(), 184), (images(), 600)] {
+        for (network, entries) in [(vectors(), 184), (images(), 600), (pooled(), 600)] {
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch(&network, &mut rng);
@@ -409,7 +445,9 @@ layers = [
     #[test]
     fn ternary_gradients_are_those_at_the_quantised_weights() {
         let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];
-        for (mut network, quantiser) in [vectors(), images()].iter().flat_map(|n| quantisers.map(|q| (n.clone(), q))) {
+        for (mut network, quantiser) in
+            [vectors(), images(), pooled()].iter().flat_map(|n| quantisers.map(|q| (n.clone(), q)))
+        {
             (network.train.quantiser, network.train.threshold) = (quantiser, 0.9);
             let mut rng = ChaCha8Rng::seed_from_u64(8);
             let mut ternary = Float::<f64>::new(&network, network.input.elements(), &mut rng);
@@ -441,7 +479,7 @@ layers = [
     /// The fixed threshold begins with TWN's matrices, and with what those compute.
     #[test]
     fn a_fixed_threshold_begins_with_the_function_of_twn() {
-        for network in [vectors(), images()] {
+        for network in [vectors(), images(), pooled()] {
             let evaluated = |quantiser| {
                 let mut rng = ChaCha8Rng::seed_from_u64(10);
                 let mut float = Float::<f64>::new(&network, network.input.elements(), &mut rng);
@@ -462,7 +500,7 @@ layers = [
 
     #[test]
     fn evaluation_agrees_with_training_once_the_statistics_are_the_batch_s() {
-        for network in [vectors(), images()] {
+        for network in [vectors(), images(), pooled()] {
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch(&network, &mut rng);

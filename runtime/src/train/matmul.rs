@@ -51,6 +51,13 @@ pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
+/// 1 where v is positive, else 0. A factor, and no choice between a value and 0 in its place: that would be compiled to masked
+/// stores, which take some processors ten times as long.
+#[inline(always)]
+pub fn is_positive<T: Real>(v: T) -> T {
+    if v > T::zero() { T::one() } else { T::zero() }
+}
+
 /// Multiply-adds that one piece of a product is worth; smaller pieces cost more in hand-over than they gain.
 const PIECE: usize = 1 << 20;
 /// No product is cut into more pieces.

@@ -77,10 +77,16 @@ pub struct Moments {
     squares: Vec<f64>,
 }
 
-/// Elements of a block of rows, about: two passes over it find it in the nearest cache.
-const BLOCK: usize = 1 << 12;
+/// Elements of a block of rows, about: few enough rows for a sum in T.
+const BLOCK: usize = 1 << 14;
 
 impl Moments {
+    /// Of n rows with these means and variances.
+    pub fn new(n: f64, means: Vec<f64>, variances: impl IntoIterator<Item = f64>) -> Self {
+        // Rounding may leave less than 0 of a column that never changes.
+        Moments { n, means, squares: variances.into_iter().map(|v| v.max(0.0) * n).collect() }
+    }
+
     /// Of no row of c columns.
     pub fn clear(&mut self, c: usize) {
         self.n = 0.0;
@@ -94,20 +100,28 @@ impl Moments {
     pub fn add<T: Real>(&mut self, rows: &[T]) {
         let c = self.means.len();
         for block in rows.chunks((BLOCK / c).max(1) * c) {
-            let n = T::real((block.len() / c) as f64);
-            let means: Vec<T> = column_sums(block, c).into_iter().map(|sum| sum / n).collect();
-            let centre = wide(&means);
-            let mut squares = vec![T::zero(); centre.len()];
+            // Distances from the first row: no sum is so large that the squares of a small spread would be lost in it.
+            let centre = wide(&block[..c]);
+            let mut sums = vec![T::zero(); centre.len()];
+            let mut squares = sums.clone();
             vectorised(|| {
                 for chunk in block.chunks(centre.len()) {
-                    for ((s, &v), &m) in squares.iter_mut().zip(chunk).zip(&centre) {
-                        *s += (v - m) * (v - m);
+                    for (((sum, square), &v), &m) in sums.iter_mut().zip(&mut squares).zip(chunk).zip(&centre) {
+                        let apart = v - m;
+                        *sum += apart;
+                        *square += apart * apart;
                     }
                 }
             });
+            let n = (block.len() / c) as f64;
             // NumCast of a float to f64 never fails.
             let real = |row: &[T]| row.iter().map(|v| v.to_f64().unwrap_or_default()).collect::<Vec<_>>();
-            self.merge((block.len() / c) as f64, &real(&means), &real(&narrow(&squares, c)));
+            let (mut means, mut squares) = (real(&narrow(&sums, c)), real(&narrow(&squares, c)));
+            for ((mean, square), first) in means.iter_mut().zip(&mut squares).zip(real(&block[..c])) {
+                *square = (*square - *mean * *mean / n).max(0.0);
+                *mean = first + *mean / n;
+            }
+            self.merge(n, &means, &squares);
         }
     }
 
@@ -139,19 +153,6 @@ pub fn narrow<T: Real>(row: &[T], c: usize) -> Vec<T> {
         sums.iter_mut().zip(repeat).for_each(|(sum, v)| *sum += *v);
     }
     sums
-}
-
-/// The sum of each column of `[n, c]`.
-fn column_sums<T: Real>(rows: &[T], c: usize) -> Vec<T> {
-    let mut sums = wide(&vec![T::zero(); c]);
-    vectorised(|| {
-        for chunk in rows.chunks(sums.len()) {
-            for (sum, &v) in sums.iter_mut().zip(chunk) {
-                *sum += v;
-            }
-        }
-    });
-    narrow(&sums, c)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Trained tensors, and the rule that moves them.
 
-use super::matmul::Real;
+use super::matmul::{Real, vectorised};
 use crate::network::{OneCycle, Optimiser, Phase, Recipe, Schedule, Step};
 use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
@@ -89,11 +89,12 @@ impl Rule {
             .into_par_iter()
             .zip((first.par_chunks_mut(CHUNK), second.par_chunks_mut(CHUNK)));
         match self.optimiser {
-            Optimiser::Adamw => chunks.for_each(|((w, g), (m, v))| self.adamw(decay, w, g, m, v)),
-            Optimiser::Sgd => chunks.for_each(|((w, g), (m, _))| self.sgd(decay, w, g, m)),
+            Optimiser::Adamw => chunks.for_each(|((w, g), (m, v))| vectorised(|| self.adamw(decay, w, g, m, v))),
+            Optimiser::Sgd => chunks.for_each(|((w, g), (m, _))| vectorised(|| self.sgd(decay, w, g, m))),
         }
     }
 
+    #[inline(always)]
     fn adamw<T: Real>(&self, decay: f64, w: &mut [T], g: &[T], m: &mut [T], v: &mut [T]) {
         let (b1, b2) = (0.9f64, 0.999f64);
         let correct = |b: f64| 1.0 - b.powf(self.step as f64);
@@ -109,6 +110,7 @@ impl Rule {
         }
     }
 
+    #[inline(always)]
     fn sgd<T: Real>(&self, decay: f64, w: &mut [T], g: &[T], m: &mut [T]) {
         let (rate, momentum, decay) = (T::real(self.learning_rate), T::real(self.momentum), T::real(decay));
         // Nesterov: the step as it would be with the gradient entering the velocity once more.

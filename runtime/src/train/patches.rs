@@ -103,6 +103,37 @@ impl Patches {
         self.runs(patch, |at, pixel, length| to[at..at + length].copy_from_slice(&from[pixel..pixel + length]));
     }
 
+    /// The windows of one sample of a layer without groups, turned, `[columns + 1, patches]`: the last row is all ones.
+    pub fn gather_turned<'a, T: Real>(&self, x: &[T], buffer: &'a mut Vec<T>) -> ArrayView2<'a, T> {
+        let Shape { height, width, channels } = self.input;
+        let (k, rows, stride) = (self.window, self.per_sample(), self.step * channels);
+        buffer.resize((self.columns() + 1) * rows, T::zero());
+        let (windows, ones) = buffer.split_at_mut(self.columns() * rows);
+        ones.fill(T::one());
+        for (i, to) in windows.chunks_mut(self.across).enumerate() {
+            let (element, down) = (i / self.down, i % self.down);
+            let (ky, kx, channel) = (element / channels / k, element / channels % k, element % channels);
+            // Patches whose pixel lies within the image.
+            let first = self.pad.saturating_sub(kx).div_ceil(self.step).min(self.across);
+            let end = (width + self.pad).saturating_sub(kx).div_ceil(self.step).clamp(first, self.across);
+            let y = (down * self.step + ky).checked_sub(self.pad).filter(|y| *y < height && first < end);
+            let Some(y) = y else {
+                to.fill(T::zero());
+                continue;
+            };
+            let from = &x[(y * width + first * self.step + kx - self.pad) * channels + channel..];
+            to[..first].fill(T::zero());
+            to[end..].fill(T::zero());
+            let to = &mut to[first..end];
+            if stride == 1 {
+                to.copy_from_slice(&from[..end - first]);
+            } else {
+                to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, from)| *to = *from);
+            }
+        }
+        view(buffer, (self.columns() + 1, rows))
+    }
+
     /// Adds some of the rows of `[n · patches, columns]` back to where [`gather_rows`](Self::gather_rows) took them from.
     pub fn scatter_rows<T: Real>(&self, from: &[T], rows: Range<usize>, x: &mut [T]) {
         let (columns, elements) = (self.columns(), self.input.elements());
@@ -259,27 +290,26 @@ pub fn view_mut<T>(slice: &mut [T], shape: (usize, usize)) -> ArrayViewMut2<'_, 
 }
 
 /// The larger of two pixels, channel by channel, and which one that is.
+#[inline(always)]
 fn first_of_two<T: Real>(x0: &[T], x1: &[T], z: &mut [T], which: &mut [u32]) {
-    vectorised(|| {
-        for ((which, x0), x1) in which.iter_mut().zip(x0).zip(x1) {
-            *which = u32::from(x1 > x0);
-        }
-        for ((z, &x0), &x1) in z.iter_mut().zip(x0).zip(x1) {
-            *z = if x1 > x0 { x1 } else { x0 };
-        }
-    });
+    for ((which, x0), x1) in which.iter_mut().zip(x0).zip(x1) {
+        *which = u32::from(x1 > x0);
+    }
+    for ((z, &x0), &x1) in z.iter_mut().zip(x0).zip(x1) {
+        *z = if x1 > x0 { x1 } else { x0 };
+    }
 }
 
-/// The larger of z and pixel i, channel by channel; `which` becomes i where that is pixel i.
+/// The larger of z and pixel i, channel by channel; `which`, below i before, becomes i where that is pixel i.
+#[inline(always)]
 fn larger_of_two<T: Real>(x: &[T], i: u32, z: &mut [T], which: &mut [u32]) {
-    vectorised(|| {
-        for ((which, x), z) in which.iter_mut().zip(x).zip(z.iter()) {
-            *which = if x > z { i } else { *which };
-        }
-        for (z, &x) in z.iter_mut().zip(x) {
-            *z = if x > *z { x } else { *z };
-        }
-    });
+    for ((which, x), z) in which.iter_mut().zip(x).zip(z.iter()) {
+        // No choice, for the reason that `is_positive` gives.
+        *which += u32::from(x > z) * (i - *which);
+    }
+    for (z, &x) in z.iter_mut().zip(x) {
+        *z = if x > *z { x } else { *z };
+    }
 }
 
 /// The windows of a pooling layer, channel by channel.
@@ -291,6 +321,8 @@ pub struct Windows {
     output: Shape,
     /// Elements of a window, pads included.
     area: usize,
+    /// Whether every input pixel is in one window.
+    tiles: bool,
 }
 
 impl Windows {
@@ -306,8 +338,9 @@ impl Windows {
                 })
                 .collect()
             })
-            .collect();
-        Windows { pixels, input, output, area: pool.size * pool.size }
+            .collect::<Vec<Vec<_>>>();
+        let tiles = pool.stride == pool.size && pixels.iter().map(Vec::len).sum::<usize>() == input.pixels();
+        Windows { pixels, input, output, area: pool.size * pool.size, tiles }
     }
 
     /// Elements of an output.
@@ -317,20 +350,25 @@ impl Windows {
 
     /// The largest of each window, and which pixel of the window it is: the first where several are equal.
     pub fn largest<T: Real>(&self, x: ArrayView2<T>, z: &mut Array2<T>, which: &mut Array2<u32>) {
-        let c = self.input.channels;
         let slices = (x.to_slice(), z.as_slice_mut(), which.as_slice_mut());
         let (Some(x), Some(z), Some(which)) = slices else { unreachable!() };
         (z.par_chunks_mut(self.outputs()).zip(which.par_chunks_mut(self.outputs())))
             .zip(x.par_chunks(self.input.elements()))
-            .for_each(|((z, which), x)| {
-                for ((z, which), window) in z.chunks_mut(c).zip(which.chunks_mut(c)).zip(&self.pixels) {
-                    let pixel = |i: usize| &x[window[i] * c..][..c];
-                    first_of_two(pixel(0), pixel(1.min(window.len() - 1)), z, which);
-                    for i in 2..window.len() {
-                        larger_of_two(pixel(i), i as u32, z, which);
-                    }
+            .for_each(|((z, which), x)| self.largest_of(x, z, which));
+    }
+
+    /// [`largest`](Self::largest) of one sample.
+    pub fn largest_of<T: Real>(&self, x: &[T], z: &mut [T], which: &mut [u32]) {
+        let c = self.input.channels;
+        vectorised(|| {
+            for ((z, which), window) in z.chunks_mut(c).zip(which.chunks_mut(c)).zip(&self.pixels) {
+                let pixel = |i: usize| &x[window[i] * c..][..c];
+                first_of_two(pixel(0), pixel(1.min(window.len() - 1)), z, which);
+                for i in 2..window.len() {
+                    larger_of_two(pixel(i), i as u32, z, which);
                 }
-            });
+            }
+        });
     }
 
     /// The mean of each window; pads are 0 and count.
@@ -358,26 +396,38 @@ impl Windows {
 
     /// The gradient of [`largest`](Self::largest), added to dx or in its place.
     pub fn to_largest<T: Real>(&self, dz: ArrayView2<T>, which: &Array2<u32>, dx: &mut Array2<T>, into: Into) {
-        let c = self.input.channels;
         let (Some(dz), Some(which), Some(dx)) = (dz.to_slice(), which.as_slice(), dx.as_slice_mut()) else {
             unreachable!()
         };
         (dx.par_chunks_mut(self.input.elements()))
             .zip(dz.par_chunks(self.outputs()).zip(which.par_chunks(self.outputs())))
-            .for_each(|(dx, (dz, which))| {
-                if into == Into::Place {
-                    dx.fill(T::zero());
-                }
-                vectorised(|| {
-                    for ((dz, which), window) in dz.chunks(c).zip(which.chunks(c)).zip(&self.pixels) {
-                        for (i, pixel) in (0..).zip(window) {
-                            for ((dx, &dz), &which) in dx[pixel * c..][..c].iter_mut().zip(dz).zip(which) {
-                                *dx += if which == i { dz } else { T::zero() };
-                            }
-                        }
+            .for_each(|(dx, (dz, which))| self.to_largest_of(dz, which, dx, into));
+    }
+
+    /// [`to_largest`](Self::to_largest) of one sample.
+    pub fn to_largest_of<T: Real>(&self, dz: &[T], which: &[u32], dx: &mut [T], into: Into) {
+        if into == Into::Place && self.tiles {
+            return self.each_chosen(dz, which, dx, |_, dz| dz);
+        }
+        if into == Into::Place {
+            dx.fill(T::zero());
+        }
+        self.each_chosen(dz, which, dx, |dx, dz| dx + dz);
+    }
+
+    /// Replaces each element of each window by that function of it and of what reaches it.
+    #[inline(always)]
+    fn each_chosen<T: Real>(&self, dz: &[T], which: &[u32], dx: &mut [T], f: impl Fn(T, T) -> T) {
+        let c = self.input.channels;
+        vectorised(|| {
+            for ((dz, which), window) in dz.chunks(c).zip(which.chunks(c)).zip(&self.pixels) {
+                for (i, pixel) in (0..).zip(window) {
+                    for ((dx, &dz), &which) in dx[pixel * c..][..c].iter_mut().zip(dz).zip(which) {
+                        *dx = f(*dx, if which == i { dz } else { T::zero() });
                     }
-                });
-            });
+                }
+            }
+        });
     }
 
     /// The gradient of [`mean`](Self::mean), added to dx or in its place.

@@ -1,9 +1,9 @@
 //! The linear layer of phases 1 and 2, over vectors or images.
 
-use super::matmul::{Into, Real, product, product_into, vectorised};
+use super::matmul::{Into, Real, is_positive, product, product_into, vectorised};
 use super::norm::{Moments, Norm, narrow, wide};
 use super::optimiser::Parameter;
-use super::patches::{Patches, view, view_mut};
+use super::patches::{Patches, Windows, view, view_mut};
 use super::ternary::{Matrix, Side, Ternariser};
 use crate::network::Quantiser;
 use crate::network::plan::{Linear, Step};
@@ -12,8 +12,10 @@ use rand::{Rng, RngExt};
 use rayon::prelude::*;
 use std::ops::Range;
 
+mod collapse;
+
 /// An SPN layer: `y = W_c[a ⊙ norm(W_b x)]`, then `γ ⊙ norm(y) + b`, or `y + b` in the last layer, and `max(0, ·)` where a relu
-/// follows. An ordinary layer, of a full-precision network, is `y = W_b x` and then the same. Rows of its matrix products are
+/// follows, and the largest of windows where a pooling follows. An ordinary layer, of a full-precision network, is `y = W_b x` and then the same. Rows of its matrix products are
 /// the samples of a dense layer, the output patches of a convolution.
 ///
 /// A batch is cut into [pieces](Piece) of samples, and a piece into tiles of rows, whose windows stay in the cache from where
@@ -31,6 +33,8 @@ pub struct Spn<T> {
     /// The norm after W_c and its scale γ, `[1, c_out]`; none in the last layer.
     pub output: Option<(Parameter<T>, Norm<T>)>,
     relu: bool,
+    /// The pooling behind it.
+    pool: Option<Windows>,
     patches: Patches,
     groups: usize,
     /// Groups of W_c.
@@ -39,7 +43,12 @@ pub struct Spn<T> {
     u: Vec<T>,
     /// `[n · pixels, c_out]`: y of the last forward pass; u where that is the same.
     y: Vec<T>,
+    /// dL/dz before the pooling.
+    unpooled: Vec<T>,
     pieces: Vec<Piece<T>>,
+    /// Whether it goes that way, which has neither u nor y; and the last forward pass.
+    collapses: bool,
+    collapsed: Option<collapse::Collapsed>,
 }
 
 /// The r multiplications: `a ⊙ norm(u)`.
@@ -61,16 +70,20 @@ struct Piece<T> {
     columns: Vec<T>,
     /// A tile's products, or dL/du.
     v: Vec<T>,
-    /// A tile's outputs, patch by patch, or dL/dy.
+    /// A tile's outputs, patch by patch, or dL/dy; or a sample's before the pooling.
     patch: Vec<T>,
+    /// Which pixels of their windows the pooling took.
+    which: Vec<u32>,
+    /// A sum over windows, where the layer [collapses](collapse).
+    exact: Array2<f64>,
 }
 
 /// Most pieces of a batch.
 const MOST_PIECES: usize = 16;
 /// Multiply-adds of a piece, at least.
 const PIECE: usize = 1 << 19;
-/// Elements of a tile's windows, about: 128 KiB in f32.
-const TILE: usize = 1 << 15;
+/// Elements of a tile's windows, about: 192 KiB in f32.
+const TILE: usize = 3 << 14;
 
 /// What depends on shapes alone.
 #[derive(Clone, Copy)]
@@ -103,7 +116,7 @@ fn scale_rows<T: Real>(u: &[T], (centre, scale): (&[T], &[T]), v: &mut [T]) {
 fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<f64>; 2]) {
     let (length, c) = (centre.len(), sums[0].len());
     // Few enough rows for a sum in T.
-    for (d, x) in d.chunks(length << 6).zip(x.chunks(length << 6)) {
+    for (d, x) in d.chunks(length << 8).zip(x.chunks(length << 8)) {
         let mut plain = vec![T::zero(); length];
         let mut along = vec![T::zero(); length];
         vectorised(|| {
@@ -203,20 +216,31 @@ impl<T: Real> Spn<T> {
         let output_groups = if linear.depthwise(step.input) { groups } else { 1 };
         let outputs = linear.patch * linear.patch * c_out;
         let after = Side::Columns { channels: c_out, groups: output_groups };
-        Spn {
+        let mut spn = Spn {
             w_b: uniform(r, patches.columns() / groups, Side::Rows),
             products: (!ordinary).then(|| Products { a: Parameter::vector(r, 1.0), norm: Norm::new(r) }),
             w_c: (!linear.plain).then(|| uniform(outputs, r / output_groups, after)),
             bias: Parameter::vector(c_out, 0.0),
             output: (!last).then(|| (Parameter::vector(c_out, 1.0), Norm::new(c_out))),
             relu: step.relu,
+            pool: None,
             groups,
             output_groups,
             u: vec![],
             y: vec![],
+            unpooled: vec![],
             pieces: vec![],
+            collapses: false,
+            collapsed: None,
             patches,
-        }
+        };
+        spn.collapses = step.from == [0] && spn.may_collapse();
+        spn
+    }
+
+    /// Has a pooling follow.
+    pub fn pool(&mut self, windows: Windows) {
+        self.pool = Some(windows);
     }
 
     /// How its images become rows.
@@ -281,10 +305,18 @@ impl<T: Real> Spn<T> {
             columns: vec![],
             v: vec![],
             patch: vec![],
+            which: vec![],
+            exact: Array2::zeros((0, 0)),
         });
+        let whole = if self.pool.is_some() { self.patches.elements().1 } else { 0 };
+        let pooled = self.pool.as_ref().map_or(0, |pool| samples * pool.outputs());
         for piece in &mut self.pieces {
             piece.v.resize(tile * r, T::zero());
-            piece.patch.resize(tile * outputs, T::zero());
+            piece.patch.resize(whole.max(tile * outputs), T::zero());
+            piece.which.resize(pooled, 0);
+        }
+        if self.collapses {
+            return Cut { samples, tile };
         }
         self.u.resize(n * rows * r, T::zero());
         if self.products.is_some() {
@@ -297,13 +329,17 @@ impl<T: Real> Spn<T> {
     pub fn forward(&mut self, x: ArrayView2<T>, z: &mut Array2<T>) {
         let cut = self.cut(x.nrows());
         self.matrices_mut().for_each(Matrix::renew);
-        let Spn { w_b, products, w_c, bias, output, relu, patches, groups, output_groups, u, y, pieces } = self;
+        // Batches and results are in standard layout.
+        let (Some(x), Some(z)) = (x.to_slice(), z.as_slice_mut()) else { unreachable!() };
+        if self.collapses {
+            return self.collapsed_forward(x, z, cut.samples);
+        }
+        let Spn { w_b, products, w_c, bias, output, relu, pool, patches, groups, output_groups, u, y, pieces, .. } =
+            self;
         let (r, c_out) = (w_b.weights.value.nrows(), bias.value.ncols());
         let (w_b, w_c) = (w_b.effective(), w_c.as_ref().map(Matrix::effective));
         let per_piece = cut.samples * patches.per_sample() * r;
         let (inputs, outputs) = patches.elements();
-        // Batches and results are in standard layout.
-        let (Some(x), Some(z)) = (x.to_slice(), z.as_slice_mut()) else { unreachable!() };
         let work = (pieces.par_iter_mut(), u.par_chunks_mut(per_piece), x.par_chunks(cut.samples * inputs));
         work.into_par_iter().for_each(|(piece, u, x)| {
             piece.moments.clear(r);
@@ -351,8 +387,7 @@ impl<T: Real> Spn<T> {
             norm.take(&moments(pieces));
         }
         let [centre, slope, offset] = outer(output, bias);
-        let work = (z.par_chunks_mut(cut.samples * outputs), y.par_chunks(cut.samples * outputs));
-        work.into_par_iter().for_each(|(z, y)| {
+        let activate = |y: &[T], z: &mut [T]| {
             vectorised(|| {
                 for (z, y) in z.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
                     for ((((z, &y), &c), &s), &b) in z.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset) {
@@ -361,39 +396,75 @@ impl<T: Real> Spn<T> {
                     }
                 }
             });
+        };
+        let pool = pool.as_ref();
+        let results = pool.map_or(outputs, Windows::outputs);
+        let work =
+            (pieces.par_iter_mut(), z.par_chunks_mut(cut.samples * results), y.par_chunks(cut.samples * outputs));
+        work.into_par_iter().for_each(|(piece, z, y)| {
+            let Some(pool) = pool else { return activate(y, z) };
+            let results = z.chunks_mut(results).zip(piece.which.chunks_mut(results));
+            for ((z, which), y) in results.zip(y.chunks(outputs)) {
+                activate(y, &mut piece.patch[..outputs]);
+                pool.largest_of(&piece.patch, z, which);
+            }
         });
     }
 
     /// From dL/dz, which it consumes, to all gradients and, where asked for, to dL/dx, added to what is there or in its place.
-    /// Straight through the quantiser: the gradient of the ternary matrix is taken for that of the weights behind it. x is that
-    /// of the last forward pass; `dv` is room to work in.
+    /// Straight through the quantiser: the gradient of the ternary matrix is taken for that of the weights behind it. x and z
+    /// are those of the last forward pass; `dv` is room to work in.
     pub fn backward(
         &mut self,
         x: ArrayView2<T>,
+        z: &Array2<T>,
         dz: &mut Array2<T>,
         dx: Option<(&mut Array2<T>, Into)>,
         dv: &mut Vec<T>,
     ) {
         let cut = self.cut(x.nrows());
-        let Spn { w_b, products, w_c, bias, output, relu, patches, groups, output_groups, u, y, pieces } = self;
+        let (Some(x), Some(z), Some(dz)) = (x.to_slice(), z.as_slice(), dz.as_slice_mut()) else { unreachable!() };
+        if self.collapses {
+            return self.collapsed_backward(x, z, dz, cut.samples);
+        }
+        let Spn { w_b, products, w_c, bias, output, relu, pool, patches, groups, output_groups, .. } = self;
+        let Spn { u, y, unpooled, pieces, .. } = self;
         let (r, c_out) = (w_b.weights.value.nrows(), bias.value.ncols());
         let (inputs, outputs) = patches.elements();
         let per_piece = cut.samples * patches.per_sample() * r;
-        let pixels = dz.len() / c_out;
-        let (Some(x), Some(dz)) = (x.to_slice(), dz.as_slice_mut()) else { unreachable!() };
         let pre = if products.is_some() { &*y } else { &*u };
+        let pixels = pre.len() / c_out;
 
         // Through the relu; the sums that offset, scale and norm need.
         let norm = output.as_ref().map(|(_, norm)| norm);
         let [centre, slope, offset] = outer(output, bias);
         let size = cut.samples * outputs;
+        let dz = match pool {
+            None => dz,
+            Some(pool) => {
+                unpooled.resize(pre.len(), T::zero());
+                let size = cut.samples * pool.outputs();
+                let work = (pieces.par_iter(), z.par_chunks(size), dz.par_chunks_mut(size));
+                let work = work.into_par_iter().zip(unpooled.par_chunks_mut(cut.samples * outputs));
+                work.for_each(|((piece, z, dz), unpooled)| {
+                    if *relu {
+                        vectorised(|| dz.iter_mut().zip(z).for_each(|(d, z)| *d *= is_positive(*z)));
+                    }
+                    let pooled = dz.chunks(pool.outputs()).zip(piece.which.chunks(pool.outputs()));
+                    for ((dz, which), unpooled) in pooled.zip(unpooled.chunks_mut(outputs)) {
+                        pool.to_largest_of(dz, which, unpooled, Into::Place);
+                    }
+                });
+                unpooled
+            }
+        };
         let work = (pieces.par_iter_mut(), dz.par_chunks_mut(size), pre.par_chunks(size));
         work.into_par_iter().for_each(|(piece, dz, y)| {
-            if *relu {
+            if *relu && pool.is_none() {
                 vectorised(|| {
                     for (d, y) in dz.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
                         for ((((d, &y), &c), &s), &b) in d.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset) {
-                            *d = if (y - c) * s + b > T::zero() { *d } else { T::zero() };
+                            *d *= is_positive((y - c) * s + b);
                         }
                     }
                 });
@@ -559,7 +630,10 @@ impl<T: Real> Spn<T> {
         }
         let outputs = y.len() / x.nrows().max(1);
         let Ok(z) = y.into_shape_with_order((x.nrows(), outputs)) else { unreachable!() };
-        z
+        let Some(pool) = &self.pool else { return z };
+        let mut pooled = Array2::zeros((x.nrows(), pool.outputs()));
+        pool.largest(z.view(), &mut pooled, &mut Array2::zeros((x.nrows(), pool.outputs())));
+        pooled
     }
 
     /// Gives both norms the statistics of a batch.

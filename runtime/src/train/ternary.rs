@@ -3,7 +3,8 @@
 use super::matmul::Real;
 use super::optimiser::Parameter;
 use crate::network::Quantiser;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Zip, s};
+use ndarray::parallel::prelude::*;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, Zip, s};
 
 /// A matrix that trains in full precision first, then in ternary.
 pub struct Matrix<T> {
@@ -59,6 +60,8 @@ pub struct Ternariser {
 const FIXED: f64 = 0.5;
 /// The least factor that weights are scaled by: a threshold near 0 would put them out of reach of any step.
 const LEAST_FACTOR: f64 = 0.01;
+/// Entries of a matrix that one task quantises, at least.
+const ENTRIES: usize = 1 << 14;
 
 impl<T: Real> Matrix<T> {
     /// In full precision.
@@ -162,13 +165,12 @@ impl Matrix<f32> {
 ///
 /// One α for the whole matrix: it is absorbed by the norm that follows, or by ã.
 pub fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) -> T {
-    let (mut kept, mut count) = (0.0, 0.0);
-    for (out, w) in out.rows_mut().into_iter().zip(w.rows()) {
-        let of_row = ternarise_row(w, relative_threshold(w, factor), out);
-        (kept, count) = (kept + of_row.0, count + of_row.1);
-    }
+    let rows =
+        (out.axis_iter_mut(Axis(0)).into_par_iter()).zip(w.axis_iter(Axis(0))).with_min_len(ENTRIES / w.ncols().max(1));
+    let of_rows = rows.map(|(out, w)| ternarise_row(w, relative_threshold(w, factor), out)).collect::<Vec<_>>();
+    let (kept, count) = of_rows.into_iter().fold((0.0, 0.0), |(kept, count), (k, c)| (kept + k, count + c));
     let alpha = T::real(if count > 0.0 { kept / count } else { 1.0 });
-    out.mapv_inplace(|t| t * alpha);
+    out.par_mapv_inplace(|t| t * alpha);
     alpha
 }
 
