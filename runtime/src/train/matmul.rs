@@ -21,7 +21,9 @@ impl Real for f32 {
     fn exponential(self) -> f32 {
         // 2^n e^r with n whole and |r| ≤ ln 2 / 2; ln 2 in two parts, of which the first has few bits.
         let x = self.clamp(-87.0, 88.0);
-        let n = (x * std::f32::consts::LOG2_E).round_ties_even();
+        // Rounded by the addition of a number whose units are whole; a call of `round` would end the loop's many at once.
+        const WHOLE: f32 = 12_582_912.0;
+        let n = (x * std::f32::consts::LOG2_E + WHOLE) - WHOLE;
         let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
         let p = 1.987_569_1e-4;
         let p = p * r + 1.398_2e-3;

@@ -520,13 +520,24 @@ fn activate<T: Real>(gates: &mut [T], before: &[T], after: &mut [T], squashed: &
     // The lengths agree, and are seen to.
     let (o, after, squashed, h) = (&mut o[..n], &mut after[..n], &mut squashed[..n], &mut h[..n]);
     vectorised(|| {
+        each(i, sigmoid);
+        each(f, sigmoid);
+        each(g, tanh);
+        each(o, sigmoid);
         for j in 0..n {
-            (i[j], f[j], g[j], o[j]) = (sigmoid(i[j]), sigmoid(f[j]), tanh(g[j]), sigmoid(o[j]));
             after[j] = f[j] * before[j] + i[j] * g[j];
-            squashed[j] = tanh(after[j]);
+        }
+        squashed.copy_from_slice(after);
+        each(squashed, tanh);
+        for j in 0..n {
             h[j] = o[j] * squashed[j];
         }
     });
+}
+
+#[inline(always)]
+fn each<T: Real>(values: &mut [T], f: impl Fn(T) -> T) {
+    values.iter_mut().for_each(|v| *v = f(*v));
 }
 
 /// The way back through [`activate`]: dL/dgates, before σ and tanh, in `dy`; dL/dc of the step after becomes that of the step before.
