@@ -1,0 +1,207 @@
+//! Training over a text as a user sees it: what is in the folder, what may interrupt it, and that its integers are golden's.
+
+use ndarray::Array2;
+use std::path::Path;
+use strassenc_runtime::data::Text;
+use strassenc_runtime::train::{
+    self, CHECKPOINT, Epoch, Exact, Observer, Progress, SequenceCheckpoint, SequenceTrainer, Sources, Start, Summary,
+    measured,
+};
+use strassenc_runtime::{Error, Kind, Model, Network, golden};
+
+/// Words that follow each other by rules, so that there is something to learn.
+fn text() -> Text {
+    let words = ["the cat sat. ", "a dog ran off. ", "the dog sat on a mat. ", "off it ran. "];
+    let mut state = 1u32;
+    let mut next = |n: usize| -> String {
+        let mut pick = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            words[(state >> 30) as usize]
+        };
+        (0..n).map(|_| pick()).collect()
+    };
+    Text::new("words".into(), [&next(500), &next(40), &next(60)]).unwrap()
+}
+
+fn network(edit: impl Fn(&mut Network)) -> Network {
+    let text = r#"name = "words"
+input = { shape = [1], bits = 5, frac = 0 }
+layers = [
+    { embedding = { rows = 16, units = 6 } },
+    { highway = { r = 6 } },
+    { lstm = { units = 10, r = 12 } },
+    { dense = { units = 12, r = 12 } },
+    "relu",
+    { lstm = { units = 8, r = 8 } },
+    { dense = { units = 16, r = 16 } },
+]
+[train]
+batch = 34
+window = 8
+clip = 1.0
+dropout = 0.1
+full = { epochs = 5, learning_rate = 2e-2, schedule = { plateau = { gain = 0.5, factor = 0.5 } } }
+ternary = { epochs = 2, learning_rate = 1e-2 }
+"#;
+    let mut network = Network::parse("words.toml", text).unwrap();
+    edit(&mut network);
+    network
+}
+
+/// Stops the run after as many steps, and remembers its epochs.
+struct Stop {
+    after: usize,
+    epochs: Vec<Epoch>,
+}
+
+impl Stop {
+    fn after(after: usize) -> Self {
+        Stop { after, epochs: vec![] }
+    }
+}
+
+impl Observer for Stop {
+    fn step(&mut self, _: &Progress, _: usize, _: usize) -> bool {
+        self.after -= 1;
+        self.after > 0
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, _: bool) {
+        self.epochs.push(epoch.clone());
+    }
+
+    fn warn(&mut self, _: &str) {}
+}
+
+fn run(
+    network: &Network,
+    folder: &Path,
+    start: Start,
+    sources: Sources,
+    stop: &mut Stop,
+) -> Result<(Summary, Option<Model>), Error> {
+    train::run::<SequenceTrainer>(network, &text(), folder, start, sources, stop)
+}
+
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = (folder.read_dir().unwrap())
+        .map(|f| f.unwrap())
+        .map(|f| (f.file_name().into_string().unwrap(), std::fs::read(f.path()).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// A full-precision teacher, and a run that it teaches, stopped again and again on other numbers of threads.
+#[test]
+fn interrupted_and_resumed_is_uninterrupted_on_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let [full, whole, parts] = ["full", "whole", "parts"].map(|name| folder.path().join(name));
+    let ordinary = network(|n| n.train.full_precision = true);
+    let never = || Stop::after(usize::MAX);
+    let (summary, none) = run(&ordinary, &full, Start::New, Sources::default(), &mut never()).unwrap();
+    assert!(none.is_none() && summary.float_bits.unwrap() < 2.0 && summary.reduction == 0.0);
+    let sources = Sources { teacher: Some(&full), from: None };
+    let (summary, _) = run(&network(|_| ()), &whole, Start::New, sources, &mut never()).unwrap();
+    // Four bits are a guess among sixteen characters.
+    assert!(summary.integer_bits.unwrap() < 3.0, "{summary:?}");
+    let mut start = Start::New;
+    for threads in [1, 3, 2, 1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let sources = if start == Start::New { sources } else { Sources::default() };
+        let result = pool.install(|| run(&network(|_| ()), &parts, start, sources, &mut Stop::after(29)));
+        assert_eq!(result.unwrap_err().kind(), Kind::Interrupted);
+        start = Start::Resume;
+    }
+    run(&network(|_| ()), &parts, start, Sources::default(), &mut never()).unwrap();
+    assert!(contents(&whole) == contents(&parts));
+    // Without the teacher it is another run.
+    let alone = folder.path().join("alone");
+    run(&network(|_| ()), &alone, Start::New, Sources::default(), &mut never()).unwrap();
+    assert!(contents(&alone) != contents(&whole));
+}
+
+#[test]
+fn the_integers_are_golden_s_and_near_the_float_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stop = Stop::after(usize::MAX);
+    let (summary, model) = run(&network(|_| ()), folder.path(), Start::New, Sources::default(), &mut stop).unwrap();
+    let (model, text) = (model.unwrap(), text());
+    let (float, integer) = (summary.float_bits.unwrap(), summary.integer_bits.unwrap());
+    assert!(float < 3.0 && (integer - float).abs() < 0.1, "{float} {integer}");
+    assert!(summary.reduction > 0.5 && summary.multiplications < summary.dense_multiplications);
+
+    let exact = Exact::new(&model).unwrap();
+    let (mut state, mut of_golden) = (exact.start(1), golden::State::start());
+    let (mut loss, mut moved) = (0.0, 0);
+    for pair in text.test.windows(2) {
+        let values = exact.step(Array2::from_elem((1, 1), f64::from(pair[0])), &mut state);
+        let edges = golden::step(&model, &mut of_golden, &[pair[0].into()]).unwrap();
+        for (value, edge) in values.iter().zip(&edges[1..]) {
+            assert_eq!(value.iter().map(|v| *v as i64).collect::<Vec<_>>(), *edge);
+        }
+        moved += usize::from(edges[3].iter().any(|h| *h != 0));
+        let unit = 2f64.powi(-model.output_frac());
+        let logits: Vec<f64> = edges[edges.len() - 1].iter().map(|y| *y as f64 * unit).collect();
+        loss += logits.iter().map(|z| z.exp()).sum::<f64>().ln() - logits[pair[1] as usize];
+    }
+    assert!(moved > 100);
+    let score = exact.evaluate(&text.test, 1);
+    assert!((score.loss - loss).abs() < 1e-6 && score.samples == text.test.len() - 1);
+    // In parts side by side there is less to remember.
+    assert!(exact.evaluate(&text.test, measured(&text.test)).mean_loss() > score.mean_loss() - 0.05);
+
+    // A learning rate that goes by perplexity: once for each epoch that brought less than half a unit.
+    let full: Vec<&Epoch> = stop.epochs.iter().filter(|e| e.phase == train::Phase::Full).collect();
+    let perplexity = |e: &Epoch| e.validation_loss.unwrap().exp();
+    let mut rate = 2e-2;
+    for (i, epoch) in full.iter().enumerate() {
+        if i >= 2 && perplexity(full[i - 2]) - perplexity(full[i - 1]) < 0.5 {
+            rate *= 0.5;
+        }
+        assert_eq!(epoch.learning_rate, rate);
+    }
+    assert!(rate < 2e-2, "no epoch was in vain: {full:?}");
+}
+
+#[test]
+fn what_does_not_fit_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |network: &Network| {
+        let result = run(network, &folder.path().join("run"), Start::New, Sources::default(), &mut Stop::after(1));
+        result.unwrap_err().to_string()
+    };
+    let with = |from: &str, to: &str| {
+        let text = network(|_| ()).to_toml().replacen(from, to, 1);
+        Network::parse("words.toml", &text).unwrap()
+    };
+    assert!(told(&with("rows = 16", "rows = 20")).contains("set `rows = 16`"));
+    assert!(told(&network(|n| n.train.batch = 4000)).contains("too few"));
+    assert!(told(&network(|n| n.train.ema = 0.9)).contains("train.ema"));
+    let images = Network::parse(
+        "d",
+        "name = \"d\"\ninput = { shape = [1], bits = 5, frac = 0 }\nlayers = [{ dense = { units = 16 } }]",
+    );
+    assert!(told(&images.unwrap()).contains("does not begin with the embedding"));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_told_and_never_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    run(&network(|_| ()), folder.path(), Start::New, Sources::default(), &mut Stop::after(3)).unwrap_err();
+    let path = folder.path().join(CHECKPOINT);
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(SequenceCheckpoint::load(&path).is_ok());
+    let step = bytes.len() / 60;
+    for at in (0..bytes.len()).step_by(step) {
+        std::fs::write(&path, &bytes[..at]).unwrap();
+        assert!(SequenceCheckpoint::load(&path).is_err());
+    }
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    for at in (8..header).step_by(header / 200) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&path, &damaged).unwrap();
+        let _ = SequenceCheckpoint::load(&path);
+    }
+}
