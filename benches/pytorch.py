@@ -2,13 +2,16 @@
 """Compares training with PyTorch on CPUs: how fast it goes, and whether the gradients are the same.
 
     python3 -m venv .venv && .venv/bin/pip install torch==2.15.0 numpy==2.4.6 safetensors==0.8.0
-    .venv/bin/python benches/pytorch.py                     throughput on both networks, on 1 thread and on 2
+    .venv/bin/python benches/pytorch.py                     throughput on the three networks, on 1 thread and on 2
+    .venv/bin/python benches/pytorch.py --network lstm --phase plain   without SPNs, against torch.nn.LSTM
     .venv/bin/python benches/pytorch.py --network cnn --threads 2 --windows 9 --json
     .venv/bin/python benches/pytorch.py --gradients         every gradient of one step, in both float phases
 
 Throughput: whole steps of SGD with momentum, from picking a batch out of the data to the update, in full precision or with the
 ternary quantiser. Windows of the two alternate, so that both meet the same load. PyTorch runs in eager mode, with images in
-either memory layout; the quicker one counts.
+either memory layout; the quicker one counts. Of the language model samples are characters, and a step clips the gradient and goes
+by AdamW. OpenMP's threads spin for a while when they wait, which next to other programs makes PyTorch many times slower: on a busy
+machine set OMP_WAIT_POLICY=passive, and do not trust the ratio of two threads.
 
 Gradients: ours, in f32, are how far the second step of SGD without momentum moves each parameter. What is printed is the largest
 difference from PyTorch's in f64 over the largest gradient of the tensor, at the worst tensor of a name, and beside it the same of
@@ -18,7 +21,6 @@ largest gradient of its name, and four times PyTorch's own difference is always 
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -27,8 +29,6 @@ import time
 import tomllib
 from pathlib import Path
 
-# OpenMP's threads spin while they wait, which next to other programs makes PyTorch many times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # No script beside this one may stand for a package of its name.
 sys.path.pop(0)
 try:
@@ -44,7 +44,7 @@ except ImportError as e:
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKS = ROOT / "benches" / "networks"
 # Those that throughput is measured on; gradients are compared on all.
-TIMED = ["cnn", "dense"]
+TIMED = ["cnn", "dense", "lstm"]
 THRESHOLD = 0.7
 # The line of the descriptions that a recipe of single steps replaces.
 RECIPE = 'train = { optimiser = "sgd", momentum = 0.9 }'
@@ -277,6 +277,111 @@ class Theirs:
         return self.run(self.seconds)
 
 
+class Gates(nn.Module):
+    """An SPN for each of `groups` gates over one input, or one matrix."""
+
+    def __init__(self, n_in, n_out, groups, r, plain):
+        super().__init__()
+
+        def uniform(*shape):
+            return nn.Parameter((torch.rand(shape) * 2 - 1) / shape[-1] ** 0.5)
+
+        self.plain, self.groups, self.n_out, self.r = plain, groups, n_out, r
+        self.w_b = uniform(groups * (n_out if plain else r), n_in)
+        if not plain:
+            self.a, self.w_c = nn.Parameter(torch.ones(groups * r)), uniform(groups * n_out, r)
+
+    def matrices(self, ternary):
+        """Ternary matrices serve a whole window."""
+        if self.plain:
+            return self.w_b, None
+        w_b, w_c = (Ternary.apply(w) if ternary else w for w in (self.w_b, self.w_c))
+        return w_b, w_c.view(self.groups, self.n_out, self.r).transpose(1, 2)
+
+    def forward(self, x, matrices):
+        w_b, w_c = matrices
+        u = F.linear(x, w_b)
+        if w_c is None:
+            return u
+        m = (u * self.a).view(-1, self.groups, self.r).transpose(0, 1)
+        return torch.bmm(m, w_c).transpose(0, 1).reshape(len(x), -1)
+
+
+class LanguageModel(nn.Module):
+    """An embedding, an LSTM and a decoder; torch.nn.LSTM where there are no SPNs."""
+
+    def __init__(self, description, phase):
+        super().__init__()
+        embedding, lstm, dense = (next(iter(layer.values())) for layer in description["layers"])
+        n_in, n, self.classes = embedding["units"], lstm["units"], dense["units"]
+        self.plain, self.ternary, self.units = phase == "plain", phase == "ternary", n
+        self.embedding = nn.Embedding(embedding["rows"], n_in)
+        if self.plain:
+            self.lstm, self.decoder = nn.LSTM(n_in, n), nn.Linear(n, self.classes)
+        else:
+            self.x, self.h = (Gates(k, n, 4, lstm["r"], False) for k in (n_in, n))
+            self.bias = nn.Parameter(torch.zeros(4 * n))
+            self.decoder, self.offset = Gates(n, self.classes, 1, dense["r"], False), nn.Parameter(torch.zeros(self.classes))
+
+    def forward(self, tokens, state):
+        x = self.embedding(tokens)
+        if self.plain:
+            hidden, state = self.lstm(x, state)
+            return self.decoder(hidden).flatten(0, 1), state
+        steps, sequences = tokens.shape
+        h, c = (s[0] for s in state)
+        z = self.x(x.flatten(0, 1), self.x.matrices(self.ternary)).view(steps, sequences, -1) + self.bias
+        matrices, all = self.h.matrices(self.ternary), []
+        for t in range(steps):
+            i, f, g, o = (z[t] + self.h(h, matrices)).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            h = torch.sigmoid(o) * torch.tanh(c)
+            all.append(h)
+        hidden = torch.cat(all)
+        return self.decoder(hidden, self.decoder.matrices(self.ternary)) + self.offset, (h[None], c[None])
+
+
+class TheirText:
+    """Training a language model in PyTorch, in windows of some seconds."""
+
+    def __init__(self, name, phase, threads, args):
+        torch.manual_seed(1)
+        description = tomllib.loads((NETWORKS / f"{name}.toml").read_text())
+        self.threads, self.batch, self.seconds = threads, args.batch, args.seconds
+        self.length, self.clip = description["train"]["window"], description["train"]["clip"]
+        self.module = LanguageModel(description, phase)
+        self.text = torch.randint(self.module.classes, (100 * self.length + 1, self.batch))
+        self.optimiser = torch.optim.AdamW(self.module.parameters(), lr=1e-4, fused=True)
+        self.at, self.state = 0, self.start()
+        self.run(args.seconds / 4)
+
+    def start(self):
+        return tuple(torch.zeros(1, self.batch, self.module.units) for _ in range(2))
+
+    def step(self):
+        x, y = (self.text[self.at + k : self.at + k + self.length] for k in (0, 1))
+        self.at += self.length
+        self.optimiser.zero_grad()
+        logits, state = self.module(x, self.state)
+        F.cross_entropy(logits, y.flatten()).backward()
+        nn.utils.clip_grad_norm_(self.module.parameters(), self.clip)
+        self.optimiser.step()
+        self.state = tuple(s.detach() for s in state)
+        if self.at + self.length >= len(self.text):
+            self.at, self.state = 0, self.start()
+
+    def run(self, seconds):
+        torch.set_num_threads(self.threads)
+        start, steps = time.perf_counter(), 0
+        while time.perf_counter() - start < seconds:
+            self.step()
+            steps += 1
+        return steps * self.batch * self.length / (time.perf_counter() - start)
+
+    def window(self):
+        return self.run(self.seconds)
+
+
 class Ours:
     """The training benchmark, a window for each line it is given."""
 
@@ -313,13 +418,18 @@ def cargo(*command):
 def throughput(args):
     program = cargo("bench", "-p", "strassenc-tests", "--bench", "train", "--no-run")
     results = []
-    for name in args.network or TIMED:
+    for name in args.network or (TIMED if args.phase != "plain" else ["lstm"]):
+        if args.phase == "plain" and name != "lstm":
+            sys.exit(f"{name}: only lstm is compared without SPNs")
         for threads in args.threads:
             layouts = {"channels first": torch.contiguous_format}
             if name == "cnn":
                 layouts["channels last"] = torch.channels_last
             ours = Ours(program, name, args.phase, threads, args)
-            theirs = {key: Theirs(name, args.phase, threads, args, layout) for key, layout in layouts.items()}
+            if name == "lstm":
+                theirs = {"": TheirText(name, args.phase, threads, args)}
+            else:
+                theirs = {key: Theirs(name, args.phase, threads, args, layout) for key, layout in layouts.items()}
             ours.window()
             speeds = {"ours": [], **{key: [] for key in theirs}}
             for _ in range(args.windows):
@@ -411,11 +521,12 @@ def gradients(args, names):
 
 def main():
     names = sorted(p.stem for p in NETWORKS.glob("*.toml"))
+    images = [name for name in names if name != "lstm"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gradients", action="store_true", help="compare gradients instead of throughput")
-    parser.add_argument("--network", nargs="+", choices=names, help="cnn and dense, with --gradients all, unless told")
+    parser.add_argument("--network", nargs="+", choices=names, help="cnn, dense and lstm, with --gradients all of images, unless told")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--phase", choices=["full", "ternary"], default="ternary")
+    parser.add_argument("--phase", choices=["full", "ternary", "plain"], default="ternary")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--windows", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3, help="length of a window")
@@ -424,7 +535,7 @@ def main():
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if args.gradients:
-        gradients(args, names)
+        gradients(args, images)
     for name in set(args.network or []) - set(TIMED):
         parser.error(f"{name} is for --gradients only")
     throughput(args)

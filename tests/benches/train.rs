@@ -8,14 +8,14 @@ use rayon::ThreadPool;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Instant;
-use strassenc_runtime::data::{DataSet, Split};
-use strassenc_runtime::train::{Phase, Trainer};
+use strassenc_runtime::data::{DataSet, Split, Text};
+use strassenc_runtime::train::{Learner, Phase, SequenceTrainer, Trainer};
 use strassenc_runtime::{Network, Result};
 
 const HELP: &str = "\
 options, each with its default:
-  --network NAME   mnist (784-64-64-10), cnn or dense [all]
-  --phase PHASE    full, ternary or frozen [all]
+  --network NAME   mnist (784-64-64-10), cnn, dense or lstm, whose samples are characters [all]
+  --phase PHASE    full, ternary, frozen, or plain: full precision, without SPNs [all but plain]
   --threads N      [1, and one for each core]
   --batch N        samples a step [64]
   --windows N      measurements of each [3]
@@ -23,10 +23,11 @@ options, each with its default:
   --json           a line of JSON a window
   --stdin          a window for each line of standard input instead, until it ends";
 
-const NETWORKS: [(&str, &str); 3] = [
+const NETWORKS: [(&str, &str); 4] = [
     ("mnist", include_str!("../../runtime/networks/mnist.toml")),
     ("cnn", include_str!("../../benches/networks/cnn.toml")),
     ("dense", include_str!("../../benches/networks/dense.toml")),
+    ("lstm", include_str!("../../benches/networks/lstm.toml")),
 ];
 
 /// Steps of an epoch.
@@ -35,6 +36,8 @@ const STEPS: usize = 100;
 struct Options {
     networks: Vec<&'static str>,
     phases: Vec<Phase>,
+    /// Without SPNs.
+    plain: bool,
     threads: Vec<usize>,
     batch: usize,
     windows: usize,
@@ -48,6 +51,7 @@ impl Options {
         let mut options = Options {
             networks: NETWORKS.map(|(name, _)| name).into(),
             phases: vec![Phase::Full, Phase::Ternary, Phase::Frozen],
+            plain: false,
             threads: vec![1, std::thread::available_parallelism().map_or(1, usize::from)],
             batch: 64,
             windows: 3,
@@ -60,7 +64,10 @@ impl Options {
             let mut value = || args.next().ok_or_else(|| format!("{option} takes a value"));
             match option.as_str() {
                 "--network" => options.networks = keep(&options.networks, &value()?)?,
-                "--phase" => options.phases = keep(&options.phases, &value()?)?,
+                "--phase" => match value()?.as_str() {
+                    "plain" => (options.phases, options.plain) = (vec![Phase::Full], true),
+                    phase => options.phases = keep(&options.phases, phase)?,
+                },
                 "--threads" => options.threads = vec![number(&option, &value()?)?],
                 "--batch" => options.batch = number(&option, &value()?)?,
                 "--windows" => options.windows = number(&option, &value()?)?,
@@ -88,10 +95,11 @@ fn number<T: FromStr>(option: &str, value: &str) -> std::result::Result<T, Strin
 }
 
 /// The network, on a recipe that stays in one phase.
-fn network(name: &str, phase: Phase, batch: usize) -> Result<Network> {
+fn network(name: &str, phase: Phase, options: &Options) -> Result<Network> {
     let text = NETWORKS.iter().find(|(n, _)| *n == name).map_or("", |(_, text)| text);
     let mut network = Network::parse(name, text)?;
-    network.train.batch = batch;
+    network.train.batch = options.batch;
+    network.train.full_precision = options.plain;
     network.train.validation = 0.0;
     for (p, recipe) in [
         (Phase::Full, &mut network.train.full),
@@ -148,12 +156,41 @@ fn speed(network: &Network, seconds: f64, mut step: impl FnMut() -> Result<()>) 
         step()?;
         steps += 1;
     }
-    Ok((steps * network.train.batch) as f64 / start.elapsed().as_secs_f64())
+    let samples =
+        if network.is_of_sequences() { network.train.batch * network.train.window } else { network.train.batch };
+    Ok((steps * samples) as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Characters drawn at random.
+fn noise_text(network: &Network) -> Result<Text> {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let characters: Vec<char> = ('!'..).take(network.outputs()).collect();
+    let mut draw = |n: usize| -> String {
+        let drawn = (0..n).map(|_| characters[rng.random_range(0..characters.len())]);
+        // Every character is there.
+        characters.iter().copied().chain(drawn).collect()
+    };
+    let train = draw(STEPS * network.train.batch * network.train.window);
+    Text::new("noise".into(), [&train, &draw(10), &draw(10)])
 }
 
 /// Calls `report` with the samples a second of each window.
-fn measure(options: &Options, network: &Network, pool: &ThreadPool, mut report: impl FnMut(f64)) -> Result<()> {
-    let mut trainer = pool.install(|| Trainer::new(network, &noise(network)))?;
+fn measure(options: &Options, network: &Network, pool: &ThreadPool, report: impl FnMut(f64)) -> Result<()> {
+    if network.is_of_sequences() {
+        let trainer = pool.install(|| <SequenceTrainer as Learner>::new(network, &noise_text(network)?))?;
+        return windows(options, network, pool, trainer, report);
+    }
+    let trainer = pool.install(|| Trainer::new(network, &noise(network)))?;
+    windows(options, network, pool, trainer, report)
+}
+
+fn windows<L: Learner + Send>(
+    options: &Options,
+    network: &Network,
+    pool: &ThreadPool,
+    mut trainer: L,
+    mut report: impl FnMut(f64),
+) -> Result<()> {
     let mut window = |seconds| pool.install(|| speed(network, seconds, || trainer.step().map(|_| ())));
     window(options.seconds / 4.0)?;
     if options.stdin {
@@ -165,12 +202,16 @@ fn measure(options: &Options, network: &Network, pool: &ThreadPool, mut report: 
 
 fn run(options: &Options) -> Result<()> {
     for &name in &options.networks {
-        let products = if options.json { 0.0 } else { products(&network(name, Phase::Full, options.batch)?) };
+        let shape = network(name, Phase::Full, options)?;
+        let products = if options.json || shape.is_of_sequences() { f64::NAN } else { products(&shape) };
         for &threads in &options.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let pool = pool.map_err(|e| strassenc_runtime::Error::internal("threads", e))?;
             for &phase in &options.phases {
-                let network = network(name, phase, options.batch)?;
+                let network = network(name, phase, options)?;
+                if network.is_of_sequences() && phase == Phase::Frozen {
+                    continue;
+                }
                 let mut windows = Vec::new();
                 measure(options, &network, &pool, |speed| {
                     if options.json {
