@@ -14,6 +14,7 @@ use crate::compile::{self, Compiled, Problem, Progress};
 use crate::emit::{self, TOOL};
 use crate::engine::{Engines, Target};
 use crate::figures::Figures;
+use crate::ir::images::ImageLayer;
 use crate::multipliers::{self, Multipliers};
 use crate::schedule;
 use serde::{Deserialize, Serialize};
@@ -241,7 +242,8 @@ fn images_with(
     };
     let mut compiled = compile::images::compile(model, &own, share, progress, stop)?;
     let shared = |layer: &LayerEngine| if let LayerEngine::Folded(folded) = layer { folded.bank.lanes } else { 0 };
-    let shared = compiled.layers.iter().map(shared).sum();
+    let of_units = compiled.images.layers.iter().map(ImageLayer::products_of_a_unit).sum::<usize>();
+    let shared = compiled.layers.iter().map(shared).sum::<usize>() + of_units;
     let unrolled = compiled.layers.iter_mut().filter_map(LayerEngine::unrolled_mut).collect();
     multipliers::choose_among(unrolled, shared, options.multipliers, options.dsp_budget)?;
     Ok(compiled)

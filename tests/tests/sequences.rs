@@ -1,0 +1,69 @@
+//! Networks over sequences, level by level: golden = image IR = engines = Verilog, with sequences that start at random.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use strassenc::compile::images::{CompiledImages, Options, compile};
+use strassenc::emit::{self, images::emit};
+use strassenc::ir::images::{self, State};
+use strassenc::simulate::{self, Simulator, Sources};
+use strassenc::stream::timing::{self, Ending};
+use strassenc::{adder_graph, lower};
+use strassenc_runtime::{Model, golden};
+use strassenc_tests::{random_engines, sequence_model, tools};
+
+fn compiled(model: &Model, seed: u64, beat_elements: Option<usize>) -> CompiledImages {
+    let images = lower::images::lower(model).unwrap();
+    let options = Options { engines: random_engines(&images, seed), beat_elements, ..Options::default() };
+    let share = |problem: strassenc::compile::Problem| adder_graph::share(problem.matrix, &Default::default());
+    compile(model, &options, &share, &|_| {}, &|| false).unwrap()
+}
+
+/// Random inputs, every third one at the ends of the format, and whether a sequence starts with each.
+fn sequence(model: &Model, count: usize, seed: u64) -> (Vec<Vec<i64>>, Vec<bool>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
+    let input = |rng: &mut ChaCha8Rng, i: usize| -> Vec<i64> {
+        let element = |_| match (i % 3, rng.random_bool(0.5)) {
+            (0, true) => lo,
+            (0, false) => hi,
+            _ => rng.random_range(lo..=hi),
+        };
+        (0..n).map(element).collect()
+    };
+    let inputs = (0..count).map(|i| input(&mut rng, i)).collect();
+    (inputs, (0..count).map(|i| i == 0 || rng.random_bool(0.15)).collect())
+}
+
+#[test]
+fn the_image_ir_and_every_engine_compute_what_golden_does() {
+    let mut seen = 0;
+    for seed in 0..300 {
+        let model = sequence_model(seed);
+        let lowered = lower::images::lower(&model).unwrap();
+        images::verify(&lowered).unwrap();
+        assert!(lowered.is_recurrent());
+        // Adder graphs take their time.
+        let compiled = (seed < 60).then(|| compiled(&model, seed, None));
+        let (mut state, mut own, mut engines) = (golden::State::start(), State::default(), State::default());
+        let (inputs, starts) = sequence(&model, 25, seed);
+        for (x, start) in inputs.iter().zip(starts) {
+            if start {
+                (state, own, engines) = (golden::State::start(), State::default(), State::default());
+            }
+            let trace = golden::step(&model, &mut state, x).unwrap();
+            let edges = images::step(&lowered, &mut own, x).unwrap();
+            // One IR layer for each of the model's: every hidden state is compared.
+            assert_eq!(edges, trace, "seed {seed}");
+            for (edge, values) in lowered.edges.iter().zip(&edges) {
+                for (i, v) in values.iter().enumerate() {
+                    assert!(edge.intervals[i % edge.shape.channels].contains(*v), "seed {seed}");
+                }
+            }
+            if let Some(compiled) = &compiled {
+                assert_eq!(compiled.step(&mut engines, x).unwrap(), trace, "seed {seed}");
+            }
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 300 * 25);
+}
