@@ -37,7 +37,7 @@ module strassenc_lookup #(
 
     wire advance = !m_valid | m_ready;
 
-    wire [INDEX_BITS-1:0] row = s_data > LAST_ROW[INDEX_BITS-1:0] ? LAST_ROW[INDEX_BITS-1:0] : s_data;
+    wire [INDEX_BITS-1:0] row;
     wire [WIDE_BITS-1:0]  address;
     wire                  first;
     wire                  last;
@@ -56,11 +56,16 @@ module strassenc_lookup #(
     always @(posedge clk) if (clken & advance) m_user <= s_user & first;
 
     generate
+        if (ROWS >> INDEX_BITS != 0) begin : all_rows
+            assign row = s_data;
+        end else begin : some_rows
+            assign row = s_data > LAST_ROW[INDEX_BITS-1:0] ? LAST_ROW[INDEX_BITS-1:0] : s_data;
+        end
+
         if (WORDS == 1) begin : single
             assign address = row;
             assign first   = 1'b1;
             assign last    = 1'b1;
-            wire unused_one = &{1'b0, ONE, LAST_WORD};
         end else begin : several
             reg [WORD_BITS-1:0] word;
             assign address = {row, word};

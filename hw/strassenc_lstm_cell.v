@@ -132,16 +132,16 @@ module strassenc_lstm_cell #(
 
     // ==== Products, 1 clock
     reg signed [KEPT_BITS-1:0] kept;
-    reg signed [NEW_BITS-1:0]  fresh_part;
+    reg signed [NEW_BITS-1:0]  added;
     always @(posedge clk)
         if (step) begin
-            kept       <= f * c_old;
-            fresh_part <= i * g;
+            kept  <= f * c_old;
+            added <= i * g;
         end
 
     // ==== c', 2 clocks
     wire [SUM_BITS-1:0] kept_wide = {{(SUM_BITS-KEPT_BITS){kept[KEPT_BITS-1]}}, kept} << KEPT_SHIFT;
-    wire [SUM_BITS-1:0] new_wide  = {{(SUM_BITS-NEW_BITS){fresh_part[NEW_BITS-1]}}, fresh_part} << NEW_SHIFT;
+    wire [SUM_BITS-1:0] new_wide  = {{(SUM_BITS-NEW_BITS){added[NEW_BITS-1]}}, added} << NEW_SHIFT;
     wire [C_BITS-1:0]   c_new;
     strassenc_round #(.X_BITS(SUM_BITS), .SHIFT(C_SHIFT), .Z_BITS(C_BITS)) round_c (
         .clk(clk), .enable(step), .x(kept_wide + new_wide), .z(c_new)

@@ -42,7 +42,7 @@ module strassenc_round #(
     generate
         if (LEFT > 0) begin : left
             assign value = {{(VALUE_BITS-SUM_BITS){sign}}, sum} << LEFT;
-        end else if (VALUE_BITS > SUM_BITS - RIGHT) begin : short
+        end else if (VALUE_BITS > SUM_BITS - RIGHT) begin : sign_filled
             assign value = {{(VALUE_BITS-SUM_BITS+RIGHT){sign}}, sum[SUM_BITS-1:RIGHT]};
         end else begin : right
             assign value = sum[SUM_BITS-1:RIGHT];

@@ -67,3 +67,70 @@ fn the_image_ir_and_every_engine_compute_what_golden_does() {
     }
     assert_eq!(seen, 300 * 25);
 }
+
+#[test]
+fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing() {
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    for seed in 0..14 {
+        let model = sequence_model(seed);
+        let compiled = compiled(&model, seed, (seed % 3 == 0).then_some(1));
+        let emitted = emit(&compiled, &emit::Options { clock_enable: seed % 4 == 1, ..Default::default() }).unwrap();
+        let sources = Sources::from(&emitted);
+        simulate::lint(&sources, &tools).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
+        let (inputs, starts) = sequence(&model, 60, seed);
+        let mut state = golden::State::start();
+        let mut expected = vec![];
+        for (x, start) in inputs.iter().zip(&starts) {
+            if *start {
+                state = golden::State::start();
+            }
+            expected.push(golden::step(&model, &mut state, x).unwrap().pop().unwrap());
+        }
+        for pauses in [false, true] {
+            let options = simulate::Options { gaps: pauses, backpressure: pauses, pauses, ..Default::default() };
+            let run = simulator
+                .run_sequences(&inputs, &starts, &options)
+                .unwrap_or_else(|e| panic!("seed {seed}, {options:?}: {e}"));
+            assert_eq!(run.outputs, expected, "seed {seed}");
+            run.check_promises(&emitted.signature).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            let (Some(ii), first) = (run.ii, emitted.signature.warm_up as usize) else { continue };
+            let Ending::Done(timing) = timing::simulate(&compiled.graph, inputs.len(), &|| false).unwrap() else {
+                panic!("seed {seed}: stuck")
+            };
+            let (n, shown) = (inputs.len() - 1, &timing.shown);
+            assert_eq!(ii, (shown[n] - shown[first]) as f64 / (n - first) as f64, "seed {seed}");
+        }
+        // One input at a time, with a rest between any two.
+        let mut stepper = simulator.stepper().unwrap();
+        for ((x, start), due) in inputs.iter().zip(&starts).zip(&expected) {
+            assert_eq!(stepper.step(x, *start).unwrap(), *due, "seed {seed}");
+        }
+    }
+}
+
+/// Every word of every layer's stream, hidden states among them.
+#[test]
+fn every_hidden_state_in_verilator_is_that_of_its_engine() {
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    for seed in [3, 8] {
+        let model = sequence_model(seed);
+        let compiled = compiled(&model, seed, None);
+        let emitted = emit(&compiled, &emit::Options::default()).unwrap();
+        let mut sources = Sources::from(&emitted);
+        let (inputs, starts) = sequence(&model, 20, seed);
+        let compare = |sources: &Sources| {
+            simulate::compare_words(&compiled, sources, &emitted.signature, &inputs, &starts, &tools).unwrap()
+        };
+        assert_eq!(compare(&sources), None, "seed {seed}");
+        // A cell that forgets nothing at the start of a sequence: the layer that it is in is named.
+        let (_, text) = sources.files.iter_mut().find(|(name, _)| name == "strassenc_lstm_cell.v").unwrap();
+        let wrong = String::from_utf8(text.clone()).unwrap().replace("s_user | fresh", "fresh");
+        assert_ne!(wrong.as_bytes(), text.as_slice());
+        *text = wrong.into_bytes();
+        let Some(simulate::Place::Word { layer, sample, .. }) = compare(&sources) else { panic!("seed {seed}") };
+        assert!(layer.starts_with("lstm_") && starts[sample] && sample > 0, "seed {seed}: {layer}, {sample}");
+    }
+}
