@@ -77,7 +77,7 @@ module {{ module }};
         end
     endtask
 
-    // ==== Output: beats in order, each compared; a sequence starts with every {{ every }} vectors
+    // ==== Output: beats in order, each compared; a vector is a sequence start where its number divides by {{ every }}
     integer received = 0;
     integer first_clock = 0;
 {%- if s.warm_up > 0 %}

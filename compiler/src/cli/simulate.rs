@@ -266,12 +266,7 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
         } else {
             rows(eval::golden_outputs(model, inputs.view(), tools)?)
         };
-        return Ok(Vectors {
-            name: data.name,
-            inputs: rows(inputs),
-            outputs,
-            labels: Some(split.labels),
-        });
+        return Ok(Vectors { name: data.name, inputs: rows(inputs), outputs, labels: Some(split.labels) });
     }
     let count = args.random.unwrap_or((CLOCKS / build.signature.ii as usize).clamp(1, RANDOM));
     let inputs = random_vectors(model, count, args.seed);

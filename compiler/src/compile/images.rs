@@ -203,9 +203,7 @@ fn one(
         (Some(_), Choice::Elementwise { .. }) => {
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), "is linear: `unrolled` or `folded`"))
         }
-        (None, _) => {
-            Err(Error::input(format_args!("layer `{}`, engine", layer.name), "has no weights: `elementwise`"))
-        }
+        (None, _) => Err(Error::input(format_args!("layer `{}`, engine", layer.name), "has no weights: `elementwise`")),
     }
 }
 
@@ -264,14 +262,16 @@ impl CompiledImages {
     /// # Errors
     /// As [`ir::images::interpret`].
     pub fn step(&self, state: &mut State, input: &[i64]) -> Result<Vec<Vec<i64>>> {
-        ir::images::step_with(&self.images, state, input, |number, kernel: &Kernel, window| match &self.layers[number] {
-            LayerEngine::Unrolled(layer) => {
-                let values = circuit::evaluate(&layer.circuit, window)?;
-                Ok(layer.circuit.outputs.iter().map(|id| values[id.index()]).collect())
+        ir::images::step_with(&self.images, state, input, |number, kernel: &Kernel, window| {
+            match &self.layers[number] {
+                LayerEngine::Unrolled(layer) => {
+                    let values = circuit::evaluate(&layer.circuit, window)?;
+                    Ok(layer.circuit.outputs.iter().map(|id| values[id.index()]).collect())
+                }
+                LayerEngine::Folded(folded) => Ok(folded::evaluate(folded, window, kernel.input.channels)),
+                // An invariant: no layer with a kernel is on it.
+                LayerEngine::Elementwise { .. } => Ok(kernel.apply(window)),
             }
-            LayerEngine::Folded(folded) => Ok(folded::evaluate(folded, window, kernel.input.channels)),
-            // An invariant: no layer with a kernel is on it.
-            LayerEngine::Elementwise { .. } => Ok(kernel.apply(window)),
         })
     }
 

@@ -678,7 +678,9 @@ impl<'a> Core<'a> {
                 ports.push(connection("m", m));
             }
             Primitive::LstmCell => {
-                if let Some(Kind::Lstm { cell, .. }) = node.layer.map(|number| &self.compiled.images.layers[number].kind) {
+                if let Some(Kind::Lstm { cell, .. }) =
+                    node.layer.map(|number| &self.compiled.images.layers[number].kind)
+                {
                     parameters = cell_parameters(cell, x.words);
                     let (address, sigmoid, tanh) =
                         (cell.gate.bits as usize - 1, cell.sigmoid.frac as usize + 1, cell.tanh.frac as usize + 1);
@@ -689,10 +691,15 @@ impl<'a> Core<'a> {
                 ports.push(connection("m", m));
             }
             Primitive::Highway => {
-                if let Some(Kind::Highway { blend, .. }) = node.layer.map(|number| &self.compiled.images.layers[number].kind)
+                if let Some(Kind::Highway { blend, .. }) =
+                    node.layer.map(|number| &self.compiled.images.layers[number].kind)
                 {
                     parameters = blend_parameters(blend, width);
-                    Self::table_ports(&[("sigmoid", width as usize - 1, blend.sigmoid.frac as usize + 1)], wires, &mut ports);
+                    Self::table_ports(
+                        &[("sigmoid", width as usize - 1, blend.sigmoid.frac as usize + 1)],
+                        wires,
+                        &mut ports,
+                    );
                 }
                 ports.push(connection("a", s));
                 ports.push(connection("b", &names[&node.inputs[1]]));

@@ -520,7 +520,8 @@ fn lstm_is_right([from, to]: [&Edge; 2], gates: &Kernel, cell: &Cell) -> Check {
         return Err(format!("makes {} of {} by {} gates", to.shape, from.shape, gates.output));
     }
     let inner = &gates.dataflow.layers[0];
-    let tables = cell.sigmoid.fits(cell.gate) && cell.sigmoid.sigmoid && cell.tanh.fits(cell.gate) && !cell.tanh.sigmoid;
+    let tables =
+        cell.sigmoid.fits(cell.gate) && cell.sigmoid.sigmoid && cell.tanh.fits(cell.gate) && !cell.tanh.sigmoid;
     if !tables || !cell.state.signed || !cell.hidden.signed || (to.format, inner.output) != (cell.hidden, cell.gate) {
         return Err("has a table or a format that is not that of its gates".into());
     }

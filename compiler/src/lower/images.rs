@@ -41,9 +41,7 @@ fn add(images: &mut Images, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
             return Err(Error::input(format_args!("layer `{}`", bilinear.name), cause));
         }
         Layer::Highway(highway) => return add_highway(images, highway, from),
-        Layer::Dense(dense) => {
-            spn(over_a_vector(dense, elements(&edge).collect(), edge.format)?)
-        }
+        Layer::Dense(dense) => spn(over_a_vector(dense, elements(&edge).collect(), edge.format)?),
         Layer::Conv2d(conv) => {
             let windows = windows_of(conv, shape);
             let padded = windows.padded(edge.shape);

@@ -95,7 +95,10 @@ impl fmt::Display for Place {
                 write!(f, "{signal} is {got}, the circuit says {expected}")
             }
             Place::Word { sample, layer, engine, pixel, channel, expected, got } => {
-                write!(f, "first wrong word: sample {sample}, layer `{layer}` ({engine}), pixel {pixel:?}, channel {channel}: ")?;
+                write!(
+                    f,
+                    "first wrong word: sample {sample}, layer `{layer}` ({engine}), pixel {pixel:?}, channel {channel}: "
+                )?;
                 write!(f, "is {got}, the engine's definition says {expected}")
             }
             Place::Blocked { full, waiting } => {

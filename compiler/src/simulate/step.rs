@@ -1,8 +1,8 @@
 //! One input at a time: what comes out decides what goes in next.
 
+use super::Simulator;
 use super::library::{Core, Stimulus};
 use super::run::{Failure, Options, RESET};
-use super::Simulator;
 use strassenc_runtime::{Error, Result};
 
 /// A core that is given one input at a time, as a network that generates a sequence is. Between inputs its clock stands still, so

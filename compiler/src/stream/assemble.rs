@@ -173,7 +173,8 @@ impl<'a> Builder<'a> {
             }
             (Kind::Highway { gates, .. }, engine) => {
                 let [x, kept] = [0, 1].map(|side| self.take(layer.reads[side]));
-                let kept = self.then(None, &format!("fifo_{}_x", layer.name), Primitive::Fifo { depth: usize::MAX }, kept);
+                let kept =
+                    self.then(None, &format!("fifo_{}_x", layer.name), Primitive::Fifo { depth: usize::MAX }, kept);
                 let kept = self.convert(Some(number), "kept", kept, 1);
                 let y = self.kernel(number, gates, engine, x);
                 let y = self.convert(Some(number), "gates", y, 2);

@@ -88,7 +88,8 @@ pub(super) fn run(
     let frame = graph.streams[source].words as u64;
     let ends = Ends::new(graph);
     // FIFOs that stand before what fills them.
-    let later = |&i: &usize| graph.nodes[i].inputs.iter().any(|id| ends.out_of[id.index()].is_some_and(|from| from > i));
+    let later =
+        |&i: &usize| graph.nodes[i].inputs.iter().any(|id| ends.out_of[id.index()].is_some_and(|from| from > i));
     let loops: Vec<usize> = (0..graph.nodes.len()).filter(later).collect();
     // A node whose state did not change at the last edge, and around which nothing changed since, does what it did: nothing.
     let mut changed = Set::full(graph.nodes.len());
