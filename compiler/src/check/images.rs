@@ -58,18 +58,16 @@ pub fn pipelines(compiled: &CompiledImages, vectors: &Vectors) -> Counts {
         return Err(Stop::Skip("no layer is unrolled".into()));
     }
     each(compiled, vectors, |[state, _], number, input| {
-        let mut windows: BTreeMap<usize, Vec<(Vec<i64>, Vec<i64>)>> = BTreeMap::new();
+        let mut windows: BTreeMap<usize, Vec<Vec<i64>>> = BTreeMap::new();
         images::step_with(&compiled.images, state, input, |layer, kernel, window| {
-            let patch = kernel.apply(window);
-            windows.entry(layer).or_default().push((window.to_vec(), patch.clone()));
-            Ok(patch)
+            windows.entry(layer).or_default().push(window.to_vec());
+            Ok(kernel.apply(window))
         })?;
-        for (i, windows) in windows {
+        for (i, stream) in windows {
             let (layer, ir) = (&compiled.layers[i], &compiled.images.layers[i]);
-            let Some(layer) = layer.unrolled() else { continue };
-            let (stream, patches): (Vec<_>, Vec<_>) = windows.into_iter().unzip();
-            let results = schedule::simulate(&layer.circuit, &layer.pipeline, &stream);
-            let (got, due) = (results.concat(), patches.concat());
+            let (Some(layer), Some(kernel)) = (layer.unrolled(), ir.kernel()) else { continue };
+            let got = schedule::simulate(&layer.circuit, &layer.pipeline, &stream).concat();
+            let due = stream.iter().map(|window| kernel.apply(window)).collect::<Vec<_>>().concat();
             same(number, &format!("the pipeline of layer `{}`", ir.name), Some(&got), Some(&due))?;
         }
         Ok(())
