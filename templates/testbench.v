@@ -77,7 +77,7 @@ module {{ module }};
         end
     endtask
 
-    // ==== Output: beats in order, each compared; a vector is a sequence start where its number divides by 3
+    // ==== Output: beats in order, each compared; a vector is a sequence start where its number divides by {{ every }}
     integer received = 0;
     integer first_clock = 0;
 {%- if s.warm_up > 0 %}
@@ -103,7 +103,7 @@ module {{ module }};
                 $display("an output beat too many");
                 fail;
             end else if (m_axis_tdata !== expected[received] || m_axis_tlast !== (received % OUT_BEATS == OUT_BEATS - 1)
-                    || m_axis_tuser !== (received % OUT_BEATS == 0 && (received / OUT_BEATS) % 3 == 0)) begin
+                    || m_axis_tuser !== (received % OUT_BEATS == 0 && (received / OUT_BEATS) % {{ every }} == 0)) begin
                 $display("vector %0d, beat %0d: got %h (last %b, user %b), golden says %h", received / OUT_BEATS,
                          received % OUT_BEATS, m_axis_tdata, m_axis_tlast, m_axis_tuser, expected[received]);
                 fail;
@@ -146,7 +146,7 @@ module {{ module }};
     task send_all;
         for (vector = 0; vector < VECTORS; vector = vector + 1) begin
             for (beat = 0; beat < IN_BEATS; beat = beat + 1)
-                send(given[vector * IN_BEATS + beat], beat == IN_BEATS - 1, beat == 0 && vector % 3 == 0);
+                send(given[vector * IN_BEATS + beat], beat == IN_BEATS - 1, beat == 0 && vector % {{ every }} == 0);
             if (vector == 0) sent_clock = accepted_clock;
         end
     endtask

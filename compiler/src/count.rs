@@ -7,13 +7,13 @@ use crate::adder_graph;
 use crate::compile::{Problem, shared};
 use crate::figures::MatrixFigures;
 use crate::ir::Dataflow;
-use crate::ir::images::Kind;
+use crate::ir::images::ImageLayer;
 use crate::lower;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::Add;
-use strassenc_runtime::{Error, Kind as ErrorKind, Model, Result};
+use strassenc_runtime::{Error, Kind, Model, Result};
 
 /// One linear layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub struct LayerCount {
     pub name: String,
     /// Evaluations of an inference: output patches of a convolution, else 1.
     pub windows: u64,
-    /// Multiplications of one evaluation: the live rows of W_b.
+    /// Multiplications of one evaluation: the live rows of W_b, and the products of gated units.
     pub multipliers: usize,
     /// W_b.
     pub wb: MatrixFigures,
@@ -83,33 +83,34 @@ impl<'a> Sum<&'a LayerCount> for Counts {
 /// options. The result does not depend on the number of threads; `stop` is polled.
 ///
 /// # Errors
-/// Where the model is not valid, or `stop` said so ([`Kind::Interrupted`](ErrorKind::Interrupted)).
+/// Where the model is not valid, or `stop` said so ([`Kind::Interrupted`]).
 pub fn count(
     model: &Model,
     options: &adder_graph::Options,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<LayerCount>> {
     let share = |problem: Problem| adder_graph::share_until(problem.matrix, options, stop);
-    let one = |dataflow: &Dataflow, number: usize, windows: usize| {
+    let one = |dataflow: &Dataflow, number: usize, windows: usize, more: usize| {
         let layer = &dataflow.layers[number];
         let matrix = |last: bool| shared(layer, number, last, &share).map(|matrix| MatrixFigures::from(&matrix));
         let (wb, wc) = rayon::join(|| matrix(false), || matrix(true));
-        let (name, multipliers) = (layer.name.clone(), layer.multiplications());
+        let (name, multipliers) = (layer.name.clone(), layer.multiplications() + more);
         Ok(LayerCount { name, windows: windows as u64, multipliers, wb: wb?, wc: wc? })
     };
     let counted: Vec<Result<LayerCount>> = if model.spns().is_ok() {
         let dataflow = lower::lower(model)?;
-        (0..dataflow.layers.len()).into_par_iter().map(|number| one(&dataflow, number, 1)).collect()
+        (0..dataflow.layers.len()).into_par_iter().map(|number| one(&dataflow, number, 1, 0)).collect()
     } else {
         let images = lower::images::lower(model)?;
-        let kernels = images.layers.par_iter().filter_map(|layer| match &layer.kind {
-            Kind::Spn(kernel) => Some(kernel),
-            _ => None,
-        });
-        kernels.map(|kernel| one(&kernel.dataflow, 0, kernel.windows.count())).collect()
+        let count = |(number, layer): (usize, &ImageLayer)| {
+            let units = images.yields(number).shape.elements();
+            let kernel = layer.kernel()?;
+            Some(one(&kernel.dataflow, 0, kernel.windows.count(), layer.products_of_a_unit() * units))
+        };
+        images.layers.par_iter().enumerate().filter_map(count).collect()
     };
     if stop() {
-        return Err(Error::new(ErrorKind::Interrupted, "count", "was interrupted"));
+        return Err(Error::new(Kind::Interrupted, "count", "was interrupted"));
     }
     // The first layer's error, whichever thread comes first.
     counted.into_iter().collect()

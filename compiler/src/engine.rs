@@ -8,6 +8,7 @@ use crate::figures::Figures;
 use crate::folded::{self, Digits, Folding, padded_rows};
 use crate::interval::Interval;
 use crate::ir::OpKind;
+use crate::ir::gated::Curve;
 use crate::ir::images::{ImageLayer, Images, Kernel, Kind, Windows};
 use crate::multipliers::Multipliers;
 use crate::stream::Lines;
@@ -64,7 +65,7 @@ pub enum Choice {
     Unrolled,
     /// ROMs and shared adders.
     Folded(Folding),
-    /// Of a pooling or a sum.
+    /// Of a pooling, a sum or an embedding.
     Elementwise {
         /// Elements at a time; divides the channels.
         lanes: usize,
@@ -166,10 +167,7 @@ struct Estimator<'a> {
 impl<'a> Estimator<'a> {
     /// `made_of` says what the multipliers of each layer are made of.
     fn new(images: &'a Images, made_of: &(dyn Fn(usize) -> Multipliers + Sync)) -> Self {
-        let bits = |(number, layer): (usize, &ImageLayer)| match &layer.kind {
-            Kind::Spn(kernel) => Some(kernel_bits(kernel, made_of(number))),
-            _ => None,
-        };
+        let bits = |(number, layer): (usize, &ImageLayer)| layer.kernel().map(|k| kernel_bits(k, made_of(number)));
         Estimator { images, kernels: images.layers.par_iter().enumerate().map(bits).collect() }
     }
 }
@@ -263,8 +261,8 @@ impl Estimator<'_> {
     /// Engines of layer `number`, the best of each kind for `interval`.
     fn candidates(&self, number: usize, interval: u64, allowed: Allowed) -> Vec<Choice> {
         let (images, layer) = (self.images, &self.images.layers[number]);
-        match &layer.kind {
-            Kind::Spn(kernel) => {
+        match layer.kernel() {
+            Some(kernel) => {
                 let mut all = vec![];
                 if allowed != Allowed::Folded || padded_rows(kernel, 1) == 0 {
                     all.push(Choice::Unrolled);
@@ -274,7 +272,7 @@ impl Estimator<'_> {
                 }
                 all
             }
-            Kind::Pool { .. } | Kind::Add { .. } => {
+            None => {
                 // The fewest lanes that are quick enough, else all of them.
                 let channels = images.yields(number).shape.channels;
                 let quick = |lanes: &usize| self.cost(number, Choice::Elementwise { lanes: *lanes }).clocks <= interval;
@@ -285,15 +283,14 @@ impl Estimator<'_> {
 
     /// The cheapest folding of at most `interval` clocks a frame; the quickest one where none is; none where nothing is live.
     fn folding(&self, number: usize, kernel: &Kernel, interval: u64) -> Option<Folding> {
-        let (images, layer) = (self.images, &self.images.layers[number]);
-        let channels = images.yields(number).shape.channels;
-        let per_group = layer.input.channels / kernel.groups;
+        let channels = kernel.output.channels;
+        let per_group = kernel.input.channels / kernel.groups;
         let taps = kernel.windows.size * kernel.windows.size;
         let live = padded_rows(kernel, 1) / kernel.groups;
         if live == 0 {
             return None;
         }
-        let clocks = (interval / kernel.windows.count() as u64).max(1) as usize;
+        let clocks = (self.phase(number, interval) / kernel.windows.count() as u64).max(1) as usize;
         let outputs = kernel.patch * kernel.patch * channels;
         let mut best: Option<((bool, u64), Folding)> = None;
         for simd in divisors(per_group) {
@@ -320,74 +317,37 @@ impl Estimator<'_> {
         best.map(|(_, folding)| folding)
     }
 
+    /// Clocks that each part of a folded kernel may take: all of the interval, since a frame is in one part while the next frame is
+    /// in another; in an LSTM one frame goes through W_b and W_c before the next may.
+    fn phase(&self, number: usize, interval: u64) -> u64 {
+        match self.images.layers[number].kind {
+            Kind::Lstm { .. } => interval.saturating_sub(LOOP) / 2,
+            _ => interval,
+        }
+    }
+
     /// The estimated cost of layer `number` on this engine.
     fn cost(&self, number: usize, choice: Choice) -> Cost {
         let (images, layer) = (self.images, &self.images.layers[number]);
         let (from, to) = (images.reads(number), images.yields(number));
         let x_bits = u64::from(from.format.bits);
         let elements = layer.input.elements() as u64;
-        let bits = self.kernels[number].as_ref();
-        match (&layer.kind, choice, bits) {
-            (Kind::Spn(kernel), Choice::Unrolled, Some(bits)) => {
-                let windows = kernel.windows;
-                let lines = Lines { image: layer.input, words: 1, windows, fill: 0 };
-                let steps = if windows == Windows::WHOLE { 1 } else { (windows.rows * lines.steps()) as u64 };
-                let outgoing = (windows.count() * kernel.patch * kernel.patch) as u64;
-                let mut cost = Cost {
-                    clocks: steps.max(outgoing).max(layer.input.pixels() as u64),
-                    luts: (bits.nonzeros as f64 * SHARED * bits.adder) as u64 + bits.shift_add,
-                    half_brams: 0,
-                    multipliers: bits.multipliers,
-                };
-                if windows.size > 1 {
-                    let pixel = x_bits * layer.input.channels as u64;
-                    for _ in 0..lines.slots() {
-                        cost = cost + memory(pixel, layer.input.width as u64);
-                    }
-                    cost.luts += windows.size as u64 * pixel * (lines.slots() as u64).div_ceil(3);
-                }
-                cost + patches(kernel, to.shape.width as u64, to.shape.channels as u64 * u64::from(to.format.bits))
+        match (&layer.kind, choice) {
+            (Kind::Spn(kernel), choice) => self.kernel_cost(number, kernel, choice).0,
+            (Kind::Highway { gates, .. }, choice) => {
+                let own = self.kernel_cost(number, gates, choice).0;
+                let n = to.shape.elements() as u64;
+                gated(own, layer, n) + Cost { clocks: n, ..memory(x_bits, n) }
             }
-            (Kind::Spn(kernel), Choice::Folded(folding), Some(bits)) => {
-                let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
-                let rows = padded_rows(kernel, pe) as u64;
-                let taps = (kernel.windows.size * kernel.windows.size) as u64;
-                let words = (layer.input.channels / kernel.groups / simd) as u64;
-                let depth = rows / pe as u64 * taps * words;
-                let outputs = (kernel.patch * kernel.patch * to.shape.channels) as u64;
-                let wc_depth = outputs / wc_pe as u64 * (rows / wc_simd as u64);
-                let [pe, simd, wc_pe, wc_simd] = [pe, simd, wc_pe, wc_simd].map(|v| v as u64);
-                let count = kernel.windows.count() as u64;
-                let position = depth.max(rows / multipliers as u64).max(wc_depth);
-                let arrays = pe * simd * (x_bits + 2) + pe * bits.u + wc_pe * wc_simd * (bits.m + 2) + wc_pe * bits.y;
-                let lanes = multipliers as u64;
-                let (lane, entry) = match &bits.digits {
-                    Some((digits, shift)) => {
-                        (digits.lane_luts(bits.u, bits.m + u64::from(*shift)), digits.entry_bits().into())
-                    }
-                    None => (0, bits.coefficient),
-                };
-                let own = Cost {
-                    clocks: (count * position).max(elements / simd),
-                    luts: arrays + lanes * lane + wc_pe * bits.y * 5 + 250,
-                    half_brams: 0,
-                    multipliers: if bits.digits.is_some() { 0 } else { lanes },
-                };
-                let lines = Lines { image: layer.input, words: 1, windows: kernel.windows, fill: 0 };
-                let stored = (lines.slots() * layer.input.width * layer.input.channels) as u64;
-                own + memory(x_bits * simd, stored / simd)
-                    + memory(2 * pe * simd, depth)
-                    + memory(2 * wc_pe * wc_simd, wc_depth)
-                    + memory(entry, rows)
-                    + memory(bits.m * wc_simd, 2 * rows / wc_simd)
-                    + memory(bits.y, outputs / wc_pe)
-                    + patches(
-                        kernel,
-                        (to.shape.width * to.shape.channels) as u64 / wc_pe,
-                        wc_pe * u64::from(to.format.bits),
-                    )
+            (Kind::Lstm { gates, cell }, choice) => {
+                let (own, phases) = self.kernel_cost(number, gates, choice);
+                let n = to.shape.elements() as u64;
+                // The words of h go in, the units come out one by one.
+                let clocks = phases[0] + phases[1].max(n) + LOOP;
+                let own = Cost { clocks: own.clocks.max(clocks), ..gated(own, layer, n) };
+                own + memory(u64::from(cell.state.bits), n) + memory(u64::from(cell.hidden.bits), n)
             }
-            (Kind::Pool { windows, .. }, Choice::Elementwise { lanes }, _) => {
+            (Kind::Pool { windows, .. }, Choice::Elementwise { lanes }) => {
                 let lines = Lines { image: layer.input, words: 1, windows: *windows, fill: 0 };
                 let taps = (to.shape.pixels() * windows.size * windows.size * (to.shape.channels / lanes)) as u64;
                 let stored = (lines.slots() * layer.input.width * layer.input.channels / lanes) as u64;
@@ -398,12 +358,110 @@ impl Estimator<'_> {
                 };
                 own + memory(x_bits * lanes as u64, stored)
             }
-            (Kind::Add { .. }, Choice::Elementwise { lanes }, _) => {
+            (Kind::Add { .. }, Choice::Elementwise { lanes }) => {
                 Cost { clocks: elements / lanes as u64, luts: 3 * lanes as u64 * x_bits + 20, ..Cost::default() }
             }
-            _ => Cost::default(),
+            (Kind::Embedding { rows }, Choice::Elementwise { lanes }) => {
+                let words = (to.shape.channels / lanes) as u64;
+                let own = Cost { clocks: words, luts: 2 * x_bits + 20, ..Cost::default() };
+                own + memory(u64::from(to.format.bits) * lanes as u64, rows.len() as u64 * words.next_power_of_two())
+            }
+            (Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. }, _) => Cost::default(),
         }
     }
+
+    /// What a kernel costs, and the clocks of its W_b and W_c for a window.
+    fn kernel_cost(&self, number: usize, kernel: &Kernel, choice: Choice) -> (Cost, [u64; 2]) {
+        let Some(bits) = &self.kernels[number] else { return (Cost::default(), [0; 2]) };
+        let (input, output) = (kernel.input, kernel.output);
+        let inner = &kernel.dataflow.layers[0];
+        let (x_bits, z_bits) = (u64::from(inner.input.bits), u64::from(inner.output.bits));
+        match choice {
+            Choice::Unrolled => {
+                let windows = kernel.windows;
+                let lines = Lines { image: input, words: 1, windows, fill: 0 };
+                let steps = if windows == Windows::WHOLE { 1 } else { (windows.rows * lines.steps()) as u64 };
+                let outgoing = (windows.count() * kernel.patch * kernel.patch) as u64;
+                let mut cost = Cost {
+                    clocks: steps.max(outgoing).max(input.pixels() as u64),
+                    luts: (bits.nonzeros as f64 * SHARED * bits.adder) as u64 + bits.shift_add,
+                    half_brams: 0,
+                    multipliers: bits.multipliers,
+                };
+                if windows.size > 1 {
+                    let pixel = x_bits * input.channels as u64;
+                    for _ in 0..lines.slots() {
+                        cost = cost + memory(pixel, input.width as u64);
+                    }
+                    cost.luts += windows.size as u64 * pixel * (lines.slots() as u64).div_ceil(3);
+                }
+                (cost + patches(kernel, output.width as u64, output.channels as u64 * z_bits), [1, 1])
+            }
+            Choice::Folded(folding) => {
+                let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
+                let rows = padded_rows(kernel, pe) as u64;
+                let taps = (kernel.windows.size * kernel.windows.size) as u64;
+                let words = (input.channels / kernel.groups / simd) as u64;
+                let depth = rows / pe as u64 * taps * words;
+                let outputs = (kernel.patch * kernel.patch * output.channels) as u64;
+                let wc_depth = outputs / wc_pe as u64 * (rows / wc_simd as u64);
+                let [pe, simd, wc_pe, wc_simd] = [pe, simd, wc_pe, wc_simd].map(|v| v as u64);
+                let count = kernel.windows.count() as u64;
+                let first = depth.max(rows / multipliers as u64);
+                let arrays = pe * simd * (x_bits + 2) + pe * bits.u + wc_pe * wc_simd * (bits.m + 2) + wc_pe * bits.y;
+                let lanes = multipliers as u64;
+                let (lane, entry) = match &bits.digits {
+                    Some((digits, shift)) => {
+                        (digits.lane_luts(bits.u, bits.m + u64::from(*shift)), digits.entry_bits().into())
+                    }
+                    None => (0, bits.coefficient),
+                };
+                let own = Cost {
+                    clocks: (count * first.max(wc_depth)).max(input.elements() as u64 / simd),
+                    luts: arrays + lanes * lane + wc_pe * bits.y * 5 + 250,
+                    half_brams: 0,
+                    multipliers: if bits.digits.is_some() { 0 } else { lanes },
+                };
+                let lines = Lines { image: input, words: 1, windows: kernel.windows, fill: 0 };
+                let stored = (lines.slots() * input.width * input.channels) as u64;
+                let cost = own
+                    + memory(x_bits * simd, stored / simd)
+                    + memory(2 * pe * simd, depth)
+                    + memory(2 * wc_pe * wc_simd, wc_depth)
+                    + memory(entry, rows)
+                    + memory(bits.m * wc_simd, 2 * rows / wc_simd)
+                    + memory(bits.y, outputs / wc_pe)
+                    + patches(kernel, (output.width * output.channels) as u64 / wc_pe, wc_pe * z_bits);
+                (cost, [first, wc_depth])
+            }
+            Choice::Elementwise { .. } => (Cost::default(), [0; 2]),
+        }
+    }
+}
+
+/// Clocks of an LSTM's loop beside those that go with its size: the pipelines of its kernel and of its cell, about.
+const LOOP: u64 = 40;
+
+/// The cost of a kernel with that of what its gates do with each of n units.
+fn gated(kernel: Cost, layer: &ImageLayer, n: u64) -> Cost {
+    let (curves, bits): (Vec<(&Curve, u64)>, u64) = match &layer.kind {
+        Kind::Highway { blend, .. } => (vec![(&blend.sigmoid, 1)], u64::from(blend.format.bits + blend.sigmoid.frac)),
+        Kind::Lstm { cell, .. } => {
+            let product = cell.state.bits + cell.sigmoid.frac;
+            (vec![(&cell.sigmoid, 3), (&cell.tanh, 2)], 3 * u64::from(product))
+        }
+        _ => (vec![], 0),
+    };
+    let tables = curves.iter().map(|(curve, count)| {
+        let one = memory(u64::from(curve.frac + 1), curve.values.len() as u64);
+        // Magnitude, sign, the way back; and the table.
+        let luts = u64::from(2 * curve.bits() + curve.frac) + one.luts;
+        Cost { luts: count * luts, half_brams: count * one.half_brams, ..Cost::default() }
+    });
+    let multipliers = layer.products_of_a_unit() as u64;
+    // Sums, roundings and saturations, and the user and start bits on their way.
+    let own = Cost { clocks: n, luts: 3 * bits + 40, multipliers, ..Cost::default() };
+    tables.fold(kernel + own, |a, b| a + b)
 }
 
 fn divisors(n: usize) -> impl DoubleEndedIterator<Item = usize> {

@@ -37,7 +37,7 @@ pub struct LayerFigures {
     pub outputs: usize,
     /// r as it was asked for.
     pub budget: usize,
-    /// Multiplications of one evaluation: the live rows.
+    /// Multiplications of one evaluation: the live rows, and the products of gated units.
     pub multipliers: usize,
     /// Evaluations of an inference: windows of an image.
     #[serde(default = "one")]

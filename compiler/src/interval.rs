@@ -69,6 +69,11 @@ impl Interval {
         self.lo <= other.lo && other.hi <= self.hi
     }
 
+    /// The least interval that includes both.
+    pub fn hull(self, other: Self) -> Self {
+        Interval { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
+    }
+
     /// The only value, where there is only one.
     pub fn value(self) -> Option<i64> {
         (self.lo == self.hi).then_some(self.lo)

@@ -108,7 +108,7 @@ impl ShiftAdd {
 /// # Errors
 /// Where the budget is less than what must be hardware multipliers.
 pub fn choose(compiled: &mut Compiled, multipliers: Multipliers, budget: Option<usize>) -> Result<()> {
-    choose_among(compiled.layers.iter_mut().collect(), vec![], multipliers, budget)
+    choose_among(compiled.layers.iter_mut().collect(), vec![], 0, multipliers, budget)
 }
 
 /// What can be built from shifts and additions.
@@ -130,7 +130,8 @@ struct Candidate {
     soft: Soft,
 }
 
-/// Like [`choose`], for the unrolled and the folded layers of a network over images: fills [`Bank::digits`] too.
+/// Like [`choose`], for the unrolled and the folded layers of a network over images: fills [`Bank::digits`] too. `others` multiply
+/// data by data, and stay in hardware.
 ///
 /// # Errors
 /// As [`choose`].
@@ -139,10 +140,11 @@ struct Candidate {
 pub fn choose_among(
     mut unrolled: Vec<&mut CompiledLayer>,
     mut folded: Vec<&mut Folded>,
+    others: usize,
     multipliers: Multipliers,
     budget: Option<usize>,
 ) -> Result<()> {
-    let mut hardware = 0;
+    let mut hardware = others;
     let mut candidates: Vec<Candidate> = vec![];
     let mut made: BTreeMap<i64, Option<ShiftAdd>> = BTreeMap::new();
     for (number, layer) in unrolled.iter_mut().enumerate() {

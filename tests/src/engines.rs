@@ -4,27 +4,29 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc::engine::{Choice, Engines};
 use strassenc::folded::{Folding, padded_rows};
-use strassenc::ir::images::{Images, Kind};
+use strassenc::ir::images::Images;
 
 /// Any engine that fits each layer.
 pub fn random_engines(images: &Images, seed: u64) -> Engines {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut engines = Engines::default();
     for (number, layer) in images.layers.iter().enumerate() {
-        let channels = images.yields(number).shape.channels;
-        let choice = match &layer.kind {
-            Kind::Spn(kernel) if padded_rows(kernel, 1) > 0 && rng.random_bool(0.6) => {
+        let choice = match layer.kernel() {
+            Some(kernel) if padded_rows(kernel, 1) > 0 && rng.random_bool(0.6) => {
                 let pe = rng.random_range(1..=padded_rows(kernel, 1) / kernel.groups + 1);
                 Choice::Folded(Folding {
                     pe,
-                    simd: divisor(&mut rng, layer.input.channels / kernel.groups),
+                    simd: divisor(&mut rng, kernel.input.channels / kernel.groups),
                     multipliers: divisor(&mut rng, pe),
-                    wc_pe: divisor(&mut rng, channels),
+                    wc_pe: divisor(&mut rng, kernel.output.channels),
                     wc_simd: divisor(&mut rng, padded_rows(kernel, pe)),
                 })
             }
-            Kind::Spn(_) => Choice::Unrolled,
-            Kind::Pool { .. } | Kind::Add { .. } => Choice::Elementwise { lanes: divisor(&mut rng, channels) },
+            Some(_) => Choice::Unrolled,
+            None => {
+                let channels = images.yields(number).shape.channels;
+                Choice::Elementwise { lanes: divisor(&mut rng, channels) }
+            }
         };
         engines.layers.insert(layer.name.clone(), choice);
     }

@@ -1,4 +1,4 @@
-//! Random models over sequences, the same for the same seed.
+//! Models over sequences with random weights, the same for the same seed.
 
 use crate::models::{LayerRecipe, dense, ternary};
 use ndarray::{Array1, Array2};
@@ -117,4 +117,60 @@ fn lstm(rng: &mut ChaCha8Rng, name: String, n_in: usize, x: Format) -> Lstm {
         }
     }
     layer
+}
+
+/// An embedding, an LSTM and a dense layer over characters: `[symbols, elements of the embedding, units, r of each SPN]`. Each gate
+/// has an SPN over x and one over h. Weights are random; tables and formats are those of a network that was trained.
+pub fn language_model(seed: u64, [symbols, n_in, units, r]: [usize; 4]) -> Model {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let signed = |bits, frac| Format { signed: true, bits, frac };
+    let (x, gate, hidden) = (signed(8, 7), signed(10, 6), signed(8, 7));
+    let bits = symbols.next_power_of_two().trailing_zeros().max(1);
+    let table = Array2::from_shape_simple_fn((symbols, n_in), || rng.random_range(-128..=127));
+    let mut w_b = ternary(&mut rng, (8 * r, n_in + units), 0.5);
+    let mut w_c = ternary(&mut rng, (4 * units, 8 * r), 0.5);
+    // Row i is of gate i / 2r, and of x in the first half of those, else of h.
+    for ((i, j), w) in w_b.indexed_iter_mut() {
+        *w *= i8::from((i / r % 2 == 0) == (j < n_in));
+    }
+    for ((c, i), w) in w_c.indexed_iter_mut() {
+        *w *= i8::from(c / units == i / (2 * r));
+    }
+    let spn = |rng: &mut ChaCha8Rng, name: &str, budget, w_b: Array2<i8>, w_c: Array2<i8>, output| {
+        let (rows, outputs) = (w_b.nrows(), w_c.nrows());
+        Dense {
+            name: name.into(),
+            budget,
+            w_b,
+            coefficients: Array1::from_shape_simple_fn(rows, || rng.random_range(-127..=127)),
+            coefficient_bits: 8,
+            coefficient_shifts: Array1::from_elem(rows, 8),
+            product_frac: 10,
+            w_c,
+            bias: Array1::from_shape_simple_fn(outputs, || rng.random_range(-1000..=1000)),
+            output,
+        }
+    };
+    let requantised = Output::Requantised { shifts: Array1::from_elem(4 * units, 4), format: gate };
+    let lstm = Lstm {
+        gates: spn(&mut rng, "lstm_0", 8 * r, w_b, w_c, requantised),
+        sigmoid: Table::of_sigmoid(gate, 8),
+        tanh: Table::of_tanh(gate, 8),
+        cell: signed(16, 11),
+        hidden,
+    };
+    let (w_b, w_c) = (ternary(&mut rng, (r, units), 0.5), ternary(&mut rng, (symbols, r), 0.5));
+    let dense = spn(&mut rng, "dense_0", r, w_b, w_c, Output::Raw);
+    let model = Model {
+        name: "characters".into(),
+        input: Edge { shape: vec![1], format: Format { signed: false, bits, frac: 0 } },
+        layers: vec![
+            Layer::Embedding(Embedding { name: "embedding_0".into(), table, format: x }),
+            Layer::Lstm(lstm),
+            Layer::Dense(dense),
+        ],
+        provenance: Provenance::default(),
+    };
+    model.validate().expect("it is valid for any sizes");
+    model
 }

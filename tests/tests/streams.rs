@@ -60,7 +60,7 @@ fn every_engine_computes_what_its_layer_does() {
                 let windows: Vec<_> =
                     kernel.windows.iter().map(|(y, x)| kernel.windows.read(from, ir.input, y, x, 0)).collect();
                 let patches = schedule::simulate(&layer.circuit, &layer.pipeline, &windows);
-                let z = kernel.place(compiled.images.yields(number).shape, &patches);
+                let z = kernel.place(&patches);
                 assert_eq!(z, edges[number + 1], "seed {seed}, layer {}", ir.name);
             }
         }
@@ -104,7 +104,7 @@ fn roms_that_were_made_wrong_are_refused() {
         let compiled = compiled(&image_model(seed), seed, None);
         for (layer, ir) in compiled.layers.iter().zip(&compiled.images.layers) {
             let (Kind::Spn(kernel), LayerEngine::Folded(folded)) = (&ir.kind, layer) else { continue };
-            let prove = |f: &folded::Folded| folded::prove(f, kernel, ir.input);
+            let prove = |f: &folded::Folded| folded::prove(f, kernel);
             prove(folded).unwrap();
             let at = |n: usize| seed as usize * 7919 % n.max(1);
             for (kind, count) in refused.iter_mut().enumerate() {
@@ -242,10 +242,9 @@ fn shifts_too_far_apart_are_not_folded() {
             let images = lower::images::lower(&model).unwrap();
             let Kind::Spn(kernel) = &images.layers[0].kind else { unreachable!() };
             let one = Folding { pe: 1, simd: 1, multipliers: 1, wc_pe: 1, wc_simd: 1 };
-            let channels = images.yields(0).shape.channels;
-            match folded::build("conv", kernel, images.layers[0].input, channels, one) {
+            match folded::build("conv", kernel, one) {
                 // A row may be dead, or an output constant.
-                Ok(folded) => folded::prove(&folded, kernel, images.layers[0].input).unwrap(),
+                Ok(folded) => folded::prove(&folded, kernel).unwrap(),
                 Err(error) => *count += usize::from(error.to_string().contains("too far apart to be folded")),
             }
         }

@@ -114,12 +114,12 @@ pub fn witness(witness: Witness, build: &Build, vectors: &Vectors, tools: &Tools
         return Err(Stop::Skip("networks over images have no ONNX graph yet".into()));
     }
     let count = vectors.inputs.len().min(MOST_WITNESS_VECTORS);
-    // From the end: real data first, then random vectors.
-    let first = vectors.inputs.len() - count;
+    // From the end: real data first, then random vectors; those of a sequence from its start.
+    let first = if build.model.is_recurrent() { 0 } else { vectors.inputs.len() - count };
     let n = build.model.input.elements();
     let inputs = Array2::from_shape_fn((count, n), |(i, j)| vectors.inputs[first + i][j]);
     let outputs = needs(witness.outputs(tools, &build.model, inputs.view()))?;
-    let golden = &vectors.outputs()[first..];
+    let golden = &vectors.outputs()[first..first + count];
     for (i, (output, golden)) in outputs.outer_iter().zip(golden).enumerate() {
         same(first + i, witness.name(), Some(&output.to_vec()), Some(&golden.to_vec()))?;
     }

@@ -2,10 +2,11 @@
 
 use super::{Stop, Vectors, same};
 use crate::compile::images::{CompiledImages, LayerEngine};
-use crate::ir::images::{self, Kind};
+use crate::ir::images::{self, State};
 use crate::report::thousands;
 use crate::{adder_graph, circuit, folded, ir, schedule, stream};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use strassenc_runtime::Error;
 
 type Counts = std::result::Result<String, Stop>;
@@ -16,7 +17,7 @@ pub fn proofs(compiled: &CompiledImages) -> Counts {
     ir::images::verify(&compiled.images)?;
     stream::verify(&compiled.graph)?;
     for (layer, ir) in compiled.layers.iter().zip(&compiled.images.layers) {
-        let Kind::Spn(kernel) = &ir.kind else { continue };
+        let Some(kernel) = ir.kernel() else { continue };
         match layer {
             LayerEngine::Unrolled(layer) => {
                 for shared in [&layer.wb, &layer.wc] {
@@ -29,7 +30,7 @@ pub fn proofs(compiled: &CompiledImages) -> Counts {
                     .map_err(|e| e.within(&ir.name))?;
             }
             LayerEngine::Folded(folded) => {
-                folded::prove(folded, kernel, ir.input)?;
+                folded::prove(folded, kernel)?;
                 bits += folded.rom_bits();
             }
             LayerEngine::Elementwise { .. } => {}
@@ -40,10 +41,10 @@ pub fn proofs(compiled: &CompiledImages) -> Counts {
 
 /// Golden, the image IR and every engine, on every vector.
 pub fn levels(compiled: &CompiledImages, vectors: &Vectors) -> Counts {
-    each(vectors, |number, input| {
-        let edges = images::interpret(&compiled.images, input)?;
+    each(compiled, vectors, |[state, engines], number, input| {
+        let edges = images::step(&compiled.images, state, input)?;
         same(number, "the image IR's outputs", edges.last(), vectors.traces[number].last())?;
-        for (i, edge) in compiled.evaluate(input)?.iter().enumerate().skip(1) {
+        for (i, edge) in compiled.step(engines, input)?.iter().enumerate().skip(1) {
             let layer = &compiled.images.layers[i - 1].name;
             same(number, &format!("the engine of layer `{layer}`"), Some(edge), edges.get(i))?;
         }
@@ -56,24 +57,36 @@ pub fn pipelines(compiled: &CompiledImages, vectors: &Vectors) -> Counts {
     if compiled.layers.iter().all(|layer| layer.unrolled().is_none()) {
         return Err(Stop::Skip("no layer is unrolled".into()));
     }
-    each(vectors, |number, input| {
-        let edges = images::interpret(&compiled.images, input)?;
-        for (i, layer) in compiled.layers.iter().enumerate() {
-            let ir = &compiled.images.layers[i];
-            let (Kind::Spn(kernel), Some(layer)) = (&ir.kind, layer.unrolled()) else { continue };
-            let from = &edges[ir.reads[0].index()];
-            let windows = kernel.windows;
-            let stream: Vec<_> = windows.iter().map(|(y, x)| windows.read(from, ir.input, y, x, 0)).collect();
-            let patches = schedule::simulate(&layer.circuit, &layer.pipeline, &stream);
-            let z = kernel.place(compiled.images.yields(i).shape, &patches);
-            same(number, &format!("the pipeline of layer `{}`", ir.name), Some(&z), Some(&edges[i + 1]))?;
+    each(compiled, vectors, |[state, _], number, input| {
+        let mut windows: BTreeMap<usize, Vec<Vec<i64>>> = BTreeMap::new();
+        images::step_with(&compiled.images, state, input, |layer, kernel, window| {
+            windows.entry(layer).or_default().push(window.to_vec());
+            Ok(kernel.apply(window))
+        })?;
+        for (i, stream) in windows {
+            let (layer, ir) = (&compiled.layers[i], &compiled.images.layers[i]);
+            let (Some(layer), Some(kernel)) = (layer.unrolled(), ir.kernel()) else { continue };
+            let got = schedule::simulate(&layer.circuit, &layer.pipeline, &stream).concat();
+            let due = stream.iter().map(|window| kernel.apply(window)).collect::<Vec<_>>().concat();
+            same(number, &format!("the pipeline of layer `{}`", ir.name), Some(&got), Some(&due))?;
         }
         Ok(())
     })
 }
 
-fn each(vectors: &Vectors, compare: impl Fn(usize, &Vec<i64>) -> Result<(), Error> + Sync) -> Counts {
-    let all = vectors.inputs.par_iter().enumerate().map(|(number, input)| compare(number, input));
+/// Compares every vector; those of a recurrent network one after the other, as one sequence with two states.
+fn each(
+    compiled: &CompiledImages,
+    vectors: &Vectors,
+    compare: impl Fn(&mut [State; 2], usize, &[i64]) -> Result<(), Error> + Sync,
+) -> Counts {
+    let inputs: Vec<(usize, &Vec<i64>)> = vectors.inputs.iter().enumerate().collect();
+    let length = if compiled.images.is_recurrent() { inputs.len().max(1) } else { 1 };
+    let sequence = |inputs: &[(usize, &Vec<i64>)]| {
+        let mut states = [State::default(), State::default()];
+        inputs.iter().try_for_each(|(number, input)| compare(&mut states, *number, input))
+    };
+    let all = inputs.par_chunks(length).map(sequence);
     all.collect::<Vec<_>>().into_iter().collect::<Result<(), _>>()?;
     Ok(vectors.counts())
 }

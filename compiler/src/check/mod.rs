@@ -7,7 +7,7 @@ mod images;
 mod software;
 mod vectors;
 
-pub use vectors::{Vectors, random_vectors};
+pub use vectors::{Vectors, random_vectors, traces};
 
 use crate::build::{Build, CoreRef};
 use crate::simulate::Simulator;

@@ -39,8 +39,7 @@ impl Vectors {
         inputs.extend(random_vectors(model, random, seed));
         let data_count = data.len();
         inputs.extend(data);
-        let traces = inputs.par_iter().map(|x| golden::trace(model, x)).collect::<Vec<_>>();
-        let traces = traces.into_iter().collect::<Result<_>>()?;
+        let traces = traces(model, &inputs)?;
         Ok(Vectors { inputs, traces, corners, random, data: data_count })
     }
 
@@ -59,10 +58,22 @@ impl Vectors {
     }
 }
 
-/// Random vectors of the model's input format; in every other one each element is at one of its ends. Of a network over images
-/// the others are [images](random::images), those that `strassenc random` calibrates on where the seed is the same.
+/// Golden's integers on every edge, per input; the inputs of a recurrent network are one sequence.
+///
+/// # Errors
+/// Where an input does not fit the model.
+pub fn traces(model: &Model, inputs: &[Vec<i64>]) -> Result<Vec<golden::Trace>> {
+    if model.is_recurrent() {
+        let mut state = golden::State::start();
+        return inputs.iter().map(|x| golden::step(model, &mut state, x)).collect();
+    }
+    inputs.par_iter().map(|x| golden::trace(model, x)).collect::<Vec<_>>().into_iter().collect()
+}
+
+/// Random vectors of the model's input format; in every other one each element is at one of its ends. Where they are images of
+/// several pixels, the others are [images](random::images), those that `strassenc random` calibrates on where the seed is the same.
 pub fn random_vectors(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
-    if model.spns().is_err() {
+    if model.input().0.pixels() > 1 {
         let images = random::images(&model.input.shape, model.input.format, count.div_ceil(2), seed);
         let mut ends = noise(model, count, seed).into_iter().step_by(2);
         // As many of the one as of the other.

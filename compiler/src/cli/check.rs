@@ -107,6 +107,16 @@ fn samples(args: &Args, build: &Build, home: &Path) -> Result<Vec<Vec<i64>>> {
         // It was not trained on any.
         return Ok(vec![]);
     }
+    if build.model.provenance.alphabet.is_some() {
+        return match eval::text::load(&build.model, args.data.as_deref()) {
+            Ok(text) => Ok(text.test.iter().take(args.samples).map(|c| vec![i64::from(*c)]).collect()),
+            Err(error) if args.data.is_none() => {
+                eprintln!("without real data: {error}");
+                Ok(vec![])
+            }
+            Err(error) => Err(error),
+        };
+    }
     let set = match eval::load_data(&build.model, args.data.as_deref(), home) {
         Ok(set) => set,
         Err(error) if args.data.is_none() => {

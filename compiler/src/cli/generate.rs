@@ -1,11 +1,14 @@
 //! `strassenc generate`.
 
-use super::verilog;
+use super::{INTERRUPTED, home, verilog};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use strassenc::build::Build;
+use strassenc::simulate::{Simulator, Sources};
+use strassenc::tools::Tools;
 use strassenc_runtime::data::text::encode;
 use strassenc_runtime::sampling::sample;
 use strassenc_runtime::{Error, Kind, Model, Result, golden};
@@ -13,16 +16,20 @@ use strassenc_runtime::{Error, Kind, Model, Result, golden};
 /// Text from a language model
 ///
 /// Reads the prompt, then draws one character after the other from what the integer network says comes next. The same prompt, seed and
-/// temperature give the same text.
+/// temperature give the same text, from golden and from the hardware.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc generate runs/austen --prompt 'It is a truth'
   strassenc generate runs/austen --prompt Emma --characters 1000 --temperature 0.7 --seed 3
-  strassenc generate runs/austen --temperature 0         always the likeliest character")]
+  strassenc generate runs/austen --temperature 0         always the likeliest character
+  strassenc generate build/austen --hardware             from the core in Verilator: the same text")]
 pub struct Args {
-    /// A model file, or a folder that holds model.safetensors
+    /// A model file, or a folder that holds model.safetensors; with --hardware one that `strassenc verilog` wrote
     #[arg(value_name = "MODEL")]
     model: PathBuf,
+    /// Draw from what the core yields in Verilator, and not from golden
+    #[arg(long)]
+    hardware: bool,
     /// What the text begins with
     #[arg(long, default_value = "\n")]
     prompt: String,
@@ -60,18 +67,29 @@ pub fn run(args: Args) -> Result<()> {
     if prompt.is_empty() {
         return Err(Error::input("--prompt", "is empty").help("give at least one character"));
     }
-    let mut state = golden::State::start();
-    let step = |token: u32| {
-        let edges = golden::step(&model, &mut state, &[token.into()])?;
-        // A valid model has a last edge.
-        Ok(edges.into_iter().last().unwrap_or_default())
-    };
-    let text = generate(&model, &args, &prompt, &alphabet, step, &mut |c| {
+    let mut show = |c| {
         if !args.json {
             print!("{c}");
             let _ = std::io::stdout().flush();
         }
-    })?;
+    };
+    let text = if args.hardware {
+        let tools = Tools::new(home::home()?).interrupted_by(&INTERRUPTED).with_progress(true);
+        let build = Build::open(&args.model)?;
+        let sources = Sources::read(&build.folder, &build.signature)?;
+        let mut core = Simulator::build(&sources, &build.signature, false, &tools)?.stepper()?;
+        let mut start = true;
+        let step = |token: u32| Ok(core.step(&[token.into()], std::mem::take(&mut start))?);
+        generate(&model, &args, &prompt, &alphabet, step, &mut show)?
+    } else {
+        let mut state = golden::State::start();
+        let step = |token: u32| {
+            let edges = golden::step(&model, &mut state, &[token.into()])?;
+            // A valid model has a last edge.
+            Ok(edges.into_iter().last().unwrap_or_default())
+        };
+        generate(&model, &args, &prompt, &alphabet, step, &mut show)?
+    };
     if args.json {
         let json = serde_json::json!({ "prompt": args.prompt, "text": text, "seed": args.seed, "temperature": args.temperature });
         println!("{}", serde_json::to_string_pretty(&json).map_err(|e| Error::internal("generate", e))?);
@@ -99,7 +117,7 @@ fn generate(
         let c = alphabet[at as usize];
         text.push(c);
         show(c);
-        if super::INTERRUPTED.load(Ordering::SeqCst) {
+        if INTERRUPTED.load(Ordering::SeqCst) {
             return Err(Error::new(Kind::Interrupted, "generate", "interrupted by the user"));
         }
         if i + 1 == prompt.len() + args.characters {

@@ -6,13 +6,13 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use strassenc::build::{Build, Core};
-use strassenc::check::random_vectors;
+use strassenc::check::{random_vectors, traces};
 use strassenc::emit;
-use strassenc::ir::images;
+use strassenc::ir::images::{self, State};
 use strassenc::simulate::{self, Failure, Fault, Mismatch, Options, Place, Run, Simulator, Sources};
 use strassenc::tools::Tools;
 use strassenc_runtime::data::{self, DataSet};
-use strassenc_runtime::{Error, Result, golden};
+use strassenc_runtime::{Error, Model, Result, golden};
 
 /// Run a build in Verilator, bit for bit against golden
 ///
@@ -29,6 +29,8 @@ use strassenc_runtime::{Error, Result, golden};
   strassenc simulate build/digits --random 5000 --seed 7   random vectors, half of them at the ends of the format
   strassenc simulate build/digits --gaps --backpressure    with random pauses on both streams
   strassenc simulate build/digits --wave digits.vcd        and the first samples as a waveform
+  strassenc simulate build/austen --samples 2000           a language model: the first characters of the test text
+  strassenc simulate build/austen --layers lstm_0          its hidden states
   strassenc simulate build/vgg --layers conv_0,conv_1      layers of a large core, one by one")]
 pub struct Args {
     /// A folder that `strassenc verilog` wrote
@@ -74,6 +76,8 @@ const RANDOM: usize = 1000;
 /// Clocks that they take, at most.
 const CLOCKS: usize = 2_000_000;
 
+/// Characters of a text, where no number is given.
+const CHARACTERS: usize = 2000;
 /// Samples in a waveform.
 const WAVE: usize = 4;
 
@@ -201,8 +205,12 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
     let Core::Images(core) = build.core()? else {
         return Err(Error::input("--layers", "is about cores over images, and this is none"));
     };
-    let edges: Vec<Vec<Vec<i64>>> =
-        vectors.inputs.par_iter().map(|x| images::interpret(&core.images, x)).collect::<Result<_>>()?;
+    let edges: Vec<Vec<Vec<i64>>> = if core.images.is_recurrent() {
+        let mut state = State::default();
+        vectors.inputs.iter().map(|x| images::step(&core.images, &mut state, x)).collect::<Result<_>>()?
+    } else {
+        vectors.inputs.par_iter().map(|x| images::interpret(&core.images, x)).collect::<Result<_>>()?
+    };
     if edges.iter().zip(&vectors.outputs).any(|(edges, due)| edges.last() != Some(due)) {
         return Err(Error::mismatch("image IR", "its outputs are not golden's"));
     }
@@ -251,24 +259,36 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
 fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
     let model = &build.model;
     let trained_on = model.provenance.data.is_some();
+    if args.random.is_none() && model.provenance.alphabet.is_some() {
+        let text = eval::text::load(model, args.data.as_deref())?;
+        let characters = text.test.windows(2).take(args.samples.unwrap_or(CHARACTERS));
+        let (inputs, labels): (Vec<_>, Vec<_>) = characters.map(|pair| (vec![i64::from(pair[0])], pair[1])).unzip();
+        let outputs = golden_outputs(model, &inputs)?;
+        return Ok(Vectors { name: text.name, inputs, outputs, labels: Some(labels) });
+    }
     if args.random.is_none() && (args.data.is_some() || trained_on) {
         let data: DataSet = eval::load_data(model, args.data.as_deref(), tools.home())?;
         data.check_fits(model)?;
         let split = data.test.take(args.samples.unwrap_or(usize::MAX));
         let inputs = data::integers(&split.x, model.input.format)?;
-        let outputs = eval::golden_outputs(model, inputs.view(), tools)?;
-        let rows = |a: ndarray::Array2<i64>| a.outer_iter().map(|row| row.to_vec()).collect();
-        return Ok(Vectors {
-            name: data.name,
-            inputs: rows(inputs),
-            outputs: rows(outputs),
-            labels: Some(split.labels),
-        });
+        let rows = |a: ndarray::Array2<i64>| a.outer_iter().map(|row| row.to_vec()).collect::<Vec<_>>();
+        let outputs = if model.is_recurrent() {
+            golden_outputs(model, &rows(inputs.clone()))?
+        } else {
+            rows(eval::golden_outputs(model, inputs.view(), tools)?)
+        };
+        return Ok(Vectors { name: data.name, inputs: rows(inputs), outputs, labels: Some(split.labels) });
     }
     let count = args.random.unwrap_or((CLOCKS / build.signature.ii as usize).clamp(1, RANDOM));
     let inputs = random_vectors(model, count, args.seed);
-    let outputs = inputs.iter().map(|x| golden::infer(model, x)).collect::<Result<_>>()?;
+    let outputs = golden_outputs(model, &inputs)?;
     Ok(Vectors { name: "random".into(), inputs, outputs, labels: None })
+}
+
+/// Those of a recurrent network as one sequence.
+fn golden_outputs(model: &Model, inputs: &[Vec<i64>]) -> Result<Vec<Vec<i64>>> {
+    // A trace has an edge at least.
+    Ok(traces(model, inputs)?.into_iter().map(|mut trace| trace.pop().unwrap_or_default()).collect())
 }
 
 fn accuracy(run: &Run, labels: &[u32]) -> f64 {

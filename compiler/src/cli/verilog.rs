@@ -88,7 +88,7 @@ pub(super) struct BuildArgs {
 
 /// What decides the engines of a network over images
 #[derive(clap::Args)]
-#[command(next_help_heading = "Networks over images")]
+#[command(next_help_heading = "Networks over images and sequences")]
 pub(super) struct ImageArgs {
     /// Frames a second; every layer gets the cheapest engine that keeps up [default: one input pixel a clock, or as near to
     /// it as the layers come]
@@ -134,7 +134,7 @@ impl BuildArgs {
         if let (Some(option), true) = (self.images.given(), model.spns().is_ok()) {
             return Err(Error::input(
                 option,
-                format_args!("is about networks over images, and `{}` is none", model.name),
+                format_args!("is about networks over images and sequences, and `{}` is neither", model.name),
             ));
         }
         let engines = match &self.images.engines {

@@ -7,7 +7,7 @@ use crate::circuit;
 use crate::engine::{self, Choice, Engines, Target};
 use crate::folded::{self, Folded};
 use crate::ir;
-use crate::ir::images::{EdgeId, ImageLayer, Images, Kernel, Kind};
+use crate::ir::images::{EdgeId, ImageLayer, Images, Kernel, Kind, State};
 use crate::lower;
 use crate::multipliers::{self, Multipliers};
 use crate::schedule;
@@ -63,7 +63,7 @@ pub enum LayerEngine {
     Unrolled(Box<CompiledLayer>),
     /// ROMs and arrays.
     Folded(Box<Folded>),
-    /// A pooling or a sum.
+    /// A pooling, a sum or an embedding.
     Elementwise {
         /// Elements at a time.
         lanes: usize,
@@ -207,10 +207,11 @@ fn multiply(images: &Images, layers: &mut [LayerEngine], options: &Options) -> R
             LayerEngine::Elementwise { .. } => {}
         }
     }
-    multipliers::choose_among(unrolled, folded, options.multipliers, options.dsp_budget)?;
-    (layers.par_iter().zip(&images.layers)).try_for_each(|(layer, ir)| match (layer, &ir.kind) {
-        (LayerEngine::Folded(folded), Kind::Spn(kernel)) if folded.bank.digits.is_some() => {
-            folded::prove(folded, kernel, ir.input).map_err(|e| e.within("after the choice of multipliers"))
+    let others = images.layers.iter().map(ImageLayer::products_of_a_unit).sum();
+    multipliers::choose_among(unrolled, folded, others, options.multipliers, options.dsp_budget)?;
+    (layers.par_iter().zip(&images.layers)).try_for_each(|(layer, ir)| match (layer, ir.kernel()) {
+        (LayerEngine::Folded(folded), Some(kernel)) if folded.bank.digits.is_some() => {
+            folded::prove(folded, kernel).map_err(|e| e.within("after the choice of multipliers"))
         }
         _ => Ok(()),
     })
@@ -226,31 +227,28 @@ fn one(
 ) -> Result<LayerEngine> {
     let layer: &ImageLayer = &images.layers[number];
     let channels = images.yields(number).shape.channels;
-    match (&layer.kind, choice) {
-        (Kind::Spn(kernel), Choice::Unrolled) => {
+    match (layer.kernel(), choice) {
+        (Some(kernel), Choice::Unrolled) => {
             let share = |problem: Problem| share(Problem { layer: number, ..problem });
             let compiled = super::layer(&kernel.dataflow, 0, schedule, &share, step)?;
             Ok(LayerEngine::Unrolled(Box::new(compiled)))
         }
-        (Kind::Spn(kernel), Choice::Folded(folding)) => {
-            let kernel: &Kernel = kernel;
-            let folded = folded::build(&layer.name, kernel, layer.input, channels, folding)?;
-            folded::prove(&folded, kernel, layer.input).map_err(|e| e.within("after fold"))?;
+        (Some(kernel), Choice::Folded(folding)) => {
+            let folded = folded::build(&layer.name, kernel, folding)?;
+            folded::prove(&folded, kernel).map_err(|e| e.within("after fold"))?;
             Ok(LayerEngine::Folded(Box::new(folded)))
         }
-        (Kind::Pool { .. } | Kind::Add { .. }, Choice::Elementwise { lanes }) => {
+        (None, Choice::Elementwise { lanes }) => {
             if lanes == 0 || !channels.is_multiple_of(lanes) {
                 let cause = format_args!("{lanes} does not divide the {channels} channels");
                 return Err(Error::input(format_args!("layer `{}`, lanes", layer.name), cause));
             }
             Ok(LayerEngine::Elementwise { lanes })
         }
-        (Kind::Spn(_), Choice::Elementwise { .. }) => {
+        (Some(_), Choice::Elementwise { .. }) => {
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), "is linear: `unrolled` or `folded`"))
         }
-        (Kind::Pool { .. } | Kind::Add { .. }, _) => {
-            Err(Error::input(format_args!("layer `{}`, engine", layer.name), "has no weights: `elementwise`"))
-        }
+        (None, _) => Err(Error::input(format_args!("layer `{}`, engine", layer.name), "has no weights: `elementwise`")),
     }
 }
 
@@ -279,13 +277,13 @@ impl CompiledImages {
             return Err(Error::input(place(), "is not in the network").help(format!("it has {}", names.join(", "))));
         };
         let ir = &self.images.layers[number];
-        if ir.reads.len() > 1 {
+        if ir.reads.iter().any(|id| *id != ir.reads[0]) {
             return Err(Error::input(place(), "is a sum of two images, which is not simulated alone"));
         }
         let images = Images {
             name: format!("{}_{layer}_alone", self.images.name),
             edges: vec![self.images.reads(number).clone(), self.images.yields(number).clone()],
-            layers: vec![ImageLayer { reads: vec![EdgeId(0)], ..ir.clone() }],
+            layers: vec![ImageLayer { reads: vec![EdgeId(0); ir.reads.len()], ..ir.clone() }],
         };
         ir::images::verify(&images)?;
         let graph = stream::assemble(&images, &[self.layers[number].engine()], None);
@@ -295,29 +293,42 @@ impl CompiledImages {
         Ok((number, CompiledImages { images, layers, graph, depths, timing, ..self.clone() }))
     }
 
-    /// The integers on every edge for one input image, each layer as its engine computes it.
+    /// The integers on every edge for one input image, each layer as its engine computes it; in a recurrent network it begins a
+    /// sequence.
     ///
     /// # Errors
     /// As [`ir::images::interpret`].
     pub fn evaluate(&self, input: &[i64]) -> Result<Vec<Vec<i64>>> {
-        ir::images::interpret_with(&self.images, input, |number, reads| {
-            let ir = &self.images.layers[number];
-            let Kind::Spn(kernel) = &ir.kind else { return Ok(ir::images::apply(&self.images, number, reads)) };
-            let output = self.images.yields(number).shape;
+        self.step(&mut State::default(), input)
+    }
+
+    /// Like [`evaluate`](Self::evaluate), for the next input of a sequence; it moves the state on.
+    ///
+    /// # Errors
+    /// As [`ir::images::interpret`].
+    pub fn step(&self, state: &mut State, input: &[i64]) -> Result<Vec<Vec<i64>>> {
+        ir::images::step_with(&self.images, state, input, |number, kernel: &Kernel, window| {
             match &self.layers[number] {
-                LayerEngine::Unrolled(layer) => kernel.map(ir.input, output, reads[0], |window| {
+                LayerEngine::Unrolled(layer) => {
                     let values = circuit::evaluate(&layer.circuit, window)?;
                     Ok(layer.circuit.outputs.iter().map(|id| values[id.index()]).collect())
-                }),
-                LayerEngine::Folded(folded) => kernel
-                    .map(ir.input, output, reads[0], |window| Ok(folded::evaluate(folded, window, ir.input.channels))),
-                LayerEngine::Elementwise { .. } => Ok(ir::images::apply(&self.images, number, reads)),
+                }
+                LayerEngine::Folded(folded) => Ok(folded::evaluate(folded, window, kernel.input.channels)),
+                // An invariant: no layer with a kernel is on it.
+                LayerEngine::Elementwise { .. } => Ok(kernel.apply(window)),
             }
         })
     }
 
-    /// Clocks that a layer's own nodes need for a frame at least, as its geometry says.
+    /// Clocks that a layer's own nodes need for a frame at least: as its geometry says, or, where its state must come round before
+    /// the next frame, as the timing of the layer alone says.
     pub fn clocks(&self, number: usize) -> u64 {
+        let layer = &self.images.layers[number];
+        if matches!(layer.kind, Kind::Lstm { .. })
+            && let Ok((_, alone)) = self.alone(&layer.name, &|| false)
+        {
+            return alone.timing.interval();
+        }
         let words = |id: &stream::StreamId| self.graph.streams[id.index()].words as u64;
         let own = self.graph.nodes.iter().filter(|node| node.layer == Some(number));
         let clocks = own.map(|node| {

@@ -7,6 +7,8 @@ use super::signature::{self, Layer as LayerSignature, Signature, Stream as Axi, 
 use super::{Emitted, FILE_LIST, File, Options, PRIMITIVES, TOOL, file, layer, ports, testbench};
 use crate::compile::images::{CompiledImages, LayerEngine};
 use crate::folded::{Bank, Folded};
+use crate::ir::gated::{Blend, Cell, Curve};
+use crate::ir::images::Kind;
 use crate::stream::{ArrayOf, Graph, Lines, Node, Primitive, StreamId};
 use askama::Template;
 use rayon::prelude::*;
@@ -113,6 +115,8 @@ struct Own {
     kernel: String,
     /// Of W_b, the coefficients, W_c and the outputs.
     roms: [String; 4],
+    /// Of σ, or of an embedding, and of tanh.
+    tables: [String; 2],
 }
 
 impl<'a> Core<'a> {
@@ -137,6 +141,14 @@ impl<'a> Core<'a> {
                 }
                 LayerEngine::Elementwise { .. } => (0, 0),
             };
+            let tables = ["sigmoid_rom", "tanh_rom"];
+            match &layer.kind {
+                Kind::Embedding { .. } => names.tables[0] = part("table_rom"),
+                Kind::Highway { .. } => names.tables[0] = part(tables[0]),
+                Kind::Lstm { .. } => names.tables = tables.map(&mut part),
+                Kind::Spn(_) | Kind::Pool { .. } | Kind::Add { .. } => {}
+            }
+            let multipliers = multipliers + layer.products_of_a_unit();
             let (s, m) = ends(graph, number);
             let vector = |id: &StreamId| {
                 let stream = &graph.streams[id.index()];
@@ -169,6 +181,7 @@ impl<'a> Core<'a> {
             ii: timing.interval() as u32,
             warm_up: timing.warm_up(),
             whole_frames: true,
+            recurrent: images.is_recurrent(),
             top,
             input,
             output,
@@ -186,6 +199,9 @@ impl<'a> Core<'a> {
             used.extend(node.primitive.module());
             if matches!(node.primitive, Primitive::Window(_) | Primitive::Reader { .. }) {
                 used.push("strassenc_rows");
+            }
+            if matches!(node.primitive, Primitive::LstmCell | Primitive::Highway) {
+                used.extend(["strassenc_curve", "strassenc_round"]);
             }
         }
         for layer in self.compiled.layers.iter().filter_map(LayerEngine::unrolled) {
@@ -218,6 +234,7 @@ impl<'a> Core<'a> {
             }
             LayerEngine::Elementwise { lanes } => summary.push(format!("{lanes} element{} at a time.", plural(*lanes))),
         }
+        files.extend(self.tables(number)?);
         let (s, m) = ends(&self.compiled.graph, number);
         let mut names = BTreeMap::new();
         let sides: Vec<&str> = if s.len() == 2 { vec!["a", "b"] } else { vec!["s"] };
@@ -258,6 +275,21 @@ impl<'a> Core<'a> {
         Ok(roms.iter().zip(&self.own[number].roms).map(emit).collect::<Result<Vec<_>>>()?.concat())
     }
 
+    /// The ROMs of what is looked up.
+    fn tables(&self, number: usize) -> Result<Vec<File>> {
+        let (layer, to) = (&self.compiled.images.layers[number], self.compiled.images.yields(number));
+        let lanes = self.signature.layers[number].output.elements;
+        let roms = match &layer.kind {
+            Kind::Embedding { rows } => vec![Rom::rows(rows, to.format.bits, lanes)],
+            Kind::Highway { blend, .. } => vec![Rom::curve(&blend.sigmoid)],
+            Kind::Lstm { cell, .. } => vec![Rom::curve(&cell.sigmoid), Rom::curve(&cell.tanh)],
+            Kind::Spn(_) | Kind::Pool { .. } | Kind::Add { .. } => vec![],
+        };
+        let what = format!("a table of layer `{}`", layer.name);
+        let emit = |(rom, module): (&Rom, &String)| rom.emit(module, &what, self.provenance);
+        Ok(roms.iter().zip(&self.own[number].tables).map(emit).collect::<Result<Vec<_>>>()?.concat())
+    }
+
     fn stream_ports(&self, id: StreamId, side: &str, enters: bool) -> Vec<Port> {
         let stream = &self.compiled.graph.streams[id.index()];
         let (forward, backward) = if enters { ("input  wire", "output wire") } else { ("output wire", "input  wire") };
@@ -282,6 +314,13 @@ impl<'a> Core<'a> {
         let graph = &self.compiled.graph;
         let mut blocks: Vec<Block> = vec![];
         let mut entered: Vec<usize> = vec![];
+        let mut declared: Vec<StreamId> = names.keys().copied().collect();
+        for node in graph.nodes.iter().filter(|node| node.layer == layer) {
+            for (i, id) in node.outputs.iter().enumerate() {
+                let side = if node.outputs.len() == 1 { "" } else { ["_a", "_b"][i] };
+                names.entry(*id).or_insert_with(|| format!("{}{side}", node.name));
+            }
+        }
         for node in &graph.nodes {
             if let (None, Some(number)) = (layer, node.layer) {
                 // The core instantiates the layer's module where its first node stands.
@@ -295,19 +334,16 @@ impl<'a> Core<'a> {
                 continue;
             }
             let mut block = Block { banner: self.banner(node), ..Block::default() };
-            for (i, id) in node.outputs.iter().enumerate() {
-                if !names.contains_key(id) {
-                    let name = if node.outputs.len() == 1 {
-                        node.name.clone()
-                    } else {
-                        format!("{}_{}", node.name, ["a", "b"][i])
-                    };
-                    block.wires.extend(self.wires(*id, &name));
-                    names.insert(*id, name);
+            // What comes back to an earlier node is declared there.
+            for id in node.inputs.iter().chain(&node.outputs) {
+                let own = graph.nodes.iter().any(|other| other.layer == layer && other.outputs.contains(id));
+                if own && !declared.contains(id) {
+                    block.wires.extend(self.wires(*id, &names[id]));
+                    declared.push(*id);
                 }
             }
             let instance = self.instance(node, names, &mut block.wires);
-            block.instances.extend(self.rom_of(node));
+            block.instances.extend(self.roms_of(node));
             block.instances.push(instance);
             blocks.push(block);
         }
@@ -369,7 +405,8 @@ impl<'a> Core<'a> {
                 let found = self.compiled.depths.iter().find(|d| self.compiled.graph.nodes[d.node].name == node.name);
                 let needs = found
                     .map_or_else(String::new, |d| format!("; {} without deadlock, {} at full rate", d.live, d.rate));
-                format!("FIFO {}: {depth} words{needs}", node.name)
+                let holds = if node.layer.is_some() { ": the h of the frame before" } else { "" };
+                format!("FIFO {}: {depth} words{needs}{holds}", node.name)
             }
             Primitive::Fork => "Fork: one stream to two".into(),
             Primitive::Widen { words } => format!("{words} words to one"),
@@ -399,17 +436,75 @@ impl<'a> Core<'a> {
             }
             Primitive::Patches { patch, .. } => format!("Patches of {patch}x{patch} pixels to rows"),
             Primitive::Add { .. } => "Sum, aligned, shifted, saturated".into(),
+            Primitive::Lookup { words } => format!("A row of the table: {words} words"),
+            Primitive::Recall { words: [x, h] } => {
+                format!("x of this frame, {x} words, then h of the frame before, {h} words")
+            }
+            Primitive::LstmCell => "Cell: c = f c + i g, h = o tanh(c), unit by unit".into(),
+            Primitive::Highway => "Highway: t (h - x) + x, unit by unit".into(),
         }
     }
 
-    /// The ROM of a node, if it has one.
-    fn rom_of(&self, node: &Node) -> Option<Instance> {
-        let number = node.layer?;
-        let which = rom_number(&node.primitive)?;
-        let name = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"][which];
-        let ports = vec![format!(".clk(clk), .enable({name}_enable), .address({name}_address), .data({name}_data)")];
-        let module = self.own[number].roms[which].clone();
-        Some(Instance { module, name: format!("u_{name}"), parameters: String::new(), ports })
+    /// The ROMs of a node.
+    fn roms_of(&self, node: &Node) -> Vec<Instance> {
+        let Some(number) = node.layer else { return vec![] };
+        let rom = |module: &String, name: String, address: String, data: String, enable: &str| {
+            let ports = vec![format!(".clk(clk), .enable({enable}), .address({address}), .data({data})")];
+            Instance { module: module.clone(), name: format!("u_{name}"), parameters: String::new(), ports }
+        };
+        let own = &self.own[number];
+        if let Some(which) = rom_number(&node.primitive) {
+            let name = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"][which];
+            let enable = format!("{name}_enable");
+            return vec![rom(
+                &own.roms[which],
+                name.into(),
+                format!("{name}_address"),
+                format!("{name}_data"),
+                &enable,
+            )];
+        }
+        // A ROM for each lookup of a unit; the first one in the low bits.
+        let lookups = |module: &String, curve: &Curve, kind: &str, names: &[&str]| -> Vec<Instance> {
+            let (address, data) = (curve.bits() as usize - 1, curve.frac as usize + 1);
+            let one = |(i, name): (usize, &&str)| {
+                let part = |signal: &str, bits: usize| format!("{kind}_{signal}[{} +: {bits}]", i * bits);
+                rom(module, format!("{kind}_{name}"), part("address", address), part("data", data), "table_enable")
+            };
+            names.iter().enumerate().map(one).collect()
+        };
+        match (&self.compiled.images.layers[number].kind, &node.primitive) {
+            (Kind::Embedding { .. }, Primitive::Lookup { .. }) => vec![rom(
+                &own.tables[0],
+                "table_rom".into(),
+                "table_address".into(),
+                "table_data".into(),
+                "table_enable",
+            )],
+            (Kind::Highway { blend, .. }, Primitive::Highway) => {
+                lookups(&own.tables[0], &blend.sigmoid, "sigmoid", &["t"])
+            }
+            (Kind::Lstm { cell, .. }, Primitive::LstmCell) => {
+                let mut roms = lookups(&own.tables[0], &cell.sigmoid, "sigmoid", &["i", "f", "o"]);
+                roms.extend(lookups(&own.tables[1], &cell.tanh, "tanh", &["g", "c"]));
+                roms
+            }
+            _ => vec![],
+        }
+    }
+
+    /// The wires between a node that looks up and its ROMs, and its ports; by kind, the bits of all addresses and of all data.
+    fn table_ports(tables: &[(&str, usize, usize)], wires: &mut Vec<Wire>, ports: &mut Vec<String>) {
+        wires.push(Wire { name: "table_enable".into(), bits: 1, vector: false });
+        let mut all = vec![".table_enable(table_enable)".to_string()];
+        for (kind, address, data) in tables {
+            for (signal, bits) in [("address", *address), ("data", *data)] {
+                let name = format!("{kind}_{signal}");
+                all.push(format!(".{name}({name})"));
+                wires.push(Wire { name, bits, vector: true });
+            }
+        }
+        ports.push(all.join(", "));
     }
 
     fn instance(&self, node: &Node, names: &BTreeMap<StreamId, String>, wires: &mut Vec<Wire>) -> Instance {
@@ -472,7 +567,26 @@ impl<'a> Core<'a> {
                     lines_of(lines)
                 );
             }
-            Primitive::Kernel { .. } | Primitive::Add { .. } => {}
+            Primitive::Kernel { .. } | Primitive::Add { .. } | Primitive::LstmCell | Primitive::Highway => {}
+            Primitive::Lookup { words } => {
+                let rows = match node.layer.map(|number| &self.compiled.images.layers[number].kind) {
+                    Some(Kind::Embedding { rows }) => rows.len(),
+                    _ => 1,
+                };
+                parameters = format!(".INDEX_BITS({width}), .ROWS({rows}), .WORDS({words}), .BITS({})", z.bits());
+                let address = address_bits(rows * words.next_power_of_two());
+                Self::table_ports(&[("table", address, z.bits())], wires, &mut ports);
+            }
+            Primitive::Recall { words: [x_words, h_words] } => {
+                let h = &graph.streams[node.inputs[1].index()].format;
+                parameters = format!(
+                    ".LANES({lanes}), .X_BITS({width}), .X_SIGNED({}), .H_BITS({}), .Z_BITS({}),\n        \
+                     .X_WORDS({x_words}), .H_WORDS({h_words})",
+                    signed(x.format.signed),
+                    h.bits,
+                    z.format.bits
+                );
+            }
             Primitive::Array(array) => {
                 let depth =
                     folded.map_or(1, |f| if matches!(array, ArrayOf::Wb { .. }) { f.wb.depth() } else { f.wc.depth() });
@@ -562,6 +676,39 @@ impl<'a> Core<'a> {
                     z.format.bits,
                     signed(z.format.signed)
                 );
+                ports.push(connection("a", s));
+                ports.push(connection("b", &names[&node.inputs[1]]));
+                ports.push(connection("m", m));
+            }
+            Primitive::Recall { .. } => {
+                ports.push(connection("s", s));
+                ports.push(connection("h", &names[&node.inputs[1]]));
+                ports.push(connection("m", m));
+            }
+            Primitive::LstmCell => {
+                if let Some(Kind::Lstm { cell, .. }) =
+                    node.layer.map(|number| &self.compiled.images.layers[number].kind)
+                {
+                    parameters = cell_parameters(cell, x.words);
+                    let (address, sigmoid, tanh) =
+                        (cell.gate.bits as usize - 1, cell.sigmoid.frac as usize + 1, cell.tanh.frac as usize + 1);
+                    let tables = [("sigmoid", 3 * address, 3 * sigmoid), ("tanh", 2 * address, 2 * tanh)];
+                    Self::table_ports(&tables, wires, &mut ports);
+                }
+                ports.push(connection("s", s));
+                ports.push(connection("m", m));
+            }
+            Primitive::Highway => {
+                if let Some(Kind::Highway { blend, .. }) =
+                    node.layer.map(|number| &self.compiled.images.layers[number].kind)
+                {
+                    parameters = blend_parameters(blend, width);
+                    Self::table_ports(
+                        &[("sigmoid", width as usize - 1, blend.sigmoid.frac as usize + 1)],
+                        wires,
+                        &mut ports,
+                    );
+                }
                 ports.push(connection("a", s));
                 ports.push(connection("b", &names[&node.inputs[1]]));
                 ports.push(connection("m", m));
@@ -774,6 +921,33 @@ fn rom_number(primitive: &Primitive) -> Option<usize> {
         Primitive::Requantise => Some(3),
         _ => None,
     }
+}
+
+fn cell_parameters(cell: &Cell, units: usize) -> String {
+    let shifts = cell.shifts();
+    format!(
+        ".UNITS({units}), .GATE_BITS({}), .SIGMOID_FRAC({}), .TANH_FRAC({}), .C_BITS({}), .H_BITS({}),\n        \
+         .KEPT_SHIFT({}), .NEW_SHIFT({}), .C_SHIFT({}), .INDEX_SHIFT({}), .H_SHIFT({})",
+        cell.gate.bits,
+        cell.sigmoid.frac,
+        cell.tanh.frac,
+        cell.state.bits,
+        cell.hidden.bits,
+        shifts.kept,
+        shifts.new,
+        shifts.state,
+        shifts.index,
+        shifts.hidden
+    )
+}
+
+fn blend_parameters(blend: &Blend, gate_bits: u32) -> String {
+    format!(
+        ".GATE_BITS({gate_bits}), .SIGMOID_FRAC({}), .X_BITS({}), .X_SIGNED({})",
+        blend.sigmoid.frac,
+        blend.format.bits,
+        u8::from(blend.format.signed)
+    )
 }
 
 fn told(folded: &Folded) -> String {

@@ -118,7 +118,7 @@ macro_rules! primitives {
 }
 
 /// Every primitive, those first that others instantiate.
-pub(crate) const PRIMITIVES: [(&str, &str); 21] = primitives! {
+pub(crate) const PRIMITIVES: [(&str, &str); 27] = primitives! {
     "strassenc_stream_register"
     "strassenc_collector"
     "strassenc_serialiser"
@@ -140,6 +140,12 @@ pub(crate) const PRIMITIVES: [(&str, &str); 21] = primitives! {
     "strassenc_accumulate"
     "strassenc_patches"
     "strassenc_add"
+    "strassenc_lookup"
+    "strassenc_recall"
+    "strassenc_curve"
+    "strassenc_round"
+    "strassenc_lstm_cell"
+    "strassenc_highway"
 };
 
 /// Multipliers of each layer.
@@ -184,6 +190,7 @@ fn signature(compiled: &Compiled, options: &Options, provenance: &Provenance) ->
         ii: input.beats.max(output.beats) as u32,
         warm_up: 0,
         whole_frames: false,
+        recurrent: false,
         top,
         input,
         output,

@@ -3,6 +3,7 @@
 use super::File;
 use super::provenance::Provenance;
 use crate::folded::{Array, Bank, Digits, Requantiser};
+use crate::ir::gated::Curve;
 use askama::Template;
 use strassenc_runtime::{Error, Result};
 
@@ -72,6 +73,30 @@ impl Rom {
             if *lanes == 1 { "" } else { "s" }
         );
         Rom { bits, words: entries.chunks(*lanes).map(word).collect(), held }
+    }
+
+    /// Half of σ or tanh.
+    pub fn curve(curve: &Curve) -> Self {
+        let bits = curve.frac as usize + 1;
+        let held = format!(
+            "{} of 0 and up, in units of 2^-{}",
+            if curve.sigmoid { "the logistic function" } else { "tanh" },
+            curve.frac
+        );
+        Rom { bits, words: curve.values.iter().map(|v| hex([(*v, curve.frac + 1)].into_iter(), bits)).collect(), held }
+    }
+
+    /// Rows of a table in words of `lanes` elements; each row is made up to a power of two of words.
+    pub fn rows(rows: &[Vec<i64>], element_bits: u32, lanes: usize) -> Self {
+        let bits = lanes * element_bits as usize;
+        let mut words = vec![];
+        for row in rows {
+            let end = words.len() + (row.len() / lanes).next_power_of_two();
+            words.extend(row.chunks(lanes).map(|word| hex(word.iter().map(|v| (*v, element_bits)), bits)));
+            words.resize(end, hex(std::iter::empty(), bits));
+        }
+        let held = format!("{lanes} element{} of a row", if lanes == 1 { "" } else { "s" });
+        Rom { bits, words, held }
     }
 
     /// The module, and the file of its contents where it is large.

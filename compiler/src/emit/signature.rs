@@ -44,6 +44,9 @@ pub struct Signature {
     /// that is too long is cut, and its result comes out.
     #[serde(default)]
     pub whole_frames: bool,
+    /// Whether it works on sequences: what comes out depends on the inputs since the last one with tuser, or since reset.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recurrent: bool,
     /// The layers in order.
     pub layers: Vec<Layer>,
     /// The testbench module; it is in a file of its name with `.v`, and reads two `.hex` files beside it.

@@ -11,6 +11,9 @@ use strassenc_runtime::{Error, Model, Result, golden};
 /// Random vectors beside the corners.
 const RANDOM: usize = 26;
 
+/// Inputs of a sequence.
+const SEQUENCE: usize = 20;
+
 /// Input elements of all vectors, at most.
 const ELEMENTS: usize = 1 << 18;
 
@@ -22,7 +25,18 @@ pub(super) fn emit(model: &Model, signature: &Signature, clken: bool, provenance
     let module = &signature.testbench;
     let mut vectors = vectors(model);
     vectors.truncate((ELEMENTS / model.input.elements()).max(1));
-    let outputs = vectors.iter().map(|v| golden::infer(model, v)).collect::<Result<Vec<_>>>()?;
+    // A core without a state is told of starts often.
+    let every = if signature.recurrent { SEQUENCE } else { 3 };
+    let mut state = golden::State::start();
+    let outputs = (vectors.iter().enumerate())
+        .map(|(i, v)| {
+            if i % every == 0 {
+                state = golden::State::start();
+            }
+            // A trace has an edge at least.
+            Ok(golden::step(model, &mut state, v)?.pop().unwrap_or_default())
+        })
+        .collect::<Result<Vec<_>>>()?;
     let (input_file, output_file) = (format!("{module}_input.hex"), format!("{module}_output.hex"));
     let template = Testbench {
         header: provenance.header(module, "a self-checking testbench"),
@@ -30,6 +44,7 @@ pub(super) fn emit(model: &Model, signature: &Signature, clken: bool, provenance
         s: signature,
         clken,
         vectors: vectors.len(),
+        every,
         input_file: &input_file,
         output_file: &output_file,
     };
@@ -49,6 +64,7 @@ struct Testbench<'a> {
     s: &'a Signature,
     clken: bool,
     vectors: usize,
+    every: usize,
     input_file: &'a str,
     output_file: &'a str,
 }

@@ -4,7 +4,7 @@ use super::{Figures, LayerFigures, MatrixFigures, Products, Totals, circuit_figu
 use crate::compile::images::{CompiledImages, LayerEngine};
 use crate::engine::{self, Choice, Cost};
 use crate::folded::{Array, Folded};
-use crate::ir::images::{Kernel, Kind};
+use crate::ir::images::{ImageLayer, Kernel, Kind};
 use crate::stream::{Node, Primitive};
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +108,7 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
         engine: None,
     };
     let mut rom_bits = 0;
-    if let Kind::Spn(kernel) = &ir.kind {
+    if let Some(kernel) = ir.kernel() {
         match &compiled.layers[number] {
             LayerEngine::Unrolled(layer) => circuit_figures(&mut figures, layer),
             LayerEngine::Folded(folded) => {
@@ -126,12 +126,42 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
                 let kernel = conv.kernel().unwrap_or(0);
                 kernel * kernel * if conv.depthwise() { 1 } else { ir.input.channels }
             }
-            _ => ir.input.elements(),
+            _ => kernel.input.elements(),
         };
-        figures.dense_multiplications = (to.shape.elements() * per_output) as u64;
+        figures.dense_multiplications = (kernel.output.elements() * per_output) as u64;
     }
+    let units = to.shape.elements();
+    figures.multipliers += ir.products_of_a_unit() * units;
+    figures.dense_multiplications += (ir.products_of_a_unit() * units) as u64;
+    figures.products.extend(products_of_units(ir));
+    rom_bits += match &ir.kind {
+        Kind::Embedding { rows } => (rows.len() * to.shape.elements()) as u64 * u64::from(to.format.bits),
+        Kind::Highway { blend, .. } => blend.sigmoid.rom_bits(),
+        // A table for each lookup of a unit.
+        Kind::Lstm { cell, .. } => 3 * cell.sigmoid.rom_bits() + 2 * cell.tanh.rom_bits(),
+        _ => 0,
+    };
     figures.engine = Some(EngineFigures { choice, clocks: compiled.clocks(number), rom_bits, estimate });
     figures
+}
+
+/// The time-shared multipliers of gated units: data by data.
+fn products_of_units(layer: &ImageLayer) -> Vec<Products> {
+    // σ and tanh, each with a sign.
+    let products = |operands: &[(u32, u32)]| {
+        let one = |&(a, b): &(u32, u32)| Products { operand_bits: a.max(b), coefficient_bits: a.min(b), count: 1 };
+        operands.iter().map(one).collect()
+    };
+    match &layer.kind {
+        Kind::Highway { blend, .. } => {
+            products(&[(blend.sigmoid.frac + 2, blend.format.bits + 1 + u32::from(!blend.format.signed))])
+        }
+        Kind::Lstm { cell, .. } => {
+            let (sigmoid, tanh) = (cell.sigmoid.frac + 2, cell.tanh.frac + 2);
+            products(&[(sigmoid, cell.state.bits), (sigmoid, tanh), (sigmoid, tanh)])
+        }
+        _ => vec![],
+    }
 }
 
 fn folded_figures(figures: &mut LayerFigures, kernel: &Kernel, folded: &Folded) {

@@ -4,14 +4,15 @@ use super::{Array, Bank, Digits, Folded, Folding, Requantiser};
 use crate::interval::{Interval, half};
 use crate::ir::images::Kernel;
 use crate::ir::{Op, OpKind};
-use strassenc_runtime::{Error, Result, Shape};
+use strassenc_runtime::{Error, Result};
 
-/// Cuts the kernel of a layer that reads images of shape `input` and yields `channels`.
+/// Cuts the kernel of a layer.
 ///
 /// # Errors
 /// Where the folding does not fit the layer, with what would; where the layer has no live product.
-pub fn build(name: &str, kernel: &Kernel, input: Shape, channels: usize, folding: Folding) -> Result<Folded> {
+pub fn build(name: &str, kernel: &Kernel, folding: Folding) -> Result<Folded> {
     let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
+    let (input, channels) = (kernel.input, kernel.output.channels);
     let parts = Parts::of(name, kernel)?;
     let fail = |field: &str, cause: String| Err(Error::input(format_args!("layer `{name}`, {field}"), cause));
     let per_group = input.channels / kernel.groups;

@@ -5,13 +5,14 @@ use super::{Array, Folded};
 use crate::adder_graph::Matrix;
 use crate::interval::{Interval, half};
 use crate::ir::images::Kernel;
-use strassenc_runtime::{Error, Result, Shape};
+use strassenc_runtime::{Error, Result};
 
 /// Checks the invariants that the [module](super) states.
 ///
 /// # Errors
 /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) with the first word that is wrong: a bug of ours.
-pub fn prove(folded: &Folded, kernel: &Kernel, input: Shape) -> Result<()> {
+pub fn prove(folded: &Folded, kernel: &Kernel) -> Result<()> {
+    let input = kernel.input;
     let wrong =
         |part: &str, cause: String| Err(Error::mismatch(format_args!("folded layer `{}`, {part}", folded.name), cause));
     let parts = Parts::of(&folded.name, kernel)?;

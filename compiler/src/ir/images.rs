@@ -4,17 +4,25 @@
 //! over the elements of a window, and every edge carries the exact interval of each of its channels. It knows nothing of
 //! streams, of engines or of clocks. Its meaning is [`interpret`].
 //!
+//! A network over sequences is one over images of one pixel. The gates of an LSTM or a highway layer are a kernel whose outputs
+//! come unit by unit; what becomes of them is in [`gated`](super::gated). An LSTM has a [`State`], which goes from one input to the
+//! next: the meaning of a sequence is [`step`].
+//!
 //! Invariants, checked by [`verify`]:
 //! - layers are in topological order, layer i yields edge i + 1, and every edge but the last is read;
 //! - shapes agree: a layer's windows lie on the image it reads, every one of them on at least one of its pixels, and the
 //!   outputs of all windows are the image it yields, once what is beyond it is cropped;
 //! - a kernel reads every element of a window in the order of (row, column, channel), is itself [valid](super::verify), and its
 //!   intervals include 0 where a window has a pad;
-//! - each channel's interval is what its layer makes of those it reads, within the format of its edge.
+//! - each channel's interval is what its layer makes of those it reads, within the format of its edge;
+//! - the kernel of an LSTM reads x, then h, whose interval holds 0; tables are as long as the gates' format asks.
 
+use super::gated::{Blend, Cell};
 use super::{Dataflow, interpret_layer};
 use crate::interval::{Interval, round_shift};
+use std::collections::BTreeMap;
 use strassenc_runtime::model::PoolKind;
+use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
 use strassenc_runtime::{Error, Format, Result, Shape};
 
 /// An image on its way from one layer to others; edge 0 is the network's input, edge i + 1 what layer i yields.
@@ -55,7 +63,7 @@ pub struct Edge {
 pub struct ImageLayer {
     /// The model layer's name.
     pub name: String,
-    /// One edge, or two for a sum.
+    /// One edge; two for a sum, and for a highway layer, which reads the same one as gates and as what it blends.
     pub reads: Vec<EdgeId>,
     /// The shape in which it reads: that of the edge, or a vector of all its elements.
     pub input: Shape,
@@ -83,11 +91,34 @@ pub enum Kind {
         /// Right shift of the sum.
         shift: i32,
     },
+    /// Row `min(x, rows - 1)` of a table, where x is the only element that enters.
+    Embedding {
+        /// At least one, as long as there are channels.
+        rows: Vec<Vec<i64>>,
+    },
+    /// A blend of what enters and of its own gates.
+    Highway {
+        /// From x to t and h of each unit.
+        gates: Box<Kernel>,
+        /// From those to what leaves.
+        blend: Blend,
+    },
+    /// A long short-term memory.
+    Lstm {
+        /// From x, then h, to i, f, g and o of each unit.
+        gates: Box<Kernel>,
+        /// From those to the next c and h.
+        cell: Cell,
+    },
 }
 
 /// The SPN of one window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
+    /// What it reads.
+    pub input: Shape,
+    /// What it yields.
+    pub output: Shape,
     /// Where it works. Pads are 0.
     pub windows: Windows,
     /// It yields patches of `patch` × `patch` pixels, in the order of (row, column, channel).
@@ -167,24 +198,43 @@ impl Images {
 impl Edge {
     /// What an element of the whole image can be: all channels together.
     pub fn interval(&self) -> Interval {
-        let all = |a: Interval, b: &Interval| Interval::new(a.lo.min(b.lo), a.hi.max(b.hi));
-        self.intervals.iter().fold(self.intervals[0], all)
+        self.intervals.iter().fold(self.intervals[0], |a, b| a.hull(*b))
     }
 }
 
-/// The integers on every edge for one input image; the last one is the network's output.
+/// What the LSTMs of a network keep from one input of a sequence to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// c and h by layer; all 0 for one that is not there yet.
+    cells: BTreeMap<usize, [Vec<i64>; 2]>,
+}
+
+/// The integers on every edge for one input image; the last one is the network's output. In a recurrent network it begins a
+/// sequence.
 ///
 /// # Errors
 /// Where the input has the wrong length or an element outside its format.
 pub fn interpret(images: &Images, input: &[i64]) -> Result<Vec<Vec<i64>>> {
-    interpret_with(images, input, |number, reads| Ok(apply(images, number, reads)))
+    step(images, &mut State::default(), input)
 }
 
-/// Like [`interpret`]; `layer` yields what a layer makes of the images that it reads.
-pub(crate) fn interpret_with(
+/// Like [`interpret`], for the next input of a sequence; it moves the state on.
+///
+/// # Errors
+/// As [`interpret`].
+pub fn step(images: &Images, state: &mut State, input: &[i64]) -> Result<Vec<Vec<i64>>> {
+    step_with(images, state, input, |_, kernel, window| Ok(kernel.apply(window)))
+}
+
+/// Like [`step`]; `compute` yields what the kernel of a layer, by number, makes of a window.
+///
+/// # Errors
+/// As [`interpret`], and the first one of `compute`.
+pub fn step_with(
     images: &Images,
+    state: &mut State,
     input: &[i64],
-    layer: impl Fn(usize, &[&[i64]]) -> Result<Vec<i64>>,
+    mut compute: impl FnMut(usize, &Kernel, &[i64]) -> Result<Vec<i64>>,
 ) -> Result<Vec<Vec<i64>>> {
     let edge = &images.edges[0];
     if input.len() != edge.shape.elements() {
@@ -195,25 +245,38 @@ pub(crate) fn interpret_with(
         return Err(Error::input("input image", format_args!("element {i} is {v}, outside {}", edge.interval())));
     }
     let mut edges = vec![input.to_vec()];
-    for (number, ir) in images.layers.iter().enumerate() {
-        let reads: Vec<&[i64]> = ir.reads.iter().map(|id| edges[id.index()].as_slice()).collect();
-        let result = layer(number, &reads)?;
-        edges.push(result);
+    for (number, layer) in images.layers.iter().enumerate() {
+        let x = edges[layer.reads[0].index()].as_slice();
+        let mut kernel = |kernel: &Kernel, x: &[i64]| kernel.map(x, |window| compute(number, kernel, window));
+        let z = match &layer.kind {
+            Kind::Spn(spn) => kernel(spn, x)?,
+            Kind::Highway { gates, blend } => {
+                let gates = kernel(gates, x)?;
+                gates.chunks(2).zip(x).map(|(gates, x)| blend.apply(gates[0], gates[1], *x)).collect()
+            }
+            Kind::Lstm { gates, cell } => {
+                let n = images.yields(number).shape.channels;
+                let [c, h] = state.cells.entry(number).or_insert_with(|| [vec![0; n], vec![0; n]]);
+                let gates = kernel(gates, &[x, h].concat())?;
+                for (j, gates) in gates.chunks(4).enumerate() {
+                    (c[j], h[j]) = cell.step([gates[0], gates[1], gates[2], gates[3]], c[j]);
+                }
+                h.clone()
+            }
+            Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } => {
+                let reads: Vec<&[i64]> = layer.reads.iter().map(|id| edges[id.index()].as_slice()).collect();
+                without_kernel(layer, images.yields(number), &reads)
+            }
+        };
+        edges.push(z);
     }
     Ok(edges)
 }
 
-/// What layer number `number` yields for the images that it reads, which must be as long as its edges say.
-pub fn apply(images: &Images, number: usize, reads: &[&[i64]]) -> Vec<i64> {
-    let (layer, output) = (&images.layers[number], images.yields(number));
+/// What a layer that has no kernel makes of what it reads.
+fn without_kernel(layer: &ImageLayer, output: &Edge, reads: &[&[i64]]) -> Vec<i64> {
     let x = reads[0];
     match &layer.kind {
-        Kind::Spn(kernel) => {
-            let compute =
-                |window: &[i64]| Ok(interpret_layer(&kernel.dataflow.layers[0], window).pop().unwrap_or_default());
-            // An invariant: what cannot fail for a window cannot fail for all of them.
-            kernel.map(layer.input, output.shape, x, compute).unwrap_or_default()
-        }
         Kind::Pool { kind, windows } => {
             let pad = if *kind == PoolKind::Max { output.format.min() } else { 0 };
             let channels = layer.input.channels;
@@ -230,27 +293,56 @@ pub fn apply(images: &Images, number: usize, reads: &[&[i64]]) -> Vec<i64> {
         Kind::Add { shifts, shift } => (x.iter().zip(reads[1]))
             .map(|(a, b)| output.format.saturate(round_shift((a << shifts[0]) + (b << shifts[1]), *shift)))
             .collect(),
+        // The index is within an unsigned format.
+        Kind::Embedding { rows } => rows[(x[0] as usize).min(rows.len() - 1)].clone(),
+        Kind::Spn(_) | Kind::Highway { .. } | Kind::Lstm { .. } => vec![],
+    }
+}
+
+impl Images {
+    /// Whether it has a state, which goes from one input to the next.
+    pub fn is_recurrent(&self) -> bool {
+        self.layers.iter().any(|layer| matches!(layer.kind, Kind::Lstm { .. }))
+    }
+}
+
+impl ImageLayer {
+    /// The kernel of a layer that has one.
+    pub fn kernel(&self) -> Option<&Kernel> {
+        match &self.kind {
+            Kind::Spn(kernel) | Kind::Highway { gates: kernel, .. } | Kind::Lstm { gates: kernel, .. } => Some(kernel),
+            Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } => None,
+        }
+    }
+
+    /// Data by data: products of a highway layer or an LSTM, for each of its units.
+    pub fn products_of_a_unit(&self) -> usize {
+        match self.kind {
+            Kind::Highway { .. } => HIGHWAY_PRODUCTS,
+            Kind::Lstm { .. } => LSTM_PRODUCTS,
+            _ => 0,
+        }
     }
 }
 
 impl Kernel {
+    /// What it makes of one window.
+    pub fn apply(&self, window: &[i64]) -> Vec<i64> {
+        interpret_layer(&self.dataflow.layers[0], window).pop().unwrap_or_default()
+    }
+
     /// The image that `compute` makes of the windows of another one: patches put in their places, the surplus cropped.
     ///
     /// # Errors
     /// The first one of `compute`.
-    pub fn map(
-        &self,
-        input: Shape,
-        output: Shape,
-        x: &[i64],
-        compute: impl Fn(&[i64]) -> Result<Vec<i64>>,
-    ) -> Result<Vec<i64>> {
-        let patches = self.windows.iter().map(|(y, across)| compute(&self.windows.read(x, input, y, across, 0)));
-        Ok(self.place(output, &patches.collect::<Result<Vec<_>>>()?))
+    pub fn map(&self, x: &[i64], mut compute: impl FnMut(&[i64]) -> Result<Vec<i64>>) -> Result<Vec<i64>> {
+        let patches = self.windows.iter().map(|(y, across)| compute(&self.windows.read(x, self.input, y, across, 0)));
+        Ok(self.place(&patches.collect::<Result<Vec<_>>>()?))
     }
 
     /// Puts the patches of all windows in their places.
-    pub fn place(&self, output: Shape, patches: &[Vec<i64>]) -> Vec<i64> {
+    pub fn place(&self, patches: &[Vec<i64>]) -> Vec<i64> {
+        let output = self.output;
         let mut z = vec![0; output.elements()];
         for ((y, across), patch) in self.windows.iter().zip(patches) {
             for (i, pixel) in patch.chunks(output.channels).enumerate() {
@@ -277,7 +369,7 @@ pub fn verify(images: &Images) -> Result<()> {
     }
     let mut read = vec![false; images.edges.len()];
     for (number, layer) in images.layers.iter().enumerate() {
-        let arity = if matches!(layer.kind, Kind::Add { .. }) { 2 } else { 1 };
+        let arity = if matches!(layer.kind, Kind::Add { .. } | Kind::Highway { .. }) { 2 } else { 1 };
         if layer.reads.len() != arity || layer.reads.iter().any(|id| id.index() > number) {
             return fail(&layer.name, format!("reads {:?}", layer.reads));
         }
@@ -296,13 +388,19 @@ pub fn verify(images: &Images) -> Result<()> {
             return fail(&layer.name, format!("yields {v}, outside {}", to.format));
         }
         let checked = match &layer.kind {
-            Kind::Spn(kernel) => kernel_is_right(images, number, kernel),
+            Kind::Spn(kernel) => spn_is_right(layer, [from, to], kernel),
             Kind::Pool { kind, windows } => {
                 lie_on(*windows, layer.input).and_then(|()| pool_is_right(from, to, *kind, *windows))
             }
             Kind::Add { shifts, shift } => {
                 add_is_right([from, &images.edges[layer.reads[1].index()]], to, *shifts, *shift)
             }
+            Kind::Embedding { rows } => embedding_is_right(from, to, rows),
+            Kind::Highway { gates, blend } if layer.reads[0] == layer.reads[1] => {
+                highway_is_right([from, to], gates, blend)
+            }
+            Kind::Highway { .. } => Err(format!("reads {:?}", layer.reads)),
+            Kind::Lstm { gates, cell } => lstm_is_right([from, to], gates, cell),
         };
         if let Err(cause) = checked {
             return fail(&layer.name, cause);
@@ -325,38 +423,114 @@ fn lie_on(windows: Windows, image: Shape) -> Check {
     Ok(())
 }
 
-fn kernel_is_right(images: &Images, number: usize, kernel: &Kernel) -> Check {
-    let (layer, from, to) = (&images.layers[number], images.reads(number), images.yields(number));
-    let (windows, p) = (kernel.windows, kernel.patch);
-    lie_on(windows, layer.input)?;
-    super::verify(&kernel.dataflow).map_err(|e| e.to_string())?;
-    let [inner] = kernel.dataflow.layers.as_slice() else { return Err("has a kernel of several layers".into()) };
-    if (inner.input, inner.output) != (from.format, to.format) {
-        return Err("has a kernel of other formats".into());
+fn spn_is_right(layer: &ImageLayer, [from, to]: [&Edge; 2], kernel: &Kernel) -> Check {
+    if (kernel.input, kernel.output) != (layer.input, to.shape) {
+        return Err(format!("has a kernel from {} to {}", kernel.input, kernel.output));
     }
-    if (windows.rows, windows.columns) != (to.shape.height.div_ceil(p), to.shape.width.div_ceil(p)) {
-        return Err(format!("has {}×{} patches for an image of {}", windows.rows, windows.columns, to.shape));
-    }
-    let elements = windows.size * windows.size * layer.input.channels;
-    let (enters, leaves) = (&kernel.dataflow.input, inner.result());
-    if enters.indices != (0..elements).collect::<Vec<_>>() {
-        return Err(format!("has a kernel of other inputs than {elements} elements"));
-    }
-    if leaves.indices != (0..p * p * to.shape.channels).collect::<Vec<_>>() {
-        return Err("has a kernel of other outputs than a patch".into());
-    }
-    let padded = windows.padded(layer.input);
-    for (i, interval) in enters.intervals.iter().enumerate() {
+    let padded = kernel.windows.padded(layer.input);
+    let leaves = kernel_is_right(kernel, [from.format, to.format], |i| {
         // Flattened images repeat their channels.
         let channel = from.intervals[i % from.shape.channels];
-        if !interval.includes(channel) || (padded && !interval.contains(0)) {
-            return Err(format!("declares element {i} of a window within {interval}, its channel is {channel}"));
-        }
-    }
-    for (i, interval) in leaves.intervals.iter().enumerate() {
+        if padded { channel.hull(Interval::point(0)) } else { channel }
+    })?;
+    for (i, interval) in leaves.iter().enumerate() {
         if !to.intervals[i % to.shape.channels].includes(*interval) {
             return Err(format!("yields {interval} in output {i}, more than its channel says"));
         }
+    }
+    Ok(())
+}
+
+/// Whether a kernel has these formats, and holds what element i of a window can be; the intervals of what leaves.
+fn kernel_is_right(
+    kernel: &Kernel,
+    formats: [Format; 2],
+    enters: impl Fn(usize) -> Interval,
+) -> std::result::Result<&[Interval], String> {
+    let (windows, p, output) = (kernel.windows, kernel.patch, kernel.output);
+    lie_on(windows, kernel.input)?;
+    super::verify(&kernel.dataflow).map_err(|e| e.to_string())?;
+    let [inner] = kernel.dataflow.layers.as_slice() else { return Err("has a kernel of several layers".into()) };
+    if [inner.input, inner.output] != formats {
+        return Err("has a kernel of other formats".into());
+    }
+    if (windows.rows, windows.columns) != (output.height.div_ceil(p), output.width.div_ceil(p)) {
+        return Err(format!("has {}×{} patches for an image of {output}", windows.rows, windows.columns));
+    }
+    let elements = windows.size * windows.size * kernel.input.channels;
+    let (read, leaves) = (&kernel.dataflow.input, inner.result());
+    if read.indices != (0..elements).collect::<Vec<_>>() {
+        return Err(format!("has a kernel of other inputs than {elements} elements"));
+    }
+    if leaves.indices != (0..p * p * output.channels).collect::<Vec<_>>() {
+        return Err("has a kernel of other outputs than a patch".into());
+    }
+    for (i, interval) in read.intervals.iter().enumerate() {
+        if !interval.includes(enters(i)) {
+            return Err(format!("declares element {i} of a window within {interval}, but {} arrives", enters(i)));
+        }
+    }
+    Ok(&leaves.intervals)
+}
+
+fn embedding_is_right(from: &Edge, to: &Edge, rows: &[Vec<i64>]) -> Check {
+    let n = to.shape.channels;
+    if from.shape.elements() != 1 || from.format.signed || to.shape != Shape::vector(n) {
+        return Err(format!("makes {} of {} of {}", to.shape, from.shape, from.format));
+    }
+    if rows.is_empty() || rows.iter().any(|row| row.len() != n) || to.intervals != columns(rows) {
+        return Err("has rows of other lengths or intervals than it yields".into());
+    }
+    Ok(())
+}
+
+/// What each column of a table can be.
+pub(crate) fn columns(rows: &[Vec<i64>]) -> Vec<Interval> {
+    let of = |column: usize| rows.iter().map(|row| Interval::point(row[column])).reduce(Interval::hull);
+    // A table has rows.
+    (0..rows[0].len()).filter_map(of).collect()
+}
+
+fn highway_is_right([from, to]: [&Edge; 2], gates: &Kernel, blend: &Blend) -> Check {
+    let n = from.shape.elements();
+    if (gates.input, gates.output, to.shape) != (Shape::vector(n), Shape::vector(2 * n), Shape::vector(n)) {
+        return Err(format!("makes {} of {} by {} gates", to.shape, from.shape, gates.output));
+    }
+    let gate = gates.dataflow.layers[0].output;
+    if !blend.sigmoid.fits(gate) || !blend.sigmoid.sigmoid || [blend.format; 2] != [from.format, to.format] {
+        return Err("has a table or a format that is not that of its gates".into());
+    }
+    kernel_is_right(gates, [from.format, gate], |i| from.intervals[i % from.shape.channels])?;
+    if to.intervals != blended(from, gates, blend) {
+        return Err("declares other intervals than those of its means".into());
+    }
+    Ok(())
+}
+
+/// What the units of a highway layer can yield.
+pub(crate) fn blended(from: &Edge, gates: &Kernel, blend: &Blend) -> Vec<Interval> {
+    let gates = &gates.dataflow.layers[0].result().intervals;
+    let x = |j: usize| from.intervals[j % from.shape.channels];
+    gates.chunks(2).enumerate().map(|(j, gates)| blend.interval(gates[1], x(j))).collect()
+}
+
+fn lstm_is_right([from, to]: [&Edge; 2], gates: &Kernel, cell: &Cell) -> Check {
+    let (n_in, n) = (from.shape.elements(), to.shape.elements());
+    if (gates.input, gates.output, to.shape) != (Shape::vector(n_in + n), Shape::vector(4 * n), Shape::vector(n)) {
+        return Err(format!("makes {} of {} by {} gates", to.shape, from.shape, gates.output));
+    }
+    let inner = &gates.dataflow.layers[0];
+    let tables =
+        cell.sigmoid.fits(cell.gate) && cell.sigmoid.sigmoid && cell.tanh.fits(cell.gate) && !cell.tanh.sigmoid;
+    if !tables || !cell.state.signed || !cell.hidden.signed || (to.format, inner.output) != (cell.hidden, cell.gate) {
+        return Err("has a table or a format that is not that of its gates".into());
+    }
+    let h = cell.hidden_interval();
+    kernel_is_right(gates, [inner.input, cell.gate], |i| {
+        if i < n_in { from.intervals[i % from.shape.channels] } else { h }
+    })?;
+    if to.intervals.iter().any(|v| *v != h) {
+        return Err(format!("declares other intervals than {h}"));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@
 //! - every interval that leaves a layer is within its format;
 //! - nothing dead is left: every product varies, and is read; every value between layers is read, if it is not the only one.
 
+pub mod gated;
 pub mod images;
 mod interpret;
 mod verify;

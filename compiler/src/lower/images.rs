@@ -1,13 +1,16 @@
 //! From a model over images to the image IR: branches become edges, a convolution the kernel of its windows.
 //!
 //! Dead products go, as in a network of vectors. Channels stay, even dead ones: a stream has all channels of its image.
+//!
+//! The gates of an LSTM or a highway layer come out of its model layer gate by gate, out of the kernel unit by unit.
 
 use super::{Analysis, Kept};
 use crate::interval::Interval;
-use crate::ir::images::{Edge, EdgeId, ImageLayer, Images, Kernel, Kind, Windows, added, pooled};
+use crate::ir::gated::{Blend, Cell, Curve};
+use crate::ir::images::{Edge, EdgeId, ImageLayer, Images, Kernel, Kind, Windows, added, blended, columns, pooled};
 use crate::ir::{Dataflow, Value, ValueId};
-use ndarray::{Array1, Array2};
-use strassenc_runtime::model::{Conv2d, Dense, Layer, Output, Residual, Spn};
+use ndarray::{Array1, Array2, Axis};
+use strassenc_runtime::model::{Conv2d, Dense, Highway, Layer, Lstm, Output, Residual, Spn, Table};
 use strassenc_runtime::{Error, Format, Model, Result, Shape};
 
 /// Lowers a model over images.
@@ -37,25 +40,31 @@ fn add(images: &mut Images, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
             let cause = "multiplies two operands; in a network over images no layer can";
             return Err(Error::input(format_args!("layer `{}`", bilinear.name), cause));
         }
-        Layer::Embedding(_) | Layer::Highway(_) | Layer::Lstm(_) => {
-            return Err(Error::input(format_args!("layer `{}`", layer.name()), "has no hardware yet"));
-        }
-        Layer::Dense(dense) => {
-            let n = edge.shape.elements();
-            let x = (0..n).map(|i| edge.intervals[i % edge.shape.channels]).collect();
-            let (rows, dataflow) = (dense.rows(), kernel(dense, x, &edge)?);
-            let kernel = Kernel { windows: Windows::WHOLE, patch: 1, groups: 1, rows, dataflow };
-            spn(Shape::vector(n), kernel, shape)
-        }
+        Layer::Highway(highway) => return add_highway(images, highway, from),
+        Layer::Dense(dense) => spn(over_a_vector(dense, elements(&edge).collect(), edge.format)?),
         Layer::Conv2d(conv) => {
             let windows = windows_of(conv, shape);
             let padded = windows.padded(edge.shape);
-            let with_pad = |v: &Interval| if padded { Interval::new(v.lo.min(0), v.hi.max(0)) } else { *v };
+            let with_pad = |v: &Interval| if padded { v.hull(Interval::point(0)) } else { *v };
             let pixel: Vec<Interval> = edge.intervals.iter().map(with_pad).collect();
             let x = (0..windows.size * windows.size).flat_map(|_| pixel.iter().copied()).collect();
-            let dataflow = kernel(&over_a_window(conv), x, &edge)?;
+            let dataflow = kernel(&over_a_window(conv), x, edge.format)?;
             let (patch, groups, rows) = (conv.patch(), conv.groups, conv.rows());
-            spn(edge.shape, Kernel { windows, patch, groups, rows, dataflow }, shape)
+            spn(Kernel { input: edge.shape, output: shape, windows, patch, groups, rows, dataflow })
+        }
+        Layer::Embedding(embedding) => {
+            let rows: Vec<Vec<i64>> =
+                embedding.table.outer_iter().map(|row| row.iter().map(|v| i64::from(*v)).collect()).collect();
+            let intervals = columns(&rows);
+            (edge.shape, Kind::Embedding { rows }, intervals, format)
+        }
+        Layer::Lstm(lstm) => {
+            let cell = cell(lstm)?;
+            let h = cell.hidden_interval();
+            let x = elements(&edge).chain(vec![h; lstm.units()]).collect();
+            let gates = over_a_vector(&by_unit(&lstm.gates, 4), x, lstm.joined(edge.format))?;
+            let kind = Kind::Lstm { gates: Box::new(gates), cell };
+            (Shape::vector(edge.shape.elements()), kind, vec![h; lstm.units()], format)
         }
         Layer::Pool(pool) => {
             let (rows, columns) = (shape.height, shape.width);
@@ -72,18 +81,60 @@ fn push(images: &mut Images, name: &str, reads: Vec<EdgeId>, input: Shape, kind:
     EdgeId(images.edges.len() as u32 - 1)
 }
 
-/// What enters, the layer, what each channel of `output` can be, and its format.
-fn spn(input: Shape, kernel: Kernel, output: Shape) -> (Shape, Kind, Vec<Interval>, Format) {
+/// What each element of an edge can be.
+fn elements(edge: &Edge) -> impl Iterator<Item = Interval> {
+    (0..edge.shape.elements()).map(|i| edge.intervals[i % edge.shape.channels])
+}
+
+/// What enters, the layer, what each channel of its output can be, and its format.
+fn spn(kernel: Kernel) -> (Shape, Kind, Vec<Interval>, Format) {
     let layer = &kernel.dataflow.layers[0];
-    let all = &layer.result().intervals;
-    let channel = |c: usize| {
-        let of_patch = all.iter().skip(c).step_by(output.channels);
-        of_patch.copied().reduce(|a, b| Interval::new(a.lo.min(b.lo), a.hi.max(b.hi)))
-    };
+    let (all, channels) = (&layer.result().intervals, kernel.output.channels);
+    let channel = |c: usize| all.iter().skip(c).step_by(channels).copied().reduce(Interval::hull);
     // A patch has at least one pixel.
-    let intervals = (0..output.channels).map(|c| channel(c).unwrap_or(Interval::point(0))).collect();
+    let intervals = (0..channels).map(|c| channel(c).unwrap_or(Interval::point(0))).collect();
     let format = layer.output;
-    (input, Kind::Spn(Box::new(kernel)), intervals, format)
+    (kernel.input, Kind::Spn(Box::new(kernel)), intervals, format)
+}
+
+fn add_highway(images: &mut Images, highway: &Highway, from: EdgeId) -> Result<EdgeId> {
+    let edge = images.edges[from.index()].clone();
+    let gates = over_a_vector(&by_unit(&highway.gates, 2), elements(&edge).collect(), edge.format)?;
+    let blend = Blend { sigmoid: curve(&highway.sigmoid, true), format: edge.format };
+    let intervals = blended(&edge, &gates, &blend);
+    let yields = Edge { shape: Shape::vector(highway.units()), format: edge.format, intervals };
+    let input = Shape::vector(edge.shape.elements());
+    let kind = Kind::Highway { gates: Box::new(gates), blend };
+    Ok(push(images, &highway.gates.name, vec![from, from], input, kind, yields))
+}
+
+fn cell(lstm: &Lstm) -> Result<Cell> {
+    let Output::Requantised { format, .. } = lstm.gates.output else {
+        return Err(Error::internal(format_args!("layer `{}`", lstm.gates.name), "has gates that are not requantised"));
+    };
+    let (sigmoid, tanh) = (curve(&lstm.sigmoid, true), curve(&lstm.tanh, false));
+    Ok(Cell { sigmoid, tanh, gate: format, state: lstm.cell, hidden: lstm.hidden })
+}
+
+fn curve(table: &Table, sigmoid: bool) -> Curve {
+    Curve { sigmoid, values: table.values.iter().map(|v| i64::from(*v)).collect(), frac: table.frac as u32 }
+}
+
+/// The outputs of gates in another order: all `parts` of the first unit, then those of the next.
+fn by_unit(gates: &Dense, parts: usize) -> Dense {
+    let units = gates.outputs() / parts;
+    let order: Vec<usize> = (0..gates.outputs()).map(|i| i % parts * units + i / parts).collect();
+    Dense {
+        w_c: gates.w_c.select(Axis(0), &order),
+        bias: gates.bias.select(Axis(0), &order),
+        output: match &gates.output {
+            Output::Raw => Output::Raw,
+            Output::Requantised { shifts, format } => {
+                Output::Requantised { shifts: shifts.select(Axis(0), &order), format: *format }
+            }
+        },
+        ..gates.clone()
+    }
 }
 
 fn add_residual(images: &mut Images, residual: &Residual, from: EdgeId) -> Result<EdgeId> {
@@ -146,12 +197,19 @@ fn over_a_window(conv: &Conv2d) -> Dense {
     }
 }
 
+/// The kernel of a dense layer, whose inputs can be `x` and have this format.
+fn over_a_vector(dense: &Dense, x: Vec<Interval>, format: Format) -> Result<Kernel> {
+    let (input, output) = (Shape::vector(dense.inputs()), Shape::vector(dense.outputs()));
+    let dataflow = kernel(dense, x, format)?;
+    Ok(Kernel { input, output, windows: Windows::WHOLE, patch: 1, groups: 1, rows: dense.rows(), dataflow })
+}
+
 /// A dense layer as a dataflow of its own, with all of its inputs and outputs; `x` is what its inputs can be.
-fn kernel(dense: &Dense, x: Vec<Interval>, edge: &Edge) -> Result<Dataflow> {
+fn kernel(dense: &Dense, x: Vec<Interval>, format: Format) -> Result<Dataflow> {
     let analysis = Analysis::new(Spn::Dense(dense), &x);
     let Kept { rows, .. } = analysis.kept((0..dense.outputs()).collect());
     let kept = Kept { inputs: (0..x.len()).collect(), rows, outputs: (0..dense.outputs()).collect() };
-    let layer = analysis.open(&kept, edge.format, &mut ValueId(0))?;
+    let layer = analysis.open(&kept, format, &mut ValueId(0))?;
     let input = Value { indices: (0..x.len()).collect(), intervals: x };
     Ok(Dataflow { name: dense.name.clone(), input, layers: vec![layer] })
 }

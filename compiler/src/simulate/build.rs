@@ -40,6 +40,9 @@ const VERILATE: &[&str] = &[
     "500",
 ];
 
+/// Of a traced library. Small memories are told word by word: the c of an LSTM.
+const TRACE: &[&str] = &["--trace", "--trace-max-array", "256"];
+
 /// C++ that runs at each clock. -O1 compiles faster than -O2 and runs no slower here.
 const FAST: &str = "-O1";
 /// C++ that runs once.
@@ -125,6 +128,9 @@ impl Job<'_> {
         for flag in VERILATE.iter().chain(COMPILE).chain(&[FAST, SLOW, HARNESS]) {
             part(flag.as_bytes());
         }
+        if self.traced {
+            part(TRACE.join(" ").as_bytes());
+        }
         part(&[u8::from(self.traced), u8::from(self.sources.clock_enable)]);
         part(self.sources.top.as_bytes());
         for (name, text) in self.sources.files.iter().chain(&self.sources.memories) {
@@ -177,7 +183,7 @@ impl Job<'_> {
         let mut command = self.verilator.command();
         command.current_dir(work).args(VERILATE).args(["--top-module", &self.sources.top]);
         if self.traced {
-            command.arg("--trace");
+            command.args(TRACE);
         }
         command.args(self.sources.files.iter().map(|(name, _)| name));
         self.tools.run_ok(&mut command).map(|_| ()).map_err(|e| {

@@ -8,6 +8,7 @@ use crate::circuit::{self, Op};
 use crate::compile::images::CompiledImages;
 use crate::compile::{Compiled, CompiledLayer};
 use crate::emit::Signature;
+use crate::ir::images::State;
 use crate::stream::depths;
 use crate::stream::timing::{self, Ending};
 use crate::stream::{Graph, Node, Primitive};
@@ -42,6 +43,8 @@ pub enum Place {
     Streams,
     /// A word of a layer's image.
     Word {
+        /// The input: its number among those that were run.
+        sample: usize,
         /// The layer's name.
         layer: String,
         /// What computes it: the engine.
@@ -91,8 +94,11 @@ impl fmt::Display for Place {
                 write!(f, "first wrong signal: layer `{layer}`, stage {stage}, `{node}` ({origin}): ")?;
                 write!(f, "{signal} is {got}, the circuit says {expected}")
             }
-            Place::Word { layer, engine, pixel, channel, expected, got } => {
-                write!(f, "first wrong word: layer `{layer}` ({engine}), pixel {pixel:?}, channel {channel}: ")?;
+            Place::Word { sample, layer, engine, pixel, channel, expected, got } => {
+                write!(
+                    f,
+                    "first wrong word: sample {sample}, layer `{layer}` ({engine}), pixel {pixel:?}, channel {channel}: "
+                )?;
                 write!(f, "is {got}, the engine's definition says {expected}")
             }
             Place::Blocked { full, waiting } => {
@@ -171,51 +177,93 @@ pub fn locate_images(
         let full = deadlock.full.iter().map(|&i| full(compiled, i)).collect();
         return Ok(Place::Blocked { full, waiting: vec![] });
     }
-    if signature.latency.unsigned_abs() + 2 * u64::from(signature.ii) > MOST_CLOCKS {
+    // What a recurrent core says depends on all that it heard.
+    let first = if signature.recurrent { 0 } else { index };
+    let starts: Vec<bool> = (first..=index).map(|i| i == first).collect();
+    let place = compare_words(compiled, sources, signature, &inputs[first..=index], &starts, tools)?;
+    Ok(match place {
+        Some(Place::Word { sample, layer, engine, pixel, channel, expected, got }) => {
+            Place::Word { sample: first + sample, layer, engine, pixel, channel, expected, got }
+        }
+        Some(place) => place,
+        None => Place::Streams,
+    })
+}
+
+/// Streams `inputs` with every signal recorded, a sequence starting where `starts` says so, and compares every word that leaves a
+/// layer with what its engine computes: the hidden states of a recurrent network too. The first one that is wrong or does not
+/// come; none where all are right.
+///
+/// # Errors
+/// As [`Simulator::build`]; where the run is too long to be recorded.
+pub fn compare_words(
+    compiled: &CompiledImages,
+    sources: &Sources,
+    signature: &Signature,
+    inputs: &[Vec<i64>],
+    starts: &[bool],
+    tools: &Tools,
+) -> Result<Option<Place>> {
+    if signature.latency.unsigned_abs() + (1 + inputs.len() as u64) * u64::from(signature.ii) > MOST_CLOCKS {
         return Err(Error::input(format_args!("core `{}`", signature.top), "takes too many clocks to be recorded")
             .help("write a waveform of what you want to see with --wave"));
     }
     let simulator = Simulator::build(sources, signature, true, tools)?;
     let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
     let file = folder.path().join("wave.vcd");
-    simulator.record(&inputs[index..=index], &Options::default(), &file)?;
+    simulator.record_sequences(inputs, starts, &Options::default(), &file)?;
     let wave = Wave::parse_with(&files::read_text(&file)?, &|name| name.starts_with("layer_"))?;
     let Some(top) = wave.scope(&signature.top) else {
         return Err(Error::internal("simulate", format_args!("the waveform lacks `{}`", signature.top)));
     };
-    let edges = compiled.evaluate(&inputs[index])?;
     let end = wave.end / TICKS + 1;
-    for (number, layer) in compiled.images.layers.iter().enumerate() {
-        let to = compiled.images.yields(number);
-        let name = format!("{top}.layer_{}", layer.name);
-        let high = |signal: &str, clock: u64| wave.at(&format!("{name}_{signal}"), TICKS * clock) == Some(1);
-        let (lanes, bits) = (signature.layers[number].output.elements, to.format.bits);
-        let moves = (0..end).filter(|&clock| high("valid", clock) && high("ready", clock));
-        let mut words = 0;
-        for (word, clock) in moves.take(to.shape.elements() / lanes).enumerate() {
-            words += 1;
-            for lane in 0..lanes {
-                let raw = wave.part(&format!("{name}_data"), TICKS * clock, lane * bits as usize, bits as usize);
-                let got = circuit::wrap(raw.unwrap_or(0) as i64, bits, to.format.signed);
-                let (element, expected) = (word * lanes + lane, edges[number + 1][word * lanes + lane]);
-                if got != expected {
-                    let at = element / to.shape.channels;
-                    return Ok(Place::Word {
-                        layer: layer.name.clone(),
-                        engine: crate::report::engine(compiled.engines.layers[&layer.name]),
-                        pixel: (at / to.shape.width, at % to.shape.width),
-                        channel: element % to.shape.channels,
-                        expected,
-                        got,
-                    });
+    // The clocks at which the words of each layer move.
+    let moves: Vec<Vec<u64>> = (compiled.images.layers.iter())
+        .map(|layer| {
+            let high = |signal: &str, clock: u64| {
+                wave.at(&format!("{top}.layer_{}_{signal}", layer.name), TICKS * clock) == Some(1)
+            };
+            // Before reset anything may be on the wires.
+            let runs = |clock: u64| wave.at(&format!("{top}.rst"), TICKS * clock) == Some(0);
+            (0..end).filter(|&clock| runs(clock) && high("valid", clock) && high("ready", clock)).collect()
+        })
+        .collect();
+    let mut state = State::default();
+    for (sample, (input, start)) in inputs.iter().zip(starts).enumerate() {
+        if *start || !signature.recurrent {
+            state = State::default();
+        }
+        let edges = compiled.step(&mut state, input)?;
+        for (number, layer) in compiled.images.layers.iter().enumerate() {
+            let to = compiled.images.yields(number);
+            let (lanes, bits) = (signature.layers[number].output.elements, to.format.bits);
+            let words = to.shape.elements() / lanes;
+            for word in 0..words {
+                let Some(clock) = moves[number].get(sample * words + word) else {
+                    return Ok(Some(blocked(compiled, &wave, &top)));
+                };
+                for lane in 0..lanes {
+                    let name = format!("{top}.layer_{}_data", layer.name);
+                    let raw = wave.part(&name, TICKS * clock, lane * bits as usize, bits as usize);
+                    let got = circuit::wrap(raw.unwrap_or(0) as i64, bits, to.format.signed);
+                    let (element, expected) = (word * lanes + lane, edges[number + 1][word * lanes + lane]);
+                    if got != expected {
+                        let at = element / to.shape.channels;
+                        return Ok(Some(Place::Word {
+                            sample,
+                            layer: layer.name.clone(),
+                            engine: crate::report::engine(compiled.engines.layers[&layer.name]),
+                            pixel: (at / to.shape.width, at % to.shape.width),
+                            channel: element % to.shape.channels,
+                            expected,
+                            got,
+                        }));
+                    }
                 }
             }
         }
-        if words < to.shape.elements() / lanes {
-            return Ok(blocked(compiled, &wave, &top));
-        }
     }
-    Ok(Place::Streams)
+    Ok(None)
 }
 
 /// What waits at the end of a waveform.
@@ -263,13 +311,24 @@ impl Simulator {
     /// # Errors
     /// Where the file cannot be written, or the user interrupts.
     pub fn record(&self, inputs: &[Vec<i64>], options: &Options, file: &Path) -> Result<Option<Vec<Vec<i64>>>> {
+        self.record_sequences(inputs, &self.starts(inputs.len(), options.seed), options, file)
+    }
+
+    /// Like [`record`](Self::record), with the `tuser` of each input.
+    fn record_sequences(
+        &self,
+        inputs: &[Vec<i64>],
+        users: &[bool],
+        options: &Options,
+        file: &Path,
+    ) -> Result<Option<Vec<Vec<i64>>>> {
         let fail = |e: std::io::Error| Error::io(file, format_args!("cannot be written: {e}"));
         let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = tempfile::tempdir_in(parent).map_err(fail)?;
         let new = folder.path().join("wave.vcd");
         let mut core = self.core(options.seed, Some(&new))?;
-        let (stimulus, users) = self.stimulus(inputs, options);
-        let outputs = self.drive(&mut core, stimulus, &users, 0, |_| ()).and_then(|r| self.decode(&r, &users, 0));
+        let stimulus = self.stimulus(inputs, users, options);
+        let outputs = self.drive(&mut core, stimulus, users, 0, |_| ()).and_then(|r| self.decode(&r, users, 0));
         // The file is whole once the core is gone.
         drop(core);
         std::fs::rename(&new, file).map_err(fail)?;

@@ -1,18 +1,21 @@
 //! Simulation of an emitted core in Verilator: thousands of vectors a call, bit for bit, with timing measured.
 //!
 //! [`Simulator`] verilates and compiles a core (or finds it in the cache) and runs vectors through it; [`Core`] is one such
-//! core under the caller's hand, for resets in mid-frame, wrong `tlast` and the like.
+//! core under the caller's hand, for resets in mid-frame, wrong `tlast` and the like; [`Stepper`] is one that is given an input
+//! at a time.
 
 mod beats;
 mod build;
 mod library;
 mod locate;
 mod run;
+mod step;
 mod wave;
 
 pub use library::{Core, LAST, Progress, Response, Stimulus, USER};
-pub use locate::{FullFifo, Place, locate, locate_images};
+pub use locate::{FullFifo, Place, compare_words, locate, locate_images};
 pub use run::{Failure, Fault, Mismatch, Options, Run};
+pub use step::Stepper;
 
 use crate::emit::{Emitted, Signature};
 use crate::tools::Tools;

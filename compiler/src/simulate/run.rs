@@ -10,7 +10,7 @@ use strassenc_runtime::{Error, Result};
 /// How vectors are streamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Decides what registers hold at power-on, `tuser`, gaps, stalls and pauses.
+    /// Decides what registers hold at power-on, gaps, stalls and pauses, and, of a core that is not recurrent, `tuser`.
     pub seed: u64,
     /// Withholds `s_axis_tvalid` at random.
     pub gaps: bool,
@@ -18,7 +18,7 @@ pub struct Options {
     pub backpressure: bool,
     /// Withholds `aclken` at random, where the core has it.
     pub pauses: bool,
-    /// Cores that work side by side, each on a share of the vectors; 0: one per processor.
+    /// Cores that work side by side, each on a share of the vectors; 0: one per processor. A recurrent core works alone.
     pub threads: usize,
 }
 
@@ -148,7 +148,7 @@ impl From<Failure> for Error {
 }
 
 /// Clocks that `aresetn` is held low for before each stimulus.
-const RESET: u32 = 4;
+pub(super) const RESET: u32 = 4;
 
 /// Clocks between looks at the interrupt flag.
 const SLICE: u64 = 256;
@@ -160,29 +160,38 @@ const LINGER: u64 = 1 << 16;
 const SHARE: usize = 32;
 
 impl Simulator {
-    /// Streams `inputs` through the core and yields what comes out, in order.
+    /// Streams `inputs` through the core and yields what comes out, in order. Those of a recurrent core are one sequence.
     ///
     /// # Errors
     /// [`Failure::Fault`] where the core gets stuck or breaks a rule of its streams (a wrong
     /// `tlast` or `tuser`, an output that changes while it waits, too many outputs, `frame_error` for no reason), with the
     /// vector and the clock; where the user interrupts.
     pub fn run(&self, inputs: &[Vec<i64>], options: &Options) -> Result<Run, Failure> {
+        self.run_sequences(inputs, &self.starts(inputs.len(), options.seed), options)
+    }
+
+    /// Like [`run`](Self::run); `starts` are the `tuser` of the inputs: whether a sequence starts with each. There is one for each.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_sequences(&self, inputs: &[Vec<i64>], starts: &[bool], options: &Options) -> Result<Run, Failure> {
         let start = Instant::now();
         let Some(first) = inputs.first() else {
             return Ok(Run { outputs: Vec::new(), latency: 0, ii: None, clocks: 0, seconds: 0.0 });
         };
         let threads = match options.threads {
+            _ if self.signature.recurrent => 1,
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
         };
         let share = inputs.len().div_ceil(threads).max(SHARE);
         let bar = self.tools.bar("simulating", inputs.len() as u64, "vectors");
         let parts: Vec<Result<Part, Failure>> = std::thread::scope(|scope| {
-            let work = |(i, part)| {
+            let work = |(i, (part, starts))| {
                 let bar = &bar;
-                scope.spawn(move || self.part(part, i * share, options, bar))
+                scope.spawn(move || self.part(part, starts, i * share, options, bar))
             };
-            let handles: Vec<_> = inputs.chunks(share).enumerate().map(work).collect();
+            let handles: Vec<_> = inputs.chunks(share).zip(starts.chunks(share)).enumerate().map(work).collect();
             let panicked = |_| Err(Error::internal("simulate", "a simulating thread panicked").into());
             handles.into_iter().map(|h| h.join().unwrap_or_else(panicked)).collect()
         });
@@ -205,10 +214,9 @@ impl Simulator {
     /// Clocks from the last input beat of `vector`, alone in the core, to its first output beat.
     fn latency(&self, vector: &[i64], seed: u64) -> Result<i64, Failure> {
         let mut core = self.core(seed, None)?;
-        let options = Options { seed, ..Options::default() };
-        let (stimulus, users) = self.stimulus(std::slice::from_ref(&vector), &options);
-        let response = self.drive(&mut core, stimulus, &users, 0, |_| ())?;
-        self.decode(&response, &users, 0)?;
+        let stimulus = self.stimulus(std::slice::from_ref(&vector), &[true], &Options { seed, ..Options::default() });
+        let response = self.drive(&mut core, stimulus, &[true], 0, |_| ())?;
+        self.decode(&response, &[true], 0)?;
         Ok(self.latency_of(&response))
     }
 
@@ -220,6 +228,7 @@ impl Simulator {
     fn part(
         &self,
         inputs: &[Vec<i64>],
+        users: &[bool],
         offset: usize,
         options: &Options,
         bar: &indicatif::ProgressBar,
@@ -227,14 +236,14 @@ impl Simulator {
         let seed = options.seed.wrapping_add(offset as u64);
         let mut core = self.core(seed, None)?;
         let options = Options { seed, ..*options };
-        let (stimulus, users) = self.stimulus(inputs, &options);
+        let stimulus = self.stimulus(inputs, users, &options);
         let beats = self.signature.output.beats as u64;
         let mut told = 0;
-        let response = self.drive(&mut core, stimulus, &users, offset, |produced| {
+        let response = self.drive(&mut core, stimulus, users, offset, |produced| {
             bar.inc(produced / beats - told);
             told = produced / beats;
         })?;
-        let outputs = self.decode(&response, &users, offset)?;
+        let outputs = self.decode(&response, users, offset)?;
         let first = self.signature.warm_up as usize;
         let ii = (options.full_rate() && inputs.len() > first + 1).then(|| {
             let taken = |vector: usize| response.taken[vector * beats as usize];
@@ -245,17 +254,22 @@ impl Simulator {
         Ok(Part { outputs, clocks: response.clock, ii, latency })
     }
 
-    /// The beats of `inputs`, and each vector's `tuser`.
-    pub(super) fn stimulus(&self, inputs: &[impl AsRef<[i64]>], options: &Options) -> (Stimulus, Vec<bool>) {
+    /// Each vector's `tuser`: of a recurrent core only that of the first one is high, of others any may be.
+    pub(super) fn starts(&self, count: usize, seed: u64) -> Vec<bool> {
+        let start = |i: usize| if self.signature.recurrent { i == 0 } else { mix(seed, i as u64) & 1 == 1 };
+        (0..count).map(start).collect()
+    }
+
+    /// The beats of `inputs`, with each vector's `tuser`.
+    pub(super) fn stimulus(&self, inputs: &[impl AsRef<[i64]>], users: &[bool], options: &Options) -> Stimulus {
         let Signature { input, output, latency, ii, .. } = &self.signature;
         let (mut data, mut flags) = (Vec::new(), Vec::new());
-        let users: Vec<bool> = (0..inputs.len() as u64).map(|i| mix(options.seed, i) & 1 == 1).collect();
-        for (vector, user) in inputs.iter().zip(&users) {
+        for (vector, user) in inputs.iter().zip(users) {
             input.encode(vector.as_ref(), *user, &mut data, &mut flags);
         }
         let beats = (input.beats + output.beats) as u64;
         let quiet = latency.unsigned_abs() + beats + u64::from(*ii);
-        let stimulus = Stimulus {
+        Stimulus {
             data,
             flags,
             expected: inputs.len() * output.beats,
@@ -266,8 +280,7 @@ impl Simulator {
             gaps: options.gaps,
             stalls: options.backpressure,
             pauses: options.pauses && self.signature.ports.iter().any(|p| p.name == "aclken"),
-        };
-        (stimulus, users)
+        }
     }
 
     /// Resets the core and drives the stimulus to its end; `users` are its vectors' `tuser`.
@@ -277,10 +290,22 @@ impl Simulator {
         stimulus: Stimulus,
         users: &[bool],
         offset: usize,
+        progress: impl FnMut(u64),
+    ) -> Result<Response, Failure> {
+        core.reset(RESET)?;
+        self.go_on(core, stimulus, users, offset, progress)
+    }
+
+    /// Drives the stimulus to its end from where the core is.
+    pub(super) fn go_on(
+        &self,
+        core: &mut Core,
+        stimulus: Stimulus,
+        users: &[bool],
+        offset: usize,
         mut progress: impl FnMut(u64),
     ) -> Result<Response, Failure> {
         let (beats_in, beats_out) = (stimulus.flags.len() as u64, stimulus.expected as u64);
-        core.reset(RESET)?;
         core.start(stimulus)?;
         loop {
             let state = core.run(SLICE)?;

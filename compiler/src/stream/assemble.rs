@@ -18,7 +18,7 @@ pub enum Engine<'a> {
     },
     /// Weights in ROM.
     Folded(&'a Folded),
-    /// A pooling or a sum, of so many elements at a time.
+    /// A pooling, a sum or an embedding, of so many elements at a time.
     Elementwise {
         /// Divides the channels.
         lanes: usize,
@@ -167,8 +167,27 @@ impl<'a> Builder<'a> {
         let to = images.yields(number);
         let format = to.format;
         match (&layer.kind, engine) {
-            (Kind::Spn(kernel), Engine::Folded(folded)) => self.folded(number, kernel, folded),
-            (Kind::Spn(kernel), Engine::Unrolled { stages }) => self.unrolled(number, kernel, stages),
+            (Kind::Spn(kernel), engine) => {
+                let x = self.take(layer.reads[0]);
+                self.kernel(number, kernel, engine, x)
+            }
+            (Kind::Highway { gates, .. }, engine) => {
+                let [x, kept] = [0, 1].map(|side| self.take(layer.reads[side]));
+                let kept =
+                    self.then(None, &format!("fifo_{}_x", layer.name), Primitive::Fifo { depth: usize::MAX }, kept);
+                let kept = self.convert(Some(number), "kept", kept, 1);
+                let y = self.kernel(number, gates, engine, x);
+                let y = self.convert(Some(number), "gates", y, 2);
+                let z = self.stream(1, format, to.shape.elements());
+                self.node(Some(number), "highway", Primitive::Highway, &[y, kept], &[z]);
+                z
+            }
+            (Kind::Lstm { gates, .. }, engine) => self.lstm(number, gates, engine),
+            (Kind::Embedding { .. }, Engine::Elementwise { lanes }) => {
+                let x = self.take(layer.reads[0]);
+                let words = to.shape.channels / lanes;
+                self.into(number, "lookup", Primitive::Lookup { words }, x, (lanes, format, words))
+            }
             (Kind::Pool { kind, windows }, Engine::Elementwise { lanes }) => {
                 let x = self.take(layer.reads[0]);
                 let x = self.convert(Some(number), "x", x, lanes);
@@ -201,29 +220,67 @@ impl<'a> Builder<'a> {
                 self.node(Some(number), "add", Primitive::Add { shifts: *shifts, shift: *shift }, &sides, &[z]);
                 z
             }
-            // An invariant: engines are chosen by the kind of their layer.
-            (Kind::Spn(_), Engine::Elementwise { .. }) | (Kind::Pool { .. } | Kind::Add { .. }, _) => {
+            (Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. }, _) => {
                 unreachable!("an engine of another kind of layer")
             }
         }
     }
 
-    fn unrolled(&mut self, number: usize, kernel: &Kernel, stages: u32) -> StreamId {
-        let layer = &self.images.layers[number];
-        let to = self.images.yields(number);
+    /// The nodes of a kernel that reads x.
+    fn kernel(&mut self, number: usize, kernel: &Kernel, engine: Engine, x: StreamId) -> StreamId {
+        match engine {
+            Engine::Folded(folded) => self.folded(number, kernel, folded, x),
+            Engine::Unrolled { stages } => self.unrolled(number, kernel, stages, x),
+            // An invariant: engines are chosen by the kind of their layer.
+            Engine::Elementwise { .. } => unreachable!("an engine of another kind of layer"),
+        }
+    }
+
+    /// x and h joined, the gates, and what they do with each unit; h leaves, and comes back for the next frame.
+    fn lstm(&mut self, number: usize, gates: &Kernel, engine: Engine) -> StreamId {
+        let (images, joined) = (self.images, gates.dataflow.layers[0].input);
+        let (layer, format) = (&images.layers[number], images.yields(number).format);
+        let n = images.yields(number).shape.elements();
+        let n_in = gates.input.elements() - n;
+        // As many elements a word as part both x and h, and the words of the kernel.
+        let lanes = match engine {
+            Engine::Folded(folded) => gcd(gcd(n_in, n), folded.wb.lanes),
+            _ => gcd(n_in, n),
+        };
+        let words = [n_in / lanes, n / lanes];
+        let kept = self.stream(lanes, format, words[1]);
+        // All of h, so that a frame leaves before the next one comes.
+        let h = self.then(Some(number), "hidden", Primitive::Fifo { depth: words[1] }, kept);
         let x = self.take(layer.reads[0]);
-        let mut x = self.convert(Some(number), "x", x, layer.input.channels);
+        let x = self.convert(Some(number), "given", x, lanes);
+        let both = self.stream(lanes, joined, words[0] + words[1]);
+        self.node(Some(number), "recall", Primitive::Recall { words }, &[x, h], &[both]);
+        let y = self.kernel(number, gates, engine, both);
+        let y = self.convert(Some(number), "gates", y, 4);
+        let z = self.into(number, "cell", Primitive::LstmCell, y, (1, format, n));
+        let leaves = self.stream(1, format, n);
+        let returns = if lanes == 1 { kept } else { self.stream(1, format, n) };
+        self.node(Some(number), "fork", Primitive::Fork, &[z], &[leaves, returns]);
+        if lanes > 1 {
+            self.node(Some(number), "kept_widen", Primitive::Widen { words: lanes }, &[returns], &[kept]);
+        }
+        leaves
+    }
+
+    fn unrolled(&mut self, number: usize, kernel: &Kernel, stages: u32, x: StreamId) -> StreamId {
+        let (input, format) = (kernel.input, kernel.dataflow.layers[0].output);
+        let mut x = self.convert(Some(number), "x", x, input.channels);
         let (windows, from) = (kernel.windows, self.streams[x.index()].format);
         // Windows of one pixel each, all of them, need no storage.
-        let pixels = Windows { size: 1, stride: 1, pad: 0, rows: layer.input.height, columns: layer.input.width };
+        let pixels = Windows { size: 1, stride: 1, pad: 0, rows: input.height, columns: input.width };
         if windows != pixels {
-            let lines = Lines { image: layer.input, words: 1, windows, fill: 0 };
-            let elements = windows.size * windows.size * layer.input.channels;
+            let lines = Lines { image: input, words: 1, windows, fill: 0 };
+            let elements = windows.size * windows.size * input.channels;
             x = self.into(number, "window", Primitive::Window(lines), x, (elements, from, windows.count()));
         }
-        let elements = kernel.patch * kernel.patch * to.shape.channels;
-        let y = self.into(number, "kernel", Primitive::Kernel { stages }, x, (elements, to.format, windows.count()));
-        let y = self.convert(Some(number), "y", y, to.shape.channels);
+        let elements = kernel.patch * kernel.patch * kernel.output.channels;
+        let y = self.into(number, "kernel", Primitive::Kernel { stages }, x, (elements, format, windows.count()));
+        let y = self.convert(Some(number), "y", y, kernel.output.channels);
         self.patches(number, kernel, y)
     }
 
@@ -233,23 +290,21 @@ impl<'a> Builder<'a> {
             return y;
         }
         let Stream { lanes, format, .. } = self.streams[y.index()];
-        let image: Shape = self.images.yields(number).shape;
+        let image: Shape = kernel.output;
         let grid = (kernel.windows.rows, kernel.windows.columns);
         let patches = Primitive::Patches { patch: kernel.patch, grid, image };
         self.into(number, "patches", patches, y, (lanes, format, image.elements() / lanes))
     }
 
-    fn folded(&mut self, number: usize, kernel: &Kernel, folded: &Folded) -> StreamId {
-        let layer = &self.images.layers[number];
-        let to = self.images.yields(number);
+    fn folded(&mut self, number: usize, kernel: &Kernel, folded: &Folded, x: StreamId) -> StreamId {
+        let (input, format) = (kernel.input, folded.output);
         let (windows, count) = (kernel.windows, kernel.windows.count());
         let integers = |bits: u32| Format { signed: true, bits, frac: 0 };
         let (wb, bank, wc) = (&folded.wb, &folded.bank, &folded.wc);
 
-        let x = self.take(layer.reads[0]);
         let x = self.convert(Some(number), "x", x, wb.lanes);
         let from = self.streams[x.index()].format;
-        let lines = Lines { image: layer.input, words: layer.input.channels / wb.lanes, windows, fill: 0 };
+        let lines = Lines { image: input, words: input.channels / wb.lanes, windows, fill: 0 };
         let repeats = wb.results() / folded.groups;
         let reader = Primitive::Reader { lines, groups: folded.groups, repeats };
         let words = self.into(number, "reader", reader, x, (wb.lanes, from, count * wb.depth()));
@@ -273,7 +328,7 @@ impl<'a> Builder<'a> {
             self.into(number, "m_reader", reader, m, (wc.lanes, integers(bank.product_bits), count * wc.depth()));
         let array = Primitive::Array(ArrayOf::Wc { sums: wc.sums });
         let y = self.into(number, "wc_array", array, words, (wc.rows, integers(wc.bits), count * wc.results()));
-        let z = self.into(number, "requantise", Primitive::Requantise, y, (wc.rows, to.format, count * wc.results()));
+        let z = self.into(number, "requantise", Primitive::Requantise, y, (wc.rows, format, count * wc.results()));
         self.patches(number, kernel, z)
     }
 }

@@ -49,7 +49,8 @@ pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<De
     if let Some(Ending::Deadlock(deadlock)) = live? {
         return Err(Error::internal("stream graph", format_args!("is stuck whatever its FIFOs hold: {deadlock:?}")));
     }
-    let depths = timing.occupied.iter().map(|&(node, rate)| Depth { node, live: grown[node], rate }).collect();
+    let between = timing.occupied.iter().filter(|(node, _)| fifos.contains(node));
+    let depths = between.map(|&(node, rate)| Depth { node, live: grown[node], rate }).collect();
     Ok((depths, timing))
 }
 
@@ -59,7 +60,7 @@ pub(crate) fn other_side(graph: &Graph, fifo: usize) -> Option<StreamId> {
     for node in &graph.nodes[fifo + 1..] {
         let Some(side) = node.inputs.iter().position(|id| *id == stream) else { continue };
         match node.primitive {
-            Primitive::Add { .. } => return Some(node.inputs[1 - side]),
+            Primitive::Add { .. } | Primitive::Highway => return Some(node.inputs[1 - side]),
             _ => stream = node.outputs[0],
         }
     }

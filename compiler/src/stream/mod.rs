@@ -7,7 +7,8 @@
 //! Invariants, checked by [`verify`]:
 //! - each stream leaves one node and enters one; only the core's input enters none, only its output leaves to none;
 //! - the words of a frame agree at both ends of every node, and so do lanes and bits;
-//! - nodes are in topological order.
+//! - nodes are in topological order, but for the FIFO through which the h of an LSTM comes back: it stands before what fills it,
+//!   and neither its valid nor its ready depends on what it is given.
 
 mod assemble;
 pub mod depths;
@@ -142,6 +143,20 @@ pub enum Primitive {
         /// The image, cropped; its channels are the elements of a pixel.
         image: Shape,
     },
+    /// The row of an embedding, word by word.
+    Lookup {
+        /// Words of a row.
+        words: usize,
+    },
+    /// The words of x, then those of the h of the frame before.
+    Recall {
+        /// Of x and of h.
+        words: [usize; 2],
+    },
+    /// An LSTM from the gates of a unit to its h, a unit a word; it keeps c.
+    LstmCell,
+    /// A highway layer from the gates of a unit and its x to what it yields, a unit a word.
+    Highway,
     /// See [`Kind::Add`](crate::ir::images::Kind::Add).
     Add {
         /// Left shifts.
@@ -251,14 +266,18 @@ impl Primitive {
             Primitive::Accumulate { .. } => "strassenc_accumulate",
             Primitive::Patches { .. } => "strassenc_patches",
             Primitive::Add { .. } => "strassenc_add",
+            Primitive::Lookup { .. } => "strassenc_lookup",
+            Primitive::Recall { .. } => "strassenc_recall",
+            Primitive::LstmCell => "strassenc_lstm_cell",
+            Primitive::Highway => "strassenc_highway",
         })
     }
 }
 
 impl Graph {
-    /// The FIFOs: their nodes' positions.
+    /// The FIFOs where branches meet again: their nodes' positions. Those within an LSTM, which hold its h, are not among them.
     pub fn fifos(&self) -> impl Iterator<Item = usize> {
-        let is = |node: &Node| matches!(node.primitive, Primitive::Fifo { .. });
+        let is = |node: &Node| matches!(node.primitive, Primitive::Fifo { .. }) && node.layer.is_none();
         self.nodes.iter().enumerate().filter(move |(_, node)| is(node)).map(|(i, _)| i)
     }
 

@@ -87,6 +87,10 @@ pub(super) fn run(
     let mut timing = Timing { taken: vec![], shown: vec![], done: vec![], occupied: vec![] };
     let frame = graph.streams[source].words as u64;
     let ends = Ends::new(graph);
+    // FIFOs that stand before what fills them.
+    let later =
+        |&i: &usize| graph.nodes[i].inputs.iter().any(|id| ends.out_of[id.index()].is_some_and(|from| from > i));
+    let loops: Vec<usize> = (0..graph.nodes.len()).filter(later).collect();
     // A node whose state did not change at the last edge, and around which nothing changed since, does what it did: nothing.
     let mut changed = Set::full(graph.nodes.len());
     ready[sink] = true;
@@ -101,6 +105,19 @@ pub(super) fn run(
                 forward.insert(to);
                 backward.insert(to);
                 stepped.insert(to);
+            }
+        }
+        for &i in &loops {
+            // What fills it comes before it on the way back.
+            let input = graph.nodes[i].inputs[0].index();
+            let before = ready[input];
+            states[i].backward(&graph.nodes[i], &valid, &mut ready);
+            if before != ready[input]
+                && let Some(from) = ends.out_of[input]
+            {
+                backward.insert(from);
+                stepped.insert(from);
+                stepped.insert(i);
             }
         }
         let mut at = 0;
@@ -300,6 +317,18 @@ enum State {
         words: usize,
         shown: bool,
     },
+    Lookup {
+        count: usize,
+        words: usize,
+        shown: bool,
+    },
+    /// `at` is the next word of a frame, of which the first `x` come from x; in the first frame nothing comes back.
+    Recall {
+        at: usize,
+        x: usize,
+        words: usize,
+        first: bool,
+    },
     Window(Box<Window>),
     Reader(Box<Reader>),
     Patches(Box<Patches>),
@@ -319,6 +348,10 @@ impl State {
             Primitive::MultiplierBank { .. } => State::Pipe { stages: 3, bits: 0 },
             Primitive::Requantise => State::Pipe { stages: 4, bits: 0 },
             Primitive::Add { .. } => State::Pipe { stages: 2, bits: 0 },
+            Primitive::LstmCell => State::Pipe { stages: 14, bits: 0 },
+            Primitive::Highway => State::Pipe { stages: 6, bits: 0 },
+            Primitive::Lookup { words } => State::Lookup { count: 0, words: *words, shown: false },
+            Primitive::Recall { words: [x, h] } => State::Recall { at: 0, x: *x, words: x + h, first: true },
             Primitive::Array(array) => {
                 let levels = lanes(0).next_power_of_two().trailing_zeros().max(1);
                 State::Array { stages: 1 + levels, bits: 0, count: 0, sums: array.sums(), shown: false }
@@ -353,7 +386,14 @@ impl State {
             State::Widen { count, words } => s && count + 1 == *words,
             State::Kernel { stages, valid } => valid[*stages as usize - 1],
             State::Pipe { stages, bits } => bits >> (stages - 1) & 1 == 1,
-            State::Array { shown, .. } | State::Accumulate { shown, .. } => *shown,
+            State::Array { shown, .. } | State::Accumulate { shown, .. } | State::Lookup { shown, .. } => *shown,
+            State::Recall { at, x, first, .. } => {
+                if at < x {
+                    s
+                } else {
+                    *first || valid[node.inputs[1].index()]
+                }
+            }
             State::Window(w) => w.pipe[1],
             State::Reader(r) => r.shown,
             State::Patches(p) => p.shown,
@@ -382,6 +422,11 @@ impl State {
                 _ => advance,
             },
             State::Array { .. } | State::Accumulate { .. } => advance,
+            State::Lookup { count, words, .. } => advance && count + 1 == *words,
+            State::Recall { at, x, first, .. } => {
+                ready[node.inputs[1].index()] = m && at >= x && !first;
+                m && at < x
+            }
             State::Window(w) => w.rows.ready(),
             State::Reader(r) => r.rows.ready(),
             State::Patches(p) => p.stripes < 2,
@@ -476,6 +521,24 @@ impl State {
                     *count %= *words;
                 }
                 changed
+            }
+            State::Lookup { count, words, shown } => {
+                if !advance {
+                    return false;
+                }
+                let changed = valid[s] || *shown;
+                *shown = valid[s];
+                if valid[s] {
+                    *count = (*count + 1) % *words;
+                }
+                changed
+            }
+            State::Recall { at, words, first, .. } => {
+                if leave {
+                    *at = (*at + 1) % *words;
+                    *first &= *at > 0;
+                }
+                leave
             }
             State::Window(w) => w.step(accept, advance),
             State::Reader(r) => r.step(accept, advance),

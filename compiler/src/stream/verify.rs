@@ -12,8 +12,9 @@ pub fn verify(graph: &Graph) -> Result<()> {
     given[0] = true;
     taken[graph.output.index()] = true;
     for node in &graph.nodes {
+        let closes_a_loop = matches!(node.primitive, Primitive::Fifo { .. }) && node.layer.is_some();
         for id in &node.inputs {
-            if !given[id.index()] || std::mem::replace(&mut taken[id.index()], true) {
+            if !(given[id.index()] || closes_a_loop) || std::mem::replace(&mut taken[id.index()], true) {
                 return fail(&node.name, format!("stream {} comes from no earlier node, or is read twice", id.0));
             }
         }
@@ -76,6 +77,26 @@ fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
             words(x.words * x.lanes, grid.0 * grid.1 * patch * patch * image.channels)
                 .and_then(|()| words(z.words * z.lanes, image.elements()))
                 .and_then(|()| words(x.lanes, z.lanes))
+        }
+        Primitive::Lookup { words: n } => words(x.words * n, z.words).and_then(|()| words(x.lanes, 1)),
+        Primitive::Recall { words: [of_x, of_h] } => {
+            let h = stream(&node.inputs[1]);
+            words(x.words, *of_x)
+                .and_then(|()| words(h.words, *of_h))
+                .and_then(|()| words(of_x + of_h, z.words))
+                .and_then(|()| words(x.lanes, z.lanes))
+                .and_then(|()| words(h.lanes, z.lanes))
+        }
+        Primitive::LstmCell => {
+            words(x.words, z.words).and_then(|()| words(x.lanes, 4)).and_then(|()| words(z.lanes, 1))
+        }
+        Primitive::Highway => {
+            let b = stream(&node.inputs[1]);
+            words(x.words, z.words)
+                .and_then(|()| words(b.words, z.words))
+                .and_then(|()| words(x.lanes, 2))
+                .and_then(|()| words(b.lanes, 1))
+                .and_then(|()| words(z.lanes, 1))
         }
         Primitive::Add { .. } => {
             let b = stream(&node.inputs[1]);

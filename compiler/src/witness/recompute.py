@@ -182,7 +182,8 @@ def sigmoid(layer, tensor, v):
 
 def tanh(tensor, v):
     values = tensor("tanh")
-    return np.sign(v) * values[np.minimum(abs(v), len(values) - 1)]
+    half = values[np.minimum(abs(v), len(values) - 1)]
+    return np.where(v < 0, -half, half)
 
 
 def highway(layer, tensor, x, format):

@@ -1,0 +1,131 @@
+//! What gated layers do with their gates, unit by unit.
+
+use crate::interval::{Interval, round_shift};
+use strassenc_runtime::Format;
+
+/// σ or tanh of the signed integers of a format, as a table of half of them: symmetry gives the other half.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Curve {
+    /// σ, where -v yields 1 - σ(v); else tanh, where it yields -tanh(v).
+    pub sigmoid: bool,
+    /// `[2^(bits - 1)]`, each within 0..=2^frac; the last one is for the format's minimum too.
+    pub values: Vec<i64>,
+    /// Fractional bits of the values.
+    pub frac: u32,
+}
+
+/// `x + round(σ(t) · (clamp(h) - x) · 2^-frac)`, half up: a mean of x and of h, which is cut to 0..=max of their format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blend {
+    /// σ, looked up with t.
+    pub sigmoid: Curve,
+    /// Of x and of what leaves.
+    pub format: Format,
+}
+
+/// One unit of an LSTM: from its four gates and its c to the next c and h.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// σ of i, f and o.
+    pub sigmoid: Curve,
+    /// tanh of g, and of the next c in the format of the gates.
+    pub tanh: Curve,
+    /// The format of the gates.
+    pub gate: Format,
+    /// The format of c.
+    pub state: Format,
+    /// The format of h.
+    pub hidden: Format,
+}
+
+/// The shifts of a [`Cell`]; right shifts round half up, and where they are negative they are exact left shifts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shifts {
+    /// Left, of σ(f)·c.
+    pub kept: u32,
+    /// Left, of σ(i)·tanh(g).
+    pub new: u32,
+    /// Right, of their sum, to c.
+    pub state: i32,
+    /// Right, of c, to the format of the gates.
+    pub index: i32,
+    /// Right, of σ(o)·tanh(c), to h.
+    pub hidden: i32,
+}
+
+impl Curve {
+    /// Its value at v.
+    pub fn at(&self, v: i64) -> i64 {
+        let value = self.values[(v.unsigned_abs() as usize).min(self.values.len() - 1)];
+        match (v < 0, self.sigmoid) {
+            (false, _) => value,
+            (true, true) => (1 << self.frac) - value,
+            (true, false) => -value,
+        }
+    }
+
+    /// Bits of what is looked up.
+    pub fn bits(&self) -> u32 {
+        self.values.len().trailing_zeros() + 1
+    }
+
+    /// Bits of the table.
+    pub fn rom_bits(&self) -> u64 {
+        self.values.len() as u64 * u64::from(self.frac + 1)
+    }
+
+    /// Whether the table is one for this format.
+    pub(super) fn fits(&self, format: Format) -> bool {
+        let within = |v: &i64| (0..=1 << self.frac).contains(v);
+        format.signed && self.values.len() == 1 << (format.bits - 1) && self.values.iter().all(within)
+    }
+}
+
+impl Blend {
+    /// What the unit yields.
+    pub fn apply(&self, t: i64, h: i64, x: i64) -> i64 {
+        x + round_shift(self.sigmoid.at(t) * (self.cut(h) - x), self.sigmoid.frac as i32)
+    }
+
+    fn cut(&self, h: i64) -> i64 {
+        h.clamp(0, self.format.max())
+    }
+
+    /// What the unit can yield: anything between x and h.
+    pub fn interval(&self, h: Interval, x: Interval) -> Interval {
+        let h = h.map(|h| self.cut(h));
+        Interval::new(h.lo.min(x.lo), h.hi.max(x.hi))
+    }
+}
+
+impl Cell {
+    /// Where the binary points of sums and products come together.
+    pub fn shifts(&self) -> Shifts {
+        let (sigmoid, tanh) = (self.sigmoid.frac as i32, self.tanh.frac as i32);
+        let frac = self.state.frac.max(tanh);
+        Shifts {
+            kept: (frac - self.state.frac) as u32,
+            new: (frac - tanh) as u32,
+            state: sigmoid + frac - self.state.frac,
+            index: self.state.frac - self.gate.frac,
+            hidden: sigmoid + tanh - self.hidden.frac,
+        }
+    }
+
+    /// The next c and h.
+    pub fn step(&self, [i, f, g, o]: [i64; 4], c: i64) -> (i64, i64) {
+        let shifts = self.shifts();
+        let (kept, new) = (self.sigmoid.at(f) * c, self.sigmoid.at(i) * self.tanh.at(g));
+        let c = self.state.saturate(round_shift((kept << shifts.kept) + (new << shifts.new), shifts.state));
+        let index = self.gate.saturate(round_shift(c, shifts.index));
+        let h = self.sigmoid.at(o) * self.tanh.at(index);
+        (c, self.hidden.saturate(round_shift(h, shifts.hidden)))
+    }
+
+    /// What h can be, 0 before the first input included.
+    pub fn hidden_interval(&self) -> Interval {
+        let one = 1i64 << (self.sigmoid.frac + self.tanh.frac);
+        let shift = self.shifts().hidden;
+        Interval::new(-one, one).map(|h| self.hidden.saturate(round_shift(h, shift)))
+    }
+}

@@ -1,0 +1,251 @@
+//! Networks over sequences, level by level: golden = image IR = engines = Verilog, with sequences that start at random.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use strassenc::build::{self, Build};
+use strassenc::check::{self, Vectors};
+use strassenc::compile::images::{CompiledImages, Options, compile};
+use strassenc::emit::{self, images::emit};
+use strassenc::engine::{Allowed, Target};
+use strassenc::figures::Figures;
+use strassenc::interval::Interval;
+use strassenc::ir::images::{self, Kind, State};
+use strassenc::simulate::{self, Simulator, Sources};
+use strassenc::stream::timing::{self, Ending};
+use strassenc::{adder_graph, lower};
+use strassenc_runtime::model::Layer;
+use strassenc_runtime::{Model, golden};
+use strassenc_tests::sequences::language_model;
+use strassenc_tests::{random_engines, sequence_model, tools};
+
+fn compiled(model: &Model, seed: u64, beat_elements: Option<usize>) -> CompiledImages {
+    let images = lower::images::lower(model).unwrap();
+    let options = Options { engines: random_engines(&images, seed), beat_elements, ..Options::default() };
+    let share = |problem: strassenc::compile::Problem| adder_graph::share(problem.matrix, &Default::default());
+    compile(model, &options, &share, &|_| {}, &|| false).unwrap()
+}
+
+/// Random inputs, every third one at the ends of the format, and whether a sequence starts with each.
+fn sequence(model: &Model, count: usize, seed: u64) -> (Vec<Vec<i64>>, Vec<bool>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
+    let input = |rng: &mut ChaCha8Rng, i: usize| -> Vec<i64> {
+        let element = |_| match (i % 3, rng.random_bool(0.5)) {
+            (0, true) => lo,
+            (0, false) => hi,
+            _ => rng.random_range(lo..=hi),
+        };
+        (0..n).map(element).collect()
+    };
+    let inputs = (0..count).map(|i| input(&mut rng, i)).collect();
+    (inputs, (0..count).map(|i| i == 0 || rng.random_bool(0.15)).collect())
+}
+
+#[test]
+fn the_image_ir_and_every_engine_compute_what_golden_does() {
+    let mut seen = 0;
+    for seed in 0..300 {
+        let model = sequence_model(seed);
+        let lowered = lower::images::lower(&model).unwrap();
+        images::verify(&lowered).unwrap();
+        assert!(lowered.is_recurrent());
+        // Adder graphs take their time.
+        let compiled = (seed < 60).then(|| compiled(&model, seed, None));
+        let (mut state, mut own, mut engines) = (golden::State::start(), State::default(), State::default());
+        let (inputs, starts) = sequence(&model, 25, seed);
+        for (x, start) in inputs.iter().zip(starts) {
+            if start {
+                (state, own, engines) = (golden::State::start(), State::default(), State::default());
+            }
+            let trace = golden::step(&model, &mut state, x).unwrap();
+            let edges = images::step(&lowered, &mut own, x).unwrap();
+            // One IR layer for each of the model's: every hidden state is compared.
+            assert_eq!(edges, trace, "seed {seed}");
+            for (edge, values) in lowered.edges.iter().zip(&edges) {
+                for (i, v) in values.iter().enumerate() {
+                    assert!(edge.intervals[i % edge.shape.channels].contains(*v), "seed {seed}");
+                }
+            }
+            if let Some(compiled) = &compiled {
+                assert_eq!(compiled.step(&mut engines, x).unwrap(), trace, "seed {seed}");
+            }
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 300 * 25);
+}
+
+#[test]
+fn gated_layers_that_were_made_wrong_are_refused() {
+    let mut refused = [0; 7];
+    for seed in 0..80 {
+        let lowered = lower::images::lower(&sequence_model(seed)).unwrap();
+        for (number, fault) in (0..lowered.layers.len()).flat_map(|number| (0..7).map(move |fault| (number, fault))) {
+            let mut wrong = lowered.clone();
+            let yields = &mut wrong.edges[number + 1];
+            let layer = &mut wrong.layers[number];
+            match (&mut layer.kind, fault) {
+                (Kind::Lstm { cell, .. }, 0) => drop(cell.tanh.values.pop()),
+                (Kind::Lstm { gates, .. }, 1) => {
+                    let Some(h) = gates.dataflow.input.intervals.last_mut().filter(|h| h.value().is_none()) else {
+                        continue;
+                    };
+                    *h = Interval::point(h.hi);
+                }
+                (Kind::Lstm { .. }, 2) => yields.intervals[0] = Interval::point(0),
+                (Kind::Highway { blend, .. }, 3) => blend.sigmoid.values[0] = -1,
+                (Kind::Highway { .. }, 4) => drop(layer.reads.pop()),
+                (Kind::Highway { .. }, 5) => yields.intervals[0].hi += 1,
+                (Kind::Embedding { rows }, 6) => rows[0].push(0),
+                _ => continue,
+            }
+            let same = wrong == lowered;
+            assert!(same || images::verify(&wrong).is_err(), "seed {seed}, layer {number}, fault {fault}");
+            refused[fault] += usize::from(!same);
+        }
+    }
+    assert!(refused.iter().all(|n| *n > 5), "{refused:?}");
+}
+
+#[test]
+fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing() {
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    for seed in 0..12 {
+        let model = sequence_model(seed);
+        let compiled = compiled(&model, seed, (seed % 3 == 0).then_some(1));
+        let emitted = emit(&compiled, &emit::Options { clock_enable: seed % 4 == 1, ..Default::default() }).unwrap();
+        let sources = Sources::from(&emitted);
+        simulate::lint(&sources, &tools).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
+        let (inputs, starts) = sequence(&model, 60, seed);
+        let mut state = golden::State::start();
+        let mut expected = vec![];
+        for (x, start) in inputs.iter().zip(&starts) {
+            if *start {
+                state = golden::State::start();
+            }
+            expected.push(golden::step(&model, &mut state, x).unwrap().pop().unwrap());
+        }
+        for pauses in [false, true] {
+            let options = simulate::Options { gaps: pauses, backpressure: pauses, pauses, ..Default::default() };
+            let run = simulator
+                .run_sequences(&inputs, &starts, &options)
+                .unwrap_or_else(|e| panic!("seed {seed}, {options:?}: {e}"));
+            assert_eq!(run.outputs, expected, "seed {seed}");
+            run.check_promises(&emitted.signature).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            let (Some(ii), first) = (run.ii, emitted.signature.warm_up as usize) else { continue };
+            let Ending::Done(timing) = timing::simulate(&compiled.graph, inputs.len(), &|| false).unwrap() else {
+                panic!("seed {seed}: stuck")
+            };
+            let (n, shown) = (inputs.len() - 1, &timing.shown);
+            assert_eq!(ii, (shown[n] - shown[first]) as f64 / (n - first) as f64, "seed {seed}");
+        }
+        // One input at a time, with a rest between any two.
+        let mut stepper = simulator.stepper().unwrap();
+        assert!(stepper.step(&[], true).is_err());
+        for ((x, start), due) in inputs.iter().zip(&starts).zip(&expected) {
+            assert_eq!(stepper.step(x, *start).unwrap(), *due, "seed {seed}");
+        }
+    }
+}
+
+/// Every word of every layer's stream, hidden states among them.
+#[test]
+fn every_hidden_state_in_verilator_is_that_of_its_engine() {
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    for seed in [3] {
+        let model = sequence_model(seed);
+        let compiled = compiled(&model, seed, None);
+        let emitted = emit(&compiled, &emit::Options::default()).unwrap();
+        let mut sources = Sources::from(&emitted);
+        let (inputs, starts) = sequence(&model, 20, seed);
+        let compare = |sources: &Sources| {
+            simulate::compare_words(&compiled, sources, &emitted.signature, &inputs, &starts, &tools).unwrap()
+        };
+        assert_eq!(compare(&sources), None, "seed {seed}");
+        // A cell that takes what is new away: the layer that it is in is named.
+        let (_, text) = sources.files.iter_mut().find(|(name, _)| name == "strassenc_lstm_cell.v").unwrap();
+        let wrong = String::from_utf8(text.clone()).unwrap().replace("kept_wide + new_wide", "kept_wide - new_wide");
+        assert_ne!(wrong.as_bytes(), text.as_slice());
+        *text = wrong.into_bytes();
+        let place = compare(&sources);
+        let Some(simulate::Place::Word { layer, .. }) = &place else { panic!("seed {seed}: {place:?}") };
+        assert!(layer.starts_with("lstm_"), "seed {seed}: {place:?}");
+    }
+}
+
+/// A build of all three kinds of layers, down every rung that can run here, and its own testbench.
+#[test]
+fn a_build_is_checked_as_a_sequence() {
+    let tools = tools();
+    let verilator = tools.verilator_or_install().unwrap();
+    let has = |model: &Model, kind: fn(&Layer) -> bool| model.layers.iter().any(kind);
+    let all = |seed: &u64| {
+        let model = sequence_model(*seed);
+        has(&model, |l| matches!(l, Layer::Embedding(_))) && has(&model, |l| matches!(l, Layer::Highway(_)))
+    };
+    let seed = (100..).find(all).unwrap();
+    let (model, options) = (sequence_model(seed), build::Options { effort: 0, ..Default::default() });
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("build");
+    let compiled = build::compile_images(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
+    build::write(&folder, &compiled, &options).unwrap();
+    let build = Build::open(&folder).unwrap();
+    let core = build.core().unwrap();
+    let vectors = Vectors::new(&core, 60, 1, vec![]).unwrap();
+    let rungs = check::climb(&build, (&core).into(), &vectors, 1, &tools, &mut |_| ()).unwrap();
+    for rung in &rungs {
+        assert!(!rung.failed(), "seed {seed}: {rung:?}");
+    }
+    let passed = |name: &str| {
+        rungs.iter().any(|rung| rung.name == name && matches!(rung.outcome, check::Outcome::Passed { .. }))
+    };
+    assert!(passed("image IR, engines = golden") && passed("Verilator, gaps, back pressure"), "{rungs:?}");
+
+    let top = &build.signature.testbench;
+    let objects = folder.join("objects");
+    let mut compile = verilator.command();
+    compile.args(["--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++20", "-MAKEFLAGS"]);
+    compile.args(["CFG_CXXFLAGS_PCH_I=-include", "--top-module", top, "-Mdir"]).arg(&objects);
+    tools.run_ok(compile.arg(folder.join(format!("{top}.v"))).args(build.verilog())).unwrap();
+    let finished = tools.run(std::process::Command::new(objects.join(format!("V{top}"))).current_dir(&folder)).unwrap();
+    assert!(finished.stdout.starts_with("PASS random: 34 vectors"), "seed {seed}: {}", finished.stdout);
+}
+
+/// A character model of 128 units, too large to be simulated at every run of the tests: prints what it costs and how fast it is.
+/// `STRASSENC_MODEL=FILE` writes the model down.
+#[test]
+#[ignore = "takes minutes"]
+fn a_language_model_of_128_units_folded() {
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    let model = language_model(1, [81, 32, 128, 128]);
+    if let Some(file) = std::env::var_os("STRASSENC_MODEL") {
+        strassenc_runtime::model_file::save(&model, std::path::Path::new(&file)).unwrap();
+    }
+    let began = std::time::Instant::now();
+    let target = Target { fps: Some(100_000.0), engine: Allowed::Folded, ..Target::default() };
+    let share = |problem: strassenc::compile::Problem| adder_graph::share(problem.matrix, &Default::default());
+    let options = Options { target, ..Options::default() };
+    let compiled = compile(&model, &options, &share, &|_| {}, &|| false).unwrap();
+    let compile_time = began.elapsed();
+    let emitted = emit(&compiled, &emit::Options::default()).unwrap();
+    let sources = Sources::from(&emitted);
+    simulate::lint(&sources, &tools).unwrap();
+    let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
+    let (inputs, _) = sequence(&model, 200, 1);
+    let mut state = golden::State::start();
+    let expected: Vec<_> = inputs.iter().map(|x| golden::step(&model, &mut state, x).unwrap().pop().unwrap()).collect();
+    let run = simulator.run(&inputs, &simulate::Options::default()).unwrap();
+    assert_eq!(run.outputs, expected);
+    run.check_promises(&emitted.signature).unwrap();
+    let figures = Figures::of_images(&compiled, 200.0);
+    println!(
+        "compiled in {compile_time:?}, simulator in {:?}, 200 inputs in {:.2} s",
+        simulator.build_time, run.seconds
+    );
+    let report = strassenc::report::Report::new(figures, &emitted.signature, strassenc::report::Family::Xc7);
+    println!("{}", report.text());
+}
