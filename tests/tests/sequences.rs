@@ -150,6 +150,33 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
     }
 }
 
+/// A FIFO beside the gates of a highway layer runs at its least depth, and with one word less nothing ever comes out; the loop of
+/// an LSTM is none of them, and nothing waits for the next input.
+#[test]
+fn least_depths_are_least_around_loops() {
+    let mut seen = 0;
+    for seed in 0..100 {
+        let compiled = compiled(&sequence_model(seed), seed, None);
+        let single = timing::simulate(&compiled.graph, 1, &|| false).unwrap();
+        assert!(matches!(single, Ending::Done(_)), "seed {seed}");
+        for depth in &compiled.depths {
+            assert!(compiled.graph.nodes[depth.node].name.starts_with("fifo_highway_"));
+            let with = |words| {
+                let mut graph = compiled.graph.clone();
+                graph.set_depth(depth.node, words);
+                timing::simulate(&graph, 3, &|| false).unwrap()
+            };
+            assert!(matches!(with(depth.live), Ending::Done(_)), "seed {seed}");
+            if depth.live > 1 {
+                let Ending::Deadlock(deadlock) = with(depth.live - 1) else { panic!("seed {seed}: {depth:?}") };
+                assert_eq!(deadlock.full, [depth.node], "seed {seed}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
 /// Every word of every layer's stream, hidden states among them.
 #[test]
 fn every_hidden_state_in_verilator_is_that_of_its_engine() {
