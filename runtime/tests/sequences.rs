@@ -146,6 +146,15 @@ fn the_integers_are_golden_s_and_near_the_float_network() {
         loss += logits.iter().map(|z| z.exp()).sum::<f64>().ln() - logits[pair[1] as usize];
     }
     assert!(moved > 100);
+    let real = |i: usize| f64::from(text.test[i]);
+    let x = Array2::from_shape_fn((50, 1), |(i, _)| real(i));
+    let y = train::fake_quantised(&model, x.view()).unwrap();
+    let mut state = golden::State::start();
+    for (i, row) in y.rows().into_iter().enumerate() {
+        let outputs = golden::step(&model, &mut state, &[text.test[i].into()]).unwrap().pop().unwrap();
+        let unit = 2f64.powi(model.output_frac());
+        assert_eq!(row.iter().map(|y| (y * unit) as i64).collect::<Vec<_>>(), outputs);
+    }
     let score = exact.evaluate(&text.test, 1);
     assert!((score.loss - loss).abs() < 1e-6 && score.samples == text.test.len() - 1);
     // In parts side by side there is less to remember.

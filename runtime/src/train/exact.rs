@@ -16,7 +16,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
 /// The outputs of a model for inputs of real values, both `[samples, elements]`, where real value = integer · 2^-frac.
 ///
 /// Inputs are rounded (half up) and saturated to the input format first. The outputs times 2^product_frac of the last
-/// layer are golden's integers, exactly.
+/// layer are golden's integers, exactly. Of a network for sequences all samples are one.
 ///
 /// # Errors
 /// Where the model is not valid, the number of columns is not that of its inputs, or a value is not a number.
@@ -28,6 +28,14 @@ pub fn fake_quantised(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2
     }
     if let Some(((i, j), v)) = x.indexed_iter().find(|(_, v)| v.is_nan()) {
         return Err(Error::input("inputs", format_args!("element {j} of sample {i} is {v}")));
+    }
+    let of_sequences = |layer: &model::Layer| {
+        matches!(layer, model::Layer::Embedding(_) | model::Layer::Highway(_) | model::Layer::Lstm(_))
+    };
+    if model.layers.iter().any(of_sequences) {
+        let (requantise, unit) = (requantiser(model.input.format), 2f64.powi(model.input.format.frac));
+        let integers = x.mapv(|v| requantise(v) * unit);
+        return Ok(super::sequence::Exact::new(model)?.outputs(integers.view()));
     }
     let mut nodes = Vec::new();
     branch(&model.layers, 0, model.input(), &mut nodes)?;

@@ -149,6 +149,19 @@ impl<'a> Exact<'a> {
         values
     }
 
+    /// The outputs as real values, `[inputs, n_out]`, for integers `[inputs, n_in]` that are one sequence.
+    pub fn outputs(&self, inputs: ArrayView2<f64>) -> Array2<f64> {
+        let unit = 2f64.powi(-self.model.output_frac());
+        let mut outputs = Array2::zeros((inputs.nrows(), self.model.outputs()));
+        let mut state = self.start(1);
+        for (input, mut output) in inputs.rows().into_iter().zip(outputs.rows_mut()) {
+            if let Some(y) = self.step(input.to_owned().insert_axis(Axis(0)), &mut state).pop() {
+                output.assign(&(y.row(0).to_owned() * unit));
+            }
+        }
+        outputs
+    }
+
     /// The score of a text, read as so many sequences side by side, each from the start: what each token says about the next one.
     pub fn evaluate(&self, text: &[u32], sequences: usize) -> Score {
         let unit = 2f64.powi(-self.model.output_frac());

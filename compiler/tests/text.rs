@@ -1,0 +1,88 @@
+//! Language models as a user meets them: training on a text, bits per character, text from golden and from the hardware.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use strassenc::tools::Tools;
+
+const NET: &str = r#"
+name = "words"
+input = { shape = [1], bits = 5, frac = 0 }
+layers = [
+    { embedding = { rows = 9, units = 4 } },
+    { lstm = { units = 8, r = 8 } },
+    { dense = { units = 9, r = 9 } },
+]
+[train]
+batch = 8
+window = 16
+full = { epochs = 6, learning_rate = 3e-2 }
+ternary = { epochs = 4, learning_rate = 2e-2 }
+"#;
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_strassenc")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn done(folder: &Path, arguments: &[&str]) -> String {
+    let Output { status, stdout, stderr } = run(folder, arguments);
+    assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
+}
+
+fn refused(folder: &Path, status: i32, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{error}");
+    assert_eq!(error.matches("error[").count(), 1, "{error}");
+    error
+}
+
+fn install_verilator() {
+    let home = std::env::var_os("STRASSENC_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = home.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc"));
+    Tools::new(home).verilator_or_install().unwrap();
+}
+
+#[test]
+fn from_a_text_to_text_from_the_hardware() {
+    install_verilator();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("net.toml"), NET).unwrap();
+    let words = ["the cat sat. ", "the hat is a cat. ", "a cat sits. "];
+    let text: String = (0..600usize).map(|i| words[(i * i + i / 7) % 3]).collect();
+    std::fs::write(path.join("a.txt"), &text).unwrap();
+    let told = done(path, &["train", "net.toml", "--data", "text:a.txt", "-o", "lm"]);
+    assert!(told.contains("bits per character") && told.contains("a character against"), "{told}");
+
+    let report: serde_json::Value =
+        serde_json::from_str(&done(path, &["eval", "lm", "--data", "text:a.txt", "--json"])).unwrap();
+    assert_eq!(report["golden"]["differing"], 0);
+    let bits = |name: &str| report[name].as_f64().unwrap();
+    // Nine characters: 3.2 bits for who knows nothing.
+    assert!(bits("integer_bits") < 1.5 && (bits("integer_bits") - bits("float_bits")).abs() < 0.2, "{report}");
+    assert!(bits("five_gram_bits") > 0.0 && report["drift"].as_array().unwrap().len() == 3);
+
+    done(path, &["verilog", "lm", "-o", "core", "--engine", "folded"]);
+    let text = done(path, &["simulate", "core", "--data", "text:a.txt", "--samples", "100"]);
+    assert!(text.contains("every output is golden's"), "{text}");
+    let text = done(path, &["simulate", "core", "--data", "text:a.txt", "--samples", "40", "--layers", "lstm_0"]);
+    assert!(text.contains("every output is golden's"), "{text}");
+
+    let generate = |what: &str, more: &[&str]| {
+        done(path, &[&["generate", what, "--prompt", "the c", "--characters", "60"], more].concat())
+    };
+    let golden = generate("lm", &["--seed", "5"]);
+    assert!(golden.starts_with("the c") && golden.trim_end_matches('\n').chars().count() == 65, "{golden:?}");
+    assert_eq!(generate("core", &["--hardware", "--seed", "5"]), golden);
+    assert_ne!(generate("lm", &["--seed", "6"]), golden);
+    let json: serde_json::Value = serde_json::from_str(&generate("lm", &["--json", "--seed", "5"])).unwrap();
+    assert_eq!(json["text"], golden.strip_suffix('\n').unwrap());
+
+    let told = refused(path, 2, &["generate", "lm", "--prompt", "the dog"]);
+    assert!(told.contains("--prompt, character 5") && told.contains("'d'"), "{told}");
+    let told = refused(path, 2, &["eval", "lm"]);
+    assert!(told.contains("--data"), "{told}");
+    let told = refused(path, 2, &["train", "digits", "--data", "text:a.txt", "-o", "x"]);
+    assert!(told.contains("text"), "{told}");
+}
