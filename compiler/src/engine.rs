@@ -321,7 +321,12 @@ impl Estimator<'_> {
     /// in another; in an LSTM one frame goes through W_b and W_c before the next may.
     fn phase(&self, number: usize, interval: u64) -> u64 {
         match self.images.layers[number].kind {
-            Kind::Lstm { .. } => interval.saturating_sub(LOOP) / 2,
+            Kind::Lstm { .. } => {
+                let both = interval.saturating_sub(LOOP);
+                // The second part takes a clock for each unit at least.
+                let units = self.images.yields(number).shape.elements() as u64;
+                (both / 2).min(both.saturating_sub(units)).max(1)
+            }
             _ => interval,
         }
     }

@@ -80,7 +80,7 @@ fn from_a_text_to_text_from_the_hardware() {
     assert_eq!(json["text"], golden.strip_suffix('\n').unwrap());
 
     let told = refused(path, 2, &["generate", "lm", "--prompt", "the dog"]);
-    assert!(told.contains("--prompt, character 5") && told.contains("'d'"), "{told}");
+    assert!(told.contains("--prompt: character 5") && told.contains("'d'"), "{told}");
     let told = refused(path, 2, &["eval", "lm"]);
     assert!(told.contains("--data"), "{told}");
     let told = refused(path, 2, &["train", "digits", "--data", "text:a.txt", "-o", "x"]);
