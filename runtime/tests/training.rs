@@ -196,6 +196,7 @@ fn threads_do_not_change_a_bit_and_the_seed_does() {
             n.train.batch = 256;
             n.layers[0] = strassenc_runtime::network::Layer::Dense(strassenc_runtime::network::Dense {
                 units: 100,
+                rank: None,
                 r: Some(200),
                 plain: None,
                 threshold: None,
