@@ -26,7 +26,10 @@ pub fn split(database: &[u8]) -> Option<[String; 3]> {
         let (length, after) = rest.split_first_chunk::<4>()?;
         let mut stream = ZlibDecoder::new(after);
         let mut block = vec![];
-        stream.by_ref().take(u32::from_be_bytes(*length).into()).read_to_end(&mut block).ok()?;
+        let length = u32::from_be_bytes(*length);
+        // One byte more, so that the end of the stream is seen, and its checksum.
+        stream.by_ref().take(u64::from(length) + 1).read_to_end(&mut block).ok()?;
+        (block.len() == length as usize).then_some(())?;
         rest = after.get(stream.total_in() as usize..)?;
         novels[place] = lines(&block)?;
         novels[place].starts_with(title).then_some(())?;
