@@ -102,7 +102,7 @@ pub fn score_and_gradient<T: Real>(logits: &mut Array2<T>, targets: &Targets) ->
                 *taught = cool(T::real((*z).into()));
             }
             let sum = softmax(&mut target).1;
-            target.iter_mut().for_each(|p| *p = *p / sum);
+            target.iter_mut().for_each(|p| *p /= sum);
             // d(z/T)/dz takes one T of T² away.
             z.iter_mut().for_each(|z| *z = cool(*z));
             let scale = lambda * temperature * share;
