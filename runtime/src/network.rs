@@ -667,6 +667,12 @@ impl Recipe {
         within(at("cutout"), self.cutout, 0..=side)?;
         // A batch norm needs two samples.
         within(at("batch"), self.batch, 2..=MAX_SIZE)?;
+        for (key, is_on) in [("clip", self.clip != 0.0), ("dropout", self.dropout != 0.0)] {
+            if is_on && !sequences {
+                let cause = format!("`{key}` is for networks of sequences alone");
+                return Err(Violation::new(at(key), cause).help(format_args!("remove `{key}`")));
+            }
+        }
         within(at("window"), self.window, 1..=4096)?;
         within(at("clip"), self.clip, 0.0..=1e6)?;
         within(at("dropout"), self.dropout, 0.0..=0.9)?;

@@ -129,6 +129,7 @@ fn errors() {
         ("[train]", "[train]\nema = 1"),
         ("[train]", "[train]\npatience = 3"),
         ("[train]", "[train]\nkeep_best = true"),
+        ("[train]", "[train]\ndropout = 0.5"),
         ("[train]", "[train"),
     ];
     let of_images = [

@@ -5,7 +5,7 @@ use super::matmul::{Into, Real, vectorised};
 use super::optimiser::Rule;
 use super::patches::Windows;
 use super::spn::Spn;
-use super::ternary::Ternariser;
+use super::ternary::{Ternariser, density};
 use crate::network::Network;
 use crate::network::plan::Op;
 use ndarray::{Array2, ArrayView2, Axis};
@@ -243,12 +243,7 @@ impl<T: Real> Float<T> {
 
     /// Nonzeros over entries of all matrices.
     pub fn density(&self) -> f64 {
-        let (mut nonzeros, mut entries) = (0, 0);
-        for matrix in self.spns().flat_map(Spn::matrices) {
-            nonzeros += matrix.effective().iter().filter(|w| **w != T::zero()).count();
-            entries += matrix.effective().len();
-        }
-        nonzeros as f64 / entries.max(1) as f64
+        density(self.spns().flat_map(Spn::matrices))
     }
 
     /// Gives all norms the statistics of these samples, `[n, n_in]`, instead of the running ones.

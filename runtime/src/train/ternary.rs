@@ -248,6 +248,16 @@ fn lane_sum<T: Real>(row: ArrayView1<T>, f: impl Fn(T) -> T) -> T {
     lanes(row, |sum, v| sum + f(v)).into_iter().fold(T::zero(), |a, b| a + b)
 }
 
+/// Nonzeros over entries of matrices as they multiply.
+pub fn density<'a, T: Real>(matrices: impl Iterator<Item = &'a Matrix<T>>) -> f64 {
+    let (mut nonzeros, mut entries) = (0, 0);
+    for matrix in matrices {
+        nonzeros += matrix.effective().iter().filter(|w| **w != T::zero()).count();
+        entries += matrix.effective().len();
+    }
+    nonzeros as f64 / entries.max(1) as f64
+}
+
 /// The ternary matrix behind [`ternarise`]'s output.
 pub fn signs<T: Real>(quantised: ArrayView2<T>) -> Array2<i8> {
     quantised.mapv(|q| i8::from(q > T::zero()) - i8::from(q < T::zero()))

@@ -10,7 +10,7 @@ use crate::network::{Network, Quantiser, Recipe};
 use crate::train::loss::{Score, Targets, Teacher, score, score_and_gradient};
 use crate::train::matmul::{Into, Real, vectorised};
 use crate::train::optimiser::{Parameter, Rule};
-use crate::train::ternary::{Matrix, Ternariser};
+use crate::train::ternary::{Matrix, Ternariser, density};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -441,12 +441,7 @@ impl<T: Real> Sequence<T> {
 
     /// Nonzeros over entries of all matrices.
     pub fn density(&self) -> f64 {
-        let (mut nonzeros, mut entries) = (0, 0);
-        for matrix in self.layers.iter().flat_map(Layer::linears).flat_map(Linear::matrices) {
-            nonzeros += matrix.effective().iter().filter(|w| **w != T::zero()).count();
-            entries += matrix.effective().len();
-        }
-        nonzeros as f64 / entries.max(1) as f64
+        density(self.layers.iter().flat_map(Layer::linears).flat_map(Linear::matrices))
     }
 
     /// All parameters with their names, layer by layer, and whether they decay.
