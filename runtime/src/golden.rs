@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::model::{Bilinear, Conv2d, Dense, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Residual};
+use crate::model::{Bilinear, CharCnn, Conv2d, Dense, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Residual};
 use crate::shape::Shape;
 use std::collections::BTreeMap;
 
@@ -92,9 +92,14 @@ fn layer(layer: &Layer, x: &[i64], (shape, format): (Shape, Format)) -> Result<V
         Layer::Pool(p) => pool(p, x, (shape, format), layer.yields((shape, format))?.0),
         Layer::Residual(r) => residual(r, x, (shape, format))?,
         Layer::Embedding(e) => {
-            let row = (x[0] as usize).min(e.table.nrows() - 1);
-            e.table.row(row).iter().map(|v| i64::from(*v)).collect()
+            let mut z = vec![];
+            for index in x {
+                let row = (*index as usize).min(e.table.nrows() - 1);
+                z.extend(e.table.row(row).iter().map(|v| i64::from(*v)));
+            }
+            z
         }
+        Layer::CharCnn(c) => char_cnn(c, x, shape),
         Layer::Highway(h) => highway(h, x, format),
         // A valid model has none in a branch.
         Layer::Lstm(l) => lstm(l, x, &mut State::start()),
@@ -216,6 +221,25 @@ fn dense(layer: &Dense, x: &[i64]) -> Vec<i64> {
         z.push(leave(&layer.output, c, y));
     }
     z
+}
+
+/// Every filter at every position where the word has all its pixels; the largest output of each, and its tanh.
+fn char_cnn(layer: &CharCnn, x: &[i64], shape: Shape) -> Vec<i64> {
+    let (taps, e) = (layer.widths.len(), shape.channels);
+    let mut largest = vec![i64::MIN; layer.filters.outputs()];
+    for position in 0..shape.width {
+        // What lies beyond the word is read by no filter that counts here.
+        let mut window = vec![0; taps * e];
+        let end = shape.width.min(position + taps);
+        window[..(end - position) * e].copy_from_slice(&x[position * e..end * e]);
+        let y = dense(&layer.filters, &window);
+        for ((largest, y), width) in largest.iter_mut().zip(y).zip(layer.width_of_each()) {
+            if position + width <= shape.width {
+                *largest = (*largest).max(y);
+            }
+        }
+    }
+    largest.into_iter().map(|y| layer.tanh.tanh(y)).collect()
 }
 
 /// t (max(0, h) - x) + x, rounded once; a mean of the two, so that it stays in their format.

@@ -49,9 +49,13 @@ pub struct Provenance {
     pub seed: Option<u64>,
     /// Figures that the trainer measured, e.g. `test_accuracy_float` in 0..=1.
     pub metrics: BTreeMap<String, f64>,
-    /// The character of each index, where what enters and what leaves are characters of a text.
+    /// The character of each index, where what enters and what leaves are characters of a text; where there are `words`, the characters
+    /// of what enters, from index [`FIRST_CHARACTER`](crate::data::FIRST_CHARACTER) on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alphabet: Option<String>,
+    /// The word that each output stands for, where what leaves are words of a text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Vec<String>>,
 }
 
 /// One layer of a [`Model`].
@@ -69,6 +73,8 @@ pub enum Layer {
     Residual(Residual),
     /// A table of vectors.
     Embedding(Embedding),
+    /// Filters over the characters of a word.
+    CharCnn(CharCnn),
     /// A gated way around a linear layer.
     Highway(Highway),
     /// A long short-term memory, whose state goes from one input of a sequence to the next.
@@ -202,9 +208,10 @@ pub struct Residual {
     pub format: Format,
 }
 
-/// A table of vectors: what enters is an index, and what leaves is that row; an index beyond the table takes its last row.
+/// A table of vectors: what enters are L indices, and what leaves is an image of one row, L pixels wide, of those rows of the table; an
+/// index beyond the table takes its last row.
 ///
-/// Only a network's first layer may be one; its input has one element, unsigned, with frac 0.
+/// Only a network's first layer may be one; its input is a vector, unsigned, with frac 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embedding {
     /// Unique name within the model, e.g. `embedding_0`.
@@ -225,6 +232,23 @@ pub struct Table {
     pub values: Array1<i32>,
     /// Fractional bits of the values, 1..=15.
     pub frac: i32,
+}
+
+/// Filters over the characters of a word, the largest value of each, and tanh (Kim et al. 2016): an image of one row enters, of L
+/// pixels of E channels, and a vector of n elements leaves, one for each filter, in the format of tanh.
+///
+/// A filter of width w stands at the L - w + 1 positions where the word has all its w pixels. Since no coefficient is negative, a
+/// filter's largest sum is that of its largest output: it takes one multiplication a word, whatever L is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CharCnn {
+    /// The filters as one dense layer with the name of the char-CNN over the widest window, pixel by pixel: `widths.len()` · E inputs, n
+    /// products and n outputs. W_c is the identity, no coefficient is negative, and row i of W_b reads no pixel beyond its width. Its
+    /// output is requantised to the signed format in which tanh is looked up.
+    pub filters: Dense,
+    /// Entry i: how many filters of width i + 1 there are; filters are in the order of their widths.
+    pub widths: Vec<usize>,
+    /// tanh.
+    pub tanh: Table,
 }
 
 /// A highway layer (Srivastava, Greff & Schmidhuber 2015), `z = t ⊙ (max(0, h) - x) + x` with `t = σ(T x)`, `h = H x`: n in, n out, in
@@ -357,6 +381,7 @@ impl Layer {
             Layer::Pool(p) => &p.name,
             Layer::Residual(r) => &r.name,
             Layer::Embedding(e) => &e.name,
+            Layer::CharCnn(c) => &c.filters.name,
             Layer::Highway(h) => &h.gates.name,
             Layer::Lstm(l) => &l.gates.name,
         }
@@ -417,6 +442,13 @@ impl Table {
     /// The format of tanh, -1 to 1.
     pub fn tanh_format(&self) -> Format {
         Format { signed: true, bits: self.frac as u32 + 2, frac: self.frac }
+    }
+}
+
+impl CharCnn {
+    /// The width of each filter, in order.
+    pub fn width_of_each(&self) -> impl Iterator<Item = usize> {
+        self.widths.iter().enumerate().flat_map(|(i, n)| std::iter::repeat_n(i + 1, *n))
     }
 }
 

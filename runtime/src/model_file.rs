@@ -11,7 +11,7 @@ mod tests;
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
-    Bilinear, Conv2d, Dense, Edge, Embedding, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Provenance,
+    Bilinear, CharCnn, Conv2d, Dense, Edge, Embedding, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Provenance,
     Residual, Table,
 };
 use ndarray::{Array, Dimension, IxDyn};
@@ -83,6 +83,15 @@ enum LayerDocument {
     Embedding {
         name: String,
         format: Format,
+    },
+    CharCnn {
+        name: String,
+        budget: usize,
+        coefficient_bits: u32,
+        product_frac: i32,
+        output: OutputDocument,
+        widths: Vec<usize>,
+        tanh_frac: i32,
     },
     Highway {
         name: String,
@@ -228,14 +237,15 @@ fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize
         let coefficients = [("coefficients", Dtype::I32, 1), ("coefficient_shifts", Dtype::I32, 1)];
         let (name, output) = match layer {
             LayerDocument::Dense { name, output, .. }
+            | LayerDocument::CharCnn { name, output, .. }
             | LayerDocument::Highway { name, output, .. }
             | LayerDocument::Lstm { name, output, .. } => {
                 add(name, &coefficients);
                 add(name, &[("w_b", Dtype::I8, 2), ("w_c", Dtype::I8, 2), ("bias", Dtype::I64, 1)]);
-                if !matches!(layer, LayerDocument::Dense { .. }) {
+                if let LayerDocument::Highway { .. } | LayerDocument::Lstm { .. } = layer {
                     add(name, &[("sigmoid", Dtype::I32, 1)]);
                 }
-                if let LayerDocument::Lstm { .. } = layer {
+                if let LayerDocument::CharCnn { .. } | LayerDocument::Lstm { .. } = layer {
                     add(name, &[("tanh", Dtype::I32, 1)]);
                 }
                 (name, output)
@@ -340,6 +350,13 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
         LayerDocument::Embedding { name, format } => {
             Layer::Embedding(Embedding { table: array(tensors, &name, "table", i32::from_le_bytes)?, format, name })
         }
+        LayerDocument::CharCnn { name, budget, coefficient_bits, product_frac, output, widths, tanh_frac } => {
+            Layer::CharCnn(CharCnn {
+                filters: dense(&name, budget, coefficient_bits, product_frac, output)?,
+                widths,
+                tanh: table(&name, "tanh", tanh_frac)?,
+            })
+        }
         LayerDocument::Highway { name, budget, coefficient_bits, product_frac, output, gate_frac, sigmoid_frac } => {
             Layer::Highway(Highway {
                 gates: dense(&name, budget, coefficient_bits, product_frac, output)?,
@@ -418,6 +435,7 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
     for layer in layers {
         let mut add = |field: &str, tensor: Tensor| tensors.insert(format!("{}.{field}", layer.name()), tensor);
         if let Layer::Dense(dense)
+        | Layer::CharCnn(CharCnn { filters: dense, .. })
         | Layer::Highway(Highway { gates: dense, .. })
         | Layer::Lstm(Lstm { gates: dense, .. }) = layer
         {
@@ -432,6 +450,9 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
         }
         match layer {
             Layer::Dense(_) => continue,
+            Layer::CharCnn(cnn) => {
+                add("tanh", i32s(&cnn.tanh.values));
+            }
             Layer::Highway(highway) => {
                 add("sigmoid", i32s(&highway.sigmoid.values));
             }
@@ -536,6 +557,15 @@ fn document_of(layer: &Layer) -> LayerDocument {
             format: r.format,
         },
         Layer::Embedding(e) => LayerDocument::Embedding { name, format: e.format },
+        Layer::CharCnn(c) => LayerDocument::CharCnn {
+            name,
+            budget: c.filters.budget,
+            coefficient_bits: c.filters.coefficient_bits,
+            product_frac: c.filters.product_frac,
+            output: output(&c.filters.output),
+            widths: c.widths.clone(),
+            tanh_frac: c.tanh.frac,
+        },
         Layer::Highway(h) => LayerDocument::Highway {
             name,
             budget: h.gates.budget,

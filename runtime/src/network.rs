@@ -586,6 +586,11 @@ impl Network {
         self.layers.iter().any(of_sequences)
     }
 
+    /// Whether it is for sequences of words, each given by its characters.
+    pub fn is_of_words(&self) -> bool {
+        self.is_of_sequences() && self.input.elements() > 1
+    }
+
     /// The linear layers of the [plan](Network::plan), in order; none where shapes do not fit.
     pub fn linear(&self) -> Vec<plan::Step> {
         let mut steps = self.plan().unwrap_or_default();

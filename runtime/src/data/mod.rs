@@ -23,7 +23,7 @@ use std::path::Path;
 
 pub use find::{installed, spec_of};
 pub use spec::GRAMMAR;
-pub use text::Text;
+pub use text::{FIRST_CHARACTER, Symbols, Text};
 
 /// The most elements that one split may hold: 2^30 (4 GiB of f32).
 pub const MAX_ELEMENTS: usize = 1 << 30;

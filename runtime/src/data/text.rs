@@ -1,8 +1,9 @@
-//! Texts as sequences of characters.
+//! Texts as sequences of symbols: of characters, or of words that are spelled.
 
 use crate::error::{Error, Kind, Result};
 use crate::files;
-use std::collections::{BTreeSet, HashMap};
+use ndarray::Array2;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 /// What [`load`] understands, for `--help`.
@@ -10,7 +11,8 @@ pub const GRAMMAR: &str = "\
 austen               six novels by Jane Austen, of which the last one is tested on;
                      where installed: strassenc doctor --install austen
 text:FILE            any text in UTF-8: 90 % to train on, then 5 % to validate, 5 % to test
-text:FOLDER          train.txt, valid.txt and test.txt, as of the Penn Treebank";
+text:FOLDER          train.txt, valid.txt and test.txt, as of the Penn Treebank
+                     a network of words takes what blanks part, and <eos> for the end of a line";
 
 /// The files of a text in parts.
 pub const PARTS: [&str; 3] = ["train.txt", "valid.txt", "test.txt"];
@@ -21,13 +23,32 @@ pub const KNOWN: [&str; 1] = ["austen"];
 /// Largest number of different characters.
 const MOST_CHARACTERS: usize = 1 << 16;
 
-/// A text in three parts, as indices into its alphabet.
+/// The index of the first character of the alphabet where words are spelled; those below are what follows a word, its start, its end.
+pub const FIRST_CHARACTER: u32 = 3;
+/// What stands at the start and at the end of a spelled word.
+const MARKS: [u32; 2] = [1, 2];
+
+/// The word at the end of every line.
+pub const END_OF_LINE: &str = "<eos>";
+/// The word in the place of every word that is not among those a network knows.
+pub const UNKNOWN: &str = "<unk>";
+
+/// What a text is a sequence of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Symbols {
+    /// Characters in the order of their code points: the symbols, or what words are spelled with.
+    pub alphabet: Vec<char>,
+    /// The words, where the symbols are words; the most frequent one first.
+    pub words: Option<Vec<String>>,
+}
+
+/// A text in three parts, as indices of its symbols.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Text {
     /// A short name, e.g. `austen`.
     pub name: String,
-    /// Its characters in the order of their code points.
-    pub alphabet: Vec<char>,
+    /// What it is a sequence of; characters where it has just been [loaded](load).
+    pub symbols: Symbols,
     /// What training sees.
     pub train: Vec<u32>,
     /// What decides on learning rates.
@@ -97,23 +118,145 @@ impl Text {
         }
         let index: HashMap<char, u32> = alphabet.iter().zip(0..).map(|(c, i)| (*c, i)).collect();
         let [train, valid, test] = parts.map(|part| part.chars().map(|c| index[&c]).collect());
-        Ok(Text { name, alphabet, train, valid, test })
+        Ok(Text { name, symbols: Symbols { alphabet, words: None }, train, valid, test })
+    }
+
+    /// The same text of characters as one of words, of which the `most` most frequent in what is trained on are known; if those are not
+    /// all, `<unk>`, which is one of them, stands for the rest.
+    ///
+    /// # Errors
+    /// Where `most` is less than 2, or a part has fewer than two words.
+    pub fn of_words(&self, most: usize) -> Result<Text> {
+        let place = format!("text `{}`", self.name);
+        if most < 2 {
+            return Err(Error::input(place, format_args!("cannot be one of {most} words")));
+        }
+        let parts = [&self.train, &self.valid, &self.test].map(|part| self.symbols.decode(part));
+        let parts = parts.each_ref().map(|part| words_of(part));
+        if let Some(part) = parts.iter().position(|part| part.len() < 2) {
+            let which = ["train on", "validate on", "test on"][part];
+            return Err(Error::input(place, format_args!("has fewer than two words to {which}")));
+        }
+        let mut counts = BTreeMap::<&str, u64>::new();
+        for word in &parts[0] {
+            *counts.entry(word).or_default() += 1;
+        }
+        let foreign = parts[1..].iter().flatten().any(|word| !counts.contains_key(word));
+        let mut list: Vec<(&str, u64)> = counts.into_iter().collect();
+        // Of equally frequent ones the first in the order of their characters.
+        list.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        if !list.iter().any(|(word, _)| *word == UNKNOWN) && (foreign || list.len() > most) {
+            list.truncate(most - 1);
+            list.push((UNKNOWN, 0));
+        } else if list.len() > most {
+            let unknown = list.iter().position(|(word, _)| *word == UNKNOWN).unwrap_or(0);
+            if unknown >= most {
+                list.swap(unknown, most - 1);
+            }
+            list.truncate(most);
+        }
+        let words: Vec<String> = list.into_iter().map(|(word, _)| word.to_owned()).collect();
+        let alphabet = words.iter().flat_map(|word| word.chars()).collect::<BTreeSet<_>>().into_iter().collect();
+        let index: HashMap<&str, u32> = words.iter().zip(0..).map(|(word, i)| (word.as_str(), i)).collect();
+        // Where all words are known there is none.
+        let unknown = index.get(UNKNOWN).copied().unwrap_or(0);
+        let [train, valid, test] =
+            parts.map(|part| part.iter().map(|word| index.get(word).copied().unwrap_or(unknown)).collect());
+        Ok(Text { name: self.name.clone(), symbols: Symbols { alphabet, words: Some(words) }, train, valid, test })
     }
 }
 
-/// The indices of the characters of `text`.
-///
-/// # Errors
-/// The first character that the alphabet lacks.
-pub fn encode(text: &str, alphabet: &[char]) -> Result<Vec<u32>> {
-    let index = |(i, c): (usize, char)| match alphabet.binary_search(&c) {
-        Ok(index) => Ok(index as u32),
-        Err(_) => Err(Error::input(
-            format_args!("character {}", i + 1),
-            format_args!("is {c:?}, which the model's alphabet of {} characters lacks", alphabet.len()),
-        )),
-    };
-    text.chars().enumerate().map(index).collect()
+/// The words of a text: what blanks part, and one for the end of each line.
+fn words_of(text: &str) -> Vec<&str> {
+    text.lines().flat_map(|line| line.split_whitespace().chain([END_OF_LINE])).collect()
+}
+
+impl Symbols {
+    /// Number of symbols.
+    pub fn count(&self) -> usize {
+        self.words.as_ref().map_or(self.alphabet.len(), Vec::len)
+    }
+
+    /// Indices of characters that can enter a network: those below are used.
+    pub fn characters(&self) -> usize {
+        self.alphabet.len() + if self.words.is_some() { FIRST_CHARACTER as usize } else { 0 }
+    }
+
+    /// What enters a network for each symbol, `[symbols, length]`: its index, with length 1, or its [spelling](Self::spell).
+    pub fn inputs(&self, length: usize) -> Array2<u32> {
+        match &self.words {
+            None => Array2::from_shape_fn((self.count(), length), |(i, _)| i as u32),
+            Some(words) => {
+                let rows = words.iter().flat_map(|word| self.spell(word, length).unwrap_or_else(|_| vec![0; length]));
+                // An invariant: every spelling is that long.
+                Array2::from_shape_vec((words.len(), length), rows.collect()).expect("spellings of one length")
+            }
+        }
+    }
+
+    /// The characters of a word as they enter a network, between a start and an end, 0 up to `length`; what is too long is cut.
+    ///
+    /// # Errors
+    /// The first character that the alphabet lacks.
+    pub fn spell(&self, word: &str, length: usize) -> Result<Vec<u32>> {
+        let mut row = vec![MARKS[0]];
+        row.extend(word.chars().map(|c| Ok(self.index(c)? + FIRST_CHARACTER)).collect::<Result<Vec<u32>>>()?);
+        row.truncate(length.saturating_sub(1));
+        row.push(MARKS[1]);
+        row.resize(length, 0);
+        Ok(row)
+    }
+
+    /// The index of a character in the alphabet.
+    fn index(&self, c: char) -> Result<u32> {
+        self.alphabet.binary_search(&c).map(|index| index as u32).map_err(|_| {
+            let cause = format!("{c:?} is not in the model's alphabet of {} characters", self.alphabet.len());
+            Error::input("text", cause)
+        })
+    }
+
+    /// The indices of the symbols of `text`; of words that are not known, that of `<unk>`.
+    ///
+    /// # Errors
+    /// The first character that the alphabet lacks, or word where there is no `<unk>`.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let Some(words) = &self.words else {
+            let index = |(i, c)| self.index(c).map_err(|e| e.within(format_args!("character {}", i + 1)));
+            return text.chars().enumerate().map(index).collect();
+        };
+        let index: HashMap<&str, u32> = words.iter().zip(0..).map(|(word, i)| (word.as_str(), i)).collect();
+        let one = |(i, word): (usize, &str)| {
+            index.get(word).or_else(|| index.get(UNKNOWN)).copied().ok_or_else(|| {
+                let cause = format!("is {word:?}, which the model's {} words lack", words.len());
+                Error::input(format_args!("word {}", i + 1), cause)
+            })
+        };
+        let lines: Vec<&str> = text.split('\n').collect();
+        let ends = lines.len() - 1;
+        let words = lines.iter().enumerate().flat_map(|(i, line)| {
+            line.split_whitespace().chain((i < ends).then_some(END_OF_LINE))
+        });
+        words.enumerate().map(one).collect()
+    }
+
+    /// The text of some symbols: words with blanks between them, `<eos>` as the end of a line.
+    pub fn decode(&self, symbols: &[u32]) -> String {
+        let mut text = String::new();
+        symbols.iter().for_each(|symbol| text += &self.shown(*symbol));
+        text
+    }
+
+    /// What is shown of a symbol: a character, or a word and what stands behind it.
+    pub fn shown(&self, symbol: u32) -> String {
+        match &self.words {
+            None => self.alphabet.get(symbol as usize).map(char::to_string).unwrap_or_default(),
+            Some(words) => match words.get(symbol as usize).map(String::as_str) {
+                Some(END_OF_LINE) => "\n".into(),
+                Some(word) => format!("{word} "),
+                None => String::new(),
+            },
+        }
+    }
 }
 
 #[cfg(test)]

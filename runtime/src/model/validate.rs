@@ -1,7 +1,7 @@
 //! What makes a model valid.
 
 use super::{
-    Bilinear, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAGNITUDE_LIMIT, Model, Output, PoolKind, Residual, Table,
+    Bilinear, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAGNITUDE_LIMIT, Model, Output, PoolKind, Residual, Table,
 };
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -75,6 +75,7 @@ fn check_layers<'a>(
             Layer::Pool(_) => {}
             Layer::Residual(residual) => residual.validate(edge, names)?,
             Layer::Embedding(embedding) => embedding.validate(edge, network && i == 0)?,
+            Layer::CharCnn(cnn) => cnn.validate(edge)?,
             Layer::Highway(highway) => highway.validate(edge)?,
             Layer::Lstm(lstm) => lstm.validate(edge, network)?,
         }
@@ -149,7 +150,11 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
             let branch = |layers: &[Layer]| layers.iter().try_fold((shape, format), |edge, layer| yields(layer, edge));
             (branch(&residual.body)?.0, residual.format)
         }
-        Layer::Embedding(embedding) => (Shape::vector(embedding.table.ncols()), embedding.format),
+        Layer::Embedding(embedding) => {
+            let (width, channels) = (shape.elements(), embedding.table.ncols());
+            (Shape { height: 1, width, channels }, embedding.format)
+        }
+        Layer::CharCnn(cnn) => (Shape::vector(cnn.filters.outputs()), cnn.tanh.tanh_format()),
         Layer::Highway(highway) => (Shape::vector(highway.units()), format),
         Layer::Lstm(lstm) => (Shape::vector(lstm.units()), lstm.hidden),
     })
@@ -397,9 +402,9 @@ impl Embedding {
         if !first {
             return Err(Error::input(at("kind"), "is an embedding, which only the first layer may be"));
         }
-        if shape.elements() != 1 || input.signed || input.frac != 0 || input.bits > 16 {
+        if shape.pixels() != 1 || input.signed || input.frac != 0 || input.bits > 16 {
             let cause =
-                format!("takes one index, an unsigned integer of at most 16 bits, but {shape} of {input} arrive");
+                format!("takes indices, unsigned integers of at most 16 bits, but {shape} of {input} arrive");
             return Err(Error::input(at("input"), cause));
         }
         check_format(&at("format"), self.format)?;
@@ -450,6 +455,36 @@ fn gate_format(gates: &Dense) -> Result<Format> {
             Ok(*format)
         }
         _ => Err(Error::input(at(), "gates are requantised to a signed format of 2 to 16 bits")),
+    }
+}
+
+impl CharCnn {
+    fn validate(&self, (shape, format): (Shape, Format)) -> Result<()> {
+        let at = |field: &str| format!("layer `{}`, {field}", self.filters.name);
+        let fail = |field: &str, cause: String| Err(Error::input(at(field), cause));
+        let (dense, e, widest) = (&self.filters, shape.channels, self.widths.len());
+        let n = self.widths.iter().try_fold(0usize, |sum, n| sum.checked_add(*n));
+        if shape.height != 1 || widest == 0 || widest > shape.width {
+            return fail("widths", format!("has filters of {widest} widths, but {shape} arrives"));
+        }
+        if n != Some(dense.outputs()) || dense.rows() != dense.outputs() {
+            let (rows, outputs) = (dense.rows(), dense.outputs());
+            return fail("widths", format!("{:?} do not add up to {rows} rows and {outputs} outputs", self.widths));
+        }
+        dense.validate(widest * e, format)?;
+        if let Some(((c, i), w)) = dense.w_c.indexed_iter().find(|((c, i), w)| **w != i8::from(c == i)) {
+            return fail("w_c", format!("has {w} at [{c}, {i}], which is not the identity"));
+        }
+        if let Some((i, a)) = dense.coefficients.iter().enumerate().find(|(_, a)| **a < 0) {
+            return fail("coefficients", format!("the value {a} at [{i}] is negative"));
+        }
+        for (i, (row, width)) in dense.w_b.outer_iter().zip(self.width_of_each()).enumerate() {
+            if row.iter().skip(width * e).any(|w| *w != 0) {
+                return fail("w_b", format!("row {i} reads beyond its width of {width}"));
+            }
+        }
+        let gate = gate_format(dense)?;
+        self.tanh.validate(&at("tanh"), gate.bits)
     }
 }
 

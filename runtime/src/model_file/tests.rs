@@ -40,6 +40,7 @@ fn small() -> Model {
         ],
         provenance: Provenance {
             alphabet: None,
+            words: None,
             tool: "0.1.0".into(),
             network: None,
             data: Some("digits".into()),

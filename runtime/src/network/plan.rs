@@ -135,7 +135,8 @@ impl Step {
                 let (down, across) = linear.patches(self.output);
                 linear.r * down * across
             }
-            Op::CharCnn(_) => self.positions().map(|(filters, _, positions)| filters * positions).sum(),
+            // The largest sum of a filter is multiplied alone.
+            Op::CharCnn(_) => units,
             Op::Highway(gates) => 2 * gates.r + HIGHWAY_PRODUCTS * units,
             Op::Lstm(gates) => 8 * gates.r + LSTM_PRODUCTS * units,
             _ => 0,

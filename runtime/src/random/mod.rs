@@ -145,6 +145,7 @@ pub fn random(
     let calibrated = calibrate::calibrate(network, &steps, images, options, progress, stop)?;
     let provenance = Provenance {
         alphabet: None,
+        words: None,
         tool: format!("strassenc {}", env!("CARGO_PKG_VERSION")),
         network: Some(network.to_toml()),
         data: options.data.clone(),

@@ -30,7 +30,8 @@ pub fn fake_quantised(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2
         return Err(Error::input("inputs", format_args!("element {j} of sample {i} is {v}")));
     }
     let of_sequences = |layer: &model::Layer| {
-        matches!(layer, model::Layer::Embedding(_) | model::Layer::Highway(_) | model::Layer::Lstm(_))
+        use model::Layer::{CharCnn, Embedding, Highway, Lstm};
+        matches!(layer, Embedding(_) | CharCnn(_) | Highway(_) | Lstm(_))
     };
     if model.layers.iter().any(of_sequences) {
         let (requantise, unit) = (requantiser(model.input.format), 2f64.powi(model.input.format.frac));
@@ -119,7 +120,10 @@ fn branch(
                     vec![branch(&residual.body, value, edge, nodes)?, branch(&residual.shortcut, value, edge, nodes)?];
                 Kind::Add(residual.format)
             }
-            model::Layer::Embedding(_) | model::Layer::Highway(_) | model::Layer::Lstm(_) => {
+            model::Layer::Embedding(_)
+            | model::Layer::CharCnn(_)
+            | model::Layer::Highway(_)
+            | model::Layer::Lstm(_) => {
                 return Err(Error::input(
                     format_args!("layer `{}`", layer.name()),
                     "is for sequences, which single samples are not",

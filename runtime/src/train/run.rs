@@ -442,6 +442,7 @@ fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Option<Mode
     };
     let provenance = Provenance {
         alphabet: None,
+        words: None,
         tool: format!("strassenc {}", env!("CARGO_PKG_VERSION")),
         network: Some(network.to_toml()),
         data: Some(data.name.clone()),
@@ -490,6 +491,11 @@ pub(super) fn summarise(
             model::Layer::Dense(dense) => {
                 let matrices = dense.w_b.as_slice().zip(dense.w_c.as_slice());
                 add(dense.budget, matrices.unwrap_or_default(), dense.rows(), 1, 0);
+            }
+            model::Layer::CharCnn(cnn) => {
+                // W_c is the identity, so that only W_b is learned.
+                let w_b = cnn.filters.w_b.as_slice().unwrap_or_default();
+                add(cnn.filters.budget, (w_b, &[]), cnn.filters.rows(), 1, 0);
             }
             model::Layer::Highway(model::Highway { gates, .. }) | model::Layer::Lstm(model::Lstm { gates, .. }) => {
                 let products = if let model::Layer::Lstm(_) = layer { LSTM_PRODUCTS } else { HIGHWAY_PRODUCTS };

@@ -22,6 +22,8 @@ pub const PIECE: usize = 32;
 /// The layers in order.
 pub struct Sequence<T> {
     layers: Vec<Layer<T>>,
+    /// What enters for each symbol, `[symbols, characters]`: see [`Symbols::inputs`](crate::data::Symbols::inputs).
+    inputs: Array2<u32>,
     dropout: f64,
     /// What the pieces of a batch work in, kept from step to step.
     rooms: Vec<Room<T>>,
@@ -114,8 +116,8 @@ fn tanh<T: Real>(x: T) -> T {
 }
 
 impl<T: Real> Sequence<T> {
-    /// Fresh weights for a valid network.
-    pub fn new(network: &Network, rng: &mut impl Rng) -> Self {
+    /// Fresh weights for a valid network; `inputs` says which indices enter for each symbol, `[symbols, characters]`.
+    pub fn new(network: &Network, inputs: Array2<u32>, rng: &mut impl Rng) -> Self {
         // An invariant: descriptions are validated when they are read.
         let steps = network.plan().expect("the network is valid");
         let full_precision = network.train.full_precision;
@@ -152,7 +154,7 @@ impl<T: Real> Sequence<T> {
                 op => unreachable!("{op:?} is refused by the trainer"),
             });
         }
-        Sequence { layers, dropout: network.train.dropout, rooms: vec![] }
+        Sequence { layers, inputs, dropout: network.train.dropout, rooms: vec![] }
     }
 
     /// The layers.

@@ -6,7 +6,7 @@
 use super::exact::Exact;
 use super::network::{Sequence, State, Tokens, evaluate};
 use super::quantise::quantise;
-use crate::data::Text;
+use crate::data::{Symbols, Text};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{Model, Provenance};
@@ -47,8 +47,8 @@ struct Teaching {
 pub struct Checkpoint {
     /// The description, with what the command line changed in it.
     pub network: Network,
-    /// The text's characters.
-    pub alphabet: String,
+    /// What the text is a sequence of.
+    pub symbols: Symbols,
     /// Name and SHA-256 of the text.
     data: (String, String),
     /// SHA-256 of the teacher's checkpoint, where the run has one.
@@ -73,6 +73,8 @@ struct Document {
     version: u32,
     network: Network,
     alphabet: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    words: Option<Vec<String>>,
     data: (String, String),
     teacher: Option<String>,
     phase: Phase,
@@ -105,7 +107,8 @@ impl Checkpoint {
             kind: KIND.into(),
             version: VERSION,
             network: self.network.clone(),
-            alphabet: self.alphabet.clone(),
+            alphabet: self.symbols.alphabet.iter().collect(),
+            words: self.symbols.words.clone(),
             data: self.data.clone(),
             teacher: self.teacher.clone(),
             phase: self.phase,
@@ -145,7 +148,10 @@ impl Checkpoint {
         if !phases.contains(&document.phase) || document.epoch >= epochs {
             return Err("its place in the training is damaged".into());
         }
-        let float = Sequence::new(&network, &mut generator(0, Stream::Weights));
+        let symbols = Symbols { alphabet: document.alphabet.chars().collect(), words: document.words };
+        check_symbols(&network, &symbols).map_err(|e| e.to_string())?;
+        let inputs = symbols.inputs(network.input.elements());
+        let float = Sequence::new(&network, inputs, &mut generator(0, Stream::Weights));
         let batch = network.train.batch;
         let taught = |units: Vec<usize>| {
             let fits = units.iter().all(|n| n.saturating_mul(batch) <= bytes.len());
@@ -154,7 +160,7 @@ impl Checkpoint {
         let taught = document.taught.map(|units| taught(units).ok_or("the teacher's state is damaged")).transpose()?;
         let state = float.start(batch);
         let mut checkpoint = Checkpoint {
-            alphabet: document.alphabet,
+            symbols,
             data: document.data,
             teacher: document.teacher,
             float,
@@ -205,23 +211,54 @@ fn recipe(phase: Phase, network: &Network) -> Option<&network::Phase> {
     phase.recipe(network).filter(|_| phase != Phase::Frozen)
 }
 
+/// Whether a network has an embedding and outputs for these symbols.
+fn check_symbols(network: &Network, symbols: &Symbols) -> Result<()> {
+    let place = format!("network `{}`", network.name);
+    let rows = network.plan()?.iter().find_map(|s| if let Op::Embedding { rows } = s.op { Some(rows) } else { None });
+    let (rows, outputs) = (rows.unwrap_or(0), network.outputs());
+    let (characters, count) = (symbols.characters(), symbols.count());
+    if symbols.words.is_some() != network.is_of_words() {
+        return Err(Error::input(place, "takes other symbols, characters or words, than those of the text"));
+    }
+    // A network of words may know characters that no word has.
+    let fits = if network.is_of_words() { rows >= characters } else { rows == characters };
+    if fits && outputs == count {
+        return Ok(());
+    }
+    let (what, marks) = match symbols.words {
+        Some(_) => ("words", " and marks"),
+        None => ("characters", ""),
+    };
+    let cause = format!(
+        "has {rows} rows of the embedding for {characters} characters{marks}, and {outputs} outputs for {count} {what}"
+    );
+    Err(Error::input(place, cause).help(format_args!(
+        "set `rows = {characters}` of the embedding and `units = {count}` of the last layer"
+    )))
+}
+
 /// Whether the layers are those that this trainer knows.
 fn check_layers(network: &Network) -> Result<()> {
     let steps = network.plan()?;
     let known = |op: &Op| match op {
-        Op::Embedding { .. } | Op::Highway(_) | Op::Lstm(_) => true,
+        Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => true,
         Op::Linear(linear) => linear.dense && !linear.plain,
         _ => false,
     };
     if let Some(step) = steps.iter().find(|step| !known(&step.op)) {
         let cause = "cannot be trained in a network of sequences";
         return Err(Error::input(format_args!("network `{}`, layer `{}`", network.name, step.name), cause)
-            .help("use embedding, highway, lstm and dense layers with a budget"));
+            .help("use embedding, char_cnn, highway, lstm and dense layers with a budget"));
     }
     let place = format!("network `{}`", network.name);
-    if !matches!(steps.first().map(|s| &s.op), Some(Op::Embedding { .. })) || network.input.elements() != 1 {
-        return Err(Error::input(place, "does not begin with the embedding of one character")
+    if !matches!(steps.first().map(|s| &s.op), Some(Op::Embedding { .. })) {
+        return Err(Error::input(place, "does not begin with the embedding of characters")
             .help("set `input = { shape = [1], … }`, and put `{ embedding = { rows = …, units = … } }` first"));
+    }
+    if network.is_of_words() != steps.iter().any(|step| matches!(step.op, Op::CharCnn(_))) {
+        let cause = format!("takes {} characters at a time", network.input.elements());
+        return Err(Error::input(place, cause)
+            .help("a network of characters takes one, `shape = [1]`; one of words puts `{ char_cnn = … }` second"));
     }
     let recipe = &network.train;
     for (key, is_on) in [
@@ -377,22 +414,12 @@ impl Learner for SequenceTrainer {
     fn new(network: &Network, text: &Text) -> Result<Self> {
         network.validate()?;
         check_layers(network)?;
-        let place = format!("network `{}`", network.name);
-        let characters = text.alphabet.len();
-        let rows =
-            network.plan()?.iter().find_map(|s| if let Op::Embedding { rows } = s.op { Some(rows) } else { None });
-        for (what, n) in [("rows of the embedding", rows.unwrap_or(0)), ("outputs", network.outputs())] {
-            if n != characters {
-                let cause = format!("has {n} {what}, text `{}` has {characters} characters", text.name);
-                return Err(Error::input(place, cause).help(format_args!(
-                    "set `rows = {characters}` of the embedding and `units = {characters}` of the last layer"
-                )));
-            }
-        }
-        let float = Sequence::new(network, &mut generator(network.train.seed, Stream::Weights));
+        check_symbols(network, &text.symbols).map_err(|e| e.within(format_args!("text `{}`", text.name)))?;
+        let inputs = text.symbols.inputs(network.input.elements());
+        let float = Sequence::new(network, inputs, &mut generator(network.train.seed, Stream::Weights));
         let state = Checkpoint {
             network: network.clone(),
-            alphabet: text.alphabet.iter().collect(),
+            symbols: text.symbols.clone(),
             data: (text.name.clone(), fingerprint(text)),
             teacher: None,
             state: float.start(network.train.batch),
@@ -435,7 +462,7 @@ impl Learner for SequenceTrainer {
         let mut other = Checkpoint::load(path)?;
         let shapes =
             |c: &mut Checkpoint| -> Vec<_> { c.float.parameters().map(|(n, p, _)| (n, p.value.dim())).collect() };
-        if shapes(&mut other) != shapes(&mut self.state) || other.alphabet != self.state.alphabet {
+        if shapes(&mut other) != shapes(&mut self.state) || other.symbols != self.state.symbols {
             return Err(Error::input(path.display(), "is a network of other layers or characters")
                 .help("begin from a run of the same description"));
         }
@@ -448,7 +475,7 @@ impl Learner for SequenceTrainer {
 
     fn learn_from(&mut self, path: &Path, sha256: String) -> Result<()> {
         let teacher = Checkpoint::load(path)?;
-        if teacher.alphabet != self.state.alphabet {
+        if teacher.symbols != self.state.symbols {
             return Err(
                 Error::input(path.display(), "is a network of other characters").help("name a run on the same text")
             );
@@ -515,7 +542,8 @@ impl Learner for SequenceTrainer {
             data: Some(state.data.0.clone()),
             seed: Some(network.train.seed),
             metrics: BTreeMap::new(),
-            alphabet: Some(state.alphabet.clone()),
+            alphabet: Some(state.symbols.alphabet.iter().collect()),
+            words: state.symbols.words.clone(),
         };
         let mut model = quantise(&state.float, network, &text.train, provenance);
         let integer = Exact::new(&model)?.evaluate(&text.test, measured(&text.test));
@@ -540,10 +568,11 @@ fn same_shape(a: &State<f32>, b: &State<f32>) -> bool {
     shape(a) == shape(b)
 }
 
-/// SHA-256 of a text: its alphabet, and what is trained on and validated.
+/// SHA-256 of a text: its symbols, and what is trained on and validated.
 fn fingerprint(text: &Text) -> String {
     let mut hash = Sha256::new();
-    hash.update(text.alphabet.iter().collect::<String>());
+    hash.update(text.symbols.alphabet.iter().collect::<String>());
+    text.symbols.words.iter().flatten().for_each(|word| hash.update(format!("{word}\n")));
     for part in [&text.train, &text.valid] {
         hash.update((part.len() as u64).to_le_bytes());
         part.iter().for_each(|token| hash.update(token.to_le_bytes()));
