@@ -297,6 +297,34 @@ mod tests {
         assert!(told.contains("character 3") && told.contains("'x'"), "{told}");
     }
 
+    /// By hand: <eos> twice, "b" twice, "aa" and "c" once, of which the second in the order of characters is not known.
+    #[test]
+    fn words_are_the_most_frequent_ones_and_are_spelled() {
+        let text = Text::new("t".into(), ["b aa\nc b\n", "b new\n", "aa  c"]).unwrap();
+        let words = text.of_words(4).unwrap();
+        assert_eq!(words.symbols.words.as_ref().unwrap(), &["<eos>", "b", "aa", "<unk>"]);
+        assert_eq!(words.symbols.alphabet.iter().collect::<String>(), "<>abeknosu");
+        assert_eq!((words.train, words.valid), (vec![1, 2, 0, 3, 1, 0], vec![1, 3, 0]));
+        assert_eq!(words.test, [2, 3, 0]);
+        let symbols = &words.symbols;
+        assert_eq!((symbols.count(), symbols.characters(), symbols.unit()), (4, 13, "word"));
+        // a is character 2 of the alphabet, b character 3.
+        assert_eq!(symbols.spell("ab", 5).unwrap(), [1, 5, 6, 2, 0]);
+        assert_eq!(symbols.spell("abba", 4).unwrap(), [1, 5, 6, 2]);
+        assert_eq!(symbols.inputs(4).row(2).to_vec(), [1, 5, 5, 2]);
+        assert_eq!(symbols.decode(&[1, 2, 0, 3]), "b aa \n<unk> ");
+        let read = symbols.read("ab b\n", 4).unwrap();
+        assert_eq!(read.iter().map(|(_, shown)| shown.as_str()).collect::<String>(), "ab b \n");
+        assert_eq!(read[0].0, [1, 5, 6, 2]);
+        assert!(symbols.read("z", 4).unwrap_err().to_string().contains("'z'"));
+        // A text that has <unk> keeps it, however rare; where all words are known there is none.
+        let text = Text::new("t".into(), ["a a b b <unk>", "a b", "b a"]).unwrap();
+        assert_eq!(text.of_words(3).unwrap().symbols.words.unwrap(), ["a", "b", "<unk>"]);
+        assert_eq!(text.of_words(9).unwrap().symbols.words.unwrap(), ["a", "b", "<eos>", "<unk>"]);
+        let told = text.of_words(1).unwrap_err().to_string();
+        assert!(told.contains("cannot be one of 1 words"), "{told}");
+    }
+
     #[test]
     fn what_is_no_text_is_told() {
         let folder = tempfile::tempdir().unwrap();
