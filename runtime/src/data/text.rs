@@ -233,9 +233,10 @@ impl Symbols {
         };
         let lines: Vec<&str> = text.split('\n').collect();
         let ends = lines.len() - 1;
-        let words = lines.iter().enumerate().flat_map(|(i, line)| {
-            line.split_whitespace().chain((i < ends).then_some(END_OF_LINE))
-        });
+        let words = lines
+            .iter()
+            .enumerate()
+            .flat_map(|(i, line)| line.split_whitespace().chain((i < ends).then_some(END_OF_LINE)));
         words.enumerate().map(one).collect()
     }
 
