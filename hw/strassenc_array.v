@@ -1,10 +1,12 @@
 // strassenc_array: a ternary matrix-vector array: ROWS sums of LANES elements with weights -1, 0 and +1 each.
 //
 // Each word accepted meets the ROM word of the running address, 0 to DEPTH - 1 and again from 0; SUMS words in a row make
-// one result. The ROM lies outside: rom_data is the word of the rom_address that rom_enable was last high with, one clock
-// later, and stands until rom_enable is high again. Weight (row, lane) is rom_data[2*(row*LANES+lane) +: 2]: 00 is 0, 01 is
-// +1, 11 is -1. Results are sums modulo 2^U_BITS in two's complement, row 0 in the low bits. m_user is the user bit of the
-// first of the SUMS words.
+// one result. The SUMS addresses of a result are gone through REPEATS times before the next ones, so that REPEATS * DEPTH
+// words make a round; where REPEATS is not 1, DEPTH is a multiple of SUMS.
+// The ROM lies outside: rom_data is the word of the rom_address that rom_enable was last high with, one clock later, and
+// stands until rom_enable is high again. Weight (row, lane) is rom_data[2*(row*LANES+lane) +: 2]: 00 is 0, 01 is +1, 11 is
+// -1. Results are sums modulo 2^U_BITS in two's complement, row 0 in the low bits. m_user is the user bit of the first of
+// the SUMS words.
 // Latency: 2 + max(1, clog2(LANES)) clocks from the last of the SUMS words: x, a binary tree of adders, the accumulator,
 // which is the output register. Everything moves while m_valid is low or m_ready is high.
 // Reset touches control only. clken low freezes it.
@@ -17,7 +19,8 @@ module strassenc_array #(
     parameter ROWS     = 4,
     parameter SUMS     = 1,
     parameter DEPTH    = 1,
-    parameter U_BITS   = 16
+    parameter U_BITS   = 16,
+    parameter REPEATS  = 1
 ) (
     input  wire                                         clk,
     input  wire                                         clken,
@@ -39,6 +42,7 @@ module strassenc_array #(
     localparam        COUNT_BITS   = SUMS > 1 ? $clog2(SUMS) : 1;
     localparam [31:0] LAST_ADDRESS = DEPTH - 1;
     localparam [31:0] LAST_COUNT   = SUMS - 1;
+    localparam [31:0] LAST_REPEAT  = REPEATS - 1;
     localparam [31:0] ONE          = 1;
     // A sign bit in front of an unsigned operand.
     localparam        OPERAND_BITS = X_SIGNED != 0 ? X_BITS : X_BITS + 1;
@@ -56,6 +60,8 @@ module strassenc_array #(
     wire step    = advance & clken;
     wire first   = count == {COUNT_BITS{1'b0}};
     wire last    = count == LAST_COUNT[COUNT_BITS-1:0];
+    // The addresses of the result at hand come once more.
+    wire again;
 
     assign s_ready     = advance;
     assign rom_enable  = s_valid & step;
@@ -69,8 +75,9 @@ module strassenc_array #(
             m_valid <= 1'b0;
         end else if (step) begin
             if (s_valid) begin
-                if (address == LAST_ADDRESS[ADDRESS_BITS-1:0]) address <= {ADDRESS_BITS{1'b0}};
-                else                                           address <= address + ONE[ADDRESS_BITS-1:0];
+                if (again)                                          address <= address - LAST_COUNT[ADDRESS_BITS-1:0];
+                else if (address == LAST_ADDRESS[ADDRESS_BITS-1:0]) address <= {ADDRESS_BITS{1'b0}};
+                else                                                address <= address + ONE[ADDRESS_BITS-1:0];
             end
             valid   <= {valid[LEVELS-1:0], s_valid};
             m_valid <= valid[LEVELS] & last;
@@ -79,6 +86,38 @@ module strassenc_array #(
                 else      count <= count + ONE[COUNT_BITS-1:0];
             end
         end
+
+    generate
+        if (REPEATS == 1) begin : once
+            assign again = 1'b0;
+        end else begin : several
+            localparam REPEAT_BITS = $clog2(REPEATS);
+
+            reg  [REPEAT_BITS-1:0] repeated;
+            wire                   repeats_end = repeated == LAST_REPEAT[REPEAT_BITS-1:0];
+            // The last address of the result at hand.
+            wire                   addresses_end;
+
+            assign again = addresses_end & !repeats_end;
+
+            always @(posedge clk)
+                if (rst) repeated <= {REPEAT_BITS{1'b0}};
+                else if (rom_enable & addresses_end)
+                    repeated <= repeats_end ? {REPEAT_BITS{1'b0}} : repeated + ONE[REPEAT_BITS-1:0];
+
+            if (SUMS == 1) begin : single
+                assign addresses_end = 1'b1;
+            end else begin : words
+                // As count is, but of the words accepted.
+                reg [COUNT_BITS-1:0] accepted;
+                assign addresses_end = accepted == LAST_COUNT[COUNT_BITS-1:0];
+                always @(posedge clk)
+                    if (rst) accepted <= {COUNT_BITS{1'b0}};
+                    else if (rom_enable)
+                        accepted <= addresses_end ? {COUNT_BITS{1'b0}} : accepted + ONE[COUNT_BITS-1:0];
+            end
+        end
+    endgenerate
 
     always @(posedge clk)
         if (step) begin

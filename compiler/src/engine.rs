@@ -10,6 +10,7 @@ use crate::interval::Interval;
 use crate::ir::OpKind;
 use crate::ir::gated::Curve;
 use crate::ir::images::{ImageLayer, Images, Kernel, Kind, Windows};
+use crate::ir::words::Words;
 use crate::multipliers::Multipliers;
 use crate::stream::Lines;
 use rayon::prelude::*;
@@ -51,7 +52,7 @@ pub enum Allowed {
     /// The cheaper one at the target.
     #[default]
     Auto,
-    /// Weights are wiring.
+    /// Weights are wiring; but the filters of a char-CNN, which stand at many positions of a word, are folded all the same.
     Unrolled,
     /// Weights lie in ROM.
     Folded,
@@ -264,6 +265,10 @@ impl Estimator<'_> {
         match layer.kernel() {
             Some(kernel) => {
                 let mut all = vec![];
+                if let Some(words) = layer.words() {
+                    // Unrolled, each filter would have adders and a multiplier of its own, which a word needs in one clock of hundreds.
+                    return vec![Choice::Folded(self.filters(number, &words, interval))];
+                }
                 if allowed != Allowed::Folded || padded_rows(kernel, 1) == 0 {
                     all.push(Choice::Unrolled);
                 }
@@ -317,6 +322,25 @@ impl Estimator<'_> {
         best.map(|(_, folding)| folding)
     }
 
+    /// The cheapest folding of a char-CNN of at most `interval` clocks a word; the quickest one where none is.
+    fn filters(&self, number: usize, words: &Words, interval: u64) -> Folding {
+        let one = Folding { pe: 1, simd: 1, multipliers: 1, wc_pe: 1, wc_simd: 1 };
+        let mut best: Option<((bool, u64), Folding)> = None;
+        for (pe, simd) in divisors(words.common()).flat_map(|pe| divisors(words.elements).map(move |simd| (pe, simd))) {
+            // As few multipliers as keep up.
+            let quick = |m: &usize| (words.filters() / m) as u64 <= interval;
+            let multipliers = divisors(pe).find(quick).unwrap_or(pe);
+            let folding = Folding { pe, simd, multipliers, ..one };
+            let cost = self.cost(number, Choice::Folded(folding));
+            let late = cost.clocks > interval;
+            let key = (late, if late { cost.clocks } else { cost.luts + 150 * cost.half_brams });
+            if best.is_none_or(|(least, _)| key < least) {
+                best = Some((key, folding));
+            }
+        }
+        best.map_or(one, |(_, folding)| folding)
+    }
+
     /// Clocks that each part of a folded kernel may take: all of the interval, since a frame is in one part while the next frame is
     /// in another; in an LSTM one frame goes through W_b and W_c before the next may.
     fn phase(&self, number: usize, interval: u64) -> u64 {
@@ -339,6 +363,11 @@ impl Estimator<'_> {
         let elements = layer.input.elements() as u64;
         match (&layer.kind, choice) {
             (Kind::Spn(kernel), choice) => self.kernel_cost(number, kernel, choice).0,
+            (Kind::CharCnn { .. }, Choice::Folded(folding)) => {
+                let (Some(words), Some(bits)) = (layer.words(), &self.kernels[number]) else { return Cost::default() };
+                gated(filters_cost(&words, bits, x_bits, folding), layer, words.filters() as u64)
+            }
+            (Kind::CharCnn { .. }, _) => Cost::default(),
             (Kind::Highway { gates, .. }, choice) => {
                 let own = self.kernel_cost(number, gates, choice).0;
                 let n = to.shape.elements() as u64;
@@ -368,7 +397,7 @@ impl Estimator<'_> {
             }
             (Kind::Embedding { rows }, Choice::Elementwise { lanes }) => {
                 let words = (to.shape.channels / lanes) as u64;
-                let own = Cost { clocks: words, luts: 2 * x_bits + 20, ..Cost::default() };
+                let own = Cost { clocks: elements * words, luts: 2 * x_bits + 20, ..Cost::default() };
                 own + memory(u64::from(to.format.bits) * lanes as u64, rows.len() as u64 * words.next_power_of_two())
             }
             (Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. }, _) => Cost::default(),
@@ -415,12 +444,7 @@ impl Estimator<'_> {
                 let first = depth.max(rows / multipliers as u64);
                 let arrays = pe * simd * (x_bits + 2) + pe * bits.u + wc_pe * wc_simd * (bits.m + 2) + wc_pe * bits.y;
                 let lanes = multipliers as u64;
-                let (lane, entry) = match &bits.digits {
-                    Some((digits, shift)) => {
-                        (digits.lane_luts(bits.u, bits.m + u64::from(*shift)), digits.entry_bits().into())
-                    }
-                    None => (0, bits.coefficient),
-                };
+                let (lane, entry) = bits.lane();
                 let own = Cost {
                     clocks: (count * first.max(wc_depth)).max(input.elements() as u64 / simd),
                     luts: arrays + lanes * lane + wc_pe * bits.y * 5 + 250,
@@ -444,12 +468,34 @@ impl Estimator<'_> {
     }
 }
 
+/// What the filters of a char-CNN cost up to what is looked up.
+fn filters_cost(words: &Words, bits: &KernelBits, x_bits: u64, folding: Folding) -> Cost {
+    let [pe, simd, lanes] = [folding.pe, folding.simd, folding.multipliers].map(|v| v as u64);
+    let [n, taps, positions] = [words.filters(), words.widths.len(), words.most_positions()].map(|v| v as u64);
+    let [of_a_word, of_a_character] = [words.characters * words.elements, words.elements].map(|v| v as u64 / simd);
+    let depth = n / pe * taps * of_a_character;
+    // The largest sums: compared, and kept.
+    let arrays = pe * simd * (x_bits + 2) + 3 * pe * bits.u;
+    let (lane, entry) = bits.lane();
+    let own = Cost {
+        clocks: (depth * positions).max(n / lanes).max(of_a_word),
+        luts: arrays + lanes * lane + lanes * bits.m * 5 + 250,
+        half_brams: 0,
+        multipliers: if bits.digits.is_some() { 0 } else { lanes },
+    };
+    own + memory(x_bits * simd, 2 * of_a_word)
+        + memory(2 * pe * simd, depth)
+        + memory(entry * lanes, n / lanes)
+        + memory(bits.m * lanes, n / lanes)
+}
+
 /// Clocks of an LSTM's loop beside those that go with its size: the pipelines of its kernel and of its cell, about.
 const LOOP: u64 = 40;
 
-/// The cost of a kernel with that of what its gates do with each of n units.
+/// The cost of a kernel with that of what is made of its outputs for each of n units.
 fn gated(kernel: Cost, layer: &ImageLayer, n: u64) -> Cost {
     let (curves, bits): (Vec<(&Curve, u64)>, u64) = match &layer.kind {
+        Kind::CharCnn { tanh, .. } => (vec![(tanh, 1)], u64::from(tanh.frac + 2)),
         Kind::Highway { blend, .. } => (vec![(&blend.sigmoid, 1)], u64::from(blend.format.bits + blend.sigmoid.frac)),
         Kind::Lstm { cell, .. } => {
             let product = cell.state.bits + cell.sigmoid.frac;
@@ -505,6 +551,16 @@ struct KernelBits {
     m: u64,
     y: u64,
     coefficient: u64,
+}
+
+impl KernelBits {
+    /// LUTs of a folded multiplier, and bits of a row in its ROM.
+    fn lane(&self) -> (u64, u64) {
+        match &self.digits {
+            Some((digits, shift)) => (digits.lane_luts(self.u, self.m + u64::from(*shift)), digits.entry_bits().into()),
+            None => (0, self.coefficient),
+        }
+    }
 }
 
 fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {

@@ -1,5 +1,6 @@
 // Self-checking testbench of strassenc_array: every clock compared with a plain model, under gaps, stalls, clken and
-// resets; 1, 2, 3, 5, 8 and 17 lanes, 1 to 4 rows, weights and elements at the ends of their ranges.
+// resets; 1, 2, 3, 5, 8 and 17 lanes, 1 to 4 rows, weights and elements at the ends of their ranges; ROM words
+// that are read once, twice and three times.
 `default_nettype none
 
 module strassenc_array_check #(
@@ -10,7 +11,8 @@ module strassenc_array_check #(
     parameter SUMS     = 1,
     parameter DEPTH    = 1,
     parameter U_BITS   = 16,
-    parameter SEED     = 1
+    parameter SEED     = 1,
+    parameter REPEATS  = 1
 ) (
     input  wire        clk,
     output reg         done,
@@ -45,7 +47,8 @@ module strassenc_array_check #(
         .ROWS    (ROWS),
         .SUMS    (SUMS),
         .DEPTH   (DEPTH),
-        .U_BITS  (U_BITS)
+        .U_BITS  (U_BITS),
+        .REPEATS (REPEATS)
     ) dut (
         .clk        (clk),
         .clken      (clken),
@@ -74,6 +77,8 @@ module strassenc_array_check #(
     reg                     stage_user  [0:LATENCY-1];
     reg [OUT_BITS-1:0]      stage_data  [0:LATENCY-1];
     integer                 position;
+    // Words of the round before the one at hand, and the address that this one meets.
+    integer                 round;
     integer                 address;
     reg [ROM_BITS-1:0]      entry;
     reg                     group_user;
@@ -133,11 +138,16 @@ module strassenc_array_check #(
         end
     endtask
 
+    task find;
+        address = REPEATS == 1 ? round : round / (REPEATS * SUMS) * SUMS + round % SUMS;
+    endtask
+
     task forget;
         begin
             for (k = 0; k < LATENCY; k = k + 1) stage_valid[k] = 1'b0;
             position = 0;
-            address = 0;
+            round = 0;
+            find;
         end
     endtask
 
@@ -206,7 +216,8 @@ module strassenc_array_check #(
                         stage_user[0]  = group_user;
                         stage_data[0]  = result;
                         position = position == GROUP - 1 ? 0 : position + 1;
-                        address  = address == DEPTH - 1 ? 0 : address + 1;
+                        round = round == REPEATS * DEPTH - 1 ? 0 : round + 1;
+                        find;
                     end
                 end
                 @(negedge clk);
@@ -229,8 +240,8 @@ module strassenc_array_tb;
     reg clk = 1'b0;
     always #5 clk = !clk;
 
-    wire [10:0] done;
-    wire [31:0] failures [0:10];
+    wire [16:0] done;
+    wire [31:0] failures [0:16];
 
     strassenc_array_check #(.LANES(1), .X_BITS(8), .X_SIGNED(1), .ROWS(1), .SUMS(1), .DEPTH(1), .U_BITS(9), .SEED(1))
         check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
@@ -256,11 +267,25 @@ module strassenc_array_tb;
     // The ROM need not come round with the sums.
     strassenc_array_check #(.LANES(17), .X_BITS(1), .X_SIGNED(0), .ROWS(3), .SUMS(3), .DEPTH(4), .U_BITS(40), .SEED(11))
         check_10 (.clk(clk), .done(done[10]), .failures(failures[10]));
+    // The ROM words of a result once more, and twice more: single ones and several, one result's and several.
+    strassenc_array_check #(.LANES(3), .X_BITS(5), .X_SIGNED(1), .ROWS(2), .SUMS(1), .DEPTH(1), .U_BITS(8), .SEED(12), .REPEATS(2))
+        check_11 (.clk(clk), .done(done[11]), .failures(failures[11]));
+    strassenc_array_check #(.LANES(4), .X_BITS(8), .X_SIGNED(0), .ROWS(3), .SUMS(1), .DEPTH(5), .U_BITS(12), .SEED(13), .REPEATS(3))
+        check_12 (.clk(clk), .done(done[12]), .failures(failures[12]));
+    strassenc_array_check #(.LANES(2), .X_BITS(8), .X_SIGNED(1), .ROWS(2), .SUMS(3), .DEPTH(3), .U_BITS(12), .SEED(14), .REPEATS(2))
+        check_13 (.clk(clk), .done(done[13]), .failures(failures[13]));
+    strassenc_array_check #(.LANES(5), .X_BITS(4), .X_SIGNED(0), .ROWS(2), .SUMS(2), .DEPTH(8), .U_BITS(9), .SEED(15), .REPEATS(3))
+        check_14 (.clk(clk), .done(done[14]), .failures(failures[14]));
+    strassenc_array_check #(.LANES(1), .X_BITS(7), .X_SIGNED(1), .ROWS(4), .SUMS(4), .DEPTH(12), .U_BITS(10), .SEED(16), .REPEATS(2))
+        check_15 (.clk(clk), .done(done[15]), .failures(failures[15]));
+    strassenc_array_check #(.LANES(9), .X_BITS(3), .X_SIGNED(1), .ROWS(1), .SUMS(5), .DEPTH(10), .U_BITS(9), .SEED(17), .REPEATS(3))
+        check_16 (.clk(clk), .done(done[16]), .failures(failures[16]));
 
     always @(negedge clk)
         if (&done) begin
             if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6] |
-                    failures[7] | failures[8] | failures[9] | failures[10]) == 0)
+                    failures[7] | failures[8] | failures[9] | failures[10] | failures[11] | failures[12] | failures[13] |
+                    failures[14] | failures[15] | failures[16]) == 0)
                 $display("PASS strassenc_array");
             else begin
                 $display("FAIL strassenc_array");

@@ -30,7 +30,7 @@ pub fn proofs(compiled: &CompiledImages) -> Counts {
                     .map_err(|e| e.within(&ir.name))?;
             }
             LayerEngine::Folded(folded) => {
-                folded::prove(folded, kernel)?;
+                folded::prove(folded, ir)?;
                 bits += folded.rom_bits();
             }
             LayerEngine::Elementwise { .. } => {}
@@ -59,9 +59,9 @@ pub fn pipelines(compiled: &CompiledImages, vectors: &Vectors) -> Counts {
     }
     each(compiled, vectors, |[state, _], number, input| {
         let mut windows: BTreeMap<usize, Vec<Vec<i64>>> = BTreeMap::new();
-        images::step_with(&compiled.images, state, input, |layer, kernel, window| {
-            windows.entry(layer).or_default().push(window.to_vec());
-            Ok(kernel.apply(window))
+        images::step_with(&compiled.images, state, input, |layer, _, x| {
+            windows.entry(layer).or_default().push(x.to_vec());
+            Ok(compiled.images.layers[layer].compute(x))
         })?;
         for (i, stream) in windows {
             let (layer, ir) = (&compiled.layers[i], &compiled.images.layers[i]);

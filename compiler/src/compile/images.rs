@@ -209,9 +209,9 @@ fn multiply(images: &Images, layers: &mut [LayerEngine], options: &Options) -> R
     }
     let others = images.layers.iter().map(ImageLayer::products_of_a_unit).sum();
     multipliers::choose_among(unrolled, folded, others, options.multipliers, options.dsp_budget)?;
-    (layers.par_iter().zip(&images.layers)).try_for_each(|(layer, ir)| match (layer, ir.kernel()) {
-        (LayerEngine::Folded(folded), Some(kernel)) if folded.bank.digits.is_some() => {
-            folded::prove(folded, kernel).map_err(|e| e.within("after the choice of multipliers"))
+    (layers.par_iter().zip(&images.layers)).try_for_each(|(layer, ir)| match layer {
+        LayerEngine::Folded(folded) if folded.bank.digits.is_some() => {
+            folded::prove(folded, ir).map_err(|e| e.within("after the choice of multipliers"))
         }
         _ => Ok(()),
     })
@@ -228,14 +228,18 @@ fn one(
     let layer: &ImageLayer = &images.layers[number];
     let channels = images.yields(number).shape.channels;
     match (layer.kernel(), choice) {
+        (Some(_), Choice::Unrolled) if layer.words().is_some() => {
+            let cause = "has filters at many positions of a word, which are never unrolled: `folded`";
+            Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
+        }
         (Some(kernel), Choice::Unrolled) => {
             let share = |problem: Problem| share(Problem { layer: number, ..problem });
             let compiled = super::layer(&kernel.dataflow, 0, schedule, &share, step)?;
             Ok(LayerEngine::Unrolled(Box::new(compiled)))
         }
-        (Some(kernel), Choice::Folded(folding)) => {
-            let folded = folded::build(&layer.name, kernel, folding)?;
-            folded::prove(&folded, kernel).map_err(|e| e.within("after fold"))?;
+        (Some(_), Choice::Folded(folding)) => {
+            let folded = folded::build(layer, folding)?;
+            folded::prove(&folded, layer).map_err(|e| e.within("after fold"))?;
             Ok(LayerEngine::Folded(Box::new(folded)))
         }
         (None, Choice::Elementwise { lanes }) => {
@@ -307,15 +311,15 @@ impl CompiledImages {
     /// # Errors
     /// As [`ir::images::interpret`].
     pub fn step(&self, state: &mut State, input: &[i64]) -> Result<Vec<Vec<i64>>> {
-        ir::images::step_with(&self.images, state, input, |number, kernel: &Kernel, window| {
+        ir::images::step_with(&self.images, state, input, |number, kernel: &Kernel, x| {
             match &self.layers[number] {
                 LayerEngine::Unrolled(layer) => {
-                    let values = circuit::evaluate(&layer.circuit, window)?;
+                    let values = circuit::evaluate(&layer.circuit, x)?;
                     Ok(layer.circuit.outputs.iter().map(|id| values[id.index()]).collect())
                 }
-                LayerEngine::Folded(folded) => Ok(folded::evaluate(folded, window, kernel.input.channels)),
+                LayerEngine::Folded(folded) => Ok(folded::evaluate(folded, x, kernel.input.channels)),
                 // An invariant: no layer with a kernel is on it.
-                LayerEngine::Elementwise { .. } => Ok(kernel.apply(window)),
+                LayerEngine::Elementwise { .. } => Ok(self.images.layers[number].compute(x)),
             }
         })
     }

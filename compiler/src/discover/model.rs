@@ -32,6 +32,7 @@ pub fn model(scheme: &Scheme, bits: u32, seed: Option<u64>) -> Result<Model> {
             seed,
             metrics: BTreeMap::new(),
             alphabet: None,
+            words: None,
         },
     };
     model.validate()?;

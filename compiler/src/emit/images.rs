@@ -6,7 +6,7 @@ use super::rom::{Rom, address_bits};
 use super::signature::{self, Layer as LayerSignature, Signature, Stream as Axi, Vector};
 use super::{Emitted, FILE_LIST, File, Options, PRIMITIVES, TOOL, file, layer, ports, testbench};
 use crate::compile::images::{CompiledImages, LayerEngine};
-use crate::folded::{Bank, Folded};
+use crate::folded::{Array, Bank, FilterStep, Folded, Positions};
 use crate::ir::gated::{Blend, Cell, Curve};
 use crate::ir::images::Kind;
 use crate::stream::{ArrayOf, Graph, Lines, Node, Primitive, StreamId};
@@ -110,12 +110,15 @@ struct Core<'a> {
     own: Vec<Own>,
 }
 
+/// The ROMs of a folded layer.
+const ROMS: [&str; 4] = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"];
+
 #[derive(Default)]
 struct Own {
     kernel: String,
-    /// Of W_b, the coefficients, W_c and the outputs.
+    /// Of W_b, the coefficients, W_c and the outputs; empty where there is none.
     roms: [String; 4],
-    /// Of σ, or of an embedding, and of tanh.
+    /// Of σ, of an embedding or of a char-CNN's tanh, and of an LSTM's tanh.
     tables: [String; 2],
 }
 
@@ -136,7 +139,8 @@ impl<'a> Core<'a> {
                     (layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count(), layer.pipeline.stages)
                 }
                 LayerEngine::Folded(folded) => {
-                    names.roms = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"].map(&mut part);
+                    let has = |rom: &str| rom != "wc_rom" || folded.wc.is_some();
+                    names.roms = ROMS.map(|rom| if has(rom) { part(rom) } else { String::new() });
                     (folded.bank.lanes, 0)
                 }
                 LayerEngine::Elementwise { .. } => (0, 0),
@@ -144,6 +148,7 @@ impl<'a> Core<'a> {
             let tables = ["sigmoid_rom", "tanh_rom"];
             match &layer.kind {
                 Kind::Embedding { .. } => names.tables[0] = part("table_rom"),
+                Kind::CharCnn { .. } => names.tables[0] = part(tables[1]),
                 Kind::Highway { .. } => names.tables[0] = part(tables[0]),
                 Kind::Lstm { .. } => names.tables = tables.map(&mut part),
                 Kind::Spn(_) | Kind::Pool { .. } | Kind::Add { .. } => {}
@@ -265,13 +270,15 @@ impl<'a> Core<'a> {
 
     fn roms(&self, number: usize, folded: &Folded) -> Result<Vec<File>> {
         let roms = [
-            Rom::weights(&folded.wb, "W_b"),
-            Rom::coefficients(&folded.bank),
-            Rom::weights(&folded.wc, "W_c"),
-            Rom::outputs(&folded.requantiser),
+            Some(Rom::weights(&folded.wb, "W_b")),
+            Some(Rom::coefficients(&folded.bank)),
+            folded.wc.as_ref().map(|wc| Rom::weights(wc, "W_c")),
+            Some(Rom::outputs(&folded.requantiser)),
         ];
         let what = format!("a ROM of layer `{}`", folded.name);
-        let emit = |(rom, module): (&Rom, &String)| rom.emit(module, &what, self.provenance);
+        let emit = |(rom, module): (&Option<Rom>, &String)| {
+            rom.as_ref().map_or(Ok(vec![]), |rom| rom.emit(module, &what, self.provenance))
+        };
         Ok(roms.iter().zip(&self.own[number].roms).map(emit).collect::<Result<Vec<_>>>()?.concat())
     }
 
@@ -281,6 +288,7 @@ impl<'a> Core<'a> {
         let lanes = self.signature.layers[number].output.elements;
         let roms = match &layer.kind {
             Kind::Embedding { rows } => vec![Rom::rows(rows, to.format.bits, lanes)],
+            Kind::CharCnn { tanh, .. } => vec![Rom::curve(tanh)],
             Kind::Highway { blend, .. } => vec![Rom::curve(&blend.sigmoid)],
             Kind::Lstm { cell, .. } => vec![Rom::curve(&cell.sigmoid), Rom::curve(&cell.tanh)],
             Kind::Spn(_) | Kind::Pool { .. } | Kind::Add { .. } => vec![],
@@ -422,7 +430,11 @@ impl<'a> Core<'a> {
                 lines.image.width
             ),
             Primitive::Kernel { stages } => format!("The SPN of a window, latency {stages}"),
-            Primitive::Array(ArrayOf::Wb { sums }) => format!("W_b: {sums} words to a sum"),
+            Primitive::Positions(Positions { characters, taps, count, .. }) => {
+                format!("Windows of {taps} of {characters} characters at {count} positions, block by block of filters")
+            }
+            Primitive::Tanh => "tanh, filter by filter".into(),
+            Primitive::Array(ArrayOf::Wb { sums, .. }) => format!("W_b: {sums} words to a sum"),
             Primitive::Array(ArrayOf::Wc { sums }) => format!("W_c: {sums} words to a sum"),
             Primitive::MultiplierBank { shift_add: false } => {
                 format!("Products: {} multipliers", stream(&node.inputs[0]).lanes)
@@ -454,7 +466,7 @@ impl<'a> Core<'a> {
         };
         let own = &self.own[number];
         if let Some(which) = rom_number(&node.primitive) {
-            let name = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"][which];
+            let name = ROMS[which];
             let enable = format!("{name}_enable");
             return vec![rom(
                 &own.roms[which],
@@ -465,11 +477,12 @@ impl<'a> Core<'a> {
             )];
         }
         // A ROM for each lookup of a unit; the first one in the low bits.
+        let enable = if let Primitive::Tanh = node.primitive { "tanh_enable" } else { "table_enable" };
         let lookups = |module: &String, curve: &Curve, kind: &str, names: &[&str]| -> Vec<Instance> {
             let (address, data) = (curve.bits() as usize - 1, curve.frac as usize + 1);
             let one = |(i, name): (usize, &&str)| {
                 let part = |signal: &str, bits: usize| format!("{kind}_{signal}[{} +: {bits}]", i * bits);
-                rom(module, format!("{kind}_{name}"), part("address", address), part("data", data), "table_enable")
+                rom(module, format!("{kind}_{name}"), part("address", address), part("data", data), enable)
             };
             names.iter().enumerate().map(one).collect()
         };
@@ -481,6 +494,7 @@ impl<'a> Core<'a> {
                 "table_data".into(),
                 "table_enable",
             )],
+            (Kind::CharCnn { tanh, .. }, Primitive::Tanh) => lookups(&own.tables[0], tanh, "tanh", &["z"]),
             (Kind::Highway { blend, .. }, Primitive::Highway) => {
                 lookups(&own.tables[0], &blend.sigmoid, "sigmoid", &["t"])
             }
@@ -494,9 +508,10 @@ impl<'a> Core<'a> {
     }
 
     /// The wires between a node that looks up and its ROMs, and its ports; by kind, the bits of all addresses and of all data.
-    fn table_ports(tables: &[(&str, usize, usize)], wires: &mut Vec<Wire>, ports: &mut Vec<String>) {
-        wires.push(Wire { name: "table_enable".into(), bits: 1, vector: false });
-        let mut all = vec![".table_enable(table_enable)".to_string()];
+    fn table_ports(tables: &[(&str, usize, usize)], wires: &mut Vec<Wire>, ports: &mut Vec<String>, enable: &str) {
+        let enable = format!("{enable}_enable");
+        let mut all = vec![format!(".{enable}({enable})")];
+        wires.push(Wire { name: enable, bits: 1, vector: false });
         for (kind, address, data) in tables {
             for (signal, bits) in [("address", *address), ("data", *data)] {
                 let name = format!("{kind}_{signal}");
@@ -575,7 +590,7 @@ impl<'a> Core<'a> {
                 };
                 parameters = format!(".INDEX_BITS({width}), .ROWS({rows}), .WORDS({words}), .BITS({})", z.bits());
                 let address = address_bits(rows * words.next_power_of_two());
-                Self::table_ports(&[("table", address, z.bits())], wires, &mut ports);
+                Self::table_ports(&[("table", address, z.bits())], wires, &mut ports, "table");
             }
             Primitive::Recall { words: [x_words, h_words] } => {
                 let h = &graph.streams[node.inputs[1].index()].format;
@@ -588,8 +603,8 @@ impl<'a> Core<'a> {
                 );
             }
             Primitive::Array(array) => {
-                let depth =
-                    folded.map_or(1, |f| if matches!(array, ArrayOf::Wb { .. }) { f.wb.depth() } else { f.wc.depth() });
+                let own = folded.and_then(|f| if let ArrayOf::Wb { .. } = array { Some(&f.wb) } else { f.wc.as_ref() });
+                let depth = own.map_or(1, Array::depth);
                 parameters = format!(
                     ".LANES({lanes}), .X_BITS({width}), .X_SIGNED({}), .ROWS({}), .SUMS({}), .DEPTH({depth}), .U_BITS({})",
                     signed(x.format.signed),
@@ -597,6 +612,32 @@ impl<'a> Core<'a> {
                     array.sums(),
                     z.format.bits
                 );
+                if let ArrayOf::Wb { repeats: repeats @ 2.., .. } = array {
+                    parameters += &format!(", .REPEATS({repeats})");
+                }
+            }
+            Primitive::Positions(Positions { characters, words, taps, count, steps }) => {
+                // Step 0 in the low bits.
+                let all = |of: fn(&FilterStep) -> usize| {
+                    let each: Vec<String> = steps.iter().rev().map(|step| format!("32'd{}", of(step))).collect();
+                    format!("{{{}}}", each.join(", "))
+                };
+                parameters = format!(
+                    ".BITS({bits}), .CHARACTERS({characters}), .WORDS({words}), .TAPS({taps}), .POSITIONS({count}), .STEPS({}),\n        \
+                     .BLOCKS({}),\n        .LAST({})",
+                    steps.len(),
+                    all(|step| step.blocks),
+                    all(|step| step.last)
+                );
+            }
+            Primitive::Tanh => {
+                if let Some(Kind::CharCnn { tanh, .. }) =
+                    node.layer.map(|number| &self.compiled.images.layers[number].kind)
+                {
+                    parameters = format!(".V_BITS({width}), .FRAC({})", tanh.frac);
+                    let tables = [("tanh", width as usize - 1, tanh.frac as usize + 1)];
+                    Self::table_ports(&tables, wires, &mut ports, "tanh");
+                }
             }
             Primitive::MultiplierBank { .. } => {
                 if let Some(Folded { bank, .. }) = folded {
@@ -693,7 +734,7 @@ impl<'a> Core<'a> {
                     let (address, sigmoid, tanh) =
                         (cell.gate.bits as usize - 1, cell.sigmoid.frac as usize + 1, cell.tanh.frac as usize + 1);
                     let tables = [("sigmoid", 3 * address, 3 * sigmoid), ("tanh", 2 * address, 2 * tanh)];
-                    Self::table_ports(&tables, wires, &mut ports);
+                    Self::table_ports(&tables, wires, &mut ports, "table");
                 }
                 ports.push(connection("s", s));
                 ports.push(connection("m", m));
@@ -707,6 +748,7 @@ impl<'a> Core<'a> {
                         &[("sigmoid", width as usize - 1, blend.sigmoid.frac as usize + 1)],
                         wires,
                         &mut ports,
+                        "table",
                     );
                 }
                 ports.push(connection("a", s));
@@ -741,11 +783,11 @@ impl<'a> Core<'a> {
             }
         }
         if let (Some(which), Some(folded)) = (rom_number(&node.primitive), folded) {
-            let name = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"][which];
+            let name = ROMS[which];
             let rom = [
                 (2 * folded.wb.rows * folded.wb.lanes, folded.wb.depth()),
                 (folded.bank.lanes * folded.bank.entry_bits() as usize, folded.padded_rows() / folded.bank.lanes),
-                (2 * folded.wc.rows * folded.wc.lanes, folded.wc.depth()),
+                folded.wc.as_ref().map_or((0, 0), |wc| (2 * wc.rows * wc.lanes, wc.depth())),
                 (
                     folded.requantiser.lanes
                         * (folded.requantiser.amount_bits + folded.requantiser.constant_bits) as usize,
@@ -951,13 +993,22 @@ fn blend_parameters(blend: &Blend, gate_bits: u32) -> String {
 }
 
 fn told(folded: &Folded) -> String {
+    let Some(wc) = &folded.wc else {
+        return format!(
+            "Folded: {} filters by {} elements, {}; a word every {} clocks.",
+            folded.wb.rows,
+            folded.wb.lanes,
+            multipliers(&folded.bank),
+            folded.interval()
+        );
+    };
     format!(
         "Folded: {} rows of W_b by {} elements, {}, {} rows of W_c by {} products; a window every {} clocks.",
         folded.wb.rows,
         folded.wb.lanes,
         multipliers(&folded.bank),
-        folded.wc.rows,
-        folded.wc.lanes,
+        wc.rows,
+        wc.lanes,
         folded.interval()
     )
 }

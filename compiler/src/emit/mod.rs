@@ -118,7 +118,7 @@ macro_rules! primitives {
 }
 
 /// Every primitive, those first that others instantiate.
-pub(crate) const PRIMITIVES: [(&str, &str); 27] = primitives! {
+pub(crate) const PRIMITIVES: [(&str, &str); 29] = primitives! {
     "strassenc_stream_register"
     "strassenc_collector"
     "strassenc_serialiser"
@@ -146,6 +146,8 @@ pub(crate) const PRIMITIVES: [(&str, &str); 27] = primitives! {
     "strassenc_round"
     "strassenc_lstm_cell"
     "strassenc_highway"
+    "strassenc_positions"
+    "strassenc_tanh"
 };
 
 /// Multipliers of each layer.

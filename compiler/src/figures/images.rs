@@ -5,6 +5,7 @@ use crate::compile::images::{CompiledImages, LayerEngine};
 use crate::engine::{self, Choice, Cost};
 use crate::folded::{Array, Folded};
 use crate::ir::images::{ImageLayer, Kernel, Kind};
+use crate::ir::words::Words;
 use crate::stream::{Node, Primitive};
 use serde::{Deserialize, Serialize};
 
@@ -128,14 +129,18 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
             }
             _ => kernel.input.elements(),
         };
-        figures.dense_multiplications = (kernel.output.elements() * per_output) as u64;
+        // A filter is one for each position and each element within its width.
+        let of_filters =
+            |words: Words| words.by_width().map(|(width, n)| n * width * words.elements * words.positions(width)).sum();
+        figures.dense_multiplications = ir.words().map_or(kernel.output.elements() * per_output, of_filters) as u64;
     }
     let units = to.shape.elements();
     figures.multipliers += ir.products_of_a_unit() * units;
     figures.dense_multiplications += (ir.products_of_a_unit() * units) as u64;
     figures.products.extend(products_of_units(ir));
     rom_bits += match &ir.kind {
-        Kind::Embedding { rows } => (rows.len() * to.shape.elements()) as u64 * u64::from(to.format.bits),
+        Kind::Embedding { rows } => (rows.len() * to.shape.channels) as u64 * u64::from(to.format.bits),
+        Kind::CharCnn { tanh, .. } => tanh.rom_bits(),
         Kind::Highway { blend, .. } => blend.sigmoid.rom_bits(),
         // A table for each lookup of a unit.
         Kind::Lstm { cell, .. } => 3 * cell.sigmoid.rom_bits() + 2 * cell.tanh.rom_bits(),
@@ -174,7 +179,9 @@ fn folded_figures(figures: &mut LayerFigures, kernel: &Kernel, folded: &Folded) 
     };
     if let [w_b, w_c] = matrices[..] {
         figures.wb = of(w_b, &folded.wb);
-        figures.wc = of(w_c, &folded.wc);
+        if let Some(wc) = &folded.wc {
+            figures.wc = of(w_c, wc);
+        }
     }
     let bank = &folded.bank;
     match &bank.digits {

@@ -1,17 +1,22 @@
 //! From a kernel to the words of its ROMs.
 
-use super::{Array, Bank, Digits, Folded, Folding, Requantiser};
+use super::{Array, Bank, Digits, FilterStep, Folded, Folding, Positions, Requantiser};
 use crate::interval::{Interval, half};
-use crate::ir::images::Kernel;
+use crate::ir::images::{ImageLayer, Kernel};
+use crate::ir::words::Words;
 use crate::ir::{Op, OpKind};
 use strassenc_runtime::{Error, Result};
 
-/// Cuts the kernel of a layer.
+/// Cuts a layer that has a kernel.
 ///
 /// # Errors
 /// Where the folding does not fit the layer, with what would; where the layer has no live product.
-pub fn build(name: &str, kernel: &Kernel, folding: Folding) -> Result<Folded> {
+pub fn build(layer: &ImageLayer, folding: Folding) -> Result<Folded> {
     let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
+    let name = layer.name.as_str();
+    let Some(kernel) = layer.kernel() else {
+        return Err(Error::internal(format_args!("folded layer `{name}`"), "has no kernel"));
+    };
     let (input, channels) = (kernel.input, kernel.output.channels);
     let parts = Parts::of(name, kernel)?;
     let fail = |field: &str, cause: String| Err(Error::input(format_args!("layer `{name}`, {field}"), cause));
@@ -34,26 +39,44 @@ pub fn build(name: &str, kernel: &Kernel, folding: Folding) -> Result<Folded> {
         )
         .help(format!("take one of {}", fits.join(", "))))
     };
-    divides("simd", simd, per_group, "the channels of a group")?;
-    divides("multipliers", multipliers, pe, "pe")?;
-    divides("wc_pe", wc_pe, channels, "the output channels")?;
-
-    let rows = padded(kernel, parts.indices, pe);
-    if rows.iter().all(Option::is_none) {
-        return fail("engine", "has no live product, so there is nothing to fold".into());
+    let words = layer.words();
+    match &words {
+        Some(words) => {
+            divides("simd", simd, words.elements, "the elements of a character")?;
+            divides("pe", pe, words.common(), "what the filters of all widths have in common")?;
+        }
+        None => divides("simd", simd, per_group, "the channels of a group")?,
     }
-    divides("wc_simd", wc_simd, rows.len(), "the rows of W_b, made up to whole words")?;
+    divides("multipliers", multipliers, pe, "pe")?;
+
+    let rows = match &words {
+        Some(_) => parts.filters(),
+        None => padded(kernel, parts.indices, pe),
+    };
+    if words.is_some() {
+        for (field, value) in [("wc_pe", wc_pe), ("wc_simd", wc_simd)] {
+            if value != 1 {
+                return fail(field, format!("is {value}, but filters have no W_c: it is 1"));
+            }
+        }
+    } else {
+        if rows.iter().all(Option::is_none) {
+            return fail("engine", "has no live product, so there is nothing to fold".into());
+        }
+        divides("wc_pe", wc_pe, channels, "the output channels")?;
+        divides("wc_simd", wc_simd, rows.len(), "the rows of W_b, made up to whole words")?;
+    }
 
     parts.within_reach(name)?;
 
     let size = kernel.windows.size;
-    let words = per_group / simd;
-    let sums = size * size * words;
+    let sums = size * size * (per_group / simd);
+    let blocks = rows.len() / pe / kernel.groups;
     let mut wb = Vec::with_capacity(rows.len() * sums * simd);
     for (block, rows) in rows.chunks(pe).enumerate() {
-        let group = block / (parts.blocks(kernel, pe));
+        let group = block / blocks;
         for tap in 0..size * size {
-            for word in 0..words {
+            for word in 0..per_group / simd {
                 for row in rows {
                     for lane in 0..simd {
                         let element = tap * input.channels + group * per_group + word * simd + lane;
@@ -63,18 +86,11 @@ pub fn build(name: &str, kernel: &Kernel, folding: Folding) -> Result<Folded> {
             }
         }
     }
-    let outputs = parts.w_c.nrows();
-    let mut wc = Vec::with_capacity(outputs * rows.len());
-    for block in 0..outputs / wc_pe {
-        for word in 0..rows.len() / wc_simd {
-            for c in block * wc_pe..(block + 1) * wc_pe {
-                for lane in 0..wc_simd {
-                    wc.push(rows[word * wc_simd + lane].map_or(0, |i| parts.w_c[[c, i]] as i8));
-                }
-            }
-        }
-    }
     let bits = |intervals: &[Interval]| intervals.iter().map(|v| signed_bits(*v)).max().unwrap_or(1);
+    let wc = words.is_none().then(|| {
+        let weights = parts.wc(&rows, wc_pe, wc_simd);
+        Array { rows: wc_pe, lanes: wc_simd, sums: rows.len() / wc_simd, bits: bits(parts.y), weights }
+    });
     Ok(Folded {
         name: name.into(),
         folding,
@@ -83,10 +99,23 @@ pub fn build(name: &str, kernel: &Kernel, folding: Folding) -> Result<Folded> {
         groups: kernel.groups,
         wb: Array { rows: pe, lanes: simd, sums, bits: bits(parts.u), weights: wb },
         bank: parts.bank(&rows, multipliers, bits(parts.m)),
-        wc: Array { rows: wc_pe, lanes: wc_simd, sums: rows.len() / wc_simd, bits: bits(parts.y), weights: wc },
-        requantiser: parts.requantiser(wc_pe),
+        requantiser: parts.requantiser(if wc.is_some() { wc_pe } else { multipliers }),
+        wc,
+        positions: words.map(|words| positions(&words, pe, simd)),
         rows,
     })
+}
+
+/// How the words are read that meet W_b.
+pub(super) fn positions(words: &Words, pe: usize, simd: usize) -> Positions {
+    let step = |(width, n): (usize, usize)| FilterStep { blocks: n / pe, last: words.positions(width) - 1 };
+    Positions {
+        characters: words.characters,
+        words: words.elements / simd,
+        taps: words.widths.len(),
+        count: words.most_positions(),
+        steps: words.by_width().map(step).collect(),
+    }
 }
 
 /// Bits that hold every value in two's complement.
@@ -176,9 +205,23 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// Blocks of `pe` rows in each group.
-    fn blocks(&self, kernel: &Kernel, pe: usize) -> usize {
-        most_of_a_group(kernel, self.indices).div_ceil(pe)
+    /// The live row of each filter: the only one that its output reads.
+    fn filters(&self) -> Vec<Option<usize>> {
+        self.w_c.outer_iter().map(|output| output.iter().position(|w| *w != 0)).collect()
+    }
+
+    /// W_c in the order of its ROM, over rows of W_b in the order of theirs.
+    fn wc(&self, rows: &[Option<usize>], wc_pe: usize, wc_simd: usize) -> Vec<i8> {
+        let outputs = self.w_c.nrows();
+        let mut wc = Vec::with_capacity(outputs * rows.len());
+        for block in 0..outputs / wc_pe {
+            for word in rows.chunks(wc_simd) {
+                for c in block * wc_pe..(block + 1) * wc_pe {
+                    wc.extend(word.iter().map(|row| row.map_or(0, |i| self.w_c[[c, i]] as i8)));
+                }
+            }
+        }
+        wc
     }
 
     /// Whether one shift can serve all rows, and one left shift all outputs, within 62 bits.

@@ -1,19 +1,24 @@
 //! The meaning of a folded layer: the words of its ROMs, one after the other, at the declared widths.
 
-use super::{Array, Folded};
+use super::{Array, FilterStep, Folded, Positions};
 use crate::circuit::wrap;
 
-/// The outputs for one window; its elements in the order of (row, column, channel), of `channels` channels.
-pub fn evaluate(folded: &Folded, window: &[i64], channels: usize) -> Vec<i64> {
-    let per_group = channels / folded.groups;
-    // What the reader yields: for each group the words of every tap, once for each block of rows.
-    let blocks = folded.wb.results() / folded.groups;
-    let words = (0..folded.groups).flat_map(|group| {
-        (0..blocks).flat_map(move |_| {
-            window.chunks(channels).flat_map(move |pixel| pixel[group * per_group..(group + 1) * per_group].iter())
-        })
-    });
-    let u = sums(&folded.wb, words.copied());
+/// The outputs for one window, or one word; its elements in the order of (row, column, channel), a window's of `channels` channels.
+pub fn evaluate(folded: &Folded, x: &[i64], channels: usize) -> Vec<i64> {
+    let u = match &folded.positions {
+        Some(positions) => largest(&folded.wb, positions, x),
+        None => {
+            let per_group = channels / folded.groups;
+            // What the reader yields: for each group the words of every tap, once for each block of rows.
+            let blocks = folded.wb.results() / folded.groups;
+            let words = (0..folded.groups).flat_map(|group| {
+                (0..blocks).flat_map(move |_| {
+                    x.chunks(channels).flat_map(move |pixel| pixel[group * per_group..(group + 1) * per_group].iter())
+                })
+            });
+            sums(&folded.wb, words.copied())
+        }
+    };
     let bank = &folded.bank;
     let m: Vec<i64> = (u.iter().zip(bank.factors()))
         .map(|(u, a)| {
@@ -22,9 +27,12 @@ pub fn evaluate(folded: &Folded, window: &[i64], channels: usize) -> Vec<i64> {
             wrap(product as i64, bank.product_bits, true)
         })
         .collect();
-    let repeated = (0..folded.wc.results()).flat_map(|_| m.iter().copied());
+    let y = match &folded.wc {
+        Some(wc) => sums(wc, (0..wc.results()).flat_map(|_| m.iter().copied())),
+        None => m,
+    };
     let requantiser = &folded.requantiser;
-    (sums(&folded.wc, repeated).iter().zip(&requantiser.entries))
+    (y.iter().zip(&requantiser.entries))
         .map(|(y, (amount, constant))| {
             let sum = wrap((y << requantiser.left) + constant, requantiser.sum_bits, true);
             folded.output.saturate(sum >> (requantiser.base + amount))
@@ -34,17 +42,35 @@ pub fn evaluate(folded: &Folded, window: &[i64], channels: usize) -> Vec<i64> {
 
 /// All results of an array, in order.
 fn sums(array: &Array, mut x: impl Iterator<Item = i64>) -> Vec<i64> {
-    let word = array.rows * array.lanes;
-    let mut results = vec![];
-    for result in array.weights.chunks(word * array.sums) {
-        let mut sums = vec![0i64; array.rows];
-        for weights in result.chunks(word) {
-            let x: Vec<i64> = x.by_ref().take(array.lanes).collect();
-            for (sum, weights) in sums.iter_mut().zip(weights.chunks(array.lanes)) {
-                *sum += weights.iter().zip(&x).map(|(w, x)| i64::from(*w) * x).sum::<i64>();
+    array.blocks().flat_map(|weights| result(array, weights, &mut x)).collect()
+}
+
+/// The largest sum of each row over a word.
+fn largest(array: &Array, positions: &Positions, word: &[i64]) -> Vec<i64> {
+    let Positions { characters, taps, count, .. } = *positions;
+    let e = word.len() / characters;
+    let block = |(weights, step): (&[i8], FilterStep)| {
+        let mut largest = vec![i64::MIN; array.rows];
+        for first in (0..count).map(|position| position.min(step.last)) {
+            let character = |tap: usize| (first + tap).min(characters - 1) * e;
+            let mut window = (0..taps).flat_map(|tap| word[character(tap)..character(tap) + e].iter().copied());
+            for (largest, u) in largest.iter_mut().zip(result(array, weights, &mut window)) {
+                *largest = u.max(*largest);
             }
         }
-        results.extend(sums.iter().map(|sum| wrap(*sum, array.bits, true)));
+        largest
+    };
+    array.blocks().zip(positions.step_of_each()).flat_map(block).collect()
+}
+
+/// One result of an array: the words of x that it takes meet `weights`.
+fn result(array: &Array, weights: &[i8], x: &mut impl Iterator<Item = i64>) -> Vec<i64> {
+    let mut sums = vec![0i64; array.rows];
+    for weights in weights.chunks(array.rows * array.lanes) {
+        let x: Vec<i64> = x.by_ref().take(array.lanes).collect();
+        for (sum, weights) in sums.iter_mut().zip(weights.chunks(array.lanes)) {
+            *sum += weights.iter().zip(&x).map(|(w, x)| i64::from(*w) * x).sum::<i64>();
+        }
     }
-    results
+    sums.iter().map(|sum| wrap(*sum, array.bits, true)).collect()
 }

@@ -4,13 +4,17 @@
 //! products go through `multipliers` multipliers, and `wc_pe` rows of W_c meet `wc_simd` products. What lies in each word of each
 //! ROM is decided here, and so is every width; the primitives of `hw/` do the rest. Its meaning is [`evaluate`].
 //!
+//! A char-CNN has no W_c, and reads a whole word: for each block of `pe` filters of one width the windows at all positions, of whose
+//! sums the largest go on to the multipliers. Dead filters have a row of zeros.
+//!
 //! Invariants, checked by [`prove`], which reads the ROMs back:
 //! - the ROM of W_b, in the order in which `strassenc_reader` yields the words of a window, holds every live row once, and
 //!   otherwise zeros; so does that of W_c for the products;
 //! - `coefficient · 2^-shift` of every product is `a_i · 2^-t_i`; a padded row has the coefficient 0; where shifts and additions
 //!   multiply, the digits of every coefficient add up to it;
 //! - every requantiser's constant and shift are those of its output;
-//! - every register holds every value it takes: sums modulo 2^bits, what is multiplied, rounded or saturated in full.
+//! - without W_c, output c is product c; each block's positions are those of its filters' width, and no coefficient is negative;
+//! - every register holds every value it takes: sums modulo 2^bits, what is compared, multiplied, rounded or saturated in full.
 
 mod build;
 mod digits;
@@ -29,15 +33,16 @@ use strassenc_runtime::Format;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Folding {
-    /// Rows of W_b that are summed at a time.
+    /// Rows of W_b that are summed at a time; divides the filters of each width of a char-CNN.
     pub pe: usize,
-    /// Elements of a window that enter at a time; divides the channels of a group.
+    /// Elements of a window that enter at a time; divides the channels of a group, or the elements of a character.
     pub simd: usize,
     /// Multipliers, of whatever they are made; divides `pe`.
     pub multipliers: usize,
-    /// Rows of W_c that are summed at a time; divides the output channels.
+    /// Rows of W_c that are summed at a time; divides the output channels. 1 where there is no W_c.
     pub wc_pe: usize,
-    /// Products that enter W_c at a time; divides the rows of W_b, made up to a multiple of `pe` in each group.
+    /// Products that enter W_c at a time; divides the rows of W_b, made up to a multiple of `pe` in each group. 1 where there is no
+    /// W_c.
     pub wc_simd: usize,
 }
 
@@ -58,12 +63,41 @@ pub struct Folded {
     pub wb: Array,
     /// The products.
     pub bank: Bank,
-    /// W_c.
-    pub wc: Array,
+    /// W_c; none in a char-CNN, whose outputs are its products.
+    pub wc: Option<Array>,
+    /// How a char-CNN reads a word; none in other layers.
+    pub positions: Option<Positions>,
     /// What becomes of y.
     pub requantiser: Requantiser,
-    /// The live row that each padded row stands for.
+    /// The live row that each padded row stands for; of a char-CNN, that of each filter.
     pub rows: Vec<Option<usize>>,
+}
+
+/// The order in which a char-CNN reads a word: for each step, each of its blocks, each position, the characters of the widest window.
+///
+/// A step is one width. Wide filters stand at fewer positions, and read the last one again, which changes no maximum; what the widest
+/// window has beyond the word is the last character, which meets zeros.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Positions {
+    /// Characters of a word.
+    pub characters: usize,
+    /// Words of the stream that make a character.
+    pub words: usize,
+    /// Characters of the widest window.
+    pub taps: usize,
+    /// Positions of the narrowest filters.
+    pub count: usize,
+    /// One for each width that has filters.
+    pub steps: Vec<FilterStep>,
+}
+
+/// Filters of one width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterStep {
+    /// Blocks of filters.
+    pub blocks: usize,
+    /// The last position.
+    pub last: usize,
 }
 
 /// `rows` sums at a time over `sums` words of `lanes` elements each, with a ROM of ternary weights.
@@ -129,9 +163,27 @@ impl Array {
         self.depth() / self.sums
     }
 
+    /// The weights of each result.
+    fn blocks(&self) -> impl Iterator<Item = &[i8]> {
+        self.weights.chunks(self.rows * self.lanes * self.sums)
+    }
+
     /// Bits of the ROM, two for each weight.
     pub fn rom_bits(&self) -> u64 {
         2 * self.weights.len() as u64
+    }
+}
+
+impl Positions {
+    /// Words of the stream in which a word is read.
+    pub fn reads(&self) -> usize {
+        let blocks: usize = self.steps.iter().map(|step| step.blocks).sum();
+        blocks * self.count * self.taps * self.words
+    }
+
+    /// The step of each block.
+    fn step_of_each(&self) -> impl Iterator<Item = FilterStep> {
+        self.steps.iter().flat_map(|step| std::iter::repeat_n(*step, step.blocks))
     }
 }
 
@@ -156,16 +208,24 @@ impl Folded {
         self.rows.len()
     }
 
-    /// Clocks between two windows: the most that any of its parts takes.
+    /// Clocks between two windows, or two words: the most that any of its parts takes.
     pub fn interval(&self) -> usize {
-        self.wb.depth().max(self.padded_rows() / self.bank.lanes).max(self.wc.depth())
+        let reads = self.positions.as_ref().map_or(self.wb.depth(), Positions::reads);
+        // tanh takes a clock an output.
+        let last = self.wc.as_ref().map_or(self.padded_rows(), Array::depth);
+        reads.max(self.padded_rows() / self.bank.lanes).max(last)
+    }
+
+    /// Bits of what is requantised: a sum of W_c, or a product.
+    pub fn output_bits(&self) -> u32 {
+        self.wc.as_ref().map_or(self.bank.product_bits, |wc| wc.bits)
     }
 
     /// Bits of all ROMs.
     pub fn rom_bits(&self) -> u64 {
         let Requantiser { amount_bits, constant_bits, entries, .. } = &self.requantiser;
         self.wb.rom_bits()
-            + self.wc.rom_bits()
+            + self.wc.as_ref().map_or(0, Array::rom_bits)
             + self.bank.coefficients.len() as u64 * u64::from(self.bank.entry_bits())
             + entries.len() as u64 * u64::from(amount_bits + constant_bits)
     }

@@ -1,20 +1,22 @@
 //! Reads the ROMs back: what they make a layer compute is what its operations say, for every input.
 
 use super::build::{Parts, group_of, signed_bits};
-use super::{Array, Folded};
+use super::{Array, Folded, Positions};
 use crate::adder_graph::Matrix;
 use crate::interval::{Interval, half};
-use crate::ir::images::Kernel;
+use crate::ir::images::ImageLayer;
+use crate::ir::words::Words;
 use strassenc_runtime::{Error, Result};
 
 /// Checks the invariants that the [module](super) states.
 ///
 /// # Errors
 /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) with the first word that is wrong: a bug of ours.
-pub fn prove(folded: &Folded, kernel: &Kernel) -> Result<()> {
-    let input = kernel.input;
+pub fn prove(folded: &Folded, layer: &ImageLayer) -> Result<()> {
     let wrong =
         |part: &str, cause: String| Err(Error::mismatch(format_args!("folded layer `{}`, {part}", folded.name), cause));
+    let Some(kernel) = layer.kernel() else { return wrong("kernel", "there is none".into()) };
+    let input = kernel.input;
     let parts = Parts::of(&folded.name, kernel)?;
 
     let mut seen = vec![false; parts.indices.len()];
@@ -47,12 +49,22 @@ pub fn prove(folded: &Folded, kernel: &Kernel) -> Result<()> {
             return wrong("ROM of W_b", format!("row {i} reads beyond its group"));
         }
     }
-    let products = |_| 0..folded.rows.len();
-    let w_c = Matrix::from_shape_fn((parts.w_c.nrows(), folded.rows.len()), |(c, i)| {
-        folded.rows[i].map_or(0, |i| parts.w_c[[c, i]])
-    });
-    if let Some(cause) = differs(&folded.wc, &w_c, products, Some) {
-        return wrong("ROM of W_c", cause);
+    match (&folded.wc, &folded.positions, layer.words()) {
+        (Some(wc), None, None) => {
+            let products = |_| 0..folded.rows.len();
+            let w_c = Matrix::from_shape_fn((parts.w_c.nrows(), folded.rows.len()), |(c, i)| {
+                folded.rows[i].map_or(0, |i| parts.w_c[[c, i]])
+            });
+            if let Some(cause) = differs(wc, &w_c, products, Some) {
+                return wrong("ROM of W_c", cause);
+            }
+        }
+        (None, Some(positions), Some(words)) => {
+            if let Some(cause) = filters_differ(folded, &parts, positions, &words) {
+                return wrong("filters", cause);
+            }
+        }
+        _ => return wrong("W_c", "a layer has one, or reads words".into()),
     }
 
     let bank = &folded.bank;
@@ -103,13 +115,43 @@ pub fn prove(folded: &Folded, kernel: &Kernel) -> Result<()> {
     }
 
     for (part, intervals, bits) in
-        [("u", parts.u, folded.wb.bits), ("m", parts.m, bank.product_bits), ("y", parts.y, folded.wc.bits)]
+        [("u", parts.u, folded.wb.bits), ("m", parts.m, bank.product_bits), ("y", parts.y, folded.output_bits())]
     {
         if let Some(v) = intervals.iter().find(|v| signed_bits(**v) > bits) {
             return wrong(part, format!("{v} does not fit {bits} bits"));
         }
     }
     Ok(())
+}
+
+/// What is wrong of a layer without W_c: output c must be the product of row c alone, a block read all positions of its width and no
+/// others, and a product rise with its sum.
+fn filters_differ(folded: &Folded, parts: &Parts, positions: &Positions, words: &Words) -> Option<String> {
+    let Positions { characters, words: of_a_character, taps, count, ref steps } = *positions;
+    let Words { elements, widths, .. } = *words;
+    let (n, pe) = (parts.w_c.nrows(), folded.wb.rows);
+    if (folded.rows.len(), folded.requantiser.lanes) != (n, folded.bank.lanes) {
+        return Some(format!("{} rows for {n} outputs", folded.rows.len()));
+    }
+    for ((c, i), w) in parts.w_c.indexed_iter() {
+        if *w != i32::from(folded.rows[c] == Some(i)) {
+            return Some(format!("output {c} has {w} of row {i}, and is given {:?}", folded.rows[c]));
+        }
+    }
+    if (characters, of_a_character * folded.wb.lanes, taps) != (words.characters, elements, widths.len()) {
+        return Some(format!("reads {positions:?}"));
+    }
+    let blocks: usize = steps.iter().map(|step| step.blocks).sum();
+    if blocks * pe != n || folded.wb.results() != blocks {
+        return Some(format!("{blocks} blocks of {pe} for {n} filters"));
+    }
+    let last = positions.step_of_each().flat_map(|step| std::iter::repeat_n(step.last, pe));
+    for (c, (width, last)) in words.width_of_each().zip(last).enumerate() {
+        if last + width != characters || last >= count {
+            return Some(format!("filter {c} of width {width} is read up to position {last}"));
+        }
+    }
+    folded.bank.coefficients.iter().find(|a| **a < 0).map(|a| format!("multiplies a largest sum by {a}"))
 }
 
 /// Whether an array's ROM is not `matrix`, whose row each padded row is, and whose columns come in the order of `columns`.

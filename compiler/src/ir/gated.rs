@@ -64,6 +64,11 @@ impl Curve {
         }
     }
 
+    /// What it can be for any value of v: a table need not rise.
+    pub fn interval(&self, v: Interval) -> Interval {
+        (v.lo..=v.hi).map(|v| Interval::point(self.at(v))).reduce(Interval::hull).unwrap_or(Interval::point(0))
+    }
+
     /// Bits of what is looked up.
     pub fn bits(&self) -> u32 {
         self.values.len().trailing_zeros() + 1

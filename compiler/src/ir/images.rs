@@ -6,7 +6,7 @@
 //!
 //! A network over sequences is one over images of one pixel. The gates of an LSTM or a highway layer are a kernel whose outputs
 //! come unit by unit; what becomes of them is in [`gated`](super::gated). An LSTM has a [`State`], which goes from one input to the
-//! next: the meaning of a sequence is [`step`].
+//! next: the meaning of a sequence is [`step`]. A char-CNN reads an image of one row, a word; see [`words`](super::words).
 //!
 //! Invariants, checked by [`verify`]:
 //! - layers are in topological order, layer i yields edge i + 1, and every edge but the last is read;
@@ -15,9 +15,11 @@
 //! - a kernel reads every element of a window in the order of (row, column, channel), is itself [valid](super::verify), and its
 //!   intervals include 0 where a window has a pad;
 //! - each channel's interval is what its layer makes of those it reads, within the format of its edge;
-//! - the kernel of an LSTM reads x, then h, whose interval holds 0; tables are as long as the gates' format asks.
+//! - the kernel of an LSTM reads x, then h, whose interval holds 0; tables are as long as the gates' format asks;
+//! - the kernel of a char-CNN has the widest window as its input, row i of W_b reads no more than the width of filter i, no
+//!   coefficient is negative, and output i is that of row i alone, or constant.
 
-use super::gated::{Blend, Cell};
+use super::gated::{Blend, Cell, Curve};
 use super::{Dataflow, interpret_layer};
 use crate::interval::{Interval, round_shift};
 use std::collections::BTreeMap;
@@ -91,10 +93,19 @@ pub enum Kind {
         /// Right shift of the sum.
         shift: i32,
     },
-    /// Row `min(x, rows - 1)` of a table, where x is the only element that enters.
+    /// Row `min(x, rows - 1)` of a table for each element x that enters: an image of one row.
     Embedding {
         /// At least one, as long as there are channels.
         rows: Vec<Vec<i64>>,
+    },
+    /// The largest output of each filter over a word, and its tanh.
+    CharCnn {
+        /// All filters over the widest window.
+        filters: Box<Kernel>,
+        /// Entry i: how many filters have the width i + 1; filters are in the order of their widths.
+        widths: Vec<usize>,
+        /// What leaves.
+        tanh: Curve,
     },
     /// A blend of what enters and of its own gates.
     Highway {
@@ -223,10 +234,10 @@ pub fn interpret(images: &Images, input: &[i64]) -> Result<Vec<Vec<i64>>> {
 /// # Errors
 /// As [`interpret`].
 pub fn step(images: &Images, state: &mut State, input: &[i64]) -> Result<Vec<Vec<i64>>> {
-    step_with(images, state, input, |_, kernel, window| Ok(kernel.apply(window)))
+    step_with(images, state, input, |number, _, x| Ok(images.layers[number].compute(x)))
 }
 
-/// Like [`step`]; `compute` yields what the kernel of a layer, by number, makes of a window.
+/// Like [`step`]; `compute` yields what the kernel of a layer, by number, [makes](ImageLayer::compute) of a window or a word.
 ///
 /// # Errors
 /// As [`interpret`], and the first one of `compute`.
@@ -250,6 +261,9 @@ pub fn step_with(
         let mut kernel = |kernel: &Kernel, x: &[i64]| kernel.map(x, |window| compute(number, kernel, window));
         let z = match &layer.kind {
             Kind::Spn(spn) => kernel(spn, x)?,
+            Kind::CharCnn { filters, tanh, .. } => {
+                compute(number, filters, x)?.into_iter().map(|v| tanh.at(v)).collect()
+            }
             Kind::Highway { gates, blend } => {
                 let gates = kernel(gates, x)?;
                 gates.chunks(2).zip(x).map(|(gates, x)| blend.apply(gates[0], gates[1], *x)).collect()
@@ -293,9 +307,9 @@ fn without_kernel(layer: &ImageLayer, output: &Edge, reads: &[&[i64]]) -> Vec<i6
         Kind::Add { shifts, shift } => (x.iter().zip(reads[1]))
             .map(|(a, b)| output.format.saturate(round_shift((a << shifts[0]) + (b << shifts[1]), *shift)))
             .collect(),
-        // The index is within an unsigned format.
-        Kind::Embedding { rows } => rows[(x[0] as usize).min(rows.len() - 1)].clone(),
-        Kind::Spn(_) | Kind::Highway { .. } | Kind::Lstm { .. } => vec![],
+        // Indices are within an unsigned format.
+        Kind::Embedding { rows } => x.iter().flat_map(|x| &rows[(*x as usize).min(rows.len() - 1)]).copied().collect(),
+        Kind::Spn(_) | Kind::CharCnn { .. } | Kind::Highway { .. } | Kind::Lstm { .. } => vec![],
     }
 }
 
@@ -310,8 +324,20 @@ impl ImageLayer {
     /// The kernel of a layer that has one.
     pub fn kernel(&self) -> Option<&Kernel> {
         match &self.kind {
-            Kind::Spn(kernel) | Kind::Highway { gates: kernel, .. } | Kind::Lstm { gates: kernel, .. } => Some(kernel),
+            Kind::Spn(kernel)
+            | Kind::CharCnn { filters: kernel, .. }
+            | Kind::Highway { gates: kernel, .. }
+            | Kind::Lstm { gates: kernel, .. } => Some(kernel),
             Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } => None,
+        }
+    }
+
+    /// What its kernel makes of a window; of a word, the largest output of each filter. Nothing where it has none.
+    pub fn compute(&self, x: &[i64]) -> Vec<i64> {
+        match (self.kernel(), self.words()) {
+            (Some(kernel), Some(words)) => words.largest(x, |window| kernel.apply(window)),
+            (Some(kernel), None) => kernel.apply(x),
+            (None, _) => vec![],
         }
     }
 
@@ -396,6 +422,10 @@ pub fn verify(images: &Images) -> Result<()> {
                 add_is_right([from, &images.edges[layer.reads[1].index()]], to, *shifts, *shift)
             }
             Kind::Embedding { rows } => embedding_is_right(from, to, rows),
+            Kind::CharCnn { filters, tanh, .. } => match layer.words() {
+                Some(words) if layer.input == from.shape => words.are_right([from, to], filters, tanh),
+                _ => Err(format!("reads {} as {}", from.shape, layer.input)),
+            },
             Kind::Highway { gates, blend } if layer.reads[0] == layer.reads[1] => {
                 highway_is_right([from, to], gates, blend)
             }
@@ -412,7 +442,7 @@ pub fn verify(images: &Images) -> Result<()> {
     }
 }
 
-type Check = std::result::Result<(), String>;
+pub(super) type Check = std::result::Result<(), String>;
 
 fn lie_on(windows: Windows, image: Shape) -> Check {
     let Windows { size, stride, pad, rows, columns } = windows;
@@ -442,7 +472,7 @@ fn spn_is_right(layer: &ImageLayer, [from, to]: [&Edge; 2], kernel: &Kernel) -> 
 }
 
 /// Whether a kernel has these formats, and holds what element i of a window can be; the intervals of what leaves.
-fn kernel_is_right(
+pub(super) fn kernel_is_right(
     kernel: &Kernel,
     formats: [Format; 2],
     enters: impl Fn(usize) -> Interval,
@@ -475,7 +505,8 @@ fn kernel_is_right(
 
 fn embedding_is_right(from: &Edge, to: &Edge, rows: &[Vec<i64>]) -> Check {
     let n = to.shape.channels;
-    if from.shape.elements() != 1 || from.format.signed || to.shape != Shape::vector(n) {
+    let yields = Shape { height: 1, width: from.shape.elements(), channels: n };
+    if from.shape.pixels() != 1 || from.format.signed || to.shape != yields {
         return Err(format!("makes {} of {} of {}", to.shape, from.shape, from.format));
     }
     if rows.is_empty() || rows.iter().any(|row| row.len() != n) || to.intervals != columns(rows) {

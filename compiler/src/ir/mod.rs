@@ -18,6 +18,7 @@ pub mod gated;
 pub mod images;
 mod interpret;
 mod verify;
+pub mod words;
 
 pub use interpret::{interpret, interpret_layer};
 pub use verify::verify;

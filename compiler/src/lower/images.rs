@@ -8,6 +8,7 @@ use super::{Analysis, Kept};
 use crate::interval::Interval;
 use crate::ir::gated::{Blend, Cell, Curve};
 use crate::ir::images::{Edge, EdgeId, ImageLayer, Images, Kernel, Kind, Windows, added, blended, columns, pooled};
+use crate::ir::words::{looked_up, pixel};
 use crate::ir::{Dataflow, Value, ValueId};
 use ndarray::{Array1, Array2, Axis};
 use strassenc_runtime::model::{Conv2d, Dense, Highway, Layer, Lstm, Output, Residual, Spn, Table};
@@ -57,6 +58,13 @@ fn add(images: &mut Images, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
                 embedding.table.outer_iter().map(|row| row.iter().map(|v| i64::from(*v)).collect()).collect();
             let intervals = columns(&rows);
             (edge.shape, Kind::Embedding { rows }, intervals, format)
+        }
+        Layer::CharCnn(cnn) => {
+            let x = (0..cnn.filters.inputs()).map(|i| pixel(&edge, i)).collect();
+            let filters = Box::new(over_a_vector(&cnn.filters, x, edge.format)?);
+            let tanh = curve(&cnn.tanh, false);
+            let intervals = looked_up(&filters, &tanh);
+            (edge.shape, Kind::CharCnn { filters, widths: cnn.widths.clone(), tanh }, intervals, format)
         }
         Layer::Lstm(lstm) => {
             let cell = cell(lstm)?;

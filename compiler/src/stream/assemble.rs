@@ -171,6 +171,10 @@ impl<'a> Builder<'a> {
                 let x = self.take(layer.reads[0]);
                 self.kernel(number, kernel, engine, x)
             }
+            (Kind::CharCnn { .. }, Engine::Folded(folded)) => {
+                let x = self.take(layer.reads[0]);
+                self.filters(number, folded, x)
+            }
             (Kind::Highway { gates, .. }, engine) => {
                 let [x, kept] = [0, 1].map(|side| self.take(layer.reads[side]));
                 let kept =
@@ -185,8 +189,9 @@ impl<'a> Builder<'a> {
             (Kind::Lstm { gates, .. }, engine) => self.lstm(number, gates, engine),
             (Kind::Embedding { .. }, Engine::Elementwise { lanes }) => {
                 let x = self.take(layer.reads[0]);
+                let x = self.convert(Some(number), "x", x, 1);
                 let words = to.shape.channels / lanes;
-                self.into(number, "lookup", Primitive::Lookup { words }, x, (lanes, format, words))
+                self.into(number, "lookup", Primitive::Lookup { words }, x, (lanes, format, to.shape.pixels() * words))
             }
             (Kind::Pool { kind, windows }, Engine::Elementwise { lanes }) => {
                 let x = self.take(layer.reads[0]);
@@ -220,7 +225,7 @@ impl<'a> Builder<'a> {
                 self.node(Some(number), "add", Primitive::Add { shifts: *shifts, shift: *shift }, &sides, &[z]);
                 z
             }
-            (Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. }, _) => {
+            (Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } | Kind::CharCnn { .. }, _) => {
                 unreachable!("an engine of another kind of layer")
             }
         }
@@ -299,8 +304,9 @@ impl<'a> Builder<'a> {
     fn folded(&mut self, number: usize, kernel: &Kernel, folded: &Folded, x: StreamId) -> StreamId {
         let (input, format) = (kernel.input, folded.output);
         let (windows, count) = (kernel.windows, kernel.windows.count());
-        let integers = |bits: u32| Format { signed: true, bits, frac: 0 };
-        let (wb, bank, wc) = (&folded.wb, &folded.bank, &folded.wc);
+        // An invariant: all layers but a char-CNN have a W_c.
+        let Some(wc) = &folded.wc else { unreachable!("an engine of another kind of layer") };
+        let (wb, bank) = (&folded.wb, &folded.bank);
 
         let x = self.convert(Some(number), "x", x, wb.lanes);
         let from = self.streams[x.index()].format;
@@ -308,19 +314,10 @@ impl<'a> Builder<'a> {
         let repeats = wb.results() / folded.groups;
         let reader = Primitive::Reader { lines, groups: folded.groups, repeats };
         let words = self.into(number, "reader", reader, x, (wb.lanes, from, count * wb.depth()));
-        let array = Primitive::Array(ArrayOf::Wb { sums: wb.sums });
+        let array = Primitive::Array(ArrayOf::Wb { sums: wb.sums, repeats: 1 });
         let u = self.into(number, "wb_array", array, words, (wb.rows, integers(wb.bits), count * wb.results()));
-        // The array sums on while its last result is handed out part by part.
-        let u = if bank.lanes < wb.rows && wb.sums > 1 {
-            self.then(Some(number), "u_register", Primitive::Register, u)
-        } else {
-            u
-        };
-        let u = self.convert(Some(number), "u", u, bank.lanes);
         let rows = folded.padded_rows();
-        let products = (bank.lanes, integers(bank.product_bits), count * rows / bank.lanes);
-        let multipliers = Primitive::MultiplierBank { shift_add: bank.digits.is_some() };
-        let m = self.into(number, "bank", multipliers, u, products);
+        let m = self.products(number, folded, u, wb.sums);
         let m = self.convert(Some(number), "m", m, wc.lanes);
         let vector = Lines { image: Shape::vector(rows), words: rows / wc.lanes, windows: Windows::WHOLE, fill: 0 };
         let reader = Primitive::Reader { lines: vector, groups: 1, repeats: wc.results() };
@@ -331,6 +328,48 @@ impl<'a> Builder<'a> {
         let z = self.into(number, "requantise", Primitive::Requantise, y, (wc.rows, format, count * wc.results()));
         self.patches(number, kernel, z)
     }
+
+    /// From the sums of W_b, each of which takes so many clocks, to products.
+    fn products(&mut self, number: usize, folded: &Folded, u: StreamId, clocks: usize) -> StreamId {
+        let (wb, bank) = (&folded.wb, &folded.bank);
+        // What is before sums on while its last result is handed out part by part.
+        let u = if bank.lanes < wb.rows && clocks > 1 {
+            self.then(Some(number), "u_register", Primitive::Register, u)
+        } else {
+            u
+        };
+        let u = self.convert(Some(number), "u", u, bank.lanes);
+        let words = self.streams[u.index()].words;
+        let multipliers = Primitive::MultiplierBank { shift_add: bank.digits.is_some() };
+        self.into(number, "bank", multipliers, u, (bank.lanes, integers(bank.product_bits), words))
+    }
+
+    /// The filters of a char-CNN: the sums at all positions, the largest ones, their products, and tanh.
+    fn filters(&mut self, number: usize, folded: &Folded, x: StreamId) -> StreamId {
+        // An invariant: a folded char-CNN has its positions.
+        let Some(positions) = &folded.positions else { unreachable!("an engine of another kind of layer") };
+        let wb = &folded.wb;
+        let (count, sums) = (positions.count, integers(wb.bits));
+        let x = self.convert(Some(number), "x", x, wb.lanes);
+        let from = self.streams[x.index()].format;
+        let reads = Primitive::Positions(positions.clone());
+        let words = self.into(number, "positions", reads, x, (wb.lanes, from, positions.reads()));
+        let array = Primitive::Array(ArrayOf::Wb { sums: wb.sums, repeats: count });
+        let all = self.into(number, "wb_array", array, words, (wb.rows, sums, wb.results() * count));
+        let largest = Primitive::Accumulate { maximum: true, count };
+        let u = self.into(number, "largest", largest, all, (wb.rows, sums, wb.results()));
+        let m = self.products(number, folded, u, wb.sums * count);
+        let Stream { lanes, words, .. } = self.streams[m.index()];
+        let z = self.into(number, "requantise", Primitive::Requantise, m, (lanes, folded.output, words));
+        let z = self.convert(Some(number), "z", z, 1);
+        let to = self.images.yields(number);
+        self.into(number, "tanh", Primitive::Tanh, z, (1, to.format, to.shape.elements()))
+    }
+}
+
+/// The format of sums and products of so many bits.
+fn integers(bits: u32) -> Format {
+    Format { signed: true, bits, frac: 0 }
 }
 
 fn gcd(a: usize, b: usize) -> usize {

@@ -18,6 +18,7 @@ mod verify;
 pub use assemble::{Engine, assemble};
 pub use verify::verify;
 
+use crate::folded::Positions;
 use crate::ir::images::Windows;
 use strassenc_runtime::{Format, Shape};
 
@@ -143,6 +144,10 @@ pub enum Primitive {
         /// The image, cropped; its channels are the elements of a pixel.
         image: Shape,
     },
+    /// The words of characters as filters meet them.
+    Positions(Positions),
+    /// tanh of a filter's output, one a word.
+    Tanh,
     /// The row of an embedding, word by word.
     Lookup {
         /// Words of a row.
@@ -173,6 +178,8 @@ pub enum ArrayOf {
     Wb {
         /// Words of a result.
         sums: usize,
+        /// Results in a row of the same weights.
+        repeats: usize,
     },
     /// W_c.
     Wc {
@@ -185,7 +192,7 @@ impl ArrayOf {
     /// Words of a result.
     pub fn sums(self) -> usize {
         match self {
-            ArrayOf::Wb { sums } | ArrayOf::Wc { sums } => sums,
+            ArrayOf::Wb { sums, .. } | ArrayOf::Wc { sums } => sums,
         }
     }
 }
@@ -266,6 +273,8 @@ impl Primitive {
             Primitive::Accumulate { .. } => "strassenc_accumulate",
             Primitive::Patches { .. } => "strassenc_patches",
             Primitive::Add { .. } => "strassenc_add",
+            Primitive::Positions(_) => "strassenc_positions",
+            Primitive::Tanh => "strassenc_tanh",
             Primitive::Lookup { .. } => "strassenc_lookup",
             Primitive::Recall { .. } => "strassenc_recall",
             Primitive::LstmCell => "strassenc_lstm_cell",

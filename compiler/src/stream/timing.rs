@@ -329,6 +329,15 @@ enum State {
         words: usize,
         first: bool,
     },
+    /// Whole frames in storage, and words of the next one; the next word to read of `reads`.
+    Positions {
+        frames: usize,
+        written: usize,
+        frame: usize,
+        at: usize,
+        reads: usize,
+        shown: bool,
+    },
     Window(Box<Window>),
     Reader(Box<Reader>),
     Patches(Box<Patches>),
@@ -350,6 +359,15 @@ impl State {
             Primitive::Add { .. } => State::Pipe { stages: 2, bits: 0 },
             Primitive::LstmCell => State::Pipe { stages: 14, bits: 0 },
             Primitive::Highway => State::Pipe { stages: 6, bits: 0 },
+            Primitive::Tanh => State::Pipe { stages: 3, bits: 0 },
+            Primitive::Positions(positions) => State::Positions {
+                frames: 0,
+                written: 0,
+                frame: positions.characters * positions.words,
+                at: 0,
+                reads: positions.reads(),
+                shown: false,
+            },
             Primitive::Lookup { words } => State::Lookup { count: 0, words: *words, shown: false },
             Primitive::Recall { words: [x, h] } => State::Recall { at: 0, x: *x, words: x + h, first: true },
             Primitive::Array(array) => {
@@ -386,7 +404,10 @@ impl State {
             State::Widen { count, words } => s && count + 1 == *words,
             State::Kernel { stages, valid } => valid[*stages as usize - 1],
             State::Pipe { stages, bits } => bits >> (stages - 1) & 1 == 1,
-            State::Array { shown, .. } | State::Accumulate { shown, .. } | State::Lookup { shown, .. } => *shown,
+            State::Array { shown, .. }
+            | State::Accumulate { shown, .. }
+            | State::Lookup { shown, .. }
+            | State::Positions { shown, .. } => *shown,
             State::Recall { at, x, first, .. } => {
                 if at < x {
                     s
@@ -427,6 +448,7 @@ impl State {
                 ready[node.inputs[1].index()] = m && at >= x && !first;
                 m && at < x
             }
+            State::Positions { frames, .. } => *frames < 2,
             State::Window(w) => w.rows.ready(),
             State::Reader(r) => r.rows.ready(),
             State::Patches(p) => p.stripes < 2,
@@ -539,6 +561,22 @@ impl State {
                     *first &= *at > 0;
                 }
                 leave
+            }
+            State::Positions { frames, written, frame, at, reads, shown } => {
+                let mut changed = accept;
+                if advance {
+                    changed |= *shown || *frames > 0;
+                    *shown = *frames > 0;
+                    if *shown {
+                        *at = (*at + 1) % *reads;
+                        *frames -= usize::from(*at == 0);
+                    }
+                }
+                if accept {
+                    *written = (*written + 1) % *frame;
+                    *frames += usize::from(*written == 0);
+                }
+                changed
             }
             State::Window(w) => w.step(accept, advance),
             State::Reader(r) => r.step(accept, advance),

@@ -78,6 +78,10 @@ fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
                 .and_then(|()| words(z.words * z.lanes, image.elements()))
                 .and_then(|()| words(x.lanes, z.lanes))
         }
+        Primitive::Positions(positions) => words(x.words, positions.characters * positions.words)
+            .and_then(|()| words(positions.reads(), z.words))
+            .and_then(|()| words(x.lanes, z.lanes)),
+        Primitive::Tanh => words(x.words, z.words).and_then(|()| words(x.lanes, 1)).and_then(|()| words(z.lanes, 1)),
         Primitive::Lookup { words: n } => words(x.words * n, z.words).and_then(|()| words(x.lanes, 1)),
         Primitive::Recall { words: [of_x, of_h] } => {
             let h = stream(&node.inputs[1]);

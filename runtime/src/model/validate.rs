@@ -1,7 +1,8 @@
 //! What makes a model valid.
 
 use super::{
-    Bilinear, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAGNITUDE_LIMIT, Model, Output, PoolKind, Residual, Table,
+    Bilinear, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAGNITUDE_LIMIT, Model, Output, PoolKind,
+    Residual, Table,
 };
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -403,8 +404,7 @@ impl Embedding {
             return Err(Error::input(at("kind"), "is an embedding, which only the first layer may be"));
         }
         if shape.pixels() != 1 || input.signed || input.frac != 0 || input.bits > 16 {
-            let cause =
-                format!("takes indices, unsigned integers of at most 16 bits, but {shape} of {input} arrive");
+            let cause = format!("takes indices, unsigned integers of at most 16 bits, but {shape} of {input} arrive");
             return Err(Error::input(at("input"), cause));
         }
         check_format(&at("format"), self.format)?;

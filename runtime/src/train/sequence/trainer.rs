@@ -232,9 +232,8 @@ fn check_symbols(network: &Network, symbols: &Symbols) -> Result<()> {
     let cause = format!(
         "has {rows} rows of the embedding for {characters} characters{marks}, and {outputs} outputs for {count} {what}"
     );
-    Err(Error::input(place, cause).help(format_args!(
-        "set `rows = {characters}` of the embedding and `units = {count}` of the last layer"
-    )))
+    Err(Error::input(place, cause)
+        .help(format_args!("set `rows = {characters}` of the embedding and `units = {count}` of the last layer")))
 }
 
 /// Whether the layers are those that this trainer knows.
