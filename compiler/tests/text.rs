@@ -86,3 +86,67 @@ fn from_a_text_to_text_from_the_hardware() {
     let told = refused(path, 2, &["train", "digits", "--data", "text:a.txt", "-o", "x"]);
     assert!(told.contains("text"), "{told}");
 }
+
+const NET_OF_WORDS: &str = r#"
+name = "spelled"
+input = { shape = [7], bits = 5, frac = 0 }
+layers = [
+    { embedding = { rows = 24, units = 4 } },
+    { char_cnn = { filters = [4, 6, 4] } },
+    { highway = {} },
+    { lstm = { units = 8, r = 12 } },
+    { dense = { units = 7, r = 10 } },
+]
+[train]
+batch = 8
+window = 8
+full = { epochs = 8, learning_rate = 3e-2 }
+ternary = { epochs = 5, learning_rate = 2e-2 }
+"#;
+
+#[test]
+fn from_words_in_a_folder_to_words_from_the_hardware() {
+    install_verilator();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("net.toml"), NET_OF_WORDS).unwrap();
+    // Eight words with the end of a line, of which `sits` is the rarest, and so not among the seven that are known.
+    let lines = [" the cat sat \n", " the hat is a cat \n", " a cat sits \n"];
+    let text = |n: usize| -> String { (0..n).map(|i| lines[(i * i + i / 7) % 3]).collect() };
+    let split = path.join("split");
+    std::fs::create_dir(&split).unwrap();
+    for (name, n) in [("train.txt", 500), ("valid.txt", 60), ("test.txt", 80)] {
+        std::fs::write(split.join(name), text(n)).unwrap();
+    }
+    let told = done(path, &["train", "net.toml", "--data", "text:split", "-o", "lm"]);
+    assert!(told.contains("bits per word (perplexity") && told.contains("a word against"), "{told}");
+
+    let eval = ["eval", "lm", "--data", "text:split"];
+    let told = done(path, &eval);
+    assert!(told.contains("perplexity") && told.contains("every state and output"), "{told}");
+    let report: serde_json::Value = serde_json::from_str(&done(path, &[&eval[..], &["--json"]].concat())).unwrap();
+    assert_eq!((&report["golden"]["differing"], &report["unit"]), (&0.into(), &"word".into()));
+    // Seven words: 2.8 bits for who knows nothing.
+    assert!(report["integer_bits"].as_f64().unwrap() < 1.4, "{report}");
+
+    done(path, &["verilog", "lm", "-o", "core", "--engine", "folded"]);
+    let simulate = ["simulate", "core", "--data", "text:split", "--samples", "60"];
+    for more in [&[][..], &["--layers", "char_cnn_0,highway_0,lstm_0"]] {
+        let told = done(path, &[&simulate[..], more].concat());
+        assert!(told.contains("every output is golden's"), "{told}");
+    }
+    // `hats` is a word that the network has never seen.
+    let generate = |what: &str, more: &[&str]| {
+        done(path, &[&["generate", what, "--prompt", "the hats", "--words", "40"], more].concat())
+    };
+    let golden = generate("lm", &["--seed", "5"]);
+    assert!(golden.starts_with("the hats ") && golden.contains("cat"), "{golden:?}");
+    // A blank or the end of a line behind each word, and the end of what is printed.
+    assert_eq!(golden.matches(['\n', ' ']).count(), 2 + 40 + 1, "{golden:?}");
+    assert_eq!(generate("core", &["--hardware", "--seed", "5"]), golden);
+
+    let told = refused(path, 2, &["generate", "lm", "--prompt", "the dog"]);
+    assert!(told.contains("--prompt") && told.contains("'d'"), "{told}");
+    let told = refused(path, 2, &["train", "ptb", "--data", "text:split", "-o", "x"]);
+    assert!(told.contains("set `rows = ") && told.contains("`units = 8`"), "{told}");
+}

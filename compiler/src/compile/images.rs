@@ -137,10 +137,7 @@ pub fn compile(
     let stages: Vec<Engine> = layers.iter().map(LayerEngine::engine).collect();
     let mut graph = stream::assemble(&images, &stages, options.beat_elements);
     stream::verify(&graph).map_err(|e| e.within("after assemble"))?;
-    let (depths, mut timing) = depths(&graph, stop)?;
-    for depth in &depths {
-        graph.set_depth(depth.node, depth.rate.max(depth.live));
-    }
+    let (depths, mut timing) = at_full_rate(&mut graph, stop)?;
     let mut given = false;
     for (name, &words) in &engines.fifos {
         let fifo = graph.fifos().find(|&i| graph.nodes[i].name == *name);
@@ -172,6 +169,15 @@ pub fn compile(
         depths,
         timing,
     })
+}
+
+/// Gives every FIFO the words that full rate needs.
+fn at_full_rate(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<Depth>, Timing)> {
+    let (depths, timing) = depths(graph, stop)?;
+    for depth in &depths {
+        graph.set_depth(depth.node, depth.rate.max(depth.live));
+    }
+    Ok((depths, timing))
 }
 
 /// The engines that the user gives, and for the other layers those that the target asks for.
@@ -290,9 +296,9 @@ impl CompiledImages {
             layers: vec![ImageLayer { reads: vec![EdgeId(0); ir.reads.len()], ..ir.clone() }],
         };
         ir::images::verify(&images)?;
-        let graph = stream::assemble(&images, &[self.layers[number].engine()], None);
+        let mut graph = stream::assemble(&images, &[self.layers[number].engine()], None);
         stream::verify(&graph)?;
-        let (depths, timing) = depths(&graph, stop)?;
+        let (depths, timing) = at_full_rate(&mut graph, stop)?;
         let layers = vec![self.layers[number].clone()];
         Ok((number, CompiledImages { images, layers, graph, depths, timing, ..self.clone() }))
     }
