@@ -208,6 +208,9 @@ impl<'a> Core<'a> {
             if matches!(node.primitive, Primitive::LstmCell | Primitive::Highway) {
                 used.extend(["strassenc_curve", "strassenc_round"]);
             }
+            if let Primitive::Tanh = node.primitive {
+                used.push("strassenc_curve");
+            }
         }
         for layer in self.compiled.layers.iter().filter_map(LayerEngine::unrolled) {
             let hardware = |node: &crate::circuit::Node| match node.op {
