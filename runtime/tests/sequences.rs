@@ -1,8 +1,9 @@
 //! Training over a text as a user sees it: what is in the folder, what may interrupt it, and that its integers are golden's.
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use std::path::Path;
-use strassenc_runtime::data::Text;
+use strassenc_runtime::data::{Symbols, Text};
+use strassenc_runtime::model::Layer;
 use strassenc_runtime::train::{
     self, CHECKPOINT, Epoch, Exact, Observer, Progress, SequenceCheckpoint, SequenceTrainer, Sources, Start, Summary,
     measured,
@@ -48,6 +49,33 @@ ternary = { epochs = 2, learning_rate = 1e-2 }
     network
 }
 
+/// Of words of up to six characters, of which the nine most frequent are known.
+fn network_of_words() -> Network {
+    let text = r#"name = "spelled"
+input = { shape = [6], bits = 5, frac = 0 }
+layers = [
+    { embedding = { rows = 32, units = 4 } },
+    { char_cnn = { filters = [3, 0, 5] } },
+    { highway = { r = 8 } },
+    { lstm = { units = 10, r = 12 } },
+    { dense = { units = 10, r = 12 } },
+]
+[train]
+batch = 20
+window = 6
+clip = 1.0
+dropout = 0.1
+full = { epochs = 5, learning_rate = 2e-2 }
+ternary = { epochs = 2, learning_rate = 1e-2 }
+"#;
+    Network::parse("spelled.toml", text).unwrap()
+}
+
+/// The text as the network takes it.
+fn text_for(network: &Network) -> Text {
+    if network.is_of_words() { text().of_words(network.outputs()).unwrap() } else { text() }
+}
+
 /// Stops the run after as many steps, and remembers its epochs.
 struct Stop {
     after: usize,
@@ -80,7 +108,7 @@ fn run(
     sources: Sources,
     stop: &mut Stop,
 ) -> Result<(Summary, Option<Model>), Error> {
-    train::run::<SequenceTrainer>(network, &text(), folder, start, sources, stop)
+    train::run::<SequenceTrainer>(network, &text_for(network), folder, start, sources, stop)
 }
 
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -95,73 +123,47 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
 /// A full-precision teacher, and a run that it teaches, stopped again and again on other numbers of threads.
 #[test]
 fn interrupted_and_resumed_is_uninterrupted_on_any_number_of_threads() {
+    interrupt_and_resume(&network(|_| ()), 3.0, 29);
+}
+
+#[test]
+fn so_is_one_of_words() {
+    interrupt_and_resume(&network_of_words(), 2.2, 19);
+}
+
+/// `bound` is in bits a symbol, below those of a guess; it is stopped after so many steps, five times.
+fn interrupt_and_resume(network: &Network, bound: f64, steps: usize) {
     let folder = tempfile::tempdir().unwrap();
     let [full, whole, parts] = ["full", "whole", "parts"].map(|name| folder.path().join(name));
-    let ordinary = network(|n| n.train.full_precision = true);
+    let mut ordinary = network.clone();
+    ordinary.train.full_precision = true;
     let never = || Stop::after(usize::MAX);
     let (summary, none) = run(&ordinary, &full, Start::New, Sources::default(), &mut never()).unwrap();
     assert!(none.is_none() && summary.float_bits.unwrap() < 2.0 && summary.reduction == 0.0);
     let sources = Sources { teacher: Some(&full), from: None };
-    let (summary, _) = run(&network(|_| ()), &whole, Start::New, sources, &mut never()).unwrap();
-    // Four bits are a guess among sixteen characters.
-    assert!(summary.integer_bits.unwrap() < 3.0, "{summary:?}");
+    let (summary, _) = run(network, &whole, Start::New, sources, &mut never()).unwrap();
+    assert!(summary.integer_bits.unwrap() < bound, "{summary:?}");
     let mut start = Start::New;
     for threads in [1, 3, 2, 1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let sources = if start == Start::New { sources } else { Sources::default() };
-        let result = pool.install(|| run(&network(|_| ()), &parts, start, sources, &mut Stop::after(29)));
+        let result = pool.install(|| run(network, &parts, start, sources, &mut Stop::after(steps)));
         assert_eq!(result.unwrap_err().kind(), Kind::Interrupted);
         start = Start::Resume;
     }
-    run(&network(|_| ()), &parts, start, Sources::default(), &mut never()).unwrap();
+    run(network, &parts, start, Sources::default(), &mut never()).unwrap();
     assert!(contents(&whole) == contents(&parts));
     // Without the teacher it is another run.
     let alone = folder.path().join("alone");
-    run(&network(|_| ()), &alone, Start::New, Sources::default(), &mut never()).unwrap();
+    run(network, &alone, Start::New, Sources::default(), &mut never()).unwrap();
     assert!(contents(&alone) != contents(&whole));
 }
 
 #[test]
 fn the_integers_are_golden_s_and_near_the_float_network() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut stop = Stop::after(usize::MAX);
-    let (summary, model) = run(&network(|_| ()), folder.path(), Start::New, Sources::default(), &mut stop).unwrap();
-    let (model, text) = (model.unwrap(), text());
-    let (float, integer) = (summary.float_bits.unwrap(), summary.integer_bits.unwrap());
-    assert!(float < 3.0 && (integer - float).abs() < 0.1, "{float} {integer}");
-    assert!(summary.reduction > 0.5 && summary.multiplications < summary.dense_multiplications);
-
-    let exact = Exact::new(&model).unwrap();
-    let (mut state, mut of_golden) = (exact.start(1), golden::State::start());
-    let (mut loss, mut moved) = (0.0, 0);
-    for pair in text.test.windows(2) {
-        let values = exact.step(Array2::from_elem((1, 1), f64::from(pair[0])), &mut state);
-        let edges = golden::step(&model, &mut of_golden, &[pair[0].into()]).unwrap();
-        for (value, edge) in values.iter().zip(&edges[1..]) {
-            assert_eq!(value.iter().map(|v| *v as i64).collect::<Vec<_>>(), *edge);
-        }
-        moved += usize::from(edges[3].iter().any(|h| *h != 0));
-        let unit = 2f64.powi(-model.output_frac());
-        let logits: Vec<f64> = edges[edges.len() - 1].iter().map(|y| *y as f64 * unit).collect();
-        loss += logits.iter().map(|z| z.exp()).sum::<f64>().ln() - logits[pair[1] as usize];
-    }
-    assert!(moved > 100);
-    let real = |i: usize| f64::from(text.test[i]);
-    let x = Array2::from_shape_fn((50, 1), |(i, _)| real(i));
-    let y = train::fake_quantised(&model, x.view()).unwrap();
-    let mut state = golden::State::start();
-    for (i, row) in y.rows().into_iter().enumerate() {
-        let outputs = golden::step(&model, &mut state, &[text.test[i].into()]).unwrap().pop().unwrap();
-        let unit = 2f64.powi(model.output_frac());
-        assert_eq!(row.iter().map(|y| (y * unit) as i64).collect::<Vec<_>>(), outputs);
-    }
-    let score = exact.evaluate(&text.test, 1);
-    assert!((score.loss - loss).abs() < 1e-6 && score.samples == text.test.len() - 1);
-    // In parts side by side there is less to remember.
-    assert!(exact.evaluate(&text.test, measured(&text.test)).mean_loss() > score.mean_loss() - 0.05);
-
+    let epochs = integers_are_golden_s(&network(|_| ()), 3.0);
     // A learning rate that goes by perplexity: once for each epoch that brought less than half a unit.
-    let full: Vec<&Epoch> = stop.epochs.iter().filter(|e| e.phase == train::Phase::Full).collect();
+    let full: Vec<&Epoch> = epochs.iter().filter(|e| e.phase == train::Phase::Full).collect();
     let perplexity = |e: &Epoch| e.validation_loss.unwrap().exp();
     let mut rate = 2e-2;
     for (i, epoch) in full.iter().enumerate() {
@@ -171,6 +173,59 @@ fn the_integers_are_golden_s_and_near_the_float_network() {
         assert_eq!(epoch.learning_rate, rate);
     }
     assert!(rate < 2e-2, "no epoch was in vain: {full:?}");
+}
+
+#[test]
+fn so_are_those_of_words() {
+    integers_are_golden_s(&network_of_words(), 2.2);
+}
+
+/// The epochs of the run; `bound` is in bits a symbol.
+fn integers_are_golden_s(network: &Network, bound: f64) -> Vec<Epoch> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stop = Stop::after(usize::MAX);
+    let (summary, model) = run(network, folder.path(), Start::New, Sources::default(), &mut stop).unwrap();
+    let (model, text) = (model.unwrap(), text_for(network));
+    assert_eq!(Symbols::of_model(&model).as_ref(), Some(&text.symbols));
+    let inputs = text.symbols.inputs(network.input.elements());
+    let input = |symbol: u32| inputs.row(symbol as usize);
+    let integers = |symbol: u32| input(symbol).iter().map(|v| i64::from(*v)).collect::<Vec<_>>();
+    let (float, integer) = (summary.float_bits.unwrap(), summary.integer_bits.unwrap());
+    assert!(float < bound && (integer - float).abs() < 0.1, "{float} {integer}");
+    assert!(summary.reduction > 0.5 && summary.multiplications < summary.dense_multiplications);
+    let planned: u64 = network.plan().unwrap().iter().map(|step| step.multiplications()).sum();
+    assert!(summary.multiplications <= planned);
+
+    let exact = Exact::new(&model).unwrap();
+    let (mut state, mut of_golden) = (exact.start(1), golden::State::start());
+    let (mut loss, mut moved) = (0.0, 0);
+    for pair in text.test.windows(2) {
+        let values = exact.step(input(pair[0]).mapv(f64::from).insert_axis(Axis(0)), &mut state);
+        let edges = golden::step(&model, &mut of_golden, &integers(pair[0])).unwrap();
+        for (value, edge) in values.iter().zip(&edges[1..]) {
+            assert_eq!(value.iter().map(|v| *v as i64).collect::<Vec<_>>(), *edge);
+        }
+        let lstm = model.layers.iter().position(|layer| matches!(layer, Layer::Lstm(_))).unwrap();
+        moved += usize::from(edges[lstm + 1].iter().any(|h| *h != 0));
+        let unit = 2f64.powi(-model.output_frac());
+        let logits: Vec<f64> = edges[edges.len() - 1].iter().map(|y| *y as f64 * unit).collect();
+        loss += logits.iter().map(|z| z.exp()).sum::<f64>().ln() - logits[pair[1] as usize];
+    }
+    assert!(moved > 100);
+    let x = Array2::from_shape_fn((50, inputs.ncols()), |(i, j)| f64::from(input(text.test[i])[j]));
+    let y = train::fake_quantised(&model, x.view()).unwrap();
+    let mut state = golden::State::start();
+    for (i, row) in y.rows().into_iter().enumerate() {
+        let outputs = golden::step(&model, &mut state, &integers(text.test[i])).unwrap().pop().unwrap();
+        let unit = 2f64.powi(model.output_frac());
+        assert_eq!(row.iter().map(|y| (y * unit) as i64).collect::<Vec<_>>(), outputs);
+    }
+    let score = exact.evaluate(&text.test, 1, inputs.view());
+    assert!((score.loss - loss).abs() < 1e-6 && score.samples == text.test.len() - 1);
+    // In parts side by side there is less to remember.
+    let parts = exact.evaluate(&text.test, measured(&text.test), inputs.view());
+    assert!(parts.mean_loss() > score.mean_loss() - 0.05);
+    stop.epochs
 }
 
 #[test]
@@ -192,6 +247,16 @@ fn what_does_not_fit_is_told() {
         "name = \"d\"\ninput = { shape = [1], bits = 5, frac = 0 }\nlayers = [{ dense = { units = 16 } }]",
     );
     assert!(told(&images.unwrap()).contains("does not begin with the embedding"));
+    let spelled = |from: &str, to: &str| {
+        let text = network_of_words().to_toml().replacen(from, to, 1);
+        Network::parse("spelled.toml", &text).unwrap()
+    };
+    assert!(told(&spelled("rows = 32", "rows = 9")).contains("rows of the embedding"));
+    let without = r#"name = "s"
+input = { shape = [6], bits = 5, frac = 0 }
+layers = [{ embedding = { rows = 32, units = 4 } }, { dense = { units = 10 } }]
+"#;
+    assert!(told(&Network::parse("s", without).unwrap()).contains("puts `{ char_cnn = … }` second"));
 }
 
 #[test]

@@ -9,14 +9,16 @@ use std::sync::atomic::Ordering;
 use strassenc::build::Build;
 use strassenc::simulate::{Simulator, Sources};
 use strassenc::tools::Tools;
-use strassenc_runtime::data::text::encode;
+use strassenc_runtime::data::Symbols;
 use strassenc_runtime::sampling::sample;
 use strassenc_runtime::{Error, Kind, Model, Result, golden};
 
 /// Text from a language model
 ///
-/// Reads the prompt, then draws one character after the other from what the integer network says comes next. The same prompt, seed and
-/// temperature give the same text, from golden and from the hardware.
+/// Reads the prompt, then draws one character or word after the other from what the integer network says comes next. The same prompt,
+/// seed and temperature give the same text, from golden and from the hardware.
+///
+/// A network of words reads the characters of a word, also of one that it does not know.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc generate runs/austen --prompt 'It is a truth'
@@ -33,8 +35,8 @@ pub struct Args {
     /// What the text begins with
     #[arg(long, default_value = "\n")]
     prompt: String,
-    /// How many characters follow
-    #[arg(long, default_value_t = 300, value_name = "N")]
+    /// How many characters, or words, follow
+    #[arg(long, visible_alias = "words", default_value_t = 300, value_name = "N")]
     characters: usize,
     /// Below 1 more of the likely, above 1 more of the unlikely; 0 the likeliest alone
     #[arg(long, default_value_t = 0.8)]
@@ -49,27 +51,22 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let model = verilog::load(&args.model)?;
-    let alphabet: Vec<char> = match &model.provenance.alphabet {
-        Some(alphabet) if model.outputs() == alphabet.chars().count() => alphabet.chars().collect(),
-        _ => {
-            return Err(Error::input(
-                args.model.display(),
-                "is no language model: it does not say which characters it knows",
-            )
-            .help("train one on a text: strassenc train austen"));
-        }
-    };
+    let symbols = Symbols::of_model(&model).ok_or_else(|| {
+        Error::input(args.model.display(), "is no language model: it does not say which characters it knows")
+            .help("train one on a text: strassenc train austen")
+    })?;
     if !args.temperature.is_finite() || args.temperature < 0.0 {
         return Err(Error::input("--temperature", format_args!("{} is no temperature", args.temperature))
             .help("give 0 or more, e.g. 0.8"));
     }
-    let prompt = encode(&args.prompt, &alphabet).map_err(|e| e.within("--prompt"))?;
+    let length = model.input.elements();
+    let prompt = symbols.read(&args.prompt, length).map_err(|e| e.within("--prompt"))?;
     if prompt.is_empty() {
-        return Err(Error::input("--prompt", "is empty").help("give at least one character"));
+        return Err(Error::input("--prompt", "is empty").help(format_args!("give at least one {}", symbols.unit())));
     }
-    let mut show = |c| {
+    let mut show = |shown: &str| {
         if !args.json {
-            print!("{c}");
+            print!("{shown}");
             let _ = std::io::stdout().flush();
         }
     };
@@ -79,16 +76,16 @@ pub fn run(args: Args) -> Result<()> {
         let sources = Sources::read(&build.folder, &build.signature)?;
         let mut core = Simulator::build(&sources, &build.signature, false, &tools)?.stepper()?;
         let mut start = true;
-        let step = |token: u32| Ok(core.step(&[token.into()], std::mem::take(&mut start))?);
-        generate(&model, &args, &prompt, &alphabet, step, &mut show)?
+        let step = |input: &[i64]| Ok(core.step(input, std::mem::take(&mut start))?);
+        generate(&model, &args, prompt, &symbols, step, &mut show)?
     } else {
         let mut state = golden::State::start();
-        let step = |token: u32| {
-            let edges = golden::step(&model, &mut state, &[token.into()])?;
+        let step = |input: &[i64]| {
+            let edges = golden::step(&model, &mut state, input)?;
             // A valid model has a last edge.
             Ok(edges.into_iter().last().unwrap_or_default())
         };
-        generate(&model, &args, &prompt, &alphabet, step, &mut show)?
+        generate(&model, &args, prompt, &symbols, step, &mut show)?
     };
     if args.json {
         let json = serde_json::json!({ "prompt": args.prompt, "text": text, "seed": args.seed, "temperature": args.temperature });
@@ -99,33 +96,36 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The prompt and what follows it, character by character; `step` yields the outputs for the next input.
+/// The prompt and what follows it, symbol by symbol; `step` yields the outputs for the next input.
 fn generate(
     model: &Model,
     args: &Args,
-    prompt: &[u32],
-    alphabet: &[char],
-    mut step: impl FnMut(u32) -> Result<Vec<i64>>,
-    show: &mut dyn FnMut(char),
+    prompt: Vec<(Vec<u32>, String)>,
+    symbols: &Symbols,
+    mut step: impl FnMut(&[i64]) -> Result<Vec<i64>>,
+    show: &mut dyn FnMut(&str),
 ) -> Result<String> {
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     let mut text = String::new();
-    let mut tokens = prompt.iter().copied();
-    let mut token = tokens.next();
-    for i in 0..prompt.len() + args.characters {
-        let Some(at) = token else { break };
-        let c = alphabet[at as usize];
-        text.push(c);
-        show(c);
+    let inputs = symbols.inputs(model.input.elements());
+    let all = prompt.len() + args.characters;
+    let mut read = prompt.into_iter();
+    let mut next = read.next();
+    for i in 0..all {
+        let Some((input, shown)) = next else { break };
+        text += &shown;
+        show(&shown);
         if INTERRUPTED.load(Ordering::SeqCst) {
             return Err(Error::new(Kind::Interrupted, "generate", "interrupted by the user"));
         }
-        if i + 1 == prompt.len() + args.characters {
+        if i + 1 == all {
             break;
         }
-        let outputs = step(at)?;
-        token =
-            tokens.next().or_else(|| Some(sample(&outputs, model.output_frac(), args.temperature, &mut rng) as u32));
+        let outputs = step(&input.into_iter().map(i64::from).collect::<Vec<_>>())?;
+        next = read.next().or_else(|| {
+            let drawn = sample(&outputs, model.output_frac(), args.temperature, &mut rng);
+            Some((inputs.row(drawn).to_vec(), symbols.shown(drawn as u32)))
+        });
     }
     Ok(text)
 }

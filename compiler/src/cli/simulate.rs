@@ -76,8 +76,8 @@ const RANDOM: usize = 1000;
 /// Clocks that they take, at most.
 const CLOCKS: usize = 2_000_000;
 
-/// Characters of a text, where no number is given.
-const CHARACTERS: usize = 2000;
+/// Characters or words of a text, where no number is given.
+const SYMBOLS: usize = 2000;
 /// Samples in a waveform.
 const WAVE: usize = 4;
 
@@ -261,8 +261,10 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
     let trained_on = model.provenance.data.is_some();
     if args.random.is_none() && model.provenance.alphabet.is_some() {
         let text = eval::text::load(model, args.data.as_deref())?;
-        let characters = text.test.windows(2).take(args.samples.unwrap_or(CHARACTERS));
-        let (inputs, labels): (Vec<_>, Vec<_>) = characters.map(|pair| (vec![i64::from(pair[0])], pair[1])).unzip();
+        let pairs = text.test.windows(2).take(args.samples.unwrap_or(SYMBOLS));
+        let of_each = text.symbols.inputs(model.input.elements());
+        let input = |symbol: u32| of_each.row(symbol as usize).iter().map(|v| i64::from(*v)).collect::<Vec<_>>();
+        let (inputs, labels): (Vec<_>, Vec<_>) = pairs.map(|pair| (input(pair[0]), pair[1])).unzip();
         let outputs = golden_outputs(model, &inputs)?;
         return Ok(Vectors { name: text.name, inputs, outputs, labels: Some(labels) });
     }

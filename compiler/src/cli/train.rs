@@ -129,7 +129,8 @@ impl Training {
     /// # Errors
     /// As there.
     pub fn load_text(&self, network: &Network) -> Result<Text> {
-        data::text::load(self.start(network, data::text::GRAMMAR)?, &home::home()?)
+        let text = data::text::load(self.start(network, data::text::GRAMMAR)?, &home::home()?)?;
+        if network.is_of_words() { text.of_words(network.outputs()) } else { Ok(text) }
     }
 
     /// Starts the threads; yields what names the data.
@@ -222,7 +223,7 @@ pub(super) fn render(summary: &Summary) -> String {
     let Summary { float_accuracy, test_samples, .. } = summary;
     let percent = |accuracy: f64| format!("{:.2} %", 100.0 * accuracy);
     if let Some(bits) = summary.float_bits {
-        return render_bits(summary, bits);
+        return render_bits(summary, bits, summary.unit.unwrap_or("character"));
     }
     let Some(integer_accuracy) = summary.integer_accuracy else {
         return format!(
@@ -277,20 +278,27 @@ fn layers_table(summary: &Summary) -> Table {
     table
 }
 
-/// The figures of a run over a text.
-fn render_bits(summary: &Summary, float_bits: f64) -> String {
+/// The figures of a run over a text of characters or of words.
+fn render_bits(summary: &Summary, float_bits: f64, unit: &str) -> String {
+    let told = |bits: f64| match unit {
+        "word" => format!("{bits:.4} bits per word (perplexity {:.1})", bits.exp2()),
+        _ => format!("{bits:.4} bits per {unit}"),
+    };
     let Summary { multiplications, dense_multiplications, test_samples, .. } = summary;
     let Some(integer_bits) = summary.integer_bits else {
         return format!(
-            "full precision, {multiplications} multiplications a character\n\
-             test text ({test_samples} characters): {float_bits:.4} bits per character"
+            "full precision, {multiplications} multiplications a {unit}\n\
+             test text ({test_samples} {unit}s): {}",
+            told(float_bits)
         );
     };
     format!(
-        "{}\nmultiplications {multiplications} a character against {dense_multiplications} of a dense network, {:.2} % fewer\n\
-         test text ({test_samples} characters): float {float_bits:.4}, integer {integer_bits:.4} bits per character",
+        "{}\nmultiplications {multiplications} a {unit} against {dense_multiplications} of a dense network, {:.2} % fewer\n\
+         test text ({test_samples} {unit}s): float {}, integer {}",
         layers_table(summary),
         100.0 * summary.reduction,
+        told(float_bits),
+        told(integer_bits),
     )
 }
 

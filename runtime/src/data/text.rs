@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::files;
+use crate::model::{Model, Provenance};
 use ndarray::Array2;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -172,6 +173,19 @@ fn words_of(text: &str) -> Vec<&str> {
 }
 
 impl Symbols {
+    /// Those of a language model; none of a model that is none, or does not say what it knows.
+    pub fn of_model(model: &Model) -> Option<Symbols> {
+        let Provenance { alphabet, words, .. } = &model.provenance;
+        let symbols = Symbols { alphabet: alphabet.as_ref()?.chars().collect(), words: words.clone() };
+        let fits = model.outputs() == symbols.count() && (model.input.elements() == 1 || symbols.words.is_some());
+        fits.then_some(symbols)
+    }
+
+    /// What one symbol is called.
+    pub fn unit(&self) -> &'static str {
+        if self.words.is_some() { "word" } else { "character" }
+    }
+
     /// Number of symbols.
     pub fn count(&self) -> usize {
         self.words.as_ref().map_or(self.alphabet.len(), Vec::len)
@@ -215,29 +229,24 @@ impl Symbols {
         })
     }
 
-    /// The indices of the symbols of `text`; of words that are not known, that of `<unk>`.
+    /// What enters a network for each symbol of a text, with what is shown of it: words that are not known are spelled all the same.
     ///
     /// # Errors
-    /// The first character that the alphabet lacks, or word where there is no `<unk>`.
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let Some(words) = &self.words else {
-            let index = |(i, c)| self.index(c).map_err(|e| e.within(format_args!("character {}", i + 1)));
-            return text.chars().enumerate().map(index).collect();
-        };
-        let index: HashMap<&str, u32> = words.iter().zip(0..).map(|(word, i)| (word.as_str(), i)).collect();
-        let one = |(i, word): (usize, &str)| {
-            index.get(word).or_else(|| index.get(UNKNOWN)).copied().ok_or_else(|| {
-                let cause = format!("is {word:?}, which the model's {} words lack", words.len());
-                Error::input(format_args!("word {}", i + 1), cause)
-            })
-        };
+    /// The first character that the alphabet lacks.
+    pub fn read(&self, text: &str, length: usize) -> Result<Vec<(Vec<u32>, String)>> {
+        if self.words.is_none() {
+            let one = |(i, c): (usize, char)| {
+                let index = self.index(c).map_err(|e| e.within(format_args!("character {}", i + 1)))?;
+                Ok((vec![index; length], c.to_string()))
+            };
+            return text.chars().enumerate().map(one).collect();
+        }
         let lines: Vec<&str> = text.split('\n').collect();
-        let ends = lines.len() - 1;
-        let words = lines
-            .iter()
-            .enumerate()
-            .flat_map(|(i, line)| line.split_whitespace().chain((i < ends).then_some(END_OF_LINE)));
-        words.enumerate().map(one).collect()
+        let words = lines.iter().enumerate().flat_map(|(i, line)| {
+            line.split_whitespace().chain((i + 1 < lines.len()).then_some(END_OF_LINE))
+        });
+        let one = |word: &str| Ok((self.spell(word, length)?, shown_word(word)));
+        words.map(one).collect()
     }
 
     /// The text of some symbols: words with blanks between them, `<eos>` as the end of a line.
@@ -251,13 +260,14 @@ impl Symbols {
     pub fn shown(&self, symbol: u32) -> String {
         match &self.words {
             None => self.alphabet.get(symbol as usize).map(char::to_string).unwrap_or_default(),
-            Some(words) => match words.get(symbol as usize).map(String::as_str) {
-                Some(END_OF_LINE) => "\n".into(),
-                Some(word) => format!("{word} "),
-                None => String::new(),
-            },
+            Some(words) => words.get(symbol as usize).map(|word| shown_word(word)).unwrap_or_default(),
         }
     }
+}
+
+/// A word and what stands behind it.
+fn shown_word(word: &str) -> String {
+    if word == END_OF_LINE { "\n".into() } else { format!("{word} ") }
 }
 
 #[cfg(test)]
@@ -272,18 +282,47 @@ mod tests {
         std::fs::write(&file, &text).unwrap();
         let load_spec = |path: &Path| load(&format!("text:{}", path.display()), Path::new("/nowhere"));
         let cut = load_spec(&file).unwrap();
-        assert_eq!((cut.name.as_str(), cut.alphabet.as_slice()), ("a", ['\n', ' ', 'b', 'c', 'ä'].as_slice()));
+        assert_eq!((cut.name.as_str(), cut.symbols.alphabet.as_slice()), ("a", ['\n', ' ', 'b', 'c', 'ä'].as_slice()));
         let all = [cut.train.clone(), cut.valid.clone(), cut.test.clone()].concat();
-        assert_eq!(all.iter().map(|&i| cut.alphabet[i as usize]).collect::<String>(), text);
+        assert_eq!(all.iter().map(|&i| cut.symbols.alphabet[i as usize]).collect::<String>(), text);
         assert_eq!((cut.valid.len(), cut.test.len()), (5, 5));
         for (part, text) in PARTS.iter().zip(["abc", "ca", "bd"]) {
             std::fs::write(folder.path().join(part), text).unwrap();
         }
         let parts = load_spec(folder.path()).unwrap();
         assert_eq!((parts.train, parts.valid, parts.test), (vec![0, 1, 2], vec![2, 0], vec![1, 3]));
-        assert_eq!(encode("dab", &parts.alphabet).unwrap(), [3, 0, 1]);
-        let told = encode("dax", &parts.alphabet).unwrap_err().to_string();
+        let read = parts.symbols.read("dab", 1).unwrap();
+        assert_eq!(read.iter().map(|(input, _)| input[0]).collect::<Vec<_>>(), [3, 0, 1]);
+        let told = parts.symbols.read("dax", 1).unwrap_err().to_string();
         assert!(told.contains("character 3") && told.contains("'x'"), "{told}");
+    }
+
+    /// By hand: <eos> twice, "b" twice, "aa" and "c" once, of which the second in the order of characters is not known.
+    #[test]
+    fn words_are_the_most_frequent_ones_and_are_spelled() {
+        let text = Text::new("t".into(), ["b aa\nc b\n", "b new\n", "aa  c"]).unwrap();
+        let words = text.of_words(4).unwrap();
+        assert_eq!(words.symbols.words.as_ref().unwrap(), &["<eos>", "b", "aa", "<unk>"]);
+        assert_eq!(words.symbols.alphabet.iter().collect::<String>(), "<>abeknosu");
+        assert_eq!((words.train, words.valid), (vec![1, 2, 0, 3, 1, 0], vec![1, 3, 0]));
+        assert_eq!(words.test, [2, 3, 0]);
+        let symbols = &words.symbols;
+        assert_eq!((symbols.count(), symbols.characters(), symbols.unit()), (4, 13, "word"));
+        // a is character 2 of the alphabet, b character 3.
+        assert_eq!(symbols.spell("ab", 5).unwrap(), [1, 5, 6, 2, 0]);
+        assert_eq!(symbols.spell("abba", 4).unwrap(), [1, 5, 6, 2]);
+        assert_eq!(symbols.inputs(4).row(2).to_vec(), [1, 5, 5, 2]);
+        assert_eq!(symbols.decode(&[1, 2, 0, 3]), "b aa \n<unk> ");
+        let read = symbols.read("ab b\n", 4).unwrap();
+        assert_eq!(read.iter().map(|(_, shown)| shown.as_str()).collect::<String>(), "ab b \n");
+        assert_eq!(read[0].0, [1, 5, 6, 2]);
+        assert!(symbols.read("z", 4).unwrap_err().to_string().contains("'z'"));
+        // A text that has <unk> keeps it, however rare; where all words are known there is none.
+        let text = Text::new("t".into(), ["a a b b <unk>", "a b", "b a"]).unwrap();
+        assert_eq!(text.of_words(3).unwrap().symbols.words.unwrap(), ["a", "b", "<unk>"]);
+        assert_eq!(text.of_words(9).unwrap().symbols.words.unwrap(), ["a", "b", "<eos>", "<unk>"]);
+        let told = text.of_words(1).unwrap_err().to_string();
+        assert!(told.contains("cannot be one of 1 words"), "{told}");
     }
 
     #[test]

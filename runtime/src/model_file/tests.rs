@@ -340,7 +340,7 @@ fn sequences_round_trip_and_are_checked() {
     }
     refused(&|m| of!(Embedding, m, 0).table[[0, 0]] = 8, "the value 8 at (0, 0) is outside");
     refused(&|m| of!(Embedding, m, 0).table = Array::zeros((5, 2)), "it has 1 to 4 rows");
-    refused(&|m| m.input.format.signed = true, "takes one index");
+    refused(&|m| m.input.format.signed = true, "takes indices");
     refused(&|m| of!(Highway, m, 1).sigmoid.values[3] = 9, "the value 9 at [3] is not within");
     refused(&|m| of!(Highway, m, 1).gates.output = Output::Raw, "gates are requantised");
     refused(&|m| of!(Lstm, m, 2).tanh.values = Array::zeros(7), "has 7 values for a format of 4 bits");
@@ -349,4 +349,56 @@ fn sequences_round_trip_and_are_checked() {
     refused(&|m| of!(Lstm, m, 2).cell.frac = 60, "cannot be aligned");
     refused(&|m| of!(Lstm, m, 2).gates.w_b[[0, 3]] = 1, "row 0 reads both x and h");
     refused(&|m| m.layers.swap(0, 1), "has 4 outputs for 1 units");
+}
+
+/// A model of words of three characters with two filters of width 1 and one of width 2.
+fn words() -> Model {
+    let mut model = sequences();
+    let Layer::Highway(Highway { gates, sigmoid: tanh, .. }) = model.layers[1].clone() else { unreachable!() };
+    let Layer::Dense(last) = &mut model.layers[3] else { unreachable!() };
+    last.w_b = array![[1, -1, 1]];
+    let last = last.clone();
+    let filters = Dense {
+        name: "char_cnn_0".into(),
+        budget: 3,
+        w_b: array![[1, 0, 0, 0], [0, -1, 0, 0], [1, 0, -1, 1]],
+        coefficients: array![1, 0, 3],
+        coefficient_shifts: array![0, 0, 1],
+        w_c: Array::eye(3),
+        bias: Array::zeros(3),
+        output: Output::Requantised {
+            shifts: Array::zeros(3),
+            format: Format { signed: true, bits: 4, frac: 3 },
+        },
+        ..gates
+    };
+    model.input.shape = vec![3];
+    model.layers.truncate(1);
+    model.layers.push(Layer::CharCnn(CharCnn { filters, widths: vec![2, 1], tanh }));
+    model.layers.push(Layer::Dense(last));
+    model.provenance.alphabet = Some("ab".into());
+    model.provenance.words = Some(vec!["a".into(), "ab".into(), "<unk>".into()]);
+    model
+}
+
+#[test]
+fn words_round_trip_and_are_checked() {
+    let model = words();
+    assert_eq!(from_bytes(&to_bytes(&model).unwrap()).unwrap(), model);
+    let refused = |edit: &dyn Fn(&mut CharCnn), due: &str| {
+        let mut model = words();
+        let Layer::CharCnn(cnn) = &mut model.layers[1] else { unreachable!() };
+        edit(cnn);
+        let told = to_bytes(&model).unwrap_err().to_string();
+        assert!(told.contains(due), "{told}");
+    };
+    refused(&|c| c.widths = vec![], "filters of 0 widths");
+    refused(&|c| c.widths = vec![1, 1, 0, 1], "filters of 4 widths");
+    refused(&|c| c.widths = vec![usize::MAX, 3], "do not add up");
+    refused(&|c| c.widths = vec![1, 1], "do not add up");
+    refused(&|c| c.widths = vec![3, 0], "row 2 reads beyond its width of 1");
+    refused(&|c| c.filters.w_c[[0, 1]] = 1, "has 1 at [0, 1], which is not the identity");
+    refused(&|c| c.filters.coefficients[2] = -1, "the value -1 at [2] is negative");
+    refused(&|c| c.filters.output = Output::Raw, "gates are requantised");
+    refused(&|c| c.tanh.values = Array::zeros(7), "has 7 values for a format of 4 bits");
 }

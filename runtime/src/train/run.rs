@@ -193,12 +193,15 @@ impl Learner for Trainer {
 pub struct Summary {
     /// Test accuracy of the ternary network with float activations, in 0..=1; or of the full-precision network.
     pub float_accuracy: f64,
-    /// Bits per character of the float network on the test text, of a network of sequences.
+    /// What the test samples of a network of sequences are: `character` or `word`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<&'static str>,
+    /// Bits per character or word of the float network on the test text, of a network of sequences.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub float_bits: Option<f64>,
     /// Test accuracy of the integer network, in 0..=1; a full-precision network has none.
     pub integer_accuracy: Option<f64>,
-    /// Bits per character of the integer network on the test text, of a network of sequences.
+    /// Bits per character or word of the integer network on the test text, of a network of sequences.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub integer_bits: Option<f64>,
     /// Test samples.
@@ -431,6 +434,7 @@ fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Option<Mode
     let dense_multiplications = network.dense_multiplications();
     let mut summary = Summary {
         float_accuracy: score(float.view(), labels).accuracy(),
+        unit: None,
         float_bits: None,
         integer_accuracy: None,
         integer_bits: None,
@@ -553,6 +557,7 @@ mod tests {
             let (test_samples, multiplications, dense_multiplications) = (10, 10, 100u64);
             let summary = Summary {
                 float_accuracy,
+                unit: None,
                 float_bits: None,
                 integer_bits: None,
                 integer_accuracy,

@@ -1,6 +1,7 @@
 //! Training over sequences, such as the characters of a text.
 
 pub(crate) mod exact;
+mod filters;
 pub(crate) mod linear;
 pub(crate) mod network;
 mod quantise;

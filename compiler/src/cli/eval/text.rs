@@ -1,20 +1,21 @@
-//! `strassenc eval` of networks of sequences: bits per character.
+//! `strassenc eval` of networks of sequences: bits per character or word.
 
 use super::super::{INTERRUPTED, home};
 use super::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use ndarray::Array2;
+use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 use std::path::PathBuf;
 use strassenc::build;
 use strassenc::tools::Tools;
 use strassenc_runtime::data::ngram::Ngram;
+use strassenc_runtime::data::Symbols;
 use strassenc_runtime::data::text::{self, Text};
 use strassenc_runtime::model::Layer;
 use strassenc_runtime::train::{Exact, SequenceCheckpoint, bits, measured};
 use strassenc_runtime::{Error, Model, Result, golden, model_file};
 
-/// Characters that golden computes, and over which the drift is measured.
+/// Characters or words that golden computes, and over which the drift is measured.
 const GOLDEN: usize = 2000;
 /// Order of the n-gram that a language model must be better than.
 const ORDER: usize = 5;
@@ -26,9 +27,11 @@ struct Report {
     name: String,
     sha256: String,
     data: String,
-    /// Characters of the text.
-    characters: usize,
-    /// Bits per character.
+    /// What the text is a sequence of: `character` or `word`.
+    unit: &'static str,
+    /// Characters or words of the text.
+    symbols: usize,
+    /// Bits per character or word.
     integer_bits: f64,
     /// Of the float network; none where its checkpoint is not there.
     float_bits: Option<f64>,
@@ -41,8 +44,8 @@ struct Report {
 
 #[derive(Serialize)]
 struct Golden {
-    /// Characters of one sequence.
-    characters: usize,
+    /// Characters or words of one sequence.
+    symbols: usize,
     /// Values that differ from the fake-quantised network's, hidden states and outputs.
     differing: usize,
 }
@@ -73,13 +76,15 @@ pub(super) fn run(args: Args, model: &Model) -> Result<()> {
     let checkpoint = path.with_file_name("checkpoint.safetensors");
     let float = if checkpoint.is_file() { Some(SequenceCheckpoint::load(&checkpoint)?) } else { None };
 
-    let spinner = tools.spinner(format!("{} characters", all.len()));
-    let integer_bits = bits(exact.evaluate(all, measured(all)));
+    let unit = text.symbols.unit();
+    let inputs = text.symbols.inputs(model.input.elements());
+    let spinner = tools.spinner(format!("{} {unit}s", all.len()));
+    let integer_bits = bits(exact.evaluate(all, measured(all), inputs.view()));
     let float_bits = float.as_ref().map(|float| bits(float.score(all)));
     tools.check_interrupted()?;
-    let five_gram_bits = Ngram::new(&text.train, ORDER, text.alphabet.len()).bits(all);
+    let five_gram_bits = Ngram::new(&text.train, ORDER, text.symbols.count()).bits(all);
     tools.check_interrupted()?;
-    let (golden, integer) = compare(model, &exact, &all[..all.len().min(GOLDEN + 1)])?;
+    let (golden, integer) = compare(model, &exact, &all[..all.len().min(GOLDEN + 1)], inputs.view())?;
     let drift = float.map_or(vec![], |float| drift(model, &float, &integer, all));
     spinner.finish_and_clear();
 
@@ -87,7 +92,8 @@ pub(super) fn run(args: Args, model: &Model) -> Result<()> {
         name: model.name.clone(),
         sha256: model_file::sha256(model)?,
         data: text.name.clone(),
-        characters: all.len() - 1,
+        unit,
+        symbols: all.len() - 1,
         integer_bits,
         float_bits,
         five_gram_bits,
@@ -107,38 +113,46 @@ pub(super) fn run(args: Args, model: &Model) -> Result<()> {
     Ok(())
 }
 
-/// The text of the option, or the one that the model was trained on; its characters are the model's.
+/// The text of the option, or the one that the model was trained on; its symbols are the model's.
 pub(in crate::cli) fn load(model: &Model, spec: Option<&str>) -> Result<Text> {
     let known = model.provenance.data.as_deref().filter(|name| text::KNOWN.contains(name));
     let spec = spec.or(known).ok_or_else(|| {
         Error::input("--data", "is needed: the model was trained on no installed text").help(text::GRAMMAR)
     })?;
-    let text = text::load(spec, &home::home()?)?;
-    if model.provenance.alphabet != Some(text.alphabet.iter().collect()) {
-        return Err(Error::input(
-            format_args!("text `{}`", text.name),
-            "has other characters than the model was trained with",
-        )
+    let mut text = text::load(spec, &home::home()?)?;
+    let symbols = Symbols::of_model(model);
+    if symbols.as_ref().is_some_and(|symbols| symbols.words.is_some()) {
+        text = text.of_words(model.outputs())?;
+    }
+    if symbols.as_ref() != Some(&text.symbols) {
+        let cause = format!("has other {}s than the model was trained with", text.symbols.unit());
+        return Err(Error::input(format_args!("text `{}`", text.name), cause)
         .help("name the text that it was trained on"));
     }
     Ok(text)
 }
 
 /// h of the last LSTM layer and the outputs, in integers, for each input of one sequence; and how often golden differs in any value.
-fn compare(model: &Model, exact: &Exact, text: &[u32]) -> Result<(Golden, Vec<[Vec<i64>; 2]>)> {
+fn compare(
+    model: &Model,
+    exact: &Exact,
+    text: &[u32],
+    inputs: ArrayView2<u32>,
+) -> Result<(Golden, Vec<[Vec<i64>; 2]>)> {
     let (mut state, mut of_golden) = (exact.start(1), golden::State::start());
     let last = model.layers.iter().rposition(|layer| matches!(layer, Layer::Lstm(_))).unwrap_or(0);
     let (mut differing, mut steps) = (0, vec![]);
     let tokens = &text[..text.len() - 1];
     for &token in tokens {
-        let values = exact.step(Array2::from_elem((1, 1), f64::from(token)), &mut state);
-        let edges = golden::step(model, &mut of_golden, &[token.into()])?;
+        let input = inputs.row(token as usize);
+        let values = exact.step(input.mapv(f64::from).insert_axis(Axis(0)), &mut state);
+        let edges = golden::step(model, &mut of_golden, &input.iter().map(|v| i64::from(*v)).collect::<Vec<_>>())?;
         for (value, edge) in values.iter().zip(&edges[1..]) {
             differing += value.iter().zip(edge).filter(|(v, g)| **v != **g as f64).count();
         }
         steps.push([edges[last + 1].clone(), edges[edges.len() - 1].clone()]);
     }
-    Ok((Golden { characters: tokens.len(), differing }, steps))
+    Ok((Golden { symbols: tokens.len(), differing }, steps))
 }
 
 /// By powers of ten.
@@ -185,28 +199,32 @@ fn surprise(logits: impl Iterator<Item = f64> + Clone, next: usize) -> f64 {
 fn render(report: &Report) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["network", "bits per character", ""]);
-    table.add_row(["integer".into(), format!("{:.4}", report.integer_bits), String::new()]);
+    let Report { name, data, unit, symbols, golden, .. } = report;
+    let of_words = *unit == "word";
+    let mut header = vec!["network".to_owned(), format!("bits per {unit}"), String::new()];
+    header.extend(of_words.then(|| "perplexity".to_owned()));
+    table.set_header(header);
+    let mut add = |what: &str, bits: f64, beside: String| {
+        let mut row = vec![what.to_owned(), format!("{bits:.4}"), beside];
+        row.extend(of_words.then(|| format!("{:.1}", bits.exp2())));
+        table.add_row(row);
+    };
+    let beside = |other: f64| format!("integer {:+.4}", report.integer_bits - other);
+    add("integer", report.integer_bits, String::new());
     if let Some(float) = report.float_bits {
-        table.add_row(["float".into(), format!("{float:.4}"), format!("integer {:+.4}", report.integer_bits - float)]);
+        add("float", float, beside(float));
     }
-    let five_gram = format!("integer {:+.4}", report.integer_bits - report.five_gram_bits);
-    table.add_row(["5-gram, Kneser-Ney".into(), format!("{:.4}", report.five_gram_bits), five_gram]);
-    let Report { name, data, characters, golden, .. } = report;
-    let mut text = format!("{name} (sha256 {}…) on {characters} characters of {data}\n{table}", &report.sha256[..12]);
-    text += &match golden.differing {
-        0 => format!(
-            "\ngolden: every state and output of {} characters is the fake-quantised network's",
-            golden.characters
-        ),
-        n => {
-            format!("\ngolden: {n} values of {} characters DIFFER from the fake-quantised network's", golden.characters)
-        }
+    add("5-gram, Kneser-Ney", report.five_gram_bits, beside(report.five_gram_bits));
+    let mut text = format!("{name} (sha256 {}…) on {symbols} {unit}s of {data}\n{table}", &report.sha256[..12]);
+    let Golden { symbols, differing } = golden;
+    text += &match differing {
+        0 => format!("\ngolden: every state and output of {symbols} {unit}s is the fake-quantised network's"),
+        n => format!("\ngolden: {n} values of {symbols} {unit}s DIFFER from the fake-quantised network's"),
     };
     if !report.drift.is_empty() {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header(["characters", "h apart, rms", "largest", "integer bits", "float bits"]);
+        table.set_header([&format!("{unit}s"), "h apart, rms", "largest", "integer bits", "float bits"]);
         for d in &report.drift {
             let figures = [d.rms, d.largest, d.integer_bits, d.float_bits].map(|v| format!("{v:.4}"));
             table.add_row([format!("{}-{}", d.from, d.to)].into_iter().chain(figures));

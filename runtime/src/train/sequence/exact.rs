@@ -59,11 +59,16 @@ impl Matrices {
     fn compute(&self, x: ArrayView2<f64>) -> Array2<f64> {
         let mut u = Array2::zeros((x.nrows(), self.w_b.nrows()));
         product_into(x, self.w_b.t(), u.view_mut(), Into::Place);
+        self.from_sums(u)
+    }
+
+    /// `[m, n_out]` for u = W_b x `[m, r]`.
+    fn from_sums(&self, mut u: Array2<f64>) -> Array2<f64> {
         for mut row in u.rows_mut() {
             // a · u is exact; products that t ≤ 0 shifts left have nothing to round.
             row.zip_mut_with(&self.a, |u, a| *u = (*u * a + 0.5).floor());
         }
-        let mut y = Array2::zeros((x.nrows(), self.w_c.nrows()));
+        let mut y = Array2::zeros((u.nrows(), self.w_c.nrows()));
         y.assign(&self.bias);
         product_into(u.view(), self.w_c.t(), y.view_mut(), Into::Sum);
         if let Some((scales, format)) = &self.output {
@@ -81,7 +86,7 @@ fn round_shift(v: i64, shift: i32) -> i64 {
 }
 
 impl<'a> Exact<'a> {
-    /// Of a valid model of dense, embedding, highway and LSTM layers.
+    /// Of a valid model of dense, embedding, char-CNN, highway and LSTM layers.
     ///
     /// # Errors
     /// Where it has a layer of another kind, or is not valid.
@@ -89,6 +94,7 @@ impl<'a> Exact<'a> {
         model.validate()?;
         let matrices = |layer: &Layer| match layer {
             Layer::Dense(dense) => Ok(Matrices::of(dense)),
+            Layer::CharCnn(cnn) => Ok(Matrices::of(&cnn.filters)),
             Layer::Highway(highway) => Ok(Matrices::of(&highway.gates)),
             Layer::Lstm(lstm) => Ok(Matrices::of(&lstm.gates)),
             Layer::Embedding(_) => Ok(Matrices::default()),
@@ -114,10 +120,17 @@ impl<'a> Exact<'a> {
             let x = &values[values.len() - 1];
             values.push(match layer {
                 Layer::Embedding(embedding) => {
-                    let last = embedding.table.nrows() - 1;
-                    let rows: Vec<usize> = x.iter().map(|v| (*v as usize).min(last)).collect();
+                    let (last, e) = (embedding.table.nrows() - 1, embedding.table.ncols());
                     format = embedding.format;
-                    embedding.table.select(Axis(0), &rows).mapv(f64::from)
+                    Array2::from_shape_fn((x.nrows(), x.ncols() * e), |(s, i)| {
+                        let row = (x[[s, i / e]] as usize).min(last);
+                        f64::from(embedding.table[[row, i % e]])
+                    })
+                }
+                Layer::CharCnn(cnn) => {
+                    format = cnn.tanh.tanh_format();
+                    let z = matrices.from_sums(largest_sums(cnn, &matrices.w_b, x));
+                    z.mapv(|z| cnn.tanh.tanh(z as i64) as f64)
                 }
                 Layer::Highway(highway) => {
                     let gates = matrices.compute(x.view());
@@ -162,8 +175,9 @@ impl<'a> Exact<'a> {
         outputs
     }
 
-    /// The score of a text, read as so many sequences side by side, each from the start: what each token says about the next one.
-    pub fn evaluate(&self, text: &[u32], sequences: usize) -> Score {
+    /// The score of a text, read as so many sequences side by side, each from the start: what each symbol says about the next one.
+    /// `inputs` says what enters for each symbol, `[symbols, n_in]`.
+    pub fn evaluate(&self, text: &[u32], sequences: usize, inputs: ArrayView2<u32>) -> Score {
         let unit = 2f64.powi(-self.model.output_frac());
         // One window of one input a sequence: row t of the text's rows.
         let all: Vec<(Vec<u32>, Vec<u32>)> = windows(text, sequences, 64).collect();
@@ -175,7 +189,8 @@ impl<'a> Exact<'a> {
                 for (tokens, labels) in &all {
                     let x = Tokens { tokens, sequences };
                     for (tokens, labels) in x.tokens.chunks(sequences).zip(labels.chunks(sequences)) {
-                        let x = Array2::from_shape_fn((last - first, 1), |(s, _)| f64::from(tokens[first + s]));
+                        let symbols: Vec<usize> = tokens[first..last].iter().map(|t| *t as usize).collect();
+                        let x = inputs.select(Axis(0), &symbols).mapv(f64::from);
                         let Some(y) = self.step(x, &mut state).pop() else { continue };
                         total += score((y * unit).view(), &labels[first..last]);
                     }
@@ -187,6 +202,23 @@ impl<'a> Exact<'a> {
         scores.into_iter().for_each(|score| total += score);
         total
     }
+}
+
+/// The largest sum of each filter over the positions of its words `[m, L · E]`, `[m, n]`; W_b as `[n, widest · E]`.
+fn largest_sums(cnn: &model::CharCnn, w_b: &Array2<f64>, x: &Array2<f64>) -> Array2<f64> {
+    let e = w_b.ncols() / cnn.widths.len();
+    let length = x.ncols() / e;
+    let mut largest = Array2::from_elem((x.nrows(), w_b.nrows()), f64::NEG_INFINITY);
+    for position in 0..length {
+        // Filters come in the order of their widths: those that fit are the first ones.
+        let taps = cnn.widths.len().min(length - position);
+        let fit: usize = cnn.widths[..taps].iter().sum();
+        let mut u = Array2::zeros((x.nrows(), fit));
+        let window = x.slice(s![.., position * e..(position + taps) * e]);
+        product_into(window, w_b.slice(s![..fit, ..taps * e]).t(), u.view_mut(), Into::Place);
+        largest.slice_mut(s![.., ..fit]).zip_mut_with(&u, |largest, u| *largest = largest.max(*u));
+    }
+    largest
 }
 
 /// The next c and h.

@@ -1,9 +1,10 @@
-//! The network of phases 1 and 2 over sequences: embedding, highway, LSTM and dense layers in f32, trained by truncated
+//! The network of phases 1 and 2 over sequences: embedding, char-CNN, highway, LSTM and dense layers in f32, trained by truncated
 //! back-propagation through time (Werbos 1990).
 //!
 //! A batch is cut into pieces of sequences, which go through the window each by itself, so that nothing waits for another thread within a
 //! step in time; only the gradients are added up, in the order of the pieces.
 
+use super::filters::{Best, Filters};
 use super::linear::{Linear, Products};
 use crate::network::plan::{Gates, Op};
 use crate::network::{Network, Quantiser, Recipe};
@@ -40,6 +41,8 @@ struct Room<T> {
 pub enum Layer<T> {
     /// `[rows, units]`.
     Embedding(Parameter<T>),
+    /// Filters over the characters of a word.
+    CharCnn(Box<Filters<T>>),
     /// T and H, and their biases `[1, 2n]`.
     Highway(Linear<T>, Parameter<T>),
     /// Gates of x, gates of h, and their biases `[1, 4n]`: i, f, g, o.
@@ -59,7 +62,7 @@ pub struct Lstm<T> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct State<T>(pub Vec<[Array2<T>; 2]>);
 
-/// What enters the network, of some sequences over some inputs: row t · sequences + s is input t of sequence s.
+/// The symbols that enter the network, of some sequences over some inputs: row t · sequences + s is input t of sequence s.
 #[derive(Clone, Copy)]
 pub struct Tokens<'a> {
     pub tokens: &'a [u32],
@@ -90,6 +93,8 @@ struct Tape<T> {
     state: [Array2<T>; 2],
     /// tanh(c).
     squashed: Array2<T>,
+    /// Of a char-CNN, else empty.
+    best: Best<T>,
     /// What dropout has multiplied the layer's input with; empty where there is none.
     mask: Array2<T>,
     /// The layer's input after it.
@@ -110,7 +115,7 @@ fn sigmoid<T: Real>(x: T) -> T {
 }
 
 #[inline(always)]
-fn tanh<T: Real>(x: T) -> T {
+pub(super) fn tanh<T: Real>(x: T) -> T {
     let two = T::one() + T::one();
     two * sigmoid(two * x) - T::one()
 }
@@ -131,6 +136,10 @@ impl<T: Real> Sequence<T> {
                     Layer::Embedding(Parameter::new(Array2::from_shape_simple_fn((*rows, units), || {
                         T::real(rng.random::<f64>() * 2.0 - 1.0)
                     })))
+                }
+                Op::CharCnn(filters) => {
+                    let size = (step.input.pixels(), step.input.channels);
+                    Layer::CharCnn(Box::new(Filters::new(size, filters, full_precision, rng)))
                 }
                 Op::Highway(Gates { r: budget, .. }) => {
                     let linear = Linear::new((n_in, n_out), 2, r(*budget), 1.0 / 3.0, rng);
@@ -283,7 +292,8 @@ impl<T: Real> Sequence<T> {
         let Tokens { tokens, sequences: b } = x;
         let rows = tokens.len();
         if tapes.first().is_none_or(|tape| tape.z.nrows() != rows) {
-            *tapes = self.layers.iter().map(|layer| Tape::new(rows, b, layer)).collect();
+            let characters = self.inputs.ncols();
+            *tapes = self.layers.iter().map(|layer| Tape::new((rows, b, characters), layer)).collect();
         }
         let mut lstms = state.0.iter_mut();
         for (number, layer) in self.layers.iter().enumerate() {
@@ -291,13 +301,18 @@ impl<T: Real> Sequence<T> {
             let tape = &mut tape[0];
             if let Layer::Embedding(table) = layer {
                 for (mut z, &token) in tape.z.rows_mut().into_iter().zip(tokens) {
-                    z.assign(&table.value.row(token as usize));
+                    let parts = z.exact_chunks_mut(table.value.ncols()).into_iter();
+                    for (mut z, &index) in parts.zip(self.inputs.row(token as usize)) {
+                        z.assign(&table.value.row(index as usize));
+                    }
                 }
                 continue;
             }
             // An invariant: an embedding comes first.
             let Some(before) = earlier.last() else { unreachable!("what enters is an index") };
-            if let (Some((seed, first)), true) = (drop, self.dropout > 0.0) {
+            // All of a word's characters are there.
+            let drops = self.dropout > 0.0 && !matches!(layer, Layer::CharCnn(_));
+            if let (Some((seed, first)), true) = (drop, drops) {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
                 rng.set_stream(first << 16 | number as u64);
                 let kept = T::real(1.0 / (1.0 - self.dropout));
@@ -309,6 +324,7 @@ impl<T: Real> Sequence<T> {
             let x = if drop.is_none() || dropped.is_empty() { before.z.view() } else { dropped.view() };
             match layer {
                 Layer::Embedding(_) => {}
+                Layer::CharCnn(filters) => filters.forward(x, &mut tape.best, &mut tape.z),
                 Layer::Dense(linear, bias, relu) => {
                     tape.z.assign(&bias.row());
                     let Kept { u, m, .. } = &mut tape.kept[0];
@@ -353,17 +369,21 @@ impl<T: Real> Sequence<T> {
             let Some(from) = earlier.last_mut() else {
                 // An embedding.
                 gradients[0].fill(T::zero());
+                let units = gradients[0].ncols();
                 for (dz, &token) in tape.dz.rows().into_iter().zip(tokens) {
-                    let mut row = gradients[0].row_mut(token as usize);
-                    row += &dz;
+                    for (dz, &index) in dz.exact_chunks(units).into_iter().zip(self.inputs.row(token as usize)) {
+                        let mut row = gradients[0].row_mut(index as usize);
+                        row += &dz;
+                    }
                 }
                 break;
             };
-            let Tape { z, dz, kept, gates, dgates, state, squashed, mask, dropped } = tape;
+            let Tape { z, dz, kept, gates, dgates, state, squashed, best, mask, dropped } = tape;
             let x = if mask.is_empty() { from.z.view() } else { dropped.view() };
             let dx = &mut from.dz;
             match &self.layers[number] {
                 Layer::Embedding(_) => {}
+                Layer::CharCnn(filters) => filters.backward(x, best, z, dz, gradients, dx.view_mut()),
                 Layer::Dense(linear, _, relu) => {
                     if *relu {
                         Zip::from(&mut *dz).and(&*z).for_each(|dz, &z| {
@@ -399,6 +419,11 @@ impl<T: Real> Sequence<T> {
                 let scale = w_b.scale_to_fixed(factor) * w_c.scale_to_fixed(factor);
                 a.value.mapv_inplace(|a| a * scale);
             }
+            for layer in &mut self.layers {
+                if let Layer::CharCnn(filters) = layer {
+                    filters.scale_to_fixed(factor);
+                }
+            }
         }
         self.make_ternary(network);
     }
@@ -415,7 +440,7 @@ impl<T: Real> Sequence<T> {
                 _ => None,
             };
             let ternariser = Ternariser { quantiser: recipe.quantiser, factor: threshold.unwrap_or(recipe.threshold) };
-            layer.linears_mut().for_each(|linear| linear.matrices_mut().for_each(|m| m.make_ternary(ternariser)));
+            layer.matrices_mut().into_iter().for_each(|m| m.make_ternary(ternariser));
         }
     }
 
@@ -443,7 +468,7 @@ impl<T: Real> Sequence<T> {
 
     /// Nonzeros over entries of all matrices.
     pub fn density(&self) -> f64 {
-        density(self.layers.iter().flat_map(Layer::linears).flat_map(Linear::matrices))
+        density(self.layers.iter().flat_map(Layer::matrices))
     }
 
     /// All parameters with their names, layer by layer, and whether they decay.
@@ -454,7 +479,7 @@ impl<T: Real> Sequence<T> {
     }
 
     fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix<T>> {
-        self.layers.iter_mut().flat_map(Layer::linears_mut).flat_map(Linear::matrices_mut)
+        self.layers.iter_mut().flat_map(Layer::matrices_mut)
     }
 }
 
@@ -483,7 +508,7 @@ fn linear_gradients<T: Real>(
 }
 
 /// Sums over the rows, in `[1, n]`.
-fn column_sums<T: Real>(rows: &Array2<T>, sums: &mut Array2<T>) {
+pub(super) fn column_sums<T: Real>(rows: &Array2<T>, sums: &mut Array2<T>) {
     sums.fill(T::zero());
     let mut sums = sums.row_mut(0);
     rows.rows().into_iter().for_each(|row| sums += &row);
@@ -651,10 +676,11 @@ struct Parts<'a, T> {
 }
 
 impl<T: Real> Layer<T> {
-    /// Elements that leave.
+    /// Elements that leave; of an embedding for one index.
     pub fn outputs(&self) -> usize {
         match self {
             Layer::Embedding(table) => table.value.ncols(),
+            Layer::CharCnn(filters) => filters.outputs(),
             Layer::Highway(_, bias) => bias.value.ncols() / 2,
             Layer::Lstm(lstm) => lstm.units(),
             Layer::Dense(_, bias, _) => bias.value.ncols(),
@@ -664,7 +690,7 @@ impl<T: Real> Layer<T> {
     /// Its linear layers.
     pub fn linears(&self) -> impl Iterator<Item = &Linear<T>> {
         let (a, b) = match self {
-            Layer::Embedding(_) => (None, None),
+            Layer::Embedding(_) | Layer::CharCnn(_) => (None, None),
             Layer::Highway(linear, _) | Layer::Dense(linear, ..) => (Some(linear), None),
             Layer::Lstm(lstm) => (Some(&lstm.x), Some(&lstm.h)),
         };
@@ -673,11 +699,26 @@ impl<T: Real> Layer<T> {
 
     fn linears_mut(&mut self) -> impl Iterator<Item = &mut Linear<T>> {
         let (a, b) = match self {
-            Layer::Embedding(_) => (None, None),
+            Layer::Embedding(_) | Layer::CharCnn(_) => (None, None),
             Layer::Highway(linear, _) | Layer::Dense(linear, ..) => (Some(linear), None),
             Layer::Lstm(lstm) => (Some(&mut lstm.x), Some(&mut lstm.h)),
         };
         a.into_iter().chain(b)
+    }
+
+    /// Its matrices.
+    fn matrices(&self) -> Vec<&Matrix<T>> {
+        match self {
+            Layer::CharCnn(filters) => filters.w_b.iter().map(|(_, matrix)| matrix).collect(),
+            _ => self.linears().flat_map(Linear::matrices).collect(),
+        }
+    }
+
+    fn matrices_mut(&mut self) -> Vec<&mut Matrix<T>> {
+        match self {
+            Layer::CharCnn(filters) => filters.w_b.iter_mut().map(|(_, matrix)| matrix).collect(),
+            _ => self.linears_mut().flat_map(Linear::matrices_mut).collect(),
+        }
     }
 
     fn parameters(&mut self) -> impl Iterator<Item = (String, &mut Parameter<T>, bool)> {
@@ -688,6 +729,7 @@ impl<T: Real> Layer<T> {
         };
         match self {
             Layer::Embedding(table) => all.push(("table".into(), table, false)),
+            Layer::CharCnn(filters) => all.extend(filters.parameters()),
             Layer::Highway(linear, bias) | Layer::Dense(linear, bias, _) => {
                 all.extend(named("", linear));
                 all.push(("bias".into(), bias, false));
@@ -712,6 +754,7 @@ impl<T: Real> Layer<T> {
         };
         let mut all: Vec<Array2<T>> = self.linears().flat_map(of).collect();
         let last = match self {
+            Layer::CharCnn(filters) => return filters.gradients(),
             Layer::Embedding(table) => table,
             Layer::Highway(_, bias) | Layer::Dense(_, bias, _) => bias,
             Layer::Lstm(lstm) => &lstm.bias,
@@ -722,13 +765,14 @@ impl<T: Real> Layer<T> {
 }
 
 impl<T: Real> Tape<T> {
-    fn new(rows: usize, b: usize, layer: &Layer<T>) -> Self {
+    /// Of `rows` symbols of `b` sequences, each of so many characters.
+    fn new((rows, b, characters): (usize, usize, usize), layer: &Layer<T>) -> Self {
         let zeros = |rows: usize, columns: usize| Array2::zeros((rows, columns));
         let kept = |linear: Option<&Linear<T>>| {
             let all = || zeros(rows, linear.map_or(0, Linear::kept));
             Kept { u: all(), m: all(), du: all(), dm: all() }
         };
-        let n = layer.outputs();
+        let n = if let Layer::Embedding(_) = layer { characters * layer.outputs() } else { layer.outputs() };
         let gates = match layer {
             Layer::Highway(..) => 2 * n,
             Layer::Lstm(_) => 4 * n,
@@ -746,6 +790,7 @@ impl<T: Real> Tape<T> {
             gates: zeros(rows, gates),
             dgates: zeros(rows, gates),
             state: [zeros(state.0, state.1), zeros(state.0, state.1)],
+            best: if let Layer::CharCnn(_) = layer { Best::new(rows, n) } else { Best::new(0, 0) },
             squashed: if is_lstm { zeros(rows, n) } else { zeros(0, 0) },
             mask: zeros(0, 0),
             dropped: zeros(0, 0),
@@ -824,6 +869,32 @@ layers = [
         network
     }
 
+    /// Of seven words of up to five characters, with filters of widths 1 and 3.
+    fn network_of_words(full_precision: bool) -> Network {
+        let text = r#"name = "t"
+input = { shape = [5], bits = 3, frac = 0 }
+layers = [
+    { embedding = { rows = 6, units = 3 } },
+    { char_cnn = { filters = [2, 0, 3] } },
+    { highway = { r = 3 } },
+    { lstm = { units = 4, r = 3 } },
+    { dense = { units = 7, r = 4 } },
+]
+"#;
+        let mut network = Network::parse("t", text).unwrap();
+        network.train.full_precision = full_precision;
+        network
+    }
+
+    /// What enters for each of seven symbols.
+    fn inputs(network: &Network) -> Array2<u32> {
+        let length = network.input.elements() as u32;
+        Array2::from_shape_fn((7, length as usize), |(i, j)| {
+            let i = i as u32;
+            if length == 1 { i } else { (i * i + j as u32 * (i + 1)) % 6 }
+        })
+    }
+
     fn text() -> Vec<u32> {
         (0..200u32).map(|i| (i * i + i / 3) % 7).collect()
     }
@@ -831,10 +902,17 @@ layers = [
     /// Every entry of every gradient against central differences, for a window that begins in a state; more sequences than a piece has.
     #[test]
     fn gradients_are_those_of_finite_differences() {
-        for (full_precision, sequences) in [(false, 3), (true, 3), (false, PIECE + 2)] {
-            let network = network(full_precision);
+        for (of_words, full_precision, sequences) in [
+            (false, false, 3),
+            (false, true, 3),
+            (false, false, PIECE + 2),
+            (true, false, 3),
+            (true, true, 3),
+            (true, false, PIECE + 2),
+        ] {
+            let network = if of_words { network_of_words(full_precision) } else { network(full_precision) };
             let mut rng = ChaCha8Rng::seed_from_u64(3);
-            let mut net = Sequence::<f64>::new(&network, &mut rng);
+            let mut net = Sequence::<f64>::new(&network, inputs(&network), &mut rng);
             for (_, p, _) in net.parameters() {
                 p.value.mapv_inplace(|v| v + 0.2 * (rng.random::<f64>() - 0.5));
             }
@@ -873,7 +951,7 @@ layers = [
                     checked += 1;
                 }
             }
-            assert!(checked > 400, "{checked}");
+            assert!(checked > if of_words { 250 } else { 400 }, "{checked}");
         }
     }
 
@@ -881,7 +959,7 @@ layers = [
     #[test]
     fn states_go_on_from_window_to_window() {
         let network = network(false);
-        let net = Sequence::<f64>::new(&network, &mut ChaCha8Rng::seed_from_u64(4));
+        let net = Sequence::<f64>::new(&network, inputs(&network), &mut ChaCha8Rng::seed_from_u64(4));
         let text = text();
         let recipe = |window| Recipe { window, ..Recipe::default() };
         let (whole, parts) = (evaluate(&net, &text, 2, &recipe(100)), evaluate(&net, &text, 2, &recipe(7)));
@@ -895,7 +973,7 @@ layers = [
     #[test]
     fn a_gradient_is_clipped_to_its_norm() {
         let network = network(false);
-        let mut net = Sequence::<f64>::new(&network, &mut ChaCha8Rng::seed_from_u64(5));
+        let mut net = Sequence::<f64>::new(&network, inputs(&network), &mut ChaCha8Rng::seed_from_u64(5));
         let (tokens, labels) = windows(&text(), 4, 8).next().map(|(a, b)| (a.to_vec(), b)).unwrap();
         let mut run = |clip| {
             let mut state = net.start(4);

@@ -1,5 +1,6 @@
 //! From the float network over sequences to integers: formats are chosen, scales go into coefficients, dead rows go.
 
+use super::filters::Filters;
 use super::linear::{Linear, Products};
 use super::network::{Layer, Sequence, Tokens, windows};
 use crate::format::Format;
@@ -39,6 +40,11 @@ pub fn quantise(float: &Sequence<f32>, network: &Network, text: &[u32], provenan
                 x = format;
                 let round = |v: f64| format.saturate((v * power(frac) + 0.5).floor() as i64) as i32;
                 model::Layer::Embedding(model::Embedding { name: step.name.clone(), table: table.mapv(round), format })
+            }
+            Layer::CharCnn(filters) => {
+                let cnn = char_cnn(step, bits, filters, x.frac);
+                x = cnn.tanh.tanh_format();
+                model::Layer::CharCnn(cnn)
             }
             Layer::Highway(linear, bias) => {
                 let gate_frac = bits.gates as i32 - GATE_RANGE;
@@ -92,6 +98,50 @@ pub fn quantise(float: &Sequence<f32>, network: &Network, text: &[u32], provenan
     }
     let input = Edge { shape: network.input.shape.clone(), format: network.input.format() };
     Model { name: network.name.clone(), input, layers, provenance }
+}
+
+/// Filters as one dense layer, each with its own product. A negative coefficient turns the signs of its row.
+fn char_cnn(step: &Step, bits: &Bits, filters: &Filters<f32>, frac: i32) -> model::CharCnn {
+    let format = Format { signed: true, bits: bits.gates, frac: bits.gates as i32 - GATE_RANGE };
+    let product_frac = format.frac + bits.guard as i32;
+    // An invariant: full-precision networks have no integers.
+    let Some(a) = &filters.a else { unreachable!("a filter has a coefficient") };
+    let (n, e) = (filters.outputs(), filters.elements());
+    let widest = filters.w_b.last().map_or(1, |(width, _)| *width);
+    let mut w_b = Array2::<i8>::zeros((n, widest * e));
+    let (mut coefficients, mut shifts, mut widths) = (vec![], vec![], vec![0; widest]);
+    for (width, matrix) in &filters.w_b {
+        widths[width - 1] = matrix.weights.value.nrows();
+        let scales = matrix.scales();
+        for (row, scale) in signs(matrix.effective()).rows().into_iter().zip(scales) {
+            let i = coefficients.len();
+            let value = f64::from(a.value[[0, i]]) * scale * power(product_frac - frac);
+            let (a, t) = coefficient(value, bits.coefficients, bits.coefficient_terms);
+            let mut to = w_b.slice_mut(s![i, ..width * e]);
+            to.assign(&row);
+            if a < 0 {
+                to.mapv_inplace(|w| -w);
+            }
+            coefficients.push(a.abs());
+            shifts.push(t);
+        }
+    }
+    let bias = filters.bias.row().mapv(|b| (f64::from(b) * power(product_frac)).round() as i64);
+    let filters = model::Dense {
+        name: step.name.clone(),
+        budget: n,
+        w_b,
+        coefficients: coefficients.into(),
+        coefficient_bits: bits.coefficients,
+        coefficient_shifts: shifts.into(),
+        product_frac,
+        w_c: Array2::eye(n),
+        bias,
+        output: Output::Requantised { shifts: Array1::from_elem(n, bits.guard as i32), format },
+    };
+    // As many bits as other activations have: a sign, 1.0, and the fraction.
+    let tanh = Table::of_tanh(format, (bits.activations as i32 - 2).clamp(1, 15));
+    model::CharCnn { filters, widths, tanh }
 }
 
 fn power(exponent: i32) -> f64 {

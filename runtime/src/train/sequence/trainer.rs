@@ -1,4 +1,4 @@
-//! Phases 1 and 2 over the characters of a text, window by window.
+//! Phases 1 and 2 over the characters or words of a text, window by window.
 //!
 //! A text is read as `batch` sequences side by side, whose states go on from window to window; each epoch begins at another place near
 //! its start. There is no phase 3: without norms nothing is left to be folded, and formats are chosen by what the network yields.
@@ -523,6 +523,7 @@ impl Learner for SequenceTrainer {
         let dense_multiplications = network.dense_multiplications();
         let mut summary = Summary {
             float_accuracy: float.accuracy(),
+            unit: Some(text.symbols.unit()),
             float_bits: Some(bits(float)),
             integer_accuracy: None,
             integer_bits: None,
@@ -545,7 +546,8 @@ impl Learner for SequenceTrainer {
             words: state.symbols.words.clone(),
         };
         let mut model = quantise(&state.float, network, &text.train, provenance);
-        let integer = Exact::new(&model)?.evaluate(&text.test, measured(&text.test));
+        let inputs = text.symbols.inputs(network.input.elements());
+        let integer = Exact::new(&model)?.evaluate(&text.test, measured(&text.test), inputs.view());
         model.provenance.metrics.insert("test_bits_float".into(), bits(float));
         model.provenance.metrics.insert("test_bits_integer".into(), bits(integer));
         summarise(&model.layers, model.input(), &mut summary.layers)?;
