@@ -52,7 +52,7 @@ pub enum Allowed {
     /// The cheaper one at the target.
     #[default]
     Auto,
-    /// Weights are wiring; but the filters of a char-CNN, which stand at many positions of a word, are folded all the same.
+    /// Weights are wiring; those of a char-CNN, whose filters stand at many positions of a word, lie in ROM all the same.
     Unrolled,
     /// Weights lie in ROM.
     Folded,

@@ -94,14 +94,14 @@ bits = { coefficients = 6 }
             (&*l.name, c.multiplications, c.dense_multiplications, c.additions, c.ternary_weights, c.numbers, c.bits)
         })
         .collect();
-    // Filters of width 1 at three positions, of width 3 at one.
+    // Filters of width 1 at three positions, of width 3 at one; only the largest sum of each of the eight is multiplied.
     let (cnn, filters) = (6 * 5 + 2 * 15, 6 * 5 * 3 + 2 * 15);
     let highway = 2 * 3 * 8 + 2 * 8 * 3;
     let lstm = 4 * 4 * (8 + 7) + 8 * 4 * 7;
     let dense = 5 * 7 + 2 * 5;
     let expected = [
         ("embedding_0", 0, 0, 0, 0, 0, 0),
-        ("char_cnn_0", 20, filters, filters, cnn, 8 + 8, 2 * cnn + 6 * 8 + 32 * 8),
+        ("char_cnn_0", 8, filters, filters, cnn, 8 + 8, 2 * cnn + 6 * 8 + 32 * 8),
         ("highway_0", 6 + 8, 2 * 64 + 8, highway + 32, highway, 6 + 16, 2 * highway + 36 + 32 * 16),
         ("lstm_0", 32 + 21, 4 * 7 * 15 + 21, lstm + 35, lstm, 32 + 28, 2 * lstm + 6 * 32 + 32 * 28),
         ("dense_0", 5, 14, dense + 2, dense, 5 + 2, 2 * dense + 30 + 64),

@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc::engine::{Choice, Engines};
 use strassenc::folded::{Folding, padded_rows};
-use strassenc::ir::images::Images;
+use strassenc::ir::images::{ImageLayer, Images};
 
 /// Any engine that fits each layer.
 pub fn random_engines(images: &Images, seed: u64) -> Engines {
@@ -12,6 +12,7 @@ pub fn random_engines(images: &Images, seed: u64) -> Engines {
     let mut engines = Engines::default();
     for (number, layer) in images.layers.iter().enumerate() {
         let choice = match layer.kernel() {
+            Some(_) if layer.words().is_some() => Choice::Folded(filters(&mut rng, layer)),
             Some(kernel) if padded_rows(kernel, 1) > 0 && rng.random_bool(0.6) => {
                 let pe = rng.random_range(1..=padded_rows(kernel, 1) / kernel.groups + 1);
                 Choice::Folded(Folding {
@@ -31,6 +32,13 @@ pub fn random_engines(images: &Images, seed: u64) -> Engines {
         engines.layers.insert(layer.name.clone(), choice);
     }
     engines
+}
+
+/// Any folding of a char-CNN, which has no other engine.
+fn filters(rng: &mut ChaCha8Rng, layer: &ImageLayer) -> Folding {
+    let words = layer.words().expect("a char-CNN reads words");
+    let pe = divisor(rng, words.common());
+    Folding { pe, simd: divisor(rng, words.elements), multipliers: divisor(rng, pe), wc_pe: 1, wc_simd: 1 }
 }
 
 fn divisor(rng: &mut ChaCha8Rng, n: usize) -> usize {

@@ -4,18 +4,23 @@ use crate::models::{LayerRecipe, dense, ternary};
 use ndarray::{Array1, Array2};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use strassenc_runtime::model::{Dense, Edge, Embedding, Highway, Layer, Lstm, Output, Provenance, Table};
+use strassenc_runtime::model::{CharCnn, Dense, Edge, Embedding, Highway, Layer, Lstm, Output, Provenance, Table};
 use strassenc_runtime::{Format, Model};
 
-/// A model of one or two LSTM layers of odd sizes, often with an embedding or vectors before them, highway layers among them, and a
-/// dense layer at the end. Tables are arbitrary, formats of any fit.
+/// A model of one or two LSTM layers of odd sizes, often with an embedding or vectors before them, or filters over words, highway layers
+/// among them, and a dense layer at the end. Tables are arbitrary, formats of any fit.
 pub fn sequence_model(seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut layers = vec![];
     let (input, mut n, mut x);
-    if rng.random_bool(0.6) {
+    let characters = if rng.random_bool(0.4) { rng.random_range(2..=6) } else { 1 };
+    if characters > 1 && rng.random_bool(0.2) {
+        // Characters without a table.
+        (n, x) = (rng.random_range(1..=6), any_format(&mut rng, 8));
+        input = Edge { shape: vec![1, characters, n], format: x };
+    } else if characters > 1 || rng.random_bool(0.6) {
         let bits = rng.random_range(1..=5);
-        input = Edge { shape: vec![1], format: Format { signed: false, bits, frac: 0 } };
+        input = Edge { shape: vec![characters], format: Format { signed: false, bits, frac: 0 } };
         let rows = rng.random_range(1..=1usize << bits);
         (n, x) = (rng.random_range(1..=6), any_format(&mut rng, 8));
         let table = Array2::from_shape_simple_fn((rows, n), || rng.random_range(x.min()..=x.max()) as i32);
@@ -23,6 +28,13 @@ pub fn sequence_model(seed: u64) -> Model {
     } else {
         (n, x) = (rng.random_range(1..=6), any_format(&mut rng, 8));
         input = Edge { shape: vec![n], format: x };
+    }
+    if characters > 1 && rng.random_bool(0.85) {
+        let layer = char_cnn(&mut rng, "char_cnn_0".into(), (characters, n), x);
+        (n, x) = (layer.filters.outputs(), layer.tanh.tanh_format());
+        layers.push(Layer::CharCnn(layer));
+    } else {
+        n *= characters;
     }
     let recurrent = rng.random_range(1..=2);
     for i in 0..recurrent {
@@ -69,6 +81,30 @@ fn gates(
 fn table(rng: &mut ChaCha8Rng, bits: u32) -> Table {
     let frac = rng.random_range(1..=9);
     Table { values: Array1::from_shape_simple_fn(1 << (bits - 1), || rng.random_range(0..=1 << frac)), frac }
+}
+
+/// Filters of any widths over words of so many characters and elements; some are dead, or have weights of 0 alone.
+fn char_cnn(rng: &mut ChaCha8Rng, name: String, (characters, e): (usize, usize), x: Format) -> CharCnn {
+    let common = rng.random_range(1..=2);
+    let mut widths: Vec<usize> =
+        (0..rng.random_range(1..=characters)).map(|_| common * rng.random_range(0..=3)).collect();
+    if widths.iter().all(|n| *n == 0) {
+        widths[0] = common;
+    }
+    let n = widths.iter().sum();
+    let gate = Format { signed: true, bits: rng.random_range(2..=9), frac: rng.random_range(0..=6) };
+    let mut cnn = CharCnn {
+        filters: gates(rng, name, n, n, (widths.len() * e, x), Some(gate)),
+        widths,
+        tanh: table(rng, gate.bits),
+    };
+    cnn.filters.w_c = Array2::eye(n);
+    cnn.filters.coefficients.mapv_inplace(i32::abs);
+    let width_of_each: Vec<usize> = cnn.width_of_each().collect();
+    for (mut row, width) in cnn.filters.w_b.rows_mut().into_iter().zip(width_of_each) {
+        row.iter_mut().skip(width * e).for_each(|w| *w = 0);
+    }
+    cnn
 }
 
 fn highway(rng: &mut ChaCha8Rng, name: String, n: usize, x: Format) -> Highway {

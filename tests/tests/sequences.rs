@@ -6,9 +6,11 @@ use strassenc::build::{self, Build};
 use strassenc::check::{self, Vectors};
 use strassenc::compile::images::{CompiledImages, Options, compile};
 use strassenc::emit::{self, images::emit};
-use strassenc::engine::{Allowed, Target};
+use strassenc::engine::{self, Allowed, Choice, Target};
 use strassenc::figures::Figures;
+use strassenc::folded::{self, Folding};
 use strassenc::interval::Interval;
+use strassenc::ir::OpKind;
 use strassenc::ir::images::{self, Kind, State};
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::stream::timing::{self, Ending};
@@ -77,10 +79,10 @@ fn the_image_ir_and_every_engine_compute_what_golden_does() {
 
 #[test]
 fn gated_layers_that_were_made_wrong_are_refused() {
-    let mut refused = [0; 7];
-    for seed in 0..80 {
+    let mut refused = [0; 11];
+    for seed in 0..200 {
         let lowered = lower::images::lower(&sequence_model(seed)).unwrap();
-        for (number, fault) in (0..lowered.layers.len()).flat_map(|number| (0..7).map(move |fault| (number, fault))) {
+        for (number, fault) in (0..lowered.layers.len()).flat_map(|number| (0..11).map(move |fault| (number, fault))) {
             let mut wrong = lowered.clone();
             let yields = &mut wrong.edges[number + 1];
             let layer = &mut wrong.layers[number];
@@ -97,10 +99,41 @@ fn gated_layers_that_were_made_wrong_are_refused() {
                 (Kind::Highway { .. }, 4) => drop(layer.reads.pop()),
                 (Kind::Highway { .. }, 5) => yields.intervals[0].hi += 1,
                 (Kind::Embedding { rows }, 6) => rows[0].push(0),
+                (Kind::CharCnn { tanh, .. }, 7) => drop(tanh.values.pop()),
+                (Kind::CharCnn { .. }, 8) => yields.intervals[0].lo -= 1,
+                // The same products of the negative sums: right for each window, and wrong for the largest one.
+                (Kind::CharCnn { filters, .. }, 9) => {
+                    let ops = &mut filters.dataflow.layers[0].ops;
+                    let [b, m, ..] = ops.as_mut_slice() else { unreachable!() };
+                    let OpKind::Linear { matrix, .. } = &mut b.kind else { unreachable!() };
+                    let OpKind::Multiply { coefficients, .. } = &mut m.kind else { unreachable!() };
+                    let Some(a) = coefficients.first_mut() else { continue };
+                    *a = -*a;
+                    matrix.row_mut(0).mapv_inplace(|w| -w);
+                    b.result.intervals[0] = b.result.intervals[0].scale(true, 0);
+                }
+                // A filter that has become narrower than what it reads.
+                (Kind::CharCnn { widths, filters, .. }, 10) => {
+                    let [b, ..] = filters.dataflow.layers[0].ops.as_slice() else { unreachable!() };
+                    let OpKind::Linear { matrix, .. } = &b.kind else { unreachable!() };
+                    let (last, e) = (widths.len() - 1, filters.input.channels / widths.len());
+                    let first = widths[..last].iter().sum::<usize>();
+                    let Some(row) = b.result.indices.iter().position(|i| *i == first) else { continue };
+                    if last == 0 || widths[last] == 0 || matrix.row(row).iter().skip(last * e).all(|w| *w == 0) {
+                        continue;
+                    }
+                    (widths[last - 1], widths[last]) = (widths[last - 1] + 1, widths[last] - 1);
+                }
                 _ => continue,
             }
             let same = wrong == lowered;
-            assert!(same || images::verify(&wrong).is_err(), "seed {seed}, layer {number}, fault {fault}");
+            let refusal = images::verify(&wrong).err().map(|e| e.to_string());
+            assert!(same || refusal.is_some(), "seed {seed}, layer {number}, fault {fault}");
+            match fault {
+                9 => assert!(refusal.is_some_and(|e| e.contains("multiplies the largest sum")), "seed {seed}"),
+                10 => assert!(refusal.is_some_and(|e| e.contains("reads beyond its width")), "seed {seed}"),
+                _ => {}
+            }
             refused[fault] += usize::from(!same);
         }
     }
@@ -108,10 +141,77 @@ fn gated_layers_that_were_made_wrong_are_refused() {
 }
 
 #[test]
+fn filters_that_were_folded_wrong_are_refused() {
+    let mut refused = [0; 7];
+    for seed in 0..200 {
+        let lowered = lower::images::lower(&sequence_model(seed)).unwrap();
+        let engines = random_engines(&lowered, seed);
+        let Some(layer) = lowered.layers.iter().find(|layer| layer.words().is_some()) else { continue };
+        let Choice::Folded(folding) = engines.layers[&layer.name] else { panic!("filters are folded") };
+        let folded = folded::build(layer, folding).unwrap();
+        folded::prove(&folded, layer).unwrap();
+        for (fault, count) in refused.iter_mut().enumerate() {
+            let mut wrong = folded.clone();
+            let positions = wrong.positions.as_mut().unwrap();
+            let at = seed as usize % wrong.rows.len();
+            match fault {
+                0 => wrong.rows[at] = None,
+                1 => wrong.rows.swap(0, at),
+                2 => positions.steps[0].last ^= 1,
+                3 => positions.count -= 1,
+                4 => positions.steps.reverse(),
+                5 => wrong.wb.weights[0] += if wrong.wb.weights[0] < 1 { 1 } else { -1 },
+                _ => wrong.wc = Some(wrong.wb.clone()),
+            }
+            assert!(wrong == folded || folded::prove(&wrong, layer).is_err(), "seed {seed}, fault {fault}");
+            *count += usize::from(wrong != folded);
+        }
+    }
+    assert!(refused.iter().all(|n| *n > 5), "{refused:?}");
+}
+
+/// What a user may ask for, and what it says where that is not to be had.
+#[test]
+fn filters_are_folded_whatever_is_asked_for() {
+    let words = |m: &Model| matches!(m.layers.get(1), Some(Layer::CharCnn(cnn)) if cnn.filters.outputs() > 2);
+    let model = (0..).map(sequence_model).find(words).unwrap();
+    let lowered = lower::images::lower(&model).unwrap();
+    for (fps, engine) in [(None, Allowed::Unrolled), (Some(100.0), Allowed::Auto), (None, Allowed::Folded)] {
+        let target = Target { fps, engine, ..Target::default() };
+        let engines = engine::choose(&lowered, &target, Default::default()).unwrap();
+        for (name, choice) in &engines.layers {
+            match choice {
+                Choice::Unrolled => assert!(name != "char_cnn_0" && engine != Allowed::Folded),
+                Choice::Folded(_) => assert!(name == "char_cnn_0" || engine != Allowed::Unrolled),
+                Choice::Elementwise { .. } => assert_eq!(name, "embedding_0"),
+            }
+        }
+    }
+    let with = |choice: Choice| {
+        let mut engines = random_engines(&lowered, 1);
+        engines.layers.insert("char_cnn_0".into(), choice);
+        let share = |problem: strassenc::compile::Problem| adder_graph::share(problem.matrix, &Default::default());
+        compile(&model, &Options { engines, ..Options::default() }, &share, &|_| {}, &|| false)
+    };
+    let one = Folding { pe: 1, simd: 1, multipliers: 1, wc_pe: 1, wc_simd: 1 };
+    with(Choice::Folded(one)).unwrap();
+    for (choice, cause) in [
+        (Choice::Unrolled, "are never unrolled: `folded`"),
+        (Choice::Folded(Folding { pe: 4, ..one }), "4 does not divide what the filters of all widths have in common"),
+        (Choice::Folded(Folding { simd: 7, ..one }), "7 does not divide the elements of a character"),
+        (Choice::Folded(Folding { wc_simd: 2, ..one }), "is 2, but filters have no W_c"),
+        (Choice::Elementwise { lanes: 1 }, "is linear"),
+    ] {
+        let error = with(choice).unwrap_err().to_string();
+        assert!(error.contains("char_cnn_0") && error.contains(cause), "{error}");
+    }
+}
+
+#[test]
 fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing() {
     let tools = tools();
     tools.verilator_or_install().unwrap();
-    for seed in 0..12 {
+    for seed in 0..16 {
         let model = sequence_model(seed);
         let compiled = compiled(&model, seed, (seed % 3 == 0).then_some(1));
         let emitted = emit(&compiled, &emit::Options { clock_enable: seed % 4 == 1, ..Default::default() }).unwrap();
@@ -202,7 +302,7 @@ fn every_hidden_state_in_verilator_is_that_of_its_engine() {
     assert!(layer.starts_with("lstm_"), "seed {seed}: {place:?}");
 }
 
-/// A build of all three kinds of layers, down every rung that can run here, and its own testbench.
+/// A build of all four kinds of layers, down every rung that can run here, and its own testbench.
 #[test]
 fn a_build_is_checked_as_a_sequence() {
     let tools = tools();
@@ -210,7 +310,9 @@ fn a_build_is_checked_as_a_sequence() {
     let has = |model: &Model, kind: fn(&Layer) -> bool| model.layers.iter().any(kind);
     let all = |seed: &u64| {
         let model = sequence_model(*seed);
-        has(&model, |l| matches!(l, Layer::Embedding(_))) && has(&model, |l| matches!(l, Layer::Highway(_)))
+        has(&model, |l| matches!(l, Layer::Embedding(_)))
+            && has(&model, |l| matches!(l, Layer::CharCnn(_)))
+            && has(&model, |l| matches!(l, Layer::Highway(_)))
     };
     let seed = (100..).find(all).unwrap();
     let (model, options) = (sequence_model(seed), build::Options { effort: 0, ..Default::default() });

@@ -103,8 +103,8 @@ fn roms_that_were_made_wrong_are_refused() {
     for seed in 0..60 {
         let compiled = compiled(&image_model(seed), seed, None);
         for (layer, ir) in compiled.layers.iter().zip(&compiled.images.layers) {
-            let (Kind::Spn(kernel), LayerEngine::Folded(folded)) = (&ir.kind, layer) else { continue };
-            let prove = |f: &folded::Folded| folded::prove(f, kernel);
+            let LayerEngine::Folded(folded) = layer else { continue };
+            let prove = |f: &folded::Folded| folded::prove(f, ir);
             prove(folded).unwrap();
             let at = |n: usize| seed as usize * 7919 % n.max(1);
             for (kind, count) in refused.iter_mut().enumerate() {
@@ -115,8 +115,9 @@ fn roms_that_were_made_wrong_are_refused() {
                         wrong.wb.weights[i] = if wrong.wb.weights[i] == 1 { 0 } else { wrong.wb.weights[i] + 1 };
                     }
                     1 => {
-                        let i = at(wrong.wc.weights.len());
-                        wrong.wc.weights[i] = if wrong.wc.weights[i] == 1 { -1 } else { wrong.wc.weights[i] + 1 };
+                        let Some(wc) = &mut wrong.wc else { continue };
+                        let i = at(wc.weights.len());
+                        wc.weights[i] = if wc.weights[i] == 1 { -1 } else { wc.weights[i] + 1 };
                     }
                     2 => {
                         let i = at(wrong.bank.coefficients.len());
@@ -240,11 +241,11 @@ fn shifts_too_far_apart_are_not_folded() {
                 continue;
             }
             let images = lower::images::lower(&model).unwrap();
-            let Kind::Spn(kernel) = &images.layers[0].kind else { unreachable!() };
+            let layer = &images.layers[0];
             let one = Folding { pe: 1, simd: 1, multipliers: 1, wc_pe: 1, wc_simd: 1 };
-            match folded::build("conv", kernel, one) {
+            match folded::build(layer, one) {
                 // A row may be dead, or an output constant.
-                Ok(folded) => folded::prove(&folded, kernel).unwrap(),
+                Ok(folded) => folded::prove(&folded, layer).unwrap(),
                 Err(error) => *count += usize::from(error.to_string().contains("too far apart to be folded")),
             }
         }

@@ -131,7 +131,11 @@ def infer(layers, tensors, x, format):
             continue
         if layer["kind"] == "embedding":
             table, format = tensor("table"), layer["format"]
-            x = table[np.minimum(x.reshape(-1), len(table) - 1)][:, None, None]
+            x = table[np.minimum(x.reshape(len(x), -1), len(table) - 1)][:, None]
+            continue
+        if layer["kind"] == "char_cnn":
+            frac = layer["tanh_frac"]
+            x, format = char_cnn(layer, tensor, x[:, 0])[:, None, None], {"signed": True, "bits": frac + 2, "frac": frac}
             continue
         if layer["kind"] == "highway":
             x = highway(layer, tensor, x.reshape(len(x), -1), format)[:, None, None]
@@ -169,7 +173,7 @@ def vector(layer, tensor, x):
 
 
 def gates(layer, tensor, x):
-    """What the gates [samples, n_out] of a highway layer or an LSTM are, requantised."""
+    """What the gates [samples, n_out] of a highway layer or an LSTM are, or the filters of a char-CNN, requantised."""
     y = shift(vector(layer, tensor, x), tensor("output_shifts"))
     return np.clip(y, *limits(layer["output"]["format"]))
 
@@ -184,6 +188,19 @@ def tanh(tensor, v):
     values = tensor("tanh")
     half = values[np.minimum(abs(v), len(values) - 1)]
     return np.where(v < 0, -half, half)
+
+
+def char_cnn(layer, tensor, x):
+    """tanh of the largest output of each filter over words x [samples, characters, elements]."""
+    samples, characters, elements = x.shape
+    taps, first, largest = len(layer["widths"]), 0, []
+    x = np.concatenate([x, np.zeros((samples, taps - 1, elements), np.int64)], axis=1)
+    z = [gates(layer, tensor, x[:, p : p + taps].reshape(samples, -1)) for p in range(characters)]
+    for width, n in enumerate(layer["widths"], 1):
+        own = np.stack([y[:, first : first + n] for y in z[: characters - width + 1]])
+        largest.append(own.max(axis=0))
+        first += n
+    return tanh(tensor, np.concatenate(largest, axis=1))
 
 
 def highway(layer, tensor, x, format):

@@ -242,9 +242,10 @@ impl Symbols {
             return text.chars().enumerate().map(one).collect();
         }
         let lines: Vec<&str> = text.split('\n').collect();
-        let words = lines.iter().enumerate().flat_map(|(i, line)| {
-            line.split_whitespace().chain((i + 1 < lines.len()).then_some(END_OF_LINE))
-        });
+        let words = lines
+            .iter()
+            .enumerate()
+            .flat_map(|(i, line)| line.split_whitespace().chain((i + 1 < lines.len()).then_some(END_OF_LINE)));
         let one = |word: &str| Ok((self.spell(word, length)?, shown_word(word)));
         words.map(one).collect()
     }

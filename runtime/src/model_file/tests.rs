@@ -366,10 +366,7 @@ fn words() -> Model {
         coefficient_shifts: array![0, 0, 1],
         w_c: Array::eye(3),
         bias: Array::zeros(3),
-        output: Output::Requantised {
-            shifts: Array::zeros(3),
-            format: Format { signed: true, bits: 4, frac: 3 },
-        },
+        output: Output::Requantised { shifts: Array::zeros(3), format: Format { signed: true, bits: 4, frac: 3 } },
         ..gates
     };
     model.input.shape = vec![3];

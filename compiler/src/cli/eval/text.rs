@@ -8,8 +8,8 @@ use serde::Serialize;
 use std::path::PathBuf;
 use strassenc::build;
 use strassenc::tools::Tools;
-use strassenc_runtime::data::ngram::Ngram;
 use strassenc_runtime::data::Symbols;
+use strassenc_runtime::data::ngram::Ngram;
 use strassenc_runtime::data::text::{self, Text};
 use strassenc_runtime::model::Layer;
 use strassenc_runtime::train::{Exact, SequenceCheckpoint, bits, measured};
@@ -126,8 +126,9 @@ pub(in crate::cli) fn load(model: &Model, spec: Option<&str>) -> Result<Text> {
     }
     if symbols.as_ref() != Some(&text.symbols) {
         let cause = format!("has other {}s than the model was trained with", text.symbols.unit());
-        return Err(Error::input(format_args!("text `{}`", text.name), cause)
-        .help("name the text that it was trained on"));
+        return Err(
+            Error::input(format_args!("text `{}`", text.name), cause).help("name the text that it was trained on")
+        );
     }
     Ok(text)
 }
