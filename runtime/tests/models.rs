@@ -76,7 +76,7 @@ fn language_model(name: &str, model: &Model, promised: f64) {
         println!("{name} is loaded only: its text is missing, `strassenc doctor` says how to get it");
         return;
     };
-    assert_eq!(model.provenance.alphabet, Some(text.alphabet.iter().collect()), "{name}");
+    assert_eq!(model.provenance.alphabet, Some(text.symbols.alphabet.iter().collect()), "{name}");
     let exact = Exact::new(model).unwrap();
     let (mut state, mut of_golden) = (exact.start(1), golden::State::start());
     for &token in &text.test[..200] {
@@ -87,7 +87,8 @@ fn language_model(name: &str, model: &Model, promised: f64) {
         }
     }
     // Chapters differ by some hundredths.
-    let found = bits(exact.evaluate(&text.test[200_000..240_000], MEASURED));
+    let inputs = text.symbols.inputs(1);
+    let found = bits(exact.evaluate(&text.test[200_000..240_000], MEASURED, inputs.view()));
     assert!((found - promised).abs() < 0.15, "{name}: {found} bits, {promised} of the whole text");
     println!("{name}: {found:.3} bits per character");
 }

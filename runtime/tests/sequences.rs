@@ -43,6 +43,7 @@ clip = 1.0
 dropout = 0.1
 full = { epochs = 5, learning_rate = 2e-2, schedule = { plateau = { gain = 0.5, factor = 0.5 } } }
 ternary = { epochs = 2, learning_rate = 1e-2 }
+frozen = { epochs = 1, learning_rate = 3e-3 }
 "#;
     let mut network = Network::parse("words.toml", text).unwrap();
     edit(&mut network);
@@ -67,6 +68,7 @@ clip = 1.0
 dropout = 0.1
 full = { epochs = 5, learning_rate = 2e-2 }
 ternary = { epochs = 2, learning_rate = 1e-2 }
+frozen = { epochs = 1, learning_rate = 3e-3 }
 "#;
     Network::parse("spelled.toml", text).unwrap()
 }

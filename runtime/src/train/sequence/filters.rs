@@ -1,7 +1,7 @@
 //! Filters over the characters of a word, the largest value of each, and tanh (Kim et al. 2016); W_c is the identity, as in StrassenNets.
 
 use super::network::{column_sums, tanh};
-use crate::train::matmul::{Into, Real, product_into};
+use crate::train::matmul::{Into, Real, product_into, vectorised};
 use crate::train::optimiser::Parameter;
 use crate::train::ternary::{Matrix, Side};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
@@ -36,6 +36,22 @@ impl<T: Real> Best<T> {
     pub fn new(words: usize, n: usize) -> Self {
         Best { u: Array2::zeros((words, n)), at: Array2::zeros((words, n)), room: Array2::zeros((words, n)) }
     }
+}
+
+/// Where a · u is larger than z: z becomes that, `kept` u, and `at` the position.
+fn take_larger<T: Real>(position: u32, a: &[T], u: &[T], z: &mut [T], kept: &mut [T], at: &mut [u32]) {
+    let n = a.len();
+    // The lengths agree, and are seen to.
+    let (u, z, kept, at) = (&u[..n], &mut z[..n], &mut kept[..n], &mut at[..n]);
+    vectorised(|| {
+        for j in 0..n {
+            let y = a[j] * u[j];
+            let larger = y > z[j];
+            z[j] = if larger { y } else { z[j] };
+            kept[j] = if larger { u[j] } else { kept[j] };
+            at[j] = if larger { position } else { at[j] };
+        }
+    });
 }
 
 impl<T: Real> Filters<T> {
@@ -92,15 +108,18 @@ impl<T: Real> Filters<T> {
                 let window = x.slice(s![.., position * e..(position + width) * e]);
                 let mut u = room.slice_mut(s![.., first..first + n]);
                 product_into(window, w.t(), u.view_mut(), Into::Place);
-                for (row, u) in u.rows().into_iter().enumerate() {
-                    for (j, &u) in u.iter().enumerate() {
-                        let y = a[j] * u;
-                        if y > z[[row, first + j]] {
-                            z[[row, first + j]] = y;
-                            kept[[row, first + j]] = u;
-                            at[[row, first + j]] = position as u32;
-                        }
-                    }
+                for (word, u) in u.rows().into_iter().enumerate() {
+                    let own = s![word, first..first + n];
+                    // All are rows in standard layout.
+                    let (Some(u), Some(z), Some(kept), Some(at)) = (
+                        u.to_slice(),
+                        z.slice_mut(own).into_slice(),
+                        kept.slice_mut(own).into_slice(),
+                        at.slice_mut(own).into_slice(),
+                    ) else {
+                        unreachable!()
+                    };
+                    take_larger(position as u32, &a, u, z, kept, at);
                 }
             }
         }

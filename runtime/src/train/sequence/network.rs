@@ -1,4 +1,4 @@
-//! The network of phases 1 and 2 over sequences: embedding, char-CNN, highway, LSTM and dense layers in f32, trained by truncated
+//! The network over sequences: embedding, char-CNN, highway, LSTM and dense layers in f32, trained by truncated
 //! back-propagation through time (Werbos 1990).
 //!
 //! A batch is cut into pieces of sequences, which go through the window each by itself, so that nothing waits for another thread within a
@@ -26,6 +26,8 @@ pub struct Sequence<T> {
     /// What enters for each symbol, `[symbols, characters]`: see [`Symbols::inputs`](crate::data::Symbols::inputs).
     inputs: Array2<u32>,
     dropout: f64,
+    /// Whether matrices stay as they are.
+    frozen: bool,
     /// What the pieces of a batch work in, kept from step to step.
     rooms: Vec<Room<T>>,
 }
@@ -163,7 +165,7 @@ impl<T: Real> Sequence<T> {
                 op => unreachable!("{op:?} is refused by the trainer"),
             });
         }
-        Sequence { layers, inputs, dropout: network.train.dropout, rooms: vec![] }
+        Sequence { layers, inputs, dropout: network.train.dropout, frozen: false, rooms: vec![] }
     }
 
     /// The layers.
@@ -265,6 +267,11 @@ impl<T: Real> Sequence<T> {
             }
         }
         self.rooms = rooms;
+        if self.frozen {
+            self.parameters()
+                .filter(|(_, _, of_a_matrix)| *of_a_matrix)
+                .for_each(|(_, p, _)| p.gradient.fill(T::zero()));
+        }
         if clip > 0.0 {
             // NumCast of a float to f64 never fails.
             let square = |v: &T| v.to_f64().unwrap_or(f64::NAN).powi(2);
@@ -444,6 +451,11 @@ impl<T: Real> Sequence<T> {
         }
     }
 
+    /// Begins phase 3: from here on the matrices stay as they are.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
     /// Forgets the optimiser's moments.
     pub fn rest(&mut self) {
         self.parameters().for_each(|(_, parameter, _)| parameter.rest());
@@ -451,8 +463,14 @@ impl<T: Real> Sequence<T> {
 
     /// Moves every parameter, and brings the ternary matrices up to date.
     pub fn update(&mut self, rule: Rule) {
-        for (_, parameter, decays) in self.parameters() {
-            rule.apply(parameter, decays);
+        let frozen = self.frozen;
+        for (_, parameter, of_a_matrix) in self.parameters() {
+            if !(frozen && of_a_matrix) {
+                rule.apply(parameter, of_a_matrix);
+            }
+        }
+        if frozen {
+            return;
         }
         if rule.shrinkage() > 0.0 {
             self.matrices_mut().for_each(|matrix| matrix.shrink(rule.shrinkage()));
@@ -471,7 +489,7 @@ impl<T: Real> Sequence<T> {
         density(self.layers.iter().flat_map(Layer::matrices))
     }
 
-    /// All parameters with their names, layer by layer, and whether they decay.
+    /// All parameters with their names, layer by layer, and whether they are matrices of linear layers, which decay.
     pub fn parameters(&mut self) -> impl Iterator<Item = (String, &mut Parameter<T>, bool)> {
         let layers = self.layers.iter_mut().enumerate();
         layers
@@ -968,6 +986,30 @@ layers = [
         let alone = evaluate(&net, &text[..100], 1, &recipe(50));
         let other = evaluate(&net, &text[99..199], 1, &recipe(50));
         assert!((alone.loss + other.loss - whole.loss).abs() < 1e-9);
+    }
+
+    /// In phase 3 matrices neither move nor count for the norm of the gradient, and all else moves.
+    #[test]
+    fn frozen_matrices_stay_as_they_are() {
+        let network = network_of_words(false);
+        let mut net = Sequence::<f64>::new(&network, inputs(&network), &mut ChaCha8Rng::seed_from_u64(6));
+        net.begin_ternary(&network);
+        net.freeze();
+        let values = |net: &mut Sequence<f64>| -> Vec<_> {
+            net.parameters().map(|(name, p, of_a_matrix)| (name, p.value.clone(), of_a_matrix)).collect()
+        };
+        let before = values(&mut net);
+        let (tokens, labels) = windows(&text(), 4, 8).next().unwrap();
+        let x = Tokens { tokens: &tokens, sequences: 4 };
+        let mut state = net.start(4);
+        net.gradients(x, &Targets::of(&labels), &mut state, 1e-3, None);
+        let square: f64 =
+            net.parameters().flat_map(|(_, p, _)| p.gradient.iter().map(|g| g * g).collect::<Vec<_>>()).sum();
+        assert!((square.sqrt() - 1e-3).abs() < 1e-12);
+        net.update(Rule::new(&network.train, &network.train.frozen, 0, 10));
+        for ((name, was, of_a_matrix), (_, is, _)) in before.into_iter().zip(values(&mut net)) {
+            assert_eq!(was == is, of_a_matrix, "{name}");
+        }
     }
 
     #[test]

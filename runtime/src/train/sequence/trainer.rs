@@ -1,7 +1,7 @@
-//! Phases 1 and 2 over the characters or words of a text, window by window.
+//! The three phases over the characters or words of a text, window by window.
 //!
 //! A text is read as `batch` sequences side by side, whose states go on from window to window; each epoch begins at another place near
-//! its start. There is no phase 3: without norms nothing is left to be folded, and formats are chosen by what the network yields.
+//! its start. In phase 3 the ternary matrices stay as they are; formats are chosen by what the network yields in the end.
 
 use super::exact::Exact;
 use super::network::{Sequence, State, Tokens, evaluate};
@@ -143,8 +143,8 @@ impl Checkpoint {
         if !full_precision && entries.saturating_mul(3 * size_of::<f32>() as u64) > bytes.len() as u64 {
             return Err("tensors are missing".into());
         }
-        let phases = [Phase::Full, Phase::Ternary, Phase::Done];
-        let epochs = recipe(document.phase, &network).map_or(1, |r| r.epochs);
+        let phases = [Phase::Full, Phase::Ternary, Phase::Frozen, Phase::Done];
+        let epochs = document.phase.recipe(&network).map_or(1, |r| r.epochs);
         if !phases.contains(&document.phase) || document.epoch >= epochs {
             return Err("its place in the training is damaged".into());
         }
@@ -177,6 +177,9 @@ impl Checkpoint {
         if checkpoint.phase > Phase::Full && !full_precision {
             checkpoint.float.make_ternary(&checkpoint.network);
         }
+        if checkpoint.phase == Phase::Frozen {
+            checkpoint.float.freeze();
+        }
         Ok(checkpoint)
     }
 
@@ -204,11 +207,6 @@ impl Checkpoint {
 /// Sequences that a text is read as where it is measured: [`MEASURED`], or fewer where it is short.
 pub fn measured(text: &[u32]) -> usize {
     MEASURED.min(text.len() / 64).max(1)
-}
-
-/// The phase's recipe; there is no phase 3.
-fn recipe(phase: Phase, network: &Network) -> Option<&network::Phase> {
-    phase.recipe(network).filter(|_| phase != Phase::Frozen)
 }
 
 /// Whether a network has an embedding and outputs for these symbols.
@@ -308,12 +306,17 @@ impl SequenceTrainer {
 
     fn enter_phases(&mut self) {
         let state = &mut self.state;
-        while recipe(state.phase, &state.network).is_some_and(|r| state.epoch >= r.epochs) {
+        while state.phase.recipe(&state.network).is_some_and(|r| state.epoch >= r.epochs) {
             state.phase = match state.phase {
                 Phase::Full if !state.network.train.full_precision => {
                     state.float.begin_ternary(&state.network);
                     state.float.rest();
                     Phase::Ternary
+                }
+                Phase::Ternary => {
+                    state.float.freeze();
+                    state.float.rest();
+                    Phase::Frozen
                 }
                 _ => Phase::Done,
             };
@@ -323,7 +326,7 @@ impl SequenceTrainer {
 
     /// The learning rate of the phase, with what a plateau takes from it.
     fn phase_recipe(&self) -> Option<network::Phase> {
-        let mut phase = recipe(self.state.phase, &self.state.network)?.clone();
+        let mut phase = self.state.phase.recipe(&self.state.network)?.clone();
         if let Schedule::Plateau(Plateau { gain, factor }) = phase.schedule {
             let of_phase = self.state.history.iter().filter(|e| e.phase == self.state.phase);
             let perplexities: Vec<f64> = of_phase.filter_map(|e| e.validation_loss).map(f64::exp).collect();
@@ -496,8 +499,8 @@ impl Learner for SequenceTrainer {
     }
 
     fn steps_left(&self) -> (usize, usize) {
-        let epochs = |p: Phase| recipe(p, &self.state.network).map_or(0, |r| r.epochs);
-        let phases = [Phase::Full, Phase::Ternary];
+        let epochs = |p: Phase| p.recipe(&self.state.network).map_or(0, |r| r.epochs);
+        let phases = [Phase::Full, Phase::Ternary, Phase::Frozen];
         let total: usize = phases.into_iter().map(epochs).sum();
         let done: usize = phases.into_iter().filter(|p| *p < self.state.phase).map(epochs).sum();
         let done = (done + self.state.epoch) * self.steps() + self.state.step;
