@@ -202,7 +202,7 @@ fn gated(step: &Step, coefficient_bits: u64) -> Cost {
 }
 
 /// By the paper's count, recomputed from its seven budgets on Penn Treebank: entries alone are additions, and a unit of a highway layer
-/// takes three multiplications, as one of an LSTM does.
+/// takes three multiplications, as one of an LSTM does. A filter is multiplied at each of its positions, before the largest is taken.
 fn paper_gated(step: &Step) -> Cost {
     let (w_b, w_c) = step.entries();
     let units = step.output.elements() as u64;
@@ -212,9 +212,15 @@ fn paper_gated(step: &Step) -> Cost {
         Op::Lstm(gates) => (8 * gates.r as u64, 0),
         _ => (0, 0),
     };
-    let additions = if let Op::CharCnn(_) = step.op { filter_additions(step) } else { w_b + w_c };
+    let (multiplications, additions) = match step.op {
+        Op::CharCnn(_) => (
+            step.positions().map(|(filters, _, positions)| filters * positions).sum::<usize>() as u64,
+            filter_additions(step),
+        ),
+        _ => (step.multiplications() + more, w_b + w_c),
+    };
     Cost {
-        multiplications: step.multiplications() + more,
+        multiplications,
         dense_multiplications: step.dense_multiplications() + more,
         additions,
         ternary_weights: w_b + w_c,

@@ -250,6 +250,48 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
     }
 }
 
+/// Char-CNNs of several widths, blocks and positions alone, so that nothing behind them hides what they yield.
+#[test]
+fn filters_in_verilator_yield_what_golden_does() {
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    let layer = "char_cnn_0";
+    let mut seen = 0;
+    for seed in 0.. {
+        let model = sequence_model(seed);
+        let lowered = lower::images::lower(&model).unwrap();
+        let Some(number) = lowered.layers.iter().position(|l| l.name == layer) else { continue };
+        let engines = random_engines(&lowered, seed);
+        let Choice::Folded(folding) = engines.layers[layer] else { panic!("filters are folded") };
+        let words = lowered.layers[number].words().unwrap();
+        let ends: Vec<(usize, usize)> = words.by_width().map(|(w, n)| (n / folding.pe, words.positions(w))).collect();
+        let varies = lowered.yields(number).intervals.iter().filter(|v| v.value().is_none()).count();
+        if ends.len() < 2 || varies < 4 || ends[0] == ends[1] || words.most_positions() < 3 {
+            continue;
+        }
+        let (at, core) = compiled(&model, seed, None).alone(layer, &|| false).unwrap();
+        assert_eq!(at, number);
+        let emitted = emit::images::emit_core(&core, &emit::Options::default()).unwrap();
+        let sources = Sources::from(&emitted);
+        simulate::lint(&sources, &tools).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
+        let (inputs, _) = sequence(&model, 40, seed);
+        let mut state = golden::State::start();
+        let traces: Vec<_> = inputs.iter().map(|x| golden::step(&model, &mut state, x).unwrap()).collect();
+        let edge = |edge: usize| traces.iter().map(|trace| trace[edge].clone()).collect::<Vec<_>>();
+        for pauses in [false, true] {
+            let options = simulate::Options { gaps: pauses, backpressure: pauses, pauses, ..Default::default() };
+            let run = simulator.run(&edge(number), &options).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            assert_eq!(run.outputs, edge(number + 1), "seed {seed}");
+            run.check_promises(&emitted.signature).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        }
+        seen += 1;
+        if seen == 8 {
+            break;
+        }
+    }
+}
+
 /// A FIFO beside the gates of a highway layer runs at its least depth, and with one word less nothing ever comes out; the loop of
 /// an LSTM is none of them, and nothing waits for the next input.
 #[test]
