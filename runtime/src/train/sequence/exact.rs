@@ -59,11 +59,11 @@ impl Matrices {
     fn compute(&self, x: ArrayView2<f64>) -> Array2<f64> {
         let mut u = Array2::zeros((x.nrows(), self.w_b.nrows()));
         product_into(x, self.w_b.t(), u.view_mut(), Into::Place);
-        self.from_sums(u)
+        self.outputs_of(u)
     }
 
     /// `[m, n_out]` for u = W_b x `[m, r]`.
-    fn from_sums(&self, mut u: Array2<f64>) -> Array2<f64> {
+    fn outputs_of(&self, mut u: Array2<f64>) -> Array2<f64> {
         for mut row in u.rows_mut() {
             // a · u is exact; products that t ≤ 0 shifts left have nothing to round.
             row.zip_mut_with(&self.a, |u, a| *u = (*u * a + 0.5).floor());
@@ -129,7 +129,7 @@ impl<'a> Exact<'a> {
                 }
                 Layer::CharCnn(cnn) => {
                     format = cnn.tanh.tanh_format();
-                    let z = matrices.from_sums(largest_sums(cnn, &matrices.w_b, x));
+                    let z = matrices.outputs_of(largest_sums(cnn, &matrices.w_b, x));
                     z.mapv(|z| cnn.tanh.tanh(z as i64) as f64)
                 }
                 Layer::Highway(highway) => {
