@@ -2,7 +2,7 @@
 
 use super::{Report, percent_fewer, plural, table, thousands};
 use crate::engine::Choice;
-use crate::figures::{LayerFigures, StreamFigures};
+use crate::figures::{LayerFigures, MatrixFigures, StreamFigures};
 use comfy_table::Table;
 
 /// The report as tables for a terminal.
@@ -104,7 +104,7 @@ fn layers(report: &Report, streams: &StreamFigures) -> Table {
             thousands(layer.windows),
             layer.budget.to_string(),
             thousands(layer.multipliers as u64 * layer.windows),
-            told(engine.choice),
+            told(engine.choice, layer.wc != MatrixFigures::default()),
             format!("{}{slowest}", thousands(engine.clocks)),
             dsp.to_string(),
             if engine.choice == Choice::Unrolled {
@@ -138,10 +138,11 @@ fn layers(report: &Report, streams: &StreamFigures) -> Table {
     table
 }
 
-/// An engine as a table shows it.
-pub fn told(choice: Choice) -> String {
+/// An engine as a table shows it, of a layer that has a W_c or has none.
+pub fn told(choice: Choice, has_wc: bool) -> String {
     match choice {
         Choice::Unrolled => "unrolled".into(),
+        Choice::Folded(f) if !has_wc => format!("folded {}×{}, {} mult", f.pe, f.simd, f.multipliers),
         Choice::Folded(f) => {
             format!("folded {}×{}, {} mult, {}×{}", f.pe, f.simd, f.multipliers, f.wc_pe, f.wc_simd)
         }
