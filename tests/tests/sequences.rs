@@ -18,7 +18,7 @@ use strassenc::{adder_graph, lower};
 use strassenc_runtime::model::Layer;
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::sequences::language_model;
-use strassenc_tests::{random_engines, sequence_model, tools};
+use strassenc_tests::{random_engines, sequence_model, simulate_testbench, tools};
 
 fn compiled(model: &Model, seed: u64, beat_elements: Option<usize>) -> CompiledImages {
     let images = lower::images::lower(model).unwrap();
@@ -348,7 +348,6 @@ fn every_hidden_state_in_verilator_is_that_of_its_engine() {
 #[test]
 fn a_build_is_checked_as_a_sequence() {
     let tools = tools();
-    let verilator = tools.verilator_or_install().unwrap();
     let has = |model: &Model, kind: fn(&Layer) -> bool| model.layers.iter().any(kind);
     let all = |seed: &u64| {
         let model = sequence_model(*seed);
@@ -375,13 +374,9 @@ fn a_build_is_checked_as_a_sequence() {
     assert!(passed("image IR, engines = golden") && passed("Verilator, gaps, back pressure"), "{rungs:?}");
 
     let top = &build.signature.testbench;
-    let objects = folder.join("objects");
-    let mut compile = verilator.command();
-    compile.args(["--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++20", "-MAKEFLAGS"]);
-    compile.args(["CFG_CXXFLAGS_PCH_I=-include", "--top-module", top, "-Mdir"]).arg(&objects);
-    tools.run_ok(compile.arg(folder.join(format!("{top}.v"))).args(build.verilog())).unwrap();
-    let finished = tools.run(std::process::Command::new(objects.join(format!("V{top}"))).current_dir(&folder)).unwrap();
-    assert!(finished.stdout.starts_with("PASS random: 34 vectors"), "seed {seed}: {}", finished.stdout);
+    let files: Vec<_> = std::iter::once(folder.join(format!("{top}.v"))).chain(build.verilog()).collect();
+    let told = simulate_testbench(top, &files, &folder, &tools);
+    assert!(told.starts_with("PASS random: 34 vectors"), "seed {seed}: {told}");
 }
 
 /// A character model of 128 units, too large to be simulated at every run of the tests: prints what it costs and how fast it is.

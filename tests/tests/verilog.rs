@@ -5,7 +5,6 @@ use proptest::prelude::*;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use strassenc::build::{self, Options};
 use strassenc::compile::{self, compile};
 use strassenc::emit::{self, Emitted, emit};
@@ -15,7 +14,7 @@ use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::tools::Tools;
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Model, golden};
-use strassenc_tests::{inputs, property, random_model, recipes, tools};
+use strassenc_tests::{inputs, property, random_model, recipes, simulate_testbench, tools};
 
 /// Two layers that have one of everything: shared sums, a ReLU, dropped bits, a constant output, two beats.
 fn tiny() -> Model {
@@ -230,7 +229,7 @@ fn hw() -> PathBuf {
 
 /// Simulates testbench `top` of these files in `folder`, in Icarus where it is there, else in Verilator; what it prints.
 fn simulated(top: &str, files: &[PathBuf], folder: &Path, tools: &Tools) -> String {
-    let finished = match tools.icarus() {
+    match tools.icarus() {
         Ok(icarus) => {
             let program = folder.join(format!("{top}.vvp"));
             let mut compile = icarus.compile();
@@ -238,19 +237,10 @@ fn simulated(top: &str, files: &[PathBuf], folder: &Path, tools: &Tools) -> Stri
             tools.run_ok(&mut compile).unwrap();
             let mut simulate = icarus.simulate();
             simulate.arg("-N").arg(&program).current_dir(folder);
-            tools.run(&mut simulate).unwrap()
+            tools.run(&mut simulate).unwrap().stdout
         }
-        Err(_) => {
-            let verilator = tools.verilator_or_install().unwrap();
-            let objects = folder.join(format!("{top}_obj"));
-            let mut compile = verilator.command();
-            compile.args(["--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++20", "-MAKEFLAGS"]);
-            compile.args(["CFG_CXXFLAGS_PCH_I=-include", "--top-module", top, "-Mdir"]).arg(&objects).args(files);
-            tools.run_ok(&mut compile).unwrap();
-            tools.run(Command::new(objects.join(format!("V{top}"))).current_dir(folder)).unwrap()
-        }
-    };
-    finished.stdout
+        Err(_) => simulate_testbench(top, files, folder, tools),
+    }
 }
 
 #[test]
