@@ -46,7 +46,10 @@ module strassenc_positions_check #(
     integer        all;
     reg            pending, advance;
     // Whether two frames have been whole, none has been when a word could leave, and a user bit has left of each kind.
-    reg            full, empty, marked, plain;
+    reg            full   = 1'b0;
+    reg            empty  = 1'b0;
+    reg            marked = 1'b0;
+    reg            plain  = 1'b0;
     // What is in storage: whole frames, the place of the next word in, and that of the next word out; what the output holds.
     reg [BITS-1:0] storage [0:2*FRAME-1];
     reg [1:0]      users;
@@ -129,10 +132,6 @@ module strassenc_positions_check #(
     initial begin
         done = 1'b0;
         failures = 0;
-        full = 1'b0;
-        empty = 1'b0;
-        marked = 1'b0;
-        plain = 1'b0;
         all = 0;
         for (k = 0; k < STEPS; k = k + 1) all = all + BLOCKS[32*k +: 32] * BLOCK;
         limit = 500 + 24 * (FRAME + all);

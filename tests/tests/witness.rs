@@ -51,25 +51,31 @@ fn numpy_computes_images_as_golden_does() {
     }
 }
 
-/// All inputs are one sequence.
+/// All inputs are one sequence; of most models whose state shows in what they yield.
 #[test]
 fn numpy_computes_sequences_as_golden_does() {
     let tools = tools();
-    let mut moved = 0;
-    for seed in 0..12 {
+    let in_sequence = |seed: u64| {
         let model = sequence_model(seed);
         let vectors = inputs(&model, 60, seed);
+        let mut state = golden::State::start();
+        let step = |vector: &Vec<i64>| golden::step(&model, &mut state, vector).unwrap().pop().unwrap();
+        let outputs: Vec<Vec<i64>> = vectors.iter().map(step).collect();
+        (model, vectors, outputs)
+    };
+    let shows = |seed: &u64| {
+        let (model, vectors, outputs) = in_sequence(*seed);
+        let differs = |(vector, y): (&Vec<i64>, &Vec<i64>)| golden::infer(&model, vector).unwrap() != *y;
+        vectors.iter().zip(&outputs).filter(|pair| differs(*pair)).count() > 10
+    };
+    for seed in (0..4).chain((4..).filter(shows).take(10)) {
+        let (model, vectors, outputs) = in_sequence(seed);
         let x = Array2::from_shape_fn((vectors.len(), model.input.elements()), |(i, j)| vectors[i][j]);
         let y = Witness::NumPy.outputs(&tools, &model, x.view()).unwrap();
-        let mut state = golden::State::start();
-        for (i, vector) in vectors.iter().enumerate() {
-            let outputs = golden::step(&model, &mut state, vector).unwrap().pop().unwrap();
-            assert_eq!(y.row(i).to_vec(), outputs, "step {i} of {model:?}");
+        for (i, outputs) in outputs.into_iter().enumerate() {
+            assert_eq!(y.row(i).to_vec(), outputs, "step {i} of seed {seed}: {model:?}");
         }
-        let alone = vectors.iter().map(|v| golden::infer(&model, v).unwrap());
-        moved += alone.zip(y.rows()).filter(|(alone, y)| *alone != y.to_vec()).count();
     }
-    assert!(moved > 100, "the state matters in {moved} steps only");
 }
 
 #[test]
