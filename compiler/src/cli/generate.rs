@@ -24,6 +24,7 @@ use strassenc_runtime::{Error, Kind, Model, Result, golden};
   strassenc generate runs/austen --prompt 'It is a truth'
   strassenc generate runs/austen --prompt Emma --characters 1000 --temperature 0.7 --seed 3
   strassenc generate runs/austen --temperature 0         always the likeliest character
+  strassenc generate runs/ptb --prompt 'the company said' --words 30   a network of words
   strassenc generate build/austen --hardware             from the core in Verilator: the same text")]
 pub struct Args {
     /// A model file, or a folder that holds model.safetensors; with --hardware one that `strassenc verilog` wrote
