@@ -1,7 +1,7 @@
 // strassenc_tanh: the hyperbolic tangent of each word, from a table.
 //
 // s_data and m_data are in two's complement. tanh is a table outside, see strassenc_curve: tanh_data is the word of the
-// tanh_address that tanh_enable was last high with, one clock later. m_user is s_user, word by word.
+// tanh_address that table_enable was last high with, one clock later. m_user is s_user, word by word.
 // Latency: 3 clocks, one word per clock. Everything moves while m_valid is low or m_ready is high.
 // Reset touches control only. clken low freezes it.
 `default_nettype none
@@ -21,7 +21,7 @@ module strassenc_tanh #(
     input  wire              m_ready,
     output wire [FRAC+1:0]   m_data,
     output wire              m_user,
-    output wire              tanh_enable,
+    output wire              table_enable,
     output wire [V_BITS-2:0] tanh_address,
     input  wire [FRAC:0]     tanh_data
 );
@@ -33,10 +33,10 @@ module strassenc_tanh #(
     wire advance = !m_valid | m_ready;
     wire step    = advance & clken;
 
-    assign s_ready     = advance;
-    assign m_valid     = valid[STAGES-1];
-    assign m_user      = user[STAGES-1];
-    assign tanh_enable = step;
+    assign s_ready      = advance;
+    assign m_valid      = valid[STAGES-1];
+    assign m_user       = user[STAGES-1];
+    assign table_enable = step;
 
     always @(posedge clk)
         if (rst) valid <= {STAGES{1'b0}};

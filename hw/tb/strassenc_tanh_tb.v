@@ -23,17 +23,17 @@ module strassenc_tanh_check #(
     reg               m_ready;
     wire [FRAC+1:0]   m_data;
     wire              m_user;
-    wire              tanh_enable;
+    wire              table_enable;
     wire [V_BITS-2:0] tanh_address;
     reg  [FRAC:0]     tanh_data;
     strassenc_tanh #(.V_BITS(V_BITS), .FRAC(FRAC)) dut (
         .clk(clk), .clken(clken), .rst(rst),
         .s_valid(s_valid), .s_ready(s_ready), .s_data(s_data), .s_user(s_user),
         .m_valid(m_valid), .m_ready(m_ready), .m_data(m_data), .m_user(m_user),
-        .tanh_enable(tanh_enable), .tanh_address(tanh_address), .tanh_data(tanh_data)
+        .table_enable(table_enable), .tanh_address(tanh_address), .tanh_data(tanh_data)
     );
     reg [FRAC:0] rom [0:DEPTH-1];
-    always @(posedge clk) if (tanh_enable) tanh_data <= rom[tanh_address];
+    always @(posedge clk) if (table_enable) tanh_data <= rom[tanh_address];
 
     integer           seed = V_BITS + 64 * FRAC;
     integer           mode, clocks, taken, k;
@@ -87,7 +87,7 @@ module strassenc_tanh_check #(
                 rst = mode == 3 && ($random(seed) & 63) == 0;
                 advance = !stage_valid[STAGES-1] || m_ready;
                 #1;
-                if (s_ready !== advance || tanh_enable !== (advance && clken) || m_valid !== stage_valid[STAGES-1]
+                if (s_ready !== advance || table_enable !== (advance && clken) || m_valid !== stage_valid[STAGES-1]
                         || (m_valid && (m_data !== stage_data[STAGES-1] || m_user !== stage_user[STAGES-1]))) begin
                     failures = failures + 1;
                     if (failures < 10)

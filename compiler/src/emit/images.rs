@@ -480,12 +480,11 @@ impl<'a> Core<'a> {
             )];
         }
         // A ROM for each lookup of a unit; the first one in the low bits.
-        let enable = if let Primitive::Tanh = node.primitive { "tanh_enable" } else { "table_enable" };
         let lookups = |module: &String, curve: &Curve, kind: &str, names: &[&str]| -> Vec<Instance> {
             let (address, data) = (curve.bits() as usize - 1, curve.frac as usize + 1);
             let one = |(i, name): (usize, &&str)| {
                 let part = |signal: &str, bits: usize| format!("{kind}_{signal}[{} +: {bits}]", i * bits);
-                rom(module, format!("{kind}_{name}"), part("address", address), part("data", data), enable)
+                rom(module, format!("{kind}_{name}"), part("address", address), part("data", data), "table_enable")
             };
             names.iter().enumerate().map(one).collect()
         };
@@ -511,10 +510,9 @@ impl<'a> Core<'a> {
     }
 
     /// The wires between a node that looks up and its ROMs, and its ports; by kind, the bits of all addresses and of all data.
-    fn table_ports(tables: &[(&str, usize, usize)], wires: &mut Vec<Wire>, ports: &mut Vec<String>, enable: &str) {
-        let enable = format!("{enable}_enable");
-        let mut all = vec![format!(".{enable}({enable})")];
-        wires.push(Wire { name: enable, bits: 1, vector: false });
+    fn table_ports(tables: &[(&str, usize, usize)], wires: &mut Vec<Wire>, ports: &mut Vec<String>) {
+        wires.push(Wire { name: "table_enable".into(), bits: 1, vector: false });
+        let mut all = vec![".table_enable(table_enable)".to_string()];
         for (kind, address, data) in tables {
             for (signal, bits) in [("address", *address), ("data", *data)] {
                 let name = format!("{kind}_{signal}");
@@ -593,7 +591,7 @@ impl<'a> Core<'a> {
                 };
                 parameters = format!(".INDEX_BITS({width}), .ROWS({rows}), .WORDS({words}), .BITS({})", z.bits());
                 let address = address_bits(rows * words.next_power_of_two());
-                Self::table_ports(&[("table", address, z.bits())], wires, &mut ports, "table");
+                Self::table_ports(&[("table", address, z.bits())], wires, &mut ports);
             }
             Primitive::Recall { words: [x_words, h_words] } => {
                 let h = &graph.streams[node.inputs[1].index()].format;
@@ -639,7 +637,7 @@ impl<'a> Core<'a> {
                 {
                     parameters = format!(".V_BITS({width}), .FRAC({})", tanh.frac);
                     let tables = [("tanh", width as usize - 1, tanh.frac as usize + 1)];
-                    Self::table_ports(&tables, wires, &mut ports, "tanh");
+                    Self::table_ports(&tables, wires, &mut ports);
                 }
             }
             Primitive::MultiplierBank { .. } => {
@@ -737,7 +735,7 @@ impl<'a> Core<'a> {
                     let (address, sigmoid, tanh) =
                         (cell.gate.bits as usize - 1, cell.sigmoid.frac as usize + 1, cell.tanh.frac as usize + 1);
                     let tables = [("sigmoid", 3 * address, 3 * sigmoid), ("tanh", 2 * address, 2 * tanh)];
-                    Self::table_ports(&tables, wires, &mut ports, "table");
+                    Self::table_ports(&tables, wires, &mut ports);
                 }
                 ports.push(connection("s", s));
                 ports.push(connection("m", m));
@@ -751,7 +749,6 @@ impl<'a> Core<'a> {
                         &[("sigmoid", width as usize - 1, blend.sigmoid.frac as usize + 1)],
                         wires,
                         &mut ports,
-                        "table",
                     );
                 }
                 ports.push(connection("a", s));
