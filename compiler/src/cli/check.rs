@@ -110,9 +110,8 @@ fn samples(args: &Args, build: &Build, home: &Path) -> Result<Vec<Vec<i64>>> {
     if build.model.provenance.alphabet.is_some() {
         return match eval::text::load(&build.model, args.data.as_deref()) {
             Ok(text) => {
-                let of_each = text.symbols.inputs(build.model.input.elements());
-                let input = |symbol: &u32| of_each.row(*symbol as usize).iter().map(|v| i64::from(*v)).collect();
-                Ok(text.test.iter().take(args.samples).map(input).collect())
+                let some = &text.test[..text.test.len().min(args.samples)];
+                Ok(text.symbols.integers(some, build.model.input.elements()))
             }
             Err(error) if args.data.is_none() => {
                 eprintln!("without real data: {error}");

@@ -261,10 +261,10 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
     let trained_on = model.provenance.data.is_some();
     if args.random.is_none() && model.provenance.alphabet.is_some() {
         let text = eval::text::load(model, args.data.as_deref())?;
-        let pairs = text.test.windows(2).take(args.samples.unwrap_or(SYMBOLS));
-        let of_each = text.symbols.inputs(model.input.elements());
-        let input = |symbol: u32| of_each.row(symbol as usize).iter().map(|v| i64::from(*v)).collect::<Vec<_>>();
-        let (inputs, labels): (Vec<_>, Vec<_>) = pairs.map(|pair| (input(pair[0]), pair[1])).unzip();
+        // Every symbol but the last is an input, whose label is the next one.
+        let count = text.test.len().saturating_sub(1).min(args.samples.unwrap_or(SYMBOLS));
+        let inputs = text.symbols.integers(&text.test[..count], model.input.elements());
+        let labels = text.test.iter().skip(1).take(count).copied().collect();
         let outputs = golden_outputs(model, &inputs)?;
         return Ok(Vectors { name: text.name, inputs, outputs, labels: Some(labels) });
     }

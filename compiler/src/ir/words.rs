@@ -60,12 +60,6 @@ impl Words<'_> {
 
     /// The largest number of filters that divides those of each width.
     pub fn common(&self) -> usize {
-        let gcd = |mut a: usize, mut b: usize| {
-            while b > 0 {
-                (a, b) = (b, a % b);
-            }
-            a
-        };
         self.by_width().fold(0, |common, (_, n)| gcd(common, n))
     }
 
@@ -146,4 +140,9 @@ pub(crate) fn pixel(from: &Edge, element: usize) -> Interval {
 /// What the table makes of what a kernel yields.
 pub(crate) fn looked_up(filters: &Kernel, tanh: &Curve) -> Vec<Interval> {
     filters.dataflow.layers[0].result().intervals.iter().map(|v| tanh.interval(*v)).collect()
+}
+
+/// The largest number that divides both; n of 0 and n.
+pub(crate) fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }

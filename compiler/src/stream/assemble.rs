@@ -4,6 +4,7 @@ use super::{ArrayOf, Graph, Lines, Node, Primitive, Stream, StreamId};
 use crate::emit::signature::BEAT_BYTES;
 use crate::folded::Folded;
 use crate::ir::images::{EdgeId, ImageLayer, Images, Kernel, Kind, Windows};
+use crate::ir::words::gcd;
 use std::collections::BTreeMap;
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{Format, Shape};
@@ -370,8 +371,4 @@ impl<'a> Builder<'a> {
 /// The format of sums and products of so many bits.
 fn integers(bits: u32) -> Format {
     Format { signed: true, bits, frac: 0 }
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }

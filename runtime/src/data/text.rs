@@ -208,6 +208,12 @@ impl Symbols {
         }
     }
 
+    /// What enters a network for each symbol of a text, as integers of `length` elements.
+    pub fn integers(&self, text: &[u32], length: usize) -> Vec<Vec<i64>> {
+        let inputs = self.inputs(length);
+        text.iter().map(|symbol| inputs.row(*symbol as usize).iter().map(|v| i64::from(*v)).collect()).collect()
+    }
+
     /// The characters of a word as they enter a network, between a start and an end, 0 up to `length`; what is too long is cut.
     ///
     /// # Errors

@@ -5,9 +5,8 @@ use super::matmul::product;
 use super::norm::EPSILON;
 use super::patches::Patches;
 use super::spn::{Products, Spn};
-use super::ternary::ternarise;
 use crate::network::plan::Linear;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::{Rng, RngExt};
 
 /// Rounds of the power method: the subspace need not be exact, it is trained on.
@@ -31,16 +30,17 @@ impl Spn<f32> {
     }
 
     /// Begins with factors of an ordinary layer's matrix, `W_c W_b ≈ W` for every pixel of an output patch; false where there are
-    /// none, since its groups leave inputs out. Where r is a multiple m of the output channels and p = 1, they are exact: W in
-    /// m - 1 ternary parts and a rest, which a matrix of ones and zeros adds up. Else they span the dominant rows of W.
+    /// none, since its groups leave inputs out. They span the dominant rows of W, so that they are exact where r reaches its rank.
+    /// A frame turns them at random: all rows carry as much, and every entry of both has a sign and a size to be ternary by. With
+    /// the identity as W_c, also exact where r suffices, what noise makes of its zeros is as large as Δ within a few steps.
     pub(super) fn factorise(&mut self, ordinary: &Spn<f32>, linear: &Linear, rng: &mut impl Rng) -> bool {
         if linear.groups > 1 {
             return false;
         }
         let w = patch_matrix(ordinary.w_b.weights.value.view(), linear, self.patches());
         let (r, c_out) = (linear.r, w.nrows());
-        let (w_b, w_c) = if linear.plain || (linear.patch == 1 && r % c_out == 0) {
-            parts(w, r / c_out)
+        let (w_b, w_c) = if linear.plain {
+            (w, Array2::eye(c_out))
         } else {
             let q = dominant_rows(w.view(), r.min(w.nrows()).min(w.ncols()), rng);
             let frame = orthonormal_rows(random(q.nrows(), r, rng));
@@ -133,26 +133,6 @@ fn patch_matrix(w: ArrayView2<f32>, linear: &Linear, patches: &Patches) -> Array
         }
     }
     all
-}
-
-/// W_b = m parts of w, all but the last one ternary, whose sum is w, and W_c = the sum of the parts.
-fn parts(w: Array2<f32>, m: usize) -> (Array2<f32>, Array2<f32>) {
-    let mut rest = w;
-    let mut parts = vec![];
-    for _ in 1..m {
-        let mut part = Array2::zeros(rest.dim());
-        ternarise(rest.view(), 0.7, &mut part);
-        rest -= &part;
-        parts.push(part);
-    }
-    let identity = Array2::eye(rest.nrows());
-    parts.push(rest);
-    let stack = |axis, parts: Vec<ArrayView2<f32>>| {
-        // Parts of one shape.
-        concatenate(Axis(axis), &parts).unwrap_or_default()
-    };
-    let w_c = stack(1, parts.iter().map(|_| identity.view()).collect());
-    (stack(0, parts.iter().map(|part| part.view()).collect()), w_c)
 }
 
 fn random(rows: usize, columns: usize, rng: &mut impl Rng) -> Array2<f32> {
