@@ -212,6 +212,9 @@ layers = [
             assert_eq!(float.begin_from(&mut ordinary, &linear, x.view(), &mut rng), 0);
             let error = (&float.evaluate(x.view()) - &expected).mapv(f32::abs).fold(0f32, |a, &b| a.max(b));
             assert!(error < 1e-2, "{spn}: {error}");
+            for w_c in float.spns_mut().filter_map(|spn| spn.w_c.as_ref()) {
+                assert!(w_c.weights.value.iter().all(|w| *w != 0.0), "{spn}: a zero, to be ternary by noise");
+            }
         }
         // With less than that it is near; and with p = 2, where the norm between takes another offset from each pixel of a patch.
         for spn in ["ratio = 2\np = 2", "ratio = 4\np = 2"] {
