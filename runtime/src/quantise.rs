@@ -7,7 +7,7 @@ use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance};
 use crate::network::plan::{self, Linear, Op, Step};
 use crate::network::{self, Network};
-use crate::train::exact::{Kind, Node, requantiser};
+use crate::train::exact::{Kind, Node, Trace, requantiser};
 use crate::train::float::Float;
 use crate::train::frozen::{Fixed, Frozen, FrozenLayer};
 use crate::train::norm::EPSILON;
@@ -32,8 +32,10 @@ pub(crate) fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f3
         let value = match &step.op {
             Op::Linear(_) => {
                 let Some(spn) = spns.next() else { unreachable!("a layer for each linear step") };
-                let mut layer = fold_layer(spn, network, *frac, x.view(), step.relu);
-                let z = layer.forward(x.view()).to_owned();
+                let layer = fold_layer(spn, network, *frac, x.view(), step.relu);
+                let mut trace = Trace::default();
+                layer.forward(x.view(), &mut trace);
+                let z = trace.z;
                 let frac = layer.fixed.format.map_or(*frac, |f| f.frac);
                 layers.push(layer);
                 (z, frac)

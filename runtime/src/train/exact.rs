@@ -2,7 +2,7 @@
 //!
 //! Every value is an integer times a power of two and stays within 53 bits, so f64 computes it exactly, in any order.
 
-use super::matmul::product;
+use super::matmul::{product, vectorised};
 use super::patches::{Patches, Windows};
 use super::spn::{by_groups, outputs_of};
 use crate::error::{Error, Result};
@@ -141,15 +141,19 @@ const CHUNK: usize = 256;
 /// Elements of all rows of the widest layer evaluated at a time, about.
 const CHUNK_ELEMENTS: usize = 1 << 21;
 
+/// Elements of all rows of one sample in the widest layer, at least 1.
+pub(crate) fn widest<L: AsRef<Exact>>(nodes: &[Node<L>]) -> usize {
+    let columns = |node: &Node<L>| if let Kind::Linear(layer) = &node.kind { layer.as_ref().columns() } else { 1 };
+    nodes.iter().map(columns).max().unwrap_or(1).max(1)
+}
+
 /// [`fake_quantised`] for nodes at hand.
 pub(crate) fn evaluate<L: AsRef<Exact> + Sync, A: Copy + Into<f64> + Sync>(
     nodes: &[Node<L>],
     input: Format,
     x: ArrayView2<A>,
 ) -> Array2<f64> {
-    let widest =
-        nodes.iter().filter_map(|n| if let Kind::Linear(l) = &n.kind { Some(l.as_ref().columns()) } else { None });
-    let chunk = (CHUNK_ELEMENTS / widest.max().unwrap_or(1).max(1)).clamp(1, CHUNK);
+    let chunk = (CHUNK_ELEMENTS / widest(nodes)).clamp(1, CHUNK);
     let mut y = Array2::zeros((x.nrows(), nodes.last().map_or(0, |node| node.outputs)));
     (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter()).zip(x.axis_chunks_iter(Axis(0), chunk)).for_each(
         |(mut y, x)| {
@@ -170,6 +174,7 @@ pub(crate) fn evaluate<L: AsRef<Exact> + Sync, A: Copy + Into<f64> + Sync>(
 }
 
 /// round(v), half up, exact for all values below 2^53.
+#[inline(always)]
 fn round(v: f64) -> f64 {
     // Adding 1.5·2^52 and taking it away rounds to the nearest integer, ties to even, without a call.
     const SHIFT: f64 = 1.5 * (1u64 << 52) as f64;
@@ -181,6 +186,26 @@ fn round(v: f64) -> f64 {
     if v - floor >= 0.5 { floor + 1.0 } else { floor }
 }
 
+/// All elements of a buffer; buffers are in standard layout.
+pub(crate) fn slices<const N: usize>(buffers: [&mut Array2<f64>; N]) -> [&mut [f64]; N] {
+    buffers.map(|buffer| {
+        let Some(slice) = buffer.as_slice_mut() else { unreachable!() };
+        slice
+    })
+}
+
+/// All elements of a vector; vectors are in standard layout.
+pub(crate) fn slice(vector: &Array1<f64>) -> &[f64] {
+    let Some(slice) = vector.as_slice() else { unreachable!() };
+    slice
+}
+
+/// All elements of a vector, to be changed.
+pub(crate) fn slice_mut(vector: &mut Array1<f64>) -> &mut [f64] {
+    let Some(slice) = vector.as_slice_mut() else { unreachable!() };
+    slice
+}
+
 /// 2^n, exact for the exponents at hand.
 pub(crate) fn power(n: i32) -> f64 {
     2f64.powi(n)
@@ -190,7 +215,8 @@ pub(crate) fn power(n: i32) -> f64 {
 pub(crate) fn requantiser(format: Format) -> impl Fn(f64) -> f64 + Copy {
     let (up, down) = (power(format.frac), power(-format.frac));
     let (min, max) = (format.min() as f64, format.max() as f64);
-    move |v| round(v * up).clamp(min, max) * down
+    #[inline(always)]
+    move |v: f64| round(v * up).clamp(min, max) * down
 }
 
 /// One layer with quantised parameters, as real values.
@@ -369,19 +395,30 @@ impl Exact {
             *m *= &*u;
         } else {
             let (up, down) = (power(self.product_frac), power(-self.product_frac));
-            for (mut m, u) in m.rows_mut().into_iter().zip(u.rows()) {
-                Zip::from(&mut m).and(&u).and(&self.a).for_each(|m, &u, &a| *m = round(a * u * up) * down);
-            }
+            let ([m, u], a) = (slices([&mut *m, &mut *u]), slice(&self.a));
+            vectorised(|| {
+                for (m, u) in m.chunks_mut(a.len().max(1)).zip(u.chunks(a.len().max(1))) {
+                    m.iter_mut().zip(u).zip(a).for_each(|((m, u), a)| *m = round(a * u * up) * down);
+                }
+            });
         }
         outputs_of(m.view(), self.w_c.view(), (self.groups.1, self.patches.channels()), y.view_mut());
-        for (mut z, mut y) in rows.rows_mut().into_iter().zip(y.rows_mut()) {
-            y += &self.bias;
-            if let Some(Requantise { scales, format }) = &self.output {
-                y *= scales;
+        match &self.output {
+            Some(Requantise { scales, format }) => {
                 let requantise = requantiser(*format);
-                Zip::from(&mut z).and(&y).for_each(|z, &y| *z = requantise(y));
-            } else {
-                z.assign(&y);
+                let ([y, z], bias, scales) = (slices([&mut *y, &mut *rows]), slice(&self.bias), slice(scales));
+                vectorised(|| {
+                    for (y, z) in y.chunks_mut(bias.len().max(1)).zip(z.chunks_mut(bias.len().max(1))) {
+                        for (((y, z), bias), scale) in y.iter_mut().zip(z).zip(bias).zip(scales) {
+                            *y = (*y + bias) * scale;
+                            *z = requantise(*y);
+                        }
+                    }
+                });
+            }
+            None => {
+                *y += &self.bias;
+                rows.assign(y);
             }
         }
         let pixels = self.patches.crop(rows.view(), cropped);

@@ -1,16 +1,20 @@
 //! The network of phase 3: W_b and W_c frozen, integer activations; the coefficients a and the biases train, straight
 //! through every rounding, on exactly the integers that the hardware computes.
 
-use super::exact::{Exact, Kind, Node, Requantise, Trace, evaluate, power, requantiser, tiled};
+use super::exact::{
+    Exact, Kind, Node, Requantise, Trace, evaluate, power, requantiser, slice, slice_mut, slices, tiled, widest,
+};
 use super::loss::{Score, Targets, score_and_gradient};
-use super::matmul::Into;
+use super::matmul::{Into, vectorised};
 use super::optimiser::{Parameter, Rule};
-use super::patches::{Patches, Windows};
+use super::patches::{Patches, Windows, fit};
 use super::spn::{columns_of, products_of};
 use crate::format::Format;
 use crate::network::Network;
 use crate::network::plan::{self, Op};
-use ndarray::{Array1, Array2, ArrayView2, Zip};
+use ndarray::{Array1, Array2, ArrayView2, Zip, s};
+use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 /// A linear layer with integer semantics. In real values, with A_i = a_i · unit_i and e_c = E_c:
 /// `m_i = A_i u_i`, `z_c = max(0, 2^e_c (Σ_i W_c,ci A_i (u_i - mean_i) + 2^-E_c bias_c))`, where A, m, z and the sum of all
@@ -26,6 +30,11 @@ pub struct FrozenLayer {
     /// What is not trained.
     pub fixed: Fixed,
     exact: Exact,
+}
+
+/// What one piece of a batch leaves in a layer; reused from step to step.
+#[derive(Default)]
+struct Tape {
     trace: Trace,
     /// `[rows, p · p · c_out]`: dL/dz, then dL/dy, patch by patch.
     dy: Array2<f64>,
@@ -34,6 +43,9 @@ pub struct FrozenLayer {
     uncropped: Array2<f64>,
     d_columns: Array2<f64>,
 }
+
+/// A piece's part of a layer's gradients: of ã, `[r]`, of the bias, `[c_out]`, and of l, `[c_out]`, or empty where no scales are learned.
+type Gradients = [Array1<f64>; 3];
 
 /// What phase 3 leaves alone in a layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,10 +153,7 @@ impl FrozenLayer {
             product_frac: fixed.product_frac,
             output: fixed.format.map(|format| Requantise { scales: Array1::zeros(n_out), format }),
         };
-        let empty = || Array2::zeros((0, 0));
-        let (dy, dm, uncropped, d_columns) = (empty(), empty(), empty(), empty());
-        let trace = Trace::default();
-        let mut layer = FrozenLayer { a, bias, log_scales, fixed, exact, trace, dy, dm, uncropped, d_columns };
+        let mut layer = FrozenLayer { a, bias, log_scales, fixed, exact };
         layer.renew();
         layer
     }
@@ -216,71 +225,95 @@ impl FrozenLayer {
         self.renew();
     }
 
-    /// `[n, elements]` real values of the input format to those of the output.
-    pub fn forward(&mut self, x: ArrayView2<f64>) -> ArrayView2<'_, f64> {
-        self.exact.forward(x, &mut self.trace);
-        self.trace.z.view()
+    /// `[n, elements]` real values of the input format to those of the output, `trace.z`.
+    pub fn forward(&self, x: ArrayView2<f64>, trace: &mut Trace) {
+        self.exact.forward(x, trace);
+    }
+
+    /// Gradients of the layer's shapes, all 0.
+    fn no_gradients(&self) -> Gradients {
+        let of = |parameter: &Parameter<f64>| Array1::zeros(parameter.value.ncols());
+        [of(&self.a), of(&self.bias), self.log_scales.as_ref().map(of).unwrap_or_default()]
     }
 
     /// From dL/dz, `[n, elements]`, to the gradients and, where asked for, to dL/dx, added to what is there or in its place.
     /// Roundings pass the gradient through, saturations stop it.
-    fn backward(&mut self, dz: ArrayView2<f64>, dx: Option<(&mut Array2<f64>, Into)>) {
-        let (c_out, rows) = (self.bias.value.ncols(), self.trace.y.nrows());
+    fn backward(
+        &self,
+        dz: ArrayView2<f64>,
+        tape: &mut Tape,
+        gradients: &mut Gradients,
+        dx: Option<(&mut Array2<f64>, Into)>,
+    ) {
+        let Tape { trace, dy, dm, uncropped, d_columns } = tape;
+        let (c_out, rows) = (self.bias.value.ncols(), trace.y.nrows());
         // Gradients are in standard layout.
         let Ok(pixels) = dz.into_shape_with_order((dz.len() / c_out, c_out)) else { unreachable!() };
-        let patches = self.fixed.patches.uncrop(pixels, &mut self.uncropped);
-        if self.dy.dim() != self.trace.y.dim() {
-            self.dy = Array2::zeros(self.trace.y.dim());
-        }
-        self.dy.assign(&patches);
+        fit(dy, trace.y.dim());
+        dy.assign(&self.fixed.patches.uncrop(pixels, uncropped));
         let exponents = self.exponents();
-        self.bias.gradient.fill(0.0);
-        let mut gradient = self.bias.gradient.row_mut(0);
-        let mut of_scales = self.log_scales.as_mut().map(|log_scales| log_scales.gradient.row_mut(0));
-        if let Some(gradient) = &mut of_scales {
+        let [of_a, of_bias, of_scales] = gradients;
+        for gradient in [&mut *of_a, &mut *of_bias, &mut *of_scales] {
             gradient.fill(0.0);
         }
-        for (mut dy, y) in self.dy.rows_mut().into_iter().zip(self.trace.y.rows()) {
-            if let Some(Requantise { format, .. }) = &self.exact.output {
-                let passes = passes(*format);
-                Zip::from(&mut dy).and(&y).for_each(|d, &y| *d = if passes(y) { *d } else { 0.0 });
-            }
-            for (dz, y) in dy.exact_chunks(c_out).into_iter().zip(y.exact_chunks(c_out)) {
-                gradient += &dz;
-                if let Some(of_scales) = &mut of_scales {
+        // Scales are the same for every pixel of a patch; the last layer has none, and saturates nowhere.
+        let (open, scales) = match &self.exact.output {
+            Some(Requantise { format, scales }) => (Open::of(*format), scales.slice(s![..c_out]).to_vec()),
+            None => (Open::EVERYWHERE, vec![1.0; c_out]),
+        };
+        {
+            let [dy, y] = slices([&mut *dy, &mut trace.y]);
+            let (of_bias, of_scales) = (slice_mut(of_bias), slice_mut(of_scales));
+            vectorised(|| {
+                for (dy, y) in dy.chunks_mut(c_out).zip(y.chunks(c_out)) {
+                    for ((dy, y), of_bias) in dy.iter_mut().zip(y).zip(&mut *of_bias) {
+                        *dy *= open.factor(*y);
+                        *of_bias += *dy;
+                    }
                     // y has its scale already: d(2^l y)/dl = ln 2 · 2^l y.
-                    Zip::from(of_scales).and(dz).and(y).for_each(|g, dz, y| *g += std::f64::consts::LN_2 * dz * y);
+                    for ((dy, y), of_scales) in dy.iter().zip(y).zip(&mut *of_scales) {
+                        *of_scales += std::f64::consts::LN_2 * dy * y;
+                    }
+                    dy.iter_mut().zip(&scales).for_each(|(dy, scale)| *dy *= scale);
                 }
-            }
-            if let Some(Requantise { scales, .. }) = &self.exact.output {
-                dy *= scales;
-            }
+            });
         }
         // The bias is in the units of the folded scales.
-        Zip::from(gradient).and(&exponents).and(&self.fixed.exponents).for_each(|g, e, folded| *g *= power(e - folded));
-        if self.dm.dim() != self.trace.m.dim() {
-            self.dm = Array2::zeros((rows, self.trace.m.ncols()));
+        Zip::from(of_bias).and(&exponents).and(&self.fixed.exponents).for_each(|g, e, folded| *g *= power(e - folded));
+        fit(dm, (rows, trace.m.ncols()));
+        products_of(dy.view(), self.exact.w_c.view(), (self.fixed.groups.1, c_out), dm.view_mut());
+        {
+            let [dm, u] = slices([&mut *dm, &mut trace.u]);
+            let (a, means, of_a) = (slice(&self.exact.a), slice(&self.fixed.means), slice_mut(of_a));
+            vectorised(|| {
+                for (dm, u) in dm.chunks_mut(a.len().max(1)).zip(u.chunks(a.len().max(1))) {
+                    for ((((dm, u), a), mean), of_a) in dm.iter_mut().zip(u).zip(a).zip(means).zip(&mut *of_a) {
+                        *of_a += *dm * (u - mean);
+                        *dm *= a;
+                    }
+                }
+            });
         }
-        products_of(self.dy.view(), self.exact.w_c.view(), (self.fixed.groups.1, c_out), self.dm.view_mut());
-        self.a.gradient.fill(0.0);
-        let mut gradient = self.a.gradient.row_mut(0);
-        for (mut dm, u) in self.dm.rows_mut().into_iter().zip(self.trace.u.rows()) {
-            Zip::from(&mut gradient)
-                .and(&dm)
-                .and(&u)
-                .and(&self.fixed.means)
-                .for_each(|g, &d, &u, &m| *g += d * (u - m));
-            dm *= &self.exact.a;
-        }
-        gradient *= &self.fixed.units;
+        *of_a *= &self.fixed.units;
         let Some((dx, into)) = dx else { return };
-        let columns = (rows, self.fixed.patches.columns());
-        if self.d_columns.dim() != columns {
-            self.d_columns = Array2::zeros(columns);
+        fit(d_columns, (rows, self.fixed.patches.columns()));
+        columns_of(dm.view(), self.exact.w_b.view(), self.fixed.groups.0, d_columns.view_mut(), Into::Place);
+        self.fixed.patches.scatter(d_columns.view(), dx, into);
+    }
+
+    /// Sums the parts of the gradients, in order.
+    fn gather<'a>(&mut self, parts: impl Iterator<Item = &'a Gradients>) {
+        let mut parameters = [Some(&mut self.a), Some(&mut self.bias), self.log_scales.as_mut()];
+        for parameter in parameters.iter_mut().flatten() {
+            parameter.gradient.fill(0.0);
         }
-        let groups = self.fixed.groups.0;
-        columns_of(self.dm.view(), self.exact.w_b.view(), groups, self.d_columns.view_mut(), Into::Place);
-        self.fixed.patches.scatter(self.d_columns.view(), dx, into);
+        for part in parts {
+            for (parameter, part) in parameters.iter_mut().zip(part) {
+                if let Some(parameter) = parameter {
+                    parameter.gradient += part;
+                }
+            }
+        }
     }
 }
 
@@ -290,17 +323,52 @@ impl AsRef<Exact> for FrozenLayer {
     }
 }
 
-/// Whether a value before rounding is within the format, so that its gradient passes. A ReLU at 0 is closed.
-fn passes(format: Format) -> impl Fn(f64) -> bool {
-    let unit = power(-format.frac);
-    let (least, largest) = (format.min() as f64 * unit, format.max() as f64 * unit);
-    move |y| if format.signed { y >= least && y <= largest } else { y > 0.0 && y <= largest }
+/// The values before rounding whose gradient passes: those within a format. A ReLU at 0 is closed.
+#[derive(Clone, Copy)]
+struct Open {
+    above: f64,
+    up_to: f64,
+}
+
+impl Open {
+    const EVERYWHERE: Open = Open { above: f64::NEG_INFINITY, up_to: f64::INFINITY };
+
+    fn of(format: Format) -> Self {
+        let unit = power(-format.frac);
+        let least = format.min() as f64 * unit;
+        Open { above: if format.signed { least.next_down() } else { least }, up_to: format.max() as f64 * unit }
+    }
+
+    /// 1 or 0. A factor, and no choice, as [`is_positive`](super::matmul::is_positive) is.
+    #[inline(always)]
+    fn factor(self, y: f64) -> f64 {
+        if y > self.above && y <= self.up_to { 1.0 } else { 0.0 }
+    }
 }
 
 /// An integer network in training.
 pub struct Frozen {
     /// The layers and what they read.
     pub nodes: Vec<Node<FrozenLayer>>,
+    /// What the pieces of the last batch gave.
+    parts: Vec<Part>,
+    /// One for each piece that was under way at the same time.
+    rooms: Mutex<Vec<Room>>,
+}
+
+/// What one piece of a batch gives.
+#[derive(Default)]
+struct Part {
+    score: Score,
+    /// Of the linear layers, in order.
+    gradients: Vec<Gradients>,
+}
+
+/// What a piece of a batch is computed in; kept from step to step.
+#[derive(Default)]
+struct Room {
+    /// Of every node; those that are not linear leave nothing there.
+    tapes: Vec<Tape>,
     /// `[n, elements]`: what the last forward pass gave, node by node.
     z: Vec<Array2<f64>>,
     /// `[n, elements]`: dL/dz.
@@ -309,13 +377,14 @@ pub struct Frozen {
     which: Vec<Array2<u32>>,
 }
 
+/// Elements of all rows of the widest layer in a piece of a batch, about: a piece stays in the cache, and there are pieces for all
+/// threads. Where batches are cut depends on shapes alone, so the number of threads does not change a bit.
+const PIECE_ELEMENTS: usize = 1 << 18;
+
 impl Frozen {
     /// With these nodes.
     pub fn new(nodes: Vec<Node<FrozenLayer>>) -> Self {
-        let empty = || nodes.iter().map(|node| Array2::zeros((0, node.outputs))).collect();
-        let (z, dz) = (empty(), empty());
-        let which = nodes.iter().map(|_| Array2::zeros((0, 0))).collect();
-        Frozen { nodes, z, dz, which }
+        Frozen { nodes, parts: vec![], rooms: Mutex::default() }
     }
 
     /// With the linear layers of a valid network in order, and the formats of its sums of branches; none where there are too few.
@@ -353,70 +422,37 @@ impl Frozen {
         self.nodes.iter().filter_map(|node| if let Kind::Add(format) = node.kind { Some(format) } else { None })
     }
 
-    /// Forward and backward over one batch `[n, n_in]` of real values of the input format.
+    /// Forward and backward over one batch `[n, n_in]` of real values of the input format: leaves all gradients of the mean loss.
     pub fn gradients(&mut self, x: ArrayView2<f64>, targets: &Targets) -> Score {
+        let piece = (PIECE_ELEMENTS / widest(&self.nodes)).clamp(1, x.nrows().max(1));
+        self.gradients_by(piece, x, targets)
+    }
+
+    /// [`gradients`](Self::gradients), so many samples at a time.
+    fn gradients_by(&mut self, piece: usize, x: ArrayView2<f64>, targets: &Targets) -> Score {
         let n = x.nrows();
-        for i in 0..self.nodes.len() {
-            let (before, z) = self.z.split_at_mut(i);
-            let (node, z) = (&mut self.nodes[i], &mut z[0]);
-            for buffer in [&mut *z, &mut self.dz[i]] {
-                if buffer.nrows() != n {
-                    *buffer = Array2::zeros((n, node.outputs));
-                }
-            }
-            let input = |k: usize| node.from[k].checked_sub(1).map_or(x, |j| before[j].view());
-            let (a, b) = (input(0), node.from.get(1).map(|_| input(1)));
-            match &mut node.kind {
-                Kind::Linear(layer) => z.assign(&layer.forward(a)),
-                Kind::MaxPool(windows) => {
-                    if self.which[i].dim() != z.dim() {
-                        self.which[i] = Array2::zeros(z.dim());
-                    }
-                    windows.largest(a, z, &mut self.which[i]);
-                }
-                Kind::SumPool(windows) => windows.share(a, z),
-                Kind::Add(format) => {
-                    let requantise = requantiser(*format);
-                    Zip::from(z).and(&a).and(&b.unwrap_or(a)).for_each(|z, &a, &b| *z = requantise(a + b));
-                }
-            }
+        self.parts.resize_with(n.div_ceil(piece), Part::default);
+        let Frozen { nodes, parts, rooms } = self;
+        let shared = &nodes[..];
+        let of_rooms = || rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.par_iter_mut().enumerate().for_each(|(i, part)| {
+            let rows = i * piece..((i + 1) * piece).min(n);
+            let mut room = of_rooms().pop().unwrap_or_default();
+            let share = rows.len() as f64 / n as f64;
+            room.forward(shared, x.slice(s![rows.clone(), ..]));
+            room.backward(shared, x.slice(s![rows.clone(), ..]), &targets.rows(rows), share, part);
+            of_rooms().push(room);
+        });
+        let layers =
+            nodes.iter_mut().filter_map(|n| if let Kind::Linear(layer) = &mut n.kind { Some(layer) } else { None });
+        for (i, layer) in layers.enumerate() {
+            layer.gather(parts.iter().map(|part| &part.gradients[i]));
         }
-        let (Some(last), Some(z)) = (self.dz.last_mut(), self.z.last()) else { return Score::default() };
-        last.assign(z);
-        let score = score_and_gradient(last, targets);
-        // Values whose gradient has something in it already.
-        let mut begun = vec![false; self.nodes.len()];
-        let into = |begun: &mut bool| if std::mem::replace(begun, true) { Into::Sum } else { Into::Place };
-        for i in (0..self.nodes.len()).rev() {
-            let (before, dz) = self.dz.split_at_mut(i);
-            let (node, dz) = (&mut self.nodes[i], &dz[0]);
-            if let Kind::Linear(layer) = &mut node.kind {
-                let dx = node.from[0].checked_sub(1);
-                layer.backward(dz.view(), dx.map(|j| (&mut before[j], into(&mut begun[j]))));
-                continue;
-            }
-            for j in node.from.iter().filter_map(|value| value.checked_sub(1)) {
-                let (dx, into) = (&mut before[j], into(&mut begun[j]));
-                match &node.kind {
-                    Kind::MaxPool(windows) => windows.to_largest(dz.view(), &self.which[i], dx, into),
-                    Kind::SumPool(windows) => windows.to_share(dz.view(), dx, into),
-                    Kind::Add(format) => {
-                        if into == Into::Place {
-                            dx.fill(0.0);
-                        }
-                        let passes = passes(*format);
-                        let value = |k: usize| node.from[k].checked_sub(1).map_or(x, |j| self.z[j].view());
-                        Zip::from(dx).and(dz).and(&value(0)).and(&value(1)).for_each(|dx, &dz, &a, &b| {
-                            if passes(a + b) {
-                                *dx += dz;
-                            }
-                        });
-                    }
-                    Kind::Linear(_) => {}
-                }
-            }
+        let mut total = Score::default();
+        for part in &self.parts {
+            total += part.score;
         }
-        score
+        total
     }
 
     /// Moves every parameter.
@@ -432,11 +468,106 @@ impl Frozen {
     }
 }
 
+impl Room {
+    /// Computes the nodes for `[n, n_in]`.
+    fn forward(&mut self, nodes: &[Node<FrozenLayer>], x: ArrayView2<f64>) {
+        let empty = || Array2::zeros((0, 0));
+        self.tapes.resize_with(nodes.len(), Tape::default);
+        self.z.resize_with(nodes.len(), empty);
+        self.dz.resize_with(nodes.len(), empty);
+        self.which.resize_with(nodes.len(), || Array2::zeros((0, 0)));
+        for (i, node) in nodes.iter().enumerate() {
+            let (before, z) = self.z.split_at_mut(i);
+            let z = &mut z[0];
+            let input = |k: usize| node.from[k].checked_sub(1).map_or(x, |j| before[j].view());
+            let (a, b) = (input(0), node.from.get(1).map(|_| input(1)));
+            fit(z, (x.nrows(), node.outputs));
+            match &node.kind {
+                Kind::Linear(layer) => {
+                    let trace = &mut self.tapes[i].trace;
+                    layer.forward(a, trace);
+                    std::mem::swap(z, &mut trace.z);
+                }
+                Kind::MaxPool(windows) => {
+                    if self.which[i].dim() != z.dim() {
+                        self.which[i] = Array2::zeros(z.dim());
+                    }
+                    windows.largest(a, z, &mut self.which[i]);
+                }
+                Kind::SumPool(windows) => windows.share(a, z),
+                Kind::Add(format) => {
+                    let requantise = requantiser(*format);
+                    Zip::from(z).and(&a).and(&b.unwrap_or(a)).for_each(|z, &a, &b| *z = requantise(a + b));
+                }
+            }
+        }
+    }
+
+    /// The score and the gradients of what [`forward`](Self::forward) computed: `share` of those of the piece's mean loss.
+    fn backward(
+        &mut self,
+        nodes: &[Node<FrozenLayer>],
+        x: ArrayView2<f64>,
+        targets: &Targets,
+        share: f64,
+        part: &mut Part,
+    ) {
+        let linear =
+            || nodes.iter().filter_map(|node| if let Kind::Linear(layer) = &node.kind { Some(layer) } else { None });
+        if part.gradients.is_empty() {
+            part.gradients = linear().map(FrozenLayer::no_gradients).collect();
+        }
+        for (dz, node) in self.dz.iter_mut().zip(nodes) {
+            fit(dz, (x.nrows(), node.outputs));
+        }
+        let (Some(last), Some(z)) = (self.dz.last_mut(), self.z.last()) else { return };
+        last.assign(z);
+        part.score = score_and_gradient(last, targets);
+        *last *= share;
+        let mut gradients = part.gradients.iter_mut().rev();
+        // Values whose gradient has something in it already.
+        let mut begun = vec![false; nodes.len()];
+        let into = |begun: &mut bool| if std::mem::replace(begun, true) { Into::Sum } else { Into::Place };
+        for (i, node) in nodes.iter().enumerate().rev() {
+            let (before, dz) = self.dz.split_at_mut(i);
+            let dz = &dz[0];
+            if let Kind::Linear(layer) = &node.kind {
+                let dx = node.from[0].checked_sub(1).map(|j| (&mut before[j], into(&mut begun[j])));
+                // As many as linear layers.
+                let Some(gradients) = gradients.next() else { unreachable!() };
+                layer.backward(dz.view(), &mut self.tapes[i], gradients, dx);
+                continue;
+            }
+            for j in node.from.iter().filter_map(|value| value.checked_sub(1)) {
+                let (dx, into) = (&mut before[j], into(&mut begun[j]));
+                match &node.kind {
+                    Kind::MaxPool(windows) => windows.to_largest(dz.view(), &self.which[i], dx, into),
+                    Kind::SumPool(windows) => windows.to_share(dz.view(), dx, into),
+                    Kind::Add(format) => {
+                        if into == Into::Place {
+                            dx.fill(0.0);
+                        }
+                        let open = Open::of(*format);
+                        let value = |k: usize| node.from[k].checked_sub(1).map_or(x, |j| self.z[j].view());
+                        Zip::from(dx)
+                            .and(dz)
+                            .and(&value(0))
+                            .and(&value(1))
+                            .for_each(|dx, &dz, &a, &b| *dx += dz * open.factor(a + b));
+                    }
+                    Kind::Linear(_) => {}
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::train::float::Float;
     use crate::train::float::tests::images;
+    use crate::train::loss::Teacher;
     use crate::train::snapshot::Snapshot;
     use ndarray::array;
     use rand::{RngExt, SeedableRng};
@@ -641,6 +772,38 @@ mod tests {
         assert_eq!(Snapshot::of(&mut float, Some(&mut frozen)).frozen.len(), all);
         assert!(checked[0] > 25 && checked[1] == 21 && checked[2] == 18, "{checked:?}");
         assert!(kinks * 10 < all && large * 2 > all, "{kinks} kinks, {large} large of {checked:?}");
+    }
+
+    /// Pieces of a batch give what the batch gives as a whole; in rooms that pieces of other sizes left, too.
+    #[test]
+    fn pieces_add_up() {
+        let mut network = images();
+        network.train.learn_scales = true;
+        let mut rng = ChaCha8Rng::seed_from_u64(12);
+        let mut float = Float::<f32>::new(&network, network.input.elements(), &mut rng);
+        float.begin_ternary(&network);
+        let x = Array2::from_shape_simple_fn((9, network.input.elements()), || f32::from(rng.random::<u8>()) / 256.0);
+        float.calibrate(x.view());
+        let mut frozen = crate::quantise::fold(&float, &network, x.view());
+        let (x, labels) = (x.mapv(f64::from), [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+        let logits = Array2::from_shape_simple_fn((9, 3), || rng.random::<f32>());
+        let teacher = Teacher { logits: logits.view(), lambda: 0.5, temperature: 2.0 };
+        let targets = Targets { labels: &labels, smoothing: 0.1, teacher: Some(teacher) };
+        let mut of = |piece: usize| {
+            let score = frozen.gradients_by(piece, x.view(), &targets);
+            let parameters = |layer: &FrozenLayer| {
+                [Some(&layer.a), Some(&layer.bias), layer.log_scales.as_ref()].map(|p| p.map(|p| p.gradient.clone()))
+            };
+            (score, frozen.layers().flat_map(parameters).flatten().flatten().collect::<Array1<f64>>())
+        };
+        let (score, whole) = of(9);
+        assert!(whole.iter().filter(|g| g.abs() > 1e-3).count() > 20);
+        for piece in [1, 2, 4, 9] {
+            let (of_pieces, gradients) = of(piece);
+            assert_eq!((of_pieces.samples, of_pieces.correct), (score.samples, score.correct));
+            assert!((of_pieces.loss - score.loss).abs() < 1e-9);
+            assert!((&gradients - &whole).iter().all(|d| d.abs() < 1e-9), "{piece}: {gradients} against {whole}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Softmax cross entropy.
 
 use super::matmul::{Real, vectorised};
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2, s};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// What a batch gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -59,11 +60,18 @@ pub struct Teacher<'a> {
     pub temperature: f64,
 }
 
-#[cfg(test)]
 impl<'a> Targets<'a> {
     /// Labels that are sure, and no teacher.
+    #[cfg(test)]
     pub fn of(labels: &'a [u32]) -> Self {
         Targets { labels, smoothing: 0.0, teacher: None }
+    }
+
+    /// Those of some of the samples.
+    pub fn rows(&self, rows: Range<usize>) -> Self {
+        let teacher =
+            self.teacher.map(|teacher| Teacher { logits: teacher.logits.slice_move(s![rows.clone(), ..]), ..teacher });
+        Targets { labels: &self.labels[rows], teacher, ..*self }
     }
 }
 

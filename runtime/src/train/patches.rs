@@ -271,7 +271,7 @@ impl Patches {
 }
 
 /// Gives a buffer a shape.
-fn fit<T: Real>(buffer: &mut Array2<T>, shape: (usize, usize)) {
+pub fn fit<T: Real>(buffer: &mut Array2<T>, shape: (usize, usize)) {
     if buffer.dim() != shape {
         *buffer = Array2::zeros(shape);
     }
