@@ -20,7 +20,7 @@ fn shipped() -> Vec<PathBuf> {
 
 /// The model's data, where they are installed.
 fn data_of(model: &Model) -> Option<DataSet> {
-    data::load(model.provenance.data.as_deref()?, &home()?).ok()
+    data::load(data::spec_of(model.provenance.data.as_deref()?)?, &home()?).ok()
 }
 
 fn home() -> Option<PathBuf> {

@@ -433,7 +433,7 @@ impl Frozen {
         let n = x.nrows();
         self.parts.resize_with(n.div_ceil(piece), Part::default);
         let Frozen { nodes, parts, rooms } = self;
-        let shared = &nodes[..];
+        let (shared, rooms) = (&nodes[..], &*rooms);
         let of_rooms = || rooms.lock().unwrap_or_else(PoisonError::into_inner);
         parts.par_iter_mut().enumerate().for_each(|(i, part)| {
             let rows = i * piece..((i + 1) * piece).min(n);
