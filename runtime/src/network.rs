@@ -327,7 +327,7 @@ pub struct Recipe {
     /// Sets a square of so many pixels a side, at random in each training image and clipped at its edges, to 0 (cutout,
     /// DeVries & Taylor 2017); 0 for none, at most the shorter side.
     pub cutout: usize,
-    /// The optimiser of all phases.
+    /// The optimiser of the phases that name none.
     pub optimiser: Optimiser,
     /// Decoupled (AdamW) or plain (SGD) weight decay of W_b and W_c in the first two phases, 0..=1000.
     pub weight_decay: f64,
@@ -432,6 +432,9 @@ pub struct Phase {
     pub epochs: usize,
     /// The largest step size, > 0; that of the start, unless it rises first.
     pub learning_rate: f64,
+    /// The optimiser of this phase, instead of the recipe's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub optimiser: Option<Optimiser>,
     /// Epochs over which the step size rises linearly from 0 to what the schedule says, which goes on under it (Goyal et al.
     /// 2017); fractions count, 0..=100000.
     pub warmup: f64,
@@ -444,7 +447,14 @@ pub struct Phase {
 
 impl Default for Phase {
     fn default() -> Self {
-        Phase { epochs: 10, learning_rate: 1e-3, warmup: 0.0, weight_decay: None, schedule: Schedule::Cosine }
+        Phase {
+            epochs: 10,
+            learning_rate: 1e-3,
+            optimiser: None,
+            warmup: 0.0,
+            weight_decay: None,
+            schedule: Schedule::Cosine,
+        }
     }
 }
 
@@ -469,6 +479,10 @@ pub enum Quantiser {
     Fixed,
     /// As `twn`, with a scale per product: one for each row of W_b, and for each column of W_c.
     Row,
+    /// The Δ that `twn` approximates: per row, that of the ternary row which, times the best scale, is nearest to w; one scale per
+    /// matrix as there. `threshold` has no say. A row with few large weights stays sparse, however many small ones it has, so that
+    /// a network which begins from a full-precision one begins with sparse W_c where r ≥ c_out and p = 1.
+    Nearest,
 }
 
 /// How the learning rate changes within a phase.
@@ -684,7 +698,8 @@ impl Recipe {
         within(at("validation"), self.validation, 0.0..=0.5)?;
         within(at("weight_decay"), self.weight_decay, WEIGHT_DECAY)?;
         within(at("momentum"), self.momentum, 0.0..=0.9999)?;
-        if self.nesterov && self.optimiser != Optimiser::Sgd {
+        let mut phases = [&self.full, &self.ternary, &self.frozen].into_iter();
+        if self.nesterov && phases.all(|phase| phase.optimiser.unwrap_or(self.optimiser) != Optimiser::Sgd) {
             return Err(Violation::new(at("nesterov"), "only SGD has Nesterov's momentum")
                 .help("set `optimiser = \"sgd\"`, or remove `nesterov`"));
         }

@@ -344,9 +344,11 @@ fn render(report: &Report) -> String {
     if let Some(ii) = &report.ii {
         text += &format!("initiation interval   {} clocks, {} promised\n", ii.measured, ii.promised);
     }
+    let rate = report.inferences_per_second;
+    let digits = if rate < 10.0 { 2 } else { 0 };
     text += &format!(
-        "simulated             {} clocks in {:.2} s, {:.0} inferences per second\n",
-        report.clocks, report.seconds, report.inferences_per_second
+        "simulated             {} clocks in {:.2} s, {rate:.digits$} inferences per second\n",
+        report.clocks, report.seconds
     );
     let how = if simulator.cached { "from the cache" } else { "built" };
     text + &format!(

@@ -11,7 +11,7 @@ bits = { activations = 6 }
 
 [train]
 shift = 1
-frozen = { warmup = 0.5, weight_decay = 0, schedule = { one_cycle = {} } }
+frozen = { optimiser = "adamw", warmup = 0.5, weight_decay = 0, schedule = { one_cycle = {} } }
 full = { epochs = 3, schedule = { step = { every = 2, factor = 0.1 } } }
 "#;
 
@@ -124,6 +124,7 @@ fn errors() {
         ("{ step = { every = 2, factor = 0.1 } }", "\"one_cycle\""),
         ("epochs = 3", "epochs = 3, warmup = -0.5"),
         ("epochs = 3", "epochs = 3, weight_decay = -1"),
+        ("epochs = 3", "epochs = 3, optimiser = \"adam\""),
         ("[train]", "[train]\nnesterov = true"),
         ("[train]", "[train]\nlabel_smoothing = 1"),
         ("[train]", "[train]\nema = 1"),

@@ -3,7 +3,7 @@
 //! Every value is an integer times a power of two and stays within 53 bits, so f64 computes it exactly, in any order.
 
 use super::matmul::{product, vectorised};
-use super::patches::{Patches, Windows};
+use super::patches::{Patches, Windows, fit};
 use super::spn::{by_groups, outputs_of};
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -65,25 +65,52 @@ pub(crate) enum Kind<L> {
     Add(Format),
 }
 
+impl<L> Node<L> {
+    /// Its linear layer, if it is one.
+    pub fn linear(&self) -> Option<&L> {
+        if let Kind::Linear(layer) = &self.kind { Some(layer) } else { None }
+    }
+
+    /// Its linear layer, if it is one.
+    pub fn linear_mut(&mut self) -> Option<&mut L> {
+        if let Kind::Linear(layer) = &mut self.kind { Some(layer) } else { None }
+    }
+}
+
 impl<L: AsRef<Exact>> Node<L> {
-    /// The node's result for what it reads, `[n, elements]`.
-    pub fn forward(&self, inputs: &[ArrayView2<f64>], trace: &mut Trace) -> Array2<f64> {
-        let mut z = Array2::zeros((inputs[0].nrows(), self.outputs));
+    /// The node's result z for what it reads, both `[n, elements]`; of a pool also `which` elements were the largest of their
+    /// windows. A node that reads one value leaves the second input alone.
+    pub fn forward(
+        &self,
+        [a, b]: [ArrayView2<f64>; 2],
+        trace: &mut Trace,
+        which: &mut Array2<u32>,
+        z: &mut Array2<f64>,
+    ) {
+        fit(z, (a.nrows(), self.outputs));
         match &self.kind {
             Kind::Linear(layer) => {
-                layer.as_ref().forward(inputs[0], trace);
-                std::mem::swap(&mut z, &mut trace.z);
+                layer.as_ref().forward(a, trace);
+                std::mem::swap(z, &mut trace.z);
             }
             Kind::MaxPool(windows) => {
-                windows.largest(inputs[0], &mut z, &mut Array2::zeros((inputs[0].nrows(), self.outputs)))
+                fit(which, z.dim());
+                windows.largest(a, z, which);
             }
-            Kind::SumPool(windows) => windows.share(inputs[0], &mut z),
+            Kind::SumPool(windows) => windows.share(a, z),
             Kind::Add(format) => {
                 let requantise = requantiser(*format);
-                Zip::from(&mut z).and(&inputs[0]).and(&inputs[1]).for_each(|z, &a, &b| *z = requantise(a + b));
+                Zip::from(z).and(&a).and(&b).for_each(|z, &a, &b| *z = requantise(a + b));
             }
         }
-        z
+    }
+
+    /// What it reads of the network's input and the results of the nodes before it; of a single value twice.
+    pub fn inputs<'a>(&self, x: ArrayView2<'a, f64>, before: &'a [Array2<f64>]) -> [ArrayView2<'a, f64>; 2] {
+        [self.from[0], self.from[self.from.len() - 1]].map(|value| match value.checked_sub(1) {
+            Some(node) => before[node].view(),
+            None => x,
+        })
     }
 }
 
@@ -143,8 +170,7 @@ const CHUNK_ELEMENTS: usize = 1 << 21;
 
 /// Elements of all rows of one sample in the widest layer, at least 1.
 pub(crate) fn widest<L: AsRef<Exact>>(nodes: &[Node<L>]) -> usize {
-    let columns = |node: &Node<L>| if let Kind::Linear(layer) = &node.kind { layer.as_ref().columns() } else { 1 };
-    nodes.iter().map(columns).max().unwrap_or(1).max(1)
+    nodes.iter().filter_map(Node::linear).map(|layer| layer.as_ref().columns()).max().unwrap_or(1).max(1)
 }
 
 /// [`fake_quantised`] for nodes at hand.
@@ -158,14 +184,14 @@ pub(crate) fn evaluate<L: AsRef<Exact> + Sync, A: Copy + Into<f64> + Sync>(
     (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter()).zip(x.axis_chunks_iter(Axis(0), chunk)).for_each(
         |(mut y, x)| {
             let requantise = requantiser(input);
-            let mut values = vec![x.mapv(|v| requantise(v.into()))];
-            let mut trace = Trace::default();
+            let x = x.mapv(|v| requantise(v.into()));
+            let (mut results, mut trace, mut which) = (Vec::new(), Trace::default(), Array2::zeros((0, 0)));
             for node in nodes {
-                let inputs: Vec<_> = node.from.iter().map(|&value| values[value].view()).collect();
-                let z = node.forward(&inputs, &mut trace);
-                values.push(z);
+                let mut z = Array2::zeros((0, 0));
+                node.forward(node.inputs(x.view(), &results), &mut trace, &mut which, &mut z);
+                results.push(z);
             }
-            if let Some(z) = values.last() {
+            if let Some(z) = results.last() {
                 y.assign(z);
             }
         },

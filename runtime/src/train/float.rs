@@ -3,7 +3,7 @@
 use super::loss::{Score, Targets, score_and_gradient};
 use super::matmul::{Into, Real, vectorised};
 use super::optimiser::Rule;
-use super::patches::Windows;
+use super::patches::{Windows, fit, piece};
 use super::spn::Spn;
 use super::ternary::{Ternariser, density};
 use crate::network::Network;
@@ -43,10 +43,6 @@ enum Layer<T> {
 
 /// Elements of a sum that one task works on.
 const ELEMENTS: usize = 1 << 14;
-/// Samples evaluated at a time.
-const CHUNK: usize = 512;
-/// Elements of all columns evaluated at a time, about: images go in fewer samples.
-const CHUNK_ELEMENTS: usize = 1 << 18;
 
 impl<T: Real> Layer<T> {
     /// To `z`, with batch statistics.
@@ -54,9 +50,7 @@ impl<T: Real> Layer<T> {
         match self {
             Layer::Spn(spn) => spn.forward(inputs[0], z),
             Layer::MaxPool(windows, which) => {
-                if which.dim() != z.dim() {
-                    *which = Array2::zeros(z.dim());
-                }
+                fit(which, z.dim());
                 windows.largest(inputs[0], z, which);
             }
             Layer::AveragePool(windows) => windows.mean(inputs[0], z),
@@ -241,6 +235,12 @@ impl<T: Real> Float<T> {
         self.spns_mut().for_each(|spn| spn.matrices_mut().for_each(|matrix| matrix.renew()));
     }
 
+    /// Elements of the largest value of one sample.
+    pub fn widest(&self) -> usize {
+        let inputs = self.spns().next().map_or(0, |spn| spn.patches().elements().0);
+        self.nodes.iter().map(|node| node.z.ncols()).max().unwrap_or(0).max(inputs).max(1)
+    }
+
     /// Nonzeros over entries of all matrices.
     pub fn density(&self) -> f64 {
         density(self.spns().flat_map(Spn::matrices))
@@ -255,13 +255,18 @@ impl<T: Real> Float<T> {
     /// are when it is their turn.
     pub fn each_layer(&mut self, x: ArrayView2<T>, mut visit: impl FnMut(&mut Spn<T>, ArrayView2<T>)) {
         let mut values: Vec<Array2<T>> = vec![];
-        for node in &mut self.nodes {
+        for i in 0..self.nodes.len() {
+            let (node, after) = self.nodes[i..].split_first_mut().expect("i is a node");
             let inputs: Vec<_> = node.from.iter().map(|&v| if v == 0 { x } else { values[v - 1].view() }).collect();
             if let Layer::Spn(spn) = &mut node.layer {
                 visit(spn, inputs[0]);
             }
             let z = node.layer.evaluate(&inputs, node.z.ncols());
             values.push(z);
+            // Many samples of images are large: what nobody reads any more goes.
+            for &v in node.from.iter().filter(|&&v| v > 0 && !after.iter().any(|node| node.from.contains(&v))) {
+                values[v - 1] = Array2::zeros((0, 0));
+            }
         }
     }
 
@@ -280,8 +285,7 @@ impl<T: Real> Float<T> {
     /// `[samples, n_in]` to `[samples, outputs]`, with the running statistics.
     pub fn evaluate(&self, x: ArrayView2<T>) -> Array2<T> {
         let outputs = self.nodes.last().map_or(0, |node| node.z.ncols());
-        let widest = self.spns().map(Spn::columns).max().unwrap_or(1);
-        let chunk = (CHUNK_ELEMENTS / widest).clamp(1, CHUNK);
+        let chunk = piece(self.spns().map(Spn::columns).max().unwrap_or(1));
         let mut y = Array2::zeros((x.nrows(), outputs));
         (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter()).zip(x.axis_chunks_iter(Axis(0), chunk)).for_each(
             |(mut y, x)| {
@@ -375,8 +379,12 @@ layers = [
     }
 
     fn batch(network: &Network, rng: &mut ChaCha8Rng) -> (Array2<f64>, Vec<u32>) {
-        let x = Array2::from_shape_simple_fn((9, network.input.elements()), || rng.random::<f64>());
-        (x, (0..9).map(|i| i % 3).collect())
+        batch_of(9, network, rng)
+    }
+
+    fn batch_of(n: usize, network: &Network, rng: &mut ChaCha8Rng) -> (Array2<f64>, Vec<u32>) {
+        let x = Array2::from_shape_simple_fn((n, network.input.elements()), || rng.random::<f64>());
+        (x, (0..n as u32).map(|i| i % 3).collect())
     }
 
     fn fresh(network: &Network, rng: &mut ChaCha8Rng) -> Float<f64> {
@@ -439,7 +447,7 @@ layers = [
     /// Straight through: the gradient of W is the one a full-precision network has whose W *is* the ternary matrix.
     #[test]
     fn ternary_gradients_are_those_at_the_quantised_weights() {
-        let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];
+        let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row, Quantiser::Nearest];
         for (mut network, quantiser) in
             [vectors(), images(), pooled()].iter().flat_map(|n| quantisers.map(|q| (n.clone(), q)))
         {
@@ -493,12 +501,13 @@ layers = [
         }
     }
 
+    /// However many pieces evaluation takes.
     #[test]
     fn evaluation_agrees_with_training_once_the_statistics_are_the_batch_s() {
-        for network in [vectors(), images(), pooled()] {
+        for (network, n) in [vectors(), images(), pooled()].into_iter().flat_map(|n| [(n.clone(), 9), (n, 1300)]) {
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             let mut float = fresh(&network, &mut rng);
-            let (x, labels) = batch(&network, &mut rng);
+            let (x, labels) = batch_of(n, &network, &mut rng);
             let trained = float.gradients(x.view(), &Targets::of(&labels));
             float.calibrate(x.view());
             let evaluated = score(float.evaluate(x.view()).view(), &labels);

@@ -1,9 +1,7 @@
 //! The network of phase 3: W_b and W_c frozen, integer activations; the coefficients a and the biases train, straight
 //! through every rounding, on exactly the integers that the hardware computes.
 
-use super::exact::{
-    Exact, Kind, Node, Requantise, Trace, evaluate, power, requantiser, slice, slice_mut, slices, tiled, widest,
-};
+use super::exact::{Exact, Kind, Node, Requantise, Trace, evaluate, power, slice, slice_mut, slices, tiled, widest};
 use super::loss::{Score, Targets, score_and_gradient};
 use super::matmul::{Into, vectorised};
 use super::optimiser::{Parameter, Rule};
@@ -407,14 +405,12 @@ impl Frozen {
 
     /// The linear layers, in order.
     pub fn layers(&self) -> impl Iterator<Item = &FrozenLayer> {
-        self.nodes.iter().filter_map(|node| if let Kind::Linear(layer) = &node.kind { Some(layer) } else { None })
+        self.nodes.iter().filter_map(Node::linear)
     }
 
     /// The linear layers, in order.
     pub fn layers_mut(&mut self) -> impl Iterator<Item = &mut FrozenLayer> {
-        self.nodes
-            .iter_mut()
-            .filter_map(|node| if let Kind::Linear(layer) = &mut node.kind { Some(layer) } else { None })
+        self.nodes.iter_mut().filter_map(Node::linear_mut)
     }
 
     /// The formats of the sums of branches, in order.
@@ -443,9 +439,7 @@ impl Frozen {
             room.backward(shared, x.slice(s![rows.clone(), ..]), &targets.rows(rows), share, part);
             of_rooms().push(room);
         });
-        let layers =
-            nodes.iter_mut().filter_map(|n| if let Kind::Linear(layer) = &mut n.kind { Some(layer) } else { None });
-        for (i, layer) in layers.enumerate() {
+        for (i, layer) in nodes.iter_mut().filter_map(Node::linear_mut).enumerate() {
             layer.gather(parts.iter().map(|part| &part.gradients[i]));
         }
         let mut total = Score::default();
@@ -478,28 +472,7 @@ impl Room {
         self.which.resize_with(nodes.len(), || Array2::zeros((0, 0)));
         for (i, node) in nodes.iter().enumerate() {
             let (before, z) = self.z.split_at_mut(i);
-            let z = &mut z[0];
-            let input = |k: usize| node.from[k].checked_sub(1).map_or(x, |j| before[j].view());
-            let (a, b) = (input(0), node.from.get(1).map(|_| input(1)));
-            fit(z, (x.nrows(), node.outputs));
-            match &node.kind {
-                Kind::Linear(layer) => {
-                    let trace = &mut self.tapes[i].trace;
-                    layer.forward(a, trace);
-                    std::mem::swap(z, &mut trace.z);
-                }
-                Kind::MaxPool(windows) => {
-                    if self.which[i].dim() != z.dim() {
-                        self.which[i] = Array2::zeros(z.dim());
-                    }
-                    windows.largest(a, z, &mut self.which[i]);
-                }
-                Kind::SumPool(windows) => windows.share(a, z),
-                Kind::Add(format) => {
-                    let requantise = requantiser(*format);
-                    Zip::from(z).and(&a).and(&b.unwrap_or(a)).for_each(|z, &a, &b| *z = requantise(a + b));
-                }
-            }
+            node.forward(node.inputs(x, before), &mut self.tapes[i].trace, &mut self.which[i], &mut z[0]);
         }
     }
 
@@ -512,10 +485,8 @@ impl Room {
         share: f64,
         part: &mut Part,
     ) {
-        let linear =
-            || nodes.iter().filter_map(|node| if let Kind::Linear(layer) = &node.kind { Some(layer) } else { None });
         if part.gradients.is_empty() {
-            part.gradients = linear().map(FrozenLayer::no_gradients).collect();
+            part.gradients = nodes.iter().filter_map(Node::linear).map(FrozenLayer::no_gradients).collect();
         }
         for (dz, node) in self.dz.iter_mut().zip(nodes) {
             fit(dz, (x.nrows(), node.outputs));
@@ -548,11 +519,11 @@ impl Room {
                             dx.fill(0.0);
                         }
                         let open = Open::of(*format);
-                        let value = |k: usize| node.from[k].checked_sub(1).map_or(x, |j| self.z[j].view());
+                        let [a, b] = node.inputs(x, &self.z);
                         Zip::from(dx)
                             .and(dz)
-                            .and(&value(0))
-                            .and(&value(1))
+                            .and(&a)
+                            .and(&b)
                             .for_each(|dx, &dz, &a, &b| *dx += dz * open.factor(a + b));
                     }
                     Kind::Linear(_) => {}
@@ -682,13 +653,11 @@ mod tests {
         assert!(checked > 8, "{checked} gradients of some size");
     }
 
-    /// Every gradient of a network with every kind of layer over images, against central differences; the l_c as real numbers.
-    #[test]
-    fn gradients_over_images_are_those_of_finite_differences() {
+    /// A network with every kind of layer over images and learned scales, folded; and 9 samples.
+    fn over_images(activations: u32, rng: &mut ChaCha8Rng) -> (Float<f32>, Frozen, Array2<f64>) {
         let mut network = images();
-        (network.train.learn_scales, network.bits.activations) = (true, 16);
-        let mut rng = ChaCha8Rng::seed_from_u64(11);
-        let mut float = Float::<f32>::new(&network, network.input.elements(), &mut rng);
+        (network.train.learn_scales, network.bits.activations) = (true, activations);
+        let mut float = Float::<f32>::new(&network, network.input.elements(), rng);
         float.begin_ternary(&network);
         for spn in float.spns_mut() {
             for (name, p, _) in spn.parameters().filter(|(name, ..)| !name.starts_with("w_")) {
@@ -697,7 +666,14 @@ mod tests {
         }
         let x = Array2::from_shape_simple_fn((9, network.input.elements()), || f32::from(rng.random::<u8>()) / 256.0);
         float.calibrate(x.view());
-        let mut frozen = crate::quantise::fold(&float, &network, x.view());
+        let frozen = crate::quantise::fold(&float, &network, x.view());
+        (float, frozen, x.mapv(f64::from))
+    }
+
+    /// Every gradient of a network with every kind of layer over images, against central differences; the l_c as real numbers.
+    #[test]
+    fn gradients_over_images_are_those_of_finite_differences() {
+        let (mut float, mut frozen, x) = over_images(16, &mut ChaCha8Rng::seed_from_u64(11));
         // So fine that rounding is too small to matter; values saturate where they did.
         let finer = |format: &mut Format| (format.bits, format.frac) = (format.bits + 28, format.frac + 28);
         for node in &mut frozen.nodes {
@@ -719,7 +695,6 @@ mod tests {
             }
             layer.renew();
         }
-        let x = x.mapv(f64::from);
         let labels = [0, 1, 2, 0, 1, 2, 0, 1, 2];
         let (mut checked, mut kinks, mut large) = ([0; 3], 0, 0);
         for l in 0..frozen.layers().count() {
@@ -777,15 +752,9 @@ mod tests {
     /// Pieces of a batch give what the batch gives as a whole; in rooms that pieces of other sizes left, too.
     #[test]
     fn pieces_add_up() {
-        let mut network = images();
-        network.train.learn_scales = true;
         let mut rng = ChaCha8Rng::seed_from_u64(12);
-        let mut float = Float::<f32>::new(&network, network.input.elements(), &mut rng);
-        float.begin_ternary(&network);
-        let x = Array2::from_shape_simple_fn((9, network.input.elements()), || f32::from(rng.random::<u8>()) / 256.0);
-        float.calibrate(x.view());
-        let mut frozen = crate::quantise::fold(&float, &network, x.view());
-        let (x, labels) = (x.mapv(f64::from), [0, 1, 2, 0, 1, 2, 0, 1, 2]);
+        let (_, mut frozen, x) = over_images(8, &mut rng);
+        let labels = [0, 1, 2, 0, 1, 2, 0, 1, 2];
         let logits = Array2::from_shape_simple_fn((9, 3), || rng.random::<f32>());
         let teacher = Teacher { logits: logits.view(), lambda: 0.5, temperature: 2.0 };
         let targets = Targets { labels: &labels, smoothing: 0.1, teacher: Some(teacher) };

@@ -2,7 +2,7 @@
 
 use super::matmul::{Real, vectorised};
 use super::optimiser::Parameter;
-use ndarray::{Array1, Array2, ArrayView2, Zip};
+use ndarray::{Array1, Array2, Zip};
 
 /// Added to variances.
 pub const EPSILON: f64 = 1e-5;
@@ -46,17 +46,10 @@ impl<T: Real> Norm<T> {
         factor.row().iter().zip(&self.inverse).map(|(f, i)| *f * *i).collect()
     }
 
-    /// Replaces the running statistics by those of `[n, c]`.
-    pub fn calibrate(&mut self, x: ArrayView2<T>) {
-        let n = x.nrows() as f64;
-        for (c, column) in x.columns().into_iter().enumerate() {
-            // NumCast of a float to f64 never fails. f64, since n may be large.
-            let values = || column.iter().map(|v| v.to_f64().unwrap_or_default());
-            let mean = values().sum::<f64>() / n;
-            let square = values().map(|v| (v - mean) * (v - mean)).sum::<f64>();
-            self.mean[c] = T::real(mean);
-            self.variance[c] = T::real(square / n);
-        }
+    /// Replaces the running statistics by these.
+    pub fn calibrate(&mut self, samples: &Moments) {
+        self.mean = samples.means().mapv(T::real);
+        self.variance = samples.variances().mapv(T::real);
     }
 
     /// `[n, c]`, normalised with the running statistics, in place.
@@ -85,6 +78,32 @@ impl Moments {
     pub fn new(n: f64, means: Vec<f64>, variances: impl IntoIterator<Item = f64>) -> Self {
         // Rounding may leave less than 0 of a column that never changes.
         Moments { n, means, squares: variances.into_iter().map(|v| v.max(0.0) * n).collect() }
+    }
+
+    /// Of the rows of a matrix in standard layout.
+    pub fn of<T: Real>(rows: &Array2<T>) -> Self {
+        let mut moments = Moments::default();
+        moments.clear(rows.ncols());
+        let Some(rows) = rows.as_slice() else { unreachable!("matrices are in standard layout") };
+        moments.add(rows);
+        moments
+    }
+
+    /// Of the rows of all pieces; there is at least one.
+    pub fn of_all<'a>(mut pieces: impl Iterator<Item = &'a Moments>) -> Self {
+        let mut total = pieces.next().cloned().unwrap_or_default();
+        pieces.for_each(|piece| total.join(piece));
+        total
+    }
+
+    /// `[c]`: the means.
+    pub fn means(&self) -> Array1<f64> {
+        Array1::from(self.means.clone())
+    }
+
+    /// `[c]`: the biased variances.
+    pub fn variances(&self) -> Array1<f64> {
+        self.squares.iter().map(|square| square / self.n.max(1.0)).collect()
     }
 
     /// Of no row of c columns.

@@ -63,7 +63,7 @@ impl Rule {
     /// The rule of one step of a phase: `step` counts from 0, `steps` are those of one epoch.
     pub fn new(recipe: &Recipe, phase: &Phase, step: usize, steps: usize) -> Self {
         Rule {
-            optimiser: recipe.optimiser,
+            optimiser: phase.optimiser.unwrap_or(recipe.optimiser),
             learning_rate: learning_rate(phase, step, steps),
             weight_decay: phase.weight_decay.unwrap_or(recipe.weight_decay),
             momentum: recipe.momentum,
@@ -181,9 +181,9 @@ mod tests {
         let (v1, w1) = (2.1f64, 1.0 - 0.021);
         assert!((p.value[[0, 0]] - (w1 - 0.01 * (0.9 * v1 + 2.0 + 0.1 * w1))).abs() < 1e-12);
 
-        // torch.optim.SGD(nesterov=True), by hand; the phase's own weight decay.
-        let recipe = Recipe { nesterov: true, ..recipe };
-        let phase = Phase { weight_decay: Some(0.5), ..phase };
+        // torch.optim.SGD(nesterov=True), by hand; the phase's own optimiser and weight decay.
+        let recipe = Recipe { optimiser: Optimiser::Adamw, nesterov: true, ..recipe };
+        let phase = Phase { optimiser: Some(Optimiser::Sgd), weight_decay: Some(0.5), ..phase };
         let mut p = Parameter::new(array![[1.0]]);
         p.gradient = array![[2.0]];
         Rule::new(&recipe, &phase, 0, 10).apply(&mut p, true);

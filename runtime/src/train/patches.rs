@@ -3,7 +3,7 @@
 use super::matmul::{Into, Real, vectorised};
 use crate::network::plan::{Linear, Pool};
 use crate::shape::Shape;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, LinalgScalar, concatenate};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -270,8 +270,32 @@ impl Patches {
     }
 }
 
+/// Samples to work on at a time where all rows of one have so many elements, `columns`: images go in fewer.
+pub fn piece(columns: usize) -> usize {
+    ((1 << 18) / columns.max(1)).clamp(1, 512)
+}
+
+/// Works on samples, `[n, elements]`, a few at a time, on all threads; the results in order. `columns` are the elements of all
+/// rows of one sample, of which no more are in memory than the threads work on.
+pub fn in_pieces<T: Sync, R: Send>(
+    x: ArrayView2<T>,
+    columns: usize,
+    work: impl Fn(ArrayView2<T>) -> R + Sync + Send,
+) -> Vec<R> {
+    x.axis_chunks_iter(Axis(0), piece(columns)).into_par_iter().map(work).collect()
+}
+
+/// The rows of all pieces; there is at least one, and all have as many columns.
+pub fn stack<T: Clone>(mut pieces: Vec<Array2<T>>) -> Array2<T> {
+    if pieces.len() == 1 {
+        return pieces.remove(0);
+    }
+    let views: Vec<_> = pieces.iter().map(|piece| piece.view()).collect();
+    concatenate(Axis(0), &views).expect("pieces have as many columns")
+}
+
 /// Gives a buffer a shape.
-pub fn fit<T: Real>(buffer: &mut Array2<T>, shape: (usize, usize)) {
+pub fn fit<T: LinalgScalar>(buffer: &mut Array2<T>, shape: (usize, usize)) {
     if buffer.dim() != shape {
         *buffer = Array2::zeros(shape);
     }

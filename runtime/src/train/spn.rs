@@ -3,7 +3,7 @@
 use super::matmul::{Into, Real, is_positive, product, product_into, vectorised};
 use super::norm::{Moments, Norm, narrow, wide};
 use super::optimiser::Parameter;
-use super::patches::{Patches, Windows, view, view_mut};
+use super::patches::{Patches, Windows, in_pieces, stack, view, view_mut};
 use super::ternary::{Matrix, Side, Ternariser};
 use crate::network::Quantiser;
 use crate::network::plan::{Linear, Step};
@@ -351,7 +351,7 @@ impl<T: Real> Spn<T> {
             }
         });
         if let Some(Products { a, norm }) = products {
-            norm.take(&moments(pieces));
+            norm.take(&Moments::of_all(pieces.iter().map(|piece| &piece.moments)));
             let centre = wide(&norm.centre.to_vec());
             let scale = wide(&norm.slope(a));
             let work = (pieces.par_iter_mut(), u.par_chunks(per_piece), y.par_chunks_mut(cut.samples * outputs));
@@ -384,7 +384,7 @@ impl<T: Real> Spn<T> {
         // z = max(low, (y - centre) · slope + offset).
         let low = if *relu { T::zero() } else { T::neg_infinity() };
         if let Some((_, norm)) = output {
-            norm.take(&moments(pieces));
+            norm.take(&Moments::of_all(pieces.iter().map(|piece| &piece.moments)));
         }
         let [centre, slope, offset] = outer(output, bias);
         let activate = |y: &[T], z: &mut [T]| {
@@ -613,13 +613,22 @@ impl<T: Real> Spn<T> {
         self.patches.crop(y.view(), &mut cropped).to_owned()
     }
 
-    /// `[n, elements]` to `[n, elements]`, with the running statistics.
-    pub fn evaluate(&self, x: ArrayView2<T>) -> Array2<T> {
+    /// From samples `[n, elements]`, to the pixels before the output norm, `[n · pixels, c_out]`, with the running statistics.
+    fn pixels_of(&self, x: ArrayView2<T>) -> Array2<T> {
         let mut u = self.sums(x);
         if let Some(Products { norm, .. }) = &self.products {
             norm.evaluate(&mut u);
         }
-        let mut y = self.pixels(u);
+        self.pixels(u)
+    }
+
+    /// `[n, elements]` to `[n, elements]`, n ≥ 1, with the running statistics.
+    pub fn evaluate(&self, x: ArrayView2<T>) -> Array2<T> {
+        stack(in_pieces(x, self.columns(), |x| self.evaluate_piece(x)))
+    }
+
+    fn evaluate_piece(&self, x: ArrayView2<T>) -> Array2<T> {
+        let mut y = self.pixels_of(x);
         if let Some((scale, norm)) = &self.output {
             norm.evaluate(&mut y);
             y *= &scale.row();
@@ -636,19 +645,21 @@ impl<T: Real> Spn<T> {
         pooled
     }
 
-    /// Gives both norms the statistics of a batch.
+    /// Gives both norms the statistics of samples, `[n, elements]`, n ≥ 1.
     pub fn calibrate(&mut self, x: ArrayView2<T>) {
-        let mut u = self.sums(x);
-        if let Some(Products { norm, .. }) = &mut self.products {
-            norm.calibrate(u.view());
-            norm.evaluate(&mut u);
+        if self.products.is_some() {
+            let moments = self.moments(x, Self::sums);
+            self.products.iter_mut().for_each(|products| products.norm.calibrate(&moments));
         }
         if self.output.is_some() {
-            let y = self.pixels(u);
-            if let Some((_, norm)) = &mut self.output {
-                norm.calibrate(y.view());
-            }
+            let moments = self.moments(x, Self::pixels_of);
+            self.output.iter_mut().for_each(|(_, norm)| norm.calibrate(&moments));
         }
+    }
+
+    /// Of the columns that samples give.
+    fn moments(&self, x: ArrayView2<T>, columns: impl Fn(&Self, ArrayView2<T>) -> Array2<T> + Sync) -> Moments {
+        Moments::of_all(in_pieces(x, self.columns(), |x| Moments::of(&columns(self, x))).iter())
     }
 
     /// Each parameter with its name and whether it decays.
@@ -670,13 +681,6 @@ fn outer<T: Real>(output: &Option<(Parameter<T>, Norm<T>)>, bias: &Parameter<T>)
         None => (vec![T::zero(); c_out], vec![T::one(); c_out]),
     };
     [centre, slope, bias.row().to_vec()].map(|row| wide(&row))
-}
-
-/// The moments of all pieces.
-fn moments<T>(pieces: &[Piece<T>]) -> Moments {
-    let mut total = pieces[0].moments.clone();
-    pieces[1..].iter().for_each(|piece| total.join(&piece.moments));
-    total
 }
 
 /// `u = columns · W_bᵀ`, group by group.

@@ -5,12 +5,11 @@ use super::checkpoint::Checkpoint;
 use super::float::Float;
 use super::loss::{Score, Targets, Teacher, score};
 use super::optimiser::{Rule, average_share, learning_rate};
-use super::spn::Spn;
 use super::ternary::Matrix;
 use crate::data::{self, DataSet};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
-use crate::network::{self, Distill, Network};
+use crate::network::{self, Distill, Network, Quantiser};
 use crate::quantise;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::SeedableRng;
@@ -133,6 +132,8 @@ pub(super) enum Stream {
     Validation,
     /// Of a network that begins from another one.
     Factors,
+    /// Of the samples that statistics are taken from.
+    Calibration,
     /// Of the samples in an epoch.
     Order(Phase, usize),
     /// Of the samples of a step, counted from the start of its phase.
@@ -145,6 +146,7 @@ pub(super) fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
         Stream::Weights => 0,
         Stream::Validation => 1,
         Stream::Factors => 2,
+        Stream::Calibration => 3,
         Stream::Order(phase, epoch) => ((1 + phase as u64) << 48) | epoch as u64,
         Stream::Augment(phase, step) => ((5 + phase as u64) << 48) | step as u64,
     });
@@ -153,8 +155,8 @@ pub(super) fn generator(seed: u64, stream: Stream) -> ChaCha8Rng {
 
 /// Samples that statistics are taken from, at most.
 const CALIBRATION: usize = 20_000;
-/// Elements of all rows of the widest layer over those samples, about.
-const CALIBRATION_ELEMENTS: usize = 1 << 25;
+/// Elements of the largest value over those samples, about.
+const CALIBRATION_ELEMENTS: usize = 1 << 24;
 
 impl Trainer {
     /// A fresh run.
@@ -252,7 +254,8 @@ impl Trainer {
         let linear: Vec<_> = self.state.network.linear().iter().filter_map(|step| step.linear().copied()).collect();
         let samples = self.calibration();
         let mut rng = generator(self.state.network.train.seed, Stream::Factors);
-        let fresh = self.state.float.begin_from(&mut other.float, &linear, samples.view(), &mut rng);
+        let sparse = self.state.network.train.quantiser == Quantiser::Nearest;
+        let fresh = self.state.float.begin_from(&mut other.float, &linear, sparse, samples.view(), &mut rng);
         if fresh > 0 {
             self.warnings.push(format!(
                 "{fresh} of {} linear layers begin afresh: those of {place} have other shapes, or the new ones have groups",
@@ -475,14 +478,19 @@ impl Trainer {
         }
     }
 
-    /// Training samples evenly spread over the split.
+    /// Training samples evenly spread over the split, changed by chance as in every step: a network that has never seen an
+    /// unchanged image is another one with the statistics of such.
     fn calibration(&mut self) -> Array2<f32> {
         self.train.sort_unstable();
         self.shuffled = None;
-        let widest = self.state.float.spns().map(Spn::columns).max().unwrap_or(1);
-        let n = self.train.len().min(CALIBRATION).min((CALIBRATION_ELEMENTS / widest).max(256));
+        let most = (CALIBRATION_ELEMENTS / self.state.float.widest()).clamp(256, CALIBRATION);
+        let n = self.train.len().min(most);
         let chosen: Vec<usize> = (0..n).map(|i| self.train[i * self.train.len() / n]).collect();
-        self.x.select(Axis(0), &chosen)
+        let mut augment =
+            self.augment.as_ref().map(|a| (a, generator(self.state.network.train.seed, Stream::Calibration)));
+        let mut samples = Array2::zeros((0, 0));
+        gather(&self.x, &chosen, augment.as_mut(), &mut samples);
+        samples
     }
 
     /// The integer network, once phase 3 has begun.
@@ -560,5 +568,31 @@ fn gather(
             Some((augment, rng)) => augment.apply(from, rng, to),
             None => to.copy_from_slice(from),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Split;
+
+    #[test]
+    fn statistics_are_of_images_as_training_changes_them() {
+        let text = "name = \"t\"\ninput = { shape = [2, 2, 1], bits = 8, frac = 8 }\n\
+            layers = [{ conv2d = { channels = 2, kernel = 1 } }, \"flatten\", { dense = { units = 2 } }]\n\
+            [train]\nvalidation = 0\nflip = true\n";
+        let mut network = Network::parse("t", text).unwrap();
+        let x = Array2::from_shape_fn((600, 4), |(i, j)| if j % 2 == 0 { i as f32 / 1024.0 } else { 0.0 });
+        let split = Split { x, labels: (0..600).map(|i| i % 2).collect() };
+        let data = DataSet { name: "left".into(), shape: vec![2, 2, 1], classes: 2, train: split.clone(), test: split };
+        let right = |network: &Network| {
+            let samples = Trainer::new(network, &data).unwrap().calibration();
+            assert_eq!(samples.nrows(), 600);
+            samples.rows().into_iter().filter(|image| image[1] > 0.0).count()
+        };
+        let mirrored = right(&network);
+        assert!((200..400).contains(&mirrored), "{mirrored} of 600 images");
+        network.train.flip = false;
+        assert_eq!(right(&network), 0);
     }
 }
