@@ -10,9 +10,9 @@ use crate::network::{self, Network};
 use crate::train::exact::{Kind, Node, Trace, requantiser};
 use crate::train::float::Float;
 use crate::train::frozen::{Fixed, Frozen, FrozenLayer};
-use crate::train::norm::EPSILON;
+use crate::train::norm::{EPSILON, Moments};
 use crate::train::optimiser::Parameter;
-use crate::train::patches::Windows;
+use crate::train::patches::{Windows, in_pieces, stack};
 use crate::train::spn::{Spn, by_groups, outputs_of};
 use crate::train::ternary::signs;
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Zip};
@@ -26,16 +26,18 @@ pub(crate) fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f3
     let bits = &network.bits;
     let (mut layers, mut sums, mut spns) = (vec![], vec![], float.spns());
     let mut values = vec![(samples.mapv(f64::from), network.input.format().frac)];
-    for step in &steps {
+    for (i, step) in steps.iter().enumerate() {
         let (x, frac) = &values[step.from[0]];
         let pooled = || Array2::zeros((x.nrows(), step.output.elements()));
         let value = match &step.op {
             Op::Linear(_) => {
                 let Some(spn) = spns.next() else { unreachable!("a layer for each linear step") };
                 let layer = fold_layer(spn, network, *frac, x.view(), step.relu);
-                let mut trace = Trace::default();
-                layer.forward(x.view(), &mut trace);
-                let z = trace.z;
+                let z = stack(in_pieces(x.view(), spn.columns(), |x| {
+                    let mut trace = Trace::default();
+                    layer.forward(x, &mut trace);
+                    trace.z
+                }));
                 let frac = layer.fixed.format.map_or(*frac, |f| f.frac);
                 layers.push(layer);
                 (z, frac)
@@ -66,16 +68,12 @@ pub(crate) fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f3
             }
         };
         values.push(value);
+        // Many samples of images are large: what nobody reads any more goes.
+        for &v in step.from.iter().filter(|v| !steps[i + 1..].iter().any(|step| step.from.contains(v))) {
+            values[v].0 = Array2::zeros((0, 0));
+        }
     }
     Frozen::of(network, layers, sums).expect("a layer for each linear step, a format for each sum")
-}
-
-/// Mean and variance of each column.
-fn statistics(x: &Array2<f64>) -> (Array1<f64>, Array1<f64>) {
-    let n = x.nrows().max(1) as f64;
-    let mean = x.sum_axis(Axis(0)) / n;
-    let variance = (x - &mean).mapv_into(|d| d * d).sum_axis(Axis(0)) / n;
-    (mean, variance)
 }
 
 fn fold_layer(spn: &Spn<f32>, network: &Network, input_frac: i32, x: ArrayView2<f64>, relu: bool) -> FrozenLayer {
@@ -90,11 +88,15 @@ fn fold_layer(spn: &Spn<f32>, network: &Network, input_frac: i32, x: ArrayView2<
     let alphas_b = spn.w_b.scales();
 
     // The hidden norm: A_i (u_i - mean_i).
-    let mut columns = Array2::zeros((0, 0));
-    let columns = patches.gather(x, &mut columns);
-    let mut v = Array2::zeros((columns.nrows(), w_b.nrows()));
-    by_groups(columns, w_b.view(), groups.0, v.view_mut());
-    let (means, variances) = statistics(&v);
+    let sums = |x: ArrayView2<f64>| {
+        let mut columns = Array2::zeros((0, 0));
+        let columns = patches.gather(x, &mut columns);
+        let mut u = Array2::zeros((columns.nrows(), w_b.nrows()));
+        by_groups(columns, w_b.view(), groups.0, u.view_mut());
+        u
+    };
+    let moments = Moments::of_all(in_pieces(x, spn.columns(), |x| Moments::of(&sums(x))).iter());
+    let (means, variances) = (moments.means(), moments.variances());
     // An invariant: full-precision networks are not folded.
     let products = spn.products.as_ref().expect("an SPN layer has products");
     let mut a = products.a.value.mapv(f64::from);
@@ -102,20 +104,22 @@ fn fold_layer(spn: &Spn<f32>, network: &Network, input_frac: i32, x: ArrayView2<
     units *= &(&alphas_c / alpha_c);
     // A row that never moves says nothing, and its norm would only amplify what is not there.
     Zip::from(a.row_mut(0)).and(&variances).for_each(|a, &s| *a = if s > 0.0 { *a } else { 0.0 });
-    v -= &means;
-    v *= &(&a.row(0) * &units);
-    let mut y = Array2::zeros((v.nrows(), w_c.nrows()));
-    outputs_of(v.view(), w_c.view(), (groups.1, c_out), y.view_mut());
-    // Pixels from here on.
-    let mut cropped = Array2::zeros((0, 0));
-    let mut y = patches.crop(y.view(), &mut cropped).to_owned();
+    let factors = &a.row(0) * &units;
+    // Of pixels, [n · pixels, c_out].
+    let mut y = stack(in_pieces(x, spn.columns(), |x| {
+        let v = (sums(x) - &means) * &factors;
+        let mut y = Array2::zeros((v.nrows(), w_c.nrows()));
+        outputs_of(v.view(), w_c.view(), (groups.1, c_out), y.view_mut());
+        patches.crop(y.view(), &mut Array2::zeros((0, 0))).to_owned()
+    }));
 
     let mut bias = spn.bias.value.mapv(f64::from);
     let mut exponents = Array1::zeros(c_out);
     let mut log_scales = None;
     let format = if let Some((gamma, _)) = &spn.output {
         // The output norm: g_c y_c + bias_c, with g_c > 0.
-        let (y_means, y_variances) = statistics(&y);
+        let moments = Moments::of(&y);
+        let (y_means, y_variances) = (moments.means(), moments.variances());
         let gamma = gamma.value.row(0).mapv(f64::from);
         let mut scales = Zip::from(&gamma)
             .and(&y_variances)
@@ -129,16 +133,22 @@ fn fold_layer(spn: &Spn<f32>, network: &Network, input_frac: i32, x: ArrayView2<
             y.column_mut(c).mapv_inplace(|y| y * sign);
             *g = if sign == 0.0 { 1.0 } else { g.abs() };
         }
-        // Only powers of two are free: what is common to all channels goes into the coefficients.
-        let common = common_scale(&scales);
+        // Only powers of two are free. What else a channel is scaled by goes into the coefficients: all of it where no other
+        // channel reads its products, and of the others what is common to them.
+        let alone = only_readers(&w_c, (groups.1, c_out));
+        let is_alone: Vec<bool> = (0..c_out).map(|c| alone.contains(&Some(c))).collect();
+        let common = common_scale(&(0..c_out).filter(|&c| !is_alone[c]).map(|c| scales[c]).collect());
         units *= common;
         y *= common;
         scales /= common;
-        let logarithms = scales.mapv(f64::log2);
-        exponents = logarithms.mapv(|l| l.round() as i32);
-        log_scales = network.train.learn_scales.then(|| Parameter::new(logarithms.insert_axis(Axis(0))));
-        // Where the scale changes, the offset changes with it, so that each ReLU opens where it did.
+        exponents = scales.mapv(|g| g.log2().round() as i32);
         let powers = exponents.mapv(|e| 2f64.powi(e));
+        let rests = Array1::from_shape_fn(c_out, |c| if is_alone[c] { scales[c] / powers[c] } else { 1.0 });
+        units.iter_mut().zip(&alone).for_each(|(unit, c)| *unit *= c.map_or(1.0, |c| rests[c]));
+        y *= &rests;
+        scales /= &rests;
+        log_scales = network.train.learn_scales.then(|| Parameter::new(scales.mapv(f64::log2).insert_axis(Axis(0))));
+        // Where the scale changes, the offset changes with it, so that each ReLU opens where it did.
         Zip::from(bias.row_mut(0)).and(&powers).and(&scales).for_each(|b, p, g| *b *= p / g);
         y *= &powers;
         y += &bias.row(0);
@@ -167,6 +177,20 @@ fn fold_layer(spn: &Spn<f32>, network: &Network, input_frac: i32, x: ArrayView2<
         format,
     };
     FrozenLayer::new(fixed, Parameter::new(a), Parameter::new(bias), log_scales)
+}
+
+/// Of each product, the only channel that reads it, if that reads none which others read.
+fn only_readers(w_c: &Array2<f64>, (groups, c_out): (usize, usize)) -> Vec<Option<usize>> {
+    let channels = if groups == 1 { w_c.nrows() } else { c_out / groups };
+    let entries = || {
+        let nonzeros = w_c.indexed_iter().filter(|(_, w)| **w != 0.0);
+        nonzeros.map(|((k, i), _)| (k % c_out, k / channels % groups * w_c.ncols() + i))
+    };
+    let mut readers = vec![None; groups * w_c.ncols()];
+    let (mut is_shared, mut shares) = (vec![false; readers.len()], vec![false; c_out]);
+    entries().for_each(|(c, i)| is_shared[i] |= *readers[i].get_or_insert(c) != c);
+    entries().for_each(|(c, i)| shares[c] |= is_shared[i]);
+    readers.into_iter().map(|reader| reader.filter(|&c| !shares[c])).collect()
 }
 
 /// The factor s in 1..2 for which all g/s are nearest to powers of two, in the least squares of logarithms.

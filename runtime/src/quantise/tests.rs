@@ -66,13 +66,49 @@ fn folding_keeps_the_function_where_bits_are_plenty() {
     }
 }
 
+/// Nor where every channel has its products to itself: with the identity as W_c, and depthwise.
+#[test]
+fn folding_keeps_the_function_of_channels_that_share_no_product() {
+    let bits = "bits = { activations = 16, coefficients = 20, guard = 8 }";
+    let plain =
+        NETWORK.replace(", r = 12", "").replace(", r = 9", "").replace(", r = 8", "") + "\n[spn]\nplain = true\n";
+    let depthwise = "name = \"t\"\ninput = { shape = [5, 4, 3], bits = 8, frac = 8 }\nlayers = [
+        { conv2d = { channels = 3, kernel = 3, pad = 1, groups = 3, r = 9, p = 2 } },
+        \"relu\",
+        { conv2d = { channels = 4, kernel = 2, plain = true } },
+        \"relu\",
+        { dense = { units = 3, r = 8 } }]\n";
+    for (text, seed) in [(plain, 0), (depthwise.to_string() + bits, 1)].iter().flat_map(|t| [(&t.0, t.1), (&t.0, 2)]) {
+        let network = Network::parse("t", text).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (float, x) = ternary(&mut rng, &network, network.input.elements());
+        let frozen = fold(&float, &network, x.view());
+        assert!(frozen.layers().any(|layer| layer.exponents().iter().any(|e| *e != 0)), "scales of many sizes");
+        let (exact, float) = (frozen.evaluate(network.input.format(), x.view()), float.evaluate(x.view()));
+        let worst = Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
+        let spread = float.fold(0.0f32, |m, v| m.max(v.abs()));
+        assert!(worst < 1e-2 * f64::from(spread), "{text}, seed {seed}: {worst} of {spread}");
+    }
+}
+
+/// A product that two channels read belongs to none, nor do the others that those read.
+#[test]
+fn channels_alone() {
+    let w_c = array![[1.0, 0.0, 0.0, 0.0, -1.0], [0.0, 1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0]];
+    assert_eq!(only_readers(&w_c, (1, 3)), [Some(0), None, None, None, Some(0)]);
+    // Two pixels of three channels share what reads only the same channel; of a depthwise layer each has products of its own.
+    let pixels = array![[1.0, 0.0], [0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, -1.0]];
+    assert_eq!(only_readers(&pixels, (1, 3)), [Some(0), Some(2)]);
+    assert_eq!(only_readers(&pixels, (3, 3)), [Some(0), None, None, None, None, Some(2)]);
+}
+
 /// Where the output norms' scales are powers of two, folding changes nothing at all: of every quantiser, over vectors and over
 /// images, with patches, groups, depthwise layers and both signs of scales.
 #[test]
 fn folding_keeps_the_function_of_every_quantiser() {
     let bits = "bits = { activations = 16, coefficients = 20, guard = 8 }";
     let images = format!("{IMAGES}{bits}");
-    for quantiser in [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row] {
+    for quantiser in [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row, Quantiser::Nearest] {
         for (text, seed) in [(NETWORK, 0), (NETWORK, 1), (&images, 2), (&images, 3)] {
             let mut network = Network::parse("t", text).unwrap();
             network.train.quantiser = quantiser;
