@@ -479,10 +479,6 @@ pub enum Quantiser {
     Fixed,
     /// As `twn`, with a scale per product: one for each row of W_b, and for each column of W_c.
     Row,
-    /// The Δ that `twn` approximates: per row, that of the ternary row which, times the best scale, is nearest to w; one scale per
-    /// matrix as there. `threshold` has no say. A row with few large weights stays sparse, however many small ones it has, so that
-    /// a network which begins from a full-precision one begins with sparse W_c where r ≥ c_out and p = 1.
-    Nearest,
 }
 
 /// How the learning rate changes within a phase.

@@ -5,22 +5,12 @@ use super::matmul::product;
 use super::norm::EPSILON;
 use super::patches::Patches;
 use super::spn::{Products, Spn};
-use super::ternary::{nearest_threshold, ternarise_by};
 use crate::network::plan::Linear;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::{Rng, RngExt};
 
 /// Rounds of the power method: the subspace need not be exact, it is trained on.
 const ROUNDS: usize = 12;
-
-/// What a layer begins with in the place of a matrix.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Factors {
-    /// Factors without zeros.
-    Turned,
-    /// Identities as W_c, or none.
-    Sparse,
-}
 
 impl Spn<f32> {
     /// Takes over all numbers of a layer of the same shapes; false where the shapes differ.
@@ -41,29 +31,16 @@ impl Spn<f32> {
 
     /// Begins with factors of an ordinary layer's matrix, `W_c W_b ≈ W` for every pixel of an output patch; false where there are
     /// none, since its groups leave inputs out. They span the dominant rows of W, so that they are exact where r reaches its rank.
-    /// A frame turns them at random: all rows carry as much, and every entry of both has a sign and a size to be ternary by.
-    ///
-    /// Where `sparse` and r and p allow it, W_c is identities side by side instead: W_b begins with the ternary matrix nearest to W,
-    /// goes on with that nearest to the rest, and ends with the rest. What noise makes of the zeros of such a W_c is as large as a
-    /// Δ that goes by mean|w| within a few steps.
-    pub(super) fn factorise(
-        &mut self,
-        ordinary: &Spn<f32>,
-        linear: &Linear,
-        sparse: bool,
-        rng: &mut impl Rng,
-    ) -> Option<Factors> {
+    /// A frame turns them at random: all rows carry as much, and every entry of both has a sign and a size to be ternary by. With
+    /// the identity as W_c, also exact where r suffices, what noise makes of its zeros is as large as Δ within a few steps.
+    pub(super) fn factorise(&mut self, ordinary: &Spn<f32>, linear: &Linear, rng: &mut impl Rng) -> bool {
         if linear.groups > 1 {
-            return None;
+            return false;
         }
         let w = patch_matrix(ordinary.w_b.weights.value.view(), linear, self.patches());
         let (r, c_out) = (linear.r, w.nrows());
-        let sparse = linear.plain || sparse && linear.patch == 1 && r >= c_out;
-        let (w_b, w_c) = if sparse {
-            (
-                nearest_terms(w.view(), r),
-                Array2::from_shape_fn((c_out, r), |(c, i)| f32::from(u8::from(i % c_out == c))),
-            )
+        let (w_b, w_c) = if linear.plain {
+            (w, Array2::eye(c_out))
         } else {
             let q = dominant_rows(w.view(), r.min(w.nrows()).min(w.ncols()), rng);
             let frame = orthonormal_rows(random(q.nrows(), r, rng));
@@ -82,19 +59,25 @@ impl Spn<f32> {
         if let (Some((to, _)), Some((from, _))) = (&mut self.output, &ordinary.output) {
             to.value.assign(&from.value);
         }
-        Some(if sparse { Factors::Sparse } else { Factors::Turned })
+        true
     }
 
-    /// Makes up in W_c, or in ã where W_c is sparse or none, for what the norm between divides by, given its statistics; and in
-    /// the last layer, where no other norm does, in the bias for what it subtracts.
-    pub(super) fn undo_norm(&mut self, factors: Factors) {
+    /// Makes up in W_c, or in ã where there is none, for what the norm between divides by, given its statistics; and in the last
+    /// layer, where no other norm does, in the bias for what it subtracts.
+    pub(super) fn undo_norm(&mut self) {
         let Some(Products { a, norm }) = &mut self.products else { return };
         let sigma: Array1<f32> = norm.variance.mapv(|v| (v + EPSILON as f32).sqrt());
-        let offsets = self.w_c.as_ref().map_or_else(|| norm.mean.clone(), |w_c| w_c.weights.value.dot(&norm.mean));
-        match (&mut self.w_c, factors) {
-            (Some(w_c), Factors::Turned) => w_c.weights.value *= &sigma,
-            _ => a.value.row_mut(0).assign(&sigma),
-        }
+        let offsets = match &mut self.w_c {
+            Some(w_c) => {
+                let offsets = w_c.weights.value.dot(&norm.mean);
+                w_c.weights.value *= &sigma;
+                offsets
+            }
+            None => {
+                a.value.row_mut(0).assign(&sigma);
+                norm.mean.clone()
+            }
+        };
         if self.output.is_none() {
             // Pixels of a patch share a bias: the mean of their offsets is nearest.
             let c_out = self.bias.value.ncols();
@@ -108,14 +91,12 @@ impl Spn<f32> {
 
 impl Float<f32> {
     /// Begins where `other`, of the same description but perhaps for the budget, ended: with its numbers where layers have the
-    /// Begins where `other`, of the same description but perhaps for the budget, ended: with its numbers where layers have the
-    /// same shapes, with factors of its matrices where it is in full precision, with a `sparse` W_c where that may be. `x`,
-    /// `[n, n_in]`, are samples for statistics. Returns how many linear layers begin afresh.
+    /// same shapes, with factors of its matrices where it is in full precision. `x`, `[n, n_in]`, are samples for statistics.
+    /// Returns how many linear layers begin afresh.
     pub(super) fn begin_from(
         &mut self,
         other: &mut Float<f32>,
         linear: &[Linear],
-        sparse: bool,
         x: ArrayView2<f32>,
         rng: &mut impl Rng,
     ) -> usize {
@@ -126,13 +107,11 @@ impl Float<f32> {
             if spn.take_over(from) {
                 return;
             }
-            let factors = from.products.is_none().then(|| spn.factorise(from, linear, sparse, rng)).flatten();
-            match factors {
-                Some(factors) => {
-                    spn.calibrate(x);
-                    spn.undo_norm(factors);
-                }
-                None => fresh += 1,
+            if from.products.is_none() && spn.factorise(from, linear, rng) {
+                spn.calibrate(x);
+                spn.undo_norm();
+            } else {
+                fresh += 1;
             }
             spn.calibrate(x);
         });
@@ -154,24 +133,6 @@ fn patch_matrix(w: ArrayView2<f32>, linear: &Linear, patches: &Patches) -> Array
         }
     }
     all
-}
-
-/// r ≥ c_out rows, of which i adds to the row i modulo c_out of w: each the ternary row nearest to what is left, the last one
-/// the rest.
-fn nearest_terms(w: ArrayView2<f32>, r: usize) -> Array2<f32> {
-    let mut terms = Array2::zeros((r, w.ncols()));
-    for (c, row) in w.axis_chunks_iter(Axis(0), 1).enumerate() {
-        let (mut rest, mut nearest) = (row.to_owned(), Array2::zeros(row.dim()));
-        for i in (c..r).step_by(w.nrows()) {
-            let is_last = i + w.nrows() >= r;
-            if !is_last {
-                ternarise_by(rest.view(), nearest_threshold, &mut nearest);
-                rest -= &nearest;
-            }
-            terms.row_mut(i).assign(&if is_last { &rest } else { &nearest }.row(0));
-        }
-    }
-    terms
 }
 
 fn random(rows: usize, columns: usize, rng: &mut impl Rng) -> Array2<f32> {
@@ -248,15 +209,11 @@ layers = [
             let network = network(&format!("[spn]\n{spn}"));
             let mut float = Float::<f32>::new(&network, 84, &mut rng);
             let linear: Vec<Linear> = network.linear().iter().filter_map(|s| s.linear().copied()).collect();
-            for sparse in [false, true] {
-                assert_eq!(float.begin_from(&mut ordinary, &linear, sparse, x.view(), &mut rng), 0);
-                let error = (&float.evaluate(x.view()) - &expected).mapv(f32::abs).fold(0f32, |a, &b| a.max(b));
-                assert!(error < 1e-2, "{spn}, {sparse}: {error}");
-                for w_c in float.spns_mut().filter_map(|spn| spn.w_c.as_ref()) {
-                    let zeros = w_c.weights.value.iter().filter(|w| **w == 0.0).count();
-                    let (c_out, r) = w_c.weights.value.dim();
-                    assert_eq!(zeros, if sparse { (c_out - 1) * r } else { 0 }, "{spn}: zeros are ternary by noise");
-                }
+            assert_eq!(float.begin_from(&mut ordinary, &linear, x.view(), &mut rng), 0);
+            let error = (&float.evaluate(x.view()) - &expected).mapv(f32::abs).fold(0f32, |a, &b| a.max(b));
+            assert!(error < 1e-2, "{spn}: {error}");
+            for w_c in float.spns_mut().filter_map(|spn| spn.w_c.as_ref()) {
+                assert!(w_c.weights.value.iter().all(|w| *w != 0.0), "{spn}: a zero, to be ternary by noise");
             }
         }
         // With less than that it is near; and with p = 2, where the norm between takes another offset from each pixel of a patch.
@@ -266,31 +223,10 @@ layers = [
             let distance = |float: &Float<f32>| (&float.evaluate(x.view()) - &expected).mapv(|d| d * d).sum();
             let fresh = distance(&float);
             let linear: Vec<Linear> = network.linear().iter().filter_map(|s| s.linear().copied()).collect();
-            float.begin_from(&mut ordinary, &linear, false, x.view(), &mut rng);
+            float.begin_from(&mut ordinary, &linear, x.view(), &mut rng);
             let near = distance(&float);
             assert!(near < 0.3 * fresh, "{spn}: {near} against {fresh}");
         }
-    }
-
-    /// Every term of a row leaves less of it, in ternary too.
-    #[test]
-    fn terms_come_near() {
-        let mut rng = ChaCha8Rng::seed_from_u64(7);
-        let w = random(3, 40, &mut rng);
-        let left = |r: usize| {
-            let terms = nearest_terms(w.view(), r);
-            let mut ternary = Array2::zeros(terms.dim());
-            for (term, mut out) in terms.axis_chunks_iter(Axis(0), 1).zip(ternary.axis_chunks_iter_mut(Axis(0), 1)) {
-                let mut nearest = Array2::zeros(term.dim());
-                ternarise_by(term, nearest_threshold, &mut nearest);
-                out.assign(&nearest);
-            }
-            let sum = |m: &Array2<f32>| Array2::from_shape_fn(w.dim(), |(c, j)| m.slice(s![c..;3, j]).sum());
-            assert!((&sum(&terms) - &w).iter().all(|d| d.abs() < 1e-5));
-            (&sum(&ternary) - &w).mapv(|d| d * d).sum() / w.mapv(|w| w * w).sum()
-        };
-        let left: Vec<f32> = [3, 5, 6, 9].map(left).to_vec();
-        assert!(left[0] < 0.25 && left.windows(2).all(|pair| pair[1] < 0.8 * pair[0]), "{left:?}");
     }
 
     #[test]
@@ -302,7 +238,7 @@ layers = [
         other.calibrate(x.view());
         let mut float = Float::<f32>::new(&network, 84, &mut rng);
         let linear: Vec<Linear> = network.linear().iter().filter_map(|s| s.linear().copied()).collect();
-        assert_eq!(float.begin_from(&mut other, &linear, true, x.view(), &mut rng), 0);
+        assert_eq!(float.begin_from(&mut other, &linear, x.view(), &mut rng), 0);
         assert_eq!(float.evaluate(x.view()), other.evaluate(x.view()));
     }
 }

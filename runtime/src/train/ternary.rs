@@ -5,7 +5,6 @@ use super::optimiser::Parameter;
 use crate::network::Quantiser;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, Zip, s};
-use std::cmp::Ordering;
 
 /// A matrix that trains in full precision first, then in ternary.
 pub struct Matrix<T> {
@@ -105,9 +104,6 @@ impl<T: Real> Matrix<T> {
             Quantiser::Twn => {
                 ternarise(w, *factor, quantised);
             }
-            Quantiser::Nearest => {
-                ternarise_by(w, nearest_threshold, quantised);
-            }
             Quantiser::Fixed => {
                 for (out, w) in quantised.rows_mut().into_iter().zip(w.rows()) {
                     ternarise_row(w, T::real(FIXED), out);
@@ -169,18 +165,9 @@ impl Matrix<f32> {
 ///
 /// One α for the whole matrix: it is absorbed by the norm that follows, or by ã.
 pub fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) -> T {
-    ternarise_by(w, |row| relative_threshold(row, factor), out)
-}
-
-/// As [`ternarise`], with the Δ of each row by a rule of its own.
-pub fn ternarise_by<T: Real>(
-    w: ArrayView2<T>,
-    threshold: impl Fn(ArrayView1<T>) -> T + Sync,
-    out: &mut Array2<T>,
-) -> T {
     let rows =
         (out.axis_iter_mut(Axis(0)).into_par_iter()).zip(w.axis_iter(Axis(0))).with_min_len(ENTRIES / w.ncols().max(1));
-    let of_rows = rows.map(|(out, w)| ternarise_row(w, threshold(w), out)).collect::<Vec<_>>();
+    let of_rows = rows.map(|(out, w)| ternarise_row(w, relative_threshold(w, factor), out)).collect::<Vec<_>>();
     let (kept, count) = of_rows.into_iter().fold((0.0, 0.0), |(kept, count), (k, c)| (kept + k, count + c));
     let alpha = T::real(if count > 0.0 { kept / count } else { 1.0 });
     out.par_mapv_inplace(|t| t * alpha);
@@ -220,22 +207,6 @@ fn ternarise_products<T: Real>(w: ArrayView2<T>, factor: f64, side: Side, out: &
 /// factor · mean|w|.
 fn relative_threshold<T: Real>(w: ArrayView1<T>, factor: f64) -> T {
     T::real(factor) / T::real(w.len().max(1) as f64) * lane_sum(w, |w| w.abs())
-}
-
-/// The Δ of the ternary t for which the least ‖w - αt‖ over α is smallest: the k largest |w| stay that maximise (Σ|w|)² / k.
-pub fn nearest_threshold<T: Real>(w: ArrayView1<T>) -> T {
-    let mut magnitudes: Vec<T> = w.iter().map(|w| w.abs()).collect();
-    magnitudes.sort_unstable_by(|a, b| b.partial_cmp(a).unwrap_or(Ordering::Equal));
-    let (mut sum, mut best, mut kept) = (0.0, 0.0, 0);
-    for (k, w) in magnitudes.iter().enumerate() {
-        // NumCast of a finite float to f64 never fails.
-        sum += w.to_f64().unwrap_or_default();
-        let energy = sum * sum / (k + 1) as f64;
-        if energy > best {
-            (best, kept) = (energy, k + 1);
-        }
-    }
-    magnitudes.get(kept).copied().unwrap_or_else(T::zero)
 }
 
 /// Writes t_j = sign(w_j)·[|w_j| > Δ], and returns the sum of |w| where t ≠ 0, and how many those are.
@@ -318,30 +289,6 @@ mod tests {
         assert!((&q - &t.mapv(|t| f64::from(t) * alpha)).iter().all(|d| d.abs() < 1e-12));
         ternarise(w.view(), 5.0, &mut q);
         assert_eq!(signs(q.view()).row(0), array![1, 0, 0, 0]);
-    }
-
-    /// Against all thresholds; a row near the identity keeps its one weight.
-    #[test]
-    fn the_nearest_ternary_row() {
-        for i in 0..40 {
-            let w = Array1::from_shape_fn(17, |j| f64::from((i * 37 + j as i32 * 71 + 11) % 64 - 32).powi(3));
-            let distance = |threshold: f64| {
-                let t = w.mapv(|w| if w.abs() > threshold { w.signum() } else { 0.0 });
-                let alpha = w.dot(&t) / t.dot(&t);
-                (&w - &(&t * alpha)).mapv(|d| d * d).sum()
-            };
-            let best = w.iter().map(|w| distance(w.abs() - 0.5)).fold(f64::MAX, f64::min);
-            let nearest = distance(nearest_threshold(w.view()));
-            assert!(nearest <= best * (1.0 + 1e-12), "{nearest} against {best}");
-        }
-        let mut matrix = Matrix::new(Array2::from_elem((8, 8), 0.1), Side::Rows);
-        matrix.weights.value.diag_mut().fill(1.0);
-        matrix.make_ternary(Ternariser { quantiser: Quantiser::Nearest, factor: 0.7 });
-        assert_eq!(matrix.effective(), Array2::<f64>::eye(8));
-        // Of equal magnitudes all stay, of zeros none.
-        matrix.weights.value = array![[0.5, -0.5, 0.5], [0.0, 0.0, 0.0]];
-        matrix.make_ternary(Ternariser { quantiser: Quantiser::Nearest, factor: 0.7 });
-        assert_eq!(matrix.effective(), array![[0.5, -0.5, 0.5], [0.0, 0.0, 0.0]]);
     }
 
     /// Thresholds as above; α by the definition, product by product, with W_c in two groups of its four channels.

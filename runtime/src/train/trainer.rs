@@ -9,7 +9,7 @@ use super::ternary::Matrix;
 use crate::data::{self, DataSet};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
-use crate::network::{self, Distill, Network, Quantiser};
+use crate::network::{self, Distill, Network};
 use crate::quantise;
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::SeedableRng;
@@ -254,8 +254,7 @@ impl Trainer {
         let linear: Vec<_> = self.state.network.linear().iter().filter_map(|step| step.linear().copied()).collect();
         let samples = self.calibration();
         let mut rng = generator(self.state.network.train.seed, Stream::Factors);
-        let sparse = self.state.network.train.quantiser == Quantiser::Nearest;
-        let fresh = self.state.float.begin_from(&mut other.float, &linear, sparse, samples.view(), &mut rng);
+        let fresh = self.state.float.begin_from(&mut other.float, &linear, samples.view(), &mut rng);
         if fresh > 0 {
             self.warnings.push(format!(
                 "{fresh} of {} linear layers begin afresh: those of {place} have other shapes, or the new ones have groups",
