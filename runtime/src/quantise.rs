@@ -95,7 +95,7 @@ fn fold_layer(spn: &Spn<f32>, network: &Network, input_frac: i32, x: ArrayView2<
         by_groups(columns, w_b.view(), groups.0, u.view_mut());
         u
     };
-    let moments = Moments::of_all(in_pieces(x, spn.columns(), |x| Moments::of(&sums(x))).iter());
+    let moments = Moments::of_samples(x, spn.columns(), sums);
     let (means, variances) = (moments.means(), moments.variances());
     // An invariant: full-precision networks are not folded.
     let products = spn.products.as_ref().expect("an SPN layer has products");

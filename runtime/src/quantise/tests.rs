@@ -49,6 +49,14 @@ fn ternary(rng: &mut ChaCha8Rng, network: &Network, live: usize) -> (Float<f32>,
     (float, x)
 }
 
+/// Both compute the same of these samples, within a hundredth of the largest output.
+fn assert_same(frozen: &Frozen, float: &Float<f32>, network: &Network, x: ArrayView2<f32>, place: &str) {
+    let (exact, float) = (frozen.evaluate(network.input.format(), x), float.evaluate(x));
+    let worst = Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
+    let spread = float.fold(0.0f32, |m, v| m.max(v.abs()));
+    assert!(worst < 1e-2 * f64::from(spread), "{place}: {worst} of {spread}");
+}
+
 /// With many bits, folding changes nothing but the powers of two, which the last layer's norm makes up for where
 /// there is one channel only.
 #[test]
@@ -59,10 +67,7 @@ fn folding_keeps_the_function_where_bits_are_plenty() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (float, x) = ternary(&mut rng, &network, 9);
         let frozen = fold(&float, &network, x.view());
-        let (exact, float) = (frozen.evaluate(network.input.format(), x.view()), float.evaluate(x.view()));
-        let worst = Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
-        let spread = float.fold(0.0f32, |m, v| m.max(v.abs()));
-        assert!(worst < 1e-2 * f64::from(spread), "seed {seed}: {worst} of {spread}");
+        assert_same(&frozen, &float, &network, x.view(), &format!("seed {seed}"));
     }
 }
 
@@ -84,10 +89,7 @@ fn folding_keeps_the_function_of_channels_that_share_no_product() {
         let (float, x) = ternary(&mut rng, &network, network.input.elements());
         let frozen = fold(&float, &network, x.view());
         assert!(frozen.layers().any(|layer| layer.exponents().iter().any(|e| *e != 0)), "scales of many sizes");
-        let (exact, float) = (frozen.evaluate(network.input.format(), x.view()), float.evaluate(x.view()));
-        let worst = Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
-        let spread = float.fold(0.0f32, |m, v| m.max(v.abs()));
-        assert!(worst < 1e-2 * f64::from(spread), "{text}, seed {seed}: {worst} of {spread}");
+        assert_same(&frozen, &float, &network, x.view(), &format!("{text}, seed {seed}"));
     }
 }
 
@@ -123,10 +125,7 @@ fn folding_keeps_the_function_of_every_quantiser() {
                 }
             });
             let frozen = fold(&float, &network, x.view());
-            let (exact, float) = (frozen.evaluate(network.input.format(), x.view()), float.evaluate(x.view()));
-            let worst = Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
-            let spread = float.fold(0.0f32, |m, v| m.max(v.abs()));
-            assert!(worst < 1e-2 * f64::from(spread), "{quantiser:?}, seed {seed}: {worst} of {spread}");
+            assert_same(&frozen, &float, &network, x.view(), &format!("{quantiser:?}, seed {seed}"));
         }
     }
 }

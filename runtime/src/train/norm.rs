@@ -2,7 +2,8 @@
 
 use super::matmul::{Real, vectorised};
 use super::optimiser::Parameter;
-use ndarray::{Array1, Array2, Zip};
+use super::patches::in_pieces;
+use ndarray::{Array1, Array2, ArrayView2, Zip};
 
 /// Added to variances.
 pub const EPSILON: f64 = 1e-5;
@@ -94,6 +95,15 @@ impl Moments {
         let mut total = pieces.next().cloned().unwrap_or_default();
         pieces.for_each(|piece| total.join(piece));
         total
+    }
+
+    /// Of the rows, in standard layout, that samples give; see [`in_pieces`].
+    pub fn of_samples<T: Real>(
+        x: ArrayView2<T>,
+        columns: usize,
+        rows: impl Fn(ArrayView2<T>) -> Array2<T> + Sync + Send,
+    ) -> Self {
+        Moments::of_all(in_pieces(x, columns, |x| Moments::of(&rows(x))).iter())
     }
 
     /// `[c]`: the means.

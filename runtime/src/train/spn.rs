@@ -648,18 +648,13 @@ impl<T: Real> Spn<T> {
     /// Gives both norms the statistics of samples, `[n, elements]`, n ≥ 1.
     pub fn calibrate(&mut self, x: ArrayView2<T>) {
         if self.products.is_some() {
-            let moments = self.moments(x, Self::sums);
+            let moments = Moments::of_samples(x, self.columns(), |x| self.sums(x));
             self.products.iter_mut().for_each(|products| products.norm.calibrate(&moments));
         }
         if self.output.is_some() {
-            let moments = self.moments(x, Self::pixels_of);
+            let moments = Moments::of_samples(x, self.columns(), |x| self.pixels_of(x));
             self.output.iter_mut().for_each(|(_, norm)| norm.calibrate(&moments));
         }
-    }
-
-    /// Of the columns that samples give.
-    fn moments(&self, x: ArrayView2<T>, columns: impl Fn(&Self, ArrayView2<T>) -> Array2<T> + Sync) -> Moments {
-        Moments::of_all(in_pieces(x, self.columns(), |x| Moments::of(&columns(self, x))).iter())
     }
 
     /// Each parameter with its name and whether it decays.
