@@ -44,6 +44,9 @@ module strassenc_shift_add_bank #(
     localparam        X_BITS       = U_BITS + 1;
     // m and the bits that are rounded away: copies and sums may wrap, since m does not.
     localparam        WORK_BITS    = M_BITS + SHIFT;
+    // What rounds half up.
+    localparam [WORK_BITS-1:0] UNIT = 1;
+    localparam [WORK_BITS-1:0] HALF = (UNIT << SHIFT) >> 1;
 
     reg  [ADDRESS_BITS-1:0] address;
     reg  [2:0]              valid;
@@ -87,15 +90,7 @@ module strassenc_shift_add_bank #(
                     minus <= {X_BITS{1'b0}} - operand;
                 end
 
-            // The sum so far after each digit, from the half that rounds.
-            wire [(TERMS+1)*WORK_BITS-1:0] sums;
-            if (SHIFT > 0) begin : round
-                localparam [WORK_BITS-1:0] UNIT = 1;
-                assign sums[WORK_BITS-1:0] = UNIT << (SHIFT - 1);
-            end else begin : exact
-                assign sums[WORK_BITS-1:0] = {WORK_BITS{1'b0}};
-            end
-
+            wire [TERMS*WORK_BITS-1:0] copies;
             for (k = 0; k < TERMS; k = k + 1) begin : digit
                 localparam AT = (i * TERMS + k) * DIGIT_BITS;
 
@@ -116,14 +111,21 @@ module strassenc_shift_add_bank #(
                         if (!rom_data[AT]) copy <= {WORK_BITS{1'b0}};
                         else               copy <= shifted;
                     end
-                assign sums[(k+1)*WORK_BITS +: WORK_BITS] = sums[k*WORK_BITS +: WORK_BITS] + copy;
+                assign copies[k*WORK_BITS +: WORK_BITS] = copy;
+            end
+
+            reg [WORK_BITS-1:0] sum;
+            integer             t;
+            always @* begin
+                sum = HALF;
+                for (t = 0; t < TERMS; t = t + 1) sum = sum + copies[t*WORK_BITS +: WORK_BITS];
             end
 
             reg [M_BITS-1:0] result;
-            always @(posedge clk) if (step) result <= sums[TERMS*WORK_BITS+SHIFT +: M_BITS];
+            always @(posedge clk) if (step) result <= sum[SHIFT +: M_BITS];
             assign m_data[i*M_BITS +: M_BITS] = result;
             // The bits below m.
-            wire unused = &{1'b0, sums};
+            wire unused = &{1'b0, sum};
         end
     endgenerate
 endmodule
