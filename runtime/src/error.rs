@@ -18,6 +18,8 @@ pub enum Kind {
     Mismatch,
     /// The user interrupted; what was done so far is kept. Exit status 130.
     Interrupted,
+    /// Who reads standard output has gone. Exit status 141, which a shell gives `cat` then; nothing is said.
+    Closed,
     /// A bug of strassenc itself. Exit status 70.
     Internal,
 }
@@ -32,6 +34,7 @@ impl Kind {
             Kind::Tool => 4,
             Kind::Internal => 70,
             Kind::Interrupted => 130,
+            Kind::Closed => 141,
         }
     }
 
@@ -42,6 +45,7 @@ impl Kind {
             Kind::Tool => "tool",
             Kind::Mismatch => "mismatch",
             Kind::Interrupted => "interrupted",
+            Kind::Closed => "closed",
             Kind::Internal => "internal",
         }
     }

@@ -1,4 +1,5 @@
 //! The models that ship: each is whole, and as accurate on real data as it says.
+#![expect(clippy::print_stdout, reason = "its figures are for people")]
 
 use ndarray::{Array1, Array2};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! How long the passes and the emission take, and what the schedule saves against the earliest one: `cargo bench -p strassenc-tests`.
+#![expect(clippy::print_stdout, reason = "its figures are for people")]
 
 use std::time::Instant;
 use strassenc::compile::{Options, compile};

@@ -1,5 +1,6 @@
 //! How fast training goes: `cargo bench -p strassenc-tests --bench train`, or with options, e.g.
 //! `-- --network cnn --phase ternary --threads 2`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "its figures are for people")]
 
 use ndarray::Array2;
 use ndarray::linalg::general_mat_mul;

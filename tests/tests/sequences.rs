@@ -364,7 +364,7 @@ fn a_build_is_checked_as_a_sequence() {
     let build = Build::open(&folder).unwrap();
     let core = build.core().unwrap();
     let vectors = Vectors::new(&core, 60, 1, vec![]).unwrap();
-    let rungs = check::climb(&build, (&core).into(), &vectors, 1, &tools, &mut |_| ()).unwrap();
+    let rungs = check::climb(&build, (&core).into(), &vectors, 1, &tools, &mut |_| Ok(())).unwrap();
     for rung in &rungs {
         assert!(!rung.failed(), "seed {seed}: {rung:?}");
     }

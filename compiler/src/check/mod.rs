@@ -86,19 +86,20 @@ fn rung(name: &'static str, run: impl FnOnce() -> std::result::Result<String, St
     Ok(Rung { name, outcome, seconds: start.elapsed().as_secs_f64() })
 }
 
-/// Climbs the ladder for one build; `done` is called after each rung.
+/// Climbs the ladder for one build; `done` is called after each rung, and may end the climb.
 ///
 /// `seed` decides gaps and back pressure.
 ///
 /// # Errors
-/// Where the simulator cannot be built (but not where Verilator is missing: its rungs are skipped), or the user interrupts.
+/// Where the simulator cannot be built (but not where Verilator is missing: its rungs are skipped), or the user interrupts, or
+/// what `done` fails with.
 pub fn climb(
     build: &Build,
     compiled: CoreRef,
     vectors: &Vectors,
     seed: u64,
     tools: &Tools,
-    done: &mut dyn FnMut(&Rung),
+    done: &mut dyn FnMut(&Rung) -> Result<()>,
 ) -> Result<Vec<Rung>> {
     let mut rungs: Vec<Rung> = vec![];
     let mut run = |name: &'static str, body: &dyn Fn() -> std::result::Result<String, Stop>| -> Result<()> {
@@ -107,9 +108,9 @@ pub fn climb(
         let rung = rung(name, body);
         spinner.finish_and_clear();
         let rung = rung?;
-        done(&rung);
+        let told = done(&rung);
         rungs.push(rung);
-        Ok(())
+        told
     };
     run("fake-quantised f64 = golden", &|| software::fake_quantised(&build.model, vectors))?;
     for witness in Witness::ALL {

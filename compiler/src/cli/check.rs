@@ -1,6 +1,6 @@
 //! `strassenc check`.
 
-use super::{INTERRUPTED, eval, home, verilog};
+use super::{INTERRUPTED, eval, home, output, verilog};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use strassenc::build::{self, Build};
@@ -72,7 +72,7 @@ pub fn run(args: Args) -> Result<()> {
     let width = 34;
     let mut print = |rung: &Rung| {
         if args.json {
-            return;
+            return Ok(());
         }
         let (mark, text) = match &rung.outcome {
             Outcome::Passed { counts } => ("pass", counts),
@@ -80,7 +80,7 @@ pub fn run(args: Args) -> Result<()> {
             Outcome::Failed { error } => ("FAIL", error),
         };
         let text = text.replace('\n', &format!("\n{:indent$}", "", indent = width + 7));
-        println!("{mark}  {:width$} {text}  [{:.1} s]", rung.name, rung.seconds);
+        output::line(format_args!("{mark}  {:width$} {text}  [{:.1} s]", rung.name, rung.seconds))
     };
     let rungs = check::climb(&build, (&core).into(), &vectors, args.seed, &tools, &mut print)?;
     let count = |f: fn(&Outcome) -> bool| rungs.iter().filter(|r| f(&r.outcome)).count();
@@ -90,10 +90,13 @@ pub fn run(args: Args) -> Result<()> {
     if args.json {
         let model_sha256 = &build.record.model_sha256;
         let report = Report { subject: &args.subject, model_sha256, passed, failed, skipped, rungs: &rungs };
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("check", e))?);
+        output::json(&report)?;
     } else {
         let adders = thousands(build.record.figures.total.adders);
-        println!("{passed} rungs hold, {failed} do not, {skipped} were skipped; {adders} adders, {}", vectors.counts());
+        output::line(format_args!(
+            "{passed} rungs hold, {failed} do not, {skipped} were skipped; {adders} adders, {}",
+            vectors.counts()
+        ))?;
     }
     match rungs.iter().find(|r| r.failed()) {
         Some(rung) => Err(Error::mismatch(args.subject.display(), format_args!("`{}` does not hold", rung.name))),
@@ -114,7 +117,7 @@ fn samples(args: &Args, build: &Build, home: &Path) -> Result<Vec<Vec<i64>>> {
                 Ok(text.symbols.integers(some, build.model.input.elements()))
             }
             Err(error) if args.data.is_none() => {
-                eprintln!("without real data: {error}");
+                output::note(format_args!("without real data: {error}"));
                 Ok(vec![])
             }
             Err(error) => Err(error),
@@ -123,7 +126,7 @@ fn samples(args: &Args, build: &Build, home: &Path) -> Result<Vec<Vec<i64>>> {
     let set = match eval::load_data(&build.model, args.data.as_deref(), home) {
         Ok(set) => set,
         Err(error) if args.data.is_none() => {
-            eprintln!("without real data: {error}");
+            output::note(format_args!("without real data: {error}"));
             return Ok(vec![]);
         }
         Err(error) => return Err(error),

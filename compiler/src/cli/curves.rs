@@ -1,5 +1,6 @@
 //! `strassenc curves`.
 
+use super::output;
 use std::path::{Path, PathBuf};
 use strassenc_runtime::train;
 use strassenc_runtime::{Error, Result, files};
@@ -24,6 +25,6 @@ pub fn run(args: &Args) -> Result<()> {
         return Err(Error::input(empty, "has not finished an epoch yet").help("wait for it, or leave it out"));
     }
     files::write(&args.output, train::compare(&runs)?.as_bytes())?;
-    println!("{}", args.output.display());
+    output::line(args.output.display())?;
     Ok(())
 }

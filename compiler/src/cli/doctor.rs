@@ -1,6 +1,6 @@
 //! `strassenc doctor`.
 
-use super::{INTERRUPTED, home};
+use super::{INTERRUPTED, home, output};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 use strassenc::tools::{COMPONENTS, Component, Install, Status, Tools};
@@ -49,7 +49,7 @@ pub fn run(args: Args) -> Result<()> {
     let error = match (failures.first(), missing.is_empty()) {
         (Some(_), _) => {
             let text = failures.iter().map(Error::to_string).collect::<Vec<_>>().join("\n");
-            eprintln!("{text}");
+            output::note(text);
             let n = failures.len();
             Some(Error::tool(
                 "doctor",
@@ -65,10 +65,10 @@ pub fn run(args: Args) -> Result<()> {
     if args.json {
         let failures = failures.iter().map(Error::to_string).collect();
         let report = Report { home: tools.home().into(), components, failures };
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("doctor", e))?);
+        output::json(&report)?;
     } else {
-        println!("{}", table(&components));
-        println!("installed tools and data lie under {}", tools.home().display());
+        output::line(table(&components))?;
+        output::line(format_args!("installed tools and data lie under {}", tools.home().display()))?;
     }
     error.map_or(Ok(()), Err)
 }
@@ -94,10 +94,15 @@ fn install(tools: &Tools, names: &[String]) -> Result<Vec<Error>> {
     for component in chosen {
         match tools.install(component) {
             Ok(Install::Installed(found)) => {
-                eprintln!("{}: installed {} in {}", component.name, found.version, found.path.display());
+                output::note(format_args!(
+                    "{}: installed {} in {}",
+                    component.name,
+                    found.version,
+                    found.path.display()
+                ));
             }
             Ok(Install::Present(found)) => {
-                eprintln!("{}: {} is there, {}", component.name, found.version, found.path.display());
+                output::note(format_args!("{}: {} is there, {}", component.name, found.version, found.path.display()));
             }
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             Err(error) => failures.push(error),

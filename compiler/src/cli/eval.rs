@@ -2,7 +2,7 @@
 
 pub(super) mod text;
 
-use super::{INTERRUPTED, home, verilog};
+use super::{INTERRUPTED, home, output, verilog};
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::{Array1, Array2, ArrayView2};
 use rayon::prelude::*;
@@ -135,20 +135,20 @@ pub fn run(args: Args) -> Result<()> {
         if model.spns().is_ok() {
             onnx::save(&model, &folder.join("model.onnx"))?;
         } else {
-            eprintln!("model.onnx is not written: a network of images cannot be exported to ONNX yet");
+            output::note("model.onnx is not written: a network of images cannot be exported to ONNX yet");
         }
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("eval", e))?);
+        output::json(&report)?;
     } else {
-        println!("{}", render(&report));
+        output::line(render(&report))?;
     }
     if report.saturated_inputs > 0.01 {
-        eprintln!(
+        output::note(format_args!(
             "warning: {:.1} % of the input values lie outside the input format {} and saturate: is this the right data?",
             100.0 * report.saturated_inputs,
             model.input.format
-        );
+        ));
     }
     if differing > 0 {
         let total = outputs.len();
@@ -195,7 +195,7 @@ fn float(model: &Model, path: &Path, split: &data::Split) -> Option<Float> {
     if checkpoint.is_file() {
         match Checkpoint::load(&checkpoint).and_then(|c| c.float_outputs(split.x.view())) {
             Ok(y) => return Some(Float::Checkpoint(accuracy(y.view(), &split.labels))),
-            Err(e) => eprintln!("warning: the float network is left out\n{e}"),
+            Err(e) => output::note(format_args!("warning: the float network is left out\n{e}")),
         }
     }
     model.provenance.metrics.get("test_accuracy_float").map(|accuracy| Float::Provenance { accuracy: *accuracy })

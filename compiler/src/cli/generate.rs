@@ -1,9 +1,8 @@
 //! `strassenc generate`.
 
-use super::{INTERRUPTED, home, verilog};
+use super::{INTERRUPTED, home, output, verilog};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use strassenc::build::Build;
@@ -65,12 +64,7 @@ pub fn run(args: Args) -> Result<()> {
     if prompt.is_empty() {
         return Err(Error::input("--prompt", "is empty").help(format_args!("give at least one {}", symbols.unit())));
     }
-    let mut show = |shown: &str| {
-        if !args.json {
-            print!("{shown}");
-            let _ = std::io::stdout().flush();
-        }
-    };
+    let mut show = |shown: &str| if args.json { Ok(()) } else { output::write(shown) };
     let text = if args.hardware {
         let tools = Tools::new(home::home()?).interrupted_by(&INTERRUPTED).with_progress(true);
         let build = Build::open(&args.model)?;
@@ -90,9 +84,9 @@ pub fn run(args: Args) -> Result<()> {
     };
     if args.json {
         let json = serde_json::json!({ "prompt": args.prompt, "text": text, "seed": args.seed, "temperature": args.temperature });
-        println!("{}", serde_json::to_string_pretty(&json).map_err(|e| Error::internal("generate", e))?);
+        output::json(&json)?;
     } else {
-        println!();
+        output::line("")?;
     }
     Ok(())
 }
@@ -104,7 +98,7 @@ fn generate(
     prompt: Vec<(Vec<u32>, String)>,
     symbols: &Symbols,
     mut step: impl FnMut(&[i64]) -> Result<Vec<i64>>,
-    show: &mut dyn FnMut(&str),
+    show: &mut dyn FnMut(&str) -> Result<()>,
 ) -> Result<String> {
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     let mut text = String::new();
@@ -115,7 +109,7 @@ fn generate(
     for i in 0..all {
         let Some((input, shown)) = next else { break };
         text += &shown;
-        show(&shown);
+        show(&shown)?;
         if INTERRUPTED.load(Ordering::SeqCst) {
             return Err(Error::new(Kind::Interrupted, "generate", "interrupted by the user"));
         }

@@ -1,6 +1,6 @@
 //! `strassenc matrix`.
 
-use super::INTERRUPTED;
+use super::{INTERRUPTED, output};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -139,12 +139,7 @@ pub fn run(args: Args) -> Result<()> {
         cut_short: search.is_over(),
         trace: search.trace.into_inner().unwrap_or_default(),
     };
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("matrix", e))?);
-    } else {
-        print(&report, args.input_bits);
-    }
-    Ok(())
+    if args.json { output::json(&report) } else { print(&report, args.input_bits) }
 }
 
 /// The matrix of the array, `[n_out, n_in]`.
@@ -208,16 +203,19 @@ impl Search {
     }
 }
 
-fn print(report: &Report, input_bits: u32) {
+fn print(report: &Report, input_bits: u32) -> Result<()> {
     let Report { inputs, outputs, nonzeros, naive_adders, adders, depth, least_depth, lut_bits, .. } = report;
     let entries = (inputs * outputs).max(1);
     let share = 100.0 * *adders as f64 / (*naive_adders).max(1) as f64;
-    println!("matrix    {inputs} inputs, {outputs} outputs, density {:.3}", *nonzeros as f64 / entries as f64);
-    println!("adders    {adders}, {share:.1} % of the {naive_adders} without sharing");
-    println!("depth     {depth} adders, of at least {least_depth}");
-    println!("LUT bits  {lut_bits} for {input_bits}-bit inputs");
-    println!("method    {}", report.method);
-    println!("proved    equal to the matrix, in {:.3} s", report.proof_seconds);
+    output::line(format_args!(
+        "matrix    {inputs} inputs, {outputs} outputs, density {:.3}",
+        *nonzeros as f64 / entries as f64
+    ))?;
+    output::line(format_args!("adders    {adders}, {share:.1} % of the {naive_adders} without sharing"))?;
+    output::line(format_args!("depth     {depth} adders, of at least {least_depth}"))?;
+    output::line(format_args!("LUT bits  {lut_bits} for {input_bits}-bit inputs"))?;
+    output::line(format_args!("method    {}", report.method))?;
+    output::line(format_args!("proved    equal to the matrix, in {:.3} s", report.proof_seconds))?;
     let ended = if report.cut_short { ", ended early" } else { "" };
-    println!("searched  {:.3} s{ended}", report.seconds);
+    output::line(format_args!("searched  {:.3} s{ended}", report.seconds))
 }

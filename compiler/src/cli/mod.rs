@@ -10,6 +10,7 @@ mod eval;
 mod generate;
 mod home;
 mod matrix;
+mod output;
 mod random;
 mod report;
 mod simulate;
@@ -53,21 +54,34 @@ enum Command {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Wrong arguments are told on standard error, --help and --version on standard output.
+        Err(told) => {
+            let printed = told.print().map_err(output::failed);
+            let done = told.exit_code();
+            return status(if told.use_stderr() { Ok(()) } else { printed }, done);
+        }
+    };
     // A second Ctrl-C ends the program at once.
     let _ = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(Kind::Interrupted.exit_status().into());
         }
-        eprintln!("\ninterrupted: finishing the step at hand (Ctrl-C again to stop at once)");
+        output::note("\ninterrupted: finishing the step at hand (Ctrl-C again to stop at once)");
     });
-    match run(cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::from(error.kind().exit_status())
-        }
+    status(run(cli.command), 0)
+}
+
+/// The exit status: `done` where all went well, else the error's, which is told where somebody reads.
+fn status(result: Result<()>, done: i32) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::from(u8::try_from(done).unwrap_or(Kind::Internal.exit_status()));
+    };
+    if error.kind() != Kind::Closed {
+        output::note(&error);
     }
+    ExitCode::from(error.kind().exit_status())
 }
 
 fn run(command: Command) -> Result<()> {

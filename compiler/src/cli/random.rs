@@ -1,7 +1,7 @@
 //! `strassenc random`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, home};
+use super::{INTERRUPTED, home, output};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -95,9 +95,9 @@ pub fn run(args: Args) -> Result<()> {
     let seconds = began.elapsed().as_secs_f64();
     let report = Report { run: &folder, seconds, samples, dull, layers: &made.layers };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("random", e))?);
+        output::json(&report)?;
     } else {
-        println!("{}", text(&report));
+        output::line(text(&report))?;
     }
     Ok(())
 }

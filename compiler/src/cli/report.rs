@@ -1,7 +1,7 @@
 //! `strassenc report`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, home};
+use super::{INTERRUPTED, home, output};
 use std::path::{Path, PathBuf};
 use strassenc::accounting::{Rules, accounting};
 use strassenc::build::Build;
@@ -71,11 +71,11 @@ pub fn run(args: Args) -> Result<()> {
         files::write(path, report.html()?.as_bytes())?;
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("report", e))?);
+        output::json(&report)?;
     } else {
-        println!("{}", report.text());
+        output::line(report.text())?;
         if let Some(path) = &args.html {
-            println!("{}", path.display());
+            output::line(path.display())?;
         }
     }
     Ok(())
@@ -92,9 +92,9 @@ fn describe(args: &Args) -> Result<()> {
     args.choices.apply(&mut network)?;
     let accounting = accounting(&network, args.accounting.unwrap_or_default())?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&accounting).map_err(|e| Error::internal("report", e))?);
+        output::json(&accounting)?;
     } else {
-        println!("{}", accounting.text());
+        output::line(accounting.text())?;
     }
     Ok(())
 }

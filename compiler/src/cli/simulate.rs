@@ -1,6 +1,6 @@
 //! `strassenc simulate`.
 
-use super::{INTERRUPTED, eval, home};
+use super::{INTERRUPTED, eval, home, output};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -130,7 +130,7 @@ pub fn run(args: Args) -> Result<()> {
     let tools = Tools::new(home::home()?).interrupted_by(&INTERRUPTED).with_progress(true);
     let build = Build::open_edited(&args.build)?;
     for name in &build.edited {
-        eprintln!("warning: {} was changed since it was written", build.folder.join(name).display());
+        output::note(format_args!("warning: {} was changed since it was written", build.folder.join(name).display()));
     }
     if args.pauses && !build.record.options.aclken {
         return Err(Error::input("--pauses", "needs a core with aclken").help("strassenc verilog MODEL --aclken"));
@@ -178,9 +178,9 @@ pub fn run(args: Args) -> Result<()> {
         },
     };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("simulate", e))?);
+        output::json(&report)?;
     } else {
-        print!("{}", render(&report));
+        output::write(render(&report))?;
     }
     match (mismatch, &report.place) {
         (Some(mismatch), Some(place)) => Err(mismatch_error(&build, &mismatch, vectors.inputs.len(), place)),
@@ -242,15 +242,15 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
         };
         if !args.json {
             let LayerReport { layer, samples, latency, clocks, seconds, .. } = &report;
-            println!(
+            output::line(format_args!(
                 "{layer}: {samples} samples, every output is golden's; latency {} clocks as promised; {clocks} clocks in {seconds:.1} s",
                 latency.measured
-            );
+            ))?;
         }
         reports.push(report);
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&reports).map_err(|e| Error::internal("simulate", e))?);
+        output::json(&reports)?;
     }
     Ok(())
 }
@@ -299,7 +299,7 @@ fn accuracy(run: &Run, labels: &[u32]) -> f64 {
 }
 
 fn locate(build: &Build, sources: &Sources, vectors: &Vectors, sample: usize, tools: &Tools) -> Result<Place> {
-    eprintln!("sample {sample} is wrong: looking for the first wrong signal");
+    output::note(format_args!("sample {sample} is wrong: looking for the first wrong signal"));
     let Vectors { inputs, outputs, .. } = vectors;
     match build.core()? {
         Core::Vectors(core) => {

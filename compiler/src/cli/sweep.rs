@@ -2,7 +2,7 @@
 
 use super::eval::accuracy;
 use super::train::{Training, Watch, train};
-use super::{INTERRUPTED, verilog};
+use super::{INTERRUPTED, output, verilog};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -131,7 +131,7 @@ pub fn run(args: Args) -> Result<()> {
         if is_done(&sweep, &choices, &folder) {
             continue;
         }
-        eprintln!("{name} ({} of {total})", i + 1);
+        output::note(format_args!("{name} ({} of {total})", i + 1));
         match point(choices, &network, &data, &folder, &args) {
             Ok(point) => {
                 sweep.insert(point);
@@ -139,7 +139,7 @@ pub fn run(args: Args) -> Result<()> {
             }
             // The training diverged, or does not fit what it begins from; the others may do better.
             Err(e) if e.kind() == Kind::Input => {
-                eprintln!("{}", e.within(format_args!("point {name}")));
+                output::note(e.within(format_args!("point {name}")));
                 failed.push(name);
             }
             Err(e) => return Err(e),
@@ -148,10 +148,10 @@ pub fn run(args: Args) -> Result<()> {
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
         let report = Report { folder: &folder, seconds, sweep: &sweep };
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("sweep", e))?);
+        output::json(&report)?;
     } else if !sweep.points.is_empty() {
-        println!("{}", sweep.text());
-        println!("{} in {seconds:.1} s", folder.display());
+        output::line(sweep.text())?;
+        output::line(format_args!("{} in {seconds:.1} s", folder.display()))?;
     }
     if failed.is_empty() {
         return Ok(());

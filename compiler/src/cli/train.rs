@@ -1,7 +1,7 @@
 //! `strassenc train`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, home};
+use super::{INTERRUPTED, home, output};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -196,10 +196,10 @@ pub fn run(args: Args) -> Result<()> {
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
         let report = Report { run: &folder, data: &name, seconds, summary: &summary };
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("train", e))?);
+        output::json(&report)?;
     } else {
-        println!("{}", render(&summary));
-        println!("{} in {}", folder.display(), HumanDuration(Duration::from_secs_f64(seconds)));
+        output::line(render(&summary))?;
+        output::line(format_args!("{} in {}", folder.display(), HumanDuration(Duration::from_secs_f64(seconds))))?;
     }
     Ok(())
 }
@@ -323,7 +323,7 @@ impl Watch {
 
     fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{text}");
+            output::note(text);
         } else {
             self.bar.println(text);
         }

@@ -1,6 +1,6 @@
 //! `strassenc verilog`.
 
-use super::INTERRUPTED;
+use super::{INTERRUPTED, output};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -203,18 +203,18 @@ pub fn run(args: Args) -> Result<()> {
     let record = write(&model, &options, &folder)?;
     let seconds = began.elapsed().as_secs_f64();
     for fifo in record.figures.streams.iter().flat_map(|s| &s.fifos).filter(|fifo| fifo.depth < fifo.live) {
-        eprintln!(
+        output::note(format_args!(
             "warning: `{}` holds {} words; with fewer than {} the core deadlocks",
             fifo.name, fifo.depth, fifo.live
-        );
+        ));
     }
     if args.json {
         let report = Report { build: &folder, seconds, record: &record };
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("verilog", e))?);
+        output::json(&report)?;
     } else {
         let signature = Build::open(&folder)?.signature;
-        println!("{}", report::Report::new(record.figures, &signature, report::Family::Xc7).text());
-        println!("{} in {seconds:.1} s", folder.display());
+        output::line(report::Report::new(record.figures, &signature, report::Family::Xc7).text())?;
+        output::line(format_args!("{} in {seconds:.1} s", folder.display()))?;
     }
     Ok(())
 }

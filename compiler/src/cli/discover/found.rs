@@ -1,5 +1,6 @@
 //! What was found: written, printed.
 
+use super::super::output;
 use super::solve::Effort;
 use super::{Method, Task};
 use serde::Serialize;
@@ -7,7 +8,7 @@ use std::path::Path;
 use strassenc::adder_graph;
 use strassenc::discover::additions::{self, Count};
 use strassenc::discover::{Scheme, Shape, model};
-use strassenc_runtime::{Error, Result, files, model_file};
+use strassenc_runtime::{Result, files, model_file};
 
 /// Name of the model.
 pub const MODEL: &str = "model.safetensors";
@@ -86,21 +87,26 @@ impl Found {
     /// Only by a bug of ours.
     pub fn print(&self, folder: &Path, json: bool) -> Result<()> {
         if json {
-            println!("{}", serde_json::to_string_pretty(self).map_err(|e| Error::internal("discover", e))?);
+            output::json(self)?;
             return Ok(());
         }
         let Found { shape, rank, schoolbook, nonzeros, seconds, effort, .. } = self;
         let Count { w_a, w_b, w_c, total, without_sharing } = self.additions;
-        print!("{}", self.scheme);
-        println!("{shape}: {rank} multiplications instead of {schoolbook}; all Brent equations hold in integers");
-        println!(
+        output::write(&self.scheme)?;
+        output::line(format_args!(
+            "{shape}: {rank} multiplications instead of {schoolbook}; all Brent equations hold in integers"
+        ))?;
+        output::line(format_args!(
             "{total} additions ({w_a} + {w_b} + {w_c} for W_a, W_b, W_c), {without_sharing} without sharing; \
              {nonzeros} nonzeros"
-        );
+        ))?;
         let what = if self.method == Method::Gradient { "attempts" } else { "restarts" };
         let short = if effort.cut_short { ", cut short" } else { "" };
-        println!("{} schemes seen, {} {what}, {seconds:.3} s{short}", effort.schemes, effort.restarts);
-        println!("{}", folder.display());
+        output::line(format_args!(
+            "{} schemes seen, {} {what}, {seconds:.3} s{short}",
+            effort.schemes, effort.restarts
+        ))?;
+        output::line(folder.display())?;
         Ok(())
     }
 }

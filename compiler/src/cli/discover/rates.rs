@@ -1,5 +1,6 @@
 //! How often a search succeeds, over many seeds.
 
+use super::super::output;
 use super::solve::{Solved, Stage, solve};
 use super::{INTERRUPTED, Method, Task, Watch};
 use serde::Serialize;
@@ -76,25 +77,25 @@ pub fn run(task: &Task, limit: Option<Duration>, seeds: u64, json: bool) -> Resu
         total_seconds,
     };
     if json {
-        println!("{}", serde_json::to_string_pretty(&rates).map_err(|e| Error::internal("discover", e))?);
+        output::json(&rates)?;
         return Ok(());
     }
     if let Some(scheme) = &first {
-        print!("the first one:\n{scheme}");
+        output::write(format_args!("the first one:\n{scheme}"))?;
     }
     let rank =
         rates.rank.map_or_else(|| format!("{}, the least of any seed", rates.least_rank), |rank| rank.to_string());
-    println!(
+    output::line(format_args!(
         "{} rank {rank}: {successes}/{} seeds ({:.1} %), mean {:.4} s, worst {:.4} s, {:.4} s per success; every scheme verified",
         rates.shape,
         rates.seeds,
         100.0 * f64::from(successes) / rates.seeds as f64,
         rates.mean_seconds,
         rates.worst_seconds,
-        rates.seconds_per_success,
-    );
+        rates.seconds_per_success
+    ))?;
     if let Some([least, most]) = additions {
-        println!("additions: {least} to {most}");
+        output::line(format_args!("additions: {least} to {most}"))?;
     }
     Ok(())
 }

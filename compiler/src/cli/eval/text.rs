@@ -1,6 +1,6 @@
 //! `strassenc eval` of networks of sequences: bits per character or word.
 
-use super::super::{INTERRUPTED, home};
+use super::super::{INTERRUPTED, home, output};
 use super::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::{ArrayView2, Axis};
@@ -102,9 +102,9 @@ pub(super) fn run(args: Args, model: &Model) -> Result<()> {
         model: path,
     };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(|e| Error::internal("eval", e))?);
+        output::json(&report)?;
     } else {
-        println!("{}", render(&report));
+        output::line(render(&report))?;
     }
     if report.golden.differing > 0 {
         let cause = format!("{} integers differ from golden's", report.golden.differing);
