@@ -1,6 +1,7 @@
 //! What Yosys says of emitted text: equal to the layer's definition for every input, and one DSP block per multiplier, or none.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 use strassenc::build::{self, Build};
 use strassenc::compile::{self, Compiled, compile};
 use strassenc::engine::{self, Allowed};
@@ -55,6 +56,29 @@ fn a_layer_is_proved_and_a_wrong_sign_in_its_text_is_refuted() {
     let line = text.lines().find(|line| line.contains("wb_add") && line.contains(" - ")).unwrap();
     std::fs::write(&file, text.replacen(line, &line.replacen(" - ", " + ", 1), 1)).unwrap();
     assert!(matches!(answer(), Equivalence::Refuted(_)));
+}
+
+#[test]
+fn a_proof_that_is_not_answered_in_time_is_neither_proved_nor_refuted() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let build = built(&folder.path().join("build"));
+    // It is deaf to SIGTERM, and so is what it starts.
+    let yosys = folder.path().join("yosys");
+    let script = r#"#!/bin/sh
+[ "$1" = -V ] && echo "Yosys 0.40" && exit
+trap "" TERM
+sleep 600 &
+sleep 600
+"#;
+    std::fs::write(&yosys, script).unwrap();
+    std::fs::set_permissions(&yosys, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let limit = Duration::from_secs(2);
+    let tools = Tools::new(folder.path()).with_path(vec![folder.path().into()]).with_limit(limit);
+    let began = Instant::now();
+    let answer = equivalence(&build.folder, &build.signature, &build.model, 0, &tools).unwrap();
+    assert_eq!(answer, Equivalence::NotAnswered(limit));
+    assert!(began.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

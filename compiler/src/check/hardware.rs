@@ -92,19 +92,24 @@ pub fn equivalence(build: &Build, tools: &Tools) -> Counts {
         return Err(Stop::Skip("layers over images hold memories; their kernels are proved by coefficients".into()));
     }
     let mut proved = 0;
-    let mut why = String::new();
+    let mut open = vec![];
     for number in 0..build.signature.layers.len() {
         let name = &build.signature.layers[number].name;
         let result = synth::equivalence(&build.folder, &build.signature, &build.model, number, tools);
         match needs(result)? {
             Equivalence::Proved => proved += 1,
             Equivalence::Refuted(how) => return Err(Error::mismatch(format_args!("layer `{name}`"), how).into()),
-            Equivalence::OutOfReach(reason) => why = format!("layer `{name}`: {reason}"),
+            Equivalence::OutOfReach(reason) => open.push(format!("layer `{name}`: {reason}")),
+            Equivalence::NotAnswered(limit) => {
+                open.push(format!("layer `{name}`: not answered within {} s", limit.as_secs()));
+            }
         }
     }
+    let open = open.join("; ");
     match proved {
-        0 => Err(Stop::Skip(why)),
-        n => Ok(format!("{n} of {} layers for all inputs", build.signature.layers.len())),
+        0 => Err(Stop::Skip(open)),
+        n if open.is_empty() => Ok(format!("{n} of {n} layers for all inputs")),
+        n => Ok(format!("{n} of {} layers for all inputs; {open}", build.signature.layers.len())),
     }
 }
 

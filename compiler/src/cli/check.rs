@@ -1,12 +1,11 @@
 //! `strassenc check`.
 
-use super::{INTERRUPTED, eval, home, output, verilog};
+use super::{eval, home, output, verilog};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use strassenc::build::{self, Build};
 use strassenc::check::{self, Outcome, Rung, Vectors};
 use strassenc::report::thousands;
-use strassenc::tools::Tools;
 use strassenc_runtime::{Error, Result, data};
 
 /// The golden-model tests on this very model
@@ -54,8 +53,7 @@ struct Report<'a> {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let home = home::home()?;
-    let tools = Tools::new(&home).interrupted_by(&INTERRUPTED).with_progress(true);
+    let tools = home::tools()?;
     // A model is compiled into a folder of its own, which goes when the check ends.
     let work = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
     let folder = if build::is_build(&args.subject) {
@@ -66,7 +64,7 @@ pub fn run(args: Args) -> Result<()> {
         folder
     };
     let build = Build::open(&folder)?;
-    let samples = samples(&args, &build, &home)?;
+    let samples = samples(&args, &build, tools.home())?;
     let core = build.core()?;
     let vectors = Vectors::new(&core, args.random, args.seed, samples)?;
     let width = 34;

@@ -1,10 +1,9 @@
 //! `strassenc demo`.
 
-use super::{Cli, INTERRUPTED, home, output};
+use super::{Cli, home, output};
 use clap::Parser;
 use std::path::PathBuf;
 use std::time::Instant;
-use strassenc::tools::Tools;
 use strassenc_runtime::Result;
 
 /// Train, compile, simulate and report a small network on real handwritten digits
@@ -23,7 +22,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let began = Instant::now();
-    let tools = Tools::new(home::home()?).interrupted_by(&INTERRUPTED).with_progress(true);
+    let tools = home::tools()?;
     let verilator = tools.verilator_or_install()?;
     output::line(format_args!("Verilator {} in {}\n", verilator.version, verilator.program.display()))?;
     let folder = args.output.display().to_string();

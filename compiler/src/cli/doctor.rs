@@ -1,6 +1,6 @@
 //! `strassenc doctor`.
 
-use super::{INTERRUPTED, home, output};
+use super::{home, output};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 use strassenc::tools::{COMPONENTS, Component, Install, Status, Tools};
@@ -37,7 +37,7 @@ struct Report {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let tools = Tools::new(home::home()?).interrupted_by(&INTERRUPTED).with_progress(true);
+    let tools = home::tools()?;
     let named = args.install.is_some();
     let failures = match args.install {
         Some(names) => install(&tools, &names)?,

@@ -103,12 +103,11 @@ pub fn run(args: Args) -> Result<()> {
         return text::run(args, &model);
     }
     let path = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model };
-    let home = home::home()?;
-    let data = load_data(&model, args.data.as_deref(), &home)?;
+    let tools = home::tools()?;
+    let data = load_data(&model, args.data.as_deref(), tools.home())?;
     data.check_fits(&model)?;
     let split = data.test.take(args.samples.unwrap_or(usize::MAX));
     let inputs = data::integers(&split.x, model.input.format)?;
-    let tools = Tools::new(home).interrupted_by(&INTERRUPTED).with_progress(true);
     let outputs = golden_outputs(&model, inputs.view(), &tools)?;
 
     let reals = train::fake_quantised(&model, split.x.mapv(f64::from).view())?;

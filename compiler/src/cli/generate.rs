@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use strassenc::build::Build;
 use strassenc::simulate::{Simulator, Sources};
-use strassenc::tools::Tools;
 use strassenc_runtime::data::Symbols;
 use strassenc_runtime::sampling::sample;
 use strassenc_runtime::{Error, Kind, Model, Result, golden};
@@ -66,7 +65,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     let mut show = |shown: &str| if args.json { Ok(()) } else { output::write(shown) };
     let text = if args.hardware {
-        let tools = Tools::new(home::home()?).interrupted_by(&INTERRUPTED).with_progress(true);
+        let tools = home::tools()?;
         let build = Build::open(&args.model)?;
         let sources = Sources::read(&build.folder, &build.signature)?;
         let mut core = Simulator::build(&sources, &build.signature, false, &tools)?.stepper()?;

@@ -1,6 +1,9 @@
-//! Where strassenc keeps what it installs and caches.
+//! Where strassenc keeps what it installs and caches, and the tools that it finds there.
 
+use super::INTERRUPTED;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use strassenc::tools::Tools;
 use strassenc_runtime::{Error, Result};
 
 /// `$STRASSENC_HOME`, by default `~/.strassenc`. The folder need not exist.
@@ -18,4 +21,20 @@ pub fn home() -> Result<PathBuf> {
             .help("set STRASSENC_HOME to the folder that tools and data shall be installed in")
     })?;
     Ok(Path::new(&user).join(".strassenc"))
+}
+
+/// The tools under [`home`] and on the search path, which Ctrl-C ends, and `$STRASSENC_TOOL_LIMIT` seconds.
+///
+/// # Errors
+/// As [`home`]; where the limit is not a positive number.
+pub fn tools() -> Result<Tools> {
+    const LIMIT: &str = "STRASSENC_TOOL_LIMIT";
+    let tools = Tools::new(home()?).interrupted_by(&INTERRUPTED).with_progress(true);
+    let Some(text) = std::env::var_os(LIMIT).filter(|v| !v.is_empty()) else { return Ok(tools) };
+    let seconds = text.to_str().and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0.0);
+    let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| {
+        Error::input(LIMIT, format_args!("{} is not a positive number of seconds", text.display()))
+            .help(format_args!("unset {LIMIT} for an hour, or set it to seconds, e.g. 7200"))
+    })?;
+    Ok(tools.with_limit(limit))
 }

@@ -66,6 +66,7 @@ pub fn main() -> ExitCode {
     // A second Ctrl-C ends the program at once.
     let _ = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            strassenc::tools::kill_all();
             std::process::exit(Kind::Interrupted.exit_status().into());
         }
         output::note("\ninterrupted: finishing the step at hand (Ctrl-C again to stop at once)");

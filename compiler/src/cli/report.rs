@@ -1,13 +1,12 @@
 //! `strassenc report`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, home, output};
+use super::{home, output};
 use std::path::{Path, PathBuf};
 use strassenc::accounting::{Rules, accounting};
 use strassenc::build::Build;
 use strassenc::report::{Family, Report};
 use strassenc::synth::{self, Target};
-use strassenc::tools::Tools;
 use strassenc_runtime::{Error, Result, files, network};
 
 /// Multipliers, DSP, adders before and after sharing, registers; estimated and synthesised
@@ -64,7 +63,7 @@ pub fn run(args: Args) -> Result<()> {
     let family = args.device.or(args.synth.map(Family::from)).unwrap_or(Family::Xc7);
     let mut report = Report::new(build.record.figures.clone(), &build.signature, family);
     if let Some(target) = args.synth {
-        let tools = Tools::new(home::home()?).interrupted_by(&INTERRUPTED).with_progress(true);
+        let tools = home::tools()?;
         report.synthesis = Some(synth::synthesise(&build.folder, &build.signature, target, &tools)?);
     }
     if let Some(path) = &args.html {

@@ -127,7 +127,7 @@ pub fn run(args: Args) -> Result<()> {
     if args.samples == Some(0) || args.random == Some(0) {
         return Err(Error::input("simulate", "0 vectors show nothing").help("give at least 1"));
     }
-    let tools = Tools::new(home::home()?).interrupted_by(&INTERRUPTED).with_progress(true);
+    let tools = home::tools()?;
     let build = Build::open_edited(&args.build)?;
     for name in &build.edited {
         output::note(format_args!("warning: {} was changed since it was written", build.folder.join(name).display()));

@@ -10,6 +10,7 @@ use crate::tools::Tools;
 use askama::Template;
 use ndarray::ArrayView1;
 use std::path::Path;
+use std::time::Duration;
 use strassenc_runtime::model::{Output, Spn};
 use strassenc_runtime::{Error, Format, Model, Result, files};
 
@@ -20,14 +21,17 @@ pub enum Equivalence {
     Proved,
     /// It does not; Yosys has a counterexample.
     Refuted(String),
-    /// The layer is too large, or the solver ran out of time.
+    /// The layer is not tried: why.
     OutOfReach(String),
+    /// Yosys was ended after so long, without an answer.
+    NotAnswered(Duration),
 }
 
 /// Layers with more input bits than this are not tried.
 const MOST_INPUT_BITS: u32 = 32;
-/// Seconds for the solver.
-const TIME_LIMIT: u32 = 120;
+/// What Yosys has for a layer, by the wall clock: its own limit is not looked at before the solver begins, nor
+/// by every step of it.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Template)]
 #[template(path = "miter.v")]
@@ -48,7 +52,6 @@ struct Miter<'a> {
 #[template(path = "equivalence.ys", ext = "ys")]
 struct Script<'a> {
     files: &'a [String],
-    time_limit: u32,
 }
 
 /// Proves that layer `number` of the build in `folder` equals its definition.
@@ -75,7 +78,7 @@ pub fn equivalence(
     }
     let miter = Miter::new(layer, promised);
     let miter = miter.render().map_err(|e| Error::internal("miter.v", e))?;
-    let script = Script { files: &signature.files, time_limit: TIME_LIMIT };
+    let script = Script { files: &signature.files };
     let script = script.render().map_err(|e| Error::internal("equivalence.ys", e))?;
     let yosys = tools.yosys()?;
     let work = work_folder()?;
@@ -85,15 +88,18 @@ pub fn equivalence(
     files::write(&work.path().join("miter.v"), miter.as_bytes())?;
     files::write(&work.path().join("wires.v"), include_bytes!("../../../templates/register_wires.v"))?;
     files::write(&work.path().join("equivalence.ys"), script.as_bytes())?;
-    let run = tools.run(yosys.command().current_dir(work.path()).args(["-s", "equivalence.ys"]))?;
+    let mut command = yosys.command();
+    command.current_dir(work.path()).args(["-s", "equivalence.ys"]);
+    let limit = TIME_LIMIT.min(tools.limit());
+    let Some(run) = tools.run_within(&mut command, limit)? else {
+        return Ok(Equivalence::NotAnswered(limit));
+    };
     let proof = std::fs::read_to_string(work.path().join("proof.txt")).unwrap_or_default();
     let said = |text: &str| proof.contains(text);
     if said("SAT proof finished - no model found: SUCCESS!") {
         Ok(Equivalence::Proved)
     } else if said("model found: FAIL!") {
         Ok(Equivalence::Refuted(format!("module `{}` differs from its definition", promised.module)))
-    } else if said("TIMEOUT") || said("timed out") || said("Interrupted") {
-        Ok(Equivalence::OutOfReach(format!("no answer within {TIME_LIMIT} seconds")))
     } else {
         Err(Error::tool("yosys", run.complaint()))
     }

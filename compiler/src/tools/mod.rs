@@ -14,7 +14,7 @@ pub use component::{COMPONENTS, Component, Found, Status};
 pub use find::{Cxx, Icarus, Python, Verilator, Yosys};
 pub use install::Install;
 pub use lock::Lock;
-pub use process::Finished;
+pub use process::{Finished, kill_all};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ pub struct Tools {
     home: PathBuf,
     path: Vec<PathBuf>,
     interrupted: Option<&'static AtomicBool>,
+    limit: Duration,
     progress: bool,
 }
 
@@ -36,7 +37,7 @@ impl Tools {
     /// otherwise.
     pub fn new(home: impl Into<PathBuf>) -> Self {
         let path = std::env::var_os("PATH").map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
-        Tools { home: home.into(), path, interrupted: None, progress: false }
+        Tools { home: home.into(), path, interrupted: None, limit: process::LIMIT, progress: false }
     }
 
     /// Looks in these folders instead of those of `$PATH`.
@@ -49,6 +50,17 @@ impl Tools {
     pub fn interrupted_by(mut self, flag: &'static AtomicBool) -> Self {
         self.interrupted = Some(flag);
         self
+    }
+
+    /// No program runs for longer, by the wall clock; an hour where nothing else is said.
+    pub fn with_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// How long any program may run.
+    pub fn limit(&self) -> Duration {
+        self.limit
     }
 
     /// Whether long work draws progress bars on standard error (only ever where that is a terminal).

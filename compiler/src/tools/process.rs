@@ -1,11 +1,28 @@
-//! Running an external program: its output captured, its end awaited, killed when the user interrupts.
+//! Running an external program: its output captured, its end awaited, and no longer than its limit.
+//!
+//! A program and all that it starts are a process group of their own. At the limit, by the wall clock, and
+//! where the user interrupts, the group is asked to end, and killed where it does not.
 
 use super::Tools;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use std::collections::BTreeSet;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use strassenc_runtime::{Error, Kind, Result};
+use strassenc_runtime::{Error, Result};
+
+/// How long any program may run, unless [`Tools::with_limit`] says otherwise.
+pub(super) const LIMIT: Duration = Duration::from_secs(3600);
+/// What a group has to end after it was asked to, and its pipes to close after it has ended.
+const GRACE: Duration = Duration::from_secs(1);
+/// The longest pause between two looks at a program.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The groups that are running, by the number of their leader.
+static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// A program that has ended.
 #[derive(Clone, Debug)]
@@ -36,23 +53,46 @@ impl Tools {
     /// Runs `command` to its end, whatever its exit status.
     ///
     /// # Errors
-    /// Where it cannot be started, or the user interrupts: then it is killed.
+    /// Where it cannot be started, runs for longer than the limit, or the user interrupts: then it is killed
+    /// with all that it started.
     pub fn run(&self, command: &mut Command) -> Result<Finished> {
-        let name = command.get_program().to_string_lossy().into_owned();
+        self.run_within(command, self.limit)?.ok_or_else(|| {
+            let seconds = self.limit.as_secs_f64();
+            Error::tool(name(command), format_args!("was ended: not done within {seconds} s"))
+                .help("give it more time: set STRASSENC_TOOL_LIMIT to the seconds that a tool may take")
+        })
+    }
+
+    /// Like [`run`](Self::run), with a limit of its own where that is shorter; none where it was reached.
+    ///
+    /// # Errors
+    /// Where it cannot be started, or the user interrupts: then it is killed with all that it started.
+    pub fn run_within(&self, command: &mut Command, limit: Duration) -> Result<Option<Finished>> {
         self.check_interrupted()?;
+        let limit = limit.min(self.limit);
         let start = Instant::now();
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|e| Error::tool(&name, format_args!("cannot be started: {e}")))?;
-        let stdout = drain(child.stdout.take());
-        let stderr = drain(child.stderr.take());
-        let status = self.wait(&mut child, &name)?;
-        let text =
-            |reader: JoinHandle<Vec<u8>>| String::from_utf8_lossy(&reader.join().unwrap_or_default()).into_owned();
-        Ok(Finished { status, stdout: text(stdout), stderr: text(stderr), elapsed: start.elapsed() })
+        let mut group = Group::start(command)?;
+        let [stdout, stderr] = [Pipe::new(group.leader.stdout.take()), Pipe::new(group.leader.stderr.take())];
+        let mut pause = Duration::from_millis(1);
+        while !group.has_ended() {
+            let interrupted = self.check_interrupted();
+            let left = limit.saturating_sub(start.elapsed());
+            if interrupted.is_err() || left.is_zero() {
+                group.end();
+                return interrupted.map(|()| None);
+            }
+            std::thread::sleep(pause.min(left));
+            pause = (pause * 2).min(PAUSE);
+        }
+        // What the program has left running must not keep us waiting for the end of a pipe.
+        let closed = || [&stdout, &stderr].iter().all(|pipe| pipe.reader.is_finished());
+        if !within(GRACE, closed) {
+            group.signal(Signal::KILL);
+            within(GRACE, closed);
+        }
+        let status = group.reap()?;
+        let [stdout, stderr] = [stdout, stderr].map(Pipe::text);
+        Ok(Some(Finished { status, stdout, stderr, elapsed: start.elapsed() }))
     }
 
     /// Runs `command`, which must succeed.
@@ -66,45 +106,121 @@ impl Tools {
         }
         // A child that the terminal's Ctrl-C reached first must not be reported as a failure.
         self.check_interrupted()?;
-        let name = std::path::Path::new(command.get_program());
-        let name = name.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned();
-        Err(Error::tool(name, format_args!("failed: {}", finished.complaint())))
-    }
-
-    fn wait(&self, child: &mut Child, name: &str) -> Result<ExitStatus> {
-        let fail = |e: std::io::Error| Error::tool(name, format_args!("cannot be awaited: {e}"));
-        let mut pause = Duration::from_millis(1);
-        loop {
-            if let Some(status) = child.try_wait().map_err(fail)? {
-                return Ok(status);
-            }
-            if let Err(interrupted) = self.check_interrupted() {
-                debug_assert_eq!(interrupted.kind(), Kind::Interrupted);
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(interrupted);
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(50));
-        }
+        Err(Error::tool(name(command), format_args!("failed: {}", finished.complaint())))
     }
 }
 
-/// Reads a pipe to its end on a thread of its own, so that the child never waits for a reader.
-fn drain(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            let _ = pipe.read_to_end(&mut bytes);
+/// Kills every program that is running, with all that they have started: the process is about to end.
+pub fn kill_all() {
+    for number in running().iter() {
+        let _ = Pid::from_raw(*number).map(|group| kill_process_group(group, Signal::KILL));
+    }
+}
+
+fn running() -> MutexGuard<'static, BTreeSet<i32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The program's name, without its folder.
+fn name(command: &Command) -> String {
+    let program = std::path::Path::new(command.get_program());
+    program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned()
+}
+
+/// Waits for `done`, for so long; whether it came.
+fn within(limit: Duration, done: impl Fn() -> bool) -> bool {
+    let start = Instant::now();
+    while !done() {
+        if start.elapsed() >= limit {
+            return false;
         }
-        bytes
-    })
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+/// A program and all that it starts. The leader is reaped last, so that its number cannot mean another group.
+struct Group {
+    leader: Child,
+    name: String,
+}
+
+impl Group {
+    fn start(command: &mut Command) -> Result<Self> {
+        let name = name(command);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        // Locked meanwhile, so that `kill_all` cannot miss one.
+        let mut running = running();
+        match command.spawn() {
+            Ok(leader) => {
+                running.insert(leader.id().cast_signed());
+                Ok(Group { leader, name })
+            }
+            Err(e) => Err(Error::tool(command.get_program().display(), format_args!("cannot be started: {e}"))),
+        }
+    }
+
+    fn number(&self) -> Pid {
+        Pid::from_child(&self.leader)
+    }
+
+    /// Whether the leader has ended; it stays to be reaped.
+    fn has_ended(&self) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        // One that cannot be looked at has ended: `reap` says what is wrong.
+        waitid(WaitId::Pid(self.number()), look).map_or(true, |status| status.is_some())
+    }
+
+    fn signal(&self, signal: Signal) {
+        // Only a group that is gone already cannot be told.
+        let _ = kill_process_group(self.number(), signal);
+    }
+
+    /// Asks the group to end, kills what is left of it soon after, and reaps the leader.
+    fn end(mut self) {
+        self.signal(Signal::TERM);
+        within(GRACE, || self.has_ended());
+        self.signal(Signal::KILL);
+        let _ = self.reap();
+    }
+
+    fn reap(&mut self) -> Result<ExitStatus> {
+        running().remove(&self.leader.id().cast_signed());
+        self.leader.wait().map_err(|e| Error::tool(&self.name, format_args!("cannot be awaited: {e}")))
+    }
+}
+
+/// A pipe that is read by a thread of its own, so that the program never waits for a reader, nor we for its end.
+struct Pipe {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Pipe {
+    fn new(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = bytes.clone();
+        let reader = std::thread::spawn(move || {
+            let Some(mut pipe) = pipe else { return };
+            let mut part = vec![0; 1 << 16];
+            while let Ok(n @ 1..) = pipe.read(&mut part) {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&part[..n]);
+            }
+        });
+        Pipe { bytes, reader }
+    }
+
+    /// What has come so far.
+    fn text(self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use strassenc_runtime::Kind;
 
     #[test]
     fn output_larger_than_a_pipe_arrives_whole() {
@@ -131,7 +247,60 @@ mod tests {
             std::thread::sleep(Duration::from_millis(100));
             FLAG.store(true, Ordering::SeqCst);
         });
-        let error = tools.run(Command::new("sleep").arg("600")).unwrap_err();
+        let start = Instant::now();
+        let error = tools.run(&mut stubborn("600")).unwrap_err();
         assert_eq!(error.kind(), Kind::Interrupted);
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    }
+
+    /// A program that, like its child, does not end when it is asked to.
+    fn stubborn(seconds: &str) -> Command {
+        let mut command = Command::new("sh");
+        let script = r#"trap "" TERM; sleep $0 & echo $!; wait; sleep $0"#;
+        command.args(["-c", script, seconds]);
+        command
+    }
+
+    /// Whether a process of this number is there, and not only to be reaped.
+    fn lives(number: &str) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", number.trim())).unwrap_or_default();
+        status.rsplit(')').next().is_some_and(|s| !s.is_empty() && !s.starts_with(" Z"))
+    }
+
+    #[test]
+    fn the_limit_ends_a_program_that_does_not_listen_and_its_children() {
+        let folder = tempfile::tempdir().unwrap();
+        let tools = Tools::new("/nonexistent");
+        let start = Instant::now();
+        let mut command = Command::new("sh");
+        let script = r#"trap "" TERM; sleep 600 & echo $! > child; sleep 600"#;
+        command.args(["-c", script]).current_dir(folder.path());
+        assert!(tools.run_within(&mut command, Duration::from_millis(700)).unwrap().is_none());
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        let child = std::fs::read_to_string(folder.path().join("child")).unwrap();
+        assert!(within(Duration::from_secs(5), || !lives(&child)), "child {child} lives on");
+    }
+
+    #[test]
+    fn a_tool_beyond_its_limit_is_an_error_that_says_so() {
+        let tools = Tools::new("/nonexistent").with_limit(Duration::from_millis(300));
+        let error = tools.run_ok(&mut stubborn("600")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "error[tool]: sh: was ended: not done within 0.3 s\n  \
+             help: give it more time: set STRASSENC_TOOL_LIMIT to the seconds that a tool may take"
+        );
+    }
+
+    #[test]
+    fn a_pipe_that_is_held_open_does_not_outlive_its_program() {
+        let tools = Tools::new("/nonexistent");
+        let start = Instant::now();
+        // In the group, and out of it, where no signal of ours arrives.
+        for script in ["echo here; sleep 30 &", "echo here; setsid sleep 30 &"] {
+            let finished = tools.run_ok(Command::new("sh").args(["-c", script])).unwrap();
+            assert_eq!(finished.stdout, "here\n", "{script}");
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     }
 }

@@ -1,13 +1,12 @@
 //! `strassenc eval` of networks of sequences: bits per character or word.
 
-use super::super::{INTERRUPTED, home, output};
+use super::super::{home, output};
 use super::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 use std::path::PathBuf;
 use strassenc::build;
-use strassenc::tools::Tools;
 use strassenc_runtime::data::Symbols;
 use strassenc_runtime::data::ngram::Ngram;
 use strassenc_runtime::data::text::{self, Text};
@@ -71,7 +70,7 @@ pub(super) fn run(args: Args, model: &Model) -> Result<()> {
     let path = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model.clone() };
     let text = load(model, args.data.as_deref())?;
     let all = &text.test[..text.test.len().min(args.samples.unwrap_or(usize::MAX).max(2))];
-    let tools = Tools::new(home::home()?).interrupted_by(&INTERRUPTED).with_progress(true);
+    let tools = home::tools()?;
     let exact = Exact::new(model)?;
     let checkpoint = path.with_file_name("checkpoint.safetensors");
     let float = if checkpoint.is_file() { Some(SequenceCheckpoint::load(&checkpoint)?) } else { None };
