@@ -2,13 +2,17 @@
 //
 // The last beat passes straight through beside the BEATS - 1 stored ones, so a vector costs no clock of its own; put a
 // strassenc_stream_register in front. Beat 0 lies in the low bits. m_user is the user bit of beat 0.
-// A frame whose s_last comes early or late is dropped and raises frame_error until reset; after a late one everything is
-// dropped up to and including the next beat with s_last. Reset touches control only. clken low freezes it.
+// A frame whose s_last comes early or late is dropped and raises frame_error, which stays high
+// until frame_error_clear or reset; an error in the clock of a clear wins. After a late s_last
+// everything is dropped up to and including the next beat with s_last. With BY_COUNT s_last is not
+// read: every BEATS beats are a frame, and there is no error. Reset touches control only. clken low
+// freezes it.
 `default_nettype none
 
 module strassenc_collector #(
     parameter BEAT_BITS = 8,
-    parameter BEATS     = 2
+    parameter BEATS     = 2,
+    parameter BY_COUNT  = 0
 ) (
     input  wire                       clk,
     input  wire                       clken,
@@ -22,6 +26,7 @@ module strassenc_collector #(
     input  wire                       m_ready,
     output wire [BEATS*BEAT_BITS-1:0] m_data,
     output wire                       m_user,
+    input  wire                       frame_error_clear,
     output reg                        frame_error
 );
     localparam        COUNT_BITS = BEATS > 1 ? $clog2(BEATS) : 1;
@@ -33,7 +38,8 @@ module strassenc_collector #(
     reg                   dropping;
 
     wire at_last  = count == LAST[COUNT_BITS-1:0];
-    wire complete = at_last & s_last & !dropping;
+    wire last     = BY_COUNT != 0 ? at_last : s_last;
+    wire complete = at_last & last & !dropping;
     wire accept   = s_valid & s_ready;
 
     assign m_valid = s_valid & complete;
@@ -44,11 +50,14 @@ module strassenc_collector #(
             count       <= {COUNT_BITS{1'b0}};
             dropping    <= 1'b0;
             frame_error <= 1'b0;
-        end else if (clken & accept) begin
-            if (s_last | at_last) count <= {COUNT_BITS{1'b0}};
-            else                  count <= count + ONE[COUNT_BITS-1:0];
-            dropping <= !s_last & (dropping | at_last);
-            if (!dropping & (s_last != at_last)) frame_error <= 1'b1;
+        end else if (clken) begin
+            if (accept) begin
+                if (last | at_last) count <= {COUNT_BITS{1'b0}};
+                else                count <= count + ONE[COUNT_BITS-1:0];
+                dropping <= !last & (dropping | at_last);
+            end
+            if (accept & !dropping & (last != at_last)) frame_error <= 1'b1;
+            else if (frame_error_clear)                 frame_error <= 1'b0;
         end
 
     generate

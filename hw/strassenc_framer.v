@@ -2,13 +2,16 @@
 //
 // A frame of BEATS words passes straight through. One whose s_last comes early is completed with words of zeros; one that
 // goes on after BEATS words is cut off, and everything is dropped up to and including the next word with s_last. Either raises
-// frame_error, at the next clock, until reset. m_user is the user bit of the frame's first word and low on the others.
+// frame_error, at the next clock, until frame_error_clear or reset; an error in the clock of a
+// clear wins. With BY_COUNT s_last is not read: every BEATS words are a frame, and there is no
+// error. m_user is the user bit of the frame's first word and low on the others.
 // Latency: none. Reset touches control only. clken low freezes it.
 `default_nettype none
 
 module strassenc_framer #(
-    parameter BITS  = 8,
-    parameter BEATS = 2
+    parameter BITS     = 8,
+    parameter BEATS    = 2,
+    parameter BY_COUNT = 0
 ) (
     input  wire            clk,
     input  wire            clken,
@@ -22,6 +25,7 @@ module strassenc_framer #(
     input  wire            m_ready,
     output wire [BITS-1:0] m_data,
     output wire            m_user,
+    input  wire            frame_error_clear,
     output reg             frame_error
 );
     localparam        COUNT_BITS = BEATS > 1 ? $clog2(BEATS) : 1;
@@ -35,6 +39,8 @@ module strassenc_framer #(
     reg                  dropping;
 
     wire at_last = count == LAST[COUNT_BITS-1:0];
+    wire last    = BY_COUNT != 0 ? at_last : s_last;
+    wire move    = m_valid & m_ready;
 
     assign m_valid = (s_valid | filling) & !dropping;
     assign s_ready = (m_ready & !filling) | dropping;
@@ -49,14 +55,15 @@ module strassenc_framer #(
             frame_error <= 1'b0;
         end else if (clken) begin
             if (dropping) begin
-                if (s_valid & s_last) dropping <= 1'b0;
-            end else if (m_valid & m_ready) begin
+                if (s_valid & last) dropping <= 1'b0;
+            end else if (move) begin
                 if (at_last) count <= {COUNT_BITS{1'b0}};
                 else         count <= count + ONE[COUNT_BITS-1:0];
-                filling  <= (filling | s_last) & !at_last;
-                dropping <= !filling & !s_last & at_last;
-                if (!filling & (s_last != at_last)) frame_error <= 1'b1;
+                filling  <= (filling | last) & !at_last;
+                dropping <= !filling & !last & at_last;
             end
+            if (move & !filling & (last != at_last)) frame_error <= 1'b1;
+            else if (frame_error_clear)              frame_error <= 1'b0;
         end
 endmodule
 

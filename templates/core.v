@@ -4,47 +4,26 @@
 `default_nettype none
 
 module {{ s.top }} (
-    input  wire aclk,
-    input  wire aresetn,  // synchronous, clears control only
-{%- if clken %}
-    input  wire aclken,
-{%- endif %}
-    input  wire [{{ s.input.data_bits() - 1 }}:0] s_axis_tdata,  // {{ input.description }}
-    input  wire s_axis_tvalid,
-    output wire s_axis_tready,
-    input  wire s_axis_tlast,  // on the last beat of a vector
-    input  wire s_axis_tuser,  // on the first beat: a sequence starts
-    output wire [{{ s.output.data_bits() - 1 }}:0] m_axis_tdata,  // {{ output.description }}
-    output wire m_axis_tvalid,
-    input  wire m_axis_tready,
-    output wire m_axis_tlast,
-    output wire m_axis_tuser,
-    output wire frame_error  // high after a wrong s_axis_tlast, until reset
+{%- for (port, comment) in ports %}
+    {{ port }}{% if !loop.last %},{% endif %}{% if !comment.is_empty() %}  // {{ comment }}{% endif %}
+{%- endfor %}
 );
     wire rst = !aresetn;
 
     // ==== Input: what carries information of each lane, registered, and collected to a vector
     wire [{{ input.beat_bits - 1 }}:0] s_beat;
-{%- if input.lane == input.bits %}
-    assign s_beat = s_axis_tdata;
-{%- else %}
-    genvar s;
-    generate
-        for (s = 0; s < {{ s.input.beat_elements }}; s = s + 1) begin : s_lane
-            assign s_beat[{{ input.bits }}*s +: {{ input.bits }}] = s_axis_tdata[{{ input.lane }}*s +: {{ input.bits }}];
-            wire unused = &{1'b0, s_axis_tdata[{{ input.lane }}*s+{{ input.bits }} +: {{ input.lane - input.bits }}]};
-        end
-    endgenerate
-{%- endif %}
+{%- for line in lanes_in %}
+    {{ line }}
+{%- endfor %}
 
-    wire [{{ input.beat_bits + 1 }}:0] s_word;
+    wire [{{ word_bits - 1 }}:0] s_word;
     wire s_word_valid;
     wire s_word_ready;
     strassenc_stream_register #(
-        .BITS({{ input.beat_bits + 2 }})
+        .BITS({{ word_bits }})
     ) s_register (
         .clk(aclk), .clken({{ enable }}), .rst(rst),
-        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready), .s_data({s_axis_tuser, s_axis_tlast, s_beat}),
+        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready), .s_data({s_axis_tuser, {% if !by_count %}s_axis_tlast, {% endif %}s_beat}),
         .m_valid(s_word_valid), .m_ready(s_word_ready), .m_data(s_word)
     );
 
@@ -52,14 +31,21 @@ module {{ s.top }} (
     wire x0_valid;
     wire x0_ready;
     wire x0_user;
+{%- if by_count %}
+    wire frame_error_unused;
+{%- endif %}
     strassenc_collector #(
-        .BEAT_BITS({{ input.beat_bits }}), .BEATS({{ s.input.beats }})
+        .BEAT_BITS({{ input.beat_bits }}), .BEATS({{ s.input.beats }}){% if by_count %}, .BY_COUNT(1){% endif %}
     ) collector (
         .clk(aclk), .clken({{ enable }}), .rst(rst),
         .s_valid(s_word_valid), .s_ready(s_word_ready), .s_data(s_word[{{ input.beat_bits - 1 }}:0]),
-        .s_last(s_word[{{ input.beat_bits }}]), .s_user(s_word[{{ input.beat_bits + 1 }}]),
+        .s_last({% if by_count %}1'b0{% else %}s_word[{{ input.beat_bits }}]{% endif %}), .s_user(s_word[{{ word_bits - 1 }}]),
         .m_valid(x0_valid), .m_ready(x0_ready), .m_data(s_frame), .m_user(x0_user),
-        .frame_error(frame_error)
+{%- if by_count %}
+        .frame_error_clear(1'b0), .frame_error(frame_error_unused)
+{%- else %}
+        .frame_error_clear(frame_error_clear), .frame_error(frame_error)
+{%- endif %}
     );
     wire [{{ input.vector_bits - 1 }}:0] x0_data = s_frame{% if input.padding() > 0 %}[{{ input.vector_bits - 1 }}:0]{% endif %};
 {%- if input.padding() > 0 %}
@@ -115,16 +101,10 @@ module {{ s.top }} (
     );
     assign m_axis_tuser = m_word[{{ output.beat_bits + 1 }}];
     assign m_axis_tlast = m_word[{{ output.beat_bits }}];
-{%- if output.lane == output.bits %}
-    assign m_axis_tdata = m_word[{{ output.beat_bits - 1 }}:0];
-{%- else %}
-    genvar m;
-    generate
-        for (m = 0; m < {{ s.output.beat_elements }}; m = m + 1) begin : m_lane
-            assign m_axis_tdata[{{ output.lane }}*m +: {{ output.lane }}] = { {{- output.extension() }}, m_word[{{ output.bits }}*m +: {{ output.bits }}]};
-        end
-    endgenerate
-{%- endif %}
+    wire [{{ output.beat_bits - 1 }}:0] m_beat_out = m_word[{{ output.beat_bits - 1 }}:0];
+{%- for line in lanes_out %}
+    {{ line }}
+{%- endfor %}
 endmodule
 
 `default_nettype wire

@@ -2,7 +2,8 @@
 // which clock each passed. What beats mean is known only to the caller (compiler/src/simulate).
 //
 // One clock: inputs change while aclk is low, the core settles, what passes at the coming edge is noted, aclk rises.
-// Compiled with HAS_ACLKEN 0 or 1 and TRACE 0 or 1.
+// Compiled with TRACE 0 or 1, and 0 or 1 for each port that not every core has: HAS_ACLKEN,
+// HAS_S_AXIS_TKEEP, HAS_S_AXIS_TLAST, HAS_M_AXIS_TKEEP, HAS_FRAME_ERROR (and frame_error_clear).
 
 #include "Vcore.h"
 #include "verilated.h"
@@ -35,6 +36,7 @@ void vl_stop(const char* file, int line, const char*) {
 namespace strassenc {
 
 constexpr uint64_t NEVER = ~uint64_t{0};
+constexpr uint32_t NO_BYTES = ~uint32_t{0};
 
 // What to drive. Bit 0 of a beat's flags is tlast, bit 1 is tuser.
 struct Stimulus {
@@ -50,12 +52,14 @@ struct Stimulus {
     uint8_t gaps;            // withhold tvalid at random
     uint8_t stalls;          // withhold m_axis_tready at random
     uint8_t pauses;          // withhold aclken at random, where there is one
+    uint8_t clear;           // hold frame_error_clear high during the first clock
 };
 
 // What happened; the arrays are the caller's. Clocks are counted from the making of the core.
 struct Response {
     uint8_t* data;           // capacity * m_bytes
     uint8_t* flags;          // capacity
+    uint32_t* kept;          // capacity: the low bits of tkeep that are high, or NO_BYTES where others are, too
     uint64_t* shown;         // capacity: the clock at which tvalid was first high for the beat
     uint64_t* taken;         // capacity: the clock at which it passed
     uint64_t* accepted_at;   // beats of the stimulus
@@ -63,8 +67,9 @@ struct Response {
     uint64_t accepted;
     uint64_t produced;
     uint64_t clock;
-    uint64_t frame_error_at; // first clock with frame_error high, else NEVER
+    uint64_t frame_error_at; // first clock with frame_error high, but for the one of a clear, else NEVER
     uint64_t unstable_at;    // first clock at which a waiting output beat changed or vanished, else NEVER
+    uint64_t reset_broken_at; // clock of the last reset but its first with s_axis_tready or m_axis_tvalid high, else NEVER
     uint8_t s_ready;         // as last seen
     uint8_t m_valid;
 };
@@ -106,6 +111,28 @@ void put(Port& port, const uint8_t* bytes, size_t size) {
     std::memcpy(&port, bytes, size < sizeof port ? size : sizeof port);
 }
 
+// Anything in the `bits` bits of a port that is not read.
+template <typename Port>
+void scramble(Port& port, uint32_t bits, uint64_t value) {
+    std::memset(&port, 0, sizeof port);
+    uint8_t* bytes = reinterpret_cast<uint8_t*>(&port);
+    for (uint32_t i = 0; i < bits; ++i) bytes[i / 8] |= (value >> (i % 61) & 1) << (i % 8);
+}
+
+// How many low bits are high, if no others are: of `bits` bits, which Verilator has in the low ones
+// of the port.
+template <typename Port>
+uint32_t low_ones(const Port& port, uint32_t bits) {
+    const uint8_t* bytes = reinterpret_cast<const uint8_t*>(&port);
+    uint32_t ones = 0, total = 0;
+    for (uint32_t i = 0; i < bits; ++i) {
+        const bool high = bytes[i / 8] >> (i % 8) & 1;
+        if (high && ones == i) ++ones;
+        total += high;
+    }
+    return ones == total ? ones : NO_BYTES;
+}
+
 template <typename Port>
 void clear(Port& port) { std::memset(&port, 0, sizeof port); }
 
@@ -117,7 +144,7 @@ struct Core {
 #endif
     Stimulus in{};
     Response* out = nullptr;
-    uint64_t clock = 0, quiet = 0, since_done = 0;
+    uint64_t clock = 0, quiet = 0, since_done = 0, reset_broken_at = NEVER;
     std::unique_ptr<Gate> gap, stall, pause;
     bool offering = false;   // tvalid is high and must stay so
     bool waiting = false;    // an output beat is shown and not yet taken
@@ -161,9 +188,14 @@ struct Core {
     void idle() {
         top->s_axis_tvalid = 0;
         clear(top->s_axis_tdata);
+#if HAS_S_AXIS_TLAST
         top->s_axis_tlast = 0;
+#endif
         top->s_axis_tuser = 0;
         top->m_axis_tready = 1;
+#if HAS_FRAME_ERROR
+        top->frame_error_clear = 0;
+#endif
         offering = false;
     }
 
@@ -190,8 +222,11 @@ struct Core {
         top->aclken = 1;
 #endif
         top->aresetn = 0;
+        reset_broken_at = NEVER;
         for (uint32_t i = 0; i < clocks; ++i) {
             settle();
+            const bool open = top->s_axis_tready || top->m_axis_tvalid;
+            if (i > 0 && open && reset_broken_at == NEVER) reset_broken_at = clock;
             edge();
         }
         top->aresetn = 1;
@@ -201,11 +236,15 @@ struct Core {
     void start(const Stimulus& stimulus, Response* response) {
         in = stimulus;
         out = response;
+        out->reset_broken_at = reset_broken_at;
         quiet = since_done = 0;
         gap.reset(new Gate(in.seed, 1));
         stall.reset(new Gate(in.seed, 2));
         pause.reset(new Gate(in.seed, 3));
         idle();
+#if HAS_FRAME_ERROR
+        top->frame_error_clear = in.clear;
+#endif
         if (sizeof top->s_axis_tdata < in.s_bytes || sizeof top->m_axis_tdata < in.m_bytes)
             throw std::runtime_error("the core's tdata ports are narrower than the signature says");
     }
@@ -216,7 +255,12 @@ struct Core {
     void step() {
         if (!offering && out->accepted < in.beats && (!in.gaps || gap->open())) {
             put(top->s_axis_tdata, in.data + out->accepted * in.s_bytes, in.s_bytes);
+#if HAS_S_AXIS_TLAST
             top->s_axis_tlast = in.flags[out->accepted] & 1;
+#endif
+#if HAS_S_AXIS_TKEEP
+            scramble(top->s_axis_tkeep, in.s_bytes, (out->accepted + 1) * 0x9e3779b97f4a7c15u);
+#endif
             top->s_axis_tuser = in.flags[out->accepted] >> 1 & 1;
             top->s_axis_tvalid = 1;
             offering = true;
@@ -229,7 +273,9 @@ struct Core {
         const bool enabled = true;
 #endif
         settle();
-        if (top->frame_error && out->frame_error_at == NEVER) out->frame_error_at = clock;
+#if HAS_FRAME_ERROR
+        if (top->frame_error && !top->frame_error_clear && out->frame_error_at == NEVER) out->frame_error_at = clock;
+#endif
         out->s_ready = top->s_axis_tready;
         out->m_valid = top->m_axis_tvalid;
         const bool accepted = offering && top->s_axis_tready && enabled;
@@ -249,6 +295,11 @@ struct Core {
             if (out->produced < out->capacity) {
                 std::memcpy(out->data + out->produced * in.m_bytes, held.data(), in.m_bytes);
                 out->flags[out->produced] = static_cast<uint8_t>(held.back());
+#if HAS_M_AXIS_TKEEP
+                out->kept[out->produced] = low_ones(top->m_axis_tkeep, in.m_bytes);
+#else
+                out->kept[out->produced] = in.m_bytes;
+#endif
                 out->shown[out->produced] = shown;
                 out->taken[out->produced] = clock;
             }
@@ -261,6 +312,9 @@ struct Core {
             top->s_axis_tvalid = 0;
             offering = false;
         }
+#if HAS_FRAME_ERROR
+        if (enabled) top->frame_error_clear = 0;
+#endif
         out->clock = clock;
     }
 

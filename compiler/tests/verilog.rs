@@ -4,6 +4,7 @@ use ndarray::array;
 use std::path::Path;
 use std::process::{Command, Output};
 use strassenc::build::Build;
+use strassenc::emit::signature::Frames;
 use strassenc_runtime::model::{Dense, Edge, Layer, Output as LayerOutput, Provenance};
 use strassenc_runtime::{Format, Model, model_file};
 
@@ -103,8 +104,20 @@ fn it_prints_the_budget_and_writes_a_build() {
 #[test]
 fn options_reach_the_core_and_the_same_ones_give_the_same_bytes() {
     let folder = folder();
-    let options =
-        ["--multiplier-latency", "1", "--adders-per-stage", "4", "--beat-elements", "2", "--aclken", "--json"];
+    let options = [
+        "--multiplier-latency",
+        "1",
+        "--adders-per-stage",
+        "4",
+        "--beat-elements",
+        "2",
+        "--output-bits",
+        "64",
+        "--frames",
+        "count",
+        "--aclken",
+        "--json",
+    ];
     let run = |output: &str| {
         let arguments: Vec<&str> = ["model.safetensors", "-o", output].into_iter().chain(options).collect();
         let told: serde_json::Value = serde_json::from_str(&done(folder.path(), &arguments)).unwrap();
@@ -116,6 +129,8 @@ fn options_reach_the_core_and_the_same_ones_give_the_same_bytes() {
     let bytes = |build: &Build| std::fs::read(build.folder.join("build.json")).unwrap();
     assert_eq!(bytes(&a), bytes(&b));
     assert_eq!((a.signature.input.beats, a.signature.input.beat_elements), (2, 2));
+    assert_eq!((a.signature.output.data_bits(), a.signature.frames), (64, Frames::Count));
+    assert!(!a.signature.ports.iter().any(|port| ["s_axis_tlast", "frame_error"].contains(&port.name.as_str())));
     assert!(a.signature.ports.iter().any(|port| port.name == "aclken"));
     assert_eq!(a.signature.layers[0].latency, 2);
     // Again in the same place.

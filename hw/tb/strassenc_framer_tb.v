@@ -1,9 +1,11 @@
 // Self-checking testbench of strassenc_framer with 1, 2, 3 and 8 beats, clock by clock: frames of the right length, short
-// and long ones under random stalls, user bits, clken, reset in mid-frame.
+// and long ones under random stalls, user bits, clken, clears of frame_error, also in the clock of
+// an error, reset in mid-frame; by count, where the same s_last mean nothing.
 `default_nettype none
 
 module strassenc_framer_check #(
-    parameter BEATS = 2
+    parameter BEATS    = 2,
+    parameter BY_COUNT = 0
 ) (
     input  wire        clk,
     output reg         done,
@@ -20,32 +22,37 @@ module strassenc_framer_check #(
     reg         m_ready;
     wire [11:0] m_data;
     wire        m_user;
+    reg         clear;
     wire        frame_error;
 
     strassenc_framer #(
-        .BITS (12),
-        .BEATS(BEATS)
+        .BITS    (12),
+        .BEATS   (BEATS),
+        .BY_COUNT(BY_COUNT)
     ) dut (
-        .clk        (clk),
-        .clken      (clken),
-        .rst        (rst),
-        .s_valid    (s_valid),
-        .s_ready    (s_ready),
-        .s_data     (s_data),
-        .s_last     (s_last),
-        .s_user     (s_user),
-        .m_valid    (m_valid),
-        .m_ready    (m_ready),
-        .m_data     (m_data),
-        .m_user     (m_user),
-        .frame_error(frame_error)
+        .clk              (clk),
+        .clken            (clken),
+        .rst              (rst),
+        .s_valid          (s_valid),
+        .s_ready          (s_ready),
+        .s_data           (s_data),
+        .s_last           (s_last),
+        .s_user           (s_user),
+        .m_valid          (m_valid),
+        .m_ready          (m_ready),
+        .m_data           (m_data),
+        .m_user           (m_user),
+        .frame_error_clear(clear),
+        .frame_error      (frame_error)
     );
 
     integer    seed = BEATS;
     integer    mode, clocks, kind, length, given, out, frames;
     integer    shorts = 0;
     integer    longs = 0;
-    reg        pending, error, filling, dropping, valid, ready, user;
+    integer    clears = 0;
+    integer    ties = 0;
+    reg        pending, error, wrong, filling, dropping, valid, ready, user;
     reg [11:0] data;
 
     task new_frame;
@@ -53,6 +60,7 @@ module strassenc_framer_check #(
             // Mostly frames of the right length, now and then one that is too short or too long.
             kind = mode == 0 ? 15 : $random(seed) & 15;
             length = BEATS;
+            if (BY_COUNT != 0) kind = 15;
             if (kind < 2 && BEATS > 1) length = 1 + ($random(seed) & 1023) % (BEATS - 1);
             if (kind == 2) length = BEATS + 1;
             if (kind == 3) length = 2 * BEATS;
@@ -71,6 +79,7 @@ module strassenc_framer_check #(
         s_data = 12'd0;
         s_last = 1'b0;
         s_user = 1'b0;
+        clear = 1'b0;
         for (mode = 0; mode < 3; mode = mode + 1) begin
             rst = 1'b1;
             s_valid = 1'b0;
@@ -87,7 +96,7 @@ module strassenc_framer_check #(
                     s_valid = mode == 0 || ($random(seed) & 3) != 0;
                     s_data = $random(seed) | 1;
                     s_user = $random(seed);
-                    s_last = given == length - 1;
+                    s_last = BY_COUNT != 0 ? $random(seed) : given == length - 1;
                 end
                 // Anything may be offered while zeros go out.
                 if (filling) begin
@@ -96,6 +105,7 @@ module strassenc_framer_check #(
                 end
                 m_ready = mode == 0 || ($random(seed) & 1) == 0;
                 clken = mode != 2 || ($random(seed) & 3) != 0;
+                clear = mode != 0 && ($random(seed) & 3) == 0;
                 rst = mode == 2 && ($random(seed) & 63) == 0;
                 valid = filling || (s_valid && !dropping);
                 ready = dropping || (m_ready && !filling);
@@ -117,9 +127,13 @@ module strassenc_framer_check #(
                     new_frame;
                 end else if (clken) begin
                     if (s_valid && ready) given = given + 1;
+                    // Told once, with the last word that is given or the last one that leaves.
+                    wrong = !filling && !dropping && valid && m_ready
+                            && ((given == length) != (out == BEATS - 1));
                     if (valid && m_ready) out = out + 1;
-                    if (given == length && out < BEATS) error = 1'b1;
-                    if (given < length && out == BEATS) error = 1'b1;
+                    if (error && clear && !wrong) clears = clears + 1;
+                    if (clear && wrong) ties = ties + 1;
+                    error = wrong || (error && !clear);
                     if (given == length && out == BEATS) begin
                         frames = frames + 1;
                         if (length < BEATS) shorts = shorts + 1;
@@ -134,9 +148,10 @@ module strassenc_framer_check #(
                 $display("BEATS %0d, mode %0d: only %0d frames", BEATS, mode, frames);
             end
         end
-        if ((shorts < 5 && BEATS > 1) || longs < 5) begin
+        if (BY_COUNT == 0 && ((shorts < 5 && BEATS > 1) || longs < 5 || clears < 5 || ties < 5)) begin
             failures = failures + 1;
-            $display("BEATS %0d: only %0d short and %0d long frames", BEATS, shorts, longs);
+            $display("BEATS %0d: only %0d short and %0d long frames, %0d clears and %0d in the clock of an error", BEATS,
+                     shorts, longs, clears, ties);
         end
         done = 1'b1;
     end
@@ -146,16 +161,19 @@ module strassenc_framer_tb;
     reg clk = 1'b0;
     always #5 clk = !clk;
 
-    wire [3:0] done;
-    wire [31:0] failures [0:3];
+    wire [5:0] done;
+    wire [31:0] failures [0:5];
     strassenc_framer_check #(.BEATS(1)) check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
     strassenc_framer_check #(.BEATS(2)) check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
     strassenc_framer_check #(.BEATS(3)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
     strassenc_framer_check #(.BEATS(8)) check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
+    strassenc_framer_check #(.BEATS(1), .BY_COUNT(1)) check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
+    strassenc_framer_check #(.BEATS(3), .BY_COUNT(1)) check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3]) == 0) $display("PASS strassenc_framer");
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]) == 0)
+                $display("PASS strassenc_framer");
             else begin
                 $display("FAIL strassenc_framer");
                 $stop;

@@ -11,6 +11,7 @@ pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
 pub use sequences::sequence_model;
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
+use strassenc::emit::signature::{Beat, Frames};
 use strassenc::tools::Tools;
 
 /// Property tests that run the same cases each time; what failed once is kept beside the test's source.
@@ -22,6 +23,18 @@ pub fn property(cases: u32, seed: u64) -> Config {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
         ..Config::default()
     }
+}
+
+/// Any beats and any way to end a frame: of the input and of the output. 64 bits hold whole
+/// elements of any width.
+pub fn any_streams(seed: u64) -> ([Beat; 2], Frames) {
+    let beat = |n: u64| match n % 4 {
+        0 => Beat::Any,
+        1 => Beat::Bits(64 * (1 + n / 4 % 3) as usize),
+        _ => Beat::Elements(1 + (n / 4 % 9) as usize),
+    };
+    let mix = |k: u64| (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(20 * k as u32) >> 8;
+    (([0, 1]).map(|k| beat(mix(k))), if mix(2) % 3 == 0 { Frames::Count } else { Frames::Tlast })
 }
 
 /// Compares text that people read with the file of that name in `tests/snapshots/`; `STRASSENC_BLESS=1` accepts it.

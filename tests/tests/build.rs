@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use strassenc::adder_graph::Effort;
 use strassenc::build::{self, Build, Options};
+use strassenc::emit::signature::Frames;
 use strassenc::multipliers::Multipliers;
 use strassenc_runtime::{Format, Kind, Model};
 use strassenc_tests::models::LayerRecipe;
@@ -42,6 +43,8 @@ fn a_build_compiles_again_to_the_same_bytes() {
         effort: 2,
         adders_per_stage: 2,
         beat_elements: Some(4),
+        output_bits: Some(128),
+        frames: Frames::Count,
         seed: 5,
         multipliers: Multipliers::ShiftAdd,
         ..Options::default()

@@ -3,7 +3,7 @@
 
 use strassenc::build::{self, Build};
 use strassenc::compile::{self, Compiled, compile};
-use strassenc::emit::signature::{Direction, Port, SCHEMA, Stream, Vector};
+use strassenc::emit::signature::{Beat, Direction, Port, SCHEMA, Stream, Vector};
 use strassenc::emit::{self, Emitted, Signature, emit};
 use strassenc::simulate::{Core, Failure, LAST, Options, Place, Progress, Simulator, Sources, Stimulus, locate};
 use strassenc::tools::Tools;
@@ -22,13 +22,13 @@ const MOODY: &str = "
 module moody (
     input wire aclk, input wire aresetn,
     input wire [7:0] s_axis_tdata, input wire s_axis_tvalid, output wire s_axis_tready,
-    input wire s_axis_tlast, input wire s_axis_tuser,
+    input wire s_axis_tlast, input wire s_axis_tuser, input wire frame_error_clear,
     output wire [7:0] m_axis_tdata, output wire m_axis_tvalid, input wire m_axis_tready,
     output wire m_axis_tlast, output wire m_axis_tuser, output wire frame_error
 );
-    reg [7:0] x, more; reg busy, beat, user, hung;
+    reg [7:0] x, more; reg busy, beat, user, hung, open;
     wire leaves = busy & (beat | x == 205) & m_axis_tready;
-    assign s_axis_tready = (!busy | leaves) & !hung;
+    assign s_axis_tready = (!busy | leaves) & !hung & open;
     assign m_axis_tdata = x + more + {7'd0, beat};
     assign m_axis_tvalid = busy;
     assign m_axis_tlast = beat & x != 201;
@@ -37,6 +37,7 @@ module moody (
     always @(posedge aclk) begin
         if (s_axis_tvalid & s_axis_tready) begin x <= s_axis_tdata; user <= s_axis_tuser; end
         more <= busy & !m_axis_tready & x == 204 ? more + 1 : 0;
+        open <= aresetn;
         if (!aresetn) begin busy <= 0; beat <= 0; hung <= 0; end
         else begin
             if (s_axis_tvalid & s_axis_tready) begin busy <= 1; beat <= 0; hung <= s_axis_tdata == 206; end
@@ -48,21 +49,24 @@ module moody (
 endmodule
 ";
 
+/// Those that not every core has.
+const PORTS: [&str; 2] = ["s_axis_tlast", "frame_error"];
+
 fn moody() -> Signature {
     let format = Format { signed: false, bits: 8, frac: 0 };
-    let stream = |elements| Stream::new(Vector { elements, format }, Some(1));
-    let port = |name: &str| Port { name: name.into(), direction: Direction::Input, bits: 1 };
+    let stream = |elements| Stream::new(Vector { elements, format }, Beat::Elements(1)).unwrap();
+    let ports = PORTS.map(|name| Port { name: name.into(), direction: Direction::Input, bits: 1 });
     let text = serde_json::json!({
-        "schema": SCHEMA, "tool": "hand", "model": "moody", "model_sha256": "", "top": "moody", "ports": [port("aclk")],
+        "schema": SCHEMA, "tool": "hand", "model": "moody", "model_sha256": "", "top": "moody", "ports": ports,
         "input": stream(1), "output": stream(2), "latency": 1, "ii": 2, "layers": [], "files": ["moody.v"],
         "testbench": "moody_tb",
     });
     Signature::parse(text.to_string().as_bytes(), "moody").unwrap()
 }
 
-fn moody_simulator(signature: &Signature, tools: &Tools) -> Simulator {
-    let files = vec![("moody.v".into(), MOODY.into())];
-    let sources = Sources { top: "moody".into(), clock_enable: false, files, memories: vec![] };
+fn moody_simulator(text: &str, signature: &Signature, tools: &Tools) -> Simulator {
+    let files = vec![("moody.v".into(), text.into())];
+    let sources = Sources { top: "moody".into(), ports: PORTS.map(String::from).to_vec(), files, memories: vec![] };
     Simulator::build(&sources, signature, false, tools).unwrap()
 }
 
@@ -70,7 +74,7 @@ fn moody_simulator(signature: &Signature, tools: &Tools) -> Simulator {
 fn broken_rules_of_the_streams_are_told_with_the_sample() {
     let tools = tools();
     let signature = moody();
-    let simulator = moody_simulator(&signature, &tools);
+    let simulator = moody_simulator(MOODY, &signature, &tools);
     let good: Vec<Vec<i64>> = (0..200).map(|x| vec![x]).collect();
     for backpressure in [false, true] {
         let run = simulator.run(&good, &Options { backpressure, ..Options::default() }).unwrap();
@@ -103,10 +107,43 @@ fn broken_rules_of_the_streams_are_told_with_the_sample() {
     }
 }
 
+/// Neither side may be open while `aresetn` is low, from the edge after which the core can know of
+/// it.
+#[test]
+fn a_core_that_is_open_in_reset_is_told() {
+    let tools = tools();
+    let signature = moody();
+    for (closed, open) in [("& !hung & open;", "& !hung;"), ("m_axis_tvalid = busy;", "m_axis_tvalid = busy | !open;")]
+    {
+        let simulator = moody_simulator(&MOODY.replace(closed, open), &signature, &tools);
+        let Err(Failure::Fault(fault)) = simulator.run(&[vec![1]], &Options::default()) else { panic!("{open}") };
+        assert!(fault.cause.contains("s_axis_tready or m_axis_tvalid high in reset"), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_wrong_tkeep_is_told() {
+    let tools = tools();
+    let options = emit::Options { output: Beat::Bits(192), ..Default::default() };
+    let model = random_model(&small());
+    let emitted = emit(&compiled(&model), &options).unwrap();
+    assert!(emitted.signature.output.has_keep());
+    let vectors = inputs(&model, 5, 1);
+    let top = format!("{}.v", emitted.signature.top);
+    for (right, wrong) in [("!m_axis_tlast", "1'b1"), ("!m_axis_tlast", "m_axis_tlast")] {
+        let mut sources = Sources::from(&emitted);
+        let (_, text) = sources.files.iter_mut().find(|(file, _)| *file == top).unwrap();
+        *text = String::from_utf8(text.clone()).unwrap().replace(right, wrong).into_bytes();
+        let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
+        let Err(Failure::Fault(fault)) = simulator.run(&vectors, &Options::default()) else { panic!("{wrong}") };
+        assert!(fault.cause.contains("has m_axis_tkeep wrong"), "{fault:?}");
+    }
+}
+
 #[test]
 fn broken_promises_of_timing_are_told() {
     let tools = tools();
-    let simulator = moody_simulator(&moody(), &tools);
+    let simulator = moody_simulator(MOODY, &moody(), &tools);
     let run = simulator.run(&[vec![1], vec![2], vec![3]], &Options::default()).unwrap();
     let late = run.check_promises(&Signature { latency: 2, ..moody() }).unwrap_err();
     assert_eq!(late.to_string(), "error[mismatch]: core `moody`: the latency is 1 clocks, signature.json promises 2");
@@ -120,7 +157,8 @@ fn compiled(model: &Model) -> Compiled {
 }
 
 fn in_beats(compiled: &Compiled, beat_elements: usize) -> Emitted {
-    emit(compiled, &emit::Options { beat_elements: Some(beat_elements), ..Default::default() }).unwrap()
+    let beats = Beat::Elements(beat_elements);
+    emit(compiled, &emit::Options { input: beats, output: beats, ..Default::default() }).unwrap()
 }
 
 /// A network with vectors of several beats, its simulator, and vectors with golden's outputs.
@@ -195,6 +233,12 @@ fn a_wrong_frame_raises_frame_error_and_the_core_finds_the_next_one() {
         let got: Vec<_> = response.data.chunks(bytes).map(|b| signature.output.decode(b).unwrap()).collect();
         let left: Vec<_> = golden[..3].iter().chain(&golden[3 + lost..]).cloned().collect();
         assert_eq!(got, left, "early: {early}");
+        // The error stays, and goes without a reset.
+        for (clear, raised) in [(false, true), (true, false), (false, false)] {
+            core.start(Stimulus { clear, ..beats(signature, &vectors, vectors.len()) }).unwrap();
+            assert_eq!(core.run(100_000).unwrap(), Progress::Done);
+            assert_eq!(core.finish().frame_error.is_some(), raised, "early: {early}, clear: {clear}");
+        }
     }
 }
 
@@ -280,7 +324,7 @@ fn the_cache_is_keyed_on_content_shared_and_heals() {
     let (home, tools) = fresh(&tools());
     let sources = |text: &str| Sources {
         top: "moody".into(),
-        clock_enable: false,
+        ports: PORTS.map(String::from).to_vec(),
         files: vec![("moody.v".into(), text.as_bytes().to_vec())],
         memories: vec![],
     };
@@ -317,7 +361,7 @@ fn verilog_that_verilator_refuses_is_one_clear_error() {
     let tools = tools();
     let sources = Sources {
         top: "moody".into(),
-        clock_enable: false,
+        ports: PORTS.map(String::from).to_vec(),
         files: vec![("moody.v".into(), MOODY.replace("endmodule", "endmodul").into_bytes())],
         memories: vec![],
     };

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use strassenc::build::{self, Build};
 use strassenc::check::{self, Vectors};
 use strassenc::compile::images::{CompiledImages, Options, compile};
+use strassenc::emit::signature::Beat;
 use strassenc::emit::{self, images::emit};
 use strassenc::engine::{self, Allowed, Choice, Target};
 use strassenc::figures::Figures;
@@ -18,11 +19,11 @@ use strassenc::{adder_graph, lower};
 use strassenc_runtime::model::Layer;
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::sequences::language_model;
-use strassenc_tests::{random_engines, sequence_model, simulate_testbench, tools};
+use strassenc_tests::{any_streams, random_engines, sequence_model, simulate_testbench, tools};
 
-fn compiled(model: &Model, seed: u64, beat_elements: Option<usize>) -> CompiledImages {
+fn compiled(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> CompiledImages {
     let images = lower::images::lower(model).unwrap();
-    let options = Options { engines: random_engines(&images, seed), beat_elements, ..Options::default() };
+    let options = Options { engines: random_engines(&images, seed), input, output, ..Options::default() };
     let share = |problem: strassenc::compile::Problem| adder_graph::share(problem.matrix, &Default::default());
     compile(model, &options, &share, &|_| {}, &|| false).unwrap()
 }
@@ -52,7 +53,7 @@ fn the_image_ir_and_every_engine_compute_what_golden_does() {
         images::verify(&lowered).unwrap();
         assert!(lowered.is_recurrent());
         // Adder graphs take their time.
-        let compiled = (seed < 60).then(|| compiled(&model, seed, None));
+        let compiled = (seed < 60).then(|| compiled(&model, seed, [Beat::Any; 2]));
         let (mut state, mut own, mut engines) = (golden::State::start(), State::default(), State::default());
         let (inputs, starts) = sequence(&model, 25, seed);
         for (x, start) in inputs.iter().zip(starts) {
@@ -213,8 +214,10 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
     tools.verilator_or_install().unwrap();
     for seed in 0..16 {
         let model = sequence_model(seed);
-        let compiled = compiled(&model, seed, (seed % 3 == 0).then_some(1));
-        let emitted = emit(&compiled, &emit::Options { clock_enable: seed % 4 == 1, ..Default::default() }).unwrap();
+        let (beats, frames) = any_streams(seed);
+        let compiled = compiled(&model, seed, beats);
+        let options = emit::Options { frames, clock_enable: seed % 4 == 1, ..Default::default() };
+        let emitted = emit(&compiled, &options).unwrap();
         let sources = Sources::from(&emitted);
         simulate::lint(&sources, &tools).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
@@ -269,7 +272,7 @@ fn filters_in_verilator_yield_what_golden_does() {
         if ends.len() < 2 || varies < 4 || ends[0] == ends[1] || words.most_positions() < 3 {
             continue;
         }
-        let (at, core) = compiled(&model, seed, None).alone(layer, &|| false).unwrap();
+        let (at, core) = compiled(&model, seed, [Beat::Any; 2]).alone(layer, &|| false).unwrap();
         assert_eq!(at, number);
         let emitted = emit::images::emit_core(&core, &emit::Options::default()).unwrap();
         let sources = Sources::from(&emitted);
@@ -298,7 +301,7 @@ fn filters_in_verilator_yield_what_golden_does() {
 fn least_depths_are_least_around_loops() {
     let mut seen = 0;
     for seed in 0..100 {
-        let compiled = compiled(&sequence_model(seed), seed, None);
+        let compiled = compiled(&sequence_model(seed), seed, [Beat::Any; 2]);
         let single = timing::simulate(&compiled.graph, 1, &|| false).unwrap();
         assert!(matches!(single, Ending::Done(_)), "seed {seed}");
         for depth in &compiled.depths {
@@ -326,7 +329,7 @@ fn every_hidden_state_in_verilator_is_that_of_its_engine() {
     tools.verilator_or_install().unwrap();
     let seed = 3;
     let model = sequence_model(seed);
-    let compiled = compiled(&model, seed, None);
+    let compiled = compiled(&model, seed, [Beat::Any; 2]);
     let emitted = emit(&compiled, &emit::Options::default()).unwrap();
     let mut sources = Sources::from(&emitted);
     let (inputs, starts) = sequence(&model, 20, seed);

@@ -2,21 +2,23 @@
 //! timing of the stream graph = the clocks of Verilator.
 
 use strassenc::compile::images::{CompiledImages, LayerEngine, Options, compile};
+use strassenc::emit::signature::Beat;
 use strassenc::emit::{self, images::emit};
 use strassenc::folded::Folding;
 use strassenc::ir::images::{self, Kind};
 use strassenc::multipliers::Multipliers;
 use strassenc::simulate::{self, Simulator, Sources};
+use strassenc::stream::Primitive;
 use strassenc::stream::timing::{self, Ending};
 use strassenc::{adder_graph, folded, lower, schedule};
 use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Model, golden};
-use strassenc_tests::{image_model, inputs, random_engines, tools};
+use strassenc_tests::{any_streams, image_model, inputs, random_engines, tools};
 
 /// With random engines; every other core without a hardware multiplier.
-fn compiled(model: &Model, seed: u64, beat_elements: Option<usize>) -> CompiledImages {
+fn compiled(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> CompiledImages {
     let multipliers = if seed % 2 == 1 { Multipliers::ShiftAdd } else { Multipliers::Dsp };
-    compiled_with(model, seed, Options { beat_elements, multipliers, ..Options::default() })
+    compiled_with(model, seed, Options { input, output, multipliers, ..Options::default() })
 }
 
 fn compiled_with(model: &Model, seed: u64, options: Options) -> CompiledImages {
@@ -49,7 +51,7 @@ fn every_engine_computes_what_its_layer_does() {
     let mut folded = 0;
     for seed in 0..150 {
         let model = image_model(seed);
-        let compiled = compiled(&model, seed, None);
+        let compiled = compiled(&model, seed, [Beat::Any; 2]);
         for x in inputs(&model, 2, seed).into_iter().rev().take(4) {
             let edges = images::interpret(&compiled.images, &x).unwrap();
             assert_eq!(compiled.evaluate(&x).unwrap(), edges, "seed {seed}");
@@ -73,10 +75,15 @@ fn every_engine_computes_what_its_layer_does() {
 fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing() {
     let tools = tools();
     tools.verilator_or_install().unwrap();
+    let (mut repacked, mut kept) = (0, 0);
     for seed in 0..40 {
         let model = image_model(seed);
-        let compiled = compiled(&model, seed, (seed % 3 == 0).then_some(1));
-        let emitted = emit(&compiled, &emit::Options { clock_enable: seed % 4 == 1, ..Default::default() }).unwrap();
+        let (beats, frames) = any_streams(seed);
+        let compiled = compiled(&model, seed, beats);
+        let options = emit::Options { frames, clock_enable: seed % 4 == 1, ..Default::default() };
+        let emitted = emit(&compiled, &options).unwrap();
+        repacked += compiled.graph.nodes.iter().filter(|n| matches!(n.primitive, Primitive::Repack { .. })).count();
+        kept += [&emitted.signature.input, &emitted.signature.output].iter().filter(|s| s.has_keep()).count();
         let sources = Sources::from(&emitted);
         simulate::lint(&sources, &tools).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
@@ -95,13 +102,14 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
             assert_eq!(ii, (shown[n] - shown[first]) as f64 / (n - first) as f64, "seed {seed}");
         }
     }
+    assert!(repacked > 15 && kept > 15, "{repacked} {kept}");
 }
 
 #[test]
 fn roms_that_were_made_wrong_are_refused() {
     let mut refused = [0; 6];
     for seed in 0..60 {
-        let compiled = compiled(&image_model(seed), seed, None);
+        let compiled = compiled(&image_model(seed), seed, [Beat::Any; 2]);
         for (layer, ir) in compiled.layers.iter().zip(&compiled.images.layers) {
             let LayerEngine::Folded(folded) = layer else { continue };
             let prove = |f: &folded::Folded| folded::prove(f, ir);
@@ -194,7 +202,7 @@ fn a_core_is_the_same_whatever_its_multipliers_are_made_of() {
 fn least_depths_are_least() {
     let mut seen = 0;
     for seed in 0..200 {
-        let compiled = compiled(&image_model(seed), seed, None);
+        let compiled = compiled(&image_model(seed), seed, [Beat::Any; 2]);
         for depth in &compiled.depths {
             let with = |words| {
                 let mut graph = compiled.graph.clone();
@@ -261,7 +269,7 @@ fn a_wrong_word_of_a_rom_is_located_in_its_layer() {
     let mut located = 0;
     for seed in 0..20 {
         let model = image_model(seed);
-        let compiled = compiled(&model, seed, None);
+        let compiled = compiled(&model, seed, [Beat::Any; 2]);
         let Some(number) = folds(&compiled) else { continue };
         let name = &compiled.images.layers[number].name;
         let emitted = emit(&compiled, &emit::Options::default()).unwrap();

@@ -11,7 +11,7 @@ use strassenc::multipliers::{self, Multipliers};
 use strassenc::schedule;
 use strassenc::simulate::{Options, Simulator, Sources};
 use strassenc_runtime::{Model, golden};
-use strassenc_tests::{inputs, random_model, recipes, tools};
+use strassenc_tests::{any_streams, inputs, random_model, recipes, tools};
 
 /// Models that are built and simulated; each costs some seconds of the C++ compiler, the first time.
 const MODELS: usize = 50;
@@ -42,17 +42,17 @@ fn arrays() -> impl Strategy<Value = (Multipliers, bool)> {
 fn random_networks_compute_in_verilator_what_golden_does() {
     let mut runner =
         TestRunner::new(proptest::test_runner::Config { rng_seed: RngSeed::Fixed(50), ..Default::default() });
-    let any = (recipes(), 1u32..=4, 1u32..=4, proptest::option::of(1usize..=5), proptest::bool::ANY, arrays());
+    let any = (recipes(), 1u32..=4, 1u32..=4, 0u64..1000, proptest::bool::ANY, arrays());
     let cases: Vec<_> = (0..MODELS).map(|_| any.new_tree(&mut runner).unwrap().current()).collect();
     let tools = tools();
     tools.verilator_or_install().unwrap();
     let vectors: usize = cases
         .par_iter()
-        .map(|(recipe, adders_per_stage, multiplier_latency, beat_elements, clock_enable, array)| {
+        .map(|(recipe, adders_per_stage, multiplier_latency, streams, clock_enable, array)| {
             let (adders_per_stage, multiplier_latency) = (*adders_per_stage, *multiplier_latency);
             let model = random_model(recipe);
-            let options =
-                emit::Options { beat_elements: *beat_elements, clock_enable: *clock_enable, command: String::new() };
+            let ([input, output], frames) = any_streams(*streams);
+            let options = emit::Options { input, output, frames, clock_enable: *clock_enable, command: String::new() };
             let schedule = schedule::Options { adders_per_stage, multiplier_latency };
             let emitted = emitted(&model, schedule, &options, *array);
             let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();

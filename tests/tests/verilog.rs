@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use strassenc::build::{self, Options};
 use strassenc::compile::{self, compile};
+use strassenc::emit::signature::Frames;
 use strassenc::emit::{self, Emitted, emit};
 use strassenc::multipliers::{self, Multipliers};
 use strassenc::schedule;
@@ -14,7 +15,7 @@ use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::tools::Tools;
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Model, golden};
-use strassenc_tests::{inputs, property, random_model, recipes, simulate_testbench, tools};
+use strassenc_tests::{any_streams, inputs, property, random_model, recipes, simulate_testbench, tools};
 
 /// Two layers that have one of everything: shared sums, a ReLU, dropped bits, a constant output, two beats.
 fn tiny() -> Model {
@@ -93,11 +94,12 @@ fn a_tiny_build_is_what_its_snapshot_shows_and_computes_what_golden_does() {
 type Core = (Model, schedule::Options, emit::Options, Multipliers);
 
 fn any_core() -> impl Strategy<Value = Core> {
-    (recipes(), 1u32..=4, 1u32..=4, prop::option::of(1usize..=5), any::<bool>(), any::<bool>()).prop_map(
-        |(recipe, adders_per_stage, multiplier_latency, beat_elements, clock_enable, shift_add)| {
+    (recipes(), 1u32..=4, 1u32..=4, 0u64..1000, any::<bool>(), any::<bool>()).prop_map(
+        |(recipe, adders_per_stage, multiplier_latency, streams, clock_enable, shift_add)| {
             let multipliers = if shift_add { Multipliers::ShiftAdd } else { Multipliers::Dsp };
             let schedule = schedule::Options { adders_per_stage, multiplier_latency };
-            let options = emit::Options { beat_elements, clock_enable, command: "no options".into() };
+            let ([input, output], frames) = any_streams(streams);
+            let options = emit::Options { input, output, frames, clock_enable, command: "no options".into() };
             (random_model(&recipe), schedule, options, multipliers)
         },
     )
@@ -279,6 +281,8 @@ fn the_testbench_of_a_build_passes_and_sees_a_wrong_answer() {
     for options in [
         Options::default(),
         Options { beat_elements: Some(2), aclken: true, adders_per_stage: 2, ..Options::default() },
+        Options { input_bits: Some(16), output_bits: Some(64), ..Options::default() },
+        Options { beat_elements: Some(1), frames: Frames::Count, ..Options::default() },
     ] {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("build");

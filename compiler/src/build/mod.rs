@@ -11,6 +11,7 @@ pub use open::{Build, is_build};
 use crate::adder_graph::{self, Effort, Solution};
 use crate::compile::images::CompiledImages;
 use crate::compile::{self, Compiled, Problem, Progress};
+use crate::emit::signature::{Beat, Frames};
 use crate::emit::{self, TOOL};
 use crate::engine::{Engines, Target};
 use crate::figures::Figures;
@@ -71,8 +72,17 @@ pub struct Options {
     pub seed: u64,
     /// Seconds after which the search ends with what it has; what that is depends on the machine.
     pub time_limit: Option<f64>,
-    /// Elements of a beat; none: see [`Stream::new`](emit::signature::Stream::new).
+    /// Elements of a beat on both sides, see [`Beat::Elements`].
     pub beat_elements: Option<usize>,
+    /// Bits of `s_axis_tdata`, see [`Beat::Bits`]; before `beat_elements`.
+    #[serde(default)]
+    pub input_bits: Option<usize>,
+    /// Bits of `m_axis_tdata`, likewise.
+    #[serde(default)]
+    pub output_bits: Option<usize>,
+    /// What ends an input frame.
+    #[serde(default)]
+    pub frames: Frames,
     /// Whether the core has a clock enable.
     pub aclken: bool,
     /// What multipliers are made of.
@@ -100,6 +110,9 @@ impl Default for Options {
             seed: share.seed,
             time_limit: None,
             beat_elements: None,
+            input_bits: None,
+            output_bits: None,
+            frames: Frames::default(),
             aclken: false,
             multipliers: Multipliers::default(),
             dsp_budget: None,
@@ -125,6 +138,15 @@ impl fmt::Display for Options {
         }
         if let Some(elements) = self.beat_elements {
             write!(f, " --beat-elements {elements}")?;
+        }
+        if let Some(bits) = self.input_bits {
+            write!(f, " --input-bits {bits}")?;
+        }
+        if let Some(bits) = self.output_bits {
+            write!(f, " --output-bits {bits}")?;
+        }
+        if self.frames != Frames::default() {
+            write!(f, " --frames {}", self.frames)?;
         }
         if self.aclken {
             write!(f, " --aclken")?;
@@ -154,9 +176,6 @@ impl Options {
         if self.effort > 3 {
             return Err(Error::input("effort", format_args!("{} is not within 0..=3", self.effort)));
         }
-        if self.beat_elements == Some(0) {
-            return Err(Error::input("beat elements", "a beat needs at least one element"));
-        }
         if let Some(seconds) = self.time_limit.filter(|s| !(s.is_finite() && *s >= 0.0)) {
             return Err(Error::input("time limit", format_args!("{seconds} is not a number of seconds")));
         }
@@ -180,7 +199,18 @@ impl Options {
 
     /// Those of the emission.
     pub fn emit(&self) -> emit::Options {
-        emit::Options { beat_elements: self.beat_elements, clock_enable: self.aclken, command: self.to_string() }
+        let [input, output] = self.beats();
+        let (frames, clock_enable, command) = (self.frames, self.aclken, self.to_string());
+        emit::Options { input, output, frames, clock_enable, command }
+    }
+
+    /// What is asked of the beats of the input and of the output.
+    fn beats(&self) -> [Beat; 2] {
+        [self.input_bits, self.output_bits].map(|bits| match (bits, self.beat_elements) {
+            (Some(bits), _) => Beat::Bits(bits),
+            (None, Some(elements)) => Beat::Elements(elements),
+            (None, None) => Beat::Any,
+        })
     }
 }
 
@@ -233,13 +263,15 @@ fn images_with(
     progress: &(dyn Fn(Progress) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<CompiledImages> {
+    let [input, output] = options.beats();
     let own = compile::images::Options {
         schedule: options.schedule(),
         target: options.target,
         engines: options.engines.clone(),
         multipliers: options.multipliers,
         dsp_budget: options.dsp_budget,
-        beat_elements: options.beat_elements,
+        input,
+        output,
     };
     compile::images::compile(model, &own, share, progress, stop)
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::build::{self, Build, Options, Record};
 use strassenc::compile::Step;
+use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
 use strassenc::report;
@@ -25,6 +26,7 @@ use strassenc_runtime::{Error, Model, Result, files, model_file};
   strassenc verilog runs/mnist --adders-per-stage 2      fewer registers and clocks, longer paths
   strassenc verilog runs/mnist --effort 3 --time-limit 60
   strassenc verilog runs/mnist --beat-elements 8 --aclken
+  strassenc verilog runs/mnist --input-bits 64 --output-bits 32 --frames count
   strassenc verilog runs/mnist --multipliers shift-add   no hardware multiplier
   strassenc verilog runs/mnist --multipliers auto --dsp-budget 48
   strassenc verilog runs/cnn --target-fps 20000 --clock 200
@@ -59,6 +61,17 @@ pub(super) struct BuildArgs {
     /// Elements of a beat on both streams [default: the whole vector, or equal beats of at most 512 bytes]
     #[arg(long, value_name = "N")]
     beat_elements: Option<usize>,
+    /// Width of s_axis_tdata, as of a DMA engine: 32, 64, 128, …; as many elements as fit, each in
+    /// 1, 2, 4 or 8 bytes, and tkeep where the last beat of a frame is not full
+    #[arg(long, value_name = "BITS")]
+    input_bits: Option<usize>,
+    /// Width of m_axis_tdata, likewise
+    #[arg(long, value_name = "BITS")]
+    output_bits: Option<usize>,
+    /// What ends an input frame: s_axis_tlast, or the number of its beats, for sources without
+    /// tlast
+    #[arg(long, value_enum, default_value_t = Frames::default())]
+    frames: Frames,
     /// How hard to search for common sums, 0 to 3
     #[arg(long, value_name = "E", default_value_t = Options::default().effort)]
     effort: u8,
@@ -153,6 +166,9 @@ impl From<BuildArgs> for Options {
             adders_per_stage,
             multiplier_latency,
             beat_elements,
+            input_bits,
+            output_bits,
+            frames,
             effort,
             max_depth,
             time_limit,
@@ -174,6 +190,9 @@ impl From<BuildArgs> for Options {
             adders_per_stage,
             multiplier_latency,
             beat_elements,
+            input_bits,
+            output_bits,
+            frames,
             effort,
             max_depth,
             time_limit,

@@ -4,6 +4,7 @@
 use super::{CompiledLayer, Problem, Progress, STEPS_PER_LAYER, Step};
 use crate::adder_graph::Solution;
 use crate::circuit;
+use crate::emit::signature::Beat;
 use crate::engine::{self, Choice, Engines, Target};
 use crate::folded::{self, Folded};
 use crate::ir;
@@ -31,8 +32,12 @@ pub struct Options {
     pub multipliers: Multipliers,
     /// Most hardware multipliers.
     pub dsp_budget: Option<usize>,
-    /// Elements of a beat, at most.
-    pub beat_elements: Option<usize>,
+    /// The beats of the input; [`Beat::Any`]: the channels of a pixel, or the largest part of them
+    /// that fits.
+    pub input: Beat,
+    /// The beats of the output; [`Beat::Any`]: the words of the last layer, or the largest part of
+    /// them that fits.
+    pub output: Beat,
 }
 
 /// A network over images down to streams, proved and verified.
@@ -106,7 +111,8 @@ impl LayerEngine {
 /// Compiles a network over images; `share` is that of [`compile_with`](super::compile_with).
 ///
 /// # Errors
-/// As [`compile_with`](super::compile_with); where the target cannot be met, or a given engine does not fit its layer.
+/// As [`compile_with`](super::compile_with); where a beat cannot be as it is asked for, the target
+/// cannot be met, or a given engine does not fit its layer.
 pub fn compile(
     model: &Model,
     options: &Options,
@@ -135,7 +141,7 @@ pub fn compile(
     multiply(&images, &mut layers, options)?;
 
     let stages: Vec<Engine> = layers.iter().map(LayerEngine::engine).collect();
-    let mut graph = stream::assemble(&images, &stages, options.beat_elements);
+    let mut graph = stream::assemble(&images, &stages, [options.input, options.output])?;
     stream::verify(&graph).map_err(|e| e.within("after assemble"))?;
     let (depths, mut timing) = at_full_rate(&mut graph, stop)?;
     let mut given = false;
@@ -296,7 +302,7 @@ impl CompiledImages {
             layers: vec![ImageLayer { reads: vec![EdgeId(0); ir.reads.len()], ..ir.clone() }],
         };
         ir::images::verify(&images)?;
-        let mut graph = stream::assemble(&images, &[self.layers[number].engine()], None);
+        let mut graph = stream::assemble(&images, &[self.layers[number].engine()], [Beat::Any; 2])?;
         stream::verify(&graph)?;
         let (depths, timing) = at_full_rate(&mut graph, stop)?;
         let layers = vec![self.layers[number].clone()];

@@ -1,7 +1,8 @@
 //! The AXI4-Stream core around the layers.
 
-use super::provenance::{Provenance, ascii};
-use super::signature::{Signature, Stream, Vector};
+use super::axi;
+use super::provenance::Provenance;
+use super::signature::{Frames, Signature, Stream, Vector};
 use askama::Template;
 use strassenc_runtime::{Error, Result};
 
@@ -10,12 +11,19 @@ use strassenc_runtime::{Error, Result};
 /// # Errors
 /// Where the template fails: a bug of ours.
 pub(super) fn emit(signature: &Signature, clken: bool, provenance: &Provenance) -> Result<String> {
+    let by_count = signature.frames == Frames::Count;
+    let input = Side::new(&signature.input);
     let core = Core {
         header: provenance.header(&signature.top, "the AXI4-Stream core"),
         s: signature,
         clken,
         enable: if clken { "aclken" } else { "1'b1" },
-        input: Side::new(&signature.input),
+        by_count,
+        word_bits: input.beat_bits + if by_count { 1 } else { 2 },
+        ports: axi::declarations(signature),
+        lanes_in: axi::lanes_in(&signature.input, "s_beat"),
+        lanes_out: axi::lanes_out(&signature.output, "m_beat_out"),
+        input,
         output: Side::new(&signature.output),
         last: signature.layers.len() - 1,
     };
@@ -29,6 +37,12 @@ struct Core<'a> {
     s: &'a Signature,
     clken: bool,
     enable: &'static str,
+    by_count: bool,
+    /// Bits of an input beat with its user bit, and with its tlast if that is read.
+    word_bits: usize,
+    ports: Vec<(String, String)>,
+    lanes_in: Vec<String>,
+    lanes_out: Vec<String>,
     input: Side,
     output: Side,
     last: usize,
@@ -36,12 +50,6 @@ struct Core<'a> {
 
 /// Widths of one side of the core in bits.
 struct Side {
-    description: String,
-    signed: bool,
-    /// Of an element.
-    bits: usize,
-    /// Of an element on the bus.
-    lane: usize,
     /// Of a beat without its padding.
     beat_bits: usize,
     beats: usize,
@@ -52,27 +60,7 @@ struct Side {
 impl Side {
     fn new(stream: &Stream) -> Self {
         let bits = stream.format.bits as usize;
-        let plural = |n: usize| if n == 1 { "" } else { "s" };
-        let mut description = format!(
-            "{} element{} of {} in {} byte{}",
-            stream.beat_elements,
-            plural(stream.beat_elements),
-            ascii(&stream.format.to_string()),
-            stream.element_bytes,
-            plural(stream.element_bytes)
-        );
-        if stream.beats > 1 {
-            description += &format!(", {} beats for {}", stream.beats, stream.elements);
-        }
-        Side {
-            description,
-            signed: stream.format.signed,
-            bits,
-            lane: 8 * stream.element_bytes,
-            beat_bits: bits * stream.beat_elements,
-            beats: stream.beats,
-            vector_bits: bits * stream.elements,
-        }
+        Side { beat_bits: bits * stream.beat_elements, beats: stream.beats, vector_bits: bits * stream.elements }
     }
 
     /// Bits of all beats of a vector.
@@ -83,16 +71,6 @@ impl Side {
     /// Bits of the lanes that the last beat does not use.
     fn padding(&self) -> usize {
         self.frame_bits() - self.vector_bits
-    }
-
-    /// What stands above an element `m` in its lane.
-    fn extension(&self) -> String {
-        let more = self.lane - self.bits;
-        if self.signed {
-            format!("{{{more}{{m_word[{0}*m+{1}]}}}}", self.bits, self.bits - 1)
-        } else {
-            format!("{more}'d0")
-        }
     }
 }
 

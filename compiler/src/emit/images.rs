@@ -3,12 +3,13 @@
 use super::names::Modules;
 use super::provenance::{Provenance, ascii};
 use super::rom::{Rom, address_bits};
-use super::signature::{self, Layer as LayerSignature, Signature, Stream as Axi, Vector};
-use super::{Emitted, FILE_LIST, File, Options, PRIMITIVES, TOOL, file, layer, ports, testbench};
+use super::signature::{self, Frames, Layer as LayerSignature, Signature, Vector};
+use super::{Emitted, FILE_LIST, File, Options, PRIMITIVES, TOOL, axi, file, layer, testbench};
 use crate::compile::images::{CompiledImages, LayerEngine};
 use crate::folded::{Array, Bank, FilterStep, Folded, Positions};
 use crate::ir::gated::{Blend, Cell, Curve};
 use crate::ir::images::Kind;
+use crate::ir::words::gcd;
 use crate::stream::{ArrayOf, Graph, Lines, Node, Primitive, StreamId};
 use askama::Template;
 use rayon::prelude::*;
@@ -43,7 +44,7 @@ fn provenance(compiled: &CompiledImages, options: &Options) -> Result<Provenance
 /// As [`emit`](super::emit()).
 pub fn emit_core(compiled: &CompiledImages, options: &Options) -> Result<Emitted> {
     let provenance = provenance(compiled, options)?;
-    let core = Core::new(compiled, options.clock_enable, &provenance);
+    let core = Core::new(compiled, options, &provenance);
     let layers: Vec<Vec<File>> = (0..compiled.layers.len())
         .into_par_iter()
         .map(|number| core.layer(number))
@@ -123,7 +124,8 @@ struct Own {
 }
 
 impl<'a> Core<'a> {
-    fn new(compiled: &'a CompiledImages, clken: bool, provenance: &'a Provenance) -> Self {
+    fn new(compiled: &'a CompiledImages, options: &Options, provenance: &'a Provenance) -> Self {
+        let Options { clock_enable: clken, frames, .. } = *options;
         let CompiledImages { images, graph, timing, .. } = compiled;
         let mut modules = Modules::new(PRIMITIVES.map(|(name, _)| name));
         let top = modules.take(images.name.clone(), "core");
@@ -169,19 +171,15 @@ impl<'a> Core<'a> {
             });
             own.push(names);
         }
-        let axi = |id: StreamId| {
-            let stream = &graph.streams[id.index()];
-            let elements = stream.lanes * stream.words;
-            Axi::new(Vector { elements, format: stream.format }, Some(stream.lanes))
-        };
-        let (input, output) = (axi(StreamId(0)), axi(graph.output));
+        let [input, output] = graph.beats.clone();
         let signature = Signature {
             schema: signature::SCHEMA,
             tool: provenance.tool.clone(),
             model: provenance.model.clone(),
             model_sha256: provenance.model_sha256.clone(),
             testbench: modules.take(format!("{top}_tb"), "testbench"),
-            ports: ports(&input, &output, clken),
+            ports: axi::ports(&input, &output, frames, clken),
+            frames,
             latency: timing.latency(),
             ii: timing.interval() as u32,
             warm_up: timing.warm_up(),
@@ -421,6 +419,10 @@ impl<'a> Core<'a> {
             }
             Primitive::Fork => "Fork: one stream to two".into(),
             Primitive::Widen { words } => format!("{words} words to one"),
+            Primitive::Repack { elements } => {
+                let (from, to) = (stream(&node.inputs[0]).lanes, stream(&node.outputs[0]).lanes);
+                format!("{elements} elements of a frame, {from} a word, packed to {to} a word")
+            }
             Primitive::Serialiser { beats } => format!("One word to {beats}"),
             Primitive::Window(lines) | Primitive::Reader { lines, .. } => format!(
                 "Windows of {0}x{0} pixels, {1} apart, pad {2}: {3}x{4} on {5}x{6} pixels",
@@ -558,6 +560,9 @@ impl<'a> Core<'a> {
         match &node.primitive {
             Primitive::Framer | Primitive::FrameEnd => {
                 parameters = format!(".BITS({bits}), .BEATS({})", x.words);
+                if matches!(node.primitive, Primitive::Framer) && self.signature.frames == Frames::Count {
+                    parameters += ", .BY_COUNT(1)";
+                }
             }
             Primitive::Register | Primitive::Fifo { .. } => {
                 parameters = format!(".BITS({})", bits + 1);
@@ -567,6 +572,11 @@ impl<'a> Core<'a> {
             }
             Primitive::Fork => parameters = format!(".BITS({})", bits + 1),
             Primitive::Widen { words } => parameters = format!(".BITS({bits}), .WORDS({words})"),
+            Primitive::Repack { elements } => {
+                let unit = gcd(gcd(lanes, z.lanes), *elements);
+                parameters =
+                    format!(".BITS({width}), .FROM({lanes}), .TO({}), .ELEMENTS({elements}), .UNIT({unit})", z.lanes);
+            }
             Primitive::Serialiser { beats } => parameters = format!(".BEAT_BITS({}), .BEATS({beats})", z.bits()),
             Primitive::Window(lines) => {
                 parameters = format!(
@@ -757,9 +767,16 @@ impl<'a> Core<'a> {
             }
             Primitive::Framer => {
                 ports.push(connection("s", s));
-                ports.push(format!(".s_last({s}_last)"));
                 ports.push(connection("m", m));
-                ports.push(".frame_error(frame_error)".into());
+                ports.push(match self.signature.frames {
+                    Frames::Tlast => {
+                        format!(".s_last({s}_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)")
+                    }
+                    Frames::Count => {
+                        wires.push(Wire { name: "frame_error_unused".into(), bits: 1, vector: false });
+                        ".s_last(1'b0), .frame_error_clear(1'b0), .frame_error(frame_error_unused)".into()
+                    }
+                });
             }
             Primitive::FrameEnd => {
                 ports.push(connection("s", s));
@@ -809,97 +826,43 @@ impl<'a> Core<'a> {
     /// The core itself.
     fn top(&self) -> Result<File> {
         let graph = &self.compiled.graph;
-        let Signature { input, output, .. } = &self.signature;
-        let mut ports = vec![
-            Port::new("input  wire aclk"),
-            Port { text: "input  wire aresetn".into(), comment: "synchronous, clears control only".into() },
-        ];
-        if self.clken {
-            ports.push(Port::new("input  wire aclken"));
-        }
-        let describe = |stream: &Axi| {
-            format!(
-                "{} element{} of {} in {} byte{}, {} beats a frame",
-                stream.beat_elements,
-                plural(stream.beat_elements),
-                ascii(&stream.format.to_string()),
-                stream.element_bytes,
-                plural(stream.element_bytes),
-                stream.beats
-            )
-        };
-        for (stream, side, forward, backward) in
-            [(input, "s", "input  wire", "output wire"), (output, "m", "output wire", "input  wire")]
-        {
-            ports.push(Port {
-                text: format!("{forward} [{}:0] {side}_axis_tdata", stream.data_bits() - 1),
-                comment: describe(stream),
-            });
-            ports.push(Port::new(format!("{forward} {side}_axis_tvalid")));
-            ports.push(Port::new(format!("{backward} {side}_axis_tready")));
-            ports.push(Port {
-                text: format!("{forward} {side}_axis_tlast"),
-                comment: "on the last beat of a frame".into(),
-            });
-            ports.push(Port {
-                text: format!("{forward} {side}_axis_tuser"),
-                comment: "on the first beat: a sequence starts".into(),
-            });
-        }
-        ports.push(Port {
-            text: "output wire frame_error".into(),
-            comment: "high after a wrong s_axis_tlast, until reset".into(),
-        });
+        let Signature { input, output, frames, .. } = &self.signature;
+        let ports =
+            axi::declarations(&self.signature).into_iter().map(|(text, comment)| Port { text, comment }).collect();
 
         let mut names = BTreeMap::from([(StreamId(0), "s_beat".to_string())]);
         let mut blocks = self.blocks(None, &mut names);
         // The registers at both ends carry tlast too.
         let x = &graph.streams[0];
         let y = &graph.streams[graph.output.index()];
-        let lane = |stream: &Axi| 8 * stream.element_bytes;
+        let tlast = *frames == Frames::Tlast;
         let mut before = vec!["wire rst = !aresetn;".into(), String::new()];
         before.push("// ==== Input: what carries information of each lane, registered".into());
         before.push(format!("wire [{}:0] s_beat_data;", x.bits() - 1));
-        before.extend(lanes_in(x.lanes, x.format.bits as usize, lane(input)));
+        before.extend(axi::lanes_in(input, "s_beat_data"));
         let mut after = vec!["// ==== Output: each element extended to whole bytes".to_string()];
-        after.extend(lanes_out(y.lanes, y.format.bits as usize, lane(output), y.format.signed));
+        after.extend(axi::lanes_out(output, "m_register_data"));
         for block in &mut blocks {
             for instance in &mut block.instances {
-                let (bits, [s_valid, s_ready, s_user, s_last, s_data], [m_valid, m_ready, m_user, m_last, m_data]) =
-                    match instance.name.as_str() {
-                        "u_s_register" => (
-                            x.bits(),
-                            ["s_axis_tvalid", "s_axis_tready", "s_axis_tuser", "s_axis_tlast", "s_beat_data"],
-                            [
-                                "s_register_valid",
-                                "s_register_ready",
-                                "s_register_user",
-                                "s_register_last",
-                                "s_register_data",
-                            ],
-                        ),
-                        "u_m_register" => (
-                            y.bits(),
-                            [
-                                "frame_end_valid",
-                                "frame_end_ready",
-                                "frame_end_user",
-                                "frame_end_last",
-                                "frame_end_data",
-                            ],
-                            ["m_axis_tvalid", "m_axis_tready", "m_axis_tuser", "m_axis_tlast", "m_register_data"],
-                        ),
-                        _ => continue,
-                    };
-                instance.parameters = format!(".BITS({})", bits + 2);
+                let (bits, s, m) = match instance.name.as_str() {
+                    "u_s_register" => (x.bits(), ["s_axis_t", "s_beat_"], ["s_register_", "s_register_"]),
+                    "u_m_register" => (y.bits(), ["frame_end_", "frame_end_"], ["m_axis_t", "m_register_"]),
+                    _ => continue,
+                };
+                let enters = instance.name == "u_s_register";
+                let word = |[side, data]: [&str; 2]| {
+                    let last = if enters && !tlast { String::new() } else { format!(" {side}last,") };
+                    format!("{{{side}user,{last} {data}data}}")
+                };
+                instance.parameters = format!(".BITS({})", bits + if enters && !tlast { 1 } else { 2 });
                 instance.ports = vec![
                     self.primitive_clock(None),
-                    format!(".s_valid({s_valid}), .s_ready({s_ready}), .s_data({{{s_user}, {s_last}, {s_data}}})"),
-                    format!(".m_valid({m_valid}), .m_ready({m_ready}), .m_data({{{m_user}, {m_last}, {m_data}}})"),
+                    format!(".s_valid({0}valid), .s_ready({0}ready), .s_data({1})", s[0], word(s)),
+                    format!(".m_valid({0}valid), .m_ready({0}ready), .m_data({1})", m[0], word(m)),
                 ];
-                if instance.name == "u_m_register" {
+                if !enters {
                     block.wires.retain(|wire| wire.name == "m_register_data");
-                } else {
+                } else if tlast {
                     block.wires.push(Wire { name: "s_register_last".into(), bits: 1, vector: false });
                 }
             }
@@ -1023,38 +986,4 @@ fn multipliers(bank: &Bank) -> String {
 
 fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
-}
-
-/// The bits of each lane that carry information.
-fn lanes_in(lanes: usize, bits: usize, lane: usize) -> Vec<String> {
-    if bits == lane {
-        return vec!["assign s_beat_data = s_axis_tdata;".into()];
-    }
-    vec![
-        "genvar s;".into(),
-        "generate".into(),
-        format!("    for (s = 0; s < {lanes}; s = s + 1) begin : s_lane"),
-        format!("        assign s_beat_data[{bits}*s +: {bits}] = s_axis_tdata[{lane}*s +: {bits}];"),
-        format!("        wire unused = &{{1'b0, s_axis_tdata[{lane}*s+{bits} +: {}]}};", lane - bits),
-        "    end".into(),
-        "endgenerate".into(),
-    ]
-}
-
-/// Each element extended to its lane.
-fn lanes_out(lanes: usize, bits: usize, lane: usize, signed: bool) -> Vec<String> {
-    if bits == lane {
-        return vec!["assign m_axis_tdata = m_register_data;".into()];
-    }
-    let more = lane - bits;
-    let top =
-        if signed { format!("{{{more}{{m_register_data[{bits}*m+{}]}}}}", bits - 1) } else { format!("{more}'d0") };
-    vec![
-        "genvar m;".into(),
-        "generate".into(),
-        format!("    for (m = 0; m < {lanes}; m = m + 1) begin : m_lane"),
-        format!("        assign m_axis_tdata[{lane}*m +: {lane}] = {{{top}, m_register_data[{bits}*m +: {bits}]}};"),
-        "    end".into(),
-        "endgenerate".into(),
-    ]
 }

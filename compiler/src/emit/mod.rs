@@ -3,6 +3,7 @@
 //! Against the pipeline, every register has a name and every width is written out; what stands around the layers (streams,
 //! beats, frames) is added here. The meaning is what Verilog simulators make of it.
 
+mod axi;
 mod core;
 mod expression;
 pub mod images;
@@ -21,7 +22,7 @@ use crate::compile::Compiled;
 use names::Modules;
 use provenance::Provenance;
 use rayon::prelude::*;
-use signature::{Direction, Port, Stream, Vector};
+use signature::{Beat, Frames, Stream, Vector};
 use strassenc_runtime::{Result, model_file};
 
 /// A file of the build folder.
@@ -36,8 +37,12 @@ pub struct File {
 /// What an emitted core is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Elements of a beat on both streams, at most the whole vector; none: see [`Stream::new`].
-    pub beat_elements: Option<usize>,
+    /// The beats of the input; of a core over images they are decided when it is compiled.
+    pub input: Beat,
+    /// The beats of the output, likewise.
+    pub output: Beat,
+    /// What ends an input frame.
+    pub frames: Frames,
     /// Whether the core has a clock enable, `aclken`.
     pub clock_enable: bool,
     /// All options that decide the text, as on a command line, for the headers.
@@ -47,7 +52,8 @@ pub struct Options {
 /// Emits a core. The text does not depend on the number of threads.
 ///
 /// # Errors
-/// Where the model cannot be hashed, or a template or a name fails: a bug of ours.
+/// Where a beat cannot be as it is asked for, the model cannot be hashed, or a template or a name
+/// fails: a bug of ours.
 pub fn emit(compiled: &Compiled, options: &Options) -> Result<Emitted> {
     let provenance = Provenance {
         tool: TOOL.into(),
@@ -55,7 +61,7 @@ pub fn emit(compiled: &Compiled, options: &Options) -> Result<Emitted> {
         model_sha256: model_file::sha256(&compiled.model)?,
         options: options.command.clone(),
     };
-    let signature = signature(compiled, options, &provenance);
+    let signature = signature(compiled, options, &provenance)?;
     let layers: Vec<File> = (compiled.layers.par_iter().zip(&signature.layers))
         .map(|(layer, LayerSignature { module, .. })| {
             let text = layer::emit(layer, module, options.clock_enable, &provenance)?;
@@ -118,7 +124,7 @@ macro_rules! primitives {
 }
 
 /// Every primitive, those first that others instantiate.
-pub(crate) const PRIMITIVES: [(&str, &str); 29] = primitives! {
+pub(crate) const PRIMITIVES: [(&str, &str); 30] = primitives! {
     "strassenc_stream_register"
     "strassenc_collector"
     "strassenc_serialiser"
@@ -130,6 +136,7 @@ pub(crate) const PRIMITIVES: [(&str, &str); 29] = primitives! {
     "strassenc_fifo"
     "strassenc_fork"
     "strassenc_widen"
+    "strassenc_repack"
     "strassenc_rows"
     "strassenc_window"
     "strassenc_reader"
@@ -158,7 +165,7 @@ fn multipliers(compiled: &Compiled) -> impl Iterator<Item = usize> {
     compiled.layers.iter().map(count)
 }
 
-fn signature(compiled: &Compiled, options: &Options, provenance: &Provenance) -> Signature {
+fn signature(compiled: &Compiled, options: &Options, provenance: &Provenance) -> Result<Signature> {
     let mut modules = Modules::new(PRIMITIVES.map(|(name, _)| name));
     let top = modules.take(compiled.model.name.clone(), "core");
     let layers: Vec<LayerSignature> = (compiled.layers.iter().zip(multipliers(compiled)))
@@ -176,17 +183,19 @@ fn signature(compiled: &Compiled, options: &Options, provenance: &Provenance) ->
         .collect();
     // A model has at least one layer.
     let (first, last) = (layers[0].input, layers[layers.len() - 1].output);
-    let (input, output) = (Stream::new(first, options.beat_elements), Stream::new(last, options.beat_elements));
+    let input = Stream::new(first, options.input).map_err(|e| e.within("input"))?;
+    let output = Stream::new(last, options.output).map_err(|e| e.within("output"))?;
     let mut files: Vec<String> = primitives(compiled).map(|(name, _)| file(name)).collect();
     files.extend(layers.iter().map(|layer| file(&layer.module)));
     files.push(file(&top));
-    Signature {
+    Ok(Signature {
         schema: signature::SCHEMA,
         tool: provenance.tool.clone(),
         model: provenance.model.clone(),
         model_sha256: provenance.model_sha256.clone(),
         testbench: modules.take(format!("{top}_tb"), "testbench"),
-        ports: ports(&input, &output, options.clock_enable),
+        ports: axi::ports(&input, &output, options.frames, options.clock_enable),
+        frames: options.frames,
         // A register at each end, and one between any two layers.
         latency: i64::from(layers.iter().map(|layer| layer.latency).sum::<u32>()) + layers.len() as i64 + 1,
         ii: input.beats.max(output.beats) as u32,
@@ -199,25 +208,5 @@ fn signature(compiled: &Compiled, options: &Options, provenance: &Provenance) ->
         layers,
         files,
         memories: vec![],
-    }
-}
-
-fn ports(input: &Stream, output: &Stream, clock_enable: bool) -> Vec<Port> {
-    use Direction::{Input, Output};
-    let port = |name: &str, direction, bits: usize| Port { name: name.into(), direction, bits: bits as u32 };
-    let mut ports = vec![port("aclk", Input, 1), port("aresetn", Input, 1)];
-    if clock_enable {
-        ports.push(port("aclken", Input, 1));
-    }
-    for (stream, side, forward, backward) in [(input, "s", Input, Output), (output, "m", Output, Input)] {
-        ports.extend([
-            port(&format!("{side}_axis_tdata"), forward, stream.data_bits()),
-            port(&format!("{side}_axis_tvalid"), forward, 1),
-            port(&format!("{side}_axis_tready"), backward, 1),
-            port(&format!("{side}_axis_tlast"), forward, 1),
-            port(&format!("{side}_axis_tuser"), forward, 1),
-        ]);
-    }
-    ports.push(port("frame_error", Output, 1));
-    ports
+    })
 }

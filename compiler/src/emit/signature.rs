@@ -1,6 +1,7 @@
 //! `signature.json`: the promises of an emitted core, for harnesses, integrators and tests.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use strassenc_runtime::{Error, Format, Result};
 
 /// The schema that this version writes and reads.
@@ -23,9 +24,17 @@ pub struct Signature {
     pub model_sha256: String,
     /// The top module: the model's name, unless that is a word reserved by a tool.
     pub top: String,
-    /// Every port of the top module, in order. `aclk`, `aresetn` (synchronous, active low, control only), `aclken` if asked
-    /// for, the two streams, and `frame_error`: high from the clock after a wrong `s_axis_tlast` until reset.
+    /// Every port of the top module, in order: `aclk`, `aresetn` (synchronous, active low, control
+    /// only), `aclken` if asked for, and the two streams, `s_axis_tready` and `m_axis_tvalid` low
+    /// from the first clock of a reset to its last. Where [`frames`](Self::frames) end by
+    /// `s_axis_tlast`, also `frame_error_clear` and `frame_error`, which is high from the clock
+    /// after a wrong `s_axis_tlast` until reset, or until the clock after one with
+    /// `frame_error_clear`; an error in the very clock of a clear is not lost. `frame_error_clear`
+    /// may be tied low.
     pub ports: Vec<Port>,
+    /// What ends an input frame.
+    #[serde(default)]
+    pub frames: Frames,
     /// `s_axis_*`: the network's inputs.
     pub input: Stream,
     /// `m_axis_*`: the network's outputs.
@@ -84,8 +93,14 @@ pub enum Direction {
 ///
 /// Element i is in beat `i / beat_elements`, in bits `8 · element_bytes · (i % beat_elements)` and up, in two's complement,
 /// sign-extended (zero-extended for an unsigned format) to `element_bytes`. Where `beats · beat_elements > elements`, the
-/// surplus lanes of the last beat are ignored on input and zero on output. `tlast` marks the last beat of a vector. `tuser`,
-/// one bit, is read on a vector's first beat and comes out on the first beat of its result.
+/// surplus lanes of the last beat are ignored on input and zero on output, and the stream has
+/// `tkeep`, a bit for every byte of `tdata`: on output it is low for the surplus lanes of the last
+/// beat and high for all other bytes, on input it is not read. `tlast` marks the last beat of a
+/// vector; the input has none where frames are counted.
+///
+/// `tuser`, one bit, is read on a vector's first beat and comes out on the first beat of its
+/// result. In a core on sequences it begins one. In a core without a state that is all that it
+/// does: it may mark frames for whoever comes after, or be tied low.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stream {
@@ -94,7 +109,8 @@ pub struct Stream {
     /// Format of every element; the raw outputs of a network may have up to 54 bits. The upper bits of an input element
     /// beyond `format.bits` are ignored.
     pub format: Format,
-    /// Bytes of one element on `tdata`.
+    /// Bytes of one element on `tdata`: as few as hold it, or, where the width of `tdata` was asked
+    /// for, 1, 2, 4 or 8.
     pub element_bytes: usize,
     /// Elements of one beat; `tdata` has `8 · element_bytes · beat_elements` bits.
     pub beat_elements: usize,
@@ -131,25 +147,92 @@ pub struct Vector {
     pub format: Format,
 }
 
-/// A beat that is not narrowed by an option holds at most this many bytes: the limit of the vendors' stream blocks.
+/// What ends an input frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Frames {
+    /// `s_axis_tlast` on its last beat, as AXI4-Stream has it; one that comes early or late raises
+    /// `frame_error`.
+    #[default]
+    Tlast,
+    /// The number of its beats, counted from reset, for sources without tlast: nothing tells a lost
+    /// beat
+    Count,
+}
+
+impl fmt::Display for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Frames::Tlast => "tlast",
+            Frames::Count => "count",
+        })
+    }
+}
+
+/// The width that is asked of a stream's beats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Beat {
+    /// None: what suits the core.
+    #[default]
+    Any,
+    /// Elements, each in as few bytes as hold it; the whole vector where that has fewer.
+    Elements(usize),
+    /// Bits of `tdata`: as many elements as fit, each in 1, 2, 4 or 8 bytes, as a processor has
+    /// them in memory.
+    Bits(usize),
+}
+
+/// A beat that is not asked for holds at most this many bytes, and none may hold more: the limit of
+/// the vendors' stream blocks.
 pub const BEAT_BYTES: usize = 512;
 
 impl Stream {
-    /// The beats of `vector`: `beat_elements` of them where given (at most the whole vector), else the whole vector if it has at
-    /// most [`BEAT_BYTES`], else the smallest number of equal beats of at most [`BEAT_BYTES`].
-    pub fn new(vector: Vector, beat_elements: Option<usize>) -> Self {
+    /// The beats of `vector` as `beat` asks for them; [`Beat::Any`] is the whole vector if it has
+    /// at most [`BEAT_BYTES`], else the smallest number of equal beats of at most [`BEAT_BYTES`].
+    ///
+    /// # Errors
+    /// Where a beat would have no elements, so many bits are not whole elements, or more than
+    /// [`BEAT_BYTES`].
+    pub fn new(vector: Vector, beat: Beat) -> Result<Self> {
         let Vector { elements, format } = vector;
-        let element_bytes = format.bits.div_ceil(8) as usize;
-        let beat_elements = match beat_elements {
-            Some(n) => n.clamp(1, elements),
-            None => elements.div_ceil(elements.div_ceil(BEAT_BYTES / element_bytes)),
+        let least = format.bits.div_ceil(8) as usize;
+        let (element_bytes, beat_elements) = match beat {
+            Beat::Any => (least, elements.div_ceil(elements.div_ceil(BEAT_BYTES / least))),
+            Beat::Elements(0) => return Err(Error::input("tdata", "a beat needs at least one element")),
+            Beat::Elements(n) => (least, n.min(elements)),
+            Beat::Bits(bits) => {
+                let lane = least.next_power_of_two();
+                let (unit, most) = (8 * lane, 8 * BEAT_BYTES);
+                if !(unit..=most).contains(&bits) || bits % unit != 0 {
+                    let cause =
+                        format_args!("{bits} is not a width of whole elements: one of {format} takes {unit} bits");
+                    let help = format_args!("give a multiple of {unit}, at most {most}");
+                    return Err(Error::input("tdata", cause).help(help));
+                }
+                (lane, bits / (8 * lane))
+            }
         };
-        Stream { elements, format, element_bytes, beat_elements, beats: elements.div_ceil(beat_elements) }
+        Ok(Stream { elements, format, element_bytes, beat_elements, beats: elements.div_ceil(beat_elements) })
     }
 
     /// Width of `tdata` in bits.
     pub fn data_bits(&self) -> usize {
-        8 * self.element_bytes * self.beat_elements
+        8 * self.beat_bytes()
+    }
+
+    /// Bytes of a beat.
+    pub fn beat_bytes(&self) -> usize {
+        self.element_bytes * self.beat_elements
+    }
+
+    /// Bytes of the last beat that hold elements.
+    pub fn last_bytes(&self) -> usize {
+        self.element_bytes * (self.elements - (self.beats - 1) * self.beat_elements)
+    }
+
+    /// Whether the last beat has surplus lanes, and the stream `tkeep`.
+    pub fn has_keep(&self) -> bool {
+        self.last_bytes() < self.beat_bytes()
     }
 }
 
@@ -185,21 +268,44 @@ impl Signature {
 mod tests {
     use super::*;
 
-    fn beats(elements: usize, bits: u32, beat_elements: Option<usize>) -> (usize, usize, usize) {
-        let format = Format { signed: true, bits, frac: 0 };
-        let s = Stream::new(Vector { elements, format }, beat_elements);
+    fn stream(elements: usize, bits: u32, beat: Beat) -> Result<Stream> {
+        Stream::new(Vector { elements, format: Format { signed: true, bits, frac: 0 } }, beat)
+    }
+
+    fn beats(elements: usize, bits: u32, beat: Beat) -> (usize, usize, usize) {
+        let s = stream(elements, bits, beat).unwrap();
         (s.element_bytes, s.beat_elements, s.beats)
     }
 
     #[test]
     fn beats_are_whole_vectors_up_to_512_bytes_then_as_few_equal_ones_as_fit() {
-        assert_eq!(beats(64, 8, None), (1, 64, 1));
-        assert_eq!(beats(512, 8, None), (1, 512, 1));
-        assert_eq!(beats(513, 8, None), (1, 257, 2));
-        assert_eq!(beats(784, 8, None), (1, 392, 2));
-        assert_eq!(beats(784, 9, None), (2, 196, 4));
-        assert_eq!(beats(10, 20, None), (3, 10, 1));
-        assert_eq!(beats(784, 8, Some(1)), (1, 1, 784));
-        assert_eq!(beats(10, 8, Some(100)), (1, 10, 1));
+        assert_eq!(beats(64, 8, Beat::Any), (1, 64, 1));
+        assert_eq!(beats(512, 8, Beat::Any), (1, 512, 1));
+        assert_eq!(beats(513, 8, Beat::Any), (1, 257, 2));
+        assert_eq!(beats(784, 8, Beat::Any), (1, 392, 2));
+        assert_eq!(beats(784, 9, Beat::Any), (2, 196, 4));
+        assert_eq!(beats(10, 20, Beat::Any), (3, 10, 1));
+        assert_eq!(beats(784, 8, Beat::Elements(1)), (1, 1, 784));
+        assert_eq!(beats(10, 8, Beat::Elements(100)), (1, 10, 1));
+    }
+
+    #[test]
+    fn bits_hold_as_many_elements_as_fit_and_tkeep_marks_the_last_ones() {
+        assert_eq!(beats(64, 5, Beat::Bits(64)), (1, 8, 8));
+        assert_eq!(beats(10, 14, Beat::Bits(32)), (2, 2, 5));
+        assert_eq!(beats(10, 20, Beat::Bits(32)), (4, 1, 10));
+        assert_eq!(beats(10, 20, Beat::Bits(128)), (4, 4, 3));
+        assert_eq!(beats(10, 33, Beat::Bits(64)), (8, 1, 10));
+        assert_eq!(beats(3, 8, Beat::Bits(128)), (1, 16, 1));
+        for bits in [0, 8, 24, 48, 8192] {
+            let error = stream(10, 20, Beat::Bits(bits)).unwrap_err();
+            assert!(error.to_string().contains("give a multiple of 32, at most 4096"), "{error}");
+        }
+        assert!(stream(10, 20, Beat::Elements(0)).is_err());
+        let keep = |s: Stream| (s.last_bytes(), s.has_keep());
+        assert_eq!(keep(stream(10, 20, Beat::Bits(128)).unwrap()), (8, true));
+        assert_eq!(keep(stream(10, 14, Beat::Bits(32)).unwrap()), (4, false));
+        assert_eq!(keep(stream(3, 8, Beat::Bits(128)).unwrap()), (3, true));
+        assert_eq!(keep(stream(3, 8, Beat::Any).unwrap()), (3, false));
     }
 }

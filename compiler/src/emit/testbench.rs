@@ -2,7 +2,7 @@
 
 use super::File;
 use super::provenance::Provenance;
-use super::signature::{Signature, Stream};
+use super::signature::{Frames, Signature, Stream};
 use askama::Template;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -43,6 +43,7 @@ pub(super) fn emit(model: &Model, signature: &Signature, clken: bool, provenance
         module,
         s: signature,
         clken,
+        by_count: signature.frames == Frames::Count,
         vectors: vectors.len(),
         every,
         input_file: &input_file,
@@ -63,6 +64,7 @@ struct Testbench<'a> {
     module: &'a str,
     s: &'a Signature,
     clken: bool,
+    by_count: bool,
     vectors: usize,
     every: usize,
     input_file: &'a str,
@@ -122,17 +124,21 @@ fn beats(stream: &Stream, vectors: &[Vec<i64>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::signature::Vector;
+    use super::super::signature::{Beat, Vector};
     use super::*;
     use strassenc_runtime::Format;
 
     #[test]
     fn beats_have_element_0_in_the_low_digits() {
-        let vector = |bits| Vector { elements: 3, format: Format { signed: true, bits, frac: 0 } };
+        let stream = |bits, beat| {
+            let format = Format { signed: true, bits, frac: 0 };
+            Stream::new(Vector { elements: 3, format }, beat).unwrap()
+        };
         let v = vec![vec![1, -2, 3]];
-        assert_eq!(beats(&Stream::new(vector(5), None), &v), "03fe01\n");
-        assert_eq!(beats(&Stream::new(vector(9), None), &v), "0003fffe0001\n");
-        assert_eq!(beats(&Stream::new(vector(5), Some(2)), &v), "fe01\n0003\n");
-        assert_eq!(beats(&Stream::new(vector(54), Some(1)), &v), "00000000000001\nfffffffffffffe\n00000000000003\n");
+        assert_eq!(beats(&stream(5, Beat::Any), &v), "03fe01\n");
+        assert_eq!(beats(&stream(9, Beat::Any), &v), "0003fffe0001\n");
+        assert_eq!(beats(&stream(5, Beat::Elements(2)), &v), "fe01\n0003\n");
+        assert_eq!(beats(&stream(54, Beat::Elements(1)), &v), "00000000000001\nfffffffffffffe\n00000000000003\n");
+        assert_eq!(beats(&stream(9, Beat::Bits(32)), &v), "fffe0001\n00000003\n");
     }
 }

@@ -4,18 +4,15 @@ use super::library::{LAST, USER};
 use crate::emit::signature::Stream;
 
 impl Stream {
-    /// Bytes of a beat.
-    pub fn beat_bytes(&self) -> usize {
-        self.element_bytes * self.beat_elements
-    }
-
-    /// Appends the beats of `vector` to `data` and `flags`; `user` goes with the first one.
+    /// Appends the beats of `vector` to `data` and `flags`; `user` goes with the first one, and
+    /// rubbish fills surplus lanes.
     pub fn encode(&self, vector: &[i64], user: bool, data: &mut Vec<u8>, flags: &mut Vec<u8>) {
         let end = data.len() + self.beats * self.beat_bytes();
         for value in vector {
             data.extend_from_slice(&value.to_le_bytes()[..self.element_bytes]);
         }
-        data.resize(end, 0);
+        // Anything: surplus lanes are not read.
+        data.resize(end, 0xa5);
         for beat in 0..self.beats {
             let last = if beat + 1 == self.beats { LAST } else { 0 };
             let user = if beat == 0 && user { USER } else { 0 };
@@ -50,16 +47,18 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emit::signature::Vector;
+    use crate::emit::signature::{Beat, Vector};
     use proptest::prelude::*;
     use strassenc_runtime::Format;
 
     proptest! {
         #![proptest_config(ProptestConfig { rng_seed: proptest::test_runner::RngSeed::Fixed(1), failure_persistence: None, ..Default::default() })]
         #[test]
-        fn decode_undoes_encode(signed: bool, bits in 1u32..=54, lanes in 1usize..=9, seeds in prop::collection::vec(any::<i64>(), 1..30), user: bool) {
+        fn decode_undoes_encode(signed: bool, bits in 1u32..=54, lanes in 1usize..=9, wide: bool, seeds in prop::collection::vec(any::<i64>(), 1..30), user: bool) {
             let format = Format { signed, bits, frac: 0 };
-            let stream = Stream::new(Vector { elements: seeds.len(), format }, Some(lanes));
+            let least = format.bits.div_ceil(8) as usize;
+            let beat = if wide { Beat::Bits(8 * lanes * least.next_power_of_two()) } else { Beat::Elements(lanes) };
+            let stream = Stream::new(Vector { elements: seeds.len(), format }, beat).unwrap();
             let vector: Vec<i64> = seeds.iter().map(|v| v.rem_euclid(format.max() - format.min() + 1) + format.min()).collect();
             let (mut data, mut flags) = (vec![], vec![]);
             stream.encode(&vector, user, &mut data, &mut flags);
@@ -67,6 +66,10 @@ mod tests {
             prop_assert_eq!(flags.iter().filter(|f| *f & LAST != 0).count(), 1);
             prop_assert_eq!(flags[stream.beats - 1] & LAST, LAST);
             prop_assert_eq!(flags[0] & USER != 0, user);
+            // What a core gives has zeros there.
+            let surplus = stream.beat_bytes() - stream.last_bytes();
+            let used = data.len() - surplus;
+            data[used..].fill(0);
             prop_assert_eq!(stream.decode(&data).unwrap(), vector);
         }
     }
@@ -74,7 +77,7 @@ mod tests {
     #[test]
     fn wrong_extension_and_surplus_lanes_are_told() {
         let format = Format { signed: true, bits: 5, frac: 0 };
-        let stream = Stream::new(Vector { elements: 3, format }, Some(2));
+        let stream = Stream::new(Vector { elements: 3, format }, Beat::Elements(2)).unwrap();
         assert_eq!(stream.decode(&[0xf0, 15, 1, 0]), Ok(vec![-16, 15, 1]));
         assert_eq!(stream.decode(&[0x10, 0, 0, 0]), Err("element 0 is not extended as s5 · 2^0 asks".into()));
         assert_eq!(stream.decode(&[0, 0, 0, 1]), Err("surplus lane 3 is not zero".into()));

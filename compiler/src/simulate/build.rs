@@ -115,7 +115,16 @@ struct Job<'a> {
     cxx: Cxx,
 }
 
+/// The ports that not every core has.
+const OPTIONAL: [&str; 5] = ["aclken", "s_axis_tkeep", "s_axis_tlast", "m_axis_tkeep", "frame_error"];
+
 impl Job<'_> {
+    /// Which of [`OPTIONAL`] the core has, as flags for the harness.
+    fn ports(&self) -> Vec<String> {
+        let has = |port: &str| u8::from(self.sources.ports.iter().any(|name| name == port));
+        OPTIONAL.map(|port| format!("-DHAS_{}={}", port.to_uppercase(), has(port))).to_vec()
+    }
+
     fn key(&self) -> String {
         let mut hash = Sha256::new();
         // Every part with its length, so that no two lists of parts run together to the same bytes.
@@ -131,7 +140,8 @@ impl Job<'_> {
         if self.traced {
             part(TRACE.join(" ").as_bytes());
         }
-        part(&[u8::from(self.traced), u8::from(self.sources.clock_enable)]);
+        part(&[u8::from(self.traced)]);
+        part(self.ports().join(" ").as_bytes());
         part(self.sources.top.as_bytes());
         for (name, text) in self.sources.files.iter().chain(&self.sources.memories) {
             part(name.as_bytes());
@@ -202,8 +212,8 @@ impl Job<'_> {
             format!("-DTRACE={trace}"),
             format!("-DVM_TRACE={trace}"),
             format!("-DVM_TRACE_VCD={trace}"),
-            format!("-DHAS_ACLKEN={}", u8::from(self.sources.clock_enable)),
         ]);
+        command.args(self.ports());
         let own = self.verilator.include();
         for folder in [own.join("vltstd"), own].iter().map(PathBuf::as_path).chain(include.iter().copied()) {
             command.arg("-I").arg(folder);

@@ -30,6 +30,8 @@ pub struct Stimulus {
     pub stalls: bool,
     /// Withholds `aclken` at random, where the core has it.
     pub pauses: bool,
+    /// Holds `frame_error_clear` high during the first clock.
+    pub clear: bool,
 }
 
 /// The bit of a beat's flags that is `tlast`.
@@ -44,6 +46,9 @@ pub struct Response {
     pub data: Vec<u8>,
     /// One per output beat: [`LAST`] and [`USER`].
     pub flags: Vec<u8>,
+    /// One per output beat: the bytes that `tkeep` keeps, which are the low ones; all of them where
+    /// there is no `tkeep`, and [`u32::MAX`] where others are kept, too.
+    pub kept: Vec<u32>,
     /// The clock at which each output beat was first offered.
     pub shown: Vec<u64>,
     /// The clock at which each output beat passed.
@@ -54,10 +59,13 @@ pub struct Response {
     pub produced: u64,
     /// The clock that comes next.
     pub clock: u64,
-    /// The first clock with `frame_error` high.
+    /// The first clock with `frame_error` high, but for that of a clear.
     pub frame_error: Option<u64>,
     /// The first clock at which an output beat that waited for `tready` changed or vanished.
     pub unstable: Option<u64>,
+    /// The first clock of the last reset, after its first one, with `s_axis_tready` or
+    /// `m_axis_tvalid` high.
+    pub open_in_reset: Option<u64>,
     /// `s_axis_tready` as last seen.
     pub s_ready: bool,
     /// `m_axis_tvalid` as last seen.
@@ -89,6 +97,7 @@ struct RawStimulus {
     gaps: u8,
     stalls: u8,
     pauses: u8,
+    clear: u8,
 }
 
 #[repr(C)]
@@ -96,6 +105,7 @@ struct RawStimulus {
 struct RawResponse {
     data: *mut u8,
     flags: *mut u8,
+    kept: *mut u32,
     shown: *mut u64,
     taken: *mut u64,
     accepted_at: *mut u64,
@@ -105,6 +115,7 @@ struct RawResponse {
     clock: u64,
     frame_error_at: u64,
     unstable_at: u64,
+    reset_broken_at: u64,
     s_ready: u8,
     m_valid: u8,
 }
@@ -232,6 +243,7 @@ impl Core {
         let mut response = Response {
             data: vec![0; capacity * m_bytes],
             flags: vec![0; capacity],
+            kept: vec![0; capacity],
             shown: vec![0; capacity],
             taken: vec![0; capacity],
             accepted: vec![0; beats],
@@ -240,6 +252,7 @@ impl Core {
         let raw = RawResponse {
             data: response.data.as_mut_ptr(),
             flags: response.flags.as_mut_ptr(),
+            kept: response.kept.as_mut_ptr(),
             shown: response.shown.as_mut_ptr(),
             taken: response.taken.as_mut_ptr(),
             accepted_at: response.accepted.as_mut_ptr(),
@@ -249,6 +262,7 @@ impl Core {
             clock: 0,
             frame_error_at: u64::MAX,
             unstable_at: u64::MAX,
+            reset_broken_at: u64::MAX,
             s_ready: 0,
             m_valid: 0,
         };
@@ -267,6 +281,7 @@ impl Core {
             gaps: stimulus.gaps.into(),
             stalls: stimulus.stalls.into(),
             pauses: stimulus.pauses.into(),
+            clear: stimulus.clear.into(),
         };
         // SAFETY: the harness copies the stimulus and keeps the addresses of the beats and of the response, which live in
         // `self.active` until the next start, `finish` or the end of the core; none of them calls `run` in between.
@@ -300,6 +315,7 @@ impl Core {
         let held = raw.produced.min(raw.capacity) as usize;
         response.data.truncate(held * self.bytes.1);
         response.flags.truncate(held);
+        response.kept.truncate(held);
         response.shown.truncate(held);
         response.taken.truncate(held);
         response.accepted.truncate(raw.accepted as usize);
@@ -309,6 +325,7 @@ impl Core {
             clock: raw.clock,
             frame_error: some(raw.frame_error_at),
             unstable: some(raw.unstable_at),
+            open_in_reset: some(raw.reset_broken_at),
             s_ready: raw.s_ready != 0,
             m_valid: raw.m_valid != 0,
             ..response

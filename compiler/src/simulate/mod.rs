@@ -30,8 +30,8 @@ use strassenc_runtime::{Error, Kind, Result, files};
 pub struct Sources {
     /// The top module.
     pub top: String,
-    /// Whether it has `aclken`.
-    pub clock_enable: bool,
+    /// The names of its ports.
+    pub ports: Vec<String>,
     /// File names and contents, in the order tools want them.
     pub files: Vec<(String, Vec<u8>)>,
     /// Names and contents of what they read with `$readmemh`.
@@ -58,8 +58,8 @@ impl Sources {
     }
 
     fn of(signature: &Signature) -> Self {
-        let clock_enable = signature.ports.iter().any(|p| p.name == "aclken");
-        Sources { top: signature.top.clone(), clock_enable, files: vec![], memories: vec![] }
+        let ports = signature.ports.iter().map(|port| port.name.clone()).collect();
+        Sources { top: signature.top.clone(), ports, files: vec![], memories: vec![] }
     }
 }
 

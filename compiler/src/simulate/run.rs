@@ -280,6 +280,7 @@ impl Simulator {
             gaps: options.gaps,
             stalls: options.backpressure,
             pauses: options.pauses && self.signature.ports.iter().any(|p| p.name == "aclken"),
+            clear: false,
         }
     }
 
@@ -342,6 +343,10 @@ impl Simulator {
         let passing = |clocks: &[u64], beats: usize, clock: u64| {
             offset + (clocks.partition_point(|c| *c < clock) / beats).min(users.len() - 1)
         };
+        if let Some(clock) = response.open_in_reset {
+            let cause = format_args!("has s_axis_tready or m_axis_tvalid high in reset, at clock {clock}");
+            return Err(self.fault(offset, cause));
+        }
         if let Some(clock) = response.frame_error {
             let sample = passing(&response.accepted, self.signature.input.beats, clock);
             return Err(
@@ -364,6 +369,12 @@ impl Simulator {
                     let cause = format_args!("has {name} wrong on beat {beat} at clock {clock}: it should be {due}");
                     return Err(self.fault(offset + vector, cause));
                 }
+            }
+            let due = if last { output.last_bytes() } else { output.beat_bytes() };
+            if response.kept[i] != due as u32 {
+                let clock = response.taken[i];
+                let cause = format_args!("has m_axis_tkeep wrong on beat {beat} at clock {clock}: {due} bytes are due");
+                return Err(self.fault(offset + vector, cause));
             }
         }
         if response.produced > expected as u64 {

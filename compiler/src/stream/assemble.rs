@@ -1,13 +1,13 @@
 //! From the layers of the image IR and their engines to a stream graph.
 
 use super::{ArrayOf, Graph, Lines, Node, Primitive, Stream, StreamId};
-use crate::emit::signature::BEAT_BYTES;
+use crate::emit::signature::{BEAT_BYTES, Beat, Stream as Axi, Vector};
 use crate::folded::Folded;
-use crate::ir::images::{EdgeId, ImageLayer, Images, Kernel, Kind, Windows};
+use crate::ir::images::{Edge, EdgeId, ImageLayer, Images, Kernel, Kind, Windows};
 use crate::ir::words::gcd;
 use std::collections::BTreeMap;
 use strassenc_runtime::model::PoolKind;
-use strassenc_runtime::{Format, Shape};
+use strassenc_runtime::{Format, Result, Shape};
 
 /// What a layer works on.
 #[derive(Clone, Copy, Debug)]
@@ -28,14 +28,22 @@ pub enum Engine<'a> {
 
 /// The graph of a core; `engines` are those of the layers, in order. FIFOs hold any number of words yet.
 ///
-/// A beat has the channels of one pixel, or the largest part of them that `beat_elements` admits.
-pub fn assemble(images: &Images, engines: &[Engine], beat_elements: Option<usize>) -> Graph {
+/// Beats are as `beats` asks for them, of the input and of the output; where it asks for none, they
+/// have the channels of a pixel and the elements of the last layer's words, or the largest part of
+/// those that fits [`BEAT_BYTES`].
+///
+/// # Errors
+/// As [`Axi::new`].
+pub fn assemble(images: &Images, engines: &[Engine], beats: [Beat; 2]) -> Result<Graph> {
     let mut builder = Builder::new(images);
-    let input = &images.edges[0];
-    let lanes = beat(input.shape.channels, input.format, beat_elements);
-    let mut x = builder.stream(lanes, input.format, input.shape.elements() / lanes);
+    let [asked, asked_of_output] = beats;
+    let edge = &images.edges[0];
+    let input = ports(edge, edge.shape.channels, asked).map_err(|e| e.within("input"))?;
+    let mut x = builder.stream(input.beat_elements, edge.format, input.beats);
     x = builder.then(None, "s_register", Primitive::Register, x);
     x = builder.then(None, "framer", Primitive::Framer, x);
+    let lanes = pixels(input.beat_elements, edge.shape.channels);
+    x = builder.pack("s", x, lanes, input.elements);
     builder.offer(EdgeId(0), x, "input");
     for (number, engine) in engines.iter().enumerate() {
         let y = builder.layer(number, *engine);
@@ -49,22 +57,28 @@ pub fn assemble(images: &Images, engines: &[Engine], beat_elements: Option<usize
     }
     let last = images.edges.len() - 1;
     let mut y = builder.take(EdgeId(last as u32));
-    let from = builder.streams[y.index()].clone();
-    let lanes = beat(from.lanes, from.format, beat_elements);
-    if lanes < from.lanes {
-        y = builder.convert(None, "m", y, lanes);
-    }
+    let lanes = builder.streams[y.index()].lanes;
+    let output = ports(&images.edges[last], lanes, asked_of_output).map_err(|e| e.within("output"))?;
+    y = builder.pack("m", y, output.beat_elements, output.elements);
     y = builder.then(None, "frame_end", Primitive::FrameEnd, y);
     y = builder.then(None, "m_register", Primitive::Register, y);
-    Graph { nodes: builder.nodes, streams: builder.streams, output: y }
+    Ok(Graph { nodes: builder.nodes, streams: builder.streams, output: y, beats: [input, output] })
 }
 
-/// Elements of a beat: the largest part of `channels` that fits [`BEAT_BYTES`] and is not more than `wanted`.
-fn beat(channels: usize, format: Format, wanted: Option<usize>) -> usize {
-    let most = BEAT_BYTES / format.bits.div_ceil(8) as usize;
-    let most = most.min(wanted.unwrap_or(most)).max(1);
+/// The beats of an image that travels in words of `lanes` elements.
+fn ports(edge: &Edge, lanes: usize, asked: Beat) -> Result<Axi> {
+    let vector = Vector { elements: edge.shape.elements(), format: edge.format };
+    let most = BEAT_BYTES / edge.format.bits.div_ceil(8) as usize;
     // 1 always divides.
-    (1..=channels.min(most)).rev().find(|n| channels.is_multiple_of(*n)).unwrap_or(1)
+    let largest = (1..=lanes.min(most)).rev().find(|n| lanes.is_multiple_of(*n)).unwrap_or(1);
+    Axi::new(vector, if asked == Beat::Any { Beat::Elements(largest) } else { asked })
+}
+
+/// Elements of the words that beats become: parts of a pixel that keep up with them, as far as one
+/// pixel a clock does.
+fn pixels(beat: usize, channels: usize) -> usize {
+    // A pixel always divides itself.
+    (beat..channels).find(|n| channels.is_multiple_of(*n)).unwrap_or(channels)
 }
 
 struct Builder<'a> {
@@ -158,6 +172,19 @@ impl<'a> Builder<'a> {
             self.node(layer, &format!("{name}_widen"), Primitive::Widen { words: more }, &[y], &[wide]);
             y = wide;
         }
+        y
+    }
+
+    /// Words of `lanes` elements of a frame that does not fill its last word, or whose last word
+    /// shall not be full.
+    fn pack(&mut self, name: &str, x: StreamId, lanes: usize, elements: usize) -> StreamId {
+        let Stream { lanes: from, format, .. } = self.streams[x.index()].clone();
+        let whole = elements.is_multiple_of(from) && elements.is_multiple_of(lanes);
+        if whole && (from.is_multiple_of(lanes) || lanes.is_multiple_of(from)) {
+            return self.convert(None, name, x, lanes);
+        }
+        let y = self.stream(lanes, format, elements.div_ceil(lanes));
+        self.node(None, &format!("{name}_repack"), Primitive::Repack { elements }, &[x], &[y]);
         y
     }
 

@@ -6,7 +6,8 @@
 //!
 //! Invariants, checked by [`verify`]:
 //! - each stream leaves one node and enters one; only the core's input enters none, only its output leaves to none;
-//! - the words of a frame agree at both ends of every node, and so do lanes and bits;
+//! - the words of a frame agree at both ends of every node and at the core's ports, and so do lanes
+//! and bits;
 //! - nodes are in topological order, but for the FIFO through which the h of an LSTM comes back: it stands before what fills it,
 //!   and neither its valid nor its ready depends on what it is given.
 
@@ -18,6 +19,7 @@ mod verify;
 pub use assemble::{Engine, assemble};
 pub use verify::verify;
 
+use crate::emit::signature::Stream as Axi;
 use crate::folded::Positions;
 use crate::ir::images::Windows;
 use strassenc_runtime::{Format, Shape};
@@ -42,6 +44,9 @@ pub struct Graph {
     pub streams: Vec<Stream>,
     /// The stream that leaves the core.
     pub output: StreamId,
+    /// The beats of both at the core's ports; the last one of a frame may hold fewer elements than
+    /// the others.
+    pub beats: [Axi; 2],
 }
 
 /// What travels between two nodes.
@@ -97,6 +102,11 @@ pub enum Primitive {
     Widen {
         /// How many.
         words: usize,
+    },
+    /// The elements of a frame in words of another width.
+    Repack {
+        /// Elements of a frame; the last word of either side may hold fewer than the others.
+        elements: usize,
     },
     /// One word to `beats`.
     Serialiser {
@@ -262,6 +272,7 @@ impl Primitive {
             Primitive::Fifo { .. } => "strassenc_fifo",
             Primitive::Fork => "strassenc_fork",
             Primitive::Widen { .. } => "strassenc_widen",
+            Primitive::Repack { .. } => "strassenc_repack",
             Primitive::Serialiser { .. } => "strassenc_serialiser",
             Primitive::Window(_) => "strassenc_window",
             Primitive::Reader { .. } => "strassenc_reader",

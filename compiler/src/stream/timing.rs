@@ -273,9 +273,10 @@ impl Set {
 enum State {
     /// Combinational, and without memory that matters here.
     Through,
+    /// A word waits in front, and another one where it is not ready then.
     Register {
         front: bool,
-        spare: bool,
+        ready: bool,
     },
     Fifo {
         count: usize,
@@ -294,6 +295,7 @@ enum State {
         count: usize,
         beats: usize,
     },
+    Repack(Repack),
     /// Stages of their own valid bits, in which bubbles collapse; bit 0 is the first.
     Kernel {
         stages: u32,
@@ -348,10 +350,14 @@ impl State {
         let lanes = |i: usize| graph.streams[node.inputs[i].index()].lanes;
         match &node.primitive {
             Primitive::Framer | Primitive::FrameEnd => State::Through,
-            Primitive::Register => State::Register { front: false, spare: false },
+            Primitive::Register => State::Register { front: false, ready: false },
             Primitive::Fifo { depth } => State::Fifo { count: 0, depth: *depth, most: 0 },
             Primitive::Fork => State::Fork { a: false, b: false },
             Primitive::Widen { words } => State::Widen { count: 0, words: *words },
+            Primitive::Repack { elements } => {
+                let to = graph.streams[node.outputs[0].index()].lanes;
+                State::Repack(Repack { from: lanes(0), to, elements: *elements, entered: 0, left: 0 })
+            }
             Primitive::Serialiser { beats } => State::Serialiser { count: 0, beats: *beats },
             Primitive::Kernel { stages } => State::Kernel { stages: *stages, valid: vec![false; *stages as usize] },
             Primitive::MultiplierBank { .. } => State::Pipe { stages: 3, bits: 0 },
@@ -402,6 +408,7 @@ impl State {
                 s && !a
             }
             State::Widen { count, words } => s && count + 1 == *words,
+            State::Repack(repack) => repack.valid(),
             State::Kernel { stages, valid } => valid[*stages as usize - 1],
             State::Pipe { stages, bits } => bits >> (stages - 1) & 1 == 1,
             State::Array { shown, .. }
@@ -428,10 +435,11 @@ impl State {
         let advance = !shown || m;
         ready[node.inputs[0].index()] = match self {
             State::Through => m,
-            State::Register { spare, .. } => !spare,
+            State::Register { ready, .. } => *ready,
             State::Fifo { count, depth, .. } => count < depth,
             State::Fork { a, b } => (*a || m) && (*b || ready[node.outputs[1].index()]),
             State::Widen { count, words } => m || count + 1 != *words,
+            State::Repack(repack) => repack.ready(m),
             State::Serialiser { count, beats } => m && count + 1 == *beats,
             State::Kernel { valid, .. } => m || valid.contains(&false),
             State::Pipe { .. } => match node.inputs.as_slice() {
@@ -463,15 +471,15 @@ impl State {
         let advance = !valid[m] || ready[m];
         match self {
             State::Through => accept,
-            State::Register { front, spare } => {
-                let before = (*front, *spare);
+            State::Register { front, ready: open } => {
+                let before = (*front, *open);
                 let free = !*front || ready[m];
-                let more = valid[s] || *spare;
+                let more = accept || *front && !*open;
                 if free {
                     *front = more;
                 }
-                *spare = more && !free;
-                accept || before != (*front, *spare)
+                *open = free || !more;
+                accept || before != (*front, *open)
             }
             State::Fifo { count, most, .. } => {
                 if accept {
@@ -492,6 +500,10 @@ impl State {
                     *count = (*count + 1) % *words;
                 }
                 accept
+            }
+            State::Repack(repack) => {
+                repack.step(accept, leave);
+                accept || leave
             }
             State::Serialiser { count, beats } => {
                 if leave {
@@ -581,6 +593,47 @@ impl State {
             State::Window(w) => w.step(accept, advance),
             State::Reader(r) => r.step(accept, advance),
             State::Patches(p) => p.step(accept, advance),
+        }
+    }
+}
+
+/// A frame in words of another width.
+struct Repack {
+    from: usize,
+    to: usize,
+    elements: usize,
+    /// Elements of the frame that have entered, and those that have left.
+    entered: usize,
+    left: usize,
+}
+
+impl Repack {
+    /// Whether the word that leaves next is the last one of the frame, and there.
+    fn finishing(&self) -> bool {
+        self.entered == self.elements && self.left + self.to >= self.elements
+    }
+
+    fn valid(&self) -> bool {
+        self.entered - self.left >= self.to || self.finishing()
+    }
+
+    fn ready(&self, m: bool) -> bool {
+        let waiting = self.entered - self.left;
+        if self.entered == self.elements {
+            self.finishing() && m
+        } else {
+            waiting < self.to || (m && waiting < 2 * self.to)
+        }
+    }
+
+    fn step(&mut self, accept: bool, leave: bool) {
+        if leave && self.finishing() {
+            (self.entered, self.left) = (0, 0);
+        } else if leave {
+            self.left += self.to;
+        }
+        if accept {
+            self.entered = (self.entered + self.from).min(self.elements);
         }
     }
 }

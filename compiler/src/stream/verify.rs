@@ -1,4 +1,4 @@
-use super::{Graph, Node, Primitive};
+use super::{Graph, Node, Primitive, Stream};
 use strassenc_runtime::{Error, Result};
 
 /// Checks the invariants that the [module](super) states.
@@ -27,6 +27,12 @@ pub fn verify(graph: &Graph) -> Result<()> {
             return fail(&node.name, cause);
         }
     }
+    for (beats, id) in graph.beats.iter().zip([super::StreamId(0), graph.output]) {
+        let Stream { lanes, format, words } = &graph.streams[id.index()];
+        if (*lanes, *format, *words) != (beats.beat_elements, beats.format, beats.beats) {
+            return fail("ports", format!("{words} words of {lanes} elements of {format} are not {beats:?}"));
+        }
+    }
     match (0..n).find(|&i| !given[i] || !taken[i]) {
         Some(i) => fail("streams", format!("stream {i} has an open end")),
         None => Ok(()),
@@ -51,6 +57,9 @@ fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
             same().and_then(|()| if stream(&node.outputs[1]) == x { Ok(()) } else { Err("forks".into()) })
         }
         Primitive::Widen { words: n } => words(x.words, z.words * n).and_then(|()| words(x.lanes * n, z.lanes)),
+        Primitive::Repack { elements } => {
+            words(x.words, elements.div_ceil(x.lanes)).and_then(|()| words(elements.div_ceil(z.lanes), z.words))
+        }
         Primitive::Serialiser { beats } => {
             words(x.words * beats, z.words).and_then(|()| words(x.lanes, z.lanes * beats))
         }

@@ -9,16 +9,19 @@ module tiny (
     input  wire aclk,
     input  wire aresetn,  // synchronous, clears control only
     input  wire [15:0] s_axis_tdata,  // 2 elements of s4 * 2^-2 in 1 byte, 2 beats for 3
+    input  wire [1:0] s_axis_tkeep,  // not read
     input  wire s_axis_tvalid,
     output wire s_axis_tready,
-    input  wire s_axis_tlast,  // on the last beat of a vector
-    input  wire s_axis_tuser,  // on the first beat: a sequence starts
+    input  wire s_axis_tlast,  // on the last beat of a frame
+    input  wire s_axis_tuser,  // on the first beat: goes with the frame; may be tied low
     output wire [31:0] m_axis_tdata,  // 2 elements of s9 * 2^-3 in 2 bytes, 2 beats for 3
+    output wire [3:0] m_axis_tkeep,  // low for the surplus bytes of the last beat
     output wire m_axis_tvalid,
     input  wire m_axis_tready,
     output wire m_axis_tlast,
     output wire m_axis_tuser,
-    output wire frame_error  // high after a wrong s_axis_tlast, until reset
+    input  wire frame_error_clear,  // may be tied low
+    output wire frame_error  // high after a wrong s_axis_tlast, until cleared or reset
 );
     wire rst = !aresetn;
 
@@ -31,6 +34,7 @@ module tiny (
             wire unused = &{1'b0, s_axis_tdata[8*s+4 +: 4]};
         end
     endgenerate
+    wire keep_unused = &{1'b0, s_axis_tkeep};
 
     wire [9:0] s_word;
     wire s_word_valid;
@@ -54,7 +58,7 @@ module tiny (
         .s_valid(s_word_valid), .s_ready(s_word_ready), .s_data(s_word[7:0]),
         .s_last(s_word[8]), .s_user(s_word[9]),
         .m_valid(x0_valid), .m_ready(x0_ready), .m_data(s_frame), .m_user(x0_user),
-        .frame_error(frame_error)
+        .frame_error_clear(frame_error_clear), .frame_error(frame_error)
     );
     wire [11:0] x0_data = s_frame[11:0];
     wire padding_unused = &{1'b0, s_frame[15:12]};  // lanes of the last beat
@@ -117,12 +121,14 @@ module tiny (
     );
     assign m_axis_tuser = m_word[19];
     assign m_axis_tlast = m_word[18];
+    wire [17:0] m_beat_out = m_word[17:0];
     genvar m;
     generate
         for (m = 0; m < 2; m = m + 1) begin : m_lane
-            assign m_axis_tdata[16*m +: 16] = {{7{m_word[9*m+8]}}, m_word[9*m +: 9]};
+            assign m_axis_tdata[16*m +: 16] = {{7{m_beat_out[9*m+8]}}, m_beat_out[9*m +: 9]};
         end
     endgenerate
+    assign m_axis_tkeep = {{2{!m_axis_tlast}}, {2{1'b1}}};
 endmodule
 
 `default_nettype wire

@@ -1,0 +1,129 @@
+//! The AXI4-Stream ports of a core, as its signature has them, and the lanes of their beats.
+
+use super::provenance::ascii;
+use super::signature::{Direction, Frames, Port, Signature, Stream};
+
+/// The ports of a core.
+pub(super) fn ports(input: &Stream, output: &Stream, frames: Frames, clock_enable: bool) -> Vec<Port> {
+    use Direction::{Input, Output};
+    let port = |name: &str, direction, bits: usize| Port { name: name.into(), direction, bits: bits as u32 };
+    let mut ports = vec![port("aclk", Input, 1), port("aresetn", Input, 1)];
+    if clock_enable {
+        ports.push(port("aclken", Input, 1));
+    }
+    for (stream, side, forward, backward) in [(input, "s", Input, Output), (output, "m", Output, Input)] {
+        let mut signal =
+            |name: &str, direction, bits| ports.push(port(&format!("{side}_axis_{name}"), direction, bits));
+        signal("tdata", forward, stream.data_bits());
+        if stream.has_keep() {
+            signal("tkeep", forward, stream.beat_bytes());
+        }
+        signal("tvalid", forward, 1);
+        signal("tready", backward, 1);
+        if side == "m" || frames == Frames::Tlast {
+            signal("tlast", forward, 1);
+        }
+        signal("tuser", forward, 1);
+    }
+    if frames == Frames::Tlast {
+        ports.extend([port("frame_error_clear", Input, 1), port("frame_error", Output, 1)]);
+    }
+    ports
+}
+
+/// The declarations of the ports of the top module, each with a comment, which may be empty.
+pub(super) fn declarations(signature: &Signature) -> Vec<(String, String)> {
+    let told = |port: &Port| {
+        let direction = match port.direction {
+            Direction::Input => "input  wire",
+            Direction::Output => "output wire",
+        };
+        let range = if port.bits > 1 { format!("[{}:0] ", port.bits - 1) } else { String::new() };
+        let comment = match port.name.as_str() {
+            "aresetn" => "synchronous, clears control only".into(),
+            "s_axis_tdata" => beats(&signature.input),
+            "m_axis_tdata" => beats(&signature.output),
+            "s_axis_tkeep" => "not read".into(),
+            "m_axis_tkeep" => "low for the surplus bytes of the last beat".into(),
+            "s_axis_tlast" => "on the last beat of a frame".into(),
+            "s_axis_tuser" if signature.recurrent => "on the first beat: a sequence starts".into(),
+            "s_axis_tuser" => "on the first beat: goes with the frame; may be tied low".into(),
+            "frame_error" => "high after a wrong s_axis_tlast, until cleared or reset".into(),
+            "frame_error_clear" => "may be tied low".into(),
+            _ => String::new(),
+        };
+        (format!("{direction} {range}{}", port.name), comment)
+    };
+    signature.ports.iter().map(told).collect()
+}
+
+/// The beats of a stream in words.
+fn beats(stream: &Stream) -> String {
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    let mut text = format!(
+        "{} element{} of {} in {} byte{}",
+        stream.beat_elements,
+        plural(stream.beat_elements),
+        ascii(&stream.format.to_string()),
+        stream.element_bytes,
+        plural(stream.element_bytes)
+    );
+    if stream.beats > 1 {
+        text += &format!(", {} beats for {}", stream.beats, stream.elements);
+    }
+    text
+}
+
+/// `target`, the bits of each lane of `s_axis_tdata` that carry information.
+pub(super) fn lanes_in(stream: &Stream, target: &str) -> Vec<String> {
+    let (lanes, bits, lane) = (stream.beat_elements, stream.format.bits as usize, 8 * stream.element_bytes);
+    let mut lines = vec![];
+    if bits == lane {
+        lines.push(format!("assign {target} = s_axis_tdata;"));
+    } else {
+        lines.extend([
+            "genvar s;".into(),
+            "generate".into(),
+            format!("    for (s = 0; s < {lanes}; s = s + 1) begin : s_lane"),
+            format!("        assign {target}[{bits}*s +: {bits}] = s_axis_tdata[{lane}*s +: {bits}];"),
+            format!("        wire unused = &{{1'b0, s_axis_tdata[{lane}*s+{bits} +: {}]}};", lane - bits),
+            "    end".into(),
+            "endgenerate".into(),
+        ]);
+    }
+    if stream.has_keep() {
+        lines.push("wire keep_unused = &{1'b0, s_axis_tkeep};".into());
+    }
+    lines
+}
+
+/// `m_axis_tdata`, each element of `source` extended to its lane, and `m_axis_tkeep` where there is
+/// one.
+pub(super) fn lanes_out(stream: &Stream, source: &str) -> Vec<String> {
+    let (lanes, bits, lane) = (stream.beat_elements, stream.format.bits as usize, 8 * stream.element_bytes);
+    let mut lines = vec![];
+    if bits == lane {
+        lines.push(format!("assign m_axis_tdata = {source};"));
+    } else {
+        let more = lane - bits;
+        let above = if stream.format.signed {
+            format!("{{{more}{{{source}[{bits}*m+{}]}}}}", bits - 1)
+        } else {
+            format!("{more}'d0")
+        };
+        lines.extend([
+            "genvar m;".into(),
+            "generate".into(),
+            format!("    for (m = 0; m < {lanes}; m = m + 1) begin : m_lane"),
+            format!("        assign m_axis_tdata[{lane}*m +: {lane}] = {{{above}, {source}[{bits}*m +: {bits}]}};"),
+            "    end".into(),
+            "endgenerate".into(),
+        ]);
+    }
+    if stream.has_keep() {
+        let kept = stream.last_bytes();
+        let surplus = stream.beat_bytes() - kept;
+        lines.push(format!("assign m_axis_tkeep = {{{{{surplus}{{!m_axis_tlast}}}}, {{{kept}{{1'b1}}}}}};"));
+    }
+    lines
+}
