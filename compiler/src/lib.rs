@@ -21,6 +21,7 @@ pub mod ir;
 pub mod lower;
 pub mod multipliers;
 pub mod ranges;
+mod reach;
 pub mod report;
 pub mod schedule;
 pub mod simulate;

@@ -1,8 +1,10 @@
 //! Exact ranges of sums: of independent values, and of the products of one SPN layer, which are correlated.
 
 use crate::interval::{Interval, half, round_shift};
+use crate::reach::{Reached, Readers};
 use ndarray::Array2;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// `Σ coefficient · entry`, where the entries are the leaves, followed by the sums before this one.
 pub type Sum = Vec<(usize, i64)>;
@@ -10,39 +12,62 @@ pub type Sum = Vec<(usize, i64)>;
 /// Axes are taken in blocks of this many, so that the coefficients of tens of thousands of sums stay in cache.
 const BLOCK: usize = 16;
 
-/// The range of each leaf and of each sum, where leaf i is `Σ_j leaf(i, j) · v_j` and `v_j` is anything within `axes[j]`.
+/// What the leaves of sums are.
+#[derive(Clone, Copy)]
+enum Leaves<'a> {
+    /// Leaf i is `v_i`.
+    Axes,
+    /// Of so many, leaf i is `Σ_j form(i, j) · v_j`.
+    Forms(usize, &'a (dyn Fn(usize, usize) -> i128 + Sync)),
+}
+
+impl Leaves<'_> {
+    fn of(self, leaf: usize, axis: usize) -> i128 {
+        match self {
+            Leaves::Axes => i128::from(leaf == axis),
+            Leaves::Forms(_, form) => form(leaf, axis),
+        }
+    }
+
+    /// How many there are over so many axes.
+    fn count(self, axes: usize) -> usize {
+        if let Leaves::Forms(count, _) = self { count } else { axes }
+    }
+
+    /// The axes that a leaf depends on, of so many.
+    fn axes(self, leaf: usize, axes: usize) -> Range<usize> {
+        if let Leaves::Axes = self { leaf..leaf + 1 } else { 0..axes }
+    }
+
+    /// The leaves that depend on these axes.
+    fn on(self, axes: Range<usize>) -> Range<usize> {
+        if let Leaves::Forms(count, _) = self { 0..count } else { axes }
+    }
+}
+
+/// The range of each leaf and of each sum, where `v_j` is anything within `axes[j]`.
 ///
 /// In 64 bits where nothing can exceed them, which is several times as fast.
-fn over_box(
-    axes: &[(i128, i128)],
-    leaves: usize,
-    leaf: impl Fn(usize, usize) -> i128 + Sync,
-    sums: &[Sum],
-) -> Vec<(i128, i128)> {
-    if fits_64_bits(axes, leaves, &leaf, sums) {
-        let ranges = over_blocks::<i64>(axes, leaves, &leaf, sums);
+fn over_box(axes: &[(i128, i128)], leaves: Leaves, sums: &[Sum]) -> Vec<(i128, i128)> {
+    if fits_64_bits(axes, leaves, sums) {
+        let ranges = over_blocks::<i64>(axes, leaves, sums);
         ranges.into_iter().map(|(lo, hi)| (lo.into(), hi.into())).collect()
     } else {
-        over_blocks::<i128>(axes, leaves, &leaf, sums)
+        over_blocks::<i128>(axes, leaves, sums)
     }
 }
 
 /// Whether every form and every range, and all that is added up on the way, stays below 2^62.
-fn fits_64_bits(
-    axes: &[(i128, i128)],
-    leaves: usize,
-    leaf: &(impl Fn(usize, usize) -> i128 + Sync),
-    sums: &[Sum],
-) -> bool {
+fn fits_64_bits(axes: &[(i128, i128)], leaves: Leaves, sums: &[Sum]) -> bool {
     const LIMIT: i128 = 1 << 62;
     let reach = |i: usize| {
-        let terms = axes
-            .iter()
-            .enumerate()
-            .map(|(j, &(lo, hi))| leaf(i, j).saturating_abs().saturating_mul(lo.abs().max(hi.abs()).max(1)));
+        let terms = leaves.axes(i, axes.len()).map(|j| {
+            let (lo, hi) = axes[j];
+            leaves.of(i, j).saturating_abs().saturating_mul(lo.abs().max(hi.abs()).max(1))
+        });
         terms.fold(0i128, i128::saturating_add)
     };
-    let mut reaches: Vec<i128> = (0..leaves).into_par_iter().map(reach).collect();
+    let mut reaches: Vec<i128> = (0..leaves.count(axes.len())).into_par_iter().map(reach).collect();
     for sum in sums {
         let terms = sum.iter().map(|&(entry, c)| i128::from(c).abs().saturating_mul(reaches[entry]));
         reaches.push(terms.fold(0, i128::saturating_add));
@@ -50,26 +75,33 @@ fn fits_64_bits(
     reaches.iter().all(|reach| *reach < LIMIT)
 }
 
-/// Blocks of axes side by side; integers add up to the same in any order.
-fn over_blocks<N: Number>(
-    axes: &[(i128, i128)],
-    leaves: usize,
-    leaf: &(impl Fn(usize, usize) -> i128 + Sync),
-    sums: &[Sum],
-) -> Vec<(N, N)> {
-    let entries = leaves + sums.len();
-    let block = |start: usize, block: &[(i128, i128)], ranges: &mut [(N, N)], forms: &mut [[N; BLOCK]]| {
-        for i in 0..entries {
+/// Blocks of axes side by side; integers add up to the same in any order. Of each block, only what depends on it is
+/// looked at.
+fn over_blocks<N: Number>(axes: &[(i128, i128)], leaves: Leaves, sums: &[Sum]) -> Vec<(N, N)> {
+    let count = leaves.count(axes.len());
+    let entries = count + sums.len();
+    let reads = |i: usize| i.checked_sub(count).into_iter().flat_map(|sum| sums[sum].iter().map(|&(entry, _)| entry));
+    let readers = Readers::new(entries, reads);
+    let block = |start: usize,
+                 block: &[(i128, i128)],
+                 ranges: &mut [(N, N)],
+                 forms: &mut [[N; BLOCK]],
+                 reached: &mut Reached| {
+        reached.follow(&readers, leaves.on(start..start + block.len()), |_| true);
+        for i in reached.nodes() {
             let mut form = [N::ZERO; BLOCK];
-            if i < leaves {
-                for (k, form) in form.iter_mut().enumerate().take(block.len()) {
-                    *form = N::of(leaf(i, start + k));
+            match i.checked_sub(count) {
+                None => {
+                    for (k, form) in form.iter_mut().enumerate().take(block.len()) {
+                        *form = N::of(leaves.of(i, start + k));
+                    }
                 }
-            } else {
-                for &(entry, coefficient) in &sums[i - leaves] {
-                    let coefficient = N::of(coefficient.into());
-                    for (form, term) in form.iter_mut().zip(&forms[entry]) {
-                        *form += coefficient * *term;
+                Some(sum) => {
+                    for &(entry, coefficient) in &sums[sum] {
+                        let coefficient = N::of(coefficient.into());
+                        for (form, term) in form.iter_mut().zip(&forms[entry]) {
+                            *form += coefficient * *term;
+                        }
                     }
                 }
             }
@@ -80,14 +112,16 @@ fn over_blocks<N: Number>(
             }
             forms[i] = form;
         }
+        reached.nodes().for_each(|i| forms[i] = [N::ZERO; BLOCK]);
     };
     let blocks: Vec<(usize, &[(i128, i128)])> = (0..).step_by(BLOCK).zip(axes.chunks(BLOCK)).collect();
     let share = blocks.len().div_ceil(rayon::current_num_threads()).max(1);
     let of_share = |blocks: &[(usize, &[(i128, i128)])]| {
         let mut ranges = vec![(N::ZERO, N::ZERO); entries];
         let mut forms = vec![[N::ZERO; BLOCK]; entries];
+        let mut reached = Reached::new(entries);
         for (start, axes) in blocks {
-            block(*start, axes, &mut ranges, &mut forms);
+            block(*start, axes, &mut ranges, &mut forms, &mut reached);
         }
         ranges
     };
@@ -129,7 +163,7 @@ impl Number for i128 {
 /// The interval of each leaf and of each sum of leaves that are independent of each other. Exact.
 pub fn of_sums(leaves: &[Interval], sums: &[Sum]) -> Vec<Interval> {
     let axes: Vec<_> = leaves.iter().map(|i| (i128::from(i.lo), i128::from(i.hi))).collect();
-    let ranges = over_box(&axes, leaves.len(), |i, j| i128::from(i == j), sums);
+    let ranges = over_box(&axes, Leaves::Axes, sums);
     ranges.into_iter().map(|(lo, hi)| interval(lo, hi)).collect()
 }
 
@@ -155,9 +189,9 @@ impl Products {
         let scale = self.scale();
         let r = self.shifts.len();
         let axes: Vec<_> = self.x.iter().map(|i| (i128::from(i.lo), i128::from(i.hi))).collect();
-        let linear = over_box(&axes, r, |i, j| self.scaled(i, j, scale), sums);
+        let linear = over_box(&axes, Leaves::Forms(r, &|i, j| self.scaled(i, j, scale)), sums);
         let errors: Vec<_> = (0..r).map(|i| self.error(i, scale)).collect();
-        let rounding = over_box(&errors, r, |i, j| i128::from(i == j), sums);
+        let rounding = over_box(&errors, Leaves::Axes, sums);
         let products: Vec<_> = (0..r).map(|i| self.product(i)).collect();
         let plain = of_sums(&products, sums);
         plain

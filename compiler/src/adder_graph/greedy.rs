@@ -7,22 +7,33 @@
 
 use super::occurrences::{Layout, Occurrences};
 use super::sums::{Pair, Summand, Sums};
+use std::collections::HashMap;
 
 /// The state of one greedy pass.
 struct Greedy {
     sums: Sums,
     layout: Layout,
+    /// Where each term stands in its sum: rows of wide matrices are long.
+    places_in_sums: Vec<HashMap<Summand, u32>>,
     /// Of each signal.
     occurrences: Vec<Occurrences>,
     /// Under a depth limit.
     depths: Option<Depths>,
     /// Waiting pairs by an upper bound of their count.
     buckets: Vec<Vec<Pair>>,
+    /// How many wait.
+    waiting: usize,
+    /// No pair that occurs more often is left.
+    level: usize,
+    /// Pairs that occur less often do not wait: they are listed anew once none above is left.
+    floor: usize,
     /// Scratch of [`Greedy::spawn`]: counts by (signal, distance, sign).
     counts: Vec<u32>,
-    touched: Vec<u32>,
     places: Vec<u32>,
 }
+
+/// Most pairs that wait: those of a wide layer would fill any memory, and most of them are gone before their turn comes.
+const MOST_WAITING: usize = 1 << 25;
 
 /// Depths under a limit, after Kraft's inequality for adder trees: terms of depths d can be added up within the limit if
 /// Σ 2^d ≤ 2^limit.
@@ -41,23 +52,38 @@ impl Depths {
 }
 
 /// Shares two-term sums among the outputs of `sums`, which has no nodes yet. With a limit, every output can still be added
-/// up in `limit` adders' depth, if it could before.
-pub fn share_pairs(sums: Sums, limit: Option<u32>) -> Sums {
+/// up in `limit` adders' depth, if it could before. Ends early, with fewer of them shared, once `stop` says so.
+pub fn share_pairs(sums: Sums, limit: Option<u32>, stop: &(dyn Fn() -> bool + Sync)) -> Sums {
+    share_with(sums, limit, MOST_WAITING, stop)
+}
+
+/// With so many pairs waiting at most, which changes nothing but the time it takes.
+fn share_with(sums: Sums, limit: Option<u32>, most: usize, stop: &(dyn Fn() -> bool + Sync)) -> Sums {
     debug_assert!(sums.nodes.is_empty());
     let mut greedy = Greedy::new(sums, limit.filter(|&limit| limit < 48));
-    let mut level = greedy.buckets.len();
-    while level > 2 {
-        level -= 1;
+    greedy.list_all(most, stop);
+    let mut turns = 0u32;
+    while greedy.level >= 2 {
+        let level = greedy.level;
+        if level < greedy.floor {
+            greedy.list_all(most, stop);
+            continue;
+        }
         // Later arrivals at this level belong to newer signals: they go on top, which keeps the order.
         greedy.buckets[level].sort_unstable();
         while let Some(pair) = greedy.buckets[level].pop() {
+            greedy.waiting -= 1;
+            turns = turns.wrapping_add(1);
+            if turns.is_multiple_of(1 << 12) && stop() {
+                return greedy.sums;
+            }
             match greedy.count(pair) {
                 n if n == level => greedy.share(pair),
-                n if n >= 2 => greedy.buckets[n].push(pair),
-                _ => {}
+                n => greedy.wait(pair, n),
             }
         }
         greedy.buckets.truncate(level);
+        greedy.level -= 1;
     }
     greedy.sums
 }
@@ -80,21 +106,52 @@ impl Greedy {
             of: vec![0; sums.inputs],
             slack: sums.outputs.iter().map(|t| (1u64 << limit).saturating_sub(t.len() as u64)).collect(),
         });
-        let mut greedy = Greedy {
+        let places_in_sums = |terms: &Vec<Summand>| terms.iter().copied().zip(0..).collect();
+        Greedy {
+            places_in_sums: sums.outputs.iter().map(places_in_sums).collect(),
             occurrences: occurrences.collect(),
             sums,
             layout,
             depths,
-            buckets: vec![Vec::new(); 3],
+            buckets: vec![],
+            waiting: 0,
+            level: usize::MAX,
+            floor: 2,
             counts: Vec::new(),
-            touched: Vec::new(),
             places: Vec::new(),
-        };
-        for signal in 0..greedy.sums.inputs {
-            greedy.list(signal as u32);
-            greedy.spawn(signal as u32);
         }
-        greedy
+    }
+
+    /// Lets all pairs wait, or those that occur most often, where they are more than `most`.
+    fn list_all(&mut self, most: usize, stop: &(dyn Fn() -> bool + Sync)) {
+        self.floor = 2;
+        for signal in 0..self.sums.inputs + self.sums.nodes.len() {
+            if signal.is_multiple_of(64) && stop() {
+                // As if none were left.
+                self.level = 0;
+                return;
+            }
+            self.list(signal as u32);
+            self.spawn(signal as u32);
+            while self.waiting > most && self.floor + 1 < self.buckets.len() {
+                self.waiting -= std::mem::take(&mut self.buckets[self.floor]).len();
+                self.floor += 1;
+            }
+        }
+        self.level = self.level.min(self.buckets.len().saturating_sub(1));
+    }
+
+    /// Lets a pair wait that occurs so often at most.
+    fn wait(&mut self, pair: Pair, count: usize) {
+        // None that occurs more often is left: where it was counted so, places overlap, or are too deep.
+        let count = count.min(self.level);
+        if count >= self.floor {
+            if count >= self.buckets.len() {
+                self.buckets.resize(count + 1, Vec::new());
+            }
+            self.buckets[count].push(pair);
+            self.waiting += 1;
+        }
     }
 
     /// Puts the places of a signal into the scratch list.
@@ -110,7 +167,11 @@ impl Greedy {
         // Distances -span..=span, two signs each.
         let (layout, span) = (self.layout, self.layout.span() as usize);
         let kinds = 2 * (2 * span + 1);
-        self.counts.resize((signal as usize + 1) * kinds, 0);
+        let mut counts = std::mem::take(&mut self.counts);
+        counts.resize((signal as usize + 1) * kinds, 0);
+        // The kinds that are counted, where those are few: else all are looked at, in order.
+        let visits: usize = self.places.iter().map(|&place| self.sums.outputs[layout.row(place)].len()).sum();
+        let mut touched = (visits < counts.len()).then(Vec::new);
         for &place in &self.places {
             let (row, shift) = (layout.row(place), layout.shift(place));
             for term in &self.sums.outputs[row] {
@@ -121,31 +182,28 @@ impl Greedy {
                 let distance = term.shift() as usize + span - shift as usize;
                 let negate = term.negate() ^ (place & 1 == 1);
                 let kind = older as usize * kinds + 2 * distance + usize::from(negate);
-                self.counts[kind] += 1;
-                if self.counts[kind] == 1 {
-                    self.touched.push(kind as u32);
+                counts[kind] += 1;
+                if let Some(touched) = touched.as_mut().filter(|_| counts[kind] == 1) {
+                    touched.push(kind);
                 }
             }
         }
-        let most = self.places.len() + 1;
-        if most > self.buckets.len() {
-            self.buckets.resize(most, Vec::new());
-        }
-        self.touched.retain(|&kind| {
-            let kept = self.counts[kind as usize] >= 2;
-            if !kept {
-                self.counts[kind as usize] = 0;
-            }
-            kept
-        });
-        self.touched.sort_unstable();
-        for &kind in &self.touched {
-            let kind = kind as usize;
-            let count = std::mem::take(&mut self.counts[kind]) as usize;
+        let mut wait = |kind: usize, count: u32| {
             let distance = (kind % kinds / 2) as i32 - span as i32;
-            self.buckets[count].push(Pair::new(signal, (kind / kinds) as u32, distance, kind % 2 == 1));
+            self.wait(Pair::new(signal, (kind / kinds) as u32, distance, kind % 2 == 1), count as usize);
+        };
+        match touched {
+            Some(mut touched) => {
+                touched.sort_unstable();
+                touched.into_iter().for_each(|kind| wait(kind, std::mem::take(&mut counts[kind])));
+            }
+            None => {
+                for (kind, count) in counts.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
+                    wait(kind, std::mem::take(count));
+                }
+            }
         }
-        self.touched.clear();
+        self.counts = counts;
     }
 
     /// Counts the places at which the pair can be shared now.
@@ -220,14 +278,50 @@ impl Greedy {
             for (signal, place) in [(pair.newer(), *place), (pair.older(), partner)] {
                 layout.remove(&mut self.occurrences[signal as usize], place);
                 let term = Summand::new(signal, layout.shift(place), place & 1 == 1);
-                let terms = &mut self.sums.outputs[row];
-                let at = terms.iter().position(|&t| t == term).expect("the row holds the term");
-                terms.swap_remove(at);
+                let (terms, places) = (&mut self.sums.outputs[row], &mut self.places_in_sums[row]);
+                let at = places.remove(&term).expect("the row holds the term");
+                terms.swap_remove(at as usize);
+                if let Some(moved) = terms.get(at as usize) {
+                    places.insert(*moved, at);
+                }
             }
             *place -= 2 * shift_a;
-            self.sums.outputs[row].push(Summand::new(signal, layout.shift(*place), *place & 1 == 1));
+            let term = Summand::new(signal, layout.shift(*place), *place & 1 == 1);
+            self.places_in_sums[row].insert(term, self.sums.outputs[row].len() as u32);
+            self.sums.outputs[row].push(term);
         }
         self.occurrences.push(layout.collect(self.places.clone()));
         self.spawn(signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sums::reduce;
+    use super::super::{Matrix, rng::Rng};
+    use super::*;
+
+    /// Entries of all signs and a few shifts, so that pairs overlap and are told apart by their distance.
+    fn sums(seed: u64, rows: usize, columns: usize) -> Sums {
+        let mut rng = Rng::new(seed);
+        let entry = || [0, 0, 1, -1, 1, -1, 3, 10][rng.below(8)];
+        reduce(&Matrix::from_shape_simple_fn((rows, columns), entry)).sums
+    }
+
+    #[test]
+    fn how_many_pairs_may_wait_changes_nothing() {
+        for (seed, limit) in [(1, None), (2, Some(5)), (3, None), (4, Some(4))] {
+            let sums = sums(seed, 12, 30);
+            let [few, many] = [20, usize::MAX].map(|most| share_with(sums.clone(), limit, most, &|| false));
+            assert!(many.nodes.len() > 20);
+            assert_eq!((few.nodes, few.outputs), (many.nodes, many.outputs), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn a_pass_that_is_stopped_leaves_the_same_sums_with_fewer_shared() {
+        let sums = sums(5, 40, 200);
+        let stopped = share_pairs(sums.clone(), None, &|| true);
+        assert_eq!((stopped.nodes.len(), stopped.outputs), (0, sums.outputs));
     }
 }

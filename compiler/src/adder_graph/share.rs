@@ -92,7 +92,7 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
         }
     };
     let reduced = reduce(matrix);
-    let (start_method, start) = start(&reduced.sums, limit);
+    let (start_method, start) = start(&reduced.sums, limit, &|| (watch.spent)() >= 1.0);
     let adders = start.adders() as u64;
     let steps = match options.effort.0 {
         0 => 0,
@@ -139,12 +139,12 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
 const GREEDY: &str = "greedy";
 
 /// A greedy start.
-fn start(sums: &Sums, limit: Option<u32>) -> (&'static str, Sums) {
+fn start(sums: &Sums, limit: Option<u32>, stop: &(dyn Fn() -> bool + Sync)) -> (&'static str, Sums) {
     // The transposed circuit has another depth.
     if limit.is_none() && sums.inputs < sums.outputs.len() {
-        return ("transposed greedy", share_pairs(sums.transpose(), None).transpose());
+        return ("transposed greedy", share_pairs(sums.transpose(), None, stop).transpose());
     }
-    (GREEDY, share_pairs(sums.clone(), limit))
+    (GREEDY, share_pairs(sums.clone(), limit, stop))
 }
 
 #[cfg(test)]

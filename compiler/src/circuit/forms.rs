@@ -6,6 +6,7 @@
 //! both operands are data, the exact product is a form of monomials, products of two inputs.
 
 use super::{Circuit, Node, NodeId, Op, Term};
+use crate::reach::{Reached, Readers};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A variable of the forms.
@@ -58,6 +59,8 @@ pub struct Forms<'a> {
     forms: Vec<Coefficients>,
     /// Whether any of a node's coefficients is not 0.
     present: Vec<bool>,
+    /// What the variables that were last followed lead to.
+    reached: Reached,
     /// The operands of products, where those are linear.
     operands: &'a Operands,
     /// The monomials that are followed: lane, inputs, unit.
@@ -69,7 +72,13 @@ impl<'a> Forms<'a> {
     pub fn new(circuit: &'a Circuit, products: Products, operands: &'a Operands) -> Self {
         let n = circuit.nodes.len();
         let (forms, present) = (vec![[0; BLOCK]; n], vec![false; n]);
-        Forms { circuit, products, forms, present, operands, monomials: vec![] }
+        Forms { circuit, products, forms, present, reached: Reached::new(n), operands, monomials: vec![] }
+    }
+
+    /// The nodes whose forms have a coefficient other than 0, in order, with their coefficients.
+    pub fn all(&self) -> impl Iterator<Item = (NodeId, &Coefficients)> {
+        let ids = self.reached.nodes().map(|i| NodeId(i as u32));
+        ids.filter_map(|id| self.of(id).map(|form| (id, form)))
     }
 
     /// The coefficients of the variables that were last followed in the form of this node; `None` where all are 0.
@@ -82,6 +91,8 @@ impl<'a> Forms<'a> {
     ///
     /// `None` where a coefficient does not fit 127 bits, or is not a whole number of units (a product of products).
     pub fn follow(&mut self, variables: &[(Variable, i128)]) -> Option<()> {
+        self.reached.nodes().for_each(|i| self.present[i] = false);
+        self.reach(variables);
         let mut lanes = variables.iter().enumerate().peekable();
         let one = lanes.next_if(|(_, (v, _))| *v == Variable::One).map(|(lane, (_, unit))| (lane, *unit));
         self.monomials.clear();
@@ -89,8 +100,9 @@ impl<'a> Forms<'a> {
             let Variable::Monomial(j, k) = variable else { continue };
             self.monomials.push((lane, [j, k], unit));
         }
-        for (id, node) in self.circuit.iter() {
-            let mut form = self.node(id, node, one)?;
+        for i in self.reached.nodes() {
+            let id = NodeId(i as u32);
+            let mut form = self.node(id, self.circuit.node(id), one)?;
             let own = |v: Variable| matches!(v, Variable::Node(x) | Variable::Error(x) if x == id);
             while let Some((lane, (_, unit))) = lanes.next_if(|(_, (v, _))| own(*v)) {
                 form.get_or_insert([0; BLOCK])[lane] = *unit;
@@ -102,6 +114,24 @@ impl<'a> Forms<'a> {
         }
         assert!(lanes.next().is_none(), "variables come in topological order, and each is one");
         Some(())
+    }
+
+    /// Finds what the variables lead to.
+    fn reach(&mut self, variables: &[(Variable, i128)]) {
+        if variables.iter().any(|(v, _)| matches!(v, Variable::One | Variable::Monomial(..))) {
+            // Constants and products may be anywhere.
+            return self.reached.everything();
+        }
+        let starts = variables.iter().filter_map(|(v, _)| match v {
+            Variable::Node(x) | Variable::Error(x) => Some(x.index()),
+            Variable::One | Variable::Monomial(..) => None,
+        });
+        let passes = |i: usize| match &self.circuit.nodes[i].op {
+            Op::Product { .. } => false,
+            op if self.products == Products::Variables => !is_variable(op) && !op.is_multiplier(),
+            op => !is_variable(op),
+        };
+        self.reached.follow(&self.operands.readers, starts, passes);
     }
 
     /// The form of a node from those of its operands; the outer `None` is an overflow, the inner one all zeros.
@@ -163,13 +193,16 @@ impl<'a> Forms<'a> {
 
 /// The coefficients of all inputs in both operands of each product of data by data.
 pub struct Operands {
+    readers: Readers,
     forms: BTreeMap<NodeId, [Vec<i128>; 2]>,
 }
 
 impl Operands {
     /// Those of a circuit; a product whose operands hold more than inputs has none. `None` where a coefficient overflows.
     pub fn new(circuit: &Circuit) -> Option<Self> {
-        let none = Operands { forms: BTreeMap::new() };
+        let reads = |i: usize| circuit.nodes[i].op.operands().map(NodeId::index);
+        let readers = Readers::new(circuit.nodes.len(), reads);
+        let none = Operands { readers, forms: BTreeMap::new() };
         let products = circuit.iter().filter_map(|(id, node)| match node.op {
             Op::Product { x, y, .. } => Some((id, [x, y])),
             _ => None,
@@ -199,7 +232,8 @@ impl Operands {
                 }
             }
         }
-        Some(Operands { forms: found.into_iter().map(|(id, (_, vectors))| (id, vectors)).collect() })
+        let forms = found.into_iter().map(|(id, (_, vectors))| (id, vectors)).collect();
+        Some(Operands { forms, ..none })
     }
 
     /// `[2][inputs]`: those of one product; `None` where its operands hold more than inputs.

@@ -237,8 +237,8 @@ fn add(sums: &mut [Form], forms: &mut Forms, variables: &[(Variable, (i128, i128
     let unit = |v: Variable| if matches!(v, Variable::Error(_)) { 1 } else { 1i128 << scale };
     let units: Vec<_> = variables.iter().map(|&(v, _)| (v, unit(v))).collect();
     forms.follow(&units)?;
-    for (i, sum) in sums.iter_mut().enumerate() {
-        let Some(form) = forms.of(NodeId(i as u32)) else { continue };
+    for (id, form) in forms.all() {
+        let sum = &mut sums[id.index()];
         for (&c, &(_, (lo, hi))) in form.iter().zip(variables) {
             if c != 0 {
                 let (a, b) = (times(c, lo)?, times(c, hi)?);
