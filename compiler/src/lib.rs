@@ -14,6 +14,7 @@ pub mod count;
 pub mod discover;
 pub mod emit;
 pub mod engine;
+pub mod estimate;
 pub mod figures;
 pub mod folded;
 pub mod interval;

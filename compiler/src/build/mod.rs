@@ -197,6 +197,20 @@ impl Options {
         schedule::Options { adders_per_stage: self.adders_per_stage, multiplier_latency: self.multiplier_latency }
     }
 
+    /// Those of a core over images.
+    pub fn images(&self) -> compile::images::Options {
+        let [input, output] = self.beats();
+        compile::images::Options {
+            schedule: self.schedule(),
+            target: self.target,
+            engines: self.engines.clone(),
+            multipliers: self.multipliers,
+            dsp_budget: self.dsp_budget,
+            input,
+            output,
+        }
+    }
+
     /// Those of the emission.
     pub fn emit(&self) -> emit::Options {
         let [input, output] = self.beats();
@@ -263,17 +277,7 @@ fn images_with(
     progress: &(dyn Fn(Progress) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<CompiledImages> {
-    let [input, output] = options.beats();
-    let own = compile::images::Options {
-        schedule: options.schedule(),
-        target: options.target,
-        engines: options.engines.clone(),
-        multipliers: options.multipliers,
-        dsp_budget: options.dsp_budget,
-        input,
-        output,
-    };
-    compile::images::compile(model, &own, share, progress, stop)
+    compile::images::compile(model, &options.images(), share, progress, stop)
 }
 
 /// A compiled core.

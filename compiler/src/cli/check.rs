@@ -1,6 +1,6 @@
 //! `strassenc check`.
 
-use super::{eval, home, output, verilog};
+use super::{consent, eval, home, output, verilog};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use strassenc::build::{self, Build};
@@ -60,7 +60,9 @@ pub fn run(args: Args) -> Result<()> {
         args.subject.clone()
     } else {
         let folder = work.path().join("build");
-        verilog::write(&verilog::load(&args.subject)?, &build::Options::default(), &folder)?;
+        let (model, options) = (verilog::load(&args.subject)?, build::Options::default());
+        consent::ask(&model, &options, false)?;
+        verilog::write(&model, &options, &folder)?;
         folder
     };
     let build = Build::open(&folder)?;

@@ -2,6 +2,7 @@
 
 mod check;
 mod choices;
+mod consent;
 mod curves;
 mod demo;
 mod discover;
@@ -25,6 +26,18 @@ use strassenc_runtime::{Kind, Result};
 
 /// Set once by Ctrl-C; long work polls it, leaves a resumable state and returns [`Kind::Interrupted`].
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether Ctrl-C ends the program at once.
+static AT_ONCE: AtomicBool = AtomicBool::new(false);
+
+/// Does work of which nothing is worth keeping before it is done, so that Ctrl-C ends the program at once: no step of
+/// it need look whether it was interrupted.
+fn at_once<T>(work: impl FnOnce() -> T) -> T {
+    AT_ONCE.store(true, Ordering::SeqCst);
+    let done = work();
+    AT_ONCE.store(false, Ordering::SeqCst);
+    done
+}
 
 /// Takes a neural network down to a multiplication budget and then down to gates.
 #[derive(Parser)]
@@ -63,10 +76,11 @@ pub fn main() -> ExitCode {
             return status(if told.use_stderr() { Ok(()) } else { printed }, done);
         }
     };
-    // A second Ctrl-C ends the program at once.
+    // A second Ctrl-C ends the program at once, and the first one where nothing would be kept.
     let _ = ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) || AT_ONCE.load(Ordering::SeqCst) {
             strassenc::tools::kill_all();
+            output::note("\ninterrupted");
             std::process::exit(Kind::Interrupted.exit_status().into());
         }
         output::note("\ninterrupted: finishing the step at hand (Ctrl-C again to stop at once)");

@@ -1,6 +1,6 @@
 //! `strassenc verilog`.
 
-use super::{INTERRUPTED, output};
+use super::{INTERRUPTED, at_once, consent, output};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,9 @@ pub struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     options: BuildArgs,
+    /// Compile however long it takes, and however much memory
+    #[arg(long)]
+    anyway: bool,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -218,6 +221,7 @@ pub fn run(args: Args) -> Result<()> {
     let model = load(&args.model)?;
     let options = args.options.options(&model)?;
     let folder = args.output.unwrap_or_else(|| Path::new("build").join(&model.name));
+    consent::ask(&model, &options, args.anyway)?;
     let began = Instant::now();
     let record = write(&model, &options, &folder)?;
     let seconds = began.elapsed().as_secs_f64();
@@ -273,12 +277,15 @@ pub(super) fn write(model: &Model, options: &Options, folder: &Path) -> Result<R
     };
     let stop = || INTERRUPTED.load(Ordering::Relaxed);
     let hurry = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    let record = if model.spns().is_ok() {
-        build::compile(model, options, &progress, &stop, &hurry).and_then(|core| build::write(folder, &core, options))
-    } else {
-        build::compile_images(model, options, &progress, &stop, &hurry)
-            .and_then(|core| build::write(folder, &core, options))
-    };
+    let record = at_once(|| {
+        if model.spns().is_ok() {
+            let core = build::compile(model, options, &progress, &stop, &hurry)?;
+            build::write(folder, &core, options)
+        } else {
+            let core = build::compile_images(model, options, &progress, &stop, &hurry)?;
+            build::write(folder, &core, options)
+        }
+    });
     bar.finish_and_clear();
     record
 }

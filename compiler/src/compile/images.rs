@@ -121,9 +121,7 @@ pub fn compile(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<CompiledImages> {
     options.schedule.validate()?;
-    let images = lower::images::lower(model)?;
-    ir::images::verify(&images).map_err(|e| e.within("after lower"))?;
-    let engines = chosen(&images, options)?;
+    let (images, engines) = plan(model, options)?;
 
     let step = super::steps(STEPS_PER_LAYER * images.layers.len() + 1, progress, stop);
     let mut layers = (images.layers.par_iter().enumerate())
@@ -175,6 +173,17 @@ pub fn compile(
         depths,
         timing,
     })
+}
+
+/// The lowered network and the engine of every layer: what is decided before the long work begins.
+///
+/// # Errors
+/// Where the model is not valid, the target cannot be met, or a given engine is not of this network.
+pub fn plan(model: &Model, options: &Options) -> Result<(Images, Engines)> {
+    let images = lower::images::lower(model)?;
+    ir::images::verify(&images).map_err(|e| e.within("after lower"))?;
+    let engines = chosen(&images, options)?;
+    Ok((images, engines))
 }
 
 /// Gives every FIFO the words that full rate needs.

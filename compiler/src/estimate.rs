@@ -1,0 +1,150 @@
+//! How long a compile will take and how much memory, from the sizes of its matrices: what can be said before it is
+//! begun.
+//!
+//! Only matrices whose sums are built as wiring count: sharing, proving and scheduling them is nearly all of a compile.
+//! The constants were measured on one core of a Xeon of 2.x GHz with random ternary matrices of 64 to 98,304 columns
+//! (`cargo bench -p strassenc-tests --bench wide` prints both sides); a figure is right within a factor of about two.
+
+use crate::build::Options;
+use crate::compile::images;
+use crate::engine::Choice;
+use ndarray::Array2;
+use strassenc_runtime::model::{Layer, Spn};
+use strassenc_runtime::{Model, Result};
+
+/// CPU seconds for each pair of terms that meet in a sum, whose counting begins the search for common sums.
+const PAIR: f64 = 2.0e-9;
+/// CPU seconds for each nonzero, which becomes about a third of an addition that is built, proved, scheduled and emitted.
+const NONZERO: f64 = 40e-6;
+/// CPU seconds for a step of the search; where it works on more than a cache holds, for each doubling as much again.
+const STEP: f64 = 2e-6;
+/// Bytes for each nonzero: circuit, pipeline and text.
+const BYTES: f64 = 1500.0;
+/// Additions that are left of each nonzero, about.
+const ADDERS: f64 = 0.35;
+
+/// What a compile will take, about.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Estimate {
+    /// Of each layer whose sums are wiring.
+    pub layers: Vec<LayerEstimate>,
+    /// Whether its layers could have another engine, whose weights lie in ROM, so that no sums need to be found.
+    pub foldable: bool,
+}
+
+/// What a layer will take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerEstimate {
+    /// Its name.
+    pub name: String,
+    /// Its matrices.
+    pub sizes: Vec<Size>,
+}
+
+/// The size of a matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Sums.
+    pub rows: usize,
+    /// What they are sums of.
+    pub columns: usize,
+    /// Entries that are not 0.
+    pub nonzeros: usize,
+}
+
+impl Size {
+    /// The size of a matrix `[rows, columns]` of these entries.
+    pub fn new<T: Default + PartialEq>((rows, columns): (usize, usize), entries: impl Iterator<Item = T>) -> Self {
+        Size { rows, columns, nonzeros: entries.filter(|v| *v != T::default()).count() }
+    }
+
+    /// CPU seconds of sharing with this effort, and of all that follows. Effort 3 ends by the clock: its search is not
+    /// counted.
+    pub fn seconds(self, effort: u8) -> f64 {
+        let nonzeros = self.nonzeros as f64;
+        // Matrices that are taller than wide are solved as their transpose.
+        let terms = nonzeros / self.rows.min(self.columns).max(1) as f64;
+        let adders = ADDERS * nonzeros;
+        let steps = match effort {
+            1 => (200.0 * adders).min(20_000.0).max(4.0 * adders),
+            2 => (10_000.0 * adders).min(1_000_000.0).max(250.0 * adders),
+            _ => 0.0,
+        };
+        PAIR * nonzeros * terms / 2.0 + STEP * steps + NONZERO * nonzeros
+    }
+
+    /// Bytes in use at the most.
+    fn bytes(self) -> f64 {
+        BYTES * self.nonzeros as f64 + 16.0 * self.rows as f64 * self.columns as f64
+    }
+}
+
+impl LayerEstimate {
+    /// CPU seconds; see [`Size::seconds`].
+    pub fn seconds(&self, effort: u8) -> f64 {
+        self.sizes.iter().map(|size| size.seconds(effort)).sum()
+    }
+}
+
+impl Estimate {
+    /// Of compiling `model` as `options` say.
+    ///
+    /// # Errors
+    /// Where the model is not valid, or the engines that `options` ask for cannot be chosen.
+    pub fn new(model: &Model, options: &Options) -> Result<Self> {
+        if let Ok(spns) = model.spns() {
+            let layer = |(layer, spn): (&Layer, Spn)| LayerEstimate {
+                name: layer.name().into(),
+                sizes: match spn {
+                    Spn::Dense(dense) => vec![size(&dense.w_b), size(&dense.w_c)],
+                    Spn::Bilinear(b) => vec![size(&b.w_a), size(&b.w_b), size(&b.w_c)],
+                },
+            };
+            return Ok(Estimate { layers: model.layers.iter().zip(spns).map(layer).collect(), foldable: false });
+        }
+        let (images, engines) = images::plan(model, &options.images())?;
+        let unrolled = images.layers.iter().filter(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled));
+        let layers = unrolled.filter_map(|layer| {
+            let inner = layer.kernel()?.dataflow.layers.first()?;
+            let sizes = inner.matrices().map(|(_, matrix)| size(matrix)).collect();
+            Some(LayerEstimate { name: layer.name.clone(), sizes })
+        });
+        Ok(Estimate { layers: layers.collect(), foldable: true })
+    }
+
+    /// CPU seconds; see [`Size::seconds`].
+    pub fn seconds(&self, effort: u8) -> f64 {
+        self.layers.iter().map(|layer| layer.seconds(effort)).sum()
+    }
+
+    /// Bytes in use at the most.
+    pub fn bytes(&self) -> f64 {
+        self.layers.iter().flat_map(|layer| &layer.sizes).map(|size| size.bytes()).sum()
+    }
+
+    /// The layer that takes longest.
+    pub fn longest(&self, effort: u8) -> Option<&LayerEstimate> {
+        self.layers.iter().max_by(|a, b| a.seconds(effort).total_cmp(&b.seconds(effort)))
+    }
+}
+
+fn size<T: Copy + Default + PartialEq>(matrix: &Array2<T>) -> Size {
+    Size::new(matrix.dim(), matrix.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_larger_takes_longer_and_more_effort_too() {
+        let size = |rows: usize, columns: usize| Size { rows, columns, nonzeros: rows * columns / 2 };
+        assert_eq!(size(64, 3000).seconds(1), size(3000, 64).seconds(1));
+        assert!(size(64, 3000).seconds(1) < size(64, 6000).seconds(1));
+        assert!(size(64, 3000).seconds(0) < size(64, 3000).seconds(1));
+        assert!(size(64, 3000).seconds(1) < size(64, 3000).seconds(2));
+        // Of digits' layers, a moment; of a hundred thousand inputs and three thousand products, days.
+        assert!(size(64, 64).seconds(1) < 2.0);
+        assert!(size(3000, 100_000).seconds(0) > 3600.0 && size(3000, 100_000).bytes() > 64e9);
+    }
+}
