@@ -119,6 +119,35 @@ fn pooling_and_residuals_by_hand() {
     assert_eq!(golden::infer(&model, &[1, 3, -1, 5, -8, 7]).unwrap(), [2, 5, -1, 7, -8, 7]);
 }
 
+/// A square kernel over one row: what stands above and below it is multiplied by nothing but zeros.
+#[test]
+fn taps_that_only_see_padding_take_no_additions() {
+    let mut model = image_model(0);
+    model.input = Edge { shape: vec![1, 5], format: Format { signed: true, bits: 6, frac: 0 } };
+    model.layers = vec![Layer::Conv2d(Conv2d {
+        name: "row".into(),
+        budget: 1,
+        w_b: ndarray::Array4::ones((1, 1, 3, 3)),
+        coefficients: arr1(&[3]),
+        coefficient_bits: 3,
+        coefficient_shifts: arr1(&[0]),
+        product_frac: 0,
+        w_c: ndarray::Array4::ones((1, 1, 1, 1)),
+        bias: ndarray::Array3::zeros((1, 1, 1)),
+        stride: 1,
+        pad: 1,
+        groups: 1,
+        output: Output::Raw,
+    })];
+    let images = strassenc::lower::images::lower(&model).unwrap();
+    let (_, w_b) = images.layers[0].kernel().unwrap().dataflow.layers[0].matrices().next().unwrap();
+    assert_eq!(w_b.row(0).to_vec(), [0, 0, 0, 1, 1, 1, 0, 0, 0]);
+    for x in inputs(&model, 20, 1) {
+        let computed = strassenc::ir::images::interpret(&images, &x).unwrap().pop().unwrap();
+        assert_eq!(computed, golden::infer(&model, &x).unwrap());
+    }
+}
+
 /// The network that trains, in doubles of real values, is the one of golden's integers.
 #[test]
 fn fake_quantised_images_are_golden_s() {

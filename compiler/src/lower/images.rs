@@ -49,7 +49,7 @@ fn add(images: &mut Images, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
             let with_pad = |v: &Interval| if padded { v.hull(Interval::point(0)) } else { *v };
             let pixel: Vec<Interval> = edge.intervals.iter().map(with_pad).collect();
             let x = (0..windows.size * windows.size).flat_map(|_| pixel.iter().copied()).collect();
-            let dataflow = kernel(&over_a_window(conv), x, edge.format)?;
+            let dataflow = kernel(&on_the_image(over_a_window(conv), windows, edge.shape), x, edge.format)?;
             let (patch, groups, rows) = (conv.patch(), conv.groups, conv.rows());
             spn(Kernel { input: edge.shape, output: shape, windows, patch, groups, rows, dataflow })
         }
@@ -203,6 +203,26 @@ fn over_a_window(conv: &Conv2d) -> Dense {
             },
         },
     }
+}
+
+/// Without the entries of W_b at taps that no window has on the image, as those above and below the middle of a square
+/// kernel over one row: all that they are ever multiplied by is 0.
+fn on_the_image(mut dense: Dense, windows: Windows, image: Shape) -> Dense {
+    if !windows.padded(image) {
+        return dense;
+    }
+    let pixels = Shape { channels: 1, ..image };
+    let ones = vec![1; pixels.pixels()];
+    let mut seen = vec![0; dense.inputs() / image.channels];
+    for (y, x) in windows.iter() {
+        seen.iter_mut().zip(windows.read(&ones, pixels, y, x, 0)).for_each(|(seen, pixel)| *seen |= pixel);
+    }
+    for (column, mut entries) in dense.w_b.axis_iter_mut(Axis(1)).enumerate() {
+        if seen[column / image.channels] == 0 {
+            entries.fill(0);
+        }
+    }
+    dense
 }
 
 /// The kernel of a dense layer, whose inputs can be `x` and have this format.
