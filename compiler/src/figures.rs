@@ -5,7 +5,7 @@ mod images;
 pub use images::{EngineFigures, FifoFigures, StreamFigures};
 
 use crate::adder_graph::{Matrix, naive_adders};
-use crate::circuit::{Circuit, NodeId, Op, Term};
+use crate::circuit::{Circuit, Node, NodeId, Op, Term};
 use crate::compile::{Compiled, CompiledLayer, SharedMatrix};
 use crate::schedule;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,10 @@ pub struct LayerFigures {
     /// Estimated LUTs, as Yosys counts them for xc7: one per bit in which both operands of an addition reach; for a clamp one
     /// per result bit and the comparisons. Additions of constants are carry chains alone.
     pub luts: u64,
+    /// Estimated LUTs of 4 inputs, where each bit of a carry chain takes one: for an addition one per bit from the lowest in which
+    /// both operands reach up, for the addition of a constant from its lowest digit up; for a clamp as above.
+    #[serde(default)]
+    pub luts4: u64,
     /// Its engine, in a core over images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineFigures>,
@@ -219,6 +223,7 @@ fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigu
         latency: 0,
         register_bits: 0,
         luts: 0,
+        luts4: 0,
         engine: None,
     };
     circuit_figures(&mut figures, layer);
@@ -239,7 +244,9 @@ fn circuit_figures(figures: &mut LayerFigures, layer: &CompiledLayer) {
     figures.depth = depth(circuit);
     figures.latency = layer.pipeline.stages;
     figures.register_bits = layer.pipeline.register_bits(circuit);
-    figures.luts = circuit.iter().map(|(id, _)| luts(circuit, id)).sum::<u64>() + shift_add_luts(layer);
+    let shift_add = shift_add_luts(layer);
+    figures.luts = circuit.iter().map(|(id, _)| luts(circuit, id)).sum::<u64>() + shift_add;
+    figures.luts4 = circuit.iter().map(|(id, _)| luts4(circuit, id)).sum::<u64>() + shift_add;
 }
 
 /// Bits of an element that enters the network, as a signed number.
@@ -321,23 +328,43 @@ fn shift_add_luts(layer: &CompiledLayer) -> u64 {
     additions.sum()
 }
 
+/// The bits of a sum that an operand reaches, from the first up to that before the last: to the top where it is extended
+/// by its sign.
+fn reach(circuit: &Circuit, sum: &Node, t: Term) -> (u32, u32) {
+    let x = circuit.node(t.node);
+    (t.shift, if x.signed { sum.width } else { sum.width.min(x.width + t.shift) })
+}
+
+/// The comparisons of a clamp, in LUTs of so many inputs: one of them passes on what was found.
+fn clamp_luts(circuit: &Circuit, node: &Node, x: NodeId, inputs: u32) -> u64 {
+    let cut = circuit.node(x).width.saturating_sub(node.width);
+    u64::from(node.width) + 2 * u64::from(cut.div_ceil(inputs - 1))
+}
+
 /// A carry chain needs a LUT where both operands have a bit; a bit of one operand alone is only carried on.
 fn luts(circuit: &Circuit, id: NodeId) -> u64 {
     let node = circuit.node(id);
-    // The bits of a sum that an operand reaches: to the top where it is extended by its sign.
-    let reach = |t: Term| {
-        let x = circuit.node(t.node);
-        (t.shift, if x.signed { node.width } else { node.width.min(x.width + t.shift) })
-    };
     match node.op {
         Op::Add(a, b) => {
-            let (a, b) = (reach(a), reach(b));
+            let (a, b) = (reach(circuit, node, a), reach(circuit, node, b));
             a.1.min(b.1).saturating_sub(a.0.max(b.0)).into()
         }
-        Op::Clamp { x, .. } => {
-            let cut = circuit.node(x).width.saturating_sub(node.width);
-            u64::from(node.width) + 2 * u64::from(cut.div_ceil(5))
+        Op::Clamp { x, .. } => clamp_luts(circuit, node, x, 6),
+        Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
+    }
+}
+
+/// Each bit of a carry chain is a LUT.
+fn luts4(circuit: &Circuit, id: NodeId) -> u64 {
+    let node = circuit.node(id);
+    match node.op {
+        Op::Add(a, b) => node.width.saturating_sub(a.shift.max(b.shift)).into(),
+        Op::Offset { constant, shift, .. } if !node.op.is_wires() => {
+            (node.width + shift.max(0).cast_unsigned()).saturating_sub(constant.trailing_zeros() % 64).into()
         }
+        Op::Clamp { x, .. } => clamp_luts(circuit, node, x, 4),
+        // The rounding stands behind the block that multiplies.
+        Op::Multiply { shift: 1.., .. } => (node.width + 1).into(),
         Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
     }
 }

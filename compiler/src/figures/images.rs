@@ -106,6 +106,7 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
         latency: 0,
         register_bits: 0,
         luts: estimate.luts,
+        luts4: estimate.luts,
         engine: None,
     };
     let mut rom_bits = 0;

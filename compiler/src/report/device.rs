@@ -1,5 +1,6 @@
-//! Device families: how many DSP blocks one product takes.
+//! Device families: how many DSP blocks one product takes, and how many LUTs the additions.
 
+use crate::figures::LayerFigures;
 use crate::synth::Target;
 use serde::Serialize;
 
@@ -31,6 +32,15 @@ impl Family {
             Family::Ice40 => ("SB_MAC16", 16, 16),
             Family::Agilex => ("18x19 multiplier", 19, 18),
             Family::Gowin => ("MULT18X18", 18, 18),
+        }
+    }
+
+    /// Estimated LUTs of a layer. On AMD's devices a bit that only one operand of an addition has is carried on without a LUT,
+    /// and so are constants; elsewhere each bit of a carry chain is one, and LUTs have 4 inputs.
+    pub fn luts(self, layer: &LayerFigures) -> u64 {
+        match self {
+            Family::Xc7 | Family::Xcup => layer.luts,
+            Family::Ecp5 | Family::Ice40 | Family::Agilex | Family::Gowin => layer.luts4,
         }
     }
 
