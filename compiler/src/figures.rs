@@ -9,7 +9,7 @@ use crate::circuit::{Circuit, Node, NodeId, Op, Term};
 use crate::compile::{Compiled, CompiledLayer, SharedMatrix};
 use crate::schedule;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strassenc_runtime::model::{Bilinear, Spn};
 
 /// The figures of a whole network.
@@ -77,6 +77,9 @@ pub struct LayerFigures {
     /// both operands reach up, for the addition of a constant from its lowest digit up; for a clamp as above.
     #[serde(default)]
     pub luts4: u64,
+    /// Bits of the operands that are subtracted, each counted once: where carry chains cannot invert, each is a LUT more.
+    #[serde(default)]
+    pub subtracted_bits: u64,
     /// Its engine, in a core over images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineFigures>,
@@ -224,6 +227,7 @@ fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigu
         register_bits: 0,
         luts: 0,
         luts4: 0,
+        subtracted_bits: 0,
         engine: None,
     };
     circuit_figures(&mut figures, layer);
@@ -247,6 +251,7 @@ fn circuit_figures(figures: &mut LayerFigures, layer: &CompiledLayer) {
     let shift_add = shift_add_luts(layer);
     figures.luts = circuit.iter().map(|(id, _)| luts(circuit, id)).sum::<u64>() + shift_add;
     figures.luts4 = circuit.iter().map(|(id, _)| luts4(circuit, id)).sum::<u64>() + shift_add;
+    figures.subtracted_bits = subtracted_bits(circuit);
 }
 
 /// Bits of an element that enters the network, as a signed number.
@@ -352,6 +357,16 @@ fn luts(circuit: &Circuit, id: NodeId) -> u64 {
         Op::Clamp { x, .. } => clamp_luts(circuit, node, x, 6),
         Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
     }
+}
+
+/// Of the operands of additions, each once.
+fn subtracted_bits(circuit: &Circuit) -> u64 {
+    let subtracted = circuit.nodes.iter().flat_map(|node| match node.op {
+        Op::Add(a, b) => [a, b].into_iter().filter(|t| t.negate).map(|t| t.node).collect(),
+        Op::Offset { x, .. } if x.negate => vec![x.node],
+        _ => vec![],
+    });
+    subtracted.collect::<BTreeSet<_>>().into_iter().map(|id| u64::from(circuit.node(id).width)).sum()
 }
 
 /// Each bit of a carry chain is a LUT.

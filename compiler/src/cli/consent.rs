@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_takes_days_or_more_memory_than_there_is_is_refused_unless_asked_for_anyway() {
-        for (large, available) in [(estimate(3000, 100_000), None), (estimate(64, 784), Some(1e6))] {
+        for (large, available) in [(estimate(3000, 200_000), None), (estimate(64, 784), Some(1e6))] {
             let refused = answer(&large, 0, false, available).unwrap_err();
             assert!(refused.to_string().contains("--anyway"), "{refused}");
             assert!(answer(&large, 0, true, available).unwrap().is_some());

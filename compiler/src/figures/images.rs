@@ -107,6 +107,7 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
         register_bits: 0,
         luts: estimate.luts,
         luts4: estimate.luts,
+        subtracted_bits: 0,
         engine: None,
     };
     let mut rom_bits = 0;

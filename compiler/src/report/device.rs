@@ -36,11 +36,22 @@ impl Family {
     }
 
     /// Estimated LUTs of a layer. On AMD's devices a bit that only one operand of an addition has is carried on without a LUT,
-    /// and so are constants; elsewhere each bit of a carry chain is one, and LUTs have 4 inputs.
+    /// and so are constants; elsewhere LUTs have 4 inputs, and each bit of a carry chain is one. The chains of iCE40 do not
+    /// invert: a subtracted operand goes through LUTs of its own.
     pub fn luts(self, layer: &LayerFigures) -> u64 {
         match self {
             Family::Xc7 | Family::Xcup => layer.luts,
-            Family::Ecp5 | Family::Ice40 | Family::Agilex | Family::Gowin => layer.luts4,
+            Family::Ecp5 | Family::Agilex | Family::Gowin => layer.luts4,
+            Family::Ice40 => layer.luts4 + layer.subtracted_bits,
+        }
+    }
+
+    /// Estimated LUTs of so many bits of stream registers: one each, but for AMD's devices, where they fit in with what is
+    /// counted too much elsewhere.
+    pub fn stream_luts(self, bits: u64) -> u64 {
+        match self {
+            Family::Xc7 | Family::Xcup => 0,
+            Family::Ecp5 | Family::Ice40 | Family::Agilex | Family::Gowin => bits,
         }
     }
 
