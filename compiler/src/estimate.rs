@@ -2,8 +2,8 @@
 //! begun.
 //!
 //! Only matrices whose sums are built as wiring count: sharing, proving and scheduling them is nearly all of a compile.
-//! The constants were measured on one core of a Xeon of 2.x GHz with random ternary matrices of 64 to 98,304 columns
-//! (`cargo bench -p strassenc-tests --bench wide` prints both sides); a figure is right within a factor of about two.
+//! The constants follow from random ternary matrices of 8 and 16 rows and 6,144 to 24,576 columns; a figure is right
+//! within a factor of two or three.
 
 use crate::build::Options;
 use crate::compile::images;
@@ -12,11 +12,11 @@ use ndarray::Array2;
 use strassenc_runtime::model::{Layer, Spn};
 use strassenc_runtime::{Model, Result};
 
-/// CPU seconds for each pair of terms that meet in a sum, whose counting begins the search for common sums.
-const PAIR: f64 = 2.0e-9;
+/// CPU seconds for each pair of terms that meet in a sum, all of which the search for common sums begins with.
+const PAIR: f64 = 10e-9;
 /// CPU seconds for each nonzero, which becomes about a third of an addition that is built, proved, scheduled and emitted.
-const NONZERO: f64 = 40e-6;
-/// CPU seconds for a step of the search; where it works on more than a cache holds, for each doubling as much again.
+const NONZERO: f64 = 20e-6;
+/// CPU seconds for a step of the search.
 const STEP: f64 = 2e-6;
 /// Bytes for each nonzero: circuit, pipeline and text.
 const BYTES: f64 = 1500.0;
