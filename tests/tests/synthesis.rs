@@ -7,6 +7,7 @@ use strassenc::compile::{self, Compiled, compile};
 use strassenc::engine::{self, Allowed};
 use strassenc::figures::{Figures, LayerFigures};
 use strassenc::multipliers::Multipliers;
+use strassenc::report::{Family, Report};
 use strassenc::synth::{Equivalence, Target, equivalence, synthesise};
 use strassenc::tools::{Component, Tools};
 use strassenc_runtime::{Format, Model};
@@ -79,6 +80,20 @@ sleep 600
     let answer = equivalence(&build.folder, &build.signature, &build.model, 0, &tools).unwrap();
     assert_eq!(answer, Equivalence::NotAnswered(limit));
     assert!(began.elapsed() < Duration::from_secs(30));
+}
+
+/// What a family's carry chains can do decides: xc7 passes bits on without a LUT, ecp5 does not, ice40 cannot invert.
+#[test]
+fn luts_are_those_of_the_family() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = built(&folder.path().join("build"));
+    let figures = &build.record.figures;
+    let luts = |family| Report::new(figures.clone(), &build.signature, family).figures.total.luts;
+    assert_eq!(luts(Family::Xc7), figures.total.luts);
+    assert!(luts(Family::Ecp5) > luts(Family::Xc7));
+    let subtracted: u64 = figures.layers.iter().map(|layer| layer.subtracted_bits).sum();
+    assert!(subtracted > 0);
+    assert_eq!(luts(Family::Ice40), luts(Family::Ecp5) + subtracted);
 }
 
 #[test]

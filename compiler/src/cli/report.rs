@@ -34,7 +34,7 @@ pub struct Args {
     accounting: Option<Rules>,
     #[command(flatten)]
     choices: Choices,
-    /// The device family that DSP blocks are counted for [default: that of --synth, else xc7]
+    /// The device family that DSP blocks and LUTs are counted for [default: that of --synth, else xc7]
     #[arg(long, value_name = "FAMILY", value_enum)]
     device: Option<Family>,
     /// Synthesise with Yosys for this target

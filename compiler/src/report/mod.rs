@@ -26,7 +26,7 @@ pub struct Report {
     pub model: String,
     /// SHA-256 of the model.
     pub model_sha256: String,
-    /// The device family that DSP blocks are counted for.
+    /// The device family that DSP blocks and LUTs are counted for.
     pub family: Family,
     /// DSP blocks per layer of `figures`, by the family's port widths.
     pub dsp_blocks: Vec<usize>,
@@ -50,8 +50,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report of a build with these figures and this signature, DSP blocks counted for `family`.
+    /// The report of a build with these figures and this signature, DSP blocks and LUTs counted for `family`.
     pub fn new(figures: Figures, signature: &Signature, family: Family) -> Self {
+        let figures = of_family(figures, signature, family);
         let dsp_blocks: Vec<usize> = figures.layers.iter().map(|layer| dsp_blocks(layer, family)).collect();
         Report {
             tool: signature.tool.clone(),
@@ -237,16 +238,32 @@ fn dsp_blocks(layer: &LayerFigures, family: Family) -> usize {
     layer.products.iter().map(|p| p.count * family.blocks(p.operand_bits, p.coefficient_bits)).sum()
 }
 
+/// The figures with the LUTs that this family takes. Those of engines over images are estimates of xc7's.
+fn of_family(mut figures: Figures, signature: &Signature, family: Family) -> Figures {
+    for layer in &mut figures.layers {
+        layer.luts = family.luts(layer);
+    }
+    let streams = if figures.streams.is_none() { family.stream_luts(stream_bits(signature)) } else { 0 };
+    figures.total.luts = figures.layers.iter().map(|layer| layer.luts).sum::<u64>() + streams;
+    figures
+}
+
+/// Bits of the words that stream registers hold: the beats of both streams, and the vectors between layers.
+fn stream_bits(signature: &Signature) -> u64 {
+    let bits = |elements: usize, format: Format| elements as u64 * u64::from(format.bits);
+    let beat = |stream: &Stream| bits(stream.beat_elements, stream.format);
+    let between = signature.layers.iter().skip(1).map(|l| bits(l.input.elements, l.input.format));
+    beat(&signature.input) + between.sum::<u64>() + beat(&signature.output)
+}
+
 fn flip_flops(figures: &Figures, signature: &Signature) -> u64 {
     let bits = |elements: usize, format: Format| elements as u64 * u64::from(format.bits);
     // The second operand of a two-operand layer is data, not a coefficient in a register.
     let products = figures.layers.iter().filter(|layer| layer.schoolbook.is_none()).flat_map(|layer| &layer.products);
     let coefficients: u64 = products.map(|p| p.count as u64 * u64::from(p.coefficient_bits)).sum();
-    let between: u64 = signature.layers.iter().skip(1).map(|l| bits(l.input.elements, l.input.format)).sum();
-    let beat = |stream: &Stream| bits(stream.beat_elements, stream.format);
-    let (input, output) = (&signature.input, &signature.output);
+    let input = &signature.input;
     // A stream register holds two words; the collector all beats but the last.
-    let streams = 2 * (beat(input) + between + beat(output)) + (input.beats as u64 - 1) * beat(input);
+    let streams = 2 * stream_bits(signature) + (input.beats as u64 - 1) * bits(input.beat_elements, input.format);
     figures.total.register_bits + coefficients + streams
 }
 
