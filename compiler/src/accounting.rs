@@ -5,9 +5,8 @@
 //! multiplication and an addition per activation for the output norm, full-precision numbers of 32 bits, and a last layer in
 //! full precision unless its budget is below twice its outputs.
 
-use crate::report::{table, thousands};
+use crate::report::{Document, Section, Source, Table};
 use serde::Serialize;
-use std::fmt::Write;
 use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, Linear, Op, Step};
 use strassenc_runtime::{Network, Result};
 
@@ -244,55 +243,56 @@ fn other_additions(step: &Step, op: &Op) -> u64 {
 }
 
 impl Accounting {
-    /// The cost as a table for a terminal.
-    pub fn text(&self) -> String {
-        let mut table = table(&[
+    /// The cost, arranged for a terminal and for a page.
+    ///
+    /// # Errors
+    /// Only by a bug of ours.
+    pub fn document(&self) -> Result<Document> {
+        let source = Source::new(self)?;
+        let columns = [
             "layer",
             "input",
             "output",
             "r",
             "p",
-            "g",
+            "groups",
             "multiplications",
             "dense",
             "additions",
             "ternary weights",
             "numbers",
-            "Kbit",
-        ]);
-        let maybe = |n: Option<usize>| n.map_or(String::new(), thousands);
-        let figures = |c: &Cost| {
-            [
-                c.multiplications,
-                c.dense_multiplications,
-                c.additions,
-                c.ternary_weights,
-                c.numbers,
-                c.bits.div_ceil(1024),
-            ]
-            .map(thousands)
+            "bits",
+        ];
+        let figures = [
+            "{.multiplications}",
+            "{.dense_multiplications}",
+            "{.additions}",
+            "{.ternary_weights}",
+            "{.numbers}",
+            "{.bits}",
+        ];
+        let layer = ["{.name}", "{.input}", "{.output}", "{.r}", "{.p}", "{.groups}"];
+        let cells = [layer, figures].concat();
+        let rows = (0..self.layers.len()).map(|i| source.row(&format!("layers.{i}"), &cells));
+        let mut rows = rows.collect::<Result<Vec<_>>>()?;
+        rows.push(source.row("total", &[["total", "", "", "", "", ""], figures].concat())?);
+        let rules = match self.rules {
+            Rules::Ours => "Counted before any training: every entry of a ternary matrix is an addition, a zero too.",
+            Rules::Paper => {
+                "Counted by the rules of StrassenNets: the output norms multiply, and a wide last layer is in full precision."
+            }
         };
-        for layer in &self.layers {
-            let text = [&layer.name, &layer.input, &layer.output].map(String::clone);
-            let choices = [layer.r, layer.p, layer.groups].map(maybe);
-            table.add_row(text.into_iter().chain(choices).chain(figures(&layer.cost)));
-        }
-        let total = ["total"].into_iter().chain([""; 5]).map(String::from);
-        table.add_row(total.chain(figures(&self.total)));
-        let mut text = table.to_string();
-        let _ = write!(
-            text,
-            "\n\n{} multiplications an inference instead of {} ({:.2} % fewer).\n\
-             {} additions, zero weights included; {:.2} · 2^20 bits.",
-            thousands(self.total.multiplications),
-            thousands(self.total.dense_multiplications),
-            100.0 * self.reduction,
-            thousands(self.total.additions),
-            self.total.bits as f64 / f64::from(1 << 20),
-        );
-        if self.rules == Rules::Paper {
-            text += "\nCounted by the rules of StrassenNets: the output norms multiply, and a wide last layer is in full precision.";
-        }
-        text
+        let headlines = [
+            "{total.multiplications} multiplications an inference: {reduction:%2} fewer than the dense network's \
+             {total.dense_multiplications}",
+            "{total.additions} additions",
+            "{total.bits} bits of weights and other numbers",
+        ];
+        Ok(Document {
+            title: source.text("{network}")?,
+            provenance: vec![source.text(rules)?],
+            headlines: headlines.iter().map(|sentence| source.text(sentence)).collect::<Result<_>>()?,
+            sections: vec![Section { title: "Layers", table: Table::new(&columns, rows, true), notes: vec![] }],
+        })
     }
 }

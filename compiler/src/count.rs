@@ -23,7 +23,7 @@ pub struct LayerCount {
     /// Evaluations of an inference: output patches of a convolution, else 1.
     pub windows: u64,
     /// Multiplications of one evaluation: the live rows of W_b, and the products of gated units.
-    pub multipliers: usize,
+    pub per_window: usize,
     /// W_b.
     pub wb: MatrixFigures,
     /// W_c.
@@ -47,10 +47,10 @@ pub struct Counts {
 
 impl From<&LayerCount> for Counts {
     fn from(layer: &LayerCount) -> Self {
-        let LayerCount { windows, multipliers, wb, wc, .. } = layer;
+        let LayerCount { windows, per_window, wb, wc, .. } = layer;
         let (naive_adders, adders) = ((wb.naive_adders + wc.naive_adders) as u64, (wb.adders + wc.adders) as u64);
         Counts {
-            multiplications: *multipliers as u64 * windows,
+            multiplications: *per_window as u64 * windows,
             naive_adders,
             adders,
             naive_additions: naive_adders * windows,
@@ -94,8 +94,8 @@ pub fn count(
         let layer = &dataflow.layers[number];
         let matrix = |last: bool| shared(layer, number, last, &share).map(|matrix| MatrixFigures::from(&matrix));
         let (wb, wc) = rayon::join(|| matrix(false), || matrix(true));
-        let (name, multipliers) = (layer.name.clone(), layer.multiplications() + more);
-        Ok(LayerCount { name, windows: windows as u64, multipliers, wb: wb?, wc: wc? })
+        let (name, per_window) = (layer.name.clone(), layer.multiplications() + more);
+        Ok(LayerCount { name, windows: windows as u64, per_window, wb: wb?, wc: wc? })
     };
     let counted: Vec<Result<LayerCount>> = if model.spns().is_ok() {
         let dataflow = lower::lower(model)?;

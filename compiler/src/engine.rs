@@ -73,6 +73,20 @@ pub enum Choice {
     },
 }
 
+impl Choice {
+    /// It in words, of a layer that has a W_c or has none: `unrolled`; `folded` with the rows and elements that W_b, and
+    /// then W_c, sum up at a time; or the lanes of what has no weights.
+    pub fn told(self, has_wc: bool) -> String {
+        match self {
+            Choice::Unrolled => "unrolled".into(),
+            Choice::Folded(f) if !has_wc => format!("folded {}×{}", f.pe, f.simd),
+            Choice::Folded(f) => format!("folded {}×{}, {}×{}", f.pe, f.simd, f.wc_pe, f.wc_simd),
+            Choice::Elementwise { lanes: 1 } => "1 lane".into(),
+            Choice::Elementwise { lanes } => format!("{lanes} lanes"),
+        }
+    }
+}
+
 /// The engine of every layer by name, and the depths of FIFOs that a user sets: `engines.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

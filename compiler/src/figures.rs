@@ -37,9 +37,9 @@ pub struct LayerFigures {
     pub outputs: usize,
     /// r as it was asked for.
     pub budget: usize,
-    /// Multiplications of one evaluation: the live rows, and the products of gated units.
-    pub multipliers: usize,
-    /// Evaluations of an inference: windows of an image.
+    /// Multiplications of one window: the live rows, and the products of gated units.
+    pub per_window: usize,
+    /// Windows of an inference; 1 of a vector.
     #[serde(default = "one")]
     pub windows: u64,
     /// Multiplications of the dense layer of the same shape, `inputs · outputs`; of a two-operand layer, those of the
@@ -141,8 +141,6 @@ pub struct MatrixFigures {
 pub struct Totals {
     /// r as it was asked for.
     pub budget: usize,
-    /// Multiplications of one evaluation of each layer.
-    pub multipliers: usize,
     /// Multiplications of an inference.
     #[serde(default)]
     pub multiplications: u64,
@@ -180,10 +178,9 @@ impl Totals {
         let count = |f: fn(&LayerFigures) -> usize| layers.iter().map(f).sum::<usize>();
         let bits = |f: fn(&LayerFigures) -> u64| layers.iter().map(f).sum::<u64>();
         let dense = bits(|l| l.dense_multiplications);
-        let multiplications = bits(|l| l.multipliers as u64 * l.windows);
+        let multiplications = bits(|l| l.per_window as u64 * l.windows);
         Totals {
             budget: count(|l| l.budget),
-            multipliers: count(|l| l.multipliers),
             multiplications,
             dense_multiplications: dense,
             reduction: 1.0 - multiplications as f64 / dense as f64,
@@ -210,7 +207,7 @@ fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigu
         inputs: model.inputs(),
         outputs: model.outputs(),
         budget: model.budget(),
-        multipliers: 0,
+        per_window: 0,
         windows: 1,
         dense_multiplications: schoolbook
             .map_or(model.inputs() as u64 * model.outputs() as u64, |schoolbook| schoolbook.multipliers),
@@ -238,7 +235,7 @@ fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigu
 fn circuit_figures(figures: &mut LayerFigures, layer: &CompiledLayer) {
     let circuit = &layer.circuit;
     let count = |f: fn(&Op) -> bool| circuit.nodes.iter().filter(|node| f(&node.op)).count();
-    figures.multipliers = count(Op::is_multiplier);
+    figures.per_window = count(Op::is_multiplier);
     figures.shift_add = layer.shift_add.len();
     figures.shift_add_adders = layer.shift_add.values().map(|made| made.graph.adders()).sum();
     figures.products = products(layer);

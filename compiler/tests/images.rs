@@ -68,12 +68,12 @@ fn from_a_description_to_a_simulated_core() {
     let folder = folder();
     let path = folder.path();
     let text = done(path, &["verilog", "run", "-o", "quick"]);
-    assert!(text.contains("A frame every ") && text.contains("Slowest layer: "), "{text}");
+    assert!(text.contains(" inferences a second at 200 MHz") && text.contains("Slowest layer: "), "{text}");
     // A tenth of the rate takes fewer gates, and says so.
     done(path, &["verilog", "run", "-o", "slow", "--target-fps", "50000", "--clock", "100"]);
     let text = done(path, &["verilog", "run", "-o", "soft", "--engine", "folded", "--multipliers", "shift-add"]);
     assert!(
-        text.contains(" 0 DSP48E1 blocks for 0 multipliers") && text.contains("additions of shifted operands"),
+        text.contains("0 hardware multipliers: 0 DSP blocks (DSP48E1)") && text.contains("additions of shifted"),
         "{text}"
     );
     let [quick, slow] = ["quick", "slow"].map(|name| Build::open(&path.join(name)).unwrap());
@@ -95,7 +95,7 @@ fn from_a_description_to_a_simulated_core() {
     assert_eq!(again.signature.layers, slow.signature.layers);
     assert_eq!(again.signature.ii, slow.signature.ii);
     let html = done(path, &["report", "slow", "--html", "report.html", "--json"]);
-    assert!(html.contains("\"frames_per_second\"") && path.join("report.html").exists());
+    assert!(html.contains("\"inferences_per_second\"") && path.join("report.html").exists());
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn from_digits_to_a_checked_core() {
     assert_eq!(simulated["latency"]["measured"], simulated["latency"]["promised"]);
     let report: serde_json::Value =
         serde_json::from_str(&done(folder, &["report", "build", "--html", "report.html", "--json"])).unwrap();
-    assert_eq!(report["figures"]["total"]["dense_multiplications"], 64 * 48 + 48 * 10);
+    assert_eq!(report["total"]["dense_multiplications"], 64 * 48 + 48 * 10);
     assert!(std::fs::read_to_string(folder.join("report.html")).unwrap().contains("</html>"));
     let check: serde_json::Value =
         serde_json::from_str(&done(folder, &["check", "build", "--random", "64", "--json"])).unwrap();

@@ -181,10 +181,10 @@ fn images_are_counted_as_an_unrolled_core_is() {
     let figures = Build::open(&path.join("core")).unwrap().record.figures;
     let model = model_file::load(&path.join("run/model.safetensors")).unwrap();
     let layers = count(&model, &Options::default(), &|| false).unwrap();
-    let linear: Vec<_> = figures.layers.iter().filter(|l| l.multipliers > 0).collect();
+    let linear: Vec<_> = figures.layers.iter().filter(|l| l.per_window > 0).collect();
     assert_eq!(layers.len(), linear.len());
     for (layer, due) in layers.iter().zip(linear) {
-        assert_eq!((&layer.name, layer.windows, layer.multipliers), (&due.name, due.windows, due.multipliers));
+        assert_eq!((&layer.name, layer.windows, layer.per_window), (&due.name, due.windows, due.per_window));
         assert_eq!((&layer.wb, &layer.wc), (&due.wb, &due.wc), "{}", layer.name);
     }
     let counts: Counts = layers.iter().sum();

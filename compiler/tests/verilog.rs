@@ -78,7 +78,7 @@ fn it_prints_the_budget_and_writes_a_build() {
     assert!(told.contains("dense_0") && told.contains("build/sums"), "{told}");
     let build = Build::open(&folder.path().join("build/sums")).unwrap();
     assert_eq!(build.model, model());
-    assert_eq!(build.record.figures.total.multipliers, 2);
+    assert_eq!(build.record.figures.total.multiplications, 2);
     assert_eq!(
         names(&build.folder),
         [
@@ -121,7 +121,7 @@ fn options_reach_the_core_and_the_same_ones_give_the_same_bytes() {
     let run = |output: &str| {
         let arguments: Vec<&str> = ["model.safetensors", "-o", output].into_iter().chain(options).collect();
         let told: serde_json::Value = serde_json::from_str(&done(folder.path(), &arguments)).unwrap();
-        assert_eq!(told["figures"]["total"]["multipliers"], 2);
+        assert_eq!(told["figures"]["total"]["multiplications"], 2);
         Build::open(&folder.path().join(output)).unwrap()
     };
     let (a, b) = (run("a"), run("b"));
@@ -140,7 +140,8 @@ fn options_reach_the_core_and_the_same_ones_give_the_same_bytes() {
     Build::open(&folder.path().join("c")).unwrap().compiled().unwrap();
     let told = done(folder.path(), &[".", "-o", "d", "--multipliers", "auto", "--dsp-budget", "1"]);
     assert!(
-        told.contains("1 DSP48E1 blocks for 1 multipliers.") && told.contains("1 multiplications are built"),
+        told.contains("1 hardware multiplier: 1 DSP block (DSP48E1)")
+            && told.contains("1 of 2 multiplications are made of"),
         "{told}"
     );
     Build::open(&folder.path().join("d")).unwrap().compiled().unwrap();

@@ -147,9 +147,9 @@ fn a_record_that_lies_is_refused() {
     let good = std::fs::read_to_string(&record).unwrap();
     let tool = strassenc::emit::TOOL;
     for (from, to, told) in [
-        ("\"schema\": 1,", "\"schema\": 2,", "has schema 2; this version reads schema 1"),
-        ("\"schema\": 1,", "", "missing field `schema`"),
-        ("\"schema\": 1,", "\"schema\": 1, \"more\": 1,", "unknown field `more`"),
+        ("\"schema\": 2,", "\"schema\": 1,", "has schema 1; this version reads schema 2"),
+        ("\"schema\": 2,", "", "missing field `schema`"),
+        ("\"schema\": 2,", "\"schema\": 2, \"more\": 1,", "unknown field `more`"),
         ("\"effort\": 1", "\"effort\": 9", "9 is not within 0..=3"),
         ("\"adders_per_stage\": 1", "\"adders_per_stage\": 0", "0 is less than 1"),
         ("\"multiplier_latency\": 3", "\"multiplier_latency\": 5", "5 is not within 1..=4"),

@@ -108,7 +108,7 @@ fn a_network_without_any_live_product_still_compiles() {
     };
     assert_eq!(streamed(0, &[1, 2, 3]), [[0]]);
     assert_eq!(streamed(1, &[0]), [[0, 0]]);
-    assert_eq!(Figures::new(&compiled).total.multipliers, 0);
+    assert_eq!(Figures::new(&compiled).total.multiplications, 0);
 }
 
 #[test]
@@ -175,9 +175,9 @@ proptest! {
         let compiled = compile(&model, &Options::default(), &|_| {}, &|| false).unwrap();
         let figures = Figures::new(&compiled);
         for (layer, ir) in figures.layers.iter().zip(&compiled.dataflow.layers) {
-            prop_assert_eq!(layer.multipliers, ir.multiplications());
-            prop_assert_eq!(layer.multipliers, layer.products.iter().map(|p| p.count).sum::<usize>());
-            prop_assert!(layer.multipliers <= layer.budget);
+            prop_assert_eq!(layer.per_window, ir.multiplications());
+            prop_assert_eq!(layer.per_window, layer.products.iter().map(|p| p.count).sum::<usize>());
+            prop_assert!(layer.per_window <= layer.budget);
             prop_assert!(layer.wb.adders <= layer.wb.naive_adders && layer.wc.adders <= layer.wc.naive_adders);
         }
         let text = serde_json::to_string(&figures).unwrap();

@@ -53,7 +53,7 @@ fn holds(scheme: &Scheme, bits: u32, vectors: usize, seed: u64) {
         assert_eq!((declared.lo, declared.hi), (low, high), "output {c}");
     }
     let figures = Figures::new(&compiled);
-    assert_eq!(figures.total.multipliers, scheme.rank());
+    assert_eq!(figures.total.multiplications, scheme.rank() as u64);
     assert_eq!(figures.total.dense_multiplications, scheme.shape.schoolbook() as u64);
 }
 

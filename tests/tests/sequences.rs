@@ -8,11 +8,11 @@ use strassenc::compile::images::{CompiledImages, Options, compile};
 use strassenc::emit::signature::Beat;
 use strassenc::emit::{self, images::emit};
 use strassenc::engine::{self, Allowed, Choice, Target};
-use strassenc::figures::Figures;
 use strassenc::folded::{self, Folding};
 use strassenc::interval::Interval;
 use strassenc::ir::OpKind;
 use strassenc::ir::images::{self, Kind, State};
+use strassenc::report::{Family, Report, WIDTH};
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::stream::timing::{self, Ending};
 use strassenc::{adder_graph, lower};
@@ -409,11 +409,11 @@ fn a_language_model_of_128_units_folded() {
     let run = simulator.run(&inputs, &simulate::Options::default()).unwrap();
     assert_eq!(run.outputs, expected);
     run.check_promises(&emitted.signature).unwrap();
-    let figures = Figures::of_images(&compiled, 200.0);
     println!(
         "compiled in {compile_time:?}, simulator in {:?}, 200 inputs in {:.2} s",
         simulator.build_time, run.seconds
     );
-    let report = strassenc::report::Report::new(figures, &emitted.signature, strassenc::report::Family::Xc7);
-    println!("{}", report.text());
+    let (record, _) = build::contents(&compiled, &build::Options { target, ..Default::default() }).unwrap();
+    let report = Report::new(&record, &emitted.signature, Family::Xc7);
+    println!("{}", report.document().unwrap().text(WIDTH));
 }

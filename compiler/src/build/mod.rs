@@ -24,7 +24,7 @@ use std::path::Path;
 use strassenc_runtime::{Error, Model, Result, files, model_file};
 
 /// The schema of `build.json` that this version writes and reads.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Name of the record.
 pub const RECORD: &str = "build.json";

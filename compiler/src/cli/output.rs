@@ -6,6 +6,7 @@
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
+use strassenc::report::WIDTH;
 use strassenc_runtime::{Error, Kind, Result};
 
 /// Writes a line to standard output.
@@ -36,6 +37,11 @@ pub fn write(text: impl Display) -> Result<()> {
 /// Writes a line for people to standard error.
 pub fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Columns of the terminal that standard output is, at least 40; [`WIDTH`] where it is none.
+pub fn width() -> usize {
+    terminal_size::terminal_size_of(io::stdout()).map_or(WIDTH, |(width, _)| usize::from(width.0).max(40))
 }
 
 /// What a failure to write to standard output means.

@@ -2,10 +2,11 @@
 
 use super::choices::Choices;
 use super::{home, output};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use strassenc::accounting::{Rules, accounting};
 use strassenc::build::Build;
-use strassenc::report::{Family, Report};
+use strassenc::report::{Document, Family, Report};
 use strassenc::synth::{self, Target};
 use strassenc_runtime::{Error, Result, files, network};
 
@@ -61,18 +62,23 @@ pub fn run(args: Args) -> Result<()> {
     }
     let build = Build::open(what)?;
     let family = args.device.or(args.synth.map(Family::from)).unwrap_or(Family::Xc7);
-    let mut report = Report::new(build.record.figures.clone(), &build.signature, family);
+    let mut report = Report::new(&build.record, &build.signature, family);
     if let Some(target) = args.synth {
         let tools = home::tools()?;
         report.synthesis = Some(synth::synthesise(&build.folder, &build.signature, target, &tools)?);
     }
+    show(&args, &report, &report.document()?)
+}
+
+/// The page, if it is asked for, and then the JSON or the text.
+fn show(args: &Args, report: &impl Serialize, document: &Document) -> Result<()> {
     if let Some(path) = &args.html {
-        files::write(path, report.html()?.as_bytes())?;
+        files::write(path, document.html()?.as_bytes())?;
     }
     if args.json {
-        output::json(&report)?;
+        output::json(report)?;
     } else {
-        output::line(report.text())?;
+        output::line(document.text(output::width()))?;
         if let Some(path) = &args.html {
             output::line(path.display())?;
         }
@@ -81,8 +87,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn describe(args: &Args) -> Result<()> {
-    let builds =
-        [(args.device.is_some(), "--device"), (args.synth.is_some(), "--synth"), (args.html.is_some(), "--html")];
+    let builds = [(args.device.is_some(), "--device"), (args.synth.is_some(), "--synth")];
     if let Some((_, option)) = builds.into_iter().find(|(given, _)| *given) {
         return Err(Error::input(option, format_args!("is about builds, and {} is a network description", args.what))
             .help("train it, then give the folder that `strassenc verilog` writes"));
@@ -90,10 +95,5 @@ fn describe(args: &Args) -> Result<()> {
     let mut network = network::find(&args.what)?;
     args.choices.apply(&mut network)?;
     let accounting = accounting(&network, args.accounting.unwrap_or_default())?;
-    if args.json {
-        output::json(&accounting)?;
-    } else {
-        output::line(accounting.text())?;
-    }
-    Ok(())
+    show(args, &accounting, &accounting.document()?)
 }

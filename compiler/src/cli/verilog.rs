@@ -236,7 +236,8 @@ pub fn run(args: Args) -> Result<()> {
         output::json(&report)?;
     } else {
         let signature = Build::open(&folder)?.signature;
-        output::line(report::Report::new(record.figures, &signature, report::Family::Xc7).text())?;
+        let report = report::Report::new(&record, &signature, report::Family::Xc7);
+        output::line(format_args!("{}\n", report.document()?.text(output::width())))?;
         output::line(format_args!("{} in {seconds:.1} s", folder.display()))?;
     }
     Ok(())

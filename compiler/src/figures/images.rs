@@ -91,7 +91,7 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
         inputs: ir.input.elements(),
         outputs: to.shape.elements(),
         budget: 0,
-        multipliers: 0,
+        per_window: 0,
         windows: 1,
         dense_multiplications: 0,
         schoolbook: None,
@@ -121,7 +121,7 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
             LayerEngine::Elementwise { .. } => {}
         }
         figures.budget = kernel.dataflow.layers[0].budget;
-        figures.multipliers = kernel.dataflow.layers[0].multiplications();
+        figures.per_window = kernel.dataflow.layers[0].multiplications();
         figures.windows = kernel.windows.count() as u64;
         // One for each output and each input that its window holds: a patch of a larger window is several windows.
         let per_output = match compiled.model_layer(&ir.name) {
@@ -137,7 +137,7 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
         figures.dense_multiplications = ir.words().map_or(kernel.output.elements() * per_output, of_filters) as u64;
     }
     let units = to.shape.elements();
-    figures.multipliers += ir.products_of_a_unit() * units;
+    figures.per_window += ir.products_of_a_unit() * units;
     figures.dense_multiplications += (ir.products_of_a_unit() * units) as u64;
     figures.products.extend(products_of_units(ir));
     rom_bits += match &ir.kind {

@@ -1,20 +1,25 @@
-//! The report: what a network costs, as text, JSON and HTML. It only arranges [`Figures`]; it counts nothing itself but
-//! DSP blocks, which depend on the device, and the core's flip-flops, which depend on its streams.
+//! The report: what a network costs. [`Report`] holds every figure and is the JSON; [`Document`] arranges them, and a
+//! terminal and a page show it. Nothing is counted here but DSP blocks and LUTs, which depend on the
+//! device, sums over the layers, and the flip-flops of a core over vectors, which depend on its streams.
 
+mod arrange;
 mod device;
+mod document;
 mod html;
-mod images;
+mod terminal;
 
 pub use device::Family;
-pub use images::told as engine;
+pub use document::{Cell, Document, Piece, Section, Source, Table, Text};
+pub use terminal::WIDTH;
 
+use crate::build::Record;
 use crate::emit::Signature;
 use crate::emit::signature::Stream;
-use crate::figures::{Figures, LayerFigures, Schoolbook};
+use crate::engine::Choice;
+use crate::figures::{FifoFigures, Figures, LayerFigures, MatrixFigures};
 use crate::synth::Synthesis;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, presets};
 use serde::Serialize;
-use std::fmt::Write;
 use strassenc_runtime::Format;
 
 /// Everything the report says about one build.
@@ -26,216 +31,279 @@ pub struct Report {
     pub model: String,
     /// SHA-256 of the model.
     pub model_sha256: String,
-    /// The device family that DSP blocks and LUTs are counted for.
-    pub family: Family,
-    /// DSP blocks per layer of `figures`, by the family's port widths.
-    pub dsp_blocks: Vec<usize>,
-    /// DSP blocks in total.
-    pub dsp_blocks_total: usize,
-    /// Estimated flip-flops of the core: the pipelines' registers, the coefficients, and the registers on and between the
-    /// streams. Those of the multipliers count as part of their DSP blocks. Not estimated for a core over images.
-    pub flip_flops: Option<u64>,
-    /// Clocks from a frame's last input beat to its first output beat.
-    pub latency: i64,
-    /// Clocks between frames.
+    /// What was asked for, as on the command line of `strassenc verilog`.
+    pub options: String,
+    /// What DSP blocks and LUTs are counted for.
+    pub device: Device,
+    /// The clock in MHz that seconds are counted by.
+    pub clock_mhz: f64,
+    /// Clocks between inferences at full rate.
     pub ii: u32,
-    /// Bytes of one input beat.
-    pub input_beat_bytes: usize,
-    /// Input beats of one frame.
-    pub input_beats: usize,
-    /// The figures.
-    pub figures: Figures,
+    /// Inferences a second at full rate: frames of a core over images, steps of one over sequences.
+    pub inferences_per_second: f64,
+    /// Clocks from the last input beat of an inference to its first output beat.
+    pub latency: i64,
+    /// The same in microseconds.
+    pub latency_us: f64,
+    /// What enters.
+    pub input: Beats,
+    /// What leaves.
+    pub output: Beats,
+    /// The layer that takes the most clocks, of a core over images.
+    pub bottleneck: Option<Bottleneck>,
+    /// In order.
+    pub layers: Vec<Layer>,
+    /// Sums over all layers.
+    pub total: Total,
+    /// What sharing saves, where any layer is unrolled.
+    pub sharing: Option<Sharing>,
+    /// Where branches of a core over images meet again.
+    pub fifos: Vec<Fifo>,
     /// What Yosys made of the core, where it was asked.
     pub synthesis: Option<Synthesis>,
 }
 
+/// The blocks that are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Device {
+    /// The device family.
+    pub family: Family,
+    /// Its multiplier block.
+    pub dsp_block: &'static str,
+    /// Kbit of the block RAMs that are estimated.
+    pub bram_kbit: u32,
+}
+
+/// One side of the core, an inference at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Beats {
+    /// Beats.
+    pub beats: usize,
+    /// Bytes of a beat.
+    pub bytes: usize,
+}
+
+/// The slowest layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bottleneck {
+    /// Its name.
+    pub layer: String,
+    /// Clocks that its own nodes need for an inference at least.
+    pub clocks: u64,
+}
+
+/// A layer: its figures, and what follows from them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Layer {
+    /// What the compiler counted.
+    #[serde(flatten)]
+    pub figures: LayerFigures,
+    /// Multiplications of an inference.
+    pub multiplications: u64,
+    /// Hardware multipliers; those of a folded layer are shared among its rows.
+    pub multipliers: usize,
+    /// DSP blocks of these, by the family's port widths.
+    pub dsp_blocks: usize,
+    /// The operands of its widest hardware multiplier in bits: `17×8`.
+    pub widest_product: Option<String>,
+    /// DSP blocks of the schoolbook core, of a two-operand layer.
+    pub schoolbook_dsp_blocks: Option<u64>,
+    /// Its engine in words.
+    pub engine_name: String,
+    /// Two-operand adders: of an unrolled layer those after sharing, of a folded one those of its arrays.
+    pub adders: usize,
+    /// Estimated block RAMs, in a core over images.
+    pub brams: Option<f64>,
+}
+
+/// Sums over all layers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Total {
+    /// r as it was asked for.
+    pub budget: usize,
+    /// Multiplications of one window of each layer.
+    pub per_window: usize,
+    /// Multiplications of an inference.
+    pub multiplications: u64,
+    /// Multiplications of an inference of the dense network of the same shape.
+    pub dense_multiplications: u64,
+    /// `1 - multiplications / dense_multiplications`.
+    pub reduction: f64,
+    /// Hardware multipliers.
+    pub multipliers: usize,
+    /// DSP blocks of these.
+    pub dsp_blocks: usize,
+    /// Of the multiplications of one window of each layer, those built from shifts and additions.
+    pub shift_add: usize,
+    /// Their two-operand additions.
+    pub shift_add_adders: usize,
+    /// Two-operand adders of all layers, shared and folded.
+    pub adders: usize,
+    /// Additions of constants.
+    pub constant_additions: usize,
+    /// Saturating outputs.
+    pub clamps: usize,
+    /// Bits of all delay lines.
+    pub register_bits: u64,
+    /// Estimated LUTs.
+    pub luts: u64,
+    /// Estimated flip-flops of a core over vectors: the pipelines' registers, the coefficients, and the registers on and between
+    /// the streams. Those of the multipliers count as part of their DSP blocks.
+    pub flip_flops: Option<u64>,
+    /// Bits of ROM, of a core over images.
+    pub rom_bits: Option<u64>,
+    /// Estimated block RAMs, of a core over images.
+    pub brams: Option<f64>,
+    /// Bits that all FIFOs hold.
+    pub fifo_bits: usize,
+}
+
+/// What sharing saves: of unrolled layers alone, since no adder of a folded one is shared by sums.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sharing {
+    /// Matrix by matrix.
+    pub matrices: Vec<SharedMatrix>,
+    /// Two-operand adders without sharing.
+    pub before: usize,
+    /// Two-operand adders.
+    pub after: usize,
+    /// `1 - after / before`.
+    pub reduction: f64,
+}
+
+/// A matrix that is wiring and shared adders.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SharedMatrix {
+    /// The layer's name.
+    pub layer: String,
+    /// Which of its matrices.
+    pub matrix: &'static str,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: MatrixFigures,
+    /// `1 - adders / naive_adders`.
+    pub reduction: f64,
+}
+
+/// A FIFO.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fifo {
+    /// Its figures, in words.
+    #[serde(flatten)]
+    pub figures: FifoFigures,
+    /// Bits that it holds.
+    pub total_bits: usize,
+}
+
 impl Report {
-    /// The report of a build with these figures and this signature, DSP blocks and LUTs counted for `family`.
-    pub fn new(figures: Figures, signature: &Signature, family: Family) -> Self {
-        let figures = of_family(figures, signature, family);
-        let dsp_blocks: Vec<usize> = figures.layers.iter().map(|layer| dsp_blocks(layer, family)).collect();
+    /// The report of a build with this record and this signature, DSP blocks and LUTs counted for
+    /// `family`.
+    pub fn new(record: &Record, signature: &Signature, family: Family) -> Self {
+        let figures = of_family(record.figures.clone(), signature, family);
+        let Figures { layers, total, streams } = &figures;
+        let layers: Vec<Layer> = layers.iter().map(|figures| Layer::new(figures, family)).collect();
+        let sum = |f: fn(&Layer) -> usize| layers.iter().map(f).sum::<usize>();
+        let engines = || layers.iter().filter_map(|layer| layer.figures.engine.as_ref());
+        let fifos: Vec<Fifo> = (streams.iter().flat_map(|streams| &streams.fifos))
+            .map(|fifo| Fifo { total_bits: fifo.depth * fifo.bits, figures: fifo.clone() })
+            .collect();
+        let clock_mhz = record.options.target.clock();
+        let total = Total {
+            budget: total.budget,
+            per_window: sum(|layer| layer.figures.per_window),
+            multiplications: total.multiplications,
+            dense_multiplications: total.dense_multiplications,
+            reduction: total.reduction,
+            multipliers: sum(|layer| layer.multipliers),
+            dsp_blocks: sum(|layer| layer.dsp_blocks),
+            shift_add: sum(|layer| layer.figures.shift_add),
+            shift_add_adders: sum(|layer| layer.figures.shift_add_adders),
+            adders: total.adders,
+            constant_additions: total.constant_additions,
+            clamps: total.clamps,
+            register_bits: total.register_bits,
+            luts: total.luts,
+            flip_flops: streams.is_none().then(|| flip_flops(&figures, signature)),
+            rom_bits: streams.as_ref().map(|_| engines().map(|engine| engine.rom_bits).sum()),
+            brams: streams.as_ref().map(|_| layers.iter().filter_map(|layer| layer.brams).sum()),
+            fifo_bits: fifos.iter().map(|fifo| fifo.total_bits).sum(),
+        };
+        let bottleneck = streams.as_ref().and_then(|streams| {
+            let layer = layers.iter().find(|layer| layer.figures.name == streams.bottleneck)?;
+            Some(Bottleneck { layer: streams.bottleneck.clone(), clocks: layer.figures.engine.as_ref()?.clocks })
+        });
+        let beats = |stream: &Stream| Beats { beats: stream.beats, bytes: stream.data_bits() / 8 };
         Report {
             tool: signature.tool.clone(),
             model: signature.model.clone(),
             model_sha256: signature.model_sha256.clone(),
-            family,
-            dsp_blocks_total: dsp_blocks.iter().sum(),
-            dsp_blocks,
-            flip_flops: figures.streams.is_none().then(|| flip_flops(&figures, signature)),
-            latency: signature.latency,
+            options: record.options.to_string(),
+            device: Device { family, dsp_block: family.block().0, bram_kbit: 36 },
+            clock_mhz,
             ii: signature.ii,
-            input_beat_bytes: signature.input.data_bits() / 8,
-            input_beats: signature.input.beats,
-            figures,
+            inferences_per_second: clock_mhz * 1e6 / f64::from(signature.ii),
+            latency: signature.latency,
+            latency_us: signature.latency as f64 / clock_mhz,
+            input: beats(&signature.input),
+            output: beats(&signature.output),
+            bottleneck,
+            sharing: Sharing::of(&layers),
+            layers,
+            total,
+            fifos,
             synthesis: None,
         }
     }
+}
 
-    /// The report as tables for a terminal.
-    pub fn text(&self) -> String {
-        let mut text = match &self.figures.streams {
-            Some(streams) => images::text(self, streams),
-            None => self.vectors(),
-        };
-        if let Some(synthesis) = &self.synthesis {
-            let _ = write!(text, "\n\n{}", self.synthesis_table(synthesis));
+impl Layer {
+    fn new(figures: &LayerFigures, family: Family) -> Self {
+        let blocks = |a, b| family.blocks(a, b);
+        let has_wc = figures.wc != MatrixFigures::default();
+        Layer {
+            multiplications: figures.per_window as u64 * figures.windows,
+            multipliers: figures.products.iter().map(|p| p.count).sum(),
+            dsp_blocks: figures.products.iter().map(|p| p.count * blocks(p.operand_bits, p.coefficient_bits)).sum(),
+            widest_product: figures.products.first().map(|p| format!("{}×{}", p.operand_bits, p.coefficient_bits)),
+            schoolbook_dsp_blocks: figures
+                .schoolbook
+                .map(|s| s.multipliers * blocks(s.operand_bits, s.operand_bits) as u64),
+            engine_name: figures.engine.as_ref().map_or(Choice::Unrolled, |engine| engine.choice).told(has_wc),
+            adders: figures.wb.adders + figures.wc.adders,
+            brams: figures.engine.as_ref().map(|engine| engine.estimate.half_brams as f64 / 2.0),
+            figures: figures.clone(),
         }
-        text
     }
 
-    /// Of a core over vectors.
-    fn vectors(&self) -> String {
-        let total = &self.figures.total;
-        let mut text = self.budget_table().to_string();
-        let _ = write!(
-            text,
-            "\n\n{} multiplications an inference instead of {} ({:.2} % fewer), {} of a budget of {}.\n\
-             {} {} blocks for {} multipliers. {} adders after sharing, {} before ({:.1} % fewer).\n\
-             Latency {} clocks, one inference every {} {} ({} {} of {} bytes).",
-            total.multipliers,
-            thousands(total.dense_multiplications),
-            100.0 * total.reduction,
-            total.multipliers,
-            total.budget,
-            self.dsp_blocks_total,
-            self.family.block().0,
-            self.hardware_multipliers(),
-            thousands(total.adders),
-            thousands(total.naive_adders),
-            percent_fewer(total.adders, total.naive_adders),
-            self.latency,
-            self.ii,
-            plural(self.ii as usize, "clock", "clocks"),
-            self.input_beats,
-            plural(self.input_beats, "beat", "beats"),
-            self.input_beat_bytes,
-        );
-        for line in self.schoolbook() {
-            let _ = write!(text, "\n{line}");
-        }
-        let (rows, adders) = (total.multipliers - self.hardware_multipliers(), self.shift_add_adders());
-        if rows > 0 {
-            let _ = write!(text, "\n{rows} multiplications are built from {adders} additions of shifted operands.");
-        }
-        text
-    }
-
-    /// What a core that multiplies term by term would take instead of each two-operand layer.
-    pub fn schoolbook(&self) -> Vec<String> {
-        let line = |layer: &LayerFigures| {
-            let Schoolbook { multipliers, adders, operand_bits } = layer.schoolbook?;
-            let dsp = multipliers * self.family.blocks(operand_bits, operand_bits) as u64;
-            let block = self.family.block().0;
-            Some(format!(
-                "Schoolbook for `{}`: {multipliers} multipliers, {dsp} {block} blocks, {adders} adders.",
-                layer.name
-            ))
-        };
-        self.figures.layers.iter().filter_map(line).collect()
-    }
-
-    /// Multiplications that are not built from shifts and additions.
-    fn hardware_multipliers(&self) -> usize {
-        // Those of a folded layer are shared among its rows.
-        self.figures.layers.iter().flat_map(|layer| &layer.products).map(|products| products.count).sum()
-    }
-
-    fn shift_add_adders(&self) -> usize {
-        self.figures.layers.iter().map(|layer| layer.shift_add_adders).sum()
-    }
-
-    /// What was counted or estimated beside what Yosys made of it: a name, the estimate, the synthesised figure.
-    fn comparison(&self, synthesis: &Synthesis) -> [(&'static str, String, u64); 6] {
-        let total = &self.figures.total;
-        let engines = self.figures.layers.iter().filter_map(|layer| layer.engine.as_ref());
-        let halves: u64 = engines.map(|engine| engine.estimate.half_brams).sum();
-        let memories = if halves > 0 { format!("~{}", halves.div_ceil(2)) } else { "0".into() };
-        [
-            ("multiplications read", self.hardware_multipliers().to_string(), synthesis.multiply_cells),
-            ("DSP blocks", self.dsp_blocks_total.to_string(), synthesis.dsp_blocks),
-            ("LUT", format!("~{}", thousands(total.luts)), synthesis.luts),
-            (
-                "flip-flops",
-                self.flip_flops.map_or_else(String::new, |n| format!("~{}", thousands(n))),
-                synthesis.flip_flops,
-            ),
-            ("carry cells", String::new(), synthesis.carry_cells),
-            ("block memories", memories, synthesis.block_memories),
-        ]
-    }
-
-    fn synthesis_table(&self, synthesis: &Synthesis) -> Table {
-        let yosys = format!("Yosys {}, {:?}", synthesis.yosys, synthesis.target).to_lowercase();
-        let mut table = table(&["", "strassenc", &yosys]);
-        for (name, ours, theirs) in self.comparison(synthesis) {
-            table.add_row([name.into(), ours, thousands(theirs)]);
-        }
-        table
-    }
-
-    /// One row a layer and one in total.
-    fn budget_table(&self) -> Table {
-        let mut table = table(&[
-            "layer",
-            "shape",
-            "r",
-            "multipliers",
-            "DSP",
-            "product bits",
-            "density b/c",
-            "adders before",
-            "adders",
-            "constants",
-            "clamps",
-            "depth",
-            "latency",
-            "register bits",
-            "~LUT",
-        ]);
-        for (layer, dsp) in self.figures.layers.iter().zip(&self.dsp_blocks) {
-            table.add_row([
-                layer.name.clone(),
-                format!("{}→{}", layer.inputs, layer.outputs),
-                layer.budget.to_string(),
-                layer.multipliers.to_string(),
-                dsp.to_string(),
-                widest_product(layer),
-                format!("{:.2} {:.2}", layer.wb.density, layer.wc.density),
-                thousands(layer.wb.naive_adders + layer.wc.naive_adders),
-                thousands(layer.wb.adders + layer.wc.adders),
-                layer.constant_additions.to_string(),
-                layer.clamps.to_string(),
-                layer.depth.to_string(),
-                layer.latency.to_string(),
-                thousands(layer.register_bits),
-                thousands(layer.luts),
-            ]);
-        }
-        let total = &self.figures.total;
-        table.add_row([
-            "total".into(),
-            String::new(),
-            total.budget.to_string(),
-            total.multipliers.to_string(),
-            self.dsp_blocks_total.to_string(),
-            String::new(),
-            String::new(),
-            thousands(total.naive_adders),
-            thousands(total.adders),
-            total.constant_additions.to_string(),
-            total.clamps.to_string(),
-            String::new(),
-            self.latency.to_string(),
-            thousands(total.register_bits),
-            thousands(total.luts),
-        ]);
-        table
+    fn is_unrolled(&self) -> bool {
+        self.figures.engine.as_ref().is_none_or(|engine| engine.choice == Choice::Unrolled)
     }
 }
 
-/// DSP blocks of a layer's multipliers.
-fn dsp_blocks(layer: &LayerFigures, family: Family) -> usize {
-    layer.products.iter().map(|p| p.count * family.blocks(p.operand_bits, p.coefficient_bits)).sum()
+impl Sharing {
+    fn of(layers: &[Layer]) -> Option<Self> {
+        let matrices: Vec<SharedMatrix> = layers
+            .iter()
+            .filter(|layer| layer.is_unrolled())
+            .flat_map(|Layer { figures, .. }| {
+                let wb = if figures.schoolbook.is_some() { "W_a, W_b" } else { "W_b" };
+                [(figures, wb, &figures.wb), (figures, "W_c", &figures.wc)]
+            })
+            .map(|(layer, matrix, figures)| SharedMatrix {
+                layer: layer.name.clone(),
+                matrix,
+                reduction: reduction(figures.adders, figures.naive_adders),
+                figures: figures.clone(),
+            })
+            .collect();
+        let count = |f: fn(&MatrixFigures) -> usize| matrices.iter().map(|m| f(&m.figures)).sum();
+        let (before, after) = (count(|m| m.naive_adders), count(|m| m.adders));
+        (before > 0).then(|| Sharing { reduction: reduction(after, before), matrices, before, after })
+    }
+}
+
+fn reduction(after: usize, before: usize) -> f64 {
+    if before == 0 { 0.0 } else { 1.0 - after as f64 / before as f64 }
 }
 
 /// The figures with the LUTs that this family takes. Those of engines over images are estimates of xc7's.
@@ -267,14 +335,9 @@ fn flip_flops(figures: &Figures, signature: &Signature) -> u64 {
     figures.total.register_bits + coefficients + streams
 }
 
-/// The operands of a layer's widest product, e.g. `17×8`.
-fn widest_product(layer: &LayerFigures) -> String {
-    layer.products.first().map_or_else(String::new, |p| format!("{}×{}", p.operand_bits, p.coefficient_bits))
-}
-
 /// An empty table in the project's one style: the first column to the left, figures to the right.
-pub fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
+pub fn table(header: &[&str]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
     table.load_style(presets::NOTHING).set_header(header);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -282,10 +345,14 @@ pub fn table(header: &[&str]) -> Table {
     table
 }
 
-/// `n` with a thin break every three digits: `12 345`.
+/// `n` with a break every three digits: `12 345`.
 pub fn thousands(n: impl ToString) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    let number = n.to_string();
+    let (sign, digits) = match number.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", number.as_str()),
+    };
+    let mut text = String::from(sign);
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(' ');
@@ -295,14 +362,6 @@ pub fn thousands(n: impl ToString) -> String {
     text
 }
 
-fn percent_fewer(after: usize, before: usize) -> f64 {
-    if before == 0 { 0.0 } else { 100.0 * (1.0 - after as f64 / before as f64) }
-}
-
-fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {
-    if n == 1 { one } else { many }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,5 +369,6 @@ mod tests {
     #[test]
     fn thousands_breaks_every_three_digits() {
         assert_eq!([0, 999, 1000, 1234567].map(|n: u64| thousands(n)), ["0", "999", "1 000", "1 234 567"]);
+        assert_eq!([-999, -1000].map(|n: i64| thousands(n)), ["-999", "-1 000"]);
     }
 }

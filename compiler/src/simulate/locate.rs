@@ -252,10 +252,7 @@ pub fn compare_words(
                         return Ok(Some(Place::Word {
                             sample,
                             layer: layer.name.clone(),
-                            engine: crate::report::engine(
-                                compiled.engines.layers[&layer.name],
-                                layer.words().is_none(),
-                            ),
+                            engine: compiled.engines.layers[&layer.name].told(layer.words().is_none()),
                             pixel: (at / to.shape.width, at % to.shape.width),
                             channel: element % to.shape.channels,
                             expected,

@@ -1,0 +1,218 @@
+//! A build's report as people read it: which figures stand where, in which words.
+
+use super::document::{Cell, Document, Section, Source, Table};
+use super::{Beats, Report, SharedMatrix};
+use strassenc_runtime::Result;
+
+/// What a column is told of.
+enum Of {
+    Any,
+    Images,
+    Vectors,
+}
+
+/// Of the table of layers: a column's title, its cell in the row of a layer, and in that of the total.
+const COLUMNS: [(Of, &str, &str, &str); 19] = [
+    (Of::Any, "layer", "{.name}", "total"),
+    (Of::Any, "shape", "{.inputs}→{.outputs}", ""),
+    (Of::Images, "windows", "{.windows}", ""),
+    (Of::Any, "r", "{.budget}", "{.budget}"),
+    (Of::Any, "multiplications", "{.multiplications}", "{.multiplications}"),
+    (Of::Any, "engine", "{.engine_name}", ""),
+    (Of::Images, "clocks", "{.engine.clocks}", "{ii}"),
+    (Of::Any, "multipliers", "{.multipliers}", "{.multipliers}"),
+    (Of::Any, "DSP", "{.dsp_blocks}", "{.dsp_blocks}"),
+    (Of::Any, "product bits", "{.widest_product}", ""),
+    (Of::Any, "adders", "{.adders}", "{.adders}"),
+    (Of::Vectors, "constants", "{.constant_additions}", "{.constant_additions}"),
+    (Of::Vectors, "clamps", "{.clamps}", "{.clamps}"),
+    (Of::Vectors, "depth", "{.depth}", ""),
+    (Of::Vectors, "latency", "{.latency}", "{latency}"),
+    (Of::Vectors, "register bits", "{.register_bits}", "{.register_bits}"),
+    (Of::Images, "ROM bits", "{.engine.rom_bits}", "{.rom_bits}"),
+    (Of::Any, "LUT", "{.luts}", "{.luts}"),
+    (Of::Images, "BRAM", "{.brams:.1}", "{.brams:.1}"),
+];
+
+impl Report {
+    /// The report, arranged for a terminal and for a page.
+    ///
+    /// # Errors
+    /// Only by a bug of ours.
+    pub fn document(&self) -> Result<Document> {
+        let source = Source::new(self)?;
+        let sections =
+            [Some(self.layers(&source)?), self.adders(&source)?, self.fifos(&source)?, self.synthesised(&source)?];
+        Ok(Document {
+            title: source.text("{model}")?,
+            provenance: vec![
+                source.text("model {model_sha256}")?,
+                source.text("{tool}: verilog {options}")?,
+                source.text(
+                    "Proved as it was compiled, for every input: circuits and folded layers equal their matrices.",
+                )?,
+            ],
+            headlines: self.headlines().iter().map(|sentence| source.text(sentence)).collect::<Result<_>>()?,
+            sections: sections.into_iter().flatten().collect(),
+        })
+    }
+
+    /// Templates of sentences.
+    fn headlines(&self) -> Vec<String> {
+        let total = &self.total;
+        let is_bilinear = self.layers.iter().any(|layer| layer.figures.schoolbook.is_some());
+        let dense = if is_bilinear { "the schoolbook method's" } else { "the dense network's" };
+        let mut all = vec![
+            format!(
+                "{{total.multiplications}} multiplications an inference: {{total.reduction:%2}} fewer than {dense} \
+                 {{total.dense_multiplications}}"
+            ),
+            format!(
+                "{{total.multipliers}} hardware {}: {{total.dsp_blocks}} DSP {} ({{device.dsp_block}})",
+                plural(total.multipliers, "multiplier", "multipliers"),
+                plural(total.dsp_blocks, "block", "blocks"),
+            ),
+        ];
+        if total.shift_add > 0 {
+            let window = if self.is_of_images() { " of one window a layer" } else { "" };
+            let folded = if self.has_folded() { ", those of folded layers in turn" } else { "" };
+            all.push(format!(
+                "{{total.shift_add}} of {{total.per_window}} multiplications{window} are made of {{total.shift_add_adders}} \
+                 additions of shifted operands{folded}"
+            ));
+        }
+        all.push(format!(
+            "{{inferences_per_second}} inferences a second at {{clock_mhz}} MHz, {{ii}} {} apart",
+            plural(self.ii as usize, "clock", "clocks")
+        ));
+        all.push("{latency} clocks of latency from the last beat in to the first beat out: {latency_us:.2} µs".into());
+        let beats = |side: &str, Beats { beats, bytes }: Beats| {
+            let (beats, bytes) = (plural(beats, "beat", "beats"), plural(bytes, "byte", "bytes"));
+            format!("{{{side}.beats}} {beats} of {{{side}.bytes}} {bytes}")
+        };
+        let (into, out) = (beats("input", self.input), beats("output", self.output));
+        all.push(format!("{into} in, {out} out"));
+        if self.sharing.is_some() {
+            let which = if self.has_folded() { " in unrolled layers" } else { "" };
+            all.push(format!(
+                "{{sharing.after}} adders after sharing{which}: {{sharing.reduction:%1}} fewer than the {{sharing.before}} before"
+            ));
+        }
+        if self.has_folded() {
+            all.push("{total.adders} adders in all, those of folded layers used in turn".into());
+        }
+        all.push("{total.luts} LUTs, estimated".into());
+        if total.flip_flops.is_some() {
+            all.push("{total.flip_flops} flip-flops, estimated".into());
+        }
+        if self.is_of_images() {
+            all.push("{total.rom_bits} bits of ROM".into());
+            all.push("{total.brams:.1} block RAMs of {device.bram_kbit} Kbit, estimated".into());
+        }
+        if !self.fifos.is_empty() {
+            all.push("{total.fifo_bits} bits in FIFOs".into());
+        }
+        all
+    }
+
+    /// One row a layer and one in total.
+    fn layers(&self, source: &Source) -> Result<Section> {
+        let is_shown = |of: &Of| match of {
+            Of::Any => true,
+            Of::Images => self.is_of_images(),
+            Of::Vectors => !self.is_of_images(),
+        };
+        let columns: Vec<_> = COLUMNS.iter().filter(|(of, ..)| is_shown(of)).collect();
+        let titles: Vec<_> = columns.iter().map(|(_, title, ..)| *title).collect();
+        let cells: Vec<_> = columns.iter().map(|(_, _, cell, _)| *cell).collect();
+        let totals: Vec<_> = columns.iter().map(|(.., total)| *total).collect();
+        let rows = (0..self.layers.len()).map(|i| source.row(&format!("layers.{i}"), &cells));
+        let mut rows = rows.collect::<Result<Vec<_>>>()?;
+        rows.push(source.row("total", &totals)?);
+        let mut notes = vec![];
+        if self.bottleneck.is_some() {
+            notes.push(source.text("Slowest layer: {bottleneck.layer}, {bottleneck.clocks} clocks.")?);
+        }
+        for (i, layer) in self.layers.iter().enumerate().filter(|(_, layer)| layer.figures.schoolbook.is_some()) {
+            let blocks = plural(layer.schoolbook_dsp_blocks.unwrap_or(0) as usize, "block", "blocks");
+            notes.push(source.text_at(
+                &format!("layers.{i}"),
+                &format!(
+                    "Schoolbook core for {{.name}}: {{.schoolbook.multipliers}} multipliers, {{.schoolbook_dsp_blocks}} DSP \
+                     {blocks}, {{.schoolbook.adders}} adders."
+                ),
+            )?);
+        }
+        Ok(Section { title: "Layers", table: Table::new(&titles, rows, true), notes })
+    }
+
+    /// Matrix by matrix what sharing saves.
+    fn adders(&self, source: &Source) -> Result<Option<Section>> {
+        let Some(sharing) = &self.sharing else { return Ok(None) };
+        let columns = ["matrix", "size", "density", "before", "adders", "fewer", "depth"];
+        let most = sharing.matrices.iter().map(|m| m.figures.naive_adders).max().unwrap_or(0).max(1) as f64;
+        let row = |(i, shared): (usize, &SharedMatrix)| {
+            let cells = [
+                "{.layer} {.matrix}",
+                "{.rows}×{.columns}",
+                "{.density:.2}",
+                "{.naive_adders}",
+                "{.adders}",
+                "{.reduction:%1}",
+                "{.depth}",
+            ];
+            let mut row = source.row(&format!("sharing.matrices.{i}"), &cells)?;
+            for (cell, adders) in row[3..].iter_mut().zip([shared.figures.naive_adders, shared.figures.adders]) {
+                cell.bar = Some(adders as f64 / most);
+            }
+            Ok(row)
+        };
+        let mut rows = sharing.matrices.iter().enumerate().map(row).collect::<Result<Vec<Vec<Cell>>>>()?;
+        rows.push(source.row("sharing", &["total", "", "", "{.before}", "{.after}", "{.reduction:%1}", ""])?);
+        let table = Table::new(&columns, rows, true);
+        Ok(Some(Section { title: "Adders before and after sharing, of unrolled layers", table, notes: vec![] }))
+    }
+
+    fn fifos(&self, source: &Source) -> Result<Option<Section>> {
+        if self.fifos.is_empty() {
+            return Ok(None);
+        }
+        let columns = ["FIFO", "words", "without deadlock", "at full rate", "bits"];
+        let cells = ["{.name}", "{.depth}", "{.live}", "{.rate}", "{.total_bits}"];
+        let rows = (0..self.fifos.len()).map(|i| source.row(&format!("fifos.{i}"), &cells));
+        let mut rows = rows.collect::<Result<Vec<_>>>()?;
+        rows.push(source.row("total", &["total", "", "", "", "{.fifo_bits}"])?);
+        Ok(Some(Section { title: "FIFOs", table: Table::new(&columns, rows, true), notes: vec![] }))
+    }
+
+    /// What was counted or estimated beside what Yosys made of it.
+    fn synthesised(&self, source: &Source) -> Result<Option<Section>> {
+        if self.synthesis.is_none() {
+            return Ok(None);
+        }
+        let rows = [
+            ["multiplications as read", "{total.multipliers}", "{.multiply_cells}"],
+            ["DSP blocks", "{total.dsp_blocks}", "{.dsp_blocks}"],
+            ["LUTs", "{total.luts}", "{.luts}"],
+            ["flip-flops", "{total.flip_flops}", "{.flip_flops}"],
+            ["carry cells", "", "{.carry_cells}"],
+            ["block RAMs", "{total.brams:.1}", "{.block_memories}"],
+        ];
+        let rows = rows.iter().map(|cells| source.row("synthesis", cells)).collect::<Result<_>>()?;
+        let table = Table::new(&["", "counted or estimated", "synthesised"], rows, false);
+        let note = "By Yosys {synthesis.yosys} for {synthesis.target}, out of context, in {synthesis.seconds:.0} s.";
+        Ok(Some(Section { title: "Synthesised", table, notes: vec![source.text(note)?] }))
+    }
+
+    fn is_of_images(&self) -> bool {
+        self.total.brams.is_some()
+    }
+
+    fn has_folded(&self) -> bool {
+        self.layers.iter().any(|layer| layer.figures.budget > 0 && !layer.is_unrolled())
+    }
+}
+
+fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {
+    if n == 1 { one } else { many }
+}

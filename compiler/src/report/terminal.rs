@@ -1,0 +1,137 @@
+//! A report as text for a terminal: no line is wider than the terminal, and no figure is parted.
+
+use super::document::{Document, Piece, Table};
+use textwrap::{Options, WordSplitter};
+
+/// Width in characters where the output is not a terminal.
+pub const WIDTH: usize = 80;
+
+/// Stands for the space within a figure until the lines are cut.
+const JOINT: &str = "\u{a0}";
+
+/// Spaces between two columns.
+const GAP: usize = 2;
+
+/// Spaces before the further lines of a row.
+const INDENT: usize = 4;
+
+impl Document {
+    /// The report as text whose lines have at most `width` characters: the tables, then what matters most.
+    pub fn text(&self, width: usize) -> String {
+        let mut lines = vec![];
+        for line in [&self.title].into_iter().chain(&self.provenance) {
+            lines.extend(wrapped(&read(&line.pieces), "", width));
+        }
+        for section in &self.sections {
+            lines.extend([String::new(), section.title.into()]);
+            lines.extend(section.table.lines(width));
+            lines.extend(section.notes.iter().flat_map(|note| wrapped(&read(&note.pieces), "", width)));
+        }
+        lines.push(String::new());
+        let leads: Vec<String> = self.headlines.iter().map(|headline| read(headline.lead())).collect();
+        let margin = leads.iter().map(|lead| lead.chars().count()).max().unwrap_or(0) + 1;
+        for (headline, lead) in self.headlines.iter().zip(&leads) {
+            lines.extend(wrapped(read(headline.rest()).trim_start(), &format!("{lead:>margin$} "), width));
+        }
+        lines.join("\n").replace(JOINT, " ")
+    }
+}
+
+impl Table {
+    /// As many columns side by side as fit, the others on further lines of the same row.
+    pub(super) fn lines(&self, width: usize) -> Vec<String> {
+        let header = self.columns.iter().map(|title| title.to_string()).collect();
+        let rows = self.rows.iter().map(|row| row.iter().map(|cell| read(&cell.text.pieces)).collect());
+        let rows: Vec<Vec<String>> = [header].into_iter().chain(rows).collect();
+        let widths = (0..self.columns.len()).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0));
+        // Of each column its width with the space before it, and whether it begins a line.
+        let mut used = 0;
+        let columns: Vec<(usize, bool)> = widths
+            .enumerate()
+            .map(|(i, wide)| {
+                let begins = i > 0 && used + GAP + wide > width;
+                let wide = wide
+                    + if i == 0 {
+                        0
+                    } else if begins {
+                        INDENT
+                    } else {
+                        GAP
+                    };
+                used = if begins { wide } else { used + wide };
+                (wide, begins)
+            })
+            .collect();
+        let mut lines = vec![];
+        for row in &rows {
+            let mut line = String::new();
+            for (i, (cell, &(wide, begins))) in row.iter().zip(&columns).enumerate() {
+                if begins {
+                    lines.extend(wrapped(std::mem::take(&mut line).trim_end(), "", width));
+                }
+                line += &if i == 0 { format!("{cell:<wide$}") } else { format!("{cell:>wide$}") };
+            }
+            lines.extend(wrapped(line.trim_end(), "", width));
+        }
+        lines
+    }
+}
+
+/// What is read, with numbers that no line break parts.
+fn read(pieces: &[Piece]) -> String {
+    let shown = |piece: &Piece| match piece {
+        Piece::Figure { shown, .. } if !shown.contains(char::is_alphabetic) => shown.replace(' ', JOINT),
+        piece => piece.shown().into(),
+    };
+    pieces.iter().map(shown).collect()
+}
+
+/// Lines of at most `width` characters, the first one after `lead`, the others after as many spaces.
+fn wrapped(text: &str, lead: &str, width: usize) -> Vec<String> {
+    let indent = " ".repeat(lead.chars().count());
+    let options = Options::new(width).initial_indent(lead).subsequent_indent(&indent);
+    let options = options.word_splitter(WordSplitter::NoHyphenation);
+    textwrap::wrap(text, options).into_iter().map(String::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::{Cell, Text};
+    use super::*;
+
+    fn table(name: &str) -> Table {
+        let figure = |shown: &str| Cell {
+            text: Text { pieces: vec![Piece::Figure { path: String::new(), shown: shown.into() }] },
+            bar: None,
+        };
+        let row = |name: &str, r: &str| [name, r, "1 234 567", "99.5 %"].map(figure).to_vec();
+        let columns = vec!["layer", "r", "multiplications", "reduction"];
+        Table { columns, rows: vec![row(name, "64"), row("b", "1 024")], has_total: false }
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_stand_on_a_further_line_of_their_row() {
+        let text = |width| table("dense_0").lines(width).join("\n").replace(JOINT, " ");
+        let whole = "layer        r  multiplications  reduction\n\
+                     dense_0     64        1 234 567     99.5 %\n\
+                     b        1 024        1 234 567     99.5 %";
+        assert_eq!([text(80), text(42)], [whole, whole]);
+        assert_eq!(
+            text(41),
+            "layer        r  multiplications\n    reduction\n\
+             dense_0     64        1 234 567\n       99.5 %\n\
+             b        1 024        1 234 567\n       99.5 %"
+        );
+    }
+
+    #[test]
+    fn no_line_is_wider_than_it_may_be_whatever_a_layer_is_called() {
+        for length in [1, 30, 79, 80, 81, 500] {
+            for width in [20, 40, 80, 133] {
+                let lines = table(&"n".repeat(length)).lines(width);
+                assert!(lines.iter().all(|line| line.chars().count() <= width), "{lines:#?}");
+                assert_eq!(lines.concat().matches('n').count(), length);
+            }
+        }
+    }
+}
