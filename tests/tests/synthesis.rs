@@ -88,7 +88,7 @@ fn luts_are_those_of_the_family() {
     let folder = tempfile::tempdir().unwrap();
     let build = built(&folder.path().join("build"));
     let figures = &build.record.figures;
-    let luts = |family| Report::new(figures.clone(), &build.signature, family).figures.total.luts;
+    let luts = |family| Report::new(&build.record, &build.signature, family).total.luts;
     assert_eq!(luts(Family::Xc7), figures.total.luts);
     assert!(luts(Family::Ecp5) > luts(Family::Xc7));
     let subtracted: u64 = figures.layers.iter().map(|layer| layer.subtracted_bits).sum();
