@@ -7,7 +7,7 @@
 //! Invariants, checked by [`verify`]:
 //! - each stream leaves one node and enters one; only the core's input enters none, only its output leaves to none;
 //! - the words of a frame agree at both ends of every node and at the core's ports, and so do lanes
-//! and bits;
+//!   and bits;
 //! - nodes are in topological order, but for the FIFO through which the h of an LSTM comes back: it stands before what fills it,
 //!   and neither its valid nor its ready depends on what it is given.
 
