@@ -14,7 +14,12 @@ module {{ module }} (
 
 {%- if let Some(file) = file %}
 
+    // The macro says where the file is, if not where the tool runs.
+`ifdef STRASSENC_FOLDER
+    initial $readmemh({`STRASSENC_FOLDER, "/{{ file }}"}, memory);
+`else
     initial $readmemh("{{ file }}", memory);
+`endif
 {%- else %}
 
     initial begin

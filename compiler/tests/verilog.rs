@@ -94,9 +94,10 @@ fn it_prints_the_budget_and_writes_a_build() {
             "strassenc_stream_register.v",
             "sums.v",
             "sums_dense_0.v",
+            "sums_tb.sh",
             "sums_tb.v",
-            "sums_tb_input.hex",
-            "sums_tb_output.hex",
+            "sums_tb_input.mem",
+            "sums_tb_output.mem",
         ]
     );
 }

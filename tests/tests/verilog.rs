@@ -294,7 +294,7 @@ fn the_testbench_of_a_build_passes_and_sees_a_wrong_answer() {
         let told = simulated(top, &files, &folder, &tools);
         assert!(told.starts_with("PASS tiny: 34 vectors"), "{told}");
 
-        let answers = folder.join(format!("{top}_output.hex"));
+        let answers = folder.join(format!("{top}_output.mem"));
         let text = std::fs::read_to_string(&answers).unwrap();
         let (first, rest) = text.split_once('\n').unwrap();
         let changed = if first.ends_with('0') { '1' } else { '0' };

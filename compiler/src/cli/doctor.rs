@@ -3,6 +3,7 @@
 use super::{home, output};
 use comfy_table::{Table, presets};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use strassenc::tools::{COMPONENTS, Component, Install, Status, Tools};
 use strassenc_runtime::error::closest;
 use strassenc_runtime::{Error, Kind, Result};
@@ -32,6 +33,8 @@ pub struct Args {
 struct Report {
     home: std::path::PathBuf,
     components: Vec<Status>,
+    /// What a shell sets for the scripts of emitted testbenches.
+    environment: BTreeMap<&'static str, String>,
     /// What `--install` could not fetch, and why.
     failures: Vec<String>,
 }
@@ -64,11 +67,18 @@ pub fn run(args: Args) -> Result<()> {
     };
     if args.json {
         let failures = failures.iter().map(Error::to_string).collect();
-        let report = Report { home: tools.home().into(), components, failures };
+        let report = Report { home: tools.home().into(), components, environment: tools.environment(), failures };
         output::json(&report)?;
     } else {
         output::line(table(&components))?;
         output::line(format_args!("installed tools and data lie under {}", tools.home().display()))?;
+        let environment = tools.environment();
+        if !environment.is_empty() {
+            output::line("for the script beside an emitted testbench, which runs them:")?;
+        }
+        for (name, value) in environment {
+            output::line(format_args!("  export {name}='{value}'"))?;
+        }
     }
     error.map_or(Ok(()), Err)
 }

@@ -4,7 +4,7 @@ use super::names::Modules;
 use super::provenance::{Provenance, ascii};
 use super::rom::{Rom, address_bits};
 use super::signature::{self, Frames, Layer as LayerSignature, Signature, Vector};
-use super::{Emitted, FILE_LIST, File, Options, PRIMITIVES, TOOL, axi, file, layer, testbench};
+use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, file, layer, lists, testbench};
 use crate::compile::images::{CompiledImages, LayerEngine};
 use crate::folded::{Array, Bank, FilterStep, Folded, Positions};
 use crate::ir::gated::{Blend, Cell, Curve};
@@ -24,8 +24,7 @@ pub fn emit(compiled: &CompiledImages, options: &Options) -> Result<Emitted> {
     let Emitted { signature, mut files } = emit_core(compiled, options)?;
     let provenance = provenance(compiled, options)?;
     files.extend(testbench::emit(&compiled.model, &signature, options.clock_enable, &provenance)?);
-    files.push(File { path: FILE_LIST.into(), text: signature.files.join("\n") + "\n" });
-    files.push(File { path: signature::FILE.into(), text: signature.to_json() });
+    files.extend(lists(&signature));
     Ok(Emitted { signature, files })
 }
 

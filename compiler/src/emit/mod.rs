@@ -75,8 +75,7 @@ pub fn emit(compiled: &Compiled, options: &Options) -> Result<Emitted> {
     files.extend(layers);
     files.push(File { path: file(&signature.top), text: core::emit(&signature, options.clock_enable, &provenance)? });
     files.extend(testbench::emit(&compiled.model, &signature, options.clock_enable, &provenance)?);
-    files.push(File { path: FILE_LIST.into(), text: signature.files.join("\n") + "\n" });
-    files.push(File { path: signature::FILE.into(), text: signature.to_json() });
+    files.extend(lists(&signature));
     Ok(Emitted { signature, files })
 }
 
@@ -85,12 +84,24 @@ pub fn emit(compiled: &Compiled, options: &Options) -> Result<Emitted> {
 pub struct Emitted {
     /// Its promises.
     pub signature: Signature,
-    /// The Verilog, the testbench with its vectors, `files.f` and `signature.json`.
+    /// The Verilog, the testbench with its vectors, the lists of files and `signature.json`.
     pub files: Vec<File>,
 }
 
 /// Name of the list of Verilog files.
 pub const FILE_LIST: &str = "files.f";
+
+/// Name of the list of what the Verilog reads with `$readmemh`, where there is any.
+pub const MEMORY_LIST: &str = "memories.f";
+
+/// What tells tools of a core: its lists of files, and its signature.
+fn lists(signature: &Signature) -> impl Iterator<Item = File> {
+    let list = |path: &str, names: &[String]| File { path: path.into(), text: names.join("\n") + "\n" };
+    let files = list(FILE_LIST, &signature.files);
+    let memories = (!signature.memories.is_empty()).then(|| list(MEMORY_LIST, &signature.memories));
+    let signature = File { path: signature::FILE.into(), text: signature.to_json() };
+    [files].into_iter().chain(memories).chain([signature])
+}
 
 /// `strassenc` and its version.
 pub const TOOL: &str = concat!("strassenc ", env!("CARGO_PKG_VERSION"));

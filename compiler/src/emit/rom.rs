@@ -103,7 +103,7 @@ impl Rom {
     pub fn emit(&self, module: &str, what: &str, provenance: &Provenance) -> Result<Vec<File>> {
         let depth = self.words.len();
         let large = self.bits * depth > IN_TEXT;
-        let file = large.then(|| format!("{module}.hex"));
+        let file = large.then(|| format!("{module}.mem"));
         let text = Text {
             header: provenance.header(module, what),
             module,

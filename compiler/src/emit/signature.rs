@@ -58,11 +58,13 @@ pub struct Signature {
     pub recurrent: bool,
     /// The layers in order.
     pub layers: Vec<Layer>,
-    /// The testbench module; it is in a file of its name with `.v`, and reads two `.hex` files beside it.
+    /// The testbench module; it is in a file of its name with `.v`, reads two `.mem` files beside it, and the script of its
+    /// name, `.sh`, compiles and runs it.
     pub testbench: String,
     /// Verilog files of the core in the order tools want them, the testbench excluded; as in `files.f`.
     pub files: Vec<String>,
-    /// Contents of ROMs, which the Verilog reads with `$readmemh` by these names, from the folder where a tool runs.
+    /// Contents of ROMs, which the Verilog reads with `$readmemh` by these names, from the folder where a tool runs or the one
+    /// that the macro `STRASSENC_FOLDER` names, a string; as in `memories.f`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memories: Vec<String>,
 }

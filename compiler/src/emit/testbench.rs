@@ -1,4 +1,4 @@
-//! A self-checking testbench for any simulator, with golden's answers.
+//! A self-checking testbench for any simulator, with golden's answers, and a script that runs it.
 
 use super::File;
 use super::provenance::Provenance;
@@ -17,7 +17,7 @@ const SEQUENCE: usize = 20;
 /// Input elements of all vectors, at most.
 const ELEMENTS: usize = 1 << 18;
 
-/// The testbench and its two files of beats.
+/// The testbench, its two files of beats and its script.
 ///
 /// # Errors
 /// Where golden refuses a vector, or the template fails: a bug of ours.
@@ -37,7 +37,7 @@ pub(super) fn emit(model: &Model, signature: &Signature, clken: bool, provenance
             Ok(golden::step(model, &mut state, v)?.pop().unwrap_or_default())
         })
         .collect::<Result<Vec<_>>>()?;
-    let (input_file, output_file) = (format!("{module}_input.hex"), format!("{module}_output.hex"));
+    let (input_file, output_file) = (format!("{module}_input.mem"), format!("{module}_output.mem"));
     let template = Testbench {
         header: provenance.header(module, "a self-checking testbench"),
         module,
@@ -49,11 +49,15 @@ pub(super) fn emit(model: &Model, signature: &Signature, clken: bool, provenance
         input_file: &input_file,
         output_file: &output_file,
     };
-    let text = template.render().map_err(|e| Error::internal("template of the testbench", e))? + "\n";
+    let fail = |e| Error::internal("template of the testbench", e);
+    let text = template.render().map_err(fail)? + "\n";
+    let header = provenance.header(module, "compiles and runs the testbench").replace("// ", "# ");
+    let script = Script { header, module }.render().map_err(fail)? + "\n";
     Ok(vec![
         File { path: format!("{module}.v"), text },
         File { path: input_file.clone(), text: beats(&signature.input, &vectors) },
         File { path: output_file.clone(), text: beats(&signature.output, &outputs) },
+        File { path: format!("{module}.sh"), text: script },
     ])
 }
 
@@ -69,6 +73,13 @@ struct Testbench<'a> {
     every: usize,
     input_file: &'a str,
     output_file: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "testbench.sh")]
+struct Script<'a> {
+    header: String,
+    module: &'a str,
 }
 
 /// Corners (all least, all greatest, zeros, both ends in turn, the first and the last element alone at an end), then random

@@ -7,7 +7,6 @@ use super::Sources;
 use crate::tools::{Cxx, Tools, Verilator};
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -157,10 +156,10 @@ impl Job<'_> {
             fs::write(folder.join(name), text).map_err(|e| no_room(folder, e))?;
         }
         for (name, text) in &self.sources.files {
-            fs::write(work.join(name), self.placed(text, folder)).map_err(|e| no_room(work, e))?;
+            fs::write(work.join(name), text).map_err(|e| no_room(work, e))?;
         }
         let spinner = self.tools.spinner(format!("verilating {}", self.sources.top));
-        self.verilate(work)?;
+        self.verilate(work, folder)?;
         spinner.finish_and_clear();
         fs::write(work.join("cpp/harness.cpp"), HARNESS).map_err(|e| no_room(work, e))?;
         let units = units(&work.join("cpp"))?;
@@ -177,21 +176,12 @@ impl Job<'_> {
         fs::rename(&linked, library).map_err(|e| no_room(library, e))
     }
 
-    /// The text with the files that it reads in `folder`: a library may run anywhere.
-    fn placed<'t>(&self, text: &'t [u8], folder: &Path) -> Cow<'t, [u8]> {
-        const READ: &str = "$readmemh(\"";
-        match std::str::from_utf8(text) {
-            Ok(text) if text.contains(READ) && !self.sources.memories.is_empty() => {
-                let folder = folder.canonicalize().unwrap_or_else(|_| folder.into());
-                text.replace(READ, &format!("{READ}{}/", folder.display())).into_bytes().into()
-            }
-            _ => text.into(),
-        }
-    }
-
-    fn verilate(&self, work: &Path) -> Result<()> {
+    /// Makes C++ of the Verilog in `work`, which finds its memories in `memories`: a library may run anywhere.
+    fn verilate(&self, work: &Path, memories: &Path) -> Result<()> {
         let mut command = self.verilator.command();
         command.current_dir(work).args(VERILATE).args(["--top-module", &self.sources.top]);
+        let memories = memories.canonicalize().unwrap_or_else(|_| memories.into());
+        command.arg(format!("-DSTRASSENC_FOLDER=\"{}\"", memories.display()));
         if self.traced {
             command.args(TRACE);
         }

@@ -2,6 +2,7 @@
 
 use super::component::{Component, DataPackage, Found, Origin};
 use super::{Finished, Tools};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -176,6 +177,23 @@ impl Tools {
             }
         }
         Err(missing("verilator", &unfit.unwrap_or("Verilator was not found".into())))
+    }
+
+    /// What a shell must set for the scripts of emitted testbenches, so that they run the Verilator and the Icarus Verilog that
+    /// were installed under the home folder: names and values. Programs on the search path need nothing.
+    pub fn environment(&self) -> BTreeMap<&'static str, String> {
+        let mut variables = BTreeMap::new();
+        if let Ok(Verilator { program, root, .. }) = self.verilator()
+            && program.starts_with(&self.home)
+        {
+            variables.insert("VERILATOR", program.display().to_string());
+            variables.insert("VERILATOR_ROOT", root.display().to_string());
+        }
+        if let Ok(Icarus { iverilog, vvp, base: Some(base), .. }) = self.icarus() {
+            variables.insert("IVERILOG", format!("{} -B {}", iverilog.display(), base.display()));
+            variables.insert("VVP", format!("{} -M {}", vvp.display(), base.display()));
+        }
+        variables
     }
 
     fn verilators(&self) -> Vec<PathBuf> {

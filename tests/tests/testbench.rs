@@ -1,0 +1,240 @@
+//! The emitted testbench, run as its user runs it, by its script: it passes from any folder, and whatever is wrong ends it with
+//! a word and a status, in Icarus Verilog, in the Verilator that strassenc uses and in the one on the search path.
+
+use ndarray::Array2;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use strassenc::build::{self, Build, Options};
+use strassenc::engine::{Allowed, Target};
+use strassenc::simulate::{self, Simulator, Sources};
+use strassenc::tools::{Finished, Tools};
+use strassenc_runtime::model::Layer;
+use strassenc_runtime::{Model, golden, model_file};
+use strassenc_tests::{image_model, inputs, sequence_model, tools};
+
+/// How a script is told to use one simulator.
+struct Simulation {
+    name: &'static str,
+    /// Its first argument.
+    with: &'static str,
+    environment: BTreeMap<&'static str, String>,
+}
+
+/// Every simulator of this machine.
+fn simulators(tools: &Tools) -> Vec<Simulation> {
+    let ours = tools.verilator_or_install().unwrap();
+    let mut list = vec![Simulation { name: "verilator", with: "verilator", environment: tools.environment() }];
+    match tools.icarus() {
+        Ok(_) => list.push(Simulation { name: "icarus", with: "icarus", environment: tools.environment() }),
+        Err(_) => eprintln!("skipped: no Icarus Verilog is installed"),
+    }
+    let on_path = Tools::new("/nowhere").verilator();
+    match on_path {
+        Ok(other) if other.program != ours.program => {
+            list.push(Simulation { name: "verilator-on-the-path", with: "verilator", environment: BTreeMap::new() });
+        }
+        Ok(_) => {}
+        Err(_) => eprintln!("skipped: no Verilator is on the search path"),
+    }
+    // What runs for a second need not be optimised.
+    for Simulation { environment, .. } in list.iter_mut().filter(|s| s.with == "verilator") {
+        *environment.entry("VERILATOR").or_insert("verilator".into()) +=
+            " -MAKEFLAGS OPT_FAST=-O0 -MAKEFLAGS OPT_SLOW=-O0 -MAKEFLAGS OPT_GLOBAL=-O0";
+    }
+    list
+}
+
+/// A build in a temporary folder, with a place for what simulators make of it.
+struct Bench {
+    parent: tempfile::TempDir,
+    build: Build,
+    tools: Tools,
+}
+
+impl Bench {
+    fn new(model: &Model, options: &Options) -> Self {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("the build");
+        if model.spns().is_ok() {
+            let core = build::compile(model, options, &|_| {}, &|| false, &|| false).unwrap();
+            build::write(&folder, &core, options).unwrap();
+        } else {
+            let core = build::compile_images(model, options, &|_| {}, &|| false, &|| false).unwrap();
+            build::write(&folder, &core, options).unwrap();
+        }
+        Bench { build: Build::open(&folder).unwrap(), parent, tools: tools() }
+    }
+
+    fn path(&self, suffix: &str) -> PathBuf {
+        self.build.folder.join(format!("{}{suffix}", self.build.signature.testbench))
+    }
+
+    fn run(&self, simulator: &Simulation, from: &Path, options: &[&str]) -> Finished {
+        let mut command = Command::new("sh");
+        command.current_dir(from).arg(self.path(".sh")).arg(simulator.with).args(options);
+        command.envs(&simulator.environment).env("OBJECTS", self.parent.path().join(simulator.name));
+        self.tools.run(&mut command).unwrap()
+    }
+
+    fn passes(&self, simulator: &Simulation, from: &Path, options: &[&str], vectors: usize) {
+        let run = self.run(simulator, from, options);
+        let told = format!("PASS {}: {vectors} vectors", self.build.signature.top);
+        assert!(run.status.success() && run.stdout.contains(&told), "{}: {run:?}", simulator.name);
+    }
+
+    /// It ends with another status than 0, and says so and why.
+    fn fails(&self, simulator: &Simulation, options: &[&str], why: &str) {
+        let run = self.run(simulator, self.parent.path(), options);
+        let told = run.stdout.contains("FAIL ") && run.stdout.contains(why) && !run.stdout.contains("PASS");
+        assert!(!run.status.success() && told, "{}, {options:?}, {why}: {run:?}", simulator.name);
+    }
+
+    /// With another text in a file of the build until `then` is done.
+    fn with(&self, file: &Path, change: impl Fn(&str) -> String, then: impl Fn()) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let changed = change(&text);
+        assert_ne!(changed, text, "{}", file.display());
+        std::fs::write(file, changed).unwrap();
+        then();
+        std::fs::write(file, text).unwrap();
+    }
+
+    /// Everything that is asked of a testbench, with `old` in `file` as the adder that becomes a subtracter.
+    fn proves_itself(&self, vectors: usize, (file, old, new): (&str, &str, &str)) {
+        let (inputs, answers) = (self.path("_input.mem"), self.path("_output.mem"));
+        let last = answers.metadata().unwrap().len() as usize - 1;
+        for simulator in &simulators(&self.tools) {
+            self.passes(simulator, &self.build.folder, &[], vectors);
+            self.passes(simulator, self.parent.path(), &["+vectors=2"], 2);
+            for number in ["0", "1000", "many"] {
+                self.fails(simulator, &[&format!("+vectors={number}")], "N is 1 to ");
+            }
+            for file in [&inputs, &answers] {
+                let name = file.file_name().unwrap().to_str().unwrap();
+                self.with(file, |_| String::new(), || self.fails(simulator, &[], &format!("{name}: line 1 is not")));
+                let elsewhere = file.with_extension("gone");
+                std::fs::rename(file, &elsewhere).unwrap();
+                self.fails(simulator, &[], &format!("{name} cannot be read"));
+                std::fs::rename(&elsewhere, file).unwrap();
+            }
+            let unknown = |text: &str| text.replacen('\n', "\n", 1).replacen(text.lines().nth(1).unwrap(), "x", 1);
+            let cut = |text: &str| text[..last].to_string();
+            let longer = |text: &str| format!("{text}0\n");
+            let wrong = |text: &str| format!("{}{}", if text.starts_with('0') { '1' } else { '0' }, &text[1..]);
+            self.with(&answers, unknown, || self.fails(simulator, &[], "is not a beat of hexadecimal digits"));
+            self.with(&answers, cut, || self.fails(simulator, &[], "is not a beat of hexadecimal digits"));
+            self.with(&answers, longer, || self.fails(simulator, &[], "has more than "));
+            self.with(&answers, wrong, || self.fails(simulator, &["+vectors=1"], "vector 0, beat 0: got"));
+            for memory in &self.build.signature.memories {
+                let (file, elsewhere) = (self.build.folder.join(memory), self.build.folder.join("gone"));
+                std::fs::rename(&file, &elsewhere).unwrap();
+                self.fails(simulator, &[], &format!("{memory} cannot be read"));
+                std::fs::rename(&elsewhere, &file).unwrap();
+            }
+            let subtract = |text: &str| text.replacen(old, new, 1);
+            self.with(&self.build.folder.join(file), subtract, || self.fails(simulator, &[], "golden says"));
+            // And again as it was.
+            self.passes(simulator, self.parent.path(), &["+vectors=1"], 1);
+        }
+    }
+}
+
+#[test]
+fn that_of_digits_passes_and_fails_as_it_must() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/models/digits.safetensors");
+    let bench = Bench::new(&model_file::load(&file).unwrap(), &Options::default());
+    bench.proves_itself(34, ("digits_dense_0.v", " + {", " - {"));
+}
+
+#[test]
+fn that_of_a_folded_network_over_images_passes_and_fails_as_it_must() {
+    let target = Target { engine: Allowed::Folded, ..Target::default() };
+    let options = Options { target, aclken: true, ..Options::default() };
+    let conv = |layer: &Layer| matches!(layer, Layer::Conv2d(conv) if conv.w_b.iter().any(|w| *w != 0));
+    let model = (0..).map(image_model).find(|m| m.layers.len() == 2 && m.layers.iter().all(conv)).unwrap();
+    Bench::new(&model, &options).proves_itself(34, ("strassenc_array.v", "+ {wide", "- {wide"));
+}
+
+/// One with a table too large for the text.
+fn recurrent() -> Model {
+    let large = |mut model: Model| {
+        let Layer::Embedding(embedding) = model.layers.first_mut()? else { return None };
+        let (bits, rows, n) = (embedding.format.bits as usize, 4096, embedding.table.ncols());
+        let element = |(i, j): (usize, usize)| {
+            let (lo, hi) = (embedding.format.min(), embedding.format.max());
+            (lo + (i * 37 + j * 11) as i64 % (hi - lo + 1)) as i32
+        };
+        embedding.table = Array2::from_shape_fn((rows, n), element);
+        model.input.format.bits = 12;
+        (rows * n * bits > 64 << 10 && model.input.elements() == 1).then_some(model)
+    };
+    // Outputs of many values, so that a wrong one among them shows.
+    let varied = |model: &Model| answers(model).iter().collect::<BTreeSet<_>>().len() > 10;
+    (0..).filter_map(|seed| large(sequence_model(seed))).find(varied).unwrap()
+}
+
+/// Golden's outputs for 20 inputs, which are one sequence.
+fn answers(model: &Model) -> Vec<Vec<i64>> {
+    let mut state = golden::State::start();
+    let step = |v: &Vec<i64>| golden::step(model, &mut state, v).unwrap().pop().unwrap();
+    inputs(model, 20, 1).iter().map(step).collect()
+}
+
+#[test]
+fn that_of_an_lstm_core_passes_and_fails_as_it_must() {
+    let bench = Bench::new(&recurrent(), &Options::default());
+    assert_eq!(bench.build.signature.memories, ["random_embedding_0_table_rom.mem"]);
+    let listed = std::fs::read_to_string(bench.build.folder.join("memories.f")).unwrap();
+    assert_eq!(listed, "random_embedding_0_table_rom.mem\n");
+    bench.proves_itself(34, ("strassenc_lstm_cell.v", "kept_wide + new_wide", "kept_wide - new_wide"));
+}
+
+#[test]
+fn a_simulator_finds_its_memories_wherever_it_was_built() {
+    let (model, parent) = (recurrent(), tempfile::tempdir().unwrap());
+    // Verilator would take some of these signs for its own.
+    let home = parent.path().join("a home+with signs");
+    std::fs::create_dir_all(&home).unwrap();
+    let tools = tools();
+    for shared in ["tools", "cache/runtime"] {
+        let (from, to) = (tools.home().join(shared), home.join(shared));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        if from.is_dir() {
+            std::os::unix::fs::symlink(from, to).unwrap();
+        }
+    }
+    let options = Options::default();
+    let core = build::compile_images(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
+    let emitted = strassenc::emit::images::emit(&core, &options.emit()).unwrap();
+    let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &Tools::new(&home)).unwrap();
+    let run = simulator.run(&inputs(&model, 20, 1), &simulate::Options::default()).unwrap();
+    assert_eq!(run.outputs, answers(&model));
+}
+
+#[test]
+fn a_core_that_hangs_or_yields_unknown_bits_fails_with_its_place() {
+    let bench = Bench::new(&sequence_model(0), &Options::default());
+    let signature = &bench.build.signature;
+    let top = bench.build.folder.join(format!("{}.v", signature.top));
+    for simulator in &simulators(&bench.tools) {
+        let asleep = |text: &str| text.replacen("rst = !aresetn", "rst = 1'b1", 1);
+        bench.with(&top, asleep, || bench.fails(simulator, &["+vectors=2"], "vector 0, beat 0: stuck"));
+        if simulator.with == "icarus" {
+            for (port, what) in [
+                ("m_axis_tlast", "unknown bits"),
+                ("m_axis_tuser", "unknown bits"),
+                ("m_axis_tdata", "unknown bits"),
+                ("m_axis_tvalid", "m_axis_tvalid x"),
+                ("s_axis_tready", "s_axis_tready x"),
+                ("frame_error", "frame_error x"),
+            ] {
+                let forced = |text: &str| {
+                    let unknown = format!("    initial force {port} = {{512{{1'bx}}}};\nendmodule");
+                    text.replace("endmodule", &unknown)
+                };
+                bench.with(&top, forced, || bench.fails(simulator, &["+vectors=2"], what));
+            }
+        }
+    }
+}
