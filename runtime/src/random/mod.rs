@@ -152,7 +152,7 @@ pub fn random(
         seed: Some(options.seed),
         metrics: BTreeMap::new(),
     };
-    let input = Edge { shape: network.input.shape.clone(), format };
+    let input = Edge { shape: network.axes(), format };
     let mut made = steps.iter().zip(calibrated.layers);
     let layers = assemble(&network.layers, &mut made);
     let model = Model { name: network.name.clone(), input, layers, provenance };
