@@ -55,8 +55,9 @@ module strassenc_window #(
 
     localparam COLUMN_BITS = WIDTH > 1 ? $clog2(WIDTH) : 1;
     localparam SLOT_BITS   = SLOTS > 1 ? $clog2(SLOTS) : 1;
-    // Numbers of pushes: up to COLUMNS_PUSHED and LAST_END + 1, and columns.
-    localparam PUSH_BITS   = $clog2(LAST_END + WIDTH + 2);
+    // Numbers of pushes: up to COLUMNS_PUSHED and LAST_END + 1; columns, of the image and of a window.
+    localparam MOST_PUSHES = LAST_END + WIDTH + 2;
+    localparam PUSH_BITS   = $clog2(MOST_PUSHES > K_W ? MOST_PUSHES : K_W);
 
     localparam [31:0] ONE       = 1;
     localparam [31:0] LAST_PUSH = COLUMNS_PUSHED - 1;

@@ -254,7 +254,7 @@ module strassenc_window_check #(
 endmodule
 
 module strassenc_window_tb;
-    localparam CHECKS = 33;
+    localparam CHECKS = 34;
 
     reg clk = 1'b0;
     always #5 clk = !clk;
@@ -296,6 +296,7 @@ module strassenc_window_tb;
     strassenc_window_check #(7, 6, 1, 2, 5, 3, 1, 0, 2, 2, 6)      flat      (clk, done[30], failures[32*30 +: 32]);
     strassenc_window_check #(6, 9, 1, 3, 2, 1, 3, 1, 1, 6, 4)      apart     (clk, done[31], failures[32*31 +: 32]);
     strassenc_window_check #(8, 5, 1, 1, 4, 3, 1, 0, 3, 3, 8)      far       (clk, done[32], failures[32*32 +: 32]);
+    strassenc_window_check #(3, 1, 1, 1, 5, 1, 5, 0, 4, 3, 1)      end_5     (clk, done[33], failures[32*33 +: 32]);
 
     integer i;
     reg     failed;
