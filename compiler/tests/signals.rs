@@ -32,7 +32,7 @@ const SIGNALS: [(&[usize], &str, u64); 6] = [
     // A mean of 6 × 5 pixels, which is no power of two.
     (
         &[16, 8],
-        r#"{ conv2d = { channels = 4, kernel = [1, 4], stride = [3, 1], pad = [1, 0], p = [2, 1] } }, "relu",
+        r#"{ conv2d = { channels = 4, kernel = [2, 4], stride = [3, 1], pad = [1, 0], p = [2, 1] } }, "relu",
            "global_average_pool""#,
         4 * 3 * 5 + 3,
     ),

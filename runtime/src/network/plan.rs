@@ -461,7 +461,7 @@ impl Planner<'_> {
         if pad.h > most.h || pad.w > most.w {
             let least = written(pad.zip(most, usize::min));
             let cause = format!("a pad of {pad} is as large as the window of {size}");
-            return Err(Violation::new(at("pad"), cause).help(format_args!("choose at most `pad = {least}`")));
+            return Err(Violation::new(at("pad"), cause).help(format_args!("choose e.g. `pad = {least}`")));
         }
         let fits = input.windows(size, stride, pad);
         fits.map(|windows| (windows.h, windows.w)).ok_or_else(|| {
