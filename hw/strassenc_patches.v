@@ -1,9 +1,9 @@
-// strassenc_patches: turns a stream of patches of P x P pixels into an image in raster order.
+// strassenc_patches: turns a stream of patches of P_H x P_W pixels into an image in raster order.
 //
 // Patches arrive in raster order, ROWS x COLUMNS of them, the words of one in the order (row, column, word), WORDS to a pixel.
 // The image leaves as HEIGHT x WIDTH pixels; what the patches hold beyond is accepted and dropped. ROWS and COLUMNS are HEIGHT
-// and WIDTH divided by P, rounded up.
-// There is storage for two stripes of P rows. One is read out while the next is written, and its pixels leave as soon as the
+// divided by P_H and WIDTH divided by P_W, rounded up.
+// There is storage for two stripes of P_H rows. One is read out while the next is written, and its pixels leave as soon as the
 // patch that they lie in is complete. m_user is the user bit of the frame's first word, on the first word that leaves, and low
 // on the others. Latency: 2 clocks from the last word of a patch to its first in the image, one word per clock.
 // Reset touches control only. clken low freezes it.
@@ -11,7 +11,8 @@
 
 module strassenc_patches #(
     parameter BITS    = 8,
-    parameter P       = 2,
+    parameter P_H     = 2,
+    parameter P_W     = 2,
     parameter ROWS    = 1,
     parameter COLUMNS = 1,
     parameter HEIGHT  = 2,
@@ -30,24 +31,26 @@ module strassenc_patches #(
     output wire [BITS-1:0] m_data,
     output reg             m_user
 );
-    localparam DEPTH        = 2 * P * WIDTH * WORDS;
+    localparam DEPTH        = 2 * P_H * WIDTH * WORDS;
     localparam ADDRESS_BITS = $clog2(DEPTH);
-    localparam PIXEL_BITS   = $clog2(P);
+    localparam Y_BITS       = P_H > 1 ? $clog2(P_H) : 1;
+    localparam X_BITS       = P_W > 1 ? $clog2(P_W) : 1;
     localparam WORD_BITS    = WORDS > 1 ? $clog2(WORDS) : 1;
     localparam COLUMN_BITS  = COLUMNS > 1 ? $clog2(COLUMNS) : 1;
     localparam ROW_BITS     = ROWS > 1 ? $clog2(ROWS) : 1;
 
     // The last row and column of a patch, and of the last patches in the image.
-    localparam [31:0] LAST_PIXEL  = P - 1;
-    localparam [31:0] LAST_X      = WIDTH - (COLUMNS - 1) * P - 1;
-    localparam [31:0] LAST_Y      = HEIGHT - (ROWS - 1) * P - 1;
+    localparam [31:0] PATCH_X     = P_W - 1;
+    localparam [31:0] PATCH_Y     = P_H - 1;
+    localparam [31:0] LAST_X      = WIDTH - (COLUMNS - 1) * P_W - 1;
+    localparam [31:0] LAST_Y      = HEIGHT - (ROWS - 1) * P_H - 1;
     localparam [31:0] LAST_WORD   = WORDS - 1;
     localparam [31:0] LAST_COLUMN = COLUMNS - 1;
     localparam [31:0] LAST_ROW    = ROWS - 1;
     // What lies between two rows, patches and stripes in the memory.
     localparam [31:0] ROW_STEP    = WIDTH * WORDS;
-    localparam [31:0] PATCH_STEP  = P * WORDS;
-    localparam [31:0] STRIPE_STEP = P * WIDTH * WORDS;
+    localparam [31:0] PATCH_STEP  = P_W * WORDS;
+    localparam [31:0] STRIPE_STEP = P_H * WIDTH * WORDS;
     localparam [31:0] ONE         = 1;
 
     reg [BITS-1:0] memory [0:DEPTH-1];
@@ -59,8 +62,8 @@ module strassenc_patches #(
 
     // The writer: the place of the word that comes next, its address, and those of its patch and of its row in the patch.
     reg                    write_stripe;
-    reg [PIXEL_BITS-1:0]   write_y;
-    reg [PIXEL_BITS-1:0]   write_x;
+    reg [Y_BITS-1:0]       write_y;
+    reg [X_BITS-1:0]       write_x;
     reg [WORD_BITS-1:0]    write_word;
     reg [ADDRESS_BITS-1:0] write_address;
     reg [ADDRESS_BITS-1:0] write_patch;
@@ -71,16 +74,16 @@ module strassenc_patches #(
     wire accept        = s_valid & s_ready;
     wire write_column  = patches == LAST_COLUMN[COLUMN_BITS-1:0];
     wire pixel_written = write_word == LAST_WORD[WORD_BITS-1:0];
-    wire row_written   = pixel_written & write_x == LAST_PIXEL[PIXEL_BITS-1:0];
-    wire patch_written = row_written & write_y == LAST_PIXEL[PIXEL_BITS-1:0];
+    wire row_written   = pixel_written & write_x == PATCH_X[X_BITS-1:0];
+    wire patch_written = row_written & write_y == PATCH_Y[Y_BITS-1:0];
     wire complete      = accept & patch_written & write_column;
     // What lies beyond the right edge is not written. Rows beyond the bottom one are, and are not read.
     wire kept;
     generate
-        if (LAST_X == LAST_PIXEL) begin : whole
+        if (LAST_X == PATCH_X) begin : whole
             assign kept = 1'b1;
         end else begin : cropped
-            assign kept = !write_column | write_x <= LAST_X[PIXEL_BITS-1:0];
+            assign kept = !write_column | write_x <= LAST_X[X_BITS-1:0];
         end
     endgenerate
     wire write = accept & kept;
@@ -93,8 +96,8 @@ module strassenc_patches #(
         if (rst) begin
             patches       <= {COLUMN_BITS{1'b0}};
             write_stripe  <= 1'b0;
-            write_y       <= {PIXEL_BITS{1'b0}};
-            write_x       <= {PIXEL_BITS{1'b0}};
+            write_y       <= {Y_BITS{1'b0}};
+            write_x       <= {X_BITS{1'b0}};
             write_word    <= {WORD_BITS{1'b0}};
             write_address <= {ADDRESS_BITS{1'b0}};
             write_patch   <= {ADDRESS_BITS{1'b0}};
@@ -103,16 +106,16 @@ module strassenc_patches #(
             write_address <= write_address + ONE[ADDRESS_BITS-1:0];
             if (pixel_written) begin
                 write_word <= {WORD_BITS{1'b0}};
-                write_x    <= write_x + ONE[PIXEL_BITS-1:0];
+                write_x    <= write_x + ONE[X_BITS-1:0];
             end else write_word <= write_word + ONE[WORD_BITS-1:0];
             if (row_written) begin
-                write_x       <= {PIXEL_BITS{1'b0}};
-                write_y       <= write_y + ONE[PIXEL_BITS-1:0];
+                write_x       <= {X_BITS{1'b0}};
+                write_y       <= write_y + ONE[Y_BITS-1:0];
                 write_address <= next_row;
                 write_row     <= next_row;
             end
             if (patch_written) begin
-                write_y       <= {PIXEL_BITS{1'b0}};
+                write_y       <= {Y_BITS{1'b0}};
                 patches       <= patches + ONE[COLUMN_BITS-1:0];
                 write_address <= next_patch;
                 write_row     <= next_patch;
@@ -130,9 +133,9 @@ module strassenc_patches #(
     // The reader: the place of the word that is issued next, and its address, which counts on through a stripe.
     reg                    read_stripe;
     reg [ROW_BITS-1:0]     read_row;
-    reg [PIXEL_BITS-1:0]   read_y;
+    reg [Y_BITS-1:0]       read_y;
     reg [COLUMN_BITS-1:0]  read_column;
-    reg [PIXEL_BITS-1:0]   read_x;
+    reg [X_BITS-1:0]       read_x;
     reg [WORD_BITS-1:0]    read_word;
     reg [ADDRESS_BITS-1:0] read_address;
     // The word that is issued next is the first of the frame.
@@ -144,18 +147,18 @@ module strassenc_patches #(
     wire last_row    = read_row == LAST_ROW[ROW_BITS-1:0];
     wire last_column = read_column == LAST_COLUMN[COLUMN_BITS-1:0];
     wire pixel_read  = read_word == LAST_WORD[WORD_BITS-1:0];
-    wire patch_read  = pixel_read & read_x == (last_column ? LAST_X[PIXEL_BITS-1:0] : LAST_PIXEL[PIXEL_BITS-1:0]);
+    wire patch_read  = pixel_read & read_x == (last_column ? LAST_X[X_BITS-1:0] : PATCH_X[X_BITS-1:0]);
     wire row_read    = patch_read & last_column;
-    wire stripe_read = row_read & read_y == (last_row ? LAST_Y[PIXEL_BITS-1:0] : LAST_PIXEL[PIXEL_BITS-1:0]);
+    wire stripe_read = row_read & read_y == (last_row ? LAST_Y[Y_BITS-1:0] : PATCH_Y[Y_BITS-1:0]);
     wire release_one = issue & stripe_read;
 
     always @(posedge clk)
         if (rst) begin
             read_stripe  <= 1'b0;
             read_row     <= {ROW_BITS{1'b0}};
-            read_y       <= {PIXEL_BITS{1'b0}};
+            read_y       <= {Y_BITS{1'b0}};
             read_column  <= {COLUMN_BITS{1'b0}};
-            read_x       <= {PIXEL_BITS{1'b0}};
+            read_x       <= {X_BITS{1'b0}};
             read_word    <= {WORD_BITS{1'b0}};
             read_address <= {ADDRESS_BITS{1'b0}};
             read_first   <= 1'b1;
@@ -164,18 +167,18 @@ module strassenc_patches #(
             read_address <= read_address + ONE[ADDRESS_BITS-1:0];
             if (pixel_read) begin
                 read_word <= {WORD_BITS{1'b0}};
-                read_x    <= read_x + ONE[PIXEL_BITS-1:0];
+                read_x    <= read_x + ONE[X_BITS-1:0];
             end else read_word <= read_word + ONE[WORD_BITS-1:0];
             if (patch_read) begin
-                read_x      <= {PIXEL_BITS{1'b0}};
+                read_x      <= {X_BITS{1'b0}};
                 read_column <= read_column + ONE[COLUMN_BITS-1:0];
             end
             if (row_read) begin
                 read_column <= {COLUMN_BITS{1'b0}};
-                read_y      <= read_y + ONE[PIXEL_BITS-1:0];
+                read_y      <= read_y + ONE[Y_BITS-1:0];
             end
             if (stripe_read) begin
-                read_y       <= {PIXEL_BITS{1'b0}};
+                read_y       <= {Y_BITS{1'b0}};
                 read_row     <= last_row ? {ROW_BITS{1'b0}} : read_row + ONE[ROW_BITS-1:0];
                 read_stripe  <= !read_stripe;
                 read_address <= read_stripe ? {ADDRESS_BITS{1'b0}} : STRIPE_STEP[ADDRESS_BITS-1:0];
@@ -195,8 +198,8 @@ module strassenc_patches #(
 
     // The user bit of the first word of each stripe; only those of a frame's first stripe are read.
     reg  [1:0] users;
-    wire       write_first = patches == {COLUMN_BITS{1'b0}} & write_y == {PIXEL_BITS{1'b0}}
-                             & write_x == {PIXEL_BITS{1'b0}} & write_word == {WORD_BITS{1'b0}};
+    wire       write_first = patches == {COLUMN_BITS{1'b0}} & write_y == {Y_BITS{1'b0}}
+                             & write_x == {X_BITS{1'b0}} & write_word == {WORD_BITS{1'b0}};
     always @(posedge clk) if (clken & accept & write_first) users[write_stripe] <= s_user;
 
     always @(posedge clk)

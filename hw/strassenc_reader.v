@@ -1,11 +1,11 @@
-// strassenc_reader: the K x K windows of an image, STRIDE apart, in raster order, word by word.
+// strassenc_reader: the windows of an image, K_H x K_W pixels each, in raster order, word by word.
 //
 // An image of HEIGHT x WIDTH pixels of WORDS words of LANES elements arrives in raster order, words innermost, frame after
-// frame. Window (Y, X), Y < ROWS, X < COLUMNS, covers rows Y*STRIDE-PAD+ky and columns X*STRIDE-PAD+kx, at least one of
-// each inside the image; every pixel outside reads as FILL. Of each window there leave, outermost first, for each of GROUPS
+// frame. Window (Y, X), Y < ROWS, X < COLUMNS, covers rows Y*STRIDE_H-PAD_H+ky and columns X*STRIDE_W-PAD_W+kx, at least
+// one of each inside the image; every pixel outside reads as FILL. Of each window there leave, outermost first, for each of GROUPS
 // parts of a pixel's words, REPEATS times, for every ky, for every kx: the WORDS / GROUPS words of the part.
 // m_user is the user bit of the frame's first word on the first word of its first window and low on the others.
-// One memory of SLOTS rows, SLOTS = K + STRIDE. A window begins when it is there as a whole, and goes on without a gap.
+// One memory of SLOTS rows, SLOTS = K_H + STRIDE_H. A window begins when it is there as a whole, and goes on without a gap.
 // Latency: 1 clock from the read of a word. Reset touches control only. clken low freezes it.
 `default_nettype none
 
@@ -16,12 +16,15 @@ module strassenc_reader #(
     parameter                    HEIGHT       = 1,
     parameter                    WIDTH        = 1,
     parameter                    WORDS        = 1,
-    parameter                    K            = 1,
-    parameter                    STRIDE       = 1,
-    parameter                    PAD          = 0,
+    parameter                    K_H          = 1,
+    parameter                    K_W          = 1,
+    parameter                    STRIDE_H     = 1,
+    parameter                    STRIDE_W     = 1,
+    parameter                    PAD_H        = 0,
+    parameter                    PAD_W        = 0,
     parameter                    ROWS         = 1,
     parameter                    COLUMNS      = 1,
-    parameter                    SLOTS        = K + STRIDE,
+    parameter                    SLOTS        = K_H + STRIDE_H,
     parameter                    GROUPS       = 1,
     parameter                    REPEATS      = 1
 ) (
@@ -46,33 +49,36 @@ module strassenc_reader #(
     localparam SLOT_BITS    = SLOTS > 1 ? $clog2(SLOTS) : 1;
     localparam ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
     localparam PART_BITS    = PART > 1 ? $clog2(PART) : 1;
-    localparam K_BITS       = K > 1 ? $clog2(K) : 1;
+    localparam KY_BITS      = K_H > 1 ? $clog2(K_H) : 1;
+    localparam KX_BITS      = K_W > 1 ? $clog2(K_W) : 1;
     localparam REPEAT_BITS  = REPEATS > 1 ? $clog2(REPEATS) : 1;
     localparam GROUP_BITS   = GROUPS > 1 ? $clog2(GROUPS) : 1;
     // Signed numbers of columns: of all windows, and of the image.
-    localparam X_BITS       = $clog2(COLUMNS * STRIDE + WIDTH + K) + 1;
+    localparam X_BITS       = $clog2(COLUMNS * STRIDE_W + WIDTH + K_W) + 1;
 
     localparam [31:0] ONE         = 1;
     localparam [31:0] LAST_PART   = PART - 1;
-    localparam [31:0] LAST_K      = K - 1;
+    localparam [31:0] LAST_KY     = K_H - 1;
+    localparam [31:0] LAST_KX     = K_W - 1;
     localparam [31:0] LAST_REPEAT = REPEATS - 1;
     localparam [31:0] LAST_GROUP  = GROUPS - 1;
     localparam [31:0] LAST_COLUMN = WIDTH - 1;
-    localparam [31:0] FIRST_X     = 0 - PAD;
-    localparam [31:0] LAST_X      = (COLUMNS - 1) * STRIDE - PAD + K - 1;
+    localparam [31:0] FIRST_X     = 0 - PAD_W;
+    localparam [31:0] LAST_X      = (COLUMNS - 1) * STRIDE_W - PAD_W + K_W - 1;
 
     // Row n of all frames begins at address n * ROW modulo DEPTH, so each step from word to word is the addition of a
     // constant modulo DEPTH, whether the pixels lie inside the image or not. The steps, by what is gone through by then:
     // nothing, the words of the part, a row of the window, the window, its repeats, its parts, the row of windows, all of
     // them.
     localparam PIXEL_STEP  = WORDS - (PART - 1);
-    localparam LINE_STEP   = ROW - (K - 1) * WORDS - (PART - 1);
-    localparam REPEAT_STEP = 0 - (K - 1) * (ROW + WORDS) - (PART - 1);
+    localparam LINE_STEP   = ROW - (K_W - 1) * WORDS - (PART - 1);
+    localparam BACK_STEP   = 0 - (K_H - 1) * ROW - (K_W - 1) * WORDS;
+    localparam REPEAT_STEP = BACK_STEP - (PART - 1);
     localparam PART_STEP   = REPEAT_STEP + PART;
-    localparam WINDOW_STEP = 0 - (K - 1) * (ROW + WORDS) - (WORDS - 1) + STRIDE * WORDS;
-    localparam ROW_STEP    = WINDOW_STEP - COLUMNS * STRIDE * WORDS + STRIDE * ROW;
-    localparam FRAME_STEP  = WINDOW_STEP - COLUMNS * STRIDE * WORDS + (HEIGHT - (ROWS - 1) * STRIDE) * ROW;
-    localparam ORIGIN      = 0 - PAD * (ROW + WORDS);
+    localparam WINDOW_STEP = BACK_STEP - (WORDS - 1) + STRIDE_W * WORDS;
+    localparam ROW_STEP    = WINDOW_STEP - COLUMNS * STRIDE_W * WORDS + STRIDE_H * ROW;
+    localparam FRAME_STEP  = WINDOW_STEP - COLUMNS * STRIDE_W * WORDS + (HEIGHT - (ROWS - 1) * STRIDE_H) * ROW;
+    localparam ORIGIN      = 0 - PAD_H * ROW - PAD_W * WORDS;
 
     localparam [31:0] WHOLE         = DEPTH;
     localparam [31:0] LAST_ADDRESS  = DEPTH - 1;
@@ -87,9 +93,9 @@ module strassenc_reader #(
     localparam [31:0] FIRST_ADDRESS = (ORIGIN % DEPTH + DEPTH) % DEPTH;
 
     // The same steps of the column.
-    localparam [31:0] BACK      = 1 - K;
-    localparam [31:0] X_WINDOW  = STRIDE - (K - 1);
-    localparam [31:0] X_ROW     = 0 - (COLUMNS - 1) * STRIDE - (K - 1);
+    localparam [31:0] BACK      = 1 - K_W;
+    localparam [31:0] X_WINDOW  = STRIDE_W - (K_W - 1);
+    localparam [31:0] X_ROW     = 0 - (COLUMNS - 1) * STRIDE_W - (K_W - 1);
 
     // The whole pipeline moves at once.
     wire advance = (!m_valid | m_ready) & clken;
@@ -101,16 +107,16 @@ module strassenc_reader #(
     wire                   whole;
     wire                   forming;
     wire [SLOT_BITS-1:0]   top_slot;
-    wire [K-1:0]           outside;
+    wire [K_H-1:0]         outside;
     wire                   last_row;
     wire                   row_user;
     strassenc_rows #(
         .HEIGHT(HEIGHT),
         .WIDTH (WIDTH),
         .WORDS (WORDS),
-        .K     (K),
-        .STRIDE(STRIDE),
-        .PAD   (PAD),
+        .K     (K_H),
+        .STRIDE(STRIDE_H),
+        .PAD   (PAD_H),
         .ROWS  (ROWS),
         .SLOTS (SLOTS)
     ) rows (
@@ -136,8 +142,8 @@ module strassenc_reader #(
     // Where the next word lies in its window, and in which column of the image.
     reg                     start;
     reg  [PART_BITS-1:0]    word;
-    reg  [K_BITS-1:0]       kx;
-    reg  [K_BITS-1:0]       ky;
+    reg  [KX_BITS-1:0]      kx;
+    reg  [KY_BITS-1:0]      ky;
     reg  [REPEAT_BITS-1:0]  repeated;
     reg  [GROUP_BITS-1:0]   part;
     reg  signed [X_BITS-1:0] x;
@@ -145,15 +151,15 @@ module strassenc_reader #(
 
     // The loops that end with the next word, each with all those inside it.
     wire word_end   = word == LAST_PART[PART_BITS-1:0];
-    wire line_end   = word_end & kx == LAST_K[K_BITS-1:0];
-    wire pass_end   = line_end & ky == LAST_K[K_BITS-1:0];
+    wire line_end   = word_end & kx == LAST_KX[KX_BITS-1:0];
+    wire pass_end   = line_end & ky == LAST_KY[KY_BITS-1:0];
     wire part_end   = pass_end & repeated == LAST_REPEAT[REPEAT_BITS-1:0];
     wire window_end = part_end & part == LAST_GROUP[GROUP_BITS-1:0];
     wire row_end    = window_end & x == LAST_X[X_BITS-1:0];
     wire frame_end  = row_end & last_row;
 
     // The last column of a window that starts; beyond the image it is never reached, and the whole row is awaited.
-    wire signed [X_BITS-1:0] x_last          = x + LAST_K[X_BITS-1:0];
+    wire signed [X_BITS-1:0] x_last          = x + LAST_KX[X_BITS-1:0];
     wire signed [X_BITS-1:0] complete_pixels = {{(X_BITS-COLUMN_BITS){1'b0}}, column};
     wire                     available       = whole | (forming & complete_pixels > x_last);
     wire                     issue           = !start | available;
@@ -193,8 +199,8 @@ module strassenc_reader #(
         if (rst) begin
             start    <= 1'b1;
             word     <= {PART_BITS{1'b0}};
-            kx       <= {K_BITS{1'b0}};
-            ky       <= {K_BITS{1'b0}};
+            kx       <= {KX_BITS{1'b0}};
+            ky       <= {KY_BITS{1'b0}};
             repeated <= {REPEAT_BITS{1'b0}};
             part     <= {GROUP_BITS{1'b0}};
             x        <= FIRST_X[X_BITS-1:0];
@@ -202,8 +208,8 @@ module strassenc_reader #(
         end else if (advance & issue) begin
             start <= window_end;
             word  <= word_end ? {PART_BITS{1'b0}} : word + ONE[PART_BITS-1:0];
-            if (word_end) kx       <= line_end   ? {K_BITS{1'b0}}      : kx + ONE[K_BITS-1:0];
-            if (line_end) ky       <= pass_end   ? {K_BITS{1'b0}}      : ky + ONE[K_BITS-1:0];
+            if (word_end) kx       <= line_end   ? {KX_BITS{1'b0}}     : kx + ONE[KX_BITS-1:0];
+            if (line_end) ky       <= pass_end   ? {KY_BITS{1'b0}}     : ky + ONE[KY_BITS-1:0];
             if (pass_end) repeated <= part_end   ? {REPEAT_BITS{1'b0}} : repeated + ONE[REPEAT_BITS-1:0];
             if (part_end) part     <= window_end ? {GROUP_BITS{1'b0}}  : part + ONE[GROUP_BITS-1:0];
             x       <= x + $signed(x_step);
@@ -230,8 +236,8 @@ module strassenc_reader #(
     integer i;
     always @* begin
         outside_row = outside[0];
-        for (i = 1; i < K; i = i + 1)
-            if (ky == i[K_BITS-1:0]) outside_row = outside[i];
+        for (i = 1; i < K_H; i = i + 1)
+            if (ky == i[KY_BITS-1:0]) outside_row = outside[i];
     end
     wire outside_column = x[X_BITS-1] | x > $signed(LAST_COLUMN[X_BITS-1:0]);
 

@@ -1,10 +1,10 @@
-// strassenc_window: the K x K windows of an image, STRIDE apart, in raster order, one whole window to a word.
+// strassenc_window: the windows of an image, K_H x K_W pixels each, in raster order, one whole window to a word.
 //
 // An image of HEIGHT x WIDTH pixels of ELEMENTS elements arrives in raster order, one pixel to a word, frame after frame.
-// Window (Y, X), Y < ROWS, X < COLUMNS, covers rows Y*STRIDE-PAD+ky and columns X*STRIDE-PAD+kx, at least one of each
-// inside the image; every pixel outside reads as FILL. m_data is in the order (ky, kx, element), the first in the low bits.
+// Window (Y, X), Y < ROWS, X < COLUMNS, covers rows Y*STRIDE_H-PAD_H+ky and columns X*STRIDE_W-PAD_W+kx, at least one of
+// each inside the image; every pixel outside reads as FILL. m_data is in the order (ky, kx, element), the first in the low bits.
 // m_user is the user bit of the frame's first pixel on its first window and low on the others.
-// Each of the SLOTS = K + STRIDE rows of storage is a memory, so that a column of K pixels is read at once. Of a group of
+// Each of the SLOTS = K_H + STRIDE_H rows of storage is a memory, so that a column of K_H pixels is read at once. Of a group of
 // windows, those of equal Y, COLUMNS_PUSHED columns go through a shift register, one per clock, and a window is complete
 // with its last column. The last windows of a group may want further columns, which do not matter, as they lie outside
 // the image: then columns of the next group serve, if those that are still wanted are there, else empty ones.
@@ -17,42 +17,47 @@ module strassenc_window #(
     parameter                    HEIGHT       = 1,
     parameter                    WIDTH        = 1,
     parameter                    ELEMENTS     = 1,
-    parameter                    K            = 1,
-    parameter                    STRIDE       = 1,
-    parameter                    PAD          = 0,
+    parameter                    K_H          = 1,
+    parameter                    K_W          = 1,
+    parameter                    STRIDE_H     = 1,
+    parameter                    STRIDE_W     = 1,
+    parameter                    PAD_H        = 0,
+    parameter                    PAD_W        = 0,
     parameter                    ROWS         = 1,
     parameter                    COLUMNS      = 1,
-    parameter                    SLOTS        = K + STRIDE
+    parameter                    SLOTS        = K_H + STRIDE_H
 ) (
-    input  wire                                 clk,
-    input  wire                                 clken,
-    input  wire                                 rst,
-    input  wire                                 s_valid,
-    output wire                                 s_ready,
-    input  wire [ELEMENTS*ELEMENT_BITS-1:0]     s_data,
-    input  wire                                 s_user,
-    output reg                                  m_valid,
-    input  wire                                 m_ready,
-    output wire [K*K*ELEMENTS*ELEMENT_BITS-1:0] m_data,
-    output reg                                  m_user
+    input  wire                                     clk,
+    input  wire                                     clken,
+    input  wire                                     rst,
+    input  wire                                     s_valid,
+    output wire                                     s_ready,
+    input  wire [ELEMENTS*ELEMENT_BITS-1:0]         s_data,
+    input  wire                                     s_user,
+    output reg                                      m_valid,
+    input  wire                                     m_ready,
+    output wire [K_H*K_W*ELEMENTS*ELEMENT_BITS-1:0] m_data,
+    output reg                                      m_user
 );
     localparam PIXEL_BITS = ELEMENTS * ELEMENT_BITS;
     // The last columns of the first and of the last window of a group, counted on beyond the image; a window is complete
     // with the push of that number.
-    localparam FIRST_END = K - 1 - PAD;
-    localparam LAST_END  = (COLUMNS - 1) * STRIDE + FIRST_END;
+    localparam FIRST_END = K_W - 1 - PAD_W;
+    localparam LAST_END  = (COLUMNS - 1) * STRIDE_W + FIRST_END;
     // Real columns of a group.
     localparam COLUMNS_READ = WIDTH < LAST_END + 1 ? WIDTH : LAST_END + 1;
     // Pushes of a group: so many that those its last windows want beyond end before the next group's first window does,
     // and before the next group does.
-    localparam COLUMNS_WIDE   = (COLUMNS - 1) * STRIDE + 1 > COLUMNS_READ ? (COLUMNS - 1) * STRIDE + 1 : COLUMNS_READ;
+    localparam COLUMNS_SPAN   = (COLUMNS - 1) * STRIDE_W + 1;
+    localparam COLUMNS_WIDE   = COLUMNS_SPAN > COLUMNS_READ ? COLUMNS_SPAN : COLUMNS_READ;
     localparam COLUMNS_PUSHED = (LAST_END + 2) / 2 > COLUMNS_WIDE ? (LAST_END + 2) / 2 : COLUMNS_WIDE;
     localparam TAIL_PUSHES    = LAST_END + 1 - COLUMNS_PUSHED;
 
     localparam COLUMN_BITS = WIDTH > 1 ? $clog2(WIDTH) : 1;
     localparam SLOT_BITS   = SLOTS > 1 ? $clog2(SLOTS) : 1;
-    // Numbers of pushes: up to COLUMNS_PUSHED and LAST_END + 1, and columns.
-    localparam PUSH_BITS   = $clog2(LAST_END + WIDTH + 2);
+    // Numbers of pushes: up to COLUMNS_PUSHED and LAST_END + 1; columns, of the image and of a window.
+    localparam MOST_PUSHES = LAST_END + WIDTH + 2;
+    localparam PUSH_BITS   = $clog2(MOST_PUSHES > K_W ? MOST_PUSHES : K_W);
 
     localparam [31:0] ONE       = 1;
     localparam [31:0] LAST_PUSH = COLUMNS_PUSHED - 1;
@@ -60,7 +65,7 @@ module strassenc_window #(
     localparam [31:0] TAIL      = TAIL_PUSHES;
     localparam [31:0] FIRST     = FIRST_END;
     localparam [31:0] LAST      = LAST_END;
-    localparam [31:0] MOVE      = STRIDE;
+    localparam [31:0] MOVE      = STRIDE_W;
 
     // The whole pipeline moves at once.
     wire advance = (!m_valid | m_ready) & clken;
@@ -72,16 +77,16 @@ module strassenc_window #(
     wire                   whole;
     wire                   forming;
     wire [SLOT_BITS-1:0]   top_slot;
-    wire [K-1:0]           outside;
+    wire [K_H-1:0]         outside;
     wire                   last;
     wire                   row_user;
     strassenc_rows #(
         .HEIGHT(HEIGHT),
         .WIDTH (WIDTH),
         .WORDS (1),
-        .K     (K),
-        .STRIDE(STRIDE),
-        .PAD   (PAD),
+        .K     (K_H),
+        .STRIDE(STRIDE_H),
+        .PAD   (PAD_H),
         .ROWS  (ROWS),
         .SLOTS (SLOTS)
     ) rows (
@@ -161,20 +166,20 @@ module strassenc_window #(
         end
 
     // Columns of the next window outside the image.
-    wire [K-1:0] beyond;
-    genvar       kx;
+    wire [K_W-1:0] beyond;
+    genvar         kx;
     generate
-        for (kx = 0; kx < K; kx = kx + 1) begin : beyond_column
-            localparam [31:0] LOW  = K - 1 - kx;
-            localparam [31:0] HIGH = WIDTH - 1 + K - 1 - kx;
+        for (kx = 0; kx < K_W; kx = kx + 1) begin : beyond_column
+            localparam [31:0] LOW  = K_W - 1 - kx;
+            localparam [31:0] HIGH = WIDTH - 1 + K_W - 1 - kx;
             wire left;
             wire right;
-            if (FIRST_END < K - 1 - kx) begin : may_be_left
+            if (FIRST_END < K_W - 1 - kx) begin : may_be_left
                 assign left = window_end < LOW[PUSH_BITS-1:0];
             end else begin : never_left
                 assign left = 1'b0;
             end
-            if (LAST_END > WIDTH - 1 + K - 1 - kx) begin : may_be_right
+            if (LAST_END > WIDTH - 1 + K_W - 1 - kx) begin : may_be_right
                 assign right = window_end > HIGH[PUSH_BITS-1:0];
             end else begin : never_right
                 assign right = 1'b0;
@@ -188,9 +193,9 @@ module strassenc_window #(
     reg                 completes_1;
     reg                 user_1;
     reg [SLOT_BITS-1:0] top_slot_1;
-    reg [K-1:0]         outside_1;
-    reg [K-1:0]         beyond_1;
-    reg [K-1:0]         beyond_2;
+    reg [K_H-1:0]       outside_1;
+    reg [K_W-1:0]       beyond_1;
+    reg [K_W-1:0]       beyond_2;
 
     always @(posedge clk)
         if (rst) begin
@@ -231,10 +236,10 @@ module strassenc_window #(
     // Each row of the window takes its pixel from its slot.
     genvar ky, kz;
     generate
-        for (ky = 0; ky < K; ky = ky + 1) begin : window_row
-            reg     [PIXEL_BITS-1:0]   picked;
-            reg     [K*PIXEL_BITS-1:0] pixels;
-            integer                    top;
+        for (ky = 0; ky < K_H; ky = ky + 1) begin : window_row
+            reg     [PIXEL_BITS-1:0]     picked;
+            reg     [K_W*PIXEL_BITS-1:0] pixels;
+            integer                      top;
             always @* begin
                 picked = {PIXEL_BITS{1'b0}};
                 for (top = 0; top < SLOTS; top = top + 1)
@@ -242,14 +247,14 @@ module strassenc_window #(
                         picked = read[((top + ky) % SLOTS)*PIXEL_BITS +: PIXEL_BITS];
             end
             wire [PIXEL_BITS-1:0] pixel = outside_1[ky] ? {ELEMENTS{FILL}} : picked;
-            if (K == 1) begin : single
+            if (K_W == 1) begin : single
                 always @(posedge clk) if (advance & push_1) pixels <= pixel;
             end else begin : several
                 always @(posedge clk)
-                    if (advance & push_1) pixels <= {pixel, pixels[K*PIXEL_BITS-1:PIXEL_BITS]};
+                    if (advance & push_1) pixels <= {pixel, pixels[K_W*PIXEL_BITS-1:PIXEL_BITS]};
             end
-            for (kz = 0; kz < K; kz = kz + 1) begin : masked
-                assign m_data[(ky*K+kz)*PIXEL_BITS +: PIXEL_BITS] =
+            for (kz = 0; kz < K_W; kz = kz + 1) begin : masked
+                assign m_data[(ky*K_W+kz)*PIXEL_BITS +: PIXEL_BITS] =
                     beyond_2[kz] ? {ELEMENTS{FILL}} : pixels[kz*PIXEL_BITS +: PIXEL_BITS];
             end
         end

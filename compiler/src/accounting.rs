@@ -8,7 +8,7 @@
 use crate::report::{Document, Section, Source, Table};
 use serde::Serialize;
 use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, Linear, Op, Step};
-use strassenc_runtime::{Network, Result};
+use strassenc_runtime::{Extent, Network, Result};
 
 /// Whose rules are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -47,8 +47,8 @@ pub struct LayerCost {
     pub output: String,
     /// Multiplications per output patch; none where it is not linear.
     pub r: Option<usize>,
-    /// Height and width of the output patch.
-    pub p: Option<usize>,
+    /// The output patch.
+    pub p: Option<Extent>,
     /// Groups of W_b.
     pub groups: Option<usize>,
     /// Its cost.
@@ -133,7 +133,7 @@ fn ours(step: &Step, linear: &Linear, coefficient_bits: u64) -> Cost {
     let (down, across) = linear.patches(step.output);
     let patches = (down * across) as u64;
     let (r, outputs) = (linear.r as u64, step.output.elements() as u64);
-    let biases = (step.output.channels * linear.patch * linear.patch) as u64;
+    let biases = (step.output.channels * linear.patch.area()) as u64;
     Cost {
         multiplications: step.multiplications(),
         dense_multiplications: step.dense_multiplications(),
@@ -164,7 +164,7 @@ fn paper(step: &Step, linear: &Linear, last: bool, classifier: bool) -> Cost {
     let r = if classifier { linear.r.max(step.output.channels) } else { linear.r };
     let (w_b, w_c) = Step { op: Op::Linear(Linear { r, ..*linear }), ..step.clone() }.entries();
     let pixels = step.output.pixels() as u64;
-    let area = (linear.patch * linear.patch) as u64;
+    let area = linear.patch.area() as u64;
     let r = r as u64;
     let norm = if last { 0 } else { outputs };
     // ã, and scale and offset of the output norm; the last layer's bias is not counted.
@@ -237,7 +237,7 @@ fn filter_additions(step: &Step) -> u64 {
 fn other_additions(step: &Step, op: &Op) -> u64 {
     match op {
         Op::Add => step.output.elements() as u64,
-        Op::AveragePool(pool) => (step.output.elements() * (pool.size * pool.size - 1)) as u64,
+        Op::AveragePool(pool) => (step.output.elements() * (pool.size.area() - 1)) as u64,
         _ => 0,
     }
 }

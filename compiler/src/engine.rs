@@ -16,7 +16,7 @@ use crate::stream::Lines;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use strassenc_runtime::{Error, Result};
+use strassenc_runtime::{Error, Extent, Result};
 
 /// What a core is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -304,13 +304,13 @@ impl Estimator<'_> {
     fn folding(&self, number: usize, kernel: &Kernel, interval: u64) -> Option<Folding> {
         let channels = kernel.output.channels;
         let per_group = kernel.input.channels / kernel.groups;
-        let taps = kernel.windows.size * kernel.windows.size;
+        let taps = kernel.windows.size.area();
         let live = padded_rows(kernel, 1) / kernel.groups;
         if live == 0 {
             return None;
         }
         let clocks = (self.phase(number, interval) / kernel.windows.count() as u64).max(1) as usize;
-        let outputs = kernel.patch * kernel.patch * channels;
+        let outputs = kernel.patch.area() * channels;
         let mut best: Option<((bool, u64), Folding)> = None;
         for simd in divisors(per_group) {
             let sums = taps * (per_group / simd);
@@ -397,7 +397,7 @@ impl Estimator<'_> {
             }
             (Kind::Pool { windows, .. }, Choice::Elementwise { lanes }) => {
                 let lines = Lines { image: layer.input, words: 1, windows: *windows, fill: 0 };
-                let taps = (to.shape.pixels() * windows.size * windows.size * (to.shape.channels / lanes)) as u64;
+                let taps = (to.shape.pixels() * windows.size.area() * (to.shape.channels / lanes)) as u64;
                 let stored = (lines.slots() * layer.input.width * layer.input.channels / lanes) as u64;
                 let own = Cost {
                     clocks: taps.max(elements / lanes as u64),
@@ -429,29 +429,29 @@ impl Estimator<'_> {
                 let windows = kernel.windows;
                 let lines = Lines { image: input, words: 1, windows, fill: 0 };
                 let steps = if windows == Windows::WHOLE { 1 } else { (windows.rows * lines.steps()) as u64 };
-                let outgoing = (windows.count() * kernel.patch * kernel.patch) as u64;
+                let outgoing = (windows.count() * kernel.patch.area()) as u64;
                 let mut cost = Cost {
                     clocks: steps.max(outgoing).max(input.pixels() as u64),
                     luts: (bits.nonzeros as f64 * SHARED * bits.adder) as u64 + bits.shift_add,
                     half_brams: 0,
                     multipliers: bits.multipliers,
                 };
-                if windows.size > 1 {
+                if windows.size != Extent::ONE {
                     let pixel = x_bits * input.channels as u64;
                     for _ in 0..lines.slots() {
                         cost = cost + memory(pixel, input.width as u64);
                     }
-                    cost.luts += windows.size as u64 * pixel * (lines.slots() as u64).div_ceil(3);
+                    cost.luts += windows.size.h as u64 * pixel * (lines.slots() as u64).div_ceil(3);
                 }
                 (cost + patches(kernel, output.width as u64, output.channels as u64 * z_bits), [1, 1])
             }
             Choice::Folded(folding) => {
                 let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
                 let rows = padded_rows(kernel, pe) as u64;
-                let taps = (kernel.windows.size * kernel.windows.size) as u64;
+                let taps = kernel.windows.size.area() as u64;
                 let words = (input.channels / kernel.groups / simd) as u64;
                 let depth = rows / pe as u64 * taps * words;
-                let outputs = (kernel.patch * kernel.patch * output.channels) as u64;
+                let outputs = (kernel.patch.area() * output.channels) as u64;
                 let wc_depth = outputs / wc_pe as u64 * (rows / wc_simd as u64);
                 let [pe, simd, wc_pe, wc_simd] = [pe, simd, wc_pe, wc_simd].map(|v| v as u64);
                 let count = kernel.windows.count() as u64;
@@ -548,7 +548,7 @@ const SHARED: f64 = 0.45;
 
 /// The store that puts patches into rows.
 fn patches(kernel: &Kernel, words_of_a_row: u64, bits: u64) -> Cost {
-    if kernel.patch == 1 { Cost::default() } else { memory(bits, 2 * kernel.patch as u64 * words_of_a_row) }
+    if kernel.in_order() { Cost::default() } else { memory(bits, 2 * kernel.patch.h as u64 * words_of_a_row) }
 }
 
 /// Widths of what is in a kernel.

@@ -4,7 +4,8 @@
 `default_nettype none
 
 module strassenc_patches_check #(
-    parameter P      = 2,
+    parameter P_H    = 2,
+    parameter P_W    = 2,
     parameter HEIGHT = 2,
     parameter WIDTH  = 2,
     parameter WORDS  = 1
@@ -13,9 +14,9 @@ module strassenc_patches_check #(
     output reg         done,
     output reg  [31:0] failures
 );
-    localparam ROWS    = (HEIGHT + P - 1) / P;
-    localparam COLUMNS = (WIDTH + P - 1) / P;
-    localparam PATCH   = P * P * WORDS;
+    localparam ROWS    = (HEIGHT + P_H - 1) / P_H;
+    localparam COLUMNS = (WIDTH + P_W - 1) / P_W;
+    localparam PATCH   = P_H * P_W * WORDS;
     localparam STRIPE  = COLUMNS * PATCH;
     localparam FRAME   = ROWS * STRIPE;
     localparam IMAGE   = HEIGHT * WIDTH * WORDS;
@@ -34,7 +35,8 @@ module strassenc_patches_check #(
 
     strassenc_patches #(
         .BITS   (12),
-        .P      (P),
+        .P_H    (P_H),
+        .P_W    (P_W),
         .ROWS   (ROWS),
         .COLUMNS(COLUMNS),
         .HEIGHT (HEIGHT),
@@ -54,7 +56,7 @@ module strassenc_patches_check #(
         .m_user (m_user)
     );
 
-    integer seed = P + 16 * WIDTH + 256 * WORDS;
+    integer seed = P_H + 4 * P_W + 16 * WIDTH + 256 * WORDS;
     integer mode, clocks, slow, early, total;
     // Words accepted and words issued since reset; the place of the word that is issued next.
     integer given, issued, place, frame, y, x, source, stripes, patches;
@@ -98,19 +100,19 @@ module strassenc_patches_check #(
                 place = issued % IMAGE;
                 y = place / (WIDTH * WORDS);
                 x = place / WORDS % WIDTH;
-                source = frame * FRAME + y / P * STRIPE + x / P * PATCH + ((y % P) * P + x % P) * WORDS + place % WORDS;
-                stripes = given / STRIPE - (frame * ROWS + y / P);
+                source = frame * FRAME + y / P_H * STRIPE + x / P_W * PATCH
+                    + ((y % P_H) * P_W + x % P_W) * WORDS + place % WORDS;
+                stripes = given / STRIPE - (frame * ROWS + y / P_H);
                 patches = given % STRIPE / PATCH;
                 ready = stripes < 2;
                 advance = !valid || m_ready;
-                issue = advance && (stripes > 0 || x / P < patches);
+                issue = advance && (stripes > 0 || x / P_W < patches);
                 #1;
                 if (s_ready !== ready || m_valid !== valid || (valid && (m_data !== data || m_user !== user))) begin
                     failures = failures + 1;
                     if (failures < 10)
-                        $display("P %0d, %0d x %0d, mode %0d, clock %0d, %0d in: %b %b, %h %b instead of %b %b, %h %b", P,
-                                 HEIGHT, WIDTH, mode, clocks, given, s_ready, m_valid, m_data, m_user, ready, valid, data,
-                                 user);
+                        $display("%m, mode %0d, clock %0d, %0d in: %b %b, %h %b instead of %b %b, %h %b", mode,
+                                 clocks, given, s_ready, m_valid, m_data, m_user, ready, valid, data, user);
                 end
                 @(posedge clk);
                 pending = s_valid && !(clken && ready) && !rst;
@@ -129,7 +131,7 @@ module strassenc_patches_check #(
                         // Nothing is issued that has not been accepted.
                         if (source >= given) begin
                             failures = failures + 1;
-                            $display("P %0d, %0d x %0d: the model is wrong", P, HEIGHT, WIDTH);
+                            $display("%m: the model is wrong");
                         end
                         if (stripes == 0) early = early + 1;
                         issued = issued + 1;
@@ -143,14 +145,13 @@ module strassenc_patches_check #(
                 @(negedge clk);
             end
             // At full rate the giver never waits; pixels of all patches but the last in a row leave early.
-            if (mode == 0 && (given != CLOCKS || early < (COLUMNS - 1) * P * WORDS * (CLOCKS / STRIPE - 1))) begin
+            if (mode == 0 && (given != CLOCKS || early < (COLUMNS - 1) * P_W * WORDS * (CLOCKS / STRIPE - 1))) begin
                 failures = failures + 1;
-                $display("P %0d, %0d x %0d, full rate: %0d words in %0d clocks, %0d early", P, HEIGHT, WIDTH, given, CLOCKS,
-                         early);
+                $display("%m, full rate: %0d words in %0d clocks, %0d early", given, CLOCKS, early);
             end
             if (total < 20 || (mode == 2 && !full && IMAGE * 2 > FRAME)) begin
                 failures = failures + 1;
-                $display("P %0d, %0d x %0d, mode %0d: only %0d words", P, HEIGHT, WIDTH, mode, total);
+                $display("%m, mode %0d: only %0d words", mode, total);
             end
         end
         done = 1'b1;
@@ -158,38 +159,37 @@ module strassenc_patches_check #(
 endmodule
 
 module strassenc_patches_tb;
+    localparam CHECKS = 18;
+
     reg clk = 1'b0;
     always #5 clk = !clk;
 
-    wire [10:0] done;
-    wire [31:0] failures [0:10];
-    strassenc_patches_check #(.P(2), .HEIGHT(1), .WIDTH(1), .WORDS(1))
-        check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_patches_check #(.P(2), .HEIGHT(1), .WIDTH(1), .WORDS(3))
-        check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_patches_check #(.P(2), .HEIGHT(4), .WIDTH(6), .WORDS(1))
-        check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_patches_check #(.P(2), .HEIGHT(5), .WIDTH(7), .WORDS(3))
-        check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
-    strassenc_patches_check #(.P(2), .HEIGHT(3), .WIDTH(1), .WORDS(1))
-        check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
-    strassenc_patches_check #(.P(3), .HEIGHT(1), .WIDTH(1), .WORDS(3))
-        check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
-    strassenc_patches_check #(.P(3), .HEIGHT(7), .WIDTH(8), .WORDS(1))
-        check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
-    strassenc_patches_check #(.P(3), .HEIGHT(6), .WIDTH(9), .WORDS(3))
-        check_7 (.clk(clk), .done(done[7]), .failures(failures[7]));
-    strassenc_patches_check #(.P(3), .HEIGHT(4), .WIDTH(2), .WORDS(1))
-        check_8 (.clk(clk), .done(done[8]), .failures(failures[8]));
-    strassenc_patches_check #(.P(3), .HEIGHT(2), .WIDTH(10), .WORDS(1))
-        check_9 (.clk(clk), .done(done[9]), .failures(failures[9]));
-    strassenc_patches_check #(.P(4), .HEIGHT(5), .WIDTH(9), .WORDS(1))
-        check_10 (.clk(clk), .done(done[10]), .failures(failures[10]));
+    wire [CHECKS-1:0]    done;
+    wire [32*CHECKS-1:0] failures;
+
+    // Parameters in order: P_H, P_W, HEIGHT, WIDTH, WORDS.
+    strassenc_patches_check #(2, 2, 1, 1, 1)   check_0  (clk, done[0], failures[32*0 +: 32]);
+    strassenc_patches_check #(2, 2, 1, 1, 3)   check_1  (clk, done[1], failures[32*1 +: 32]);
+    strassenc_patches_check #(2, 2, 4, 6, 1)   check_2  (clk, done[2], failures[32*2 +: 32]);
+    strassenc_patches_check #(2, 2, 5, 7, 3)   check_3  (clk, done[3], failures[32*3 +: 32]);
+    strassenc_patches_check #(2, 2, 3, 1, 1)   check_4  (clk, done[4], failures[32*4 +: 32]);
+    strassenc_patches_check #(3, 3, 1, 1, 3)   check_5  (clk, done[5], failures[32*5 +: 32]);
+    strassenc_patches_check #(3, 3, 7, 8, 1)   check_6  (clk, done[6], failures[32*6 +: 32]);
+    strassenc_patches_check #(3, 3, 6, 9, 3)   check_7  (clk, done[7], failures[32*7 +: 32]);
+    strassenc_patches_check #(3, 3, 4, 2, 1)   check_8  (clk, done[8], failures[32*8 +: 32]);
+    strassenc_patches_check #(3, 3, 2, 10, 1)  check_9  (clk, done[9], failures[32*9 +: 32]);
+    strassenc_patches_check #(4, 4, 5, 9, 1)   check_10 (clk, done[10], failures[32*10 +: 32]);
+    strassenc_patches_check #(1, 2, 1, 7, 1)   check_11 (clk, done[11], failures[32*11 +: 32]);
+    strassenc_patches_check #(1, 3, 4, 6, 2)   check_12 (clk, done[12], failures[32*12 +: 32]);
+    strassenc_patches_check #(1, 4, 1, 1, 1)   check_13 (clk, done[13], failures[32*13 +: 32]);
+    strassenc_patches_check #(2, 1, 5, 4, 1)   check_14 (clk, done[14], failures[32*14 +: 32]);
+    strassenc_patches_check #(3, 1, 4, 1, 2)   check_15 (clk, done[15], failures[32*15 +: 32]);
+    strassenc_patches_check #(2, 3, 5, 7, 2)   check_16 (clk, done[16], failures[32*16 +: 32]);
+    strassenc_patches_check #(3, 2, 4, 5, 1)   check_17 (clk, done[17], failures[32*17 +: 32]);
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6]
-                    | failures[7] | failures[8] | failures[9] | failures[10]) == 0) $display("PASS strassenc_patches");
+            if (failures == 0) $display("PASS strassenc_patches");
             else begin
                 $display("FAIL strassenc_patches");
                 $stop;

@@ -4,17 +4,20 @@
 `default_nettype none
 
 module strassenc_reader_check #(
-    parameter HEIGHT  = 1,
-    parameter WIDTH   = 1,
-    parameter WORDS   = 1,
-    parameter K       = 1,
-    parameter STRIDE  = 1,
-    parameter PAD     = 0,
-    parameter ROWS    = 1,
-    parameter COLUMNS = 1,
-    parameter GROUPS  = 1,
-    parameter REPEATS = 1,
-    parameter LANES   = 1
+    parameter HEIGHT   = 1,
+    parameter WIDTH    = 1,
+    parameter WORDS    = 1,
+    parameter K_H      = 1,
+    parameter K_W      = 1,
+    parameter STRIDE_H = 1,
+    parameter STRIDE_W = 1,
+    parameter PAD_H    = 0,
+    parameter PAD_W    = 0,
+    parameter ROWS     = 1,
+    parameter COLUMNS  = 1,
+    parameter GROUPS   = 1,
+    parameter REPEATS  = 1,
+    parameter LANES    = 1
 ) (
     input  wire        clk,
     output reg         done,
@@ -25,9 +28,9 @@ module strassenc_reader_check #(
     localparam       ROW       = WIDTH * WORDS;
     localparam       GIVEN     = HEIGHT * ROW;
     localparam       PART      = WORDS / GROUPS;
-    localparam       WINDOW    = GROUPS * REPEATS * K * K * PART;
+    localparam       WINDOW    = GROUPS * REPEATS * K_H * K_W * PART;
     localparam       TAKEN     = ROWS * COLUMNS * WINDOW;
-    localparam       SLOTS     = K + STRIDE;
+    localparam       SLOTS     = K_H + STRIDE_H;
     localparam [4:0] FILL      = 5'h16;
 
     reg                  rst;
@@ -48,9 +51,12 @@ module strassenc_reader_check #(
         .HEIGHT      (HEIGHT),
         .WIDTH       (WIDTH),
         .WORDS       (WORDS),
-        .K           (K),
-        .STRIDE      (STRIDE),
-        .PAD         (PAD),
+        .K_H         (K_H),
+        .K_W         (K_W),
+        .STRIDE_H    (STRIDE_H),
+        .STRIDE_W    (STRIDE_W),
+        .PAD_H       (PAD_H),
+        .PAD_W       (PAD_W),
         .ROWS        (ROWS),
         .COLUMNS     (COLUMNS),
         .SLOTS       (SLOTS),
@@ -70,7 +76,7 @@ module strassenc_reader_check #(
         .m_user (m_user)
     );
 
-    integer             seed = HEIGHT + 100 * WIDTH + 10000 * K + STRIDE + PAD + WORDS;
+    integer             seed = HEIGHT + 100 * WIDTH + 10000 * K_H + 1000 * K_W + STRIDE_W + PAD_W + WORDS;
     reg [WORD_BITS-1:0] image [0:FRAMES*GIVEN-1];
     reg [FRAMES-1:0]    users;
     reg [WORD_BITS-1:0] expected;
@@ -85,12 +91,12 @@ module strassenc_reader_check #(
             rest = taken % TAKEN;
             y = rest / (COLUMNS * WINDOW);
             x = rest / WINDOW % COLUMNS;
-            g = rest / (REPEATS * K * K * PART) % GROUPS;
-            ky = rest / (K * PART) % K;
-            kx = rest / PART % K;
+            g = rest / (REPEATS * K_H * K_W * PART) % GROUPS;
+            ky = rest / (K_W * PART) % K_H;
+            kx = rest / PART % K_W;
             w = rest % PART;
-            row = y * STRIDE - PAD + ky;
-            column = x * STRIDE - PAD + kx;
+            row = y * STRIDE_H - PAD_H + ky;
+            column = x * STRIDE_W - PAD_W + kx;
             if (row < 0 || row >= HEIGHT || column < 0 || column >= WIDTH) expected = {LANES{FILL}};
             else expected = image[frame*GIVEN + row*ROW + column*WORDS + g*PART + w];
         end
@@ -102,7 +108,7 @@ module strassenc_reader_check #(
     reg     at_output, issued;
 
     function integer base_of(input integer y);
-        base_of = y == ROWS ? HEIGHT : y * STRIDE < PAD ? 0 : y * STRIDE - PAD;
+        base_of = y == ROWS ? HEIGHT : y * STRIDE_H < PAD_H ? 0 : y * STRIDE_H - PAD_H;
     endfunction
 
     task reset;
@@ -132,9 +138,9 @@ module strassenc_reader_check #(
         begin
             if (!at_output || m_ready) begin
                 base = base_of(group);
-                needed = group * STRIDE - PAD + K - 1 - base;
+                needed = group * STRIDE_H - PAD_H + K_H - 1 - base;
                 if (needed > HEIGHT - 1 - base) needed = HEIGHT - 1 - base;
-                last_column = window * STRIDE - PAD + K - 1;
+                last_column = window * STRIDE_W - PAD_W + K_W - 1;
                 if (last_column > WIDTH - 1) last_column = WIDTH - 1;
                 issued = issued_words > 0 || occupied > needed || (occupied == needed && column > last_column);
                 at_output = issued;
@@ -181,7 +187,7 @@ module strassenc_reader_check #(
             clocks = 0;
             quiet = 0;
             finished = 0;
-            while (sent < limit || (!(round & 1) && quiet < 4 * (WIDTH + K))) begin
+            while (sent < limit || (!(round & 1) && quiet < 4 * (WIDTH + K_W))) begin
                 // A giver may not withdraw a word.
                 if (!pending) begin
                     s_valid = sent < limit && ((mode == 0 || mode == 2) || ($random(seed) & 1) == 0);
@@ -222,7 +228,7 @@ module strassenc_reader_check #(
                     if (taken % TAKEN == 0) begin
                         // From the third frame on all is steady; where reading takes at least as long as the input, it
                         // has no gap.
-                        if (mode == 0 && taken > 2 * TAKEN && COLUMNS * WINDOW >= STRIDE * ROW && TAKEN >= GIVEN
+                        if (mode == 0 && taken > 2 * TAKEN && COLUMNS * WINDOW >= STRIDE_H * ROW && TAKEN >= GIVEN
                                 && clocks - finished != TAKEN) begin
                             failures = failures + 1;
                             $display("%m round %0d: a frame in %0d clocks", round, clocks - finished);
@@ -240,7 +246,7 @@ module strassenc_reader_check #(
                     failures = failures + 1;
                     $display("%m round %0d: stuck after %0d words, %0d read", round, sent, taken);
                     sent = limit;
-                    quiet = 4 * (WIDTH + K);
+                    quiet = 4 * (WIDTH + K_W);
                 end
                 @(negedge clk);
             end
@@ -250,7 +256,7 @@ module strassenc_reader_check #(
 endmodule
 
 module strassenc_reader_tb;
-    localparam CHECKS = 18;
+    localparam CHECKS = 26;
 
     reg clk = 1'b0;
     always #5 clk = !clk;
@@ -258,25 +264,34 @@ module strassenc_reader_tb;
     wire [CHECKS-1:0]    done;
     wire [32*CHECKS-1:0] failures;
 
-    // Parameters in order: HEIGHT, WIDTH, WORDS, K, STRIDE, PAD, ROWS, COLUMNS, GROUPS, REPEATS, LANES.
-    strassenc_reader_check #(1, 1, 1, 1, 1, 0, 1, 1)          element   (clk, done[0], failures[32*0 +: 32]);
-    strassenc_reader_check #(1, 1, 6, 1, 1, 0, 1, 1, 1, 1, 2) vector    (clk, done[1], failures[32*1 +: 32]);
-    strassenc_reader_check #(1, 1, 6, 1, 1, 0, 1, 1, 3, 2)    repeated  (clk, done[2], failures[32*2 +: 32]);
-    strassenc_reader_check #(5, 4, 1, 3, 1, 1, 5, 4)          same_3    (clk, done[3], failures[32*3 +: 32]);
-    strassenc_reader_check #(3, 4, 4, 3, 1, 1, 3, 4, 2, 2, 3) groups_3  (clk, done[4], failures[32*4 +: 32]);
-    strassenc_reader_check #(3, 3, 2, 3, 2, 1, 2, 2, 2, 3)    half_3    (clk, done[5], failures[32*5 +: 32]);
-    strassenc_reader_check #(6, 5, 3, 1, 1, 0, 6, 5, 1, 1, 2) point     (clk, done[6], failures[32*6 +: 32]);
-    strassenc_reader_check #(6, 6, 2, 2, 2, 0, 3, 3)          pool_2    (clk, done[7], failures[32*7 +: 32]);
-    strassenc_reader_check #(5, 5, 1, 4, 2, 1, 3, 3)          patch_2   (clk, done[8], failures[32*8 +: 32]);
-    strassenc_reader_check #(7, 7, 1, 5, 3, 1, 3, 3)          patch_3   (clk, done[9], failures[32*9 +: 32]);
-    strassenc_reader_check #(7, 4, 1, 7, 3, 2, 3, 2)          patch_3_5 (clk, done[10], failures[32*10 +: 32]);
-    strassenc_reader_check #(1, 1, 2, 7, 1, 3, 1, 1)          dot_7     (clk, done[11], failures[32*11 +: 32]);
-    strassenc_reader_check #(8, 7, 3, 1, 3, 0, 3, 3)          skip_1    (clk, done[12], failures[32*12 +: 32]);
-    strassenc_reader_check #(8, 8, 2, 2, 3, 1, 3, 3)          skip_2    (clk, done[13], failures[32*13 +: 32]);
-    strassenc_reader_check #(9, 8, 1, 1, 3, 0, 2, 2, 1, 2)    crop_1    (clk, done[14], failures[32*14 +: 32]);
-    strassenc_reader_check #(9, 9, 1, 3, 1, 0, 2, 3)          crop_3    (clk, done[15], failures[32*15 +: 32]);
-    strassenc_reader_check #(3, 2, 2, 3, 1, 2, 5, 4)          full_3    (clk, done[16], failures[32*16 +: 32]);
-    strassenc_reader_check #(2, 1, 1, 5, 1, 4, 6, 5)          full_5    (clk, done[17], failures[32*17 +: 32]);
+    // Parameters in order: HEIGHT, WIDTH, WORDS, K_H, K_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W, ROWS, COLUMNS, GROUPS, REPEATS,
+    // LANES.
+    strassenc_reader_check #(1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1)          element   (clk, done[0], failures[32*0 +: 32]);
+    strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2) vector    (clk, done[1], failures[32*1 +: 32]);
+    strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 3, 2)    repeated  (clk, done[2], failures[32*2 +: 32]);
+    strassenc_reader_check #(5, 4, 1, 3, 3, 1, 1, 1, 1, 5, 4)          same_3    (clk, done[3], failures[32*3 +: 32]);
+    strassenc_reader_check #(3, 4, 4, 3, 3, 1, 1, 1, 1, 3, 4, 2, 2, 3) groups_3  (clk, done[4], failures[32*4 +: 32]);
+    strassenc_reader_check #(3, 3, 2, 3, 3, 2, 2, 1, 1, 2, 2, 2, 3)    half_3    (clk, done[5], failures[32*5 +: 32]);
+    strassenc_reader_check #(6, 5, 3, 1, 1, 1, 1, 0, 0, 6, 5, 1, 1, 2) point     (clk, done[6], failures[32*6 +: 32]);
+    strassenc_reader_check #(6, 6, 2, 2, 2, 2, 2, 0, 0, 3, 3)          pool_2    (clk, done[7], failures[32*7 +: 32]);
+    strassenc_reader_check #(5, 5, 1, 4, 4, 2, 2, 1, 1, 3, 3)          patch_2   (clk, done[8], failures[32*8 +: 32]);
+    strassenc_reader_check #(7, 7, 1, 5, 5, 3, 3, 1, 1, 3, 3)          patch_3   (clk, done[9], failures[32*9 +: 32]);
+    strassenc_reader_check #(7, 4, 1, 7, 7, 3, 3, 2, 2, 3, 2)          patch_3_5 (clk, done[10], failures[32*10 +: 32]);
+    strassenc_reader_check #(1, 1, 2, 7, 7, 1, 1, 3, 3, 1, 1)          dot_7     (clk, done[11], failures[32*11 +: 32]);
+    strassenc_reader_check #(8, 7, 3, 1, 1, 3, 3, 0, 0, 3, 3)          skip_1    (clk, done[12], failures[32*12 +: 32]);
+    strassenc_reader_check #(8, 8, 2, 2, 2, 3, 3, 1, 1, 3, 3)          skip_2    (clk, done[13], failures[32*13 +: 32]);
+    strassenc_reader_check #(9, 8, 1, 1, 1, 3, 3, 0, 0, 2, 2, 1, 2)    crop_1    (clk, done[14], failures[32*14 +: 32]);
+    strassenc_reader_check #(9, 9, 1, 3, 3, 1, 1, 0, 0, 2, 3)          crop_3    (clk, done[15], failures[32*15 +: 32]);
+    strassenc_reader_check #(3, 2, 2, 3, 3, 1, 1, 2, 2, 5, 4)          full_3    (clk, done[16], failures[32*16 +: 32]);
+    strassenc_reader_check #(2, 1, 1, 5, 5, 1, 1, 4, 4, 6, 5)          full_5    (clk, done[17], failures[32*17 +: 32]);
+    strassenc_reader_check #(1, 9, 2, 1, 5, 1, 1, 0, 2, 1, 9, 2, 2)    row_5     (clk, done[18], failures[32*18 +: 32]);
+    strassenc_reader_check #(9, 1, 2, 5, 1, 1, 1, 2, 0, 9, 1)          column_5  (clk, done[19], failures[32*19 +: 32]);
+    strassenc_reader_check #(1, 11, 1, 1, 4, 1, 2, 0, 1, 1, 5, 1, 3)   row_half  (clk, done[20], failures[32*20 +: 32]);
+    strassenc_reader_check #(1, 8, 3, 1, 2, 1, 2, 0, 0, 1, 4)          row_pool  (clk, done[21], failures[32*21 +: 32]);
+    strassenc_reader_check #(6, 5, 2, 6, 5, 6, 5, 0, 0, 1, 1)          all       (clk, done[22], failures[32*22 +: 32]);
+    strassenc_reader_check #(7, 6, 1, 5, 2, 1, 1, 2, 0, 7, 5)          tall      (clk, done[23], failures[32*23 +: 32]);
+    strassenc_reader_check #(5, 6, 2, 2, 5, 3, 1, 0, 2, 2, 6, 2, 1)    flat      (clk, done[24], failures[32*24 +: 32]);
+    strassenc_reader_check #(8, 5, 1, 1, 4, 3, 2, 0, 3, 3, 4, 1, 2)    far       (clk, done[25], failures[32*25 +: 32]);
 
     integer i;
     reg     failed;

@@ -7,9 +7,12 @@ module strassenc_window_check #(
     parameter HEIGHT   = 1,
     parameter WIDTH    = 1,
     parameter ELEMENTS = 1,
-    parameter K        = 1,
-    parameter STRIDE   = 1,
-    parameter PAD      = 0,
+    parameter K_H      = 1,
+    parameter K_W      = 1,
+    parameter STRIDE_H = 1,
+    parameter STRIDE_W = 1,
+    parameter PAD_H    = 0,
+    parameter PAD_W    = 0,
     parameter ROWS     = 1,
     parameter COLUMNS  = 1,
     // Clocks that a frame takes at full rate; 0: not checked.
@@ -23,19 +26,19 @@ module strassenc_window_check #(
     localparam       PIXEL_BITS = 5 * ELEMENTS;
     localparam       PIXELS     = HEIGHT * WIDTH;
     localparam       WINDOWS    = ROWS * COLUMNS;
-    localparam       SLOTS      = K + STRIDE;
+    localparam       SLOTS      = K_H + STRIDE_H;
     localparam [4:0] FILL       = 5'h16;
 
-    reg                       rst;
-    reg                       clken;
-    reg                       s_valid;
-    wire                      s_ready;
-    reg  [PIXEL_BITS-1:0]     s_data;
-    reg                       s_user;
-    wire                      m_valid;
-    reg                       m_ready;
-    wire [K*K*PIXEL_BITS-1:0] m_data;
-    wire                      m_user;
+    reg                           rst;
+    reg                           clken;
+    reg                           s_valid;
+    wire                          s_ready;
+    reg  [PIXEL_BITS-1:0]         s_data;
+    reg                           s_user;
+    wire                          m_valid;
+    reg                           m_ready;
+    wire [K_H*K_W*PIXEL_BITS-1:0] m_data;
+    wire                          m_user;
 
     strassenc_window #(
         .ELEMENT_BITS(5),
@@ -43,9 +46,12 @@ module strassenc_window_check #(
         .HEIGHT      (HEIGHT),
         .WIDTH       (WIDTH),
         .ELEMENTS    (ELEMENTS),
-        .K           (K),
-        .STRIDE      (STRIDE),
-        .PAD         (PAD),
+        .K_H         (K_H),
+        .K_W         (K_W),
+        .STRIDE_H    (STRIDE_H),
+        .STRIDE_W    (STRIDE_W),
+        .PAD_H       (PAD_H),
+        .PAD_W       (PAD_W),
         .ROWS        (ROWS),
         .COLUMNS     (COLUMNS),
         .SLOTS       (SLOTS)
@@ -63,12 +69,12 @@ module strassenc_window_check #(
         .m_user (m_user)
     );
 
-    integer                   seed = HEIGHT + 100 * WIDTH + 10000 * K + STRIDE + PAD;
-    reg [PIXEL_BITS-1:0]      image [0:FRAMES*PIXELS-1];
-    reg [FRAMES-1:0]          users;
-    reg [K*K*PIXEL_BITS-1:0]  expected;
-    integer                   round, mode, limit, i, clocks, quiet, sent, taken, gap, stall, finished;
-    reg                       pending;
+    integer                       seed = HEIGHT + 100 * WIDTH + 10000 * K_H + 1000 * K_W + STRIDE_W + PAD_W;
+    reg [PIXEL_BITS-1:0]          image [0:FRAMES*PIXELS-1];
+    reg [FRAMES-1:0]              users;
+    reg [K_H*K_W*PIXEL_BITS-1:0]  expected;
+    integer                       round, mode, limit, i, clocks, quiet, sent, taken, gap, stall, finished;
+    reg                           pending;
 
     // The next window.
     task expect_window;
@@ -77,14 +83,14 @@ module strassenc_window_check #(
             frame = taken / WINDOWS;
             y = taken % WINDOWS / COLUMNS;
             x = taken % COLUMNS;
-            for (ky = 0; ky < K; ky = ky + 1)
-                for (kx = 0; kx < K; kx = kx + 1) begin
-                    row = y * STRIDE - PAD + ky;
-                    column = x * STRIDE - PAD + kx;
+            for (ky = 0; ky < K_H; ky = ky + 1)
+                for (kx = 0; kx < K_W; kx = kx + 1) begin
+                    row = y * STRIDE_H - PAD_H + ky;
+                    column = x * STRIDE_W - PAD_W + kx;
                     if (row < 0 || row >= HEIGHT || column < 0 || column >= WIDTH)
-                        expected[(ky*K+kx)*PIXEL_BITS +: PIXEL_BITS] = {ELEMENTS{FILL}};
+                        expected[(ky*K_W+kx)*PIXEL_BITS +: PIXEL_BITS] = {ELEMENTS{FILL}};
                     else
-                        expected[(ky*K+kx)*PIXEL_BITS +: PIXEL_BITS] = image[frame*PIXELS + row*WIDTH + column];
+                        expected[(ky*K_W+kx)*PIXEL_BITS +: PIXEL_BITS] = image[frame*PIXELS + row*WIDTH + column];
                 end
         end
     endtask
@@ -95,7 +101,7 @@ module strassenc_window_check #(
     reg     under_way, at_output, moves, issued, pushed, completes;
 
     function integer base_of(input integer y);
-        base_of = y == ROWS ? HEIGHT : y * STRIDE < PAD ? 0 : y * STRIDE - PAD;
+        base_of = y == ROWS ? HEIGHT : y * STRIDE_H < PAD_H ? 0 : y * STRIDE_H - PAD_H;
     endfunction
 
     task reset;
@@ -128,14 +134,14 @@ module strassenc_window_check #(
             issued = 1'b0;
             if (moves) begin
                 base = base_of(group);
-                needed = group * STRIDE - PAD + K - 1 - base;
+                needed = group * STRIDE_H - PAD_H + K_H - 1 - base;
                 if (needed > HEIGHT - 1 - base) needed = HEIGHT - 1 - base;
                 ahead = due > 1 ? c + due - 1 : c;
                 if (ahead > real_columns - 1) ahead = real_columns - 1;
                 issued = c >= real_columns || occupied > needed || (occupied == needed && column > ahead);
                 pushed = issued || due > 0;
                 completes = pushed
-                    && window * STRIDE + K - 1 - PAD == (due > 0 ? last_end + 1 - due : c);
+                    && window * STRIDE_W + K_W - 1 - PAD_W == (due > 0 ? last_end + 1 - due : c);
                 at_output = under_way;
                 under_way = completes;
                 if (completes) window = (window + 1) % COLUMNS;
@@ -166,10 +172,10 @@ module strassenc_window_check #(
         s_data = {PIXEL_BITS{1'b0}};
         s_user = 1'b0;
         reset;
-        last_end = (COLUMNS - 1) * STRIDE - PAD + K - 1;
+        last_end = (COLUMNS - 1) * STRIDE_W - PAD_W + K_W - 1;
         real_columns = WIDTH < last_end + 1 ? WIDTH : last_end + 1;
         pushes = real_columns;
-        if (pushes < (COLUMNS - 1) * STRIDE + 1) pushes = (COLUMNS - 1) * STRIDE + 1;
+        if (pushes < (COLUMNS - 1) * STRIDE_W + 1) pushes = (COLUMNS - 1) * STRIDE_W + 1;
         if (pushes < (last_end + 2) / 2) pushes = (last_end + 2) / 2;
         // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken too; 5: bursts.
         // Every other round a reset comes somewhere before the end.
@@ -181,7 +187,7 @@ module strassenc_window_check #(
             clocks = 0;
             quiet = 0;
             finished = 0;
-            while (sent < limit || (!(round & 1) && quiet < 4 * (WIDTH + K))) begin
+            while (sent < limit || (!(round & 1) && quiet < 4 * (WIDTH + K_W))) begin
                 // A giver may not withdraw a word.
                 if (!pending) begin
                     s_valid = sent < limit && ((mode == 0 || mode == 2) || ($random(seed) & 1) == 0);
@@ -238,7 +244,7 @@ module strassenc_window_check #(
                     failures = failures + 1;
                     $display("%m round %0d: stuck after %0d words, %0d windows", round, sent, taken);
                     sent = limit;
-                    quiet = 4 * (WIDTH + K);
+                    quiet = 4 * (WIDTH + K_W);
                 end
                 @(negedge clk);
             end
@@ -248,7 +254,7 @@ module strassenc_window_check #(
 endmodule
 
 module strassenc_window_tb;
-    localparam CHECKS = 24;
+    localparam CHECKS = 34;
 
     reg clk = 1'b0;
     always #5 clk = !clk;
@@ -256,31 +262,41 @@ module strassenc_window_tb;
     wire [CHECKS-1:0]    done;
     wire [32*CHECKS-1:0] failures;
 
-    // Parameters in order: HEIGHT, WIDTH, ELEMENTS, K, STRIDE, PAD, ROWS, COLUMNS, RATE.
-    strassenc_window_check #(6, 7, 2, 3, 1, 1, 6, 7, 42) same_3    (clk, done[0], failures[32*0 +: 32]);
-    strassenc_window_check #(6, 8, 1, 5, 1, 2, 6, 8, 48) same_5    (clk, done[1], failures[32*1 +: 32]);
-    strassenc_window_check #(8, 9, 1, 7, 1, 3, 8, 9, 72) same_7    (clk, done[2], failures[32*2 +: 32]);
-    strassenc_window_check #(5, 6, 2, 1, 1, 0, 5, 6, 30) point     (clk, done[3], failures[32*3 +: 32]);
-    strassenc_window_check #(6, 6, 1, 2, 2, 0, 3, 3, 36) pool_2    (clk, done[4], failures[32*4 +: 32]);
-    strassenc_window_check #(7, 7, 1, 3, 2, 1, 4, 4, 49) half_3    (clk, done[5], failures[32*5 +: 32]);
-    strassenc_window_check #(6, 8, 1, 3, 2, 0, 2, 3, 48) valid_3   (clk, done[6], failures[32*6 +: 32]);
-    strassenc_window_check #(9, 8, 1, 7, 2, 3, 5, 4, 72) half_7    (clk, done[7], failures[32*7 +: 32]);
-    strassenc_window_check #(5, 5, 1, 4, 2, 1, 3, 3)     patch_2   (clk, done[8], failures[32*8 +: 32]);
-    strassenc_window_check #(7, 7, 1, 5, 3, 1, 3, 3)     patch_3   (clk, done[9], failures[32*9 +: 32]);
-    strassenc_window_check #(7, 4, 1, 7, 3, 2, 3, 2)     patch_3_5 (clk, done[10], failures[32*10 +: 32]);
-    strassenc_window_check #(1, 1, 3, 1, 1, 0, 1, 1)     vector    (clk, done[11], failures[32*11 +: 32]);
-    strassenc_window_check #(1, 1, 1, 7, 1, 3, 1, 1)     dot_7     (clk, done[12], failures[32*12 +: 32]);
-    strassenc_window_check #(1, 1, 1, 3, 1, 2, 3, 3)     dot_full  (clk, done[13], failures[32*13 +: 32]);
-    strassenc_window_check #(8, 7, 1, 1, 3, 0, 3, 3)     skip_1    (clk, done[14], failures[32*14 +: 32]);
-    strassenc_window_check #(8, 8, 1, 2, 3, 1, 3, 3)     skip_2    (clk, done[15], failures[32*15 +: 32]);
-    strassenc_window_check #(7, 8, 1, 1, 3, 0, 2, 2)     crop_1    (clk, done[16], failures[32*16 +: 32]);
-    strassenc_window_check #(9, 9, 1, 3, 1, 0, 2, 3)     crop_3    (clk, done[17], failures[32*17 +: 32]);
-    strassenc_window_check #(5, 4, 1, 3, 1, 2, 7, 6)     full_3    (clk, done[18], failures[32*18 +: 32]);
-    strassenc_window_check #(3, 2, 1, 7, 1, 6, 9, 8)     full_7    (clk, done[19], failures[32*19 +: 32]);
-    strassenc_window_check #(1, 9, 1, 5, 1, 2, 1, 9)     row       (clk, done[20], failures[32*20 +: 32]);
-    strassenc_window_check #(9, 1, 1, 5, 1, 2, 9, 1)     column    (clk, done[21], failures[32*21 +: 32]);
-    strassenc_window_check #(3, 3, 1, 6, 1, 2, 3, 3)     wide_6    (clk, done[22], failures[32*22 +: 32]);
-    strassenc_window_check #(4, 5, 1, 6, 3, 0, 2, 2)     beyond_6  (clk, done[23], failures[32*23 +: 32]);
+    // Parameters in order: HEIGHT, WIDTH, ELEMENTS, K_H, K_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W, ROWS, COLUMNS, RATE.
+    strassenc_window_check #(6, 7, 2, 3, 3, 1, 1, 1, 1, 6, 7, 42)  same_3    (clk, done[0], failures[32*0 +: 32]);
+    strassenc_window_check #(6, 8, 1, 5, 5, 1, 1, 2, 2, 6, 8, 48)  same_5    (clk, done[1], failures[32*1 +: 32]);
+    strassenc_window_check #(8, 9, 1, 7, 7, 1, 1, 3, 3, 8, 9, 72)  same_7    (clk, done[2], failures[32*2 +: 32]);
+    strassenc_window_check #(5, 6, 2, 1, 1, 1, 1, 0, 0, 5, 6, 30)  point     (clk, done[3], failures[32*3 +: 32]);
+    strassenc_window_check #(6, 6, 1, 2, 2, 2, 2, 0, 0, 3, 3, 36)  pool_2    (clk, done[4], failures[32*4 +: 32]);
+    strassenc_window_check #(7, 7, 1, 3, 3, 2, 2, 1, 1, 4, 4, 49)  half_3    (clk, done[5], failures[32*5 +: 32]);
+    strassenc_window_check #(6, 8, 1, 3, 3, 2, 2, 0, 0, 2, 3, 48)  valid_3   (clk, done[6], failures[32*6 +: 32]);
+    strassenc_window_check #(9, 8, 1, 7, 7, 2, 2, 3, 3, 5, 4, 72)  half_7    (clk, done[7], failures[32*7 +: 32]);
+    strassenc_window_check #(5, 5, 1, 4, 4, 2, 2, 1, 1, 3, 3)      patch_2   (clk, done[8], failures[32*8 +: 32]);
+    strassenc_window_check #(7, 7, 1, 5, 5, 3, 3, 1, 1, 3, 3)      patch_3   (clk, done[9], failures[32*9 +: 32]);
+    strassenc_window_check #(7, 4, 1, 7, 7, 3, 3, 2, 2, 3, 2)      patch_3_5 (clk, done[10], failures[32*10 +: 32]);
+    strassenc_window_check #(1, 1, 3, 1, 1, 1, 1, 0, 0, 1, 1)      vector    (clk, done[11], failures[32*11 +: 32]);
+    strassenc_window_check #(1, 1, 1, 7, 7, 1, 1, 3, 3, 1, 1)      dot_7     (clk, done[12], failures[32*12 +: 32]);
+    strassenc_window_check #(1, 1, 1, 3, 3, 1, 1, 2, 2, 3, 3)      dot_full  (clk, done[13], failures[32*13 +: 32]);
+    strassenc_window_check #(8, 7, 1, 1, 1, 3, 3, 0, 0, 3, 3)      skip_1    (clk, done[14], failures[32*14 +: 32]);
+    strassenc_window_check #(8, 8, 1, 2, 2, 3, 3, 1, 1, 3, 3)      skip_2    (clk, done[15], failures[32*15 +: 32]);
+    strassenc_window_check #(7, 8, 1, 1, 1, 3, 3, 0, 0, 2, 2)      crop_1    (clk, done[16], failures[32*16 +: 32]);
+    strassenc_window_check #(9, 9, 1, 3, 3, 1, 1, 0, 0, 2, 3)      crop_3    (clk, done[17], failures[32*17 +: 32]);
+    strassenc_window_check #(5, 4, 1, 3, 3, 1, 1, 2, 2, 7, 6)      full_3    (clk, done[18], failures[32*18 +: 32]);
+    strassenc_window_check #(3, 2, 1, 7, 7, 1, 1, 6, 6, 9, 8)      full_7    (clk, done[19], failures[32*19 +: 32]);
+    strassenc_window_check #(1, 9, 1, 5, 5, 1, 1, 2, 2, 1, 9)      row       (clk, done[20], failures[32*20 +: 32]);
+    strassenc_window_check #(9, 1, 1, 5, 5, 1, 1, 2, 2, 9, 1)      column    (clk, done[21], failures[32*21 +: 32]);
+    strassenc_window_check #(3, 3, 1, 6, 6, 1, 1, 2, 2, 3, 3)      wide_6    (clk, done[22], failures[32*22 +: 32]);
+    strassenc_window_check #(4, 5, 1, 6, 6, 3, 3, 0, 0, 2, 2)      beyond_6  (clk, done[23], failures[32*23 +: 32]);
+    strassenc_window_check #(1, 9, 2, 1, 5, 1, 1, 0, 2, 1, 9, 9)   row_5     (clk, done[24], failures[32*24 +: 32]);
+    strassenc_window_check #(9, 1, 2, 5, 1, 1, 1, 2, 0, 9, 1)      column_5  (clk, done[25], failures[32*25 +: 32]);
+    strassenc_window_check #(1, 11, 1, 1, 4, 1, 2, 0, 1, 1, 5, 11) row_half  (clk, done[26], failures[32*26 +: 32]);
+    strassenc_window_check #(1, 8, 1, 1, 2, 1, 2, 0, 0, 1, 4, 8)   row_pool  (clk, done[27], failures[32*27 +: 32]);
+    strassenc_window_check #(1, 9, 1, 1, 9, 1, 9, 0, 0, 1, 1, 9)   row_all   (clk, done[28], failures[32*28 +: 32]);
+    strassenc_window_check #(7, 6, 1, 5, 2, 1, 1, 2, 0, 7, 5, 42)  tall      (clk, done[29], failures[32*29 +: 32]);
+    strassenc_window_check #(7, 6, 1, 2, 5, 3, 1, 0, 2, 2, 6)      flat      (clk, done[30], failures[32*30 +: 32]);
+    strassenc_window_check #(6, 9, 1, 3, 2, 1, 3, 1, 1, 6, 4)      apart     (clk, done[31], failures[32*31 +: 32]);
+    strassenc_window_check #(8, 5, 1, 1, 4, 3, 1, 0, 3, 3, 8)      far       (clk, done[32], failures[32*32 +: 32]);
+    strassenc_window_check #(3, 1, 1, 1, 5, 1, 5, 0, 4, 3, 1)      end_5     (clk, done[33], failures[32*33 +: 32]);
 
     integer i;
     reg     failed;

@@ -138,19 +138,19 @@ fn pixel(image: &[i64], shape: Shape, y: isize, x: isize, c: usize) -> Option<i6
 }
 
 fn conv2d(layer: &Conv2d, x: &[i64], input: Shape, output: Shape) -> Vec<i64> {
-    let (r, per_group, window, _) = layer.w_b.dim();
-    let (c_out, reads, p, _) = layer.w_c.dim();
+    let (r, per_group, window_h, window_w) = layer.w_b.dim();
+    let (c_out, reads, p_h, p_w) = layer.w_c.dim();
     let mut z = vec![0; output.elements()];
-    for patch_y in 0..output.height.div_ceil(p) {
-        for patch_x in 0..output.width.div_ceil(p) {
+    for patch_y in 0..output.height.div_ceil(p_h) {
+        for patch_x in 0..output.width.div_ceil(p_w) {
             let mut m = Vec::with_capacity(r);
             for i in 0..r {
                 let group = i / (r / layer.groups);
                 let mut u = 0;
-                for ky in 0..window {
-                    for kx in 0..window {
-                        let at_y = (patch_y * p * layer.stride + ky) as isize - layer.pad as isize;
-                        let at_x = (patch_x * p * layer.stride + kx) as isize - layer.pad as isize;
+                for ky in 0..window_h {
+                    for kx in 0..window_w {
+                        let at_y = (patch_y * p_h * layer.stride.h + ky) as isize - layer.pad.h as isize;
+                        let at_x = (patch_x * p_w * layer.stride.w + kx) as isize - layer.pad.w as isize;
                         for c in 0..per_group {
                             // A pad is 0.
                             let x = pixel(x, input, at_y, at_x, group * per_group + c).unwrap_or(0);
@@ -160,9 +160,9 @@ fn conv2d(layer: &Conv2d, x: &[i64], input: Shape, output: Shape) -> Vec<i64> {
                 }
                 m.push(round_shift(i64::from(layer.coefficients[i]) * u, layer.coefficient_shifts[i]));
             }
-            for py in 0..p {
-                for px in 0..p {
-                    let (at_y, at_x) = (patch_y * p + py, patch_x * p + px);
+            for py in 0..p_h {
+                for px in 0..p_w {
+                    let (at_y, at_x) = (patch_y * p_h + py, patch_x * p_w + px);
                     if at_y >= output.height || at_x >= output.width {
                         continue;
                     }
@@ -187,10 +187,10 @@ fn pool(layer: &Pool, x: &[i64], (input, format): (Shape, Format), output: Shape
         for across in 0..output.width {
             for c in 0..output.channels {
                 let (mut largest, mut sum) = (format.min(), 0);
-                for ky in 0..layer.size {
-                    for kx in 0..layer.size {
-                        let at_y = (y * layer.stride + ky) as isize - layer.pad as isize;
-                        let at_x = (across * layer.stride + kx) as isize - layer.pad as isize;
+                for ky in 0..layer.size.h {
+                    for kx in 0..layer.size.w {
+                        let at_y = (y * layer.stride.h + ky) as isize - layer.pad.h as isize;
+                        let at_x = (across * layer.stride.w + kx) as isize - layer.pad.w as isize;
                         if let Some(v) = pixel(x, input, at_y, at_x, c) {
                             largest = largest.max(v);
                             sum += v;

@@ -27,4 +27,4 @@ pub use error::{Error, Kind, Result};
 pub use format::Format;
 pub use model::Model;
 pub use network::Network;
-pub use shape::Shape;
+pub use shape::{Extent, Shape};

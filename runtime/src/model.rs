@@ -6,7 +6,7 @@ mod validate;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::shape::Shape;
+use crate::shape::{Extent, Shape};
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView1};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -135,16 +135,17 @@ pub struct Bilinear {
     pub output: Output,
 }
 
-/// A convolutional SPN layer (StrassenNets, section 3.2): r products for each patch of p × p output pixels.
+/// A convolutional SPN layer (StrassenNets, section 3.2): r products for each patch of p_h × p_w output pixels.
 ///
-/// Sizes: an image of `c_in` channels enters, one of `c_out` leaves; K = (p - 1)·stride + k for a kernel of k × k.
+/// Sizes: an image of `c_in` channels enters, one of `c_out` leaves; K = (p - 1)·stride + k for a kernel k, down (K_h, p_h) and
+/// across (K_w, p_w).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conv2d {
     /// Unique name within the model, `[a-z][a-z0-9_]*`, e.g. `conv_0`.
     pub name: String,
     /// The multiplication budget r that was asked for, per output patch.
     pub budget: usize,
-    /// `[r, c_in / groups, K, K]`, entries in {-1, 0, 1}: row i reads the channels of group `i / (r / groups)`.
+    /// `[r, c_in / groups, K_h, K_w]`, entries in {-1, 0, 1}: row i reads the channels of group `i / (r / groups)`.
     pub w_b: Array4<i8>,
     /// `[r]`: integer coefficients a_i with |a_i| < 2^(coefficient_bits - 1).
     pub coefficients: Array1<i32>,
@@ -154,15 +155,15 @@ pub struct Conv2d {
     pub coefficient_shifts: Array1<i32>,
     /// `frac` of the rounded products m, of y and of the bias.
     pub product_frac: i32,
-    /// `[c_out, r, p, p]`, entries in {-1, 0, 1}; `[c_out, r / groups, p, p]` in a depthwise layer, where output channel c reads
-    /// the rows of group `c / (c_out / groups)`.
+    /// `[c_out, r, p_h, p_w]`, entries in {-1, 0, 1}; `[c_out, r / groups, p_h, p_w]` in a depthwise layer, where output channel c
+    /// reads the rows of group `c / (c_out / groups)`.
     pub w_c: Array4<i8>,
-    /// `[c_out, p, p]`: b, in units of 2^-product_frac.
+    /// `[c_out, p_h, p_w]`: b, in units of 2^-product_frac.
     pub bias: Array3<i64>,
     /// Pixels between outputs.
-    pub stride: usize,
+    pub stride: Extent,
     /// Zeros at each side of the image.
-    pub pad: usize,
+    pub pad: Extent,
     /// Groups of W_b; as many as input channels, and more than one, make a depthwise layer.
     pub groups: usize,
     /// What leaves the layer; shifts are per channel.
@@ -177,11 +178,11 @@ pub struct Pool {
     /// What is taken of each window.
     pub kind: PoolKind,
     /// Height and width of a window.
-    pub size: usize,
+    pub size: Extent,
     /// Pixels between windows.
-    pub stride: usize,
+    pub stride: Extent,
     /// Pads at each side of the image, fewer than `size`.
-    pub pad: usize,
+    pub pad: Extent,
 }
 
 /// What a [`Pool`] takes of each window.
@@ -190,7 +191,7 @@ pub struct Pool {
 pub enum PoolKind {
     /// The largest value; pads are the format's minimum.
     Max,
-    /// The sum, exactly; pads are 0. It stands for the mean: where size² is a power of two, through the output's `frac`, else
+    /// The sum, exactly; pads are 0. It stands for the mean: where the window's pixels are a power of two, through the output's `frac`, else
     /// through the coefficients of the linear layer that follows.
     Sum,
 }
@@ -354,15 +355,27 @@ impl Conv2d {
         self.w_c.dim().0
     }
 
-    /// Height and width of the output patch, p.
-    pub fn patch(&self) -> usize {
-        self.w_c.dim().2
+    /// The output patch, p.
+    pub fn patch(&self) -> Extent {
+        let (_, _, h, w) = self.w_c.dim();
+        Extent { h, w }
     }
 
-    /// Height and width of the kernel k; `None` where K is too small for the patch.
-    pub fn kernel(&self) -> Option<usize> {
-        let window = self.w_b.dim().2;
-        window.checked_sub(self.patch().checked_sub(1)?.checked_mul(self.stride)?).filter(|k| *k > 0)
+    /// The window of W_b, K.
+    pub fn window(&self) -> Extent {
+        let (_, _, h, w) = self.w_b.dim();
+        Extent { h, w }
+    }
+
+    /// The kernel k; `None` where K is too small for the patch.
+    pub fn kernel(&self) -> Option<Extent> {
+        let kernel = |window: usize, patch: usize, stride: usize| {
+            window.checked_sub(patch.checked_sub(1)?.checked_mul(stride)?).filter(|k| *k > 0)
+        };
+        let (window, patch) = (self.window(), self.patch());
+        let h = kernel(window.h, patch.h, self.stride.h)?;
+        let w = kernel(window.w, patch.w, self.stride.w)?;
+        Some(Extent { h, w })
     }
 
     /// Whether each group is one input channel, and W_c is grouped too.

@@ -14,6 +14,7 @@ use crate::model::{
     Bilinear, CharCnn, Conv2d, Dense, Edge, Embedding, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Provenance,
     Residual, Table,
 };
+use crate::shape::Extent;
 use ndarray::{Array, Dimension, IxDyn};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -62,17 +63,17 @@ enum LayerDocument {
         budget: usize,
         coefficient_bits: u32,
         product_frac: i32,
-        stride: usize,
-        pad: usize,
+        stride: Extent,
+        pad: Extent,
         groups: usize,
         output: OutputDocument,
     },
     Pool {
         name: String,
         window: PoolKind,
-        size: usize,
-        stride: usize,
-        pad: usize,
+        size: Extent,
+        stride: Extent,
+        pad: Extent,
     },
     Residual {
         name: String,

@@ -28,6 +28,7 @@ pub use ready::{find, ready};
 
 use crate::error::Result;
 use crate::format::Format;
+use crate::shape::{Extent, Shape, Sizes};
 use describe::{Place, Violation};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -41,7 +42,7 @@ pub struct Network {
     pub name: String,
     /// What enters the first layer.
     pub input: Input,
-    /// The layers in the order data flows: a linear layer (`dense` or `conv2d`) last, a `relu` only right after one or after a
+    /// The layers in the order data flows: a linear layer (`dense`, `conv2d` or `conv1d`) last, a `relu` only right after one or after a
     /// `residual`.
     pub layers: Vec<Layer>,
     /// What a linear layer takes that does not say otherwise.
@@ -60,7 +61,7 @@ pub struct Network {
 #[serde(deny_unknown_fields)]
 pub struct Input {
     /// Sizes of the axes, row-major. An image is `[height, width]` or `[height, width, channels]`: pixels in raster order, as
-    /// they stream through the hardware.
+    /// they stream through the hardware. Of a network with a `conv1d`, `[time]` and `[time, channels]` are images of one row.
     pub shape: Vec<usize>,
     /// Width in bits, 1..=16.
     pub bits: u32,
@@ -80,6 +81,8 @@ pub enum Layer {
     Dense(Dense),
     /// A convolutional sum-product network, with batch norms that fold away.
     Conv2d(Conv2d),
+    /// A convolution along an image of one row: a [`Conv2d`] whose sizes are 1 down.
+    Conv1d(Conv1d),
     /// max(0, x); free, since it is the lower end of the saturation.
     Relu,
     /// The largest of each window, channel by channel; pads are below every value.
@@ -176,20 +179,20 @@ pub struct Dense {
 pub struct Conv2d {
     /// Output channels, 1..=65536.
     pub channels: usize,
-    /// Height and width of the kernel, 1..=32.
-    pub kernel: usize,
-    /// Pixels between outputs, 1..=32.
+    /// The kernel, `n` for n × n, 1..=32, or `[h, w]`, at most 1024 pixels.
+    pub kernel: Sizes,
+    /// Pixels between outputs, down and across, 1..=1024.
     #[serde(default = "one")]
-    pub stride: usize,
-    /// Zeros on each side, less than `kernel`.
+    pub stride: Sizes,
+    /// Zeros on each side, above and below as well as left and right, fewer than `kernel`.
     #[serde(default)]
-    pub pad: usize,
+    pub pad: Sizes,
     /// The multiplications per output patch, 1..=65536: channels of W_b, entries of a. By default `spn.ratio · channels`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
-    /// Height and width of the output patch, 1..=8. By default `spn.p`.
+    /// The output patch, `n` for n × n, on an image of one row 1 × n, or `[h, w]`; each 1..=8. By default `spn.p`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub p: Option<usize>,
+    pub p: Option<Sizes>,
     /// Groups of input channels in W_b; divides them and r. As many groups as input channels are a depthwise convolution,
     /// which groups W_c too. By default `spn.groups`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -203,18 +206,68 @@ pub struct Conv2d {
     pub threshold: Option<f64>,
 }
 
-/// What pooling looks at.
+/// A convolution along an image of one row. What is not said here is as in [`Conv2d`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv1d {
+    /// Output channels, 1..=65536.
+    pub channels: usize,
+    /// Pixels of the kernel, 1..=1024.
+    pub kernel: usize,
+    /// Pixels between outputs, 1..=1024.
+    #[serde(default = "one")]
+    pub stride: usize,
+    /// Zeros on each side, fewer than `kernel`.
+    #[serde(default)]
+    pub pad: usize,
+    /// The multiplications per output patch, 1..=65536. By default `spn.ratio · channels`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r: Option<usize>,
+    /// Pixels of the output patch, 1..=8. By default `spn.p`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<usize>,
+    /// Groups of input channels in W_b.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<usize>,
+    /// Whether W_c is the identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<bool>,
+    /// Ternary threshold factor of this layer, instead of the recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+impl Conv1d {
+    /// The same layer over images of one row.
+    fn over_a_row(&self) -> Conv2d {
+        let &Conv1d { channels, kernel, stride, pad, r, p, groups, plain, threshold } = self;
+        let along = |w, h| Sizes::Pair(Extent { h, w });
+        Conv2d {
+            channels,
+            kernel: along(kernel, 1),
+            stride: along(stride, 1),
+            pad: along(pad, 0),
+            r,
+            p: p.map(|p| along(p, 1)),
+            groups,
+            plain,
+            threshold,
+        }
+    }
+}
+
+/// What pooling looks at. On an image of one row, numbers go along it: `size = 4` is 1 × 4, with no pad above and below.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
-    /// Its height and width, 1..=32.
-    pub size: usize,
-    /// Pixels between windows, 1..=32; by default `size`.
+    /// `n` for n × n, 1..=32, or `[h, w]`, at most 1024 pixels.
+    pub size: Sizes,
+    /// Pixels between windows, down and across, 1..=1024; by default `size`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stride: Option<usize>,
-    /// Pads on each side, less than `size`.
+    pub stride: Option<Sizes>,
+    /// Pads on each side, fewer than `size`.
     #[serde(default)]
-    pub pad: usize,
+    pub pad: Sizes,
 }
 
 /// Two branches that are added.
@@ -234,7 +287,7 @@ pub struct Residual {
 pub struct Spn {
     /// r over the output channels or units, above 0, at most 64.
     pub ratio: f64,
-    /// Height and width of the output patch of a convolution, 1..=8.
+    /// Height and width of the output patch of a convolution, 1..=8; on an image of one row its width.
     pub p: usize,
     /// Groups of a convolution.
     pub groups: usize,
@@ -254,8 +307,8 @@ impl Spn {
     }
 }
 
-fn one() -> usize {
-    1
+fn one<T: From<usize>>() -> T {
+    T::from(1)
 }
 
 /// Widths of the integer network, in bits.
@@ -583,6 +636,27 @@ impl Network {
         plan::plan(self).map_err(|v| v.in_network(&self.name))
     }
 
+    /// Sizes of the input's axes as a model has them. Those of a one-dimensional network are an image of one row.
+    pub fn axes(&self) -> Vec<usize> {
+        fn one_dimensional(layer: &Layer) -> bool {
+            match layer {
+                Layer::Conv1d(_) => true,
+                Layer::Residual(residual) => residual.body.iter().chain(&residual.shortcut).any(one_dimensional),
+                _ => false,
+            }
+        }
+        match *self.input.shape {
+            [time] if self.layers.iter().any(one_dimensional) => vec![1, time, 1],
+            [time, channels] if self.layers.iter().any(one_dimensional) => vec![1, time, channels],
+            _ => self.input.shape.clone(),
+        }
+    }
+
+    /// What enters, as an image.
+    pub fn image(&self) -> Shape {
+        Shape::of(&self.axes())
+    }
+
     /// Whether it is for sequences, such as the characters of a text: it has a layer with a state, or one that belongs to such networks.
     pub fn is_of_sequences(&self) -> bool {
         let of_sequences = |layer: &Layer| match layer {
@@ -639,7 +713,7 @@ impl Network {
         within(bits("guard"), guard, 0..=16)?;
         within(bits("gates"), gates, 4..=14)?;
         within(bits("cell"), cell, 4..=24)?;
-        self.train.check(&self.input.shape, self.is_of_sequences())
+        self.train.check(&self.axes(), self.is_of_sequences())
     }
 
     fn check_input(&self) -> Result<(), Violation> {

@@ -233,7 +233,7 @@ pub(crate) fn to_model(network: &Network, live: &[usize], frozen: &Frozen, prove
         let steps = network.plan().expect("the network is valid");
         image_layers(&network.layers, &mut steps.iter().zip(&frozen.nodes))
     };
-    let input = Edge { shape: network.input.shape.clone(), format: network.input.format() };
+    let input = Edge { shape: network.axes(), format: network.input.format() };
     Model { name: network.name.clone(), input, layers, provenance }
 }
 
@@ -329,9 +329,9 @@ fn linear_layer(step: &Step, linear: &Linear, layer: &FrozenLayer) -> model::Lay
     let group = step.input.channels / linear.groups;
     let (r, reads) = (rows.len(), w_c.ncols());
     // Columns of W_b come as row, column, channel; rows of W_c and the bias as row, column, channel of the patch.
-    let w_b = Array4::from_shape_fn((r, group, k, k), |(i, c, y, x)| w_b[[i, (y * k + x) * group + c]]);
-    let w_c = Array4::from_shape_fn((c_out, reads, p, p), |(c, i, y, x)| w_c[[(y * p + x) * c_out + c, i]]);
-    let bias = Array3::from_shape_fn((c_out, p, p), |(c, y, x)| integers.bias[(y * p + x) * c_out + c]);
+    let w_b = Array4::from_shape_fn((r, group, k.h, k.w), |(i, c, y, x)| w_b[[i, (y * k.w + x) * group + c]]);
+    let w_c = Array4::from_shape_fn((c_out, reads, p.h, p.w), |(c, i, y, x)| w_c[[(y * p.w + x) * c_out + c, i]]);
+    let bias = Array3::from_shape_fn((c_out, p.h, p.w), |(c, y, x)| integers.bias[(y * p.w + x) * c_out + c]);
     let (stride, pad, groups) = (linear.stride, linear.pad, linear.groups);
     model::Layer::Conv2d(model::Conv2d {
         name,

@@ -1,5 +1,7 @@
-//! Sizes of what travels between layers.
+//! Sizes of what travels between layers, and of what moves over it.
 
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// Sizes of an image: elements lie row by row, pixel by pixel, channels innermost. A vector is an image of one pixel.
@@ -28,11 +30,15 @@ impl Shape {
         Shape { height: 1, width: 1, channels: n }
     }
 
-    /// Where windows of `size` pixels, `stride` apart, with `pad` more pixels on each side, lie: how many down and across. `None`
-    /// where not one fits.
-    pub fn windows(self, size: usize, stride: usize, pad: usize) -> Option<(usize, usize)> {
-        let count = |n: usize| (n + 2 * pad).checked_sub(size).map(|rest| rest / stride + 1);
-        count(self.height).zip(count(self.width))
+    /// How many windows of `size` pixels, `stride` apart, with `pad` more pixels on each side, there are down and across.
+    /// `None` where not one fits.
+    pub fn windows(self, size: Extent, stride: Extent, pad: Extent) -> Option<Extent> {
+        let count = |n: usize, size: usize, stride: usize, pad: usize| {
+            (n + 2 * pad).checked_sub(size).map(|rest| rest / stride + 1)
+        };
+        let h = count(self.height, size.h, stride.h, pad.h)?;
+        let w = count(self.width, size.w, stride.w, pad.w)?;
+        Some(Extent { h, w })
     }
 
     /// Number of pixels.
@@ -52,5 +58,141 @@ impl fmt::Display for Shape {
             Shape { height: 1, width: 1, channels } => write!(f, "{channels}"),
             Shape { height, width, channels } => write!(f, "{height}×{width}×{channels}"),
         }
+    }
+}
+
+/// Two sizes, down and across: of a window, a step, a pad, a patch. Files have a number where the two are equal, else
+/// `[h, w]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Sizes", into = "Sizes")]
+pub struct Extent {
+    /// In rows.
+    pub h: usize,
+    /// In columns.
+    pub w: usize,
+}
+
+impl Extent {
+    /// One row and one column.
+    pub const ONE: Extent = Extent::square(1);
+
+    /// As many rows as columns.
+    pub const fn square(n: usize) -> Extent {
+        Extent { h: n, w: n }
+    }
+
+    /// Pixels within.
+    pub fn area(self) -> usize {
+        self.h * self.w
+    }
+
+    /// Both sizes, rows first.
+    pub fn both(self) -> [usize; 2] {
+        [self.h, self.w]
+    }
+
+    /// What `f` makes of both axes of two extents.
+    pub fn zip(self, other: Extent, f: impl Fn(usize, usize) -> usize) -> Extent {
+        Extent { h: f(self.h, other.h), w: f(self.w, other.w) }
+    }
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}×{}", self.h, self.w)
+    }
+}
+
+/// An [`Extent`] as it is written: a number, or `[h, w]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// `n`.
+    Number(usize),
+    /// `[h, w]`.
+    Pair(Extent),
+}
+
+impl Sizes {
+    /// What is meant where a number stands for the same size down and across.
+    pub fn square(self) -> Extent {
+        match self {
+            Sizes::Number(n) => Extent::square(n),
+            Sizes::Pair(extent) => extent,
+        }
+    }
+
+    /// What is meant where a number goes along the row, and there are `h` of it down.
+    pub fn along(self, h: usize) -> Extent {
+        match self {
+            Sizes::Number(w) => Extent { h, w },
+            Sizes::Pair(extent) => extent,
+        }
+    }
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Sizes::Number(0)
+    }
+}
+
+impl From<usize> for Sizes {
+    fn from(n: usize) -> Self {
+        Sizes::Number(n)
+    }
+}
+
+impl From<Sizes> for Extent {
+    fn from(sizes: Sizes) -> Self {
+        sizes.square()
+    }
+}
+
+impl From<Extent> for Sizes {
+    fn from(extent: Extent) -> Self {
+        if extent.h == extent.w { Sizes::Number(extent.h) } else { Sizes::Pair(extent) }
+    }
+}
+
+impl Serialize for Sizes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Sizes::Number(n) => n.serialize(serializer),
+            Sizes::Pair(extent) => extent.both().serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Sizes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Sizes;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a whole number ≥ 0, or two of them, `[down, across]`")
+            }
+
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Sizes, E> {
+                let unexpected = de::Unexpected::Unsigned(n);
+                usize::try_from(n).map(Sizes::Number).map_err(|_| E::invalid_value(unexpected, &self))
+            }
+
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Sizes, E> {
+                let unexpected = de::Unexpected::Signed(n);
+                usize::try_from(n).map(Sizes::Number).map_err(|_| E::invalid_value(unexpected, &self))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sizes: A) -> Result<Sizes, A::Error> {
+                let missing = |n| de::Error::invalid_length(n, &self);
+                let h = sizes.next_element()?.ok_or_else(|| missing(0))?;
+                let w = sizes.next_element()?.ok_or_else(|| missing(1))?;
+                match sizes.next_element::<usize>()? {
+                    Some(_) => Err(missing(3)),
+                    None => Ok(Sizes::Pair(Extent { h, w })),
+                }
+            }
+        }
+        deserializer.deserialize_any(Either)
     }
 }

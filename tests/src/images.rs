@@ -4,15 +4,19 @@ use ndarray::{Array, Array1, Dimension, ShapeBuilder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Output, Pool, PoolKind, Provenance, Residual};
-use strassenc_runtime::{Format, Model, Shape};
+use strassenc_runtime::{Extent, Format, Model, Shape};
 
-/// A network of convolutions, pooling, residuals and at times a dense layer over a small image, of one pixel at times.
+/// A network of convolutions, pooling, residuals and at times a dense layer over a small image, at times of one row, one
+/// column or one pixel; kernels, strides, pads, patches and pools are square or not.
 pub fn image_model(seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let format = any_format(&mut rng);
     let mut shape: Vec<usize> = (0..rng.random_range(2..=3)).map(|_| rng.random_range(1..=9)).collect();
     if let Some(channels) = shape.get_mut(2) {
         *channels = rng.random_range(1..=4);
+    }
+    if rng.random_ratio(1, 4) {
+        shape[rng.random_range(0..2)] = 1;
     }
     let mut builder = Builder { rng, layers: 0 };
     let mut edge = (Shape::of(&shape), format);
@@ -82,9 +86,25 @@ impl Builder {
         })
     }
 
+    /// The same for rows and columns, half the time.
+    fn extent(&mut self, mut draw: impl FnMut(&mut ChaCha8Rng) -> usize) -> Extent {
+        let square = self.rng.random();
+        let h = draw(&mut self.rng);
+        Extent { h, w: if square { h } else { draw(&mut self.rng) } }
+    }
+
+    /// Pads with which such windows fit.
+    fn pad(&mut self, shape: Shape, size: Extent) -> Extent {
+        let mut along = |size: usize, n: usize| {
+            let least = size.saturating_sub(n).div_ceil(2);
+            self.rng.random_range(least..=(size - 1).max(least))
+        };
+        Extent { h: along(size.h, shape.height), w: along(size.w, shape.width) }
+    }
+
     /// `yields`: the channels and stride-1 shape of the input are kept, for the body of a residual.
     fn conv2d(&mut self, (shape, _): (Shape, Format), yields: Option<usize>, raw: bool) -> Layer {
-        let patch = self.rng.random_range(1..=3);
+        let patch = self.extent(|rng| rng.random_range(1..=3));
         let mut groups = vec![1, shape.channels, 2];
         groups.retain(|g| shape.channels.is_multiple_of(*g));
         let groups = groups[self.rng.random_range(0..groups.len())];
@@ -93,25 +113,24 @@ impl Builder {
         let r = per_group * groups;
         let channels = yields.unwrap_or_else(|| self.rng.random_range(1..=2) * if depthwise { groups } else { 1 });
         let (kernel, stride, pad) = if yields.is_some() {
-            let half = self.rng.random_range(0..=3);
-            (2 * half + 1, 1, half)
+            let half = self.extent(|rng| rng.random_range(0..=3));
+            (half.zip(half, |a, b| a + b + 1), Extent::ONE, half)
         } else {
-            let kernel: usize = self.rng.random_range(1..=7);
-            let least = (kernel.saturating_sub(shape.height.min(shape.width))).div_ceil(2);
-            (kernel, self.rng.random_range(1..=3), self.rng.random_range(least..=(kernel - 1).max(least)))
+            let kernel = self.extent(|rng| rng.random_range(1..=7));
+            (kernel, self.extent(|rng| rng.random_range(1..=3)), self.pad(shape, kernel))
         };
-        let window = (patch - 1) * stride + kernel;
+        let window = patch.zip(stride, |p, stride| (p - 1) * stride).zip(kernel, |span, k| span + k);
         let (coefficients, coefficient_shifts) = self.coefficients(r);
         Layer::Conv2d(Conv2d {
             name: self.name("conv"),
             budget: r,
-            w_b: self.ternary((r, shape.channels / groups, window, window)),
+            w_b: self.ternary((r, shape.channels / groups, window.h, window.w)),
             coefficients,
             coefficient_bits: 6,
             coefficient_shifts,
             product_frac: 3,
-            w_c: self.ternary((channels, if depthwise { per_group } else { r }, patch, patch)),
-            bias: Array::from_shape_simple_fn((channels, patch, patch), || self.rng.random_range(-40..=40)),
+            w_c: self.ternary((channels, if depthwise { per_group } else { r }, patch.h, patch.w)),
+            bias: Array::from_shape_simple_fn((channels, patch.h, patch.w), || self.rng.random_range(-40..=40)),
             stride,
             pad,
             groups,
@@ -120,11 +139,10 @@ impl Builder {
     }
 
     fn pool(&mut self, (shape, _): (Shape, Format)) -> Layer {
-        let size: usize = self.rng.random_range(1..=3);
-        let least = (size.saturating_sub(shape.height.min(shape.width))).div_ceil(2);
+        let size = self.extent(|rng| rng.random_range(1..=3));
         let kind = if self.rng.random() { PoolKind::Max } else { PoolKind::Sum };
-        let pad = self.rng.random_range(least..=(size - 1).max(least));
-        Layer::Pool(Pool { name: self.name("pool"), kind, size, stride: self.rng.random_range(1..=3), pad })
+        let (pad, stride) = (self.pad(shape, size), self.extent(|rng| rng.random_range(1..=3)));
+        Layer::Pool(Pool { name: self.name("pool"), kind, size, stride, pad })
     }
 
     fn residual(&mut self, edge: (Shape, Format)) -> Layer {

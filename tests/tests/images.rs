@@ -1,22 +1,23 @@
 //! Models that work on images: golden against dense layers, the model file, and what is refused.
 
 use ndarray::{Array1, Array2, arr1};
-use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Model, Output, PoolKind, Residual};
+use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Model, Output, Pool, PoolKind, Residual};
 use strassenc_runtime::train::fake_quantised;
-use strassenc_runtime::{Format, Shape, golden, model_file};
+use strassenc_runtime::{Extent, Format, Shape, golden, model_file};
 use strassenc_tests::{image_model, inputs};
 
 /// The convolution as one dense layer over all pixels: a row for every patch and row of W_b, whose pads are not read.
 fn flattened(conv: &Conv2d, input: Shape, output: Shape) -> Dense {
     let (r, per_group, ..) = conv.w_b.dim();
-    let (c_out, reads, p, _) = conv.w_c.dim();
-    let across = output.width.div_ceil(p);
-    let patches = output.height.div_ceil(p) * across;
+    let (c_out, reads, p_h, p_w) = conv.w_c.dim();
+    let across = output.width.div_ceil(p_w);
+    let patches = output.height.div_ceil(p_h) * across;
     let mut w_b = Array2::zeros((patches * r, input.elements()));
     for (((i, c, ky, kx), w), patch) in conv.w_b.indexed_iter().flat_map(|entry| (0..patches).map(move |p| (entry, p)))
     {
-        let row = (patch / across * p * conv.stride + ky).checked_sub(conv.pad).filter(|y| *y < input.height);
-        let column = (patch % across * p * conv.stride + kx).checked_sub(conv.pad).filter(|x| *x < input.width);
+        let inside = |at: usize, pad: usize, n: usize| at.checked_sub(pad).filter(|i| *i < n);
+        let row = inside(patch / across * p_h * conv.stride.h + ky, conv.pad.h, input.height);
+        let column = inside(patch % across * p_w * conv.stride.w + kx, conv.pad.w, input.width);
         if let Some((y, x)) = row.zip(column) {
             let channel = i / (r / conv.groups) * per_group + c;
             w_b[[patch * r + i, (y * input.width + x) * input.channels + channel]] = *w;
@@ -26,12 +27,12 @@ fn flattened(conv: &Conv2d, input: Shape, output: Shape) -> Dense {
     let mut bias = Array1::zeros(output.elements());
     for (pixel, c) in (0..output.pixels()).flat_map(|pixel| (0..c_out).map(move |c| (pixel, c))) {
         let (y, x) = (pixel / output.width, pixel % output.width);
-        let patch = y / p * across + x / p;
+        let patch = y / p_h * across + x / p_w;
         let first = if reads < r { c / (c_out / conv.groups) * reads } else { 0 };
         for i in 0..reads {
-            w_c[[pixel * c_out + c, patch * r + first + i]] = conv.w_c[[c, i, y % p, x % p]];
+            w_c[[pixel * c_out + c, patch * r + first + i]] = conv.w_c[[c, i, y % p_h, x % p_w]];
         }
-        bias[pixel * c_out + c] = conv.bias[[c, y % p, x % p]];
+        bias[pixel * c_out + c] = conv.bias[[c, y % p_h, x % p_w]];
     }
     let tiled = |row: &Array1<i32>| (0..patches).flat_map(|_| row.to_vec()).collect();
     let everywhere = |row: &Array1<i32>| (0..output.pixels()).flat_map(|_| row.to_vec()).collect();
@@ -56,7 +57,7 @@ fn flattened(conv: &Conv2d, input: Shape, output: Shape) -> Dense {
 
 #[test]
 fn a_convolution_is_the_dense_layer_with_its_zeros_and_repetitions() {
-    let mut seen = [0; 4];
+    let mut seen = [0; 6];
     for seed in 0..600 {
         let model = image_model(seed);
         let Layer::Conv2d(conv) = &model.layers[0] else { continue };
@@ -67,10 +68,12 @@ fn a_convolution_is_the_dense_layer_with_its_zeros_and_repetitions() {
             ..model.clone()
         };
         assert!(matches!(conv.output, Output::Raw) || format.bits <= 8);
-        seen[0] += usize::from(conv.patch() > 1);
+        seen[0] += usize::from(conv.patch() != Extent::ONE);
         seen[1] += usize::from(conv.depthwise());
         seen[2] += usize::from(conv.groups > 1 && !conv.depthwise());
-        seen[3] += usize::from(conv.stride > 1 && conv.pad > 0);
+        seen[3] += usize::from(conv.stride.w > 1 && conv.pad.w > 0);
+        seen[4] += usize::from(conv.kernel().is_some_and(|k| k.h != k.w));
+        seen[5] += usize::from(conv.patch().h != conv.patch().w && conv.stride.h != conv.stride.w);
         for x in inputs(&model, 4, seed) {
             assert_eq!(golden::trace(&model, &x).unwrap()[1], golden::trace(&dense, &x).unwrap()[1], "seed {seed}");
         }
@@ -84,8 +87,15 @@ fn pooling_and_residuals_by_hand() {
     let format = Format { signed: true, bits: 4, frac: 1 };
     let mut model = image_model(0);
     model.input = Edge { shape: vec![3, 2], format };
-    let pool =
-        |kind| Layer::Pool(strassenc_runtime::model::Pool { name: "pool".into(), kind, size: 2, stride: 2, pad: 1 });
+    let pool = |kind| {
+        Layer::Pool(Pool {
+            name: "pool".into(),
+            kind,
+            size: Extent::square(2),
+            stride: Extent::square(2),
+            pad: Extent::ONE,
+        })
+    };
     let x = [-8, -2, -3, -4, -5, -6];
     let edge = model.input();
     for (kind, expected, bits, frac) in
@@ -109,8 +119,8 @@ fn pooling_and_residuals_by_hand() {
         product_frac: 3,
         w_c: ndarray::Array4::ones((1, 1, 1, 1)),
         bias: ndarray::Array3::zeros((1, 1, 1)),
-        stride: 1,
-        pad: 0,
+        stride: Extent::ONE,
+        pad: Extent::square(0),
         groups: 1,
         output: Output::Requantised { shifts: arr1(&[0]), format: Format { signed: true, bits: 8, frac: 3 } },
     };
@@ -134,8 +144,8 @@ fn taps_that_only_see_padding_take_no_additions() {
         product_frac: 0,
         w_c: ndarray::Array4::ones((1, 1, 1, 1)),
         bias: ndarray::Array3::zeros((1, 1, 1)),
-        stride: 1,
-        pad: 1,
+        stride: Extent::ONE,
+        pad: Extent::ONE,
         groups: 1,
         output: Output::Raw,
     })];
@@ -171,15 +181,15 @@ fn files_hold_images_and_what_is_wrong_is_named() {
         let model = image_model(seed);
         assert_eq!(model_file::from_bytes(&model_file::to_bytes(&model).unwrap()).unwrap(), model);
     }
-    let model = (0..).map(image_model).find(|m| matches!(&m.layers[0], Layer::Conv2d(c) if c.patch() > 1)).unwrap();
+    let model = (0..).map(image_model).find(|m| matches!(&m.layers[0], Layer::Conv2d(c) if c.patch().w > 1)).unwrap();
     type Edit = fn(&mut Conv2d);
     let edits: [(Edit, &str); 9] = [
         (|c| c.w_b[[0, 0, 0, 0]] = 2, "w_b: the value 2 at [0, 0, 0, 0] is not ternary"),
         (|c| c.w_c[[0, 0, 0, 1]] = -3, "w_c: the value -3 at [0, 0, 0, 1] is not ternary"),
         (|c| c.groups = 9, "w_b: takes 9 groups"),
         (|c| c.groups = 0, "w_b: takes 0 groups"),
-        (|c| c.pad = 40, "is not less than the window's size"),
-        (|c| c.stride = 0, "stride: 0 is not within"),
+        (|c| c.pad = Extent::square(40), "is not less than the window's size"),
+        (|c| c.stride = Extent { h: 1, w: 0 }, "stride: 0 is not within"),
         (|c| c.budget = 0, "more than the budget of 0"),
         (|c| c.bias = ndarray::Array3::zeros((1, 1, 1)), "bias: has shape [1, 1, 1]"),
         (|c| c.coefficients = arr1(&[]), "coefficients: has 0 entries"),

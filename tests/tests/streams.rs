@@ -9,6 +9,7 @@ use strassenc::ir::images::{self, Kind};
 use strassenc::multipliers::Multipliers;
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::stream::Primitive;
+use strassenc::stream::depths;
 use strassenc::stream::timing::{self, Ending};
 use strassenc::{adder_graph, folded, lower, schedule};
 use strassenc_runtime::model::{Layer, Output};
@@ -207,7 +208,7 @@ fn least_depths_are_least() {
             let with = |words| {
                 let mut graph = compiled.graph.clone();
                 graph.set_depth(depth.node, words);
-                timing::simulate(&graph, 3, &|| false).unwrap()
+                timing::simulate(&graph, depths::frames(&graph), &|| false).unwrap()
             };
             assert!(matches!(with(depth.live), Ending::Done(_)), "seed {seed}");
             if depth.live > 1 {

@@ -8,13 +8,13 @@ use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, file, layer, lists, t
 use crate::compile::images::{CompiledImages, LayerEngine};
 use crate::folded::{Array, Bank, FilterStep, Folded, Positions};
 use crate::ir::gated::{Blend, Cell, Curve};
-use crate::ir::images::Kind;
+use crate::ir::images::{Kind, Windows};
 use crate::ir::words::gcd;
 use crate::stream::{ArrayOf, Graph, Lines, Node, Primitive, StreamId};
 use askama::Template;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use strassenc_runtime::{Error, Result, model_file};
+use strassenc_runtime::{Error, Extent, Result, model_file};
 
 /// Emits a core over images. The text does not depend on the number of threads.
 ///
@@ -424,10 +424,10 @@ impl<'a> Core<'a> {
             }
             Primitive::Serialiser { beats } => format!("One word to {beats}"),
             Primitive::Window(lines) | Primitive::Reader { lines, .. } => format!(
-                "Windows of {0}x{0} pixels, {1} apart, pad {2}: {3}x{4} on {5}x{6} pixels",
-                lines.windows.size,
-                lines.windows.stride,
-                lines.windows.pad,
+                "Windows of {} pixels, {} apart, pad {}: {}x{} on {}x{} pixels",
+                across(lines.windows.size),
+                sizes(lines.windows.stride),
+                sizes(lines.windows.pad),
                 lines.windows.rows,
                 lines.windows.columns,
                 lines.image.height,
@@ -450,7 +450,7 @@ impl<'a> Core<'a> {
             Primitive::Accumulate { maximum, count } => {
                 format!("The {} of {count} words", if *maximum { "largest elements" } else { "sum" })
             }
-            Primitive::Patches { patch, .. } => format!("Patches of {patch}x{patch} pixels to rows"),
+            Primitive::Patches { patch, .. } => format!("Patches of {} pixels to rows", across(*patch)),
             Primitive::Add { .. } => "Sum, aligned, shifted, saturated".into(),
             Primitive::Lookup { words } => format!("A row of the table: {words} words"),
             Primitive::Recall { words: [x, h] } => {
@@ -535,16 +535,13 @@ impl<'a> Core<'a> {
             _ => None,
         });
         let lines_of = |lines: &Lines| {
-            let windows = lines.windows;
+            let Windows { size, stride, pad, rows, columns } = lines.windows;
+            let both = |name: &str, extent: Extent| format!(".{name}_H({}), .{name}_W({})", extent.h, extent.w);
+            let windows = [both("K", size), both("STRIDE", stride), both("PAD", pad)].join(", ");
             format!(
-                ".HEIGHT({}), .WIDTH({}), .K({}), .STRIDE({}), .PAD({}), .ROWS({}), .COLUMNS({}), .SLOTS({})",
+                ".HEIGHT({}), .WIDTH({}), {windows}, .ROWS({rows}), .COLUMNS({columns}), .SLOTS({})",
                 lines.image.height,
                 lines.image.width,
-                windows.size,
-                windows.stride,
-                windows.pad,
-                windows.rows,
-                windows.columns,
                 lines.slots()
             )
         };
@@ -689,7 +686,9 @@ impl<'a> Core<'a> {
             }
             Primitive::Patches { patch, grid, image } => {
                 parameters = format!(
-                    ".BITS({bits}), .P({patch}), .ROWS({}), .COLUMNS({}), .HEIGHT({}), .WIDTH({}), .WORDS({})",
+                    ".BITS({bits}), .P_H({}), .P_W({}), .ROWS({}), .COLUMNS({}), .HEIGHT({}), .WIDTH({}), .WORDS({})",
+                    patch.h,
+                    patch.w,
                     grid.0,
                     grid.1,
                     image.height,
@@ -981,6 +980,16 @@ fn multipliers(bank: &Bank) -> String {
         Some(digits) => format!("{} multipliers of {} shift{} each", bank.lanes, digits.terms, plural(digits.terms)),
         None => format!("{} multipliers", bank.lanes),
     }
+}
+
+/// Pixels down and across, in ASCII.
+fn across(extent: Extent) -> String {
+    format!("{}x{}", extent.h, extent.w)
+}
+
+/// The number where both sizes are equal.
+fn sizes(extent: Extent) -> String {
+    if extent.h == extent.w { extent.h.to_string() } else { across(extent) }
 }
 
 fn plural(n: usize) -> &'static str {

@@ -126,8 +126,8 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
         // One for each output and each input that its window holds: a patch of a larger window is several windows.
         let per_output = match compiled.model_layer(&ir.name) {
             Some(strassenc_runtime::model::Layer::Conv2d(conv)) => {
-                let kernel = conv.kernel().unwrap_or(0);
-                kernel * kernel * if conv.depthwise() { 1 } else { ir.input.channels }
+                let kernel = conv.kernel().map_or(0, strassenc_runtime::Extent::area);
+                kernel * if conv.depthwise() { 1 } else { ir.input.channels }
             }
             _ => kernel.input.elements(),
         };

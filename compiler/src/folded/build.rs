@@ -69,13 +69,13 @@ pub fn build(layer: &ImageLayer, folding: Folding) -> Result<Folded> {
 
     parts.within_reach(name)?;
 
-    let size = kernel.windows.size;
-    let sums = size * size * (per_group / simd);
+    let taps = kernel.windows.size.area();
+    let sums = taps * (per_group / simd);
     let blocks = rows.len() / pe / kernel.groups;
     let mut wb = Vec::with_capacity(rows.len() * sums * simd);
     for (block, rows) in rows.chunks(pe).enumerate() {
         let group = block / blocks;
-        for tap in 0..size * size {
+        for tap in 0..taps {
             for word in 0..per_group / simd {
                 for row in rows {
                     for lane in 0..simd {

@@ -32,7 +32,7 @@ pub fn prove(folded: &Folded, layer: &ImageLayer) -> Result<()> {
 
     // Column of W_b that each element of each word of a result is, by block of rows.
     let (groups, per_group) = (folded.groups, input.channels / folded.groups);
-    let taps = kernel.windows.size * kernel.windows.size;
+    let taps = kernel.windows.size.area();
     let blocks = folded.wb.results() / groups;
     let columns = |block: usize| {
         let group = block / blocks;

@@ -25,7 +25,7 @@ use crate::interval::{Interval, round_shift};
 use std::collections::BTreeMap;
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
-use strassenc_runtime::{Error, Format, Result, Shape};
+use strassenc_runtime::{Error, Extent, Format, Result, Shape};
 
 /// An image on its way from one layer to others; edge 0 is the network's input, edge i + 1 what layer i yields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,8 +132,8 @@ pub struct Kernel {
     pub output: Shape,
     /// Where it works. Pads are 0.
     pub windows: Windows,
-    /// It yields patches of `patch` × `patch` pixels, in the order of (row, column, channel).
-    pub patch: usize,
+    /// It yields patches of so many pixels, in the order of (row, column, channel).
+    pub patch: Extent,
     /// Groups of W_b: row i of the model's `rows` reads the channels of group `i / (rows / groups)` only.
     pub groups: usize,
     /// Rows of W_b in the model, dead ones included.
@@ -142,15 +142,16 @@ pub struct Kernel {
     pub dataflow: Dataflow,
 }
 
-/// Windows over an image: window (y, x) covers the rows from `y · stride - pad` on and the columns from `x · stride - pad` on.
+/// Windows over an image: window (y, x) covers the rows from `y · stride.h - pad.h` on and the columns from
+/// `x · stride.w - pad.w` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
     /// Height and width of a window.
-    pub size: usize,
+    pub size: Extent,
     /// Pixels between windows.
-    pub stride: usize,
+    pub stride: Extent,
     /// Pads above and at the left.
-    pub pad: usize,
+    pub pad: Extent,
     /// Windows down.
     pub rows: usize,
     /// Windows across.
@@ -159,7 +160,13 @@ pub struct Windows {
 
 impl Windows {
     /// The only window on a vector.
-    pub const WHOLE: Windows = Windows { size: 1, stride: 1, pad: 0, rows: 1, columns: 1 };
+    pub const WHOLE: Windows = Windows::pixels(Shape { height: 1, width: 1, channels: 1 });
+
+    /// A window on each pixel of an image.
+    pub const fn pixels(image: Shape) -> Windows {
+        let (rows, columns) = (image.height, image.width);
+        Windows { size: Extent::ONE, stride: Extent::ONE, pad: Extent::square(0), rows, columns }
+    }
 
     /// How many there are.
     pub fn count(self) -> usize {
@@ -168,19 +175,20 @@ impl Windows {
 
     /// Whether any window holds a pixel beyond an image of this shape.
     pub fn padded(self, image: Shape) -> bool {
-        let end = |count: usize| (count - 1) * self.stride + self.size;
-        self.pad > 0 || end(self.rows) > image.height || end(self.columns) > image.width
+        let Windows { size, stride, pad, rows, columns } = self;
+        let end = Extent { h: rows - 1, w: columns - 1 }.zip(stride, |n, stride| n * stride).zip(size, |at, n| at + n);
+        pad != Extent::square(0) || end.h > image.height || end.w > image.width
     }
 
     /// The elements of window (y, x) of an image in the order of (row, column, channel), pads as `pad`.
     pub fn read(self, image: &[i64], shape: Shape, y: usize, x: usize, pad: i64) -> Vec<i64> {
-        let mut elements = vec![pad; self.size * self.size * shape.channels];
-        let inside = |at: usize, k: usize, n: usize| (at * self.stride + k).checked_sub(self.pad).filter(|i| *i < n);
-        for ky in 0..self.size {
-            let Some(row) = inside(y, ky, shape.height) else { continue };
-            for kx in 0..self.size {
-                let Some(column) = inside(x, kx, shape.width) else { continue };
-                let (from, to) = (row * shape.width + column, ky * self.size + kx);
+        let mut elements = vec![pad; self.size.area() * shape.channels];
+        let inside = |at: usize, pad: usize, n: usize| at.checked_sub(pad).filter(|i| *i < n);
+        for ky in 0..self.size.h {
+            let Some(row) = inside(y * self.stride.h + ky, self.pad.h, shape.height) else { continue };
+            for kx in 0..self.size.w {
+                let Some(column) = inside(x * self.stride.w + kx, self.pad.w, shape.width) else { continue };
+                let (from, to) = (row * shape.width + column, ky * self.size.w + kx);
                 let c = shape.channels;
                 elements[to * c..(to + 1) * c].copy_from_slice(&image[from * c..(from + 1) * c]);
             }
@@ -366,14 +374,20 @@ impl Kernel {
         Ok(self.place(&patches.collect::<Result<Vec<_>>>()?))
     }
 
+    /// Whether patches, one after the other, are the image as they are.
+    pub fn in_order(&self) -> bool {
+        let rows = self.patch.h == 1 && self.output.width.is_multiple_of(self.patch.w);
+        rows || (self.patch.w == 1 && self.output.width == 1 && self.output.height.is_multiple_of(self.patch.h))
+    }
+
     /// Puts the patches of all windows in their places.
     pub fn place(&self, patches: &[Vec<i64>]) -> Vec<i64> {
         let output = self.output;
         let mut z = vec![0; output.elements()];
         for ((y, across), patch) in self.windows.iter().zip(patches) {
             for (i, pixel) in patch.chunks(output.channels).enumerate() {
-                let row = y * self.patch + i / self.patch;
-                let column = across * self.patch + i % self.patch;
+                let row = y * self.patch.h + i / self.patch.w;
+                let column = across * self.patch.w + i % self.patch.w;
                 if row < output.height && column < output.width {
                     let at = (row * output.width + column) * output.channels;
                     z[at..at + output.channels].copy_from_slice(pixel);
@@ -446,8 +460,11 @@ pub(super) type Check = std::result::Result<(), String>;
 
 fn lie_on(windows: Windows, image: Shape) -> Check {
     let Windows { size, stride, pad, rows, columns } = windows;
-    let on = |count: usize, n: usize| count > 0 && (count - 1) * stride < n + pad;
-    if size == 0 || stride == 0 || pad >= size || !on(rows, image.height) || !on(columns, image.width) {
+    let on = |[size, stride, pad]: [usize; 3], count: usize, n: usize| {
+        size > 0 && stride > 0 && pad < size && count > 0 && (count - 1) * stride < n + pad
+    };
+    let down = on([size.h, stride.h, pad.h], rows, image.height);
+    if !down || !on([size.w, stride.w, pad.w], columns, image.width) {
         return Err(format!("has windows {windows:?} on an image of {image}"));
     }
     Ok(())
@@ -484,15 +501,15 @@ pub(super) fn kernel_is_right(
     if [inner.input, inner.output] != formats {
         return Err("has a kernel of other formats".into());
     }
-    if (windows.rows, windows.columns) != (output.height.div_ceil(p), output.width.div_ceil(p)) {
+    if (windows.rows, windows.columns) != (output.height.div_ceil(p.h), output.width.div_ceil(p.w)) {
         return Err(format!("has {}×{} patches for an image of {output}", windows.rows, windows.columns));
     }
-    let elements = windows.size * windows.size * kernel.input.channels;
+    let elements = windows.size.area() * kernel.input.channels;
     let (read, leaves) = (&kernel.dataflow.input, inner.result());
     if read.indices != (0..elements).collect::<Vec<_>>() {
         return Err(format!("has a kernel of other inputs than {elements} elements"));
     }
-    if leaves.indices != (0..p * p * output.channels).collect::<Vec<_>>() {
+    if leaves.indices != (0..p.area() * output.channels).collect::<Vec<_>>() {
         return Err("has a kernel of other outputs than a patch".into());
     }
     for (i, interval) in read.intervals.iter().enumerate() {
@@ -579,7 +596,7 @@ fn pool_is_right(from: &Edge, to: &Edge, kind: PoolKind, windows: Windows) -> Ch
 /// What the channels of a pooled image can be.
 pub(crate) fn pooled(from: &Edge, kind: PoolKind, windows: Windows) -> Vec<Interval> {
     let padded = windows.padded(from.shape);
-    let area = (windows.size * windows.size) as i64;
+    let area = windows.size.area() as i64;
     let one = |v: &Interval| match kind {
         // A pad is never larger than what lies beside it.
         PoolKind::Max => *v,

@@ -12,7 +12,7 @@ use crate::ir::words::{looked_up, pixel};
 use crate::ir::{Dataflow, Value, ValueId};
 use ndarray::{Array1, Array2, Axis};
 use strassenc_runtime::model::{Conv2d, Dense, Highway, Layer, Lstm, Output, Residual, Spn, Table};
-use strassenc_runtime::{Error, Format, Model, Result, Shape};
+use strassenc_runtime::{Error, Extent, Format, Model, Result, Shape};
 
 /// Lowers a model over images.
 ///
@@ -48,7 +48,7 @@ fn add(images: &mut Images, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
             let padded = windows.padded(edge.shape);
             let with_pad = |v: &Interval| if padded { v.hull(Interval::point(0)) } else { *v };
             let pixel: Vec<Interval> = edge.intervals.iter().map(with_pad).collect();
-            let x = (0..windows.size * windows.size).flat_map(|_| pixel.iter().copied()).collect();
+            let x = (0..windows.size.area()).flat_map(|_| pixel.iter().copied()).collect();
             let dataflow = kernel(&on_the_image(over_a_window(conv), windows, edge.shape), x, edge.format)?;
             let (patch, groups, rows) = (conv.patch(), conv.groups, conv.rows());
             spn(Kernel { input: edge.shape, output: shape, windows, patch, groups, rows, dataflow })
@@ -161,30 +161,31 @@ fn add_residual(images: &mut Images, residual: &Residual, from: EdgeId) -> Resul
 fn windows_of(conv: &Conv2d, output: Shape) -> Windows {
     let p = conv.patch();
     Windows {
-        size: conv.w_b.dim().2,
-        stride: p * conv.stride,
+        size: conv.window(),
+        stride: p.zip(conv.stride, |p, stride| p * stride),
         pad: conv.pad,
-        rows: output.height.div_ceil(p),
-        columns: output.width.div_ceil(p),
+        rows: output.height.div_ceil(p.h),
+        columns: output.width.div_ceil(p.w),
     }
 }
 
 /// The convolution at one window: a dense layer from its elements, in the order of (row, column, channel), to those of a patch.
 fn over_a_window(conv: &Conv2d) -> Dense {
-    let (r, per_group, size, _) = conv.w_b.dim();
-    let (c_out, reads, p, _) = conv.w_c.dim();
+    let (r, per_group, ..) = conv.w_b.dim();
+    let (c_out, reads, ..) = conv.w_c.dim();
+    let (size, p) = (conv.window(), conv.patch());
     let c_in = per_group * conv.groups;
-    let mut w_b = Array2::zeros((r, size * size * c_in));
+    let mut w_b = Array2::zeros((r, size.area() * c_in));
     for ((i, c, ky, kx), w) in conv.w_b.indexed_iter() {
         let channel = i / (r / conv.groups) * per_group + c;
-        w_b[[i, (ky * size + kx) * c_in + channel]] = *w;
+        w_b[[i, (ky * size.w + kx) * c_in + channel]] = *w;
     }
-    let mut w_c = Array2::zeros((p * p * c_out, r));
+    let mut w_c = Array2::zeros((p.area() * c_out, r));
     for ((c, i, py, px), w) in conv.w_c.indexed_iter() {
         let first = if conv.depthwise() { c / (c_out / conv.groups) * reads } else { 0 };
-        w_c[[(py * p + px) * c_out + c, first + i]] = *w;
+        w_c[[(py * p.w + px) * c_out + c, first + i]] = *w;
     }
-    let of_patch = |i: usize| (i % c_out, i / c_out / p, i / c_out % p);
+    let of_patch = |i: usize| (i % c_out, i / c_out / p.w, i / c_out % p.w);
     Dense {
         name: conv.name.clone(),
         budget: conv.budget,
@@ -194,11 +195,11 @@ fn over_a_window(conv: &Conv2d) -> Dense {
         coefficient_shifts: conv.coefficient_shifts.clone(),
         product_frac: conv.product_frac,
         w_c,
-        bias: Array1::from_shape_fn(p * p * c_out, |i| conv.bias[of_patch(i)]),
+        bias: Array1::from_shape_fn(p.area() * c_out, |i| conv.bias[of_patch(i)]),
         output: match &conv.output {
             Output::Raw => Output::Raw,
             Output::Requantised { shifts, format } => Output::Requantised {
-                shifts: Array1::from_shape_fn(p * p * c_out, |i| shifts[i % c_out]),
+                shifts: Array1::from_shape_fn(p.area() * c_out, |i| shifts[i % c_out]),
                 format: *format,
             },
         },
@@ -229,7 +230,7 @@ fn on_the_image(mut dense: Dense, windows: Windows, image: Shape) -> Dense {
 fn over_a_vector(dense: &Dense, x: Vec<Interval>, format: Format) -> Result<Kernel> {
     let (input, output) = (Shape::vector(dense.inputs()), Shape::vector(dense.outputs()));
     let dataflow = kernel(dense, x, format)?;
-    Ok(Kernel { input, output, windows: Windows::WHOLE, patch: 1, groups: 1, rows: dense.rows(), dataflow })
+    Ok(Kernel { input, output, windows: Windows::WHOLE, patch: Extent::ONE, groups: 1, rows: dense.rows(), dataflow })
 }
 
 /// A dense layer as a dataflow of its own, with all of its inputs and outputs; `x` is what its inputs can be.

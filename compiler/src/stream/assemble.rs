@@ -228,7 +228,7 @@ impl<'a> Builder<'a> {
                 let words = layer.input.channels / lanes;
                 let fill = if *kind == PoolKind::Max { from.min() } else { 0 };
                 let lines = Lines { image: layer.input, words, windows: *windows, fill };
-                let count = windows.size * windows.size;
+                let count = windows.size.area();
                 let pixels = to.shape.pixels();
                 let reader = Primitive::Reader { lines, groups: words, repeats: 1 };
                 let taps = self.into(number, "reader", reader, x, (lanes, from, pixels * words * count));
@@ -305,13 +305,12 @@ impl<'a> Builder<'a> {
         let mut x = self.convert(Some(number), "x", x, input.channels);
         let (windows, from) = (kernel.windows, self.streams[x.index()].format);
         // Windows of one pixel each, all of them, need no storage.
-        let pixels = Windows { size: 1, stride: 1, pad: 0, rows: input.height, columns: input.width };
-        if windows != pixels {
+        if windows != Windows::pixels(input) {
             let lines = Lines { image: input, words: 1, windows, fill: 0 };
-            let elements = windows.size * windows.size * input.channels;
+            let elements = windows.size.area() * input.channels;
             x = self.into(number, "window", Primitive::Window(lines), x, (elements, from, windows.count()));
         }
-        let elements = kernel.patch * kernel.patch * kernel.output.channels;
+        let elements = kernel.patch.area() * kernel.output.channels;
         let y = self.into(number, "kernel", Primitive::Kernel { stages }, x, (elements, format, windows.count()));
         let y = self.convert(Some(number), "y", y, kernel.output.channels);
         self.patches(number, kernel, y)
@@ -319,7 +318,7 @@ impl<'a> Builder<'a> {
 
     /// From patches, pixel by pixel, to rows.
     fn patches(&mut self, number: usize, kernel: &Kernel, y: StreamId) -> StreamId {
-        if kernel.patch == 1 {
+        if kernel.in_order() {
             return y;
         }
         let Stream { lanes, format, .. } = self.streams[y.index()];

@@ -40,8 +40,9 @@ pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<De
         grown[fifo] += usize::from(waits);
         waits
     };
-    // The second frame enters while the first one is still inside.
-    let live = || if fifos.is_empty() { Ok(None) } else { timing::run(&least, 2, &mut grow, stop).map(Some) };
+    // Frames enter while others are still inside, of images of few rows several.
+    let live =
+        || if fifos.is_empty() { Ok(None) } else { timing::run(&least, frames(graph), &mut grow, stop).map(Some) };
     let (unbounded, live) = rayon::join(|| timing::simulate(graph, frames(graph), stop), live);
     let Ending::Done(timing) = unbounded? else {
         return Err(Error::internal("stream graph", "is stuck with unbounded FIFOs"));

@@ -22,7 +22,7 @@ pub use verify::verify;
 use crate::emit::signature::Stream as Axi;
 use crate::folded::Positions;
 use crate::ir::images::Windows;
-use strassenc_runtime::{Format, Shape};
+use strassenc_runtime::{Extent, Format, Shape};
 
 /// A stream of one [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,8 +147,8 @@ pub enum Primitive {
     },
     /// Patches to a raster image of this shape.
     Patches {
-        /// Height and width of a patch.
-        patch: usize,
+        /// Pixels of a patch.
+        patch: Extent,
         /// Patches down and across.
         grid: (usize, usize),
         /// The image, cropped; its channels are the elements of a pixel.
@@ -223,13 +223,13 @@ pub struct Lines {
 impl Lines {
     /// Rows in storage: those of a window, and those that arrive while it is read.
     pub fn slots(&self) -> usize {
-        self.windows.size + self.windows.stride
+        self.windows.size.h + self.windows.stride.h
     }
 
     /// Pixel columns, counted on beyond the row, at which each window of a row is complete.
     pub(crate) fn completes(&self) -> impl Iterator<Item = usize> {
         let Windows { size, stride, pad, columns, .. } = self.windows;
-        (0..columns).map(move |x| x * stride + size - 1 - pad)
+        (0..columns).map(move |x| x * stride.w + size.w - 1 - pad.w)
     }
 
     /// Columns of a row that the windows read.
@@ -241,17 +241,17 @@ impl Lines {
     pub fn steps(&self) -> usize {
         let Windows { stride, columns, .. } = self.windows;
         let last = self.completes().last().unwrap_or(0);
-        self.columns_read().max((columns - 1) * stride + 1).max((last + 1).div_ceil(2))
+        self.columns_read().max((columns - 1) * stride.w + 1).max((last + 1).div_ceil(2))
     }
 
     /// The first row that windows of row `y` read.
     pub(crate) fn base(&self, y: usize) -> usize {
-        (y * self.windows.stride).saturating_sub(self.windows.pad)
+        (y * self.windows.stride.h).saturating_sub(self.windows.pad.h)
     }
 
     /// The last row that windows of row `y` read, counted from their base.
     pub(crate) fn reach(&self, y: usize) -> usize {
-        let end = y * self.windows.stride + self.windows.size - 1 - self.windows.pad;
+        let end = y * self.windows.stride.h + self.windows.size.h - 1 - self.windows.pad.h;
         end.min(self.image.height - 1) - self.base(y)
     }
 

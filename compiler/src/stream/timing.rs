@@ -4,7 +4,8 @@
 //! state no longer changes while words are due is deadlocked for ever, since nothing in it depends on data or on chance.
 
 use super::{Graph, Lines, Node, Primitive, StreamId};
-use strassenc_runtime::{Error, Kind, Result};
+use crate::ir::images::Windows;
+use strassenc_runtime::{Error, Extent, Kind, Result};
 
 /// The clocks at which frames pass, from power-on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -383,8 +384,7 @@ impl State {
             Primitive::Accumulate { count, .. } => State::Accumulate { count: 0, words: *count, shown: false },
             Primitive::Window(lines) => State::Window(Box::new(Window::new(*lines))),
             Primitive::Reader { lines, groups, repeats } => {
-                let size = lines.windows.size;
-                let words = repeats * size * size * lines.words;
+                let words = repeats * lines.windows.size.area() * lines.words;
                 debug_assert!(lines.words.is_multiple_of(*groups));
                 State::Reader(Box::new(Reader { rows: Rows::new(*lines), y: 0, x: 0, word: 0, words, shown: false }))
             }
@@ -763,8 +763,8 @@ impl Reader {
         let mut changed = accept;
         if advance {
             let lines = self.rows.lines;
-            let last =
-                (self.x * lines.windows.stride + lines.windows.size - 1 - lines.windows.pad).min(lines.image.width - 1);
+            let Windows { size, stride, pad, .. } = lines.windows;
+            let last = (self.x * stride.w + size.w - 1 - pad.w).min(lines.image.width - 1);
             changed |= self.shown;
             self.shown = self.word > 0 || self.rows.available(self.y, last);
             if self.shown {
@@ -787,7 +787,7 @@ impl Reader {
 }
 
 struct Patches {
-    patch: usize,
+    patch: Extent,
     grid: (usize, usize),
     image: (usize, usize),
     /// Words of a pixel.
@@ -803,7 +803,7 @@ struct Patches {
 }
 
 impl Patches {
-    fn new(patch: usize, grid: (usize, usize), image: (usize, usize), words: usize) -> Self {
+    fn new(patch: Extent, grid: (usize, usize), image: (usize, usize), words: usize) -> Self {
         Patches { patch, grid, image, words, stripes: 0, patches: 0, written: 0, at: [0; 4], shown: false }
     }
 
@@ -813,10 +813,10 @@ impl Patches {
         if advance {
             changed |= self.shown;
             let [stripe, row, column, word] = self.at;
-            self.shown = self.stripes > 0 || column / self.patch < self.patches;
+            self.shown = self.stripes > 0 || column / self.patch.w < self.patches;
             if self.shown {
                 changed = true;
-                let rows = (self.image.0 - stripe * self.patch).min(self.patch);
+                let rows = (self.image.0 - stripe * self.patch.h).min(self.patch.h);
                 self.at = match (word + 1 == self.words, column + 1 == self.image.1, row + 1 == rows) {
                     (false, ..) => [stripe, row, column, word + 1],
                     (_, false, _) => [stripe, row, column + 1, 0],
@@ -831,7 +831,7 @@ impl Patches {
         let mut complete = false;
         if accept {
             self.written += 1;
-            if self.written == self.patch * self.patch * self.words {
+            if self.written == self.patch.area() * self.words {
                 (self.written, self.patches) = (0, self.patches + 1);
                 complete = self.patches == self.grid.1;
                 self.patches %= self.grid.1;

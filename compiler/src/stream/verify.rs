@@ -64,14 +64,14 @@ fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
             words(x.words * beats, z.words).and_then(|()| words(x.lanes, z.lanes * beats))
         }
         Primitive::Window(lines) => {
-            let elements = lines.windows.size * lines.windows.size * lines.image.channels;
+            let elements = lines.windows.size.area() * lines.image.channels;
             words(x.words * x.lanes, lines.image.elements())
                 .and_then(|()| words(x.lanes, lines.image.channels))
                 .and_then(|()| words(elements, z.lanes))
                 .and_then(|()| words(lines.windows.count(), z.words))
         }
         Primitive::Reader { lines, groups, repeats } => {
-            let one = lines.windows.size * lines.windows.size * lines.words * repeats;
+            let one = lines.windows.size.area() * lines.words * repeats;
             // The products of a window are an image of their own.
             let image = lines.image.pixels() * lines.words;
             words(x.words % image, 0)
@@ -83,7 +83,7 @@ fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
         Primitive::Array(array) => words(x.words, z.words * array.sums()),
         Primitive::Accumulate { count, .. } => words(x.words, z.words * count),
         Primitive::Patches { patch, grid, image } => {
-            words(x.words * x.lanes, grid.0 * grid.1 * patch * patch * image.channels)
+            words(x.words * x.lanes, grid.0 * grid.1 * patch.area() * image.channels)
                 .and_then(|()| words(z.words * z.lanes, image.elements()))
                 .and_then(|()| words(x.lanes, z.lanes))
         }

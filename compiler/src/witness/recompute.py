@@ -75,49 +75,55 @@ def image_shape(shape):
     return tuple(shape) if len(shape) == 3 else (*shape, 1) if len(shape) == 2 else (1, 1, int(np.prod(shape)))
 
 
+def pair(sizes):
+    """Sizes down and across, of which the document has one where they are equal."""
+    return np.array(sizes if isinstance(sizes, list) else [sizes, sizes])
+
+
 def windows(x, size, stride, pad, count, fill):
-    """[samples, count, count, size, size, channels] windows of images x [samples, h, w, channels], `fill` outside of them."""
-    (down, across), (h, w) = count, x.shape[1:3]
-    beyond = [max(0, (n - 1) * stride + size - pad - length) for n, length in ((down, h), (across, w))]
-    x = np.pad(x, ((0, 0), (pad, beyond[0]), (pad, beyond[1]), (0, 0)), constant_values=fill)
-    view = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))
-    view = view[:, : (down - 1) * stride + 1 : stride, : (across - 1) * stride + 1 : stride]
+    """[samples, *count, *size, channels] windows of images x [samples, h, w, channels], `fill` outside of them."""
+    span = (count - 1) * stride
+    beyond = np.maximum(0, span + size - pad - x.shape[1:3])
+    x = np.pad(x, ((0, 0), (pad[0], beyond[0]), (pad[1], beyond[1]), (0, 0)), constant_values=fill)
+    view = np.lib.stride_tricks.sliding_window_view(x, tuple(size), axis=(1, 2))
+    view = view[:, : span[0] + 1 : stride[0], : span[1] + 1 : stride[1]]
     return view.transpose(0, 1, 2, 4, 5, 3)
 
 
-def fits(length, size, stride, pad):
-    return (length + 2 * pad - size) // stride + 1
+def fits(x, size, stride, pad):
+    """How many windows there are down and across."""
+    return (x.shape[1:3] + 2 * pad - size) // stride + 1
 
 
 def conv2d(layer, tensor, x):
     w_b, w_c, groups = tensor("w_b"), tensor("w_c"), layer["groups"]
-    r, per_group, K, _ = w_b.shape
-    c_out, reads, p, _ = w_c.shape
-    stride, pad = layer["stride"], layer["pad"]
-    k = K - (p - 1) * stride
-    H, W = (fits(length, k, stride, pad) for length in x.shape[1:3])
-    patches = -(-H // p), -(-W // p)
+    (r, per_group), K = w_b.shape[:2], np.array(w_b.shape[2:])
+    (c_out, reads), p = w_c.shape[:2], np.array(w_c.shape[2:])
+    stride, pad = pair(layer["stride"]), pair(layer["pad"])
+    H, W = fits(x, K - (p - 1) * stride, stride, pad)
+    patches = -(-np.array([H, W]) // p)
     window = windows(x, K, p * stride, pad, patches, 0)
     parts = window.reshape(*window.shape[:-1], groups, per_group)
-    u = np.einsum("nyxijgc,grcij->nyxgr", parts, w_b.reshape(groups, r // groups, per_group, K, K))
+    u = np.einsum("nyxijgc,grcij->nyxgr", parts, w_b.reshape(groups, r // groups, per_group, *K))
     m = shift(tensor("coefficients") * u.reshape(*u.shape[:3], r), tensor("coefficient_shifts"))
     if groups > 1 and per_group == 1:
         m = m.reshape(*m.shape[:3], groups, reads)
-        y = np.einsum("nyxgr,gcrij->nyixjgc", m, w_c.reshape(groups, c_out // groups, reads, p, p))
+        y = np.einsum("nyxgr,gcrij->nyixjgc", m, w_c.reshape(groups, c_out // groups, reads, *p))
         y = y.reshape(*y.shape[:5], c_out)
     else:
         y = np.einsum("nyxr,crij->nyixjc", m, w_c)
     y = y + tensor("bias").transpose(1, 2, 0)[None, None, :, None]
-    return y.reshape(len(x), patches[0] * p, patches[1] * p, c_out)[:, :H, :W]
+    return y.reshape(len(x), *(patches * p), c_out)[:, :H, :W]
 
 
 def pool(layer, x, format):
-    size, stride, pad = layer["size"], layer["stride"], layer["pad"]
-    count = [fits(length, size, stride, pad) for length in x.shape[1:3]]
+    size, stride, pad = pair(layer["size"]), pair(layer["stride"]), pair(layer["pad"])
+    count = fits(x, size, stride, pad)
     if layer["window"] == "max":
         return windows(x, size, stride, pad, count, limits(format)[0]).max(axis=(3, 4)), format
-    j = (size * size - 1).bit_length()
-    mean = j if 1 << j == size * size else 0
+    area = int(size.prod())
+    j = (area - 1).bit_length()
+    mean = j if 1 << j == area else 0
     format = {**format, "bits": format["bits"] + j, "frac": format["frac"] + mean}
     return windows(x, size, stride, pad, count, 0).sum(axis=(3, 4)), format
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::shape::Shape;
+use crate::shape::{Extent, Shape};
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewD, Dimension};
 use std::collections::HashSet;
 
@@ -106,20 +106,18 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
         Output::Raw => Format { signed: true, bits: 54, frac: raw_frac },
         Output::Requantised { format, .. } => *format,
     };
-    let windows = |size: usize, stride: usize, pad: usize| {
-        for (field, value, least) in [("size", size, 1), ("stride", stride, 1), ("pad", pad, 0)] {
-            if !(least..=MOST_PIXELS).contains(&value) {
-                return Err(Error::input(at(field), format_args!("{value} is not within {least}..={MOST_PIXELS}")));
+    let windows = |size: Extent, stride: Extent, pad: Extent| {
+        for (field, extent, least) in [("size", size, 1), ("stride", stride, 1), ("pad", pad, 0)] {
+            if let Some(n) = extent.both().into_iter().find(|n| !(least..=MOST_PIXELS).contains(n)) {
+                return Err(Error::input(at(field), format_args!("{n} is not within {least}..={MOST_PIXELS}")));
             }
         }
-        if pad >= size {
+        if pad.h >= size.h || pad.w >= size.w {
             return Err(Error::input(at("pad"), format_args!("{pad} is not less than the window's size, {size}")));
         }
         shape.windows(size, stride, pad).ok_or_else(|| {
-            Error::input(
-                at("size"),
-                format_args!("a window of {size}×{size} does not fit an image of {shape}, pad {pad}"),
-            )
+            let cause = format!("a window of {size} does not fit an image of {shape}, pad {pad}");
+            Error::input(at("size"), cause)
         })
     };
     Ok(match layer {
@@ -127,17 +125,17 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
         Layer::Bilinear(bilinear) => (Shape::vector(bilinear.w_c.nrows()), leaves(&bilinear.output, 2 * format.frac)),
         Layer::Conv2d(conv) => {
             let kernel = conv.kernel().ok_or_else(|| {
-                Error::input(at("w_b"), format_args!("a window of {} is too small for the patch", conv.w_b.dim().2))
+                Error::input(at("w_b"), format_args!("a window of {} is too small for the patch", conv.window()))
             })?;
-            let (height, width) = windows(kernel, conv.stride, conv.pad)?;
+            let Extent { h: height, w: width } = windows(kernel, conv.stride, conv.pad)?;
             (Shape { height, width, channels: conv.channels() }, leaves(&conv.output, conv.product_frac))
         }
         Layer::Pool(pool) => {
-            let (height, width) = windows(pool.size, pool.stride, pool.pad)?;
+            let Extent { h: height, w: width } = windows(pool.size, pool.stride, pool.pad)?;
             let format = match pool.kind {
                 PoolKind::Max => format,
                 PoolKind::Sum => {
-                    let area = pool.size * pool.size;
+                    let area = pool.size.area();
                     // A sum of n values of b bits has b + ⌈log2 n⌉ bits.
                     let more = area.next_power_of_two().trailing_zeros();
                     let frac = format.frac + if area.is_power_of_two() { more as i32 } else { 0 };
@@ -259,12 +257,12 @@ impl Conv2d {
     fn validate(&self, (shape, input): (Shape, Format)) -> Result<()> {
         let at = |field: &str| format!("layer `{}`, {field}", self.name);
         let fail = |field: &str, cause: String| Err(Error::input(at(field), cause));
-        let ((r, per_group, window, across), (c_out, _, p, p_across)) = (self.w_b.dim(), self.w_c.dim());
-        if window == 0 || window != across || window > MOST_PIXELS {
-            return fail("w_b", format!("has windows of {window}×{across}, which are not square, empty or too large"));
-        }
-        if p == 0 || p != p_across || p > MOST_PIXELS {
-            return fail("w_c", format!("has patches of {p}×{p_across}, which are not square, empty or too large"));
+        let ((r, per_group, ..), (c_out, ..)) = (self.w_b.dim(), self.w_c.dim());
+        let (window, p) = (self.window(), self.patch());
+        for (field, what, extent) in [("w_b", "windows", window), ("w_c", "patches", p)] {
+            if !extent.both().iter().all(|n| (1..=MOST_PIXELS).contains(n)) {
+                return fail(field, format!("has {what} of {extent}, which are empty or too large"));
+            }
         }
         if self.groups == 0 || per_group.checked_mul(self.groups) != Some(shape.channels) {
             let (groups, channels) = (self.groups, shape.channels);
@@ -295,8 +293,8 @@ impl Conv2d {
                 return fail(field, format!("has {length} entries for {due} rows of w_b"));
             }
         }
-        if self.bias.dim() != (c_out, p, p) {
-            return fail("bias", format!("has shape {:?}, it must be {:?}", self.bias.shape(), [c_out, p, p]));
+        if self.bias.dim() != (c_out, p.h, p.w) {
+            return fail("bias", format!("has shape {:?}, it must be {:?}", self.bias.shape(), [c_out, p.h, p.w]));
         }
         check_ternary(&at("w_b"), &self.w_b.view().into_dyn())?;
         check_ternary(&at("w_c"), &self.w_c.view().into_dyn())?;
@@ -314,7 +312,7 @@ impl Conv2d {
         let m = product_magnitudes(&self.name, &nonzeros, &self.coefficients, &self.coefficient_shifts, input)?;
         for c in 0..c_out {
             let first = if self.depthwise() { c / (c_out / self.groups) * reads } else { 0 };
-            for (y, x) in (0..p).flat_map(|y| (0..p).map(move |x| (y, x))) {
+            for (y, x) in (0..p.h).flat_map(|y| (0..p.w).map(move |x| (y, x))) {
                 let terms = (0..reads).filter(|&i| self.w_c[[c, i, y, x]] != 0).map(|i| m[first + i]);
                 let sum = i128::from(self.bias[[c, y, x]]).abs() + terms.sum::<i128>();
                 check_sum(&self.name, c, sum, &self.output)?;

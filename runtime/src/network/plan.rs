@@ -6,12 +6,14 @@ use super::{
     within,
 };
 use crate::format::Format;
-use crate::shape::Shape;
+use crate::shape::{Extent, Shape, Sizes};
 
 /// Height and width of the largest output patch of a convolution.
 pub(super) const MAX_PATCH: usize = 8;
-/// Height and width of the largest kernel or window, and the largest stride.
+/// Height and width of the largest square kernel or window, and the largest square step.
 const MAX_KERNEL: usize = 32;
+/// Pixels of the largest kernel or window.
+const MAX_AREA: usize = MAX_KERNEL * MAX_KERNEL;
 
 /// One layer with its shapes.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,14 +75,14 @@ pub const HIGHWAY_PRODUCTS: usize = 1;
 pub struct Linear {
     /// Whether it was described as `dense`.
     pub dense: bool,
-    /// Height and width of the kernel k.
-    pub kernel: usize,
+    /// The kernel k.
+    pub kernel: Extent,
     /// Pixels between outputs.
-    pub stride: usize,
-    /// Zeros at the left and the top.
-    pub pad: usize,
-    /// Height and width of the output patch p.
-    pub patch: usize,
+    pub stride: Extent,
+    /// Zeros at the top and the left.
+    pub pad: Extent,
+    /// The output patch p.
+    pub patch: Extent,
     /// Groups of W_b.
     pub groups: usize,
     /// The budget: multiplications per output patch.
@@ -95,17 +97,22 @@ pub struct Linear {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// Height and width.
-    pub size: usize,
+    pub size: Extent,
     /// Pixels between windows.
-    pub stride: usize,
+    pub stride: Extent,
     /// Pads on each side.
-    pub pad: usize,
+    pub pad: Extent,
 }
 
 impl Linear {
-    /// Height and width of the kernel of W_b, `K = (p - 1)·stride + k`.
-    pub fn window(&self) -> usize {
-        (self.patch - 1) * self.stride + self.kernel
+    /// The kernel of W_b, `K = (p - 1)·stride + k`.
+    pub fn window(&self) -> Extent {
+        self.step().zip(self.stride, |step, stride| step - stride).zip(self.kernel, |span, kernel| span + kernel)
+    }
+
+    /// Pixels between windows of W_b, `p·stride`.
+    pub fn step(&self) -> Extent {
+        self.patch.zip(self.stride, |patch, stride| patch * stride)
     }
 
     /// Whether each group is one input channel, and W_c is grouped too.
@@ -116,12 +123,12 @@ impl Linear {
     /// The layer of a full-precision network in the place of this one: one matrix, with groups only where it is depthwise.
     pub fn ordinary(&self, input: Shape, output: Shape) -> Linear {
         let groups = if self.depthwise(input) { self.groups } else { 1 };
-        Linear { patch: 1, groups, r: output.channels, plain: true, ..*self }
+        Linear { patch: Extent::ONE, groups, r: output.channels, plain: true, ..*self }
     }
 
     /// Output patches in height and width; those at the lower and right edge may reach beyond the output.
     pub fn patches(&self, output: Shape) -> (usize, usize) {
-        (output.height.div_ceil(self.patch), output.width.div_ceil(self.patch))
+        (output.height.div_ceil(self.patch.h), output.width.div_ceil(self.patch.w))
     }
 }
 
@@ -158,7 +165,7 @@ impl Step {
         let multiplications = match &self.op {
             Op::Linear(linear) => {
                 let inputs = if linear.depthwise(self.input) { 1 } else { self.input.channels };
-                units * inputs * linear.kernel * linear.kernel
+                units * inputs * linear.kernel.area()
             }
             Op::CharCnn(_) => self
                 .positions()
@@ -185,9 +192,9 @@ impl Step {
             Op::Lstm(gates) => return ((4 * gates.r * (inputs + units)) as u64, (8 * gates.r * units) as u64),
             _ => return (0, 0),
         };
-        let w_b = linear.r * (self.input.channels / linear.groups) * linear.window() * linear.window();
+        let w_b = linear.r * (self.input.channels / linear.groups) * linear.window().area();
         let rows = if linear.depthwise(self.input) { linear.r / linear.groups } else { linear.r };
-        let w_c = if linear.plain { 0 } else { self.output.channels * rows * linear.patch * linear.patch };
+        let w_c = if linear.plain { 0 } else { self.output.channels * rows * linear.patch.area() };
         (w_b as u64, w_c as u64)
     }
 
@@ -206,7 +213,7 @@ pub(super) fn budget(ratio: f64, outputs: usize) -> usize {
 }
 
 pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
-    let (format, shapes) = (network.input.format(), vec![Shape::of(&network.input.shape)]);
+    let (format, shapes) = (network.input.format(), vec![network.image()]);
     let mut planner = Planner { spn: &network.spn, format, branch: false, steps: vec![], shapes };
     let place = Place::new("layers");
     if network.layers.is_empty() {
@@ -215,13 +222,14 @@ pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
     }
     planner.layers(&place, &network.layers, 0)?;
     match network.layers.last() {
-        Some(Layer::Dense(_) | Layer::Conv2d(_)) => Ok(planner.steps),
+        Some(layer) if is_linear(layer) => Ok(planner.steps),
         Some(Layer::Relu) => {
-            Err(Violation::new(place.index(network.layers.len() - 1), "a \"relu\" cannot be the last layer")
-                .help("remove it: a network ends with a `dense` or `conv2d` layer, whose sums are the outputs"))
+            Err(Violation::new(place.index(network.layers.len() - 1), "a \"relu\" cannot be the last layer").help(
+                "remove it: a network ends with a linear layer, `dense` or a convolution, whose sums are the outputs",
+            ))
         }
         _ => Err(Violation::new(place.index(network.layers.len() - 1), "the last layer is not linear")
-            .help("end with a `dense` or `conv2d` layer, whose sums are the outputs")),
+            .help("end with a linear layer, `dense` or a convolution, whose sums are the outputs")),
     }
 }
 
@@ -251,12 +259,19 @@ impl Planner<'_> {
                 Layer::Flatten => value,
                 Layer::Dense(dense) => {
                     let linear = self.dense(&at.clone().key("dense"), dense, value)?;
-                    self.separate(at, before, &linear)?;
+                    self.separate(at, before, layer, &linear)?;
                     self.linear(linear, value, Shape::vector(dense.units))
                 }
                 Layer::Conv2d(conv) => {
                     let (linear, output) = self.conv2d(&at.clone().key("conv2d"), conv, value)?;
-                    self.separate(at, before, &linear)?;
+                    self.separate(at, before, layer, &linear)?;
+                    self.linear(linear, value, output)
+                }
+                Layer::Conv1d(conv) => {
+                    let place = at.clone().key("conv1d");
+                    self.is_one_row(&place, value)?;
+                    let (linear, output) = self.conv2d(&place, &conv.over_a_row(), value)?;
+                    self.separate(at, before, layer, &linear)?;
                     self.linear(linear, value, output)
                 }
                 Layer::MaxPool(window) => {
@@ -270,11 +285,8 @@ impl Planner<'_> {
                 }
                 Layer::GlobalAveragePool => {
                     let shape = self.shapes[value];
-                    if shape.height != shape.width {
-                        return Err(Violation::new(at, format!("an image of {shape} is not square"))
-                            .help("use `average_pool` with a size and stride that fit"));
-                    }
-                    let pool = Pool { size: shape.height, stride: shape.height, pad: 0 };
+                    let whole = Extent { h: shape.height, w: shape.width };
+                    let pool = Pool { size: whole, stride: whole, pad: Extent::square(0) };
                     divides(at, pool, &layers[i + 1..])?;
                     self.push("pool", Op::AveragePool(pool), vec![value], Shape::vector(shape.channels))
                 }
@@ -290,7 +302,7 @@ impl Planner<'_> {
 
     fn relu(&mut self, at: Place, before: Option<&Layer>, value: usize) -> Result<(), Violation> {
         let (cause, help) = match before {
-            Some(Layer::Dense(_) | Layer::Conv2d(_) | Layer::Residual(_)) => {
+            Some(Layer::Dense(_) | Layer::Conv2d(_) | Layer::Conv1d(_) | Layer::Residual(_)) => {
                 self.steps[value - 1].relu = true;
                 return Ok(());
             }
@@ -307,16 +319,18 @@ impl Planner<'_> {
     }
 
     /// Two linear layers without anything between them are one; with groups they are a separable convolution.
-    fn separate(&self, at: Place, before: Option<&Layer>, linear: &Linear) -> Result<(), Violation> {
-        let Some(before) = before.filter(|b| matches!(b, Layer::Dense(_) | Layer::Conv2d(_))) else { return Ok(()) };
+    fn separate(&self, at: Place, before: Option<&Layer>, layer: &Layer, linear: &Linear) -> Result<(), Violation> {
+        let Some(before) = before.filter(|b| is_linear(b)) else { return Ok(()) };
         let grouped = self.steps.last().and_then(Step::linear).is_some_and(|l| l.groups > 1) || linear.groups > 1;
         if grouped {
             return Ok(());
         }
-        let (a, b) = (
-            if matches!(before, Layer::Dense(_)) { "dense" } else { "conv2d" },
-            if linear.dense { "dense" } else { "conv2d" },
-        );
+        let word = |layer: &Layer| match layer {
+            Layer::Dense(_) => "dense",
+            Layer::Conv1d(_) => "conv1d",
+            _ => "conv2d",
+        };
+        let (a, b) = (word(before), word(layer));
         let cause = if a == b {
             format!("two `{a}` layers in a row are one linear map")
         } else {
@@ -369,21 +383,26 @@ impl Planner<'_> {
         within(at("threshold"), dense.threshold.unwrap_or(0.7), 0.0..=5.0)?;
         entries(at("r"), r, r * self.shapes[value].elements().max(if plain { 1 } else { dense.units }))?;
         let threshold = dense.threshold;
-        Ok(Linear { dense: true, kernel: 1, stride: 1, pad: 0, patch: 1, groups: 1, r, plain, threshold })
+        let (kernel, stride, patch, pad) = (Extent::ONE, Extent::ONE, Extent::ONE, Extent::square(0));
+        Ok(Linear { dense: true, kernel, stride, pad, patch, groups: 1, r, plain, threshold })
     }
 
     fn conv2d(&self, place: &Place, conv: &Conv2d, value: usize) -> Result<(Linear, Shape), Violation> {
         let at = |key| place.clone().key(key);
-        let &Conv2d { channels, kernel, stride, pad, threshold, .. } = conv;
+        let &Conv2d { channels, threshold, .. } = conv;
+        let [kernel, stride, pad] = [conv.kernel, conv.stride, conv.pad].map(Sizes::square);
         within(at("channels"), channels, 1..=MAX_SIZE)?;
         let input = self.shapes[value];
         let (height, width) = self.windows(place, "kernel", kernel, stride, pad, input)?;
         let plain = conv.plain.unwrap_or(self.spn.plain);
         let r = self.budget(place, conv.r, channels, plain)?;
-        let patch = conv.p.unwrap_or(if plain { 1 } else { self.spn.p });
-        within(at("p"), patch, 1..=MAX_PATCH)?;
-        if plain && patch > 1 {
-            return Err(Violation::new(at("p"), format!("a plain layer has no output patches, but p = {patch}"))
+        let p = conv.p.unwrap_or(Sizes::Number(if plain { 1 } else { self.spn.p }));
+        let patch = if input.height == 1 { p.along(1) } else { p.square() };
+        for p in patch.both() {
+            within(at("p"), p, 1..=MAX_PATCH)?;
+        }
+        if plain && patch != Extent::ONE {
+            return Err(Violation::new(at("p"), format!("a plain layer has no output patches, but p is {patch}"))
                 .help("leave `p` out, or `plain`"));
         }
         let groups = conv.groups.unwrap_or(self.spn.groups);
@@ -399,16 +418,17 @@ impl Planner<'_> {
         }
         within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
         let linear = Linear { dense: false, kernel, stride, pad, patch, groups, r, plain, threshold };
-        let w_b = r * (input.channels / groups) * linear.window() * linear.window();
-        let w_c = if plain { 0 } else { channels * (if depthwise { r / groups } else { r }) * patch * patch };
+        let w_b = r * (input.channels / groups) * linear.window().area();
+        let w_c = if plain { 0 } else { channels * (if depthwise { r / groups } else { r }) * patch.area() };
         entries(at("r"), r, w_b.max(w_c))?;
         Ok((linear, Shape { height, width, channels }))
     }
 
     fn pool(&self, place: &Place, window: &Window, value: usize) -> Result<(Pool, Shape), Violation> {
-        let &Window { size, pad, .. } = window;
-        let stride = window.stride.unwrap_or(size);
         let input = self.shapes[value];
+        let on = |sizes: Sizes, down: usize| if input.height == 1 { sizes.along(down) } else { sizes.square() };
+        let (size, pad) = (on(window.size, 1), on(window.pad, 0));
+        let stride = window.stride.map_or(size, |stride| on(stride, 1));
         let (height, width) = self.windows(place, "size", size, stride, pad, input)?;
         Ok((Pool { size, stride, pad }, Shape { height, width, ..input }))
     }
@@ -418,22 +438,54 @@ impl Planner<'_> {
         &self,
         place: &Place,
         key: &'static str,
-        size: usize,
-        stride: usize,
-        pad: usize,
+        size: Extent,
+        stride: Extent,
+        pad: Extent,
         input: Shape,
     ) -> Result<(usize, usize), Violation> {
         let at = |key| place.clone().key(key);
-        within(at(key), size, 1..=MAX_KERNEL)?;
-        within(at("stride"), stride, 1..=MAX_KERNEL)?;
-        within(at("pad"), pad, 0..=size - 1)?;
-        input.windows(size, stride, pad).ok_or_else(|| {
-            Violation::new(
-                at(key),
-                format!("a window of {size}×{size} does not fit an image of {input} with pad {pad}"),
-            )
-            .help("an image is [height, width] or [height, width, channels]; choose a smaller window or more pad")
+        for (key, extent) in [(key, size), ("stride", stride)] {
+            let most = if extent.h == extent.w { MAX_KERNEL } else { MAX_AREA };
+            for n in extent.both() {
+                within(at(key), n, 1..=most)?;
+            }
+        }
+        if size.area() > MAX_AREA {
+            let cause = format!("a window of {size} has {} pixels, more than {MAX_AREA}", size.area());
+            return Err(Violation::new(at(key), cause).help("choose a smaller one"));
+        }
+        let most = size.zip(Extent::ONE, |size, one| size - one);
+        if pad.h == pad.w && most.h == most.w {
+            within(at("pad"), pad.h, 0..=most.h)?;
+        }
+        if pad.h > most.h || pad.w > most.w {
+            let least = written(pad.zip(most, usize::min));
+            let cause = format!("a pad of {pad} is as large as the window of {size}");
+            return Err(Violation::new(at("pad"), cause).help(format_args!("choose e.g. `pad = {least}`")));
+        }
+        let fits = input.windows(size, stride, pad);
+        fits.map(|windows| (windows.h, windows.w)).ok_or_else(|| {
+            let cause = format!("a window of {size} does not fit an image of {input} with pad {}", written(pad));
+            let room = Extent { h: input.height, w: input.width }.zip(pad, |n, pad| n + 2 * pad);
+            let fits = written(size.zip(room, usize::min));
+            Violation::new(at(key), cause).help(if input.pixels() == 1 {
+                "an image is [height, width] or [height, width, channels], and for `conv1d` [time] or [time, channels]; \
+                 choose a smaller window or more pad"
+                    .to_owned()
+            } else {
+                format!("choose more pad, or a window that fits, such as `{key} = {fits}`")
+            })
         })
+    }
+
+    /// Whether a `conv1d` can read this value.
+    fn is_one_row(&self, place: &Place, value: usize) -> Result<(), Violation> {
+        let input = self.shapes[value];
+        if input.height == 1 {
+            return Ok(());
+        }
+        Err(Violation::new(place.clone(), format!("a `conv1d` goes along one row, but {input} enters"))
+            .help("use a `conv2d`, e.g. with `kernel = [1, 5]` and `pad = [0, 2]`"))
     }
 
     fn embedding(&mut self, place: &Place, embedding: &Embedding, value: usize) -> Result<usize, Violation> {
@@ -510,9 +562,9 @@ impl Planner<'_> {
 
     fn residual(&mut self, place: &Place, residual: &Residual, value: usize) -> Result<usize, Violation> {
         let at = |key| place.clone().key(key);
-        if !matches!(residual.body.last(), Some(Layer::Dense(_) | Layer::Conv2d(_))) {
+        if !residual.body.last().is_some_and(is_linear) {
             return Err(Violation::new(at("body"), "the body of a residual does not end with a linear layer")
-                .help("end it with a `dense` or `conv2d` layer, and put the \"relu\" after the residual"));
+                .help("end it with `dense` or a convolution, and put the \"relu\" after the residual"));
         }
         let outer = std::mem::replace(&mut self.branch, true);
         let body = self.layers(&at("body"), &residual.body, value)?;
@@ -521,26 +573,33 @@ impl Planner<'_> {
         let (a, b) = (self.shapes[body], self.shapes[shortcut]);
         if a != b {
             return Err(Violation::new(at("shortcut"), format!("the body yields {a}, the shortcut {b}"))
-                .help("give the shortcut a `conv2d` of kernel 1 with the body's stride and channels"));
+                .help("give the shortcut a convolution of kernel 1 with the body's stride and channels"));
         }
         Ok(self.push("add", Op::Add, vec![body, shortcut], a))
     }
 }
 
+/// Sizes as a description has them.
+fn written(extent: Extent) -> String {
+    if extent.h == extent.w { extent.h.to_string() } else { format!("[{}, {}]", extent.h, extent.w) }
+}
+
+fn is_linear(layer: &Layer) -> bool {
+    matches!(layer, Layer::Dense(_) | Layer::Conv2d(_) | Layer::Conv1d(_))
+}
+
 /// The divisor of a mean that is no power of two goes into the coefficients of what follows.
 fn divides(at: Place, pool: Pool, after: &[Layer]) -> Result<(), Violation> {
     let next = after.iter().find(|layer| !matches!(layer, Layer::Flatten));
-    let area = pool.size * pool.size;
-    if area.is_power_of_two() || matches!(next, Some(Layer::Dense(_) | Layer::Conv2d(_))) {
+    let area = pool.size.area();
+    if area.is_power_of_two() || next.is_some_and(is_linear) {
         return Ok(());
     }
     Err(Violation::new(
         at,
         format!("a mean of {area} pixels, which is no power of two, is followed by no linear layer"),
     )
-    .help(
-        "put a `dense` or `conv2d` layer right after it, whose coefficients take the division in, or change the size",
-    ))
+    .help("put `dense` or a convolution right after it, whose coefficients take the division in, or change the size"))
 }
 
 fn entries(place: Place, r: usize, entries: usize) -> Result<(), Violation> {

@@ -49,6 +49,18 @@ layers = [
 spn = { ratio = 0.5 }
 "#;
 
+const ROW: &str = r#"name = "row"
+input = { shape = [1, 64, 2], bits = 8, frac = 7, signed = true }
+layers = [
+    { conv2d = { channels = 4, kernel = [1, 5], pad = [0, 2] } },
+    "relu",
+    { max_pool = { size = [1, 2] } },
+    { conv1d = { channels = 4, kernel = 5 } },
+    "relu",
+    { dense = { units = 3 } },
+]
+"#;
+
 /// Every layer with its shapes, as a person would write them down.
 #[test]
 fn plan() {
@@ -78,6 +90,66 @@ fn plan() {
     let steps = network.plan().unwrap();
     assert_eq!((steps[0].multiplications(), steps[0].dense_multiplications()), (6 * 25, 81 * 8 * 4 * 9));
     assert_eq!((steps[6].multiplications(), steps[6].dense_multiplications()), (12 * 4, 4 * 12 * 9));
+}
+
+/// As in a description, with what each layer's windows are: size, stride and pad, and the patch of a convolution.
+fn windows(shape: &str, layers: &str) -> Vec<String> {
+    let text = format!(
+        "name = \"row\"\ninput = {{ shape = {shape}, bits = 8, frac = 7 }}\nlayers = [{layers}, {{ dense = {{ units = 3 }} }}]"
+    );
+    let network = Network::parse("row", &text).unwrap_or_else(|e| panic!("{layers}: {e}"));
+    assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
+    let steps = network.plan().unwrap();
+    let told = steps.iter().filter_map(|step| match &step.op {
+        plan::Op::Linear(l) if l.dense => None,
+        plan::Op::Linear(l) => Some(format!("{} {} {} p {}: {}", l.kernel, l.stride, l.pad, l.patch, step.output)),
+        plan::Op::MaxPool(p) | plan::Op::AveragePool(p) => {
+            Some(format!("{} {} {}: {}", p.size, p.stride, p.pad, step.output))
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+/// A number is as many rows as columns, but along an image of one row; two numbers are what they say.
+#[test]
+fn sizes_of_windows() {
+    let conv2d = |sizes: &str| format!("{{ conv2d = {{ channels = 4, {sizes} }} }}, \"relu\"");
+    let row = "[1, 64, 2]";
+    assert_eq!(windows(row, &conv2d("kernel = [1, 5], pad = [0, 2]")), ["1×5 1×1 0×2 p 1×1: 1×64×4"]);
+    assert_eq!(windows(row, &conv2d("kernel = 5, pad = 2, p = 3")), ["5×5 1×1 2×2 p 1×3: 1×64×4"]);
+    assert_eq!(
+        windows("[6, 5]", &conv2d("kernel = [3, 2], stride = [1, 3], p = [2, 1]")),
+        ["3×2 1×3 0×0 p 2×1: 4×2×4"]
+    );
+    assert_eq!(windows("[6, 5]", &conv2d("kernel = 3, pad = [2, 0], p = 2")), ["3×3 1×1 2×0 p 2×2: 8×3×4"]);
+    let pool = |sizes: &str| format!("{{ max_pool = {{ {sizes} }} }}");
+    assert_eq!(windows(row, &pool("size = 4")), ["1×4 1×4 0×0: 1×16×2"]);
+    assert_eq!(windows(row, &pool("size = 3, stride = 2, pad = 1")), ["1×3 1×2 0×1: 1×32×2"]);
+    assert_eq!(windows(row, &pool("size = [1, 2]")), ["1×2 1×2 0×0: 1×32×2"]);
+    assert_eq!(windows("[6, 5]", &pool("size = [3, 1], stride = [1, 2]")), ["3×1 1×2 0×0: 4×3×1"]);
+    assert_eq!(windows("[6, 5]", &pool("size = 2")), ["2×2 2×2 0×0: 3×2×1"]);
+    assert_eq!(windows("[6, 5, 2]", "\"global_average_pool\""), ["6×5 6×5 0×0: 2"]);
+}
+
+/// `conv1d` makes an image of one row of one axis or two; without it, two axes are rows and columns.
+#[test]
+fn signals() {
+    let conv = "{ conv1d = { channels = 4, kernel = 5, pad = 2, stride = 2, p = 4 } }, \"relu\"";
+    let pooled = format!("{conv}, {{ average_pool = {{ size = 8 }} }}");
+    for (shape, enters) in [("[64, 2]", [1, 64, 2]), ("[64]", [1, 64, 1]), ("[1, 64, 2]", [1, 64, 2])] {
+        assert_eq!(windows(shape, &pooled), ["1×5 1×2 0×2 p 1×4: 1×32×4", "1×8 1×8 0×0: 1×4×4"]);
+        let text = format!(
+            "name = \"row\"\ninput = {{ shape = {shape}, bits = 8, frac = 7 }}\n\
+             layers = [{{ residual = {{ body = [{conv}, {{ dense = {{ units = 3 }} }}], \
+             shortcut = [{{ dense = {{ units = 3 }} }}] }} }}, {{ dense = {{ units = 3 }} }}]"
+        );
+        assert_eq!(Network::parse("row", &text).unwrap().axes(), enters);
+    }
+    assert_eq!(windows("[64, 2]", "{ max_pool = { size = 2 } }"), ["2×2 2×2 0×0: 32×1×1"]);
+    // A pool before the `conv1d` goes along the row, too.
+    let pooled = "{ max_pool = { size = 2 } }, { conv1d = { channels = 4, kernel = 3 } }, \"relu\"";
+    assert_eq!(windows("[64, 2]", pooled), ["1×2 1×2 0×0: 1×32×2", "1×3 1×1 0×0 p 1×1: 1×30×4"]);
 }
 
 /// Every edit of a good description that people may make, and what they are told.
@@ -157,8 +229,28 @@ fn errors() {
         ("ratio = 0.5", "ratio = 0"),
         ("ratio = 0.5", "p = 0"),
     ];
+    let of_rows = [
+        ("kernel = [1, 5], pad = [0, 2]", "kernel = 5"),
+        ("pad = [0, 2]", "pad = 2"),
+        ("pad = [0, 2]", "pad = [0, 5]"),
+        ("kernel = [1, 5]", "kernel = [5]"),
+        ("kernel = [1, 5]", "kernel = [1, 5, 2]"),
+        ("kernel = [1, 5]", "kernel = \"5\""),
+        ("kernel = [1, 5]", "kernel = [1, -5]"),
+        ("kernel = [1, 5]", "kernel = [0, 5]"),
+        ("kernel = [1, 5]", "kernel = [1, 1025]"),
+        ("kernel = [1, 5]", "kernel = [32, 33]"),
+        ("size = [1, 2]", "size = [2, 2]"),
+        ("size = [1, 2]", "size = 100"),
+        ("conv2d = { channels = 4, kernel = [1, 5], pad = [0, 2]", "conv1d = { channels = 4, kernel = [1, 5]"),
+        ("[1, 64, 2]", "[2, 64, 2]"),
+        ("{ max_pool = { size = [1, 2] } }", "{ average_pool = { size = 3 } }, { max_pool = { size = 2 } }"),
+        ("[1, 64, 2]", "[8, 8, 2]"),
+    ];
     let mut told = String::new();
-    let edits = edits.map(|edit| (GOOD, edit)).into_iter().chain(of_images.map(|edit| (IMAGES, edit)));
+    let edits = (edits.map(|edit| (GOOD, edit)).into_iter())
+        .chain(of_images.map(|edit| (IMAGES, edit)))
+        .chain(of_rows.map(|edit| (ROW, edit)));
     for (good, (from, to)) in edits {
         assert!(good.contains(from), "{from}");
         let edited = good.replacen(from, to, 1);

@@ -11,6 +11,7 @@ impl Network {
         each(&mut self.layers, &mut |layer| match layer {
             Layer::Dense(dense) => dense.r = None,
             Layer::Conv2d(conv) => conv.r = None,
+            Layer::Conv1d(conv) => conv.r = None,
             Layer::Highway(highway) => highway.r = None,
             Layer::Lstm(lstm) => lstm.r = None,
             _ => {}
@@ -22,17 +23,18 @@ impl Network {
                 dense.r = at_least(dense.units)
             }
             Some(Layer::Conv2d(conv)) if !conv.plain.unwrap_or(plain) => conv.r = at_least(conv.channels),
+            Some(Layer::Conv1d(conv)) if !conv.plain.unwrap_or(plain) => conv.r = at_least(conv.channels),
             _ => {}
         }
     }
 
-    /// Gives every convolution output patches of p × p pixels, plain ones excepted, which have none.
+    /// Gives every convolution output patches of p × p pixels, on images of one row 1 × p, plain ones excepted, which have none.
     pub fn set_p(&mut self, p: usize) {
         self.spn.p = p;
-        each(&mut self.layers, &mut |layer| {
-            if let Layer::Conv2d(conv) = layer {
-                conv.p = None;
-            }
+        each(&mut self.layers, &mut |layer| match layer {
+            Layer::Conv2d(conv) => conv.p = None,
+            Layer::Conv1d(conv) => conv.p = None,
+            _ => {}
         });
     }
 
@@ -42,6 +44,7 @@ impl Network {
         each(&mut self.layers, &mut |layer| match layer {
             Layer::Dense(dense) => dense.threshold = None,
             Layer::Conv2d(conv) => conv.threshold = None,
+            Layer::Conv1d(conv) => conv.threshold = None,
             Layer::Highway(highway) => highway.threshold = None,
             Layer::Lstm(lstm) => lstm.threshold = None,
             _ => {}
@@ -83,8 +86,9 @@ layers = [
         network.set_threshold(1.1);
         network.validate().unwrap();
         let layers = network.linear();
-        let figures: Vec<_> = layers.iter().filter_map(|s| s.linear()).map(|l| (l.r, l.patch, l.threshold)).collect();
-        assert_eq!(figures, [(2, 2, None), (2, 2, None), (5, 1, None), (3, 1, None)]);
+        let figures: Vec<_> =
+            layers.iter().filter_map(|s| s.linear()).map(|l| (l.r, l.patch.both(), l.threshold)).collect();
+        assert_eq!(figures, [(2, [2; 2], None), (2, [2; 2], None), (5, [1; 2], None), (3, [1; 2], None)]);
         assert_eq!(network.train.threshold, 1.1);
         network.set_ratio(4.0);
         let r: Vec<_> = network.linear().iter().filter_map(|s| s.linear()).map(|l| l.r).collect();

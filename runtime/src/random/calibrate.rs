@@ -7,7 +7,7 @@ use crate::format::Format;
 use crate::model::{self, Output};
 use crate::network::Network;
 use crate::network::plan::{Linear, Op, Pool, Step};
-use crate::shape::Shape;
+use crate::shape::{Extent, Shape};
 use ndarray::{Array, Array1, Array3, Array4, Dimension};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -52,7 +52,7 @@ pub fn calibrate(
     progress: &dyn Fn(&str, f64),
     stop: Stop,
 ) -> Result<Calibrated> {
-    let input = Value { shape: Shape::of(&network.input.shape), format: network.input.format(), data: images.concat() };
+    let input = Value { shape: network.image(), format: network.input.format(), data: images.concat() };
     let mut values: Vec<Option<Value>> = (0..=steps.len()).map(|_| None).collect();
     values[0] = Some(input);
     let mut made: Vec<_> = steps.iter().map(|_| None).collect();
@@ -175,11 +175,13 @@ fn pooled(kind: model::PoolKind, step: &Step, windows: &Pool, x: &Value) -> Resu
     let mut data = Vec::with_capacity(x.data.len() / x.shape.elements() * shape.elements());
     for image in x.data.chunks(x.shape.elements()) {
         for (down, across) in (0..shape.height).flat_map(|y| (0..shape.width).map(move |x| (y, x))) {
-            let inside = |at: usize, most: usize| (at * stride).max(pad) - pad..(at * stride + size - pad).min(most);
+            let inside = |at: usize, [size, stride, pad]: [usize; 3], most: usize| {
+                (at * stride).max(pad) - pad..(at * stride + size - pad).min(most)
+            };
             let first = data.len();
             data.resize(first + shape.channels, if kind == model::PoolKind::Max { x.format.min() } else { 0 });
-            for y in inside(down, x.shape.height) {
-                for across in inside(across, x.shape.width) {
+            for y in inside(down, [size.h, stride.h, pad.h], x.shape.height) {
+                for across in inside(across, [size.w, stride.w, pad.w], x.shape.width) {
                     let from = (y * x.shape.width + across) * shape.channels;
                     for (z, v) in data[first..].iter_mut().zip(&image[from..from + shape.channels]) {
                         *z = if kind == model::PoolKind::Max { *v.max(z) } else { *z + v };
@@ -288,7 +290,7 @@ impl Calibration<'_> {
             samples: self.samples,
             count,
             size: linear.window(),
-            stride: linear.stride * linear.patch,
+            stride: linear.step(),
             pad: linear.pad,
         };
         let u = windows.sums(&rows_b, &x.data, reach, self.stop)?;
@@ -328,7 +330,7 @@ impl Calibration<'_> {
     fn draw(&self, density: f64, reach: i64, rng: &mut ChaCha8Rng) -> Drawn {
         let Calibration { step, linear, .. } = *self;
         let (r, k, p, c_out) = (linear.r, linear.window(), linear.patch, step.output.channels);
-        let mut w_b = ternary((r, step.input.channels / linear.groups, k, k), density, rng);
+        let mut w_b = ternary((r, step.input.channels / linear.groups, k.h, k.w), density, rng);
         for mut row in w_b.outer_iter_mut() {
             let entry = rng.random_range(0..row.len());
             enliven(row.iter_mut(), entry, rng);
@@ -339,9 +341,9 @@ impl Calibration<'_> {
             })
         } else {
             let reads = if self.depthwise() { r / linear.groups } else { r };
-            let mut w_c = ternary((c_out, reads, p, p), density, rng);
+            let mut w_c = ternary((c_out, reads, p.h, p.w), density, rng);
             for c in 0..c_out {
-                for (py, px) in (0..p).flat_map(|y| (0..p).map(move |x| (y, x))) {
+                for (py, px) in (0..p.h).flat_map(|y| (0..p.w).map(move |x| (y, x))) {
                     let entry = rng.random_range(0..reads);
                     enliven(w_c.slice_mut(ndarray::s![c, .., py, px]).iter_mut(), entry, rng);
                 }
@@ -350,7 +352,7 @@ impl Calibration<'_> {
             let readers = if self.depthwise() { c_out / linear.groups } else { c_out };
             for first in (0..c_out).step_by(readers.max(1)) {
                 for i in 0..reads {
-                    let entry = rng.random_range(0..readers * p * p);
+                    let entry = rng.random_range(0..readers * p.area());
                     enliven(w_c.slice_mut(ndarray::s![first..first + readers, i, .., ..]).iter_mut(), entry, rng);
                 }
             }
@@ -370,15 +372,15 @@ impl Calibration<'_> {
 
     /// W_b and W_c as lists: columns of W_b are numbered as pixels lie, rows of W_c are places of the patch, then channels.
     fn rows(&self, drawn: &Drawn) -> (Rows, Rows) {
-        let (r, per_group, k, _) = drawn.w_b.dim();
-        let (c_out, reads, p, _) = drawn.w_c.dim();
+        let (r, per_group, _, k) = drawn.w_b.dim();
+        let (c_out, reads, p_h, p_w) = drawn.w_c.dim();
         let (groups, channels) = (self.linear.groups, self.step.input.channels);
         let b = drawn.w_b.outer_iter().enumerate().map(|(i, row)| {
             let first = i / (r / groups) * per_group;
             let entry = move |((c, y, x), w): ((usize, usize, usize), &i8)| ((y * k + x) * channels + first + c, *w);
             row.indexed_iter().map(entry).collect::<Vec<_>>()
         });
-        let places = (0..p).flat_map(|y| (0..p).map(move |x| (y, x)));
+        let places = (0..p_h).flat_map(|y| (0..p_w).map(move |x| (y, x)));
         let c = places.flat_map(|(y, x)| (0..c_out).map(move |c| (y, x, c))).map(|(y, x, c)| {
             let first = if self.depthwise() { c / (c_out / groups) * reads } else { 0 };
             (0..reads).map(|i| (first + i, drawn.w_c[[c, i, y, x]])).collect::<Vec<_>>()
@@ -410,8 +412,8 @@ impl Calibration<'_> {
         let mut pixels = vec![0; self.samples * self.step.output.elements()];
         pixels.par_chunks_mut(channels).enumerate().for_each(|(at, pixel)| {
             let (sample, y_at, x_at) = (at / (height * width), at / width % height, at % width);
-            let window = (sample * down + y_at / p) * across + x_at / p;
-            let first = (y_at % p * p + x_at % p) * channels;
+            let window = (sample * down + y_at / p.h) * across + x_at / p.w;
+            let first = (y_at % p.h * p.w + x_at % p.w) * channels;
             for (c, v) in pixel.iter_mut().enumerate() {
                 *v = y.at(first + c, window);
             }
@@ -424,7 +426,7 @@ impl Calibration<'_> {
         let (Shape { height, width, channels }, p) = (self.step.output, self.linear.patch);
         pixels.par_chunks_mut(channels).enumerate().for_each(|(at, pixel)| {
             let (y, x) = (at / width % height, at % width);
-            pixel.iter_mut().enumerate().for_each(|(c, v)| change((c, y % p, x % p), v));
+            pixel.iter_mut().enumerate().for_each(|(c, v)| change((c, y % p.h, x % p.w), v));
         });
     }
 
@@ -436,10 +438,10 @@ impl Calibration<'_> {
         place: Option<(usize, usize)>,
     ) -> impl Iterator<Item = f64> + Clone + use<'b> {
         let (Shape { height, width, channels }, p) = (self.step.output, self.linear.patch);
-        let ((py, px), step) = place.map_or(((0, 0), 1), |place| (place, p));
+        let ((py, px), step) = place.map_or(((0, 0), Extent::ONE), |place| (place, p));
         (0..self.samples).flat_map(move |sample| {
-            (py..height).step_by(step).flat_map(move |y| {
-                (px..width).step_by(step).map(move |x| values[((sample * height + y) * width + x) * channels + c])
+            (py..height).step_by(step.h).flat_map(move |y| {
+                (px..width).step_by(step.w).map(move |x| values[((sample * height + y) * width + x) * channels + c])
             })
         })
     }
@@ -448,14 +450,14 @@ impl Calibration<'_> {
     /// scale, `[c_out, p, p]`.
     fn scales(&self, y: &[i64]) -> (Fracs, Array1<i32>, Array3<f64>) {
         let (output, p) = (self.step.output, self.linear.patch);
-        let per_place = self.samples * (output.height / p) * (output.width / p);
+        let per_place = self.samples * (output.height / p.h) * (output.width / p.w);
         let over = match (per_place >= FEW, self.samples * output.pixels() >= FEW) {
             (true, _) => Over::Place,
             (_, true) => Over::Channel,
             _ => Over::Layer,
         };
         let mut values: Vec<f64> = y.iter().map(|v| *v as f64).collect();
-        let places = || (0..p).flat_map(|y| (0..p).map(move |x| (y, x)));
+        let places = || (0..p.h).flat_map(|y| (0..p.w).map(move |x| (y, x)));
 
         // Scales.
         let channel = |c: usize| {
@@ -497,14 +499,14 @@ impl Calibration<'_> {
         let centres: Vec<Vec<f64>> = (0..output.channels)
             .into_par_iter()
             .map(|c| match over {
-                Over::Layer => vec![whole; p * p],
-                Over::Channel => vec![median(self.population(&sums, c, None).collect()); p * p],
+                Over::Layer => vec![whole; p.area()],
+                Over::Channel => vec![median(self.population(&sums, c, None).collect()); p.area()],
                 Over::Place => places().map(|at| median(self.population(&sums, c, Some(at)).collect())).collect(),
             })
             .collect();
-        let offsets = Array3::from_shape_fn((output.channels, p, p), |(c, y, x)| -centres[c][y * p + x]);
+        let offsets = Array3::from_shape_fn((output.channels, p.h, p.w), |(c, y, x)| -centres[c][y * p.w + x]);
         for (at, pixel) in values.chunks_mut(output.channels).enumerate() {
-            let (y, x) = (at / output.width % output.height % p, at % output.width % p);
+            let (y, x) = (at / output.width % output.height % p.h, at % output.width % p.w);
             pixel.iter_mut().enumerate().for_each(|(c, v)| *v += offsets[[c, y, x]]);
         }
         let bits = &self.network.bits;

@@ -145,7 +145,7 @@ pub fn random(
     let steps = network.plan()?;
     let calibrated = calibrate::calibrate(network, &steps, images, options, progress, stop)?;
     let provenance = provenance(network, options);
-    let input = Edge { shape: network.input.shape.clone(), format };
+    let input = Edge { shape: network.axes(), format };
     let mut made = steps.iter().zip(calibrated.layers);
     let layers = assemble(&network.layers, &mut made);
     let model = Model { name: network.name.clone(), input, layers, provenance };

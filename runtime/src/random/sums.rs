@@ -3,7 +3,7 @@
 
 use super::Stop;
 use crate::error::Result;
-use crate::shape::Shape;
+use crate::shape::{Extent, Shape};
 use rayon::prelude::*;
 
 /// Windows that are summed side by side.
@@ -84,7 +84,7 @@ impl Rows {
     }
 }
 
-/// Square windows of images that lie one behind the other. A vector is an image of one pixel.
+/// Windows of images that lie one behind the other. A vector is an image of one pixel.
 pub struct Windows {
     /// The shape of an image.
     pub input: Shape,
@@ -93,11 +93,11 @@ pub struct Windows {
     /// Windows of an image, down and across.
     pub count: (usize, usize),
     /// Height and width.
-    pub size: usize,
+    pub size: Extent,
     /// Pixels between windows.
-    pub stride: usize,
+    pub stride: Extent,
     /// Zeros above and to the left.
-    pub pad: usize,
+    pub pad: Extent,
 }
 
 /// An integer for each row of a matrix and each window.
@@ -124,7 +124,7 @@ impl Windows {
     fn sums_of<T: Lane>(&self, matrix: &Rows, x: &[i64], stop: Stop) -> Result<Sums> {
         let rows = matrix.ends.len();
         let mut lanes = vec![[0; LANES]; rows * self.len().div_ceil(LANES)];
-        let columns = || vec![[T::default(); LANES]; self.size * self.size * self.input.channels];
+        let columns = || vec![[T::default(); LANES]; self.size.area() * self.input.channels];
         lanes.par_chunks_mut(rows.max(1)).enumerate().try_for_each_init(columns, |columns, (tile, sums)| {
             stop.check()?;
             self.gather(x, tile * LANES, columns);
@@ -141,12 +141,12 @@ impl Windows {
         let Shape { height, width, channels } = self.input;
         let (down, across) = self.count;
         for (at, columns) in columns.chunks_mut(channels).enumerate() {
-            let (ky, kx) = (at / self.size, at % self.size);
+            let (ky, kx) = (at / self.size.w, at % self.size.w);
             for lane in 0..LANES {
                 let window = first + lane;
                 let (sample, window) = (window / (down * across), window % (down * across));
-                let y = (window / across * self.stride + ky).checked_sub(self.pad).filter(|y| *y < height);
-                let pixel = (window % across * self.stride + kx).checked_sub(self.pad).filter(|x| *x < width);
+                let y = (window / across * self.stride.h + ky).checked_sub(self.pad.h).filter(|y| *y < height);
+                let pixel = (window % across * self.stride.w + kx).checked_sub(self.pad.w).filter(|x| *x < width);
                 match y.zip(pixel) {
                     Some((y, pixel)) if sample < self.samples => {
                         let from = ((sample * height + y) * width + pixel) * channels;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model;
 use crate::network::plan;
-use crate::shape::Shape;
+use crate::shape::{Extent, Shape};
 use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
 
@@ -357,7 +357,7 @@ impl Exact {
         let linear = plan::Linear {
             dense: false,
             // A valid layer has a kernel.
-            kernel: conv.kernel().unwrap_or(1),
+            kernel: conv.kernel().unwrap_or(Extent::ONE),
             stride: conv.stride,
             pad: conv.pad,
             patch: p,
@@ -374,10 +374,11 @@ impl Exact {
                 .flat_map(|row| row.permuted_axes([1, 2, 0]).iter().map(|v| f64::from(*v)).collect::<Vec<_>>());
             Array2::from_shape_vec((rows, columns), entries.collect()).unwrap_or_default()
         };
-        // From [c_out, r, p, p] to rows of pixels, then channels.
+        // From [c_out, r, p_h, p_w] to rows of pixels, then channels.
         let w_c = conv.w_c.view().permuted_axes([2, 3, 0, 1]);
         let reads = conv.w_c.dim().1;
-        let w_c = Array2::from_shape_vec((p * p * conv.channels(), reads), w_c.iter().map(|v| f64::from(*v)).collect());
+        let w_c =
+            Array2::from_shape_vec((p.area() * conv.channels(), reads), w_c.iter().map(|v| f64::from(*v)).collect());
         let bias = conv.bias.view().permuted_axes([1, 2, 0]);
         Exact {
             patches,
@@ -390,7 +391,7 @@ impl Exact {
             w_c: w_c.unwrap_or_default(),
             bias: bias.iter().map(|b| *b as f64 * power(-pf)).collect(),
             product_frac: pf,
-            output: Requantise::new(&conv.output, pf, p * p),
+            output: Requantise::new(&conv.output, pf, p.area()),
         }
     }
 

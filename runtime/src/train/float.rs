@@ -320,7 +320,7 @@ fn inputs<'a, T>(from: &[usize], x: ArrayView2<'a, T>, before: &'a [Node<T>]) ->
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::network::Quantiser;
     use crate::train::loss::score;
@@ -378,6 +378,28 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
+    /// Kernels, strides, pads, patches and poolings that are not square, a mean of six pixels among them; the first layer is
+    /// computed as one map.
+    pub fn oblong() -> Network {
+        let text = r#"name = "t"
+input = { shape = [8, 16, 2], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 3, kernel = [1, 4], stride = [1, 2], pad = [0, 3], r = 8 } },
+    "relu",
+    { max_pool = { size = [2, 3], stride = [1, 2], pad = [1, 0] } },
+    { conv2d = { channels = 4, kernel = [3, 1], stride = [2, 1], pad = [1, 0], r = 6, p = [3, 2] } },
+    "relu",
+    { residual = { body = [
+        { conv2d = { channels = 4, kernel = [3, 1], pad = [1, 0], groups = 4, r = 8, p = [2, 1] } },
+    ] } },
+    "relu",
+    { average_pool = { size = [3, 2], stride = [2, 1], pad = [1, 0] } },
+    { dense = { units = 3, r = 5 } },
+]
+"#;
+        Network::parse("t", text).unwrap()
+    }
+
     fn batch(network: &Network, rng: &mut ChaCha8Rng) -> (Array2<f64>, Vec<u32>) {
         batch_of(9, network, rng)
     }
@@ -403,7 +425,7 @@ layers = [
     /// Every entry of every gradient against central differences of the loss.
     #[test]
     fn gradients_are_those_of_finite_differences() {
-        for (network, entries) in [(vectors(), 184), (images(), 600), (pooled(), 600)] {
+        for (network, entries) in [(vectors(), 184), (images(), 600), (pooled(), 600), (oblong(), 600)] {
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch(&network, &mut rng);
@@ -449,7 +471,7 @@ layers = [
     fn ternary_gradients_are_those_at_the_quantised_weights() {
         let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];
         for (mut network, quantiser) in
-            [vectors(), images(), pooled()].iter().flat_map(|n| quantisers.map(|q| (n.clone(), q)))
+            [vectors(), images(), pooled(), oblong()].iter().flat_map(|n| quantisers.map(|q| (n.clone(), q)))
         {
             (network.train.quantiser, network.train.threshold) = (quantiser, 0.9);
             let mut rng = ChaCha8Rng::seed_from_u64(8);
@@ -482,7 +504,7 @@ layers = [
     /// The fixed threshold begins with TWN's matrices, and with what those compute.
     #[test]
     fn a_fixed_threshold_begins_with_the_function_of_twn() {
-        for network in [vectors(), images(), pooled()] {
+        for network in [vectors(), images(), pooled(), oblong()] {
             let evaluated = |quantiser| {
                 let mut rng = ChaCha8Rng::seed_from_u64(10);
                 let mut float = Float::<f64>::new(&network, network.input.elements(), &mut rng);
@@ -504,7 +526,9 @@ layers = [
     /// However many pieces evaluation takes.
     #[test]
     fn evaluation_agrees_with_training_once_the_statistics_are_the_batch_s() {
-        for (network, n) in [vectors(), images(), pooled()].into_iter().flat_map(|n| [(n.clone(), 9), (n, 1300)]) {
+        for (network, n) in
+            [vectors(), images(), pooled(), oblong()].into_iter().flat_map(|n| [(n.clone(), 9), (n, 1300)])
+        {
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch_of(n, &network, &mut rng);

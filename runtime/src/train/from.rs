@@ -119,17 +119,18 @@ impl Float<f32> {
     }
 }
 
-/// The matrix `[p · p · c_out, K · K · c_in]` that computes all pixels of a patch, from that of one pixel,
-/// `[c_out, k · k · c_in]`.
+/// The matrix `[p_h · p_w · c_out, K_h · K_w · c_in]` that computes all pixels of a patch, from that of one pixel,
+/// `[c_out, k_h · k_w · c_in]`.
 fn patch_matrix(w: ArrayView2<f32>, linear: &Linear, patches: &Patches) -> Array2<f32> {
     let (p, k, window, c_out) = (linear.patch, linear.kernel, linear.window(), w.nrows());
-    let c_in = patches.columns() / (window * window);
-    let mut all = Array2::zeros((p * p * c_out, patches.columns()));
+    let c_in = patches.columns() / window.area();
+    let mut all = Array2::zeros((p.area() * c_out, patches.columns()));
     for (pixel, mut rows) in all.axis_chunks_iter_mut(Axis(0), c_out).enumerate() {
-        let (y, x) = (pixel / p * linear.stride, pixel % p * linear.stride);
-        for ky in 0..k {
-            let at = ((y + ky) * window + x) * c_in;
-            rows.slice_mut(s![.., at..at + k * c_in]).assign(&w.slice(s![.., ky * k * c_in..(ky + 1) * k * c_in]));
+        let (y, x) = (pixel / p.w * linear.stride.h, pixel % p.w * linear.stride.w);
+        let row = k.w * c_in;
+        for ky in 0..k.h {
+            let at = ((y + ky) * window.w + x) * c_in;
+            rows.slice_mut(s![.., at..at + row]).assign(&w.slice(s![.., ky * row..(ky + 1) * row]));
         }
     }
     all

@@ -34,7 +34,7 @@ pub struct FrozenLayer {
 #[derive(Default)]
 struct Tape {
     trace: Trace,
-    /// `[rows, p · p · c_out]`: dL/dz, then dL/dy, patch by patch.
+    /// `[rows, p_h · p_w · c_out]`: dL/dz, then dL/dy, patch by patch.
     dy: Array2<f64>,
     /// `[rows, r]`: dL/dm, then dL/du.
     dm: Array2<f64>,

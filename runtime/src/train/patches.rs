@@ -2,7 +2,7 @@
 
 use super::matmul::{Into, Real, vectorised};
 use crate::network::plan::{Linear, Pool};
-use crate::shape::Shape;
+use crate::shape::{Extent, Shape};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, LinalgScalar, concatenate};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -12,13 +12,13 @@ use std::ops::Range;
 pub struct Patches {
     input: Shape,
     output: Shape,
-    /// Height and width of a window, K.
-    window: usize,
+    /// A window, K.
+    window: Extent,
     /// Pixels between windows.
-    step: usize,
-    pad: usize,
-    /// Height and width of an output patch, p.
-    patch: usize,
+    step: Extent,
+    pad: Extent,
+    /// An output patch, p.
+    patch: Extent,
     groups: usize,
     down: usize,
     across: usize,
@@ -28,7 +28,7 @@ impl Patches {
     /// Of a layer between images of these shapes.
     pub fn new(linear: &Linear, input: Shape, output: Shape) -> Self {
         let (down, across) = linear.patches(output);
-        let (window, step) = (linear.window(), linear.patch * linear.stride);
+        let (window, step) = (linear.window(), linear.step());
         let Linear { pad, patch, groups, .. } = *linear;
         Patches { input, output, window, step, pad, patch, groups, down, across }
     }
@@ -36,7 +36,8 @@ impl Patches {
     /// Of a dense layer: a row is a sample.
     pub fn whole_samples(inputs: usize, outputs: usize) -> Self {
         let (input, output) = (Shape::vector(inputs), Shape::vector(outputs));
-        Patches { input, output, window: 1, step: 1, pad: 0, patch: 1, groups: 1, down: 1, across: 1 }
+        let (window, step, patch, pad) = (Extent::ONE, Extent::ONE, Extent::ONE, Extent::square(0));
+        Patches { input, output, window, step, pad, patch, groups: 1, down: 1, across: 1 }
     }
 
     /// Channels of the output.
@@ -51,17 +52,17 @@ impl Patches {
 
     /// Elements of one window.
     pub fn columns(&self) -> usize {
-        self.window * self.window * self.input.channels
+        self.window.area() * self.input.channels
     }
 
     /// Whether every window is a whole sample, so that rows are samples as they are.
     pub fn whole(&self) -> bool {
-        self.per_sample() == 1 && self.input.pixels() == 1 && self.window == 1
+        self.per_sample() == 1 && self.input.pixels() == 1 && self.window == Extent::ONE
     }
 
     /// Whether the pixels of patches are those of the image, in order.
     pub fn aligned(&self) -> bool {
-        self.patch == 1
+        self.patch == Extent::ONE
     }
 
     /// Elements of one sample, and of its output.
@@ -106,7 +107,7 @@ impl Patches {
     /// The windows of one sample of a layer without groups, turned, `[columns + 1, patches]`: the last row is all ones.
     pub fn gather_turned<'a, T: Real>(&self, x: &[T], buffer: &'a mut Vec<T>) -> ArrayView2<'a, T> {
         let Shape { height, width, channels } = self.input;
-        let (k, rows, stride) = (self.window, self.per_sample(), self.step * channels);
+        let (k, rows, stride) = (self.window.w, self.per_sample(), self.step.w * channels);
         buffer.resize((self.columns() + 1) * rows, T::zero());
         let (windows, ones) = buffer.split_at_mut(self.columns() * rows);
         ones.fill(T::one());
@@ -114,14 +115,14 @@ impl Patches {
             let (element, down) = (i / self.down, i % self.down);
             let (ky, kx, channel) = (element / channels / k, element / channels % k, element % channels);
             // Patches whose pixel lies within the image.
-            let first = self.pad.saturating_sub(kx).div_ceil(self.step).min(self.across);
-            let end = (width + self.pad).saturating_sub(kx).div_ceil(self.step).clamp(first, self.across);
-            let y = (down * self.step + ky).checked_sub(self.pad).filter(|y| *y < height && first < end);
+            let first = self.pad.w.saturating_sub(kx).div_ceil(self.step.w).min(self.across);
+            let end = (width + self.pad.w).saturating_sub(kx).div_ceil(self.step.w).clamp(first, self.across);
+            let y = (down * self.step.h + ky).checked_sub(self.pad.h).filter(|y| *y < height && first < end);
             let Some(y) = y else {
                 to.fill(T::zero());
                 continue;
             };
-            let from = &x[(y * width + first * self.step + kx - self.pad) * channels + channel..];
+            let from = &x[(y * width + first * self.step.w + kx - self.pad.w) * channels + channel..];
             to[..first].fill(T::zero());
             to[end..].fill(T::zero());
             let to = &mut to[first..end];
@@ -179,9 +180,10 @@ impl Patches {
 
     /// Whether no pixel of the window is a pad.
     fn is_inside(&self, patch: usize) -> bool {
-        let (y, x) = (patch / self.across * self.step, patch % self.across * self.step);
-        let inside = |at: usize, length: usize| at >= self.pad && at + self.window <= length + self.pad;
-        inside(y, self.input.height) && inside(x, self.input.width)
+        let (y, x) = (patch / self.across * self.step.h, patch % self.across * self.step.w);
+        let inside = |at: usize, window: usize, length: usize, pad: usize| at >= pad && at + window <= length + pad;
+        inside(y, self.window.h, self.input.height, self.pad.h)
+            && inside(x, self.window.w, self.input.width, self.pad.w)
     }
 
     /// Every stretch of elements that lie side by side both in a patch's row and in the image: where in the row, where in the
@@ -189,33 +191,33 @@ impl Patches {
     #[inline(always)]
     fn runs(&self, patch: usize, mut run: impl FnMut(usize, usize, usize)) {
         let Shape { height, width, channels } = self.input;
-        let (k, group) = (self.window, channels / self.groups);
-        let (y0, x0) = (patch / self.across * self.step, patch % self.across * self.step);
+        let (Extent { h, w: k }, group) = (self.window, channels / self.groups);
+        let (y0, x0) = (patch / self.across * self.step.h, patch % self.across * self.step.w);
         // Columns of the window that lie within the image.
-        let first = self.pad.saturating_sub(x0).min(k);
-        let end = (width + self.pad).saturating_sub(x0).min(k).max(first);
+        let first = self.pad.w.saturating_sub(x0).min(k);
+        let end = (width + self.pad.w).saturating_sub(x0).min(k).max(first);
         if first == end {
             return;
         }
-        for ky in 0..k {
-            let Some(y) = (y0 + ky).checked_sub(self.pad).filter(|y| *y < height) else { continue };
+        for ky in 0..h {
+            let Some(y) = (y0 + ky).checked_sub(self.pad.h).filter(|y| *y < height) else { continue };
             let row = ky * k * group;
-            let pixel = (y * width + x0 + first - self.pad) * channels;
+            let pixel = (y * width + x0 + first - self.pad.w) * channels;
             if self.groups == 1 {
                 run(row + first * channels, pixel, (end - first) * channels);
             } else {
                 for (kx, g) in (first..end).flat_map(|kx| (0..self.groups).map(move |g| (kx, g))) {
-                    let at = row + g * k * k * group + kx * group;
+                    let at = row + g * h * k * group + kx * group;
                     run(at, pixel + (kx - first) * channels + g * group, group);
                 }
             }
         }
     }
 
-    /// Some of the rows of `[n · patches, p · p · c_out]` to their pixels in `[n · pixels, c_out]`; what lies beyond is dropped.
+    /// Some of the rows of `[n · patches, p_h · p_w · c_out]` to their pixels in `[n · pixels, c_out]`; what lies beyond is dropped.
     pub fn crop_rows<T: Real>(&self, from: &[T], rows: Range<usize>, to: &mut [T]) {
-        let (p, c, elements) = (self.patch, self.output.channels, self.output.elements());
-        for ((sample, patch), from) in self.places(rows).zip(from.chunks(p * p * c)) {
+        let (p, c, elements) = (self.patch.area(), self.output.channels, self.output.elements());
+        for ((sample, patch), from) in self.places(rows).zip(from.chunks(p * c)) {
             let to = &mut to[sample * elements..][..elements];
             self.pixels(patch, |pixel, at| to[pixel * c..][..c].copy_from_slice(&from[at * c..][..c]));
         }
@@ -223,15 +225,15 @@ impl Patches {
 
     /// The gradient of [`crop_rows`](Self::crop_rows): what was dropped has none.
     pub fn uncrop_rows<T: Real>(&self, from: &[T], rows: Range<usize>, to: &mut [T]) {
-        let (p, c, elements) = (self.patch, self.output.channels, self.output.elements());
-        for ((sample, patch), to) in self.places(rows).zip(to.chunks_mut(p * p * c)) {
+        let (p, c, elements) = (self.patch.area(), self.output.channels, self.output.elements());
+        for ((sample, patch), to) in self.places(rows).zip(to.chunks_mut(p * c)) {
             let from = &from[sample * elements..][..elements];
             to.fill(T::zero());
             self.pixels(patch, |pixel, at| to[at * c..][..c].copy_from_slice(&from[pixel * c..][..c]));
         }
     }
 
-    /// `[n · patches, p · p · c_out]` to the pixels of the images, `[n · pixels, c_out]`, see [`crop_rows`](Self::crop_rows).
+    /// `[n · patches, p_h · p_w · c_out]` to the pixels of the images, `[n · pixels, c_out]`, see [`crop_rows`](Self::crop_rows).
     pub fn crop<'a, T: Real>(&self, y: ArrayView2<'a, T>, buffer: &'a mut Array2<T>) -> ArrayView2<'a, T> {
         if self.aligned() {
             return y;
@@ -250,7 +252,7 @@ impl Patches {
             return dy;
         }
         let (rows, elements, c) = (self.per_sample(), self.output.elements(), self.output.channels);
-        let columns = self.patch * self.patch * c;
+        let columns = self.patch.area() * c;
         fit(buffer, (dy.nrows() / self.output.pixels() * rows, columns));
         let (Some(from), Some(to)) = (dy.to_slice(), buffer.as_slice_mut()) else { unreachable!() };
         (to.par_chunks_mut(rows * columns).zip(from.par_chunks(elements)))
@@ -261,10 +263,10 @@ impl Patches {
     /// Every pixel of a patch that lies within the output: its place there, and in the patch.
     fn pixels(&self, patch: usize, mut pixel: impl FnMut(usize, usize)) {
         let p = self.patch;
-        let (y0, x0) = (patch / self.across * p, patch % self.across * p);
-        for y in y0..(y0 + p).min(self.output.height) {
-            for x in x0..(x0 + p).min(self.output.width) {
-                pixel(y * self.output.width + x, (y - y0) * p + x - x0);
+        let (y0, x0) = (patch / self.across * p.h, patch % self.across * p.w);
+        for y in y0..(y0 + p.h).min(self.output.height) {
+            for x in x0..(x0 + p.w).min(self.output.width) {
+                pixel(y * self.output.width + x, (y - y0) * p.w + x - x0);
             }
         }
     }
@@ -352,19 +354,20 @@ pub struct Windows {
 impl Windows {
     /// Of a layer between images of these shapes.
     pub fn new(pool: &Pool, input: Shape, output: Shape) -> Self {
-        let inside = |at: usize, length: usize| at.checked_sub(pool.pad).filter(|at| *at < length);
+        let inside = |at: usize, pad: usize, length: usize| at.checked_sub(pad).filter(|at| *at < length);
         let pixels = (0..output.pixels())
             .map(|pixel| {
-                let (y, x) = (pixel / output.width * pool.stride, pixel % output.width * pool.stride);
-                let rows = (y..y + pool.size).filter_map(|y| inside(y, input.height));
+                let (y, x) = (pixel / output.width * pool.stride.h, pixel % output.width * pool.stride.w);
+                let rows = (y..y + pool.size.h).filter_map(|y| inside(y, pool.pad.h, input.height));
                 rows.flat_map(|y| {
-                    (x..x + pool.size).filter_map(|x| inside(x, input.width)).map(move |x| y * input.width + x)
+                    let columns = (x..x + pool.size.w).filter_map(|x| inside(x, pool.pad.w, input.width));
+                    columns.map(move |x| y * input.width + x)
                 })
                 .collect()
             })
             .collect::<Vec<Vec<_>>>();
         let tiles = pool.stride == pool.size && pixels.iter().map(Vec::len).sum::<usize>() == input.pixels();
-        Windows { pixels, input, output, area: pool.size * pool.size, tiles }
+        Windows { pixels, input, output, area: pool.size.area(), tiles }
     }
 
     /// Elements of an output.

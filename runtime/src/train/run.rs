@@ -518,7 +518,8 @@ pub(super) fn summarise(
             }
             model::Layer::Conv2d(conv) => {
                 let matrices = conv.w_b.as_slice().zip(conv.w_c.as_slice());
-                let patches = yields.0.height.div_ceil(conv.patch()) * yields.0.width.div_ceil(conv.patch());
+                let p = conv.patch();
+                let patches = yields.0.height.div_ceil(p.h) * yields.0.width.div_ceil(p.w);
                 add(conv.budget, matrices.unwrap_or_default(), conv.rows(), patches, 0);
             }
             model::Layer::Residual(residual) => {

@@ -22,11 +22,11 @@ mod collapse;
 /// they are gathered to where they are multiplied. Where it is cut depends on shapes alone, so that any number of threads
 /// computes the same bits.
 pub struct Spn<T> {
-    /// `[r, K · K · c_in / groups]`, columns in the order row, column, channel; of an ordinary layer `[c_out, …]`.
+    /// `[r, K_h · K_w · c_in / groups]`, columns in the order row, column, channel; of an ordinary layer `[c_out, …]`.
     pub w_b: Matrix<T>,
     /// What stands between W_b and W_c; none in an ordinary layer.
     pub products: Option<Products<T>>,
-    /// `[p · p · c_out, r]`, or r / groups columns in a depthwise layer; none where it is the identity.
+    /// `[p_h · p_w · c_out, r]`, or r / groups columns in a depthwise layer; none where it is the identity.
     pub w_c: Option<Matrix<T>>,
     /// `[1, c_out]`: the offset of the output norm, or the bias of the last layer.
     pub bias: Parameter<T>,
@@ -214,7 +214,7 @@ impl<T: Real> Spn<T> {
         let patches = Patches::new(linear, step.input, step.output);
         let (r, groups, c_out) = (linear.r, linear.groups, step.output.channels);
         let output_groups = if linear.depthwise(step.input) { groups } else { 1 };
-        let outputs = linear.patch * linear.patch * c_out;
+        let outputs = linear.patch.area() * c_out;
         let after = Side::Columns { channels: c_out, groups: output_groups };
         let mut spn = Spn {
             w_b: uniform(r, patches.columns() / groups, Side::Rows),

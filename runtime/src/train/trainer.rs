@@ -215,7 +215,7 @@ impl Trainer {
                 format_args!("has {} samples to train on, at least 2 are needed", train.len()),
             ));
         }
-        let augment = Augment::new(recipe, &state.network.input.shape, &state.live, x.row(0));
+        let augment = Augment::new(recipe, &state.network.axes(), &state.live, x.row(0));
         let warnings = saturation(&state.network, data).into_iter().collect();
         let mut trainer = Trainer {
             x: select_columns(x.view(), &state.live),

@@ -97,7 +97,7 @@ pub fn quantise(float: &Sequence<f32>, network: &Network, text: &[u32], provenan
             }
         });
     }
-    let input = Edge { shape: network.input.shape.clone(), format: network.input.format() };
+    let input = Edge { shape: network.axes(), format: network.input.format() };
     Model { name: network.name.clone(), input, layers, provenance }
 }
 
