@@ -130,8 +130,8 @@ fn products(network: &Network) -> f64 {
         let Some(linear) = step.linear() else { continue };
         let (down, across) = if linear.dense { (1, 1) } else { linear.patches(step.output) };
         let rows = network.train.batch * down * across;
-        let columns = linear.window().pow(2) * step.input.channels;
-        let (r, outputs) = (linear.r, linear.patch.pow(2) * step.output.channels);
+        let columns = linear.window().area() * step.input.channels;
+        let (r, outputs) = (linear.r, linear.patch.area() * step.output.channels);
         let first = shapes.is_empty();
         shapes.extend([(rows, columns, r), (rows, r, outputs), (outputs, rows, r), (rows, outputs, r)]);
         shapes.push((r, rows, columns));

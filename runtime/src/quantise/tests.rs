@@ -155,7 +155,7 @@ fn learned_scales_are_the_model_s() {
             exponents.extend(layer.exponents());
         }
         assert!(exponents.len() > 10 && biases(&frozen) == folded);
-        let model = to_model(network, &(0..elements).collect::<Vec<_>>(), &frozen, Provenance::default());
+        let model = to_model(&network, &(0..84).collect::<Vec<_>>(), &frozen, Provenance::default());
         model.validate().unwrap();
         let model::Layer::Conv2d(first) = &model.layers[0] else { unreachable!() };
         let Output::Requantised { shifts, .. } = &first.output else { unreachable!() };
