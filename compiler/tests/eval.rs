@@ -97,6 +97,29 @@ fn vectors_are_kept_for_other_programs() {
 }
 
 #[test]
+fn integers_of_wide_formats_are_those_of_the_file() {
+    let folder = folder(TEST);
+    let mut wide = model();
+    wide.input.format = Format { signed: true, bits: 29, frac: 6 };
+    model_file::save(&wide, &folder.path().join("model.safetensors")).unwrap();
+    let array = |name: &str, array: ndarray::ArrayD<i64>| {
+        std::fs::write(folder.path().join(format!("{name}.npy")), strassenc_runtime::data::npy::to_bytes(&array))
+            .unwrap();
+    };
+    for part in ["train", "test"] {
+        array(&format!("x_{part}"), array![[126_865_471, -126_865_471], [1, 0]].into_dyn());
+        array(&format!("y_{part}"), array![0, 1].into_dyn());
+    }
+    std::fs::write(folder.path().join("t.csv"), "35.499999999,126865471.4999,0\n".repeat(5)).unwrap();
+    let inputs = |spec: &str| {
+        assert!(eval(folder.path(), &["--data", spec, "--vectors", "out"]).status.success());
+        Npy::read(&folder.path().join("out/inputs.npy")).unwrap().integers().unwrap()
+    };
+    assert_eq!(inputs("npy:.,frac=6"), array![[126_865_471, -126_865_471], [1, 0]].into_dyn());
+    assert_eq!(inputs("csv:t.csv,frac=6"), array![[35, 126_865_471]].into_dyn());
+}
+
+#[test]
 fn values_beyond_the_input_format_are_told() {
     let folder = folder("9,0,0\n0,7.4,1\n");
     let output = eval(folder.path(), &DATA);
@@ -130,6 +153,7 @@ fn data_that_do_not_fit_are_refused() {
     for (test, cause) in [
         ("1,NaN,0\n", "test.csv:1, column 2: `NaN` is not a finite number"),
         ("1,0,2\n", "has 3 classes, the network 2 outputs"),
+        ("1,0,0\n1,0,-1\n", "has 3 classes (-1, 0, 1), the network 2 outputs"),
         ("1,0,0,0\n", "has 3 features"),
     ] {
         let error = refused(folder(test).path(), 2, &DATA);

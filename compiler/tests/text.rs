@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use strassenc::tools::Tools;
+use strassenc_runtime::data::npy::Npy;
+use strassenc_runtime::{golden, model_file};
 
 const NET: &str = r#"
 name = "words"
@@ -55,16 +57,32 @@ fn from_a_text_to_text_from_the_hardware() {
     let told = done(path, &["train", "net.toml", "--data", "text:a.txt", "-o", "lm"]);
     assert!(told.contains("bits per character") && told.contains("a character against"), "{told}");
 
-    let report: serde_json::Value =
-        serde_json::from_str(&done(path, &["eval", "lm", "--data", "text:a.txt", "--json"])).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&done(path, &["eval", "lm", "--json"])).unwrap();
     assert_eq!(report["golden"]["differing"], 0);
     let bits = |name: &str| report[name].as_f64().unwrap();
     // Nine characters: 3.2 bits for who knows nothing.
     assert!(bits("integer_bits") < 1.5 && (bits("integer_bits") - bits("float_bits")).abs() < 0.2, "{report}");
     assert!(bits("five_gram_bits") > 0.0 && report["drift"].as_array().unwrap().len() == 3);
+    // Sequences side by side are of one length: what is left over is not counted.
+    let symbols = report["symbols"].as_u64().unwrap();
+    let test = text.len() as u64 - text.len() as u64 / 20 * 19;
+    assert_eq!(symbols, (test - 1) / (test / 64) * (test / 64), "{test}");
+
+    done(path, &["eval", "lm", "--vectors", "vectors"]);
+    let read = |name: &str| Npy::read(&path.join("vectors").join(name)).unwrap().integers().unwrap();
+    let (inputs, outputs, labels) = (read("inputs.npy"), read("outputs.npy"), read("labels.npy"));
+    let model = model_file::load(&path.join("lm/model.safetensors")).unwrap();
+    assert_eq!((inputs.shape(), outputs.shape()), (&[symbols as usize, 1][..], &[symbols as usize, 9][..]));
+    let mut state = golden::State::start();
+    for (x, y) in inputs.outer_iter().zip(outputs.outer_iter()) {
+        let edges = golden::step(&model, &mut state, &x.iter().copied().collect::<Vec<_>>()).unwrap();
+        assert_eq!(y.iter().copied().collect::<Vec<_>>(), edges[edges.len() - 1]);
+    }
+    // Each symbol is the label of the one before it.
+    assert!(inputs.iter().skip(1).eq(labels.iter().take(symbols as usize - 1)));
 
     done(path, &["verilog", "lm", "-o", "core", "--engine", "folded"]);
-    let text = done(path, &["simulate", "core", "--data", "text:a.txt", "--samples", "100"]);
+    let text = done(path, &["simulate", "core", "--samples", "100"]);
     assert!(text.contains("every output is golden's"), "{text}");
     let text = done(path, &["simulate", "core", "--data", "text:a.txt", "--samples", "40", "--layers", "lstm_0"]);
     assert!(text.contains("every output is golden's"), "{text}");
@@ -81,8 +99,13 @@ fn from_a_text_to_text_from_the_hardware() {
 
     let told = refused(path, 2, &["generate", "lm", "--prompt", "the dog"]);
     assert!(told.contains("--prompt: character 5") && told.contains("'d'"), "{told}");
-    let told = refused(path, 2, &["eval", "lm"]);
-    assert!(told.contains("--data"), "{told}");
+    done(path, &["train", "net.toml", "--data", "text:a.txt", "--full-precision", "--epochs", "1", "-o", "full"]);
+    let told = done(path, &["eval", "full"]);
+    assert!(told.contains("float") && told.contains("integer: none, a run in full precision"), "{told}");
+    std::fs::rename(path.join("a.txt"), path.join("b.txt")).unwrap();
+    let told = refused(path, 3, &["eval", "lm"]);
+    assert!(told.contains("a.txt") && told.contains("--data SPEC"), "{told}");
+    std::fs::rename(path.join("b.txt"), path.join("a.txt")).unwrap();
     let told = refused(path, 2, &["train", "digits", "--data", "text:a.txt", "-o", "x"]);
     assert!(told.contains("text"), "{told}");
 }
@@ -121,7 +144,7 @@ fn from_words_in_a_folder_to_words_from_the_hardware() {
     let told = done(path, &["train", "net.toml", "--data", "text:split", "-o", "lm"]);
     assert!(told.contains("bits per word (perplexity") && told.contains("a word against"), "{told}");
 
-    let eval = ["eval", "lm", "--data", "text:split"];
+    let eval = ["eval", "lm"];
     let told = done(path, &eval);
     assert!(told.contains("perplexity") && told.contains("every state and output"), "{told}");
     let report: serde_json::Value = serde_json::from_str(&done(path, &[&eval[..], &["--json"]].concat())).unwrap();

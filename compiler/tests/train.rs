@@ -90,7 +90,47 @@ fn mistakes_are_told() {
     std::fs::write(folder.path().join("net.toml"), network).unwrap();
     assert!(told(2, &["net.toml"]).contains("--data: is needed"));
     assert!(told(2, &["net.toml", "--data", "digits"]).contains("set `shape = [8, 8]`"));
+    assert!(told(2, &["net.toml", "--data", "csv:a,b,c"]).contains("csv takes one or two files, 3 are given"));
     assert!(!folder.path().join("runs").exists(), "nothing is left behind");
+}
+
+/// The data stand in the run: no later command needs `--data`, wherever it is given, until they have gone.
+#[test]
+fn a_run_keeps_its_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let strassenc = |place: &Path, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
+        command.current_dir(place).env("STRASSENC_HOME", folder.path().join("home")).args(arguments).output().unwrap()
+    };
+    let data = folder.path().join("a,b=c");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    let table: String = (0..100).map(|i| format!("{} {} {}\n", i % 5, i % 7, 1 + i % 2)).collect();
+    std::fs::write(data.join("t.csv"), table).unwrap();
+    let network = "name = \"t\"\ninput = { shape = [2], bits = 4, frac = 0 }\n\
+        layers = [{ dense = { units = 2, r = 2 } }]\n[train]\ndata = \"digits\"\n";
+    std::fs::write(folder.path().join("t.toml"), network).unwrap();
+    let short = ["t.toml", "--epochs", "1,1,0", "-o", "run"];
+    let output = strassenc(folder.path(), &[&["train"], &short[..], &["--data", r"csv:a\,b\=c/t.csv"]].concat());
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{notes}");
+    assert!(notes.contains("note: labels begin at 1, not at 0: 1, 2 are classes 0 to 1"), "{notes}");
+    trained(folder.path(), &[&short[..], &["--resume"]].concat());
+    let elsewhere = folder.path().join("elsewhere");
+    for arguments in [&["eval", "../run", "--json"][..], &["verilog", "../run", "-o", "core"]] {
+        let output = strassenc(&elsewhere, arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let evaluated = strassenc(&elsewhere, &["eval", "core", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&evaluated.stdout).unwrap();
+    assert_eq!((&json["data"], &json["samples"]), (&"t".into(), &20.into()));
+    std::fs::rename(&data, folder.path().join("gone")).unwrap();
+    let output = strassenc(&elsewhere, &["eval", "core"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains(r"a\,b\=c/t.csv") && error.contains("--data SPEC"), "{error}");
+    let output = strassenc(&elsewhere, &["eval", "core", "--data", "csv:../gone/t.csv"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[cfg(unix)]
@@ -132,14 +172,18 @@ fn a_full_precision_network_comes_first() {
     };
     let text = trained(folder.path(), &["digits", "--full-precision", "--epochs", "4"]);
     assert!(text.contains("full precision, ") && text.contains("test accuracy (355 samples): "), "{text}");
-    // It has no model, which who asks for one is told.
+    // It has no model, which who asks for one is told; its accuracy is that of the training.
     let run = "runs/digits-full-precision";
-    for command in ["eval", "verilog"] {
-        let output = strassenc(&[command, run]);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{error}");
-        assert!(error.contains("has no integer model") && error.contains("--from"), "{error}");
-    }
+    let output = strassenc(&["verilog", run]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("has no integer model") && error.contains("--from"), "{error}");
+    let output = strassenc(&["eval", run]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let evaluated = String::from_utf8(output.stdout).unwrap();
+    let percent = text.split("(355 samples): ").nth(1).unwrap().trim_end().lines().next().unwrap();
+    assert!(evaluated.contains(percent), "{evaluated}: {percent}");
+    assert!(evaluated.contains("none  a run in full precision has no integer model"), "{evaluated}");
     trained(folder.path(), &["digits", "--from", run, "--teacher", run, "--epochs", "1,3,1", "-o", "budget"]);
     assert!(folder.path().join("budget/teacher.safetensors").is_file());
     let output = strassenc(&["curves", run, "budget", "-o", "both.svg"]);

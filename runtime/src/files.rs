@@ -1,16 +1,59 @@
-//! Writing files and folders so that nothing half-written is ever seen: a temporary name first, then a rename.
+//! Reading files of the user's, which may be anything, and writing files and folders so that nothing half-written is ever seen: a
+//! temporary name first, then a rename.
 
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
+
+/// Bytes of the longest file that is read: a data set of the most elements, in f64, and a header.
+const MOST: u64 = 8 * (1 << 30) + (1 << 20);
+/// Bytes that are looked at before the others are read.
+const BEGINNING: u64 = 4096;
 
 /// Reads a whole file.
 ///
 /// # Errors
-/// [`Kind::Io`](crate::error::Kind::Io) naming the path where it cannot be read.
+/// [`Kind::Io`](crate::error::Kind::Io) naming the path where it cannot be read, is too long or is no file with an end, such as a pipe
+/// or a device.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| Error::io(path, format_args!("cannot be read: {e}")))
+    read_if(path, |_| Ok(()))
+}
+
+/// Reads a whole file, of which `begins` has accepted the beginning: the first few thousand bytes, or all of them.
+///
+/// # Errors
+/// As [`read`]; and where `begins` says what is wrong with the beginning, before the rest is read.
+pub fn read_if(path: &Path, begins: impl FnOnce(&[u8]) -> std::result::Result<(), String>) -> Result<Vec<u8>> {
+    let fail = |e: std::io::Error| Error::io(path, format_args!("cannot be read: {e}"));
+    // Before it is opened, since a pipe that nobody writes to would not let go.
+    let metadata = std::fs::metadata(path).map_err(fail)?;
+    if metadata.is_dir() {
+        return Err(Error::io(path, "is a folder, where a file is expected"));
+    }
+    if !metadata.is_file() {
+        return Err(
+            Error::io(path, "is a pipe or a device, and no file").help("write what comes out of it into a file")
+        );
+    }
+    if metadata.len() > MOST {
+        return Err(Error::io(path, format_args!("is {} bytes long: at most {MOST} are read", metadata.len())));
+    }
+    let file = std::fs::File::open(path).map_err(fail)?;
+    let mut bytes = Vec::new();
+    (&file).take(BEGINNING).read_to_end(&mut bytes).map_err(fail)?;
+    begins(&bytes).map_err(|cause| Error::input(path.display(), cause))?;
+    bytes.reserve_exact((metadata.len() as usize).saturating_sub(bytes.len()));
+    file.take(MOST).read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
+}
+
+/// Whether what a file begins with may be the beginning of a text in UTF-8.
+///
+/// # Errors
+/// Where it holds a NUL, as files of other kinds do.
+pub fn begins_text(bytes: &[u8]) -> std::result::Result<(), String> {
+    if bytes.contains(&0) { Err("is no text: it holds NUL characters".into()) } else { Ok(()) }
 }
 
 /// Reads a whole text file.
@@ -18,7 +61,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// Where the file cannot be read or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?).map_err(|e| Error::input(path.display(), format_args!("is not UTF-8 text: {e}")))
+    String::from_utf8(read_if(path, begins_text)?)
+        .map_err(|e| Error::input(path.display(), format_args!("is not UTF-8 text: {e}")))
 }
 
 /// SHA-256 in 64 lower-case hexadecimal digits.
@@ -131,4 +175,46 @@ fn set_default_mode(file: &std::fs::File) -> std::io::Result<()> {
         file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_is_looked_at_before_the_rest_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sparse");
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(6 << 30).unwrap();
+        let told = read_text(&path).unwrap_err().to_string();
+        assert!(told.contains("sparse: is no text"), "{told}");
+        for load in [
+            |path: &Path| crate::model_file::load(path).map(drop),
+            |path: &Path| crate::data::load(&format!("csv:{}", path.display()), path).map(drop),
+        ] {
+            let told = load(&path).unwrap_err();
+            assert_eq!(told.kind(), crate::Kind::Input, "{told}");
+        }
+        file.set_len(1 << 40).unwrap();
+        let told = read(&path).unwrap_err().to_string();
+        assert!(told.contains("is 1099511627776 bytes long"), "{told}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for (path, cause) in [
+            (pipe.as_path(), "is a pipe or a device"),
+            (Path::new("/dev/zero"), "is a pipe"),
+            (folder.path(), "is a folder"),
+        ] {
+            let told = read(path).unwrap_err();
+            assert_eq!(told.kind(), crate::Kind::Io);
+            assert!(told.to_string().contains(cause), "{told}");
+        }
+    }
 }

@@ -5,6 +5,8 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{Bilinear, CharCnn, Conv2d, Dense, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Residual};
 use crate::shape::Shape;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// The integers on every edge for one input: `[0]` is the input, `[i + 1]` what layer i yields; images as [`Shape`] says.
@@ -43,6 +45,29 @@ impl State {
 pub fn infer(model: &Model, input: &[i64]) -> Result<Vec<i64>> {
     // A valid model has a layer, and so a last edge.
     Ok(trace(model, input)?.pop().unwrap_or_default())
+}
+
+/// The outputs, `[samples, n_out]`, for `inputs`, `[samples, elements]`, on all threads; the samples of a recurrent network are one
+/// sequence. `next` is called before each sample, and may end the work.
+///
+/// # Errors
+/// As [`infer`], and what `next` says.
+pub fn outputs(model: &Model, inputs: ArrayView2<i64>, next: &(dyn Fn() -> Result<()> + Sync)) -> Result<Array2<i64>> {
+    let mut outputs = Array2::zeros((inputs.nrows(), model.outputs()));
+    let rows: Vec<_> = outputs.outer_iter_mut().zip(inputs.outer_iter()).collect();
+    let infer = |state: &mut State, (mut z, x): (ArrayViewMut1<i64>, ArrayView1<i64>)| {
+        next()?;
+        // A valid model has a layer, and so a last edge.
+        z.assign(&Array1::from(step(model, state, &x.to_vec())?.pop().unwrap_or_default()));
+        Ok(())
+    };
+    if model.is_recurrent() {
+        let mut state = State::start();
+        rows.into_iter().try_for_each(|row| infer(&mut state, row))?;
+    } else {
+        rows.into_par_iter().try_for_each(|row| infer(&mut State::start(), row))?;
+    }
+    Ok(outputs)
 }
 
 /// The integers on every edge for one input vector; of a recurrent network at the start of a sequence.

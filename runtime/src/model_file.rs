@@ -137,12 +137,27 @@ pub fn save(model: &Model, path: &Path) -> Result<()> {
     crate::files::write(path, &to_bytes(model)?)
 }
 
+/// Bytes of the longest header of a safetensors file.
+const MOST_HEADER: u32 = 100_000_000;
+
+/// Whether what a file begins with may be the beginning of a safetensors file: the length of a header, and the header.
+///
+/// # Errors
+/// Where it cannot.
+pub(crate) fn begins(bytes: &[u8]) -> std::result::Result<(), String> {
+    match bytes {
+        [a, b, c, d, 0, 0, 0, 0, b'{', ..] if u32::from_le_bytes([*a, *b, *c, *d]) <= MOST_HEADER => Ok(()),
+        _ if bytes.len() > 8 => Err("is not a safetensors file: it does not begin as one".into()),
+        _ => Ok(()),
+    }
+}
+
 /// Reads the model at `path`.
 ///
 /// # Errors
 /// As [`from_bytes`], with the path before the place; and where the file cannot be read.
 pub fn load(path: &Path) -> Result<Model> {
-    from_bytes(&crate::files::read(path)?).map_err(|e| e.within(path.display()))
+    from_bytes(&crate::files::read_if(path, begins)?).map_err(|e| e.within(path.display()))
 }
 
 /// The model's hash, 64 hexadecimal digits: the one that stands in its file, over tensors and document.

@@ -51,8 +51,8 @@ fn are_as_accurate_as_they_say() {
         };
         data.check_fits(&model).unwrap();
         let split = data.test.take(SAMPLES);
-        let inputs = data::integers(&split.x, model.input.format).unwrap();
-        let reals = fake_quantised(&model, split.x.mapv(f64::from).view()).unwrap();
+        let inputs = split.x.integers(model.input.format).unwrap();
+        let reals = fake_quantised(&model, split.x.doubles().view()).unwrap();
         let up = 2f64.powi(model.output_frac());
         let mut correct = 0;
         for ((x, real), label) in inputs.rows().into_iter().zip(reals.rows()).zip(&split.labels) {

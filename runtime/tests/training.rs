@@ -1,6 +1,6 @@
 //! Training runs as a user sees them: what is in the folder, what may interrupt it, and that its integers are golden's.
 
-use ndarray::{Array2, s};
+use ndarray::Array2;
 use std::path::Path;
 use strassenc_runtime::data::{self, DataSet, Split};
 use strassenc_runtime::model::{Layer, Model};
@@ -220,8 +220,8 @@ fn the_trained_network_is_golden_s_integer_for_integer() {
     let data = digits();
     let (summary, model) = train(&network(|n| n.train.shift = 0), &data, &folder.path().join("run")).unwrap();
     assert_eq!(model_file::load(&folder.path().join("run/model.safetensors")).unwrap(), model);
-    let y = train::fake_quantised(&model, data.test.x.mapv(f64::from).view()).unwrap();
-    let inputs = data::integers(&data.test.x, model.input.format).unwrap();
+    let y = train::fake_quantised(&model, data.test.x.doubles().view()).unwrap();
+    let inputs = data.test.x.integers(model.input.format).unwrap();
     let Some(Layer::Dense(last)) = model.layers.last() else { unreachable!() };
     let mut correct = 0;
     for ((input, y), label) in inputs.rows().into_iter().zip(y.rows()).zip(&data.test.labels) {
@@ -233,7 +233,7 @@ fn the_trained_network_is_golden_s_integer_for_integer() {
     assert!(summary.integer_accuracy.unwrap() > 0.8, "{}", summary.integer_accuracy.unwrap());
 
     let float = Checkpoint::load(&folder.path().join("run/checkpoint.safetensors")).unwrap();
-    let y = float.float_outputs(data.test.x.view()).unwrap();
+    let y = float.float_outputs(data.test.x.singles().view()).unwrap();
     let best = |row: ndarray::ArrayView1<f32>| (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
     let correct = y.rows().into_iter().zip(&data.test.labels).filter(|(y, l)| best(y.view()) == **l as usize).count();
     assert_eq!(correct as f64 / data.test.len() as f64, summary.float_accuracy);
@@ -291,7 +291,7 @@ frozen = { epochs = 2, learning_rate = 3e-2, schedule = "constant" }
     assert!(scales(&folded) != scales(&model), "{:?}", scales(&model));
 
     assert_eq!(model_file::load(&whole.join("model.safetensors")).unwrap(), model);
-    let inputs = data::integers(&data.test.x, model.input.format).unwrap();
+    let inputs = data.test.x.integers(model.input.format).unwrap();
     let right = |(x, label): (ndarray::ArrayView1<i64>, &u32)| {
         golden::argmax(&golden::infer(&model, &x.to_vec()).unwrap()) == *label as usize
     };
@@ -316,9 +316,10 @@ frozen = { epochs = 2, learning_rate = 3e-2, schedule = "constant" }
 fn inputs_that_never_change_get_no_gates() {
     let folder = tempfile::tempdir().unwrap();
     let mut data = digits();
-    data.train.x.slice_mut(s![.., 20]).fill(0.5);
-    let dead: Vec<usize> =
-        (0..64).filter(|&j| data.train.x.column(j).iter().all(|&v| v == data.train.x[[0, j]])).collect();
+    let mut x = data.train.x.singles().into_owned();
+    x.column_mut(20).fill(0.5);
+    data.train.x = x.clone().into();
+    let dead: Vec<usize> = (0..64).filter(|&j| x.column(j).iter().all(|&v| v == x[[0, j]])).collect();
     assert!(dead.len() > 1 && dead.contains(&20), "{dead:?}");
     let (_, model) = train(&network(|_| ()), &data, &folder.path().join("run")).unwrap();
     let Layer::Dense(first) = &model.layers[0] else { unreachable!() };
@@ -358,7 +359,9 @@ fn what_the_user_has_is_left_alone() {
         "another network description",
     );
     let mut less = data.clone();
-    less.train.x[[3, 30]] += 1.0;
+    let mut x = data.train.x.singles().into_owned();
+    x[[3, 30]] += 1.0;
+    less.train.x = x.into();
     told(
         train::run::<train::Trainer>(&network, &less, &path, Start::Resume, Sources::default(), &mut Stop::never()),
         "is not the one",
@@ -376,11 +379,11 @@ fn data_that_do_not_fit_are_told() {
         train(network, data, &folder.path().join("run")).map(|_| ()).unwrap_err().to_string()
     };
     let (data, network) = (digits(), network(|_| ()));
-    let shape = DataSet { shape: vec![64], ..data.clone() };
+    let shape = DataSet { shape: vec![4, 16], ..data.clone() };
     assert_eq!(
         told(&network, &shape),
-        "error[input]: network `small`: takes inputs of shape [8, 8], data set `digits` has [64]\n  \
-         help: set `shape = [64]` under `input`"
+        "error[input]: data set `digits`: has samples of shape [4, 16], the network takes [8, 8]\n  \
+         help: set `shape = [4, 16]` under `input`"
     );
     let classes = DataSet { classes: 11, ..data.clone() };
     assert_eq!(
@@ -389,9 +392,11 @@ fn data_that_do_not_fit_are_told() {
          help: set `units = 11` in the last layer"
     );
     let mut nan = data.clone();
-    nan.train.x[[7, 3]] = f32::NAN;
+    let mut x = data.train.x.singles().into_owned();
+    x[[7, 3]] = f32::NAN;
+    nan.train.x = x.into();
     assert_eq!(told(&network, &nan), "error[input]: sample 7, element 3: is NaN, not a number");
-    let flat = DataSet { train: Split { x: Array2::ones((50, 64)), labels: vec![0; 50] }, ..data.clone() };
+    let flat = DataSet { train: Split { x: Array2::ones((50, 64)).into(), labels: vec![0; 50] }, ..data.clone() };
     assert!(told(&network, &flat).contains("every input is the same in all training samples"));
     let one = DataSet { train: data.train.take(1), ..data };
     assert!(told(&network, &one).contains("every input is the same"));

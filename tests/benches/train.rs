@@ -117,10 +117,10 @@ fn noise(network: &Network) -> DataSet {
     let (input, classes) = (&network.input, network.outputs());
     let mut split = |samples: usize| {
         let x = Array2::from_shape_simple_fn((samples, input.elements()), || f32::from(rng.random::<u8>()) / 256.0);
-        Split { x, labels: (0..samples).map(|i| (i % classes) as u32).collect() }
+        Split { x: x.into(), labels: (0..samples).map(|i| (i % classes) as u32).collect() }
     };
     let (train, test) = (split(STEPS * network.train.batch), split(1));
-    DataSet { name: "noise".into(), shape: input.shape.clone(), classes, train, test }
+    DataSet { name: "noise".into(), shape: input.shape.clone(), classes, class_names: None, notes: vec![], train, test }
 }
 
 /// Samples a second of one step's matrix products alone, on one thread.

@@ -79,7 +79,7 @@ fn digits_stream_through_a_core_as_through_dma_engines() {
     assert!(!signature.ports.iter().any(|port| port.name == "s_axis_tlast"));
 
     let test = data::load("digits", tools.home()).unwrap().test;
-    let inputs = data::integers(&test.x, model.input.format).unwrap();
+    let inputs = test.x.integers(model.input.format).unwrap();
     let answers: Vec<i64> = inputs.outer_iter().flat_map(|x| golden::infer(&model, &x.to_vec()).unwrap()).collect();
     let answers = ndarray::Array2::from_shape_vec((355, 10), answers).unwrap();
     fs::write(vectors.join("inputs.npy"), npy::to_bytes(&inputs)).unwrap();

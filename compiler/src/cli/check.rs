@@ -1,12 +1,12 @@
 //! `strassenc check`.
 
-use super::{consent, eval, home, output, verilog};
+use super::{consent, data, home, output, verilog};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use strassenc::build::{self, Build};
 use strassenc::check::{self, Outcome, Rung, Vectors};
 use strassenc::report::thousands;
-use strassenc_runtime::{Error, Result, data};
+use strassenc_runtime::{Error, Result};
 
 /// The golden-model tests on this very model
 ///
@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(value_name = "MODEL|BUILD")]
     subject: PathBuf,
     /// The data set [default: the one the model was trained on, where it is installed]
-    #[arg(long, value_name = "SPEC", long_help = eval::long_help())]
+    #[arg(long, value_name = "SPEC", long_help = data::long_help())]
     data: Option<String>,
     /// Only the first N samples of the test split
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -66,7 +66,7 @@ pub fn run(args: Args) -> Result<()> {
         folder
     };
     let build = Build::open(&folder)?;
-    let samples = samples(&args, &build, tools.home())?;
+    let samples = samples(&args, &build)?;
     let core = build.core()?;
     let vectors = Vectors::new(&core, args.random, args.seed, samples)?;
     let width = 34;
@@ -105,13 +105,13 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// The test samples as integers; none where the model names no data and none was asked for, or what it names is not here.
-fn samples(args: &Args, build: &Build, home: &Path) -> Result<Vec<Vec<i64>>> {
+fn samples(args: &Args, build: &Build) -> Result<Vec<Vec<i64>>> {
     if args.data.is_none() && build.model.provenance.data.is_none() {
         // It was not trained on any.
         return Ok(vec![]);
     }
     if build.model.provenance.alphabet.is_some() {
-        return match eval::text::load(&build.model, args.data.as_deref()) {
+        return match data::text_of_model(&build.model, args.data.as_deref()) {
             Ok(text) => {
                 let some = &text.test[..text.test.len().min(args.samples)];
                 Ok(text.symbols.integers(some, build.model.input.elements()))
@@ -123,7 +123,7 @@ fn samples(args: &Args, build: &Build, home: &Path) -> Result<Vec<Vec<i64>>> {
             Err(error) => Err(error),
         };
     }
-    let set = match eval::load_data(&build.model, args.data.as_deref(), home) {
+    let set = match data::of_model(&build.model, args.data.as_deref()) {
         Ok(set) => set,
         Err(error) if args.data.is_none() => {
             output::note(format_args!("without real data: {error}"));
@@ -131,6 +131,6 @@ fn samples(args: &Args, build: &Build, home: &Path) -> Result<Vec<Vec<i64>>> {
         }
         Err(error) => return Err(error),
     };
-    let x = data::integers(&set.test.take(args.samples).x, build.model.input.format)?;
+    let x = set.test.take(args.samples).x.integers(build.model.input.format)?;
     Ok(x.outer_iter().map(|row| row.to_vec()).collect())
 }

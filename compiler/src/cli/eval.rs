@@ -2,17 +2,17 @@
 
 pub(super) mod text;
 
+use super::data::{self, Origin};
 use super::{INTERRUPTED, home, output, verilog};
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::{Array1, Array2, ArrayView2};
-use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use strassenc::build;
 use strassenc::tools::Tools;
-use strassenc_runtime::data::{self, DataSet, npy};
-use strassenc_runtime::train::{self, Checkpoint};
+use strassenc_runtime::data::{Split, npy};
+use strassenc_runtime::train::{self, CHECKPOINT, Checkpoint, SequenceCheckpoint};
 use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, onnx};
 
 /// Accuracy of golden and float, side by side
@@ -23,6 +23,8 @@ use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, o
 ///
 /// Of a language model: bits per character, beside those of a smoothed 5-gram of the same training text, and how far float and
 /// integers drift apart in a long sequence.
+///
+/// Of a run in full precision, which has no integers, the accuracy of the float network.
 ///
 /// Exit status: 1 where the fake-quantised outputs differ from golden's.
 #[derive(clap::Args)]
@@ -37,13 +39,14 @@ pub struct Args {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The data set, as below [default: the one the model was trained on]
-    #[arg(long, value_name = "SPEC", long_help = long_help())]
+    #[arg(long, value_name = "SPEC", long_help = data::long_help())]
     data: Option<String>,
     /// Only the first N samples of the test split
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
     /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample) and, for a network of
-    /// vectors, model.onnx into this folder
+    /// vectors, model.onnx into this folder; of a text a row a symbol, the first 2,000 at most, which are
+    /// one sequence
     #[arg(long, value_name = "FOLDER")]
     vectors: Option<PathBuf>,
     /// Print JSON
@@ -51,20 +54,17 @@ pub struct Args {
     json: bool,
 }
 
-pub(super) fn long_help() -> String {
-    format!("The data set [default: the one the model was trained on]\n\n{}", data::GRAMMAR)
-}
-
 /// What was measured; accuracies are within 0..=1.
 #[derive(Serialize)]
 struct Report {
     model: PathBuf,
     name: String,
-    sha256: String,
+    /// None of a run in full precision, as of all that is about integers.
+    sha256: Option<String>,
     data: String,
     samples: usize,
-    golden: Accuracy,
-    fake_quantised: FakeQuantised,
+    golden: Option<Accuracy>,
+    fake_quantised: Option<FakeQuantised>,
     /// None where there is neither a checkpoint nor a recorded figure.
     float: Option<Float>,
     /// The share of input elements that saturate in the input format.
@@ -77,7 +77,7 @@ pub(super) struct Accuracy {
     pub accuracy: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct FakeQuantised {
     #[serde(flatten)]
     accuracy: Accuracy,
@@ -98,43 +98,42 @@ pub fn run(args: Args) -> Result<()> {
     if args.samples == Some(0) {
         return Err(Error::input("--samples", "0 samples have no accuracy").help("give at least 1"));
     }
+    if let Some(checkpoint) = full_precision(&args.model) {
+        return run_full_precision(args, &checkpoint);
+    }
     let model = verilog::load(&args.model)?;
     if model.provenance.alphabet.is_some() {
-        return text::run(args, &model);
+        return text::run(args, Some(&model));
     }
     let path = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model };
     let tools = home::tools()?;
-    let data = load_data(&model, args.data.as_deref(), tools.home())?;
-    data.check_fits(&model)?;
+    let data = data::of_model(&model, args.data.as_deref())?;
     let split = data.test.take(args.samples.unwrap_or(usize::MAX));
-    let inputs = data::integers(&split.x, model.input.format)?;
+    let inputs = split.x.integers(model.input.format)?;
     let outputs = golden_outputs(&model, inputs.view(), &tools)?;
 
-    let reals = train::fake_quantised(&model, split.x.mapv(f64::from).view())?;
+    let reals = train::fake_quantised(&model, split.x.doubles().view())?;
     let fake = reals.mapv(|y| y * f64::powi(2.0, model.output_frac()));
     let differing = fake.iter().zip(&outputs).filter(|(y, z)| **y != **z as f64).count();
     tools.check_interrupted()?;
 
     let report = Report {
         name: model.name.clone(),
-        sha256: model_file::sha256(&model)?,
+        sha256: Some(model_file::sha256(&model)?),
         data: data.name.clone(),
         samples: split.len(),
-        golden: accuracy(outputs.view(), &split.labels),
-        fake_quantised: FakeQuantised { accuracy: accuracy(fake.view(), &split.labels), differing },
+        golden: Some(accuracy(outputs.view(), &split.labels)),
+        fake_quantised: Some(FakeQuantised { accuracy: accuracy(fake.view(), &split.labels), differing }),
         float: float(&model, &path, &split),
-        saturated_inputs: saturated(&split.x, &model),
+        saturated_inputs: split.x.saturated(model.input.format),
         model: path,
     };
     if let Some(folder) = &args.vectors {
-        let labels: Array1<i64> = split.labels.iter().map(|l| i64::from(*l)).collect();
-        files::write(&folder.join("inputs.npy"), &npy::to_bytes(&inputs))?;
-        files::write(&folder.join("outputs.npy"), &npy::to_bytes(&outputs))?;
-        files::write(&folder.join("labels.npy"), &npy::to_bytes(&labels))?;
+        write_vectors(folder, &inputs, &outputs, &split.labels)?;
         if model.spns().is_ok() {
             onnx::save(&model, &folder.join("model.onnx"))?;
         } else {
-            output::note("model.onnx is not written: a network of images cannot be exported to ONNX yet");
+            output::note("model.onnx is not written: only a network of vectors can be exported to ONNX yet");
         }
     }
     if args.json {
@@ -159,40 +158,70 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The data set of the option, or the one that the model was trained on.
-pub(super) fn load_data(model: &Model, spec: Option<&str>, home: &Path) -> Result<DataSet> {
-    let spec = spec.or(model.provenance.data.as_deref().and_then(data::spec_of)).ok_or_else(|| {
-        let trained = match &model.provenance.data {
-            Some(name) => format!("the model was trained on `{name}`, which is no installed set"),
-            None => "the model does not say what it was trained on".into(),
-        };
-        Error::input("--data", format_args!("is needed: {trained}")).help(data::GRAMMAR)
-    })?;
-    data::load(spec, home)
+/// The checkpoint of a finished run in full precision, which has no integer model.
+fn full_precision(run: &Path) -> Option<PathBuf> {
+    let path = run.join(CHECKPOINT);
+    if run.join(build::MODEL).is_file() || !path.is_file() {
+        return None;
+    }
+    let vectors = Checkpoint::load(&path).is_ok_and(|c| c.is_done() && c.network.train.full_precision);
+    let is_text = || SequenceCheckpoint::load(&path).is_ok_and(|c| c.is_done() && c.network.train.full_precision);
+    (vectors || is_text()).then_some(path)
 }
 
-/// Golden's outputs, `[samples, n_out]`, for `inputs`, `[samples, elements]`, on all cores.
+fn run_full_precision(args: Args, path: &Path) -> Result<()> {
+    if let Some(folder) = &args.vectors {
+        let cause = format!("{}: a run in full precision has no integers to write", folder.display());
+        return Err(Error::input("--vectors", cause).help("leave --vectors away"));
+    }
+    let Ok(checkpoint) = Checkpoint::load(path) else { return text::run(args, None) };
+    let network = &checkpoint.network;
+    let origin = Origin::new(Some(checkpoint.data_name()), Some(network));
+    let data = data::of_origin(args.data.as_deref(), &origin)?;
+    data.check_shape(&network.input.shape, "give samples of that shape")?;
+    let split = data.test.take(args.samples.unwrap_or(usize::MAX));
+    let outputs = checkpoint.float_outputs(split.x.singles().view())?;
+    let report = Report {
+        name: network.name.clone(),
+        sha256: None,
+        data: data.name.clone(),
+        samples: split.len(),
+        golden: None,
+        fake_quantised: None,
+        float: Some(Float::Checkpoint(accuracy(outputs.view(), &split.labels))),
+        saturated_inputs: split.x.saturated(network.input.format()),
+        model: args.model,
+    };
+    if args.json { output::json(&report) } else { output::line(render(&report)) }
+}
+
+/// What another program can check: `[samples, elements]`, `[samples, n_out]` and `[samples]`.
+fn write_vectors(folder: &Path, inputs: &Array2<i64>, outputs: &Array2<i64>, labels: &[u32]) -> Result<()> {
+    let labels: Array1<i64> = labels.iter().map(|l| i64::from(*l)).collect();
+    files::write(&folder.join("inputs.npy"), &npy::to_bytes(inputs))?;
+    files::write(&folder.join("outputs.npy"), &npy::to_bytes(outputs))?;
+    files::write(&folder.join("labels.npy"), &npy::to_bytes(&labels))
+}
+
+/// [Golden's outputs](golden::outputs), with progress.
 pub(super) fn golden_outputs(model: &Model, inputs: ArrayView2<i64>, tools: &Tools) -> Result<Array2<i64>> {
     let bar = tools.bar("golden", inputs.nrows() as u64, "samples");
-    let mut outputs = Array2::zeros((inputs.nrows(), model.outputs()));
-    let rows: Vec<_> = outputs.outer_iter_mut().zip(inputs.outer_iter()).collect();
-    let result = rows.into_par_iter().try_for_each(|(mut z, x)| {
+    let result = golden::outputs(model, inputs, &|| {
         if INTERRUPTED.load(Ordering::Relaxed) {
             return Err(Error::new(Kind::Interrupted, "eval", "interrupted by the user"));
         }
-        z.assign(&Array1::from(golden::infer(model, &x.to_vec())?));
         bar.inc(1);
         Ok(())
     });
     bar.finish_and_clear();
-    result.map(|()| outputs)
+    result
 }
 
 /// The float network's accuracy: from the checkpoint beside the model, else as the trainer recorded it.
-fn float(model: &Model, path: &Path, split: &data::Split) -> Option<Float> {
+fn float(model: &Model, path: &Path, split: &Split) -> Option<Float> {
     let checkpoint = path.with_file_name("checkpoint.safetensors");
     if checkpoint.is_file() {
-        match Checkpoint::load(&checkpoint).and_then(|c| c.float_outputs(split.x.view())) {
+        match Checkpoint::load(&checkpoint).and_then(|c| c.float_outputs(split.x.singles().view())) {
             Ok(y) => return Some(Float::Checkpoint(accuracy(y.view(), &split.labels))),
             Err(e) => output::note(format_args!("warning: the float network is left out\n{e}")),
         }
@@ -215,13 +244,12 @@ pub(super) fn accuracy<T: PartialOrd>(outputs: ArrayView2<T>, labels: &[u32]) ->
     Accuracy { correct, accuracy: correct as f64 / labels.len() as f64 }
 }
 
-/// The share of values beyond the input format by half a step or more.
-fn saturated(x: &Array2<f32>, model: &Model) -> f64 {
-    let format = model.input.format;
-    let scale = f64::powi(2.0, format.frac);
-    let (low, high) = (format.min() as f64 - 0.5, format.max() as f64 + 0.5);
-    let out = x.iter().filter(|v| !(low..high).contains(&(f64::from(**v) * scale))).count();
-    out as f64 / x.len() as f64
+/// What is said in the place of figures of integers.
+const NO_INTEGERS: &str = "a run in full precision has no integer model";
+
+/// A model's hash in parentheses, where there is one.
+fn shown_hash(sha256: Option<&str>) -> String {
+    sha256.map(|hash| format!(" (sha256 {}…)", &hash[..12])).unwrap_or_default()
 }
 
 fn render(report: &Report) -> String {
@@ -232,26 +260,32 @@ fn render(report: &Report) -> String {
     let mut row = |name: &str, a: Accuracy, remark: String| {
         table.add_row([name.into(), format!("{}/{}", a.correct, report.samples), percent(a.accuracy), remark]);
     };
-    let agreement = match report.fake_quantised.differing {
-        0 => "every output is golden's".into(),
-        n => format!("{n} outputs DIFFER from golden's"),
-    };
-    row("integer (golden)", report.golden, String::new());
-    row("fake-quantised, f64", report.fake_quantised.accuracy, agreement);
+    if let Some(golden) = report.golden {
+        row("integer (golden)", golden, String::new());
+    }
+    if let Some(FakeQuantised { accuracy, differing }) = report.fake_quantised {
+        let agreement = match differing {
+            0 => "every output is golden's".into(),
+            n => format!("{n} outputs DIFFER from golden's"),
+        };
+        row("fake-quantised, f64", accuracy, agreement);
+    }
     match &report.float {
         Some(Float::Checkpoint(a)) => {
-            let points = 100.0 * (report.golden.accuracy - a.accuracy);
-            row("float", *a, format!("integer {points:+.2} points"));
+            let points = report.golden.map(|golden| 100.0 * (golden.accuracy - a.accuracy));
+            row("float", *a, points.map(|points| format!("integer {points:+.2} points")).unwrap_or_default());
         }
         Some(Float::Provenance { accuracy }) => {
             table.add_row(["float", "", &percent(*accuracy), "as recorded in training"]);
         }
         None => {}
     }
+    if report.golden.is_none() {
+        table.add_row(["integer", "", "none", NO_INTEGERS]);
+    }
     for column in table.column_iter_mut().skip(1).take(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let Report { name, data, samples, .. } = report;
-    let hash = &report.sha256[..12];
-    format!("{name} (sha256 {hash}…) on {samples} test samples of {data}\n{table}")
+    format!("{name}{} on {samples} test samples of {data}\n{table}", shown_hash(report.sha256.as_deref()))
 }

@@ -4,6 +4,7 @@ mod check;
 mod choices;
 mod consent;
 mod curves;
+mod data;
 mod demo;
 mod discover;
 mod doctor;

@@ -1,7 +1,7 @@
 //! `strassenc random`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, home, output};
+use super::{INTERRUPTED, data, home, output};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::build;
 use strassenc::report::{table, thousands};
-use strassenc_runtime::random::{self, Figures, Options, Stop};
-use strassenc_runtime::{Error, Result, data, files, model_file, network};
+use strassenc_runtime::data::{absolute, text};
+use strassenc_runtime::network::Network;
+use strassenc_runtime::random::{self, Figures, Options, Random, Stop};
+use strassenc_runtime::{Error, Result, files, model_file, network};
 
 /// A random model of a network, to see its hardware before any training
 ///
@@ -22,6 +24,7 @@ use strassenc_runtime::{Error, Result, data, files, model_file, network};
   strassenc random resnet20                              into runs/resnet20-random
   strassenc random st-resnet18 --p 2 --density 0.5 -o r18
   strassenc random fashion-cnn --data fashion-mnist      calibrated on real images
+  strassenc random austen --data austen                  on the first symbols of a text
   strassenc verilog runs/resnet20-random --target-fps 1000")]
 pub struct Args {
     /// A network description: a .toml file, or the name of a ready one
@@ -35,7 +38,7 @@ pub struct Args {
     /// Calibrate on this data set's test samples [default: seeded images of smooth blobs and noise]
     #[arg(long, value_name = "SPEC")]
     data: Option<String>,
-    /// Images to calibrate on [default: 16, fewer of a large network]
+    /// Images to calibrate on [default: 16, fewer of a large network], or symbols of a sequence [default: 512]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
     /// Decides weights and images
@@ -64,19 +67,20 @@ pub fn run(args: Args) -> Result<()> {
     args.choices.apply(&mut network)?;
     let began = Instant::now();
     let samples = args.samples.unwrap_or_else(|| random::samples(&network));
-    let (images, name) = match &args.data {
+    if network.is_of_sequences() {
+        return sequence(&args, network, samples, began);
+    }
+    let (images, name): (Vec<Vec<i64>>, _) = match &args.data {
         Some(spec) => {
-            let data = data::load(spec, &home::home()?)?;
-            let integers = data::integers(&data.test.take(samples).x, network.input.format())?;
+            let data = data::load(spec)?;
+            network.train.data = Some(absolute(spec)?);
+            data.check_shape(&network.input.shape, &format!("set `shape = {:?}` under `input`", data.shape))?;
+            let integers = data.test.take(samples).x.integers(network.input.format())?;
             (integers.outer_iter().map(|row| row.to_vec()).collect(), Some(data.name))
         }
         None => (random::images(&network.input.shape, network.input.format(), samples, args.seed), None),
     };
-    let folder = args.output.unwrap_or_else(|| Path::new("runs").join(format!("{}-random", network.name)));
-    let file = folder.join(build::MODEL);
-    if folder.exists() && !folder.is_dir() {
-        return Err(Error::io(&folder, "is a file, so it is left alone").help("name another folder with -o"));
-    }
+    let folder = folder(&args, &network)?;
     let style = ProgressStyle::with_template("{prefix:11} {bar:30} {percent:>3} % {msg} {elapsed}")
         .map_err(|e| Error::internal("progress", e))?;
     let bar = ProgressBar::new(1000).with_style(style).with_prefix("calibrating");
@@ -90,10 +94,41 @@ pub fn run(args: Args) -> Result<()> {
     let made = random::random(&network, &images, &options, &progress, Stop(&stop));
     bar.finish_and_clear();
     let made = made?;
-    files::write(&file, &model_file::to_bytes(&made.model)?)?;
+    write(&args, &folder, &made, images.len(), began)
+}
+
+/// As [`run`], of a network over sequences: on the symbols of a text, or on drawn ones.
+fn sequence(args: &Args, mut network: Network, samples: usize, began: Instant) -> Result<()> {
+    let text = match &args.data {
+        Some(spec) => {
+            let text = text::load(spec, &home::home()?)?;
+            network.train.data = Some(absolute(spec)?);
+            Some(if network.is_of_words() { text.of_words(network.outputs())? } else { text })
+        }
+        None => None,
+    };
+    let folder = folder(args, &network)?;
+    let name = text.as_ref().map(|text| text.name.clone());
+    let options = Options { density: args.density, seed: args.seed, data: name };
+    let made = random::random_sequence(&network, text.as_ref(), samples, &options)?;
+    write(args, &folder, &made, made.outputs.len(), began)
+}
+
+/// The run folder.
+fn folder(args: &Args, network: &Network) -> Result<PathBuf> {
+    let named = || Path::new("runs").join(format!("{}-random", network.name));
+    let folder = args.output.clone().unwrap_or_else(named);
+    if folder.exists() && !folder.is_dir() {
+        return Err(Error::io(&folder, "is a file, so it is left alone").help("name another folder with -o"));
+    }
+    Ok(folder)
+}
+
+fn write(args: &Args, folder: &Path, made: &Random, samples: usize, began: Instant) -> Result<()> {
+    files::write(&folder.join(build::MODEL), &model_file::to_bytes(&made.model)?)?;
     let dull = made.layers.iter().filter(|layer| !layer.is_lively()).map(|layer| layer.name.as_str()).collect();
     let seconds = began.elapsed().as_secs_f64();
-    let report = Report { run: &folder, seconds, samples, dull, layers: &made.layers };
+    let report = Report { run: folder, seconds, samples, dull, layers: &made.layers };
     if args.json {
         output::json(&report)?;
     } else {
@@ -123,5 +158,5 @@ fn text(report: &Report) -> String {
         [] => "every layer shows at least 16 values and saturates at most 20 % of them".into(),
         dull => format!("fewer than 16 values or more than 20 % saturated: {}", dull.join(", ")),
     };
-    format!("{table}\n\n{} images: {lively}\n{} in {:.1} s", report.samples, report.run.display(), report.seconds)
+    format!("{table}\n\n{} samples: {lively}\n{} in {:.1} s", report.samples, report.run.display(), report.seconds)
 }

@@ -1,6 +1,6 @@
 //! `strassenc simulate`.
 
-use super::{INTERRUPTED, eval, home, output};
+use super::{INTERRUPTED, data, eval, home, output};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,6 @@ use strassenc::emit;
 use strassenc::ir::images::{self, State};
 use strassenc::simulate::{self, Failure, Fault, Mismatch, Options, Place, Run, Simulator, Sources};
 use strassenc::tools::Tools;
-use strassenc_runtime::data::{self, DataSet};
 use strassenc_runtime::{Error, Model, Result, golden};
 
 /// Run a build in Verilator, bit for bit against golden
@@ -37,7 +36,7 @@ pub struct Args {
     #[arg(value_name = "BUILD")]
     build: PathBuf,
     /// The data set [default: the one the model was trained on, else random vectors]
-    #[arg(long, value_name = "SPEC", long_help = eval::long_help(), conflicts_with = "random")]
+    #[arg(long, value_name = "SPEC", long_help = data::long_help(), conflicts_with = "random")]
     data: Option<String>,
     /// Only the first N samples of the test split
     #[arg(long, value_name = "N", conflicts_with = "random")]
@@ -260,7 +259,7 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
     let model = &build.model;
     let trained_on = model.provenance.data.is_some();
     if args.random.is_none() && model.provenance.alphabet.is_some() {
-        let text = eval::text::load(model, args.data.as_deref())?;
+        let text = data::text_of_model(model, args.data.as_deref())?;
         // Every symbol but the last is an input, whose label is the next one.
         let count = text.test.len().saturating_sub(1).min(args.samples.unwrap_or(SYMBOLS));
         let inputs = text.symbols.integers(&text.test[..count], model.input.elements());
@@ -269,16 +268,11 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
         return Ok(Vectors { name: text.name, inputs, outputs, labels: Some(labels) });
     }
     if args.random.is_none() && (args.data.is_some() || trained_on) {
-        let data: DataSet = eval::load_data(model, args.data.as_deref(), tools.home())?;
-        data.check_fits(model)?;
+        let data = data::of_model(model, args.data.as_deref())?;
         let split = data.test.take(args.samples.unwrap_or(usize::MAX));
-        let inputs = data::integers(&split.x, model.input.format)?;
+        let inputs = split.x.integers(model.input.format)?;
         let rows = |a: ndarray::Array2<i64>| a.outer_iter().map(|row| row.to_vec()).collect::<Vec<_>>();
-        let outputs = if model.is_recurrent() {
-            golden_outputs(model, &rows(inputs.clone()))?
-        } else {
-            rows(eval::golden_outputs(model, inputs.view(), tools)?)
-        };
+        let outputs = rows(eval::golden_outputs(model, inputs.view(), tools)?);
         return Ok(Vectors { name: data.name, inputs: rows(inputs), outputs, labels: Some(split.labels) });
     }
     let count = args.random.unwrap_or((CLOCKS / build.signature.ii as usize).clamp(1, RANDOM));

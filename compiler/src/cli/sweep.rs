@@ -194,7 +194,8 @@ fn asked(args: &Args, network: &Network, data: &DataSet) -> Result<Sweep> {
     if let Some(path) = teacher.as_ref().or(from.as_ref()) {
         let checkpoint = Checkpoint::load(path)?;
         if checkpoint.network.train.full_precision {
-            let outputs = checkpoint.float_outputs(data.test.x.view()).map_err(|e| e.within(path.display()))?;
+            let outputs =
+                checkpoint.float_outputs(data.test.x.singles().view()).map_err(|e| e.within(path.display()))?;
             full_precision_accuracy = Some(accuracy(outputs.view(), &data.test.labels).accuracy);
         }
     }

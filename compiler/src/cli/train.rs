@@ -93,13 +93,15 @@ pub(super) struct Training {
 }
 
 impl Training {
-    /// Changes seed and epochs; the network is not validated yet.
+    /// Changes data, seed and epochs; the network is not validated yet.
     ///
     /// # Errors
-    /// Where there are too few or too many epochs.
+    /// Where there are too few or too many epochs, or the data are not in the grammar.
     pub fn apply(&self, network: &mut Network) -> Result<()> {
         let recipe = &mut network.train;
         recipe.seed = self.seed.unwrap_or(recipe.seed);
+        // As the run keeps it, it means the same in every folder.
+        recipe.data = self.data.as_deref().or(recipe.data.as_deref()).map(data::absolute).transpose()?;
         match (self.epochs.as_deref(), recipe.full_precision) {
             (None, _) => {}
             (Some(&[full]), true) => recipe.full.epochs = full,
@@ -121,7 +123,7 @@ impl Training {
     /// # Errors
     /// Where there are no threads, no data set is named, or it cannot be read.
     pub fn load(&self, network: &Network) -> Result<DataSet> {
-        data::load(self.start(network, data::GRAMMAR)?, &home::home()?)
+        super::data::load(self.start(network, data::GRAMMAR)?)
     }
 
     /// As [`load`](Self::load), of a text.
@@ -134,15 +136,13 @@ impl Training {
     }
 
     /// Starts the threads; yields what names the data.
-    fn start<'a>(&'a self, network: &'a Network, grammar: &str) -> Result<&'a str> {
+    fn start<'a>(&self, network: &'a Network, grammar: &str) -> Result<&'a str> {
         if self.threads == Some(0) {
             return Err(Error::input("--threads", "0 threads cannot work").help("give at least 1"));
         }
         // Fails only where a pool is there already, and then that one serves.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0)).build_global();
-        self.data
-            .as_deref()
-            .or(network.train.data.as_deref())
+        (network.train.data.as_deref())
             .ok_or_else(|| Error::input("--data", "is needed: the description names no data set").help(grammar))
     }
 
@@ -175,10 +175,15 @@ pub fn run(args: Args) -> Result<()> {
         recipe.full_precision = true;
         recipe.full.epochs += recipe.ternary.epochs;
     }
-    args.training.apply(&mut network)?;
-    args.choices.apply(&mut network)?;
     let suffix = if network.train.full_precision { "-full-precision" } else { "" };
     let folder = args.output.unwrap_or_else(|| Path::new("runs").join(format!("{}{suffix}", network.name)));
+    let description = folder.join(train::NETWORK);
+    if args.resume && description.is_file() {
+        // A run goes on with its own data, where no others are named.
+        network.train.data = network::find(&description.to_string_lossy())?.train.data.or(network.train.data);
+    }
+    args.training.apply(&mut network)?;
+    args.choices.apply(&mut network)?;
     let start = match (args.resume, args.overwrite) {
         (true, _) => Start::Resume,
         (_, true) => Start::Overwrite,

@@ -40,10 +40,12 @@ pub(super) enum DataPackage {
     Debian(&'static str),
     /// Name of a Debian package of texts.
     Texts(&'static str),
+    /// Name of a Debian package of tables of R.
+    Tables(&'static str),
 }
 
 /// Everything that is looked for, in the order `doctor` lists and installs it.
-pub const COMPONENTS: [Component; 10] = [
+pub const COMPONENTS: [Component; 12] = [
     Component {
         name: "c++",
         needed_for: "simulate, check, demo",
@@ -86,6 +88,18 @@ pub const COMPONENTS: [Component; 10] = [
         needed_for: "--data fashion-mnist",
         required: false,
         origin: Origin::Data(DataPackage::Debian("dataset-fashion-mnist")),
+    },
+    Component {
+        name: "letter",
+        needed_for: "--data letter",
+        required: false,
+        origin: Origin::Data(DataPackage::Tables("r-cran-mlbench")),
+    },
+    Component {
+        name: "satellite",
+        needed_for: "--data satellite",
+        required: false,
+        origin: Origin::Data(DataPackage::Tables("r-cran-mlbench")),
     },
     Component {
         name: "austen",

@@ -374,9 +374,12 @@ impl Tools {
         {
             Some(path) => {
                 let version = match component.origin {
-                    Origin::Data(DataPackage::Npm(name) | DataPackage::Debian(name) | DataPackage::Texts(name)) => {
-                        name.to_string()
-                    }
+                    Origin::Data(
+                        DataPackage::Npm(name)
+                        | DataPackage::Debian(name)
+                        | DataPackage::Texts(name)
+                        | DataPackage::Tables(name),
+                    ) => name.to_string(),
                     _ => "binary".into(),
                 };
                 Ok(Found { version, path })

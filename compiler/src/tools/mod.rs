@@ -9,6 +9,7 @@ mod install;
 mod lock;
 mod novels;
 mod process;
+mod tables;
 
 pub use component::{COMPONENTS, Component, Found, Status};
 pub use find::{Cxx, Icarus, Python, Verilator, Yosys};

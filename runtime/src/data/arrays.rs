@@ -1,7 +1,7 @@
 //! Data sets as four `.npy` arrays: samples on the first axis of x, one class for each in y.
 
 use super::npy::Npy;
-use super::{DataSet, MAX_CLASSES, Split, classes};
+use super::{DataSet, Values, labels};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -20,16 +20,17 @@ pub fn load(name: &str, files: &[PathBuf], frac: Option<i32>) -> Result<DataSet>
         _ => return Err(Error::internal("arrays", "wrong number of files")),
     };
     let [x_train, y_train, x_test, y_test] = &files;
-    let (shape, train) = split(x_train, y_train, frac)?;
-    let (test_shape, test) = split(x_test, y_test, frac)?;
+    let (shape, train, train_labels) = split(x_train, y_train, frac)?;
+    let (test_shape, test, test_labels) = split(x_test, y_test, frac)?;
     if shape != test_shape {
         return Err(Error::input(
             x_test.display(),
             format_args!("has samples of shape {test_shape:?}, {} has {shape:?}", x_train.display()),
         ));
     }
-    let classes = classes([&train.labels, &test.labels]);
-    Ok(DataSet { name: name.into(), shape, classes, train, test })
+    let places = [y_train, y_test].map(|path| path.display().to_string());
+    let classes = labels::of_numbers([&train_labels, &test_labels], places.each_ref().map(String::as_str))?;
+    Ok(DataSet::new(name, shape, classes, [train, test]))
 }
 
 /// `x_train.npy`, or as some write it `X_train.npy` or `X_TRAIN.npy`.
@@ -39,7 +40,8 @@ fn in_folder(folder: &Path, stem: &str) -> PathBuf {
     names.iter().find(|path| path.is_file()).unwrap_or(&names[0]).clone()
 }
 
-fn split(x: &Path, y: &Path, frac: Option<i32>) -> Result<(Vec<usize>, Split)> {
+/// The shape of a sample, the values and the labels.
+fn split(x: &Path, y: &Path, frac: Option<i32>) -> Result<(Vec<usize>, Values, Vec<i64>)> {
     let (x_file, y_file) = (Npy::read(x)?, Npy::read(y)?);
     let Some((samples, shape)) = x_file.shape.split_first() else {
         return Err(Error::input(x.display(), "is a single number: the first axis must be the samples"));
@@ -49,27 +51,14 @@ fn split(x: &Path, y: &Path, frac: Option<i32>) -> Result<(Vec<usize>, Split)> {
     }
     let shape = if shape.is_empty() { vec![1] } else { shape.to_vec() };
     let frac = frac.unwrap_or(if x_file.is_u8() { 8 } else { 0 });
-    let scale = f32::powi(2.0, -frac);
-    let reals = x_file.reals()?.mapv_into(|v| v * scale);
-    let reals =
-        reals.to_shape((*samples, shape.iter().product::<usize>())).map_err(|e| Error::input(x.display(), e))?;
+    let x_values = x_file.values(frac)?;
     if !matches!(y_file.shape[..], [n] | [n, 1] if n == *samples) {
         return Err(Error::input(
             y.display(),
             format_args!("has shape {:?}, it must be [{samples}]: one class per sample", y_file.shape),
         ));
     }
-    let mut labels = Vec::with_capacity(*samples);
-    for (i, label) in y_file.integers()?.into_iter().enumerate() {
-        if !(0..MAX_CLASSES as i64).contains(&label) {
-            return Err(Error::input(
-                y.display(),
-                format_args!("sample {i} has label {label}, outside 0..{MAX_CLASSES}"),
-            ));
-        }
-        labels.push(label as u32);
-    }
-    Ok((shape, Split { x: reals.to_owned(), labels }))
+    Ok((shape, x_values, y_file.integers()?.into_iter().collect()))
 }
 
 #[cfg(test)]
@@ -91,7 +80,7 @@ mod tests {
         let x = array![[[1, 2], [3, 4]], [[5, 6], [7, -8]]].into_dyn();
         let data = load_arrays([x.clone(), array![0, 2].into_dyn(), x, array![[1], [0]].into_dyn()]).unwrap();
         assert_eq!((&data.shape[..], data.classes), (&[2, 2][..], 3));
-        assert_eq!(data.train.x, array![[0.5, 1.0, 1.5, 2.0], [2.5, 3.0, 3.5, -4.0]]);
+        assert_eq!(data.train.x, array![[0.5, 1.0, 1.5, 2.0], [2.5, 3.0, 3.5, -4.0]].into());
         assert_eq!((data.train.labels, data.test.labels), (vec![0, 2], vec![1, 0]));
     }
 
@@ -104,7 +93,6 @@ mod tests {
             ([x(), y(), array![[1], [2]].into_dyn(), y()], "samples of shape [1]"),
             ([x(), y(), x(), array![0].into_dyn()], "has shape [1], it must be [2]"),
             ([x(), array![[0, 1], [1, 0]].into_dyn(), x(), y()], "has shape [2, 2], it must be [2]"),
-            ([x(), array![0, -1].into_dyn(), x(), y()], "sample 1 has label -1"),
             ([x(), array![0, 1 << 40].into_dyn(), x(), y()], "sample 1 has label 1099511627776"),
             ([ndarray::arr0(1).into_dyn(), y(), x(), y()], "is a single number"),
             ([empty(), y(), x(), y()], "has shape [0, 1099511627776]: it is empty"),

@@ -61,7 +61,8 @@ fn load_records(name: &str, folder: &Path, records: usize) -> Result<DataSet> {
     let (train, test) = (split(train, records)?, split(std::slice::from_ref(test), records)?);
     let official = [&train, &test].iter().zip(OFFICIAL).all(|(split, first)| split.labels.starts_with(&first));
     let name = if official { name } else { COPY };
-    Ok(DataSet { name: name.into(), shape: vec![32, 32, 3], classes: CLASSES.into(), train, test })
+    let (name, shape, classes) = (name.into(), vec![32, 32, 3], CLASSES.into());
+    Ok(DataSet { name, shape, classes, class_names: None, notes: vec![], train, test })
 }
 
 fn split(paths: &[PathBuf], records: usize) -> Result<Split> {
@@ -71,7 +72,7 @@ fn split(paths: &[PathBuf], records: usize) -> Result<Split> {
         batch(path, records, &mut x, &mut labels)?;
     }
     let x = Array2::from_shape_vec((samples, RECORD - 1), x).map_err(|e| Error::internal("cifar10", e))?;
-    Ok(Split { x, labels })
+    Ok(Split { x: x.into(), labels })
 }
 
 /// Appends the images of a file.
@@ -125,7 +126,7 @@ mod tests {
         assert_eq!((&data.name[..], &data.shape[..], data.classes), (COPY, &[32, 32, 3][..], 10));
         assert_eq!(data.train.labels, [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]);
         assert_eq!(data.test.labels, [2, 3]);
-        for (image, x) in data.train.x.outer_iter().enumerate() {
+        for (image, x) in data.train.x.singles().outer_iter().enumerate() {
             for (row, column, plane) in [(0, 0, 0), (0, 0, 1), (0, 31, 2), (31, 0, 0), (17, 5, 2)] {
                 let byte = plane * 80 + row + column + image % 2;
                 assert_eq!(x[(row * 32 + column) * 3 + plane], byte as f32 / 256.0);
@@ -185,7 +186,7 @@ mod tests {
             }
             // Channel means of the set, in 1/256: 125, 122, 113.
             for (c, mean) in [0.49, 0.48, 0.44].into_iter().enumerate() {
-                let sum: f64 = split.x.iter().skip(c).step_by(3).map(|v| f64::from(*v)).sum();
+                let sum: f64 = split.x.singles().iter().skip(c).step_by(3).map(|v| f64::from(*v)).sum();
                 assert!((sum / (split.len() * PIXELS) as f64 - mean).abs() < 0.01);
             }
         }

@@ -25,11 +25,14 @@ pub fn load() -> Result<DataSet> {
         labels.push(fields.next().and_then(|f| f.parse().ok()).ok_or_else(damaged)?);
     }
     let x = Array2::from_shape_vec((SAMPLES, PIXELS), pixels).map_err(|_| damaged())?;
+    let x = x.into();
     let (train, test) = split_by_class(&labels);
     Ok(DataSet {
         name: "digits".into(),
         shape: vec![8, 8],
         classes: 10,
+        class_names: None,
+        notes: vec![],
         train: Split::select(&x, &labels, &train),
         test: Split::select(&x, &labels, &test),
     })
@@ -48,14 +51,18 @@ mod tests {
         assert_eq!(counts, [35, 36, 35, 36, 36, 36, 36, 35, 34, 36]);
         // The file's first sample is a 0, its fortieth or so the first test sample.
         assert_eq!(data.train.labels[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-        assert_eq!(data.train.x.row(0).as_slice().unwrap()[..8], [0., 0., 5., 13., 9., 1., 0., 0.].map(|v| v / 16.0));
+        assert_eq!(
+            data.train.x.singles().row(0).as_slice().unwrap()[..8],
+            [0., 0., 5., 13., 9., 1., 0., 0.].map(|v| v / 16.0)
+        );
     }
 
     #[test]
     fn pixels_are_sixteenths_within_zero_and_one() {
         let data = load().unwrap();
-        let mut pixels = data.train.x.iter().chain(&data.test.x);
+        let [train, test] = [data.train.x.singles(), data.test.x.singles()];
+        let mut pixels = train.iter().chain(&test);
         assert!(pixels.all(|v| (0.0..=1.0).contains(v) && (v * 16.0).fract() == 0.0));
-        assert!(data.train.x.iter().any(|v| *v == 1.0));
+        assert!(data.train.x.singles().iter().any(|v| *v == 1.0));
     }
 }

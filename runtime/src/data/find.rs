@@ -1,10 +1,10 @@
 //! The data sets that are known by name: where they are looked for, and how to get them.
 
-use super::{DataSet, cifar, idx};
+use super::{DataSet, cifar, csv, idx};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// A known set of images in ten classes.
+/// A known set.
 pub struct Known {
     pub name: &'static str,
     layout: Layout,
@@ -18,9 +18,11 @@ enum Layout {
     Idx,
     /// The binary version of CIFAR-10.
     Cifar,
+    /// Tables of train and test samples, or of both in one.
+    Tables { files: &'static [&'static str], label: Option<&'static str>, frac: i32, features: usize },
 }
 
-const KNOWN: [Known; 3] = [
+const KNOWN: [Known; 5] = [
     Known {
         name: "mnist",
         layout: Layout::Idx,
@@ -37,6 +39,18 @@ const KNOWN: [Known; 3] = [
         layout: Layout::Cifar,
         by_hand: "unpack cifar-10-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html), then --data cifar10:FOLDER",
     },
+    Known {
+        name: "letter",
+        layout: Layout::Tables { files: &["letter-recognition.data"], label: Some("1"), frac: 4, features: 16 },
+        by_hand: "letter-recognition.data of UCI's \"Letter Recognition\" (archive.ics.uci.edu/dataset/59), a letter and\n\
+                  16 numbers a line, in a folder, then --data letter:FOLDER",
+    },
+    Known {
+        name: "satellite",
+        layout: Layout::Tables { files: &["sat.trn", "sat.tst"], label: None, frac: 8, features: 36 },
+        by_hand: "sat.trn and sat.tst of UCI's \"Statlog (Landsat Satellite)\" (archive.ics.uci.edu/dataset/146), 36 numbers\n\
+                  and a class a line, in a folder, then --data satellite:FOLDER",
+    },
 ];
 
 /// Where Debian's packages put data sets.
@@ -47,13 +61,14 @@ pub fn known(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|k| k.name == name)
 }
 
-/// The folder that holds the known set `name` (`mnist`, `fashion-mnist`, `cifar10`): `home/data/<name>` or
+/// The folder that holds the known set `name` (`mnist`, `letter`, …): `home/data/<name>` or
 /// `/usr/share/datasets/<name>`, whichever has all its files first.
 pub fn installed(name: &str, home: &Path) -> Option<PathBuf> {
     let known = known(name)?;
     folders(name, home).into_iter().find(|folder| match known.layout {
         Layout::Idx => idx::files(folder).is_ok(),
         Layout::Cifar => cifar::files(folder).is_ok(),
+        Layout::Tables { files, .. } => files.iter().all(|file| folder.join(file).is_file()),
     })
 }
 
@@ -80,6 +95,15 @@ impl Known {
         let mut data = match self.layout {
             Layout::Cifar => return cifar::load(self.name, &folder),
             Layout::Idx => idx::load(self.name, &folder, 8)?,
+            Layout::Tables { files, label, frac, features } => {
+                let files: Vec<PathBuf> = files.iter().map(|file| folder.join(file)).collect();
+                let data = csv::load(self.name, &files, label, frac)?;
+                if data.shape == [features] {
+                    return Ok(DataSet { notes: vec![], ..data });
+                }
+                let cause = format!("has {:?} numbers a line: {} has {features}", data.shape, self.name);
+                return Err(Error::input(files[0].display(), cause).help("use csv:FILE for another table"));
+            }
         };
         if data.shape != [28, 28] || data.classes > 10 {
             return Err(Error::input(
@@ -102,7 +126,9 @@ impl Known {
             format_args!("is not installed: its files are neither in {} nor in {}", ours.display(), system.display()),
         )
         .help(match self.layout {
-            Layout::Idx => format!("strassenc doctor --install {}\nor by hand: {}", self.name, self.by_hand),
+            Layout::Idx | Layout::Tables { .. } => {
+                format!("strassenc doctor --install {}\nor by hand: {}", self.name, self.by_hand)
+            }
             Layout::Cifar => self.by_hand.into(),
         })
     }

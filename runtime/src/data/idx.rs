@@ -1,6 +1,6 @@
 //! IDX files, as MNIST and its kin come in: a magic number, big-endian sizes, then bytes. Plain or gzip.
 
-use super::{DataSet, MAX_ELEMENTS, Split, classes, gzip};
+use super::{DataSet, MAX_ELEMENTS, Values, gzip, labels};
 use crate::error::{Error, Result};
 use crate::files;
 use ndarray::Array2;
@@ -30,19 +30,21 @@ pub fn load(name: &str, folder: &Path, frac: i32) -> Result<DataSet> {
         Error::io(folder, format_args!("has no file `{stem}-*-ubyte`, plain or .gz"))
             .help(format_args!("an IDX folder holds {}", STEMS.map(|s| format!("{s}-*-ubyte")).join(", ")))
     })?;
-    let (shape, train) = split(&train_images, &train_labels, frac)?;
-    let (test_shape, test) = split(&test_images, &test_labels, frac)?;
+    let (shape, train, train_classes) = split(&train_images, &train_labels, frac)?;
+    let (test_shape, test, test_classes) = split(&test_images, &test_labels, frac)?;
     if shape != test_shape {
         return Err(Error::input(
             test_images.display(),
             format_args!("has samples of shape {test_shape:?}, the train images have {shape:?}"),
         ));
     }
-    let classes = classes([&train.labels, &test.labels]);
-    Ok(DataSet { name: name.into(), shape, classes, train, test })
+    let places = [train_labels, test_labels].map(|path| path.display().to_string());
+    let classes = labels::of_numbers([&train_classes, &test_classes], places.each_ref().map(String::as_str))?;
+    Ok(DataSet::new(name, shape, classes, [train, test]))
 }
 
-fn split(images: &Path, labels: &Path, frac: i32) -> Result<(Vec<usize>, Split)> {
+/// The shape of an image, the pixels and the labels.
+fn split(images: &Path, labels: &Path, frac: i32) -> Result<(Vec<usize>, Values, Vec<i64>)> {
     let (image_file, label_file) = (read(images)?, read(labels)?);
     let (image_shape, pixels) = parse(&image_file).map_err(|cause| Error::input(images.display(), cause))?;
     let (label_shape, classes) = parse(&label_file).map_err(|cause| Error::input(labels.display(), cause))?;
@@ -63,13 +65,22 @@ fn split(images: &Path, labels: &Path, frac: i32) -> Result<(Vec<usize>, Split)>
     }
     let scale = f32::powi(2.0, -frac);
     let pixels = pixels.iter().map(|v| f32::from(*v) * scale).collect();
-    let x = Array2::from_shape_vec((*samples, shape.iter().product()), pixels)
+    let x: Array2<f32> = Array2::from_shape_vec((*samples, shape.iter().product()), pixels)
         .map_err(|e| Error::input(images.display(), e))?;
-    Ok((shape.to_vec(), Split { x, labels: classes.iter().map(|l| u32::from(*l)).collect() }))
+    Ok((shape.to_vec(), x.into(), classes.iter().map(|l| i64::from(*l)).collect()))
+}
+
+/// Whether a file may be a packed one, or an IDX file.
+fn begins(bytes: &[u8]) -> std::result::Result<(), String> {
+    match bytes {
+        [0x1f, 0x8b, ..] | [0, 0, 1..=255, ..] => Ok(()),
+        [a, b, c, d, ..] => Err(format!("is not an IDX file: it starts with {:02x?}", [a, b, c, d])),
+        _ => Ok(()),
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    gzip::read(path.display(), files::read(path)?, MAX_ELEMENTS)
+    gzip::read(path.display(), files::read_if(path, begins)?, MAX_ELEMENTS)
 }
 
 /// Shape and bytes of an IDX file of unsigned bytes.
@@ -154,7 +165,7 @@ mod tests {
     fn plain_and_compressed_files_are_read() {
         let plain = load_files(NAMES, good()).unwrap();
         assert_eq!((&plain.shape[..], plain.classes, plain.train.len()), (&[2, 2][..], 5, 2));
-        assert_eq!(plain.train.x.row(1).to_vec(), [0.5, 255.0 / 256.0, 6.0 / 256.0, 7.0 / 256.0]);
+        assert_eq!(plain.train.x.singles().row(1).to_vec(), [0.5, 255.0 / 256.0, 6.0 / 256.0, 7.0 / 256.0]);
         assert_eq!((&plain.train.labels[..], &plain.test.labels[..]), (&[0, 4][..], &[1, 1][..]));
         let [a, b, c, d] = good();
         let names = ["train-images.idx3-ubyte.gz", NAMES[1], "t10k-images-idx3-ubyte.gz", "t10k-labels.idx1-ubyte"];

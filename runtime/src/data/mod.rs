@@ -1,7 +1,7 @@
 //! Data sets: real samples with labels, split into train and test.
 //!
-//! [`load`] reads what a short text names ([`GRAMMAR`]); [`integers`] turns real values into a format's integers, the
-//! same way for training, golden and simulation.
+//! [`load`] reads what a short text names ([`GRAMMAR`]); [`Values::integers`] turns real values into a format's integers,
+//! the same way for training, golden and simulation.
 
 mod arrays;
 mod cifar;
@@ -10,20 +10,22 @@ mod digits;
 mod find;
 mod gzip;
 mod idx;
+mod labels;
 pub mod ngram;
 pub mod npy;
 mod spec;
 pub mod text;
+mod values;
 
 use crate::error::{Error, Result};
-use crate::format::Format;
 use crate::model::Model;
-use ndarray::{Array2, Axis, s};
+use labels::Classes;
 use std::path::Path;
 
 pub use find::{installed, spec_of};
-pub use spec::GRAMMAR;
+pub use spec::{GRAMMAR, absolute, trained_on};
 pub use text::{FIRST_CHARACTER, Symbols, Text};
+pub use values::Values;
 
 /// The most elements that one split may hold: 2^30 (4 GiB of f32).
 pub const MAX_ELEMENTS: usize = 1 << 30;
@@ -40,6 +42,10 @@ pub struct DataSet {
     pub shape: Vec<usize>,
     /// Number of classes; every label is below it.
     pub classes: usize,
+    /// What the file calls each class, where that is not its number: then the classes are those that stand in it, in order.
+    pub class_names: Option<Vec<String>>,
+    /// What the user should know of how the files were read.
+    pub notes: Vec<String>,
     /// What training sees.
     pub train: Split,
     /// What accuracy is measured on.
@@ -49,8 +55,8 @@ pub struct DataSet {
 /// Samples and their labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
-    /// `[samples, elements]`: finite real values. A pixel v of 8 bits is v · 2^-8, one of the digits v · 2^-4, both exact.
-    pub x: Array2<f32>,
+    /// `[samples, elements]`: a pixel v of 8 bits is v · 2^-8, one of the digits v · 2^-4.
+    pub x: Values,
     /// `[samples]`: the class of each sample.
     pub labels: Vec<u32>,
 }
@@ -73,25 +79,65 @@ impl DataSet {
         self.shape.iter().product()
     }
 
+    /// Checks that the samples can enter a network that `takes` inputs of this shape: one of the same axes, those of one element
+    /// aside, or any that has as many elements, where a sample is a plain row of numbers.
+    ///
+    /// # Errors
+    /// Where they cannot, even if they have as many elements: axes in another order are another image. The help says how to
+    /// order them, if that is all, or else `otherwise`.
+    pub fn check_shape(&self, takes: &[usize], otherwise: &str) -> Result<()> {
+        let axes = |shape: &[usize]| shape.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();
+        let (has, due) = (axes(&self.shape), axes(takes));
+        if has == due || has.len() <= 1 && self.elements() == takes.iter().product::<usize>() {
+            return Ok(());
+        }
+        let place = format!("data set `{}`", self.name);
+        let cause = format!("has samples of shape {:?}, the network takes {takes:?}", self.shape);
+        Err(Error::input(place, cause).help(match reorder(&self.shape, takes) {
+            Some(line) => format!("{line}\nfor each array x of samples, before it is saved"),
+            None => otherwise.to_owned(),
+        }))
+    }
+
     /// Checks that `model` can be fed with the samples and can tell the classes apart.
     ///
     /// # Errors
-    /// Where the number of elements differs, or there are more classes than outputs.
+    /// Where the shapes [differ](Self::check_shape), or there are more classes than outputs, or fewer and they are numbered in
+    /// the order of their names.
     pub fn check_fits(&self, model: &Model) -> Result<()> {
-        let place = format!("data set `{}`", self.name);
-        if self.elements() != model.input.elements() {
+        let takes = &model.input.shape;
+        self.check_shape(takes, &format!("give samples of that shape, or rows of {} numbers", model.input.elements()))?;
+        let (classes, outputs) = (self.classes, model.outputs());
+        if classes > outputs || classes < outputs && self.class_names.is_some() {
             return Err(Error::input(
-                place,
-                format_args!("has samples of shape {:?}, the network takes {:?}", self.shape, model.input.shape),
-            ));
-        }
-        if self.classes > model.outputs() {
-            return Err(Error::input(
-                place,
-                format_args!("has {} classes, the network {} outputs", self.classes, model.outputs()),
-            ));
+                format!("data set `{}`", self.name),
+                format_args!("has {classes} classes{}, the network {outputs} outputs", self.shown_classes()),
+            )
+            .help("the classes must be numbered as in training: from 0, or all of them in the file"));
         }
         Ok(())
+    }
+
+    /// The names of the classes in parentheses, where they have any, for messages; of many the first ones.
+    pub fn shown_classes(&self) -> String {
+        let Some(names) = &self.class_names else { return String::new() };
+        let some: Vec<&str> = names.iter().map(String::as_str).take(12).collect();
+        let more = if names.len() > some.len() { ", …" } else { "" };
+        format!(" ({}{more})", some.join(", "))
+    }
+
+    /// From the values of train and test samples, whose labels have become classes.
+    fn new(name: &str, shape: Vec<usize>, classes: Classes, [train, test]: [Values; 2]) -> DataSet {
+        let Classes { labels: [train_labels, test_labels], count, names, notes } = classes;
+        DataSet {
+            name: name.into(),
+            shape,
+            classes: count,
+            class_names: names,
+            notes,
+            train: Split { x: train, labels: train_labels },
+            test: Split { x: test, labels: test_labels },
+        }
     }
 
     fn validate(&self) -> Result<()> {
@@ -123,10 +169,6 @@ impl DataSet {
                     format_args!("sample {i} has label {label}, outside 0..{}", self.classes),
                 ));
             }
-            if let Some(((i, j), v)) = split.x.indexed_iter().find(|(_, v)| !v.is_finite()) {
-                return Err(Error::input(place(name), format_args!("sample {i}, element {j} is {v}"))
-                    .help("remove or replace the samples that hold it"));
-            }
         }
         Ok(())
     }
@@ -146,26 +188,33 @@ impl Split {
     /// The first `n` samples, or all where there are fewer.
     pub fn take(&self, n: usize) -> Split {
         let n = n.min(self.len());
-        Split { x: self.x.slice(s![..n, ..]).to_owned(), labels: self.labels[..n].to_vec() }
+        Split { x: self.x.take(n), labels: self.labels[..n].to_vec() }
     }
 
-    fn select(x: &Array2<f32>, labels: &[u32], samples: &[usize]) -> Split {
-        Split { x: x.select(Axis(0), samples), labels: samples.iter().map(|&i| labels[i]).collect() }
+    fn select(x: &Values, labels: &[u32], samples: &[usize]) -> Split {
+        Split { x: x.select(samples), labels: samples.iter().map(|&i| labels[i]).collect() }
     }
 }
 
-/// The integers of `x` in `format`: round(x · 2^frac), half up, saturated. Same shape as `x`.
-///
-/// # Errors
-/// Where a value is NaN or infinite, with its sample and element.
-pub fn integers(x: &Array2<f32>, format: Format) -> Result<Array2<i64>> {
-    if let Some(((i, j), v)) = x.indexed_iter().find(|(_, v)| !v.is_finite()) {
-        return Err(Error::input(format_args!("sample {i}, element {j}"), format_args!("is {v}, not a number")));
+/// The line of NumPy that makes arrays of samples of shape `has` into ones of shape `takes` by the order of their axes alone, with a
+/// word before it; none where that cannot be.
+fn reorder(has: &[usize], takes: &[usize]) -> Option<String> {
+    if has.len() != takes.len() {
+        return None;
     }
-    let scale = f64::powi(2.0, format.frac);
-    // Exact but for the rounding: f64 holds an f32 times a power of two, and from 2^52 on, where the half would be
-    // rounded, every format saturates.
-    Ok(x.mapv(|v| format.saturate((f64::from(v) * scale + 0.5).floor() as i64)))
+    if let [channels, height, width] = has
+        && takes == [*height, *width, *channels]
+    {
+        return Some("move the channels last: x = np.moveaxis(x, 1, -1)".into());
+    }
+    // Of equal sizes the first one that is left.
+    let mut left: Vec<usize> = (0..has.len()).collect();
+    let mut order = vec![];
+    for size in takes {
+        let at = left.iter().position(|axis| has[*axis] == *size)?;
+        order.push((1 + left.remove(at)).to_string());
+    }
+    Some(format!("bring the axes into order: x = np.transpose(x, (0, {}))", order.join(", ")))
 }
 
 /// A fixed, class-balanced split: in order of appearance, every fifth sample of each class is a test sample.
@@ -179,32 +228,49 @@ fn split_by_class(labels: &[u32]) -> (Vec<usize>, Vec<usize>) {
     })
 }
 
-/// One more than the largest label.
-fn classes(splits: [&[u32]; 2]) -> usize {
-    splits.into_iter().flatten().max().map_or(0, |&l| l as usize + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::array;
+    use ndarray::{Array2, array};
 
-    const U8: Format = Format { signed: false, bits: 8, frac: 8 };
-    const S4: Format = Format { signed: true, bits: 4, frac: -1 };
-
-    #[test]
-    fn integers_round_half_up_and_saturate() {
-        let x = array![[0.0, 0.5, 255.0 / 256.0, 1.0, -1.0, 0.49 / 256.0, 0.5 / 256.0, 1.5 / 256.0]];
-        assert_eq!(integers(&x, U8).unwrap(), array![[0, 128, 255, 255, 0, 0, 1, 2]]);
-        let x = array![[-1.0, 1.0, 3.0, -3.0, -5.0, 13.9, 1e30, -1e30, f32::MAX, f32::MIN_POSITIVE]];
-        assert_eq!(integers(&x, S4).unwrap(), array![[0, 1, 2, -1, -2, 7, 7, -8, 7, 0]]);
+    fn of_shape(shape: &[usize]) -> DataSet {
+        let split = Split { x: Array2::zeros((1, shape.iter().product())).into(), labels: vec![0] };
+        DataSet {
+            name: "d".into(),
+            shape: shape.to_vec(),
+            classes: 1,
+            class_names: None,
+            notes: vec![],
+            train: split.clone(),
+            test: split,
+        }
     }
 
     #[test]
-    fn integers_name_what_is_not_a_number() {
-        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let e = integers(&array![[0.0, 0.0], [0.0, bad]], U8).unwrap_err();
-            assert!(e.to_string().contains("sample 1, element 1"), "{e}");
+    fn samples_fit_by_shape_and_not_by_number() {
+        for (has, takes) in [
+            (&[8, 8, 3][..], &[8, 8, 3][..]),
+            (&[8, 8], &[8, 8, 1]),
+            (&[8, 8, 1], &[8, 8]),
+            (&[1, 8, 8], &[8, 8]),
+            (&[64], &[8, 8]),
+            (&[1, 192], &[8, 8, 3]),
+            (&[1], &[1, 1, 1]),
+        ] {
+            of_shape(has).check_shape(takes, "").unwrap();
+        }
+        for (has, takes, help) in [
+            (&[3, 8, 8][..], &[8, 8, 3][..], "move the channels last: x = np.moveaxis(x, 1, -1)"),
+            (&[3, 4, 8], &[4, 8, 3], "move the channels last: x = np.moveaxis(x, 1, -1)"),
+            (&[8, 3, 4], &[4, 8, 3], "x = np.transpose(x, (0, 3, 1, 2))"),
+            (&[8, 16], &[16, 8], "x = np.transpose(x, (0, 2, 1))"),
+            (&[4, 16, 3], &[8, 8, 3], "another"),
+            (&[8, 8], &[64], "another"),
+            (&[63], &[8, 8], "another"),
+        ] {
+            let e = of_shape(has).check_shape(takes, "another").unwrap_err().to_string();
+            assert!(e.contains(&format!("samples of shape {has:?}, the network takes {takes:?}")), "{e}");
+            assert!(e.contains(help), "{e}");
         }
     }
 
@@ -218,8 +284,8 @@ mod tests {
 
     #[test]
     fn take_is_bounded() {
-        let split = Split { x: array![[1.0], [2.0]], labels: vec![0, 1] };
-        assert_eq!(split.take(1), Split { x: array![[1.0]], labels: vec![0] });
+        let split = Split { x: array![[1.0], [2.0]].into(), labels: vec![0, 1] };
+        assert_eq!(split.take(1), Split { x: array![[1.0]].into(), labels: vec![0] });
         assert_eq!(split.take(9), split);
     }
 }

@@ -3,10 +3,11 @@
 //! Our own reader, since the published one allocates whatever a header promises and its literal parser takes exponential
 //! time on nested brackets. Format: `numpy.lib.format`, versions 1 to 3.
 
-use super::MAX_ELEMENTS;
+use super::values::Column;
+use super::{MAX_ELEMENTS, Values};
 use crate::error::{Error, Result};
 use crate::files;
-use ndarray::{ArrayD, ArrayRef, Dimension, IxDyn, ShapeBuilder};
+use ndarray::{Array2, ArrayD, ArrayRef, Dimension, IxDyn, ShapeBuilder, ShapeError};
 use std::path::Path;
 
 /// An array file: any of the plain number types, in C or Fortran order.
@@ -50,7 +51,11 @@ impl Npy {
     /// # Errors
     /// Where it cannot be read, is no `.npy` file, is truncated or too long, or holds another type.
     pub fn read(path: &Path) -> Result<Npy> {
-        let bytes = files::read(path)?;
+        let begins = |bytes: &[u8]| match bytes.starts_with(&MAGIC[..bytes.len().min(MAGIC.len())]) {
+            true => Ok(()),
+            false => Err(NO_MAGIC.to_owned()),
+        };
+        let bytes = files::read_if(path, begins)?;
         let place = path.display().to_string();
         parse(place.clone(), &bytes).map_err(|cause| Error::input(place, cause))
     }
@@ -60,25 +65,50 @@ impl Npy {
     /// # Errors
     /// Where an element is not a whole number or does not fit an i64, with its index.
     pub fn integers(&self) -> Result<ArrayD<i64>> {
-        self.array(|number| match number {
-            Number::Integer(v) => i64::try_from(v).map_err(|_| format!("{v} does not fit 64 bits")),
-            Number::Float(v) if v.fract() == 0.0 && v.abs() <= (1u64 << 53) as f64 => Ok(v as i64),
-            Number::Float(v) => Err(format!("{v} is not a whole number below 2^53")),
-        })
+        let mut integers = Vec::with_capacity(self.data.len() / self.element.size());
+        self.each(|number| {
+            integers.push(match number {
+                Number::Integer(v) => i64::try_from(v).map_err(|_| format!("{v} does not fit 64 bits"))?,
+                Number::Float(v) if v.fract() == 0.0 && v.abs() <= (1u64 << 53) as f64 => v as i64,
+                Number::Float(v) => return Err(format!("{v} is not a whole number below 2^53")),
+            });
+            Ok(())
+        })?;
+        let shape = IxDyn(&self.shape).set_f(self.fortran);
+        ArrayD::from_shape_vec(shape, integers).map_err(|e| Error::input(&self.place, e))
     }
 
-    /// The elements as real values, `[shape]`: rounded to f32 where they are not exact in it.
+    /// The elements times 2^-frac, `[samples, elements]`, the samples on the first axis; a 64-bit integer beyond 2^53 is rounded to f64.
     ///
     /// # Errors
-    /// Where an element is NaN, infinite or beyond f32, with its index.
-    pub fn reals(&self) -> Result<ArrayD<f32>> {
-        self.array(|number| {
+    /// Where there are no axes, or an element is NaN, infinite or beyond f32, with its index.
+    pub fn values(&self, frac: i32) -> Result<Values> {
+        let scale = f64::powi(2.0, -frac);
+        let mut column = Column::with_capacity(self.data.len() / self.element.size());
+        self.each(|number| {
             let v = match number {
-                Number::Integer(v) => v as f32,
-                Number::Float(v) => v as f32,
+                Number::Integer(v) => v as f64,
+                Number::Float(v) => v,
             };
-            if v.is_finite() { Ok(v) } else { Err(format!("{v} is not a finite number")) }
-        })
+            if column.push(v * scale) { Ok(()) } else { Err(format!("{v} is not a finite number within f32")) }
+        })?;
+        let values = match column {
+            Column::Single(all) => self.rows(all).map(Values::Single),
+            Column::Double(all) => self.rows(all).map(Values::Double),
+        };
+        values.map_err(|e| Error::input(&self.place, e))
+    }
+
+    /// The elements, in the order of the file, sample by sample.
+    fn rows<T: Clone>(&self, all: Vec<T>) -> std::result::Result<Array2<T>, ShapeError> {
+        let array = ArrayD::from_shape_vec(IxDyn(&self.shape).set_f(self.fortran), all)?;
+        let samples = self.shape.first().copied().unwrap_or(1);
+        let rows = (samples, array.len() / samples.max(1));
+        // In standard layout nothing moves.
+        if array.is_standard_layout() {
+            return array.into_shape_with_order(rows);
+        }
+        array.to_shape(rows).map(|rows| rows.to_owned())
     }
 
     /// Whether the elements are unsigned bytes.
@@ -86,22 +116,21 @@ impl Npy {
         self.element == Element::U8
     }
 
-    fn array<T>(&self, convert: impl Fn(Number) -> std::result::Result<T, String>) -> Result<ArrayD<T>> {
+    /// Hands each element to `take`, in the order of the file.
+    fn each(&self, mut take: impl FnMut(Number) -> std::result::Result<(), String>) -> Result<()> {
         let size = self.element.size();
-        let mut values = Vec::with_capacity(self.data.len() / size);
-        for bytes in self.data.chunks_exact(size) {
+        for (position, bytes) in self.data.chunks_exact(size).enumerate() {
             let mut little = [0; 8];
             little[..size].copy_from_slice(bytes);
             if self.big_endian {
                 little[..size].reverse();
             }
-            values.push(convert(self.element.number(little)).map_err(|cause| {
-                let index = index(values.len(), &self.shape, self.fortran);
+            take(self.element.number(little)).map_err(|cause| {
+                let index = index(position, &self.shape, self.fortran);
                 Error::input(&self.place, format_args!("the element {index:?} is not usable: {cause}"))
-            })?);
+            })?;
         }
-        let shape = IxDyn(&self.shape).set_f(self.fortran);
-        ArrayD::from_shape_vec(shape, values).map_err(|e| Error::input(&self.place, e))
+        Ok(())
     }
 }
 
@@ -168,8 +197,12 @@ impl Element {
     }
 }
 
+/// What a file begins with.
+const MAGIC: &[u8] = b"\x93NUMPY";
+const NO_MAGIC: &str = "is not a .npy file: its magic number is missing";
+
 fn parse(place: String, bytes: &[u8]) -> std::result::Result<Npy, String> {
-    let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or("is not a .npy file: its magic number is missing")?;
+    let rest = bytes.strip_prefix(MAGIC).ok_or(NO_MAGIC)?;
     let (length, rest) = match rest {
         [1, 0, a, b, rest @ ..] => (usize::from(u16::from_le_bytes([*a, *b])), rest),
         [2 | 3, 0, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest),
@@ -303,7 +336,7 @@ pub fn to_bytes<D: Dimension>(array: &ArrayRef<i64, D>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array2, array};
+    use ndarray::array;
     use proptest::prelude::*;
     use proptest::test_runner::RngSeed;
 
@@ -346,14 +379,15 @@ mod tests {
             (">f8", &[0x3f, 0xf0, 0, 0, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0]),
         ] {
             assert_eq!(le(descr, data).integers().unwrap(), array![1, -2].into_dyn(), "{descr}");
-            assert_eq!(le(descr, data).reals().unwrap(), array![1.0, -2.0].into_dyn(), "{descr}");
+            assert_eq!(le(descr, data).values(1).unwrap(), array![[0.5], [-1.0]].into(), "{descr}");
         }
         assert_eq!(le("|b1", &[0, 1]).integers().unwrap(), array![0, 1].into_dyn());
-        assert_eq!(le("|u1", &[0, 255]).reals().unwrap(), array![0.0, 255.0].into_dyn());
+        assert_eq!(le("|u1", &[0, 255]).values(0).unwrap(), array![[0.0], [255.0]].into());
         assert_eq!(le("<u2", &[0, 0, 0, 255]).integers().unwrap(), array![0, 0xff00].into_dyn());
         let matrix = |order| read(&file(&header("|u1", order, "(2, 3)"), &[1, 2, 3, 4, 5, 6])).unwrap();
         assert_eq!(matrix("False").integers().unwrap(), array![[1, 2, 3], [4, 5, 6]].into_dyn());
         assert_eq!(matrix("True").integers().unwrap(), array![[1, 3, 5], [2, 4, 6]].into_dyn());
+        assert_eq!(matrix("True").values(0).unwrap(), array![[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]].into());
     }
 
     #[test]
@@ -364,7 +398,7 @@ mod tests {
             [("False", "(2, 3)", "[1, 0]"), ("True", "(2, 3)", "[1, 1]"), ("True", "(6,)", "[3]")]
         {
             let file = read(&file(&header("<f8", order, shape), &floats)).unwrap();
-            let e = file.reals().unwrap_err().to_string();
+            let e = file.values(0).unwrap_err().to_string();
             assert!(e.contains(&format!("the element {index} is not usable: NaN is not a finite number")), "{e}");
             assert!(file.integers().unwrap_err().to_string().contains(index));
         }
@@ -373,7 +407,7 @@ mod tests {
         let half = read(&file(&header("<f4", "False", "()"), &0.5f32.to_le_bytes())).unwrap();
         assert!(half.integers().unwrap_err().to_string().contains("0.5 is not a whole number"));
         let huge = read(&file(&header("<f8", "False", "(1,)"), &1e300f64.to_le_bytes())).unwrap();
-        assert!(huge.reals().is_err() && huge.integers().is_err());
+        assert!(huge.values(0).is_err() && huge.integers().is_err());
     }
 
     #[test]
@@ -434,7 +468,7 @@ mod tests {
             let end = (at + put.len()).min(bytes.len());
             bytes.splice(at..end, put);
             if let Ok(file) = read(&bytes) {
-                let _ = (file.integers(), file.reals());
+                let _ = (file.integers(), file.values(0));
             }
         }
     }

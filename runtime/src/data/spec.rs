@@ -1,6 +1,6 @@
 //! The text that names a data set on the command line.
 
-use super::{DataSet, arrays, csv, digits, find, idx};
+use super::{DataSet, arrays, csv, digits, find, idx, text};
 use crate::error::{Error, Result, closest};
 use std::path::{Path, PathBuf};
 
@@ -10,17 +10,21 @@ digits               8×8 handwritten digits, built in
 mnist                where installed; mnist:FOLDER reads another folder
 fashion-mnist        likewise
 cifar10              likewise, in its binary version: data_batch_1.bin, …
+letter, satellite    likewise, as UCI has them: letter-recognition.data; sat.trn, sat.tst
 idx:FOLDER           {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz
 npy:FOLDER           x_train.npy, y_train.npy, x_test.npy, y_test.npy: samples on
                      the first axis of x, classes from 0 in y
 npy:X,Y,XTEST,YTEST  four files by name
-csv:FILE[,TESTFILE]  a sample a line, an optional header; of one file, every fifth
-                     sample of each class is a test sample
+csv:FILE[,TESTFILE]  a sample a line, an optional header; `,`, `;`, tabs or blanks between
+                     numbers; of one file, every fifth sample of each class is a test sample
 Options follow after commas:
 label=NAME|N         column of the label in a CSV file, by its header or counted
                      from 1; default: the last
 frac=N               real value = number · 2^-N; default: 8 for bytes (IDX files,
-                     uint8 arrays: pixels), else 0";
+                     uint8 arrays: pixels), else 0
+In a path and in a name, `\\,` is a comma, `\\=` an equals sign and `\\\\` a backslash.
+Labels are numbers from 0 or, where 0 is not among them, any numbers or words: then the
+classes are those that occur, in their order.";
 
 /// What a text asks for.
 #[derive(Debug)]
@@ -40,16 +44,17 @@ pub fn parse(spec: &str) -> Result<Source> {
         None => (spec, None),
     };
     let (mut files, mut label, mut frac) = (Vec::new(), None, None);
-    for part in rest.iter().flat_map(|rest| rest.split(',')) {
-        match part.split_once('=') {
-            Some(("label", name)) if kind == "csv" => label = Some(name.to_owned()),
-            Some(("frac", n)) if matches!(kind, "idx" | "npy" | "csv") => match n.parse() {
+    for part in rest.map(split).unwrap_or_default() {
+        match (part.strip_prefix("label="), part.strip_prefix("frac=")) {
+            (Some(name), _) if kind == "csv" => label = Some(unescape(name)),
+            (_, Some(n)) if matches!(kind, "idx" | "npy" | "csv") => match n.parse() {
                 Ok(n @ -64..=64) => frac = Some(n),
                 _ => return fail(format!("frac must be a whole number within -64..=64, not `{n}`")),
             },
-            Some((option @ ("label" | "frac"), _)) => return fail(format!("{kind} has no option `{option}`")),
+            (Some(_), _) => return fail(format!("{kind} has no option `label`")),
+            (_, Some(_)) => return fail(format!("{kind} has no option `frac`")),
             _ if part.is_empty() => return fail("has an empty path".into()),
-            _ => files.push(PathBuf::from(part)),
+            _ => files.push(PathBuf::from(unescape(part))),
         }
     }
     let count = files.len();
@@ -70,11 +75,101 @@ pub fn parse(spec: &str) -> Result<Source> {
         "csv" if matches!(count, 1 | 2) => Source::Csv { files, label, frac: frac.unwrap_or(0) },
         "csv" => return fail(format!("csv takes one or two files, {count} are given")),
         _ => {
-            let kinds = ["digits", "mnist", "fashion-mnist", "cifar10", "idx", "npy", "csv"];
+            let kinds = ["digits", "mnist", "fashion-mnist", "cifar10", "letter", "satellite", "idx", "npy", "csv"];
             let near = closest(kind, kinds).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
             return fail(format!("`{kind}` is no data set{near}"));
         }
     })
+}
+
+/// The parts of a text between the commas that no backslash stands before.
+fn split(text: &str) -> Vec<&str> {
+    let (mut parts, mut from) = (vec![], 0);
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, b)) = bytes.next() {
+        match b {
+            b'\\' => drop(bytes.next()),
+            b',' => {
+                parts.push(&text[from..at]);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&text[from..]);
+    parts
+}
+
+/// The characters that a backslash stands before where they mean themselves.
+const ESCAPED: [char; 3] = [',', '=', '\\'];
+
+/// A path or a name as it is meant; any other backslash is one.
+pub fn unescape(text: &str) -> String {
+    let (mut meant, mut rest) = (String::new(), text.chars().peekable());
+    while let Some(c) = rest.next() {
+        let escaped = rest.next_if(|next| c == '\\' && ESCAPED.contains(next));
+        meant.push(escaped.unwrap_or(c));
+    }
+    meant
+}
+
+/// A path or a name as it is written, see [`unescape`].
+fn escape(meant: &str) -> String {
+    meant.chars().flat_map(|c| ESCAPED.contains(&c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+/// The same text with absolute paths, so that it means the same in every folder.
+///
+/// # Errors
+/// Where the text is not in the grammar.
+pub fn absolute(spec: &str) -> Result<String> {
+    let path = |path: &Path| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        escape(&path.to_string_lossy())
+    };
+    if let Some(text) = spec.strip_prefix("text:") {
+        return Ok(format!("text:{}", path(Path::new(&unescape(text)))));
+    }
+    if text::is_text(spec) {
+        return Ok(spec.into());
+    }
+    let paths = |files: &[PathBuf]| files.iter().map(|file| path(file)).collect::<Vec<_>>();
+    let (kind, mut parts, label, frac) = match parse(spec)? {
+        Source::Digits => ("digits".into(), vec![], None, None),
+        Source::Known { name, folder } => (name, paths(folder.as_slice()), None, None),
+        Source::Idx { folder, frac } => ("idx".into(), paths(&[folder]), None, Some(frac).filter(|frac| *frac != 8)),
+        Source::Npy { files, frac } => ("npy".into(), paths(&files), None, frac),
+        Source::Csv { files, label, frac } => {
+            ("csv".into(), paths(&files), label, Some(frac).filter(|frac| *frac != 0))
+        }
+    };
+    parts.extend(label.map(|name| format!("label={}", escape(&name))));
+    parts.extend(frac.map(|n| format!("frac={n}")));
+    Ok(if parts.is_empty() { kind } else { format!("{kind}:{}", parts.join(",")) })
+}
+
+/// What a set calls itself that this text names.
+fn name_in(spec: &str) -> Option<String> {
+    if text::is_text(spec) {
+        return Some(
+            spec.strip_prefix("text:").map_or_else(|| spec.into(), |path| name_of(Path::new(&unescape(path)))),
+        );
+    }
+    Some(match parse(spec).ok()? {
+        Source::Digits => "digits".into(),
+        Source::Known { name, .. } => name,
+        Source::Idx { folder, .. } => name_of(&folder),
+        Source::Npy { files, .. } | Source::Csv { files, .. } => name_of(&files[0]),
+    })
+}
+
+/// The text that names the data of this name, with which a run was made: the one in its description, where that calls them so, else the
+/// known set or text of that name. None where they lie nobody knows where.
+pub fn trained_on(name: &str, described: Option<&str>) -> Option<String> {
+    let known = find::spec_of(name).or_else(|| text::KNOWN.into_iter().find(|known| *known == name));
+    // A description of older runs may name other data than those that were given instead.
+    let described = described.filter(|spec| name_in(spec).as_deref() == Some(known.unwrap_or(name)));
+    described.or(known).map(str::to_owned)
 }
 
 impl Source {
@@ -94,7 +189,7 @@ impl Source {
 }
 
 /// A set from files is called after the first of them.
-fn name_of(path: &Path) -> String {
+pub fn name_of(path: &Path) -> String {
     path.file_stem().map_or_else(|| "data".into(), |stem| stem.to_string_lossy().into_owned())
 }
 
@@ -133,6 +228,57 @@ mod tests {
         assert_eq!((files, label, frac), (vec!["a.csv".into(), "b=c.csv".into()], Some("kind".into()), -3));
         let Source::Known { name, folder } = parse("fashion-mnist:there").unwrap() else { panic!() };
         assert_eq!((name.as_str(), folder), ("fashion-mnist", Some("there".into())));
+    }
+
+    #[test]
+    fn commas_are_written_in_paths_and_names() {
+        let Source::Csv { files, label, .. } = parse(r"csv:a\,b\\.csv,label=x\, in mm,label\=c.csv").unwrap() else {
+            panic!()
+        };
+        assert_eq!((files, label.as_deref()), (vec![r"a,b\.csv".into(), "label=c.csv".into()], Some("x, in mm")));
+        let Source::Npy { files, .. } = parse(r"npy:C:\data").unwrap() else { panic!() };
+        assert_eq!(files, [PathBuf::from(r"C:\data")]);
+    }
+
+    #[test]
+    fn absolute_texts_mean_the_same() {
+        let here = std::env::current_dir().unwrap();
+        let here = here.to_str().unwrap();
+        for (spec, due) in [
+            ("digits".to_owned(), "digits".to_owned()),
+            ("mnist".into(), "mnist".into()),
+            ("austen".into(), "austen".into()),
+            ("mnist:there".into(), format!("mnist:{here}/there")),
+            ("idx:./a,frac=8".into(), format!("idx:{here}/a")),
+            ("npy:a,b,c,d,frac=0".into(), format!("npy:{here}/a,{here}/b,{here}/c,{here}/d,frac=0")),
+            (r"csv:a\,b,label=x\,y,frac=-3".into(), format!(r"csv:{here}/a\,b,label=x\,y,frac=-3")),
+            (r"text:/a,b".into(), r"text:/a\,b".into()),
+            (r"text:a\,b".into(), format!(r"text:{here}/a\,b")),
+        ] {
+            let written = absolute(&spec).unwrap();
+            assert_eq!(written, due);
+            assert_eq!(absolute(&written).unwrap(), due);
+        }
+        assert!(absolute("mnst").is_err());
+    }
+
+    #[test]
+    fn a_run_knows_its_data() {
+        for (name, described, due) in [
+            ("digits", Some("digits"), Some("digits")),
+            ("mnist", Some("mnist:/a"), Some("mnist:/a")),
+            ("CIFAR-10 (JPEG copy)", Some("cifar10:/a"), Some("cifar10:/a")),
+            ("a", Some("npy:/x/a,frac=3"), Some("npy:/x/a,frac=3")),
+            (r"a,b", Some(r"csv:/x/a\,b.csv"), Some(r"csv:/x/a\,b.csv")),
+            ("novel", Some("text:/novel.txt"), Some("text:/novel.txt")),
+            // What was given instead is not what the description says.
+            ("mine", Some("mnist"), None),
+            ("mnist", Some("csv:/x/a.csv"), Some("mnist")),
+            ("austen", None, Some("austen")),
+            ("mine", None, None),
+        ] {
+            assert_eq!(trained_on(name, described).as_deref(), due, "{name}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Texts as sequences of symbols: of characters, or of words that are spelled.
 
+use super::spec;
 use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::model::{Model, Provenance};
@@ -13,6 +14,7 @@ austen               six novels by Jane Austen, of which the last one is tested 
                      where installed: strassenc doctor --install austen
 text:FILE            any text in UTF-8: 90 % to train on, then 5 % to validate, 5 % to test
 text:FOLDER          train.txt, valid.txt and test.txt, as of the Penn Treebank
+                     `\\,` in a path is a comma, as `,` itself
                      a network of words takes what blanks part, and <eos> for the end of a line";
 
 /// The files of a text in parts.
@@ -75,7 +77,7 @@ pub fn installed(name: &str, home: &Path) -> Option<PathBuf> {
 /// Where the text is not in the grammar, is not installed (the help says how to get it), cannot be read, is not UTF-8 or too short.
 pub fn load(spec: &str, home: &Path) -> Result<Text> {
     let path = match spec.strip_prefix("text:") {
-        Some(path) if !path.is_empty() => PathBuf::from(path),
+        Some(path) if !path.is_empty() => PathBuf::from(spec::unescape(path)),
         None if KNOWN.contains(&spec) => installed(spec, home).ok_or_else(|| {
             Error::new(
                 Kind::Io,
@@ -86,7 +88,7 @@ pub fn load(spec: &str, home: &Path) -> Result<Text> {
         })?,
         _ => return Err(Error::input(format_args!("data `{spec}`"), "is no text").help(GRAMMAR)),
     };
-    let name = path.file_stem().map_or_else(|| "text".into(), |stem| stem.to_string_lossy().into_owned());
+    let name = spec::name_of(&path);
     if path.is_dir() {
         let [train, valid, test] = PARTS.map(|part| files::read_text(&path.join(part)));
         Text::new(name, [&train?, &valid?, &test?])

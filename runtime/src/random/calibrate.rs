@@ -92,11 +92,7 @@ pub fn calibrate(
                 (Made::Add(value.format), value)
             }
             Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
-                return Err(Error::input(
-                    format_args!("layer `{}`", step.name),
-                    "is for sequences, which no random images are",
-                )
-                .help("train the network: strassenc train"));
+                return Err(Error::internal(&step.name, "is for sequences, and no images"));
             }
         };
         let figures = figures(step, &layer, &value, k + 1 == steps.len());

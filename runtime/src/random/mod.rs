@@ -5,6 +5,7 @@
 
 mod calibrate;
 mod images;
+mod sequences;
 mod sums;
 
 use crate::error::{Error, Kind, Result};
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 pub use images::images;
+pub use sequences::random_sequence;
 
 /// What is drawn.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,11 +96,12 @@ impl Stop<'_> {
     }
 }
 
-/// Images that calibrate `network` well in seconds: 16, fewer where it is large.
+/// Images that calibrate `network` well in seconds: 16, fewer where it is large; of a network over sequences 512 symbols, at least 16.
 pub fn samples(network: &Network) -> usize {
     const MOST: u64 = 2_000_000_000;
     let work: u64 = network.plan().unwrap_or_default().iter().map(work).sum();
-    (MOST / work.max(1)).clamp(1, 16) as usize
+    let (least, most) = if network.is_of_sequences() { (16, 512) } else { (1, 16) };
+    (MOST / work.max(1)).clamp(least, most) as usize
 }
 
 /// Additions of a layer's matrices over one image, if they had no zeros.
@@ -121,9 +124,7 @@ pub fn random(
     stop: Stop,
 ) -> Result<Random> {
     network.validate()?;
-    if !(options.density > 0.0 && options.density <= 1.0) {
-        return Err(Error::input("density", format_args!("{} is not above 0 and at most 1", options.density)));
-    }
+    check_density(options.density)?;
     let format = network.input.format();
     if !SAMPLES.contains(&images.len()) {
         let (least, most) = (SAMPLES.start(), SAMPLES.end());
@@ -143,7 +144,24 @@ pub fn random(
     }
     let steps = network.plan()?;
     let calibrated = calibrate::calibrate(network, &steps, images, options, progress, stop)?;
-    let provenance = Provenance {
+    let provenance = provenance(network, options);
+    let input = Edge { shape: network.input.shape.clone(), format };
+    let mut made = steps.iter().zip(calibrated.layers);
+    let layers = assemble(&network.layers, &mut made);
+    let model = Model { name: network.name.clone(), input, layers, provenance };
+    model.validate()?;
+    Ok(Random { model, layers: calibrated.figures, outputs: calibrated.outputs })
+}
+
+fn check_density(density: f64) -> Result<()> {
+    if density > 0.0 && density <= 1.0 {
+        return Ok(());
+    }
+    Err(Error::input("density", format_args!("{density} is not above 0 and at most 1")))
+}
+
+fn provenance(network: &Network, options: &Options) -> Provenance {
+    Provenance {
         alphabet: None,
         words: None,
         tool: format!("strassenc {}", env!("CARGO_PKG_VERSION")),
@@ -151,13 +169,7 @@ pub fn random(
         data: options.data.clone(),
         seed: Some(options.seed),
         metrics: BTreeMap::new(),
-    };
-    let input = Edge { shape: network.input.shape.clone(), format };
-    let mut made = steps.iter().zip(calibrated.layers);
-    let layers = assemble(&network.layers, &mut made);
-    let model = Model { name: network.name.clone(), input, layers, provenance };
-    model.validate()?;
-    Ok(Random { model, layers: calibrated.figures, outputs: calibrated.outputs })
+    }
 }
 
 /// What calibration makes of a step.

@@ -7,10 +7,11 @@ use super::optimiser::Parameter;
 use super::snapshot::Snapshot;
 use super::spn::{Products, Spn};
 use super::trainer::{Epoch, Phase, select_columns};
-use crate::data::DataSet;
+use crate::data::{DataSet, Values};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::format::Format;
+use crate::model_file;
 use crate::network::Network;
 use crate::network::plan::Op;
 use ndarray::{Array, Array1, Array2, ArrayView2, Dimension};
@@ -253,7 +254,7 @@ impl Checkpoint {
     /// # Errors
     /// Where the file cannot be read, or is not a whole checkpoint of this version.
     pub fn load(path: &Path) -> Result<Checkpoint> {
-        Self::from_bytes(&files::read(path)?).map_err(|cause| {
+        Self::from_bytes(&files::read_if(path, model_file::begins)?).map_err(|cause| {
             Error::input(path.display(), format_args!("is not a usable checkpoint: {cause}"))
                 .help("start the training anew in another folder")
         })
@@ -519,9 +520,14 @@ fn read<T: Copy, const N: usize>(
 /// SHA-256 of the train split.
 fn fingerprint(data: &DataSet) -> String {
     let mut hash = Sha256::new();
-    for row in data.train.x.rows() {
-        let bytes: Vec<u8> = row.iter().flat_map(|v| v.to_le_bytes()).collect();
-        hash.update(&bytes);
+    let mut update = |bytes: Vec<u8>| hash.update(&bytes);
+    match &data.train.x {
+        Values::Single(x) => {
+            x.rows().into_iter().for_each(|r| update(r.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        }
+        Values::Double(x) => {
+            x.rows().into_iter().for_each(|r| update(r.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        }
     }
     for label in &data.train.labels {
         hash.update(label.to_le_bytes());

@@ -25,7 +25,8 @@ pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Name of the model in a run folder.
 pub const MODEL: &str = "model.safetensors";
 const TEACHER: &str = "teacher.safetensors";
-const NETWORK: &str = "network.toml";
+/// Name of the description in a run folder.
+pub const NETWORK: &str = "network.toml";
 const METRICS: &str = "metrics.csv";
 const METRICS_JSON: &str = "metrics.json";
 const CURVES: &str = "curves.svg";
@@ -89,6 +90,8 @@ pub trait Learner: Sized {
     fn resume(path: &Path, data: &Self::Data) -> Result<Self>;
     /// The description, with what the command line changed in it.
     fn network(&self) -> &Network;
+    /// Has the description name the data by another text.
+    fn set_data(&mut self, spec: Option<String>);
     /// SHA-256 of the teacher's checkpoint, where the run has one.
     fn teacher(&self) -> Option<&str>;
     /// Begins at the weights of the network of a checkpoint.
@@ -143,6 +146,10 @@ impl Learner for Trainer {
 
     fn network(&self) -> &Network {
         Trainer::network(self)
+    }
+
+    fn set_data(&mut self, spec: Option<String>) {
+        self.checkpoint().network.train.data = spec;
     }
 
     fn teacher(&self) -> Option<&str> {
@@ -328,6 +335,8 @@ fn open<L: Learner>(network: &Network, data: &L::Data, folder: &Path, start: Sta
             .help("leave --resume away to begin one, or name the folder of the run with -o")),
         Start::Resume => {
             let mut trainer = L::resume(&path, data)?;
+            // The data are compared by what is in them, and may lie in another place by now.
+            trainer.set_data(network.train.data.clone());
             if trainer.network() != network {
                 return Err(Error::input(
                     place,
@@ -429,7 +438,7 @@ fn metrics(history: &[Epoch]) -> String {
 
 fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Option<Model>)> {
     let labels = &data.test.labels;
-    let float = trainer.checkpoint().float_outputs(data.test.x.view())?;
+    let float = trainer.checkpoint().float_outputs(data.test.x.singles().view())?;
     let network = trainer.checkpoint().network.clone();
     let dense_multiplications = network.dense_multiplications();
     let mut summary = Summary {
@@ -454,7 +463,7 @@ fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Option<Mode
         metrics: BTreeMap::new(),
     };
     let Some(mut model) = trainer.model(provenance) else { return Ok((summary, None)) };
-    let integer = fake_quantised(&model, data.test.x.mapv(f64::from).view())?;
+    let integer = fake_quantised(&model, data.test.x.doubles().view())?;
     let integer_accuracy = score(integer.view(), labels).accuracy();
     model.provenance.metrics.insert("test_accuracy_float".into(), summary.float_accuracy);
     model.provenance.metrics.insert("test_accuracy_integer".into(), integer_accuracy);

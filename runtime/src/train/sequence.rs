@@ -8,4 +8,6 @@ mod quantise;
 mod trainer;
 
 pub use exact::Exact;
+pub(crate) use quantise::Drawn;
+pub(crate) use trainer::check_symbols;
 pub use trainer::{Checkpoint as SequenceCheckpoint, MEASURED, SequenceTrainer, bits, measured};

@@ -6,7 +6,7 @@ use super::float::Float;
 use super::loss::{Score, Targets, Teacher, score};
 use super::optimiser::{Rule, average_share, learning_rate};
 use super::ternary::Matrix;
-use crate::data::{self, DataSet};
+use crate::data::DataSet;
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::network::{self, Distill, Network};
@@ -513,27 +513,24 @@ pub(super) fn select_columns(x: ArrayView2<f32>, columns: &[usize]) -> Array2<f3
 /// The train split as the input format sees it, as real values.
 fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
     let place = format!("network `{}`", network.name);
-    if network.input.shape != data.shape {
-        return Err(Error::input(
-            place,
-            format_args!(
-                "takes inputs of shape {:?}, data set `{}` has {:?}",
-                network.input.shape, data.name, data.shape
-            ),
-        )
-        .help(format_args!("set `shape = {:?}` under `input`", data.shape)));
-    }
+    data.check_shape(&network.input.shape, &format!("set `shape = {:?}` under `input`", data.shape))?;
     if network.outputs() != data.classes {
         return Err(Error::input(
             place,
-            format_args!("has {} outputs, data set `{}` has {} classes", network.outputs(), data.name, data.classes),
+            format_args!(
+                "has {} outputs, data set `{}` has {} classes{}",
+                network.outputs(),
+                data.name,
+                data.classes,
+                data.shown_classes()
+            ),
         )
         .help(format_args!("set `units = {}` in the last layer", data.classes)));
     }
     let format = network.input.format();
     let down = 2f64.powi(-format.frac);
     // At most 16 bits, which f32 holds.
-    Ok(data::integers(&data.train.x, format)?.mapv(|v| (v as f64 * down) as f32))
+    Ok(data.train.x.integers(format)?.mapv(|v| (v as f64 * down) as f32))
 }
 
 /// A warning where the input format cuts off a good part of the data.
@@ -541,8 +538,9 @@ fn saturation(network: &Network, data: &DataSet) -> Option<String> {
     let format = network.input.format();
     let unit = 2f64.powi(-format.frac);
     let (low, high) = (format.min() as f64 * unit, format.max() as f64 * unit);
-    let outside = data.train.x.iter().filter(|v| f64::from(**v) < low - unit || f64::from(**v) > high + unit).count();
-    let share = outside as f64 / data.train.x.len() as f64;
+    let x = data.train.x.singles();
+    let outside = x.iter().filter(|v| f64::from(**v) < low - unit || f64::from(**v) > high + unit).count();
+    let share = outside as f64 / x.len() as f64;
     (share > 0.01).then(|| {
         format!(
             "{:.0} % of the input values lie outside {low} to {high}, the range of {format}: consider another `frac` or `bits`",
@@ -582,8 +580,16 @@ mod tests {
             [train]\nvalidation = 0\nflip = true\n";
         let mut network = Network::parse("t", text).unwrap();
         let x = Array2::from_shape_fn((600, 4), |(i, j)| if j % 2 == 0 { i as f32 / 1024.0 } else { 0.0 });
-        let split = Split { x, labels: (0..600).map(|i| i % 2).collect() };
-        let data = DataSet { name: "left".into(), shape: vec![2, 2, 1], classes: 2, train: split.clone(), test: split };
+        let split = Split { x: x.into(), labels: (0..600).map(|i| i % 2).collect() };
+        let data = DataSet {
+            name: "left".into(),
+            shape: vec![2, 2, 1],
+            classes: 2,
+            class_names: None,
+            notes: vec![],
+            train: split.clone(),
+            test: split,
+        };
         let right = |network: &Network| {
             let samples = Trainer::new(network, &data).unwrap().calibration();
             assert_eq!(samples.nrows(), 600);

@@ -1,17 +1,16 @@
 //! `strassenc eval` of networks of sequences: bits per character or word.
 
+use super::super::data::{self, Origin};
 use super::super::{home, output};
-use super::Args;
+use super::{Args, NO_INTEGERS, shown_hash, write_vectors};
 use comfy_table::{CellAlignment, Table, presets};
-use ndarray::{ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;
 use std::path::PathBuf;
 use strassenc::build;
-use strassenc_runtime::data::Symbols;
 use strassenc_runtime::data::ngram::Ngram;
-use strassenc_runtime::data::text::{self, Text};
 use strassenc_runtime::model::Layer;
-use strassenc_runtime::train::{Exact, SequenceCheckpoint, bits, measured};
+use strassenc_runtime::train::{CHECKPOINT, Exact, SequenceCheckpoint, bits, measured};
 use strassenc_runtime::{Error, Model, Result, golden, model_file};
 
 /// Characters or words that golden computes, and over which the drift is measured.
@@ -24,24 +23,24 @@ const ORDER: usize = 5;
 struct Report {
     model: PathBuf,
     name: String,
-    sha256: String,
+    sha256: Option<String>,
     data: String,
     /// What the text is a sequence of: `character` or `word`.
     unit: &'static str,
-    /// Characters or words of the text.
+    /// Characters or words that were evaluated: those that follow another one.
     symbols: usize,
-    /// Bits per character or word.
-    integer_bits: f64,
+    /// Bits per character or word; none of a run in full precision.
+    integer_bits: Option<f64>,
     /// Of the float network; none where its checkpoint is not there.
     float_bits: Option<f64>,
     /// Of an interpolated Kneser-Ney 5-gram of the same training text.
     five_gram_bits: f64,
-    golden: Golden,
+    golden: Option<Golden>,
     /// How far the integer network and the float network are apart, the further into one sequence.
     drift: Vec<Drift>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct Golden {
     /// Characters or words of one sequence.
     symbols: usize,
@@ -62,74 +61,73 @@ struct Drift {
     float_bits: f64,
 }
 
-pub(super) fn run(args: Args, model: &Model) -> Result<()> {
-    if let Some(folder) = &args.vectors {
-        return Err(Error::input("--vectors", format_args!("{}: a text has no samples to write", folder.display()))
-            .help("leave --vectors away"));
-    }
-    let path = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model.clone() };
-    let text = load(model, args.data.as_deref())?;
-    let all = &text.test[..text.test.len().min(args.samples.unwrap_or(usize::MAX).max(2))];
-    let tools = home::tools()?;
-    let exact = Exact::new(model)?;
-    let checkpoint = path.with_file_name("checkpoint.safetensors");
+/// Of a model, or of the run in full precision that the arguments name.
+pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
+    let file = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model.clone() };
+    let checkpoint = file.with_file_name(CHECKPOINT);
     let float = if checkpoint.is_file() { Some(SequenceCheckpoint::load(&checkpoint)?) } else { None };
+    let text = match (model, &float) {
+        (Some(model), _) => data::text_of_model(model, args.data.as_deref())?,
+        (None, Some(float)) => {
+            let origin = Origin::new(Some(float.data_name()), Some(&float.network));
+            data::text_of(args.data.as_deref(), &origin, Some(&float.symbols))?
+        }
+        (None, None) => return Err(Error::internal("eval", "neither a model nor a checkpoint")),
+    };
+    let asked = &text.test[..text.test.len().min(args.samples.unwrap_or(usize::MAX).saturating_add(1).max(2))];
+    // Sequences side by side are of one length: what is left over is not evaluated, and so it is not counted.
+    let sequences = measured(asked);
+    let all = &asked[..=(asked.len() - 1) / sequences * sequences];
+    let tools = home::tools()?;
 
     let unit = text.symbols.unit();
-    let inputs = text.symbols.inputs(model.input.elements());
-    let spinner = tools.spinner(format!("{} {unit}s", all.len()));
-    let integer_bits = bits(exact.evaluate(all, measured(all), inputs.view()));
-    let float_bits = float.as_ref().map(|float| bits(float.score(all)));
+    let spinner = tools.spinner(format!("{} {unit}s", all.len() - 1));
+    let float_bits = float.as_ref().map(|float| bits(float.score(all, sequences)));
     tools.check_interrupted()?;
     let five_gram_bits = Ngram::new(&text.train, ORDER, text.symbols.count()).bits(all);
     tools.check_interrupted()?;
-    let (golden, integer) = compare(model, &exact, &all[..all.len().min(GOLDEN + 1)], inputs.view())?;
-    let drift = float.map_or(vec![], |float| drift(model, &float, &integer, all));
-    spinner.finish_and_clear();
-
-    let report = Report {
-        name: model.name.clone(),
-        sha256: model_file::sha256(model)?,
+    let mut report = Report {
+        name: model
+            .map_or_else(|| float.as_ref().map(|f| f.network.name.clone()).unwrap_or_default(), |m| m.name.clone()),
+        sha256: model.map(model_file::sha256).transpose()?,
         data: text.name.clone(),
         unit,
         symbols: all.len() - 1,
-        integer_bits,
+        integer_bits: None,
         float_bits,
         five_gram_bits,
-        golden,
-        drift,
-        model: path,
+        golden: None,
+        drift: vec![],
+        model: if model.is_some() { file } else { args.model },
     };
+    if let Some(model) = model {
+        let exact = Exact::new(model)?;
+        let inputs = text.symbols.inputs(model.input.elements());
+        report.integer_bits = Some(bits(exact.evaluate(all, sequences, inputs.view())));
+        tools.check_interrupted()?;
+        let first = &all[..all.len().min(GOLDEN + 1)];
+        let (golden, integer) = compare(model, &exact, first, inputs.view())?;
+        report.golden = Some(golden);
+        report.drift = float.map_or(vec![], |float| drift(model, &float, &integer, all));
+        if let Some(folder) = &args.vectors {
+            let rows = inputs.select(Axis(0), &first[..integer.len()].iter().map(|s| *s as usize).collect::<Vec<_>>());
+            let outputs = Array2::from_shape_fn((integer.len(), model.outputs()), |(t, i)| integer[t][1][i]);
+            write_vectors(folder, &rows.mapv(i64::from), &outputs, &first[1..])?;
+        }
+    }
+    spinner.finish_and_clear();
     if args.json {
         output::json(&report)?;
     } else {
         output::line(render(&report))?;
     }
-    if report.golden.differing > 0 {
-        let cause = format!("{} integers differ from golden's", report.golden.differing);
-        return Err(Error::mismatch("fake-quantised", cause));
+    match report.golden {
+        Some(Golden { differing: 1.., .. }) => {
+            let differing = report.golden.map_or(0, |golden| golden.differing);
+            Err(Error::mismatch("fake-quantised", format_args!("{differing} integers differ from golden's")))
+        }
+        _ => Ok(()),
     }
-    Ok(())
-}
-
-/// The text of the option, or the one that the model was trained on; its symbols are the model's.
-pub(in crate::cli) fn load(model: &Model, spec: Option<&str>) -> Result<Text> {
-    let known = model.provenance.data.as_deref().filter(|name| text::KNOWN.contains(name));
-    let spec = spec.or(known).ok_or_else(|| {
-        Error::input("--data", "is needed: the model was trained on no installed text").help(text::GRAMMAR)
-    })?;
-    let mut text = text::load(spec, &home::home()?)?;
-    let symbols = Symbols::of_model(model);
-    if symbols.as_ref().is_some_and(|symbols| symbols.words.is_some()) {
-        text = text.of_words(model.outputs())?;
-    }
-    if symbols.as_ref() != Some(&text.symbols) {
-        let cause = format!("has other {}s than the model was trained with", text.symbols.unit());
-        return Err(
-            Error::input(format_args!("text `{}`", text.name), cause).help("name the text that it was trained on")
-        );
-    }
-    Ok(text)
 }
 
 /// h of the last LSTM layer and the outputs, in integers, for each input of one sequence; and how often golden differs in any value.
@@ -199,7 +197,7 @@ fn surprise(logits: impl Iterator<Item = f64> + Clone, next: usize) -> f64 {
 fn render(report: &Report) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    let Report { name, data, unit, symbols, golden, .. } = report;
+    let Report { name, data, unit, symbols, .. } = report;
     let of_words = *unit == "word";
     let mut header = vec!["network".to_owned(), format!("bits per {unit}"), String::new()];
     header.extend(of_words.then(|| "perplexity".to_owned()));
@@ -209,17 +207,24 @@ fn render(report: &Report) -> String {
         row.extend(of_words.then(|| format!("{:.1}", bits.exp2())));
         table.add_row(row);
     };
-    let beside = |other: f64| format!("integer {:+.4}", report.integer_bits - other);
-    add("integer", report.integer_bits, String::new());
+    let beside =
+        |other: f64| report.integer_bits.map(|bits| format!("integer {:+.4}", bits - other)).unwrap_or_default();
+    if let Some(bits) = report.integer_bits {
+        add("integer", bits, String::new());
+    }
     if let Some(float) = report.float_bits {
         add("float", float, beside(float));
     }
     add("5-gram, Kneser-Ney", report.five_gram_bits, beside(report.five_gram_bits));
-    let mut text = format!("{name} (sha256 {}…) on {symbols} {unit}s of {data}\n{table}", &report.sha256[..12]);
-    let Golden { symbols, differing } = golden;
-    text += &match differing {
-        0 => format!("\ngolden: every state and output of {symbols} {unit}s is the fake-quantised network's"),
-        n => format!("\ngolden: {n} values of {symbols} {unit}s DIFFER from the fake-quantised network's"),
+    let mut text = format!("{name}{} on {symbols} {unit}s of {data}\n{table}", shown_hash(report.sha256.as_deref()));
+    text += &match report.golden {
+        Some(Golden { symbols, differing: 0 }) => {
+            format!("\ngolden: every state and output of {symbols} {unit}s is the fake-quantised network's")
+        }
+        Some(Golden { symbols, differing }) => {
+            format!("\ngolden: {differing} values of {symbols} {unit}s DIFFER from the fake-quantised network's")
+        }
+        None => format!("\ninteger: none, {NO_INTEGERS}"),
     };
     if !report.drift.is_empty() {
         let mut table = Table::new();

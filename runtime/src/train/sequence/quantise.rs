@@ -6,11 +6,12 @@ use super::network::{Layer, Sequence, Tokens, windows};
 use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance, Table};
 use crate::network::plan::{Op, Step};
-use crate::network::{Bits, Network};
+use crate::network::{Bits, Network, Quantiser};
 use crate::quantise::best_frac;
 use crate::train::frozen::coefficient;
 use crate::train::optimiser::Parameter;
 use crate::train::ternary::signs;
+use crate::train::trainer::{Stream, generator};
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 
 /// Sequences and inputs of each that formats are chosen by.
@@ -98,6 +99,29 @@ pub fn quantise(float: &Sequence<f32>, network: &Network, text: &[u32], provenan
     }
     let input = Edge { shape: network.input.shape.clone(), format: network.input.format() };
     Model { name: network.name.clone(), input, layers, provenance }
+}
+
+/// Weights before any training.
+pub(crate) struct Drawn {
+    /// The share of nonzeros in matrices of layers without a threshold of their own, above 0, at most 1.
+    pub density: f64,
+    /// Decides the weights.
+    pub seed: u64,
+}
+
+impl Drawn {
+    /// The integer network of such weights; `inputs` says what enters for each symbol, and formats are chosen on a text of them.
+    pub fn model(&self, network: &Network, inputs: Array2<u32>, text: &[u32], provenance: Provenance) -> Model {
+        let mut recipe = network.clone();
+        recipe.train.full_precision = false;
+        recipe.train.quantiser = Quantiser::Twn;
+        // Of weights that are as likely anywhere up to the largest, |w| is half of that in the mean.
+        recipe.train.threshold = 2.0 * (1.0 - self.density);
+        let mut float = Sequence::new(&recipe, inputs, &mut generator(self.seed, Stream::Weights));
+        float.begin_ternary(&recipe);
+        float.freeze();
+        quantise(&float, &recipe, text, provenance)
+    }
 }
 
 /// Filters as one dense layer, each with its own product. A negative coefficient turns the signs of its row.

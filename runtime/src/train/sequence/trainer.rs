@@ -10,6 +10,7 @@ use crate::data::{Symbols, Text};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{Model, Provenance};
+use crate::model_file;
 use crate::network::plan::Op;
 use crate::network::{self, Distill, Network, Plateau, Schedule};
 use crate::train::checkpoint::{Numbers, Tensor, fill, pack, push, push_parameter, unpack};
@@ -126,7 +127,7 @@ impl Checkpoint {
     /// # Errors
     /// Where the file cannot be read, or is not a whole checkpoint of this version.
     pub fn load(path: &Path) -> Result<Checkpoint> {
-        Self::from_bytes(&files::read(path)?).map_err(|cause| {
+        Self::from_bytes(&files::read_if(path, model_file::begins)?).map_err(|cause| {
             Error::input(path.display(), format_args!("is not a usable checkpoint: {cause}"))
                 .help("start the training anew in another folder")
         })
@@ -188,9 +189,14 @@ impl Checkpoint {
         self.phase == Phase::Done
     }
 
-    /// The score of the float network on a text, read as [`MEASURED`] sequences.
-    pub fn score(&self, text: &[u32]) -> Score {
-        evaluate(&self.float, text, measured(text), &self.network.train)
+    /// Name of the text of the run.
+    pub fn data_name(&self) -> &str {
+        &self.data.0
+    }
+
+    /// The score of the float network on a text, read as so many sequences side by side, each from the start.
+    pub fn score(&self, text: &[u32], sequences: usize) -> Score {
+        evaluate(&self.float, text, sequences, &self.network.train)
     }
 
     /// The float network: what it yields for the next input of one sequence from the start, h of each LSTM layer, and the logits.
@@ -210,7 +216,7 @@ pub fn measured(text: &[u32]) -> usize {
 }
 
 /// Whether a network has an embedding and outputs for these symbols.
-fn check_symbols(network: &Network, symbols: &Symbols) -> Result<()> {
+pub(crate) fn check_symbols(network: &Network, symbols: &Symbols) -> Result<()> {
     let place = format!("network `{}`", network.name);
     let rows = network.plan()?.iter().find_map(|s| if let Op::Embedding { rows } = s.op { Some(rows) } else { None });
     let (rows, outputs) = (rows.unwrap_or(0), network.outputs());
@@ -389,7 +395,7 @@ impl SequenceTrainer {
     }
 
     fn end_epoch(&mut self, learning_rate: f64) -> Epoch {
-        let validation = self.state.score(&self.text.valid);
+        let validation = self.state.score(&self.text.valid, measured(&self.text.valid));
         let state = &mut self.state;
         let epoch = Epoch {
             phase: state.phase,
@@ -454,6 +460,10 @@ impl Learner for SequenceTrainer {
 
     fn network(&self) -> &Network {
         &self.state.network
+    }
+
+    fn set_data(&mut self, spec: Option<String>) {
+        self.state.network.train.data = spec;
     }
 
     fn teacher(&self) -> Option<&str> {
@@ -522,7 +532,7 @@ impl Learner for SequenceTrainer {
     fn finish(&mut self, text: &Text) -> Result<(Summary, Option<Model>)> {
         let state = &self.state;
         let network = &state.network;
-        let float = state.score(&text.test);
+        let float = state.score(&text.test, measured(&text.test));
         let dense_multiplications = network.dense_multiplications();
         let mut summary = Summary {
             float_accuracy: float.accuracy(),
