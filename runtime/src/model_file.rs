@@ -8,6 +8,7 @@ mod strict_json;
 #[cfg(test)]
 mod tests;
 
+use crate::artifact::{Artifact, read_as};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
@@ -142,7 +143,7 @@ pub fn save(model: &Model, path: &Path) -> Result<()> {
 /// # Errors
 /// As [`from_bytes`], with the path before the place; and where the file cannot be read.
 pub fn load(path: &Path) -> Result<Model> {
-    from_bytes(&crate::files::read(path)?).map_err(|e| e.within(path.display()))
+    read_as(Artifact::Model, path, |path| from_bytes(&crate::files::read(path)?).map_err(|e| e.within(path.display())))
 }
 
 /// The model's hash, 64 hexadecimal digits: the one that stands in its file, over tensors and document.

@@ -1,15 +1,18 @@
 //! `strassenc random`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, home, output};
-use indicatif::{ProgressBar, ProgressStyle};
+use super::{INTERRUPTED, home, numbers, output};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::build;
+use strassenc::progress::style;
 use strassenc::report::{table, thousands};
+use strassenc_runtime::lock::Lock;
 use strassenc_runtime::random::{self, Figures, Options, Stop};
+use strassenc_runtime::train::CHECKPOINT;
 use strassenc_runtime::{Error, Result, data, files, model_file, network};
 
 /// A random model of a network, to see its hardware before any training
@@ -30,13 +33,13 @@ pub struct Args {
     #[command(flatten)]
     choices: Choices,
     /// Share of nonzeros of W_b and W_c
-    #[arg(long, value_name = "D", default_value_t = 0.6)]
+    #[arg(long, value_name = "D", default_value_t = 0.6, value_parser = |s: &str| numbers::real(s, 1e-6..=1.0))]
     density: f64,
     /// Calibrate on this data set's test samples [default: seeded images of smooth blobs and noise]
     #[arg(long, value_name = "SPEC")]
     data: Option<String>,
     /// Images to calibrate on [default: 16, fewer of a large network]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::count(1..=100_000))]
     samples: Option<usize>,
     /// Decides weights and images
     #[arg(long, default_value_t = 1)]
@@ -70,15 +73,21 @@ pub fn run(args: Args) -> Result<()> {
             let integers = data::integers(&data.test.take(samples).x, network.input.format())?;
             (integers.outer_iter().map(|row| row.to_vec()).collect(), Some(data.name))
         }
-        None => (random::images(&network.input.shape, network.input.format(), samples, args.seed), None),
+        None => {
+            numbers::check_vectors("--samples", samples, network.input.elements())?;
+            (random::images(&network.input.shape, network.input.format(), samples, args.seed), None)
+        }
     };
     let folder = args.output.unwrap_or_else(|| Path::new("runs").join(format!("{}-random", network.name)));
     let file = folder.join(build::MODEL);
     if folder.exists() && !folder.is_dir() {
         return Err(Error::io(&folder, "is a file, so it is left alone").help("name another folder with -o"));
     }
-    let style = ProgressStyle::with_template("{prefix:11} {bar:30} {percent:>3} % {msg} {elapsed}")
-        .map_err(|e| Error::internal("progress", e))?;
+    let _lock = Lock::folder(&folder)?;
+    if folder.join(CHECKPOINT).is_file() {
+        return Err(Error::io(&folder, "holds a training run, so it is left alone").help("name another folder with -o"));
+    }
+    let style = style("{prefix:11} {bar:30} {percent:>3} % {msg} {elapsed}");
     let bar = ProgressBar::new(1000).with_style(style).with_prefix("calibrating");
     bar.enable_steady_tick(Duration::from_millis(200));
     let progress = |layer: &str, share: f64| {
@@ -103,7 +112,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn text(report: &Report) -> String {
-    let mut table = table(&["layer", "output", "r", "density b/c", "format", "values", "saturated", "above 0"]);
+    let mut table = table(&["layer", "output", "r", "density\nb/c", "format", "values", "satu-\nrated"]);
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     for layer in report.layers {
         let density = |d: Option<f64>| d.map_or_else(|| "-".into(), |d| format!("{d:.2}"));
@@ -116,11 +125,10 @@ fn text(report: &Report) -> String {
             layer.format.map_or_else(|| "raw".into(), |f| f.to_string()),
             thousands(layer.distinct),
             layer.saturated.map(percent).unwrap_or_default(),
-            percent(layer.positive),
         ]);
     }
     let lively = match report.dull.as_slice() {
-        [] => "every layer shows at least 16 values and saturates at most 20 % of them".into(),
+        [] => "every layer shows 16 values or more and saturates at most 20 %".into(),
         dull => format!("fewer than 16 values or more than 20 % saturated: {}", dull.join(", ")),
     };
     format!("{table}\n\n{} images: {lively}\n{} in {:.1} s", report.samples, report.run.display(), report.seconds)

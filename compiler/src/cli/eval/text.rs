@@ -215,7 +215,8 @@ fn render(report: &Report) -> String {
         add("float", float, beside(float));
     }
     add("5-gram, Kneser-Ney", report.five_gram_bits, beside(report.five_gram_bits));
-    let mut text = format!("{name} (sha256 {}…) on {symbols} {unit}s of {data}\n{table}", &report.sha256[..12]);
+    let mut text =
+        format!("{name} (sha256 {}…) on {symbols} {unit}s of the test text of {data}\n{table}", &report.sha256[..12]);
     let Golden { symbols, differing } = golden;
     text += &match differing {
         0 => format!("\ngolden: every state and output of {symbols} {unit}s is the fake-quantised network's"),
