@@ -430,16 +430,16 @@ fn inputs_outside_the_format_are_warned_of() {
     assert!(watch.warnings[0].contains("% of the input values lie outside 0 to 0.484375"), "{:?}", watch.warnings);
 }
 
-/// Where the hash of a checkpoint stands.
-fn hash_at(bytes: &[u8]) -> std::ops::Range<usize> {
+/// Where the hash of a checkpoint stands, if its key is whole.
+fn hash_at(bytes: &[u8]) -> Option<std::ops::Range<usize>> {
     let key = b"\\\"sha256\\\":\\\"";
-    let at = bytes.windows(key.len()).position(|w| w == key).unwrap() + key.len();
-    at..at + 64
+    let at = bytes.windows(key.len()).position(|w| w == key)? + key.len();
+    Some(at..at + 64)
 }
 
 /// Makes the hash of a changed checkpoint right, as who wants to deceive would.
 fn seal(bytes: &mut [u8]) {
-    let at = hash_at(bytes);
+    let Some(at) = hash_at(bytes) else { return };
     bytes[at.clone()].fill(b'0');
     let hash = files::sha256(bytes);
     bytes[at].copy_from_slice(hash.as_bytes());
@@ -472,10 +472,8 @@ fn a_damaged_checkpoint_is_told_and_never_a_panic() {
     for at in (0..header).step_by(3) {
         let mut bytes = good.clone();
         bytes[at] ^= 0x11;
-        if !hash_at(&good).contains(&at) && bytes[..header].windows(6).any(|w| w == b"sha256") {
-            seal(&mut bytes);
-            let _ = load(&bytes);
-        }
+        seal(&mut bytes);
+        let _ = load(&bytes);
     }
     let with = |tensor: &str, value: &[u8]| {
         let mut bytes = good.clone();
