@@ -128,9 +128,10 @@ impl Target {
     /// # Errors
     /// Where one is out of range, or both a rate and a budget are given.
     pub fn validate(&self) -> Result<()> {
-        for (name, value) in [("--target-fps", self.fps), ("--clock", self.clock)] {
-            if let Some(value) = value.filter(|v| !(v.is_finite() && *v > 0.0)) {
-                return Err(Error::input(name, format_args!("{value} is not a positive number")));
+        for (name, value, range) in [("--target-fps", self.fps, 1e-3..=1e9), ("--clock", self.clock, 1e-3..=1e4)] {
+            if let Some(value) = value.filter(|v| !range.contains(v)) {
+                let (least, most) = (range.start(), range.end());
+                return Err(Error::input(name, format_args!("{value} is not within {least} to {most}")));
             }
         }
         if self.fps.is_some() && self.budgeted() {

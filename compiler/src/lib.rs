@@ -21,6 +21,7 @@ pub mod interval;
 pub mod ir;
 pub mod lower;
 pub mod multipliers;
+pub mod progress;
 pub mod ranges;
 mod reach;
 pub mod report;

@@ -119,11 +119,11 @@ fn whatever_is_wrong_is_told_at_once() {
     for (arguments, needle) in [
         (&["2x2"][..], "is not three sizes"),
         (&["9x9x9"], "more than 64 entries"),
-        (&["2x2x2", "--bits", "33"], "not within 1..=32"),
-        (&["2x2x2", "--rank", "0"], "no scheme has 0 multiplications"),
-        (&["2x2x2", "--threads", "0"], "0 threads cannot work"),
+        (&["2x2x2", "--bits", "33"], "33 is not in 1..=32"),
+        (&["2x2x2", "--rank", "0"], "0 is not in 1..=4096"),
+        (&["2x2x2", "--threads", "0"], "0 is not in 1..=1024"),
         (&["2x2x2", "--time-limit=-1"], "positive number of seconds"),
-        (&["2x2x2", "--seeds", "0"], "0 seeds have no rate"),
+        (&["2x2x2", "--seeds", "0"], "0 is not in 1.."),
         (&["5x5x5"], "--time-limit is needed"),
         (&["1x1x3", "--method", "kronecker"], "product of smaller shapes"),
     ] {

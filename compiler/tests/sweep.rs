@@ -41,7 +41,7 @@ fn two_budgets_are_trained_counted_and_drawn() {
     let full = json(path, &["train", "digits", "--full-precision", "--epochs", "2", "-o", "full", "--json"]);
     let arguments = [&SWEEP[..], &["--from", "full", "--teacher", "full", "-o", "sweep"]].concat();
     let sweep = json(path, &[&arguments[..], &["--json"]].concat());
-    assert_eq!(sweep["full_precision_accuracy"], full["float_accuracy"]);
+    assert_eq!(sweep["test_accuracy_full_precision"], full["test_accuracy_float"]);
     assert_eq!(sweep["points"].as_array().unwrap().len(), 2);
 
     for (point, name, r) in [(0, "ratio-0.5", [24, 10]), (1, "ratio-1", [48, 10])] {
@@ -63,8 +63,8 @@ fn two_budgets_are_trained_counted_and_drawn() {
             assert_eq!(point[additions], due, "a dense layer is evaluated once");
         }
         let eval = json(path, &["eval", &run, "--json"]);
-        assert_eq!(point["integer_accuracy"], eval["golden"]["accuracy"]);
-        assert_eq!(point["float_accuracy"], eval["float"]["accuracy"]);
+        assert_eq!(point["test_accuracy_integer"], eval["golden"]["accuracy"]);
+        assert_eq!(point["test_accuracy_float"], eval["float"]["accuracy"]);
         assert_eq!(point["model_sha256"], eval["sha256"]);
         assert!((0.0..1.0).contains(&point["density"].as_f64().unwrap()));
     }

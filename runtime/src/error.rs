@@ -136,6 +136,15 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// The help for a word that is none of `known`: what was probably meant, else all that there are.
+pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match closest(word, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known here: {}", known.join(", ")),
+    }
+}
+
 /// The word of `known` that `word` is probably a slip of, for "did you mean".
 pub fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();

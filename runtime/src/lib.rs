@@ -3,15 +3,19 @@
 //! `network` (description) and `data` feed `train`, which ends in a `model`; [`golden`] computes the model's integers in
 //! plain loops. `train` and `golden` never import each other: both stand on [`model`].
 
+pub mod artifact;
 pub mod data;
 pub mod error;
 pub mod files;
 pub mod format;
 pub mod golden;
+pub mod lock;
 pub mod model;
 pub mod model_file;
 pub mod network;
 pub mod onnx;
+#[cfg(feature = "train")]
+pub mod plot;
 #[cfg(feature = "train")]
 mod quantise;
 #[cfg(feature = "train")]

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::shape::{Extent, Shape};
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView1};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// A whole network over integers: layers applied one after the other; each reads what the one before yields.
@@ -42,10 +42,13 @@ pub struct Provenance {
     /// Version of strassenc that wrote the model.
     pub tool: String,
     /// The network description it was trained from (TOML text), if any.
+    #[serde(deserialize_with = "null_or")]
     pub network: Option<String>,
     /// Name of the data set, if any.
+    #[serde(deserialize_with = "null_or")]
     pub data: Option<String>,
     /// Seed of the training run, if any.
+    #[serde(deserialize_with = "null_or")]
     pub seed: Option<u64>,
     /// Figures that the trainer measured, e.g. `test_accuracy_float` in 0..=1.
     pub metrics: BTreeMap<String, f64>,
@@ -56,6 +59,11 @@ pub struct Provenance {
     /// The word that each output stands for, where what leaves are words of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<Vec<String>>,
+}
+
+/// Reads a key that may be null, but not missing.
+fn null_or<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(from)
 }
 
 /// One layer of a [`Model`].
@@ -385,6 +393,19 @@ impl Conv2d {
 }
 
 impl Layer {
+    /// What it works on: `vectors`, `images` or `sequences`; a residual on what its branches do, but never on vectors.
+    pub fn domain(&self) -> &'static str {
+        match self {
+            Layer::Dense(_) | Layer::Bilinear(_) => "vectors",
+            Layer::Conv2d(_) | Layer::Pool(_) => "images",
+            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => "sequences",
+            Layer::Residual(residual) => {
+                let mut layers = residual.body.iter().chain(&residual.shortcut);
+                if layers.any(|layer| layer.domain() == "sequences") { "sequences" } else { "images" }
+            }
+        }
+    }
+
     /// The layer's name.
     pub fn name(&self) -> &str {
         match self {
@@ -587,9 +608,16 @@ impl Model {
     /// The first layer that is of another kind.
     pub fn spns(&self) -> Result<Vec<Spn<'_>>> {
         let other = |layer: &Layer| {
-            Error::input(format_args!("layer `{}`", layer.name()), "works on images; only layers of vectors serve here")
+            let cause = format_args!("works on {}; only layers of vectors serve here", layer.domain()).to_string();
+            Error::input(format_args!("layer `{}`", layer.name()), cause)
         };
         self.layers.iter().map(|layer| layer.spn().ok_or_else(|| other(layer))).collect()
+    }
+
+    /// What it works on: `vectors`, `images` or `sequences`.
+    pub fn domain(&self) -> &'static str {
+        let domains = || self.layers.iter().map(Layer::domain);
+        ["sequences", "images"].into_iter().find(|domain| domains().any(|of| of == *domain)).unwrap_or("vectors")
     }
 
     /// Whether it works on sequences: it has a state, which goes from one input to the next.

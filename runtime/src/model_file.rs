@@ -8,6 +8,7 @@ mod strict_json;
 #[cfg(test)]
 mod tests;
 
+use crate::artifact::{Artifact, read_as};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
@@ -158,7 +159,10 @@ pub(crate) fn begins(bytes: &[u8]) -> std::result::Result<(), String> {
 /// # Errors
 /// As [`from_bytes`], with the path before the place; and where the file cannot be read.
 pub fn load(path: &Path) -> Result<Model> {
-    from_bytes(&crate::files::read_if(path, begins)?).map_err(|e| e.within(path.display()))
+    let read = |path: &Path| {
+        from_bytes(&crate::files::read_if(path, begins)?).map_err(|e| e.within(path.display()))
+    };
+    read_as(Artifact::Model, path, read)
 }
 
 /// The model's hash, 64 hexadecimal digits: the one that stands in its file, over tensors and document.

@@ -5,7 +5,7 @@ use std::path::Path;
 use strassenc_runtime::data::{self, DataSet, Split};
 use strassenc_runtime::model::{Layer, Model};
 use strassenc_runtime::train::{self, Checkpoint, Epoch, Observer, Progress, Sources, Start, Summary};
-use strassenc_runtime::{Error, Kind, Network, golden, model_file};
+use strassenc_runtime::{Error, Kind, Network, files, golden, model_file};
 
 fn digits() -> DataSet {
     data::load("digits", Path::new("/nowhere")).unwrap()
@@ -306,6 +306,7 @@ frozen = { epochs = 2, learning_rate = 3e-2, schedule = "constant" }
     let list = b"\\\"live\\\":[0,1";
     let at = bytes.windows(list.len()).position(|w| w == list).unwrap() + list.len() - 3;
     bytes[at..at + 2].copy_from_slice(b"  ");
+    seal(&mut bytes);
     let bad = folder.path().join("bad.safetensors");
     std::fs::write(&bad, bytes).unwrap();
     let text = Checkpoint::load(&bad).map(|_| ()).unwrap_err().to_string();
@@ -434,6 +435,21 @@ fn inputs_outside_the_format_are_warned_of() {
     assert!(watch.warnings[0].contains("% of the input values lie outside 0 to 0.484375"), "{:?}", watch.warnings);
 }
 
+/// Where the hash of a checkpoint stands, if its key is whole.
+fn hash_at(bytes: &[u8]) -> Option<std::ops::Range<usize>> {
+    let key = b"\\\"sha256\\\":\\\"";
+    let at = bytes.windows(key.len()).position(|w| w == key)? + key.len();
+    Some(at..at + 64)
+}
+
+/// Makes the hash of a changed checkpoint right, as who wants to deceive would.
+fn seal(bytes: &mut [u8]) {
+    let Some(at) = hash_at(bytes) else { return };
+    bytes[at.clone()].fill(b'0');
+    let hash = files::sha256(bytes);
+    bytes[at].copy_from_slice(hash.as_bytes());
+}
+
 #[test]
 fn a_damaged_checkpoint_is_told_and_never_a_panic() {
     let folder = tempfile::tempdir().unwrap();
@@ -451,21 +467,51 @@ fn a_damaged_checkpoint_is_told_and_never_a_panic() {
         assert!(text.contains("bad.safetensors: is not a usable checkpoint"), "{text}");
     }
     let header = 8 + u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
-    let mut refused = 0;
+    // One bit anywhere, of the hash or of what it is of.
+    for at in (0..good.len()).step_by(29) {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << (at % 8);
+        assert!(load(&bytes).is_err(), "bit {} of byte {at}", at % 8);
+    }
+    // What has a hash of its own is still read with suspicion.
     for at in (0..header).step_by(3) {
         let mut bytes = good.clone();
         bytes[at] ^= 0x11;
-        refused += usize::from(load(&bytes).is_err());
+        seal(&mut bytes);
+        let _ = load(&bytes);
     }
-    assert!(refused * 10 > header / 3 * 8, "{refused} of {} refused", header / 3);
+    let with = |tensor: &str, value: &[u8]| {
+        let mut bytes = good.clone();
+        let file = safetensors::SafeTensors::deserialize(&good).unwrap();
+        let data = file.tensor(tensor).unwrap().data();
+        let at = data.as_ptr() as usize - good.as_ptr() as usize;
+        bytes[at..at + value.len()].copy_from_slice(value);
+        seal(&mut bytes);
+        load(&bytes).map_err(|e| e.to_string())
+    };
+    with("frozen.0.exponents", &64i32.to_le_bytes()).unwrap();
+    for (tensor, value) in [
+        ("frozen.0.exponents", &65i32.to_le_bytes()[..]),
+        ("frozen.0.exponents", &i32::MIN.to_le_bytes()),
+        ("frozen.0.w_b", &[2]),
+        ("frozen.0.w_b", &[0x80]),
+        ("frozen.0.a", &f64::NAN.to_le_bytes()),
+        ("frozen.0.a.second", &(-1f64).to_le_bytes()),
+        ("float.0.bias", &f32::INFINITY.to_le_bytes()),
+    ] {
+        let text = with(tensor, value).unwrap_err();
+        assert!(text.contains(&format!("tensor `{tensor}` holds a value that cannot be")), "{text}");
+    }
     let replaced = |from: &str, to: &str| {
         assert_eq!(from.len(), to.len());
         let at = good.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
         let mut bytes = good.clone();
         bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+        seal(&mut bytes);
         load(&bytes).unwrap_err().to_string()
     };
-    assert!(replaced("\\\"version\\\":3", "\\\"version\\\":7").contains("checkpoint of version 7"));
+    assert!(replaced("\\\"version\\\":4", "\\\"version\\\":7").contains("checkpoint of version 7"));
+    assert!(replaced("\\\"version\\\":4", "\\\"version\\\":3").contains("version 3, without a checksum"));
     assert!(replaced("\\\"r\\\":20", "\\\"r\\\":21").contains("has shape"));
     assert!(replaced("\\\"r\\\":20", "\\\"r\\\": 0").contains("out of range"));
     assert!(load(std::fs::read(run.join("model.safetensors")).unwrap().as_slice()).is_err());

@@ -151,7 +151,7 @@ fn a_record_that_lies_is_refused() {
         ("\"schema\": 2,", "", "missing field `schema`"),
         ("\"schema\": 2,", "\"schema\": 2, \"more\": 1,", "unknown field `more`"),
         ("\"effort\": 1", "\"effort\": 9", "9 is not within 0..=3"),
-        ("\"adders_per_stage\": 1", "\"adders_per_stage\": 0", "0 is less than 1"),
+        ("\"adders_per_stage\": 1", "\"adders_per_stage\": 0", "0 is not within 1..=1024"),
         ("\"multiplier_latency\": 3", "\"multiplier_latency\": 5", "5 is not within 1..=4"),
         ("\"random.v\"", "\"../random.v\"", "lists the file \"../random.v\""),
         ("\"files.f\"", "\"/etc/passwd\"", "lists the file \"/etc/passwd\""),

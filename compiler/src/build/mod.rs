@@ -176,6 +176,9 @@ impl Options {
         if self.effort > 3 {
             return Err(Error::input("effort", format_args!("{} is not within 0..=3", self.effort)));
         }
+        if let Some(depth) = self.max_depth.filter(|depth| *depth > 48) {
+            return Err(Error::input("largest depth", format_args!("{depth} is not within 0..=48")));
+        }
         if let Some(seconds) = self.time_limit.filter(|s| !(s.is_finite() && *s >= 0.0)) {
             return Err(Error::input("time limit", format_args!("{seconds} is not a number of seconds")));
         }

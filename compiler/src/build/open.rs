@@ -10,6 +10,7 @@ use crate::multipliers;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use strassenc_runtime::artifact::{Artifact, read_as};
 use strassenc_runtime::{Error, Model, Result, files, model_file};
 
 /// A build folder, every file of it as it was written.
@@ -47,6 +48,10 @@ impl Build {
     /// # Errors
     /// As [`open`](Self::open) but for changed Verilog.
     pub fn open_edited(folder: &Path) -> Result<Self> {
+        read_as(Artifact::Build, folder, Self::read)
+    }
+
+    fn read(folder: &Path) -> Result<Self> {
         if !folder.is_dir() {
             let cause = if folder.exists() { "is a file, not a build folder" } else { "does not exist" };
             return Err(Error::io(folder, cause).help("write one with `strassenc verilog MODEL -o BUILD`"));

@@ -116,7 +116,7 @@ pub fn equivalence(build: &Build, tools: &Tools) -> Counts {
 /// Another program, not ours, that recomputes the outputs from the model.
 pub fn witness(witness: Witness, build: &Build, vectors: &Vectors, tools: &Tools) -> Counts {
     if witness == Witness::OnnxRuntime && build.is_of_images() {
-        return Err(Stop::Skip("networks over images have no ONNX graph yet".into()));
+        return Err(Stop::Skip(format!("networks of {} have no ONNX graph yet", build.model.domain())));
     }
     let count = vectors.inputs.len().min(MOST_WITNESS_VECTORS);
     // From the end: real data first, then random vectors; those of a sequence from its start.

@@ -1,6 +1,6 @@
 //! `strassenc check`.
 
-use super::{consent, data, home, output, verilog};
+use super::{consent, data, home, numbers, output, verilog};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use strassenc::build::{self, Build};
@@ -29,10 +29,10 @@ pub struct Args {
     #[arg(long, value_name = "SPEC", long_help = data::long_help())]
     data: Option<String>,
     /// Only the first N samples of the test split
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = numbers::count(0..=1_000_000_000))]
     samples: usize,
     /// Random vectors, half of them at the ends of the format
-    #[arg(long, value_name = "N", default_value_t = 256)]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = numbers::count(0..=1_000_000_000))]
     random: usize,
     /// Seed of random vectors, gaps and back pressure
     #[arg(long, default_value_t = 1)]
@@ -67,6 +67,7 @@ pub fn run(args: Args) -> Result<()> {
     };
     let build = Build::open(&folder)?;
     let samples = samples(&args, &build)?;
+    numbers::check_vectors("--random", args.random, build.model.input.elements())?;
     let core = build.core()?;
     let vectors = Vectors::new(&core, args.random, args.seed, samples)?;
     let width = 34;
@@ -79,7 +80,9 @@ pub fn run(args: Args) -> Result<()> {
             Outcome::Skipped { why } => ("skip", why),
             Outcome::Failed { error } => ("FAIL", error),
         };
-        let text = text.replace('\n', &format!("\n{:indent$}", "", indent = width + 7));
+        // Beside the name where it fits 80 columns, else below it.
+        let is_short = text.lines().count() == 1 && width + text.chars().count() + 16 <= 80;
+        let text = if is_short { text.clone() } else { format!("\n{text}").replace('\n', "\n      ") };
         output::line(format_args!("{mark}  {:width$} {text}  [{:.1} s]", rung.name, rung.seconds))
     };
     let rungs = check::climb(&build, (&core).into(), &vectors, args.seed, &tools, &mut print)?;
@@ -94,7 +97,7 @@ pub fn run(args: Args) -> Result<()> {
     } else {
         let adders = thousands(build.record.figures.total.adders);
         output::line(format_args!(
-            "{passed} rungs hold, {failed} do not, {skipped} were skipped; {adders} adders, {}",
+            "{passed} rungs hold, {failed} do not, {skipped} were skipped;\n{adders} adders, {}",
             vectors.counts()
         ))?;
     }

@@ -5,18 +5,22 @@ mod rates;
 mod solve;
 mod state;
 
-use super::INTERRUPTED;
+use super::{INTERRUPTED, numbers};
 use clap::ValueEnum;
 use found::Found;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use solve::{Stage, solve};
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::discover::{Shape, kronecker, search};
+use strassenc::progress::style;
 use strassenc::report::thousands;
+use strassenc_runtime::lock::Lock;
+use strassenc_runtime::train::CHECKPOINT;
 use strassenc_runtime::{Error, Kind, Result};
 
 /// Find fast matrix products, and make networks of them
@@ -49,7 +53,7 @@ pub struct Args {
     #[arg(value_name = "SHAPE")]
     shape: Shape,
     /// The number of multiplications looked for [default: the least that is known for small shapes]
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", value_parser = numbers::count(1..=4096))]
     rank: Option<usize>,
     /// How to look
     #[arg(long, value_enum, default_value_t = Method::FlipGraph)]
@@ -61,16 +65,17 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Try N seeds, from --seed on, and report how many succeed; nothing is written
-    #[arg(long, value_name = "N", conflicts_with_all = ["resume", "overwrite", "output"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["resume", "overwrite", "output"],
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     seeds: Option<u64>,
     /// Threads; any number gives the same scheme [default: one for each core]
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = numbers::threads())]
     threads: Option<usize>,
     /// Seconds after which the search ends with what it has; with --seeds, for each seed
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = numbers::seconds)]
     time_limit: Option<f64>,
     /// Width of the matrices' elements in bits, two's complement
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=32))]
     bits: u32,
     /// Use the scheme twice, on blocks and within them: a core of the squared shape
     #[arg(long)]
@@ -118,21 +123,7 @@ struct Task {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    if args.threads == Some(0) {
-        return Err(Error::input("--threads", "0 threads cannot work").help("give at least 1"));
-    }
-    if !(1..=32).contains(&args.bits) {
-        return Err(Error::input("--bits", format_args!("{} is not within 1..=32", args.bits)));
-    }
-    let limit = match args.time_limit {
-        Some(seconds) if seconds.is_nan() || seconds <= 0.0 => {
-            return Err(Error::input("--time-limit", "must be a positive number of seconds"));
-        }
-        limit => limit.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
-    };
-    if args.rank == Some(0) {
-        return Err(Error::input("--rank", "no scheme has 0 multiplications").help("give at least 1"));
-    }
+    let limit = args.time_limit.map(Duration::from_secs_f64);
     let searched = matches!(args.method, Method::FlipGraph | Method::Extend | Method::Gradient);
     let rank = args.rank.or_else(|| search::known_rank(args.shape).filter(|_| searched));
     if args.method == Method::Gradient && rank.is_none() {
@@ -155,6 +146,10 @@ pub fn run(args: Args) -> Result<()> {
 fn find(args: &Args, task: &Task, limit: Option<Duration>) -> Result<()> {
     let shape = if args.recursive { kronecker::shape(args.shape, args.shape) } else { args.shape };
     let folder = args.output.clone().unwrap_or_else(|| Path::new("runs").join(format!("matmul_{shape}")));
+    let _lock = Lock::folder(&folder)?;
+    if folder.join(CHECKPOINT).is_file() {
+        return Err(Error::io(&folder, "holds a training run, so it is left alone").help("name another folder with -o"));
+    }
     let taken = [state::FILE, found::MODEL].into_iter().find(|name| folder.join(name).exists());
     if let Some(name) = taken.filter(|_| !args.resume && !args.overwrite) {
         let cause = format_args!("holds {name} already");
@@ -201,15 +196,15 @@ struct Watch {
     began: Instant,
     limit: Option<Duration>,
     bar: ProgressBar,
+    /// Schemes that an earlier run had seen, which say nothing about the speed of this one.
+    seen: Cell<Option<u64>>,
 }
 
 impl Watch {
     fn new(limit: Option<Duration>) -> Self {
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
-            bar.set_style(style);
-        }
-        Watch { began: Instant::now(), limit, bar }
+        bar.set_style(style("{spinner} {elapsed} {msg}"));
+        Watch { began: Instant::now(), limit, bar, seen: Cell::new(None) }
     }
 
     fn is_over(&self) -> bool {
@@ -217,8 +212,12 @@ impl Watch {
     }
 
     fn show(&self, text: String, schemes: u64) {
-        let rate = schemes as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
-        self.bar.set_message(format!("{text}, {} schemes/s", thousands(rate as u64)));
+        // The first rounds of a stage set the mark; where a stage begins to count anew, so does the rate.
+        let seen = self.seen.get().filter(|seen| *seen <= schemes).unwrap_or(schemes);
+        self.seen.set(Some(seen));
+        let rate = (schemes - seen) as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
+        let rate = if rate < 1.0 { String::new() } else { format!(", {} schemes/s", thousands(rate as u64)) };
+        self.bar.set_message(text + &rate);
         self.bar.tick();
     }
 }

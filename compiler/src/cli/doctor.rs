@@ -1,11 +1,10 @@
 //! `strassenc doctor`.
 
 use super::{home, output};
-use comfy_table::{Table, presets};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use strassenc::tools::{COMPONENTS, Component, Install, Status, Tools};
-use strassenc_runtime::error::closest;
+use strassenc_runtime::error::suggest;
 use strassenc_runtime::{Error, Kind, Result};
 
 /// What is installed, what is missing, and how to get it
@@ -70,7 +69,7 @@ pub fn run(args: Args) -> Result<()> {
         let report = Report { home: tools.home().into(), components, environment: tools.environment(), failures };
         output::json(&report)?;
     } else {
-        output::line(table(&components))?;
+        output::line(list(&components))?;
         output::line(format_args!("installed tools and data lie under {}", tools.home().display()))?;
         let environment = tools.environment();
         if !environment.is_empty() {
@@ -88,12 +87,8 @@ fn install(tools: &Tools, names: &[String]) -> Result<Vec<Error>> {
     let mut chosen = Vec::new();
     for name in names {
         let unknown = || {
-            let list = COMPONENTS.map(|c| c.name);
-            let help = match closest(name, list) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("one of {}", list.join(", ")),
-            };
-            Error::input("--install", format_args!("unknown component `{name}`")).help(help)
+            let known = COMPONENTS.map(|c| c.name);
+            Error::input("--install", format_args!("unknown component `{name}`")).help(suggest(name, known))
         };
         chosen.push(Component::named(name).ok_or_else(unknown)?);
     }
@@ -121,20 +116,19 @@ fn install(tools: &Tools, names: &[String]) -> Result<Vec<Error>> {
     Ok(failures)
 }
 
-fn table(components: &[Status]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["component", "needed for", "version", "where, or how to get it"]);
+/// Two lines a component: what it is, and where it is or how to get it.
+fn list(components: &[Status]) -> String {
+    let mut text = String::new();
     for status in components {
         let (version, place) = match &status.found {
             Some(found) => (found.version.clone(), found.path.display().to_string()),
             None => {
                 let why = status.missing.as_deref().filter(|w| !w.ends_with("was not found"));
-                let why = why.map(|w| format!(" ({w})")).unwrap_or_default();
+                let why = why.map(|w| format!("\n    ({w})")).unwrap_or_default();
                 (if status.required { "MISSING" } else { "missing" }.into(), format!("{}{why}", status.get))
             }
         };
-        table.add_row([status.name.to_string(), status.needed_for.to_string(), version, place]);
+        text += &format!("{:<14} {version:<26} for {}\n    {place}\n", status.name, status.needed_for);
     }
-    table
+    text
 }

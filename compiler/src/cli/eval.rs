@@ -3,7 +3,7 @@
 pub(super) mod text;
 
 use super::data::{self, Origin};
-use super::{INTERRUPTED, home, output, verilog};
+use super::{INTERRUPTED, home, numbers, output, verilog};
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::Serialize;
@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "SPEC", long_help = data::long_help())]
     data: Option<String>,
     /// Only the first N samples of the test split
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::count(1..=1_000_000_000))]
     samples: Option<usize>,
     /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample) and, for a network of
     /// vectors, model.onnx into this folder; of a text a row a symbol, the first 2,000 at most, which are
@@ -95,9 +95,6 @@ enum Float {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    if args.samples == Some(0) {
-        return Err(Error::input("--samples", "0 samples have no accuracy").help("give at least 1"));
-    }
     if let Some(checkpoint) = full_precision(&args.model) {
         return run_full_precision(args, &checkpoint);
     }
@@ -133,7 +130,8 @@ pub fn run(args: Args) -> Result<()> {
         if model.spns().is_ok() {
             onnx::save(&model, &folder.join("model.onnx"))?;
         } else {
-            output::note("model.onnx is not written: only a network of vectors can be exported to ONNX yet");
+            let domain = model.domain();
+            output::note(format_args!("model.onnx is not written: networks of {domain} have no ONNX graph yet"));
         }
     }
     if args.json {
@@ -266,7 +264,7 @@ fn render(report: &Report) -> String {
     if let Some(FakeQuantised { accuracy, differing }) = report.fake_quantised {
         let agreement = match differing {
             0 => "every output is golden's".into(),
-            n => format!("{n} outputs DIFFER from golden's"),
+            n => format!("{n} outputs DIFFER"),
         };
         row("fake-quantised, f64", accuracy, agreement);
     }

@@ -1,6 +1,6 @@
 //! `strassenc generate`.
 
-use super::{INTERRUPTED, home, output, verilog};
+use super::{INTERRUPTED, home, numbers, output, verilog};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::path::PathBuf;
@@ -35,10 +35,11 @@ pub struct Args {
     #[arg(long, default_value = "\n")]
     prompt: String,
     /// How many characters, or words, follow
-    #[arg(long, visible_alias = "words", default_value_t = 300, value_name = "N")]
+    #[arg(long, visible_alias = "words", default_value_t = 300, value_name = "N",
+        value_parser = numbers::count(0..=1_000_000_000))]
     characters: usize,
     /// Below 1 more of the likely, above 1 more of the unlikely; 0 the likeliest alone
-    #[arg(long, default_value_t = 0.8)]
+    #[arg(long, default_value_t = 0.8, value_parser = |s: &str| numbers::real(s, 0.0..=1e6))]
     temperature: f64,
     /// The seed of what is drawn
     #[arg(long, default_value_t = 1)]
@@ -54,10 +55,6 @@ pub fn run(args: Args) -> Result<()> {
         Error::input(args.model.display(), "is no language model: it does not say which characters it knows")
             .help("train one on a text: strassenc train austen")
     })?;
-    if !args.temperature.is_finite() || args.temperature < 0.0 {
-        return Err(Error::input("--temperature", format_args!("{} is no temperature", args.temperature))
-            .help("give 0 or more, e.g. 0.8"));
-    }
     let length = model.input.elements();
     let prompt = symbols.read(&args.prompt, length).map_err(|e| e.within("--prompt"))?;
     if prompt.is_empty() {

@@ -1,7 +1,7 @@
 //! `strassenc matrix`.
 
-use super::{INTERRUPTED, output};
-use indicatif::{ProgressBar, ProgressStyle};
+use super::{INTERRUPTED, numbers, output};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::adder_graph::{self, Cost, Effort, Matrix, Options, Solution, Watch};
 use strassenc::interval::Interval;
+use strassenc::progress::style;
+use strassenc_runtime::artifact::{Artifact, read_as};
 use strassenc_runtime::data::npy::Npy;
 use strassenc_runtime::{Error, Result};
 
@@ -33,10 +35,10 @@ pub struct Args {
     #[arg(long, value_name = "E", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=3))]
     effort: u8,
     /// Largest depth in adders
-    #[arg(long, value_name = "D", conflicts_with = "extra_depth")]
+    #[arg(long, value_name = "D", conflicts_with = "extra_depth", value_parser = numbers::depth())]
     max_depth: Option<u32>,
     /// Largest depth, in adders above the least possible
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = numbers::depth())]
     extra_depth: Option<u32>,
     /// What is to be small: the number of adders, or their bits, each adder as wide as its result
     #[arg(long, value_enum, default_value_t = CostModel::Adders)]
@@ -48,10 +50,10 @@ pub struct Args {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Threads [default: one per core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    threads: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = numbers::threads())]
+    threads: Option<usize>,
     /// Seconds after which the search ends with what it has [default: 60 at effort 3, else none]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = numbers::seconds)]
     time_limit: Option<f64>,
     /// Print the figures as JSON
     #[arg(long)]
@@ -99,21 +101,18 @@ pub fn run(args: Args) -> Result<()> {
             .help(format_args!("the least is {least_depth}")));
     }
     let time_limit = args.time_limit.or((args.effort == 3).then_some(60.0));
-    if time_limit.is_some_and(|limit| limit.is_nan() || limit <= 0.0) {
-        return Err(Error::input("--time-limit", "must be a positive number of seconds"));
-    }
     let half = 1i64 << (args.input_bits - 1);
     let intervals = vec![Interval::new(-half, half - 1); matrix.ncols()];
     let options = Options {
         effort: Effort(args.effort),
-        max_depth: args.max_depth.or(args.extra_depth.map(|extra| least_depth.saturating_add(extra))),
+        max_depth: args.max_depth.or(args.extra_depth.map(|extra| least_depth + extra)),
         cost: match args.cost {
             CostModel::Adders => Cost::Adders,
             CostModel::LutBits => Cost::LutBits(intervals.clone()),
         },
         seed: args.seed,
     };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0) as usize).build();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).build();
     let pool = pool.map_err(|e| Error::internal("matrix", e))?;
 
     let search = Search::new(time_limit);
@@ -144,7 +143,7 @@ pub fn run(args: Args) -> Result<()> {
 
 /// The matrix of the array, `[n_out, n_in]`.
 fn read(path: &std::path::Path) -> Result<Matrix> {
-    let integers = Npy::read(path)?.integers()?;
+    let integers = read_as(Artifact::Npy, path, Npy::read)?.integers()?;
     let shape = integers.shape().to_vec();
     let array = integers.into_dimensionality::<ndarray::Ix2>().map_err(|_| {
         Error::input(path.display(), format_args!("has the shape {shape:?}: a matrix has two axes, [inputs, outputs]"))
@@ -166,14 +165,8 @@ struct Search {
 impl Search {
     fn new(limit: Option<f64>) -> Self {
         let bar = ProgressBar::new_spinner();
-        let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-        Search {
-            began: Instant::now(),
-            limit: limit.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
-            bar,
-            trace: Mutex::new(Vec::new()),
-        }
+        bar.set_style(style("{spinner} {elapsed} {msg}"));
+        Search { began: Instant::now(), limit: limit.map(Duration::from_secs_f64), bar, trace: Mutex::new(Vec::new()) }
     }
 
     fn run(&self, matrix: &Matrix, options: &Options) -> Solution {

@@ -12,6 +12,7 @@ mod eval;
 mod generate;
 mod home;
 mod matrix;
+mod numbers;
 mod output;
 mod random;
 mod report;

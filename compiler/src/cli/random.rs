@@ -1,17 +1,20 @@
 //! `strassenc random`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, data, home, output};
-use indicatif::{ProgressBar, ProgressStyle};
+use super::{INTERRUPTED, data, home, numbers, output};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::build;
+use strassenc::progress::style;
 use strassenc::report::{table, thousands};
 use strassenc_runtime::data::{absolute, text};
+use strassenc_runtime::lock::Lock;
 use strassenc_runtime::network::Network;
 use strassenc_runtime::random::{self, Figures, Options, Random, Stop};
+use strassenc_runtime::train::CHECKPOINT;
 use strassenc_runtime::{Error, Result, files, model_file, network};
 
 /// A random model of a network, to see its hardware before any training
@@ -33,13 +36,13 @@ pub struct Args {
     #[command(flatten)]
     choices: Choices,
     /// Share of nonzeros of W_b and W_c
-    #[arg(long, value_name = "D", default_value_t = 0.6)]
+    #[arg(long, value_name = "D", default_value_t = 0.6, value_parser = |s: &str| numbers::real(s, 1e-6..=1.0))]
     density: f64,
     /// Calibrate on this data set's test samples [default: seeded images of smooth blobs and noise]
     #[arg(long, value_name = "SPEC")]
     data: Option<String>,
     /// Images to calibrate on [default: 16, fewer of a large network], or symbols of a sequence [default: 512]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::count(1..=100_000))]
     samples: Option<usize>,
     /// Decides weights and images
     #[arg(long, default_value_t = 1)]
@@ -78,11 +81,13 @@ pub fn run(args: Args) -> Result<()> {
             let integers = data.test.take(samples).x.integers(network.input.format())?;
             (integers.outer_iter().map(|row| row.to_vec()).collect(), Some(data.name))
         }
-        None => (random::images(&network.input.shape, network.input.format(), samples, args.seed), None),
+        None => {
+            numbers::check_vectors("--samples", samples, network.input.elements())?;
+            (random::images(&network.input.shape, network.input.format(), samples, args.seed), None)
+        }
     };
-    let folder = folder(&args, &network)?;
-    let style = ProgressStyle::with_template("{prefix:11} {bar:30} {percent:>3} % {msg} {elapsed}")
-        .map_err(|e| Error::internal("progress", e))?;
+    let (folder, _lock) = folder(&args, &network)?;
+    let style = style("{prefix:11} {bar:30} {percent:>3} % {msg} {elapsed}");
     let bar = ProgressBar::new(1000).with_style(style).with_prefix("calibrating");
     bar.enable_steady_tick(Duration::from_millis(200));
     let progress = |layer: &str, share: f64| {
@@ -107,21 +112,29 @@ fn sequence(args: &Args, mut network: Network, samples: usize, began: Instant) -
         }
         None => None,
     };
-    let folder = folder(args, &network)?;
+    let (folder, _lock) = folder(args, &network)?;
     let name = text.as_ref().map(|text| text.name.clone());
     let options = Options { density: args.density, seed: args.seed, data: name };
     let made = random::random_sequence(&network, text.as_ref(), samples, &options)?;
     write(args, &folder, &made, made.outputs.len(), began)
 }
 
-/// The run folder.
-fn folder(args: &Args, network: &Network) -> Result<PathBuf> {
+/// The run folder, which no other command writes as long as the lock lives.
+fn folder(args: &Args, network: &Network) -> Result<(PathBuf, Lock)> {
     let named = || Path::new("runs").join(format!("{}-random", network.name));
     let folder = args.output.clone().unwrap_or_else(named);
+    let left_alone = |what: &str| {
+        let cause = format!("{what}, so it is left alone");
+        Err(Error::io(&folder, cause).help("name another folder with -o"))
+    };
     if folder.exists() && !folder.is_dir() {
-        return Err(Error::io(&folder, "is a file, so it is left alone").help("name another folder with -o"));
+        return left_alone("is a file");
     }
-    Ok(folder)
+    let lock = Lock::folder(&folder)?;
+    if folder.join(CHECKPOINT).is_file() {
+        return left_alone("holds a training run");
+    }
+    Ok((folder, lock))
 }
 
 fn write(args: &Args, folder: &Path, made: &Random, samples: usize, began: Instant) -> Result<()> {
@@ -138,7 +151,7 @@ fn write(args: &Args, folder: &Path, made: &Random, samples: usize, began: Insta
 }
 
 fn text(report: &Report) -> String {
-    let mut table = table(&["layer", "output", "r", "density b/c", "format", "values", "saturated", "above 0"]);
+    let mut table = table(&["layer", "output", "r", "density\nb/c", "format", "values", "satu-\nrated"]);
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     for layer in report.layers {
         let density = |d: Option<f64>| d.map_or_else(|| "-".into(), |d| format!("{d:.2}"));
@@ -151,11 +164,10 @@ fn text(report: &Report) -> String {
             layer.format.map_or_else(|| "raw".into(), |f| f.to_string()),
             thousands(layer.distinct),
             layer.saturated.map(percent).unwrap_or_default(),
-            percent(layer.positive),
         ]);
     }
     let lively = match report.dull.as_slice() {
-        [] => "every layer shows at least 16 values and saturates at most 20 % of them".into(),
+        [] => "every layer shows 16 values or more and saturates at most 20 %".into(),
         dull => format!("fewer than 16 values or more than 20 % saturated: {}", dull.join(", ")),
     };
     format!("{table}\n\n{} samples: {lively}\n{} in {:.1} s", report.samples, report.run.display(), report.seconds)

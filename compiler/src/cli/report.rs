@@ -52,7 +52,9 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let what = Path::new(&args.what);
     let ready = network::ready().iter().any(|(name, _)| *name == args.what);
-    if !what.is_dir() && (what.is_file() || ready || what.extension().is_some_and(|e| e == "toml")) {
+    // A word that is nothing yet is rather a slip of a name than a folder.
+    let is_word = !what.exists() && what.components().count() == 1;
+    if !what.is_dir() && (what.is_file() || is_word || ready || what.extension().is_some_and(|e| e == "toml")) {
         return describe(&args);
     }
     let only = args.accounting.map(|_| "--accounting").or(args.choices.given());

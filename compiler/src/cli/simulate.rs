@@ -1,6 +1,6 @@
 //! `strassenc simulate`.
 
-use super::{INTERRUPTED, data, eval, home, output};
+use super::{INTERRUPTED, data, eval, home, numbers, output};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -39,10 +39,10 @@ pub struct Args {
     #[arg(long, value_name = "SPEC", long_help = data::long_help(), conflicts_with = "random")]
     data: Option<String>,
     /// Only the first N samples of the test split
-    #[arg(long, value_name = "N", conflicts_with = "random")]
+    #[arg(long, value_name = "N", conflicts_with = "random", value_parser = numbers::count(1..=1_000_000_000))]
     samples: Option<usize>,
     /// N random vectors instead of data
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::count(1..=1_000_000_000))]
     random: Option<usize>,
     /// Seed of random vectors, pauses and what registers hold at power-on
     #[arg(long, default_value_t = 1)]
@@ -63,8 +63,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     wave: Option<PathBuf>,
     /// Cores that run side by side [default: one per processor]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    threads: usize,
+    #[arg(long, value_name = "N", value_parser = numbers::threads())]
+    threads: Option<usize>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -123,9 +123,6 @@ struct Vectors {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    if args.samples == Some(0) || args.random == Some(0) {
-        return Err(Error::input("simulate", "0 vectors show nothing").help("give at least 1"));
-    }
     let tools = home::tools()?;
     let build = Build::open_edited(&args.build)?;
     for name in &build.edited {
@@ -141,8 +138,7 @@ pub fn run(args: Args) -> Result<()> {
     let sources = Sources::read(&build.folder, &build.signature)?;
     let verilator = tools.verilator()?.version;
     let simulator = Simulator::build(&sources, &build.signature, false, &tools)?;
-    let Args { seed, gaps, backpressure, pauses, threads, .. } = args;
-    let options = Options { seed, gaps, backpressure, pauses, threads };
+    let options = driven(&args);
     if let Some(file) = &args.wave {
         let traced = Simulator::build(&sources, &build.signature, true, &tools)?;
         traced.record(&vectors.inputs[..vectors.inputs.len().min(WAVE)], &options, file)?;
@@ -187,6 +183,13 @@ pub fn run(args: Args) -> Result<()> {
     }
 }
 
+/// How the streams are driven.
+fn driven(args: &Args) -> Options {
+    let Args { seed, gaps, backpressure, pauses, threads, .. } = *args;
+    // 0 is one per processor.
+    Options { seed, gaps, backpressure, pauses, threads: threads.unwrap_or(0) }
+}
+
 /// One layer of a core over images, alone in Verilator.
 #[derive(Serialize)]
 struct LayerReport {
@@ -222,9 +225,7 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
         let read = core.images.layers[number].reads[0].index();
         let inputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[read].clone()).collect();
         let outputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[number + 1].clone()).collect();
-        let Args { seed, gaps, backpressure, pauses, threads, .. } = *args;
-        let run =
-            simulator.run(&inputs, &Options { seed, gaps, backpressure, pauses, threads }).map_err(Error::from)?;
+        let run = simulator.run(&inputs, &driven(args)).map_err(Error::from)?;
         if let Some(Mismatch { sample, output, expected, got, .. }) = run.mismatch(&outputs) {
             let cause = format_args!("output {output} is {got}, golden says {expected}");
             return Err(Error::mismatch(format_args!("layer `{layer}`, sample {sample}"), cause));
@@ -276,6 +277,7 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
         return Ok(Vectors { name: data.name, inputs: rows(inputs), outputs, labels: Some(split.labels) });
     }
     let count = args.random.unwrap_or((CLOCKS / build.signature.ii as usize).clamp(1, RANDOM));
+    numbers::check_vectors("--random", count, model.input.elements())?;
     let inputs = random_vectors(model, count, args.seed);
     let outputs = golden_outputs(model, &inputs)?;
     Ok(Vectors { name: "random".into(), inputs, outputs, labels: None })
@@ -326,13 +328,14 @@ fn mismatch_error(build: &Build, mismatch: &Mismatch, samples: usize, place: &Pl
 
 fn render(report: &Report) -> String {
     let Report { data, samples, latency, simulator, .. } = report;
-    let mut text = format!("{samples} samples of {data}: ");
+    let what = if *data == "random" { "random vectors".into() } else { format!("test samples of {data}") };
+    let mut text = format!("{samples} {what}: ");
     text += &match report.mismatches {
         0 => "every output is golden's\n".to_string(),
         n => format!("{n} DIFFER from golden\n"),
     };
     if let Some(accuracy) = report.accuracy {
-        text += &format!("accuracy              {:.2} %\n", 100.0 * accuracy);
+        text += &format!("test accuracy         {:.2} %\n", 100.0 * accuracy);
     }
     text += &format!("latency               {} clocks, {} promised\n", latency.measured, latency.promised);
     if let Some(ii) = &report.ii {

@@ -12,6 +12,7 @@ use strassenc::build;
 use strassenc::count::{Counts, count};
 use strassenc::sweep::{Axis, Choices, Point, Sweep};
 use strassenc_runtime::data::DataSet;
+use strassenc_runtime::lock::Lock;
 use strassenc_runtime::train::Trainer;
 use strassenc_runtime::train::{CHECKPOINT, Checkpoint, Start, checkpoint_of};
 use strassenc_runtime::{Error, Kind, Network, Result, files, model_file, network};
@@ -115,6 +116,7 @@ pub fn run(args: Args) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
 
     let folder = args.output.clone().unwrap_or_else(|| Path::new("sweeps").join(&network.name));
+    let _lock = Lock::folder(&folder)?;
     check_folder(&folder, args.resume)?;
     let began = Instant::now();
     let data = args.training.load(&network)?;

@@ -1,14 +1,16 @@
 //! `strassenc train`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, home, output};
-use comfy_table::{CellAlignment, Table, presets};
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use super::{INTERRUPTED, home, numbers, output};
+use comfy_table::Table;
+use indicatif::{HumanDuration, ProgressBar};
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use strassenc::progress::style;
+use strassenc::report::table;
 use strassenc_runtime::data::{self, DataSet, Text};
 use strassenc_runtime::network::{self, Network};
 use strassenc_runtime::train::{
@@ -56,8 +58,8 @@ pub struct Args {
     adder_penalty: Option<f64>,
     /// Seconds after which a checkpoint is written, at the end of a step; 0: after every step [default: 10 at the end of an
     /// epoch, else 60]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    checkpoint_every: Option<Duration>,
+    #[arg(long, value_name = "SECONDS", value_parser = |s: &str| numbers::real(s, 0.0..=1e9))]
+    checkpoint_every: Option<f64>,
     /// Go on with the run in the folder
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
@@ -88,7 +90,7 @@ pub(super) struct Training {
     #[arg(long, value_name = "FULL,TERNARY,FROZEN", value_delimiter = ',')]
     epochs: Option<Vec<usize>>,
     /// Threads; any number gives the same model [default: one for each core]
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = numbers::threads())]
     threads: Option<usize>,
 }
 
@@ -121,7 +123,7 @@ impl Training {
     /// Starts the threads, and loads the data of the option or of the description.
     ///
     /// # Errors
-    /// Where there are no threads, no data set is named, or it cannot be read.
+    /// Where no data set is named, or it cannot be read.
     pub fn load(&self, network: &Network) -> Result<DataSet> {
         super::data::load(self.start(network, data::GRAMMAR)?)
     }
@@ -137,9 +139,6 @@ impl Training {
 
     /// Starts the threads; yields what names the data.
     fn start<'a>(&self, network: &'a Network, grammar: &str) -> Result<&'a str> {
-        if self.threads == Some(0) {
-            return Err(Error::input("--threads", "0 threads cannot work").help("give at least 1"));
-        }
         // Fails only where a pool is there already, and then that one serves.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0)).build_global();
         (network.train.data.as_deref())
@@ -150,12 +149,6 @@ impl Training {
     pub fn sources(&self) -> Sources<'_> {
         Sources { teacher: self.teacher.as_deref(), from: self.from.as_deref() }
     }
-}
-
-/// A time on the command line.
-fn seconds(text: &str) -> std::result::Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "is no number of seconds".to_string())?;
-    Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
 }
 
 #[derive(Serialize)]
@@ -189,7 +182,7 @@ pub fn run(args: Args) -> Result<()> {
         (_, true) => Start::Overwrite,
         _ => Start::New,
     };
-    let watch = Watch { checkpoint_every: args.checkpoint_every, ..Watch::new() };
+    let watch = Watch { checkpoint_every: args.checkpoint_every.map(Duration::from_secs_f64), ..Watch::new() };
     let (began, sources) = (Instant::now(), args.training.sources());
     let (name, (summary, _)) = if network.is_of_sequences() {
         let text = args.training.load_text(&network)?;
@@ -249,36 +242,20 @@ pub(super) fn render(summary: &Summary) -> String {
     )
 }
 
-/// The layers of a run's model.
+/// The layers of a run's model, in at most 80 columns.
 fn layers_table(summary: &Summary) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header([
-        "layer",
-        "inputs",
-        "r",
-        "live rows",
-        "multiplications",
-        "outputs",
-        "nonzeros of W_b",
-        "of W_c",
-        "density",
-    ]);
+    let mut table =
+        table(&["layer", "r", "live\nrows", "multi-\nplications", "nonzeros\nof W_b", "\nof W_c", "density"]);
     for l in &summary.layers {
         table.add_row([
             l.name.clone(),
-            l.inputs.to_string(),
             l.budget.to_string(),
             l.rows.to_string(),
             l.multiplications.to_string(),
-            l.outputs.to_string(),
             l.w_b_nonzeros.to_string(),
             l.w_c_nonzeros.to_string(),
             format!("{:.3}", l.density),
         ]);
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
@@ -286,20 +263,20 @@ fn layers_table(summary: &Summary) -> Table {
 /// The figures of a run over a text of characters or of words.
 fn render_bits(summary: &Summary, float_bits: f64, unit: &str) -> String {
     let told = |bits: f64| match unit {
-        "word" => format!("{bits:.4} bits per word (perplexity {:.1})", bits.exp2()),
-        _ => format!("{bits:.4} bits per {unit}"),
+        "word" => format!("{bits:.4} bits (perplexity {:.1})", bits.exp2()),
+        _ => format!("{bits:.4} bits"),
     };
     let Summary { multiplications, dense_multiplications, test_samples, .. } = summary;
     let Some(integer_bits) = summary.integer_bits else {
         return format!(
             "full precision, {multiplications} multiplications a {unit}\n\
-             test text ({test_samples} {unit}s): {}",
+             test text ({test_samples} {unit}s): {} per {unit}",
             told(float_bits)
         );
     };
     format!(
-        "{}\nmultiplications {multiplications} a {unit} against {dense_multiplications} of a dense network, {:.2} % fewer\n\
-         test text ({test_samples} {unit}s): float {}, integer {}",
+        "{}\n{multiplications} multiplications a {unit}, {dense_multiplications} in a dense network: {:.2} % fewer\n\
+         test text ({test_samples} {unit}s), per {unit}:\n  float {}, integer {}",
         layers_table(summary),
         100.0 * summary.reduction,
         told(float_bits),
@@ -307,23 +284,32 @@ fn render_bits(summary: &Summary, float_bits: f64, unit: &str) -> String {
     )
 }
 
+/// An epoch as a line of at most 80 columns: which samples its figures are of, and what a network of sequences is judged by.
+fn told(e: &Epoch) -> String {
+    let held_out = match (e.validation_loss, e.validation_accuracy) {
+        (Some(loss), _) => format!("  held out {:.4} bits", loss / std::f64::consts::LN_2),
+        (None, Some(accuracy)) => format!("  held out {:.2} %", 100.0 * accuracy),
+        (None, None) => String::new(),
+    };
+    let density = if e.phase == Phase::Full { String::new() } else { format!("  density {:.3}", e.density) };
+    let training = format!("training {:.2} % (loss {:.4})", 100.0 * e.train_accuracy, e.loss);
+    format!("{:<7} {:>3}  {training}{held_out}{density}", e.phase, e.epoch)
+}
+
 /// A progress bar and a line a phase on a terminal, a line an epoch elsewhere.
 pub(super) struct Watch {
     bar: ProgressBar,
     /// When the bar's text was last renewed.
     drawn: Instant,
-    density: f64,
     /// Between checkpoints, where the user says so.
     checkpoint_every: Option<Duration>,
 }
 
 impl Watch {
     pub fn new() -> Self {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(1) } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{bar:32} {percent:>3} %  {msg}  {eta} left") {
-            bar.set_style(style);
-        }
-        Watch { bar, drawn: Instant::now(), density: 1.0, checkpoint_every: None }
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        bar.set_style(style("{bar:12} {percent:>3} %  {msg}{left}"));
+        Watch { bar, drawn: Instant::now(), checkpoint_every: None }
     }
 
     fn line(&self, text: &str) {
@@ -347,36 +333,22 @@ impl Observer for Watch {
             }
             self.bar.set_position((total - left) as u64);
             self.bar.set_message(format!(
-                "{} {}/{}  loss {:.4}  accuracy {:.2} %  density {:.2}",
+                "{} {}/{}  training {:.2} % (loss {:.4})",
                 p.phase,
                 p.epoch,
                 p.epochs,
-                p.score.mean_loss(),
                 100.0 * p.score.accuracy(),
-                self.density
+                p.score.mean_loss(),
             ));
         }
         !INTERRUPTED.load(Ordering::SeqCst)
     }
 
     fn epoch(&mut self, e: &Epoch, last: bool) {
-        self.density = e.density;
         if !last && !self.bar.is_hidden() {
             return;
         }
-        let held_out = e.validation_accuracy.map(|v| format!(", held out {:.2} %", 100.0 * v)).unwrap_or_default();
-        let held_out = match e.validation_loss {
-            Some(loss) => format!("{held_out}, {:.4} bits", loss / std::f64::consts::LN_2),
-            None => held_out,
-        };
-        let density = if e.phase == Phase::Full { String::new() } else { format!("  density {:.3}", e.density) };
-        self.line(&format!(
-            "{:<7} {:>3}  loss {:.4}  accuracy {:.2} %{held_out}{density}",
-            e.phase,
-            e.epoch,
-            e.loss,
-            100.0 * e.train_accuracy
-        ));
+        self.line(&told(e));
     }
 
     fn warn(&mut self, warning: &str) {
@@ -385,5 +357,71 @@ impl Observer for Watch {
 
     fn saves(&self, since: Duration, epoch_ended: bool) -> bool {
         since >= self.checkpoint_every.unwrap_or_else(|| train::checkpoint_interval(epoch_ended))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strassenc_runtime::train::LayerSummary;
+
+    /// The widest line of a text.
+    fn columns(text: &str) -> usize {
+        text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn what_a_run_tells_fits_80_columns() {
+        let layer = LayerSummary {
+            name: "conv_19".into(),
+            inputs: 802_816,
+            reads: 4608,
+            budget: 4096,
+            rows: 4096,
+            multiplications: 115_605_504,
+            outputs: 802_816,
+            w_b_nonzeros: 10_616_832,
+            w_c_nonzeros: 10_616_832,
+            entries: 21_233_664,
+            density: 0.5,
+        };
+        let mut summary = Summary {
+            float_accuracy: 0.98765,
+            unit: None,
+            float_bits: None,
+            integer_bits: None,
+            integer_accuracy: Some(0.98765),
+            test_samples: 10_000,
+            multiplications: 115_605_504,
+            dense_multiplications: 1_814_073_344,
+            reduction: 0.9363,
+            layers: vec![layer; 20],
+        };
+        let text = render(&summary);
+        assert!(columns(&text) <= 80 && text.contains("test accuracy (10000 samples)"), "{text}");
+        summary.unit = Some("word");
+        (summary.float_bits, summary.integer_bits) = (Some(7.12345), Some(7.12345));
+        let text = render(&summary);
+        assert!(columns(&text) <= 80 && text.contains("test text (10000 words)"), "{text}");
+
+        let mut epoch = Epoch {
+            phase: Phase::Ternary,
+            epoch: 10_000,
+            learning_rate: 1e-3,
+            loss: 12.3456,
+            train_accuracy: 1.0,
+            validation_accuracy: Some(1.0),
+            validation_loss: None,
+            density: 0.612,
+        };
+        assert_eq!(told(&epoch), "ternary 10000  training 100.00 % (loss 12.3456)  held out 100.00 %  density 0.612");
+        epoch.validation_loss = Some(2.0 * std::f64::consts::LN_2);
+        assert_eq!(
+            told(&epoch),
+            "ternary 10000  training 100.00 % (loss 12.3456)  held out 2.0000 bits  density 0.612"
+        );
+        assert!(columns(&told(&epoch)) <= 84);
+        (epoch.validation_loss, epoch.validation_accuracy) = (None, None);
+        assert!(!told(&epoch).contains("held out"));
     }
 }

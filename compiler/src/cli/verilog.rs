@@ -1,7 +1,7 @@
 //! `strassenc verilog`.
 
-use super::{INTERRUPTED, at_once, consent, output};
-use indicatif::{ProgressBar, ProgressStyle};
+use super::{INTERRUPTED, at_once, consent, numbers, output};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -11,7 +11,9 @@ use strassenc::compile::Step;
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
+use strassenc::progress::style;
 use strassenc::report;
+use strassenc_runtime::artifact::{Artifact, read_as};
 use strassenc_runtime::train::CHECKPOINT;
 use strassenc_runtime::{Error, Model, Result, files, model_file};
 
@@ -56,13 +58,15 @@ pub struct Args {
 #[derive(clap::Args)]
 pub(super) struct BuildArgs {
     /// Additions on a path between two registers
-    #[arg(long, value_name = "N", default_value_t = Options::default().adders_per_stage)]
+    #[arg(long, value_name = "N", default_value_t = Options::default().adders_per_stage,
+        value_parser = clap::value_parser!(u32).range(1..=1024))]
     adders_per_stage: u32,
     /// Clocks from a multiplier's operand to its rounded product, 1 to 4
-    #[arg(long, value_name = "L", default_value_t = Options::default().multiplier_latency)]
+    #[arg(long, value_name = "L", default_value_t = Options::default().multiplier_latency,
+        value_parser = clap::value_parser!(u32).range(1..=4))]
     multiplier_latency: u32,
     /// Elements of a beat on both streams [default: the whole vector, or equal beats of at most 512 bytes]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::count(1..=1 << 24))]
     beat_elements: Option<usize>,
     /// Width of s_axis_tdata, as of a DMA engine: 32, 64, 128, …; as many elements as fit, each in
     /// 1, 2, 4 or 8 bytes, and tkeep where the last beat of a frame is not full
@@ -76,13 +80,14 @@ pub(super) struct BuildArgs {
     #[arg(long, value_enum, default_value_t = Frames::default())]
     frames: Frames,
     /// How hard to search for common sums, 0 to 3
-    #[arg(long, value_name = "E", default_value_t = Options::default().effort)]
+    #[arg(long, value_name = "E", default_value_t = Options::default().effort,
+        value_parser = clap::value_parser!(u8).range(0..=3))]
     effort: u8,
     /// Largest depth of a matrix in additions
-    #[arg(long, value_name = "D")]
+    #[arg(long, value_name = "D", value_parser = numbers::depth())]
     max_depth: Option<u32>,
     /// Seconds after which the search ends with what it has
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = numbers::seconds)]
     time_limit: Option<f64>,
     /// Seed of the search
     #[arg(long, default_value_t = Options::default().seed)]
@@ -253,18 +258,17 @@ pub(super) fn load(path: &Path) -> Result<Model> {
         return Err(Error::input(path.display(), "is a training run that has no integer model")
             .help("finish the run with --resume; a run in full precision never has one: train a network `--from` it"));
     }
-    model_file::load(&file)
+    read_as(Artifact::Run, path, |_| model_file::load(&file))
 }
 
 /// Compiles with progress on stderr and writes the build folder.
 pub(super) fn write(model: &Model, options: &Options, folder: &Path) -> Result<Record> {
     build::check_replaceable(folder)?;
-    let style = ProgressStyle::with_template("{prefix:10} {bar:30} {pos}/{len} {msg} {elapsed}")
-        .map_err(|e| Error::internal("progress", e))?;
-    let bar = ProgressBar::new(0).with_style(style).with_prefix("compiling");
+    let style = style("{prefix:10} {bar:30} {steps} {msg} {elapsed}");
+    let bar = ProgressBar::no_length().with_style(style).with_prefix("compiling");
     // Drawn on a terminal only; the sharing of a large matrix is one long step.
     bar.enable_steady_tick(Duration::from_millis(200));
-    let deadline = options.time_limit.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds.min(1e9)));
+    let deadline = options.time_limit.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds));
     let progress = |p: strassenc::compile::Progress| {
         bar.set_length(p.total as u64);
         bar.set_position(p.done as u64);

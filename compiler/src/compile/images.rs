@@ -16,6 +16,7 @@ use crate::stream::depths::{Depth, depths};
 use crate::stream::timing::{self, Ending, Timing};
 use crate::stream::{self, Engine, Graph, Primitive};
 use rayon::prelude::*;
+use strassenc_runtime::error::suggest;
 use strassenc_runtime::model::Layer as ModelLayer;
 use strassenc_runtime::{Error, Model, Result};
 
@@ -298,8 +299,8 @@ impl CompiledImages {
     pub fn alone(&self, layer: &str, stop: &(dyn Fn() -> bool + Sync)) -> Result<(usize, CompiledImages)> {
         let place = || format!("layer `{layer}`");
         let Some(number) = self.images.layers.iter().position(|l| l.name == layer) else {
-            let names: Vec<String> = self.images.layers.iter().map(|l| format!("`{}`", l.name)).collect();
-            return Err(Error::input(place(), "is not in the network").help(format!("it has {}", names.join(", "))));
+            let names = self.images.layers.iter().map(|l| l.name.as_str());
+            return Err(Error::input(place(), "is not in the network").help(suggest(layer, names)));
         };
         let ir = &self.images.layers[number];
         if ir.reads.iter().any(|id| *id != ir.reads[0]) {

@@ -256,7 +256,35 @@ impl Signature {
         if schema != SCHEMA {
             return Err(fail(format!("has schema {schema}; this version reads schema {SCHEMA}")));
         }
-        serde_json::from_slice(text).map_err(|e| fail(format!("is not a signature: {e}")))
+        let signature: Signature =
+            serde_json::from_slice(text).map_err(|e| fail(format!("is not a signature: {e}")))?;
+        match signature.out_of_range() {
+            Some((what, value)) => Err(fail(format!("its {what} is {value}, which no core has"))),
+            None => Ok(signature),
+        }
+    }
+
+    /// A figure that no core can have; without any, nothing that is computed of them wraps.
+    fn out_of_range(&self) -> Option<(&'static str, i64)> {
+        const MOST: i64 = 1 << 40;
+        let size = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let streams = [&self.input, &self.output].into_iter().flat_map(|s| {
+            [
+                ("elements of a vector", size(s.elements), 1, 1 << 24),
+                ("bits of an element", s.format.bits.into(), 1, 64),
+                ("frac of an element", s.format.frac.into(), -128, 128),
+                ("bytes of an element", size(s.element_bytes), 1, 8),
+                ("elements of a beat", size(s.beat_elements), 1, 1 << 24),
+                ("beats of a vector", size(s.beats), 1, 1 << 24),
+            ]
+        });
+        let timing = [
+            ("latency", self.latency, -MOST, MOST),
+            ("initiation interval", self.ii.into(), 1, MOST),
+            ("number of frames that fill it", self.warm_up.into(), 0, MOST),
+        ];
+        let wrong = |(_, value, least, most): &(_, i64, i64, i64)| !(least..=most).contains(&value);
+        streams.chain(timing).find(wrong).map(|(what, value, ..)| (what, value))
     }
 
     /// The text of `signature.json`.
@@ -277,6 +305,49 @@ mod tests {
     fn beats(elements: usize, bits: u32, beat: Beat) -> (usize, usize, usize) {
         let s = stream(elements, bits, beat).unwrap();
         (s.element_bytes, s.beat_elements, s.beats)
+    }
+
+    #[test]
+    fn figures_that_no_core_has_are_refused() {
+        let stream = stream(4, 8, Beat::Any).unwrap();
+        let good = Signature {
+            schema: SCHEMA,
+            tool: String::new(),
+            model: "m".into(),
+            model_sha256: String::new(),
+            top: "m".into(),
+            frames: Frames::default(),
+            ports: vec![],
+            input: stream.clone(),
+            output: stream,
+            latency: 7,
+            ii: 1,
+            warm_up: 0,
+            whole_frames: false,
+            recurrent: false,
+            layers: vec![],
+            testbench: "m_tb".into(),
+            files: vec![],
+            memories: vec![],
+        };
+        let parse = |edit: &dyn Fn(&mut Signature)| {
+            let mut signature = good.clone();
+            edit(&mut signature);
+            Signature::parse(signature.to_json().as_bytes(), "signature.json").map_err(|e| e.to_string())
+        };
+        assert_eq!(parse(&|_| ()).unwrap(), good);
+        for (edit, told) in [
+            (&(|s: &mut Signature| s.ii = 0) as &dyn Fn(&mut Signature), "initiation interval is 0"),
+            (&|s| s.latency = i64::MIN, "latency is -9223372036854775808"),
+            (&|s| s.input.elements = usize::MAX, "elements of a vector is 9223372036854775807"),
+            (&|s| s.output.element_bytes = 0, "bytes of an element is 0"),
+            (&|s| s.output.beats = 0, "beats of a vector is 0"),
+            (&|s| s.input.format.bits = u32::MAX, "bits of an element is 4294967295"),
+            (&|s| s.input.format.frac = i32::MIN, "frac of an element is -2147483648"),
+        ] {
+            let error = parse(edit).unwrap_err();
+            assert!(error.contains(told), "{error}");
+        }
     }
 
     #[test]

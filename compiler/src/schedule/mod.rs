@@ -63,8 +63,9 @@ impl Options {
     /// # Errors
     /// Where one is out of range.
     pub fn validate(&self) -> Result<()> {
-        if self.adders_per_stage == 0 {
-            return Err(Error::input("adders per stage", "0 is less than 1"));
+        if !(1..=1024).contains(&self.adders_per_stage) {
+            let cause = format!("{} is not within 1..=1024", self.adders_per_stage);
+            return Err(Error::input("adders per stage", cause));
         }
         if !(1..=4).contains(&self.multiplier_latency) {
             let cause = format!("{} is not within 1..=4", self.multiplier_latency);

@@ -39,6 +39,15 @@ impl Axis {
         }
     }
 
+    /// The name above a narrow column.
+    fn heading(self) -> &'static str {
+        match self {
+            Axis::Threshold => "thres-\nhold",
+            Axis::AdderPenalty => "adder-\npenalty",
+            _ => self.name(),
+        }
+    }
+
     /// Changes a network.
     fn set(self, network: &mut Network, value: f64) {
         match self {
@@ -133,6 +142,7 @@ pub struct Sweep {
     /// SHA-256 of the teacher's checkpoint.
     pub teacher: Option<String>,
     /// Test accuracy of the teacher, else of the network that points begin from, in 0..=1, where it is in full precision.
+    #[serde(rename = "test_accuracy_full_precision")]
     pub full_precision_accuracy: Option<f64>,
     /// Multiplications of one inference of an ordinary network of the same shape.
     pub dense_multiplications: u64,
@@ -157,8 +167,10 @@ pub struct Point {
     /// Nonzeros over entries of all W_b and W_c, 0..=1, dead rows left out.
     pub density: f64,
     /// Test accuracy of the ternary network with float activations, in 0..=1.
+    #[serde(rename = "test_accuracy_float")]
     pub float_accuracy: f64,
     /// Test accuracy of the integer network, in 0..=1.
+    #[serde(rename = "test_accuracy_integer")]
     pub integer_accuracy: f64,
 }
 
@@ -179,7 +191,7 @@ impl Sweep {
     pub fn csv(&self) -> String {
         let axes = self.axes();
         let mut text: String = axes.iter().map(|axis| format!("{axis},")).collect();
-        text += "multiplications,reduction,naive_adders,adders,naive_additions,additions,density,float_accuracy,integer_accuracy,run\n";
+        text += "multiplications,reduction,naive_adders,adders,naive_additions,additions,density,test_accuracy_float,test_accuracy_integer,run\n";
         for point in &self.points {
             for axis in &axes {
                 text += &point.choices.0.get(axis).map(ToString::to_string).unwrap_or_default();
@@ -195,31 +207,29 @@ impl Sweep {
         text
     }
 
-    /// The points as a table for a terminal.
+    /// The points as a table for a terminal, of 80 columns at most.
     pub fn text(&self) -> String {
         let axes = self.axes();
-        let mut header: Vec<&str> = axes.iter().map(|axis| axis.name()).collect();
-        header.extend(["multiplications", "fewer", "adders", "shared", "additions", "shared", "density"]);
-        header.extend(["float", "integer"]);
+        let mut header: Vec<&str> = axes.iter().map(|axis| axis.heading()).collect();
+        header.extend(["multi-\nplications", "adders\nshared", "additions\nshared"]);
+        header.extend(["test, %\nfloat", "\ninteger"]);
         let mut table = table(&header);
         let percent = |share: f64| format!("{:.2} %", 100.0 * share);
         for point in &self.points {
             let choice = |axis| point.choices.0.get(axis).map(ToString::to_string).unwrap_or_default();
-            let Counts { multiplications, naive_adders, adders, naive_additions, additions } = point.counts;
+            let Counts { multiplications, adders, additions, .. } = point.counts;
             let mut row: Vec<String> = axes.iter().map(choice).collect();
-            row.extend([thousands(multiplications), percent(point.reduction)]);
-            row.extend([naive_adders, adders, naive_additions, additions].map(thousands));
-            row.push(format!("{:.3}", point.density));
-            row.extend([point.float_accuracy, point.integer_accuracy].map(percent));
+            row.extend([multiplications, adders, additions].map(|n| n.to_string()));
+            row.extend([point.float_accuracy, point.integer_accuracy].map(|a| format!("{:.2}", 100.0 * a)));
             table.add_row(row);
         }
         let mut text = format!(
-            "{table}\n\nmultiplications and additions of one inference ({} multiplications of a dense network); adders: each \
-             matrix once",
+            "{table}\n\nmultiplications and additions of one inference ({} in a dense network);\n\
+             adders: each matrix once; before sharing: sweep.csv",
             thousands(self.dense_multiplications)
         );
         if let Some(accuracy) = self.full_precision_accuracy {
-            text += &format!("\nfull precision: {}", percent(accuracy));
+            text += &format!("\nfull precision: test accuracy {}", percent(accuracy));
         }
         text
     }
@@ -236,6 +246,43 @@ impl Sweep {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn its_table_fits_80_columns() {
+        let counts = Counts {
+            multiplications: 1_814_073_344,
+            naive_adders: 123_456_789,
+            adders: 12_345_678,
+            naive_additions: 1_814_073_344,
+            additions: 181_407_334,
+        };
+        let value = |axis| if axis == Axis::P { 2.0 } else { 0.25 };
+        let choices = Choices(Axis::ALL.into_iter().map(|axis| (axis, value(axis))).collect());
+        let point = Point {
+            run: choices.name(),
+            choices,
+            model_sha256: String::new(),
+            counts,
+            reduction: 0.5,
+            density: 0.5,
+            float_accuracy: 1.0,
+            integer_accuracy: 0.98765,
+        };
+        let sweep = Sweep {
+            name: "net".into(),
+            network: String::new(),
+            data: "digits".into(),
+            effort: 1,
+            from: None,
+            teacher: None,
+            full_precision_accuracy: Some(0.99),
+            dense_multiplications: 1_814_073_344,
+            points: vec![point],
+        };
+        let text = sweep.text();
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains("test accuracy 99.00 %"), "{text}");
+    }
 
     #[test]
     fn every_combination_once_and_in_order() {

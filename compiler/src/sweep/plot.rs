@@ -2,11 +2,10 @@
 
 use super::{Point, Sweep};
 use crate::count::Counts;
-use plotters::coord::Shift;
 use plotters::prelude::*;
+use strassenc_runtime::plot::{self, Area, Axis, Drawn, GRAY, LIGHT, MARGIN, X_LABELS, Y_LABELS};
 use strassenc_runtime::{Error, Result};
 
-const GRAY: RGBColor = RGBColor(150, 150, 150);
 /// Of one panel, in pixels.
 const SIZE: (u32, u32) = (480, 420);
 
@@ -18,7 +17,7 @@ pub(super) fn svg(sweep: &Sweep) -> Result<String> {
     Ok(text)
 }
 
-fn draw(sweep: &Sweep, text: &mut String) -> Result<(), Box<dyn std::error::Error>> {
+fn draw(sweep: &Sweep, text: &mut String) -> Drawn {
     let mut panels: Vec<(&str, Cost)> = vec![
         ("multiplications of an inference", |c| c.multiplications),
         ("additions of an inference, shared", |c| c.additions),
@@ -50,15 +49,18 @@ fn series(sweep: &Sweep) -> Vec<(String, Vec<&Point>)> {
     series
 }
 
-fn panel<DB: DrawingBackend>(
-    area: &DrawingArea<DB, Shift>,
-    sweep: &Sweep,
-    label: &str,
-    cost: Cost,
-) -> Result<(), Box<dyn std::error::Error>>
-where
-    DB::ErrorType: 'static,
-{
+fn panel(area: &Area, sweep: &Sweep, label: &str, cost: Cost) -> Drawn {
+    let series = series(sweep);
+    let colour = |i: usize| {
+        let (red, green, blue) = Palette99::pick(i).rgb();
+        RGBColor(red, green, blue)
+    };
+    let full_precision = sweep.full_precision_accuracy.map(|_| ("full precision", GRAY));
+    let named = series.iter().enumerate().filter(|(_, (name, _))| !name.is_empty());
+    let names: Vec<_> =
+        full_precision.into_iter().chain(named.map(|(i, (name, _))| (name.as_str(), colour(i)))).collect();
+    let area = plot::legend(area, &names)?;
+
     // 0 has no place on a logarithmic axis.
     let at = |point: &Point| (cost(&point.counts).max(1) as f64, point.integer_accuracy);
     let all: Vec<(f64, f64)> = sweep.points.iter().map(at).collect();
@@ -68,58 +70,33 @@ where
     let (left, right) = bounds(&mut all.iter().map(|p| p.0));
     let (bottom, top) = bounds(&mut all.iter().map(|p| p.1).chain(sweep.full_precision_accuracy));
     let room = (0.08 * (top - bottom)).max(0.002);
-    let (left, right) = (0.8 * left, 1.25 * right);
-    let mut chart = ChartBuilder::on(area)
-        .margin(12)
-        .x_label_area_size(34)
-        .y_label_area_size(64)
-        .build_cartesian_2d((left..right).log_scale().with_key_points(ticks(left, right)), bottom - room..top + room)?;
+    let (left, right, bottom, top) = (0.8 * left, 1.25 * right, bottom - room, top + room);
+    let (ticks, digits) = plot::linear(100.0 * bottom, 100.0 * top);
+    let mut chart = ChartBuilder::on(&area)
+        .margin(MARGIN)
+        .x_label_area_size(X_LABELS)
+        .y_label_area_size(Y_LABELS)
+        .build_cartesian_2d(
+            (left..right).log_scale().with_key_points(plot::logarithmic(left, right)),
+            Axis { range: 100.0 * bottom..100.0 * top, ticks },
+        )?;
     chart
         .configure_mesh()
         .x_desc(label)
         .y_desc("test accuracy of the integers, %")
-        .x_label_formatter(&|x| short(*x))
-        .y_label_formatter(&|y| format!("{:.1}", 100.0 * y))
+        .x_label_formatter(&|x| plot::short(*x))
+        .y_label_formatter(&|y| format!("{y:.digits$}"))
         .max_light_lines(1)
-        .light_line_style(RGBColor(235, 235, 235))
+        .light_line_style(LIGHT)
         .draw()?;
     if let Some(accuracy) = sweep.full_precision_accuracy {
-        let line = PathElement::new(vec![(left, accuracy), (right, accuracy)], GRAY.stroke_width(2));
-        let legend = |(x, y): (i32, i32)| PathElement::new(vec![(x, y), (x + 18, y)], GRAY.stroke_width(2));
-        chart.draw_series([line])?.label("full precision").legend(legend);
+        let line = vec![(left, 100.0 * accuracy), (right, 100.0 * accuracy)];
+        chart.draw_series([PathElement::new(line, GRAY.stroke_width(2))])?;
     }
-    let series = series(sweep);
-    for (i, (name, points)) in series.iter().enumerate() {
-        let colour = Palette99::pick(i).to_rgba();
-        let points = || points.iter().map(|point| at(point));
-        let line = chart.draw_series(LineSeries::new(points(), colour.stroke_width(2)))?;
-        if !name.is_empty() {
-            let legend = move |(x, y): (i32, i32)| PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2));
-            line.label(name.clone()).legend(legend);
-        }
-        chart.draw_series(points().map(|p| Circle::new(p, 4, colour.filled())))?;
+    for (i, (_, points)) in series.iter().enumerate() {
+        let points = || points.iter().map(|point| at(point)).map(|(x, y)| (x, 100.0 * y));
+        chart.draw_series(LineSeries::new(points(), colour(i).stroke_width(2)))?;
+        chart.draw_series(points().map(|p| Circle::new(p, 4, colour(i).filled())))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
-        .background_style(WHITE.mix(0.8))
-        .border_style(GRAY)
-        .draw()?;
     Ok(())
-}
-
-/// 1, 2 and 5 times powers of ten; powers of ten alone where there are many of them.
-fn ticks(left: f64, right: f64) -> Vec<f64> {
-    let steps: &[f64] = if right < 300.0 * left { &[1.0, 2.0, 5.0] } else { &[1.0] };
-    let decades = left.log10().floor() as i32..=right.log10().ceil() as i32;
-    let all = decades.flat_map(|e| steps.iter().map(move |step| step * 10f64.powi(e)));
-    all.filter(|x| (left..=right).contains(x)).collect()
-}
-
-/// `20k` for 20 000.
-fn short(x: f64) -> String {
-    let (unit, suffix) =
-        [(1e9, "G"), (1e6, "M"), (1e3, "k")].into_iter().find(|(unit, _)| x >= *unit).unwrap_or((1.0, ""));
-    let digits = format!("{:.1}", x / unit);
-    format!("{}{suffix}", digits.trim_end_matches(".0"))
 }

@@ -14,10 +14,10 @@ mod tables;
 pub use component::{COMPONENTS, Component, Found, Status};
 pub use find::{Cxx, Icarus, Python, Verilator, Yosys};
 pub use install::Install;
-pub use lock::Lock;
 pub use process::{Finished, kill_all};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use crate::progress::style;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -99,7 +99,7 @@ impl Tools {
     /// A bar over `length` steps, each a `unit`.
     pub fn bar(&self, message: impl Into<String>, length: u64, unit: &str) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(Some(length), self.draw_target()).with_message(message.into());
-        bar.set_style(style(&format!("{{msg}} {{bar:30}} {{pos}}/{{len}} {unit} [{{elapsed}}, {{eta}} left]")));
+        bar.set_style(style(&format!("{{msg}} {{bar:30}} {{steps}} {unit} [{{elapsed}}{{left}}]")));
         bar.enable_steady_tick(Duration::from_millis(250));
         bar
     }
@@ -107,9 +107,4 @@ impl Tools {
     fn draw_target(&self) -> ProgressDrawTarget {
         if self.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
     }
-}
-
-/// The templates are constants of this file, so that a wrong one shows at the first use; the default is a way out.
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -51,6 +51,8 @@ impl Layer {
 
 /// Elements of any value, at most.
 const MOST_ELEMENTS: usize = 1 << 24;
+/// Multiplications that a layer was allowed, at most.
+const MOST_BUDGET: usize = 1 << 32;
 /// Kernels, windows, strides and pads, at most.
 const MOST_PIXELS: usize = 1 << 12;
 
@@ -167,9 +169,7 @@ impl Dense {
         if n_in != inputs {
             return fail("w_b", format!("takes {n_in} inputs, but {inputs} arrive"));
         }
-        if r > self.budget {
-            return fail("w_b", format!("has {r} rows, more than the budget of {}", self.budget));
-        }
+        check_budget(&at, r, self.budget)?;
         if n_out == 0 {
             return fail("w_c", "has no outputs".into());
         }
@@ -230,6 +230,17 @@ fn check_coefficients(
     check_shifts(&at("coefficient_shifts"), shifts)
 }
 
+/// Whether r rows keep to the budget that was asked for, which sums of budgets can hold.
+fn check_budget(at: &impl Fn(&str) -> String, r: usize, budget: usize) -> Result<()> {
+    if budget > MOST_BUDGET {
+        return Err(Error::input(at("budget"), format_args!("{budget} is more than 2^32")));
+    }
+    if r > budget {
+        return Err(Error::input(at("w_b"), format_args!("has {r} rows, more than the budget of {budget}")));
+    }
+    Ok(())
+}
+
 /// What each rounded product can reach, where row i sums `nonzeros[i]` inputs.
 fn product_magnitudes(
     layer: &str,
@@ -277,9 +288,7 @@ impl Conv2d {
         if self.depthwise() && !c_out.is_multiple_of(self.groups) {
             return fail("groups", format!("{} groups do not divide the {c_out} output channels", self.groups));
         }
-        if r > self.budget {
-            return fail("w_b", format!("has {r} rows, more than the budget of {}", self.budget));
-        }
+        check_budget(&at, r, self.budget)?;
         if c_out == 0 {
             return fail("w_c", "has no outputs".into());
         }
@@ -335,17 +344,15 @@ impl Residual {
         }
         check_format(&at("format"), self.format)?;
         let frac = a.frac.max(b.frac);
-        let reach = |f: Format| i128::from(f.max().max(-f.min())).checked_shl((frac - f.frac) as u32);
+        // Shifted further, no value but 0 would stay within the limit; and what is shifted has at most 54 bits.
+        let shl = |v: i128, by: i32| (by <= 62).then(|| v << by);
+        let reach = |f: Format| shl(f.max().max(-f.min()).into(), frac - f.frac);
         let sum = reach(a).zip(reach(b)).map(|(a, b)| a + b).filter(|sum| *sum <= MAGNITUDE_LIMIT);
         let shift = frac - self.format.frac;
-        let whole = sum.and_then(|sum| {
-            if shift < 0 {
-                sum.checked_shl(-shift as u32)
-            } else {
-                Some(sum + if shift > 0 { (1i128 << shift) >> 1 } else { 0 })
-            }
-        });
-        if (-31..=62).contains(&shift) && whole.is_some_and(|v| v <= MAGNITUDE_LIMIT) {
+        let whole = sum
+            .filter(|_| (-31..=62).contains(&shift))
+            .and_then(|sum| if shift < 0 { shl(sum, -shift) } else { Some(sum + ((1i128 << shift) >> 1)) });
+        if whole.is_some_and(|v| v <= MAGNITUDE_LIMIT) {
             return Ok(());
         }
         Err(Error::input(at("format"), format_args!("{} cannot hold the sum of {a} and {b} within 2^53", self.format))

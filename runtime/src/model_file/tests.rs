@@ -399,3 +399,138 @@ fn words_round_trip_and_are_checked() {
     refused(&|c| c.filters.output = Output::Raw, "gates are requantised");
     refused(&|c| c.tanh.values = Array::zeros(7), "has 7 values for a format of 4 bits");
 }
+
+/// A model with layers of images.
+#[cfg(feature = "train")]
+fn images() -> Model {
+    let text = "name = \"little\"\ninput = { shape = [6, 6, 2], bits = 4, frac = 3 }\nlayers = [\
+        { conv2d = { channels = 3, kernel = 3, pad = 1, r = 4, p = 2 } }, \"relu\", { average_pool = { size = 2 } },\
+        { residual = { body = [{ conv2d = { channels = 3, kernel = 1, r = 3 } }], shortcut = [] } }, \"relu\",\
+        { dense = { units = 2, r = 3 } }]";
+    let network = crate::Network::parse("net.toml", text).unwrap();
+    let images = crate::random::images(&network.input.shape, network.input.format(), 4, 1);
+    let options = crate::random::Options { density: 0.6, seed: 1, data: None };
+    let stop = || false;
+    crate::random::random(&network, &images, &options, &|_, _| (), crate::random::Stop(&stop)).unwrap().model
+}
+
+/// The pointers of all numbers in a document.
+fn numbers(value: &serde_json::Value, pointer: String, all: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Number(_) => all.push(pointer),
+        serde_json::Value::Array(values) => {
+            values.iter().enumerate().for_each(|(i, v)| numbers(v, format!("{pointer}/{i}"), all));
+        }
+        serde_json::Value::Object(values) => {
+            values.iter().for_each(|(key, v)| numbers(v, format!("{pointer}/{key}"), all));
+        }
+        _ => {}
+    }
+}
+
+/// The model's file with an edited document or edited tensors, and a hash that fits.
+fn resealed(model: &Model, edit: impl FnOnce(&mut serde_json::Value, &mut BTreeMap<String, Tensor>)) -> Vec<u8> {
+    let mut tensors = tensors(&model.layers);
+    let mut document = serde_json::from_str(&hashed_document(model, &tensors).unwrap().0).unwrap();
+    edit(&mut document, &mut tensors);
+    document["sha256"] = NO_HASH.into();
+    document["sha256"] = hash(&tensors, &document.to_string()).into();
+    let views = tensors.iter().map(|(name, t)| (name, TensorView::new(t.dtype, t.shape.clone(), &t.data).unwrap()));
+    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), document.to_string())]))).unwrap()
+}
+
+/// Any number of a file may be the most extreme of its kind: it is refused, or it is a model that golden computes. Nothing wraps
+/// on the way, which the checks of a test build would tell.
+#[test]
+#[cfg(feature = "train")]
+fn extreme_numbers_are_refused_or_computed() {
+    let extremes: Vec<serde_json::Value> =
+        [0, -1, 1, 31, 32, 64, -64, 65, i32::MIN.into(), i32::MAX.into(), i64::MIN, i64::MAX]
+            .into_iter()
+            .map(Into::into)
+            .chain([u64::MAX.into(), (u64::MAX / 2 + 2).into(), (1u64 << 32).into(), ((1u64 << 32) + 1).into()])
+            .collect();
+    let compute = |bytes: &[u8]| match from_bytes(bytes) {
+        Ok(model) => {
+            let zeros = vec![0; model.input.elements()];
+            let mut state = crate::golden::State::start();
+            crate::golden::step(&model, &mut state, &zeros).unwrap();
+            model.layers.iter().try_fold(model.input(), |edge, layer| layer.yields(edge)).unwrap();
+            model_sums(&model);
+        }
+        Err(error) => assert_eq!(error.kind(), Kind::Input, "{error}"),
+    };
+    for model in [small(), sequences(), words(), images()] {
+        let mut pointers = vec![];
+        let document = hashed_document(&model, &tensors(&model.layers)).unwrap().0;
+        numbers(&serde_json::from_str(&document).unwrap(), String::new(), &mut pointers);
+        for pointer in pointers {
+            for extreme in &extremes {
+                compute(&resealed(&model, |document, _| *document.pointer_mut(&pointer).unwrap() = extreme.clone()));
+            }
+        }
+        for (name, tensor) in tensors(&model.layers) {
+            let size = tensor.dtype.bitsize() / 8;
+            for at in (0..tensor.data.len()).step_by(size) {
+                for pattern in [[0x00, 0x80], [0xff, 0x7f], [0xff, 0xff]] {
+                    compute(&resealed(&model, |_, tensors| {
+                        let number = &mut tensors.get_mut(&name).unwrap().data[at..at + size];
+                        number.fill(pattern[0]);
+                        *number.last_mut().unwrap() = pattern[1];
+                    }));
+                }
+            }
+        }
+    }
+}
+
+/// What reports add up over the layers of a model.
+fn model_sums(model: &Model) -> usize {
+    let budget = |layer: &Layer| match layer {
+        Layer::Dense(dense)
+        | Layer::CharCnn(CharCnn { filters: dense, .. })
+        | Layer::Highway(Highway { gates: dense, .. })
+        | Layer::Lstm(Lstm { gates: dense, .. }) => dense.budget,
+        Layer::Conv2d(conv) => conv.budget,
+        _ => 0,
+    };
+    model.layers.iter().map(budget).sum()
+}
+
+#[test]
+fn budgets_that_cannot_be_are_refused() {
+    let budget =
+        |budget: u64| from_bytes(&resealed(&small(), |document, _| document["layers"][0]["budget"] = budget.into()));
+    assert_eq!(dense(&mut budget(1 << 32).unwrap(), 0).budget, 1 << 32);
+    for most in [(1 << 32) + 1, u64::MAX] {
+        let told = budget(most).unwrap_err().to_string();
+        assert!(told.contains(&format!("layer `hidden`, budget: {most} is more than 2^32")), "{told}");
+    }
+}
+
+#[test]
+fn the_least_frac_is_told_as_it_is() {
+    let told = from_bytes(&resealed(&small(), |document, _| document["input"]["format"]["frac"] = i32::MIN.into()));
+    let told = told.unwrap_err().to_string();
+    assert!(told.contains("s4 · 2^2147483648 is outside"), "{told}");
+}
+
+/// What the specification calls required is, and what it lets be null may be.
+#[test]
+fn every_key_is_required() {
+    let document: serde_json::Value =
+        serde_json::from_str(&hashed_document(&small(), &tensors(&small().layers)).unwrap().0).unwrap();
+    for place in ["", "/input", "/input/format", "/layers/0", "/layers/0/output", "/provenance"] {
+        for key in document.pointer(place).unwrap().as_object().unwrap().keys().filter(|key| *key != "sha256") {
+            let without = resealed(&small(), |document, _| {
+                document.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(key);
+            });
+            let told = refused(&without);
+            assert!(told.contains(&format!("missing field `{key}`")), "{place}/{key}: {told}");
+        }
+    }
+    for key in ["network", "data", "seed"] {
+        let null = resealed(&small(), |document, _| document["provenance"][key] = serde_json::Value::Null);
+        from_bytes(&null).unwrap();
+    }
+}

@@ -1,6 +1,6 @@
 //! From and to TOML text: what is wrong, on which line, and what was probably meant.
 
-use crate::error::{Error, closest};
+use crate::error::{Error, suggest};
 use std::fmt::Display;
 use toml::de::{DeTable, DeValue};
 
@@ -123,11 +123,7 @@ pub(super) fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Error {
         (Some(&"missing field"), Some((key, _))) => Error::input(place, format_args!("the key `{key}` is missing")),
         (Some(&sort), Some((word, known))) => {
             let what = if sort == "unknown field" { "key" } else { "value" };
-            let help = match closest(word, known.iter().copied()) {
-                Some(best) => format!("did you mean `{best}`?"),
-                None => format!("known here: {}", known.join(", ")),
-            };
-            Error::input(place, format_args!("unknown {what} `{word}`")).help(help)
+            Error::input(place, format_args!("unknown {what} `{word}`")).help(suggest(word, known.iter().copied()))
         }
         _ => Error::input(place, plain(&message)),
     }

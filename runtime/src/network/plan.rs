@@ -14,6 +14,8 @@ pub(super) const MAX_PATCH: usize = 8;
 const MAX_KERNEL: usize = 32;
 /// Pixels of the largest kernel or window.
 const MAX_AREA: usize = MAX_KERNEL * MAX_KERNEL;
+/// Elements of any value, at most; a model file has the same limit.
+const MAX_ELEMENTS: usize = 1 << 24;
 
 /// One layer with its shapes.
 #[derive(Clone, Debug, PartialEq)]
@@ -221,6 +223,10 @@ pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
             .help("give at least one, e.g. `layers = [{ dense = { units = 10, r = 32 } }]`"));
     }
     planner.layers(&place, &network.layers, 0)?;
+    if let Some(step) = planner.steps.iter().find(|step| step.output.elements() > MAX_ELEMENTS) {
+        let cause = format!("`{}` yields {}, more than {MAX_ELEMENTS} elements", step.name, step.output);
+        return Err(Violation::new(place, cause).help("choose a larger stride, less pad or fewer channels"));
+    }
     match network.layers.last() {
         Some(layer) if is_linear(layer) => Ok(planner.steps),
         Some(Layer::Relu) => {
@@ -381,7 +387,7 @@ impl Planner<'_> {
             r => self.budget(place, r, dense.units, plain)?,
         };
         within(at("threshold"), dense.threshold.unwrap_or(0.7), 0.0..=5.0)?;
-        entries(at("r"), r, r * self.shapes[value].elements().max(if plain { 1 } else { dense.units }))?;
+        entries(at("r"), r, r.saturating_mul(self.shapes[value].elements().max(if plain { 1 } else { dense.units })))?;
         let threshold = dense.threshold;
         let (kernel, stride, patch, pad) = (Extent::ONE, Extent::ONE, Extent::ONE, Extent::square(0));
         Ok(Linear { dense: true, kernel, stride, pad, patch, groups: 1, r, plain, threshold })
@@ -556,7 +562,7 @@ impl Planner<'_> {
         let at = |key| place.clone().key(key);
         let r = self.budget(place, r, units, false)?;
         within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
-        entries(at("r"), r, r * inputs.max(units))?;
+        entries(at("r"), r, r.saturating_mul(inputs.max(units)))?;
         Ok(Gates { r, threshold })
     }
 

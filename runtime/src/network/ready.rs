@@ -1,7 +1,8 @@
 //! Descriptions that ship with strassenc.
 
 use super::Network;
-use crate::error::{Error, Kind, Result, closest};
+use crate::artifact::{Artifact, read_as};
+use crate::error::{Error, Kind, Result, suggest};
 use crate::files;
 use std::path::Path;
 
@@ -33,19 +34,15 @@ pub fn ready() -> &'static [(&'static str, &'static str)] {
 /// Where it is neither, with what was probably meant; or where the description is wrong.
 pub fn find(what: &str) -> Result<Network> {
     let path = Path::new(what);
-    if path.is_file() {
-        return Network::parse(what, &files::read_text(path)?);
+    if path.exists() {
+        return read_as(Artifact::Description, path, |path| Network::parse(what, &files::read_text(path)?));
     }
     if let Some((name, text)) = ready().iter().find(|(name, _)| *name == what) {
         return Network::parse(&format!("{name}.toml (ready)"), text);
     }
-    let names = || ready().iter().map(|(name, _)| *name);
     if what.ends_with(".toml") || what.contains('/') {
         return Err(Error::new(Kind::Io, what, "there is no such network description"));
     }
-    let help = match closest(what, names()) {
-        Some(best) => format!("did you mean `{best}`?"),
-        None => format!("give the path of a .toml file, or one of: {}", names().collect::<Vec<_>>().join(", ")),
-    };
+    let help = suggest(what, ready().iter().map(|(name, _)| *name));
     Err(Error::input(what, "is neither a file nor a ready network description").help(help))
 }

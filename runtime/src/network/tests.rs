@@ -263,3 +263,22 @@ fn errors() {
     }
     assert_eq!(told, std::fs::read_to_string(snapshot).unwrap(), "STRASSENC_BLESS=1 accepts new texts");
 }
+
+/// The largest sizes that are allowed one by one, together: refused, and nothing overflows on the way.
+#[test]
+fn values_have_at_most_2_24_elements() {
+    let conv = "{ conv2d = { channels = 65536, kernel = 32, pad = 31, r = 1 } }, \"relu\", ".repeat(40);
+    for layers in [
+        format!("{conv}{{ dense = {{ units = 65536, r = 65536 }} }}"),
+        format!("{conv}{{ conv2d = {{ channels = 65536, kernel = 1, r = 1 }} }}"),
+    ] {
+        let text =
+            format!("name = \"x\"\ninput = {{ shape = [1, 4194304], bits = 8, frac = 0 }}\nlayers = [{layers}]\n");
+        let told = Network::parse("net.toml", &text).unwrap_err().to_string();
+        assert!(told.contains("entries") || told.contains("elements"), "{told}");
+    }
+    let text = "name = \"x\"\ninput = { shape = [2048, 2048], bits = 8, frac = 0 }\n\
+        layers = [{ conv2d = { channels = 5, kernel = 1, r = 1 } }]\n";
+    let told = Network::parse("net.toml", text).unwrap_err().to_string();
+    assert!(told.contains("`conv_0` yields 2048×2048×5, more than 16777216 elements"), "{told}");
+}

@@ -7,6 +7,7 @@ use super::optimiser::Parameter;
 use super::snapshot::Snapshot;
 use super::spn::{Products, Spn};
 use super::trainer::{Epoch, Phase, select_columns};
+use crate::artifact::{Artifact, read_as};
 use crate::data::{DataSet, Values};
 use crate::error::{Error, Result};
 use crate::files;
@@ -21,6 +22,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 /// A training run at one moment: everything that is needed to go on as if it had never stopped.
@@ -51,12 +53,21 @@ pub struct Checkpoint {
 }
 
 const KEY: &str = "strassenc";
-const VERSION: u32 = 3;
+/// How the header of every checkpoint begins. Behind it stands its hash, the first key of its document.
+const OPENING: &str = r#"{"__metadata__":{"strassenc":"{\"sha256\":\""#;
+/// What stands in the place of the hash while it is computed.
+pub(super) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// Where the hash stands in the file: behind the length of the header, and its opening.
+const HASH: Range<usize> = 8 + OPENING.len()..8 + OPENING.len() + NO_HASH.len();
+/// What to do about a checkpoint that cannot be used.
+pub(super) const UNUSABLE: &str = "copy it again, or start the training anew in another folder";
+const VERSION: u32 = 4;
 
 /// Everything but the tensors.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
+    sha256: String,
     kind: String,
     version: u32,
     network: Network,
@@ -225,6 +236,7 @@ impl Checkpoint {
 
     fn serialise(&mut self) -> Result<Vec<u8>> {
         let document = Document {
+            sha256: NO_HASH.into(),
             kind: "checkpoint".into(),
             version: VERSION,
             network: self.network.clone(),
@@ -254,9 +266,10 @@ impl Checkpoint {
     /// # Errors
     /// Where the file cannot be read, or is not a whole checkpoint of this version.
     pub fn load(path: &Path) -> Result<Checkpoint> {
-        Self::from_bytes(&files::read_if(path, model_file::begins)?).map_err(|cause| {
-            Error::input(path.display(), format_args!("is not a usable checkpoint: {cause}"))
-                .help("start the training anew in another folder")
+        read_as(Artifact::Checkpoint, path, |path| {
+            Self::from_bytes(&files::read_if(path, model_file::begins)?).map_err(|cause| {
+                Error::input(path.display(), format_args!("is not a usable checkpoint: {cause}")).help(UNUSABLE)
+            })
         })
     }
 
@@ -323,7 +336,7 @@ impl Checkpoint {
     }
 }
 
-/// The bytes of a checkpoint: its document, and its tensors.
+/// The bytes of a checkpoint: its document, whose first field is `sha256`, and its tensors.
 pub(super) fn pack(document: &impl Serialize, all: Vec<Tensor>) -> Result<Vec<u8>> {
     let internal = |e: &dyn std::fmt::Display| Error::internal("checkpoint", e);
     let json = serde_json::to_string(document).map_err(|e| internal(&e))?;
@@ -341,7 +354,21 @@ pub(super) fn pack(document: &impl Serialize, all: Vec<Tensor>) -> Result<Vec<u8
     for (name, dtype, shape, bytes) in &tensors {
         views.push((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| internal(&e))?));
     }
-    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).map_err(|e| internal(&e))
+    let mut bytes =
+        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).map_err(|e| internal(&e))?;
+    let hash = hash(&bytes).ok_or_else(|| internal(&"its hash has no place"))?;
+    bytes[HASH].copy_from_slice(hash.as_bytes());
+    Ok(bytes)
+}
+
+/// SHA-256 of the whole file with [`NO_HASH`] in the place of its hash; none where it has no such place.
+fn hash(bytes: &[u8]) -> Option<String> {
+    let (before, rest) = bytes.split_at_checked(HASH.start)?;
+    let mut hash = Sha256::new();
+    hash.update(before);
+    hash.update(NO_HASH);
+    hash.update(rest.get(NO_HASH.len()..).filter(|_| before.ends_with(OPENING.as_bytes()))?);
+    Some(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
 /// The document of a checkpoint of this kind and version, and its tensors.
@@ -349,11 +376,20 @@ pub(super) fn unpack<'a>(bytes: &'a [u8], kind: &str, version: u32) -> Result<(S
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
     let json = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or("it was not written by strassenc")?;
     let found: Version = serde_json::from_str(json).map_err(|e| e.to_string())?;
+    if found.kind == kind && found.version < version {
+        return Err(format!(
+            "it has format version {}, without a checksum, so that damage would go unseen; this strassenc reads version {version}",
+            found.version
+        ));
+    }
     if (found.kind.as_str(), found.version) != (kind, version) {
         return Err(format!(
             "it holds a {} of version {}, not a {kind} of version {version}",
             found.kind, found.version
         ));
+    }
+    if hash(bytes).is_none_or(|hash| bytes[HASH] != *hash.as_bytes()) {
+        return Err("its contents do not agree with its checksum: it was changed or damaged".into());
     }
     Ok((json.clone(), SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?))
 }
@@ -410,8 +446,17 @@ impl Document {
         let epochs = self.phase.recipe(&self.network).map_or(1, |r| r.epochs);
         let full_precision = self.network.train.full_precision;
         let frozen = self.frozen.is_some() == (self.phase >= Phase::Frozen && !full_precision);
-        if self.epoch >= epochs || !frozen || self.frozen.as_ref().is_some_and(|f| f.len() != layers) {
+        if self.epoch >= epochs
+            || !self.partial.is_valid()
+            || !frozen
+            || self.frozen.as_ref().is_some_and(|f| f.len() != layers)
+        {
             return Err("its place in the training is damaged".into());
+        }
+        let fracs = self.frozen.iter().flatten().flat_map(|l| [l.input_frac, l.product_frac]);
+        let mut formats = self.frozen.iter().flatten().filter_map(|l| l.format).chain(self.sums.iter().copied());
+        if !fracs.into_iter().all(|frac| (-64..=64).contains(&frac)) || !formats.all(Format::is_valid) {
+            return Err("its formats are out of range".into());
         }
         let mut entries = 0u64;
         for (i, mut step) in self.network.linear().into_iter().enumerate() {
@@ -443,11 +488,11 @@ impl Document {
                     units: Array1::zeros(r),
                     means: Array1::zeros(r),
                     exponents: Array1::zeros(n_out),
-                    input_frac: document.input_frac.clamp(-64, 64),
-                    product_frac: document.product_frac.clamp(-64, 64),
+                    input_frac: document.input_frac,
+                    product_frac: document.product_frac,
                     coefficient_bits: self.network.bits.coefficients,
                     coefficient_terms: self.network.bits.coefficient_terms,
-                    format: document.format.filter(|f| f.is_valid()),
+                    format: document.format,
                 };
                 let learns = self.network.train.learn_scales && fixed.format.is_some();
                 let [a, bias] = [r, n_out].map(|n| Parameter::vector(n, 0.0));
@@ -489,10 +534,14 @@ impl Tensor<'_> {
             return Err(format!("tensor `{name}` has shape {:?}, expected {shape:?}", view.shape()));
         }
         let bytes = view.data();
+        // Adam's second moments are means of squares.
+        let least = if name.ends_with(".second") { 0.0 } else { f64::MIN };
         let ok = match (numbers, view.dtype()) {
-            (Numbers::F32(v), Dtype::F32) => read(v, bytes, f32::from_le_bytes, |v| v.is_finite()),
-            (Numbers::F64(v), Dtype::F64) => read(v, bytes, f64::from_le_bytes, |v| v.is_finite()),
-            (Numbers::I32(v), Dtype::I32) => read(v, bytes, i32::from_le_bytes, |v| v.abs() <= 64),
+            (Numbers::F32(v), Dtype::F32) => {
+                read(v, bytes, f32::from_le_bytes, |v| v.is_finite() && f64::from(v) >= least)
+            }
+            (Numbers::F64(v), Dtype::F64) => read(v, bytes, f64::from_le_bytes, |v| v.is_finite() && v >= least),
+            (Numbers::I32(v), Dtype::I32) => read(v, bytes, i32::from_le_bytes, |v| (-64..=64).contains(&v)),
             (Numbers::Ternary(v), Dtype::I8) => read(v, bytes, |b| f64::from(i8::from_le_bytes(b)), |v| v.abs() <= 1.0),
             (_, dtype) => return Err(format!("tensor `{name}` is of type {dtype:?}")),
         };

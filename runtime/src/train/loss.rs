@@ -26,6 +26,11 @@ impl std::ops::AddAssign for Score {
 }
 
 impl Score {
+    /// Whether a sum over samples can have come to this.
+    pub(super) fn is_valid(&self) -> bool {
+        self.loss.is_finite() && self.correct <= self.samples && self.samples <= 1 << 48
+    }
+
     /// In 0..=1.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.samples.max(1) as f64

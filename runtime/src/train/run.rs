@@ -5,10 +5,12 @@ use super::curves;
 use super::exact::fake_quantised;
 use super::loss::score;
 use super::trainer::{Epoch, Phase, Progress, Trainer};
+use crate::artifact::{Artifact, read_as};
 use crate::data::DataSet;
 use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::format::Format;
+use crate::lock::Lock;
 use crate::model::{self, Model, Provenance};
 use crate::model_file;
 use crate::network::Network;
@@ -199,17 +201,19 @@ impl Learner for Trainer {
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
     /// Test accuracy of the ternary network with float activations, in 0..=1; or of the full-precision network.
+    #[serde(rename = "test_accuracy_float")]
     pub float_accuracy: f64,
     /// What the test samples of a network of sequences are: `character` or `word`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<&'static str>,
     /// Bits per character or word of the float network on the test text, of a network of sequences.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "test_bits_float", skip_serializing_if = "Option::is_none")]
     pub float_bits: Option<f64>,
     /// Test accuracy of the integer network, in 0..=1; a full-precision network has none.
+    #[serde(rename = "test_accuracy_integer")]
     pub integer_accuracy: Option<f64>,
     /// Bits per character or word of the integer network on the test text, of a network of sequences.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "test_bits_integer", skip_serializing_if = "Option::is_none")]
     pub integer_bits: Option<f64>,
     /// Test samples.
     pub test_samples: usize,
@@ -230,6 +234,8 @@ pub struct LayerSummary {
     pub name: String,
     /// Elements that enter.
     pub inputs: usize,
+    /// Elements that a row of W_b can add up.
+    pub reads: usize,
     /// The budget r.
     pub budget: usize,
     /// Multiplications per sample of a dense layer, per output patch of a convolution, after dead rows were removed.
@@ -264,8 +270,8 @@ impl Summary {
 /// model.
 ///
 /// # Errors
-/// Where the data do not fit, the training diverges, the folder is not a run or cannot be written, or the observer stops
-/// the run ([`Kind::Interrupted`]; it can be resumed).
+/// Where the data do not fit, the training diverges, the folder is not a run, cannot be written or is in another process's
+/// hands, or the observer stops the run ([`Kind::Interrupted`]; it can be resumed).
 pub fn run<L: Learner>(
     network: &Network,
     data: &L::Data,
@@ -274,6 +280,7 @@ pub fn run<L: Learner>(
     sources: Sources,
     observer: &mut dyn Observer,
 ) -> Result<(Summary, Option<Model>)> {
+    let _lock = Lock::folder(folder)?;
     let mut trainer: L = open(network, data, folder, start, sources)?;
     for warning in trainer.take_warnings() {
         observer.warn(&warning);
@@ -417,7 +424,8 @@ fn save<L: Learner>(trainer: &mut L, folder: &Path) -> Result<()> {
 /// Where `folder` is not the folder of a run, or its metrics are damaged.
 pub fn history(folder: &Path) -> Result<Vec<Epoch>> {
     let path = folder.join(METRICS_JSON);
-    let bytes = files::read(&path).map_err(|e| e.help("name the folder of a run that has finished an epoch"))?;
+    let read = |_: &Path| files::read(&path).map_err(|e| e.help("name the folder of a run that has finished an epoch"));
+    let bytes = read_as(Artifact::Run, folder, read)?;
     serde_json::from_slice(&bytes).map_err(|e| {
         Error::input(path.display(), format_args!("is damaged: {e}")).help("resume the run: it is written anew")
     })
@@ -425,7 +433,7 @@ pub fn history(folder: &Path) -> Result<Vec<Epoch>> {
 
 /// metrics.csv: a line per epoch; accuracies and density in 0..=1. metrics.json has the same records, unrounded.
 fn metrics(history: &[Epoch]) -> String {
-    let mut text = String::from("phase,epoch,learning_rate,loss,train_accuracy,validation_accuracy,density\n");
+    let mut text = String::from("phase,epoch,learning_rate,train_loss,train_accuracy,validation_accuracy,density\n");
     for e in history {
         let validation = e.validation_accuracy.map(|v| format!("{v:.6}")).unwrap_or_default();
         text += &format!(
@@ -489,6 +497,7 @@ pub(super) fn summarise(
             summaries.push(LayerSummary {
                 name: layer.name().into(),
                 inputs: edge.0.elements(),
+                reads: w_b.len() / rows.max(1),
                 budget,
                 rows,
                 multiplications: (rows * patches + more) as u64,
@@ -533,9 +542,14 @@ pub(super) fn summarise(
     Ok(())
 }
 
-/// Warnings where ternary training lost a layer.
+/// Warnings where ternary training lost a layer: most of its rows, or most of what they add up, so that a row is hardly more
+/// than one of its inputs. Of few inputs that is no loss: a row of one input has one nonzero, and of four it may need no more.
 fn collapse(summary: &Summary) -> impl Iterator<Item = String> {
-    summary.layers.iter().filter(|l| l.rows * 2 < l.budget || l.w_b_nonzeros < l.rows * 3 / 2).map(|l| {
+    let is_collapsed = |l: &&LayerSummary| {
+        let is_thin = l.w_b_nonzeros < l.rows * 3 / 2 && l.w_b_nonzeros < (l.rows * l.reads).div_ceil(4);
+        l.rows * 2 < l.budget || is_thin
+    };
+    summary.layers.iter().filter(is_collapsed).map(|l| {
         format!(
             "layer {} collapsed: {} of {} rows are left, with {} nonzeros of W_b (density {:.3}); lower `threshold` or r",
             l.name, l.rows, l.budget, l.w_b_nonzeros, l.density
@@ -552,6 +566,7 @@ mod tests {
         let layer = |rows, w_b_nonzeros| LayerSummary {
             name: "dense_0".into(),
             inputs: 64,
+            reads: 64,
             budget: 32,
             rows,
             multiplications: 10,
@@ -586,5 +601,11 @@ mod tests {
         assert_eq!(told(layer(15, 400)).as_deref(), Some(expected));
         assert!(told(layer(32, 40)).is_some());
         assert!(told(layer(0, 0)).is_some());
+        // A row of one input, or of few, has lost nothing where it has one nonzero.
+        for reads in [1, 2, 4] {
+            let few = |rows, w_b_nonzeros| LayerSummary { inputs: reads, reads, ..layer(rows, w_b_nonzeros) };
+            assert_eq!(told(few(32, 32)), None, "{reads}");
+            assert!(told(few(15, 15)).is_some(), "{reads}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The three phases, step by step.
 
 use super::augment::Augment;
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, UNUSABLE};
 use super::float::Float;
 use super::loss::{Score, Targets, Teacher, score};
 use super::optimiser::{Rule, average_share, learning_rate};
@@ -67,6 +67,7 @@ pub struct Epoch {
     /// Step size of its first step.
     pub learning_rate: f64,
     /// Mean loss while training: cross entropy with the targets of the recipe.
+    #[serde(rename = "train_loss")]
     pub loss: f64,
     /// While training, in 0..=1.
     pub train_accuracy: f64,
@@ -231,6 +232,9 @@ impl Trainer {
             warnings,
             state,
         };
+        if trainer.state.step >= trainer.steps() {
+            return Err(Error::input("checkpoint", "stands behind the end of its epoch").help(UNUSABLE));
+        }
         trainer.enter_phases();
         Ok(trainer)
     }

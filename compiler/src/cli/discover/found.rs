@@ -97,7 +97,7 @@ impl Found {
             "{shape}: {rank} multiplications instead of {schoolbook}; all Brent equations hold in integers"
         ))?;
         output::line(format_args!(
-            "{total} additions ({w_a} + {w_b} + {w_c} for W_a, W_b, W_c), {without_sharing} without sharing; \
+            "{total} additions ({w_a} + {w_b} + {w_c} for W_a, W_b, W_c), \n{without_sharing} without sharing; \
              {nonzeros} nonzeros"
         ))?;
         let what = if self.method == Method::Gradient { "attempts" } else { "restarts" };

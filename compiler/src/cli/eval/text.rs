@@ -216,7 +216,8 @@ fn render(report: &Report) -> String {
         add("float", float, beside(float));
     }
     add("5-gram, Kneser-Ney", report.five_gram_bits, beside(report.five_gram_bits));
-    let mut text = format!("{name}{} on {symbols} {unit}s of {data}\n{table}", shown_hash(report.sha256.as_deref()));
+    let hash = shown_hash(report.sha256.as_deref());
+    let mut text = format!("{name}{hash} on {symbols} {unit}s of the test text of {data}\n{table}");
     text += &match report.golden {
         Some(Golden { symbols, differing: 0 }) => {
             format!("\ngolden: every state and output of {symbols} {unit}s is the fake-quantised network's")

@@ -6,6 +6,7 @@
 use super::exact::Exact;
 use super::network::{Sequence, State, Tokens, evaluate};
 use super::quantise::quantise;
+use crate::artifact::{Artifact, read_as};
 use crate::data::{Symbols, Text};
 use crate::error::{Error, Result};
 use crate::files;
@@ -13,7 +14,7 @@ use crate::model::{Model, Provenance};
 use crate::model_file;
 use crate::network::plan::Op;
 use crate::network::{self, Distill, Network, Plateau, Schedule};
-use crate::train::checkpoint::{Numbers, Tensor, fill, pack, push, push_parameter, unpack};
+use crate::train::checkpoint::{NO_HASH, Numbers, Tensor, UNUSABLE, fill, pack, push, push_parameter, unpack};
 use crate::train::loss::{Score, Targets, Teacher};
 use crate::train::optimiser::{Rule, learning_rate};
 use crate::train::run::{Learner, Summary, summarise};
@@ -29,7 +30,7 @@ use std::path::Path;
 pub const MEASURED: usize = 32;
 
 const KIND: &str = "checkpoint of sequences";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Trains a network on a text.
 pub struct SequenceTrainer {
@@ -70,6 +71,7 @@ pub struct Checkpoint {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
+    sha256: String,
     kind: String,
     version: u32,
     network: Network,
@@ -105,6 +107,7 @@ impl Checkpoint {
     fn save(&mut self, path: &Path) -> Result<()> {
         let units = |state: &State<f32>| state.0.iter().map(|[c, _]| c.ncols()).collect();
         let document = Document {
+            sha256: NO_HASH.into(),
             kind: KIND.into(),
             version: VERSION,
             network: self.network.clone(),
@@ -127,9 +130,10 @@ impl Checkpoint {
     /// # Errors
     /// Where the file cannot be read, or is not a whole checkpoint of this version.
     pub fn load(path: &Path) -> Result<Checkpoint> {
-        Self::from_bytes(&files::read_if(path, model_file::begins)?).map_err(|cause| {
-            Error::input(path.display(), format_args!("is not a usable checkpoint: {cause}"))
-                .help("start the training anew in another folder")
+        read_as(Artifact::Checkpoint, path, |path| {
+            Self::from_bytes(&files::read_if(path, model_file::begins)?).map_err(|cause| {
+                Error::input(path.display(), format_args!("is not a usable checkpoint: {cause}")).help(UNUSABLE)
+            })
         })
     }
 
@@ -146,7 +150,7 @@ impl Checkpoint {
         }
         let phases = [Phase::Full, Phase::Ternary, Phase::Frozen, Phase::Done];
         let epochs = document.phase.recipe(&network).map_or(1, |r| r.epochs);
-        if !phases.contains(&document.phase) || document.epoch >= epochs {
+        if !phases.contains(&document.phase) || document.epoch >= epochs || !document.partial.is_valid() {
             return Err("its place in the training is damaged".into());
         }
         let symbols = Symbols { alphabet: document.alphabet.chars().collect(), words: document.words };
@@ -294,6 +298,9 @@ impl SequenceTrainer {
                 ),
             )
             .help("lower `batch` or `window` in the description"));
+        }
+        if trainer.state.step >= trainer.steps() {
+            return Err(Error::input("checkpoint", "stands behind the end of its epoch").help(UNUSABLE));
         }
         trainer.enter_phases();
         Ok(trainer)

@@ -1,0 +1,58 @@
+//! Which numbers options take, so that no slip of a finger fills the memory, panics, or runs for years.
+
+use clap::builder::TypedValueParser;
+use clap::value_parser;
+use std::ops::RangeInclusive;
+use strassenc_runtime::{Error, Result};
+
+/// Seconds of thirty years.
+const MOST_SECONDS: f64 = 1e9;
+/// Numbers in the vectors that one command makes: they take a gigabyte.
+const MOST_NUMBERS: usize = 1 << 27;
+
+/// Threads: no machine has more cores, and each takes memory.
+pub fn threads() -> impl TypedValueParser<Value = usize> {
+    count(1..=1024)
+}
+
+/// How many of something, within a range.
+pub fn count(range: RangeInclusive<u64>) -> impl TypedValueParser<Value = usize> {
+    value_parser!(u64).range(range).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
+}
+
+/// A depth of additions. None is deeper: a sum has at most 2^25 signals.
+pub fn depth() -> impl TypedValueParser<Value = u32> {
+    value_parser!(u32).range(0..=48)
+}
+
+/// A limit in seconds, more than none.
+pub fn seconds(text: &str) -> std::result::Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if seconds > 0.0 && seconds <= MOST_SECONDS => Ok(seconds),
+        _ => Err(format!("it must be a positive number of seconds, at most {MOST_SECONDS:e}")),
+    }
+}
+
+/// A real number within a range.
+pub fn real(text: &str, range: RangeInclusive<f64>) -> std::result::Result<f64, String> {
+    match text.parse() {
+        Ok(value) if range.contains(&value) => Ok(value),
+        _ => Err(format!("it must be a number from {} to {}", range.start(), range.end())),
+    }
+}
+
+/// Whether so many vectors of so many elements can be made.
+///
+/// # Errors
+/// Where they would take more than the memory that is meant for them.
+pub fn check_vectors(option: &str, vectors: usize, elements: usize) -> Result<()> {
+    let most = MOST_NUMBERS / elements.max(1);
+    if vectors <= most {
+        return Ok(());
+    }
+    Err(Error::input(
+        option,
+        format_args!("{vectors} vectors of {elements} elements are more than memory is meant for"),
+    )
+    .help(format_args!("give at most {most}")))
+}
