@@ -24,8 +24,8 @@ pub use curves::compare;
 pub use exact::fake_quantised;
 pub use loss::Score;
 pub use run::{
-    CHECKPOINT, LayerSummary, Learner, MODEL, Observer, Sources, Start, Summary, checkpoint_interval, checkpoint_of,
-    history, run,
+    CHECKPOINT, LayerSummary, Learner, MODEL, NETWORK, Observer, Sources, Start, Summary, checkpoint_interval,
+    checkpoint_of, history, run,
 };
 pub use sequence::{Exact, MEASURED, SequenceCheckpoint, SequenceTrainer, bits, measured};
 pub use trainer::{Epoch, Phase, Progress, Trainer};

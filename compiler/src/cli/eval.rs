@@ -2,7 +2,7 @@
 
 pub(super) mod text;
 
-use super::{INTERRUPTED, home, output, verilog};
+use super::{INTERRUPTED, Overwrite, check_folder, home, output, verilog};
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::{Array1, Array2, ArrayView2};
 use rayon::prelude::*;
@@ -46,6 +46,8 @@ pub struct Args {
     /// vectors, model.onnx into this folder
     #[arg(long, value_name = "FOLDER")]
     vectors: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -94,11 +96,33 @@ enum Float {
     Provenance { accuracy: f64 },
 }
 
+/// What `--vectors` writes, first the arrays.
+const VECTORS: [&str; 3] = ["inputs.npy", "outputs.npy", "labels.npy"];
+const ONNX: &str = "model.onnx";
+
+/// Fails where the folder holds vectors that may not be replaced, or anything else.
+fn check_vectors(folder: &Path, overwrite: &Overwrite) -> Result<()> {
+    check_folder(folder)?;
+    if !folder.exists() {
+        return Ok(());
+    }
+    let entries = folder.read_dir().map_err(|e| Error::io(folder, format_args!("cannot be read: {e}")))?;
+    let mut names = entries.flatten().map(|entry| entry.file_name());
+    if let Some(name) = names.find(|name| !VECTORS.iter().chain([&ONNX]).any(|ours| name == ours)) {
+        let cause = format_args!("holds {}, so it is left alone", name.display());
+        return Err(Error::io(folder, cause).help("name another folder"));
+    }
+    [&VECTORS[..], &[ONNX]].concat().iter().try_for_each(|name| overwrite.check(&folder.join(name)))
+}
+
 pub fn run(args: Args) -> Result<()> {
     if args.samples == Some(0) {
         return Err(Error::input("--samples", "0 samples have no accuracy").help("give at least 1"));
     }
     let model = verilog::load(&args.model)?;
+    if let Some(folder) = &args.vectors {
+        check_vectors(folder, &args.overwrite)?;
+    }
     if model.provenance.alphabet.is_some() {
         return text::run(args, &model);
     }
@@ -128,14 +152,15 @@ pub fn run(args: Args) -> Result<()> {
     };
     if let Some(folder) = &args.vectors {
         let labels: Array1<i64> = split.labels.iter().map(|l| i64::from(*l)).collect();
-        files::write(&folder.join("inputs.npy"), &npy::to_bytes(&inputs))?;
-        files::write(&folder.join("outputs.npy"), &npy::to_bytes(&outputs))?;
-        files::write(&folder.join("labels.npy"), &npy::to_bytes(&labels))?;
+        let arrays = [npy::to_bytes(&inputs), npy::to_bytes(&outputs), npy::to_bytes(&labels)];
+        let mut all: Vec<_> = VECTORS.into_iter().zip(arrays).collect();
         if model.spns().is_ok() {
-            onnx::save(&model, &folder.join("model.onnx"))?;
+            all.push((ONNX, onnx::to_bytes(&model)?));
         } else {
             output::note("model.onnx is not written: a network of images cannot be exported to ONNX yet");
         }
+        let named = all.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+        files::write_folder(folder, named, |_| Ok(()), |folder| check_vectors(folder, &args.overwrite))?;
     }
     if args.json {
         output::json(&report)?;

@@ -1,7 +1,7 @@
 //! `strassenc random`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, home, output};
+use super::{INTERRUPTED, Overwrite, check_folder, home, output};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use strassenc::build;
 use strassenc::report::{table, thousands};
 use strassenc_runtime::random::{self, Figures, Options, Stop};
+use strassenc_runtime::train::CHECKPOINT;
 use strassenc_runtime::{Error, Result, data, files, model_file, network};
 
 /// A random model of a network, to see its hardware before any training
@@ -44,6 +45,8 @@ pub struct Args {
     /// The run folder [default: runs/NAME-random]
     #[arg(short, long, value_name = "RUN")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -74,9 +77,12 @@ pub fn run(args: Args) -> Result<()> {
     };
     let folder = args.output.unwrap_or_else(|| Path::new("runs").join(format!("{}-random", network.name)));
     let file = folder.join(build::MODEL);
-    if folder.exists() && !folder.is_dir() {
-        return Err(Error::io(&folder, "is a file, so it is left alone").help("name another folder with -o"));
+    check_folder(&folder)?;
+    if folder.join(CHECKPOINT).exists() {
+        let cause = "holds a training run, so it is left alone";
+        return Err(Error::io(&folder, cause).help("name another folder with -o"));
     }
+    args.overwrite.check(&file)?;
     let style = ProgressStyle::with_template("{prefix:11} {bar:30} {percent:>3} % {msg} {elapsed}")
         .map_err(|e| Error::internal("progress", e))?;
     let bar = ProgressBar::new(1000).with_style(style).with_prefix("calibrating");

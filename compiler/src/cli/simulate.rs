@@ -1,6 +1,6 @@
 //! `strassenc simulate`.
 
-use super::{INTERRUPTED, eval, home, output};
+use super::{INTERRUPTED, Overwrite, eval, home, output};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,8 @@ pub struct Args {
     /// Write the first samples as a waveform (VCD), every signal of it
     #[arg(long, value_name = "FILE")]
     wave: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Cores that run side by side [default: one per processor]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
@@ -126,6 +128,9 @@ struct Vectors {
 pub fn run(args: Args) -> Result<()> {
     if args.samples == Some(0) || args.random == Some(0) {
         return Err(Error::input("simulate", "0 vectors show nothing").help("give at least 1"));
+    }
+    if let Some(file) = &args.wave {
+        args.overwrite.check(file)?;
     }
     let tools = home::tools()?;
     let build = Build::open_edited(&args.build)?;

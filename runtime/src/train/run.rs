@@ -25,7 +25,8 @@ pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Name of the model in a run folder.
 pub const MODEL: &str = "model.safetensors";
 const TEACHER: &str = "teacher.safetensors";
-const NETWORK: &str = "network.toml";
+/// Name of the description in a run folder.
+pub const NETWORK: &str = "network.toml";
 const METRICS: &str = "metrics.csv";
 const METRICS_JSON: &str = "metrics.json";
 const CURVES: &str = "curves.svg";
@@ -321,7 +322,7 @@ fn open<L: Learner>(network: &Network, data: &L::Data, folder: &Path, start: Sta
         || folder.read_dir().is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| is_left(&e.file_name()))));
     let place = folder.display();
     if is_run || is_free {
-        files::remove_temporary(folder)?;
+        files::tidy(folder);
     }
     match start {
         Start::Resume if !is_run => Err(Error::input(place, "holds no training run to resume")
