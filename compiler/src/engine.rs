@@ -16,7 +16,9 @@ use crate::stream::Lines;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use strassenc_runtime::{Error, Extent, Result};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use strassenc_runtime::{Error, Extent, Result, files};
 
 /// What a core is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,6 +46,12 @@ pub struct Target {
 
 /// The clock in MHz where none is given.
 pub const CLOCK: f64 = 200.0;
+
+/// The clocks in MHz that a core can be asked for.
+const CLOCKS: RangeInclusive<f64> = 0.001..=10_000.0;
+
+/// The frames a second that a core can be asked for.
+const FPS: RangeInclusive<f64> = 0.001..=1e9;
 
 /// Which engines linear layers may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -128,8 +136,9 @@ impl Target {
     /// # Errors
     /// Where one is out of range, or both a rate and a budget are given.
     pub fn validate(&self) -> Result<()> {
-        for (name, value, range) in [("--target-fps", self.fps, 1e-3..=1e9), ("--clock", self.clock, 1e-3..=1e4)] {
-            if let Some(value) = value.filter(|v| !range.contains(v)) {
+        for (name, value, range) in [("--target-fps", self.fps, FPS), ("--clock", self.clock, CLOCKS)] {
+            // No range contains what is not a number.
+            if let Some(value) = value.filter(|value| !range.contains(value)) {
                 let (least, most) = (range.start(), range.end());
                 return Err(Error::input(name, format_args!("{value} is not within {least} to {most}")));
             }
@@ -643,7 +652,15 @@ impl std::fmt::Display for Target {
 }
 
 impl Engines {
-    /// Reads `engines.toml`.
+    /// Reads an `engines.toml`.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is not such a file.
+    pub fn load(path: &Path) -> Result<Self> {
+        Self::parse(&files::read_text(path)?, path.display())
+    }
+
+    /// Reads the text of an `engines.toml`.
     ///
     /// # Errors
     /// Where the text is not such a file; `place` names it.

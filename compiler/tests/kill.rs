@@ -1,4 +1,4 @@
-//! A training that is killed at any moment, and goes on as if it had not been.
+//! Killed at any moment: a training goes on as if it had not been, and what is written is old or new, never a part.
 #![cfg(unix)]
 
 use rand::{RngExt, SeedableRng};
@@ -105,5 +105,117 @@ fn killed_at_any_moment_is_uninterrupted() {
     assert_eq!(names(&parts), expected, "nothing is left behind");
     for ((name, whole), (_, parts)) in whole.iter().zip(&parts) {
         assert!(whole == parts, "{name} differs");
+    }
+}
+
+const SMALL: &str = r#"
+name = "small"
+input = { shape = [6], bits = 4, frac = 4 }
+layers = [{ dense = { units = 4 } }, "relu", { dense = { units = 2 } }]
+"#;
+
+fn small(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
+    command.current_dir(folder).env("STRASSENC_HOME", folder.join("home")).args(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// How a command is ended before its time.
+#[derive(Clone, Copy)]
+enum End {
+    Killed,
+    Interrupted,
+}
+
+/// Starts `arguments` again and again and ends it after ever other times, up to a little more than it takes; `check` sees the
+/// folder after each. Yields how often it met the command at work.
+fn ended(folder: &Path, end: End, arguments: &dyn Fn(usize) -> Vec<&'static str>, check: &dyn Fn()) -> usize {
+    const TIMES: usize = 60;
+    let began = Instant::now();
+    assert!(small(folder, &arguments(0)).status().unwrap().success());
+    let whole = began.elapsed();
+    let mut met = 0;
+    for turn in 1..=TIMES {
+        let mut child = small(folder, &arguments(turn)).spawn().unwrap();
+        std::thread::sleep(whole.mul_f64(1.2 * turn as f64 / TIMES as f64));
+        match end {
+            End::Killed => child.kill().unwrap(),
+            End::Interrupted => {
+                let process = child.id().to_string();
+                Command::new("kill").args(["-INT", &process]).stderr(Stdio::null()).status().unwrap();
+            }
+        }
+        let output = child.wait_with_output().unwrap();
+        met += usize::from(!output.status.success());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() || !error.contains("error[") || error.contains("interrupted"), "{error}");
+        check();
+    }
+    met
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    files_of(folder).map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+fn files_of(folder: &Path) -> impl Iterator<Item = std::path::PathBuf> {
+    let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.into_iter()
+}
+
+/// Two builds that replace each other: whenever it is killed, one of them is there, as a whole.
+#[test]
+fn a_build_that_is_killed_at_any_moment_is_the_old_or_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("net.toml"), SMALL).unwrap();
+    assert!(small(path, &["random", "net.toml", "-o", "run"]).status().unwrap().success());
+    let options = |turn: usize| ["verilog", "run", "-o", "build", "--seed", ["1", "2"][turn % 2]].to_vec();
+    let seed = || strassenc::build::Build::open(&path.join("build")).unwrap().record.options.seed;
+    let met = ended(path, End::Killed, &options, &|| assert!([1, 2].contains(&seed())));
+    assert!(met >= 20, "{met} kills met a build");
+    // What they left is gone with the next one.
+    assert!(small(path, &options(1)).status().unwrap().success());
+    assert_eq!((seed(), names(path)), (2, ["build", "net.toml", "run"].map(String::from).to_vec()));
+}
+
+/// Every command that writes: after Ctrl-C its files are whole or not there, and nothing else is.
+#[test]
+fn an_interrupted_command_leaves_nothing_half_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("net.toml"), SMALL).unwrap();
+    for arguments in [&["random", "net.toml", "-o", "run"][..], &["verilog", "run", "-o", "core"]] {
+        assert!(small(path, arguments).status().unwrap().success());
+    }
+    let files = |name: &str| match path.join(name) {
+        path if path.is_dir() => names(&path),
+        path if path.exists() => vec!["a file".to_string()],
+        _ => vec![],
+    };
+    let commands: [(&str, &dyn Fn(usize) -> Vec<&'static str>); 4] = [
+        ("out", &|turn| ["verilog", "run", "-o", "out", "--seed", ["1", "2"][turn % 2]].to_vec()),
+        ("out.html", &|_| ["report", "core", "--html", "out.html", "--overwrite"].to_vec()),
+        ("random", &|_| ["random", "net.toml", "-o", "random", "--overwrite"].to_vec()),
+        ("found", &|_| ["discover", "2x2x2", "-o", "found", "--overwrite"].to_vec()),
+    ];
+    let all = |name: &str| {
+        let mut all: Vec<_> = ["core", "net.toml", "run", name].map(String::from).to_vec();
+        all.sort();
+        all
+    };
+    for (name, command) in commands {
+        let whole = std::cell::OnceCell::new();
+        ended(path, End::Interrupted, command, &|| {
+            let (left, beside) = (files(name), names(path));
+            assert_eq!(beside, all(name));
+            let mut left: Vec<_> = left.into_iter().filter(|name| name != "search.json").collect();
+            left.sort();
+            assert_eq!(whole.get_or_init(|| left.clone()), &left, "{name}");
+        });
+        let path = path.join(name);
+        if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
     }
 }

@@ -180,6 +180,45 @@ fn whatever_is_wrong_gets_one_message() {
 }
 
 #[test]
+fn an_option_out_of_range_costs_no_build() {
+    let folder = folder();
+    done(folder.path(), &[".", "-o", "good"]);
+    let good = Build::open(&folder.path().join("good")).unwrap().record;
+    for option in [
+        "--clock=1e305",
+        "--clock=1e-305",
+        "--clock=nan",
+        "--clock=inf",
+        "--clock=-100",
+        "--clock=0",
+        "--time-limit=nan",
+        "--time-limit=inf",
+        "--adders-per-stage=0",
+        "--effort=4",
+    ] {
+        let error = refused(folder.path(), 2, &[".", "-o", "good", option]);
+        assert_eq!(error.matches("error[").count(), 1, "{option}: {error}");
+        assert_eq!(Build::open(&folder.path().join("good")).unwrap().record, good, "{option}");
+    }
+}
+
+#[test]
+fn edited_verilog_is_kept_until_the_user_says_otherwise() {
+    let folder = folder();
+    let path = folder.path();
+    done(path, &[".", "-o", "core"]);
+    std::fs::write(path.join("core/sums.v"), "// mine").unwrap();
+    let error = refused(path, 3, &[".", "-o", "core"]);
+    assert!(
+        error.contains("core: sums.v changed since strassenc wrote it") && error.contains("--overwrite"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read_to_string(path.join("core/sums.v")).unwrap(), "// mine");
+    done(path, &[".", "-o", "core", "--overwrite"]);
+    Build::open(&path.join("core")).unwrap();
+}
+
+#[test]
 fn help_has_examples() {
     let told = done(folder().path(), &["--help"]);
     assert!(told.contains("Examples:\n  strassenc verilog runs/digits"), "{told}");

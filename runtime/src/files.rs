@@ -1,10 +1,16 @@
-//! Reading files of the user's, which may be anything, and writing files and folders so that nothing half-written is ever seen: a
-//! temporary name first, then a rename.
+//! Reading files of the user's, which may be anything, and writing files and folders so that nothing
+//! half-written is ever seen: a temporary name first, then a rename.
+//!
+//! What is temporary is locked by its process for as long as that lives, so that [`tidy`] can tell what
+//! killed processes left from what others are at work on. Symbolic links stay: what they lead to is written.
 
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
-use std::io::{Read, Write};
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Permissions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// Bytes of the longest file that is read: a data set of the most elements, in f64, and a header.
 const MOST: u64 = 8 * (1 << 30) + (1 << 20);
@@ -70,116 +76,283 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Writes `bytes` to `path` atomically: a reader sees the old file or the new one, never a part.
+/// Writes `bytes` to `path` atomically: a reader sees the old file or the new one, never a part. Folders that are missing
+/// are made. A device or a pipe is written to as it is.
 ///
 /// # Errors
-/// Where the folder is missing or read-only, or the disk is full; the old file is untouched then.
+/// Where a folder cannot be made or written, or the disk is full; the old file is untouched then.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let fail = |e: std::io::Error| Error::io(path, format_args!("cannot be written: {e}"));
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder).map_err(fail)?;
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(fail)?;
+    let fail = |e: io::Error| cannot_write(path, e);
+    if is_device(path) {
+        return File::options().write(true).open(path).and_then(|mut device| device.write_all(bytes)).map_err(fail);
+    }
+    let path = resolve(path).map_err(fail)?;
+    let folder = parent(&path);
+    fs::create_dir_all(folder).map_err(fail)?;
+    tidy(folder);
+    let make = || tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder);
+    let (mut file, _lock) = locked(make, |file| file.path().into()).map_err(fail)?;
     file.write_all(bytes).map_err(fail)?;
     file.as_file().sync_all().map_err(fail)?;
-    set_default_mode(file.as_file()).map_err(fail)?;
-    file.persist(path).map_err(|e| fail(e.error))?;
+    // Temporary files are private by default; results are ordinary files.
+    let permissions = path.metadata().map_or_else(|_| mode(0o644), |old| Some(old.permissions()));
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions).map_err(fail)?;
+    }
+    file.persist(&path).map_err(|e| fail(e.error))?;
     Ok(())
+}
+
+/// Puts the file `new` in the place of `path`, as [`write()`] does; see [`WorkFolder::beside`].
+///
+/// # Errors
+/// As [`write()`].
+pub fn place(new: &Path, path: &Path) -> Result<()> {
+    let placed = match is_device(path) {
+        true => File::open(new)
+            .and_then(|mut new| io::copy(&mut new, &mut File::options().write(true).open(path)?))
+            .map(|_| ()),
+        false => resolve(path).and_then(|path| fs::rename(new, path)),
+    };
+    placed.map_err(|e| cannot_write(path, e))
+}
+
+/// Whether there is something at `path` that is written to and not replaced: a device, a pipe, a socket.
+pub fn is_device(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !found.is_dir() && (!found.is_file() || path.starts_with("/dev")))
 }
 
 /// Prefix of temporary names.
 const TEMPORARY: &str = ".strassenc-";
 
-/// Whether this is the name of a temporary file, which a process that was killed leaves behind.
-pub fn is_temporary(name: &std::ffi::OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with(TEMPORARY))
+/// Behind [`TEMPORARY`], and before the name of a folder that is being replaced.
+const ASIDE: &str = "old-";
+
+/// Whether this is a temporary name, which a process that was killed leaves behind.
+pub fn is_temporary(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
 }
 
-/// Removes the temporary files that killed processes left in `folder`, if there is one; only for a folder that no other process
-/// writes to.
-///
-/// # Errors
-/// Where the folder cannot be read, or a file cannot be removed.
-pub fn remove_temporary(folder: &Path) -> Result<()> {
-    let fail = |e: std::io::Error| Error::io(folder, format_args!("cannot be read: {e}"));
-    if !folder.is_dir() {
-        return Ok(());
-    }
-    for entry in folder.read_dir().map_err(fail)? {
-        let entry = entry.map_err(fail)?;
-        if is_temporary(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            let path = entry.path();
-            std::fs::remove_file(&path).map_err(|e| Error::io(&path, format_args!("cannot be removed: {e}")))?;
+/// Removes the temporary files and folders that killed processes left in `folder`, and brings a folder back that was being
+/// replaced. What a living process is at work on is left alone, and so is what cannot be removed.
+pub fn tidy(folder: &Path) {
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
+        let (name, path) = (entry.file_name(), entry.path());
+        let Ok(kind) = entry.file_type() else { continue };
+        if !is_temporary(&name) || !(kind.is_dir() || kind.is_file()) {
+            continue;
+        }
+        let Ok(lock) = File::open(&path) else { continue };
+        if lock.try_lock().is_err() {
+            continue;
+        }
+        match replaced(&name).map(|name| folder.join(name)) {
+            Some(missing) if !missing.exists() => drop(fs::rename(&path, missing)),
+            _ if kind.is_dir() => drop(fs::remove_dir_all(&path)),
+            _ => drop(fs::remove_file(&path)),
         }
     }
-    Ok(())
 }
 
-/// Writes a folder of `(relative path, bytes)` atomically; an existing folder at `path` is replaced as a whole, and only
-/// when `may_replace(path)` says so (so that a user's own folder is never lost).
+/// Like [`tidy`], of the folder that `path` is in.
+pub fn tidy_beside(path: &Path) {
+    tidy(parent(path));
+}
+
+/// The name of the folder that stands aside under `name`.
+fn replaced(name: &OsStr) -> Option<&str> {
+    name.to_str()?.strip_prefix(TEMPORARY)?.strip_prefix(ASIDE)
+}
+
+/// A folder to work in, which is removed when it is dropped; by the next [`tidy`] where its process was killed.
+#[derive(Debug)]
+pub struct WorkFolder {
+    folder: TempDir,
+    _lock: File,
+}
+
+impl WorkFolder {
+    /// In `parent`, which is tidied.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn new_in(parent: &Path) -> Result<Self> {
+        tidy(parent);
+        let make = || tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent);
+        let made = locked(make, |folder| folder.path().into());
+        let (folder, _lock) = made.map_err(|e| cannot_write(parent, e))?;
+        Ok(WorkFolder { folder, _lock })
+    }
+
+    /// In the system's folder of temporary files.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn new() -> Result<Self> {
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    /// Beside the file that `path` leads to, so that a file within it can be put in its [`place()`].
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn beside(path: &Path) -> Result<Self> {
+        if is_device(path) {
+            return Self::new();
+        }
+        Self::new_in(parent(&resolve(path).map_err(|e| cannot_write(path, e))?)).map_err(|e| e.within(path.display()))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// What `make` makes, locked until the file that comes with it is dropped or its process ends. Where the file system knows no
+/// locks it is not, and nobody takes it for left behind either.
+fn locked<T>(make: impl Fn() -> io::Result<T>, path: impl Fn(&T) -> PathBuf) -> io::Result<(T, File)> {
+    loop {
+        let made = make()?;
+        let path = path(&made);
+        // Until it is locked, another process may take it for left behind and remove it.
+        let file = match File::open(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && path.exists() {
+            return Ok((made, file));
+        }
+    }
+}
+
+/// Writes a folder of `(relative path, bytes)` atomically. `read_back` sees it under its temporary name before anything is
+/// replaced. An existing folder at `path` is replaced as a whole, in one step where the system has it, and only when
+/// `may_replace` has no objection to it (so that nothing of a user's is lost).
 ///
 /// # Errors
-/// Where anything cannot be written, or the folder exists and may not be replaced; what was there is untouched then.
+/// Where anything cannot be written, and those of `read_back` and `may_replace`; what was there is untouched then.
 pub fn write_folder<'a>(
     path: &Path,
     files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-    may_replace: impl Fn(&Path) -> bool,
+    read_back: impl FnOnce(&Path) -> Result<()>,
+    may_replace: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    let fail = |e: std::io::Error| Error::io(path, format_args!("cannot be written: {e}"));
-    if path.exists() && !may_replace(path) {
-        return Err(Error::io(path, "exists and was not made by strassenc, so it is left alone")
-            .help("name another folder, or remove this one"));
-    }
-    let parent = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(parent).map_err(fail)?;
-    let new = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent).map_err(fail)?;
+    let fail = |e: io::Error| cannot_write(path, e);
+    let target = resolve(path).map_err(fail)?;
+    let parent = parent(&target);
+    fs::create_dir_all(parent).map_err(fail)?;
+    let new = WorkFolder::new_in(parent)?;
     for (name, bytes) in files {
         let target = new.path().join(name);
         if let Some(folder) = target.parent() {
-            std::fs::create_dir_all(folder).map_err(fail)?;
+            fs::create_dir_all(folder).map_err(fail)?;
         }
-        std::fs::write(&target, bytes).map_err(fail)?;
+        fs::write(&target, bytes).map_err(fail)?;
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(new.path(), std::fs::Permissions::from_mode(0o755)).map_err(fail)?;
+    if let Some(permissions) = mode(0o755) {
+        fs::set_permissions(new.path(), permissions).map_err(fail)?;
     }
-    if path.exists() {
-        // Two renames with the old folder kept aside: a crash between them loses nothing.
-        let old = tempfile::Builder::new().prefix(".strassenc-old-").tempdir_in(parent).map_err(fail)?;
-        let aside = old.path().join("folder");
-        std::fs::rename(path, &aside).map_err(fail)?;
-        if let Err(e) = std::fs::rename(new.path(), path) {
-            std::fs::rename(&aside, path).map_err(fail)?;
-            return Err(fail(e));
+    read_back(new.path())?;
+    if !target.exists() {
+        fs::rename(new.path(), &target).map_err(fail)?;
+        // It lives under its final name now: the guard must not try to remove it.
+        let _ = new.folder.keep();
+        return Ok(());
+    }
+    may_replace(&target)?;
+    // Afterwards the old folder, if it is anywhere, is where the new one was, and goes with the guard.
+    match exchange(new.path(), &target) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {
+            Err(fail(e).help("it is a mount point or the folder that you are in: name a folder within it"))
         }
-    } else {
-        std::fs::rename(new.path(), path).map_err(fail)?;
+        Err(_) => exchange_in_steps(new.path(), &target).map_err(fail),
     }
-    // The folder now lives under its final name: the guard must not try to remove it.
-    let _ = new.keep();
-    Ok(())
 }
 
-/// Temporary files are private by default; results are ordinary files.
-fn set_default_mode(file: &std::fs::File) -> std::io::Result<()> {
-    #[cfg(unix)]
+/// Exchanges two folders in one step.
+fn exchange(new: &Path, old: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
     {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        Ok(renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE)?)
     }
-    Ok(())
+    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
+    {
+        let _ = (new, old);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Puts `new` in the place of `old` where that takes two steps: a process that is killed between them leaves the old folder
+/// under a name from which [`tidy`] brings it back.
+fn exchange_in_steps(new: &Path, old: &Path) -> io::Result<()> {
+    let mut name = OsString::from(format!("{TEMPORARY}{ASIDE}"));
+    name.push(old.file_name().unwrap_or_default());
+    let aside = old.with_file_name(name);
+    // Until the new one is in its place, no other process is to bring the old one back.
+    let lock = File::open(old)?;
+    let _ = lock.try_lock();
+    fs::rename(old, &aside)?;
+    if let Err(e) = fs::rename(new, old) {
+        fs::rename(&aside, old)?;
+        return Err(e);
+    }
+    fs::rename(&aside, new)
+}
+
+/// Where `path` leads to when its last part is a symbolic link, or a chain of them.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    // Without a slash at its end, behind which the link itself is not seen.
+    let mut path: PathBuf = path.components().collect();
+    for _ in 0..40 {
+        match fs::read_link(&path) {
+            Ok(target) => path = parent(&path).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("its symbolic links go round in a circle"))
+}
+
+/// The folder that `path` is in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn cannot_write(path: &Path, error: io::Error) -> Error {
+    Error::io(path, format_args!("cannot be written: {error}"))
+}
+
+/// Unix permissions, where there are any.
+fn mode(bits: u32) -> Option<Permissions> {
+    #[cfg(unix)]
+    let permissions = Some(std::os::unix::fs::PermissionsExt::from_mode(bits));
+    #[cfg(not(unix))]
+    let permissions = Some(bits).and(None);
+    permissions
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Where the system has no exchange.
+    #[test]
+    fn a_folder_is_replaced_in_steps_or_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["old", "new"] {
+            fs::create_dir(at(name)).unwrap();
+            fs::write(at(name).join("a"), name).unwrap();
+        }
+        assert!(exchange_in_steps(&at("nowhere"), &at("old")).is_err());
+        assert_eq!(read_text(&at("old/a")).unwrap(), "old");
+        exchange_in_steps(&at("new"), &at("old")).unwrap();
+        assert_eq!(read_text(&at("old/a")).unwrap(), "new");
+        assert_eq!(read_text(&at("new/a")).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 
     #[test]
     fn the_beginning_is_looked_at_before_the_rest_is_read() {

@@ -159,9 +159,7 @@ pub(crate) fn begins(bytes: &[u8]) -> std::result::Result<(), String> {
 /// # Errors
 /// As [`from_bytes`], with the path before the place; and where the file cannot be read.
 pub fn load(path: &Path) -> Result<Model> {
-    let read = |path: &Path| {
-        from_bytes(&crate::files::read_if(path, begins)?).map_err(|e| e.within(path.display()))
-    };
+    let read = |path: &Path| from_bytes(&crate::files::read_if(path, begins)?).map_err(|e| e.within(path.display()));
     read_as(Artifact::Model, path, read)
 }
 

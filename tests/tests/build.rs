@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use strassenc::adder_graph::Effort;
-use strassenc::build::{self, Build, Options};
+use strassenc::build::{self, Build, Edits, Options};
 use strassenc::emit::signature::Frames;
 use strassenc::multipliers::Multipliers;
 use strassenc_runtime::{Format, Kind, Model};
@@ -59,6 +59,7 @@ fn a_build_compiles_again_to_the_same_bytes() {
         layer.wb.method.clone_from(&recorded.wb.method);
         layer.wc.method.clone_from(&recorded.wc.method);
     }
+    record.sha256.clone_from(&build.record.sha256);
     assert_eq!(record, build.record);
     for (name, bytes) in &contents {
         if name != build::RECORD {
@@ -104,6 +105,106 @@ fn a_build_replaces_a_build_and_nothing_else() {
     assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1);
 }
 
+/// The paths and bytes of all files under `folder`, links by where they lead.
+fn everything(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = vec![];
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        match std::fs::read_link(&path) {
+            Ok(target) => all.push((path, target.into_os_string().into_encoded_bytes())),
+            Err(_) if path.is_dir() => all.extend(everything(&path)),
+            Err(_) => all.push((path.clone(), std::fs::read(&path).unwrap())),
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Whatever a user changes in a build, or puts into it, the next build leaves alone and names.
+#[test]
+fn nothing_that_a_user_has_in_a_build_is_lost() {
+    let options = Options::default();
+    let parent = tempfile::tempdir().unwrap();
+    let folder = written(parent.path(), &options);
+    let compiled = build::compile(&model(2), &options, &|_| {}, &|| false, &|| false).unwrap();
+    let left_alone = |edits: Edits, told: &[&str]| {
+        let before = everything(parent.path());
+        let error = build::replace(&folder, &compiled, &options, edits).unwrap_err();
+        assert_eq!(error.kind(), Kind::Io);
+        for told in told.iter().chain(&["left alone"]) {
+            assert!(error.to_string().contains(told), "{told}: {error}");
+        }
+        assert!(everything(parent.path()) == before, "{told:?}");
+    };
+    for edits in [Edits::Keep, Edits::Overwrite] {
+        // A folder and a link that are called like files of the build.
+        std::fs::rename(folder.join("files.f"), parent.path().join("aside")).unwrap();
+        std::fs::create_dir(folder.join("files.f")).unwrap();
+        std::fs::write(folder.join("files.f/thesis.txt"), "mine").unwrap();
+        left_alone(edits, &["holds files.f, which strassenc did not write"]);
+        std::fs::remove_dir_all(folder.join("files.f")).unwrap();
+        std::os::unix::fs::symlink("../aside", folder.join("files.f")).unwrap();
+        left_alone(edits, &["holds files.f, which strassenc did not write"]);
+        std::fs::remove_file(folder.join("files.f")).unwrap();
+        std::fs::rename(parent.path().join("aside"), folder.join("files.f")).unwrap();
+        // Files of other names, all of them named.
+        std::fs::create_dir_all(folder.join("sim/logs")).unwrap();
+        std::fs::write(folder.join("notes"), "mine").unwrap();
+        left_alone(edits, &["holds notes, sim, which"]);
+        std::fs::remove_dir_all(folder.join("sim")).unwrap();
+        std::fs::remove_file(folder.join("notes")).unwrap();
+    }
+    // Any file that was changed, the record too; with --overwrite it goes.
+    let names: Vec<String> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    for name in &names {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        std::fs::write(folder.join(name), [&bytes[..], b"\n"].concat()).unwrap();
+        left_alone(Edits::Keep, &[&format!("{name} changed since strassenc wrote it"), "--overwrite"]);
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
+    std::fs::write(folder.join("random.v"), "// mine").unwrap();
+    std::fs::write(folder.join("signature.json"), "{}").unwrap();
+    left_alone(Edits::Keep, &["random.v, signature.json changed since"]);
+    build::replace(&folder, &compiled, &options, Edits::Overwrite).unwrap();
+    assert_eq!(Build::open(&folder).unwrap().model, model(2));
+    // What was moved away is no obstacle.
+    std::fs::rename(folder.join("random.v"), parent.path().join("mine.v")).unwrap();
+    written(parent.path(), &options);
+    assert_eq!(Build::open(&folder).unwrap().model, model(1));
+    assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_link_to_a_build_stays_and_the_build_behind_it_is_replaced() {
+    let options = Options::default();
+    let parent = tempfile::tempdir().unwrap();
+    let folder = written(parent.path(), &options);
+    let compiled = build::compile(&model(2), &options, &|_| {}, &|| false, &|| false).unwrap();
+    std::fs::create_dir(parent.path().join("elsewhere")).unwrap();
+    let link = parent.path().join("elsewhere/link");
+    std::os::unix::fs::symlink("../build", &link).unwrap();
+    build::write(&link, &compiled, &options).unwrap();
+    assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("../build"));
+    assert_eq!(Build::open(&folder).unwrap().model, model(2));
+    assert_eq!(std::fs::read_dir(parent.path().join("elsewhere")).unwrap().count(), 1);
+}
+
+/// A number that JSON cannot hold would leave a record that nobody reads.
+#[test]
+fn a_build_that_cannot_be_read_back_replaces_nothing() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = written(parent.path(), &Options::default());
+    let before = everything(parent.path());
+    let odd = Options { time_limit: Some(f64::INFINITY), ..Options::default() };
+    let compiled = build::compile(&model(2), &Options::default(), &|_| {}, &|| false, &|| false).unwrap();
+    for adders_per_stage in [1, 0] {
+        let odd = Options { adders_per_stage, ..odd.clone() };
+        let error = build::write(&folder, &compiled, &odd).unwrap_err();
+        assert!(error.to_string().contains("cannot be read back"), "{error}");
+        assert!(everything(parent.path()) == before);
+    }
+}
+
 #[test]
 fn every_damaged_file_is_named() {
     let parent = tempfile::tempdir().unwrap();
@@ -145,9 +246,9 @@ fn a_record_that_lies_is_refused() {
     let folder = written(parent.path(), &Options::default());
     let record = folder.join(build::RECORD);
     let good = std::fs::read_to_string(&record).unwrap();
-    let tool = strassenc::emit::TOOL;
     for (from, to, told) in [
         ("\"schema\": 2,", "\"schema\": 1,", "has schema 1; this version reads schema 2"),
+        ("\"schema\": 2,", "\"schema\": 3,", "has schema 3; this version reads schema 2"),
         ("\"schema\": 2,", "", "missing field `schema`"),
         ("\"schema\": 2,", "\"schema\": 2, \"more\": 1,", "unknown field `more`"),
         ("\"effort\": 1", "\"effort\": 9", "9 is not within 0..=3"),
@@ -159,26 +260,68 @@ fn a_record_that_lies_is_refused() {
         ("{", "[", "is not the record of a build"),
     ] {
         assert!(good.contains(from), "{from}");
-        std::fs::write(&record, good.replacen(from, to, 1)).unwrap();
+        let lie = good.replacen(from, to, 1);
+        std::fs::write(&record, sealed(&lie)).unwrap();
         let error = Build::open(&folder).unwrap_err();
         assert_eq!(error.kind(), Kind::Input);
         assert!(error.to_string().contains(told), "{to:?}: {error}");
+        // Who does not know of the seal does not get that far.
+        std::fs::write(&record, lie).unwrap();
+        assert_eq!(Build::open(&folder).unwrap_err().kind(), Kind::Input);
+    }
+    for (figure, other) in [("\"luts\": ", "\"luts\": 1"), ("\"clamps\": ", "\"clamps\": 1"), ("\n", "\n\n")] {
+        std::fs::write(&record, good.replacen(figure, other, 1)).unwrap();
+        let error = Build::open(&folder).unwrap_err();
+        assert!(error.to_string().contains("build.json: is not as it was written"), "{other}: {error}");
     }
     for cut in [0, 1, good.len() / 2] {
         std::fs::write(&record, &good[..cut]).unwrap();
         assert_eq!(Build::open(&folder).unwrap_err().kind(), Kind::Input);
     }
 
-    // Another version's record opens, but compiles again only with that version.
-    std::fs::write(&record, good.replacen(tool, "strassenc 0.0.1", 1)).unwrap();
-    let error = Build::open(&folder).unwrap().compiled().unwrap_err();
-    assert!(error.to_string().contains("was written by strassenc 0.0.1"), "{error}");
-
     std::fs::remove_file(&record).unwrap();
     let error = Build::open(&folder).unwrap_err();
     assert!(error.to_string().contains("holds no build.json"), "{error}");
     let error = Build::open(&parent.path().join("nowhere")).unwrap_err();
     assert!(error.to_string().contains("nowhere: does not exist"), "{error}");
+}
+
+/// The record with the hash of what it says now.
+fn sealed(text: &str) -> String {
+    let hash = |text: &str| strassenc::build::sha256(text.as_bytes());
+    let (before, rest) = text.rsplit_once("\"sha256\": \"").unwrap();
+    let (_, after) = rest.split_once('"').unwrap();
+    let with = |digits: &str| format!("{before}\"sha256\": \"{digits}\"{after}");
+    with(&hash(&with("")))
+}
+
+/// The build of another version with the same schema is as good as ours where we would write the same Verilog.
+#[test]
+fn a_build_of_another_version_compiles_again_where_its_verilog_is_the_same() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = written(parent.path(), &Options::default());
+    let (tool, other) = (strassenc::emit::TOOL, "strassenc 0.0.1");
+    let record = folder.join(build::RECORD);
+    let mut text = std::fs::read_to_string(&record).unwrap().replace(tool, other);
+    let rewrite = |text: &mut String, name: &str, change: &dyn Fn(String) -> String| {
+        let path = folder.join(name);
+        let old = std::fs::read_to_string(&path).unwrap();
+        let new = change(old.clone());
+        *text = text.replace(&build::sha256(old.as_bytes()), &build::sha256(new.as_bytes()));
+        std::fs::write(path, new).unwrap();
+        std::fs::write(&record, sealed(text)).unwrap();
+    };
+    let names: Vec<String> = Build::open(&folder).unwrap().record.files.into_keys().collect();
+    for name in names.iter().filter(|name| name.ends_with(".v") || *name == "signature.json") {
+        rewrite(&mut text, name, &|old| old.replace(tool, other));
+    }
+    assert_eq!(Build::open(&folder).unwrap().compiled().unwrap().model, model(1));
+    rewrite(&mut text, "random.v", &|old| old + "// one line more\n");
+    let error = Build::open(&folder).unwrap().compiled().unwrap_err();
+    assert!(
+        error.to_string().contains("was written by strassenc 0.0.1") && error.to_string().contains("random.v"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -206,7 +349,7 @@ fn adder_graphs_that_lie_are_refused_by_the_proof() {
         assert_ne!(text, good);
         let (old, new) = hash(&text);
         std::fs::write(&path, &text).unwrap();
-        std::fs::write(&record, told.replacen(&old, &new, 1)).unwrap();
+        std::fs::write(&record, sealed(&told.replacen(&old, &new, 1))).unwrap();
         let error = Build::open(&folder).unwrap().compiled().unwrap_err();
         assert!(error.to_string().contains(cause) && error.to_string().contains(build::GRAPHS), "{cause}: {error}");
         std::fs::write(&path, &good).unwrap();

@@ -338,12 +338,26 @@ fn the_cache_is_keyed_on_content_shared_and_heals() {
     let first = libraries(home.path());
     assert_eq!(first.len(), 1);
 
-    // A damaged library is made anew.
-    std::fs::write(&first[0], b"not a library").unwrap();
-    let healed = build(MOODY);
-    assert!(!healed.cached);
-    assert_eq!(healed.run(&[vec![7]], &Options::default()).unwrap().outputs, [[7, 8]]);
-    assert!(build(MOODY).cached);
+    // A damaged library is made anew: one that is none, one that loads and has no pages behind its middle, one of which a
+    // bit is another; and nothing of a build that was killed stays.
+    let whole = std::fs::read(&first[0]).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    let dead = home.path().join("cache/simulators/.strassenc-dead");
+    for damaged in [b"not a library", &whole[..whole.len() / 2], &flipped] {
+        // Another file of that name: the old one may still be mapped by this very process.
+        std::fs::remove_file(&first[0]).unwrap();
+        std::fs::write(&first[0], damaged).unwrap();
+        std::fs::create_dir(&dead).unwrap();
+        let healed = build(MOODY);
+        assert!(!healed.cached && !dead.exists());
+        assert_eq!(healed.run(&[vec![7]], &Options::default()).unwrap().outputs, [[7, 8]]);
+        assert!(build(MOODY).cached);
+    }
+    // So is Verilator's own part, with which every library is linked.
+    for runtime in std::fs::read_dir(home.path().join("cache/runtime")).unwrap() {
+        std::fs::write(runtime.unwrap().path().join("verilated.o"), b"no object").unwrap();
+    }
 
     // Other content, another library; nothing but libraries and locks stays behind.
     assert!(!build(&MOODY.replace("x + more", "more + x")).cached);
@@ -352,7 +366,7 @@ fn the_cache_is_keyed_on_content_shared_and_heals() {
         let mut names: Vec<_> =
             std::fs::read_dir(library.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
-        assert_eq!(names, ["lock", "simulator.so"]);
+        assert_eq!(names, ["lock", "seal.json", "simulator.so"]);
     }
 }
 

@@ -54,6 +54,29 @@ pub struct Record {
     pub files: BTreeMap<String, String>,
     /// What the core costs.
     pub figures: Figures,
+    /// SHA-256 of this file with nothing in the place of these digits.
+    pub sha256: String,
+}
+
+impl Record {
+    fn to_json(&self) -> String {
+        // Plain data with string keys always serialises.
+        serde_json::to_string_pretty(self).expect("a record is plain data") + "\n"
+    }
+
+    fn sealed(self) -> Self {
+        Record { sha256: sha256(self.to_json().as_bytes()), ..self }
+    }
+}
+
+/// What becomes of a build's files that were changed since, where another build is to replace it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Edits {
+    /// The folder is left alone.
+    #[default]
+    Keep,
+    /// They go as the others do.
+    Overwrite,
 }
 
 /// Everything that decides a build, beside the model.
@@ -322,18 +345,34 @@ impl<'a> From<&'a CompiledImages> for CoreRef<'a> {
     }
 }
 
-/// Writes the build folder of a compiled model, atomically; a build folder that is already there is replaced.
+/// Writes the build folder of a compiled model, atomically. A build folder that is already there is replaced where every file
+/// of it is as it was written; an edited `engines.toml` also where `options` say what it says.
 ///
 /// # Errors
 /// - [`Kind::Io`](strassenc_runtime::Kind::Io) where `folder` holds anything that strassenc did not write, or cannot be
 ///   written; what was there is untouched then;
 /// - as [`emit::emit`].
 pub fn write<'a>(folder: &Path, compiled: impl Into<CoreRef<'a>>, options: &Options) -> Result<Record> {
-    open::check_replaceable(folder)?;
+    replace(folder, compiled, options, Edits::Keep)
+}
+
+/// Like [`write()`]; with [`Edits::Overwrite`] files of the build may have been changed.
+///
+/// # Errors
+/// As [`write()`].
+pub fn replace<'a>(folder: &Path, compiled: impl Into<CoreRef<'a>>, options: &Options, edits: Edits) -> Result<Record> {
+    check_replaceable(folder, options, edits)?;
     let (record, contents) = contents(compiled, options)?;
     let named = contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-    // Checked just before, with a message of its own.
-    files::write_folder(folder, named, |folder| open::check_replaceable(folder).is_ok())?;
+    let read_back = |new: &Path| {
+        let fault = |cause: &str| Err(Error::internal("build", format_args!("cannot be read back: {cause}")));
+        match Build::open(new) {
+            Ok(build) if build.record == record => Ok(()),
+            Ok(_) => fault("its record says something else"),
+            Err(e) => fault(e.cause()),
+        }
+    };
+    files::write_folder(folder, named, read_back, |_| check_replaceable(folder, options, edits))?;
     Ok(record)
 }
 
@@ -366,19 +405,19 @@ pub fn contents<'a>(compiled: impl Into<CoreRef<'a>>, options: &Options) -> Resu
         options: options.clone(),
         files: contents.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect(),
         figures,
-    };
-    // Plain data with string keys always serialises.
-    let json = serde_json::to_string_pretty(&record).expect("a record is plain data") + "\n";
-    contents.push((RECORD.into(), json.into_bytes()));
+        sha256: String::new(),
+    }
+    .sealed();
+    contents.push((RECORD.into(), record.to_json().into_bytes()));
     Ok((record, contents))
 }
 
-/// Fails where [`write()`] could not write or would not replace what is at `folder`, so that long work need not begin.
+/// Fails where [`replace()`] could not write or would not replace what is at `folder`, so that long work need not begin.
 ///
 /// # Errors
-/// As [`write()`].
-pub fn check_replaceable(folder: &Path) -> Result<()> {
-    open::check_replaceable(folder)
+/// As [`replace()`].
+pub fn check_replaceable(folder: &Path, options: &Options, edits: Edits) -> Result<()> {
+    open::check_replaceable(folder, options, edits)
 }
 
 pub use strassenc_runtime::files::sha256;

@@ -1,17 +1,18 @@
 //! Reading a build folder back, distrustfully.
 
 use super::graphs::Graphs;
-use super::{Core, GRAPHS, MODEL, RECORD, Record, SCHEMA, sha256};
+use super::{Core, CoreRef, ENGINES, Edits, GRAPHS, MODEL, Options, RECORD, Record, SCHEMA, sha256};
 use crate::compile::images::CompiledImages;
 use crate::compile::{Compiled, compile_with};
-use crate::emit::signature;
-use crate::emit::{Signature, TOOL};
+use crate::emit::{self, Signature, TOOL, signature};
+use crate::engine::Engines;
 use crate::multipliers;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use strassenc_runtime::artifact::{Artifact, read_as};
-use strassenc_runtime::{Error, Model, Result, files, model_file};
+use strassenc_runtime::files::{self, WorkFolder};
+use strassenc_runtime::{Error, Model, Result, model_file};
 
 /// A build folder, every file of it as it was written.
 #[derive(Clone, Debug)]
@@ -52,6 +53,9 @@ impl Build {
     }
 
     fn read(folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            files::tidy_beside(folder);
+        }
         if !folder.is_dir() {
             let cause = if folder.exists() { "is a file, not a build folder" } else { "does not exist" };
             return Err(Error::io(folder, cause).help("write one with `strassenc verilog MODEL -o BUILD`"));
@@ -118,6 +122,7 @@ impl Build {
         let mut compiled = compile_with(&self.model, &options.schedule(), &share, &|_| {}, &|| false)
             .map_err(|e| e.within(place.display()))?;
         multipliers::choose(&mut compiled, options.multipliers, options.dsp_budget)?;
+        self.check_same((&compiled).into())?;
         Ok(compiled)
     }
 }
@@ -147,15 +152,37 @@ impl Build {
     pub fn compiled_images(&self) -> Result<CompiledImages> {
         let graphs = self.graphs()?;
         let share = |problem: crate::compile::Problem| graphs.get(problem);
-        super::images_with(&self.model, &self.record.options, &share, &|_| {}, &|| false)
-            .map_err(|e| e.within(self.folder.display()))
+        let compiled = super::images_with(&self.model, &self.record.options, &share, &|_| {}, &|| false)
+            .map_err(|e| e.within(self.folder.display()))?;
+        self.check_same((&compiled).into())?;
+        Ok(compiled)
+    }
+
+    /// Fails where another version wrote the folder and this one makes other Verilog of it.
+    fn check_same(&self, core: CoreRef) -> Result<()> {
+        let tool = &self.record.tool;
+        if tool == TOOL {
+            return Ok(());
+        }
+        let options = self.record.options.emit();
+        let emitted = match core {
+            CoreRef::Vectors(compiled) => emit::emit(compiled, &options)?,
+            CoreRef::Images(compiled) => emit::images::emit(compiled, &options)?,
+        };
+        let of_core =
+            |name: &String| emitted.signature.files.contains(name) || emitted.signature.memories.contains(name);
+        for file in emitted.files.iter().filter(|file| of_core(&file.path)) {
+            // Their headers name the version.
+            let text = file.text.replace(TOOL, tool);
+            if self.record.files.get(&file.path) != Some(&sha256(text.as_bytes())) {
+                let cause = format_args!("was written by {tool}; this is {TOOL}, whose {} is another one", file.path);
+                return Err(again(Error::input(self.folder.display(), cause)));
+            }
+        }
+        Ok(())
     }
 
     fn graphs(&self) -> Result<Graphs> {
-        if self.record.tool != TOOL {
-            let cause = format_args!("was written by {}, this is {TOOL}", self.record.tool);
-            return Err(again(Error::input(self.folder.display(), cause)));
-        }
         Graphs::parse(&self.graphs).map_err(|e| again(e.within(self.folder.join(GRAPHS).display())))
     }
 }
@@ -180,6 +207,10 @@ fn parse(path: &Path, text: &[u8]) -> Result<Record> {
         return Err(fail(format!("has schema {schema}; this version reads schema {SCHEMA}")));
     }
     let record: Record = serde_json::from_slice(text).map_err(unreadable)?;
+    // It is JSON, and so UTF-8.
+    if !std::str::from_utf8(text).is_ok_and(|text| is_sealed(text, &record.sha256)) {
+        return Err(changed(path));
+    }
     if let Some(name) = record.files.keys().find(|name| !is_plain(name)) {
         return Err(fail(format!("lists the file {name:?}, which cannot be part of a build folder")));
     }
@@ -198,8 +229,15 @@ pub fn is_build(folder: &Path) -> bool {
 }
 
 fn record_of_ours(folder: &Path) -> Option<Ours> {
-    let ours: Ours = serde_json::from_slice(&std::fs::read(folder.join(RECORD)).ok()?).ok()?;
-    ours.tool.starts_with("strassenc ").then_some(ours)
+    let text = std::fs::read_to_string(folder.join(RECORD)).ok()?;
+    let ours: Ours = serde_json::from_str(&text).ok()?;
+    let sealed = ours.sha256.as_ref().is_none_or(|sha256| is_sealed(&text, sha256));
+    ours.tool.starts_with("strassenc ").then_some(Ours { sealed, ..ours })
+}
+
+/// Whether a record is as it was written.
+fn is_sealed(text: &str, sha256: &str) -> bool {
+    files::sha256(text.replacen(sha256, "", 1).as_bytes()) == sha256
 }
 
 /// What a record of any schema holds.
@@ -208,20 +246,48 @@ struct Ours {
     tool: String,
     #[serde(default)]
     files: BTreeMap<String, String>,
+    sha256: Option<String>,
+    /// Whether it is as it was written, as far as its schema can tell.
+    #[serde(skip)]
+    sealed: bool,
+}
+
+impl Ours {
+    /// What a build leaves of an entry of the folder.
+    fn found(&self, folder: &Path, name: &str, options: &Options) -> Found {
+        let path = folder.join(name);
+        if (name != RECORD && !self.files.contains_key(name))
+            || !path.symlink_metadata().is_ok_and(|entry| entry.is_file())
+        {
+            return Found::Foreign;
+        }
+        let as_written = match self.files.get(name) {
+            Some(hash) => std::fs::read(&path).is_ok_and(|bytes| sha256(&bytes) == *hash),
+            None => self.sealed,
+        };
+        // Engines that were given back are in the new file, too.
+        let kept = || name == ENGINES && Engines::load(&path).is_ok_and(|engines| engines == options.engines);
+        if as_written || kept() { Found::Written } else { Found::Edited }
+    }
+}
+
+enum Found {
+    Written,
+    Edited,
+    Foreign,
 }
 
 /// See [`super::check_replaceable`].
-pub(super) fn check_replaceable(folder: &Path) -> Result<()> {
+pub(super) fn check_replaceable(folder: &Path, options: &Options, edits: Edits) -> Result<()> {
     check_writable(folder)?;
     if !folder.exists() {
         return Ok(());
     }
-    let left_alone = |cause: String| {
-        Err(Error::io(folder, format_args!("{cause}, so it is left alone"))
-            .help("name another folder, or move that away"))
-    };
+    let left_alone =
+        |cause: String, help: &str| Err(Error::io(folder, format_args!("{cause}, so it is left alone")).help(help));
+    let elsewhere = "name another folder, or move that away";
     if !folder.is_dir() {
-        return left_alone("is a file".into());
+        return left_alone("is a file".into(), elsewhere);
     }
     let entries = std::fs::read_dir(folder)
         .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
@@ -229,20 +295,37 @@ pub(super) fn check_replaceable(folder: &Path) -> Result<()> {
     let mut names: Vec<String> = entries.iter().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     let Some(ours) = record_of_ours(folder) else {
-        return if names.is_empty() { Ok(()) } else { left_alone("was not made by strassenc".into()) };
+        return match names.is_empty() {
+            true => Ok(()),
+            false => left_alone("was not made by strassenc".into(), elsewhere),
+        };
     };
-    match names.iter().find(|name| *name != RECORD && !ours.files.contains_key(*name)) {
-        Some(name) => left_alone(format!("holds {name}, which strassenc did not write")),
-        None => Ok(()),
+    let (mut foreign, mut edited) = (vec![], vec![]);
+    for name in names {
+        match ours.found(folder, &name, options) {
+            Found::Written => {}
+            Found::Edited => edited.push(name),
+            Found::Foreign => foreign.push(name),
+        }
     }
+    if !foreign.is_empty() {
+        return left_alone(format!("holds {}, which strassenc did not write", foreign.join(", ")), elsewhere);
+    }
+    if !edited.is_empty() && edits == Edits::Keep {
+        let cause = format!("{} changed since strassenc wrote it", edited.join(", "));
+        let engines = if edited.iter().any(|name| name == ENGINES) { "--engines takes the engines up; " } else { "" };
+        let help = "--overwrite replaces it all the same; or name another folder, or move that away";
+        return left_alone(cause, &format!("{engines}{help}"));
+    }
+    Ok(())
 }
 
 /// Tries to make a folder where the build folder shall be put together: in the nearest ancestor that exists.
 fn check_writable(folder: &Path) -> Result<()> {
     let ancestors = folder.ancestors().skip(1).map(|a| if a.as_os_str().is_empty() { Path::new(".") } else { a });
     let Some(ancestor) = ancestors.into_iter().find(|a| a.exists()) else { return Ok(()) };
-    match tempfile::Builder::new().prefix(".strassenc-").tempdir_in(ancestor) {
+    match WorkFolder::new_in(ancestor) {
         Ok(_) => Ok(()),
-        Err(e) => Err(Error::io(folder, format_args!("cannot be written: {e}")).help("name another folder with -o")),
+        Err(e) => Err(Error::io(folder, e.cause()).help("name another folder with -o")),
     }
 }

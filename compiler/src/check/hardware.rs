@@ -7,7 +7,7 @@ use crate::synth::{self, Equivalence};
 use crate::tools::Tools;
 use crate::witness::Witness;
 use ndarray::Array2;
-use strassenc_runtime::{Error, Kind};
+use strassenc_runtime::{Error, Kind, files};
 
 type Counts = std::result::Result<String, Stop>;
 
@@ -71,7 +71,7 @@ pub fn icarus(build: &Build, tools: &Tools) -> Counts {
         return Err(Stop::Skip(format!("{adders} adders; Icarus is tried up to {MOST_ADDERS_FOR_ICARUS}")));
     }
     let icarus = needs(tools.icarus())?;
-    let work = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+    let work = files::WorkFolder::new()?;
     let program = work.path().join("testbench.vvp");
     let bench = format!("{}.v", build.signature.testbench);
     let mut compile = icarus.compile();

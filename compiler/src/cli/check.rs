@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use strassenc::build::{self, Build};
 use strassenc::check::{self, Outcome, Rung, Vectors};
 use strassenc::report::thousands;
-use strassenc_runtime::{Error, Result};
+use strassenc_runtime::{Error, Result, files};
 
 /// The golden-model tests on this very model
 ///
@@ -55,14 +55,14 @@ struct Report<'a> {
 pub fn run(args: Args) -> Result<()> {
     let tools = home::tools()?;
     // A model is compiled into a folder of its own, which goes when the check ends.
-    let work = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+    let work = files::WorkFolder::new()?;
     let folder = if build::is_build(&args.subject) {
         args.subject.clone()
     } else {
         let folder = work.path().join("build");
         let (model, options) = (verilog::load(&args.subject)?, build::Options::default());
         consent::ask(&model, &options, false)?;
-        verilog::write(&model, &options, &folder)?;
+        verilog::write(&model, &options, &folder, build::Edits::Keep)?;
         folder
     };
     let build = Build::open(&folder)?;

@@ -1,6 +1,6 @@
 //! `strassenc curves`.
 
-use super::output;
+use super::{Overwrite, output};
 use std::path::{Path, PathBuf};
 use strassenc_runtime::train;
 use strassenc_runtime::{Error, Result, files};
@@ -16,9 +16,12 @@ pub struct Args {
     /// The picture
     #[arg(short, long, value_name = "SVG", default_value = "curves.svg")]
     output: PathBuf,
+    #[command(flatten)]
+    overwrite: Overwrite,
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    args.overwrite.check(&args.output)?;
     let name = |run: &Path| run.file_name().map_or_else(|| run.display().to_string(), |n| n.to_string_lossy().into());
     let runs: Vec<_> = args.runs.iter().map(|run| Ok((name(run), train::history(run)?))).collect::<Result<_>>()?;
     if let Some((empty, _)) = runs.iter().find(|(_, history)| history.is_empty()) {

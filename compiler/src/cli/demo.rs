@@ -2,9 +2,9 @@
 
 use super::{Cli, home, output};
 use clap::Parser;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
-use strassenc_runtime::Result;
+use strassenc_runtime::{Error, Result, network, train};
 
 /// Train, compile, simulate and report a small network on real handwritten digits
 ///
@@ -20,8 +20,23 @@ pub struct Args {
     output: PathBuf,
 }
 
+/// Fails where the folder holds anything but an earlier demo, which would come out the same again.
+fn check(folder: &Path) -> Result<()> {
+    let run = folder.join("run").join(train::NETWORK);
+    let names = ["run", "build", "report.html"].map(|name| folder.join(name));
+    let is_demo =
+        std::fs::read_to_string(run).is_ok_and(|text| network::find("digits").is_ok_and(|n| n.to_toml() == text));
+    match names.iter().find(|path| path.exists()) {
+        Some(path) if !is_demo => {
+            Err(Error::io(path, "is not of an earlier demo, so it is left alone").help("name another folder with -o"))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub fn run(args: Args) -> Result<()> {
     let began = Instant::now();
+    check(&args.output)?;
     let tools = home::tools()?;
     let verilator = tools.verilator_or_install()?;
     output::line(format_args!("Verilator {} in {}\n", verilator.version, verilator.program.display()))?;
@@ -32,7 +47,7 @@ pub fn run(args: Args) -> Result<()> {
         "verilog @/run -o @/build",
         "simulate @/build",
         "simulate @/build --gaps --backpressure",
-        "report @/build --html @/report.html",
+        "report @/build --html @/report.html --overwrite",
     ];
     for line in script {
         let words: Vec<String> = line.split(' ').map(|word| word.replacen('@', &folder, 1)).collect();

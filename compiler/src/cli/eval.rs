@@ -3,7 +3,7 @@
 pub(super) mod text;
 
 use super::data::{self, Origin};
-use super::{INTERRUPTED, home, numbers, output, verilog};
+use super::{INTERRUPTED, Overwrite, check_folder, home, numbers, output, verilog};
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::Serialize;
@@ -49,6 +49,8 @@ pub struct Args {
     /// one sequence
     #[arg(long, value_name = "FOLDER")]
     vectors: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -94,11 +96,33 @@ enum Float {
     Provenance { accuracy: f64 },
 }
 
+/// What `--vectors` writes, first the arrays.
+const VECTORS: [&str; 3] = ["inputs.npy", "outputs.npy", "labels.npy"];
+const ONNX: &str = "model.onnx";
+
+/// Fails where the folder holds vectors that may not be replaced, or anything else.
+fn check_vectors(folder: &Path, overwrite: &Overwrite) -> Result<()> {
+    check_folder(folder)?;
+    if !folder.exists() {
+        return Ok(());
+    }
+    let entries = folder.read_dir().map_err(|e| Error::io(folder, format_args!("cannot be read: {e}")))?;
+    let mut names = entries.flatten().map(|entry| entry.file_name());
+    if let Some(name) = names.find(|name| !VECTORS.iter().chain([&ONNX]).any(|ours| name == ours)) {
+        let cause = format_args!("holds {}, so it is left alone", name.display());
+        return Err(Error::io(folder, cause).help("name another folder"));
+    }
+    [&VECTORS[..], &[ONNX]].concat().iter().try_for_each(|name| overwrite.check(&folder.join(name)))
+}
+
 pub fn run(args: Args) -> Result<()> {
     if let Some(checkpoint) = full_precision(&args.model) {
         return run_full_precision(args, &checkpoint);
     }
     let model = verilog::load(&args.model)?;
+    if let Some(folder) = &args.vectors {
+        check_vectors(folder, &args.overwrite)?;
+    }
     if model.provenance.alphabet.is_some() {
         return text::run(args, Some(&model));
     }
@@ -126,13 +150,14 @@ pub fn run(args: Args) -> Result<()> {
         model: path,
     };
     if let Some(folder) = &args.vectors {
-        write_vectors(folder, &inputs, &outputs, &split.labels)?;
+        let mut all = vectors(&inputs, &outputs, &split.labels);
         if model.spns().is_ok() {
-            onnx::save(&model, &folder.join("model.onnx"))?;
+            all.push((ONNX, onnx::to_bytes(&model)?));
         } else {
             let domain = model.domain();
             output::note(format_args!("model.onnx is not written: networks of {domain} have no ONNX graph yet"));
         }
+        write_vectors(folder, &all, &args.overwrite)?;
     }
     if args.json {
         output::json(&report)?;
@@ -194,11 +219,16 @@ fn run_full_precision(args: Args, path: &Path) -> Result<()> {
 }
 
 /// What another program can check: `[samples, elements]`, `[samples, n_out]` and `[samples]`.
-fn write_vectors(folder: &Path, inputs: &Array2<i64>, outputs: &Array2<i64>, labels: &[u32]) -> Result<()> {
+fn vectors(inputs: &Array2<i64>, outputs: &Array2<i64>, labels: &[u32]) -> Vec<(&'static str, Vec<u8>)> {
     let labels: Array1<i64> = labels.iter().map(|l| i64::from(*l)).collect();
-    files::write(&folder.join("inputs.npy"), &npy::to_bytes(inputs))?;
-    files::write(&folder.join("outputs.npy"), &npy::to_bytes(outputs))?;
-    files::write(&folder.join("labels.npy"), &npy::to_bytes(&labels))
+    let arrays = [npy::to_bytes(inputs), npy::to_bytes(outputs), npy::to_bytes(&labels)];
+    VECTORS.into_iter().zip(arrays).collect()
+}
+
+/// Writes the files of `--vectors`, all or none.
+fn write_vectors(folder: &Path, files: &[(&str, Vec<u8>)], overwrite: &Overwrite) -> Result<()> {
+    let named = files.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+    files::write_folder(folder, named, |_| Ok(()), |folder| check_vectors(folder, overwrite))
 }
 
 /// [Golden's outputs](golden::outputs), with progress.

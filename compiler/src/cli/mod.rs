@@ -22,9 +22,10 @@ mod train;
 mod verilog;
 
 use clap::{Parser, Subcommand};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use strassenc_runtime::{Kind, Result};
+use strassenc_runtime::{Error, Kind, Result, files};
 
 /// Set once by Ctrl-C; long work polls it, leaves a resumable state and returns [`Kind::Interrupted`].
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -39,6 +40,35 @@ fn at_once<T>(work: impl FnOnce() -> T) -> T {
     let done = work();
     AT_ONCE.store(false, Ordering::SeqCst);
     done
+}
+
+/// Of commands that write files which a user names: what is there already is the user's.
+#[derive(clap::Args)]
+struct Overwrite {
+    /// Replace the file, where there is one
+    #[arg(long)]
+    overwrite: bool,
+}
+
+impl Overwrite {
+    /// Fails where there is a file at `path` that may not be replaced, so that long work need not begin.
+    fn check(&self, path: &Path) -> Result<()> {
+        if path.is_dir() {
+            return Err(Error::io(path, "is a folder, not a file").help("name a file in it"));
+        }
+        if self.overwrite || !path.exists() || files::is_device(path) {
+            return Ok(());
+        }
+        Err(Error::io(path, "exists, so it is left alone").help("--overwrite replaces it; or name another file"))
+    }
+}
+
+/// Fails where a folder is to be written and a file is there.
+fn check_folder(path: &Path) -> Result<()> {
+    if path.is_dir() || !path.exists() {
+        return Ok(());
+    }
+    Err(Error::io(path, "is a file, so it is left alone").help("name another folder"))
 }
 
 /// Takes a neural network down to a multiplication budget and then down to gates.

@@ -1,7 +1,7 @@
 //! `strassenc random`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, data, home, numbers, output};
+use super::{INTERRUPTED, Overwrite, check_folder, data, home, numbers, output};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,8 @@ pub struct Args {
     /// The run folder [default: runs/NAME-random]
     #[arg(short, long, value_name = "RUN")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -123,17 +125,13 @@ fn sequence(args: &Args, mut network: Network, samples: usize, began: Instant) -
 fn folder(args: &Args, network: &Network) -> Result<(PathBuf, Lock)> {
     let named = || Path::new("runs").join(format!("{}-random", network.name));
     let folder = args.output.clone().unwrap_or_else(named);
-    let left_alone = |what: &str| {
-        let cause = format!("{what}, so it is left alone");
-        Err(Error::io(&folder, cause).help("name another folder with -o"))
-    };
-    if folder.exists() && !folder.is_dir() {
-        return left_alone("is a file");
-    }
+    check_folder(&folder)?;
     let lock = Lock::folder(&folder)?;
     if folder.join(CHECKPOINT).is_file() {
-        return left_alone("holds a training run");
+        let cause = "holds a training run, so it is left alone";
+        return Err(Error::io(&folder, cause).help("name another folder with -o"));
     }
+    args.overwrite.check(&folder.join(build::MODEL))?;
     Ok((folder, lock))
 }
 

@@ -1,7 +1,7 @@
 //! `strassenc report`.
 
 use super::choices::Choices;
-use super::{home, output};
+use super::{Overwrite, home, output};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use strassenc::accounting::{Rules, accounting};
@@ -44,6 +44,8 @@ pub struct Args {
     /// Write the report as one HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -61,6 +63,9 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(option) = only {
         return Err(Error::input(option, format_args!("is about network descriptions, and {} is none", args.what))
             .help("give a .toml file or the name of a ready description"));
+    }
+    if let Some(path) = &args.html {
+        args.overwrite.check(path)?;
     }
     let build = Build::open(what)?;
     let family = args.device.or(args.synth.map(Family::from)).unwrap_or(Family::Xc7);

@@ -1,6 +1,6 @@
 //! `strassenc simulate`.
 
-use super::{INTERRUPTED, data, eval, home, numbers, output};
+use super::{INTERRUPTED, Overwrite, data, eval, home, numbers, output};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,8 @@ pub struct Args {
     /// Write the first samples as a waveform (VCD), every signal of it
     #[arg(long, value_name = "FILE")]
     wave: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: Overwrite,
     /// Cores that run side by side [default: one per processor]
     #[arg(long, value_name = "N", value_parser = numbers::threads())]
     threads: Option<usize>,
@@ -123,6 +125,9 @@ struct Vectors {
 }
 
 pub fn run(args: Args) -> Result<()> {
+    if let Some(file) = &args.wave {
+        args.overwrite.check(file)?;
+    }
     let tools = home::tools()?;
     let build = Build::open_edited(&args.build)?;
     for name in &build.edited {

@@ -121,7 +121,7 @@ pub fn run(args: Args) -> Result<()> {
     let began = Instant::now();
     let data = args.training.load(&network)?;
     let mut sweep = asked(&args, &network, &data)?;
-    files::remove_temporary(&folder)?;
+    files::tidy(&folder);
     if args.resume {
         sweep.points = read(&folder, &sweep)?;
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use strassenc::build::{self, Build, Options, Record};
+use strassenc::build::{self, Build, Core, Edits, Options, Record};
 use strassenc::compile::Step;
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
@@ -15,7 +15,7 @@ use strassenc::progress::style;
 use strassenc::report;
 use strassenc_runtime::artifact::{Artifact, read_as};
 use strassenc_runtime::train::CHECKPOINT;
-use strassenc_runtime::{Error, Model, Result, files, model_file};
+use strassenc_runtime::{Error, Model, Result, model_file};
 
 /// Lower, prove, schedule and emit a model as Verilog
 ///
@@ -49,6 +49,9 @@ pub struct Args {
     /// Compile however long it takes, and however much memory
     #[arg(long)]
     anyway: bool,
+    /// Replace a build also where its files were changed since; what else is in its folder still keeps it
+    #[arg(long)]
+    overwrite: bool,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -159,7 +162,7 @@ impl BuildArgs {
             ));
         }
         let engines = match &self.images.engines {
-            Some(file) => Engines::parse(&files::read_text(file)?, file.display())?,
+            Some(file) => Engines::load(file)?,
             None => Engines::default(),
         };
         let options = Options { engines, ..self.into() };
@@ -228,14 +231,9 @@ pub fn run(args: Args) -> Result<()> {
     let folder = args.output.unwrap_or_else(|| Path::new("build").join(&model.name));
     consent::ask(&model, &options, args.anyway)?;
     let began = Instant::now();
-    let record = write(&model, &options, &folder)?;
+    let edits = if args.overwrite { Edits::Overwrite } else { Edits::Keep };
+    let record = write(&model, &options, &folder, edits)?;
     let seconds = began.elapsed().as_secs_f64();
-    for fifo in record.figures.streams.iter().flat_map(|s| &s.fifos).filter(|fifo| fifo.depth < fifo.live) {
-        output::note(format_args!(
-            "warning: `{}` holds {} words; with fewer than {} the core deadlocks",
-            fifo.name, fifo.depth, fifo.live
-        ));
-    }
     if args.json {
         let report = Report { build: &folder, seconds, record: &record };
         output::json(&report)?;
@@ -262,8 +260,8 @@ pub(super) fn load(path: &Path) -> Result<Model> {
 }
 
 /// Compiles with progress on stderr and writes the build folder.
-pub(super) fn write(model: &Model, options: &Options, folder: &Path) -> Result<Record> {
-    build::check_replaceable(folder)?;
+pub(super) fn write(model: &Model, options: &Options, folder: &Path, edits: Edits) -> Result<Record> {
+    build::check_replaceable(folder, options, edits)?;
     let style = style("{prefix:10} {bar:30} {steps} {msg} {elapsed}");
     let bar = ProgressBar::no_length().with_style(style).with_prefix("compiling");
     // Drawn on a terminal only; the sharing of a large matrix is one long step.
@@ -282,15 +280,14 @@ pub(super) fn write(model: &Model, options: &Options, folder: &Path) -> Result<R
     };
     let stop = || INTERRUPTED.load(Ordering::Relaxed);
     let hurry = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    let record = at_once(|| {
-        if model.spns().is_ok() {
-            let core = build::compile(model, options, &progress, &stop, &hurry)?;
-            build::write(folder, &core, options)
+    let core = at_once(|| {
+        Ok(if model.spns().is_ok() {
+            Core::Vectors(Box::new(build::compile(model, options, &progress, &stop, &hurry)?))
         } else {
-            let core = build::compile_images(model, options, &progress, &stop, &hurry)?;
-            build::write(folder, &core, options)
-        }
+            Core::Images(Box::new(build::compile_images(model, options, &progress, &stop, &hurry)?))
+        })
     });
+    let record = core.and_then(|core| build::replace(folder, &core, options, edits));
     bar.finish_and_clear();
     record
 }

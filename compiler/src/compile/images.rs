@@ -143,7 +143,6 @@ pub fn compile(
     let mut graph = stream::assemble(&images, &stages, [options.input, options.output])?;
     stream::verify(&graph).map_err(|e| e.within("after assemble"))?;
     let (depths, mut timing) = at_full_rate(&mut graph, stop)?;
-    let mut given = false;
     for (name, &words) in &engines.fifos {
         let fifo = graph.fifos().find(|&i| graph.nodes[i].name == *name);
         let Some(fifo) = fifo else {
@@ -151,17 +150,23 @@ pub fn compile(
             return Err(Error::input(format_args!("engines, FIFO `{name}`"), "is not in this core")
                 .help(format!("it has {}", if names.is_empty() { "none".into() } else { names.join(", ") })));
         };
-        if words == 0 {
-            return Err(Error::input(format_args!("engines, FIFO `{name}`"), "holds no words"));
+        if let Some(least) = depths.iter().find(|depth| depth.node == fifo && words < depth.live) {
+            let cause = format_args!("{words} words are too few: with fewer than {} the core deadlocks", least.live);
+            return Err(Error::input(format_args!("engines, FIFO `{name}`"), cause).help(format_args!(
+                "with {} words no word is ever late; that is what it gets when it is left out",
+                least.rate
+            )));
         }
         graph.set_depth(fifo, words);
-        given = true;
     }
-    if given {
-        // A FIFO that is too short is the user's to try: the timing of a core that gets stuck is that of unbounded ones.
-        if let Ending::Done(own) = timing::simulate(&graph, stream::depths::frames(&graph), stop)? {
-            timing = own;
-        }
+    if !engines.fifos.is_empty() {
+        timing = match timing::simulate(&graph, stream::depths::frames(&graph), stop)? {
+            Ending::Done(own) => own,
+            Ending::Deadlock(deadlock) => {
+                let cause = format_args!("is stuck with FIFOs that are deep enough: {deadlock:?}");
+                return Err(Error::internal("stream graph", cause));
+            }
+        };
     }
     step("core", Step::Time)?;
     Ok(CompiledImages {

@@ -1,6 +1,6 @@
 //! A core over images: a module for each layer, the ROMs of the folded ones, and the streams that join them.
 
-use super::names::Modules;
+use super::names::{self, Modules};
 use super::provenance::{Provenance, ascii};
 use super::rom::{Rom, address_bits};
 use super::signature::{self, Frames, Layer as LayerSignature, Signature, Vector};
@@ -13,7 +13,7 @@ use crate::ir::words::gcd;
 use crate::stream::{ArrayOf, Graph, Lines, Node, Primitive, StreamId};
 use askama::Template;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strassenc_runtime::{Error, Extent, Result, model_file};
 
 /// Emits a core over images. The text does not depend on the number of threads.
@@ -21,7 +21,11 @@ use strassenc_runtime::{Error, Extent, Result, model_file};
 /// # Errors
 /// As [`emit`](super::emit()).
 pub fn emit(compiled: &CompiledImages, options: &Options) -> Result<Emitted> {
-    let Emitted { signature, mut files } = emit_core(compiled, options)?;
+    names::unhidden(|avoid| emit_all(compiled, options, avoid))
+}
+
+fn emit_all(compiled: &CompiledImages, options: &Options, avoid: &BTreeSet<String>) -> Result<Emitted> {
+    let Emitted { signature, mut files } = emit_named(compiled, options, avoid)?;
     let provenance = provenance(compiled, options)?;
     files.extend(testbench::emit(&compiled.model, &signature, options.clock_enable, &provenance)?);
     files.extend(lists(&signature));
@@ -42,8 +46,12 @@ fn provenance(compiled: &CompiledImages, options: &Options) -> Result<Provenance
 /// # Errors
 /// As [`emit`](super::emit()).
 pub fn emit_core(compiled: &CompiledImages, options: &Options) -> Result<Emitted> {
+    names::unhidden(|avoid| emit_named(compiled, options, avoid))
+}
+
+fn emit_named(compiled: &CompiledImages, options: &Options, avoid: &BTreeSet<String>) -> Result<Emitted> {
     let provenance = provenance(compiled, options)?;
-    let core = Core::new(compiled, options, &provenance);
+    let core = Core::new(compiled, options, &provenance, avoid);
     let layers: Vec<Vec<File>> = (0..compiled.layers.len())
         .into_par_iter()
         .map(|number| core.layer(number))
@@ -123,10 +131,15 @@ struct Own {
 }
 
 impl<'a> Core<'a> {
-    fn new(compiled: &'a CompiledImages, options: &Options, provenance: &'a Provenance) -> Self {
+    fn new(
+        compiled: &'a CompiledImages,
+        options: &Options,
+        provenance: &'a Provenance,
+        avoid: &BTreeSet<String>,
+    ) -> Self {
         let Options { clock_enable: clken, frames, .. } = *options;
         let CompiledImages { images, graph, timing, .. } = compiled;
-        let mut modules = Modules::new(PRIMITIVES.map(|(name, _)| name));
+        let mut modules = Modules::new(avoid);
         let top = modules.take(images.name.clone(), "core");
         let mut layers = vec![];
         let mut own = vec![];
@@ -379,6 +392,8 @@ impl<'a> Core<'a> {
             ports.push(connection(side, &names[id]));
         }
         ports.push(connection("m", &name));
+        // As other instances, so that no layer is called like a wire of another one.
+        let name = format!("u_{name}");
         block.instances.push(Instance { module: signature.module.clone(), name, parameters: String::new(), ports });
         block
     }

@@ -23,6 +23,7 @@ use names::Modules;
 use provenance::Provenance;
 use rayon::prelude::*;
 use signature::{Beat, Frames, Stream, Vector};
+use std::collections::BTreeSet;
 use strassenc_runtime::{Result, model_file};
 
 /// A file of the build folder.
@@ -55,13 +56,17 @@ pub struct Options {
 /// Where a beat cannot be as it is asked for, the model cannot be hashed, or a template or a name
 /// fails: a bug of ours.
 pub fn emit(compiled: &Compiled, options: &Options) -> Result<Emitted> {
+    names::unhidden(|avoid| emit_named(compiled, options, avoid))
+}
+
+fn emit_named(compiled: &Compiled, options: &Options, avoid: &BTreeSet<String>) -> Result<Emitted> {
     let provenance = Provenance {
         tool: TOOL.into(),
         model: compiled.model.name.clone(),
         model_sha256: model_file::sha256(&compiled.model)?,
         options: options.command.clone(),
     };
-    let signature = signature(compiled, options, &provenance)?;
+    let signature = signature(compiled, options, &provenance, avoid)?;
     let layers: Vec<File> = (compiled.layers.par_iter().zip(&signature.layers))
         .map(|(layer, LayerSignature { module, .. })| {
             let text = layer::emit(layer, module, options.clock_enable, &provenance)?;
@@ -176,8 +181,13 @@ fn multipliers(compiled: &Compiled) -> impl Iterator<Item = usize> {
     compiled.layers.iter().map(count)
 }
 
-fn signature(compiled: &Compiled, options: &Options, provenance: &Provenance) -> Result<Signature> {
-    let mut modules = Modules::new(PRIMITIVES.map(|(name, _)| name));
+fn signature(
+    compiled: &Compiled,
+    options: &Options,
+    provenance: &Provenance,
+    avoid: &BTreeSet<String>,
+) -> Result<Signature> {
+    let mut modules = Modules::new(avoid);
     let top = modules.take(compiled.model.name.clone(), "core");
     let layers: Vec<LayerSignature> = (compiled.layers.iter().zip(multipliers(compiled)))
         .map(|(layer, multipliers)| {

@@ -4,7 +4,7 @@
 //! Verilator and of the C++ compiler. Time stamps and paths play no part.
 
 use super::Sources;
-use crate::tools::{Cxx, Tools, Verilator};
+use crate::tools::{Cxx, Tools, Verilator, cache};
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
+use strassenc_runtime::files::{self, WorkFolder};
 use strassenc_runtime::{Error, Result};
 
 /// The C++ around the core; the same text for every core.
@@ -68,6 +69,9 @@ const UNIT: u64 = 200_000;
 /// Compiled simulators beyond this number are removed, the longest unused first.
 const KEPT: usize = 300;
 
+/// The name of a shared library.
+const LIBRARY: &str = "simulator.so";
+
 /// A compiled simulator.
 #[derive(Clone, Debug)]
 pub(super) struct Built {
@@ -87,15 +91,20 @@ pub(super) fn build(sources: &Sources, traced: bool, tools: &Tools) -> Result<Bu
     let start = std::time::Instant::now();
     let (verilator, cxx) = (tools.verilator()?, tools.cxx()?);
     let job = Job { sources, traced, tools, verilator, cxx };
-    let folder = tools.home().join("cache/simulators").join(job.key());
-    let library = folder.join("simulator.so");
+    let all = tools.home().join("cache/simulators");
+    let folder = all.join(job.key());
+    let library = folder.join(LIBRARY);
     let _lock = tools.lock(&folder.join("lock"))?;
-    let cached = library.is_file();
+    files::tidy(&all);
+    // A library that was cut would be a crash, memories that were changed a wrong answer.
+    let names: Vec<&str> = sources.memories.iter().map(|(name, _)| name.as_str()).chain([LIBRARY]).collect();
+    let cached = cache::is_whole(&folder, &names);
     if cached {
         // Its time of modification is its time of use.
         let _ = fs::File::open(&library).and_then(|f| f.set_modified(SystemTime::now()));
     } else {
-        job.build(&folder, &library)?;
+        job.build(&all, &folder)?;
+        cache::seal(&folder, &names)?;
         prune(&folder);
     }
     Ok(Built { library, cached, elapsed: start.elapsed() })
@@ -149,11 +158,11 @@ impl Job<'_> {
         hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
 
-    fn build(&self, folder: &Path, library: &Path) -> Result<()> {
-        let work = tempfile::Builder::new().prefix("building-").tempdir_in(folder).map_err(|e| no_room(folder, e))?;
+    fn build(&self, all: &Path, folder: &Path) -> Result<()> {
+        let work = WorkFolder::new_in(all)?;
         let work = work.path();
         for (name, text) in &self.sources.memories {
-            fs::write(folder.join(name), text).map_err(|e| no_room(folder, e))?;
+            files::write(&folder.join(name), text)?;
         }
         for (name, text) in &self.sources.files {
             fs::write(work.join(name), text).map_err(|e| no_room(work, e))?;
@@ -169,11 +178,12 @@ impl Job<'_> {
         let mut objects = self.compile(&units, work, &bar)?;
         bar.finish_and_clear();
         objects.extend(runtime);
-        let linked = work.join("simulator.so");
+        let linked = work.join(LIBRARY);
         let mut link = Command::new(&self.cxx.program);
         link.args(["-shared", "-pthread", "-o"]).arg(&linked).args(&objects);
         self.tools.run_ok(&mut link)?;
-        fs::rename(&linked, library).map_err(|e| no_room(library, e))
+        let library = folder.join(LIBRARY);
+        fs::rename(&linked, &library).map_err(|e| no_room(&library, e))
     }
 
     /// Makes C++ of the Verilog in `work`, which finds its memories in `memories`: a library may run anywhere.
@@ -248,9 +258,9 @@ impl Job<'_> {
 
     /// Verilator's own C++, compiled once for all cores.
     fn runtime(&self) -> Result<Vec<PathBuf>> {
-        let mut names = vec!["verilated.cpp", "verilated_threads.cpp"];
+        let mut names = vec!["verilated", "verilated_threads"];
         if self.traced {
-            names.push("verilated_vcd_c.cpp");
+            names.push("verilated_vcd_c");
         }
         let mut hash = Sha256::new();
         for part in
@@ -263,21 +273,20 @@ impl Job<'_> {
         let key: String = hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect();
         let folder = self.tools.home().join("cache/runtime").join(key);
         let _lock = self.tools.lock(&folder.join("lock"))?;
-        let mut objects = Vec::new();
-        let spinner = self.tools.spinner("compiling Verilator's runtime, once");
-        for name in names {
-            let object = folder.join(name).with_extension("o");
-            if !object.is_file() {
-                let new = object.with_extension("new");
+        let objects: Vec<String> = names.iter().map(|name| format!("{name}.o")).collect();
+        let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
+        if !cache::is_whole(&folder, &objects) {
+            let spinner = self.tools.spinner("compiling Verilator's runtime, once");
+            for (name, object) in names.iter().zip(&objects) {
+                let source = self.verilator.include().join(name).with_extension("cpp");
                 let mut command = self.cxx(FAST, &[]);
-                command.arg("-c").arg(self.verilator.include().join(name)).arg("-o").arg(&new);
+                command.arg("-c").arg(source).arg("-o").arg(folder.join(object));
                 self.tools.run_ok(&mut command)?;
-                fs::rename(&new, &object).map_err(|e| no_room(&object, e))?;
             }
-            objects.push(object);
+            spinner.finish_and_clear();
+            cache::seal(&folder, &objects)?;
         }
-        spinner.finish_and_clear();
-        Ok(objects)
+        Ok(objects.iter().map(|object| folder.join(object)).collect())
     }
 }
 
@@ -324,7 +333,7 @@ fn prune(newest: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     let mut list: Vec<(SystemTime, PathBuf)> = entries
         .flatten()
-        .filter_map(|e| Some((e.path().join("simulator.so").metadata().ok()?.modified().ok()?, e.path())))
+        .filter_map(|e| Some((e.path().join(LIBRARY).metadata().ok()?.modified().ok()?, e.path())))
         .filter(|(_, path)| path != newest)
         .collect();
     list.sort();

@@ -16,7 +16,8 @@ use crate::tools::Tools;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
-use strassenc_runtime::{Error, Result, files};
+use strassenc_runtime::files::{self, WorkFolder};
+use strassenc_runtime::{Error, Result};
 
 /// Where a core first leaves the circuit it was written from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -209,7 +210,7 @@ pub fn compare_words(
             .help("write a waveform of what you want to see with --wave"));
     }
     let simulator = Simulator::build(sources, signature, true, tools)?;
-    let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+    let folder = WorkFolder::new()?;
     let file = folder.path().join("wave.vcd");
     simulator.record_sequences(inputs, starts, &Options::default(), &file)?;
     let wave = Wave::parse_with(&files::read_text(&file)?, &|name| name.starts_with("layer_"))?;
@@ -322,16 +323,14 @@ impl Simulator {
         options: &Options,
         file: &Path,
     ) -> Result<Option<Vec<Vec<i64>>>> {
-        let fail = |e: std::io::Error| Error::io(file, format_args!("cannot be written: {e}"));
-        let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = tempfile::tempdir_in(parent).map_err(fail)?;
+        let folder = WorkFolder::beside(file)?;
         let new = folder.path().join("wave.vcd");
         let mut core = self.core(options.seed, Some(&new))?;
         let stimulus = self.stimulus(inputs, users, options);
         let outputs = self.drive(&mut core, stimulus, users, 0, |_| ()).and_then(|r| self.decode(&r, users, 0));
         // The file is whole once the core is gone.
         drop(core);
-        std::fs::rename(&new, file).map_err(fail)?;
+        files::place(&new, file)?;
         match outputs {
             Ok(outputs) => Ok(Some(outputs)),
             Err(Failure::Fault(_)) => Ok(None),
@@ -342,7 +341,7 @@ impl Simulator {
 
 /// Streams `inputs` at full rate; yields every signal, and the last output where it came out whole.
 fn recorded(simulator: &Simulator, inputs: &[Vec<i64>]) -> Result<(Wave, Option<Vec<i64>>)> {
-    let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+    let folder = WorkFolder::new()?;
     let file = folder.path().join("wave.vcd");
     let outputs = simulator.record(inputs, &Options::default(), &file)?;
     Ok((Wave::parse(&files::read_text(&file)?)?, outputs.and_then(|mut o| o.pop())))

@@ -139,7 +139,7 @@ impl Simulator {
 /// [`Kind::Mismatch`] with the first warnings where there are any; where Verilator is missing.
 pub fn lint(sources: &Sources, tools: &Tools) -> Result<()> {
     let verilator = tools.verilator()?;
-    let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+    let folder = files::WorkFolder::new()?;
     for (name, text) in &sources.files {
         files::write(&folder.path().join(name), text)?;
     }

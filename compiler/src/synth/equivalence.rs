@@ -4,15 +4,15 @@
 //! function, as Yosys reads it from the emitted text, is proved equal to the layer's definition written out from the model,
 //! for every input at once. That the registers delay all paths alike is the schedule's own proof and the simulation's.
 
-use super::work_folder;
 use crate::emit::signature;
 use crate::tools::Tools;
 use askama::Template;
 use ndarray::ArrayView1;
 use std::path::Path;
 use std::time::Duration;
+use strassenc_runtime::files::{self, WorkFolder};
 use strassenc_runtime::model::{Output, Spn};
-use strassenc_runtime::{Error, Format, Model, Result, files};
+use strassenc_runtime::{Error, Format, Model, Result};
 
 /// What came of a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub fn equivalence(
     let script = Script { files: &signature.files };
     let script = script.render().map_err(|e| Error::internal("equivalence.ys", e))?;
     let yosys = tools.yosys()?;
-    let work = work_folder()?;
+    let work = WorkFolder::new()?;
     for name in &signature.files {
         files::write(&work.path().join(name), &files::read(&folder.join(name))?)?;
     }

@@ -5,13 +5,17 @@ mod equivalence;
 pub use equivalence::{Equivalence, equivalence};
 
 use crate::emit::Signature;
-use crate::tools::{Tools, Yosys};
+use crate::tools::{Tools, Yosys, cache};
 use askama::Template;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
-use strassenc_runtime::{Error, Result, files};
+use strassenc_runtime::files::{self, WorkFolder};
+use strassenc_runtime::{Error, Result};
+
+/// Name of a result in the cache.
+const CACHED: &str = "synthesis.json";
 
 /// What Yosys maps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -113,11 +117,14 @@ pub fn synthesise(folder: &Path, signature: &Signature, target: Target, tools: &
     let script = script.render().map_err(|e| Error::internal("synthesise.ys", e))?;
     let names = || signature.files.iter().chain(&signature.memories);
     let texts = names().map(|name| files::read(&folder.join(name))).collect::<Result<Vec<_>>>()?;
-    let cached = tools.home().join("cache/synth").join(format!("{}.json", key(&yosys, &script, &texts)));
-    if let Some(synthesis) = std::fs::read(&cached).ok().and_then(|text| serde_json::from_slice(&text).ok()) {
+    let kept = tools.home().join("cache/synth").join(key(&yosys, &script, &texts));
+    let (cached, whole) = (kept.join(CACHED), cache::is_whole(&kept, &[CACHED]));
+    if let Some(synthesis) = std::fs::read(&cached).ok().and_then(|text| serde_json::from_slice(&text).ok())
+        && whole
+    {
         return Ok(synthesis);
     }
-    let work = work_folder()?;
+    let work = WorkFolder::new()?;
     for (name, text) in names().zip(&texts) {
         files::write(&work.path().join(name), text)?;
     }
@@ -145,6 +152,7 @@ pub fn synthesise(folder: &Path, signature: &Signature, target: Target, tools: &
     };
     let text = serde_json::to_vec_pretty(&synthesis).map_err(|e| Error::internal("synthesis", e))?;
     files::write(&cached, &text)?;
+    cache::seal(&kept, &[CACHED])?;
     Ok(synthesis)
 }
 
@@ -161,13 +169,6 @@ fn key(yosys: &Yosys, script: &str, texts: &[Vec<u8>]) -> String {
         hash.update(part);
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn work_folder() -> Result<tempfile::TempDir> {
-    tempfile::Builder::new()
-        .prefix("strassenc-yosys-")
-        .tempdir()
-        .map_err(|e| Error::io(std::env::temp_dir(), format_args!("no folder can be made there: {e}")))
 }
 
 /// The cells of a whole design by type, from the file that `stat -json` wrote.

@@ -12,7 +12,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use strassenc_runtime::{Error, Result, data, files};
+use strassenc_runtime::files::{self, WorkFolder};
+use strassenc_runtime::{Error, Result, data};
 use tempfile::TempDir;
 
 /// What [`Tools::install`] did.
@@ -23,9 +24,6 @@ pub enum Install {
     /// It was fetched, tried and put in place.
     Installed(Found),
 }
-
-/// The name of a folder in which an installation is at work.
-const PREFIX: &str = ".installing-";
 
 /// The names of the four files of MNIST and its kin; each may be packed as `.gz`.
 const IDX_FILES: [&str; 4] =
@@ -46,21 +44,22 @@ impl Tools {
     /// Where it cannot be fetched: it must come from the machine's package manager, a client (pip, npm, apt-get) is missing or
     /// failed, what came is damaged or does not run here, the home folder cannot be written, or the user interrupts.
     pub fn install(&self, component: &Component) -> Result<Install> {
-        if let Ok(found) = self.find(component) {
-            return Ok(Install::Present(found));
-        }
         let (parent, target) = match component.origin {
             Origin::System(_) => return self.find(component).map(Install::Present),
             Origin::Data(_) => (self.home().join("data"), self.data_folder(component.name)),
             Origin::Python { .. } | Origin::Debian(_) => (self.home().join("tools"), self.folder(component.name)),
         };
+        files::tidy(&parent);
+        if let Ok(found) = self.find(component) {
+            return Ok(Install::Present(found));
+        }
         let spinner = self.spinner(format!("{}: fetching", component.name));
         let _lock = self.lock(&parent.join(".lock"))?;
         // Another process may have installed it while this one waited, and may be using it.
         if let Ok(found) = self.find(component) {
             return Ok(Install::Present(found));
         }
-        let work = work_folder(&parent)?;
+        let work = WorkFolder::new_in(&parent)?;
         let ready = match component.origin {
             Origin::System(_) => unreachable!("returned above"),
             Origin::Python { requirements, .. } => self.fetch_python(component, requirements, work.path())?,
@@ -280,16 +279,6 @@ fn idx_files(folder: &Path) -> Option<Vec<PathBuf>> {
     IDX_FILES.iter().map(one).collect()
 }
 
-/// A fresh folder to work in; those of killed installations are removed. The lock must be held.
-fn work_folder(parent: &Path) -> Result<TempDir> {
-    for entry in fs::read_dir(parent).map_err(|e| cannot_write(parent, e))?.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-    tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).map_err(|e| cannot_write(parent, e))
-}
-
 fn only_file(folder: &Path, suffix: &str) -> Result<PathBuf> {
     let names = fs::read_dir(folder).map_err(|e| Error::io(folder, e))?.flatten().map(|e| e.file_name());
     let mut names: Vec<OsString> = names.filter(|n| n.to_string_lossy().ends_with(suffix)).collect();
@@ -352,16 +341,6 @@ mod tests {
                 fs::read_dir(home.path().join(folder)).unwrap().map(|e| e.unwrap().file_name()).collect();
             assert_eq!(names, [".lock"]);
         }
-    }
-
-    #[test]
-    fn what_a_killed_installation_left_is_removed() {
-        let home = tempfile::tempdir().unwrap();
-        fs::create_dir(home.path().join(".installing-dead")).unwrap();
-        fs::create_dir(home.path().join("verilator-1")).unwrap();
-        let work = work_folder(home.path()).unwrap();
-        assert!(!home.path().join(".installing-dead").exists());
-        assert!(home.path().join("verilator-1").exists() && work.path().exists());
     }
 
     #[test]

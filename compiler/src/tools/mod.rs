@@ -3,6 +3,7 @@
 //! [`Tools`] is handed to everything that starts a process. A tool that [`install`](Tools::install) put under the home folder
 //! is preferred, then one on the search path whose version fits. The pinned Python packages stand in `pins/`, with hashes.
 
+pub(crate) mod cache;
 mod component;
 mod find;
 mod install;

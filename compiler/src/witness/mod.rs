@@ -39,7 +39,7 @@ impl Witness {
             Witness::NumPy => (include_str!("recompute.py"), model_file::to_bytes(model)?),
         };
         let python = self.python(tools)?;
-        let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+        let folder = files::WorkFolder::new()?;
         let [program, network, x, y] =
             ["witness.py", "model", "inputs.npy", "outputs.npy"].map(|n| folder.path().join(n));
         files::write(&program, script.as_bytes())?;

@@ -335,7 +335,7 @@ fn open<L: Learner>(network: &Network, data: &L::Data, folder: &Path, start: Sta
         || folder.read_dir().is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| is_left(&e.file_name()))));
     let place = folder.display();
     if is_run || is_free {
-        files::remove_temporary(folder)?;
+        files::tidy(folder);
     }
     match start {
         Start::Resume if !is_run => Err(Error::input(place, "holds no training run to resume")

@@ -13,7 +13,7 @@ use strassenc_runtime::{Result, files, model_file};
 /// Name of the model.
 pub const MODEL: &str = "model.safetensors";
 /// Name of the scheme's text.
-const SCHEME: &str = "scheme.txt";
+pub const SCHEME: &str = "scheme.txt";
 
 /// A scheme with its figures.
 #[derive(Serialize)]
