@@ -170,8 +170,10 @@ module {{ module }};
     reg [31:0] noise;
     // Whether both sides pause at random.
     reg        pauses;
-    // Falling edges so far, and those since a beat passed.
-    integer    clock, idle;
+    // Falling edges so far, beats so far on both sides, and clocks since the last of them. The process that
+    // counts beats adds and never sets: Verilator 5.006 gives each process that sets a variable before it
+    // reads it a copy of its own.
+    integer    clock, passed, seen, idle;
     initial begin
         aclk = 1'b0;
         forever #5 aclk = !aclk;
@@ -185,9 +187,10 @@ module {{ module }};
             noise = noise ^ (noise >> 17);
             noise = noise ^ (noise << 5);
             clock = clock + 1;
-            idle = idle + 1;
             m_axis_tready = !pauses || noise[0];
             aclken = {% if clken %}!pauses || noise[9:8] != 2'b00{% else %}1'b1{% endif %};
+            idle = passed == seen ? idle + 1 : 0;
+            seen = passed;
             if (idle > PATIENCE) begin
                 $display("vector %0d, beat %0d: stuck, %0d clocks without a beat", received / OUT_BEATS,
                          received % OUT_BEATS, idle);
@@ -223,9 +226,9 @@ module {{ module }};
                              received % OUT_BEATS, m_axis_tdata, m_axis_tlast, m_axis_tuser);
                     fail;
                 end
-                if (s_axis_tvalid && s_axis_tready) idle = 0;
+                if (s_axis_tvalid && s_axis_tready) passed = passed + 1;
                 if (m_axis_tvalid && m_axis_tready) begin
-                    idle = 0;
+                    passed = passed + 1;
 {%- if s.whole_frames %}
                     if (skipped > 0) skipped = skipped - 1;
                     else             compare;
@@ -355,6 +358,8 @@ module {{ module }};
         noise = 32'd1;
         failures = 0;
         clock = 0;
+        passed = 0;
+        seen = 0;
         idle = 0;
         received = 0;
         pauses = 1'b0;

@@ -72,6 +72,8 @@ fn from_a_description_to_a_simulated_core() {
     // A tenth of the rate takes fewer gates, and says so.
     done(path, &["verilog", "run", "-o", "slow", "--target-fps", "50000", "--clock", "100"]);
     let text = done(path, &["verilog", "run", "-o", "soft", "--engine", "folded", "--multipliers", "shift-add"]);
+    // Sentences are broken where the terminal ends.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         text.contains("0 hardware multipliers: 0 DSP blocks (DSP48E1)") && text.contains("additions of shifted"),
         "{text}"
@@ -145,7 +147,7 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
     wrong(&["--target-fps", "1e7"], "a frame has 81 pixels, and the target allows 20 clocks");
     // Patches leave pixel by pixel: 25 of 4.
     wrong(&["--target-fps", "2.2e6"], "takes 100 clocks for a frame at least, and the target allows 90");
-    wrong(&["--target-fps", "0"], "--target-fps: 0 is not within 0.001..=1000000000");
+    wrong(&["--target-fps", "0"], "--target-fps: 0 is not within 0.001 to 1000000000");
     wrong(&["--target-fps", "10", "--lut-budget", "10"], "stands beside a budget");
     wrong(&["--lut-budget", "10"], "the smallest core needs");
     let engines = |text: &str, told: &str| {

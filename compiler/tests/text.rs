@@ -55,7 +55,7 @@ fn from_a_text_to_text_from_the_hardware() {
     let text: String = (0..600usize).map(|i| words[(i * i + i / 7) % 3]).collect();
     std::fs::write(path.join("a.txt"), &text).unwrap();
     let told = done(path, &["train", "net.toml", "--data", "text:a.txt", "-o", "lm"]);
-    assert!(told.contains("bits per character") && told.contains("a character against"), "{told}");
+    assert!(told.contains("), per character:") && told.contains(" multiplications a character, "), "{told}");
 
     let report: serde_json::Value = serde_json::from_str(&done(path, &["eval", "lm", "--json"])).unwrap();
     assert_eq!(report["golden"]["differing"], 0);
@@ -142,7 +142,7 @@ fn from_words_in_a_folder_to_words_from_the_hardware() {
         std::fs::write(split.join(name), text(n)).unwrap();
     }
     let told = done(path, &["train", "net.toml", "--data", "text:split", "-o", "lm"]);
-    assert!(told.contains("bits per word (perplexity") && told.contains("a word against"), "{told}");
+    assert!(told.contains("), per word:") && told.contains(" bits (perplexity ") && told.contains(" multiplications a word, "), "{told}");
 
     let eval = ["eval", "lm"];
     let told = done(path, &eval);

@@ -136,8 +136,8 @@ fn options_reach_the_core_and_the_same_ones_give_the_same_bytes() {
     assert_eq!(a.signature.layers[0].latency, 2);
     // Again in the same place.
     assert_eq!(run("a").record, b.record);
-    // A search without any time still ends in a core.
-    done(folder.path(), &[".", "-o", "c", "--effort", "3", "--time-limit", "0"]);
+    // A search with hardly any time still ends in a core.
+    done(folder.path(), &[".", "-o", "c", "--effort", "3", "--time-limit", "1e-9"]);
     Build::open(&folder.path().join("c")).unwrap().compiled().unwrap();
     let told = done(folder.path(), &[".", "-o", "d", "--multipliers", "auto", "--dsp-budget", "1"]);
     assert!(
@@ -161,9 +161,9 @@ fn whatever_is_wrong_gets_one_message() {
         (2, &["mine/thesis.tex"], "not a safetensors file"),
         (3, &[".", "-o", "mine"], "mine: was not made by strassenc, so it is left alone"),
         (3, &[".", "-o", "mine/thesis.tex/build"], "cannot be written"),
-        (2, &[".", "--multiplier-latency", "9"], "9 is not within 1..=4"),
-        (2, &[".", "--beat-elements", "0"], "at least one element"),
-        (2, &[".", "--time-limit=-1"], "-1 is not a number of seconds"),
+        (2, &[".", "--multiplier-latency", "9"], "9 is not in 1..=4"),
+        (2, &[".", "--beat-elements", "0"], "0 is not in 1..="),
+        (2, &[".", "--time-limit=-1"], "it must be a positive number of seconds"),
         (2, &[".", "--dsp-budget", "1"], "2 hardware multipliers are needed, the budget is 1"),
     ];
     for (status, arguments, cause) in cases {
@@ -197,7 +197,7 @@ fn an_option_out_of_range_costs_no_build() {
         "--effort=4",
     ] {
         let error = refused(folder.path(), 2, &[".", "-o", "good", option]);
-        assert_eq!(error.matches("error[").count(), 1, "{option}: {error}");
+        assert_eq!(error.lines().filter(|line| line.starts_with("error")).count(), 1, "{option}: {error}");
         assert_eq!(Build::open(&folder.path().join("good")).unwrap().record, good, "{option}");
     }
 }

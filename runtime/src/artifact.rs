@@ -46,7 +46,7 @@ impl Artifact {
         if path.is_dir() {
             let has = |name: &str| path.join(name).is_file();
             return match () {
-                () if has("build.json") => Some(Artifact::Build),
+                () if has("build.json") || has("signature.json") => Some(Artifact::Build),
                 () if has("sweep.json") => Some(Artifact::Sweep),
                 () if has("model.safetensors") || has("checkpoint.safetensors") => Some(Artifact::Run),
                 () => None,

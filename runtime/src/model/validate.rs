@@ -55,6 +55,9 @@ const MOST_ELEMENTS: usize = 1 << 24;
 const MOST_BUDGET: usize = 1 << 32;
 /// Kernels, windows, strides and pads, at most.
 const MOST_PIXELS: usize = 1 << 12;
+/// Pixels of a window that may reach over the edge of its image, at most: a larger one would see little
+/// but padding, and pads are read as pixels are.
+const MOST_PADDED: usize = 1 << 10;
 
 /// Checks layers that read `edge`: those of the network, or those of a branch. Returns what leaves.
 fn check_layers<'a>(
@@ -116,6 +119,10 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
         }
         if pad.h >= size.h || pad.w >= size.w {
             return Err(Error::input(at("pad"), format_args!("{pad} is not less than the window's size, {size}")));
+        }
+        if pad != Extent::square(0) && size.area() > MOST_PADDED {
+            let cause = format!("a window of {size} has more than {MOST_PADDED} pixels, so it takes no pad");
+            return Err(Error::input(at("pad"), cause).help("cut away what only ever sees padding"));
         }
         shape.windows(size, stride, pad).ok_or_else(|| {
             let cause = format!("a window of {size} does not fit an image of {shape}, pad {pad}");

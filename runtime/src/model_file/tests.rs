@@ -484,6 +484,26 @@ fn extreme_numbers_are_refused_or_computed() {
     }
 }
 
+/// A window of 100 × 100 on an image of a few pixels would read padding for minutes.
+#[test]
+#[cfg(feature = "train")]
+fn windows_that_see_little_but_padding_are_refused() {
+    let model = images();
+    let pool = model.layers.iter().position(|layer| matches!(layer, Layer::Pool(_))).unwrap();
+    let padded = |size: usize, pad: usize| {
+        from_bytes(&resealed(&model, |document, _| {
+            let layer = &mut document["layers"][pool];
+            (layer["size"], layer["stride"], layer["pad"]) = (size.into(), size.into(), pad.into());
+        }))
+    };
+    for (size, pad) in [(33, 1), (33, 32), (100, 99), (4096, 4095)] {
+        let told = padded(size, pad).unwrap_err().to_string();
+        assert!(told.contains("has more than 1024 pixels, so it takes no pad"), "{size}, {pad}: {told}");
+    }
+    let told = padded(32, 31).map(drop).map_err(|e| e.to_string());
+    assert!(!told.is_err_and(|told| told.contains("takes no pad")));
+}
+
 /// What reports add up over the layers of a model.
 fn model_sums(model: &Model) -> usize {
     let budget = |layer: &Layer| match layer {
