@@ -97,10 +97,10 @@ module {{ module }};
     reg                  whole;
     integer              vectors, file, lines, place, code;
 
-    task read_line(input integer digits);
+    task read_line(input integer nibbles);
         begin
             whole = file != 0;
-            for (place = 0; whole && place < digits; place = place + 1) begin
+            for (place = 0; whole && place < nibbles; place = place + 1) begin
                 code = $fgetc(file);
                 word = word << 4;
                 if      (code >= "0" && code <= "9") word[3:0] = code[3:0];

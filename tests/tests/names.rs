@@ -150,7 +150,8 @@ fn accepted(emitted: &Emitted, name: &str, verilators: &[Tools]) {
         });
         assert_eq!(objection, None, "a network called `{name}`, top `{}`", signature.top);
     }
-    let icarus = tools().icarus().unwrap();
+    // Where it is not installed, the Verilators alone are asked.
+    let Ok(icarus) = tools().icarus() else { return };
     let mut compile = icarus.compile();
     compile.current_dir(folder.path()).args(["-g2012", "-o", "core.vvp", "-s", &signature.testbench]).args(&files);
     let compiled = tools().run(&mut compile).unwrap();

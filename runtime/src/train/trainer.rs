@@ -518,6 +518,11 @@ pub(super) fn select_columns(x: ArrayView2<f32>, columns: &[usize]) -> Array2<f3
 fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
     let place = format!("network `{}`", network.name);
     data.check_shape(&network.input.shape, &format!("set `shape = {:?}` under `input`", data.shape))?;
+    if data.classes < 2 {
+        let cause = format!("data set `{}` has one class only, so there is nothing to tell apart", data.name);
+        return Err(Error::input(place, cause)
+            .help("are these the labels? name the column of a table's with label=NAME or label=N"));
+    }
     if network.outputs() != data.classes {
         return Err(Error::input(
             place,
