@@ -142,7 +142,12 @@ fn from_words_in_a_folder_to_words_from_the_hardware() {
         std::fs::write(split.join(name), text(n)).unwrap();
     }
     let told = done(path, &["train", "net.toml", "--data", "text:split", "-o", "lm"]);
-    assert!(told.contains("), per word:") && told.contains(" bits (perplexity ") && told.contains(" multiplications a word, "), "{told}");
+    assert!(
+        told.contains("), per word:")
+            && told.contains(" bits (perplexity ")
+            && told.contains(" multiplications a word, "),
+        "{told}"
+    );
 
     let eval = ["eval", "lm"];
     let told = done(path, &eval);
