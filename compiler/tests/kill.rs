@@ -195,7 +195,8 @@ fn an_interrupted_command_leaves_nothing_half_written() {
         path if path.exists() => vec!["a file".to_string()],
         _ => vec![],
     };
-    let commands: [(&str, &dyn Fn(usize) -> Vec<&'static str>); 4] = [
+    type Command<'a> = &'a dyn Fn(usize) -> Vec<&'static str>;
+    let commands: [(&str, Command); 4] = [
         ("out", &|turn| ["verilog", "run", "-o", "out", "--seed", ["1", "2"][turn % 2]].to_vec()),
         ("out.html", &|_| ["report", "core", "--html", "out.html", "--overwrite"].to_vec()),
         ("random", &|_| ["random", "net.toml", "-o", "random", "--overwrite"].to_vec()),
