@@ -38,7 +38,12 @@ pub(crate) fn is_whole(folder: &Path, names: &[&str]) -> bool {
     let seals = fs::read(folder.join(SEAL)).ok();
     let seals: Option<BTreeMap<String, Seal>> = seals.and_then(|text| serde_json::from_slice(&text).ok());
     seals.is_some_and(|seals| {
-        let as_sealed = |name: &&str| measure(&folder.join(name)).ok().as_ref() == seals.get(*name);
+        let as_sealed = |name: &&str| {
+            let (path, seal) = (folder.join(name), seals.get(*name));
+            // Length and kind before the contents, of which a device has no end.
+            let is_as_long = |m: fs::Metadata| m.is_file() && seal.is_some_and(|seal| m.len() == seal.bytes);
+            fs::metadata(&path).is_ok_and(is_as_long) && measure(&path).ok().as_ref() == seal
+        };
         seals.len() == names.len() && names.iter().all(as_sealed)
     })
 }
@@ -78,6 +83,12 @@ mod tests {
             assert!(!is_whole(path, &names), "{damaged}");
         }
         fs::remove_file(path.join("b")).unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("/dev/zero", path.join("b")).unwrap();
+            assert!(!is_whole(path, &names), "a file without an end");
+            fs::remove_file(path.join("b")).unwrap();
+        }
         assert!(!is_whole(path, &names) && !is_whole(path, &["a"]), "a file is missing");
         fs::write(path.join("b"), "second").unwrap();
         assert!(is_whole(path, &names));
