@@ -65,7 +65,7 @@ impl Build {
             return Err(Error::input(folder.display(), format_args!("holds no {RECORD}: it is not a build folder"))
                 .help("write one with `strassenc verilog MODEL -o BUILD`"));
         }
-        let record = parse(&path, &files::read(&path)?)?;
+        let record = parse(&path, files::read_text(&path)?.as_bytes())?;
         let mut contents = BTreeMap::new();
         let mut edited = Vec::new();
         for (name, hash) in &record.files {

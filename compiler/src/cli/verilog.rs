@@ -86,7 +86,7 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "E", default_value_t = Options::default().effort,
         value_parser = clap::value_parser!(u8).range(0..=3))]
     effort: u8,
-    /// Largest depth of a matrix in additions
+    /// Largest depth of a matrix in additions; one that takes more at least gets its least
     #[arg(long, value_name = "D", value_parser = numbers::depth())]
     max_depth: Option<u32>,
     /// Seconds after which the search ends with what it has

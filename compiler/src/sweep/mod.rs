@@ -224,8 +224,9 @@ impl Sweep {
             table.add_row(row);
         }
         let mut text = format!(
-            "{table}\n\nmultiplications and additions are of one inference, of which a dense network takes\n\
-             {} multiplications; adders: each matrix once; before sharing: sweep.csv",
+            "{table}\n\nmultiplications and additions of one inference;\n\
+             a dense network takes {} multiplications;\n\
+             adders: each matrix once; before sharing: sweep.csv",
             thousands(self.dense_multiplications)
         );
         if let Some(accuracy) = self.full_precision_accuracy {

@@ -613,5 +613,9 @@ fn entries(place: Place, r: usize, entries: usize) -> Result<(), Violation> {
         return Ok(());
     }
     let cause = format!("r = {r} needs a matrix of {entries} entries, more than {MAX_ENTRIES}");
-    Err(Violation::new(place, cause).help("choose a smaller r"))
+    let help = match (r as u128) * (MAX_ENTRIES as u128) / (entries as u128) {
+        0 => "choose a smaller layer".into(),
+        most => format!("choose an r of at most {most}"),
+    };
+    Err(Violation::new(place, cause).help(help))
 }
