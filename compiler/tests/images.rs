@@ -173,7 +173,10 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
     let error = refused(path, 3, &["verilog", "run", "-o", "core", "--engines", "none.toml"]);
     assert!(error.contains("none.toml"), "{error}");
     let error = refused(path, 2, &["random", "net.toml", "--density", "0", "-o", "other"]);
-    assert!(error.contains("density: 0 is not above 0") && !path.join("other").exists(), "{error}");
+    assert!(
+        error.contains("--density <D>': it must be a number from 0.000001 to 1") && !path.join("other").exists(),
+        "{error}"
+    );
 }
 
 #[test]
