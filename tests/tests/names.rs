@@ -115,10 +115,15 @@ fn emitted(core: &Core, name: &str) -> Emitted {
     }
 }
 
+/// Whether it stands between words. `1'b0` and `$clog2` are words, of which no part is a name.
+fn is_between(c: char) -> bool {
+    !c.is_ascii_alphanumeric() && !"_'$".contains(c)
+}
+
 /// Every word of the Verilog.
 fn words(emitted: &Emitted) -> BTreeSet<String> {
     let verilog = emitted.files.iter().filter(|file| file.path.ends_with(".v"));
-    let words = verilog.flat_map(|file| file.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
+    let words = verilog.flat_map(|file| file.text.split(is_between));
     // The names that networks can have.
     words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).map(|w| w.to_lowercase()).collect()
 }
@@ -194,8 +199,7 @@ fn is_declared(emitted: &Emitted, name: &str) -> bool {
     let verilog = emitted.files.iter().filter(|file| file.path.ends_with(".v"));
     let mut lines = verilog.flat_map(|file| file.text.lines()).map(|line| line.split("//").next().unwrap());
     lines.any(|line| {
-        let words: Vec<&str> =
-            line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
+        let words: Vec<&str> = line.split(is_between).filter(|word| !word.is_empty()).collect();
         let kinds =
             ["input", "output", "wire", "reg", "integer", "genvar", "task", "function", "localparam", "parameter"];
         words.len() > 1 && words[1..].contains(&name) && (kinds.contains(&words[0]) || line.contains("begin :"))
