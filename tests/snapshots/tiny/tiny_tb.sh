@@ -35,8 +35,8 @@ verilator)
     # compiler is given a precompiled header, and a Python that is there.
     (cd "$here" && ${VERILATOR:-verilator} --binary --timing -j 0 "-DSTRASSENC_FOLDER=\"$here\"" \
         -CFLAGS -std=c++20 -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include -MAKEFLAGS PYTHON3=python3 \
-        --top-module tiny_tb --Mdir "$work" -o simulation -f files.f tiny_tb.v) > "$work/told" 2>&1 ||
-        { cat "$work/told" >&2; exit 1; }
+        --top-module tiny_tb --Mdir "$work" -o simulation -f files.f tiny_tb.v) > "$work/log" 2>&1 ||
+        { cat "$work/log" >&2; exit 1; }
     "$work/simulation" "$@"
     ;;
 lint)
