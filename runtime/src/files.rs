@@ -362,6 +362,13 @@ mod tests {
         file.set_len(6 << 30).unwrap();
         let told = read_text(&path).unwrap_err().to_string();
         assert!(told.contains("sparse: is no text"), "{told}");
+        let seen = std::cell::Cell::new(0);
+        let refuse = |bytes: &[u8]| {
+            seen.set(bytes.len());
+            Err("is not wanted".into())
+        };
+        let told = read_if(&path, refuse).unwrap_err().to_string();
+        assert!(told.contains("sparse: is not wanted") && seen.get() as u64 == BEGINNING, "{told}");
         for load in [
             |path: &Path| crate::model_file::load(path).map(drop),
             |path: &Path| crate::data::load(&format!("csv:{}", path.display()), path).map(drop),

@@ -348,6 +348,7 @@ mod tests {
             ("", "", "holds no samples"),
             ("x,kind\n", "", "holds no samples"),
             ("1\n2\n", "", "single column"),
+            ("1,5;a\n1,5;a\n", "", "table.csv:2, column 1: `1,5` is not a finite number"),
             ("1,2,a\n1,a\n", "", "table.csv:2: has 2 columns, line 1 has 3"),
             ("1,2,a\n1,,a\n", "", "table.csv:2, column 2: `` is not a finite number"),
             ("1,2,a\n1,NaN,a\n", "", "table.csv:2, column 2: `NaN` is not a finite number"),

@@ -181,6 +181,19 @@ mod tests {
         assert!(column.into_values((1, 3)).unwrap() == Values::Double(array![[0.5, -3.0, 0.1]]));
     }
 
+    /// Where v + 1/2 is not an f64.
+    #[test]
+    fn what_lies_just_below_a_half_is_not_rounded_up() {
+        let format = Format { signed: true, bits: 32, frac: 0 };
+        let below = ((1i64 << 53) - 1) as f64 * 2f64.powi(-54);
+        for (v, due) in [(below, 0), (-below, 0), (0.5, 1), (-0.5, 0), (1.5, 2)] {
+            let mut column = Column::with_capacity(1);
+            assert!(column.push(v));
+            let integers = column.into_values((1, 1)).unwrap().integers(format).unwrap();
+            assert_eq!(integers[[0, 0]], due, "{v:e}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(2), ..Default::default() })]
 
