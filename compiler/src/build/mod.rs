@@ -292,18 +292,7 @@ pub fn compile_images(
     let wanted = options.share();
     let end = || stop() || hurry();
     let share = |problem: Problem| -> Solution { adder_graph::share_until(problem.matrix, &wanted, &end) };
-    images_with(model, options, &share, progress, stop)
-}
-
-/// Like [`compile_images`], with the adder graphs from `share`.
-fn images_with(
-    model: &Model,
-    options: &Options,
-    share: &(dyn Fn(Problem) -> Solution + Sync),
-    progress: &(dyn Fn(Progress) + Sync),
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Result<CompiledImages> {
-    compile::images::compile(model, &options.images(), share, progress, stop)
+    compile::images::compile(model, &options.images(), &share, progress, stop)
 }
 
 /// A compiled core.

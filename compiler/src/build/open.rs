@@ -2,7 +2,7 @@
 
 use super::graphs::Graphs;
 use super::{Core, CoreRef, ENGINES, Edits, GRAPHS, MODEL, Options, RECORD, Record, SCHEMA, sha256};
-use crate::compile::images::CompiledImages;
+use crate::compile::images::{self, CompiledImages};
 use crate::compile::{Compiled, compile_with};
 use crate::emit::{self, Signature, TOOL, signature};
 use crate::engine::Engines;
@@ -152,7 +152,7 @@ impl Build {
     pub fn compiled_images(&self) -> Result<CompiledImages> {
         let graphs = self.graphs()?;
         let share = |problem: crate::compile::Problem| graphs.get(problem);
-        let compiled = super::images_with(&self.model, &self.record.options, &share, &|_| {}, &|| false)
+        let compiled = images::compile(&self.model, &self.record.options.images(), &share, &|_| {}, &|| false)
             .map_err(|e| e.within(self.folder.display()))?;
         self.check_same((&compiled).into())?;
         Ok(compiled)

@@ -266,11 +266,7 @@ impl Checkpoint {
     /// # Errors
     /// Where the file cannot be read, or is not a whole checkpoint of this version.
     pub fn load(path: &Path) -> Result<Checkpoint> {
-        read_as(Artifact::Checkpoint, path, |path| {
-            Self::from_bytes(&files::read_if(path, model_file::begins)?).map_err(|cause| {
-                Error::input(path.display(), format_args!("is not a usable checkpoint: {cause}")).help(UNUSABLE)
-            })
-        })
+        load(path, Self::from_bytes)
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Checkpoint, String> {
@@ -369,6 +365,19 @@ fn hash(bytes: &[u8]) -> Option<String> {
     hash.update(NO_HASH);
     hash.update(rest.get(NO_HASH.len()..).filter(|_| before.ends_with(OPENING.as_bytes()))?);
     Some(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Reads a checkpoint of the kind that `parse` knows.
+///
+/// # Errors
+/// Where the file cannot be read, is something else, or is refused by `parse`.
+pub(super) fn load<T>(path: &Path, parse: fn(&[u8]) -> Result<T, String>) -> Result<T> {
+    read_as(Artifact::Checkpoint, path, |path| {
+        parse(&files::read_if(path, model_file::begins)?).map_err(|cause| {
+            let cause = format!("is not a usable checkpoint: {cause}");
+            Error::input(path.display(), cause).help(UNUSABLE)
+        })
+    })
 }
 
 /// The document of a checkpoint of this kind and version, and its tensors.

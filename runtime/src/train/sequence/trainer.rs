@@ -6,15 +6,13 @@
 use super::exact::Exact;
 use super::network::{Sequence, State, Tokens, evaluate};
 use super::quantise::quantise;
-use crate::artifact::{Artifact, read_as};
 use crate::data::{Symbols, Text};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{Model, Provenance};
-use crate::model_file;
 use crate::network::plan::Op;
 use crate::network::{self, Distill, Network, Plateau, Schedule};
-use crate::train::checkpoint::{NO_HASH, Numbers, Tensor, UNUSABLE, fill, pack, push, push_parameter, unpack};
+use crate::train::checkpoint::{NO_HASH, Numbers, Tensor, UNUSABLE, fill, load, pack, push, push_parameter, unpack};
 use crate::train::loss::{Score, Targets, Teacher};
 use crate::train::optimiser::{Rule, learning_rate};
 use crate::train::run::{Learner, Summary, summarise};
@@ -130,11 +128,7 @@ impl Checkpoint {
     /// # Errors
     /// Where the file cannot be read, or is not a whole checkpoint of this version.
     pub fn load(path: &Path) -> Result<Checkpoint> {
-        read_as(Artifact::Checkpoint, path, |path| {
-            Self::from_bytes(&files::read_if(path, model_file::begins)?).map_err(|cause| {
-                Error::input(path.display(), format_args!("is not a usable checkpoint: {cause}")).help(UNUSABLE)
-            })
-        })
+        load(path, Self::from_bytes)
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Checkpoint, String> {
