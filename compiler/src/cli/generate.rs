@@ -1,7 +1,7 @@
 //! `strassenc generate`.
 
 use super::{INTERRUPTED, home, numbers, output, verilog};
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -114,7 +114,7 @@ fn generate(
         }
         let outputs = step(&input.into_iter().map(i64::from).collect::<Vec<_>>())?;
         next = read.next().or_else(|| {
-            let drawn = sample(&outputs, model.output_frac(), args.temperature, &mut rng);
+            let drawn = sample(&outputs, model.output_frac(), args.temperature, rng.random());
             Some((inputs.row(drawn).to_vec(), symbols.shown(drawn as u32)))
         });
     }

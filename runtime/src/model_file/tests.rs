@@ -415,6 +415,7 @@ fn images() -> Model {
 }
 
 /// The pointers of all numbers in a document.
+#[cfg(feature = "train")]
 fn numbers(value: &serde_json::Value, pointer: String, all: &mut Vec<String>) {
     match value {
         serde_json::Value::Number(_) => all.push(pointer),
@@ -505,6 +506,7 @@ fn windows_that_see_little_but_padding_are_refused() {
 }
 
 /// What reports add up over the layers of a model.
+#[cfg(feature = "train")]
 fn model_sums(model: &Model) -> usize {
     let budget = |layer: &Layer| match layer {
         Layer::Dense(dense)
