@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use strassenc_runtime::error::number;
 use strassenc_runtime::{Error, Extent, Result, files};
 
 /// What a core is asked for.
@@ -140,7 +141,8 @@ impl Target {
             // No range contains what is not a number.
             if let Some(value) = value.filter(|value| !range.contains(value)) {
                 let (least, most) = (range.start(), range.end());
-                return Err(Error::input(name, format_args!("{value} is not within {least} to {most}")));
+                return Err(Error::input(name, format_args!("{} is not within {least} to {most}", number(value)))
+                    .help("give a number in that range"));
             }
         }
         if self.fps.is_some() && self.budgeted() {
@@ -206,15 +208,15 @@ pub fn choose(images: &Images, target: &Target, multipliers: Multipliers) -> Res
     target.validate()?;
     let estimator = &Estimator::new(images, &|_| multipliers);
     if let Some(interval) = target.interval() {
-        return at(estimator, interval, target.engine);
+        return at(estimator, interval, target);
     }
     let quickest = quickest(estimator, target.engine);
     if !target.budgeted() {
-        return at(estimator, quickest, target.engine);
+        return at(estimator, quickest, target);
     }
     // The least interval that fits: estimates fall with it, in steps.
     let total = |engines: &Engines| estimator.costs(engines).into_iter().fold(Cost::default(), |a, b| a + b);
-    let fits = |interval: u64| at(estimator, interval, target.engine).map(|e| (target.over(total(&e)), e));
+    let fits = |interval: u64| at(estimator, interval, target).map(|e| (target.over(total(&e)), e));
     let (mut low, mut high) = (quickest, quickest);
     loop {
         let (over, engines) = fits(high)?;
@@ -228,7 +230,7 @@ pub fn choose(images: &Images, target: &Target, multipliers: Multipliers) -> Res
         let middle = low + (high - low) / 2;
         if fits(middle)?.0.is_some() { low = middle } else { high = middle }
     }
-    at(estimator, high, target.engine)
+    at(estimator, high, target)
 }
 
 /// The cost of each layer, whose multipliers are made of what `made_of` says, in order; of hardware where it says nothing.
@@ -247,32 +249,40 @@ fn quickest(estimator: &Estimator, allowed: Allowed) -> u64 {
 }
 
 /// The cheapest engines of at most `interval` clocks between frames.
-fn at(estimator: &Estimator, interval: u64, allowed: Allowed) -> Result<Engines> {
+fn at(estimator: &Estimator, interval: u64, target: &Target) -> Result<Engines> {
     let images = estimator.images;
     let pixels = images.edges[0].shape.pixels() as u64;
     if pixels > interval {
         let cause = format_args!("a frame has {pixels} pixels, and the target allows {interval} clocks for it");
-        return Err(Error::input("the input", cause).help(slower(pixels, interval)));
+        return Err(Error::input("the input", cause).help(slower(pixels, target)));
     }
     let mut engines = Engines::default();
     for (number, layer) in images.layers.iter().enumerate() {
         let priced = |choice: Choice| (estimator.cost(number, choice), choice);
         let all: Vec<(Cost, Choice)> =
-            estimator.candidates(number, interval, allowed).into_iter().map(priced).collect();
+            estimator.candidates(number, interval, target.engine).into_iter().map(priced).collect();
         let weight = |cost: &Cost| cost.luts + 150 * cost.half_brams + 100 * cost.multipliers;
         let best = all.iter().filter(|(cost, _)| cost.clocks <= interval).min_by_key(|(cost, _)| weight(cost));
         let Some((_, choice)) = best else {
             let least = all.iter().map(|(cost, _)| cost.clocks).min().unwrap_or(u64::MAX);
             let cause = format_args!("takes {least} clocks for a frame at least, and the target allows {interval}");
-            return Err(Error::input(format_args!("layer `{}`", layer.name), cause).help(slower(least, interval)));
+            return Err(Error::input(format_args!("layer `{}`", layer.name), cause).help(slower(least, target)));
         };
         engines.layers.insert(layer.name.clone(), *choice);
     }
     Ok(engines)
 }
 
-fn slower(needs: u64, has: u64) -> String {
-    format!("ask for {:.3} times fewer frames a second, or for as much faster a clock", needs as f64 / has as f64)
+/// What to ask for where a frame needs so many clocks.
+fn slower(needs: u64, target: &Target) -> String {
+    let most = target.clock() * 1e6 / needs as f64;
+    // Rounded to the safe side.
+    let slower = format!("ask for at most {} frames a second", (1e3 * most).floor() / 1e3);
+    let clock = target.fps.map(|fps| (1e3 * (fps * needs as f64 / 1e6)).ceil() / 1e3);
+    match clock.filter(|clock| CLOCKS.contains(clock)) {
+        Some(clock) => format!("{slower}, or for a clock of {clock} MHz"),
+        None => slower,
+    }
 }
 
 impl Estimator<'_> {

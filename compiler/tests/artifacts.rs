@@ -15,7 +15,11 @@ fn strassenc(folder: &Path, arguments: &str) -> (Option<i32>, String) {
 fn every_command_knows_what_belongs_to_another() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    for command in ["train digits --epochs 1,1,1 -o run", "verilog run -o core"] {
+    for command in [
+        "train digits --epochs 1,1,1 -o run",
+        "verilog run -o core",
+        "train digits --full-precision --epochs 1 -o full",
+    ] {
         let (status, error) = strassenc(path, command);
         assert_eq!(status, Some(0), "{error}");
     }
@@ -34,6 +38,7 @@ fn every_command_knows_what_belongs_to_another() {
     let others = [
         ("net.toml", "a network description", "strassenc train"),
         ("run", "a run folder", "`strassenc eval`"),
+        ("full", "a training run without an integer model", "`strassenc train NET --from RUN`"),
         ("core", "a build folder", "`strassenc simulate`"),
         ("model", "a model file", "`strassenc eval`"),
         ("checkpoint", "a checkpoint of a training run", "--from and --teacher"),
@@ -46,7 +51,7 @@ fn every_command_knows_what_belongs_to_another() {
     ];
     // What wants one of these, and what else it takes.
     for (command, wanted, takes) in [
-        ("eval @", "a model file", &["run", "core", "model"][..]),
+        ("eval @", "a model file", &["run", "core", "model", "full"][..]),
         ("verilog @ -o other", "a model file", &["run", "core", "model"]),
         ("generate @", "a model file", &["run", "core", "model"]),
         ("check @", "a model file", &["run", "core", "model"]),
@@ -54,10 +59,10 @@ fn every_command_knows_what_belongs_to_another() {
         ("random @ -o other", "a network description", &["net.toml"]),
         ("sweep @ --ratio 1 -o other", "a network description", &["net.toml"]),
         ("simulate @", "a build folder", &["core"]),
-        ("curves @ -o other.svg", "a run folder", &["run"]),
+        ("curves @ -o other.svg", "a run folder", &["run", "full"]),
         ("matrix @", "a NumPy array", &["w.npy"]),
-        ("train digits --from @ -o other", "a checkpoint of a training run", &["run", "core", "checkpoint"]),
-        ("train digits --teacher @ -o other", "a checkpoint of a training run", &["run", "core", "checkpoint"]),
+        ("train digits --from @ -o other", "a checkpoint of a training run", &["run", "core", "checkpoint", "full"]),
+        ("train digits --teacher @ -o other", "a checkpoint of a training run", &["run", "core", "checkpoint", "full"]),
     ] {
         for (given, name, help) in others.iter().filter(|(given, ..)| !takes.contains(given)) {
             let (status, error) = strassenc(path, &command.replace('@', given));
@@ -66,6 +71,22 @@ fn every_command_knows_what_belongs_to_another() {
             assert_eq!(status, Some(2), "{command} {given}");
             assert!(!path.join("other").exists(), "{command} {given} leaves a folder");
         }
+    }
+}
+
+#[test]
+fn what_is_nothing_of_ours_is_told_what_to_give() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::write(path.join("x.svg"), "<svg xmlns=\"http://www.w3.org/2000/svg\"/>").unwrap();
+    for (command, cause, help) in [
+        ("eval x.svg", "x.svg: is not a safetensors file", "give a run folder of `strassenc train`"),
+        ("train digits --from x.svg -o other", "x.svg: is not a safetensors file", "give a run folder of"),
+        ("verilog digits", "digits: is a network description that ships with", "strassenc train digits\n"),
+        ("eval austen", "austen: is a network description that ships with", "in runs/austen: give that folder"),
+    ] {
+        let (status, error) = strassenc(path, command);
+        assert!(status == Some(2) && error.contains(cause) && error.contains(help), "{command}: {error}");
     }
 }
 

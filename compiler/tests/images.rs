@@ -147,6 +147,11 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
     wrong(&["--target-fps", "1e7"], "a frame has 81 pixels, and the target allows 20 clocks");
     // Patches leave pixel by pixel: 25 of 4.
     wrong(&["--target-fps", "2.2e6"], "takes 100 clocks for a frame at least, and the target allows 90");
+    wrong(&["--target-fps", "1e9"], "81 pixels, and the target allows 0 clocks");
+    // What is told is possible: 2e8 / 81, and 81 clocks at 5e6 frames.
+    wrong(&["--target-fps", "1e9"], "ask for at most 2469135.802 frames a second\n");
+    wrong(&["--target-fps", "5e6"], "ask for at most 2469135.802 frames a second, or for a clock of 405 MHz");
+    wrong(&["--clock", "1e305"], "--clock: 1e305 is not within 0.001 to 10000\n");
     wrong(&["--target-fps", "0"], "--target-fps: 0 is not within 0.001 to 1000000000");
     wrong(&["--target-fps", "10", "--lut-budget", "10"], "stands beside a budget");
     wrong(&["--lut-budget", "10"], "the smallest core needs");

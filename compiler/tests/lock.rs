@@ -57,7 +57,7 @@ fn one_training_in_a_folder() {
     // A model of chance takes no trained one's place.
     let over = run(path, "random digits -o run");
     let error = String::from_utf8(over.stderr).unwrap();
-    assert!(over.status.code() == Some(3) && error.contains("holds a training run"), "{error}");
+    assert!(over.status.code() == Some(3) && error.contains("holds checkpoint.safetensors and more"), "{error}");
 }
 
 #[test]

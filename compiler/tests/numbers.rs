@@ -3,13 +3,17 @@
 use std::process::Command;
 
 /// Commands, and values of their options that are out of range.
-const REFUSED: [(&str, &str, &[&str]); 27] = [
+const REFUSED: [(&str, &str, &[&str]); 30] = [
     ("train digits", "--threads", &["0", "1025", "100000", "18446744073709551616"]),
     ("train digits", "--checkpoint-every", &["-1", "nan", "inf", "1e300"]),
     ("train digits", "--seed", &["-1", "9223372036854775808", "18446744073709551615"]),
     ("train digits", "--epochs", &["1,2,100001", "18446744073709551615,1,1"]),
-    ("train digits", "--ratio", &["0", "-1", "nan", "inf", "1e300"]),
-    ("train digits", "--adder-penalty", &["-1", "nan", "1e9"]),
+    ("train digits", "--ratio", &["0", "-1", "nan", "inf", "1e300", "1/0", "1/", "one"]),
+    ("train digits", "--adder-penalty", &["-1", "nan", "1e9", "1e300"]),
+    ("sweep digits", "--adder-penalty", &["-1", "1e300"]),
+    // Nothing of vectors takes them.
+    ("train digits", "--p", &["2"]),
+    ("train digits", "--groups", &["2"]),
     ("train lenet --data digits", "--p", &["0", "18446744073709551615"]),
     ("train lenet --data digits", "--groups", &["0", "18446744073709551615"]),
     ("sweep digits", "--ratio", &["0", "1/0", "nan"]),
@@ -49,6 +53,7 @@ fn no_number_fills_the_memory_or_panics() {
             assert_eq!(output.status.code(), Some(2), "{command} {option} {value}: {error}");
             let names = error.contains(option) || error.contains(&option[2..].replace('-', "_"));
             assert!(names && error.starts_with("error"), "{command} {option} {value}: {error}");
+            assert!(error.lines().all(|line| line.len() < 200), "hundreds of digits: {error}");
         }
     }
     assert_eq!(folder.path().read_dir().unwrap().count(), 0, "nothing is written");

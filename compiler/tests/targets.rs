@@ -69,6 +69,9 @@ fn what_is_there_is_left_alone() {
             &["train", "net.toml", "-o", target],
             &["train", "net.toml", "--overwrite", "-o", target],
             &["sweep", "net.toml", "--ratio", "1", "-o", target],
+            &["random", "net.toml", "--overwrite", "-o", target],
+            &["discover", "2x2x2", "-o", target],
+            &["discover", "2x2x2", "--overwrite", "-o", target],
         ] {
             left_alone(path, command);
         }
@@ -86,6 +89,7 @@ fn what_is_there_is_left_alone() {
         &["report", "core", "--html", "mine"],
         &["simulate", "core", "--samples", "2", "--wave", "notes"],
         &["simulate", "core", "--samples", "2", "--wave", "mine"],
+        &["simulate", "core", "--samples", "2", "--wave", "nowhere/x.vcd"],
         &["demo", "-o", "."],
     ] {
         left_alone(path, command);

@@ -68,6 +68,12 @@ fn from_a_text_to_text_from_the_hardware() {
     let test = text.len() as u64 - text.len() as u64 / 20 * 19;
     assert_eq!(symbols, (test - 1) / (test / 64) * (test / 64), "{test}");
 
+    // What is asked for is read, whatever it is divided by.
+    let some: serde_json::Value =
+        serde_json::from_str(&done(path, &["eval", "lm", "--json", "--samples", "137"])).unwrap();
+    assert_eq!((&some["symbols"], &some["golden"]["symbols"]), (&137.into(), &137.into()));
+    assert!(some["integer_bits"].as_f64().unwrap() > 0.0 && some["float_bits"].as_f64().unwrap() > 0.0);
+
     done(path, &["eval", "lm", "--vectors", "vectors"]);
     let read = |name: &str| Npy::read(&path.join("vectors").join(name)).unwrap().integers().unwrap();
     let (inputs, outputs, labels) = (read("inputs.npy"), read("outputs.npy"), read("labels.npy"));
@@ -107,7 +113,12 @@ fn from_a_text_to_text_from_the_hardware() {
     assert!(told.contains("a.txt") && told.contains("--data SPEC"), "{told}");
     std::fs::rename(path.join("b.txt"), path.join("a.txt")).unwrap();
     let told = refused(path, 2, &["train", "digits", "--data", "text:a.txt", "-o", "x"]);
-    assert!(told.contains("text"), "{told}");
+    assert!(told.contains("is a text, and samples with labels are needed"), "{told}");
+    std::fs::create_dir(path.join("empty")).unwrap();
+    let told = refused(path, 3, &["eval", "lm", "--data", "text:empty"]);
+    assert!(told.contains("empty: holds no train.txt") && told.contains("valid.txt, test.txt"), "{told}");
+    let told = refused(path, 3, &["eval", "lm", "--data", "text:nowhere"]);
+    assert!(told.contains("nowhere: does not exist") && told.contains("train.txt, valid.txt, test.txt"), "{told}");
 }
 
 const NET_OF_WORDS: &str = r#"

@@ -78,11 +78,12 @@ fn mistakes_are_told() {
         "error[input]: digit: is neither a file nor a ready network description\n  help: did you mean `digits`?\n"
     );
     assert_eq!(told(3, &["no.toml"]), "error[io]: no.toml: there is no such network description\n");
+    assert!(told(2, &["digits", "--epochs", "3"]).contains("1 number is given, three are needed"));
     assert!(told(2, &["digits", "--epochs", "3,4"]).contains("2 numbers are given, three are needed"));
     assert!(told(2, &["digits", "--epochs", "3,4,9999999"]).contains("epochs = 9999999 is out of range"));
     assert!(told(2, &["digits", "--resume"]).contains("runs/digits: holds no training run to resume"));
     std::fs::write(folder.path().join("file"), "mine").unwrap();
-    assert!(told(2, &["digits", "-o", "file"]).contains("exists and is not a folder"));
+    assert!(told(3, &["digits", "-o", "file"]).contains("file: is a file, so it is left alone"));
     assert!(told(3, &["digits", "-o", "file/run"]).contains("cannot be written"));
     std::fs::write(folder.path().join("net.toml"), "name = \"x\"\nlayers = []\n").unwrap();
     assert_eq!(told(2, &["net.toml"]), "error[input]: net.toml:1: the key `input` is missing\n");
@@ -178,7 +179,7 @@ fn a_full_precision_network_comes_first() {
     let output = strassenc(&["verilog", run]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains("has no integer model") && error.contains("--from"), "{error}");
+    assert!(error.contains("without an integer model") && error.contains("--from"), "{error}");
     let output = strassenc(&["eval", run]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let evaluated = String::from_utf8(output.stdout).unwrap();

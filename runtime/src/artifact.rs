@@ -15,8 +15,10 @@ pub enum Artifact {
     Model,
     /// A checkpoint of a training run.
     Checkpoint,
-    /// A folder with a model, a checkpoint or both.
+    /// A folder with a model.
     Run,
+    /// A folder with a checkpoint and no model: a run that is not done, or one in full precision.
+    Training,
     /// A folder that `strassenc verilog` wrote.
     Build,
     /// A folder of `strassenc sweep`.
@@ -48,7 +50,8 @@ impl Artifact {
             return match () {
                 () if has("build.json") || has("signature.json") => Some(Artifact::Build),
                 () if has("sweep.json") => Some(Artifact::Sweep),
-                () if has("model.safetensors") || has("checkpoint.safetensors") => Some(Artifact::Run),
+                () if has("model.safetensors") => Some(Artifact::Run),
+                () if has("checkpoint.safetensors") => Some(Artifact::Training),
                 () => None,
             };
         }
@@ -95,7 +98,7 @@ impl Artifact {
     }
 
     /// Which command takes it.
-    fn taken_by(self) -> &'static str {
+    pub fn taken_by(self) -> &'static str {
         match self {
             Artifact::Description => {
                 "`strassenc train` makes a run with a model of it, `strassenc report` counts its cost"
@@ -104,6 +107,10 @@ impl Artifact {
             Artifact::Checkpoint => {
                 "`strassenc train` takes it with --from and --teacher; the model of a run that is done is model.safetensors \
                  beside it"
+            }
+            Artifact::Training => {
+                "finish it with `strassenc train NET --resume`; one in full precision never has a model: `strassenc eval` \
+                 takes it as it is, and `strassenc train NET --from RUN` makes a run with a model of it"
             }
             Artifact::Build => "`strassenc simulate`, `report` and `check` take it",
             Artifact::Sweep => "each folder in it that has a model is a run: give one of them",
@@ -125,6 +132,7 @@ impl fmt::Display for Artifact {
             Artifact::Model => "a model file",
             Artifact::Checkpoint => "a checkpoint of a training run",
             Artifact::Run => "a run folder",
+            Artifact::Training => "a training run without an integer model",
             Artifact::Build => "a build folder",
             Artifact::Sweep => "the folder of a sweep",
             Artifact::Safetensors => "a safetensors file of another program",
@@ -143,9 +151,17 @@ impl fmt::Display for Artifact {
 /// # Errors
 /// As `read`.
 pub fn read_as<T>(wanted: Artifact, path: &Path, read: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    // What reads a run folder may read one without a model, and knows better what is wrong with it.
+    let fits = |found: Artifact| found == wanted || (found, wanted) == (Artifact::Training, Artifact::Run);
     read(path).map_err(|error| match Artifact::of(path) {
-        Some(found) if found != wanted && error.kind() != Kind::Interrupted => {
+        Some(found) if !fits(found) && error.kind() != Kind::Interrupted => {
             Error::input(path.display(), format_args!("is {found}, not {wanted}")).help(found.taken_by())
+        }
+        None if error.kind() == Kind::Input && wanted == Artifact::Model => {
+            error.or_help("give a run folder of `strassenc train`, or the model.safetensors in it")
+        }
+        None if error.kind() == Kind::Input && wanted == Artifact::Checkpoint => {
+            error.or_help("give a run folder of `strassenc train`, or the checkpoint.safetensors in it")
         }
         _ => error,
     })
@@ -190,7 +206,8 @@ mod tests {
         assert_eq!(Artifact::of(&folder.path().join("missing")), None);
         assert_eq!(Artifact::of(folder.path()), None);
         for (file, artifact) in [
-            ("checkpoint.safetensors", Artifact::Run),
+            ("checkpoint.safetensors", Artifact::Training),
+            ("model.safetensors", Artifact::Run),
             ("sweep.json", Artifact::Sweep),
             ("build.json", Artifact::Build),
         ] {

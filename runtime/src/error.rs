@@ -106,6 +106,11 @@ impl Error {
         self
     }
 
+    /// Adds the way out where none is given yet.
+    pub fn or_help(self, help: impl fmt::Display) -> Self {
+        if self.0.help.is_some() { self } else { self.help(help) }
+    }
+
     /// Puts `outer` before the place: a file before the layer it holds.
     pub fn within(mut self, outer: impl fmt::Display) -> Self {
         self.0.place = format!("{outer}: {}", self.0.place);
@@ -135,6 +140,15 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// A number as people read it: one of very many digits with an exponent.
+pub fn number(value: impl fmt::Display) -> String {
+    let text = value.to_string();
+    match text.parse::<f64>() {
+        Ok(value) if text.len() > 20 => format!("{value:e}"),
+        _ => text,
+    }
+}
 
 /// The help for a word that is none of `known`: what was probably meant, else all that there are.
 pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {

@@ -122,6 +122,37 @@ pub fn is_device(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| !found.is_dir() && (!found.is_file() || path.starts_with("/dev")))
 }
 
+/// Fails where a folder is to be written and something else is there.
+///
+/// # Errors
+/// Where that is.
+pub fn check_folder(path: &Path) -> Result<()> {
+    if path.is_dir() || !path.exists() {
+        return Ok(());
+    }
+    Err(Error::io(path, "is a file, so it is left alone").help("name another folder"))
+}
+
+/// Like [`check_folder`]; fails also where the folder holds anything but temporary files and what `ours` names, so that
+/// results are not mixed with what is a user's.
+///
+/// # Errors
+/// Where it does, or it cannot be read.
+pub fn check_ours(folder: &Path, ours: &[&str]) -> Result<()> {
+    check_folder(folder)?;
+    if !folder.exists() {
+        return Ok(());
+    }
+    let entries = folder.read_dir().map_err(|e| Error::io(folder, format_args!("cannot be read: {e}")))?;
+    let mut names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
+    names.retain(|name| !is_temporary(name) && !ours.iter().any(|ours| name == ours));
+    names.sort();
+    let Some(name) = names.first() else { return Ok(()) };
+    let more = if names.len() > 1 { " and more" } else { "" };
+    let cause = format_args!("holds {}{more}, so it is left alone", name.display());
+    Err(Error::io(folder, cause).help("name another folder, or move that away"))
+}
+
 /// Prefix of temporary names.
 const TEMPORARY: &str = ".strassenc-";
 

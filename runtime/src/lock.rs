@@ -1,6 +1,7 @@
 //! One process at a time: locks of the operating system, which die with their process.
 
 use crate::error::{Error, Result};
+use crate::files;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -37,10 +38,7 @@ impl Lock {
     /// Where another process writes to it, or it cannot be made.
     pub fn folder(folder: &Path) -> Result<Lock> {
         let fail = |e: io::Error| Error::io(folder, format_args!("cannot be written: {e}"));
-        if folder.exists() && !folder.is_dir() {
-            return Err(Error::input(folder.display(), "exists and is not a folder, so it is left alone")
-                .help("name another one with -o"));
-        }
+        files::check_folder(folder)?;
         let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
         let made = folder.ancestors().take_while(is_missing).map(Path::to_owned).collect();
         fs::create_dir_all(folder).map_err(fail)?;

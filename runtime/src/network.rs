@@ -26,7 +26,7 @@ mod vary;
 
 pub use ready::{find, ready};
 
-use crate::error::Result;
+use crate::error::{Result, number};
 use crate::format::Format;
 use crate::shape::{Extent, Shape, Sizes};
 use describe::{Place, Violation};
@@ -834,7 +834,7 @@ fn within<T: PartialOrd + Display + Copy>(place: Place, value: T, range: RangeIn
         return Ok(());
     }
     let (low, high) = (range.start(), range.end());
-    let cause = format!("{} = {value} is out of range", place.last_key());
+    let cause = format!("{} = {} is out of range", place.last_key(), number(value));
     Err(Violation::new(place, cause).help(format_args!("choose a value from {low} to {high}")))
 }
 

@@ -69,6 +69,12 @@ impl Record {
     }
 }
 
+/// The most effort of a search for common sums.
+pub const MOST_EFFORT: u8 = 3;
+
+/// The largest depth of an adder graph that can be asked for. None is deeper: a sum has at most 2^25 signals.
+pub const MOST_DEPTH: u32 = 48;
+
 /// What becomes of a build's files that were changed since, where another build is to replace it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Edits {
@@ -196,11 +202,11 @@ impl Options {
     pub fn validate(&self) -> Result<()> {
         self.schedule().validate()?;
         self.target.validate()?;
-        if self.effort > 3 {
-            return Err(Error::input("effort", format_args!("{} is not within 0..=3", self.effort)));
+        if self.effort > MOST_EFFORT {
+            return Err(Error::input("effort", format_args!("{} is not within 0..={MOST_EFFORT}", self.effort)));
         }
-        if let Some(depth) = self.max_depth.filter(|depth| *depth > 48) {
-            return Err(Error::input("largest depth", format_args!("{depth} is not within 0..=48")));
+        if let Some(depth) = self.max_depth.filter(|depth| *depth > MOST_DEPTH) {
+            return Err(Error::input("largest depth", format_args!("{depth} is not within 0..={MOST_DEPTH}")));
         }
         if let Some(seconds) = self.time_limit.filter(|s| !(s.is_finite() && *s >= 0.0)) {
             return Err(Error::input("time limit", format_args!("{seconds} is not a number of seconds")));

@@ -8,7 +8,7 @@ use strassenc_runtime::{Error, Kind, Model, Result};
 
 /// What `--data` takes, where it may be left away.
 pub fn long_help() -> String {
-    format!("The data set [default: the one the model was trained on]\n\n{}", data::GRAMMAR)
+    format!("The data set [default: the one the model was trained on]\n\n{}", data::grammar())
 }
 
 /// The data set that a text names; notes on how it was read go to standard error.

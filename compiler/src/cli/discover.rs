@@ -5,7 +5,7 @@ mod rates;
 mod solve;
 mod state;
 
-use super::{INTERRUPTED, check_folder, numbers};
+use super::{INTERRUPTED, numbers};
 use clap::ValueEnum;
 use found::Found;
 use indicatif::ProgressBar;
@@ -20,8 +20,7 @@ use strassenc::discover::{Shape, kronecker, search};
 use strassenc::progress::style;
 use strassenc::report::thousands;
 use strassenc_runtime::lock::Lock;
-use strassenc_runtime::train::CHECKPOINT;
-use strassenc_runtime::{Error, Kind, Result};
+use strassenc_runtime::{Error, Kind, Result, files};
 
 /// Find fast matrix products, and make networks of them
 ///
@@ -146,12 +145,10 @@ pub fn run(args: Args) -> Result<()> {
 fn find(args: &Args, task: &Task, limit: Option<Duration>) -> Result<()> {
     let shape = if args.recursive { kronecker::shape(args.shape, args.shape) } else { args.shape };
     let folder = args.output.clone().unwrap_or_else(|| Path::new("runs").join(format!("matmul_{shape}")));
-    check_folder(&folder)?;
     let _lock = Lock::folder(&folder)?;
-    if folder.join(CHECKPOINT).is_file() {
-        return Err(Error::io(&folder, "holds a training run, so it is left alone").help("name another folder with -o"));
-    }
-    let taken = [state::FILE, found::MODEL, found::SCHEME].into_iter().find(|name| folder.join(name).exists());
+    let ours = [state::FILE, found::MODEL, found::SCHEME];
+    files::check_ours(&folder, &ours)?;
+    let taken = ours.into_iter().find(|name| folder.join(name).exists());
     if let Some(name) = taken.filter(|_| !args.resume && !args.overwrite) {
         let cause = format_args!("holds {name} already");
         return Err(

@@ -3,7 +3,7 @@
 pub(super) mod text;
 
 use super::data::{self, Origin};
-use super::{INTERRUPTED, Overwrite, check_folder, home, numbers, output, verilog};
+use super::{INTERRUPTED, Overwrite, home, numbers, output, verilog};
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub struct Args {
     /// The data set, as below [default: the one the model was trained on]
     #[arg(long, value_name = "SPEC", long_help = data::long_help())]
     data: Option<String>,
-    /// Only the first N samples of the test split
+    /// Only the first N samples of the test split; of a text, only that many characters or words
     #[arg(long, value_name = "N", value_parser = numbers::count(1..=1_000_000_000))]
     samples: Option<usize>,
     /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample) and, for a network of
@@ -102,17 +102,9 @@ const ONNX: &str = "model.onnx";
 
 /// Fails where the folder holds vectors that may not be replaced, or anything else.
 fn check_vectors(folder: &Path, overwrite: &Overwrite) -> Result<()> {
-    check_folder(folder)?;
-    if !folder.exists() {
-        return Ok(());
-    }
-    let entries = folder.read_dir().map_err(|e| Error::io(folder, format_args!("cannot be read: {e}")))?;
-    let mut names = entries.flatten().map(|entry| entry.file_name());
-    if let Some(name) = names.find(|name| !VECTORS.iter().chain([&ONNX]).any(|ours| name == ours)) {
-        let cause = format_args!("holds {}, so it is left alone", name.display());
-        return Err(Error::io(folder, cause).help("name another folder"));
-    }
-    [&VECTORS[..], &[ONNX]].concat().iter().try_for_each(|name| overwrite.check(&folder.join(name)))
+    let ours = [&VECTORS[..], &[ONNX]].concat();
+    files::check_ours(folder, &ours)?;
+    ours.iter().try_for_each(|name| overwrite.check(&folder.join(name)))
 }
 
 pub fn run(args: Args) -> Result<()> {

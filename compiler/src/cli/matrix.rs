@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(value_name = "W.npy")]
     matrix: PathBuf,
     /// How hard to search: 0 one greedy pass, 1 short, 2 seconds, 3 until the time limit
-    #[arg(long, value_name = "E", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=3))]
+    #[arg(long, value_name = "E", default_value_t = 1, value_parser = numbers::effort())]
     effort: u8,
     /// Largest depth in adders
     #[arg(long, value_name = "D", conflicts_with = "extra_depth", value_parser = numbers::depth())]

@@ -63,14 +63,6 @@ impl Overwrite {
     }
 }
 
-/// Fails where a folder is to be written and a file is there.
-fn check_folder(path: &Path) -> Result<()> {
-    if path.is_dir() || !path.exists() {
-        return Ok(());
-    }
-    Err(Error::io(path, "is a file, so it is left alone").help("name another folder"))
-}
-
 /// Takes a neural network down to a multiplication budget and then down to gates.
 #[derive(Parser)]
 #[command(name = "strassenc", version, max_term_width = 100)]

@@ -3,6 +3,7 @@
 use clap::builder::TypedValueParser;
 use clap::value_parser;
 use std::ops::RangeInclusive;
+use strassenc::build::{MOST_DEPTH, MOST_EFFORT};
 use strassenc_runtime::{Error, Result};
 
 /// Seconds of thirty years.
@@ -20,9 +21,19 @@ pub fn count(range: RangeInclusive<u64>) -> impl TypedValueParser<Value = usize>
     value_parser!(u64).range(range).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
 }
 
-/// A depth of additions. None is deeper: a sum has at most 2^25 signals.
+/// A whole number within a range.
+pub fn whole(range: RangeInclusive<u32>) -> impl TypedValueParser<Value = u32> {
+    value_parser!(u32).range(i64::from(*range.start())..=i64::from(*range.end()))
+}
+
+/// A depth of additions.
 pub fn depth() -> impl TypedValueParser<Value = u32> {
-    value_parser!(u32).range(0..=48)
+    whole(0..=MOST_DEPTH)
+}
+
+/// How hard to search for common sums.
+pub fn effort() -> impl TypedValueParser<Value = u8> {
+    value_parser!(u8).range(0..=i64::from(MOST_EFFORT))
 }
 
 /// A limit in seconds, more than none.
@@ -39,6 +50,16 @@ pub fn real(text: &str, range: RangeInclusive<f64>) -> std::result::Result<f64, 
         Ok(value) if range.contains(&value) => Ok(value),
         _ => Err(format!("it must be a number from {} to {}", range.start(), range.end())),
     }
+}
+
+/// A number, or one over another: `1/4`.
+pub fn fraction(text: &str) -> std::result::Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is no number"));
+    let value = match text.split_once('/') {
+        Some((over, under)) => number(over)? / number(under)?,
+        None => number(text)?,
+    };
+    if value.is_finite() { Ok(value) } else { Err("is not finite".into()) }
 }
 
 /// Whether so many vectors of so many elements can be made.

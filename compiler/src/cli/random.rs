@@ -1,7 +1,7 @@
 //! `strassenc random`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, Overwrite, check_folder, data, home, numbers, output};
+use super::{INTERRUPTED, Overwrite, data, home, numbers, output};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,7 @@ use strassenc_runtime::data::{absolute, text};
 use strassenc_runtime::lock::Lock;
 use strassenc_runtime::network::Network;
 use strassenc_runtime::random::{self, Figures, Options, Random, Stop};
-use strassenc_runtime::train::CHECKPOINT;
-use strassenc_runtime::{Error, Result, files, model_file, network};
+use strassenc_runtime::{Result, files, model_file, network};
 
 /// A random model of a network, to see its hardware before any training
 ///
@@ -125,12 +124,8 @@ fn sequence(args: &Args, mut network: Network, samples: usize, began: Instant) -
 fn folder(args: &Args, network: &Network) -> Result<(PathBuf, Lock)> {
     let named = || Path::new("runs").join(format!("{}-random", network.name));
     let folder = args.output.clone().unwrap_or_else(named);
-    check_folder(&folder)?;
     let lock = Lock::folder(&folder)?;
-    if folder.join(CHECKPOINT).is_file() {
-        let cause = "holds a training run, so it is left alone";
-        return Err(Error::io(&folder, cause).help("name another folder with -o"));
-    }
+    files::check_ours(&folder, &[build::MODEL])?;
     args.overwrite.check(&folder.join(build::MODEL))?;
     Ok((folder, lock))
 }

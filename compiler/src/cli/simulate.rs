@@ -127,6 +127,10 @@ struct Vectors {
 pub fn run(args: Args) -> Result<()> {
     if let Some(file) = &args.wave {
         args.overwrite.check(file)?;
+        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+            return Err(Error::io(folder, "is no folder that a waveform could be written into")
+                .help("make it, or name a file elsewhere"));
+        }
     }
     let tools = home::tools()?;
     let build = Build::open_edited(&args.build)?;

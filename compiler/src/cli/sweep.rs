@@ -2,7 +2,7 @@
 
 use super::eval::accuracy;
 use super::train::{Training, Watch, train};
-use super::{INTERRUPTED, output, verilog};
+use super::{INTERRUPTED, numbers, output, verilog};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,16 +48,16 @@ pub struct Args {
     network: String,
     /// r over the output channels or units, of every linear layer, whatever the description says of it; the last layer takes at
     /// least as many as it has outputs, plain layers stay as they are
-    #[arg(long, value_name = "R/C_OUT,…", value_delimiter = ',', value_parser = fraction)]
+    #[arg(long, value_name = "R/C_OUT,…", value_delimiter = ',', value_parser = numbers::fraction)]
     ratio: Vec<f64>,
     /// Output patches of P×P pixels, of every convolution, plain ones excepted
     #[arg(long, value_name = "P,…", value_delimiter = ',')]
     p: Vec<u32>,
     /// Ternary threshold factor Δ / mean|w|, of every linear layer; higher is sparser
-    #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = fraction)]
+    #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = numbers::fraction)]
     threshold: Vec<f64>,
     /// What each adder costs in training, 0 for nothing
-    #[arg(long, value_name = "PENALTY,…", value_delimiter = ',', value_parser = fraction)]
+    #[arg(long, value_name = "PENALTY,…", value_delimiter = ',', value_parser = numbers::fraction)]
     adder_penalty: Vec<f64>,
     #[command(flatten)]
     training: Training,
@@ -81,16 +81,6 @@ struct Report<'a> {
     seconds: f64,
     #[serde(flatten)]
     sweep: &'a Sweep,
-}
-
-/// A number, or one over another: `1/4`.
-fn fraction(text: &str) -> std::result::Result<f64, String> {
-    let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is no number"));
-    let value = match text.split_once('/') {
-        Some((over, under)) => number(over)? / number(under)?,
-        None => number(text)?,
-    };
-    if value.is_finite() { Ok(value) } else { Err("is not finite".into()) }
 }
 
 pub fn run(args: Args) -> Result<()> {

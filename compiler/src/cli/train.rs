@@ -74,7 +74,8 @@ pub struct Args {
 /// What every training takes.
 #[derive(clap::Args)]
 pub(super) struct Training {
-    /// The data set, e.g. digits, mnist, cifar10:FOLDER, idx:FOLDER, npy:FOLDER, csv:FILE [default: the description's]
+    /// The data set, e.g. digits, mnist, cifar10:FOLDER, idx:FOLDER, npy:FOLDER, csv:FILE; of networks of
+    /// sequences austen, text:FILE, text:FOLDER [default: the description's]
     #[arg(long, value_name = "SPEC")]
     data: Option<String>,
     /// The seed, instead of the description's
@@ -112,7 +113,9 @@ impl Training {
             }
             (Some(epochs), full_precision) => {
                 let needed = if full_precision { "one is" } else { "three are" };
-                let cause = format_args!("{} numbers are given, {needed} needed", epochs.len()).to_string();
+                let given =
+                    if epochs.len() == 1 { "1 number is".into() } else { format!("{} numbers are", epochs.len()) };
+                let cause = format!("{given} given, {needed} needed");
                 let example = if full_precision { "20" } else { "12,12,2" };
                 return Err(Error::input("--epochs", cause).help(format_args!("e.g. --epochs {example}")));
             }

@@ -13,9 +13,10 @@ use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
 use strassenc::progress::style;
 use strassenc::report;
+use strassenc::schedule::{ADDERS_PER_STAGE, MULTIPLIER_LATENCY};
 use strassenc_runtime::artifact::{Artifact, read_as};
 use strassenc_runtime::train::CHECKPOINT;
-use strassenc_runtime::{Error, Model, Result, model_file};
+use strassenc_runtime::{Error, Model, Result, model_file, network};
 
 /// Lower, prove, schedule and emit a model as Verilog
 ///
@@ -62,11 +63,11 @@ pub struct Args {
 pub(super) struct BuildArgs {
     /// Additions on a path between two registers
     #[arg(long, value_name = "N", default_value_t = Options::default().adders_per_stage,
-        value_parser = clap::value_parser!(u32).range(1..=1024))]
+        value_parser = numbers::whole(ADDERS_PER_STAGE))]
     adders_per_stage: u32,
     /// Clocks from a multiplier's operand to its rounded product, 1 to 4
     #[arg(long, value_name = "L", default_value_t = Options::default().multiplier_latency,
-        value_parser = clap::value_parser!(u32).range(1..=4))]
+        value_parser = numbers::whole(MULTIPLIER_LATENCY))]
     multiplier_latency: u32,
     /// Elements of a beat on both streams [default: the whole vector, or equal beats of at most 512 bytes]
     #[arg(long, value_name = "N", value_parser = numbers::count(1..=1 << 24))]
@@ -84,7 +85,7 @@ pub(super) struct BuildArgs {
     frames: Frames,
     /// How hard to search for common sums, 0 to 3
     #[arg(long, value_name = "E", default_value_t = Options::default().effort,
-        value_parser = clap::value_parser!(u8).range(0..=3))]
+        value_parser = numbers::effort())]
     effort: u8,
     /// Largest depth of a matrix in additions; one that takes more at least gets its least
     #[arg(long, value_name = "D", value_parser = numbers::depth())]
@@ -248,13 +249,20 @@ pub fn run(args: Args) -> Result<()> {
 
 /// The model in a file or in a run folder.
 pub(super) fn load(path: &Path) -> Result<Model> {
+    let named = path.to_str().and_then(|name| network::ready().iter().find(|(ready, _)| *ready == name));
+    if let Some((name, _)) = named.filter(|_| !path.exists()) {
+        let cause = "is a network description that ships with strassenc, and no model";
+        let help = format_args!("strassenc train {name}\nmakes one, in runs/{name}: give that folder");
+        return Err(Error::input(name, cause).help(help));
+    }
     if !path.is_dir() {
         return model_file::load(path);
     }
     let file = path.join(build::MODEL);
     if !file.is_file() && path.join(CHECKPOINT).is_file() {
-        return Err(Error::input(path.display(), "is a training run that has no integer model")
-            .help("finish the run with --resume; a run in full precision never has one: train a network `--from` it"));
+        let found = Artifact::Training;
+        let cause = format_args!("is {found}, not {}", Artifact::Model);
+        return Err(Error::input(path.display(), cause).help(found.taken_by()));
     }
     read_as(Artifact::Run, path, |_| model_file::load(&file))
 }

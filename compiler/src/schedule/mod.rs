@@ -23,6 +23,7 @@ pub use verify::verify;
 
 use crate::circuit::{Circuit, NodeId, Op};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use strassenc_runtime::{Error, Result};
 
 /// A stage of one pipeline.
@@ -41,13 +42,18 @@ pub struct Pipeline {
     pub multiplier_latency: u32,
 }
 
+/// What [`Options::adders_per_stage`] may be.
+pub const ADDERS_PER_STAGE: RangeInclusive<u32> = 1..=1024;
+/// What [`Options::multiplier_latency`] may be.
+pub const MULTIPLIER_LATENCY: RangeInclusive<u32> = 1..=4;
+
 /// The delay model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
-    /// Additions on a combinational path between registers, at least 1. Constant additions and clamps count as one, wires as
+    /// Additions on a combinational path between registers. Constant additions and clamps count as one, wires as
     /// none; a multiplier's registers are its own, so its operand may come at the end of a path.
     pub adders_per_stage: u32,
-    /// Clocks from a multiplier's operand to its rounded product, 1..=4.
+    /// Clocks from a multiplier's operand to its rounded product.
     pub multiplier_latency: u32,
 }
 
@@ -63,12 +69,12 @@ impl Options {
     /// # Errors
     /// Where one is out of range.
     pub fn validate(&self) -> Result<()> {
-        if !(1..=1024).contains(&self.adders_per_stage) {
-            let cause = format!("{} is not within 1..=1024", self.adders_per_stage);
+        if !ADDERS_PER_STAGE.contains(&self.adders_per_stage) {
+            let cause = format!("{} is not within {ADDERS_PER_STAGE:?}", self.adders_per_stage);
             return Err(Error::input("adders per stage", cause));
         }
-        if !(1..=4).contains(&self.multiplier_latency) {
-            let cause = format!("{} is not within 1..=4", self.multiplier_latency);
+        if !MULTIPLIER_LATENCY.contains(&self.multiplier_latency) {
+            let cause = format!("{} is not within {MULTIPLIER_LATENCY:?}", self.multiplier_latency);
             return Err(Error::input("multiplier latency", cause));
         }
         Ok(())

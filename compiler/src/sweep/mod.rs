@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use strassenc_runtime::error::number;
 use strassenc_runtime::{Error, Network, Result};
 
 /// What a sweep varies. Points are named, sorted and drawn in this order.
@@ -85,7 +86,7 @@ impl Choices {
         let mut all = vec![Choices::default()];
         for (&axis, values) in lists {
             if let Some((i, value)) = values.iter().enumerate().find(|(i, value)| values[..*i].contains(value)) {
-                return Err(Error::input(format!("--{axis}"), format!("value {} is {value} again", i + 1))
+                return Err(Error::input(format!("--{axis}"), format!("value {} is {} again", i + 1, number(value)))
                     .help("give each value once"));
             }
             let with = |choices: &Choices, value: f64| {
@@ -114,7 +115,7 @@ impl Choices {
 
     /// Of the run folder: `ratio-0.25_p-1`.
     pub fn name(&self) -> String {
-        self.0.iter().map(|(axis, value)| format!("{axis}-{value}")).collect::<Vec<_>>().join("_")
+        self.0.iter().map(|(axis, value)| format!("{axis}-{}", number(value))).collect::<Vec<_>>().join("_")
     }
 
     /// Axis by axis; what is as described comes first.

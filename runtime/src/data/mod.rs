@@ -23,7 +23,7 @@ use labels::Classes;
 use std::path::Path;
 
 pub use find::{installed, spec_of};
-pub use spec::{GRAMMAR, absolute, trained_on};
+pub use spec::{GRAMMAR, absolute, grammar, trained_on};
 pub use text::{FIRST_CHARACTER, Symbols, Text};
 pub use values::Values;
 

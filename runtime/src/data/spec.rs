@@ -26,6 +26,11 @@ In a path and in a name, `\\,` is a comma, `\\=` an equals sign and `\\\\` a bac
 Labels are numbers from 0 or, where 0 is not among them, any numbers or words: then the
 classes are those that occur, in their order.";
 
+/// Everything that names data, samples and texts, for `--help`.
+pub fn grammar() -> String {
+    format!("{GRAMMAR}\nNetworks of sequences take texts instead:\n{}", text::GRAMMAR)
+}
+
 /// What a text asks for.
 #[derive(Debug)]
 pub enum Source {
@@ -38,7 +43,11 @@ pub enum Source {
 
 /// Takes a text apart; nothing is read yet.
 pub fn parse(spec: &str) -> Result<Source> {
-    let fail = |cause: String| Err(Error::input(format_args!("data `{spec}`"), cause).help(GRAMMAR));
+    let fail = |cause: String| Err(Error::input(format_args!("data `{spec}`"), cause).help(grammar()));
+    if text::is_text(spec) {
+        let cause = "is a text, and samples with labels are needed: this is no network of sequences";
+        return Err(Error::input(format_args!("data `{spec}`"), cause).help(GRAMMAR));
+    }
     let (kind, rest) = match spec.split_once(':') {
         Some((kind, rest)) => (kind, Some(rest)),
         None => (spec, None),
@@ -75,8 +84,10 @@ pub fn parse(spec: &str) -> Result<Source> {
         "csv" if matches!(count, 1 | 2) => Source::Csv { files, label, frac: frac.unwrap_or(0) },
         "csv" => return fail(format!("csv takes one or two files, {count} are given")),
         _ => {
-            let kinds = ["digits", "mnist", "fashion-mnist", "cifar10", "letter", "satellite", "idx", "npy", "csv"];
-            let near = closest(kind, kinds).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+            let sets = ["digits", "mnist", "fashion-mnist", "cifar10", "letter", "satellite", "idx", "npy", "csv"];
+            let near = closest(kind, sets.into_iter().chain(text::KNOWN))
+                .map(|near| format!(": did you mean `{near}`?"))
+                .unwrap_or_default();
             return fail(format!("`{kind}` is no data set{near}"));
         }
     })
@@ -203,6 +214,9 @@ mod tests {
             ("", "`` is no data set"),
             ("mnst", "`mnst` is no data set: did you mean `mnist`?"),
             ("cifar", "did you mean `cifar10`?"),
+            ("austin", "did you mean `austen`?"),
+            ("austen", "is a text, and samples with labels are needed"),
+            ("text:novel.txt", "is a text, and samples with labels are needed"),
             ("digits:here", "takes no path"),
             ("mnist:", "empty path"),
             ("mnist:a,b", "one folder, 2 are given"),

@@ -86,10 +86,21 @@ pub fn load(spec: &str, home: &Path) -> Result<Text> {
             )
             .help(format_args!("strassenc doctor --install {spec}"))
         })?,
-        _ => return Err(Error::input(format_args!("data `{spec}`"), "is no text").help(GRAMMAR)),
+        _ => {
+            let cause = "is no text, which a network of sequences needs";
+            return Err(Error::input(format_args!("data `{spec}`"), cause).help(GRAMMAR));
+        }
     };
     let name = spec::name_of(&path);
+    if !path.exists() {
+        let help = format!("give a text file, or a folder that holds {}", PARTS.join(", "));
+        return Err(Error::io(&path, "does not exist").help(help));
+    }
     if path.is_dir() {
+        if let Some(missing) = PARTS.iter().find(|part| !path.join(part).is_file()) {
+            let help = format!("a folder of a text holds {}; or name one file", PARTS.join(", "));
+            return Err(Error::io(&path, format_args!("holds no {missing}")).help(help));
+        }
         let [train, valid, test] = PARTS.map(|part| files::read_text(&path.join(part)));
         Text::new(name, [&train?, &valid?, &test?])
     } else {

@@ -59,8 +59,10 @@ const OPENING: &str = r#"{"__metadata__":{"strassenc":"{\"sha256\":\""#;
 pub(super) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// Where the hash stands in the file: behind the length of the header, and its opening.
 const HASH: Range<usize> = 8 + OPENING.len()..8 + OPENING.len() + NO_HASH.len();
-/// What to do about a checkpoint that cannot be used.
+/// What to do about a checkpoint that is damaged.
 pub(super) const UNUSABLE: &str = "copy it again, or start the training anew in another folder";
+/// What to do about a checkpoint of another version.
+const OF_ANOTHER_VERSION: &str = "use the strassenc that wrote it, or train again in another folder";
 const VERSION: u32 = 4;
 
 /// Everything but the tensors.
@@ -269,7 +271,7 @@ impl Checkpoint {
         load(path, Self::from_bytes)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Checkpoint, String> {
+    fn from_bytes(bytes: &[u8]) -> Result<Checkpoint, Unusable> {
         let (json, file) = unpack(bytes, "checkpoint", VERSION)?;
         let document: Document = serde_json::from_str(&json).map_err(|e| e.to_string())?;
         let mut checkpoint = document.skeleton(bytes.len())?;
@@ -371,31 +373,40 @@ fn hash(bytes: &[u8]) -> Option<String> {
 ///
 /// # Errors
 /// Where the file cannot be read, is something else, or is refused by `parse`.
-pub(super) fn load<T>(path: &Path, parse: fn(&[u8]) -> Result<T, String>) -> Result<T> {
+pub(super) fn load<T>(path: &Path, parse: fn(&[u8]) -> Result<T, Unusable>) -> Result<T> {
     read_as(Artifact::Checkpoint, path, |path| {
-        parse(&files::read_if(path, model_file::begins)?).map_err(|cause| {
+        parse(&files::read_if(path, model_file::begins)?).map_err(|Unusable { cause, help }| {
             let cause = format!("is not a usable checkpoint: {cause}");
-            Error::input(path.display(), cause).help(UNUSABLE)
+            Error::input(path.display(), cause).help(help)
         })
     })
 }
 
+/// Why a checkpoint cannot be used, and what to do about it.
+pub(super) struct Unusable {
+    cause: String,
+    help: &'static str,
+}
+
+impl<T: Into<String>> From<T> for Unusable {
+    /// Of one that is damaged.
+    fn from(cause: T) -> Self {
+        Unusable { cause: cause.into(), help: UNUSABLE }
+    }
+}
+
 /// The document of a checkpoint of this kind and version, and its tensors.
-pub(super) fn unpack<'a>(bytes: &'a [u8], kind: &str, version: u32) -> Result<(String, SafeTensors<'a>), String> {
+pub(super) fn unpack<'a>(bytes: &'a [u8], kind: &str, version: u32) -> Result<(String, SafeTensors<'a>), Unusable> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
     let json = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or("it was not written by strassenc")?;
     let found: Version = serde_json::from_str(json).map_err(|e| e.to_string())?;
-    if found.kind == kind && found.version < version {
-        return Err(format!(
-            "it has format version {}, without a checksum, so that damage would go unseen; this strassenc reads version {version}",
-            found.version
-        ));
+    if found.kind != kind {
+        return Err(format!("it holds a {}, not a {kind}", found.kind).into());
     }
-    if (found.kind.as_str(), found.version) != (kind, version) {
-        return Err(format!(
-            "it holds a {} of version {}, not a {kind} of version {version}",
-            found.kind, found.version
-        ));
+    if found.version != version {
+        let unseen = if found.version < version { ", without a checksum, so that damage would go unseen" } else { "" };
+        let cause = format!("it has format version {}{unseen}; this strassenc reads version {version}", found.version);
+        return Err(Unusable { cause, help: OF_ANOTHER_VERSION });
     }
     if hash(bytes).is_none_or(|hash| bytes[HASH] != *hash.as_bytes()) {
         return Err("its contents do not agree with its checksum: it was changed or damaged".into());

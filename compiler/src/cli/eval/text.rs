@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use strassenc::build;
 use strassenc_runtime::data::ngram::Ngram;
 use strassenc_runtime::model::Layer;
-use strassenc_runtime::train::{CHECKPOINT, Exact, SequenceCheckpoint, bits, measured};
+use strassenc_runtime::train::{CHECKPOINT, Exact, Score, SequenceCheckpoint, bits, measured};
 use strassenc_runtime::{Error, Model, Result, golden, model_file};
 
 /// Characters or words that golden computes, and over which the drift is measured.
@@ -75,14 +75,26 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
         (None, None) => return Err(Error::internal("eval", "neither a model nor a checkpoint")),
     };
     let asked = &text.test[..text.test.len().min(args.samples.unwrap_or(usize::MAX).saturating_add(1).max(2))];
-    // Sequences side by side are of one length: what is left over is not evaluated, and so it is not counted.
+    // Sequences side by side are of one length. What is left over is one more where so many symbols were asked for; of a
+    // whole text it is not evaluated, as in training, and so it is not counted.
     let sequences = measured(asked);
-    let all = &asked[..=(asked.len() - 1) / sequences * sequences];
+    let (even, left) = asked.split_at((asked.len() - 1) / sequences * sequences);
+    let even = &asked[..=even.len()];
+    let mut parts = vec![(even, sequences)];
+    let all = if args.samples.is_some() { asked } else { even };
+    if args.samples.is_some() && left.len() > 1 {
+        parts.push((left, 1));
+    }
+    let total = |score: &dyn Fn(&[u32], usize) -> Score| {
+        let mut total = Score::default();
+        parts.iter().for_each(|(text, sequences)| total += score(text, *sequences));
+        bits(total)
+    };
     let tools = home::tools()?;
 
     let unit = text.symbols.unit();
     let spinner = tools.spinner(format!("{} {unit}s", all.len() - 1));
-    let float_bits = float.as_ref().map(|float| bits(float.score(all, sequences)));
+    let float_bits = float.as_ref().map(|float| total(&|text, sequences| float.score(text, sequences)));
     tools.check_interrupted()?;
     let five_gram_bits = Ngram::new(&text.train, ORDER, text.symbols.count()).bits(all);
     tools.check_interrupted()?;
@@ -103,7 +115,7 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
     if let Some(model) = model {
         let exact = Exact::new(model)?;
         let inputs = text.symbols.inputs(model.input.elements());
-        report.integer_bits = Some(bits(exact.evaluate(all, sequences, inputs.view())));
+        report.integer_bits = Some(total(&|text, sequences| exact.evaluate(text, sequences, inputs.view())));
         tools.check_interrupted()?;
         let first = &all[..all.len().min(GOLDEN + 1)];
         let (golden, integer) = compare(model, &exact, first, inputs.view())?;

@@ -12,7 +12,9 @@ use crate::files;
 use crate::model::{Model, Provenance};
 use crate::network::plan::Op;
 use crate::network::{self, Distill, Network, Plateau, Schedule};
-use crate::train::checkpoint::{NO_HASH, Numbers, Tensor, UNUSABLE, fill, load, pack, push, push_parameter, unpack};
+use crate::train::checkpoint::{
+    NO_HASH, Numbers, Tensor, UNUSABLE, Unusable, fill, load, pack, push, push_parameter, unpack,
+};
 use crate::train::loss::{Score, Targets, Teacher};
 use crate::train::optimiser::{Rule, learning_rate};
 use crate::train::run::{Learner, Summary, summarise};
@@ -131,7 +133,7 @@ impl Checkpoint {
         load(path, Self::from_bytes)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Checkpoint, String> {
+    fn from_bytes(bytes: &[u8]) -> Result<Checkpoint, Unusable> {
         let (json, file) = unpack(bytes, KIND, VERSION)?;
         let document: Document = serde_json::from_str(&json).map_err(|e| e.to_string())?;
         let network = document.network;
