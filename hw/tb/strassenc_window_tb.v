@@ -1,6 +1,9 @@
 // Self-checking testbench of strassenc_window: many shapes side by side, each with several frames in a row under random
 // gaps, stalls and clken, and with resets in mid-frame. The windows are compared with a plain model, and so are s_ready and
 // m_valid in every clock.
+// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// verilator lint_off DECLFILENAME
+// verilator lint_off WIDTH
 `default_nettype none
 
 module strassenc_window_check #(
@@ -70,6 +73,8 @@ module strassenc_window_check #(
     );
 
     integer                       seed = HEIGHT + 100 * WIDTH + 10000 * K_H + 1000 * K_W + STRIDE_W + PAD_W;
+    // Seeds are nothing to Verilator.
+    wire unused = &{1'b0, seed};
     reg [PIXEL_BITS-1:0]          image [0:FRAMES*PIXELS-1];
     reg [FRAMES-1:0]              users;
     reg [K_H*K_W*PIXEL_BITS-1:0]  expected;
@@ -257,7 +262,7 @@ module strassenc_window_tb;
     localparam CHECKS = 34;
 
     reg clk = 1'b0;
-    always #5 clk = !clk;
+    initial forever #5 clk = !clk;
 
     wire [CHECKS-1:0]    done;
     wire [32*CHECKS-1:0] failures;
@@ -283,8 +288,8 @@ module strassenc_window_tb;
     strassenc_window_check #(9, 9, 1, 3, 3, 1, 1, 0, 0, 2, 3)      crop_3    (clk, done[17], failures[32*17 +: 32]);
     strassenc_window_check #(5, 4, 1, 3, 3, 1, 1, 2, 2, 7, 6)      full_3    (clk, done[18], failures[32*18 +: 32]);
     strassenc_window_check #(3, 2, 1, 7, 7, 1, 1, 6, 6, 9, 8)      full_7    (clk, done[19], failures[32*19 +: 32]);
-    strassenc_window_check #(1, 9, 1, 5, 5, 1, 1, 2, 2, 1, 9)      row       (clk, done[20], failures[32*20 +: 32]);
-    strassenc_window_check #(9, 1, 1, 5, 5, 1, 1, 2, 2, 9, 1)      column    (clk, done[21], failures[32*21 +: 32]);
+    strassenc_window_check #(1, 9, 1, 5, 5, 1, 1, 2, 2, 1, 9)      one_row   (clk, done[20], failures[32*20 +: 32]);
+    strassenc_window_check #(9, 1, 1, 5, 5, 1, 1, 2, 2, 9, 1)      one_column(clk, done[21], failures[32*21 +: 32]);
     strassenc_window_check #(3, 3, 1, 6, 6, 1, 1, 2, 2, 3, 3)      wide_6    (clk, done[22], failures[32*22 +: 32]);
     strassenc_window_check #(4, 5, 1, 6, 6, 3, 3, 0, 0, 2, 2)      beyond_6  (clk, done[23], failures[32*23 +: 32]);
     strassenc_window_check #(1, 9, 2, 1, 5, 1, 1, 0, 2, 1, 9, 9)   row_5     (clk, done[24], failures[32*24 +: 32]);
@@ -300,17 +305,17 @@ module strassenc_window_tb;
 
     integer i;
     reg     failed;
-    always @(negedge clk)
-        if (&done) begin
-            failed = 1'b0;
-            for (i = 0; i < CHECKS; i = i + 1) if (failures[32*i +: 32] != 0) failed = 1'b1;
-            if (!failed) $display("PASS strassenc_window");
-            else begin
-                $display("FAIL strassenc_window");
-                $stop;
-            end
-            $finish;
+    initial begin
+        wait (&done);
+        failed = 1'b0;
+        for (i = 0; i < CHECKS; i = i + 1) if (failures[32*i +: 32] != 0) failed = 1'b1;
+        if (!failed) $display("PASS strassenc_window");
+        else begin
+            $display("FAIL strassenc_window");
+            $stop;
         end
+        $finish;
+    end
 endmodule
 
 `default_nettype wire

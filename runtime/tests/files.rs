@@ -4,6 +4,8 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 use strassenc_runtime::files::{self, WorkFolder};
 use strassenc_runtime::{Error, Result};
 
@@ -70,12 +72,12 @@ fn what_is_no_file_is_written_to_and_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let reader = {
-        let pipe = pipe.clone();
-        std::thread::spawn(move || text(&pipe))
-    };
+    let (sender, received) = mpsc::channel();
+    let reader = pipe.clone();
+    // It would wait for ever for a writer where the pipe were replaced.
+    std::thread::spawn(move || sender.send(text(&reader)));
     files::write(&pipe, b"through").unwrap();
-    assert_eq!(reader.join().unwrap(), "through");
+    assert_eq!(received.recv_timeout(Duration::from_secs(10)).as_deref(), Ok("through"));
     assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
 }
 

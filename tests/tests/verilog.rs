@@ -9,13 +9,16 @@ use strassenc::build::{self, Options};
 use strassenc::compile::{self, compile};
 use strassenc::emit::signature::Frames;
 use strassenc::emit::{self, Emitted, emit};
+use strassenc::engine::{self, Allowed};
 use strassenc::multipliers::{self, Multipliers};
 use strassenc::schedule;
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::tools::Tools;
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Model, golden};
-use strassenc_tests::{any_streams, inputs, property, random_model, recipes, simulate_testbench, tools};
+use strassenc_tests::{
+    any_streams, image_model, inputs, property, random_model, recipes, simulate_testbench, tools, verilators,
+};
 
 /// Two layers that have one of everything: shared sums, a ReLU, dropped bits, a constant output, two beats.
 fn tiny() -> Model {
@@ -196,6 +199,25 @@ fn random_cores_are_lint_clean() {
     }
 }
 
+/// Folded, every multiplication in shifts and additions: of images, signals, residual sums.
+#[test]
+fn folded_cores_of_shifts_and_additions_are_lint_clean() {
+    let target = engine::Target { engine: Allowed::Folded, ..Default::default() };
+    let options = Options { multipliers: Multipliers::ShiftAdd, target, ..Default::default() };
+    let verilators = verilators();
+    let mut folded = 0;
+    for seed in 0..6 {
+        let compiled = build::compile_images(&image_model(seed), &options, &|_| {}, &|| false, &|| false).unwrap();
+        let emitted = emit::images::emit(&compiled, &options.emit()).unwrap();
+        folded += usize::from(emitted.files.iter().any(|file| file.path == "strassenc_shift_add_bank.v"));
+        for tools in &verilators {
+            let version = tools.verilator().unwrap().version;
+            simulate::lint(&Sources::from(&emitted), tools).unwrap_or_else(|e| panic!("model {seed}, {version}: {e}"));
+        }
+    }
+    assert!(folded >= 3, "{folded} cores have a bank");
+}
+
 /// Names that clash with keywords of Verilog and C++, with primitives, with the testbench and with each other.
 #[test]
 fn unlucky_names_make_cores_all_the_same() {
@@ -245,34 +267,66 @@ fn simulated(top: &str, files: &[PathBuf], folder: &Path, tools: &Tools) -> Stri
     }
 }
 
+/// The Verilog files of a folder.
+fn verilog(folder: PathBuf) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|e| e == "v"));
+    paths.sort();
+    paths
+}
+
+fn module(path: &Path) -> &str {
+    path.file_stem().unwrap().to_str().unwrap()
+}
+
+/// Of each primitive its name, and its files: the testbench, the primitive, and what that instantiates.
+fn primitives() -> Vec<(String, Vec<PathBuf>)> {
+    let primitives = verilog(hw());
+    let files = |path: &PathBuf| {
+        let name = module(path);
+        let text = std::fs::read_to_string(path).unwrap();
+        let used = |other: &&PathBuf| *other != path && text.contains(&format!("{} ", module(other)));
+        let parts = primitives.iter().filter(used);
+        let bench = hw().join("tb").join(format!("{name}_tb.v"));
+        (name.to_string(), [&bench, path].into_iter().chain(parts).cloned().collect())
+    };
+    primitives.iter().map(files).collect()
+}
+
+#[test]
+fn every_primitive_has_a_testbench() {
+    let benches: Vec<PathBuf> = primitives().into_iter().map(|(_, files)| files[0].clone()).collect();
+    assert_eq!(verilog(hw().join("tb")), benches);
+}
+
 #[test]
 fn the_primitives_pass_their_testbenches() {
     let (tools, folder) = (tools(), tempfile::tempdir().unwrap());
-    let verilog = |folder: PathBuf| {
-        let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-        paths.retain(|path| path.extension().is_some_and(|e| e == "v"));
-        paths.sort();
-        paths
-    };
-    let (primitives, benches) = (verilog(hw()), verilog(hw().join("tb")));
-    assert!(benches.len() >= 19);
-    let wrong = |bench: &PathBuf| {
-        let top = bench.file_stem().unwrap().to_str().unwrap();
-        let name = top.strip_suffix("_tb").unwrap();
-        // The primitive, and what it instantiates.
-        let mut files = vec![bench.clone(), hw().join(format!("{name}.v"))];
-        let text = std::fs::read_to_string(&files[1]).unwrap();
-        let used = |path: &&PathBuf| {
-            let other = path.file_stem().unwrap().to_str().unwrap();
-            other != name && text.contains(&format!("{other} "))
-        };
-        files.extend(primitives.iter().filter(used).cloned());
-        let told = simulated(top, &files, folder.path(), &tools);
+    let wrong = |(name, files): &(String, Vec<PathBuf>)| {
+        let told = simulated(&format!("{name}_tb"), files, folder.path(), &tools);
         (!told.starts_with(&format!("PASS {name}\n"))).then(|| format!("{name}: {told}"))
     };
     // Told here, since what another thread prints when it fails is lost.
-    let wrong: Vec<String> = benches.par_iter().filter_map(wrong).collect();
+    let wrong: Vec<String> = primitives().par_iter().filter_map(wrong).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn testbenches_are_lint_clean_with_their_primitives() {
+    let objections = |tools: &Tools| {
+        let told = primitives().into_iter().flat_map(|(name, files)| {
+            let mut lint = tools.verilator().unwrap().command();
+            lint.args(["--lint-only", "-Wall", "--timing", "--top-module", &format!("{name}_tb")]).args(&files);
+            let told = tools.run(&mut lint).unwrap();
+            let warnings = told.stderr.lines().filter(|line| line.starts_with('%')).map(String::from);
+            warnings.chain((!told.status.success()).then(|| format!("{name}: {}", told.status))).collect::<Vec<_>>()
+        });
+        told.collect::<Vec<String>>()
+    };
+    for tools in verilators() {
+        let told = objections(&tools);
+        assert!(told.is_empty(), "{}: {}", tools.verilator().unwrap().version, told.join("\n"));
+    }
 }
 
 #[test]

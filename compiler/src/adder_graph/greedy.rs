@@ -300,6 +300,7 @@ mod tests {
     use super::super::sums::reduce;
     use super::super::{Matrix, rng::Rng};
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Entries of all signs and a few shifts, so that pairs overlap and are told apart by their distance.
     fn sums(seed: u64, rows: usize, columns: usize) -> Sums {
@@ -319,9 +320,38 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_that_is_stopped_leaves_the_same_sums_with_fewer_shared() {
+    fn a_pass_that_is_stopped_at_once_shares_nothing() {
         let sums = sums(5, 40, 200);
         let stopped = share_pairs(sums.clone(), None, &|| true);
         assert_eq!((stopped.nodes.len(), stopped.outputs), (0, sums.outputs));
+    }
+
+    #[test]
+    fn a_pass_that_is_stopped_in_its_turns_has_shared_what_came_first() {
+        let sums = sums(5, 40, 200);
+        let inputs: Vec<i64> = (0..200).map(|i| i * i % 101 - 50).collect();
+        let whole = share_pairs(sums.clone(), None, &|| false);
+        // The pairs are listed: only the turns are left to look whether to stop.
+        let polls_of_the_listing = sums.inputs.div_ceil(64);
+        let polls = AtomicUsize::new(0);
+        let stop = || polls.fetch_add(1, Ordering::Relaxed) >= polls_of_the_listing;
+        let stopped = share_pairs(sums.clone(), None, &stop);
+        let shared = stopped.nodes.len();
+        assert!(shared > 0 && shared < whole.nodes.len(), "{shared} of {}", whole.nodes.len());
+        assert_eq!(stopped.nodes, whole.nodes[..shared]);
+        assert_eq!(evaluated(&stopped, &inputs), evaluated(&sums, &inputs));
+    }
+
+    /// What the outputs are for these inputs.
+    fn evaluated(sums: &Sums, inputs: &[i64]) -> Vec<i64> {
+        let value = |values: &[i64], terms: &[Summand]| {
+            let of = |term: &Summand| values[term.signal() as usize] << term.shift();
+            terms.iter().map(|term| if term.negate() { -of(term) } else { of(term) }).sum::<i64>()
+        };
+        let mut values = inputs.to_vec();
+        for node in &sums.nodes {
+            values.push(value(&values, node));
+        }
+        sums.outputs.iter().map(|terms| value(&values, terms)).collect()
     }
 }

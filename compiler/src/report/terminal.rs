@@ -38,8 +38,14 @@ impl Document {
 }
 
 impl Table {
-    /// As many columns side by side as fit, the others on further lines of the same row.
+    /// Its lines, of at most `width` characters each.
     pub(super) fn lines(&self, width: usize) -> Vec<String> {
+        self.laid_out(width).iter().flat_map(|line| wrapped(line, "", width)).collect()
+    }
+
+    /// As many columns side by side as fit, the others on further lines of the same row. Only a line of one cell can be wider
+    /// than `width`.
+    fn laid_out(&self, width: usize) -> Vec<String> {
         let header = self.columns.iter().map(|title| title.to_string()).collect();
         let rows = self.rows.iter().map(|row| row.iter().map(|cell| read(&cell.text.pieces)).collect());
         let rows: Vec<Vec<String>> = [header].into_iter().chain(rows).collect();
@@ -67,11 +73,11 @@ impl Table {
             let mut line = String::new();
             for (i, (cell, &(wide, begins))) in row.iter().zip(&columns).enumerate() {
                 if begins {
-                    lines.extend(wrapped(std::mem::take(&mut line).trim_end(), "", width));
+                    lines.push(std::mem::take(&mut line).trim_end().to_string());
                 }
                 line += &if i == 0 { format!("{cell:<wide$}") } else { format!("{cell:>wide$}") };
             }
-            lines.extend(wrapped(line.trim_end(), "", width));
+            lines.push(line.trim_end().to_string());
         }
         lines
     }
@@ -122,6 +128,18 @@ mod tests {
              dense_0     64        1 234 567\n       99.5 %\n\
              b        1 024        1 234 567\n       99.5 %"
         );
+    }
+
+    /// What is too wide would be wrapped in the end, and so be hidden.
+    #[test]
+    fn columns_fit_before_any_line_is_wrapped() {
+        for length in [1, 30, 79, 80, 81, 500] {
+            for width in 20..=133 {
+                let lines = table(&"q".repeat(length)).laid_out(width);
+                let fits = |line: &String| line.chars().count() <= width || *line == "q".repeat(length);
+                assert!(lines.iter().all(fits), "{width}: {lines:#?}");
+            }
+        }
     }
 
     #[test]

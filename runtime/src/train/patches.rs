@@ -492,3 +492,41 @@ impl Windows {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::plan::Linear;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Windows of any kind on an image of any size, some of them wholly outside it.
+    fn any_patches(rng: &mut ChaCha8Rng) -> Patches {
+        let mut extent = |most| Extent { h: rng.random_range(1..=most), w: rng.random_range(1..=most) };
+        let (kernel, stride, patch) = (extent(4), extent(3), extent(3));
+        let pad = extent(3).zip(Extent::ONE, |pad, one| pad - one);
+        let (image, output) = (extent(7), extent(6));
+        let channels = rng.random_range(1..=3);
+        let shape = |image: Extent, channels| Shape { height: image.h, width: image.w, channels };
+        let (dense, groups, r, plain, threshold) = (false, 1, 1, false, None);
+        let linear = Linear { dense, kernel, stride, pad, patch, groups, r, plain, threshold };
+        Patches::new(&linear, shape(image, channels), shape(output, 2))
+    }
+
+    #[test]
+    fn turned_windows_are_those_of_gather_turned_with_a_row_of_ones() {
+        for seed in 0..500 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let patches = any_patches(&mut rng);
+            // Pixels are told apart, and from pads. What buffers hold before is nothing to it.
+            let x = Array2::from_shape_fn((1, patches.elements().0), |(_, i)| (i + 2) as f32);
+            let mut straight = Array2::zeros((0, 0));
+            let straight = patches.gather(x.view(), &mut straight);
+            let mut buffer = vec![-1.0; rng.random_range(0..400)];
+            let turned = patches.gather_turned(x.as_slice().unwrap(), &mut buffer);
+            let (windows, ones) = turned.split_at(Axis(0), patches.columns());
+            assert_eq!(windows, straight.t(), "seed {seed}: {patches:?}");
+            assert!(ones.dim() == (1, patches.per_sample()) && ones.iter().all(|one| *one == 1.0), "seed {seed}");
+        }
+    }
+}
