@@ -1,4 +1,4 @@
-//! A tool that does not end: the wall clock ends it with all that it started, whatever command asked for it.
+//! A tool that does not end: the wall clock ends it, with all that it started.
 #![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,7 @@
 // Self-checking testbench of strassenc_array: every clock compared with a plain model, under gaps, stalls, clken and
 // resets; 1, 2, 3, 5, 8 and 17 lanes, 1 to 4 rows, weights and elements at the ends of their ranges; ROM words
 // that are read once, twice and three times.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none

@@ -1,5 +1,5 @@
 // Self-checking testbench of strassenc_coefficient: every value is held from one edge to the next.
-// The checks are a module beside the testbench; random numbers are cut to what they go to.
+// The checks are a module of their own; random numbers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none
@@ -43,7 +43,8 @@ module strassenc_coefficient_check #(
             #1;
             if (coefficient !== held) begin
                 failures = failures + 1;
-                if (failures < 10) $display("%0d bits, step %0d: %h instead of %h", BITS, step, coefficient, held);
+                if (failures < 10)
+                    $display("%0d bits, step %0d: %h instead of %h", BITS, step, coefficient, held);
             end
         end
         done = 1'b1;
@@ -57,13 +58,14 @@ module strassenc_coefficient_tb;
     wire [2:0]  done;
     wire [31:0] failures [0:2];
 
-    strassenc_coefficient_check #(.BITS(1))  check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_coefficient_check #(.BITS(8))  check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_coefficient_check #(.BITS(25)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
+    strassenc_coefficient_check #(.BITS(1))  check_0 (clk, done[0], failures[0]);
+    strassenc_coefficient_check #(.BITS(8))  check_1 (clk, done[1], failures[1]);
+    strassenc_coefficient_check #(.BITS(25)) check_2 (clk, done[2], failures[2]);
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2]) == 0) $display("PASS strassenc_coefficient");
+            if ((failures[0] | failures[1] | failures[2]) == 0)
+                $display("PASS strassenc_coefficient");
             else begin
                 $display("FAIL strassenc_coefficient");
                 $stop;

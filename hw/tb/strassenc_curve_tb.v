@@ -1,5 +1,5 @@
 // Self-checking testbench of strassenc_curve: every v of both functions with a random table, random enables.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none

@@ -1,6 +1,6 @@
 // Self-checking testbench of strassenc_fifo with depths 1, 2, 3, 5, 16 and 37, clock by clock against a plain queue: what it
 // holds, when a word is seen, full rate, filling up and running empty, clken, reset in mid-stream.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none

@@ -1,6 +1,6 @@
 // Self-checking testbench of strassenc_frame_end with 1, 2, 3 and 8 beats: data, m_last, user bit, random stalls, clken,
 // reset in mid-frame.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none

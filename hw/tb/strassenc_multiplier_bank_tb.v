@@ -1,6 +1,6 @@
 // Self-checking testbench of strassenc_multiplier_bank: every clock compared with a plain model, under gaps, stalls, clken
 // and resets; both kinds of operand, both ends of operands and coefficients, halves that round up.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none

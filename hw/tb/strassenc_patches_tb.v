@@ -1,7 +1,7 @@
 // Self-checking testbench of strassenc_patches: patches of 2 and 3 pixels, whole and cropped images, single pixels, 1 and 3
 // words; clock by clock against a model that counts words alone, under random gaps and stalls, user bits, clken, reset in
 // mid-frame; pixels leave before their stripe is complete.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none

@@ -1,7 +1,7 @@
 // Self-checking testbench of strassenc_positions: words of one and of several characters, one to three steps, windows that
 // repeat and that reach beyond the word, frames longer and shorter than what is read of them; clock by clock compared with a
 // plain model, under stalls of giver and taker, clken, resets in mid-frame.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none

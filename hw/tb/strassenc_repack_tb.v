@@ -1,7 +1,7 @@
 // Self-checking testbench of strassenc_repack, clock by clock: wider and narrower words, with and
 // without surplus lanes on either side, at full rate and under random stalls, user bits, clken,
 // reset in mid-frame.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none

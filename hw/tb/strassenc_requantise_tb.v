@@ -1,6 +1,6 @@
 // Self-checking testbench of strassenc_requantise: every clock compared with a plain model, under gaps, stalls, clken and
 // resets; saturation at both ends, amounts of no bits and of some, negative constants, shifts that leave only the sign.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none

@@ -1,6 +1,7 @@
-// Self-checking testbench of strassenc_rows: every clock compared with row numbers that are counted on over all frames, at
-// full rate, under gaps and late ends of groups, clken and resets; pads, rows that groups share, rows that none covers.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// Self-checking testbench of strassenc_rows: every clock compared with row numbers that are counted
+// on over all frames, at full rate, under gaps and late ends of groups, clken and resets; pads, rows
+// that groups share, rows that none covers.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none
@@ -73,7 +74,8 @@ module strassenc_rows_check #(
     integer       mode, clocks, ky, groups, full;
     // Rows that are complete since reset, the pixel and the word that come next; the group at hand.
     integer       rows, pixel, word, frame, group;
-    // The first row of the group and its base, counted on over all frames; rows from the base on that are there.
+    // The first row of the group within its frame; its base, counted on over all frames; the rows
+    // from the base on that are there.
     integer       top, base, needed, occupied;
     reg           ready, row_end;
     reg [K-1:0]   outer;
@@ -97,8 +99,8 @@ module strassenc_rows_check #(
         begin
             failures = failures + 1;
             if (failures < 10)
-                $display("HEIGHT %0d WIDTH %0d K %0d STRIDE %0d PAD %0d, mode %0d, clock %0d: signal %0d is wrong", HEIGHT, WIDTH,
-                         K, STRIDE, PAD, mode, clocks, what);
+                $display("HEIGHT %0d WIDTH %0d K %0d STRIDE %0d PAD %0d, mode %0d, clock %0d: check %0d",
+                         HEIGHT, WIDTH, K, STRIDE, PAD, mode, clocks, what);
         end
     endtask
 
@@ -112,7 +114,7 @@ module strassenc_rows_check #(
         end
     endtask
 
-    // mode 0: full rate; 1: slow giver; 2: groups end late; 3: both random; 4: both random, and clken and resets too.
+    // mode 0: full rate; 1: slow giver; 2: groups end late; 3: both; 4: clken and resets too.
     initial begin
         done = 1'b0;
         failures = 0;
@@ -137,7 +139,7 @@ module strassenc_rows_check #(
                 clken   = mode != 4 || ($random(seed) & 3) != 0;
                 rst     = mode == 4 && ($random(seed) & 255) == 0;
                 look;
-                // A group ends once all of its rows are there, at the edge that completes them at the earliest.
+                // A group ends once all of its rows are there, at the earliest with the last word.
                 next = clken && (occupied > needed || occupied == needed && row_end)
                     && (mode == 0 || mode == 1 || ($random(seed) & 7) == 0);
                 @(posedge clk);
@@ -159,7 +161,8 @@ module strassenc_rows_check #(
                 if (rst) forget;
                 else begin
                     if (s_valid && ready && clken) begin
-                        if (rows % HEIGHT == 0 && pixel == 0 && word == 0) users[rows / HEIGHT % KEPT] = s_user;
+                        if (rows % HEIGHT == 0 && pixel == 0 && word == 0)
+                            users[rows / HEIGHT % KEPT] = s_user;
                         word = word + 1;
                         if (word == WORDS) begin
                             word = 0;
@@ -183,7 +186,7 @@ module strassenc_rows_check #(
             end
             if (groups < 3 * ROWS) begin
                 failures = failures + 1;
-                $display("HEIGHT %0d WIDTH %0d, mode %0d: only %0d groups", HEIGHT, WIDTH, mode, groups);
+                $display("HEIGHT %0d WIDTH %0d, mode %0d: %0d groups", HEIGHT, WIDTH, mode, groups);
             end
             if (mode == 2 && full == 0) begin
                 failures = failures + 1;
@@ -211,7 +214,7 @@ module strassenc_rows_tb;
     strassenc_rows_check #(6, 3, 1, 2, 3, 0, 2, 5)  apart   (clk, done[4], failures[32*4 +: 32]);
     strassenc_rows_check #(7, 1, 2, 5, 1, 2, 7, 6)  five    (clk, done[5], failures[32*5 +: 32]);
     strassenc_rows_check #(3, 4, 1, 3, 1, 2, 5, 4)  all     (clk, done[6], failures[32*6 +: 32]);
-    // Rows that no group covers, rows below the last one, and a group that covers the whole image and more.
+    // Rows that no group covers, rows below the last one, a group of the whole image and more.
     strassenc_rows_check #(9, 2, 1, 1, 4, 0, 2, 3)  sparse  (clk, done[7], failures[32*7 +: 32]);
     strassenc_rows_check #(11, 2, 2, 2, 2, 0, 4, 4) cropped (clk, done[8], failures[32*8 +: 32]);
     strassenc_rows_check #(2, 2, 1, 5, 1, 1, 1, 6)  beyond  (clk, done[9], failures[32*9 +: 32]);

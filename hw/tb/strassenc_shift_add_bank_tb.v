@@ -1,7 +1,7 @@
 // Self-checking testbench of strassenc_shift_add_bank: every clock compared with a plain model that multiplies, under gaps,
 // stalls, clken and resets; both kinds of operand and both of their ends, digits of any sign and shift and none, halves that
 // round up.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none

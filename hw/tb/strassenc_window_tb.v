@@ -1,7 +1,7 @@
 // Self-checking testbench of strassenc_window: many shapes side by side, each with several frames in a row under random
 // gaps, stalls and clken, and with resets in mid-frame. The windows are compared with a plain model, and so are s_ready and
 // m_valid in every clock.
-// The checks are a module beside the testbench; random numbers and integers are cut to what they go to.
+// The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
 `default_nettype none
