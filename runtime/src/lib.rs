@@ -17,8 +17,6 @@ pub mod onnx;
 #[cfg(feature = "train")]
 pub mod plot;
 #[cfg(feature = "train")]
-mod quantise;
-#[cfg(feature = "train")]
 pub mod random;
 pub mod sampling;
 pub mod shape;

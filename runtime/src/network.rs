@@ -370,7 +370,7 @@ pub struct Recipe {
     /// Share of what enters each layer but the first of a recurrent network that is set to 0 at random in training, 0..=0.9.
     #[serde(skip_serializing_if = "is_zero")]
     pub dropout: f64,
-    /// The share of the training split held out for validation, 0..=0.5.
+    /// The share of the training split held out for validation, 0..=0.5; not of a text, which has a validation part.
     pub validation: f64,
     /// Random shifts of each training image by up to so many pixels over a border of zeros, which is what pad and crop do;
     /// 0 for none, at most half of the shorter side.
@@ -393,10 +393,11 @@ pub struct Recipe {
     /// Decay per step of the exponential moving average of all that trains, running statistics of norms included, 0..1; 0 for
     /// none. What is validated, and what a phase hands on, is the average then (Polyak & Juditsky 1992).
     pub ema: f64,
-    /// Ends a phase when the validation accuracy has not risen for so many epochs; 0 for never. Needs `validation`.
+    /// Ends a phase when the validation accuracy has not risen for so many epochs, or the perplexity of a network of sequences
+    /// not fallen; 0 for never. Needs `validation`, but for sequences, whose texts have a validation part.
     pub patience: usize,
-    /// Ends each phase in the state after its epoch of the highest validation accuracy, the first of equals, and not after its
-    /// last one. Needs `validation`.
+    /// Ends each phase in the state after its best epoch by that measure, the first of equals, and not after its last one. Needs
+    /// `validation` likewise.
     pub keep_best: bool,
     /// How much of the loss is a teacher's, where there is one.
     pub distill: Distill,
@@ -713,7 +714,36 @@ impl Network {
         within(bits("guard"), guard, 0..=16)?;
         within(bits("gates"), gates, 4..=14)?;
         within(bits("cell"), cell, 4..=24)?;
+        if self.is_of_sequences() {
+            self.check_sequence()?;
+        }
         self.train.check(&self.axes(), self.is_of_sequences())
+    }
+
+    /// Whether its layers are those that a network of sequences can have.
+    fn check_sequence(&self) -> Result<(), Violation> {
+        let known = |layer: &Layer| match layer {
+            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => true,
+            Layer::Relu | Layer::Flatten => true,
+            Layer::Dense(dense) => !dense.plain.unwrap_or(self.spn.plain),
+            _ => false,
+        };
+        let at = |i| Place::new("layers").index(i);
+        if let Some(i) = self.layers.iter().position(|layer| !known(layer)) {
+            return Err(Violation::new(at(i), "a network of sequences cannot have this layer")
+                .help("use embedding, char_cnn, highway, lstm and dense layers with a budget"));
+        }
+        if !matches!(self.layers.first(), Some(Layer::Embedding(_))) {
+            return Err(Violation::new(at(0), "a network of sequences begins with the embedding of its characters")
+                .help("set `input = { shape = [1], … }`, and put `{ embedding = { rows = …, units = … } }` first"));
+        }
+        if self.is_of_words() != self.layers.iter().any(|layer| matches!(layer, Layer::CharCnn(_))) {
+            let cause = format!("a network of sequences takes {} characters at a time", self.input.elements());
+            return Err(Violation::new(Place::new("input").key("shape"), cause).help(
+                "a network of characters takes one, `shape = [1]`; one of words puts `{ char_cnn = … }` second",
+            ));
+        }
+        Ok(())
     }
 
     fn check_input(&self) -> Result<(), Violation> {
@@ -776,8 +806,17 @@ impl Recipe {
         within(at("label_smoothing"), self.label_smoothing, 0.0..=0.99)?;
         within(at("ema"), self.ema, 0.0..=0.999_999)?;
         within(at("patience"), self.patience, 0..=MAX_EPOCHS)?;
+        for (key, is_on, why) in [
+            ("validation", self.validation > 0.0, "a text has a validation part of its own"),
+            ("learn_scales", self.learn_scales, "their outputs have no scales"),
+        ] {
+            if is_on && sequences {
+                let cause = format!("`{key}` is not for networks of sequences: {why}");
+                return Err(Violation::new(at(key), cause).help(format_args!("remove `{key}`")));
+            }
+        }
         for (key, is_on) in [("patience", self.patience > 0), ("keep_best", self.keep_best)] {
-            if is_on && self.validation == 0.0 {
+            if is_on && self.validation == 0.0 && !sequences {
                 let cause = format!("`{key}` goes by the validation accuracy, but no samples are held out");
                 return Err(
                     Violation::new(at(key), cause).help(format_args!("set e.g. `validation = 0.1`, or remove `{key}`"))

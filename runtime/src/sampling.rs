@@ -1,9 +1,10 @@
 //! What comes next: an index drawn from a network's outputs.
 
-/// An index by the softmax of outputs · 2^-frac / temperature, where `draw` is uniform in 0..1; the largest output, the
-/// first of equals, where the temperature is 0.
+/// An index by the softmax of outputs · 2^-frac / temperature, where `draw` is uniform in 0..1; the
+/// largest output, the first of equals, where the temperature is 0.
 ///
-/// The same outputs and the same draw give the same index. Floats decide only here, after all integers.
+/// The same outputs and the same draw give the same index. Floats decide only here, after all
+/// integers.
 pub fn sample(outputs: &[i64], frac: i32, temperature: f64, draw: f64) -> usize {
     let largest = outputs.iter().copied().max().unwrap_or(0);
     if temperature <= 0.0 {

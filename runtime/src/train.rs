@@ -1,32 +1,32 @@
 //! Training of SPN networks, and the same networks in f64 on real values.
+//!
+//! [`run`] keeps a run in its folder, and [`Trainer`] leads it through the phases of its schedule,
+//! step by step. What differs between single samples and sequences is a [`Learner`]: `image` and
+//! `sequence` each have one.
 
-mod augment;
 mod checkpoint;
 mod curves;
-pub(crate) mod exact;
-pub(crate) mod float;
-mod from;
-pub(crate) mod frozen;
+mod exact;
+mod image;
 mod loss;
-pub(crate) mod matmul;
-pub(crate) mod norm;
-pub(crate) mod optimiser;
-pub(crate) mod patches;
+mod matmul;
+mod optimiser;
+mod quantise;
 mod run;
+mod schedule;
 mod sequence;
 mod snapshot;
-pub(crate) mod spn;
-pub(crate) mod ternary;
-mod trainer;
+mod streams;
+mod ternary;
 
-pub use checkpoint::Checkpoint;
 pub use curves::compare;
 pub use exact::fake_quantised;
+pub use image::{ImageCheckpoint, ImageLearner};
 pub use loss::Score;
 pub use run::{
-    CHECKPOINT, LayerSummary, Learner, MODEL, NETWORK, Observer, Sources, Start, Summary, checkpoint_interval,
-    checkpoint_of, history, run,
+    CHECKPOINT, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary, checkpoint_interval, checkpoint_of,
+    history, run,
 };
+pub use schedule::{Epoch, Learner, Phase, Progress, Trainer};
 pub(crate) use sequence::{Drawn, check_symbols};
-pub use sequence::{Exact, MEASURED, SequenceCheckpoint, SequenceTrainer, bits, measured};
-pub use trainer::{Epoch, Phase, Progress, Trainer};
+pub use sequence::{Exact, MEASURED, SequenceCheckpoint, SequenceLearner, bits, measured};

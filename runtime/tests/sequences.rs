@@ -4,8 +4,9 @@ use ndarray::{Array2, Axis};
 use std::path::Path;
 use strassenc_runtime::data::{Symbols, Text};
 use strassenc_runtime::model::Layer;
+use strassenc_runtime::network::Schedule;
 use strassenc_runtime::train::{
-    self, CHECKPOINT, Epoch, Exact, Observer, Progress, SequenceCheckpoint, SequenceTrainer, Sources, Start, Summary,
+    self, CHECKPOINT, Epoch, Exact, Observer, Progress, SequenceCheckpoint, SequenceLearner, Sources, Start, Summary,
     measured,
 };
 use strassenc_runtime::{Error, Kind, Model, Network, golden};
@@ -110,7 +111,7 @@ fn run(
     sources: Sources,
     stop: &mut Stop,
 ) -> Result<(Summary, Option<Model>), Error> {
-    train::run::<SequenceTrainer>(network, &text_for(network), folder, start, sources, stop)
+    train::run::<SequenceLearner>(network, &text_for(network), folder, start, sources, stop)
 }
 
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -131,6 +132,44 @@ fn interrupted_and_resumed_is_uninterrupted_on_any_number_of_threads() {
 #[test]
 fn so_is_one_of_words() {
     interrupt_and_resume(&network_of_words(), 2.2, 19);
+}
+
+/// The same with averages, of which the best epoch's is kept, and phases that end early.
+#[test]
+fn so_is_one_with_averages_and_patience() {
+    let network = network(|n| {
+        (n.train.ema, n.train.patience, n.train.keep_best) = (0.9, 2, true);
+        n.train.ternary.epochs = 3;
+    });
+    interrupt_and_resume(&network, 3.0, 29);
+}
+
+/// With a step size that ruins more than it learns, a phase ends early, and in the state of the epoch of the least loss.
+#[test]
+fn patience_ends_phases_and_the_best_epoch_is_kept() {
+    let patient = |patience, keep_best, epochs| {
+        network(|n| {
+            (n.train.patience, n.train.keep_best) = (patience, keep_best);
+            (n.train.full.epochs, n.train.ternary.epochs, n.train.frozen.epochs) = (0, epochs, 0);
+            (n.train.ternary.learning_rate, n.train.ternary.schedule) = (0.1, Schedule::Constant);
+        })
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let trained = |name: &str, network: &Network| {
+        let mut stop = Stop::after(usize::MAX);
+        let (_, model) = run(network, &folder.path().join(name), Start::New, Sources::default(), &mut stop).unwrap();
+        (stop.epochs.iter().map(|e| e.validation_loss.unwrap()).collect::<Vec<_>>(), model.unwrap())
+    };
+    let (losses, early) = trained("early", &patient(2, true, 60));
+    let best = losses.iter().enumerate().fold(0, |best, (i, loss)| if *loss < losses[best] { i } else { best });
+    assert!(losses.len() < 60 && losses.len() == best + 1 + 2, "{losses:?}");
+    // A run that ends with that epoch has the same model.
+    let (_, exact) = trained("exact", &patient(0, false, best + 1));
+    assert_eq!(early.layers, exact.layers);
+    // An average of the steps is another model.
+    let mut averaged = patient(0, false, best + 1);
+    averaged.train.ema = 0.9;
+    assert!(trained("averaged", &averaged).1.layers != exact.layers);
 }
 
 /// `bound` is in bits a symbol, below those of a guess; it is stopped after so many steps, five times.
@@ -246,22 +285,13 @@ fn what_does_not_fit_is_told() {
     };
     assert!(told(&with("rows = 16", "rows = 20")).contains("set `rows = 16`"));
     assert!(told(&network(|n| n.train.batch = 4000)).contains("too few"));
-    assert!(told(&network(|n| n.train.ema = 0.9)).contains("train.ema"));
-    let images = Network::parse(
-        "d",
-        "name = \"d\"\ninput = { shape = [1], bits = 5, frac = 0 }\nlayers = [{ dense = { units = 16 } }]",
-    );
-    assert!(told(&images.unwrap()).contains("does not begin with the embedding"));
+    let samples = "name = \"d\"\ninput = { shape = [1], bits = 5, frac = 0 }\nlayers = [{ dense = { units = 16 } }]";
+    assert!(told(&Network::parse("d", samples).unwrap()).contains("takes single samples"));
     let spelled = |from: &str, to: &str| {
         let text = network_of_words().to_toml().replacen(from, to, 1);
         Network::parse("spelled.toml", &text).unwrap()
     };
     assert!(told(&spelled("rows = 32", "rows = 9")).contains("rows of the embedding"));
-    let without = r#"name = "s"
-input = { shape = [6], bits = 5, frac = 0 }
-layers = [{ embedding = { rows = 32, units = 4 } }, { dense = { units = 10 } }]
-"#;
-    assert!(told(&Network::parse("s", without).unwrap()).contains("puts `{ char_cnn = … }` second"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use ndarray::Array2;
 use std::path::Path;
 use strassenc_runtime::data::{self, DataSet, Split};
 use strassenc_runtime::model::{Layer, Model};
-use strassenc_runtime::train::{self, Checkpoint, Epoch, Observer, Progress, Sources, Start, Summary};
+use strassenc_runtime::train::{self, Epoch, ImageCheckpoint, Observer, Progress, Sources, Start, Summary};
 use strassenc_runtime::{Error, Kind, Network, files, golden, model_file};
 
 fn digits() -> DataSet {
@@ -46,7 +46,7 @@ impl Observer for Stop {
 }
 
 fn train(network: &Network, data: &DataSet, folder: &Path) -> Result<(Summary, Model), Error> {
-    train::run::<train::Trainer>(network, data, folder, Start::New, Sources::default(), &mut Stop::never())
+    train::run::<train::ImageLearner>(network, data, folder, Start::New, Sources::default(), &mut Stop::never())
         .map(|(summary, model)| (summary, model.unwrap()))
 }
 
@@ -70,7 +70,7 @@ fn interrupted_and_resumed_is_uninterrupted() {
     // 20 steps an epoch: within epochs, at their ends, and across phases.
     loop {
         let mut stop = Stop { after: [7, 13, 20, 9, 24][interruptions % 5], warnings: Vec::new() };
-        match train::run::<train::Trainer>(&network, &data, &parts, start, Sources::default(), &mut stop) {
+        match train::run::<train::ImageLearner>(&network, &data, &parts, start, Sources::default(), &mut stop) {
             Ok(_) => break,
             Err(e) => assert_eq!(e.kind(), Kind::Interrupted, "{e}"),
         }
@@ -85,7 +85,7 @@ fn interrupted_and_resumed_is_uninterrupted() {
     );
     assert!(contents(&whole) == contents(&parts));
     // A run that is done gives its result again.
-    train::run::<train::Trainer>(&network, &data, &parts, Start::Resume, Sources::default(), &mut Stop::never())
+    train::run::<train::ImageLearner>(&network, &data, &parts, Start::Resume, Sources::default(), &mut Stop::never())
         .unwrap();
     assert!(contents(&whole) == contents(&parts));
 }
@@ -123,7 +123,7 @@ frozen = { epochs = 2, learning_rate = 1e-2, warmup = 0.5 }
     let mut start = Start::New;
     for after in (0..).map(|i: usize| [7, 13, 20, 9, 24][i % 5]) {
         let mut stop = Stop { after, warnings: Vec::new() };
-        match train::run::<train::Trainer>(&network, &data, &parts, start, Sources::default(), &mut stop) {
+        match train::run::<train::ImageLearner>(&network, &data, &parts, start, Sources::default(), &mut stop) {
             Ok(_) => break,
             Err(e) => assert_eq!(e.kind(), Kind::Interrupted, "{e}"),
         }
@@ -169,7 +169,8 @@ fn patience_ends_phases_and_the_best_epoch_is_kept() {
         let mut told = Epochs(Vec::new());
         let path = folder.path().join(name);
         let (_, model) =
-            train::run::<train::Trainer>(network, &digits(), &path, Start::New, Sources::default(), &mut told).unwrap();
+            train::run::<train::ImageLearner>(network, &digits(), &path, Start::New, Sources::default(), &mut told)
+                .unwrap();
         let json = std::fs::read(path.join("metrics.json")).unwrap();
         let records: Vec<Epoch> = serde_json::from_slice(&json).unwrap();
         assert_eq!(records, told.0.iter().map(|e| e.0.clone()).collect::<Vec<_>>());
@@ -232,7 +233,7 @@ fn the_trained_network_is_golden_s_integer_for_integer() {
     assert_eq!(correct as f64 / data.test.len() as f64, summary.integer_accuracy.unwrap());
     assert!(summary.integer_accuracy.unwrap() > 0.8, "{}", summary.integer_accuracy.unwrap());
 
-    let float = Checkpoint::load(&folder.path().join("run/checkpoint.safetensors")).unwrap();
+    let float = ImageCheckpoint::load(&folder.path().join("run/checkpoint.safetensors")).unwrap();
     let y = float.float_outputs(data.test.x.singles().view()).unwrap();
     let best = |row: ndarray::ArrayView1<f32>| (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
     let correct = y.rows().into_iter().zip(&data.test.labels).filter(|(y, l)| best(y.view()) == **l as usize).count();
@@ -274,10 +275,12 @@ frozen = { epochs = 2, learning_rate = 3e-2, schedule = "constant" }
     let mut start = Start::New;
     for after in [13, 50, 43] {
         let mut stop = Stop { after, warnings: Vec::new() };
-        assert!(train::run::<train::Trainer>(&network, &data, &parts, start, Sources::default(), &mut stop).is_err());
+        assert!(
+            train::run::<train::ImageLearner>(&network, &data, &parts, start, Sources::default(), &mut stop).is_err()
+        );
         start = Start::Resume;
     }
-    train::run::<train::Trainer>(&network, &data, &parts, start, Sources::default(), &mut Stop::never()).unwrap();
+    train::run::<train::ImageLearner>(&network, &data, &parts, start, Sources::default(), &mut Stop::never()).unwrap();
     assert!(contents(&whole) == contents(&parts));
 
     // Scales have moved: they are not the folded ones, which a run without phase 3 has.
@@ -309,7 +312,7 @@ frozen = { epochs = 2, learning_rate = 3e-2, schedule = "constant" }
     seal(&mut bytes);
     let bad = folder.path().join("bad.safetensors");
     std::fs::write(&bad, bytes).unwrap();
-    let text = Checkpoint::load(&bad).map(|_| ()).unwrap_err().to_string();
+    let text = ImageCheckpoint::load(&bad).map(|_| ()).unwrap_err().to_string();
     assert!(text.contains("leaves out pixels"), "{text}");
 }
 
@@ -342,11 +345,17 @@ fn what_the_user_has_is_left_alone() {
     std::fs::write(path.join("letter.txt"), "dear").unwrap();
     for start in [Start::New, Start::Overwrite] {
         let result =
-            train::run::<train::Trainer>(&network, &data, &path, start, Sources::default(), &mut Stop::never());
+            train::run::<train::ImageLearner>(&network, &data, &path, start, Sources::default(), &mut Stop::never());
         told(result, "exists and is not a training run");
     }
-    let result =
-        train::run::<train::Trainer>(&network, &data, &path, Start::Resume, Sources::default(), &mut Stop::never());
+    let result = train::run::<train::ImageLearner>(
+        &network,
+        &data,
+        &path,
+        Start::Resume,
+        Sources::default(),
+        &mut Stop::never(),
+    );
     told(result, "holds no training run to resume");
     assert_eq!(contents(&path), [("letter.txt".to_owned(), b"dear".to_vec())]);
 
@@ -356,7 +365,7 @@ fn what_the_user_has_is_left_alone() {
     told(train(&network, &data, &path).map(|(s, m)| (s, Some(m))), "holds a training run already");
     let other = Network { name: "other".into(), ..network.clone() };
     told(
-        train::run::<train::Trainer>(&other, &data, &path, Start::Resume, Sources::default(), &mut Stop::never()),
+        train::run::<train::ImageLearner>(&other, &data, &path, Start::Resume, Sources::default(), &mut Stop::never()),
         "another network description",
     );
     let mut less = data.clone();
@@ -364,11 +373,18 @@ fn what_the_user_has_is_left_alone() {
     x[[3, 30]] += 1.0;
     less.train.x = x.into();
     told(
-        train::run::<train::Trainer>(&network, &less, &path, Start::Resume, Sources::default(), &mut Stop::never()),
+        train::run::<train::ImageLearner>(
+            &network,
+            &less,
+            &path,
+            Start::Resume,
+            Sources::default(),
+            &mut Stop::never(),
+        ),
         "is not the one",
     );
     assert!(before == contents(&path));
-    train::run::<train::Trainer>(&network, &data, &path, Start::Overwrite, Sources::default(), &mut Stop::never())
+    train::run::<train::ImageLearner>(&network, &data, &path, Start::Overwrite, Sources::default(), &mut Stop::never())
         .unwrap();
     assert!(before == contents(&path));
 }
@@ -423,7 +439,7 @@ fn inputs_outside_the_format_are_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let network = network(|n| n.input.frac = 6);
     let mut watch = Stop::never();
-    train::run::<train::Trainer>(
+    train::run::<train::ImageLearner>(
         &network,
         &digits(),
         &folder.path().join("run"),
@@ -459,7 +475,7 @@ fn a_damaged_checkpoint_is_told_and_never_a_panic() {
     let path = folder.path().join("bad.safetensors");
     let load = |bytes: &[u8]| {
         std::fs::write(&path, bytes).unwrap();
-        Checkpoint::load(&path).map(|_| ())
+        ImageCheckpoint::load(&path).map(|_| ())
     };
     load(&good).unwrap();
     for length in [0, 7, 8, 100, 1000, good.len() / 2, good.len() - 1] {
@@ -532,12 +548,18 @@ fn a_full_precision_network_gives_start_and_teacher() {
         n.train.full_precision = true;
         n.train.full.epochs = 8;
     });
-    let (summary, model) =
-        train::run::<train::Trainer>(&full, &data, &path("full"), Start::New, Sources::default(), &mut Stop::never())
-            .unwrap();
+    let (summary, model) = train::run::<train::ImageLearner>(
+        &full,
+        &data,
+        &path("full"),
+        Start::New,
+        Sources::default(),
+        &mut Stop::never(),
+    )
+    .unwrap();
     assert!(model.is_none() && summary.integer_accuracy.is_none() && summary.float_accuracy > 0.7, "{summary:?}");
     assert_eq!((summary.multiplications, summary.reduction), (64 * 12 + 12 * 10, 0.0));
-    let again = train::run::<train::Trainer>(
+    let again = train::run::<train::ImageLearner>(
         &full,
         &data,
         &path("full"),
@@ -552,7 +574,7 @@ fn a_full_precision_network_gives_start_and_teacher() {
     let short = network(|n| (n.train.full.epochs, n.train.ternary.epochs) = (0, 1));
     let run = |name: &str, sources, stop: &mut Stop| {
         let start = if path(name).exists() { Start::Resume } else { Start::New };
-        train::run::<train::Trainer>(&short, &data, &path(name), start, sources, stop)
+        train::run::<train::ImageLearner>(&short, &data, &path(name), start, sources, stop)
     };
     let (fp, none) = (path("full"), Sources::default());
     let accuracy = |result: Result<(Summary, Option<Model>), Error>| result.unwrap().0.integer_accuracy.unwrap();
@@ -576,7 +598,8 @@ fn a_full_precision_network_gives_start_and_teacher() {
     let taught = path("taught");
     let sources = Sources { from: Some(&taught), ..none };
     let (tuned, model) =
-        train::run::<train::Trainer>(&frozen, &data, &path("tuned"), Start::New, sources, &mut Stop::never()).unwrap();
+        train::run::<train::ImageLearner>(&frozen, &data, &path("tuned"), Start::New, sources, &mut Stop::never())
+            .unwrap();
     assert!(tuned.integer_accuracy.unwrap() > begun - 0.1);
     let signs = |model: &Model| match &model.layers[1] {
         Layer::Dense(dense) => dense.w_b.clone(),
@@ -589,7 +612,7 @@ fn a_full_precision_network_gives_start_and_teacher() {
     other.input.frac = 3;
     for sources in [Sources { from: Some(&fp), ..none }, Sources { teacher: Some(&fp), ..none }] {
         let result =
-            train::run::<train::Trainer>(&other, &data, &path("other"), Start::New, sources, &mut Stop::never());
+            train::run::<train::ImageLearner>(&other, &data, &path("other"), Start::New, sources, &mut Stop::never());
         assert!(result.unwrap_err().to_string().contains("other inputs or classes"));
         assert!(!path("other").exists());
     }

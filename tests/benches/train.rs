@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Instant;
 use strassenc_runtime::data::{DataSet, Split, Text};
-use strassenc_runtime::train::{Learner, Phase, SequenceTrainer, Trainer};
+use strassenc_runtime::train::{ImageLearner, Learner, Phase, SequenceLearner, Trainer};
 use strassenc_runtime::{Network, Result};
 
 const HELP: &str = "\
@@ -178,18 +178,18 @@ fn noise_text(network: &Network) -> Result<Text> {
 /// Calls `report` with the samples a second of each window.
 fn measure(options: &Options, network: &Network, pool: &ThreadPool, report: impl FnMut(f64)) -> Result<()> {
     if network.is_of_sequences() {
-        let trainer = pool.install(|| <SequenceTrainer as Learner>::new(network, &noise_text(network)?))?;
+        let trainer = pool.install(|| Trainer::<SequenceLearner>::begin(network, &noise_text(network)?, None))?;
         return windows(options, network, pool, trainer, report);
     }
-    let trainer = pool.install(|| Trainer::new(network, &noise(network)))?;
+    let trainer = pool.install(|| Trainer::<ImageLearner>::begin(network, &noise(network), None))?;
     windows(options, network, pool, trainer, report)
 }
 
-fn windows<L: Learner + Send>(
+fn windows<L: Learner>(
     options: &Options,
     network: &Network,
     pool: &ThreadPool,
-    mut trainer: L,
+    mut trainer: Trainer<L>,
     mut report: impl FnMut(f64),
 ) -> Result<()> {
     let mut window = |seconds| pool.install(|| speed(network, seconds, || trainer.step().map(|_| ())));

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use strassenc::build;
 use strassenc::tools::Tools;
 use strassenc_runtime::data::{Split, npy};
-use strassenc_runtime::train::{self, CHECKPOINT, Checkpoint, SequenceCheckpoint};
+use strassenc_runtime::train::{self, CHECKPOINT, ImageCheckpoint, SequenceCheckpoint};
 use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, onnx};
 
 /// Accuracy of golden and float, side by side
@@ -179,7 +179,7 @@ fn full_precision(run: &Path) -> Option<PathBuf> {
     if run.join(build::MODEL).is_file() || !path.is_file() {
         return None;
     }
-    let vectors = Checkpoint::load(&path).is_ok_and(|c| c.is_done() && c.network.train.full_precision);
+    let vectors = ImageCheckpoint::load(&path).is_ok_and(|c| c.is_done() && c.network.train.full_precision);
     let is_text = || SequenceCheckpoint::load(&path).is_ok_and(|c| c.is_done() && c.network.train.full_precision);
     (vectors || is_text()).then_some(path)
 }
@@ -189,7 +189,7 @@ fn run_full_precision(args: Args, path: &Path) -> Result<()> {
         let cause = format!("{}: a run in full precision has no integers to write", folder.display());
         return Err(Error::input("--vectors", cause).help("leave --vectors away"));
     }
-    let Ok(checkpoint) = Checkpoint::load(path) else { return text::run(args, None) };
+    let Ok(checkpoint) = ImageCheckpoint::load(path) else { return text::run(args, None) };
     let network = &checkpoint.network;
     let origin = Origin::new(Some(checkpoint.data_name()), Some(network));
     let data = data::of_origin(args.data.as_deref(), &origin)?;
@@ -241,7 +241,7 @@ pub(super) fn golden_outputs(model: &Model, inputs: ArrayView2<i64>, tools: &Too
 fn float(model: &Model, path: &Path, split: &Split) -> Option<Float> {
     let checkpoint = path.with_file_name("checkpoint.safetensors");
     if checkpoint.is_file() {
-        match Checkpoint::load(&checkpoint).and_then(|c| c.float_outputs(split.x.singles().view())) {
+        match ImageCheckpoint::load(&checkpoint).and_then(|c| c.float_outputs(split.x.singles().view())) {
             Ok(y) => return Some(Float::Checkpoint(accuracy(y.view(), &split.labels))),
             Err(e) => output::note(format_args!("warning: the float network is left out\n{e}")),
         }

@@ -13,8 +13,7 @@ use strassenc::count::{Counts, count};
 use strassenc::sweep::{Axis, Choices, Point, Sweep};
 use strassenc_runtime::data::DataSet;
 use strassenc_runtime::lock::Lock;
-use strassenc_runtime::train::Trainer;
-use strassenc_runtime::train::{CHECKPOINT, Checkpoint, Start, checkpoint_of};
+use strassenc_runtime::train::{CHECKPOINT, ImageCheckpoint, ImageLearner, Start, checkpoint_of};
 use strassenc_runtime::{Error, Kind, Network, Result, files, model_file, network};
 
 const JSON: &str = "sweep.json";
@@ -184,7 +183,7 @@ fn asked(args: &Args, network: &Network, data: &DataSet) -> Result<Sweep> {
     };
     let mut full_precision_accuracy = None;
     if let Some(path) = teacher.as_ref().or(from.as_ref()) {
-        let checkpoint = Checkpoint::load(path)?;
+        let checkpoint = ImageCheckpoint::load(path)?;
         if checkpoint.network.train.full_precision {
             let outputs =
                 checkpoint.float_outputs(data.test.x.singles().view()).map_err(|e| e.within(path.display()))?;
@@ -244,7 +243,7 @@ fn point(choices: Choices, network: &Network, data: &DataSet, folder: &Path, arg
     let run = choices.name();
     let folder = folder.join(&run);
     let start = if folder.join(CHECKPOINT).is_file() { Start::Resume } else { Start::New };
-    let (summary, _) = train::<Trainer>(network, data, &folder, start, args.training.sources(), Watch::new())?;
+    let (summary, _) = train::<ImageLearner>(network, data, &folder, start, args.training.sources(), Watch::new())?;
     let model = verilog::load(&folder)?;
     let options = build::Options { effort: args.effort, ..build::Options::default() };
     let counts: Counts = count(&model, &options.share(), &|| INTERRUPTED.load(Ordering::Relaxed))

@@ -14,7 +14,7 @@ use strassenc::report::table;
 use strassenc_runtime::data::{self, DataSet, Text};
 use strassenc_runtime::network::{self, Network};
 use strassenc_runtime::train::{
-    self, Epoch, Learner, Observer, Phase, Progress, SequenceTrainer, Sources, Start, Summary, Trainer,
+    self, Epoch, ImageLearner, Learner, Observer, Phase, Progress, SequenceLearner, Sources, Start, Summary,
 };
 use strassenc_runtime::{Error, Model, Result};
 
@@ -189,10 +189,10 @@ pub fn run(args: Args) -> Result<()> {
     let (began, sources) = (Instant::now(), args.training.sources());
     let (name, (summary, _)) = if network.is_of_sequences() {
         let text = args.training.load_text(&network)?;
-        (text.name.clone(), train::<SequenceTrainer>(&network, &text, &folder, start, sources, watch)?)
+        (text.name.clone(), train::<SequenceLearner>(&network, &text, &folder, start, sources, watch)?)
     } else {
         let data = args.training.load(&network)?;
-        (data.name.clone(), train::<Trainer>(&network, &data, &folder, start, sources, watch)?)
+        (data.name.clone(), train::<ImageLearner>(&network, &data, &folder, start, sources, watch)?)
     };
     let seconds = began.elapsed().as_secs_f64();
     if args.json {

@@ -21,8 +21,10 @@ fn ready_descriptions_are_valid_and_round_trip() {
         let network = find(name).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     }
-    let network = Network::parse("good", GOOD).unwrap();
-    assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
+    for good in [GOOD, SEQUENCES] {
+        let network = Network::parse("good", good).unwrap();
+        assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
+    }
 }
 
 const IMAGES: &str = r#"name = "images"
@@ -152,6 +154,21 @@ fn signals() {
     assert_eq!(windows("[64, 2]", pooled), ["1×2 1×2 0×0: 1×32×2", "1×3 1×1 0×0 p 1×1: 1×30×4"]);
 }
 
+/// A text is read with a validation part, so that `patience` and `keep_best` need no `validation`.
+const SEQUENCES: &str = r#"name = "sequences"
+input = { shape = [1], bits = 5, frac = 0 }
+layers = [
+    { embedding = { rows = 9, units = 8 } },
+    { highway = {} },
+    { lstm = { units = 6 } },
+    { dense = { units = 9 } },
+]
+[train]
+ema = 0.9
+patience = 2
+keep_best = true
+"#;
+
 /// Every edit of a good description that people may make, and what they are told.
 #[test]
 fn errors() {
@@ -247,10 +264,21 @@ fn errors() {
         ("{ max_pool = { size = [1, 2] } }", "{ average_pool = { size = 3 } }, { max_pool = { size = 2 } }"),
         ("[1, 64, 2]", "[8, 8, 2]"),
     ];
+    let of_sequences = [
+        ("{ highway = {} }", "{ conv2d = { channels = 4, kernel = 1 } }"),
+        ("{ highway = {} }", "{ residual = { body = [{ dense = { units = 8 } }] } }"),
+        ("{ dense = { units = 9 } }", "{ dense = { units = 9, plain = true } }"),
+        ("    { embedding = { rows = 9, units = 8 } },\n", ""),
+        ("[1]", "[5]"),
+        ("    { highway = {} },\n", "    { char_cnn = { filters = [4] } },\n"),
+        ("ema = 0.9", "validation = 0.1"),
+        ("ema = 0.9", "learn_scales = true"),
+    ];
     let mut told = String::new();
     let edits = (edits.map(|edit| (GOOD, edit)).into_iter())
         .chain(of_images.map(|edit| (IMAGES, edit)))
-        .chain(of_rows.map(|edit| (ROW, edit)));
+        .chain(of_rows.map(|edit| (ROW, edit)))
+        .chain(of_sequences.map(|edit| (SEQUENCES, edit)));
     for (good, (from, to)) in edits {
         assert!(good.contains(from), "{from}");
         let edited = good.replacen(from, to, 1);

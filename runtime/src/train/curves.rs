@@ -1,6 +1,6 @@
 //! The curves of a run as a picture.
 
-use super::trainer::{Epoch, Phase};
+use super::schedule::{Epoch, Phase};
 use crate::error::{Error, Result};
 use crate::plot::{self, Area, Axis, Drawn, GRAY, LIGHT, MARGIN, X_LABELS, Y_LABELS};
 use plotters::prelude::*;

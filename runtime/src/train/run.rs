@@ -1,23 +1,21 @@
 //! A training run in a folder: checkpoint, metrics, curves, and the model at the end.
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Weights};
 use super::curves;
-use super::exact::fake_quantised;
-use super::loss::score;
-use super::trainer::{Epoch, Phase, Progress, Trainer};
+use super::loss::Score;
+use super::schedule::{Epoch, Learner, Phase, Progress, Trainer};
+use super::sequence::bits;
 use crate::artifact::{Artifact, read_as};
-use crate::data::DataSet;
 use crate::error::{Error, Kind, Result};
 use crate::files;
 use crate::format::Format;
 use crate::lock::Lock;
-use crate::model::{self, Model, Provenance};
+use crate::model::{self, Model};
 use crate::model_file;
 use crate::network::Network;
 use crate::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
 use crate::shape::Shape;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -33,8 +31,8 @@ const METRICS: &str = "metrics.csv";
 const METRICS_JSON: &str = "metrics.json";
 const CURVES: &str = "curves.svg";
 
-/// Time since the last checkpoint after which the end of an epoch is worth one, or the end of any step, so that little is lost of
-/// a long epoch.
+/// Time since the last checkpoint after which the end of an epoch is worth one, or the end of any
+/// step, so that little is lost of a long epoch.
 pub fn checkpoint_interval(epoch_ended: bool) -> Duration {
     Duration::from_secs(if epoch_ended { 10 } else { 60 })
 }
@@ -61,146 +59,26 @@ pub enum Start {
 
 /// Watches a run, and may stop it.
 pub trait Observer {
-    /// After each step; `left` and `total` count steps of the run. False stops the run, which can be resumed.
+    /// After each step; `left` and `total` count steps of the run. False stops the run, which can
+    /// be resumed.
     fn step(&mut self, progress: &Progress, left: usize, total: usize) -> bool;
     /// After each epoch; `last` where its phase ends with it.
     fn epoch(&mut self, epoch: &Epoch, last: bool);
     /// Something the user should know.
     fn warn(&mut self, warning: &str);
-    /// Whether a checkpoint is written now, so long after the last one; `epoch_ended` where an epoch has just ended. One is
-    /// written at the end of the run and when it is stopped in any case.
+    /// Whether a checkpoint is written now, so long after the last one; `epoch_ended` where an
+    /// epoch has just ended. One is written at the end of the run and when it is stopped in any
+    /// case.
     fn saves(&self, since: Duration, epoch_ended: bool) -> bool {
         since >= checkpoint_interval(epoch_ended)
-    }
-}
-
-/// Trains a network step by step; what [`run`] keeps in a folder.
-pub trait Learner: Sized {
-    /// What it learns from.
-    type Data;
-    /// A fresh run.
-    ///
-    /// # Errors
-    /// Where the data do not fit the network, or hold nothing to learn from.
-    fn new(network: &Network, data: &Self::Data) -> Result<Self>;
-    /// Whether a file is a whole checkpoint.
-    fn is_checkpoint(path: &Path) -> bool;
-    /// Goes on where a checkpoint stands.
-    ///
-    /// # Errors
-    /// Where it is damaged, or the data are not the ones the run began with.
-    fn resume(path: &Path, data: &Self::Data) -> Result<Self>;
-    /// The description, with what the command line changed in it.
-    fn network(&self) -> &Network;
-    /// Has the description name the data by another text.
-    fn set_data(&mut self, spec: Option<String>);
-    /// SHA-256 of the teacher's checkpoint, where the run has one.
-    fn teacher(&self) -> Option<&str>;
-    /// Begins at the weights of the network of a checkpoint.
-    ///
-    /// # Errors
-    /// Where that does not fit.
-    fn begin_from(&mut self, path: &Path) -> Result<()>;
-    /// Has every step taught by the network of a checkpoint with this SHA-256.
-    ///
-    /// # Errors
-    /// Where that does not fit.
-    fn learn_from(&mut self, path: &Path, sha256: String) -> Result<()>;
-    /// What the user should know about data and network; taken once.
-    fn take_warnings(&mut self) -> Vec<String>;
-    /// One step of the optimiser, and with the last one of an epoch its record. Does nothing when all is done.
-    ///
-    /// # Errors
-    /// Where the loss is no longer a number.
-    fn step(&mut self) -> Result<(Progress, Option<Epoch>)>;
-    /// Steps of all that is left of the run, and of the whole run.
-    fn steps_left(&self) -> (usize, usize);
-    /// Where the run stands.
-    fn phase(&self) -> Phase;
-    /// Epochs so far.
-    fn history(&self) -> &[Epoch];
-    /// Writes a checkpoint, atomically.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
-    fn save(&mut self, path: &Path) -> Result<()>;
-    /// The figures of a run that is done, and its integer network, if it has one.
-    ///
-    /// # Errors
-    /// Where the integer network is not valid.
-    fn finish(&mut self, data: &Self::Data) -> Result<(Summary, Option<Model>)>;
-}
-
-impl Learner for Trainer {
-    type Data = DataSet;
-
-    fn new(network: &Network, data: &DataSet) -> Result<Self> {
-        Trainer::new(network, data)
-    }
-
-    fn is_checkpoint(path: &Path) -> bool {
-        Checkpoint::load(path).is_ok()
-    }
-
-    fn resume(path: &Path, data: &DataSet) -> Result<Self> {
-        Trainer::resume(Checkpoint::load(path)?, data)
-    }
-
-    fn network(&self) -> &Network {
-        Trainer::network(self)
-    }
-
-    fn set_data(&mut self, spec: Option<String>) {
-        self.checkpoint().network.train.data = spec;
-    }
-
-    fn teacher(&self) -> Option<&str> {
-        Trainer::teacher(self)
-    }
-
-    fn begin_from(&mut self, path: &Path) -> Result<()> {
-        Trainer::begin_from(self, Checkpoint::load(path)?, &path.display().to_string())
-    }
-
-    fn learn_from(&mut self, path: &Path, sha256: String) -> Result<()> {
-        Trainer::learn_from(self, Checkpoint::load(path)?, &path.display().to_string())?;
-        self.checkpoint().teacher = Some(sha256);
-        Ok(())
-    }
-
-    fn take_warnings(&mut self) -> Vec<String> {
-        Trainer::take_warnings(self)
-    }
-
-    fn step(&mut self) -> Result<(Progress, Option<Epoch>)> {
-        Trainer::step(self)
-    }
-
-    fn steps_left(&self) -> (usize, usize) {
-        Trainer::steps_left(self)
-    }
-
-    fn phase(&self) -> Phase {
-        Trainer::phase(self)
-    }
-
-    fn history(&self) -> &[Epoch] {
-        Trainer::history(self)
-    }
-
-    fn save(&mut self, path: &Path) -> Result<()> {
-        self.checkpoint().save(path)
-    }
-
-    fn finish(&mut self, data: &DataSet) -> Result<(Summary, Option<Model>)> {
-        finish(self, data)
     }
 }
 
 /// What a run ended in.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// Test accuracy of the ternary network with float activations, in 0..=1; or of the full-precision network.
+    /// Test accuracy of the ternary network with float activations, in 0..=1; or of the
+    /// full-precision network.
     #[serde(rename = "test_accuracy_float")]
     pub float_accuracy: f64,
     /// What the test samples of a network of sequences are: `character` or `word`.
@@ -212,7 +90,8 @@ pub struct Summary {
     /// Test accuracy of the integer network, in 0..=1; a full-precision network has none.
     #[serde(rename = "test_accuracy_integer")]
     pub integer_accuracy: Option<f64>,
-    /// Bits per character or word of the integer network on the test text, of a network of sequences.
+    /// Bits per character or word of the integer network on the test text, of a network of
+    /// sequences.
     #[serde(rename = "test_bits_integer", skip_serializing_if = "Option::is_none")]
     pub integer_bits: Option<f64>,
     /// Test samples.
@@ -238,7 +117,8 @@ pub struct LayerSummary {
     pub reads: usize,
     /// The budget r.
     pub budget: usize,
-    /// Multiplications per sample of a dense layer, per output patch of a convolution, after dead rows were removed.
+    /// Multiplications per sample of a dense layer, per output patch of a convolution, after dead
+    /// rows were removed.
     pub rows: usize,
     /// Multiplications of one inference.
     pub multiplications: u64,
@@ -255,7 +135,8 @@ pub struct LayerSummary {
 }
 
 impl Summary {
-    /// Nonzeros over entries of all W_b and W_c, 0..=1, after dead rows were removed; 1 where there are none.
+    /// Nonzeros over entries of all W_b and W_c, 0..=1, after dead rows were removed; 1 where there
+    /// are none.
     pub fn density(&self) -> f64 {
         let sum = |count: fn(&LayerSummary) -> usize| self.layers.iter().map(count).sum::<usize>();
         if self.layers.is_empty() {
@@ -265,13 +146,14 @@ impl Summary {
     }
 }
 
-/// Trains `network` on `data` in the run folder `folder` until it is done, and leaves there `model.safetensors`,
-/// `checkpoint.safetensors`, `metrics.csv`, `metrics.json`, `curves.svg` and `network.toml`. A full-precision network has no
-/// model.
+/// Trains `network` on `data` in the run folder `folder` until it is done, and leaves there
+/// `model.safetensors`, `checkpoint.safetensors`, `metrics.csv`, `metrics.json`, `curves.svg` and
+/// `network.toml`. A full-precision network has no model.
 ///
 /// # Errors
-/// Where the data do not fit, the training diverges, the folder is not a run, cannot be written or is in another process's
-/// hands, or the observer stops the run ([`Kind::Interrupted`]; it can be resumed).
+/// Where the data do not fit, the training diverges, the folder is not a run, cannot be written or
+/// is in another process's hands, or the observer stops the run ([`Kind::Interrupted`]; it can be
+/// resumed).
 pub fn run<L: Learner>(
     network: &Network,
     data: &L::Data,
@@ -281,7 +163,7 @@ pub fn run<L: Learner>(
     observer: &mut dyn Observer,
 ) -> Result<(Summary, Option<Model>)> {
     let _lock = Lock::folder(folder)?;
-    let mut trainer: L = open(network, data, folder, start, sources)?;
+    let mut trainer = open::<L>(network, data, folder, start, sources)?;
     for warning in trainer.take_warnings() {
         observer.warn(&warning);
     }
@@ -295,11 +177,11 @@ pub fn run<L: Learner>(
             observer.epoch(epoch, trainer.phase() != epoch.phase);
         }
         if observer.saves(saved.elapsed(), epoch.is_some()) {
-            save(&mut trainer, folder)?;
+            save(trainer.checkpoint(), folder)?;
             saved = Instant::now();
         }
         if !go_on && trainer.phase() != Phase::Done {
-            save(&mut trainer, folder)?;
+            save(trainer.checkpoint(), folder)?;
             let Progress { phase, epoch, step, steps, .. } = progress;
             return Err(Error::new(
                 Kind::Interrupted,
@@ -309,8 +191,8 @@ pub fn run<L: Learner>(
             .help("everything so far is kept: give the same command with --resume to go on"));
         }
     }
-    save(&mut trainer, folder)?;
-    let (summary, model) = trainer.finish(data)?;
+    save(trainer.checkpoint(), folder)?;
+    let (summary, model) = finish(&mut trainer, data)?;
     for warning in collapse(&summary) {
         observer.warn(&warning);
     }
@@ -326,10 +208,17 @@ pub fn checkpoint_of(run: &Path) -> PathBuf {
 }
 
 /// A trainer for the folder, which holds a checkpoint then.
-fn open<L: Learner>(network: &Network, data: &L::Data, folder: &Path, start: Start, sources: Sources) -> Result<L> {
+fn open<L: Learner>(
+    network: &Network,
+    data: &L::Data,
+    folder: &Path,
+    start: Start,
+    sources: Sources,
+) -> Result<Trainer<L>> {
     let path = folder.join(CHECKPOINT);
-    // A process that was killed at its start leaves less than a run, but a checkpoint, once it is there, is all that a run needs.
-    let is_run = path.is_file() && (folder.join(NETWORK).is_file() || L::is_checkpoint(&path));
+    // A process that was killed at its start leaves less than a run, but a checkpoint, once it is
+    // there, is all that a run needs.
+    let is_run = path.is_file() && (folder.join(NETWORK).is_file() || Checkpoint::<L::Weights>::load(&path).is_ok());
     let is_left = |name: &OsStr| files::is_temporary(name) || name == TEACHER;
     let is_free = !folder.exists()
         || folder.read_dir().is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| is_left(&e.file_name()))));
@@ -341,10 +230,11 @@ fn open<L: Learner>(network: &Network, data: &L::Data, folder: &Path, start: Sta
         Start::Resume if !is_run => Err(Error::input(place, "holds no training run to resume")
             .help("leave --resume away to begin one, or name the folder of the run with -o")),
         Start::Resume => {
-            let mut trainer = L::resume(&path, data)?;
+            let mut trainer = Trainer::<L>::resume(Checkpoint::load(&path)?, data)?;
+            let run = trainer.checkpoint();
             // The data are compared by what is in them, and may lie in another place by now.
-            trainer.set_data(network.train.data.clone());
-            if trainer.network() != network {
+            run.network.train.data.clone_from(&network.train.data);
+            if run.network != *network {
                 return Err(Error::input(
                     place,
                     "this run was begun with another network description or other options",
@@ -352,7 +242,7 @@ fn open<L: Learner>(network: &Network, data: &L::Data, folder: &Path, start: Sta
                 .help(format_args!("give the same ones, or its own description: {}", folder.join(NETWORK).display())));
             }
             write_network(network, folder)?;
-            if let Some(sha256) = trainer.teacher().map(str::to_owned) {
+            if let Some(sha256) = run.teacher.clone() {
                 let path = folder.join(TEACHER);
                 if files::sha256(&files::read(&path)?) != sha256 {
                     return Err(Error::input(path.display(), "is not the teacher that this run began with")
@@ -369,10 +259,7 @@ fn open<L: Learner>(network: &Network, data: &L::Data, folder: &Path, start: Sta
                 .help("name another folder with -o"))
         }
         Start::New | Start::Overwrite => {
-            let mut trainer = L::new(network, data)?;
-            if let Some(path) = sources.from.map(checkpoint_of) {
-                trainer.begin_from(&path)?;
-            }
+            let mut trainer = Trainer::<L>::begin(network, data, sources.from.map(checkpoint_of).as_deref())?;
             let teacher = sources
                 .teacher
                 .map(checkpoint_of)
@@ -392,7 +279,7 @@ fn open<L: Learner>(network: &Network, data: &L::Data, folder: &Path, start: Sta
             if let Some((_, bytes)) = &teacher {
                 files::write(&folder.join(TEACHER), bytes)?;
             }
-            trainer.save(&path)?;
+            trainer.checkpoint().save(&path)?;
             write_network(network, folder)?;
             Ok(trainer)
         }
@@ -408,14 +295,14 @@ fn write_network(network: &Network, folder: &Path) -> Result<()> {
     files::write(&path, text.as_bytes())
 }
 
-fn save<L: Learner>(trainer: &mut L, folder: &Path) -> Result<()> {
-    let json = serde_json::to_string_pretty(trainer.history()).map_err(|e| Error::internal(METRICS_JSON, e))?;
+fn save<W: Weights>(run: &mut Checkpoint<W>, folder: &Path) -> Result<()> {
+    let json = serde_json::to_string_pretty(&run.history).map_err(|e| Error::internal(METRICS_JSON, e))?;
     files::write(&folder.join(METRICS_JSON), (json + "\n").as_bytes())?;
-    files::write(&folder.join(METRICS), metrics(trainer.history()).as_bytes())?;
-    if !trainer.history().is_empty() {
-        files::write(&folder.join(CURVES), curves::svg(trainer.history())?.as_bytes())?;
+    files::write(&folder.join(METRICS), metrics(&run.history).as_bytes())?;
+    if !run.history.is_empty() {
+        files::write(&folder.join(CURVES), curves::svg(&run.history)?.as_bytes())?;
     }
-    trainer.save(&folder.join(CHECKPOINT))
+    run.save(&folder.join(CHECKPOINT))
 }
 
 /// The epochs of a run so far, from its metrics.json.
@@ -431,7 +318,8 @@ pub fn history(folder: &Path) -> Result<Vec<Epoch>> {
     })
 }
 
-/// metrics.csv: a line per epoch; accuracies and density in 0..=1. metrics.json has the same records, unrounded.
+/// metrics.csv: a line per epoch; accuracies and density in 0..=1. metrics.json has the same
+/// records, unrounded.
 fn metrics(history: &[Epoch]) -> String {
     let mut text = String::from("phase,epoch,learning_rate,train_loss,train_accuracy,validation_accuracy,density\n");
     for e in history {
@@ -444,50 +332,43 @@ fn metrics(history: &[Epoch]) -> String {
     text
 }
 
-fn finish(trainer: &mut Trainer, data: &DataSet) -> Result<(Summary, Option<Model>)> {
-    let labels = &data.test.labels;
-    let float = trainer.checkpoint().float_outputs(data.test.x.singles().view())?;
-    let network = trainer.checkpoint().network.clone();
-    let dense_multiplications = network.dense_multiplications();
+/// The figures of a run that is done, and its integer network, if it has one.
+fn finish<L: Learner>(trainer: &mut Trainer<L>, data: &L::Data) -> Result<(Summary, Option<Model>)> {
+    let run = trainer.checkpoint();
+    let (float, unit) = (L::test(run, data)?, L::unit(data));
+    let dense_multiplications = run.network.dense_multiplications();
     let mut summary = Summary {
-        float_accuracy: score(float.view(), labels).accuracy(),
-        unit: None,
-        float_bits: None,
+        float_accuracy: float.accuracy(),
+        unit,
+        float_bits: unit.map(|_| bits(float)),
         integer_accuracy: None,
         integer_bits: None,
-        test_samples: labels.len(),
+        test_samples: float.samples,
         multiplications: dense_multiplications,
         dense_multiplications,
         reduction: 0.0,
         layers: vec![],
     };
-    let provenance = Provenance {
-        alphabet: None,
-        words: None,
-        tool: format!("strassenc {}", env!("CARGO_PKG_VERSION")),
-        network: Some(network.to_toml()),
-        data: Some(data.name.clone()),
-        seed: Some(network.train.seed),
-        metrics: BTreeMap::new(),
+    let Some(mut model) = trainer.model() else { return Ok((summary, None)) };
+    let integer = L::test_integers(&model, data)?;
+    let measures = |name: &str, of: fn(Score) -> f64| {
+        [(format!("test_{name}_float"), of(float)), (format!("test_{name}_integer"), of(integer))]
     };
-    let Some(mut model) = trainer.model(provenance) else { return Ok((summary, None)) };
-    let integer = fake_quantised(&model, data.test.x.doubles().view())?;
-    let integer_accuracy = score(integer.view(), labels).accuracy();
-    model.provenance.metrics.insert("test_accuracy_float".into(), summary.float_accuracy);
-    model.provenance.metrics.insert("test_accuracy_integer".into(), integer_accuracy);
+    let measures = match unit {
+        Some(_) => measures("bits", bits),
+        None => measures("accuracy", |score| score.accuracy()),
+    };
+    model.provenance.metrics.extend(measures);
     summarise(&model.layers, model.input(), &mut summary.layers)?;
-    summary.integer_accuracy = Some(integer_accuracy);
+    summary.integer_accuracy = Some(integer.accuracy());
+    summary.integer_bits = unit.map(|_| bits(integer));
     summary.multiplications = summary.layers.iter().map(|l| l.multiplications).sum();
     summary.reduction = 1.0 - summary.multiplications as f64 / dense_multiplications as f64;
     Ok((summary, Some(model)))
 }
 
 /// Appends the linear layers that read a value of this shape and format, branches included.
-pub(super) fn summarise(
-    layers: &[model::Layer],
-    mut edge: (Shape, Format),
-    summaries: &mut Vec<LayerSummary>,
-) -> Result<()> {
+fn summarise(layers: &[model::Layer], mut edge: (Shape, Format), summaries: &mut Vec<LayerSummary>) -> Result<()> {
     for layer in layers {
         let yields = layer.yields(edge)?;
         let mut add = |budget, (w_b, w_c): (&[i8], &[i8]), rows: usize, patches: usize, more: usize| {
@@ -542,8 +423,9 @@ pub(super) fn summarise(
     Ok(())
 }
 
-/// Warnings where ternary training lost a layer: most of its rows, or most of what they add up, so that a row is hardly more
-/// than one of its inputs. Of few inputs that is no loss: a row of one input has one nonzero, and of four it may need no more.
+/// Warnings where ternary training lost a layer: most of its rows, or most of what they add up, so
+/// that a row is hardly more than one of its inputs. Of few inputs that is no loss: a row of one
+/// input has one nonzero, and of four it may need no more.
 fn collapse(summary: &Summary) -> impl Iterator<Item = String> {
     let is_collapsed = |l: &&LayerSummary| {
         let is_thin = l.w_b_nonzeros < l.rows * 3 / 2 && l.w_b_nonzeros < (l.rows * l.reads).div_ceil(4);

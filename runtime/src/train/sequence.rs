@@ -1,13 +1,18 @@
 //! Training over sequences, such as the characters of a text.
 
-pub(crate) mod exact;
+mod exact;
 mod filters;
-pub(crate) mod linear;
-pub(crate) mod network;
+mod learner;
+mod linear;
+mod network;
 mod quantise;
-mod trainer;
+mod weights;
 
+use super::checkpoint::Checkpoint;
 pub use exact::Exact;
+pub use learner::{MEASURED, SequenceLearner, bits, measured};
 pub(crate) use quantise::Drawn;
-pub(crate) use trainer::check_symbols;
-pub use trainer::{Checkpoint as SequenceCheckpoint, MEASURED, SequenceTrainer, bits, measured};
+pub(crate) use weights::check_symbols;
+
+/// A run over a text at one moment.
+pub type SequenceCheckpoint = Checkpoint<weights::Weights>;

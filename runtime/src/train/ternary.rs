@@ -75,11 +75,6 @@ impl<T: Real> Matrix<T> {
         self.renew();
     }
 
-    /// From here on the matrix is in full precision again.
-    pub fn make_full(&mut self) {
-        self.ternary = None;
-    }
-
     /// Scales each row such that its threshold factor · mean|w| comes to lie at the fixed one: phase 2 begins with the ternary
     /// matrix that TWN would begin with, whatever size the weights have grown to. Norms take the scales of rows out; where none
     /// follows, the returned α makes up for them.

@@ -70,7 +70,7 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
         (Some(model), _) => data::text_of_model(model, args.data.as_deref())?,
         (None, Some(float)) => {
             let origin = Origin::new(Some(float.data_name()), Some(&float.network));
-            data::text_of(args.data.as_deref(), &origin, Some(&float.symbols))?
+            data::text_of(args.data.as_deref(), &origin, Some(float.symbols()))?
         }
         (None, None) => return Err(Error::internal("eval", "neither a model nor a checkpoint")),
     };

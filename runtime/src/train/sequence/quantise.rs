@@ -7,11 +7,11 @@ use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance, Table};
 use crate::network::plan::{Op, Step};
 use crate::network::{Bits, Network, Quantiser};
-use crate::quantise::best_frac;
-use crate::train::frozen::coefficient;
 use crate::train::optimiser::Parameter;
+use crate::train::quantise::{best_frac, coefficient, power};
+use crate::train::streams::{Stream, generator};
 use crate::train::ternary::signs;
-use crate::train::trainer::{Stream, generator};
+
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 
 /// Sequences and inputs of each that formats are chosen by.
@@ -166,10 +166,6 @@ fn char_cnn(step: &Step, bits: &Bits, filters: &Filters<f32>, frac: i32) -> mode
     // As many bits as other activations have: a sign, 1.0, and the fraction.
     let tanh = Table::of_tanh(format, (bits.activations as i32 - 2).clamp(1, 15));
     model::CharCnn { filters, widths, tanh }
-}
-
-fn power(exponent: i32) -> f64 {
-    2f64.powi(exponent)
 }
 
 /// Linear layers that each read a part of what enters, with its frac, and whose outputs are added up, as one dense layer.

@@ -1,11 +1,11 @@
 //! A network that begins where another one ended: at its weights, or at factors of them.
 
 use super::float::Float;
-use super::matmul::product;
 use super::norm::EPSILON;
 use super::patches::Patches;
 use super::spn::{Products, Spn};
 use crate::network::plan::Linear;
+use crate::train::matmul::product;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::{Rng, RngExt};
 

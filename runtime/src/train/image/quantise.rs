@@ -3,24 +3,25 @@
 #[cfg(test)]
 mod tests;
 
+use super::exact::{Kind, Node, Trace};
+use super::float::Float;
+use super::frozen::{Fixed, Frozen, FrozenLayer};
+use super::norm::{EPSILON, Moments};
+use super::patches::{Windows, in_pieces, stack};
+use super::spn::{Spn, by_groups, outputs_of};
 use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance};
 use crate::network::plan::{self, Linear, Op, Step};
 use crate::network::{self, Network};
-use crate::train::exact::{Kind, Node, Trace, requantiser};
-use crate::train::float::Float;
-use crate::train::frozen::{Fixed, Frozen, FrozenLayer};
-use crate::train::norm::{EPSILON, Moments};
 use crate::train::optimiser::Parameter;
-use crate::train::patches::{Windows, in_pieces, stack};
-use crate::train::spn::{Spn, by_groups, outputs_of};
+use crate::train::quantise::{best_frac, requantiser};
 use crate::train::ternary::signs;
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Zip};
 
 /// Folds a ternary float network into an integer one, layer by layer, on samples `[n, n_in]` of real values in the input
 /// format. Each norm takes its statistics from the integers that really arrive, so that what earlier layers lost by
 /// quantisation is made up for where a mean and a scale can.
-pub(crate) fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> Frozen {
+pub fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> Frozen {
     // An invariant: descriptions are validated when they are read.
     let steps = network.plan().expect("the network is valid");
     let bits = &network.bits;
@@ -208,24 +209,11 @@ fn common_scale(scales: &Array1<f64>) -> f64 {
     best.exp2()
 }
 
-/// The frac with the least squared error for these values; saturation and rounding both count. Of what a ReLU passes.
-pub(crate) fn best_frac(y: &Array2<f64>, signed: bool, bits: u32) -> i32 {
-    let error = |frac: i32| -> f64 {
-        let round = requantiser(Format { signed, bits, frac });
-        y.iter().map(|&v| if signed { v } else { v.max(0.0) }).map(|v| (v - round(v)).powi(2)).sum()
-    };
-    let largest = y.fold(0.0f64, |a, v| a.max(v.abs())).max(1e-9);
-    // The frac at which the largest value just fits, and from there on finer.
-    let coarsest = bits as i32 - 1 - largest.log2().ceil() as i32;
-    let candidates = (coarsest - 1..coarsest + 8).map(|f| f.clamp(-32, 48));
-    candidates.min_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap_or(0)
-}
-
 /// The integer network as a model: `live` are the inputs that a first layer of vectors takes, the others have no weights.
 ///
 /// Rows that cannot matter are removed (W_b row or W_c column empty, or a = 0), except in grouped layers, and then, in a network
 /// of vectors, the units that nobody reads; the integers on all edges that remain are unchanged.
-pub(crate) fn to_model(network: &Network, live: &[usize], frozen: &Frozen, provenance: Provenance) -> Model {
+pub fn to_model(network: &Network, live: &[usize], frozen: &Frozen, provenance: Provenance) -> Model {
     let layers = if network.is_of_vectors() {
         vector_layers(network, live, frozen)
     } else {

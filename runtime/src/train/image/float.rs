@@ -1,13 +1,13 @@
 //! The network of phases 1 and 2: float activations, batch norms, W_b and W_c in full precision or ternary.
 
-use super::loss::{Score, Targets, score_and_gradient};
-use super::matmul::{Into, Real, vectorised};
-use super::optimiser::Rule;
 use super::patches::{Windows, fit, piece};
 use super::spn::Spn;
-use super::ternary::{Ternariser, density};
 use crate::network::Network;
 use crate::network::plan::Op;
+use crate::train::loss::{Score, Targets, score_and_gradient};
+use crate::train::matmul::{Into, Real, vectorised};
+use crate::train::optimiser::Rule;
+use crate::train::ternary::{Ternariser, density};
 use ndarray::{Array2, ArrayView2, Axis};
 use rand::Rng;
 use rayon::prelude::*;

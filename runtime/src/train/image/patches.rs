@@ -1,8 +1,8 @@
 //! How a convolution's images become rows of matrix products, and back (im2col, for output patches).
 
-use super::matmul::{Into, Real, vectorised};
 use crate::network::plan::{Linear, Pool};
 use crate::shape::{Extent, Shape};
+use crate::train::matmul::{Into, Real, vectorised};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, LinalgScalar, concatenate};
 use rayon::prelude::*;
 use std::ops::Range;

@@ -1,8 +1,8 @@
 //! Batch normalisation without an affine part (Ioffe & Szegedy 2015, eq. 3).
 
-use super::matmul::{Real, vectorised};
-use super::optimiser::Parameter;
 use super::patches::in_pieces;
+use crate::train::matmul::{Real, vectorised};
+use crate::train::optimiser::Parameter;
 use ndarray::{Array1, Array2, ArrayView2, Zip};
 
 /// Added to variances.

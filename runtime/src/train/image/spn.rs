@@ -1,12 +1,12 @@
 //! The linear layer of phases 1 and 2, over vectors or images.
 
-use super::matmul::{Into, Real, is_positive, product, product_into, vectorised};
 use super::norm::{Moments, Norm, narrow, wide};
-use super::optimiser::Parameter;
 use super::patches::{Patches, Windows, in_pieces, stack, view, view_mut};
-use super::ternary::{Matrix, Side, Ternariser};
 use crate::network::Quantiser;
 use crate::network::plan::{Linear, Step};
+use crate::train::matmul::{Into, Real, is_positive, product, product_into, vectorised};
+use crate::train::optimiser::Parameter;
+use crate::train::ternary::{Matrix, Side, Ternariser};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
@@ -282,8 +282,7 @@ impl<T: Real> Spn<T> {
 
     /// The norms that there are.
     pub fn norms_mut(&mut self) -> impl Iterator<Item = &mut Norm<T>> {
-        let hidden = self.products.as_mut().map(|products| &mut products.norm);
-        hidden.into_iter().chain(self.output.as_mut().map(|(_, norm)| norm))
+        self.parts().1.into_iter().map(|(_, norm)| norm)
     }
 
     /// Cuts a batch of n samples, and makes room for it.
@@ -659,14 +658,28 @@ impl<T: Real> Spn<T> {
 
     /// Each parameter with its name and whether it decays.
     pub fn parameters(&mut self) -> impl Iterator<Item = (&'static str, &mut Parameter<T>, bool)> {
-        [("w_b", &mut self.w_b.weights, true)]
-            .into_iter()
-            .chain(self.products.as_mut().map(|products| ("a", &mut products.a, false)))
-            .chain(self.w_c.as_mut().map(|w_c| ("w_c", &mut w_c.weights, true)))
-            .chain([("bias", &mut self.bias, false)])
-            .chain(self.output.as_mut().map(|(scale, _)| ("scale", scale, false)))
+        self.parts().0.into_iter()
+    }
+
+    /// The parameters as [`parameters`](Self::parameters) yields them, and the norms with their names.
+    pub fn parts(&mut self) -> Parts<'_, T> {
+        let (mut parameters, mut norms) = (vec![("w_b", &mut self.w_b.weights, true)], vec![]);
+        if let Some(Products { a, norm }) = &mut self.products {
+            parameters.push(("a", a, false));
+            norms.push(("hidden", norm));
+        }
+        parameters.extend(self.w_c.as_mut().map(|w_c| ("w_c", &mut w_c.weights, true)));
+        parameters.push(("bias", &mut self.bias, false));
+        if let Some((scale, norm)) = &mut self.output {
+            parameters.push(("scale", scale, false));
+            norms.push(("output", norm));
+        }
+        (parameters, norms)
     }
 }
+
+/// See [`Spn::parts`].
+type Parts<'a, T> = (Vec<(&'static str, &'a mut Parameter<T>, bool)>, Vec<(&'static str, &'a mut Norm<T>)>);
 
 /// What follows W_c, `(y - centre) · slope + offset`, [wide].
 fn outer<T: Real>(output: &Option<(Parameter<T>, Norm<T>)>, bias: &Parameter<T>) -> [Vec<T>; 3] {

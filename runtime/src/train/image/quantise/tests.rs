@@ -212,7 +212,7 @@ fn removing_what_is_dead_changes_no_output() {
 /// Every kind of layer, with dead rows of W_b, W_c and ã.
 #[test]
 fn a_model_of_images_computes_what_was_trained() {
-    let networks = [Network::parse("t", IMAGES).unwrap(), crate::train::float::tests::oblong()];
+    let networks = [Network::parse("t", IMAGES).unwrap(), crate::train::image::float::tests::oblong()];
     for (seed, network) in (0..20).map(|seed| (seed, &networks[seed as usize % 2])) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let elements = network.input.elements();

@@ -1,15 +1,16 @@
 //! The network of phase 3: W_b and W_c frozen, integer activations; the coefficients a and the biases train, straight
 //! through every rounding, on exactly the integers that the hardware computes.
 
-use super::exact::{Exact, Kind, Node, Requantise, Trace, evaluate, power, slice, slice_mut, slices, tiled, widest};
-use super::loss::{Score, Targets, score_and_gradient};
-use super::matmul::{Into, vectorised};
-use super::optimiser::{Parameter, Rule};
+use super::exact::{Exact, Kind, Node, Requantise, Trace, evaluate, slice, slice_mut, slices, tiled, widest};
 use super::patches::{Patches, Windows, fit};
 use super::spn::{columns_of, products_of};
 use crate::format::Format;
 use crate::network::Network;
 use crate::network::plan::{self, Op};
+use crate::train::loss::{Score, Targets, score_and_gradient};
+use crate::train::matmul::{Into, vectorised};
+use crate::train::optimiser::{Parameter, Rule};
+use crate::train::quantise::{coefficient, power};
 use ndarray::{Array1, Array2, ArrayView2, Zip, s};
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
@@ -94,46 +95,6 @@ pub struct Integers {
     pub shifts: Array1<i32>,
     /// `[p · p · c_out]`.
     pub bias: Array1<i64>,
-}
-
-/// a and t with a · 2^-t nearest to `v` and |a| < 2^(bits-1), all bits used, of all a with at most `terms` signed digits; any
-/// number of them where that is 0. (0, 0) where v · 2^62 vanishes.
-pub(crate) fn coefficient(v: f64, bits: u32, terms: u32) -> (i32, i32) {
-    let limit = power(bits as i32 - 1);
-    if v == 0.0 || !v.is_finite() {
-        return (0, 0);
-    }
-    let magnitude = |t: i32| {
-        let x = v.abs() * power(t);
-        if terms == 0 { x.round() } else { nearest(x, terms) }
-    };
-    let mut t = bits as i32 - 2 - v.abs().log2().floor() as i32;
-    // The logarithm, or the rounding up to a power of two, may be one off.
-    while t > -31 && magnitude(t) >= limit {
-        t -= 1;
-    }
-    let t = t.clamp(-31, 62);
-    // The largest of the width: 2^n - 1 is two digits.
-    let largest = if terms == 1 { limit / 2.0 } else { limit - 1.0 };
-    let a = magnitude(t).min(largest).copysign(v) as i32;
-    if a == 0 { (0, 0) } else { (a, t) }
-}
-
-/// The integer nearest to x ≥ 0 that is a sum of at most `terms` powers of two, each with a sign.
-fn nearest(x: f64, terms: u32) -> f64 {
-    if terms == 0 || x < 0.5 {
-        return 0.0;
-    }
-    let round = x.round();
-    // Of canonical signed digits, no two neighbours are other than 0.
-    if round < power(2 * terms as i32 - 1) {
-        return round;
-    }
-    // The leading digit is a power of two next to x: from any other one the rest would lead back to these at best.
-    let below = power(x.log2().floor() as i32);
-    let with = |digit: f64| digit + nearest((x - digit).abs(), terms - 1).copysign(x - digit);
-    let (low, high) = (with(below), with(2.0 * below));
-    if (x - low).abs() < (x - high).abs() { low } else { high }
 }
 
 impl FrozenLayer {
@@ -536,67 +497,15 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::float::Float;
-    use crate::train::float::tests::images;
+    use crate::train::checkpoint::Weights as _;
+    use crate::train::image::float::Float;
+    use crate::train::image::float::tests::images;
+    use crate::train::image::weights::Weights;
     use crate::train::loss::Teacher;
     use crate::train::snapshot::Snapshot;
     use ndarray::array;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
-
-    /// Nonzero canonical signed digits.
-    fn digits(a: i32) -> u32 {
-        (a ^ (3 * a)).count_ones()
-    }
-
-    /// Against all integers of 8 bits, over two octaves of values and both signs.
-    #[test]
-    fn coefficients_of_few_terms_are_the_nearest() {
-        assert_eq!([0, 1, 7, 64, 85, 127].map(digits), [0, 1, 2, 1, 4, 2]);
-        for terms in 1..=8 {
-            let all: Vec<i32> = (-127..=127).filter(|a: &i32| digits(a.abs()) <= terms).collect();
-            for i in 0..2500 {
-                let v = f64::from(50 + i / 10) * 1.003 + f64::from(i % 10) / 10.0;
-                let v = if i % 3 == 0 { -v } else { v };
-                let (a, t) = coefficient(v, 8, terms);
-                assert!(all.contains(&a), "{v}: {a} has more than {terms} digits");
-                let error = (f64::from(a) * power(-t) - v).abs();
-                let best = (-3..4).flat_map(|t| all.iter().map(move |&b| (f64::from(b) * power(-t) - v).abs()));
-                assert!(error <= best.fold(f64::MAX, f64::min), "{v}, {terms} terms: {a}, {t}");
-                assert!(terms < 8 || (a, t) == coefficient(v, 8, 0), "{v}");
-            }
-        }
-        assert_eq!(coefficient(100.0, 8, 1), (64, -1));
-        assert_eq!(coefficient(-90.0, 8, 1), (-64, 0));
-        assert_eq!(coefficient(1e30, 8, 1), (64, -31));
-        assert_eq!(coefficient(1e30, 8, 2), (127, -31));
-        assert_eq!(coefficient(1e-30, 8, 2), (0, 0));
-        // 25 bits, as wide as a coefficient may be: each digit leaves a third of the one before at most.
-        for i in 1..500 {
-            let v = 1.0 + f64::from(i) / 499.7;
-            let (a, t) = coefficient(v, 25, 8);
-            assert!(digits(a) <= 8 && (f64::from(a) * power(-t) - v).abs() < 2.0 * 3f64.powi(-8), "{v}: {a} {t}");
-        }
-    }
-
-    #[test]
-    fn coefficients_use_their_bits() {
-        let coefficient = |v, bits| coefficient(v, bits, 0);
-        assert_eq!(coefficient(0.0, 8), (0, 0));
-        assert_eq!(coefficient(1.0, 8), (64, 6));
-        assert_eq!(coefficient(-0.999, 8), (-64, 6));
-        assert_eq!(coefficient(127.4, 8), (127, 0));
-        assert_eq!(coefficient(127.5, 8), (64, -1));
-        assert_eq!(coefficient(0.75, 2), (1, 0));
-        assert_eq!(coefficient(1e-30, 8), (0, 0));
-        assert_eq!(coefficient(f64::NAN, 8), (0, 0));
-        for i in 1..2000 {
-            let v = 1.01f64.powi(i - 1000);
-            let (a, t) = coefficient(v, 8);
-            assert!((64..128).contains(&a), "{v}");
-            assert!((f64::from(a) * power(-t) / v - 1.0).abs() <= 0.5 / 64.0, "{v}: {a} {t}");
-        }
-    }
 
     fn layer(last: bool) -> FrozenLayer {
         let fixed = Fixed {
@@ -666,14 +575,14 @@ mod tests {
         }
         let x = Array2::from_shape_simple_fn((9, network.input.elements()), || f32::from(rng.random::<u8>()) / 256.0);
         float.calibrate(x.view());
-        let frozen = crate::quantise::fold(&float, &network, x.view());
+        let frozen = crate::train::image::quantise::fold(&float, &network, x.view());
         (float, frozen, x.mapv(f64::from))
     }
 
     /// Every gradient of a network with every kind of layer over images, against central differences; the l_c as real numbers.
     #[test]
     fn gradients_over_images_are_those_of_finite_differences() {
-        let (mut float, mut frozen, x) = over_images(16, &mut ChaCha8Rng::seed_from_u64(11));
+        let (float, mut frozen, x) = over_images(16, &mut ChaCha8Rng::seed_from_u64(11));
         // So fine that rounding is too small to matter; values saturate where they did.
         let finer = |format: &mut Format| (format.bits, format.frac) = (format.bits + 28, format.frac + 28);
         for node in &mut frozen.nodes {
@@ -743,8 +652,9 @@ mod tests {
             }
         }
         let all = checked.iter().sum::<usize>();
+        let mut weights = Weights { live: vec![], float, frozen: Some(frozen) };
         // All of these are in the copies that are averaged and kept.
-        assert_eq!(Snapshot::of(&mut float, Some(&mut frozen)).frozen.len(), all);
+        assert_eq!(Snapshot::of(weights.numbers()).frozen.len(), all);
         assert!(checked[0] > 25 && checked[1] == 21 && checked[2] == 18, "{checked:?}");
         assert!(kinks * 10 < all && large * 2 > all, "{kinks} kinks, {large} large of {checked:?}");
     }

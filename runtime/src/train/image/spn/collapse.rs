@@ -6,10 +6,10 @@
 //! follow from that one by small products in f64. dL/dx, which would need C's gradient too, nobody asks for at the input.
 
 use super::{Piece, Products, Spn};
+use crate::train::image::norm::{Moments, Norm};
+use crate::train::image::patches::{view, view_mut};
 use crate::train::matmul::{Into, Real, is_positive, product, product_into, vectorised};
-use crate::train::norm::{Moments, Norm};
 use crate::train::optimiser::Parameter;
-use crate::train::patches::{view, view_mut};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 

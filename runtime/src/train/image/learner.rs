@@ -1,0 +1,379 @@
+//! Learning from single samples: images and vectors with a class each.
+
+use super::augment::Augment;
+use super::float::Float;
+use super::weights::{Weights, select_columns};
+use super::{exact, quantise};
+use crate::data::{DataSet, Values};
+use crate::error::{Error, Result};
+use crate::model::{Model, Provenance};
+use crate::network::{Distill, Network, Recipe};
+use crate::train::checkpoint::{Checkpoint, hex};
+use crate::train::loss::{Score, Targets, Teacher, score};
+use crate::train::schedule::{Learner, Phase};
+use crate::train::streams::{Stream, generator};
+use ndarray::{Array2, Axis};
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+
+/// Learns from a data set.
+pub struct ImageLearner {
+    /// `[samples, live inputs]`: the train split as the input format sees it.
+    x: Array2<f32>,
+    labels: Vec<u32>,
+    /// Samples to train on; in the order of the epoch once it has begun.
+    train: Vec<usize>,
+    /// Samples held out.
+    validation: Vec<usize>,
+    /// Epoch whose order `train` is in.
+    shuffled: Option<(Phase, usize)>,
+    augment: Option<Augment>,
+    batch: Array2<f32>,
+    exact_batch: Array2<f64>,
+    batch_labels: Vec<u32>,
+    teaching: Option<Teaching>,
+}
+
+/// A full-precision network, and its logits.
+struct Teaching {
+    float: Float<f32>,
+    /// `[samples, classes]`: for each training sample as it is; none where samples are augmented,
+    /// since a teacher should see what its student sees (Beyer et al. 2022).
+    cached: Option<Array2<f32>>,
+    /// `[n, classes]`: of the batch.
+    batch: Array2<f32>,
+}
+
+/// Samples that statistics are taken from, at most.
+const CALIBRATION: usize = 20_000;
+/// Elements of the largest value over those samples, about.
+const CALIBRATION_ELEMENTS: usize = 1 << 24;
+
+impl ImageLearner {
+    fn with(network: &Network, x: Array2<f32>, live: &[usize], data: &DataSet) -> Result<Self> {
+        let recipe = &network.train;
+        let mut train: Vec<usize> = (0..x.nrows()).collect();
+        train.shuffle(&mut generator(recipe.seed, Stream::Validation));
+        let mut validation = train.split_off(x.nrows() - (x.nrows() as f64 * recipe.validation) as usize);
+        // What is shuffled at each epoch starts from one order.
+        train.sort_unstable();
+        validation.sort_unstable();
+        if train.len() < 2 {
+            return Err(Error::input(
+                format_args!("data set `{}`", data.name),
+                format_args!("has {} samples to train on, at least 2 are needed", train.len()),
+            ));
+        }
+        Ok(ImageLearner {
+            augment: Augment::new(recipe, &network.axes(), live, x.row(0)),
+            x: select_columns(x.view(), live),
+            labels: data.train.labels.clone(),
+            train,
+            validation,
+            shuffled: None,
+            batch: Array2::zeros((0, 0)),
+            exact_batch: Array2::zeros((0, 0)),
+            batch_labels: Vec::new(),
+            teaching: None,
+        })
+    }
+
+    fn batch_size(&self, recipe: &Recipe) -> usize {
+        recipe.batch.min(self.train.len())
+    }
+
+    /// Training samples evenly spread over the split, changed by chance as in every step: a network
+    /// that has never seen an unchanged image is another one with the statistics of such.
+    fn calibration(&mut self, recipe: &Recipe, float: &Float<f32>) -> Array2<f32> {
+        self.train.sort_unstable();
+        self.shuffled = None;
+        let most = (CALIBRATION_ELEMENTS / float.widest()).clamp(256, CALIBRATION);
+        let n = self.train.len().min(most);
+        let chosen: Vec<usize> = (0..n).map(|i| self.train[i * self.train.len() / n]).collect();
+        let mut augment = self.augment.as_ref().map(|a| (a, generator(recipe.seed, Stream::Calibration)));
+        let mut samples = Array2::zeros((0, 0));
+        gather(&self.x, &chosen, augment.as_mut(), &mut samples);
+        samples
+    }
+}
+
+impl Learner for ImageLearner {
+    type Data = DataSet;
+    type Weights = Weights;
+    const DATA: &'static str = "data set";
+
+    fn identity(data: &DataSet) -> (String, String) {
+        (data.name.clone(), fingerprint(data))
+    }
+
+    fn unit(_: &DataSet) -> Option<&'static str> {
+        None
+    }
+
+    /// Where the input format cuts off a good part of the data.
+    fn warning(network: &Network, data: &DataSet) -> Option<String> {
+        let format = network.input.format();
+        let unit = 2f64.powi(-format.frac);
+        let (low, high) = (format.min() as f64 * unit, format.max() as f64 * unit);
+        let x = data.train.x.singles();
+        let outside = x.iter().filter(|v| f64::from(**v) < low - unit || f64::from(**v) > high + unit).count();
+        let share = outside as f64 / x.len() as f64;
+        (share > 0.01).then(|| {
+            format!(
+                "{:.0} % of the input values lie outside {low} to {high}, the range of {format}: consider another `frac` or `bits`",
+                100.0 * share
+            )
+        })
+    }
+
+    fn begin(network: &Network, data: &DataSet) -> Result<(Self, Weights)> {
+        if network.is_of_sequences() {
+            return Err(Error::input(
+                format_args!("network `{}`", network.name),
+                "is for sequences, and the data are single samples",
+            )
+            .help("name a text: --data text:FILE"));
+        }
+        let x = inputs(network, data)?;
+        let varies = |&j: &usize| x.column(j).iter().any(|&v| v != x[[0, j]]);
+        let mut live: Vec<usize> = (0..x.ncols()).filter(varies).collect();
+        if !live.is_empty() && !network.is_of_vectors() {
+            // An image stays whole.
+            live = (0..x.ncols()).collect();
+        }
+        if live.is_empty() {
+            return Err(Error::input(
+                format_args!("data set `{}`", data.name),
+                "every input is the same in all training samples, as the input format sees it",
+            )
+            .help("give the format more bits or another `frac` in the network description"));
+        }
+        let float = Float::new(network, live.len(), &mut generator(network.train.seed, Stream::Weights));
+        let learner = Self::with(network, x, &live, data)?;
+        Ok((learner, Weights { live, float, frozen: None }))
+    }
+
+    fn resume(run: &Checkpoint<Weights>, data: &DataSet) -> Result<Self> {
+        Self::with(&run.network, inputs(&run.network, data)?, &run.weights.live, data)
+    }
+
+    fn begin_from(
+        &mut self,
+        run: &mut Checkpoint<Weights>,
+        mut other: Checkpoint<Weights>,
+        place: &str,
+    ) -> Result<Option<String>> {
+        check_like(run, &other, place)?;
+        let layers = |network: &Network| -> Vec<_> {
+            network.linear().iter().map(|step| (step.name.clone(), step.input, step.output)).collect()
+        };
+        if layers(&other.network) != layers(&run.network) {
+            return Err(Error::input(place, "is a network of other layers, so its weights are of no use here")
+                .help("begin from a network of the same description, whose budget alone may differ"));
+        }
+        let linear: Vec<_> = run.network.linear().iter().filter_map(|step| step.linear().copied()).collect();
+        let float = &mut run.weights.float;
+        let samples = self.calibration(&run.network.train, float);
+        let mut rng = generator(run.network.train.seed, Stream::Factors);
+        let fresh = float.begin_from(&mut other.weights.float, &linear, samples.view(), &mut rng);
+        Ok((fresh > 0).then(|| {
+            format!(
+                "{fresh} of {} linear layers begin afresh: those of {place} have other shapes, or the new ones have groups",
+                linear.len()
+            )
+        }))
+    }
+
+    fn learn_from(&mut self, run: &mut Checkpoint<Weights>, teacher: Checkpoint<Weights>, place: &str) -> Result<()> {
+        check_like(run, &teacher, place)?;
+        let float = teacher.weights.float;
+        let cached = (self.augment.is_none() && !run.is_done()).then(|| float.evaluate(self.x.view()));
+        self.teaching = Some(Teaching { float, cached, batch: Array2::zeros((0, 0)) });
+        Ok(())
+    }
+
+    fn steps(&self, recipe: &Recipe) -> usize {
+        self.train.len() / self.batch_size(recipe)
+    }
+
+    fn enter(&mut self, phase: Phase, network: &Network, weights: &mut Weights) {
+        let float = &mut weights.float;
+        if phase == Phase::Ternary {
+            float.begin_ternary(network);
+            float.rest();
+        } else {
+            let samples = self.calibration(&network.train, float);
+            float.calibrate(samples.view());
+            weights.frozen = Some(quantise::fold(float, network, samples.view()));
+        }
+    }
+
+    fn gradients(&mut self, run: &mut Checkpoint<Weights>) -> Score {
+        let Checkpoint { network, weights, phase, epoch, step, .. } = run;
+        let recipe = &network.train;
+        let (steps, size) = (self.steps(recipe), self.batch_size(recipe));
+        if self.shuffled != Some((*phase, *epoch)) {
+            self.train.sort_unstable();
+            self.train.shuffle(&mut generator(recipe.seed, Stream::Order(*phase, *epoch)));
+            self.shuffled = Some((*phase, *epoch));
+        }
+        let samples = &self.train[*step * size..][..size];
+        self.batch_labels.clear();
+        self.batch_labels.extend(samples.iter().map(|&i| self.labels[i]));
+        let chance = Stream::Augment(*phase, *epoch * steps + *step);
+        let mut augment = self.augment.as_ref().map(|a| (a, generator(recipe.seed, chance)));
+        gather(&self.x, samples, augment.as_mut(), &mut self.batch);
+        if let Some(Teaching { float, cached, batch }) = &mut self.teaching {
+            match cached {
+                Some(logits) => gather(logits, samples, None, batch),
+                None => *batch = float.evaluate(self.batch.view()),
+            }
+        }
+        let Distill { lambda, temperature } = recipe.distill;
+        let teacher = self.teaching.as_ref().map(|t| Teacher { logits: t.batch.view(), lambda, temperature });
+        let targets = Targets { labels: &self.batch_labels, smoothing: recipe.label_smoothing, teacher };
+        let Some(frozen) = &mut weights.frozen else {
+            return weights.float.gradients(self.batch.view(), &targets);
+        };
+        if self.exact_batch.dim() != self.batch.dim() {
+            self.exact_batch = Array2::zeros(self.batch.dim());
+        }
+        self.exact_batch.zip_mut_with(&self.batch, |exact, &v| *exact = v.into());
+        frozen.gradients(self.exact_batch.view(), &targets)
+    }
+
+    fn validate(&self, network: &Network, weights: &Weights) -> Option<Score> {
+        if self.validation.is_empty() {
+            return None;
+        }
+        let x = self.x.select(Axis(0), &self.validation);
+        let labels: Vec<u32> = self.validation.iter().map(|&i| self.labels[i]).collect();
+        Some(match &weights.frozen {
+            Some(frozen) => score(frozen.evaluate(network.input.format(), x.view()).view(), &labels),
+            None => score(weights.float.evaluate(x.view()).view(), &labels),
+        })
+    }
+
+    fn test(run: &Checkpoint<Weights>, data: &DataSet) -> Result<Score> {
+        Ok(score(run.float_outputs(data.test.x.singles().view())?.view(), &data.test.labels))
+    }
+
+    fn model(&self, run: &Checkpoint<Weights>, provenance: Provenance) -> Option<Model> {
+        let Weights { live, frozen, .. } = &run.weights;
+        Some(quantise::to_model(&run.network, live, frozen.as_ref()?, provenance))
+    }
+
+    fn test_integers(model: &Model, data: &DataSet) -> Result<Score> {
+        Ok(score(exact::outputs(model, data.test.x.doubles().view())?.view(), &data.test.labels))
+    }
+}
+
+fn check_like(run: &Checkpoint<Weights>, other: &Checkpoint<Weights>, place: &str) -> Result<()> {
+    let (a, b) = (&run.network, &other.network);
+    if a.input == b.input && a.outputs() == b.outputs() && run.weights.live == other.weights.live {
+        return Ok(());
+    }
+    Err(Error::input(place, "is a network of other inputs or classes")
+        .help("name a run on the same data, with the same `input`"))
+}
+
+/// The train split as the input format sees it, as real values.
+fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
+    let place = format!("network `{}`", network.name);
+    data.check_shape(&network.input.shape, &format!("set `shape = {:?}` under `input`", data.shape))?;
+    if data.classes < 2 {
+        let cause = format!("data set `{}` has one class only, so there is nothing to tell apart", data.name);
+        return Err(Error::input(place, cause)
+            .help("are these the labels? name the column of a table's with label=NAME or label=N"));
+    }
+    if network.outputs() != data.classes {
+        return Err(Error::input(
+            place,
+            format_args!(
+                "has {} outputs, data set `{}` has {} classes{}",
+                network.outputs(),
+                data.name,
+                data.classes,
+                data.shown_classes()
+            ),
+        )
+        .help(format_args!("set `units = {}` in the last layer", data.classes)));
+    }
+    let format = network.input.format();
+    let down = 2f64.powi(-format.frac);
+    // At most 16 bits, which f32 holds.
+    Ok(data.train.x.integers(format)?.mapv(|v| (v as f64 * down) as f32))
+}
+
+fn gather(
+    x: &Array2<f32>,
+    samples: &[usize],
+    mut augment: Option<&mut (&Augment, ChaCha8Rng)>,
+    batch: &mut Array2<f32>,
+) {
+    if batch.dim() != (samples.len(), x.ncols()) {
+        *batch = Array2::zeros((samples.len(), x.ncols()));
+    }
+    for (mut row, &sample) in batch.rows_mut().into_iter().zip(samples) {
+        // Both are in standard layout.
+        let (Some(to), Some(from)) = (row.as_slice_mut(), x.row(sample).to_slice()) else { unreachable!() };
+        match &mut augment {
+            Some((augment, rng)) => augment.apply(from, rng, to),
+            None => to.copy_from_slice(from),
+        }
+    }
+}
+
+/// SHA-256 of the train split.
+fn fingerprint(data: &DataSet) -> String {
+    let mut hash = Sha256::new();
+    let mut update = |bytes: Vec<u8>| hash.update(&bytes);
+    match &data.train.x {
+        Values::Single(x) => {
+            x.rows().into_iter().for_each(|r| update(r.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        }
+        Values::Double(x) => {
+            x.rows().into_iter().for_each(|r| update(r.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        }
+    }
+    for label in &data.train.labels {
+        hash.update(label.to_le_bytes());
+    }
+    hex(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Split;
+
+    #[test]
+    fn statistics_are_of_images_as_training_changes_them() {
+        let text = "name = \"t\"\ninput = { shape = [2, 2, 1], bits = 8, frac = 8 }\n\
+            layers = [{ conv2d = { channels = 2, kernel = 1 } }, \"flatten\", { dense = { units = 2 } }]\n\
+            [train]\nvalidation = 0\nflip = true\n";
+        let mut network = Network::parse("t", text).unwrap();
+        let x = Array2::from_shape_fn((600, 4), |(i, j)| if j % 2 == 0 { i as f32 / 1024.0 } else { 0.0 });
+        let split = Split { x: x.into(), labels: (0..600).map(|i| i % 2).collect() };
+        let data = DataSet {
+            name: "left".into(),
+            shape: vec![2, 2, 1],
+            classes: 2,
+            class_names: None,
+            notes: vec![],
+            train: split.clone(),
+            test: split,
+        };
+        let right = |network: &Network| {
+            let (mut learner, weights) = ImageLearner::begin(network, &data).unwrap();
+            let samples = learner.calibration(&network.train, &weights.float);
+            assert_eq!(samples.nrows(), 600);
+            samples.rows().into_iter().filter(|image| image[1] > 0.0).count()
+        };
+        let mirrored = right(&network);
+        assert!((200..400).contains(&mirrored), "{mirrored} of 600 images");
+        network.train.flip = false;
+        assert_eq!(right(&network), 0);
+    }
+}
