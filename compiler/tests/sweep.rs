@@ -140,7 +140,7 @@ fn mistakes_are_told_before_anything_is_trained() {
     assert!(told(2, &["--ratio", "1", "--threshold", "0.7,6"]).contains("point ratio-1_threshold-6: "));
     assert!(told(2, &["--ratio", "1", "--resume"]).contains("sweeps/digits: holds no sweep to resume"));
     assert!(told(3, &["--ratio", "1", "--teacher", "nobody"]).contains("nobody"));
-    assert!(told(2, &["--ratio", "1", "--epochs", "3"]).contains("1 numbers are given, three are needed"));
+    assert!(told(2, &["--ratio", "1", "--epochs", "3"]).contains("1 number is given, three are needed"));
     std::fs::create_dir_all(path.join("mine/photos")).unwrap();
     assert!(told(2, &["--ratio", "1", "-o", "mine"]).contains("exists and is not a sweep"));
     for list in ["x", "1/0", "", "1/2/3"] {
