@@ -149,20 +149,25 @@ fn so_is_one_with_averages_and_patience() {
 fn patience_ends_phases_and_the_best_epoch_is_kept() {
     let patient = |patience, keep_best, epochs| {
         network(|n| {
-            (n.train.patience, n.train.keep_best) = (patience, keep_best);
+            (n.train.patience, n.train.keep_best, n.train.seed) = (patience, keep_best, 2);
             (n.train.full.epochs, n.train.ternary.epochs, n.train.frozen.epochs) = (0, epochs, 0);
-            (n.train.ternary.learning_rate, n.train.ternary.schedule) = (0.1, Schedule::Constant);
+            (n.train.ternary.learning_rate, n.train.ternary.schedule) = (0.05, Schedule::Constant);
         })
     };
     let folder = tempfile::tempdir().unwrap();
     let trained = |name: &str, network: &Network| {
         let mut stop = Stop::after(usize::MAX);
         let (_, model) = run(network, &folder.path().join(name), Start::New, Sources::default(), &mut stop).unwrap();
-        (stop.epochs.iter().map(|e| e.validation_loss.unwrap()).collect::<Vec<_>>(), model.unwrap())
+        (stop.epochs, model.unwrap())
     };
-    let (losses, early) = trained("early", &patient(2, true, 60));
-    let best = losses.iter().enumerate().fold(0, |best, (i, loss)| if *loss < losses[best] { i } else { best });
-    assert!(losses.len() < 60 && losses.len() == best + 1 + 2, "{losses:?}");
+    let (epochs, early) = trained("early", &patient(2, true, 60));
+    let best_by = |quality: fn(&Epoch) -> f64| {
+        let quality: Vec<f64> = epochs.iter().map(quality).collect();
+        quality.iter().enumerate().fold(0, |best, (i, q)| if *q > quality[best] { i } else { best })
+    };
+    let best = best_by(|e| -e.validation_loss.unwrap());
+    assert!(epochs.len() < 60 && epochs.len() == best + 1 + 2, "{epochs:?}");
+    assert_ne!(best, best_by(|e| e.validation_accuracy.unwrap()), "{epochs:?}");
     // A run that ends with that epoch has the same model.
     let (_, exact) = trained("exact", &patient(0, false, best + 1));
     assert_eq!(early.layers, exact.layers);
