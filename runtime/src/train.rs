@@ -29,4 +29,4 @@ pub use run::{
 };
 pub use schedule::{Epoch, Learner, Phase, Progress, Trainer};
 pub(crate) use sequence::{Drawn, check_symbols};
-pub use sequence::{Exact, MEASURED, SequenceCheckpoint, SequenceLearner, bits, measured};
+pub use sequence::{Exact, MEASURED, SequenceCheckpoint, SequenceLearner, measured};

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2};
 use std::path::{Path, PathBuf};
 use strassenc_runtime::data::{self, DataSet, text};
 use strassenc_runtime::model::Model;
-use strassenc_runtime::train::{Exact, MEASURED, bits, fake_quantised};
+use strassenc_runtime::train::{Exact, MEASURED, fake_quantised};
 use strassenc_runtime::{golden, model_file};
 
 /// Test samples that each model classifies.
@@ -89,7 +89,7 @@ fn language_model(name: &str, model: &Model, promised: f64) {
     }
     // Chapters differ by some hundredths.
     let inputs = text.symbols.inputs(1);
-    let found = bits(exact.evaluate(&text.test[200_000..240_000], MEASURED, inputs.view()));
+    let found = exact.evaluate(&text.test[200_000..240_000], MEASURED, inputs.view()).bits();
     assert!((found - promised).abs() < 0.15, "{name}: {found} bits, {promised} of the whole text");
     println!("{name}: {found:.3} bits per character");
 }

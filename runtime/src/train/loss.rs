@@ -40,6 +40,11 @@ impl Score {
     pub fn mean_loss(&self) -> f64 {
         self.loss / self.samples.max(1) as f64
     }
+
+    /// The same in bits, of a text's characters or words.
+    pub fn bits(&self) -> f64 {
+        self.mean_loss() / std::f64::consts::LN_2
+    }
 }
 
 /// What a batch is trained towards.

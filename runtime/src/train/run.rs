@@ -4,7 +4,6 @@ use super::checkpoint::{Checkpoint, Weights};
 use super::curves;
 use super::loss::Score;
 use super::schedule::{Epoch, Learner, Phase, Progress, Trainer};
-use super::sequence::bits;
 use crate::artifact::{Artifact, read_as};
 use crate::error::{Error, Kind, Result};
 use crate::files;
@@ -340,7 +339,7 @@ fn finish<L: Learner>(trainer: &mut Trainer<L>, data: &L::Data) -> Result<(Summa
     let mut summary = Summary {
         float_accuracy: float.accuracy(),
         unit,
-        float_bits: unit.map(|_| bits(float)),
+        float_bits: unit.map(|_| float.bits()),
         integer_accuracy: None,
         integer_bits: None,
         test_samples: float.samples,
@@ -355,13 +354,13 @@ fn finish<L: Learner>(trainer: &mut Trainer<L>, data: &L::Data) -> Result<(Summa
         [(format!("test_{name}_float"), of(float)), (format!("test_{name}_integer"), of(integer))]
     };
     let measures = match unit {
-        Some(_) => measures("bits", bits),
+        Some(_) => measures("bits", |score| score.bits()),
         None => measures("accuracy", |score| score.accuracy()),
     };
     model.provenance.metrics.extend(measures);
     summarise(&model.layers, model.input(), &mut summary.layers)?;
     summary.integer_accuracy = Some(integer.accuracy());
-    summary.integer_bits = unit.map(|_| bits(integer));
+    summary.integer_bits = unit.map(|_| integer.bits());
     summary.multiplications = summary.layers.iter().map(|l| l.multiplications).sum();
     summary.reduction = 1.0 - summary.multiplications as f64 / dense_multiplications as f64;
     Ok((summary, Some(model)))

@@ -10,7 +10,7 @@ mod weights;
 
 use super::checkpoint::Checkpoint;
 pub use exact::Exact;
-pub use learner::{MEASURED, SequenceLearner, bits, measured};
+pub use learner::{MEASURED, SequenceLearner, measured};
 pub(crate) use quantise::Drawn;
 pub(crate) use weights::check_symbols;
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use strassenc::build;
 use strassenc_runtime::data::ngram::Ngram;
 use strassenc_runtime::model::Layer;
-use strassenc_runtime::train::{CHECKPOINT, Exact, Score, SequenceCheckpoint, bits, measured};
+use strassenc_runtime::train::{CHECKPOINT, Exact, Score, SequenceCheckpoint, measured};
 use strassenc_runtime::{Error, Model, Result, golden, model_file};
 
 /// Characters or words that golden computes, and over which the drift is measured.
@@ -88,7 +88,7 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
     let total = |score: &dyn Fn(&[u32], usize) -> Score| {
         let mut total = Score::default();
         parts.iter().for_each(|(text, sequences)| total += score(text, *sequences));
-        bits(total)
+        total.bits()
     };
     let tools = home::tools()?;
 

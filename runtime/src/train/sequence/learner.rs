@@ -196,11 +196,6 @@ pub fn measured(text: &[u32]) -> usize {
     MEASURED.min(text.len() / 64).max(1)
 }
 
-/// Bits per character.
-pub fn bits(score: Score) -> f64 {
-    score.mean_loss() / std::f64::consts::LN_2
-}
-
 fn same_shape(a: &State<f32>, b: &State<f32>) -> bool {
     let shape = |s: &State<f32>| -> Vec<_> { s.0.iter().map(|[c, _]| c.dim()).collect() };
     shape(a) == shape(b)

@@ -1,0 +1,357 @@
+//! The way back through a linear layer: the pooling and the relu, W_c, W_b.
+
+use super::{Cut, Piece, Products, Spn, outer, scale_rows};
+use super::{columns_of, products_of};
+use crate::train::image::norm::{Norm, narrow, wide};
+use crate::train::image::patches::{Windows, view, view_mut};
+use crate::train::matmul::{Into, Real, is_positive, product_into, vectorised};
+use crate::train::optimiser::Parameter;
+use crate::train::ternary::Matrix;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use rayon::prelude::*;
+
+impl<T: Real> Spn<T> {
+    /// From dL/dz, which it consumes, to all gradients and, where asked for, to dL/dx, added to what is
+    /// there or in its place. Straight through the quantiser: the gradient of the ternary matrix is taken
+    /// for that of the weights behind it. x and z are those of the last forward pass; `dv` is room to
+    /// work in.
+    pub fn backward(
+        &mut self,
+        x: ArrayView2<T>,
+        z: &Array2<T>,
+        dz: &mut Array2<T>,
+        dx: Option<(&mut Array2<T>, Into)>,
+        dv: &mut Vec<T>,
+    ) {
+        let cut = self.cut(x.nrows());
+        let (Some(x), Some(z), Some(dz)) = (x.to_slice(), z.as_slice(), dz.as_slice_mut()) else { unreachable!() };
+        if self.collapses {
+            return self.collapsed_backward(x, z, dz, cut.samples);
+        }
+        let mut unpooled = std::mem::take(&mut self.unpooled);
+        let dz = match &self.pool {
+            None => dz,
+            Some(pool) => {
+                let outputs = self.patches.elements().1;
+                unpooled.resize(z.len() / pool.outputs() * outputs, T::zero());
+                through_pooling(pool, self.relu, &self.pieces, cut, z, dz, (&mut unpooled, outputs));
+                &mut unpooled[..]
+            }
+        };
+        let through_output = self.output_backward(cut, dz);
+        // What is left to do to dL/du on the way: of an ordinary layer, u is y.
+        let (through_norm, du) = if self.products.is_some() {
+            dv.resize(self.u.len().max(dv.len()), T::zero());
+            let dv = &mut dv[..self.u.len()];
+            (self.products_backward(cut, through_output, dz, dv), dv)
+        } else {
+            (through_output, dz)
+        };
+        self.sums_backward(cut, x, through_norm, du, dx);
+        self.unpooled = unpooled;
+    }
+
+    /// Takes dL/dz through the relu, and sums up what the gradients of offset and scale are and what the
+    /// norm needs.
+    fn output_backward(&mut self, cut: Cut, dz: &mut [T]) -> Option<NormGradient<T>> {
+        let Spn { products, bias, output, relu, pool, patches, u, y, pieces, .. } = self;
+        let c_out = bias.value.ncols();
+        let size = cut.samples * patches.elements().1;
+        let pre = if products.is_some() { &*y } else { &*u };
+        let [centre, slope, offset] = outer(output, bias);
+        let work = (pieces.par_iter_mut(), dz.par_chunks_mut(size), pre.par_chunks(size));
+        work.into_par_iter().for_each(|(piece, dz, y)| {
+            if *relu && pool.is_none() {
+                vectorised(|| {
+                    for (d, y) in dz.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
+                        for ((((d, &y), &c), &s), &b) in d.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset) {
+                            *d *= is_positive((y - c) * s + b);
+                        }
+                    }
+                });
+            }
+            piece.sums = [vec![0.0; c_out], vec![0.0; c_out]];
+            sum_rows(dz, y, &centre, &mut piece.sums);
+        });
+        let sums = joined(pieces, output.as_ref().map(|(_, norm)| norm));
+        to_gradient(&sums[0], &mut bias.gradient);
+        output.as_mut().map(|(scale, norm)| {
+            to_gradient(&sums[1], &mut scale.gradient);
+            NormGradient::new(norm, scale, &sums, pre.len() / c_out)
+        })
+    }
+
+    /// Takes dL/dz through the output's norm and W_c, to the gradient behind the norm between, in `dv`.
+    fn products_backward(
+        &mut self,
+        cut: Cut,
+        through_output: Option<NormGradient<T>>,
+        dz: &mut [T],
+        dv: &mut [T],
+    ) -> Option<NormGradient<T>> {
+        let Spn { w_b, products, w_c, bias, patches, output_groups, u, y, pieces, .. } = self;
+        let Products { a, norm } = products.as_mut()?;
+        let (r, c_out) = (w_b.weights.value.nrows(), bias.value.ncols());
+        let (size, per_piece) = (cut.samples * patches.elements().1, cut.samples * patches.per_sample() * r);
+        let centre = wide(&norm.centre.to_vec());
+        let scale = wide(&norm.slope(a));
+        let w_c_now = w_c.as_ref().map(Matrix::effective);
+        let outputs = dz.par_chunks_mut(size).zip(y.par_chunks(size));
+        let work = (pieces.par_iter_mut(), outputs, u.par_chunks(per_piece), dv.par_chunks_mut(per_piece));
+        work.into_par_iter().for_each(|(piece, (dz, y), u, dv)| {
+            piece.sums = [vec![0.0; r], vec![0.0; r]];
+            if let Some(gradient) = &through_output
+                && !patches.aligned()
+            {
+                gradient.apply(dz, y);
+            }
+            for (i, rows) in cut.tiles(u.len() / r).enumerate() {
+                let of_tile = rows.start * r..rows.end * r;
+                let (u, dv) = (&u[of_tile.clone()], &mut dv[of_tile.clone()]);
+                // dL/dy of the tile: pixels are finished while they are in the cache, where patches are pixels.
+                let outputs = w_c_now.map_or(r, |w_c| w_c.nrows());
+                let dy = &mut piece.patch[..rows.len() * outputs];
+                if patches.aligned() {
+                    let pixels = rows.start * c_out..rows.end * c_out;
+                    dy.copy_from_slice(&dz[pixels.clone()]);
+                    if let Some(gradient) = &through_output {
+                        gradient.apply(dy, &y[pixels]);
+                    }
+                } else {
+                    patches.uncrop_rows(dz, rows.clone(), dy);
+                }
+                if let Some(w_c) = w_c_now {
+                    let v = &mut piece.v[..u.len()];
+                    scale_rows(u, (&centre, &scale), v);
+                    let shape = (rows.len(), outputs);
+                    let (dy, v, groups) = (view(dy, shape), view(v, (rows.len(), r)), (*output_groups, c_out));
+                    let into = if i == 0 { Into::Place } else { Into::Sum };
+                    output_weights_of(dy, v, groups, piece.d_w_c.view_mut(), into);
+                    products_of(dy, w_c, groups, view_mut(dv, (rows.len(), r)));
+                } else {
+                    dv.copy_from_slice(dy);
+                }
+                sum_rows(dv, u, &centre, &mut piece.sums);
+            }
+        });
+        if let Some(w_c) = w_c {
+            collect(pieces, |piece| &mut piece.d_w_c, &mut w_c.weights.gradient);
+        }
+        let sums = joined(pieces, Some(norm));
+        to_gradient(&sums[1], &mut a.gradient);
+        Some(NormGradient::new(norm, a, &sums, u.len() / r))
+    }
+
+    /// Takes dL/du, once it has gone through the norm, through W_b to dL/dx.
+    fn sums_backward(
+        &mut self,
+        cut: Cut,
+        x: &[T],
+        through_norm: Option<NormGradient<T>>,
+        du: &[T],
+        dx: Option<(&mut Array2<T>, Into)>,
+    ) {
+        let Spn { w_b, patches, groups, u, pieces, .. } = self;
+        let r = w_b.weights.value.nrows();
+        let (inputs, per_piece) = (patches.elements().0, cut.samples * patches.per_sample() * r);
+        let w_b_now = w_b.effective();
+        let (dx, into_dx) = dx.map_or((None, Into::Place), |(dx, into)| (dx.as_slice_mut(), into));
+        let mut dx: Vec<Option<&mut [T]>> = match dx {
+            Some(dx) => dx.chunks_mut(cut.samples * inputs).map(Some).collect(),
+            None => pieces.iter().map(|_| None).collect(),
+        };
+        let work = (
+            pieces.par_iter_mut(),
+            du.par_chunks(per_piece),
+            u.par_chunks(per_piece),
+            x.par_chunks(cut.samples * inputs),
+            dx.par_iter_mut(),
+        );
+        work.into_par_iter().for_each(|(piece, du, u, x, dx)| {
+            if let Some(dx) = dx
+                && into_dx == Into::Place
+                && !patches.whole()
+            {
+                dx.fill(T::zero());
+            }
+            for (i, rows) in cut.tiles(u.len() / r).enumerate() {
+                let of_tile = rows.start * r..rows.end * r;
+                let mut du = &du[of_tile.clone()];
+                if let Some(gradient) = &through_norm {
+                    let finished = &mut piece.v[..du.len()];
+                    finished.copy_from_slice(du);
+                    gradient.apply(finished, &u[of_tile]);
+                    du = finished;
+                }
+                let du = view(du, (rows.len(), r));
+                let into = if i == 0 { Into::Place } else { Into::Sum };
+                let columns = patches.gather_rows(x, rows.clone(), &mut piece.columns);
+                weights_of(du, columns, *groups, piece.d_w_b.view_mut(), into);
+                let Some(dx) = dx else { continue };
+                let shape = (rows.len(), patches.columns());
+                if patches.whole() {
+                    columns_of(du, w_b_now, *groups, view_mut(dx, shape), into_dx);
+                    continue;
+                }
+                let columns = &mut piece.columns[..shape.0 * shape.1];
+                columns_of(du, w_b_now, *groups, view_mut(columns, shape), Into::Place);
+                patches.scatter_rows(columns, rows, dx);
+            }
+        });
+        collect(pieces, |piece| &mut piece.d_w_b, &mut w_b.weights.gradient);
+    }
+}
+
+/// Takes dL/dz through a pooling and, since that is less work, through the relu before it.
+fn through_pooling<T: Real>(
+    pool: &Windows,
+    relu: bool,
+    pieces: &[Piece<T>],
+    cut: Cut,
+    z: &[T],
+    dz: &mut [T],
+    (unpooled, outputs): (&mut [T], usize),
+) {
+    let size = cut.samples * pool.outputs();
+    let work = (pieces.par_iter(), z.par_chunks(size), dz.par_chunks_mut(size));
+    let work = work.into_par_iter().zip(unpooled.par_chunks_mut(cut.samples * outputs));
+    work.for_each(|((piece, z, dz), unpooled)| {
+        if relu {
+            vectorised(|| dz.iter_mut().zip(z).for_each(|(d, z)| *d *= is_positive(*z)));
+        }
+        let pooled = dz.chunks(pool.outputs()).zip(piece.which.chunks(pool.outputs()));
+        for ((dz, which), unpooled) in pooled.zip(unpooled.chunks_mut(outputs)) {
+            pool.to_largest_of(dz, which, unpooled, Into::Place);
+        }
+    });
+}
+
+/// Adds to `sums` the sums of d and of `d · (x - centre)` over rows, column by column; `centre` is [wide].
+fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<f64>; 2]) {
+    let (length, c) = (centre.len(), sums[0].len());
+    // Few enough rows for a sum in T.
+    for (d, x) in d.chunks(length << 8).zip(x.chunks(length << 8)) {
+        let mut plain = vec![T::zero(); length];
+        let mut along = vec![T::zero(); length];
+        vectorised(|| {
+            for (d, x) in d.chunks(length).zip(x.chunks(length)) {
+                let sums = plain.iter_mut().zip(&mut along);
+                for ((((p, a), &d), &x), &m) in sums.zip(d).zip(x).zip(centre) {
+                    *p += d;
+                    *a += d * (x - m);
+                }
+            }
+        });
+        for (sums, row) in sums.iter_mut().zip([plain, along]) {
+            // NumCast of a float to f64 never fails.
+            sums.iter_mut().zip(narrow(&row, c)).for_each(|(s, v)| *s += v.to_f64().unwrap_or_default());
+        }
+    }
+}
+
+/// The gradient through a norm and the factor behind it: `d ← factor/σ · (d - mean(d) - x̂ · mean(d · x̂))`, where x̂ is
+/// `(x - centre)/σ`: `d · scale + (x - centre) · slope + offset`.
+struct NormGradient<T> {
+    centre: Vec<T>,
+    scale: Vec<T>,
+    slope: Vec<T>,
+    offset: Vec<T>,
+}
+
+impl<T: Real> NormGradient<T> {
+    /// From the sums of d and of `d · x̂` over n rows.
+    fn new(norm: &Norm<T>, factor: &Parameter<T>, sums: &[Vec<f64>; 2], n: usize) -> Self {
+        let mean = |sums: &[f64]| sums.iter().map(|s| T::real(s / n as f64)).collect::<Vec<_>>();
+        let scale = norm.slope(factor);
+        let times = |mean: Vec<T>| -> Vec<T> { mean.into_iter().zip(&scale).map(|(m, s)| -m * *s).collect() };
+        let along = times(mean(&sums[1]));
+        let slope: Vec<T> = along.into_iter().zip(&norm.inverse).map(|(a, i)| a * *i).collect();
+        NormGradient {
+            centre: wide(&norm.centre.to_vec()),
+            slope: wide(&slope),
+            offset: wide(&times(mean(&sums[0]))),
+            scale: wide(&scale),
+        }
+    }
+
+    fn apply(&self, d: &mut [T], x: &[T]) {
+        let NormGradient { centre, scale, slope, offset } = self;
+        vectorised(|| {
+            for (d, x) in d.chunks_mut(centre.len()).zip(x.chunks(centre.len())) {
+                for (((((d, &x), &c), &scale), &slope), &offset) in
+                    d.iter_mut().zip(x).zip(centre).zip(scale).zip(slope).zip(offset)
+                {
+                    *d = *d * scale + ((x - c) * slope + offset);
+                }
+            }
+        });
+    }
+}
+
+/// The sums of all pieces; the second ones in units of the norm's σ, where there is a norm.
+fn joined<T: Real>(pieces: &[Piece<T>], norm: Option<&Norm<T>>) -> [Vec<f64>; 2] {
+    let mut total = pieces[0].sums.clone();
+    for piece in &pieces[1..] {
+        for (total, sums) in total.iter_mut().zip(&piece.sums) {
+            total.iter_mut().zip(sums).for_each(|(t, s)| *t += s);
+        }
+    }
+    if let Some(norm) = norm {
+        // NumCast of a float to f64 never fails.
+        total[1].iter_mut().zip(&norm.inverse).for_each(|(t, i)| *t *= i.to_f64().unwrap_or_default());
+    }
+    total
+}
+
+/// Moves the sum of a matrix of all pieces to `gradient`.
+fn collect<T: Real>(pieces: &mut [Piece<T>], matrix: fn(&mut Piece<T>) -> &mut Array2<T>, gradient: &mut Array2<T>) {
+    let Some((first, rest)) = pieces.split_first_mut() else { return };
+    for piece in rest {
+        *matrix(first) += &*matrix(piece);
+    }
+    std::mem::swap(matrix(first), gradient);
+}
+
+fn to_gradient<T: Real>(sums: &[f64], gradient: &mut Array2<T>) {
+    gradient.iter_mut().zip(sums).for_each(|(g, s)| *g = T::real(*s));
+}
+
+/// The gradient of W_b from that of u = columns · W_bᵀ, group by group.
+fn weights_of<T: Real>(
+    du: ArrayView2<T>,
+    columns: ArrayView2<T>,
+    groups: usize,
+    mut gradient: ArrayViewMut2<T>,
+    into: Into,
+) {
+    let (width, rows) = (columns.ncols() / groups, du.ncols() / groups);
+    for g in 0..groups {
+        let of_group = g * rows..(g + 1) * rows;
+        product_into(
+            du.slice(s![.., of_group.clone()]).t(),
+            columns.slice(s![.., g * width..(g + 1) * width]),
+            gradient.slice_mut(s![of_group, ..]),
+            into,
+        );
+    }
+}
+
+/// The gradient of W_c from that of y, see [`outputs_of`].
+fn output_weights_of<T: Real>(
+    dy: ArrayView2<T>,
+    v: ArrayView2<T>,
+    (groups, c_out): (usize, usize),
+    mut gradient: ArrayViewMut2<T>,
+    into: Into,
+) {
+    let (reads, channels) = (v.ncols() / groups, if groups == 1 { dy.ncols() } else { c_out / groups });
+    for (i, first) in (0..dy.ncols()).step_by(channels).enumerate() {
+        let (g, of_group) = (i % groups, first..first + channels);
+        product_into(
+            dy.slice(s![.., of_group.clone()]).t(),
+            v.slice(s![.., g * reads..(g + 1) * reads]),
+            gradient.slice_mut(s![of_group, ..]),
+            into,
+        );
+    }
+}
