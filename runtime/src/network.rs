@@ -786,7 +786,9 @@ impl Recipe {
         within(at("cutout"), self.cutout, 0..=side)?;
         // A batch norm needs two samples.
         within(at("batch"), self.batch, 2..=MAX_SIZE)?;
-        for (key, is_on) in [("clip", self.clip != 0.0), ("dropout", self.dropout != 0.0)] {
+        for (key, is_on) in
+            [("window", !is_default_window(&self.window)), ("clip", self.clip != 0.0), ("dropout", self.dropout != 0.0)]
+        {
             if is_on && !sequences {
                 let cause = format!("`{key}` is for networks of sequences alone");
                 return Err(Violation::new(at(key), cause).help(format_args!("remove `{key}`")));

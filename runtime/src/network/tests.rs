@@ -220,6 +220,7 @@ fn errors() {
         ("[train]", "[train]\npatience = 3"),
         ("[train]", "[train]\nkeep_best = true"),
         ("[train]", "[train]\ndropout = 0.5"),
+        ("[train]", "[train]\nwindow = 8"),
         ("[train]", "[train"),
     ];
     let of_images = [

@@ -74,7 +74,7 @@ pub trait Observer {
 }
 
 /// What a run ended in.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
     /// Test accuracy of the ternary network with float activations, in 0..=1; or of the
     /// full-precision network.
@@ -340,13 +340,10 @@ fn finish<L: Learner>(trainer: &mut Trainer<L>, data: &L::Data) -> Result<(Summa
         float_accuracy: float.accuracy(),
         unit,
         float_bits: unit.map(|_| float.bits()),
-        integer_accuracy: None,
-        integer_bits: None,
         test_samples: float.samples,
         multiplications: dense_multiplications,
         dense_multiplications,
-        reduction: 0.0,
-        layers: vec![],
+        ..Summary::default()
     };
     let Some(mut model) = trainer.model() else { return Ok((summary, None)) };
     let integer = L::test_integers(&model, data)?;
@@ -458,21 +455,7 @@ mod tests {
             density: 0.05,
         };
         let told = |layer: LayerSummary| {
-            let layers = vec![layer];
-            let (float_accuracy, integer_accuracy, reduction) = (0.9, Some(0.9), 0.9);
-            let (test_samples, multiplications, dense_multiplications) = (10, 10, 100u64);
-            let summary = Summary {
-                float_accuracy,
-                unit: None,
-                float_bits: None,
-                integer_bits: None,
-                integer_accuracy,
-                test_samples,
-                multiplications,
-                dense_multiplications,
-                reduction,
-                layers,
-            };
+            let summary = Summary { layers: vec![layer], ..Summary::default() };
             collapse(&summary).next()
         };
         assert_eq!(told(layer(32, 400)), None);

@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::network::{self, Network, Plateau, Recipe, Schedule};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -242,13 +241,11 @@ impl<L: Learner> Trainer<L> {
     pub(super) fn model(&self) -> Option<Model> {
         let Checkpoint { network, data, .. } = &self.run;
         let provenance = Provenance {
-            alphabet: None,
-            words: None,
             tool: format!("strassenc {}", env!("CARGO_PKG_VERSION")),
             network: Some(network.to_toml()),
             data: Some(data.0.clone()),
             seed: Some(network.train.seed),
-            metrics: BTreeMap::new(),
+            ..Provenance::default()
         };
         self.learner.model(&self.run, provenance)
     }
