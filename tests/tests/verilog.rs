@@ -13,7 +13,7 @@ use strassenc::engine::{self, Allowed};
 use strassenc::multipliers::{self, Multipliers};
 use strassenc::schedule;
 use strassenc::simulate::{self, Simulator, Sources};
-use strassenc::tools::Tools;
+use strassenc::tools::{Component, Tools};
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Model, golden};
 use strassenc_tests::{
@@ -303,6 +303,10 @@ fn every_primitive_has_a_testbench() {
 #[test]
 fn the_primitives_pass_their_testbenches() {
     let (tools, folder) = (tools(), tempfile::tempdir().unwrap());
+    // Debian's Verilator misses changes of signals in these testbenches. Icarus Verilog does not.
+    if tools.verilator_or_install().unwrap().version.starts_with("5.006") {
+        tools.install(Component::named("icarus").unwrap()).unwrap();
+    }
     let wrong = |(name, files): &(String, Vec<PathBuf>)| {
         let told = simulated(&format!("{name}_tb"), files, folder.path(), &tools);
         (!told.starts_with(&format!("PASS {name}\n"))).then(|| format!("{name}: {told}"))
