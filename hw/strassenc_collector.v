@@ -1,7 +1,8 @@
 // strassenc_collector: gathers the beats of a frame into one vector.
 //
 // The last beat passes straight through beside the BEATS - 1 stored ones, so a vector costs no clock of its own; put a
-// strassenc_stream_register in front. Beat 0 lies in the low bits. m_user is the user bit of beat 0.
+// strassenc_stream_register in front. Beat 0 lies in the low bits; what is
+// beyond the first BITS bits is dropped. m_user is the user bit of beat 0.
 // A frame whose s_last comes early or late is dropped and raises frame_error, which stays high
 // until frame_error_clear or reset; an error in the clock of a clear wins. After a late s_last
 // everything is dropped up to and including the next beat with s_last. With BY_COUNT s_last is not
@@ -12,7 +13,8 @@
 module strassenc_collector #(
     parameter BEAT_BITS = 8,
     parameter BEATS     = 2,
-    parameter BY_COUNT  = 0
+    parameter BY_COUNT  = 0,
+    parameter BITS      = BEATS * BEAT_BITS
 ) (
     input  wire                       clk,
     input  wire                       clken,
@@ -24,7 +26,7 @@ module strassenc_collector #(
     input  wire                       s_user,
     output wire                       m_valid,
     input  wire                       m_ready,
-    output wire [BEATS*BEAT_BITS-1:0] m_data,
+    output wire [BITS-1:0]            m_data,
     output wire                       m_user,
     input  wire                       frame_error_clear,
     output reg                        frame_error
@@ -60,9 +62,15 @@ module strassenc_collector #(
             else if (frame_error_clear)                 frame_error <= 1'b0;
         end
 
+    wire [BEATS*BEAT_BITS-1:0] beats;
+    assign m_data = beats[BITS-1:0];
+
     generate
+        if (BITS < BEATS * BEAT_BITS) begin : padded
+            wire unused = &{1'b0, beats[BEATS*BEAT_BITS-1:BITS]};
+        end
         if (BEATS == 1) begin : single
-            assign m_data = s_data;
+            assign beats  = s_data;
             assign m_user = s_user;
         end else begin : several
             // A shift register: after BEATS - 1 beats the first one lies at the bottom.
@@ -75,7 +83,7 @@ module strassenc_collector #(
                     if (clken & accept) stored <= {s_data, stored[(BEATS-1)*BEAT_BITS-1:BEAT_BITS]};
             end
             always @(posedge clk) if (clken & accept & count == {COUNT_BITS{1'b0}}) user <= s_user;
-            assign m_data = {s_data, stored};
+            assign beats  = {s_data, stored};
             assign m_user = user;
         end
     endgenerate

@@ -1,4 +1,5 @@
-// strassenc_serialiser: hands a vector out in beats, the low bits first.
+// strassenc_serialiser: hands a vector of BITS bits out in beats, the low bits first, and zeros
+// beyond the last one.
 //
 // The vector stays with its giver until the last beat is taken, so nothing is stored here but the number of the beat; put a
 // strassenc_stream_register behind. m_user is the vector's user bit on beat 0 and low on the others.
@@ -7,14 +8,15 @@
 
 module strassenc_serialiser #(
     parameter BEAT_BITS = 8,
-    parameter BEATS     = 2
+    parameter BEATS     = 2,
+    parameter BITS      = BEATS * BEAT_BITS
 ) (
     input  wire                       clk,
     input  wire                       clken,
     input  wire                       rst,
     input  wire                       s_valid,
     output wire                       s_ready,
-    input  wire [BEATS*BEAT_BITS-1:0] s_data,
+    input  wire [BITS-1:0]            s_data,
     input  wire                       s_user,
     output wire                       m_valid,
     input  wire                       m_ready,
@@ -22,11 +24,18 @@ module strassenc_serialiser #(
     output wire                       m_last,
     output wire                       m_user
 );
+    wire [BEATS*BEAT_BITS-1:0] beats;
+
     generate
+        if (BITS < BEATS * BEAT_BITS) begin : padded
+            assign beats = {{(BEATS * BEAT_BITS - BITS){1'b0}}, s_data};
+        end else begin : whole
+            assign beats = s_data;
+        end
         if (BEATS == 1) begin : single
             assign s_ready = m_ready;
             assign m_valid = s_valid;
-            assign m_data  = s_data;
+            assign m_data  = beats;
             assign m_last  = 1'b1;
             assign m_user  = s_user;
             wire unused = &{1'b0, clk, clken, rst};
@@ -40,9 +49,9 @@ module strassenc_serialiser #(
             integer               i;
 
             always @* begin
-                beat = s_data[BEAT_BITS-1:0];
+                beat = beats[BEAT_BITS-1:0];
                 for (i = 1; i < BEATS; i = i + 1)
-                    if (count == i[COUNT_BITS-1:0]) beat = s_data[i*BEAT_BITS +: BEAT_BITS];
+                    if (count == i[COUNT_BITS-1:0]) beat = beats[i*BEAT_BITS +: BEAT_BITS];
             end
 
             assign m_last  = count == LAST[COUNT_BITS-1:0];

@@ -1,4 +1,5 @@
-// The emitted pipeline beside the layer by its definition, written from the model alone: `trigger` is proved never to rise.
+// The emitted pipeline beside its definition: for inputs within their intervals `trigger` is proved
+// never to rise.
 module miter (
     input  wire [{{ input_bits - 1 }}:0] data,
     output wire trigger
@@ -8,13 +9,15 @@ module miter (
     {{ module }} emitted (
         .clk(1'b0), .rst(1'b0), .s_valid(1'b1), .s_user(1'b0), .s_data(data), .m_ready(1'b1), .m_data(emitted_data)
     );
-    definition defined (.data(data), .result(defined_data));
-    assign trigger = emitted_data != defined_data;
+    wire inside;
+    definition defined (.data(data), .result(defined_data), .inside(inside));
+    assign trigger = inside & (emitted_data != defined_data);
 endmodule
 
 module definition (
     input  wire [{{ input_bits - 1 }}:0] data,
-    output wire [{{ output_bits - 1 }}:0] result
+    output wire [{{ output_bits - 1 }}:0] result,
+    output wire inside
 );
 {%- for (name, expression) in values %}
     wire signed [{{ width - 1 }}:0] {{ name }} = {{ expression }};
@@ -22,4 +25,5 @@ module definition (
 {%- for (low, name) in results %}
     assign result[{{ low }} +: {{ result_bits }}] = {{ name }}[{{ result_bits - 1 }}:0];
 {%- endfor %}
+    assign inside = {{ inside }};
 endmodule

@@ -1,17 +1,24 @@
-//! The passes in order, each checked: lower → share → prove → build → verify, prove → schedule → verify.
-
-pub mod images;
+//! The passes in order, each checked: lower → choose engines → prune → of each layer share, build
+//! and schedule, or fold → choose multipliers → assemble → depths and timing.
 
 use crate::adder_graph::{self, Matrix, Solution};
 use crate::circuit::{self, Circuit};
-use crate::ir::{self, Dataflow, Role};
-use crate::lower::lower;
-use crate::multipliers::ShiftAdd;
+use crate::emit::signature::Beat;
+use crate::engine::{self, Choice, Engines, Target};
+use crate::folded::{self, Folded};
+use crate::ir::{self, Chain, Dataflow, EdgeId, Kind, Layer, Role, State};
+use crate::lower;
+use crate::multipliers::{self, Multipliers, ShiftAdd};
 use crate::schedule::{self, Pipeline};
+use crate::stream::depths::{Depth, depths};
+use crate::stream::timing::{self, Ending, Timing};
+use crate::stream::{self, Engine, Graph, Primitive};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use strassenc_runtime::{Error, Kind, Model, Result};
+use strassenc_runtime::error::suggest;
+use strassenc_runtime::model::Layer as ModelLayer;
+use strassenc_runtime::{Error, Kind as ErrorKind, Model, Result};
 
 /// What the passes are asked for.
 #[derive(Clone, Debug, Default)]
@@ -20,9 +27,23 @@ pub struct Options {
     pub share: adder_graph::Options,
     /// The delay model.
     pub schedule: schedule::Options,
+    /// What the core is asked for.
+    pub target: Target,
+    /// Engines that the user gives; the others are chosen.
+    pub engines: Engines,
+    /// What multipliers are made of.
+    pub multipliers: Multipliers,
+    /// Most hardware multipliers.
+    pub dsp_budget: Option<usize>,
+    /// The beats of the input; [`Beat::Any`]: the channels of a pixel, or the largest part of them
+    /// that fits.
+    pub input: Beat,
+    /// The beats of the output; [`Beat::Any`]: the words of the last layer, or the largest part of
+    /// them that fits.
+    pub output: Beat,
 }
 
-/// A network down to pipelines, proved and verified.
+/// A network down to streams, proved and verified.
 #[derive(Clone, Debug)]
 pub struct Compiled {
     /// What was compiled.
@@ -31,13 +52,35 @@ pub struct Compiled {
     pub schedule: schedule::Options,
     /// The lowered network.
     pub dataflow: Dataflow,
-    /// One per layer of `dataflow`.
-    pub layers: Vec<CompiledLayer>,
+    /// The engine of every layer, as it can be fed back.
+    pub engines: Engines,
+    /// One per layer.
+    pub layers: Vec<LayerEngine>,
+    /// The whole core.
+    pub graph: Graph,
+    /// Of every FIFO.
+    pub depths: Vec<Depth>,
+    /// The core at full rate.
+    pub timing: Timing,
 }
 
-/// A layer down to its pipeline.
+/// A layer on its engine.
 #[derive(Clone, Debug)]
-pub struct CompiledLayer {
+pub enum LayerEngine {
+    /// A pipeline over one window.
+    Unrolled(Box<Unrolled>),
+    /// ROMs and arrays.
+    Folded(Box<Folded>),
+    /// A pooling, a sum or an embedding.
+    Elementwise {
+        /// Elements at a time.
+        lanes: usize,
+    },
+}
+
+/// A layer whose weights are wiring.
+#[derive(Clone, Debug)]
+pub struct Unrolled {
     /// The model layer's name.
     pub name: String,
     /// W_b, from the inputs to the multipliers; W_a and W_b, block-diagonal, in a two-operand layer.
@@ -49,7 +92,7 @@ pub struct CompiledLayer {
     /// Their stages.
     pub pipeline: Pipeline,
     /// The rows whose multiplications are built from shifts and additions; none until
-    /// [`multipliers::choose`](crate::multipliers::choose).
+    /// [`multipliers::choose`].
     pub shift_add: BTreeMap<u32, ShiftAdd>,
 }
 
@@ -92,7 +135,7 @@ pub enum Step {
     Time,
 }
 
-pub(crate) const STEPS_PER_LAYER: usize = 4;
+const STEPS_PER_LAYER: usize = 4;
 
 /// A matrix to be shared.
 #[derive(Clone, Copy, Debug)]
@@ -105,14 +148,49 @@ pub struct Problem<'a> {
     pub matrix: &'a Matrix,
 }
 
+impl LayerEngine {
+    /// The pipeline, if it is one.
+    pub fn unrolled(&self) -> Option<&Unrolled> {
+        if let LayerEngine::Unrolled(layer) = self { Some(layer) } else { None }
+    }
+
+    /// What its products are made of: both where it says `Auto`.
+    pub fn multipliers(&self) -> Multipliers {
+        let (soft, hard) = match self {
+            LayerEngine::Unrolled(layer) => {
+                let all = layer.circuit.nodes.iter().filter(|node| node.op.is_multiplier()).count();
+                (!layer.shift_add.is_empty(), all > layer.shift_add.len())
+            }
+            LayerEngine::Folded(folded) => (folded.bank.digits.is_some(), folded.bank.digits.is_none()),
+            LayerEngine::Elementwise { .. } => (false, false),
+        };
+        match (soft, hard) {
+            (false, _) => Multipliers::Dsp,
+            (true, false) => Multipliers::ShiftAdd,
+            (true, true) => Multipliers::Auto,
+        }
+    }
+
+    /// As the stream graph sees it.
+    fn engine(&self) -> Engine<'_> {
+        match self {
+            LayerEngine::Unrolled(layer) => Engine::Unrolled { stages: layer.pipeline.stages },
+            LayerEngine::Folded(folded) => Engine::Folded(folded),
+            LayerEngine::Elementwise { lanes } => Engine::Elementwise { lanes: *lanes },
+        }
+    }
+}
+
 /// Compiles a model. The result does not depend on the number of threads.
 ///
 /// `progress` is called after each step, from any thread. `stop` is polled; once it says so, the compilation ends early.
 ///
 /// # Errors
-/// - [`Kind::Input`] where the model is not valid, or an option is out of range;
-/// - [`Kind::Interrupted`] where `stop` said so;
-/// - [`Kind::Internal`] or [`Kind::Mismatch`] where a pass's result is refused: a bug of ours. The place names the pass.
+/// - [`Input`](ErrorKind::Input) where the model is not valid, an option is out of range, a beat
+///   cannot be as it is asked for, the target cannot be met, or a given engine does not fit its
+///   layer;
+/// - [`Interrupted`](ErrorKind::Interrupted) where `stop` said so;
+/// - [`Internal`](ErrorKind::Internal) or [`Mismatch`](ErrorKind::Mismatch) where a pass's result is refused: a bug of ours. The place names the pass.
 pub fn compile(
     model: &Model,
     options: &Options,
@@ -120,32 +198,84 @@ pub fn compile(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Compiled> {
     let share = |problem: Problem| adder_graph::share_until(problem.matrix, &options.share, stop);
-    compile_with(model, &options.schedule, &share, progress, stop)
+    compile_with(model, options, &share, progress, stop)
 }
 
 /// Like [`compile`], with the adder graphs from `share`, whatever it does: they are proved.
 ///
 /// # Errors
-/// As [`compile`]; [`Kind::Mismatch`] where a graph is not that of its matrix.
+/// As [`compile`]; [`Mismatch`](ErrorKind::Mismatch) where a graph is not that of its matrix.
 pub fn compile_with(
     model: &Model,
-    schedule: &schedule::Options,
+    options: &Options,
     share: &(dyn Fn(Problem) -> Solution + Sync),
     progress: &(dyn Fn(Progress) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Compiled> {
-    schedule.validate()?;
-    let dataflow = lower(model)?;
-    ir::verify(&dataflow).map_err(|e| e.within("after lower"))?;
-    let step = steps(STEPS_PER_LAYER * dataflow.layers.len(), progress, stop);
-    let layers = (0..dataflow.layers.len())
-        .into_par_iter()
-        .map(|number| layer(&dataflow, number, schedule, share, &step))
-        // The first layer's error, whichever thread comes first.
-        .collect::<Vec<_>>()
+    options.schedule.validate()?;
+    let (dataflow, engines) = plan(model, options)?;
+
+    let step = steps(STEPS_PER_LAYER * dataflow.layers.len() + 1, progress, stop);
+    let mut layers = (dataflow.layers.par_iter().enumerate())
+        .map(|(number, layer)| {
+            let compiled = one(&dataflow, number, engines.layers[&layer.name], &options.schedule, share, &step)?;
+            if !matches!(compiled, LayerEngine::Unrolled(_)) {
+                (0..STEPS_PER_LAYER).try_for_each(|_| step(&layer.name, Step::Fold))?;
+            }
+            Ok(compiled)
+        })
+        .collect::<Vec<Result<_>>>()
         .into_iter()
         .collect::<Result<Vec<_>>>()?;
-    Ok(Compiled { model: model.clone(), schedule: *schedule, dataflow, layers })
+
+    multiply(&dataflow, &mut layers, options)?;
+
+    let stages: Vec<Engine> = layers.iter().map(LayerEngine::engine).collect();
+    let mut graph = stream::assemble(&dataflow, &stages, [options.input, options.output])?;
+    stream::verify(&graph).map_err(|e| e.within("after assemble"))?;
+    let (depths, mut timing) = at_full_rate(&mut graph, stop)?;
+    for (name, &words) in &engines.fifos {
+        let fifo = graph.fifos().find(|&i| graph.nodes[i].name == *name);
+        let Some(fifo) = fifo else {
+            let names: Vec<String> = graph.fifos().map(|i| format!("`{}`", graph.nodes[i].name)).collect();
+            return Err(Error::input(format_args!("engines, FIFO `{name}`"), "is not in this core")
+                .help(format!("it has {}", if names.is_empty() { "none".into() } else { names.join(", ") })));
+        };
+        if let Some(least) = depths.iter().find(|depth| depth.node == fifo && words < depth.live) {
+            let cause = format_args!("{words} words are too few: with fewer than {} the core deadlocks", least.live);
+            return Err(Error::input(format_args!("engines, FIFO `{name}`"), cause).help(format_args!(
+                "with {} words no word is ever late; that is what it gets when it is left out",
+                least.rate
+            )));
+        }
+        graph.set_depth(fifo, words);
+    }
+    if !engines.fifos.is_empty() {
+        timing = match timing::simulate(&graph, stream::depths::frames(&graph), stop)? {
+            Ending::Done(own) => own,
+            Ending::Deadlock(deadlock) => {
+                let cause = format_args!("is stuck with FIFOs that are deep enough: {deadlock:?}");
+                return Err(Error::internal("stream graph", cause));
+            }
+        };
+    }
+    step("core", Step::Time)?;
+    Ok(Compiled { model: model.clone(), schedule: options.schedule, dataflow, engines, layers, graph, depths, timing })
+}
+
+/// The lowered network and the engine of every layer: what is decided before the long work begins.
+///
+/// # Errors
+/// Where the model is not valid, the target cannot be met, or a given engine is not of this network.
+pub fn plan(model: &Model, options: &Options) -> Result<(Dataflow, Engines)> {
+    let mut dataflow = lower::lower(model)?;
+    ir::verify(&dataflow).map_err(|e| e.within("after lower"))?;
+    let engines = chosen(&dataflow, options)?;
+    let unrolled: Vec<bool> =
+        dataflow.layers.iter().map(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled)).collect();
+    lower::prune(&mut dataflow, &|layer| unrolled[layer]);
+    ir::verify(&dataflow).map_err(|e| e.within("after prune"))?;
+    Ok((dataflow, engines))
 }
 
 /// Counts the steps of all layers, `total` in all, tells each, and ends the compilation where `stop` says so.
@@ -158,51 +288,241 @@ fn steps(
     move |layer, step| {
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         progress(Progress { layer, step, done, total });
-        if stop() { Err(Error::new(Kind::Interrupted, "compile", "was interrupted")) } else { Ok(()) }
+        if stop() { Err(Error::new(ErrorKind::Interrupted, "compile", "was interrupted")) } else { Ok(()) }
     }
 }
 
-/// Shares the last matrix of layer `number` or the one before the multipliers, and proves the graph.
+/// Gives every FIFO the words that full rate needs.
+fn at_full_rate(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<Depth>, Timing)> {
+    let (depths, timing) = depths(graph, stop)?;
+    for depth in &depths {
+        graph.set_depth(depth.node, depth.rate.max(depth.live));
+    }
+    Ok((depths, timing))
+}
+
+/// The engines that the user gives, and for the other layers those that the target asks for.
+fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
+    let given = &options.engines;
+    if let Some(name) = given.layers.keys().find(|name| dataflow.layers.iter().all(|l| l.name != **name)) {
+        let names: Vec<String> = dataflow.layers.iter().map(|l| format!("`{}`", l.name)).collect();
+        return Err(Error::input(format_args!("engines, layer `{name}`"), "is not in the network")
+            .help(format!("it has {}", names.join(", "))));
+    }
+    // Which multipliers a budget leaves is known only when the engines are.
+    let expected = if options.dsp_budget.is_some() && options.multipliers == Multipliers::Auto {
+        Multipliers::Dsp
+    } else {
+        options.multipliers
+    };
+    let mut engines = given.clone();
+    if dataflow.layers.iter().any(|l| !engines.layers.contains_key(&l.name)) {
+        for (name, choice) in engine::choose(dataflow, &options.target, expected)?.layers {
+            engines.layers.entry(name).or_insert(choice);
+        }
+    }
+    Ok(engines)
+}
+
+/// Chooses what multiplies, and proves the ROMs that this changes.
+fn multiply(dataflow: &Dataflow, layers: &mut [LayerEngine], options: &Options) -> Result<()> {
+    let (mut unrolled, mut folded) = (vec![], vec![]);
+    for layer in layers.iter_mut() {
+        match layer {
+            LayerEngine::Unrolled(layer) => unrolled.push(layer.as_mut()),
+            LayerEngine::Folded(layer) => folded.push(layer.as_mut()),
+            LayerEngine::Elementwise { .. } => {}
+        }
+    }
+    let others = dataflow.layers.iter().map(Layer::products_of_a_unit).sum();
+    multipliers::choose(unrolled, folded, others, options.multipliers, options.dsp_budget)?;
+    (layers.par_iter().zip(&dataflow.layers)).try_for_each(|(layer, ir)| match layer {
+        LayerEngine::Folded(folded) if folded.bank.digits.is_some() => {
+            folded::prove(folded, ir).map_err(|e| e.within("after the choice of multipliers"))
+        }
+        _ => Ok(()),
+    })
+}
+
+fn one(
+    dataflow: &Dataflow,
+    number: usize,
+    choice: Choice,
+    schedule: &schedule::Options,
+    share: &(dyn Fn(Problem) -> Solution + Sync),
+    step: &(dyn Fn(&str, Step) -> Result<()> + Sync),
+) -> Result<LayerEngine> {
+    let layer: &Layer = &dataflow.layers[number];
+    let channels = dataflow.yields(number).shape.channels;
+    match (layer.kernel(), choice) {
+        (Some(_), Choice::Unrolled) if layer.words().is_some() => {
+            let cause = "has filters at many positions of a word, which are never unrolled: `folded`";
+            Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
+        }
+        (Some(kernel), Choice::Unrolled) => {
+            Ok(LayerEngine::Unrolled(Box::new(unrolled(&kernel.chain, number, schedule, share, step)?)))
+        }
+        (Some(kernel), Choice::Folded(_)) if kernel.chain.multiplies_data() => {
+            let cause = "multiplies data by data, which is never folded: `unrolled`";
+            Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
+        }
+        (Some(_), Choice::Folded(folding)) => {
+            let folded = folded::build(layer, folding)?;
+            folded::prove(&folded, layer).map_err(|e| e.within("after fold"))?;
+            Ok(LayerEngine::Folded(Box::new(folded)))
+        }
+        (None, Choice::Elementwise { lanes }) => {
+            if lanes == 0 || !channels.is_multiple_of(lanes) {
+                let cause = format_args!("{lanes} does not divide the {channels} channels");
+                return Err(Error::input(format_args!("layer `{}`, lanes", layer.name), cause));
+            }
+            Ok(LayerEngine::Elementwise { lanes })
+        }
+        (Some(_), Choice::Elementwise { .. }) => {
+            Err(Error::input(format_args!("layer `{}`, engine", layer.name), "is linear: `unrolled` or `folded`"))
+        }
+        (None, _) => Err(Error::input(format_args!("layer `{}`, engine", layer.name), "has no weights: `elementwise`")),
+    }
+}
+
+/// Shares the last matrix of a chain, which is that of layer `number`, or the one before the
+/// multipliers, and proves the graph.
 pub(crate) fn shared(
-    layer: &ir::Layer,
+    chain: &Chain,
     number: usize,
     last: bool,
     share: &(dyn Fn(Problem) -> Solution + Sync),
 ) -> Result<SharedMatrix> {
-    let name = &layer.name;
+    let name = &chain.name;
     let lost = || Error::internal("share", format_args!("layer `{name}` lacks a matrix"));
-    let (role, matrix) = layer.matrices().find(|(role, _)| (*role == Role::Wc) == last).ok_or_else(lost)?;
+    let (role, matrix) = chain.matrices().find(|(role, _)| (*role == Role::Wc) == last).ok_or_else(lost)?;
     let solution = share(Problem { layer: number, role, matrix });
     let pass = || format!("after share, layer `{name}`, {role}");
     adder_graph::prove(&solution.graph, matrix).map_err(|e| e.within(pass()))?;
     Ok(SharedMatrix { role, matrix: matrix.clone(), solution })
 }
 
-/// Compiles layer `number` of a dataflow; `step` is called after each of its steps.
-pub(crate) fn layer(
-    dataflow: &Dataflow,
+/// The pipeline of a chain, which is that of layer `number`; `step` is called after each step.
+fn unrolled(
+    chain: &Chain,
     number: usize,
     schedule: &schedule::Options,
     share: &(dyn Fn(Problem) -> Solution + Sync),
     step: &(dyn Fn(&str, Step) -> Result<()> + Sync),
-) -> Result<CompiledLayer> {
-    let layer = &dataflow.layers[number];
-    let name = layer.name.as_str();
+) -> Result<Unrolled> {
+    let name = chain.name.as_str();
     let solved = |last: bool| -> Result<SharedMatrix> {
-        let matrix = shared(layer, number, last, share)?;
+        let matrix = shared(chain, number, last, share)?;
         step(name, Step::Share(matrix.role))?;
         Ok(matrix)
     };
     let (wb, wc) = rayon::join(|| solved(false), || solved(true));
     let (wb, wc) = (wb?, wc?);
 
-    let circuit = circuit::build(dataflow, number, &[&wb.solution.graph, &wc.solution.graph])?;
+    let circuit = circuit::build(chain, &[&wb.solution.graph, &wc.solution.graph])?;
     circuit::verify(&circuit).map_err(|e| e.within("after build"))?;
-    circuit::prove(&circuit, layer).map_err(|e| e.within("after build"))?;
+    circuit::prove(&circuit, chain).map_err(|e| e.within("after build"))?;
     step(name, Step::Circuit)?;
 
     let pipeline = schedule::schedule(&circuit, schedule)?;
     schedule::verify(&circuit, &pipeline, schedule).map_err(|e| e.within("after schedule"))?;
     step(name, Step::Schedule)?;
-    Ok(CompiledLayer { name: name.into(), wb, wc, circuit, pipeline, shift_add: BTreeMap::new() })
+    Ok(Unrolled { name: name.into(), wb, wc, circuit, pipeline, shift_add: BTreeMap::new() })
+}
+
+impl Compiled {
+    /// The layer of the model with this name, in whatever branch it is.
+    pub fn model_layer(&self, name: &str) -> Option<&ModelLayer> {
+        fn find<'a>(layers: &'a [ModelLayer], name: &str) -> Option<&'a ModelLayer> {
+            layers.iter().find_map(|layer| match layer {
+                _ if layer.name() == name => Some(layer),
+                ModelLayer::Residual(residual) => find(&residual.body, name).or_else(|| find(&residual.shortcut, name)),
+                _ => None,
+            })
+        }
+        find(&self.model.layers, name)
+    }
+
+    /// A core of one layer alone, as it is compiled; its input is what the layer reads. For cores that are too large to be
+    /// simulated as one.
+    ///
+    /// # Errors
+    /// Where there is no such layer, or it is a sum, which reads two images; where `stop` says so.
+    pub fn alone(&self, layer: &str, stop: &(dyn Fn() -> bool + Sync)) -> Result<(usize, Compiled)> {
+        let place = || format!("layer `{layer}`");
+        let Some(number) = self.dataflow.layers.iter().position(|l| l.name == layer) else {
+            let names = self.dataflow.layers.iter().map(|l| l.name.as_str());
+            return Err(Error::input(place(), "is not in the network").help(suggest(layer, names)));
+        };
+        let ir = &self.dataflow.layers[number];
+        if ir.reads.iter().any(|id| *id != ir.reads[0]) {
+            return Err(Error::input(place(), "is a sum of two images, which is not simulated alone"));
+        }
+        let dataflow = Dataflow {
+            name: format!("{}_{layer}_alone", self.dataflow.name),
+            edges: vec![self.dataflow.reads(number).clone(), self.dataflow.yields(number).clone()],
+            layers: vec![Layer { reads: vec![EdgeId(0); ir.reads.len()], ..ir.clone() }],
+        };
+        ir::verify(&dataflow)?;
+        let mut graph = stream::assemble(&dataflow, &[self.layers[number].engine()], [Beat::Any; 2])?;
+        stream::verify(&graph)?;
+        let (depths, timing) = at_full_rate(&mut graph, stop)?;
+        let layers = vec![self.layers[number].clone()];
+        Ok((number, Compiled { dataflow, layers, graph, depths, timing, ..self.clone() }))
+    }
+
+    /// The integers on every edge for one input image, each layer as its engine computes it; in a recurrent network it begins a
+    /// sequence.
+    ///
+    /// # Errors
+    /// As [`ir::interpret`].
+    pub fn evaluate(&self, input: &[i64]) -> Result<Vec<Vec<i64>>> {
+        self.step(&mut State::default(), input)
+    }
+
+    /// Like [`evaluate`](Self::evaluate), for the next input of a sequence; it moves the state on.
+    ///
+    /// # Errors
+    /// As [`ir::interpret`].
+    pub fn step(&self, state: &mut State, input: &[i64]) -> Result<Vec<Vec<i64>>> {
+        ir::step_with(&self.dataflow, state, input, |number, _, x| self.compute(number, x))
+    }
+
+    /// What the engine of layer `number` makes of a window or a word.
+    ///
+    /// # Errors
+    /// As [`circuit::evaluate`].
+    pub fn compute(&self, number: usize, x: &[i64]) -> Result<Vec<i64>> {
+        let layer = &self.dataflow.layers[number];
+        match (&self.layers[number], layer.kernel()) {
+            (LayerEngine::Unrolled(layer), _) => {
+                let values = circuit::evaluate(&layer.circuit, x)?;
+                Ok(layer.circuit.outputs.iter().map(|id| values[id.index()]).collect())
+            }
+            (LayerEngine::Folded(folded), Some(kernel)) => Ok(folded::evaluate(folded, x, kernel.input.channels)),
+            // An invariant: no layer with a kernel is elementwise, none without one is folded.
+            _ => Ok(layer.compute(x)),
+        }
+    }
+
+    /// Clocks that a layer's own nodes need for a frame at least: as its geometry says, or, where its state must come round before
+    /// the next frame, as the timing of the layer alone says.
+    pub fn clocks(&self, number: usize) -> u64 {
+        let layer = &self.dataflow.layers[number];
+        if matches!(layer.kind, Kind::Lstm { .. })
+            && let Ok((_, alone)) = self.alone(&layer.name, &|| false)
+        {
+            return alone.timing.interval();
+        }
+        let words = |id: &stream::StreamId| self.graph.streams[id.index()].words as u64;
+        let own = self.graph.nodes.iter().filter(|node| node.layer == Some(number));
+        let clocks = own.map(|node| {
+            let steps = match &node.primitive {
+                Primitive::Window(lines) => (lines.windows.rows * lines.steps()) as u64,
+                _ => 0,
+            };
+            node.inputs.iter().chain(&node.outputs).map(words).max().unwrap_or(0).max(steps)
+        });
+        clocks.max().unwrap_or(0)
+    }
 }

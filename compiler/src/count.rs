@@ -6,8 +6,7 @@
 use crate::adder_graph;
 use crate::compile::{Problem, shared};
 use crate::figures::MatrixFigures;
-use crate::ir::Dataflow;
-use crate::ir::images::ImageLayer;
+use crate::ir::Layer;
 use crate::lower;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -90,25 +89,19 @@ pub fn count(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<LayerCount>> {
     let share = |problem: Problem| adder_graph::share_until(problem.matrix, options, stop);
-    let one = |dataflow: &Dataflow, number: usize, windows: usize, more: usize| {
-        let layer = &dataflow.layers[number];
-        let matrix = |last: bool| shared(layer, number, last, &share).map(|matrix| MatrixFigures::from(&matrix));
+    let mut dataflow = lower::lower(model)?;
+    lower::prune(&mut dataflow, &|_| true);
+    let one = |(number, layer): (usize, &Layer)| {
+        let kernel = layer.kernel()?;
+        let matrix =
+            |last: bool| shared(&kernel.chain, number, last, &share).map(|matrix| MatrixFigures::from(&matrix));
         let (wb, wc) = rayon::join(|| matrix(false), || matrix(true));
-        let (name, per_window) = (layer.name.clone(), layer.multiplications() + more);
-        Ok(LayerCount { name, windows: windows as u64, per_window, wb: wb?, wc: wc? })
+        let of_units = layer.products_of_a_unit() * dataflow.yields(number).shape.elements();
+        let (name, per_window) = (layer.name.clone(), kernel.chain.multiplications() + of_units);
+        let windows = kernel.windows.count() as u64;
+        Some(wb.and_then(|wb| Ok(LayerCount { name, windows, per_window, wb, wc: wc? })))
     };
-    let counted: Vec<Result<LayerCount>> = if model.spns().is_ok() {
-        let dataflow = lower::lower(model)?;
-        (0..dataflow.layers.len()).into_par_iter().map(|number| one(&dataflow, number, 1, 0)).collect()
-    } else {
-        let images = lower::images::lower(model)?;
-        let count = |(number, layer): (usize, &ImageLayer)| {
-            let units = images.yields(number).shape.elements();
-            let kernel = layer.kernel()?;
-            Some(one(&kernel.dataflow, 0, kernel.windows.count(), layer.products_of_a_unit() * units))
-        };
-        images.layers.par_iter().enumerate().filter_map(count).collect()
-    };
+    let counted: Vec<Result<LayerCount>> = dataflow.layers.par_iter().enumerate().filter_map(one).collect();
     if stop() {
         return Err(Error::new(Kind::Interrupted, "count", "was interrupted"));
     }

@@ -1,4 +1,4 @@
-//! Which engine each layer of a network over images gets: from a throughput, or from a budget of resources.
+//! Which engine each layer of a network gets: from a throughput, or from a budget of resources.
 //!
 //! Estimates decide here, not promises: the timing of what was chosen comes from [`stream::timing`](crate::stream::timing), its
 //! figures from the emitted core.
@@ -7,10 +7,9 @@ use crate::adder_graph::each_digit;
 use crate::figures::Figures;
 use crate::folded::{self, Digits, Folding, padded_rows};
 use crate::interval::Interval;
-use crate::ir::OpKind;
 use crate::ir::gated::Curve;
-use crate::ir::images::{ImageLayer, Images, Kernel, Kind, Windows};
 use crate::ir::words::Words;
+use crate::ir::{Dataflow, Kernel, Kind, Layer, OpKind, Windows};
 use crate::multipliers::Multipliers;
 use crate::stream::Lines;
 use rayon::prelude::*;
@@ -186,16 +185,16 @@ impl std::ops::Add for Cost {
 
 /// The layers of a network with what their costs depend on.
 struct Estimator<'a> {
-    images: &'a Images,
+    dataflow: &'a Dataflow,
     /// Of every linear layer.
     kernels: Vec<Option<KernelBits>>,
 }
 
 impl<'a> Estimator<'a> {
     /// `made_of` says what the multipliers of each layer are made of.
-    fn new(images: &'a Images, made_of: &(dyn Fn(usize) -> Multipliers + Sync)) -> Self {
-        let bits = |(number, layer): (usize, &ImageLayer)| layer.kernel().map(|k| kernel_bits(k, made_of(number)));
-        Estimator { images, kernels: images.layers.par_iter().enumerate().map(bits).collect() }
+    fn new(dataflow: &'a Dataflow, made_of: &(dyn Fn(usize) -> Multipliers + Sync)) -> Self {
+        let bits = |(number, layer): (usize, &Layer)| layer.kernel().map(|k| kernel_bits(k, made_of(number)));
+        Estimator { dataflow, kernels: dataflow.layers.par_iter().enumerate().map(bits).collect() }
     }
 }
 
@@ -204,9 +203,9 @@ impl<'a> Estimator<'a> {
 ///
 /// # Errors
 /// Where the target cannot be met: the layer that fails it, and by how much.
-pub fn choose(images: &Images, target: &Target, multipliers: Multipliers) -> Result<Engines> {
+pub fn choose(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) -> Result<Engines> {
     target.validate()?;
-    let estimator = &Estimator::new(images, &|_| multipliers);
+    let estimator = &Estimator::new(dataflow, &|_| multipliers);
     if let Some(interval) = target.interval() {
         return at(estimator, interval, target);
     }
@@ -234,30 +233,30 @@ pub fn choose(images: &Images, target: &Target, multipliers: Multipliers) -> Res
 }
 
 /// The cost of each layer, whose multipliers are made of what `made_of` says, in order; of hardware where it says nothing.
-pub fn costs(images: &Images, engines: &Engines, made_of: &[Multipliers]) -> Vec<Cost> {
-    Estimator::new(images, &|number| made_of.get(number).copied().unwrap_or_default()).costs(engines)
+pub fn costs(dataflow: &Dataflow, engines: &Engines, made_of: &[Multipliers]) -> Vec<Cost> {
+    Estimator::new(dataflow, &|number| made_of.get(number).copied().unwrap_or_default()).costs(engines)
 }
 
 /// Clocks between frames of the quickest core, not less than its input's pixels.
 fn quickest(estimator: &Estimator, allowed: Allowed) -> u64 {
-    let images = estimator.images;
-    let layers = (0..images.layers.len()).map(|number| {
+    let dataflow = estimator.dataflow;
+    let layers = (0..dataflow.layers.len()).map(|number| {
         let clocks = estimator.candidates(number, 1, allowed).into_iter().map(|c| estimator.cost(number, c).clocks);
         clocks.min().unwrap_or(0)
     });
-    layers.max().unwrap_or(0).max(images.edges[0].shape.pixels() as u64)
+    layers.max().unwrap_or(0).max(dataflow.edges[0].shape.pixels() as u64)
 }
 
 /// The cheapest engines of at most `interval` clocks between frames.
 fn at(estimator: &Estimator, interval: u64, target: &Target) -> Result<Engines> {
-    let images = estimator.images;
-    let pixels = images.edges[0].shape.pixels() as u64;
+    let dataflow = estimator.dataflow;
+    let pixels = dataflow.edges[0].shape.pixels() as u64;
     if pixels > interval {
         let cause = format_args!("a frame has {pixels} pixels, and the target allows {interval} clocks for it");
         return Err(Error::input("the input", cause).help(slower(pixels, target)));
     }
     let mut engines = Engines::default();
-    for (number, layer) in images.layers.iter().enumerate() {
+    for (number, layer) in dataflow.layers.iter().enumerate() {
         let priced = |choice: Choice| (estimator.cost(number, choice), choice);
         let all: Vec<(Cost, Choice)> =
             estimator.candidates(number, interval, target.engine).into_iter().map(priced).collect();
@@ -288,14 +287,14 @@ fn slower(needs: u64, target: &Target) -> String {
 impl Estimator<'_> {
     /// The cost of each layer.
     fn costs(&self, engines: &Engines) -> Vec<Cost> {
-        let choice = |layer: &ImageLayer| engines.layers.get(&layer.name);
+        let choice = |layer: &Layer| engines.layers.get(&layer.name);
         let cost = |(number, layer)| choice(layer).map_or(Cost::default(), |choice| self.cost(number, *choice));
-        self.images.layers.iter().enumerate().map(cost).collect()
+        self.dataflow.layers.iter().enumerate().map(cost).collect()
     }
 
     /// Engines of layer `number`, the best of each kind for `interval`.
     fn candidates(&self, number: usize, interval: u64, allowed: Allowed) -> Vec<Choice> {
-        let (images, layer) = (self.images, &self.images.layers[number]);
+        let (dataflow, layer) = (self.dataflow, &self.dataflow.layers[number]);
         match layer.kernel() {
             Some(kernel) => {
                 let mut all = vec![];
@@ -303,17 +302,17 @@ impl Estimator<'_> {
                     // Unrolled, each filter would have adders and a multiplier of its own, which a word needs in one clock of hundreds.
                     return vec![Choice::Folded(self.filters(number, &words, interval))];
                 }
-                if allowed != Allowed::Folded || padded_rows(kernel, 1) == 0 {
+                if allowed != Allowed::Folded || kernel.chain.multiplies_data() || padded_rows(kernel, 1) == 0 {
                     all.push(Choice::Unrolled);
                 }
-                if allowed != Allowed::Unrolled {
+                if allowed != Allowed::Unrolled && !kernel.chain.multiplies_data() {
                     all.extend(self.folding(number, kernel, interval).map(Choice::Folded));
                 }
                 all
             }
             None => {
                 // The fewest lanes that are quick enough, else all of them.
-                let channels = images.yields(number).shape.channels;
+                let channels = dataflow.yields(number).shape.channels;
                 let quick = |lanes: &usize| self.cost(number, Choice::Elementwise { lanes: *lanes }).clocks <= interval;
                 vec![Choice::Elementwise { lanes: divisors(channels).find(quick).unwrap_or(channels) }]
             }
@@ -378,11 +377,11 @@ impl Estimator<'_> {
     /// Clocks that each part of a folded kernel may take: all of the interval, since a frame is in one part while the next frame is
     /// in another; in an LSTM one frame goes through W_b and W_c before the next may.
     fn phase(&self, number: usize, interval: u64) -> u64 {
-        match self.images.layers[number].kind {
+        match self.dataflow.layers[number].kind {
             Kind::Lstm { .. } => {
                 let both = interval.saturating_sub(LOOP);
                 // The second part takes a clock for each unit at least.
-                let units = self.images.yields(number).shape.elements() as u64;
+                let units = self.dataflow.yields(number).shape.elements() as u64;
                 (both / 2).min(both.saturating_sub(units)).max(1)
             }
             _ => interval,
@@ -391,8 +390,8 @@ impl Estimator<'_> {
 
     /// The estimated cost of layer `number` on this engine.
     fn cost(&self, number: usize, choice: Choice) -> Cost {
-        let (images, layer) = (self.images, &self.images.layers[number]);
-        let (from, to) = (images.reads(number), images.yields(number));
+        let (dataflow, layer) = (self.dataflow, &self.dataflow.layers[number]);
+        let (from, to) = (dataflow.reads(number), dataflow.yields(number));
         let x_bits = u64::from(from.format.bits);
         let elements = layer.input.elements() as u64;
         match (&layer.kind, choice) {
@@ -442,7 +441,7 @@ impl Estimator<'_> {
     fn kernel_cost(&self, number: usize, kernel: &Kernel, choice: Choice) -> (Cost, [u64; 2]) {
         let Some(bits) = &self.kernels[number] else { return (Cost::default(), [0; 2]) };
         let (input, output) = (kernel.input, kernel.output);
-        let inner = &kernel.dataflow.layers[0];
+        let inner = &kernel.chain;
         let (x_bits, z_bits) = (u64::from(inner.input.bits), u64::from(inner.output.bits));
         match choice {
             Choice::Unrolled => {
@@ -527,7 +526,7 @@ fn filters_cost(words: &Words, bits: &KernelBits, x_bits: u64, folding: Folding)
 const LOOP: u64 = 40;
 
 /// The cost of a kernel with that of what is made of its outputs for each of n units.
-fn gated(kernel: Cost, layer: &ImageLayer, n: u64) -> Cost {
+fn gated(kernel: Cost, layer: &Layer, n: u64) -> Cost {
     let (curves, bits): (Vec<(&Curve, u64)>, u64) = match &layer.kind {
         Kind::CharCnn { tanh, .. } => (vec![(tanh, 1)], u64::from(tanh.frac + 2)),
         Kind::Highway { blend, .. } => (vec![(&blend.sigmoid, 1)], u64::from(blend.format.bits + blend.sigmoid.frac)),
@@ -611,7 +610,7 @@ fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
     };
     let widest = |v: &[Interval]| v.iter().map(|v| u64::from(v.bits())).max().unwrap_or(1);
     let mut u: &[Interval] = &[];
-    for (i, op) in kernel.dataflow.layers[0].ops.iter().enumerate() {
+    for (i, op) in kernel.chain.ops.iter().enumerate() {
         let bits = widest(&op.result.intervals);
         match &op.kind {
             OpKind::Linear { matrix, .. } => {
@@ -688,7 +687,7 @@ impl Engines {
              # Layers and FIFOs that are left out are chosen anew.\n",
         );
         for layer in &figures.layers {
-            let (Some(choice), Some(engine)) = (self.layers.get(&layer.name), &layer.engine) else { continue };
+            let (Some(choice), engine) = (self.layers.get(&layer.name), &layer.engine) else { continue };
             let Cost { luts, half_brams, multipliers, .. } = engine.estimate;
             text += &format!(
                 "\n# {} clocks a frame, about {luts} LUTs, {:.1} block RAMs, {multipliers} hardware multipliers\n[layers.{}]\n",
@@ -699,7 +698,7 @@ impl Engines {
             // Plain data of names and numbers always serialises.
             text += &toml::to_string(choice).expect("a choice is plain data");
         }
-        let fifos = figures.streams.iter().flat_map(|streams| &streams.fifos);
+        let fifos = figures.streams.fifos.iter();
         for (i, fifo) in fifos.enumerate() {
             if i == 0 {
                 text += "\n# Words; with fewer than `live` the core deadlocks, with `rate` no word is ever late.\n[fifos]\n";

@@ -6,10 +6,9 @@
 //! within a factor of two or three.
 
 use crate::build::Options;
-use crate::compile::images;
+use crate::compile;
 use crate::engine::Choice;
 use ndarray::Array2;
-use strassenc_runtime::model::{Layer, Spn};
 use strassenc_runtime::{Model, Result};
 
 /// CPU seconds for each pair of terms that meet in a sum, all of which the search for common sums begins with.
@@ -92,21 +91,11 @@ impl Estimate {
     /// # Errors
     /// Where the model is not valid, or the engines that `options` ask for cannot be chosen.
     pub fn new(model: &Model, options: &Options) -> Result<Self> {
-        if let Ok(spns) = model.spns() {
-            let layer = |(layer, spn): (&Layer, Spn)| LayerEstimate {
-                name: layer.name().into(),
-                sizes: match spn {
-                    Spn::Dense(dense) => vec![size(&dense.w_b), size(&dense.w_c)],
-                    Spn::Bilinear(b) => vec![size(&b.w_a), size(&b.w_b), size(&b.w_c)],
-                },
-            };
-            return Ok(Estimate { layers: model.layers.iter().zip(spns).map(layer).collect(), foldable: false });
-        }
-        let (images, engines) = images::plan(model, &options.images())?;
-        let unrolled = images.layers.iter().filter(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled));
+        let (dataflow, engines) = compile::plan(model, &options.compile())?;
+        let unrolled =
+            dataflow.layers.iter().filter(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled));
         let layers = unrolled.filter_map(|layer| {
-            let inner = layer.kernel()?.dataflow.layers.first()?;
-            let sizes = inner.matrices().map(|(_, matrix)| size(matrix)).collect();
+            let sizes = layer.kernel()?.chain.matrices().map(|(_, matrix)| size(matrix)).collect();
             Some(LayerEstimate { name: layer.name.clone(), sizes })
         });
         Ok(Estimate { layers: layers.collect(), foldable: true })

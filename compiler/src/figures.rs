@@ -1,16 +1,16 @@
 //! What a compiled network costs: the figures of the report, of `build.json` and of `--json`.
 
-mod images;
+mod core;
 
-pub use images::{EngineFigures, FifoFigures, StreamFigures};
+pub use core::{EngineFigures, FifoFigures, StreamFigures};
 
 use crate::adder_graph::{Matrix, naive_adders};
 use crate::circuit::{Circuit, Node, NodeId, Op, Term};
-use crate::compile::{Compiled, CompiledLayer, SharedMatrix};
+use crate::compile::{SharedMatrix, Unrolled};
 use crate::schedule;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use strassenc_runtime::model::{Bilinear, Spn};
+use strassenc_runtime::model::Bilinear;
 
 /// The figures of a whole network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,9 +20,8 @@ pub struct Figures {
     pub layers: Vec<LayerFigures>,
     /// Sums over all layers.
     pub total: Totals,
-    /// What stands around the layers, of a core over images.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub streams: Option<StreamFigures>,
+    /// What stands around the layers.
+    pub streams: StreamFigures,
 }
 
 /// The figures of one layer.
@@ -80,9 +79,8 @@ pub struct LayerFigures {
     /// Bits of the operands that are subtracted, each counted once: where carry chains cannot invert, each is a LUT more.
     #[serde(default)]
     pub subtracted_bits: u64,
-    /// Its engine, in a core over images.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub engine: Option<EngineFigures>,
+    /// Its engine.
+    pub engine: EngineFigures,
 }
 
 fn one() -> u64 {
@@ -164,15 +162,6 @@ pub struct Totals {
     pub luts: u64,
 }
 
-impl Figures {
-    /// Counts a compiled network.
-    pub fn new(compiled: &Compiled) -> Self {
-        let layers: Vec<LayerFigures> =
-            compiled.layers.iter().enumerate().map(|(i, l)| layer(compiled, i, l)).collect();
-        Figures { total: Totals::of(&layers), layers, streams: None }
-    }
-}
-
 impl Totals {
     fn of(layers: &[LayerFigures]) -> Self {
         let count = |f: fn(&LayerFigures) -> usize| layers.iter().map(f).sum::<usize>();
@@ -195,44 +184,8 @@ impl Totals {
     }
 }
 
-fn layer(compiled: &Compiled, number: usize, layer: &CompiledLayer) -> LayerFigures {
-    // An invariant: what was compiled is a network of vectors.
-    let model = compiled.model.layers[number].spn().expect("a layer of vectors");
-    let schoolbook = match model {
-        Spn::Dense(_) => None,
-        Spn::Bilinear(bilinear) => Some(schoolbook(bilinear, input_bits(compiled))),
-    };
-    let mut figures = LayerFigures {
-        name: layer.name.clone(),
-        inputs: model.inputs(),
-        outputs: model.outputs(),
-        budget: model.budget(),
-        per_window: 0,
-        windows: 1,
-        dense_multiplications: schoolbook
-            .map_or(model.inputs() as u64 * model.outputs() as u64, |schoolbook| schoolbook.multipliers),
-        schoolbook,
-        shift_add: 0,
-        shift_add_adders: 0,
-        products: vec![],
-        wb: MatrixFigures::default(),
-        wc: MatrixFigures::default(),
-        constant_additions: 0,
-        clamps: 0,
-        depth: 0,
-        latency: 0,
-        register_bits: 0,
-        luts: 0,
-        luts4: 0,
-        subtracted_bits: 0,
-        engine: None,
-    };
-    circuit_figures(&mut figures, layer);
-    figures
-}
-
 /// Everything that follows from the pipeline alone.
-fn circuit_figures(figures: &mut LayerFigures, layer: &CompiledLayer) {
+fn circuit_figures(figures: &mut LayerFigures, layer: &Unrolled) {
     let circuit = &layer.circuit;
     let count = |f: fn(&Op) -> bool| circuit.nodes.iter().filter(|node| f(&node.op)).count();
     figures.per_window = count(Op::is_multiplier);
@@ -249,12 +202,6 @@ fn circuit_figures(figures: &mut LayerFigures, layer: &CompiledLayer) {
     figures.luts = circuit.iter().map(|(id, _)| luts(circuit, id)).sum::<u64>() + shift_add;
     figures.luts4 = circuit.iter().map(|(id, _)| luts4(circuit, id)).sum::<u64>() + shift_add;
     figures.subtracted_bits = subtracted_bits(circuit);
-}
-
-/// Bits of an element that enters the network, as a signed number.
-fn input_bits(compiled: &Compiled) -> u32 {
-    let format = compiled.model.input.format;
-    format.bits + u32::from(!format.signed)
 }
 
 /// Every product of two inputs that an output holds, once.
@@ -295,7 +242,7 @@ impl MatrixFigures {
     }
 }
 
-fn products(layer: &CompiledLayer) -> Vec<Products> {
+fn products(layer: &Unrolled) -> Vec<Products> {
     let circuit = &layer.circuit;
     let mut counts: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     for node in &circuit.nodes {
@@ -322,7 +269,7 @@ fn depth(circuit: &Circuit) -> u32 {
 }
 
 /// Additions as wide as their results.
-fn shift_add_luts(layer: &CompiledLayer) -> u64 {
+fn shift_add_luts(layer: &Unrolled) -> u64 {
     let additions = layer.circuit.nodes.iter().filter_map(|node| match node.op {
         Op::Multiply { x, row, .. } => layer.shift_add.get(&row).map(|made| made.bits(layer.circuit.node(x).interval)),
         _ => None,

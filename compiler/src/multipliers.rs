@@ -12,7 +12,7 @@
 
 use crate::adder_graph::{self, AdderGraph, Matrix, Node};
 use crate::circuit::Op;
-use crate::compile::{Compiled, CompiledLayer};
+use crate::compile::Unrolled;
 use crate::folded::{Digits, Folded};
 use crate::interval::Interval;
 use serde::{Deserialize, Serialize};
@@ -102,15 +102,6 @@ impl ShiftAdd {
     }
 }
 
-/// Chooses for every row of every layer: fills [`CompiledLayer::shift_add`].
-/// `budget` is the most hardware multipliers of the network; a two-operand product always is one.
-///
-/// # Errors
-/// Where the budget is less than what must be hardware multipliers.
-pub fn choose(compiled: &mut Compiled, multipliers: Multipliers, budget: Option<usize>) -> Result<()> {
-    choose_among(compiled.layers.iter_mut().collect(), vec![], 0, multipliers, budget)
-}
-
 /// What can be built from shifts and additions.
 enum Soft {
     /// A row of an unrolled layer.
@@ -130,15 +121,16 @@ struct Candidate {
     soft: Soft,
 }
 
-/// Like [`choose`], for the unrolled and the folded layers of a network over images: fills [`Bank::digits`] too. `others` multiply
-/// data by data, and stay in hardware.
+/// Chooses for every row of the unrolled layers and for every folded one: fills
+/// [`Unrolled::shift_add`] and [`Bank::digits`]. `others` multiply data by data, and stay in
+/// hardware as two-operand products do. `budget` is the most hardware multipliers of the network.
 ///
 /// # Errors
-/// As [`choose`].
+/// Where the budget is less than what must be hardware multipliers.
 ///
 /// [`Bank::digits`]: crate::folded::Bank::digits
-pub fn choose_among(
-    mut unrolled: Vec<&mut CompiledLayer>,
+pub fn choose(
+    mut unrolled: Vec<&mut Unrolled>,
     mut folded: Vec<&mut Folded>,
     others: usize,
     multipliers: Multipliers,

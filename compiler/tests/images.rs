@@ -87,7 +87,7 @@ fn from_a_description_to_a_simulated_core() {
             assert!(text.contains("every output is golden's"), "{text}");
         }
         let text = done(path, &["check", name, "--random", "4"]);
-        assert!(text.contains("0 do not") && text.contains("pass  image IR, engines = golden"), "{text}");
+        assert!(text.contains("0 do not") && text.contains("pass  dataflow IR, engines = golden"), "{text}");
     }
     let text = done(path, &["simulate", "quick", "--random", "4", "--layers", "conv_0,pool_0,conv_3"]);
     assert_eq!(text.matches("every output is golden's").count(), 3, "{text}");
@@ -107,7 +107,7 @@ fn fifos_run_at_the_least_depth_and_one_word_less_is_a_deadlock_with_a_name() {
     let path = folder.path();
     done(path, &["verilog", "run", "-o", "core", "--engine", "folded"]);
     let build = Build::open(&path.join("core")).unwrap();
-    let fifo = &build.record.figures.streams.as_ref().unwrap().fifos[0];
+    let fifo = &build.record.figures.streams.fifos[0];
     assert_eq!(fifo.name, "fifo_add_0_shortcut");
     assert!(fifo.live > 1 && fifo.live < fifo.rate && fifo.depth == fifo.rate, "{fifo:?}");
     let text = std::fs::read_to_string(path.join("core/engines.toml")).unwrap();
@@ -191,7 +191,7 @@ fn a_budget_is_kept_with_the_quickest_core_that_fits() {
     let built = |arguments: &[&str]| {
         done(path, &[&["verilog", "run", "-o", "core"], arguments].concat());
         let build = Build::open(&path.join("core")).unwrap();
-        let estimates = || build.record.figures.layers.iter().filter_map(|l| l.engine.as_ref()).map(|e| e.estimate);
+        let estimates = || build.record.figures.layers.iter().map(|l| l.engine.estimate);
         let hardware = estimates().map(|e| e.multipliers).sum::<u64>();
         let products = build.record.figures.layers.iter().flat_map(|l| &l.products).map(|p| p.count as u64);
         (estimates().map(|e| e.luts).sum::<u64>(), build.signature.ii, hardware, products.sum::<u64>())

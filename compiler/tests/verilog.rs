@@ -84,13 +84,14 @@ fn it_prints_the_budget_and_writes_a_build() {
         [
             "adder_graphs.json",
             "build.json",
+            "engines.toml",
             "files.f",
             "model.safetensors",
             "signature.json",
             "strassenc_coefficient.v",
             "strassenc_collector.v",
+            "strassenc_frame_end.v",
             "strassenc_multiplier.v",
-            "strassenc_serialiser.v",
             "strassenc_stream_register.v",
             "sums.v",
             "sums_dense_0.v",
@@ -164,7 +165,7 @@ fn whatever_is_wrong_gets_one_message() {
         (2, &[".", "--multiplier-latency", "9"], "9 is not in 1..=4"),
         (2, &[".", "--beat-elements", "0"], "0 is not in 1..="),
         (2, &[".", "--time-limit=-1"], "it must be a positive number of seconds"),
-        (2, &[".", "--dsp-budget", "1"], "2 hardware multipliers are needed, the budget is 1"),
+        (2, &[".", "--dsp-budget", "1"], "the smallest core needs 2 multipliers, 1 more than the 1 there are"),
     ];
     for (status, arguments, cause) in cases {
         let error = refused(path, status, arguments);

@@ -7,7 +7,7 @@ use strassenc::figures::Figures;
 use strassenc::schedule;
 use strassenc_runtime::Format;
 use strassenc_tests::models::LayerRecipe;
-use strassenc_tests::{Recipe, random_model};
+use strassenc_tests::{Recipe, chains, pipelines, random_model};
 
 fn recipe(density: f64, inputs: usize, layers: &[(usize, usize)]) -> Recipe {
     let format = |bits| Format { signed: false, bits, frac: bits as i32 };
@@ -44,26 +44,25 @@ fn main() {
             let compiled = compile(&model, &Options { schedule, ..Default::default() }, &|_| {}, &|| false).unwrap();
             let total = start.elapsed();
             let start = Instant::now();
-            for layer in &compiled.layers {
+            for layer in pipelines(&compiled) {
                 schedule::schedule(&layer.circuit, &schedule).unwrap();
             }
             let scheduling = start.elapsed();
             let start = Instant::now();
-            for (layer, ir) in compiled.layers.iter().zip(&compiled.dataflow.layers) {
+            for (layer, chain) in pipelines(&compiled).into_iter().zip(chains(&compiled.dataflow)) {
                 strassenc::circuit::verify(&layer.circuit).unwrap();
-                strassenc::circuit::prove(&layer.circuit, ir).unwrap();
+                strassenc::circuit::prove(&layer.circuit, chain).unwrap();
             }
             let checks = start.elapsed();
             let start = Instant::now();
             let emitted = strassenc::emit::emit(&compiled, &Default::default()).unwrap();
             let (emission, bytes) = (start.elapsed(), emitted.files.iter().map(|f| f.text.len()).sum::<usize>());
-            let nodes: usize = compiled.layers.iter().map(|l| l.circuit.nodes.len()).sum();
-            let earliest: u64 = compiled
-                .layers
+            let nodes: usize = pipelines(&compiled).iter().map(|l| l.circuit.nodes.len()).sum();
+            let earliest: u64 = pipelines(&compiled)
                 .iter()
                 .map(|l| schedule::earliest(&l.circuit, &schedule).unwrap().register_bits(&l.circuit))
                 .sum();
-            let figures = Figures::new(&compiled).total;
+            let figures = Figures::new(&compiled, 200.0).total;
             println!(
                 "  {adders_per_stage} adders per stage: {nodes} nodes, {} adders of {}, compiled in {:.2} s (scheduling {:.2} s, checks {:.2} s), emitted {:.1} MB in {:.2} s, latency {}, register bits {} ({:.3} of the earliest schedule's)",
                 figures.adders,

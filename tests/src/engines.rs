@@ -4,13 +4,13 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc::engine::{Choice, Engines};
 use strassenc::folded::{Folding, padded_rows};
-use strassenc::ir::images::{ImageLayer, Images};
+use strassenc::ir::{Dataflow, Layer};
 
 /// Any engine that fits each layer.
-pub fn random_engines(images: &Images, seed: u64) -> Engines {
+pub fn random_engines(dataflow: &Dataflow, seed: u64) -> Engines {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut engines = Engines::default();
-    for (number, layer) in images.layers.iter().enumerate() {
+    for (number, layer) in dataflow.layers.iter().enumerate() {
         let choice = match layer.kernel() {
             Some(_) if layer.words().is_some() => Choice::Folded(filters(&mut rng, layer)),
             Some(kernel) if padded_rows(kernel, 1) > 0 && rng.random_bool(0.6) => {
@@ -25,7 +25,7 @@ pub fn random_engines(images: &Images, seed: u64) -> Engines {
             }
             Some(_) => Choice::Unrolled,
             None => {
-                let channels = images.yields(number).shape.channels;
+                let channels = dataflow.yields(number).shape.channels;
                 Choice::Elementwise { lanes: divisor(&mut rng, channels) }
             }
         };
@@ -35,7 +35,7 @@ pub fn random_engines(images: &Images, seed: u64) -> Engines {
 }
 
 /// Any folding of a char-CNN, which has no other engine.
-fn filters(rng: &mut ChaCha8Rng, layer: &ImageLayer) -> Folding {
+fn filters(rng: &mut ChaCha8Rng, layer: &Layer) -> Folding {
     let words = layer.words().expect("a char-CNN reads words");
     let pe = divisor(rng, words.common());
     Folding { pe, simd: divisor(rng, words.elements), multipliers: divisor(rng, pe), wc_pe: 1, wc_simd: 1 }

@@ -11,7 +11,9 @@ pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
 pub use sequences::sequence_model;
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
+use strassenc::compile::{Compiled, Unrolled};
 use strassenc::emit::signature::{Beat, Frames};
+use strassenc::ir::{Chain, Dataflow};
 use strassenc::tools::Tools;
 
 /// Property tests that run the same cases each time; what failed once is kept beside the test's source.
@@ -23,6 +25,16 @@ pub fn property(cases: u32, seed: u64) -> Config {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
         ..Config::default()
     }
+}
+
+/// The chain of every layer, of a network whose layers all have one.
+pub fn chains(dataflow: &Dataflow) -> Vec<&Chain> {
+    dataflow.layers.iter().map(|layer| &layer.kernel().expect("a layer with a kernel").chain).collect()
+}
+
+/// The pipeline of every layer, of a core whose layers are all unrolled.
+pub fn pipelines(compiled: &Compiled) -> Vec<&Unrolled> {
+    compiled.layers.iter().map(|layer| layer.unrolled().expect("an unrolled layer")).collect()
 }
 
 /// Any beats and any way to end a frame: of the input and of the output. 64 bits hold whole

@@ -66,7 +66,7 @@ fn a_build_compiles_again_to_the_same_bytes() {
             assert!(std::fs::read(build.folder.join(name)).unwrap() == *bytes, "{name} differs");
         }
     }
-    assert_eq!(options.share().effort, Effort(2));
+    assert_eq!(options.compile().share.effort, Effort(2));
 }
 
 #[test]
@@ -247,10 +247,10 @@ fn a_record_that_lies_is_refused() {
     let record = folder.join(build::RECORD);
     let good = std::fs::read_to_string(&record).unwrap();
     for (from, to, told) in [
-        ("\"schema\": 2,", "\"schema\": 1,", "has schema 1; this version reads schema 2"),
-        ("\"schema\": 2,", "\"schema\": 3,", "has schema 3; this version reads schema 2"),
-        ("\"schema\": 2,", "", "missing field `schema`"),
-        ("\"schema\": 2,", "\"schema\": 2, \"more\": 1,", "unknown field `more`"),
+        ("\"schema\": 3,", "\"schema\": 1,", "has schema 1; this version reads schema 3"),
+        ("\"schema\": 3,", "\"schema\": 4,", "has schema 4; this version reads schema 3"),
+        ("\"schema\": 3,", "", "missing field `schema`"),
+        ("\"schema\": 3,", "\"schema\": 3, \"more\": 1,", "unknown field `more`"),
         ("\"effort\": 1", "\"effort\": 9", "9 is not within 0..=3"),
         ("\"adders_per_stage\": 1", "\"adders_per_stage\": 0", "0 is not within 1..=1024"),
         ("\"multiplier_latency\": 3", "\"multiplier_latency\": 5", "5 is not within 1..=4"),

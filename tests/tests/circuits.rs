@@ -7,7 +7,7 @@ use strassenc::compile::{Compiled, Options, compile};
 use strassenc::interval::Interval;
 use strassenc::schedule::{self, Pipeline, Stage};
 use strassenc_runtime::golden;
-use strassenc_tests::{inputs, models, random_model, recipes};
+use strassenc_tests::{chains, inputs, models, pipelines, random_model, recipes};
 
 /// What a broken pass might do to a circuit.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ fn compiled(recipe: &strassenc_tests::Recipe) -> Compiled {
 fn agrees(compiled: &Compiled, circuit: &Circuit, pipeline: &Pipeline, seed: u64) -> bool {
     let model = &compiled.model;
     let vectors = inputs(model, 16, seed);
-    let result = compiled.dataflow.layers[0].result();
+    let result = chains(&compiled.dataflow)[0].result();
     let golden = |x: &Vec<i64>| {
         let edge = &golden::trace(model, x).unwrap()[1];
         result.indices.iter().map(|&i| edge[i]).collect::<Vec<_>>()
@@ -135,9 +135,9 @@ proptest! {
     #[test]
     fn a_broken_circuit_is_refused(recipe in recipes(), fault in faults(), place: Index) {
         let compiled = compiled(&recipe);
-        let mut circuit = compiled.layers[0].circuit.clone();
+        let mut circuit = pipelines(&compiled)[0].circuit.clone();
         prop_assume!(inject(&mut circuit, &fault, place));
-        let accepted = circuit::verify(&circuit).is_ok() && circuit::prove(&circuit, &compiled.dataflow.layers[0]).is_ok();
+        let accepted = circuit::verify(&circuit).is_ok() && circuit::prove(&circuit, chains(&compiled.dataflow)[0]).is_ok();
         if accepted {
             // Equal outputs may change places and, where they have no biases, be read for one another; nothing else goes unseen.
             let pipeline = schedule::schedule(&circuit, &compiled.schedule).unwrap();
@@ -153,14 +153,14 @@ proptest! {
 
     #[test]
     fn the_text_form_round_trips(recipe in recipes()) {
-        for layer in compiled(&recipe).layers {
-            prop_assert_eq!(layer.circuit.to_string().parse::<Circuit>().unwrap(), layer.circuit);
+        for layer in pipelines(&compiled(&recipe)) {
+            prop_assert_eq!(&layer.circuit.to_string().parse::<Circuit>().unwrap(), &layer.circuit);
         }
     }
 
     #[test]
     fn a_damaged_text_is_refused_or_another_circuit(recipe in recipes(), place: Index, byte in 9u8..127) {
-        let mut text = compiled(&recipe).layers[0].circuit.to_string().into_bytes();
+        let mut text = pipelines(&compiled(&recipe))[0].circuit.to_string().into_bytes();
         let place = place.index(text.len());
         text[place] = byte;
         // Not a panic; what is read can be verified without one.
@@ -172,7 +172,7 @@ proptest! {
     #[test]
     fn a_broken_pipeline_is_refused(recipe in recipes(), later: bool, place: Index) {
         let compiled = compiled(&recipe);
-        let layer = &compiled.layers[0];
+        let layer = pipelines(&compiled)[0];
         let mut pipeline = layer.pipeline.clone();
         let Stage(stage) = &mut pipeline.available[place.index(layer.circuit.nodes.len())];
         prop_assume!(later || *stage > 0);
@@ -188,12 +188,12 @@ proptest! {
 fn a_fault_is_named_with_its_pass_layer_and_node() {
     let recipe = models::small();
     let compiled = compiled(&recipe);
-    let layer = &compiled.layers[0];
+    let layer = pipelines(&compiled)[0];
     let broken = |change: &dyn Fn(&mut Circuit)| {
         let mut circuit = layer.circuit.clone();
         change(&mut circuit);
         circuit::verify(&circuit)
-            .and_then(|()| circuit::prove(&circuit, &compiled.dataflow.layers[0]))
+            .and_then(|()| circuit::prove(&circuit, chains(&compiled.dataflow)[0]))
             .unwrap_err()
             .to_string()
     };
@@ -217,6 +217,7 @@ fn a_fault_is_named_with_its_pass_layer_and_node() {
 
 #[test]
 fn the_text_form_is_as_people_have_read_it() {
-    let told: String = compiled(&models::small()).layers.iter().map(|layer| format!("{}\n", layer.circuit)).collect();
+    let compiled = compiled(&models::small());
+    let told: String = pipelines(&compiled).iter().map(|layer| format!("{}\n", layer.circuit)).collect();
     strassenc_tests::snapshot("small.circuit", &told);
 }

@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use strassenc::compile::{Compiled, Options, compile};
 use strassenc::figures::Figures;
-use strassenc::lower::lower;
+use strassenc::lower::{lower, prune};
 use strassenc::{ir, schedule};
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Kind, Model, golden};
-use strassenc_tests::{Recipe, models, random_model, recipes};
+use strassenc_tests::{Recipe, chains, models, pipelines, random_model, recipes};
 
 const U4: Format = Format { signed: false, bits: 4, frac: 0 };
 
@@ -48,10 +48,16 @@ fn model(layers: Vec<Dense>) -> Model {
 
 /// Rows of W_b, and outputs, that are left of each layer.
 fn left(model: &Model) -> Vec<(Vec<usize>, Vec<usize>)> {
-    let dataflow = lower(model).unwrap();
+    let dataflow = pruned(model);
     ir::verify(&dataflow).unwrap();
-    let parts = |layer: &ir::Layer| (layer.ops[0].result.indices.clone(), layer.result().indices.clone());
-    dataflow.layers.iter().map(parts).collect()
+    let parts = |chain: &&ir::Chain| (chain.ops[0].result.indices.clone(), chain.result().indices.clone());
+    chains(&dataflow).iter().map(parts).collect()
+}
+
+fn pruned(model: &Model) -> ir::Dataflow {
+    let mut dataflow = lower(model).unwrap();
+    prune(&mut dataflow, &|_| true);
+    dataflow
 }
 
 #[test]
@@ -76,7 +82,7 @@ fn a_product_that_always_rounds_to_one_goes_into_the_bias() {
     assert_eq!(left(&model)[1], (vec![], vec![0]));
     for x in 0..16 {
         assert_eq!(golden::infer(&model, &[x]).unwrap(), [-1]);
-        assert_eq!(ir::interpret(&lower(&model).unwrap(), &[x]).unwrap().last(), Some(&vec![-1]));
+        assert_eq!(ir::interpret(&pruned(&model), &[x]).unwrap().last(), Some(&vec![-1]));
     }
 }
 
@@ -90,8 +96,8 @@ fn death_spreads_through_layers_both_ways() {
     second.bias = arr1(&[0, 7]);
     let model = model(vec![requantised(first), second]);
     assert_eq!(left(&model), [(vec![0], vec![0]), (vec![0], vec![0, 1])]);
-    let dataflow = lower(&model).unwrap();
-    assert!(matches!(&dataflow.layers[1].ops[1].kind, ir::OpKind::Offset { constants } if constants == &[15]));
+    let dataflow = pruned(&model);
+    assert!(matches!(&chains(&dataflow)[1].ops[1].kind, ir::OpKind::Offset { constants } if constants == &[15]));
     for x in [[0, 0, 0, 0], [15, 15, 15, 15], [9, 1, 2, 3]] {
         assert_eq!(ir::interpret(&dataflow, &x).unwrap().last(), Some(&golden::infer(&model, &x).unwrap()));
     }
@@ -103,12 +109,12 @@ fn a_network_without_any_live_product_still_compiles() {
     let second = dense("second", Array2::eye(2), Array2::eye(2));
     let compiled = compile(&model(vec![requantised(first), second]), &Options::default(), &|_| {}, &|| false).unwrap();
     let streamed = |layer: usize, x: &[i64]| {
-        let layer = &compiled.layers[layer];
+        let layer = pipelines(&compiled)[layer];
         schedule::simulate(&layer.circuit, &layer.pipeline, &[x.to_vec()])
     };
     assert_eq!(streamed(0, &[1, 2, 3]), [[0]]);
     assert_eq!(streamed(1, &[0]), [[0, 0]]);
-    assert_eq!(Figures::new(&compiled).total.multiplications, 0);
+    assert_eq!(Figures::new(&compiled, 200.0).total.multiplications, 0);
 }
 
 #[test]
@@ -141,7 +147,7 @@ fn progress_counts_every_step_and_an_interruption_ends_it() {
     compile(&model, &Options::default(), &|p| seen.lock().unwrap().push((p.done, p.total)), &|| false).unwrap();
     let mut seen = seen.into_inner().unwrap();
     seen.sort_unstable();
-    assert_eq!(seen, (1..=8).map(|done| (done, 8)).collect::<Vec<_>>());
+    assert_eq!(seen, (1..=9).map(|done| (done, 9)).collect::<Vec<_>>());
 
     let steps = AtomicUsize::new(0);
     let count = |_: strassenc::compile::Progress| {
@@ -163,18 +169,18 @@ proptest! {
     fn the_result_does_not_depend_on_the_number_of_threads(recipe in recipes()) {
         let (a, b) = (compiled_with_threads(&recipe, 1), compiled_with_threads(&recipe, 4));
         prop_assert_eq!(&a.dataflow, &b.dataflow);
-        for (a, b) in a.layers.iter().zip(&b.layers) {
+        for (a, b) in pipelines(&a).iter().zip(pipelines(&b)) {
             prop_assert_eq!((&a.circuit, &a.pipeline), (&b.circuit, &b.pipeline));
         }
-        prop_assert_eq!(Figures::new(&a), Figures::new(&b));
+        prop_assert_eq!(Figures::new(&a, 200.0), Figures::new(&b, 200.0));
     }
 
     #[test]
     fn figures_add_up(recipe in recipes()) {
         let model = random_model(&recipe);
         let compiled = compile(&model, &Options::default(), &|_| {}, &|| false).unwrap();
-        let figures = Figures::new(&compiled);
-        for (layer, ir) in figures.layers.iter().zip(&compiled.dataflow.layers) {
+        let figures = Figures::new(&compiled, 200.0);
+        for (layer, ir) in figures.layers.iter().zip(chains(&compiled.dataflow)) {
             prop_assert_eq!(layer.per_window, ir.multiplications());
             prop_assert_eq!(layer.per_window, layer.products.iter().map(|p| p.count).sum::<usize>());
             prop_assert!(layer.per_window <= layer.budget);

@@ -2,14 +2,18 @@
 //! and shared caches; and what a core must stand: resets in mid-frame and wrong frames.
 
 use strassenc::build::{self, Build};
+use strassenc::check::traces;
 use strassenc::compile::{self, Compiled, compile};
 use strassenc::emit::signature::{Beat, Direction, Port, SCHEMA, Stream, Vector};
 use strassenc::emit::{self, Emitted, Signature, emit};
+use strassenc::engine::{Allowed, Target};
+use strassenc::ir::{Kind, Layer};
+use strassenc::lower::lower;
 use strassenc::simulate::{Core, Failure, LAST, Options, Place, Progress, Simulator, Sources, Stimulus, locate};
 use strassenc::tools::Tools;
-use strassenc_runtime::{Format, Kind, Model, golden};
+use strassenc_runtime::{Format, Kind as ErrorKind, Model, golden};
 use strassenc_tests::models::small;
-use strassenc_tests::{inputs, random_model};
+use strassenc_tests::{image_model, inputs, pipelines, random_model, sequence_model};
 
 fn tools() -> Tools {
     let tools = strassenc_tests::tools();
@@ -124,9 +128,10 @@ fn a_core_that_is_open_in_reset_is_told() {
 #[test]
 fn a_wrong_tkeep_is_told() {
     let tools = tools();
-    let options = emit::Options { output: Beat::Bits(192), ..Default::default() };
+    let asked = compile::Options { output: Beat::Bits(192), ..Default::default() };
     let model = random_model(&small());
-    let emitted = emit(&compiled(&model), &options).unwrap();
+    let compiled = compile(&model, &asked, &|_| {}, &|| false).unwrap();
+    let emitted = emit(&compiled, &emit::Options::default()).unwrap();
     assert!(emitted.signature.output.has_keep());
     let vectors = inputs(&model, 5, 1);
     let top = format!("{}.v", emitted.signature.top);
@@ -149,22 +154,19 @@ fn broken_promises_of_timing_are_told() {
     assert_eq!(late.to_string(), "error[mismatch]: core `moody`: the latency is 1 clocks, signature.json promises 2");
     let slow = run.check_promises(&Signature { ii: 1, ..moody() }).unwrap_err();
     assert!(slow.to_string().contains("the initiation interval is 2 clocks, signature.json promises 1"), "{slow}");
-    assert_eq!(slow.kind(), Kind::Mismatch);
+    assert_eq!(slow.kind(), ErrorKind::Mismatch);
 }
 
-fn compiled(model: &Model) -> Compiled {
-    compile(model, &compile::Options::default(), &|_| {}, &|| false).unwrap()
-}
-
-fn in_beats(compiled: &Compiled, beat_elements: usize) -> Emitted {
+fn compiled(model: &Model, beat_elements: usize) -> Compiled {
     let beats = Beat::Elements(beat_elements);
-    emit(compiled, &emit::Options { input: beats, output: beats, ..Default::default() }).unwrap()
+    let asked = compile::Options { input: beats, output: beats, ..Default::default() };
+    compile(model, &asked, &|_| {}, &|| false).unwrap()
 }
 
 /// A network with vectors of several beats, its simulator, and vectors with golden's outputs.
 fn network(tools: &Tools) -> (Simulator, Vec<Vec<i64>>, Vec<Vec<i64>>) {
     let model = random_model(&small());
-    let emitted = in_beats(&compiled(&model), 1);
+    let emitted = emit(&compiled(&model, 1), &emit::Options::default()).unwrap();
     let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, tools).unwrap();
     let vectors = inputs(&model, 20, 1);
     let outputs = vectors.iter().map(|x| golden::infer(&model, x).unwrap()).collect();
@@ -245,7 +247,7 @@ fn a_wrong_frame_raises_frame_error_and_the_core_finds_the_next_one() {
 /// A line of Verilog that computes a node, changed.
 fn damaged(emitted: &Emitted, layer: usize, node: &str, change: impl Fn(&str) -> String) -> Sources {
     let mut sources = Sources::from(emitted);
-    let name = format!("{}.v", emitted.signature.layers[layer].module);
+    let name = format!("{}.v", emitted.signature.layers[layer].kernel.as_ref().unwrap());
     let (_, text) = sources.files.iter_mut().find(|(file, _)| *file == name).unwrap();
     let old = String::from_utf8(text.clone()).unwrap();
     let computes = |line: &&str| line.contains(&format!("_{node} <= ")) || line.contains(&format!(" {node} = "));
@@ -260,15 +262,15 @@ fn damaged(emitted: &Emitted, layer: usize, node: &str, change: impl Fn(&str) ->
 fn a_damaged_sign_is_found_by_name() {
     let tools = tools();
     let model = random_model(&small());
-    let compiled = compiled(&model);
-    let emitted = in_beats(&compiled, 2);
+    let compiled = compiled(&model, 2);
+    let emitted = emit(&compiled, &emit::Options::default()).unwrap();
     let vectors = inputs(&model, 40, 5);
     let golden: Vec<_> = vectors.iter().map(|x| golden::infer(&model, x).unwrap()).collect();
     let swap = |line: &str| {
         if line.contains(" + ") { line.replacen(" + ", " - ", 1) } else { line.replacen(" - ", " + ", 1) }
     };
     for (layer, role) in [(0, "wb_add"), (1, "wc_add")] {
-        let node = compiled.layers[layer].circuit.nodes.iter().find(|n| n.name.starts_with(role)).unwrap();
+        let node = pipelines(&compiled)[layer].circuit.nodes.iter().find(|n| n.name.starts_with(role)).unwrap();
         let sources = damaged(&emitted, layer, &node.name, swap);
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
         let run = simulator.run(&vectors, &Options::default()).unwrap();
@@ -278,8 +280,50 @@ fn a_damaged_sign_is_found_by_name() {
         let (sample, expected) = (mismatch.sample, &golden[mismatch.sample]);
         let place = locate(&compiled, &sources, &emitted.signature, &vectors, sample, expected, &tools).unwrap();
         let Place::Signal { layer: found, node: name, origin, expected, got, .. } = &place else { panic!("{place}") };
-        assert_eq!((found, name, origin), (&compiled.layers[layer].name, &node.name, &node.origin), "{place}");
+        assert_eq!((found, name, origin), (&pipelines(&compiled)[layer].name, &node.name, &node.origin), "{place}");
         assert_ne!(expected, got);
+    }
+}
+
+/// In a core over images, and in one with a state: the layer, the node, its stage and its row.
+#[test]
+fn a_damaged_sign_within_windows_and_gates_is_found_by_name() {
+    let tools = tools();
+    let target = Target { engine: Allowed::Unrolled, ..Target::default() };
+    let asked = compile::Options { target, ..Default::default() };
+    let is_wanted = |layer: &Layer| match &layer.kind {
+        Kind::Spn(kernel) => kernel.windows.count() > 3,
+        Kind::Lstm { .. } => true,
+        _ => false,
+    };
+    for of_images in [true, false] {
+        let found = (0..).find_map(|seed| {
+            let model = if of_images { image_model(seed) } else { sequence_model(seed) };
+            let lowered = lower(&model).unwrap();
+            let layer = lowered.layers.iter().position(is_wanted)?;
+            let compiled = compile(&model, &asked, &|_| {}, &|| false).unwrap();
+            let emitted = emit(&compiled, &emit::Options::default()).unwrap();
+            let pipeline = compiled.layers[layer].unrolled().unwrap();
+            let vectors = inputs(&model, 12, seed);
+            let golden: Vec<_> = traces(&model, &vectors).unwrap().into_iter().map(|mut t| t.pop().unwrap()).collect();
+            // A sign that matters to some output.
+            pipeline.circuit.nodes.iter().filter(|node| node.name.starts_with("wb_add")).take(3).find_map(|node| {
+                let swap = |line: &str| {
+                    if line.contains(" + ") { line.replacen(" + ", " - ", 1) } else { line.replacen(" - ", " + ", 1) }
+                };
+                let sources = damaged(&emitted, layer, &node.name, swap);
+                let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
+                let mismatch = simulator.run(&vectors, &Options::default()).unwrap().mismatch(&golden)?;
+                let due = &golden[mismatch.sample];
+                let sample = mismatch.sample;
+                let place = locate(&compiled, &sources, &emitted.signature, &vectors, sample, due, &tools).unwrap();
+                Some((place, pipeline.name.clone(), node.clone()))
+            })
+        });
+        let (place, layer, node) = found.unwrap();
+        let Place::Signal { layer: told, node: name, origin, .. } = &place else { panic!("{place}") };
+        assert_eq!((told, name, origin), (&layer, &node.name, &node.origin), "{place}");
+        assert!(origin.contains("W_b row"), "{place}");
     }
 }
 
@@ -287,8 +331,8 @@ fn a_damaged_sign_is_found_by_name() {
 fn a_pipeline_that_never_moves_is_located() {
     let tools = tools();
     let model = random_model(&small());
-    let compiled = compiled(&model);
-    let emitted = in_beats(&compiled, 2);
+    let compiled = compiled(&model, 2);
+    let emitted = emit(&compiled, &emit::Options::default()).unwrap();
     let mut sources = Sources::from(&emitted);
     let name = format!("{}.v", emitted.signature.layers[1].module);
     let (_, text) = sources.files.iter_mut().find(|(file, _)| *file == name).unwrap();
@@ -380,7 +424,7 @@ fn verilog_that_verilator_refuses_is_one_clear_error() {
         memories: vec![],
     };
     let error = Simulator::build(&sources, &moody(), false, &tools).unwrap_err();
-    assert_eq!(error.kind(), Kind::Tool);
+    assert_eq!(error.kind(), ErrorKind::Tool);
     assert!(error.to_string().starts_with("error[tool]: verilator: refused the Verilog of `moody`: "), "{error}");
     assert!(error.to_string().contains("moody.v:"), "{error}");
 }
@@ -390,7 +434,12 @@ fn an_edited_build_opens_for_simulation_only() {
     let model = random_model(&small());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("build");
-    build::write(&path, &compiled(&model), &build::Options::default()).unwrap();
+    build::write(
+        &path,
+        &compile(&model, &compile::Options::default(), &|_| {}, &|| false).unwrap(),
+        &build::Options::default(),
+    )
+    .unwrap();
     let file = path.join("random_dense_0.v");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replacen(" + ", " - ", 1)).unwrap();

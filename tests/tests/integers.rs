@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc::adder_graph::{self, AdderGraph, Matrix, Node, NodeId, Term};
 use strassenc::interval::{Interval, round_shift};
-use strassenc::ir::{self, Dataflow, Layer, Op, OpKind, Role, Value, ValueId};
+use strassenc::ir::{Chain, Op, OpKind, Role, Value};
 use strassenc::{circuit, schedule};
 use strassenc_runtime::Format;
 
@@ -40,7 +40,7 @@ fn any_graph(matrix: &Matrix, rng: &mut ChaCha8Rng) -> AdderGraph {
 }
 
 /// A layer with random matrices, its intervals as plain interval arithmetic finds them.
-fn layer(rng: &mut ChaCha8Rng, (n_in, r, n_out): (usize, usize, usize), largest: i32, requantised: bool) -> Dataflow {
+fn layer(rng: &mut ChaCha8Rng, (n_in, r, n_out): (usize, usize, usize), largest: i32, requantised: bool) -> Chain {
     let mut matrix = |rows, columns| -> Matrix {
         Array2::from_shape_simple_fn((rows, columns), || {
             if rng.random_bool(0.6) { rng.random_range(-largest..=largest) } else { 0 }
@@ -98,10 +98,9 @@ fn layer(rng: &mut ChaCha8Rng, (n_in, r, n_out): (usize, usize, usize), largest:
         (OpKind::Linear { role: Role::Wc, matrix: w_c }, y),
         (last, z),
     ];
-    let ops = kinds.into_iter().enumerate().map(|(i, (kind, z))| Op { x: ValueId(i as u32), kind, result: value(z) });
+    let ops = kinds.into_iter().map(|(kind, z)| Op { kind, result: value(z) }).collect();
     let input = Format { signed: true, bits: 6, frac: 0 };
-    let layer = Layer { name: "dense".into(), budget: r, input, output, ops: ops.collect() };
-    Dataflow { name: "integers".into(), input: value(x), layers: vec![layer] }
+    Chain { name: "dense".into(), budget: r, input, output, x: value(x), ops }
 }
 
 proptest! {
@@ -116,8 +115,8 @@ proptest! {
         shared: bool,
     ) {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed);
-        let dataflow = layer(rng, shape, largest, requantised);
-        let graphs: Vec<AdderGraph> = dataflow.layers[0]
+        let chain = layer(rng, shape, largest, requantised);
+        let graphs: Vec<AdderGraph> = chain
             .matrices()
             .map(|(_, matrix)| {
                 let graph = if shared { adder_graph::share(matrix, &Default::default()).graph } else { any_graph(matrix, rng) };
@@ -125,9 +124,9 @@ proptest! {
                 graph
             })
             .collect();
-        let built = circuit::build(&dataflow, 0, &graphs.iter().collect::<Vec<_>>()).unwrap();
+        let built = circuit::build(&chain, &graphs.iter().collect::<Vec<_>>()).unwrap();
         circuit::verify(&built).unwrap();
-        circuit::prove(&built, &dataflow.layers[0]).unwrap();
+        circuit::prove(&built, &chain).unwrap();
         let options = schedule::Options { adders_per_stage: rng.random_range(1..=3), multiplier_latency: rng.random_range(1..=4) };
         let pipeline = schedule::schedule(&built, &options).unwrap();
         schedule::verify(&built, &pipeline, &options).unwrap();
@@ -139,9 +138,9 @@ proptest! {
                 1 => x.hi,
                 _ => rng.random_range(x.lo..=x.hi),
             };
-            vectors.push(dataflow.input.intervals.iter().map(pick).collect());
+            vectors.push(chain.x.intervals.iter().map(pick).collect());
         }
-        let wanted: Vec<_> = vectors.iter().map(|x| ir::interpret_layer(&dataflow.layers[0], x).pop().unwrap()).collect();
+        let wanted: Vec<_> = vectors.iter().map(|x| chain.apply(x).pop().unwrap()).collect();
         prop_assert_eq!(schedule::simulate(&built, &pipeline, &vectors), wanted.clone());
         for (x, wanted) in vectors.iter().zip(wanted) {
             let values = circuit::evaluate(&built, x).unwrap();

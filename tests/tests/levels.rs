@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use strassenc::compile::{Compiled, Options, compile};
 use strassenc::{circuit, ir, lower, schedule};
 use strassenc_runtime::{Model, golden};
-use strassenc_tests::{Recipe, inputs, random_model, recipes, wide_recipes};
+use strassenc_tests::{Recipe, chains, inputs, pipelines, random_model, recipes, wide_recipes};
 
 fn options() -> impl Strategy<Value = schedule::Options> {
     (1u32..=5, 1u32..=4)
@@ -13,11 +13,6 @@ fn options() -> impl Strategy<Value = schedule::Options> {
 
 fn compiled(model: &Model, schedule: schedule::Options) -> Compiled {
     compile(model, &Options { schedule, ..Options::default() }, &|_| {}, &|| false).unwrap()
-}
-
-/// The elements of `edge` that the compiler kept.
-fn kept(edge: &[i64], value: &ir::Value) -> Vec<i64> {
-    value.indices.iter().map(|&i| edge[i]).collect()
 }
 
 fn all_levels_agree(recipe: &Recipe, schedule: schedule::Options) -> Result<(), TestCaseError> {
@@ -30,19 +25,19 @@ fn all_levels_agree(recipe: &Recipe, schedule: schedule::Options) -> Result<(), 
         let values = ir::interpret(&compiled.dataflow, vector).unwrap();
         prop_assert_eq!(values.last(), edges.last());
         let mut x = vector.clone();
-        for (number, layer) in compiled.layers.iter().enumerate() {
+        for (number, layer) in pipelines(&compiled).into_iter().enumerate() {
             let values = circuit::evaluate(&layer.circuit, &x).unwrap();
             for (node, &value) in layer.circuit.nodes.iter().zip(&values) {
                 prop_assert!(node.interval.contains(value), "{} = {value}, declared {}", node.name, node.interval);
             }
             x = layer.circuit.outputs.iter().map(|id| values[id.index()]).collect();
-            prop_assert_eq!(&x, &kept(&edges[number + 1], compiled.dataflow.layers[number].result()));
+            prop_assert_eq!(&x, &compiled.dataflow.yields(number).of(&edges[number + 1]));
         }
     }
-    for (number, layer) in compiled.layers.iter().enumerate() {
+    for (number, layer) in pipelines(&compiled).into_iter().enumerate() {
         stream = schedule::simulate(&layer.circuit, &layer.pipeline, &stream);
-        let result = compiled.dataflow.layers[number].result();
-        let golden: Vec<_> = traces.iter().map(|edges| kept(&edges[number + 1], result)).collect();
+        let to = compiled.dataflow.yields(number);
+        let golden: Vec<_> = traces.iter().map(|edges| to.of(&edges[number + 1])).collect();
         prop_assert_eq!(&stream, &golden);
     }
     Ok(())
@@ -65,16 +60,16 @@ proptest! {
     fn every_row_of_w_c_is_driven_to_both_ends_of_its_interval(recipe in recipes()) {
         let model = random_model(&recipe);
         let compiled = compiled(&model, schedule::Options::default());
-        for (number, layer) in compiled.dataflow.layers.iter().enumerate() {
+        for (number, layer) in chains(&compiled.dataflow).into_iter().enumerate() {
             let w_c = layer.ops.len() - 2;
             let (sums, ir::OpKind::Linear { matrix, .. }) = (&layer.ops[w_c].result, &layer.ops[w_c].kind) else {
                 panic!("the last operation but one is W_c");
             };
-            for (c, [low, high]) in lower::corners(&compiled.dataflow, number).unwrap().iter().enumerate() {
+            for (c, [low, high]) in lower::corners(layer).unwrap().iter().enumerate() {
                 let [low, high] = [low, high].map(|x| {
-                    let values = circuit::evaluate(&compiled.layers[number].circuit, x).unwrap();
-                    let ir = ir::interpret_layer(layer, x);
-                    let outputs: Vec<_> = compiled.layers[number].circuit.outputs.iter().map(|y| values[y.index()]).collect();
+                    let values = circuit::evaluate(&pipelines(&compiled)[number].circuit, x).unwrap();
+                    let ir = layer.apply(x);
+                    let outputs: Vec<_> = pipelines(&compiled)[number].circuit.outputs.iter().map(|y| values[y.index()]).collect();
                     assert_eq!(Some(&outputs), ir.last());
                     ir[w_c][c]
                 });

@@ -10,7 +10,7 @@ use strassenc::figures::Figures;
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::{lower, schedule};
 use strassenc_runtime::{Model, golden};
-use strassenc_tests::{property, tools};
+use strassenc_tests::{chains, pipelines, property, tools};
 
 fn found(shape: &str, rank: usize, seed: u64) -> Scheme {
     let mut search = Search::new(shape.parse().unwrap(), rank, seed);
@@ -34,9 +34,9 @@ fn product(shape: Shape, x: &[i64]) -> Vec<i64> {
 fn holds(scheme: &Scheme, bits: u32, vectors: usize, seed: u64) {
     let model = model::model(scheme, bits, None).unwrap();
     let compiled = compiled(&model);
-    let layer = &compiled.layers[0];
+    let layer = pipelines(&compiled)[0];
     let mut inputs = random_vectors(&model, vectors, seed);
-    let ends = lower::corners(&compiled.dataflow, 0).unwrap();
+    let ends = lower::corners(chains(&compiled.dataflow)[0]).unwrap();
     inputs.extend(ends.iter().flatten().cloned());
     let expected: Vec<_> = inputs.iter().map(|x| product(scheme.shape, x)).collect();
     for (x, expected) in inputs.iter().zip(&expected) {
@@ -52,7 +52,7 @@ fn holds(scheme: &Scheme, bits: u32, vectors: usize, seed: u64) {
         let [low, high] = [low, high].map(|x| product(scheme.shape, x)[c]);
         assert_eq!((declared.lo, declared.hi), (low, high), "output {c}");
     }
-    let figures = Figures::new(&compiled);
+    let figures = Figures::new(&compiled, 200.0);
     assert_eq!(figures.total.multiplications, scheme.rank() as u64);
     assert_eq!(figures.total.dense_multiplications, scheme.shape.schoolbook() as u64);
 }
@@ -70,7 +70,7 @@ proptest! {
     fn outputs_need_no_negation(seed: u64) {
         let compiled = compiled(&model::model(&found("2x2x2", 7, seed), 8, None).unwrap());
         let negated = |op: &Op| matches!(op, Op::Offset { .. }) && !op.is_wires();
-        prop_assert!(!compiled.layers[0].circuit.nodes.iter().any(|node| negated(&node.op)));
+        prop_assert!(!pipelines(&compiled)[0].circuit.nodes.iter().any(|node| negated(&node.op)));
     }
 }
 

@@ -4,7 +4,8 @@ use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
-use strassenc::build::{self, Core, Options};
+use strassenc::build::{self, Options};
+use strassenc::compile::Compiled;
 use strassenc::emit::{self, Emitted};
 use strassenc::tools::Tools;
 use strassenc_runtime::Model;
@@ -86,33 +87,22 @@ fn options() -> Options {
     Options { aclken: true, ..Options::default() }
 }
 
-fn compiled(model: &Model) -> Core {
-    if model.spns().is_ok() {
-        Core::Vectors(Box::new(build::compile(model, &options(), &|_| {}, &|| false, &|| false).unwrap()))
-    } else {
-        Core::Images(Box::new(build::compile_images(model, &options(), &|_| {}, &|| false, &|| false).unwrap()))
-    }
+fn compiled(model: &Model) -> Compiled {
+    build::compile(model, &options(), &|_| {}, &|| false, &|| false).unwrap()
 }
 
 /// A core over vectors, one over images, one over sequences, of a network of this name.
 fn cores(name: &str) -> Vec<Emitted> {
-    static CORES: LazyLock<[Core; 3]> =
+    static CORES: LazyLock<[Compiled; 3]> =
         LazyLock::new(|| [random_model(&models::small()), image_model(8), sequence_model(3)].map(|m| compiled(&m)));
     CORES.iter().map(|core| emitted(core, name)).collect()
 }
 
-fn emitted(core: &Core, name: &str) -> Emitted {
-    match core.clone() {
-        Core::Vectors(mut compiled) => {
-            compiled.model.name = name.into();
-            emit::emit(&compiled, &options().emit()).unwrap()
-        }
-        Core::Images(mut compiled) => {
-            compiled.model.name = name.into();
-            compiled.images.name = name.into();
-            emit::images::emit(&compiled, &options().emit()).unwrap()
-        }
-    }
+fn emitted(core: &Compiled, name: &str) -> Emitted {
+    let mut compiled = core.clone();
+    compiled.model.name = name.into();
+    compiled.dataflow.name = name.into();
+    emit::emit(&compiled, &options().emit()).unwrap()
 }
 
 /// Whether it stands between words. `1'b0` and `$clog2` are words, of which no part is a name.
@@ -125,7 +115,8 @@ fn words(emitted: &Emitted) -> BTreeSet<String> {
     let verilog = emitted.files.iter().filter(|file| file.path.ends_with(".v"));
     let words = verilog.flat_map(|file| file.text.split(is_between));
     // The names that networks can have.
-    words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).map(|w| w.to_lowercase()).collect()
+    let is_name = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase()) && !word.contains(['\'', '$']);
+    words.filter(is_name).map(|w| w.to_lowercase()).collect()
 }
 
 /// What a tool has to say about a name, where one has.

@@ -6,7 +6,7 @@ use strassenc::compile::{Options, compile};
 use strassenc::interval::Interval;
 use strassenc::schedule::{self, Pipeline, Simulator, Stage};
 use strassenc_runtime::Format;
-use strassenc_tests::{inputs, random_model, recipes};
+use strassenc_tests::{inputs, pipelines, random_model, recipes};
 
 /// A random graph of operations; only its structure and its widths matter.
 fn circuits() -> impl Strategy<Value = Circuit> {
@@ -89,7 +89,7 @@ proptest! {
     fn stalls_and_bubbles_lose_nothing(recipe in recipes(), options in options(), pattern in prop::collection::vec(any::<(bool, bool)>(), 1..40)) {
         let model = random_model(&recipe);
         let compiled = compile(&model, &Options { schedule: options, ..Options::default() }, &|_| {}, &|| false).unwrap();
-        let layer = &compiled.layers[0];
+        let layer = pipelines(&compiled)[0];
         let vectors = inputs(&model, 4, recipe.seed);
         let wanted = schedule::simulate(&layer.circuit, &layer.pipeline, &vectors);
         let mut simulator = Simulator::new(&layer.circuit, &layer.pipeline);
@@ -114,7 +114,7 @@ fn the_first_result_comes_after_the_latency_and_then_one_each_clock() {
     let recipe = strassenc_tests::Recipe { seed: 1, ..strassenc_tests::models::small() };
     let model = random_model(&recipe);
     let compiled = compile(&model, &Options::default(), &|_| {}, &|| false).unwrap();
-    let layer = &compiled.layers[0];
+    let layer = pipelines(&compiled)[0];
     let mut simulator = Simulator::new(&layer.circuit, &layer.pipeline);
     let x = vec![0; model.input.elements()];
     let outputs: Vec<bool> =

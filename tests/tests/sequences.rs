@@ -4,28 +4,27 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc::build::{self, Build};
 use strassenc::check::{self, Vectors};
-use strassenc::compile::images::{CompiledImages, Options, compile};
+use strassenc::compile::{Compiled, Options, compile};
 use strassenc::emit::signature::Beat;
-use strassenc::emit::{self, images::emit};
+use strassenc::emit::{self, emit};
 use strassenc::engine::{self, Allowed, Choice, Target};
 use strassenc::folded::{self, Folding};
 use strassenc::interval::Interval;
 use strassenc::ir::OpKind;
-use strassenc::ir::images::{self, Kind, State};
+use strassenc::ir::{self, Kind, State};
+use strassenc::lower;
 use strassenc::report::{Family, Report, WIDTH};
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::stream::timing::{self, Ending};
-use strassenc::{adder_graph, lower};
 use strassenc_runtime::model::Layer;
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::sequences::language_model;
 use strassenc_tests::{any_streams, random_engines, sequence_model, simulate_testbench, tools};
 
-fn compiled(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> CompiledImages {
-    let images = lower::images::lower(model).unwrap();
-    let options = Options { engines: random_engines(&images, seed), input, output, ..Options::default() };
-    let share = |problem: strassenc::compile::Problem| adder_graph::share(problem.matrix, &Default::default());
-    compile(model, &options, &share, &|_| {}, &|| false).unwrap()
+fn compiled(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> Compiled {
+    let lowered = lower::lower(model).unwrap();
+    let options = Options { engines: random_engines(&lowered, seed), input, output, ..Options::default() };
+    compile(model, &options, &|_| {}, &|| false).unwrap()
 }
 
 /// Random inputs, every third one at the ends of the format, and whether a sequence starts with each.
@@ -49,8 +48,8 @@ fn the_image_ir_and_every_engine_compute_what_golden_does() {
     let mut seen = 0;
     for seed in 0..300 {
         let model = sequence_model(seed);
-        let lowered = lower::images::lower(&model).unwrap();
-        images::verify(&lowered).unwrap();
+        let lowered = lower::lower(&model).unwrap();
+        ir::verify(&lowered).unwrap();
         assert!(lowered.is_recurrent());
         // Adder graphs take their time.
         let compiled = (seed < 60).then(|| compiled(&model, seed, [Beat::Any; 2]));
@@ -61,7 +60,7 @@ fn the_image_ir_and_every_engine_compute_what_golden_does() {
                 (state, own, engines) = (golden::State::start(), State::default(), State::default());
             }
             let trace = golden::step(&model, &mut state, x).unwrap();
-            let edges = images::step(&lowered, &mut own, x).unwrap();
+            let edges = ir::step(&lowered, &mut own, x).unwrap();
             // One IR layer for each of the model's: every hidden state is compared.
             assert_eq!(edges, trace, "seed {seed}");
             for (edge, values) in lowered.edges.iter().zip(&edges) {
@@ -82,7 +81,7 @@ fn the_image_ir_and_every_engine_compute_what_golden_does() {
 fn gated_layers_that_were_made_wrong_are_refused() {
     let mut refused = [0; 11];
     for seed in 0..200 {
-        let lowered = lower::images::lower(&sequence_model(seed)).unwrap();
+        let lowered = lower::lower(&sequence_model(seed)).unwrap();
         for (number, fault) in (0..lowered.layers.len()).flat_map(|number| (0..11).map(move |fault| (number, fault))) {
             let mut wrong = lowered.clone();
             let yields = &mut wrong.edges[number + 1];
@@ -90,7 +89,7 @@ fn gated_layers_that_were_made_wrong_are_refused() {
             match (&mut layer.kind, fault) {
                 (Kind::Lstm { cell, .. }, 0) => drop(cell.tanh.values.pop()),
                 (Kind::Lstm { gates, .. }, 1) => {
-                    let Some(h) = gates.dataflow.input.intervals.last_mut().filter(|h| h.value().is_none()) else {
+                    let Some(h) = gates.chain.x.intervals.last_mut().filter(|h| h.value().is_none()) else {
                         continue;
                     };
                     *h = Interval::point(h.hi);
@@ -104,7 +103,7 @@ fn gated_layers_that_were_made_wrong_are_refused() {
                 (Kind::CharCnn { .. }, 8) => yields.intervals[0].lo -= 1,
                 // The same products of the negative sums: right for each window, and wrong for the largest one.
                 (Kind::CharCnn { filters, .. }, 9) => {
-                    let ops = &mut filters.dataflow.layers[0].ops;
+                    let ops = &mut filters.chain.ops;
                     let [b, m, ..] = ops.as_mut_slice() else { unreachable!() };
                     let OpKind::Linear { matrix, .. } = &mut b.kind else { unreachable!() };
                     let OpKind::Multiply { coefficients, .. } = &mut m.kind else { unreachable!() };
@@ -115,7 +114,7 @@ fn gated_layers_that_were_made_wrong_are_refused() {
                 }
                 // A filter that has become narrower than what it reads.
                 (Kind::CharCnn { widths, filters, .. }, 10) => {
-                    let [b, ..] = filters.dataflow.layers[0].ops.as_slice() else { unreachable!() };
+                    let [b, ..] = filters.chain.ops.as_slice() else { unreachable!() };
                     let OpKind::Linear { matrix, .. } = &b.kind else { unreachable!() };
                     let (last, e) = (widths.len() - 1, filters.input.channels / widths.len());
                     let first = widths[..last].iter().sum::<usize>();
@@ -128,7 +127,7 @@ fn gated_layers_that_were_made_wrong_are_refused() {
                 _ => continue,
             }
             let same = wrong == lowered;
-            let refusal = images::verify(&wrong).err().map(|e| e.to_string());
+            let refusal = ir::verify(&wrong).err().map(|e| e.to_string());
             assert!(same || refusal.is_some(), "seed {seed}, layer {number}, fault {fault}");
             match fault {
                 9 => assert!(refusal.is_some_and(|e| e.contains("multiplies the largest sum")), "seed {seed}"),
@@ -145,7 +144,7 @@ fn gated_layers_that_were_made_wrong_are_refused() {
 fn filters_that_were_folded_wrong_are_refused() {
     let mut refused = [0; 7];
     for seed in 0..200 {
-        let lowered = lower::images::lower(&sequence_model(seed)).unwrap();
+        let lowered = lower::lower(&sequence_model(seed)).unwrap();
         let engines = random_engines(&lowered, seed);
         let Some(layer) = lowered.layers.iter().find(|layer| layer.words().is_some()) else { continue };
         let Choice::Folded(folding) = engines.layers[&layer.name] else { panic!("filters are folded") };
@@ -176,7 +175,7 @@ fn filters_that_were_folded_wrong_are_refused() {
 fn filters_are_folded_whatever_is_asked_for() {
     let words = |m: &Model| matches!(m.layers.get(1), Some(Layer::CharCnn(cnn)) if cnn.filters.outputs() > 2);
     let model = (0..).map(sequence_model).find(words).unwrap();
-    let lowered = lower::images::lower(&model).unwrap();
+    let lowered = lower::lower(&model).unwrap();
     for (fps, engine) in [(None, Allowed::Unrolled), (Some(100.0), Allowed::Auto), (None, Allowed::Folded)] {
         let target = Target { fps, engine, ..Target::default() };
         let engines = engine::choose(&lowered, &target, Default::default()).unwrap();
@@ -191,8 +190,7 @@ fn filters_are_folded_whatever_is_asked_for() {
     let with = |choice: Choice| {
         let mut engines = random_engines(&lowered, 1);
         engines.layers.insert("char_cnn_0".into(), choice);
-        let share = |problem: strassenc::compile::Problem| adder_graph::share(problem.matrix, &Default::default());
-        compile(&model, &Options { engines, ..Options::default() }, &share, &|_| {}, &|| false)
+        compile(&model, &Options { engines, ..Options::default() }, &|_| {}, &|| false)
     };
     let one = Folding { pe: 1, simd: 1, multipliers: 1, wc_pe: 1, wc_simd: 1 };
     with(Choice::Folded(one)).unwrap();
@@ -262,7 +260,7 @@ fn filters_in_verilator_yield_what_golden_does() {
     let mut seen = 0;
     for seed in 0.. {
         let model = sequence_model(seed);
-        let lowered = lower::images::lower(&model).unwrap();
+        let lowered = lower::lower(&model).unwrap();
         let Some(number) = lowered.layers.iter().position(|l| l.name == layer) else { continue };
         let engines = random_engines(&lowered, seed);
         let Choice::Folded(folding) = engines.layers[layer] else { panic!("filters are folded") };
@@ -274,7 +272,7 @@ fn filters_in_verilator_yield_what_golden_does() {
         }
         let (at, core) = compiled(&model, seed, [Beat::Any; 2]).alone(layer, &|| false).unwrap();
         assert_eq!(at, number);
-        let emitted = emit::images::emit_core(&core, &emit::Options::default()).unwrap();
+        let emitted = emit::emit_core(&core, &emit::Options::default()).unwrap();
         let sources = Sources::from(&emitted);
         simulate::lint(&sources, &tools).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
@@ -362,12 +360,12 @@ fn a_build_is_checked_as_a_sequence() {
     let (model, options) = (sequence_model(seed), build::Options { effort: 0, ..Default::default() });
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("build");
-    let compiled = build::compile_images(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
+    let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
     build::write(&folder, &compiled, &options).unwrap();
     let build = Build::open(&folder).unwrap();
-    let core = build.core().unwrap();
+    let core = build.compiled().unwrap();
     let vectors = Vectors::new(&core, 60, 1, vec![]).unwrap();
-    let rungs = check::climb(&build, (&core).into(), &vectors, 1, &tools, &mut |_| Ok(())).unwrap();
+    let rungs = check::climb(&build, &core, &vectors, 1, &tools, &mut |_| Ok(())).unwrap();
     for rung in &rungs {
         assert!(!rung.failed(), "seed {seed}: {rung:?}");
     }
@@ -395,9 +393,8 @@ fn a_language_model_of_128_units_folded() {
     }
     let began = std::time::Instant::now();
     let target = Target { fps: Some(100_000.0), engine: Allowed::Folded, ..Target::default() };
-    let share = |problem: strassenc::compile::Problem| adder_graph::share(problem.matrix, &Default::default());
     let options = Options { target, ..Options::default() };
-    let compiled = compile(&model, &options, &share, &|_| {}, &|| false).unwrap();
+    let compiled = compile(&model, &options, &|_| {}, &|| false).unwrap();
     let compile_time = began.elapsed();
     let emitted = emit(&compiled, &emit::Options::default()).unwrap();
     let sources = Sources::from(&emitted);

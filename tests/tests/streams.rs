@@ -1,42 +1,41 @@
 //! Networks over images, level by level: golden = image IR = folded engines = Verilog, for any shapes and any engines; the
 //! timing of the stream graph = the clocks of Verilator.
 
-use strassenc::compile::images::{CompiledImages, LayerEngine, Options, compile};
+use strassenc::compile::{Compiled, LayerEngine, Options, compile};
 use strassenc::emit::signature::Beat;
-use strassenc::emit::{self, images::emit};
+use strassenc::emit::{self, emit};
 use strassenc::folded::Folding;
-use strassenc::ir::images::{self, Kind};
+use strassenc::ir::{self, Kind};
 use strassenc::multipliers::Multipliers;
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::stream::Primitive;
 use strassenc::stream::depths;
 use strassenc::stream::timing::{self, Ending};
-use strassenc::{adder_graph, folded, lower, schedule};
+use strassenc::{folded, lower, schedule};
 use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::{any_streams, image_model, inputs, random_engines, tools};
 
 /// With random engines; every other core without a hardware multiplier.
-fn compiled(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> CompiledImages {
+fn compiled(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> Compiled {
     let multipliers = if seed % 2 == 1 { Multipliers::ShiftAdd } else { Multipliers::Dsp };
     compiled_with(model, seed, Options { input, output, multipliers, ..Options::default() })
 }
 
-fn compiled_with(model: &Model, seed: u64, options: Options) -> CompiledImages {
-    let images = lower::images::lower(model).unwrap();
-    let options = Options { engines: random_engines(&images, seed), ..options };
-    let share = |problem: strassenc::compile::Problem| adder_graph::share(problem.matrix, &Default::default());
-    compile(model, &options, &share, &|_| {}, &|| false).unwrap()
+fn compiled_with(model: &Model, seed: u64, options: Options) -> Compiled {
+    let lowered = lower::lower(model).unwrap();
+    let options = Options { engines: random_engines(&lowered, seed), ..options };
+    compile(model, &options, &|_| {}, &|| false).unwrap()
 }
 
 #[test]
 fn the_image_ir_computes_what_golden_does() {
     for seed in 0..400 {
         let model = image_model(seed);
-        let lowered = lower::images::lower(&model).unwrap();
-        images::verify(&lowered).unwrap();
+        let lowered = lower::lower(&model).unwrap();
+        ir::verify(&lowered).unwrap();
         for x in inputs(&model, 6, seed).into_iter().take(30) {
-            let edges = images::interpret(&lowered, &x).unwrap();
+            let edges = ir::interpret(&lowered, &x).unwrap();
             assert_eq!(edges.last(), Some(&golden::infer(&model, &x).unwrap()), "seed {seed}");
             for (edge, values) in lowered.edges.iter().zip(&edges) {
                 for (i, v) in values.iter().enumerate() {
@@ -54,10 +53,10 @@ fn every_engine_computes_what_its_layer_does() {
         let model = image_model(seed);
         let compiled = compiled(&model, seed, [Beat::Any; 2]);
         for x in inputs(&model, 2, seed).into_iter().rev().take(4) {
-            let edges = images::interpret(&compiled.images, &x).unwrap();
+            let edges = ir::interpret(&compiled.dataflow, &x).unwrap();
             assert_eq!(compiled.evaluate(&x).unwrap(), edges, "seed {seed}");
             for (number, layer) in compiled.layers.iter().enumerate() {
-                let ir = &compiled.images.layers[number];
+                let ir = &compiled.dataflow.layers[number];
                 let (Kind::Spn(kernel), LayerEngine::Unrolled(layer)) = (&ir.kind, layer) else { continue };
                 let from = &edges[ir.reads[0].index()];
                 let windows: Vec<_> =
@@ -111,7 +110,7 @@ fn roms_that_were_made_wrong_are_refused() {
     let mut refused = [0; 6];
     for seed in 0..60 {
         let compiled = compiled(&image_model(seed), seed, [Beat::Any; 2]);
-        for (layer, ir) in compiled.layers.iter().zip(&compiled.images.layers) {
+        for (layer, ir) in compiled.layers.iter().zip(&compiled.dataflow.layers) {
             let LayerEngine::Folded(folded) = layer else { continue };
             let prove = |f: &folded::Folded| folded::prove(f, ir);
             prove(folded).unwrap();
@@ -158,7 +157,7 @@ fn roms_that_were_made_wrong_are_refused() {
 /// What multiplies changes neither results nor clocks, and a budget is kept by the fewest that it takes.
 #[test]
 fn a_core_is_the_same_whatever_its_multipliers_are_made_of() {
-    let hardware = |compiled: &CompiledImages| -> usize {
+    let hardware = |compiled: &Compiled| -> usize {
         let count = |layer: &LayerEngine| match layer {
             LayerEngine::Unrolled(layer) => {
                 layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count() - layer.shift_add.len()
@@ -186,7 +185,7 @@ fn a_core_is_the_same_whatever_its_multipliers_are_made_of() {
         assert_eq!(hardware(&soft), 0, "seed {seed}");
         assert!(hardware(&half) <= all / 2, "seed {seed}");
         for x in inputs(&model, 2, seed).into_iter().rev().take(3) {
-            let edges = images::interpret(&dsp.images, &x).unwrap();
+            let edges = ir::interpret(&dsp.dataflow, &x).unwrap();
             for compiled in [&soft, &half] {
                 assert_eq!(compiled.evaluate(&x).unwrap(), edges, "seed {seed}");
                 assert_eq!((&compiled.depths, &compiled.timing), (&dsp.depths, &dsp.timing), "seed {seed}");
@@ -249,8 +248,8 @@ fn shifts_too_far_apart_are_not_folded() {
             if model.validate().is_err() {
                 continue;
             }
-            let images = lower::images::lower(&model).unwrap();
-            let layer = &images.layers[0];
+            let lowered = lower::lower(&model).unwrap();
+            let layer = &lowered.layers[0];
             let one = Folding { pe: 1, simd: 1, multipliers: 1, wc_pe: 1, wc_simd: 1 };
             match folded::build(layer, one) {
                 // A row may be dead, or an output constant.
@@ -266,13 +265,13 @@ fn shifts_too_far_apart_are_not_folded() {
 fn a_wrong_word_of_a_rom_is_located_in_its_layer() {
     let tools = tools();
     tools.verilator_or_install().unwrap();
-    let folds = |c: &CompiledImages| c.layers.iter().position(|l| matches!(l, LayerEngine::Folded(_)));
+    let folds = |c: &Compiled| c.layers.iter().position(|l| matches!(l, LayerEngine::Folded(_)));
     let mut located = 0;
     for seed in 0..20 {
         let model = image_model(seed);
         let compiled = compiled(&model, seed, [Beat::Any; 2]);
         let Some(number) = folds(&compiled) else { continue };
-        let name = &compiled.images.layers[number].name;
+        let name = &compiled.dataflow.layers[number].name;
         let emitted = emit(&compiled, &emit::Options::default()).unwrap();
         let mut sources = Sources::from(&emitted);
         let file = format!("{}_output_rom.v", emitted.signature.layers[number].module);
@@ -287,8 +286,9 @@ fn a_wrong_word_of_a_rom_is_located_in_its_layer() {
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
         let run = simulator.run(&vectors, &simulate::Options::default()).unwrap();
         let Some(mismatch) = run.mismatch(&expected) else { continue };
-        let place = simulate::locate_images(&compiled, &sources, &emitted.signature, &vectors, mismatch.sample, &tools)
-            .unwrap();
+        let simulate::Mismatch { sample, .. } = mismatch;
+        let due = &expected[sample];
+        let place = simulate::locate(&compiled, &sources, &emitted.signature, &vectors, sample, due, &tools).unwrap();
         let simulate::Place::Word { layer, .. } = &place else { panic!("seed {seed}: {place}") };
         assert_eq!(layer, name, "seed {seed}: {place}");
         located += 1;

@@ -6,13 +6,14 @@ use strassenc::build::{self, Build};
 use strassenc::compile::{self, Compiled, compile};
 use strassenc::engine::{self, Allowed};
 use strassenc::figures::{Figures, LayerFigures};
+use strassenc::ir;
 use strassenc::multipliers::Multipliers;
 use strassenc::report::{Family, Report};
 use strassenc::synth::{Equivalence, Target, equivalence, synthesise};
 use strassenc::tools::{Component, Tools};
 use strassenc_runtime::{Format, Model};
 use strassenc_tests::models::{LayerRecipe, Recipe};
-use strassenc_tests::{image_model, random_model};
+use strassenc_tests::{chains, image_model, random_model};
 
 fn tools() -> Tools {
     let tools = strassenc_tests::tools();
@@ -38,11 +39,17 @@ fn built(folder: &Path) -> Build {
     let whole = |compiled: &Compiled| {
         let fits =
             |l: &LayerFigures| l.wc.rows == 3 && l.wb.columns == 3 && l.products.iter().all(|p| p.operand_bits >= 5);
-        Figures::new(compiled).layers.iter().all(fits)
+        Figures::new(compiled, 200.0).layers.iter().all(fits)
     };
     let compiled = (0..).map(|seed| compile(random_model(&recipe(seed)))).find(whole).unwrap();
     build::write(folder, &compiled, &build::Options::default()).unwrap();
     Build::open(folder).unwrap()
+}
+
+fn of_first_layer(build: &Build, compiled: &Compiled, tools: &Tools) -> Equivalence {
+    let module = build.signature.layers[0].kernel.as_ref().unwrap();
+    let chain = chains(&compiled.dataflow)[0];
+    equivalence(&build.folder, &build.signature, module, chain, tools).unwrap()
 }
 
 #[test]
@@ -50,13 +57,62 @@ fn a_layer_is_proved_and_a_wrong_sign_in_its_text_is_refuted() {
     let tools = tools();
     let folder = tempfile::tempdir().unwrap();
     let build = built(&folder.path().join("build"));
-    let answer = || equivalence(&build.folder, &build.signature, &build.model, 0, &tools).unwrap();
+    let compiled = build.compiled().unwrap();
+    let answer = || of_first_layer(&build, &compiled, &tools);
     assert_eq!(answer(), Equivalence::Proved);
-    let file = build.folder.join(format!("{}.v", build.signature.layers[0].module));
+    let module = &build.signature.layers[0].module;
+    let file = build.folder.join(format!("{module}.v"));
     let text = std::fs::read_to_string(&file).unwrap();
     let line = text.lines().find(|line| line.contains("wb_add") && line.contains(" - ")).unwrap();
     std::fs::write(&file, text.replacen(line, &line.replacen(" - ", " + ", 1), 1)).unwrap();
     assert!(matches!(answer(), Equivalence::Refuted(_)));
+}
+
+/// A convolution's pipeline, and one whose layer has lost dead channels.
+#[test]
+fn kernels_of_images_and_of_pruned_layers_are_proved_too() {
+    let tools = tools();
+    let folder = tempfile::tempdir().unwrap();
+    let options = build::Options {
+        target: engine::Target { engine: Allowed::Unrolled, ..Default::default() },
+        ..build::Options::default()
+    };
+    let (mut convolutions, mut pruned) = (0, 0);
+    for seed in 0.. {
+        let model = if seed % 2 == 0 { image_model(seed) } else { random_model(&sparse(seed)) };
+        let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
+        let small = |(_, layer): &(usize, &ir::Layer)| {
+            let kernel = layer.kernel()?;
+            let bits = kernel.chain.x.len() as u32 * kernel.chain.input.bits;
+            (bits <= 20 && kernel.chain.multiplications() > 1).then_some(())
+        };
+        let mut layers = compiled.dataflow.layers.iter().enumerate();
+        let Some((number, layer)) = layers.find(|layer| small(layer).is_some()) else { continue };
+        let (from, to) = (compiled.dataflow.reads(number), compiled.dataflow.yields(number));
+        let is_pruned = [from, to].iter().any(|edge| edge.channels.len() < edge.whole);
+        let counted = if seed % 2 == 0 { &mut convolutions } else { &mut pruned };
+        if *counted >= 2 || (seed % 2 == 1 && !is_pruned) {
+            continue;
+        }
+        let path = folder.path().join(seed.to_string());
+        build::write(&path, &compiled, &options).unwrap();
+        let build = Build::open(&path).unwrap();
+        let module = build.signature.layers[number].kernel.as_ref().unwrap();
+        let chain = &layer.kernel().unwrap().chain;
+        let answer = equivalence(&build.folder, &build.signature, module, chain, &tools).unwrap();
+        assert_eq!(answer, Equivalence::Proved, "seed {seed}, layer `{}`", layer.name);
+        *counted += 1;
+        if convolutions >= 2 && pruned >= 2 {
+            break;
+        }
+    }
+}
+
+fn sparse(seed: u64) -> Recipe {
+    let format = Format { signed: false, bits: 3, frac: 0 };
+    let layer =
+        LayerRecipe { rows: 4, outputs: 5, density: 0.3, coefficient_bits: 5, product_bits: 6, format, excess: 0 };
+    Recipe { seed, inputs: 4, two_operands: false, format, layers: vec![layer.clone(), layer], dead: 0.4 }
 }
 
 #[test]
@@ -77,7 +133,7 @@ sleep 600
     let limit = Duration::from_secs(2);
     let tools = Tools::new(folder.path()).with_path(vec![folder.path().into()]).with_limit(limit);
     let began = Instant::now();
-    let answer = equivalence(&build.folder, &build.signature, &build.model, 0, &tools).unwrap();
+    let answer = of_first_layer(&build, &build.compiled().unwrap(), &tools);
     assert_eq!(answer, Equivalence::NotAnswered(limit));
     assert!(began.elapsed() < Duration::from_secs(30));
 }
@@ -115,11 +171,11 @@ fn a_folded_core_of_shifts_and_additions_takes_no_block() {
         build::Options { multipliers, target, ..Default::default() }
     };
     let compile = |model: &Model, multipliers| {
-        build::compile_images(model, &options(multipliers), &|_| {}, &|| false, &|| false).unwrap()
+        build::compile(model, &options(multipliers), &|_| {}, &|| false, &|| false).unwrap()
     };
     // One layer with products wide enough for a DSP block.
     let wide = |model: &Model| {
-        let figures = Figures::of_images(&compile(model, Multipliers::Dsp), 200.0);
+        let figures = Figures::new(&compile(model, Multipliers::Dsp), 200.0);
         matches!(&figures.layers[..], [layer] if layer.products.iter().any(|p| p.operand_bits >= 10 && p.coefficient_bits >= 10))
     };
     let model = (0..).map(image_model).find(wide).unwrap();

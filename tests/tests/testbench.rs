@@ -58,13 +58,8 @@ impl Bench {
     fn new(model: &Model, options: &Options) -> Self {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("the build");
-        if model.spns().is_ok() {
-            let core = build::compile(model, options, &|_| {}, &|| false, &|| false).unwrap();
-            build::write(&folder, &core, options).unwrap();
-        } else {
-            let core = build::compile_images(model, options, &|_| {}, &|| false, &|| false).unwrap();
-            build::write(&folder, &core, options).unwrap();
-        }
+        let core = build::compile(model, options, &|_| {}, &|| false, &|| false).unwrap();
+        build::write(&folder, &core, options).unwrap();
         Bench { build: Build::open(&folder).unwrap(), parent, tools: tools() }
     }
 
@@ -207,8 +202,8 @@ fn a_simulator_finds_its_memories_wherever_it_was_built() {
         }
     }
     let options = Options::default();
-    let core = build::compile_images(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
-    let emitted = strassenc::emit::images::emit(&core, &options.emit()).unwrap();
+    let core = build::compile(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
+    let emitted = strassenc::emit::emit(&core, &options.emit()).unwrap();
     let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &Tools::new(&home)).unwrap();
     let run = simulator.run(&inputs(&model, 20, 1), &simulate::Options::default()).unwrap();
     assert_eq!(run.outputs, answers(&model));

@@ -7,30 +7,63 @@ use rayon::prelude::*;
 use strassenc::circuit::Op;
 use strassenc::compile::{self, compile};
 use strassenc::emit::{self, Emitted, emit};
-use strassenc::multipliers::{self, Multipliers};
+use strassenc::engine::{Allowed, Choice, Target};
+use strassenc::figures::Figures;
+use strassenc::multipliers::Multipliers;
 use strassenc::schedule;
 use strassenc::simulate::{Options, Simulator, Sources};
-use strassenc_runtime::{Model, golden};
-use strassenc_tests::{any_streams, inputs, random_model, recipes, tools};
+use strassenc_runtime::{Model, golden, model_file};
+use strassenc_tests::{any_streams, inputs, pipelines, random_model, recipes, tools};
 
 /// Models that are built and simulated; each costs some seconds of the C++ compiler, the first time.
 const MODELS: usize = 50;
 
 fn emitted(
     model: &Model,
-    schedule: schedule::Options,
+    asked: compile::Options,
     options: &emit::Options,
     (multipliers, half): (Multipliers, bool),
 ) -> Emitted {
-    let options_of_compile = compile::Options { schedule, ..Default::default() };
-    let mut compiled = compile(model, &options_of_compile, &|_| {}, &|| false).unwrap();
-    let ops = compiled.layers.iter().flat_map(|layer| &layer.circuit.nodes).map(|node| node.op);
+    let compiled = compile(model, &asked, &|_| {}, &|| false).unwrap();
+    let layers = pipelines(&compiled);
+    let ops = layers.iter().flat_map(|layer| &layer.circuit.nodes).map(|node| node.op);
     let (hard, soft): (Vec<Op>, Vec<Op>) = ops
         .filter(Op::is_multiplier)
         .partition(|op| matches!(op, Op::Product { .. } | Op::Multiply { coefficient: 0, .. }));
-    let budget = half.then_some(hard.len() + soft.len() / 2);
-    multipliers::choose(&mut compiled, multipliers, budget).unwrap();
-    emit(&compiled, options).unwrap()
+    let dsp_budget = half.then_some(hard.len() + soft.len() / 2);
+    let asked = compile::Options { multipliers, dsp_budget, ..asked };
+    emit(&compile(model, &asked, &|_| {}, &|| false).unwrap(), options).unwrap()
+}
+
+/// A dense network at a tenth of its clock: fewer multipliers, used in turn, and golden's outputs.
+#[test]
+fn digits_are_folded_where_few_frames_are_asked_for() {
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/models/digits.safetensors");
+    let model = model_file::load(&file).unwrap();
+    let vectors = inputs(&model, 30, 1);
+    let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
+    let of = |fps: Option<f64>, engine| {
+        let target = Target { fps, engine, ..Target::default() };
+        let asked = compile::Options { target, ..Default::default() };
+        let compiled = compile(&model, &asked, &|_| {}, &|| false).unwrap();
+        let emitted = emit(&compiled, &emit::Options::default()).unwrap();
+        let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
+        for backpressure in [false, true] {
+            let options = Options { gaps: backpressure, backpressure, ..Options::default() };
+            let run = simulator.run(&vectors, &options).unwrap();
+            assert_eq!(run.outputs, expected);
+            run.check_promises(&emitted.signature).unwrap();
+        }
+        (emitted.signature.ii, Figures::new(&compiled, target.clock()).layers)
+    };
+    let (ii, layers) = of(Some(1e6), Allowed::Auto);
+    assert!((20..=200).contains(&ii), "{ii}");
+    let multipliers: usize = layers.iter().flat_map(|layer| &layer.products).map(|p| p.count).sum();
+    assert!(multipliers < 10, "{multipliers}");
+    let (_, layers) = of(None, Allowed::Folded);
+    assert!(layers.iter().all(|layer| matches!(layer.engine.choice, Choice::Folded(_))));
 }
 
 /// All hardware, all shifts and additions, or half of each where products of two operands allow it.
@@ -52,9 +85,10 @@ fn random_networks_compute_in_verilator_what_golden_does() {
             let (adders_per_stage, multiplier_latency) = (*adders_per_stage, *multiplier_latency);
             let model = random_model(recipe);
             let ([input, output], frames) = any_streams(*streams);
-            let options = emit::Options { input, output, frames, clock_enable: *clock_enable, command: String::new() };
+            let options = emit::Options { frames, clock_enable: *clock_enable, command: String::new() };
             let schedule = schedule::Options { adders_per_stage, multiplier_latency };
-            let emitted = emitted(&model, schedule, &options, *array);
+            let asked = compile::Options { schedule, input, output, ..Default::default() };
+            let emitted = emitted(&model, asked, &options, *array);
             let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
             let vectors = inputs(&model, 60, recipe.seed);
             let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();

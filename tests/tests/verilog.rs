@@ -10,14 +10,15 @@ use strassenc::compile::{self, compile};
 use strassenc::emit::signature::Frames;
 use strassenc::emit::{self, Emitted, emit};
 use strassenc::engine::{self, Allowed};
-use strassenc::multipliers::{self, Multipliers};
+use strassenc::multipliers::Multipliers;
 use strassenc::schedule;
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::tools::{Component, Tools};
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Model, golden};
 use strassenc_tests::{
-    any_streams, image_model, inputs, property, random_model, recipes, simulate_testbench, tools, verilators,
+    any_streams, image_model, inputs, property, random_model, recipes, sequence_model, simulate_testbench, tools,
+    verilators,
 };
 
 /// Two layers that have one of everything: shared sums, a ReLU, dropped bits, a constant output, two beats.
@@ -94,7 +95,7 @@ fn a_tiny_build_is_what_its_snapshot_shows_and_computes_what_golden_does() {
     assert_eq!(simulator.run(&vectors, &simulate::Options::default()).unwrap().outputs, expected);
 }
 
-type Core = (Model, schedule::Options, emit::Options, Multipliers);
+type Core = (Model, compile::Options, emit::Options);
 
 fn any_core() -> impl Strategy<Value = Core> {
     (recipes(), 1u32..=4, 1u32..=4, 0u64..1000, any::<bool>(), any::<bool>()).prop_map(
@@ -102,17 +103,28 @@ fn any_core() -> impl Strategy<Value = Core> {
             let multipliers = if shift_add { Multipliers::ShiftAdd } else { Multipliers::Dsp };
             let schedule = schedule::Options { adders_per_stage, multiplier_latency };
             let ([input, output], frames) = any_streams(streams);
-            let options = emit::Options { input, output, frames, clock_enable, command: "no options".into() };
-            (random_model(&recipe), schedule, options, multipliers)
+            let asked = compile::Options { schedule, multipliers, input, output, ..Default::default() };
+            let options = emit::Options { frames, clock_enable, command: "no options".into() };
+            (random_model(&recipe), asked, options)
         },
     )
 }
 
-fn emitted((model, schedule, options, multipliers): &Core) -> Emitted {
-    let options_of_compile = compile::Options { schedule: *schedule, ..Default::default() };
-    let mut compiled = compile(model, &options_of_compile, &|_| {}, &|| false).unwrap();
-    multipliers::choose(&mut compiled, *multipliers, None).unwrap();
-    emit(&compiled, options).unwrap()
+fn emitted((model, asked, options): &Core) -> Emitted {
+    emit(&compile(model, asked, &|_| {}, &|| false).unwrap(), options).unwrap()
+}
+
+/// Images, states and ROMs too.
+#[test]
+fn the_text_of_no_kind_of_network_depends_on_threads() {
+    let options = Options::default();
+    for model in (0..12).flat_map(|seed| [image_model(seed), sequence_model(seed)]) {
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| emit(&quiet(&model, &options), &options.emit()).unwrap().files)
+        };
+        assert_eq!(on(1), on(4), "{}", model.name);
+    }
 }
 
 /// The text without comments and attributes.
@@ -207,8 +219,8 @@ fn folded_cores_of_shifts_and_additions_are_lint_clean() {
     let verilators = verilators();
     let mut folded = 0;
     for seed in 0..6 {
-        let compiled = build::compile_images(&image_model(seed), &options, &|_| {}, &|| false, &|| false).unwrap();
-        let emitted = emit::images::emit(&compiled, &options.emit()).unwrap();
+        let compiled = build::compile(&image_model(seed), &options, &|_| {}, &|| false, &|| false).unwrap();
+        let emitted = emit::emit(&compiled, &options.emit()).unwrap();
         folded += usize::from(emitted.files.iter().any(|file| file.path == "strassenc_shift_add_bank.v"));
         for tools in &verilators {
             let version = tools.verilator().unwrap().version;

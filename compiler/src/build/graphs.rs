@@ -1,8 +1,7 @@
 //! `adder_graphs.json`: the adder graphs of a build, so that opening it needs no search.
 
-use super::CoreRef;
 use crate::adder_graph::{AdderGraph, Node, NodeId, Solution, Term};
-use crate::compile::{CompiledLayer, Problem};
+use crate::compile::{Compiled, Problem, Unrolled};
 use crate::ir::Role;
 use serde::{Deserialize, Serialize};
 use strassenc_runtime::{Error, Result};
@@ -54,22 +53,19 @@ fn is_false(v: &bool) -> bool {
 }
 
 /// The text of the file.
-pub(super) fn to_json(core: CoreRef) -> String {
-    let of = |layer: &CompiledLayer| Layer {
+pub(super) fn to_json(compiled: &Compiled) -> String {
+    let of = |layer: &Unrolled| Layer {
         name: layer.name.clone(),
         wb: Graph::from(&layer.wb.solution.graph),
         wc: Graph::from(&layer.wc.solution.graph),
     };
     let none = || Graph { inputs: 0, additions: vec![], outputs: vec![] };
-    let layers = match core {
-        CoreRef::Vectors(compiled) => compiled.layers.iter().map(of).collect(),
-        CoreRef::Images(compiled) => (compiled.layers.iter().zip(&compiled.images.layers))
-            .map(|(layer, ir)| match layer.unrolled() {
-                Some(layer) => of(layer),
-                None => Layer { name: ir.name.clone(), wb: none(), wc: none() },
-            })
-            .collect(),
-    };
+    let layers = (compiled.layers.iter().zip(&compiled.dataflow.layers))
+        .map(|(layer, ir)| match layer.unrolled() {
+            Some(layer) => of(layer),
+            None => Layer { name: ir.name.clone(), wb: none(), wc: none() },
+        })
+        .collect();
     let file = File { schema: SCHEMA, layers };
     // Plain data with string keys always serialises.
     serde_json::to_string(&file).expect("graphs are plain data") + "\n"

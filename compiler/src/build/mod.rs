@@ -9,13 +9,12 @@ mod open;
 pub use open::{Build, is_build};
 
 use crate::adder_graph::{self, Effort, Solution};
-use crate::compile::images::CompiledImages;
 use crate::compile::{self, Compiled, Problem, Progress};
 use crate::emit::signature::{Beat, Frames};
 use crate::emit::{self, TOOL};
 use crate::engine::{Engines, Target};
 use crate::figures::Figures;
-use crate::multipliers::{self, Multipliers};
+use crate::multipliers::Multipliers;
 use crate::schedule;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,7 +23,7 @@ use std::path::Path;
 use strassenc_runtime::{Error, Model, Result, files, model_file};
 
 /// The schema of `build.json` that this version writes and reads.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Name of the record.
 pub const RECORD: &str = "build.json";
@@ -32,7 +31,7 @@ pub const RECORD: &str = "build.json";
 /// Name of the model.
 pub const MODEL: &str = "model.safetensors";
 
-/// Name of the engines of a core over images.
+/// Name of the engines.
 pub const ENGINES: &str = "engines.toml";
 
 /// Name of the adder graphs.
@@ -120,10 +119,10 @@ pub struct Options {
     /// Most hardware multipliers.
     #[serde(default)]
     pub dsp_budget: Option<usize>,
-    /// What a core over images is asked for.
+    /// What the core is asked for.
     #[serde(default)]
     pub target: Target,
-    /// The engines of layers that the user gives, of a core over images.
+    /// The engines of layers that the user gives.
     #[serde(default)]
     pub engines: Engines,
 }
@@ -215,7 +214,7 @@ impl Options {
     }
 
     /// Those of the search for common sums.
-    pub fn share(&self) -> adder_graph::Options {
+    fn share(&self) -> adder_graph::Options {
         adder_graph::Options {
             effort: Effort(self.effort),
             max_depth: self.max_depth,
@@ -229,10 +228,11 @@ impl Options {
         schedule::Options { adders_per_stage: self.adders_per_stage, multiplier_latency: self.multiplier_latency }
     }
 
-    /// Those of a core over images.
-    pub fn images(&self) -> compile::images::Options {
+    /// Those of the passes.
+    pub fn compile(&self) -> compile::Options {
         let [input, output] = self.beats();
-        compile::images::Options {
+        compile::Options {
+            share: self.share(),
             schedule: self.schedule(),
             target: self.target,
             engines: self.engines.clone(),
@@ -245,9 +245,8 @@ impl Options {
 
     /// Those of the emission.
     pub fn emit(&self) -> emit::Options {
-        let [input, output] = self.beats();
         let (frames, clock_enable, command) = (self.frames, self.aclken, self.to_string());
-        emit::Options { input, output, frames, clock_enable, command }
+        emit::Options { frames, clock_enable, command }
     }
 
     /// What is asked of the beats of the input and of the output.
@@ -262,8 +261,8 @@ impl Options {
 
 /// Compiles a model as `options` say.
 ///
-/// `progress` and `stop` are those of [`compile::compile`]; once `hurry` says so (a time limit: the caller has the clock), the
-/// search for common sums ends with what it has.
+/// `progress` and `stop` are those of [`compile::compile`]; once `hurry` says so (a time limit: the
+/// caller has the clock), the search for common sums ends with what it has.
 ///
 /// # Errors
 /// As [`compile::compile`], and where an option is out of range.
@@ -275,69 +274,10 @@ pub fn compile(
     hurry: &(dyn Fn() -> bool + Sync),
 ) -> Result<Compiled> {
     options.validate()?;
-    let wanted = options.share();
+    let wanted = options.compile();
     let end = || stop() || hurry();
-    let share = |problem: Problem| -> Solution { adder_graph::share_until(problem.matrix, &wanted, &end) };
-    let mut compiled = compile::compile_with(model, &options.schedule(), &share, progress, stop)?;
-    multipliers::choose(&mut compiled, options.multipliers, options.dsp_budget)?;
-    Ok(compiled)
-}
-
-/// Compiles a model over images as `options` say; see [`compile()`].
-///
-/// # Errors
-/// As [`compile::images::compile`], and where an option is out of range.
-pub fn compile_images(
-    model: &Model,
-    options: &Options,
-    progress: &(dyn Fn(Progress) + Sync),
-    stop: &(dyn Fn() -> bool + Sync),
-    hurry: &(dyn Fn() -> bool + Sync),
-) -> Result<CompiledImages> {
-    options.validate()?;
-    let wanted = options.share();
-    let end = || stop() || hurry();
-    let share = |problem: Problem| -> Solution { adder_graph::share_until(problem.matrix, &wanted, &end) };
-    compile::images::compile(model, &options.images(), &share, progress, stop)
-}
-
-/// A compiled core.
-#[derive(Clone, Debug)]
-pub enum Core {
-    /// Over vectors.
-    Vectors(Box<Compiled>),
-    /// Over images.
-    Images(Box<CompiledImages>),
-}
-
-impl<'a> From<&'a Core> for CoreRef<'a> {
-    fn from(core: &'a Core) -> Self {
-        match core {
-            Core::Vectors(compiled) => CoreRef::Vectors(compiled),
-            Core::Images(compiled) => CoreRef::Images(compiled),
-        }
-    }
-}
-
-/// A compiled core of either kind.
-#[derive(Clone, Copy, Debug)]
-pub enum CoreRef<'a> {
-    /// Over vectors.
-    Vectors(&'a Compiled),
-    /// Over images.
-    Images(&'a CompiledImages),
-}
-
-impl<'a> From<&'a Compiled> for CoreRef<'a> {
-    fn from(compiled: &'a Compiled) -> Self {
-        CoreRef::Vectors(compiled)
-    }
-}
-
-impl<'a> From<&'a CompiledImages> for CoreRef<'a> {
-    fn from(compiled: &'a CompiledImages) -> Self {
-        CoreRef::Images(compiled)
-    }
+    let share = |problem: Problem| -> Solution { adder_graph::share_until(problem.matrix, &wanted.share, &end) };
+    compile::compile_with(model, &wanted, &share, progress, stop)
 }
 
 /// Writes the build folder of a compiled model, atomically. A build folder that is already there is replaced where every file
@@ -347,7 +287,7 @@ impl<'a> From<&'a CompiledImages> for CoreRef<'a> {
 /// - [`Kind::Io`](strassenc_runtime::Kind::Io) where `folder` holds anything that strassenc did not write, or cannot be
 ///   written; what was there is untouched then;
 /// - as [`emit::emit`].
-pub fn write<'a>(folder: &Path, compiled: impl Into<CoreRef<'a>>, options: &Options) -> Result<Record> {
+pub fn write(folder: &Path, compiled: &Compiled, options: &Options) -> Result<Record> {
     replace(folder, compiled, options, Edits::Keep)
 }
 
@@ -355,7 +295,7 @@ pub fn write<'a>(folder: &Path, compiled: impl Into<CoreRef<'a>>, options: &Opti
 ///
 /// # Errors
 /// As [`write()`].
-pub fn replace<'a>(folder: &Path, compiled: impl Into<CoreRef<'a>>, options: &Options, edits: Edits) -> Result<Record> {
+pub fn replace(folder: &Path, compiled: &Compiled, options: &Options, edits: Edits) -> Result<Record> {
     check_replaceable(folder, options, edits)?;
     let (record, contents) = contents(compiled, options)?;
     let named = contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
@@ -378,21 +318,13 @@ pub type Contents = Vec<(String, Vec<u8>)>;
 ///
 /// # Errors
 /// As [`emit::emit`].
-pub fn contents<'a>(compiled: impl Into<CoreRef<'a>>, options: &Options) -> Result<(Record, Contents)> {
-    let core: CoreRef = compiled.into();
-    let (emitted, model, figures) = match core {
-        CoreRef::Vectors(compiled) => (emit::emit(compiled, &options.emit())?, &compiled.model, Figures::new(compiled)),
-        CoreRef::Images(compiled) => {
-            let figures = Figures::of_images(compiled, options.target.clock());
-            (emit::images::emit(compiled, &options.emit())?, &compiled.model, figures)
-        }
-    };
+pub fn contents(compiled: &Compiled, options: &Options) -> Result<(Record, Contents)> {
+    let emitted = emit::emit(compiled, &options.emit())?;
+    let figures = Figures::new(compiled, options.target.clock());
     let mut contents: Contents = emitted.files.into_iter().map(|file| (file.path, file.text.into_bytes())).collect();
-    contents.push((MODEL.into(), model_file::to_bytes(model)?));
-    contents.push((GRAPHS.into(), graphs::to_json(core).into_bytes()));
-    if let CoreRef::Images(compiled) = core {
-        contents.push((ENGINES.into(), compiled.engines.to_toml(&figures).into_bytes()));
-    }
+    contents.push((MODEL.into(), model_file::to_bytes(&compiled.model)?));
+    contents.push((GRAPHS.into(), graphs::to_json(compiled).into_bytes()));
+    contents.push((ENGINES.into(), compiled.engines.to_toml(&figures).into_bytes()));
     let record = Record {
         schema: SCHEMA,
         tool: TOOL.into(),

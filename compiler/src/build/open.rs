@@ -1,12 +1,10 @@
 //! Reading a build folder back, distrustfully.
 
 use super::graphs::Graphs;
-use super::{Core, CoreRef, ENGINES, Edits, GRAPHS, MODEL, Options, RECORD, Record, SCHEMA, sha256};
-use crate::compile::images::{self, CompiledImages};
+use super::{ENGINES, Edits, GRAPHS, MODEL, Options, RECORD, Record, SCHEMA, sha256};
 use crate::compile::{Compiled, compile_with};
 use crate::emit::{self, Signature, TOOL, signature};
 use crate::engine::Engines;
-use crate::multipliers;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -110,65 +108,27 @@ impl Build {
         self.signature.files.iter().map(|name| self.folder.join(name)).collect()
     }
 
-    /// The circuits and pipelines that the Verilog was written from: compiled again from the recorded adder graphs, with
-    /// every check.
+    /// What the Verilog was written from: compiled again from the recorded adder graphs, with every
+    /// check.
     ///
     /// # Errors
     /// Where another version wrote the folder, or the graphs are not those of the model.
     pub fn compiled(&self) -> Result<Compiled> {
         let (graphs, place) = (self.graphs()?, self.folder.join(GRAPHS));
         let share = |problem: crate::compile::Problem| graphs.get(problem);
-        let options = &self.record.options;
-        let mut compiled = compile_with(&self.model, &options.schedule(), &share, &|_| {}, &|| false)
+        let compiled = compile_with(&self.model, &self.record.options.compile(), &share, &|_| {}, &|| false)
             .map_err(|e| e.within(place.display()))?;
-        multipliers::choose(&mut compiled, options.multipliers, options.dsp_budget)?;
-        self.check_same((&compiled).into())?;
-        Ok(compiled)
-    }
-}
-
-impl Build {
-    /// What the Verilog was written from; see [`compiled`](Self::compiled).
-    ///
-    /// # Errors
-    /// As [`compiled`](Self::compiled).
-    pub fn core(&self) -> Result<Core> {
-        Ok(if self.is_of_images() {
-            Core::Images(Box::new(self.compiled_images()?))
-        } else {
-            Core::Vectors(Box::new(self.compiled()?))
-        })
-    }
-
-    /// Whether the core works on images.
-    pub fn is_of_images(&self) -> bool {
-        self.record.figures.streams.is_some()
-    }
-
-    /// Like [`compiled`](Self::compiled), of a core over images.
-    ///
-    /// # Errors
-    /// As [`compiled`](Self::compiled).
-    pub fn compiled_images(&self) -> Result<CompiledImages> {
-        let graphs = self.graphs()?;
-        let share = |problem: crate::compile::Problem| graphs.get(problem);
-        let compiled = images::compile(&self.model, &self.record.options.images(), &share, &|_| {}, &|| false)
-            .map_err(|e| e.within(self.folder.display()))?;
-        self.check_same((&compiled).into())?;
+        self.check_same(&compiled)?;
         Ok(compiled)
     }
 
     /// Fails where another version wrote the folder and this one makes other Verilog of it.
-    fn check_same(&self, core: CoreRef) -> Result<()> {
+    fn check_same(&self, compiled: &Compiled) -> Result<()> {
         let tool = &self.record.tool;
         if tool == TOOL {
             return Ok(());
         }
-        let options = self.record.options.emit();
-        let emitted = match core {
-            CoreRef::Vectors(compiled) => emit::emit(compiled, &options)?,
-            CoreRef::Images(compiled) => emit::images::emit(compiled, &options)?,
-        };
+        let emitted = emit::emit(compiled, &self.record.options.emit())?;
         let of_core =
             |name: &String| emitted.signature.files.contains(name) || emitted.signature.memories.contains(name);
         for file in emitted.files.iter().filter(|file| of_core(&file.path)) {

@@ -2,6 +2,7 @@
 
 use super::{Stop, Vectors, same};
 use crate::build::Build;
+use crate::compile::Compiled;
 use crate::simulate::{self, Simulator, Sources};
 use crate::synth::{self, Equivalence};
 use crate::tools::Tools;
@@ -62,7 +63,7 @@ fn verilator(simulator: &Simulator, vectors: &Vectors, options: &simulate::Optio
 
 /// The emitted testbench in Icarus: golden's answers, pauses, wrong frames, a reset in mid-frame.
 pub fn icarus(build: &Build, tools: &Tools) -> Counts {
-    if build.is_of_images() && build.signature.ii > MOST_CLOCKS_FOR_ICARUS {
+    if build.signature.ii > MOST_CLOCKS_FOR_ICARUS {
         let ii = build.signature.ii;
         return Err(Stop::Skip(format!("{ii} clocks a frame; Icarus is tried up to {MOST_CLOCKS_FOR_ICARUS}")));
     }
@@ -86,16 +87,17 @@ pub fn icarus(build: &Build, tools: &Tools) -> Counts {
     }
 }
 
-/// Every small layer's text against its definition, proved for all inputs.
-pub fn equivalence(build: &Build, tools: &Tools) -> Counts {
-    if build.is_of_images() {
-        return Err(Stop::Skip("layers over images hold memories; their kernels are proved by coefficients".into()));
-    }
+/// The text of every small pipeline against its definition, proved for all inputs.
+pub fn equivalence(build: &Build, compiled: &Compiled, tools: &Tools) -> Counts {
     let mut proved = 0;
     let mut open = vec![];
-    for number in 0..build.signature.layers.len() {
-        let name = &build.signature.layers[number].name;
-        let result = synth::equivalence(&build.folder, &build.signature, &build.model, number, tools);
+    for (layer, promised) in compiled.dataflow.layers.iter().zip(&build.signature.layers) {
+        let name = &layer.name;
+        let (Some(kernel), Some(module)) = (layer.kernel(), &promised.kernel) else {
+            open.push(format!("layer `{name}`: has no pipeline"));
+            continue;
+        };
+        let result = synth::equivalence(&build.folder, &build.signature, module, &kernel.chain, tools);
         match needs(result)? {
             Equivalence::Proved => proved += 1,
             Equivalence::Refuted(how) => return Err(Error::mismatch(format_args!("layer `{name}`"), how).into()),
@@ -115,7 +117,7 @@ pub fn equivalence(build: &Build, tools: &Tools) -> Counts {
 
 /// Another program, not ours, that recomputes the outputs from the model.
 pub fn witness(witness: Witness, build: &Build, vectors: &Vectors, tools: &Tools) -> Counts {
-    if witness == Witness::OnnxRuntime && build.is_of_images() {
+    if witness == Witness::OnnxRuntime && build.model.spns().is_err() {
         return Err(Stop::Skip(format!("networks of {} have no ONNX graph yet", build.model.domain())));
     }
     let count = vectors.inputs.len().min(MOST_WITNESS_VECTORS);

@@ -3,13 +3,13 @@
 //! Each rung compares one level with golden on the same vectors, and says how many; a rung that cannot run here says why.
 
 mod hardware;
-mod images;
 mod software;
 mod vectors;
 
 pub use vectors::{Vectors, random_vectors, traces};
 
-use crate::build::{Build, CoreRef};
+use crate::build::Build;
+use crate::compile::Compiled;
 use crate::simulate::Simulator;
 use crate::tools::Tools;
 use crate::witness::Witness;
@@ -95,7 +95,7 @@ fn rung(name: &'static str, run: impl FnOnce() -> std::result::Result<String, St
 /// what `done` fails with.
 pub fn climb(
     build: &Build,
-    compiled: CoreRef,
+    compiled: &Compiled,
     vectors: &Vectors,
     seed: u64,
     tools: &Tools,
@@ -116,19 +116,10 @@ pub fn climb(
     for witness in Witness::ALL {
         run(witness.name(), &|| hardware::witness(witness, build, vectors, tools))?;
     }
-    match compiled {
-        CoreRef::Vectors(compiled) => {
-            run("adder graphs = matrices", &|| software::proofs(compiled))?;
-            run("dataflow IR, circuit = golden", &|| software::levels(compiled, vectors))?;
-            run("scheduled pipeline = golden", &|| software::pipelines(compiled, vectors))?;
-            run("rows of W_c at both ends", &|| software::row_ends(compiled))?;
-        }
-        CoreRef::Images(compiled) => {
-            run("adder graphs, ROMs = matrices", &|| images::proofs(compiled))?;
-            run("image IR, engines = golden", &|| images::levels(compiled, vectors))?;
-            run("scheduled pipeline = golden", &|| images::pipelines(compiled, vectors))?;
-        }
-    }
+    run("adder graphs, ROMs = matrices", &|| software::proofs(compiled))?;
+    run("dataflow IR, engines = golden", &|| software::levels(compiled, vectors))?;
+    run("scheduled pipelines = golden", &|| software::pipelines(compiled, vectors))?;
+    run("rows of W_c at both ends", &|| software::row_ends(compiled))?;
     run("lint", &|| hardware::lint(build, tools))?;
     let simulator: OnceCell<Simulator> = OnceCell::new();
     let simulator = || -> std::result::Result<&Simulator, Stop> {
@@ -141,7 +132,7 @@ pub fn climb(
     run("Verilator at full rate = golden", &|| hardware::full_rate(simulator()?, vectors))?;
     run("Verilator, gaps, back pressure", &|| hardware::back_pressure(simulator()?, vectors, seed))?;
     run("testbench in Icarus", &|| hardware::icarus(build, tools))?;
-    run("equivalence in Yosys", &|| hardware::equivalence(build, tools))?;
+    run("equivalence in Yosys", &|| hardware::equivalence(build, compiled, tools))?;
     Ok(rungs)
 }
 

@@ -1,11 +1,13 @@
-//! The rungs between golden and the scheduled pipelines.
+//! The rungs between golden and the engines.
 
 use super::{Stop, Vectors, same};
-use crate::compile::Compiled;
+use crate::compile::{Compiled, LayerEngine};
+use crate::ir::{self, State};
 use crate::report::thousands;
-use crate::{adder_graph, circuit, ir, lower, schedule};
+use crate::{adder_graph, circuit, folded, lower, schedule, stream};
 use ndarray::Array2;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use strassenc_runtime::{Error, Model, train};
 
 type Counts = std::result::Result<String, Stop>;
@@ -28,87 +30,135 @@ pub fn fake_quantised(model: &Model, vectors: &Vectors) -> Counts {
     Ok(vectors.counts())
 }
 
-/// Every adder graph against its matrix, and every circuit against its layer, through exact coefficients.
+/// Every adder graph against its matrix, every circuit against its kernel, every ROM read back.
 pub fn proofs(compiled: &Compiled) -> Counts {
-    let mut adders = 0;
-    for (layer, lowered) in compiled.layers.iter().zip(&compiled.dataflow.layers) {
-        for shared in [&layer.wb, &layer.wc] {
-            adder_graph::prove(&shared.solution.graph, &shared.matrix).map_err(|e| e.within(&layer.name))?;
-            adders += shared.solution.graph.adders();
+    let (mut adders, mut bits) = (0, 0);
+    ir::verify(&compiled.dataflow)?;
+    stream::verify(&compiled.graph)?;
+    for (layer, ir) in compiled.layers.iter().zip(&compiled.dataflow.layers) {
+        let Some(kernel) = ir.kernel() else { continue };
+        match layer {
+            LayerEngine::Unrolled(layer) => {
+                for shared in [&layer.wb, &layer.wc] {
+                    adder_graph::prove(&shared.solution.graph, &shared.matrix).map_err(|e| e.within(&ir.name))?;
+                    adders += shared.solution.graph.adders();
+                }
+                circuit::verify(&layer.circuit)?;
+                circuit::prove(&layer.circuit, &kernel.chain).map_err(|e| e.within(&ir.name))?;
+                schedule::verify(&layer.circuit, &layer.pipeline, &compiled.schedule)
+                    .map_err(|e| e.within(&ir.name))?;
+            }
+            LayerEngine::Folded(folded) => {
+                folded::prove(folded, ir)?;
+                bits += folded.rom_bits();
+            }
+            LayerEngine::Elementwise { .. } => {}
         }
-        circuit::verify(&layer.circuit)?;
-        circuit::prove(&layer.circuit, lowered).map_err(|e| e.within(&layer.name))?;
-        schedule::verify(&layer.circuit, &layer.pipeline, &compiled.schedule).map_err(|e| e.within(&layer.name))?;
     }
-    Ok(format!("{} graphs, {} adders proved", 2 * compiled.layers.len(), thousands(adders)))
+    Ok(format!("{} adders, {} bits of ROM proved", thousands(adders), thousands(bits)))
 }
 
-/// Golden, the dataflow IR and the circuits on every vector, at every edge between layers.
+/// Golden, the dataflow IR and every engine, on every vector; where the network has no branches, at
+/// every edge between layers.
 pub fn levels(compiled: &Compiled, vectors: &Vectors) -> Counts {
-    let compare = |(number, input): (usize, &Vec<i64>)| -> Result<(), Error> {
-        let edges = &vectors.traces[number];
-        let values = ir::interpret(&compiled.dataflow, input)?;
-        same(number, "the dataflow IR's outputs", values.last(), edges.last())?;
-        let mut x = kept(&edges[0], compiled.dataflow.layer_input(0));
-        for (i, layer) in compiled.layers.iter().enumerate() {
-            let values = circuit::evaluate(&layer.circuit, &x)?;
-            x = layer.circuit.outputs.iter().map(|id| values[id.index()]).collect();
-            let golden = kept(&edges[i + 1], compiled.dataflow.layers[i].result());
-            same(number, &format!("the circuit of layer `{}`", layer.name), Some(&x), Some(&golden))?;
+    let dataflow = &compiled.dataflow;
+    each(compiled, vectors, |[state, engines], number, input| {
+        let edges = ir::step(dataflow, state, input)?;
+        let golden = &vectors.traces[number];
+        same(number, "the dataflow IR's outputs", edges.last(), golden.last())?;
+        if golden.len() == edges.len() {
+            for (i, (edge, whole)) in dataflow.edges.iter().zip(golden).enumerate().skip(1) {
+                let layer = &dataflow.layers[i - 1].name;
+                let due = edge.of(whole);
+                same(number, &format!("the dataflow IR of layer `{layer}`"), edges.get(i), Some(&due))?;
+            }
+        }
+        for (i, edge) in compiled.step(engines, input)?.iter().enumerate().skip(1) {
+            let layer = &dataflow.layers[i - 1].name;
+            same(number, &format!("the engine of layer `{layer}`"), Some(edge), edges.get(i))?;
+        }
+        Ok(())
+    })
+}
+
+/// Vectors whose windows go through a pipeline as one stream.
+const STREAMED: usize = 64;
+
+/// The windows of all vectors streamed through the scheduled pipelines of the unrolled layers at an
+/// interval of one clock, at their declared widths.
+pub fn pipelines(compiled: &Compiled, vectors: &Vectors) -> Counts {
+    let stages: u32 = compiled.layers.iter().filter_map(LayerEngine::unrolled).map(|l| l.pipeline.stages).sum();
+    if compiled.layers.iter().all(|layer| layer.unrolled().is_none()) {
+        return Err(Stop::Skip("no layer is unrolled".into()));
+    }
+    let dataflow = &compiled.dataflow;
+    let length = if dataflow.is_recurrent() { vectors.inputs.len().max(1) } else { STREAMED };
+    let stream = |inputs: &[Vec<i64>]| -> Result<(), Error> {
+        let mut windows: BTreeMap<usize, Vec<Vec<i64>>> = BTreeMap::new();
+        let mut state = State::default();
+        for input in inputs {
+            let state = if dataflow.is_recurrent() { &mut state } else { &mut State::default() };
+            ir::step_with(dataflow, state, input, |layer, _, x| {
+                windows.entry(layer).or_default().push(x.to_vec());
+                Ok(dataflow.layers[layer].compute(x))
+            })?;
+        }
+        for (i, stream) in windows {
+            let (layer, ir) = (&compiled.layers[i], &dataflow.layers[i]);
+            let (Some(layer), Some(kernel)) = (layer.unrolled(), ir.kernel()) else { continue };
+            let got = schedule::simulate(&layer.circuit, &layer.pipeline, &stream);
+            let place = format!("the pipeline of layer `{}`", ir.name);
+            if got.len() != stream.len() {
+                let cause = format!("{} results for {} windows", got.len(), stream.len());
+                return Err(Error::mismatch(place, cause));
+            }
+            for (number, (got, window)) in got.iter().zip(&stream).enumerate() {
+                same(number, &place, Some(got), Some(&kernel.apply(window)))?;
+            }
         }
         Ok(())
     };
-    vectors.inputs.par_iter().enumerate().map(compare).collect::<Vec<_>>().into_iter().collect::<Result<(), _>>()?;
-    Ok(vectors.counts())
+    let all = vectors.inputs.par_chunks(length).map(stream);
+    all.collect::<Vec<_>>().into_iter().collect::<Result<(), _>>()?;
+    Ok(format!("{}, {stages} stages", vectors.counts()))
 }
 
-/// The vectors streamed through the scheduled pipelines at an interval of one clock, at their declared widths.
-pub fn pipelines(compiled: &Compiled, vectors: &Vectors) -> Counts {
-    compiled
-        .layers
-        .par_iter()
-        .enumerate()
-        .map(|(i, layer)| -> Result<(), Error> {
-            let (from, to) = (compiled.dataflow.layer_input(i), compiled.dataflow.layers[i].result());
-            let stream: Vec<_> = vectors.traces.iter().map(|edges| kept(&edges[i], from)).collect();
-            let results = schedule::simulate(&layer.circuit, &layer.pipeline, &stream);
-            if results.len() != stream.len() {
-                let cause = format!("{} results for {} vectors", results.len(), stream.len());
-                return Err(Error::mismatch(format_args!("the pipeline of layer `{}`", layer.name), cause));
-            }
-            for (number, (result, edges)) in results.iter().zip(&vectors.traces).enumerate() {
-                let golden = kept(&edges[i + 1], to);
-                same(number, &format!("the pipeline of layer `{}`", layer.name), Some(result), Some(&golden))?;
-            }
-            Ok(())
-        })
-        .collect::<Vec<_>>()
-        .into_iter()
-        .collect::<Result<(), _>>()?;
-    let clocks: u32 = compiled.layers.iter().map(|l| l.pipeline.stages).sum();
-    Ok(format!("{}, {clocks} stages", vectors.counts()))
-}
-
-/// Every row of every W_c driven to both ends of its interval by what may enter the layer, IR = circuit = pipeline.
+/// Every row of every W_c driven to both ends of its interval by what may enter its window, IR =
+/// engine, and = pipeline where there is one.
 pub fn row_ends(compiled: &Compiled) -> Counts {
-    let mut rows = 0;
-    for (i, layer) in compiled.layers.iter().enumerate() {
-        let stream: Vec<Vec<i64>> = lower::corners(&compiled.dataflow, i)?.into_iter().flatten().collect();
-        rows += stream.len() / 2;
-        let results = schedule::simulate(&layer.circuit, &layer.pipeline, &stream);
+    let one = |(i, ir): (usize, &ir::Layer)| -> Result<usize, Error> {
+        // The filters of a char-CNN have no W_c: their rows are outputs.
+        let Some(kernel) = ir.kernel().filter(|_| ir.words().is_none()) else { return Ok(0) };
+        let stream: Vec<Vec<i64>> = lower::corners(&kernel.chain)?.into_iter().flatten().collect();
+        let piped = compiled.layers[i].unrolled().map(|l| schedule::simulate(&l.circuit, &l.pipeline, &stream));
         for (number, x) in stream.iter().enumerate() {
-            let values = ir::interpret_layer(&compiled.dataflow.layers[i], x);
-            let circuit = circuit::evaluate(&layer.circuit, x)?;
-            let circuit: Vec<i64> = layer.circuit.outputs.iter().map(|id| circuit[id.index()]).collect();
-            let place = format!("layer `{}` at an end of row {}", layer.name, number / 2);
-            same(number, &format!("{place}, the circuit"), Some(&circuit), values.last())?;
-            same(number, &format!("{place}, the pipeline"), results.get(number), values.last())?;
+            let due = kernel.apply(x);
+            let place = format!("layer `{}` at an end of row {}", ir.name, number / 2);
+            same(number, &format!("{place}, the engine"), Some(&compiled.compute(i, x)?), Some(&due))?;
+            if let Some(piped) = &piped {
+                same(number, &format!("{place}, the pipeline"), piped.get(number), Some(&due))?;
+            }
         }
-    }
+        Ok(stream.len() / 2)
+    };
+    let rows = compiled.dataflow.layers.par_iter().enumerate().map(one).collect::<Vec<_>>();
+    let rows: usize = rows.into_iter().sum::<Result<usize, _>>()?;
     Ok(format!("{rows} rows, {} vectors", 2 * rows))
 }
 
-/// The elements of an edge that the compiler kept.
-fn kept(edge: &[i64], value: &ir::Value) -> Vec<i64> {
-    value.indices.iter().map(|&i| edge[i]).collect()
+/// Compares every vector; those of a recurrent network one after the other, as one sequence with two states.
+fn each(
+    compiled: &Compiled,
+    vectors: &Vectors,
+    compare: impl Fn(&mut [State; 2], usize, &[i64]) -> Result<(), Error> + Sync,
+) -> Counts {
+    let inputs: Vec<(usize, &Vec<i64>)> = vectors.inputs.iter().enumerate().collect();
+    let length = if compiled.dataflow.is_recurrent() { inputs.len().max(1) } else { 1 };
+    let sequence = |inputs: &[(usize, &Vec<i64>)]| {
+        let mut states = [State::default(), State::default()];
+        inputs.iter().try_for_each(|(number, input)| compare(&mut states, *number, input))
+    };
+    let all = inputs.par_chunks(length).map(sequence);
+    all.collect::<Vec<_>>().into_iter().collect::<Result<(), _>>()?;
+    Ok(vectors.counts())
 }

@@ -1,7 +1,7 @@
 //! The vectors that a check drives: corners, random ones and real data.
 
-use crate::build::CoreRef;
 use crate::compile::Compiled;
+use crate::ir::Kind;
 use crate::lower;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -30,11 +30,8 @@ impl Vectors {
     ///
     /// # Errors
     /// Where `data` does not fit the model.
-    pub fn new<'a>(compiled: impl Into<CoreRef<'a>>, random: usize, seed: u64, data: Vec<Vec<i64>>) -> Result<Self> {
-        let (model, mut inputs) = match compiled.into() {
-            CoreRef::Vectors(compiled) => (&compiled.model, corners(compiled)?),
-            CoreRef::Images(compiled) => (&compiled.model, ends(&compiled.model)),
-        };
+    pub fn new(compiled: &Compiled, random: usize, seed: u64, data: Vec<Vec<i64>>) -> Result<Self> {
+        let (model, mut inputs) = (&compiled.model, corners(compiled)?);
         let corners = inputs.len();
         inputs.extend(random_vectors(model, random, seed));
         let data_count = data.len();
@@ -104,6 +101,11 @@ fn ends(model: &Model) -> Vec<Vec<i64>> {
 }
 
 fn corners(compiled: &Compiled) -> Result<Vec<Vec<i64>>> {
+    let first = &compiled.dataflow.layers[0];
+    let Kind::Spn(kernel) = &first.kind else { return Ok(ends(&compiled.model)) };
+    if first.input.pixels() > 1 || compiled.dataflow.is_recurrent() {
+        return Ok(ends(&compiled.model));
+    }
     let edge = &compiled.model.input;
     let (n, lo, hi) = (edge.elements(), edge.format.min(), edge.format.max());
     let mut corners = vec![vec![lo; n], vec![hi; n], vec![0; n]];
@@ -114,15 +116,6 @@ fn corners(compiled: &Compiled) -> Result<Vec<Vec<i64>>> {
             corners.push(v);
         }
     }
-    let live = &compiled.dataflow.layer_input(0).indices;
-    for ends in lower::corners(&compiled.dataflow, 0)? {
-        for end in ends {
-            let mut v = vec![0; n];
-            for (&i, value) in live.iter().zip(end) {
-                v[i] = value;
-            }
-            corners.push(v);
-        }
-    }
+    corners.extend(lower::corners(&kernel.chain)?.into_iter().flatten());
     Ok(corners)
 }

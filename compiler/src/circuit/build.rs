@@ -1,29 +1,28 @@
-//! From a layer of the dataflow IR and the adder graphs of its matrices to a circuit.
+//! From a chain of the dataflow IR and the adder graphs of its matrices to a circuit.
 
 use super::{Circuit, Node, NodeId, Op, Term, signs};
 use crate::adder_graph::{self, AdderGraph};
 use crate::interval::{Interval, floor_shift, half, round_shift};
-use crate::ir::{self, Dataflow, OpKind, Role};
+use crate::ir::{self, Chain, OpKind, Role};
 use crate::lower;
 use crate::ranges::{self, Sum};
 use std::collections::BTreeMap;
 use strassenc_runtime::{Error, Result};
 
-/// Opens layer number `layer`; `graphs` are the adder graphs of its matrices, in order.
+/// Opens a chain; `graphs` are the adder graphs of its matrices, in order.
 ///
 /// Signs and shifts at the outputs of a graph cost nothing: a multiplier takes them into its coefficient and shift, a bias
 /// addition subtracts instead.
 ///
 /// # Errors
 /// Where a graph does not fit its matrix: a bug of ours.
-pub fn build(dataflow: &Dataflow, layer: usize, graphs: &[&AdderGraph]) -> Result<Circuit> {
-    let x = dataflow.layer_input(layer);
-    let layer = &dataflow.layers[layer];
-    let mut builder = Builder { layer, x, nodes: vec![] };
+pub fn build(chain: &Chain, graphs: &[&AdderGraph]) -> Result<Circuit> {
+    let x = &chain.x;
+    let mut builder = Builder { chain, nodes: vec![] };
     let mut elements: Vec<Element> = (0..x.len()).map(|i| builder.input(i)).collect();
     let inputs = (0..x.len()).map(|i| NodeId(i as u32)).collect();
     let mut graphs = graphs.iter();
-    for op in &layer.ops {
+    for op in &chain.ops {
         elements = match &op.kind {
             OpKind::Linear { role, matrix } => {
                 let graph = graphs.next().ok_or_else(|| builder.error("an adder graph is missing"))?;
@@ -38,9 +37,9 @@ pub fn build(dataflow: &Dataflow, layer: usize, graphs: &[&AdderGraph]) -> Resul
             }
         };
     }
-    let last = layer.ops.last().map(|op| &op.kind);
+    let last = chain.ops.last().map(|op| &op.kind);
     let letter = if matches!(last, Some(OpKind::Offset { .. })) { 'y' } else { 'z' };
-    let outputs = (elements.iter().zip(&layer.result().indices))
+    let outputs = (elements.iter().zip(&chain.result().indices))
         .map(|(&element, index)| match element {
             Element::Term(Term { node, shift: 0, negate: false }) => Ok(node),
             Element::Term(_) => Err(builder.error("an output has a sign or a shift of its own")),
@@ -51,9 +50,9 @@ pub fn build(dataflow: &Dataflow, layer: usize, graphs: &[&AdderGraph]) -> Resul
         })
         .collect::<Result<Vec<_>>>()?;
     let mut circuit = Circuit {
-        name: layer.name.clone(),
-        input_format: layer.input,
-        output_format: layer.output,
+        name: chain.name.clone(),
+        input_format: chain.input,
+        output_format: chain.output,
         nodes: builder.nodes,
         inputs,
         outputs,
@@ -71,14 +70,13 @@ enum Element {
 }
 
 struct Builder<'a> {
-    layer: &'a ir::Layer,
-    x: &'a ir::Value,
+    chain: &'a Chain,
     nodes: Vec<Node>,
 }
 
 impl Builder<'_> {
     fn error(&self, cause: &str) -> Error {
-        Error::internal(format_args!("circuit of layer `{}`", self.layer.name), cause)
+        Error::internal(format_args!("circuit of layer `{}`", self.chain.name), cause)
     }
 
     fn push(&mut self, name: String, op: Op, interval: Interval, origin: String) -> NodeId {
@@ -89,9 +87,9 @@ impl Builder<'_> {
     }
 
     fn input(&mut self, i: usize) -> Element {
-        let index = self.x.indices[i];
+        let index = self.chain.x.indices[i];
         let op = Op::Input(i as u32);
-        let id = self.push(format!("x_{index}"), op, self.x.intervals[i], format!("input {index}"));
+        let id = self.push(format!("x_{index}"), op, self.chain.x.intervals[i], format!("input {index}"));
         Element::Term(Term::plain(id))
     }
 
@@ -99,7 +97,7 @@ impl Builder<'_> {
     fn linear(&mut self, role: Role, graph: &AdderGraph, x: &[Element], rows: &[usize]) -> Result<Vec<Element>> {
         let serves = Served::new(graph);
         // In a block-diagonal matrix, rows from this one on are those of W_b.
-        let r = self.layer.budget;
+        let r = self.chain.budget;
         let numbers: Vec<usize> = rows.iter().map(|&i| if role == Role::Wab && i >= r { i - r } else { i }).collect();
         let part = |node: usize| match role {
             Role::Wb => ("wb_add", "W_b"),
@@ -165,7 +163,7 @@ impl Builder<'_> {
     fn intervals(&mut self, role: Role, x: &[Element], first: usize, sums: &[Sum]) -> Result<()> {
         let products = match role {
             Role::Wb | Role::Wab => None,
-            Role::Wc => lower::products(self.layer, self.x),
+            Role::Wc => lower::products(self.chain),
         };
         let ranges = match products {
             Some(products) => products.ranges(sums),
@@ -234,7 +232,7 @@ impl Builder<'_> {
             }
             OpKind::Offset { constants } => {
                 let offset = Op::Offset { x: term, constant: constants[i], shift: 0 };
-                let last = std::ptr::eq(op, self.layer.ops.last().unwrap_or(op));
+                let last = std::ptr::eq(op, self.chain.ops.last().unwrap_or(op));
                 let (name, origin) = if last {
                     (format!("y_{index}"), format!("output {index}: bias"))
                 } else {

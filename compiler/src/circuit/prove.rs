@@ -2,17 +2,17 @@ use super::forms::{BLOCK, Forms, Operands, Products, Variable, is_variable, left
 use super::{Circuit, NodeId, Op, Term};
 use crate::adder_graph::Matrix;
 use crate::interval::{Interval, half, round_shift};
-use crate::ir::{Layer, OpKind};
+use crate::ir::{Chain, OpKind};
 use strassenc_runtime::{Error, Result};
 
-/// Proves that the circuit computes the layer for every input: its products have the layer's coefficients of every input,
-/// its sums the layer's coefficients of every product, and it requantises with the same constants.
+/// Proves that the circuit computes the chain for every input: its products have the chain's coefficients of every input,
+/// its sums the chain's coefficients of every product, and it requantises with the same constants.
 ///
 /// # Errors
 /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) naming the row or output that differs.
-pub fn prove(circuit: &Circuit, layer: &Layer) -> Result<()> {
+pub fn prove(circuit: &Circuit, chain: &Chain) -> Result<()> {
     let fail = |cause: String| Error::mismatch(format_args!("circuit of layer `{}`", circuit.name), cause);
-    let parts = Parts::of(layer).ok_or_else(|| fail("the layer is not an SPN layer".into()))?;
+    let parts = Parts::of(chain).ok_or_else(|| fail("the layer is not an SPN layer".into()))?;
     let multipliers = multipliers(circuit, &parts).map_err(fail)?;
     let operands = Operands::new(circuit).ok_or_else(|| fail("a coefficient overflows".into()))?;
     let negative = match parts.factors {
@@ -38,8 +38,8 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    fn of(layer: &'a Layer) -> Option<Self> {
-        let (offsets, rest) = match layer.ops.as_slice() {
+    fn of(chain: &'a Chain) -> Option<Self> {
+        let (offsets, rest) = match chain.ops.as_slice() {
             [w_b, offset, rest @ ..] if rest.len() == 3 => match &offset.kind {
                 OpKind::Offset { constants } => (Some(constants.as_slice()), [w_b, &rest[0], &rest[1], &rest[2]]),
                 _ => return None,

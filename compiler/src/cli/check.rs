@@ -68,7 +68,7 @@ pub fn run(args: Args) -> Result<()> {
     let build = Build::open(&folder)?;
     let samples = samples(&args, &build)?;
     numbers::check_vectors("--random", args.random, build.model.input.elements())?;
-    let core = build.core()?;
+    let core = build.compiled()?;
     let vectors = Vectors::new(&core, args.random, args.seed, samples)?;
     let width = 34;
     let mut print = |rung: &Rung| {
@@ -85,7 +85,7 @@ pub fn run(args: Args) -> Result<()> {
         let text = if is_short { text.clone() } else { format!("\n{text}").replace('\n', "\n      ") };
         output::line(format_args!("{mark}  {:width$} {text}  [{:.1} s]", rung.name, rung.seconds))
     };
-    let rungs = check::climb(&build, (&core).into(), &vectors, args.seed, &tools, &mut print)?;
+    let rungs = check::climb(&build, &core, &vectors, args.seed, &tools, &mut print)?;
     let count = |f: fn(&Outcome) -> bool| rungs.iter().filter(|r| f(&r.outcome)).count();
     let passed = count(|o| matches!(o, Outcome::Passed { .. }));
     let failed = count(|o| matches!(o, Outcome::Failed { .. }));

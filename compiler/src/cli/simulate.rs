@@ -5,10 +5,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use strassenc::build::{Build, Core};
+use strassenc::build::Build;
 use strassenc::check::{random_vectors, traces};
 use strassenc::emit;
-use strassenc::ir::images::{self, State};
+use strassenc::ir::{self, State};
 use strassenc::simulate::{self, Failure, Fault, Mismatch, Options, Place, Run, Simulator, Sources};
 use strassenc::tools::Tools;
 use strassenc_runtime::{Error, Model, Result, golden};
@@ -56,7 +56,7 @@ pub struct Args {
     /// Hold aclken low at random, where the core has it
     #[arg(long)]
     pauses: bool,
-    /// Only these layers, each as a core of its own: for cores over images that are too large to be simulated as one
+    /// Only these layers, each as a core of its own: for cores that are too large to be simulated as one
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "wave")]
     layers: Vec<String>,
     /// Write the first samples as a waveform (VCD), every signal of it
@@ -199,7 +199,7 @@ fn driven(args: &Args) -> Options {
     Options { seed, gaps, backpressure, pauses, threads: threads.unwrap_or(0) }
 }
 
-/// One layer of a core over images, alone in Verilator.
+/// One layer of a core, alone in Verilator.
 #[derive(Serialize)]
 struct LayerReport {
     layer: String,
@@ -211,27 +211,25 @@ struct LayerReport {
     seconds: f64,
 }
 
-/// Simulates layers one by one: what enters them is what the image IR computes, whose outputs are compared with golden's.
+/// Simulates layers one by one: what enters them is what the dataflow IR computes, whose outputs are compared with golden's.
 fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Result<()> {
-    let Core::Images(core) = build.core()? else {
-        return Err(Error::input("--layers", "is about cores over images, and this is none"));
-    };
-    let edges: Vec<Vec<Vec<i64>>> = if core.images.is_recurrent() {
+    let core = build.compiled()?;
+    let edges: Vec<Vec<Vec<i64>>> = if core.dataflow.is_recurrent() {
         let mut state = State::default();
-        vectors.inputs.iter().map(|x| images::step(&core.images, &mut state, x)).collect::<Result<_>>()?
+        vectors.inputs.iter().map(|x| ir::step(&core.dataflow, &mut state, x)).collect::<Result<_>>()?
     } else {
-        vectors.inputs.par_iter().map(|x| images::interpret(&core.images, x)).collect::<Result<_>>()?
+        vectors.inputs.par_iter().map(|x| ir::interpret(&core.dataflow, x)).collect::<Result<_>>()?
     };
     if edges.iter().zip(&vectors.outputs).any(|(edges, due)| edges.last() != Some(due)) {
-        return Err(Error::mismatch("image IR", "its outputs are not golden's"));
+        return Err(Error::mismatch("dataflow IR", "its outputs are not golden's"));
     }
     let mut reports = vec![];
     for layer in &args.layers {
         let (number, alone) = core.alone(layer, &|| INTERRUPTED.load(Ordering::Relaxed))?;
         let options = emit::Options { clock_enable: build.record.options.aclken, ..emit::Options::default() };
-        let emitted = emit::images::emit_core(&alone, &options)?;
+        let emitted = emit::emit_core(&alone, &options)?;
         let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, tools)?;
-        let read = core.images.layers[number].reads[0].index();
+        let read = core.dataflow.layers[number].reads[0].index();
         let inputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[read].clone()).collect();
         let outputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[number + 1].clone()).collect();
         let run = simulator.run(&inputs, &driven(args)).map_err(Error::from)?;
@@ -306,12 +304,8 @@ fn accuracy(run: &Run, labels: &[u32]) -> f64 {
 fn locate(build: &Build, sources: &Sources, vectors: &Vectors, sample: usize, tools: &Tools) -> Result<Place> {
     output::note(format_args!("sample {sample} is wrong: looking for the first wrong signal"));
     let Vectors { inputs, outputs, .. } = vectors;
-    match build.core()? {
-        Core::Vectors(core) => {
-            simulate::locate(&core, sources, &build.signature, inputs, sample, &outputs[sample], tools)
-        }
-        Core::Images(core) => simulate::locate_images(&core, sources, &build.signature, inputs, sample, tools),
-    }
+    let compiled = build.compiled()?;
+    simulate::locate(&compiled, sources, &build.signature, inputs, sample, &outputs[sample], tools)
 }
 
 fn fault_error(build: &Build, sources: &Sources, vectors: &Vectors, fault: Fault, tools: &Tools) -> Error {

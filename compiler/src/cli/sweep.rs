@@ -246,7 +246,7 @@ fn point(choices: Choices, network: &Network, data: &DataSet, folder: &Path, arg
     let (summary, _) = train::<ImageLearner>(network, data, &folder, start, args.training.sources(), Watch::new())?;
     let model = verilog::load(&folder)?;
     let options = build::Options { effort: args.effort, ..build::Options::default() };
-    let counts: Counts = count(&model, &options.share(), &|| INTERRUPTED.load(Ordering::Relaxed))
+    let counts: Counts = count(&model, &options.compile().share, &|| INTERRUPTED.load(Ordering::Relaxed))
         .map_err(|e| {
             let interrupted = e.kind() == Kind::Interrupted;
             if interrupted { e.help("give the same command with --resume to go on") } else { e }

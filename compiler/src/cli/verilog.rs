@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use strassenc::build::{self, Build, Core, Edits, Options, Record};
+use strassenc::build::{self, Build, Edits, Options, Record};
 use strassenc::compile::Step;
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
@@ -108,13 +108,13 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "N")]
     dsp_budget: Option<usize>,
     #[command(flatten)]
-    images: ImageArgs,
+    engines: EngineArgs,
 }
 
-/// What decides the engines of a network over images
+/// What decides the engines
 #[derive(clap::Args)]
-#[command(next_help_heading = "Networks over images and sequences")]
-pub(super) struct ImageArgs {
+#[command(next_help_heading = "Engines")]
+pub(super) struct EngineArgs {
     /// Frames a second; every layer gets the cheapest engine that keeps up [default: one input pixel a clock, or as near to
     /// it as the layers come]
     #[arg(long, value_name = "F")]
@@ -136,33 +136,13 @@ pub(super) struct ImageArgs {
     engines: Option<PathBuf>,
 }
 
-impl ImageArgs {
-    /// The option that was given, if any.
-    fn given(&self) -> Option<&'static str> {
-        let given = [
-            (self.target_fps.is_some(), "--target-fps"),
-            (self.lut_budget.is_some(), "--lut-budget"),
-            (self.bram_budget.is_some(), "--bram-budget"),
-            (self.engine != Allowed::Auto, "--engine"),
-            (self.engines.is_some(), "--engines"),
-        ];
-        given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
-    }
-}
-
 impl BuildArgs {
-    /// The options for this model.
+    /// The options.
     ///
     /// # Errors
-    /// Where one is out of range or not about such a model, or `--engines` cannot be read.
-    fn options(self, model: &Model) -> Result<Options> {
-        if let (Some(option), true) = (self.images.given(), model.spns().is_ok()) {
-            return Err(Error::input(
-                option,
-                format_args!("is about networks over images and sequences, and `{}` is neither", model.name),
-            ));
-        }
-        let engines = match &self.images.engines {
+    /// Where one is out of range, or `--engines` cannot be read.
+    fn options(self) -> Result<Options> {
+        let engines = match &self.engines.engines {
             Some(file) => Engines::load(file)?,
             None => Engines::default(),
         };
@@ -188,15 +168,15 @@ impl From<BuildArgs> for Options {
             aclken,
             multipliers,
             dsp_budget,
-            images,
+            engines,
         } = args;
         let target = Target {
-            fps: images.target_fps,
-            clock: (images.clock != CLOCK).then_some(images.clock),
-            lut: images.lut_budget,
-            bram: images.bram_budget,
+            fps: engines.target_fps,
+            clock: (engines.clock != CLOCK).then_some(engines.clock),
+            lut: engines.lut_budget,
+            bram: engines.bram_budget,
             dsp: dsp_budget.filter(|_| multipliers == Multipliers::Dsp).map(|n| n as u64),
-            engine: images.engine,
+            engine: engines.engine,
         };
         Options {
             adders_per_stage,
@@ -228,7 +208,7 @@ struct Report<'a> {
 
 pub fn run(args: Args) -> Result<()> {
     let model = load(&args.model)?;
-    let options = args.options.options(&model)?;
+    let options = args.options.options()?;
     let folder = args.output.unwrap_or_else(|| Path::new("build").join(&model.name));
     consent::ask(&model, &options, args.anyway)?;
     let began = Instant::now();
@@ -288,13 +268,7 @@ pub(super) fn write(model: &Model, options: &Options, folder: &Path, edits: Edit
     };
     let stop = || INTERRUPTED.load(Ordering::Relaxed);
     let hurry = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    let core = at_once(|| {
-        Ok(if model.spns().is_ok() {
-            Core::Vectors(Box::new(build::compile(model, options, &progress, &stop, &hurry)?))
-        } else {
-            Core::Images(Box::new(build::compile_images(model, options, &progress, &stop, &hurry)?))
-        })
-    });
+    let core = at_once(|| build::compile(model, options, &progress, &stop, &hurry));
     let record = core.and_then(|core| build::replace(folder, &core, options, edits));
     bar.finish_and_clear();
     record

@@ -5,7 +5,7 @@ use super::names;
 use super::provenance::{Provenance, ascii};
 use super::shift_add::ShiftAdded;
 use crate::circuit::{Circuit, NodeId, Op, Term};
-use crate::compile::CompiledLayer;
+use crate::compile::Unrolled;
 use crate::multipliers::ShiftAdd;
 use crate::schedule::Pipeline;
 use askama::Template;
@@ -17,7 +17,7 @@ use strassenc_runtime::{Error, Format, Result};
 ///
 /// # Errors
 /// Where the names of the circuit clash with those of the module: a bug of ours.
-pub(super) fn emit(layer: &CompiledLayer, module: &str, clken: bool, provenance: &Provenance) -> Result<String> {
+pub(super) fn emit(layer: &Unrolled, module: &str, clken: bool, provenance: &Provenance) -> Result<String> {
     check_names(&layer.circuit)?;
     let writer = Writer::new(layer);
     let text = writer.layer(module, clken, provenance).render();
@@ -135,8 +135,8 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(layer: &'a CompiledLayer) -> Self {
-        let CompiledLayer { circuit, pipeline, shift_add, .. } = layer;
+    fn new(layer: &'a Unrolled) -> Self {
+        let Unrolled { circuit, pipeline, shift_add, .. } = layer;
         let mut read_at_once = vec![false; circuit.nodes.len()];
         let mut read = read_at_once.clone();
         for (id, node) in circuit.iter() {

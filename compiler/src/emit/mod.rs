@@ -1,4 +1,4 @@
-//! Emission: pipelines as Verilog text, with everything a user of the core needs beside it.
+//! Emission: pipelines and streams as Verilog text, with everything a user of the core needs beside it.
 //!
 //! Against the pipeline, every register has a name and every width is written out; what stands around the layers (streams,
 //! beats, frames) is added here. The meaning is what Verilog simulators make of it.
@@ -6,7 +6,6 @@
 mod axi;
 mod core;
 mod expression;
-pub mod images;
 mod layer;
 mod names;
 mod provenance;
@@ -17,14 +16,9 @@ mod testbench;
 
 pub use signature::Signature;
 
-use crate::circuit::Op;
 use crate::compile::Compiled;
-use names::Modules;
-use provenance::Provenance;
-use rayon::prelude::*;
-use signature::{Beat, Frames, Stream, Vector};
-use std::collections::BTreeSet;
-use strassenc_runtime::{Result, model_file};
+use signature::Frames;
+use strassenc_runtime::Result;
 
 /// A file of the build folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +32,6 @@ pub struct File {
 /// What an emitted core is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The beats of the input; of a core over images they are decided when it is compiled.
-    pub input: Beat,
-    /// The beats of the output, likewise.
-    pub output: Beat,
     /// What ends an input frame.
     pub frames: Frames,
     /// Whether the core has a clock enable, `aclken`.
@@ -53,35 +43,17 @@ pub struct Options {
 /// Emits a core. The text does not depend on the number of threads.
 ///
 /// # Errors
-/// Where a beat cannot be as it is asked for, the model cannot be hashed, or a template or a name
-/// fails: a bug of ours.
+/// Where the model cannot be hashed, or a template or a name fails: a bug of ours.
 pub fn emit(compiled: &Compiled, options: &Options) -> Result<Emitted> {
-    names::unhidden(|avoid| emit_named(compiled, options, avoid))
+    core::emit(compiled, options, core::Parts::All)
 }
 
-fn emit_named(compiled: &Compiled, options: &Options, avoid: &BTreeSet<String>) -> Result<Emitted> {
-    let provenance = Provenance {
-        tool: TOOL.into(),
-        model: compiled.model.name.clone(),
-        model_sha256: model_file::sha256(&compiled.model)?,
-        options: options.command.clone(),
-    };
-    let signature = signature(compiled, options, &provenance, avoid)?;
-    let layers: Vec<File> = (compiled.layers.par_iter().zip(&signature.layers))
-        .map(|(layer, LayerSignature { module, .. })| {
-            let text = layer::emit(layer, module, options.clock_enable, &provenance)?;
-            Ok(File { path: format!("{module}.v"), text })
-        })
-        .collect::<Vec<Result<File>>>()
-        .into_iter()
-        .collect::<Result<_>>()?;
-    let mut files: Vec<File> =
-        primitives(compiled).map(|(name, text)| File { path: file(name), text: text.into() }).collect();
-    files.extend(layers);
-    files.push(File { path: file(&signature.top), text: core::emit(&signature, options.clock_enable, &provenance)? });
-    files.extend(testbench::emit(&compiled.model, &signature, options.clock_enable, &provenance)?);
-    files.extend(lists(&signature));
-    Ok(Emitted { signature, files })
+/// The Verilog of a core alone, with its signature: no testbench, no lists.
+///
+/// # Errors
+/// As [`emit`].
+pub fn emit_core(compiled: &Compiled, options: &Options) -> Result<Emitted> {
+    core::emit(compiled, options, core::Parts::Verilog)
 }
 
 /// A core as text.
@@ -111,26 +83,8 @@ fn lists(signature: &Signature) -> impl Iterator<Item = File> {
 /// `strassenc` and its version.
 pub const TOOL: &str = concat!("strassenc ", env!("CARGO_PKG_VERSION"));
 
-use signature::Layer as LayerSignature;
-
 fn file(module: &str) -> String {
     format!("{module}.v")
-}
-
-/// The primitives of `hw/` that a core instantiates: names and texts.
-fn primitives(compiled: &Compiled) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let has = |op: fn(&Op) -> bool| compiled.layers.iter().any(|layer| layer.circuit.nodes.iter().any(|n| op(&n.op)));
-    let multiplies = compiled.layers.iter().any(|layer| {
-        let hardware = |op: &Op| matches!(op, Op::Multiply { row, .. } if !layer.shift_add.contains_key(row));
-        layer.circuit.nodes.iter().any(|node| hardware(&node.op))
-    });
-    let multiplies_data = has(|op| matches!(op, Op::Product { .. }));
-    PRIMITIVES.into_iter().filter(move |(name, _)| match *name {
-        "strassenc_coefficient" | "strassenc_multiplier" => multiplies,
-        "strassenc_product" => multiplies_data,
-        "strassenc_stream_register" | "strassenc_collector" | "strassenc_serialiser" => true,
-        _ => false,
-    })
 }
 
 macro_rules! primitives {
@@ -172,62 +126,3 @@ pub(crate) const PRIMITIVES: [(&str, &str); 30] = primitives! {
     "strassenc_positions"
     "strassenc_tanh"
 };
-
-/// Multipliers of each layer.
-fn multipliers(compiled: &Compiled) -> impl Iterator<Item = usize> {
-    let count = |layer: &crate::compile::CompiledLayer| {
-        layer.circuit.nodes.iter().filter(|node| node.op.is_multiplier()).count()
-    };
-    compiled.layers.iter().map(count)
-}
-
-fn signature(
-    compiled: &Compiled,
-    options: &Options,
-    provenance: &Provenance,
-    avoid: &BTreeSet<String>,
-) -> Result<Signature> {
-    let mut modules = Modules::new(avoid);
-    let top = modules.take(compiled.model.name.clone(), "core");
-    let layers: Vec<LayerSignature> = (compiled.layers.iter().zip(multipliers(compiled)))
-        .map(|(layer, multipliers)| {
-            let circuit = &layer.circuit;
-            LayerSignature {
-                name: layer.name.clone(),
-                module: modules.take(format!("{}_{}", compiled.model.name, layer.name), "layer"),
-                multipliers,
-                latency: layer.pipeline.stages,
-                input: Vector { elements: circuit.inputs.len(), format: circuit.input_format },
-                output: Vector { elements: circuit.outputs.len(), format: circuit.output_format },
-            }
-        })
-        .collect();
-    // A model has at least one layer.
-    let (first, last) = (layers[0].input, layers[layers.len() - 1].output);
-    let input = Stream::new(first, options.input).map_err(|e| e.within("input"))?;
-    let output = Stream::new(last, options.output).map_err(|e| e.within("output"))?;
-    let mut files: Vec<String> = primitives(compiled).map(|(name, _)| file(name)).collect();
-    files.extend(layers.iter().map(|layer| file(&layer.module)));
-    files.push(file(&top));
-    Ok(Signature {
-        schema: signature::SCHEMA,
-        tool: provenance.tool.clone(),
-        model: provenance.model.clone(),
-        model_sha256: provenance.model_sha256.clone(),
-        testbench: modules.take(format!("{top}_tb"), "testbench"),
-        ports: axi::ports(&input, &output, options.frames, options.clock_enable),
-        frames: options.frames,
-        // A register at each end, and one between any two layers.
-        latency: i64::from(layers.iter().map(|layer| layer.latency).sum::<u32>()) + layers.len() as i64 + 1,
-        ii: input.beats.max(output.beats) as u32,
-        warm_up: 0,
-        whole_frames: false,
-        recurrent: false,
-        top,
-        input,
-        output,
-        layers,
-        files,
-        memories: vec![],
-    })
-}

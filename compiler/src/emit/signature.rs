@@ -43,7 +43,7 @@ pub struct Signature {
     /// rising edge t (`tvalid` and `tready` both high there), `m_axis_tvalid` is high for its first output beat at rising edge
     /// t + latency, and not before. Negative where the first output beat of a frame comes before its last input beat.
     pub latency: i64,
-    /// Clocks between frames at full rate; of a core over images the most of them once it is full.
+    /// Clocks between frames at full rate: the most of them once the core is full.
     pub ii: u32,
     /// From this frame on, counted from 0, frames come out at intervals of `ii` at full rate; those before come as the core
     /// fills.
@@ -128,10 +128,14 @@ pub struct Layer {
     pub name: String,
     /// Its module.
     pub module: String,
+    /// The module of its pipeline, which takes a window a clock; the layer's own where there is
+    /// nothing around it, none where there is no pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
     /// Multipliers of its array.
     pub multipliers: usize,
-    /// Clocks from an accepted vector to its result, in an empty pipeline; of the pipeline of one window in a core over images, 0
-    /// where there is none.
+    /// Clocks from an accepted vector to its result, in an empty pipeline: that of one window, 0 where
+    /// there is none.
     pub latency: u32,
     /// What enters, one element exactly as wide as its format, element 0 in the low bits.
     pub input: Vector,

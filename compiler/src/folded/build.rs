@@ -2,16 +2,15 @@
 
 use super::{Array, Bank, Digits, FilterStep, Folded, Folding, Positions, Requantiser};
 use crate::interval::{Interval, half};
-use crate::ir::images::{ImageLayer, Kernel};
 use crate::ir::words::Words;
-use crate::ir::{Op, OpKind};
+use crate::ir::{Kernel, Layer, Op, OpKind};
 use strassenc_runtime::{Error, Result};
 
 /// Cuts a layer that has a kernel.
 ///
 /// # Errors
 /// Where the folding does not fit the layer, with what would; where the layer has no live product.
-pub fn build(layer: &ImageLayer, folding: Folding) -> Result<Folded> {
+pub fn build(layer: &Layer, folding: Folding) -> Result<Folded> {
     let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
     let name = layer.name.as_str();
     let Some(kernel) = layer.kernel() else {
@@ -94,8 +93,8 @@ pub fn build(layer: &ImageLayer, folding: Folding) -> Result<Folded> {
     Ok(Folded {
         name: name.into(),
         folding,
-        input: kernel.dataflow.layers[0].input,
-        output: kernel.dataflow.layers[0].output,
+        input: kernel.chain.input,
+        output: kernel.chain.output,
         groups: kernel.groups,
         wb: Array { rows: pe, lanes: simd, sums, bits: bits(parts.u), weights: wb },
         bank: parts.bank(&rows, multipliers, bits(parts.m)),
@@ -147,7 +146,7 @@ fn most_of_a_group(kernel: &Kernel, indices: &[usize]) -> usize {
 
 /// Rows of the array of W_b for this many rows at a time: live rows, in each group made up to whole words.
 pub fn padded_rows(kernel: &Kernel, pe: usize) -> usize {
-    let indices = kernel.dataflow.layers[0].ops.first().map_or(&[][..], |op| op.result.indices.as_slice());
+    let indices = kernel.chain.ops.first().map_or(&[][..], |op| op.result.indices.as_slice());
     most_of_a_group(kernel, indices).div_ceil(pe) * pe * kernel.groups
 }
 
@@ -180,7 +179,7 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     pub fn of(name: &str, kernel: &'a Kernel) -> Result<Self> {
         let lost = || Error::internal(format_args!("folded layer `{name}`"), "is not W_b, products, W_c, output");
-        let ops: &[Op] = &kernel.dataflow.layers[0].ops;
+        let ops: &[Op] = &kernel.chain.ops;
         let [b, m, c, end] = ops else { return Err(lost()) };
         let (OpKind::Linear { matrix: w_b, .. }, OpKind::Linear { matrix: w_c, .. }) = (&b.kind, &c.kind) else {
             return Err(lost());

@@ -1,6 +1,6 @@
 //! The folded engine: a layer whose weights lie in ROM and whose adders and multipliers are shared among its rows.
 //!
-//! Against the image IR, a kernel is cut into what is done in one clock: `pe` rows of W_b meet `simd` elements of a window, r
+//! Against the dataflow IR, a kernel is cut into what is done in one clock: `pe` rows of W_b meet `simd` elements of a window, r
 //! products go through `multipliers` multipliers, and `wc_pe` rows of W_c meet `wc_simd` products. What lies in each word of each
 //! ROM is decided here, and so is every width; the primitives of `hw/` do the rest. Its meaning is [`evaluate`].
 //!
@@ -129,7 +129,7 @@ pub struct Bank {
     /// One per padded row.
     pub coefficients: Vec<i64>,
     /// The same coefficients, where shifts and additions multiply: these lie in the ROM then. None until
-    /// [`multipliers::choose_among`](crate::multipliers::choose_among).
+    /// [`multipliers::choose`](crate::multipliers::choose()).
     pub digits: Option<Digits>,
 }
 

@@ -4,7 +4,7 @@ use super::build::{Parts, group_of, signed_bits};
 use super::{Array, Folded, Positions};
 use crate::adder_graph::Matrix;
 use crate::interval::{Interval, half};
-use crate::ir::images::ImageLayer;
+use crate::ir::Layer;
 use crate::ir::words::Words;
 use strassenc_runtime::{Error, Result};
 
@@ -12,7 +12,7 @@ use strassenc_runtime::{Error, Result};
 ///
 /// # Errors
 /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) with the first word that is wrong: a bug of ours.
-pub fn prove(folded: &Folded, layer: &ImageLayer) -> Result<()> {
+pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
     let wrong =
         |part: &str, cause: String| Err(Error::mismatch(format_args!("folded layer `{}`, {part}", folded.name), cause));
     let Some(kernel) = layer.kernel() else { return wrong("kernel", "there is none".into()) };

@@ -1,55 +1,107 @@
 //! The meaning of the dataflow IR.
 
-use super::{Dataflow, Layer, Op, OpKind};
+use super::{Dataflow, Edge, Kernel, Kind, Layer};
 use crate::interval::round_shift;
+use std::collections::BTreeMap;
+use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{Error, Result};
 
-/// Every value for one input vector, by [`ValueId`](super::ValueId); the last one is the network's output.
+/// What the LSTMs of a network keep from one input of a sequence to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// c and h by layer; all 0 for one that is not there yet.
+    cells: BTreeMap<usize, [Vec<i64>; 2]>,
+}
+
+/// The integers on every edge for one input image; the last one is the network's output. In a recurrent network it begins a
+/// sequence.
 ///
 /// # Errors
-/// Where the input has the wrong length or an element outside its interval.
+/// Where the input has the wrong length or an element outside its format.
 pub fn interpret(dataflow: &Dataflow, input: &[i64]) -> Result<Vec<Vec<i64>>> {
-    let intervals = &dataflow.input.intervals;
-    if input.len() != intervals.len() {
-        let cause = format!("has {} elements, the network takes {}", input.len(), intervals.len());
-        return Err(Error::input("input vector", cause));
-    }
-    if let Some((i, (v, within))) = input.iter().zip(intervals).enumerate().find(|(_, (v, i))| !i.contains(**v)) {
-        return Err(Error::input("input vector", format_args!("element {i} is {v}, outside {within}")));
-    }
-    let mut values = vec![input.to_vec()];
-    for (_, op) in dataflow.ops() {
-        values.push(apply(op, &values[op.x.index()]));
-    }
-    Ok(values)
+    step(dataflow, &mut State::default(), input)
 }
 
-/// The results of the operations of one layer for one vector that enters it; the last one is the layer's output.
+/// Like [`interpret`], for the next input of a sequence; it moves the state on.
 ///
-/// `x` must have one element per element of the layer's input.
-pub fn interpret_layer(layer: &Layer, x: &[i64]) -> Vec<Vec<i64>> {
-    let mut values: Vec<Vec<i64>> = vec![];
-    for op in &layer.ops {
-        values.push(apply(op, values.last().map_or(x, |v| v)));
-    }
-    values
+/// # Errors
+/// As [`interpret`].
+pub fn step(dataflow: &Dataflow, state: &mut State, input: &[i64]) -> Result<Vec<Vec<i64>>> {
+    step_with(dataflow, state, input, |number, _, x| Ok(dataflow.layers[number].compute(x)))
 }
 
-fn apply(op: &Op, x: &[i64]) -> Vec<i64> {
-    match &op.kind {
-        OpKind::Linear { matrix, .. } => {
-            matrix.outer_iter().map(|row| row.iter().zip(x).map(|(&w, x)| i64::from(w) * x).sum()).collect()
+/// Like [`step`]; `compute` yields what the kernel of a layer, by number, [makes](Layer::compute) of a window or a word.
+///
+/// # Errors
+/// As [`interpret`], and the first one of `compute`.
+pub fn step_with(
+    dataflow: &Dataflow,
+    state: &mut State,
+    input: &[i64],
+    mut compute: impl FnMut(usize, &Kernel, &[i64]) -> Result<Vec<i64>>,
+) -> Result<Vec<Vec<i64>>> {
+    let edge = &dataflow.edges[0];
+    if input.len() != edge.shape.elements() {
+        let cause = format!("has {} elements, the network takes {}", input.len(), edge.shape.elements());
+        return Err(Error::input("input image", cause));
+    }
+    if let Some((i, v)) = input.iter().enumerate().find(|(_, v)| !edge.interval().contains(**v)) {
+        return Err(Error::input("input image", format_args!("element {i} is {v}, outside {}", edge.interval())));
+    }
+    let mut edges = vec![input.to_vec()];
+    for (number, layer) in dataflow.layers.iter().enumerate() {
+        let x = edges[layer.reads[0].index()].as_slice();
+        let mut kernel = |kernel: &Kernel, x: &[i64]| kernel.map(x, |window| compute(number, kernel, window));
+        let z = match &layer.kind {
+            Kind::Spn(spn) => kernel(spn, x)?,
+            Kind::CharCnn { filters, tanh, .. } => {
+                compute(number, filters, x)?.into_iter().map(|v| tanh.at(v)).collect()
+            }
+            Kind::Highway { gates, blend } => {
+                let gates = kernel(gates, x)?;
+                gates.chunks(2).zip(x).map(|(gates, x)| blend.apply(gates[0], gates[1], *x)).collect()
+            }
+            Kind::Lstm { gates, cell } => {
+                let n = dataflow.yields(number).shape.channels;
+                let [c, h] = state.cells.entry(number).or_insert_with(|| [vec![0; n], vec![0; n]]);
+                let gates = kernel(gates, &[x, h].concat())?;
+                for (j, gates) in gates.chunks(4).enumerate() {
+                    (c[j], h[j]) = cell.step([gates[0], gates[1], gates[2], gates[3]], c[j]);
+                }
+                h.clone()
+            }
+            Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } => {
+                let reads: Vec<&[i64]> = layer.reads.iter().map(|id| edges[id.index()].as_slice()).collect();
+                without_kernel(layer, dataflow.yields(number), &reads)
+            }
+        };
+        edges.push(z);
+    }
+    Ok(edges)
+}
+
+/// What a layer that has no kernel makes of what it reads.
+fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Vec<i64> {
+    let x = reads[0];
+    match &layer.kind {
+        Kind::Pool { kind, windows } => {
+            let pad = if *kind == PoolKind::Max { output.format.min() } else { 0 };
+            let channels = layer.input.channels;
+            let one = |(y, across)| {
+                let window = windows.read(x, layer.input, y, across, pad);
+                let channel = move |c| {
+                    let taps = window.iter().skip(c).step_by(channels);
+                    if *kind == PoolKind::Max { taps.copied().max().unwrap_or(pad) } else { taps.sum() }
+                };
+                (0..channels).map(channel)
+            };
+            windows.iter().flat_map(one).collect()
         }
-        OpKind::Multiply { coefficients, shifts, .. } => {
-            (0..x.len()).map(|i| round_shift(coefficients[i] * x[i], shifts[i])).collect()
-        }
-        OpKind::Product => {
-            let (a, b) = x.split_at(x.len() / 2);
-            a.iter().zip(b).map(|(a, b)| a * b).collect()
-        }
-        OpKind::Offset { constants } => x.iter().zip(constants).map(|(x, b)| x + b).collect(),
-        OpKind::Requantise { constants, shifts, format } => {
-            (0..x.len()).map(|c| format.saturate(round_shift(x[c] + constants[c], shifts[c]))).collect()
-        }
+        Kind::Add { shifts, shift } => (x.iter().zip(reads[1]))
+            .map(|(a, b)| output.format.saturate(round_shift((a << shifts[0]) + (b << shifts[1]), *shift)))
+            .collect(),
+        // Indices are within an unsigned format.
+        Kind::Embedding { rows } => x.iter().flat_map(|x| &rows[(*x as usize).min(rows.len() - 1)]).copied().collect(),
+        Kind::Spn(_) | Kind::CharCnn { .. } | Kind::Highway { .. } | Kind::Lstm { .. } => vec![],
     }
 }

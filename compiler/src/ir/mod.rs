@@ -1,203 +1,235 @@
-//! The dataflow IR: the network as vector operations over integers with exact intervals.
+//! The dataflow IR: the network as one graph of layers, over integers with exact intervals.
 //!
-//! Against the model, dead rows and columns are gone, every value carries the interval of each of its elements, and the
-//! layers are opened into their linear, multiplying and requantising parts. It knows nothing of additions (that is the
-//! adder graph's) nor of clocks. Its meaning is [`interpret`].
+//! Against the model, branches are edges of one graph, and every sum-product network has become a
+//! [`Chain`] of vector operations at every window of an image (its [`Kernel`]); dead rows are gone,
+//! and every value carries the exact interval of each of its elements. A vector is an image of one
+//! pixel, and so is each symbol of a sequence. The IR knows nothing of additions (those are the
+//! adder graph's), of streams, of engines or of clocks. Its meaning is [`interpret`].
+//!
+//! The gates of an LSTM or a highway layer are a kernel whose outputs come unit by unit; what
+//! becomes of them is in [`gated`]. An LSTM has a [`State`], which goes from one input to the next:
+//! the meaning of a sequence is [`step`]. A char-CNN reads an image of one row, a word; see
+//! [`words`].
 //!
 //! Invariants, checked by [`verify`]:
-//! - operations form a chain: each reads the value just before its own, across layers too;
-//! - lengths agree, and `indices` ascend; where an operation works element by element they are those of its operand;
-//! - a layer is `Linear` (W_b), at most one `Offset`, `Multiply`, `Linear` (W_c), then `Requantise`, or, only in the last, `Offset`;
-//!   a two-operand layer, which only the first can be, begins with `Linear` (W_a and W_b, block-diagonal) and `Product`;
-//! - each interval is what its operation makes of the operand's intervals; rows of W_c, whose terms are correlated, may be
-//!   narrower (the [circuit](crate::circuit::verify) proves those);
-//! - every interval that leaves a layer is within its format;
-//! - nothing dead is left: every product varies, and is read; every value between layers is read, if it is not the only one.
+//! - layers are in topological order, layer i yields edge i + 1, and every edge but the last is
+//!   read;
+//! - an edge has an interval and a number in the model for each of its channels, in ascending
+//!   order; the first and the last edge have all channels of the model;
+//! - shapes agree: a layer's windows lie on the image it reads, every one of them on at least one
+//!   of its pixels, and the outputs of all windows are the image it yields, once what is beyond it
+//!   is cropped;
+//! - a chain is `Linear` (W_b), at most one `Offset`, `Multiply`, `Linear` (W_c), then `Requantise`
+//!   or `Offset`; of two operands it is `Linear` (W_a and W_b, block-diagonal), `Product`, and the
+//!   same end, and no element is part of both operands;
+//! - lengths agree, and `indices` ascend; where an operation works element by element they are
+//!   those of its operand;
+//! - each interval of a chain is what its operation makes of the operand's intervals; rows of W_c,
+//!   whose terms are correlated, may be narrower (the [circuit](crate::circuit::verify) proves
+//!   those);
+//! - nothing dead is left in a chain: every product varies, and is read;
+//! - a kernel reads every element of a window in the order of (row, column, channel), and its
+//!   intervals include 0 where a window has a pad;
+//! - each channel's interval is what its layer makes of those it reads, within the format of its
+//!   edge;
+//! - the kernel of an LSTM reads x, then h, whose interval holds 0; tables are as long as the
+//!   gates' format asks;
+//! - the kernel of a char-CNN has the widest window as its input, row i of W_b reads no more than
+//!   the width of filter i, no coefficient is negative, and output i is that of row i alone, or
+//!   constant.
 
+mod chain;
 pub mod gated;
-pub mod images;
 mod interpret;
+mod kernel;
 mod verify;
 pub mod words;
 
-pub use interpret::{interpret, interpret_layer};
+pub use chain::{Chain, Op, OpKind, Role, Value};
+pub use interpret::{State, interpret, step, step_with};
+pub use kernel::{Kernel, Windows};
 pub use verify::verify;
+pub(crate) use verify::{added, blended, columns, pooled};
 
-use crate::adder_graph::Matrix;
 use crate::interval::Interval;
-use std::fmt;
-use strassenc_runtime::Format;
+use gated::{Blend, Cell, Curve};
+use strassenc_runtime::model::PoolKind;
+use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
+use strassenc_runtime::{Format, Shape};
 
-/// A vector value: the input or the result of one operation.
+/// What travels from one layer to others; edge 0 is the network's input, edge i + 1 what layer i
+/// yields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ValueId(pub u32);
+pub struct EdgeId(pub u32);
 
-impl ValueId {
-    /// Position among all values: 0 is the network's input.
+impl EdgeId {
+    /// Position in [`Dataflow::edges`].
     pub fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// The whole network in topological order; operation i yields `ValueId(i + 1)`, `ValueId(0)` is the input.
+/// The whole network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataflow {
     /// The model's name.
     pub name: String,
-    /// Value 0: the network's input.
-    pub input: Value,
-    /// The layers in order; the operations of a layer are contiguous and become one pipeline.
+    /// One more than layers.
+    pub edges: Vec<Edge>,
+    /// In topological order.
     pub layers: Vec<Layer>,
 }
 
-/// A layer of the model, opened.
+/// What travels between two layers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edge {
+    /// Elements lie row by row, pixel by pixel, channels innermost.
+    pub shape: Shape,
+    /// One format for all elements.
+    pub format: Format,
+    /// Channels in the model.
+    pub whole: usize,
+    /// Which of those each channel is; those that nobody needs may be left out.
+    pub channels: Vec<usize>,
+    /// What an element can be, by channel.
+    pub intervals: Vec<Interval>,
+}
+
+/// One layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// The model layer's name.
     pub name: String,
-    /// r as the model declares it.
-    pub budget: usize,
-    /// The format of every element that enters.
-    pub input: Format,
-    /// The format of every element that leaves; for raw outputs the narrowest signed one that holds them all.
-    pub output: Format,
-    /// In order.
-    pub ops: Vec<Op>,
-}
-
-/// One operation and its result.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Op {
-    /// The value it reads.
-    pub x: ValueId,
+    /// One edge; two for a sum, and for a highway layer, which reads the same one as gates and as what it blends.
+    pub reads: Vec<EdgeId>,
+    /// The shape in which it reads: that of the edge, or a vector of all its elements.
+    pub input: Shape,
     /// What it does.
-    pub kind: OpKind,
-    /// The value it yields.
-    pub result: Value,
+    pub kind: Kind,
 }
 
-/// What an operation does, element by element or as a matrix.
+/// What a layer does.
 #[derive(Clone, Debug, PartialEq)]
-pub enum OpKind {
-    /// `matrix · x`.
-    Linear {
-        /// Which of the layer's matrices this is.
-        role: Role,
-        /// `[n_out, n_in]`.
-        matrix: Matrix,
+pub enum Kind {
+    /// A sum-product network over every window.
+    Spn(Box<Kernel>),
+    /// The largest element or the sum of every window, channel by channel. Pads are the format's minimum, or 0.
+    Pool {
+        /// Which of the two.
+        kind: PoolKind,
+        /// Where.
+        windows: Windows,
     },
-    /// `round(a_i · x_i · 2^-t_i)`, half up; one multiplication per element.
-    Multiply {
-        /// a, one per element.
-        coefficients: Vec<i64>,
-        /// Width of every coefficient in bits, sign included.
-        coefficient_bits: u32,
-        /// t, one per element; negative is an exact left shift.
-        shifts: Vec<i32>,
+    /// `saturate(round((a · 2^shifts_0 + b · 2^shifts_1) · 2^-shift))`, half up, of the two edges that it reads; a shift ≤ 0 is
+    /// an exact left shift.
+    Add {
+        /// Left shifts that align the two.
+        shifts: [u32; 2],
+        /// Right shift of the sum.
+        shift: i32,
     },
-    /// `x_i · x_(i + k)` of 2k elements: one multiplication of data by data per element of the result.
-    Product,
-    /// `x_c + constants_c`.
-    Offset {
-        /// One per element.
-        constants: Vec<i64>,
+    /// Row `min(x, rows - 1)` of a table for each element x that enters: an image of one row.
+    Embedding {
+        /// At least one, as long as there are channels.
+        rows: Vec<Vec<i64>>,
     },
-    /// `saturate(round((x_c + constants_c) · 2^-s_c))`, half up.
-    Requantise {
-        /// The bias, one per element.
-        constants: Vec<i64>,
-        /// s, one per element; negative is an exact left shift.
-        shifts: Vec<i32>,
-        /// The format saturated to.
-        format: Format,
+    /// The largest output of each filter over a word, and its tanh.
+    CharCnn {
+        /// All filters over the widest window.
+        filters: Box<Kernel>,
+        /// Entry i: how many filters have the width i + 1; filters are in the order of their widths.
+        widths: Vec<usize>,
+        /// What leaves.
+        tanh: Curve,
     },
-}
-
-/// Which matrix of an SPN layer a linear operation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// W_b: from the layer's inputs to the multipliers.
-    Wb,
-    /// W_a and W_b of a two-operand layer, block-diagonal, W_a first: from the two operands to the multipliers. The index of
-    /// a row of W_b is its number in the model plus r.
-    Wab,
-    /// W_c: from the multipliers to the layer's outputs.
-    Wc,
-}
-
-/// A vector of integers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Value {
-    /// What each element is in the model: the number of the input element, of the row of W_b, or of the output.
-    pub indices: Vec<usize>,
-    /// What each element can be.
-    pub intervals: Vec<Interval>,
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Role::Wb => "W_b",
-            Role::Wab => "W_a, W_b",
-            Role::Wc => "W_c",
-        })
-    }
-}
-
-impl Value {
-    /// Number of elements.
-    pub fn len(&self) -> usize {
-        self.intervals.len()
-    }
-
-    /// Whether there are no elements.
-    pub fn is_empty(&self) -> bool {
-        self.intervals.is_empty()
-    }
+    /// A blend of what enters and of its own gates.
+    Highway {
+        /// From x to t and h of each unit.
+        gates: Box<Kernel>,
+        /// From those to what leaves.
+        blend: Blend,
+    },
+    /// A long short-term memory.
+    Lstm {
+        /// From x, then h, to i, f, g and o of each unit.
+        gates: Box<Kernel>,
+        /// From those to the next c and h.
+        cell: Cell,
+    },
 }
 
 impl Dataflow {
-    /// Every operation with its layer, in order.
-    pub fn ops(&self) -> impl Iterator<Item = (&Layer, &Op)> {
-        self.layers.iter().flat_map(|layer| layer.ops.iter().map(move |op| (layer, op)))
+    /// The edge that a layer yields.
+    pub fn yields(&self, layer: usize) -> &Edge {
+        &self.edges[layer + 1]
     }
 
-    /// The value with this id.
-    pub fn value(&self, id: ValueId) -> &Value {
-        match id.index().checked_sub(1) {
-            None => &self.input,
-            Some(i) => &self.ops().nth(i).expect("the id is of this dataflow").1.result,
-        }
+    /// The first edge that a layer reads.
+    pub fn reads(&self, layer: usize) -> &Edge {
+        &self.edges[self.layers[layer].reads[0].index()]
+    }
+    /// Whether it has a state, which goes from one input to the next.
+    pub fn is_recurrent(&self) -> bool {
+        self.layers.iter().any(|layer| matches!(layer.kind, Kind::Lstm { .. }))
+    }
+}
+
+impl Edge {
+    /// An edge with all channels of the model.
+    pub fn whole(shape: Shape, format: Format, intervals: Vec<Interval>) -> Edge {
+        let whole = shape.channels;
+        Edge { shape, format, whole, channels: (0..whole).collect(), intervals }
     }
 
-    /// The value that enters layer number `layer`.
-    pub fn layer_input(&self, layer: usize) -> &Value {
-        match layer.checked_sub(1) {
-            None => &self.input,
-            Some(before) => self.layers[before].result(),
-        }
+    /// What an element of the whole image can be: all channels together.
+    pub fn interval(&self) -> Interval {
+        self.intervals.iter().fold(self.intervals[0], |a, b| a.hull(*b))
+    }
+
+    /// The elements of this edge out of all those that the model has in its place.
+    pub fn of(&self, whole: &[i64]) -> Vec<i64> {
+        let pixel = |pixel: &[i64]| self.channels.iter().map(|&c| pixel[c]).collect::<Vec<_>>();
+        whole.chunks_exact(self.whole).flat_map(pixel).collect()
+    }
+
+    /// The numbers in the model of all elements of so many pixels.
+    pub fn indices(&self, pixels: usize) -> impl Iterator<Item = usize> {
+        (0..pixels).flat_map(move |pixel| self.channels.iter().map(move |c| pixel * self.whole + c))
+    }
+
+    /// Elements of the whole image in the model.
+    pub fn elements_of_model(&self) -> usize {
+        self.shape.pixels() * self.whole
     }
 }
 
 impl Layer {
-    /// The value that leaves the layer.
-    pub fn result(&self) -> &Value {
-        // An invariant: a layer has operations.
-        &self.ops.last().expect("a layer has operations").result
+    /// The kernel of a layer that has one.
+    pub fn kernel(&self) -> Option<&Kernel> {
+        match &self.kind {
+            Kind::Spn(kernel)
+            | Kind::CharCnn { filters: kernel, .. }
+            | Kind::Highway { gates: kernel, .. }
+            | Kind::Lstm { gates: kernel, .. } => Some(kernel),
+            Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } => None,
+        }
     }
 
-    /// The layer's matrices in order.
-    pub fn matrices(&self) -> impl Iterator<Item = (Role, &Matrix)> {
-        self.ops.iter().filter_map(|op| match &op.kind {
-            OpKind::Linear { role, matrix } => Some((*role, matrix)),
-            _ => None,
-        })
+    /// What its kernel makes of a window; of a word, the largest output of each filter. Nothing where it has none.
+    pub fn compute(&self, x: &[i64]) -> Vec<i64> {
+        match (self.kernel(), self.words()) {
+            (Some(kernel), Some(words)) => words.largest(x, |window| kernel.apply(window)),
+            (Some(kernel), None) => kernel.apply(x),
+            (None, _) => vec![],
+        }
     }
 
-    /// Number of multiplications: the live rows of W_b.
-    pub fn multiplications(&self) -> usize {
-        let products =
-            |op: &Op| matches!(op.kind, OpKind::Multiply { .. } | OpKind::Product).then_some(op.result.len());
-        self.ops.iter().filter_map(products).sum()
+    /// Data by data: products of a highway layer or an LSTM, for each of its units.
+    pub fn products_of_a_unit(&self) -> usize {
+        match self.kind {
+            Kind::Highway { .. } => HIGHWAY_PRODUCTS,
+            Kind::Lstm { .. } => LSTM_PRODUCTS,
+            _ => 0,
+        }
     }
 }

@@ -5,7 +5,8 @@
 
 use super::OpKind;
 use super::gated::Curve;
-use super::images::{Check, Edge, ImageLayer, Kernel, Kind, Windows, kernel_is_right};
+use super::verify::{Check, kernel_is_right};
+use super::{Edge, Kernel, Kind, Layer, Windows};
 use crate::interval::Interval;
 use strassenc_runtime::{Format, Shape};
 
@@ -20,7 +21,7 @@ pub struct Words<'a> {
     pub widths: &'a [usize],
 }
 
-impl ImageLayer {
+impl Layer {
     /// What the filters of a char-CNN stand on.
     pub fn words(&self) -> Option<Words<'_>> {
         match &self.kind {
@@ -87,7 +88,7 @@ impl Words<'_> {
         largest
     }
 
-    /// Whether filters are a layer's: see the [invariants](super::images).
+    /// Whether filters are a layer's: see the [invariants](super).
     pub(super) fn are_right(&self, [from, to]: [&Edge; 2], filters: &Kernel, tanh: &Curve) -> Check {
         let (n, taps) = (self.filters(), self.widths.len());
         if from.shape.height != 1 || !(1..=self.characters).contains(&taps) || n == 0 || to.shape != Shape::vector(n) {
@@ -97,13 +98,13 @@ impl Words<'_> {
         if (filters.input, filters.output) != shapes || (filters.windows, filters.rows) != (Windows::WHOLE, n) {
             return Err(format!("has a kernel from {} to {}", filters.input, filters.output));
         }
-        let gate = filters.dataflow.layers[0].output;
+        let gate = filters.chain.output;
         let format = Format { signed: true, bits: tanh.frac + 2, frac: tanh.frac as i32 };
         if !tanh.fits(gate) || tanh.sigmoid || to.format != format {
             return Err("has a table or a format that is not that of its filters".into());
         }
         kernel_is_right(filters, [from.format, gate], |i| pixel(from, i))?;
-        let [w_b, m, w_c, _] = filters.dataflow.layers[0].ops.as_slice() else {
+        let [w_b, m, w_c, _] = filters.chain.ops.as_slice() else {
             return Err("has filters that are not W_b, products, W_c, output".into());
         };
         let (OpKind::Linear { matrix, .. }, OpKind::Multiply { coefficients, .. }, OpKind::Linear { matrix: own, .. }) =
@@ -139,7 +140,7 @@ pub(crate) fn pixel(from: &Edge, element: usize) -> Interval {
 
 /// What the table makes of what a kernel yields.
 pub(crate) fn looked_up(filters: &Kernel, tanh: &Curve) -> Vec<Interval> {
-    filters.dataflow.layers[0].result().intervals.iter().map(|v| tanh.interval(*v)).collect()
+    filters.chain.result().intervals.iter().map(|v| tanh.interval(*v)).collect()
 }
 
 /// The largest number that divides both; n of 0 and n.

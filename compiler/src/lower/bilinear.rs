@@ -33,7 +33,7 @@ pub(super) fn products(w_ab: &Matrix, x: &[Interval]) -> Products {
         let (k, l) = monomials[j];
         i64::from(w_ab[[i, k]]) * i64::from(w_ab[[i + r, l]])
     });
-    let operand = |i: usize| super::sum(w_ab.row(i), x);
+    let operand = |i: usize| super::chain::sum(w_ab.row(i), x);
     Products {
         x: monomials.iter().map(|&(k, l)| x[k].times(x[l])).collect(),
         forms,

@@ -4,34 +4,40 @@ use super::document::{Cell, Document, Section, Source, Table};
 use super::{Beats, Report, SharedMatrix};
 use strassenc_runtime::Result;
 
-/// What a column is told of.
+/// What must be there for a column to be shown.
 enum Of {
     Any,
-    Images,
-    Vectors,
+    /// Layers of several windows.
+    Windows,
+    /// Layers of several clocks.
+    Clocks,
+    /// Pipelines.
+    Pipelines,
+    /// ROMs or block RAMs.
+    Memories,
 }
 
 /// Of the table of layers: a column's title, its cell in the row of a layer, and in that of the total.
 const COLUMNS: [(Of, &str, &str, &str); 19] = [
     (Of::Any, "layer", "{.name}", "total"),
     (Of::Any, "shape", "{.inputs}→{.outputs}", ""),
-    (Of::Images, "windows", "{.windows}", ""),
+    (Of::Windows, "windows", "{.windows}", ""),
     (Of::Any, "r", "{.budget}", "{.budget}"),
     (Of::Any, "multiplications", "{.multiplications}", "{.multiplications}"),
     (Of::Any, "engine", "{.engine_name}", ""),
-    (Of::Images, "clocks", "{.engine.clocks}", "{ii}"),
+    (Of::Clocks, "clocks", "{.engine.clocks}", "{ii}"),
     (Of::Any, "multipliers", "{.multipliers}", "{.multipliers}"),
     (Of::Any, "DSP", "{.dsp_blocks}", "{.dsp_blocks}"),
     (Of::Any, "product bits", "{.widest_product}", ""),
     (Of::Any, "adders", "{.adders}", "{.adders}"),
-    (Of::Vectors, "constants", "{.constant_additions}", "{.constant_additions}"),
-    (Of::Vectors, "clamps", "{.clamps}", "{.clamps}"),
-    (Of::Vectors, "depth", "{.depth}", ""),
-    (Of::Vectors, "latency", "{.latency}", "{latency}"),
-    (Of::Vectors, "register bits", "{.register_bits}", "{.register_bits}"),
-    (Of::Images, "ROM bits", "{.engine.rom_bits}", "{.rom_bits}"),
+    (Of::Any, "constants", "{.constant_additions}", "{.constant_additions}"),
+    (Of::Any, "clamps", "{.clamps}", "{.clamps}"),
+    (Of::Pipelines, "depth", "{.depth}", ""),
+    (Of::Pipelines, "latency", "{.latency}", "{latency}"),
+    (Of::Pipelines, "register bits", "{.register_bits}", "{.register_bits}"),
+    (Of::Memories, "ROM bits", "{.engine.rom_bits}", "{.rom_bits}"),
     (Of::Any, "LUT", "{.luts}", "{.luts}"),
-    (Of::Images, "BRAM", "{.brams:.1}", "{.brams:.1}"),
+    (Of::Memories, "BRAM", "{.brams:.1}", "{.brams:.1}"),
 ];
 
 impl Report {
@@ -74,7 +80,7 @@ impl Report {
             ),
         ];
         if total.shift_add > 0 {
-            let window = if self.is_of_images() { " of one window a layer" } else { "" };
+            let window = if self.has_windows() { " of one window a layer" } else { "" };
             let folded = if self.has_folded() { ", those of folded layers in turn" } else { "" };
             all.push(format!(
                 "{{total.shift_add}} of {{total.per_window}} multiplications{window} are made of {{total.shift_add_adders}} \
@@ -102,10 +108,8 @@ impl Report {
             all.push("{total.adders} adders in all, those of folded layers used in turn".into());
         }
         all.push("{total.luts} LUTs, estimated".into());
-        if total.flip_flops.is_some() {
-            all.push("{total.flip_flops} flip-flops, estimated".into());
-        }
-        if self.is_of_images() {
+        all.push("{total.flip_flops} flip-flops, estimated".into());
+        if self.has_memories() {
             all.push("{total.rom_bits} bits of ROM".into());
             all.push("{total.brams:.1} block RAMs of {device.bram_kbit} Kbit, estimated".into());
         }
@@ -119,8 +123,10 @@ impl Report {
     fn layers(&self, source: &Source) -> Result<Section> {
         let is_shown = |of: &Of| match of {
             Of::Any => true,
-            Of::Images => self.is_of_images(),
-            Of::Vectors => !self.is_of_images(),
+            Of::Windows => self.has_windows(),
+            Of::Clocks => self.layers.iter().any(|layer| layer.figures.engine.clocks > 1),
+            Of::Pipelines => self.layers.iter().any(|layer| layer.figures.latency > 0),
+            Of::Memories => self.has_memories(),
         };
         let columns: Vec<_> = COLUMNS.iter().filter(|(of, ..)| is_shown(of)).collect();
         let titles: Vec<_> = columns.iter().map(|(_, title, ..)| *title).collect();
@@ -130,7 +136,7 @@ impl Report {
         let mut rows = rows.collect::<Result<Vec<_>>>()?;
         rows.push(source.row("total", &totals)?);
         let mut notes = vec![];
-        if self.bottleneck.is_some() {
+        if self.bottleneck.clocks > 1 {
             notes.push(source.text("Slowest layer: {bottleneck.layer}, {bottleneck.clocks} clocks.")?);
         }
         for (i, layer) in self.layers.iter().enumerate().filter(|(_, layer)| layer.figures.schoolbook.is_some()) {
@@ -204,8 +210,12 @@ impl Report {
         Ok(Some(Section { title: "Synthesised", table, notes: vec![source.text(note)?] }))
     }
 
-    fn is_of_images(&self) -> bool {
-        self.total.brams.is_some()
+    fn has_windows(&self) -> bool {
+        self.layers.iter().any(|layer| layer.figures.windows > 1)
+    }
+
+    fn has_memories(&self) -> bool {
+        self.total.rom_bits > 0 || self.total.brams > 0.0
     }
 
     fn has_folded(&self) -> bool {

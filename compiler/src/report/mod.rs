@@ -1,6 +1,6 @@
 //! The report: what a network costs. [`Report`] holds every figure and is the JSON; [`Document`] arranges them, and a
 //! terminal and a page show it. Nothing is counted here but DSP blocks and LUTs, which depend on the
-//! device, sums over the layers, and the flip-flops of a core over vectors, which depend on its streams.
+//! device, and sums over the layers.
 
 mod arrange;
 mod device;
@@ -20,7 +20,6 @@ use crate::figures::{FifoFigures, Figures, LayerFigures, MatrixFigures};
 use crate::synth::Synthesis;
 use comfy_table::{CellAlignment, presets};
 use serde::Serialize;
-use strassenc_runtime::Format;
 
 /// Everything the report says about one build.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,7 +38,7 @@ pub struct Report {
     pub clock_mhz: f64,
     /// Clocks between inferences at full rate.
     pub ii: u32,
-    /// Inferences a second at full rate: frames of a core over images, steps of one over sequences.
+    /// Inferences a second at full rate; of a network over sequences, steps.
     pub inferences_per_second: f64,
     /// Clocks from the last input beat of an inference to its first output beat.
     pub latency: i64,
@@ -49,15 +48,15 @@ pub struct Report {
     pub input: Beats,
     /// What leaves.
     pub output: Beats,
-    /// The layer that takes the most clocks, of a core over images.
-    pub bottleneck: Option<Bottleneck>,
+    /// The layer that takes the most clocks.
+    pub bottleneck: Bottleneck,
     /// In order.
     pub layers: Vec<Layer>,
     /// Sums over all layers.
     pub total: Total,
     /// What sharing saves, where any layer is unrolled.
     pub sharing: Option<Sharing>,
-    /// Where branches of a core over images meet again.
+    /// Where branches meet again.
     pub fifos: Vec<Fifo>,
     /// What Yosys made of the core, where it was asked.
     pub synthesis: Option<Synthesis>,
@@ -112,8 +111,8 @@ pub struct Layer {
     pub engine_name: String,
     /// Two-operand adders: of an unrolled layer those after sharing, of a folded one those of its arrays.
     pub adders: usize,
-    /// Estimated block RAMs, in a core over images.
-    pub brams: Option<f64>,
+    /// Estimated block RAMs.
+    pub brams: f64,
 }
 
 /// Sums over all layers.
@@ -147,13 +146,13 @@ pub struct Total {
     pub register_bits: u64,
     /// Estimated LUTs.
     pub luts: u64,
-    /// Estimated flip-flops of a core over vectors: the pipelines' registers, the coefficients, and the registers on and between
-    /// the streams. Those of the multipliers count as part of their DSP blocks.
-    pub flip_flops: Option<u64>,
-    /// Bits of ROM, of a core over images.
-    pub rom_bits: Option<u64>,
-    /// Estimated block RAMs, of a core over images.
-    pub brams: Option<f64>,
+    /// Estimated flip-flops: the pipelines' registers, the coefficients, and what the streams keep.
+    /// Those of the multipliers count as part of their DSP blocks.
+    pub flip_flops: u64,
+    /// Bits of ROM.
+    pub rom_bits: u64,
+    /// Estimated block RAMs.
+    pub brams: f64,
     /// Bits that all FIFOs hold.
     pub fifo_bits: usize,
 }
@@ -199,12 +198,11 @@ impl Report {
     /// The report of a build with this record and this signature, DSP blocks and LUTs counted for
     /// `family`.
     pub fn new(record: &Record, signature: &Signature, family: Family) -> Self {
-        let figures = of_family(record.figures.clone(), signature, family);
+        let figures = of_family(record.figures.clone(), family);
         let Figures { layers, total, streams } = &figures;
         let layers: Vec<Layer> = layers.iter().map(|figures| Layer::new(figures, family)).collect();
         let sum = |f: fn(&Layer) -> usize| layers.iter().map(f).sum::<usize>();
-        let engines = || layers.iter().filter_map(|layer| layer.figures.engine.as_ref());
-        let fifos: Vec<Fifo> = (streams.iter().flat_map(|streams| &streams.fifos))
+        let fifos: Vec<Fifo> = (streams.fifos.iter())
             .map(|fifo| Fifo { total_bits: fifo.depth * fifo.bits, figures: fifo.clone() })
             .collect();
         let clock_mhz = record.options.target.clock();
@@ -223,15 +221,16 @@ impl Report {
             clamps: total.clamps,
             register_bits: total.register_bits,
             luts: total.luts,
-            flip_flops: streams.is_none().then(|| flip_flops(&figures, signature)),
-            rom_bits: streams.as_ref().map(|_| engines().map(|engine| engine.rom_bits).sum()),
-            brams: streams.as_ref().map(|_| layers.iter().filter_map(|layer| layer.brams).sum()),
+            flip_flops: flip_flops(&figures),
+            rom_bits: layers.iter().map(|layer| layer.figures.engine.rom_bits).sum(),
+            brams: layers.iter().map(|layer| layer.brams).sum(),
             fifo_bits: fifos.iter().map(|fifo| fifo.total_bits).sum(),
         };
-        let bottleneck = streams.as_ref().and_then(|streams| {
-            let layer = layers.iter().find(|layer| layer.figures.name == streams.bottleneck)?;
-            Some(Bottleneck { layer: streams.bottleneck.clone(), clocks: layer.figures.engine.as_ref()?.clocks })
-        });
+        let slowest = layers.iter().find(|layer| layer.figures.name == streams.bottleneck);
+        let bottleneck = Bottleneck {
+            layer: streams.bottleneck.clone(),
+            clocks: slowest.map_or(0, |layer| layer.figures.engine.clocks),
+        };
         let beats = |stream: &Stream| Beats { beats: stream.beats, bytes: stream.data_bits() / 8 };
         Report {
             tool: signature.tool.clone(),
@@ -268,15 +267,15 @@ impl Layer {
             schoolbook_dsp_blocks: figures
                 .schoolbook
                 .map(|s| s.multipliers * blocks(s.operand_bits, s.operand_bits) as u64),
-            engine_name: figures.engine.as_ref().map_or(Choice::Unrolled, |engine| engine.choice).told(has_wc),
+            engine_name: figures.engine.choice.told(has_wc),
             adders: figures.wb.adders + figures.wc.adders,
-            brams: figures.engine.as_ref().map(|engine| engine.estimate.half_brams as f64 / 2.0),
+            brams: figures.engine.estimate.half_brams as f64 / 2.0,
             figures: figures.clone(),
         }
     }
 
     fn is_unrolled(&self) -> bool {
-        self.figures.engine.as_ref().is_none_or(|engine| engine.choice == Choice::Unrolled)
+        self.figures.engine.choice == Choice::Unrolled
     }
 }
 
@@ -306,33 +305,24 @@ fn reduction(after: usize, before: usize) -> f64 {
     if before == 0 { 0.0 } else { 1.0 - after as f64 / before as f64 }
 }
 
-/// The figures with the LUTs that this family takes. Those of engines over images are estimates of xc7's.
-fn of_family(mut figures: Figures, signature: &Signature, family: Family) -> Figures {
+/// The figures with the LUTs that this family takes. Those of folded and elementwise engines are
+/// estimates of xc7's.
+fn of_family(mut figures: Figures, family: Family) -> Figures {
     for layer in &mut figures.layers {
         layer.luts = family.luts(layer);
     }
-    let streams = if figures.streams.is_none() { family.stream_luts(stream_bits(signature)) } else { 0 };
+    let streams = family.stream_luts(figures.streams.register_bits);
     figures.total.luts = figures.layers.iter().map(|layer| layer.luts).sum::<u64>() + streams;
     figures
 }
 
-/// Bits of the words that stream registers hold: the beats of both streams, and the vectors between layers.
-fn stream_bits(signature: &Signature) -> u64 {
-    let bits = |elements: usize, format: Format| elements as u64 * u64::from(format.bits);
-    let beat = |stream: &Stream| bits(stream.beat_elements, stream.format);
-    let between = signature.layers.iter().skip(1).map(|l| bits(l.input.elements, l.input.format));
-    beat(&signature.input) + between.sum::<u64>() + beat(&signature.output)
-}
-
-fn flip_flops(figures: &Figures, signature: &Signature) -> u64 {
-    let bits = |elements: usize, format: Format| elements as u64 * u64::from(format.bits);
-    // The second operand of a two-operand layer is data, not a coefficient in a register.
-    let products = figures.layers.iter().filter(|layer| layer.schoolbook.is_none()).flat_map(|layer| &layer.products);
+fn flip_flops(figures: &Figures) -> u64 {
+    // The second operand of a two-operand layer is data, and the coefficients of a folded one lie in
+    // ROM.
+    let in_registers = |layer: &&LayerFigures| layer.schoolbook.is_none() && layer.engine.choice == Choice::Unrolled;
+    let products = figures.layers.iter().filter(in_registers).flat_map(|layer| &layer.products);
     let coefficients: u64 = products.map(|p| p.count as u64 * u64::from(p.coefficient_bits)).sum();
-    let input = &signature.input;
-    // A stream register holds two words; the collector all beats but the last.
-    let streams = 2 * stream_bits(signature) + (input.beats as u64 - 1) * bits(input.beat_elements, input.format);
-    figures.total.register_bits + coefficients + streams
+    figures.total.register_bits + coefficients + figures.streams.flip_flops
 }
 
 /// An empty table in the project's one style: the first column to the left, figures to the right.

@@ -5,10 +5,9 @@ use super::run::{Failure, Options};
 use super::wave::Wave;
 use super::{Simulator, Sources};
 use crate::circuit::{self, Op};
-use crate::compile::images::CompiledImages;
-use crate::compile::{Compiled, CompiledLayer};
+use crate::compile::{Compiled, Unrolled};
 use crate::emit::Signature;
-use crate::ir::images::State;
+use crate::ir::{self, State};
 use crate::stream::depths;
 use crate::stream::timing::{self, Ending};
 use crate::stream::{Graph, Node, Primitive};
@@ -133,10 +132,18 @@ impl fmt::Display for Place {
 /// The predecessors that a sample is run again with, where it comes out right alone.
 const PREDECESSORS: usize = 7;
 
-/// Finds where sample `index` of `inputs`, whose outputs should be `expected`, first goes wrong.
+/// Clocks beyond which a run is not recorded: the waveform would be too large.
+const MOST_CLOCKS: u64 = 400_000;
+
+/// Time steps of a clock in the waveform; a step that is a multiple of it is just before a rising edge.
+const TICKS: u64 = 10;
+
+/// Finds where sample `index` of `inputs`, whose outputs should be `expected`, first goes wrong, or
+/// where its words wait: the first wrong word of a layer, and within a pipeline the first wrong
+/// signal. A core that gets stuck by the depths of its FIFOs is recognised without running it again.
 ///
 /// # Errors
-/// As [`Simulator::build`]; a core that gets stuck is located nevertheless.
+/// As [`Simulator::build`]; where the core is too slow to be recorded.
 pub fn locate(
     compiled: &Compiled,
     sources: &Sources,
@@ -146,65 +153,61 @@ pub fn locate(
     expected: &[i64],
     tools: &Tools,
 ) -> Result<Place> {
-    let simulator = Simulator::build(sources, signature, true, tools)?;
-    for first in [index, index.saturating_sub(PREDECESSORS)] {
-        let (wave, output) = recorded(&simulator, &inputs[first..=index])?;
-        if output.as_deref() == Some(expected) {
-            continue;
-        }
-        return search(compiled, signature, &wave, &inputs[index], index - first);
-    }
-    Ok(Place::Passes)
-}
-
-/// Clocks beyond which a run is not recorded: the waveform would be too large.
-const MOST_CLOCKS: u64 = 400_000;
-
-/// Finds where sample `index` of `inputs` first goes wrong in a core over images, or where its words wait. A core that gets
-/// stuck by the depths of its FIFOs is recognised without running it again.
-///
-/// # Errors
-/// As [`Simulator::build`]; where the core is too slow to be recorded.
-pub fn locate_images(
-    compiled: &CompiledImages,
-    sources: &Sources,
-    signature: &Signature,
-    inputs: &[Vec<i64>],
-    index: usize,
-    tools: &Tools,
-) -> Result<Place> {
     let graph = &compiled.graph;
     if let Ending::Deadlock(deadlock) = timing::simulate(graph, 2, &|| tools.check_interrupted().is_err())? {
         let full = deadlock.full.iter().map(|&i| full(compiled, i)).collect();
         return Ok(Place::Blocked { full, waiting: vec![] });
     }
     // What a recurrent core says depends on all that it heard.
-    let first = if signature.recurrent { 0 } else { index };
-    let starts: Vec<bool> = (first..=index).map(|i| i == first).collect();
-    let place = compare_words(compiled, sources, signature, &inputs[first..=index], &starts, tools)?;
-    Ok(match place {
-        Some(Place::Word { sample, layer, engine, pixel, channel, expected, got }) => {
-            Place::Word { sample: first + sample, layer, engine, pixel, channel, expected, got }
+    let firsts = if signature.recurrent { vec![0] } else { vec![index, index.saturating_sub(PREDECESSORS)] };
+    for first in firsts {
+        let inputs = &inputs[first..=index];
+        let starts: Vec<bool> = (0..inputs.len()).map(|i| i == 0).collect();
+        let (place, outputs) = recorded(compiled, sources, signature, inputs, &starts, tools)?;
+        if let Some(place) = place {
+            return Ok(match place {
+                Place::Word { sample, layer, engine, pixel, channel, expected, got } => {
+                    Place::Word { sample: first + sample, layer, engine, pixel, channel, expected, got }
+                }
+                place => place,
+            });
         }
-        Some(place) => place,
-        None => Place::Streams,
-    })
+        if outputs.as_ref().and_then(|outputs| outputs.last()).map(Vec::as_slice) != Some(expected) {
+            return Ok(Place::Streams);
+        }
+    }
+    Ok(Place::Passes)
 }
 
-/// Streams `inputs` with every signal recorded, a sequence starting where `starts` says so, and compares every word that leaves a
-/// layer with what its engine computes: the hidden states of a recurrent network too. The first one that is wrong or does not
-/// come; none where all are right.
+/// Streams `inputs` with every signal recorded, a sequence starting where `starts` says so, and
+/// compares every word that leaves a layer with what its engine computes: the hidden states of a
+/// recurrent network too. The first one that is wrong or does not come; none where all are right.
 ///
 /// # Errors
 /// As [`Simulator::build`]; where the run is too long to be recorded.
 pub fn compare_words(
-    compiled: &CompiledImages,
+    compiled: &Compiled,
     sources: &Sources,
     signature: &Signature,
     inputs: &[Vec<i64>],
     starts: &[bool],
     tools: &Tools,
 ) -> Result<Option<Place>> {
+    recorded(compiled, sources, signature, inputs, starts, tools).map(|(place, _)| place)
+}
+
+/// The outputs of a run, where all came out whole.
+type Outputs = Option<Vec<Vec<i64>>>;
+
+/// As [`compare_words`]; also the outputs.
+fn recorded(
+    compiled: &Compiled,
+    sources: &Sources,
+    signature: &Signature,
+    inputs: &[Vec<i64>],
+    starts: &[bool],
+    tools: &Tools,
+) -> Result<(Option<Place>, Outputs)> {
     if signature.latency.unsigned_abs() + (1 + inputs.len() as u64) * u64::from(signature.ii) > MOST_CLOCKS {
         return Err(Error::input(format_args!("core `{}`", signature.top), "takes too many clocks to be recorded")
             .help("write a waveform of what you want to see with --wave"));
@@ -212,63 +215,116 @@ pub fn compare_words(
     let simulator = Simulator::build(sources, signature, true, tools)?;
     let folder = WorkFolder::new()?;
     let file = folder.path().join("wave.vcd");
-    simulator.record_sequences(inputs, starts, &Options::default(), &file)?;
-    let wave = Wave::parse_with(&files::read_text(&file)?, &|name| name.starts_with("layer_"))?;
+    let outputs = simulator.record_sequences(inputs, starts, &Options::default(), &file)?;
+    let wave = Wave::parse(&files::read_text(&file)?, &|name| name.starts_with("layer_"))?;
     let Some(top) = wave.scope(&signature.top) else {
         return Err(Error::internal("simulate", format_args!("the waveform lacks `{}`", signature.top)));
     };
-    let end = wave.end / TICKS + 1;
-    // The clocks at which the words of each layer move.
-    let moves: Vec<Vec<u64>> = (compiled.images.layers.iter())
-        .map(|layer| {
-            let high = |signal: &str, clock: u64| {
-                wave.at(&format!("{top}.layer_{}_{signal}", layer.name), TICKS * clock) == Some(1)
-            };
-            // Before reset anything may be on the wires.
-            let runs = |clock: u64| wave.at(&format!("{top}.rst"), TICKS * clock) == Some(0);
-            (0..end).filter(|&clock| runs(clock) && high("valid", clock) && high("ready", clock)).collect()
-        })
-        .collect();
-    let mut state = State::default();
-    for (sample, (input, start)) in inputs.iter().zip(starts).enumerate() {
-        if *start || !signature.recurrent {
-            state = State::default();
-        }
-        let edges = compiled.step(&mut state, input)?;
-        for (number, layer) in compiled.images.layers.iter().enumerate() {
-            let to = compiled.images.yields(number);
-            let (lanes, bits) = (signature.layers[number].output.elements, to.format.bits);
-            let words = to.shape.elements() / lanes;
-            for word in 0..words {
-                let Some(clock) = moves[number].get(sample * words + word) else {
-                    return Ok(Some(blocked(compiled, &wave, &top)));
+    Ok((Recording { compiled, signature, wave, top }.first_wrong(inputs, starts)?, outputs))
+}
+
+/// A run of a core, every signal of it.
+struct Recording<'a> {
+    compiled: &'a Compiled,
+    signature: &'a Signature,
+    wave: Wave,
+    /// The path of the core.
+    top: String,
+}
+
+impl Recording<'_> {
+    /// The first place where the core leaves its engines' definitions.
+    fn first_wrong(&self, inputs: &[Vec<i64>], starts: &[bool]) -> Result<Option<Place>> {
+        let Recording { compiled, signature, wave, top } = self;
+        let end = wave.end / TICKS + 1;
+        // The clocks at which the words of each layer move.
+        let moves: Vec<Vec<u64>> = (compiled.dataflow.layers.iter())
+            .map(|layer| {
+                let high = |signal: &str, clock: u64| {
+                    wave.at(&format!("{top}.layer_{}_{signal}", layer.name), TICKS * clock) == Some(1)
                 };
-                for lane in 0..lanes {
-                    let name = format!("{top}.layer_{}_data", layer.name);
-                    let raw = wave.part(&name, TICKS * clock, lane * bits as usize, bits as usize);
-                    let got = circuit::wrap(raw.unwrap_or(0) as i64, bits, to.format.signed);
-                    let (element, expected) = (word * lanes + lane, edges[number + 1][word * lanes + lane]);
-                    if got != expected {
+                // Before reset anything may be on the wires.
+                let runs = |clock: u64| wave.at(&format!("{top}.rst"), TICKS * clock) == Some(0);
+                (0..end).filter(|&clock| runs(clock) && high("valid", clock) && high("ready", clock)).collect()
+            })
+            .collect();
+        let mut state = State::default();
+        for (sample, (input, start)) in inputs.iter().zip(starts).enumerate() {
+            if *start || !signature.recurrent {
+                state = State::default();
+            }
+            let before = state.clone();
+            let edges = compiled.step(&mut state, input)?;
+            for (number, layer) in compiled.dataflow.layers.iter().enumerate() {
+                let to = compiled.dataflow.yields(number);
+                let (lanes, bits) = (signature.layers[number].output.elements, to.format.bits);
+                let words = to.shape.elements() / lanes;
+                for word in 0..words {
+                    let Some(clock) = moves[number].get(sample * words + word) else {
+                        let place = self.in_pipeline(number, before, input, sample)?;
+                        return Ok(Some(place.unwrap_or_else(|| blocked(compiled, wave, top))));
+                    };
+                    for lane in 0..lanes {
+                        let name = format!("{top}.layer_{}_data", layer.name);
+                        let raw = wave.part(&name, TICKS * clock, lane * bits as usize, bits as usize);
+                        let got = circuit::wrap(raw.unwrap_or(0) as i64, bits, to.format.signed);
+                        let (element, expected) = (word * lanes + lane, edges[number + 1][word * lanes + lane]);
+                        if got == expected {
+                            continue;
+                        }
                         let at = element / to.shape.channels;
-                        return Ok(Some(Place::Word {
+                        let word = Place::Word {
                             sample,
                             layer: layer.name.clone(),
                             engine: compiled.engines.layers[&layer.name].told(layer.words().is_none()),
                             pixel: (at / to.shape.width, at % to.shape.width),
-                            channel: element % to.shape.channels,
+                            channel: to.channels[element % to.shape.channels],
                             expected,
                             got,
-                        }));
+                        };
+                        return Ok(Some(self.in_pipeline(number, before, input, sample)?.unwrap_or(word)));
                     }
                 }
             }
         }
+        Ok(None)
     }
-    Ok(None)
+
+    /// The first wrong signal in the pipeline of layer `number` while it works on this sample, or
+    /// the stage in which a window of it is lost; none where the layer has no pipeline, or that is
+    /// right. `state` is that before the sample.
+    fn in_pipeline(&self, number: usize, mut state: State, input: &[i64], sample: usize) -> Result<Option<Place>> {
+        let Recording { compiled, signature, wave, top } = self;
+        let Some(layer) = compiled.layers[number].unrolled() else { return Ok(None) };
+        let mut windows = vec![];
+        ir::step_with(&compiled.dataflow, &mut state, input, |layer, _, x| {
+            if layer == number {
+                windows.push(x.to_vec());
+            }
+            compiled.compute(layer, x)
+        })?;
+        let promised = &signature.layers[number];
+        let module = format!("{top}.u_layer_{}", layer.name);
+        let alone = promised.kernel.as_ref() == Some(&promised.module);
+        let scope = if alone { module } else { format!("{module}.u_kernel") };
+        for (window, x) in windows.iter().enumerate() {
+            let clocks = match follow(layer.pipeline.stages, wave, &scope, sample * windows.len() + window) {
+                Ok(clocks) => clocks,
+                // What does not enter is lost before.
+                Err(0) if number > 0 || window > 0 => return Ok(None),
+                Err(stage) => return Ok(Some(Place::Lost { layer: layer.name.clone(), stage })),
+            };
+            let values = circuit::evaluate(&layer.circuit, x)?;
+            if let Some(place) = first_wrong(layer, &values, wave, &scope, &clocks) {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// What waits at the end of a waveform.
-fn blocked(compiled: &CompiledImages, wave: &Wave, top: &str) -> Place {
+fn blocked(compiled: &Compiled, wave: &Wave, top: &str) -> Place {
     let graph = &compiled.graph;
     let last = |path: String| wave.at(&format!("{top}.{path}"), wave.end);
     let held = |&i: &usize| last(format!("u_{}.count", graph.nodes[i].name)) == Some(depth(graph, i) as u64);
@@ -288,7 +344,7 @@ fn blocked(compiled: &CompiledImages, wave: &Wave, top: &str) -> Place {
 }
 
 /// A FIFO as a message tells it.
-fn full(compiled: &CompiledImages, node: usize) -> FullFifo {
+fn full(compiled: &Compiled, node: usize) -> FullFifo {
     let live = compiled.depths.iter().find(|d| d.node == node).map_or(0, |d| d.live);
     FullFifo { name: compiled.graph.nodes[node].name.clone(), depth: depth(&compiled.graph, node), live }
 }
@@ -298,9 +354,9 @@ fn depth(graph: &Graph, node: usize) -> usize {
 }
 
 /// The name of what a node yields in the core.
-fn in_core(compiled: &CompiledImages, node: &Node) -> String {
+fn in_core(compiled: &Compiled, node: &Node) -> String {
     match node.layer {
-        Some(number) => format!("layer_{}", compiled.images.layers[number].name),
+        Some(number) => format!("layer_{}", compiled.dataflow.layers[number].name),
         None => node.name.clone(),
     }
 }
@@ -316,13 +372,7 @@ impl Simulator {
     }
 
     /// Like [`record`](Self::record), with the `tuser` of each input.
-    fn record_sequences(
-        &self,
-        inputs: &[Vec<i64>],
-        users: &[bool],
-        options: &Options,
-        file: &Path,
-    ) -> Result<Option<Vec<Vec<i64>>>> {
+    fn record_sequences(&self, inputs: &[Vec<i64>], users: &[bool], options: &Options, file: &Path) -> Result<Outputs> {
         let folder = WorkFolder::beside(file)?;
         let new = folder.path().join("wave.vcd");
         let mut core = self.core(options.seed, Some(&new))?;
@@ -338,37 +388,6 @@ impl Simulator {
         }
     }
 }
-
-/// Streams `inputs` at full rate; yields every signal, and the last output where it came out whole.
-fn recorded(simulator: &Simulator, inputs: &[Vec<i64>]) -> Result<(Wave, Option<Vec<i64>>)> {
-    let folder = WorkFolder::new()?;
-    let file = folder.path().join("wave.vcd");
-    let outputs = simulator.record(inputs, &Options::default(), &file)?;
-    Ok((Wave::parse(&files::read_text(&file)?)?, outputs.and_then(|mut o| o.pop())))
-}
-
-/// The first wrong signal of the `turn`-th sample in `wave`.
-fn search(compiled: &Compiled, signature: &Signature, wave: &Wave, input: &[i64], turn: usize) -> Result<Place> {
-    let mut x = input.to_vec();
-    for layer in &compiled.layers {
-        let Some(scope) = wave.scope(&format!("{}.layer_{}", signature.top, layer.name)) else {
-            return Err(Error::internal("simulate", format_args!("the waveform lacks layer `{}`", layer.name)));
-        };
-        let clocks = match follow(layer.pipeline.stages, wave, &scope, turn) {
-            Ok(clocks) => clocks,
-            Err(stage) => return Ok(Place::Lost { layer: layer.name.clone(), stage }),
-        };
-        let values = circuit::evaluate(&layer.circuit, &x)?;
-        if let Some(place) = first_wrong(layer, &values, wave, &scope, &clocks) {
-            return Ok(place);
-        }
-        x = layer.circuit.outputs.iter().map(|id| values[id.index()]).collect();
-    }
-    Ok(Place::Streams)
-}
-
-/// Time steps of a clock in the waveform; a step that is a multiple of it is just before a rising edge.
-const TICKS: u64 = 10;
 
 /// The clock at which the `turn`-th sample leaves each stage of a layer, the last one being its output; or the last stage
 /// that it is seen in.
@@ -386,8 +405,8 @@ fn follow(stages: u32, wave: &Wave, scope: &str, turn: usize) -> std::result::Re
 }
 
 /// The first signal of a layer that is not what `values` say, where the sample leaves the stages at `clocks`.
-fn first_wrong(layer: &CompiledLayer, values: &[i64], wave: &Wave, scope: &str, clocks: &[u64]) -> Option<Place> {
-    let CompiledLayer { circuit, pipeline, .. } = layer;
+fn first_wrong(layer: &Unrolled, values: &[i64], wave: &Wave, scope: &str, clocks: &[u64]) -> Option<Place> {
+    let Unrolled { circuit, pipeline, .. } = layer;
     let lines = pipeline.delay_lines(circuit);
     // At each boundary the registers were loaded one clock ago, and only then are the wires computed.
     for (stage, clock) in (0..=pipeline.stages).zip(clocks) {

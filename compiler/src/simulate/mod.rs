@@ -13,7 +13,7 @@ mod step;
 mod wave;
 
 pub use library::{Core, LAST, Progress, Response, Stimulus, USER};
-pub use locate::{FullFifo, Place, compare_words, locate, locate_images};
+pub use locate::{FullFifo, Place, compare_words, locate};
 pub use run::{Failure, Fault, Mismatch, Options, Run};
 pub use step::Stepper;
 

@@ -68,7 +68,7 @@ impl Run {
             return Err(broken("the latency", self.latency as f64, signature.latency));
         }
         match self.ii {
-            // A core over images promises the most.
+            // The most is promised.
             Some(ii) if ii > f64::from(signature.ii) || (ii != f64::from(signature.ii) && !signature.whole_frames) => {
                 Err(broken("the initiation interval", ii, signature.ii.into()))
             }

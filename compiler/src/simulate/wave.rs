@@ -18,19 +18,11 @@ pub(super) struct Wave {
 }
 
 impl Wave {
-    /// Reads the text of a VCD file.
+    /// Reads the text of a VCD file, with the wide signals whose names `keep` admits.
     ///
     /// # Errors
     /// Where it is not one that Verilator writes.
-    pub fn parse(text: &str) -> Result<Self> {
-        Self::parse_with(text, &|_| false)
-    }
-
-    /// Like [`parse`](Self::parse), with the wide signals whose names `keep` admits.
-    ///
-    /// # Errors
-    /// As [`parse`](Self::parse).
-    pub fn parse_with(text: &str, keep: &dyn Fn(&str) -> bool) -> Result<Self> {
+    pub fn parse(text: &str, keep: &dyn Fn(&str) -> bool) -> Result<Self> {
         let fail = |cause: &str| Error::tool("waveform", format_args!("cannot be read: {cause}"));
         let mut wave = Wave::default();
         let mut codes: HashMap<&str, usize> = HashMap::new();
@@ -143,7 +135,7 @@ mod tests {
 
     #[test]
     fn values_hold_until_they_change() {
-        let wave = Wave::parse(TEXT).unwrap();
+        let wave = Wave::parse(TEXT, &|_| false).unwrap();
         assert_eq!(wave.scope("net").as_deref(), Some("core.net"));
         assert_eq!(wave.scope("ne"), None);
         let sum = |time| wave.at("core.net.sum", time);
@@ -151,7 +143,7 @@ mod tests {
         assert_eq!([0, 5, 9, 10].map(|t| wave.at("core.aclk", t)), [0, 1, 1, 0].map(Some));
         assert_eq!(wave.at("core.net.other", 0), None);
         assert_eq!(wave.at("core.net.wide", 0), None);
-        let wave = Wave::parse_with(TEXT, &|name| name == "wide").unwrap();
+        let wave = Wave::parse(TEXT, &|name| name == "wide").unwrap();
         assert_eq!(
             [(0, 1), (0, 64), (36, 64)].map(|(low, n)| wave.part("core.net.wide", 5, low, n)),
             [1, 1, 0].map(Some)
@@ -162,7 +154,7 @@ mod tests {
     #[test]
     fn what_is_no_waveform_is_an_error() {
         for text in ["", "$var wire 1", "$scope module x $end $enddefinitions $end #z"] {
-            assert!(Wave::parse(text).is_err(), "{text}");
+            assert!(Wave::parse(text, &|_| false).is_err(), "{text}");
         }
     }
 }

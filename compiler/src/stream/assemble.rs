@@ -1,10 +1,10 @@
-//! From the layers of the image IR and their engines to a stream graph.
+//! From the layers of the dataflow IR and their engines to a stream graph.
 
 use super::{ArrayOf, Graph, Lines, Node, Primitive, Stream, StreamId};
 use crate::emit::signature::{BEAT_BYTES, Beat, Stream as Axi, Vector};
 use crate::folded::Folded;
-use crate::ir::images::{Edge, EdgeId, ImageLayer, Images, Kernel, Kind, Windows};
 use crate::ir::words::gcd;
+use crate::ir::{Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Windows};
 use std::collections::BTreeMap;
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{Format, Result, Shape};
@@ -34,20 +34,28 @@ pub enum Engine<'a> {
 ///
 /// # Errors
 /// As [`Axi::new`].
-pub fn assemble(images: &Images, engines: &[Engine], beats: [Beat; 2]) -> Result<Graph> {
-    let mut builder = Builder::new(images);
+pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Result<Graph> {
+    let mut builder = Builder::new(dataflow);
     let [asked, asked_of_output] = beats;
-    let edge = &images.edges[0];
+    let edge = &dataflow.edges[0];
     let input = ports(edge, edge.shape.channels, asked).map_err(|e| e.within("input"))?;
     let mut x = builder.stream(input.beat_elements, edge.format, input.beats);
     x = builder.then(None, "s_register", Primitive::Register, x);
-    x = builder.then(None, "framer", Primitive::Framer, x);
-    let lanes = pixels(input.beat_elements, edge.shape.channels);
-    x = builder.pack("s", x, lanes, input.elements);
+    // Where the whole input is one word, a frame that is not whole need not be made so.
+    let whole = edge.shape.pixels() == 1 && reads_whole(dataflow, engines);
+    if whole {
+        let word = builder.stream(input.elements, edge.format, 1);
+        builder.node(None, "collector", Primitive::Collector { beats: input.beats }, &[x], &[word]);
+        x = word;
+    } else {
+        x = builder.then(None, "framer", Primitive::Framer, x);
+        let lanes = pixels(input.beat_elements, edge.shape.channels);
+        x = builder.pack("s", x, lanes, input.elements);
+    }
     builder.offer(EdgeId(0), x, "input");
     for (number, engine) in engines.iter().enumerate() {
         let y = builder.layer(number, *engine);
-        let name = &images.layers[number].name;
+        let name = &dataflow.layers[number].name;
         let y = if number + 1 == engines.len() {
             y
         } else {
@@ -55,14 +63,22 @@ pub fn assemble(images: &Images, engines: &[Engine], beats: [Beat; 2]) -> Result
         };
         builder.offer(EdgeId(number as u32 + 1), y, name);
     }
-    let last = images.edges.len() - 1;
+    let last = dataflow.edges.len() - 1;
     let mut y = builder.take(EdgeId(last as u32));
     let lanes = builder.streams[y.index()].lanes;
-    let output = ports(&images.edges[last], lanes, asked_of_output).map_err(|e| e.within("output"))?;
+    let output = ports(&dataflow.edges[last], lanes, asked_of_output).map_err(|e| e.within("output"))?;
     y = builder.pack("m", y, output.beat_elements, output.elements);
     y = builder.then(None, "frame_end", Primitive::FrameEnd, y);
     y = builder.then(None, "m_register", Primitive::Register, y);
     Ok(Graph { nodes: builder.nodes, streams: builder.streams, output: y, beats: [input, output] })
+}
+
+/// Whether every layer that reads the network's input takes all of its elements at once.
+fn reads_whole(dataflow: &Dataflow, engines: &[Engine]) -> bool {
+    let whole = |(layer, engine): (&Layer, &Engine)| {
+        !layer.reads.contains(&EdgeId(0)) || matches!((&layer.kind, engine), (Kind::Spn(_), Engine::Unrolled { .. }))
+    };
+    dataflow.layers.iter().zip(engines).all(whole)
 }
 
 /// The beats of an image that travels in words of `lanes` elements.
@@ -82,7 +98,7 @@ fn pixels(beat: usize, channels: usize) -> usize {
 }
 
 struct Builder<'a> {
-    images: &'a Images,
+    dataflow: &'a Dataflow,
     nodes: Vec<Node>,
     streams: Vec<Stream>,
     /// The streams of each edge that no layer has taken yet.
@@ -90,8 +106,8 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(images: &'a Images) -> Self {
-        Builder { images, nodes: vec![], streams: vec![], offered: BTreeMap::new() }
+    fn new(dataflow: &'a Dataflow) -> Self {
+        Builder { dataflow, nodes: vec![], streams: vec![], offered: BTreeMap::new() }
     }
 
     fn stream(&mut self, lanes: usize, format: Format, words: usize) -> StreamId {
@@ -135,8 +151,8 @@ impl<'a> Builder<'a> {
 
     /// Offers an edge to all layers that read it; the last one leaves the core.
     fn offer(&mut self, edge: EdgeId, x: StreamId, name: &str) {
-        let reads = |layer: &ImageLayer| layer.reads.iter().filter(|id| **id == edge).count();
-        let readers: usize = self.images.layers.iter().map(reads).sum();
+        let reads = |layer: &Layer| layer.reads.iter().filter(|id| **id == edge).count();
+        let readers: usize = self.dataflow.layers.iter().map(reads).sum();
         let Stream { lanes, format, words } = self.streams[x.index()].clone();
         let (mut rest, mut streams) = (x, vec![]);
         for i in 1..readers {
@@ -178,7 +194,14 @@ impl<'a> Builder<'a> {
     /// Words of `lanes` elements of a frame that does not fill its last word, or whose last word
     /// shall not be full.
     fn pack(&mut self, name: &str, x: StreamId, lanes: usize, elements: usize) -> StreamId {
-        let Stream { lanes: from, format, .. } = self.streams[x.index()].clone();
+        let Stream { lanes: from, format, words } = self.streams[x.index()].clone();
+        if words == 1 && from == elements && lanes < elements {
+            // What is beyond the last element is wired to 0.
+            let beats = elements.div_ceil(lanes);
+            let y = self.stream(lanes, format, beats);
+            self.node(None, &format!("{name}_narrow"), Primitive::Serialiser { beats }, &[x], &[y]);
+            return y;
+        }
         let whole = elements.is_multiple_of(from) && elements.is_multiple_of(lanes);
         if whole && (from.is_multiple_of(lanes) || lanes.is_multiple_of(from)) {
             return self.convert(None, name, x, lanes);
@@ -190,9 +213,9 @@ impl<'a> Builder<'a> {
 
     /// The nodes of one layer; the stream that leaves them.
     fn layer(&mut self, number: usize, engine: Engine) -> StreamId {
-        let images = self.images;
-        let layer = &images.layers[number];
-        let to = images.yields(number);
+        let dataflow = self.dataflow;
+        let layer = &dataflow.layers[number];
+        let to = dataflow.yields(number);
         let format = to.format;
         match (&layer.kind, engine) {
             (Kind::Spn(kernel), engine) => {
@@ -271,9 +294,9 @@ impl<'a> Builder<'a> {
 
     /// x and h joined, the gates, and what they do with each unit; h leaves, and comes back for the next frame.
     fn lstm(&mut self, number: usize, gates: &Kernel, engine: Engine) -> StreamId {
-        let (images, joined) = (self.images, gates.dataflow.layers[0].input);
-        let (layer, format) = (&images.layers[number], images.yields(number).format);
-        let n = images.yields(number).shape.elements();
+        let (dataflow, joined) = (self.dataflow, gates.chain.input);
+        let (layer, format) = (&dataflow.layers[number], dataflow.yields(number).format);
+        let n = dataflow.yields(number).shape.elements();
         let n_in = gates.input.elements() - n;
         // As many elements a word as part both x and h, and the words of the kernel.
         let lanes = match engine {
@@ -301,7 +324,7 @@ impl<'a> Builder<'a> {
     }
 
     fn unrolled(&mut self, number: usize, kernel: &Kernel, stages: u32, x: StreamId) -> StreamId {
-        let (input, format) = (kernel.input, kernel.dataflow.layers[0].output);
+        let (input, format) = (kernel.input, kernel.chain.output);
         let mut x = self.convert(Some(number), "x", x, input.channels);
         let (windows, from) = (kernel.windows, self.streams[x.index()].format);
         // Windows of one pixel each, all of them, need no storage.
@@ -389,7 +412,7 @@ impl<'a> Builder<'a> {
         let Stream { lanes, words, .. } = self.streams[m.index()];
         let z = self.into(number, "requantise", Primitive::Requantise, m, (lanes, folded.output, words));
         let z = self.convert(Some(number), "z", z, 1);
-        let to = self.images.yields(number);
+        let to = self.dataflow.yields(number);
         self.into(number, "tanh", Primitive::Tanh, z, (1, to.format, to.shape.elements()))
     }
 }

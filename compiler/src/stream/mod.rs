@@ -1,6 +1,6 @@
-//! The stream graph: a whole core over images as primitives of `hw/` and pipelines, joined by streams.
+//! The stream graph: a whole core as primitives of `hw/` and pipelines, joined by streams.
 //!
-//! Against the image IR, every image travels as a stream of words, every layer has an engine, and what stands between layers is
+//! Against the dataflow IR, every image travels as a stream of words, every layer has an engine, and what stands between layers is
 //! there: line storage, changes of width, FIFOs, registers. Its timing is [`timing::simulate`], clock by clock; the emitted
 //! text instantiates the nodes as they are.
 //!
@@ -21,7 +21,7 @@ pub use verify::verify;
 
 use crate::emit::signature::Stream as Axi;
 use crate::folded::Positions;
-use crate::ir::images::Windows;
+use crate::ir::Windows;
 use strassenc_runtime::{Extent, Format, Shape};
 
 /// A stream of one [`Graph`].
@@ -87,6 +87,11 @@ pub struct Node {
 pub enum Primitive {
     /// Makes every frame whole.
     Framer,
+    /// The beats of a frame to one word; a frame that is not whole is dropped.
+    Collector {
+        /// How many.
+        beats: usize,
+    },
     /// Marks the last word of a frame.
     FrameEnd,
     /// Two entries; breaks every combinational path.
@@ -172,7 +177,7 @@ pub enum Primitive {
     LstmCell,
     /// A highway layer from the gates of a unit and its x to what it yields, a unit a word.
     Highway,
-    /// See [`Kind::Add`](crate::ir::images::Kind::Add).
+    /// See [`Kind::Add`](crate::ir::Kind::Add).
     Add {
         /// Left shifts.
         shifts: [u32; 2],
@@ -267,6 +272,7 @@ impl Primitive {
     pub fn module(&self) -> Option<&'static str> {
         Some(match self {
             Primitive::Framer => "strassenc_framer",
+            Primitive::Collector { .. } => "strassenc_collector",
             Primitive::FrameEnd => "strassenc_frame_end",
             Primitive::Register => "strassenc_stream_register",
             Primitive::Fifo { .. } => "strassenc_fifo",

@@ -4,7 +4,7 @@
 //! state no longer changes while words are due is deadlocked for ever, since nothing in it depends on data or on chance.
 
 use super::{Graph, Lines, Node, Primitive, StreamId};
-use crate::ir::images::Windows;
+use crate::ir::Windows;
 use strassenc_runtime::{Error, Extent, Kind, Result};
 
 /// The clocks at which frames pass, from power-on.
@@ -354,7 +354,9 @@ impl State {
             Primitive::Register => State::Register { front: false, ready: false },
             Primitive::Fifo { depth } => State::Fifo { count: 0, depth: *depth, most: 0 },
             Primitive::Fork => State::Fork { a: false, b: false },
-            Primitive::Widen { words } => State::Widen { count: 0, words: *words },
+            Primitive::Widen { words } | Primitive::Collector { beats: words } => {
+                State::Widen { count: 0, words: *words }
+            }
             Primitive::Repack { elements } => {
                 let to = graph.streams[node.outputs[0].index()].lanes;
                 State::Repack(Repack { from: lanes(0), to, elements: *elements, entered: 0, left: 0 })

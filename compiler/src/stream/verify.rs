@@ -60,8 +60,11 @@ fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
         Primitive::Repack { elements } => {
             words(x.words, elements.div_ceil(x.lanes)).and_then(|()| words(elements.div_ceil(z.lanes), z.words))
         }
+        Primitive::Collector { beats } => words(x.words, *beats)
+            .and_then(|()| words(z.words, 1))
+            .and_then(|()| words(z.lanes.div_ceil(x.lanes), *beats)),
         Primitive::Serialiser { beats } => {
-            words(x.words * beats, z.words).and_then(|()| words(x.lanes, z.lanes * beats))
+            words(x.words * beats, z.words).and_then(|()| words(x.lanes.div_ceil(z.lanes), *beats))
         }
         Primitive::Window(lines) => {
             let elements = lines.windows.size.area() * lines.image.channels;

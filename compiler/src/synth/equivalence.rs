@@ -1,18 +1,19 @@
-//! Equivalence of a small layer: its emitted text against its definition, proved by Yosys.
+//! Equivalence of a small pipeline: its emitted text against its definition, proved by Yosys.
 //!
 //! The pipeline feeds forward, so with its registers read as wires it is a function from one vector to one vector. That
-//! function, as Yosys reads it from the emitted text, is proved equal to the layer's definition written out from the model,
-//! for every input at once. That the registers delay all paths alike is the schedule's own proof and the simulation's.
+//! function, as Yosys reads it from the emitted text, is proved equal to the chain of the dataflow IR, written out as it
+//! stands, for every input within its intervals at once. That the registers delay all paths alike is the schedule's own proof and the simulation's.
 
 use crate::emit::signature;
+use crate::interval::Interval;
+use crate::ir::{Chain, OpKind};
 use crate::tools::Tools;
 use askama::Template;
 use ndarray::ArrayView1;
 use std::path::Path;
 use std::time::Duration;
 use strassenc_runtime::files::{self, WorkFolder};
-use strassenc_runtime::model::{Output, Spn};
-use strassenc_runtime::{Error, Format, Model, Result};
+use strassenc_runtime::{Error, Result};
 
 /// What came of a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ struct Miter<'a> {
     width: u32,
     /// The definition, a signed value after the other: name and expression.
     values: Vec<(String, String)>,
+    /// Whether every input is within its interval.
+    inside: String,
     /// Lowest bit in the result, and the value that it starts with.
     results: Vec<(u32, String)>,
     result_bits: u32,
@@ -54,29 +57,22 @@ struct Script<'a> {
     files: &'a [String],
 }
 
-/// Proves that layer `number` of the build in `folder` equals its definition.
+/// Proves that the pipeline in `module` of the build in `folder` computes this chain.
 ///
 /// # Errors
 /// Where Yosys is missing or fails, or a file cannot be read.
 pub fn equivalence(
     folder: &Path,
     signature: &signature::Signature,
-    model: &Model,
-    number: usize,
+    module: &str,
+    chain: &Chain,
     tools: &Tools,
 ) -> Result<Equivalence> {
-    let Some(layer) = model.layers[number].spn() else {
-        return Ok(Equivalence::OutOfReach("it works on images".into()));
-    };
-    let promised = &signature.layers[number];
-    let bits = promised.input.elements as u32 * promised.input.format.bits;
+    let bits = chain.x.len() as u32 * chain.input.bits;
     if bits > MOST_INPUT_BITS {
         return Ok(Equivalence::OutOfReach(format!("{bits} input bits, at most {MOST_INPUT_BITS} are tried")));
     }
-    if promised.input.elements != layer.inputs() || promised.output.elements != layer.outputs() {
-        return Ok(Equivalence::OutOfReach("dead elements were removed".into()));
-    }
-    let miter = Miter::new(layer, promised);
+    let miter = Miter::new(chain, module);
     let miter = miter.render().map_err(|e| Error::internal("miter.v", e))?;
     let script = Script { files: &signature.files };
     let script = script.render().map_err(|e| Error::internal("equivalence.ys", e))?;
@@ -99,103 +95,103 @@ pub fn equivalence(
     if said("SAT proof finished - no model found: SUCCESS!") {
         Ok(Equivalence::Proved)
     } else if said("model found: FAIL!") {
-        Ok(Equivalence::Refuted(format!("module `{}` differs from its definition", promised.module)))
+        Ok(Equivalence::Refuted(format!("module `{module}` differs from its definition")))
     } else {
         Err(Error::tool("yosys", run.complaint()))
     }
 }
 
 impl<'a> Miter<'a> {
-    fn new(layer: Spn, promised: &'a signature::Layer) -> Self {
-        let width = width(layer, promised.input.format);
-        let (input, output) = (promised.input.format, promised.output.format);
+    fn new(chain: &Chain, module: &'a str) -> Self {
+        let width = width(chain);
+        let (input, output) = (chain.input, chain.output);
         let mut values = vec![];
-        for j in 0..layer.inputs() {
+        let mut inside = vec![];
+        for (j, x) in chain.x.intervals.iter().enumerate() {
             let element = format!("data[{} +: {}]", j as u32 * input.bits, input.bits);
             values.push((format!("x_{j}"), if input.signed { format!("$signed({element})") } else { element }));
-        }
-        match layer {
-            Spn::Dense(layer) => {
-                for (i, row) in layer.w_b.outer_iter().enumerate() {
-                    values.push((format!("u_{i}"), format!("0{}", terms(row, "x", 0))));
-                    values.push((format!("p_{i}"), format!("u_{i} * ({})", layer.coefficients[i])));
-                    values.push((format!("m_{i}"), round_shift(&format!("p_{i}"), layer.coefficient_shifts[i], width)));
-                }
-            }
-            Spn::Bilinear(layer) => {
-                for (i, (a, b)) in layer.w_a.outer_iter().zip(layer.w_b.outer_iter()).enumerate() {
-                    values.push((format!("u_{i}"), format!("0{}", terms(a, "x", 0))));
-                    values.push((format!("v_{i}"), format!("0{}", terms(b, "x", layer.inputs_a()))));
-                    values.push((format!("m_{i}"), format!("u_{i} * v_{i}")));
-                }
+            if (x.lo, x.hi) != (input.min(), input.max()) {
+                inside.push(format!("x_{j} >= ({}) & x_{j} <= ({})", x.lo, x.hi));
             }
         }
-        for (c, row) in layer.w_c().outer_iter().enumerate() {
-            values.push((format!("y_{c}"), format!("{}{}", layer.bias(c), terms(row, "m", 0))));
-            match layer.output() {
-                Output::Raw => values.push((format!("z_{c}"), format!("y_{c}"))),
-                Output::Requantised { shifts, format } => {
-                    values.push((format!("r_{c}"), round_shift(&format!("y_{c}"), shifts[c], width)));
-                    let (lo, hi) = (format.min(), format.max());
-                    let clamp = format!("r_{c} < ({lo}) ? ({lo}) : r_{c} > ({hi}) ? ({hi}) : r_{c}");
-                    values.push((format!("z_{c}"), clamp));
-                }
+        // Each operation reads the values of the one before it, by its letter.
+        let mut read = 'x';
+        for (op, letter) in chain.ops.iter().zip('a'..) {
+            let own = |i: usize| format!("{letter}_{i}");
+            for i in 0..op.result.len() {
+                let expression = match &op.kind {
+                    OpKind::Linear { matrix, .. } => format!("0{}", terms(matrix.row(i), read)),
+                    OpKind::Multiply { coefficients, shifts, .. } => {
+                        values.push((format!("{letter}p_{i}"), format!("{read}_{i} * ({})", coefficients[i])));
+                        round_shift(&format!("{letter}p_{i}"), shifts[i], width)
+                    }
+                    OpKind::Product => format!("{read}_{i} * {read}_{}", i + op.result.len()),
+                    OpKind::Offset { constants } => format!("{read}_{i} + ({})", constants[i]),
+                    OpKind::Requantise { constants, shifts, format } => {
+                        let (sum, rounded) = (format!("{letter}s_{i}"), format!("{letter}r_{i}"));
+                        values.push((sum.clone(), format!("{read}_{i} + ({})", constants[i])));
+                        values.push((rounded.clone(), round_shift(&sum, shifts[i], width)));
+                        let (lo, hi) = (format.min(), format.max());
+                        format!("{rounded} < ({lo}) ? ({lo}) : {rounded} > ({hi}) ? ({hi}) : {rounded}")
+                    }
+                };
+                values.push((own(i), expression));
             }
+            read = letter;
         }
+        let n_out = chain.result().len() as u32;
         Miter {
-            module: &promised.module,
-            input_bits: promised.input.elements as u32 * input.bits,
-            output_bits: promised.output.elements as u32 * output.bits,
+            module,
+            input_bits: chain.x.len() as u32 * input.bits,
+            output_bits: n_out * output.bits,
             width,
             values,
-            results: (0..layer.outputs()).map(|c| (c as u32 * output.bits, format!("z_{c}"))).collect(),
+            inside: if inside.is_empty() { "1'b1".into() } else { inside.join(" & ") },
+            results: (0..n_out).map(|c| (c * output.bits, format!("{read}_{c}"))).collect(),
             result_bits: output.bits,
         }
     }
 }
 
-/// Bits that hold every value of the definition, by the triangle inequality: a narrow solver is a quick one.
-fn width(layer: Spn, input: Format) -> u32 {
-    let reach = |row: ArrayView1<i8>, of: &[u64]| -> u64 {
-        row.iter().zip(of).filter(|(v, _)| **v != 0).map(|(_, reach)| *reach).sum()
-    };
+/// Bits that hold every value of the definition: a narrow solver is a quick one. Sums may wrap on
+/// the way to a result that fits.
+fn width(chain: &Chain) -> u32 {
+    let reach = |v: &Interval| v.lo.unsigned_abs().max(v.hi.unsigned_abs());
     let shifted = |reach: u64, shift: i32| if shift < 0 { reach << -shift } else { reach };
     let half = |shift: i32| if shift > 0 { 1u64 << (shift - 1) } else { 0 };
-    let x = vec![input.max().unsigned_abs().max(input.min().unsigned_abs()); layer.inputs()];
-    let mut most = x[0];
-    let mut m = vec![];
-    match layer {
-        Spn::Dense(layer) => {
-            for (i, row) in layer.w_b.outer_iter().enumerate() {
-                let (product, t) =
-                    (reach(row, &x) * u64::from(layer.coefficients[i].unsigned_abs()), layer.coefficient_shifts[i]);
-                let rounded = if t > 0 { (product >> t) + 1 } else { shifted(product, t) };
-                most = most.max(product + half(t)).max(rounded);
-                m.push(rounded);
-            }
+    let mut most = chain.input.max().unsigned_abs().max(chain.input.min().unsigned_abs());
+    let mut x = &chain.x;
+    for op in &chain.ops {
+        for (i, v) in op.result.intervals.iter().enumerate() {
+            let on_the_way = match &op.kind {
+                OpKind::Multiply { coefficients, shifts, .. } => {
+                    let product = reach(&x.intervals[i]) * coefficients[i].unsigned_abs();
+                    shifted(product, shifts[i]) + half(shifts[i])
+                }
+                OpKind::Requantise { constants, shifts, format } => {
+                    let sum = reach(&x.intervals[i]) + constants[i].unsigned_abs();
+                    (shifted(sum, shifts[i]) + half(shifts[i])).max(format.max().unsigned_abs() + 1)
+                }
+                OpKind::Offset { constants } => reach(&x.intervals[i]) + constants[i].unsigned_abs(),
+                OpKind::Linear { .. } | OpKind::Product => 0,
+            };
+            most = most.max(on_the_way).max(reach(v));
         }
-        Spn::Bilinear(layer) => {
-            for (a, b) in layer.w_a.outer_iter().zip(layer.w_b.outer_iter()) {
-                m.push(reach(a, &x) * reach(b, &x));
-            }
-            most = m.iter().copied().fold(most, u64::max);
-        }
-    }
-    for (c, row) in layer.w_c().outer_iter().enumerate() {
-        let y = reach(row, &m) + layer.bias(c).unsigned_abs();
-        most = most.max(y);
-        if let Output::Requantised { shifts, format } = layer.output() {
-            most = most.max(shifted(y, shifts[c]) + half(shifts[c])).max(format.max().unsigned_abs() + 1);
-        }
+        x = &op.result;
     }
     // A sign, and one bit more for the subtractions on the way.
     64 - most.leading_zeros() + 2
 }
 
-/// The signed terms of a ternary row over `name_first` and those after it.
-fn terms(row: ArrayView1<i8>, name: &str, first: usize) -> String {
+/// The terms of a row over `letter_0` and those after it.
+fn terms(row: ArrayView1<i32>, letter: char) -> String {
     let live = row.iter().enumerate().filter(|(_, v)| **v != 0);
-    live.map(|(i, v)| format!(" {} {name}_{}", if *v > 0 { '+' } else { '-' }, first + i)).collect()
+    live.map(|(i, v)| match v {
+        1 => format!(" + {letter}_{i}"),
+        -1 => format!(" - {letter}_{i}"),
+        _ => format!(" + {letter}_{i} * ({v})"),
+    })
+    .collect()
 }
 
 /// round(value · 2^-shift), half up.

@@ -3,6 +3,7 @@ strassenc_collector.v
 strassenc_serialiser.v
 strassenc_coefficient.v
 strassenc_multiplier.v
+strassenc_frame_end.v
 tiny_hidden.v
 tiny_scores.v
 tiny.v

@@ -2,7 +2,7 @@
 // Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
 // with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0 --beat-elements 2
 //
-// Latency 15 clocks from the last beat of a vector to the first beat of its result; a vector every 2 clocks.
+// A frame every 2 clocks; the first beat of a result 15 clocks after the last beat of its frame.
 `default_nettype none
 
 module tiny (
@@ -25,107 +25,125 @@ module tiny (
 );
     wire rst = !aresetn;
 
-    // ==== Input: what carries information of each lane, registered, and collected to a vector
-    wire [7:0] s_beat;
+    // ==== Input: what carries information of each lane, registered
+    wire [7:0] s_beat_data;
     genvar s;
     generate
         for (s = 0; s < 2; s = s + 1) begin : s_lane
-            assign s_beat[4*s +: 4] = s_axis_tdata[8*s +: 4];
+            assign s_beat_data[4*s +: 4] = s_axis_tdata[8*s +: 4];
             wire unused = &{1'b0, s_axis_tdata[8*s+4 +: 4]};
         end
     endgenerate
     wire keep_unused = &{1'b0, s_axis_tkeep};
 
-    wire [9:0] s_word;
-    wire s_word_valid;
-    wire s_word_ready;
+    // ==== Register s_register: breaks every combinational path
+    wire s_register_valid;
+    wire s_register_ready;
+    wire [7:0] s_register_data;
+    wire s_register_user;
+    wire s_register_last;
     strassenc_stream_register #(
         .BITS(10)
-    ) s_register (
+    ) u_s_register (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready), .s_data({s_axis_tuser, s_axis_tlast, s_beat}),
-        .m_valid(s_word_valid), .m_ready(s_word_ready), .m_data(s_word)
+        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready), .s_data({s_axis_tuser, s_axis_tlast, s_beat_data}),
+        .m_valid(s_register_valid), .m_ready(s_register_ready), .m_data({s_register_user, s_register_last, s_register_data})
     );
 
-    wire [15:0] s_frame;
-    wire x0_valid;
-    wire x0_ready;
-    wire x0_user;
+    // ==== Input: 2 beats of a frame to one word
+    wire collector_valid;
+    wire collector_ready;
+    wire [11:0] collector_data;
+    wire collector_user;
     strassenc_collector #(
-        .BEAT_BITS(8), .BEATS(2)
-    ) collector (
+        .BEAT_BITS(8), .BEATS(2), .BITS(12)
+    ) u_collector (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(s_word_valid), .s_ready(s_word_ready), .s_data(s_word[7:0]),
-        .s_last(s_word[8]), .s_user(s_word[9]),
-        .m_valid(x0_valid), .m_ready(x0_ready), .m_data(s_frame), .m_user(x0_user),
-        .frame_error_clear(frame_error_clear), .frame_error(frame_error)
+        .s_valid(s_register_valid), .s_ready(s_register_ready), .s_data(s_register_data), .s_user(s_register_user),
+        .m_valid(collector_valid), .m_ready(collector_ready), .m_data(collector_data), .m_user(collector_user),
+        .s_last(s_register_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)
     );
-    wire [11:0] x0_data = s_frame[11:0];
-    wire padding_unused = &{1'b0, s_frame[15:12]};  // lanes of the last beat
 
-    // ==== Layer hidden: 3 multipliers, latency 7
-    wire [11:0] y0_data;
-    wire y0_valid;
-    wire y0_ready;
-    wire y0_user;
-    tiny_hidden layer_hidden (
+    // ==== Layer hidden: unrolled, 3 multipliers
+    wire layer_hidden_valid;
+    wire layer_hidden_ready;
+    wire [11:0] layer_hidden_data;
+    wire layer_hidden_user;
+    tiny_hidden u_layer_hidden (
         .clk(aclk), .rst(rst),
-        .s_valid(x0_valid), .s_ready(x0_ready), .s_user(x0_user), .s_data(x0_data),
-        .m_valid(y0_valid), .m_ready(y0_ready), .m_user(y0_user), .m_data(y0_data)
+        .s_valid(collector_valid), .s_ready(collector_ready), .s_data(collector_data), .s_user(collector_user),
+        .m_valid(layer_hidden_valid), .m_ready(layer_hidden_ready), .m_data(layer_hidden_data), .m_user(layer_hidden_user)
     );
 
-    wire [11:0] x1_data;
-    wire x1_valid;
-    wire x1_ready;
-    wire x1_user;
+    // ==== Register register_hidden: breaks every combinational path
+    wire register_hidden_valid;
+    wire register_hidden_ready;
+    wire [11:0] register_hidden_data;
+    wire register_hidden_user;
     strassenc_stream_register #(
         .BITS(13)
-    ) register_1 (
+    ) u_register_hidden (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(y0_valid), .s_ready(y0_ready), .s_data({y0_user, y0_data}),
-        .m_valid(x1_valid), .m_ready(x1_ready), .m_data({x1_user, x1_data})
+        .s_valid(layer_hidden_valid), .s_ready(layer_hidden_ready), .s_data({layer_hidden_user, layer_hidden_data}),
+        .m_valid(register_hidden_valid), .m_ready(register_hidden_ready), .m_data({register_hidden_user, register_hidden_data})
     );
 
-    // ==== Layer scores: 2 multipliers, latency 5
-    wire [26:0] y1_data;
-    wire y1_valid;
-    wire y1_ready;
-    wire y1_user;
-    tiny_scores layer_scores (
+    // ==== Layer scores: unrolled, 2 multipliers
+    wire layer_scores_valid;
+    wire layer_scores_ready;
+    wire [26:0] layer_scores_data;
+    wire layer_scores_user;
+    tiny_scores u_layer_scores (
         .clk(aclk), .rst(rst),
-        .s_valid(x1_valid), .s_ready(x1_ready), .s_user(x1_user), .s_data(x1_data),
-        .m_valid(y1_valid), .m_ready(y1_ready), .m_user(y1_user), .m_data(y1_data)
+        .s_valid(register_hidden_valid), .s_ready(register_hidden_ready), .s_data(register_hidden_data), .s_user(register_hidden_user),
+        .m_valid(layer_scores_valid), .m_ready(layer_scores_ready), .m_data(layer_scores_data), .m_user(layer_scores_user)
     );
 
-    // ==== Output: the vector in beats, registered, each element extended to whole bytes
-    wire [17:0] m_beat;
-    wire m_beat_valid;
-    wire m_beat_ready;
-    wire m_beat_last;
-    wire m_beat_user;
+    // ==== One word to 2
+    wire m_narrow_valid;
+    wire m_narrow_ready;
+    wire [17:0] m_narrow_data;
+    wire m_narrow_user;
+    wire m_narrow_last_unused;
     strassenc_serialiser #(
-        .BEAT_BITS(18), .BEATS(2)
-    ) serialiser (
+        .BEAT_BITS(18), .BEATS(2), .BITS(27)
+    ) u_m_narrow (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(y1_valid), .s_ready(y1_ready), .s_user(y1_user), .s_data({9'd0, y1_data}),
-        .m_valid(m_beat_valid), .m_ready(m_beat_ready), .m_data(m_beat), .m_last(m_beat_last), .m_user(m_beat_user)
+        .s_valid(layer_scores_valid), .s_ready(layer_scores_ready), .s_data(layer_scores_data), .s_user(layer_scores_user),
+        .m_valid(m_narrow_valid), .m_ready(m_narrow_ready), .m_data(m_narrow_data), .m_user(m_narrow_user),
+        .m_last(m_narrow_last_unused)
     );
 
-    wire [19:0] m_word;
+    // ==== Output: the last word of each frame marked
+    wire frame_end_valid;
+    wire frame_end_ready;
+    wire [17:0] frame_end_data;
+    wire frame_end_user;
+    wire frame_end_last;
+    strassenc_frame_end #(
+        .BITS(18), .BEATS(2)
+    ) u_frame_end (
+        .clk(aclk), .clken(1'b1), .rst(rst),
+        .s_valid(m_narrow_valid), .s_ready(m_narrow_ready), .s_data(m_narrow_data), .s_user(m_narrow_user),
+        .m_valid(frame_end_valid), .m_ready(frame_end_ready), .m_data(frame_end_data), .m_user(frame_end_user),
+        .m_last(frame_end_last)
+    );
+
+    // ==== Register m_register: breaks every combinational path
+    wire [17:0] m_register_data;
     strassenc_stream_register #(
         .BITS(20)
-    ) m_register (
+    ) u_m_register (
         .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(m_beat_valid), .s_ready(m_beat_ready), .s_data({m_beat_user, m_beat_last, m_beat}),
-        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_data(m_word)
+        .s_valid(frame_end_valid), .s_ready(frame_end_ready), .s_data({frame_end_user, frame_end_last, frame_end_data}),
+        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_data({m_axis_tuser, m_axis_tlast, m_register_data})
     );
-    assign m_axis_tuser = m_word[19];
-    assign m_axis_tlast = m_word[18];
-    wire [17:0] m_beat_out = m_word[17:0];
+
+    // ==== Output: each element extended to whole bytes
     genvar m;
     generate
         for (m = 0; m < 2; m = m + 1) begin : m_lane
-            assign m_axis_tdata[16*m +: 16] = {{7{m_beat_out[9*m+8]}}, m_beat_out[9*m +: 9]};
+            assign m_axis_tdata[16*m +: 16] = {{7{m_register_data[9*m+8]}}, m_register_data[9*m +: 9]};
         end
     endgenerate
     assign m_axis_tkeep = {{2{!m_axis_tlast}}, {2{1'b1}}};

@@ -1,13 +1,15 @@
-//! The figures of a core over images.
+//! The figures of a compiled core.
 
-use super::{Figures, LayerFigures, MatrixFigures, Products, Totals, circuit_figures};
-use crate::compile::images::{CompiledImages, LayerEngine};
+use super::{Figures, LayerFigures, MatrixFigures, Products, Totals, circuit_figures, schoolbook};
+use crate::compile::{Compiled, LayerEngine};
 use crate::engine::{self, Choice, Cost};
 use crate::folded::{Array, Folded};
-use crate::ir::images::{ImageLayer, Kernel, Kind};
 use crate::ir::words::Words;
-use crate::stream::{Node, Primitive};
+use crate::ir::{Kernel, Kind, Layer};
+use crate::stream::{Graph, Node, Primitive, StreamId};
 use serde::{Deserialize, Serialize};
+use strassenc_runtime::Extent;
+use strassenc_runtime::model::Layer as ModelLayer;
 
 /// The engine of a layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,11 @@ pub struct StreamFigures {
     pub bottleneck: String,
     /// Where branches meet again.
     pub fifos: Vec<FifoFigures>,
+    /// Bits of the words that stream registers hold, each of which holds two words.
+    pub register_bits: u64,
+    /// Estimated flip-flops of all that stands around the pipelines; those of a few bits are not
+    /// counted.
+    pub flip_flops: u64,
 }
 
 /// A FIFO, in words.
@@ -56,13 +63,13 @@ pub struct FifoFigures {
 }
 
 impl Figures {
-    /// Counts a core over images; `clock` is in MHz.
-    pub fn of_images(compiled: &CompiledImages, clock: f64) -> Self {
+    /// Counts a core; `clock` is in MHz.
+    pub fn new(compiled: &Compiled, clock: f64) -> Self {
         let made_of: Vec<_> = compiled.layers.iter().map(LayerEngine::multipliers).collect();
-        let estimates = engine::costs(&compiled.images, &compiled.engines, &made_of);
+        let estimates = engine::costs(&compiled.dataflow, &compiled.engines, &made_of);
         let layers: Vec<LayerFigures> =
             (0..compiled.layers.len()).map(|number| layer(compiled, number, estimates[number])).collect();
-        let clocks = |layer: &LayerFigures| layer.engine.as_ref().map_or(0, |e| e.clocks);
+        let clocks = |layer: &LayerFigures| layer.engine.clocks;
         let slowest = layers.iter().max_by_key(|layer| clocks(layer));
         let interval = compiled.timing.interval();
         let fifo = |depth: &crate::stream::depths::Depth| {
@@ -77,19 +84,54 @@ impl Figures {
             frames_per_second: clock * 1e6 / interval as f64,
             bottleneck: slowest.map(|layer| layer.name.clone()).unwrap_or_default(),
             fifos: compiled.depths.iter().map(fifo).collect(),
+            register_bits: stream_registers(&compiled.graph),
+            flip_flops: compiled.graph.nodes.iter().map(|node| flip_flops(&compiled.graph, node)).sum(),
         };
-        Figures { total: Totals::of(&layers), layers, streams: Some(streams) }
+        Figures { total: Totals::of(&layers), layers, streams }
     }
 }
 
-fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigures {
-    let ir = &compiled.images.layers[number];
-    let to = compiled.images.yields(number);
+fn stream_registers(graph: &Graph) -> u64 {
+    let registers = graph.nodes.iter().filter(|node| node.primitive == Primitive::Register);
+    registers.map(|node| graph.streams[node.inputs[0].index()].bits() as u64).sum()
+}
+
+/// Estimated flip-flops of a node: what its primitive keeps outside of memories.
+fn flip_flops(graph: &Graph, node: &Node) -> u64 {
+    let bits = |id: StreamId| graph.streams[id.index()].bits() as u64;
+    let (x, z) = (bits(node.inputs[0]), bits(node.outputs[0]));
+    match &node.primitive {
+        Primitive::Register => 2 * x,
+        Primitive::Collector { beats } | Primitive::Widen { words: beats } => (*beats as u64 - 1) * x,
+        Primitive::Repack { .. } => x + z,
+        // The columns of a window that are still to be read.
+        Primitive::Window(_) => z,
+        Primitive::Reader { .. } | Primitive::Positions(_) | Primitive::Patches { .. } => 2 * x,
+        // A sum, and the result until it is taken.
+        Primitive::Array(_) | Primitive::Accumulate { .. } => 2 * z + x,
+        Primitive::Requantise | Primitive::MultiplierBank { .. } => x + 2 * z,
+        Primitive::Fifo { .. }
+        | Primitive::Add { .. }
+        | Primitive::Tanh
+        | Primitive::Lookup { .. }
+        | Primitive::Recall { .. } => z,
+        Primitive::LstmCell | Primitive::Highway => 4 * x,
+        Primitive::Framer
+        | Primitive::FrameEnd
+        | Primitive::Fork
+        | Primitive::Serialiser { .. }
+        | Primitive::Kernel { .. } => 0,
+    }
+}
+
+fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
+    let ir = &compiled.dataflow.layers[number];
+    let (from, to) = (compiled.dataflow.reads(number), compiled.dataflow.yields(number));
     let choice = compiled.engines.layers[&ir.name];
     let mut figures = LayerFigures {
         name: ir.name.clone(),
-        inputs: ir.input.elements(),
-        outputs: to.shape.elements(),
+        inputs: from.elements_of_model(),
+        outputs: to.elements_of_model(),
         budget: 0,
         per_window: 0,
         windows: 1,
@@ -108,7 +150,7 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
         luts: estimate.luts,
         luts4: estimate.luts,
         subtracted_bits: 0,
-        engine: None,
+        engine: EngineFigures { choice, clocks: compiled.clocks(number), rom_bits: 0, estimate },
     };
     let mut rom_bits = 0;
     if let Some(kernel) = ir.kernel() {
@@ -120,21 +162,30 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
             }
             LayerEngine::Elementwise { .. } => {}
         }
-        figures.budget = kernel.dataflow.layers[0].budget;
-        figures.per_window = kernel.dataflow.layers[0].multiplications();
+        figures.budget = kernel.chain.budget;
+        figures.per_window = kernel.chain.multiplications();
         figures.windows = kernel.windows.count() as u64;
         // One for each output and each input that its window holds: a patch of a larger window is several windows.
-        let per_output = match compiled.model_layer(&ir.name) {
-            Some(strassenc_runtime::model::Layer::Conv2d(conv)) => {
-                let kernel = conv.kernel().map_or(0, strassenc_runtime::Extent::area);
-                kernel * if conv.depthwise() { 1 } else { ir.input.channels }
+        let per_output = match (compiled.model_layer(&ir.name), &ir.kind) {
+            (Some(ModelLayer::Conv2d(conv)), _) => {
+                let kernel = conv.kernel().map_or(0, Extent::area);
+                kernel * if conv.depthwise() { 1 } else { from.whole }
             }
+            (_, Kind::Spn(_)) => from.elements_of_model(),
             _ => kernel.input.elements(),
         };
+        let outputs = if let Kind::Spn(_) = ir.kind { to.elements_of_model() } else { kernel.output.elements() };
         // A filter is one for each position and each element within its width.
         let of_filters =
             |words: Words| words.by_width().map(|(width, n)| n * width * words.elements * words.positions(width)).sum();
-        figures.dense_multiplications = ir.words().map_or(kernel.output.elements() * per_output, of_filters) as u64;
+        figures.dense_multiplications = ir.words().map_or(outputs * per_output, of_filters) as u64;
+        if let Some(ModelLayer::Bilinear(bilinear)) = compiled.model_layer(&ir.name) {
+            // Bits of an element as a signed number.
+            let bits = from.format.bits + u32::from(!from.format.signed);
+            let of_terms = schoolbook(bilinear, bits);
+            figures.dense_multiplications = of_terms.multipliers;
+            figures.schoolbook = Some(of_terms);
+        }
     }
     let units = to.shape.elements();
     figures.per_window += ir.products_of_a_unit() * units;
@@ -148,12 +199,12 @@ fn layer(compiled: &CompiledImages, number: usize, estimate: Cost) -> LayerFigur
         Kind::Lstm { cell, .. } => 3 * cell.sigmoid.rom_bits() + 2 * cell.tanh.rom_bits(),
         _ => 0,
     };
-    figures.engine = Some(EngineFigures { choice, clocks: compiled.clocks(number), rom_bits, estimate });
+    figures.engine.rom_bits = rom_bits;
     figures
 }
 
 /// The time-shared multipliers of gated units: data by data.
-fn products_of_units(layer: &ImageLayer) -> Vec<Products> {
+fn products_of_units(layer: &Layer) -> Vec<Products> {
     // σ and tanh, each with a sign.
     let products = |operands: &[(u32, u32)]| {
         let one = |&(a, b): &(u32, u32)| Products { operand_bits: a.max(b), coefficient_bits: a.min(b), count: 1 };
@@ -172,7 +223,7 @@ fn products_of_units(layer: &ImageLayer) -> Vec<Products> {
 }
 
 fn folded_figures(figures: &mut LayerFigures, kernel: &Kernel, folded: &Folded) {
-    let matrices: Vec<_> = kernel.dataflow.layers[0].matrices().map(|(_, matrix)| matrix).collect();
+    let matrices: Vec<_> = kernel.chain.matrices().map(|(_, matrix)| matrix).collect();
     // What is there of adders: one for each lane, and an accumulator's.
     let of = |matrix: &crate::adder_graph::Matrix, array: &Array| MatrixFigures {
         adders: array.rows * array.lanes,
@@ -188,7 +239,7 @@ fn folded_figures(figures: &mut LayerFigures, kernel: &Kernel, folded: &Folded) 
     let bank = &folded.bank;
     match &bank.digits {
         Some(digits) => {
-            figures.shift_add = kernel.dataflow.layers[0].multiplications();
+            figures.shift_add = kernel.chain.multiplications();
             figures.shift_add_adders = bank.lanes * (digits.terms - 1);
         }
         None => {

@@ -1,45 +1,28 @@
-use super::{Dataflow, Layer, Op, OpKind, Role, Value};
-use crate::interval::{Interval, round_shift};
-use strassenc_runtime::{Error, Result};
+//! The invariants of one chain.
 
-/// Checks the invariants that the [module](super) states.
-///
-/// # Errors
-/// The first violation, with its layer and operation: a bug of the pass that ran last.
-pub fn verify(dataflow: &Dataflow) -> Result<()> {
-    if dataflow.layers.is_empty() {
-        return Err(Error::internal("dataflow", "has no layers"));
-    }
-    let mut id = 0;
-    let mut x = &dataflow.input;
-    for (number, layer) in dataflow.layers.iter().enumerate() {
-        let fail = |op: usize, cause: String| {
-            Error::internal(format_args!("dataflow, layer `{}`, operation {op}", layer.name), cause)
-        };
-        shape(layer, number == 0, number + 1 == dataflow.layers.len()).map_err(|cause| fail(0, cause))?;
-        within(x, layer.input.min(), layer.input.max()).map_err(|cause| fail(0, cause))?;
-        if number > 0 && x.len() > 1 {
-            read(&layer.ops[0], x).map_err(|cause| fail(0, cause))?;
+use super::Check;
+use crate::interval::{Interval, round_shift};
+use crate::ir::{Chain, Op, OpKind, Role, Value};
+
+/// Checks those that the IR's [module](crate::ir) states of a chain.
+pub(super) fn is_right(chain: &Chain) -> Check {
+    let at = |op: usize, cause: String| format!("operation {op}: {cause}");
+    shape(chain).map_err(|cause| at(0, cause))?;
+    let mut x = &chain.x;
+    ascending(x).map_err(|cause| at(0, cause))?;
+    within(x, chain.input.min(), chain.input.max()).map_err(|cause| at(0, cause))?;
+    for (i, op) in chain.ops.iter().enumerate() {
+        operation(op, x).map_err(|cause| at(i, cause))?;
+        x = &op.result;
+        if let (OpKind::Multiply { .. } | OpKind::Product, Some(next)) = (&op.kind, chain.ops.get(i + 1)) {
+            read(next, x).map_err(|cause| at(i, cause))?;
         }
-        for (i, op) in layer.ops.iter().enumerate() {
-            if op.x.index() != id {
-                return Err(fail(i, format!("reads value {}, not the one before it, {id}", op.x.index())));
-            }
-            operation(op, x).map_err(|cause| fail(i, cause))?;
-            (x, id) = (&op.result, id + 1);
-            if let (OpKind::Multiply { .. } | OpKind::Product, Some(next)) = (&op.kind, layer.ops.get(i + 1)) {
-                read(next, x).map_err(|cause| fail(i, cause))?;
-            }
-        }
-        within(x, layer.output.min(), layer.output.max()).map_err(|cause| fail(layer.ops.len() - 1, cause))?;
     }
-    Ok(())
+    within(x, chain.output.min(), chain.output.max()).map_err(|cause| at(chain.ops.len() - 1, cause))
 }
 
-type Check = Result<(), String>;
-
-fn shape(layer: &Layer, first: bool, last: bool) -> Check {
-    let kinds: String = (layer.ops.iter())
+fn shape(chain: &Chain) -> Check {
+    let kinds: String = (chain.ops.iter())
         .map(|op| match op.kind {
             OpKind::Linear { role: Role::Wb, .. } => 'b',
             OpKind::Linear { role: Role::Wab, .. } => 'a',
@@ -50,16 +33,16 @@ fn shape(layer: &Layer, first: bool, last: bool) -> Check {
             OpKind::Requantise { .. } => 'q',
         })
         .collect();
-    match kinds.strip_suffix(if last { ['o', 'q'].as_slice() } else { ['q'].as_slice() }) {
-        Some("apc") if first => operands_apart(layer),
+    match kinds.strip_suffix(['o', 'q']) {
+        Some("apc") => operands_apart(chain),
         Some("bmc" | "bomc") => Ok(()),
-        _ => Err(format!("the layer's operations are {kinds}")),
+        _ => Err(format!("the operations are {kinds}")),
     }
 }
 
 /// No input is part of both operands of a product, so that the two are independent.
-fn operands_apart(layer: &Layer) -> Check {
-    let Some((_, matrix)) = layer.matrices().next() else { return Err("a matrix is missing".into()) };
+fn operands_apart(chain: &Chain) -> Check {
+    let Some((_, matrix)) = chain.matrices().next() else { return Err("a matrix is missing".into()) };
     let (a, b) = matrix.view().split_at(ndarray::Axis(0), matrix.nrows() / 2);
     let read = |rows: ndarray::ArrayView2<i32>, j: usize| rows.column(j).iter().any(|&w| w != 0);
     match (0..matrix.ncols()).find(|&j| read(a, j) && read(b, j)) {
@@ -77,6 +60,16 @@ fn read(op: &Op, x: &Value) -> Check {
     }
 }
 
+fn ascending(x: &Value) -> Check {
+    if x.indices.len() != x.len() {
+        return Err(format!("{} indices for {} elements", x.indices.len(), x.len()));
+    }
+    if x.indices.windows(2).any(|w| w[0] >= w[1]) {
+        return Err("indices do not ascend".into());
+    }
+    Ok(())
+}
+
 fn within(x: &Value, lo: i64, hi: i64) -> Check {
     match x.intervals.iter().position(|v| !Interval::new(lo, hi).includes(*v)) {
         Some(i) => Err(format!("element {i} is within {}, outside the format", x.intervals[i])),
@@ -86,12 +79,7 @@ fn within(x: &Value, lo: i64, hi: i64) -> Check {
 
 fn operation(op: &Op, x: &Value) -> Check {
     let result = &op.result;
-    if result.indices.len() != result.len() {
-        return Err(format!("{} indices for {} elements", result.indices.len(), result.len()));
-    }
-    if result.indices.windows(2).any(|w| w[0] >= w[1]) {
-        return Err("indices do not ascend".into());
-    }
+    ascending(result)?;
     let lengths = match &op.kind {
         OpKind::Linear { matrix, .. } => {
             if matrix.dim() != (result.len(), x.len()) {

@@ -1,0 +1,175 @@
+//! The vector operations of one sum-product network, in order: W_b, products, W_c, outputs.
+//!
+//! Its meaning is [`Chain::apply`].
+
+use crate::adder_graph::Matrix;
+use crate::interval::{Interval, round_shift};
+use std::fmt;
+use strassenc_runtime::Format;
+
+/// A sum-product network over a vector, opened into its linear, multiplying and requantising parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chain {
+    /// The name of the layer that it is of.
+    pub name: String,
+    /// r as the model declares it.
+    pub budget: usize,
+    /// The format of every element that enters.
+    pub input: Format,
+    /// The format of every element that leaves; for raw outputs the narrowest signed one that
+    /// holds them all.
+    pub output: Format,
+    /// What enters.
+    pub x: Value,
+    /// In order: each reads what the one before it yields, the first one `x`.
+    pub ops: Vec<Op>,
+}
+
+/// One operation and its result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Op {
+    /// What it does.
+    pub kind: OpKind,
+    /// The vector it yields.
+    pub result: Value,
+}
+
+/// What an operation does, element by element or as a matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OpKind {
+    /// `matrix · x`.
+    Linear {
+        /// Which of the layer's matrices this is.
+        role: Role,
+        /// `[n_out, n_in]`.
+        matrix: Matrix,
+    },
+    /// `round(a_i · x_i · 2^-t_i)`, half up; one multiplication per element.
+    Multiply {
+        /// a, one per element.
+        coefficients: Vec<i64>,
+        /// Width of every coefficient in bits, sign included.
+        coefficient_bits: u32,
+        /// t, one per element; negative is an exact left shift.
+        shifts: Vec<i32>,
+    },
+    /// `x_i · x_(i + k)` of 2k elements: one multiplication of data by data per element of the result.
+    Product,
+    /// `x_c + constants_c`.
+    Offset {
+        /// One per element.
+        constants: Vec<i64>,
+    },
+    /// `saturate(round((x_c + constants_c) · 2^-s_c))`, half up.
+    Requantise {
+        /// The bias, one per element.
+        constants: Vec<i64>,
+        /// s, one per element; negative is an exact left shift.
+        shifts: Vec<i32>,
+        /// The format saturated to.
+        format: Format,
+    },
+}
+
+/// Which matrix of an SPN layer a linear operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// W_b: from the layer's inputs to the multipliers.
+    Wb,
+    /// W_a and W_b of a two-operand layer, block-diagonal, W_a first: from the two operands to the multipliers. The index of
+    /// a row of W_b is its number in the model plus r.
+    Wab,
+    /// W_c: from the multipliers to the layer's outputs.
+    Wc,
+}
+
+/// A vector of integers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// What each element is in the model: the number of the input element, of the row of W_b, or of the output.
+    pub indices: Vec<usize>,
+    /// What each element can be.
+    pub intervals: Vec<Interval>,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Wb => "W_b",
+            Role::Wab => "W_a, W_b",
+            Role::Wc => "W_c",
+        })
+    }
+}
+
+impl Value {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.intervals.len()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.intervals.is_empty()
+    }
+}
+
+impl Chain {
+    /// The value that leaves.
+    pub fn result(&self) -> &Value {
+        // An invariant: a chain has operations.
+        &self.ops.last().expect("a chain has operations").result
+    }
+
+    /// The matrices in order.
+    pub fn matrices(&self) -> impl Iterator<Item = (Role, &Matrix)> {
+        self.ops.iter().filter_map(|op| match &op.kind {
+            OpKind::Linear { role, matrix } => Some((*role, matrix)),
+            _ => None,
+        })
+    }
+
+    /// Whether both operands of its products are data.
+    pub fn multiplies_data(&self) -> bool {
+        self.ops.iter().any(|op| matches!(op.kind, OpKind::Product))
+    }
+
+    /// Number of multiplications: the live rows of W_b.
+    pub fn multiplications(&self) -> usize {
+        let products =
+            |op: &Op| matches!(op.kind, OpKind::Multiply { .. } | OpKind::Product).then_some(op.result.len());
+        self.ops.iter().filter_map(products).sum()
+    }
+
+    /// What every operation yields for one vector; the last one is the output.
+    ///
+    /// `x` must have an element for each element of [`Chain::x`].
+    pub fn apply(&self, x: &[i64]) -> Vec<Vec<i64>> {
+        let mut values: Vec<Vec<i64>> = vec![];
+        for op in &self.ops {
+            values.push(op.apply(values.last().map_or(x, |v| v)));
+        }
+        values
+    }
+}
+
+impl Op {
+    fn apply(&self, x: &[i64]) -> Vec<i64> {
+        match &self.kind {
+            OpKind::Linear { matrix, .. } => {
+                matrix.outer_iter().map(|row| row.iter().zip(x).map(|(&w, x)| i64::from(w) * x).sum()).collect()
+            }
+            OpKind::Multiply { coefficients, shifts, .. } => {
+                (0..x.len()).map(|i| round_shift(coefficients[i] * x[i], shifts[i])).collect()
+            }
+            OpKind::Product => {
+                let (a, b) = x.split_at(x.len() / 2);
+                a.iter().zip(b).map(|(a, b)| a * b).collect()
+            }
+            OpKind::Offset { constants } => x.iter().zip(constants).map(|(x, b)| x + b).collect(),
+            OpKind::Requantise { constants, shifts, format } => {
+                (0..x.len()).map(|c| format.saturate(round_shift(x[c] + constants[c], shifts[c]))).collect()
+            }
+        }
+    }
+}
