@@ -372,7 +372,7 @@ fn a_build_is_checked_as_a_sequence() {
     let passed = |name: &str| {
         rungs.iter().any(|rung| rung.name == name && matches!(rung.outcome, check::Outcome::Passed { .. }))
     };
-    assert!(passed("image IR, engines = golden") && passed("Verilator, gaps, back pressure"), "{rungs:?}");
+    assert!(passed("dataflow IR, engines = golden") && passed("Verilator, gaps, back pressure"), "{rungs:?}");
 
     let top = &build.signature.testbench;
     let files: Vec<_> = std::iter::once(folder.join(format!("{top}.v"))).chain(build.verilog()).collect();
