@@ -2,15 +2,14 @@
 //! `name: width interval = operation ; origin`.
 
 use super::{Circuit, Node, NodeId, Op, Term};
-use crate::interval::Interval;
+use crate::text::{format, parse_format, parse_interval, parse_width, width};
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use strassenc_runtime::{Error, Format, Result};
+use strassenc_runtime::{Error, Result};
 
 impl fmt::Display for Circuit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = |v: Format| format!("{} {}", width(v.signed, v.bits), v.frac);
         writeln!(f, "circuit {}: {} -> {}", self.name, format(self.input_format), format(self.output_format))?;
         let name = |id: NodeId| &self.node(id).name;
         let term = |t: Term| {
@@ -37,11 +36,6 @@ impl fmt::Display for Circuit {
         let outputs: Vec<&str> = self.outputs.iter().map(|&id| name(id).as_str()).collect();
         writeln!(f, "outputs {}", outputs.join(" "))
     }
-}
-
-/// `s8` or `u8`.
-fn width(signed: bool, bits: u32) -> String {
-    format!("{}{bits}", if signed { 's' } else { 'u' })
 }
 
 impl FromStr for Circuit {
@@ -77,26 +71,14 @@ impl FromStr for Circuit {
 fn header(line: &str) -> Option<Circuit> {
     let (name, formats) = line.strip_prefix("circuit ")?.split_once(": ")?;
     let (input, output) = formats.split_once(" -> ")?;
-    let format = |text: &str| {
-        let (bits, frac) = text.split_once(' ')?;
-        let (signed, bits) = parse_width(bits)?;
-        Some(Format { signed, bits, frac: frac.parse().ok()? })
-    };
     Some(Circuit {
         name: name.into(),
-        input_format: format(input)?,
-        output_format: format(output)?,
+        input_format: parse_format(input)?,
+        output_format: parse_format(output)?,
         nodes: vec![],
         inputs: vec![],
         outputs: vec![],
     })
-}
-
-/// Widths of signals and formats are 1..=63.
-fn parse_width(text: &str) -> Option<(bool, u32)> {
-    let signed = text.starts_with('s');
-    let bits = text.strip_prefix(if signed { 's' } else { 'u' })?.parse().ok()?;
-    (1..=63).contains(&bits).then_some((signed, bits))
 }
 
 struct Parser {
@@ -125,8 +107,7 @@ impl Parser {
         let (name, rest) = left.split_once(": ")?;
         let (declared, op) = rest.split_once(" = ")?;
         let (bits, interval) = declared.split_once(' ')?;
-        let (lo, hi) = interval.split_once("..=")?;
-        let (lo, hi): (i64, i64) = (lo.parse().ok()?, hi.parse().ok()?);
+        let interval = parse_interval(interval)?;
         let (signed, width) = parse_width(bits)?;
         let op = match op.split_whitespace().collect::<Vec<_>>()[..] {
             ["input", i] => Op::Input(i.parse().ok()?),
@@ -146,7 +127,6 @@ impl Parser {
             ["clamp", x, lo, hi] => Op::Clamp { x: self.id(x)?, lo: lo.parse().ok()?, hi: hi.parse().ok()? },
             _ => return None,
         };
-        let interval = (lo <= hi).then(|| Interval::new(lo, hi))?;
         Some(Node { name: name.into(), op, interval, width, signed, origin: origin.into() })
     }
 }

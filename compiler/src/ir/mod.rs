@@ -42,6 +42,7 @@ mod chain;
 pub mod gated;
 mod interpret;
 mod kernel;
+mod text;
 mod verify;
 pub mod words;
 

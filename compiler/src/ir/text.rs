@@ -1,0 +1,457 @@
+//! A text form of the dataflow IR, for tests as files and for reading: edges and layers in order,
+//! one element a line, `index in the model: interval = parameters`.
+//!
+//! ```text
+//! dataflow tiny
+//! edge 0: 1x1x2 s4 0 of 2
+//!   0: -8..=7
+//!   1: -8..=7
+//! layer spn reads 0 as 1x1x2: dense_0
+//!   kernel 1x1x2 -> 1x1x1 rows 1 groups 1 patch 1x1
+//!   windows 1x1 stride 1x1 pad 0x0 count 1x1
+//!   chain s4 0 -> s7 0 budget 1: dense_0
+//!     x
+//!       0: -8..=7
+//!       1: -8..=7
+//!     W_b 1x2
+//!       0: -15..=15 = +-
+//!     multiply bits 3
+//!       0: -22..=23 = * 3 >> 1
+//!     W_c 1x1
+//!       0: -22..=23 = +
+//!     offset
+//!       0: -21..=24 = + 1
+//! edge 1: 1x1x1 s7 0 of 1
+//!   0: -21..=24
+//! ```
+//!
+//! Where one of an element's parts is missing, which only a broken pass does, it is `_`. A row of a
+//! matrix is signs, or integers where there are others than 1, 0 and -1.
+
+use super::gated::{Blend, Cell, Curve};
+use super::{Chain, Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Op, OpKind, Role, Value, Windows};
+use crate::adder_graph::Matrix;
+use crate::interval::Interval;
+use crate::text::{Lines, format, numbers, parse_format, parse_interval, parse_numbers};
+use std::fmt;
+use std::str::FromStr;
+use strassenc_runtime::model::PoolKind;
+use strassenc_runtime::{Error, Extent, Format, Result, Shape};
+
+/// Most elements of an image, a window or a matrix: what they are multiplied by stays within 64 bits.
+const MOST: usize = 1 << 32;
+
+impl fmt::Display for Dataflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "dataflow {}", self.name)?;
+        for i in 0..self.edges.len().max(self.layers.len() + 1) {
+            if let Some(layer) = i.checked_sub(1).and_then(|i| self.layers.get(i)) {
+                write!(f, "{layer}")?;
+            }
+            if let Some(edge) = self.edges.get(i) {
+                write!(f, "edge {i}: {edge}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Edge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {} of {}", shape(self.shape), format(self.format), self.whole)?;
+        elements(f, "  ", (&self.channels, &self.intervals), &[])
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reads: Vec<u32> = self.reads.iter().map(|id| id.0).collect();
+        let kind = match self.kind {
+            Kind::Spn(_) => "spn",
+            Kind::Pool { .. } => "pool",
+            Kind::Add { .. } => "add",
+            Kind::Embedding { .. } => "embedding",
+            Kind::CharCnn { .. } => "char_cnn",
+            Kind::Highway { .. } => "highway",
+            Kind::Lstm { .. } => "lstm",
+        };
+        writeln!(f, "layer {kind} reads {} as {}: {}", numbers(&reads), shape(self.input), self.name)?;
+        match &self.kind {
+            Kind::Spn(kernel) => write!(f, "{kernel}"),
+            Kind::Pool { kind, windows } => {
+                let kind = if *kind == PoolKind::Max { "max" } else { "sum" };
+                writeln!(f, "  {kind}\n  {windows}")
+            }
+            Kind::Add { shifts, shift } => writeln!(f, "  shifts {} {shift}", numbers(shifts)),
+            Kind::Embedding { rows } => rows.iter().try_for_each(|row| writeln!(f, "  row {}", numbers(row))),
+            Kind::CharCnn { filters, widths, tanh } => {
+                write!(f, "  widths {}\n  {tanh}\n{filters}", numbers(widths))
+            }
+            Kind::Highway { gates, blend: Blend { sigmoid, format: own } } => {
+                write!(f, "  blend {}\n  {sigmoid}\n{gates}", format(*own))
+            }
+            Kind::Lstm { gates, cell: Cell { sigmoid, tanh, gate, state, hidden } } => {
+                let [gate, state, hidden] = [gate, state, hidden].map(|v| format(*v));
+                write!(f, "  cell {gate}, {state}, {hidden}\n  {sigmoid}\n  {tanh}\n{gates}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Curve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.sigmoid { "sigmoid" } else { "tanh" };
+        write!(f, "{name} frac {}: {}", self.frac, numbers(&self.values))
+    }
+}
+
+impl fmt::Display for Windows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [size, stride, pad] = [self.size, self.stride, self.pad].map(extent);
+        write!(f, "windows {size} stride {stride} pad {pad} count {}x{}", self.rows, self.columns)
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [input, output] = [self.input, self.output].map(shape);
+        let Kernel { windows, rows, groups, chain, .. } = self;
+        let patch = extent(self.patch);
+        writeln!(f, "  kernel {input} -> {output} rows {rows} groups {groups} patch {patch}")?;
+        write!(f, "  {windows}\n{chain}")
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [input, output] = [self.input, self.output].map(format);
+        writeln!(f, "  chain {input} -> {output} budget {}: {}\n    x", self.budget, self.name)?;
+        let deep = "      ";
+        elements(f, deep, (&self.x.indices, &self.x.intervals), &[])?;
+        for op in &self.ops {
+            let columns = match &op.kind {
+                OpKind::Linear { role, matrix } => {
+                    writeln!(f, "    {} {}x{}", word(*role), matrix.nrows(), matrix.ncols())?;
+                    vec![matrix.outer_iter().map(|row| signs(&row.to_vec())).collect()]
+                }
+                OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
+                    writeln!(f, "    multiply bits {coefficient_bits}")?;
+                    vec![column("* ", coefficients), column(">> ", shifts)]
+                }
+                OpKind::Product => {
+                    writeln!(f, "    product")?;
+                    vec![]
+                }
+                OpKind::Offset { constants } => {
+                    writeln!(f, "    offset")?;
+                    vec![column("+ ", constants)]
+                }
+                OpKind::Requantise { constants, shifts, format: to } => {
+                    writeln!(f, "    requantise {}", format(*to))?;
+                    vec![column("+ ", constants), column(">> ", shifts)]
+                }
+            };
+            elements(f, deep, (&op.result.indices, &op.result.intervals), &columns)?;
+        }
+        Ok(())
+    }
+}
+
+/// A line for each element, as long as any part of it is there.
+fn elements(
+    f: &mut fmt::Formatter<'_>,
+    indent: &str,
+    (indices, intervals): (&[usize], &[Interval]),
+    columns: &[Vec<String>],
+) -> fmt::Result {
+    fn part<T: ToString>(of: &[T], i: usize) -> String {
+        of.get(i).map_or("_".into(), T::to_string)
+    }
+    let n = columns.iter().map(Vec::len).chain([indices.len(), intervals.len()]).max().unwrap_or(0);
+    for i in 0..n {
+        write!(f, "{indent}{}: {}", part(indices, i), part(intervals, i))?;
+        if !columns.is_empty() {
+            let parts: Vec<String> = columns.iter().map(|column| part(column, i)).collect();
+            write!(f, "{}", format!(" = {}", parts.join(" ")).trim_end())?;
+        }
+        writeln!(f)?;
+    }
+    Ok(())
+}
+
+fn column<T: fmt::Display>(sign: &str, values: &[T]) -> Vec<String> {
+    values.iter().map(|v| format!("{sign}{v}")).collect()
+}
+
+fn signs(row: &[i32]) -> String {
+    if row.iter().any(|w| w.abs() > 1) {
+        return numbers(row);
+    }
+    row.iter().map(|w| ['-', '0', '+'][(w + 1) as usize]).collect()
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Wb => "W_b",
+        Role::Wab => "W_ab",
+        Role::Wc => "W_c",
+    }
+}
+
+fn shape(Shape { height, width, channels }: Shape) -> String {
+    format!("{height}x{width}x{channels}")
+}
+
+fn extent(Extent { h, w }: Extent) -> String {
+    format!("{h}x{w}")
+}
+
+impl FromStr for Dataflow {
+    type Err = Error;
+
+    /// Reads what [`Display`](fmt::Display) writes. The dataflow is not verified.
+    fn from_str(text: &str) -> Result<Self> {
+        let mut lines = Lines::of("dataflow", text);
+        let dataflow = dataflow(&mut lines);
+        lines.or_refuse(dataflow)
+    }
+}
+
+fn dataflow(lines: &mut Lines) -> Option<Dataflow> {
+    let mut dataflow = Dataflow { name: lines.after("dataflow")?.into(), edges: vec![], layers: vec![] };
+    while let Some(line) = lines.next() {
+        if let Some(rest) = line.strip_prefix("edge ") {
+            let (_, rest) = rest.split_once(": ").filter(|(n, _)| n.parse() == Ok(dataflow.edges.len()))?;
+            dataflow.edges.push(edge(lines, rest)?);
+        } else {
+            dataflow.layers.push(layer(lines, line.strip_prefix("layer ")?)?);
+        }
+    }
+    Some(dataflow)
+}
+
+fn edge(lines: &mut Lines, line: &str) -> Option<Edge> {
+    let (shape, rest) = line.split_once(' ')?;
+    let (format, whole) = rest.split_once(" of ")?;
+    let (shape, format, whole) = (parse_shape(shape)?, parse_format(format)?, size(whole)?);
+    let Value { indices: channels, intervals } = parse_elements(lines)?.value;
+    Some(Edge { shape, format, whole, channels, intervals })
+}
+
+fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
+    let (line, name) = line.split_once(": ")?;
+    let (kind, rest) = line.split_once(" reads ")?;
+    let (reads, input) = rest.split_once("as ")?;
+    let (reads, input) = (parse_numbers(reads)?.into_iter().map(EdgeId).collect(), parse_shape(input)?);
+    let kind = match kind {
+        "spn" => Kind::Spn(kernel(lines)?),
+        "pool" => {
+            let kind = match lines.next()? {
+                "max" => PoolKind::Max,
+                "sum" => PoolKind::Sum,
+                _ => return None,
+            };
+            Kind::Pool { kind, windows: windows(lines)? }
+        }
+        "add" => match lines.after("shifts")?.split(' ').collect::<Vec<_>>()[..] {
+            [a, b, shift] => Kind::Add { shifts: [a.parse().ok()?, b.parse().ok()?], shift: shift.parse().ok()? },
+            _ => return None,
+        },
+        "embedding" => {
+            let mut rows = vec![];
+            while lines.peek().is_some_and(|line| line.starts_with("row")) {
+                rows.push(parse_numbers(lines.after("row")?)?);
+            }
+            Kind::Embedding { rows }
+        }
+        "char_cnn" => {
+            let widths = lines.after("widths")?.split_whitespace().map(size).collect::<Option<_>>()?;
+            let tanh = curve(lines)?;
+            Kind::CharCnn { filters: kernel(lines)?, widths, tanh }
+        }
+        "highway" => {
+            let format = parse_format(lines.after("blend")?)?;
+            let blend = Blend { sigmoid: curve(lines)?, format };
+            Kind::Highway { gates: kernel(lines)?, blend }
+        }
+        "lstm" => {
+            let formats = lines.after("cell")?.split(", ").map(parse_format);
+            let [gate, state, hidden]: [Format; 3] = formats.collect::<Option<Vec<_>>>()?.try_into().ok()?;
+            let cell = Cell { sigmoid: curve(lines)?, tanh: curve(lines)?, gate, state, hidden };
+            Kind::Lstm { gates: kernel(lines)?, cell }
+        }
+        _ => return None,
+    };
+    Some(Layer { name: name.into(), reads, input, kind })
+}
+
+fn curve(lines: &mut Lines) -> Option<Curve> {
+    let (name, values) = lines.next()?.split_once(": ")?;
+    let (name, frac) = name.split_once(" frac ")?;
+    let sigmoid = match name {
+        "sigmoid" => true,
+        "tanh" => false,
+        _ => return None,
+    };
+    Some(Curve { sigmoid, values: parse_numbers(values)?, frac: frac.parse().ok().filter(|frac| *frac < 32)? })
+}
+
+fn windows(lines: &mut Lines) -> Option<Windows> {
+    match lines.after("windows")?.split(' ').collect::<Vec<_>>()[..] {
+        [size, "stride", stride, "pad", pad, "count", count] => {
+            let Extent { h: rows, w: columns } = parse_extent(count)?;
+            Some(Windows {
+                size: parse_extent(size)?,
+                stride: parse_extent(stride)?,
+                pad: parse_extent(pad)?,
+                rows,
+                columns,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn kernel(lines: &mut Lines) -> Option<Box<Kernel>> {
+    match lines.after("kernel")?.split(' ').collect::<Vec<_>>()[..] {
+        [input, "->", output, "rows", rows, "groups", groups, "patch", patch] => {
+            let (input, output, patch) = (parse_shape(input)?, parse_shape(output)?, parse_extent(patch)?);
+            let (rows, groups) = (size(rows)?, size(groups)?);
+            let windows = windows(lines)?;
+            Some(Box::new(Kernel { input, output, windows, patch, groups, rows, chain: chain(lines)? }))
+        }
+        _ => None,
+    }
+}
+
+fn chain(lines: &mut Lines) -> Option<Chain> {
+    let (line, name) = lines.after("chain")?.split_once(": ")?;
+    let (formats, budget) = line.split_once(" budget ")?;
+    let (input, output) = formats.split_once(" -> ")?;
+    let (input, output, budget) = (parse_format(input)?, parse_format(output)?, size(budget)?);
+    let x = lines.after("x").filter(|rest| rest.is_empty()).and_then(|_| parse_elements(lines))?.value;
+    let mut ops = vec![];
+    while lines.peek().is_some_and(|line| !line.starts_with("edge ") && !line.starts_with("layer ")) {
+        ops.push(op(lines)?);
+    }
+    Some(Chain { name: name.into(), budget, input, output, x, ops })
+}
+
+fn op(lines: &mut Lines) -> Option<Op> {
+    let line = lines.next()?;
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let role = match word {
+        "W_b" => Some(Role::Wb),
+        "W_ab" => Some(Role::Wab),
+        "W_c" => Some(Role::Wc),
+        _ => None,
+    };
+    let (kind, value) = if let Some(role) = role {
+        let Extent { h, w } = parse_extent(rest)?;
+        let Elements { value, parameters } = parse_elements(lines)?;
+        let mut entries = vec![];
+        for row in parameters.iter().filter(|row| **row != "_") {
+            entries.extend(parse_row(row).filter(|row| row.len() == w)?);
+        }
+        (OpKind::Linear { role, matrix: Matrix::from_shape_vec((h, w), entries).ok()? }, value)
+    } else {
+        let Elements { value, parameters } = parse_elements(lines)?;
+        let kind = match (word, rest) {
+            ("multiply", bits) => {
+                let bits: u32 = bits.strip_prefix("bits ")?.parse().ok().filter(|bits| (1..=63).contains(bits))?;
+                let (coefficients, shifts) = two(&parameters, "*")?;
+                OpKind::Multiply { coefficients, coefficient_bits: bits, shifts }
+            }
+            ("product", "") => OpKind::Product,
+            ("offset", "") => {
+                let mut constants = vec![];
+                for part in parameters.iter().filter(|part| **part != "_") {
+                    constants.push(part.strip_prefix("+ ")?.parse().ok()?);
+                }
+                OpKind::Offset { constants }
+            }
+            ("requantise", format) => {
+                let (constants, shifts) = two(&parameters, "+")?;
+                OpKind::Requantise { constants, shifts, format: parse_format(format)? }
+            }
+            _ => return None,
+        };
+        (kind, value)
+    };
+    Some(Op { kind, result: value })
+}
+
+/// `+ 5 >> 3` of each element: what is signed so, and shifts.
+fn two(parameters: &[&str], sign: &str) -> Option<(Vec<i64>, Vec<i32>)> {
+    let (mut values, mut shifts) = (vec![], vec![]);
+    for line in parameters {
+        let mut words = line.split(' ');
+        match words.next()? {
+            "_" => {}
+            word => values.push(words.next().filter(|_| word == sign)?.parse().ok()?),
+        }
+        match words.next()? {
+            "_" => {}
+            word => shifts.push(words.next().filter(|_| word == ">>")?.parse().ok().filter(is_shift)?),
+        }
+        if words.next().is_some() {
+            return None;
+        }
+    }
+    Some((values, shifts))
+}
+
+fn is_shift(shift: &i32) -> bool {
+    (-63..=63).contains(shift)
+}
+
+struct Elements<'a> {
+    value: Value,
+    /// What is after `=`.
+    parameters: Vec<&'a str>,
+}
+
+/// The elements on the lines that come next.
+fn parse_elements<'a>(lines: &mut Lines<'a>) -> Option<Elements<'a>> {
+    let mut elements = Elements { value: Value { indices: vec![], intervals: vec![] }, parameters: vec![] };
+    let is_element = |line: &str| line.starts_with(|c: char| c.is_ascii_digit() || c == '_');
+    while lines.peek().is_some_and(is_element) {
+        let line = lines.next()?;
+        let (line, parameters) = match line.split_once(" =") {
+            Some((line, parameters)) => (line, Some(parameters.trim_start())),
+            None => (line, None),
+        };
+        let (index, interval) = line.split_once(": ")?;
+        if index != "_" {
+            elements.value.indices.push(index.parse().ok()?);
+        }
+        if interval != "_" {
+            elements.value.intervals.push(parse_interval(interval)?);
+        }
+        elements.parameters.extend(parameters);
+    }
+    Some(elements)
+}
+
+/// Reads what [`signs`] writes.
+fn parse_row(text: &str) -> Option<Vec<i32>> {
+    let sign = |c| Some(['-', '0', '+'].iter().position(|sign| *sign == c)? as i32 - 1);
+    text.chars().map(sign).collect::<Option<_>>().or_else(|| parse_numbers(text))
+}
+
+fn size(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|n| *n <= MOST)
+}
+
+fn parse_extent(text: &str) -> Option<Extent> {
+    let (h, w) = text.split_once('x')?;
+    let (h, w) = (size(h)?, size(w)?);
+    h.checked_mul(w).filter(|n| *n <= MOST).map(|_| Extent { h, w })
+}
+
+fn parse_shape(text: &str) -> Option<Shape> {
+    let (pixels, channels) = text.rsplit_once('x')?;
+    let (Extent { h, w }, channels) = (parse_extent(pixels)?, size(channels)?);
+    (h * w).checked_mul(channels).filter(|n| *n <= MOST)?;
+    Some(Shape { height: h, width: w, channels })
+}

@@ -1,0 +1,94 @@
+//! What the text forms of the levels have in common: formats, intervals, and lines that are read one
+//! after the other.
+
+use crate::interval::Interval;
+use std::fmt;
+use std::iter::Peekable;
+use std::str::FromStr;
+use strassenc_runtime::{Error, Format, Result};
+
+/// `s8` or `u8`.
+pub(crate) fn width(signed: bool, bits: u32) -> String {
+    format!("{}{bits}", if signed { 's' } else { 'u' })
+}
+
+/// Widths of signals and formats are 1..=63.
+pub(crate) fn parse_width(text: &str) -> Option<(bool, u32)> {
+    let signed = text.starts_with('s');
+    let bits = text.strip_prefix(if signed { 's' } else { 'u' })?.parse().ok()?;
+    (1..=63).contains(&bits).then_some((signed, bits))
+}
+
+/// `s8 4`: the width, and the fractional bits.
+pub(crate) fn format(format: Format) -> String {
+    format!("{} {}", width(format.signed, format.bits), format.frac)
+}
+
+/// Reads what [`format`] writes.
+pub(crate) fn parse_format(text: &str) -> Option<Format> {
+    let (bits, frac) = text.split_once(' ')?;
+    let (signed, bits) = parse_width(bits)?;
+    Some(Format { signed, bits, frac: frac.parse().ok()? })
+}
+
+/// Reads `-8..=7`.
+pub(crate) fn parse_interval(text: &str) -> Option<Interval> {
+    let (lo, hi) = text.split_once("..=")?;
+    let (lo, hi) = (lo.parse().ok()?, hi.parse().ok()?);
+    (lo <= hi).then(|| Interval::new(lo, hi))
+}
+
+/// Numbers with a blank between each two.
+pub(crate) fn numbers<T: fmt::Display>(values: &[T]) -> String {
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Reads what [`numbers`] writes.
+pub(crate) fn parse_numbers<T: FromStr>(text: &str) -> Option<Vec<T>> {
+    text.split_whitespace().map(|word| word.parse().ok()).collect()
+}
+
+/// The lines of a text that are not blank, without their indents.
+pub(crate) struct Lines<'a> {
+    /// What the text is, for errors.
+    what: &'static str,
+    lines: Peekable<Box<dyn Iterator<Item = (usize, &'a str)> + 'a>>,
+    last: Option<(usize, &'a str)>,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of `text`, which is a `what`.
+    pub(crate) fn of(what: &'static str, text: &'a str) -> Self {
+        let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
+        let lines: Box<dyn Iterator<Item = _>> = Box::new(lines);
+        Lines { what, lines: lines.peekable(), last: None }
+    }
+
+    /// The next line, which is not taken.
+    pub(crate) fn peek(&mut self) -> Option<&'a str> {
+        self.lines.peek().map(|(_, line)| *line)
+    }
+
+    /// The next line.
+    pub(crate) fn next(&mut self) -> Option<&'a str> {
+        self.last = self.lines.next();
+        self.last.map(|(_, line)| line)
+    }
+
+    /// The rest of the next line, where it begins with this word.
+    pub(crate) fn after(&mut self, word: &str) -> Option<&'a str> {
+        let rest = self.next()?.strip_prefix(word)?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix(' ') }
+    }
+
+    /// What was made of the lines, or an error at the last one taken.
+    pub(crate) fn or_refuse<T>(self, read: Option<T>) -> Result<T> {
+        read.ok_or_else(|| match self.last {
+            Some((number, line)) => Error::input(
+                format_args!("{}, line {}", self.what, number + 1),
+                format_args!("`{line}` is not understood"),
+            ),
+            None => Error::input(self.what, "ends too early"),
+        })
+    }
+}
