@@ -12,7 +12,7 @@ use crate::multipliers::{self, Multipliers, ShiftAdd};
 use crate::schedule::{self, Pipeline};
 use crate::stream::depths::{Depth, depths};
 use crate::stream::timing::{self, Ending, Timing};
-use crate::stream::{self, Engine, Graph, Primitive};
+use crate::stream::{self, Engine, Graph};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -517,10 +517,7 @@ impl Compiled {
         let words = |id: &stream::StreamId| self.graph.streams[id.index()].words as u64;
         let own = self.graph.nodes.iter().filter(|node| node.layer == Some(number));
         let clocks = own.map(|node| {
-            let steps = match &node.primitive {
-                Primitive::Window(lines) => (lines.windows.rows * lines.steps()) as u64,
-                _ => 0,
-            };
+            let steps = node.primitive.part().clocks() as u64;
             node.inputs.iter().chain(&node.outputs).map(words).max().unwrap_or(0).max(steps)
         });
         clocks.max().unwrap_or(0)

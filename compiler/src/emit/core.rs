@@ -2,19 +2,18 @@
 
 use super::names::{self, Modules};
 use super::provenance::{Provenance, ascii};
-use super::rom::{Rom, address_bits};
-use super::signature::{self, Frames, Layer as LayerSignature, Signature, Vector};
+use super::rom::Rom;
+use super::signature::{self, Layer as LayerSignature, Signature, Vector};
 use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, file, layer, lists, testbench};
 use crate::compile::{Compiled, LayerEngine};
-use crate::folded::{Array, Bank, FilterStep, Folded, Positions};
-use crate::ir::gated::{Blend, Cell, Curve};
-use crate::ir::words::gcd;
-use crate::ir::{Kind, Windows};
-use crate::stream::{ArrayOf, Graph, Lines, Node, Primitive, StreamId};
+use crate::folded::{Bank, Folded};
+use crate::ir::Kind;
+use crate::stream::primitive::{Rom as Lookups, Table};
+use crate::stream::{Graph, Node, Primitive, StreamId};
 use askama::Template;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use strassenc_runtime::{Error, Extent, Result, model_file};
+use strassenc_runtime::{Error, Result, model_file};
 
 /// What of a build folder is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,16 +115,11 @@ struct Core<'a> {
     own: Vec<Own>,
 }
 
-/// The ROMs of a folded layer.
-const ROMS: [&str; 4] = ["wb_rom", "coefficient_rom", "wc_rom", "output_rom"];
-
 #[derive(Default)]
 struct Own {
     kernel: String,
-    /// Of W_b, the coefficients, W_c and the outputs; empty where there is none.
-    roms: [String; 4],
-    /// Of σ, of an embedding or of a char-CNN's tanh, and of an LSTM's tanh.
-    tables: [String; 2],
+    /// The ROMs of its nodes.
+    roms: Vec<(Table, String)>,
 }
 
 impl<'a> Core<'a> {
@@ -146,21 +140,12 @@ impl<'a> Core<'a> {
                     names.kernel = if is_kernel_alone(graph, number) { module.clone() } else { part("kernel") };
                     (layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count(), layer.pipeline.stages)
                 }
-                LayerEngine::Folded(folded) => {
-                    let has = |rom: &str| rom != "wc_rom" || folded.wc.is_some();
-                    names.roms = ROMS.map(|rom| if has(rom) { part(rom) } else { String::new() });
-                    (folded.bank.lanes, 0)
-                }
+                LayerEngine::Folded(folded) => (folded.bank.lanes, 0),
                 LayerEngine::Elementwise { .. } => (0, 0),
             };
-            let tables = ["sigmoid_rom", "tanh_rom"];
-            match &layer.kind {
-                Kind::Embedding { .. } => names.tables[0] = part("table_rom"),
-                Kind::CharCnn { .. } => names.tables[0] = part(tables[1]),
-                Kind::Highway { .. } => names.tables[0] = part(tables[0]),
-                Kind::Lstm { .. } => names.tables = tables.map(&mut part),
-                Kind::Spn(_) | Kind::Pool { .. } | Kind::Add { .. } => {}
-            }
+            let nodes = graph.nodes.iter().filter(|node| node.layer == Some(number));
+            let roms = nodes.flat_map(|node| node.primitive.part().roms(&graph.ends(node)));
+            names.roms = roms.map(|rom| (rom.table, part(rom.table.rom()))).collect();
             let multipliers = multipliers + layer.products_of_a_unit();
             let (s, m) = ends(graph, number);
             let vector = |id: &StreamId| {
@@ -190,7 +175,7 @@ impl<'a> Core<'a> {
             latency: timing.latency(),
             ii: timing.interval() as u32,
             warm_up: timing.warm_up(),
-            whole_frames: graph.nodes.iter().any(|node| node.primitive == Primitive::Framer),
+            whole_frames: graph.nodes.iter().any(|node| matches!(node.primitive, Primitive::Framer(_))),
             recurrent: dataflow.is_recurrent(),
             top,
             input,
@@ -204,19 +189,8 @@ impl<'a> Core<'a> {
 
     /// Names of all primitives of `hw/` that are used.
     fn primitives(&self) -> Vec<&'static str> {
-        let mut used = vec![];
-        for node in &self.compiled.graph.nodes {
-            used.extend(node.primitive.module());
-            if matches!(node.primitive, Primitive::Window(_) | Primitive::Reader { .. }) {
-                used.push("strassenc_rows");
-            }
-            if matches!(node.primitive, Primitive::LstmCell | Primitive::Highway) {
-                used.extend(["strassenc_curve", "strassenc_round"]);
-            }
-            if let Primitive::Tanh = node.primitive {
-                used.push("strassenc_curve");
-            }
-        }
+        let modules = |node: &Node| node.primitive.part().modules();
+        let mut used: Vec<&str> = self.compiled.graph.nodes.iter().flat_map(modules).copied().collect();
         for layer in self.compiled.layers.iter().filter_map(LayerEngine::unrolled) {
             let hardware = |node: &crate::circuit::Node| match node.op {
                 crate::circuit::Op::Multiply { row, .. } => !layer.shift_add.contains_key(&row),
@@ -247,13 +221,14 @@ impl<'a> Core<'a> {
                 }
                 summary.push(format!("Unrolled: a pipeline of {} stages, a window a clock.", layer.pipeline.stages));
             }
-            LayerEngine::Folded(folded) => {
-                files.extend(self.roms(number, folded)?);
-                summary.push(told(folded));
-            }
+            LayerEngine::Folded(folded) => summary.push(told(folded)),
             LayerEngine::Elementwise { lanes } => summary.push(format!("{lanes} element{} at a time.", plural(*lanes))),
         }
-        files.extend(self.tables(number)?);
+        for (table, module) in &self.own[number].roms {
+            let (rom, what) = self.rom(number, *table)?;
+            let what = format!("a {what} of layer `{}`", signature.name);
+            files.extend(rom.emit(module, &what, self.provenance)?);
+        }
         let (s, m) = ends(&self.compiled.graph, number);
         let mut names = BTreeMap::new();
         let sides: Vec<&str> = if s.len() == 2 { vec!["a", "b"] } else { vec!["s"] };
@@ -268,7 +243,7 @@ impl<'a> Core<'a> {
         }
         names.insert(m, "m".into());
         ports.extend(self.stream_ports(m, "m", false));
-        let blocks = self.blocks(Some(number), &mut names);
+        let blocks = self.blocks(Some(number), &mut names)?;
         let module = Module {
             header: self.provenance.header(&signature.module, &format!("layer `{}`", signature.name)),
             summary,
@@ -282,34 +257,33 @@ impl<'a> Core<'a> {
         Ok(files)
     }
 
-    fn roms(&self, number: usize, folded: &Folded) -> Result<Vec<File>> {
-        let roms = [
-            Some(Rom::weights(&folded.wb, "W_b")),
-            Some(Rom::coefficients(&folded.bank)),
-            folded.wc.as_ref().map(|wc| Rom::weights(wc, "W_c")),
-            Some(Rom::outputs(&folded.requantiser)),
-        ];
-        let what = format!("a ROM of layer `{}`", folded.name);
-        let emit = |(rom, module): (&Option<Rom>, &String)| {
-            rom.as_ref().map_or(Ok(vec![]), |rom| rom.emit(module, &what, self.provenance))
+    /// What a ROM of a layer holds, and whether it is a ROM of weights or a table.
+    fn rom(&self, number: usize, table: Table) -> Result<(Rom, &'static str)> {
+        let Compiled { dataflow, layers, .. } = self.compiled;
+        let layer = &dataflow.layers[number];
+        let folded = if let LayerEngine::Folded(folded) = &layers[number] { Some(folded) } else { None };
+        let lost = || {
+            let place = format_args!("layer `{}`, {}", layer.name, table.rom()).to_string();
+            Error::internal(place, "there is nothing that it holds")
         };
-        Ok(roms.iter().zip(&self.own[number].roms).map(emit).collect::<Result<Vec<_>>>()?.concat())
-    }
-
-    /// The ROMs of what is looked up.
-    fn tables(&self, number: usize) -> Result<Vec<File>> {
-        let (layer, to) = (&self.compiled.dataflow.layers[number], self.compiled.dataflow.yields(number));
-        let lanes = self.signature.layers[number].output.elements;
-        let roms = match &layer.kind {
-            Kind::Embedding { rows } => vec![Rom::rows(rows, to.format.bits, lanes)],
-            Kind::CharCnn { tanh, .. } => vec![Rom::curve(tanh)],
-            Kind::Highway { blend, .. } => vec![Rom::curve(&blend.sigmoid)],
-            Kind::Lstm { cell, .. } => vec![Rom::curve(&cell.sigmoid), Rom::curve(&cell.tanh)],
-            Kind::Spn(_) | Kind::Pool { .. } | Kind::Add { .. } => vec![],
+        let curve = match (table, &layer.kind) {
+            (Table::Sigmoid, Kind::Highway { blend, .. }) => Some(&blend.sigmoid),
+            (Table::Sigmoid, Kind::Lstm { cell, .. }) => Some(&cell.sigmoid),
+            (Table::Tanh, Kind::Lstm { cell, .. }) => Some(&cell.tanh),
+            (Table::Tanh, Kind::CharCnn { tanh, .. }) => Some(tanh),
+            _ => None,
         };
-        let what = format!("a table of layer `{}`", layer.name);
-        let emit = |(rom, module): (&Rom, &String)| rom.emit(module, &what, self.provenance);
-        Ok(roms.iter().zip(&self.own[number].tables).map(emit).collect::<Result<Vec<_>>>()?.concat())
+        Ok(match (table, folded, &layer.kind) {
+            (Table::Wb, Some(folded), _) => (Rom::weights(&folded.wb, "W_b"), "ROM"),
+            (Table::Coefficients, Some(folded), _) => (Rom::coefficients(&folded.bank), "ROM"),
+            (Table::Wc, Some(folded), _) => (Rom::weights(folded.wc.as_ref().ok_or_else(lost)?, "W_c"), "ROM"),
+            (Table::Outputs, Some(folded), _) => (Rom::outputs(&folded.requantiser), "ROM"),
+            (Table::Rows, _, Kind::Embedding { rows }) => {
+                let lanes = self.signature.layers[number].output.elements;
+                (Rom::rows(rows, dataflow.yields(number).format.bits, lanes), "table")
+            }
+            _ => (Rom::curve(curve.ok_or_else(lost)?), "table"),
+        })
     }
 
     fn stream_ports(&self, id: StreamId, side: &str, enters: bool) -> Vec<Port> {
@@ -332,7 +306,7 @@ impl<'a> Core<'a> {
 
     /// The nodes of one layer, or those between layers, each under a banner of its own; streams get the names of the nodes that
     /// they leave.
-    fn blocks(&self, layer: Option<usize>, names: &mut BTreeMap<StreamId, String>) -> Vec<Block> {
+    fn blocks(&self, layer: Option<usize>, names: &mut BTreeMap<StreamId, String>) -> Result<Vec<Block>> {
         let graph = &self.compiled.graph;
         let mut blocks: Vec<Block> = vec![];
         let mut entered: Vec<usize> = vec![];
@@ -355,7 +329,11 @@ impl<'a> Core<'a> {
             if node.layer != layer {
                 continue;
             }
-            let mut block = Block { banner: self.banner(node), ..Block::default() };
+            let (part, ends) = (node.primitive.part(), graph.ends(node));
+            let depth = self.compiled.depths.iter().find(|depth| std::ptr::eq(&graph.nodes[depth.node], node));
+            let needs = depth.map(|d| format!("; {} without deadlock, {} at full rate", d.live, d.rate));
+            let banner = part.banner(&ends) + &needs.unwrap_or_default();
+            let mut block = Block { banner, ..Block::default() };
             // What comes back to an earlier node is declared there.
             for id in node.inputs.iter().chain(&node.outputs) {
                 let own = graph.nodes.iter().any(|other| other.layer == layer && other.outputs.contains(id));
@@ -364,12 +342,10 @@ impl<'a> Core<'a> {
                     declared.push(*id);
                 }
             }
-            let instance = self.instance(node, names, &mut block.wires);
-            block.instances.extend(self.roms_of(node));
-            block.instances.push(instance);
+            self.instantiate(node, names, &mut block)?;
             blocks.push(block);
         }
-        blocks
+        Ok(blocks)
     }
 
     fn layer_block(&self, number: usize, names: &mut BTreeMap<StreamId, String>) -> Block {
@@ -401,8 +377,12 @@ impl<'a> Core<'a> {
 
     fn wires(&self, id: StreamId, name: &str) -> Vec<Wire> {
         let bits = self.compiled.graph.streams[id.index()].bits();
-        let bit = |suffix: &str| Wire { name: format!("{name}_{suffix}"), bits: 1, vector: false };
+        let bit = |suffix: &str| Wire::bit(format!("{name}_{suffix}"));
         let data = Wire { name: format!("{name}_data"), bits, vector: true };
+        if id == self.compiled.graph.output {
+            // The rest are ports of the core.
+            return vec![data];
+        }
         vec![bit("valid"), bit("ready"), data, bit("user")]
     }
 
@@ -419,478 +399,108 @@ impl<'a> Core<'a> {
         format!(".clk({clk}), .clken({enable}), .rst(rst)")
     }
 
-    fn banner(&self, node: &Node) -> String {
-        let stream = |id: &StreamId| &self.compiled.graph.streams[id.index()];
-        match &node.primitive {
-            Primitive::Framer => "Input: every frame made whole".into(),
-            Primitive::Collector { beats: 1 } => "Input: frames that are not whole are dropped".into(),
-            Primitive::Collector { beats } => format!("Input: {beats} beats of a frame to one word"),
-            Primitive::FrameEnd => "Output: the last word of each frame marked".into(),
-            Primitive::Register => format!("Register {}: breaks every combinational path", node.name),
-            Primitive::Fifo { depth } => {
-                let found = self.compiled.depths.iter().find(|d| self.compiled.graph.nodes[d.node].name == node.name);
-                let needs = found
-                    .map_or_else(String::new, |d| format!("; {} without deadlock, {} at full rate", d.live, d.rate));
-                let holds = if node.layer.is_some() { ": the h of the frame before" } else { "" };
-                format!("FIFO {}: {depth} words{needs}{holds}", node.name)
-            }
-            Primitive::Fork => "Fork: one stream to two".into(),
-            Primitive::Widen { words } => format!("{words} words to one"),
-            Primitive::Repack { elements } => {
-                let (from, to) = (stream(&node.inputs[0]).lanes, stream(&node.outputs[0]).lanes);
-                format!("{elements} elements of a frame, {from} a word, packed to {to} a word")
-            }
-            Primitive::Serialiser { beats } => format!("One word to {beats}"),
-            Primitive::Window(lines) | Primitive::Reader { lines, .. } => format!(
-                "Windows of {} pixels, {} apart, pad {}: {}x{} on {}x{} pixels",
-                across(lines.windows.size),
-                sizes(lines.windows.stride),
-                sizes(lines.windows.pad),
-                lines.windows.rows,
-                lines.windows.columns,
-                lines.image.height,
-                lines.image.width
-            ),
-            Primitive::Kernel { stages } => format!("The SPN of a window, latency {stages}"),
-            Primitive::Positions(Positions { characters, taps, count, .. }) => {
-                format!("Windows of {taps} of {characters} characters at {count} positions, block by block of filters")
-            }
-            Primitive::Tanh => "tanh, filter by filter".into(),
-            Primitive::Array(ArrayOf::Wb { sums, .. }) => format!("W_b: {sums} words to a sum"),
-            Primitive::Array(ArrayOf::Wc { sums }) => format!("W_c: {sums} words to a sum"),
-            Primitive::MultiplierBank { shift_add: false } => {
-                format!("Products: {} multipliers", stream(&node.inputs[0]).lanes)
-            }
-            Primitive::MultiplierBank { shift_add: true } => {
-                format!("Products: {} lanes of shifts and additions", stream(&node.inputs[0]).lanes)
-            }
-            Primitive::Requantise => "Bias, shift, saturation".into(),
-            Primitive::Accumulate { maximum, count } => {
-                format!("The {} of {count} words", if *maximum { "largest elements" } else { "sum" })
-            }
-            Primitive::Patches { patch, .. } => format!("Patches of {} pixels to rows", across(*patch)),
-            Primitive::Add { .. } => "Sum, aligned, shifted, saturated".into(),
-            Primitive::Lookup { words } => format!("A row of the table: {words} words"),
-            Primitive::Recall { words: [x, h] } => {
-                format!("x of this frame, {x} words, then h of the frame before, {h} words")
-            }
-            Primitive::LstmCell => "Cell: c = f c + i g, h = o tanh(c), unit by unit".into(),
-            Primitive::Highway => "Highway: t (h - x) + x, unit by unit".into(),
-        }
-    }
-
-    /// The ROMs of a node.
-    fn roms_of(&self, node: &Node) -> Vec<Instance> {
-        let Some(number) = node.layer else { return vec![] };
-        let rom = |module: &String, name: String, address: String, data: String, enable: &str| {
-            let ports = vec![format!(".clk(clk), .enable({enable}), .address({address}), .data({data})")];
-            Instance { module: module.clone(), name: format!("u_{name}"), parameters: String::new(), ports }
-        };
-        let own = &self.own[number];
-        if let Some(which) = rom_number(&node.primitive) {
-            let name = ROMS[which];
-            let enable = format!("{name}_enable");
-            return vec![rom(
-                &own.roms[which],
-                name.into(),
-                format!("{name}_address"),
-                format!("{name}_data"),
-                &enable,
-            )];
-        }
-        // A ROM for each lookup of a unit; the first one in the low bits.
-        let lookups = |module: &String, curve: &Curve, kind: &str, names: &[&str]| -> Vec<Instance> {
-            let (address, data) = (curve.bits() as usize - 1, curve.frac as usize + 1);
-            let one = |(i, name): (usize, &&str)| {
-                let part = |signal: &str, bits: usize| format!("{kind}_{signal}[{} +: {bits}]", i * bits);
-                rom(module, format!("{kind}_{name}"), part("address", address), part("data", data), "table_enable")
-            };
-            names.iter().enumerate().map(one).collect()
-        };
-        match (&self.compiled.dataflow.layers[number].kind, &node.primitive) {
-            (Kind::Embedding { .. }, Primitive::Lookup { .. }) => vec![rom(
-                &own.tables[0],
-                "table_rom".into(),
-                "table_address".into(),
-                "table_data".into(),
-                "table_enable",
-            )],
-            (Kind::CharCnn { tanh, .. }, Primitive::Tanh) => lookups(&own.tables[0], tanh, "tanh", &["z"]),
-            (Kind::Highway { blend, .. }, Primitive::Highway) => {
-                lookups(&own.tables[0], &blend.sigmoid, "sigmoid", &["t"])
-            }
-            (Kind::Lstm { cell, .. }, Primitive::LstmCell) => {
-                let mut roms = lookups(&own.tables[0], &cell.sigmoid, "sigmoid", &["i", "f", "o"]);
-                roms.extend(lookups(&own.tables[1], &cell.tanh, "tanh", &["g", "c"]));
-                roms
-            }
-            _ => vec![],
-        }
-    }
-
-    /// The wires between a node that looks up and its ROMs, and its ports; by kind, the bits of all addresses and of all data.
-    fn table_ports(tables: &[(&str, usize, usize)], wires: &mut Vec<Wire>, ports: &mut Vec<String>) {
-        wires.push(Wire { name: "table_enable".into(), bits: 1, vector: false });
-        let mut all = vec![".table_enable(table_enable)".to_string()];
-        for (kind, address, data) in tables {
-            for (signal, bits) in [("address", *address), ("data", *data)] {
-                let name = format!("{kind}_{signal}");
-                all.push(format!(".{name}({name})"));
-                wires.push(Wire { name, bits, vector: true });
-            }
-        }
-        ports.push(all.join(", "));
-    }
-
-    fn instance(&self, node: &Node, names: &BTreeMap<StreamId, String>, wires: &mut Vec<Wire>) -> Instance {
+    /// A node, and before it its ROMs.
+    fn instantiate(&self, node: &Node, names: &BTreeMap<StreamId, String>, block: &mut Block) -> Result<()> {
         let graph = &self.compiled.graph;
-        let (x, z) = (&graph.streams[node.inputs[0].index()], &graph.streams[node.outputs[0].index()]);
-        let (s, m) = (&names[&node.inputs[0]], &names[&node.outputs[0]]);
-        let (bits, lanes, width) = (x.bits(), x.lanes, x.format.bits);
-        let signed = |signed: bool| u8::from(signed);
-        let folded = node.layer.and_then(|number| match &self.compiled.layers[number] {
-            LayerEngine::Folded(folded) => Some(folded.as_ref()),
-            _ => None,
-        });
-        let lines_of = |lines: &Lines| {
-            let Windows { size, stride, pad, rows, columns } = lines.windows;
-            let both = |name: &str, extent: Extent| format!(".{name}_H({}), .{name}_W({})", extent.h, extent.w);
-            let windows = [both("K", size), both("STRIDE", stride), both("PAD", pad)].join(", ");
-            format!(
-                ".HEIGHT({}), .WIDTH({}), {windows}, .ROWS({rows}), .COLUMNS({columns}), .SLOTS({})",
-                lines.image.height,
-                lines.image.width,
-                lines.slots()
-            )
+        let frames = self.signature.frames;
+        let (part, ends) = (node.primitive.part(), graph.ends(node));
+        let lost = |what: &str| {
+            let layer = node.layer.map_or("", |number| self.signature.layers[number].name.as_str());
+            Error::internal(format_args!("layer `{layer}`, node `{}`", node.name), format_args!("has no {what}"))
         };
-        let fill = |lines: &Lines| {
-            let mask = u64::MAX >> (64 - width);
-            format!("{width}'d{}", lines.fill as u64 & mask)
-        };
-        let mut parameters = String::new();
-        // FIFOs, registers and forks carry the user bit with the data.
-        let carried = |name: &str| format!("{{{name}_user, {name}_data}}");
-        let mut ports = vec![self.primitive_clock(node.layer)];
-        match &node.primitive {
-            Primitive::Framer | Primitive::FrameEnd => {
-                parameters = format!(".BITS({bits}), .BEATS({})", x.words);
-                if matches!(node.primitive, Primitive::Framer) && self.signature.frames == Frames::Count {
-                    parameters += ", .BY_COUNT(1)";
-                }
-            }
-            Primitive::Register | Primitive::Fifo { .. } => {
-                parameters = format!(".BITS({})", bits + 1);
-                if let Primitive::Fifo { depth } = node.primitive {
-                    parameters += &format!(", .DEPTH({depth})");
-                }
-            }
-            Primitive::Fork => parameters = format!(".BITS({})", bits + 1),
-            Primitive::Widen { words } => parameters = format!(".BITS({bits}), .WORDS({words})"),
-            Primitive::Repack { elements } => {
-                let unit = gcd(gcd(lanes, z.lanes), *elements);
-                parameters =
-                    format!(".BITS({width}), .FROM({lanes}), .TO({}), .ELEMENTS({elements}), .UNIT({unit})", z.lanes);
-            }
-            Primitive::Collector { beats } => {
-                parameters = format!(".BEAT_BITS({bits}), .BEATS({beats}), .BITS({})", z.bits());
-                if self.signature.frames == Frames::Count {
-                    parameters += ", .BY_COUNT(1)";
-                }
-            }
-            Primitive::Serialiser { beats } => {
-                parameters = format!(".BEAT_BITS({}), .BEATS({beats}), .BITS({bits})", z.bits());
-            }
-            Primitive::Window(lines) => {
-                parameters = format!(
-                    ".ELEMENT_BITS({width}), .FILL({}), .ELEMENTS({lanes}),\n        {}",
-                    fill(lines),
-                    lines_of(lines)
-                );
-            }
-            Primitive::Reader { lines, groups, repeats } => {
-                parameters = format!(
-                    ".ELEMENT_BITS({width}), .FILL({}), .LANES({lanes}), .WORDS({}), .GROUPS({groups}), .REPEATS({repeats}),\n        {}",
-                    fill(lines),
-                    lines.words,
-                    lines_of(lines)
-                );
-            }
-            Primitive::Kernel { .. } | Primitive::Add { .. } | Primitive::LstmCell | Primitive::Highway => {}
-            Primitive::Lookup { words } => {
-                let rows = match node.layer.map(|number| &self.compiled.dataflow.layers[number].kind) {
-                    Some(Kind::Embedding { rows }) => rows.len(),
-                    _ => 1,
-                };
-                parameters = format!(".INDEX_BITS({width}), .ROWS({rows}), .WORDS({words}), .BITS({})", z.bits());
-                let address = address_bits(rows * words.next_power_of_two());
-                Self::table_ports(&[("table", address, z.bits())], wires, &mut ports);
-            }
-            Primitive::Recall { words: [x_words, h_words] } => {
-                let h = &graph.streams[node.inputs[1].index()].format;
-                parameters = format!(
-                    ".LANES({lanes}), .X_BITS({width}), .X_SIGNED({}), .H_BITS({}), .Z_BITS({}),\n        \
-                     .X_WORDS({x_words}), .H_WORDS({h_words})",
-                    signed(x.format.signed),
-                    h.bits,
-                    z.format.bits
-                );
-            }
-            Primitive::Array(array) => {
-                let own = folded.and_then(|f| if let ArrayOf::Wb { .. } = array { Some(&f.wb) } else { f.wc.as_ref() });
-                let depth = own.map_or(1, Array::depth);
-                parameters = format!(
-                    ".LANES({lanes}), .X_BITS({width}), .X_SIGNED({}), .ROWS({}), .SUMS({}), .DEPTH({depth}), .U_BITS({})",
-                    signed(x.format.signed),
-                    z.lanes,
-                    array.sums(),
-                    z.format.bits
-                );
-                if let ArrayOf::Wb { repeats: repeats @ 2.., .. } = array {
-                    parameters += &format!(", .REPEATS({repeats})");
-                }
-            }
-            Primitive::Positions(Positions { characters, words, taps, count, steps }) => {
-                // Step 0 in the low bits.
-                let all = |of: fn(&FilterStep) -> usize| {
-                    let each: Vec<String> = steps.iter().rev().map(|step| format!("32'd{}", of(step))).collect();
-                    format!("{{{}}}", each.join(", "))
-                };
-                parameters = format!(
-                    ".BITS({bits}), .CHARACTERS({characters}), .WORDS({words}), .TAPS({taps}), .POSITIONS({count}), .STEPS({}),\n        \
-                     .BLOCKS({}),\n        .LAST({})",
-                    steps.len(),
-                    all(|step| step.blocks),
-                    all(|step| step.last)
-                );
-            }
-            Primitive::Tanh => {
-                if let Some(Kind::CharCnn { tanh, .. }) =
-                    node.layer.map(|number| &self.compiled.dataflow.layers[number].kind)
-                {
-                    parameters = format!(".V_BITS({width}), .FRAC({})", tanh.frac);
-                    let tables = [("tanh", width as usize - 1, tanh.frac as usize + 1)];
-                    Self::table_ports(&tables, wires, &mut ports);
-                }
-            }
-            Primitive::MultiplierBank { .. } => {
-                if let Some(Folded { bank, .. }) = folded {
-                    let factor = match &bank.digits {
-                        Some(digits) => format!(".TERMS({}), .AMOUNT_BITS({})", digits.terms, digits.amount_bits),
-                        None => format!(".COEFFICIENT_BITS({})", bank.coefficient_bits),
-                    };
-                    parameters = format!(
-                        ".LANES({lanes}), .U_BITS({width}), {factor}, .SHIFT({}), .M_BITS({}), .DEPTH({})",
-                        bank.shift,
-                        bank.product_bits,
-                        bank.coefficients.len() / lanes
-                    );
-                }
-            }
-            Primitive::Requantise => {
-                if let Some(Folded { requantiser: r, .. }) = folded {
-                    parameters = format!(
-                        ".LANES({lanes}), .Y_BITS({width}), .CONSTANT_BITS({}), .AMOUNT_BITS({}), .LEFT({}), .BASE({}), .SUM_BITS({}),\n        \
-                         .Z_BITS({}), .Z_SIGNED({}), .DEPTH({})",
-                        r.constant_bits,
-                        r.amount_bits,
-                        r.left,
-                        r.base,
-                        r.sum_bits,
-                        z.format.bits,
-                        signed(z.format.signed),
-                        r.entries.len() / lanes
-                    );
-                }
-            }
-            Primitive::Accumulate { maximum, count } => {
-                parameters = format!(
-                    ".LANES({lanes}), .X_BITS({width}), .X_SIGNED({}), .MAXIMUM({}), .COUNT({count}), .Z_BITS({})",
-                    signed(x.format.signed),
-                    signed(*maximum),
-                    z.format.bits
-                );
-            }
-            Primitive::Patches { patch, grid, image } => {
-                parameters = format!(
-                    ".BITS({bits}), .P_H({}), .P_W({}), .ROWS({}), .COLUMNS({}), .HEIGHT({}), .WIDTH({}), .WORDS({})",
-                    patch.h,
-                    patch.w,
-                    grid.0,
-                    grid.1,
-                    image.height,
-                    image.width,
-                    image.channels / lanes
-                );
-            }
-        }
-        match &node.primitive {
-            Primitive::Register | Primitive::Fifo { .. } => {
-                let leaves = format!("{{{m}_user, {m}_data}}");
-                ports.push(format!(".s_valid({s}_valid), .s_ready({s}_ready), .s_data({})", carried(s)));
-                ports.push(format!(".m_valid({m}_valid), .m_ready({m}_ready), .m_data({leaves})"));
-            }
-            Primitive::Fork => {
-                ports.push(format!(".s_valid({s}_valid), .s_ready({s}_ready), .s_data({})", carried(s)));
-                for (side, id) in ["a", "b"].iter().zip(&node.outputs) {
-                    let to = &names[id];
-                    ports.push(format!(
-                        ".{side}_valid({to}_valid), .{side}_ready({to}_ready), .{side}_data({})",
-                        carried(to)
-                    ));
-                }
-            }
-            Primitive::Add { shifts, shift } => {
-                let b = &graph.streams[node.inputs[1].index()];
-                parameters = format!(
-                    ".LANES({lanes}), .A_BITS({width}), .A_SIGNED({}), .B_BITS({}), .B_SIGNED({}),\n        \
-                     .A_SHIFT({}), .B_SHIFT({}), .SHIFT({shift}), .Z_BITS({}), .Z_SIGNED({})",
-                    signed(x.format.signed),
-                    b.format.bits,
-                    signed(b.format.signed),
-                    shifts[0],
-                    shifts[1],
-                    z.format.bits,
-                    signed(z.format.signed)
-                );
-                ports.push(connection("a", s));
-                ports.push(connection("b", &names[&node.inputs[1]]));
-                ports.push(connection("m", m));
-            }
-            Primitive::Recall { .. } => {
-                ports.push(connection("s", s));
-                ports.push(connection("h", &names[&node.inputs[1]]));
-                ports.push(connection("m", m));
-            }
-            Primitive::LstmCell => {
-                if let Some(Kind::Lstm { cell, .. }) =
-                    node.layer.map(|number| &self.compiled.dataflow.layers[number].kind)
-                {
-                    parameters = cell_parameters(cell, x.words);
-                    let (address, sigmoid, tanh) =
-                        (cell.gate.bits as usize - 1, cell.sigmoid.frac as usize + 1, cell.tanh.frac as usize + 1);
-                    let tables = [("sigmoid", 3 * address, 3 * sigmoid), ("tanh", 2 * address, 2 * tanh)];
-                    Self::table_ports(&tables, wires, &mut ports);
-                }
-                ports.push(connection("s", s));
-                ports.push(connection("m", m));
-            }
-            Primitive::Highway => {
-                if let Some(Kind::Highway { blend, .. }) =
-                    node.layer.map(|number| &self.compiled.dataflow.layers[number].kind)
-                {
-                    parameters = blend_parameters(blend, width);
-                    Self::table_ports(
-                        &[("sigmoid", width as usize - 1, blend.sigmoid.frac as usize + 1)],
-                        wires,
-                        &mut ports,
-                    );
-                }
-                ports.push(connection("a", s));
-                ports.push(connection("b", &names[&node.inputs[1]]));
-                ports.push(connection("m", m));
-            }
-            Primitive::Framer | Primitive::Collector { .. } => {
-                ports.push(connection("s", s));
-                ports.push(connection("m", m));
-                ports.push(match self.signature.frames {
-                    Frames::Tlast => {
-                        format!(".s_last({s}_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)")
-                    }
-                    Frames::Count => {
-                        wires.push(Wire { name: "frame_error_unused".into(), bits: 1, vector: false });
-                        ".s_last(1'b0), .frame_error_clear(1'b0), .frame_error(frame_error_unused)".into()
-                    }
-                });
-            }
-            Primitive::FrameEnd => {
-                ports.push(connection("s", s));
-                ports.push(connection("m", m));
-                ports.push(format!(".m_last({m}_last)"));
-                wires.push(Wire { name: format!("{m}_last"), bits: 1, vector: false });
-            }
-            Primitive::Serialiser { .. } => {
-                ports.push(connection("s", s));
-                ports.push(connection("m", m));
-                ports.push(format!(".m_last({m}_last_unused)"));
-                wires.push(Wire { name: format!("{m}_last_unused"), bits: 1, vector: false });
-            }
-            Primitive::Kernel { .. } => {
+        let own = node.layer.map(|number| &self.own[number]);
+        let (module, clock) = match part.modules().first() {
+            Some(module) => (module.to_string(), self.primitive_clock(node.layer)),
+            None => {
+                let own = own.filter(|own| !own.kernel.is_empty()).ok_or_else(|| lost("pipeline"))?;
                 let clken = if self.clken { " .clken(clken)," } else { "" };
-                ports = vec![format!(".clk(clk),{clken} .rst(rst)"), connection("s", s), connection("m", m)];
+                (own.kernel.clone(), format!(".clk(clk),{clken} .rst(rst)"))
             }
-            _ => {
-                ports.push(connection("s", s));
-                ports.push(connection("m", m));
-            }
-        }
-        if let (Some(which), Some(folded)) = (rom_number(&node.primitive), folded) {
-            let name = ROMS[which];
-            let rom = [
-                (2 * folded.wb.rows * folded.wb.lanes, folded.wb.depth()),
-                (folded.bank.lanes * folded.bank.entry_bits() as usize, folded.padded_rows() / folded.bank.lanes),
-                folded.wc.as_ref().map_or((0, 0), |wc| (2 * wc.rows * wc.lanes, wc.depth())),
-                (
-                    folded.requantiser.lanes
-                        * (folded.requantiser.amount_bits + folded.requantiser.constant_bits) as usize,
-                    folded.requantiser.entries.len() / folded.requantiser.lanes,
-                ),
-            ][which];
-            wires.push(Wire { name: format!("{name}_enable"), bits: 1, vector: false });
-            wires.push(Wire { name: format!("{name}_address"), bits: address_bits(rom.1), vector: true });
-            wires.push(Wire { name: format!("{name}_data"), bits: rom.0, vector: true });
-            ports.push(format!(".rom_enable({name}_enable), .rom_address({name}_address), .rom_data({name}_data)"));
-        }
-        let module = match node.primitive.module() {
-            Some(module) => module.into(),
-            None => node.layer.map(|number| self.own[number].kernel.clone()).unwrap_or_default(),
         };
-        Instance { module, name: format!("u_{}", node.name), parameters, ports }
+        let mut ports = vec![clock];
+        let mut of_roms: Vec<String> = vec![];
+        let roms = part.roms(&ends);
+        for Lookups { table, address, data, lookups } in &roms {
+            let module = own.and_then(|own| own.roms.iter().find(|(held, _)| held == table));
+            let (_, module) = module.ok_or_else(|| lost(table.rom()))?;
+            let [enable_port, port] = table.ports();
+            // A layer has one node that looks up, but up to four that read a ROM of weights.
+            let [enable, wires] = if port == "rom" { [table.rom(); 2] } else { [enable_port, port] };
+            if of_roms.is_empty() {
+                of_roms.push(format!(".{enable_port}_enable({enable}_enable)"));
+                block.wires.push(Wire::bit(format!("{enable}_enable")));
+            }
+            for (signal, bits) in [("address", *address), ("data", *data)] {
+                let name = format!("{wires}_{signal}");
+                of_roms.push(format!(".{port}_{signal}({name})"));
+                block.wires.push(Wire { name, bits: bits * lookups.len().max(1), vector: true });
+            }
+            let mut instance = |name: String, [address, data]: [String; 2]| {
+                let ports = vec![format!(".clk(clk), .enable({enable}_enable), .address({address}), .data({data})")];
+                let name = format!("u_{name}");
+                block.instances.push(Instance { module: module.clone(), name, parameters: String::new(), ports });
+            };
+            if lookups.is_empty() {
+                instance(table.rom().into(), ["address", "data"].map(|signal| format!("{wires}_{signal}")));
+            }
+            for (i, name) in lookups.iter().enumerate() {
+                let slice = |(signal, bits): (&str, usize)| format!("{wires}_{signal}[{} +: {bits}]", i * bits);
+                instance(format!("{wires}_{name}"), [("address", *address), ("data", *data)].map(slice));
+            }
+        }
+        let of_weights = roms.iter().all(|rom| rom.table.ports()[1] == "rom");
+        if !of_weights {
+            ports.push(of_roms.join(", "));
+        }
+        let carried = part.carried(frames);
+        let sides = part.sides();
+        for (sides, ids) in sides.iter().zip([&node.inputs, &node.outputs]) {
+            for (side, id) in sides.iter().zip(ids) {
+                let name = &names[id];
+                if carried.is_empty() {
+                    ports.push(connection(side, name));
+                    continue;
+                }
+                let ends_core = [(StreamId(0), "s_axis_t"), (graph.output, "m_axis_t")];
+                let port = ends_core.iter().find(|(end, _)| end == id);
+                let to = port.map_or_else(|| format!("{name}_"), |(_, port)| port.to_string());
+                let beside: String = carried.iter().map(|signal| format!("{to}{signal}, ")).collect();
+                ports.push(format!(
+                    ".{side}_valid({to}valid), .{side}_ready({to}ready), .{side}_data({{{beside}{name}_data}})"
+                ));
+            }
+        }
+        let m = &names[&node.outputs[0]];
+        if carried.len() > 1 && node.outputs[0] != graph.output {
+            block.wires.extend(carried[1..].iter().map(|signal| Wire::bit(format!("{m}_{signal}"))));
+        }
+        if let Some((port, wire)) = part.ports(&names[&node.inputs[0]], m, frames) {
+            ports.push(port);
+            block.wires.extend(wire.map(Wire::bit));
+        }
+        if of_weights && !of_roms.is_empty() {
+            ports.push(of_roms.join(", "));
+        }
+        let (name, parameters) = (format!("u_{}", node.name), part.parameters(&ends, frames));
+        block.instances.push(Instance { module, name, parameters, ports });
+        Ok(())
     }
 
     /// The core itself.
     fn top(&self) -> Result<File> {
         let graph = &self.compiled.graph;
-        let Signature { input, output, frames, .. } = &self.signature;
+        let Signature { input, output, .. } = &self.signature;
         let ports =
             axi::declarations(&self.signature).into_iter().map(|(text, comment)| Port { text, comment }).collect();
 
         let mut names = BTreeMap::from([(StreamId(0), "s_beat".to_string())]);
-        let mut blocks = self.blocks(None, &mut names);
-        // The registers at both ends carry tlast too.
-        let x = &graph.streams[0];
-        let y = &graph.streams[graph.output.index()];
-        let tlast = *frames == Frames::Tlast;
+        let blocks = self.blocks(None, &mut names)?;
         let mut before = vec!["wire rst = !aresetn;".into(), String::new()];
         before.push("// ==== Input: what carries information of each lane, registered".into());
-        before.push(format!("wire [{}:0] s_beat_data;", x.bits() - 1));
+        before.push(format!("wire [{}:0] s_beat_data;", graph.streams[0].bits() - 1));
         before.extend(axi::lanes_in(input, "s_beat_data"));
         let mut after = vec!["// ==== Output: each element extended to whole bytes".to_string()];
         after.extend(axi::lanes_out(output, "m_register_data"));
-        for block in &mut blocks {
-            for instance in &mut block.instances {
-                let (bits, s, m) = match instance.name.as_str() {
-                    "u_s_register" => (x.bits(), ["s_axis_t", "s_beat_"], ["s_register_", "s_register_"]),
-                    "u_m_register" => (y.bits(), ["frame_end_", "frame_end_"], ["m_axis_t", "m_register_"]),
-                    _ => continue,
-                };
-                let enters = instance.name == "u_s_register";
-                let word = |[side, data]: [&str; 2]| {
-                    let last = if enters && !tlast { String::new() } else { format!(" {side}last,") };
-                    format!("{{{side}user,{last} {data}data}}")
-                };
-                instance.parameters = format!(".BITS({})", bits + if enters && !tlast { 1 } else { 2 });
-                instance.ports = vec![
-                    self.primitive_clock(None),
-                    format!(".s_valid({0}valid), .s_ready({0}ready), .s_data({1})", s[0], word(s)),
-                    format!(".m_valid({0}valid), .m_ready({0}ready), .m_data({1})", m[0], word(m)),
-                ];
-                if !enters {
-                    block.wires.retain(|wire| wire.name == "m_register_data");
-                } else if tlast {
-                    block.wires.push(Wire { name: "s_register_last".into(), bits: 1, vector: false });
-                }
-            }
-        }
         let latency = self.signature.latency;
         let summary = vec![format!(
             "A frame every {} clock{}; the first beat of a result {} clocks {} the last beat of its frame.",
@@ -913,6 +523,12 @@ impl<'a> Core<'a> {
     }
 }
 
+impl Wire {
+    fn bit(name: String) -> Self {
+        Wire { name, bits: 1, vector: false }
+    }
+}
+
 impl Module<'_> {
     fn text(&self, name: &str) -> Result<String> {
         let text = self.render().map_err(|e| Error::internal(format_args!("template of `{name}`"), e))?;
@@ -930,7 +546,7 @@ impl Port {
 /// Whether a layer is the pipeline of its kernel and nothing else.
 fn is_kernel_alone(graph: &Graph, number: usize) -> bool {
     let mut own = graph.nodes.iter().filter(|node| node.layer == Some(number));
-    matches!((own.next(), own.next()), (Some(Node { primitive: Primitive::Kernel { .. }, .. }), None))
+    matches!((own.next(), own.next()), (Some(Node { primitive: Primitive::Kernel(_), .. }), None))
 }
 
 /// The streams that enter and leave a layer.
@@ -946,44 +562,6 @@ fn ends(graph: &Graph, number: usize) -> (Vec<StreamId>, StreamId) {
 
 fn connection(side: &str, stream: &str) -> String {
     ["valid", "ready", "data", "user"].map(|signal| format!(".{side}_{signal}({stream}_{signal})")).join(", ")
-}
-
-/// Which ROM a primitive reads.
-fn rom_number(primitive: &Primitive) -> Option<usize> {
-    match primitive {
-        Primitive::Array(ArrayOf::Wb { .. }) => Some(0),
-        Primitive::MultiplierBank { .. } => Some(1),
-        Primitive::Array(ArrayOf::Wc { .. }) => Some(2),
-        Primitive::Requantise => Some(3),
-        _ => None,
-    }
-}
-
-fn cell_parameters(cell: &Cell, units: usize) -> String {
-    let shifts = cell.shifts();
-    format!(
-        ".UNITS({units}), .GATE_BITS({}), .SIGMOID_FRAC({}), .TANH_FRAC({}), .C_BITS({}), .H_BITS({}),\n        \
-         .KEPT_SHIFT({}), .NEW_SHIFT({}), .C_SHIFT({}), .INDEX_SHIFT({}), .H_SHIFT({})",
-        cell.gate.bits,
-        cell.sigmoid.frac,
-        cell.tanh.frac,
-        cell.state.bits,
-        cell.hidden.bits,
-        shifts.kept,
-        shifts.new,
-        shifts.state,
-        shifts.index,
-        shifts.hidden
-    )
-}
-
-fn blend_parameters(blend: &Blend, gate_bits: u32) -> String {
-    format!(
-        ".GATE_BITS({gate_bits}), .SIGMOID_FRAC({}), .X_BITS({}), .X_SIGNED({})",
-        blend.sigmoid.frac,
-        blend.format.bits,
-        u8::from(blend.format.signed)
-    )
 }
 
 fn told(folded: &Folded) -> String {
@@ -1013,16 +591,6 @@ fn multipliers(bank: &Bank) -> String {
         Some(digits) => format!("{} multipliers of {} shift{} each", bank.lanes, digits.terms, plural(digits.terms)),
         None => format!("{} multipliers", bank.lanes),
     }
-}
-
-/// Pixels down and across, in ASCII.
-fn across(extent: Extent) -> String {
-    format!("{}x{}", extent.h, extent.w)
-}
-
-/// The number where both sizes are equal.
-fn sizes(extent: Extent) -> String {
-    if extent.h == extent.w { extent.h.to_string() } else { across(extent) }
 }
 
 fn plural(n: usize) -> &'static str {

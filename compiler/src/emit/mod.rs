@@ -14,6 +14,7 @@ mod shift_add;
 pub mod signature;
 mod testbench;
 
+pub(crate) use rom::address_bits;
 pub use signature::Signature;
 
 use crate::compile::Compiled;

@@ -34,7 +34,7 @@ struct Text<'a> {
 }
 
 /// Bits of an address of so many words, at least 1.
-pub(super) fn address_bits(depth: usize) -> usize {
+pub(crate) fn address_bits(depth: usize) -> usize {
     depth.next_power_of_two().trailing_zeros().max(1) as usize
 }
 

@@ -6,7 +6,7 @@ use crate::engine::{self, Choice, Cost};
 use crate::folded::{Array, Folded};
 use crate::ir::words::Words;
 use crate::ir::{Kernel, Kind, Layer};
-use crate::stream::{Graph, Node, Primitive, StreamId};
+use crate::stream::{Node, Primitive};
 use serde::{Deserialize, Serialize};
 use strassenc_runtime::Extent;
 use strassenc_runtime::model::Layer as ModelLayer;
@@ -74,53 +74,24 @@ impl Figures {
         let interval = compiled.timing.interval();
         let fifo = |depth: &crate::stream::depths::Depth| {
             let node: &Node = &compiled.graph.nodes[depth.node];
-            let words = if let Primitive::Fifo { depth } = node.primitive { depth } else { 0 };
+            let words = if let Primitive::Fifo(fifo) = &node.primitive { fifo.depth } else { 0 };
             let bits = compiled.graph.streams[node.inputs[0].index()].bits();
             FifoFigures { name: node.name.clone(), depth: words, live: depth.live, rate: depth.rate, bits }
         };
+        let graph = &compiled.graph;
+        let registers = graph.nodes.iter().filter(|node| matches!(node.primitive, Primitive::Register(_)));
         let streams = StreamFigures {
             clock_mhz: clock,
             interval,
             frames_per_second: clock * 1e6 / interval as f64,
             bottleneck: slowest.map(|layer| layer.name.clone()).unwrap_or_default(),
             fifos: compiled.depths.iter().map(fifo).collect(),
-            register_bits: stream_registers(&compiled.graph),
-            flip_flops: compiled.graph.nodes.iter().map(|node| flip_flops(&compiled.graph, node)).sum(),
+            register_bits: registers.map(|node| graph.ends(node).x().bits() as u64).sum(),
+            flip_flops: (graph.nodes.iter())
+                .map(|node| node.primitive.part().flip_flops(&graph.ends(node)) as u64)
+                .sum(),
         };
         Figures { total: Totals::of(&layers), layers, streams }
-    }
-}
-
-fn stream_registers(graph: &Graph) -> u64 {
-    let registers = graph.nodes.iter().filter(|node| node.primitive == Primitive::Register);
-    registers.map(|node| graph.streams[node.inputs[0].index()].bits() as u64).sum()
-}
-
-/// Estimated flip-flops of a node: what its primitive keeps outside of memories.
-fn flip_flops(graph: &Graph, node: &Node) -> u64 {
-    let bits = |id: StreamId| graph.streams[id.index()].bits() as u64;
-    let (x, z) = (bits(node.inputs[0]), bits(node.outputs[0]));
-    match &node.primitive {
-        Primitive::Register => 2 * x,
-        Primitive::Collector { beats } | Primitive::Widen { words: beats } => (*beats as u64 - 1) * x,
-        Primitive::Repack { .. } => x + z,
-        // The columns of a window that are still to be read.
-        Primitive::Window(_) => z,
-        Primitive::Reader { .. } | Primitive::Positions(_) | Primitive::Patches { .. } => 2 * x,
-        // A sum, and the result until it is taken.
-        Primitive::Array(_) | Primitive::Accumulate { .. } => 2 * z + x,
-        Primitive::Requantise | Primitive::MultiplierBank { .. } => x + 2 * z,
-        Primitive::Fifo { .. }
-        | Primitive::Add { .. }
-        | Primitive::Tanh
-        | Primitive::Lookup { .. }
-        | Primitive::Recall { .. } => z,
-        Primitive::LstmCell | Primitive::Highway => 4 * x,
-        Primitive::Framer
-        | Primitive::FrameEnd
-        | Primitive::Fork
-        | Primitive::Serialiser { .. }
-        | Primitive::Kernel { .. } => 0,
     }
 }
 

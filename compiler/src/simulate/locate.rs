@@ -350,7 +350,7 @@ fn full(compiled: &Compiled, node: usize) -> FullFifo {
 }
 
 fn depth(graph: &Graph, node: usize) -> usize {
-    if let Primitive::Fifo { depth } = graph.nodes[node].primitive { depth } else { 0 }
+    if let Primitive::Fifo(fifo) = &graph.nodes[node].primitive { fifo.depth } else { 0 }
 }
 
 /// The name of what a node yields in the core.

@@ -1,8 +1,13 @@
 //! From the layers of the dataflow IR and their engines to a stream graph.
 
-use super::{ArrayOf, Graph, Lines, Node, Primitive, Stream, StreamId};
+use super::primitive::{
+    self, Accumulate, Add, Array, Bank, Collector, Fifo, Fork, FrameEnd, Framer, Highway, Lines, Lookup, LstmCell,
+    Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Serialiser, Table, Tanh, Widen, Window,
+};
+use super::{Graph, Node, Stream, StreamId};
 use crate::emit::signature::{BEAT_BYTES, Beat, Stream as Axi, Vector};
 use crate::folded::Folded;
+use crate::ir::gated::{Cell, Curve};
 use crate::ir::words::gcd;
 use crate::ir::{Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Windows};
 use std::collections::BTreeMap;
@@ -40,15 +45,15 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
     let edge = &dataflow.edges[0];
     let input = ports(edge, edge.shape.channels, asked).map_err(|e| e.within("input"))?;
     let mut x = builder.stream(input.beat_elements, edge.format, input.beats);
-    x = builder.then(None, "s_register", Primitive::Register, x);
+    x = builder.then(None, "s_register", Register::Input, x);
     // Where the whole input is one word, a frame that is not whole need not be made so.
     let whole = edge.shape.pixels() == 1 && reads_whole(dataflow, engines);
     if whole {
         let word = builder.stream(input.elements, edge.format, 1);
-        builder.node(None, "collector", Primitive::Collector { beats: input.beats }, &[x], &[word]);
+        builder.node(None, "collector", Collector { beats: input.beats }, &[x], &[word]);
         x = word;
     } else {
-        x = builder.then(None, "framer", Primitive::Framer, x);
+        x = builder.then(None, "framer", Framer, x);
         let lanes = pixels(input.beat_elements, edge.shape.channels);
         x = builder.pack("s", x, lanes, input.elements);
     }
@@ -59,7 +64,7 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
         let y = if number + 1 == engines.len() {
             y
         } else {
-            builder.then(None, &format!("register_{name}"), Primitive::Register, y)
+            builder.then(None, &format!("register_{name}"), Register::Between, y)
         };
         builder.offer(EdgeId(number as u32 + 1), y, name);
     }
@@ -68,8 +73,8 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
     let lanes = builder.streams[y.index()].lanes;
     let output = ports(&dataflow.edges[last], lanes, asked_of_output).map_err(|e| e.within("output"))?;
     y = builder.pack("m", y, output.beat_elements, output.elements);
-    y = builder.then(None, "frame_end", Primitive::FrameEnd, y);
-    y = builder.then(None, "m_register", Primitive::Register, y);
+    y = builder.then(None, "frame_end", FrameEnd, y);
+    y = builder.then(None, "m_register", Register::Output, y);
     Ok(Graph { nodes: builder.nodes, streams: builder.streams, output: y, beats: [input, output] })
 }
 
@@ -119,16 +124,16 @@ impl<'a> Builder<'a> {
         &mut self,
         layer: Option<usize>,
         name: &str,
-        primitive: Primitive,
+        primitive: impl Into<Primitive>,
         inputs: &[StreamId],
         outputs: &[StreamId],
     ) {
-        let (name, inputs, outputs) = (name.into(), inputs.to_vec(), outputs.to_vec());
-        self.nodes.push(Node { name, layer, primitive, inputs, outputs });
+        let (name, primitive) = (name.into(), primitive.into());
+        self.nodes.push(Node { name, layer, primitive, inputs: inputs.to_vec(), outputs: outputs.to_vec() });
     }
 
     /// A node whose words leave as they enter.
-    fn then(&mut self, layer: Option<usize>, name: &str, primitive: Primitive, x: StreamId) -> StreamId {
+    fn then(&mut self, layer: Option<usize>, name: &str, primitive: impl Into<Primitive>, x: StreamId) -> StreamId {
         let Stream { lanes, format, words } = self.streams[x.index()].clone();
         let y = self.stream(lanes, format, words);
         self.node(layer, name, primitive, &[x], &[y]);
@@ -140,7 +145,7 @@ impl<'a> Builder<'a> {
         &mut self,
         layer: usize,
         name: &str,
-        primitive: Primitive,
+        primitive: impl Into<Primitive>,
         x: StreamId,
         to: (usize, Format, usize),
     ) -> StreamId {
@@ -158,7 +163,7 @@ impl<'a> Builder<'a> {
         for i in 1..readers {
             let (a, b) = (self.stream(lanes, format, words), self.stream(lanes, format, words));
             let name = if i == 1 { format!("fork_{name}") } else { format!("fork_{name}_{i}") };
-            self.node(None, &name, Primitive::Fork, &[rest], &[a, b]);
+            self.node(None, &name, Fork, &[rest], &[a, b]);
             streams.push(a);
             rest = b;
         }
@@ -179,13 +184,13 @@ impl<'a> Builder<'a> {
         if from > common {
             let beats = from / common;
             let narrow = self.stream(common, format, words * beats);
-            self.node(layer, &format!("{name}_narrow"), Primitive::Serialiser { beats }, &[y], &[narrow]);
+            self.node(layer, &format!("{name}_narrow"), Serialiser { beats }, &[y], &[narrow]);
             y = narrow;
         }
         if lanes > common {
             let more = lanes / common;
             let wide = self.stream(lanes, format, words * from / common / more);
-            self.node(layer, &format!("{name}_widen"), Primitive::Widen { words: more }, &[y], &[wide]);
+            self.node(layer, &format!("{name}_widen"), Widen { words: more }, &[y], &[wide]);
             y = wide;
         }
         y
@@ -199,7 +204,7 @@ impl<'a> Builder<'a> {
             // What is beyond the last element is wired to 0.
             let beats = elements.div_ceil(lanes);
             let y = self.stream(lanes, format, beats);
-            self.node(None, &format!("{name}_narrow"), Primitive::Serialiser { beats }, &[x], &[y]);
+            self.node(None, &format!("{name}_narrow"), Serialiser { beats }, &[x], &[y]);
             return y;
         }
         let whole = elements.is_multiple_of(from) && elements.is_multiple_of(lanes);
@@ -207,7 +212,7 @@ impl<'a> Builder<'a> {
             return self.convert(None, name, x, lanes);
         }
         let y = self.stream(lanes, format, elements.div_ceil(lanes));
-        self.node(None, &format!("{name}_repack"), Primitive::Repack { elements }, &[x], &[y]);
+        self.node(None, &format!("{name}_repack"), Repack { elements }, &[x], &[y]);
         y
     }
 
@@ -222,27 +227,33 @@ impl<'a> Builder<'a> {
                 let x = self.take(layer.reads[0]);
                 self.kernel(number, kernel, engine, x)
             }
-            (Kind::CharCnn { .. }, Engine::Folded(folded)) => {
+            (Kind::CharCnn { tanh, .. }, Engine::Folded(folded)) => {
                 let x = self.take(layer.reads[0]);
-                self.filters(number, folded, x)
+                self.filters(number, folded, tanh, x)
             }
-            (Kind::Highway { gates, .. }, engine) => {
+            (Kind::Highway { gates, blend }, engine) => {
                 let [x, kept] = [0, 1].map(|side| self.take(layer.reads[side]));
                 let kept =
-                    self.then(None, &format!("fifo_{}_x", layer.name), Primitive::Fifo { depth: usize::MAX }, kept);
+                    self.then(None, &format!("fifo_{}_x", layer.name), Fifo { depth: usize::MAX, hidden: false }, kept);
                 let kept = self.convert(Some(number), "kept", kept, 1);
                 let y = self.kernel(number, gates, engine, x);
                 let y = self.convert(Some(number), "gates", y, 2);
                 let z = self.stream(1, format, to.shape.elements());
-                self.node(Some(number), "highway", Primitive::Highway, &[y, kept], &[z]);
+                self.node(Some(number), "highway", Highway::from(blend), &[y, kept], &[z]);
                 z
             }
-            (Kind::Lstm { gates, .. }, engine) => self.lstm(number, gates, engine),
-            (Kind::Embedding { .. }, Engine::Elementwise { lanes }) => {
+            (Kind::Lstm { gates, cell }, engine) => self.lstm(number, gates, cell, engine),
+            (Kind::Embedding { rows }, Engine::Elementwise { lanes }) => {
                 let x = self.take(layer.reads[0]);
                 let x = self.convert(Some(number), "x", x, 1);
                 let words = to.shape.channels / lanes;
-                self.into(number, "lookup", Primitive::Lookup { words }, x, (lanes, format, to.shape.pixels() * words))
+                self.into(
+                    number,
+                    "lookup",
+                    Lookup { words, rows: rows.len() },
+                    x,
+                    (lanes, format, to.shape.pixels() * words),
+                )
             }
             (Kind::Pool { kind, windows }, Engine::Elementwise { lanes }) => {
                 let x = self.take(layer.reads[0]);
@@ -253,10 +264,10 @@ impl<'a> Builder<'a> {
                 let lines = Lines { image: layer.input, words, windows: *windows, fill };
                 let count = windows.size.area();
                 let pixels = to.shape.pixels();
-                let reader = Primitive::Reader { lines, groups: words, repeats: 1 };
+                let reader = Reader { lines, groups: words, repeats: 1 };
                 let taps = self.into(number, "reader", reader, x, (lanes, from, pixels * words * count));
                 let maximum = *kind == PoolKind::Max;
-                let pool = Primitive::Accumulate { maximum, count };
+                let pool = Accumulate { maximum, count };
                 self.into(number, "accumulate", pool, taps, (lanes, format, pixels * words))
             }
             (Kind::Add { shifts, shift }, Engine::Elementwise { lanes }) => {
@@ -268,12 +279,12 @@ impl<'a> Builder<'a> {
                         return x;
                     }
                     let name = format!("fifo_{}_{}", layer.name, SIDES[side]);
-                    self.then(None, &name, Primitive::Fifo { depth: usize::MAX }, x)
+                    self.then(None, &name, Fifo { depth: usize::MAX, hidden: false }, x)
                 });
                 let sides = [0, 1].map(|side| self.convert(Some(number), SIDES[side], sides[side], lanes));
                 let words = to.shape.elements() / lanes;
                 let z = self.stream(lanes, format, words);
-                self.node(Some(number), "add", Primitive::Add { shifts: *shifts, shift: *shift }, &sides, &[z]);
+                self.node(Some(number), "add", Add { shifts: *shifts, shift: *shift }, &sides, &[z]);
                 z
             }
             (Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } | Kind::CharCnn { .. }, _) => {
@@ -293,7 +304,7 @@ impl<'a> Builder<'a> {
     }
 
     /// x and h joined, the gates, and what they do with each unit; h leaves, and comes back for the next frame.
-    fn lstm(&mut self, number: usize, gates: &Kernel, engine: Engine) -> StreamId {
+    fn lstm(&mut self, number: usize, gates: &Kernel, cell: &Cell, engine: Engine) -> StreamId {
         let (dataflow, joined) = (self.dataflow, gates.chain.input);
         let (layer, format) = (&dataflow.layers[number], dataflow.yields(number).format);
         let n = dataflow.yields(number).shape.elements();
@@ -306,19 +317,19 @@ impl<'a> Builder<'a> {
         let words = [n_in / lanes, n / lanes];
         let kept = self.stream(lanes, format, words[1]);
         // All of h, so that a frame leaves before the next one comes.
-        let h = self.then(Some(number), "hidden", Primitive::Fifo { depth: words[1] }, kept);
+        let h = self.then(Some(number), "hidden", Fifo { depth: words[1], hidden: true }, kept);
         let x = self.take(layer.reads[0]);
         let x = self.convert(Some(number), "given", x, lanes);
         let both = self.stream(lanes, joined, words[0] + words[1]);
-        self.node(Some(number), "recall", Primitive::Recall { words }, &[x, h], &[both]);
+        self.node(Some(number), "recall", Recall { words }, &[x, h], &[both]);
         let y = self.kernel(number, gates, engine, both);
         let y = self.convert(Some(number), "gates", y, 4);
-        let z = self.into(number, "cell", Primitive::LstmCell, y, (1, format, n));
+        let z = self.into(number, "cell", LstmCell::from(cell), y, (1, format, n));
         let leaves = self.stream(1, format, n);
         let returns = if lanes == 1 { kept } else { self.stream(1, format, n) };
-        self.node(Some(number), "fork", Primitive::Fork, &[z], &[leaves, returns]);
+        self.node(Some(number), "fork", Fork, &[z], &[leaves, returns]);
         if lanes > 1 {
-            self.node(Some(number), "kept_widen", Primitive::Widen { words: lanes }, &[returns], &[kept]);
+            self.node(Some(number), "kept_widen", Widen { words: lanes }, &[returns], &[kept]);
         }
         leaves
     }
@@ -331,10 +342,10 @@ impl<'a> Builder<'a> {
         if windows != Windows::pixels(input) {
             let lines = Lines { image: input, words: 1, windows, fill: 0 };
             let elements = windows.size.area() * input.channels;
-            x = self.into(number, "window", Primitive::Window(lines), x, (elements, from, windows.count()));
+            x = self.into(number, "window", Window(lines), x, (elements, from, windows.count()));
         }
         let elements = kernel.patch.area() * kernel.output.channels;
-        let y = self.into(number, "kernel", Primitive::Kernel { stages }, x, (elements, format, windows.count()));
+        let y = self.into(number, "kernel", primitive::Kernel { stages }, x, (elements, format, windows.count()));
         let y = self.convert(Some(number), "y", y, kernel.output.channels);
         self.patches(number, kernel, y)
     }
@@ -347,7 +358,7 @@ impl<'a> Builder<'a> {
         let Stream { lanes, format, .. } = self.streams[y.index()];
         let image: Shape = kernel.output;
         let grid = (kernel.windows.rows, kernel.windows.columns);
-        let patches = Primitive::Patches { patch: kernel.patch, grid, image };
+        let patches = Patches { patch: kernel.patch, grid, image };
         self.into(number, "patches", patches, y, (lanes, format, image.elements() / lanes))
     }
 
@@ -362,20 +373,26 @@ impl<'a> Builder<'a> {
         let from = self.streams[x.index()].format;
         let lines = Lines { image: input, words: input.channels / wb.lanes, windows, fill: 0 };
         let repeats = wb.results() / folded.groups;
-        let reader = Primitive::Reader { lines, groups: folded.groups, repeats };
+        let reader = Reader { lines, groups: folded.groups, repeats };
         let words = self.into(number, "reader", reader, x, (wb.lanes, from, count * wb.depth()));
-        let array = Primitive::Array(ArrayOf::Wb { sums: wb.sums, repeats: 1 });
+        let array = Array::new(Table::Wb, wb, 1);
         let u = self.into(number, "wb_array", array, words, (wb.rows, integers(wb.bits), count * wb.results()));
         let rows = folded.padded_rows();
         let m = self.products(number, folded, u, wb.sums);
         let m = self.convert(Some(number), "m", m, wc.lanes);
         let vector = Lines { image: Shape::vector(rows), words: rows / wc.lanes, windows: Windows::WHOLE, fill: 0 };
-        let reader = Primitive::Reader { lines: vector, groups: 1, repeats: wc.results() };
+        let reader = Reader { lines: vector, groups: 1, repeats: wc.results() };
         let words =
             self.into(number, "m_reader", reader, m, (wc.lanes, integers(bank.product_bits), count * wc.depth()));
-        let array = Primitive::Array(ArrayOf::Wc { sums: wc.sums });
+        let array = Array::new(Table::Wc, wc, 1);
         let y = self.into(number, "wc_array", array, words, (wc.rows, integers(wc.bits), count * wc.results()));
-        let z = self.into(number, "requantise", Primitive::Requantise, y, (wc.rows, format, count * wc.results()));
+        let z = self.into(
+            number,
+            "requantise",
+            Requantise::from(&folded.requantiser),
+            y,
+            (wc.rows, format, count * wc.results()),
+        );
         self.patches(number, kernel, z)
     }
 
@@ -384,36 +401,35 @@ impl<'a> Builder<'a> {
         let (wb, bank) = (&folded.wb, &folded.bank);
         // What is before sums on while its last result is handed out part by part.
         let u = if bank.lanes < wb.rows && clocks > 1 {
-            self.then(Some(number), "u_register", Primitive::Register, u)
+            self.then(Some(number), "u_register", Register::Between, u)
         } else {
             u
         };
         let u = self.convert(Some(number), "u", u, bank.lanes);
         let words = self.streams[u.index()].words;
-        let multipliers = Primitive::MultiplierBank { shift_add: bank.digits.is_some() };
-        self.into(number, "bank", multipliers, u, (bank.lanes, integers(bank.product_bits), words))
+        self.into(number, "bank", Bank::from(bank), u, (bank.lanes, integers(bank.product_bits), words))
     }
 
     /// The filters of a char-CNN: the sums at all positions, the largest ones, their products, and tanh.
-    fn filters(&mut self, number: usize, folded: &Folded, x: StreamId) -> StreamId {
+    fn filters(&mut self, number: usize, folded: &Folded, tanh: &Curve, x: StreamId) -> StreamId {
         // An invariant: a folded char-CNN has its positions.
         let Some(positions) = &folded.positions else { unreachable!("an engine of another kind of layer") };
         let wb = &folded.wb;
         let (count, sums) = (positions.count, integers(wb.bits));
         let x = self.convert(Some(number), "x", x, wb.lanes);
         let from = self.streams[x.index()].format;
-        let reads = Primitive::Positions(positions.clone());
-        let words = self.into(number, "positions", reads, x, (wb.lanes, from, positions.reads()));
-        let array = Primitive::Array(ArrayOf::Wb { sums: wb.sums, repeats: count });
+        let words = self.into(number, "positions", positions.clone(), x, (wb.lanes, from, positions.reads()));
+        let array = Array::new(Table::Wb, wb, count);
         let all = self.into(number, "wb_array", array, words, (wb.rows, sums, wb.results() * count));
-        let largest = Primitive::Accumulate { maximum: true, count };
+        let largest = Accumulate { maximum: true, count };
         let u = self.into(number, "largest", largest, all, (wb.rows, sums, wb.results()));
         let m = self.products(number, folded, u, wb.sums * count);
         let Stream { lanes, words, .. } = self.streams[m.index()];
-        let z = self.into(number, "requantise", Primitive::Requantise, m, (lanes, folded.output, words));
+        let z =
+            self.into(number, "requantise", Requantise::from(&folded.requantiser), m, (lanes, folded.output, words));
         let z = self.convert(Some(number), "z", z, 1);
         let to = self.dataflow.yields(number);
-        self.into(number, "tanh", Primitive::Tanh, z, (1, to.format, to.shape.elements()))
+        self.into(number, "tanh", Tanh { frac: tanh.frac }, z, (1, to.format, to.shape.elements()))
     }
 }
 

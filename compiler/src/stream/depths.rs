@@ -61,7 +61,7 @@ pub(crate) fn other_side(graph: &Graph, fifo: usize) -> Option<StreamId> {
     for node in &graph.nodes[fifo + 1..] {
         let Some(side) = node.inputs.iter().position(|id| *id == stream) else { continue };
         match node.primitive {
-            Primitive::Add { .. } | Primitive::Highway => return Some(node.inputs[1 - side]),
+            Primitive::Add(_) | Primitive::Highway(_) => return Some(node.inputs[1 - side]),
             _ => stream = node.outputs[0],
         }
     }

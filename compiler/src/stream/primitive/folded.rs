@@ -1,0 +1,280 @@
+//! The parts of a folded layer, and what sums up or compares words.
+
+use super::{Around, Count, Ends, Part, Pipe, Rom, State, Table};
+use crate::emit::address_bits;
+use crate::emit::signature::Frames;
+use crate::folded;
+
+/// W_b of a folded layer, or its W_c.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// Which.
+    pub table: Table,
+    /// Words of a result.
+    pub sums: usize,
+    /// Results in a row of the same weights.
+    pub repeats: usize,
+    /// Words of its ROM.
+    pub depth: usize,
+}
+
+/// The multipliers of a folded layer, 3 clocks whatever they are made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bank {
+    /// Right shift of the products.
+    pub shift: u32,
+    /// Bits of a coefficient.
+    pub coefficient_bits: u32,
+    /// Digits of a coefficient and bits of a shift, where shifts and additions multiply.
+    pub digits: Option<(usize, u32)>,
+    /// Bits of a row in ROM.
+    pub entry_bits: u32,
+    /// Words of its ROM.
+    pub depth: usize,
+}
+
+/// The outputs of a folded layer; see [`folded::Requantiser`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requantise {
+    /// Left shift.
+    pub left: u32,
+    /// The least right shift.
+    pub base: u32,
+    /// Bits of what the right shift has beyond that.
+    pub amount_bits: u32,
+    /// Bits of a constant.
+    pub constant_bits: u32,
+    /// Bits of the sum.
+    pub sum_bits: u32,
+    /// Words of its ROM.
+    pub depth: usize,
+}
+
+/// The largest element or the sum of `count` words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accumulate {
+    /// The largest one.
+    pub maximum: bool,
+    /// How many.
+    pub count: usize,
+}
+
+impl Array {
+    /// That of W_b, or of W_c.
+    pub fn new(table: Table, array: &folded::Array, repeats: usize) -> Self {
+        Array { table, sums: array.sums, repeats, depth: array.depth() }
+    }
+}
+
+impl From<&folded::Bank> for Bank {
+    fn from(bank: &folded::Bank) -> Self {
+        Bank {
+            shift: bank.shift,
+            coefficient_bits: bank.coefficient_bits,
+            digits: bank.digits.as_ref().map(|digits| (digits.terms, digits.amount_bits)),
+            entry_bits: bank.entry_bits(),
+            depth: bank.coefficients.len() / bank.lanes,
+        }
+    }
+}
+
+impl From<&folded::Requantiser> for Requantise {
+    fn from(requantiser: &folded::Requantiser) -> Self {
+        let folded::Requantiser { lanes, left, base, amount_bits, constant_bits, sum_bits, ref entries } = *requantiser;
+        Requantise { left, base, amount_bits, constant_bits, sum_bits, depth: entries.len() / lanes }
+    }
+}
+
+fn rom(table: Table, depth: usize, data: usize) -> Vec<Rom> {
+    vec![Rom { table, address: address_bits(depth), data, lookups: &[] }]
+}
+
+impl Part for Array {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_array"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        vec![[ends.x().words, ends.z().words * self.sums]]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        let matrix = if self.table == Table::Wb { "W_b" } else { "W_c" };
+        format!("{matrix}: {} words to a sum", self.sums)
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let (x, z) = (ends.x(), ends.z());
+        let repeats = if self.repeats > 1 { format!(", .REPEATS({})", self.repeats) } else { String::new() };
+        format!(
+            ".LANES({}), .X_BITS({}), .X_SIGNED({}), .ROWS({}), .SUMS({}), .DEPTH({}), .U_BITS({}){repeats}",
+            x.lanes,
+            x.format.bits,
+            u8::from(x.format.signed),
+            z.lanes,
+            self.sums,
+            self.depth,
+            z.format.bits
+        )
+    }
+
+    fn roms(&self, ends: &Ends) -> Vec<Rom> {
+        rom(self.table, self.depth, 2 * ends.z().lanes * ends.x().lanes)
+    }
+
+    fn state(&self, ends: &Ends) -> Box<dyn State> {
+        let levels = ends.x().lanes.next_power_of_two().trailing_zeros().max(1);
+        Box::new(Sums { stages: 1 + levels, bits: 0, count: Count::of(self.sums), shown: false })
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        // A sum, and the result until it is taken.
+        2 * ends.z().bits() + ends.x().bits()
+    }
+}
+
+/// Stages with one enable, and behind them a sum over several words; a sum alone where there is no stage.
+struct Sums {
+    stages: u32,
+    bits: u64,
+    count: Count,
+    shown: bool,
+}
+
+impl State for Sums {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.shown, false]
+    }
+
+    fn ready(&self, around: &Around) -> [bool; 2] {
+        [around.advance(), false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        if !around.advance() {
+            return false;
+        }
+        let accept = around.accept();
+        let changed = accept || self.bits != 0 || self.shown;
+        // What comes out of the last stage is added up.
+        let all = self.bits << 1 | u64::from(accept);
+        self.shown = all >> self.stages & 1 == 1 && self.count.next();
+        self.bits = all & ((1 << self.stages) - 1);
+        changed
+    }
+}
+
+impl Part for Bank {
+    fn modules(&self) -> &'static [&'static str] {
+        if self.digits.is_some() { &["strassenc_shift_add_bank"] } else { &["strassenc_multiplier_bank"] }
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        vec![[ends.x().words, ends.z().words]]
+    }
+
+    fn banner(&self, ends: &Ends) -> String {
+        let made_of = if self.digits.is_some() { "lanes of shifts and additions" } else { "multipliers" };
+        format!("Products: {} {made_of}", ends.x().lanes)
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let (x, z) = (ends.x(), ends.z());
+        let factor = match self.digits {
+            Some((terms, amount_bits)) => format!(".TERMS({terms}), .AMOUNT_BITS({amount_bits})"),
+            None => format!(".COEFFICIENT_BITS({})", self.coefficient_bits),
+        };
+        format!(
+            ".LANES({}), .U_BITS({}), {factor}, .SHIFT({}), .M_BITS({}), .DEPTH({})",
+            x.lanes, x.format.bits, self.shift, z.format.bits, self.depth
+        )
+    }
+
+    fn roms(&self, ends: &Ends) -> Vec<Rom> {
+        rom(Table::Coefficients, self.depth, ends.x().lanes * self.entry_bits as usize)
+    }
+
+    fn state(&self, ends: &Ends) -> Box<dyn State> {
+        Box::new(Pipe::new(3, ends))
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        ends.x().bits() + 2 * ends.z().bits()
+    }
+}
+
+impl Part for Requantise {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_requantise"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        vec![[ends.x().words, ends.z().words]]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        "Bias, shift, saturation".into()
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let (x, z) = (ends.x(), ends.z());
+        let Requantise { left, base, amount_bits, constant_bits, sum_bits, depth } = self;
+        format!(
+            ".LANES({}), .Y_BITS({}), .CONSTANT_BITS({constant_bits}), .AMOUNT_BITS({amount_bits}), .LEFT({left}), \
+             .BASE({base}), .SUM_BITS({sum_bits}),\n        .Z_BITS({}), .Z_SIGNED({}), .DEPTH({depth})",
+            x.lanes,
+            x.format.bits,
+            z.format.bits,
+            u8::from(z.format.signed)
+        )
+    }
+
+    fn roms(&self, ends: &Ends) -> Vec<Rom> {
+        let bits = ends.x().lanes * (self.amount_bits + self.constant_bits) as usize;
+        rom(Table::Outputs, self.depth, bits)
+    }
+
+    fn state(&self, ends: &Ends) -> Box<dyn State> {
+        Box::new(Pipe::new(4, ends))
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        ends.x().bits() + 2 * ends.z().bits()
+    }
+}
+
+impl Part for Accumulate {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_accumulate"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        vec![[ends.x().words, ends.z().words * self.count]]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        format!("The {} of {} words", if self.maximum { "largest elements" } else { "sum" }, self.count)
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let (x, z) = (ends.x(), ends.z());
+        format!(
+            ".LANES({}), .X_BITS({}), .X_SIGNED({}), .MAXIMUM({}), .COUNT({}), .Z_BITS({})",
+            x.lanes,
+            x.format.bits,
+            u8::from(x.format.signed),
+            u8::from(self.maximum),
+            self.count,
+            z.format.bits
+        )
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        Box::new(Sums { stages: 0, bits: 0, count: Count::of(self.count), shown: false })
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        // A sum, and the result until it is taken.
+        2 * ends.z().bits() + ends.x().bits()
+    }
+}

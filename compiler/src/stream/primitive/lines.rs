@@ -1,0 +1,361 @@
+//! Rows of an image in storage, and the windows that are read from them.
+
+use super::{Around, Ends, Part, State};
+use crate::emit::signature::Frames;
+use crate::ir::Windows;
+use strassenc_runtime::{Extent, Shape};
+
+/// Whole windows, one a clock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window(pub Lines);
+
+/// Windows, word by word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reader {
+    /// Storage and windows.
+    pub lines: Lines,
+    /// Parts in which the words of a pixel are read.
+    pub groups: usize,
+    /// How often each part of a window is read.
+    pub repeats: usize,
+}
+
+/// Rows of an image in storage, and the windows that are read from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lines {
+    /// The image.
+    pub image: Shape,
+    /// Words of a pixel.
+    pub words: usize,
+    /// Where windows lie.
+    pub windows: Windows,
+    /// What a pad holds, as bits of an element.
+    pub fill: i64,
+}
+
+impl Lines {
+    /// Rows in storage: those of a window, and those that arrive while it is read.
+    pub fn slots(&self) -> usize {
+        self.windows.size.h + self.windows.stride.h
+    }
+
+    /// Pixel columns, counted on beyond the row, at which each window of a row is complete.
+    pub(crate) fn completes(&self) -> impl Iterator<Item = usize> {
+        let Windows { size, stride, pad, columns, .. } = self.windows;
+        (0..columns).map(move |x| x * stride.w + size.w - 1 - pad.w)
+    }
+
+    /// Columns of a row that the windows read.
+    pub(crate) fn columns_read(&self) -> usize {
+        self.image.width.min(self.completes().last().unwrap_or(0) + 1)
+    }
+
+    /// Steps in which the window primitive goes through a row.
+    pub fn steps(&self) -> usize {
+        let Windows { stride, columns, .. } = self.windows;
+        let last = self.completes().last().unwrap_or(0);
+        self.columns_read().max((columns - 1) * stride.w + 1).max((last + 1).div_ceil(2))
+    }
+
+    /// The first row that windows of row `y` read.
+    pub(crate) fn base(&self, y: usize) -> usize {
+        (y * self.windows.stride.h).saturating_sub(self.windows.pad.h)
+    }
+
+    /// The last row that windows of row `y` read, counted from their base.
+    pub(crate) fn reach(&self, y: usize) -> usize {
+        let end = y * self.windows.stride.h + self.windows.size.h - 1 - self.windows.pad.h;
+        end.min(self.image.height - 1) - self.base(y)
+    }
+
+    /// Rows that are free once the windows of row `y` are read.
+    pub(crate) fn released(&self, y: usize) -> usize {
+        let next = if y + 1 < self.windows.rows { self.base(y + 1) } else { self.image.height };
+        next - self.base(y)
+    }
+
+    fn banner(&self) -> String {
+        let Windows { size, stride, pad, rows, columns } = self.windows;
+        let across = |extent: Extent| format!("{}x{}", extent.h, extent.w);
+        // The number where both sizes are equal.
+        let sizes = |extent: Extent| if extent.h == extent.w { extent.h.to_string() } else { across(extent) };
+        format!(
+            "Windows of {} pixels, {} apart, pad {}: {rows}x{columns} on {}x{} pixels",
+            across(size),
+            sizes(stride),
+            sizes(pad),
+            self.image.height,
+            self.image.width
+        )
+    }
+
+    /// Those of the parameters that tell what a pad holds.
+    fn fill(&self, ends: &Ends) -> String {
+        let bits = ends.x().format.bits;
+        format!(".ELEMENT_BITS({bits}), .FILL({bits}'d{})", self.fill as u64 & u64::MAX >> (64 - bits))
+    }
+
+    /// Those that tell what is stored and read.
+    fn parameters(&self) -> String {
+        let Windows { size, stride, pad, rows, columns } = self.windows;
+        let both = |name: &str, extent: Extent| format!(".{name}_H({}), .{name}_W({})", extent.h, extent.w);
+        let windows = [both("K", size), both("STRIDE", stride), both("PAD", pad)].join(", ");
+        format!(
+            ".HEIGHT({}), .WIDTH({}), {windows}, .ROWS({rows}), .COLUMNS({columns}), .SLOTS({})",
+            self.image.height,
+            self.image.width,
+            self.slots()
+        )
+    }
+}
+
+impl Part for Window {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_window", "strassenc_rows"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let (Window(Lines { image, windows, .. }), x, z) = (self, ends.x(), ends.z());
+        let elements = windows.size.area() * image.channels;
+        vec![
+            [x.words * x.lanes, image.elements()],
+            [x.lanes, image.channels],
+            [elements, z.lanes],
+            [windows.count(), z.words],
+        ]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        self.0.banner()
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let (fill, lines) = (self.0.fill(ends), self.0.parameters());
+        format!("{fill}, .ELEMENTS({}),\n        {lines}", ends.x().lanes)
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        Box::new(Columns::new(self.0))
+    }
+
+    fn clocks(&self) -> usize {
+        self.0.windows.rows * self.0.steps()
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        // The columns of a window that are still to be read.
+        ends.z().bits()
+    }
+}
+
+impl Part for Reader {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_reader", "strassenc_rows"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let (Reader { lines, groups, repeats }, x, z) = (self, ends.x(), ends.z());
+        let one = lines.windows.size.area() * lines.words * repeats;
+        // The products of a window are an image of their own.
+        let image = lines.image.pixels() * lines.words;
+        vec![
+            [x.words % image, 0],
+            [x.lanes, z.lanes],
+            [lines.words % groups, 0],
+            [x.words / image * lines.windows.count() * one, z.words],
+        ]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        self.lines.banner()
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let Reader { lines, groups, repeats } = self;
+        format!(
+            "{}, .LANES({}), .WORDS({}), .GROUPS({groups}), .REPEATS({repeats}),\n        {}",
+            lines.fill(ends),
+            ends.x().lanes,
+            lines.words,
+            lines.parameters()
+        )
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        let Reader { lines, repeats, .. } = *self;
+        let words = repeats * lines.windows.size.area() * lines.words;
+        Box::new(Words { rows: Rows::new(lines), y: 0, x: 0, word: 0, words, shown: false })
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        2 * ends.x().bits()
+    }
+}
+
+/// Rows of an image in storage: what both readers share.
+struct Rows {
+    lines: Lines,
+    /// Rows completely written, less those that are no longer needed.
+    occupied: i64,
+    /// Pixels of the row that is being written.
+    column: usize,
+    /// Words of its next pixel.
+    word: usize,
+}
+
+impl Rows {
+    fn new(lines: Lines) -> Self {
+        Rows { lines, occupied: 0, column: 0, word: 0 }
+    }
+
+    fn ready(&self) -> bool {
+        self.occupied < self.lines.slots() as i64
+    }
+
+    fn accept(&mut self) {
+        self.word += 1;
+        if self.word == self.lines.words {
+            (self.word, self.column) = (0, self.column + 1);
+        }
+        if self.column == self.lines.image.width {
+            (self.column, self.occupied) = (0, self.occupied + 1);
+        }
+    }
+
+    fn available(&self, y: usize, column: usize) -> bool {
+        let reach = self.lines.reach(y) as i64;
+        self.occupied > reach || (self.occupied == reach && self.column > column)
+    }
+
+    /// Goes on to the next row of windows.
+    fn release(&mut self, y: &mut usize) {
+        self.occupied -= self.lines.released(*y) as i64;
+        *y = (*y + 1) % self.lines.windows.rows;
+    }
+}
+
+struct Columns {
+    rows: Rows,
+    y: usize,
+    /// The next column of this row of windows.
+    step: usize,
+    /// The next column of the row before, counted on; beyond the last window where none of it is due.
+    tail: usize,
+    /// Whether a window is complete in each column, counted on.
+    completes: Vec<bool>,
+    steps: usize,
+    read: usize,
+    pipe: [bool; 2],
+}
+
+impl Columns {
+    fn new(lines: Lines) -> Self {
+        let steps = lines.steps();
+        let mut completes = vec![false; lines.completes().last().unwrap_or(0) + 1];
+        lines.completes().for_each(|q| completes[q] = true);
+        Columns {
+            rows: Rows::new(lines),
+            y: 0,
+            step: 0,
+            tail: completes.len(),
+            completes,
+            steps,
+            read: lines.columns_read(),
+            pipe: [false; 2],
+        }
+    }
+}
+
+impl State for Columns {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.pipe[1], false]
+    }
+
+    fn ready(&self, _: &Around) -> [bool; 2] {
+        [self.rows.ready(), false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        let accept = around.accept();
+        let mut changed = accept;
+        if around.advance() {
+            // A row of windows begins once nothing can part its columns: what the row before still wants comes between them.
+            let wanted = self.completes.len().saturating_sub(self.tail);
+            let due = wanted > 0;
+            let column = (self.step + wanted.max(1) - 1).min(self.read - 1);
+            let complete = |column: usize| self.completes.get(column).copied().unwrap_or(false);
+            let mut completes = false;
+            let mut ends = false;
+            if self.step >= self.read || self.rows.available(self.y, column) {
+                completes = complete(self.step) || complete(self.tail);
+                self.tail += usize::from(due);
+                self.step += 1;
+                ends = self.step == self.steps;
+                changed = true;
+            } else if due {
+                completes = complete(self.tail);
+                self.tail += 1;
+                changed = true;
+            }
+            changed |= self.pipe != [false; 2];
+            self.pipe = [completes, self.pipe[0]];
+            if ends {
+                self.step = 0;
+                self.tail = self.steps;
+                self.rows.release(&mut self.y);
+            }
+        }
+        if accept {
+            self.rows.accept();
+        }
+        changed
+    }
+}
+
+struct Words {
+    rows: Rows,
+    y: usize,
+    x: usize,
+    /// The next word of the window.
+    word: usize,
+    /// Words of a window, with all repetitions.
+    words: usize,
+    shown: bool,
+}
+
+impl State for Words {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.shown, false]
+    }
+
+    fn ready(&self, _: &Around) -> [bool; 2] {
+        [self.rows.ready(), false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        let accept = around.accept();
+        let mut changed = accept;
+        if around.advance() {
+            let lines = self.rows.lines;
+            let Windows { size, stride, pad, .. } = lines.windows;
+            let last = (self.x * stride.w + size.w - 1 - pad.w).min(lines.image.width - 1);
+            changed |= self.shown;
+            self.shown = self.word > 0 || self.rows.available(self.y, last);
+            if self.shown {
+                changed = true;
+                self.word += 1;
+                if self.word == self.words {
+                    (self.word, self.x) = (0, self.x + 1);
+                    if self.x == lines.windows.columns {
+                        self.x = 0;
+                        self.rows.release(&mut self.y);
+                    }
+                }
+            }
+        }
+        if accept {
+            self.rows.accept();
+        }
+        changed
+    }
+}

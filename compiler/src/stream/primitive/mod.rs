@@ -1,0 +1,305 @@
+//! What the nodes of a stream graph are: of each primitive of `hw/` all that the compiler knows, a file for each family.
+//!
+//! The timing, the verifier, the emitter and the figures ask [`Part`].
+
+mod ends;
+mod folded;
+mod kernel;
+mod lines;
+mod order;
+mod queue;
+mod units;
+mod width;
+
+pub use ends::{Collector, FrameEnd, Framer};
+pub use folded::{Accumulate, Array, Bank, Requantise};
+pub use kernel::Kernel;
+pub use lines::{Lines, Reader, Window};
+pub use order::Patches;
+pub use queue::{Fifo, Fork, Register};
+pub use units::{Add, Highway, Lookup, LstmCell, Recall, Tanh};
+pub use width::{Repack, Serialiser, Widen};
+
+use super::Stream;
+use crate::emit::signature::Frames;
+use crate::folded::Positions;
+
+macro_rules! primitives {
+    ($($name:ident),* $(,)?) => {
+        /// What a node is; each but the kernel is a primitive of `hw/`.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Primitive {
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name),)*
+        }
+
+        impl Primitive {
+            /// What is known of it.
+            pub fn part(&self) -> &dyn Part {
+                match self {
+                    $(Primitive::$name(part) => part,)*
+                }
+            }
+        }
+
+        $(impl From<$name> for Primitive {
+            fn from(part: $name) -> Self {
+                Primitive::$name(part)
+            }
+        })*
+    };
+}
+
+primitives! {
+    Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader, Kernel, Array, Bank,
+    Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall, LstmCell, Highway, Add,
+}
+
+/// What is known of a primitive.
+pub trait Part {
+    /// Its module in `hw/`, then those that it instantiates; none for a pipeline, which is a module of its own.
+    fn modules(&self) -> &'static [&'static str];
+
+    /// What its ports call the streams that enter, and those that leave.
+    fn sides(&self) -> [&'static [&'static str]; 2] {
+        [&["s"], &["m"]]
+    }
+
+    /// Pairs of numbers that are equal where its streams fit it.
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]>;
+
+    /// What it does, for people.
+    fn banner(&self, ends: &Ends) -> String;
+
+    /// What its parameters are set to, as Verilog text.
+    fn parameters(&self, _ends: &Ends, _frames: Frames) -> String {
+        String::new()
+    }
+
+    /// Its ports beside the clock, streams and ROMs, as text, and the wires of one bit that they need, where its streams are called
+    /// `s` and `m`.
+    fn ports(&self, _s: &str, _m: &str, _frames: Frames) -> Option<(String, Option<String>)> {
+        None
+    }
+
+    /// What travels with the data in one word, where it has no port of its own.
+    fn carried(&self, _frames: Frames) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The ROMs that it reads.
+    fn roms(&self, _ends: &Ends) -> Vec<Rom> {
+        vec![]
+    }
+
+    /// Its timing, from power-on.
+    fn state(&self, ends: &Ends) -> Box<dyn State>;
+
+    /// Clocks of a frame, where they are more than its words.
+    fn clocks(&self) -> usize {
+        0
+    }
+
+    /// Estimated flip-flops: what it keeps outside of memories, but for a few bits.
+    fn flip_flops(&self, _ends: &Ends) -> usize {
+        0
+    }
+}
+
+/// The streams of a node.
+pub struct Ends<'a> {
+    /// The node's name.
+    pub name: &'a str,
+    /// What enters.
+    pub inputs: Vec<&'a Stream>,
+    /// What leaves.
+    pub outputs: Vec<&'a Stream>,
+}
+
+impl Ends<'_> {
+    /// The first stream that enters.
+    pub fn x(&self) -> &Stream {
+        self.inputs[0]
+    }
+
+    /// The first stream that leaves.
+    pub fn z(&self) -> &Stream {
+        self.outputs[0]
+    }
+
+    /// What is equal where the same words leave as enter.
+    fn same(&self) -> Vec<[usize; 2]> {
+        let numbers =
+            |s: &Stream| [s.words, s.lanes, s.format.bits as usize, s.format.frac as usize, s.format.signed.into()];
+        let x = numbers(self.x());
+        self.outputs.iter().flat_map(|z| x.into_iter().zip(numbers(z)).map(|(x, z)| [x, z])).collect()
+    }
+}
+
+/// What a ROM holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// W_b of a folded layer.
+    Wb,
+    /// Its coefficients.
+    Coefficients,
+    /// W_c.
+    Wc,
+    /// Its biases and shifts.
+    Outputs,
+    /// An embedding.
+    Rows,
+    /// σ.
+    Sigmoid,
+    /// tanh.
+    Tanh,
+}
+
+impl Table {
+    /// What its module is called, behind the name of its layer's.
+    pub fn rom(self) -> &'static str {
+        match self {
+            Table::Wb => "wb_rom",
+            Table::Coefficients => "coefficient_rom",
+            Table::Wc => "wc_rom",
+            Table::Outputs => "output_rom",
+            Table::Rows => "table_rom",
+            Table::Sigmoid => "sigmoid_rom",
+            Table::Tanh => "tanh_rom",
+        }
+    }
+
+    /// What the ports of the node that reads it are called: those of its enable, and of its address and data.
+    pub fn ports(self) -> [&'static str; 2] {
+        match self {
+            Table::Wb | Table::Coefficients | Table::Wc | Table::Outputs => ["rom", "rom"],
+            Table::Rows => ["table", "table"],
+            Table::Sigmoid => ["table", "sigmoid"],
+            Table::Tanh => ["table", "tanh"],
+        }
+    }
+}
+
+/// A ROM that a node reads.
+pub struct Rom {
+    /// What it holds.
+    pub table: Table,
+    /// Bits of an address.
+    pub address: usize,
+    /// Bits of a word.
+    pub data: usize,
+    /// What is looked up in a clock, each in a ROM of its own, the first in the low bits of the wires; empty where the ROM is one
+    /// of a kind.
+    pub lookups: &'static [&'static str],
+}
+
+/// Valid and ready of a stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hands {
+    /// Whether a word is there.
+    pub valid: bool,
+    /// Whether it would be taken.
+    pub ready: bool,
+}
+
+impl Hands {
+    /// Whether a word passes.
+    pub fn pass(self) -> bool {
+        self.valid && self.ready
+    }
+}
+
+/// What happens around a node in a clock; a second stream that is not there is never valid nor ready.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around {
+    /// What enters.
+    pub s: [Hands; 2],
+    /// What leaves.
+    pub m: [Hands; 2],
+}
+
+impl Around {
+    fn accept(&self) -> bool {
+        self.s[0].pass()
+    }
+
+    fn leave(&self) -> bool {
+        self.m[0].pass()
+    }
+
+    /// Whether stages with one enable move.
+    fn advance(&self) -> bool {
+        !self.m[0].valid || self.m[0].ready
+    }
+}
+
+/// What a node remembers from clock to clock.
+pub trait State {
+    /// Whether what leaves is valid; it may depend on what enters.
+    fn valid(&self, around: &Around) -> [bool; 2];
+    /// Whether it takes what enters; it may depend on what leaves.
+    fn ready(&self, around: &Around) -> [bool; 2];
+    /// One rising edge; whether anything changed.
+    fn step(&mut self, around: &Around) -> bool;
+    /// The FIFO that it is.
+    fn fifo(&mut self) -> Option<&mut queue::Held> {
+        None
+    }
+}
+
+/// Stages with one enable; the last one is what is shown.
+struct Pipe {
+    stages: u32,
+    inputs: usize,
+    bits: u64,
+}
+
+impl Pipe {
+    fn new(stages: u32, ends: &Ends) -> Self {
+        Pipe { stages, inputs: ends.inputs.len(), bits: 0 }
+    }
+}
+
+impl State for Pipe {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.bits >> (self.stages - 1) & 1 == 1, false]
+    }
+
+    fn ready(&self, around: &Around) -> [bool; 2] {
+        let advance = around.advance();
+        // A join takes both at once.
+        if self.inputs == 2 { [1, 0].map(|other| advance && around.s[other].valid) } else { [advance, false] }
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        if !around.advance() {
+            return false;
+        }
+        let before = self.bits;
+        let enters = around.s[..self.inputs].iter().all(|s| s.pass());
+        self.bits = (self.bits << 1 | u64::from(enters)) & ((1 << self.stages) - 1);
+        before != self.bits || enters
+    }
+}
+
+/// Words that are counted; the last one shows a result.
+struct Count {
+    count: usize,
+    words: usize,
+}
+
+impl Count {
+    fn of(words: usize) -> Self {
+        Count { count: 0, words }
+    }
+
+    fn at_last(&self) -> bool {
+        self.count + 1 == self.words
+    }
+
+    /// Counts on; whether that was the last one.
+    fn next(&mut self) -> bool {
+        let last = self.at_last();
+        self.count = if last { 0 } else { self.count + 1 };
+        last
+    }
+}

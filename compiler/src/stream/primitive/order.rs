@@ -1,0 +1,207 @@
+//! What stores a frame, or part of it, and reads it in another order.
+
+use super::{Around, Ends, Part, State};
+use crate::emit::signature::Frames;
+use crate::folded::{FilterStep, Positions};
+use strassenc_runtime::{Extent, Shape};
+
+/// Patches to a raster image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patches {
+    /// Pixels of a patch.
+    pub patch: Extent,
+    /// Patches down and across.
+    pub grid: (usize, usize),
+    /// The image, cropped; its channels are the elements of a pixel.
+    pub image: Shape,
+}
+
+impl Part for Patches {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_patches"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let (x, z) = (ends.x(), ends.z());
+        let stored = self.grid.0 * self.grid.1 * self.patch.area() * self.image.channels;
+        vec![[x.words * x.lanes, stored], [z.words * z.lanes, self.image.elements()], [x.lanes, z.lanes]]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        format!("Patches of {}x{} pixels to rows", self.patch.h, self.patch.w)
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let Patches { patch, grid, image } = self;
+        format!(
+            ".BITS({}), .P_H({}), .P_W({}), .ROWS({}), .COLUMNS({}), .HEIGHT({}), .WIDTH({}), .WORDS({})",
+            ends.x().bits(),
+            patch.h,
+            patch.w,
+            grid.0,
+            grid.1,
+            image.height,
+            image.width,
+            image.channels / ends.x().lanes
+        )
+    }
+
+    fn state(&self, ends: &Ends) -> Box<dyn State> {
+        Box::new(Stripes {
+            patch: self.patch,
+            grid: self.grid,
+            image: (self.image.height, self.image.width),
+            words: ends.z().words / self.image.pixels(),
+            stripes: 0,
+            patches: 0,
+            written: 0,
+            at: [0; 4],
+            shown: false,
+        })
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        2 * ends.x().bits()
+    }
+}
+
+struct Stripes {
+    patch: Extent,
+    grid: (usize, usize),
+    image: (usize, usize),
+    /// Words of a pixel.
+    words: usize,
+    stripes: usize,
+    /// Whole patches of the stripe that is being written.
+    patches: usize,
+    /// Words of its next patch.
+    written: usize,
+    /// The next word to read: row of patches, row within, column, word.
+    at: [usize; 4],
+    shown: bool,
+}
+
+impl State for Stripes {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.shown, false]
+    }
+
+    fn ready(&self, _: &Around) -> [bool; 2] {
+        [self.stripes < 2, false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        let accept = around.accept();
+        let mut changed = accept;
+        let mut released = false;
+        if around.advance() {
+            changed |= self.shown;
+            let [stripe, row, column, word] = self.at;
+            self.shown = self.stripes > 0 || column / self.patch.w < self.patches;
+            if self.shown {
+                changed = true;
+                let rows = (self.image.0 - stripe * self.patch.h).min(self.patch.h);
+                self.at = match (word + 1 == self.words, column + 1 == self.image.1, row + 1 == rows) {
+                    (false, ..) => [stripe, row, column, word + 1],
+                    (_, false, _) => [stripe, row, column + 1, 0],
+                    (.., false) => [stripe, row + 1, 0, 0],
+                    _ => {
+                        released = true;
+                        [(stripe + 1) % self.grid.0, 0, 0, 0]
+                    }
+                };
+            }
+        }
+        let mut complete = false;
+        if accept {
+            self.written += 1;
+            if self.written == self.patch.area() * self.words {
+                (self.written, self.patches) = (0, self.patches + 1);
+                complete = self.patches == self.grid.1;
+                self.patches %= self.grid.1;
+            }
+        }
+        self.stripes = self.stripes + usize::from(complete) - usize::from(released);
+        changed
+    }
+}
+
+impl Part for Positions {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_positions"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let (x, z) = (ends.x(), ends.z());
+        vec![[x.words, self.characters * self.words], [self.reads(), z.words], [x.lanes, z.lanes]]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        let Positions { characters, taps, count, .. } = self;
+        format!("Windows of {taps} of {characters} characters at {count} positions, block by block of filters")
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let Positions { characters, words, taps, count, steps } = self;
+        // Step 0 in the low bits.
+        let all = |of: fn(&FilterStep) -> usize| {
+            let each: Vec<String> = steps.iter().rev().map(|step| format!("32'd{}", of(step))).collect();
+            format!("{{{}}}", each.join(", "))
+        };
+        format!(
+            ".BITS({}), .CHARACTERS({characters}), .WORDS({words}), .TAPS({taps}), .POSITIONS({count}), .STEPS({}),\n        \
+             .BLOCKS({}),\n        .LAST({})",
+            ends.x().bits(),
+            steps.len(),
+            all(|step| step.blocks),
+            all(|step| step.last)
+        )
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        let frame = self.characters * self.words;
+        Box::new(Frame { frames: 0, written: 0, frame, at: 0, reads: self.reads(), shown: false })
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        2 * ends.x().bits()
+    }
+}
+
+/// Whole frames in storage, and words of the next one; the next word to read of `reads`.
+struct Frame {
+    frames: usize,
+    written: usize,
+    frame: usize,
+    at: usize,
+    reads: usize,
+    shown: bool,
+}
+
+impl State for Frame {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.shown, false]
+    }
+
+    fn ready(&self, _: &Around) -> [bool; 2] {
+        [self.frames < 2, false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        let accept = around.accept();
+        let mut changed = accept;
+        if around.advance() {
+            changed |= self.shown || self.frames > 0;
+            self.shown = self.frames > 0;
+            if self.shown {
+                self.at = (self.at + 1) % self.reads;
+                self.frames -= usize::from(self.at == 0);
+            }
+        }
+        if accept {
+            self.written = (self.written + 1) % self.frame;
+            self.frames += usize::from(self.written == 0);
+        }
+        changed
+    }
+}

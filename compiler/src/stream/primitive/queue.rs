@@ -1,0 +1,204 @@
+//! What holds words as they are, or hands them to two.
+
+use super::{Around, Ends, Part, State};
+use crate::emit::signature::Frames;
+
+/// Two entries; breaks every combinational path.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Register {
+    /// What the core's input enters.
+    Input,
+    /// Any other.
+    Between,
+    /// What the core's output leaves.
+    Output,
+}
+
+/// A queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fifo {
+    /// Words.
+    pub depth: usize,
+    /// Whether it holds the h of an LSTM, which comes back; it stands before what fills it.
+    pub hidden: bool,
+}
+
+/// One stream to two nodes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fork;
+
+impl Part for Register {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_stream_register"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        ends.same()
+    }
+
+    fn banner(&self, ends: &Ends) -> String {
+        format!("Register {}: breaks every combinational path", ends.name)
+    }
+
+    fn parameters(&self, ends: &Ends, frames: Frames) -> String {
+        format!(".BITS({})", ends.x().bits() + self.carried(frames).len())
+    }
+
+    fn carried(&self, frames: Frames) -> &'static [&'static str] {
+        match (self, frames) {
+            (Register::Output, _) | (Register::Input, Frames::Tlast) => &["user", "last"],
+            (Register::Between, _) | (Register::Input, Frames::Count) => &["user"],
+        }
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        Box::new(Skid { front: false, ready: false })
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        2 * ends.x().bits()
+    }
+}
+
+/// A word waits in front, and another one where it is not ready then.
+struct Skid {
+    front: bool,
+    ready: bool,
+}
+
+impl State for Skid {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.front, false]
+    }
+
+    fn ready(&self, _: &Around) -> [bool; 2] {
+        [self.ready, false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        let accept = around.accept();
+        let before = (self.front, self.ready);
+        let free = !self.front || around.m[0].ready;
+        let more = accept || self.front && !self.ready;
+        if free {
+            self.front = more;
+        }
+        self.ready = free || !more;
+        accept || before != (self.front, self.ready)
+    }
+}
+
+impl Part for Fifo {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_fifo"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        ends.same()
+    }
+
+    fn banner(&self, ends: &Ends) -> String {
+        let holds = if self.hidden { ": the h of the frame before" } else { "" };
+        format!("FIFO {}: {} words{holds}", ends.name, self.depth)
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        format!(".BITS({}), .DEPTH({})", ends.x().bits() + 1, self.depth)
+    }
+
+    fn carried(&self, _: Frames) -> &'static [&'static str] {
+        &["user"]
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        Box::new(Held { count: 0, depth: self.depth, most: 0 })
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        ends.z().bits()
+    }
+}
+
+/// What a FIFO holds.
+pub struct Held {
+    /// Words.
+    pub count: usize,
+    /// How many there may be.
+    pub depth: usize,
+    /// The most there were.
+    pub most: usize,
+}
+
+impl State for Held {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.count > 0, false]
+    }
+
+    fn ready(&self, _: &Around) -> [bool; 2] {
+        [self.count < self.depth, false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        let (accept, leave) = (around.accept(), around.leave());
+        if accept {
+            // A word enters only where there is room before another one leaves.
+            self.most = self.most.max(self.count + 1);
+        }
+        self.count = self.count + usize::from(accept) - usize::from(leave);
+        accept || leave
+    }
+
+    fn fifo(&mut self) -> Option<&mut Held> {
+        Some(self)
+    }
+}
+
+impl Part for Fork {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_fork"]
+    }
+
+    fn sides(&self) -> [&'static [&'static str]; 2] {
+        [&["s"], &["a", "b"]]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        ends.same()
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        "Fork: one stream to two".into()
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        format!(".BITS({})", ends.x().bits() + 1)
+    }
+
+    fn carried(&self, _: Frames) -> &'static [&'static str] {
+        &["user"]
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        Box::new(Given([false; 2]))
+    }
+}
+
+/// Which of the two have the word already.
+struct Given([bool; 2]);
+
+impl State for Given {
+    fn valid(&self, around: &Around) -> [bool; 2] {
+        self.0.map(|given| around.s[0].valid && !given)
+    }
+
+    fn ready(&self, around: &Around) -> [bool; 2] {
+        [(0..2).all(|i| self.0[i] || around.m[i].ready), false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        let leaves = around.m.map(|m| m.pass());
+        let accept = around.accept();
+        self.0 = [0, 1].map(|i| !accept && (self.0[i] || leaves[i]));
+        leaves.contains(&true)
+    }
+}

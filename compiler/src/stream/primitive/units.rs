@@ -1,0 +1,370 @@
+//! What works element by element or unit by unit: sums, tables, recurrent and highway cells.
+
+use super::{Around, Count, Ends, Part, Pipe, Rom, State, Table};
+use crate::emit::address_bits;
+use crate::emit::signature::Frames;
+use crate::ir::gated::{self, Blend};
+use strassenc_runtime::Format;
+
+/// See [`Kind::Add`](crate::ir::Kind::Add).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Add {
+    /// Left shifts.
+    pub shifts: [u32; 2],
+    /// Right shift.
+    pub shift: i32,
+}
+
+/// The row of an embedding, word by word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lookup {
+    /// Words of a row.
+    pub words: usize,
+    /// Rows of the table.
+    pub rows: usize,
+}
+
+/// tanh of a filter's output, one a word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tanh {
+    /// Fractional bits of the table.
+    pub frac: u32,
+}
+
+/// The words of x, then those of the h of the frame before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recall {
+    /// Of x and of h.
+    pub words: [usize; 2],
+}
+
+/// An LSTM from the gates of a unit to its h, a unit a word; it keeps c.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LstmCell {
+    /// Fractional bits of σ and of tanh.
+    pub frac: [u32; 2],
+    /// Bits of c and of h.
+    pub bits: [u32; 2],
+    /// Where binary points come together.
+    pub shifts: gated::Shifts,
+}
+
+/// A highway layer from the gates of a unit and its x to what it yields, a unit a word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Highway {
+    /// Fractional bits of σ.
+    pub frac: u32,
+    /// Of x.
+    pub format: Format,
+}
+
+impl From<&gated::Cell> for LstmCell {
+    fn from(cell: &gated::Cell) -> Self {
+        LstmCell {
+            frac: [cell.sigmoid.frac, cell.tanh.frac],
+            bits: [cell.state.bits, cell.hidden.bits],
+            shifts: cell.shifts(),
+        }
+    }
+}
+
+impl From<&Blend> for Highway {
+    fn from(blend: &Blend) -> Self {
+        Highway { frac: blend.sigmoid.frac, format: blend.format }
+    }
+}
+
+/// σ or tanh of so many bits.
+fn curve(table: Table, bits: u32, frac: u32, lookups: &'static [&'static str]) -> Rom {
+    Rom { table, address: bits as usize - 1, data: frac as usize + 1, lookups }
+}
+
+impl Part for Add {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_add"]
+    }
+
+    fn sides(&self) -> [&'static [&'static str]; 2] {
+        [&["a", "b"], &["m"]]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let (a, b, z) = (ends.x(), ends.inputs[1], ends.z());
+        vec![[a.words, z.words], [b.words, z.words], [b.lanes, z.lanes]]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        "Sum, aligned, shifted, saturated".into()
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let [a, b, z] = [ends.x(), ends.inputs[1], ends.z()].map(|s| s.format);
+        let [a_signed, b_signed, z_signed] = [a, b, z].map(|format| u8::from(format.signed));
+        format!(
+            ".LANES({}), .A_BITS({}), .A_SIGNED({a_signed}), .B_BITS({}), .B_SIGNED({b_signed}),\n        \
+             .A_SHIFT({}), .B_SHIFT({}), .SHIFT({}), .Z_BITS({}), .Z_SIGNED({z_signed})",
+            ends.x().lanes,
+            a.bits,
+            b.bits,
+            self.shifts[0],
+            self.shifts[1],
+            self.shift,
+            z.bits
+        )
+    }
+
+    fn state(&self, ends: &Ends) -> Box<dyn State> {
+        Box::new(Pipe::new(2, ends))
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        ends.z().bits()
+    }
+}
+
+impl Part for Lookup {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_lookup"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        vec![[ends.x().words * self.words, ends.z().words], [ends.x().lanes, 1]]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        format!("A row of the table: {} words", self.words)
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let Lookup { words, rows } = self;
+        let (index, bits) = (ends.x().format.bits, ends.z().bits());
+        format!(".INDEX_BITS({index}), .ROWS({rows}), .WORDS({words}), .BITS({bits})")
+    }
+
+    fn roms(&self, ends: &Ends) -> Vec<Rom> {
+        let address = address_bits(self.rows * self.words.next_power_of_two());
+        vec![Rom { table: Table::Rows, address, data: ends.z().bits(), lookups: &[] }]
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        Box::new(Row { count: Count::of(self.words), shown: false })
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        ends.z().bits()
+    }
+}
+
+struct Row {
+    count: Count,
+    shown: bool,
+}
+
+impl State for Row {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.shown, false]
+    }
+
+    fn ready(&self, around: &Around) -> [bool; 2] {
+        [around.advance() && self.count.at_last(), false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        if !around.advance() {
+            return false;
+        }
+        let changed = around.s[0].valid || self.shown;
+        self.shown = around.s[0].valid;
+        if self.shown {
+            self.count.next();
+        }
+        changed
+    }
+}
+
+impl Part for Tanh {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_tanh", "strassenc_curve"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        vec![[ends.x().words, ends.z().words], [ends.x().lanes, 1], [ends.z().lanes, 1]]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        "tanh, filter by filter".into()
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        format!(".V_BITS({}), .FRAC({})", ends.x().format.bits, self.frac)
+    }
+
+    fn roms(&self, ends: &Ends) -> Vec<Rom> {
+        vec![curve(Table::Tanh, ends.x().format.bits, self.frac, &["z"])]
+    }
+
+    fn state(&self, ends: &Ends) -> Box<dyn State> {
+        Box::new(Pipe::new(3, ends))
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        ends.z().bits()
+    }
+}
+
+impl Part for Recall {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_recall"]
+    }
+
+    fn sides(&self) -> [&'static [&'static str]; 2] {
+        [&["s", "h"], &["m"]]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let (x, h, z) = (ends.x(), ends.inputs[1], ends.z());
+        let [of_x, of_h] = self.words;
+        vec![[x.words, of_x], [h.words, of_h], [of_x + of_h, z.words], [x.lanes, z.lanes], [h.lanes, z.lanes]]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        let [x, h] = self.words;
+        format!("x of this frame, {x} words, then h of the frame before, {h} words")
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let [x, h, z] = [ends.x(), ends.inputs[1], ends.z()].map(|s| s.format);
+        format!(
+            ".LANES({}), .X_BITS({}), .X_SIGNED({}), .H_BITS({}), .Z_BITS({}),\n        \
+             .X_WORDS({}), .H_WORDS({})",
+            ends.x().lanes,
+            x.bits,
+            u8::from(x.signed),
+            h.bits,
+            z.bits,
+            self.words[0],
+            self.words[1]
+        )
+    }
+
+    fn state(&self, _: &Ends) -> Box<dyn State> {
+        let [x, h] = self.words;
+        Box::new(Joined { at: 0, x, words: x + h, first: true })
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        ends.z().bits()
+    }
+}
+
+/// `at` is the next word of a frame, of which the first `x` come from x; in the first frame nothing comes back.
+struct Joined {
+    at: usize,
+    x: usize,
+    words: usize,
+    first: bool,
+}
+
+impl State for Joined {
+    fn valid(&self, around: &Around) -> [bool; 2] {
+        let [x, h] = around.s;
+        [if self.at < self.x { x.valid } else { self.first || h.valid }, false]
+    }
+
+    fn ready(&self, around: &Around) -> [bool; 2] {
+        let (m, of_x) = (around.m[0].ready, self.at < self.x);
+        [m && of_x, m && !of_x && !self.first]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        let leave = around.leave();
+        if leave {
+            self.at = (self.at + 1) % self.words;
+            self.first &= self.at > 0;
+        }
+        leave
+    }
+}
+
+impl Part for LstmCell {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_lstm_cell", "strassenc_curve", "strassenc_round"]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        vec![[ends.x().words, ends.z().words], [ends.x().lanes, 4], [ends.z().lanes, 1]]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        "Cell: c = f c + i g, h = o tanh(c), unit by unit".into()
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let LstmCell { frac: [sigmoid, tanh], bits: [c, h], shifts } = self;
+        format!(
+            ".UNITS({}), .GATE_BITS({}), .SIGMOID_FRAC({sigmoid}), .TANH_FRAC({tanh}), .C_BITS({c}), .H_BITS({h}),\n        \
+             .KEPT_SHIFT({}), .NEW_SHIFT({}), .C_SHIFT({}), .INDEX_SHIFT({}), .H_SHIFT({})",
+            ends.x().words,
+            ends.x().format.bits,
+            shifts.kept,
+            shifts.new,
+            shifts.state,
+            shifts.index,
+            shifts.hidden
+        )
+    }
+
+    fn roms(&self, ends: &Ends) -> Vec<Rom> {
+        let (bits, [sigmoid, tanh]) = (ends.x().format.bits, self.frac);
+        vec![curve(Table::Sigmoid, bits, sigmoid, &["i", "f", "o"]), curve(Table::Tanh, bits, tanh, &["g", "c"])]
+    }
+
+    fn state(&self, ends: &Ends) -> Box<dyn State> {
+        Box::new(Pipe::new(14, ends))
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        4 * ends.x().bits()
+    }
+}
+
+impl Part for Highway {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_highway", "strassenc_curve", "strassenc_round"]
+    }
+
+    fn sides(&self) -> [&'static [&'static str]; 2] {
+        [&["a", "b"], &["m"]]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let (x, b, z) = (ends.x(), ends.inputs[1], ends.z());
+        vec![[x.words, z.words], [b.words, z.words], [x.lanes, 2], [b.lanes, 1], [z.lanes, 1]]
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        "Highway: t (h - x) + x, unit by unit".into()
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        format!(
+            ".GATE_BITS({}), .SIGMOID_FRAC({}), .X_BITS({}), .X_SIGNED({})",
+            ends.x().format.bits,
+            self.frac,
+            self.format.bits,
+            u8::from(self.format.signed)
+        )
+    }
+
+    fn roms(&self, ends: &Ends) -> Vec<Rom> {
+        vec![curve(Table::Sigmoid, ends.x().format.bits, self.frac, &["t"])]
+    }
+
+    fn state(&self, ends: &Ends) -> Box<dyn State> {
+        Box::new(Pipe::new(6, ends))
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        4 * ends.x().bits()
+    }
+}
