@@ -234,7 +234,7 @@ fn edge(lines: &mut Lines, line: &str) -> Option<Edge> {
     let (shape, rest) = line.split_once(' ')?;
     let (format, whole) = rest.split_once(" of ")?;
     let (shape, format, whole) = (parse_shape(shape)?, parse_format(format)?, size(whole)?);
-    let Value { indices: channels, intervals } = parse_elements(lines)?.value;
+    let Value { indices: channels, intervals } = parse_elements(lines, nothing)?;
     Some(Edge { shape, format, whole, channels, intervals })
 }
 
@@ -329,7 +329,7 @@ fn chain(lines: &mut Lines) -> Option<Chain> {
     let (formats, budget) = line.split_once(" budget ")?;
     let (input, output) = formats.split_once(" -> ")?;
     let (input, output, budget) = (parse_format(input)?, parse_format(output)?, size(budget)?);
-    let x = lines.after("x").filter(|rest| rest.is_empty()).and_then(|_| parse_elements(lines))?.value;
+    let x = lines.after("x").filter(|rest| rest.is_empty()).and_then(|_| parse_elements(lines, nothing))?;
     let mut ops = vec![];
     while lines.peek().is_some_and(|line| !line.starts_with("edge ") && !line.starts_with("layer ")) {
         ops.push(op(lines)?);
@@ -346,91 +346,80 @@ fn op(lines: &mut Lines) -> Option<Op> {
         "W_c" => Some(Role::Wc),
         _ => None,
     };
-    let (kind, value) = if let Some(role) = role {
+    let (mut entries, mut values, mut shifts) = (vec![], vec![], vec![]);
+    let (kind, result) = if let Some(role) = role {
         let Extent { h, w } = parse_extent(rest)?;
-        let Elements { value, parameters } = parse_elements(lines)?;
-        let mut entries = vec![];
-        for row in parameters.iter().filter(|row| **row != "_") {
-            entries.extend(parse_row(row).filter(|row| row.len() == w)?);
-        }
-        (OpKind::Linear { role, matrix: Matrix::from_shape_vec((h, w), entries).ok()? }, value)
+        let result = parse_elements(lines, |row| {
+            if row != "_" {
+                entries.extend(parse_row(row).filter(|row| row.len() == w)?);
+            }
+            Some(())
+        })?;
+        (OpKind::Linear { role, matrix: Matrix::from_shape_vec((h, w), entries).ok()? }, result)
     } else {
-        let Elements { value, parameters } = parse_elements(lines)?;
-        let kind = match (word, rest) {
-            ("multiply", bits) => {
-                let bits: u32 = bits.strip_prefix("bits ")?.parse().ok().filter(|bits| (1..=63).contains(bits))?;
-                let (coefficients, shifts) = two(&parameters, "*")?;
-                OpKind::Multiply { coefficients, coefficient_bits: bits, shifts }
-            }
-            ("product", "") => OpKind::Product,
-            ("offset", "") => {
-                let mut constants = vec![];
-                for part in parameters.iter().filter(|part| **part != "_") {
-                    constants.push(part.strip_prefix("+ ")?.parse().ok()?);
-                }
-                OpKind::Offset { constants }
-            }
-            ("requantise", format) => {
-                let (constants, shifts) = two(&parameters, "+")?;
-                OpKind::Requantise { constants, shifts, format: parse_format(format)? }
-            }
+        let signs: &[&str] = match word {
+            "multiply" => &["*", ">>"],
+            "requantise" => &["+", ">>"],
+            "offset" => &["+"],
+            "product" => &[],
             _ => return None,
         };
-        (kind, value)
+        let format = if word == "requantise" { Some(parse_format(rest)?) } else { None };
+        let bits = if word == "multiply" { Some(parse_bits(rest)?) } else { None };
+        let result = parse_elements(lines, |line| parameters(line, signs, &mut values, &mut shifts))?;
+        let kind = match (format, bits) {
+            (Some(format), _) => OpKind::Requantise { constants: values, shifts, format },
+            (None, Some(coefficient_bits)) => OpKind::Multiply { coefficients: values, coefficient_bits, shifts },
+            (None, None) if !rest.is_empty() => return None,
+            (None, None) if word == "product" => OpKind::Product,
+            (None, None) => OpKind::Offset { constants: values },
+        };
+        (kind, result)
     };
-    Some(Op { kind, result: value })
+    Some(Op { kind, result })
 }
 
-/// `+ 5 >> 3` of each element: what is signed so, and shifts.
-fn two(parameters: &[&str], sign: &str) -> Option<(Vec<i64>, Vec<i32>)> {
-    let (mut values, mut shifts) = (vec![], vec![]);
-    for line in parameters {
-        let mut words = line.split(' ');
+/// Elements of a value that no operation yields have no parameters.
+fn nothing(parameters: &str) -> Option<()> {
+    parameters.is_empty().then_some(())
+}
+
+/// `bits 6`.
+fn parse_bits(text: &str) -> Option<u32> {
+    text.strip_prefix("bits ")?.parse().ok().filter(|bits| (1..=63).contains(bits))
+}
+
+/// `+ 5 >> 3` of an element: what has these signs, the second of which is that of a shift.
+fn parameters(line: &str, signs: &[&str], values: &mut Vec<i64>, shifts: &mut Vec<i32>) -> Option<()> {
+    let mut words = line.split_whitespace();
+    for sign in signs {
         match words.next()? {
             "_" => {}
-            word => values.push(words.next().filter(|_| word == sign)?.parse().ok()?),
-        }
-        match words.next()? {
-            "_" => {}
-            word => shifts.push(words.next().filter(|_| word == ">>")?.parse().ok().filter(is_shift)?),
-        }
-        if words.next().is_some() {
-            return None;
+            word if word != *sign => return None,
+            ">>" => shifts.push(words.next()?.parse().ok().filter(|shift| (-63..=63).contains(shift))?),
+            _ => values.push(words.next()?.parse().ok()?),
         }
     }
-    Some((values, shifts))
+    words.next().is_none().then_some(())
 }
 
-fn is_shift(shift: &i32) -> bool {
-    (-63..=63).contains(shift)
-}
-
-struct Elements<'a> {
-    value: Value,
-    /// What is after `=`.
-    parameters: Vec<&'a str>,
-}
-
-/// The elements on the lines that come next.
-fn parse_elements<'a>(lines: &mut Lines<'a>) -> Option<Elements<'a>> {
-    let mut elements = Elements { value: Value { indices: vec![], intervals: vec![] }, parameters: vec![] };
+/// The elements on the lines that come next; `parameters` reads what comes after `=`.
+fn parse_elements(lines: &mut Lines, mut parameters: impl FnMut(&str) -> Option<()>) -> Option<Value> {
+    let mut value = Value { indices: vec![], intervals: vec![] };
     let is_element = |line: &str| line.starts_with(|c: char| c.is_ascii_digit() || c == '_');
     while lines.peek().is_some_and(is_element) {
         let line = lines.next()?;
-        let (line, parameters) = match line.split_once(" =") {
-            Some((line, parameters)) => (line, Some(parameters.trim_start())),
-            None => (line, None),
-        };
+        let (line, rest) = line.split_once(" =").unwrap_or((line, ""));
         let (index, interval) = line.split_once(": ")?;
         if index != "_" {
-            elements.value.indices.push(index.parse().ok()?);
+            value.indices.push(index.parse().ok()?);
         }
         if interval != "_" {
-            elements.value.intervals.push(parse_interval(interval)?);
+            value.intervals.push(parse_interval(interval)?);
         }
-        elements.parameters.extend(parameters);
+        parameters(rest.trim_start())?;
     }
-    Some(elements)
+    Some(value)
 }
 
 /// Reads what [`signs`] writes.

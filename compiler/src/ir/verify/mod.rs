@@ -79,7 +79,7 @@ fn lie_on(windows: Windows, image: Shape) -> Check {
     };
     let down = on([size.h, stride.h, pad.h], rows, image.height);
     if !down || !on([size.w, stride.w, pad.w], columns, image.width) {
-        return Err(format!("has windows {windows:?} on an image of {image}"));
+        return Err(format!("has {windows} on an image of {image}"));
     }
     Ok(())
 }
@@ -229,7 +229,7 @@ pub(crate) fn pooled(from: &Edge, kind: PoolKind, windows: Windows) -> Vec<Inter
 
 fn add_is_right(reads: [&Edge; 2], to: &Edge, shifts: [u32; 2], shift: i32) -> Check {
     if reads[0].shape != reads[1].shape || reads[0].shape != to.shape {
-        return Err(format!("adds {} to {}", reads[0].shape, reads[1].shape));
+        return Err(format!("makes {} of {} and {}", to.shape, reads[0].shape, reads[1].shape));
     }
     if to.intervals != added(reads, to.format, shifts, shift) {
         return Err("declares other intervals than those of its sums".into());

@@ -1,0 +1,104 @@
+//! What each pass makes of a small text, or why it refuses it: the files of `tests/cases/PASS/`.
+//!
+//! A file begins with `pass: NAME`; then come the pass's inputs and, after a last line `----`, what
+//! it answers. Inputs are kept apart by such a line too. `STRASSENC_BLESS=1` accepts new answers.
+
+use std::path::{Path, PathBuf};
+use strassenc::adder_graph;
+use strassenc::circuit::{self, Circuit};
+use strassenc::ir::{self, Chain, Dataflow};
+use strassenc::lower;
+use strassenc::schedule;
+use strassenc_runtime::{Error, Result};
+
+/// What the pass with this name makes of its inputs.
+fn answer(pass: &str, inputs: &[&str]) -> Result<String> {
+    match (pass, inputs) {
+        ("read", [dataflow]) => Ok(dataflow.parse::<Dataflow>()?.to_string()),
+        ("verify", [dataflow]) => ir::verify(&dataflow.parse()?).map(|()| "ok\n".into()),
+        ("prune", [dataflow]) => {
+            let mut dataflow: Dataflow = dataflow.parse()?;
+            ir::verify(&dataflow)?;
+            lower::prune(&mut dataflow, &|_| true);
+            ir::verify(&dataflow)?;
+            Ok(dataflow.to_string())
+        }
+        ("build", [dataflow]) => {
+            let dataflow: Dataflow = dataflow.parse()?;
+            ir::verify(&dataflow)?;
+            let circuit = built(chain(&dataflow)?)?;
+            circuit::verify(&circuit)?;
+            circuit::prove(&circuit, chain(&dataflow)?)?;
+            Ok(circuit.to_string())
+        }
+        ("verify_circuit", [circuit]) => circuit::verify(&circuit.parse()?).map(|()| "ok\n".into()),
+        ("prove", [dataflow, circuit]) => {
+            let (dataflow, circuit): (Dataflow, Circuit) = (dataflow.parse()?, circuit.parse()?);
+            circuit::prove(&circuit, chain(&dataflow)?).map(|()| "ok\n".into())
+        }
+        ("schedule", [circuit]) => {
+            let circuit: Circuit = circuit.parse()?;
+            circuit::verify(&circuit)?;
+            let options = schedule::Options::default();
+            let pipeline = schedule::schedule(&circuit, &options)?;
+            schedule::verify(&circuit, &pipeline, &options)?;
+            let stage = |s: u32| {
+                let here = circuit.iter().filter(|(id, _)| pipeline.available(*id) == s);
+                here.fold(format!("stage {s}:"), |line, (_, node)| format!("{line} {}", node.name)) + "\n"
+            };
+            Ok((0..pipeline.stages).map(stage).collect())
+        }
+        _ => Err(Error::input(format_args!("pass `{pass}`"), format_args!("takes other than {} inputs", inputs.len()))),
+    }
+}
+
+/// The chain of the first layer.
+fn chain(dataflow: &Dataflow) -> Result<&Chain> {
+    let kernel = dataflow.layers.first().and_then(|layer| layer.kernel());
+    kernel.map(|kernel| &kernel.chain).ok_or_else(|| Error::input("case", "has no chain in its first layer"))
+}
+
+fn built(chain: &Chain) -> Result<Circuit> {
+    let graphs: Vec<_> = (chain.matrices())
+        .map(|(_, matrix)| adder_graph::share(matrix, &adder_graph::Options::default()).graph)
+        .collect();
+    circuit::build(chain, &graphs.iter().collect::<Vec<_>>())
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// What is told where the file does not say what its pass answers; blessed, it does from now on.
+fn difference(file: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    let pass = first.strip_prefix("pass: ").unwrap_or_else(|| panic!("{} names no pass", file.display()));
+    assert!(file.parent().unwrap().ends_with(pass), "{} is in another pass's folder", file.display());
+    let (inputs, expected) = rest.rsplit_once("----\n").unwrap_or_else(|| panic!("{} lacks ----", file.display()));
+    let inputs: Vec<&str> = inputs.split("----\n").collect();
+    let answer = answer(pass, &inputs).unwrap_or_else(|error| format!("{error}\n"));
+    if std::env::var_os("STRASSENC_BLESS").is_some() {
+        let inputs = inputs.join("----\n");
+        std::fs::write(file, format!("{first}\n{inputs}----\n{answer}")).unwrap();
+        return None;
+    }
+    (answer != expected).then(|| format!("{}: expected\n{expected}\nbut it is\n{answer}", file.display()))
+}
+
+#[test]
+fn every_pass_answers_as_its_cases_say_and_refuses_those_whose_names_say_so() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let files: Vec<PathBuf> = files(&cases).iter().flat_map(|folder| files(folder)).collect();
+    assert!(files.len() >= 100, "{} cases", files.len());
+    let failed: Vec<String> = files.iter().filter_map(|file| difference(file)).collect();
+    assert!(failed.is_empty(), "{}\nSTRASSENC_BLESS=1 accepts new answers", failed.join("\n"));
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let is_refused = text.rsplit_once("----\n").unwrap().1.starts_with("error[");
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        assert_eq!(is_refused, name.starts_with("refused_"), "{name}");
+    }
+}
