@@ -4,7 +4,9 @@ use ndarray::array;
 use std::path::Path;
 use std::process::{Command, Output};
 use strassenc::build::Build;
+use strassenc::compile::{Options, plan};
 use strassenc::emit::signature::Frames;
+use strassenc::ir::Dataflow;
 use strassenc_runtime::model::{Dense, Edge, Layer, Output as LayerOutput, Provenance};
 use strassenc_runtime::{Format, Model, model_file};
 
@@ -223,4 +225,15 @@ fn edited_verilog_is_kept_until_the_user_says_otherwise() {
 fn help_has_examples() {
     let told = done(folder().path(), &["--help"]);
     assert!(told.contains("Examples:\n  strassenc verilog runs/digits"), "{told}");
+}
+
+#[test]
+fn the_dataflow_is_dumped_as_text_and_nothing_is_written() {
+    let folder = folder();
+    let before = names(folder.path());
+    let dumped = done(folder.path(), &["model.safetensors", "--dump", "dataflow"]);
+    let (dataflow, _) = plan(&model(), &Options::default()).unwrap();
+    assert_eq!(dumped, dataflow.to_string());
+    assert_eq!(dumped.parse::<Dataflow>().unwrap(), dataflow);
+    assert_eq!(names(folder.path()), before);
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::build::{self, Build, Edits, Options, Record};
-use strassenc::compile::Step;
+use strassenc::compile::{self, Step};
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
@@ -35,6 +35,7 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
   strassenc verilog runs/cnn --target-fps 20000 --clock 200
   strassenc verilog runs/cnn --lut-budget 40000 --bram-budget 60
   strassenc verilog runs/cnn --engines engines.toml      the engines of an earlier build, edited
+  strassenc verilog runs/digits --dump dataflow          the pruned network as text; no build
 
 The folder holds the Verilog (files.f lists it), signature.json (ports, beats, latency), a testbench with golden's answers
 for any simulator, and build.json. `strassenc simulate`, `report` and `check` take it from there.")]
@@ -56,6 +57,16 @@ pub struct Args {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+    /// Print this level as text, and write nothing
+    #[arg(long, value_enum, value_name = "LEVEL", conflicts_with = "json")]
+    dump: Option<Level>,
+}
+
+/// A level that has a text form.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Level {
+    /// The network as layers on edges, after pruning
+    Dataflow,
 }
 
 /// What decides a build.
@@ -209,6 +220,10 @@ struct Report<'a> {
 pub fn run(args: Args) -> Result<()> {
     let model = load(&args.model)?;
     let options = args.options.options()?;
+    if let Some(Level::Dataflow) = args.dump {
+        let (dataflow, _) = compile::plan(&model, &options.compile())?;
+        return output::write(dataflow);
+    }
     let folder = args.output.unwrap_or_else(|| Path::new("build").join(&model.name));
     consent::ask(&model, &options, args.anyway)?;
     let began = Instant::now();
