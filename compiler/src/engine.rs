@@ -157,13 +157,14 @@ impl Target {
 
     fn over(&self, cost: Cost) -> Option<String> {
         let parts = [
-            ("LUTs", cost.luts, self.lut),
-            ("block RAMs", cost.half_brams.div_ceil(2), self.bram),
-            ("multipliers", cost.multipliers, self.dsp),
+            ("LUT", cost.luts, self.lut),
+            ("block RAM", cost.half_brams.div_ceil(2), self.bram),
+            ("multiplier", cost.multipliers, self.dsp),
         ];
         let over = |(name, needs, has): (&str, u64, Option<u64>)| {
+            let s = if needs == 1 { "" } else { "s" };
             has.filter(|has| needs > *has)
-                .map(|has| format!("{needs} {name}, {} more than the {has} there are", needs - has))
+                .map(|has| format!("{needs} {name}{s}, {} more than the {has} there are", needs - has))
         };
         parts.into_iter().find_map(over)
     }
@@ -207,21 +208,42 @@ pub fn choose(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) ->
     target.validate()?;
     let estimator = &Estimator::new(dataflow, &|_| multipliers);
     if let Some(interval) = target.interval() {
-        return at(estimator, interval, target);
+        return at(estimator, interval, target, Weights::default());
     }
     let quickest = quickest(estimator, target.engine);
     if !target.budgeted() {
-        return at(estimator, quickest, target);
+        return at(estimator, quickest, target, Weights::default());
     }
-    // The least interval that fits: estimates fall with it, in steps.
+    match least(estimator, quickest, target, Weights::default())? {
+        Ok(engines) => Ok(engines),
+        // Where engines are cheap all in all, they may still take too much of what is scarce.
+        Err(_) => least(estimator, quickest, target, Weights::of_scarce(target))?.map_err(|over| {
+            Error::input("budget", format_args!("the smallest core needs {over}")).help(match target.dsp {
+                Some(_) => "raise the budget; `--multipliers auto` builds multipliers from shifts and additions",
+                None => "raise the budget, or lower the r of the largest layers",
+            })
+        }),
+    }
+}
+
+/// The engines of the least interval whose cost is within the target's budget; else what the smallest
+/// core takes too much of.
+fn least(
+    estimator: &Estimator,
+    quickest: u64,
+    target: &Target,
+    weights: Weights,
+) -> Result<std::result::Result<Engines, String>> {
     let total = |engines: &Engines| estimator.costs(engines).into_iter().fold(Cost::default(), |a, b| a + b);
-    let fits = |interval: u64| at(estimator, interval, target).map(|e| (target.over(total(&e)), e));
+    let at = |interval: u64| at(estimator, interval, target, weights);
+    // Estimates fall with the interval, in steps.
+    let fits = |interval: u64| at(interval).map(|e| (target.over(total(&e)), e));
     let (mut low, mut high) = (quickest, quickest);
     loop {
         let (over, engines) = fits(high)?;
         let Some(over) = over else { break };
         if high > u64::MAX / 4 || total(&engines).clocks * 4 < high {
-            return Err(Error::input("budget", format_args!("the smallest core needs {over}")));
+            return Ok(Err(over));
         }
         (low, high) = (high, high * 2);
     }
@@ -229,7 +251,39 @@ pub fn choose(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) ->
         let middle = low + (high - low) / 2;
         if fits(middle)?.0.is_some() { low = middle } else { high = middle }
     }
-    at(estimator, high, target)
+    at(high).map(Ok)
+}
+
+/// What each resource counts where engines are compared.
+#[derive(Clone, Copy, Debug)]
+struct Weights {
+    lut: u64,
+    half_bram: u64,
+    multiplier: u64,
+}
+
+impl Default for Weights {
+    /// In LUTs, about, by their numbers on devices.
+    fn default() -> Self {
+        Weights { lut: 1, half_bram: 150, multiplier: 100 }
+    }
+}
+
+impl Weights {
+    /// Those under which nothing outweighs what the target has a budget of.
+    fn of_scarce(target: &Target) -> Self {
+        let Weights { lut, half_bram, multiplier } = Weights::default();
+        let scarce = |weight: u64, budget: Option<u64>| if budget.is_some() { 10_000 * weight } else { weight };
+        Weights {
+            lut: scarce(lut, target.lut),
+            half_bram: scarce(half_bram, target.bram),
+            multiplier: scarce(multiplier, target.dsp),
+        }
+    }
+
+    fn of(self, cost: &Cost) -> u64 {
+        self.lut * cost.luts + self.half_bram * cost.half_brams + self.multiplier * cost.multipliers
+    }
 }
 
 /// The cost of each layer, whose multipliers are made of what `made_of` says, in order; of hardware where it says nothing.
@@ -248,7 +302,7 @@ fn quickest(estimator: &Estimator, allowed: Allowed) -> u64 {
 }
 
 /// The cheapest engines of at most `interval` clocks between frames.
-fn at(estimator: &Estimator, interval: u64, target: &Target) -> Result<Engines> {
+fn at(estimator: &Estimator, interval: u64, target: &Target, weights: Weights) -> Result<Engines> {
     let dataflow = estimator.dataflow;
     let pixels = dataflow.edges[0].shape.pixels() as u64;
     if pixels > interval {
@@ -260,8 +314,7 @@ fn at(estimator: &Estimator, interval: u64, target: &Target) -> Result<Engines> 
         let priced = |choice: Choice| (estimator.cost(number, choice), choice);
         let all: Vec<(Cost, Choice)> =
             estimator.candidates(number, interval, target.engine).into_iter().map(priced).collect();
-        let weight = |cost: &Cost| cost.luts + 150 * cost.half_brams + 100 * cost.multipliers;
-        let best = all.iter().filter(|(cost, _)| cost.clocks <= interval).min_by_key(|(cost, _)| weight(cost));
+        let best = all.iter().filter(|(cost, _)| cost.clocks <= interval).min_by_key(|(cost, _)| weights.of(cost));
         let Some((_, choice)) = best else {
             let least = all.iter().map(|(cost, _)| cost.clocks).min().unwrap_or(u64::MAX);
             let cause = format_args!("takes {least} clocks for a frame at least, and the target allows {interval}");

@@ -149,6 +149,10 @@ fn options_reach_the_core_and_the_same_ones_give_the_same_bytes() {
         "{told}"
     );
     Build::open(&folder.path().join("d")).unwrap().compiled().unwrap();
+    // Multipliers alone: fewer of them, in turn.
+    let told = done(folder.path(), &[".", "-o", "e", "--dsp-budget", "1"]);
+    assert!(told.contains("1 hardware multiplier: 1 DSP block (DSP48E1)") && told.contains("folded"), "{told}");
+    assert!(Build::open(&folder.path().join("e")).unwrap().signature.ii > 1);
 }
 
 #[test]
@@ -167,7 +171,7 @@ fn whatever_is_wrong_gets_one_message() {
         (2, &[".", "--multiplier-latency", "9"], "9 is not in 1..=4"),
         (2, &[".", "--beat-elements", "0"], "0 is not in 1..="),
         (2, &[".", "--time-limit=-1"], "it must be a positive number of seconds"),
-        (2, &[".", "--dsp-budget", "1"], "the smallest core needs 2 multipliers, 1 more than the 1 there are"),
+        (2, &[".", "--dsp-budget", "0"], "the smallest core needs 1 multiplier, 1 more than the 0 there are"),
     ];
     for (status, arguments, cause) in cases {
         let error = refused(path, status, arguments);
