@@ -128,8 +128,13 @@ impl Part for Array {
     }
 
     fn flip_flops(&self, ends: &Ends) -> usize {
-        // A sum, and the result until it is taken.
-        2 * ends.z().bits() + ends.x().bits()
+        // x and its weights, the tree of adders with a sign at each node, the sum.
+        let (x, z) = (ends.x(), ends.z());
+        let weights = 2 * z.lanes * x.lanes;
+        let operand = x.format.bits + u32::from(!x.format.signed);
+        let levels = x.lanes.next_power_of_two().trailing_zeros().max(1);
+        let level = |l: u32| x.lanes.div_ceil(1 << l) * ((operand + l).min(z.format.bits) as usize + 1);
+        x.bits() + weights + z.lanes * (1..=levels).map(level).sum::<usize>() + z.bits()
     }
 }
 
