@@ -8,9 +8,9 @@ use strassenc::folded::Folding;
 use strassenc::ir::{self, Kind};
 use strassenc::multipliers::Multipliers;
 use strassenc::simulate::{self, Simulator, Sources};
-use strassenc::stream::Primitive;
 use strassenc::stream::depths;
 use strassenc::stream::timing::{self, Ending};
+use strassenc::stream::{self, Engine, Primitive};
 use strassenc::{folded, lower, schedule};
 use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Model, golden};
@@ -297,4 +297,32 @@ fn a_wrong_word_of_a_rom_is_located_in_its_layer() {
         }
     }
     panic!("only {located} were located");
+}
+
+#[test]
+fn a_graph_whose_words_or_streams_do_not_fit_is_refused_with_its_node() {
+    for seed in 0..20 {
+        let graph = compiled(&image_model(seed), seed, [Beat::Any; 2]).graph;
+        stream::verify(&graph).unwrap();
+        for i in 0..graph.streams.len() {
+            let mut other = graph.clone();
+            other.streams[i].words += 1;
+            assert!(stream::verify(&other).is_err(), "seed {seed}, stream {i}");
+        }
+        for (i, node) in graph.nodes.iter().enumerate() {
+            let mut other = graph.clone();
+            other.nodes[i].inputs.pop();
+            let error = stream::verify(&other).unwrap_err().to_string();
+            assert!(error.contains(&node.name) && error.contains("streams in"), "seed {seed}: {error}");
+        }
+    }
+}
+
+#[test]
+fn an_engine_of_another_kind_is_an_error_that_names_its_layer() {
+    let lowered = lower::lower(&image_model(0)).unwrap();
+    let engines = vec![Engine::Elementwise { lanes: 1 }; lowered.layers.len()];
+    let error = stream::assemble(&lowered, &engines, [Beat::Any; 2]).unwrap_err().to_string();
+    let first = lowered.layers.iter().find(|layer| layer.kernel().is_some()).unwrap();
+    assert!(error.contains(&first.name) && error.contains("another kind"), "{error}");
 }

@@ -72,7 +72,7 @@ pub fn step_with(
             }
             Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } => {
                 let reads: Vec<&[i64]> = layer.reads.iter().map(|id| edges[id.index()].as_slice()).collect();
-                without_kernel(layer, dataflow.yields(number), &reads)
+                without_kernel(layer, dataflow.yields(number), &reads)?
             }
         };
         edges.push(z);
@@ -81,9 +81,9 @@ pub fn step_with(
 }
 
 /// What a layer that has no kernel makes of what it reads.
-fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Vec<i64> {
+fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Result<Vec<i64>> {
     let x = reads[0];
-    match &layer.kind {
+    Ok(match &layer.kind {
         Kind::Pool { kind, windows } => {
             let pad = if *kind == PoolKind::Max { output.format.min() } else { 0 };
             let channels = layer.input.channels;
@@ -102,6 +102,8 @@ fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Vec<i64> {
             .collect(),
         // Indices are within an unsigned format.
         Kind::Embedding { rows } => x.iter().flat_map(|x| &rows[(*x as usize).min(rows.len() - 1)]).copied().collect(),
-        Kind::Spn(_) | Kind::CharCnn { .. } | Kind::Highway { .. } | Kind::Lstm { .. } => vec![],
-    }
+        Kind::Spn(_) | Kind::CharCnn { .. } | Kind::Highway { .. } | Kind::Lstm { .. } => {
+            return Err(Error::internal(format_args!("layer `{}`", layer.name), "has a kernel that was not computed"));
+        }
+    })
 }

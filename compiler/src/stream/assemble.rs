@@ -12,7 +12,7 @@ use crate::ir::words::gcd;
 use crate::ir::{Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Windows};
 use std::collections::BTreeMap;
 use strassenc_runtime::model::PoolKind;
-use strassenc_runtime::{Format, Result, Shape};
+use strassenc_runtime::{Error, Format, Result, Shape};
 
 /// What a layer works on.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ pub enum Engine<'a> {
 /// those that fits [`BEAT_BYTES`].
 ///
 /// # Errors
-/// As [`Axi::new`].
+/// As [`Axi::new`], and internally where an engine is not one for its layer.
 pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Result<Graph> {
     let mut builder = Builder::new(dataflow);
     let [asked, asked_of_output] = beats;
@@ -59,7 +59,7 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
     }
     builder.offer(EdgeId(0), x, "input");
     for (number, engine) in engines.iter().enumerate() {
-        let y = builder.layer(number, *engine);
+        let y = builder.layer(number, *engine)?;
         let name = &dataflow.layers[number].name;
         let y = if number + 1 == engines.len() {
             y
@@ -217,32 +217,32 @@ impl<'a> Builder<'a> {
     }
 
     /// The nodes of one layer; the stream that leaves them.
-    fn layer(&mut self, number: usize, engine: Engine) -> StreamId {
+    fn layer(&mut self, number: usize, engine: Engine) -> Result<StreamId> {
         let dataflow = self.dataflow;
         let layer = &dataflow.layers[number];
         let to = dataflow.yields(number);
         let format = to.format;
-        match (&layer.kind, engine) {
+        Ok(match (&layer.kind, engine) {
             (Kind::Spn(kernel), engine) => {
                 let x = self.take(layer.reads[0]);
-                self.kernel(number, kernel, engine, x)
+                self.kernel(number, kernel, engine, x)?
             }
             (Kind::CharCnn { tanh, .. }, Engine::Folded(folded)) => {
                 let x = self.take(layer.reads[0]);
-                self.filters(number, folded, tanh, x)
+                self.filters(number, folded, tanh, x)?
             }
             (Kind::Highway { gates, blend }, engine) => {
                 let [x, kept] = [0, 1].map(|side| self.take(layer.reads[side]));
                 let kept =
                     self.then(None, &format!("fifo_{}_x", layer.name), Fifo { depth: usize::MAX, hidden: false }, kept);
                 let kept = self.convert(Some(number), "kept", kept, 1);
-                let y = self.kernel(number, gates, engine, x);
+                let y = self.kernel(number, gates, engine, x)?;
                 let y = self.convert(Some(number), "gates", y, 2);
                 let z = self.stream(1, format, to.shape.elements());
                 self.node(Some(number), "highway", Highway::from(blend), &[y, kept], &[z]);
                 z
             }
-            (Kind::Lstm { gates, cell }, engine) => self.lstm(number, gates, cell, engine),
+            (Kind::Lstm { gates, cell }, engine) => self.lstm(number, gates, cell, engine)?,
             (Kind::Embedding { rows }, Engine::Elementwise { lanes }) => {
                 let x = self.take(layer.reads[0]);
                 let x = self.convert(Some(number), "x", x, 1);
@@ -288,23 +288,28 @@ impl<'a> Builder<'a> {
                 z
             }
             (Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } | Kind::CharCnn { .. }, _) => {
-                unreachable!("an engine of another kind of layer")
+                return Err(self.lost(number));
             }
-        }
+        })
     }
 
     /// The nodes of a kernel that reads x.
-    fn kernel(&mut self, number: usize, kernel: &Kernel, engine: Engine, x: StreamId) -> StreamId {
+    fn kernel(&mut self, number: usize, kernel: &Kernel, engine: Engine, x: StreamId) -> Result<StreamId> {
         match engine {
             Engine::Folded(folded) => self.folded(number, kernel, folded, x),
-            Engine::Unrolled { stages } => self.unrolled(number, kernel, stages, x),
-            // An invariant: engines are chosen by the kind of their layer.
-            Engine::Elementwise { .. } => unreachable!("an engine of another kind of layer"),
+            Engine::Unrolled { stages } => Ok(self.unrolled(number, kernel, stages, x)),
+            Engine::Elementwise { .. } => Err(self.lost(number)),
         }
     }
 
+    /// Engines are chosen by the kind of their layer.
+    fn lost(&self, number: usize) -> Error {
+        let name = &self.dataflow.layers[number].name;
+        Error::internal(format_args!("stream graph, layer `{name}`"), "has an engine of another kind of layer")
+    }
+
     /// x and h joined, the gates, and what they do with each unit; h leaves, and comes back for the next frame.
-    fn lstm(&mut self, number: usize, gates: &Kernel, cell: &Cell, engine: Engine) -> StreamId {
+    fn lstm(&mut self, number: usize, gates: &Kernel, cell: &Cell, engine: Engine) -> Result<StreamId> {
         let (dataflow, joined) = (self.dataflow, gates.chain.input);
         let (layer, format) = (&dataflow.layers[number], dataflow.yields(number).format);
         let n = dataflow.yields(number).shape.elements();
@@ -322,7 +327,7 @@ impl<'a> Builder<'a> {
         let x = self.convert(Some(number), "given", x, lanes);
         let both = self.stream(lanes, joined, words[0] + words[1]);
         self.node(Some(number), "recall", Recall { words }, &[x, h], &[both]);
-        let y = self.kernel(number, gates, engine, both);
+        let y = self.kernel(number, gates, engine, both)?;
         let y = self.convert(Some(number), "gates", y, 4);
         let z = self.into(number, "cell", LstmCell::from(cell), y, (1, format, n));
         let leaves = self.stream(1, format, n);
@@ -331,7 +336,7 @@ impl<'a> Builder<'a> {
         if lanes > 1 {
             self.node(Some(number), "kept_widen", Widen { words: lanes }, &[returns], &[kept]);
         }
-        leaves
+        Ok(leaves)
     }
 
     fn unrolled(&mut self, number: usize, kernel: &Kernel, stages: u32, x: StreamId) -> StreamId {
@@ -362,11 +367,10 @@ impl<'a> Builder<'a> {
         self.into(number, "patches", patches, y, (lanes, format, image.elements() / lanes))
     }
 
-    fn folded(&mut self, number: usize, kernel: &Kernel, folded: &Folded, x: StreamId) -> StreamId {
+    fn folded(&mut self, number: usize, kernel: &Kernel, folded: &Folded, x: StreamId) -> Result<StreamId> {
         let (input, format) = (kernel.input, folded.output);
         let (windows, count) = (kernel.windows, kernel.windows.count());
-        // An invariant: all layers but a char-CNN have a W_c.
-        let Some(wc) = &folded.wc else { unreachable!("an engine of another kind of layer") };
+        let Some(wc) = &folded.wc else { return Err(self.lost(number)) };
         let (wb, bank) = (&folded.wb, &folded.bank);
 
         let x = self.convert(Some(number), "x", x, wb.lanes);
@@ -393,7 +397,7 @@ impl<'a> Builder<'a> {
             y,
             (wc.rows, format, count * wc.results()),
         );
-        self.patches(number, kernel, z)
+        Ok(self.patches(number, kernel, z))
     }
 
     /// From the sums of W_b, each of which takes so many clocks, to products.
@@ -411,9 +415,8 @@ impl<'a> Builder<'a> {
     }
 
     /// The filters of a char-CNN: the sums at all positions, the largest ones, their products, and tanh.
-    fn filters(&mut self, number: usize, folded: &Folded, tanh: &Curve, x: StreamId) -> StreamId {
-        // An invariant: a folded char-CNN has its positions.
-        let Some(positions) = &folded.positions else { unreachable!("an engine of another kind of layer") };
+    fn filters(&mut self, number: usize, folded: &Folded, tanh: &Curve, x: StreamId) -> Result<StreamId> {
+        let Some(positions) = &folded.positions else { return Err(self.lost(number)) };
         let wb = &folded.wb;
         let (count, sums) = (positions.count, integers(wb.bits));
         let x = self.convert(Some(number), "x", x, wb.lanes);
@@ -429,7 +432,7 @@ impl<'a> Builder<'a> {
             self.into(number, "requantise", Requantise::from(&folded.requantiser), m, (lanes, folded.output, words));
         let z = self.convert(Some(number), "z", z, 1);
         let to = self.dataflow.yields(number);
-        self.into(number, "tanh", Tanh { frac: tanh.frac }, z, (1, to.format, to.shape.elements()))
+        Ok(self.into(number, "tanh", Tanh { frac: tanh.frac }, z, (1, to.format, to.shape.elements())))
     }
 }
 
