@@ -190,7 +190,8 @@ impl LayerEngine {
 ///   cannot be as it is asked for, the target cannot be met, or a given engine does not fit its
 ///   layer;
 /// - [`Interrupted`](ErrorKind::Interrupted) where `stop` said so;
-/// - [`Internal`](ErrorKind::Internal) or [`Mismatch`](ErrorKind::Mismatch) where a pass's result is refused: a bug of ours. The place names the pass.
+/// - [`Internal`](ErrorKind::Internal) or [`Mismatch`](ErrorKind::Mismatch) where a pass's result
+///   is refused: a bug of ours. The place names the pass.
 pub fn compile(
     model: &Model,
     options: &Options,
@@ -266,7 +267,8 @@ pub fn compile_with(
 /// The lowered network and the engine of every layer: what is decided before the long work begins.
 ///
 /// # Errors
-/// Where the model is not valid, the target cannot be met, or a given engine is not of this network.
+/// Where the model is not valid, the target cannot be met, or a given engine is not of this
+/// network.
 pub fn plan(model: &Model, options: &Options) -> Result<(Dataflow, Engines)> {
     let mut dataflow = lower::lower(model)?;
     ir::verify(&dataflow).map_err(|e| e.within("after lower"))?;
@@ -443,8 +445,8 @@ impl Compiled {
         find(&self.model.layers, name)
     }
 
-    /// A core of one layer alone, as it is compiled; its input is what the layer reads. For cores that are too large to be
-    /// simulated as one.
+    /// A core of one layer alone, as it is compiled; its input is what the layer reads. For cores
+    /// that are too large to be simulated as one.
     ///
     /// # Errors
     /// Where there is no such layer, or it is a sum, which reads two images; where `stop` says so.
@@ -471,8 +473,8 @@ impl Compiled {
         Ok((number, Compiled { dataflow, layers, graph, depths, timing, ..self.clone() }))
     }
 
-    /// The integers on every edge for one input image, each layer as its engine computes it; in a recurrent network it begins a
-    /// sequence.
+    /// The integers on every edge for one input image, each layer as its engine computes it; in a
+    /// recurrent network it begins a sequence.
     ///
     /// # Errors
     /// As [`ir::interpret`].
@@ -505,8 +507,8 @@ impl Compiled {
         }
     }
 
-    /// Clocks that a layer's own nodes need for a frame at least: as its geometry says, or, where its state must come round before
-    /// the next frame, as the timing of the layer alone says.
+    /// Clocks that a layer's own nodes need for a frame at least: as its geometry says, or, where
+    /// its state must come round before the next frame, as the timing of the layer alone says.
     pub fn clocks(&self, number: usize) -> u64 {
         let layer = &self.dataflow.layers[number];
         if matches!(layer.kind, Kind::Lstm { .. })

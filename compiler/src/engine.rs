@@ -226,8 +226,8 @@ pub fn choose(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) ->
     }
 }
 
-/// The engines of the least interval whose cost is within the target's budget; else what the smallest
-/// core takes too much of.
+/// The engines of the least interval whose cost is within the target's budget; else what the
+/// smallest core takes too much of.
 fn least(
     estimator: &Estimator,
     quickest: u64,
@@ -740,11 +740,11 @@ impl Engines {
              # Layers and FIFOs that are left out are chosen anew.\n",
         );
         for layer in &figures.layers {
-            let (Some(choice), engine) = (self.layers.get(&layer.name), &layer.engine) else { continue };
-            let Cost { luts, half_brams, multipliers, .. } = engine.estimate;
+            let Some(choice) = self.layers.get(&layer.name) else { continue };
+            let Cost { luts, half_brams, multipliers, .. } = layer.engine.estimate;
             text += &format!(
                 "\n# {} clocks a frame, about {luts} LUTs, {:.1} block RAMs, {multipliers} hardware multipliers\n[layers.{}]\n",
-                engine.clocks,
+                layer.engine.clocks,
                 half_brams as f64 / 2.0,
                 layer.name
             );

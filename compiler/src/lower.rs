@@ -1,4 +1,5 @@
-//! From the model to the dataflow IR: branches become edges, a convolution the kernel of its windows.
+//! From the model to the dataflow IR: branches become edges, a convolution the kernel of its
+//! windows.
 //!
 //! Dead products go. Channels stay, even dead ones: see [`prune`].
 //!
@@ -23,7 +24,8 @@ use strassenc_runtime::{Error, Extent, Format, Model, Result, Shape};
 /// Lowers a model.
 ///
 /// # Errors
-/// Where the model is not [valid](Model::validate): a width overflow among others, naming layer and row.
+/// Where the model is not [valid](Model::validate): a width overflow among others, naming layer and
+/// row.
 pub fn lower(model: &Model) -> Result<Dataflow> {
     model.validate()?;
     let (shape, format) = model.input();
@@ -45,7 +47,8 @@ fn flatten_input(dataflow: &mut Dataflow) {
     }
 }
 
-/// Adds layers one after the other, the first of which reads `from`; yields the edge that leaves the last.
+/// Adds layers one after the other, the first of which reads `from`; yields the edge that leaves
+/// the last.
 fn branch(dataflow: &mut Dataflow, layers: &[Layer], from: EdgeId) -> Result<EdgeId> {
     layers.iter().try_fold(from, |from, layer| add(dataflow, layer, from))
 }
@@ -188,7 +191,8 @@ fn windows_of(conv: &Conv2d, output: Shape) -> Windows {
     }
 }
 
-/// The convolution at one window: a dense layer from its elements, in the order of (row, column, channel), to those of a patch.
+/// The convolution at one window: a dense layer from its elements, in the order of (row, column,
+/// channel), to those of a patch.
 fn over_a_window(conv: &Conv2d) -> Dense {
     let (r, per_group, ..) = conv.w_b.dim();
     let (c_out, reads, ..) = conv.w_c.dim();
@@ -225,8 +229,8 @@ fn over_a_window(conv: &Conv2d) -> Dense {
     }
 }
 
-/// Without the entries of W_b at taps that no window has on the image, as those above and below the middle of a square
-/// kernel over one row: all that they are ever multiplied by is 0.
+/// Without the entries of W_b at taps that no window has on the image, as those above and below the
+/// middle of a square kernel over one row: all that they are ever multiplied by is 0.
 fn on_the_image(mut dense: Dense, windows: Windows, image: Shape) -> Dense {
     if !windows.padded(image) {
         return dense;

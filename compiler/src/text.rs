@@ -1,5 +1,5 @@
-//! What the text forms of the levels have in common: formats, intervals, and lines that are read one
-//! after the other.
+//! What the text forms of the levels have in common: formats, intervals, and lines that are read
+//! one after the other.
 
 use crate::interval::Interval;
 use std::fmt;

@@ -133,8 +133,8 @@ pub fn check_folder(path: &Path) -> Result<()> {
     Err(Error::io(path, "is a file, so it is left alone").help("name another folder"))
 }
 
-/// Like [`check_folder`]; fails also where the folder holds anything but temporary files and what `ours` names, so that
-/// results are not mixed with what is a user's.
+/// Like [`check_folder`]; fails also where the folder holds anything but temporary files and what
+/// `ours` names, so that results are not mixed with what is a user's.
 ///
 /// # Errors
 /// Where it does, or it cannot be read.

@@ -370,7 +370,8 @@ pub struct Recipe {
     /// Share of what enters each layer but the first of a recurrent network that is set to 0 at random in training, 0..=0.9.
     #[serde(skip_serializing_if = "is_zero")]
     pub dropout: f64,
-    /// The share of the training split held out for validation, 0..=0.5; not of a text, which has a validation part.
+    /// The share of the training split held out for validation, 0..=0.5; not of a text, which has a
+    /// validation part.
     pub validation: f64,
     /// Random shifts of each training image by up to so many pixels over a border of zeros, which is what pad and crop do;
     /// 0 for none, at most half of the shorter side.
@@ -393,11 +394,12 @@ pub struct Recipe {
     /// Decay per step of the exponential moving average of all that trains, running statistics of norms included, 0..1; 0 for
     /// none. What is validated, and what a phase hands on, is the average then (Polyak & Juditsky 1992).
     pub ema: f64,
-    /// Ends a phase when the validation accuracy has not risen for so many epochs, or the perplexity of a network of sequences
-    /// not fallen; 0 for never. Needs `validation`, but for sequences, whose texts have a validation part.
+    /// Ends a phase when the validation accuracy has not risen for so many epochs, or the
+    /// perplexity of a network of sequences not fallen; 0 for never. Needs `validation`, but for
+    /// sequences, whose texts have a validation part.
     pub patience: usize,
-    /// Ends each phase in the state after its best epoch by that measure, the first of equals, and not after its last one. Needs
-    /// `validation` likewise.
+    /// Ends each phase in the state after its best epoch by that measure, the first of equals, and
+    /// not after its last one. Needs `validation` likewise.
     pub keep_best: bool,
     /// How much of the loss is a teacher's, where there is one.
     pub distill: Distill,

@@ -144,7 +144,8 @@ fn so_is_one_with_averages_and_patience() {
     interrupt_and_resume(&network, 3.0, 29);
 }
 
-/// With a step size that ruins more than it learns, a phase ends early, and in the state of the epoch of the least loss.
+/// With a step size that ruins more than it learns, a phase ends early, and in the state of the
+/// epoch of the least loss.
 #[test]
 fn patience_ends_phases_and_the_best_epoch_is_kept() {
     let patient = |patience, keep_best, epochs| {

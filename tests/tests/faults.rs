@@ -258,6 +258,11 @@ fn damaged(emitted: &Emitted, layer: usize, node: &str, change: impl Fn(&str) ->
     sources
 }
 
+/// A sum made a difference, or the reverse.
+fn other_sign(line: &str) -> String {
+    if line.contains(" + ") { line.replacen(" + ", " - ", 1) } else { line.replacen(" - ", " + ", 1) }
+}
+
 #[test]
 fn a_damaged_sign_is_found_by_name() {
     let tools = tools();
@@ -266,12 +271,9 @@ fn a_damaged_sign_is_found_by_name() {
     let emitted = emit(&compiled, &emit::Options::default()).unwrap();
     let vectors = inputs(&model, 40, 5);
     let golden: Vec<_> = vectors.iter().map(|x| golden::infer(&model, x).unwrap()).collect();
-    let swap = |line: &str| {
-        if line.contains(" + ") { line.replacen(" + ", " - ", 1) } else { line.replacen(" - ", " + ", 1) }
-    };
     for (layer, role) in [(0, "wb_add"), (1, "wc_add")] {
         let node = pipelines(&compiled)[layer].circuit.nodes.iter().find(|n| n.name.starts_with(role)).unwrap();
-        let sources = damaged(&emitted, layer, &node.name, swap);
+        let sources = damaged(&emitted, layer, &node.name, other_sign);
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
         let run = simulator.run(&vectors, &Options::default()).unwrap();
         let mismatch = run.mismatch(&golden).unwrap_or_else(|| panic!("{} may have any sign", node.name));
@@ -308,10 +310,7 @@ fn a_damaged_sign_within_windows_and_gates_is_found_by_name() {
             let golden: Vec<_> = traces(&model, &vectors).unwrap().into_iter().map(|mut t| t.pop().unwrap()).collect();
             // A sign that matters to some output.
             pipeline.circuit.nodes.iter().filter(|node| node.name.starts_with("wb_add")).take(3).find_map(|node| {
-                let swap = |line: &str| {
-                    if line.contains(" + ") { line.replacen(" + ", " - ", 1) } else { line.replacen(" - ", " + ", 1) }
-                };
-                let sources = damaged(&emitted, layer, &node.name, swap);
+                let sources = damaged(&emitted, layer, &node.name, other_sign);
                 let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
                 let mismatch = simulator.run(&vectors, &Options::default()).unwrap().mismatch(&golden)?;
                 let due = &golden[mismatch.sample];

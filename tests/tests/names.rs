@@ -147,7 +147,8 @@ fn objection(emitted: &Emitted, name: &str, verilators: &[Tools]) -> Option<Stri
     (!compiled.status.success()).then(|| format!("a network called `{name}`: {}", compiled.stderr))
 }
 
-/// Fails where there are objections: told here, since what another thread prints when it fails is lost.
+/// Fails where there are objections: told here, since what another thread prints when it fails is
+/// lost.
 fn assert_none(objections: impl ParallelIterator<Item = String>) {
     let objections: Vec<String> = objections.collect();
     assert!(objections.is_empty(), "{}", objections.join("\n"));

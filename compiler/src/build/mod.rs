@@ -71,7 +71,8 @@ impl Record {
 /// The most effort of a search for common sums.
 pub const MOST_EFFORT: u8 = 3;
 
-/// The largest depth of an adder graph that can be asked for. None is deeper: a sum has at most 2^25 signals.
+/// The largest depth of an adder graph that can be asked for. None is deeper: a sum has at most
+/// 2^25 signals.
 pub const MOST_DEPTH: u32 = 48;
 
 /// What becomes of a build's files that were changed since, where another build is to replace it.

@@ -146,7 +146,8 @@ pub fn row_ends(compiled: &Compiled) -> Counts {
     Ok(format!("{rows} rows, {} vectors", 2 * rows))
 }
 
-/// Compares every vector; those of a recurrent network one after the other, as one sequence with two states.
+/// Compares every vector; those of a recurrent network one after the other, as one sequence with
+/// two states.
 fn each(
     compiled: &Compiled,
     vectors: &Vectors,

@@ -5,8 +5,9 @@ use crate::interval::{Interval, half, round_shift};
 use crate::ir::{Chain, OpKind};
 use strassenc_runtime::{Error, Result};
 
-/// Proves that the circuit computes the chain for every input: its products have the chain's coefficients of every input,
-/// its sums the chain's coefficients of every product, and it requantises with the same constants.
+/// Proves that the circuit computes the chain for every input: its products have the chain's
+/// coefficients of every input, its sums the chain's coefficients of every product, and it
+/// requantises with the same constants.
 ///
 /// # Errors
 /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) naming the row or output that differs.

@@ -56,7 +56,8 @@ pub struct Args {
     /// Hold aclken low at random, where the core has it
     #[arg(long)]
     pauses: bool,
-    /// Only these layers, each as a core of its own: for cores that are too large to be simulated as one
+    /// Only these layers, each as a core of its own: for cores that are too large to be simulated
+    /// as one
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "wave")]
     layers: Vec<String>,
     /// Write the first samples as a waveform (VCD), every signal of it
@@ -211,7 +212,8 @@ struct LayerReport {
     seconds: f64,
 }
 
-/// Simulates layers one by one: what enters them is what the dataflow IR computes, whose outputs are compared with golden's.
+/// Simulates layers one by one: what enters them is what the dataflow IR computes, whose outputs
+/// are compared with golden's.
 fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Result<()> {
     let core = build.compiled()?;
     let edges: Vec<Vec<Vec<i64>>> = if core.dataflow.is_recurrent() {

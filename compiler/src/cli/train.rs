@@ -74,8 +74,8 @@ pub struct Args {
 /// What every training takes.
 #[derive(clap::Args)]
 pub(super) struct Training {
-    /// The data set, e.g. digits, mnist, cifar10:FOLDER, idx:FOLDER, npy:FOLDER, csv:FILE; of networks of
-    /// sequences austen, text:FILE, text:FOLDER [default: the description's]
+    /// The data set, e.g. digits, mnist, cifar10:FOLDER, idx:FOLDER, npy:FOLDER, csv:FILE; of
+    /// networks of sequences austen, text:FILE, text:FOLDER [default: the description's]
     #[arg(long, value_name = "SPEC")]
     data: Option<String>,
     /// The seed, instead of the description's

@@ -304,8 +304,8 @@ impl<'a> Core<'a> {
         ]
     }
 
-    /// The nodes of one layer, or those between layers, each under a banner of its own; streams get the names of the nodes that
-    /// they leave.
+    /// The nodes of one layer, or those between layers, each under a banner of its own; streams get
+    /// the names of the nodes that they leave.
     fn blocks(&self, layer: Option<usize>, names: &mut BTreeMap<StreamId, String>) -> Result<Vec<Block>> {
         let graph = &self.compiled.graph;
         let mut blocks: Vec<Block> = vec![];

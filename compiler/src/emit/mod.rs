@@ -1,4 +1,5 @@
-//! Emission: pipelines and streams as Verilog text, with everything a user of the core needs beside it.
+//! Emission: pipelines and streams as Verilog text, with everything a user of the core needs beside
+//! it.
 //!
 //! Against the pipeline, every register has a name and every width is written out; what stands around the layers (streams,
 //! beats, frames) is added here. The meaning is what Verilog simulators make of it.

@@ -134,8 +134,8 @@ pub struct Layer {
     pub kernel: Option<String>,
     /// Multipliers of its array.
     pub multipliers: usize,
-    /// Clocks from an accepted vector to its result, in an empty pipeline: that of one window, 0 where
-    /// there is none.
+    /// Clocks from an accepted vector to its result, in an empty pipeline: that of one window, 0
+    /// where there is none.
     pub latency: u32,
     /// What enters, one element exactly as wide as its format, element 0 in the low bits.
     pub input: Vector,

@@ -1,8 +1,9 @@
 //! The folded engine: a layer whose weights lie in ROM and whose adders and multipliers are shared among its rows.
 //!
-//! Against the dataflow IR, a kernel is cut into what is done in one clock: `pe` rows of W_b meet `simd` elements of a window, r
-//! products go through `multipliers` multipliers, and `wc_pe` rows of W_c meet `wc_simd` products. What lies in each word of each
-//! ROM is decided here, and so is every width; the primitives of `hw/` do the rest. Its meaning is [`evaluate`].
+//! Against the dataflow IR, a kernel is cut into what is done in one clock: `pe` rows of W_b meet
+//! `simd` elements of a window, r products go through `multipliers` multipliers, and `wc_pe` rows
+//! of W_c meet `wc_simd` products. What lies in each word of each ROM is decided here, and so is
+//! every width; the primitives of `hw/` do the rest. Its meaning is [`evaluate`].
 //!
 //! A char-CNN has no W_c, and reads a whole word: for each block of `pe` filters of one width the windows at all positions, of whose
 //! sums the largest go on to the multipliers. Dead filters have a row of zeros.

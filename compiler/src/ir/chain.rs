@@ -53,7 +53,8 @@ pub enum OpKind {
         /// t, one per element; negative is an exact left shift.
         shifts: Vec<i32>,
     },
-    /// `x_i · x_(i + k)` of 2k elements: one multiplication of data by data per element of the result.
+    /// `x_i · x_(i + k)` of 2k elements: one multiplication of data by data per element of the
+    /// result.
     Product,
     /// `x_c + constants_c`.
     Offset {
@@ -76,8 +77,8 @@ pub enum OpKind {
 pub enum Role {
     /// W_b: from the layer's inputs to the multipliers.
     Wb,
-    /// W_a and W_b of a two-operand layer, block-diagonal, W_a first: from the two operands to the multipliers. The index of
-    /// a row of W_b is its number in the model plus r.
+    /// W_a and W_b of a two-operand layer, block-diagonal, W_a first: from the two operands to the
+    /// multipliers. The index of a row of W_b is its number in the model plus r.
     Wab,
     /// W_c: from the multipliers to the layer's outputs.
     Wc,
@@ -86,7 +87,8 @@ pub enum Role {
 /// A vector of integers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {
-    /// What each element is in the model: the number of the input element, of the row of W_b, or of the output.
+    /// What each element is in the model: the number of the input element, of the row of W_b, or of
+    /// the output.
     pub indices: Vec<usize>,
     /// What each element can be.
     pub intervals: Vec<Interval>,

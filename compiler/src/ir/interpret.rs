@@ -13,8 +13,8 @@ pub struct State {
     cells: BTreeMap<usize, [Vec<i64>; 2]>,
 }
 
-/// The integers on every edge for one input image; the last one is the network's output. In a recurrent network it begins a
-/// sequence.
+/// The integers on every edge for one input image; the last one is the network's output. In a
+/// recurrent network it begins a sequence.
 ///
 /// # Errors
 /// Where the input has the wrong length or an element outside its format.
@@ -30,7 +30,8 @@ pub fn step(dataflow: &Dataflow, state: &mut State, input: &[i64]) -> Result<Vec
     step_with(dataflow, state, input, |number, _, x| Ok(dataflow.layers[number].compute(x)))
 }
 
-/// Like [`step`]; `compute` yields what the kernel of a layer, by number, [makes](Layer::compute) of a window or a word.
+/// Like [`step`]; `compute` yields what the kernel of a layer, by number, [makes](Layer::compute)
+/// of a window or a word.
 ///
 /// # Errors
 /// As [`interpret`], and the first one of `compute`.

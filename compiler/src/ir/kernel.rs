@@ -14,7 +14,8 @@ pub struct Kernel {
     pub windows: Windows,
     /// It yields patches of so many pixels, in the order of (row, column, channel).
     pub patch: Extent,
-    /// Groups of W_b: row i of the model's `rows` reads the channels of group `i / (rows / groups)` only.
+    /// Groups of W_b: row i of the model's `rows` reads the channels of group `i / (rows / groups)`
+    /// only.
     pub groups: usize,
     /// Rows of W_b in the model, dead ones included.
     pub rows: usize,
@@ -22,8 +23,8 @@ pub struct Kernel {
     pub chain: Chain,
 }
 
-/// Windows over an image: window (y, x) covers the rows from `y · stride.h - pad.h` on and the columns from
-/// `x · stride.w - pad.w` on.
+/// Windows over an image: window (y, x) covers the rows from `y · stride.h - pad.h` on and the
+/// columns from `x · stride.w - pad.w` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
     /// Height and width of a window.
@@ -60,7 +61,8 @@ impl Windows {
         pad != Extent::square(0) || end.h > image.height || end.w > image.width
     }
 
-    /// The elements of window (y, x) of an image in the order of (row, column, channel), pads as `pad`.
+    /// The elements of window (y, x) of an image in the order of (row, column, channel), pads as
+    /// `pad`.
     pub fn read(self, image: &[i64], shape: Shape, y: usize, x: usize, pad: i64) -> Vec<i64> {
         let mut elements = vec![pad; self.size.area() * shape.channels];
         let inside = |at: usize, pad: usize, n: usize| at.checked_sub(pad).filter(|i| *i < n);
@@ -88,7 +90,8 @@ impl Kernel {
         self.chain.apply(window).pop().unwrap_or_default()
     }
 
-    /// The image that `compute` makes of the windows of another one: patches put in their places, the surplus cropped.
+    /// The image that `compute` makes of the windows of another one: patches put in their places,
+    /// the surplus cropped.
     ///
     /// # Errors
     /// The first one of `compute`.

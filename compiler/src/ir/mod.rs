@@ -101,7 +101,8 @@ pub struct Edge {
 pub struct Layer {
     /// The model layer's name.
     pub name: String,
-    /// One edge; two for a sum, and for a highway layer, which reads the same one as gates and as what it blends.
+    /// One edge; two for a sum, and for a highway layer, which reads the same one as gates and as
+    /// what it blends.
     pub reads: Vec<EdgeId>,
     /// The shape in which it reads: that of the edge, or a vector of all its elements.
     pub input: Shape,
@@ -114,15 +115,16 @@ pub struct Layer {
 pub enum Kind {
     /// A sum-product network over every window.
     Spn(Box<Kernel>),
-    /// The largest element or the sum of every window, channel by channel. Pads are the format's minimum, or 0.
+    /// The largest element or the sum of every window, channel by channel. Pads are the format's
+    /// minimum, or 0.
     Pool {
         /// Which of the two.
         kind: PoolKind,
         /// Where.
         windows: Windows,
     },
-    /// `saturate(round((a · 2^shifts_0 + b · 2^shifts_1) · 2^-shift))`, half up, of the two edges that it reads; a shift ≤ 0 is
-    /// an exact left shift.
+    /// `saturate(round((a · 2^shifts_0 + b · 2^shifts_1) · 2^-shift))`, half up, of the two edges
+    /// that it reads; a shift ≤ 0 is an exact left shift.
     Add {
         /// Left shifts that align the two.
         shifts: [u32; 2],
@@ -138,7 +140,8 @@ pub enum Kind {
     CharCnn {
         /// All filters over the widest window.
         filters: Box<Kernel>,
-        /// Entry i: how many filters have the width i + 1; filters are in the order of their widths.
+        /// Entry i: how many filters have the width i + 1; filters are in the order of their
+        /// widths.
         widths: Vec<usize>,
         /// What leaves.
         tanh: Curve,
@@ -216,7 +219,8 @@ impl Layer {
         }
     }
 
-    /// What its kernel makes of a window; of a word, the largest output of each filter. Nothing where it has none.
+    /// What its kernel makes of a window; of a word, the largest output of each filter. Nothing
+    /// where it has none.
     pub fn compute(&self, x: &[i64]) -> Vec<i64> {
         match (self.kernel(), self.words()) {
             (Some(kernel), Some(words)) => words.largest(x, |window| kernel.apply(window)),

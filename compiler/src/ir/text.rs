@@ -38,7 +38,8 @@ use std::str::FromStr;
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{Error, Extent, Format, Result, Shape};
 
-/// Most elements of an image, a window or a matrix: what they are multiplied by stays within 64 bits.
+/// Most elements of an image, a window or a matrix: what they are multiplied by stays within 64
+/// bits.
 const MOST: usize = 1 << 32;
 
 impl fmt::Display for Dataflow {

@@ -1,4 +1,5 @@
-//! From a sum-product network to its chain: what never matters goes, what is left gets its exact interval.
+//! From a sum-product network to its chain: what never matters goes, what is left gets its exact
+//! interval.
 //!
 //! Dead are products that take a single value (a zero row of W_b, a coefficient of 0, a shift that
 //! rounds everything away): it goes into the bias; and products that nobody reads. Inputs and

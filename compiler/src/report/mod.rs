@@ -317,8 +317,8 @@ fn of_family(mut figures: Figures, family: Family) -> Figures {
 }
 
 fn flip_flops(figures: &Figures) -> u64 {
-    // The second operand of a two-operand layer is data, and the coefficients of a folded one lie in
-    // ROM.
+    // The second operand of a two-operand layer is data, and the coefficients of a folded one lie
+    // in ROM.
     let in_registers = |layer: &&LayerFigures| layer.schoolbook.is_none() && layer.engine.choice == Choice::Unrolled;
     let products = figures.layers.iter().filter(in_registers).flat_map(|layer| &layer.products);
     let coefficients: u64 = products.map(|p| p.count as u64 * u64::from(p.coefficient_bits)).sum();

@@ -50,8 +50,9 @@ pub const MULTIPLIER_LATENCY: RangeInclusive<u32> = 1..=4;
 /// The delay model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
-    /// Additions on a combinational path between registers. Constant additions and clamps count as one, wires as
-    /// none; a multiplier's registers are its own, so its operand may come at the end of a path.
+    /// Additions on a combinational path between registers. Constant additions and clamps count as
+    /// one, wires as none; a multiplier's registers are its own, so its operand may come at the end
+    /// of a path.
     pub adders_per_stage: u32,
     /// Clocks from a multiplier's operand to its rounded product.
     pub multiplier_latency: u32,

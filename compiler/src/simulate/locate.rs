@@ -135,12 +135,14 @@ const PREDECESSORS: usize = 7;
 /// Clocks beyond which a run is not recorded: the waveform would be too large.
 const MOST_CLOCKS: u64 = 400_000;
 
-/// Time steps of a clock in the waveform; a step that is a multiple of it is just before a rising edge.
+/// Time steps of a clock in the waveform; a step that is a multiple of it is just before a rising
+/// edge.
 const TICKS: u64 = 10;
 
 /// Finds where sample `index` of `inputs`, whose outputs should be `expected`, first goes wrong, or
 /// where its words wait: the first wrong word of a layer, and within a pipeline the first wrong
-/// signal. A core that gets stuck by the depths of its FIFOs is recognised without running it again.
+/// signal. A core that gets stuck by the depths of its FIFOs is recognised without running it
+/// again.
 ///
 /// # Errors
 /// As [`Simulator::build`]; where the core is too slow to be recorded.

@@ -1,8 +1,9 @@
 //! The stream graph: a whole core as primitives of `hw/` and pipelines, joined by streams.
 //!
-//! Against the dataflow IR, every image travels as a stream of words, every layer has an engine, and what stands between layers is
-//! there: line storage, changes of width, FIFOs, registers. Its timing is [`timing::simulate`], clock by clock; the emitted
-//! text instantiates the nodes as they are.
+//! Against the dataflow IR, every image travels as a stream of words, every layer has an engine,
+//! and what stands between layers is there: line storage, changes of width, FIFOs, registers. Its
+//! timing is [`timing::simulate`], clock by clock; the emitted text instantiates the nodes as they
+//! are.
 //!
 //! Invariants, checked by [`verify`]:
 //! - each stream leaves one node and enters one; only the core's input enters none, only its output leaves to none;

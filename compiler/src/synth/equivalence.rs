@@ -1,8 +1,9 @@
 //! Equivalence of a small pipeline: its emitted text against its definition, proved by Yosys.
 //!
 //! The pipeline feeds forward, so with its registers read as wires it is a function from one vector to one vector. That
-//! function, as Yosys reads it from the emitted text, is proved equal to the chain of the dataflow IR, written out as it
-//! stands, for every input within its intervals at once. That the registers delay all paths alike is the schedule's own proof and the simulation's.
+//! function, as Yosys reads it from the emitted text, is proved equal to the chain of the dataflow
+//! IR, written out as it stands, for every input within its intervals at once. That the registers
+//! delay all paths alike is the schedule's own proof and the simulation's.
 
 use crate::emit::signature;
 use crate::interval::Interval;

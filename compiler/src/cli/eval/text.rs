@@ -75,8 +75,9 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
         (None, None) => return Err(Error::internal("eval", "neither a model nor a checkpoint")),
     };
     let asked = &text.test[..text.test.len().min(args.samples.unwrap_or(usize::MAX).saturating_add(1).max(2))];
-    // Sequences side by side are of one length. What is left over is one more where so many symbols were asked for; of a
-    // whole text it is not evaluated, as in training, and so it is not counted.
+    // Sequences side by side are of one length. What is left over is one more where so many symbols
+    // were asked for; of a whole text it is not evaluated, as in training, and so it is not
+    // counted.
     let sequences = measured(asked);
     let (even, left) = asked.split_at((asked.len() - 1) / sequences * sequences);
     let even = &asked[..=even.len()];

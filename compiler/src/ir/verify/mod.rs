@@ -109,7 +109,8 @@ fn spn_is_right(layer: &Layer, [from, to]: [&Edge; 2], kernel: &Kernel) -> Check
     Ok(())
 }
 
-/// Whether a kernel has these formats, and holds what element i of a window can be; the intervals of what leaves.
+/// Whether a kernel has these formats, and holds what element i of a window can be; the intervals
+/// of what leaves.
 pub(super) fn kernel_is_right(
     kernel: &Kernel,
     formats: [Format; 2],

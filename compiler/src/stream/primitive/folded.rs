@@ -138,7 +138,8 @@ impl Part for Array {
     }
 }
 
-/// Stages with one enable, and behind them a sum over several words; a sum alone where there is no stage.
+/// Stages with one enable, and behind them a sum over several words; a sum alone where there is no
+/// stage.
 struct Sums {
     stages: u32,
     bits: u64,

@@ -239,7 +239,8 @@ struct Columns {
     y: usize,
     /// The next column of this row of windows.
     step: usize,
-    /// The next column of the row before, counted on; beyond the last window where none of it is due.
+    /// The next column of the row before, counted on; beyond the last window where none of it is
+    /// due.
     tail: usize,
     /// Whether a window is complete in each column, counted on.
     completes: Vec<bool>,
@@ -279,7 +280,8 @@ impl State for Columns {
         let accept = around.accept();
         let mut changed = accept;
         if around.advance() {
-            // A row of windows begins once nothing can part its columns: what the row before still wants comes between them.
+            // A row of windows begins once nothing can part its columns: what the row before still
+            // wants comes between them.
             let wanted = self.completes.len().saturating_sub(self.tail);
             let due = wanted > 0;
             let column = (self.step + wanted.max(1) - 1).min(self.read - 1);

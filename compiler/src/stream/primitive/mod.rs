@@ -1,4 +1,5 @@
-//! What the nodes of a stream graph are: of each primitive of `hw/` all that the compiler knows, a file for each family.
+//! What the nodes of a stream graph are: of each primitive of `hw/` all that the compiler knows, a
+//! file for each family.
 //!
 //! The timing, the verifier, the emitter and the figures ask [`Part`].
 
@@ -56,7 +57,8 @@ primitives! {
 
 /// What is known of a primitive.
 pub trait Part {
-    /// Its module in `hw/`, then those that it instantiates; none for a pipeline, which is a module of its own.
+    /// Its module in `hw/`, then those that it instantiates; none for a pipeline, which is a module
+    /// of its own.
     fn modules(&self) -> &'static [&'static str];
 
     /// What its ports call the streams that enter, and those that leave.
@@ -75,8 +77,8 @@ pub trait Part {
         String::new()
     }
 
-    /// Its ports beside the clock, streams and ROMs, as text, and the wires of one bit that they need, where its streams are called
-    /// `s` and `m`.
+    /// Its ports beside the clock, streams and ROMs, as text, and the wires of one bit that they
+    /// need, where its streams are called `s` and `m`.
     fn ports(&self, _s: &str, _m: &str, _frames: Frames) -> Option<(String, Option<String>)> {
         None
     }
@@ -168,7 +170,8 @@ impl Table {
         }
     }
 
-    /// What the ports of the node that reads it are called: those of its enable, and of its address and data.
+    /// What the ports of the node that reads it are called: those of its enable, and of its address
+    /// and data.
     pub fn ports(self) -> [&'static str; 2] {
         match self {
             Table::Wb | Table::Coefficients | Table::Wc | Table::Outputs => ["rom", "rom"],
@@ -187,8 +190,8 @@ pub struct Rom {
     pub address: usize,
     /// Bits of a word.
     pub data: usize,
-    /// What is looked up in a clock, each in a ROM of its own, the first in the low bits of the wires; empty where the ROM is one
-    /// of a kind.
+    /// What is looked up in a clock, each in a ROM of its own, the first in the low bits of the
+    /// wires; empty where the ROM is one of a kind.
     pub lookups: &'static [&'static str],
 }
 
@@ -208,7 +211,8 @@ impl Hands {
     }
 }
 
-/// What happens around a node in a clock; a second stream that is not there is never valid nor ready.
+/// What happens around a node in a clock; a second stream that is not there is never valid nor
+/// ready.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Around {
     /// What enters.

@@ -257,7 +257,8 @@ impl Part for Recall {
     }
 }
 
-/// `at` is the next word of a frame, of which the first `x` come from x; in the first frame nothing comes back.
+/// `at` is the next word of a frame, of which the first `x` come from x; in the first frame nothing
+/// comes back.
 struct Joined {
     at: usize,
     x: usize,

@@ -1,6 +1,8 @@
-//! The integer network in f64 on real values: what phase 3 trains, and equal to golden integer for integer.
+//! The integer network in f64 on real values: what phase 3 trains, and equal to golden integer for
+//! integer.
 //!
-//! Every value is an integer times a power of two and stays within 53 bits, so f64 computes it exactly, in any order.
+//! Every value is an integer times a power of two and stays within 53 bits, so f64 computes it
+//! exactly, in any order.
 
 use super::patches::{Patches, Windows, fit};
 use super::spn::{by_groups, outputs_of};
@@ -56,8 +58,9 @@ impl<L> Node<L> {
 }
 
 impl<L: AsRef<Exact>> Node<L> {
-    /// The node's result z for what it reads, both `[n, elements]`; of a pool also `which` elements were the largest of their
-    /// windows. A node that reads one value leaves the second input alone.
+    /// The node's result z for what it reads, both `[n, elements]`; of a pool also `which` elements
+    /// were the largest of their windows. A node that reads one value leaves the second input
+    /// alone.
     pub fn forward(
         &self,
         [a, b]: [ArrayView2<f64>; 2],
@@ -83,7 +86,8 @@ impl<L: AsRef<Exact>> Node<L> {
         }
     }
 
-    /// What it reads of the network's input and the results of the nodes before it; of a single value twice.
+    /// What it reads of the network's input and the results of the nodes before it; of a single
+    /// value twice.
     pub fn inputs<'a>(&self, x: ArrayView2<'a, f64>, before: &'a [Array2<f64>]) -> [ArrayView2<'a, f64>; 2] {
         [self.from[0], self.from[self.from.len() - 1]].map(|value| match value.checked_sub(1) {
             Some(node) => before[node].view(),
@@ -205,7 +209,8 @@ pub struct Exact {
     pub groups: (usize, usize),
     /// `[r, K · K · c_in / groups]`, entries -1, 0, 1; columns in the order row, column, channel.
     pub w_b: Array2<f64>,
-    /// `[r]`: a_i · 2^(frac_in - t_i - product_frac), so that m = round(a u); empty where there is a `w_a`.
+    /// `[r]`: a_i · 2^(frac_in - t_i - product_frac), so that m = round(a u); empty where there is
+    /// a `w_a`.
     pub a: Array1<f64>,
     /// `[r, n_in]`, entries -1, 0, 1: where the other operand is data too, m = (W_a x) ⊙ (W_b x).
     pub w_a: Option<Array2<f64>>,
@@ -282,7 +287,8 @@ impl Exact {
         }
     }
 
-    /// Both operands are read from the whole of x, by matrices that are 0 where the other one stands.
+    /// Both operands are read from the whole of x, by matrices that are 0 where the other one
+    /// stands.
     fn two_operands(bilinear: &model::Bilinear, input_frac: i32) -> Self {
         let (n_a, n, r) = (bilinear.inputs_a(), bilinear.inputs_a() + bilinear.inputs_b(), bilinear.w_c.ncols());
         let product_frac = 2 * input_frac;

@@ -396,7 +396,8 @@ impl<T: Real> Spn<T> {
         self.parts().0.into_iter()
     }
 
-    /// The parameters as [`parameters`](Self::parameters) yields them, and the norms with their names.
+    /// The parameters as [`parameters`](Self::parameters) yields them, and the norms with their
+    /// names.
     pub fn parts(&mut self) -> Parts<'_, T> {
         let (mut parameters, mut norms) = (vec![("w_b", &mut self.w_b.weights, true)], vec![]);
         if let Some(Products { a, norm }) = &mut self.products {

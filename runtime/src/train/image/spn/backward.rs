@@ -11,10 +11,10 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
 impl<T: Real> Spn<T> {
-    /// From dL/dz, which it consumes, to all gradients and, where asked for, to dL/dx, added to what is
-    /// there or in its place. Straight through the quantiser: the gradient of the ternary matrix is taken
-    /// for that of the weights behind it. x and z are those of the last forward pass; `dv` is room to
-    /// work in.
+    /// From dL/dz, which it consumes, to all gradients and, where asked for, to dL/dx, added to
+    /// what is there or in its place. Straight through the quantiser: the gradient of the ternary
+    /// matrix is taken for that of the weights behind it. x and z are those of the last forward
+    /// pass; `dv` is room to work in.
     pub fn backward(
         &mut self,
         x: ArrayView2<T>,
@@ -51,8 +51,8 @@ impl<T: Real> Spn<T> {
         self.unpooled = unpooled;
     }
 
-    /// Takes dL/dz through the relu, and sums up what the gradients of offset and scale are and what the
-    /// norm needs.
+    /// Takes dL/dz through the relu, and sums up what the gradients of offset and scale are and
+    /// what the norm needs.
     fn output_backward(&mut self, cut: Cut, dz: &mut [T]) -> Option<NormGradient<T>> {
         let Spn { products, bias, output, relu, pool, patches, u, y, pieces, .. } = self;
         let c_out = bias.value.ncols();
@@ -81,7 +81,8 @@ impl<T: Real> Spn<T> {
         })
     }
 
-    /// Takes dL/dz through the output's norm and W_c, to the gradient behind the norm between, in `dv`.
+    /// Takes dL/dz through the output's norm and W_c, to the gradient behind the norm between, in
+    /// `dv`.
     fn products_backward(
         &mut self,
         cut: Cut,
@@ -108,7 +109,8 @@ impl<T: Real> Spn<T> {
             for (i, rows) in cut.tiles(u.len() / r).enumerate() {
                 let of_tile = rows.start * r..rows.end * r;
                 let (u, dv) = (&u[of_tile.clone()], &mut dv[of_tile.clone()]);
-                // dL/dy of the tile: pixels are finished while they are in the cache, where patches are pixels.
+                // dL/dy of the tile: pixels are finished while they are in the cache, where patches
+                // are pixels.
                 let outputs = w_c_now.map_or(r, |w_c| w_c.nrows());
                 let dy = &mut piece.patch[..rows.len() * outputs];
                 if patches.aligned() {
@@ -226,7 +228,8 @@ fn through_pooling<T: Real>(
     });
 }
 
-/// Adds to `sums` the sums of d and of `d · (x - centre)` over rows, column by column; `centre` is [wide].
+/// Adds to `sums` the sums of d and of `d · (x - centre)` over rows, column by column; `centre` is
+/// [wide].
 fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<f64>; 2]) {
     let (length, c) = (centre.len(), sums[0].len());
     // Few enough rows for a sum in T.
@@ -249,8 +252,8 @@ fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<f64>; 2]) {
     }
 }
 
-/// The gradient through a norm and the factor behind it: `d ← factor/σ · (d - mean(d) - x̂ · mean(d · x̂))`, where x̂ is
-/// `(x - centre)/σ`: `d · scale + (x - centre) · slope + offset`.
+/// The gradient through a norm and the factor behind it: `d ← factor/σ · (d - mean(d) - x̂ · mean(d
+/// · x̂))`, where x̂ is `(x - centre)/σ`: `d · scale + (x - centre) · slope + offset`.
 struct NormGradient<T> {
     centre: Vec<T>,
     scale: Vec<T>,
