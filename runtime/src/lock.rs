@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Keeps other processes (and threads) out until it is dropped, or its process ends in whatever way.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
     /// Folders that were made for the lock, the innermost first; they go with it where nothing was put in.
     made: Vec<PathBuf>,
 }
@@ -25,7 +25,7 @@ impl Lock {
         }
         let file = File::options().create(true).append(true).open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: file, made: vec![] })),
+            Ok(()) => Ok(Some(Lock { file, made: vec![] })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) => Err(e),
         }
@@ -45,7 +45,7 @@ impl Lock {
         let file = File::open(folder).map_err(fail)?;
         match file.try_lock() {
             // A file system that knows no locks of folders (some are on a network) is no reason to do nothing.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock { _file: file, made }),
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock { file, made }),
             Err(TryLockError::WouldBlock) => Err(Error::io(folder, "another strassenc is at work in this folder")
                 .help("wait until it has ended, or name another folder with -o")),
         }
@@ -54,6 +54,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        // Closing the file is not enough: a process that this one is just starting holds it open until it runs.
+        let _ = self.file.unlock();
         // Refused where a folder holds anything.
         let _ = self.made.iter().try_for_each(fs::remove_dir);
     }
