@@ -1,9 +1,11 @@
-//! What a network costs by its description alone, before any training: multiplications, additions, parameters, bits.
+//! What a network costs by its description alone, before any training: multiplications, additions,
+//! parameters, bits.
 //!
-//! Two ways of counting. *Ours*: every multiplication the hardware performs; zero entries of the ternary matrices count as
-//! additions, since nothing is trained yet. *The paper's* (StrassenNets, section 4): patches at the edge in part, a
-//! multiplication and an addition per activation for the output norm, full-precision numbers of 32 bits, and a last layer in
-//! full precision unless its budget is below twice its outputs.
+//! Two ways of counting. *Ours*: every multiplication the hardware performs; zero entries of the
+//! ternary matrices count as additions, since nothing is trained yet. *The paper's* (StrassenNets,
+//! section 4): patches at the edge in part, a multiplication and an addition per activation for the
+//! output norm, full-precision numbers of 32 bits, and a last layer in full precision unless its
+//! budget is below twice its outputs.
 
 use crate::report::{Document, Section, Source, Table};
 use serde::Serialize;
@@ -67,7 +69,8 @@ pub struct Cost {
     pub additions: u64,
     /// Ternary weights.
     pub ternary_weights: u64,
-    /// Other numbers: coefficients and biases; for the paper's rules those of the output norm, and full-precision weights.
+    /// Other numbers: coefficients and biases; for the paper's rules those of the output norm, and
+    /// full-precision weights.
     pub numbers: u64,
     /// Bits of them all, 2 for a ternary weight.
     pub bits: u64,
@@ -96,7 +99,9 @@ pub fn accounting(network: &Network, rules: Rules) -> Result<Accounting> {
     let layers: Vec<LayerCost> = (steps.iter().enumerate())
         .map(|(i, step)| {
             let cost = match (rules, &step.op) {
-                (Rules::Ours, Op::Linear(linear)) => ours(step, linear, network.bits.coefficients.into()),
+                (Rules::Ours, Op::Linear(linear)) => {
+                    ours(step, linear, network.bits.coefficients.into())
+                }
                 (Rules::Paper, Op::Linear(linear)) => {
                     let last = i + 1 == steps.len();
                     paper(step, linear, last, last && !network.is_of_sequences())
@@ -105,7 +110,9 @@ pub fn accounting(network: &Network, rules: Rules) -> Result<Accounting> {
                     gated(step, network.bits.coefficients.into())
                 }
                 (Rules::Paper, Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_)) => paper_gated(step),
-                (Rules::Ours, op) => Cost { additions: other_additions(step, op), ..Cost::default() },
+                (Rules::Ours, op) => {
+                    Cost { additions: other_additions(step, op), ..Cost::default() }
+                }
                 (Rules::Paper, _) => Cost::default(),
             };
             let linear = step.linear();
@@ -137,7 +144,8 @@ fn ours(step: &Step, linear: &Linear, coefficient_bits: u64) -> Cost {
     Cost {
         multiplications: step.multiplications(),
         dense_multiplications: step.dense_multiplications(),
-        // Each bias is an addition per output; surplus outputs of an edge patch are computed and cropped.
+        // Each bias is an addition per output; surplus outputs of an edge patch are computed and
+        // cropped.
         additions: (w_b + w_c) * patches + outputs,
         ternary_weights: w_b + w_c,
         numbers: r + biases,
@@ -145,7 +153,8 @@ fn ours(step: &Step, linear: &Linear, coefficient_bits: u64) -> Cost {
     }
 }
 
-/// `classifier` is a last layer that is not the decoder of a language model, which is an SPN whatever its budget.
+/// `classifier` is a last layer that is not the decoder of a language model, which is an SPN
+/// whatever its budget.
 fn paper(step: &Step, linear: &Linear, last: bool, classifier: bool) -> Cost {
     let dense_multiplications = step.dense_multiplications();
     let (outputs, channels) = (step.output.elements() as u64, step.output.channels as u64);
@@ -179,11 +188,13 @@ fn paper(step: &Step, linear: &Linear, last: bool, classifier: bool) -> Cost {
     }
 }
 
-/// The gates of an LSTM or a highway layer, and what they do with each unit; or the filters of a char-CNN at all their positions.
+/// The gates of an LSTM or a highway layer, and what they do with each unit; or the filters of a
+/// char-CNN at all their positions.
 fn gated(step: &Step, coefficient_bits: u64) -> Cost {
     let (w_b, w_c) = step.entries();
     let units = step.output.elements() as u64;
-    // The coefficients; the biases; additions of entries, biases and of what follows: c = f c + i g, t (h - x) + x.
+    // The coefficients; the biases; additions of entries, biases and of what follows: c = f c + i
+    // g, t (h - x) + x.
     let (r, biases, additions) = match &step.op {
         Op::CharCnn(_) => (units, units, filter_additions(step)),
         Op::Highway(gates) => (2 * gates.r as u64, 2 * units, w_b + w_c + 4 * units),
@@ -200,8 +211,9 @@ fn gated(step: &Step, coefficient_bits: u64) -> Cost {
     }
 }
 
-/// By the paper's count, recomputed from its seven budgets on Penn Treebank: entries alone are additions, and a unit of a highway layer
-/// takes three multiplications, as one of an LSTM does. A filter is multiplied at each of its positions, before the largest is taken.
+/// By the paper's count, recomputed from its seven budgets on Penn Treebank: entries alone are
+/// additions, and a unit of a highway layer takes three multiplications, as one of an LSTM does. A
+/// filter is multiplied at each of its positions, before the largest is taken.
 fn paper_gated(step: &Step) -> Cost {
     let (w_b, w_c) = step.entries();
     let units = step.output.elements() as u64;
@@ -213,7 +225,8 @@ fn paper_gated(step: &Step) -> Cost {
     };
     let (multiplications, additions) = match step.op {
         Op::CharCnn(_) => (
-            step.positions().map(|(filters, _, positions)| filters * positions).sum::<usize>() as u64,
+            step.positions().map(|(filters, _, positions)| filters * positions).sum::<usize>()
+                as u64,
             filter_additions(step),
         ),
         _ => (step.multiplications() + more, w_b + w_c),
@@ -230,7 +243,11 @@ fn paper_gated(step: &Step) -> Cost {
 
 /// Entries of all filters of a char-CNN at all positions.
 fn filter_additions(step: &Step) -> u64 {
-    step.positions().map(|(filters, width, positions)| (filters * width * step.input.channels * positions) as u64).sum()
+    step.positions()
+        .map(|(filters, width, positions)| {
+            (filters * width * step.input.channels * positions) as u64
+        })
+        .sum()
 }
 
 /// Additions of what is not linear; comparisons are none.
@@ -277,22 +294,33 @@ impl Accounting {
         let mut rows = rows.collect::<Result<Vec<_>>>()?;
         rows.push(source.row("total", &[["total", "", "", "", "", ""], figures].concat())?);
         let rules = match self.rules {
-            Rules::Ours => "Counted before any training: every entry of a ternary matrix is an addition, a zero too.",
+            Rules::Ours => {
+                "Counted before any training: every entry of a ternary matrix is an addition, a \
+                 zero too."
+            }
             Rules::Paper => {
-                "Counted by the rules of StrassenNets: the output norms multiply, and a wide last layer is in full precision."
+                "Counted by the rules of StrassenNets: the output norms multiply, and a wide last \
+                 layer is in full precision."
             }
         };
         let headlines = [
-            "{total.multiplications} multiplications an inference: {reduction:%2} fewer than the dense network's \
-             {total.dense_multiplications}",
+            "{total.multiplications} multiplications an inference: {reduction:%2} fewer than the \
+             dense network's {total.dense_multiplications}",
             "{total.additions} additions",
             "{total.bits} bits of weights and other numbers",
         ];
         Ok(Document {
             title: source.text("{network}")?,
             provenance: vec![source.text(rules)?],
-            headlines: headlines.iter().map(|sentence| source.text(sentence)).collect::<Result<_>>()?,
-            sections: vec![Section { title: "Layers", table: Table::new(&columns, rows, true), notes: vec![] }],
+            headlines: headlines
+                .iter()
+                .map(|sentence| source.text(sentence))
+                .collect::<Result<_>>()?,
+            sections: vec![Section {
+                title: "Layers",
+                table: Table::new(&columns, rows, true),
+                notes: vec![],
+            }],
         })
     }
 }

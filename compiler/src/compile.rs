@@ -83,7 +83,8 @@ pub enum LayerEngine {
 pub struct Unrolled {
     /// The model layer's name.
     pub name: String,
-    /// W_b, from the inputs to the multipliers; W_a and W_b, block-diagonal, in a two-operand layer.
+    /// W_b, from the inputs to the multipliers; W_a and W_b, block-diagonal, in a two-operand
+    /// layer.
     pub wb: SharedMatrix,
     /// W_c, from the multipliers to the outputs.
     pub wc: SharedMatrix,
@@ -161,7 +162,9 @@ impl LayerEngine {
                 let all = layer.circuit.nodes.iter().filter(|node| node.op.is_multiplier()).count();
                 (!layer.shift_add.is_empty(), all > layer.shift_add.len())
             }
-            LayerEngine::Folded(folded) => (folded.bank.digits.is_some(), folded.bank.digits.is_none()),
+            LayerEngine::Folded(folded) => {
+                (folded.bank.digits.is_some(), folded.bank.digits.is_none())
+            }
             LayerEngine::Elementwise { .. } => (false, false),
         };
         match (soft, hard) {
@@ -183,7 +186,8 @@ impl LayerEngine {
 
 /// Compiles a model. The result does not depend on the number of threads.
 ///
-/// `progress` is called after each step, from any thread. `stop` is polled; once it says so, the compilation ends early.
+/// `progress` is called after each step, from any thread. `stop` is polled; once it says so, the
+/// compilation ends early.
 ///
 /// # Errors
 /// - [`Input`](ErrorKind::Input) where the model is not valid, an option is out of range, a beat
@@ -219,7 +223,14 @@ pub fn compile_with(
     let step = steps(STEPS_PER_LAYER * dataflow.layers.len() + 1, progress, stop);
     let mut layers = (dataflow.layers.par_iter().enumerate())
         .map(|(number, layer)| {
-            let compiled = one(&dataflow, number, engines.layers[&layer.name], &options.schedule, share, &step)?;
+            let compiled = one(
+                &dataflow,
+                number,
+                engines.layers[&layer.name],
+                &options.schedule,
+                share,
+                &step,
+            )?;
             if !matches!(compiled, LayerEngine::Unrolled(_)) {
                 (0..STEPS_PER_LAYER).try_for_each(|_| step(&layer.name, Step::Fold))?;
             }
@@ -238,16 +249,28 @@ pub fn compile_with(
     for (name, &words) in &engines.fifos {
         let fifo = graph.fifos().find(|&i| graph.nodes[i].name == *name);
         let Some(fifo) = fifo else {
-            let names: Vec<String> = graph.fifos().map(|i| format!("`{}`", graph.nodes[i].name)).collect();
-            return Err(Error::input(format_args!("engines, FIFO `{name}`"), "is not in this core")
-                .help(format!("it has {}", if names.is_empty() { "none".into() } else { names.join(", ") })));
+            let names: Vec<String> =
+                graph.fifos().map(|i| format!("`{}`", graph.nodes[i].name)).collect();
+            return Err(Error::input(
+                format_args!("engines, FIFO `{name}`"),
+                "is not in this core",
+            )
+            .help(format!(
+                "it has {}",
+                if names.is_empty() { "none".into() } else { names.join(", ") }
+            )));
         };
         if let Some(least) = depths.iter().find(|depth| depth.node == fifo && words < depth.live) {
-            let cause = format_args!("{words} words are too few: with fewer than {} the core deadlocks", least.live);
-            return Err(Error::input(format_args!("engines, FIFO `{name}`"), cause).help(format_args!(
-                "with {} words no word is ever late; that is what it gets when it is left out",
-                least.rate
-            )));
+            let cause = format_args!(
+                "{words} words are too few: with fewer than {} the core deadlocks",
+                least.live
+            );
+            return Err(Error::input(format_args!("engines, FIFO `{name}`"), cause).help(
+                format_args!(
+                    "with {} words no word is ever late; that is what it gets when it is left out",
+                    least.rate
+                ),
+            ));
         }
         graph.set_depth(fifo, words);
     }
@@ -261,7 +284,16 @@ pub fn compile_with(
         };
     }
     step("core", Step::Time)?;
-    Ok(Compiled { model: model.clone(), schedule: options.schedule, dataflow, engines, layers, graph, depths, timing })
+    Ok(Compiled {
+        model: model.clone(),
+        schedule: options.schedule,
+        dataflow,
+        engines,
+        layers,
+        graph,
+        depths,
+        timing,
+    })
 }
 
 /// The lowered network and the engine of every layer: what is decided before the long work begins.
@@ -273,14 +305,18 @@ pub fn plan(model: &Model, options: &Options) -> Result<(Dataflow, Engines)> {
     let mut dataflow = lower::lower(model)?;
     ir::verify(&dataflow).map_err(|e| e.within("after lower"))?;
     let engines = chosen(&dataflow, options)?;
-    let unrolled: Vec<bool> =
-        dataflow.layers.iter().map(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled)).collect();
+    let unrolled: Vec<bool> = dataflow
+        .layers
+        .iter()
+        .map(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled))
+        .collect();
     lower::prune(&mut dataflow, &|layer| unrolled[layer]);
     ir::verify(&dataflow).map_err(|e| e.within("after prune"))?;
     Ok((dataflow, engines))
 }
 
-/// Counts the steps of all layers, `total` in all, tells each, and ends the compilation where `stop` says so.
+/// Counts the steps of all layers, `total` in all, tells each, and ends the compilation where
+/// `stop` says so.
 fn steps(
     total: usize,
     progress: &(dyn Fn(Progress) + Sync),
@@ -290,12 +326,19 @@ fn steps(
     move |layer, step| {
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         progress(Progress { layer, step, done, total });
-        if stop() { Err(Error::new(ErrorKind::Interrupted, "compile", "was interrupted")) } else { Ok(()) }
+        if stop() {
+            Err(Error::new(ErrorKind::Interrupted, "compile", "was interrupted"))
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// Gives every FIFO the words that full rate needs.
-fn at_full_rate(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<Depth>, Timing)> {
+fn at_full_rate(
+    graph: &mut Graph,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(Vec<Depth>, Timing)> {
     let (depths, timing) = depths(graph, stop)?;
     for depth in &depths {
         graph.set_depth(depth.node, depth.rate.max(depth.live));
@@ -306,7 +349,9 @@ fn at_full_rate(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(
 /// The engines that the user gives, and for the other layers those that the target asks for.
 fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
     let given = &options.engines;
-    if let Some(name) = given.layers.keys().find(|name| dataflow.layers.iter().all(|l| l.name != **name)) {
+    if let Some(name) =
+        given.layers.keys().find(|name| dataflow.layers.iter().all(|l| l.name != **name))
+    {
         let names: Vec<String> = dataflow.layers.iter().map(|l| format!("`{}`", l.name)).collect();
         return Err(Error::input(format_args!("engines, layer `{name}`"), "is not in the network")
             .help(format!("it has {}", names.join(", "))));
@@ -358,12 +403,17 @@ fn one(
     let channels = dataflow.yields(number).shape.channels;
     match (layer.kernel(), choice) {
         (Some(_), Choice::Unrolled) if layer.words().is_some() => {
-            let cause = "has filters at many positions of a word, which are never unrolled: `folded`";
+            let cause =
+                "has filters at many positions of a word, which are never unrolled: `folded`";
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
         }
-        (Some(kernel), Choice::Unrolled) => {
-            Ok(LayerEngine::Unrolled(Box::new(unrolled(&kernel.chain, number, schedule, share, step)?)))
-        }
+        (Some(kernel), Choice::Unrolled) => Ok(LayerEngine::Unrolled(Box::new(unrolled(
+            &kernel.chain,
+            number,
+            schedule,
+            share,
+            step,
+        )?))),
         (Some(kernel), Choice::Folded(_)) if kernel.chain.multiplies_data() => {
             let cause = "multiplies data by data, which is never folded: `unrolled`";
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
@@ -380,10 +430,14 @@ fn one(
             }
             Ok(LayerEngine::Elementwise { lanes })
         }
-        (Some(_), Choice::Elementwise { .. }) => {
-            Err(Error::input(format_args!("layer `{}`, engine", layer.name), "is linear: `unrolled` or `folded`"))
-        }
-        (None, _) => Err(Error::input(format_args!("layer `{}`, engine", layer.name), "has no weights: `elementwise`")),
+        (Some(_), Choice::Elementwise { .. }) => Err(Error::input(
+            format_args!("layer `{}`, engine", layer.name),
+            "is linear: `unrolled` or `folded`",
+        )),
+        (None, _) => Err(Error::input(
+            format_args!("layer `{}`, engine", layer.name),
+            "has no weights: `elementwise`",
+        )),
     }
 }
 
@@ -397,7 +451,8 @@ pub(crate) fn shared(
 ) -> Result<SharedMatrix> {
     let name = &chain.name;
     let lost = || Error::internal("share", format_args!("layer `{name}` lacks a matrix"));
-    let (role, matrix) = chain.matrices().find(|(role, _)| (*role == Role::Wc) == last).ok_or_else(lost)?;
+    let (role, matrix) =
+        chain.matrices().find(|(role, _)| (*role == Role::Wc) == last).ok_or_else(lost)?;
     let solution = share(Problem { layer: number, role, matrix });
     let pass = || format!("after share, layer `{name}`, {role}");
     adder_graph::prove(&solution.graph, matrix).map_err(|e| e.within(pass()))?;
@@ -438,7 +493,9 @@ impl Compiled {
         fn find<'a>(layers: &'a [ModelLayer], name: &str) -> Option<&'a ModelLayer> {
             layers.iter().find_map(|layer| match layer {
                 _ if layer.name() == name => Some(layer),
-                ModelLayer::Residual(residual) => find(&residual.body, name).or_else(|| find(&residual.shortcut, name)),
+                ModelLayer::Residual(residual) => {
+                    find(&residual.body, name).or_else(|| find(&residual.shortcut, name))
+                }
                 _ => None,
             })
         }
@@ -450,7 +507,11 @@ impl Compiled {
     ///
     /// # Errors
     /// Where there is no such layer, or it is a sum, which reads two images; where `stop` says so.
-    pub fn alone(&self, layer: &str, stop: &(dyn Fn() -> bool + Sync)) -> Result<(usize, Compiled)> {
+    pub fn alone(
+        &self,
+        layer: &str,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(usize, Compiled)> {
         let place = || format!("layer `{layer}`");
         let Some(number) = self.dataflow.layers.iter().position(|l| l.name == layer) else {
             let names = self.dataflow.layers.iter().map(|l| l.name.as_str());
@@ -458,7 +519,10 @@ impl Compiled {
         };
         let ir = &self.dataflow.layers[number];
         if ir.reads.iter().any(|id| *id != ir.reads[0]) {
-            return Err(Error::input(place(), "is a sum of two images, which is not simulated alone"));
+            return Err(Error::input(
+                place(),
+                "is a sum of two images, which is not simulated alone",
+            ));
         }
         let dataflow = Dataflow {
             name: format!("{}_{layer}_alone", self.dataflow.name),
@@ -466,7 +530,8 @@ impl Compiled {
             layers: vec![Layer { reads: vec![EdgeId(0); ir.reads.len()], ..ir.clone() }],
         };
         ir::verify(&dataflow)?;
-        let mut graph = stream::assemble(&dataflow, &[self.layers[number].engine()], [Beat::Any; 2])?;
+        let mut graph =
+            stream::assemble(&dataflow, &[self.layers[number].engine()], [Beat::Any; 2])?;
         stream::verify(&graph)?;
         let (depths, timing) = at_full_rate(&mut graph, stop)?;
         let layers = vec![self.layers[number].clone()];
@@ -501,7 +566,9 @@ impl Compiled {
                 let values = circuit::evaluate(&layer.circuit, x)?;
                 Ok(layer.circuit.outputs.iter().map(|id| values[id.index()]).collect())
             }
-            (LayerEngine::Folded(folded), Some(kernel)) => Ok(folded::evaluate(folded, x, kernel.input.channels)),
+            (LayerEngine::Folded(folded), Some(kernel)) => {
+                Ok(folded::evaluate(folded, x, kernel.input.channels))
+            }
             // An invariant: no layer with a kernel is elementwise, none without one is folded.
             _ => Ok(layer.compute(x)),
         }

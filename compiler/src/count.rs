@@ -1,7 +1,9 @@
-//! What a trained model costs in multiplications and additions: its matrices and their adder graphs, without circuits.
+//! What a trained model costs in multiplications and additions: its matrices and their adder
+//! graphs, without circuits.
 //!
-//! Counted are the two-operand additions of W_b and W_c, as in the [figures](crate::figures) of a core whose layers are all
-//! unrolled. Not counted: additions of constants (biases, roundings), sums of branches and of pooling.
+//! Counted are the two-operand additions of W_b and W_c, as in the [figures](crate::figures) of a
+//! core whose layers are all unrolled. Not counted: additions of constants (biases, roundings),
+//! sums of branches and of pooling.
 
 use crate::adder_graph;
 use crate::compile::{Problem, shared};
@@ -36,7 +38,8 @@ pub struct Counts {
     pub multiplications: u64,
     /// Two-operand additions of W_b and W_c without sharing, each matrix once.
     pub naive_adders: u64,
-    /// Two-operand additions of their adder graphs, each matrix once: adders of hardware that computes a window at a time.
+    /// Two-operand additions of their adder graphs, each matrix once: adders of hardware that
+    /// computes a window at a time.
     pub adders: u64,
     /// Additions of one inference without sharing: those of each matrix times its layer's windows.
     pub naive_additions: u64,
@@ -47,7 +50,8 @@ pub struct Counts {
 impl From<&LayerCount> for Counts {
     fn from(layer: &LayerCount) -> Self {
         let LayerCount { windows, per_window, wb, wc, .. } = layer;
-        let (naive_adders, adders) = ((wb.naive_adders + wc.naive_adders) as u64, (wb.adders + wc.adders) as u64);
+        let (naive_adders, adders) =
+            ((wb.naive_adders + wc.naive_adders) as u64, (wb.adders + wc.adders) as u64);
         Counts {
             multiplications: *per_window as u64 * windows,
             naive_adders,
@@ -78,8 +82,9 @@ impl<'a> Sum<&'a LayerCount> for Counts {
     }
 }
 
-/// Lowers a model, and finds and proves the adder graph of every matrix as [`compile`](crate::compile::compile) does with these
-/// options. The result does not depend on the number of threads; `stop` is polled.
+/// Lowers a model, and finds and proves the adder graph of every matrix as
+/// [`compile`](crate::compile::compile) does with these options. The result does not depend on the
+/// number of threads; `stop` is polled.
 ///
 /// # Errors
 /// Where the model is not valid, or `stop` said so ([`Kind::Interrupted`]).
@@ -93,15 +98,17 @@ pub fn count(
     lower::prune(&mut dataflow, &|_| true);
     let one = |(number, layer): (usize, &Layer)| {
         let kernel = layer.kernel()?;
-        let matrix =
-            |last: bool| shared(&kernel.chain, number, last, &share).map(|matrix| MatrixFigures::from(&matrix));
+        let matrix = |last: bool| {
+            shared(&kernel.chain, number, last, &share).map(|matrix| MatrixFigures::from(&matrix))
+        };
         let (wb, wc) = rayon::join(|| matrix(false), || matrix(true));
         let of_units = layer.products_of_a_unit() * dataflow.yields(number).shape.elements();
         let (name, per_window) = (layer.name.clone(), kernel.chain.multiplications() + of_units);
         let windows = kernel.windows.count() as u64;
         Some(wb.and_then(|wb| Ok(LayerCount { name, windows, per_window, wb, wc: wc? })))
     };
-    let counted: Vec<Result<LayerCount>> = dataflow.layers.par_iter().enumerate().filter_map(one).collect();
+    let counted: Vec<Result<LayerCount>> =
+        dataflow.layers.par_iter().enumerate().filter_map(one).collect();
     if stop() {
         return Err(Error::new(Kind::Interrupted, "count", "was interrupted"));
     }

@@ -1,7 +1,7 @@
 //! Which engine each layer of a network gets: from a throughput, or from a budget of resources.
 //!
-//! Estimates decide here, not promises: the timing of what was chosen comes from [`stream::timing`](crate::stream::timing), its
-//! figures from the emitted core.
+//! Estimates decide here, not promises: the timing of what was chosen comes from
+//! [`stream::timing`](crate::stream::timing), its figures from the emitted core.
 
 use crate::adder_graph::each_digit;
 use crate::figures::Figures;
@@ -60,7 +60,8 @@ pub enum Allowed {
     /// The cheaper one at the target.
     #[default]
     Auto,
-    /// Weights are wiring; those of a char-CNN, whose filters stand at many positions of a word, lie in ROM all the same.
+    /// Weights are wiring; those of a char-CNN, whose filters stand at many positions of a word,
+    /// lie in ROM all the same.
     Unrolled,
     /// Weights lie in ROM.
     Folded,
@@ -82,8 +83,8 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// It in words, of a layer that has a W_c or has none: `unrolled`; `folded` with the rows and elements that W_b, and
-    /// then W_c, sum up at a time; or the lanes of what has no weights.
+    /// It in words, of a layer that has a W_c or has none: `unrolled`; `folded` with the rows and
+    /// elements that W_b, and then W_c, sum up at a time; or the lanes of what has no weights.
     pub fn told(self, has_wc: bool) -> String {
         match self {
             Choice::Unrolled => "unrolled".into(),
@@ -136,17 +137,23 @@ impl Target {
     /// # Errors
     /// Where one is out of range, or both a rate and a budget are given.
     pub fn validate(&self) -> Result<()> {
-        for (name, value, range) in [("--target-fps", self.fps, FPS), ("--clock", self.clock, CLOCKS)] {
+        for (name, value, range) in
+            [("--target-fps", self.fps, FPS), ("--clock", self.clock, CLOCKS)]
+        {
             // No range contains what is not a number.
             if let Some(value) = value.filter(|value| !range.contains(value)) {
                 let (least, most) = (range.start(), range.end());
-                return Err(Error::input(name, format_args!("{} is not within {least} to {most}", number(value)))
-                    .help("give a number in that range"));
+                return Err(Error::input(
+                    name,
+                    format_args!("{} is not within {least} to {most}", number(value)),
+                )
+                .help("give a number in that range"));
             }
         }
         if self.fps.is_some() && self.budgeted() {
-            return Err(Error::input("--target-fps", "stands beside a budget")
-                .help("give either a rate or the LUTs, block RAMs and multipliers that are there"));
+            return Err(Error::input("--target-fps", "stands beside a budget").help(
+                "give either a rate or the LUTs, block RAMs and multipliers that are there",
+            ));
         }
         Ok(())
     }
@@ -163,8 +170,9 @@ impl Target {
         ];
         let over = |(name, needs, has): (&str, u64, Option<u64>)| {
             let s = if needs == 1 { "" } else { "s" };
-            has.filter(|has| needs > *has)
-                .map(|has| format!("{needs} {name}{s}, {} more than the {has} there are", needs - has))
+            has.filter(|has| needs > *has).map(|has| {
+                format!("{needs} {name}{s}, {} more than the {has} there are", needs - has)
+            })
         };
         parts.into_iter().find_map(over)
     }
@@ -194,13 +202,16 @@ struct Estimator<'a> {
 impl<'a> Estimator<'a> {
     /// `made_of` says what the multipliers of each layer are made of.
     fn new(dataflow: &'a Dataflow, made_of: &(dyn Fn(usize) -> Multipliers + Sync)) -> Self {
-        let bits = |(number, layer): (usize, &Layer)| layer.kernel().map(|k| kernel_bits(k, made_of(number)));
+        let bits = |(number, layer): (usize, &Layer)| {
+            layer.kernel().map(|k| kernel_bits(k, made_of(number)))
+        };
         Estimator { dataflow, kernels: dataflow.layers.par_iter().enumerate().map(bits).collect() }
     }
 }
 
-/// Chooses the engine of every layer. Without a target, a core keeps up with one pixel a clock, or comes as near to it as its
-/// layers can. `multipliers` says what those of both engines will be made of, no budget considered.
+/// Chooses the engine of every layer. Without a target, a core keeps up with one pixel a clock, or
+/// comes as near to it as its layers can. `multipliers` says what those of both engines will be
+/// made of, no budget considered.
 ///
 /// # Errors
 /// Where the target cannot be met: the layer that fails it, and by how much.
@@ -218,10 +229,15 @@ pub fn choose(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) ->
         Ok(engines) => Ok(engines),
         // Where engines are cheap all in all, they may still take too much of what is scarce.
         Err(_) => least(estimator, quickest, target, Weights::of_scarce(target))?.map_err(|over| {
-            Error::input("budget", format_args!("the smallest core needs {over}")).help(match target.dsp {
-                Some(_) => "raise the budget; `--multipliers auto` builds multipliers from shifts and additions",
-                None => "raise the budget, or lower the r of the largest layers",
-            })
+            Error::input("budget", format_args!("the smallest core needs {over}")).help(
+                match target.dsp {
+                    Some(_) => {
+                        "raise the budget; `--multipliers auto` builds multipliers from shifts \
+                    and additions"
+                    }
+                    None => "raise the budget, or lower the r of the largest layers",
+                },
+            )
         }),
     }
 }
@@ -234,7 +250,9 @@ fn least(
     target: &Target,
     weights: Weights,
 ) -> Result<std::result::Result<Engines, String>> {
-    let total = |engines: &Engines| estimator.costs(engines).into_iter().fold(Cost::default(), |a, b| a + b);
+    let total = |engines: &Engines| {
+        estimator.costs(engines).into_iter().fold(Cost::default(), |a, b| a + b)
+    };
     let at = |interval: u64| at(estimator, interval, target, weights);
     // Estimates fall with the interval, in steps.
     let fits = |interval: u64| at(interval).map(|e| (target.over(total(&e)), e));
@@ -273,7 +291,9 @@ impl Weights {
     /// Those under which nothing outweighs what the target has a budget of.
     fn of_scarce(target: &Target) -> Self {
         let Weights { lut, half_bram, multiplier } = Weights::default();
-        let scarce = |weight: u64, budget: Option<u64>| if budget.is_some() { 10_000 * weight } else { weight };
+        let scarce = |weight: u64, budget: Option<u64>| {
+            if budget.is_some() { 10_000 * weight } else { weight }
+        };
         Weights {
             lut: scarce(lut, target.lut),
             half_bram: scarce(half_bram, target.bram),
@@ -286,16 +306,21 @@ impl Weights {
     }
 }
 
-/// The cost of each layer, whose multipliers are made of what `made_of` says, in order; of hardware where it says nothing.
+/// The cost of each layer, whose multipliers are made of what `made_of` says, in order; of hardware
+/// where it says nothing.
 pub fn costs(dataflow: &Dataflow, engines: &Engines, made_of: &[Multipliers]) -> Vec<Cost> {
-    Estimator::new(dataflow, &|number| made_of.get(number).copied().unwrap_or_default()).costs(engines)
+    Estimator::new(dataflow, &|number| made_of.get(number).copied().unwrap_or_default())
+        .costs(engines)
 }
 
 /// Clocks between frames of the quickest core, not less than its input's pixels.
 fn quickest(estimator: &Estimator, allowed: Allowed) -> u64 {
     let dataflow = estimator.dataflow;
     let layers = (0..dataflow.layers.len()).map(|number| {
-        let clocks = estimator.candidates(number, 1, allowed).into_iter().map(|c| estimator.cost(number, c).clocks);
+        let clocks = estimator
+            .candidates(number, 1, allowed)
+            .into_iter()
+            .map(|c| estimator.cost(number, c).clocks);
         clocks.min().unwrap_or(0)
     });
     layers.max().unwrap_or(0).max(dataflow.edges[0].shape.pixels() as u64)
@@ -306,7 +331,9 @@ fn at(estimator: &Estimator, interval: u64, target: &Target, weights: Weights) -
     let dataflow = estimator.dataflow;
     let pixels = dataflow.edges[0].shape.pixels() as u64;
     if pixels > interval {
-        let cause = format_args!("a frame has {pixels} pixels, and the target allows {interval} clocks for it");
+        let cause = format_args!(
+            "a frame has {pixels} pixels, and the target allows {interval} clocks for it"
+        );
         return Err(Error::input("the input", cause).help(slower(pixels, target)));
     }
     let mut engines = Engines::default();
@@ -314,11 +341,17 @@ fn at(estimator: &Estimator, interval: u64, target: &Target, weights: Weights) -
         let priced = |choice: Choice| (estimator.cost(number, choice), choice);
         let all: Vec<(Cost, Choice)> =
             estimator.candidates(number, interval, target.engine).into_iter().map(priced).collect();
-        let best = all.iter().filter(|(cost, _)| cost.clocks <= interval).min_by_key(|(cost, _)| weights.of(cost));
+        let best = all
+            .iter()
+            .filter(|(cost, _)| cost.clocks <= interval)
+            .min_by_key(|(cost, _)| weights.of(cost));
         let Some((_, choice)) = best else {
             let least = all.iter().map(|(cost, _)| cost.clocks).min().unwrap_or(u64::MAX);
-            let cause = format_args!("takes {least} clocks for a frame at least, and the target allows {interval}");
-            return Err(Error::input(format_args!("layer `{}`", layer.name), cause).help(slower(least, target)));
+            let cause = format_args!(
+                "takes {least} clocks for a frame at least, and the target allows {interval}"
+            );
+            return Err(Error::input(format_args!("layer `{}`", layer.name), cause)
+                .help(slower(least, target)));
         };
         engines.layers.insert(layer.name.clone(), *choice);
     }
@@ -341,7 +374,9 @@ impl Estimator<'_> {
     /// The cost of each layer.
     fn costs(&self, engines: &Engines) -> Vec<Cost> {
         let choice = |layer: &Layer| engines.layers.get(&layer.name);
-        let cost = |(number, layer)| choice(layer).map_or(Cost::default(), |choice| self.cost(number, *choice));
+        let cost = |(number, layer)| {
+            choice(layer).map_or(Cost::default(), |choice| self.cost(number, *choice))
+        };
         self.dataflow.layers.iter().enumerate().map(cost).collect()
     }
 
@@ -352,10 +387,14 @@ impl Estimator<'_> {
             Some(kernel) => {
                 let mut all = vec![];
                 if let Some(words) = layer.words() {
-                    // Unrolled, each filter would have adders and a multiplier of its own, which a word needs in one clock of hundreds.
+                    // Unrolled, each filter would have adders and a multiplier of its own, which a
+                    // word needs in one clock of hundreds.
                     return vec![Choice::Folded(self.filters(number, &words, interval))];
                 }
-                if allowed != Allowed::Folded || kernel.chain.multiplies_data() || padded_rows(kernel, 1) == 0 {
+                if allowed != Allowed::Folded
+                    || kernel.chain.multiplies_data()
+                    || padded_rows(kernel, 1) == 0
+                {
                     all.push(Choice::Unrolled);
                 }
                 if allowed != Allowed::Unrolled && !kernel.chain.multiplies_data() {
@@ -366,13 +405,18 @@ impl Estimator<'_> {
             None => {
                 // The fewest lanes that are quick enough, else all of them.
                 let channels = dataflow.yields(number).shape.channels;
-                let quick = |lanes: &usize| self.cost(number, Choice::Elementwise { lanes: *lanes }).clocks <= interval;
-                vec![Choice::Elementwise { lanes: divisors(channels).find(quick).unwrap_or(channels) }]
+                let quick = |lanes: &usize| {
+                    self.cost(number, Choice::Elementwise { lanes: *lanes }).clocks <= interval
+                };
+                vec![Choice::Elementwise {
+                    lanes: divisors(channels).find(quick).unwrap_or(channels),
+                }]
             }
         }
     }
 
-    /// The cheapest folding of at most `interval` clocks a frame; the quickest one where none is; none where nothing is live.
+    /// The cheapest folding of at most `interval` clocks a frame; the quickest one where none is;
+    /// none where nothing is live.
     fn folding(&self, number: usize, kernel: &Kernel, interval: u64) -> Option<Folding> {
         let channels = kernel.output.channels;
         let per_group = kernel.input.channels / kernel.groups;
@@ -393,10 +437,13 @@ impl Estimator<'_> {
             let multipliers = divisors(pe).find(|m| rows / m <= clocks).unwrap_or(pe);
             let cut = |wc_simd: usize| {
                 let words = rows / wc_simd;
-                divisors(channels).find(|wc_pe| outputs / wc_pe * words <= clocks).map(|wc_pe| (wc_pe, wc_simd))
+                divisors(channels)
+                    .find(|wc_pe| outputs / wc_pe * words <= clocks)
+                    .map(|wc_pe| (wc_pe, wc_simd))
             };
             let cuts = divisors(rows).filter_map(cut);
-            let (wc_pe, wc_simd) = cuts.min_by_key(|(pe, simd)| (pe * simd, *pe)).unwrap_or((channels, rows));
+            let (wc_pe, wc_simd) =
+                cuts.min_by_key(|(pe, simd)| (pe * simd, *pe)).unwrap_or((channels, rows));
             let folding = Folding { pe, simd, multipliers, wc_pe, wc_simd };
             let cost = self.cost(number, Choice::Folded(folding));
             let late = cost.clocks > interval;
@@ -408,11 +455,14 @@ impl Estimator<'_> {
         best.map(|(_, folding)| folding)
     }
 
-    /// The cheapest folding of a char-CNN of at most `interval` clocks a word; the quickest one where none is.
+    /// The cheapest folding of a char-CNN of at most `interval` clocks a word; the quickest one
+    /// where none is.
     fn filters(&self, number: usize, words: &Words, interval: u64) -> Folding {
         let one = Folding { pe: 1, simd: 1, multipliers: 1, wc_pe: 1, wc_simd: 1 };
         let mut best: Option<((bool, u64), Folding)> = None;
-        for (pe, simd) in divisors(words.common()).flat_map(|pe| divisors(words.elements).map(move |simd| (pe, simd))) {
+        for (pe, simd) in divisors(words.common())
+            .flat_map(|pe| divisors(words.elements).map(move |simd| (pe, simd)))
+        {
             // As few multipliers as keep up.
             let quick = |m: &usize| (words.filters() / m) as u64 <= interval;
             let multipliers = divisors(pe).find(quick).unwrap_or(pe);
@@ -427,8 +477,9 @@ impl Estimator<'_> {
         best.map_or(one, |(_, folding)| folding)
     }
 
-    /// Clocks that each part of a folded kernel may take: all of the interval, since a frame is in one part while the next frame is
-    /// in another; in an LSTM one frame goes through W_b and W_c before the next may.
+    /// Clocks that each part of a folded kernel may take: all of the interval, since a frame is in
+    /// one part while the next frame is in another; in an LSTM one frame goes through W_b and W_c
+    /// before the next may.
     fn phase(&self, number: usize, interval: u64) -> u64 {
         match self.dataflow.layers[number].kind {
             Kind::Lstm { .. } => {
@@ -450,7 +501,9 @@ impl Estimator<'_> {
         match (&layer.kind, choice) {
             (Kind::Spn(kernel), choice) => self.kernel_cost(number, kernel, choice).0,
             (Kind::CharCnn { .. }, Choice::Folded(folding)) => {
-                let (Some(words), Some(bits)) = (layer.words(), &self.kernels[number]) else { return Cost::default() };
+                let (Some(words), Some(bits)) = (layer.words(), &self.kernels[number]) else {
+                    return Cost::default();
+                };
                 gated(filters_cost(&words, bits, x_bits, folding), layer, words.filters() as u64)
             }
             (Kind::CharCnn { .. }, _) => Cost::default(),
@@ -469,8 +522,10 @@ impl Estimator<'_> {
             }
             (Kind::Pool { windows, .. }, Choice::Elementwise { lanes }) => {
                 let lines = Lines { image: layer.input, words: 1, windows: *windows, fill: 0 };
-                let taps = (to.shape.pixels() * windows.size.area() * (to.shape.channels / lanes)) as u64;
-                let stored = (lines.slots() * layer.input.width * layer.input.channels / lanes) as u64;
+                let taps =
+                    (to.shape.pixels() * windows.size.area() * (to.shape.channels / lanes)) as u64;
+                let stored =
+                    (lines.slots() * layer.input.width * layer.input.channels / lanes) as u64;
                 let own = Cost {
                     clocks: taps.max(elements / lanes as u64),
                     luts: 2 * lanes as u64 * x_bits + 150,
@@ -478,13 +533,19 @@ impl Estimator<'_> {
                 };
                 own + memory(x_bits * lanes as u64, stored)
             }
-            (Kind::Add { .. }, Choice::Elementwise { lanes }) => {
-                Cost { clocks: elements / lanes as u64, luts: 3 * lanes as u64 * x_bits + 20, ..Cost::default() }
-            }
+            (Kind::Add { .. }, Choice::Elementwise { lanes }) => Cost {
+                clocks: elements / lanes as u64,
+                luts: 3 * lanes as u64 * x_bits + 20,
+                ..Cost::default()
+            },
             (Kind::Embedding { rows }, Choice::Elementwise { lanes }) => {
                 let words = (to.shape.channels / lanes) as u64;
-                let own = Cost { clocks: elements * words, luts: 2 * x_bits + 20, ..Cost::default() };
-                own + memory(u64::from(to.format.bits) * lanes as u64, rows.len() as u64 * words.next_power_of_two())
+                let own =
+                    Cost { clocks: elements * words, luts: 2 * x_bits + 20, ..Cost::default() };
+                own + memory(
+                    u64::from(to.format.bits) * lanes as u64,
+                    rows.len() as u64 * words.next_power_of_two(),
+                )
             }
             (Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. }, _) => Cost::default(),
         }
@@ -500,7 +561,11 @@ impl Estimator<'_> {
             Choice::Unrolled => {
                 let windows = kernel.windows;
                 let lines = Lines { image: input, words: 1, windows, fill: 0 };
-                let steps = if windows == Windows::WHOLE { 1 } else { (windows.rows * lines.steps()) as u64 };
+                let steps = if windows == Windows::WHOLE {
+                    1
+                } else {
+                    (windows.rows * lines.steps()) as u64
+                };
                 let outgoing = (windows.count() * kernel.patch.area()) as u64;
                 let mut cost = Cost {
                     clocks: steps.max(outgoing).max(input.pixels() as u64),
@@ -515,7 +580,10 @@ impl Estimator<'_> {
                     }
                     cost.luts += windows.size.h as u64 * pixel * (lines.slots() as u64).div_ceil(3);
                 }
-                (cost + patches(kernel, output.width as u64, output.channels as u64 * z_bits), [1, 1])
+                (
+                    cost + patches(kernel, output.width as u64, output.channels as u64 * z_bits),
+                    [1, 1],
+                )
             }
             Choice::Folded(folding) => {
                 let Folding { pe, simd, multipliers, wc_pe, wc_simd } = folding;
@@ -528,7 +596,10 @@ impl Estimator<'_> {
                 let [pe, simd, wc_pe, wc_simd] = [pe, simd, wc_pe, wc_simd].map(|v| v as u64);
                 let count = kernel.windows.count() as u64;
                 let first = depth.max(rows / multipliers as u64);
-                let arrays = pe * simd * (x_bits + 2) + pe * bits.u + wc_pe * wc_simd * (bits.m + 2) + wc_pe * bits.y;
+                let arrays = pe * simd * (x_bits + 2)
+                    + pe * bits.u
+                    + wc_pe * wc_simd * (bits.m + 2)
+                    + wc_pe * bits.y;
                 let lanes = multipliers as u64;
                 let (lane, entry) = bits.lane();
                 let own = Cost {
@@ -546,7 +617,11 @@ impl Estimator<'_> {
                     + memory(entry, rows)
                     + memory(bits.m * wc_simd, 2 * rows / wc_simd)
                     + memory(bits.y, outputs / wc_pe)
-                    + patches(kernel, (output.width * output.channels) as u64 / wc_pe, wc_pe * z_bits);
+                    + patches(
+                        kernel,
+                        (output.width * output.channels) as u64 / wc_pe,
+                        wc_pe * z_bits,
+                    );
                 (cost, [first, wc_depth])
             }
             Choice::Elementwise { .. } => (Cost::default(), [0; 2]),
@@ -557,8 +632,10 @@ impl Estimator<'_> {
 /// What the filters of a char-CNN cost up to what is looked up.
 fn filters_cost(words: &Words, bits: &KernelBits, x_bits: u64, folding: Folding) -> Cost {
     let [pe, simd, lanes] = [folding.pe, folding.simd, folding.multipliers].map(|v| v as u64);
-    let [n, taps, positions] = [words.filters(), words.widths.len(), words.most_positions()].map(|v| v as u64);
-    let [of_a_word, of_a_character] = [words.characters * words.elements, words.elements].map(|v| v as u64 / simd);
+    let [n, taps, positions] =
+        [words.filters(), words.widths.len(), words.most_positions()].map(|v| v as u64);
+    let [of_a_word, of_a_character] =
+        [words.characters * words.elements, words.elements].map(|v| v as u64 / simd);
     let depth = n / pe * taps * of_a_character;
     // The largest sums: compared, and kept.
     let arrays = pe * simd * (x_bits + 2) + 3 * pe * bits.u;
@@ -575,14 +652,17 @@ fn filters_cost(words: &Words, bits: &KernelBits, x_bits: u64, folding: Folding)
         + memory(bits.m * lanes, n / lanes)
 }
 
-/// Clocks of an LSTM's loop beside those that go with its size: the pipelines of its kernel and of its cell, about.
+/// Clocks of an LSTM's loop beside those that go with its size: the pipelines of its kernel and of
+/// its cell, about.
 const LOOP: u64 = 40;
 
 /// The cost of a kernel with that of what is made of its outputs for each of n units.
 fn gated(kernel: Cost, layer: &Layer, n: u64) -> Cost {
     let (curves, bits): (Vec<(&Curve, u64)>, u64) = match &layer.kind {
         Kind::CharCnn { tanh, .. } => (vec![(tanh, 1)], u64::from(tanh.frac + 2)),
-        Kind::Highway { blend, .. } => (vec![(&blend.sigmoid, 1)], u64::from(blend.format.bits + blend.sigmoid.frac)),
+        Kind::Highway { blend, .. } => {
+            (vec![(&blend.sigmoid, 1)], u64::from(blend.format.bits + blend.sigmoid.frac))
+        }
         Kind::Lstm { cell, .. } => {
             let product = cell.state.bits + cell.sigmoid.frac;
             (vec![(&cell.sigmoid, 3), (&cell.tanh, 2)], 3 * u64::from(product))
@@ -620,7 +700,11 @@ const SHARED: f64 = 0.45;
 
 /// The store that puts patches into rows.
 fn patches(kernel: &Kernel, words_of_a_row: u64, bits: u64) -> Cost {
-    if kernel.in_order() { Cost::default() } else { memory(bits, 2 * kernel.patch.h as u64 * words_of_a_row) }
+    if kernel.in_order() {
+        Cost::default()
+    } else {
+        memory(bits, 2 * kernel.patch.h as u64 * words_of_a_row)
+    }
 }
 
 /// Widths of what is in a kernel.
@@ -643,7 +727,9 @@ impl KernelBits {
     /// LUTs of a folded multiplier, and bits of a row in its ROM.
     fn lane(&self) -> (u64, u64) {
         match &self.digits {
-            Some((digits, shift)) => (digits.lane_luts(self.u, self.m + u64::from(*shift)), digits.entry_bits().into()),
+            Some((digits, shift)) => {
+                (digits.lane_luts(self.u, self.m + u64::from(*shift)), digits.entry_bits().into())
+            }
             None => (0, self.coefficient),
         }
     }
@@ -676,7 +762,8 @@ fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
                     let mut digits = 0;
                     each_digit(*a, |_, _| digits += 1);
                     if made_of.builds(digits) {
-                        // An addition for every digit but the first, each about as wide as the product.
+                        // An addition for every digit but the first, each about as wide as the
+                        // product.
                         let width = u64::from(u.times(Interval::point(*a)).bits());
                         all.shift_add += digits.saturating_sub(1) as u64 * width;
                     } else {
@@ -736,14 +823,16 @@ impl Engines {
     /// The text of `engines.toml`, with what each layer costs beside it.
     pub fn to_toml(&self, figures: &Figures) -> String {
         let mut text = String::from(
-            "# The engine of every layer. Edit it and give it back: strassenc verilog MODEL --engines engines.toml\n\
+            "# The engine of every layer. Edit it and give it back: strassenc verilog MODEL \
+             --engines engines.toml\n\
              # Layers and FIFOs that are left out are chosen anew.\n",
         );
         for layer in &figures.layers {
             let Some(choice) = self.layers.get(&layer.name) else { continue };
             let Cost { luts, half_brams, multipliers, .. } = layer.engine.estimate;
             text += &format!(
-                "\n# {} clocks a frame, about {luts} LUTs, {:.1} block RAMs, {multipliers} hardware multipliers\n[layers.{}]\n",
+                "\n# {} clocks a frame, about {luts} LUTs, {:.1} block RAMs, {multipliers} \
+                 hardware multipliers\n[layers.{}]\n",
                 layer.engine.clocks,
                 half_brams as f64 / 2.0,
                 layer.name
@@ -754,10 +843,14 @@ impl Engines {
         let fifos = figures.streams.fifos.iter();
         for (i, fifo) in fifos.enumerate() {
             if i == 0 {
-                text += "\n# Words; with fewer than `live` the core deadlocks, with `rate` no word is ever late.\n[fifos]\n";
+                text += "\n# Words; with fewer than `live` the core deadlocks, with `rate` no word \
+                    is ever late.\n[fifos]\n";
             }
             let set = if self.fifos.contains_key(&fifo.name) { "" } else { "# " };
-            text += &format!("{set}{} = {}  # live {}, rate {}\n", fifo.name, fifo.depth, fifo.live, fifo.rate);
+            text += &format!(
+                "{set}{} = {}  # live {}, rate {}\n",
+                fifo.name, fifo.depth, fifo.live, fifo.rate
+            );
         }
         text
     }

@@ -1,9 +1,9 @@
-//! How long a compile will take and how much memory, from the sizes of its matrices: what can be said before it is
-//! begun.
+//! How long a compile will take and how much memory, from the sizes of its matrices: what can be
+//! said before it is begun.
 //!
-//! Only matrices whose sums are built as wiring count: sharing, proving and scheduling them is nearly all of a compile.
-//! The constants follow from random ternary matrices of 8 and 16 rows and 6,144 to 24,576 columns; a figure is right
-//! within a factor of two or three.
+//! Only matrices whose sums are built as wiring count: sharing, proving and scheduling them is
+//! nearly all of a compile. The constants follow from random ternary matrices of 8 and 16 rows and
+//! 6,144 to 24,576 columns; a figure is right within a factor of two or three.
 
 use crate::build::Options;
 use crate::compile;
@@ -11,9 +11,11 @@ use crate::engine::Choice;
 use ndarray::Array2;
 use strassenc_runtime::{Model, Result};
 
-/// CPU seconds for each pair of terms that meet in a sum, all of which the search for common sums begins with.
+/// CPU seconds for each pair of terms that meet in a sum, all of which the search for common sums
+/// begins with.
 const PAIR: f64 = 10e-9;
-/// CPU seconds for each nonzero, which becomes about a third of an addition that is built, proved, scheduled and emitted.
+/// CPU seconds for each nonzero, which becomes about a third of an addition that is built, proved,
+/// scheduled and emitted.
 const NONZERO: f64 = 20e-6;
 /// CPU seconds for a step of the search.
 const STEP: f64 = 2e-6;
@@ -27,7 +29,8 @@ const ADDERS: f64 = 0.35;
 pub struct Estimate {
     /// Of each layer whose sums are wiring.
     pub layers: Vec<LayerEstimate>,
-    /// Whether its layers could have another engine, whose weights lie in ROM, so that no sums need to be found.
+    /// Whether its layers could have another engine, whose weights lie in ROM, so that no sums need
+    /// to be found.
     pub foldable: bool,
 }
 
@@ -53,12 +56,15 @@ pub struct Size {
 
 impl Size {
     /// The size of a matrix `[rows, columns]` of these entries.
-    pub fn new<T: Default + PartialEq>((rows, columns): (usize, usize), entries: impl Iterator<Item = T>) -> Self {
+    pub fn new<T: Default + PartialEq>(
+        (rows, columns): (usize, usize),
+        entries: impl Iterator<Item = T>,
+    ) -> Self {
         Size { rows, columns, nonzeros: entries.filter(|v| *v != T::default()).count() }
     }
 
-    /// CPU seconds of sharing with this effort, and of all that follows. Effort 3 ends by the clock: its search is not
-    /// counted.
+    /// CPU seconds of sharing with this effort, and of all that follows. Effort 3 ends by the
+    /// clock: its search is not counted.
     pub fn seconds(self, effort: u8) -> f64 {
         let nonzeros = self.nonzeros as f64;
         // Matrices that are taller than wide are solved as their transpose.
@@ -92,8 +98,10 @@ impl Estimate {
     /// Where the model is not valid, or the engines that `options` ask for cannot be chosen.
     pub fn new(model: &Model, options: &Options) -> Result<Self> {
         let (dataflow, engines) = compile::plan(model, &options.compile())?;
-        let unrolled =
-            dataflow.layers.iter().filter(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled));
+        let unrolled = dataflow
+            .layers
+            .iter()
+            .filter(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled));
         let layers = unrolled.filter_map(|layer| {
             let sizes = layer.kernel()?.chain.matrices().map(|(_, matrix)| size(matrix)).collect();
             Some(LayerEstimate { name: layer.name.clone(), sizes })
@@ -127,12 +135,14 @@ mod tests {
 
     #[test]
     fn what_is_larger_takes_longer_and_more_effort_too() {
-        let size = |rows: usize, columns: usize| Size { rows, columns, nonzeros: rows * columns / 2 };
+        let size =
+            |rows: usize, columns: usize| Size { rows, columns, nonzeros: rows * columns / 2 };
         assert_eq!(size(64, 3000).seconds(1), size(3000, 64).seconds(1));
         assert!(size(64, 3000).seconds(1) < size(64, 6000).seconds(1));
         assert!(size(64, 3000).seconds(0) < size(64, 3000).seconds(1));
         assert!(size(64, 3000).seconds(1) < size(64, 3000).seconds(2));
-        // Of digits' layers, a moment; of a hundred thousand inputs and three thousand products, days.
+        // Of digits' layers, a moment; of a hundred thousand inputs and three thousand products,
+        // days.
         assert!(size(64, 64).seconds(1) < 2.0);
         assert!(size(3000, 100_000).seconds(0) > 3600.0 && size(3000, 100_000).bytes() > 64e9);
     }

@@ -41,8 +41,8 @@ pub struct LayerFigures {
     /// Windows of an inference; 1 of a vector.
     #[serde(default = "one")]
     pub windows: u64,
-    /// Multiplications of the dense layer of the same shape, `inputs · outputs`; of a two-operand layer, those of the
-    /// schoolbook method.
+    /// Multiplications of the dense layer of the same shape, `inputs · outputs`; of a two-operand
+    /// layer, those of the schoolbook method.
     pub dense_multiplications: u64,
     /// The schoolbook core, of a two-operand layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,7 +50,8 @@ pub struct LayerFigures {
     /// Of these multiplications, those built from shifts and additions.
     #[serde(default)]
     pub shift_add: usize,
-    /// Their two-operand additions, those of a folded layer shared among its rows; the roundings come on top.
+    /// Their two-operand additions, those of a folded layer shared among its rows; the roundings
+    /// come on top.
     #[serde(default)]
     pub shift_add_adders: usize,
     /// Operand widths of the hardware multipliers, widest first.
@@ -59,7 +60,8 @@ pub struct LayerFigures {
     pub wb: MatrixFigures,
     /// W_c.
     pub wc: MatrixFigures,
-    /// Additions of constants: biases and the roundings of outputs. Roundings of products belong to the multipliers.
+    /// Additions of constants: biases and the roundings of outputs. Roundings of products belong to
+    /// the multipliers.
     pub constant_additions: usize,
     /// Saturating outputs.
     pub clamps: usize,
@@ -69,14 +71,17 @@ pub struct LayerFigures {
     pub latency: u32,
     /// Bits of the pipeline's delay lines. Registers within multipliers are not counted.
     pub register_bits: u64,
-    /// Estimated LUTs, as Yosys counts them for xc7: one per bit in which both operands of an addition reach; for a clamp one
-    /// per result bit and the comparisons. Additions of constants are carry chains alone.
+    /// Estimated LUTs, as Yosys counts them for xc7: one per bit in which both operands of an
+    /// addition reach; for a clamp one per result bit and the comparisons. Additions of constants
+    /// are carry chains alone.
     pub luts: u64,
-    /// Estimated LUTs of 4 inputs, where each bit of a carry chain takes one: for an addition one per bit from the lowest in which
-    /// both operands reach up, for the addition of a constant from its lowest digit up; for a clamp as above.
+    /// Estimated LUTs of 4 inputs, where each bit of a carry chain takes one: for an addition one
+    /// per bit from the lowest in which both operands reach up, for the addition of a constant from
+    /// its lowest digit up; for a clamp as above.
     #[serde(default)]
     pub luts4: u64,
-    /// Bits of the operands that are subtracted, each counted once: where carry chains cannot invert, each is a LUT more.
+    /// Bits of the operands that are subtracted, each counted once: where carry chains cannot
+    /// invert, each is a LUT more.
     #[serde(default)]
     pub subtracted_bits: u64,
     /// Its engine.
@@ -103,7 +108,8 @@ pub struct Schoolbook {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Products {
-    /// Bits of the data operand as a signed number: an unsigned one counts one more than its width. Of two, the wider one's.
+    /// Bits of the data operand as a signed number: an unsigned one counts one more than its width.
+    /// Of two, the wider one's.
     pub operand_bits: u32,
     /// Bits of the coefficient, sign included; of the narrower operand, where both are data.
     pub coefficient_bits: u32,
@@ -210,7 +216,9 @@ fn schoolbook(layer: &Bilinear, operand_bits: u32) -> Schoolbook {
     let held = |k: usize, l: usize| forms.iter().any(|form| form[[k, l]] != 0);
     let (n_a, n_b) = (layer.inputs_a(), layer.inputs_b());
     let multipliers = (0..n_a).map(|k| (0..n_b).filter(|&l| held(k, l)).count() as u64).sum();
-    let terms = |form: &ndarray::Array2<i32>| form.iter().filter(|c| **c != 0).count().saturating_sub(1) as u64;
+    let terms = |form: &ndarray::Array2<i32>| {
+        form.iter().filter(|c| **c != 0).count().saturating_sub(1) as u64
+    };
     Schoolbook { multipliers, adders: forms.iter().map(terms).sum(), operand_bits }
 }
 
@@ -256,7 +264,13 @@ fn products(layer: &Unrolled) -> Vec<Products> {
         *counts.entry(widths).or_default() += 1;
     }
     let widths = counts.into_iter().rev();
-    widths.map(|((operand_bits, coefficient_bits), count)| Products { operand_bits, coefficient_bits, count }).collect()
+    widths
+        .map(|((operand_bits, coefficient_bits), count)| Products {
+            operand_bits,
+            coefficient_bits,
+            count,
+        })
+        .collect()
 }
 
 fn depth(circuit: &Circuit) -> u32 {
@@ -271,14 +285,16 @@ fn depth(circuit: &Circuit) -> u32 {
 /// Additions as wide as their results.
 fn shift_add_luts(layer: &Unrolled) -> u64 {
     let additions = layer.circuit.nodes.iter().filter_map(|node| match node.op {
-        Op::Multiply { x, row, .. } => layer.shift_add.get(&row).map(|made| made.bits(layer.circuit.node(x).interval)),
+        Op::Multiply { x, row, .. } => {
+            layer.shift_add.get(&row).map(|made| made.bits(layer.circuit.node(x).interval))
+        }
         _ => None,
     });
     additions.sum()
 }
 
-/// The bits of a sum that an operand reaches, from the first up to that before the last: to the top where it is extended
-/// by its sign.
+/// The bits of a sum that an operand reaches, from the first up to that before the last: to the top
+/// where it is extended by its sign.
 fn reach(circuit: &Circuit, sum: &Node, t: Term) -> (u32, u32) {
     let x = circuit.node(t.node);
     (t.shift, if x.signed { sum.width } else { sum.width.min(x.width + t.shift) })
@@ -290,7 +306,8 @@ fn clamp_luts(circuit: &Circuit, node: &Node, x: NodeId, inputs: u32) -> u64 {
     u64::from(node.width) + 2 * u64::from(cut.div_ceil(inputs - 1))
 }
 
-/// A carry chain needs a LUT where both operands have a bit; a bit of one operand alone is only carried on.
+/// A carry chain needs a LUT where both operands have a bit; a bit of one operand alone is only
+/// carried on.
 fn luts(circuit: &Circuit, id: NodeId) -> u64 {
     let node = circuit.node(id);
     match node.op {
@@ -299,7 +316,11 @@ fn luts(circuit: &Circuit, id: NodeId) -> u64 {
             a.1.min(b.1).saturating_sub(a.0.max(b.0)).into()
         }
         Op::Clamp { x, .. } => clamp_luts(circuit, node, x, 6),
-        Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
+        Op::Offset { .. }
+        | Op::Input(_)
+        | Op::Constant(_)
+        | Op::Multiply { .. }
+        | Op::Product { .. } => 0,
     }
 }
 
@@ -310,7 +331,11 @@ fn subtracted_bits(circuit: &Circuit) -> u64 {
         Op::Offset { x, .. } if x.negate => vec![x.node],
         _ => vec![],
     });
-    subtracted.collect::<BTreeSet<_>>().into_iter().map(|id| u64::from(circuit.node(id).width)).sum()
+    subtracted
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .map(|id| u64::from(circuit.node(id).width))
+        .sum()
 }
 
 /// Each bit of a carry chain is a LUT.
@@ -318,12 +343,17 @@ fn luts4(circuit: &Circuit, id: NodeId) -> u64 {
     let node = circuit.node(id);
     match node.op {
         Op::Add(a, b) => node.width.saturating_sub(a.shift.max(b.shift)).into(),
-        Op::Offset { constant, shift, .. } if !node.op.is_wires() => {
-            (node.width + shift.max(0).cast_unsigned()).saturating_sub(constant.trailing_zeros() % 64).into()
-        }
+        Op::Offset { constant, shift, .. } if !node.op.is_wires() => (node.width
+            + shift.max(0).cast_unsigned())
+        .saturating_sub(constant.trailing_zeros() % 64)
+        .into(),
         Op::Clamp { x, .. } => clamp_luts(circuit, node, x, 4),
         // The rounding stands behind the block that multiplies.
         Op::Multiply { shift: 1.., .. } => (node.width + 1).into(),
-        Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
+        Op::Offset { .. }
+        | Op::Input(_)
+        | Op::Constant(_)
+        | Op::Multiply { .. }
+        | Op::Product { .. } => 0,
     }
 }

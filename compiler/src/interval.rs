@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// All integers from `lo` to `hi`, both included. Bounds of a valid model stay below 2^53 in magnitude
-/// ([`MAGNITUDE_LIMIT`](strassenc_runtime::model::MAGNITUDE_LIMIT)), so i64 arithmetic on them is exact.
+/// All integers from `lo` to `hi`, both included. Bounds of a valid model stay below 2^53 in
+/// magnitude ([`MAGNITUDE_LIMIT`](strassenc_runtime::model::MAGNITUDE_LIMIT)), so i64 arithmetic on
+/// them is exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Interval {
     /// Smallest value.
@@ -29,7 +30,8 @@ impl Interval {
         self.lo < 0
     }
 
-    /// Bits that hold every value: two's complement where [`signed`](Self::signed), plain binary otherwise; at least 1.
+    /// Bits that hold every value: two's complement where [`signed`](Self::signed), plain binary
+    /// otherwise; at least 1.
     pub fn bits(self) -> u32 {
         let magnitude = |v: i64| 64 - v.leading_zeros();
         if self.signed() {
@@ -51,9 +53,11 @@ impl Interval {
         if negate { Interval { lo: -hi, hi: -lo } } else { Interval { lo, hi } }
     }
 
-    /// The values of `x · y` for independent x and y. Exact: both ends are taken at ends of x and y.
+    /// The values of `x · y` for independent x and y. Exact: both ends are taken at ends of x and
+    /// y.
     pub fn times(self, other: Self) -> Self {
-        let ends = [(self.lo, other.lo), (self.lo, other.hi), (self.hi, other.lo), (self.hi, other.hi)];
+        let ends =
+            [(self.lo, other.lo), (self.lo, other.hi), (self.hi, other.lo), (self.hi, other.hi)];
         let ends = ends.map(|(a, b): (i64, i64)| a.saturating_mul(b));
         let (lo, hi) = ends.iter().fold((ends[0], ends[0]), |(lo, hi), &v| (lo.min(v), hi.max(v)));
         Interval { lo, hi }

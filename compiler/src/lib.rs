@@ -1,9 +1,9 @@
 //! strassenc's compiler: from an integer network to gates.
 //!
 //! Data flows one way: [`lower`] (model → [`ir`]) → [`adder_graph`] (share, prove) → [`circuit`] →
-//! [`schedule`], or [`folded`] → [`stream`] → [`emit`]; [`compile`] runs the passes.
-//! All of that is pure: no clock, no unseeded randomness, no environment. Processes are started only by `simulate`,
-//! `synth`, `witness` and `tools`.
+//! [`schedule`], or [`folded`] → [`stream`] → [`emit`]; [`compile`] runs the passes. All of that is
+//! pure: no clock, no unseeded randomness, no environment. Processes are started only by
+//! `simulate`, `synth`, `witness` and `tools`.
 
 pub mod accounting;
 pub mod adder_graph;

@@ -16,7 +16,9 @@ pub use prune::prune;
 use crate::interval::Interval;
 use crate::ir::gated::{Blend, Cell, Curve};
 use crate::ir::words::{looked_up, pixel};
-use crate::ir::{self, Dataflow, Edge, EdgeId, Kernel, Kind, Windows, added, blended, columns, pooled};
+use crate::ir::{
+    self, Dataflow, Edge, EdgeId, Kernel, Kind, Windows, added, blended, columns, pooled,
+};
 use ndarray::{Array1, Array2, Axis};
 use strassenc_runtime::model::{Conv2d, Dense, Highway, Layer, Lstm, Output, Residual, Spn, Table};
 use strassenc_runtime::{Error, Extent, Format, Model, Result, Shape};
@@ -63,7 +65,9 @@ fn add(dataflow: &mut Dataflow, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
             spn(over_a_vector(whole, elements(&edge).collect(), edge.format))
         }
         Layer::Highway(highway) => return add_highway(dataflow, highway, from),
-        Layer::Dense(dense) => spn(over_a_vector(Spn::Dense(dense), elements(&edge).collect(), edge.format)),
+        Layer::Dense(dense) => {
+            spn(over_a_vector(Spn::Dense(dense), elements(&edge).collect(), edge.format))
+        }
         Layer::Conv2d(conv) => {
             let windows = windows_of(conv, shape);
             let padded = windows.padded(edge.shape);
@@ -76,8 +80,11 @@ fn add(dataflow: &mut Dataflow, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
             spn(Kernel { input: edge.shape, output: shape, windows, patch, groups, rows, chain })
         }
         Layer::Embedding(embedding) => {
-            let rows: Vec<Vec<i64>> =
-                embedding.table.outer_iter().map(|row| row.iter().map(|v| i64::from(*v)).collect()).collect();
+            let rows: Vec<Vec<i64>> = embedding
+                .table
+                .outer_iter()
+                .map(|row| row.iter().map(|v| i64::from(*v)).collect())
+                .collect();
             let intervals = columns(&rows);
             (edge.shape, Kind::Embedding { rows }, intervals, format)
         }
@@ -86,26 +93,45 @@ fn add(dataflow: &mut Dataflow, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
             let filters = Box::new(over_a_vector(Spn::Dense(&cnn.filters), x, edge.format));
             let tanh = curve(&cnn.tanh, false);
             let intervals = looked_up(&filters, &tanh);
-            (edge.shape, Kind::CharCnn { filters, widths: cnn.widths.clone(), tanh }, intervals, format)
+            (
+                edge.shape,
+                Kind::CharCnn { filters, widths: cnn.widths.clone(), tanh },
+                intervals,
+                format,
+            )
         }
         Layer::Lstm(lstm) => {
             let cell = cell(lstm)?;
             let h = cell.hidden_interval();
             let x = elements(&edge).chain(vec![h; lstm.units()]).collect();
-            let gates = over_a_vector(Spn::Dense(&by_unit(&lstm.gates, 4)), x, lstm.joined(edge.format));
+            let gates =
+                over_a_vector(Spn::Dense(&by_unit(&lstm.gates, 4)), x, lstm.joined(edge.format));
             let kind = Kind::Lstm { gates: Box::new(gates), cell };
             (Shape::vector(edge.shape.elements()), kind, vec![h; lstm.units()], format)
         }
         Layer::Pool(pool) => {
             let (rows, columns) = (shape.height, shape.width);
-            let windows = Windows { size: pool.size, stride: pool.stride, pad: pool.pad, rows, columns };
-            (edge.shape, Kind::Pool { kind: pool.kind, windows }, pooled(&edge, pool.kind, windows), format)
+            let windows =
+                Windows { size: pool.size, stride: pool.stride, pad: pool.pad, rows, columns };
+            (
+                edge.shape,
+                Kind::Pool { kind: pool.kind, windows },
+                pooled(&edge, pool.kind, windows),
+                format,
+            )
         }
     };
     Ok(push(dataflow, layer.name(), vec![from], input, kind, Edge::whole(shape, format, intervals)))
 }
 
-fn push(dataflow: &mut Dataflow, name: &str, reads: Vec<EdgeId>, input: Shape, kind: Kind, yields: Edge) -> EdgeId {
+fn push(
+    dataflow: &mut Dataflow,
+    name: &str,
+    reads: Vec<EdgeId>,
+    input: Shape,
+    kind: Kind,
+    yields: Edge,
+) -> EdgeId {
     dataflow.layers.push(ir::Layer { name: name.into(), reads, input, kind });
     dataflow.edges.push(yields);
     EdgeId(dataflow.edges.len() as u32 - 1)
@@ -129,7 +155,11 @@ fn spn(kernel: Kernel) -> (Shape, Kind, Vec<Interval>, Format) {
 
 fn add_highway(dataflow: &mut Dataflow, highway: &Highway, from: EdgeId) -> Result<EdgeId> {
     let edge = dataflow.edges[from.index()].clone();
-    let gates = over_a_vector(Spn::Dense(&by_unit(&highway.gates, 2)), elements(&edge).collect(), edge.format);
+    let gates = over_a_vector(
+        Spn::Dense(&by_unit(&highway.gates, 2)),
+        elements(&edge).collect(),
+        edge.format,
+    );
     let blend = Blend { sigmoid: curve(&highway.sigmoid, true), format: edge.format };
     let intervals = blended(&edge, &gates, &blend);
     let yields = Edge::whole(Shape::vector(highway.units()), edge.format, intervals);
@@ -140,14 +170,21 @@ fn add_highway(dataflow: &mut Dataflow, highway: &Highway, from: EdgeId) -> Resu
 
 fn cell(lstm: &Lstm) -> Result<Cell> {
     let Output::Requantised { format, .. } = lstm.gates.output else {
-        return Err(Error::internal(format_args!("layer `{}`", lstm.gates.name), "has gates that are not requantised"));
+        return Err(Error::internal(
+            format_args!("layer `{}`", lstm.gates.name),
+            "has gates that are not requantised",
+        ));
     };
     let (sigmoid, tanh) = (curve(&lstm.sigmoid, true), curve(&lstm.tanh, false));
     Ok(Cell { sigmoid, tanh, gate: format, state: lstm.cell, hidden: lstm.hidden })
 }
 
 fn curve(table: &Table, sigmoid: bool) -> Curve {
-    Curve { sigmoid, values: table.values.iter().map(|v| i64::from(*v)).collect(), frac: table.frac as u32 }
+    Curve {
+        sigmoid,
+        values: table.values.iter().map(|v| i64::from(*v)).collect(),
+        frac: table.frac as u32,
+    }
 }
 
 /// The outputs of gates in another order: all `parts` of the first unit, then those of the next.
@@ -176,7 +213,14 @@ fn add_residual(dataflow: &mut Dataflow, residual: &Residual, from: EdgeId) -> R
     let shift = frac - residual.format.frac;
     let intervals = added([&a, &b], residual.format, shifts, shift);
     let yields = Edge::whole(a.shape, residual.format, intervals);
-    Ok(push(dataflow, &residual.name, vec![body, shortcut], a.shape, Kind::Add { shifts, shift }, yields))
+    Ok(push(
+        dataflow,
+        &residual.name,
+        vec![body, shortcut],
+        a.shape,
+        Kind::Add { shifts, shift },
+        yields,
+    ))
 }
 
 /// Where the windows of a convolution that yields this image lie.
@@ -239,7 +283,9 @@ fn on_the_image(mut dense: Dense, windows: Windows, image: Shape) -> Dense {
     let ones = vec![1; pixels.pixels()];
     let mut seen = vec![0; dense.inputs() / image.channels];
     for (y, x) in windows.iter() {
-        seen.iter_mut().zip(windows.read(&ones, pixels, y, x, 0)).for_each(|(seen, pixel)| *seen |= pixel);
+        seen.iter_mut()
+            .zip(windows.read(&ones, pixels, y, x, 0))
+            .for_each(|(seen, pixel)| *seen |= pixel);
     }
     for (column, mut entries) in dense.w_b.axis_iter_mut(Axis(1)).enumerate() {
         if seen[column / image.channels] == 0 {

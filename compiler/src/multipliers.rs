@@ -1,14 +1,15 @@
-//! Which multipliers are hardware, and which are built from shifts and additions: row by row of an unrolled layer, all of a
-//! folded one.
+//! Which multipliers are hardware, and which are built from shifts and additions: row by row of an
+//! unrolled layer, all of a folded one.
 //!
-//! Unrolled, each coefficient is a graph of its own, `|a_i| · u_i`, proved like any other; sign and rounding are one addition of a
-//! constant, as they are behind a hardware multiplier. Folded, a lane serves many coefficients and adds as many shifted copies
-//! of its operand as the richest of them has signed digits ([`Digits`]). The rows compute the same integers either way, at the
-//! same clocks, and count as multiplications either way.
+//! Unrolled, each coefficient is a graph of its own, `|a_i| · u_i`, proved like any other; sign and
+//! rounding are one addition of a constant, as they are behind a hardware multiplier. Folded, a
+//! lane serves many coefficients and adds as many shifted copies of its operand as the richest of
+//! them has signed digits ([`Digits`]). The rows compute the same integers either way, at the same
+//! clocks, and count as multiplications either way.
 //!
-//! Sharing W_c·diag(a) as one matrix would be exact only where no product is rounded (every shift t_i ≤ 0), since the
-//! semantics round each product before W_c adds them up. Networks that quantise to `coef_bits` have t_i > 0, so that is
-//! never done.
+//! Sharing W_c·diag(a) as one matrix would be exact only where no product is rounded (every shift
+//! t_i ≤ 0), since the semantics round each product before W_c adds them up. Networks that quantise
+//! to `coef_bits` have t_i > 0, so that is never done.
 
 use crate::adder_graph::{self, AdderGraph, Matrix, Node};
 use crate::circuit::Op;
@@ -29,8 +30,9 @@ pub enum Multipliers {
     Dsp,
     /// Each shifts and additions.
     ShiftAdd,
-    /// Shifts and additions where they are cheapest: beyond the budget of hardware multipliers, or, without one, where a
-    /// coefficient takes at most one addition; those of a folded layer all or none.
+    /// Shifts and additions where they are cheapest: beyond the budget of hardware multipliers, or,
+    /// without one, where a coefficient takes at most one addition; those of a folded layer all or
+    /// none.
     Auto,
 }
 
@@ -45,7 +47,8 @@ impl fmt::Display for Multipliers {
 }
 
 impl Multipliers {
-    /// Whether what has at most so many signed digits, each a shift, is built from them, where no budget says more.
+    /// Whether what has at most so many signed digits, each a shift, is built from them, where no
+    /// budget says more.
     pub fn builds(self, digits: usize) -> bool {
         match self {
             Multipliers::Dsp => false,
@@ -55,7 +58,8 @@ impl Multipliers {
     }
 }
 
-/// A row built from shifts and additions: `(-1)^negate · 2^shift · node` of a graph with one input, the operand.
+/// A row built from shifts and additions: `(-1)^negate · 2^shift · node` of a graph with one input,
+/// the operand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShiftAdd {
     /// Computes the coefficient's magnitude times the operand.
@@ -72,7 +76,8 @@ impl ShiftAdd {
     /// # Errors
     /// Where the graph is not that of the coefficient: a bug of ours.
     fn new(coefficient: i64) -> Result<Option<Self>> {
-        let Some(magnitude) = i32::try_from(coefficient.unsigned_abs()).ok().filter(|&m| m != 0) else {
+        let Some(magnitude) = i32::try_from(coefficient.unsigned_abs()).ok().filter(|&m| m != 0)
+        else {
             return Ok(None);
         };
         let matrix = Matrix::from_elem((1, 1), magnitude);
@@ -192,10 +197,14 @@ pub fn choose(
         }
     }
     if let Some(budget) = budget.filter(|&budget| hardware > budget) {
-        let cause = format_args!("{hardware} hardware multipliers are needed, the budget is {budget}");
+        let cause =
+            format_args!("{hardware} hardware multipliers are needed, the budget is {budget}");
         let help = match multipliers {
             Multipliers::Dsp => "`--multipliers auto` builds the others from shifts and additions",
-            _ => "products of two operands, and of coefficients beyond 31 bits, are always hardware multipliers",
+            _ => {
+                "products of two operands, and of coefficients beyond 31 bits, are always hardware \
+                 multipliers"
+            }
         };
         return Err(Error::input("--dsp-budget", cause).help(help));
     }

@@ -1,4 +1,5 @@
-//! Exact ranges of sums: of independent values, and of the products of one SPN layer, which are correlated.
+//! Exact ranges of sums: of independent values, and of the products of one SPN layer, which are
+//! correlated.
 
 use crate::interval::{Interval, half, round_shift};
 use crate::reach::{Reached, Readers};
@@ -9,7 +10,8 @@ use std::ops::Range;
 /// `Σ coefficient · entry`, where the entries are the leaves, followed by the sums before this one.
 pub type Sum = Vec<(usize, i64)>;
 
-/// Axes are taken in blocks of this many, so that the coefficients of tens of thousands of sums stay in cache.
+/// Axes are taken in blocks of this many, so that the coefficients of tens of thousands of sums
+/// stay in cache.
 const BLOCK: usize = 16;
 
 /// What the leaves of sums are.
@@ -69,18 +71,21 @@ fn fits_64_bits(axes: &[(i128, i128)], leaves: Leaves, sums: &[Sum]) -> bool {
     };
     let mut reaches: Vec<i128> = (0..leaves.count(axes.len())).into_par_iter().map(reach).collect();
     for sum in sums {
-        let terms = sum.iter().map(|&(entry, c)| i128::from(c).abs().saturating_mul(reaches[entry]));
+        let terms =
+            sum.iter().map(|&(entry, c)| i128::from(c).abs().saturating_mul(reaches[entry]));
         reaches.push(terms.fold(0, i128::saturating_add));
     }
     reaches.iter().all(|reach| *reach < LIMIT)
 }
 
-/// Blocks of axes side by side; integers add up to the same in any order. Of each block, only what depends on it is
-/// looked at.
+/// Blocks of axes side by side; integers add up to the same in any order. Of each block, only what
+/// depends on it is looked at.
 fn over_blocks<N: Number>(axes: &[(i128, i128)], leaves: Leaves, sums: &[Sum]) -> Vec<(N, N)> {
     let count = leaves.count(axes.len());
     let entries = count + sums.len();
-    let reads = |i: usize| i.checked_sub(count).into_iter().flat_map(|sum| sums[sum].iter().map(|&(entry, _)| entry));
+    let reads = |i: usize| {
+        i.checked_sub(count).into_iter().flat_map(|sum| sums[sum].iter().map(|&(entry, _)| entry))
+    };
     let readers = Readers::new(entries, reads);
     let block = |start: usize,
                  block: &[(i128, i128)],
@@ -114,7 +119,8 @@ fn over_blocks<N: Number>(axes: &[(i128, i128)], leaves: Leaves, sums: &[Sum]) -
         }
         reached.nodes().for_each(|i| forms[i] = [N::ZERO; BLOCK]);
     };
-    let blocks: Vec<(usize, &[(i128, i128)])> = (0..).step_by(BLOCK).zip(axes.chunks(BLOCK)).collect();
+    let blocks: Vec<(usize, &[(i128, i128)])> =
+        (0..).step_by(BLOCK).zip(axes.chunks(BLOCK)).collect();
     let share = blocks.len().div_ceil(rayon::current_num_threads()).max(1);
     let of_share = |blocks: &[(usize, &[(i128, i128)])]| {
         let mut ranges = vec![(N::ZERO, N::ZERO); entries];
@@ -167,7 +173,8 @@ pub fn of_sums(leaves: &[Interval], sums: &[Sum]) -> Vec<Interval> {
     ranges.into_iter().map(|(lo, hi)| interval(lo, hi)).collect()
 }
 
-/// The products of an SPN layer, `m_i = round(Σ_j forms[i, j] · x_j · 2^-shifts[i])`, half up, over a box of x.
+/// The products of an SPN layer, `m_i = round(Σ_j forms[i, j] · x_j · 2^-shifts[i])`, half up, over
+/// a box of x.
 #[derive(Clone, Debug)]
 pub struct Products {
     /// What enters, one interval per column of `forms`.
@@ -176,15 +183,17 @@ pub struct Products {
     pub forms: Array2<i64>,
     /// `[r]`; negative is an exact left shift.
     pub shifts: Vec<i32>,
-    /// `[r]`: the exact interval of each product by itself, where its form over the box does not say it: where the x are
-    /// themselves products of what enters, and so not independent.
+    /// `[r]`: the exact interval of each product by itself, where its form over the box does not
+    /// say it: where the x are themselves products of what enters, and so not independent.
     pub alone: Option<Vec<Interval>>,
 }
 
 impl Products {
-    /// The interval of each product, and of each sum of products. Sums are exact up to the rounding of their terms.
+    /// The interval of each product, and of each sum of products. Sums are exact up to the rounding
+    /// of their terms.
     ///
-    /// A sum is within its linear form over the box plus the rounding errors, and within the sum of its products' intervals.
+    /// A sum is within its linear form over the box plus the rounding errors, and within the sum of
+    /// its products' intervals.
     pub fn ranges(&self, sums: &[Sum]) -> Vec<Interval> {
         let scale = self.scale();
         let r = self.shifts.len();
@@ -201,17 +210,21 @@ impl Products {
                 // Integers lie between the ends: round them inwards.
                 let lo = -(-(linear.0 + rounding.0) >> scale);
                 let hi = (linear.1 + rounding.1) >> scale;
-                plain.intersect(interval(lo, hi)).expect("both intervals hold every value of the sum")
+                plain
+                    .intersect(interval(lo, hi))
+                    .expect("both intervals hold every value of the sum")
             })
             .collect()
     }
 
-    /// The two vectors x that drive `Σ coefficient · product`, before rounding, to its least and to its greatest value.
+    /// The two vectors x that drive `Σ coefficient · product`, before rounding, to its least and to
+    /// its greatest value.
     pub fn drive(&self, sum: &[(usize, i64)]) -> [Vec<i64>; 2] {
         let scale = self.scale();
         let end = |up: bool| {
             let pick = |(j, x): (usize, &Interval)| {
-                let c: i128 = sum.iter().map(|&(i, k)| i128::from(k) * self.scaled(i, j, scale)).sum();
+                let c: i128 =
+                    sum.iter().map(|&(i, k)| i128::from(k) * self.scaled(i, j, scale)).sum();
                 if (c > 0) == up { x.hi } else { x.lo }
             };
             self.x.iter().enumerate().map(pick).collect()
@@ -228,7 +241,9 @@ impl Products {
             let (a, b) = (c * x.lo, c * x.hi);
             Interval { lo: a.min(b), hi: a.max(b) }
         });
-        terms.fold(Interval::point(0), |sum, term| sum + term).map(|v| round_shift(v, self.shifts[i]))
+        terms
+            .fold(Interval::point(0), |sum, term| sum + term)
+            .map(|v| round_shift(v, self.shifts[i]))
     }
 
     /// All forms have integer coefficients in units of 2^-scale.
@@ -271,7 +286,10 @@ mod tests {
     }
 
     fn intervals(n: usize) -> impl Strategy<Value = Vec<Interval>> {
-        prop::collection::vec((-4i64..=4, 0i64..=2).prop_map(|(lo, n)| Interval::new(lo, lo + n)), n)
+        prop::collection::vec(
+            (-4i64..=4, 0i64..=2).prop_map(|(lo, n)| Interval::new(lo, lo + n)),
+            n,
+        )
     }
 
     /// Two sums over `n` leaves, the second one of the first one too.
@@ -339,7 +357,8 @@ mod tests {
                     prop_assert_eq!(*declared, actual);
                 }
             }
-            // The vectors that drive the first sum reach its ends up to half a unit for each of its products.
+            // The vectors that drive the first sum reach its ends up to half a unit for each of its
+            // products.
             let [low, high] = products.drive(&sums[0]).map(|x| values(&m(&x), &sums[..1])[r]);
             let slack: i64 = sums[0].iter().map(|(_, c)| c.abs()).sum();
             prop_assert!(low - declared[r].lo <= slack && declared[r].hi - high <= slack);

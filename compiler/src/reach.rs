@@ -1,5 +1,5 @@
-//! What can be reached from some nodes of an acyclic graph, without a look at the others: what keeps the work on
-//! wide layers from growing with inputs times additions.
+//! What can be reached from some nodes of an acyclic graph, without a look at the others: what
+//! keeps the work on wide layers from growing with inputs times additions.
 
 /// Who reads each node.
 pub struct Readers {
@@ -9,7 +9,8 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// Of a graph of so many nodes, where `reads(i)` are those that node i reads, all of them before it.
+    /// Of a graph of so many nodes, where `reads(i)` are those that node i reads, all of them
+    /// before it.
     pub fn new<I: Iterator<Item = usize>>(nodes: usize, reads: impl Fn(usize) -> I) -> Self {
         let mut starts = vec![0u32; nodes + 1];
         for read in (0..nodes).flat_map(&reads) {
@@ -61,7 +62,12 @@ impl Reached {
     }
 
     /// Reaches `starts`, and all that reads them, directly or not, by way of nodes that `pass`.
-    pub fn follow(&mut self, readers: &Readers, starts: impl Iterator<Item = usize>, passes: impl Fn(usize) -> bool) {
+    pub fn follow(
+        &mut self,
+        readers: &Readers,
+        starts: impl Iterator<Item = usize>,
+        passes: impl Fn(usize) -> bool,
+    ) {
         let Reached { nodes, seen } = self;
         let mut reach = |nodes: &mut Vec<u32>, node: u32| {
             if !std::mem::replace(&mut seen[node as usize], true) {

@@ -11,7 +11,8 @@ fn resnet18(ratio: f64, p: usize, groups: usize, rules: Rules) -> Accounting {
     accounting(&network, rules).unwrap()
 }
 
-/// StrassenNets, figure 2 (read off the poster): r/c_out, p, g; multiplications in millions, additions in 10^9, size in 2^20 bits.
+/// StrassenNets, figure 2 (read off the poster): r/c_out, p, g; multiplications in millions,
+/// additions in 10^9, size in 2^20 bits.
 const PAPER: [(f64, usize, usize, f64, f64, f64); 15] = [
     (6.0, 1, 1, 17.9, 12.66, 164.5),
     (4.0, 1, 1, 12.93, 8.44, 115.0),
@@ -35,7 +36,10 @@ fn the_papers_rules_give_the_papers_table() {
     for (ratio, p, groups, multiplications, additions, size) in PAPER {
         let paper = resnet18(ratio, p, groups, Rules::Paper).total;
         let near = |got: f64, due: f64, within: f64| {
-            assert!((got / due - 1.0).abs() <= within, "r/c_out {ratio}, p {p}, g {groups}: {got} instead of {due}");
+            assert!(
+                (got / due - 1.0).abs() <= within,
+                "r/c_out {ratio}, p {p}, g {groups}: {got} instead of {due}"
+            );
         };
         near(paper.multiplications as f64 / 1e6, multiplications, 0.005);
         near(paper.additions as f64 / 1e9, additions, 0.005);
@@ -46,7 +50,8 @@ fn the_papers_rules_give_the_papers_table() {
     }
 }
 
-/// StrassenNets, figure 3 (read off the poster): r/n_out; multiplications in thousands, additions in 10^6.
+/// StrassenNets, figure 3 (read off the poster): r/n_out; multiplications in thousands, additions
+/// in 10^6.
 const PENN_TREEBANK: [(f64, f64, f64); 7] = [
     (8.0, 164.0, 367.0),
     (6.0, 130.0, 275.0),
@@ -70,7 +75,10 @@ fn the_papers_rules_give_the_papers_language_models() {
         near(paper.multiplications as f64 / 1e3, multiplications, 0.005);
         near(paper.additions as f64 / 1e6, additions, 0.01);
         near(paper.dense_multiplications as f64 / 1e6, 20.6, 0.005);
-        assert!(accounting(&network, Rules::Ours).unwrap().total.multiplications < paper.multiplications);
+        assert!(
+            accounting(&network, Rules::Ours).unwrap().total.multiplications
+                < paper.multiplications
+        );
     }
 }
 
@@ -91,10 +99,19 @@ bits = { coefficients = 6 }
     let figures: Vec<_> = (accounting.layers.iter())
         .map(|l| {
             let c = l.cost;
-            (&*l.name, c.multiplications, c.dense_multiplications, c.additions, c.ternary_weights, c.numbers, c.bits)
+            (
+                &*l.name,
+                c.multiplications,
+                c.dense_multiplications,
+                c.additions,
+                c.ternary_weights,
+                c.numbers,
+                c.bits,
+            )
         })
         .collect();
-    // Filters of width 1 at three positions, of width 3 at one; only the largest sum of each of the eight is multiplied.
+    // Filters of width 1 at three positions, of width 3 at one; only the largest sum of each of the
+    // eight is multiplied.
     let (cnn, filters) = (6 * 5 + 2 * 15, 6 * 5 * 3 + 2 * 15);
     let highway = 2 * 3 * 8 + 2 * 8 * 3;
     let lstm = 4 * 4 * (8 + 7) + 8 * 4 * 7;
@@ -126,15 +143,39 @@ bits = { coefficients = 6 }
     let figures: Vec<_> = (accounting.layers.iter())
         .map(|l| {
             let c = l.cost;
-            (&*l.name, c.multiplications, c.dense_multiplications, c.additions, c.ternary_weights, c.numbers, c.bits)
+            (
+                &*l.name,
+                c.multiplications,
+                c.dense_multiplications,
+                c.additions,
+                c.ternary_weights,
+                c.numbers,
+                c.bits,
+            )
         })
         .collect();
     // 3×3 patches of 2×2 over 5×5; K = 4.
     let (w_b, w_c) = (7 * 4 * 16, 6 * 7 * 4);
     let (dw_b, dw_c) = (12, 6 * 2);
     let expected = [
-        ("conv_0", 63, 25 * 6 * 4 * 9, (w_b + w_c) * 9 + 150, w_b + w_c, 7 + 24, 2 * (w_b + w_c) + 6 * 7 + 32 * 24),
-        ("conv_1", 300, 150, (dw_b + dw_c) * 25 + 150, dw_b + dw_c, 12 + 6, 2 * (dw_b + dw_c) + 6 * 12 + 32 * 6),
+        (
+            "conv_0",
+            63,
+            25 * 6 * 4 * 9,
+            (w_b + w_c) * 9 + 150,
+            w_b + w_c,
+            7 + 24,
+            2 * (w_b + w_c) + 6 * 7 + 32 * 24,
+        ),
+        (
+            "conv_1",
+            300,
+            150,
+            (dw_b + dw_c) * 25 + 150,
+            dw_b + dw_c,
+            12 + 6,
+            2 * (dw_b + dw_c) + 6 * 12 + 32 * 6,
+        ),
         ("add_0", 0, 0, 150, 0, 0, 0),
         ("pool_0", 0, 0, 4 * 6 * 3, 0, 0, 0),
         ("dense_0", 3, 72, 72 + 3, 72, 6, 144 + 18 + 96),

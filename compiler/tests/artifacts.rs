@@ -1,4 +1,5 @@
-//! What is given where something else is wanted is told by its name, with the command that takes it.
+//! What is given where something else is wanted is told by its name, with the command that takes
+//! it.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +7,10 @@ use std::process::Command;
 
 fn strassenc(folder: &Path, arguments: &str) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
-    command.current_dir(folder).env("STRASSENC_HOME", folder.join("home")).args(arguments.split(' '));
+    command
+        .current_dir(folder)
+        .env("STRASSENC_HOME", folder.join("home"))
+        .args(arguments.split(' '));
     let output = command.output().unwrap();
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
@@ -61,13 +65,24 @@ fn every_command_knows_what_belongs_to_another() {
         ("simulate @", "a build folder", &["core"]),
         ("curves @ -o other.svg", "a run folder", &["run", "full"]),
         ("matrix @", "a NumPy array", &["w.npy"]),
-        ("train digits --from @ -o other", "a checkpoint of a training run", &["run", "core", "checkpoint", "full"]),
-        ("train digits --teacher @ -o other", "a checkpoint of a training run", &["run", "core", "checkpoint", "full"]),
+        (
+            "train digits --from @ -o other",
+            "a checkpoint of a training run",
+            &["run", "core", "checkpoint", "full"],
+        ),
+        (
+            "train digits --teacher @ -o other",
+            "a checkpoint of a training run",
+            &["run", "core", "checkpoint", "full"],
+        ),
     ] {
         for (given, name, help) in others.iter().filter(|(given, ..)| !takes.contains(given)) {
             let (status, error) = strassenc(path, &command.replace('@', given));
             let expected = format!("error[input]: {given}: is {name}, not {wanted}");
-            assert!(error.starts_with(&expected) && error.contains(help), "{command} {given}: {error}");
+            assert!(
+                error.starts_with(&expected) && error.contains(help),
+                "{command} {given}: {error}"
+            );
             assert_eq!(status, Some(2), "{command} {given}");
             assert!(!path.join("other").exists(), "{command} {given} leaves a folder");
         }
@@ -80,13 +95,32 @@ fn what_is_nothing_of_ours_is_told_what_to_give() {
     let path = folder.path();
     fs::write(path.join("x.svg"), "<svg xmlns=\"http://www.w3.org/2000/svg\"/>").unwrap();
     for (command, cause, help) in [
-        ("eval x.svg", "x.svg: is not a safetensors file", "give a run folder of `strassenc train`"),
-        ("train digits --from x.svg -o other", "x.svg: is not a safetensors file", "give a run folder of"),
-        ("verilog digits", "digits: is a network description that ships with", "strassenc train digits\n"),
-        ("eval austen", "austen: is a network description that ships with", "in runs/austen: give that folder"),
+        (
+            "eval x.svg",
+            "x.svg: is not a safetensors file",
+            "give a run folder of `strassenc train`",
+        ),
+        (
+            "train digits --from x.svg -o other",
+            "x.svg: is not a safetensors file",
+            "give a run folder of",
+        ),
+        (
+            "verilog digits",
+            "digits: is a network description that ships with",
+            "strassenc train digits\n",
+        ),
+        (
+            "eval austen",
+            "austen: is a network description that ships with",
+            "in runs/austen: give that folder",
+        ),
     ] {
         let (status, error) = strassenc(path, command);
-        assert!(status == Some(2) && error.contains(cause) && error.contains(help), "{command}: {error}");
+        assert!(
+            status == Some(2) && error.contains(cause) && error.contains(help),
+            "{command}: {error}"
+        );
     }
 }
 
@@ -94,8 +128,10 @@ fn what_is_nothing_of_ours_is_told_what_to_give() {
 fn names_that_are_almost_right_are_guessed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let net = "name = \"x\"\ninput = { shape = [8, 8], bits = 8, frac = 8 }\nlayers = [{ dense = { units = 10 } }]\n";
-    fs::write(path.join("optimiser.toml"), format!("{net}[train]\noptimiser = \"adam\"\n")).unwrap();
+    let net = "name = \"x\"\ninput = { shape = [8, 8], bits = 8, frac = 8 }\nlayers = [{ dense = { \
+        units = 10 } }]\n";
+    fs::write(path.join("optimiser.toml"), format!("{net}[train]\noptimiser = \"adam\"\n"))
+        .unwrap();
     fs::write(path.join("key.toml"), format!("{net}[train]\nbatchh = 3\n")).unwrap();
     let conv = net.replace(
         "dense = { units = 10 } }",

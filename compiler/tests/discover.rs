@@ -1,5 +1,5 @@
-//! `strassenc discover` as a user meets it: a model like any other, the same on any number of threads, a search that can be
-//! cut short, and one clear message for whatever is wrong.
+//! `strassenc discover` as a user meets it: a model like any other, the same on any number of
+//! threads, a search that can be cut short, and one clear message for whatever is wrong.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -7,7 +7,12 @@ use strassenc_runtime::model_file;
 
 fn strassenc(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
-    command.current_dir(folder).env("STRASSENC_HOME", folder.join("home")).args(arguments).output().unwrap()
+    command
+        .current_dir(folder)
+        .env("STRASSENC_HOME", folder.join("home"))
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn done(folder: &Path, arguments: &[&str]) -> String {
@@ -29,10 +34,17 @@ fn what_it_finds_is_a_model_like_any_other() {
     let folder = tempfile::tempdir().unwrap();
     let told = done(folder.path(), &["discover", "2x2x2"]);
     assert!(told.contains("7 multiplications instead of 8") && told.contains("W_c = ["), "{told}");
-    let model = model_file::load(&folder.path().join("runs/matmul_2x2x2/model.safetensors")).unwrap();
-    assert_eq!((model.input.elements(), model.outputs(), model.layers[0].spn().unwrap().rows()), (8, 4, 7));
+    let model =
+        model_file::load(&folder.path().join("runs/matmul_2x2x2/model.safetensors")).unwrap();
+    assert_eq!(
+        (model.input.elements(), model.outputs(), model.layers[0].spn().unwrap().rows()),
+        (8, 4, 7)
+    );
     let told = done(folder.path(), &["verilog", "runs/matmul_2x2x2"]);
-    assert!(told.contains("Schoolbook core for product: 8 multipliers, 8 DSP blocks, 4 adders."), "{told}");
+    assert!(
+        told.contains("Schoolbook core for product: 8 multipliers, 8 DSP blocks, 4 adders."),
+        "{told}"
+    );
     let text = done(folder.path(), &["report", "build/matmul_2x2x2", "--json"]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["total"]["dsp_blocks"], 7);
 }
@@ -44,9 +56,21 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
         let shape = if method == "kronecker" { "4x4x2" } else { "2x2x2" };
         let bytes = |threads: &str| {
             let out = format!("{method}{threads}");
-            let arguments = ["discover", shape, "--method", method, "--seed", "5", "--threads", threads, "-o", &out];
+            let arguments = [
+                "discover",
+                shape,
+                "--method",
+                method,
+                "--seed",
+                "5",
+                "--threads",
+                threads,
+                "-o",
+                &out,
+            ];
             done(folder.path(), &arguments);
-            ["model.safetensors", "scheme.txt"].map(|name| std::fs::read(folder.path().join(&out).join(name)).unwrap())
+            ["model.safetensors", "scheme.txt"]
+                .map(|name| std::fs::read(folder.path().join(&out).join(name)).unwrap())
         };
         assert!(bytes("1") == bytes("3"), "{method}");
     }
@@ -55,7 +79,8 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
 #[test]
 fn nested_schemes_and_element_widths_are_options() {
     let folder = tempfile::tempdir().unwrap();
-    let told = done(folder.path(), &["discover", "2x2x2", "--recursive", "--bits", "5", "-o", "nested"]);
+    let told =
+        done(folder.path(), &["discover", "2x2x2", "--recursive", "--bits", "5", "-o", "nested"]);
     assert!(told.contains("4x4x4: 49 multiplications instead of 64"), "{told}");
     let model = model_file::load(&folder.path().join("nested/model.safetensors")).unwrap();
     assert_eq!((model.input.format.bits, model.layers[0].spn().unwrap().rows()), (5, 49));
@@ -65,8 +90,13 @@ fn nested_schemes_and_element_widths_are_options() {
 fn the_schoolbook_scheme_is_there_to_compare_with() {
     let folder = tempfile::tempdir().unwrap();
     let told = done(folder.path(), &["discover", "3x3x3", "--method", "schoolbook"]);
-    assert!(told.contains("27 multiplications instead of 27") && told.contains("18 additions (0 + 0 + 18"), "{told}");
-    let error = refused(folder.path(), 1, &["discover", "2x2x2", "--method", "schoolbook", "--rank", "7"]);
+    assert!(
+        told.contains("27 multiplications instead of 27")
+            && told.contains("18 additions (0 + 0 + 18"),
+        "{told}"
+    );
+    let error =
+        refused(folder.path(), 1, &["discover", "2x2x2", "--method", "schoolbook", "--rank", "7"]);
     assert!(error.contains("rank 8 was reached, not 7") && !error.contains("--resume"), "{error}");
 }
 
@@ -80,7 +110,10 @@ fn a_search_that_was_cut_short_goes_on() {
     let state = folder.path().join("run/search.json");
     let before = std::fs::read(&state).unwrap();
     assert_eq!(
-        model_file::load(&folder.path().join("run/model.safetensors")).unwrap().layers[0].spn().unwrap().rows(),
+        model_file::load(&folder.path().join("run/model.safetensors")).unwrap().layers[0]
+            .spn()
+            .unwrap()
+            .rows(),
         7
     );
 
@@ -93,11 +126,18 @@ fn a_search_that_was_cut_short_goes_on() {
     assert!(error.contains("give the options that the search began with"), "{error}");
 
     let text = String::from_utf8(before).unwrap();
-    for (from, to) in [("\"negative\":[", "\"negative\":[true,"), ("\"rounds\"", "\"rounds_\""), ("[1,0]", "[1,1]")] {
+    for (from, to) in [
+        ("\"negative\":[", "\"negative\":[true,"),
+        ("\"rounds\"", "\"rounds_\""),
+        ("[1,0]", "[1,1]"),
+    ] {
         assert!(text.contains(from), "{from}");
         std::fs::write(&state, text.replacen(from, to, 1)).unwrap();
         let error = refused(folder.path(), 2, &with(&["--resume"]));
-        assert!(error.contains("search.json") && error.contains("--overwrite begins again"), "{error}");
+        assert!(
+            error.contains("search.json") && error.contains("--overwrite begins again"),
+            "{error}"
+        );
     }
     refused(folder.path(), 1, &with(&["--overwrite"]));
 }

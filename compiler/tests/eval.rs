@@ -24,7 +24,10 @@ fn model() -> Model {
             bias: array![0, 0],
             output: LayerOutput::Raw,
         })],
-        provenance: Provenance { metrics: [("test_accuracy_float".to_string(), 0.5)].into(), ..Provenance::default() },
+        provenance: Provenance {
+            metrics: [("test_accuracy_float".to_string(), 0.5)].into(),
+            ..Provenance::default()
+        },
     }
 }
 
@@ -68,7 +71,8 @@ fn accuracies_stand_side_by_side() {
     let output = eval(folder.path(), &DATA);
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<String> = text.lines().skip(1).map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let lines: Vec<String> =
+        text.lines().skip(1).map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(
         lines,
         [
@@ -89,7 +93,8 @@ fn accuracies_stand_side_by_side() {
 fn vectors_are_kept_for_other_programs() {
     let folder = folder(TEST);
     assert!(eval(folder.path(), &[&DATA[..], &["--vectors", "out"]].concat()).status.success());
-    let read = |name: &str| Npy::read(&folder.path().join("out").join(name)).unwrap().integers().unwrap();
+    let read =
+        |name: &str| Npy::read(&folder.path().join("out").join(name)).unwrap().integers().unwrap();
     assert_eq!(read("inputs.npy"), array![[1, 0], [0, 1], [-3, 7], [2, 2], [5, -8]].into_dyn());
     assert_eq!(read("outputs.npy"), read("inputs.npy"));
     assert_eq!(read("labels.npy"), array![0, 1, 1, 0, 1].into_dyn());
@@ -103,16 +108,24 @@ fn integers_of_wide_formats_are_those_of_the_file() {
     wide.input.format = Format { signed: true, bits: 29, frac: 6 };
     model_file::save(&wide, &folder.path().join("model.safetensors")).unwrap();
     let array = |name: &str, array: ndarray::ArrayD<i64>| {
-        std::fs::write(folder.path().join(format!("{name}.npy")), strassenc_runtime::data::npy::to_bytes(&array))
-            .unwrap();
+        std::fs::write(
+            folder.path().join(format!("{name}.npy")),
+            strassenc_runtime::data::npy::to_bytes(&array),
+        )
+        .unwrap();
     };
     for part in ["train", "test"] {
         array(&format!("x_{part}"), array![[126_865_471, -126_865_471], [1, 0]].into_dyn());
         array(&format!("y_{part}"), array![0, 1].into_dyn());
     }
-    std::fs::write(folder.path().join("t.csv"), "35.499999999,126865471.4999,0\n".repeat(5)).unwrap();
+    std::fs::write(folder.path().join("t.csv"), "35.499999999,126865471.4999,0\n".repeat(5))
+        .unwrap();
     let inputs = |spec: &str| {
-        assert!(eval(folder.path(), &["--data", spec, "--vectors", "out", "--overwrite"]).status.success());
+        assert!(
+            eval(folder.path(), &["--data", spec, "--vectors", "out", "--overwrite"])
+                .status
+                .success()
+        );
         Npy::read(&folder.path().join("out/inputs.npy")).unwrap().integers().unwrap()
     };
     assert_eq!(inputs("npy:.,frac=6"), array![[126_865_471, -126_865_471], [1, 0]].into_dyn());
@@ -125,7 +138,10 @@ fn values_beyond_the_input_format_are_told() {
     let output = eval(folder.path(), &DATA);
     assert!(output.status.success());
     let warning = String::from_utf8(output.stderr).unwrap();
-    assert!(warning.contains("25.0 % of the input values lie outside the input format s4"), "{warning}");
+    assert!(
+        warning.contains("25.0 % of the input values lie outside the input format s4"),
+        "{warning}"
+    );
 }
 
 #[test]
@@ -161,10 +177,16 @@ fn data_that_do_not_fit_are_refused() {
     }
     let folder = folder(TEST);
     assert!(
-        refused(folder.path(), 2, &["--data", "digits"]).contains("samples of shape [8, 8], the network takes [2]")
+        refused(folder.path(), 2, &["--data", "digits"])
+            .contains("samples of shape [8, 8], the network takes [2]")
     );
-    assert!(refused(folder.path(), 3, &["--data", "mnist"]).contains("strassenc doctor --install mnist"));
-    assert!(refused(folder.path(), 2, &[]).contains("the model does not say what it was trained on"));
+    assert!(
+        refused(folder.path(), 3, &["--data", "mnist"])
+            .contains("strassenc doctor --install mnist")
+    );
+    assert!(
+        refused(folder.path(), 2, &[]).contains("the model does not say what it was trained on")
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! Networks over images as a user meets them: a random model, engines for a target, Verilog, simulation, report, check; FIFOs that
-//! are too short; and one clear message for whatever is wrong.
+//! Networks over images as a user meets them: a random model, engines for a target, Verilog,
+//! simulation, report, check; FIFOs that are too short; and one clear message for whatever is
+//! wrong.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -57,8 +58,11 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn install_verilator() {
-    let home = std::env::var_os("STRASSENC_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let home = home.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc"));
+    let home =
+        std::env::var_os("STRASSENC_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = home.unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc")
+    });
     Tools::new(home).verilator_or_install().unwrap();
 }
 
@@ -68,14 +72,21 @@ fn from_a_description_to_a_simulated_core() {
     let folder = folder();
     let path = folder.path();
     let text = done(path, &["verilog", "run", "-o", "quick"]);
-    assert!(text.contains(" inferences a second at 200 MHz") && text.contains("Slowest layer: "), "{text}");
+    assert!(
+        text.contains(" inferences a second at 200 MHz") && text.contains("Slowest layer: "),
+        "{text}"
+    );
     // A tenth of the rate takes fewer gates, and says so.
     done(path, &["verilog", "run", "-o", "slow", "--target-fps", "50000", "--clock", "100"]);
-    let text = done(path, &["verilog", "run", "-o", "soft", "--engine", "folded", "--multipliers", "shift-add"]);
+    let text = done(
+        path,
+        &["verilog", "run", "-o", "soft", "--engine", "folded", "--multipliers", "shift-add"],
+    );
     // Sentences are broken where the terminal ends.
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        text.contains("0 hardware multipliers: 0 DSP blocks (DSP48E1)") && text.contains("additions of shifted"),
+        text.contains("0 hardware multipliers: 0 DSP blocks (DSP48E1)")
+            && text.contains("additions of shifted"),
         "{text}"
     );
     let [quick, slow] = ["quick", "slow"].map(|name| Build::open(&path.join(name)).unwrap());
@@ -83,16 +94,24 @@ fn from_a_description_to_a_simulated_core() {
     assert!(slow.record.figures.total.luts < quick.record.figures.total.luts);
     for name in ["quick", "slow", "soft"] {
         for pauses in [vec![], vec!["--gaps", "--backpressure"]] {
-            let text = done(path, &[&["simulate", name, "--random", "8"], pauses.as_slice()].concat());
+            let text =
+                done(path, &[&["simulate", name, "--random", "8"], pauses.as_slice()].concat());
             assert!(text.contains("every output is golden's"), "{text}");
         }
         let text = done(path, &["check", name, "--random", "4"]);
-        assert!(text.contains("0 do not") && text.contains("pass  dataflow IR, engines = golden"), "{text}");
+        assert!(
+            text.contains("0 do not") && text.contains("pass  dataflow IR, engines = golden"),
+            "{text}"
+        );
     }
-    let text = done(path, &["simulate", "quick", "--random", "4", "--layers", "conv_0,pool_0,conv_3"]);
+    let text =
+        done(path, &["simulate", "quick", "--random", "4", "--layers", "conv_0,pool_0,conv_3"]);
     assert_eq!(text.matches("every output is golden's").count(), 3, "{text}");
     // What was chosen can be given back, and gives the same core.
-    done(path, &["verilog", "run", "-o", "again", "--engines", "slow/engines.toml", "--clock", "100"]);
+    done(
+        path,
+        &["verilog", "run", "-o", "again", "--engines", "slow/engines.toml", "--clock", "100"],
+    );
     let again = Build::open(&path.join("again")).unwrap();
     assert_eq!(again.signature.layers, slow.signature.layers);
     assert_eq!(again.signature.ii, slow.signature.ii);
@@ -117,18 +136,25 @@ fn fifos_run_at_the_least_depth_and_one_word_less_is_a_deadlock_with_a_name() {
         std::fs::write(path.join("engines.toml"), with.to_toml(&build.record.figures)).unwrap();
         // The text states the depths of the figures; what is set here is set.
         let text = std::fs::read_to_string(path.join("engines.toml")).unwrap();
-        let text = text.replace(&format!("{} = {}", fifo.name, fifo.depth), &format!("{} = {depth}", fifo.name));
+        let text = text.replace(
+            &format!("{} = {}", fifo.name, fifo.depth),
+            &format!("{} = {depth}", fifo.name),
+        );
         std::fs::write(path.join("engines.toml"), text).unwrap();
         let arguments = ["verilog", "run", "-o", "short", "--engines", "engines.toml"];
         if runs {
-            // More slowly than with the depth of full rate, at the clocks that its own signature promises.
+            // More slowly than with the depth of full rate, at the clocks that its own signature
+            // promises.
             done(path, &arguments);
             done(path, &["simulate", "short", "--random", "6"]);
             assert!(Build::open(&path.join("short")).unwrap().signature.ii > build.signature.ii);
         } else {
             std::fs::remove_dir_all(path.join("short")).unwrap();
             let error = refused(path, 2, &arguments);
-            let told = format!("FIFO `{}`: {depth} words are too few: with fewer than {}", fifo.name, fifo.live);
+            let told = format!(
+                "FIFO `{}`: {depth} words are too few: with fewer than {}",
+                fifo.name, fifo.live
+            );
             assert!(error.contains(&told), "{error}");
             assert!(!path.join("short").exists());
         }
@@ -146,11 +172,17 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
     };
     wrong(&["--target-fps", "1e7"], "a frame has 81 pixels, and the target allows 20 clocks");
     // Patches leave pixel by pixel: 25 of 4.
-    wrong(&["--target-fps", "2.2e6"], "takes 100 clocks for a frame at least, and the target allows 90");
+    wrong(
+        &["--target-fps", "2.2e6"],
+        "takes 100 clocks for a frame at least, and the target allows 90",
+    );
     wrong(&["--target-fps", "1e9"], "81 pixels, and the target allows 0 clocks");
     // What is told is possible: 2e8 / 81, and 81 clocks at 5e6 frames.
     wrong(&["--target-fps", "1e9"], "ask for at most 2469135.802 frames a second\n");
-    wrong(&["--target-fps", "5e6"], "ask for at most 2469135.802 frames a second, or for a clock of 405 MHz");
+    wrong(
+        &["--target-fps", "5e6"],
+        "ask for at most 2469135.802 frames a second, or for a clock of 405 MHz",
+    );
     wrong(&["--clock", "1e305"], "--clock: 1e305 is not within 0.001 to 10000\n");
     wrong(&["--target-fps", "0"], "--target-fps: 0 is not within 0.001 to 1000000000");
     wrong(&["--target-fps", "10", "--lut-budget", "10"], "stands beside a budget");
@@ -160,14 +192,24 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
         wrong(&["--engines", "engines.toml"], told);
     };
     engines("[layers", "engines.toml: TOML parse error");
-    engines("[layers.conv_9]\nengine = \"unrolled\"\n", "engines, layer `conv_9`: is not in the network");
+    engines(
+        "[layers.conv_9]\nengine = \"unrolled\"\n",
+        "engines, layer `conv_9`: is not in the network",
+    );
     engines("[layers.conv_0]\nengine = \"magic\"\n", "engines.toml: TOML parse error");
-    engines("[layers.conv_0]\nengine = \"elementwise\"\nlanes = 1\n", "is linear: `unrolled` or `folded`");
+    engines(
+        "[layers.conv_0]\nengine = \"elementwise\"\nlanes = 1\n",
+        "is linear: `unrolled` or `folded`",
+    );
     engines("[layers.pool_0]\nengine = \"unrolled\"\n", "has no weights: `elementwise`");
-    engines("[layers.pool_0]\nengine = \"elementwise\"\nlanes = 3\n", "3 does not divide the 4 channels");
+    engines(
+        "[layers.pool_0]\nengine = \"elementwise\"\nlanes = 3\n",
+        "3 does not divide the 4 channels",
+    );
     let folded = |simd: usize, wc_pe: usize| {
         format!(
-            "[layers.conv_0]\nengine = \"folded\"\npe = 4\nsimd = {simd}\nmultipliers = 2\nwc_pe = {wc_pe}\nwc_simd = 2\n"
+            "[layers.conv_0]\nengine = \"folded\"\npe = 4\nsimd = {simd}\nmultipliers = 2\nwc_pe = \
+             {wc_pe}\nwc_simd = 2\n"
         )
     };
     engines(&folded(3, 1), "layer `conv_0`, simd: 3 does not divide the channels of a group, 2");
@@ -179,7 +221,8 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
     assert!(error.contains("none.toml"), "{error}");
     let error = refused(path, 2, &["random", "net.toml", "--density", "0", "-o", "other"]);
     assert!(
-        error.contains("--density <D>': it must be a number from 0.000001 to 1") && !path.join("other").exists(),
+        error.contains("--density <D>': it must be a number from 0.000001 to 1")
+            && !path.join("other").exists(),
         "{error}"
     );
 }
@@ -193,17 +236,28 @@ fn a_budget_is_kept_with_the_quickest_core_that_fits() {
         let build = Build::open(&path.join("core")).unwrap();
         let estimates = || build.record.figures.layers.iter().map(|l| l.engine.estimate);
         let hardware = estimates().map(|e| e.multipliers).sum::<u64>();
-        let products = build.record.figures.layers.iter().flat_map(|l| &l.products).map(|p| p.count as u64);
-        (estimates().map(|e| e.luts).sum::<u64>(), build.signature.ii, hardware, products.sum::<u64>())
+        let products =
+            build.record.figures.layers.iter().flat_map(|l| &l.products).map(|p| p.count as u64);
+        (
+            estimates().map(|e| e.luts).sum::<u64>(),
+            build.signature.ii,
+            hardware,
+            products.sum::<u64>(),
+        )
     };
     let (small, slow, ..) = built(&["--lut-budget", "2600"]);
     let (large, quick, hardware, products) = built(&["--lut-budget", "8000"]);
-    assert!(small <= 2600 && large <= 8000 && small < large && quick < slow, "{small} {large} {quick} {slow}");
+    assert!(
+        small <= 2600 && large <= 8000 && small < large && quick < slow,
+        "{small} {large} {quick} {slow}"
+    );
     assert_eq!(hardware, products);
     // Shifts and additions are LUTs of the budget, and no multipliers.
-    let (soft, _, hardware, products) = built(&["--lut-budget", "8000", "--multipliers", "shift-add"]);
+    let (soft, _, hardware, products) =
+        built(&["--lut-budget", "8000", "--multipliers", "shift-add"]);
     assert!(soft <= 8000 && (hardware, products) == (0, 0), "{soft} {hardware} {products}");
-    let (.., products) = built(&["--engine", "folded", "--multipliers", "auto", "--dsp-budget", "3"]);
+    let (.., products) =
+        built(&["--engine", "folded", "--multipliers", "auto", "--dsp-budget", "3"]);
     assert!(products > 0 && products <= 3, "{products}");
 }
 
@@ -228,7 +282,10 @@ fn random_models_are_lively_and_the_same_for_a_seed() {
     network.spn.p = 2;
     let patches = make(&network, 1);
     assert_eq!(golden::infer(&patches.model, &images[0]).unwrap(), patches.outputs[0]);
-    assert_eq!(model_file::from_bytes(&model_file::to_bytes(&patches.model).unwrap()).unwrap(), patches.model);
+    assert_eq!(
+        model_file::from_bytes(&model_file::to_bytes(&patches.model).unwrap()).unwrap(),
+        patches.model
+    );
 }
 
 #[test]
@@ -240,7 +297,10 @@ fn engines_are_a_file_that_people_edit() {
     let engines = Engines::parse(&text, "engines.toml").unwrap();
     assert_eq!(engines.layers["conv_0"], Choice::Unrolled);
     assert_eq!(engines.layers.len(), 8);
-    assert!(text.contains("# fifo_add_0_shortcut = ") && text.contains(" clocks a frame, about "), "{text}");
+    assert!(
+        text.contains("# fifo_add_0_shortcut = ") && text.contains(" clocks a frame, about "),
+        "{text}"
+    );
 
     // Edited where it is: nobody overwrites it, but who gives it back loses nothing.
     let edited = text.replace("# fifo_add_0_shortcut = ", "fifo_add_0_shortcut = 1");
@@ -248,7 +308,8 @@ fn engines_are_a_file_that_people_edit() {
     let again = ["verilog", "run", "-o", "core", "--engine", "unrolled"];
     let error = refused(path, 3, &again);
     assert!(
-        error.contains("engines.toml changed since") && error.contains("--engines takes the engines up"),
+        error.contains("engines.toml changed since")
+            && error.contains("--engines takes the engines up"),
         "{error}"
     );
     assert_eq!(std::fs::read_to_string(path.join("core/engines.toml")).unwrap(), edited);

@@ -1,4 +1,5 @@
-//! Ctrl-C while a wide layer is compiled: whatever step is at hand, the program ends at once and leaves nothing.
+//! Ctrl-C while a wide layer is compiled: whatever step is at hand, the program ends at once and
+//! leaves nothing.
 #![cfg(unix)]
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,11 +23,14 @@ fn ctrl_c_ends_a_compile_at_once_and_leaves_nothing() {
         command
     };
     std::fs::write(path.join("net.toml"), NET).unwrap();
-    assert!(command(&["random", "net.toml", "-o", "run", "--samples", "4"]).status().unwrap().success());
+    assert!(
+        command(&["random", "net.toml", "-o", "run", "--samples", "4"]).status().unwrap().success()
+    );
 
     // Sharing, then whatever comes after it.
     for (effort, wait) in [("3", 700), ("1", 700), ("0", 300), ("0", 2000)] {
-        let mut child = command(&["verilog", "run", "-o", "core", "--effort", effort]).spawn().unwrap();
+        let mut child =
+            command(&["verilog", "run", "-o", "core", "--effort", effort]).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait));
         let asked = Instant::now();
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();

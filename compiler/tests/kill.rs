@@ -1,4 +1,5 @@
-//! Killed at any moment: a training goes on as if it had not been, and what is written is old or new, never a part.
+//! Killed at any moment: a training goes on as if it had not been, and what is written is old or
+//! new, never a part.
 #![cfg(unix)]
 
 use rand::{RngExt, SeedableRng};
@@ -30,7 +31,11 @@ frozen = { epochs = 2, learning_rate = 1e-3 }
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
-    command.current_dir(folder).env("STRASSENC_HOME", folder.join("home")).arg("train").args(arguments);
+    command
+        .current_dir(folder)
+        .env("STRASSENC_HOME", folder.join("home"))
+        .arg("train")
+        .args(arguments);
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
@@ -60,12 +65,14 @@ fn killed_at_any_moment_is_uninterrupted() {
     let arguments = ["net.toml", "--teacher", "teacher", "--checkpoint-every", "0"];
     let began = Instant::now();
     trained(path, &[&arguments[..], &["-o", "whole"]].concat());
-    // A checkpoint after every step takes most of the time, so that most kills meet one that is being written.
+    // A checkpoint after every step takes most of the time, so that most kills meet one that is
+    // being written.
     let whole = began.elapsed();
 
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
     let parts = path.join("parts");
-    let resumed = || if parts.join("checkpoint.safetensors").exists() { &["--resume"][..] } else { &[] };
+    let resumed =
+        || if parts.join("checkpoint.safetensors").exists() { &["--resume"][..] } else { &[] };
     let (mut met, mut done) = (0, false);
     for kill in 0..KILLS {
         if kill == KILLS / 2 {
@@ -73,7 +80,8 @@ fn killed_at_any_moment_is_uninterrupted() {
             std::fs::write(parts.join(".strassenc-left"), "half").unwrap();
         }
         let most = if kill % 3 == 0 { Duration::from_millis(50) } else { whole / 6 };
-        let mut child = command(path, &[&arguments[..], &["-o", "parts"], resumed()].concat()).spawn().unwrap();
+        let mut child =
+            command(path, &[&arguments[..], &["-o", "parts"], resumed()].concat()).spawn().unwrap();
         std::thread::sleep(most.mul_f64(rng.random_range(0.0..1.0)));
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();
@@ -91,7 +99,9 @@ fn killed_at_any_moment_is_uninterrupted() {
     }
 
     let (whole, parts) = (files(&path.join("whole")), files(&parts));
-    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let names = |files: &[(String, Vec<u8>)]| {
+        files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    };
     let expected = [
         "checkpoint.safetensors",
         "curves.svg",
@@ -128,9 +138,14 @@ enum End {
     Interrupted,
 }
 
-/// Starts `arguments` again and again and ends it after ever other times, up to a little more than it takes; `check` sees the
-/// folder after each. Yields how often it met the command at work.
-fn ended(folder: &Path, end: End, arguments: &dyn Fn(usize) -> Vec<&'static str>, check: &dyn Fn()) -> usize {
+/// Starts `arguments` again and again and ends it after ever other times, up to a little more than
+/// it takes; `check` sees the folder after each. Yields how often it met the command at work.
+fn ended(
+    folder: &Path,
+    end: End,
+    arguments: &dyn Fn(usize) -> Vec<&'static str>,
+    check: &dyn Fn(),
+) -> usize {
     const TIMES: usize = 60;
     let began = Instant::now();
     assert!(small(folder, &arguments(0)).status().unwrap().success());
@@ -143,13 +158,20 @@ fn ended(folder: &Path, end: End, arguments: &dyn Fn(usize) -> Vec<&'static str>
             End::Killed => child.kill().unwrap(),
             End::Interrupted => {
                 let process = child.id().to_string();
-                Command::new("kill").args(["-INT", &process]).stderr(Stdio::null()).status().unwrap();
+                Command::new("kill")
+                    .args(["-INT", &process])
+                    .stderr(Stdio::null())
+                    .status()
+                    .unwrap();
             }
         }
         let output = child.wait_with_output().unwrap();
         met += usize::from(!output.status.success());
         let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() || !error.contains("error[") || error.contains("interrupted"), "{error}");
+        assert!(
+            output.status.success() || !error.contains("error[") || error.contains("interrupted"),
+            "{error}"
+        );
         check();
     }
     met
@@ -172,7 +194,8 @@ fn a_build_that_is_killed_at_any_moment_is_the_old_or_the_new_one() {
     let path = folder.path();
     std::fs::write(path.join("net.toml"), SMALL).unwrap();
     assert!(small(path, &["random", "net.toml", "-o", "run"]).status().unwrap().success());
-    let options = |turn: usize| ["verilog", "run", "-o", "build", "--seed", ["1", "2"][turn % 2]].to_vec();
+    let options =
+        |turn: usize| ["verilog", "run", "-o", "build", "--seed", ["1", "2"][turn % 2]].to_vec();
     let seed = || strassenc::build::Build::open(&path.join("build")).unwrap().record.options.seed;
     let met = ended(path, End::Killed, &options, &|| assert!([1, 2].contains(&seed())));
     assert!(met >= 20, "{met} kills met a build");
@@ -217,6 +240,10 @@ fn an_interrupted_command_leaves_nothing_half_written() {
             assert_eq!(whole.get_or_init(|| left.clone()), &left, "{name}");
         });
         let path = path.join(name);
-        if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+        if path.is_dir() {
+            std::fs::remove_dir_all(path).unwrap()
+        } else {
+            std::fs::remove_file(path).unwrap()
+        }
     }
 }

@@ -23,7 +23,8 @@ sleep 600
 
 /// Runs a command with that Yosys alone, which may take two seconds.
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    let path = std::env::join_paths([folder.join("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
+    let path =
+        std::env::join_paths([folder.join("bin"), "/usr/bin".into(), "/bin".into()]).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
     command.current_dir(folder).env("STRASSENC_HOME", folder.join("home")).env("PATH", path);
     command.env("STRASSENC_TOOL_LIMIT", "2").env("STARTED", folder.join("started"));

@@ -44,7 +44,8 @@ fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("net.toml"), NET).unwrap();
     let matrix = ndarray::array![[1, -1, 0], [1, 1, 1], [0, 1, 1]];
-    fs::write(folder.path().join("w.npy"), strassenc_runtime::data::npy::to_bytes(&matrix)).unwrap();
+    fs::write(folder.path().join("w.npy"), strassenc_runtime::data::npy::to_bytes(&matrix))
+        .unwrap();
     let done = command(folder.path(), "train net.toml -o run").output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     folder
@@ -52,7 +53,10 @@ fn folder() -> TempDir {
 
 fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
-    command.current_dir(folder).env("STRASSENC_HOME", folder.join("home")).args(arguments.split(' '));
+    command
+        .current_dir(folder)
+        .env("STRASSENC_HOME", folder.join("home"))
+        .args(arguments.split(' '));
     command
 }
 
@@ -81,7 +85,12 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
         assert_eq!(status.code(), Some(141), "{arguments}: {error}");
         assert!(!error.contains("error") && !error.contains("panic"), "{arguments}: {error}");
     }
-    for written in ["random/model.safetensors", "core/build.json", "strassen/model.safetensors", "sweep/sweep.json"] {
+    for written in [
+        "random/model.safetensors",
+        "core/build.json",
+        "strassen/model.safetensors",
+        "sweep/sweep.json",
+    ] {
         assert!(folder.path().join(written).is_file(), "{written}");
     }
 }
@@ -110,7 +119,10 @@ fn no_work_ends_for_want_of_a_reader() {
             .status()
             .unwrap();
         assert_eq!(status.code(), Some([141, 3, 0][i]));
-        assert_eq!(fs::read(folder.path().join(format!("unread{i}/model.safetensors"))).unwrap(), whole);
+        assert_eq!(
+            fs::read(folder.path().join(format!("unread{i}/model.safetensors"))).unwrap(),
+            whole
+        );
     }
     // Wrong arguments have their own status, read or not.
     let status = command(folder.path(), "train --nonsense").stderr(closed()).status().unwrap();

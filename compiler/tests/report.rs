@@ -1,5 +1,5 @@
-//! The report as its readers meet it: a terminal, a page and JSON that tell the same figures, for a network of each kind; and
-//! nothing that is wider than a terminal or a window.
+//! The report as its readers meet it: a terminal, a page and JSON that tell the same figures, for a
+//! network of each kind; and nothing that is wider than a terminal or a window.
 
 use roxmltree::{Document, Node};
 use serde_json::Value;
@@ -75,7 +75,8 @@ fn assert_fits(text: &str) {
 fn json_and_page(what: &str, options: &[&str]) -> (Value, String) {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("report.html");
-    let arguments = [&["report", what, "--json", "--html", page.to_str().unwrap()], options].concat();
+    let arguments =
+        [&["report", what, "--json", "--html", page.to_str().unwrap()], options].concat();
     let json = done(BUILT.folder.path(), &arguments);
     (serde_json::from_str(&json).unwrap(), std::fs::read_to_string(page).unwrap())
 }
@@ -87,8 +88,9 @@ fn body(page: &str) -> &str {
 
 /// Compares a figure as people read it with the value in the JSON.
 fn assert_figure(path: &str, shown: &str, json: &Value) {
-    let value =
-        json.pointer(&format!("/{}", path.replace('.', "/"))).unwrap_or_else(|| panic!("no {path} in the JSON"));
+    let value = json
+        .pointer(&format!("/{}", path.replace('.', "/")))
+        .unwrap_or_else(|| panic!("no {path} in the JSON"));
     if let Some(text) = value.as_str() {
         return assert_eq!(shown, text, "{path}");
     }
@@ -104,13 +106,16 @@ fn assert_figure(path: &str, shown: &str, json: &Value) {
 fn texts<'a>(page: &'a Document) -> Vec<(Option<&'a str>, &'a str)> {
     let is_text = |node: &Node| node.is_text() && !node.text().unwrap_or("").trim().is_empty();
     let texts = page.descendants().filter(is_text);
-    texts.map(|node| (node.parent().and_then(|p| p.attribute("data-figure")), node.text().unwrap())).collect()
+    texts
+        .map(|node| (node.parent().and_then(|p| p.attribute("data-figure")), node.text().unwrap()))
+        .collect()
 }
 
 #[test]
 fn every_number_of_a_page_is_a_figure_of_the_json() {
     let descriptions = [("fashion-cnn", &[][..]), ("ptb", &["--accounting", "paper"])];
-    let all = BUILDS.iter().map(|(name, ..)| (*name, &["--device", "ice40"][..])).chain(descriptions);
+    let all =
+        BUILDS.iter().map(|(name, ..)| (*name, &["--device", "ice40"][..])).chain(descriptions);
     for (what, options) in all {
         let (json, page) = json_and_page(what, options);
         let page = Document::parse(body(&page)).unwrap();
@@ -118,7 +123,10 @@ fn every_number_of_a_page_is_a_figure_of_the_json() {
         for (path, text) in &texts {
             match path {
                 Some(path) => assert_figure(path, text, &json),
-                None => assert!(!text.contains(|c: char| c.is_ascii_digit()), "{what}: {text:?} is no figure"),
+                None => assert!(
+                    !text.contains(|c: char| c.is_ascii_digit()),
+                    "{what}: {text:?} is no figure"
+                ),
             }
         }
         let figures = texts.iter().filter(|(path, _)| path.is_some()).count();
@@ -130,12 +138,21 @@ fn every_number_of_a_page_is_a_figure_of_the_json() {
                 let part = |tag| cell.children().find(|node| node.has_tag_name(tag)).unwrap();
                 let adders: f64 = part("span").text().unwrap().replace(' ', "").parse().unwrap();
                 let style = part("i").attribute("style").unwrap();
-                let rem: f64 = style.strip_prefix("width: ").unwrap().strip_suffix("rem").unwrap().parse().unwrap();
+                let rem: f64 = style
+                    .strip_prefix("width: ")
+                    .unwrap()
+                    .strip_suffix("rem")
+                    .unwrap()
+                    .parse()
+                    .unwrap();
                 if adders == 0.0 { f64::NAN } else { rem / adders }
             })
             .filter(|length| !length.is_nan())
             .collect();
-        assert!(lengths.iter().all(|length| (length / lengths[0] - 1.0).abs() < 0.05), "{what}: {lengths:?}");
+        assert!(
+            lengths.iter().all(|length| (length / lengths[0] - 1.0).abs() < 0.05),
+            "{what}: {lengths:?}"
+        );
     }
 }
 
@@ -154,19 +171,25 @@ fn a_terminal_tells_the_figures_of_the_page_and_nothing_else() {
         };
         // A page begins with what matters most, a terminal ends with it.
         let due: String = ["header", "section", "ul"].map(part).concat();
-        assert_eq!(squeezed(&done(BUILT.folder.path(), &["report", what])), squeezed(&due), "{what}");
+        assert_eq!(
+            squeezed(&done(BUILT.folder.path(), &["report", what])),
+            squeezed(&due),
+            "{what}"
+        );
     }
 }
 
 #[test]
 fn what_is_counted_is_told_for_every_kind_of_network() {
     let report = |what: &str| json_and_page(what, &[]).0;
-    let number =
-        |json: &Value, path: &str| json.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path}"));
+    let number = |json: &Value, path: &str| {
+        json.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("{path}"))
+    };
     let rows = |json: &Value| json["sharing"]["matrices"].as_array().map_or(0, Vec::len);
     // An image core: its multiplications are those of all windows, and folding is no sharing.
     let images = report("images");
-    let described: Value = serde_json::from_str(&done(&models(), &["report", "fashion-cnn", "--json"])).unwrap();
+    let described: Value =
+        serde_json::from_str(&done(&models(), &["report", "fashion-cnn", "--json"])).unwrap();
     for figure in ["multiplications", "dense_multiplications"] {
         assert_eq!(images["total"][figure], described["total"][figure]);
     }
@@ -197,14 +220,22 @@ fn what_is_counted_is_told_for_every_kind_of_network() {
     // Two operands are both data, and the schoolbook core is the other one.
     let products = report("products");
     assert_eq!(
-        (number(&products, "/total/multiplications"), number(&products, "/total/dense_multiplications")),
+        (
+            number(&products, "/total/multiplications"),
+            number(&products, "/total/dense_multiplications")
+        ),
         (7, 8)
     );
     assert_eq!(products["sharing"]["matrices"][0]["matrix"], "W_a, W_b");
     assert_eq!(products["layers"][0]["schoolbook_dsp_blocks"], 8);
     // One step of an LSTM: the rows of its eight SPNs, and three products of each unit.
     let sequences = report("sequences");
-    let lstm = sequences["layers"].as_array().unwrap().iter().find(|layer| layer["name"] == "lstm_0").unwrap();
+    let lstm = sequences["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|layer| layer["name"] == "lstm_0")
+        .unwrap();
     let units = number(lstm, "/outputs");
     assert_eq!(number(lstm, "/multiplications"), number(lstm, "/per_window"));
     assert!(
@@ -224,12 +255,16 @@ fn no_table_is_wider_than_a_terminal() {
         assert_fits(&done(folder, &["report", name, "--accounting", "paper"]));
     }
     assert_fits(&done(folder, &["report", "net.toml"]));
-    let report: Value = serde_json::from_str(&done(folder, &["report", "large", "--json"])).unwrap();
-    assert!(report["fifos"].as_array().unwrap().len() >= 9 && report["layers"].as_array().unwrap().len() == 32);
+    let report: Value =
+        serde_json::from_str(&done(folder, &["report", "large", "--json"])).unwrap();
+    assert!(
+        report["fifos"].as_array().unwrap().len() >= 9
+            && report["layers"].as_array().unwrap().len() == 32
+    );
 }
 
-/// Measures, as a browser lays the page out: the window's width, by how much the page is wider, what reaches out of it, and
-/// which figures are parted.
+/// Measures, as a browser lays the page out: the window's width, by how much the page is wider,
+/// what reaches out of it, and which figures are parted.
 const MEASURE: &str = "<script>
 const root = document.documentElement;
 const wide = [...document.body.querySelectorAll('*')].filter(element => {
@@ -244,8 +279,10 @@ root.dataset.measured = [innerWidth, root.scrollWidth - root.clientWidth, ...tol
 #[test]
 fn nothing_is_wider_than_the_window() {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let named = |name: &&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
-    let Some(browser) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(named) else {
+    let named =
+        |name: &&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let Some(browser) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(named)
+    else {
         eprintln!("skipped: no Chromium is on the PATH, so that no page can be laid out");
         return;
     };
@@ -256,14 +293,21 @@ fn nothing_is_wider_than_the_window() {
         std::fs::write(&file, page.replace("</body>", &format!("{MEASURE}</body>"))).unwrap();
         for width in [1280, 600] {
             let output = Command::new(browser)
-                .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--dump-dom"])
+                .args([
+                    "--headless",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--disable-background-networking",
+                    "--dump-dom",
+                ])
                 .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
                 .arg(format!("--window-size={width},1000"))
                 .arg(format!("file://{}", file.display()))
                 .output()
                 .unwrap();
             let dom = String::from_utf8_lossy(&output.stdout).into_owned();
-            let measured = dom.split_once("data-measured=\"").unwrap_or_else(|| panic!("{output:?}")).1;
+            let measured =
+                dom.split_once("data-measured=\"").unwrap_or_else(|| panic!("{output:?}")).1;
             let measured = measured.split_once('"').unwrap().0;
             assert_eq!(measured, format!("{width};0"), "{what}");
         }

@@ -1,4 +1,5 @@
-//! The whole way as a user walks it: train, verilog, simulate, report, check; and one clear message where it breaks.
+//! The whole way as a user walks it: train, verilog, simulate, report, check; and one clear message
+//! where it breaks.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -33,10 +34,14 @@ fn run() -> tempfile::TempDir {
     folder
 }
 
-/// What `doctor --install verilator` of this user gives, so that the test needs nothing that is not ours.
+/// What `doctor --install verilator` of this user gives, so that the test needs nothing that is not
+/// ours.
 fn install_verilator() {
-    let home = std::env::var_os("STRASSENC_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let home = home.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc"));
+    let home =
+        std::env::var_os("STRASSENC_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = home.unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc")
+    });
     Tools::new(home).verilator_or_install().unwrap();
 }
 
@@ -46,25 +51,33 @@ fn from_digits_to_a_checked_core() {
     let folder = run();
     let folder = folder.path();
     done(folder, &["verilog", "run", "-o", "build"]);
-    let simulated: serde_json::Value = serde_json::from_str(&done(folder, &["simulate", "build", "--json"])).unwrap();
+    let simulated: serde_json::Value =
+        serde_json::from_str(&done(folder, &["simulate", "build", "--json"])).unwrap();
     assert_eq!(simulated["samples"], 355);
     assert_eq!(simulated["mismatches"], 0);
     assert_eq!(simulated["latency"]["measured"], simulated["latency"]["promised"]);
-    let report: serde_json::Value =
-        serde_json::from_str(&done(folder, &["report", "build", "--html", "report.html", "--json"])).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&done(
+        folder,
+        &["report", "build", "--html", "report.html", "--json"],
+    ))
+    .unwrap();
     assert_eq!(report["total"]["dense_multiplications"], 64 * 48 + 48 * 10);
     assert!(std::fs::read_to_string(folder.join("report.html")).unwrap().contains("</html>"));
     let check: serde_json::Value =
-        serde_json::from_str(&done(folder, &["check", "build", "--random", "64", "--json"])).unwrap();
+        serde_json::from_str(&done(folder, &["check", "build", "--random", "64", "--json"]))
+            .unwrap();
     assert_eq!(check["failed"], 0);
     let rung = |name: &str| {
         let rungs = check["rungs"].as_array().unwrap();
         rungs.iter().find(|r| r["name"] == name).unwrap_or_else(|| panic!("{name}"))["outcome"]["outcome"].clone()
     };
     // What needs no tool but Verilator must have been climbed, not skipped.
-    for name in
-        ["fake-quantised f64 = golden", "adder graphs, ROMs = matrices", "lint", "Verilator at full rate = golden"]
-    {
+    for name in [
+        "fake-quantised f64 = golden",
+        "adder graphs, ROMs = matrices",
+        "lint",
+        "Verilator at full rate = golden",
+    ] {
         assert_eq!(rung(name), "passed", "{name}");
     }
 }
@@ -77,7 +90,10 @@ fn a_wrong_sign_in_the_verilog_is_found_and_named() {
     done(folder, &["verilog", "run", "-o", "build"]);
     let layer = folder.join("build/digits_dense_1.v");
     let text = std::fs::read_to_string(&layer).unwrap();
-    let sum = text.lines().find(|l| l.contains("wb_add") && l.contains("<=") && l.contains(" + ")).unwrap();
+    let sum = text
+        .lines()
+        .find(|l| l.contains("wb_add") && l.contains("<=") && l.contains(" + "))
+        .unwrap();
     std::fs::write(&layer, text.replacen(sum, &sum.replacen(" + ", " - ", 1), 1)).unwrap();
     let error = refused(strassenc(folder, &["simulate", "build"]), 1, &folder.join("none"));
     assert!(error.contains("dense_1") && error.contains("wb_add"), "{error}");
@@ -94,10 +110,15 @@ fn damaged_models_leave_nothing_behind() {
     let mut other_version = good.clone();
     let digit = version + other_version[version..].iter().position(u8::is_ascii_digit).unwrap();
     other_version[digit] = b'9';
-    for (bytes, told) in [(&good[..good.len() - 7], ""), (&flipped, "sha256"), (&other_version, "version")] {
+    for (bytes, told) in
+        [(&good[..good.len() - 7], ""), (&flipped, "sha256"), (&other_version, "version")]
+    {
         std::fs::write(folder.join("bad.safetensors"), bytes).unwrap();
-        let error =
-            refused(strassenc(folder, &["verilog", "bad.safetensors", "-o", "build"]), 2, &folder.join("build"));
+        let error = refused(
+            strassenc(folder, &["verilog", "bad.safetensors", "-o", "build"]),
+            2,
+            &folder.join("build"),
+        );
         assert!(error.contains("bad.safetensors") && error.contains(told), "{error}");
     }
 }
@@ -112,9 +133,10 @@ fn a_missing_tool_is_named_with_the_way_to_get_it() {
         command.env("PATH", folder).env("STRASSENC_HOME", folder.join("home"));
         command
     };
-    for (arguments, tool) in
-        [(&["simulate", "build"][..], "verilator"), (&["report", "build", "--synth", "xc7"], "yosys")]
-    {
+    for (arguments, tool) in [
+        (&["simulate", "build"][..], "verilator"),
+        (&["report", "build", "--synth", "xc7"], "yosys"),
+    ] {
         let error = refused(bare(arguments), 4, &folder.join("none"));
         assert!(error.contains(&format!("doctor --install {tool}")), "{error}");
     }
@@ -125,10 +147,18 @@ fn what_cannot_be_written_is_named_and_what_was_there_stays() {
     let folder = run();
     let folder = folder.path();
     // Not even root can make a folder there.
-    let error = refused(strassenc(folder, &["verilog", "run", "-o", "/proc/build"]), 3, Path::new("/proc/build"));
+    let error = refused(
+        strassenc(folder, &["verilog", "run", "-o", "/proc/build"]),
+        3,
+        Path::new("/proc/build"),
+    );
     assert!(error.contains("/proc/build"), "{error}");
     std::fs::create_dir(folder.join("mine")).unwrap();
     std::fs::write(folder.join("mine/precious"), "mine").unwrap();
-    refused(strassenc(folder, &["verilog", "run", "-o", "mine"]), 3, &folder.join("mine/build.json"));
+    refused(
+        strassenc(folder, &["verilog", "run", "-o", "mine"]),
+        3,
+        &folder.join("mine/build.json"),
+    );
     assert_eq!(std::fs::read_to_string(folder.join("mine/precious")).unwrap(), "mine");
 }

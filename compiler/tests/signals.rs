@@ -1,4 +1,5 @@
-//! Signals of one row and images whose windows are not square, from a description to a simulated core.
+//! Signals of one row and images whose windows are not square, from a description to a simulated
+//! core.
 
 use ndarray::{Array2, ArrayD};
 use std::path::{Path, PathBuf};
@@ -7,8 +8,8 @@ use strassenc::build::Build;
 use strassenc::tools::Tools;
 use strassenc_runtime::data::npy;
 
-/// Descriptions of the same signals, two channels of 64 samples each: how many axes a sample has, the layers before the last
-/// one, and multiplications of an inference with r = channels.
+/// Descriptions of the same signals, two channels of 64 samples each: how many axes a sample has,
+/// the layers before the last one, and multiplications of an inference with r = channels.
 const SIGNALS: [(&[usize], &str, u64); 6] = [
     (
         &[1, 64, 2],
@@ -16,7 +17,11 @@ const SIGNALS: [(&[usize], &str, u64); 6] = [
         4 * 64 + 3,
     ),
     (&[64, 2], r#"{ conv1d = { channels = 4, kernel = 5, pad = 2 } }, "relu""#, 4 * 64 + 3),
-    (&[1, 64, 2], r#"{ conv2d = { channels = 4, kernel = 5, pad = 2 } }, "relu", "global_average_pool""#, 4 * 64 + 3),
+    (
+        &[1, 64, 2],
+        r#"{ conv2d = { channels = 4, kernel = 5, pad = 2 } }, "relu", "global_average_pool""#,
+        4 * 64 + 3,
+    ),
     (
         &[1, 64, 2],
         r#"{ conv2d = { channels = 4, kernel = 5, pad = 2 } }, "relu", { average_pool = { size = 4, stride = 4 } }"#,
@@ -39,7 +44,11 @@ const SIGNALS: [(&[usize], &str, u64); 6] = [
 ];
 
 fn done(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_strassenc")).current_dir(folder).args(arguments).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_strassenc"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -57,15 +66,19 @@ fn write_waves(folder: &Path, axes: &[usize]) {
         let x: ArrayD<i64> = x.into_shape_with_order(shape).unwrap();
         let y = ArrayD::from_shape_fn(vec![samples], |at| (at[0] % 3) as i64);
         for (name, array) in [("x", x), ("y", y)] {
-            std::fs::write(folder.join(format!("data/{name}_{split}.npy")), npy::to_bytes(&array)).unwrap();
+            std::fs::write(folder.join(format!("data/{name}_{split}.npy")), npy::to_bytes(&array))
+                .unwrap();
         }
     }
 }
 
 #[test]
 fn every_description_trains_and_its_core_computes_what_golden_does() {
-    let home = std::env::var_os("STRASSENC_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let home = home.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc"));
+    let home =
+        std::env::var_os("STRASSENC_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = home.unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc")
+    });
     Tools::new(home).verilator_or_install().unwrap();
     for (i, (axes, layers, multiplications)) in SIGNALS.into_iter().enumerate() {
         let folder = tempfile::tempdir().unwrap();
@@ -76,7 +89,8 @@ fn every_description_trains_and_its_core_computes_what_golden_does() {
              layers = [{layers}, {{ dense = {{ units = 3 }} }}]\n"
         );
         std::fs::write(path.join("net.toml"), text).unwrap();
-        let counted: serde_json::Value = serde_json::from_str(&done(path, &["report", "net.toml", "--json"])).unwrap();
+        let counted: serde_json::Value =
+            serde_json::from_str(&done(path, &["report", "net.toml", "--json"])).unwrap();
         assert_eq!(counted["total"]["multiplications"], multiplications, "{layers}");
         let data = "npy:data,frac=7";
         done(path, &["train", "net.toml", "--data", data, "--epochs", "2,2,1", "-o", "run"]);

@@ -38,7 +38,10 @@ const SWEEP: [&str; 6] = ["sweep", "digits", "--ratio", "1/2,1", "--epochs", "1,
 fn two_budgets_are_trained_counted_and_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let full = json(path, &["train", "digits", "--full-precision", "--epochs", "2", "-o", "full", "--json"]);
+    let full = json(
+        path,
+        &["train", "digits", "--full-precision", "--epochs", "2", "-o", "full", "--json"],
+    );
     let arguments = [&SWEEP[..], &["--from", "full", "--teacher", "full", "-o", "sweep"]].concat();
     let sweep = json(path, &[&arguments[..], &["--json"]].concat());
     assert_eq!(sweep["test_accuracy_full_precision"], full["test_accuracy_float"]);
@@ -73,9 +76,19 @@ fn two_budgets_are_trained_counted_and_drawn() {
     let csv = read("sweep.csv");
     assert_eq!(csv.lines().count(), 3);
     assert!(csv.starts_with("ratio,multiplications,reduction,naive_adders,adders,"), "{csv}");
-    assert!(csv.lines().nth(1).unwrap().starts_with(&format!("0.5,{},", sweep["points"][0]["multiplications"])));
+    assert!(
+        csv.lines()
+            .nth(1)
+            .unwrap()
+            .starts_with(&format!("0.5,{},", sweep["points"][0]["multiplications"]))
+    );
     let svg = read("sweep.svg");
-    assert!(svg.starts_with("<svg") && svg.contains("full precision") && svg.contains("multiplications"), "{svg}");
+    assert!(
+        svg.starts_with("<svg")
+            && svg.contains("full precision")
+            && svg.contains("multiplications"),
+        "{svg}"
+    );
     let kept: Value = serde_json::from_str(&read("sweep.json")).unwrap();
     assert_eq!(kept["points"], sweep["points"]);
 
@@ -83,7 +96,8 @@ fn two_budgets_are_trained_counted_and_drawn() {
     let text = done(path, &[&arguments[..], &["--resume"]].concat());
     assert!(text.contains("ratio") && text.contains("full precision: "), "{text}");
     assert_eq!(read("sweep.csv"), csv);
-    let longer: Vec<&str> = arguments.iter().map(|a| if *a == "1/2,1" { "1/4,1" } else { a }).collect();
+    let longer: Vec<&str> =
+        arguments.iter().map(|a| if *a == "1/2,1" { "1/4,1" } else { a }).collect();
     let longer = json(path, &[&longer[..], &["--resume", "--json"]].concat());
     assert_eq!(longer["points"].as_array().unwrap().len(), 3);
     assert_eq!(longer["points"][1], sweep["points"][0]);
@@ -110,15 +124,26 @@ fn interrupted_and_killed_is_uninterrupted() {
         let child = part();
         std::thread::sleep(Duration::min(whole * eighths / 8, Duration::from_secs(10)));
         // Fails where the sweep is done already, which is as well.
-        let _ = Command::new("kill").args([signal, &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
+        let _ = Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
         let output = child.wait_with_output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(matches!(output.status.code(), Some(0 | 130) | None), "{error}");
     }
     let last = part().wait_with_output().unwrap();
     assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stderr));
-    for name in ["sweep.csv", "sweep.json", "sweep.svg", "ratio-0.5/model.safetensors", "ratio-1/model.safetensors"] {
-        let [whole, parts] = ["whole", "parts"].map(|sweep| std::fs::read(path.join(sweep).join(name)).unwrap());
+    for name in [
+        "sweep.csv",
+        "sweep.json",
+        "sweep.svg",
+        "ratio-0.5/model.safetensors",
+        "ratio-1/model.safetensors",
+    ] {
+        let [whole, parts] =
+            ["whole", "parts"].map(|sweep| std::fs::read(path.join(sweep).join(name)).unwrap());
         assert!(whole == parts, "{name} differs");
     }
     assert_eq!(parts.read_dir().unwrap().count(), 5, "nothing is left behind");
@@ -137,10 +162,16 @@ fn mistakes_are_told_before_anything_is_trained() {
     assert!(told(2, &["--ratio", "1/2,1,0.5"]).contains("--ratio: value 3 is 0.5 again"));
     assert!(told(2, &["--ratio", "1,0"]).contains("point ratio-0: "));
     assert!(told(2, &["--p", "9"]).contains("p = 9 is out of range"));
-    assert!(told(2, &["--ratio", "1", "--threshold", "0.7,6"]).contains("point ratio-1_threshold-6: "));
-    assert!(told(2, &["--ratio", "1", "--resume"]).contains("sweeps/digits: holds no sweep to resume"));
+    assert!(
+        told(2, &["--ratio", "1", "--threshold", "0.7,6"]).contains("point ratio-1_threshold-6: ")
+    );
+    assert!(
+        told(2, &["--ratio", "1", "--resume"]).contains("sweeps/digits: holds no sweep to resume")
+    );
     assert!(told(3, &["--ratio", "1", "--teacher", "nobody"]).contains("nobody"));
-    assert!(told(2, &["--ratio", "1", "--epochs", "3"]).contains("1 number is given, three are needed"));
+    assert!(
+        told(2, &["--ratio", "1", "--epochs", "3"]).contains("1 number is given, three are needed")
+    );
     std::fs::create_dir_all(path.join("mine/photos")).unwrap();
     assert!(told(2, &["--ratio", "1", "-o", "mine"]).contains("exists and is not a sweep"));
     for list in ["x", "1/0", "", "1/2/3"] {
@@ -184,14 +215,18 @@ fn images_are_counted_as_an_unrolled_core_is() {
     let linear: Vec<_> = figures.layers.iter().filter(|l| l.per_window > 0).collect();
     assert_eq!(layers.len(), linear.len());
     for (layer, due) in layers.iter().zip(linear) {
-        assert_eq!((&layer.name, layer.windows, layer.per_window), (&due.name, due.windows, due.per_window));
+        assert_eq!(
+            (&layer.name, layer.windows, layer.per_window),
+            (&due.name, due.windows, due.per_window)
+        );
         assert_eq!((&layer.wb, &layer.wc), (&due.wb, &due.wc), "{}", layer.name);
     }
     let counts: Counts = layers.iter().sum();
     assert_eq!(counts.multiplications, figures.total.multiplications);
     assert_eq!(counts.adders, figures.total.adders as u64);
     assert_eq!(counts.naive_adders, figures.total.naive_adders as u64);
-    let additions = layers.iter().map(|l| (l.wb.adders + l.wc.adders) as u64 * l.windows).sum::<u64>();
+    let additions =
+        layers.iter().map(|l| (l.wb.adders + l.wc.adders) as u64 * l.windows).sum::<u64>();
     assert_eq!(counts.additions, additions);
     assert!(additions > counts.adders);
     assert!(count(&model, &Options::default(), &|| true).is_err(), "stopped");

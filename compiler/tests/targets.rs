@@ -19,7 +19,11 @@ frozen = { epochs = 1, learning_rate = 1e-3 }
 "#;
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_strassenc")).current_dir(folder).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_strassenc"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn done(folder: &Path, arguments: &[&str]) {
@@ -56,8 +60,11 @@ fn folder() -> tempfile::TempDir {
 
 #[test]
 fn what_is_there_is_left_alone() {
-    let home = std::env::var_os("STRASSENC_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    let home = home.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc"));
+    let home =
+        std::env::var_os("STRASSENC_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home = home.unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".strassenc")
+    });
     Tools::new(home).verilator_or_install().unwrap();
     let folder = folder();
     let path = folder.path();

@@ -5,7 +5,11 @@ use std::process::{Command, Output, Stdio};
 
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
-    command.current_dir(folder).env("STRASSENC_HOME", folder.join("home")).arg("train").args(arguments);
+    command
+        .current_dir(folder)
+        .env("STRASSENC_HOME", folder.join("home"))
+        .arg("train")
+        .args(arguments);
     command
 }
 
@@ -34,21 +38,28 @@ fn refused(folder: &Path, status: i32, arguments: &[&str]) -> String {
 fn a_ready_description_trains_on_its_own_data() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["digits", "--epochs", "4,4,1", "--threads", "1", "--json"];
-    let json: serde_json::Value = serde_json::from_str(&trained(folder.path(), &arguments)).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&trained(folder.path(), &arguments)).unwrap();
     assert_eq!(json["run"], "runs/digits");
     assert_eq!(json["data"], "digits");
     assert!(json["test_accuracy_integer"].as_f64().unwrap() > 0.85, "{json}");
     assert_eq!(json["layers"].as_array().unwrap().len(), 2);
     let metrics = std::fs::read_to_string(folder.path().join("runs/digits/metrics.csv")).unwrap();
     assert_eq!(metrics.lines().count(), 1 + 9);
-    assert!(
-        metrics.starts_with("phase,epoch,learning_rate,train_loss,train_accuracy,validation_accuracy,density\nfull,1,")
-    );
+    assert!(metrics.starts_with(
+        "phase,epoch,learning_rate,train_loss,train_accuracy,validation_accuracy,density\nfull,1,"
+    ));
 
     let text = trained(folder.path(), &["digits", "--epochs", "1,1,1", "--overwrite"]);
-    assert!(text.contains("multiplications ") && text.contains("test accuracy (355 samples): float "), "{text}");
+    assert!(
+        text.contains("multiplications ") && text.contains("test accuracy (355 samples): float "),
+        "{text}"
+    );
     let again = refused(folder.path(), 2, &["digits", "--epochs", "1,1,1"]);
-    assert!(again.contains("runs/digits: holds a training run already") && again.contains("--resume"), "{again}");
+    assert!(
+        again.contains("runs/digits: holds a training run already") && again.contains("--resume"),
+        "{again}"
+    );
 }
 
 #[test]
@@ -65,7 +76,8 @@ fn a_table_of_numbers_trains() {
         [train]\nbatch = 16\nfull.learning_rate = 1e-2\nternary.learning_rate = 1e-2\n";
     std::fs::write(folder.path().join("people.toml"), network).unwrap();
     let arguments = ["people.toml", "--data", "csv:people.csv", "-o", "run", "--json"];
-    let json: serde_json::Value = serde_json::from_str(&trained(folder.path(), &arguments)).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&trained(folder.path(), &arguments)).unwrap();
     assert!(json["test_accuracy_integer"].as_f64().unwrap() > 0.9, "{json}");
 }
 
@@ -75,34 +87,51 @@ fn mistakes_are_told() {
     let told = |status, arguments: &[&str]| refused(folder.path(), status, arguments);
     assert_eq!(
         told(2, &["digit"]),
-        "error[input]: digit: is neither a file nor a ready network description\n  help: did you mean `digits`?\n"
+        "error[input]: digit: is neither a file nor a ready network description\n  help: did you \
+         mean `digits`?\n"
     );
     assert_eq!(told(3, &["no.toml"]), "error[io]: no.toml: there is no such network description\n");
     assert!(told(2, &["digits", "--epochs", "3"]).contains("1 number is given, three are needed"));
-    assert!(told(2, &["digits", "--epochs", "3,4"]).contains("2 numbers are given, three are needed"));
-    assert!(told(2, &["digits", "--epochs", "3,4,9999999"]).contains("epochs = 9999999 is out of range"));
-    assert!(told(2, &["digits", "--resume"]).contains("runs/digits: holds no training run to resume"));
+    assert!(
+        told(2, &["digits", "--epochs", "3,4"]).contains("2 numbers are given, three are needed")
+    );
+    assert!(
+        told(2, &["digits", "--epochs", "3,4,9999999"])
+            .contains("epochs = 9999999 is out of range")
+    );
+    assert!(
+        told(2, &["digits", "--resume"]).contains("runs/digits: holds no training run to resume")
+    );
     std::fs::write(folder.path().join("file"), "mine").unwrap();
     assert!(told(3, &["digits", "-o", "file"]).contains("file: is a file, so it is left alone"));
     assert!(told(3, &["digits", "-o", "file/run"]).contains("cannot be written"));
     std::fs::write(folder.path().join("net.toml"), "name = \"x\"\nlayers = []\n").unwrap();
     assert_eq!(told(2, &["net.toml"]), "error[input]: net.toml:1: the key `input` is missing\n");
-    let network =
-        "name = \"x\"\ninput = { shape = [3], bits = 8, frac = 8 }\nlayers = [{ dense = { units = 2, r = 2 } }]";
+    let network = "name = \"x\"\ninput = { shape = [3], bits = 8, frac = 8 }\nlayers = [{ dense = \
+        { units = 2, r = 2 } }]";
     std::fs::write(folder.path().join("net.toml"), network).unwrap();
     assert!(told(2, &["net.toml"]).contains("--data: is needed"));
     assert!(told(2, &["net.toml", "--data", "digits"]).contains("set `shape = [8, 8]`"));
-    assert!(told(2, &["net.toml", "--data", "csv:a,b,c"]).contains("csv takes one or two files, 3 are given"));
+    assert!(
+        told(2, &["net.toml", "--data", "csv:a,b,c"])
+            .contains("csv takes one or two files, 3 are given")
+    );
     assert!(!folder.path().join("runs").exists(), "nothing is left behind");
 }
 
-/// The data stand in the run: no later command needs `--data`, wherever it is given, until they have gone.
+/// The data stand in the run: no later command needs `--data`, wherever it is given, until they
+/// have gone.
 #[test]
 fn a_run_keeps_its_data() {
     let folder = tempfile::tempdir().unwrap();
     let strassenc = |place: &Path, arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
-        command.current_dir(place).env("STRASSENC_HOME", folder.path().join("home")).args(arguments).output().unwrap()
+        command
+            .current_dir(place)
+            .env("STRASSENC_HOME", folder.path().join("home"))
+            .args(arguments)
+            .output()
+            .unwrap()
     };
     let data = folder.path().join("a,b=c");
     std::fs::create_dir(&data).unwrap();
@@ -113,10 +142,16 @@ fn a_run_keeps_its_data() {
         layers = [{ dense = { units = 2, r = 2 } }]\n[train]\ndata = \"digits\"\n";
     std::fs::write(folder.path().join("t.toml"), network).unwrap();
     let short = ["t.toml", "--epochs", "1,1,0", "-o", "run"];
-    let output = strassenc(folder.path(), &[&["train"], &short[..], &["--data", r"csv:a\,b\=c/t.csv"]].concat());
+    let output = strassenc(
+        folder.path(),
+        &[&["train"], &short[..], &["--data", r"csv:a\,b\=c/t.csv"]].concat(),
+    );
     let notes = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{notes}");
-    assert!(notes.contains("note: labels begin at 1, not at 0: 1, 2 are classes 0 to 1"), "{notes}");
+    assert!(
+        notes.contains("note: labels begin at 1, not at 0: 1, 2 are classes 0 to 1"),
+        "{notes}"
+    );
     trained(folder.path(), &[&short[..], &["--resume"]].concat());
     let elsewhere = folder.path().join("elsewhere");
     for arguments in [&["eval", "../run", "--json"][..], &["verilog", "../run", "-o", "core"]] {
@@ -148,12 +183,16 @@ fn ctrl_c_leaves_a_run_that_goes_on() {
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
+    );
     let output = child.wait_with_output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{error}");
     assert!(
-        error.contains("error[interrupted]: run/checkpoint.safetensors: training stopped in phase full"),
+        error.contains(
+            "error[interrupted]: run/checkpoint.safetensors: training stopped in phase full"
+        ),
         "{error}"
     );
     assert!(error.contains("--resume"), "{error}");
@@ -169,11 +208,17 @@ fn a_full_precision_network_comes_first() {
     let folder = tempfile::tempdir().unwrap();
     let strassenc = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
-        command.current_dir(folder.path()).env("STRASSENC_HOME", folder.path().join("home")).args(arguments);
+        command
+            .current_dir(folder.path())
+            .env("STRASSENC_HOME", folder.path().join("home"))
+            .args(arguments);
         command.output().unwrap()
     };
     let text = trained(folder.path(), &["digits", "--full-precision", "--epochs", "4"]);
-    assert!(text.contains("full precision, ") && text.contains("test accuracy (355 samples): "), "{text}");
+    assert!(
+        text.contains("full precision, ") && text.contains("test accuracy (355 samples): "),
+        "{text}"
+    );
     // It has no model, which who asks for one is told; its accuracy is that of the training.
     let run = "runs/digits-full-precision";
     let output = strassenc(&["verilog", run]);
@@ -185,8 +230,14 @@ fn a_full_precision_network_comes_first() {
     let evaluated = String::from_utf8(output.stdout).unwrap();
     let percent = text.split("(355 samples): ").nth(1).unwrap().trim_end().lines().next().unwrap();
     assert!(evaluated.contains(percent), "{evaluated}: {percent}");
-    assert!(evaluated.contains("none  a run in full precision has no integer model"), "{evaluated}");
-    trained(folder.path(), &["digits", "--from", run, "--teacher", run, "--epochs", "1,3,1", "-o", "budget"]);
+    assert!(
+        evaluated.contains("none  a run in full precision has no integer model"),
+        "{evaluated}"
+    );
+    trained(
+        folder.path(),
+        &["digits", "--from", run, "--teacher", run, "--epochs", "1,3,1", "-o", "budget"],
+    );
     assert!(folder.path().join("budget/teacher.safetensors").is_file());
     let output = strassenc(&["curves", run, "budget", "-o", "both.svg"]);
     assert_eq!(output.status.code(), Some(0));

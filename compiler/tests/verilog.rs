@@ -1,4 +1,5 @@
-//! `strassenc verilog` as a user meets it: a folder that holds what it promises, and one clear message for whatever is wrong.
+//! `strassenc verilog` as a user meets it: a folder that holds what it promises, and one clear
+//! message for whatever is wrong.
 
 use ndarray::array;
 use std::path::Path;
@@ -68,7 +69,8 @@ fn refused(folder: &Path, status: i32, arguments: &[&str]) -> String {
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> =
+        entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -123,8 +125,10 @@ fn options_reach_the_core_and_the_same_ones_give_the_same_bytes() {
         "--json",
     ];
     let run = |output: &str| {
-        let arguments: Vec<&str> = ["model.safetensors", "-o", output].into_iter().chain(options).collect();
-        let told: serde_json::Value = serde_json::from_str(&done(folder.path(), &arguments)).unwrap();
+        let arguments: Vec<&str> =
+            ["model.safetensors", "-o", output].into_iter().chain(options).collect();
+        let told: serde_json::Value =
+            serde_json::from_str(&done(folder.path(), &arguments)).unwrap();
         assert_eq!(told["figures"]["total"]["multiplications"], 2);
         Build::open(&folder.path().join(output)).unwrap()
     };
@@ -134,7 +138,12 @@ fn options_reach_the_core_and_the_same_ones_give_the_same_bytes() {
     assert_eq!(bytes(&a), bytes(&b));
     assert_eq!((a.signature.input.beats, a.signature.input.beat_elements), (2, 2));
     assert_eq!((a.signature.output.data_bits(), a.signature.frames), (64, Frames::Count));
-    assert!(!a.signature.ports.iter().any(|port| ["s_axis_tlast", "frame_error"].contains(&port.name.as_str())));
+    assert!(
+        !a.signature
+            .ports
+            .iter()
+            .any(|port| ["s_axis_tlast", "frame_error"].contains(&port.name.as_str()))
+    );
     assert!(a.signature.ports.iter().any(|port| port.name == "aclken"));
     assert_eq!(a.signature.layers[0].latency, 2);
     // Again in the same place.
@@ -151,7 +160,10 @@ fn options_reach_the_core_and_the_same_ones_give_the_same_bytes() {
     Build::open(&folder.path().join("d")).unwrap().compiled().unwrap();
     // Multipliers alone: fewer of them, in turn.
     let told = done(folder.path(), &[".", "-o", "e", "--dsp-budget", "1"]);
-    assert!(told.contains("1 hardware multiplier: 1 DSP block (DSP48E1)") && told.contains("folded"), "{told}");
+    assert!(
+        told.contains("1 hardware multiplier: 1 DSP block (DSP48E1)") && told.contains("folded"),
+        "{told}"
+    );
     assert!(Build::open(&folder.path().join("e")).unwrap().signature.ii > 1);
 }
 
@@ -171,7 +183,11 @@ fn whatever_is_wrong_gets_one_message() {
         (2, &[".", "--multiplier-latency", "9"], "9 is not in 1..=4"),
         (2, &[".", "--beat-elements", "0"], "0 is not in 1..="),
         (2, &[".", "--time-limit=-1"], "it must be a positive number of seconds"),
-        (2, &[".", "--dsp-budget", "0"], "the smallest core needs 1 multiplier, 1 more than the 0 there are"),
+        (
+            2,
+            &[".", "--dsp-budget", "0"],
+            "the smallest core needs 1 multiplier, 1 more than the 0 there are",
+        ),
     ];
     for (status, arguments, cause) in cases {
         let error = refused(path, status, arguments);
@@ -204,7 +220,11 @@ fn an_option_out_of_range_costs_no_build() {
         "--effort=4",
     ] {
         let error = refused(folder.path(), 2, &[".", "-o", "good", option]);
-        assert_eq!(error.lines().filter(|line| line.starts_with("error")).count(), 1, "{option}: {error}");
+        assert_eq!(
+            error.lines().filter(|line| line.starts_with("error")).count(),
+            1,
+            "{option}: {error}"
+        );
         assert_eq!(Build::open(&folder.path().join("good")).unwrap().record, good, "{option}");
     }
 }
@@ -217,7 +237,8 @@ fn edited_verilog_is_kept_until_the_user_says_otherwise() {
     std::fs::write(path.join("core/sums.v"), "// mine").unwrap();
     let error = refused(path, 3, &[".", "-o", "core"]);
     assert!(
-        error.contains("core: sums.v changed since strassenc wrote it") && error.contains("--overwrite"),
+        error.contains("core: sums.v changed since strassenc wrote it")
+            && error.contains("--overwrite"),
         "{error}"
     );
     assert_eq!(std::fs::read_to_string(path.join("core/sums.v")).unwrap(), "// mine");

@@ -1,4 +1,5 @@
-//! What a file or a folder is, by its contents, so that who gives the wrong one learns which command takes it.
+//! What a file or a folder is, by its contents, so that who gives the wrong one learns which
+//! command takes it.
 
 use crate::error::{Error, Kind, Result};
 use std::fmt;
@@ -43,7 +44,8 @@ pub enum Artifact {
 const HEAD: u64 = 4096;
 
 impl Artifact {
-    /// What `path` is, where that can be told. Only regular files and folders are looked into, and only at their beginning.
+    /// What `path` is, where that can be told. Only regular files and folders are looked into, and
+    /// only at their beginning.
     pub fn of(path: &Path) -> Option<Artifact> {
         if path.is_dir() {
             let has = |name: &str| path.join(name).is_file();
@@ -60,8 +62,10 @@ impl Artifact {
         }
         let mut head = vec![];
         File::open(path).ok()?.take(HEAD).read_to_end(&mut head).ok()?;
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
-        Self::of_bytes(&head).or_else(|| Self::of_text(std::str::from_utf8(&head).ok()?, &extension))
+        let extension =
+            path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
+        Self::of_bytes(&head)
+            .or_else(|| Self::of_text(std::str::from_utf8(&head).ok()?, &extension))
     }
 
     /// By the first bytes of a binary file.
@@ -71,11 +75,14 @@ impl Artifact {
             [0x89, b'H', b'D', b'F', ..] => Some(Artifact::Keras),
             [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(Artifact::Npy),
             [b'P', b'K', 3, 4, ..] if has(b"data.pkl") => Some(Artifact::PyTorch),
-            [b'P', b'K', 3, 4, ..] if has(b"metadata.json") || has(b"config.json") => Some(Artifact::Keras),
+            [b'P', b'K', 3, 4, ..] if has(b"metadata.json") || has(b"config.json") => {
+                Some(Artifact::Keras)
+            }
             [b'P', b'K', 3, 4, ..] if has(b".npy") => Some(Artifact::Npz),
             // A pickle of protocol 2 to 5.
             [0x80, 2..=5, ..] => Some(Artifact::PyTorch),
-            // Field 1, the version of the format, then the name or the version of the program that wrote it, or the graph.
+            // Field 1, the version of the format, then the name or the version of the program that
+            // wrote it, or the graph.
             [0x08, 1..=64, 0x12 | 0x1a | 0x22 | 0x3a, ..] => Some(Artifact::Onnx),
             [_, _, _, _, _, 0, 0, 0, b'{', ..] if has(br#""strassenc":"{\""#) => {
                 let is_checkpoint = has(br#":"{\"sha256\":"#) || has(br#"\"kind\":\"checkpoint"#);
@@ -88,9 +95,13 @@ impl Artifact {
 
     /// By the words of a text, which the extension confirms.
     fn of_text(text: &str, extension: &str) -> Option<Artifact> {
-        let starts = |words: &[&str]| text.lines().any(|line| words.iter().any(|word| line.starts_with(word)));
+        let starts = |words: &[&str]| {
+            text.lines().any(|line| words.iter().any(|word| line.starts_with(word)))
+        };
         match extension {
-            "v" | "sv" | "vh" if starts(&["module ", "`timescale", "`default_nettype"]) => Some(Artifact::Verilog),
+            "v" | "sv" | "vh" if starts(&["module ", "`timescale", "`default_nettype"]) => {
+                Some(Artifact::Verilog)
+            }
             "toml" => Some(Artifact::Description),
             _ if starts(&["layers = [", "layers=["]) => Some(Artifact::Description),
             _ => None,
@@ -101,26 +112,34 @@ impl Artifact {
     pub fn taken_by(self) -> &'static str {
         match self {
             Artifact::Description => {
-                "`strassenc train` makes a run with a model of it, `strassenc report` counts its cost"
+                "`strassenc train` makes a run with a model of it, `strassenc report` counts its \
+                 cost"
             }
-            Artifact::Model | Artifact::Run => "`strassenc eval`, `generate`, `verilog` and `check` take it",
+            Artifact::Model | Artifact::Run => {
+                "`strassenc eval`, `generate`, `verilog` and `check` take it"
+            }
             Artifact::Checkpoint => {
-                "`strassenc train` takes it with --from and --teacher; the model of a run that is done is model.safetensors \
-                 beside it"
+                "`strassenc train` takes it with --from and --teacher; the model of a run that is \
+                 done is model.safetensors beside it"
             }
             Artifact::Training => {
-                "finish it with `strassenc train NET --resume`; one in full precision never has a model: `strassenc eval` \
-                 takes it as it is, and `strassenc train NET --from RUN` makes a run with a model of it"
+                "finish it with `strassenc train NET --resume`; one in full precision never has a \
+                 model: `strassenc eval` takes it as it is, and `strassenc train NET --from RUN` \
+                 makes a run with a model of it"
             }
             Artifact::Build => "`strassenc simulate`, `report` and `check` take it",
             Artifact::Sweep => "each folder in it that has a model is a run: give one of them",
             Artifact::Safetensors | Artifact::Onnx | Artifact::Keras | Artifact::PyTorch => {
-                "weights of other programs are not read: describe the network in a .toml file (`strassenc train --help`), \
-                 and train it"
+                "weights of other programs are not read: describe the network in a .toml file \
+                 (`strassenc train --help`), and train it"
             }
             Artifact::Npy => "`strassenc matrix` takes one of two axes; as data: --data npy:FOLDER",
-            Artifact::Npz => "unpack it: `strassenc matrix` and --data npy:FOLDER take the .npy files in it",
-            Artifact::Verilog => "`strassenc simulate` takes the folder that `strassenc verilog` wrote it into",
+            Artifact::Npz => {
+                "unpack it: `strassenc matrix` and --data npy:FOLDER take the .npy files in it"
+            }
+            Artifact::Verilog => {
+                "`strassenc simulate` takes the folder that `strassenc verilog` wrote it into"
+            }
         }
     }
 }
@@ -146,23 +165,29 @@ impl fmt::Display for Artifact {
     }
 }
 
-/// Reads `path` as what is wanted; where that fails and it is something else, the error says what, and which command takes it.
+/// Reads `path` as what is wanted; where that fails and it is something else, the error says what,
+/// and which command takes it.
 ///
 /// # Errors
 /// As `read`.
-pub fn read_as<T>(wanted: Artifact, path: &Path, read: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+pub fn read_as<T>(
+    wanted: Artifact,
+    path: &Path,
+    read: impl FnOnce(&Path) -> Result<T>,
+) -> Result<T> {
     // What reads a run folder may read one without a model, and knows better what is wrong with it.
-    let fits = |found: Artifact| found == wanted || (found, wanted) == (Artifact::Training, Artifact::Run);
+    let fits =
+        |found: Artifact| found == wanted || (found, wanted) == (Artifact::Training, Artifact::Run);
     read(path).map_err(|error| match Artifact::of(path) {
         Some(found) if !fits(found) && error.kind() != Kind::Interrupted => {
-            Error::input(path.display(), format_args!("is {found}, not {wanted}")).help(found.taken_by())
+            Error::input(path.display(), format_args!("is {found}, not {wanted}"))
+                .help(found.taken_by())
         }
         None if error.kind() == Kind::Input && wanted == Artifact::Model => {
             error.or_help("give a run folder of `strassenc train`, or the model.safetensors in it")
         }
-        None if error.kind() == Kind::Input && wanted == Artifact::Checkpoint => {
-            error.or_help("give a run folder of `strassenc train`, or the checkpoint.safetensors in it")
-        }
+        None if error.kind() == Kind::Input && wanted == Artifact::Checkpoint => error
+            .or_help("give a run folder of `strassenc train`, or the checkpoint.safetensors in it"),
         _ => error,
     })
 }
@@ -181,7 +206,8 @@ mod tests {
             Artifact::of(&path)
         };
         let zip = |name: &[u8]| [b"PK\x03\x04", &[0; 26][..], name].concat();
-        let tensors = |header: &str| [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+        let tensors =
+            |header: &str| [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
         for (bytes, artifact) in [
             (b"\x89HDF\r\n\x1a\n".to_vec(), Artifact::Keras),
             (zip(b"metadata.json"), Artifact::Keras),
@@ -192,7 +218,9 @@ mod tests {
             (b"\x08\x07\x12\x07pytorch".to_vec(), Artifact::Onnx),
             (tensors(r#"{"__metadata__":{"strassenc":"{\"version\":1"#), Artifact::Model),
             (
-                tensors(r#"{"__metadata__":{"strassenc":"{\"sha256\":\"0\",\"kind\":\"checkpoint\""#),
+                tensors(
+                    r#"{"__metadata__":{"strassenc":"{\"sha256\":\"0\",\"kind\":\"checkpoint\""#,
+                ),
                 Artifact::Checkpoint,
             ),
             (tensors(r#"{"weight":{"dtype":"F32""#), Artifact::Safetensors),

@@ -18,7 +18,8 @@ pub enum Kind {
     Mismatch,
     /// The user interrupted; what was done so far is kept. Exit status 130.
     Interrupted,
-    /// Who reads standard output has gone. Exit status 141, which a shell gives `cat` then; nothing is said.
+    /// Who reads standard output has gone. Exit status 141, which a shell gives `cat` then; nothing
+    /// is said.
     Closed,
     /// A bug of strassenc itself. Exit status 70.
     Internal,
@@ -72,7 +73,12 @@ struct Diagnostic {
 impl Error {
     /// An error of `kind` at `place` (a path, `path:line`, a layer or an option) with its cause.
     pub fn new(kind: Kind, place: impl fmt::Display, cause: impl fmt::Display) -> Self {
-        Error(Box::new(Diagnostic { kind, place: place.to_string(), cause: cause.to_string(), help: None }))
+        Error(Box::new(Diagnostic {
+            kind,
+            place: place.to_string(),
+            cause: cause.to_string(),
+            help: None,
+        }))
     }
 
     /// Bad input at `place`.

@@ -1,8 +1,9 @@
-//! Reading files of the user's, which may be anything, and writing files and folders so that nothing
-//! half-written is ever seen: a temporary name first, then a rename.
+//! Reading files of the user's, which may be anything, and writing files and folders so that
+//! nothing half-written is ever seen: a temporary name first, then a rename.
 //!
-//! What is temporary is locked by its process for as long as that lives, so that [`tidy`] can tell what
-//! killed processes left from what others are at work on. Symbolic links stay: what they lead to is written.
+//! What is temporary is locked by its process for as long as that lives, so that [`tidy`] can tell
+//! what killed processes left from what others are at work on. Symbolic links stay: what they lead
+//! to is written.
 
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
@@ -20,17 +21,21 @@ const BEGINNING: u64 = 4096;
 /// Reads a whole file.
 ///
 /// # Errors
-/// [`Kind::Io`](crate::error::Kind::Io) naming the path where it cannot be read, is too long or is no file with an end, such as a pipe
-/// or a device.
+/// [`Kind::Io`](crate::error::Kind::Io) naming the path where it cannot be read, is too long or is
+/// no file with an end, such as a pipe or a device.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     read_if(path, |_| Ok(()))
 }
 
-/// Reads a whole file, of which `begins` has accepted the beginning: the first few thousand bytes, or all of them.
+/// Reads a whole file, of which `begins` has accepted the beginning: the first few thousand bytes,
+/// or all of them.
 ///
 /// # Errors
 /// As [`read`]; and where `begins` says what is wrong with the beginning, before the rest is read.
-pub fn read_if(path: &Path, begins: impl FnOnce(&[u8]) -> std::result::Result<(), String>) -> Result<Vec<u8>> {
+pub fn read_if(
+    path: &Path,
+    begins: impl FnOnce(&[u8]) -> std::result::Result<(), String>,
+) -> Result<Vec<u8>> {
     let fail = |e: std::io::Error| Error::io(path, format_args!("cannot be read: {e}"));
     // Before it is opened, since a pipe that nobody writes to would not let go.
     let metadata = std::fs::metadata(path).map_err(fail)?;
@@ -38,12 +43,14 @@ pub fn read_if(path: &Path, begins: impl FnOnce(&[u8]) -> std::result::Result<()
         return Err(Error::io(path, "is a folder, where a file is expected"));
     }
     if !metadata.is_file() {
-        return Err(
-            Error::io(path, "is a pipe or a device, and no file").help("write what comes out of it into a file")
-        );
+        return Err(Error::io(path, "is a pipe or a device, and no file")
+            .help("write what comes out of it into a file"));
     }
     if metadata.len() > MOST {
-        return Err(Error::io(path, format_args!("is {} bytes long: at most {MOST} are read", metadata.len())));
+        return Err(Error::io(
+            path,
+            format_args!("is {} bytes long: at most {MOST} are read", metadata.len()),
+        ));
     }
     let file = std::fs::File::open(path).map_err(fail)?;
     let mut bytes = Vec::new();
@@ -76,15 +83,19 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Writes `bytes` to `path` atomically: a reader sees the old file or the new one, never a part. Folders that are missing
-/// are made. A device or a pipe is written to as it is.
+/// Writes `bytes` to `path` atomically: a reader sees the old file or the new one, never a part.
+/// Folders that are missing are made. A device or a pipe is written to as it is.
 ///
 /// # Errors
 /// Where a folder cannot be made or written, or the disk is full; the old file is untouched then.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let fail = |e: io::Error| cannot_write(path, e);
     if is_device(path) {
-        return File::options().write(true).open(path).and_then(|mut device| device.write_all(bytes)).map_err(fail);
+        return File::options()
+            .write(true)
+            .open(path)
+            .and_then(|mut device| device.write_all(bytes))
+            .map_err(fail);
     }
     let path = resolve(path).map_err(fail)?;
     let folder = parent(&path);
@@ -117,9 +128,11 @@ pub fn place(new: &Path, path: &Path) -> Result<()> {
     placed.map_err(|e| cannot_write(path, e))
 }
 
-/// Whether there is something at `path` that is written to and not replaced: a device, a pipe, a socket.
+/// Whether there is something at `path` that is written to and not replaced: a device, a pipe, a
+/// socket.
 pub fn is_device(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| !found.is_dir() && (!found.is_file() || path.starts_with("/dev")))
+    path.metadata()
+        .is_ok_and(|found| !found.is_dir() && (!found.is_file() || path.starts_with("/dev")))
 }
 
 /// Fails where a folder is to be written and something else is there.
@@ -143,7 +156,8 @@ pub fn check_ours(folder: &Path, ours: &[&str]) -> Result<()> {
     if !folder.exists() {
         return Ok(());
     }
-    let entries = folder.read_dir().map_err(|e| Error::io(folder, format_args!("cannot be read: {e}")))?;
+    let entries =
+        folder.read_dir().map_err(|e| Error::io(folder, format_args!("cannot be read: {e}")))?;
     let mut names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
     names.retain(|name| !is_temporary(name) && !ours.iter().any(|ours| name == ours));
     names.sort();
@@ -164,8 +178,9 @@ pub fn is_temporary(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
 }
 
-/// Removes the temporary files and folders that killed processes left in `folder`, and brings a folder back that was being
-/// replaced. What a living process is at work on is left alone, and so is what cannot be removed.
+/// Removes the temporary files and folders that killed processes left in `folder`, and brings a
+/// folder back that was being replaced. What a living process is at work on is left alone, and so
+/// is what cannot be removed.
 pub fn tidy(folder: &Path) {
     for entry in folder.read_dir().into_iter().flatten().flatten() {
         let (name, path) = (entry.file_name(), entry.path());
@@ -195,7 +210,8 @@ fn replaced(name: &OsStr) -> Option<&str> {
     name.to_str()?.strip_prefix(TEMPORARY)?.strip_prefix(ASIDE)
 }
 
-/// A folder to work in, which is removed when it is dropped; by the next [`tidy`] where its process was killed.
+/// A folder to work in, which is removed when it is dropped; by the next [`tidy`] where its process
+/// was killed.
 #[derive(Debug)]
 pub struct WorkFolder {
     folder: TempDir,
@@ -223,7 +239,8 @@ impl WorkFolder {
         Self::new_in(&std::env::temp_dir())
     }
 
-    /// Beside the file that `path` leads to, so that a file within it can be put in its [`place()`].
+    /// Beside the file that `path` leads to, so that a file within it can be put in its
+    /// [`place()`].
     ///
     /// # Errors
     /// Where it cannot be made.
@@ -231,7 +248,8 @@ impl WorkFolder {
         if is_device(path) {
             return Self::new();
         }
-        Self::new_in(parent(&resolve(path).map_err(|e| cannot_write(path, e))?)).map_err(|e| e.within(path.display()))
+        Self::new_in(parent(&resolve(path).map_err(|e| cannot_write(path, e))?))
+            .map_err(|e| e.within(path.display()))
     }
 
     /// Where it is.
@@ -240,9 +258,12 @@ impl WorkFolder {
     }
 }
 
-/// What `make` makes, locked until the file that comes with it is dropped or its process ends. Where the file system knows no
-/// locks it is not, and nobody takes it for left behind either.
-fn locked<T>(make: impl Fn() -> io::Result<T>, path: impl Fn(&T) -> PathBuf) -> io::Result<(T, File)> {
+/// What `make` makes, locked until the file that comes with it is dropped or its process ends.
+/// Where the file system knows no locks it is not, and nobody takes it for left behind either.
+fn locked<T>(
+    make: impl Fn() -> io::Result<T>,
+    path: impl Fn(&T) -> PathBuf,
+) -> io::Result<(T, File)> {
     loop {
         let made = make()?;
         let path = path(&made);
@@ -257,12 +278,14 @@ fn locked<T>(make: impl Fn() -> io::Result<T>, path: impl Fn(&T) -> PathBuf) -> 
     }
 }
 
-/// Writes a folder of `(relative path, bytes)` atomically. `read_back` sees it under its temporary name before anything is
-/// replaced. An existing folder at `path` is replaced as a whole, in one step where the system has it, and only when
-/// `may_replace` has no objection to it (so that nothing of a user's is lost).
+/// Writes a folder of `(relative path, bytes)` atomically. `read_back` sees it under its temporary
+/// name before anything is replaced. An existing folder at `path` is replaced as a whole, in one
+/// step where the system has it, and only when `may_replace` has no objection to it (so that
+/// nothing of a user's is lost).
 ///
 /// # Errors
-/// Where anything cannot be written, and those of `read_back` and `may_replace`; what was there is untouched then.
+/// Where anything cannot be written, and those of `read_back` and `may_replace`; what was there is
+/// untouched then.
 pub fn write_folder<'a>(
     path: &Path,
     files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
@@ -292,12 +315,12 @@ pub fn write_folder<'a>(
         return Ok(());
     }
     may_replace(&target)?;
-    // Afterwards the old folder, if it is anywhere, is where the new one was, and goes with the guard.
+    // Afterwards the old folder, if it is anywhere, is where the new one was, and goes with the
+    // guard.
     match exchange(new.path(), &target) {
         Ok(()) => Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {
-            Err(fail(e).help("it is a mount point or the folder that you are in: name a folder within it"))
-        }
+        Err(e) if e.kind() == io::ErrorKind::ResourceBusy => Err(fail(e)
+            .help("it is a mount point or the folder that you are in: name a folder within it")),
         Err(_) => exchange_in_steps(new.path(), &target).map_err(fail),
     }
 }
@@ -316,8 +339,8 @@ fn exchange(new: &Path, old: &Path) -> io::Result<()> {
     }
 }
 
-/// Puts `new` in the place of `old` where that takes two steps: a process that is killed between them leaves the old folder
-/// under a name from which [`tidy`] brings it back.
+/// Puts `new` in the place of `old` where that takes two steps: a process that is killed between
+/// them leaves the old folder under a name from which [`tidy`] brings it back.
 fn exchange_in_steps(new: &Path, old: &Path) -> io::Result<()> {
     let mut name = OsString::from(format!("{TEMPORARY}{ASIDE}"));
     name.push(old.file_name().unwrap_or_default());

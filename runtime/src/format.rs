@@ -42,6 +42,12 @@ impl Format {
 impl fmt::Display for Format {
     /// `u8 · 2^-4`: signedness, width, scale.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{} · 2^{}", if self.signed { 's' } else { 'u' }, self.bits, -i64::from(self.frac))
+        write!(
+            f,
+            "{}{} · 2^{}",
+            if self.signed { 's' } else { 'u' },
+            self.bits,
+            -i64::from(self.frac)
+        )
     }
 }

@@ -1,15 +1,18 @@
-//! Golden: the integer reference. Plain loops over the definition of each layer; it shares no code with the compiler
-//! and none with training, so that it can witness against both.
+//! Golden: the integer reference. Plain loops over the definition of each layer; it shares no code
+//! with the compiler and none with training, so that it can witness against both.
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::model::{Bilinear, CharCnn, Conv2d, Dense, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Residual};
+use crate::model::{
+    Bilinear, CharCnn, Conv2d, Dense, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Residual,
+};
 use crate::shape::Shape;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// The integers on every edge for one input: `[0]` is the input, `[i + 1]` what layer i yields; images as [`Shape`] says.
+/// The integers on every edge for one input: `[0]` is the input, `[i + 1]` what layer i yields;
+/// images as [`Shape`] says.
 pub type Trace = Vec<Vec<i64>>;
 
 /// round(v · 2^-shift), half up; a shift ≤ 0 is an exact left shift.
@@ -17,7 +20,8 @@ fn round_shift(v: i64, shift: i32) -> i64 {
     if shift > 0 { (v + (1 << (shift - 1))) >> shift } else { v << -shift }
 }
 
-/// The state of a recurrent network: what its LSTM layers keep from one input of a sequence to the next.
+/// The state of a recurrent network: what its LSTM layers keep from one input of a sequence to the
+/// next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// (c, h) by layer; all 0 for a layer that is not there yet.
@@ -36,7 +40,8 @@ impl State {
     }
 }
 
-/// The outputs of the network for one input vector, flattened in row-major order; of a recurrent one at the start of a sequence.
+/// The outputs of the network for one input vector, flattened in row-major order; of a recurrent
+/// one at the start of a sequence.
 ///
 /// The model must be [valid](Model::validate), which also rules out overflow.
 ///
@@ -47,12 +52,17 @@ pub fn infer(model: &Model, input: &[i64]) -> Result<Vec<i64>> {
     Ok(trace(model, input)?.pop().unwrap_or_default())
 }
 
-/// The outputs, `[samples, n_out]`, for `inputs`, `[samples, elements]`, on all threads; the samples of a recurrent network are one
-/// sequence. `next` is called before each sample, and may end the work.
+/// The outputs, `[samples, n_out]`, for `inputs`, `[samples, elements]`, on all threads; the
+/// samples of a recurrent network are one sequence. `next` is called before each sample, and may
+/// end the work.
 ///
 /// # Errors
 /// As [`infer`], and what `next` says.
-pub fn outputs(model: &Model, inputs: ArrayView2<i64>, next: &(dyn Fn() -> Result<()> + Sync)) -> Result<Array2<i64>> {
+pub fn outputs(
+    model: &Model,
+    inputs: ArrayView2<i64>,
+    next: &(dyn Fn() -> Result<()> + Sync),
+) -> Result<Array2<i64>> {
     let mut outputs = Array2::zeros((inputs.nrows(), model.outputs()));
     let rows: Vec<_> = outputs.outer_iter_mut().zip(inputs.outer_iter()).collect();
     let infer = |state: &mut State, (mut z, x): (ArrayViewMut1<i64>, ArrayView1<i64>)| {
@@ -70,7 +80,8 @@ pub fn outputs(model: &Model, inputs: ArrayView2<i64>, next: &(dyn Fn() -> Resul
     Ok(outputs)
 }
 
-/// The integers on every edge for one input vector; of a recurrent network at the start of a sequence.
+/// The integers on every edge for one input vector; of a recurrent network at the start of a
+/// sequence.
 ///
 /// # Errors
 /// As [`infer`].
@@ -87,10 +98,16 @@ pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
     if input.len() != model.input.elements() {
         return Err(Error::input(
             "input vector",
-            format_args!("has {} elements, the network takes {}", input.len(), model.input.elements()),
+            format_args!(
+                "has {} elements, the network takes {}",
+                input.len(),
+                model.input.elements()
+            ),
         ));
     }
-    if let Some((i, v)) = input.iter().enumerate().find(|(_, v)| **v < format.min() || **v > format.max()) {
+    if let Some((i, v)) =
+        input.iter().enumerate().find(|(_, v)| **v < format.min() || **v > format.max())
+    {
         return Err(Error::input(
             "input vector",
             format_args!("element {i} is {v}, outside the input format {format}"),
@@ -149,8 +166,10 @@ fn conv2d(layer: &Conv2d, x: &[i64], input: Shape, output: Shape) -> Vec<i64> {
                 let mut u = 0;
                 for ky in 0..window_h {
                     for kx in 0..window_w {
-                        let at_y = (patch_y * p_h * layer.stride.h + ky) as isize - layer.pad.h as isize;
-                        let at_x = (patch_x * p_w * layer.stride.w + kx) as isize - layer.pad.w as isize;
+                        let at_y =
+                            (patch_y * p_h * layer.stride.h + ky) as isize - layer.pad.h as isize;
+                        let at_x =
+                            (patch_x * p_w * layer.stride.w + kx) as isize - layer.pad.w as isize;
                         for c in 0..per_group {
                             // A pad is 0.
                             let x = pixel(x, input, at_y, at_x, group * per_group + c).unwrap_or(0);
@@ -158,7 +177,10 @@ fn conv2d(layer: &Conv2d, x: &[i64], input: Shape, output: Shape) -> Vec<i64> {
                         }
                     }
                 }
-                m.push(round_shift(i64::from(layer.coefficients[i]) * u, layer.coefficient_shifts[i]));
+                m.push(round_shift(
+                    i64::from(layer.coefficients[i]) * u,
+                    layer.coefficient_shifts[i],
+                ));
             }
             for py in 0..p_h {
                 for px in 0..p_w {
@@ -167,7 +189,8 @@ fn conv2d(layer: &Conv2d, x: &[i64], input: Shape, output: Shape) -> Vec<i64> {
                         continue;
                     }
                     for c in 0..c_out {
-                        let first = if layer.depthwise() { c / (c_out / layer.groups) * reads } else { 0 };
+                        let first =
+                            if layer.depthwise() { c / (c_out / layer.groups) * reads } else { 0 };
                         let mut y = layer.bias[[c, py, px]];
                         for i in 0..reads {
                             y += i64::from(layer.w_c[[c, i, py, px]]) * m[first + i];
@@ -248,7 +271,8 @@ fn dense(layer: &Dense, x: &[i64]) -> Vec<i64> {
     z
 }
 
-/// Every filter at every position where the word has all its pixels; the largest output of each, and its tanh.
+/// Every filter at every position where the word has all its pixels; the largest output of each,
+/// and its tanh.
 fn char_cnn(layer: &CharCnn, x: &[i64], shape: Shape) -> Vec<i64> {
     let (taps, e) = (layer.widths.len(), shape.channels);
     let mut largest = vec![i64::MIN; layer.filters.outputs()];

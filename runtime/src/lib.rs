@@ -1,7 +1,8 @@
 //! strassenc's runtime: everything about networks before they become gates.
 //!
-//! `network` (description) and `data` feed `train`, which ends in a `model`; [`golden`] computes the model's integers in
-//! plain loops. `train` and `golden` never import each other: both stand on [`model`].
+//! `network` (description) and `data` feed `train`, which ends in a `model`; [`golden`] computes
+//! the model's integers in plain loops. `train` and `golden` never import each other: both stand on
+//! [`model`].
 
 pub mod artifact;
 pub mod data;

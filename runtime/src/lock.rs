@@ -6,16 +6,19 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Keeps other processes (and threads) out until it is dropped, or its process ends in whatever way.
+/// Keeps other processes (and threads) out until it is dropped, or its process ends in whatever
+/// way.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
-    /// Folders that were made for the lock, the innermost first; they go with it where nothing was put in.
+    /// Folders that were made for the lock, the innermost first; they go with it where nothing was
+    /// put in.
     made: Vec<PathBuf>,
 }
 
 impl Lock {
-    /// Takes the lock file `path`, which is made where it is missing; none where somebody else holds it.
+    /// Takes the lock file `path`, which is made where it is missing; none where somebody else
+    /// holds it.
     ///
     /// # Errors
     /// Where it cannot be written, or the file system knows no locks.
@@ -31,8 +34,8 @@ impl Lock {
         }
     }
 
-    /// Takes a folder that this process writes to for a while, and makes it where it is missing. No file is left in it: the
-    /// folder itself is locked. Who only reads takes no lock.
+    /// Takes a folder that this process writes to for a while, and makes it where it is missing. No
+    /// file is left in it: the folder itself is locked. Who only reads takes no lock.
     ///
     /// # Errors
     /// Where another process writes to it, or it cannot be made.
@@ -44,17 +47,21 @@ impl Lock {
         fs::create_dir_all(folder).map_err(fail)?;
         let file = File::open(folder).map_err(fail)?;
         match file.try_lock() {
-            // A file system that knows no locks of folders (some are on a network) is no reason to do nothing.
+            // A file system that knows no locks of folders (some are on a network) is no reason to
+            // do nothing.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock { file, made }),
-            Err(TryLockError::WouldBlock) => Err(Error::io(folder, "another strassenc is at work in this folder")
-                .help("wait until it has ended, or name another folder with -o")),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::io(folder, "another strassenc is at work in this folder")
+                    .help("wait until it has ended, or name another folder with -o"))
+            }
         }
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing the file is not enough: a process that this one is just starting holds it open until it runs.
+        // Closing the file is not enough: a process that this one is just starting holds it open
+        // until it runs.
         let _ = self.file.unlock();
         // Refused where a folder holds anything.
         let _ = self.made.iter().try_for_each(fs::remove_dir);
@@ -77,7 +84,10 @@ mod tests {
         let run = folder.path().join("runs/one");
         let held = Lock::folder(&run).unwrap();
         let error = Lock::folder(&run).unwrap_err().to_string();
-        assert!(error.contains("runs/one: another strassenc is at work") && error.contains("-o"), "{error}");
+        assert!(
+            error.contains("runs/one: another strassenc is at work") && error.contains("-o"),
+            "{error}"
+        );
         Lock::folder(&folder.path().join("runs/two")).unwrap();
         drop(held);
         assert!(!folder.path().join("runs").exists(), "an empty folder is left");

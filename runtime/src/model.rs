@@ -1,6 +1,7 @@
 //! The integer network: what training ends in, what golden computes, what the compiler lowers.
 //!
-//! Training, golden and the compiler all stand on this module; it holds data and its validation, no arithmetic of layers.
+//! Training, golden and the compiler all stand on this module; it holds data and its validation, no
+//! arithmetic of layers.
 
 mod validate;
 
@@ -11,7 +12,8 @@ use ndarray::{Array1, Array2, Array3, Array4, ArrayView1};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
-/// A whole network over integers: layers applied one after the other; each reads what the one before yields.
+/// A whole network over integers: layers applied one after the other; each reads what the one
+/// before yields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// A name for people and for Verilog modules: `[a-z][a-z0-9_]*`.
@@ -28,8 +30,8 @@ pub struct Model {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edge {
-    /// Sizes of the axes in row-major order; their product is the number of elements. An image is `[height, width]` or
-    /// `[height, width, channels]`.
+    /// Sizes of the axes in row-major order; their product is the number of elements. An image is
+    /// `[height, width]` or `[height, width, channels]`.
     pub shape: Vec<usize>,
     /// One format for all elements.
     pub format: Format,
@@ -52,8 +54,9 @@ pub struct Provenance {
     pub seed: Option<u64>,
     /// Figures that the trainer measured, e.g. `test_accuracy_float` in 0..=1.
     pub metrics: BTreeMap<String, f64>,
-    /// The character of each index, where what enters and what leaves are characters of a text; where there are `words`, the characters
-    /// of what enters, from index [`FIRST_CHARACTER`](crate::data::FIRST_CHARACTER) on.
+    /// The character of each index, where what enters and what leaves are characters of a text;
+    /// where there are `words`, the characters of what enters, from index
+    /// [`FIRST_CHARACTER`](crate::data::FIRST_CHARACTER) on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alphabet: Option<String>,
     /// The word that each output stands for, where what leaves are words of a text.
@@ -98,14 +101,16 @@ pub enum Spn<'a> {
     Bilinear(&'a Bilinear),
 }
 
-/// A dense SPN layer, `y = W_c[round(a ⊙ (W_b x) · 2^-t)] + b` (StrassenNets, eq. 1 with ã = W_a vec(A) folded).
+/// A dense SPN layer, `y = W_c[round(a ⊙ (W_b x) · 2^-t)] + b` (StrassenNets, eq. 1 with ã = W_a
+/// vec(A) folded).
 ///
 /// Sizes: `n_in` inputs, r rows (one multiplication each), `n_out` outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dense {
     /// Unique name within the model, `[a-z][a-z0-9_]*`, e.g. `dense_0`.
     pub name: String,
-    /// The multiplication budget r that was asked for; the rows present may be fewer, since dead rows are removed.
+    /// The multiplication budget r that was asked for; the rows present may be fewer, since dead
+    /// rows are removed.
     pub budget: usize,
     /// `[r, n_in]`, entries in {-1, 0, 1}.
     pub w_b: Array2<i8>,
@@ -125,8 +130,8 @@ pub struct Dense {
     pub output: Output,
 }
 
-/// A two-operand SPN layer, `y = W_c[(W_a a) ⊙ (W_b b)]` (StrassenNets, eq. 1, with A and B both data): what enters is a,
-/// then b, and r true multipliers multiply data by data, exactly.
+/// A two-operand SPN layer, `y = W_c[(W_a a) ⊙ (W_b b)]` (StrassenNets, eq. 1, with A and B both
+/// data): what enters is a, then b, and r true multipliers multiply data by data, exactly.
 ///
 /// Only a network's first layer may be one. Its y has twice the fractional bits of what enters.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,17 +148,19 @@ pub struct Bilinear {
     pub output: Output,
 }
 
-/// A convolutional SPN layer (StrassenNets, section 3.2): r products for each patch of p_h × p_w output pixels.
+/// A convolutional SPN layer (StrassenNets, section 3.2): r products for each patch of p_h × p_w
+/// output pixels.
 ///
-/// Sizes: an image of `c_in` channels enters, one of `c_out` leaves; K = (p - 1)·stride + k for a kernel k, down (K_h, p_h) and
-/// across (K_w, p_w).
+/// Sizes: an image of `c_in` channels enters, one of `c_out` leaves; K = (p - 1)·stride + k for a
+/// kernel k, down (K_h, p_h) and across (K_w, p_w).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conv2d {
     /// Unique name within the model, `[a-z][a-z0-9_]*`, e.g. `conv_0`.
     pub name: String,
     /// The multiplication budget r that was asked for, per output patch.
     pub budget: usize,
-    /// `[r, c_in / groups, K_h, K_w]`, entries in {-1, 0, 1}: row i reads the channels of group `i / (r / groups)`.
+    /// `[r, c_in / groups, K_h, K_w]`, entries in {-1, 0, 1}: row i reads the channels of group `i
+    /// / (r / groups)`.
     pub w_b: Array4<i8>,
     /// `[r]`: integer coefficients a_i with |a_i| < 2^(coefficient_bits - 1).
     pub coefficients: Array1<i32>,
@@ -163,8 +170,8 @@ pub struct Conv2d {
     pub coefficient_shifts: Array1<i32>,
     /// `frac` of the rounded products m, of y and of the bias.
     pub product_frac: i32,
-    /// `[c_out, r, p_h, p_w]`, entries in {-1, 0, 1}; `[c_out, r / groups, p_h, p_w]` in a depthwise layer, where output channel c
-    /// reads the rows of group `c / (c_out / groups)`.
+    /// `[c_out, r, p_h, p_w]`, entries in {-1, 0, 1}; `[c_out, r / groups, p_h, p_w]` in a
+    /// depthwise layer, where output channel c reads the rows of group `c / (c_out / groups)`.
     pub w_c: Array4<i8>,
     /// `[c_out, p_h, p_w]`: b, in units of 2^-product_frac.
     pub bias: Array3<i64>,
@@ -199,8 +206,9 @@ pub struct Pool {
 pub enum PoolKind {
     /// The largest value; pads are the format's minimum.
     Max,
-    /// The sum, exactly; pads are 0. It stands for the mean: where the window's pixels are a power of two, through the output's `frac`, else
-    /// through the coefficients of the linear layer that follows.
+    /// The sum, exactly; pads are 0. It stands for the mean: where the window's pixels are a power
+    /// of two, through the output's `frac`, else through the coefficients of the linear layer that
+    /// follows.
     Sum,
 }
 
@@ -213,12 +221,13 @@ pub struct Residual {
     pub body: Vec<Layer>,
     /// Empty for what enters itself.
     pub shortcut: Vec<Layer>,
-    /// The format of the sum, which is aligned exactly to the larger frac and then requantised once; unsigned is a ReLU.
+    /// The format of the sum, which is aligned exactly to the larger frac and then requantised
+    /// once; unsigned is a ReLU.
     pub format: Format,
 }
 
-/// A table of vectors: what enters are L indices, and what leaves is an image of one row, L pixels wide, of those rows of the table; an
-/// index beyond the table takes its last row.
+/// A table of vectors: what enters are L indices, and what leaves is an image of one row, L pixels
+/// wide, of those rows of the table; an index beyond the table takes its last row.
 ///
 /// Only a network's first layer may be one; its input is a vector, unsigned, with frac 0.
 #[derive(Clone, Debug, PartialEq)]
@@ -231,10 +240,11 @@ pub struct Embedding {
     pub format: Format,
 }
 
-/// The logistic function or tanh as a table, from a signed format of `bits` bits to integers · 2^-frac. It saturates: its last
-/// entry stands for all that lies beyond the format.
+/// The logistic function or tanh as a table, from a signed format of `bits` bits to integers ·
+/// 2^-frac. It saturates: its last entry stands for all that lies beyond the format.
 ///
-/// Symmetry halves it: entry k is for +k · 2^-(frac of what enters), and -k is `1 - σ(k)`, or `-tanh(k)`.
+/// Symmetry halves it: entry k is for +k · 2^-(frac of what enters), and -k is `1 - σ(k)`, or
+/// `-tanh(k)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// `[2^(bits - 1)]`, from 0 to 2^frac: 1.0 is among the values.
@@ -243,29 +253,35 @@ pub struct Table {
     pub frac: i32,
 }
 
-/// Filters over the characters of a word, the largest value of each, and tanh (Kim et al. 2016): an image of one row enters, of L
-/// pixels of E channels, and a vector of n elements leaves, one for each filter, in the format of tanh.
+/// Filters over the characters of a word, the largest value of each, and tanh (Kim et al. 2016): an
+/// image of one row enters, of L pixels of E channels, and a vector of n elements leaves, one for
+/// each filter, in the format of tanh.
 ///
-/// A filter of width w stands at the L - w + 1 positions where the word has all its w pixels. Since no coefficient is negative, a
-/// filter's largest sum is that of its largest output: it takes one multiplication a word, whatever L is.
+/// A filter of width w stands at the L - w + 1 positions where the word has all its w pixels. Since
+/// no coefficient is negative, a filter's largest sum is that of its largest output: it takes one
+/// multiplication a word, whatever L is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CharCnn {
-    /// The filters as one dense layer with the name of the char-CNN over the widest window, pixel by pixel: `widths.len()` · E inputs, n
-    /// products and n outputs. W_c is the identity, no coefficient is negative, and row i of W_b reads no pixel beyond its width. Its
-    /// output is requantised to the signed format in which tanh is looked up.
+    /// The filters as one dense layer with the name of the char-CNN over the widest window, pixel
+    /// by pixel: `widths.len()` · E inputs, n products and n outputs. W_c is the identity, no
+    /// coefficient is negative, and row i of W_b reads no pixel beyond its width. Its output is
+    /// requantised to the signed format in which tanh is looked up.
     pub filters: Dense,
-    /// Entry i: how many filters of width i + 1 there are; filters are in the order of their widths.
+    /// Entry i: how many filters of width i + 1 there are; filters are in the order of their
+    /// widths.
     pub widths: Vec<usize>,
     /// tanh.
     pub tanh: Table,
 }
 
-/// A highway layer (Srivastava, Greff & Schmidhuber 2015), `z = t ⊙ (max(0, h) - x) + x` with `t = σ(T x)`, `h = H x`: n in, n out, in
-/// one format. One multiplication per unit, besides those of the gates.
+/// A highway layer (Srivastava, Greff & Schmidhuber 2015), `z = t ⊙ (max(0, h) - x) + x` with `t =
+/// σ(T x)`, `h = H x`: n in, n out, in one format. One multiplication per unit, besides those of
+/// the gates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Highway {
-    /// T and H as one dense layer with the name of the highway: n inputs, 2n outputs, first all of T, then all of H. Its output is
-    /// requantised to a signed format; the outputs of H are in units of what enters, those of T in units of 2^-`gate_frac`.
+    /// T and H as one dense layer with the name of the highway: n inputs, 2n outputs, first all of
+    /// T, then all of H. Its output is requantised to a signed format; the outputs of H are in
+    /// units of what enters, those of T in units of 2^-`gate_frac`.
     pub gates: Dense,
     /// `frac` of what `sigmoid` looks up.
     pub gate_frac: i32,
@@ -273,21 +289,24 @@ pub struct Highway {
     pub sigmoid: Table,
 }
 
-/// A long short-term memory (Hochreiter & Schmidhuber 1997, with a forget gate): n_in inputs, n units, and a state (c, h) of 2n integers,
-/// 0 where a sequence begins. Three multiplications per unit, besides those of the gates.
+/// A long short-term memory (Hochreiter & Schmidhuber 1997, with a forget gate): n_in inputs, n
+/// units, and a state (c, h) of 2n integers, 0 where a sequence begins. Three multiplications per
+/// unit, besides those of the gates.
 ///
-/// For the four gates `(i, f, g, o) = G [x; h]`:
-/// `c' = saturate(round(σ(f)·c + σ(i)·tanh(g)))`, `h' = saturate(round(σ(o)·tanh(c')))`; h' is what leaves.
+/// For the four gates `(i, f, g, o) = G [x; h]`: `c' = saturate(round(σ(f)·c + σ(i)·tanh(g)))`, `h'
+/// = saturate(round(σ(o)·tanh(c')))`; h' is what leaves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lstm {
-    /// G as one dense layer with the name of the LSTM: n_in + n inputs, x before h, and 4n outputs, all of i, then f, g and o. Its output
-    /// is requantised to the signed format in which the tables are looked up.
+    /// G as one dense layer with the name of the LSTM: n_in + n inputs, x before h, and 4n outputs,
+    /// all of i, then f, g and o. Its output is requantised to the signed format in which the
+    /// tables are looked up.
     pub gates: Dense,
     /// σ.
     pub sigmoid: Table,
     /// tanh.
     pub tanh: Table,
-    /// The format of c, signed. tanh(c) is looked up after c is requantised to the format of the gates.
+    /// The format of c, signed. tanh(c) is looked up after c is requantised to the format of the
+    /// gates.
     pub cell: Format,
     /// The format of h, signed.
     pub hidden: Format,
@@ -335,7 +354,8 @@ impl Bilinear {
         self.w_b.ncols()
     }
 
-    /// `[n_out][n_a, n_b]`: how often `a_k · b_l` is in output c, `Σ_i w_c[c, i] · w_a[i, k] · w_b[i, l]`.
+    /// `[n_out][n_a, n_b]`: how often `a_k · b_l` is in output c, `Σ_i w_c[c, i] · w_a[i, k] ·
+    /// w_b[i, l]`.
     pub fn forms(&self) -> Vec<Array2<i32>> {
         let form = |row: ArrayView1<i8>| {
             let mut form = Array2::zeros((self.inputs_a(), self.inputs_b()));
@@ -393,15 +413,22 @@ impl Conv2d {
 }
 
 impl Layer {
-    /// What it works on: `vectors`, `images` or `sequences`; a residual on what its branches do, but never on vectors.
+    /// What it works on: `vectors`, `images` or `sequences`; a residual on what its branches do,
+    /// but never on vectors.
     pub fn domain(&self) -> &'static str {
         match self {
             Layer::Dense(_) | Layer::Bilinear(_) => "vectors",
             Layer::Conv2d(_) | Layer::Pool(_) => "images",
-            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => "sequences",
+            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => {
+                "sequences"
+            }
             Layer::Residual(residual) => {
                 let mut layers = residual.body.iter().chain(&residual.shortcut);
-                if layers.any(|layer| layer.domain() == "sequences") { "sequences" } else { "images" }
+                if layers.any(|layer| layer.domain() == "sequences") {
+                    "sequences"
+                } else {
+                    "images"
+                }
             }
         }
     }
@@ -440,8 +467,8 @@ impl Layer {
         }
     }
 
-    /// The shape and format of what leaves, where `input` enters. Raw outputs have the format of the narrowest signed integers that
-    /// any raw output needs, 54 bits.
+    /// The shape and format of what leaves, where `input` enters. Raw outputs have the format of
+    /// the narrowest signed integers that any raw output needs, 54 bits.
     ///
     /// # Errors
     /// The first size that does not fit, in this layer or a branch of it.
@@ -504,8 +531,8 @@ impl Lstm {
         self.gates.inputs().saturating_sub(self.units())
     }
 
-    /// The signed format that holds the integers of x and of h alike; its frac means nothing, since the fractional bits of the two differ
-    /// and each row of W_b reads one of them.
+    /// The signed format that holds the integers of x and of h alike; its frac means nothing, since
+    /// the fractional bits of the two differ and each row of W_b reads one of them.
     pub fn joined(&self, x: Format) -> Format {
         let bits = x.bits + u32::from(!x.signed);
         Format { signed: true, bits: bits.max(self.hidden.bits), frac: 0 }
@@ -587,7 +614,8 @@ impl Edge {
     }
 }
 
-/// No value of a valid model exceeds this in magnitude, so that golden's i64, NumPy's int64 and f64 are all exact.
+/// No value of a valid model exceeds this in magnitude, so that golden's i64, NumPy's int64 and f64
+/// are all exact.
 pub const MAGNITUDE_LIMIT: i128 = 1 << 53;
 
 impl Model {
@@ -596,7 +624,8 @@ impl Model {
         (Shape::of(&self.input.shape), self.input.format)
     }
 
-    /// The shape and format of what leaves the last layer; those of the input where a size does not fit.
+    /// The shape and format of what leaves the last layer; those of the input where a size does not
+    /// fit.
     fn output(&self) -> (Shape, Format) {
         let input = self.input();
         self.layers.iter().try_fold(input, |edge, layer| layer.yields(edge)).unwrap_or(input)
@@ -608,7 +637,9 @@ impl Model {
     /// The first layer that is of another kind.
     pub fn spns(&self) -> Result<Vec<Spn<'_>>> {
         let other = |layer: &Layer| {
-            let cause = format_args!("works on {}; only layers of vectors serve here", layer.domain()).to_string();
+            let cause =
+                format_args!("works on {}; only layers of vectors serve here", layer.domain())
+                    .to_string();
             Error::input(format_args!("layer `{}`", layer.name()), cause)
         };
         self.layers.iter().map(|layer| layer.spn().ok_or_else(|| other(layer))).collect()
@@ -617,7 +648,10 @@ impl Model {
     /// What it works on: `vectors`, `images` or `sequences`.
     pub fn domain(&self) -> &'static str {
         let domains = || self.layers.iter().map(Layer::domain);
-        ["sequences", "images"].into_iter().find(|domain| domains().any(|of| of == *domain)).unwrap_or("vectors")
+        ["sequences", "images"]
+            .into_iter()
+            .find(|domain| domains().any(|of| of == *domain))
+            .unwrap_or("vectors")
     }
 
     /// Whether it works on sequences: it has a state, which goes from one input to the next.

@@ -1,8 +1,10 @@
-//! The model file, `model.safetensors`: tensors and one JSON document in the metadata. The specification is
-//! `docs/model-format.md`; this module writes it with deterministic bytes and reads it with suspicion.
+//! The model file, `model.safetensors`: tensors and one JSON document in the metadata. The
+//! specification is `docs/model-format.md`; this module writes it with deterministic bytes and
+//! reads it with suspicion.
 //!
-//! Reading refuses whatever is not exactly a model: a damaged container, another version, unknown or repeated keys,
-//! missing or extra tensors, a wrong dtype or shape, a hash that differs, and everything [`Model::validate`] refuses.
+//! Reading refuses whatever is not exactly a model: a damaged container, another version, unknown
+//! or repeated keys, missing or extra tensors, a wrong dtype or shape, a hash that differs, and
+//! everything [`Model::validate`] refuses.
 
 mod strict_json;
 #[cfg(test)]
@@ -12,8 +14,8 @@ use crate::artifact::{Artifact, read_as};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
-    Bilinear, CharCnn, Conv2d, Dense, Edge, Embedding, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Provenance,
-    Residual, Table,
+    Bilinear, CharCnn, Conv2d, Dense, Edge, Embedding, Highway, Layer, Lstm, Model, Output, Pool,
+    PoolKind, Provenance, Residual, Table,
 };
 use crate::shape::Extent;
 use ndarray::{Array, Dimension, IxDyn};
@@ -142,13 +144,18 @@ pub fn save(model: &Model, path: &Path) -> Result<()> {
 /// Bytes of the longest header of a safetensors file.
 const MOST_HEADER: u32 = 100_000_000;
 
-/// Whether what a file begins with may be the beginning of a safetensors file: the length of a header, and the header.
+/// Whether what a file begins with may be the beginning of a safetensors file: the length of a
+/// header, and the header.
 ///
 /// # Errors
 /// Where it cannot.
 pub(crate) fn begins(bytes: &[u8]) -> std::result::Result<(), String> {
     match bytes {
-        [a, b, c, d, 0, 0, 0, 0, b'{', ..] if u32::from_le_bytes([*a, *b, *c, *d]) <= MOST_HEADER => Ok(()),
+        [a, b, c, d, 0, 0, 0, 0, b'{', ..]
+            if u32::from_le_bytes([*a, *b, *c, *d]) <= MOST_HEADER =>
+        {
+            Ok(())
+        }
         _ if bytes.len() > 8 => Err("is not a safetensors file: it does not begin as one".into()),
         _ => Ok(()),
     }
@@ -159,11 +166,14 @@ pub(crate) fn begins(bytes: &[u8]) -> std::result::Result<(), String> {
 /// # Errors
 /// As [`from_bytes`], with the path before the place; and where the file cannot be read.
 pub fn load(path: &Path) -> Result<Model> {
-    let read = |path: &Path| from_bytes(&crate::files::read_if(path, begins)?).map_err(|e| e.within(path.display()));
+    let read = |path: &Path| {
+        from_bytes(&crate::files::read_if(path, begins)?).map_err(|e| e.within(path.display()))
+    };
     read_as(Artifact::Model, path, read)
 }
 
-/// The model's hash, 64 hexadecimal digits: the one that stands in its file, over tensors and document.
+/// The model's hash, 64 hexadecimal digits: the one that stands in its file, over tensors and
+/// document.
 ///
 /// # Errors
 /// As [`to_bytes`].
@@ -174,7 +184,8 @@ pub fn sha256(model: &Model) -> Result<String> {
 /// The bytes of the model's file.
 ///
 /// # Errors
-/// Where the model is not [valid](Model::validate), or a metric is not finite (JSON has no word for it).
+/// Where the model is not [valid](Model::validate), or a metric is not finite (JSON has no word for
+/// it).
 pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     model.validate()?;
     let tensors = tensors(&model.layers);
@@ -197,12 +208,18 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
         Error::input("model file", format_args!("is damaged or not a safetensors file: {e}"))
             .help("copy or train the model again")
     })?;
-    let damaged = |e: safetensors::SafeTensorError| Error::input("model file", format_args!("is damaged: {e}"));
-    strict_json::check(&bytes[8..8 + header_length]).map_err(|e| Error::input("safetensors header", e))?;
+    let damaged = |e: safetensors::SafeTensorError| {
+        Error::input("model file", format_args!("is damaged: {e}"))
+    };
+    strict_json::check(&bytes[8..8 + header_length])
+        .map_err(|e| Error::input("safetensors header", e))?;
     let text = match header.metadata() {
         Some(metadata) if metadata.len() == 1 && metadata.contains_key(KEY) => &metadata[KEY],
         Some(metadata) if metadata.contains_key(KEY) => {
-            return Err(Error::input("safetensors metadata", format_args!("holds keys beside `{KEY}`")));
+            return Err(Error::input(
+                "safetensors metadata",
+                format_args!("holds keys beside `{KEY}`"),
+            ));
         }
         _ => {
             return Err(Error::input(
@@ -221,8 +238,17 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
     // Before the hash: a missing or foreign tensor is better named than called a wrong hash.
     check_names(&document, &tensors)?;
     check_hash(&document, text, &tensors)?;
-    let layers = document.layers.into_iter().map(|layer| read_layer(layer, &tensors)).collect::<Result<_>>()?;
-    let model = Model { name: document.name, input: document.input, layers, provenance: document.provenance };
+    let layers = document
+        .layers
+        .into_iter()
+        .map(|layer| read_layer(layer, &tensors))
+        .collect::<Result<_>>()?;
+    let model = Model {
+        name: document.name,
+        input: document.input,
+        layers,
+        provenance: document.provenance,
+    };
     model.validate()?;
     Ok(model)
 }
@@ -238,11 +264,15 @@ fn read_document(text: &str) -> Result<Document> {
     if found.version != VERSION {
         return Err(Error::input(
             format_args!("`{KEY}` document"),
-            format_args!("has format version {}, this strassenc reads version {VERSION}", found.version),
+            format_args!(
+                "has format version {}, this strassenc reads version {VERSION}",
+                found.version
+            ),
         )
         .help("use the strassenc that wrote the model, or train it again"));
     }
-    strict_json::check(text.as_bytes()).map_err(|e| Error::input(format_args!("`{KEY}` document"), e))?;
+    strict_json::check(text.as_bytes())
+        .map_err(|e| Error::input(format_args!("`{KEY}` document"), e))?;
     serde_json::from_str(text).map_err(fail)
 }
 
@@ -250,7 +280,11 @@ fn read_document(text: &str) -> Result<Document> {
 fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize)>) {
     for layer in layers {
         let mut add = |name: &str, fields: &[(&str, Dtype, usize)]| {
-            names.extend(fields.iter().map(|&(field, dtype, axes)| (format!("{name}.{field}"), (dtype, axes))));
+            names.extend(
+                fields
+                    .iter()
+                    .map(|&(field, dtype, axes)| (format!("{name}.{field}"), (dtype, axes))),
+            );
         };
         let coefficients = [("coefficients", Dtype::I32, 1), ("coefficient_shifts", Dtype::I32, 1)];
         let (name, output) = match layer {
@@ -301,14 +335,23 @@ fn check_names(document: &Document, tensors: &BTreeMap<String, Tensor>) -> Resul
         let place = format!("tensor `{name}`");
         let tensor = tensors.get(name).ok_or_else(|| Error::input(&place, "is missing"))?;
         if tensor.dtype != *dtype {
-            return Err(Error::input(place, format_args!("has dtype {}, it must be {dtype}", tensor.dtype)));
+            return Err(Error::input(
+                place,
+                format_args!("has dtype {}, it must be {dtype}", tensor.dtype),
+            ));
         }
         if tensor.shape.len() != *axes {
-            return Err(Error::input(place, format_args!("has shape {:?}, it must have {axes} axes", tensor.shape)));
+            return Err(Error::input(
+                place,
+                format_args!("has shape {:?}, it must have {axes} axes", tensor.shape),
+            ));
         }
     }
     match tensors.keys().find(|name| !due.contains_key(*name)) {
-        Some(name) => Err(Error::input(format_args!("tensor `{name}`"), "belongs to no layer of the document")),
+        Some(name) => Err(Error::input(
+            format_args!("tensor `{name}`"),
+            "belongs to no layer of the document",
+        )),
         None => Ok(()),
     }
 }
@@ -316,13 +359,19 @@ fn check_names(document: &Document, tensors: &BTreeMap<String, Tensor>) -> Resul
 fn check_hash(document: &Document, text: &str, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
     let place = format!("`{KEY}` document, sha256");
     if document.sha256.len() != 64 || text.matches(&document.sha256).count() != 1 {
-        return Err(Error::input(place, "is not 64 hexadecimal digits that stand once in the document"));
+        return Err(Error::input(
+            place,
+            "is not 64 hexadecimal digits that stand once in the document",
+        ));
     }
     let found = hash(tensors, &text.replacen(&document.sha256, NO_HASH, 1));
     if found != document.sha256 {
         return Err(Error::input(
             place,
-            format_args!("is {}, but the contents hash to {found}: the file was changed or damaged", document.sha256),
+            format_args!(
+                "is {}, but the contents hash to {found}: the file was changed or damaged",
+                document.sha256
+            ),
         )
         .help("copy or train the model again"));
     }
@@ -339,7 +388,9 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
             }
         })
     };
-    let layers = |layers: Vec<LayerDocument>| layers.into_iter().map(|l| read_layer(l, tensors)).collect::<Result<_>>();
+    let layers = |layers: Vec<LayerDocument>| {
+        layers.into_iter().map(|l| read_layer(l, tensors)).collect::<Result<_>>()
+    };
     let dense = |name: &str,
                  budget: usize,
                  coefficient_bits: u32,
@@ -359,29 +410,44 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
             name: name.to_owned(),
         })
     };
-    let table =
-        |name: &str, field: &str, frac: i32| -> Result<Table> { Ok(Table { values: i32s(name, field)?, frac }) };
+    let table = |name: &str, field: &str, frac: i32| -> Result<Table> {
+        Ok(Table { values: i32s(name, field)?, frac })
+    };
     Ok(match layer {
         LayerDocument::Dense { name, budget, coefficient_bits, product_frac, output } => {
             Layer::Dense(dense(&name, budget, coefficient_bits, product_frac, output)?)
         }
-        LayerDocument::Embedding { name, format } => {
-            Layer::Embedding(Embedding { table: array(tensors, &name, "table", i32::from_le_bytes)?, format, name })
-        }
-        LayerDocument::CharCnn { name, budget, coefficient_bits, product_frac, output, widths, tanh_frac } => {
-            Layer::CharCnn(CharCnn {
-                filters: dense(&name, budget, coefficient_bits, product_frac, output)?,
-                widths,
-                tanh: table(&name, "tanh", tanh_frac)?,
-            })
-        }
-        LayerDocument::Highway { name, budget, coefficient_bits, product_frac, output, gate_frac, sigmoid_frac } => {
-            Layer::Highway(Highway {
-                gates: dense(&name, budget, coefficient_bits, product_frac, output)?,
-                gate_frac,
-                sigmoid: table(&name, "sigmoid", sigmoid_frac)?,
-            })
-        }
+        LayerDocument::Embedding { name, format } => Layer::Embedding(Embedding {
+            table: array(tensors, &name, "table", i32::from_le_bytes)?,
+            format,
+            name,
+        }),
+        LayerDocument::CharCnn {
+            name,
+            budget,
+            coefficient_bits,
+            product_frac,
+            output,
+            widths,
+            tanh_frac,
+        } => Layer::CharCnn(CharCnn {
+            filters: dense(&name, budget, coefficient_bits, product_frac, output)?,
+            widths,
+            tanh: table(&name, "tanh", tanh_frac)?,
+        }),
+        LayerDocument::Highway {
+            name,
+            budget,
+            coefficient_bits,
+            product_frac,
+            output,
+            gate_frac,
+            sigmoid_frac,
+        } => Layer::Highway(Highway {
+            gates: dense(&name, budget, coefficient_bits, product_frac, output)?,
+            gate_frac,
+            sigmoid: table(&name, "sigmoid", sigmoid_frac)?,
+        }),
         LayerDocument::Lstm {
             name,
             budget,
@@ -406,29 +472,39 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
             output: output_of(&name, output)?,
             name,
         }),
-        LayerDocument::Conv2d { name, budget, coefficient_bits, product_frac, stride, pad, groups, output } => {
-            Layer::Conv2d(Conv2d {
-                budget,
-                w_b: array(tensors, &name, "w_b", i8::from_le_bytes)?,
-                coefficients: i32s(&name, "coefficients")?,
-                coefficient_bits,
-                coefficient_shifts: i32s(&name, "coefficient_shifts")?,
-                product_frac,
-                w_c: array(tensors, &name, "w_c", i8::from_le_bytes)?,
-                bias: array(tensors, &name, "bias", i64::from_le_bytes)?,
-                stride,
-                pad,
-                groups,
-                output: output_of(&name, output)?,
-                name,
-            })
-        }
+        LayerDocument::Conv2d {
+            name,
+            budget,
+            coefficient_bits,
+            product_frac,
+            stride,
+            pad,
+            groups,
+            output,
+        } => Layer::Conv2d(Conv2d {
+            budget,
+            w_b: array(tensors, &name, "w_b", i8::from_le_bytes)?,
+            coefficients: i32s(&name, "coefficients")?,
+            coefficient_bits,
+            coefficient_shifts: i32s(&name, "coefficient_shifts")?,
+            product_frac,
+            w_c: array(tensors, &name, "w_c", i8::from_le_bytes)?,
+            bias: array(tensors, &name, "bias", i64::from_le_bytes)?,
+            stride,
+            pad,
+            groups,
+            output: output_of(&name, output)?,
+            name,
+        }),
         LayerDocument::Pool { name, window, size, stride, pad } => {
             Layer::Pool(Pool { name, kind: window, size, stride, pad })
         }
-        LayerDocument::Residual { name, body, shortcut, format } => {
-            Layer::Residual(Residual { name, body: layers(body)?, shortcut: layers(shortcut)?, format })
-        }
+        LayerDocument::Residual { name, body, shortcut, format } => Layer::Residual(Residual {
+            name,
+            body: layers(body)?,
+            shortcut: layers(shortcut)?,
+            format,
+        }),
     })
 }
 
@@ -442,16 +518,21 @@ fn array<T, D: Dimension, const N: usize>(
     let tensor = tensors.get(&name).ok_or_else(|| Error::internal(&name, "was not checked"))?;
     let (elements, rest) = tensor.data.as_chunks::<N>();
     debug_assert!(rest.is_empty());
-    Array::from_shape_vec(IxDyn(&tensor.shape), elements.iter().map(|b| from_le_bytes(*b)).collect())
-        .and_then(|array| array.into_dimensionality())
-        .map_err(|e| Error::input(format_args!("tensor `{name}`"), e))
+    Array::from_shape_vec(
+        IxDyn(&tensor.shape),
+        elements.iter().map(|b| from_le_bytes(*b)).collect(),
+    )
+    .and_then(|array| array.into_dimensionality())
+    .map_err(|e| Error::input(format_args!("tensor `{name}`"), e))
 }
 
 /// The tensors of some layers by name.
 fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
     let mut tensors = BTreeMap::new();
     for layer in layers {
-        let mut add = |field: &str, tensor: Tensor| tensors.insert(format!("{}.{field}", layer.name()), tensor);
+        let mut add = |field: &str, tensor: Tensor| {
+            tensors.insert(format!("{}.{field}", layer.name()), tensor)
+        };
         if let Layer::Dense(dense)
         | Layer::CharCnn(CharCnn { filters: dense, .. })
         | Layer::Highway(Highway { gates: dense, .. })
@@ -519,15 +600,26 @@ fn i64s<D: Dimension>(array: &Array<i64, D>) -> Tensor {
     tensor(Dtype::I64, array, i64::to_le_bytes)
 }
 
-fn tensor<T: Copy, D: Dimension, const N: usize>(dtype: Dtype, array: &Array<T, D>, bytes: fn(T) -> [u8; N]) -> Tensor {
+fn tensor<T: Copy, D: Dimension, const N: usize>(
+    dtype: Dtype,
+    array: &Array<T, D>,
+    bytes: fn(T) -> [u8; N],
+) -> Tensor {
     // `iter` walks in row-major order whatever the layout in memory.
-    Tensor { dtype, shape: array.shape().to_vec(), data: array.iter().flat_map(|v| bytes(*v)).collect() }
+    Tensor {
+        dtype,
+        shape: array.shape().to_vec(),
+        data: array.iter().flat_map(|v| bytes(*v)).collect(),
+    }
 }
 
 /// The document's text with its hash, and the hash.
 fn hashed_document(model: &Model, tensors: &BTreeMap<String, Tensor>) -> Result<(String, String)> {
     if let Some((name, value)) = model.provenance.metrics.iter().find(|(_, v)| !v.is_finite()) {
-        return Err(Error::input("provenance", format_args!("the metric `{name}` is {value}, which is not a number")));
+        return Err(Error::input(
+            "provenance",
+            format_args!("the metric `{name}` is {value}, which is not a number"),
+        ));
     }
     let mut document = Document {
         version: VERSION,
@@ -537,7 +629,8 @@ fn hashed_document(model: &Model, tensors: &BTreeMap<String, Tensor>) -> Result<
         provenance: model.provenance.clone(),
         sha256: NO_HASH.to_owned(),
     };
-    let text = |d: &Document| serde_json::to_string(d).map_err(|e| Error::internal("model document", e));
+    let text =
+        |d: &Document| serde_json::to_string(d).map_err(|e| Error::internal("model document", e));
     document.sha256 = hash(tensors, &text(&document)?);
     Ok((text(&document)?, document.sha256))
 }
@@ -567,7 +660,9 @@ fn document_of(layer: &Layer) -> LayerDocument {
             groups: c.groups,
             output: output(&c.output),
         },
-        Layer::Pool(p) => LayerDocument::Pool { name, window: p.kind, size: p.size, stride: p.stride, pad: p.pad },
+        Layer::Pool(p) => {
+            LayerDocument::Pool { name, window: p.kind, size: p.size, stride: p.stride, pad: p.pad }
+        }
         Layer::Residual(r) => LayerDocument::Residual {
             name,
             body: r.body.iter().map(document_of).collect(),
@@ -607,8 +702,8 @@ fn document_of(layer: &Layer) -> LayerDocument {
     }
 }
 
-/// SHA-256 over each tensor in order of name (a line `name dtype d0,d1`, then its bytes) and the document's text with 64
-/// zeros for its hash.
+/// SHA-256 over each tensor in order of name (a line `name dtype d0,d1`, then its bytes) and the
+/// document's text with 64 zeros for its hash.
 fn hash(tensors: &BTreeMap<String, Tensor>, document: &str) -> String {
     let mut sha = Sha256::new();
     for (name, tensor) in tensors {

@@ -1,4 +1,5 @@
-//! The network description: a TOML file with the input, the layers, the bits and the training recipe.
+//! The network description: a TOML file with the input, the layers, the bits and the training
+//! recipe.
 //!
 //! ```toml
 //! name = "mnist"
@@ -15,7 +16,8 @@
 //! data = "mnist"
 //! full = { epochs = 12, learning_rate = 1e-3 }
 //! ```
-//! Everything under `bits` and `train` has a default. Unknown keys and impossible shapes are errors that name the line.
+//! Everything under `bits` and `train` has a default. Unknown keys and impossible shapes are errors
+//! that name the line.
 
 mod describe;
 pub mod plan;
@@ -42,8 +44,8 @@ pub struct Network {
     pub name: String,
     /// What enters the first layer.
     pub input: Input,
-    /// The layers in the order data flows: a linear layer (`dense`, `conv2d` or `conv1d`) last, a `relu` only right after one or after a
-    /// `residual`.
+    /// The layers in the order data flows: a linear layer (`dense`, `conv2d` or `conv1d`) last, a
+    /// `relu` only right after one or after a `residual`.
     pub layers: Vec<Layer>,
     /// What a linear layer takes that does not say otherwise.
     #[serde(default, skip_serializing_if = "Spn::is_default")]
@@ -60,8 +62,9 @@ pub struct Network {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Sizes of the axes, row-major. An image is `[height, width]` or `[height, width, channels]`: pixels in raster order, as
-    /// they stream through the hardware. Of a network with a `conv1d`, `[time]` and `[time, channels]` are images of one row.
+    /// Sizes of the axes, row-major. An image is `[height, width]` or `[height, width, channels]`:
+    /// pixels in raster order, as they stream through the hardware. Of a network with a `conv1d`,
+    /// `[time]` and `[time, channels]` are images of one row.
     pub shape: Vec<usize>,
     /// Width in bits, 1..=16.
     pub bits: u32,
@@ -76,8 +79,8 @@ pub struct Input {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layer {
-    /// A dense sum-product network, with batch norms that fold away (the last layer has a bias instead). It takes all elements
-    /// of an image.
+    /// A dense sum-product network, with batch norms that fold away (the last layer has a bias
+    /// instead). It takes all elements of an image.
     Dense(Dense),
     /// A convolutional sum-product network, with batch norms that fold away.
     Conv2d(Conv2d),
@@ -95,10 +98,11 @@ pub enum Layer {
     Flatten,
     /// The sum of two branches over the same input.
     Residual(Residual),
-    /// A table of vectors, one row for each index; the first layer of a network whose input is one index or several, as of the
-    /// characters of a text.
+    /// A table of vectors, one row for each index; the first layer of a network whose input is one
+    /// index or several, as of the characters of a text.
     Embedding(Embedding),
-    /// Filters over the characters of a word, the largest value of each, and tanh (Kim et al. 2016).
+    /// Filters over the characters of a word, the largest value of each, and tanh (Kim et al.
+    /// 2016).
     CharCnn(CharCnn),
     /// A gated way around a linear layer (Srivastava et al. 2015); as many outputs as inputs.
     Highway(Highway),
@@ -116,8 +120,8 @@ pub struct Embedding {
     pub units: usize,
 }
 
-/// Filters over the characters of a word: entry i of `filters` counts those of width i + 1. W_c is the identity, as in StrassenNets: a
-/// coefficient for each filter.
+/// Filters over the characters of a word: entry i of `filters` counts those of width i + 1. W_c is
+/// the identity, as in StrassenNets: a coefficient for each filter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CharCnn {
@@ -143,7 +147,8 @@ pub struct Highway {
 pub struct Lstm {
     /// Number of outputs, 1..=16384.
     pub units: usize,
-    /// The multiplication budget of each of the eight SPNs, 1..=65536. By default `spn.ratio · units`.
+    /// The multiplication budget of each of the eight SPNs, 1..=65536. By default `spn.ratio ·
+    /// units`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
     /// Ternary threshold factor of this layer, instead of the recipe's.
@@ -160,10 +165,12 @@ pub struct Dense {
     /// The multiplication budget, 1..=65536: rows of W_b, entries of a. By default `ratio · units`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
-    /// r over the units where `spn.ratio` is 1, instead of 1: a layer of many outputs, but few products.
+    /// r over the units where `spn.ratio` is 1, instead of 1: a layer of many outputs, but few
+    /// products.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<f64>,
-    /// Whether W_c is the identity (r = units): a ternary layer with a coefficient per output. By default `spn.plain`.
+    /// Whether W_c is the identity (r = units): a ternary layer with a coefficient per output. By
+    /// default `spn.plain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain: Option<bool>,
     /// Ternary threshold factor of this layer, instead of the recipe's.
@@ -171,9 +178,10 @@ pub struct Dense {
     pub threshold: Option<f64>,
 }
 
-/// A convolutional SPN layer (StrassenNets, section 3.2): a `p·stride`-strided ternary convolution W_b of kernel
-/// `(p-1)·stride + kernel` to r channels, a coefficient per channel, and a ternary matrix W_c from them to output patches of
-/// `p × p` pixels. Sizes that p does not divide are padded and cropped.
+/// A convolutional SPN layer (StrassenNets, section 3.2): a `p·stride`-strided ternary convolution
+/// W_b of kernel `(p-1)·stride + kernel` to r channels, a coefficient per channel, and a ternary
+/// matrix W_c from them to output patches of `p × p` pixels. Sizes that p does not divide are
+/// padded and cropped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv2d {
@@ -187,18 +195,20 @@ pub struct Conv2d {
     /// Zeros on each side, above and below as well as left and right, fewer than `kernel`.
     #[serde(default)]
     pub pad: Sizes,
-    /// The multiplications per output patch, 1..=65536: channels of W_b, entries of a. By default `spn.ratio · channels`.
+    /// The multiplications per output patch, 1..=65536: channels of W_b, entries of a. By default
+    /// `spn.ratio · channels`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<usize>,
-    /// The output patch, `n` for n × n, on an image of one row 1 × n, or `[h, w]`; each 1..=8. By default `spn.p`.
+    /// The output patch, `n` for n × n, on an image of one row 1 × n, or `[h, w]`; each 1..=8. By
+    /// default `spn.p`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p: Option<Sizes>,
-    /// Groups of input channels in W_b; divides them and r. As many groups as input channels are a depthwise convolution,
-    /// which groups W_c too. By default `spn.groups`.
+    /// Groups of input channels in W_b; divides them and r. As many groups as input channels are a
+    /// depthwise convolution, which groups W_c too. By default `spn.groups`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<usize>,
-    /// Whether W_c is the identity (r = channels, p = 1): a ternary convolution with a coefficient per channel. By default
-    /// `spn.plain`.
+    /// Whether W_c is the identity (r = channels, p = 1): a ternary convolution with a coefficient
+    /// per channel. By default `spn.plain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain: Option<bool>,
     /// Ternary threshold factor of this layer, instead of the recipe's.
@@ -256,7 +266,8 @@ impl Conv1d {
     }
 }
 
-/// What pooling looks at. On an image of one row, numbers go along it: `size = 4` is 1 × 4, with no pad above and below.
+/// What pooling looks at. On an image of one row, numbers go along it: `size = 4` is 1 × 4, with no
+/// pad above and below.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
@@ -287,7 +298,8 @@ pub struct Residual {
 pub struct Spn {
     /// r over the output channels or units, above 0, at most 64.
     pub ratio: f64,
-    /// Height and width of the output patch of a convolution, 1..=8; on an image of one row its width.
+    /// Height and width of the output patch of a convolution, 1..=8; on an image of one row its
+    /// width.
     pub p: usize,
     /// Groups of a convolution.
     pub groups: usize,
@@ -319,12 +331,14 @@ pub struct Bits {
     pub activations: u32,
     /// Of every coefficient a_i, sign included, 2..=25.
     pub coefficients: u32,
-    /// Nonzero signed digits of every coefficient, at most, 1..=8: a coefficient of k digits is k - 1 additions at most where it
-    /// is built from shifts and additions. 0 for any number.
+    /// Nonzero signed digits of every coefficient, at most, 1..=8: a coefficient of k digits is k -
+    /// 1 additions at most where it is built from shifts and additions. 0 for any number.
     pub coefficient_terms: u32,
-    /// Fractional bits that products keep below the least bit of the layer's output, 0..=16; fewer are fewer gates.
+    /// Fractional bits that products keep below the least bit of the layer's output, 0..=16; fewer
+    /// are fewer gates.
     pub guard: u32,
-    /// Of what the tables of σ and tanh are looked up with, 4..=14; tables have half as many entries as there are such integers.
+    /// Of what the tables of σ and tanh are looked up with, 4..=14; tables have half as many
+    /// entries as there are such integers.
     #[serde(skip_serializing_if = "is_default_gates")]
     pub gates: u32,
     /// Of the state c of an LSTM, 4..=24.
@@ -342,7 +356,14 @@ fn is_default_cell(bits: &u32) -> bool {
 
 impl Default for Bits {
     fn default() -> Self {
-        Bits { activations: 8, coefficients: 8, coefficient_terms: 0, guard: 2, gates: 11, cell: 16 }
+        Bits {
+            activations: 8,
+            coefficients: 8,
+            coefficient_terms: 0,
+            guard: 2,
+            gates: 11,
+            cell: 16,
+        }
     }
 }
 
@@ -353,46 +374,55 @@ pub struct Recipe {
     /// The data set used when none is named: a name or a path as `--data` takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// Whether every linear layer is an ordinary one of the same shape instead of an SPN: the network whose accuracy the
-    /// budget is measured against, and which can teach. Its training ends after phase 1.
+    /// Whether every linear layer is an ordinary one of the same shape instead of an SPN: the
+    /// network whose accuracy the budget is measured against, and which can teach. Its training
+    /// ends after phase 1.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub full_precision: bool,
     /// Decides initial weights, the order of samples and the validation slice.
     pub seed: u64,
-    /// Samples per step, 2..=65536; of a recurrent network the sequences that are read side by side.
+    /// Samples per step, 2..=65536; of a recurrent network the sequences that are read side by
+    /// side.
     pub batch: usize,
-    /// Inputs of a sequence per step, 1..=4096, over which gradients go back in time; states go on from step to step.
+    /// Inputs of a sequence per step, 1..=4096, over which gradients go back in time; states go on
+    /// from step to step.
     #[serde(skip_serializing_if = "is_default_window")]
     pub window: usize,
-    /// The largest norm of the gradient of a recurrent network, all its parameters together; a larger one is scaled down. 0 for none.
+    /// The largest norm of the gradient of a recurrent network, all its parameters together; a
+    /// larger one is scaled down. 0 for none.
     #[serde(skip_serializing_if = "is_zero")]
     pub clip: f64,
-    /// Share of what enters each layer but the first of a recurrent network that is set to 0 at random in training, 0..=0.9.
+    /// Share of what enters each layer but the first of a recurrent network that is set to 0 at
+    /// random in training, 0..=0.9.
     #[serde(skip_serializing_if = "is_zero")]
     pub dropout: f64,
     /// The share of the training split held out for validation, 0..=0.5; not of a text, which has a
     /// validation part.
     pub validation: f64,
-    /// Random shifts of each training image by up to so many pixels over a border of zeros, which is what pad and crop do;
-    /// 0 for none, at most half of the shorter side.
+    /// Random shifts of each training image by up to so many pixels over a border of zeros, which
+    /// is what pad and crop do; 0 for none, at most half of the shorter side.
     pub shift: usize,
     /// Mirrors each training image left to right with probability 1/2.
     pub flip: bool,
-    /// Sets a square of so many pixels a side, at random in each training image and clipped at its edges, to 0 (cutout,
-    /// DeVries & Taylor 2017); 0 for none, at most the shorter side.
+    /// Sets a square of so many pixels a side, at random in each training image and clipped at its
+    /// edges, to 0 (cutout, DeVries & Taylor 2017); 0 for none, at most the shorter side.
     pub cutout: usize,
     /// The optimiser of the phases that name none.
     pub optimiser: Optimiser,
-    /// Decoupled (AdamW) or plain (SGD) weight decay of W_b and W_c in the first two phases, 0..=1000.
+    /// Decoupled (AdamW) or plain (SGD) weight decay of W_b and W_c in the first two phases,
+    /// 0..=1000.
     pub weight_decay: f64,
     /// Momentum of SGD, 0..1.
     pub momentum: f64,
-    /// Nesterov's momentum for SGD (Sutskever et al. 2013): the step looks ahead along the velocity.
+    /// Nesterov's momentum for SGD (Sutskever et al. 2013): the step looks ahead along the
+    /// velocity.
     pub nesterov: bool,
-    /// The share of each target that is spread evenly over all classes (Szegedy et al. 2016), 0..1; 0 for none.
+    /// The share of each target that is spread evenly over all classes (Szegedy et al. 2016), 0..1;
+    /// 0 for none.
     pub label_smoothing: f64,
-    /// Decay per step of the exponential moving average of all that trains, running statistics of norms included, 0..1; 0 for
-    /// none. What is validated, and what a phase hands on, is the average then (Polyak & Juditsky 1992).
+    /// Decay per step of the exponential moving average of all that trains, running statistics of
+    /// norms included, 0..1; 0 for none. What is validated, and what a phase hands on, is the
+    /// average then (Polyak & Juditsky 1992).
     pub ema: f64,
     /// Ends a phase when the validation accuracy has not risen for so many epochs, or the
     /// perplexity of a network of sequences not fallen; 0 for never. Needs `validation`, but for
@@ -403,15 +433,17 @@ pub struct Recipe {
     pub keep_best: bool,
     /// How much of the loss is a teacher's, where there is one.
     pub distill: Distill,
-    /// Ternary threshold Δ = threshold · mean|w|, per row, 0..=5; higher is sparser. Li & Liu (TWN) use 0.7.
+    /// Ternary threshold Δ = threshold · mean|w|, per row, 0..=5; higher is sparser. Li & Liu (TWN)
+    /// use 0.7.
     pub threshold: f64,
-    /// In phase 2, each step takes learning rate · `adder_penalty` of the mean magnitude of its row from every weight of W_b and
-    /// W_c, 0..=1000; 0 for none. Weights that the loss does not hold up become 0: fewer adders for some accuracy.
+    /// In phase 2, each step takes learning rate · `adder_penalty` of the mean magnitude of its row
+    /// from every weight of W_b and W_c, 0..=1000; 0 for none. Weights that the loss does not hold
+    /// up become 0: fewer adders for some accuracy.
     pub adder_penalty: f64,
     /// How W_b and W_c become ternary in phase 2.
     pub quantiser: Quantiser,
-    /// Whether the power-of-two scale of each output channel goes on training in phase 3, as the rounded value of a trained
-    /// logarithm; products, formats and biases stay as they were folded.
+    /// Whether the power-of-two scale of each output channel goes on training in phase 3, as the
+    /// rounded value of a trained logarithm; products, formats and biases stay as they were folded.
     pub learn_scales: bool,
     /// Phase 1, full-precision W_b and W_c.
     pub full: Phase,
@@ -491,8 +523,8 @@ pub struct Phase {
     /// The optimiser of this phase, instead of the recipe's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub optimiser: Option<Optimiser>,
-    /// Epochs over which the step size rises linearly from 0 to what the schedule says, which goes on under it (Goyal et al.
-    /// 2017); fractions count, 0..=100000.
+    /// Epochs over which the step size rises linearly from 0 to what the schedule says, which goes
+    /// on under it (Goyal et al. 2017); fractions count, 0..=100000.
     pub warmup: f64,
     /// Weight decay of this phase, 0..=1000, instead of the recipe's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -524,14 +556,17 @@ pub enum Optimiser {
     Sgd,
 }
 
-/// How weights become ternary: t = sign(w)·[|w| > Δ], times a scale that folds away; gradients pass straight through.
+/// How weights become ternary: t = sign(w)·[|w| > Δ], times a scale that folds away; gradients pass
+/// straight through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantiser {
-    /// Δ = threshold · mean|w| per row, one scale per matrix, the mean of |w| where t ≠ 0 (Li, Zhang & Liu 2016).
+    /// Δ = threshold · mean|w| per row, one scale per matrix, the mean of |w| where t ≠ 0 (Li,
+    /// Zhang & Liu 2016).
     Twn,
-    /// Δ = 0.5 and no scale, as in the code published with StrassenNets (Tschannen et al. 2018). `threshold` says how the
-    /// weights are scaled when phase 2 begins: such that Δ is where TWN has it.
+    /// Δ = 0.5 and no scale, as in the code published with StrassenNets (Tschannen et al. 2018).
+    /// `threshold` says how the weights are scaled when phase 2 begins: such that Δ is where TWN
+    /// has it.
     Fixed,
     /// As `twn`, with a scale per product: one for each row of W_b, and for each column of W_c.
     Row,
@@ -549,8 +584,8 @@ pub enum Schedule {
     Step(Step),
     /// Up from 1/25 in a line, then down to 0 by half a cosine (Smith 2018).
     OneCycle(OneCycle),
-    /// Times `factor` after each epoch that lowers the validation perplexity by less than `gain`: the rule of StrassenNets for
-    /// language models. For recurrent networks only.
+    /// Times `factor` after each epoch that lowers the validation perplexity by less than `gain`:
+    /// the rule of StrassenNets for language models. For recurrent networks only.
     Plateau(Plateau),
 }
 
@@ -612,7 +647,8 @@ impl Network {
     /// # Errors
     /// The first thing wrong, as `place:line`, with the way out.
     pub fn parse(place: &str, text: &str) -> Result<Network> {
-        let network: Network = toml::from_str(text).map_err(|e| describe::syntax(place, text, &e))?;
+        let network: Network =
+            toml::from_str(text).map_err(|e| describe::syntax(place, text, &e))?;
         network.check().map_err(|v| v.at(place, text))?;
         Ok(network)
     }
@@ -639,12 +675,15 @@ impl Network {
         plan::plan(self).map_err(|v| v.in_network(&self.name))
     }
 
-    /// Sizes of the input's axes as a model has them. Those of a one-dimensional network are an image of one row.
+    /// Sizes of the input's axes as a model has them. Those of a one-dimensional network are an
+    /// image of one row.
     pub fn axes(&self) -> Vec<usize> {
         fn one_dimensional(layer: &Layer) -> bool {
             match layer {
                 Layer::Conv1d(_) => true,
-                Layer::Residual(residual) => residual.body.iter().chain(&residual.shortcut).any(one_dimensional),
+                Layer::Residual(residual) => {
+                    residual.body.iter().chain(&residual.shortcut).any(one_dimensional)
+                }
                 _ => false,
             }
         }
@@ -660,7 +699,8 @@ impl Network {
         Shape::of(&self.axes())
     }
 
-    /// Whether it is for sequences, such as the characters of a text: it has a layer with a state, or one that belongs to such networks.
+    /// Whether it is for sequences, such as the characters of a text: it has a layer with a state,
+    /// or one that belongs to such networks.
     pub fn is_of_sequences(&self) -> bool {
         let of_sequences = |layer: &Layer| match layer {
             Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => true,
@@ -687,7 +727,9 @@ impl Network {
 
     /// Whether it is a chain of dense layers.
     pub fn is_of_vectors(&self) -> bool {
-        self.layers.iter().all(|layer| matches!(layer, Layer::Dense(_) | Layer::Relu | Layer::Flatten))
+        self.layers
+            .iter()
+            .all(|layer| matches!(layer, Layer::Dense(_) | Layer::Relu | Layer::Flatten))
     }
 
     /// Multiplications of one inference of an ordinary network of the same shape.
@@ -736,13 +778,25 @@ impl Network {
                 .help("use embedding, char_cnn, highway, lstm and dense layers with a budget"));
         }
         if !matches!(self.layers.first(), Some(Layer::Embedding(_))) {
-            return Err(Violation::new(at(0), "a network of sequences begins with the embedding of its characters")
-                .help("set `input = { shape = [1], … }`, and put `{ embedding = { rows = …, units = … } }` first"));
+            return Err(Violation::new(
+                at(0),
+                "a network of sequences begins with the embedding of \
+                its characters",
+            )
+            .help(
+                "set `input = { shape = [1], … }`, and put `{ embedding = { rows = …, units \
+                    = … } }` first",
+            ));
         }
-        if self.is_of_words() != self.layers.iter().any(|layer| matches!(layer, Layer::CharCnn(_))) {
-            let cause = format!("a network of sequences takes {} characters at a time", self.input.elements());
+        if self.is_of_words() != self.layers.iter().any(|layer| matches!(layer, Layer::CharCnn(_)))
+        {
+            let cause = format!(
+                "a network of sequences takes {} characters at a time",
+                self.input.elements()
+            );
             return Err(Violation::new(Place::new("input").key("shape"), cause).help(
-                "a network of characters takes one, `shape = [1]`; one of words puts `{ char_cnn = … }` second",
+                "a network of characters takes one, `shape = [1]`; one of words puts `{ char_cnn = \
+                 … }` second",
             ));
         }
         Ok(())
@@ -752,11 +806,17 @@ impl Network {
         let at = |key| Place::new("input").key(key);
         let Input { shape, bits, frac, .. } = &self.input;
         if shape.is_empty() || shape.contains(&0) {
-            return Err(Violation::new(at("shape"), format!("the shape {shape:?} has no elements"))
-                .help("give the sizes of the axes, e.g. `shape = [28, 28]`"));
+            return Err(Violation::new(
+                at("shape"),
+                format!("the shape {shape:?} has no elements"),
+            )
+            .help("give the sizes of the axes, e.g. `shape = [28, 28]`"));
         }
         if shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s)).is_none_or(|n| n > MAX_INPUT) {
-            return Err(Violation::new(at("shape"), format!("the shape {shape:?} has more than {MAX_INPUT} elements")));
+            return Err(Violation::new(
+                at("shape"),
+                format!("the shape {shape:?} has more than {MAX_INPUT} elements"),
+            ));
         }
         within(at("bits"), *bits, 1..=16)?;
         within(at("frac"), *frac, -32..=32)
@@ -777,9 +837,12 @@ const WEIGHT_DECAY: RangeInclusive<f64> = 0.0..=1e3;
 impl Recipe {
     fn check(&self, shape: &[usize], sequences: bool) -> Result<(), Violation> {
         let at = |key| Place::new("train").key(key);
-        for (key, is_on) in [("shift", self.shift > 0), ("flip", self.flip), ("cutout", self.cutout > 0)] {
+        for (key, is_on) in
+            [("shift", self.shift > 0), ("flip", self.flip), ("cutout", self.cutout > 0)]
+        {
             if is_on && !(2..=3).contains(&shape.len()) {
-                let cause = format!("inputs of shape {shape:?} are no images, which `{key}` is for");
+                let cause =
+                    format!("inputs of shape {shape:?} are no images, which `{key}` is for");
                 return Err(Violation::new(at(key), cause).help(format_args!("remove `{key}`")));
             }
         }
@@ -788,9 +851,11 @@ impl Recipe {
         within(at("cutout"), self.cutout, 0..=side)?;
         // A batch norm needs two samples.
         within(at("batch"), self.batch, 2..=MAX_SIZE)?;
-        for (key, is_on) in
-            [("window", !is_default_window(&self.window)), ("clip", self.clip != 0.0), ("dropout", self.dropout != 0.0)]
-        {
+        for (key, is_on) in [
+            ("window", !is_default_window(&self.window)),
+            ("clip", self.clip != 0.0),
+            ("dropout", self.dropout != 0.0),
+        ] {
             if is_on && !sequences {
                 let cause = format!("`{key}` is for networks of sequences alone");
                 return Err(Violation::new(at(key), cause).help(format_args!("remove `{key}`")));
@@ -803,7 +868,9 @@ impl Recipe {
         within(at("weight_decay"), self.weight_decay, WEIGHT_DECAY)?;
         within(at("momentum"), self.momentum, 0.0..=0.9999)?;
         let mut phases = [&self.full, &self.ternary, &self.frozen].into_iter();
-        if self.nesterov && phases.all(|phase| phase.optimiser.unwrap_or(self.optimiser) != Optimiser::Sgd) {
+        if self.nesterov
+            && phases.all(|phase| phase.optimiser.unwrap_or(self.optimiser) != Optimiser::Sgd)
+        {
             return Err(Violation::new(at("nesterov"), "only SGD has Nesterov's momentum")
                 .help("set `optimiser = \"sgd\"`, or remove `nesterov`"));
         }
@@ -821,10 +888,10 @@ impl Recipe {
         }
         for (key, is_on) in [("patience", self.patience > 0), ("keep_best", self.keep_best)] {
             if is_on && self.validation == 0.0 && !sequences {
-                let cause = format!("`{key}` goes by the validation accuracy, but no samples are held out");
-                return Err(
-                    Violation::new(at(key), cause).help(format_args!("set e.g. `validation = 0.1`, or remove `{key}`"))
-                );
+                let cause =
+                    format!("`{key}` goes by the validation accuracy, but no samples are held out");
+                return Err(Violation::new(at(key), cause)
+                    .help(format_args!("set e.g. `validation = 0.1`, or remove `{key}`")));
             }
         }
         within(at("distill").key("lambda"), self.distill.lambda, 0.0..=1.0)?;
@@ -832,11 +899,15 @@ impl Recipe {
         within(at("seed"), self.seed, 0..=i64::MAX as u64)?;
         within(at("threshold"), self.threshold, 0.0..=5.0)?;
         within(at("adder_penalty"), self.adder_penalty, 0.0..=1e3)?;
-        for (key, phase) in [("full", &self.full), ("ternary", &self.ternary), ("frozen", &self.frozen)] {
+        for (key, phase) in
+            [("full", &self.full), ("ternary", &self.ternary), ("frozen", &self.frozen)]
+        {
             phase.check(&at(key))?;
             if !sequences && matches!(phase.schedule, Schedule::Plateau(_)) {
-                let cause = "only networks of sequences have a learning rate that goes by perplexity";
-                return Err(Violation::new(at(key).key("schedule"), cause).help("choose e.g. `schedule = \"cosine\"`"));
+                let cause =
+                    "only networks of sequences have a learning rate that goes by perplexity";
+                return Err(Violation::new(at(key).key("schedule"), cause)
+                    .help("choose e.g. `schedule = \"cosine\"`"));
             }
         }
         Ok(())
@@ -872,7 +943,11 @@ impl Phase {
     }
 }
 
-fn within<T: PartialOrd + Display + Copy>(place: Place, value: T, range: RangeInclusive<T>) -> Result<(), Violation> {
+fn within<T: PartialOrd + Display + Copy>(
+    place: Place,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<(), Violation> {
     if range.contains(&value) {
         return Ok(());
     }

@@ -1,4 +1,5 @@
-//! What all pictures share: names stand beside the drawing, never in it, and every tick has a label of its own.
+//! What all pictures share: names stand beside the drawing, never in it, and every tick has a label
+//! of its own.
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
@@ -64,7 +65,8 @@ fn font<'a>() -> TextStyle<'a> {
     ("sans-serif", FONT as i32).into()
 }
 
-/// Writes the names of lines above a chart, in as many rows as they need; yields what is left of the area.
+/// Writes the names of lines above a chart, in as many rows as they need; yields what is left of
+/// the area.
 ///
 /// # Errors
 /// Where the backend fails.
@@ -93,13 +95,14 @@ pub fn legend<'a>(area: &Area<'a>, names: &[(&str, RGBColor)]) -> Drawn<Area<'a>
     Ok(rest)
 }
 
-/// Writes labels above a chart, each at its share 0..=1 of the chart's width, one below the other where they would overlap;
-/// yields what is left of the area.
+/// Writes labels above a chart, each at its share 0..=1 of the chart's width, one below the other
+/// where they would overlap; yields what is left of the area.
 ///
 /// # Errors
 /// Where the backend fails.
 pub fn labels<'a>(area: &Area<'a>, labels: &[(f64, String)]) -> Drawn<Area<'a>> {
-    let (left, right) = (Y_LABELS as i32 + MARGIN as i32, area.dim_in_pixel().0 as i32 - MARGIN as i32);
+    let (left, right) =
+        (Y_LABELS as i32 + MARGIN as i32, area.dim_in_pixel().0 as i32 - MARGIN as i32);
     // Where the last label of each row ends.
     let mut rows: Vec<i32> = vec![];
     let mut places = vec![];
@@ -120,7 +123,8 @@ pub fn labels<'a>(area: &Area<'a>, labels: &[(f64, String)]) -> Drawn<Area<'a>> 
 
 /// Whole numbers from 1 to `last`, at most a dozen of them, at equal distances.
 pub fn counted(last: usize) -> Vec<f64> {
-    let step = steps().map(|step| step.max(1.0) as usize).find(|step| last / step <= 12).unwrap_or(1);
+    let step =
+        steps().map(|step| step.max(1.0) as usize).find(|step| last / step <= 12).unwrap_or(1);
     let all = (step..=last).step_by(step);
     // The first is a place where something is, which 0 is not.
     std::iter::once(1).filter(|_| step > 1).chain(all).map(|n| n as f64).collect()
@@ -134,15 +138,19 @@ fn steps() -> impl Iterator<Item = f64> {
 /// Round numbers within a range, and the digits behind the point that tell them apart.
 pub fn linear(low: f64, high: f64) -> (Vec<f64>, usize) {
     let step = steps().find(|step| (high - low) / step <= 8.0).unwrap_or(1.0);
-    let ticks = ((low / step).ceil() as i64..=(high / step).floor() as i64).map(|n| n as f64 * step).collect();
+    let ticks = ((low / step).ceil() as i64..=(high / step).floor() as i64)
+        .map(|n| n as f64 * step)
+        .collect();
     (ticks, (-step.log10().floor()).max(0.0) as usize)
 }
 
-/// 1, 2 and 5 times powers of ten within a range of a logarithmic axis; powers of ten alone where there are many of them, and
-/// round numbers of equal distances where there are hardly any.
+/// 1, 2 and 5 times powers of ten within a range of a logarithmic axis; powers of ten alone where
+/// there are many of them, and round numbers of equal distances where there are hardly any.
 pub fn logarithmic(low: f64, high: f64) -> Vec<f64> {
     let is_wide = high >= 300.0 * low;
-    let all = steps().enumerate().filter(|(i, step)| (low..=high).contains(step) && (!is_wide || i % 3 == 0));
+    let all = steps()
+        .enumerate()
+        .filter(|(i, step)| (low..=high).contains(step) && (!is_wide || i % 3 == 0));
     let ticks: Vec<f64> = all.map(|(_, step)| step).collect();
     if ticks.len() < 3 { linear(low, high).0 } else { ticks }
 }
@@ -154,7 +162,8 @@ pub fn short(x: f64) -> String {
     let value = x / unit;
     let digits = if value > 0.0 { (2 - value.log10().floor() as i32).max(0) as usize } else { 0 };
     let text = format!("{value:.digits$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text}{suffix}")
 }
 
@@ -172,21 +181,36 @@ mod tests {
         for last in 1..3000 {
             let ticks = counted(last);
             let texts: BTreeSet<String> = ticks.iter().map(|x| format!("{x:.0}")).collect();
-            assert!(texts.len() == ticks.len() && (1..=13).contains(&ticks.len()), "{last}: {ticks:?}");
-            assert!(ticks.iter().all(|x| x.fract() == 0.0 && (1.0..=last as f64).contains(x)), "{last}: {ticks:?}");
+            assert!(
+                texts.len() == ticks.len() && (1..=13).contains(&ticks.len()),
+                "{last}: {ticks:?}"
+            );
+            assert!(
+                ticks.iter().all(|x| x.fract() == 0.0 && (1.0..=last as f64).contains(x)),
+                "{last}: {ticks:?}"
+            );
         }
     }
 
     #[test]
     fn every_tick_has_a_label_of_its_own() {
-        for (low, high) in [(0.970, 0.972), (0.1, 0.9), (0.99871, 0.99874), (0.0, 1.0), (1e-5, 2e-5), (3.0, 4000.0)] {
+        for (low, high) in [
+            (0.970, 0.972),
+            (0.1, 0.9),
+            (0.99871, 0.99874),
+            (0.0, 1.0),
+            (1e-5, 2e-5),
+            (3.0, 4000.0),
+        ] {
             let (ticks, digits) = linear(low, high);
             let texts: BTreeSet<String> = ticks.iter().map(|y| format!("{y:.digits$}")).collect();
             assert!(texts.len() == ticks.len() && ticks.len() >= 3, "{low} to {high}: {texts:?}");
             let ticks = logarithmic(low.max(1e-6), high);
             assert!(ticks.len() >= 3 && ticks.len() < 16, "{low} to {high}: {ticks:?}");
         }
-        for (x, text) in [(20_000.0, "20k"), (1e-5, "0.00001"), (0.05, "0.05"), (1.5e6, "1.5M"), (200.0, "200")] {
+        for (x, text) in
+            [(20_000.0, "20k"), (1e-5, "0.00001"), (0.05, "0.05"), (1.5e6, "1.5M"), (200.0, "200")]
+        {
             assert_eq!(short(x), text);
         }
     }

@@ -4,7 +4,8 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// Sizes of an image: elements lie row by row, pixel by pixel, channels innermost. A vector is an image of one pixel.
+/// Sizes of an image: elements lie row by row, pixel by pixel, channels innermost. A vector is an
+/// image of one pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Rows.
@@ -16,7 +17,8 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The image with these axes: `[n]` is a vector, `[h, w]` has one channel, `[h, w, c]` is an image; more axes are a vector.
+    /// The image with these axes: `[n]` is a vector, `[h, w]` has one channel, `[h, w, c]` is an
+    /// image; more axes are a vector.
     pub fn of(axes: &[usize]) -> Shape {
         match *axes {
             [height, width] => Shape { height, width, channels: 1 },
@@ -30,8 +32,8 @@ impl Shape {
         Shape { height: 1, width: 1, channels: n }
     }
 
-    /// How many windows of `size` pixels, `stride` apart, with `pad` more pixels on each side, there are down and across.
-    /// `None` where not one fits.
+    /// How many windows of `size` pixels, `stride` apart, with `pad` more pixels on each side,
+    /// there are down and across. `None` where not one fits.
     pub fn windows(self, size: Extent, stride: Extent, pad: Extent) -> Option<Extent> {
         let count = |n: usize, size: usize, stride: usize, pad: usize| {
             (n + 2 * pad).checked_sub(size).map(|rest| rest / stride + 1)
@@ -61,8 +63,8 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Two sizes, down and across: of a window, a step, a pad, a patch. Files have a number where the two are equal, else
-/// `[h, w]`.
+/// Two sizes, down and across: of a window, a step, a pad, a patch. Files have a number where the
+/// two are equal, else `[h, w]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Sizes", into = "Sizes")]
 pub struct Extent {
@@ -175,12 +177,16 @@ impl<'de> Deserialize<'de> for Sizes {
 
             fn visit_u64<E: de::Error>(self, n: u64) -> Result<Sizes, E> {
                 let unexpected = de::Unexpected::Unsigned(n);
-                usize::try_from(n).map(Sizes::Number).map_err(|_| E::invalid_value(unexpected, &self))
+                usize::try_from(n)
+                    .map(Sizes::Number)
+                    .map_err(|_| E::invalid_value(unexpected, &self))
             }
 
             fn visit_i64<E: de::Error>(self, n: i64) -> Result<Sizes, E> {
                 let unexpected = de::Unexpected::Signed(n);
-                usize::try_from(n).map(Sizes::Number).map_err(|_| E::invalid_value(unexpected, &self))
+                usize::try_from(n)
+                    .map(Sizes::Number)
+                    .map_err(|_| E::invalid_value(unexpected, &self))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut sizes: A) -> Result<Sizes, A::Error> {

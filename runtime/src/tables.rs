@@ -25,7 +25,8 @@ impl Table {
         Table { values: (0..1 << (input.bits - 1)).map(value).collect(), frac }
     }
 
-    /// The largest |σ(x) - value| over all real x, which are rounded to the format that is looked up and saturate at its ends.
+    /// The largest |σ(x) - value| over all real x, which are rounded to the format that is looked
+    /// up and saturate at its ends.
     pub fn sigmoid_error(&self, input: Format) -> f64 {
         self.error(input, sigmoid)
     }
@@ -35,7 +36,8 @@ impl Table {
         self.error(input, f64::tanh)
     }
 
-    /// f rises, so that the error is largest at the ends of what is rounded to one entry. -x errs as x does.
+    /// f rises, so that the error is largest at the ends of what is rounded to one entry. -x errs
+    /// as x does.
     fn error(&self, input: Format, f: impl Fn(f64) -> f64) -> f64 {
         let (unit, scale) = (2f64.powi(-input.frac), 2f64.powi(-self.frac));
         let last = self.values.len() - 1;
@@ -53,7 +55,8 @@ impl Table {
 mod tests {
     use super::*;
 
-    /// Half a step of the values, half a step of what is looked up times the steepest slope, and what lies beyond the ends.
+    /// Half a step of the values, half a step of what is looked up times the steepest slope, and
+    /// what lies beyond the ends.
     #[test]
     fn tables_are_as_near_as_their_formats_allow() {
         for (bits, frac, out) in [(11, 7, 8), (8, 4, 7), (6, 2, 12), (14, 10, 15)] {
@@ -61,14 +64,18 @@ mod tests {
             let half = 0.5 * 2f64.powi(-frac);
             let end = input.max() as f64 * 2f64.powi(-frac);
             let (s, t) = (Table::of_sigmoid(input, out), Table::of_tanh(input, out));
-            let bound = |slope: f64, beyond: f64| 0.5 * 2f64.powi(-out) + (slope * half).max(beyond);
+            let bound =
+                |slope: f64, beyond: f64| 0.5 * 2f64.powi(-out) + (slope * half).max(beyond);
             assert!(s.sigmoid_error(input) <= bound(0.25, 1.0 - sigmoid(end - half)));
             assert!(t.tanh_error(input) <= bound(1.0, 1.0 - (end - half).tanh()));
             for i in -5000..5000 {
                 let x = f64::from(i) * 0.0037;
                 let v = input.saturate((x * 2f64.powi(frac) + 0.5).floor() as i64);
                 let unit = 2f64.powi(-out);
-                assert!((s.sigmoid(v) as f64 * unit - sigmoid(x)).abs() <= s.sigmoid_error(input) + 1e-12);
+                assert!(
+                    (s.sigmoid(v) as f64 * unit - sigmoid(x)).abs()
+                        <= s.sigmoid_error(input) + 1e-12
+                );
                 assert!((t.tanh(v) as f64 * unit - x.tanh()).abs() <= t.tanh_error(input) + 1e-12);
             }
             assert_eq!([s.sigmoid(0), t.tanh(0)], [1 << (out - 1), 0]);

@@ -24,8 +24,8 @@ pub use exact::fake_quantised;
 pub use image::{ImageCheckpoint, ImageLearner};
 pub use loss::Score;
 pub use run::{
-    CHECKPOINT, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary, checkpoint_interval, checkpoint_of,
-    history, run,
+    CHECKPOINT, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary,
+    checkpoint_interval, checkpoint_of, history, run,
 };
 pub use schedule::{Epoch, Learner, Phase, Progress, Trainer};
 pub(crate) use sequence::{Drawn, check_symbols};

@@ -7,7 +7,11 @@ use strassenc_runtime::model::{Dense, Edge, Layer, Model, Output, Provenance};
 use strassenc_runtime::{Format, golden, train};
 
 fn format() -> impl Strategy<Value = Format> {
-    (any::<bool>(), 1..=12u32, -4..=12i32).prop_map(|(signed, bits, frac)| Format { signed, bits, frac })
+    (any::<bool>(), 1..=12u32, -4..=12i32).prop_map(|(signed, bits, frac)| Format {
+        signed,
+        bits,
+        frac,
+    })
 }
 
 fn ternary(rows: usize, columns: usize) -> impl Strategy<Value = Array2<i8>> {
@@ -15,7 +19,10 @@ fn ternary(rows: usize, columns: usize) -> impl Strategy<Value = Array2<i8>> {
         .prop_map(move |v| Array2::from_shape_vec((rows, columns), v).unwrap())
 }
 
-fn array<T: std::fmt::Debug + Clone>(n: usize, entry: impl Strategy<Value = T>) -> impl Strategy<Value = Array1<T>> {
+fn array<T: std::fmt::Debug + Clone>(
+    n: usize,
+    entry: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Array1<T>> {
     prop::collection::vec(entry, n).prop_map(Array1::from)
 }
 
@@ -24,32 +31,44 @@ fn dense(index: usize, n_in: usize, n_out: usize, last: bool) -> impl Strategy<V
     (0..6usize, 2..=25u32).prop_flat_map(move |(r, bits)| {
         let limit = (1 << (bits - 1)) - 1;
         let shift = || prop_oneof![8 => -2..=20i32, 1 => -31..=62];
-        let output = (array(n_out, shift()), format())
-            .prop_map(move |(shifts, format)| if last { Output::Raw } else { Output::Requantised { shifts, format } });
+        let output = (array(n_out, shift()), format()).prop_map(move |(shifts, format)| {
+            if last { Output::Raw } else { Output::Requantised { shifts, format } }
+        });
         (
             (ternary(r, n_in), ternary(n_out, r), array(r, -limit..=limit), array(r, shift())),
-            (-8..=16i32, array(n_out, prop_oneof![-1000..=1000i64, -(1 << 45)..=1i64 << 45]), output),
+            (
+                -8..=16i32,
+                array(n_out, prop_oneof![-1000..=1000i64, -(1 << 45)..=1i64 << 45]),
+                output,
+            ),
         )
-            .prop_map(move |((w_b, w_c, coefficients, coefficient_shifts), (product_frac, bias, output))| {
-                Layer::Dense(Dense {
-                    name: format!("dense_{index}"),
-                    budget: r,
-                    w_b,
-                    coefficients,
-                    coefficient_bits: bits,
-                    coefficient_shifts,
-                    product_frac,
-                    w_c,
-                    bias,
-                    output,
-                })
-            })
+            .prop_map(
+                move |(
+                    (w_b, w_c, coefficients, coefficient_shifts),
+                    (product_frac, bias, output),
+                )| {
+                    Layer::Dense(Dense {
+                        name: format!("dense_{index}"),
+                        budget: r,
+                        w_b,
+                        coefficients,
+                        coefficient_bits: bits,
+                        coefficient_shifts,
+                        product_frac,
+                        w_c,
+                        bias,
+                        output,
+                    })
+                },
+            )
     })
 }
 
 fn model() -> impl Strategy<Value = Model> {
     (prop::collection::vec(1..6usize, 2..5), format()).prop_flat_map(|(sizes, format)| {
-        let layers: Vec<_> = (1..sizes.len()).map(|i| dense(i, sizes[i - 1], sizes[i], i + 1 == sizes.len())).collect();
+        let layers: Vec<_> = (1..sizes.len())
+            .map(|i| dense(i, sizes[i - 1], sizes[i], i + 1 == sizes.len()))
+            .collect();
         layers.prop_map(move |layers| Model {
             name: "random".into(),
             input: Edge { shape: vec![sizes[0]], format },

@@ -1,4 +1,5 @@
-//! Files and folders are written whole or not at all, and nothing that another process or the user has is touched.
+//! Files and folders are written whole or not at all, and nothing that another process or the user
+//! has is touched.
 #![cfg(unix)]
 
 use std::fs::{self, File};
@@ -10,8 +11,10 @@ use strassenc_runtime::files::{self, WorkFolder};
 use strassenc_runtime::{Error, Result};
 
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -46,7 +49,9 @@ fn files_are_written_through_links_and_the_links_stay() {
     assert_eq!(names(&at("sub")), ["file"]);
 
     symlink("circle", at("circle")).unwrap();
-    assert!(files::write(&at("circle"), b"x").unwrap_err().to_string().contains("cannot be written"));
+    assert!(
+        files::write(&at("circle"), b"x").unwrap_err().to_string().contains("cannot be written")
+    );
     assert!(files::write(&at("sub"), b"x").is_err(), "a folder is no file");
     assert_eq!(names(folder.path()), ["circle", "one", "sub", "two"]);
 }
@@ -99,9 +104,15 @@ fn what_is_refused_or_fails_changes_nothing() {
     })
     .unwrap_err();
     write("a/\0", "new", fine, fine).unwrap_err();
-    assert_eq!((text(&path.join("a")), names(folder.path())), ("old".into(), vec!["build".to_string()]));
+    assert_eq!(
+        (text(&path.join("a")), names(folder.path())),
+        ("old".into(), vec!["build".to_string()])
+    );
     write("b", "new", fine, fine).unwrap();
-    assert_eq!((names(&path), names(folder.path())), (vec!["b".to_string()], vec!["build".to_string()]));
+    assert_eq!(
+        (names(&path), names(folder.path())),
+        (vec!["b".to_string()], vec!["build".to_string()])
+    );
 }
 
 #[test]
@@ -127,7 +138,8 @@ fn only_what_dead_processes_left_is_tidied_away() {
     assert_eq!(names(folder.path()), left);
     assert_eq!(text(&at("build/a")), ".strassenc-old-build");
     assert_eq!(text(&at("other/a")), "other");
-    // Not by closing it: the test beside this one starts a process, which may hold it open for a moment.
+    // Not by closing it: the test beside this one starts a process, which may hold it open for a
+    // moment.
     held.unlock().unwrap();
     drop((work, held));
     files::tidy(folder.path());

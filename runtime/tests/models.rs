@@ -14,7 +14,8 @@ const SAMPLES: usize = 500;
 fn shipped() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let files = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    let mut models: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "safetensors")).collect();
+    let mut models: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|e| e == "safetensors")).collect();
     models.sort();
     models
 }
@@ -25,7 +26,8 @@ fn data_of(model: &Model) -> Option<DataSet> {
 }
 
 fn home() -> Option<PathBuf> {
-    let home = std::env::var("STRASSENC_HOME").ok().filter(|home| !home.is_empty()).map(PathBuf::from);
+    let home =
+        std::env::var("STRASSENC_HOME").ok().filter(|home| !home.is_empty()).map(PathBuf::from);
     home.or_else(|| Some(Path::new(&std::env::var("HOME").ok()?).join(".strassenc")))
 }
 
@@ -46,7 +48,10 @@ fn are_as_accurate_as_they_say() {
             continue;
         };
         let Some(data) = data_of(&model) else {
-            println!("{name} is loaded only: its data are missing, `strassenc doctor` says how to get them");
+            println!(
+                "{name} is loaded only: its data are missing, `strassenc doctor` says how to get \
+                 them"
+            );
             continue;
         };
         data.check_fits(&model).unwrap();
@@ -63,7 +68,10 @@ fn are_as_accurate_as_they_say() {
         // Three standard deviations of a share of so many samples.
         let (n, share) = (split.labels.len() as f64, correct as f64 / split.labels.len() as f64);
         let slack = 3.0 * (promised * (1.0 - promised) / n).sqrt();
-        assert!((share - promised).abs() <= slack, "{name}: {share} of {n} samples, {promised} of all");
+        assert!(
+            (share - promised).abs() <= slack,
+            "{name}: {share} of {n} samples, {promised} of all"
+        );
         println!("{name}: {:.2} % of {n} samples", 100.0 * share);
         tested += 1;
     }
@@ -73,8 +81,12 @@ fn are_as_accurate_as_they_say() {
 
 /// Golden's integers, and bits per character of a part of the text.
 fn language_model(name: &str, model: &Model, promised: f64) {
-    let Some(text) = home().and_then(|home| text::load(model.provenance.data.as_deref()?, &home).ok()) else {
-        println!("{name} is loaded only: its text is missing, `strassenc doctor` says how to get it");
+    let Some(text) =
+        home().and_then(|home| text::load(model.provenance.data.as_deref()?, &home).ok())
+    else {
+        println!(
+            "{name} is loaded only: its text is missing, `strassenc doctor` says how to get it"
+        );
         return;
     };
     assert_eq!(model.provenance.alphabet, Some(text.symbols.alphabet.iter().collect()), "{name}");
@@ -97,7 +109,9 @@ fn language_model(name: &str, model: &Model, promised: f64) {
 /// The list beside the models has them all.
 #[test]
 fn are_listed() {
-    let list = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/README.md")).unwrap();
+    let list =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/README.md"))
+            .unwrap();
     for path in shipped() {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         assert!(list.contains(&format!("`{name}`")), "{name}");

@@ -1,4 +1,5 @@
-//! Training over a text as a user sees it: what is in the folder, what may interrupt it, and that its integers are golden's.
+//! Training over a text as a user sees it: what is in the folder, what may interrupt it, and that
+//! its integers are golden's.
 
 use ndarray::{Array2, Axis};
 use std::path::Path;
@@ -6,8 +7,8 @@ use strassenc_runtime::data::{Symbols, Text};
 use strassenc_runtime::model::Layer;
 use strassenc_runtime::network::Schedule;
 use strassenc_runtime::train::{
-    self, CHECKPOINT, Epoch, Exact, Observer, Progress, SequenceCheckpoint, SequenceLearner, Sources, Start, Summary,
-    measured,
+    self, CHECKPOINT, Epoch, Exact, Observer, Progress, SequenceCheckpoint, SequenceLearner,
+    Sources, Start, Summary, measured,
 };
 use strassenc_runtime::{Error, Kind, Model, Network, golden};
 
@@ -123,7 +124,8 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// A full-precision teacher, and a run that it teaches, stopped again and again on other numbers of threads.
+/// A full-precision teacher, and a run that it teaches, stopped again and again on other numbers of
+/// threads.
 #[test]
 fn interrupted_and_resumed_is_uninterrupted_on_any_number_of_threads() {
     interrupt_and_resume(&network(|_| ()), 3.0, 29);
@@ -158,7 +160,9 @@ fn patience_ends_phases_and_the_best_epoch_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let trained = |name: &str, network: &Network| {
         let mut stop = Stop::after(usize::MAX);
-        let (_, model) = run(network, &folder.path().join(name), Start::New, Sources::default(), &mut stop).unwrap();
+        let (_, model) =
+            run(network, &folder.path().join(name), Start::New, Sources::default(), &mut stop)
+                .unwrap();
         (stop.epochs, model.unwrap())
     };
     let (epochs, early) = trained("early", &patient(2, true, 60));
@@ -178,14 +182,16 @@ fn patience_ends_phases_and_the_best_epoch_is_kept() {
     assert!(trained("averaged", &averaged).1.layers != exact.layers);
 }
 
-/// `bound` is in bits a symbol, below those of a guess; it is stopped after so many steps, five times.
+/// `bound` is in bits a symbol, below those of a guess; it is stopped after so many steps, five
+/// times.
 fn interrupt_and_resume(network: &Network, bound: f64, steps: usize) {
     let folder = tempfile::tempdir().unwrap();
     let [full, whole, parts] = ["full", "whole", "parts"].map(|name| folder.path().join(name));
     let mut ordinary = network.clone();
     ordinary.train.full_precision = true;
     let never = || Stop::after(usize::MAX);
-    let (summary, none) = run(&ordinary, &full, Start::New, Sources::default(), &mut never()).unwrap();
+    let (summary, none) =
+        run(&ordinary, &full, Start::New, Sources::default(), &mut never()).unwrap();
     assert!(none.is_none() && summary.float_bits.unwrap() < 2.0 && summary.reduction == 0.0);
     let sources = Sources { teacher: Some(&full), from: None };
     let (summary, _) = run(network, &whole, Start::New, sources, &mut never()).unwrap();
@@ -209,7 +215,8 @@ fn interrupt_and_resume(network: &Network, bound: f64, steps: usize) {
 #[test]
 fn the_integers_are_golden_s_and_near_the_float_network() {
     let epochs = integers_are_golden_s(&network(|_| ()), 3.0);
-    // A learning rate that goes by perplexity: once for each epoch that brought less than half a unit.
+    // A learning rate that goes by perplexity: once for each epoch that brought less than half a
+    // unit.
     let full: Vec<&Epoch> = epochs.iter().filter(|e| e.phase == train::Phase::Full).collect();
     let perplexity = |e: &Epoch| e.validation_loss.unwrap().exp();
     let mut rate = 2e-2;
@@ -231,7 +238,8 @@ fn so_are_those_of_words() {
 fn integers_are_golden_s(network: &Network, bound: f64) -> Vec<Epoch> {
     let folder = tempfile::tempdir().unwrap();
     let mut stop = Stop::after(usize::MAX);
-    let (summary, model) = run(network, folder.path(), Start::New, Sources::default(), &mut stop).unwrap();
+    let (summary, model) =
+        run(network, folder.path(), Start::New, Sources::default(), &mut stop).unwrap();
     let (model, text) = (model.unwrap(), text_for(network));
     assert_eq!(Symbols::of_model(&model).as_ref(), Some(&text.symbols));
     let inputs = text.symbols.inputs(network.input.elements());
@@ -282,7 +290,13 @@ fn integers_are_golden_s(network: &Network, bound: f64) -> Vec<Epoch> {
 fn what_does_not_fit_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let told = |network: &Network| {
-        let result = run(network, &folder.path().join("run"), Start::New, Sources::default(), &mut Stop::after(1));
+        let result = run(
+            network,
+            &folder.path().join("run"),
+            Start::New,
+            Sources::default(),
+            &mut Stop::after(1),
+        );
         result.unwrap_err().to_string()
     };
     let with = |from: &str, to: &str| {
@@ -291,7 +305,8 @@ fn what_does_not_fit_is_told() {
     };
     assert!(told(&with("rows = 16", "rows = 20")).contains("set `rows = 16`"));
     assert!(told(&network(|n| n.train.batch = 4000)).contains("too few"));
-    let samples = "name = \"d\"\ninput = { shape = [1], bits = 5, frac = 0 }\nlayers = [{ dense = { units = 16 } }]";
+    let samples = "name = \"d\"\ninput = { shape = [1], bits = 5, frac = 0 }\nlayers = [{ dense = \
+        { units = 16 } }]";
     assert!(told(&Network::parse("d", samples).unwrap()).contains("takes single samples"));
     let spelled = |from: &str, to: &str| {
         let text = network_of_words().to_toml().replacen(from, to, 1);
@@ -303,7 +318,8 @@ fn what_does_not_fit_is_told() {
 #[test]
 fn a_damaged_checkpoint_is_told_and_never_a_panic() {
     let folder = tempfile::tempdir().unwrap();
-    run(&network(|_| ()), folder.path(), Start::New, Sources::default(), &mut Stop::after(3)).unwrap_err();
+    run(&network(|_| ()), folder.path(), Start::New, Sources::default(), &mut Stop::after(3))
+        .unwrap_err();
     let path = folder.path().join(CHECKPOINT);
     let bytes = std::fs::read(&path).unwrap();
     assert!(SequenceCheckpoint::load(&path).is_ok());

@@ -1,10 +1,13 @@
-//! Training runs as a user sees them: what is in the folder, what may interrupt it, and that its integers are golden's.
+//! Training runs as a user sees them: what is in the folder, what may interrupt it, and that its
+//! integers are golden's.
 
 use ndarray::Array2;
 use std::path::Path;
 use strassenc_runtime::data::{self, DataSet, Split};
 use strassenc_runtime::model::{Layer, Model};
-use strassenc_runtime::train::{self, Epoch, ImageCheckpoint, Observer, Progress, Sources, Start, Summary};
+use strassenc_runtime::train::{
+    self, Epoch, ImageCheckpoint, Observer, Progress, Sources, Start, Summary,
+};
 use strassenc_runtime::{Error, Kind, Network, files, golden, model_file};
 
 fn digits() -> DataSet {
@@ -12,9 +15,10 @@ fn digits() -> DataSet {
 }
 
 fn network(edit: impl Fn(&mut Network)) -> Network {
-    let text = "name = \"small\"\ninput = { shape = [8, 8], bits = 5, frac = 4 }\nlayers = [\
-        { dense = { units = 12, r = 20 } }, \"relu\", { dense = { units = 10, r = 16 } }]\n\
-        [train]\nvalidation = 0.1\nshift = 1\nfull = { epochs = 2, learning_rate = 1e-2 }\nternary = { epochs = 2, learning_rate = 1e-2 }\nfrozen.epochs = 1\n";
+    let text = "name = \"small\"\ninput = { shape = [8, 8], bits = 5, frac = 4 }\nlayers = [{ \
+        dense = { units = 12, r = 20 } }, \"relu\", { dense = { units = 10, r = 16 } }]\n\
+        [train]\nvalidation = 0.1\nshift = 1\nfull = { epochs = 2, learning_rate = 1e-2 }\nternary \
+        = { epochs = 2, learning_rate = 1e-2 }\nfrozen.epochs = 1\n";
     let mut network = Network::parse("small.toml", text).unwrap();
     edit(&mut network);
     network
@@ -46,8 +50,15 @@ impl Observer for Stop {
 }
 
 fn train(network: &Network, data: &DataSet, folder: &Path) -> Result<(Summary, Model), Error> {
-    train::run::<train::ImageLearner>(network, data, folder, Start::New, Sources::default(), &mut Stop::never())
-        .map(|(summary, model)| (summary, model.unwrap()))
+    train::run::<train::ImageLearner>(
+        network,
+        data,
+        folder,
+        Start::New,
+        Sources::default(),
+        &mut Stop::never(),
+    )
+    .map(|(summary, model)| (summary, model.unwrap()))
 }
 
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -70,7 +81,14 @@ fn interrupted_and_resumed_is_uninterrupted() {
     // 20 steps an epoch: within epochs, at their ends, and across phases.
     loop {
         let mut stop = Stop { after: [7, 13, 20, 9, 24][interruptions % 5], warnings: Vec::new() };
-        match train::run::<train::ImageLearner>(&network, &data, &parts, start, Sources::default(), &mut stop) {
+        match train::run::<train::ImageLearner>(
+            &network,
+            &data,
+            &parts,
+            start,
+            Sources::default(),
+            &mut stop,
+        ) {
             Ok(_) => break,
             Err(e) => assert_eq!(e.kind(), Kind::Interrupted, "{e}"),
         }
@@ -81,12 +99,26 @@ fn interrupted_and_resumed_is_uninterrupted() {
     let names: Vec<_> = contents(&whole).into_iter().map(|f| f.0).collect();
     assert_eq!(
         names,
-        ["checkpoint.safetensors", "curves.svg", "metrics.csv", "metrics.json", "model.safetensors", "network.toml"]
+        [
+            "checkpoint.safetensors",
+            "curves.svg",
+            "metrics.csv",
+            "metrics.json",
+            "model.safetensors",
+            "network.toml"
+        ]
     );
     assert!(contents(&whole) == contents(&parts));
     // A run that is done gives its result again.
-    train::run::<train::ImageLearner>(&network, &data, &parts, Start::Resume, Sources::default(), &mut Stop::never())
-        .unwrap();
+    train::run::<train::ImageLearner>(
+        &network,
+        &data,
+        &parts,
+        Start::Resume,
+        Sources::default(),
+        &mut Stop::never(),
+    )
+    .unwrap();
     assert!(contents(&whole) == contents(&parts));
 }
 
@@ -123,7 +155,14 @@ frozen = { epochs = 2, learning_rate = 1e-2, warmup = 0.5 }
     let mut start = Start::New;
     for after in (0..).map(|i: usize| [7, 13, 20, 9, 24][i % 5]) {
         let mut stop = Stop { after, warnings: Vec::new() };
-        match train::run::<train::ImageLearner>(&network, &data, &parts, start, Sources::default(), &mut stop) {
+        match train::run::<train::ImageLearner>(
+            &network,
+            &data,
+            &parts,
+            start,
+            Sources::default(),
+            &mut stop,
+        ) {
             Ok(_) => break,
             Err(e) => assert_eq!(e.kind(), Kind::Interrupted, "{e}"),
         }
@@ -134,7 +173,8 @@ frozen = { epochs = 2, learning_rate = 1e-2, warmup = 0.5 }
     let mut other = network.clone();
     other.train.ema = 0.8;
     train(&other, &data, &folder.path().join("other")).unwrap();
-    let model = |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
+    let model =
+        |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
     assert!(model("whole") != model("other"));
 }
 
@@ -153,7 +193,8 @@ impl Observer for Epochs {
     fn warn(&mut self, _: &str) {}
 }
 
-/// With a step size that ruins more than it learns, phases end early, and in the state of their best epochs.
+/// With a step size that ruins more than it learns, phases end early, and in the state of their
+/// best epochs.
 #[test]
 fn patience_ends_phases_and_the_best_epoch_is_kept() {
     let patient = |patience, keep_best, epochs| {
@@ -168,9 +209,15 @@ fn patience_ends_phases_and_the_best_epoch_is_kept() {
     let run = |name: &str, network: &Network| {
         let mut told = Epochs(Vec::new());
         let path = folder.path().join(name);
-        let (_, model) =
-            train::run::<train::ImageLearner>(network, &digits(), &path, Start::New, Sources::default(), &mut told)
-                .unwrap();
+        let (_, model) = train::run::<train::ImageLearner>(
+            network,
+            &digits(),
+            &path,
+            Start::New,
+            Sources::default(),
+            &mut told,
+        )
+        .unwrap();
         let json = std::fs::read(path.join("metrics.json")).unwrap();
         let records: Vec<Epoch> = serde_json::from_slice(&json).unwrap();
         assert_eq!(records, told.0.iter().map(|e| e.0.clone()).collect::<Vec<_>>());
@@ -178,7 +225,10 @@ fn patience_ends_phases_and_the_best_epoch_is_kept() {
     };
     let (epochs, early) = run("early", &patient(2, true, 60));
     let accuracies: Vec<f64> = epochs.iter().map(|e| e.0.validation_accuracy.unwrap()).collect();
-    let best = accuracies.iter().enumerate().fold(0, |best, (i, a)| if *a > accuracies[best] { i } else { best });
+    let best = accuracies
+        .iter()
+        .enumerate()
+        .fold(0, |best, (i, a)| if *a > accuracies[best] { i } else { best });
     assert!(epochs.len() < 60 && epochs.len() == best + 1 + 2, "{accuracies:?}");
     assert!(epochs.iter().enumerate().all(|(i, e)| e.1 == (i + 1 == epochs.len())));
     // A run that ends with that epoch has the same model.
@@ -195,13 +245,14 @@ fn threads_do_not_change_a_bit_and_the_seed_does() {
         network(|n| {
             n.train.seed = seed;
             n.train.batch = 256;
-            n.layers[0] = strassenc_runtime::network::Layer::Dense(strassenc_runtime::network::Dense {
-                units: 100,
-                rank: None,
-                r: Some(200),
-                plain: None,
-                threshold: None,
-            });
+            n.layers[0] =
+                strassenc_runtime::network::Layer::Dense(strassenc_runtime::network::Dense {
+                    units: 100,
+                    rank: None,
+                    r: Some(200),
+                    plain: None,
+                    threshold: None,
+                });
         })
     };
     let run = |name: &str, threads, seed| {
@@ -219,7 +270,8 @@ fn threads_do_not_change_a_bit_and_the_seed_does() {
 fn the_trained_network_is_golden_s_integer_for_integer() {
     let folder = tempfile::tempdir().unwrap();
     let data = digits();
-    let (summary, model) = train(&network(|n| n.train.shift = 0), &data, &folder.path().join("run")).unwrap();
+    let (summary, model) =
+        train(&network(|n| n.train.shift = 0), &data, &folder.path().join("run")).unwrap();
     assert_eq!(model_file::load(&folder.path().join("run/model.safetensors")).unwrap(), model);
     let y = train::fake_quantised(&model, data.test.x.doubles().view()).unwrap();
     let inputs = data.test.x.integers(model.input.format).unwrap();
@@ -235,10 +287,19 @@ fn the_trained_network_is_golden_s_integer_for_integer() {
 
     let float = ImageCheckpoint::load(&folder.path().join("run/checkpoint.safetensors")).unwrap();
     let y = float.float_outputs(data.test.x.singles().view()).unwrap();
-    let best = |row: ndarray::ArrayView1<f32>| (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
-    let correct = y.rows().into_iter().zip(&data.test.labels).filter(|(y, l)| best(y.view()) == **l as usize).count();
+    let best =
+        |row: ndarray::ArrayView1<f32>| (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+    let correct = y
+        .rows()
+        .into_iter()
+        .zip(&data.test.labels)
+        .filter(|(y, l)| best(y.view()) == **l as usize)
+        .count();
     assert_eq!(correct as f64 / data.test.len() as f64, summary.float_accuracy);
-    assert!((summary.float_accuracy - summary.integer_accuracy.unwrap()).abs() < 0.03, "{summary:?}");
+    assert!(
+        (summary.float_accuracy - summary.integer_accuracy.unwrap()).abs() < 0.03,
+        "{summary:?}"
+    );
 }
 
 /// A network of every kind of layer over images: interrupted, resumed, and golden's.
@@ -276,11 +337,27 @@ frozen = { epochs = 2, learning_rate = 3e-2, schedule = "constant" }
     for after in [13, 50, 43] {
         let mut stop = Stop { after, warnings: Vec::new() };
         assert!(
-            train::run::<train::ImageLearner>(&network, &data, &parts, start, Sources::default(), &mut stop).is_err()
+            train::run::<train::ImageLearner>(
+                &network,
+                &data,
+                &parts,
+                start,
+                Sources::default(),
+                &mut stop
+            )
+            .is_err()
         );
         start = Start::Resume;
     }
-    train::run::<train::ImageLearner>(&network, &data, &parts, start, Sources::default(), &mut Stop::never()).unwrap();
+    train::run::<train::ImageLearner>(
+        &network,
+        &data,
+        &parts,
+        start,
+        Sources::default(),
+        &mut Stop::never(),
+    )
+    .unwrap();
     assert!(contents(&whole) == contents(&parts));
 
     // Scales have moved: they are not the folded ones, which a run without phase 3 has.
@@ -298,10 +375,18 @@ frozen = { epochs = 2, learning_rate = 3e-2, schedule = "constant" }
     let right = |(x, label): (ndarray::ArrayView1<i64>, &u32)| {
         golden::argmax(&golden::infer(&model, &x.to_vec()).unwrap()) == *label as usize
     };
-    let correct = inputs.rows().into_iter().zip(&data.test.labels).filter(|&(x, label)| right((x, label))).count();
+    let correct = inputs
+        .rows()
+        .into_iter()
+        .zip(&data.test.labels)
+        .filter(|&(x, label)| right((x, label)))
+        .count();
     assert_eq!(correct as f64 / data.test.len() as f64, summary.integer_accuracy.unwrap());
     assert!(summary.integer_accuracy.unwrap() > 0.7, "{summary:?}");
-    assert_eq!(summary.multiplications, summary.layers.iter().map(|l| l.multiplications).sum::<u64>());
+    assert_eq!(
+        summary.multiplications,
+        summary.layers.iter().map(|l| l.multiplications).sum::<u64>()
+    );
     assert!(summary.multiplications <= 8 * 16 + 8 * 16 + 8 * 16 + 16);
 
     // An image stays whole: a list of inputs without the first pixel is damaged, and no panic.
@@ -323,7 +408,8 @@ fn inputs_that_never_change_get_no_gates() {
     let mut x = data.train.x.singles().into_owned();
     x.column_mut(20).fill(0.5);
     data.train.x = x.clone().into();
-    let dead: Vec<usize> = (0..64).filter(|&j| x.column(j).iter().all(|&v| v == x[[0, j]])).collect();
+    let dead: Vec<usize> =
+        (0..64).filter(|&j| x.column(j).iter().all(|&v| v == x[[0, j]])).collect();
     assert!(dead.len() > 1 && dead.contains(&20), "{dead:?}");
     let (_, model) = train(&network(|_| ()), &data, &folder.path().join("run")).unwrap();
     let Layer::Dense(first) = &model.layers[0] else { unreachable!() };
@@ -344,8 +430,14 @@ fn what_the_user_has_is_left_alone() {
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join("letter.txt"), "dear").unwrap();
     for start in [Start::New, Start::Overwrite] {
-        let result =
-            train::run::<train::ImageLearner>(&network, &data, &path, start, Sources::default(), &mut Stop::never());
+        let result = train::run::<train::ImageLearner>(
+            &network,
+            &data,
+            &path,
+            start,
+            Sources::default(),
+            &mut Stop::never(),
+        );
         told(result, "exists and is not a training run");
     }
     let result = train::run::<train::ImageLearner>(
@@ -365,7 +457,14 @@ fn what_the_user_has_is_left_alone() {
     told(train(&network, &data, &path).map(|(s, m)| (s, Some(m))), "holds a training run already");
     let other = Network { name: "other".into(), ..network.clone() };
     told(
-        train::run::<train::ImageLearner>(&other, &data, &path, Start::Resume, Sources::default(), &mut Stop::never()),
+        train::run::<train::ImageLearner>(
+            &other,
+            &data,
+            &path,
+            Start::Resume,
+            Sources::default(),
+            &mut Stop::never(),
+        ),
         "another network description",
     );
     let mut less = data.clone();
@@ -384,8 +483,15 @@ fn what_the_user_has_is_left_alone() {
         "is not the one",
     );
     assert!(before == contents(&path));
-    train::run::<train::ImageLearner>(&network, &data, &path, Start::Overwrite, Sources::default(), &mut Stop::never())
-        .unwrap();
+    train::run::<train::ImageLearner>(
+        &network,
+        &data,
+        &path,
+        Start::Overwrite,
+        Sources::default(),
+        &mut Stop::never(),
+    )
+    .unwrap();
     assert!(before == contents(&path));
 }
 
@@ -399,8 +505,8 @@ fn data_that_do_not_fit_are_told() {
     let shape = DataSet { shape: vec![4, 16], ..data.clone() };
     assert_eq!(
         told(&network, &shape),
-        "error[input]: data set `digits`: has samples of shape [4, 16], the network takes [8, 8]\n  \
-         help: set `shape = [4, 16]` under `input`"
+        "error[input]: data set `digits`: has samples of shape [4, 16], the network takes [8, \
+         8]\n  help: set `shape = [4, 16]` under `input`"
     );
     let classes = DataSet { classes: 11, ..data.clone() };
     assert_eq!(
@@ -413,7 +519,10 @@ fn data_that_do_not_fit_are_told() {
     x[[7, 3]] = f32::NAN;
     nan.train.x = x.into();
     assert_eq!(told(&network, &nan), "error[input]: sample 7, element 3: is NaN, not a number");
-    let flat = DataSet { train: Split { x: Array2::ones((50, 64)).into(), labels: vec![0; 50] }, ..data.clone() };
+    let flat = DataSet {
+        train: Split { x: Array2::ones((50, 64)).into(), labels: vec![0; 50] },
+        ..data.clone()
+    };
     assert!(told(&network, &flat).contains("every input is the same in all training samples"));
     let one = DataSet { train: data.train.take(1), ..data };
     assert!(told(&network, &one).contains("every input is the same"));
@@ -429,9 +538,13 @@ fn a_diverged_loss_is_one_clear_error() {
         n.train.full.epochs = 200;
         n.train.weight_decay = 1e3;
     });
-    let text = train(&network, &digits(), &folder.path().join("run")).map(|_| ()).unwrap_err().to_string();
+    let text =
+        train(&network, &digits(), &folder.path().join("run")).map(|_| ()).unwrap_err().to_string();
     assert!(text.starts_with("error[input]: training, phase full, epoch "), "{text}");
-    assert!(text.contains("training diverged") && text.contains("lower `learning_rate` of `full`"), "{text}");
+    assert!(
+        text.contains("training diverged") && text.contains("lower `learning_rate` of `full`"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -448,7 +561,11 @@ fn inputs_outside_the_format_are_warned_of() {
         &mut watch,
     )
     .unwrap();
-    assert!(watch.warnings[0].contains("% of the input values lie outside 0 to 0.484375"), "{:?}", watch.warnings);
+    assert!(
+        watch.warnings[0].contains("% of the input values lie outside 0 to 0.484375"),
+        "{:?}",
+        watch.warnings
+    );
 }
 
 /// Where the hash of a checkpoint stands, if its key is whole.
@@ -516,7 +633,10 @@ fn a_damaged_checkpoint_is_told_and_never_a_panic() {
         ("float.0.bias", &f32::INFINITY.to_le_bytes()),
     ] {
         let text = with(tensor, value).unwrap_err();
-        assert!(text.contains(&format!("tensor `{tensor}` holds a value that cannot be")), "{text}");
+        assert!(
+            text.contains(&format!("tensor `{tensor}` holds a value that cannot be")),
+            "{text}"
+        );
     }
     let replaced = |from: &str, to: &str| {
         assert_eq!(from.len(), to.len());
@@ -527,9 +647,14 @@ fn a_damaged_checkpoint_is_told_and_never_a_panic() {
         load(&bytes).unwrap_err().to_string()
     };
     // Another copy of one of another version is no better.
-    for (version, told) in [(7, "format version 7; this"), (3, "format version 3, without a checksum")] {
+    for (version, told) in
+        [(7, "format version 7; this"), (3, "format version 3, without a checksum")]
+    {
         let text = replaced("\\\"version\\\":4", &format!("\\\"version\\\":{version}"));
-        assert!(text.contains(told) && text.contains("use the strassenc that wrote it, or train again"), "{text}");
+        assert!(
+            text.contains(told) && text.contains("use the strassenc that wrote it, or train again"),
+            "{text}"
+        );
         assert!(!text.contains("copy"), "{text}");
     }
     assert!(replaced("\\\"r\\\":20", "\\\"r\\\":21").contains("has shape"));
@@ -537,8 +662,8 @@ fn a_damaged_checkpoint_is_told_and_never_a_panic() {
     assert!(load(std::fs::read(run.join("model.safetensors")).unwrap().as_slice()).is_err());
 }
 
-/// The ordinary network comes first, has no model, and is what a budgeted network may begin from and learn from; the teacher goes
-/// along, so that a run resumes without it.
+/// The ordinary network comes first, has no model, and is what a budgeted network may begin from
+/// and learn from; the teacher goes along, so that a run resumes without it.
 #[test]
 fn a_full_precision_network_gives_start_and_teacher() {
     let data = digits();
@@ -557,7 +682,10 @@ fn a_full_precision_network_gives_start_and_teacher() {
         &mut Stop::never(),
     )
     .unwrap();
-    assert!(model.is_none() && summary.integer_accuracy.is_none() && summary.float_accuracy > 0.7, "{summary:?}");
+    assert!(
+        model.is_none() && summary.integer_accuracy.is_none() && summary.float_accuracy > 0.7,
+        "{summary:?}"
+    );
     assert_eq!((summary.multiplications, summary.reduction), (64 * 12 + 12 * 10, 0.0));
     let again = train::run::<train::ImageLearner>(
         &full,
@@ -577,7 +705,9 @@ fn a_full_precision_network_gives_start_and_teacher() {
         train::run::<train::ImageLearner>(&short, &data, &path(name), start, sources, stop)
     };
     let (fp, none) = (path("full"), Sources::default());
-    let accuracy = |result: Result<(Summary, Option<Model>), Error>| result.unwrap().0.integer_accuracy.unwrap();
+    let accuracy = |result: Result<(Summary, Option<Model>), Error>| {
+        result.unwrap().0.integer_accuracy.unwrap()
+    };
     let afresh = accuracy(run("afresh", none, &mut Stop::never()));
     let begun = accuracy(run("begun", Sources { from: Some(&fp), ..none }, &mut Stop::never()));
     assert!(begun > afresh, "{begun} against {afresh}");
@@ -585,7 +715,10 @@ fn a_full_precision_network_gives_start_and_teacher() {
     let both = Sources { from: Some(&fp), teacher: Some(&fp) };
     run("taught", both, &mut Stop::never()).unwrap();
     assert!(contents(&path("taught")).len() == contents(&path("begun")).len() + 1);
-    assert_ne!(std::fs::read(path("taught/metrics.csv")).unwrap(), std::fs::read(path("begun/metrics.csv")).unwrap());
+    assert_ne!(
+        std::fs::read(path("taught/metrics.csv")).unwrap(),
+        std::fs::read(path("begun/metrics.csv")).unwrap()
+    );
     let mut sources = both;
     while let Err(e) = run("parts", sources, &mut Stop { after: 9, warnings: vec![] }) {
         assert_eq!(e.kind(), Kind::Interrupted, "{e}");
@@ -597,26 +730,42 @@ fn a_full_precision_network_gives_start_and_teacher() {
     let frozen = network(|n| (n.train.full.epochs, n.train.ternary.epochs) = (0, 0));
     let taught = path("taught");
     let sources = Sources { from: Some(&taught), ..none };
-    let (tuned, model) =
-        train::run::<train::ImageLearner>(&frozen, &data, &path("tuned"), Start::New, sources, &mut Stop::never())
-            .unwrap();
+    let (tuned, model) = train::run::<train::ImageLearner>(
+        &frozen,
+        &data,
+        &path("tuned"),
+        Start::New,
+        sources,
+        &mut Stop::never(),
+    )
+    .unwrap();
     assert!(tuned.integer_accuracy.unwrap() > begun - 0.1);
     let signs = |model: &Model| match &model.layers[1] {
         Layer::Dense(dense) => dense.w_b.clone(),
         _ => unreachable!(),
     };
-    assert_eq!(signs(&model.unwrap()), signs(&model_file::load(&taught.join(train::MODEL)).unwrap()));
+    assert_eq!(
+        signs(&model.unwrap()),
+        signs(&model_file::load(&taught.join(train::MODEL)).unwrap())
+    );
 
     // What does not fit is refused, and a teacher that was changed.
     let mut other = Network::parse("small.toml", &short.to_toml()).unwrap();
     other.input.frac = 3;
     for sources in [Sources { from: Some(&fp), ..none }, Sources { teacher: Some(&fp), ..none }] {
-        let result =
-            train::run::<train::ImageLearner>(&other, &data, &path("other"), Start::New, sources, &mut Stop::never());
+        let result = train::run::<train::ImageLearner>(
+            &other,
+            &data,
+            &path("other"),
+            Start::New,
+            sources,
+            &mut Stop::never(),
+        );
         assert!(result.unwrap_err().to_string().contains("other inputs or classes"));
         assert!(!path("other").exists());
     }
-    std::fs::copy(path("afresh").join(train::CHECKPOINT), path("taught/teacher.safetensors")).unwrap();
+    std::fs::copy(path("afresh").join(train::CHECKPOINT), path("taught/teacher.safetensors"))
+        .unwrap();
     let result = run("taught", none, &mut Stop::never());
     assert!(result.unwrap_err().to_string().contains("not the teacher"));
 }

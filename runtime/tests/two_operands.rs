@@ -1,10 +1,12 @@
-//! Layers whose operands are both data: their file, what makes them valid, golden's and f64's integers.
+//! Layers whose operands are both data: their file, what makes them valid, golden's and f64's
+//! integers.
 
 use ndarray::{Array2, array};
 use strassenc_runtime::model::{Bilinear, Dense, Edge, Layer, Model, Output, Provenance};
 use strassenc_runtime::{Format, golden, model_file, train};
 
-/// (a_0 - a_1)·(b_0 + b_1) and a_1·b_0, their sum and their difference, then a dense layer on what is left of them.
+/// (a_0 - a_1)·(b_0 + b_1) and a_1·b_0, their sum and their difference, then a dense layer on what
+/// is left of them.
 fn model() -> Model {
     let format = Format { signed: true, bits: 5, frac: 1 };
     Model {
@@ -16,7 +18,10 @@ fn model() -> Model {
                 w_a: array![[1, -1], [0, 1]],
                 w_b: array![[1, 1], [1, 0]],
                 w_c: array![[1, 1], [1, -1]],
-                output: Output::Requantised { shifts: array![2, -1], format: Format { bits: 8, ..format } },
+                output: Output::Requantised {
+                    shifts: array![2, -1],
+                    format: Format { bits: 8, ..format },
+                },
             }),
             Layer::Dense(Dense {
                 name: "last".into(),
@@ -52,8 +57,9 @@ fn the_integers_are_those_of_the_specification() {
 #[test]
 fn f64_computes_the_same() {
     let model = model();
-    let inputs: Vec<[i64; 4]> =
-        (0..200i64).map(|i| [i % 32 - 16, i * 7 % 32 - 16, i * 13 % 32 - 16, i * 5 % 31 - 15]).collect();
+    let inputs: Vec<[i64; 4]> = (0..200i64)
+        .map(|i| [i % 32 - 16, i * 7 % 32 - 16, i * 13 % 32 - 16, i * 5 % 31 - 15])
+        .collect();
     let x = Array2::from_shape_fn((200, 4), |(i, j)| inputs[i][j] as f64 / 2.0);
     let y = train::fake_quantised(&model, x.view()).unwrap();
     for (x, y) in inputs.iter().zip(y.outer_iter()) {
@@ -82,7 +88,10 @@ fn what_is_not_a_layer_is_refused() {
         assert!(error.contains(needle), "{error}");
         assert!(model_file::to_bytes(&model).is_err());
     };
-    refused(&|m| bilinear(m).w_a[[0, 1]] = 2, "layer `product`, w_a: the value 2 at [0, 1] is not ternary");
+    refused(
+        &|m| bilinear(m).w_a[[0, 1]] = 2,
+        "layer `product`, w_a: the value 2 at [0, 1] is not ternary",
+    );
     refused(&|m| bilinear(m).w_b = array![[1, 1]], "w_b: has 1 rows for 2 columns of w_c");
     refused(&|m| m.input.shape = vec![5], "take 2 and 2 inputs, but 5 arrive");
     refused(&|m| bilinear(m).w_a = Array2::zeros((2, 0)), "w_a: takes no inputs");
@@ -94,7 +103,8 @@ fn what_is_not_a_layer_is_refused() {
         &|m| {
             let mut first = m.layers[0].clone();
             let Layer::Bilinear(layer) = &mut first else { unreachable!() };
-            (layer.name, layer.w_a, layer.w_b) = ("second".into(), array![[1], [1]], array![[1], [1]]);
+            (layer.name, layer.w_a, layer.w_b) =
+                ("second".into(), array![[1], [1]], array![[1], [1]]);
             m.layers.insert(1, first);
         },
         "layer `second`, kind: is bilinear, which only the first layer may be",

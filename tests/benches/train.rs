@@ -88,7 +88,9 @@ impl Options {
 fn keep<T: Copy + ToString>(choices: &[T], name: &str) -> std::result::Result<Vec<T>, String> {
     let names: Vec<_> = choices.iter().map(T::to_string).collect();
     let chosen = names.iter().position(|n| n == name);
-    chosen.map(|i| vec![choices[i]]).ok_or_else(|| format!("`{name}` is none of {}", names.join(", ")))
+    chosen
+        .map(|i| vec![choices[i]])
+        .ok_or_else(|| format!("`{name}` is none of {}", names.join(", ")))
 }
 
 fn number<T: FromStr>(option: &str, value: &str) -> std::result::Result<T, String> {
@@ -116,11 +118,21 @@ fn noise(network: &Network) -> DataSet {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
     let (input, classes) = (&network.input, network.outputs());
     let mut split = |samples: usize| {
-        let x = Array2::from_shape_simple_fn((samples, input.elements()), || f32::from(rng.random::<u8>()) / 256.0);
+        let x = Array2::from_shape_simple_fn((samples, input.elements()), || {
+            f32::from(rng.random::<u8>()) / 256.0
+        });
         Split { x: x.into(), labels: (0..samples).map(|i| (i % classes) as u32).collect() }
     };
     let (train, test) = (split(STEPS * network.train.batch), split(1));
-    DataSet { name: "noise".into(), shape: input.shape.clone(), classes, class_names: None, notes: vec![], train, test }
+    DataSet {
+        name: "noise".into(),
+        shape: input.shape.clone(),
+        classes,
+        class_names: None,
+        notes: vec![],
+        train,
+        test,
+    }
 }
 
 /// Samples a second of one step's matrix products alone, on one thread.
@@ -133,14 +145,20 @@ fn products(network: &Network) -> f64 {
         let columns = linear.window().area() * step.input.channels;
         let (r, outputs) = (linear.r, linear.patch.area() * step.output.channels);
         let first = shapes.is_empty();
-        shapes.extend([(rows, columns, r), (rows, r, outputs), (outputs, rows, r), (rows, outputs, r)]);
+        shapes.extend([
+            (rows, columns, r),
+            (rows, r, outputs),
+            (outputs, rows, r),
+            (rows, outputs, r),
+        ]);
         shapes.push((r, rows, columns));
         if !first {
             shapes.push((rows, r, columns));
         }
     }
     let matrix = |m, n| Array2::<f32>::from_elem((m, n), 0.5);
-    let mut operands: Vec<_> = shapes.into_iter().map(|(m, k, n)| (matrix(m, k), matrix(k, n), matrix(m, n))).collect();
+    let mut operands: Vec<_> =
+        shapes.into_iter().map(|(m, k, n)| (matrix(m, k), matrix(k, n), matrix(m, n))).collect();
     speed(network, 1.0, || {
         for (a, b, c) in &mut operands {
             general_mat_mul(1.0, a, b, 0.0, c);
@@ -157,8 +175,11 @@ fn speed(network: &Network, seconds: f64, mut step: impl FnMut() -> Result<()>) 
         step()?;
         steps += 1;
     }
-    let samples =
-        if network.is_of_sequences() { network.train.batch * network.train.window } else { network.train.batch };
+    let samples = if network.is_of_sequences() {
+        network.train.batch * network.train.window
+    } else {
+        network.train.batch
+    };
     Ok((steps * samples) as f64 / start.elapsed().as_secs_f64())
 }
 
@@ -176,12 +197,19 @@ fn noise_text(network: &Network) -> Result<Text> {
 }
 
 /// Calls `report` with the samples a second of each window.
-fn measure(options: &Options, network: &Network, pool: &ThreadPool, report: impl FnMut(f64)) -> Result<()> {
+fn measure(
+    options: &Options,
+    network: &Network,
+    pool: &ThreadPool,
+    report: impl FnMut(f64),
+) -> Result<()> {
     if network.is_of_sequences() {
-        let trainer = pool.install(|| Trainer::<SequenceLearner>::begin(network, &noise_text(network)?, None))?;
+        let trainer = pool
+            .install(|| Trainer::<SequenceLearner>::begin(network, &noise_text(network)?, None))?;
         return windows(options, network, pool, trainer, report);
     }
-    let trainer = pool.install(|| Trainer::<ImageLearner>::begin(network, &noise(network), None))?;
+    let trainer =
+        pool.install(|| Trainer::<ImageLearner>::begin(network, &noise(network), None))?;
     windows(options, network, pool, trainer, report)
 }
 
@@ -192,7 +220,8 @@ fn windows<L: Learner>(
     mut trainer: Trainer<L>,
     mut report: impl FnMut(f64),
 ) -> Result<()> {
-    let mut window = |seconds| pool.install(|| speed(network, seconds, || trainer.step().map(|_| ())));
+    let mut window =
+        |seconds| pool.install(|| speed(network, seconds, || trainer.step().map(|_| ())));
     window(options.seconds / 4.0)?;
     if options.stdin {
         std::io::stdin().lines().try_for_each(|_| window(options.seconds).map(&mut report))
@@ -204,7 +233,8 @@ fn windows<L: Learner>(
 fn run(options: &Options) -> Result<()> {
     for &name in &options.networks {
         let shape = network(name, Phase::Full, options)?;
-        let products = if options.json || shape.is_of_sequences() { f64::NAN } else { products(&shape) };
+        let products =
+            if options.json || shape.is_of_sequences() { f64::NAN } else { products(&shape) };
         for &threads in &options.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let pool = pool.map_err(|e| strassenc_runtime::Error::internal("threads", e))?;
@@ -233,8 +263,8 @@ fn run(options: &Options) -> Result<()> {
                 if let (false, Some(median)) = (options.json, windows.get(windows.len() / 2)) {
                     let (least, most) = (windows[0], windows[windows.len() - 1]);
                     println!(
-                        "{name:<5} {threads} threads, {phase:<7} {median:>8.0} samples/s ({least:.0} to {most:.0}), \
-                         {:.2} times its f32 products alone",
+                        "{name:<5} {threads} threads, {phase:<7} {median:>8.0} samples/s \
+                         ({least:.0} to {most:.0}), {:.2} times its f32 products alone",
                         products / median
                     );
                 }

@@ -38,7 +38,13 @@ pub fn random_engines(dataflow: &Dataflow, seed: u64) -> Engines {
 fn filters(rng: &mut ChaCha8Rng, layer: &Layer) -> Folding {
     let words = layer.words().expect("a char-CNN reads words");
     let pe = divisor(rng, words.common());
-    Folding { pe, simd: divisor(rng, words.elements), multipliers: divisor(rng, pe), wc_pe: 1, wc_simd: 1 }
+    Folding {
+        pe,
+        simd: divisor(rng, words.elements),
+        multipliers: divisor(rng, pe),
+        wc_pe: 1,
+        wc_simd: 1,
+    }
 }
 
 fn divisor(rng: &mut ChaCha8Rng, n: usize) -> usize {

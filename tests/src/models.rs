@@ -14,8 +14,8 @@ pub struct Recipe {
     pub seed: u64,
     /// Number of inputs, at least 1.
     pub inputs: usize,
-    /// Whether the first layer multiplies data by data: the first half of the inputs, rounded up, by the others, of which
-    /// there must be one.
+    /// Whether the first layer multiplies data by data: the first half of the inputs, rounded up,
+    /// by the others, of which there must be one.
     pub two_operands: bool,
     /// Format of the inputs.
     pub format: Format,
@@ -36,20 +36,36 @@ pub struct LayerRecipe {
     pub density: f64,
     /// Width of the coefficients, 2..=25.
     pub coefficient_bits: u32,
-    /// About how many bits the products have after rounding; few of them make all-zero products, many of them left shifts.
+    /// About how many bits the products have after rounding; few of them make all-zero products,
+    /// many of them left shifts.
     pub product_bits: u32,
     /// What leaves, unless it is the last layer.
     pub format: Format,
-    /// By about how many bits the outputs exceed the format: positive saturates, negative never does.
+    /// By about how many bits the outputs exceed the format: positive saturates, negative never
+    /// does.
     pub excess: i32,
 }
 
 /// A layer of four dense rows and two outputs of four bits, and a last one, for examples.
 pub fn small() -> Recipe {
     let format = Format { signed: false, bits: 4, frac: 0 };
-    let layer =
-        LayerRecipe { rows: 4, outputs: 2, density: 1.0, coefficient_bits: 6, product_bits: 6, format, excess: 0 };
-    Recipe { seed: 3, inputs: 3, two_operands: false, format, layers: vec![layer.clone(), layer], dead: 0.0 }
+    let layer = LayerRecipe {
+        rows: 4,
+        outputs: 2,
+        density: 1.0,
+        coefficient_bits: 6,
+        product_bits: 6,
+        format,
+        excess: 0,
+    };
+    Recipe {
+        seed: 3,
+        inputs: 3,
+        two_operands: false,
+        format,
+        layers: vec![layer.clone(), layer],
+        dead: 0.0,
+    }
 }
 
 /// Recipes of all sorts, small enough to run thousands of them.
@@ -59,30 +75,34 @@ pub fn recipes() -> impl Strategy<Value = Recipe> {
 
 /// Recipes whose values come close to the limit of 53 bits.
 pub fn wide_recipes() -> impl Strategy<Value = Recipe> {
-    of_widths(32, 25, 45).prop_filter("values beyond 53 bits", |recipe| build(recipe).validate().is_ok())
+    of_widths(32, 25, 45)
+        .prop_filter("values beyond 53 bits", |recipe| build(recipe).validate().is_ok())
 }
 
 fn of_widths(bits: u32, coefficient_bits: u32, product_bits: u32) -> impl Strategy<Value = Recipe> {
-    let format = (any::<bool>(), 1..=bits, -4i32..=12).prop_map(|(signed, bits, frac)| Format { signed, bits, frac });
+    let format = (any::<bool>(), 1..=bits, -4i32..=12).prop_map(|(signed, bits, frac)| Format {
+        signed,
+        bits,
+        frac,
+    });
     let sizes = (0usize..=14, 1usize..=9, 0.0f64..=1.0);
-    let layer = (sizes, 2..=coefficient_bits, 1..=product_bits, format.clone(), -3i32..=4).prop_map(
-        |((rows, outputs, density), coefficient_bits, product_bits, format, excess)| LayerRecipe {
-            rows,
-            outputs,
-            density,
-            coefficient_bits,
-            product_bits,
-            format,
-            excess,
-        },
-    );
+    let layer = (sizes, 2..=coefficient_bits, 1..=product_bits, format.clone(), -3i32..=4)
+        .prop_map(|((rows, outputs, density), coefficient_bits, product_bits, format, excess)| {
+            LayerRecipe { rows, outputs, density, coefficient_bits, product_bits, format, excess }
+        });
     let dead = prop_oneof![Just(0.0), 0.0f64..=0.5];
-    (any::<u64>(), 1usize..=14, prop::bool::weighted(0.3), format, prop::collection::vec(layer, 1..=3), dead).prop_map(
-        |(seed, inputs, two_operands, format, layers, dead)| {
+    (
+        any::<u64>(),
+        1usize..=14,
+        prop::bool::weighted(0.3),
+        format,
+        prop::collection::vec(layer, 1..=3),
+        dead,
+    )
+        .prop_map(|(seed, inputs, two_operands, format, layers, dead)| {
             let two_operands = two_operands && inputs > 1;
             Recipe { seed, inputs, two_operands, format, layers, dead }
-        },
-    )
+        })
 }
 
 /// The model of a recipe.
@@ -132,7 +152,8 @@ pub(crate) fn dense(
     let mut w_b = ternary(rng, (rows, n_in), density);
     let mut w_c = ternary(rng, (outputs, rows), density);
     let limit = (1 << (coefficient_bits - 1)) - 1;
-    let mut coefficients: Array1<i32> = Array1::from_shape_simple_fn(rows, || rng.random_range(-limit..=limit));
+    let mut coefficients: Array1<i32> =
+        Array1::from_shape_simple_fn(rows, || rng.random_range(-limit..=limit));
     for i in 0..rows {
         match rng.random_bool(dead).then(|| rng.random_range(0..3)) {
             Some(0) => w_b.row_mut(i).fill(0),
@@ -162,7 +183,8 @@ pub(crate) fn dense(
         Output::Raw
     } else {
         let shift = y_bits - recipe.format.bits as i32 - recipe.excess;
-        let shifts = Array1::from_shape_fn(outputs, |_| (shift + rng.random_range(-2..=2)).clamp(-6, 54));
+        let shifts =
+            Array1::from_shape_fn(outputs, |_| (shift + rng.random_range(-2..=2)).clamp(-6, 54));
         Output::Requantised { shifts, format: recipe.format }
     };
     Dense {
@@ -179,7 +201,13 @@ pub(crate) fn dense(
     }
 }
 
-fn bilinear(rng: &mut impl Rng, recipe: &LayerRecipe, (n_in, x): (usize, Format), dead: f64, last: bool) -> Bilinear {
+fn bilinear(
+    rng: &mut impl Rng,
+    recipe: &LayerRecipe,
+    (n_in, x): (usize, Format),
+    dead: f64,
+    last: bool,
+) -> Bilinear {
     let &LayerRecipe { rows, outputs, density, .. } = recipe;
     let n_a = n_in.div_ceil(2);
     let mut w_a = ternary(rng, (rows, n_a), density);
@@ -196,14 +224,15 @@ fn bilinear(rng: &mut impl Rng, recipe: &LayerRecipe, (n_in, x): (usize, Format)
         Output::Raw
     } else {
         let shift = 2 * x.bits as i32 + 2 - recipe.format.bits as i32 - recipe.excess;
-        let shifts = Array1::from_shape_fn(outputs, |_| (shift + rng.random_range(-2..=2)).clamp(-6, 54));
+        let shifts =
+            Array1::from_shape_fn(outputs, |_| (shift + rng.random_range(-2..=2)).clamp(-6, 54));
         Output::Requantised { shifts, format: recipe.format }
     };
     Bilinear { name: "product".into(), w_a, w_b, w_c, output }
 }
 
-/// Inputs for a model: all least, all greatest, each element alone at an end, then `random` vectors, of which every other
-/// one has each element at one of its ends.
+/// Inputs for a model: all least, all greatest, each element alone at an end, then `random`
+/// vectors, of which every other one has each element at one of its ends.
 pub fn inputs(model: &Model, random: usize, seed: u64) -> Vec<Vec<i64>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());

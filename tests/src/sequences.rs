@@ -4,11 +4,14 @@ use crate::models::{LayerRecipe, dense, ternary};
 use ndarray::{Array1, Array2};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use strassenc_runtime::model::{CharCnn, Dense, Edge, Embedding, Highway, Layer, Lstm, Output, Provenance, Table};
+use strassenc_runtime::model::{
+    CharCnn, Dense, Edge, Embedding, Highway, Layer, Lstm, Output, Provenance, Table,
+};
 use strassenc_runtime::{Format, Model};
 
-/// A model of one or two LSTM layers of odd sizes, often with an embedding or vectors before them, or filters over words, highway layers
-/// among them, and a dense layer at the end. Tables are arbitrary, formats of any fit.
+/// A model of one or two LSTM layers of odd sizes, often with an embedding or vectors before them,
+/// or filters over words, highway layers among them, and a dense layer at the end. Tables are
+/// arbitrary, formats of any fit.
 pub fn sequence_model(seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut layers = vec![];
@@ -23,7 +26,8 @@ pub fn sequence_model(seed: u64) -> Model {
         input = Edge { shape: vec![characters], format: Format { signed: false, bits, frac: 0 } };
         let rows = rng.random_range(1..=1usize << bits);
         (n, x) = (rng.random_range(1..=6), any_format(&mut rng, 8));
-        let table = Array2::from_shape_simple_fn((rows, n), || rng.random_range(x.min()..=x.max()) as i32);
+        let table =
+            Array2::from_shape_simple_fn((rows, n), || rng.random_range(x.min()..=x.max()) as i32);
         layers.push(Layer::Embedding(Embedding { name: "embedding_0".into(), table, format: x }));
     } else {
         (n, x) = (rng.random_range(1..=6), any_format(&mut rng, 8));
@@ -54,7 +58,11 @@ pub fn sequence_model(seed: u64) -> Model {
 }
 
 fn any_format(rng: &mut ChaCha8Rng, bits: u32) -> Format {
-    Format { signed: rng.random_bool(0.6), bits: rng.random_range(2..=bits), frac: rng.random_range(0..=8) }
+    Format {
+        signed: rng.random_bool(0.6),
+        bits: rng.random_range(2..=bits),
+        frac: rng.random_range(0..=8),
+    }
 }
 
 /// A dense layer whose outputs have this format, or are raw.
@@ -80,11 +88,20 @@ fn gates(
 
 fn table(rng: &mut ChaCha8Rng, bits: u32) -> Table {
     let frac = rng.random_range(1..=9);
-    Table { values: Array1::from_shape_simple_fn(1 << (bits - 1), || rng.random_range(0..=1 << frac)), frac }
+    Table {
+        values: Array1::from_shape_simple_fn(1 << (bits - 1), || rng.random_range(0..=1 << frac)),
+        frac,
+    }
 }
 
-/// Filters of any widths over words of so many characters and elements; some are dead, or have weights of 0 alone.
-fn char_cnn(rng: &mut ChaCha8Rng, name: String, (characters, e): (usize, usize), x: Format) -> CharCnn {
+/// Filters of any widths over words of so many characters and elements; some are dead, or have
+/// weights of 0 alone.
+fn char_cnn(
+    rng: &mut ChaCha8Rng,
+    name: String,
+    (characters, e): (usize, usize),
+    x: Format,
+) -> CharCnn {
     let common = rng.random_range(1..=2);
     let mut widths: Vec<usize> =
         (0..rng.random_range(1..=characters)).map(|_| common * rng.random_range(0..=3)).collect();
@@ -92,7 +109,8 @@ fn char_cnn(rng: &mut ChaCha8Rng, name: String, (characters, e): (usize, usize),
         widths[0] = common;
     }
     let n = widths.iter().sum();
-    let gate = Format { signed: true, bits: rng.random_range(2..=9), frac: rng.random_range(0..=6) };
+    let gate =
+        Format { signed: true, bits: rng.random_range(2..=9), frac: rng.random_range(0..=6) };
     let mut cnn = CharCnn {
         filters: gates(rng, name, n, n, (widths.len() * e, x), Some(gate)),
         widths,
@@ -120,8 +138,10 @@ fn highway(rng: &mut ChaCha8Rng, name: String, n: usize, x: Format) -> Highway {
 
 fn lstm(rng: &mut ChaCha8Rng, name: String, n_in: usize, x: Format) -> Lstm {
     let units = rng.random_range(1..=6);
-    let gate = Format { signed: true, bits: rng.random_range(2..=9), frac: rng.random_range(0..=6) };
-    let signed = |rng: &mut ChaCha8Rng, bits| Format { signed: true, bits, frac: rng.random_range(0..=9) };
+    let gate =
+        Format { signed: true, bits: rng.random_range(2..=9), frac: rng.random_range(0..=6) };
+    let signed =
+        |rng: &mut ChaCha8Rng, bits| Format { signed: true, bits, frac: rng.random_range(0..=9) };
     let (cell_bits, hidden_bits) = (rng.random_range(2..=16), rng.random_range(2..=9));
     let (cell, hidden) = (signed(rng, cell_bits), signed(rng, hidden_bits));
     let mut layer = Lstm {
@@ -155,8 +175,9 @@ fn lstm(rng: &mut ChaCha8Rng, name: String, n_in: usize, x: Format) -> Lstm {
     layer
 }
 
-/// An embedding, an LSTM and a dense layer over characters: `[symbols, elements of the embedding, units, r of each SPN]`. Each gate
-/// has an SPN over x and one over h. Weights are random; tables and formats are those of a network that was trained.
+/// An embedding, an LSTM and a dense layer over characters: `[symbols, elements of the embedding,
+/// units, r of each SPN]`. Each gate has an SPN over x and one over h. Weights are random; tables
+/// and formats are those of a network that was trained.
 pub fn language_model(seed: u64, [symbols, n_in, units, r]: [usize; 4]) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let signed = |bits, frac| Format { signed: true, bits, frac };
@@ -172,21 +193,22 @@ pub fn language_model(seed: u64, [symbols, n_in, units, r]: [usize; 4]) -> Model
     for ((c, i), w) in w_c.indexed_iter_mut() {
         *w *= i8::from(c / units == i / (2 * r));
     }
-    let spn = |rng: &mut ChaCha8Rng, name: &str, budget, w_b: Array2<i8>, w_c: Array2<i8>, output| {
-        let (rows, outputs) = (w_b.nrows(), w_c.nrows());
-        Dense {
-            name: name.into(),
-            budget,
-            w_b,
-            coefficients: Array1::from_shape_simple_fn(rows, || rng.random_range(-127..=127)),
-            coefficient_bits: 8,
-            coefficient_shifts: Array1::from_elem(rows, 8),
-            product_frac: 10,
-            w_c,
-            bias: Array1::from_shape_simple_fn(outputs, || rng.random_range(-1000..=1000)),
-            output,
-        }
-    };
+    let spn =
+        |rng: &mut ChaCha8Rng, name: &str, budget, w_b: Array2<i8>, w_c: Array2<i8>, output| {
+            let (rows, outputs) = (w_b.nrows(), w_c.nrows());
+            Dense {
+                name: name.into(),
+                budget,
+                w_b,
+                coefficients: Array1::from_shape_simple_fn(rows, || rng.random_range(-127..=127)),
+                coefficient_bits: 8,
+                coefficient_shifts: Array1::from_elem(rows, 8),
+                product_frac: 10,
+                w_c,
+                bias: Array1::from_shape_simple_fn(outputs, || rng.random_range(-1000..=1000)),
+                output,
+            }
+        };
     let requantised = Output::Requantised { shifts: Array1::from_elem(4 * units, 4), format: gate };
     let lstm = Lstm {
         gates: spn(&mut rng, "lstm_0", 8 * r, w_b, w_c, requantised),

@@ -84,7 +84,10 @@ fn a_build_replaces_a_build_and_nothing_else() {
     let refused = |what: &str| {
         let error = build::write(&folder, &compiled, &options).unwrap_err();
         assert_eq!(error.kind(), Kind::Io);
-        assert!(error.to_string().contains(what) && error.to_string().contains("left alone"), "{error}");
+        assert!(
+            error.to_string().contains(what) && error.to_string().contains("left alone"),
+            "{error}"
+        );
     };
     std::fs::write(folder.join("notes.txt"), "mine").unwrap();
     refused("holds notes.txt, which strassenc did not write");
@@ -154,12 +157,17 @@ fn nothing_that_a_user_has_in_a_build_is_lost() {
         std::fs::remove_file(folder.join("notes")).unwrap();
     }
     // Any file that was changed, the record too; with --overwrite it goes.
-    let names: Vec<String> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let names: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     for name in &names {
         let bytes = std::fs::read(folder.join(name)).unwrap();
         std::fs::write(folder.join(name), [&bytes[..], b"\n"].concat()).unwrap();
-        left_alone(Edits::Keep, &[&format!("{name} changed since strassenc wrote it"), "--overwrite"]);
+        left_alone(
+            Edits::Keep,
+            &[&format!("{name} changed since strassenc wrote it"), "--overwrite"],
+        );
         std::fs::write(folder.join(name), bytes).unwrap();
     }
     std::fs::write(folder.join("random.v"), "// mine").unwrap();
@@ -196,7 +204,8 @@ fn a_build_that_cannot_be_read_back_replaces_nothing() {
     let folder = written(parent.path(), &Options::default());
     let before = everything(parent.path());
     let odd = Options { time_limit: Some(f64::INFINITY), ..Options::default() };
-    let compiled = build::compile(&model(2), &Options::default(), &|_| {}, &|| false, &|| false).unwrap();
+    let compiled =
+        build::compile(&model(2), &Options::default(), &|_| {}, &|| false, &|| false).unwrap();
     for adders_per_stage in [1, 0] {
         let odd = Options { adders_per_stage, ..odd.clone() };
         let error = build::write(&folder, &compiled, &odd).unwrap_err();
@@ -221,7 +230,10 @@ fn every_damaged_file_is_named() {
         for damaged in [bytes[..bytes.len() / 2].to_vec(), flipped(&bytes)] {
             std::fs::write(&path, damaged).unwrap();
             let error = Build::open(&folder).unwrap_err();
-            assert!(error.to_string().contains(&format!("{name}: is not as it was written")), "{error}");
+            assert!(
+                error.to_string().contains(&format!("{name}: is not as it was written")),
+                "{error}"
+            );
             assert!(error.to_string().contains("strassenc verilog"), "{error}");
         }
         std::fs::remove_file(&path).unwrap();
@@ -239,7 +251,8 @@ fn flipped(bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Damage that the hashes do not show, since whoever made it wrote them anew, or since it is in the record itself.
+/// Damage that the hashes do not show, since whoever made it wrote them anew, or since it is in the
+/// record itself.
 #[test]
 fn a_record_that_lies_is_refused() {
     let parent = tempfile::tempdir().unwrap();
@@ -269,10 +282,15 @@ fn a_record_that_lies_is_refused() {
         std::fs::write(&record, lie).unwrap();
         assert_eq!(Build::open(&folder).unwrap_err().kind(), Kind::Input);
     }
-    for (figure, other) in [("\"luts\": ", "\"luts\": 1"), ("\"clamps\": ", "\"clamps\": 1"), ("\n", "\n\n")] {
+    for (figure, other) in
+        [("\"luts\": ", "\"luts\": 1"), ("\"clamps\": ", "\"clamps\": 1"), ("\n", "\n\n")]
+    {
         std::fs::write(&record, good.replacen(figure, other, 1)).unwrap();
         let error = Build::open(&folder).unwrap_err();
-        assert!(error.to_string().contains("build.json: is not as it was written"), "{other}: {error}");
+        assert!(
+            error.to_string().contains("build.json: is not as it was written"),
+            "{other}: {error}"
+        );
     }
     for cut in [0, 1, good.len() / 2] {
         std::fs::write(&record, &good[..cut]).unwrap();
@@ -295,7 +313,8 @@ fn sealed(text: &str) -> String {
     with(&hash(&with("")))
 }
 
-/// The build of another version with the same schema is as good as ours where we would write the same Verilog.
+/// The build of another version with the same schema is as good as ours where we would write the
+/// same Verilog.
 #[test]
 fn a_build_of_another_version_compiles_again_where_its_verilog_is_the_same() {
     let parent = tempfile::tempdir().unwrap();
@@ -319,7 +338,8 @@ fn a_build_of_another_version_compiles_again_where_its_verilog_is_the_same() {
     rewrite(&mut text, "random.v", &|old| old + "// one line more\n");
     let error = Build::open(&folder).unwrap().compiled().unwrap_err();
     assert!(
-        error.to_string().contains("was written by strassenc 0.0.1") && error.to_string().contains("random.v"),
+        error.to_string().contains("was written by strassenc 0.0.1")
+            && error.to_string().contains("random.v"),
         "{error}"
     );
 }
@@ -351,7 +371,10 @@ fn adder_graphs_that_lie_are_refused_by_the_proof() {
         std::fs::write(&path, &text).unwrap();
         std::fs::write(&record, sealed(&told.replacen(&old, &new, 1))).unwrap();
         let error = Build::open(&folder).unwrap().compiled().unwrap_err();
-        assert!(error.to_string().contains(cause) && error.to_string().contains(build::GRAPHS), "{cause}: {error}");
+        assert!(
+            error.to_string().contains(cause) && error.to_string().contains(build::GRAPHS),
+            "{cause}: {error}"
+        );
         std::fs::write(&path, &good).unwrap();
         std::fs::write(&record, &told).unwrap();
     }

@@ -44,18 +44,24 @@ fn answer(pass: &str, inputs: &[&str]) -> Result<String> {
             schedule::verify(&circuit, &pipeline, &options)?;
             let stage = |s: u32| {
                 let here = circuit.iter().filter(|(id, _)| pipeline.available(*id) == s);
-                here.fold(format!("stage {s}:"), |line, (_, node)| format!("{line} {}", node.name)) + "\n"
+                here.fold(format!("stage {s}:"), |line, (_, node)| format!("{line} {}", node.name))
+                    + "\n"
             };
             Ok((0..pipeline.stages).map(stage).collect())
         }
-        _ => Err(Error::input(format_args!("pass `{pass}`"), format_args!("takes other than {} inputs", inputs.len()))),
+        _ => Err(Error::input(
+            format_args!("pass `{pass}`"),
+            format_args!("takes other than {} inputs", inputs.len()),
+        )),
     }
 }
 
 /// The chain of the first layer.
 fn chain(dataflow: &Dataflow) -> Result<&Chain> {
     let kernel = dataflow.layers.first().and_then(|layer| layer.kernel());
-    kernel.map(|kernel| &kernel.chain).ok_or_else(|| Error::input("case", "has no chain in its first layer"))
+    kernel
+        .map(|kernel| &kernel.chain)
+        .ok_or_else(|| Error::input("case", "has no chain in its first layer"))
 }
 
 fn built(chain: &Chain) -> Result<Circuit> {
@@ -66,7 +72,8 @@ fn built(chain: &Chain) -> Result<Circuit> {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
@@ -75,9 +82,15 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn difference(file: &Path) -> Option<String> {
     let text = std::fs::read_to_string(file).unwrap();
     let (first, rest) = text.split_once('\n').unwrap();
-    let pass = first.strip_prefix("pass: ").unwrap_or_else(|| panic!("{} names no pass", file.display()));
-    assert!(file.parent().unwrap().ends_with(pass), "{} is in another pass's folder", file.display());
-    let (inputs, expected) = rest.rsplit_once("----\n").unwrap_or_else(|| panic!("{} lacks ----", file.display()));
+    let pass =
+        first.strip_prefix("pass: ").unwrap_or_else(|| panic!("{} names no pass", file.display()));
+    assert!(
+        file.parent().unwrap().ends_with(pass),
+        "{} is in another pass's folder",
+        file.display()
+    );
+    let (inputs, expected) =
+        rest.rsplit_once("----\n").unwrap_or_else(|| panic!("{} lacks ----", file.display()));
     let inputs: Vec<&str> = inputs.split("----\n").collect();
     let answer = answer(pass, &inputs).unwrap_or_else(|error| format!("{error}\n"));
     if std::env::var_os("STRASSENC_BLESS").is_some() {
@@ -85,7 +98,8 @@ fn difference(file: &Path) -> Option<String> {
         std::fs::write(file, format!("{first}\n{inputs}----\n{answer}")).unwrap();
         return None;
     }
-    (answer != expected).then(|| format!("{}: expected\n{expected}\nbut it is\n{answer}", file.display()))
+    (answer != expected)
+        .then(|| format!("{}: expected\n{expected}\nbut it is\n{answer}", file.display()))
 }
 
 #[test]

@@ -54,13 +54,18 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
         }
         let node = &mut circuit.nodes[i];
         let done = match (fault, &mut node.op) {
-            (Fault::Sign, Op::Add(_, Term { negate, .. }) | Op::Offset { x: Term { negate, .. }, .. }) => {
+            (
+                Fault::Sign,
+                Op::Add(_, Term { negate, .. }) | Op::Offset { x: Term { negate, .. }, .. },
+            ) => {
                 *negate = !*negate;
                 true
             }
             (
                 Fault::Constant(by),
-                Op::Multiply { coefficient: v, .. } | Op::Offset { constant: v, .. } | Op::Constant(v),
+                Op::Multiply { coefficient: v, .. }
+                | Op::Offset { constant: v, .. }
+                | Op::Constant(v),
             ) => {
                 *v += by;
                 true
@@ -85,7 +90,9 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
                 node.width -= 1;
                 true
             }
-            (Fault::Interval, op) if !matches!(op, Op::Input(_)) && node.interval.value().is_none() => {
+            (Fault::Interval, op)
+                if !matches!(op, Op::Input(_)) && node.interval.value().is_none() =>
+            {
                 node.interval = Interval::new(node.interval.lo, node.interval.hi - 1);
                 node.width = node.width.min(node.interval.bits());
                 node.signed = node.interval.signed();
@@ -126,7 +133,8 @@ fn agrees(compiled: &Compiled, circuit: &Circuit, pipeline: &Pipeline, seed: u64
         let edge = &golden::trace(model, x).unwrap()[1];
         result.indices.iter().map(|&i| edge[i]).collect::<Vec<_>>()
     };
-    schedule::simulate(circuit, pipeline, &vectors) == vectors.iter().map(golden).collect::<Vec<_>>()
+    schedule::simulate(circuit, pipeline, &vectors)
+        == vectors.iter().map(golden).collect::<Vec<_>>()
 }
 
 proptest! {
@@ -139,7 +147,8 @@ proptest! {
         prop_assume!(inject(&mut circuit, &fault, place));
         let accepted = circuit::verify(&circuit).is_ok() && circuit::prove(&circuit, chains(&compiled.dataflow)[0]).is_ok();
         if accepted {
-            // Equal outputs may change places and, where they have no biases, be read for one another; nothing else goes unseen.
+            // Equal outputs may change places and, where they have no biases, be read for one
+            // another; nothing else goes unseen.
             let pipeline = schedule::schedule(&circuit, &compiled.schedule).unwrap();
             prop_assert!(agrees(&compiled, &circuit, &pipeline, recipe.seed));
             let harmless = match fault {
@@ -201,23 +210,27 @@ fn a_fault_is_named_with_its_pass_layer_and_node() {
     let text = broken(&|circuit| circuit.nodes[multiplier].width -= 1);
     assert_eq!(
         text,
-        "error[internal]: circuit of layer `dense_0`, node `m_1`: is 6 bits wide, which `wc_add_0` needs more of\n  \
-         help: this is a bug in strassenc: please report it"
+        "error[internal]: circuit of layer `dense_0`, node `m_1`: is 6 bits wide, which `wc_add_0` \
+         needs more of\n  help: this is a bug in strassenc: please report it"
     );
     let text = broken(&|circuit| {
-        let Op::Multiply { coefficient, .. } = &mut circuit.nodes[multiplier].op else { panic!("m_1 multiplies") };
+        let Op::Multiply { coefficient, .. } = &mut circuit.nodes[multiplier].op else {
+            panic!("m_1 multiplies")
+        };
         *coefficient = -*coefficient;
         circuit.nodes[multiplier].interval = Interval::new(-99, 99);
     });
     assert_eq!(
         text,
-        "error[mismatch]: circuit of layer `dense_0`: the product of row 1 has another coefficient of x_0"
+        "error[mismatch]: circuit of layer `dense_0`: the product of row 1 has another coefficient \
+         of x_0"
     );
 }
 
 #[test]
 fn the_text_form_is_as_people_have_read_it() {
     let compiled = compiled(&models::small());
-    let told: String = pipelines(&compiled).iter().map(|layer| format!("{}\n", layer.circuit)).collect();
+    let told: String =
+        pipelines(&compiled).iter().map(|layer| format!("{}\n", layer.circuit)).collect();
     strassenc_tests::snapshot("small.circuit", &told);
 }

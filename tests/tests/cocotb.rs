@@ -24,13 +24,22 @@ fn packages(tools: &Tools) -> Result<PathBuf, String> {
     let requirements = root().join("examples/cocotb/requirements.txt");
     let pins = fs::read(&requirements).map_err(|e| e.to_string())?;
     let python = tools.python().map_err(|e| e.to_string())?;
-    let folder = tools.home().join(format!("cache/cocotb-{}-python-{}", &sha256(&pins)[..8], python.version));
+    let folder = tools.home().join(format!(
+        "cache/cocotb-{}-python-{}",
+        &sha256(&pins)[..8],
+        python.version
+    ));
     if !folder.is_dir() {
         fs::create_dir_all(tools.home().join("cache")).map_err(|e| e.to_string())?;
-        let fetched = tempfile::tempdir_in(tools.home().join("cache")).map_err(|e| e.to_string())?;
+        let fetched =
+            tempfile::tempdir_in(tools.home().join("cache")).map_err(|e| e.to_string())?;
         let mut pip = python.command();
         pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--only-binary", ":all:"]);
-        pip.arg("--require-hashes").arg("-r").arg(&requirements).arg("--target").arg(fetched.path());
+        pip.arg("--require-hashes")
+            .arg("-r")
+            .arg(&requirements)
+            .arg("--target")
+            .arg(fetched.path());
         tools.run_ok(&mut pip).map_err(|e| e.to_string())?;
         fs::rename(fetched.keep(), &folder).map_err(|e| e.to_string())?;
     }
@@ -71,7 +80,12 @@ fn digits_stream_through_a_core_as_through_dma_engines() {
     fs::create_dir(&programs).unwrap();
 
     let model = model_file::load(&root().join("runtime/models/digits.safetensors")).unwrap();
-    let options = Options { input_bits: Some(64), output_bits: Some(32), frames: Frames::Count, ..Options::default() };
+    let options = Options {
+        input_bits: Some(64),
+        output_bits: Some(32),
+        frames: Frames::Count,
+        ..Options::default()
+    };
     let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
     build::write(&core, &compiled, &options).unwrap();
     let signature = build::Build::open(&core).unwrap().signature;
@@ -80,7 +94,8 @@ fn digits_stream_through_a_core_as_through_dma_engines() {
 
     let test = data::load("digits", tools.home()).unwrap().test;
     let inputs = test.x.integers(model.input.format).unwrap();
-    let answers: Vec<i64> = inputs.outer_iter().flat_map(|x| golden::infer(&model, &x.to_vec()).unwrap()).collect();
+    let answers: Vec<i64> =
+        inputs.outer_iter().flat_map(|x| golden::infer(&model, &x.to_vec()).unwrap()).collect();
     let answers = ndarray::Array2::from_shape_vec((355, 10), answers).unwrap();
     fs::write(vectors.join("inputs.npy"), npy::to_bytes(&inputs)).unwrap();
     fs::write(vectors.join("outputs.npy"), npy::to_bytes(&answers)).unwrap();
@@ -99,10 +114,14 @@ fn digits_stream_through_a_core_as_through_dma_engines() {
         return eprintln!("skipped: there is neither Icarus nor a Verilator that cocotb takes");
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    let path =
+        std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path))).unwrap();
     let run = |simulator: &str| {
         let mut command = Command::new(tools.python().unwrap().program);
-        command.env("PYTHONPATH", &site).env("PATH", &path).arg(root().join("examples/cocotb/run.py"));
+        command
+            .env("PYTHONPATH", &site)
+            .env("PATH", &path)
+            .arg(root().join("examples/cocotb/run.py"));
         command.arg(&core).arg(&vectors).args(["--simulator", simulator]);
         // As in the example's README, for the pinned Verilator.
         command.env("MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include PYTHON3=python3");
@@ -111,7 +130,10 @@ fn digits_stream_through_a_core_as_through_dma_engines() {
     for simulator in &simulators {
         let finished = run(simulator);
         let told = format!("{simulator}: {}\n{}", finished.stdout, finished.stderr);
-        assert!(finished.status.success() && told.contains("355 vectors, every one golden's"), "{told}");
+        assert!(
+            finished.status.success() && told.contains("355 vectors, every one golden's"),
+            "{told}"
+        );
     }
     let layer = core.join(format!("{}.v", signature.layers[0].module));
     let text = fs::read_to_string(&layer).unwrap();

@@ -50,7 +50,8 @@ fn model(layers: Vec<Dense>) -> Model {
 fn left(model: &Model) -> Vec<(Vec<usize>, Vec<usize>)> {
     let dataflow = pruned(model);
     ir::verify(&dataflow).unwrap();
-    let parts = |chain: &&ir::Chain| (chain.ops[0].result.indices.clone(), chain.result().indices.clone());
+    let parts =
+        |chain: &&ir::Chain| (chain.ops[0].result.indices.clone(), chain.result().indices.clone());
     chains(&dataflow).iter().map(parts).collect()
 }
 
@@ -67,7 +68,8 @@ fn products_that_do_not_vary_or_that_nobody_reads_are_dead() {
     let mut layer = dense("a", w_b, w_c);
     layer.coefficients[2] = 0;
     layer.coefficient_shifts[4] = 8;
-    // Row 0 is alive; 1 is a zero row of W_b, 2 has a zero coefficient, nobody reads 3, 4 always rounds to 0.
+    // Row 0 is alive; 1 is a zero row of W_b, 2 has a zero coefficient, nobody reads 3, 4 always
+    // rounds to 0.
     assert_eq!(left(&model(vec![layer])), [(vec![0], vec![0, 1])]);
 }
 
@@ -88,18 +90,28 @@ fn a_product_that_always_rounds_to_one_goes_into_the_bias() {
 
 #[test]
 fn death_spreads_through_layers_both_ways() {
-    // Of the first layer's outputs, 0 is read by a row that is read; 1 by a row that nobody reads; 2 by nobody; 3 is always
-    // saturated, and read: its part of the second layer's first product is a constant.
+    // Of the first layer's outputs, 0 is read by a row that is read; 1 by a row that nobody reads;
+    // 2 by nobody; 3 is always saturated, and read: its part of the second layer's first product is
+    // a constant.
     let mut first = dense("first", Array2::eye(4), Array2::eye(4));
     first.bias = arr1(&[0, 0, 0, 1000]);
-    let mut second = dense("second", arr2(&[[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 1]]), arr2(&[[1, 0, 1], [0, 0, 0]]));
+    let mut second = dense(
+        "second",
+        arr2(&[[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 1]]),
+        arr2(&[[1, 0, 1], [0, 0, 0]]),
+    );
     second.bias = arr1(&[0, 7]);
     let model = model(vec![requantised(first), second]);
     assert_eq!(left(&model), [(vec![0], vec![0]), (vec![0], vec![0, 1])]);
     let dataflow = pruned(&model);
-    assert!(matches!(&chains(&dataflow)[1].ops[1].kind, ir::OpKind::Offset { constants } if constants == &[15]));
+    assert!(
+        matches!(&chains(&dataflow)[1].ops[1].kind, ir::OpKind::Offset { constants } if constants == &[15])
+    );
     for x in [[0, 0, 0, 0], [15, 15, 15, 15], [9, 1, 2, 3]] {
-        assert_eq!(ir::interpret(&dataflow, &x).unwrap().last(), Some(&golden::infer(&model, &x).unwrap()));
+        assert_eq!(
+            ir::interpret(&dataflow, &x).unwrap().last(),
+            Some(&golden::infer(&model, &x).unwrap())
+        );
     }
 }
 
@@ -107,7 +119,9 @@ fn death_spreads_through_layers_both_ways() {
 fn a_network_without_any_live_product_still_compiles() {
     let first = dense("first", Array2::zeros((2, 3)), Array2::zeros((2, 2)));
     let second = dense("second", Array2::eye(2), Array2::eye(2));
-    let compiled = compile(&model(vec![requantised(first), second]), &Options::default(), &|_| {}, &|| false).unwrap();
+    let compiled =
+        compile(&model(vec![requantised(first), second]), &Options::default(), &|_| {}, &|| false)
+            .unwrap();
     let streamed = |layer: usize, x: &[i64]| {
         let layer = pipelines(&compiled)[layer];
         schedule::simulate(&layer.circuit, &layer.pipeline, &[x.to_vec()])
@@ -135,7 +149,8 @@ fn options_out_of_range_are_refused() {
         schedule::Options { adders_per_stage: 1, multiplier_latency: 5 },
     ] {
         let options = Options { schedule, ..Options::default() };
-        let error = compile(&random_model(&models::small()), &options, &|_| {}, &|| false).unwrap_err();
+        let error =
+            compile(&random_model(&models::small()), &options, &|_| {}, &|| false).unwrap_err();
         assert_eq!(error.kind(), Kind::Input);
     }
 }
@@ -144,7 +159,13 @@ fn options_out_of_range_are_refused() {
 fn progress_counts_every_step_and_an_interruption_ends_it() {
     let model = random_model(&models::small());
     let seen = Mutex::new(vec![]);
-    compile(&model, &Options::default(), &|p| seen.lock().unwrap().push((p.done, p.total)), &|| false).unwrap();
+    compile(
+        &model,
+        &Options::default(),
+        &|p| seen.lock().unwrap().push((p.done, p.total)),
+        &|| false,
+    )
+    .unwrap();
     let mut seen = seen.into_inner().unwrap();
     seen.sort_unstable();
     assert_eq!(seen, (1..=9).map(|done| (done, 9)).collect::<Vec<_>>());
@@ -154,12 +175,16 @@ fn progress_counts_every_step_and_an_interruption_ends_it() {
         steps.fetch_add(1, Ordering::Relaxed);
     };
     let stop = || steps.load(Ordering::Relaxed) >= 2;
-    assert_eq!(compile(&model, &Options::default(), &count, &stop).unwrap_err().kind(), Kind::Interrupted);
+    assert_eq!(
+        compile(&model, &Options::default(), &count, &stop).unwrap_err().kind(),
+        Kind::Interrupted
+    );
 }
 
 fn compiled_with_threads(recipe: &Recipe, threads: usize) -> Compiled {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| compile(&random_model(recipe), &Options::default(), &|_| {}, &|| false)).unwrap()
+    pool.install(|| compile(&random_model(recipe), &Options::default(), &|_| {}, &|| false))
+        .unwrap()
 }
 
 proptest! {

@@ -67,10 +67,18 @@ fn inject(dataflow: &mut Dataflow, fault: Fault, place: Index) -> Option<bool> {
             let entry = &mut matrix[[element, column]];
             *entry = if *entry == 0 { 1 } else { -*entry };
         }
-        (Fault::Value, OpKind::Multiply { coefficients, .. }) => coefficients[element] = -coefficients[element],
-        (Fault::Value, OpKind::Offset { constants } | OpKind::Requantise { constants, .. }) => constants[element] += 1,
-        (Fault::Shift, OpKind::Multiply { shifts, .. } | OpKind::Requantise { shifts, .. }) => shifts[element] += 1,
-        (Fault::Narrow, _) if value.intervals[element].value().is_none() => value.intervals[element].lo += 1,
+        (Fault::Value, OpKind::Multiply { coefficients, .. }) => {
+            coefficients[element] = -coefficients[element]
+        }
+        (Fault::Value, OpKind::Offset { constants } | OpKind::Requantise { constants, .. }) => {
+            constants[element] += 1
+        }
+        (Fault::Shift, OpKind::Multiply { shifts, .. } | OpKind::Requantise { shifts, .. }) => {
+            shifts[element] += 1
+        }
+        (Fault::Narrow, _) if value.intervals[element].value().is_none() => {
+            value.intervals[element].lo += 1
+        }
         (Fault::Widen, _) => value.intervals[element].hi += 1,
         (Fault::Drop, _) => {
             value.intervals.remove(element);
@@ -91,8 +99,9 @@ proptest! {
         prune(&mut dataflow, &|_| true);
         let Some(correlated) = inject(&mut dataflow, fault, place) else { return Ok(()) };
         if ir::verify(&dataflow).is_ok() {
-            // Another parameter may leave every interval as it is, and the interval of correlated terms is not exact here: the
-            // comparison with golden and the circuit's proof see those.
+            // Another parameter may leave every interval as it is, and the interval of correlated
+            // terms is not exact here: the comparison with golden and the circuit's proof see
+            // those.
             let unseen = match fault {
                 Fault::Value | Fault::Shift => true,
                 Fault::Narrow | Fault::Widen => correlated,
@@ -110,7 +119,9 @@ fn an_interval_that_is_wrong_is_named_with_its_layer() {
     kernel.chain.ops[0].result.intervals[0] = Interval::new(0, 1);
     let text = ir::verify(&dataflow).unwrap_err().to_string();
     assert!(
-        text.starts_with("error[internal]: dataflow, layer `dense_1`: operation 0: element 0 is declared"),
+        text.starts_with(
+            "error[internal]: dataflow, layer `dense_1`: operation 0: element 0 is declared"
+        ),
         "{text}"
     );
 }

@@ -1,5 +1,6 @@
-//! What a simulation must notice: cores that break the rules of their streams or their promises, damaged Verilog, damaged
-//! and shared caches; and what a core must stand: resets in mid-frame and wrong frames.
+//! What a simulation must notice: cores that break the rules of their streams or their promises,
+//! damaged Verilog, damaged and shared caches; and what a core must stand: resets in mid-frame and
+//! wrong frames.
 
 use strassenc::build::{self, Build};
 use strassenc::check::traces;
@@ -9,7 +10,9 @@ use strassenc::emit::{self, Emitted, Signature, emit};
 use strassenc::engine::{Allowed, Target};
 use strassenc::ir::{Kind, Layer};
 use strassenc::lower::lower;
-use strassenc::simulate::{Core, Failure, LAST, Options, Place, Progress, Simulator, Sources, Stimulus, locate};
+use strassenc::simulate::{
+    Core, Failure, LAST, Options, Place, Progress, Simulator, Sources, Stimulus, locate,
+};
 use strassenc::tools::Tools;
 use strassenc_runtime::{Format, Kind as ErrorKind, Model, golden};
 use strassenc_tests::models::small;
@@ -70,7 +73,12 @@ fn moody() -> Signature {
 
 fn moody_simulator(text: &str, signature: &Signature, tools: &Tools) -> Simulator {
     let files = vec![("moody.v".into(), text.into())];
-    let sources = Sources { top: "moody".into(), ports: PORTS.map(String::from).to_vec(), files, memories: vec![] };
+    let sources = Sources {
+        top: "moody".into(),
+        ports: PORTS.map(String::from).to_vec(),
+        files,
+        memories: vec![],
+    };
     Simulator::build(&sources, signature, false, tools).unwrap()
 }
 
@@ -103,7 +111,9 @@ fn broken_rules_of_the_streams_are_told_with_the_sample() {
             samples = [vec![vec![1]; 49], vec![vec![mood]]].concat();
         }
         let options = Options { backpressure: mood != 205, ..Options::default() };
-        let Err(Failure::Fault(fault)) = simulator.run(&samples, &options) else { panic!("{mood} went unnoticed") };
+        let Err(Failure::Fault(fault)) = simulator.run(&samples, &options) else {
+            panic!("{mood} went unnoticed")
+        };
         assert!(fault.cause.contains(said), "{mood}: {fault:?}");
         // The sample after the wrong ones may be the one that shows it.
         let wrong = if mood == 207 { 49..50 } else { 10..41 };
@@ -117,10 +127,14 @@ fn broken_rules_of_the_streams_are_told_with_the_sample() {
 fn a_core_that_is_open_in_reset_is_told() {
     let tools = tools();
     let signature = moody();
-    for (closed, open) in [("& !hung & open;", "& !hung;"), ("m_axis_tvalid = busy;", "m_axis_tvalid = busy | !open;")]
-    {
+    for (closed, open) in [
+        ("& !hung & open;", "& !hung;"),
+        ("m_axis_tvalid = busy;", "m_axis_tvalid = busy | !open;"),
+    ] {
         let simulator = moody_simulator(&MOODY.replace(closed, open), &signature, &tools);
-        let Err(Failure::Fault(fault)) = simulator.run(&[vec![1]], &Options::default()) else { panic!("{open}") };
+        let Err(Failure::Fault(fault)) = simulator.run(&[vec![1]], &Options::default()) else {
+            panic!("{open}")
+        };
         assert!(fault.cause.contains("s_axis_tready or m_axis_tvalid high in reset"), "{fault:?}");
     }
 }
@@ -140,7 +154,9 @@ fn a_wrong_tkeep_is_told() {
         let (_, text) = sources.files.iter_mut().find(|(file, _)| *file == top).unwrap();
         *text = String::from_utf8(text.clone()).unwrap().replace(right, wrong).into_bytes();
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
-        let Err(Failure::Fault(fault)) = simulator.run(&vectors, &Options::default()) else { panic!("{wrong}") };
+        let Err(Failure::Fault(fault)) = simulator.run(&vectors, &Options::default()) else {
+            panic!("{wrong}")
+        };
         assert!(fault.cause.contains("has m_axis_tkeep wrong"), "{fault:?}");
     }
 }
@@ -151,9 +167,15 @@ fn broken_promises_of_timing_are_told() {
     let simulator = moody_simulator(MOODY, &moody(), &tools);
     let run = simulator.run(&[vec![1], vec![2], vec![3]], &Options::default()).unwrap();
     let late = run.check_promises(&Signature { latency: 2, ..moody() }).unwrap_err();
-    assert_eq!(late.to_string(), "error[mismatch]: core `moody`: the latency is 1 clocks, signature.json promises 2");
+    assert_eq!(
+        late.to_string(),
+        "error[mismatch]: core `moody`: the latency is 1 clocks, signature.json promises 2"
+    );
     let slow = run.check_promises(&Signature { ii: 1, ..moody() }).unwrap_err();
-    assert!(slow.to_string().contains("the initiation interval is 2 clocks, signature.json promises 1"), "{slow}");
+    assert!(
+        slow.to_string().contains("the initiation interval is 2 clocks, signature.json promises 1"),
+        "{slow}"
+    );
     assert_eq!(slow.kind(), ErrorKind::Mismatch);
 }
 
@@ -167,7 +189,8 @@ fn compiled(model: &Model, beat_elements: usize) -> Compiled {
 fn network(tools: &Tools) -> (Simulator, Vec<Vec<i64>>, Vec<Vec<i64>>) {
     let model = random_model(&small());
     let emitted = emit(&compiled(&model, 1), &emit::Options::default()).unwrap();
-    let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, tools).unwrap();
+    let simulator =
+        Simulator::build(&Sources::from(&emitted), &emitted.signature, false, tools).unwrap();
     let vectors = inputs(&model, 20, 1);
     let outputs = vectors.iter().map(|x| golden::infer(&model, x).unwrap()).collect();
     (simulator, vectors, outputs)
@@ -200,7 +223,12 @@ fn a_reset_in_mid_frame_forgets_the_frame_and_nothing_else() {
         for stalls in [false, true] {
             let mut core = simulator.core(clocks, None).unwrap();
             core.reset(2).unwrap();
-            core.start(Stimulus { stalls, seed: clocks, ..beats(signature, &vectors, vectors.len()) }).unwrap();
+            core.start(Stimulus {
+                stalls,
+                seed: clocks,
+                ..beats(signature, &vectors, vectors.len())
+            })
+            .unwrap();
             assert_eq!(core.run(clocks).unwrap(), Progress::Running);
             core.reset(2).unwrap();
             core.start(beats(signature, &vectors, vectors.len())).unwrap();
@@ -215,7 +243,8 @@ fn a_wrong_frame_raises_frame_error_and_the_core_finds_the_next_one() {
     let (simulator, vectors, golden) = network(&tools);
     let signature = simulator.signature();
     let frame = signature.input.beats;
-    // tlast one beat early: that frame and the rest of it are dropped; one beat late: both frames are.
+    // tlast one beat early: that frame and the rest of it are dropped; one beat late: both frames
+    // are.
     for (early, lost) in [(true, 2), (false, 2)] {
         let mut stimulus = beats(signature, &vectors, vectors.len() - lost);
         let wrong = 4 * frame - 1;
@@ -232,26 +261,39 @@ fn a_wrong_frame_raises_frame_error_and_the_core_finds_the_next_one() {
         let noticed = response.accepted[if early { wrong - 1 } else { wrong }];
         assert!((noticed + 1..=noticed + 3).contains(&raised), "{noticed} {raised}");
         let bytes = signature.output.beats * signature.output.beat_bytes();
-        let got: Vec<_> = response.data.chunks(bytes).map(|b| signature.output.decode(b).unwrap()).collect();
+        let got: Vec<_> =
+            response.data.chunks(bytes).map(|b| signature.output.decode(b).unwrap()).collect();
         let left: Vec<_> = golden[..3].iter().chain(&golden[3 + lost..]).cloned().collect();
         assert_eq!(got, left, "early: {early}");
         // The error stays, and goes without a reset.
         for (clear, raised) in [(false, true), (true, false), (false, false)] {
             core.start(Stimulus { clear, ..beats(signature, &vectors, vectors.len()) }).unwrap();
             assert_eq!(core.run(100_000).unwrap(), Progress::Done);
-            assert_eq!(core.finish().frame_error.is_some(), raised, "early: {early}, clear: {clear}");
+            assert_eq!(
+                core.finish().frame_error.is_some(),
+                raised,
+                "early: {early}, clear: {clear}"
+            );
         }
     }
 }
 
 /// A line of Verilog that computes a node, changed.
-fn damaged(emitted: &Emitted, layer: usize, node: &str, change: impl Fn(&str) -> String) -> Sources {
+fn damaged(
+    emitted: &Emitted,
+    layer: usize,
+    node: &str,
+    change: impl Fn(&str) -> String,
+) -> Sources {
     let mut sources = Sources::from(emitted);
     let name = format!("{}.v", emitted.signature.layers[layer].kernel.as_ref().unwrap());
     let (_, text) = sources.files.iter_mut().find(|(file, _)| *file == name).unwrap();
     let old = String::from_utf8(text.clone()).unwrap();
-    let computes = |line: &&str| line.contains(&format!("_{node} <= ")) || line.contains(&format!(" {node} = "));
-    let line = old.lines().find(computes).unwrap_or_else(|| panic!("no line computes {node}:\n{old}"));
+    let computes = |line: &&str| {
+        line.contains(&format!("_{node} <= ")) || line.contains(&format!(" {node} = "))
+    };
+    let line =
+        old.lines().find(computes).unwrap_or_else(|| panic!("no line computes {node}:\n{old}"));
     let changed = change(line);
     assert_ne!(line, changed);
     *text = old.replacen(line, &changed, 1).into_bytes();
@@ -260,7 +302,11 @@ fn damaged(emitted: &Emitted, layer: usize, node: &str, change: impl Fn(&str) ->
 
 /// A sum made a difference, or the reverse.
 fn other_sign(line: &str) -> String {
-    if line.contains(" + ") { line.replacen(" + ", " - ", 1) } else { line.replacen(" - ", " + ", 1) }
+    if line.contains(" + ") {
+        line.replacen(" + ", " - ", 1)
+    } else {
+        line.replacen(" - ", " + ", 1)
+    }
 }
 
 #[test]
@@ -272,17 +318,31 @@ fn a_damaged_sign_is_found_by_name() {
     let vectors = inputs(&model, 40, 5);
     let golden: Vec<_> = vectors.iter().map(|x| golden::infer(&model, x).unwrap()).collect();
     for (layer, role) in [(0, "wb_add"), (1, "wc_add")] {
-        let node = pipelines(&compiled)[layer].circuit.nodes.iter().find(|n| n.name.starts_with(role)).unwrap();
+        let node = pipelines(&compiled)[layer]
+            .circuit
+            .nodes
+            .iter()
+            .find(|n| n.name.starts_with(role))
+            .unwrap();
         let sources = damaged(&emitted, layer, &node.name, other_sign);
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
         let run = simulator.run(&vectors, &Options::default()).unwrap();
-        let mismatch = run.mismatch(&golden).unwrap_or_else(|| panic!("{} may have any sign", node.name));
+        let mismatch =
+            run.mismatch(&golden).unwrap_or_else(|| panic!("{} may have any sign", node.name));
         assert_ne!(run.outputs[mismatch.sample], golden[mismatch.sample]);
         assert_eq!(golden[mismatch.sample][mismatch.output], mismatch.expected);
         let (sample, expected) = (mismatch.sample, &golden[mismatch.sample]);
-        let place = locate(&compiled, &sources, &emitted.signature, &vectors, sample, expected, &tools).unwrap();
-        let Place::Signal { layer: found, node: name, origin, expected, got, .. } = &place else { panic!("{place}") };
-        assert_eq!((found, name, origin), (&pipelines(&compiled)[layer].name, &node.name, &node.origin), "{place}");
+        let place =
+            locate(&compiled, &sources, &emitted.signature, &vectors, sample, expected, &tools)
+                .unwrap();
+        let Place::Signal { layer: found, node: name, origin, expected, got, .. } = &place else {
+            panic!("{place}")
+        };
+        assert_eq!(
+            (found, name, origin),
+            (&pipelines(&compiled)[layer].name, &node.name, &node.origin),
+            "{place}"
+        );
         assert_ne!(expected, got);
     }
 }
@@ -307,20 +367,43 @@ fn a_damaged_sign_within_windows_and_gates_is_found_by_name() {
             let emitted = emit(&compiled, &emit::Options::default()).unwrap();
             let pipeline = compiled.layers[layer].unrolled().unwrap();
             let vectors = inputs(&model, 12, seed);
-            let golden: Vec<_> = traces(&model, &vectors).unwrap().into_iter().map(|mut t| t.pop().unwrap()).collect();
+            let golden: Vec<_> = traces(&model, &vectors)
+                .unwrap()
+                .into_iter()
+                .map(|mut t| t.pop().unwrap())
+                .collect();
             // A sign that matters to some output.
-            pipeline.circuit.nodes.iter().filter(|node| node.name.starts_with("wb_add")).take(3).find_map(|node| {
-                let sources = damaged(&emitted, layer, &node.name, other_sign);
-                let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
-                let mismatch = simulator.run(&vectors, &Options::default()).unwrap().mismatch(&golden)?;
-                let due = &golden[mismatch.sample];
-                let sample = mismatch.sample;
-                let place = locate(&compiled, &sources, &emitted.signature, &vectors, sample, due, &tools).unwrap();
-                Some((place, pipeline.name.clone(), node.clone()))
-            })
+            pipeline
+                .circuit
+                .nodes
+                .iter()
+                .filter(|node| node.name.starts_with("wb_add"))
+                .take(3)
+                .find_map(|node| {
+                    let sources = damaged(&emitted, layer, &node.name, other_sign);
+                    let simulator =
+                        Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
+                    let mismatch =
+                        simulator.run(&vectors, &Options::default()).unwrap().mismatch(&golden)?;
+                    let due = &golden[mismatch.sample];
+                    let sample = mismatch.sample;
+                    let place = locate(
+                        &compiled,
+                        &sources,
+                        &emitted.signature,
+                        &vectors,
+                        sample,
+                        due,
+                        &tools,
+                    )
+                    .unwrap();
+                    Some((place, pipeline.name.clone(), node.clone()))
+                })
         });
         let (place, layer, node) = found.unwrap();
-        let Place::Signal { layer: told, node: name, origin, .. } = &place else { panic!("{place}") };
+        let Place::Signal { layer: told, node: name, origin, .. } = &place else {
+            panic!("{place}")
+        };
         assert_eq!((told, name, origin), (&layer, &node.name, &node.origin), "{place}");
         assert!(origin.contains("W_b row"), "{place}");
     }
@@ -341,9 +424,12 @@ fn a_pipeline_that_never_moves_is_located() {
     let vectors = inputs(&model, 40, 5);
     let expected = golden::infer(&model, &vectors[0]).unwrap();
     let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
-    let Err(Failure::Fault(fault)) = simulator.run(&vectors, &Options::default()) else { panic!("not stuck") };
+    let Err(Failure::Fault(fault)) = simulator.run(&vectors, &Options::default()) else {
+        panic!("not stuck")
+    };
     assert!(fault.cause.contains("is stuck") && fault.cause.contains("0 of"), "{fault:?}");
-    let place = locate(&compiled, &sources, &emitted.signature, &vectors, 0, &expected, &tools).unwrap();
+    let place =
+        locate(&compiled, &sources, &emitted.signature, &vectors, 0, &expected, &tools).unwrap();
     assert_eq!(place, Place::Lost { layer: "dense_1".into(), stage: 2 });
 }
 
@@ -381,8 +467,8 @@ fn the_cache_is_keyed_on_content_shared_and_heals() {
     let first = libraries(home.path());
     assert_eq!(first.len(), 1);
 
-    // A damaged library is made anew: one that is none, one that loads and has no pages behind its middle, one of which a
-    // bit is another; and nothing of a build that was killed stays.
+    // A damaged library is made anew: one that is none, one that loads and has no pages behind its
+    // middle, one of which a bit is another; and nothing of a build that was killed stays.
     let whole = std::fs::read(&first[0]).unwrap();
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 1;
@@ -406,8 +492,10 @@ fn the_cache_is_keyed_on_content_shared_and_heals() {
     assert!(!build(&MOODY.replace("x + more", "more + x")).cached);
     assert_eq!(libraries(home.path()).len(), 2);
     for library in libraries(home.path()) {
-        let mut names: Vec<_> =
-            std::fs::read_dir(library.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(library.parent().unwrap())
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
         names.sort();
         assert_eq!(names, ["lock", "seal.json", "simulator.so"]);
     }
@@ -424,7 +512,10 @@ fn verilog_that_verilator_refuses_is_one_clear_error() {
     };
     let error = Simulator::build(&sources, &moody(), false, &tools).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tool);
-    assert!(error.to_string().starts_with("error[tool]: verilator: refused the Verilog of `moody`: "), "{error}");
+    assert!(
+        error.to_string().starts_with("error[tool]: verilator: refused the Verilog of `moody`: "),
+        "{error}"
+    );
     assert!(error.to_string().contains("moody.v:"), "{error}");
 }
 

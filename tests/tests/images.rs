@@ -1,19 +1,23 @@
 //! Models that work on images: golden against dense layers, the model file, and what is refused.
 
 use ndarray::{Array1, Array2, arr1};
-use strassenc_runtime::model::{Conv2d, Dense, Edge, Layer, Model, Output, Pool, PoolKind, Residual};
+use strassenc_runtime::model::{
+    Conv2d, Dense, Edge, Layer, Model, Output, Pool, PoolKind, Residual,
+};
 use strassenc_runtime::train::fake_quantised;
 use strassenc_runtime::{Extent, Format, Shape, golden, model_file};
 use strassenc_tests::{image_model, inputs};
 
-/// The convolution as one dense layer over all pixels: a row for every patch and row of W_b, whose pads are not read.
+/// The convolution as one dense layer over all pixels: a row for every patch and row of W_b, whose
+/// pads are not read.
 fn flattened(conv: &Conv2d, input: Shape, output: Shape) -> Dense {
     let (r, per_group, ..) = conv.w_b.dim();
     let (c_out, reads, p_h, p_w) = conv.w_c.dim();
     let across = output.width.div_ceil(p_w);
     let patches = output.height.div_ceil(p_h) * across;
     let mut w_b = Array2::zeros((patches * r, input.elements()));
-    for (((i, c, ky, kx), w), patch) in conv.w_b.indexed_iter().flat_map(|entry| (0..patches).map(move |p| (entry, p)))
+    for (((i, c, ky, kx), w), patch) in
+        conv.w_b.indexed_iter().flat_map(|entry| (0..patches).map(move |p| (entry, p)))
     {
         let inside = |at: usize, pad: usize, n: usize| at.checked_sub(pad).filter(|i| *i < n);
         let row = inside(patch / across * p_h * conv.stride.h + ky, conv.pad.h, input.height);
@@ -75,13 +79,18 @@ fn a_convolution_is_the_dense_layer_with_its_zeros_and_repetitions() {
         seen[4] += usize::from(conv.kernel().is_some_and(|k| k.h != k.w));
         seen[5] += usize::from(conv.patch().h != conv.patch().w && conv.stride.h != conv.stride.w);
         for x in inputs(&model, 4, seed) {
-            assert_eq!(golden::trace(&model, &x).unwrap()[1], golden::trace(&dense, &x).unwrap()[1], "seed {seed}");
+            assert_eq!(
+                golden::trace(&model, &x).unwrap()[1],
+                golden::trace(&dense, &x).unwrap()[1],
+                "seed {seed}"
+            );
         }
     }
     assert!(seen.iter().all(|n| *n >= 10), "{seen:?}");
 }
 
-/// As a person would work it out: pads below every value, sums with more bits, branches of different frac.
+/// As a person would work it out: pads below every value, sums with more bits, branches of
+/// different frac.
 #[test]
 fn pooling_and_residuals_by_hand() {
     let format = Format { signed: true, bits: 4, frac: 1 };
@@ -103,12 +112,16 @@ fn pooling_and_residuals_by_hand() {
     {
         let layer = pool(kind);
         let yields = layer.yields(edge).unwrap();
-        assert_eq!(yields, (Shape { height: 2, width: 2, channels: 1 }, Format { signed: true, bits, frac }));
+        assert_eq!(
+            yields,
+            (Shape { height: 2, width: 2, channels: 1 }, Format { signed: true, bits, frac })
+        );
         model.layers = vec![layer];
         assert_eq!(golden::infer(&model, &x).unwrap(), expected);
     }
 
-    // The body doubles at frac 3, the shortcut is x at frac 1: z = round((2x + 4x) / 4), saturated to 4 bits.
+    // The body doubles at frac 3, the shortcut is x at frac 1: z = round((2x + 4x) / 4), saturated
+    // to 4 bits.
     let conv = Conv2d {
         name: "double".into(),
         budget: 1,
@@ -122,9 +135,13 @@ fn pooling_and_residuals_by_hand() {
         stride: Extent::ONE,
         pad: Extent::square(0),
         groups: 1,
-        output: Output::Requantised { shifts: arr1(&[0]), format: Format { signed: true, bits: 8, frac: 3 } },
+        output: Output::Requantised {
+            shifts: arr1(&[0]),
+            format: Format { signed: true, bits: 8, frac: 3 },
+        },
     };
-    let add = Residual { name: "add".into(), body: vec![Layer::Conv2d(conv)], shortcut: vec![], format };
+    let add =
+        Residual { name: "add".into(), body: vec![Layer::Conv2d(conv)], shortcut: vec![], format };
     model.layers = vec![Layer::Residual(add)];
     assert_eq!(golden::infer(&model, &[1, 3, -1, 5, -8, 7]).unwrap(), [2, 5, -1, 7, -8, 7]);
 }
@@ -165,11 +182,14 @@ fn fake_quantised_images_are_golden_s() {
         let model = image_model(seed);
         let vectors = inputs(&model, 6, seed);
         let unit = 2f64.powi(-model.input.format.frac);
-        let x = Array2::from_shape_fn((vectors.len(), vectors[0].len()), |(i, j)| vectors[i][j] as f64 * unit);
+        let x = Array2::from_shape_fn((vectors.len(), vectors[0].len()), |(i, j)| {
+            vectors[i][j] as f64 * unit
+        });
         let y = fake_quantised(&model, x.view()).unwrap();
         let up = 2f64.powi(model.output_frac());
         for (vector, y) in vectors.iter().zip(y.rows()) {
-            let integers: Vec<f64> = golden::infer(&model, vector).unwrap().iter().map(|v| *v as f64).collect();
+            let integers: Vec<f64> =
+                golden::infer(&model, vector).unwrap().iter().map(|v| *v as f64).collect();
             assert_eq!(y.mapv(|v| v * up).to_vec(), integers, "seed {seed}");
         }
     }
@@ -181,7 +201,10 @@ fn files_hold_images_and_what_is_wrong_is_named() {
         let model = image_model(seed);
         assert_eq!(model_file::from_bytes(&model_file::to_bytes(&model).unwrap()).unwrap(), model);
     }
-    let model = (0..).map(image_model).find(|m| matches!(&m.layers[0], Layer::Conv2d(c) if c.patch().w > 1)).unwrap();
+    let model = (0..)
+        .map(image_model)
+        .find(|m| matches!(&m.layers[0], Layer::Conv2d(c) if c.patch().w > 1))
+        .unwrap();
     type Edit = fn(&mut Conv2d);
     let edits: [(Edit, &str); 9] = [
         (|c| c.w_b[[0, 0, 0, 0]] = 2, "w_b: the value 2 at [0, 0, 0, 0] is not ternary"),

@@ -11,7 +11,8 @@ use strassenc::ir::{Chain, Op, OpKind, Role, Value};
 use strassenc::{circuit, schedule};
 use strassenc_runtime::Format;
 
-/// A graph without sharing: each row's digits are added up in random order, with signs and shifts moved about at random.
+/// A graph without sharing: each row's digits are added up in random order, with signs and shifts
+/// moved about at random.
 fn any_graph(matrix: &Matrix, rng: &mut ChaCha8Rng) -> AdderGraph {
     let inputs = matrix.ncols();
     let mut nodes: Vec<Node> = (0..inputs as u32).map(Node::Input).collect();
@@ -40,7 +41,12 @@ fn any_graph(matrix: &Matrix, rng: &mut ChaCha8Rng) -> AdderGraph {
 }
 
 /// A layer with random matrices, its intervals as plain interval arithmetic finds them.
-fn layer(rng: &mut ChaCha8Rng, (n_in, r, n_out): (usize, usize, usize), largest: i32, requantised: bool) -> Chain {
+fn layer(
+    rng: &mut ChaCha8Rng,
+    (n_in, r, n_out): (usize, usize, usize),
+    largest: i32,
+    requantised: bool,
+) -> Chain {
     let mut matrix = |rows, columns| -> Matrix {
         Array2::from_shape_simple_fn((rows, columns), || {
             if rng.random_bool(0.6) { rng.random_range(-largest..=largest) } else { 0 }
@@ -66,12 +72,14 @@ fn layer(rng: &mut ChaCha8Rng, (n_in, r, n_out): (usize, usize, usize), largest:
         };
         matrix.outer_iter().map(terms).collect()
     };
-    let x: Vec<Interval> = (0..n_in).map(|_| rng.random_range(-9..=0)).map(|lo| Interval::new(lo, lo + 6)).collect();
+    let x: Vec<Interval> =
+        (0..n_in).map(|_| rng.random_range(-9..=0)).map(|lo| Interval::new(lo, lo + 6)).collect();
     let u = linear(&w_b, &x);
     let offsets: Vec<i64> = (0..r).map(|_| rng.random_range(-5..=5)).collect();
     let v: Vec<Interval> = u.iter().zip(&offsets).map(|(u, k)| u.map(|u| u + k)).collect();
-    let coefficients: Vec<i64> =
-        (0..r).map(|_| rng.random_range(1..=31) * if rng.random_bool(0.5) { 1 } else { -1 }).collect();
+    let coefficients: Vec<i64> = (0..r)
+        .map(|_| rng.random_range(1..=31) * if rng.random_bool(0.5) { 1 } else { -1 })
+        .collect();
     let shifts: Vec<i32> = (0..r).map(|_| rng.random_range(-2..=6)).collect();
     let m: Vec<Interval> = (0..r)
         .map(|i| {
@@ -84,13 +92,16 @@ fn layer(rng: &mut ChaCha8Rng, (n_in, r, n_out): (usize, usize, usize), largest:
     let format = Format { signed: true, bits: 6, frac: 0 };
     let shifts_c: Vec<i32> = (0..n_out).map(|_| rng.random_range(-2..=8)).collect();
     let (last, z, output) = if requantised {
-        let z = (0..n_out).map(|c| y[c].map(|y| format.saturate(round_shift(y + constants[c], shifts_c[c])))).collect();
+        let z = (0..n_out)
+            .map(|c| y[c].map(|y| format.saturate(round_shift(y + constants[c], shifts_c[c]))))
+            .collect();
         (OpKind::Requantise { constants, shifts: shifts_c, format }, z, format)
     } else {
         let z = y.iter().zip(&constants).map(|(y, b)| y.map(|y| y + b)).collect();
         (OpKind::Offset { constants }, z, Format { signed: true, bits: 40, frac: 0 })
     };
-    let value = |intervals: Vec<Interval>| Value { indices: (0..intervals.len()).collect(), intervals };
+    let value =
+        |intervals: Vec<Interval>| Value { indices: (0..intervals.len()).collect(), intervals };
     let kinds = [
         (OpKind::Linear { role: Role::Wb, matrix: w_b }, u),
         (OpKind::Offset { constants: offsets }, v),

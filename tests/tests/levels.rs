@@ -7,8 +7,10 @@ use strassenc_runtime::{Model, golden};
 use strassenc_tests::{Recipe, chains, inputs, pipelines, random_model, recipes, wide_recipes};
 
 fn options() -> impl Strategy<Value = schedule::Options> {
-    (1u32..=5, 1u32..=4)
-        .prop_map(|(adders_per_stage, multiplier_latency)| schedule::Options { adders_per_stage, multiplier_latency })
+    (1u32..=5, 1u32..=4).prop_map(|(adders_per_stage, multiplier_latency)| schedule::Options {
+        adders_per_stage,
+        multiplier_latency,
+    })
 }
 
 fn compiled(model: &Model, schedule: schedule::Options) -> Compiled {
@@ -28,7 +30,12 @@ fn all_levels_agree(recipe: &Recipe, schedule: schedule::Options) -> Result<(), 
         for (number, layer) in pipelines(&compiled).into_iter().enumerate() {
             let values = circuit::evaluate(&layer.circuit, &x).unwrap();
             for (node, &value) in layer.circuit.nodes.iter().zip(&values) {
-                prop_assert!(node.interval.contains(value), "{} = {value}, declared {}", node.name, node.interval);
+                prop_assert!(
+                    node.interval.contains(value),
+                    "{} = {value}, declared {}",
+                    node.name,
+                    node.interval
+                );
             }
             x = layer.circuit.outputs.iter().map(|id| values[id.index()]).collect();
             prop_assert_eq!(&x, &compiled.dataflow.yields(number).of(&edges[number + 1]));
@@ -76,13 +83,16 @@ proptest! {
                 let declared = sums.intervals[c];
                 prop_assert!(declared.contains(low) && declared.contains(high));
                 if number == 0 && recipe.two_operands {
-                    // Its ends are reached where no element is in two terms; see `matrix_products.rs`.
+                    // Its ends are reached where no element is in two terms; see
+                    // `matrix_products.rs`.
                     continue;
                 }
                 // Each product is rounded by at most a half at either end.
                 let slack = matrix.row(c).iter().filter(|w| **w != 0).count() as i64;
-                prop_assert!(low - declared.lo <= slack, "row {c} of W_c reaches {low}, declared {declared}");
-                prop_assert!(declared.hi - high <= slack, "row {c} of W_c reaches {high}, declared {declared}");
+                prop_assert!(low - declared.lo <= slack, "row {c} of W_c reaches {low}, declared \
+                    {declared}");
+                prop_assert!(declared.hi - high <= slack, "row {c} of W_c reaches {high}, declared \
+                    {declared}");
             }
         }
     }

@@ -30,7 +30,8 @@ fn product(shape: Shape, x: &[i64]) -> Vec<i64> {
     (0..n).flat_map(|i| (0..p).map(move |k| (i, k))).map(|(i, k)| entry(i, k)).collect()
 }
 
-/// The scheme's model computes the product at every level down to the pipeline; each output is as wide as it must be.
+/// The scheme's model computes the product at every level down to the pipeline; each output is as
+/// wide as it must be.
 fn holds(scheme: &Scheme, bits: u32, vectors: usize, seed: u64) {
     let model = model::model(scheme, bits, None).unwrap();
     let compiled = compiled(&model);
@@ -43,7 +44,12 @@ fn holds(scheme: &Scheme, bits: u32, vectors: usize, seed: u64) {
         assert_eq!(&golden::infer(&model, x).unwrap(), expected);
         let values = circuit::evaluate(&layer.circuit, x).unwrap();
         for (node, &value) in layer.circuit.nodes.iter().zip(&values) {
-            assert!(node.interval.contains(value), "{} = {value}, declared {}", node.name, node.interval);
+            assert!(
+                node.interval.contains(value),
+                "{} = {value}, declared {}",
+                node.name,
+                node.interval
+            );
         }
     }
     assert_eq!(schedule::simulate(&layer.circuit, &layer.pipeline, &inputs), expected);
@@ -91,7 +97,8 @@ fn a_core_multiplies_in_verilator_bit_for_bit() {
     let tools = tools();
     tools.verilator_or_install().unwrap();
     simulate::lint(&Sources::from(&emitted), &tools).unwrap();
-    let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
+    let simulator =
+        Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
     let inputs = random_vectors(&model, 2000, 1);
     let expected: Vec<_> = inputs.iter().map(|x| product(scheme.shape, x)).collect();
     for backpressure in [false, true] {

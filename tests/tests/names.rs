@@ -1,4 +1,5 @@
-//! Whatever a network and its layers are called, every tool takes the Verilog: no module has a name that anything else has.
+//! Whatever a network and its layers are called, every tool takes the Verilog: no module has a name
+//! that anything else has.
 
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -12,7 +13,8 @@ use strassenc_runtime::Model;
 use strassenc_runtime::model::Layer;
 use strassenc_tests::{image_model, models, random_model, sequence_model, tools, verilators};
 
-/// Ports, signals, instances, blocks, tasks and modules of ours; words that a language or a tool reserves.
+/// Ports, signals, instances, blocks, tasks and modules of ours; words that a language or a tool
+/// reserves.
 const NAMES: &[&str] = &[
     "aclk",
     "aresetn",
@@ -93,8 +95,9 @@ fn compiled(model: &Model) -> Compiled {
 
 /// A core over vectors, one over images, one over sequences, of a network of this name.
 fn cores(name: &str) -> Vec<Emitted> {
-    static CORES: LazyLock<[Compiled; 3]> =
-        LazyLock::new(|| [random_model(&models::small()), image_model(8), sequence_model(3)].map(|m| compiled(&m)));
+    static CORES: LazyLock<[Compiled; 3]> = LazyLock::new(|| {
+        [random_model(&models::small()), image_model(8), sequence_model(3)].map(|m| compiled(&m))
+    });
     CORES.iter().map(|core| emitted(core, name)).collect()
 }
 
@@ -115,7 +118,9 @@ fn words(emitted: &Emitted) -> BTreeSet<String> {
     let verilog = emitted.files.iter().filter(|file| file.path.ends_with(".v"));
     let words = verilog.flat_map(|file| file.text.split(is_between));
     // The names that networks can have.
-    let is_name = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase()) && !word.contains(['\'', '$']);
+    let is_name = |word: &&str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase()) && !word.contains(['\'', '$'])
+    };
     words.filter(is_name).map(|w| w.to_lowercase()).collect()
 }
 
@@ -130,19 +135,33 @@ fn objection(emitted: &Emitted, name: &str, verilators: &[Tools]) -> Option<Stri
     let files: Vec<&String> = signature.files.iter().chain([&testbench]).collect();
     for tools in verilators {
         let mut lint = tools.verilator().unwrap().command();
-        lint.current_dir(folder.path()).args(["--lint-only", "--timing", "-Wall", "-Wno-fatal", "--top-module"]);
+        lint.current_dir(folder.path()).args([
+            "--lint-only",
+            "--timing",
+            "-Wall",
+            "-Wno-fatal",
+            "--top-module",
+        ]);
         let told = tools.run(lint.arg(&signature.testbench).args(&files)).unwrap().stderr;
         let objection = told.lines().find(|line| {
-            ["%Error", "VARHIDDEN", "SYMRSVDWORD", "DECLFILENAME", "MODDUP"].iter().any(|word| line.contains(word))
+            ["%Error", "VARHIDDEN", "SYMRSVDWORD", "DECLFILENAME", "MODDUP"]
+                .iter()
+                .any(|word| line.contains(word))
         });
         if let Some(objection) = objection {
-            return Some(format!("a network called `{name}`, top `{}`: {objection}", signature.top));
+            return Some(format!(
+                "a network called `{name}`, top `{}`: {objection}",
+                signature.top
+            ));
         }
     }
     // Where it is not installed, the Verilators alone are asked.
     let icarus = tools().icarus().ok()?;
     let mut compile = icarus.compile();
-    compile.current_dir(folder.path()).args(["-g2012", "-o", "core.vvp", "-s", &signature.testbench]).args(&files);
+    compile
+        .current_dir(folder.path())
+        .args(["-g2012", "-o", "core.vvp", "-s", &signature.testbench])
+        .args(&files);
     let compiled = tools().run(&mut compile).unwrap();
     (!compiled.status.success()).then(|| format!("a network called `{name}`: {}", compiled.stderr))
 }
@@ -163,10 +182,15 @@ fn names_that_are_taken_or_reserved_trouble_no_tool() {
         kinds.map(move |kind| (name, kind))
     });
     let pairs: Vec<_> = pairs.collect();
-    assert_none(pairs.par_iter().filter_map(|(name, kind)| objection(&cores(name)[*kind], name, &verilators)));
+    assert_none(
+        pairs
+            .par_iter()
+            .filter_map(|(name, kind)| objection(&cores(name)[*kind], name, &verilators)),
+    );
 }
 
-/// Every word of every emitted file as the name of its network. A tool sees each; that no two stand for other things, some.
+/// Every word of every emitted file as the name of its network. A tool sees each; that no two stand
+/// for other things, some.
 #[test]
 fn no_word_of_the_text_is_the_name_of_a_module_as_well() {
     let all: BTreeSet<String> = cores("some_name").iter().flat_map(words).collect();
@@ -175,7 +199,8 @@ fn no_word_of_the_text_is_the_name_of_a_module_as_well() {
     let all: Vec<String> = all.into_iter().collect();
     assert_none(all.par_iter().enumerate().filter_map(|(i, name)| {
         let cores = cores(name);
-        if cores.iter().any(|emitted| *name == emitted.signature.top && is_declared(emitted, name)) {
+        if cores.iter().any(|emitted| *name == emitted.signature.top && is_declared(emitted, name))
+        {
             return Some(format!("{name} is a module, and declared as well"));
         }
         if i % 60 == 0 { objection(&cores[i / 60 % 3], name, &verilators) } else { None }
@@ -185,12 +210,25 @@ fn no_word_of_the_text_is_the_name_of_a_module_as_well() {
 /// Whether a line declares `name` as a port, a signal, a block, an instance or a task.
 fn is_declared(emitted: &Emitted, name: &str) -> bool {
     let verilog = emitted.files.iter().filter(|file| file.path.ends_with(".v"));
-    let mut lines = verilog.flat_map(|file| file.text.lines()).map(|line| line.split("//").next().unwrap());
+    let mut lines =
+        verilog.flat_map(|file| file.text.lines()).map(|line| line.split("//").next().unwrap());
     lines.any(|line| {
         let words: Vec<&str> = line.split(is_between).filter(|word| !word.is_empty()).collect();
-        let kinds =
-            ["input", "output", "wire", "reg", "integer", "genvar", "task", "function", "localparam", "parameter"];
-        words.len() > 1 && words[1..].contains(&name) && (kinds.contains(&words[0]) || line.contains("begin :"))
+        let kinds = [
+            "input",
+            "output",
+            "wire",
+            "reg",
+            "integer",
+            "genvar",
+            "task",
+            "function",
+            "localparam",
+            "parameter",
+        ];
+        words.len() > 1
+            && words[1..].contains(&name)
+            && (kinds.contains(&words[0]) || line.contains("begin :"))
             || words.len() == 1 && words[0] == name && line.trim_start().starts_with(')')
     })
 }
@@ -199,9 +237,13 @@ fn is_declared(emitted: &Emitted, name: &str) -> bool {
 #[test]
 fn layers_can_be_called_like_anything_too() {
     let verilators = verilators();
-    for (model, layer) in
-        [("s", "axis_tdata"), ("m", "axis_tready"), ("strassenc", "fifo"), ("a", "reg"), ("u", "framer")]
-    {
+    for (model, layer) in [
+        ("s", "axis_tdata"),
+        ("m", "axis_tready"),
+        ("strassenc", "fifo"),
+        ("a", "reg"),
+        ("u", "framer"),
+    ] {
         for mut named in [random_model(&models::small()), image_model(8)] {
             rename(named.layers.last_mut().unwrap(), layer);
             named.validate().unwrap();
@@ -234,7 +276,10 @@ fn a_layer_can_be_called_like_a_wire_of_another_one() {
 #[test]
 fn a_name_that_nothing_has_stays_as_it_is() {
     for emitted in cores("digits") {
-        assert_eq!((emitted.signature.top.as_str(), emitted.signature.testbench.as_str()), ("digits", "digits_tb"));
+        assert_eq!(
+            (emitted.signature.top.as_str(), emitted.signature.testbench.as_str()),
+            ("digits", "digits_tb")
+        );
     }
     for emitted in cores("rst") {
         assert_eq!(emitted.signature.top, "rst_core");

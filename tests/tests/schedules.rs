@@ -23,7 +23,14 @@ fn circuits() -> impl Strategy<Value = Circuit> {
         let push = |circuit: &mut Circuit, op, width| {
             let name = format!("n_{}", circuit.nodes.len());
             let interval = Interval::new(0, (1i64 << width) - 1);
-            circuit.nodes.push(Node { name, op, interval, width, signed: false, origin: String::new() });
+            circuit.nodes.push(Node {
+                name,
+                op,
+                interval,
+                width,
+                signed: false,
+                origin: String::new(),
+            });
         };
         for i in 0..inputs as u32 {
             push(&mut circuit, Op::Input(i), 4);
@@ -41,21 +48,32 @@ fn circuits() -> impl Strategy<Value = Circuit> {
             push(&mut circuit, op, width);
         }
         let readers = circuit.readers();
-        let unread = |i: &usize| readers[*i].is_empty() && !matches!(circuit.nodes[*i].op, Op::Input(_));
-        circuit.outputs = (0..circuit.nodes.len()).filter(unread).map(|i| NodeId(i as u32)).collect();
+        let unread =
+            |i: &usize| readers[*i].is_empty() && !matches!(circuit.nodes[*i].op, Op::Input(_));
+        circuit.outputs =
+            (0..circuit.nodes.len()).filter(unread).map(|i| NodeId(i as u32)).collect();
         circuit
     })
 }
 
 fn options() -> impl Strategy<Value = schedule::Options> {
-    (1u32..=3, 1u32..=2)
-        .prop_map(|(adders_per_stage, multiplier_latency)| schedule::Options { adders_per_stage, multiplier_latency })
+    (1u32..=3, 1u32..=2).prop_map(|(adders_per_stage, multiplier_latency)| schedule::Options {
+        adders_per_stage,
+        multiplier_latency,
+    })
 }
 
 /// The least register bits of all schedules of this latency, by trying them all.
-fn least(circuit: &Circuit, options: &schedule::Options, pipeline: &mut Pipeline, from: usize) -> Option<u64> {
+fn least(
+    circuit: &Circuit,
+    options: &schedule::Options,
+    pipeline: &mut Pipeline,
+    from: usize,
+) -> Option<u64> {
     if from == circuit.nodes.len() {
-        return schedule::verify(circuit, pipeline, options).is_ok().then(|| pipeline.register_bits(circuit));
+        return schedule::verify(circuit, pipeline, options)
+            .is_ok()
+            .then(|| pipeline.register_bits(circuit));
     }
     let op = &circuit.nodes[from].op;
     let first = op.operands().map(|x| pipeline.available[x.index()].0).max().unwrap_or(0);
@@ -117,8 +135,9 @@ fn the_first_result_comes_after_the_latency_and_then_one_each_clock() {
     let layer = pipelines(&compiled)[0];
     let mut simulator = Simulator::new(&layer.circuit, &layer.pipeline);
     let x = vec![0; model.input.elements()];
-    let outputs: Vec<bool> =
-        (0..layer.pipeline.stages + 5).map(|_| simulator.clock(Some(&x), true).output.is_some()).collect();
+    let outputs: Vec<bool> = (0..layer.pipeline.stages + 5)
+        .map(|_| simulator.clock(Some(&x), true).output.is_some())
+        .collect();
     assert_eq!(outputs.iter().position(|output| *output), Some(layer.pipeline.stages as usize));
     assert!(outputs[layer.pipeline.stages as usize..].iter().all(|output| *output));
 }

@@ -1,4 +1,5 @@
-//! Networks over sequences, level by level: golden = image IR = engines = Verilog, with sequences that start at random.
+//! Networks over sequences, level by level: golden = image IR = engines = Verilog, with sequences
+//! that start at random.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -23,11 +24,13 @@ use strassenc_tests::{any_streams, random_engines, sequence_model, simulate_test
 
 fn compiled(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> Compiled {
     let lowered = lower::lower(model).unwrap();
-    let options = Options { engines: random_engines(&lowered, seed), input, output, ..Options::default() };
+    let options =
+        Options { engines: random_engines(&lowered, seed), input, output, ..Options::default() };
     compile(model, &options, &|_| {}, &|| false).unwrap()
 }
 
-/// Random inputs, every third one at the ends of the format, and whether a sequence starts with each.
+/// Random inputs, every third one at the ends of the format, and whether a sequence starts with
+/// each.
 fn sequence(model: &Model, count: usize, seed: u64) -> (Vec<Vec<i64>>, Vec<bool>) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
@@ -53,11 +56,13 @@ fn the_image_ir_and_every_engine_compute_what_golden_does() {
         assert!(lowered.is_recurrent());
         // Adder graphs take their time.
         let compiled = (seed < 60).then(|| compiled(&model, seed, [Beat::Any; 2]));
-        let (mut state, mut own, mut engines) = (golden::State::start(), State::default(), State::default());
+        let (mut state, mut own, mut engines) =
+            (golden::State::start(), State::default(), State::default());
         let (inputs, starts) = sequence(&model, 25, seed);
         for (x, start) in inputs.iter().zip(starts) {
             if start {
-                (state, own, engines) = (golden::State::start(), State::default(), State::default());
+                (state, own, engines) =
+                    (golden::State::start(), State::default(), State::default());
             }
             let trace = golden::step(&model, &mut state, x).unwrap();
             let edges = ir::step(&lowered, &mut own, x).unwrap();
@@ -82,14 +87,18 @@ fn gated_layers_that_were_made_wrong_are_refused() {
     let mut refused = [0; 11];
     for seed in 0..200 {
         let lowered = lower::lower(&sequence_model(seed)).unwrap();
-        for (number, fault) in (0..lowered.layers.len()).flat_map(|number| (0..11).map(move |fault| (number, fault))) {
+        for (number, fault) in
+            (0..lowered.layers.len()).flat_map(|number| (0..11).map(move |fault| (number, fault)))
+        {
             let mut wrong = lowered.clone();
             let yields = &mut wrong.edges[number + 1];
             let layer = &mut wrong.layers[number];
             match (&mut layer.kind, fault) {
                 (Kind::Lstm { cell, .. }, 0) => drop(cell.tanh.values.pop()),
                 (Kind::Lstm { gates, .. }, 1) => {
-                    let Some(h) = gates.chain.x.intervals.last_mut().filter(|h| h.value().is_none()) else {
+                    let Some(h) =
+                        gates.chain.x.intervals.last_mut().filter(|h| h.value().is_none())
+                    else {
                         continue;
                     };
                     *h = Interval::point(h.hi);
@@ -101,7 +110,8 @@ fn gated_layers_that_were_made_wrong_are_refused() {
                 (Kind::Embedding { rows }, 6) => rows[0].push(0),
                 (Kind::CharCnn { tanh, .. }, 7) => drop(tanh.values.pop()),
                 (Kind::CharCnn { .. }, 8) => yields.intervals[0].lo -= 1,
-                // The same products of the negative sums: right for each window, and wrong for the largest one.
+                // The same products of the negative sums: right for each window, and wrong for the
+                // largest one.
                 (Kind::CharCnn { filters, .. }, 9) => {
                     let ops = &mut filters.chain.ops;
                     let [b, m, ..] = ops.as_mut_slice() else { unreachable!() };
@@ -118,8 +128,13 @@ fn gated_layers_that_were_made_wrong_are_refused() {
                     let OpKind::Linear { matrix, .. } = &b.kind else { unreachable!() };
                     let (last, e) = (widths.len() - 1, filters.input.channels / widths.len());
                     let first = widths[..last].iter().sum::<usize>();
-                    let Some(row) = b.result.indices.iter().position(|i| *i == first) else { continue };
-                    if last == 0 || widths[last] == 0 || matrix.row(row).iter().skip(last * e).all(|w| *w == 0) {
+                    let Some(row) = b.result.indices.iter().position(|i| *i == first) else {
+                        continue;
+                    };
+                    if last == 0
+                        || widths[last] == 0
+                        || matrix.row(row).iter().skip(last * e).all(|w| *w == 0)
+                    {
                         continue;
                     }
                     (widths[last - 1], widths[last]) = (widths[last - 1] + 1, widths[last] - 1);
@@ -130,8 +145,14 @@ fn gated_layers_that_were_made_wrong_are_refused() {
             let refusal = ir::verify(&wrong).err().map(|e| e.to_string());
             assert!(same || refusal.is_some(), "seed {seed}, layer {number}, fault {fault}");
             match fault {
-                9 => assert!(refusal.is_some_and(|e| e.contains("multiplies the largest sum")), "seed {seed}"),
-                10 => assert!(refusal.is_some_and(|e| e.contains("reads beyond its width")), "seed {seed}"),
+                9 => assert!(
+                    refusal.is_some_and(|e| e.contains("multiplies the largest sum")),
+                    "seed {seed}"
+                ),
+                10 => assert!(
+                    refusal.is_some_and(|e| e.contains("reads beyond its width")),
+                    "seed {seed}"
+                ),
                 _ => {}
             }
             refused[fault] += usize::from(!same);
@@ -146,8 +167,12 @@ fn filters_that_were_folded_wrong_are_refused() {
     for seed in 0..200 {
         let lowered = lower::lower(&sequence_model(seed)).unwrap();
         let engines = random_engines(&lowered, seed);
-        let Some(layer) = lowered.layers.iter().find(|layer| layer.words().is_some()) else { continue };
-        let Choice::Folded(folding) = engines.layers[&layer.name] else { panic!("filters are folded") };
+        let Some(layer) = lowered.layers.iter().find(|layer| layer.words().is_some()) else {
+            continue;
+        };
+        let Choice::Folded(folding) = engines.layers[&layer.name] else {
+            panic!("filters are folded")
+        };
         let folded = folded::build(layer, folding).unwrap();
         folded::prove(&folded, layer).unwrap();
         for (fault, count) in refused.iter_mut().enumerate() {
@@ -163,7 +188,10 @@ fn filters_that_were_folded_wrong_are_refused() {
                 5 => wrong.wb.weights[0] += if wrong.wb.weights[0] < 1 { 1 } else { -1 },
                 _ => wrong.wc = Some(wrong.wb.clone()),
             }
-            assert!(wrong == folded || folded::prove(&wrong, layer).is_err(), "seed {seed}, fault {fault}");
+            assert!(
+                wrong == folded || folded::prove(&wrong, layer).is_err(),
+                "seed {seed}, fault {fault}"
+            );
             *count += usize::from(wrong != folded);
         }
     }
@@ -176,7 +204,9 @@ fn filters_are_folded_whatever_is_asked_for() {
     let words = |m: &Model| matches!(m.layers.get(1), Some(Layer::CharCnn(cnn)) if cnn.filters.outputs() > 2);
     let model = (0..).map(sequence_model).find(words).unwrap();
     let lowered = lower::lower(&model).unwrap();
-    for (fps, engine) in [(None, Allowed::Unrolled), (Some(100.0), Allowed::Auto), (None, Allowed::Folded)] {
+    for (fps, engine) in
+        [(None, Allowed::Unrolled), (Some(100.0), Allowed::Auto), (None, Allowed::Folded)]
+    {
         let target = Target { fps, engine, ..Target::default() };
         let engines = engine::choose(&lowered, &target, Default::default()).unwrap();
         for (name, choice) in &engines.layers {
@@ -196,8 +226,14 @@ fn filters_are_folded_whatever_is_asked_for() {
     with(Choice::Folded(one)).unwrap();
     for (choice, cause) in [
         (Choice::Unrolled, "are never unrolled: `folded`"),
-        (Choice::Folded(Folding { pe: 4, ..one }), "4 does not divide what the filters of all widths have in common"),
-        (Choice::Folded(Folding { simd: 7, ..one }), "7 does not divide the elements of a character"),
+        (
+            Choice::Folded(Folding { pe: 4, ..one }),
+            "4 does not divide what the filters of all widths have in common",
+        ),
+        (
+            Choice::Folded(Folding { simd: 7, ..one }),
+            "7 does not divide the elements of a character",
+        ),
         (Choice::Folded(Folding { wc_simd: 2, ..one }), "is 2, but filters have no W_c"),
         (Choice::Elementwise { lanes: 1 }, "is linear"),
     ] {
@@ -229,14 +265,21 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
             expected.push(golden::step(&model, &mut state, x).unwrap().pop().unwrap());
         }
         for pauses in [false, true] {
-            let options = simulate::Options { gaps: pauses, backpressure: pauses, pauses, ..Default::default() };
+            let options = simulate::Options {
+                gaps: pauses,
+                backpressure: pauses,
+                pauses,
+                ..Default::default()
+            };
             let run = simulator
                 .run_sequences(&inputs, &starts, &options)
                 .unwrap_or_else(|e| panic!("seed {seed}, {options:?}: {e}"));
             assert_eq!(run.outputs, expected, "seed {seed}");
             run.check_promises(&emitted.signature).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             let (Some(ii), first) = (run.ii, emitted.signature.warm_up as usize) else { continue };
-            let Ending::Done(timing) = timing::simulate(&compiled.graph, inputs.len(), &|| false).unwrap() else {
+            let Ending::Done(timing) =
+                timing::simulate(&compiled.graph, inputs.len(), &|| false).unwrap()
+            else {
                 panic!("seed {seed}: stuck")
             };
             let (n, shown) = (inputs.len() - 1, &timing.shown);
@@ -251,7 +294,8 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
     }
 }
 
-/// Char-CNNs of several widths, blocks and positions alone, so that nothing behind them hides what they yield.
+/// Char-CNNs of several widths, blocks and positions alone, so that nothing behind them hides what
+/// they yield.
 #[test]
 fn filters_in_verilator_yield_what_golden_does() {
     let tools = tools();
@@ -265,8 +309,10 @@ fn filters_in_verilator_yield_what_golden_does() {
         let engines = random_engines(&lowered, seed);
         let Choice::Folded(folding) = engines.layers[layer] else { panic!("filters are folded") };
         let words = lowered.layers[number].words().unwrap();
-        let ends: Vec<(usize, usize)> = words.by_width().map(|(w, n)| (n / folding.pe, words.positions(w))).collect();
-        let varies = lowered.yields(number).intervals.iter().filter(|v| v.value().is_none()).count();
+        let ends: Vec<(usize, usize)> =
+            words.by_width().map(|(w, n)| (n / folding.pe, words.positions(w))).collect();
+        let varies =
+            lowered.yields(number).intervals.iter().filter(|v| v.value().is_none()).count();
         if ends.len() < 2 || varies < 4 || ends[0] == ends[1] || words.most_positions() < 3 {
             continue;
         }
@@ -278,11 +324,19 @@ fn filters_in_verilator_yield_what_golden_does() {
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
         let (inputs, _) = sequence(&model, 40, seed);
         let mut state = golden::State::start();
-        let traces: Vec<_> = inputs.iter().map(|x| golden::step(&model, &mut state, x).unwrap()).collect();
+        let traces: Vec<_> =
+            inputs.iter().map(|x| golden::step(&model, &mut state, x).unwrap()).collect();
         let edge = |edge: usize| traces.iter().map(|trace| trace[edge].clone()).collect::<Vec<_>>();
         for pauses in [false, true] {
-            let options = simulate::Options { gaps: pauses, backpressure: pauses, pauses, ..Default::default() };
-            let run = simulator.run(&edge(number), &options).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            let options = simulate::Options {
+                gaps: pauses,
+                backpressure: pauses,
+                pauses,
+                ..Default::default()
+            };
+            let run = simulator
+                .run(&edge(number), &options)
+                .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             assert_eq!(run.outputs, edge(number + 1), "seed {seed}");
             run.check_promises(&emitted.signature).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         }
@@ -293,8 +347,9 @@ fn filters_in_verilator_yield_what_golden_does() {
     }
 }
 
-/// A FIFO beside the gates of a highway layer runs at its least depth, and with one word less nothing ever comes out; the loop of
-/// an LSTM is none of them, and nothing waits for the next input.
+/// A FIFO beside the gates of a highway layer runs at its least depth, and with one word less
+/// nothing ever comes out; the loop of an LSTM is none of them, and nothing waits for the next
+/// input.
 #[test]
 fn least_depths_are_least_around_loops() {
     let mut seen = 0;
@@ -311,7 +366,9 @@ fn least_depths_are_least_around_loops() {
             };
             assert!(matches!(with(depth.live), Ending::Done(_)), "seed {seed}");
             if depth.live > 1 {
-                let Ending::Deadlock(deadlock) = with(depth.live - 1) else { panic!("seed {seed}: {depth:?}") };
+                let Ending::Deadlock(deadlock) = with(depth.live - 1) else {
+                    panic!("seed {seed}: {depth:?}")
+                };
                 assert_eq!(deadlock.full, [depth.node], "seed {seed}");
                 seen += 1;
             }
@@ -332,16 +389,22 @@ fn every_hidden_state_in_verilator_is_that_of_its_engine() {
     let mut sources = Sources::from(&emitted);
     let (inputs, starts) = sequence(&model, 20, seed);
     let compare = |sources: &Sources| {
-        simulate::compare_words(&compiled, sources, &emitted.signature, &inputs, &starts, &tools).unwrap()
+        simulate::compare_words(&compiled, sources, &emitted.signature, &inputs, &starts, &tools)
+            .unwrap()
     };
     assert_eq!(compare(&sources), None, "seed {seed}");
     // A cell that takes what is new away: the layer that it is in is named.
-    let (_, text) = sources.files.iter_mut().find(|(name, _)| name == "strassenc_lstm_cell.v").unwrap();
-    let wrong = String::from_utf8(text.clone()).unwrap().replace("kept_wide + new_wide", "kept_wide - new_wide");
+    let (_, text) =
+        sources.files.iter_mut().find(|(name, _)| name == "strassenc_lstm_cell.v").unwrap();
+    let wrong = String::from_utf8(text.clone())
+        .unwrap()
+        .replace("kept_wide + new_wide", "kept_wide - new_wide");
     assert_ne!(wrong.as_bytes(), text.as_slice());
     *text = wrong.into_bytes();
     let place = compare(&sources);
-    let Some(simulate::Place::Word { layer, .. }) = &place else { panic!("seed {seed}: {place:?}") };
+    let Some(simulate::Place::Word { layer, .. }) = &place else {
+        panic!("seed {seed}: {place:?}")
+    };
     assert!(layer.starts_with("lstm_"), "seed {seed}: {place:?}");
 }
 
@@ -357,7 +420,8 @@ fn a_build_is_checked_as_a_sequence() {
             && has(&model, |l| matches!(l, Layer::Highway(_)))
     };
     let seed = (100..).find(all).unwrap();
-    let (model, options) = (sequence_model(seed), build::Options { effort: 0, ..Default::default() });
+    let (model, options) =
+        (sequence_model(seed), build::Options { effort: 0, ..Default::default() });
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("build");
     let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
@@ -370,18 +434,24 @@ fn a_build_is_checked_as_a_sequence() {
         assert!(!rung.failed(), "seed {seed}: {rung:?}");
     }
     let passed = |name: &str| {
-        rungs.iter().any(|rung| rung.name == name && matches!(rung.outcome, check::Outcome::Passed { .. }))
+        rungs
+            .iter()
+            .any(|rung| rung.name == name && matches!(rung.outcome, check::Outcome::Passed { .. }))
     };
-    assert!(passed("dataflow IR, engines = golden") && passed("Verilator, gaps, back pressure"), "{rungs:?}");
+    assert!(
+        passed("dataflow IR, engines = golden") && passed("Verilator, gaps, back pressure"),
+        "{rungs:?}"
+    );
 
     let top = &build.signature.testbench;
-    let files: Vec<_> = std::iter::once(folder.join(format!("{top}.v"))).chain(build.verilog()).collect();
+    let files: Vec<_> =
+        std::iter::once(folder.join(format!("{top}.v"))).chain(build.verilog()).collect();
     let told = simulate_testbench(top, &files, &folder, &tools);
     assert!(told.starts_with("PASS random: 34 vectors"), "seed {seed}: {told}");
 }
 
-/// A character model of 128 units, too large to be simulated at every run of the tests: prints what it costs and how fast it is.
-/// `STRASSENC_MODEL=FILE` writes the model down.
+/// A character model of 128 units, too large to be simulated at every run of the tests: prints what
+/// it costs and how fast it is. `STRASSENC_MODEL=FILE` writes the model down.
 #[test]
 #[ignore = "takes minutes"]
 fn a_language_model_of_128_units_folded() {
@@ -402,7 +472,10 @@ fn a_language_model_of_128_units_folded() {
     let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
     let (inputs, _) = sequence(&model, 200, 1);
     let mut state = golden::State::start();
-    let expected: Vec<_> = inputs.iter().map(|x| golden::step(&model, &mut state, x).unwrap().pop().unwrap()).collect();
+    let expected: Vec<_> = inputs
+        .iter()
+        .map(|x| golden::step(&model, &mut state, x).unwrap().pop().unwrap())
+        .collect();
     let run = simulator.run(&inputs, &simulate::Options::default()).unwrap();
     assert_eq!(run.outputs, expected);
     run.check_promises(&emitted.signature).unwrap();
@@ -410,7 +483,8 @@ fn a_language_model_of_128_units_folded() {
         "compiled in {compile_time:?}, simulator in {:?}, 200 inputs in {:.2} s",
         simulator.build_time, run.seconds
     );
-    let (record, _) = build::contents(&compiled, &build::Options { target, ..Default::default() }).unwrap();
+    let (record, _) =
+        build::contents(&compiled, &build::Options { target, ..Default::default() }).unwrap();
     let report = Report::new(&record, &emitted.signature, Family::Xc7);
     println!("{}", report.document().unwrap().text(WIDTH));
 }

@@ -1,5 +1,5 @@
-//! Networks over images, level by level: golden = image IR = folded engines = Verilog, for any shapes and any engines; the
-//! timing of the stream graph = the clocks of Verilator.
+//! Networks over images, level by level: golden = image IR = folded engines = Verilog, for any
+//! shapes and any engines; the timing of the stream graph = the clocks of Verilator.
 
 use strassenc::compile::{Compiled, LayerEngine, Options, compile};
 use strassenc::emit::signature::Beat;
@@ -57,10 +57,15 @@ fn every_engine_computes_what_its_layer_does() {
             assert_eq!(compiled.evaluate(&x).unwrap(), edges, "seed {seed}");
             for (number, layer) in compiled.layers.iter().enumerate() {
                 let ir = &compiled.dataflow.layers[number];
-                let (Kind::Spn(kernel), LayerEngine::Unrolled(layer)) = (&ir.kind, layer) else { continue };
+                let (Kind::Spn(kernel), LayerEngine::Unrolled(layer)) = (&ir.kind, layer) else {
+                    continue;
+                };
                 let from = &edges[ir.reads[0].index()];
-                let windows: Vec<_> =
-                    kernel.windows.iter().map(|(y, x)| kernel.windows.read(from, ir.input, y, x, 0)).collect();
+                let windows: Vec<_> = kernel
+                    .windows
+                    .iter()
+                    .map(|(y, x)| kernel.windows.read(from, ir.input, y, x, 0))
+                    .collect();
                 let patches = schedule::simulate(&layer.circuit, &layer.pipeline, &windows);
                 let z = kernel.place(&patches);
                 assert_eq!(z, edges[number + 1], "seed {seed}, layer {}", ir.name);
@@ -82,20 +87,36 @@ fn any_engines_in_verilator_compute_what_golden_does_at_the_clocks_of_the_timing
         let compiled = compiled(&model, seed, beats);
         let options = emit::Options { frames, clock_enable: seed % 4 == 1, ..Default::default() };
         let emitted = emit(&compiled, &options).unwrap();
-        repacked += compiled.graph.nodes.iter().filter(|n| matches!(n.primitive, Primitive::Repack { .. })).count();
-        kept += [&emitted.signature.input, &emitted.signature.output].iter().filter(|s| s.has_keep()).count();
+        repacked += compiled
+            .graph
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.primitive, Primitive::Repack { .. }))
+            .count();
+        kept += [&emitted.signature.input, &emitted.signature.output]
+            .iter()
+            .filter(|s| s.has_keep())
+            .count();
         let sources = Sources::from(&emitted);
         simulate::lint(&sources, &tools).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
         let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
         let vectors: Vec<Vec<i64>> = inputs(&model, 6, seed).into_iter().rev().take(8).collect();
         let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
         for pauses in [false, true] {
-            let options = simulate::Options { gaps: pauses, backpressure: pauses, pauses, ..Default::default() };
-            let run = simulator.run(&vectors, &options).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            let options = simulate::Options {
+                gaps: pauses,
+                backpressure: pauses,
+                pauses,
+                ..Default::default()
+            };
+            let run =
+                simulator.run(&vectors, &options).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             assert_eq!(run.outputs, expected, "seed {seed}");
             run.check_promises(&emitted.signature).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             let (Some(ii), first) = (run.ii, emitted.signature.warm_up as usize) else { continue };
-            let Ending::Done(timing) = timing::simulate(&compiled.graph, vectors.len(), &|| false).unwrap() else {
+            let Ending::Done(timing) =
+                timing::simulate(&compiled.graph, vectors.len(), &|| false).unwrap()
+            else {
                 panic!("seed {seed}: stuck")
             };
             let (n, shown) = (vectors.len() - 1, &timing.shown);
@@ -120,7 +141,8 @@ fn roms_that_were_made_wrong_are_refused() {
                 match kind {
                     0 => {
                         let i = at(wrong.wb.weights.len());
-                        wrong.wb.weights[i] = if wrong.wb.weights[i] == 1 { 0 } else { wrong.wb.weights[i] + 1 };
+                        wrong.wb.weights[i] =
+                            if wrong.wb.weights[i] == 1 { 0 } else { wrong.wb.weights[i] + 1 };
                     }
                     1 => {
                         let Some(wc) = &mut wrong.wc else { continue };
@@ -139,7 +161,9 @@ fn roms_that_were_made_wrong_are_refused() {
                         let Some(digits) = &mut wrong.bank.digits else { continue };
                         let i = at(digits.entries.len());
                         match (kind, &mut digits.entries[i]) {
-                            (4, (weight, _)) => *weight = if *weight == 1 { 0 } else { *weight + 1 },
+                            (4, (weight, _)) => {
+                                *weight = if *weight == 1 { 0 } else { *weight + 1 }
+                            }
                             // A digit that is there, one place off.
                             (_, (0, _)) => continue,
                             (_, (_, amount)) => *amount ^= 1,
@@ -151,16 +175,21 @@ fn roms_that_were_made_wrong_are_refused() {
             }
         }
     }
-    assert!(refused[..4].iter().all(|n| *n > 40) && refused[4..].iter().all(|n| *n > 15), "{refused:?}");
+    assert!(
+        refused[..4].iter().all(|n| *n > 40) && refused[4..].iter().all(|n| *n > 15),
+        "{refused:?}"
+    );
 }
 
-/// What multiplies changes neither results nor clocks, and a budget is kept by the fewest that it takes.
+/// What multiplies changes neither results nor clocks, and a budget is kept by the fewest that it
+/// takes.
 #[test]
 fn a_core_is_the_same_whatever_its_multipliers_are_made_of() {
     let hardware = |compiled: &Compiled| -> usize {
         let count = |layer: &LayerEngine| match layer {
             LayerEngine::Unrolled(layer) => {
-                layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count() - layer.shift_add.len()
+                layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count()
+                    - layer.shift_add.len()
             }
             LayerEngine::Folded(folded) => {
                 if folded.bank.digits.is_none() {
@@ -181,17 +210,23 @@ fn a_core_is_the_same_whatever_its_multipliers_are_made_of() {
         };
         let dsp = with(Multipliers::Dsp, None);
         let all = hardware(&dsp);
-        let [soft, half] = [with(Multipliers::ShiftAdd, None), with(Multipliers::Auto, Some(all / 2))];
+        let [soft, half] =
+            [with(Multipliers::ShiftAdd, None), with(Multipliers::Auto, Some(all / 2))];
         assert_eq!(hardware(&soft), 0, "seed {seed}");
         assert!(hardware(&half) <= all / 2, "seed {seed}");
         for x in inputs(&model, 2, seed).into_iter().rev().take(3) {
             let edges = ir::interpret(&dsp.dataflow, &x).unwrap();
             for compiled in [&soft, &half] {
                 assert_eq!(compiled.evaluate(&x).unwrap(), edges, "seed {seed}");
-                assert_eq!((&compiled.depths, &compiled.timing), (&dsp.depths, &dsp.timing), "seed {seed}");
+                assert_eq!(
+                    (&compiled.depths, &compiled.timing),
+                    (&dsp.depths, &dsp.timing),
+                    "seed {seed}"
+                );
             }
         }
-        seen[0] += usize::from(soft.layers.iter().any(|l| l.multipliers() == Multipliers::ShiftAdd));
+        seen[0] +=
+            usize::from(soft.layers.iter().any(|l| l.multipliers() == Multipliers::ShiftAdd));
         seen[1] += usize::from((1..all).contains(&hardware(&half)));
     }
     assert!(seen.iter().all(|n| *n > 20), "{seen:?}");
@@ -211,7 +246,9 @@ fn least_depths_are_least() {
             };
             assert!(matches!(with(depth.live), Ending::Done(_)), "seed {seed}");
             if depth.live > 1 {
-                let Ending::Deadlock(deadlock) = with(depth.live - 1) else { panic!("seed {seed}: {depth:?}") };
+                let Ending::Deadlock(deadlock) = with(depth.live - 1) else {
+                    panic!("seed {seed}: {depth:?}")
+                };
                 assert_eq!(deadlock.full, [depth.node], "seed {seed}");
                 seen += 1;
             }
@@ -220,7 +257,8 @@ fn least_depths_are_least() {
     assert!(seen > 20, "{seen}");
 }
 
-/// One shift serves all rows of a folded layer: where they are too far apart for 62 bits, that is an error and nothing wraps.
+/// One shift serves all rows of a folded layer: where they are too far apart for 62 bits, that is
+/// an error and nothing wraps.
 #[test]
 fn shifts_too_far_apart_are_not_folded() {
     let mut refused = [0; 2];
@@ -254,7 +292,9 @@ fn shifts_too_far_apart_are_not_folded() {
             match folded::build(layer, one) {
                 // A row may be dead, or an output constant.
                 Ok(folded) => folded::prove(&folded, layer).unwrap(),
-                Err(error) => *count += usize::from(error.to_string().contains("too far apart to be folded")),
+                Err(error) => {
+                    *count += usize::from(error.to_string().contains("too far apart to be folded"))
+                }
             }
         }
     }
@@ -288,7 +328,16 @@ fn a_wrong_word_of_a_rom_is_located_in_its_layer() {
         let Some(mismatch) = run.mismatch(&expected) else { continue };
         let simulate::Mismatch { sample, .. } = mismatch;
         let due = &expected[sample];
-        let place = simulate::locate(&compiled, &sources, &emitted.signature, &vectors, sample, due, &tools).unwrap();
+        let place = simulate::locate(
+            &compiled,
+            &sources,
+            &emitted.signature,
+            &vectors,
+            sample,
+            due,
+            &tools,
+        )
+        .unwrap();
         let simulate::Place::Word { layer, .. } = &place else { panic!("seed {seed}: {place}") };
         assert_eq!(layer, name, "seed {seed}: {place}");
         located += 1;
@@ -313,7 +362,10 @@ fn a_graph_whose_words_or_streams_do_not_fit_is_refused_with_its_node() {
             let mut other = graph.clone();
             other.nodes[i].inputs.pop();
             let error = stream::verify(&other).unwrap_err().to_string();
-            assert!(error.contains(&node.name) && error.contains("streams in"), "seed {seed}: {error}");
+            assert!(
+                error.contains(&node.name) && error.contains("streams in"),
+                "seed {seed}: {error}"
+            );
         }
     }
 }

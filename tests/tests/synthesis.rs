@@ -1,4 +1,5 @@
-//! What Yosys says of emitted text: equal to the layer's definition for every input, and one DSP block per multiplier, or none.
+//! What Yosys says of emitted text: equal to the layer's definition for every input, and one DSP
+//! block per multiplier, or none.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -21,12 +22,19 @@ fn tools() -> Tools {
     tools
 }
 
-/// A core of two small layers without dead elements, its products wide enough for Yosys to give them a DSP block (it builds
-/// those of fewer than 9 bits from LUTs).
+/// A core of two small layers without dead elements, its products wide enough for Yosys to give
+/// them a DSP block (it builds those of fewer than 9 bits from LUTs).
 fn built(folder: &Path) -> Build {
     let format = Format { signed: false, bits: 5, frac: 0 };
-    let layer =
-        LayerRecipe { rows: 4, outputs: 3, density: 0.7, coefficient_bits: 8, product_bits: 8, format, excess: 0 };
+    let layer = LayerRecipe {
+        rows: 4,
+        outputs: 3,
+        density: 0.7,
+        coefficient_bits: 8,
+        product_bits: 8,
+        format,
+        excess: 0,
+    };
     let recipe = |seed| Recipe {
         seed,
         inputs: 3,
@@ -35,10 +43,12 @@ fn built(folder: &Path) -> Build {
         layers: vec![layer.clone(), layer.clone()],
         dead: 0.0,
     };
-    let compile = |model: Model| compile(&model, &compile::Options::default(), &|_| {}, &|| false).unwrap();
+    let compile =
+        |model: Model| compile(&model, &compile::Options::default(), &|_| {}, &|| false).unwrap();
     let whole = |compiled: &Compiled| {
-        let fits =
-            |l: &LayerFigures| l.wc.rows == 3 && l.wb.columns == 3 && l.products.iter().all(|p| p.operand_bits >= 5);
+        let fits = |l: &LayerFigures| {
+            l.wc.rows == 3 && l.wb.columns == 3 && l.products.iter().all(|p| p.operand_bits >= 5)
+        };
         Figures::new(compiled, 200.0).layers.iter().all(fits)
     };
     let compiled = (0..).map(|seed| compile(random_model(&recipe(seed)))).find(whole).unwrap();
@@ -110,9 +120,23 @@ fn kernels_of_images_and_of_pruned_layers_are_proved_too() {
 
 fn sparse(seed: u64) -> Recipe {
     let format = Format { signed: false, bits: 3, frac: 0 };
-    let layer =
-        LayerRecipe { rows: 4, outputs: 5, density: 0.3, coefficient_bits: 5, product_bits: 6, format, excess: 0 };
-    Recipe { seed, inputs: 4, two_operands: false, format, layers: vec![layer.clone(), layer], dead: 0.4 }
+    let layer = LayerRecipe {
+        rows: 4,
+        outputs: 5,
+        density: 0.3,
+        coefficient_bits: 5,
+        product_bits: 6,
+        format,
+        excess: 0,
+    };
+    Recipe {
+        seed,
+        inputs: 4,
+        two_operands: false,
+        format,
+        layers: vec![layer.clone(), layer],
+        dead: 0.4,
+    }
 }
 
 #[test]
@@ -138,7 +162,8 @@ sleep 600
     assert!(began.elapsed() < Duration::from_secs(30));
 }
 
-/// What a family's carry chains can do decides: xc7 passes bits on without a LUT, ecp5 does not, ice40 cannot invert.
+/// What a family's carry chains can do decides: xc7 passes bits on without a LUT, ecp5 does not,
+/// ice40 cannot invert.
 #[test]
 fn luts_are_those_of_the_family() {
     let folder = tempfile::tempdir().unwrap();
@@ -186,7 +211,10 @@ fn a_folded_core_of_shifts_and_additions_takes_no_block() {
         let build = Build::open(&folder).unwrap();
         let synthesis = synthesise(&folder, &build.signature, Target::Xc7, &tools).unwrap();
         let shared: usize = build.record.figures.layers[0].products.iter().map(|p| p.count).sum();
-        assert_eq!((synthesis.multiply_cells, synthesis.dsp_blocks), (shared as u64, shared as u64));
+        assert_eq!(
+            (synthesis.multiply_cells, synthesis.dsp_blocks),
+            (shared as u64, shared as u64)
+        );
         build.record.figures
     });
     assert!(soft.layers[0].products.is_empty() && !hard.layers[0].products.is_empty());

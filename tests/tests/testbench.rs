@@ -1,5 +1,6 @@
-//! The emitted testbench, run as its user runs it, by its script: it passes from any folder, and whatever is wrong ends it with
-//! a word and a status, in Icarus Verilog, in the Verilator that strassenc uses and in the one on the search path.
+//! The emitted testbench, run as its user runs it, by its script: it passes from any folder, and
+//! whatever is wrong ends it with a word and a status, in Icarus Verilog, in the Verilator that
+//! strassenc uses and in the one on the search path.
 
 #![expect(clippy::print_stderr, reason = "a simulator that is missing is told")]
 
@@ -26,15 +27,24 @@ struct Simulation {
 /// Every simulator of this machine.
 fn simulators(tools: &Tools) -> Vec<Simulation> {
     let ours = tools.verilator_or_install().unwrap();
-    let mut list = vec![Simulation { name: "verilator", with: "verilator", environment: tools.environment() }];
+    let mut list =
+        vec![Simulation { name: "verilator", with: "verilator", environment: tools.environment() }];
     match tools.icarus() {
-        Ok(_) => list.push(Simulation { name: "icarus", with: "icarus", environment: tools.environment() }),
+        Ok(_) => list.push(Simulation {
+            name: "icarus",
+            with: "icarus",
+            environment: tools.environment(),
+        }),
         Err(_) => eprintln!("skipped: no Icarus Verilog is installed"),
     }
     let on_path = Tools::new("/nowhere").verilator();
     match on_path {
         Ok(other) if other.program != ours.program => {
-            list.push(Simulation { name: "verilator-on-the-path", with: "verilator", environment: BTreeMap::new() });
+            list.push(Simulation {
+                name: "verilator-on-the-path",
+                with: "verilator",
+                environment: BTreeMap::new(),
+            });
         }
         Ok(_) => {}
         Err(_) => eprintln!("skipped: no Verilator is on the search path"),
@@ -70,7 +80,9 @@ impl Bench {
     fn run(&self, simulator: &Simulation, from: &Path, options: &[&str]) -> Finished {
         let mut command = Command::new("sh");
         command.current_dir(from).arg(self.path(".sh")).arg(simulator.with).args(options);
-        command.envs(&simulator.environment).env("OBJECTS", self.parent.path().join(simulator.name));
+        command
+            .envs(&simulator.environment)
+            .env("OBJECTS", self.parent.path().join(simulator.name));
         self.tools.run(&mut command).unwrap()
     }
 
@@ -83,7 +95,9 @@ impl Bench {
     /// It ends with another status than 0, and says so and why.
     fn fails(&self, simulator: &Simulation, options: &[&str], why: &str) {
         let run = self.run(simulator, self.parent.path(), options);
-        let told = run.stdout.contains("FAIL ") && run.stdout.contains(why) && !run.stdout.contains("PASS");
+        let told = run.stdout.contains("FAIL ")
+            && run.stdout.contains(why)
+            && !run.stdout.contains("PASS");
         assert!(!run.status.success() && told, "{}, {options:?}, {why}: {run:?}", simulator.name);
     }
 
@@ -97,7 +111,8 @@ impl Bench {
         std::fs::write(file, text).unwrap();
     }
 
-    /// Everything that is asked of a testbench, with `old` in `file` as the adder that becomes a subtracter.
+    /// Everything that is asked of a testbench, with `old` in `file` as the adder that becomes a
+    /// subtracter.
     fn proves_itself(&self, vectors: usize, (file, old, new): (&str, &str, &str)) {
         let (inputs, answers) = (self.path("_input.mem"), self.path("_output.mem"));
         let last = answers.metadata().unwrap().len() as usize - 1;
@@ -109,7 +124,11 @@ impl Bench {
             }
             for file in [&inputs, &answers] {
                 let name = file.file_name().unwrap().to_str().unwrap();
-                self.with(file, |_| String::new(), || self.fails(simulator, &[], &format!("{name}: line 1 is not")));
+                self.with(
+                    file,
+                    |_| String::new(),
+                    || self.fails(simulator, &[], &format!("{name}: line 1 is not")),
+                );
                 let elsewhere = file.with_extension("gone");
                 std::fs::rename(file, &elsewhere).unwrap();
                 self.fails(simulator, &[], &format!("{name} cannot be read"));
@@ -118,19 +137,30 @@ impl Bench {
             let unknown = |text: &str| text.replacen(text.lines().nth(1).unwrap(), "x", 1);
             let cut = |text: &str| text[..last].to_string();
             let longer = |text: &str| format!("{text}0\n");
-            let wrong = |text: &str| format!("{}{}", if text.starts_with('0') { '1' } else { '0' }, &text[1..]);
-            self.with(&answers, unknown, || self.fails(simulator, &[], "is not a beat of hexadecimal digits"));
-            self.with(&answers, cut, || self.fails(simulator, &[], "is not a beat of hexadecimal digits"));
+            let wrong = |text: &str| {
+                format!("{}{}", if text.starts_with('0') { '1' } else { '0' }, &text[1..])
+            };
+            self.with(&answers, unknown, || {
+                self.fails(simulator, &[], "is not a beat of hexadecimal digits")
+            });
+            self.with(&answers, cut, || {
+                self.fails(simulator, &[], "is not a beat of hexadecimal digits")
+            });
             self.with(&answers, longer, || self.fails(simulator, &[], "has more than "));
-            self.with(&answers, wrong, || self.fails(simulator, &["+vectors=1"], "vector 0, beat 0: got"));
+            self.with(&answers, wrong, || {
+                self.fails(simulator, &["+vectors=1"], "vector 0, beat 0: got")
+            });
             for memory in &self.build.signature.memories {
-                let (file, elsewhere) = (self.build.folder.join(memory), self.build.folder.join("gone"));
+                let (file, elsewhere) =
+                    (self.build.folder.join(memory), self.build.folder.join("gone"));
                 std::fs::rename(&file, &elsewhere).unwrap();
                 self.fails(simulator, &[], &format!("{memory} cannot be read"));
                 std::fs::rename(&elsewhere, &file).unwrap();
             }
             let subtract = |text: &str| text.replacen(old, new, 1);
-            self.with(&self.build.folder.join(file), subtract, || self.fails(simulator, &[], "golden says"));
+            self.with(&self.build.folder.join(file), subtract, || {
+                self.fails(simulator, &[], "golden says")
+            });
             // And again as it was.
             self.passes(simulator, self.parent.path(), &["+vectors=1"], 1);
         }
@@ -148,8 +178,10 @@ fn that_of_digits_passes_and_fails_as_it_must() {
 fn that_of_a_folded_network_over_images_passes_and_fails_as_it_must() {
     let target = Target { engine: Allowed::Folded, ..Target::default() };
     let options = Options { target, aclken: true, ..Options::default() };
-    let conv = |layer: &Layer| matches!(layer, Layer::Conv2d(conv) if conv.w_b.iter().any(|w| *w != 0));
-    let model = (0..).map(image_model).find(|m| m.layers.len() == 2 && m.layers.iter().all(conv)).unwrap();
+    let conv =
+        |layer: &Layer| matches!(layer, Layer::Conv2d(conv) if conv.w_b.iter().any(|w| *w != 0));
+    let model =
+        (0..).map(image_model).find(|m| m.layers.len() == 2 && m.layers.iter().all(conv)).unwrap();
     Bench::new(&model, &options).proves_itself(34, ("strassenc_array.v", "+ {wide", "- {wide"));
 }
 
@@ -184,7 +216,10 @@ fn that_of_an_lstm_core_passes_and_fails_as_it_must() {
     assert_eq!(bench.build.signature.memories, ["random_embedding_0_table_rom.mem"]);
     let listed = std::fs::read_to_string(bench.build.folder.join("memories.f")).unwrap();
     assert_eq!(listed, "random_embedding_0_table_rom.mem\n");
-    bench.proves_itself(34, ("strassenc_lstm_cell.v", "kept_wide + new_wide", "kept_wide - new_wide"));
+    bench.proves_itself(
+        34,
+        ("strassenc_lstm_cell.v", "kept_wide + new_wide", "kept_wide - new_wide"),
+    );
 }
 
 #[test]
@@ -204,7 +239,9 @@ fn a_simulator_finds_its_memories_wherever_it_was_built() {
     let options = Options::default();
     let core = build::compile(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
     let emitted = strassenc::emit::emit(&core, &options.emit()).unwrap();
-    let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &Tools::new(&home)).unwrap();
+    let simulator =
+        Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &Tools::new(&home))
+            .unwrap();
     let run = simulator.run(&inputs(&model, 20, 1), &simulate::Options::default()).unwrap();
     assert_eq!(run.outputs, answers(&model));
 }
@@ -216,7 +253,9 @@ fn a_core_that_hangs_or_yields_unknown_bits_fails_with_its_place() {
     let top = bench.build.folder.join(format!("{}.v", signature.top));
     for simulator in &simulators(&bench.tools) {
         let asleep = |text: &str| text.replacen("rst = !aresetn", "rst = 1'b1", 1);
-        bench.with(&top, asleep, || bench.fails(simulator, &["+vectors=2"], "vector 0, beat 0: stuck"));
+        bench.with(&top, asleep, || {
+            bench.fails(simulator, &["+vectors=2"], "vector 0, beat 0: stuck")
+        });
         if simulator.with == "icarus" {
             for (port, what) in [
                 ("m_axis_tlast", "unknown bits"),

@@ -1,4 +1,5 @@
-//! Golden = the emitted Verilog in Verilator, bit for bit, on random models with random gaps, back pressure and pauses.
+//! Golden = the emitted Verilog in Verilator, bit for bit, on random models with random gaps, back
+//! pressure and pauses.
 
 use proptest::prop_oneof;
 use proptest::strategy::{Just, Strategy, ValueTree};
@@ -15,7 +16,8 @@ use strassenc::simulate::{Options, Simulator, Sources};
 use strassenc_runtime::{Model, golden, model_file};
 use strassenc_tests::{any_streams, inputs, pipelines, random_model, recipes, tools};
 
-/// Models that are built and simulated; each costs some seconds of the C++ compiler, the first time.
+/// Models that are built and simulated; each costs some seconds of the C++ compiler, the first
+/// time.
 const MODELS: usize = 50;
 
 fn emitted(
@@ -40,7 +42,8 @@ fn emitted(
 fn digits_are_folded_where_few_frames_are_asked_for() {
     let tools = tools();
     tools.verilator_or_install().unwrap();
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/models/digits.safetensors");
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../runtime/models/digits.safetensors");
     let model = model_file::load(&file).unwrap();
     let vectors = inputs(&model, 30, 1);
     let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
@@ -49,7 +52,8 @@ fn digits_are_folded_where_few_frames_are_asked_for() {
         let asked = compile::Options { target, ..Default::default() };
         let compiled = compile(&model, &asked, &|_| {}, &|| false).unwrap();
         let emitted = emit(&compiled, &emit::Options::default()).unwrap();
-        let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
+        let simulator =
+            Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
         for backpressure in [false, true] {
             let options = Options { gaps: backpressure, backpressure, ..Options::default() };
             let run = simulator.run(&vectors, &options).unwrap();
@@ -68,13 +72,19 @@ fn digits_are_folded_where_few_frames_are_asked_for() {
 
 /// All hardware, all shifts and additions, or half of each where products of two operands allow it.
 fn arrays() -> impl Strategy<Value = (Multipliers, bool)> {
-    prop_oneof![Just((Multipliers::Dsp, false)), Just((Multipliers::ShiftAdd, false)), Just((Multipliers::Auto, true))]
+    prop_oneof![
+        Just((Multipliers::Dsp, false)),
+        Just((Multipliers::ShiftAdd, false)),
+        Just((Multipliers::Auto, true))
+    ]
 }
 
 #[test]
 fn random_networks_compute_in_verilator_what_golden_does() {
-    let mut runner =
-        TestRunner::new(proptest::test_runner::Config { rng_seed: RngSeed::Fixed(50), ..Default::default() });
+    let mut runner = TestRunner::new(proptest::test_runner::Config {
+        rng_seed: RngSeed::Fixed(50),
+        ..Default::default()
+    });
     let any = (recipes(), 1u32..=4, 1u32..=4, 0u64..1000, proptest::bool::ANY, arrays());
     let cases: Vec<_> = (0..MODELS).map(|_| any.new_tree(&mut runner).unwrap().current()).collect();
     let tools = tools();
@@ -85,19 +95,33 @@ fn random_networks_compute_in_verilator_what_golden_does() {
             let (adders_per_stage, multiplier_latency) = (*adders_per_stage, *multiplier_latency);
             let model = random_model(recipe);
             let ([input, output], frames) = any_streams(*streams);
-            let options = emit::Options { frames, clock_enable: *clock_enable, command: String::new() };
+            let options =
+                emit::Options { frames, clock_enable: *clock_enable, command: String::new() };
             let schedule = schedule::Options { adders_per_stage, multiplier_latency };
             let asked = compile::Options { schedule, input, output, ..Default::default() };
             let emitted = emitted(&model, asked, &options, *array);
-            let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
+            let simulator =
+                Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools)
+                    .unwrap();
             let vectors = inputs(&model, 60, recipe.seed);
-            let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
-            for (gaps, backpressure, pauses) in
-                [(false, false, false), (true, false, false), (false, true, false), (true, true, true)]
-            {
-                let options =
-                    Options { seed: recipe.seed, gaps, backpressure, pauses: pauses && *clock_enable, threads: 1 };
-                let run = simulator.run(&vectors, &options).unwrap_or_else(|e| panic!("{e}\n{recipe:?} {options:?}"));
+            let expected: Vec<_> =
+                vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
+            for (gaps, backpressure, pauses) in [
+                (false, false, false),
+                (true, false, false),
+                (false, true, false),
+                (true, true, true),
+            ] {
+                let options = Options {
+                    seed: recipe.seed,
+                    gaps,
+                    backpressure,
+                    pauses: pauses && *clock_enable,
+                    threads: 1,
+                };
+                let run = simulator
+                    .run(&vectors, &options)
+                    .unwrap_or_else(|e| panic!("{e}\n{recipe:?} {options:?}"));
                 assert_eq!(run.outputs, expected, "{recipe:?} {options:?}");
                 run.check_promises(&emitted.signature).unwrap();
                 assert_eq!(run.ii.is_some(), options.full_rate());

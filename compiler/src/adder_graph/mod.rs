@@ -1,7 +1,8 @@
 //! Adder graphs: a constant matrix as two-operand additions.
 //!
-//! Against the matrix it comes from, a graph fixes in which order terms are added and which partial sums are shared.
-//! It knows nothing of clocks (that is the schedule's) nor of multipliers (the circuit's).
+//! Against the matrix it comes from, a graph fixes in which order terms are added and which partial
+//! sums are shared. It knows nothing of clocks (that is the schedule's) nor of multipliers (the
+//! circuit's).
 //!
 //! Invariants, checked by [`prove`](prove()):
 //! - nodes are in topological order: an addition reads only nodes with a smaller id;
@@ -24,12 +25,15 @@ mod widths;
 pub use prove::prove;
 pub(crate) use sums::each_digit;
 
-pub use share::{Cost, Effort, Options, Solution, Watch, minimum_depth, share, share_until, share_watched};
+pub use share::{
+    Cost, Effort, Options, Solution, Watch, minimum_depth, share, share_until, share_watched,
+};
 
 use crate::interval::Interval;
 use ndarray::Array2;
 
-/// A matrix of small integers, `[n_out, n_in]`: row c holds the coefficients of output c. Ternary is the common case.
+/// A matrix of small integers, `[n_out, n_in]`: row c holds the coefficients of output c. Ternary
+/// is the common case.
 pub type Matrix = Array2<i32>;
 
 /// A node of one [`AdderGraph`].
@@ -99,8 +103,9 @@ impl AdderGraph {
 }
 
 impl AdderGraph {
-    /// The interval of each node by interval arithmetic, for inputs `[inputs]` within theirs: what its adder has to hold.
-    /// Exact where no node's terms have inputs in common, as in graphs of ternary matrices.
+    /// The interval of each node by interval arithmetic, for inputs `[inputs]` within theirs: what
+    /// its adder has to hold. Exact where no node's terms have inputs in common, as in graphs of
+    /// ternary matrices.
     pub fn intervals(&self, inputs: &[Interval]) -> Vec<Interval> {
         let mut intervals: Vec<Interval> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
@@ -116,16 +121,21 @@ impl AdderGraph {
         intervals
     }
 
-    /// Bits of all additions, each as wide as its result, for inputs `[inputs]` within their intervals: about the LUTs that
-    /// they take in an FPGA.
+    /// Bits of all additions, each as wide as its result, for inputs `[inputs]` within their
+    /// intervals: about the LUTs that they take in an FPGA.
     pub fn lut_bits(&self, inputs: &[Interval]) -> u64 {
         self.intervals(inputs)[self.inputs..].iter().map(|i| u64::from(i.bits())).sum()
     }
 }
 
-/// Additions without any sharing: Σ over rows of max(0, nonzero signed digits - 1) in canonical signed-digit form.
+/// Additions without any sharing: Σ over rows of max(0, nonzero signed digits - 1) in canonical
+/// signed-digit form.
 pub fn naive_adders(matrix: &Matrix) -> usize {
-    matrix.rows().into_iter().map(|row| row.iter().map(|&v| signed_digits(v)).sum::<usize>().saturating_sub(1)).sum()
+    matrix
+        .rows()
+        .into_iter()
+        .map(|row| row.iter().map(|&v| signed_digits(v)).sum::<usize>().saturating_sub(1))
+        .sum()
 }
 
 /// Number of nonzero digits of the canonical signed-digit form of `v`.

@@ -1,10 +1,12 @@
-//! A linear circuit of sums that changes quickly and can be changed back: what the local search works on.
+//! A linear circuit of sums that changes quickly and can be changed back: what the local search
+//! works on.
 //!
-//! Every signal knows its users, and an index counts in how many rows each pair of terms occurs. Whenever a change makes a
-//! pair occur twice, it becomes a candidate for sharing (`sharing.rs`).
+//! Every signal knows its users, and an index counts in how many rows each pair of terms occurs.
+//! Whenever a change makes a pair occur twice, it becomes a candidate for sharing (`sharing.rs`).
 //!
-//! Under a depth limit every signal has a level: inputs 0, nodes ⌈log2 Σ 2^level⌉ over their terms, which is the least
-//! depth at which they can be added up. A wanted sum keeps Σ 2^level ≤ 2^limit: Kraft's inequality for adder trees.
+//! Under a depth limit every signal has a level: inputs 0, nodes ⌈log2 Σ 2^level⌉ over their terms,
+//! which is the least depth at which they can be added up. A wanted sum keeps Σ 2^level ≤ 2^limit:
+//! Kraft's inequality for adder trees.
 
 use super::pair_index::PairIndex;
 use super::rng::Rng;
@@ -40,7 +42,8 @@ struct Levels {
     loose: Vec<u32>,
 }
 
-/// The circuit. Rows are the wanted sums first, then the nodes; signals are the inputs first, then the nodes.
+/// The circuit. Rows are the wanted sums first, then the nodes; signals are the inputs first, then
+/// the nodes.
 pub struct Network {
     inputs: usize,
     outputs: usize,
@@ -69,8 +72,8 @@ pub struct Network {
 const DEAD: u32 = u32::MAX;
 
 impl Network {
-    /// A network that computes `sums`, which keep to the depth limit if one is given; nodes used once are merged into their
-    /// users. With `widths` the cost is counted in bits.
+    /// A network that computes `sums`, which keep to the depth limit if one is given; nodes used
+    /// once are merged into their users. With `widths` the cost is counted in bits.
     pub fn new(sums: &Sums, limit: Option<u32>, widths: Option<Widths>) -> Self {
         let (inputs, outputs) = (sums.inputs, sums.outputs.len());
         let signals = inputs + sums.nodes.len();
@@ -82,10 +85,16 @@ impl Network {
             }
         }
         let levels = limit.filter(|&limit| limit < 48).map(|limit| {
-            let mut levels = Levels { limit, of: vec![0; inputs], kraft: vec![0; rows.len()], loose: Vec::new() };
+            let mut levels = Levels {
+                limit,
+                of: vec![0; inputs],
+                kraft: vec![0; rows.len()],
+                loose: Vec::new(),
+            };
             let nodes = (outputs..rows.len()).chain(0..outputs);
             for row in nodes {
-                levels.kraft[row] = rows[row].iter().map(|t| 1 << levels.of[t.signal() as usize]).sum();
+                levels.kraft[row] =
+                    rows[row].iter().map(|t| 1 << levels.of[t.signal() as usize]).sum();
                 if row >= outputs {
                     levels.of.push(ceil_log2(levels.kraft[row]));
                 }
@@ -169,12 +178,17 @@ impl Network {
                 } else if !std::mem::replace(&mut seen[signal as usize], true) {
                     stack.push((signal, true));
                     let terms = self.rows[self.row_of(signal)].iter().map(|t| t.signal());
-                    stack.extend(terms.filter(|&s| self.is_node(s) && !seen[s as usize]).map(|s| (s, false)));
+                    stack.extend(
+                        terms.filter(|&s| self.is_node(s) && !seen[s as usize]).map(|s| (s, false)),
+                    );
                 }
             }
         }
         let renumber = |terms: &Vec<Summand>| {
-            terms.iter().map(|t| Summand::new(number[t.signal() as usize], t.shift(), t.negate())).collect::<Vec<_>>()
+            terms
+                .iter()
+                .map(|t| Summand::new(number[t.signal() as usize], t.shift(), t.negate()))
+                .collect::<Vec<_>>()
         };
         Sums {
             inputs: self.inputs,
@@ -232,11 +246,16 @@ impl Network {
     /// Puts the terms of `node` in its place in one row that reads it.
     fn open(&mut self, node: u32, row: u32) {
         let own = self.row_of(node);
-        let Some(&term) = self.rows[row as usize].iter().find(|t| t.signal() == node) else { return };
+        let Some(&term) = self.rows[row as usize].iter().find(|t| t.signal() == node) else {
+            return;
+        };
         self.remove(row, term);
         for k in 0..self.rows[own].len() {
             let t = self.rows[own][k];
-            self.add(row, Summand::new(t.signal(), t.shift() + term.shift(), t.negate() ^ term.negate()));
+            self.add(
+                row,
+                Summand::new(t.signal(), t.shift() + term.shift(), t.negate() ^ term.negate()),
+            );
         }
     }
 
@@ -245,14 +264,20 @@ impl Network {
         loop {
             if let Some(node) = self.degenerate.pop() {
                 let live = self.position[node as usize] != DEAD;
-                if live && (self.users[node as usize].len() <= 1 || self.rows[self.row_of(node)].len() <= 1) {
+                if live
+                    && (self.users[node as usize].len() <= 1
+                        || self.rows[self.row_of(node)].len() <= 1)
+                {
                     self.dissolve(node);
                 }
                 continue;
             }
             let Some(levels) = &mut self.levels else { return };
             let Some(node) = levels.loose.pop() else { return };
-            let (kraft, level) = (levels.kraft[node as usize - self.inputs + self.outputs], levels.of[node as usize]);
+            let (kraft, level) = (
+                levels.kraft[node as usize - self.inputs + self.outputs],
+                levels.of[node as usize],
+            );
             if kraft > 0 && ceil_log2(kraft) < level {
                 self.set_level(node, ceil_log2(kraft));
             }
@@ -288,7 +313,8 @@ impl Network {
         self.enter(node);
         self.journal.push(Change::Allocated(node));
         if let Some(levels) = &mut self.levels {
-            levels.of[node as usize] = ceil_log2(terms.iter().map(|t| 1 << levels.of[t.signal() as usize]).sum());
+            levels.of[node as usize] =
+                ceil_log2(terms.iter().map(|t| 1 << levels.of[t.signal() as usize]).sum());
         }
         if let Some(widths) = &mut self.widths {
             widths.define(node, terms);
@@ -328,10 +354,12 @@ impl Network {
         self.kraft(row) + more <= self.bound(row)
     }
 
-    /// Whether a pair of terms in `row` may give way to a signal of level `level`. May raise the level of the row's node.
+    /// Whether a pair of terms in `row` may give way to a signal of level `level`. May raise the
+    /// level of the row's node.
     pub(super) fn fits(&mut self, row: u32, a: Summand, b: Summand, level: u8) -> bool {
         let Some(levels) = &self.levels else { return true };
-        let pair = (1u64 << levels.of[a.signal() as usize]) + (1u64 << levels.of[b.signal() as usize]);
+        let pair =
+            (1u64 << levels.of[a.signal() as usize]) + (1u64 << levels.of[b.signal() as usize]);
         let kraft = levels.kraft[row as usize] - pair + (1u64 << level);
         if (row as usize) < self.outputs {
             return kraft <= 1 << levels.limit;
@@ -342,7 +370,9 @@ impl Network {
 
     /// The level of the sum of two signals; 0 without a limit.
     pub(super) fn level_of_pair(&self, pair: Pair) -> u8 {
-        self.levels.as_ref().map_or(0, |l| 1 + l.of[pair.newer() as usize].max(l.of[pair.older() as usize]))
+        self.levels
+            .as_ref()
+            .map_or(0, |l| 1 + l.of[pair.newer() as usize].max(l.of[pair.older() as usize]))
     }
 
     /// Raises the level of a node if its users have room.
@@ -365,8 +395,11 @@ impl Network {
         let Some(levels) = &mut self.levels else { return };
         let before = levels.of[node as usize];
         if level < before {
-            let nodes = self.users[node as usize].iter().filter(|&&user| user as usize >= self.outputs);
-            levels.loose.extend(nodes.map(|&user| (user as usize - self.outputs + self.inputs) as u32));
+            let nodes =
+                self.users[node as usize].iter().filter(|&&user| user as usize >= self.outputs);
+            levels
+                .loose
+                .extend(nodes.map(|&user| (user as usize - self.outputs + self.inputs) as u32));
         }
         self.journal.push(Change::Levelled(node, before));
         self.raw_level(node, level);

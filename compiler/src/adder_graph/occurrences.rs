@@ -1,10 +1,12 @@
 //! Where a signal occurs in the sums of a greedy pass.
 //!
-//! A position is `row · stride + shift`; the stride is so large that no shift leads from one row into another.
+//! A position is `row · stride + shift`; the stride is so large that no shift leads from one row
+//! into another.
 
 use super::sums::Summand;
 
-/// The positions of one signal, with signs. Signals that occur often are bit sets, the others sorted lists.
+/// The positions of one signal, with signs. Signals that occur often are bit sets, the others
+/// sorted lists.
 #[derive(Clone, Debug)]
 pub enum Occurrences {
     /// The positions that are added, then those that are subtracted, a bit each.
@@ -90,8 +92,8 @@ impl Layout {
         }
     }
 
-    /// Calls `visit` with the places of `a`, in order for each sign, at which `b` stands `distance` further on with the same
-    /// sign, or with the other one if `negate`.
+    /// Calls `visit` with the places of `a`, in order for each sign, at which `b` stands `distance`
+    /// further on with the same sign, or with the other one if `negate`.
     #[inline]
     pub fn for_each_pair(
         self,
@@ -107,12 +109,17 @@ impl Layout {
             (Occurrences::Sparse(a), b) => {
                 // A place before the first wraps round to one after the last.
                 let inside = |place: u32| (place >> 7) < self.words as u32;
-                a.iter().filter(|&&p| inside(partner(p)) && self.contains(b, partner(p))).for_each(|&p| visit(p));
+                a.iter()
+                    .filter(|&&p| inside(partner(p)) && self.contains(b, partner(p)))
+                    .for_each(|&p| visit(p));
             }
             (a, Occurrences::Sparse(b)) => {
                 let back = |place: u32| place.wrapping_add_signed(-step) ^ u32::from(negate);
                 let inside = |place: u32| (place >> 7) < self.words as u32;
-                b.iter().map(|&p| back(p)).filter(|&p| inside(p) && self.contains(a, p)).for_each(visit);
+                b.iter()
+                    .map(|&p| back(p))
+                    .filter(|&p| inside(p) && self.contains(a, p))
+                    .for_each(visit);
             }
             (Occurrences::Dense(a), Occurrences::Dense(b)) => {
                 for (sign, i, both) in self.both(a, b, distance, negate) {
@@ -128,9 +135,18 @@ impl Layout {
 
     /// The number of places that [`for_each_pair`](Self::for_each_pair) visits.
     #[inline]
-    pub fn count_pairs(self, a: &Occurrences, b: &Occurrences, distance: i32, negate: bool) -> usize {
+    pub fn count_pairs(
+        self,
+        a: &Occurrences,
+        b: &Occurrences,
+        distance: i32,
+        negate: bool,
+    ) -> usize {
         if let (Occurrences::Dense(a), Occurrences::Dense(b)) = (a, b) {
-            return self.both(a, b, distance, negate).map(|(.., both)| both.count_ones() as usize).sum();
+            return self
+                .both(a, b, distance, negate)
+                .map(|(.., both)| both.count_ones() as usize)
+                .sum();
         }
         let mut count = 0;
         self.for_each_pair(a, b, distance, negate, |_| count += 1);
@@ -153,7 +169,11 @@ impl Layout {
         ];
         halves.into_iter().flat_map(move |(sign, a, b)| {
             a.iter().enumerate().map(move |(i, &word)| {
-                let other = if distance == 0 { b[i] } else { window(b, i as i64 * 64 + i64::from(distance)) };
+                let other = if distance == 0 {
+                    b[i]
+                } else {
+                    window(b, i as i64 * 64 + i64::from(distance))
+                };
                 (sign, i, word & other)
             })
         })

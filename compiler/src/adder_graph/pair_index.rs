@@ -2,11 +2,12 @@
 
 use super::sums::{Pair, Summand};
 
-/// Counters by hash, without keys. Pairs whose hashes collide are counted together, so that a count is an upper bound:
-/// what is shared is always looked up in its rows first.
+/// Counters by hash, without keys. Pairs whose hashes collide are counted together, so that a count
+/// is an upper bound: what is shared is always looked up in its rows first.
 pub struct PairIndex {
-    /// Occurrences in the upper bits, modulo 2^COUNT_BITS; below, the exclusive or of their rows: of two occurrences, one
-    /// row tells the other. Small entries, since most of the search is looking up pairs that do not occur.
+    /// Occurrences in the upper bits, modulo 2^COUNT_BITS; below, the exclusive or of their rows:
+    /// of two occurrences, one row tells the other. Small entries, since most of the search is
+    /// looking up pairs that do not occur.
     entries: Vec<u32>,
     /// Which entries are not 0, a bit each: these fit a cache.
     present: Vec<u64>,
@@ -23,11 +24,16 @@ const ROW: u32 = (1 << ROW_BITS) - 1;
 impl PairIndex {
     /// The index of `rows`.
     pub fn new(rows: &[Vec<Summand>]) -> Self {
-        let pairs: usize = rows.iter().map(|terms| terms.len() * terms.len().saturating_sub(1) / 2).sum();
+        let pairs: usize =
+            rows.iter().map(|terms| terms.len() * terms.len().saturating_sub(1) / 2).sum();
         // Where few slots are taken, few candidates are false.
         let bits = (8 * pairs.max(128)).next_power_of_two().trailing_zeros();
-        let mut index =
-            PairIndex { entries: vec![0; 1 << bits], present: vec![0; 1 << (bits - 6)], shift: 64 - bits, pairs: 0 };
+        let mut index = PairIndex {
+            entries: vec![0; 1 << bits],
+            present: vec![0; 1 << (bits - 6)],
+            shift: 64 - bits,
+            pairs: 0,
+        };
         for (row, terms) in rows.iter().enumerate() {
             for (k, &a) in terms.iter().enumerate() {
                 for &b in &terms[..k] {
@@ -48,7 +54,8 @@ impl PairIndex {
         (pair.word().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
     }
 
-    /// At least the number of rows that hold the pair (modulo 2^8), and, if it is exact, the exclusive or of these rows.
+    /// At least the number of rows that hold the pair (modulo 2^8), and, if it is exact, the
+    /// exclusive or of these rows.
     #[inline]
     pub fn get(&self, pair: Pair) -> (u32, u32) {
         let slot = self.slot(pair);

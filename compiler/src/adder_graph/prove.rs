@@ -1,7 +1,9 @@
-//! The proof that an adder graph equals its matrix, through exact coefficient vectors. Shares nothing with the optimiser.
+//! The proof that an adder graph equals its matrix, through exact coefficient vectors. Shares
+//! nothing with the optimiser.
 //!
-//! A node of a linear circuit *is* its vector of coefficients, one per input. The proof computes all of them, a block of
-//! columns at a time and each no longer than it is read, and compares those of the outputs with the rows of the matrix.
+//! A node of a linear circuit *is* its vector of coefficients, one per input. The proof computes
+//! all of them, a block of columns at a time and each no longer than it is read, and compares those
+//! of the outputs with the rows of the matrix.
 
 use super::{AdderGraph, Matrix, Node, Term};
 use strassenc_runtime::{Error, Result};
@@ -9,7 +11,8 @@ use strassenc_runtime::{Error, Result};
 /// Columns proved at a time: a vector fills eight cache lines.
 const BLOCK: usize = 64;
 
-/// Coefficients must stay below 2^62 in magnitude; no graph of an i32 matrix has reason to come near.
+/// Coefficients must stay below 2^62 in magnitude; no graph of an i32 matrix has reason to come
+/// near.
 const MAGNITUDE_BITS: u32 = 62;
 
 /// Proves that `graph` computes `matrix · x` for every integer x.
@@ -28,12 +31,19 @@ pub fn prove(graph: &AdderGraph, matrix: &Matrix) -> Result<()> {
 
 /// Checks the counts, the inputs and the topological order.
 fn structure(graph: &AdderGraph, n_out: usize, n_in: usize) -> Result<()> {
-    let wrong = |place: String, cause: String| Err(Error::mismatch(format!("adder graph: {place}"), cause));
+    let wrong =
+        |place: String, cause: String| Err(Error::mismatch(format!("adder graph: {place}"), cause));
     if graph.inputs != n_in || graph.nodes.len() < n_in {
-        return wrong("inputs".into(), format!("{} of them for a matrix of {n_in} columns", graph.inputs));
+        return wrong(
+            "inputs".into(),
+            format!("{} of them for a matrix of {n_in} columns", graph.inputs),
+        );
     }
     if graph.outputs.len() != n_out {
-        return wrong("outputs".into(), format!("{} of them for a matrix of {n_out} rows", graph.outputs.len()));
+        return wrong(
+            "outputs".into(),
+            format!("{} of them for a matrix of {n_out} rows", graph.outputs.len()),
+        );
     }
     for (i, node) in graph.nodes.iter().enumerate() {
         match *node {
@@ -47,18 +57,31 @@ fn structure(graph: &AdderGraph, n_out: usize, n_in: usize) -> Result<()> {
                         );
                     }
                     if term.shift >= MAGNITUDE_BITS {
-                        return wrong(format!("node {i}"), format!("shifts by {} bits", term.shift));
+                        return wrong(
+                            format!("node {i}"),
+                            format!("shifts by {} bits", term.shift),
+                        );
                     }
                 }
             }
-            Node::Input(column) => return wrong(format!("node {i}"), format!("is input {column}, out of its place")),
-            Node::Add(..) => return wrong(format!("node {i}"), format!("is an addition in the place of input {i}")),
+            Node::Input(column) => {
+                return wrong(format!("node {i}"), format!("is input {column}, out of its place"));
+            }
+            Node::Add(..) => {
+                return wrong(
+                    format!("node {i}"),
+                    format!("is an addition in the place of input {i}"),
+                );
+            }
         }
     }
     for (row, term) in graph.outputs.iter().enumerate() {
         if let Some(term) = term {
             if term.node.index() >= graph.nodes.len() {
-                return wrong(format!("row {row}"), format!("reads node {}, which does not exist", term.node.0));
+                return wrong(
+                    format!("row {row}"),
+                    format!("reads node {}, which does not exist", term.node.0),
+                );
             }
             if term.shift >= MAGNITUDE_BITS {
                 return wrong(format!("row {row}"), format!("shifts by {} bits", term.shift));
@@ -157,7 +180,10 @@ fn block(graph: &AdderGraph, matrix: &Matrix, first: usize, last_use: &[usize]) 
             if value != i128::from(wanted) {
                 return Err(Error::mismatch(
                     format!("adder graph: row {row}"),
-                    format!("the coefficient of input {} is {value} where the matrix has {wanted}", first + k),
+                    format!(
+                        "the coefficient of input {} is {value} where the matrix has {wanted}",
+                        first + k
+                    ),
                 ));
             }
         }
@@ -255,7 +281,8 @@ mod tests {
         };
         assert_eq!(
             cause(&|g| g.outputs[1] = g.outputs[0]),
-            "error[mismatch]: adder graph: row 1: the coefficient of input 2 is 0 where the matrix has -1"
+            "error[mismatch]: adder graph: row 1: the coefficient of input 2 is 0 where the matrix \
+             has -1"
         );
         assert_eq!(
             cause(&|g| g.nodes[3] = add(0, 4)),
@@ -289,6 +316,11 @@ mod tests {
         let last = Term { node: NodeId(3), shift: 0, negate: false };
         let nodes = vec![Node::Input(0), double(0), double(1), double(2)];
         let graph = AdderGraph { nodes, inputs: 1, outputs: vec![Some(last)] };
-        assert!(prove(&graph, &matrix).unwrap_err().to_string().contains("node 2: a coefficient exceeds 62 bits"));
+        assert!(
+            prove(&graph, &matrix)
+                .unwrap_err()
+                .to_string()
+                .contains("node 2: a coefficient exceeds 62 bits")
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Anytime local search by simulated annealing (Kirkpatrick, Gelatt, Vecchi 1983).
 //!
-//! A step opens a shared node in one of the sums that read it, opens a few more terms of the same sum, and shares again
-//! greedily with random ties. Most steps that change anything lead to another circuit of the same cost, and on these
-//! plateaus the search finds its way down. The temperature decides how often a costlier circuit is kept.
+//! A step opens a shared node in one of the sums that read it, opens a few more terms of the same
+//! sum, and shares again greedily with random ties. Most steps that change anything lead to another
+//! circuit of the same cost, and on these plateaus the search finds its way down. The temperature
+//! decides how often a costlier circuit is kept.
 
 use super::network::Network;
 use super::rng::Rng;
@@ -28,10 +29,15 @@ const STRIDE: u64 = 256;
 /// Times that the best circuit so far is kept aside.
 const SNAPSHOTS: u64 = 32;
 
-/// Anneals `network` and returns the best circuit it saw, with its cost. `spent` tells how much of the caller's time is
-/// gone, 0 to 1: the temperature follows it where it is ahead of the steps, and the search ends at 1. `found` hears of the
-/// cost now and then.
-pub fn anneal(mut network: Network, plan: Plan, spent: &dyn Fn() -> f64, found: &dyn Fn(u64)) -> (u64, Sums) {
+/// Anneals `network` and returns the best circuit it saw, with its cost. `spent` tells how much of
+/// the caller's time is gone, 0 to 1: the temperature follows it where it is ahead of the steps,
+/// and the search ends at 1. `found` hears of the cost now and then.
+pub fn anneal(
+    mut network: Network,
+    plan: Plan,
+    spent: &dyn Fn() -> f64,
+    found: &dyn Fn(u64),
+) -> (u64, Sums) {
     let mut rng = Rng::new(plan.seed);
     network.share(&mut rng);
     network.commit();
@@ -53,14 +59,16 @@ pub fn anneal(mut network: Network, plan: Plan, spent: &dyn Fn() -> f64, found: 
             }
             found(best.0);
         }
-        let temperature = plan.adder * temperature(progress, step as f64 / cost as f64 * plan.adder);
+        let temperature =
+            plan.adder * temperature(progress, step as f64 / cost as f64 * plan.adder);
         for _ in 0..STRIDE.min(plan.steps - step) {
             step += 1;
             let more = rng.below(OPENED);
             let Some(outcome) = trial.run(&network, more, &mut rng) else { return best };
             let Outcome::Other(more) = outcome else { continue };
             // In adders, worse is known before anything is changed.
-            let worse = |more: f64, rng: &mut Rng| more > 0.0 && rng.unit() >= (-more / temperature).exp();
+            let worse =
+                |more: f64, rng: &mut Rng| more > 0.0 && rng.unit() >= (-more / temperature).exp();
             if in_adders && worse(more as f64, &mut rng) {
                 continue;
             }
@@ -83,8 +91,9 @@ pub fn anneal(mut network: Network, plan: Plan, spent: &dyn Fn() -> f64, found: 
     best
 }
 
-/// The temperature in adders when `progress` of the search is over, which took so many steps per adder: from hot to cold
-/// geometrically, the hotter at first the longer the search is going to be. Tuned on random matrices of 64 to 256 inputs.
+/// The temperature in adders when `progress` of the search is over, which took so many steps per
+/// adder: from hot to cold geometrically, the hotter at first the longer the search is going to be.
+/// Tuned on random matrices of 64 to 256 inputs.
 fn temperature(progress: f64, steps: f64) -> f64 {
     const COLD: f64 = 0.2;
     // A hundred steps per adder in all should begin at 0.3 adders.

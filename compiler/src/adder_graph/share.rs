@@ -1,6 +1,7 @@
 //! Sharing of common sums: from a matrix to a small adder graph.
 //!
-//! A portfolio of starts (greedy sharing of the matrix and of its transpose), the best of which the local search improves.
+//! A portfolio of starts (greedy sharing of the matrix and of its transpose), the best of which the
+//! local search improves.
 
 use super::greedy::share_pairs;
 use super::network::Network;
@@ -10,8 +11,8 @@ use super::widths::Widths;
 use super::{AdderGraph, Matrix, signed_digits};
 use crate::interval::Interval;
 
-/// How hard to search: 0 is one greedy pass, 1 a short search that takes about as long again, 2 a search of seconds, 3 one
-/// of many minutes, to be ended by the caller's clock.
+/// How hard to search: 0 is one greedy pass, 1 a short search that takes about as long again, 2 a
+/// search of seconds, 3 one of many minutes, to be ended by the caller's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Effort(pub u8);
 
@@ -20,7 +21,8 @@ pub struct Effort(pub u8);
 pub enum Cost {
     /// The number of two-operand additions.
     Adders,
-    /// The bits of all additions, each as wide as its exact result, for inputs `[n_in]` within these intervals.
+    /// The bits of all additions, each as wide as its exact result, for inputs `[n_in]` within
+    /// these intervals.
     LutBits(Vec<Interval>),
 }
 
@@ -55,7 +57,8 @@ pub struct Solution {
 /// The caller's clock and ear.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// How much of the time that the caller grants is gone: the search ends soon after this is 1 or more.
+    /// How much of the time that the caller grants is gone: the search ends soon after this is 1 or
+    /// more.
     pub spent: &'a (dyn Fn() -> f64 + Sync),
     /// Hears of the least cost so far, now and then.
     pub found: &'a (dyn Fn(u64) + Sync),
@@ -63,7 +66,11 @@ pub struct Watch<'a> {
 
 /// The least depth of any graph of `matrix` in adders: ⌈log2⌉ of the most signed digits in a row.
 pub fn minimum_depth(matrix: &Matrix) -> u32 {
-    let digits = matrix.rows().into_iter().map(|row| row.iter().map(|&v| signed_digits(v)).sum::<usize>()).max();
+    let digits = matrix
+        .rows()
+        .into_iter()
+        .map(|row| row.iter().map(|&v| signed_digits(v)).sum::<usize>())
+        .max();
     digits.unwrap_or(0).max(1).next_power_of_two().trailing_zeros()
 }
 
@@ -73,12 +80,16 @@ pub fn share(matrix: &Matrix, options: &Options) -> Solution {
 }
 
 /// Like [`share`], but returns the best graph so far soon after `stop` says so.
-pub fn share_until(matrix: &Matrix, options: &Options, stop: &(dyn Fn() -> bool + Sync)) -> Solution {
+pub fn share_until(
+    matrix: &Matrix,
+    options: &Options,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Solution {
     share_watched(matrix, options, Watch { spent: &|| f64::from(u8::from(stop())), found: &|_| {} })
 }
 
-/// Like [`share`], but ends when the caller's time is spent, with the best graph so far. The result then depends on the
-/// machine's speed.
+/// Like [`share`], but ends when the caller's time is spent, with the best graph so far. The result
+/// then depends on the machine's speed.
 ///
 /// # Panics
 /// Where the cost has not one interval per column.
@@ -116,14 +127,16 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
         let sums = if across { sums.transpose() } else { sums };
         (if widths.is_some() { cost } else { sums.adders() as u64 }, sums, across)
     };
-    // The transposed circuit has another depth and other intervals. Short sums are quicker to change.
+    // The transposed circuit has another depth and other intervals. Short sums are quicker to
+    // change.
     let reversible = limit.is_none() && widths.is_none();
     let across = reversible && start.inputs > start.outputs.len();
     let best = if options.effort.0 < 3 {
         chain(across, options.seed)
     } else {
         let other = options.seed.wrapping_add(1);
-        let (a, b) = rayon::join(|| chain(across, options.seed), || chain(across ^ reversible, other));
+        let (a, b) =
+            rayon::join(|| chain(across, options.seed), || chain(across ^ reversible, other));
         if b.0 < a.0 { b } else { a }
     };
     let (_, sums, across) = best;
@@ -139,7 +152,11 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
 const GREEDY: &str = "greedy";
 
 /// A greedy start.
-fn start(sums: &Sums, limit: Option<u32>, stop: &(dyn Fn() -> bool + Sync)) -> (&'static str, Sums) {
+fn start(
+    sums: &Sums,
+    limit: Option<u32>,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> (&'static str, Sums) {
     // The transposed circuit has another depth.
     if limit.is_none() && sums.inputs < sums.outputs.len() {
         return ("transposed greedy", share_pairs(sums.transpose(), None, stop).transpose());
@@ -216,8 +233,14 @@ mod tests {
 
     #[test]
     fn rows_that_are_others_cost_nothing() {
-        let matrix =
-            ndarray::array![[1, 1, 0, 1], [-1, -1, 0, -1], [4, 4, 0, 4], [0, 0, 0, 0], [0, 0, -1, 0], [1, 1, 0, 1]];
+        let matrix = ndarray::array![
+            [1, 1, 0, 1],
+            [-1, -1, 0, -1],
+            [4, 4, 0, 4],
+            [0, 0, 0, 0],
+            [0, 0, -1, 0],
+            [1, 1, 0, 1]
+        ];
         let solution = share(&matrix, &Options::default());
         prove(&solution.graph, &matrix).unwrap();
         assert_eq!(solution.graph.adders(), 2);
@@ -237,11 +260,13 @@ mod tests {
         let heard = std::sync::Mutex::new(vec![]);
         let watch = Watch { spent: &spent, found: &|cost| heard.lock().unwrap().push(cost) };
         // Without the caller's clock, effort 3 would not end.
-        let solution = share_watched(&matrix, &Options { effort: Effort(3), ..Options::default() }, watch);
+        let solution =
+            share_watched(&matrix, &Options { effort: Effort(3), ..Options::default() }, watch);
         prove(&solution.graph, &matrix).unwrap();
         let least = heard.into_inner().unwrap().into_iter().min();
         assert_eq!(least, Some(solution.graph.adders() as u64));
-        let greedy = share_until(&matrix, &Options { effort: Effort(3), ..Options::default() }, &|| true);
+        let greedy =
+            share_until(&matrix, &Options { effort: Effort(3), ..Options::default() }, &|| true);
         assert_eq!(greedy.method, GREEDY);
         assert!(solution.graph.adders() < greedy.graph.adders());
     }
@@ -250,10 +275,12 @@ mod tests {
     fn what_is_to_be_small_is_smaller() {
         let matrix = example();
         // Widths count where inputs differ: every other one is a single bit.
-        let inputs: Vec<_> =
-            (0..24).map(|i| if i % 2 == 0 { Interval::new(0, 1) } else { Interval::new(-32768, 32767) }).collect();
+        let inputs: Vec<_> = (0..24)
+            .map(|i| if i % 2 == 0 { Interval::new(0, 1) } else { Interval::new(-32768, 32767) })
+            .collect();
         let with = |cost: Cost, max_depth| {
-            share(&matrix, &Options { effort: Effort(2), cost, max_depth, ..Options::default() }).graph
+            share(&matrix, &Options { effort: Effort(2), cost, max_depth, ..Options::default() })
+                .graph
         };
         let (adders, bits) = (with(Cost::Adders, None), with(Cost::LutBits(inputs.clone()), None));
         assert!(bits.lut_bits(&inputs) * 100 < adders.lut_bits(&inputs) * 99);
@@ -262,6 +289,8 @@ mod tests {
         let least = minimum_depth(&matrix);
         let shallow = with(Cost::Adders, Some(least));
         assert_eq!(shallow.depth(), least);
-        assert!(adders.adders() <= shallow.adders() && 10 * shallow.adders() <= 11 * adders.adders());
+        assert!(
+            adders.adders() <= shallow.adders() && 10 * shallow.adders() <= 11 * adders.adders()
+        );
     }
 }

@@ -101,7 +101,12 @@ impl Network {
 
 /// Notes where the pair occurs in a row, none of the occurrences overlapping; returns how many.
 #[inline]
-fn find_in_row(terms: &[Summand], row: u32, pair: Pair, places: &mut Vec<(u32, Summand, Summand)>) -> usize {
+fn find_in_row(
+    terms: &[Summand],
+    row: u32,
+    pair: Pair,
+    places: &mut Vec<(u32, Summand, Summand)>,
+) -> usize {
     let first = places.len();
     for &a in terms {
         if a.signal() != pair.newer() {
@@ -112,7 +117,8 @@ fn find_in_row(terms: &[Summand], row: u32, pair: Pair, places: &mut Vec<(u32, S
             continue;
         }
         let b = Summand::new(pair.older(), shift as u32, a.negate() ^ pair.negate());
-        let overlaps = || places[first..].iter().any(|&(_, c, d)| c == a || c == b || d == a || d == b);
+        let overlaps =
+            || places[first..].iter().any(|&(_, c, d)| c == a || c == b || d == a || d == b);
         if terms.contains(&b) && !(pair.newer() == pair.older() && overlaps()) {
             places.push((row, a, b));
         }

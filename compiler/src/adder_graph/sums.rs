@@ -1,13 +1,14 @@
 //! Linear circuits whose nodes are sums of any number of terms: what the optimiser works on.
 //!
-//! Against an [`AdderGraph`], the order in which the terms of a sum are added is open, and so is the choice of the two
-//! operands of each addition. A sum of p terms costs p - 1 adders.
+//! Against an [`AdderGraph`], the order in which the terms of a sum are added is open, and so is
+//! the choice of the two operands of each addition. A sum of p terms costs p - 1 adders.
 
 use super::{AdderGraph, Matrix, Node, NodeId, Term};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-/// A signal with a sign and a shift, `(-1)^negate · signal · 2^shift`, in one word: signal, shift, sign from the top down.
+/// A signal with a sign and a shift, `(-1)^negate · signal · 2^shift`, in one word: signal, shift,
+/// sign from the top down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Summand(u32);
 
@@ -41,15 +42,20 @@ impl Summand {
     }
 }
 
-/// Two signals at a fixed distance: `newer + (-1)^negate · older · 2^distance`. Packed: newer, older, distance, sign from
-/// the top down, so that the natural order prefers new signals.
+/// Two signals at a fixed distance: `newer + (-1)^negate · older · 2^distance`. Packed: newer,
+/// older, distance, sign from the top down, so that the natural order prefers new signals.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pair(u64);
 
 impl Pair {
     /// The pair of `newer` and `older`.
     pub fn new(newer: u32, older: u32, distance: i32, negate: bool) -> Self {
-        Pair(u64::from(newer) << 39 | u64::from(older) << 14 | ((distance + 64) as u64) << 1 | u64::from(negate))
+        Pair(
+            u64::from(newer) << 39
+                | u64::from(older) << 14
+                | ((distance + 64) as u64) << 1
+                | u64::from(negate),
+        )
     }
 
     /// The pair of `newer` and `older`.
@@ -79,7 +85,11 @@ impl Pair {
     #[inline]
     pub fn of(s: Summand, t: Summand) -> Self {
         let (newer, older) =
-            if s.signal() > t.signal() || s.signal() == t.signal() && s.shift() < t.shift() { (s, t) } else { (t, s) };
+            if s.signal() > t.signal() || s.signal() == t.signal() && s.shift() < t.shift() {
+                (s, t)
+            } else {
+                (t, s)
+            };
         Pair::new(
             newer.signal(),
             older.signal(),
@@ -95,7 +105,8 @@ impl Pair {
     }
 }
 
-/// A linear circuit of sums. Signal i is input i for `i < inputs` and node `i - inputs` from there on.
+/// A linear circuit of sums. Signal i is input i for `i < inputs` and node `i - inputs` from there
+/// on.
 #[derive(Clone, Debug, Default)]
 pub struct Sums {
     /// Number of inputs.
@@ -112,13 +123,18 @@ impl Sums {
         self.nodes.iter().chain(&self.outputs).map(|terms| terms.len().saturating_sub(1)).sum()
     }
 
-    /// The circuit of the transposed matrix: every edge reversed, inputs and outputs exchanged (Bordewijk 1957).
+    /// The circuit of the transposed matrix: every edge reversed, inputs and outputs exchanged
+    /// (Bordewijk 1957).
     ///
-    /// If every input is used, every output is a sum and every node is used, `adders(Wᵀ) = adders(W) + n_in - n_out` with
-    /// n_in and n_out those of Wᵀ.
+    /// If every input is used, every output is a sum and every node is used, `adders(Wᵀ) =
+    /// adders(W) + n_in - n_out` with n_in and n_out those of Wᵀ.
     pub fn transpose(&self) -> Sums {
         let (n_in, n_nodes, n_out) = (self.inputs, self.nodes.len(), self.outputs.len());
-        let mut transposed = Sums { inputs: n_out, nodes: vec![Vec::new(); n_nodes], outputs: vec![Vec::new(); n_in] };
+        let mut transposed = Sums {
+            inputs: n_out,
+            nodes: vec![Vec::new(); n_nodes],
+            outputs: vec![Vec::new(); n_in],
+        };
         // Node i of n becomes node n - 1 - i.
         let rows = self.nodes.iter().enumerate().map(|(i, terms)| (n_out + n_nodes - 1 - i, terms));
         for (signal, terms) in rows.chain(self.outputs.iter().enumerate()) {
@@ -137,21 +153,29 @@ impl Sums {
     ///
     /// `outputs[i]` of the result is the sum `wanted[i].0` with the shift and sign given there.
     pub fn into_graph(self, wanted: &[Option<(usize, u32, bool)>]) -> AdderGraph {
-        let mut builder =
-            Builder { nodes: (0..self.inputs as u32).map(Node::Input).collect(), depths: vec![0; self.inputs] };
+        let mut builder = Builder {
+            nodes: (0..self.inputs as u32).map(Node::Input).collect(),
+            depths: vec![0; self.inputs],
+        };
         // What each signal has become.
-        let mut terms: Vec<Term> =
-            (0..self.inputs as u32).map(|i| Term { node: NodeId(i), shift: 0, negate: false }).collect();
+        let mut terms: Vec<Term> = (0..self.inputs as u32)
+            .map(|i| Term { node: NodeId(i), shift: 0, negate: false })
+            .collect();
         for sum in &self.nodes {
             let term = builder.sum(sum, &terms).expect("a node has terms");
             terms.push(term);
         }
-        let outputs: Vec<Option<Term>> = self.outputs.iter().map(|sum| builder.sum(sum, &terms)).collect();
+        let outputs: Vec<Option<Term>> =
+            self.outputs.iter().map(|sum| builder.sum(sum, &terms)).collect();
         let outputs = wanted
             .iter()
             .map(|want| {
                 let (sum, shift, negate) = (*want)?;
-                outputs[sum].map(|t| Term { node: t.node, shift: t.shift + shift, negate: t.negate ^ negate })
+                outputs[sum].map(|t| Term {
+                    node: t.node,
+                    shift: t.shift + shift,
+                    negate: t.negate ^ negate,
+                })
             })
             .collect();
         AdderGraph { nodes: builder.nodes, inputs: self.inputs, outputs }
@@ -171,7 +195,12 @@ impl Builder {
             .iter()
             .map(|s| {
                 let t = terms[s.signal() as usize];
-                Reverse((self.depths[t.node.index()], t.node.0, t.shift + s.shift(), t.negate ^ s.negate()))
+                Reverse((
+                    self.depths[t.node.index()],
+                    t.node.0,
+                    t.shift + s.shift(),
+                    t.negate ^ s.negate(),
+                ))
             })
             .collect();
         while let Some(Reverse((_, node, shift, negate))) = heap.pop() {
@@ -184,7 +213,8 @@ impl Builder {
         None
     }
 
-    /// One addition. Common shifts and signs are taken out, so that a term without a sign comes first.
+    /// One addition. Common shifts and signs are taken out, so that a term without a sign comes
+    /// first.
     fn add(&mut self, a: Term, b: Term) -> Term {
         let shift = a.shift.min(b.shift);
         let negate = a.negate && b.negate;
@@ -198,10 +228,11 @@ impl Builder {
 
 /// The distinct rows of a matrix, and where each row went.
 pub struct Reduced {
-    /// One output per distinct row, in canonical signed digits; rows that are zero, or a distinct row negated or
-    /// times a power of two, are left out.
+    /// One output per distinct row, in canonical signed digits; rows that are zero, or a distinct
+    /// row negated or times a power of two, are left out.
     pub sums: Sums,
-    /// For each row of the matrix: the output that it is, times `2^shift`, negated or not; `None` for a zero row.
+    /// For each row of the matrix: the output that it is, times `2^shift`, negated or not; `None`
+    /// for a zero row.
     pub wanted: Vec<Option<(usize, u32, bool)>>,
 }
 

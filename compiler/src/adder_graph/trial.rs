@@ -54,8 +54,9 @@ fn stand_in(i: usize) -> u32 {
 const EXTRACTS: usize = 8;
 
 impl Trial {
-    /// Opens a random use of a random node and up to `more` terms of the same row, then puts the row together again from
-    /// what it has in common with other rows, at random among equals. `None` where there are no nodes.
+    /// Opens a random use of a random node and up to `more` terms of the same row, then puts the
+    /// row together again from what it has in common with other rows, at random among equals.
+    /// `None` where there are no nodes.
     pub fn run(&mut self, network: &Network, more: usize, rng: &mut Rng) -> Option<Outcome> {
         let (node, row) = network.random_use(rng)?;
         self.row = row;
@@ -123,7 +124,11 @@ impl Trial {
             self.terms.swap_remove(at);
         }
         if same == term {
-            old = self.add(network, Summand::new(term.signal(), term.shift() + 1, term.negate()), old);
+            old = self.add(
+                network,
+                Summand::new(term.signal(), term.shift() + 1, term.negate()),
+                old,
+            );
         }
         old
     }
@@ -154,14 +159,19 @@ impl Trial {
         let most = self.candidates.iter().map(|c| c.count).max()?;
         let equals = self.candidates.iter().filter(|c| c.count == most).count();
         let nth = if equals == 1 { 0 } else { rng.below(equals) };
-        let mut at = self.candidates.iter().enumerate().filter(|(_, c)| c.count == most).map(|(i, _)| i);
+        let mut at =
+            self.candidates.iter().enumerate().filter(|(_, c)| c.count == most).map(|(i, _)| i);
         let at = at.nth(nth)?;
         Some(self.candidates.swap_remove(at))
     }
 
     /// Replaces what the row and the candidate's row have in common by one term.
     fn share(&mut self, network: &Network, Candidate { row, x, y, .. }: Candidate) {
-        if row == self.row || row as usize >= network.rows() || !self.terms.contains(&x) || !self.terms.contains(&y) {
+        if row == self.row
+            || row as usize >= network.rows()
+            || !self.terms.contains(&x)
+            || !self.terms.contains(&y)
+        {
             return;
         }
         let theirs = network.row(row);
@@ -173,8 +183,15 @@ impl Trial {
         });
         let Some((distance, negate)) = relation else { return };
         self.common.clear();
-        self.common.extend(self.terms.iter().filter_map(|&t| back(t, distance, negate)).filter(|t| theirs.contains(t)));
-        let (term, weight) = if let Some(node) = network.node_at(row).filter(|_| self.common.len() == theirs.len()) {
+        self.common.extend(
+            self.terms
+                .iter()
+                .filter_map(|&t| back(t, distance, negate))
+                .filter(|t| theirs.contains(t)),
+        );
+        let (term, weight) = if let Some(node) =
+            network.node_at(row).filter(|_| self.common.len() == theirs.len())
+        {
             if distance < 0 {
                 return;
             }
@@ -190,7 +207,11 @@ impl Trial {
                 return;
             }
             let base = self.common.iter().map(|t| t.shift()).min().unwrap_or(0);
-            let term = Summand::new(stand_in(self.extracts.len()), (base as i32 + distance) as u32, negate);
+            let term = Summand::new(
+                stand_in(self.extracts.len()),
+                (base as i32 + distance) as u32,
+                negate,
+            );
             (term, weight)
         };
         let sum: u64 = self.common.iter().map(|t| network.weight(t.signal())).sum();
@@ -217,7 +238,8 @@ impl Trial {
     /// Makes the change.
     pub fn carry_out(&mut self, network: &mut Network) {
         let row = self.row;
-        let gone: Vec<Summand> = network.row(row).iter().filter(|t| !self.terms.contains(t)).copied().collect();
+        let gone: Vec<Summand> =
+            network.row(row).iter().filter(|t| !self.terms.contains(t)).copied().collect();
         for &term in &gone {
             network.remove(row, term);
         }
@@ -227,8 +249,11 @@ impl Trial {
                 network.remove(extract.row, term);
             }
             let base = extract.terms.iter().map(|t| t.shift()).min().unwrap_or(0);
-            let terms: Vec<_> =
-                extract.terms.iter().map(|t| Summand::new(t.signal(), t.shift() - base, t.negate())).collect();
+            let terms: Vec<_> = extract
+                .terms
+                .iter()
+                .map(|t| Summand::new(t.signal(), t.shift() - base, t.negate()))
+                .collect();
             let node = network.create(&terms);
             network.add(extract.row, Summand::new(node, base, false));
             nodes.push(node);
@@ -248,5 +273,7 @@ impl Trial {
 #[inline]
 fn back(term: Summand, distance: i32, negate: bool) -> Option<Summand> {
     let shift = term.shift() as i32 - distance;
-    (0..64).contains(&shift).then(|| Summand::new(term.signal(), shift as u32, term.negate() ^ negate))
+    (0..64)
+        .contains(&shift)
+        .then(|| Summand::new(term.signal(), shift as u32, term.negate() ^ negate))
 }

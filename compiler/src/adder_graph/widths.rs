@@ -6,7 +6,8 @@ use crate::interval::Interval;
 /// The intervals of all signals and the cost of all rows of a network.
 #[derive(Clone)]
 pub struct Widths {
-    /// Of each signal: the inputs first, then the nodes. A node keeps its interval as long as it lives.
+    /// Of each signal: the inputs first, then the nodes. A node keeps its interval as long as it
+    /// lives.
     intervals: Vec<Interval>,
     cost: u64,
     /// Of each row, as of the last count.
@@ -53,7 +54,8 @@ impl Widths {
 
     /// A node is the sum of `terms`.
     pub(super) fn define(&mut self, node: u32, terms: &[Summand]) {
-        let sum = terms.iter().map(|&t| self.term(t)).reduce(|a, b| a + b).unwrap_or(Interval::point(0));
+        let sum =
+            terms.iter().map(|&t| self.term(t)).reduce(|a, b| a + b).unwrap_or(Interval::point(0));
         match self.intervals.get_mut(node as usize) {
             Some(interval) => *interval = sum,
             None => {
@@ -105,7 +107,8 @@ impl Widths {
     }
 }
 
-/// Bits of the additions of a sum, the narrowest two terms first. Shifted terms are counted as wide as they are.
+/// Bits of the additions of a sum, the narrowest two terms first. Shifted terms are counted as wide
+/// as they are.
 fn bits(terms: &mut [Interval]) -> u32 {
     let mut bits = 0;
     let mut rest = terms;

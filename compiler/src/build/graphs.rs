@@ -80,7 +80,8 @@ impl Graphs {
     /// # Errors
     /// Where the text is not such a file.
     pub fn parse(text: &[u8]) -> Result<Self> {
-        let file: File = serde_json::from_slice(text).map_err(|e| Error::input("adder graphs", e))?;
+        let file: File =
+            serde_json::from_slice(text).map_err(|e| Error::input("adder graphs", e))?;
         if file.schema != SCHEMA {
             let cause = format_args!("schema {}; this version reads schema {SCHEMA}", file.schema);
             return Err(Error::input("adder graphs", cause));
@@ -88,7 +89,8 @@ impl Graphs {
         Ok(Graphs(file.layers))
     }
 
-    /// The graph of a matrix; one without inputs, which the proof refuses, where there is none that could be it.
+    /// The graph of a matrix; one without inputs, which the proof refuses, where there is none that
+    /// could be it.
     pub fn get(&self, problem: Problem) -> Solution {
         let graph = self.0.get(problem.layer).map(|layer| match problem.role {
             Role::Wb | Role::Wab => &layer.wb,

@@ -1,7 +1,8 @@
-//! The build folder: what `strassenc verilog` writes and what `simulate`, `report` and `check` open.
+//! The build folder: what `strassenc verilog` writes and what `simulate`, `report` and `check`
+//! open.
 //!
-//! Everything in it follows from the model and the options in `build.json`; the adder graphs are kept beside them, since a
-//! search may have taken long, or ended at a time limit.
+//! Everything in it follows from the model and the options in `build.json`; the adder graphs are
+//! kept beside them, since a search may have taken long, or ended at a time limit.
 
 mod graphs;
 mod open;
@@ -157,7 +158,8 @@ impl fmt::Display for Options {
         let Options { adders_per_stage, multiplier_latency, effort, seed, .. } = self;
         write!(
             f,
-            "--adders-per-stage {adders_per_stage} --multiplier-latency {multiplier_latency} --effort {effort} --seed {seed}"
+            "--adders-per-stage {adders_per_stage} --multiplier-latency {multiplier_latency} \
+             --effort {effort} --seed {seed}"
         )?;
         if let Some(depth) = self.max_depth {
             write!(f, " --max-depth {depth}")?;
@@ -203,13 +205,22 @@ impl Options {
         self.schedule().validate()?;
         self.target.validate()?;
         if self.effort > MOST_EFFORT {
-            return Err(Error::input("effort", format_args!("{} is not within 0..={MOST_EFFORT}", self.effort)));
+            return Err(Error::input(
+                "effort",
+                format_args!("{} is not within 0..={MOST_EFFORT}", self.effort),
+            ));
         }
         if let Some(depth) = self.max_depth.filter(|depth| *depth > MOST_DEPTH) {
-            return Err(Error::input("largest depth", format_args!("{depth} is not within 0..={MOST_DEPTH}")));
+            return Err(Error::input(
+                "largest depth",
+                format_args!("{depth} is not within 0..={MOST_DEPTH}"),
+            ));
         }
         if let Some(seconds) = self.time_limit.filter(|s| !(s.is_finite() && *s >= 0.0)) {
-            return Err(Error::input("time limit", format_args!("{seconds} is not a number of seconds")));
+            return Err(Error::input(
+                "time limit",
+                format_args!("{seconds} is not a number of seconds"),
+            ));
         }
         Ok(())
     }
@@ -226,7 +237,10 @@ impl Options {
 
     /// Those of the schedule.
     pub fn schedule(&self) -> schedule::Options {
-        schedule::Options { adders_per_stage: self.adders_per_stage, multiplier_latency: self.multiplier_latency }
+        schedule::Options {
+            adders_per_stage: self.adders_per_stage,
+            multiplier_latency: self.multiplier_latency,
+        }
     }
 
     /// Those of the passes.
@@ -277,16 +291,19 @@ pub fn compile(
     options.validate()?;
     let wanted = options.compile();
     let end = || stop() || hurry();
-    let share = |problem: Problem| -> Solution { adder_graph::share_until(problem.matrix, &wanted.share, &end) };
+    let share = |problem: Problem| -> Solution {
+        adder_graph::share_until(problem.matrix, &wanted.share, &end)
+    };
     compile::compile_with(model, &wanted, &share, progress, stop)
 }
 
-/// Writes the build folder of a compiled model, atomically. A build folder that is already there is replaced where every file
-/// of it is as it was written; an edited `engines.toml` also where `options` say what it says.
+/// Writes the build folder of a compiled model, atomically. A build folder that is already there is
+/// replaced where every file of it is as it was written; an edited `engines.toml` also where
+/// `options` say what it says.
 ///
 /// # Errors
-/// - [`Kind::Io`](strassenc_runtime::Kind::Io) where `folder` holds anything that strassenc did not write, or cannot be
-///   written; what was there is untouched then;
+/// - [`Kind::Io`](strassenc_runtime::Kind::Io) where `folder` holds anything that strassenc did not
+///   write, or cannot be written; what was there is untouched then;
 /// - as [`emit::emit`].
 pub fn write(folder: &Path, compiled: &Compiled, options: &Options) -> Result<Record> {
     replace(folder, compiled, options, Edits::Keep)
@@ -296,12 +313,19 @@ pub fn write(folder: &Path, compiled: &Compiled, options: &Options) -> Result<Re
 ///
 /// # Errors
 /// As [`write()`].
-pub fn replace(folder: &Path, compiled: &Compiled, options: &Options, edits: Edits) -> Result<Record> {
+pub fn replace(
+    folder: &Path,
+    compiled: &Compiled,
+    options: &Options,
+    edits: Edits,
+) -> Result<Record> {
     check_replaceable(folder, options, edits)?;
     let (record, contents) = contents(compiled, options)?;
     let named = contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
     let read_back = |new: &Path| {
-        let fault = |cause: &str| Err(Error::internal("build", format_args!("cannot be read back: {cause}")));
+        let fault = |cause: &str| {
+            Err(Error::internal("build", format_args!("cannot be read back: {cause}")))
+        };
         match Build::open(new) {
             Ok(build) if build.record == record => Ok(()),
             Ok(_) => fault("its record says something else"),
@@ -322,7 +346,8 @@ pub type Contents = Vec<(String, Vec<u8>)>;
 pub fn contents(compiled: &Compiled, options: &Options) -> Result<(Record, Contents)> {
     let emitted = emit::emit(compiled, &options.emit())?;
     let figures = Figures::new(compiled, options.target.clock());
-    let mut contents: Contents = emitted.files.into_iter().map(|file| (file.path, file.text.into_bytes())).collect();
+    let mut contents: Contents =
+        emitted.files.into_iter().map(|file| (file.path, file.text.into_bytes())).collect();
     contents.push((MODEL.into(), model_file::to_bytes(&compiled.model)?));
     contents.push((GRAPHS.into(), graphs::to_json(compiled).into_bytes()));
     contents.push((ENGINES.into(), compiled.engines.to_toml(&figures).into_bytes()));
@@ -340,7 +365,8 @@ pub fn contents(compiled: &Compiled, options: &Options) -> Result<(Record, Conte
     Ok((record, contents))
 }
 
-/// Fails where [`replace()`] could not write or would not replace what is at `folder`, so that long work need not begin.
+/// Fails where [`replace()`] could not write or would not replace what is at `folder`, so that long
+/// work need not begin.
 ///
 /// # Errors
 /// As [`replace()`].

@@ -32,8 +32,8 @@ impl Build {
     /// Opens a build folder.
     ///
     /// # Errors
-    /// Where there is none, where a file is missing, damaged or changed, or where the files do not belong together; the
-    /// error names the file.
+    /// Where there is none, where a file is missing, damaged or changed, or where the files do not
+    /// belong together; the error names the file.
     pub fn open(folder: &Path) -> Result<Self> {
         let build = Self::open_edited(folder)?;
         match build.edited.first() {
@@ -55,13 +55,19 @@ impl Build {
             files::tidy_beside(folder);
         }
         if !folder.is_dir() {
-            let cause = if folder.exists() { "is a file, not a build folder" } else { "does not exist" };
-            return Err(Error::io(folder, cause).help("write one with `strassenc verilog MODEL -o BUILD`"));
+            let cause =
+                if folder.exists() { "is a file, not a build folder" } else { "does not exist" };
+            return Err(
+                Error::io(folder, cause).help("write one with `strassenc verilog MODEL -o BUILD`")
+            );
         }
         let path = folder.join(RECORD);
         if !path.exists() {
-            return Err(Error::input(folder.display(), format_args!("holds no {RECORD}: it is not a build folder"))
-                .help("write one with `strassenc verilog MODEL -o BUILD`"));
+            return Err(Error::input(
+                folder.display(),
+                format_args!("holds no {RECORD}: it is not a build folder"),
+            )
+            .help("write one with `strassenc verilog MODEL -o BUILD`"));
         }
         let record = parse(&path, files::read_text(&path)?.as_bytes())?;
         let mut contents = BTreeMap::new();
@@ -84,19 +90,25 @@ impl Build {
             let missing = || again(Error::input(path.display(), format_args!("lists no {name}")));
             contents.remove(name).ok_or_else(missing)
         };
-        let model = model_file::from_bytes(&take(MODEL)?).map_err(|e| e.within(folder.join(MODEL).display()))?;
+        let model = model_file::from_bytes(&take(MODEL)?)
+            .map_err(|e| e.within(folder.join(MODEL).display()))?;
         let place = folder.join(signature::FILE);
         let signature = Signature::parse(&take(signature::FILE)?, place.display())?;
         let graphs = take(GRAPHS)?;
         let hash = model_file::sha256(&model)?;
-        for (name, recorded) in [(RECORD, &record.model_sha256), (signature::FILE, &signature.model_sha256)] {
+        for (name, recorded) in
+            [(RECORD, &record.model_sha256), (signature::FILE, &signature.model_sha256)]
+        {
             if *recorded != hash {
                 let cause = format_args!("is of the model {recorded}, but {MODEL} is {hash}");
                 return Err(again(Error::input(folder.join(name).display(), cause)));
             }
         }
-        if let Some(name) =
-            signature.files.iter().chain(&signature.memories).find(|name| !record.files.contains_key(*name))
+        if let Some(name) = signature
+            .files
+            .iter()
+            .chain(&signature.memories)
+            .find(|name| !record.files.contains_key(*name))
         {
             return Err(again(Error::input(path.display(), format_args!("lists no {name}"))));
         }
@@ -116,8 +128,9 @@ impl Build {
     pub fn compiled(&self) -> Result<Compiled> {
         let (graphs, place) = (self.graphs()?, self.folder.join(GRAPHS));
         let share = |problem: crate::compile::Problem| graphs.get(problem);
-        let compiled = compile_with(&self.model, &self.record.options.compile(), &share, &|_| {}, &|| false)
-            .map_err(|e| e.within(place.display()))?;
+        let compiled =
+            compile_with(&self.model, &self.record.options.compile(), &share, &|_| {}, &|| false)
+                .map_err(|e| e.within(place.display()))?;
         self.check_same(&compiled)?;
         Ok(compiled)
     }
@@ -129,13 +142,17 @@ impl Build {
             return Ok(());
         }
         let emitted = emit::emit(compiled, &self.record.options.emit())?;
-        let of_core =
-            |name: &String| emitted.signature.files.contains(name) || emitted.signature.memories.contains(name);
+        let of_core = |name: &String| {
+            emitted.signature.files.contains(name) || emitted.signature.memories.contains(name)
+        };
         for file in emitted.files.iter().filter(|file| of_core(&file.path)) {
             // Their headers name the version.
             let text = file.text.replace(TOOL, tool);
             if self.record.files.get(&file.path) != Some(&sha256(text.as_bytes())) {
-                let cause = format_args!("was written by {tool}; this is {TOOL}, whose {} is another one", file.path);
+                let cause = format_args!(
+                    "was written by {tool}; this is {TOOL}, whose {} is another one",
+                    file.path
+                );
                 return Err(again(Error::input(self.folder.display(), cause)));
             }
         }
@@ -172,7 +189,9 @@ fn parse(path: &Path, text: &[u8]) -> Result<Record> {
         return Err(changed(path));
     }
     if let Some(name) = record.files.keys().find(|name| !is_plain(name)) {
-        return Err(fail(format!("lists the file {name:?}, which cannot be part of a build folder")));
+        return Err(fail(format!(
+            "lists the file {name:?}, which cannot be part of a build folder"
+        )));
     }
     record.options.validate().map_err(|e| again(e.within(path.display())))?;
     Ok(record)
@@ -226,7 +245,9 @@ impl Ours {
             None => self.sealed,
         };
         // Engines that were given back are in the new file, too.
-        let kept = || name == ENGINES && Engines::load(&path).is_ok_and(|engines| engines == options.engines);
+        let kept = || {
+            name == ENGINES && Engines::load(&path).is_ok_and(|engines| engines == options.engines)
+        };
         if as_written || kept() { Found::Written } else { Found::Edited }
     }
 }
@@ -243,8 +264,9 @@ pub(super) fn check_replaceable(folder: &Path, options: &Options, edits: Edits) 
     if !folder.exists() {
         return Ok(());
     }
-    let left_alone =
-        |cause: String, help: &str| Err(Error::io(folder, format_args!("{cause}, so it is left alone")).help(help));
+    let left_alone = |cause: String, help: &str| {
+        Err(Error::io(folder, format_args!("{cause}, so it is left alone")).help(help))
+    };
     let elsewhere = "name another folder, or move that away";
     if !folder.is_dir() {
         return left_alone("is a file".into(), elsewhere);
@@ -252,7 +274,8 @@ pub(super) fn check_replaceable(folder: &Path, options: &Options, edits: Edits) 
     let entries = std::fs::read_dir(folder)
         .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
         .map_err(|e| Error::io(folder, format_args!("cannot be read: {e}")))?;
-    let mut names: Vec<String> = entries.iter().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    let mut names: Vec<String> =
+        entries.iter().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     let Some(ours) = record_of_ours(folder) else {
         return match names.is_empty() {
@@ -269,20 +292,32 @@ pub(super) fn check_replaceable(folder: &Path, options: &Options, edits: Edits) 
         }
     }
     if !foreign.is_empty() {
-        return left_alone(format!("holds {}, which strassenc did not write", foreign.join(", ")), elsewhere);
+        return left_alone(
+            format!("holds {}, which strassenc did not write", foreign.join(", ")),
+            elsewhere,
+        );
     }
     if !edited.is_empty() && edits == Edits::Keep {
         let cause = format!("{} changed since strassenc wrote it", edited.join(", "));
-        let engines = if edited.iter().any(|name| name == ENGINES) { "--engines takes the engines up; " } else { "" };
-        let help = "--overwrite replaces it all the same; or name another folder, or move that away";
+        let engines = if edited.iter().any(|name| name == ENGINES) {
+            "--engines takes the engines up; "
+        } else {
+            ""
+        };
+        let help =
+            "--overwrite replaces it all the same; or name another folder, or move that away";
         return left_alone(cause, &format!("{engines}{help}"));
     }
     Ok(())
 }
 
-/// Tries to make a folder where the build folder shall be put together: in the nearest ancestor that exists.
+/// Tries to make a folder where the build folder shall be put together: in the nearest ancestor
+/// that exists.
 fn check_writable(folder: &Path) -> Result<()> {
-    let ancestors = folder.ancestors().skip(1).map(|a| if a.as_os_str().is_empty() { Path::new(".") } else { a });
+    let ancestors = folder
+        .ancestors()
+        .skip(1)
+        .map(|a| if a.as_os_str().is_empty() { Path::new(".") } else { a });
     let Some(ancestor) = ancestors.into_iter().find(|a| a.exists()) else { return Ok(()) };
     match WorkFolder::new_in(ancestor) {
         Ok(_) => Ok(()),

@@ -12,7 +12,8 @@ use strassenc_runtime::{Error, Kind, files};
 
 type Counts = std::result::Result<String, Stop>;
 
-/// Icarus is hundreds of times slower than Verilator: cores with more additions than this are left to Verilator.
+/// Icarus is hundreds of times slower than Verilator: cores with more additions than this are left
+/// to Verilator.
 const MOST_ADDERS_FOR_ICARUS: usize = 4000;
 /// Frames of more clocks are left to Verilator too.
 const MOST_CLOCKS_FOR_ICARUS: u32 = 5000;
@@ -21,7 +22,8 @@ const MOST_WITNESS_VECTORS: usize = 2000;
 
 /// A missing tool skips a rung; everything else fails it.
 fn needs<T>(found: Result<T, Error>) -> Result<T, Stop> {
-    found.map_err(|e| if e.kind() == Kind::Tool { Stop::Skip(e.to_string()) } else { Stop::Fail(e) })
+    found
+        .map_err(|e| if e.kind() == Kind::Tool { Stop::Skip(e.to_string()) } else { Stop::Fail(e) })
 }
 
 /// `verilator --lint-only -Wall`.
@@ -34,7 +36,12 @@ pub fn lint(build: &Build, tools: &Tools) -> Counts {
 /// The core in Verilator, built.
 pub fn simulator(build: &Build, tools: &Tools) -> Result<Simulator, Stop> {
     needs(tools.verilator())?;
-    Ok(Simulator::build(&Sources::read(&build.folder, &build.signature)?, &build.signature, false, tools)?)
+    Ok(Simulator::build(
+        &Sources::read(&build.folder, &build.signature)?,
+        &build.signature,
+        false,
+        tools,
+    )?)
 }
 
 /// The core in Verilator at full rate, its promised latency and II included.
@@ -47,13 +54,22 @@ pub fn full_rate(simulator: &Simulator, vectors: &Vectors) -> Counts {
 
 /// The core in Verilator with random gaps in its input and random back pressure.
 pub fn back_pressure(simulator: &Simulator, vectors: &Vectors, seed: u64) -> Counts {
-    let options =
-        simulate::Options { seed, gaps: true, backpressure: true, pauses: true, ..simulate::Options::default() };
+    let options = simulate::Options {
+        seed,
+        gaps: true,
+        backpressure: true,
+        pauses: true,
+        ..simulate::Options::default()
+    };
     let run = verilator(simulator, vectors, &options)?;
     Ok(format!("{} in {} clocks", vectors.counts(), run.clocks))
 }
 
-fn verilator(simulator: &Simulator, vectors: &Vectors, options: &simulate::Options) -> Result<simulate::Run, Stop> {
+fn verilator(
+    simulator: &Simulator,
+    vectors: &Vectors,
+    options: &simulate::Options,
+) -> Result<simulate::Run, Stop> {
     let run = simulator.run(&vectors.inputs, options).map_err(Error::from)?;
     for (number, (output, golden)) in run.outputs.iter().zip(vectors.outputs()).enumerate() {
         same(number, "the core", Some(output), Some(&golden.to_vec()))?;
@@ -65,21 +81,29 @@ fn verilator(simulator: &Simulator, vectors: &Vectors, options: &simulate::Optio
 pub fn icarus(build: &Build, tools: &Tools) -> Counts {
     if build.signature.ii > MOST_CLOCKS_FOR_ICARUS {
         let ii = build.signature.ii;
-        return Err(Stop::Skip(format!("{ii} clocks a frame; Icarus is tried up to {MOST_CLOCKS_FOR_ICARUS}")));
+        return Err(Stop::Skip(format!(
+            "{ii} clocks a frame; Icarus is tried up to {MOST_CLOCKS_FOR_ICARUS}"
+        )));
     }
     let adders = build.record.figures.total.adders;
     if adders > MOST_ADDERS_FOR_ICARUS {
-        return Err(Stop::Skip(format!("{adders} adders; Icarus is tried up to {MOST_ADDERS_FOR_ICARUS}")));
+        return Err(Stop::Skip(format!(
+            "{adders} adders; Icarus is tried up to {MOST_ADDERS_FOR_ICARUS}"
+        )));
     }
     let icarus = needs(tools.icarus())?;
     let work = files::WorkFolder::new()?;
     let program = work.path().join("testbench.vvp");
     let bench = format!("{}.v", build.signature.testbench);
     let mut compile = icarus.compile();
-    compile.current_dir(&build.folder).args(["-g2005", "-Wall", "-s", &build.signature.testbench, "-o"]).arg(&program);
+    compile
+        .current_dir(&build.folder)
+        .args(["-g2005", "-Wall", "-s", &build.signature.testbench, "-o"])
+        .arg(&program);
     compile.args(&build.signature.files).arg(&bench);
     tools.run_ok(&mut compile)?;
-    let finished = tools.run(icarus.simulate().current_dir(&build.folder).arg("-n").arg(&program))?;
+    let finished =
+        tools.run(icarus.simulate().current_dir(&build.folder).arg("-n").arg(&program))?;
     tools.check_interrupted()?;
     match finished.stdout.lines().find_map(|line| line.strip_prefix("PASS ")) {
         Some(said) => Ok(said.split_once(": ").map_or(said, |(_, counts)| counts).into()),
@@ -97,10 +121,13 @@ pub fn equivalence(build: &Build, compiled: &Compiled, tools: &Tools) -> Counts 
             open.push(format!("layer `{name}`: has no pipeline"));
             continue;
         };
-        let result = synth::equivalence(&build.folder, &build.signature, module, &kernel.chain, tools);
+        let result =
+            synth::equivalence(&build.folder, &build.signature, module, &kernel.chain, tools);
         match needs(result)? {
             Equivalence::Proved => proved += 1,
-            Equivalence::Refuted(how) => return Err(Error::mismatch(format_args!("layer `{name}`"), how).into()),
+            Equivalence::Refuted(how) => {
+                return Err(Error::mismatch(format_args!("layer `{name}`"), how).into());
+            }
             Equivalence::OutOfReach(reason) => open.push(format!("layer `{name}`: {reason}")),
             Equivalence::NotAnswered(limit) => {
                 open.push(format!("layer `{name}`: not answered within {} s", limit.as_secs()));
@@ -118,7 +145,10 @@ pub fn equivalence(build: &Build, compiled: &Compiled, tools: &Tools) -> Counts 
 /// Another program, not ours, that recomputes the outputs from the model.
 pub fn witness(witness: Witness, build: &Build, vectors: &Vectors, tools: &Tools) -> Counts {
     if witness == Witness::OnnxRuntime && build.model.spns().is_err() {
-        return Err(Stop::Skip(format!("networks of {} have no ONNX graph yet", build.model.domain())));
+        return Err(Stop::Skip(format!(
+            "networks of {} have no ONNX graph yet",
+            build.model.domain()
+        )));
     }
     let count = vectors.inputs.len().min(MOST_WITNESS_VECTORS);
     // From the end: real data first, then random vectors; those of a sequence from its start.

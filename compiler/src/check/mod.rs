@@ -1,6 +1,7 @@
 //! The golden-model tests of one model: every rung of the ladder from the float network to gates.
 //!
-//! Each rung compares one level with golden on the same vectors, and says how many; a rung that cannot run here says why.
+//! Each rung compares one level with golden on the same vectors, and says how many; a rung that
+//! cannot run here says why.
 
 mod hardware;
 mod software;
@@ -75,7 +76,10 @@ impl Rung {
 ///
 /// # Errors
 /// Only [`Kind::Interrupted`].
-fn rung(name: &'static str, run: impl FnOnce() -> std::result::Result<String, Stop>) -> Result<Rung> {
+fn rung(
+    name: &'static str,
+    run: impl FnOnce() -> std::result::Result<String, Stop>,
+) -> Result<Rung> {
     let start = Instant::now();
     let outcome = match run() {
         Ok(counts) => Outcome::Passed { counts },
@@ -91,8 +95,8 @@ fn rung(name: &'static str, run: impl FnOnce() -> std::result::Result<String, St
 /// `seed` decides gaps and back pressure.
 ///
 /// # Errors
-/// Where the simulator cannot be built (but not where Verilator is missing: its rungs are skipped), or the user interrupts, or
-/// what `done` fails with.
+/// Where the simulator cannot be built (but not where Verilator is missing: its rungs are skipped),
+/// or the user interrupts, or what `done` fails with.
 pub fn climb(
     build: &Build,
     compiled: &Compiled,
@@ -102,16 +106,17 @@ pub fn climb(
     done: &mut dyn FnMut(&Rung) -> Result<()>,
 ) -> Result<Vec<Rung>> {
     let mut rungs: Vec<Rung> = vec![];
-    let mut run = |name: &'static str, body: &dyn Fn() -> std::result::Result<String, Stop>| -> Result<()> {
-        tools.check_interrupted()?;
-        let spinner = tools.spinner(name);
-        let rung = rung(name, body);
-        spinner.finish_and_clear();
-        let rung = rung?;
-        let told = done(&rung);
-        rungs.push(rung);
-        told
-    };
+    let mut run =
+        |name: &'static str, body: &dyn Fn() -> std::result::Result<String, Stop>| -> Result<()> {
+            tools.check_interrupted()?;
+            let spinner = tools.spinner(name);
+            let rung = rung(name, body);
+            spinner.finish_and_clear();
+            let rung = rung?;
+            let told = done(&rung);
+            rungs.push(rung);
+            told
+        };
     run("fake-quantised f64 = golden", &|| software::fake_quantised(&build.model, vectors))?;
     for witness in Witness::ALL {
         run(witness.name(), &|| hardware::witness(witness, build, vectors, tools))?;
@@ -130,14 +135,21 @@ pub fn climb(
         Ok(simulator.get_or_init(|| built))
     };
     run("Verilator at full rate = golden", &|| hardware::full_rate(simulator()?, vectors))?;
-    run("Verilator, gaps, back pressure", &|| hardware::back_pressure(simulator()?, vectors, seed))?;
+    run("Verilator, gaps, back pressure", &|| {
+        hardware::back_pressure(simulator()?, vectors, seed)
+    })?;
     run("testbench in Icarus", &|| hardware::icarus(build, tools))?;
     run("equivalence in Yosys", &|| hardware::equivalence(build, compiled, tools))?;
     Ok(rungs)
 }
 
 /// Compares what something computed for one vector with what it should be.
-fn same(vector: usize, what: &str, got: Option<&Vec<i64>>, expected: Option<&Vec<i64>>) -> Result<()> {
+fn same(
+    vector: usize,
+    what: &str,
+    got: Option<&Vec<i64>>,
+    expected: Option<&Vec<i64>>,
+) -> Result<()> {
     if got == expected {
         return Ok(());
     }
@@ -146,7 +158,13 @@ fn same(vector: usize, what: &str, got: Option<&Vec<i64>>, expected: Option<&Vec
         return Err(Error::mismatch(place, "one of the two yields nothing"));
     };
     match got.iter().zip(expected).position(|(g, e)| g != e) {
-        Some(c) => Err(Error::mismatch(place, format_args!("element {c} is {}, not {}", got[c], expected[c]))),
-        None => Err(Error::mismatch(place, format_args!("{} elements, not {}", got.len(), expected.len()))),
+        Some(c) => Err(Error::mismatch(
+            place,
+            format_args!("element {c} is {}, not {}", got[c], expected[c]),
+        )),
+        None => Err(Error::mismatch(
+            place,
+            format_args!("{} elements, not {}", got.len(), expected.len()),
+        )),
     }
 }

@@ -16,7 +16,9 @@ type Counts = std::result::Result<String, Stop>;
 pub fn fake_quantised(model: &Model, vectors: &Vectors) -> Counts {
     let n = model.input.elements();
     let scale = f64::powi(2.0, -model.input.format.frac);
-    let x = Array2::from_shape_fn((vectors.inputs.len(), n), |(i, j)| vectors.inputs[i][j] as f64 * scale);
+    let x = Array2::from_shape_fn((vectors.inputs.len(), n), |(i, j)| {
+        vectors.inputs[i][j] as f64 * scale
+    });
     let y = train::fake_quantised(model, x.view())?;
     let unit = f64::powi(2.0, model.output_frac());
     for (i, (y, golden)) in y.outer_iter().zip(vectors.outputs()).enumerate() {
@@ -40,7 +42,8 @@ pub fn proofs(compiled: &Compiled) -> Counts {
         match layer {
             LayerEngine::Unrolled(layer) => {
                 for shared in [&layer.wb, &layer.wc] {
-                    adder_graph::prove(&shared.solution.graph, &shared.matrix).map_err(|e| e.within(&ir.name))?;
+                    adder_graph::prove(&shared.solution.graph, &shared.matrix)
+                        .map_err(|e| e.within(&ir.name))?;
                     adders += shared.solution.graph.adders();
                 }
                 circuit::verify(&layer.circuit)?;
@@ -70,7 +73,12 @@ pub fn levels(compiled: &Compiled, vectors: &Vectors) -> Counts {
             for (i, (edge, whole)) in dataflow.edges.iter().zip(golden).enumerate().skip(1) {
                 let layer = &dataflow.layers[i - 1].name;
                 let due = edge.of(whole);
-                same(number, &format!("the dataflow IR of layer `{layer}`"), edges.get(i), Some(&due))?;
+                same(
+                    number,
+                    &format!("the dataflow IR of layer `{layer}`"),
+                    edges.get(i),
+                    Some(&due),
+                )?;
             }
         }
         for (i, edge) in compiled.step(engines, input)?.iter().enumerate().skip(1) {
@@ -87,7 +95,8 @@ const STREAMED: usize = 64;
 /// The windows of all vectors streamed through the scheduled pipelines of the unrolled layers at an
 /// interval of one clock, at their declared widths.
 pub fn pipelines(compiled: &Compiled, vectors: &Vectors) -> Counts {
-    let stages: u32 = compiled.layers.iter().filter_map(LayerEngine::unrolled).map(|l| l.pipeline.stages).sum();
+    let stages: u32 =
+        compiled.layers.iter().filter_map(LayerEngine::unrolled).map(|l| l.pipeline.stages).sum();
     if compiled.layers.iter().all(|layer| layer.unrolled().is_none()) {
         return Err(Stop::Skip("no layer is unrolled".into()));
     }
@@ -130,11 +139,18 @@ pub fn row_ends(compiled: &Compiled) -> Counts {
         // The filters of a char-CNN have no W_c: their rows are outputs.
         let Some(kernel) = ir.kernel().filter(|_| ir.words().is_none()) else { return Ok(0) };
         let stream: Vec<Vec<i64>> = lower::corners(&kernel.chain)?.into_iter().flatten().collect();
-        let piped = compiled.layers[i].unrolled().map(|l| schedule::simulate(&l.circuit, &l.pipeline, &stream));
+        let piped = compiled.layers[i]
+            .unrolled()
+            .map(|l| schedule::simulate(&l.circuit, &l.pipeline, &stream));
         for (number, x) in stream.iter().enumerate() {
             let due = kernel.apply(x);
             let place = format!("layer `{}` at an end of row {}", ir.name, number / 2);
-            same(number, &format!("{place}, the engine"), Some(&compiled.compute(i, x)?), Some(&due))?;
+            same(
+                number,
+                &format!("{place}, the engine"),
+                Some(&compiled.compute(i, x)?),
+                Some(&due),
+            )?;
             if let Some(piped) = &piped {
                 same(number, &format!("{place}, the pipeline"), piped.get(number), Some(&due))?;
             }

@@ -24,9 +24,9 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    /// Corners (all least, all greatest, zero; of vectors also one-hot at both ends and both ends of every row of the first layer's
-    /// W_c),
-    /// `random` vectors (every other one at the ends of the format in each element), and `data`.
+    /// Corners (all least, all greatest, zero; of vectors also one-hot at both ends and both ends
+    /// of every row of the first layer's W_c), `random` vectors (every other one at the ends of the
+    /// format in each element), and `data`.
     ///
     /// # Errors
     /// Where `data` does not fit the model.
@@ -49,8 +49,11 @@ impl Vectors {
     /// What the vectors are, for the counts of a rung.
     pub fn counts(&self) -> String {
         let parts = [(self.corners, "corner"), (self.random, "random"), (self.data, "data")];
-        let parts: Vec<String> =
-            parts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, what)| format!("{n} {what}"))
+            .collect();
         format!("{} vectors", parts.join(" + "))
     }
 }
@@ -67,14 +70,21 @@ pub fn traces(model: &Model, inputs: &[Vec<i64>]) -> Result<Vec<golden::Trace>> 
     inputs.par_iter().map(|x| golden::trace(model, x)).collect::<Vec<_>>().into_iter().collect()
 }
 
-/// Random vectors of the model's input format; in every other one each element is at one of its ends. Where they are images of
-/// several pixels, the others are [images](random::images), those that `strassenc random` calibrates on where the seed is the same.
+/// Random vectors of the model's input format; in every other one each element is at one of its
+/// ends. Where they are images of several pixels, the others are [images](random::images), those
+/// that `strassenc random` calibrates on where the seed is the same.
 pub fn random_vectors(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
     if model.input().0.pixels() > 1 {
-        let images = random::images(&model.input.shape, model.input.format, count.div_ceil(2), seed);
+        let images =
+            random::images(&model.input.shape, model.input.format, count.div_ceil(2), seed);
         let mut ends = noise(model, count, seed).into_iter().step_by(2);
         // As many of the one as of the other.
-        return images.into_iter().flat_map(|image| [Some(image), ends.next()]).flatten().take(count).collect();
+        return images
+            .into_iter()
+            .flat_map(|image| [Some(image), ends.next()])
+            .flatten()
+            .take(count)
+            .collect();
     }
     noise(model, count, seed)
 }

@@ -11,8 +11,8 @@ use strassenc_runtime::{Error, Result};
 
 /// Opens a chain; `graphs` are the adder graphs of its matrices, in order.
 ///
-/// Signs and shifts at the outputs of a graph cost nothing: a multiplier takes them into its coefficient and shift, a bias
-/// addition subtracts instead.
+/// Signs and shifts at the outputs of a graph cost nothing: a multiplier takes them into its
+/// coefficient and shift, a bias addition subtracts instead.
 ///
 /// # Errors
 /// Where a graph does not fit its matrix: a bug of ours.
@@ -25,16 +25,19 @@ pub fn build(chain: &Chain, graphs: &[&AdderGraph]) -> Result<Circuit> {
     for op in &chain.ops {
         elements = match &op.kind {
             OpKind::Linear { role, matrix } => {
-                let graph = graphs.next().ok_or_else(|| builder.error("an adder graph is missing"))?;
+                let graph =
+                    graphs.next().ok_or_else(|| builder.error("an adder graph is missing"))?;
                 if (graph.outputs.len(), graph.inputs) != matrix.dim() {
                     return Err(builder.error("an adder graph does not fit its matrix"));
                 }
                 builder.linear(*role, graph, &elements, &op.result.indices)?
             }
             OpKind::Product => builder.products(op, &elements)?,
-            OpKind::Multiply { .. } | OpKind::Offset { .. } | OpKind::Requantise { .. } => {
-                elements.iter().enumerate().map(|(i, &element)| builder.element(op, i, element)).collect()
-            }
+            OpKind::Multiply { .. } | OpKind::Offset { .. } | OpKind::Requantise { .. } => elements
+                .iter()
+                .enumerate()
+                .map(|(i, &element)| builder.element(op, i, element))
+                .collect(),
         };
     }
     let last = chain.ops.last().map(|op| &op.kind);
@@ -45,7 +48,12 @@ pub fn build(chain: &Chain, graphs: &[&AdderGraph]) -> Result<Circuit> {
             Element::Term(_) => Err(builder.error("an output has a sign or a shift of its own")),
             Element::Constant(v) => {
                 let origin = format!("output {index}: takes a single value");
-                Ok(builder.push(format!("{letter}_{index}"), Op::Constant(v), Interval::point(v), origin))
+                Ok(builder.push(
+                    format!("{letter}_{index}"),
+                    Op::Constant(v),
+                    Interval::point(v),
+                    origin,
+                ))
             }
         })
         .collect::<Result<Vec<_>>>()?;
@@ -89,16 +97,29 @@ impl Builder<'_> {
     fn input(&mut self, i: usize) -> Element {
         let index = self.chain.x.indices[i];
         let op = Op::Input(i as u32);
-        let id = self.push(format!("x_{index}"), op, self.chain.x.intervals[i], format!("input {index}"));
+        let id = self.push(
+            format!("x_{index}"),
+            op,
+            self.chain.x.intervals[i],
+            format!("input {index}"),
+        );
         Element::Term(Term::plain(id))
     }
 
-    /// Opens the part of `graph` that its outputs need; `rows` are the outputs' indices in the model.
-    fn linear(&mut self, role: Role, graph: &AdderGraph, x: &[Element], rows: &[usize]) -> Result<Vec<Element>> {
+    /// Opens the part of `graph` that its outputs need; `rows` are the outputs' indices in the
+    /// model.
+    fn linear(
+        &mut self,
+        role: Role,
+        graph: &AdderGraph,
+        x: &[Element],
+        rows: &[usize],
+    ) -> Result<Vec<Element>> {
         let serves = Served::new(graph);
         // In a block-diagonal matrix, rows from this one on are those of W_b.
         let r = self.chain.budget;
-        let numbers: Vec<usize> = rows.iter().map(|&i| if role == Role::Wab && i >= r { i - r } else { i }).collect();
+        let numbers: Vec<usize> =
+            rows.iter().map(|&i| if role == Role::Wab && i >= r { i - r } else { i }).collect();
         let part = |node: usize| match role {
             Role::Wb => ("wb_add", "W_b"),
             Role::Wc => ("wc_add", "W_c"),
@@ -106,7 +127,8 @@ impl Builder<'_> {
             Role::Wab => ("wb_add", "W_b"),
         };
         let first = self.nodes.len();
-        // Where each node of the graph is in the circuit, and its value as a sum of x and of additions before it.
+        // Where each node of the graph is in the circuit, and its value as a sum of x and of
+        // additions before it.
         let mut terms: Vec<Option<Term>> = vec![None; graph.nodes.len()];
         let mut sums: Vec<Sum> = vec![];
         let mut leaves: BTreeMap<NodeId, (usize, bool)> = BTreeMap::new();
@@ -123,14 +145,16 @@ impl Builder<'_> {
                 adder_graph::Node::Add(a, b) => {
                     let read = |t: adder_graph::Term| {
                         let term = terms.get(t.node.index()).copied().flatten();
-                        term.map(|term| composed(term, t)).ok_or_else(|| self.error("an addition reads a later node"))
+                        term.map(|term| composed(term, t))
+                            .ok_or_else(|| self.error("an addition reads a later node"))
                     };
                     let (mut a, mut b) = (read(a)?, read(b)?);
                     if a.negate && !b.negate {
                         (a, b) = (b, a);
                     }
                     // A sign or a shift that both terms have moves to the readers.
-                    let outer = Term { node: NodeId(0), shift: a.shift.min(b.shift), negate: a.negate };
+                    let outer =
+                        Term { node: NodeId(0), shift: a.shift.min(b.shift), negate: a.negate };
                     for term in [&mut a, &mut b] {
                         term.shift -= outer.shift;
                         term.negate ^= outer.negate;
@@ -178,12 +202,14 @@ impl Builder<'_> {
             }
         };
         for (node, interval) in self.nodes[first..].iter_mut().zip(&ranges[x.len()..]) {
-            (node.interval, node.width, node.signed) = (*interval, interval.bits(), interval.signed());
+            (node.interval, node.width, node.signed) =
+                (*interval, interval.bits(), interval.signed());
         }
         Ok(())
     }
 
-    /// The products of a two-operand layer. Their operands' signs go to their readers: they cost nothing there.
+    /// The products of a two-operand layer. Their operands' signs go to their readers: they cost
+    /// nothing there.
     fn products(&mut self, op: &ir::Op, operands: &[Element]) -> Result<Vec<Element>> {
         let (a, b) = operands.split_at(operands.len() / 2);
         let mut products = vec![];
@@ -194,8 +220,10 @@ impl Builder<'_> {
             let row = op.result.indices[i];
             let negate = a.negate ^ b.negate;
             let product = Op::Product { x: a.node, y: b.node, row: row as u32 };
-            let interval = self.nodes[a.node.index()].interval.times(self.nodes[b.node.index()].interval);
-            let id = self.push(format!("m_{row}"), product, interval, format!("product of row {row}"));
+            let interval =
+                self.nodes[a.node.index()].interval.times(self.nodes[b.node.index()].interval);
+            let id =
+                self.push(format!("m_{row}"), product, interval, format!("product of row {row}"));
             products.push(Element::Term(Term { node: id, shift: a.shift + b.shift, negate }));
         }
         Ok(products)
@@ -209,8 +237,12 @@ impl Builder<'_> {
             Element::Term(term) => term,
             Element::Constant(v) => {
                 return Element::Constant(match &op.kind {
-                    OpKind::Linear { .. } | OpKind::Product => unreachable!("not element by element"),
-                    OpKind::Multiply { coefficients, shifts, .. } => round_shift(coefficients[i] * v, shifts[i]),
+                    OpKind::Linear { .. } | OpKind::Product => {
+                        unreachable!("not element by element")
+                    }
+                    OpKind::Multiply { coefficients, shifts, .. } => {
+                        round_shift(coefficients[i] * v, shifts[i])
+                    }
                     OpKind::Offset { constants } => v + constants[i],
                     OpKind::Requantise { constants, shifts, format } => {
                         format.saturate(round_shift(v + constants[i], shifts[i]))
@@ -228,7 +260,12 @@ impl Builder<'_> {
                     shift: shifts[i] - term.shift as i32,
                     row: index as u32,
                 };
-                self.push(format!("m_{index}"), multiply, interval, format!("product of row {index}"))
+                self.push(
+                    format!("m_{index}"),
+                    multiply,
+                    interval,
+                    format!("product of row {index}"),
+                )
             }
             OpKind::Offset { constants } => {
                 let offset = Op::Offset { x: term, constant: constants[i], shift: 0 };
@@ -236,7 +273,10 @@ impl Builder<'_> {
                 let (name, origin) = if last {
                     (format!("y_{index}"), format!("output {index}: bias"))
                 } else {
-                    (format!("u_{index}"), format!("W_b row {index}: elements that take a single value"))
+                    (
+                        format!("u_{index}"),
+                        format!("W_b row {index}: elements that take a single value"),
+                    )
                 };
                 self.push(name, offset, interval, origin)
             }
@@ -252,7 +292,12 @@ impl Builder<'_> {
                 } else {
                     let y = self.push(format!("y_{index}"), offset, rounded, origin);
                     let clamp = Op::Clamp { x: y, lo: full.lo, hi: full.hi };
-                    self.push(format!("z_{index}"), clamp, interval, format!("output {index}: saturation"))
+                    self.push(
+                        format!("z_{index}"),
+                        clamp,
+                        interval,
+                        format!("output {index}: saturation"),
+                    )
                 }
             }
         };
@@ -329,8 +374,12 @@ impl Served {
     fn rows(&self, node: usize, rows: &[usize]) -> String {
         const RUNS: usize = 4;
         let set = &self.sets[node];
-        let served: Vec<usize> =
-            rows.iter().enumerate().filter(|(c, _)| set[c / 64] >> (c % 64) & 1 == 1).map(|(_, &row)| row).collect();
+        let served: Vec<usize> = rows
+            .iter()
+            .enumerate()
+            .filter(|(c, _)| set[c / 64] >> (c % 64) & 1 == 1)
+            .map(|(_, &row)| row)
+            .collect();
         let mut runs: Vec<(usize, usize)> = vec![];
         for &row in &served {
             match runs.last_mut() {
@@ -339,10 +388,17 @@ impl Served {
             }
         }
         let named: usize = runs.iter().take(RUNS).map(|(a, b)| b - a + 1).sum();
-        let text: Vec<String> =
-            runs.iter().take(RUNS).map(|&(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") }).collect();
+        let text: Vec<String> = runs
+            .iter()
+            .take(RUNS)
+            .map(|&(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") })
+            .collect();
         let plural = if served.len() == 1 { "row" } else { "rows" };
-        let more = if named < served.len() { format!(" and {} more", served.len() - named) } else { String::new() };
+        let more = if named < served.len() {
+            format!(" and {} more", served.len() - named)
+        } else {
+            String::new()
+        };
         format!("{plural} {}{more}", text.join(", "))
     }
 }

@@ -10,7 +10,12 @@ use strassenc_runtime::{Error, Result};
 /// Where the vector has the wrong length or an element outside its interval.
 pub fn evaluate(circuit: &Circuit, x: &[i64]) -> Result<Vec<i64>> {
     if x.len() != circuit.inputs.len() {
-        let cause = format!("has {} elements, layer `{}` takes {}", x.len(), circuit.name, circuit.inputs.len());
+        let cause = format!(
+            "has {} elements, layer `{}` takes {}",
+            x.len(),
+            circuit.name,
+            circuit.inputs.len()
+        );
         return Err(Error::input("input vector", cause));
     }
     let mut values: Vec<i64> = Vec::with_capacity(circuit.nodes.len());
@@ -21,7 +26,8 @@ pub fn evaluate(circuit: &Circuit, x: &[i64]) -> Result<Vec<i64>> {
     for (i, &id) in circuit.inputs.iter().enumerate() {
         let within = circuit.node(id).interval;
         if !within.contains(x[i]) {
-            let cause = format!("element {i} of layer `{}` is {}, outside {within}", circuit.name, x[i]);
+            let cause =
+                format!("element {i} of layer `{}` is {}, outside {within}", circuit.name, x[i]);
             return Err(Error::input("input vector", cause));
         }
     }
@@ -35,7 +41,9 @@ impl Op {
             Op::Input(i) => x[i as usize],
             Op::Constant(v) => v,
             Op::Add(a, b) => a.of(value(a.node)) + b.of(value(b.node)),
-            Op::Multiply { x, coefficient, shift, .. } => round_shift(coefficient * value(x), shift),
+            Op::Multiply { x, coefficient, shift, .. } => {
+                round_shift(coefficient * value(x), shift)
+            }
             Op::Product { x, y, .. } => value(x) * value(y),
             Op::Offset { x, constant, shift } => floor_shift(x.of(value(x.node)) + constant, shift),
             Op::Clamp { x, lo, hi } => value(x).clamp(lo, hi),

@@ -1,9 +1,10 @@
-//! Exact coefficient vectors of a circuit's nodes: what [`verify`](super::verify) and [`prove`](super::prove) stand on.
-//! Shares nothing with the builder.
+//! Exact coefficient vectors of a circuit's nodes: what [`verify`](super::verify) and
+//! [`prove`](super::prove) stand on. Shares nothing with the builder.
 //!
-//! Every node is an affine form of variables: the constant 1, the inputs, and the results of nodes that are not linear.
-//! Multipliers can be seen either way: as variables, or as exact products plus a rounding error that is a variable; where
-//! both operands are data, the exact product is a form of monomials, products of two inputs.
+//! Every node is an affine form of variables: the constant 1, the inputs, and the results of nodes
+//! that are not linear. Multipliers can be seen either way: as variables, or as exact products plus
+//! a rounding error that is a variable; where both operands are data, the exact product is a form
+//! of monomials, products of two inputs.
 
 use super::{Circuit, Node, NodeId, Op, Term};
 use crate::reach::{Reached, Readers};
@@ -72,7 +73,15 @@ impl<'a> Forms<'a> {
     pub fn new(circuit: &'a Circuit, products: Products, operands: &'a Operands) -> Self {
         let n = circuit.nodes.len();
         let (forms, present) = (vec![[0; BLOCK]; n], vec![false; n]);
-        Forms { circuit, products, forms, present, reached: Reached::new(n), operands, monomials: vec![] }
+        Forms {
+            circuit,
+            products,
+            forms,
+            present,
+            reached: Reached::new(n),
+            operands,
+            monomials: vec![],
+        }
     }
 
     /// The nodes whose forms have a coefficient other than 0, in order, with their coefficients.
@@ -81,22 +90,27 @@ impl<'a> Forms<'a> {
         ids.filter_map(|id| self.of(id).map(|form| (id, form)))
     }
 
-    /// The coefficients of the variables that were last followed in the form of this node; `None` where all are 0.
+    /// The coefficients of the variables that were last followed in the form of this node; `None`
+    /// where all are 0.
     pub fn of(&self, node: NodeId) -> Option<&Coefficients> {
         self.present[node.index()].then(|| &self.forms[node.index()])
     }
 
-    /// Follows variables, in topological order (1, monomials, nodes) and at most [`BLOCK`] of them, with their units, through
-    /// the circuit.
+    /// Follows variables, in topological order (1, monomials, nodes) and at most [`BLOCK`] of them,
+    /// with their units, through the circuit.
     ///
-    /// `None` where a coefficient does not fit 127 bits, or is not a whole number of units (a product of products).
+    /// `None` where a coefficient does not fit 127 bits, or is not a whole number of units (a
+    /// product of products).
     pub fn follow(&mut self, variables: &[(Variable, i128)]) -> Option<()> {
         self.reached.nodes().for_each(|i| self.present[i] = false);
         self.reach(variables);
         let mut lanes = variables.iter().enumerate().peekable();
-        let one = lanes.next_if(|(_, (v, _))| *v == Variable::One).map(|(lane, (_, unit))| (lane, *unit));
+        let one =
+            lanes.next_if(|(_, (v, _))| *v == Variable::One).map(|(lane, (_, unit))| (lane, *unit));
         self.monomials.clear();
-        while let Some((lane, &(variable, unit))) = lanes.next_if(|(_, (v, _))| matches!(v, Variable::Monomial(..))) {
+        while let Some((lane, &(variable, unit))) =
+            lanes.next_if(|(_, (v, _))| matches!(v, Variable::Monomial(..)))
+        {
             let Variable::Monomial(j, k) = variable else { continue };
             self.monomials.push((lane, [j, k], unit));
         }
@@ -134,8 +148,14 @@ impl<'a> Forms<'a> {
         self.reached.follow(&self.operands.readers, starts, passes);
     }
 
-    /// The form of a node from those of its operands; the outer `None` is an overflow, the inner one all zeros.
-    fn node(&self, id: NodeId, node: &Node, one: Option<(usize, i128)>) -> Option<Option<Coefficients>> {
+    /// The form of a node from those of its operands; the outer `None` is an overflow, the inner
+    /// one all zeros.
+    fn node(
+        &self,
+        id: NodeId,
+        node: &Node,
+        one: Option<(usize, i128)>,
+    ) -> Option<Option<Coefficients>> {
         if is_variable(&node.op) {
             return Some(None);
         }
@@ -159,8 +179,12 @@ impl<'a> Forms<'a> {
                 }
                 (a, b) => Some(a.or(b)),
             },
-            Op::Offset { x, constant, shift } => each(with(self.term(x)?, constant)?, |v| left(v, -shift)),
-            Op::Multiply { .. } | Op::Product { .. } if self.products == Products::Variables => Some(None),
+            Op::Offset { x, constant, shift } => {
+                each(with(self.term(x)?, constant)?, |v| left(v, -shift))
+            }
+            Op::Multiply { .. } | Op::Product { .. } if self.products == Products::Variables => {
+                Some(None)
+            }
             Op::Product { .. } => self.product(id),
             Op::Multiply { x, coefficient, shift, .. } => {
                 each(self.of(x).copied(), |v| left(times(v, coefficient.into())?, -shift))
@@ -168,7 +192,8 @@ impl<'a> Forms<'a> {
         }
     }
 
-    /// `Σ_j p_j x_j · Σ_k q_k x_k`: monomial jk has the coefficient `p_j q_k + p_k q_j`, or `p_j q_j` where j = k.
+    /// `Σ_j p_j x_j · Σ_k q_k x_k`: monomial jk has the coefficient `p_j q_k + p_k q_j`, or `p_j
+    /// q_j` where j = k.
     fn product(&self, id: NodeId) -> Option<Option<Coefficients>> {
         let [p, q] = self.operands.of(id)?;
         let mut form = None;
@@ -198,7 +223,8 @@ pub struct Operands {
 }
 
 impl Operands {
-    /// Those of a circuit; a product whose operands hold more than inputs has none. `None` where a coefficient overflows.
+    /// Those of a circuit; a product whose operands hold more than inputs has none. `None` where a
+    /// coefficient overflows.
     pub fn new(circuit: &Circuit) -> Option<Self> {
         let reads = |i: usize| circuit.nodes[i].op.operands().map(NodeId::index);
         let readers = Readers::new(circuit.nodes.len(), reads);
@@ -215,7 +241,8 @@ impl Operands {
         let mut forms = Forms::new(circuit, Products::Variables, &none);
         let mut others = vec![(Variable::One, 1)];
         let variable = |(id, node): (NodeId, &Node)| {
-            let other = !matches!(node.op, Op::Input(_)) && (is_variable(&node.op) || node.op.is_multiplier());
+            let other = !matches!(node.op, Op::Input(_))
+                && (is_variable(&node.op) || node.op.is_multiplier());
             other.then_some((Variable::Node(id), 1))
         };
         others.extend(circuit.iter().filter_map(variable));
@@ -245,16 +272,27 @@ impl Operands {
     pub fn monomials(&self) -> BTreeSet<(NodeId, NodeId)> {
         let mut monomials = BTreeSet::new();
         for [p, q] in self.forms.values() {
-            let live =
-                |v: &[i128]| v.iter().enumerate().filter(|(_, c)| **c != 0).map(|(j, _)| j as u32).collect::<Vec<_>>();
+            let live = |v: &[i128]| {
+                v.iter()
+                    .enumerate()
+                    .filter(|(_, c)| **c != 0)
+                    .map(|(j, _)| j as u32)
+                    .collect::<Vec<_>>()
+            };
             let (p, q) = (live(p), live(q));
-            monomials.extend(p.iter().flat_map(|&j| q.iter().map(move |&k| (NodeId(j.min(k)), NodeId(j.max(k))))));
+            monomials.extend(
+                p.iter()
+                    .flat_map(|&j| q.iter().map(move |&k| (NodeId(j.min(k)), NodeId(j.max(k))))),
+            );
         }
         monomials
     }
 }
 
-fn each(form: Option<Coefficients>, f: impl Fn(i128) -> Option<i128>) -> Option<Option<Coefficients>> {
+fn each(
+    form: Option<Coefficients>,
+    f: impl Fn(i128) -> Option<i128>,
+) -> Option<Option<Coefficients>> {
     let Some(mut form) = form else { return Some(None) };
     for v in &mut form {
         *v = f(*v)?;

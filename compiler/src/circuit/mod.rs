@@ -1,16 +1,20 @@
-//! The circuit of one layer: scalar operations, adder graphs opened and joined with multipliers and requantisers.
+//! The circuit of one layer: scalar operations, adder graphs opened and joined with multipliers and
+//! requantisers.
 //!
-//! Against the dataflow IR, values are single integers, linear operations have become shared additions, and each node has
-//! its width in bits and the origin it serves. It knows nothing of clocks: that is the schedule's. Its meaning is [`evaluate`].
+//! Against the dataflow IR, values are single integers, linear operations have become shared
+//! additions, and each node has its width in bits and the origin it serves. It knows nothing of
+//! clocks: that is the schedule's. Its meaning is [`evaluate`].
 //!
 //! Invariants, checked by [`verify`]:
-//! - nodes are in topological order; names are unique and Verilog-safe; every node but an input serves an output;
+//! - nodes are in topological order; names are unique and Verilog-safe; every node but an input
+//!   serves an output;
 //! - input number i is node i, within the input format; outputs are within the output format;
 //! - the first term of an addition is not negated, and at most one of its terms is shifted;
 //! - every node's interval holds every value it takes (proved through exact coefficient vectors);
-//! - a node as wide as its interval carries its value; a narrower one carries its value modulo 2^width, and each of its
-//!   readers needs no more than that: `width - shift` bits for an addition, `width + shift` for a right shift, and
-//!   the value itself for multipliers, clamps and outputs.
+//! - a node as wide as its interval carries its value; a narrower one carries its value modulo
+//!   2^width, and each of its readers needs no more than that: `width - shift` bits for an
+//!   addition, `width + shift` for a right shift, and the value itself for multipliers, clamps and
+//!   outputs.
 //!
 //! That a circuit computes its layer, for every input, is proved by [`prove`].
 
@@ -61,19 +65,22 @@ pub struct Circuit {
 /// One scalar operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// Verilog-safe, unique within the circuit, telling operation and place, e.g. `wb_add_17`, `m_3`, `wc_add_5`, `y_2`, `z_2`.
+    /// Verilog-safe, unique within the circuit, telling operation and place, e.g. `wb_add_17`,
+    /// `m_3`, `wc_add_5`, `y_2`, `z_2`.
     pub name: String,
     /// What it computes.
     pub op: Op,
     /// Every value it takes as an unbounded integer, for all inputs of the declared format.
     pub interval: Interval,
-    /// Width of the signal in bits: the least of what `interval` and what the readers need. Where that is less than the
-    /// interval needs, the signal is the value modulo 2^width, and readers take no more than its bits ("an intermediate may
-    /// wrap where the final width is proved"). A reader that needs more bits than the width extends by `signed`.
+    /// Width of the signal in bits: the least of what `interval` and what the readers need. Where
+    /// that is less than the interval needs, the signal is the value modulo 2^width, and readers
+    /// take no more than its bits ("an intermediate may wrap where the final width is proved"). A
+    /// reader that needs more bits than the width extends by `signed`.
     pub width: u32,
     /// Whether the signal is two's complement: whether `interval` has negative values.
     pub signed: bool,
-    /// What of the model it serves, for comments and mismatch reports, e.g. `W_b rows 3, 17` or `output 2: bias`.
+    /// What of the model it serves, for comments and mismatch reports, e.g. `W_b rows 3, 17` or
+    /// `output 2: bias`.
     pub origin: String,
 }
 
@@ -93,9 +100,11 @@ pub struct Term {
 pub enum Op {
     /// Element number `0` of the layer's input stream.
     Input(u32),
-    /// A two-operand addition; the first term is not negated, and at most one of the two is shifted.
+    /// A two-operand addition; the first term is not negated, and at most one of the two is
+    /// shifted.
     Add(Term, Term),
-    /// `round(coefficient · x · 2^-shift)`, half up: one multiplier of the array. Shift ≤ 0 is an exact left shift.
+    /// `round(coefficient · x · 2^-shift)`, half up: one multiplier of the array. Shift ≤ 0 is an
+    /// exact left shift.
     Multiply {
         /// The operand.
         x: NodeId,
@@ -117,8 +126,9 @@ pub enum Op {
         /// Row of W_a and W_b in the model, `0..r`.
         row: u32,
     },
-    /// `floor((x + constant) · 2^-shift)` with x a term; shift ≤ 0 is an exact left shift. Bias and rounding in one constant
-    /// addition; with `constant` 0 and no negation it is only wires. The sum before a right shift needs `width + shift` bits.
+    /// `floor((x + constant) · 2^-shift)` with x a term; shift ≤ 0 is an exact left shift. Bias and
+    /// rounding in one constant addition; with `constant` 0 and no negation it is only wires. The
+    /// sum before a right shift needs `width + shift` bits.
     Offset {
         /// The operand.
         x: Term,
@@ -173,15 +183,21 @@ impl Op {
 
     /// Whether it is only wires: no logic and no delay.
     pub fn is_wires(&self) -> bool {
-        matches!(self, Op::Input(_) | Op::Constant(_) | Op::Offset { x: Term { negate: false, .. }, constant: 0, .. })
+        matches!(
+            self,
+            Op::Input(_)
+                | Op::Constant(_)
+                | Op::Offset { x: Term { negate: false, .. }, constant: 0, .. }
+        )
     }
 
-    /// How many of the low bits of operand `operand` decide the low `width` bits of the result; `None` where its exact value
-    /// does.
+    /// How many of the low bits of operand `operand` decide the low `width` bits of the result;
+    /// `None` where its exact value does.
     pub fn needed_bits(&self, operand: NodeId, width: u32) -> Option<u32> {
         match *self {
             Op::Add(a, b) => {
-                let need = |t: Term| if t.node == operand { width.saturating_sub(t.shift) } else { 0 };
+                let need =
+                    |t: Term| if t.node == operand { width.saturating_sub(t.shift) } else { 0 };
                 Some(need(a).max(need(b)))
             }
             Op::Offset { x, shift, .. } => {

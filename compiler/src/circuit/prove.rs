@@ -12,7 +12,8 @@ use strassenc_runtime::{Error, Result};
 /// # Errors
 /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) naming the row or output that differs.
 pub fn prove(circuit: &Circuit, chain: &Chain) -> Result<()> {
-    let fail = |cause: String| Error::mismatch(format_args!("circuit of layer `{}`", circuit.name), cause);
+    let fail =
+        |cause: String| Error::mismatch(format_args!("circuit of layer `{}`", circuit.name), cause);
     let parts = Parts::of(chain).ok_or_else(|| fail("the layer is not an SPN layer".into()))?;
     let multipliers = multipliers(circuit, &parts).map_err(fail)?;
     let operands = Operands::new(circuit).ok_or_else(|| fail("a coefficient overflows".into()))?;
@@ -42,7 +43,9 @@ impl<'a> Parts<'a> {
     fn of(chain: &'a Chain) -> Option<Self> {
         let (offsets, rest) = match chain.ops.as_slice() {
             [w_b, offset, rest @ ..] if rest.len() == 3 => match &offset.kind {
-                OpKind::Offset { constants } => (Some(constants.as_slice()), [w_b, &rest[0], &rest[1], &rest[2]]),
+                OpKind::Offset { constants } => {
+                    (Some(constants.as_slice()), [w_b, &rest[0], &rest[1], &rest[2]])
+                }
                 _ => return None,
             },
             [w_b, multiply, w_c, last] => (None, [w_b, multiply, w_c, last]),
@@ -52,11 +55,20 @@ impl<'a> Parts<'a> {
         match (&w_b.kind, &multiply.kind, &w_c.kind) {
             (OpKind::Linear { matrix: w_b, .. }, kind, OpKind::Linear { matrix: w_c, .. }) => {
                 let factors = match kind {
-                    OpKind::Multiply { coefficients, shifts, .. } => Some((coefficients.as_slice(), shifts.as_slice())),
+                    OpKind::Multiply { coefficients, shifts, .. } => {
+                        Some((coefficients.as_slice(), shifts.as_slice()))
+                    }
                     OpKind::Product if offsets.is_none() => None,
                     _ => return None,
                 };
-                Some(Parts { w_b, offsets, factors, rows: &multiply.result.indices, w_c, last: &last.kind })
+                Some(Parts {
+                    w_b,
+                    offsets,
+                    factors,
+                    rows: &multiply.result.indices,
+                    w_c,
+                    last: &last.kind,
+                })
             }
             _ => None,
         }
@@ -76,7 +88,10 @@ fn multipliers(circuit: &Circuit, parts: &Parts) -> Result<Vec<NodeId>, String> 
             if of_data != parts.factors.is_none() {
                 return Err(format!("`{}` is not the layer's kind of multiplier", node.name));
             }
-            let i = parts.rows.binary_search(&(row as usize)).map_err(|_| format!("`{}` has no row", node.name))?;
+            let i = parts
+                .rows
+                .binary_search(&(row as usize))
+                .map_err(|_| format!("`{}` has no row", node.name))?;
             if found[i].replace(id).is_some() {
                 return Err(format!("row {row} has two multipliers"));
             }
@@ -84,17 +99,22 @@ fn multipliers(circuit: &Circuit, parts: &Parts) -> Result<Vec<NodeId>, String> 
         // Whatever else is not linear must be at the end, where `outputs` looks at it.
         let early = |x: NodeId| {
             let operand = &circuit.node(x).op;
-            is_variable(operand) && !matches!(operand, Op::Input(_)) && !matches!(node.op, Op::Clamp { .. })
+            is_variable(operand)
+                && !matches!(operand, Op::Input(_))
+                && !matches!(node.op, Op::Clamp { .. })
         };
         if node.op.operands().any(early) {
             return Err(format!("`{}` reads a requantised value", node.name));
         }
     }
-    let row = |(i, id): (usize, Option<NodeId>)| id.ok_or(format!("row {} has no multiplier", parts.rows[i]));
+    let row = |(i, id): (usize, Option<NodeId>)| {
+        id.ok_or(format!("row {} has no multiplier", parts.rows[i]))
+    };
     found.into_iter().enumerate().map(row).collect()
 }
 
-/// The operands of every product are its rows of W_a and W_b, up to a sign; whether the product has the other sign.
+/// The operands of every product are its rows of W_a and W_b, up to a sign; whether the product has
+/// the other sign.
 fn products_of_data(
     circuit: &Circuit,
     operands: &Operands,
@@ -104,17 +124,28 @@ fn products_of_data(
     let r = multipliers.len();
     let mut negative = vec![false; r];
     for (i, &id) in multipliers.iter().enumerate() {
-        let forms = operands.of(id).ok_or(format!("the product of row {} is not one of inputs", parts.rows[i]))?;
+        let forms = operands
+            .of(id)
+            .ok_or(format!("the product of row {} is not one of inputs", parts.rows[i]))?;
         for (form, row) in forms.iter().zip([parts.w_b.row(i), parts.w_b.row(i + r)]) {
-            let equals =
-                |sign: i128| form.len() == row.len() && form.iter().zip(row).all(|(&f, &w)| f == sign * i128::from(w));
+            let equals = |sign: i128| {
+                form.len() == row.len()
+                    && form.iter().zip(row).all(|(&f, &w)| f == sign * i128::from(w))
+            };
             match (equals(1), equals(-1)) {
                 (true, _) => {}
                 (false, true) => negative[i] ^= true,
                 (false, false) => {
-                    let j = form.iter().zip(row).position(|(&f, &w)| f.abs() != i128::from(w).abs()).unwrap_or(0);
+                    let j = form
+                        .iter()
+                        .zip(row)
+                        .position(|(&f, &w)| f.abs() != i128::from(w).abs())
+                        .unwrap_or(0);
                     let what = &circuit.node(circuit.inputs[j]).name;
-                    return Err(format!("the product of row {} has another coefficient of {what}", parts.rows[i]));
+                    return Err(format!(
+                        "the product of row {} has another coefficient of {what}",
+                        parts.rows[i]
+                    ));
                 }
             }
         }
@@ -122,17 +153,25 @@ fn products_of_data(
     Ok(negative)
 }
 
-fn products(circuit: &Circuit, operands: &Operands, parts: &Parts, multipliers: &[NodeId]) -> Result<(), String> {
+fn products(
+    circuit: &Circuit,
+    operands: &Operands,
+    parts: &Parts,
+    multipliers: &[NodeId],
+) -> Result<(), String> {
     let (coefficients, shifts) = parts.factors.unwrap_or_default();
     let scale = shifts.iter().copied().fold(scale(circuit), i32::max);
     let mut variables = vec![(Variable::One, "1")];
-    variables.extend(circuit.inputs.iter().map(|&id| (Variable::Node(id), circuit.node(id).name.as_str())));
+    variables.extend(
+        circuit.inputs.iter().map(|&id| (Variable::Node(id), circuit.node(id).name.as_str())),
+    );
     let wanted = |i: usize, variable: usize| match variable.checked_sub(1) {
         None => parts.offsets.map_or(0, |k| k[i]),
         Some(j) => parts.w_b[[i, j]].into(),
     };
-    let product =
-        |forms: &Forms, i: usize, lane: usize| forms.of(multipliers[i]).map_or(Some(0), |form| Some(form[lane]));
+    let product = |forms: &Forms, i: usize, lane: usize| {
+        forms.of(multipliers[i]).map_or(Some(0), |form| Some(form[lane]))
+    };
     let exact = |i: usize, variable: usize| {
         left(i128::from(coefficients[i]) * i128::from(wanted(i, variable)), scale - shifts[i])
     };
@@ -140,11 +179,14 @@ fn products(circuit: &Circuit, operands: &Operands, parts: &Parts, multipliers: 
     let found = differ(forms, &variables, 1 << scale, multipliers.len(), product, exact)?;
     match found {
         None => Ok(()),
-        Some((i, what)) => Err(format!("the product of row {} has another coefficient of {what}", parts.rows[i])),
+        Some((i, what)) => {
+            Err(format!("the product of row {} has another coefficient of {what}", parts.rows[i]))
+        }
     }
 }
 
-/// The first of `items` that has another coefficient of some variable than it should have, and that variable.
+/// The first of `items` that has another coefficient of some variable than it should have, and that
+/// variable.
 fn differ<'a>(
     mut forms: Forms,
     variables: &[(Variable, &'a str)],
@@ -203,9 +245,9 @@ fn outputs(
                 if (constant, s) != (bias + half(shift), shift) {
                     return wrong("the constant or the shift differs");
                 }
-                if range
-                    .is_some_and(|range| clamp != Some(range) && !(clamp.is_none() && range.includes(node.interval)))
-                {
+                if range.is_some_and(|range| {
+                    clamp != Some(range) && !(clamp.is_none() && range.includes(node.interval))
+                }) {
                     return wrong("it does not saturate to the format");
                 }
                 if range.is_none() && clamp.is_some() {
@@ -218,17 +260,23 @@ fn outputs(
     }
     // In topological order: 1, the inputs, the products.
     let mut variables = vec![(Variable::One, "1", None)];
-    variables.extend(circuit.inputs.iter().map(|&id| (Variable::Node(id), circuit.node(id).name.as_str(), None)));
-    let product = |(i, &id): (usize, &NodeId)| (Variable::Node(id), circuit.node(id).name.as_str(), Some(i));
+    variables.extend(
+        circuit.inputs.iter().map(|&id| (Variable::Node(id), circuit.node(id).name.as_str(), None)),
+    );
+    let product =
+        |(i, &id): (usize, &NodeId)| (Variable::Node(id), circuit.node(id).name.as_str(), Some(i));
     variables.extend(multipliers.iter().enumerate().map(product));
-    variables.sort_by_key(|&(variable, ..)| if let Variable::Node(id) = variable { Some(id) } else { None });
+    variables.sort_by_key(
+        |&(variable, ..)| if let Variable::Node(id) = variable { Some(id) } else { None },
+    );
     let named: Vec<_> = variables.iter().map(|&(variable, name, _)| (variable, name)).collect();
     let sum = |forms: &Forms, c: usize, lane: usize| match sums[c] {
         Some(x) => term(x, forms.of(x.node).map_or(0, |form| form[lane])),
         None => Some(0),
     };
     let wanted = |c: usize, variable: usize| {
-        let coefficient = |i: usize| i128::from(if negative[i] { -parts.w_c[[c, i]] } else { parts.w_c[[c, i]] });
+        let coefficient =
+            |i: usize| i128::from(if negative[i] { -parts.w_c[[c, i]] } else { parts.w_c[[c, i]] });
         Some(variables[variable].2.map_or(0, coefficient))
     };
     let forms = Forms::new(circuit, Products::Variables, operands);

@@ -1,8 +1,9 @@
 //! Signs within a layer that multiplies data by data, so that no output is a negated sum.
 //!
-//! A sum may be computed as its negative, as `b - a` for `a - b`, if its readers change their signs; and so may a product, where
-//! one of its operands is. No addition may have two negated terms, and an output that is negated at its end costs one more.
-//! Which sums to negate is a satisfiability problem, solved as such: B. Selman, H. Kautz, B. Cohen, "Noise strategies for
+//! A sum may be computed as its negative, as `b - a` for `a - b`, if its readers change their
+//! signs; and so may a product, where one of its operands is. No addition may have two negated
+//! terms, and an output that is negated at its end costs one more. Which sums to negate is a
+//! satisfiability problem, solved as such: B. Selman, H. Kautz, B. Cohen, "Noise strategies for
 //! improving local search" (1994). In other layers the biases take the signs.
 
 use super::{Circuit, NodeId, Op, Term};
@@ -25,7 +26,8 @@ pub(super) fn choose(circuit: &mut Circuit) {
     for _ in 0..TRIES {
         let violated = signs.violated();
         // An addition of two negated terms cannot be built at all.
-        let feasible = violated.iter().all(|id| matches!(signs.circuit.node(*id).op, Op::Offset { .. }));
+        let feasible =
+            violated.iter().all(|id| matches!(signs.circuit.node(*id).op, Op::Offset { .. }));
         if feasible && violated.len() < best.0.len() {
             best = (violated.clone(), signs.negated.clone());
         }
@@ -95,7 +97,11 @@ impl Signs<'_> {
             match self.circuit.node(operand).op {
                 Op::Add(..) => ways.push(operand),
                 Op::Product { x, y, .. } => {
-                    ways.extend([x, y].into_iter().filter(|&x| matches!(self.circuit.node(x).op, Op::Add(..))));
+                    ways.extend(
+                        [x, y]
+                            .into_iter()
+                            .filter(|&x| matches!(self.circuit.node(x).op, Op::Add(..))),
+                    );
                 }
                 _ => {}
             }

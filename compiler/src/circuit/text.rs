@@ -10,7 +10,13 @@ use strassenc_runtime::{Error, Result};
 
 impl fmt::Display for Circuit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "circuit {}: {} -> {}", self.name, format(self.input_format), format(self.output_format))?;
+        writeln!(
+            f,
+            "circuit {}: {} -> {}",
+            self.name,
+            format(self.input_format),
+            format(self.output_format)
+        )?;
         let name = |id: NodeId| &self.node(id).name;
         let term = |t: Term| {
             let sign = if t.negate { "-" } else { "" };
@@ -25,10 +31,17 @@ impl fmt::Display for Circuit {
                 Op::Add(a, b) => write!(f, "add {} {}", term(a), term(b))?,
                 Op::Multiply { x, coefficient, coefficient_bits, shift, row } => {
                     let x = name(x);
-                    write!(f, "multiply {x} {coefficient} bits {coefficient_bits} shift {shift} row {row}")?;
+                    write!(
+                        f,
+                        "multiply {x} {coefficient} bits {coefficient_bits} shift {shift} row {row}"
+                    )?;
                 }
-                Op::Product { x, y, row } => write!(f, "product {} {} row {row}", name(x), name(y))?,
-                Op::Offset { x, constant, shift } => write!(f, "offset {} {constant} shift {shift}", term(x))?,
+                Op::Product { x, y, row } => {
+                    write!(f, "product {} {} row {row}", name(x), name(y))?
+                }
+                Op::Offset { x, constant, shift } => {
+                    write!(f, "offset {} {constant} shift {shift}", term(x))?
+                }
                 Op::Clamp { x, lo, hi } => write!(f, "clamp {} {lo} {hi}", name(x))?,
             }
             writeln!(f, " ; {}", node.origin)?;
@@ -46,13 +59,17 @@ impl FromStr for Circuit {
         let mut parser = Parser { ids: HashMap::new() };
         let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let at = |(number, line): (usize, &str)| {
-            Error::input(format_args!("circuit, line {}", number + 1), format_args!("`{line}` is not understood"))
+            Error::input(
+                format_args!("circuit, line {}", number + 1),
+                format_args!("`{line}` is not understood"),
+            )
         };
         let first = lines.next().ok_or_else(|| Error::input("circuit", "is empty"))?;
         let mut circuit = header(first.1).ok_or_else(|| at(first))?;
         for line in lines {
             if let Some(outputs) = line.1.strip_prefix("outputs") {
-                let outputs: Option<_> = outputs.split_whitespace().map(|name| parser.id(name)).collect();
+                let outputs: Option<_> =
+                    outputs.split_whitespace().map(|name| parser.id(name)).collect();
                 circuit.outputs = outputs.ok_or_else(|| at(line))?;
                 continue;
             }
@@ -113,18 +130,26 @@ impl Parser {
             ["input", i] => Op::Input(i.parse().ok()?),
             ["constant", v] => Op::Constant(v.parse().ok()?),
             ["add", a, b] => Op::Add(self.term(a)?, self.term(b)?),
-            ["multiply", x, coefficient, "bits", coefficient_bits, "shift", shift, "row", row] => Op::Multiply {
-                x: self.id(x)?,
-                coefficient: coefficient.parse().ok()?,
-                coefficient_bits: coefficient_bits.parse().ok()?,
-                shift: shift.parse().ok()?,
-                row: row.parse().ok()?,
-            },
-            ["product", x, y, "row", row] => Op::Product { x: self.id(x)?, y: self.id(y)?, row: row.parse().ok()? },
-            ["offset", x, constant, "shift", shift] => {
-                Op::Offset { x: self.term(x)?, constant: constant.parse().ok()?, shift: shift.parse().ok()? }
+            ["multiply", x, coefficient, "bits", coefficient_bits, "shift", shift, "row", row] => {
+                Op::Multiply {
+                    x: self.id(x)?,
+                    coefficient: coefficient.parse().ok()?,
+                    coefficient_bits: coefficient_bits.parse().ok()?,
+                    shift: shift.parse().ok()?,
+                    row: row.parse().ok()?,
+                }
             }
-            ["clamp", x, lo, hi] => Op::Clamp { x: self.id(x)?, lo: lo.parse().ok()?, hi: hi.parse().ok()? },
+            ["product", x, y, "row", row] => {
+                Op::Product { x: self.id(x)?, y: self.id(y)?, row: row.parse().ok()? }
+            }
+            ["offset", x, constant, "shift", shift] => Op::Offset {
+                x: self.term(x)?,
+                constant: constant.parse().ok()?,
+                shift: shift.parse().ok()?,
+            },
+            ["clamp", x, lo, hi] => {
+                Op::Clamp { x: self.id(x)?, lo: lo.parse().ok()?, hi: hi.parse().ok()? }
+            }
             _ => return None,
         };
         Some(Node { name: name.into(), op, interval, width, signed, origin: origin.into() })

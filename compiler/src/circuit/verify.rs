@@ -16,11 +16,16 @@ pub fn verify(circuit: &Circuit) -> Result<()> {
 }
 
 fn fail(circuit: &Circuit, node: &Node, cause: impl std::fmt::Display) -> Error {
-    Error::internal(format_args!("circuit of layer `{}`, node `{}`", circuit.name, node.name), cause)
+    Error::internal(
+        format_args!("circuit of layer `{}`, node `{}`", circuit.name, node.name),
+        cause,
+    )
 }
 
 fn structure(circuit: &Circuit) -> Result<()> {
-    let whole = |cause: String| Err(Error::internal(format_args!("circuit of layer `{}`", circuit.name), cause));
+    let whole = |cause: String| {
+        Err(Error::internal(format_args!("circuit of layer `{}`", circuit.name), cause))
+    };
     let mut names = HashSet::new();
     let mut live = vec![false; circuit.nodes.len()];
     for &output in &circuit.outputs {
@@ -30,7 +35,8 @@ fn structure(circuit: &Circuit) -> Result<()> {
         }
     }
     for (i, &id) in circuit.inputs.iter().enumerate() {
-        if id.index() != i || circuit.nodes.get(i).map(|node| node.op) != Some(Op::Input(i as u32)) {
+        if id.index() != i || circuit.nodes.get(i).map(|node| node.op) != Some(Op::Input(i as u32))
+        {
             return whole(format!("input {i} is not node {i}"));
         }
     }
@@ -45,15 +51,20 @@ fn structure(circuit: &Circuit) -> Result<()> {
             return Err(fail(circuit, node, "reads itself or a later node"));
         }
         let cause = match node.op {
-            Op::Input(i) if circuit.inputs.get(i as usize) != Some(&id) => "is not among the inputs",
+            Op::Input(i) if circuit.inputs.get(i as usize) != Some(&id) => {
+                "is not among the inputs"
+            }
             Op::Add(a, _) if a.negate => "the first term is negated",
             Op::Add(a, b) if a.shift > 0 && b.shift > 0 => "both terms are shifted",
             Op::Multiply { coefficient, coefficient_bits, .. }
-                if !(2..=63).contains(&coefficient_bits) || coefficient.abs() >= 1 << (coefficient_bits - 1) =>
+                if !(2..=63).contains(&coefficient_bits)
+                    || coefficient.abs() >= 1 << (coefficient_bits - 1) =>
             {
                 "the coefficient does not fit its width"
             }
-            Op::Multiply { shift, .. } | Op::Offset { shift, .. } if !(-62..=62).contains(&shift) => {
+            Op::Multiply { shift, .. } | Op::Offset { shift, .. }
+                if !(-62..=62).contains(&shift) =>
+            {
                 "the shift is not within -62..=62"
             }
             Op::Clamp { lo, hi, .. } if lo > hi => "the lower bound exceeds the upper one",
@@ -83,16 +94,21 @@ fn widths(circuit: &Circuit) -> Result<()> {
             return Err(fail(circuit, node, "is signed without negative values, or the reverse"));
         }
         if !(1..=63).contains(&node.width) || node.width > node.interval.bits() {
-            let cause =
-                format!("is {} bits wide, its interval {} needs {}", node.width, node.interval, node.interval.bits());
+            let cause = format!(
+                "is {} bits wide, its interval {} needs {}",
+                node.width,
+                node.interval,
+                node.interval.bits()
+            );
             return Err(fail(circuit, node, cause));
         }
         for id in node.op.operands() {
             let operand = circuit.node(id);
-            let enough =
-                exact(operand) || node.op.needed_bits(id, node.width).is_some_and(|bits| bits <= operand.width);
+            let enough = exact(operand)
+                || node.op.needed_bits(id, node.width).is_some_and(|bits| bits <= operand.width);
             if !enough {
-                let cause = format!("is {} bits wide, which `{}` needs more of", operand.width, node.name);
+                let cause =
+                    format!("is {} bits wide, which `{}` needs more of", operand.width, node.name);
                 return Err(fail(circuit, operand, cause));
             }
         }
@@ -101,7 +117,11 @@ fn widths(circuit: &Circuit) -> Result<()> {
         let within = Interval::new(format.min(), format.max());
         let outside = |node: &&Node| !within.includes(node.interval) || !exact(node);
         match ids.iter().map(|&id| circuit.node(id)).find(outside) {
-            Some(node) => Err(fail(circuit, node, format_args!("does not carry its value in the format {format}"))),
+            Some(node) => Err(fail(
+                circuit,
+                node,
+                format_args!("does not carry its value in the format {format}"),
+            )),
             None => Ok(()),
         }
     };
@@ -120,7 +140,12 @@ fn widths(circuit: &Circuit) -> Result<()> {
 ///
 /// By induction along the topological order: the declared interval of an operand may be relied on.
 fn intervals(circuit: &Circuit) -> Result<()> {
-    let overflow = || Error::internal(format_args!("circuit of layer `{}`", circuit.name), "a coefficient overflows");
+    let overflow = || {
+        Error::internal(
+            format_args!("circuit of layer `{}`", circuit.name),
+            "a coefficient overflows",
+        )
+    };
     let scale = scale(circuit);
     let range = |node: &Node| (i128::from(node.interval.lo), i128::from(node.interval.hi));
     let operands = Operands::new(circuit).ok_or_else(overflow)?;
@@ -133,7 +158,8 @@ fn intervals(circuit: &Circuit) -> Result<()> {
             variables.push((Variable::Node(id), range(node)));
         }
     }
-    let plain = forms(circuit, Products::Variables, &operands, &variables, 0).ok_or_else(overflow)?;
+    let plain =
+        forms(circuit, Products::Variables, &operands, &variables, 0).ok_or_else(overflow)?;
     let mut linear = vec![(Variable::One, (1, 1))];
     for (j, k) in operands.monomials() {
         // A square is within this too.
@@ -151,7 +177,8 @@ fn intervals(circuit: &Circuit) -> Result<()> {
             _ => linear.push((variable, range)),
         }
     }
-    let linear = forms(circuit, Products::Linear, &operands, &linear, scale).ok_or_else(overflow)?;
+    let linear =
+        forms(circuit, Products::Linear, &operands, &linear, scale).ok_or_else(overflow)?;
     for (id, node) in circuit.iter() {
         let of = |x: NodeId| circuit.node(x).interval;
         let image = |x: Interval, f: &dyn Fn(i64) -> i64| {
@@ -160,7 +187,9 @@ fn intervals(circuit: &Circuit) -> Result<()> {
         };
         let actual = match node.op {
             Op::Input(_) => continue,
-            Op::Multiply { x, coefficient, shift, .. } => image(of(x), &|x| round_shift(coefficient * x, shift)),
+            Op::Multiply { x, coefficient, shift, .. } => {
+                image(of(x), &|x| round_shift(coefficient * x, shift))
+            }
             Op::Product { x, y, .. } => {
                 let product = of(x).times(of(y));
                 (product.lo.into(), product.hi.into())
@@ -175,7 +204,10 @@ fn intervals(circuit: &Circuit) -> Result<()> {
             }
         };
         if actual.0 < node.interval.lo.into() || actual.1 > node.interval.hi.into() {
-            let cause = format!("takes values from {} to {}, declared is {}", actual.0, actual.1, node.interval);
+            let cause = format!(
+                "takes values from {} to {}, declared is {}",
+                actual.0, actual.1, node.interval
+            );
             return Err(fail(circuit, node, cause));
         }
     }
@@ -209,7 +241,8 @@ impl Form {
     }
 }
 
-/// The form of every node over the ranges of its variables; those of errors are in units of 2^-scale already.
+/// The form of every node over the ranges of its variables; those of errors are in units of
+/// 2^-scale already.
 fn forms(
     circuit: &Circuit,
     products: Products,
@@ -233,7 +266,12 @@ fn forms(
 }
 
 /// Adds to the form of every node what a block of variables contributes.
-fn add(sums: &mut [Form], forms: &mut Forms, variables: &[(Variable, (i128, i128))], scale: i32) -> Option<()> {
+fn add(
+    sums: &mut [Form],
+    forms: &mut Forms,
+    variables: &[(Variable, (i128, i128))],
+    scale: i32,
+) -> Option<()> {
     let unit = |v: Variable| if matches!(v, Variable::Error(_)) { 1 } else { 1i128 << scale };
     let units: Vec<_> = variables.iter().map(|&(v, _)| (v, unit(v))).collect();
     forms.follow(&units)?;

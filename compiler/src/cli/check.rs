@@ -10,10 +10,11 @@ use strassenc_runtime::{Error, Result, files};
 
 /// The golden-model tests on this very model
 ///
-/// Climbs the ladder from the float network to gates: fake-quantised f64 = golden; NumPy and ONNX Runtime = golden; every adder
-/// graph proved; dataflow IR, circuits, scheduled pipelines and the emitted Verilog = golden on corner vectors, random vectors
-/// and real data, at full rate and under random back pressure; small cores also in Icarus and proved equivalent by Yosys.
-/// A rung whose tool is missing is skipped, and says so.
+/// Climbs the ladder from the float network to gates: fake-quantised f64 = golden; NumPy and ONNX
+/// Runtime = golden; every adder graph proved; dataflow IR, circuits, scheduled pipelines and the
+/// emitted Verilog = golden on corner vectors, random vectors and real data, at full rate and under
+/// random back pressure; small cores also in Icarus and proved equivalent by Yosys. A rung whose
+/// tool is missing is skipped, and says so.
 ///
 /// Exit status: 1 where a rung does not hold.
 #[derive(clap::Args)]
@@ -82,7 +83,8 @@ pub fn run(args: Args) -> Result<()> {
         };
         // Beside the name where it fits 80 columns, else below it.
         let is_short = text.lines().count() == 1 && width + text.chars().count() + 16 <= 80;
-        let text = if is_short { text.clone() } else { format!("\n{text}").replace('\n', "\n      ") };
+        let text =
+            if is_short { text.clone() } else { format!("\n{text}").replace('\n', "\n      ") };
         output::line(format_args!("{mark}  {:width$} {text}  [{:.1} s]", rung.name, rung.seconds))
     };
     let rungs = check::climb(&build, &core, &vectors, args.seed, &tools, &mut print)?;
@@ -92,7 +94,8 @@ pub fn run(args: Args) -> Result<()> {
     let skipped = rungs.len() - passed - failed;
     if args.json {
         let model_sha256 = &build.record.model_sha256;
-        let report = Report { subject: &args.subject, model_sha256, passed, failed, skipped, rungs: &rungs };
+        let report =
+            Report { subject: &args.subject, model_sha256, passed, failed, skipped, rungs: &rungs };
         output::json(&report)?;
     } else {
         let adders = thousands(build.record.figures.total.adders);
@@ -102,12 +105,16 @@ pub fn run(args: Args) -> Result<()> {
         ))?;
     }
     match rungs.iter().find(|r| r.failed()) {
-        Some(rung) => Err(Error::mismatch(args.subject.display(), format_args!("`{}` does not hold", rung.name))),
+        Some(rung) => Err(Error::mismatch(
+            args.subject.display(),
+            format_args!("`{}` does not hold", rung.name),
+        )),
         None => Ok(()),
     }
 }
 
-/// The test samples as integers; none where the model names no data and none was asked for, or what it names is not here.
+/// The test samples as integers; none where the model names no data and none was asked for, or what
+/// it names is not here.
 fn samples(args: &Args, build: &Build) -> Result<Vec<Vec<i64>>> {
     if args.data.is_none() && build.model.provenance.data.is_none() {
         // It was not trained on any.

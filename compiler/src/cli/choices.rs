@@ -56,7 +56,11 @@ impl Choices {
 
     /// The option that was given, if any.
     pub fn given(&self) -> Option<&'static str> {
-        let given = [(self.ratio.is_some(), "--ratio"), (self.p.is_some(), "--p"), (self.groups.is_some(), "--groups")];
+        let given = [
+            (self.ratio.is_some(), "--ratio"),
+            (self.p.is_some(), "--p"),
+            (self.groups.is_some(), "--groups"),
+        ];
         given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
     }
 }

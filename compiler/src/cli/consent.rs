@@ -1,4 +1,5 @@
-//! Whether a compile may begin: one that takes long is announced, one beyond hours or memory refused.
+//! Whether a compile may begin: one that takes long is announced, one beyond hours or memory
+//! refused.
 
 use super::output;
 use std::path::Path;
@@ -25,10 +26,16 @@ pub fn ask(model: &Model, options: &Options, anyway: bool) -> Result<()> {
 }
 
 /// What there is to say before the compile, where so many bytes of memory can be had.
-fn answer(estimate: &Estimate, effort: u8, anyway: bool, available: Option<f64>) -> Result<Option<String>> {
+fn answer(
+    estimate: &Estimate,
+    effort: u8,
+    anyway: bool,
+    available: Option<f64>,
+) -> Result<Option<String>> {
     let (seconds, bytes) = (estimate.seconds(effort), estimate.bytes());
     let lacks = available.filter(|available| bytes > *available);
-    let Some(longest) = estimate.longest(effort).filter(|_| seconds >= LONG || lacks.is_some()) else {
+    let Some(longest) = estimate.longest(effort).filter(|_| seconds >= LONG || lacks.is_some())
+    else {
         return Ok(None);
     };
     let place = format!("layer `{}`", longest.name);
@@ -51,7 +58,8 @@ fn ways(estimate: &Estimate, effort: u8) -> String {
     ways.push(if estimate.foldable {
         "--engine folded, which keeps weights in ROM and has no sums to find".into()
     } else {
-        "an input of one pixel (shape = [1, 1, N]), whose layers --engine folded keeps in ROM".into()
+        "an input of one pixel (shape = [1, 1, N]), whose layers --engine folded keeps in ROM"
+            .into()
     });
     ways.push("fewer products (r) or a sparser W_b (threshold)".into());
     ways.join(", ")
@@ -60,8 +68,15 @@ fn ways(estimate: &Estimate, effort: u8) -> String {
 /// `24 576 × 64 with 1 048 576 nonzeros`, of its matrices.
 fn sizes(layer: &LayerEstimate) -> String {
     let nonzeros: usize = layer.sizes.iter().map(|size| size.nonzeros).sum();
-    let sizes = layer.sizes.iter().map(|size| format!("{} × {}", thousands(size.rows), thousands(size.columns)));
-    format!("matrices of {} with {} nonzeros", sizes.collect::<Vec<_>>().join(" and "), thousands(nonzeros))
+    let sizes = layer
+        .sizes
+        .iter()
+        .map(|size| format!("{} × {}", thousands(size.rows), thousands(size.columns)));
+    format!(
+        "matrices of {} with {} nonzeros",
+        sizes.collect::<Vec<_>>().join(" and "),
+        thousands(nonzeros)
+    )
 }
 
 fn duration(seconds: f64) -> String {
@@ -107,13 +122,19 @@ mod tests {
     #[test]
     fn a_long_compile_is_announced_with_what_makes_it_shorter() {
         let word = answer(&estimate(64, 100_000), 2, false, None).unwrap().unwrap();
-        assert!(word.starts_with("note: layer `dense_0`: matrices of 64 × 100 000 with 3 200 000 nonzeros"), "{word}");
+        assert!(
+            word.starts_with(
+                "note: layer `dense_0`: matrices of 64 × 100 000 with 3 200 000 nonzeros"
+            ),
+            "{word}"
+        );
         assert!(word.contains("--effort 0 (about "), "{word}");
     }
 
     #[test]
     fn what_takes_days_or_more_memory_than_there_is_is_refused_unless_asked_for_anyway() {
-        for (large, available) in [(estimate(3000, 200_000), None), (estimate(64, 784), Some(1e6))] {
+        for (large, available) in [(estimate(3000, 200_000), None), (estimate(64, 784), Some(1e6))]
+        {
             let refused = answer(&large, 0, false, available).unwrap_err();
             assert!(refused.to_string().contains("--anyway"), "{refused}");
             assert!(answer(&large, 0, true, available).unwrap().is_some());

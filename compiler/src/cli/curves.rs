@@ -22,10 +22,14 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     args.overwrite.check(&args.output)?;
-    let name = |run: &Path| run.file_name().map_or_else(|| run.display().to_string(), |n| n.to_string_lossy().into());
-    let runs: Vec<_> = args.runs.iter().map(|run| Ok((name(run), train::history(run)?))).collect::<Result<_>>()?;
+    let name = |run: &Path| {
+        run.file_name().map_or_else(|| run.display().to_string(), |n| n.to_string_lossy().into())
+    };
+    let runs: Vec<_> =
+        args.runs.iter().map(|run| Ok((name(run), train::history(run)?))).collect::<Result<_>>()?;
     if let Some((empty, _)) = runs.iter().find(|(_, history)| history.is_empty()) {
-        return Err(Error::input(empty, "has not finished an epoch yet").help("wait for it, or leave it out"));
+        return Err(Error::input(empty, "has not finished an epoch yet")
+            .help("wait for it, or leave it out"));
     }
     files::write(&args.output, train::compare(&runs)?.as_bytes())?;
     output::line(args.output.display())?;

@@ -58,9 +58,8 @@ pub fn text_of(asked: Option<&str>, origin: &Origin, symbols: Option<&Symbols>) 
     }
     if symbols != Some(&text.symbols) {
         let cause = format!("has other {}s than the model was trained with", text.symbols.unit());
-        return Err(
-            Error::input(format_args!("text `{}`", text.name), cause).help("name the text that it was trained on")
-        );
+        return Err(Error::input(format_args!("text `{}`", text.name), cause)
+            .help("name the text that it was trained on"));
     }
     Ok(text)
 }
@@ -75,7 +74,11 @@ pub struct Origin {
 
 impl Origin {
     fn of(model: &Model) -> Origin {
-        let described = model.provenance.network.as_deref().and_then(|text| Network::parse("provenance", text).ok());
+        let described = model
+            .provenance
+            .network
+            .as_deref()
+            .and_then(|text| Network::parse("provenance", text).ok());
         Origin::new(model.provenance.data.as_deref(), described.as_ref())
     }
 
@@ -87,20 +90,28 @@ impl Origin {
     }
 }
 
-fn of<T>(asked: Option<&str>, origin: &Origin, load: impl Fn(&str) -> Result<T>, grammar: &str) -> Result<T> {
+fn of<T>(
+    asked: Option<&str>,
+    origin: &Origin,
+    load: impl Fn(&str) -> Result<T>,
+    grammar: &str,
+) -> Result<T> {
     if let Some(asked) = asked {
         return load(asked);
     }
     let Some(spec) = &origin.spec else {
         let trained = match &origin.name {
-            Some(name) => format!("the model was trained on `{name}`, and does not say where that is"),
+            Some(name) => {
+                format!("the model was trained on `{name}`, and does not say where that is")
+            }
             None => "the model does not say what it was trained on".into(),
         };
         return Err(Error::input("--data", format_args!("is needed: {trained}")).help(grammar));
     };
     load(spec).map_err(|e| match (e.kind(), spec.contains(':')) {
         (Kind::Io, true) => e.help(format_args!(
-            "the model was trained on {spec}\nif it has moved, or to use other data, name them: --data SPEC"
+            "the model was trained on {spec}\nif it has moved, or to use other data, name them: \
+             --data SPEC"
         )),
         _ => e,
     })

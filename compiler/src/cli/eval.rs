@@ -17,12 +17,12 @@ use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, o
 
 /// Accuracy of golden and float, side by side
 ///
-/// Runs the test split through the integer network (golden, the reference that the hardware equals bit for bit), through the
-/// same network fake-quantised in f64, whose outputs must be golden's, and through the float network of the training run where
-/// its checkpoint lies beside the model.
+/// Runs the test split through the integer network (golden, the reference that the hardware equals
+/// bit for bit), through the same network fake-quantised in f64, whose outputs must be golden's,
+/// and through the float network of the training run where its checkpoint lies beside the model.
 ///
-/// Of a language model: bits per character, beside those of a smoothed 5-gram of the same training text, and how far float and
-/// integers drift apart in a long sequence.
+/// Of a language model: bits per character, beside those of a smoothed 5-gram of the same training
+/// text, and how far float and integers drift apart in a long sequence.
 ///
 /// Of a run in full precision, which has no integers, the accuracy of the float network.
 ///
@@ -45,8 +45,8 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = numbers::count(1..=1_000_000_000))]
     samples: Option<usize>,
     /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample) and, for a network of
-    /// vectors, model.onnx into this folder; of a text a row a symbol, the first 2,000 at most, which are
-    /// one sequence
+    /// vectors, model.onnx into this folder; of a text a row a symbol, the first 2,000 at most,
+    /// which are one sequence
     #[arg(long, value_name = "FOLDER")]
     vectors: Option<PathBuf>,
     #[command(flatten)]
@@ -136,7 +136,10 @@ pub fn run(args: Args) -> Result<()> {
         data: data.name.clone(),
         samples: split.len(),
         golden: Some(accuracy(outputs.view(), &split.labels)),
-        fake_quantised: Some(FakeQuantised { accuracy: accuracy(fake.view(), &split.labels), differing }),
+        fake_quantised: Some(FakeQuantised {
+            accuracy: accuracy(fake.view(), &split.labels),
+            differing,
+        }),
         float: float(&model, &path, &split),
         saturated_inputs: split.x.saturated(model.input.format),
         model: path,
@@ -147,7 +150,9 @@ pub fn run(args: Args) -> Result<()> {
             all.push((ONNX, onnx::to_bytes(&model)?));
         } else {
             let domain = model.domain();
-            output::note(format_args!("model.onnx is not written: networks of {domain} have no ONNX graph yet"));
+            output::note(format_args!(
+                "model.onnx is not written: networks of {domain} have no ONNX graph yet"
+            ));
         }
         write_vectors(folder, &all, &args.overwrite)?;
     }
@@ -158,7 +163,8 @@ pub fn run(args: Args) -> Result<()> {
     }
     if report.saturated_inputs > 0.01 {
         output::note(format_args!(
-            "warning: {:.1} % of the input values lie outside the input format {} and saturate: is this the right data?",
+            "warning: {:.1} % of the input values lie outside the input format {} and saturate: is \
+             this the right data?",
             100.0 * report.saturated_inputs,
             model.input.format
         ));
@@ -179,14 +185,18 @@ fn full_precision(run: &Path) -> Option<PathBuf> {
     if run.join(build::MODEL).is_file() || !path.is_file() {
         return None;
     }
-    let vectors = ImageCheckpoint::load(&path).is_ok_and(|c| c.is_done() && c.network.train.full_precision);
-    let is_text = || SequenceCheckpoint::load(&path).is_ok_and(|c| c.is_done() && c.network.train.full_precision);
+    let vectors =
+        ImageCheckpoint::load(&path).is_ok_and(|c| c.is_done() && c.network.train.full_precision);
+    let is_text = || {
+        SequenceCheckpoint::load(&path).is_ok_and(|c| c.is_done() && c.network.train.full_precision)
+    };
     (vectors || is_text()).then_some(path)
 }
 
 fn run_full_precision(args: Args, path: &Path) -> Result<()> {
     if let Some(folder) = &args.vectors {
-        let cause = format!("{}: a run in full precision has no integers to write", folder.display());
+        let cause =
+            format!("{}: a run in full precision has no integers to write", folder.display());
         return Err(Error::input("--vectors", cause).help("leave --vectors away"));
     }
     let Ok(checkpoint) = ImageCheckpoint::load(path) else { return text::run(args, None) };
@@ -211,7 +221,11 @@ fn run_full_precision(args: Args, path: &Path) -> Result<()> {
 }
 
 /// What another program can check: `[samples, elements]`, `[samples, n_out]` and `[samples]`.
-fn vectors(inputs: &Array2<i64>, outputs: &Array2<i64>, labels: &[u32]) -> Vec<(&'static str, Vec<u8>)> {
+fn vectors(
+    inputs: &Array2<i64>,
+    outputs: &Array2<i64>,
+    labels: &[u32],
+) -> Vec<(&'static str, Vec<u8>)> {
     let labels: Array1<i64> = labels.iter().map(|l| i64::from(*l)).collect();
     let arrays = [npy::to_bytes(inputs), npy::to_bytes(outputs), npy::to_bytes(&labels)];
     VECTORS.into_iter().zip(arrays).collect()
@@ -224,7 +238,11 @@ fn write_vectors(folder: &Path, files: &[(&str, Vec<u8>)], overwrite: &Overwrite
 }
 
 /// [Golden's outputs](golden::outputs), with progress.
-pub(super) fn golden_outputs(model: &Model, inputs: ArrayView2<i64>, tools: &Tools) -> Result<Array2<i64>> {
+pub(super) fn golden_outputs(
+    model: &Model,
+    inputs: ArrayView2<i64>,
+    tools: &Tools,
+) -> Result<Array2<i64>> {
     let bar = tools.bar("golden", inputs.nrows() as u64, "samples");
     let result = golden::outputs(model, inputs, &|| {
         if INTERRUPTED.load(Ordering::Relaxed) {
@@ -237,16 +255,23 @@ pub(super) fn golden_outputs(model: &Model, inputs: ArrayView2<i64>, tools: &Too
     result
 }
 
-/// The float network's accuracy: from the checkpoint beside the model, else as the trainer recorded it.
+/// The float network's accuracy: from the checkpoint beside the model, else as the trainer recorded
+/// it.
 fn float(model: &Model, path: &Path, split: &Split) -> Option<Float> {
     let checkpoint = path.with_file_name("checkpoint.safetensors");
     if checkpoint.is_file() {
-        match ImageCheckpoint::load(&checkpoint).and_then(|c| c.float_outputs(split.x.singles().view())) {
+        match ImageCheckpoint::load(&checkpoint)
+            .and_then(|c| c.float_outputs(split.x.singles().view()))
+        {
             Ok(y) => return Some(Float::Checkpoint(accuracy(y.view(), &split.labels))),
             Err(e) => output::note(format_args!("warning: the float network is left out\n{e}")),
         }
     }
-    model.provenance.metrics.get("test_accuracy_float").map(|accuracy| Float::Provenance { accuracy: *accuracy })
+    model
+        .provenance
+        .metrics
+        .get("test_accuracy_float")
+        .map(|accuracy| Float::Provenance { accuracy: *accuracy })
 }
 
 /// Accuracy of outputs `[samples, n_out]`; the first of equal outputs counts.
@@ -278,7 +303,12 @@ fn render(report: &Report) -> String {
     table.set_header(["network", "correct", "accuracy", ""]);
     let percent = |accuracy: f64| format!("{:.2} %", 100.0 * accuracy);
     let mut row = |name: &str, a: Accuracy, remark: String| {
-        table.add_row([name.into(), format!("{}/{}", a.correct, report.samples), percent(a.accuracy), remark]);
+        table.add_row([
+            name.into(),
+            format!("{}/{}", a.correct, report.samples),
+            percent(a.accuracy),
+            remark,
+        ]);
     };
     if let Some(golden) = report.golden {
         row("integer (golden)", golden, String::new());
@@ -293,7 +323,11 @@ fn render(report: &Report) -> String {
     match &report.float {
         Some(Float::Checkpoint(a)) => {
             let points = report.golden.map(|golden| 100.0 * (golden.accuracy - a.accuracy));
-            row("float", *a, points.map(|points| format!("integer {points:+.2} points")).unwrap_or_default());
+            row(
+                "float",
+                *a,
+                points.map(|points| format!("integer {points:+.2} points")).unwrap_or_default(),
+            );
         }
         Some(Float::Provenance { accuracy }) => {
             table.add_row(["float", "", &percent(*accuracy), "as recorded in training"]);
@@ -307,5 +341,8 @@ fn render(report: &Report) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let Report { name, data, samples, .. } = report;
-    format!("{name}{} on {samples} test samples of {data}\n{table}", shown_hash(report.sha256.as_deref()))
+    format!(
+        "{name}{} on {samples} test samples of {data}\n{table}",
+        shown_hash(report.sha256.as_deref())
+    )
 }

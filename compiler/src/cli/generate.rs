@@ -13,8 +13,9 @@ use strassenc_runtime::{Error, Kind, Model, Result, golden};
 
 /// Text from a language model
 ///
-/// Reads the prompt, then draws one character or word after the other from what the integer network says comes next. The same prompt,
-/// seed and temperature give the same text, from golden and from the hardware.
+/// Reads the prompt, then draws one character or word after the other from what the integer network
+/// says comes next. The same prompt, seed and temperature give the same text, from golden and from
+/// the hardware.
 ///
 /// A network of words reads the characters of a word, also of one that it does not know.
 #[derive(clap::Args)]
@@ -25,7 +26,8 @@ use strassenc_runtime::{Error, Kind, Model, Result, golden};
   strassenc generate runs/ptb --prompt 'the company said' --words 30   a network of words
   strassenc generate build/austen --hardware             from the core in Verilator: the same text")]
 pub struct Args {
-    /// A model file, or a folder that holds model.safetensors; with --hardware one that `strassenc verilog` wrote
+    /// A model file, or a folder that holds model.safetensors; with --hardware one that `strassenc
+    /// verilog` wrote
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Draw from what the core yields in Verilator, and not from golden
@@ -52,13 +54,17 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let model = verilog::load(&args.model)?;
     let symbols = Symbols::of_model(&model).ok_or_else(|| {
-        Error::input(args.model.display(), "is no language model: it does not say which characters it knows")
-            .help("train one on a text: strassenc train austen")
+        Error::input(
+            args.model.display(),
+            "is no language model: it does not say which characters it knows",
+        )
+        .help("train one on a text: strassenc train austen")
     })?;
     let length = model.input.elements();
     let prompt = symbols.read(&args.prompt, length).map_err(|e| e.within("--prompt"))?;
     if prompt.is_empty() {
-        return Err(Error::input("--prompt", "is empty").help(format_args!("give at least one {}", symbols.unit())));
+        return Err(Error::input("--prompt", "is empty")
+            .help(format_args!("give at least one {}", symbols.unit())));
     }
     let mut show = |shown: &str| if args.json { Ok(()) } else { output::write(shown) };
     let text = if args.hardware {

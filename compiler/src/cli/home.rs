@@ -23,7 +23,8 @@ pub fn home() -> Result<PathBuf> {
     Ok(Path::new(&user).join(".strassenc"))
 }
 
-/// The tools under [`home`] and on the search path, which Ctrl-C ends, and `$STRASSENC_TOOL_LIMIT` seconds.
+/// The tools under [`home`] and on the search path, which Ctrl-C ends, and `$STRASSENC_TOOL_LIMIT`
+/// seconds.
 ///
 /// # Errors
 /// As [`home`]; where the limit is not a positive number.
@@ -32,9 +33,13 @@ pub fn tools() -> Result<Tools> {
     let tools = Tools::new(home()?).interrupted_by(&INTERRUPTED).with_progress(true);
     let Some(text) = std::env::var_os(LIMIT).filter(|v| !v.is_empty()) else { return Ok(tools) };
     let seconds = text.to_str().and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0.0);
-    let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| {
-        Error::input(LIMIT, format_args!("{} is not a positive number of seconds", text.display()))
+    let limit =
+        seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| {
+            Error::input(
+                LIMIT,
+                format_args!("{} is not a positive number of seconds", text.display()),
+            )
             .help(format_args!("unset {LIMIT} for an hour, or set it to seconds, e.g. 7200"))
-    })?;
+        })?;
     Ok(tools.with_limit(limit))
 }

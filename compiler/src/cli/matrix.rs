@@ -16,9 +16,10 @@ use strassenc_runtime::{Error, Result};
 
 /// One constant matrix as a shared adder graph
 ///
-/// Reads y = x·W for a NumPy array W of small integers, ternary or not: rows are inputs, columns are outputs. The graph is
-/// proved equal to the matrix before anything is printed. The same matrix and options give the same graph on any number of
-/// threads, unless a time limit or Ctrl-C ends the search, which then gives the best graph so far.
+/// Reads y = x·W for a NumPy array W of small integers, ternary or not: rows are inputs, columns
+/// are outputs. The graph is proved equal to the matrix before anything is printed. The same matrix
+/// and options give the same graph on any number of threads, unless a time limit or Ctrl-C ends the
+/// search, which then gives the best graph so far.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc matrix W.npy                            a short search
@@ -97,8 +98,11 @@ pub fn run(args: Args) -> Result<()> {
     let matrix = read(&args.matrix)?;
     let least_depth = adder_graph::minimum_depth(&matrix);
     if let Some(depth) = args.max_depth.filter(|&depth| depth < least_depth) {
-        return Err(Error::input("--max-depth", format_args!("no graph of this matrix has depth {depth}"))
-            .help(format_args!("the least is {least_depth}")));
+        return Err(Error::input(
+            "--max-depth",
+            format_args!("no graph of this matrix has depth {depth}"),
+        )
+        .help(format_args!("the least is {least_depth}")));
     }
     let time_limit = args.time_limit.or((args.effort == 3).then_some(60.0));
     let half = 1i64 << (args.input_bits - 1);
@@ -146,10 +150,16 @@ fn read(path: &std::path::Path) -> Result<Matrix> {
     let integers = read_as(Artifact::Npy, path, Npy::read)?.integers()?;
     let shape = integers.shape().to_vec();
     let array = integers.into_dimensionality::<ndarray::Ix2>().map_err(|_| {
-        Error::input(path.display(), format_args!("has the shape {shape:?}: a matrix has two axes, [inputs, outputs]"))
+        Error::input(
+            path.display(),
+            format_args!("has the shape {shape:?}: a matrix has two axes, [inputs, outputs]"),
+        )
     })?;
     if let Some(((i, j), v)) = array.indexed_iter().find(|(_, v)| i32::try_from(**v).is_err()) {
-        return Err(Error::input(path.display(), format_args!("the element [{i}, {j}] is {v}: beyond 32 bits")));
+        return Err(Error::input(
+            path.display(),
+            format_args!("the element [{i}, {j}] is {v}: beyond 32 bits"),
+        ));
     }
     Ok(array.t().mapv(|v| v as i32))
 }
@@ -166,7 +176,12 @@ impl Search {
     fn new(limit: Option<f64>) -> Self {
         let bar = ProgressBar::new_spinner();
         bar.set_style(style("{spinner} {elapsed} {msg}"));
-        Search { began: Instant::now(), limit: limit.map(Duration::from_secs_f64), bar, trace: Mutex::new(Vec::new()) }
+        Search {
+            began: Instant::now(),
+            limit: limit.map(Duration::from_secs_f64),
+            bar,
+            trace: Mutex::new(Vec::new()),
+        }
     }
 
     fn run(&self, matrix: &Matrix, options: &Options) -> Solution {
@@ -186,25 +201,39 @@ impl Search {
             }
             self.bar.tick();
         };
-        let solution = adder_graph::share_watched(matrix, options, Watch { spent: &spent, found: &found });
+        let solution =
+            adder_graph::share_watched(matrix, options, Watch { spent: &spent, found: &found });
         self.bar.finish_and_clear();
         solution
     }
 
     fn is_over(&self) -> bool {
-        INTERRUPTED.load(Ordering::Relaxed) || self.limit.is_some_and(|limit| self.began.elapsed() >= limit)
+        INTERRUPTED.load(Ordering::Relaxed)
+            || self.limit.is_some_and(|limit| self.began.elapsed() >= limit)
     }
 }
 
 fn print(report: &Report, input_bits: u32) -> Result<()> {
-    let Report { inputs, outputs, nonzeros, naive_adders, adders, depth, least_depth, lut_bits, .. } = report;
+    let Report {
+        inputs,
+        outputs,
+        nonzeros,
+        naive_adders,
+        adders,
+        depth,
+        least_depth,
+        lut_bits,
+        ..
+    } = report;
     let entries = (inputs * outputs).max(1);
     let share = 100.0 * *adders as f64 / (*naive_adders).max(1) as f64;
     output::line(format_args!(
         "matrix    {inputs} inputs, {outputs} outputs, density {:.3}",
         *nonzeros as f64 / entries as f64
     ))?;
-    output::line(format_args!("adders    {adders}, {share:.1} % of the {naive_adders} without sharing"))?;
+    output::line(format_args!(
+        "adders    {adders}, {share:.1} % of the {naive_adders} without sharing"
+    ))?;
     output::line(format_args!("depth     {depth} adders, of at least {least_depth}"))?;
     output::line(format_args!("LUT bits  {lut_bits} for {input_bits}-bit inputs"))?;
     output::line(format_args!("method    {}", report.method))?;

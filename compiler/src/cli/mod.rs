@@ -27,14 +27,15 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strassenc_runtime::{Error, Kind, Result, files};
 
-/// Set once by Ctrl-C; long work polls it, leaves a resumable state and returns [`Kind::Interrupted`].
+/// Set once by Ctrl-C; long work polls it, leaves a resumable state and returns
+/// [`Kind::Interrupted`].
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Whether Ctrl-C ends the program at once.
 static AT_ONCE: AtomicBool = AtomicBool::new(false);
 
-/// Does work of which nothing is worth keeping before it is done, so that Ctrl-C ends the program at once: no step of
-/// it need look whether it was interrupted.
+/// Does work of which nothing is worth keeping before it is done, so that Ctrl-C ends the program
+/// at once: no step of it need look whether it was interrupted.
 fn at_once<T>(work: impl FnOnce() -> T) -> T {
     AT_ONCE.store(true, Ordering::SeqCst);
     let done = work();
@@ -51,7 +52,8 @@ struct Overwrite {
 }
 
 impl Overwrite {
-    /// Fails where there is a file at `path` that may not be replaced, so that long work need not begin.
+    /// Fails where there is a file at `path` that may not be replaced, so that long work need not
+    /// begin.
     fn check(&self, path: &Path) -> Result<()> {
         if path.is_dir() {
             return Err(Error::io(path, "is a folder, not a file").help("name a file in it"));
@@ -59,7 +61,8 @@ impl Overwrite {
         if self.overwrite || !path.exists() || files::is_device(path) {
             return Ok(());
         }
-        Err(Error::io(path, "exists, so it is left alone").help("--overwrite replaces it; or name another file"))
+        Err(Error::io(path, "exists, so it is left alone")
+            .help("--overwrite replaces it; or name another file"))
     }
 }
 
@@ -112,7 +115,8 @@ pub fn main() -> ExitCode {
     status(run(cli.command), 0)
 }
 
-/// The exit status: `done` where all went well, else the error's, which is told where somebody reads.
+/// The exit status: `done` where all went well, else the error's, which is told where somebody
+/// reads.
 fn status(result: Result<()>, done: i32) -> ExitCode {
     let Err(error) = result else {
         return ExitCode::from(u8::try_from(done).unwrap_or(Kind::Internal.exit_status()));

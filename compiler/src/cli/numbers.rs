@@ -1,4 +1,5 @@
-//! Which numbers options take, so that no slip of a finger fills the memory, panics, or runs for years.
+//! Which numbers options take, so that no slip of a finger fills the memory, panics, or runs for
+//! years.
 
 use clap::builder::TypedValueParser;
 use clap::value_parser;
@@ -54,7 +55,8 @@ pub fn real(text: &str, range: RangeInclusive<f64>) -> std::result::Result<f64, 
 
 /// A number, or one over another: `1/4`.
 pub fn fraction(text: &str) -> std::result::Result<f64, String> {
-    let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is no number"));
+    let number =
+        |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is no number"));
     let value = match text.split_once('/') {
         Some((over, under)) => number(over)? / number(under)?,
         None => number(text)?,

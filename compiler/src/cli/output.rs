@@ -1,7 +1,9 @@
-//! Standard output and standard error: the one place that writes to them, since both may be closed, or full.
+//! Standard output and standard error: the one place that writes to them, since both may be closed,
+//! or full.
 //!
-//! A reader that goes away ([`Kind::Closed`]) ends what only prints, quietly, as it ends `cat`; a full disk is an error.
-//! Notes on standard error are lost where nobody takes them: no work ends for want of a reader.
+//! A reader that goes away ([`Kind::Closed`]) ends what only prints, quietly, as it ends `cat`; a
+//! full disk is an error. Notes on standard error are lost where nobody takes them: no work ends
+//! for want of a reader.
 
 use serde::Serialize;
 use std::fmt::Display;
@@ -41,7 +43,8 @@ pub fn note(text: impl Display) {
 
 /// Columns of the terminal that standard output is, at least 40; [`WIDTH`] where it is none.
 pub fn width() -> usize {
-    terminal_size::terminal_size_of(io::stdout()).map_or(WIDTH, |(width, _)| usize::from(width.0).max(40))
+    terminal_size::terminal_size_of(io::stdout())
+        .map_or(WIDTH, |(width, _)| usize::from(width.0).max(40))
 }
 
 /// What a failure to write to standard output means.

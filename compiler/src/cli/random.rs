@@ -18,9 +18,10 @@ use strassenc_runtime::{Result, files, model_file, network};
 
 /// A random model of a network, to see its hardware before any training
 ///
-/// W_b, W_c and the coefficients are drawn; shifts, biases and formats are then chosen layer by layer on the integers that arrive
-/// over a few images, so that every layer shows at least 16 different values and saturates at most a fifth of them. What it
-/// computes means nothing; its widths, adders, ROMs and clocks are those of a trained model of the same densities.
+/// W_b, W_c and the coefficients are drawn; shifts, biases and formats are then chosen layer by
+/// layer on the integers that arrive over a few images, so that every layer shows at least 16
+/// different values and saturates at most a fifth of them. What it computes means nothing; its
+/// widths, adders, ROMs and clocks are those of a trained model of the same densities.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc random resnet20                              into runs/resnet20-random
@@ -40,7 +41,8 @@ pub struct Args {
     /// Calibrate on this data set's test samples [default: seeded images of smooth blobs and noise]
     #[arg(long, value_name = "SPEC")]
     data: Option<String>,
-    /// Images to calibrate on [default: 16, fewer of a large network], or symbols of a sequence [default: 512]
+    /// Images to calibrate on [default: 16, fewer of a large network], or symbols of a sequence
+    /// [default: 512]
     #[arg(long, value_name = "N", value_parser = numbers::count(1..=100_000))]
     samples: Option<usize>,
     /// Decides weights and images
@@ -78,7 +80,10 @@ pub fn run(args: Args) -> Result<()> {
         Some(spec) => {
             let data = data::load(spec)?;
             network.train.data = Some(absolute(spec)?);
-            data.check_shape(&network.input.shape, &format!("set `shape = {:?}` under `input`", data.shape))?;
+            data.check_shape(
+                &network.input.shape,
+                &format!("set `shape = {:?}` under `input`", data.shape),
+            )?;
             let integers = data.test.take(samples).x.integers(network.input.format())?;
             (integers.outer_iter().map(|row| row.to_vec()).collect(), Some(data.name))
         }
@@ -132,7 +137,12 @@ fn folder(args: &Args, network: &Network) -> Result<(PathBuf, Lock)> {
 
 fn write(args: &Args, folder: &Path, made: &Random, samples: usize, began: Instant) -> Result<()> {
     files::write(&folder.join(build::MODEL), &model_file::to_bytes(&made.model)?)?;
-    let dull = made.layers.iter().filter(|layer| !layer.is_lively()).map(|layer| layer.name.as_str()).collect();
+    let dull = made
+        .layers
+        .iter()
+        .filter(|layer| !layer.is_lively())
+        .map(|layer| layer.name.as_str())
+        .collect();
     let seconds = began.elapsed().as_secs_f64();
     let report = Report { run: folder, seconds, samples, dull, layers: &made.layers };
     if args.json {
@@ -144,7 +154,8 @@ fn write(args: &Args, folder: &Path, made: &Random, samples: usize, began: Insta
 }
 
 fn text(report: &Report) -> String {
-    let mut table = table(&["layer", "output", "r", "density\nb/c", "format", "values", "satu-\nrated"]);
+    let mut table =
+        table(&["layer", "output", "r", "density\nb/c", "format", "values", "satu-\nrated"]);
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     for layer in report.layers {
         let density = |d: Option<f64>| d.map_or_else(|| "-".into(), |d| format!("{d:.2}"));
@@ -163,5 +174,10 @@ fn text(report: &Report) -> String {
         [] => "every layer shows 16 values or more and saturates at most 20 %".into(),
         dull => format!("fewer than 16 values or more than 20 % saturated: {}", dull.join(", ")),
     };
-    format!("{table}\n\n{} samples: {lively}\n{} in {:.1} s", report.samples, report.run.display(), report.seconds)
+    format!(
+        "{table}\n\n{} samples: {lively}\n{} in {:.1} s",
+        report.samples,
+        report.run.display(),
+        report.seconds
+    )
 }

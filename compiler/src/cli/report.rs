@@ -12,11 +12,13 @@ use strassenc_runtime::{Error, Result, files, network};
 
 /// Multipliers, DSP, adders before and after sharing, registers; estimated and synthesised
 ///
-/// Of a network description, what it costs before any training: multiplications, additions, parameters, bits.
+/// Of a network description, what it costs before any training: multiplications, additions,
+/// parameters, bits.
 ///
-/// Of a build, counts come from the compiled circuits, DSP blocks from the port widths of the device family. With --synth Yosys maps the
-/// core to a target, out of context, and its LUTs, flip-flops, carries and DSP blocks stand beside the estimate; the result is
-/// cached on the content of the Verilog.
+/// Of a build, counts come from the compiled circuits, DSP blocks from the port widths of the
+/// device family. With --synth Yosys maps the core to a target, out of context, and its LUTs,
+/// flip-flops, carries and DSP blocks stand beside the estimate; the result is cached on the
+/// content of the Verilog.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc report build/digits
@@ -27,7 +29,8 @@ use strassenc_runtime::{Error, Result, files, network};
   strassenc report resnet20 --ratio 2 --p 2                with other budgets
   strassenc report st-resnet18 --accounting paper          counted as StrassenNets counts")]
 pub struct Args {
-    /// A folder that `strassenc verilog` wrote; or a network description, a .toml file or the name of a ready one
+    /// A folder that `strassenc verilog` wrote; or a network description, a .toml file or the name
+    /// of a ready one
     #[arg(value_name = "BUILD|NET")]
     what: String,
     /// Whose rules count a description
@@ -35,7 +38,8 @@ pub struct Args {
     accounting: Option<Rules>,
     #[command(flatten)]
     choices: Choices,
-    /// The device family that DSP blocks and LUTs are counted for [default: that of --synth, else xc7]
+    /// The device family that DSP blocks and LUTs are counted for [default: that of --synth, else
+    /// xc7]
     #[arg(long, value_name = "FAMILY", value_enum)]
     device: Option<Family>,
     /// Synthesise with Yosys for this target
@@ -56,13 +60,18 @@ pub fn run(args: Args) -> Result<()> {
     let ready = network::ready().iter().any(|(name, _)| *name == args.what);
     // A word that is nothing yet is rather a slip of a name than a folder.
     let is_word = !what.exists() && what.components().count() == 1;
-    if !what.is_dir() && (what.is_file() || is_word || ready || what.extension().is_some_and(|e| e == "toml")) {
+    if !what.is_dir()
+        && (what.is_file() || is_word || ready || what.extension().is_some_and(|e| e == "toml"))
+    {
         return describe(&args);
     }
     let only = args.accounting.map(|_| "--accounting").or(args.choices.given());
     if let Some(option) = only {
-        return Err(Error::input(option, format_args!("is about network descriptions, and {} is none", args.what))
-            .help("give a .toml file or the name of a ready description"));
+        return Err(Error::input(
+            option,
+            format_args!("is about network descriptions, and {} is none", args.what),
+        )
+        .help("give a .toml file or the name of a ready description"));
     }
     if let Some(path) = &args.html {
         args.overwrite.check(path)?;
@@ -72,7 +81,8 @@ pub fn run(args: Args) -> Result<()> {
     let mut report = Report::new(&build.record, &build.signature, family);
     if let Some(target) = args.synth {
         let tools = home::tools()?;
-        report.synthesis = Some(synth::synthesise(&build.folder, &build.signature, target, &tools)?);
+        report.synthesis =
+            Some(synth::synthesise(&build.folder, &build.signature, target, &tools)?);
     }
     show(&args, &report, &report.document()?)
 }
@@ -96,8 +106,11 @@ fn show(args: &Args, report: &impl Serialize, document: &Document) -> Result<()>
 fn describe(args: &Args) -> Result<()> {
     let builds = [(args.device.is_some(), "--device"), (args.synth.is_some(), "--synth")];
     if let Some((_, option)) = builds.into_iter().find(|(given, _)| *given) {
-        return Err(Error::input(option, format_args!("is about builds, and {} is a network description", args.what))
-            .help("train it, then give the folder that `strassenc verilog` writes"));
+        return Err(Error::input(
+            option,
+            format_args!("is about builds, and {} is a network description", args.what),
+        )
+        .help("train it, then give the folder that `strassenc verilog` writes"));
     }
     let mut network = network::find(&args.what)?;
     args.choices.apply(&mut network)?;

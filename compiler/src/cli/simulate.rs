@@ -9,18 +9,21 @@ use strassenc::build::Build;
 use strassenc::check::{random_vectors, traces};
 use strassenc::emit;
 use strassenc::ir::{self, State};
-use strassenc::simulate::{self, Failure, Fault, Mismatch, Options, Place, Run, Simulator, Sources};
+use strassenc::simulate::{
+    self, Failure, Fault, Mismatch, Options, Place, Run, Simulator, Sources,
+};
 use strassenc::tools::Tools;
 use strassenc_runtime::{Error, Model, Result, golden};
 
 /// Run a build in Verilator, bit for bit against golden
 ///
-/// Streams test samples (or random vectors) through the core, compares every output with the integer reference, and measures
-/// latency and initiation interval against what signature.json promises. The compiled simulator is cached on the content of
-/// the Verilog. Changed Verilog is simulated as it is.
+/// Streams test samples (or random vectors) through the core, compares every output with the
+/// integer reference, and measures latency and initiation interval against what signature.json
+/// promises. The compiled simulator is cached on the content of the Verilog. Changed Verilog is
+/// simulated as it is.
 ///
-/// Exit status: 1 where an output, the timing or a rule of the streams is wrong; the message names the sample, the output and
-/// the first signal in the core that is wrong.
+/// Exit status: 1 where an output, the timing or a rule of the streams is wrong; the message names
+/// the sample, the output and the first signal in the core that is wrong.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc simulate build/digits                          the test samples of the data it was trained on
@@ -128,7 +131,9 @@ struct Vectors {
 pub fn run(args: Args) -> Result<()> {
     if let Some(file) = &args.wave {
         args.overwrite.check(file)?;
-        if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        if let Some(folder) =
+            file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
+        {
             return Err(Error::io(folder, "is no folder that a waveform could be written into")
                 .help("make it, or name a file elsewhere"));
         }
@@ -136,10 +141,14 @@ pub fn run(args: Args) -> Result<()> {
     let tools = home::tools()?;
     let build = Build::open_edited(&args.build)?;
     for name in &build.edited {
-        output::note(format_args!("warning: {} was changed since it was written", build.folder.join(name).display()));
+        output::note(format_args!(
+            "warning: {} was changed since it was written",
+            build.folder.join(name).display()
+        ));
     }
     if args.pauses && !build.record.options.aclken {
-        return Err(Error::input("--pauses", "needs a core with aclken").help("strassenc verilog MODEL --aclken"));
+        return Err(Error::input("--pauses", "needs a core with aclken")
+            .help("strassenc verilog MODEL --aclken"));
     }
     let vectors = vectors(&args, &build, &tools)?;
     if !args.layers.is_empty() {
@@ -156,7 +165,9 @@ pub fn run(args: Args) -> Result<()> {
     let run = match simulator.run(&vectors.inputs, &options) {
         Ok(run) => run,
         Err(Failure::Error(error)) => return Err(error),
-        Err(Failure::Fault(fault)) => return Err(fault_error(&build, &sources, &vectors, fault, &tools)),
+        Err(Failure::Fault(fault)) => {
+            return Err(fault_error(&build, &sources, &vectors, fault, &tools));
+        }
     };
     let mismatch = run.mismatch(&vectors.outputs);
     let place = match &mismatch {
@@ -188,7 +199,9 @@ pub fn run(args: Args) -> Result<()> {
         output::write(render(&report))?;
     }
     match (mismatch, &report.place) {
-        (Some(mismatch), Some(place)) => Err(mismatch_error(&build, &mismatch, vectors.inputs.len(), place)),
+        (Some(mismatch), Some(place)) => {
+            Err(mismatch_error(&build, &mismatch, vectors.inputs.len(), place))
+        }
         _ => run.check_promises(&build.signature),
     }
 }
@@ -218,9 +231,17 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
     let core = build.compiled()?;
     let edges: Vec<Vec<Vec<i64>>> = if core.dataflow.is_recurrent() {
         let mut state = State::default();
-        vectors.inputs.iter().map(|x| ir::step(&core.dataflow, &mut state, x)).collect::<Result<_>>()?
+        vectors
+            .inputs
+            .iter()
+            .map(|x| ir::step(&core.dataflow, &mut state, x))
+            .collect::<Result<_>>()?
     } else {
-        vectors.inputs.par_iter().map(|x| ir::interpret(&core.dataflow, x)).collect::<Result<_>>()?
+        vectors
+            .inputs
+            .par_iter()
+            .map(|x| ir::interpret(&core.dataflow, x))
+            .collect::<Result<_>>()?
     };
     if edges.iter().zip(&vectors.outputs).any(|(edges, due)| edges.last() != Some(due)) {
         return Err(Error::mismatch("dataflow IR", "its outputs are not golden's"));
@@ -228,9 +249,11 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
     let mut reports = vec![];
     for layer in &args.layers {
         let (number, alone) = core.alone(layer, &|| INTERRUPTED.load(Ordering::Relaxed))?;
-        let options = emit::Options { clock_enable: build.record.options.aclken, ..emit::Options::default() };
+        let options =
+            emit::Options { clock_enable: build.record.options.aclken, ..emit::Options::default() };
         let emitted = emit::emit_core(&alone, &options)?;
-        let simulator = Simulator::build(&Sources::from(&emitted), &emitted.signature, false, tools)?;
+        let simulator =
+            Simulator::build(&Sources::from(&emitted), &emitted.signature, false, tools)?;
         let read = core.dataflow.layers[number].reads[0].index();
         let inputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[read].clone()).collect();
         let outputs: Vec<Vec<i64>> = edges.iter().map(|edges| edges[number + 1].clone()).collect();
@@ -252,7 +275,8 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
         if !args.json {
             let LayerReport { layer, samples, latency, clocks, seconds, .. } = &report;
             output::line(format_args!(
-                "{layer}: {samples} samples, every output is golden's; latency {} clocks as promised; {clocks} clocks in {seconds:.1} s",
+                "{layer}: {samples} samples, every output is golden's; latency {} clocks as \
+                 promised; {clocks} clocks in {seconds:.1} s",
                 latency.measured
             ))?;
         }
@@ -281,9 +305,15 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
         let data = data::of_model(model, args.data.as_deref())?;
         let split = data.test.take(args.samples.unwrap_or(usize::MAX));
         let inputs = split.x.integers(model.input.format)?;
-        let rows = |a: ndarray::Array2<i64>| a.outer_iter().map(|row| row.to_vec()).collect::<Vec<_>>();
+        let rows =
+            |a: ndarray::Array2<i64>| a.outer_iter().map(|row| row.to_vec()).collect::<Vec<_>>();
         let outputs = rows(eval::golden_outputs(model, inputs.view(), tools)?);
-        return Ok(Vectors { name: data.name, inputs: rows(inputs), outputs, labels: Some(split.labels) });
+        return Ok(Vectors {
+            name: data.name,
+            inputs: rows(inputs),
+            outputs,
+            labels: Some(split.labels),
+        });
     }
     let count = args.random.unwrap_or((CLOCKS / build.signature.ii as usize).clamp(1, RANDOM));
     numbers::check_vectors("--random", count, model.input.elements())?;
@@ -295,22 +325,38 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
 /// Those of a recurrent network as one sequence.
 fn golden_outputs(model: &Model, inputs: &[Vec<i64>]) -> Result<Vec<Vec<i64>>> {
     // A trace has an edge at least.
-    Ok(traces(model, inputs)?.into_iter().map(|mut trace| trace.pop().unwrap_or_default()).collect())
+    Ok(traces(model, inputs)?
+        .into_iter()
+        .map(|mut trace| trace.pop().unwrap_or_default())
+        .collect())
 }
 
 fn accuracy(run: &Run, labels: &[u32]) -> f64 {
-    let right = run.outputs.iter().zip(labels).filter(|(y, label)| golden::argmax(y) == **label as usize);
+    let right =
+        run.outputs.iter().zip(labels).filter(|(y, label)| golden::argmax(y) == **label as usize);
     right.count() as f64 / labels.len() as f64
 }
 
-fn locate(build: &Build, sources: &Sources, vectors: &Vectors, sample: usize, tools: &Tools) -> Result<Place> {
+fn locate(
+    build: &Build,
+    sources: &Sources,
+    vectors: &Vectors,
+    sample: usize,
+    tools: &Tools,
+) -> Result<Place> {
     output::note(format_args!("sample {sample} is wrong: looking for the first wrong signal"));
     let Vectors { inputs, outputs, .. } = vectors;
     let compiled = build.compiled()?;
     simulate::locate(&compiled, sources, &build.signature, inputs, sample, &outputs[sample], tools)
 }
 
-fn fault_error(build: &Build, sources: &Sources, vectors: &Vectors, fault: Fault, tools: &Tools) -> Error {
+fn fault_error(
+    build: &Build,
+    sources: &Sources,
+    vectors: &Vectors,
+    fault: Fault,
+    tools: &Tools,
+) -> Error {
     let sample = fault.sample.min(vectors.inputs.len() - 1);
     match locate(build, sources, vectors, sample, tools) {
         Ok(place) => {
@@ -326,14 +372,16 @@ fn mismatch_error(build: &Build, mismatch: &Mismatch, samples: usize, place: &Pl
     Error::mismatch(
         format_args!("core `{}`, sample {sample}", build.signature.top),
         format_args!(
-            "output {output} is {got}, golden says {expected} ({wrong} of {samples} samples are wrong)\n  {place}"
+            "output {output} is {got}, golden says {expected} ({wrong} of {samples} samples are \
+             wrong)\n  {place}"
         ),
     )
 }
 
 fn render(report: &Report) -> String {
     let Report { data, samples, latency, simulator, .. } = report;
-    let what = if *data == "random" { "random vectors".into() } else { format!("test samples of {data}") };
+    let what =
+        if *data == "random" { "random vectors".into() } else { format!("test samples of {data}") };
     let mut text = format!("{samples} {what}: ");
     text += &match report.mismatches {
         0 => "every output is golden's\n".to_string(),
@@ -342,9 +390,13 @@ fn render(report: &Report) -> String {
     if let Some(accuracy) = report.accuracy {
         text += &format!("test accuracy         {:.2} %\n", 100.0 * accuracy);
     }
-    text += &format!("latency               {} clocks, {} promised\n", latency.measured, latency.promised);
+    text += &format!(
+        "latency               {} clocks, {} promised\n",
+        latency.measured, latency.promised
+    );
     if let Some(ii) = &report.ii {
-        text += &format!("initiation interval   {} clocks, {} promised\n", ii.measured, ii.promised);
+        text +=
+            &format!("initiation interval   {} clocks, {} promised\n", ii.measured, ii.promised);
     }
     let rate = report.inferences_per_second;
     let digits = if rate < 10.0 { 2 } else { 0 };

@@ -22,17 +22,20 @@ const SVG: &str = "sweep.svg";
 
 /// Train a network under many budgets, and count what each costs
 ///
-/// Trains once for every combination of the lists that are given; what has no list stays as the description says. Each training is
-/// a run in a folder of its own, FOLDER/ratio-0.25_p-1 and so on, as `strassenc train` leaves it. After each one sweep.csv,
-/// sweep.json and sweep.svg are written anew.
+/// Trains once for every combination of the lists that are given; what has no list stays as the
+/// description says. Each training is a run in a folder of its own, FOLDER/ratio-0.25_p-1 and so
+/// on, as `strassenc train` leaves it. After each one sweep.csv, sweep.json and sweep.svg are
+/// written anew.
 ///
-/// Counted are, of the integer network: multiplications of one inference; "adders", the two-operand additions of W_b and W_c, each
-/// matrix once, as hardware has them that computes one window at a time; and "additions" of one inference, which are the adders of
-/// each layer times the output patches of an image (1 in dense layers). Each before sharing (nonzeros of every row less one) and
-/// after it, in the adder graphs that `strassenc verilog` finds at the same effort for layers that are unrolled. Biases,
-/// roundings, pooling and sums of branches are not counted.
+/// Counted are, of the integer network: multiplications of one inference; "adders", the two-operand
+/// additions of W_b and W_c, each matrix once, as hardware has them that computes one window at a
+/// time; and "additions" of one inference, which are the adders of each layer times the output
+/// patches of an image (1 in dense layers). Each before sharing (nonzeros of every row less one)
+/// and after it, in the adder graphs that `strassenc verilog` finds at the same effort for layers
+/// that are unrolled. Biases, roundings, pooling and sums of branches are not counted.
 ///
-/// Ctrl-C, a crash or a failed point leave a state that --resume goes on from; --resume may also bring longer lists.
+/// Ctrl-C, a crash or a failed point leave a state that --resume goes on from; --resume may also
+/// bring longer lists.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc sweep digits --ratio 1/2,1,2                  into sweeps/digits
@@ -42,11 +45,12 @@ const SVG: &str = "sweep.svg";
 
 A point whose training diverges is left out with a warning; the others are trained, and the exit status is 2.")]
 pub struct Args {
-    /// A network description: a .toml file, or the name of a ready one, e.g. digits, mnist, fashion-cnn
+    /// A network description: a .toml file, or the name of a ready one, e.g. digits, mnist,
+    /// fashion-cnn
     #[arg(value_name = "NET")]
     network: String,
-    /// r over the output channels or units, of every linear layer, whatever the description says of it; the last layer takes at
-    /// least as many as it has outputs, plain layers stay as they are
+    /// r over the output channels or units, of every linear layer, whatever the description says of
+    /// it; the last layer takes at least as many as it has outputs, plain layers stay as they are
     #[arg(long, value_name = "R/C_OUT,…", value_delimiter = ',', value_parser = numbers::fraction)]
     ratio: Vec<f64>,
     /// Output patches of P×P pixels, of every convolution, plain ones excepted
@@ -97,7 +101,8 @@ pub fn run(args: Args) -> Result<()> {
         (Axis::Threshold, args.threshold.clone()),
         (Axis::AdderPenalty, args.adder_penalty.clone()),
     ];
-    let lists: BTreeMap<_, _> = lists.into_iter().filter(|(_, values)| !values.is_empty()).collect();
+    let lists: BTreeMap<_, _> =
+        lists.into_iter().filter(|(_, values)| !values.is_empty()).collect();
     // All of them first, so that a mistake is told before hours of training.
     let points = Choices::all(&lists)?
         .into_iter()
@@ -158,9 +163,9 @@ pub fn run(args: Args) -> Result<()> {
 fn check_folder(folder: &Path, resume: bool) -> Result<()> {
     let is_sweep = folder.join(JSON).is_file();
     let is_free = !folder.exists()
-        || folder
-            .read_dir()
-            .is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| files::is_temporary(&e.file_name()))));
+        || folder.read_dir().is_ok_and(|mut all| {
+            all.all(|entry| entry.is_ok_and(|e| files::is_temporary(&e.file_name())))
+        });
     let place = folder.display();
     match (resume, is_sweep) {
         (true, false) => Err(Error::input(place, "holds no sweep to resume")
@@ -177,7 +182,8 @@ fn check_folder(folder: &Path, resume: bool) -> Result<()> {
 
 /// The sweep without any points.
 fn asked(args: &Args, network: &Network, data: &DataSet) -> Result<Sweep> {
-    let [from, teacher] = [&args.training.from, &args.training.teacher].map(|run| run.as_deref().map(checkpoint_of));
+    let [from, teacher] =
+        [&args.training.from, &args.training.teacher].map(|run| run.as_deref().map(checkpoint_of));
     let sha256 = |path: &Option<PathBuf>| -> Result<Option<String>> {
         path.as_deref().map(|p| Ok(files::sha256(&files::read(p)?))).transpose()
     };
@@ -185,8 +191,9 @@ fn asked(args: &Args, network: &Network, data: &DataSet) -> Result<Sweep> {
     if let Some(path) = teacher.as_ref().or(from.as_ref()) {
         let checkpoint = ImageCheckpoint::load(path)?;
         if checkpoint.network.train.full_precision {
-            let outputs =
-                checkpoint.float_outputs(data.test.x.singles().view()).map_err(|e| e.within(path.display()))?;
+            let outputs = checkpoint
+                .float_outputs(data.test.x.singles().view())
+                .map_err(|e| e.within(path.display()))?;
             full_precision_accuracy = Some(accuracy(outputs.view(), &data.test.labels).accuracy);
         }
     }
@@ -207,7 +214,8 @@ fn asked(args: &Args, network: &Network, data: &DataSet) -> Result<Sweep> {
 fn read(folder: &Path, asked: &Sweep) -> Result<Vec<Point>> {
     let path = folder.join(JSON);
     let mut old: Sweep = serde_json::from_slice(&files::read(&path)?).map_err(|e| {
-        Error::input(path.display(), format_args!("is no sweep: {e}")).help("begin another one with -o")
+        Error::input(path.display(), format_args!("is no sweep: {e}"))
+            .help("begin another one with -o")
     })?;
     let points = std::mem::take(&mut old.points);
     if old != *asked {
@@ -234,33 +242,51 @@ fn is_done(sweep: &Sweep, choices: &Choices, folder: &Path) -> bool {
     let point = sweep.points.iter().find(|point| point.choices == *choices);
     point.is_some_and(|point| {
         let model = model_file::load(&folder.join(&point.run).join(build::MODEL));
-        model.and_then(|model| model_file::sha256(&model)).is_ok_and(|sha256| sha256 == point.model_sha256)
+        model
+            .and_then(|model| model_file::sha256(&model))
+            .is_ok_and(|sha256| sha256 == point.model_sha256)
     })
 }
 
 /// Trains and counts.
-fn point(choices: Choices, network: &Network, data: &DataSet, folder: &Path, args: &Args) -> Result<Point> {
+fn point(
+    choices: Choices,
+    network: &Network,
+    data: &DataSet,
+    folder: &Path,
+    args: &Args,
+) -> Result<Point> {
     let run = choices.name();
     let folder = folder.join(&run);
     let start = if folder.join(CHECKPOINT).is_file() { Start::Resume } else { Start::New };
-    let (summary, _) = train::<ImageLearner>(network, data, &folder, start, args.training.sources(), Watch::new())?;
+    let (summary, _) = train::<ImageLearner>(
+        network,
+        data,
+        &folder,
+        start,
+        args.training.sources(),
+        Watch::new(),
+    )?;
     let model = verilog::load(&folder)?;
     let options = build::Options { effort: args.effort, ..build::Options::default() };
-    let counts: Counts = count(&model, &options.compile().share, &|| INTERRUPTED.load(Ordering::Relaxed))
-        .map_err(|e| {
-            let interrupted = e.kind() == Kind::Interrupted;
-            if interrupted { e.help("give the same command with --resume to go on") } else { e }
-        })?
-        .iter()
-        .sum();
-    let integer_accuracy =
-        summary.integer_accuracy.ok_or_else(|| Error::internal("sweep", "a run under a budget has no integers"))?;
+    let counts: Counts =
+        count(&model, &options.compile().share, &|| INTERRUPTED.load(Ordering::Relaxed))
+            .map_err(|e| {
+                let interrupted = e.kind() == Kind::Interrupted;
+                if interrupted { e.help("give the same command with --resume to go on") } else { e }
+            })?
+            .iter()
+            .sum();
+    let integer_accuracy = summary
+        .integer_accuracy
+        .ok_or_else(|| Error::internal("sweep", "a run under a budget has no integers"))?;
     Ok(Point {
         run,
         choices,
         model_sha256: model_file::sha256(&model)?,
         counts,
-        reduction: 1.0 - counts.multiplications as f64 / summary.dense_multiplications.max(1) as f64,
+        reduction: 1.0
+            - counts.multiplications as f64 / summary.dense_multiplications.max(1) as f64,
         density: summary.density(),
         float_accuracy: summary.float_accuracy,
         integer_accuracy,

@@ -14,17 +14,19 @@ use strassenc::report::table;
 use strassenc_runtime::data::{self, DataSet, Text};
 use strassenc_runtime::network::{self, Network};
 use strassenc_runtime::train::{
-    self, Epoch, ImageLearner, Learner, Observer, Phase, Progress, SequenceLearner, Sources, Start, Summary,
+    self, Epoch, ImageLearner, Learner, Observer, Phase, Progress, SequenceLearner, Sources, Start,
+    Summary,
 };
 use strassenc_runtime::{Error, Model, Result};
 
 /// Train a network under a multiplication budget
 ///
-/// Three phases (StrassenNets): full precision, ternary with straight-through gradients, and frozen ternary matrices with
-/// integer activations, where coefficients and biases learn to live with every rounding of the hardware.
+/// Three phases (StrassenNets): full precision, ternary with straight-through gradients, and frozen
+/// ternary matrices with integer activations, where coefficients and biases learn to live with
+/// every rounding of the hardware.
 ///
-/// Ctrl-C leaves a state that --resume goes on from, bit for bit. The same description, data and seed give the same model on
-/// any number of threads.
+/// Ctrl-C leaves a state that --resume goes on from, bit for bit. The same description, data and
+/// seed give the same model on any number of threads.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc train digits                                 the ready description `digits`, its data, into runs/digits
@@ -38,7 +40,8 @@ use strassenc_runtime::{Error, Model, Result};
 The run folder holds model.safetensors (see `strassenc eval`, `strassenc verilog`), checkpoint.safetensors, metrics.csv,
 metrics.json, curves.svg and network.toml.")]
 pub struct Args {
-    /// A network description: a .toml file, or the name of a ready one, e.g. digits, mnist, fashion-mnist, letter, satellite
+    /// A network description: a .toml file, or the name of a ready one, e.g. digits, mnist,
+    /// fashion-mnist, letter, satellite
     #[arg(value_name = "NET")]
     network: String,
     #[command(flatten)]
@@ -48,16 +51,19 @@ pub struct Args {
     /// The run folder [default: runs/NAME]
     #[arg(short, long, value_name = "RUN")]
     output: Option<PathBuf>,
-    /// Train the ordinary network of the same shape instead: the accuracy that the budget is measured against, and a teacher
+    /// Train the ordinary network of the same shape instead: the accuracy that the budget is
+    /// measured against, and a teacher
     ///
-    /// It trains as long as phases full and ternary together, without a multiplication budget, and has no integer model.
+    /// It trains as long as phases full and ternary together, without a multiplication budget, and
+    /// has no integer model.
     #[arg(long)]
     full_precision: bool,
-    /// Trade accuracy for adders: 0 is none, 5 is much; instead of the description's `adder_penalty`
+    /// Trade accuracy for adders: 0 is none, 5 is much; instead of the description's
+    /// `adder_penalty`
     #[arg(long, value_name = "PENALTY")]
     adder_penalty: Option<f64>,
-    /// Seconds after which a checkpoint is written, at the end of a step; 0: after every step [default: 10 at the end of an
-    /// epoch, else 60]
+    /// Seconds after which a checkpoint is written, at the end of a step; 0: after every step
+    /// [default: 10 at the end of an epoch, else 60]
     #[arg(long, value_name = "SECONDS", value_parser = |s: &str| numbers::real(s, 0.0..=1e9))]
     checkpoint_every: Option<f64>,
     /// Go on with the run in the folder
@@ -81,13 +87,15 @@ pub(super) struct Training {
     /// The seed, instead of the description's
     #[arg(long)]
     seed: Option<u64>,
-    /// A run whose network teaches: its outputs are part of the loss, by `distill` in the description
+    /// A run whose network teaches: its outputs are part of the loss, by `distill` in the
+    /// description
     #[arg(long, value_name = "RUN")]
     pub teacher: Option<PathBuf>,
     /// A run to begin from: at its weights, or at factors of them where it is in full precision
     #[arg(long, value_name = "RUN")]
     pub from: Option<PathBuf>,
-    /// Epochs of the three phases, e.g. 12,12,2, instead of the description's; one number of a network in full precision
+    /// Epochs of the three phases, e.g. 12,12,2, instead of the description's; one number of a
+    /// network in full precision
     #[arg(long, value_name = "FULL,TERNARY,FROZEN", value_delimiter = ',')]
     epochs: Option<Vec<usize>>,
     /// Threads; any number gives the same model [default: one for each core]
@@ -104,20 +112,27 @@ impl Training {
         let recipe = &mut network.train;
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         // As the run keeps it, it means the same in every folder.
-        recipe.data = self.data.as_deref().or(recipe.data.as_deref()).map(data::absolute).transpose()?;
+        recipe.data =
+            self.data.as_deref().or(recipe.data.as_deref()).map(data::absolute).transpose()?;
         match (self.epochs.as_deref(), recipe.full_precision) {
             (None, _) => {}
             (Some(&[full]), true) => recipe.full.epochs = full,
             (Some(&[full, ternary, frozen]), false) => {
-                (recipe.full.epochs, recipe.ternary.epochs, recipe.frozen.epochs) = (full, ternary, frozen);
+                (recipe.full.epochs, recipe.ternary.epochs, recipe.frozen.epochs) =
+                    (full, ternary, frozen);
             }
             (Some(epochs), full_precision) => {
                 let needed = if full_precision { "one is" } else { "three are" };
-                let given =
-                    if epochs.len() == 1 { "1 number is".into() } else { format!("{} numbers are", epochs.len()) };
+                let given = if epochs.len() == 1 {
+                    "1 number is".into()
+                } else {
+                    format!("{} numbers are", epochs.len())
+                };
                 let cause = format!("{given} given, {needed} needed");
                 let example = if full_precision { "20" } else { "12,12,2" };
-                return Err(Error::input("--epochs", cause).help(format_args!("e.g. --epochs {example}")));
+                return Err(
+                    Error::input("--epochs", cause).help(format_args!("e.g. --epochs {example}"))
+                );
             }
         }
         Ok(())
@@ -143,9 +158,11 @@ impl Training {
     /// Starts the threads; yields what names the data.
     fn start<'a>(&self, network: &'a Network, grammar: &str) -> Result<&'a str> {
         // Fails only where a pool is there already, and then that one serves.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0)).build_global();
-        (network.train.data.as_deref())
-            .ok_or_else(|| Error::input("--data", "is needed: the description names no data set").help(grammar))
+        let _ =
+            rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0)).build_global();
+        (network.train.data.as_deref()).ok_or_else(|| {
+            Error::input("--data", "is needed: the description names no data set").help(grammar)
+        })
     }
 
     /// The runs that are built on.
@@ -172,11 +189,13 @@ pub fn run(args: Args) -> Result<()> {
         recipe.full.epochs += recipe.ternary.epochs;
     }
     let suffix = if network.train.full_precision { "-full-precision" } else { "" };
-    let folder = args.output.unwrap_or_else(|| Path::new("runs").join(format!("{}{suffix}", network.name)));
+    let folder =
+        args.output.unwrap_or_else(|| Path::new("runs").join(format!("{}{suffix}", network.name)));
     let description = folder.join(train::NETWORK);
     if args.resume && description.is_file() {
         // A run goes on with its own data, where no others are named.
-        network.train.data = network::find(&description.to_string_lossy())?.train.data.or(network.train.data);
+        network.train.data =
+            network::find(&description.to_string_lossy())?.train.data.or(network.train.data);
     }
     args.training.apply(&mut network)?;
     args.choices.apply(&mut network)?;
@@ -185,11 +204,17 @@ pub fn run(args: Args) -> Result<()> {
         (_, true) => Start::Overwrite,
         _ => Start::New,
     };
-    let watch = Watch { checkpoint_every: args.checkpoint_every.map(Duration::from_secs_f64), ..Watch::new() };
+    let watch = Watch {
+        checkpoint_every: args.checkpoint_every.map(Duration::from_secs_f64),
+        ..Watch::new()
+    };
     let (began, sources) = (Instant::now(), args.training.sources());
     let (name, (summary, _)) = if network.is_of_sequences() {
         let text = args.training.load_text(&network)?;
-        (text.name.clone(), train::<SequenceLearner>(&network, &text, &folder, start, sources, watch)?)
+        (
+            text.name.clone(),
+            train::<SequenceLearner>(&network, &text, &folder, start, sources, watch)?,
+        )
     } else {
         let data = args.training.load(&network)?;
         (data.name.clone(), train::<ImageLearner>(&network, &data, &folder, start, sources, watch)?)
@@ -200,7 +225,11 @@ pub fn run(args: Args) -> Result<()> {
         output::json(&report)?;
     } else {
         output::line(render(&summary))?;
-        output::line(format_args!("{} in {}", folder.display(), HumanDuration(Duration::from_secs_f64(seconds))))?;
+        output::line(format_args!(
+            "{} in {}",
+            folder.display(),
+            HumanDuration(Duration::from_secs_f64(seconds))
+        ))?;
     }
     Ok(())
 }
@@ -247,8 +276,15 @@ pub(super) fn render(summary: &Summary) -> String {
 
 /// The layers of a run's model, in at most 80 columns.
 fn layers_table(summary: &Summary) -> Table {
-    let mut table =
-        table(&["layer", "r", "live\nrows", "multi-\nplications", "nonzeros\nof W_b", "\nof W_c", "density"]);
+    let mut table = table(&[
+        "layer",
+        "r",
+        "live\nrows",
+        "multi-\nplications",
+        "nonzeros\nof W_b",
+        "\nof W_c",
+        "density",
+    ]);
     for l in &summary.layers {
         table.add_row([
             l.name.clone(),
@@ -278,7 +314,8 @@ fn render_bits(summary: &Summary, float_bits: f64, unit: &str) -> String {
         );
     };
     format!(
-        "{}\n{multiplications} multiplications a {unit}, {dense_multiplications} in a dense network: {:.2} % fewer\n\
+        "{}\n{multiplications} multiplications a {unit}, {dense_multiplications} in a dense \
+         network: {:.2} % fewer\n\
          test text ({test_samples} {unit}s), per {unit}:\n  float {}, integer {}",
         layers_table(summary),
         100.0 * summary.reduction,
@@ -287,14 +324,16 @@ fn render_bits(summary: &Summary, float_bits: f64, unit: &str) -> String {
     )
 }
 
-/// An epoch as a line of at most 80 columns: which samples its figures are of, and what a network of sequences is judged by.
+/// An epoch as a line of at most 80 columns: which samples its figures are of, and what a network
+/// of sequences is judged by.
 fn told(e: &Epoch) -> String {
     let held_out = match (e.validation_loss, e.validation_accuracy) {
         (Some(loss), _) => format!("  held out {:.4} bits", loss / std::f64::consts::LN_2),
         (None, Some(accuracy)) => format!("  held out {:.2} %", 100.0 * accuracy),
         (None, None) => String::new(),
     };
-    let density = if e.phase == Phase::Full { String::new() } else { format!("  density {:.3}", e.density) };
+    let density =
+        if e.phase == Phase::Full { String::new() } else { format!("  density {:.3}", e.density) };
     let training = format!("training {:.2} % (loss {:.4})", 100.0 * e.train_accuracy, e.loss);
     format!("{:<7} {:>3}  {training}{held_out}{density}", e.phase, e.epoch)
 }
@@ -310,7 +349,11 @@ pub(super) struct Watch {
 
 impl Watch {
     pub fn new() -> Self {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::no_length()
+        } else {
+            ProgressBar::hidden()
+        };
         bar.set_style(style("{bar:12} {percent:>3} %  {msg}{left}"));
         Watch { bar, drawn: Instant::now(), checkpoint_every: None }
     }
@@ -417,7 +460,10 @@ mod tests {
             validation_loss: None,
             density: 0.612,
         };
-        assert_eq!(told(&epoch), "ternary 10000  training 100.00 % (loss 12.3456)  held out 100.00 %  density 0.612");
+        assert_eq!(
+            told(&epoch),
+            "ternary 10000  training 100.00 % (loss 12.3456)  held out 100.00 %  density 0.612"
+        );
         epoch.validation_loss = Some(2.0 * std::f64::consts::LN_2);
         assert_eq!(
             told(&epoch),

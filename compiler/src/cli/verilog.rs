@@ -20,8 +20,9 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
 
 /// Lower, prove, schedule and emit a model as Verilog
 ///
-/// Every matrix becomes a graph of shared additions, which is proved equal to it; every live row of a layer one multiplier.
-/// The same model and options give the same bytes on any number of threads, unless a time limit ends the search.
+/// Every matrix becomes a graph of shared additions, which is proved equal to it; every live row of
+/// a layer one multiplier. The same model and options give the same bytes on any number of threads,
+/// unless a time limit ends the search.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc verilog runs/digits                          the run's model, into build/digits
@@ -51,7 +52,8 @@ pub struct Args {
     /// Compile however long it takes, and however much memory
     #[arg(long)]
     anyway: bool,
-    /// Replace a build also where its files were changed since; what else is in its folder still keeps it
+    /// Replace a build also where its files were changed since; what else is in its folder still
+    /// keeps it
     #[arg(long)]
     overwrite: bool,
     /// Print the figures as JSON
@@ -80,7 +82,8 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "L", default_value_t = Options::default().multiplier_latency,
         value_parser = numbers::whole(MULTIPLIER_LATENCY))]
     multiplier_latency: u32,
-    /// Elements of a beat on both streams [default: the whole vector, or equal beats of at most 512 bytes]
+    /// Elements of a beat on both streams [default: the whole vector, or equal beats of at most 512
+    /// bytes]
     #[arg(long, value_name = "N", value_parser = numbers::count(1..=1 << 24))]
     beat_elements: Option<usize>,
     /// Width of s_axis_tdata, as of a DMA engine: 32, 64, 128, …; as many elements as fit, each in
@@ -110,9 +113,10 @@ pub(super) struct BuildArgs {
     /// Add a clock enable, aclken
     #[arg(long)]
     aclken: bool,
-    /// What multiplies: hardware multipliers, shifts and additions, or, with auto, shifts and additions where they are
-    /// cheapest: beyond --dsp-budget, or without one where a coefficient takes at most one addition. The multipliers of a
-    /// folded layer are all of one kind, as its richest coefficient has it
+    /// What multiplies: hardware multipliers, shifts and additions, or, with auto, shifts and
+    /// additions where they are cheapest: beyond --dsp-budget, or without one where a coefficient
+    /// takes at most one addition. The multipliers of a folded layer are all of one kind, as its
+    /// richest coefficient has it
     #[arg(long, value_enum, default_value_t = Multipliers::default())]
     multipliers: Multipliers,
     /// Most hardware multipliers of the network
@@ -126,8 +130,8 @@ pub(super) struct BuildArgs {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Engines")]
 pub(super) struct EngineArgs {
-    /// Frames a second; every layer gets the cheapest engine that keeps up [default: one input pixel a clock, or as near to
-    /// it as the layers come]
+    /// Frames a second; every layer gets the cheapest engine that keeps up [default: one input
+    /// pixel a clock, or as near to it as the layers come]
     #[arg(long, value_name = "F")]
     target_fps: Option<f64>,
     /// Clock that frames a second are counted by
@@ -244,10 +248,12 @@ pub fn run(args: Args) -> Result<()> {
 
 /// The model in a file or in a run folder.
 pub(super) fn load(path: &Path) -> Result<Model> {
-    let named = path.to_str().and_then(|name| network::ready().iter().find(|(ready, _)| *ready == name));
+    let named =
+        path.to_str().and_then(|name| network::ready().iter().find(|(ready, _)| *ready == name));
     if let Some((name, _)) = named.filter(|_| !path.exists()) {
         let cause = "is a network description that ships with strassenc, and no model";
-        let help = format_args!("strassenc train {name}\nmakes one, in runs/{name}: give that folder");
+        let help =
+            format_args!("strassenc train {name}\nmakes one, in runs/{name}: give that folder");
         return Err(Error::input(name, cause).help(help));
     }
     if !path.is_dir() {
@@ -263,13 +269,19 @@ pub(super) fn load(path: &Path) -> Result<Model> {
 }
 
 /// Compiles with progress on stderr and writes the build folder.
-pub(super) fn write(model: &Model, options: &Options, folder: &Path, edits: Edits) -> Result<Record> {
+pub(super) fn write(
+    model: &Model,
+    options: &Options,
+    folder: &Path,
+    edits: Edits,
+) -> Result<Record> {
     build::check_replaceable(folder, options, edits)?;
     let style = style("{prefix:10} {bar:30} {steps} {msg} {elapsed}");
     let bar = ProgressBar::no_length().with_style(style).with_prefix("compiling");
     // Drawn on a terminal only; the sharing of a large matrix is one long step.
     bar.enable_steady_tick(Duration::from_millis(200));
-    let deadline = options.time_limit.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds));
+    let deadline =
+        options.time_limit.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds));
     let progress = |p: strassenc::compile::Progress| {
         bar.set_length(p.total as u64);
         bar.set_position(p.done as u64);

@@ -1,9 +1,10 @@
 //! The scheme of a rank that needs the fewest additions.
 //!
-//! Of one rank there are very many schemes, and they need very different numbers of additions once common sums are shared.
-//! Walks in the flip graph, up to higher ranks and back, yield fresh schemes; simulated annealing by flips, changes of basis and
-//! short detours over the next rank improves each of them on a quick estimate; the adder-graph optimiser
-//! has the last word on the best. (A. Perminov, "Parallel heuristic exploration for additive complexity reduction in fast
+//! Of one rank there are very many schemes, and they need very different numbers of additions once
+//! common sums are shared. Walks in the flip graph, up to higher ranks and back, yield fresh
+//! schemes; simulated annealing by flips, changes of basis and short detours over the next rank
+//! improves each of them on a quick estimate; the adder-graph optimiser has the last word on the
+//! best. (A. Perminov, "Parallel heuristic exploration for additive complexity reduction in fast
 //! matrix multiplication", 2025, selects in the same way.)
 
 use super::estimate::estimate;
@@ -26,7 +27,8 @@ const COLD: f64 = 0.25;
 /// Share of steps that are detours over the next rank, and changes of basis.
 const DETOURS: f64 = 0.03;
 const BASES: f64 = 0.03;
-/// Most flips of a detour, and of all detours of an annealing: from a scheme that no flip leads away from, each step is one.
+/// Most flips of a detour, and of all detours of an annealing: from a scheme that no flip leads
+/// away from, each step is one.
 const DETOUR: u32 = 1_000;
 const DETOURS_IN_ALL: u32 = 500_000;
 /// Least flips between two annealings of a walk, and the most before it begins again.
@@ -38,7 +40,8 @@ const FINALISTS: usize = 4;
 /// Rounds without a better estimate that end the search.
 const IDLE_ROUNDS: u64 = 6;
 
-/// A search for fewer additions at the rank of a given scheme. It can be written down after each round.
+/// A search for fewer additions at the rank of a given scheme. It can be written down after each
+/// round.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Additions {
@@ -94,12 +97,14 @@ impl Additions {
         let patience = Patience { restart: 20 * WANDER, ..Patience::default() };
         // Other streams than those of the search for the rank.
         let walk = |stream| Walk::new(scheme, patience, seed, (1 << 32) + stream);
-        let candidates = vec![(estimated(&Vertex::new(scheme)).iter().sum(), scheme.clone().canonical())];
+        let candidates =
+            vec![(estimated(&Vertex::new(scheme)).iter().sum(), scheme.clone().canonical())];
         let walks = (0..WALKS as u64).map(walk).collect();
         Additions { rank: scheme.rank(), seed, walks, candidates, rounds: 0, idle: 0, schemes: 0 }
     }
 
-    /// One round: each walk goes on to another scheme, which is annealed. Whether the search is over.
+    /// One round: each walk goes on to another scheme, which is annealed. Whether the search is
+    /// over.
     pub fn round(&mut self) -> bool {
         let (rank, seed, rounds) = (self.rank, self.seed, self.rounds);
         let anneal = |(number, walk): (usize, &mut Walk)| {
@@ -125,7 +130,8 @@ impl Additions {
 
     /// About how many additions the best scheme so far takes.
     pub fn estimate(&self) -> usize {
-        // There is always one, and W_c takes as many additions as its transpose and one more per product than outputs.
+        // There is always one, and W_c takes as many additions as its transpose and one more per
+        // product than outputs.
         let (cost, scheme) = &self.candidates[0];
         *cost as usize + scheme.rank().saturating_sub(scheme.shape.entries()[2])
     }
@@ -141,18 +147,25 @@ impl Additions {
     /// Where a scheme is not right: a bug of ours.
     pub fn best(&self) -> Result<(Scheme, Count)> {
         let counted = |effort: u8, schemes: &[Scheme]| -> Result<Vec<(Count, Scheme)>> {
-            let count =
-                |scheme: &Scheme| scheme.verify().and_then(|()| Ok((count(scheme, Effort(effort))?, scheme.clone())));
-            let mut counted =
-                schemes.par_iter().map(count).collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>>>()?;
+            let count = |scheme: &Scheme| {
+                scheme.verify().and_then(|()| Ok((count(scheme, Effort(effort))?, scheme.clone())))
+            };
+            let mut counted = schemes
+                .par_iter()
+                .map(count)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .collect::<Result<Vec<_>>>()?;
             counted.sort_by_key(|(count, _)| count.total);
             Ok(counted)
         };
-        let schemes: Vec<Scheme> = self.candidates.iter().map(|(_, scheme)| scheme.clone()).collect();
+        let schemes: Vec<Scheme> =
+            self.candidates.iter().map(|(_, scheme)| scheme.clone()).collect();
         let finalists: Vec<Scheme> =
             counted(1, &schemes)?.into_iter().take(FINALISTS).map(|(_, scheme)| scheme).collect();
         let best = counted(2, &finalists)?.into_iter().next();
-        best.map(|(count, scheme)| (scheme, count)).ok_or_else(|| Error::internal("additions", "no scheme is left"))
+        best.map(|(count, scheme)| (scheme, count))
+            .ok_or_else(|| Error::internal("additions", "no scheme is left"))
     }
 
     /// Checks a search that was read from a file.
@@ -160,8 +173,15 @@ impl Additions {
     /// # Errors
     /// Where a scheme in it is not right or not one of `start`'s shape and rank.
     pub fn validate(&self, start: &Scheme) -> Result<()> {
-        let other = self.candidates.iter().any(|(_, scheme)| scheme.shape != start.shape || scheme.rank() != self.rank);
-        if self.rank != start.rank() || self.candidates.is_empty() || self.walks.len() != WALKS || other {
+        let other = self
+            .candidates
+            .iter()
+            .any(|(_, scheme)| scheme.shape != start.shape || scheme.rank() != self.rank);
+        if self.rank != start.rank()
+            || self.candidates.is_empty()
+            || self.walks.len() != WALKS
+            || other
+        {
             return Err(Error::input("additions", "are those of another scheme"));
         }
         self.candidates.iter().try_for_each(|(_, scheme)| scheme.verify())?;
@@ -189,7 +209,8 @@ fn anneal(mut at: Vertex, rng: &mut ChaCha8Rng) -> (u32, Scheme, u64) {
     let mut schemes = 0;
     let mut detours = 0;
     for step in 0..STEPS {
-        let progress = (step as f64 / STEPS as f64).max(f64::from(detours) / f64::from(DETOURS_IN_ALL));
+        let progress =
+            (step as f64 / STEPS as f64).max(f64::from(detours) / f64::from(DETOURS_IN_ALL));
         if progress >= 1.0 {
             break;
         }
@@ -197,9 +218,12 @@ fn anneal(mut at: Vertex, rng: &mut ChaCha8Rng) -> (u32, Scheme, u64) {
         let Some(next) = neighbour(&at, rank, &mut detours, rng) else { continue };
         schemes += 1;
         let same = |f: usize| next.factors()[f] == at.factors()[f];
-        let changed = [0, 1, 2].map(|f| if same(f) { costs[f] } else { estimate(&next.factors()[f], entries[f]) });
+        let changed = [0, 1, 2]
+            .map(|f| if same(f) { costs[f] } else { estimate(&next.factors()[f], entries[f]) });
         let (before, after) = (costs.iter().sum::<u32>(), changed.iter().sum::<u32>());
-        if after <= before || rng.random::<f64>() < ((f64::from(before) - f64::from(after)) / temperature).exp() {
+        if after <= before
+            || rng.random::<f64>() < ((f64::from(before) - f64::from(after)) / temperature).exp()
+        {
             (at, costs) = (next, changed);
             if after < best.0 {
                 best = (after, at.clone());
@@ -209,7 +233,8 @@ fn anneal(mut at: Vertex, rng: &mut ChaCha8Rng) -> (u32, Scheme, u64) {
     (best.0, best.1.scheme(), schemes)
 }
 
-/// A scheme of the same rank nearby; `None` where the move led elsewhere. Counts the flips of detours.
+/// A scheme of the same rank nearby; `None` where the move led elsewhere. Counts the flips of
+/// detours.
 fn neighbour(at: &Vertex, rank: usize, detours: &mut u32, rng: &mut ChaCha8Rng) -> Option<Vertex> {
     let kind = rng.random::<f64>();
     let mut next = at.clone();
@@ -246,11 +271,14 @@ mod tests {
             while !search.round() {}
             let mut additions = Additions::new(search.best(), 3);
             additions.round();
-            let copy: Additions = serde_json::from_str(&serde_json::to_string(&additions).unwrap()).unwrap();
+            let copy: Additions =
+                serde_json::from_str(&serde_json::to_string(&additions).unwrap()).unwrap();
             copy.validate(search.best()).unwrap();
             additions.best().unwrap()
         };
-        let on = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(find);
+        let on = |threads| {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(find)
+        };
         let (scheme, count) = on(1);
         assert_eq!((scheme.rank(), count.total), (7, 15));
         assert_eq!(on(3), (scheme, count));

@@ -5,9 +5,11 @@ use super::ternary::Ternary;
 /// Most columns of the table of pairs: the entries of a matrix and the sums that are shared.
 const COLUMNS: usize = 96;
 
-/// Additions of `rows` over `entries` inputs by greedy sharing of pairs: the quick estimate that the search goes by.
+/// Additions of `rows` over `entries` inputs by greedy sharing of pairs: the quick estimate that
+/// the search goes by.
 ///
-/// As in the adder graphs' own greedy start: the pair of terms that most rows have becomes a term of its own.
+/// As in the adder graphs' own greedy start: the pair of terms that most rows have becomes a term
+/// of its own.
 pub fn estimate(rows: &[Ternary], entries: usize) -> u32 {
     let mut distinct: Vec<Ternary> =
         rows.iter().filter(|v| v.nonzeros() > 1).map(|v| v.signed(v.leads_negative())).collect();

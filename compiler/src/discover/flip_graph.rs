@@ -1,11 +1,12 @@
 //! The flip graph of a matrix product: schemes, and the moves between them, over the integers.
 //!
-//! M. Kauers, J. Moosbauer, "Flip graphs for matrix multiplication" (2022): two products that share a factor,
-//! `a⊗b⊗c + a⊗b'⊗c'`, equal `a⊗(b + b')⊗c + a⊗b'⊗(c' - c)`: a *flip*. Where a vector becomes 0, or two products come to share
-//! two factors, the rank falls: a *reduction*. Y. Arai, Y. Ichikawa, K. Hukushima, "Adaptive flip graph algorithm for matrix
-//! multiplication" (2024): a *plus* transition splits two products into three. All vectors stay within {-1, 0, 1}, so every
-//! scheme on the way is right over the integers (A. Perminov, "Fast matrix multiplication via ternary meta flip graphs",
-//! 2025): no lifting.
+//! M. Kauers, J. Moosbauer, "Flip graphs for matrix multiplication" (2022): two products that share
+//! a factor, `a⊗b⊗c + a⊗b'⊗c'`, equal `a⊗(b + b')⊗c + a⊗b'⊗(c' - c)`: a *flip*. Where a vector
+//! becomes 0, or two products come to share two factors, the rank falls: a *reduction*. Y. Arai, Y.
+//! Ichikawa, K. Hukushima, "Adaptive flip graph algorithm for matrix multiplication" (2024): a
+//! *plus* transition splits two products into three. All vectors stay within {-1, 0, 1}, so every
+//! scheme on the way is right over the integers (A. Perminov, "Fast matrix multiplication via
+//! ternary meta flip graphs", 2025): no lifting.
 
 use super::scheme::{Scheme, Shape};
 use super::ternary::Ternary;
@@ -39,7 +40,12 @@ impl Vertex {
     /// The vertex of a scheme.
     pub fn new(scheme: &Scheme) -> Self {
         let negative = vec![false; scheme.rank()];
-        let mut vertex = Vertex { shape: scheme.shape, factors: scheme.factors.clone(), negative, pairs: vec![] };
+        let mut vertex = Vertex {
+            shape: scheme.shape,
+            factors: scheme.factors.clone(),
+            negative,
+            pairs: vec![],
+        };
         for i in 0..vertex.rank() {
             for f in 0..3 {
                 vertex.lead(f, i);
@@ -95,11 +101,14 @@ impl Vertex {
         let mut whole = self.clone();
         whole.pair_up();
         let sorted = |pairs: &[Pair]| {
-            let mut pairs: Vec<Pair> = pairs.iter().map(|p| Pair { i: p.i.max(p.j), j: p.i.min(p.j), ..*p }).collect();
+            let mut pairs: Vec<Pair> =
+                pairs.iter().map(|p| Pair { i: p.i.max(p.j), j: p.i.min(p.j), ..*p }).collect();
             pairs.sort_unstable();
             pairs
         };
-        if sorted(&whole.pairs) != sorted(&self.pairs) || self.factors.iter().flatten().any(|v| v.leads_negative()) {
+        if sorted(&whole.pairs) != sorted(&self.pairs)
+            || self.factors.iter().flatten().any(|v| v.leads_negative())
+        {
             return fail("does not know where it may go");
         }
         Ok(())
@@ -121,12 +130,14 @@ impl Vertex {
         if draw & 2 != 0 {
             (g, h) = (h, g);
         }
-        // With a the shared factor: s a⊗b⊗c + t a⊗b'⊗c' = s a⊗(b + e b')⊗c + t a⊗b'⊗(c' - e s t c), for either sign e.
+        // With a the shared factor: s a⊗b⊗c + t a⊗b'⊗c' = s a⊗(b + e b')⊗c + t a⊗b'⊗(c' - e s t c),
+        // for either sign e.
         let opposite = self.negative[i] ^ self.negative[j];
         let e = draw & 4 != 0;
         for e in [e, !e] {
             let sum = self.factors[g][i].checked_add(self.factors[g][j].signed(e));
-            let difference = self.factors[h][j].checked_add(self.factors[h][i].signed(!(e ^ opposite)));
+            let difference =
+                self.factors[h][j].checked_add(self.factors[h][i].signed(!(e ^ opposite)));
             if let (Some(sum), Some(difference)) = (sum, difference) {
                 self.put(g, i, sum);
                 self.put(h, j, difference);
@@ -151,14 +162,16 @@ impl Vertex {
         self.negative[i] ^= negative;
     }
 
-    /// Brings the pairs up to date after vectors `g` of product `i` and `h` of product `j` have changed; reduces where it can.
+    /// Brings the pairs up to date after vectors `g` of product `i` and `h` of product `j` have
+    /// changed; reduces where it can.
     fn settle(&mut self, g: usize, i: usize, h: usize, j: usize) {
         if self.factors[g][i].is_zero() || self.factors[h][j].is_zero() {
             return self.reduce();
         }
         let stale = |p: &Pair| {
-            let of =
-                |f: usize, x: usize| usize::from(p.factor) == f && (usize::from(p.i) == x || usize::from(p.j) == x);
+            let of = |f: usize, x: usize| {
+                usize::from(p.factor) == f && (usize::from(p.i) == x || usize::from(p.j) == x)
+            };
             of(g, i) || of(h, j)
         };
         let mut k = 0;
@@ -195,9 +208,13 @@ impl Vertex {
                 }
                 for j in 0..i {
                     let equal = [0, 1, 2].map(|f| self.factors[f][i] == self.factors[f][j]);
-                    let Some(f) = (0..3).find(|&f| equal[(f + 1) % 3] && equal[(f + 2) % 3]) else { continue };
+                    let Some(f) = (0..3).find(|&f| equal[(f + 1) % 3] && equal[(f + 2) % 3]) else {
+                        continue;
+                    };
                     let opposite = self.negative[i] ^ self.negative[j];
-                    if let Some(sum) = self.factors[f][j].checked_add(self.factors[f][i].signed(opposite)) {
+                    if let Some(sum) =
+                        self.factors[f][j].checked_add(self.factors[f][i].signed(opposite))
+                    {
                         self.put(f, j, sum);
                         self.remove(i);
                         continue 'again;
@@ -229,7 +246,8 @@ impl Vertex {
         }
     }
 
-    /// `a⊗b⊗c + a'⊗b'⊗c' = a⊗(b + b')⊗c + a⊗b'⊗(c' - c) + (a' - a)⊗b'⊗c'`, for random products and roles of the factors.
+    /// `a⊗b⊗c + a'⊗b'⊗c' = a⊗(b + b')⊗c + a⊗b'⊗(c' - c) + (a' - a)⊗b'⊗c'`, for random products and
+    /// roles of the factors.
     pub fn plus(&mut self, rng: &mut ChaCha8Rng) {
         const TRIES: usize = 100;
         let r = self.rank();
@@ -242,14 +260,25 @@ impl Vertex {
                 continue;
             }
             let f = rng.random_range(0..3);
-            let (g, h) = if rng.random() { ((f + 1) % 3, (f + 2) % 3) } else { ((f + 2) % 3, (f + 1) % 3) };
+            let (g, h) =
+                if rng.random() { ((f + 1) % 3, (f + 2) % 3) } else { ((f + 2) % 3, (f + 1) % 3) };
             if (0..3).any(|f| self.factors[f][i] == self.factors[f][j]) {
                 continue;
             }
             // The sign of each product goes to its factor h.
-            let [a, b, c] = [self.factors[f][i], self.factors[g][i], self.factors[h][i].signed(self.negative[i])];
-            let [a2, b2, c2] = [self.factors[f][j], self.factors[g][j], self.factors[h][j].signed(self.negative[j])];
-            let (Some(sum), Some(c3), Some(a3)) = (b.checked_add(b2), c2.checked_add(-c), a2.checked_add(-a)) else {
+            let [a, b, c] = [
+                self.factors[f][i],
+                self.factors[g][i],
+                self.factors[h][i].signed(self.negative[i]),
+            ];
+            let [a2, b2, c2] = [
+                self.factors[f][j],
+                self.factors[g][j],
+                self.factors[h][j].signed(self.negative[j]),
+            ];
+            let (Some(sum), Some(c3), Some(a3)) =
+                (b.checked_add(b2), c2.checked_add(-c), a2.checked_add(-a))
+            else {
                 continue;
             };
             self.set(i, [(f, a), (g, sum), (h, c)]);
@@ -269,13 +298,19 @@ impl Vertex {
         }
     }
 
-    /// A random elementary change of basis, `A → A·E, B → E⁻¹·B` or one on either side of C, where all vectors stay ternary:
-    /// `None` where they do not. (H. F. de Groote, "On varieties of optimal algorithms", 1978: with permutations and signs,
-    /// which change no cost, these make up the symmetries of a matrix product, but for its cyclic ones.)
+    /// A random elementary change of basis, `A → A·E, B → E⁻¹·B` or one on either side of C, where
+    /// all vectors stay ternary: `None` where they do not. (H. F. de Groote, "On varieties of
+    /// optimal algorithms", 1978: with permutations and signs, which change no cost, these make up
+    /// the symmetries of a matrix product, but for its cyclic ones.)
     pub fn change_basis(&self, rng: &mut ChaCha8Rng) -> Option<Vertex> {
         let Shape { n, m, p } = self.shape;
-        // The side between two matrices, and for each of them whether it is their rows that it numbers.
-        let sides = [(m, [(0, false), (1, true)]), (n, [(0, true), (2, true)]), (p, [(1, false), (2, false)])];
+        // The side between two matrices, and for each of them whether it is their rows that it
+        // numbers.
+        let sides = [
+            (m, [(0, false), (1, true)]),
+            (n, [(0, true), (2, true)]),
+            (p, [(1, false), (2, false)]),
+        ];
         let (size, [first, second]) = sides[rng.random_range(0..3)];
         if size < 2 {
             return None;
@@ -284,7 +319,9 @@ impl Vertex {
         let l = (k + rng.random_range(1..size)) % size;
         let negate = rng.random::<bool>();
         let mut factors = self.scheme().factors;
-        for ((f, of_rows), (from, to, negate)) in [(first, (l, k, negate)), (second, (k, l, !negate))] {
+        for ((f, of_rows), (from, to, negate)) in
+            [(first, (l, k, negate)), (second, (k, l, !negate))]
+        {
             for v in &mut factors[f] {
                 *v = v.add_line(self.shape.matrices()[f], of_rows, from, to, negate)?;
             }

@@ -1,10 +1,11 @@
-//! Schemes learned by gradient descent: the way of the StrassenNets paper, whose network rediscovers Strassen's algorithm
-//! from random matrix pairs.
+//! Schemes learned by gradient descent: the way of the StrassenNets paper, whose network
+//! rediscovers Strassen's algorithm from random matrix pairs.
 //!
-//! For matrices of independent entries with variance 1 the expected squared error of a scheme is the squared residual of the
-//! Brent equations, `Σ (Σ_i W_a[i,x]·W_b[i,y]·W_c[z,i] - T[x,y,z])²`: the loss of infinitely many pairs, without their noise.
-//! Adam (Kingma and Ba, 2015) descends on it; a penalty `λ·w²(1 - w²)²`, ramped up while it does, draws every weight to -1,
-//! 0 or 1; what it ends in is rounded, and a scheme if all equations hold in integers.
+//! For matrices of independent entries with variance 1 the expected squared error of a scheme is
+//! the squared residual of the Brent equations, `Σ (Σ_i W_a[i,x]·W_b[i,y]·W_c[z,i] - T[x,y,z])²`:
+//! the loss of infinitely many pairs, without their noise. Adam (Kingma and Ba, 2015) descends on
+//! it; a penalty `λ·w²(1 - w²)²`, ramped up while it does, draws every weight to -1, 0 or 1; what
+//! it ends in is rounded, and a scheme if all equations hold in integers.
 
 use super::scheme::{Scheme, Shape};
 use super::ternary::Ternary;
@@ -39,12 +40,19 @@ impl Default for Recipe {
 type Weights = [Vec<f64>; 3];
 
 /// One attempt from random weights: the scheme of rank `rank` that it ends in, if that is one.
-pub fn attempt(shape: Shape, rank: usize, recipe: &Recipe, seed: u64, stream: u64) -> Option<Scheme> {
+pub fn attempt(
+    shape: Shape,
+    rank: usize,
+    recipe: &Recipe,
+    seed: u64,
+    stream: u64,
+) -> Option<Scheme> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream((3 << 32) + stream);
     let entries = shape.entries();
-    let mut w: Weights =
-        entries.map(|n| (0..rank * n).map(|_| recipe.spread * (2.0 * rng.random::<f64>() - 1.0)).collect());
+    let mut w: Weights = entries.map(|n| {
+        (0..rank * n).map(|_| recipe.spread * (2.0 * rng.random::<f64>() - 1.0)).collect()
+    });
     let (mut m, mut v) = (w.clone(), w.clone());
     m.iter_mut().chain(&mut v).for_each(|x| x.fill(0.0));
     let target = target(shape);
@@ -58,7 +66,8 @@ pub fn attempt(shape: Shape, rank: usize, recipe: &Recipe, seed: u64, stream: u6
         slope(&w, entries, rank, &target, &mut residual, &mut gradient);
         let unbias = |beta: f64| 1.0 - beta.powi(step as i32 + 1);
         for f in 0..3 {
-            for (((w, g), m), v) in w[f].iter_mut().zip(&gradient[f]).zip(&mut m[f]).zip(&mut v[f]) {
+            for (((w, g), m), v) in w[f].iter_mut().zip(&gradient[f]).zip(&mut m[f]).zip(&mut v[f])
+            {
                 let s = *w * *w;
                 // d/dw of w²(1 - w²)²
                 let g = g + penalty * 2.0 * *w * (1.0 - s) * (1.0 - 3.0 * s) + decay * *w;
@@ -79,8 +88,15 @@ pub fn attempt(shape: Shape, rank: usize, recipe: &Recipe, seed: u64, stream: u6
 /// Attempts that are made side by side.
 const BATCH: u64 = 16;
 
-/// Attempts number `first` and the next ones of a batch; the first that succeeds, and how many there were up to it.
-pub fn attempts(shape: Shape, rank: usize, recipe: &Recipe, seed: u64, first: u64) -> (Option<Scheme>, u64) {
+/// Attempts number `first` and the next ones of a batch; the first that succeeds, and how many
+/// there were up to it.
+pub fn attempts(
+    shape: Shape,
+    rank: usize,
+    recipe: &Recipe,
+    seed: u64,
+    first: u64,
+) -> (Option<Scheme>, u64) {
     let found = (first..first + BATCH)
         .into_par_iter()
         .map(|stream| (attempt(shape, rank, recipe, seed, stream), stream - first + 1))
@@ -104,7 +120,14 @@ fn target(shape: Shape) -> Vec<f64> {
 }
 
 /// The gradient of half the squared residual.
-fn slope(w: &Weights, entries: [usize; 3], rank: usize, target: &[f64], residual: &mut [f64], gradient: &mut Weights) {
+fn slope(
+    w: &Weights,
+    entries: [usize; 3],
+    rank: usize,
+    target: &[f64],
+    residual: &mut [f64],
+    gradient: &mut Weights,
+) {
     let [na, nb, nc] = entries;
     for (r, t) in residual.iter_mut().zip(target) {
         *r = -t;
@@ -146,7 +169,8 @@ mod tests {
         let shape: Shape = "2x1x2".parse().unwrap();
         let (entries, rank, target) = (shape.entries(), 3, target(shape));
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut w: Weights = entries.map(|n| (0..rank * n).map(|_| rng.random::<f64>() - 0.5).collect());
+        let mut w: Weights =
+            entries.map(|n| (0..rank * n).map(|_| rng.random::<f64>() - 0.5).collect());
         let mut residual = vec![0.0; target.len()];
         let mut gradient = w.clone();
         let mut loss = |w: &Weights| {
@@ -171,7 +195,9 @@ mod tests {
     #[test]
     fn some_attempts_find_strassens_rank() {
         let shape = "2x2x2".parse().unwrap();
-        let found = (0..12).filter_map(|seed| attempt(shape, 7, &Recipe::default(), seed, 0)).collect::<Vec<_>>();
+        let found = (0..12)
+            .filter_map(|seed| attempt(shape, 7, &Recipe::default(), seed, 0))
+            .collect::<Vec<_>>();
         assert!(found.len() >= 2);
         assert!(found.iter().all(|scheme| scheme.rank() == 7 && scheme.verify().is_ok()));
     }

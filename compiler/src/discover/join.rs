@@ -1,5 +1,6 @@
-//! Schemes of a shape from those of its two parts: a start for walks that lies lower than the schoolbook scheme and is not as
-//! barren as two optimal halves. As in Arai, Ichikawa and Hukushima (2024), who extend schemes from shape to shape.
+//! Schemes of a shape from those of its two parts: a start for walks that lies lower than the
+//! schoolbook scheme and is not as barren as two optimal halves. As in Arai, Ichikawa and Hukushima
+//! (2024), who extend schemes from shape to shape.
 
 use super::scheme::{Scheme, Shape};
 use super::search::known_rank;
@@ -16,8 +17,9 @@ pub enum Side {
     P,
 }
 
-/// The shape that is smaller by one in one of its sizes, and what is left, of least rank together, where the first part has its
-/// least known rank and the second one the schoolbook's; `None` where no smaller shape has a known rank.
+/// The shape that is smaller by one in one of its sizes, and what is left, of least rank together,
+/// where the first part has its least known rank and the second one the schoolbook's; `None` where
+/// no smaller shape has a known rank.
 pub fn extension(shape: Shape) -> Option<(Side, [Shape; 2])> {
     let Shape { n, m, p } = shape;
     let cuts = [
@@ -25,15 +27,17 @@ pub fn extension(shape: Shape) -> Option<(Side, [Shape; 2])> {
         (Side::M, [Shape { m: m - 1, ..shape }, Shape { m: 1, ..shape }]),
         (Side::P, [Shape { p: p - 1, ..shape }, Shape { p: 1, ..shape }]),
     ];
-    let ranked = cuts.into_iter().filter(|(_, [first, _])| first.schoolbook() > 0).filter_map(|(side, parts)| {
-        let rank = known_rank(parts[0])? + parts[1].schoolbook();
-        Some((rank, (side, parts)))
-    });
+    let ranked = cuts.into_iter().filter(|(_, [first, _])| first.schoolbook() > 0).filter_map(
+        |(side, parts)| {
+            let rank = known_rank(parts[0])? + parts[1].schoolbook();
+            Some((rank, (side, parts)))
+        },
+    );
     ranked.min_by_key(|&(rank, _)| rank).map(|(_, cut)| cut)
 }
 
-/// The scheme of a shape that was cut, from schemes of its parts, which agree in the other sizes: it has as many products as
-/// both together.
+/// The scheme of a shape that was cut, from schemes of its parts, which agree in the other sizes:
+/// it has as many products as both together.
 pub fn join(side: Side, parts: [&Scheme; 2]) -> Scheme {
     let [first, second] = parts.map(|part| part.shape);
     let shape = match side {
@@ -51,14 +55,24 @@ pub fn join(side: Side, parts: [&Scheme; 2]) -> Scheme {
     for (f, factor) in factors.iter_mut().enumerate() {
         let columns = shape.matrices()[f].1;
         for (part, corner) in parts.iter().zip([(0, 0), corners[f]]) {
-            factor.extend(part.factors[f].iter().map(|v| placed(*v, part.shape.matrices()[f], corner, columns)));
+            factor.extend(
+                part.factors[f]
+                    .iter()
+                    .map(|v| placed(*v, part.shape.matrices()[f], corner, columns)),
+            );
         }
     }
     Scheme { shape, factors }
 }
 
-/// A matrix of `rows × columns` as the block at `(row, column)` of a matrix that is `wide` columns wide.
-fn placed(v: Ternary, (rows, columns): (usize, usize), (row, column): (usize, usize), wide: usize) -> Ternary {
+/// A matrix of `rows × columns` as the block at `(row, column)` of a matrix that is `wide` columns
+/// wide.
+fn placed(
+    v: Ternary,
+    (rows, columns): (usize, usize),
+    (row, column): (usize, usize),
+    wide: usize,
+) -> Ternary {
     let mut placed = Ternary::ZERO;
     for i in 0..rows {
         for j in 0..columns {
@@ -95,7 +109,9 @@ mod tests {
 
     #[test]
     fn the_best_extension_is_taken() {
-        let shapes = |text: &str| extension(text.parse().unwrap()).map(|(_, parts)| parts.map(|part| part.to_string()));
+        let shapes = |text: &str| {
+            extension(text.parse().unwrap()).map(|(_, parts)| parts.map(|part| part.to_string()))
+        };
         assert_eq!(shapes("3x4x4"), Some(["3x3x4".into(), "3x1x4".into()]));
         assert_eq!(shapes("1x1x1"), None);
         assert_eq!(shapes("7x7x7"), None);

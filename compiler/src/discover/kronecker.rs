@@ -1,5 +1,5 @@
-//! Schemes of large shapes from those of small ones: V. Strassen, "Gaussian elimination is not optimal" (1969), where a
-//! scheme multiplies matrices of blocks, and another one the blocks.
+//! Schemes of large shapes from those of small ones: V. Strassen, "Gaussian elimination is not
+//! optimal" (1969), where a scheme multiplies matrices of blocks, and another one the blocks.
 
 use super::scheme::{Scheme, Shape};
 use super::ternary::Ternary;
@@ -10,7 +10,8 @@ pub fn shape(outer: Shape, inner: Shape) -> Shape {
     Shape { n: outer.n * inner.n, m: outer.m * inner.m, p: outer.p * inner.p }
 }
 
-/// `outer` on blocks that `inner` multiplies: each factor is a Kronecker product, the rank the product of the ranks.
+/// `outer` on blocks that `inner` multiplies: each factor is a Kronecker product, the rank the
+/// product of the ranks.
 ///
 /// # Errors
 /// Where a matrix has more entries than a [`Ternary`] holds.
@@ -58,7 +59,8 @@ mod tests {
         for shape in ["4x4x4", "2x6x3", "6x1x4"] {
             let shape: Shape = shape.parse().unwrap();
             for (outer, inner) in splits(shape) {
-                let scheme = compose(&Scheme::schoolbook(outer), &Scheme::schoolbook(inner)).unwrap();
+                let scheme =
+                    compose(&Scheme::schoolbook(outer), &Scheme::schoolbook(inner)).unwrap();
                 assert_eq!((scheme.shape, scheme.rank()), (shape, shape.schoolbook()));
                 scheme.verify().unwrap();
             }

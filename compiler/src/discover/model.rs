@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use strassenc_runtime::model::{Bilinear, Edge, Layer, Model, Output, Provenance};
 use strassenc_runtime::{Format, Result};
 
-/// The network that multiplies an `n × m` by an `m × p` matrix of signed integers of `bits` bits: A's entries enter row by
-/// row, then B's; C's leave row by row.
+/// The network that multiplies an `n × m` by an `m × p` matrix of signed integers of `bits` bits:
+/// A's entries enter row by row, then B's; C's leave row by row.
 ///
 /// # Errors
 /// Where the scheme is not right, or the outputs could exceed 53 bits.

@@ -65,7 +65,8 @@ impl FromStr for Shape {
             Error::input(format_args!("shape `{text}`"), cause)
                 .help("NxMxP: A is N×M, B is M×P, each at most 64 entries, e.g. 2x2x2 or 3x3x4")
         };
-        let sizes: Option<Vec<usize>> = text.split('x').map(|s| s.parse().ok().filter(|n| *n > 0)).collect();
+        let sizes: Option<Vec<usize>> =
+            text.split('x').map(|s| s.parse().ok().filter(|n| *n > 0)).collect();
         let Some([n, m, p]) = sizes.as_deref() else { return Err(fail("is not three sizes")) };
         let within = |a: usize, b: usize| a.checked_mul(b).is_some_and(|n| n <= Ternary::MOST);
         if !(within(*n, *m) && within(*m, *p) && within(*n, *p)) {
@@ -75,8 +76,8 @@ impl FromStr for Shape {
     }
 }
 
-/// A bilinear scheme: `vec(C) = W_c [(W_b vec(B)) ⊙ (W_a vec(A))]` with row-major vec, all entries in {-1, 0, 1}
-/// (StrassenNets, eq. 1).
+/// A bilinear scheme: `vec(C) = W_c [(W_b vec(B)) ⊙ (W_a vec(A))]` with row-major vec, all entries
+/// in {-1, 0, 1} (StrassenNets, eq. 1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scheme {
@@ -118,16 +119,23 @@ impl Scheme {
         Array2::from_shape_fn((rows.len(), self.shape.entries()[factor]), |(i, j)| rows[i].get(j))
     }
 
-    /// Checks every Brent equation (R. P. Brent, "Algorithms for matrix multiplication", 1970) in integers:
-    /// `Σ_i W_a[i, (j,k)] · W_b[i, (l,q)] · W_c[(s,t), i]` is 1 where j = s, k = l and q = t, and 0 elsewhere.
+    /// Checks every Brent equation (R. P. Brent, "Algorithms for matrix multiplication", 1970) in
+    /// integers: `Σ_i W_a[i, (j,k)] · W_b[i, (l,q)] · W_c[(s,t), i]` is 1 where j = s, k = l and q
+    /// = t, and 0 elsewhere.
     ///
     /// # Errors
-    /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) with the first equation that does not hold.
+    /// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) with the first equation that does not
+    /// hold.
     pub fn verify(&self) -> Result<()> {
         let place = || format!("scheme of {}", self.shape);
         let [a, b, c] = &self.factors;
         if b.len() != a.len() || c.len() != a.len() {
-            let cause = format!("{}, {} and {} vectors for one multiplication each", a.len(), b.len(), c.len());
+            let cause = format!(
+                "{}, {} and {} vectors for one multiplication each",
+                a.len(),
+                b.len(),
+                c.len()
+            );
             return Err(Error::mismatch(place(), cause));
         }
         let [entries_a, entries_b, entries_c] = self.shape.entries();
@@ -144,15 +152,20 @@ impl Scheme {
                 for ((a, b), c) in a.iter().zip(b).zip(c) {
                     let product = i32::from(a.get(x) * b.get(y));
                     if product != 0 {
-                        sums.iter_mut().enumerate().for_each(|(z, sum)| *sum += product * i32::from(c.get(z)));
+                        sums.iter_mut()
+                            .enumerate()
+                            .for_each(|(z, sum)| *sum += product * i32::from(c.get(z)));
                     }
                 }
                 let ((j, k), (l, q)) = ((x / m, x % m), (y / p, y % p));
                 for (z, &sum) in sums.iter().enumerate() {
                     let due = i32::from(k == l && z == j * p + q);
                     if sum != due {
-                        let cause =
-                            format!("C[{}, {}] holds A[{j}, {k}]·B[{l}, {q}] {sum} times, not {due}", z / p, z % p);
+                        let cause = format!(
+                            "C[{}, {}] holds A[{j}, {k}]·B[{l}, {q}] {sum} times, not {due}",
+                            z / p,
+                            z % p
+                        );
                         return Err(Error::mismatch(place(), cause));
                     }
                 }
@@ -161,8 +174,8 @@ impl Scheme {
         Ok(())
     }
 
-    /// The scheme in one order and with one choice of signs: W_a and W_b lead with 1 in every row, rows ascend. Equal
-    /// schemes become equal values.
+    /// The scheme in one order and with one choice of signs: W_a and W_b lead with 1 in every row,
+    /// rows ascend. Equal schemes become equal values.
     pub fn canonical(mut self) -> Self {
         let mut products: Vec<[Ternary; 3]> = (0..self.rank())
             .map(|i| {
@@ -180,13 +193,19 @@ impl Scheme {
 }
 
 impl fmt::Display for Scheme {
-    /// The matrices as the StrassenNets paper prints them: `W_a = [1 0 0 1; 0 1 0 -1; …]`, W_c as `[n·p, r]`.
+    /// The matrices as the StrassenNets paper prints them: `W_a = [1 0 0 1; 0 1 0 -1; …]`, W_c as
+    /// `[n·p, r]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let print =
-            |f: &mut fmt::Formatter<'_>, name: &str, rows: usize, columns: usize, get: &dyn Fn(usize, usize) -> i8| {
-                let row = |i: usize| (0..columns).map(|j| get(i, j).to_string()).collect::<Vec<_>>().join(" ");
-                writeln!(f, "{name} = [{}]", (0..rows).map(row).collect::<Vec<_>>().join("; "))
+        let print = |f: &mut fmt::Formatter<'_>,
+                     name: &str,
+                     rows: usize,
+                     columns: usize,
+                     get: &dyn Fn(usize, usize) -> i8| {
+            let row = |i: usize| {
+                (0..columns).map(|j| get(i, j).to_string()).collect::<Vec<_>>().join(" ")
             };
+            writeln!(f, "{name} = [{}]", (0..rows).map(row).collect::<Vec<_>>().join("; "))
+        };
         let (entries, r) = (self.shape.entries(), self.rank());
         print(f, "W_a", r, entries[0], &|i, j| self.factors[0][i].get(j))?;
         print(f, "W_b", r, entries[1], &|i, j| self.factors[1][i].get(j))?;
@@ -224,7 +243,9 @@ mod tests {
     #[test]
     fn shapes_are_read_and_refused() {
         assert_eq!("2x3x4".parse::<Shape>().unwrap(), Shape { n: 2, m: 3, p: 4 });
-        for text in ["", "2x2", "2x2x2x2", "0x1x1", "2x-1x2", "9x8x1", "x", "18446744073709551615x2x2"] {
+        for text in
+            ["", "2x2", "2x2x2x2", "0x1x1", "2x-1x2", "9x8x1", "x", "18446744073709551615x2x2"]
+        {
             assert!(text.parse::<Shape>().is_err(), "{text}");
         }
     }
@@ -232,6 +253,9 @@ mod tests {
     #[test]
     fn a_scheme_is_printed_as_in_the_paper() {
         let shape = Shape { n: 1, m: 2, p: 1 };
-        assert_eq!(Scheme::schoolbook(shape).to_string(), "W_a = [1 0; 0 1]\nW_b = [1 0; 0 1]\nW_c = [1 1]\n");
+        assert_eq!(
+            Scheme::schoolbook(shape).to_string(),
+            "W_a = [1 0; 0 1]\nW_b = [1 0; 0 1]\nW_c = [1 1]\n"
+        );
     }
 }

@@ -10,7 +10,8 @@ use strassenc_runtime::{Error, Result};
 /// Walks of a search.
 pub const WALKS: usize = 8;
 
-/// Flips of each walk in the first round; each later round is half as long again, up to [`MOST_FLIPS`].
+/// Flips of each walk in the first round; each later round is half as long again, up to
+/// [`MOST_FLIPS`].
 const FIRST_FLIPS: u64 = 500;
 
 /// Most flips of a walk in a round.
@@ -19,8 +20,9 @@ const MOST_FLIPS: u64 = 200_000;
 /// Flips between looks at the other walks.
 const STRIDE: u64 = 500;
 
-/// The least rank that is known for integer schemes over {-1, 0, 1}, as a goal where none is given; the order of the sizes
-/// does not matter. From the tables of the papers that [`flip_graph`](super::flip_graph) names.
+/// The least rank that is known for integer schemes over {-1, 0, 1}, as a goal where none is given;
+/// the order of the sizes does not matter. From the tables of the papers that
+/// [`flip_graph`](super::flip_graph) names.
 pub fn known_rank(shape: Shape) -> Option<usize> {
     let mut sizes = [shape.n, shape.m, shape.p];
     sizes.sort_unstable();
@@ -42,8 +44,8 @@ pub fn known_rank(shape: Shape) -> Option<usize> {
     Some(rank)
 }
 
-/// A search for a scheme of rank `target` or less. It can be written down after each round, and goes on from there as if it had
-/// never been interrupted.
+/// A search for a scheme of rank `target` or less. It can be written down after each round, and
+/// goes on from there as if it had never been interrupted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
@@ -86,7 +88,8 @@ impl Search {
             return true;
         }
         let (target, flips) = (self.target, self.flips_a_round);
-        // The first walk in order that arrives wins, whoever is quicker: only those after it may stop early.
+        // The first walk in order that arrives wins, whoever is quicker: only those after it may
+        // stop early.
         let first = AtomicUsize::new(usize::MAX);
         self.walks.par_iter_mut().enumerate().for_each(|(number, walk)| {
             let mut done = 0;
@@ -101,7 +104,8 @@ impl Search {
         });
         let first = first.into_inner();
         let arrived = if first < self.walks.len() { Some(&self.walks[first]) } else { None };
-        if let Some(walk) = arrived.or_else(|| self.walks.iter().min_by_key(|walk| walk.best().rank()))
+        if let Some(walk) =
+            arrived.or_else(|| self.walks.iter().min_by_key(|walk| walk.best().rank()))
             && walk.best().rank() < self.best.rank()
         {
             self.best = walk.best().clone();
@@ -119,7 +123,12 @@ impl Search {
     /// How far the search is.
     pub fn reached(&self) -> Reached {
         let sum = |f: fn(&Walk) -> u64| self.walks.iter().map(f).sum();
-        Reached { rank: self.best.rank(), rounds: self.rounds, flips: sum(|w| w.flips), restarts: sum(|w| w.restarts) }
+        Reached {
+            rank: self.best.rank(),
+            rounds: self.rounds,
+            flips: sum(|w| w.flips),
+            restarts: sum(|w| w.restarts),
+        }
     }
 
     /// Whether it looks for a scheme of this shape and rank.

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use std::ops::Neg;
 
 /// A vector of at most [`Ternary::MOST`] entries, each -1, 0 or 1. No entry is in both masks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(into = "[u64; 2]", try_from = "[u64; 2]")]
 pub struct Ternary {
     plus: u64,
@@ -91,8 +93,8 @@ impl Ternary {
         self.minus & support & support.wrapping_neg() != 0
     }
 
-    /// A matrix of `rows × columns` whose entries stand row by row, with row (or column) `from` added to row (or column) `to`, or
-    /// subtracted. `None` where that is not ternary.
+    /// A matrix of `rows × columns` whose entries stand row by row, with row (or column) `from`
+    /// added to row (or column) `to`, or subtracted. `None` where that is not ternary.
     pub fn add_line(
         self,
         (rows, columns): (usize, usize),
@@ -107,12 +109,19 @@ impl Ternary {
             let bits = bits & mask;
             if to > from { bits << ((to - from) * pitch) } else { bits >> ((from - to) * pitch) }
         };
-        self.checked_add(Ternary { plus: moved(self.plus), minus: moved(self.minus) }.signed(negate))
+        self.checked_add(
+            Ternary { plus: moved(self.plus), minus: moved(self.minus) }.signed(negate),
+        )
     }
 
-    /// The Kronecker product: of matrices whose entries stand row by row, `self` of `rows × columns`, `inner` of
-    /// `inner_rows × inner_columns`. `None` where it has too many entries.
-    pub fn kronecker(self, (rows, columns): (usize, usize), inner: Self, (p, q): (usize, usize)) -> Option<Self> {
+    /// The Kronecker product: of matrices whose entries stand row by row, `self` of `rows ×
+    /// columns`, `inner` of `inner_rows × inner_columns`. `None` where it has too many entries.
+    pub fn kronecker(
+        self,
+        (rows, columns): (usize, usize),
+        inner: Self,
+        (p, q): (usize, usize),
+    ) -> Option<Self> {
         let mut product = Ternary::ZERO;
         if rows * columns * p * q > Self::MOST {
             return None;
@@ -141,7 +150,11 @@ impl TryFrom<[u64; 2]> for Ternary {
     type Error = &'static str;
 
     fn try_from([plus, minus]: [u64; 2]) -> Result<Self, Self::Error> {
-        if plus & minus == 0 { Ok(Ternary { plus, minus }) } else { Err("an entry is both 1 and -1") }
+        if plus & minus == 0 {
+            Ok(Ternary { plus, minus })
+        } else {
+            Err("an entry is both 1 and -1")
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Random walks in the flip graph: flips, reductions as they come, and plus transitions where a walk goes on too long without
-//! one (Arai, Ichikawa, Hukushima 2024).
+//! Random walks in the flip graph: flips, reductions as they come, and plus transitions where a
+//! walk goes on too long without one (Arai, Ichikawa, Hukushima 2024).
 
 use super::flip_graph::Vertex;
 use super::scheme::{Scheme, Shape};
@@ -108,7 +108,8 @@ impl Walk {
         self.rank() <= target
     }
 
-    /// One flip, with what follows from it; or a plus transition, or a fresh start, when it is time.
+    /// One flip, with what follows from it; or a plus transition, or a fresh start, when it is
+    /// time.
     pub fn step(&mut self) {
         self.flips += 1;
         self.idle += 1;
@@ -149,7 +150,11 @@ struct RngState {
 }
 
 fn write_rng<S: Serializer>(rng: &ChaCha8Rng, serializer: S) -> Result<S::Ok, S::Error> {
-    let state = RngState { seed: rng.get_seed(), stream: rng.get_stream(), word: rng.get_word_pos().to_string() };
+    let state = RngState {
+        seed: rng.get_seed(),
+        stream: rng.get_stream(),
+        word: rng.get_word_pos().to_string(),
+    };
     state.serialize(serializer)
 }
 

@@ -4,16 +4,28 @@ use super::provenance::ascii;
 use super::signature::{Direction, Frames, Port, Signature, Stream};
 
 /// The ports of a core.
-pub(super) fn ports(input: &Stream, output: &Stream, frames: Frames, clock_enable: bool) -> Vec<Port> {
+pub(super) fn ports(
+    input: &Stream,
+    output: &Stream,
+    frames: Frames,
+    clock_enable: bool,
+) -> Vec<Port> {
     use Direction::{Input, Output};
-    let port = |name: &str, direction, bits: usize| Port { name: name.into(), direction, bits: bits as u32 };
+    let port = |name: &str, direction, bits: usize| Port {
+        name: name.into(),
+        direction,
+        bits: bits as u32,
+    };
     let mut ports = vec![port("aclk", Input, 1), port("aresetn", Input, 1)];
     if clock_enable {
         ports.push(port("aclken", Input, 1));
     }
-    for (stream, side, forward, backward) in [(input, "s", Input, Output), (output, "m", Output, Input)] {
-        let mut signal =
-            |name: &str, direction, bits| ports.push(port(&format!("{side}_axis_{name}"), direction, bits));
+    for (stream, side, forward, backward) in
+        [(input, "s", Input, Output), (output, "m", Output, Input)]
+    {
+        let mut signal = |name: &str, direction, bits| {
+            ports.push(port(&format!("{side}_axis_{name}"), direction, bits))
+        };
         signal("tdata", forward, stream.data_bits());
         if stream.has_keep() {
             signal("tkeep", forward, stream.beat_bytes());
@@ -76,7 +88,8 @@ fn beats(stream: &Stream) -> String {
 
 /// `target`, the bits of each lane of `s_axis_tdata` that carry information.
 pub(super) fn lanes_in(stream: &Stream, target: &str) -> Vec<String> {
-    let (lanes, bits, lane) = (stream.beat_elements, stream.format.bits as usize, 8 * stream.element_bytes);
+    let (lanes, bits, lane) =
+        (stream.beat_elements, stream.format.bits as usize, 8 * stream.element_bytes);
     let mut lines = vec![];
     if bits == lane {
         lines.push(format!("assign {target} = s_axis_tdata;"));
@@ -85,8 +98,13 @@ pub(super) fn lanes_in(stream: &Stream, target: &str) -> Vec<String> {
             "genvar s;".into(),
             "generate".into(),
             format!("    for (s = 0; s < {lanes}; s = s + 1) begin : s_lane"),
-            format!("        assign {target}[{bits}*s +: {bits}] = s_axis_tdata[{lane}*s +: {bits}];"),
-            format!("        wire unused = &{{1'b0, s_axis_tdata[{lane}*s+{bits} +: {}]}};", lane - bits),
+            format!(
+                "        assign {target}[{bits}*s +: {bits}] = s_axis_tdata[{lane}*s +: {bits}];"
+            ),
+            format!(
+                "        wire unused = &{{1'b0, s_axis_tdata[{lane}*s+{bits} +: {}]}};",
+                lane - bits
+            ),
             "    end".into(),
             "endgenerate".into(),
         ]);
@@ -100,7 +118,8 @@ pub(super) fn lanes_in(stream: &Stream, target: &str) -> Vec<String> {
 /// `m_axis_tdata`, each element of `source` extended to its lane, and `m_axis_tkeep` where there is
 /// one.
 pub(super) fn lanes_out(stream: &Stream, source: &str) -> Vec<String> {
-    let (lanes, bits, lane) = (stream.beat_elements, stream.format.bits as usize, 8 * stream.element_bytes);
+    let (lanes, bits, lane) =
+        (stream.beat_elements, stream.format.bits as usize, 8 * stream.element_bytes);
     let mut lines = vec![];
     if bits == lane {
         lines.push(format!("assign m_axis_tdata = {source};"));
@@ -115,7 +134,10 @@ pub(super) fn lanes_out(stream: &Stream, source: &str) -> Vec<String> {
             "genvar m;".into(),
             "generate".into(),
             format!("    for (m = 0; m < {lanes}; m = m + 1) begin : m_lane"),
-            format!("        assign m_axis_tdata[{lane}*m +: {lane}] = {{{above}, {source}[{bits}*m +: {bits}]}};"),
+            format!(
+                "        assign m_axis_tdata[{lane}*m +: {lane}] = {{{above}, \
+                {source}[{bits}*m +: {bits}]}};"
+            ),
             "    end".into(),
             "endgenerate".into(),
         ]);
@@ -123,7 +145,9 @@ pub(super) fn lanes_out(stream: &Stream, source: &str) -> Vec<String> {
     if stream.has_keep() {
         let kept = stream.last_bytes();
         let surplus = stream.beat_bytes() - kept;
-        lines.push(format!("assign m_axis_tkeep = {{{{{surplus}{{!m_axis_tlast}}}}, {{{kept}{{1'b1}}}}}};"));
+        lines.push(format!(
+            "assign m_axis_tkeep = {{{{{surplus}{{!m_axis_tlast}}}}, {{{kept}{{1'b1}}}}}};"
+        ));
     }
     lines
 }

@@ -30,7 +30,12 @@ pub(super) fn emit(compiled: &Compiled, options: &Options, parts: Parts) -> Resu
         let Emitted { signature, mut files } = emit_named(compiled, options, avoid)?;
         if parts == Parts::All {
             let provenance = provenance(compiled, options)?;
-            files.extend(testbench::emit(&compiled.model, &signature, options.clock_enable, &provenance)?);
+            files.extend(testbench::emit(
+                &compiled.model,
+                &signature,
+                options.clock_enable,
+                &provenance,
+            )?);
             files.extend(lists(&signature));
         }
         Ok(Emitted { signature, files })
@@ -62,8 +67,14 @@ fn emit_named(compiled: &Compiled, options: &Options, avoid: &BTreeSet<String>) 
     files.extend(layers.into_iter().flatten());
     files.push(core.top()?);
     let verilog = |file: &&File| file.path.ends_with(".v");
-    let names = |which: &dyn Fn(&&File) -> bool| files.iter().filter(which).map(|f| f.path.clone()).collect();
-    let signature = Signature { files: names(&verilog), memories: names(&|file| !verilog(file)), ..core.signature };
+    let names = |which: &dyn Fn(&&File) -> bool| {
+        files.iter().filter(which).map(|f| f.path.clone()).collect()
+    };
+    let signature = Signature {
+        files: names(&verilog),
+        memories: names(&|file| !verilog(file)),
+        ..core.signature
+    };
     Ok(Emitted { signature, files })
 }
 
@@ -123,7 +134,12 @@ struct Own {
 }
 
 impl<'a> Core<'a> {
-    fn new(compiled: &'a Compiled, options: &Options, provenance: &'a Provenance, avoid: &BTreeSet<String>) -> Self {
+    fn new(
+        compiled: &'a Compiled,
+        options: &Options,
+        provenance: &'a Provenance,
+        avoid: &BTreeSet<String>,
+    ) -> Self {
         let Options { clock_enable: clken, frames, .. } = *options;
         let Compiled { dataflow, graph, timing, .. } = compiled;
         let mut modules = Modules::new(avoid);
@@ -137,8 +153,15 @@ impl<'a> Core<'a> {
             let (multipliers, latency) = match &compiled.layers[number] {
                 LayerEngine::Unrolled(layer) => {
                     // A layer that is nothing but its kernel is one module.
-                    names.kernel = if is_kernel_alone(graph, number) { module.clone() } else { part("kernel") };
-                    (layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count(), layer.pipeline.stages)
+                    names.kernel = if is_kernel_alone(graph, number) {
+                        module.clone()
+                    } else {
+                        part("kernel")
+                    };
+                    (
+                        layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count(),
+                        layer.pipeline.stages,
+                    )
                 }
                 LayerEngine::Folded(folded) => (folded.bank.lanes, 0),
                 LayerEngine::Elementwise { .. } => (0, 0),
@@ -175,7 +198,10 @@ impl<'a> Core<'a> {
             latency: timing.latency(),
             ii: timing.interval() as u32,
             warm_up: timing.warm_up(),
-            whole_frames: graph.nodes.iter().any(|node| matches!(node.primitive, Primitive::Framer(_))),
+            whole_frames: graph
+                .nodes
+                .iter()
+                .any(|node| matches!(node.primitive, Primitive::Framer(_))),
             recurrent: dataflow.is_recurrent(),
             top,
             input,
@@ -190,7 +216,8 @@ impl<'a> Core<'a> {
     /// Names of all primitives of `hw/` that are used.
     fn primitives(&self) -> Vec<&'static str> {
         let modules = |node: &Node| node.primitive.part().modules();
-        let mut used: Vec<&str> = self.compiled.graph.nodes.iter().flat_map(modules).copied().collect();
+        let mut used: Vec<&str> =
+            self.compiled.graph.nodes.iter().flat_map(modules).copied().collect();
         for layer in self.compiled.layers.iter().filter_map(LayerEngine::unrolled) {
             let hardware = |node: &crate::circuit::Node| match node.op {
                 crate::circuit::Op::Multiply { row, .. } => !layer.shift_add.contains_key(&row),
@@ -199,7 +226,12 @@ impl<'a> Core<'a> {
             if layer.circuit.nodes.iter().any(hardware) {
                 used.extend(["strassenc_coefficient", "strassenc_multiplier"]);
             }
-            if layer.circuit.nodes.iter().any(|node| matches!(node.op, crate::circuit::Op::Product { .. })) {
+            if layer
+                .circuit
+                .nodes
+                .iter()
+                .any(|node| matches!(node.op, crate::circuit::Op::Product { .. }))
+            {
                 used.push("strassenc_product");
             }
         }
@@ -219,10 +251,15 @@ impl<'a> Core<'a> {
                 if *module == signature.module {
                     return Ok(files);
                 }
-                summary.push(format!("Unrolled: a pipeline of {} stages, a window a clock.", layer.pipeline.stages));
+                summary.push(format!(
+                    "Unrolled: a pipeline of {} stages, a window a clock.",
+                    layer.pipeline.stages
+                ));
             }
             LayerEngine::Folded(folded) => summary.push(told(folded)),
-            LayerEngine::Elementwise { lanes } => summary.push(format!("{lanes} element{} at a time.", plural(*lanes))),
+            LayerEngine::Elementwise { lanes } => {
+                summary.push(format!("{lanes} element{} at a time.", plural(*lanes)))
+            }
         }
         for (table, module) in &self.own[number].roms {
             let (rom, what) = self.rom(number, *table)?;
@@ -236,7 +273,10 @@ impl<'a> Core<'a> {
         if self.clken {
             ports.push(Port::new("input  wire clken"));
         }
-        ports.push(Port { text: "input  wire rst".into(), comment: "synchronous, clears control only".into() });
+        ports.push(Port {
+            text: "input  wire rst".into(),
+            comment: "synchronous, clears control only".into(),
+        });
         for (id, side) in s.iter().zip(sides) {
             names.insert(*id, side.to_string());
             ports.extend(self.stream_ports(*id, side, true));
@@ -245,7 +285,9 @@ impl<'a> Core<'a> {
         ports.extend(self.stream_ports(m, "m", false));
         let blocks = self.blocks(Some(number), &mut names)?;
         let module = Module {
-            header: self.provenance.header(&signature.module, &format!("layer `{}`", signature.name)),
+            header: self
+                .provenance
+                .header(&signature.module, &format!("layer `{}`", signature.name)),
             summary,
             module: &signature.module,
             ports,
@@ -261,7 +303,8 @@ impl<'a> Core<'a> {
     fn rom(&self, number: usize, table: Table) -> Result<(Rom, &'static str)> {
         let Compiled { dataflow, layers, .. } = self.compiled;
         let layer = &dataflow.layers[number];
-        let folded = if let LayerEngine::Folded(folded) = &layers[number] { Some(folded) } else { None };
+        let folded =
+            if let LayerEngine::Folded(folded) = &layers[number] { Some(folded) } else { None };
         let lost = || {
             let place = format_args!("layer `{}`, {}", layer.name, table.rom()).to_string();
             Error::internal(place, "there is nothing that it holds")
@@ -276,7 +319,9 @@ impl<'a> Core<'a> {
         Ok(match (table, folded, &layer.kind) {
             (Table::Wb, Some(folded), _) => (Rom::weights(&folded.wb, "W_b"), "ROM"),
             (Table::Coefficients, Some(folded), _) => (Rom::coefficients(&folded.bank), "ROM"),
-            (Table::Wc, Some(folded), _) => (Rom::weights(folded.wc.as_ref().ok_or_else(lost)?, "W_c"), "ROM"),
+            (Table::Wc, Some(folded), _) => {
+                (Rom::weights(folded.wc.as_ref().ok_or_else(lost)?, "W_c"), "ROM")
+            }
             (Table::Outputs, Some(folded), _) => (Rom::outputs(&folded.requantiser), "ROM"),
             (Table::Rows, _, Kind::Embedding { rows }) => {
                 let lanes = self.signature.layers[number].output.elements;
@@ -288,7 +333,8 @@ impl<'a> Core<'a> {
 
     fn stream_ports(&self, id: StreamId, side: &str, enters: bool) -> Vec<Port> {
         let stream = &self.compiled.graph.streams[id.index()];
-        let (forward, backward) = if enters { ("input  wire", "output wire") } else { ("output wire", "input  wire") };
+        let (forward, backward) =
+            if enters { ("input  wire", "output wire") } else { ("output wire", "input  wire") };
         let words = format!(
             "{} element{} of {}, {} words a frame",
             stream.lanes,
@@ -299,14 +345,21 @@ impl<'a> Core<'a> {
         vec![
             Port::new(format!("{forward} {side}_valid")),
             Port::new(format!("{backward} {side}_ready")),
-            Port { text: format!("{forward} [{}:0] {side}_data", stream.bits() - 1), comment: words },
+            Port {
+                text: format!("{forward} [{}:0] {side}_data", stream.bits() - 1),
+                comment: words,
+            },
             Port::new(format!("{forward} {side}_user")),
         ]
     }
 
     /// The nodes of one layer, or those between layers, each under a banner of its own; streams get
     /// the names of the nodes that they leave.
-    fn blocks(&self, layer: Option<usize>, names: &mut BTreeMap<StreamId, String>) -> Result<Vec<Block>> {
+    fn blocks(
+        &self,
+        layer: Option<usize>,
+        names: &mut BTreeMap<StreamId, String>,
+    ) -> Result<Vec<Block>> {
         let graph = &self.compiled.graph;
         let mut blocks: Vec<Block> = vec![];
         let mut entered: Vec<usize> = vec![];
@@ -330,13 +383,21 @@ impl<'a> Core<'a> {
                 continue;
             }
             let (part, ends) = (node.primitive.part(), graph.ends(node));
-            let depth = self.compiled.depths.iter().find(|depth| std::ptr::eq(&graph.nodes[depth.node], node));
-            let needs = depth.map(|d| format!("; {} without deadlock, {} at full rate", d.live, d.rate));
+            let depth = self
+                .compiled
+                .depths
+                .iter()
+                .find(|depth| std::ptr::eq(&graph.nodes[depth.node], node));
+            let needs =
+                depth.map(|d| format!("; {} without deadlock, {} at full rate", d.live, d.rate));
             let banner = part.banner(&ends) + &needs.unwrap_or_default();
             let mut block = Block { banner, ..Block::default() };
             // What comes back to an earlier node is declared there.
             for id in node.inputs.iter().chain(&node.outputs) {
-                let own = graph.nodes.iter().any(|other| other.layer == layer && other.outputs.contains(id));
+                let own = graph
+                    .nodes
+                    .iter()
+                    .any(|other| other.layer == layer && other.outputs.contains(id));
                 if own && !declared.contains(id) {
                     block.wires.extend(self.wires(*id, &names[id]));
                     declared.push(*id);
@@ -355,12 +416,20 @@ impl<'a> Core<'a> {
         let engine = match &self.compiled.layers[number] {
             LayerEngine::Unrolled(_) => format!("unrolled, {} multipliers", signature.multipliers),
             LayerEngine::Folded(folded) => {
-                format!("folded {}x{}, {}", folded.wb.rows, folded.wb.lanes, multipliers(&folded.bank))
+                format!(
+                    "folded {}x{}, {}",
+                    folded.wb.rows,
+                    folded.wb.lanes,
+                    multipliers(&folded.bank)
+                )
             }
-            LayerEngine::Elementwise { lanes } => format!("{lanes} element{} at a time", plural(*lanes)),
+            LayerEngine::Elementwise { lanes } => {
+                format!("{lanes} element{} at a time", plural(*lanes))
+            }
         };
         let name = format!("layer_{}", signature.name);
-        let mut block = Block { banner: format!("Layer {}: {engine}", signature.name), ..Block::default() };
+        let mut block =
+            Block { banner: format!("Layer {}: {engine}", signature.name), ..Block::default() };
         block.wires.extend(self.wires(m, &name));
         names.insert(m, name.clone());
         let mut ports = vec![self.clock()];
@@ -371,7 +440,12 @@ impl<'a> Core<'a> {
         ports.push(connection("m", &name));
         // As other instances, so that no layer is called like a wire of another one.
         let name = format!("u_{name}");
-        block.instances.push(Instance { module: signature.module.clone(), name, parameters: String::new(), ports });
+        block.instances.push(Instance {
+            module: signature.module.clone(),
+            name,
+            parameters: String::new(),
+            ports,
+        });
         block
     }
 
@@ -400,19 +474,28 @@ impl<'a> Core<'a> {
     }
 
     /// A node, and before it its ROMs.
-    fn instantiate(&self, node: &Node, names: &BTreeMap<StreamId, String>, block: &mut Block) -> Result<()> {
+    fn instantiate(
+        &self,
+        node: &Node,
+        names: &BTreeMap<StreamId, String>,
+        block: &mut Block,
+    ) -> Result<()> {
         let graph = &self.compiled.graph;
         let frames = self.signature.frames;
         let (part, ends) = (node.primitive.part(), graph.ends(node));
         let lost = |what: &str| {
             let layer = node.layer.map_or("", |number| self.signature.layers[number].name.as_str());
-            Error::internal(format_args!("layer `{layer}`, node `{}`", node.name), format_args!("has no {what}"))
+            Error::internal(
+                format_args!("layer `{layer}`, node `{}`", node.name),
+                format_args!("has no {what}"),
+            )
         };
         let own = node.layer.map(|number| &self.own[number]);
         let (module, clock) = match part.modules().first() {
             Some(module) => (module.to_string(), self.primitive_clock(node.layer)),
             None => {
-                let own = own.filter(|own| !own.kernel.is_empty()).ok_or_else(|| lost("pipeline"))?;
+                let own =
+                    own.filter(|own| !own.kernel.is_empty()).ok_or_else(|| lost("pipeline"))?;
                 let clken = if self.clken { " .clken(clken)," } else { "" };
                 (own.kernel.clone(), format!(".clk(clk),{clken} .rst(rst)"))
             }
@@ -425,7 +508,8 @@ impl<'a> Core<'a> {
             let (_, module) = module.ok_or_else(|| lost(table.rom()))?;
             let [enable_port, port] = table.ports();
             // A layer has one node that looks up, but up to four that read a ROM of weights.
-            let [enable, wires] = if port == "rom" { [table.rom(); 2] } else { [enable_port, port] };
+            let [enable, wires] =
+                if port == "rom" { [table.rom(); 2] } else { [enable_port, port] };
             if of_roms.is_empty() {
                 of_roms.push(format!(".{enable_port}_enable({enable}_enable)"));
                 block.wires.push(Wire::bit(format!("{enable}_enable")));
@@ -436,16 +520,31 @@ impl<'a> Core<'a> {
                 block.wires.push(Wire { name, bits: bits * lookups.len().max(1), vector: true });
             }
             let mut instance = |name: String, [address, data]: [String; 2]| {
-                let ports = vec![format!(".clk(clk), .enable({enable}_enable), .address({address}), .data({data})")];
+                let ports = vec![format!(
+                    ".clk(clk), .enable({enable}_enable), .address({address}), .data({data})"
+                )];
                 let name = format!("u_{name}");
-                block.instances.push(Instance { module: module.clone(), name, parameters: String::new(), ports });
+                block.instances.push(Instance {
+                    module: module.clone(),
+                    name,
+                    parameters: String::new(),
+                    ports,
+                });
             };
             if lookups.is_empty() {
-                instance(table.rom().into(), ["address", "data"].map(|signal| format!("{wires}_{signal}")));
+                instance(
+                    table.rom().into(),
+                    ["address", "data"].map(|signal| format!("{wires}_{signal}")),
+                );
             }
             for (i, name) in lookups.iter().enumerate() {
-                let slice = |(signal, bits): (&str, usize)| format!("{wires}_{signal}[{} +: {bits}]", i * bits);
-                instance(format!("{wires}_{name}"), [("address", *address), ("data", *data)].map(slice));
+                let slice = |(signal, bits): (&str, usize)| {
+                    format!("{wires}_{signal}[{} +: {bits}]", i * bits)
+                };
+                instance(
+                    format!("{wires}_{name}"),
+                    [("address", *address), ("data", *data)].map(slice),
+                );
             }
         }
         let of_weights = roms.iter().all(|rom| rom.table.ports()[1] == "rom");
@@ -464,15 +563,19 @@ impl<'a> Core<'a> {
                 let ends_core = [(StreamId(0), "s_axis_t"), (graph.output, "m_axis_t")];
                 let port = ends_core.iter().find(|(end, _)| end == id);
                 let to = port.map_or_else(|| format!("{name}_"), |(_, port)| port.to_string());
-                let beside: String = carried.iter().map(|signal| format!("{to}{signal}, ")).collect();
+                let beside: String =
+                    carried.iter().map(|signal| format!("{to}{signal}, ")).collect();
                 ports.push(format!(
-                    ".{side}_valid({to}valid), .{side}_ready({to}ready), .{side}_data({{{beside}{name}_data}})"
+                    ".{side}_valid({to}valid), .{side}_ready({to}ready), \
+                     .{side}_data({{{beside}{name}_data}})"
                 ));
             }
         }
         let m = &names[&node.outputs[0]];
         if carried.len() > 1 && node.outputs[0] != graph.output {
-            block.wires.extend(carried[1..].iter().map(|signal| Wire::bit(format!("{m}_{signal}"))));
+            block
+                .wires
+                .extend(carried[1..].iter().map(|signal| Wire::bit(format!("{m}_{signal}"))));
         }
         if let Some((port, wire)) = part.ports(&names[&node.inputs[0]], m, frames) {
             ports.push(port);
@@ -490,8 +593,10 @@ impl<'a> Core<'a> {
     fn top(&self) -> Result<File> {
         let graph = &self.compiled.graph;
         let Signature { input, output, .. } = &self.signature;
-        let ports =
-            axi::declarations(&self.signature).into_iter().map(|(text, comment)| Port { text, comment }).collect();
+        let ports = axi::declarations(&self.signature)
+            .into_iter()
+            .map(|(text, comment)| Port { text, comment })
+            .collect();
 
         let mut names = BTreeMap::from([(StreamId(0), "s_beat".to_string())]);
         let blocks = self.blocks(None, &mut names)?;
@@ -503,7 +608,8 @@ impl<'a> Core<'a> {
         after.extend(axi::lanes_out(output, "m_register_data"));
         let latency = self.signature.latency;
         let summary = vec![format!(
-            "A frame every {} clock{}; the first beat of a result {} clocks {} the last beat of its frame.",
+            "A frame every {} clock{}; the first beat of a result {} clocks {} the last beat of \
+             its frame.",
             self.signature.ii,
             plural(self.signature.ii as usize),
             latency.unsigned_abs(),
@@ -531,7 +637,8 @@ impl Wire {
 
 impl Module<'_> {
     fn text(&self, name: &str) -> Result<String> {
-        let text = self.render().map_err(|e| Error::internal(format_args!("template of `{name}`"), e))?;
+        let text =
+            self.render().map_err(|e| Error::internal(format_args!("template of `{name}`"), e))?;
         // A template cannot leave out the blanks of an empty line.
         Ok(text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n")
     }
@@ -552,16 +659,21 @@ fn is_kernel_alone(graph: &Graph, number: usize) -> bool {
 /// The streams that enter and leave a layer.
 fn ends(graph: &Graph, number: usize) -> (Vec<StreamId>, StreamId) {
     let own = |node: &&Node| node.layer == Some(number);
-    let made: Vec<StreamId> = graph.nodes.iter().filter(own).flat_map(|node| node.outputs.clone()).collect();
-    let read: Vec<StreamId> = graph.nodes.iter().filter(own).flat_map(|node| node.inputs.clone()).collect();
+    let made: Vec<StreamId> =
+        graph.nodes.iter().filter(own).flat_map(|node| node.outputs.clone()).collect();
+    let read: Vec<StreamId> =
+        graph.nodes.iter().filter(own).flat_map(|node| node.inputs.clone()).collect();
     let enters = read.iter().copied().filter(|id| !made.contains(id)).collect();
     // An invariant: one stream leaves a layer.
-    let leaves = made.iter().copied().find(|id| !read.contains(id)).expect("a layer yields a stream");
+    let leaves =
+        made.iter().copied().find(|id| !read.contains(id)).expect("a layer yields a stream");
     (enters, leaves)
 }
 
 fn connection(side: &str, stream: &str) -> String {
-    ["valid", "ready", "data", "user"].map(|signal| format!(".{side}_{signal}({stream}_{signal})")).join(", ")
+    ["valid", "ready", "data", "user"]
+        .map(|signal| format!(".{side}_{signal}({stream}_{signal})"))
+        .join(", ")
 }
 
 fn told(folded: &Folded) -> String {
@@ -575,7 +687,8 @@ fn told(folded: &Folded) -> String {
         );
     };
     format!(
-        "Folded: {} rows of W_b by {} elements, {}, {} rows of W_c by {} products; a window every {} clocks.",
+        "Folded: {} rows of W_b by {} elements, {}, {} rows of W_c by {} products; a window every \
+         {} clocks.",
         folded.wb.rows,
         folded.wb.lanes,
         multipliers(&folded.bank),
@@ -588,7 +701,12 @@ fn told(folded: &Folded) -> String {
 /// `4 multipliers`, and what they are made of where that is not hardware.
 fn multipliers(bank: &Bank) -> String {
     match &bank.digits {
-        Some(digits) => format!("{} multipliers of {} shift{} each", bank.lanes, digits.terms, plural(digits.terms)),
+        Some(digits) => format!(
+            "{} multipliers of {} shift{} each",
+            bank.lanes,
+            digits.terms,
+            plural(digits.terms)
+        ),
         None => format!("{} multipliers", bank.lanes),
     }
 }

@@ -12,7 +12,8 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// The low `bits` bits of `value · 2^shift`, `bits` wide, extended by its sign where it is narrower; at least 1 bit.
+    /// The low `bits` bits of `value · 2^shift`, `bits` wide, extended by its sign where it is
+    /// narrower; at least 1 bit.
     pub(super) fn bits(self, shift: u32, bits: u32) -> String {
         if let Source::Constant(v) = self {
             return literal(if shift < 64 { v << shift } else { 0 }, bits);
@@ -36,7 +37,9 @@ impl Source<'_> {
 
     /// What fills the top of `bits` bits, if anything, and what the low bits are.
     fn pieces(&self, bits: u32) -> (Option<String>, Cow<'_, str>) {
-        let Source::Signal { name, width, signed } = *self else { return (None, Cow::Borrowed("")) };
+        let Source::Signal { name, width, signed } = *self else {
+            return (None, Cow::Borrowed(""));
+        };
         if bits < width {
             return (None, slice(name, bits - 1, 0).into());
         }
@@ -55,7 +58,8 @@ pub(super) fn slice(name: &str, high: u32, low: u32) -> String {
     if high == low { format!("{name}[{low}]") } else { format!("{name}[{high}:{low}]") }
 }
 
-/// `value` modulo 2^bits as a literal of that width; negative where its top bit is set and `value` is negative.
+/// `value` modulo 2^bits as a literal of that width; negative where its top bit is set and `value`
+/// is negative.
 pub(super) fn literal(value: i64, bits: u32) -> String {
     let wrapped = if bits < 64 { (value << (64 - bits)) >> (64 - bits) } else { value };
     if value < 0 && wrapped < 0 {
@@ -88,9 +92,15 @@ pub(super) fn add_constant(x: &str, negate: bool, constant: i64, bits: u32) -> S
     }
 }
 
-/// `min(max(x, lo), hi)` as `bits` bits of a vector whose values are within `range`, and which bits of the vector that
-/// does not read.
-pub(super) fn clamp(x: Source, range: (i64, i64), lo: i64, hi: i64, bits: u32) -> (String, Option<String>) {
+/// `min(max(x, lo), hi)` as `bits` bits of a vector whose values are within `range`, and which bits
+/// of the vector that does not read.
+pub(super) fn clamp(
+    x: Source,
+    range: (i64, i64),
+    lo: i64,
+    hi: i64,
+    bits: u32,
+) -> (String, Option<String>) {
     let (name, width, signed) = match x {
         Source::Signal { name, width, signed } => (name, width, signed),
         Source::Constant(v) => return (literal(v.clamp(lo, hi), bits), None),
@@ -181,9 +191,18 @@ mod tests {
         let text = |range, lo, hi| clamp(x, range, lo, hi, 4).0;
         assert_eq!(text((-128, 127), 0, 15), "x[7] ? 4'd0 : |x[6:4] ? 4'd15 : x[3:0]");
         assert_eq!(text((0, 127), 0, 15), "!x[7] & |x[6:4] ? 4'd15 : x[3:0]");
-        assert_eq!(text((-128, 127), -8, 7), "x[7] & !(&x[6:3]) ? -4'sd8 : !x[7] & |x[6:3] ? 4'd7 : x[3:0]");
-        assert_eq!(text((-128, 127), -5, 6), "$signed(x) < -8'sd5 ? -4'sd5 : $signed(x) > 8'sd6 ? 4'd6 : x[3:0]");
-        assert_eq!(clamp(x, (-128, 15), 0, 15, 4), ("x[7] ? 4'd0 : x[3:0]".into(), Some("x[6:4]".into())));
+        assert_eq!(
+            text((-128, 127), -8, 7),
+            "x[7] & !(&x[6:3]) ? -4'sd8 : !x[7] & |x[6:3] ? 4'd7 : x[3:0]"
+        );
+        assert_eq!(
+            text((-128, 127), -5, 6),
+            "$signed(x) < -8'sd5 ? -4'sd5 : $signed(x) > 8'sd6 ? 4'd6 : x[3:0]"
+        );
+        assert_eq!(
+            clamp(x, (-128, 15), 0, 15, 4),
+            ("x[7] ? 4'd0 : x[3:0]".into(), Some("x[6:4]".into()))
+        );
         let unsigned = Source::Signal { name: "x", width: 5, signed: false };
         assert_eq!(clamp(unsigned, (0, 31), 0, 15, 4), ("x[4] ? 4'd15 : x[3:0]".into(), None));
     }

@@ -17,11 +17,17 @@ use strassenc_runtime::{Error, Format, Result};
 ///
 /// # Errors
 /// Where the names of the circuit clash with those of the module: a bug of ours.
-pub(super) fn emit(layer: &Unrolled, module: &str, clken: bool, provenance: &Provenance) -> Result<String> {
+pub(super) fn emit(
+    layer: &Unrolled,
+    module: &str,
+    clken: bool,
+    provenance: &Provenance,
+) -> Result<String> {
     check_names(&layer.circuit)?;
     let writer = Writer::new(layer);
     let text = writer.layer(module, clken, provenance).render();
-    text.map(|text| text + "\n").map_err(|e| Error::internal(format_args!("template of layer `{}`", layer.name), e))
+    text.map(|text| text + "\n")
+        .map_err(|e| Error::internal(format_args!("template of layer `{}`", layer.name), e))
 }
 
 #[derive(Template)]
@@ -149,7 +155,14 @@ impl<'a> Writer<'a> {
         for output in &circuit.outputs {
             read[output.index()] = true;
         }
-        Writer { circuit, pipeline, shift_add, delay_lines: pipeline.delay_lines(circuit), read_at_once, read }
+        Writer {
+            circuit,
+            pipeline,
+            shift_add,
+            delay_lines: pipeline.delay_lines(circuit),
+            read_at_once,
+            read,
+        }
     }
 
     fn layer(&self, module: &'a str, clken: bool, provenance: &Provenance) -> Layer<'a> {
@@ -158,8 +171,9 @@ impl<'a> Writer<'a> {
         let (inputs, unused) = self.inputs();
         let multipliers = circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count();
         let additions = circuit.nodes.iter().filter(|n| matches!(n.op, Op::Add(..))).count();
-        let description =
-            |n: usize, format: Format| format!("{} of {}", count(n, "element"), ascii(&format.to_string()));
+        let description = |n: usize, format: Format| {
+            format!("{} of {}", count(n, "element"), ascii(&format.to_string()))
+        };
         Layer {
             header: provenance.header(module, &format!("layer `{}`", circuit.name)),
             summary: format!(
@@ -211,7 +225,9 @@ impl<'a> Writer<'a> {
         for (id, node) in self.circuit.iter() {
             let available = self.pipeline.available(id);
             match node.op {
-                _ if node.op.is_multiplier() => multiplied[self.pipeline.reads(self.circuit, id) as usize].push(id),
+                _ if node.op.is_multiplier() => {
+                    multiplied[self.pipeline.reads(self.circuit, id) as usize].push(id)
+                }
                 _ => computed[available as usize].push(id),
             }
             for stage in (available..).take(self.delay_lines[id.index()].len()) {
@@ -219,11 +235,24 @@ impl<'a> Writer<'a> {
             }
         }
         (0..stages)
-            .map(|s| self.stage(s, &computed[s as usize], &multiplied[s as usize], &handed_on[s as usize]))
+            .map(|s| {
+                self.stage(
+                    s,
+                    &computed[s as usize],
+                    &multiplied[s as usize],
+                    &handed_on[s as usize],
+                )
+            })
             .collect()
     }
 
-    fn stage(&self, number: u32, computed: &[NodeId], multiplied: &[NodeId], held: &[NodeId]) -> Stage<'a> {
+    fn stage(
+        &self,
+        number: u32,
+        computed: &[NodeId],
+        multiplied: &[NodeId],
+        held: &[NodeId],
+    ) -> Stage<'a> {
         let mut wires = vec![];
         for &id in computed {
             let node = self.circuit.node(id);
@@ -239,7 +268,8 @@ impl<'a> Writer<'a> {
             });
         }
         let multipliers = multiplied.iter().filter_map(|&id| self.multiplier(id, number)).collect();
-        let shift_added = multiplied.iter().filter_map(|&id| self.shift_added(id, number)).collect();
+        let shift_added =
+            multiplied.iter().filter_map(|&id| self.shift_added(id, number)).collect();
         let products = multiplied.iter().filter_map(|&id| self.product(id, number)).collect();
 
         let mut registers = vec![];
@@ -248,7 +278,10 @@ impl<'a> Writer<'a> {
         for &id in held {
             let node = self.circuit.node(id);
             let width = self.width(id, number + 1);
-            if self.pipeline.available(id) == number && !node.op.is_multiplier() && !self.is_wire(id) {
+            if self.pipeline.available(id) == number
+                && !node.op.is_multiplier()
+                && !self.is_wire(id)
+            {
                 registers.push(Register {
                     name: &node.name,
                     high: width - 1,
@@ -281,7 +314,9 @@ impl<'a> Writer<'a> {
     }
 
     fn summary(&self, computed: &[NodeId], multipliers: usize, held: usize) -> String {
-        let ops = |f: fn(&Op) -> bool| computed.iter().filter(|id| f(&self.circuit.node(**id).op)).count();
+        let ops = |f: fn(&Op) -> bool| {
+            computed.iter().filter(|id| f(&self.circuit.node(**id).op)).count()
+        };
         let parts = [
             (ops(|op| matches!(op, Op::Add(..))), "addition"),
             (ops(|op| matches!(op, Op::Offset { .. }) && !op.is_wires()), "constant addition"),
@@ -289,7 +324,8 @@ impl<'a> Writer<'a> {
             (multipliers, "multiplier"),
             (held, "register"),
         ];
-        let named: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| count(*n, what)).collect();
+        let named: Vec<_> =
+            parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| count(*n, what)).collect();
         if named.is_empty() { "control only".into() } else { named.join(", ") }
     }
 
@@ -326,7 +362,11 @@ impl<'a> Writer<'a> {
         let node = self.circuit.node(id);
         match node.op {
             Op::Constant(v) => f(Source::Constant(v)),
-            _ => f(Source::Signal { name: &self.name(id, stage), width: self.width(id, stage), signed: node.signed }),
+            _ => f(Source::Signal {
+                name: &self.name(id, stage),
+                width: self.width(id, stage),
+                signed: node.signed,
+            }),
         }
     }
 
@@ -347,7 +387,9 @@ impl<'a> Writer<'a> {
             Op::Input(_) => node.name.clone(),
             Op::Constant(v) => literal(v, width),
             Op::Multiply { .. } | Op::Product { .. } => self.name(id, stage).into_owned(),
-            Op::Add(a, b) => sum(&self.term(a, stage, width), a.negate, &self.term(b, stage, width), b.negate),
+            Op::Add(a, b) => {
+                sum(&self.term(a, stage, width), a.negate, &self.term(b, stage, width), b.negate)
+            }
             Op::Offset { x, constant, shift } if shift >= 0 => {
                 let bits = width + shift as u32;
                 add_constant(&self.term(x, stage, bits), x.negate, constant, bits)
@@ -361,7 +403,12 @@ impl<'a> Writer<'a> {
                     }
                     Some(_) => {
                         let shifted = Term { shift: x.shift + left, ..x };
-                        add_constant(&self.term(shifted, stage, width), x.negate, constant << left, width)
+                        add_constant(
+                            &self.term(shifted, stage, width),
+                            x.negate,
+                            constant << left,
+                            width,
+                        )
                     }
                 }
             }
@@ -379,7 +426,9 @@ impl<'a> Writer<'a> {
 
     fn multiplier(&self, id: NodeId, stage: u32) -> Option<Multiplier<'a>> {
         let node = self.circuit.node(id);
-        let Op::Multiply { x, coefficient, coefficient_bits, shift, row } = node.op else { return None };
+        let Op::Multiply { x, coefficient, coefficient_bits, shift, row } = node.op else {
+            return None;
+        };
         if self.shift_add.contains_key(&row) {
             return None;
         }
@@ -422,10 +471,12 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// The enables of the registers of a multiplier that reads in stage `stage`, the first one in the low bit.
+    /// The enables of the registers of a multiplier that reads in stage `stage`, the first one in
+    /// the low bit.
     fn enables(&self, stage: u32) -> String {
         let latency = self.pipeline.multiplier_latency;
-        let enables: Vec<String> = (1..=latency).rev().map(|i| format!("p{}_enable", stage + i)).collect();
+        let enables: Vec<String> =
+            (1..=latency).rev().map(|i| format!("p{}_enable", stage + i)).collect();
         if latency == 1 { enables.concat() } else { format!("{{{}}}", enables.join(", ")) }
     }
 
@@ -439,7 +490,11 @@ impl<'a> Writer<'a> {
 
 /// `-8'sd5`.
 fn signed(value: i64, bits: u32) -> String {
-    if value < 0 { format!("-{bits}'sd{}", value.unsigned_abs()) } else { format!("{bits}'sd{value}") }
+    if value < 0 {
+        format!("-{bits}'sd{}", value.unsigned_abs())
+    } else {
+        format!("{bits}'sd{value}")
+    }
 }
 
 /// `1 addition`, `2 additions`.
@@ -472,7 +527,9 @@ fn wrapped(items: &[String], indent: &str) -> String {
 fn check_names(circuit: &Circuit) -> Result<()> {
     for node in &circuit.nodes {
         let name = node.name.as_str();
-        let stage = name.strip_prefix('p').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+        let stage = name
+            .strip_prefix('p')
+            .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
         let own = PORTS.contains(&name)
             || name.ends_with("unused")
             || name.starts_with("multiplier_")
@@ -487,5 +544,7 @@ fn check_names(circuit: &Circuit) -> Result<()> {
     Ok(())
 }
 
-const PORTS: [&str; 11] =
-    ["clk", "clken", "rst", "s_valid", "s_ready", "s_user", "s_data", "m_valid", "m_ready", "m_user", "m_data"];
+const PORTS: [&str; 11] = [
+    "clk", "clken", "rst", "s_valid", "s_ready", "s_user", "s_data", "m_valid", "m_ready",
+    "m_user", "m_data",
+];

@@ -1,8 +1,9 @@
 //! Emission: pipelines and streams as Verilog text, with everything a user of the core needs beside
 //! it.
 //!
-//! Against the pipeline, every register has a name and every width is written out; what stands around the layers (streams,
-//! beats, frames) is added here. The meaning is what Verilog simulators make of it.
+//! Against the pipeline, every register has a name and every width is written out; what stands
+//! around the layers (streams, beats, frames) is added here. The meaning is what Verilog simulators
+//! make of it.
 
 mod axi;
 mod core;
@@ -75,7 +76,8 @@ pub const MEMORY_LIST: &str = "memories.f";
 
 /// What tells tools of a core: its lists of files, and its signature.
 fn lists(signature: &Signature) -> impl Iterator<Item = File> {
-    let list = |path: &str, names: &[String]| File { path: path.into(), text: names.join("\n") + "\n" };
+    let list =
+        |path: &str, names: &[String]| File { path: path.into(), text: names.join("\n") + "\n" };
     let files = list(FILE_LIST, &signature.files);
     let memories = (!signature.memories.is_empty()).then(|| list(MEMORY_LIST, &signature.memories));
     let signature = File { path: signature::FILE.into(), text: signature.to_json() };

@@ -1,7 +1,8 @@
 //! Names of modules, and the words that tools reserve.
 //!
-//! A module's name is seen from everywhere in a design, so that a port, a wire, an instance or a task of the same name hides it.
-//! No list could keep up with all that generated text, primitives and testbench declare: the text itself is read.
+//! A module's name is seen from everywhere in a design, so that a port, a wire, an instance or a
+//! task of the same name hides it. No list could keep up with all that generated text, primitives
+//! and testbench declare: the text itself is read.
 
 use super::{Emitted, File, PRIMITIVES};
 use rayon::prelude::*;
@@ -35,7 +36,8 @@ impl Modules {
     }
 }
 
-/// What `emit` makes with module names that nothing else in the text has; it is told the names to avoid.
+/// What `emit` makes with module names that nothing else in the text has; it is told the names to
+/// avoid.
 pub(super) fn unhidden(emit: impl Fn(&BTreeSet<String>) -> Result<Emitted>) -> Result<Emitted> {
     let mut avoid = BTreeSet::new();
     loop {
@@ -51,7 +53,8 @@ pub(super) fn unhidden(emit: impl Fn(&BTreeSet<String>) -> Result<Emitted>) -> R
 
 /// The names of our modules that stand for something else, too.
 fn hidden(files: &[File]) -> BTreeSet<String> {
-    let verilog = || files.iter().filter_map(|file| Some((file.path.strip_suffix(".v")?, &file.text)));
+    let verilog =
+        || files.iter().filter_map(|file| Some((file.path.strip_suffix(".v")?, &file.text)));
     let ours: HashSet<&str> = verilog()
         .map(|(module, _)| module)
         .filter(|module| PRIMITIVES.iter().all(|(primitive, _)| primitive != module))
@@ -67,7 +70,8 @@ fn others(text: &str, names: &HashSet<&str>) -> BTreeSet<String> {
     let mut before = "";
     while let Some(word) = words.next() {
         let is_name = |next: &&str| next.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        // `module name`, `name instance (` and `name #(`; behind a colon stands the name of a block.
+        // `module name`, `name instance (` and `name #(`; behind a colon stands the name of a
+        // block.
         let is_module = |next: Option<&&str>| match next {
             _ if before == "module" => true,
             Some(next) => before != ":" && (*next == "#" || is_name(next) && !is_reserved(next)),
@@ -81,7 +85,8 @@ fn others(text: &str, names: &HashSet<&str>) -> BTreeSet<String> {
     found
 }
 
-/// The words and signs of a Verilog text; numbers, strings, system tasks and comments are passed over.
+/// The words and signs of a Verilog text; numbers, strings, system tasks and comments are passed
+/// over.
 struct Words<'a>(&'a str);
 
 impl<'a> Iterator for Words<'a> {
@@ -93,8 +98,9 @@ impl<'a> Iterator for Words<'a> {
             let first = text.chars().next()?;
             let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
             let word = text.find(|c| !in_word(c)).unwrap_or(text.len());
-            let behind =
-                |start: usize, end: &str| text[start..].find(end).map_or(text.len(), |at| start + at + end.len());
+            let behind = |start: usize, end: &str| {
+                text[start..].find(end).map_or(text.len(), |at| start + at + end.len())
+            };
             let (taken, rest) = match first {
                 _ if text.starts_with("//") => (None, behind(2, "\n")),
                 _ if text.starts_with("/*") => (None, behind(2, "*/")),
@@ -118,7 +124,8 @@ pub(super) fn is_reserved(word: &str) -> bool {
     RESERVED.contains(&word)
 }
 
-/// Keywords of IEEE 1364-2005 and 1800-2023, then those of C++, then those of VHDL (IEEE 1076-2019), sorted each.
+/// Keywords of IEEE 1364-2005 and 1800-2023, then those of C++, then those of VHDL (IEEE
+/// 1076-2019), sorted each.
 #[rustfmt::skip]
 const RESERVED: &[&str] = &[
     "accept_on", "alias", "always", "always_comb", "always_ff", "always_latch", "and", "assert", "assign", "assume",
@@ -180,7 +187,10 @@ mod tests {
         assert_eq!(modules.take("table".into(), "core"), "table_core");
         assert_eq!(modules.take("digits".into(), "core"), "digits_core");
         assert_eq!(modules.take("digits".into(), "core"), "digits_core_2");
-        assert_eq!(modules.take("strassenc_multiplier".into(), "layer"), "strassenc_multiplier_layer");
+        assert_eq!(
+            modules.take("strassenc_multiplier".into(), "layer"),
+            "strassenc_multiplier_layer"
+        );
         assert_eq!(modules.take("namespace".into(), "core"), "namespace_core");
         assert_eq!(modules.take("entity".into(), "core"), "entity_core");
         assert_eq!(modules.take("rst".into(), "core"), "rst_core");
@@ -188,7 +198,8 @@ mod tests {
 
     #[test]
     fn a_word_is_the_name_of_a_module_or_something_else() {
-        let of_modules = "module a; b #(.X(8'ha)) c (.d(1'b0)); // a e\n f g (); $a; /* a */ \"a\" endmodule";
+        let of_modules =
+            "module a; b #(.X(8'ha)) c (.d(1'b0)); // a e\n f g (); $a; /* a */ \"a\" endmodule";
         let names = HashSet::from(["a", "b", "f"]);
         assert_eq!(others(of_modules, &names), BTreeSet::new());
         for text in [

@@ -1,4 +1,5 @@
-//! ROMs of folded layers: small ones with their contents in the text, large ones with a `$readmemh` file beside it.
+//! ROMs of folded layers: small ones with their contents in the text, large ones with a `$readmemh`
+//! file beside it.
 
 use super::File;
 use super::provenance::Provenance;
@@ -42,21 +43,35 @@ impl Rom {
     pub fn weights(array: &Array, matrix: &str) -> Self {
         let bits = 2 * array.rows * array.lanes;
         let word = |weights: &[i8]| hex(weights.iter().map(|w| (i64::from(*w), 2)), bits);
-        let held = format!("{} of {matrix}, lane by lane, two bits each, the first in the low bits", rows(array.rows));
-        Rom { bits, words: array.weights.chunks(array.rows * array.lanes).map(word).collect(), held }
+        let held = format!(
+            "{} of {matrix}, lane by lane, two bits each, the first in the low bits",
+            rows(array.rows)
+        );
+        Rom {
+            bits,
+            words: array.weights.chunks(array.rows * array.lanes).map(word).collect(),
+            held,
+        }
     }
 
     pub fn coefficients(bank: &Bank) -> Self {
         let bits = bank.lanes * bank.entry_bits() as usize;
         if let Some(Digits { terms, amount_bits, entries }) = &bank.digits {
-            let parts = |(weight, amount): &(i8, u32)| [(i64::from(*weight), 2), (i64::from(*amount), *amount_bits)];
+            let parts = |(weight, amount): &(i8, u32)| {
+                [(i64::from(*weight), 2), (i64::from(*amount), *amount_bits)]
+            };
             let word = |words: &[(i8, u32)]| hex(words.iter().flat_map(parts), bits);
             let held = format!(
-                "coefficients of {}, in units of 2^-{}: {terms} digits each, a shift above a weight of two bits",
+                "coefficients of {}, in units of 2^-{}: {terms} digits each, a shift above a \
+                 weight of two bits",
                 rows(bank.lanes),
                 bank.shift
             );
-            return Rom { bits, words: entries.chunks(terms * bank.lanes).map(word).collect(), held };
+            return Rom {
+                bits,
+                words: entries.chunks(terms * bank.lanes).map(word).collect(),
+                held,
+            };
         }
         let word = |words: &[i64]| hex(words.iter().map(|a| (*a, bank.coefficient_bits)), bits);
         let held = format!("coefficients of {}, in units of 2^-{}", rows(bank.lanes), bank.shift);
@@ -66,7 +81,9 @@ impl Rom {
     pub fn outputs(requantiser: &Requantiser) -> Self {
         let Requantiser { lanes, amount_bits, constant_bits, entries, .. } = requantiser;
         let bits = lanes * (amount_bits + constant_bits) as usize;
-        let parts = |(amount, constant): &(u32, i64)| [(*constant, *constant_bits), (i64::from(*amount), *amount_bits)];
+        let parts = |(amount, constant): &(u32, i64)| {
+            [(*constant, *constant_bits), (i64::from(*amount), *amount_bits)]
+        };
         let word = |words: &[(u32, i64)]| hex(words.iter().flat_map(parts), bits);
         let held = format!(
             "bias and rounding of {lanes} output{}, and beyond it the shift",
@@ -83,16 +100,27 @@ impl Rom {
             if curve.sigmoid { "the logistic function" } else { "tanh" },
             curve.frac
         );
-        Rom { bits, words: curve.values.iter().map(|v| hex([(*v, curve.frac + 1)].into_iter(), bits)).collect(), held }
+        Rom {
+            bits,
+            words: curve
+                .values
+                .iter()
+                .map(|v| hex([(*v, curve.frac + 1)].into_iter(), bits))
+                .collect(),
+            held,
+        }
     }
 
-    /// Rows of a table in words of `lanes` elements; each row is made up to a power of two of words.
+    /// Rows of a table in words of `lanes` elements; each row is made up to a power of two of
+    /// words.
     pub fn rows(rows: &[Vec<i64>], element_bits: u32, lanes: usize) -> Self {
         let bits = lanes * element_bits as usize;
         let mut words = vec![];
         for row in rows {
             let end = words.len() + (row.len() / lanes).next_power_of_two();
-            words.extend(row.chunks(lanes).map(|word| hex(word.iter().map(|v| (*v, element_bits)), bits)));
+            words.extend(
+                row.chunks(lanes).map(|word| hex(word.iter().map(|v| (*v, element_bits)), bits)),
+            );
             words.resize(end, hex(std::iter::empty(), bits));
         }
         let held = format!("{lanes} element{} of a row", if lanes == 1 { "" } else { "s" });
@@ -114,7 +142,10 @@ impl Rom {
             file: file.clone(),
             contents: if large { &[] } else { &self.words },
         };
-        let text = text.render().map_err(|e| Error::internal(format_args!("template of `{module}`"), e))? + "\n";
+        let text = text
+            .render()
+            .map_err(|e| Error::internal(format_args!("template of `{module}`"), e))?
+            + "\n";
         let mut files = vec![File { path: format!("{module}.v"), text }];
         files.extend(file.map(|path| File { path, text: self.words.join("\n") + "\n" }));
         Ok(files)

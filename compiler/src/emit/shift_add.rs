@@ -42,7 +42,8 @@ pub(super) struct Register {
 }
 
 impl<'a> Writer<'a> {
-    /// The multiplication of node `id`, read in stage `stage`; `None` where a hardware multiplier does it.
+    /// The multiplication of node `id`, read in stage `stage`; `None` where a hardware multiplier
+    /// does it.
     pub(super) fn shift_added(&self, id: NodeId, stage: u32) -> Option<ShiftAdded<'a>> {
         let node = self.circuit.node(id);
         let Op::Multiply { x, coefficient, shift, row, .. } = node.op else { return None };
@@ -51,12 +52,14 @@ impl<'a> Writer<'a> {
         let name = format!("multiplier_{row}");
         let latency = self.pipeline.multiplier_latency;
 
-        // The sum has the dropped bits below the product. A node carries its multiple, modulo what is read of it.
+        // The sum has the dropped bits below the product. A node carries its multiple, modulo what
+        // is read of it.
         let dropped = shift.max(0) as u32;
         let bits = node.width + dropped;
         let left = output.shift + (-shift).max(0) as u32;
         let last = output.node.index();
-        let interval = |k: usize| self.circuit.node(x).interval.times(Interval::point(multiples[k]));
+        let interval =
+            |k: usize| self.circuit.node(x).interval.times(Interval::point(multiples[k]));
         let mut widths = vec![0u32; graph.nodes.len()];
         widths[last] = bits.saturating_sub(left);
         for k in (0..graph.nodes.len()).rev() {
@@ -72,7 +75,8 @@ impl<'a> Writer<'a> {
         let wire = |k: usize| format!("{name}_a{k}");
         let source = |t: Term, bits: u32| match t.node.index() {
             0 => self.with_source(x, stage, |source| source.bits(t.shift, bits)),
-            k => Source::Signal { name: &wire(k), width: widths[k], signed: interval(k).signed() }.bits(t.shift, bits),
+            k => Source::Signal { name: &wire(k), width: widths[k], signed: interval(k).signed() }
+                .bits(t.shift, bits),
         };
         let mut wires = vec![];
         for (k, node) in graph.nodes.iter().enumerate() {
@@ -91,12 +95,14 @@ impl<'a> Writer<'a> {
                 None => source(Term { node: output.node, shift: 0, negate: false }, width),
                 Some(before) => before.name.clone(),
             };
-            let (name, enable) = (format!("{name}_p{}", stage + i), format!("p{}_enable", stage + i));
+            let (name, enable) =
+                (format!("{name}_p{}", stage + i), format!("p{}_enable", stage + i));
             registers.push(Register { name, high: width - 1, value, enable });
         }
         let full = match registers.last() {
             None => source(Term { shift: left, ..output }, bits),
-            Some(r) => Source::Signal { name: &r.name, width, signed: interval(last).signed() }.bits(left, bits),
+            Some(r) => Source::Signal { name: &r.name, width, signed: interval(last).signed() }
+                .bits(left, bits),
         };
         let rounded = add_constant(&full, *negate != output.negate, half(shift), bits);
         let mut unused = vec![];

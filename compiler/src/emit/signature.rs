@@ -39,32 +39,36 @@ pub struct Signature {
     pub input: Stream,
     /// `m_axis_*`: the network's outputs.
     pub output: Stream,
-    /// Clocks from input to output in an empty core with `m_axis_tready` high: where the last beat of a frame is accepted at
-    /// rising edge t (`tvalid` and `tready` both high there), `m_axis_tvalid` is high for its first output beat at rising edge
-    /// t + latency, and not before. Negative where the first output beat of a frame comes before its last input beat.
+    /// Clocks from input to output in an empty core with `m_axis_tready` high: where the last beat
+    /// of a frame is accepted at rising edge t (`tvalid` and `tready` both high there),
+    /// `m_axis_tvalid` is high for its first output beat at rising edge t + latency, and not
+    /// before. Negative where the first output beat of a frame comes before its last input beat.
     pub latency: i64,
     /// Clocks between frames at full rate: the most of them once the core is full.
     pub ii: u32,
-    /// From this frame on, counted from 0, frames come out at intervals of `ii` at full rate; those before come as the core
-    /// fills.
+    /// From this frame on, counted from 0, frames come out at intervals of `ii` at full rate; those
+    /// before come as the core fills.
     #[serde(default)]
     pub warm_up: u32,
-    /// What becomes of a frame with a wrong tlast: false: it is dropped; true: one that is too short is completed with zeros, one
-    /// that is too long is cut, and its result comes out.
+    /// What becomes of a frame with a wrong tlast: false: it is dropped; true: one that is too
+    /// short is completed with zeros, one that is too long is cut, and its result comes out.
     #[serde(default)]
     pub whole_frames: bool,
-    /// Whether it works on sequences: what comes out depends on the inputs since the last one with tuser, or since reset.
+    /// Whether it works on sequences: what comes out depends on the inputs since the last one with
+    /// tuser, or since reset.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recurrent: bool,
     /// The layers in order.
     pub layers: Vec<Layer>,
-    /// The testbench module; it is in a file of its name with `.v`, reads two `.mem` files beside it, and the script of its
-    /// name, `.sh`, compiles and runs it.
+    /// The testbench module; it is in a file of its name with `.v`, reads two `.mem` files beside
+    /// it, and the script of its name, `.sh`, compiles and runs it.
     pub testbench: String,
-    /// Verilog files of the core in the order tools want them, the testbench excluded; as in `files.f`.
+    /// Verilog files of the core in the order tools want them, the testbench excluded; as in
+    /// `files.f`.
     pub files: Vec<String>,
-    /// Contents of ROMs, which the Verilog reads with `$readmemh` by these names, from the folder where a tool runs or the one
-    /// that the macro `STRASSENC_FOLDER` names, a string; as in `memories.f`.
+    /// Contents of ROMs, which the Verilog reads with `$readmemh` by these names, from the folder
+    /// where a tool runs or the one that the macro `STRASSENC_FOLDER` names, a string; as in
+    /// `memories.f`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub memories: Vec<String>,
 }
@@ -93,12 +97,13 @@ pub enum Direction {
 
 /// How vectors travel on an AXI4-Stream: element 0 of the vector in the low bits of the first beat.
 ///
-/// Element i is in beat `i / beat_elements`, in bits `8 · element_bytes · (i % beat_elements)` and up, in two's complement,
-/// sign-extended (zero-extended for an unsigned format) to `element_bytes`. Where `beats · beat_elements > elements`, the
-/// surplus lanes of the last beat are ignored on input and zero on output, and the stream has
-/// `tkeep`, a bit for every byte of `tdata`: on output it is low for the surplus lanes of the last
-/// beat and high for all other bytes, on input it is not read. `tlast` marks the last beat of a
-/// vector; the input has none where frames are counted.
+/// Element i is in beat `i / beat_elements`, in bits `8 · element_bytes · (i % beat_elements)` and
+/// up, in two's complement, sign-extended (zero-extended for an unsigned format) to
+/// `element_bytes`. Where `beats · beat_elements > elements`, the surplus lanes of the last beat
+/// are ignored on input and zero on output, and the stream has `tkeep`, a bit for every byte of
+/// `tdata`: on output it is low for the surplus lanes of the last beat and high for all other
+/// bytes, on input it is not read. `tlast` marks the last beat of a vector; the input has none
+/// where frames are counted.
 ///
 /// `tuser`, one bit, is read on a vector's first beat and comes out on the first beat of its
 /// result. In a core on sequences it begins one. In a core without a state that is all that it
@@ -108,8 +113,8 @@ pub enum Direction {
 pub struct Stream {
     /// Elements of one vector.
     pub elements: usize,
-    /// Format of every element; the raw outputs of a network may have up to 54 bits. The upper bits of an input element
-    /// beyond `format.bits` are ignored.
+    /// Format of every element; the raw outputs of a network may have up to 54 bits. The upper bits
+    /// of an input element beyond `format.bits` are ignored.
     pub format: Format,
     /// Bytes of one element on `tdata`: as few as hold it, or, where the width of `tdata` was asked
     /// for, 1, 2, 4 or 8.
@@ -204,21 +209,30 @@ impl Stream {
         let least = format.bits.div_ceil(8) as usize;
         let (element_bytes, beat_elements) = match beat {
             Beat::Any => (least, elements.div_ceil(elements.div_ceil(BEAT_BYTES / least))),
-            Beat::Elements(0) => return Err(Error::input("tdata", "a beat needs at least one element")),
+            Beat::Elements(0) => {
+                return Err(Error::input("tdata", "a beat needs at least one element"));
+            }
             Beat::Elements(n) => (least, n.min(elements)),
             Beat::Bits(bits) => {
                 let lane = least.next_power_of_two();
                 let (unit, most) = (8 * lane, 8 * BEAT_BYTES);
                 if !(unit..=most).contains(&bits) || bits % unit != 0 {
-                    let cause =
-                        format_args!("{bits} is not a width of whole elements: one of {format} takes {unit} bits");
+                    let cause = format_args!(
+                        "{bits} is not a width of whole elements: one of {format} takes {unit} bits"
+                    );
                     let help = format_args!("give a multiple of {unit}, at most {most}");
                     return Err(Error::input("tdata", cause).help(help));
                 }
                 (lane, bits / (8 * lane))
             }
         };
-        Ok(Stream { elements, format, element_bytes, beat_elements, beats: elements.div_ceil(beat_elements) })
+        Ok(Stream {
+            elements,
+            format,
+            element_bytes,
+            beat_elements,
+            beats: elements.div_ceil(beat_elements),
+        })
     }
 
     /// Width of `tdata` in bits.
@@ -249,7 +263,8 @@ impl Signature {
     /// Where the text is not JSON, not a signature, or of another schema; `place` names the file.
     pub fn parse(text: &[u8], place: impl std::fmt::Display) -> Result<Self> {
         let fail = |cause: String| {
-            Error::input(&place, cause).help("write the build folder anew with `strassenc verilog MODEL -o BUILD`")
+            Error::input(&place, cause)
+                .help("write the build folder anew with `strassenc verilog MODEL -o BUILD`")
         };
         #[derive(Deserialize)]
         struct Versioned {
@@ -337,11 +352,15 @@ mod tests {
         let parse = |edit: &dyn Fn(&mut Signature)| {
             let mut signature = good.clone();
             edit(&mut signature);
-            Signature::parse(signature.to_json().as_bytes(), "signature.json").map_err(|e| e.to_string())
+            Signature::parse(signature.to_json().as_bytes(), "signature.json")
+                .map_err(|e| e.to_string())
         };
         assert_eq!(parse(&|_| ()).unwrap(), good);
         for (edit, told) in [
-            (&(|s: &mut Signature| s.ii = 0) as &dyn Fn(&mut Signature), "initiation interval is 0"),
+            (
+                &(|s: &mut Signature| s.ii = 0) as &dyn Fn(&mut Signature),
+                "initiation interval is 0",
+            ),
             (&|s| s.latency = i64::MIN, "latency is -9223372036854775808"),
             (&|s| s.input.elements = usize::MAX, "elements of a vector is 9223372036854775807"),
             (&|s| s.output.element_bytes = 0, "bytes of an element is 0"),

@@ -21,7 +21,12 @@ const ELEMENTS: usize = 1 << 18;
 ///
 /// # Errors
 /// Where golden refuses a vector, or the template fails: a bug of ours.
-pub(super) fn emit(model: &Model, signature: &Signature, clken: bool, provenance: &Provenance) -> Result<Vec<File>> {
+pub(super) fn emit(
+    model: &Model,
+    signature: &Signature,
+    clken: bool,
+    provenance: &Provenance,
+) -> Result<Vec<File>> {
     let module = &signature.testbench;
     let mut vectors = vectors(model);
     vectors.truncate((ELEMENTS / model.input.elements()).max(1));
@@ -82,8 +87,9 @@ struct Script<'a> {
     module: &'a str,
 }
 
-/// Corners (all least, all greatest, zeros, both ends in turn, the first and the last element alone at an end), then random
-/// vectors, every other one of the ends only. Always the same for a model's input.
+/// Corners (all least, all greatest, zeros, both ends in turn, the first and the last element alone
+/// at an end), then random vectors, every other one of the ends only. Always the same for a model's
+/// input.
 fn vectors(model: &Model) -> Vec<Vec<i64>> {
     let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
     let alternating = |a: i64, b: i64| (0..n).map(|i| if i % 2 == 0 { a } else { b }).collect();
@@ -149,7 +155,10 @@ mod tests {
         assert_eq!(beats(&stream(5, Beat::Any), &v), "03fe01\n");
         assert_eq!(beats(&stream(9, Beat::Any), &v), "0003fffe0001\n");
         assert_eq!(beats(&stream(5, Beat::Elements(2)), &v), "fe01\n0003\n");
-        assert_eq!(beats(&stream(54, Beat::Elements(1)), &v), "00000000000001\nfffffffffffffe\n00000000000003\n");
+        assert_eq!(
+            beats(&stream(54, Beat::Elements(1)), &v),
+            "00000000000001\nfffffffffffffe\n00000000000003\n"
+        );
         assert_eq!(beats(&stream(9, Beat::Bits(32)), &v), "fffe0001\n00000003\n");
     }
 }

@@ -67,8 +67,9 @@ impl Figures {
     pub fn new(compiled: &Compiled, clock: f64) -> Self {
         let made_of: Vec<_> = compiled.layers.iter().map(LayerEngine::multipliers).collect();
         let estimates = engine::costs(&compiled.dataflow, &compiled.engines, &made_of);
-        let layers: Vec<LayerFigures> =
-            (0..compiled.layers.len()).map(|number| layer(compiled, number, estimates[number])).collect();
+        let layers: Vec<LayerFigures> = (0..compiled.layers.len())
+            .map(|number| layer(compiled, number, estimates[number]))
+            .collect();
         let clocks = |layer: &LayerFigures| layer.engine.clocks;
         let slowest = layers.iter().max_by_key(|layer| clocks(layer));
         let interval = compiled.timing.interval();
@@ -76,10 +77,17 @@ impl Figures {
             let node: &Node = &compiled.graph.nodes[depth.node];
             let words = if let Primitive::Fifo(fifo) = &node.primitive { fifo.depth } else { 0 };
             let bits = compiled.graph.streams[node.inputs[0].index()].bits();
-            FifoFigures { name: node.name.clone(), depth: words, live: depth.live, rate: depth.rate, bits }
+            FifoFigures {
+                name: node.name.clone(),
+                depth: words,
+                live: depth.live,
+                rate: depth.rate,
+                bits,
+            }
         };
         let graph = &compiled.graph;
-        let registers = graph.nodes.iter().filter(|node| matches!(node.primitive, Primitive::Register(_)));
+        let registers =
+            graph.nodes.iter().filter(|node| matches!(node.primitive, Primitive::Register(_)));
         let streams = StreamFigures {
             clock_mhz: clock,
             interval,
@@ -136,7 +144,8 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
         figures.budget = kernel.chain.budget;
         figures.per_window = kernel.chain.multiplications();
         figures.windows = kernel.windows.count() as u64;
-        // One for each output and each input that its window holds: a patch of a larger window is several windows.
+        // One for each output and each input that its window holds: a patch of a larger window is
+        // several windows.
         let per_output = match (compiled.model_layer(&ir.name), &ir.kind) {
             (Some(ModelLayer::Conv2d(conv)), _) => {
                 let kernel = conv.kernel().map_or(0, Extent::area);
@@ -145,10 +154,18 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
             (_, Kind::Spn(_)) => from.elements_of_model(),
             _ => kernel.input.elements(),
         };
-        let outputs = if let Kind::Spn(_) = ir.kind { to.elements_of_model() } else { kernel.output.elements() };
+        let outputs = if let Kind::Spn(_) = ir.kind {
+            to.elements_of_model()
+        } else {
+            kernel.output.elements()
+        };
         // A filter is one for each position and each element within its width.
-        let of_filters =
-            |words: Words| words.by_width().map(|(width, n)| n * width * words.elements * words.positions(width)).sum();
+        let of_filters = |words: Words| {
+            words
+                .by_width()
+                .map(|(width, n)| n * width * words.elements * words.positions(width))
+                .sum()
+        };
         figures.dense_multiplications = ir.words().map_or(outputs * per_output, of_filters) as u64;
         if let Some(ModelLayer::Bilinear(bilinear)) = compiled.model_layer(&ir.name) {
             // Bits of an element as a signed number.
@@ -163,7 +180,9 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
     figures.dense_multiplications += (ir.products_of_a_unit() * units) as u64;
     figures.products.extend(products_of_units(ir));
     rom_bits += match &ir.kind {
-        Kind::Embedding { rows } => (rows.len() * to.shape.channels) as u64 * u64::from(to.format.bits),
+        Kind::Embedding { rows } => {
+            (rows.len() * to.shape.channels) as u64 * u64::from(to.format.bits)
+        }
         Kind::CharCnn { tanh, .. } => tanh.rom_bits(),
         Kind::Highway { blend, .. } => blend.sigmoid.rom_bits(),
         // A table for each lookup of a unit.
@@ -178,13 +197,18 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
 fn products_of_units(layer: &Layer) -> Vec<Products> {
     // σ and tanh, each with a sign.
     let products = |operands: &[(u32, u32)]| {
-        let one = |&(a, b): &(u32, u32)| Products { operand_bits: a.max(b), coefficient_bits: a.min(b), count: 1 };
+        let one = |&(a, b): &(u32, u32)| Products {
+            operand_bits: a.max(b),
+            coefficient_bits: a.min(b),
+            count: 1,
+        };
         operands.iter().map(one).collect()
     };
     match &layer.kind {
-        Kind::Highway { blend, .. } => {
-            products(&[(blend.sigmoid.frac + 2, blend.format.bits + 1 + u32::from(!blend.format.signed))])
-        }
+        Kind::Highway { blend, .. } => products(&[(
+            blend.sigmoid.frac + 2,
+            blend.format.bits + 1 + u32::from(!blend.format.signed),
+        )]),
         Kind::Lstm { cell, .. } => {
             let (sigmoid, tanh) = (cell.sigmoid.frac + 2, cell.tanh.frac + 2);
             products(&[(sigmoid, cell.state.bits), (sigmoid, tanh), (sigmoid, tanh)])

@@ -18,11 +18,17 @@ pub fn build(layer: &Layer, folding: Folding) -> Result<Folded> {
     };
     let (input, channels) = (kernel.input, kernel.output.channels);
     let parts = Parts::of(name, kernel)?;
-    let fail = |field: &str, cause: String| Err(Error::input(format_args!("layer `{name}`, {field}"), cause));
+    let fail = |field: &str, cause: String| {
+        Err(Error::input(format_args!("layer `{name}`, {field}"), cause))
+    };
     let per_group = input.channels / kernel.groups;
-    for (field, value) in
-        [("pe", pe), ("simd", simd), ("multipliers", multipliers), ("wc_pe", wc_pe), ("wc_simd", wc_simd)]
-    {
+    for (field, value) in [
+        ("pe", pe),
+        ("simd", simd),
+        ("multipliers", multipliers),
+        ("wc_pe", wc_pe),
+        ("wc_simd", wc_simd),
+    ] {
         if value == 0 {
             return fail(field, "is 0".into());
         }
@@ -31,7 +37,8 @@ pub fn build(layer: &Layer, folding: Folding) -> Result<Folded> {
         if whole.is_multiple_of(value) {
             return Ok(());
         }
-        let fits: Vec<String> = (1..=whole).filter(|d| whole.is_multiple_of(*d)).map(|d| d.to_string()).collect();
+        let fits: Vec<String> =
+            (1..=whole).filter(|d| whole.is_multiple_of(*d)).map(|d| d.to_string()).collect();
         Err(Error::input(
             format_args!("layer `{name}`, {field}"),
             format_args!("{value} does not divide {of}, {whole}"),
@@ -85,10 +92,17 @@ pub fn build(layer: &Layer, folding: Folding) -> Result<Folded> {
             }
         }
     }
-    let bits = |intervals: &[Interval]| intervals.iter().map(|v| signed_bits(*v)).max().unwrap_or(1);
+    let bits =
+        |intervals: &[Interval]| intervals.iter().map(|v| signed_bits(*v)).max().unwrap_or(1);
     let wc = words.is_none().then(|| {
         let weights = parts.wc(&rows, wc_pe, wc_simd);
-        Array { rows: wc_pe, lanes: wc_simd, sums: rows.len() / wc_simd, bits: bits(parts.y), weights }
+        Array {
+            rows: wc_pe,
+            lanes: wc_simd,
+            sums: rows.len() / wc_simd,
+            bits: bits(parts.y),
+            weights,
+        }
     });
     Ok(Folded {
         name: name.into(),
@@ -107,7 +121,10 @@ pub fn build(layer: &Layer, folding: Folding) -> Result<Folded> {
 
 /// How the words are read that meet W_b.
 pub(super) fn positions(words: &Words, pe: usize, simd: usize) -> Positions {
-    let step = |(width, n): (usize, usize)| FilterStep { blocks: n / pe, last: words.positions(width) - 1 };
+    let step = |(width, n): (usize, usize)| FilterStep {
+        blocks: n / pe,
+        last: words.positions(width) - 1,
+    };
     Positions {
         characters: words.characters,
         words: words.elements / simd,
@@ -127,7 +144,8 @@ fn padded(kernel: &Kernel, indices: &[usize], pe: usize) -> Vec<Option<usize>> {
     let most = most_of_a_group(kernel, indices).div_ceil(pe) * pe;
     let mut rows = vec![];
     for group in 0..kernel.groups {
-        let live = indices.iter().enumerate().filter(|(_, index)| group_of(kernel, **index) == group);
+        let live =
+            indices.iter().enumerate().filter(|(_, index)| group_of(kernel, **index) == group);
         rows.extend(live.map(|(i, _)| Some(i)));
         rows.resize((group + 1) * most, None);
     }
@@ -144,13 +162,15 @@ fn most_of_a_group(kernel: &Kernel, indices: &[usize]) -> usize {
     (0..kernel.groups).map(count).max().unwrap_or(0)
 }
 
-/// Rows of the array of W_b for this many rows at a time: live rows, in each group made up to whole words.
+/// Rows of the array of W_b for this many rows at a time: live rows, in each group made up to whole
+/// words.
 pub fn padded_rows(kernel: &Kernel, pe: usize) -> usize {
     let indices = kernel.chain.ops.first().map_or(&[][..], |op| op.result.indices.as_slice());
     most_of_a_group(kernel, indices).div_ceil(pe) * pe * kernel.groups
 }
 
-/// The digits of the live rows' coefficients, and the shift behind them, however the layer is cut; none where it cannot be folded.
+/// The digits of the live rows' coefficients, and the shift behind them, however the layer is cut;
+/// none where it cannot be folded.
 pub fn digits(kernel: &Kernel) -> Option<(Digits, u32)> {
     let parts = Parts::of("", kernel).ok()?;
     parts.within_reach("").ok()?;
@@ -178,10 +198,17 @@ pub(super) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     pub fn of(name: &str, kernel: &'a Kernel) -> Result<Self> {
-        let lost = || Error::internal(format_args!("folded layer `{name}`"), "is not W_b, products, W_c, output");
+        let lost = || {
+            Error::internal(
+                format_args!("folded layer `{name}`"),
+                "is not W_b, products, W_c, output",
+            )
+        };
         let ops: &[Op] = &kernel.chain.ops;
         let [b, m, c, end] = ops else { return Err(lost()) };
-        let (OpKind::Linear { matrix: w_b, .. }, OpKind::Linear { matrix: w_c, .. }) = (&b.kind, &c.kind) else {
+        let (OpKind::Linear { matrix: w_b, .. }, OpKind::Linear { matrix: w_c, .. }) =
+            (&b.kind, &c.kind)
+        else {
             return Err(lost());
         };
         let OpKind::Multiply { coefficients, shifts, .. } = &m.kind else { return Err(lost()) };
@@ -225,13 +252,15 @@ impl<'a> Parts<'a> {
 
     /// Whether one shift can serve all rows, and one left shift all outputs, within 62 bits.
     fn within_reach(&self, name: &str) -> Result<()> {
-        let fail = |what: &str| {
-            Err(Error::input(
+        let fail =
+            |what: &str| {
+                Err(Error::input(
                 format_args!("layer `{name}`, engine"),
                 format_args!("has {what} too far apart to be folded"),
             )
-            .help("give the layer `engine = \"unrolled\"` in a file for --engines, or use --engine unrolled"))
-        };
+            .help("give the layer `engine = \"unrolled\"` in a file for --engines, or use --engine \
+                unrolled"))
+            };
         let wide = |v: i128| v.abs() >= 1 << 62;
         let shift = self.shift();
         let scaled = |(a, t): (&i64, &i32)| i128::from(*a) << (shift - t).clamp(0, 100);
@@ -241,8 +270,10 @@ impl<'a> Parts<'a> {
         let shifts = || self.output_shifts.iter().flat_map(|shifts| shifts.iter());
         let left = shifts().map(|s| -s).max().unwrap_or(0).max(0);
         let half = |c: usize| self.output_shifts.map_or(0, |shifts| i128::from(half(shifts[c])));
-        let ends =
-            |c: usize| [self.y[c].lo, self.y[c].hi, 0].map(|y| i128::from(y) + i128::from(self.constants[c]) + half(c));
+        let ends = |c: usize| {
+            [self.y[c].lo, self.y[c].hi, 0]
+                .map(|y| i128::from(y) + i128::from(self.constants[c]) + half(c))
+        };
         if (0..self.constants.len()).any(|c| ends(c).into_iter().any(|v| wide(v << left))) {
             return fail("the shifts of its outputs");
         }
@@ -255,8 +286,8 @@ impl<'a> Parts<'a> {
         self.coefficients.iter().zip(self.shifts).map(least).max().unwrap_or(0).max(0)
     }
 
-    /// One shift for all rows: `a_i · 2^-t_i = (a_i · 2^(shift - t_i)) · 2^-shift`, with the least shift that keeps the
-    /// coefficients integers.
+    /// One shift for all rows: `a_i · 2^-t_i = (a_i · 2^(shift - t_i)) · 2^-shift`, with the least
+    /// shift that keeps the coefficients integers.
     fn bank(&self, rows: &[Option<usize>], lanes: usize, product_bits: u32) -> Bank {
         let shift = self.shift();
         let scaled = |i: usize| {
@@ -265,26 +296,42 @@ impl<'a> Parts<'a> {
             if more >= 0 { a << more } else { a >> -more }
         };
         let coefficients: Vec<i64> = rows.iter().map(|row| row.map_or(0, scaled)).collect();
-        let coefficient_bits = coefficients.iter().map(|a| signed_bits(Interval::point(*a))).max().unwrap_or(1);
-        Bank { lanes, shift: shift as u32, coefficient_bits, product_bits, coefficients, digits: None }
+        let coefficient_bits =
+            coefficients.iter().map(|a| signed_bits(Interval::point(*a))).max().unwrap_or(1);
+        Bank {
+            lanes,
+            shift: shift as u32,
+            coefficient_bits,
+            product_bits,
+            coefficients,
+            digits: None,
+        }
     }
 
     fn requantiser(&self, lanes: usize) -> Requantiser {
-        let shifts: Vec<i32> = self.output_shifts.map_or_else(|| vec![0; self.constants.len()], <[i32]>::to_vec);
+        let shifts: Vec<i32> =
+            self.output_shifts.map_or_else(|| vec![0; self.constants.len()], <[i32]>::to_vec);
         let left = shifts.iter().map(|s| -s).max().unwrap_or(0).max(0);
         let base = shifts.iter().map(|s| s + left).min().unwrap_or(0);
         let entries: Vec<(u32, i64)> = (shifts.iter().zip(self.constants))
             .map(|(&s, &b)| ((s + left - base) as u32, (b + half(s)) << left))
             .collect();
         let amount = entries.iter().map(|(amount, _)| *amount).max().unwrap_or(0);
-        let sums =
-            self.y.iter().zip(&entries).map(|(y, (_, k))| signed_bits(y.scale(false, left as u32).map(|v| v + k)));
+        let sums = self
+            .y
+            .iter()
+            .zip(&entries)
+            .map(|(y, (_, k))| signed_bits(y.scale(false, left as u32).map(|v| v + k)));
         Requantiser {
             lanes,
             left: left as u32,
             base: base as u32,
             amount_bits: 32 - amount.leading_zeros(),
-            constant_bits: entries.iter().map(|(_, k)| signed_bits(Interval::point(*k))).max().unwrap_or(1),
+            constant_bits: entries
+                .iter()
+                .map(|(_, k)| signed_bits(Interval::point(*k)))
+                .max()
+                .unwrap_or(1),
             sum_bits: sums.max().unwrap_or(1),
             entries,
         }

@@ -41,12 +41,15 @@ impl Digits {
         self.terms as u32 * (2 + self.amount_bits)
     }
 
-    /// Estimated LUTs of a lane, as Yosys maps it to xc7, for an operand and a sum of so many bits: the negative of the operand;
-    /// for each digit a shifter, half a LUT for each bit of the amount; for each but the first an addition, a row of carry-save
-    /// adders and a share of the carry chain.
+    /// Estimated LUTs of a lane, as Yosys maps it to xc7, for an operand and a sum of so many bits:
+    /// the negative of the operand; for each digit a shifter, half a LUT for each bit of the
+    /// amount; for each but the first an addition, a row of carry-save adders and a share of the
+    /// carry chain.
     pub fn lane_luts(&self, operand_bits: u64, sum_bits: u64) -> u64 {
         let terms = self.terms as u64;
-        operand_bits + sum_bits * terms * u64::from(self.amount_bits) / 2 + 3 * sum_bits * (terms - 1)
+        operand_bits
+            + sum_bits * terms * u64::from(self.amount_bits) / 2
+            + 3 * sum_bits * (terms - 1)
     }
 }
 

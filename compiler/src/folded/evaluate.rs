@@ -1,19 +1,24 @@
-//! The meaning of a folded layer: the words of its ROMs, one after the other, at the declared widths.
+//! The meaning of a folded layer: the words of its ROMs, one after the other, at the declared
+//! widths.
 
 use super::{Array, FilterStep, Folded, Positions};
 use crate::circuit::wrap;
 
-/// The outputs for one window, or one word; its elements in the order of (row, column, channel), a window's of `channels` channels.
+/// The outputs for one window, or one word; its elements in the order of (row, column, channel), a
+/// window's of `channels` channels.
 pub fn evaluate(folded: &Folded, x: &[i64], channels: usize) -> Vec<i64> {
     let u = match &folded.positions {
         Some(positions) => largest(&folded.wb, positions, x),
         None => {
             let per_group = channels / folded.groups;
-            // What the reader yields: for each group the words of every tap, once for each block of rows.
+            // What the reader yields: for each group the words of every tap, once for each block of
+            // rows.
             let blocks = folded.wb.results() / folded.groups;
             let words = (0..folded.groups).flat_map(|group| {
                 (0..blocks).flat_map(move |_| {
-                    x.chunks(channels).flat_map(move |pixel| pixel[group * per_group..(group + 1) * per_group].iter())
+                    x.chunks(channels).flat_map(move |pixel| {
+                        pixel[group * per_group..(group + 1) * per_group].iter()
+                    })
                 })
             });
             sums(&folded.wb, words.copied())
@@ -53,7 +58,8 @@ fn largest(array: &Array, positions: &Positions, word: &[i64]) -> Vec<i64> {
         let mut largest = vec![i64::MIN; array.rows];
         for first in (0..count).map(|position| position.min(step.last)) {
             let character = |tap: usize| (first + tap).min(characters - 1) * e;
-            let mut window = (0..taps).flat_map(|tap| word[character(tap)..character(tap) + e].iter().copied());
+            let mut window =
+                (0..taps).flat_map(|tap| word[character(tap)..character(tap) + e].iter().copied());
             for (largest, u) in largest.iter_mut().zip(result(array, weights, &mut window)) {
                 *largest = u.max(*largest);
             }

@@ -1,21 +1,25 @@
-//! The folded engine: a layer whose weights lie in ROM and whose adders and multipliers are shared among its rows.
+//! The folded engine: a layer whose weights lie in ROM and whose adders and multipliers are shared
+//! among its rows.
 //!
 //! Against the dataflow IR, a kernel is cut into what is done in one clock: `pe` rows of W_b meet
 //! `simd` elements of a window, r products go through `multipliers` multipliers, and `wc_pe` rows
 //! of W_c meet `wc_simd` products. What lies in each word of each ROM is decided here, and so is
 //! every width; the primitives of `hw/` do the rest. Its meaning is [`evaluate`].
 //!
-//! A char-CNN has no W_c, and reads a whole word: for each block of `pe` filters of one width the windows at all positions, of whose
-//! sums the largest go on to the multipliers. Dead filters have a row of zeros.
+//! A char-CNN has no W_c, and reads a whole word: for each block of `pe` filters of one width the
+//! windows at all positions, of whose sums the largest go on to the multipliers. Dead filters have
+//! a row of zeros.
 //!
 //! Invariants, checked by [`prove`], which reads the ROMs back:
-//! - the ROM of W_b, in the order in which `strassenc_reader` yields the words of a window, holds every live row once, and
-//!   otherwise zeros; so does that of W_c for the products;
-//! - `coefficient · 2^-shift` of every product is `a_i · 2^-t_i`; a padded row has the coefficient 0; where shifts and additions
-//!   multiply, the digits of every coefficient add up to it;
+//! - the ROM of W_b, in the order in which `strassenc_reader` yields the words of a window, holds
+//!   every live row once, and otherwise zeros; so does that of W_c for the products;
+//! - `coefficient · 2^-shift` of every product is `a_i · 2^-t_i`; a padded row has the coefficient
+//!   0; where shifts and additions multiply, the digits of every coefficient add up to it;
 //! - every requantiser's constant and shift are those of its output;
-//! - without W_c, output c is product c; each block's positions are those of its filters' width, and no coefficient is negative;
-//! - every register holds every value it takes: sums modulo 2^bits, what is compared, multiplied, rounded or saturated in full.
+//! - without W_c, output c is product c; each block's positions are those of its filters' width,
+//!   and no coefficient is negative;
+//! - every register holds every value it takes: sums modulo 2^bits, what is compared, multiplied,
+//!   rounded or saturated in full.
 
 mod build;
 mod digits;
@@ -36,14 +40,15 @@ use strassenc_runtime::Format;
 pub struct Folding {
     /// Rows of W_b that are summed at a time; divides the filters of each width of a char-CNN.
     pub pe: usize,
-    /// Elements of a window that enter at a time; divides the channels of a group, or the elements of a character.
+    /// Elements of a window that enter at a time; divides the channels of a group, or the elements
+    /// of a character.
     pub simd: usize,
     /// Multipliers, of whatever they are made; divides `pe`.
     pub multipliers: usize,
     /// Rows of W_c that are summed at a time; divides the output channels. 1 where there is no W_c.
     pub wc_pe: usize,
-    /// Products that enter W_c at a time; divides the rows of W_b, made up to a multiple of `pe` in each group. 1 where there is no
-    /// W_c.
+    /// Products that enter W_c at a time; divides the rows of W_b, made up to a multiple of `pe` in
+    /// each group. 1 where there is no W_c.
     pub wc_simd: usize,
 }
 
@@ -74,10 +79,12 @@ pub struct Folded {
     pub rows: Vec<Option<usize>>,
 }
 
-/// The order in which a char-CNN reads a word: for each step, each of its blocks, each position, the characters of the widest window.
+/// The order in which a char-CNN reads a word: for each step, each of its blocks, each position,
+/// the characters of the widest window.
 ///
-/// A step is one width. Wide filters stand at fewer positions, and read the last one again, which changes no maximum; what the widest
-/// window has beyond the word is the last character, which meets zeros.
+/// A step is one width. Wide filters stand at fewer positions, and read the last one again, which
+/// changes no maximum; what the widest window has beyond the word is the last character, which
+/// meets zeros.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Positions {
     /// Characters of a word.
@@ -129,8 +136,8 @@ pub struct Bank {
     pub product_bits: u32,
     /// One per padded row.
     pub coefficients: Vec<i64>,
-    /// The same coefficients, where shifts and additions multiply: these lie in the ROM then. None until
-    /// [`multipliers::choose`](crate::multipliers::choose()).
+    /// The same coefficients, where shifts and additions multiply: these lie in the ROM then. None
+    /// until [`multipliers::choose`](crate::multipliers::choose()).
     pub digits: Option<Digits>,
 }
 

@@ -11,10 +11,12 @@ use strassenc_runtime::{Error, Result};
 /// Checks the invariants that the [module](super) states.
 ///
 /// # Errors
-/// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) with the first word that is wrong: a bug of ours.
+/// [`Kind::Mismatch`](strassenc_runtime::Kind::Mismatch) with the first word that is wrong: a bug
+/// of ours.
 pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
-    let wrong =
-        |part: &str, cause: String| Err(Error::mismatch(format_args!("folded layer `{}`, {part}", folded.name), cause));
+    let wrong = |part: &str, cause: String| {
+        Err(Error::mismatch(format_args!("folded layer `{}`, {part}", folded.name), cause))
+    };
     let Some(kernel) = layer.kernel() else { return wrong("kernel", "there is none".into()) };
     let input = kernel.input;
     let parts = Parts::of(&folded.name, kernel)?;
@@ -23,7 +25,12 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
     for row in folded.rows.iter().flatten() {
         match seen.get_mut(*row) {
             Some(seen) if !*seen => *seen = true,
-            _ => return wrong("rows", format!("row {row} is there twice, or is none of the layer's")),
+            _ => {
+                return wrong(
+                    "rows",
+                    format!("row {row} is there twice, or is none of the layer's"),
+                );
+            }
         }
     }
     if seen.contains(&false) {
@@ -36,7 +43,9 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
     let blocks = folded.wb.results() / groups;
     let columns = |block: usize| {
         let group = block / blocks;
-        (0..taps).flat_map(move |tap| (0..per_group).map(move |c| tap * input.channels + group * per_group + c))
+        (0..taps).flat_map(move |tap| {
+            (0..per_group).map(move |c| tap * input.channels + group * per_group + c)
+        })
     };
     if let Some(cause) = differs(&folded.wb, parts.w_b, columns, |padded| folded.rows[padded]) {
         return wrong("ROM of W_b", cause);
@@ -70,11 +79,16 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
     let bank = &folded.bank;
     for (coefficient, row) in bank.coefficients.iter().zip(&folded.rows) {
         let exact = |a: i64, t: i32| {
-            (i128::from(*coefficient) << t.max(0)) == (i128::from(a) << (bank.shift as i32 - t.min(0)))
+            (i128::from(*coefficient) << t.max(0))
+                == (i128::from(a) << (bank.shift as i32 - t.min(0)))
         };
-        let right = row.map_or(*coefficient == 0, |i| exact(parts.coefficients[i], parts.shifts[i]));
+        let right =
+            row.map_or(*coefficient == 0, |i| exact(parts.coefficients[i], parts.shifts[i]));
         if !right || signed_bits(Interval::point(*coefficient)) > bank.coefficient_bits {
-            return wrong("ROM of the coefficients", format!("{coefficient} · 2^-{} is not row {row:?}", bank.shift));
+            return wrong(
+                "ROM of the coefficients",
+                format!("{coefficient} · 2^-{} is not row {row:?}", bank.shift),
+            );
         }
     }
     if bank.coefficients.len() != folded.rows.len() {
@@ -85,14 +99,21 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
         if digits.terms == 0 || digits.entries.len() != digits.terms * folded.rows.len() {
             return wrong("ROM of the digits", format!("{} digits", digits.entries.len()));
         }
-        let narrow =
-            |(weight, amount): &(i8, u32)| weight.abs() > 1 || *amount >= 63 || amount >> digits.amount_bits != 0;
+        let narrow = |(weight, amount): &(i8, u32)| {
+            weight.abs() > 1 || *amount >= 63 || amount >> digits.amount_bits != 0
+        };
         if let Some((weight, amount)) = digits.entries.iter().find(|digit| narrow(digit)) {
-            return wrong("ROM of the digits", format!("{weight} · 2^{amount} does not fit its bits"));
+            return wrong(
+                "ROM of the digits",
+                format!("{weight} · 2^{amount} does not fit its bits"),
+            );
         }
         for (value, coefficient) in digits.values().zip(&bank.coefficients) {
             if value != i128::from(*coefficient) {
-                return wrong("ROM of the digits", format!("{value} is not the coefficient {coefficient}"));
+                return wrong(
+                    "ROM of the digits",
+                    format!("{value} is not the coefficient {coefficient}"),
+                );
             }
         }
     }
@@ -110,13 +131,18 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
             || signed_bits(sum) > requantiser.sum_bits
             || 32 - amount.leading_zeros() > requantiser.amount_bits;
         if (total, *constant) != (s, due) || narrow {
-            return wrong("ROM of the outputs", format!("output {c} is shifted by {total} after adding {constant}"));
+            return wrong(
+                "ROM of the outputs",
+                format!("output {c} is shifted by {total} after adding {constant}"),
+            );
         }
     }
 
-    for (part, intervals, bits) in
-        [("u", parts.u, folded.wb.bits), ("m", parts.m, bank.product_bits), ("y", parts.y, folded.output_bits())]
-    {
+    for (part, intervals, bits) in [
+        ("u", parts.u, folded.wb.bits),
+        ("m", parts.m, bank.product_bits),
+        ("y", parts.y, folded.output_bits()),
+    ] {
         if let Some(v) = intervals.iter().find(|v| signed_bits(**v) > bits) {
             return wrong(part, format!("{v} does not fit {bits} bits"));
         }
@@ -124,9 +150,14 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
     Ok(())
 }
 
-/// What is wrong of a layer without W_c: output c must be the product of row c alone, a block read all positions of its width and no
-/// others, and a product rise with its sum.
-fn filters_differ(folded: &Folded, parts: &Parts, positions: &Positions, words: &Words) -> Option<String> {
+/// What is wrong of a layer without W_c: output c must be the product of row c alone, a block read
+/// all positions of its width and no others, and a product rise with its sum.
+fn filters_differ(
+    folded: &Folded,
+    parts: &Parts,
+    positions: &Positions,
+    words: &Words,
+) -> Option<String> {
     let Positions { characters, words: of_a_character, taps, count, ref steps } = *positions;
     let Words { elements, widths, .. } = *words;
     let (n, pe) = (parts.w_c.nrows(), folded.wb.rows);
@@ -135,10 +166,15 @@ fn filters_differ(folded: &Folded, parts: &Parts, positions: &Positions, words: 
     }
     for ((c, i), w) in parts.w_c.indexed_iter() {
         if *w != i32::from(folded.rows[c] == Some(i)) {
-            return Some(format!("output {c} has {w} of row {i}, and is given {:?}", folded.rows[c]));
+            return Some(format!(
+                "output {c} has {w} of row {i}, and is given {:?}",
+                folded.rows[c]
+            ));
         }
     }
-    if (characters, of_a_character * folded.wb.lanes, taps) != (words.characters, elements, widths.len()) {
+    if (characters, of_a_character * folded.wb.lanes, taps)
+        != (words.characters, elements, widths.len())
+    {
         return Some(format!("reads {positions:?}"));
     }
     let blocks: usize = steps.iter().map(|step| step.blocks).sum();
@@ -151,10 +187,16 @@ fn filters_differ(folded: &Folded, parts: &Parts, positions: &Positions, words: 
             return Some(format!("filter {c} of width {width} is read up to position {last}"));
         }
     }
-    folded.bank.coefficients.iter().find(|a| **a < 0).map(|a| format!("multiplies a largest sum by {a}"))
+    folded
+        .bank
+        .coefficients
+        .iter()
+        .find(|a| **a < 0)
+        .map(|a| format!("multiplies a largest sum by {a}"))
 }
 
-/// Whether an array's ROM is not `matrix`, whose row each padded row is, and whose columns come in the order of `columns`.
+/// Whether an array's ROM is not `matrix`, whose row each padded row is, and whose columns come in
+/// the order of `columns`.
 fn differs<C: Iterator<Item = usize>>(
     array: &Array,
     matrix: &Matrix,
@@ -176,7 +218,10 @@ fn differs<C: Iterator<Item = usize>>(
             for (lane, w) in weights.iter().enumerate() {
                 let due = row.map_or(0, |row| matrix[[row, columns[sum * array.lanes + lane]]]);
                 if i32::from(*w) != due {
-                    return Some(format!("word {} has {w} in lane {lane}, not {due}", block * array.sums + sum));
+                    return Some(format!(
+                        "word {} has {w} in lane {lane}, not {due}",
+                        block * array.sums + sum
+                    ));
                 }
             }
         }

@@ -138,8 +138,9 @@ impl Chain {
 
     /// Number of multiplications: the live rows of W_b.
     pub fn multiplications(&self) -> usize {
-        let products =
-            |op: &Op| matches!(op.kind, OpKind::Multiply { .. } | OpKind::Product).then_some(op.result.len());
+        let products = |op: &Op| {
+            matches!(op.kind, OpKind::Multiply { .. } | OpKind::Product).then_some(op.result.len())
+        };
         self.ops.iter().filter_map(products).sum()
     }
 
@@ -158,9 +159,10 @@ impl Chain {
 impl Op {
     fn apply(&self, x: &[i64]) -> Vec<i64> {
         match &self.kind {
-            OpKind::Linear { matrix, .. } => {
-                matrix.outer_iter().map(|row| row.iter().zip(x).map(|(&w, x)| i64::from(w) * x).sum()).collect()
-            }
+            OpKind::Linear { matrix, .. } => matrix
+                .outer_iter()
+                .map(|row| row.iter().zip(x).map(|(&w, x)| i64::from(w) * x).sum())
+                .collect(),
             OpKind::Multiply { coefficients, shifts, .. } => {
                 (0..x.len()).map(|i| round_shift(coefficients[i] * x[i], shifts[i])).collect()
             }
@@ -169,9 +171,9 @@ impl Op {
                 a.iter().zip(b).map(|(a, b)| a * b).collect()
             }
             OpKind::Offset { constants } => x.iter().zip(constants).map(|(x, b)| x + b).collect(),
-            OpKind::Requantise { constants, shifts, format } => {
-                (0..x.len()).map(|c| format.saturate(round_shift(x[c] + constants[c], shifts[c]))).collect()
-            }
+            OpKind::Requantise { constants, shifts, format } => (0..x.len())
+                .map(|c| format.saturate(round_shift(x[c] + constants[c], shifts[c])))
+                .collect(),
         }
     }
 }

@@ -3,7 +3,8 @@
 use crate::interval::{Interval, round_shift};
 use strassenc_runtime::Format;
 
-/// σ or tanh of the signed integers of a format, as a table of half of them: symmetry gives the other half.
+/// σ or tanh of the signed integers of a format, as a table of half of them: symmetry gives the
+/// other half.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Curve {
     /// σ, where -v yields 1 - σ(v); else tanh, where it yields -tanh(v).
@@ -14,7 +15,8 @@ pub struct Curve {
     pub frac: u32,
 }
 
-/// `x + round(σ(t) · (clamp(h) - x) · 2^-frac)`, half up: a mean of x and of h, which is cut to 0..=max of their format.
+/// `x + round(σ(t) · (clamp(h) - x) · 2^-frac)`, half up: a mean of x and of h, which is cut to
+/// 0..=max of their format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blend {
     /// σ, looked up with t.
@@ -38,7 +40,8 @@ pub struct Cell {
     pub hidden: Format,
 }
 
-/// The shifts of a [`Cell`]; right shifts round half up, and where they are negative they are exact left shifts.
+/// The shifts of a [`Cell`]; right shifts round half up, and where they are negative they are exact
+/// left shifts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shifts {
     /// Left, of σ(f)·c.
@@ -66,7 +69,10 @@ impl Curve {
 
     /// What it can be for any value of v: a table need not rise.
     pub fn interval(&self, v: Interval) -> Interval {
-        (v.lo..=v.hi).map(|v| Interval::point(self.at(v))).reduce(Interval::hull).unwrap_or(Interval::point(0))
+        (v.lo..=v.hi)
+            .map(|v| Interval::point(self.at(v)))
+            .reduce(Interval::hull)
+            .unwrap_or(Interval::point(0))
     }
 
     /// Bits of what is looked up.
@@ -82,7 +88,9 @@ impl Curve {
     /// Whether the table is one for this format.
     pub(super) fn fits(&self, format: Format) -> bool {
         let within = |v: &i64| (0..=1 << self.frac).contains(v);
-        format.signed && self.values.len() == 1 << (format.bits - 1) && self.values.iter().all(within)
+        format.signed
+            && self.values.len() == 1 << (format.bits - 1)
+            && self.values.iter().all(within)
     }
 }
 
@@ -121,7 +129,9 @@ impl Cell {
     pub fn step(&self, [i, f, g, o]: [i64; 4], c: i64) -> (i64, i64) {
         let shifts = self.shifts();
         let (kept, new) = (self.sigmoid.at(f) * c, self.sigmoid.at(i) * self.tanh.at(g));
-        let c = self.state.saturate(round_shift((kept << shifts.kept) + (new << shifts.new), shifts.state));
+        let c = self
+            .state
+            .saturate(round_shift((kept << shifts.kept) + (new << shifts.new), shifts.state));
         let index = self.gate.saturate(round_shift(c, shifts.index));
         let h = self.sigmoid.at(o) * self.tanh.at(index);
         (c, self.hidden.saturate(round_shift(h, shifts.hidden)))

@@ -43,16 +43,21 @@ pub fn step_with(
 ) -> Result<Vec<Vec<i64>>> {
     let edge = &dataflow.edges[0];
     if input.len() != edge.shape.elements() {
-        let cause = format!("has {} elements, the network takes {}", input.len(), edge.shape.elements());
+        let cause =
+            format!("has {} elements, the network takes {}", input.len(), edge.shape.elements());
         return Err(Error::input("input image", cause));
     }
     if let Some((i, v)) = input.iter().enumerate().find(|(_, v)| !edge.interval().contains(**v)) {
-        return Err(Error::input("input image", format_args!("element {i} is {v}, outside {}", edge.interval())));
+        return Err(Error::input(
+            "input image",
+            format_args!("element {i} is {v}, outside {}", edge.interval()),
+        ));
     }
     let mut edges = vec![input.to_vec()];
     for (number, layer) in dataflow.layers.iter().enumerate() {
         let x = edges[layer.reads[0].index()].as_slice();
-        let mut kernel = |kernel: &Kernel, x: &[i64]| kernel.map(x, |window| compute(number, kernel, window));
+        let mut kernel =
+            |kernel: &Kernel, x: &[i64]| kernel.map(x, |window| compute(number, kernel, window));
         let z = match &layer.kind {
             Kind::Spn(spn) => kernel(spn, x)?,
             Kind::CharCnn { filters, tanh, .. } => {
@@ -60,7 +65,11 @@ pub fn step_with(
             }
             Kind::Highway { gates, blend } => {
                 let gates = kernel(gates, x)?;
-                gates.chunks(2).zip(x).map(|(gates, x)| blend.apply(gates[0], gates[1], *x)).collect()
+                gates
+                    .chunks(2)
+                    .zip(x)
+                    .map(|(gates, x)| blend.apply(gates[0], gates[1], *x))
+                    .collect()
             }
             Kind::Lstm { gates, cell } => {
                 let n = dataflow.yields(number).shape.channels;
@@ -72,7 +81,8 @@ pub fn step_with(
                 h.clone()
             }
             Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } => {
-                let reads: Vec<&[i64]> = layer.reads.iter().map(|id| edges[id.index()].as_slice()).collect();
+                let reads: Vec<&[i64]> =
+                    layer.reads.iter().map(|id| edges[id.index()].as_slice()).collect();
                 without_kernel(layer, dataflow.yields(number), &reads)?
             }
         };
@@ -92,19 +102,30 @@ fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Result<Vec<
                 let window = windows.read(x, layer.input, y, across, pad);
                 let channel = move |c| {
                     let taps = window.iter().skip(c).step_by(channels);
-                    if *kind == PoolKind::Max { taps.copied().max().unwrap_or(pad) } else { taps.sum() }
+                    if *kind == PoolKind::Max {
+                        taps.copied().max().unwrap_or(pad)
+                    } else {
+                        taps.sum()
+                    }
                 };
                 (0..channels).map(channel)
             };
             windows.iter().flat_map(one).collect()
         }
         Kind::Add { shifts, shift } => (x.iter().zip(reads[1]))
-            .map(|(a, b)| output.format.saturate(round_shift((a << shifts[0]) + (b << shifts[1]), *shift)))
+            .map(|(a, b)| {
+                output.format.saturate(round_shift((a << shifts[0]) + (b << shifts[1]), *shift))
+            })
             .collect(),
         // Indices are within an unsigned format.
-        Kind::Embedding { rows } => x.iter().flat_map(|x| &rows[(*x as usize).min(rows.len() - 1)]).copied().collect(),
+        Kind::Embedding { rows } => {
+            x.iter().flat_map(|x| &rows[(*x as usize).min(rows.len() - 1)]).copied().collect()
+        }
         Kind::Spn(_) | Kind::CharCnn { .. } | Kind::Highway { .. } | Kind::Lstm { .. } => {
-            return Err(Error::internal(format_args!("layer `{}`", layer.name), "has a kernel that was not computed"));
+            return Err(Error::internal(
+                format_args!("layer `{}`", layer.name),
+                "has a kernel that was not computed",
+            ));
         }
     })
 }

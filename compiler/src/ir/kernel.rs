@@ -57,7 +57,9 @@ impl Windows {
     /// Whether any window holds a pixel beyond an image of this shape.
     pub fn padded(self, image: Shape) -> bool {
         let Windows { size, stride, pad, rows, columns } = self;
-        let end = Extent { h: rows - 1, w: columns - 1 }.zip(stride, |n, stride| n * stride).zip(size, |at, n| at + n);
+        let end = Extent { h: rows - 1, w: columns - 1 }
+            .zip(stride, |n, stride| n * stride)
+            .zip(size, |at, n| at + n);
         pad != Extent::square(0) || end.h > image.height || end.w > image.width
     }
 
@@ -67,9 +69,13 @@ impl Windows {
         let mut elements = vec![pad; self.size.area() * shape.channels];
         let inside = |at: usize, pad: usize, n: usize| at.checked_sub(pad).filter(|i| *i < n);
         for ky in 0..self.size.h {
-            let Some(row) = inside(y * self.stride.h + ky, self.pad.h, shape.height) else { continue };
+            let Some(row) = inside(y * self.stride.h + ky, self.pad.h, shape.height) else {
+                continue;
+            };
             for kx in 0..self.size.w {
-                let Some(column) = inside(x * self.stride.w + kx, self.pad.w, shape.width) else { continue };
+                let Some(column) = inside(x * self.stride.w + kx, self.pad.w, shape.width) else {
+                    continue;
+                };
                 let (from, to) = (row * shape.width + column, ky * self.size.w + kx);
                 let c = shape.channels;
                 elements[to * c..(to + 1) * c].copy_from_slice(&image[from * c..(from + 1) * c]);
@@ -95,15 +101,24 @@ impl Kernel {
     ///
     /// # Errors
     /// The first one of `compute`.
-    pub fn map(&self, x: &[i64], mut compute: impl FnMut(&[i64]) -> Result<Vec<i64>>) -> Result<Vec<i64>> {
-        let patches = self.windows.iter().map(|(y, across)| compute(&self.windows.read(x, self.input, y, across, 0)));
+    pub fn map(
+        &self,
+        x: &[i64],
+        mut compute: impl FnMut(&[i64]) -> Result<Vec<i64>>,
+    ) -> Result<Vec<i64>> {
+        let patches = self
+            .windows
+            .iter()
+            .map(|(y, across)| compute(&self.windows.read(x, self.input, y, across, 0)));
         Ok(self.place(&patches.collect::<Result<Vec<_>>>()?))
     }
 
     /// Whether patches, one after the other, are the image as they are.
     pub fn in_order(&self) -> bool {
         let rows = self.patch.h == 1 && self.output.width.is_multiple_of(self.patch.w);
-        rows || (self.patch.w == 1 && self.output.width == 1 && self.output.height.is_multiple_of(self.patch.h))
+        rows || (self.patch.w == 1
+            && self.output.width == 1
+            && self.output.height.is_multiple_of(self.patch.h))
     }
 
     /// Puts the patches of all windows in their places.

@@ -76,7 +76,13 @@ impl fmt::Display for Layer {
             Kind::Highway { .. } => "highway",
             Kind::Lstm { .. } => "lstm",
         };
-        writeln!(f, "layer {kind} reads {} as {}: {}", numbers(&reads), shape(self.input), self.name)?;
+        writeln!(
+            f,
+            "layer {kind} reads {} as {}: {}",
+            numbers(&reads),
+            shape(self.input),
+            self.name
+        )?;
         match &self.kind {
             Kind::Spn(kernel) => write!(f, "{kernel}"),
             Kind::Pool { kind, windows } => {
@@ -84,7 +90,9 @@ impl fmt::Display for Layer {
                 writeln!(f, "  {kind}\n  {windows}")
             }
             Kind::Add { shifts, shift } => writeln!(f, "  shifts {} {shift}", numbers(shifts)),
-            Kind::Embedding { rows } => rows.iter().try_for_each(|row| writeln!(f, "  row {}", numbers(row))),
+            Kind::Embedding { rows } => {
+                rows.iter().try_for_each(|row| writeln!(f, "  row {}", numbers(row)))
+            }
             Kind::CharCnn { filters, widths, tanh } => {
                 write!(f, "  widths {}\n  {tanh}\n{filters}", numbers(widths))
             }
@@ -219,10 +227,12 @@ impl FromStr for Dataflow {
 }
 
 fn dataflow(lines: &mut Lines) -> Option<Dataflow> {
-    let mut dataflow = Dataflow { name: lines.after("dataflow")?.into(), edges: vec![], layers: vec![] };
+    let mut dataflow =
+        Dataflow { name: lines.after("dataflow")?.into(), edges: vec![], layers: vec![] };
     while let Some(line) = lines.next() {
         if let Some(rest) = line.strip_prefix("edge ") {
-            let (_, rest) = rest.split_once(": ").filter(|(n, _)| n.parse() == Ok(dataflow.edges.len()))?;
+            let (_, rest) =
+                rest.split_once(": ").filter(|(n, _)| n.parse() == Ok(dataflow.edges.len()))?;
             dataflow.edges.push(edge(lines, rest)?);
         } else {
             dataflow.layers.push(layer(lines, line.strip_prefix("layer ")?)?);
@@ -243,7 +253,8 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
     let (line, name) = line.split_once(": ")?;
     let (kind, rest) = line.split_once(" reads ")?;
     let (reads, input) = rest.split_once("as ")?;
-    let (reads, input) = (parse_numbers(reads)?.into_iter().map(EdgeId).collect(), parse_shape(input)?);
+    let (reads, input) =
+        (parse_numbers(reads)?.into_iter().map(EdgeId).collect(), parse_shape(input)?);
     let kind = match kind {
         "spn" => Kind::Spn(kernel(lines)?),
         "pool" => {
@@ -255,7 +266,9 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
             Kind::Pool { kind, windows: windows(lines)? }
         }
         "add" => match lines.after("shifts")?.split(' ').collect::<Vec<_>>()[..] {
-            [a, b, shift] => Kind::Add { shifts: [a.parse().ok()?, b.parse().ok()?], shift: shift.parse().ok()? },
+            [a, b, shift] => {
+                Kind::Add { shifts: [a.parse().ok()?, b.parse().ok()?], shift: shift.parse().ok()? }
+            }
             _ => return None,
         },
         "embedding" => {
@@ -266,7 +279,8 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
             Kind::Embedding { rows }
         }
         "char_cnn" => {
-            let widths = lines.after("widths")?.split_whitespace().map(size).collect::<Option<_>>()?;
+            let widths =
+                lines.after("widths")?.split_whitespace().map(size).collect::<Option<_>>()?;
             let tanh = curve(lines)?;
             Kind::CharCnn { filters: kernel(lines)?, widths, tanh }
         }
@@ -277,7 +291,8 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
         }
         "lstm" => {
             let formats = lines.after("cell")?.split(", ").map(parse_format);
-            let [gate, state, hidden]: [Format; 3] = formats.collect::<Option<Vec<_>>>()?.try_into().ok()?;
+            let [gate, state, hidden]: [Format; 3] =
+                formats.collect::<Option<Vec<_>>>()?.try_into().ok()?;
             let cell = Cell { sigmoid: curve(lines)?, tanh: curve(lines)?, gate, state, hidden };
             Kind::Lstm { gates: kernel(lines)?, cell }
         }
@@ -294,7 +309,11 @@ fn curve(lines: &mut Lines) -> Option<Curve> {
         "tanh" => false,
         _ => return None,
     };
-    Some(Curve { sigmoid, values: parse_numbers(values)?, frac: frac.parse().ok().filter(|frac| *frac < 32)? })
+    Some(Curve {
+        sigmoid,
+        values: parse_numbers(values)?,
+        frac: frac.parse().ok().filter(|frac| *frac < 32)?,
+    })
 }
 
 fn windows(lines: &mut Lines) -> Option<Windows> {
@@ -316,10 +335,19 @@ fn windows(lines: &mut Lines) -> Option<Windows> {
 fn kernel(lines: &mut Lines) -> Option<Box<Kernel>> {
     match lines.after("kernel")?.split(' ').collect::<Vec<_>>()[..] {
         [input, "->", output, "rows", rows, "groups", groups, "patch", patch] => {
-            let (input, output, patch) = (parse_shape(input)?, parse_shape(output)?, parse_extent(patch)?);
+            let (input, output, patch) =
+                (parse_shape(input)?, parse_shape(output)?, parse_extent(patch)?);
             let (rows, groups) = (size(rows)?, size(groups)?);
             let windows = windows(lines)?;
-            Some(Box::new(Kernel { input, output, windows, patch, groups, rows, chain: chain(lines)? }))
+            Some(Box::new(Kernel {
+                input,
+                output,
+                windows,
+                patch,
+                groups,
+                rows,
+                chain: chain(lines)?,
+            }))
         }
         _ => None,
     }
@@ -330,9 +358,13 @@ fn chain(lines: &mut Lines) -> Option<Chain> {
     let (formats, budget) = line.split_once(" budget ")?;
     let (input, output) = formats.split_once(" -> ")?;
     let (input, output, budget) = (parse_format(input)?, parse_format(output)?, size(budget)?);
-    let x = lines.after("x").filter(|rest| rest.is_empty()).and_then(|_| parse_elements(lines, nothing))?;
+    let x = lines
+        .after("x")
+        .filter(|rest| rest.is_empty())
+        .and_then(|_| parse_elements(lines, nothing))?;
     let mut ops = vec![];
-    while lines.peek().is_some_and(|line| !line.starts_with("edge ") && !line.starts_with("layer ")) {
+    while lines.peek().is_some_and(|line| !line.starts_with("edge ") && !line.starts_with("layer "))
+    {
         ops.push(op(lines)?);
     }
     Some(Chain { name: name.into(), budget, input, output, x, ops })
@@ -367,10 +399,13 @@ fn op(lines: &mut Lines) -> Option<Op> {
         };
         let format = if word == "requantise" { Some(parse_format(rest)?) } else { None };
         let bits = if word == "multiply" { Some(parse_bits(rest)?) } else { None };
-        let result = parse_elements(lines, |line| parameters(line, signs, &mut values, &mut shifts))?;
+        let result =
+            parse_elements(lines, |line| parameters(line, signs, &mut values, &mut shifts))?;
         let kind = match (format, bits) {
             (Some(format), _) => OpKind::Requantise { constants: values, shifts, format },
-            (None, Some(coefficient_bits)) => OpKind::Multiply { coefficients: values, coefficient_bits, shifts },
+            (None, Some(coefficient_bits)) => {
+                OpKind::Multiply { coefficients: values, coefficient_bits, shifts }
+            }
             (None, None) if !rest.is_empty() => return None,
             (None, None) if word == "product" => OpKind::Product,
             (None, None) => OpKind::Offset { constants: values },
@@ -391,13 +426,20 @@ fn parse_bits(text: &str) -> Option<u32> {
 }
 
 /// `+ 5 >> 3` of an element: what has these signs, the second of which is that of a shift.
-fn parameters(line: &str, signs: &[&str], values: &mut Vec<i64>, shifts: &mut Vec<i32>) -> Option<()> {
+fn parameters(
+    line: &str,
+    signs: &[&str],
+    values: &mut Vec<i64>,
+    shifts: &mut Vec<i32>,
+) -> Option<()> {
     let mut words = line.split_whitespace();
     for sign in signs {
         match words.next()? {
             "_" => {}
             word if word != *sign => return None,
-            ">>" => shifts.push(words.next()?.parse().ok().filter(|shift| (-63..=63).contains(shift))?),
+            ">>" => {
+                shifts.push(words.next()?.parse().ok().filter(|shift| (-63..=63).contains(shift))?)
+            }
             _ => values.push(words.next()?.parse().ok()?),
         }
     }
@@ -405,7 +447,10 @@ fn parameters(line: &str, signs: &[&str], values: &mut Vec<i64>, shifts: &mut Ve
 }
 
 /// The elements on the lines that come next; `parameters` reads what comes after `=`.
-fn parse_elements(lines: &mut Lines, mut parameters: impl FnMut(&str) -> Option<()>) -> Option<Value> {
+fn parse_elements(
+    lines: &mut Lines,
+    mut parameters: impl FnMut(&str) -> Option<()>,
+) -> Option<Value> {
     let mut value = Value { indices: vec![], intervals: vec![] };
     let is_element = |line: &str| line.starts_with(|c: char| c.is_ascii_digit() || c == '_');
     while lines.peek().is_some_and(is_element) {

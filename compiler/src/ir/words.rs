@@ -1,7 +1,8 @@
 //! The filters of a char-CNN over the characters of a word.
 //!
-//! No coefficient of theirs is negative, so that every output rises with its sum, and the largest output of a filter is that of its
-//! largest sum. The IR takes the outputs at all positions and the largest one of them; an engine may take the largest sum first.
+//! No coefficient of theirs is negative, so that every output rises with its sum, and the largest
+//! output of a filter is that of its largest sum. The IR takes the outputs at all positions and the
+//! largest one of them; an engine may take the largest sum first.
 
 use super::OpKind;
 use super::gated::Curve;
@@ -68,18 +69,21 @@ impl Words<'_> {
     fn windows(&self, word: &[i64]) -> impl Iterator<Item = Vec<i64>> {
         let (e, taps) = (self.elements, self.widths.len());
         (0..self.most_positions()).map(move |position| {
-            let mut window: Vec<i64> = word[position * e..].iter().copied().take(taps * e).collect();
+            let mut window: Vec<i64> =
+                word[position * e..].iter().copied().take(taps * e).collect();
             window.resize(taps * e, 0);
             window
         })
     }
 
-    /// The largest output of each filter at all positions where the word has all its characters; `outputs` makes those of all
-    /// filters of one window.
+    /// The largest output of each filter at all positions where the word has all its characters;
+    /// `outputs` makes those of all filters of one window.
     pub fn largest(&self, word: &[i64], outputs: impl Fn(&[i64]) -> Vec<i64>) -> Vec<i64> {
         let mut largest = vec![i64::MIN; self.filters()];
         for (position, window) in self.windows(word).enumerate() {
-            for ((largest, y), width) in largest.iter_mut().zip(outputs(&window)).zip(self.width_of_each()) {
+            for ((largest, y), width) in
+                largest.iter_mut().zip(outputs(&window)).zip(self.width_of_each())
+            {
                 if position < self.positions(width) {
                     *largest = y.max(*largest);
                 }
@@ -89,13 +93,27 @@ impl Words<'_> {
     }
 
     /// Whether filters are a layer's: see the [invariants](super).
-    pub(super) fn are_right(&self, [from, to]: [&Edge; 2], filters: &Kernel, tanh: &Curve) -> Check {
+    pub(super) fn are_right(
+        &self,
+        [from, to]: [&Edge; 2],
+        filters: &Kernel,
+        tanh: &Curve,
+    ) -> Check {
         let (n, taps) = (self.filters(), self.widths.len());
-        if from.shape.height != 1 || !(1..=self.characters).contains(&taps) || n == 0 || to.shape != Shape::vector(n) {
-            return Err(format!("makes {} of {} by filters {:?}", to.shape, from.shape, self.widths));
+        if from.shape.height != 1
+            || !(1..=self.characters).contains(&taps)
+            || n == 0
+            || to.shape != Shape::vector(n)
+        {
+            return Err(format!(
+                "makes {} of {} by filters {:?}",
+                to.shape, from.shape, self.widths
+            ));
         }
         let shapes = (Shape::vector(taps * self.elements), Shape::vector(n));
-        if (filters.input, filters.output) != shapes || (filters.windows, filters.rows) != (Windows::WHOLE, n) {
+        if (filters.input, filters.output) != shapes
+            || (filters.windows, filters.rows) != (Windows::WHOLE, n)
+        {
             return Err(format!("has a kernel from {} to {}", filters.input, filters.output));
         }
         let gate = filters.chain.output;
@@ -107,8 +125,11 @@ impl Words<'_> {
         let [w_b, m, w_c, _] = filters.chain.ops.as_slice() else {
             return Err("has filters that are not W_b, products, W_c, output".into());
         };
-        let (OpKind::Linear { matrix, .. }, OpKind::Multiply { coefficients, .. }, OpKind::Linear { matrix: own, .. }) =
-            (&w_b.kind, &m.kind, &w_c.kind)
+        let (
+            OpKind::Linear { matrix, .. },
+            OpKind::Multiply { coefficients, .. },
+            OpKind::Linear { matrix: own, .. },
+        ) = (&w_b.kind, &m.kind, &w_c.kind)
         else {
             return Err("has filters that are not W_b, products, W_c, output".into());
         };
@@ -123,7 +144,9 @@ impl Words<'_> {
                 return Err(format!("has a row {row} that reads beyond its width of {width}"));
             }
         }
-        if let Some(((c, i), w)) = own.indexed_iter().find(|((c, i), w)| **w != 0 && (rows[*i], **w) != (*c, 1)) {
+        if let Some(((c, i), w)) =
+            own.indexed_iter().find(|((c, i), w)| **w != 0 && (rows[*i], **w) != (*c, 1))
+        {
             return Err(format!("has {w} for row {} in W_c of output {c}", rows[i]));
         }
         if to.intervals != looked_up(filters, tanh) {

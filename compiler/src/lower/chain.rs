@@ -74,7 +74,9 @@ impl<'a> Analysis<'a> {
             let coefficients = rows.iter().map(|&i| i64::from(w_c[[c, i]]));
             coefficients.enumerate().filter(|&(_, k)| k != 0).collect()
         };
-        let sums = products.ranges(&(0..layer.outputs()).map(terms).collect::<Vec<_>>()).split_off(rows.len());
+        let sums = products
+            .ranges(&(0..layer.outputs()).map(terms).collect::<Vec<_>>())
+            .split_off(rows.len());
         let z = sums
             .iter()
             .enumerate()
@@ -110,7 +112,8 @@ impl<'a> Analysis<'a> {
                 let (a, b) = u.split_at(rows.len());
                 let m = a.iter().zip(b).map(|(a, b)| a.times(*b)).collect();
                 let r = bilinear.w_c.ncols();
-                let indices: Vec<usize> = rows.iter().copied().chain(rows.iter().map(|i| i + r)).collect();
+                let indices: Vec<usize> =
+                    rows.iter().copied().chain(rows.iter().map(|i| i + r)).collect();
                 push(OpKind::Linear { role: Role::Wab, matrix }, &indices, u);
                 push(OpKind::Product, rows, m);
             }
@@ -122,19 +125,28 @@ impl<'a> Analysis<'a> {
         let w_c = Matrix::from_shape_fn((outputs.len(), rows.len()), |(c, i)| {
             if varies(c) { self.layer.w_c()[[c, rows[i]]].into() } else { 0 }
         });
-        let sums = outputs.iter().map(|&c| if varies(c) { self.sums[c] } else { Interval::point(0) }).collect();
+        let sums = outputs
+            .iter()
+            .map(|&c| if varies(c) { self.sums[c] } else { Interval::point(0) })
+            .collect();
         push(OpKind::Linear { role: Role::Wc, matrix: w_c }, &outputs, sums);
 
-        let constants = outputs.iter().map(|&c| self.z[c].value().unwrap_or(self.bias[c])).collect();
+        let constants =
+            outputs.iter().map(|&c| self.z[c].value().unwrap_or(self.bias[c])).collect();
         let z = self.z.clone();
         let (kind, output) = match self.layer.output() {
             Output::Raw => {
-                let bits = z.iter().map(|z| Interval::new(z.lo.min(-1), z.hi.max(0)).bits()).max().unwrap_or(1);
+                let bits = z
+                    .iter()
+                    .map(|z| Interval::new(z.lo.min(-1), z.hi.max(0)).bits())
+                    .max()
+                    .unwrap_or(1);
                 let frac = self.layer.product_frac(input.frac);
                 (OpKind::Offset { constants }, Format { signed: true, bits, frac })
             }
             Output::Requantised { shifts, format } => {
-                let shifts = outputs.iter().map(|&c| if varies(c) { shifts[c] } else { 0 }).collect();
+                let shifts =
+                    outputs.iter().map(|&c| if varies(c) { shifts[c] } else { 0 }).collect();
                 (OpKind::Requantise { constants, shifts, format: *format }, *format)
             }
         };
@@ -144,7 +156,9 @@ impl<'a> Analysis<'a> {
 
     /// From what enters a dense layer to its products.
     fn open_products(&self, dense: &Dense, rows: &[usize], push: Push) {
-        let w_b = Matrix::from_shape_fn((rows.len(), dense.inputs()), |(i, j)| dense.w_b[[rows[i], j]].into());
+        let w_b = Matrix::from_shape_fn((rows.len(), dense.inputs()), |(i, j)| {
+            dense.w_b[[rows[i], j]].into()
+        });
         let u: Vec<Interval> = w_b.outer_iter().map(|row| sum(row, &self.x)).collect();
         let coefficients: Vec<i64> = rows.iter().map(|&i| dense.coefficients[i].into()).collect();
         let shifts: Vec<i32> = rows.iter().map(|&i| dense.coefficient_shifts[i]).collect();
@@ -156,7 +170,11 @@ impl<'a> Analysis<'a> {
             })
             .collect();
         push(OpKind::Linear { role: Role::Wb, matrix: w_b }, rows, u);
-        push(OpKind::Multiply { coefficients, coefficient_bits: dense.coefficient_bits, shifts }, rows, m);
+        push(
+            OpKind::Multiply { coefficients, coefficient_bits: dense.coefficient_bits, shifts },
+            rows,
+            m,
+        );
     }
 }
 
@@ -198,16 +216,20 @@ pub fn products(chain: &Chain) -> Option<Products> {
 /// # Errors
 /// Where the chain is not that of a sum-product network: a bug of ours.
 pub fn corners(chain: &Chain) -> Result<Vec<[Vec<i64>; 2]>> {
-    let lost = || Error::internal("corners", format_args!("layer `{}` is not an SPN layer", chain.name));
+    let lost =
+        || Error::internal("corners", format_args!("layer `{}` is not an SPN layer", chain.name));
     let x = &chain.x;
     let products = products(chain).ok_or_else(lost)?;
     let (_, w_c) = chain.matrices().find(|(role, _)| *role == Role::Wc).ok_or_else(lost)?;
     if let Some((Role::Wab, w_ab)) = chain.matrices().next() {
-        let ends = |row: ArrayView1<i32>| [false, true].map(|up| bilinear::drive(w_ab, row, &x.intervals, up));
+        let ends = |row: ArrayView1<i32>| {
+            [false, true].map(|up| bilinear::drive(w_ab, row, &x.intervals, up))
+        };
         return Ok(w_c.outer_iter().map(ends).collect());
     }
     let drive = |row: ArrayView1<i32>| {
-        let sum: Sum = row.iter().map(|&k| i64::from(k)).enumerate().filter(|&(_, k)| k != 0).collect();
+        let sum: Sum =
+            row.iter().map(|&k| i64::from(k)).enumerate().filter(|&(_, k)| k != 0).collect();
         products.drive(&sum).map(|mut v| {
             v.truncate(x.len());
             v

@@ -22,8 +22,9 @@ pub fn prune(dataflow: &mut Dataflow, may: &dyn Fn(usize) -> bool) {
     // Backwards, so that what reads an edge has lost its own dead rows before.
     for layer in (0..dataflow.layers.len() - 1).rev() {
         let edge = EdgeId(layer as u32 + 1);
-        let readers: Vec<usize> =
-            (0..dataflow.layers.len()).filter(|i| dataflow.layers[*i].reads.contains(&edge)).collect();
+        let readers: Vec<usize> = (0..dataflow.layers.len())
+            .filter(|i| dataflow.layers[*i].reads.contains(&edge))
+            .collect();
         if !spns[layer] || readers.iter().any(|reader| !spns[*reader]) {
             continue;
         }
@@ -75,7 +76,11 @@ fn keep(dataflow: &mut Dataflow, layer: usize, edge: EdgeId, readers: &[usize], 
         let Kind::Spn(kernel) = &mut layer.kind else { continue };
         let inputs = elements(kernel.chain.x.len());
         keep_inputs(&mut kernel.chain, &inputs);
-        layer.input = if layer.input.pixels() == shape.pixels() { shape } else { Shape::vector(shape.elements()) };
+        layer.input = if layer.input.pixels() == shape.pixels() {
+            shape
+        } else {
+            Shape::vector(shape.elements())
+        };
         kernel.input = layer.input;
     }
 }
@@ -101,11 +106,18 @@ fn keep_outputs(chain: &mut Chain, outputs: &[usize]) {
 
 /// Keeps these inputs of a chain alone; the others take a single value, or nobody reads them.
 fn keep_inputs(chain: &mut Chain, inputs: &[usize]) {
-    let Some(Op { kind: OpKind::Linear { matrix, .. }, result }) = chain.ops.first_mut() else { return };
+    let Some(Op { kind: OpKind::Linear { matrix, .. }, result }) = chain.ops.first_mut() else {
+        return;
+    };
     let mut constants = vec![0; matrix.nrows()];
-    for (i, x) in chain.x.intervals.iter().enumerate().filter(|(i, _)| inputs.binary_search(i).is_err()) {
+    for (i, x) in
+        chain.x.intervals.iter().enumerate().filter(|(i, _)| inputs.binary_search(i).is_err())
+    {
         let value = x.value().unwrap_or(0);
-        constants.iter_mut().zip(matrix.column(i)).for_each(|(sum, w)| *sum += i64::from(*w) * value);
+        constants
+            .iter_mut()
+            .zip(matrix.column(i))
+            .for_each(|(sum, w)| *sum += i64::from(*w) * value);
     }
     chain.x = chosen(&chain.x, inputs);
     let whole = result.clone();

@@ -17,7 +17,8 @@ enum Of {
     Memories,
 }
 
-/// Of the table of layers: a column's title, its cell in the row of a layer, and in that of the total.
+/// Of the table of layers: a column's title, its cell in the row of a layer, and in that of the
+/// total.
 const COLUMNS: [(Of, &str, &str, &str); 19] = [
     (Of::Any, "layer", "{.name}", "total"),
     (Of::Any, "shape", "{.inputs}→{.outputs}", ""),
@@ -47,18 +48,27 @@ impl Report {
     /// Only by a bug of ours.
     pub fn document(&self) -> Result<Document> {
         let source = Source::new(self)?;
-        let sections =
-            [Some(self.layers(&source)?), self.adders(&source)?, self.fifos(&source)?, self.synthesised(&source)?];
+        let sections = [
+            Some(self.layers(&source)?),
+            self.adders(&source)?,
+            self.fifos(&source)?,
+            self.synthesised(&source)?,
+        ];
         Ok(Document {
             title: source.text("{model}")?,
             provenance: vec![
                 source.text("model {model_sha256}")?,
                 source.text("{tool}: verilog {options}")?,
                 source.text(
-                    "Proved as it was compiled, for every input: circuits and folded layers equal their matrices.",
+                    "Proved as it was compiled, for every input: circuits and folded layers equal \
+                     their matrices.",
                 )?,
             ],
-            headlines: self.headlines().iter().map(|sentence| source.text(sentence)).collect::<Result<_>>()?,
+            headlines: self
+                .headlines()
+                .iter()
+                .map(|sentence| source.text(sentence))
+                .collect::<Result<_>>()?,
             sections: sections.into_iter().flatten().collect(),
         })
     }
@@ -70,11 +80,12 @@ impl Report {
         let dense = if is_bilinear { "the schoolbook method's" } else { "the dense network's" };
         let mut all = vec![
             format!(
-                "{{total.multiplications}} multiplications an inference: {{total.reduction:%2}} fewer than {dense} \
-                 {{total.dense_multiplications}}"
+                "{{total.multiplications}} multiplications an inference: {{total.reduction:%2}} \
+                 fewer than {dense} {{total.dense_multiplications}}"
             ),
             format!(
-                "{{total.multipliers}} hardware {}: {{total.dsp_blocks}} DSP {} ({{device.dsp_block}})",
+                "{{total.multipliers}} hardware {}: {{total.dsp_blocks}} DSP {} \
+                 ({{device.dsp_block}})",
                 plural(total.multipliers, "multiplier", "multipliers"),
                 plural(total.dsp_blocks, "block", "blocks"),
             ),
@@ -83,15 +94,19 @@ impl Report {
             let window = if self.has_windows() { " of one window a layer" } else { "" };
             let folded = if self.has_folded() { ", those of folded layers in turn" } else { "" };
             all.push(format!(
-                "{{total.shift_add}} of {{total.per_window}} multiplications{window} are made of {{total.shift_add_adders}} \
-                 additions of shifted operands{folded}"
+                "{{total.shift_add}} of {{total.per_window}} multiplications{window} are made of \
+                 {{total.shift_add_adders}} additions of shifted operands{folded}"
             ));
         }
         all.push(format!(
             "{{inferences_per_second}} inferences a second at {{clock_mhz}} MHz, {{ii}} {} apart",
             plural(self.ii as usize, "clock", "clocks")
         ));
-        all.push("{latency} clocks of latency from the last beat in to the first beat out: {latency_us:.2} µs".into());
+        all.push(
+            "{latency} clocks of latency from the last beat in to the first beat out: \
+            {latency_us:.2} µs"
+                .into(),
+        );
         let beats = |side: &str, Beats { beats, bytes }: Beats| {
             let (beats, bytes) = (plural(beats, "beat", "beats"), plural(bytes, "byte", "bytes"));
             format!("{{{side}.beats}} {beats} of {{{side}.bytes}} {bytes}")
@@ -101,7 +116,8 @@ impl Report {
         if self.sharing.is_some() {
             let which = if self.has_folded() { " in unrolled layers" } else { "" };
             all.push(format!(
-                "{{sharing.after}} adders after sharing{which}: {{sharing.reduction:%1}} fewer than the {{sharing.before}} before"
+                "{{sharing.after}} adders after sharing{which}: {{sharing.reduction:%1}} fewer \
+                 than the {{sharing.before}} before"
             ));
         }
         if self.has_folded() {
@@ -137,15 +153,20 @@ impl Report {
         rows.push(source.row("total", &totals)?);
         let mut notes = vec![];
         if self.bottleneck.clocks > 1 {
-            notes.push(source.text("Slowest layer: {bottleneck.layer}, {bottleneck.clocks} clocks.")?);
+            notes.push(
+                source.text("Slowest layer: {bottleneck.layer}, {bottleneck.clocks} clocks.")?,
+            );
         }
-        for (i, layer) in self.layers.iter().enumerate().filter(|(_, layer)| layer.figures.schoolbook.is_some()) {
-            let blocks = plural(layer.schoolbook_dsp_blocks.unwrap_or(0) as usize, "block", "blocks");
+        for (i, layer) in
+            self.layers.iter().enumerate().filter(|(_, layer)| layer.figures.schoolbook.is_some())
+        {
+            let blocks =
+                plural(layer.schoolbook_dsp_blocks.unwrap_or(0) as usize, "block", "blocks");
             notes.push(source.text_at(
                 &format!("layers.{i}"),
                 &format!(
-                    "Schoolbook core for {{.name}}: {{.schoolbook.multipliers}} multipliers, {{.schoolbook_dsp_blocks}} DSP \
-                     {blocks}, {{.schoolbook.adders}} adders."
+                    "Schoolbook core for {{.name}}: {{.schoolbook.multipliers}} multipliers, \
+                     {{.schoolbook_dsp_blocks}} DSP {blocks}, {{.schoolbook.adders}} adders."
                 ),
             )?);
         }
@@ -156,7 +177,8 @@ impl Report {
     fn adders(&self, source: &Source) -> Result<Option<Section>> {
         let Some(sharing) = &self.sharing else { return Ok(None) };
         let columns = ["matrix", "size", "density", "before", "adders", "fewer", "depth"];
-        let most = sharing.matrices.iter().map(|m| m.figures.naive_adders).max().unwrap_or(0).max(1) as f64;
+        let most = sharing.matrices.iter().map(|m| m.figures.naive_adders).max().unwrap_or(0).max(1)
+            as f64;
         let row = |(i, shared): (usize, &SharedMatrix)| {
             let cells = [
                 "{.layer} {.matrix}",
@@ -168,15 +190,27 @@ impl Report {
                 "{.depth}",
             ];
             let mut row = source.row(&format!("sharing.matrices.{i}"), &cells)?;
-            for (cell, adders) in row[3..].iter_mut().zip([shared.figures.naive_adders, shared.figures.adders]) {
+            for (cell, adders) in
+                row[3..].iter_mut().zip([shared.figures.naive_adders, shared.figures.adders])
+            {
                 cell.bar = Some(adders as f64 / most);
             }
             Ok(row)
         };
-        let mut rows = sharing.matrices.iter().enumerate().map(row).collect::<Result<Vec<Vec<Cell>>>>()?;
-        rows.push(source.row("sharing", &["total", "", "", "{.before}", "{.after}", "{.reduction:%1}", ""])?);
+        let mut rows =
+            sharing.matrices.iter().enumerate().map(row).collect::<Result<Vec<Vec<Cell>>>>()?;
+        rows.push(
+            source.row(
+                "sharing",
+                &["total", "", "", "{.before}", "{.after}", "{.reduction:%1}", ""],
+            )?,
+        );
         let table = Table::new(&columns, rows, true);
-        Ok(Some(Section { title: "Adders before and after sharing, of unrolled layers", table, notes: vec![] }))
+        Ok(Some(Section {
+            title: "Adders before and after sharing, of unrolled layers",
+            table,
+            notes: vec![],
+        }))
     }
 
     fn fifos(&self, source: &Source) -> Result<Option<Section>> {
@@ -204,9 +238,11 @@ impl Report {
             ["carry cells", "", "{.carry_cells}"],
             ["block RAMs", "{total.brams:.1}", "{.block_memories}"],
         ];
-        let rows = rows.iter().map(|cells| source.row("synthesis", cells)).collect::<Result<_>>()?;
+        let rows =
+            rows.iter().map(|cells| source.row("synthesis", cells)).collect::<Result<_>>()?;
         let table = Table::new(&["", "counted or estimated", "synthesised"], rows, false);
-        let note = "By Yosys {synthesis.yosys} for {synthesis.target}, out of context, in {synthesis.seconds:.0} s.";
+        let note = "By Yosys {synthesis.yosys} for {synthesis.target}, out of context, in \
+            {synthesis.seconds:.0} s.";
         Ok(Some(Section { title: "Synthesised", table, notes: vec![source.text(note)?] }))
     }
 

@@ -35,9 +35,10 @@ impl Family {
         }
     }
 
-    /// Estimated LUTs of a layer. On AMD's devices a bit that only one operand of an addition has is carried on without a LUT,
-    /// and so are constants; elsewhere LUTs have 4 inputs, and each bit of a carry chain is one. The chains of iCE40 do not
-    /// invert: a subtracted operand goes through LUTs of its own.
+    /// Estimated LUTs of a layer. On AMD's devices a bit that only one operand of an addition has
+    /// is carried on without a LUT, and so are constants; elsewhere LUTs have 4 inputs, and each
+    /// bit of a carry chain is one. The chains of iCE40 do not invert: a subtracted operand goes
+    /// through LUTs of its own.
     pub fn luts(self, layer: &LayerFigures) -> u64 {
         match self {
             Family::Xc7 | Family::Xcup => layer.luts,
@@ -46,8 +47,8 @@ impl Family {
         }
     }
 
-    /// Estimated LUTs of so many bits of stream registers: one each, but for AMD's devices, where they fit in with what is
-    /// counted too much elsewhere.
+    /// Estimated LUTs of so many bits of stream registers: one each, but for AMD's devices, where
+    /// they fit in with what is counted too much elsewhere.
     pub fn stream_luts(self, bits: u64) -> u64 {
         match self {
             Family::Xc7 | Family::Xcup => 0,
@@ -55,8 +56,9 @@ impl Family {
         }
     }
 
-    /// Blocks that one signed product of operands of `a` and `b` bits (signs included) takes. A wider product is cut into
-    /// pieces; all but the top piece of an operand lose one bit, since they are unsigned in a signed multiplier.
+    /// Blocks that one signed product of operands of `a` and `b` bits (signs included) takes. A
+    /// wider product is cut into pieces; all but the top piece of an operand lose one bit, since
+    /// they are unsigned in a signed multiplier.
     pub fn blocks(self, a: u32, b: u32) -> usize {
         let (_, wide, narrow) = self.block();
         let pieces = |bits: u32, port: u32| (bits.max(2) - 1).div_ceil(port - 1) as usize;

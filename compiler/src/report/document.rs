@@ -1,5 +1,5 @@
-//! What a report says, whoever shows it: sentences and tables whose every figure is looked up in the report's JSON, so that
-//! a terminal, a page and `--json` cannot differ.
+//! What a report says, whoever shows it: sentences and tables whose every figure is looked up in
+//! the report's JSON, so that a terminal, a page and `--json` cannot differ.
 
 use super::thousands;
 use serde::Serialize;
@@ -100,12 +100,18 @@ impl Piece {
 impl Table {
     /// A table of these columns, the empty ones left out.
     pub fn new(columns: &[&'static str], mut rows: Vec<Vec<Cell>>, has_total: bool) -> Self {
-        let filled: Vec<bool> = (0..columns.len()).map(|i| rows.iter().any(|row| !row[i].text.is_empty())).collect();
+        let filled: Vec<bool> =
+            (0..columns.len()).map(|i| rows.iter().any(|row| !row[i].text.is_empty())).collect();
         for row in &mut rows {
             let mut filled = filled.iter();
             row.retain(|_| *filled.next().unwrap_or(&false));
         }
-        let columns = columns.iter().zip(&filled).filter(|(_, filled)| **filled).map(|(title, _)| *title).collect();
+        let columns = columns
+            .iter()
+            .zip(&filled)
+            .filter(|(_, filled)| **filled)
+            .map(|(title, _)| *title)
+            .collect();
         Table { columns, rows, has_total }
     }
 }
@@ -125,8 +131,9 @@ impl Source {
         Ok(Source { json })
     }
 
-    /// The words of `template`, with `{path}` replaced by the figure at that path. `{path:.2}` is rounded to two decimals,
-    /// `{path:%2}` is a percentage of two decimals. Of null nothing is shown.
+    /// The words of `template`, with `{path}` replaced by the figure at that path. `{path:.2}` is
+    /// rounded to two decimals, `{path:%2}` is a percentage of two decimals. Of null nothing is
+    /// shown.
     ///
     /// # Errors
     /// Only by a bug of ours: where there is nothing at a path.
@@ -149,8 +156,11 @@ impl Source {
             let (place, behind) = behind.split_once('}').unwrap_or(("", ""));
             if !place.is_empty() {
                 let (path, format) = place.split_once(':').unwrap_or((place, ""));
-                let path = if path.starts_with('.') { format!("{base}{path}") } else { path.into() };
-                pieces.extend(shown(self.get(&path)?, format).map(|shown| Piece::Figure { path, shown }));
+                let path =
+                    if path.starts_with('.') { format!("{base}{path}") } else { path.into() };
+                pieces.extend(
+                    shown(self.get(&path)?, format).map(|shown| Piece::Figure { path, shown }),
+                );
             }
             rest = behind;
         }
@@ -219,7 +229,10 @@ mod tests {
             read("{name}: {layers.0.r} or {.r}, {none}{share:%2} fewer."),
             "x_1: 4 241 152 or 4 241 152, 97.30 % fewer."
         );
-        assert_eq!(read("{.latency} {rate} {slow} {.half} {share:.3}"), "-123 255 102 0.0321 2.5 0.973");
+        assert_eq!(
+            read("{.latency} {rate} {slow} {.half} {share:.3}"),
+            "-123 255 102 0.0321 2.5 0.973"
+        );
     }
 
     #[test]

@@ -12,7 +12,8 @@ struct Page<'a> {
 }
 
 impl Document {
-    /// The report as a page. Every figure is an element with the attribute `data-figure`: its path in the JSON.
+    /// The report as a page. Every figure is an element with the attribute `data-figure`: its path
+    /// in the JSON.
     ///
     /// # Errors
     /// Only by a bug of ours in the template.

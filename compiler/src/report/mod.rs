@@ -1,6 +1,6 @@
-//! The report: what a network costs. [`Report`] holds every figure and is the JSON; [`Document`] arranges them, and a
-//! terminal and a page show it. Nothing is counted here but DSP blocks and LUTs, which depend on the
-//! device, and sums over the layers.
+//! The report: what a network costs. [`Report`] holds every figure and is the JSON; [`Document`]
+//! arranges them, and a terminal and a page show it. Nothing is counted here but DSP blocks and
+//! LUTs, which depend on the device, and sums over the layers.
 
 mod arrange;
 mod device;
@@ -109,7 +109,8 @@ pub struct Layer {
     pub schoolbook_dsp_blocks: Option<u64>,
     /// Its engine in words.
     pub engine_name: String,
-    /// Two-operand adders: of an unrolled layer those after sharing, of a folded one those of its arrays.
+    /// Two-operand adders: of an unrolled layer those after sharing, of a folded one those of its
+    /// arrays.
     pub adders: usize,
     /// Estimated block RAMs.
     pub brams: f64,
@@ -262,8 +263,15 @@ impl Layer {
         Layer {
             multiplications: figures.per_window as u64 * figures.windows,
             multipliers: figures.products.iter().map(|p| p.count).sum(),
-            dsp_blocks: figures.products.iter().map(|p| p.count * blocks(p.operand_bits, p.coefficient_bits)).sum(),
-            widest_product: figures.products.first().map(|p| format!("{}×{}", p.operand_bits, p.coefficient_bits)),
+            dsp_blocks: figures
+                .products
+                .iter()
+                .map(|p| p.count * blocks(p.operand_bits, p.coefficient_bits))
+                .sum(),
+            widest_product: figures
+                .products
+                .first()
+                .map(|p| format!("{}×{}", p.operand_bits, p.coefficient_bits)),
             schoolbook_dsp_blocks: figures
                 .schoolbook
                 .map(|s| s.multipliers * blocks(s.operand_bits, s.operand_bits) as u64),
@@ -297,7 +305,12 @@ impl Sharing {
             .collect();
         let count = |f: fn(&MatrixFigures) -> usize| matrices.iter().map(|m| f(&m.figures)).sum();
         let (before, after) = (count(|m| m.naive_adders), count(|m| m.adders));
-        (before > 0).then(|| Sharing { reduction: reduction(after, before), matrices, before, after })
+        (before > 0).then(|| Sharing {
+            reduction: reduction(after, before),
+            matrices,
+            before,
+            after,
+        })
     }
 }
 
@@ -319,7 +332,9 @@ fn of_family(mut figures: Figures, family: Family) -> Figures {
 fn flip_flops(figures: &Figures) -> u64 {
     // The second operand of a two-operand layer is data, and the coefficients of a folded one lie
     // in ROM.
-    let in_registers = |layer: &&LayerFigures| layer.schoolbook.is_none() && layer.engine.choice == Choice::Unrolled;
+    let in_registers = |layer: &&LayerFigures| {
+        layer.schoolbook.is_none() && layer.engine.choice == Choice::Unrolled
+    };
     let products = figures.layers.iter().filter(in_registers).flat_map(|layer| &layer.products);
     let coefficients: u64 = products.map(|p| p.count as u64 * u64::from(p.coefficient_bits)).sum();
     figures.total.register_bits + coefficients + figures.streams.flip_flops
@@ -358,7 +373,10 @@ mod tests {
 
     #[test]
     fn thousands_breaks_every_three_digits() {
-        assert_eq!([0, 999, 1000, 1234567].map(|n: u64| thousands(n)), ["0", "999", "1 000", "1 234 567"]);
+        assert_eq!(
+            [0, 999, 1000, 1234567].map(|n: u64| thousands(n)),
+            ["0", "999", "1 000", "1 234 567"]
+        );
         assert_eq!([-999, -1000].map(|n: i64| thousands(n)), ["-999", "-1 000"]);
     }
 }

@@ -16,7 +16,8 @@ const GAP: usize = 2;
 const INDENT: usize = 4;
 
 impl Document {
-    /// The report as text whose lines have at most `width` characters: the tables, then what matters most.
+    /// The report as text whose lines have at most `width` characters: the tables, then what
+    /// matters most.
     pub fn text(&self, width: usize) -> String {
         let mut lines = vec![];
         for line in [&self.title].into_iter().chain(&self.provenance) {
@@ -25,13 +26,20 @@ impl Document {
         for section in &self.sections {
             lines.extend([String::new(), section.title.into()]);
             lines.extend(section.table.lines(width));
-            lines.extend(section.notes.iter().flat_map(|note| wrapped(&read(&note.pieces), "", width)));
+            lines.extend(
+                section.notes.iter().flat_map(|note| wrapped(&read(&note.pieces), "", width)),
+            );
         }
         lines.push(String::new());
-        let leads: Vec<String> = self.headlines.iter().map(|headline| read(headline.lead())).collect();
+        let leads: Vec<String> =
+            self.headlines.iter().map(|headline| read(headline.lead())).collect();
         let margin = leads.iter().map(|lead| lead.chars().count()).max().unwrap_or(0) + 1;
         for (headline, lead) in self.headlines.iter().zip(&leads) {
-            lines.extend(wrapped(read(headline.rest()).trim_start(), &format!("{lead:>margin$} "), width));
+            lines.extend(wrapped(
+                read(headline.rest()).trim_start(),
+                &format!("{lead:>margin$} "),
+                width,
+            ));
         }
         lines.join("\n").replace(JOINT, " ")
     }
@@ -47,9 +55,11 @@ impl Table {
     /// line of one cell can be wider than `width`.
     fn laid_out(&self, width: usize) -> Vec<String> {
         let header = self.columns.iter().map(|title| title.to_string()).collect();
-        let rows = self.rows.iter().map(|row| row.iter().map(|cell| read(&cell.text.pieces)).collect());
+        let rows =
+            self.rows.iter().map(|row| row.iter().map(|cell| read(&cell.text.pieces)).collect());
         let rows: Vec<Vec<String>> = [header].into_iter().chain(rows).collect();
-        let widths = (0..self.columns.len()).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0));
+        let widths = (0..self.columns.len())
+            .map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0));
         // Of each column its width with the space before it, and whether it begins a line.
         let mut used = 0;
         let columns: Vec<(usize, bool)> = widths
@@ -86,13 +96,16 @@ impl Table {
 /// What is read, with numbers that no line break parts.
 fn read(pieces: &[Piece]) -> String {
     let shown = |piece: &Piece| match piece {
-        Piece::Figure { shown, .. } if !shown.contains(char::is_alphabetic) => shown.replace(' ', JOINT),
+        Piece::Figure { shown, .. } if !shown.contains(char::is_alphabetic) => {
+            shown.replace(' ', JOINT)
+        }
         piece => piece.shown().into(),
     };
     pieces.iter().map(shown).collect()
 }
 
-/// Lines of at most `width` characters, the first one after `lead`, the others after as many spaces.
+/// Lines of at most `width` characters, the first one after `lead`, the others after as many
+/// spaces.
 fn wrapped(text: &str, lead: &str, width: usize) -> Vec<String> {
     let indent = " ".repeat(lead.chars().count());
     let options = Options::new(width).initial_indent(lead).subsequent_indent(&indent);
@@ -136,7 +149,8 @@ mod tests {
         for length in [1, 30, 79, 80, 81, 500] {
             for width in 20..=133 {
                 let lines = table(&"q".repeat(length)).laid_out(width);
-                let fits = |line: &String| line.chars().count() <= width || *line == "q".repeat(length);
+                let fits =
+                    |line: &String| line.chars().count() <= width || *line == "q".repeat(length);
                 assert!(lines.iter().all(fits), "{width}: {lines:#?}");
             }
         }

@@ -1,8 +1,10 @@
-//! The closed set of greatest weight in a graph of implications (the closure problem; Picard 1976), by minimum cut.
+//! The closed set of greatest weight in a graph of implications (the closure problem; Picard 1976),
+//! by minimum cut.
 
 use std::collections::VecDeque;
 
-/// Items with weights, and implications between them: a set that has `a` must have all that `a` implies.
+/// Items with weights, and implications between them: a set that has `a` must have all that `a`
+/// implies.
 #[derive(Default)]
 pub struct Closure {
     weights: Vec<i64>,
@@ -26,18 +28,21 @@ impl Closure {
         self.implications.push((from, to));
     }
 
-    /// The smallest of the closed sets with the greatest weight, and that weight; empty where nothing is worth it.
+    /// The smallest of the closed sets with the greatest weight, and that weight; empty where
+    /// nothing is worth it.
     pub fn solve(self) -> (Vec<bool>, i64) {
         let mut flow = Flow::new(self);
         let cut = flow.run();
         let gain = flow.gain - cut;
         flow.levels();
-        let set: Vec<bool> = flow.level[..flow.items].iter().map(|&level| level != u32::MAX).collect();
+        let set: Vec<bool> =
+            flow.level[..flow.items].iter().map(|&level| level != u32::MAX).collect();
         (set, gain)
     }
 }
 
-/// Dinic's algorithm on: source → items of positive weight, items of negative weight → sink, implications without limit.
+/// Dinic's algorithm on: source → items of positive weight, items of negative weight → sink,
+/// implications without limit.
 struct Flow {
     items: usize,
     /// Sum of the positive weights.
@@ -86,7 +91,16 @@ impl Flow {
             (back[i as usize], back[j as usize]) = (j, i);
             residual[i as usize] = capacity;
         }
-        Flow { items, gain, first, to, back, residual, level: vec![u32::MAX; items + 2], next: vec![] }
+        Flow {
+            items,
+            gain,
+            first,
+            to,
+            back,
+            residual,
+            level: vec![u32::MAX; items + 2],
+            next: vec![],
+        }
     }
 
     fn edges(&self, v: u32) -> std::ops::Range<usize> {

@@ -1,15 +1,21 @@
-//! The schedule of one circuit: which pipeline stage each node computes in. Data of its own, beside the circuit.
+//! The schedule of one circuit: which pipeline stage each node computes in. Data of its own, beside
+//! the circuit.
 //!
-//! Semantics: the layer's inputs arrive in stage 0. A node scheduled in stage s computes, combinationally, between the
-//! registers of boundary s and those of boundary s + 1; its value is available within stage s to nodes of the same stage and,
-//! delayed by t - s registers, to nodes of any later stage t. A multiplier scheduled in stage s reads its operand there and
-//! its (rounded) product is available in stage s + `multiplier_latency`, from a register of its own. The outputs are
-//! available, registered, at boundary `stages`: the layer's latency is `stages` clocks. Clock by clock, that is [`Simulator`].
+//! Semantics: the layer's inputs arrive in stage 0. A node scheduled in stage s computes,
+//! combinationally, between the registers of boundary s and those of boundary s + 1; its value is
+//! available within stage s to nodes of the same stage and, delayed by t - s registers, to nodes of
+//! any later stage t. A multiplier scheduled in stage s reads its operand there and its (rounded)
+//! product is available in stage s + `multiplier_latency`, from a register of its own. The outputs
+//! are available, registered, at boundary `stages`: the layer's latency is `stages` clocks. Clock
+//! by clock, that is [`Simulator`].
 //!
 //! Invariants, checked by [`verify`]:
-//! - inputs and constants are available in stage 0; constants need no registers and no node waits for them;
-//! - a node is available no earlier than its operands, a multiplier `multiplier_latency` stages after its operand's reading;
-//! - no path between registers has more than `adders_per_stage` additions; constant additions and clamps count, wires do not;
+//! - inputs and constants are available in stage 0; constants need no registers and no node waits
+//!   for them;
+//! - a node is available no earlier than its operands, a multiplier `multiplier_latency` stages
+//!   after its operand's reading;
+//! - no path between registers has more than `adders_per_stage` additions; constant additions and
+//!   clamps count, wires do not;
 //! - outputs are available before boundary `stages`, and there is at least one stage.
 
 mod closure;
@@ -33,8 +39,8 @@ pub struct Stage(pub u32);
 /// The schedule of one [`Circuit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pipeline {
-    /// One per node: the stage in which the node's value is first available (for a multiplier: the stage in which its
-    /// operand is read, plus `multiplier_latency`).
+    /// One per node: the stage in which the node's value is first available (for a multiplier: the
+    /// stage in which its operand is read, plus `multiplier_latency`).
     pub available: Vec<Stage>,
     /// Number of stages = latency of the layer in clocks.
     pub stages: u32,
@@ -88,14 +94,16 @@ impl Pipeline {
         self.available[node.index()].0
     }
 
-    /// The stage in which the node reads its operands: before `available` for a multiplier, the same for all others.
+    /// The stage in which the node reads its operands: before `available` for a multiplier, the
+    /// same for all others.
     pub fn reads(&self, circuit: &Circuit, node: NodeId) -> u32 {
         self.available(node) - latency(&circuit.node(node).op, self.multiplier_latency)
     }
 
-    /// Each node's delay line, which all its readers share: the widths in bits of its registers at the boundaries
-    /// `available + 1`, `available + 2` and so on, up to the last stage that reads it, `stages` for an output. A register
-    /// is as wide as what is read from it or behind it. Constants need none, whatever reads them.
+    /// Each node's delay line, which all its readers share: the widths in bits of its registers at
+    /// the boundaries `available + 1`, `available + 2` and so on, up to the last stage that reads
+    /// it, `stages` for an output. A register is as wide as what is read from it or behind it.
+    /// Constants need none, whatever reads them.
     pub fn delay_lines(&self, circuit: &Circuit) -> Vec<Vec<u32>> {
         let mut lines: Vec<Vec<u32>> = vec![vec![]; circuit.nodes.len()];
         let mut read = |id: NodeId, stage: u32, bits: Option<u32>| {
@@ -127,7 +135,8 @@ impl Pipeline {
         lines
     }
 
-    /// Bits of all delay lines. The registers within multipliers are not counted: they belong to DSP blocks.
+    /// Bits of all delay lines. The registers within multipliers are not counted: they belong to
+    /// DSP blocks.
     pub fn register_bits(&self, circuit: &Circuit) -> u64 {
         self.delay_lines(circuit).iter().flatten().map(|&bits| u64::from(bits)).sum()
     }
@@ -143,6 +152,10 @@ pub(crate) fn additions(op: &Op) -> u32 {
     match op {
         Op::Add(..) | Op::Clamp { .. } => 1,
         Op::Offset { .. } if !op.is_wires() => 1,
-        Op::Offset { .. } | Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
+        Op::Offset { .. }
+        | Op::Input(_)
+        | Op::Constant(_)
+        | Op::Multiply { .. }
+        | Op::Product { .. } => 0,
     }
 }

@@ -1,10 +1,12 @@
 //! The schedule with the least register bits among those with the least latency. Exact.
 //!
-//! The stages obey difference constraints only: `stage(v) ≥ stage(u) + k`. The register bits, `Σ bits · (last reading -
-//! stage)` over the nodes and the parts of their delay lines, are an L♮-convex function of the stages, so that steepest descent ends in the optimum (Murota, Discrete Convex
-//! Analysis, 2003, ch. 10): from the earliest schedule on, move that set of nodes one stage later that saves the most, until
-//! none saves anything. Finding the set is a [closure problem](super::closure). Each round moves a node at most one stage, and
-//! none beyond the optimum, so that there are no more rounds than stages (Murota and Shioura 2014).
+//! The stages obey difference constraints only: `stage(v) ≥ stage(u) + k`. The register bits, `Σ
+//! bits · (last reading - stage)` over the nodes and the parts of their delay lines, are an
+//! L♮-convex function of the stages, so that steepest descent ends in the optimum (Murota, Discrete
+//! Convex Analysis, 2003, ch. 10): from the earliest schedule on, move that set of nodes one stage
+//! later that saves the most, until none saves anything. Finding the set is a [closure
+//! problem](super::closure). Each round moves a node at most one stage, and none beyond the
+//! optimum, so that there are no more rounds than stages (Murota and Shioura 2014).
 
 use super::closure::Closure;
 use super::{Options, Pipeline, Stage, additions, latency};
@@ -24,7 +26,8 @@ pub fn schedule(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
     Ok(pipeline(descend(circuit, options, &arcs, earliest, &latest), last, options))
 }
 
-/// The schedule in which every node comes as early as it can: what [`schedule`] starts from, for comparisons.
+/// The schedule in which every node comes as early as it can: what [`schedule`] starts from, for
+/// comparisons.
 ///
 /// # Errors
 /// Where an option is out of range.
@@ -57,10 +60,12 @@ impl Arcs {
     fn new(circuit: &Circuit, options: &Options) -> Self {
         let limit = options.adders_per_stage as usize;
         let mut before: Vec<Vec<(NodeId, u32)>> = Vec::with_capacity(circuit.nodes.len());
-        // For each node, in `[k - 1]`, the additions from which a path of k additions, itself included, leads to it.
+        // For each node, in `[k - 1]`, the additions from which a path of k additions, itself
+        // included, leads to it.
         let mut chains: Vec<Vec<Vec<NodeId>>> = Vec::with_capacity(circuit.nodes.len());
         for (id, node) in circuit.iter() {
-            let operands = || node.op.operands().filter(|x| !matches!(circuit.node(*x).op, Op::Constant(_)));
+            let operands =
+                || node.op.operands().filter(|x| !matches!(circuit.node(*x).op, Op::Constant(_)));
             let delay = latency(&node.op, options.multiplier_latency);
             let mut arcs: Vec<(NodeId, u32)> = operands().map(|x| (x, delay)).collect();
             let mut chain: Vec<Vec<NodeId>> = vec![];
@@ -79,7 +84,9 @@ impl Arcs {
             if additions(&node.op) == 1 {
                 // One addition more than a stage may have: they cannot all be in one stage.
                 if chain.len() == limit {
-                    arcs.extend(chain.pop().unwrap_or_default().into_iter().map(|start| (start, 1)));
+                    arcs.extend(
+                        chain.pop().unwrap_or_default().into_iter().map(|start| (start, 1)),
+                    );
                 }
                 chain.insert(0, vec![id]);
             }
@@ -123,14 +130,16 @@ struct Line {
     readers: Vec<NodeId>,
 }
 
-/// The delay line of each node as layers of bits: those that all readers need, then those that fewer need, and so on.
-/// `None` for an output, which is kept to the end whoever reads it, and for a constant, which has no registers.
+/// The delay line of each node as layers of bits: those that all readers need, then those that
+/// fewer need, and so on. `None` for an output, which is kept to the end whoever reads it, and for
+/// a constant, which has no registers.
 fn lines(circuit: &Circuit) -> Vec<Option<Vec<Line>>> {
     let mut readings: Vec<Vec<(u32, NodeId)>> = vec![vec![]; circuit.nodes.len()];
     for (reader, node) in circuit.iter() {
         for operand in node.op.operands() {
             let width = circuit.node(operand).width;
-            let bits = node.op.needed_bits(operand, node.width).map_or(width, |bits| bits.min(width));
+            let bits =
+                node.op.needed_bits(operand, node.width).map_or(width, |bits| bits.min(width));
             readings[operand.index()].push((bits, reader));
         }
     }
@@ -150,8 +159,10 @@ fn lines(circuit: &Circuit) -> Vec<Option<Vec<Line>>> {
         }
         lines
     };
-    let mut lines: Vec<Option<Vec<Line>>> = readings.into_iter().map(|readings| Some(line(readings))).collect();
-    let constants = circuit.iter().filter(|(_, node)| matches!(node.op, Op::Constant(_))).map(|(id, _)| id);
+    let mut lines: Vec<Option<Vec<Line>>> =
+        readings.into_iter().map(|readings| Some(line(readings))).collect();
+    let constants =
+        circuit.iter().filter(|(_, node)| matches!(node.op, Op::Constant(_))).map(|(id, _)| id);
     for id in constants.chain(circuit.outputs.iter().copied()) {
         lines[id.index()] = None;
     }
@@ -159,16 +170,25 @@ fn lines(circuit: &Circuit) -> Vec<Option<Vec<Line>>> {
 }
 
 /// Moves sets of nodes later as long as that saves register bits.
-fn descend(circuit: &Circuit, options: &Options, arcs: &Arcs, mut stages: Vec<u32>, latest: &[u32]) -> Vec<u32> {
+fn descend(
+    circuit: &Circuit,
+    options: &Options,
+    arcs: &Arcs,
+    mut stages: Vec<u32>,
+    latest: &[u32],
+) -> Vec<u32> {
     let lines = lines(circuit);
-    let delays: Vec<u32> = circuit.nodes.iter().map(|node| latency(&node.op, options.multiplier_latency)).collect();
+    let delays: Vec<u32> =
+        circuit.nodes.iter().map(|node| latency(&node.op, options.multiplier_latency)).collect();
     loop {
         let mut closure = Closure::default();
         let mut items: Vec<Option<u32>> = vec![None; stages.len()];
         for (u, node) in circuit.nodes.iter().enumerate() {
             if stages[u] < latest[u] {
                 // One stage later: each bit of its delay line is kept one stage less.
-                let bits = lines[u].as_ref().map_or(node.width, |lines| lines.iter().map(|line| line.bits).sum());
+                let bits = lines[u]
+                    .as_ref()
+                    .map_or(node.width, |lines| lines.iter().map(|line| line.bits).sum());
                 items[u] = Some(closure.item(bits.into()));
             }
         }
@@ -185,7 +205,11 @@ fn descend(circuit: &Circuit, options: &Options, arcs: &Arcs, mut stages: Vec<u3
             // When one of its last readers moves, they are kept one stage longer.
             let read = |v: &NodeId| stages[v.index()] - delays[v.index()];
             let until = line.readers.iter().map(read).max();
-            let last = line.readers.iter().filter(|v| Some(read(v)) == until).filter_map(|v| items[v.index()]);
+            let last = line
+                .readers
+                .iter()
+                .filter(|v| Some(read(v)) == until)
+                .filter_map(|v| items[v.index()]);
             let last: Vec<u32> = last.collect();
             let cost = -i64::from(line.bits);
             match last[..] {

@@ -3,13 +3,14 @@
 use super::Pipeline;
 use crate::circuit::{Circuit, NodeId, Op, wrap};
 
-/// A pipeline in operation. Each boundary between stages has one valid bit and one enable, so that bubbles collapse: a boundary
-/// loads when it is empty or when the next one loads.
+/// A pipeline in operation. Each boundary between stages has one valid bit and one enable, so that
+/// bubbles collapse: a boundary loads when it is empty or when the next one loads.
 pub struct Simulator<'a> {
     circuit: &'a Circuit,
     stages: Vec<Stage>,
     outputs: Vec<Output>,
-    /// `[k]`: what the registers at the end of stage k hold, in the order of its `registers`; `None` for a bubble.
+    /// `[k]`: what the registers at the end of stage k hold, in the order of its `registers`;
+    /// `None` for a bubble.
     boundaries: Vec<Option<Vec<i64>>>,
     /// The value of each node in the stage at hand; 0 for what is not known there.
     values: Vec<i64>,
@@ -20,15 +21,16 @@ pub struct Simulator<'a> {
 struct Stage {
     /// The nodes it computes, in order.
     nodes: Vec<NodeId>,
-    /// The products of data by data that take in their operands here: their inner registers hold the product, which is due
-    /// later.
+    /// The products of data by data that take in their operands here: their inner registers hold
+    /// the product, which is due later.
     products: Vec<NodeId>,
     /// The registers at its end.
     registers: Vec<Register>,
 }
 
-/// A register: `width` bits of the value of `from`, which the next stage knows as `node`'s. The two differ where a multiplier
-/// takes in its operand: its inner registers hold that until its result is due.
+/// A register: `width` bits of the value of `from`, which the next stage knows as `node`'s. The two
+/// differ where a multiplier takes in its operand: its inner registers hold that until its result
+/// is due.
 #[derive(Clone, Copy)]
 struct Register {
     from: NodeId,
@@ -49,7 +51,8 @@ enum Output {
 pub struct Clock {
     /// Whether a vector on offer is accepted (`s_ready`).
     pub ready: bool,
-    /// The vector on offer to the receiver (`m_valid`); it is gone after this edge only where the receiver was ready.
+    /// The vector on offer to the receiver (`m_valid`); it is gone after this edge only where the
+    /// receiver was ready.
     pub output: Option<Vec<i64>>,
 }
 
@@ -68,7 +71,9 @@ impl<'a> Simulator<'a> {
                 let operand = circuit.node(x);
                 let (width, signed) = (operand.width, operand.signed);
                 let reads = pipeline.reads(circuit, id) as usize;
-                for (stage, from) in (reads..available).zip(std::iter::once(x).chain(std::iter::repeat(id))) {
+                for (stage, from) in
+                    (reads..available).zip(std::iter::once(x).chain(std::iter::repeat(id)))
+                {
                     stages[stage].registers.push(Register { from, node: id, width, signed });
                 }
             }
@@ -87,7 +92,9 @@ impl<'a> Simulator<'a> {
         let last = stages.last().map_or(&[][..], |stage| &stage.registers);
         let output = |&id: &NodeId| match circuit.node(id).op {
             Op::Constant(v) => Output::Constant(v),
-            _ => Output::Register(last.iter().position(|r| r.node == id).expect("an output is kept to the end")),
+            _ => Output::Register(
+                last.iter().position(|r| r.node == id).expect("an output is kept to the end"),
+            ),
         };
         let outputs = circuit.outputs.iter().map(output).collect();
         let boundaries = vec![None; stages.len()];
@@ -119,7 +126,10 @@ impl<'a> Simulator<'a> {
                             self.values[register.node.index()] = value;
                         }
                         let next = self.stage(k, &[]);
-                        self.stages[before].registers.iter().for_each(|r| self.values[r.node.index()] = 0);
+                        self.stages[before]
+                            .registers
+                            .iter()
+                            .for_each(|r| self.values[r.node.index()] = 0);
                         next
                     }),
                 };
@@ -142,7 +152,8 @@ impl<'a> Simulator<'a> {
             values[id.index()] = wrap(value, node.width, node.signed);
         }
         for &id in &self.stages[k].products {
-            values[id.index()] = self.circuit.node(id).op.compute(x, |operand| values[operand.index()]);
+            values[id.index()] =
+                self.circuit.node(id).op.compute(x, |operand| values[operand.index()]);
         }
         let registers = self.stages[k].registers.iter();
         let held = registers.map(|r| wrap(values[r.from.index()], r.width, r.signed)).collect();

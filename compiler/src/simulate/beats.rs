@@ -20,8 +20,8 @@ impl Stream {
         }
     }
 
-    /// The vector of `beats` beats' bytes, or what is wrong with them: an element that is not extended to its bytes as the
-    /// format says, or a surplus lane that is not zero.
+    /// The vector of `beats` beats' bytes, or what is wrong with them: an element that is not
+    /// extended to its bytes as the format says, or a surplus lane that is not zero.
     pub fn decode(&self, bytes: &[u8]) -> Result<Vec<i64>, String> {
         let mut vector = Vec::with_capacity(self.elements);
         for (i, element) in bytes.chunks(self.element_bytes).enumerate() {
@@ -79,7 +79,10 @@ mod tests {
         let format = Format { signed: true, bits: 5, frac: 0 };
         let stream = Stream::new(Vector { elements: 3, format }, Beat::Elements(2)).unwrap();
         assert_eq!(stream.decode(&[0xf0, 15, 1, 0]), Ok(vec![-16, 15, 1]));
-        assert_eq!(stream.decode(&[0x10, 0, 0, 0]), Err("element 0 is not extended as s5 · 2^0 asks".into()));
+        assert_eq!(
+            stream.decode(&[0x10, 0, 0, 0]),
+            Err("element 0 is not extended as s5 · 2^0 asks".into())
+        );
         assert_eq!(stream.decode(&[0, 0, 0, 1]), Err("surplus lane 3 is not zero".into()));
     }
 }

@@ -1,7 +1,7 @@
 //! From Verilog to a shared library: verilated, compiled with the harness, kept in the cache.
 //!
-//! A library is keyed on the content of everything that goes into it: the Verilog, the harness, the flags and the versions of
-//! Verilator and of the C++ compiler. Time stamps and paths play no part.
+//! A library is keyed on the content of everything that goes into it: the Verilog, the harness, the
+//! flags and the versions of Verilator and of the C++ compiler. Time stamps and paths play no part.
 
 use super::Sources;
 use crate::tools::{Cxx, Tools, Verilator, cache};
@@ -18,9 +18,9 @@ use strassenc_runtime::{Error, Result};
 /// The C++ around the core; the same text for every core.
 const HARNESS: &str = include_str!("../../../templates/harness.cpp");
 
-/// Registers and other unknown values start as the harness decides (random). Functions of at most some thousand statements and
-/// files of some ten thousand: the C++ compiler's time grows faster than either (measured on 24,000 adders: 23 s of CPU
-/// against 53 s with Verilator's defaults).
+/// Registers and other unknown values start as the harness decides (random). Functions of at most
+/// some thousand statements and files of some ten thousand: the C++ compiler's time grows faster
+/// than either (measured on 24,000 adders: 23 s of CPU against 53 s with Verilator's defaults).
 const VERILATE: &[&str] = &[
     "--cc",
     "--prefix",
@@ -63,7 +63,8 @@ const COMPILE: &[&str] = &[
     "-DVM_TRACE_SAIF=0",
 ];
 
-/// Small C++ files are compiled together up to this size in bytes, since each pays for Verilator's headers.
+/// Small C++ files are compiled together up to this size in bytes, since each pays for Verilator's
+/// headers.
 const UNIT: u64 = 200_000;
 
 /// Compiled simulators beyond this number are removed, the longest unused first.
@@ -83,10 +84,12 @@ pub(super) struct Built {
     pub elapsed: Duration,
 }
 
-/// The library of `sources`, from the cache or built into it. A traced one can write waveforms and is slower.
+/// The library of `sources`, from the cache or built into it. A traced one can write waveforms and
+/// is slower.
 ///
 /// # Errors
-/// Where a tool is missing or refuses the Verilog, the cache cannot be written, or the user interrupts.
+/// Where a tool is missing or refuses the Verilog, the cache cannot be written, or the user
+/// interrupts.
 pub(super) fn build(sources: &Sources, traced: bool, tools: &Tools) -> Result<Built> {
     let start = std::time::Instant::now();
     let (verilator, cxx) = (tools.verilator()?, tools.cxx()?);
@@ -97,7 +100,8 @@ pub(super) fn build(sources: &Sources, traced: bool, tools: &Tools) -> Result<Bu
     let _lock = tools.lock(&folder.join("lock"))?;
     files::tidy(&all);
     // A library that was cut would be a crash, memories that were changed a wrong answer.
-    let names: Vec<&str> = sources.memories.iter().map(|(name, _)| name.as_str()).chain([LIBRARY]).collect();
+    let names: Vec<&str> =
+        sources.memories.iter().map(|(name, _)| name.as_str()).chain([LIBRARY]).collect();
     let cached = cache::is_whole(&folder, &names);
     if cached {
         // Its time of modification is its time of use.
@@ -124,7 +128,8 @@ struct Job<'a> {
 }
 
 /// The ports that not every core has.
-const OPTIONAL: [&str; 5] = ["aclken", "s_axis_tkeep", "s_axis_tlast", "m_axis_tkeep", "frame_error"];
+const OPTIONAL: [&str; 5] =
+    ["aclken", "s_axis_tkeep", "s_axis_tlast", "m_axis_tkeep", "frame_error"];
 
 impl Job<'_> {
     /// Which of [`OPTIONAL`] the core has, as flags for the harness.
@@ -186,7 +191,8 @@ impl Job<'_> {
         fs::rename(&linked, &library).map_err(|e| no_room(&library, e))
     }
 
-    /// Makes C++ of the Verilog in `work`, which finds its memories in `memories`: a library may run anywhere.
+    /// Makes C++ of the Verilog in `work`, which finds its memories in `memories`: a library may
+    /// run anywhere.
     fn verilate(&self, work: &Path, memories: &Path) -> Result<()> {
         let mut command = self.verilator.command();
         command.current_dir(work).args(VERILATE).args(["--top-module", &self.sources.top]);
@@ -200,8 +206,11 @@ impl Job<'_> {
             if e.kind() != strassenc_runtime::Kind::Tool {
                 return e;
             }
-            Error::tool("verilator", format_args!("refused the Verilog of `{}`: {}", self.sources.top, e.cause()))
-                .help("write the build folder anew with `strassenc verilog MODEL -o BUILD`")
+            Error::tool(
+                "verilator",
+                format_args!("refused the Verilog of `{}`: {}", self.sources.top, e.cause()),
+            )
+            .help("write the build folder anew with `strassenc verilog MODEL -o BUILD`")
         })
     }
 
@@ -215,7 +224,9 @@ impl Job<'_> {
         ]);
         command.args(self.ports());
         let own = self.verilator.include();
-        for folder in [own.join("vltstd"), own].iter().map(PathBuf::as_path).chain(include.iter().copied()) {
+        for folder in
+            [own.join("vltstd"), own].iter().map(PathBuf::as_path).chain(include.iter().copied())
+        {
             command.arg("-I").arg(folder);
         }
         command
@@ -230,7 +241,8 @@ impl Job<'_> {
             let mut objects = Vec::new();
             while let Some((i, unit)) = next() {
                 let source = work.join(format!("unit_{i}.cpp"));
-                let text: String = unit.files.iter().map(|f| format!("#include \"{f}\"\n")).collect();
+                let text: String =
+                    unit.files.iter().map(|f| format!("#include \"{f}\"\n")).collect();
                 fs::write(&source, text).map_err(|e| no_room(work, e))?;
                 let object = source.with_extension("o");
                 let mut command = self.cxx(if unit.slow { SLOW } else { FAST }, &[&cpp]);
@@ -250,7 +262,11 @@ impl Job<'_> {
             let handles: Vec<_> = (0..workers).map(|_| scope.spawn(one)).collect();
             handles
                 .into_iter()
-                .map(|h| h.join().unwrap_or_else(|_| Err(Error::internal("simulate", "a compiling thread panicked"))))
+                .map(|h| {
+                    h.join().unwrap_or_else(|_| {
+                        Err(Error::internal("simulate", "a compiling thread panicked"))
+                    })
+                })
                 .collect()
         });
         Ok(results.into_iter().collect::<Result<Vec<_>>>()?.concat())
@@ -263,8 +279,10 @@ impl Job<'_> {
             names.push("verilated_vcd_c");
         }
         let mut hash = Sha256::new();
-        for part in
-            [&self.verilator.version, &self.cxx.version].map(String::as_str).into_iter().chain(COMPILE.iter().copied())
+        for part in [&self.verilator.version, &self.cxx.version]
+            .map(String::as_str)
+            .into_iter()
+            .chain(COMPILE.iter().copied())
         {
             hash.update(part.as_bytes());
             hash.update([0]);
@@ -327,7 +345,8 @@ fn units(folder: &Path) -> Result<Vec<Unit>> {
     Ok(units)
 }
 
-/// Removes the simulators that were not used for longest, down to [`KEPT`]. What cannot be removed stays.
+/// Removes the simulators that were not used for longest, down to [`KEPT`]. What cannot be removed
+/// stays.
 fn prune(newest: &Path) {
     let Some(parent) = newest.parent() else { return };
     let Ok(entries) = fs::read_dir(parent) else { return };

@@ -147,7 +147,8 @@ impl Harness {
     /// Where it cannot be loaded or lacks a function of the harness.
     pub fn load(path: &Path) -> Result<Arc<Self>> {
         let fail = |e: libloading::Error| Error::io(path, format_args!("cannot be loaded: {e}"));
-        // SAFETY: the library was compiled by us from the harness and a verilated core, whose initialisers only fill tables.
+        // SAFETY: the library was compiled by us from the harness and a verilated core, whose
+        // initialisers only fill tables.
         let library = unsafe { Library::new(path) }.map_err(fail)?;
         // SAFETY: the types are those of the functions of that name in the harness.
         unsafe {
@@ -164,7 +165,10 @@ impl Harness {
 
 /// # Safety
 /// `T` must be the type of the function called `name`.
-unsafe fn symbol<'a, T>(library: &'a Library, name: &str) -> std::result::Result<Symbol<'a, T>, libloading::Error> {
+unsafe fn symbol<'a, T>(
+    library: &'a Library,
+    name: &str,
+) -> std::result::Result<Symbol<'a, T>, libloading::Error> {
     // SAFETY: passed on to the caller.
     unsafe { library.get(name) }
 }
@@ -175,7 +179,8 @@ pub struct Core {
     handle: NonNull<c_void>,
     /// Bytes of `tdata` of an input and of an output beat.
     bytes: (usize, usize),
-    /// What the harness reads and writes while a stimulus is driven; boxed, since it keeps the addresses.
+    /// What the harness reads and writes while a stimulus is driven; boxed, since it keeps the
+    /// addresses.
     active: Option<Box<Active>>,
 }
 
@@ -188,18 +193,24 @@ struct Active {
 
 impl Active {
     fn raw(&self) -> RawResponse {
-        // SAFETY: the harness writes only within `Core::run` and `Core::start`, and neither is running while this is called.
+        // SAFETY: the harness writes only within `Core::run` and `Core::start`, and neither is
+        // running while this is called.
         unsafe { *self.raw.get() }
     }
 }
 
 impl Core {
-    /// A core in an unknown state: `seed` decides what its registers hold. `bytes` are those of an input and an output beat.
-    /// A traced simulator writes every signal to `wave`.
+    /// A core in an unknown state: `seed` decides what its registers hold. `bytes` are those of an
+    /// input and an output beat. A traced simulator writes every signal to `wave`.
     ///
     /// # Errors
     /// Where the waveform cannot be written, or the model fails.
-    pub(super) fn new(harness: &Arc<Harness>, bytes: (usize, usize), seed: u64, wave: Option<&Path>) -> Result<Self> {
+    pub(super) fn new(
+        harness: &Arc<Harness>,
+        bytes: (usize, usize),
+        seed: u64,
+        wave: Option<&Path>,
+    ) -> Result<Self> {
         let wave = match wave {
             Some(path) => {
                 let text = CString::new(path.as_os_str().as_encoded_bytes());
@@ -210,9 +221,11 @@ impl Core {
         let mut message = [0u8; 512];
         let name = wave.as_ref().map_or(std::ptr::null(), |w| w.as_ptr());
         // SAFETY: both texts live through the call, and the message's size is its own.
-        let handle = unsafe { (harness.new)(seed, name, message.as_mut_ptr().cast(), message.len()) };
+        let handle =
+            unsafe { (harness.new)(seed, name, message.as_mut_ptr().cast(), message.len()) };
         let handle = NonNull::new(handle).ok_or_else(|| {
-            let text = CStr::from_bytes_until_nul(&message).map_or("it failed".into(), |t| t.to_string_lossy());
+            let text = CStr::from_bytes_until_nul(&message)
+                .map_or("it failed".into(), |t| t.to_string_lossy());
             Error::tool("verilated core", text)
         })?;
         Ok(Core { harness: harness.clone(), handle, bytes, active: None })
@@ -228,7 +241,8 @@ impl Core {
         self.progress(status).map(|_| ())
     }
 
-    /// Begins to drive `stimulus`; what a former one still had to drive or to hear is forgotten, the core's state is not.
+    /// Begins to drive `stimulus`; what a former one still had to drive or to hear is forgotten,
+    /// the core's state is not.
     ///
     /// # Errors
     /// Where the beats are not whole, or the core's ports are too narrow for them.
@@ -237,7 +251,10 @@ impl Core {
         let beats = stimulus.flags.len();
         if stimulus.data.len() != beats * s_bytes {
             let n = stimulus.data.len();
-            return Err(Error::internal("simulate", format_args!("{n} bytes are not {beats} beats of {s_bytes}")));
+            return Err(Error::internal(
+                "simulate",
+                format_args!("{n} bytes are not {beats} beats of {s_bytes}"),
+            ));
         }
         let capacity = stimulus.expected + 1;
         let mut response = Response {
@@ -266,7 +283,8 @@ impl Core {
             s_ready: 0,
             m_valid: 0,
         };
-        let active = self.active.insert(Box::new(Active { stimulus, response, raw: UnsafeCell::new(raw) }));
+        let active =
+            self.active.insert(Box::new(Active { stimulus, response, raw: UnsafeCell::new(raw) }));
         let stimulus = &active.stimulus;
         let raw_stimulus = RawStimulus {
             data: stimulus.data.as_ptr(),
@@ -283,9 +301,11 @@ impl Core {
             pauses: stimulus.pauses.into(),
             clear: stimulus.clear.into(),
         };
-        // SAFETY: the harness copies the stimulus and keeps the addresses of the beats and of the response, which live in
-        // `self.active` until the next start, `finish` or the end of the core; none of them calls `run` in between.
-        let status = unsafe { (self.harness.start)(self.handle.as_ptr(), &raw_stimulus, active.raw.get()) };
+        // SAFETY: the harness copies the stimulus and keeps the addresses of the beats and of the
+        // response, which live in `self.active` until the next start, `finish` or the end of the
+        // core; none of them calls `run` in between.
+        let status =
+            unsafe { (self.harness.start)(self.handle.as_ptr(), &raw_stimulus, active.raw.get()) };
         self.progress(status).map(|_| ())
     }
 
@@ -338,7 +358,8 @@ impl Core {
             1 => Ok(Progress::Done),
             2 => Ok(Progress::Stuck),
             _ => {
-                // SAFETY: the harness yields a text that ends in a zero and lives until the next call.
+                // SAFETY: the harness yields a text that ends in a zero and lives until the next
+                // call.
                 let text = unsafe { CStr::from_ptr((self.harness.message)(self.handle.as_ptr())) };
                 Err(Error::tool("verilated core", text.to_string_lossy()))
             }

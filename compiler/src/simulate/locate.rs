@@ -1,5 +1,6 @@
-//! From a wrong output to the first wrong signal: one sample is run again with every signal recorded, and each node of each
-//! layer is compared with what [`circuit::evaluate`] says, in the order in which the clock reaches them.
+//! From a wrong output to the first wrong signal: one sample is run again with every signal
+//! recorded, and each node of each layer is compared with what [`circuit::evaluate`] says, in the
+//! order in which the clock reaches them.
 
 use super::run::{Failure, Options};
 use super::wave::Wave;
@@ -62,7 +63,8 @@ pub enum Place {
     Blocked {
         /// FIFOs that are full while the sum behind them waits for its other side.
         full: Vec<FullFifo>,
-        /// Streams on which a word waits, by the node that they leave; empty where the FIFOs say enough.
+        /// Streams on which a word waits, by the node that they leave; empty where the FIFOs say
+        /// enough.
         waiting: Vec<String>,
     },
     /// The sample does not come through this layer.
@@ -72,7 +74,8 @@ pub enum Place {
         /// The last stage that it is seen in; 0 where it does not enter.
         stage: u32,
     },
-    /// The sample comes out right where it is run again: the fault depends on what went before, or on pauses.
+    /// The sample comes out right where it is run again: the fault depends on what went before, or
+    /// on pauses.
     Passes,
 }
 
@@ -91,13 +94,17 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Place::Signal { layer, stage, node, origin, signal, expected, got } => {
-                write!(f, "first wrong signal: layer `{layer}`, stage {stage}, `{node}` ({origin}): ")?;
+                write!(
+                    f,
+                    "first wrong signal: layer `{layer}`, stage {stage}, `{node}` ({origin}): "
+                )?;
                 write!(f, "{signal} is {got}, the circuit says {expected}")
             }
             Place::Word { sample, layer, engine, pixel, channel, expected, got } => {
                 write!(
                     f,
-                    "first wrong word: sample {sample}, layer `{layer}` ({engine}), pixel {pixel:?}, channel {channel}: "
+                    "first wrong word: sample {sample}, layer `{layer}` ({engine}), pixel \
+                     {pixel:?}, channel {channel}: "
                 )?;
                 write!(f, "is {got}, the engine's definition says {expected}")
             }
@@ -105,7 +112,8 @@ impl fmt::Display for Place {
                 let told = |fifo: &FullFifo| {
                     let FullFifo { name, depth, live } = fifo;
                     format!(
-                        "deadlock: `{name}` is full with {depth} words while its sum waits for the other side; it needs {live}"
+                        "deadlock: `{name}` is full with {depth} words while its sum waits for the \
+                         other side; it needs {live}"
                     )
                 };
                 let mut parts: Vec<String> = full.iter().map(told).collect();
@@ -115,15 +123,19 @@ impl fmt::Display for Place {
                 write!(f, "{}", parts.join("; "))
             }
             Place::Streams => {
-                write!(f, "every signal of every layer is right: the fault lies in the streams around them")
+                write!(
+                    f,
+                    "every signal of every layer is right: the fault lies in the streams around \
+                     them"
+                )
             }
             Place::Lost { layer, stage } => {
                 write!(f, "the sample does not get beyond stage {stage} of layer `{layer}`")
             }
             Place::Passes => write!(
                 f,
-                "the sample comes out right when it is run again alone and after its predecessors: the fault depends on \
-                 what went before or on pauses"
+                "the sample comes out right when it is run again alone and after its predecessors: \
+                 the fault depends on what went before or on pauses"
             ),
         }
     }
@@ -156,12 +168,15 @@ pub fn locate(
     tools: &Tools,
 ) -> Result<Place> {
     let graph = &compiled.graph;
-    if let Ending::Deadlock(deadlock) = timing::simulate(graph, 2, &|| tools.check_interrupted().is_err())? {
+    if let Ending::Deadlock(deadlock) =
+        timing::simulate(graph, 2, &|| tools.check_interrupted().is_err())?
+    {
         let full = deadlock.full.iter().map(|&i| full(compiled, i)).collect();
         return Ok(Place::Blocked { full, waiting: vec![] });
     }
     // What a recurrent core says depends on all that it heard.
-    let firsts = if signature.recurrent { vec![0] } else { vec![index, index.saturating_sub(PREDECESSORS)] };
+    let firsts =
+        if signature.recurrent { vec![0] } else { vec![index, index.saturating_sub(PREDECESSORS)] };
     for first in firsts {
         let inputs = &inputs[first..=index];
         let starts: Vec<bool> = (0..inputs.len()).map(|i| i == 0).collect();
@@ -169,12 +184,21 @@ pub fn locate(
         if let Some(place) = place {
             return Ok(match place {
                 Place::Word { sample, layer, engine, pixel, channel, expected, got } => {
-                    Place::Word { sample: first + sample, layer, engine, pixel, channel, expected, got }
+                    Place::Word {
+                        sample: first + sample,
+                        layer,
+                        engine,
+                        pixel,
+                        channel,
+                        expected,
+                        got,
+                    }
                 }
                 place => place,
             });
         }
-        if outputs.as_ref().and_then(|outputs| outputs.last()).map(Vec::as_slice) != Some(expected) {
+        if outputs.as_ref().and_then(|outputs| outputs.last()).map(Vec::as_slice) != Some(expected)
+        {
             return Ok(Place::Streams);
         }
     }
@@ -210,9 +234,14 @@ fn recorded(
     starts: &[bool],
     tools: &Tools,
 ) -> Result<(Option<Place>, Outputs)> {
-    if signature.latency.unsigned_abs() + (1 + inputs.len() as u64) * u64::from(signature.ii) > MOST_CLOCKS {
-        return Err(Error::input(format_args!("core `{}`", signature.top), "takes too many clocks to be recorded")
-            .help("write a waveform of what you want to see with --wave"));
+    if signature.latency.unsigned_abs() + (1 + inputs.len() as u64) * u64::from(signature.ii)
+        > MOST_CLOCKS
+    {
+        return Err(Error::input(
+            format_args!("core `{}`", signature.top),
+            "takes too many clocks to be recorded",
+        )
+        .help("write a waveform of what you want to see with --wave"));
     }
     let simulator = Simulator::build(sources, signature, true, tools)?;
     let folder = WorkFolder::new()?;
@@ -220,7 +249,10 @@ fn recorded(
     let outputs = simulator.record_sequences(inputs, starts, &Options::default(), &file)?;
     let wave = Wave::parse(&files::read_text(&file)?, &|name| name.starts_with("layer_"))?;
     let Some(top) = wave.scope(&signature.top) else {
-        return Err(Error::internal("simulate", format_args!("the waveform lacks `{}`", signature.top)));
+        return Err(Error::internal(
+            "simulate",
+            format_args!("the waveform lacks `{}`", signature.top),
+        ));
     };
     Ok((Recording { compiled, signature, wave, top }.first_wrong(inputs, starts)?, outputs))
 }
@@ -243,11 +275,14 @@ impl Recording<'_> {
         let moves: Vec<Vec<u64>> = (compiled.dataflow.layers.iter())
             .map(|layer| {
                 let high = |signal: &str, clock: u64| {
-                    wave.at(&format!("{top}.layer_{}_{signal}", layer.name), TICKS * clock) == Some(1)
+                    wave.at(&format!("{top}.layer_{}_{signal}", layer.name), TICKS * clock)
+                        == Some(1)
                 };
                 // Before reset anything may be on the wires.
                 let runs = |clock: u64| wave.at(&format!("{top}.rst"), TICKS * clock) == Some(0);
-                (0..end).filter(|&clock| runs(clock) && high("valid", clock) && high("ready", clock)).collect()
+                (0..end)
+                    .filter(|&clock| runs(clock) && high("valid", clock) && high("ready", clock))
+                    .collect()
             })
             .collect();
         let mut state = State::default();
@@ -268,9 +303,11 @@ impl Recording<'_> {
                     };
                     for lane in 0..lanes {
                         let name = format!("{top}.layer_{}_data", layer.name);
-                        let raw = wave.part(&name, TICKS * clock, lane * bits as usize, bits as usize);
+                        let raw =
+                            wave.part(&name, TICKS * clock, lane * bits as usize, bits as usize);
                         let got = circuit::wrap(raw.unwrap_or(0) as i64, bits, to.format.signed);
-                        let (element, expected) = (word * lanes + lane, edges[number + 1][word * lanes + lane]);
+                        let (element, expected) =
+                            (word * lanes + lane, edges[number + 1][word * lanes + lane]);
                         if got == expected {
                             continue;
                         }
@@ -278,13 +315,16 @@ impl Recording<'_> {
                         let word = Place::Word {
                             sample,
                             layer: layer.name.clone(),
-                            engine: compiled.engines.layers[&layer.name].told(layer.words().is_none()),
+                            engine: compiled.engines.layers[&layer.name]
+                                .told(layer.words().is_none()),
                             pixel: (at / to.shape.width, at % to.shape.width),
                             channel: to.channels[element % to.shape.channels],
                             expected,
                             got,
                         };
-                        return Ok(Some(self.in_pipeline(number, before, input, sample)?.unwrap_or(word)));
+                        return Ok(Some(
+                            self.in_pipeline(number, before, input, sample)?.unwrap_or(word),
+                        ));
                     }
                 }
             }
@@ -295,7 +335,13 @@ impl Recording<'_> {
     /// The first wrong signal in the pipeline of layer `number` while it works on this sample, or
     /// the stage in which a window of it is lost; none where the layer has no pipeline, or that is
     /// right. `state` is that before the sample.
-    fn in_pipeline(&self, number: usize, mut state: State, input: &[i64], sample: usize) -> Result<Option<Place>> {
+    fn in_pipeline(
+        &self,
+        number: usize,
+        mut state: State,
+        input: &[i64],
+        sample: usize,
+    ) -> Result<Option<Place>> {
         let Recording { compiled, signature, wave, top } = self;
         let Some(layer) = compiled.layers[number].unrolled() else { return Ok(None) };
         let mut windows = vec![];
@@ -310,7 +356,12 @@ impl Recording<'_> {
         let alone = promised.kernel.as_ref() == Some(&promised.module);
         let scope = if alone { module } else { format!("{module}.u_kernel") };
         for (window, x) in windows.iter().enumerate() {
-            let clocks = match follow(layer.pipeline.stages, wave, &scope, sample * windows.len() + window) {
+            let clocks = match follow(
+                layer.pipeline.stages,
+                wave,
+                &scope,
+                sample * windows.len() + window,
+            ) {
                 Ok(clocks) => clocks,
                 // What does not enter is lost before.
                 Err(0) if number > 0 || window > 0 => return Ok(None),
@@ -329,7 +380,9 @@ impl Recording<'_> {
 fn blocked(compiled: &Compiled, wave: &Wave, top: &str) -> Place {
     let graph = &compiled.graph;
     let last = |path: String| wave.at(&format!("{top}.{path}"), wave.end);
-    let held = |&i: &usize| last(format!("u_{}.count", graph.nodes[i].name)) == Some(depth(graph, i) as u64);
+    let held = |&i: &usize| {
+        last(format!("u_{}.count", graph.nodes[i].name)) == Some(depth(graph, i) as u64)
+    };
     let starved = |&i: &usize| {
         let other = depths::other_side(graph, i);
         let giver = other.and_then(|id| graph.nodes.iter().find(|node| node.outputs.contains(&id)));
@@ -340,7 +393,8 @@ fn blocked(compiled: &Compiled, wave: &Wave, top: &str) -> Place {
         let name = in_core(compiled, node);
         last(format!("{name}_valid")) == Some(1) && last(format!("{name}_ready")) == Some(0)
     };
-    let mut waiting: Vec<String> = graph.nodes.iter().filter(waits).map(|node| in_core(compiled, node)).collect();
+    let mut waiting: Vec<String> =
+        graph.nodes.iter().filter(waits).map(|node| in_core(compiled, node)).collect();
     waiting.dedup();
     Place::Blocked { full, waiting }
 }
@@ -348,7 +402,11 @@ fn blocked(compiled: &Compiled, wave: &Wave, top: &str) -> Place {
 /// A FIFO as a message tells it.
 fn full(compiled: &Compiled, node: usize) -> FullFifo {
     let live = compiled.depths.iter().find(|d| d.node == node).map_or(0, |d| d.live);
-    FullFifo { name: compiled.graph.nodes[node].name.clone(), depth: depth(&compiled.graph, node), live }
+    FullFifo {
+        name: compiled.graph.nodes[node].name.clone(),
+        depth: depth(&compiled.graph, node),
+        live,
+    }
 }
 
 fn depth(graph: &Graph, node: usize) -> usize {
@@ -364,22 +422,35 @@ fn in_core(compiled: &Compiled, node: &Node) -> String {
 }
 
 impl Simulator {
-    /// Streams `inputs` and writes every signal to `file` (VCD), atomically, also where the core is at fault. Needs a traced
-    /// simulator.
+    /// Streams `inputs` and writes every signal to `file` (VCD), atomically, also where the core is
+    /// at fault. Needs a traced simulator.
     ///
     /// # Errors
     /// Where the file cannot be written, or the user interrupts.
-    pub fn record(&self, inputs: &[Vec<i64>], options: &Options, file: &Path) -> Result<Option<Vec<Vec<i64>>>> {
+    pub fn record(
+        &self,
+        inputs: &[Vec<i64>],
+        options: &Options,
+        file: &Path,
+    ) -> Result<Option<Vec<Vec<i64>>>> {
         self.record_sequences(inputs, &self.starts(inputs.len(), options.seed), options, file)
     }
 
     /// Like [`record`](Self::record), with the `tuser` of each input.
-    fn record_sequences(&self, inputs: &[Vec<i64>], users: &[bool], options: &Options, file: &Path) -> Result<Outputs> {
+    fn record_sequences(
+        &self,
+        inputs: &[Vec<i64>],
+        users: &[bool],
+        options: &Options,
+        file: &Path,
+    ) -> Result<Outputs> {
         let folder = WorkFolder::beside(file)?;
         let new = folder.path().join("wave.vcd");
         let mut core = self.core(options.seed, Some(&new))?;
         let stimulus = self.stimulus(inputs, users, options);
-        let outputs = self.drive(&mut core, stimulus, users, 0, |_| ()).and_then(|r| self.decode(&r, users, 0));
+        let outputs = self
+            .drive(&mut core, stimulus, users, 0, |_| ())
+            .and_then(|r| self.decode(&r, users, 0));
         // The file is whole once the core is gone.
         drop(core);
         files::place(&new, file)?;
@@ -391,26 +462,42 @@ impl Simulator {
     }
 }
 
-/// The clock at which the `turn`-th sample leaves each stage of a layer, the last one being its output; or the last stage
-/// that it is seen in.
-fn follow(stages: u32, wave: &Wave, scope: &str, turn: usize) -> std::result::Result<Vec<u64>, u32> {
+/// The clock at which the `turn`-th sample leaves each stage of a layer, the last one being its
+/// output; or the last stage that it is seen in.
+fn follow(
+    stages: u32,
+    wave: &Wave,
+    scope: &str,
+    turn: usize,
+) -> std::result::Result<Vec<u64>, u32> {
     let end = wave.end / TICKS + 1;
-    let high = |name: &str, clock: u64| wave.at(&format!("{scope}.{name}"), TICKS * clock) == Some(1);
-    let enters = |clock: &u64| high("s_valid", *clock) && high("s_ready", *clock) && !high("rst", *clock);
+    let high =
+        |name: &str, clock: u64| wave.at(&format!("{scope}.{name}"), TICKS * clock) == Some(1);
+    let enters =
+        |clock: &u64| high("s_valid", *clock) && high("s_ready", *clock) && !high("rst", *clock);
     let mut clocks = vec![(0..end).filter(enters).nth(turn).ok_or(0u32)?];
     for stage in 1..=stages {
-        let leaves = if stage == stages { "m_ready".into() } else { format!("p{}_enable", stage + 1) };
+        let leaves =
+            if stage == stages { "m_ready".into() } else { format!("p{}_enable", stage + 1) };
         let arrival = clocks[stage as usize - 1] + 1;
         clocks.push((arrival..end).find(|clock| high(&leaves, *clock)).ok_or(stage)?);
     }
     Ok(clocks)
 }
 
-/// The first signal of a layer that is not what `values` say, where the sample leaves the stages at `clocks`.
-fn first_wrong(layer: &Unrolled, values: &[i64], wave: &Wave, scope: &str, clocks: &[u64]) -> Option<Place> {
+/// The first signal of a layer that is not what `values` say, where the sample leaves the stages at
+/// `clocks`.
+fn first_wrong(
+    layer: &Unrolled,
+    values: &[i64],
+    wave: &Wave,
+    scope: &str,
+    clocks: &[u64],
+) -> Option<Place> {
     let Unrolled { circuit, pipeline, .. } = layer;
     let lines = pipeline.delay_lines(circuit);
-    // At each boundary the registers were loaded one clock ago, and only then are the wires computed.
+    // At each boundary the registers were loaded one clock ago, and only then are the wires
+    // computed.
     for (stage, clock) in (0..=pipeline.stages).zip(clocks) {
         for registers in [true, false] {
             for (id, node) in circuit.iter() {
@@ -425,9 +512,11 @@ fn first_wrong(layer: &Unrolled, values: &[i64], wave: &Wave, scope: &str, clock
                 if !here || matches!(node.op, Op::Constant(_)) {
                     continue;
                 }
-                let signal = if registers { format!("p{stage}_{}", node.name) } else { node.name.clone() };
+                let signal =
+                    if registers { format!("p{stage}_{}", node.name) } else { node.name.clone() };
                 let path = format!("{scope}.{signal}");
-                let (Some(bits), Some(got)) = (wave.width(&path), wave.at(&path, TICKS * clock)) else {
+                let (Some(bits), Some(got)) = (wave.width(&path), wave.at(&path, TICKS * clock))
+                else {
                     // A value that only a register loads is no wire of its own.
                     continue;
                 };

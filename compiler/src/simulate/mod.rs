@@ -1,8 +1,9 @@
-//! Simulation of an emitted core in Verilator: thousands of vectors a call, bit for bit, with timing measured.
+//! Simulation of an emitted core in Verilator: thousands of vectors a call, bit for bit, with
+//! timing measured.
 //!
-//! [`Simulator`] verilates and compiles a core (or finds it in the cache) and runs vectors through it; [`Core`] is one such
-//! core under the caller's hand, for resets in mid-frame, wrong `tlast` and the like; [`Stepper`] is one that is given an input
-//! at a time.
+//! [`Simulator`] verilates and compiles a core (or finds it in the cache) and runs vectors through
+//! it; [`Core`] is one such core under the caller's hand, for resets in mid-frame, wrong `tlast`
+//! and the like; [`Stepper`] is one that is given an input at a time.
 
 mod beats;
 mod build;
@@ -48,7 +49,10 @@ impl Sources {
             // A name is handed to tools and joined to other folders.
             if Path::new(name).file_name() != Some(name.as_ref()) || name.starts_with('-') {
                 let place = folder.join(crate::emit::signature::FILE);
-                return Err(Error::input(place.display(), format_args!("{name:?} is not the name of a file in it")));
+                return Err(Error::input(
+                    place.display(),
+                    format_args!("{name:?} is not the name of a file in it"),
+                ));
             }
             Ok((name.clone(), files::read(&folder.join(name))?))
         };
@@ -91,13 +95,18 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Builds the simulator of a core, or finds it in the cache. A traced one can write waveforms; it is slower and builds
-    /// longer.
+    /// Builds the simulator of a core, or finds it in the cache. A traced one can write waveforms;
+    /// it is slower and builds longer.
     ///
     /// # Errors
-    /// Where Verilator or the C++ compiler is missing or refuses the Verilog, the cache cannot be written, or the user
-    /// interrupts.
-    pub fn build(sources: &Sources, signature: &Signature, traced: bool, tools: &Tools) -> Result<Self> {
+    /// Where Verilator or the C++ compiler is missing or refuses the Verilog, the cache cannot be
+    /// written, or the user interrupts.
+    pub fn build(
+        sources: &Sources,
+        signature: &Signature,
+        traced: bool,
+        tools: &Tools,
+    ) -> Result<Self> {
         let mut built = build::build(sources, traced, tools)?;
         let harness = match Harness::load(&built.library) {
             Err(_) if built.cached => {
@@ -122,8 +131,8 @@ impl Simulator {
         &self.signature
     }
 
-    /// A core just after power-on, its registers filled at random from `seed`; it needs a [reset](Core::reset). A traced
-    /// simulator writes every signal to `wave`.
+    /// A core just after power-on, its registers filled at random from `seed`; it needs a
+    /// [reset](Core::reset). A traced simulator writes every signal to `wave`.
     ///
     /// # Errors
     /// Where the waveform cannot be written.

@@ -1,4 +1,5 @@
-//! Running vectors through a simulator: beats in, beats out, every rule of the streams checked, timing measured.
+//! Running vectors through a simulator: beats in, beats out, every rule of the streams checked,
+//! timing measured.
 
 use super::Simulator;
 use super::library::{Core, LAST, Progress, Response, Stimulus, USER};
@@ -10,7 +11,8 @@ use strassenc_runtime::{Error, Result};
 /// How vectors are streamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Decides what registers hold at power-on, gaps, stalls and pauses, and, of a core that is not recurrent, `tuser`.
+    /// Decides what registers hold at power-on, gaps, stalls and pauses, and, of a core that is not
+    /// recurrent, `tuser`.
     pub seed: u64,
     /// Withholds `s_axis_tvalid` at random.
     pub gaps: bool,
@@ -18,7 +20,8 @@ pub struct Options {
     pub backpressure: bool,
     /// Withholds `aclken` at random, where the core has it.
     pub pauses: bool,
-    /// Cores that work side by side, each on a share of the vectors; 0: one per processor. A recurrent core works alone.
+    /// Cores that work side by side, each on a share of the vectors; 0: one per processor. A
+    /// recurrent core works alone.
     pub threads: usize,
 }
 
@@ -40,11 +43,12 @@ impl Options {
 pub struct Run {
     /// One vector per input vector.
     pub outputs: Vec<Vec<i64>>,
-    /// Clocks from a vector's last input beat to its first output beat, measured on the first vector in an empty core; negative
-    /// where that comes before.
+    /// Clocks from a vector's last input beat to its first output beat, measured on the first
+    /// vector in an empty core; negative where that comes before.
     pub latency: i64,
-    /// Clocks between vectors, measured at full rate; none where gaps, stalls or pauses were asked for, or there was only one
-    /// vector; of a core that fills at first, from the first vector after that on.
+    /// Clocks between vectors, measured at full rate; none where gaps, stalls or pauses were asked
+    /// for, or there was only one vector; of a core that fills at first, from the first vector
+    /// after that on.
     pub ii: Option<f64>,
     /// Clocks that all cores together ran.
     pub clocks: u64,
@@ -69,7 +73,10 @@ impl Run {
         }
         match self.ii {
             // The most is promised.
-            Some(ii) if ii > f64::from(signature.ii) || (ii != f64::from(signature.ii) && !signature.whole_frames) => {
+            Some(ii)
+                if ii > f64::from(signature.ii)
+                    || (ii != f64::from(signature.ii) && !signature.whole_frames) =>
+            {
                 Err(broken("the initiation interval", ii, signature.ii.into()))
             }
             _ => Ok(()),
@@ -82,7 +89,13 @@ impl Run {
         let mut differing = self.outputs.iter().zip(expected).enumerate().filter(wrong);
         let (sample, (got, due)) = differing.next()?;
         let output = got.iter().zip(due).position(|(a, b)| a != b).unwrap_or_default();
-        Some(Mismatch { sample, output, expected: due[output], got: got[output], samples: 1 + differing.count() })
+        Some(Mismatch {
+            sample,
+            output,
+            expected: due[output],
+            got: got[output],
+            samples: 1 + differing.count(),
+        })
     }
 
     /// Vectors per second of simulation.
@@ -141,7 +154,9 @@ impl std::fmt::Display for Failure {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Fault(f) => Error::mismatch(format_args!("core `{}`, sample {}", f.core, f.sample), f.cause),
+            Failure::Fault(f) => {
+                Error::mismatch(format_args!("core `{}`, sample {}", f.core, f.sample), f.cause)
+            }
             Failure::Error(error) => error,
         }
     }
@@ -160,21 +175,28 @@ const LINGER: u64 = 1 << 16;
 const SHARE: usize = 32;
 
 impl Simulator {
-    /// Streams `inputs` through the core and yields what comes out, in order. Those of a recurrent core are one sequence.
+    /// Streams `inputs` through the core and yields what comes out, in order. Those of a recurrent
+    /// core are one sequence.
     ///
     /// # Errors
     /// [`Failure::Fault`] where the core gets stuck or breaks a rule of its streams (a wrong
-    /// `tlast` or `tuser`, an output that changes while it waits, too many outputs, `frame_error` for no reason), with the
-    /// vector and the clock; where the user interrupts.
+    /// `tlast` or `tuser`, an output that changes while it waits, too many outputs, `frame_error`
+    /// for no reason), with the vector and the clock; where the user interrupts.
     pub fn run(&self, inputs: &[Vec<i64>], options: &Options) -> Result<Run, Failure> {
         self.run_sequences(inputs, &self.starts(inputs.len(), options.seed), options)
     }
 
-    /// Like [`run`](Self::run); `starts` are the `tuser` of the inputs: whether a sequence starts with each. There is one for each.
+    /// Like [`run`](Self::run); `starts` are the `tuser` of the inputs: whether a sequence starts
+    /// with each. There is one for each.
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub fn run_sequences(&self, inputs: &[Vec<i64>], starts: &[bool], options: &Options) -> Result<Run, Failure> {
+    pub fn run_sequences(
+        &self,
+        inputs: &[Vec<i64>],
+        starts: &[bool],
+        options: &Options,
+    ) -> Result<Run, Failure> {
         let start = Instant::now();
         let Some(first) = inputs.first() else {
             return Ok(Run { outputs: Vec::new(), latency: 0, ii: None, clocks: 0, seconds: 0.0 });
@@ -191,12 +213,15 @@ impl Simulator {
                 let bar = &bar;
                 scope.spawn(move || self.part(part, starts, i * share, options, bar))
             };
-            let handles: Vec<_> = inputs.chunks(share).zip(starts.chunks(share)).enumerate().map(work).collect();
-            let panicked = |_| Err(Error::internal("simulate", "a simulating thread panicked").into());
+            let handles: Vec<_> =
+                inputs.chunks(share).zip(starts.chunks(share)).enumerate().map(work).collect();
+            let panicked =
+                |_| Err(Error::internal("simulate", "a simulating thread panicked").into());
             handles.into_iter().map(|h| h.join().unwrap_or_else(panicked)).collect()
         });
         bar.finish_and_clear();
-        let (mut outputs, mut clocks, mut ii, mut latency) = (Vec::with_capacity(inputs.len()), 0, None, None);
+        let (mut outputs, mut clocks, mut ii, mut latency) =
+            (Vec::with_capacity(inputs.len()), 0, None, None);
         for part in parts {
             let part = part?;
             clocks += part.clocks;
@@ -214,13 +239,18 @@ impl Simulator {
     /// Clocks from the last input beat of `vector`, alone in the core, to its first output beat.
     fn latency(&self, vector: &[i64], seed: u64) -> Result<i64, Failure> {
         let mut core = self.core(seed, None)?;
-        let stimulus = self.stimulus(std::slice::from_ref(&vector), &[true], &Options { seed, ..Options::default() });
+        let stimulus = self.stimulus(
+            std::slice::from_ref(&vector),
+            &[true],
+            &Options { seed, ..Options::default() },
+        );
         let response = self.drive(&mut core, stimulus, &[true], 0, |_| ())?;
         self.decode(&response, &[true], 0)?;
         Ok(self.latency_of(&response))
     }
 
-    /// Clocks from the last beat of the first input vector to the first beat of the first output vector.
+    /// Clocks from the last beat of the first input vector to the first beat of the first output
+    /// vector.
     pub(super) fn latency_of(&self, response: &Response) -> i64 {
         response.shown[0] as i64 - response.accepted[self.signature.input.beats - 1] as i64
     }
@@ -254,14 +284,21 @@ impl Simulator {
         Ok(Part { outputs, clocks: response.clock, ii, latency })
     }
 
-    /// Each vector's `tuser`: of a recurrent core only that of the first one is high, of others any may be.
+    /// Each vector's `tuser`: of a recurrent core only that of the first one is high, of others any
+    /// may be.
     pub(super) fn starts(&self, count: usize, seed: u64) -> Vec<bool> {
-        let start = |i: usize| if self.signature.recurrent { i == 0 } else { mix(seed, i as u64) & 1 == 1 };
+        let start =
+            |i: usize| if self.signature.recurrent { i == 0 } else { mix(seed, i as u64) & 1 == 1 };
         (0..count).map(start).collect()
     }
 
     /// The beats of `inputs`, with each vector's `tuser`.
-    pub(super) fn stimulus(&self, inputs: &[impl AsRef<[i64]>], users: &[bool], options: &Options) -> Stimulus {
+    pub(super) fn stimulus(
+        &self,
+        inputs: &[impl AsRef<[i64]>],
+        users: &[bool],
+        options: &Options,
+    ) -> Stimulus {
         let Signature { input, output, latency, ii, .. } = &self.signature;
         let (mut data, mut flags) = (Vec::new(), Vec::new());
         for (vector, user) in inputs.iter().zip(users) {
@@ -274,7 +311,8 @@ impl Simulator {
             flags,
             expected: inputs.len() * output.beats,
             linger: quiet.min(LINGER) + 8,
-            // Gates withhold three quarters of all clocks in the long run and up to some hundred in a row.
+            // Gates withhold three quarters of all clocks in the long run and up to some hundred in
+            // a row.
             patience: 16 * quiet + 2000,
             seed: options.seed,
             gaps: options.gaps,
@@ -324,8 +362,9 @@ impl Simulator {
                     return Err(self.fault(
                         sample,
                         format_args!(
-                            "is stuck at clock {}: {accepted} of {beats_in} input beats were taken and {produced} of \
-                             {beats_out} output beats came; s_axis_tready is {}, m_axis_tvalid is {}",
+                            "is stuck at clock {}: {accepted} of {beats_in} input beats were taken \
+                             and {produced} of {beats_out} output beats came; s_axis_tready is {}, \
+                             m_axis_tvalid is {}",
                             response.clock,
                             u8::from(response.s_ready),
                             u8::from(response.m_valid)
@@ -336,26 +375,36 @@ impl Simulator {
         }
     }
 
-    /// Whether the output stream, as far as it came, kept every rule; `users` are the input vectors' `tuser`.
-    fn check_rules(&self, response: &Response, users: &[bool], offset: usize) -> Result<(), Failure> {
+    /// Whether the output stream, as far as it came, kept every rule; `users` are the input
+    /// vectors' `tuser`.
+    fn check_rules(
+        &self,
+        response: &Response,
+        users: &[bool],
+        offset: usize,
+    ) -> Result<(), Failure> {
         let output = &self.signature.output;
         // The vector that is passing a stream at a clock.
         let passing = |clocks: &[u64], beats: usize, clock: u64| {
             offset + (clocks.partition_point(|c| *c < clock) / beats).min(users.len() - 1)
         };
         if let Some(clock) = response.open_in_reset {
-            let cause = format_args!("has s_axis_tready or m_axis_tvalid high in reset, at clock {clock}");
+            let cause =
+                format_args!("has s_axis_tready or m_axis_tvalid high in reset, at clock {clock}");
             return Err(self.fault(offset, cause));
         }
         if let Some(clock) = response.frame_error {
             let sample = passing(&response.accepted, self.signature.input.beats, clock);
-            return Err(
-                self.fault(sample, format_args!("raised frame_error at clock {clock}, though every tlast was right"))
-            );
+            return Err(self.fault(
+                sample,
+                format_args!("raised frame_error at clock {clock}, though every tlast was right"),
+            ));
         }
         if let Some(clock) = response.unstable {
             let sample = passing(&response.taken, output.beats, clock);
-            let cause = format_args!("changed or withdrew an output beat at clock {clock} while m_axis_tready was low");
+            let cause = format_args!(
+                "changed or withdrew an output beat at clock {clock} while m_axis_tready was low"
+            );
             return Err(self.fault(sample, cause));
         }
         let expected = users.len() * output.beats;
@@ -366,32 +415,45 @@ impl Simulator {
             for (name, bit, due) in [("m_axis_tlast", LAST, last), ("m_axis_tuser", USER, user)] {
                 if (flags & bit != 0) != due {
                     let (clock, due) = (response.taken[i], u8::from(due));
-                    let cause = format_args!("has {name} wrong on beat {beat} at clock {clock}: it should be {due}");
+                    let cause = format_args!(
+                        "has {name} wrong on beat {beat} at clock {clock}: it should be {due}"
+                    );
                     return Err(self.fault(offset + vector, cause));
                 }
             }
             let due = if last { output.last_bytes() } else { output.beat_bytes() };
             if response.kept[i] != due as u32 {
                 let clock = response.taken[i];
-                let cause = format_args!("has m_axis_tkeep wrong on beat {beat} at clock {clock}: {due} bytes are due");
+                let cause = format_args!(
+                    "has m_axis_tkeep wrong on beat {beat} at clock {clock}: {due} bytes are due"
+                );
                 return Err(self.fault(offset + vector, cause));
             }
         }
         if response.produced > expected as u64 {
             let clock = response.taken.get(expected).copied().unwrap_or_default();
-            let cause = format_args!("gave more than the {expected} output beats that are due, at clock {clock}");
+            let cause = format_args!(
+                "gave more than the {expected} output beats that are due, at clock {clock}"
+            );
             return Err(self.fault(offset + users.len() - 1, cause));
         }
         Ok(())
     }
 
-    /// The output vectors of a stimulus that came to its end, every rule of the output stream checked.
-    pub(super) fn decode(&self, response: &Response, users: &[bool], offset: usize) -> Result<Vec<Vec<i64>>, Failure> {
+    /// The output vectors of a stimulus that came to its end, every rule of the output stream
+    /// checked.
+    pub(super) fn decode(
+        &self,
+        response: &Response,
+        users: &[bool],
+        offset: usize,
+    ) -> Result<Vec<Vec<i64>>, Failure> {
         self.check_rules(response, users, offset)?;
         let output = &self.signature.output;
         let vectors = response.data.chunks(output.beats * output.beat_bytes()).enumerate();
         let decode = |(i, bytes)| {
-            let fault = |cause| self.fault(offset + i, format_args!("has m_axis_tdata wrong: {cause}"));
+            let fault =
+                |cause| self.fault(offset + i, format_args!("has m_axis_tdata wrong: {cause}"));
             output.decode(bytes).map_err(fault)
         };
         vectors.map(decode).collect()

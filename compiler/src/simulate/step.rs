@@ -5,8 +5,8 @@ use super::library::{Core, Stimulus};
 use super::run::{Failure, Options, RESET};
 use strassenc_runtime::{Error, Result};
 
-/// A core that is given one input at a time, as a network that generates a sequence is. Between inputs its clock stands still, so
-/// the same inputs give the same outputs.
+/// A core that is given one input at a time, as a network that generates a sequence is. Between
+/// inputs its clock stands still, so the same inputs give the same outputs.
 pub struct Stepper {
     simulator: Simulator,
     core: Core,
@@ -30,8 +30,8 @@ impl Stepper {
     /// What comes out for the next input; `start` begins a sequence with it.
     ///
     /// # Errors
-    /// Where the input has the wrong length or an element outside its format; [`Failure::Fault`] where the core gets stuck or
-    /// breaks a rule of its streams; where the user interrupts.
+    /// Where the input has the wrong length or an element outside its format; [`Failure::Fault`]
+    /// where the core gets stuck or breaks a rule of its streams; where the user interrupts.
     pub fn step(&mut self, input: &[i64], start: bool) -> Result<Vec<i64>, Failure> {
         let expected = &self.simulator.signature.input;
         let (elements, format) = (expected.elements, expected.format);
@@ -40,11 +40,14 @@ impl Stepper {
             return Err(Error::input("input vector", cause).into());
         }
         if let Some(v) = input.iter().find(|v| !(format.min()..=format.max()).contains(v)) {
-            return Err(Error::input("input vector", format_args!("{v} is outside {format}")).into());
+            return Err(
+                Error::input("input vector", format_args!("{v} is outside {format}")).into()
+            );
         }
         let stimulus = self.simulator.stimulus(&[input], &[start], &Options::default());
         let stimulus = Stimulus { linger: 0, ..stimulus };
-        let response = self.simulator.go_on(&mut self.core, stimulus, &[start], self.steps, |_| ())?;
+        let response =
+            self.simulator.go_on(&mut self.core, stimulus, &[start], self.steps, |_| ())?;
         let output = self.simulator.decode(&response, &[start], self.steps)?.pop();
         self.steps += 1;
         // One vector was waited for.

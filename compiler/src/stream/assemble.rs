@@ -1,8 +1,9 @@
 //! From the layers of the dataflow IR and their engines to a stream graph.
 
 use super::primitive::{
-    self, Accumulate, Add, Array, Bank, Collector, Fifo, Fork, FrameEnd, Framer, Highway, Lines, Lookup, LstmCell,
-    Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Serialiser, Table, Tanh, Widen, Window,
+    self, Accumulate, Add, Array, Bank, Collector, Fifo, Fork, FrameEnd, Framer, Highway, Lines,
+    Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Serialiser,
+    Table, Tanh, Widen, Window,
 };
 use super::{Graph, Node, Stream, StreamId};
 use crate::emit::signature::{BEAT_BYTES, Beat, Stream as Axi, Vector};
@@ -31,7 +32,8 @@ pub enum Engine<'a> {
     },
 }
 
-/// The graph of a core; `engines` are those of the layers, in order. FIFOs hold any number of words yet.
+/// The graph of a core; `engines` are those of the layers, in order. FIFOs hold any number of words
+/// yet.
 ///
 /// Beats are as `beats` asks for them, of the input and of the output; where it asks for none, they
 /// have the channels of a pixel and the elements of the last layer's words, or the largest part of
@@ -71,7 +73,8 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
     let last = dataflow.edges.len() - 1;
     let mut y = builder.take(EdgeId(last as u32));
     let lanes = builder.streams[y.index()].lanes;
-    let output = ports(&dataflow.edges[last], lanes, asked_of_output).map_err(|e| e.within("output"))?;
+    let output =
+        ports(&dataflow.edges[last], lanes, asked_of_output).map_err(|e| e.within("output"))?;
     y = builder.pack("m", y, output.beat_elements, output.elements);
     y = builder.then(None, "frame_end", FrameEnd, y);
     y = builder.then(None, "m_register", Register::Output, y);
@@ -81,7 +84,8 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
 /// Whether every layer that reads the network's input takes all of its elements at once.
 fn reads_whole(dataflow: &Dataflow, engines: &[Engine]) -> bool {
     let whole = |(layer, engine): (&Layer, &Engine)| {
-        !layer.reads.contains(&EdgeId(0)) || matches!((&layer.kind, engine), (Kind::Spn(_), Engine::Unrolled { .. }))
+        !layer.reads.contains(&EdgeId(0))
+            || matches!((&layer.kind, engine), (Kind::Spn(_), Engine::Unrolled { .. }))
     };
     dataflow.layers.iter().zip(engines).all(whole)
 }
@@ -129,11 +133,23 @@ impl<'a> Builder<'a> {
         outputs: &[StreamId],
     ) {
         let (name, primitive) = (name.into(), primitive.into());
-        self.nodes.push(Node { name, layer, primitive, inputs: inputs.to_vec(), outputs: outputs.to_vec() });
+        self.nodes.push(Node {
+            name,
+            layer,
+            primitive,
+            inputs: inputs.to_vec(),
+            outputs: outputs.to_vec(),
+        });
     }
 
     /// A node whose words leave as they enter.
-    fn then(&mut self, layer: Option<usize>, name: &str, primitive: impl Into<Primitive>, x: StreamId) -> StreamId {
+    fn then(
+        &mut self,
+        layer: Option<usize>,
+        name: &str,
+        primitive: impl Into<Primitive>,
+        x: StreamId,
+    ) -> StreamId {
         let Stream { lanes, format, words } = self.streams[x.index()].clone();
         let y = self.stream(lanes, format, words);
         self.node(layer, name, primitive, &[x], &[y]);
@@ -173,7 +189,10 @@ impl<'a> Builder<'a> {
 
     fn take(&mut self, edge: EdgeId) -> StreamId {
         // An invariant: as many streams are offered as layers read the edge.
-        self.offered.get_mut(&edge).map(|streams| streams.remove(0)).expect("the edge was offered to this reader")
+        self.offered
+            .get_mut(&edge)
+            .map(|streams| streams.remove(0))
+            .expect("the edge was offered to this reader")
     }
 
     /// Words of `lanes` elements.
@@ -233,8 +252,12 @@ impl<'a> Builder<'a> {
             }
             (Kind::Highway { gates, blend }, engine) => {
                 let [x, kept] = [0, 1].map(|side| self.take(layer.reads[side]));
-                let kept =
-                    self.then(None, &format!("fifo_{}_x", layer.name), Fifo { depth: usize::MAX, hidden: false }, kept);
+                let kept = self.then(
+                    None,
+                    &format!("fifo_{}_x", layer.name),
+                    Fifo { depth: usize::MAX, hidden: false },
+                    kept,
+                );
                 let kept = self.convert(Some(number), "kept", kept, 1);
                 let y = self.kernel(number, gates, engine, x)?;
                 let y = self.convert(Some(number), "gates", y, 2);
@@ -265,7 +288,8 @@ impl<'a> Builder<'a> {
                 let count = windows.size.area();
                 let pixels = to.shape.pixels();
                 let reader = Reader { lines, groups: words, repeats: 1 };
-                let taps = self.into(number, "reader", reader, x, (lanes, from, pixels * words * count));
+                let taps =
+                    self.into(number, "reader", reader, x, (lanes, from, pixels * words * count));
                 let maximum = *kind == PoolKind::Max;
                 let pool = Accumulate { maximum, count };
                 self.into(number, "accumulate", pool, taps, (lanes, format, pixels * words))
@@ -281,20 +305,39 @@ impl<'a> Builder<'a> {
                     let name = format!("fifo_{}_{}", layer.name, SIDES[side]);
                     self.then(None, &name, Fifo { depth: usize::MAX, hidden: false }, x)
                 });
-                let sides = [0, 1].map(|side| self.convert(Some(number), SIDES[side], sides[side], lanes));
+                let sides =
+                    [0, 1].map(|side| self.convert(Some(number), SIDES[side], sides[side], lanes));
                 let words = to.shape.elements() / lanes;
                 let z = self.stream(lanes, format, words);
-                self.node(Some(number), "add", Add { shifts: *shifts, shift: *shift }, &sides, &[z]);
+                self.node(
+                    Some(number),
+                    "add",
+                    Add { shifts: *shifts, shift: *shift },
+                    &sides,
+                    &[z],
+                );
                 z
             }
-            (Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } | Kind::CharCnn { .. }, _) => {
+            (
+                Kind::Pool { .. }
+                | Kind::Add { .. }
+                | Kind::Embedding { .. }
+                | Kind::CharCnn { .. },
+                _,
+            ) => {
                 return Err(self.lost(number));
             }
         })
     }
 
     /// The nodes of a kernel that reads x.
-    fn kernel(&mut self, number: usize, kernel: &Kernel, engine: Engine, x: StreamId) -> Result<StreamId> {
+    fn kernel(
+        &mut self,
+        number: usize,
+        kernel: &Kernel,
+        engine: Engine,
+        x: StreamId,
+    ) -> Result<StreamId> {
         match engine {
             Engine::Folded(folded) => self.folded(number, kernel, folded, x),
             Engine::Unrolled { stages } => Ok(self.unrolled(number, kernel, stages, x)),
@@ -305,11 +348,21 @@ impl<'a> Builder<'a> {
     /// Engines are chosen by the kind of their layer.
     fn lost(&self, number: usize) -> Error {
         let name = &self.dataflow.layers[number].name;
-        Error::internal(format_args!("stream graph, layer `{name}`"), "has an engine of another kind of layer")
+        Error::internal(
+            format_args!("stream graph, layer `{name}`"),
+            "has an engine of another kind of layer",
+        )
     }
 
-    /// x and h joined, the gates, and what they do with each unit; h leaves, and comes back for the next frame.
-    fn lstm(&mut self, number: usize, gates: &Kernel, cell: &Cell, engine: Engine) -> Result<StreamId> {
+    /// x and h joined, the gates, and what they do with each unit; h leaves, and comes back for the
+    /// next frame.
+    fn lstm(
+        &mut self,
+        number: usize,
+        gates: &Kernel,
+        cell: &Cell,
+        engine: Engine,
+    ) -> Result<StreamId> {
         let (dataflow, joined) = (self.dataflow, gates.chain.input);
         let (layer, format) = (&dataflow.layers[number], dataflow.yields(number).format);
         let n = dataflow.yields(number).shape.elements();
@@ -350,7 +403,13 @@ impl<'a> Builder<'a> {
             x = self.into(number, "window", Window(lines), x, (elements, from, windows.count()));
         }
         let elements = kernel.patch.area() * kernel.output.channels;
-        let y = self.into(number, "kernel", primitive::Kernel { stages }, x, (elements, format, windows.count()));
+        let y = self.into(
+            number,
+            "kernel",
+            primitive::Kernel { stages },
+            x,
+            (elements, format, windows.count()),
+        );
         let y = self.convert(Some(number), "y", y, kernel.output.channels);
         self.patches(number, kernel, y)
     }
@@ -367,7 +426,13 @@ impl<'a> Builder<'a> {
         self.into(number, "patches", patches, y, (lanes, format, image.elements() / lanes))
     }
 
-    fn folded(&mut self, number: usize, kernel: &Kernel, folded: &Folded, x: StreamId) -> Result<StreamId> {
+    fn folded(
+        &mut self,
+        number: usize,
+        kernel: &Kernel,
+        folded: &Folded,
+        x: StreamId,
+    ) -> Result<StreamId> {
         let (input, format) = (kernel.input, folded.output);
         let (windows, count) = (kernel.windows, kernel.windows.count());
         let Some(wc) = &folded.wc else { return Err(self.lost(number)) };
@@ -380,16 +445,38 @@ impl<'a> Builder<'a> {
         let reader = Reader { lines, groups: folded.groups, repeats };
         let words = self.into(number, "reader", reader, x, (wb.lanes, from, count * wb.depth()));
         let array = Array::new(Table::Wb, wb, 1);
-        let u = self.into(number, "wb_array", array, words, (wb.rows, integers(wb.bits), count * wb.results()));
+        let u = self.into(
+            number,
+            "wb_array",
+            array,
+            words,
+            (wb.rows, integers(wb.bits), count * wb.results()),
+        );
         let rows = folded.padded_rows();
         let m = self.products(number, folded, u, wb.sums);
         let m = self.convert(Some(number), "m", m, wc.lanes);
-        let vector = Lines { image: Shape::vector(rows), words: rows / wc.lanes, windows: Windows::WHOLE, fill: 0 };
+        let vector = Lines {
+            image: Shape::vector(rows),
+            words: rows / wc.lanes,
+            windows: Windows::WHOLE,
+            fill: 0,
+        };
         let reader = Reader { lines: vector, groups: 1, repeats: wc.results() };
-        let words =
-            self.into(number, "m_reader", reader, m, (wc.lanes, integers(bank.product_bits), count * wc.depth()));
+        let words = self.into(
+            number,
+            "m_reader",
+            reader,
+            m,
+            (wc.lanes, integers(bank.product_bits), count * wc.depth()),
+        );
         let array = Array::new(Table::Wc, wc, 1);
-        let y = self.into(number, "wc_array", array, words, (wc.rows, integers(wc.bits), count * wc.results()));
+        let y = self.into(
+            number,
+            "wc_array",
+            array,
+            words,
+            (wc.rows, integers(wc.bits), count * wc.results()),
+        );
         let z = self.into(
             number,
             "requantise",
@@ -411,28 +498,59 @@ impl<'a> Builder<'a> {
         };
         let u = self.convert(Some(number), "u", u, bank.lanes);
         let words = self.streams[u.index()].words;
-        self.into(number, "bank", Bank::from(bank), u, (bank.lanes, integers(bank.product_bits), words))
+        self.into(
+            number,
+            "bank",
+            Bank::from(bank),
+            u,
+            (bank.lanes, integers(bank.product_bits), words),
+        )
     }
 
-    /// The filters of a char-CNN: the sums at all positions, the largest ones, their products, and tanh.
-    fn filters(&mut self, number: usize, folded: &Folded, tanh: &Curve, x: StreamId) -> Result<StreamId> {
+    /// The filters of a char-CNN: the sums at all positions, the largest ones, their products, and
+    /// tanh.
+    fn filters(
+        &mut self,
+        number: usize,
+        folded: &Folded,
+        tanh: &Curve,
+        x: StreamId,
+    ) -> Result<StreamId> {
         let Some(positions) = &folded.positions else { return Err(self.lost(number)) };
         let wb = &folded.wb;
         let (count, sums) = (positions.count, integers(wb.bits));
         let x = self.convert(Some(number), "x", x, wb.lanes);
         let from = self.streams[x.index()].format;
-        let words = self.into(number, "positions", positions.clone(), x, (wb.lanes, from, positions.reads()));
+        let words = self.into(
+            number,
+            "positions",
+            positions.clone(),
+            x,
+            (wb.lanes, from, positions.reads()),
+        );
         let array = Array::new(Table::Wb, wb, count);
-        let all = self.into(number, "wb_array", array, words, (wb.rows, sums, wb.results() * count));
+        let all =
+            self.into(number, "wb_array", array, words, (wb.rows, sums, wb.results() * count));
         let largest = Accumulate { maximum: true, count };
         let u = self.into(number, "largest", largest, all, (wb.rows, sums, wb.results()));
         let m = self.products(number, folded, u, wb.sums * count);
         let Stream { lanes, words, .. } = self.streams[m.index()];
-        let z =
-            self.into(number, "requantise", Requantise::from(&folded.requantiser), m, (lanes, folded.output, words));
+        let z = self.into(
+            number,
+            "requantise",
+            Requantise::from(&folded.requantiser),
+            m,
+            (lanes, folded.output, words),
+        );
         let z = self.convert(Some(number), "z", z, 1);
         let to = self.dataflow.yields(number);
-        Ok(self.into(number, "tanh", Tanh { frac: tanh.frac }, z, (1, to.format, to.shape.elements())))
+        Ok(self.into(
+            number,
+            "tanh",
+            Tanh { frac: tanh.frac },
+            z,
+            (1, to.format, to.shape.elements()),
+        ))
     }
 }
 

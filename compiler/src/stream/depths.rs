@@ -1,4 +1,5 @@
-//! Depths of the FIFOs where branches meet again: the least that never deadlocks, and the least at full rate.
+//! Depths of the FIFOs where branches meet again: the least that never deadlocks, and the least at
+//! full rate.
 
 use super::timing::{self, Ending, Timing};
 use super::{Graph, Primitive, StreamId};
@@ -15,16 +16,18 @@ pub struct Depth {
     pub rate: usize,
 }
 
-/// Frames that show how a core runs once it is full: few of many words, more of few words, of which several are inside at a time.
+/// Frames that show how a core runs once it is full: few of many words, more of few words, of which
+/// several are inside at a time.
 pub fn frames(graph: &Graph) -> usize {
     (4000 / graph.streams[0].words).clamp(3, 24)
 }
 
 /// The depths of all FIFOs, and the timing with unbounded ones.
 ///
-/// *Live*: all begin with one word. Where the graph is stuck, a full FIFO whose sum waits for its other side becomes deeper by
-/// one word: with less, the graph is stuck for ever, whatever stands around it, since the state in which a network of queues
-/// is stuck depends on their depths alone. *Rate*: the most that each holds when it is unbounded.
+/// *Live*: all begin with one word. Where the graph is stuck, a full FIFO whose sum waits for its
+/// other side becomes deeper by one word: with less, the graph is stuck for ever, whatever stands
+/// around it, since the state in which a network of queues is stuck depends on their depths alone.
+/// *Rate*: the most that each holds when it is unbounded.
 ///
 /// # Errors
 /// Where the graph is stuck for another reason, a bug of ours, or the user interrupts.
@@ -41,14 +44,22 @@ pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<De
         waits
     };
     // Frames enter while others are still inside, of images of few rows several.
-    let live =
-        || if fifos.is_empty() { Ok(None) } else { timing::run(&least, frames(graph), &mut grow, stop).map(Some) };
+    let live = || {
+        if fifos.is_empty() {
+            Ok(None)
+        } else {
+            timing::run(&least, frames(graph), &mut grow, stop).map(Some)
+        }
+    };
     let (unbounded, live) = rayon::join(|| timing::simulate(graph, frames(graph), stop), live);
     let Ending::Done(timing) = unbounded? else {
         return Err(Error::internal("stream graph", "is stuck with unbounded FIFOs"));
     };
     if let Some(Ending::Deadlock(deadlock)) = live? {
-        return Err(Error::internal("stream graph", format_args!("is stuck whatever its FIFOs hold: {deadlock:?}")));
+        return Err(Error::internal(
+            "stream graph",
+            format_args!("is stuck whatever its FIFOs hold: {deadlock:?}"),
+        ));
     }
     let between = timing.occupied.iter().filter(|(node, _)| fifos.contains(node));
     let depths = between.map(|&(node, rate)| Depth { node, live: grown[node], rate }).collect();

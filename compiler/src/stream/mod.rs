@@ -6,11 +6,12 @@
 //! are.
 //!
 //! Invariants, checked by [`verify`]:
-//! - each stream leaves one node and enters one; only the core's input enters none, only its output leaves to none;
+//! - each stream leaves one node and enters one; only the core's input enters none, only its output
+//!   leaves to none;
 //! - the words of a frame agree at both ends of every node and at the core's ports, and so do lanes
 //!   and bits;
-//! - nodes are in topological order, but for the FIFO through which the h of an LSTM comes back: it stands before what fills it,
-//!   and neither its valid nor its ready depends on what it is given.
+//! - nodes are in topological order, but for the FIFO through which the h of an LSTM comes back: it
+//!   stands before what fills it, and neither its valid nor its ready depends on what it is given.
 
 mod assemble;
 pub mod depths;
@@ -91,9 +92,11 @@ impl Graph {
         Ends { name: &node.name, inputs: of(&node.inputs), outputs: of(&node.outputs) }
     }
 
-    /// The FIFOs where branches meet again: their nodes' positions. Those within an LSTM, which hold its h, are not among them.
+    /// The FIFOs where branches meet again: their nodes' positions. Those within an LSTM, which
+    /// hold its h, are not among them.
     pub fn fifos(&self) -> impl Iterator<Item = usize> {
-        let is = |node: &Node| matches!(node.primitive, Primitive::Fifo(Fifo { hidden: false, .. }));
+        let is =
+            |node: &Node| matches!(node.primitive, Primitive::Fifo(Fifo { hidden: false, .. }));
         self.nodes.iter().enumerate().filter(move |(_, node)| is(node)).map(|(i, _)| i)
     }
 

@@ -1,7 +1,8 @@
 //! The timing of a stream graph: valid and ready of every stream, clock by clock, without data.
 //!
-//! Each node is what its primitive's header in `hw/` promises; tests compare the clocks with those of Verilator. A graph whose
-//! state no longer changes while words are due is deadlocked for ever, since nothing in it depends on data or on chance.
+//! Each node is what its primitive's header in `hw/` promises; tests compare the clocks with those
+//! of Verilator. A graph whose state no longer changes while words are due is deadlocked for ever,
+//! since nothing in it depends on data or on chance.
 
 use super::primitive::{Around, Hands, State};
 use super::{Graph, Node, StreamId};
@@ -21,13 +22,15 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// Clocks from the last input word of the first frame to its first output word; negative where that comes before.
+    /// Clocks from the last input word of the first frame to its first output word; negative where
+    /// that comes before.
     pub fn latency(&self) -> i64 {
         self.shown[0] as i64 - self.taken[0] as i64
     }
 
-    /// The most clocks between two frames once the core is full: the largest interval of the later half of the run. In a core of
-    /// few words a frame intervals may differ by a few clocks, frame by frame.
+    /// The most clocks between two frames once the core is full: the largest interval of the later
+    /// half of the run. In a core of few words a frame intervals may differ by a few clocks, frame
+    /// by frame.
     pub fn interval(&self) -> u64 {
         let intervals: Vec<u64> = self.shown.windows(2).map(|pair| pair[1] - pair[0]).collect();
         intervals[intervals.len() / 2..].iter().copied().max().unwrap_or(self.done[0] + 1)
@@ -36,7 +39,8 @@ impl Timing {
     /// The first frame from which on no interval is larger than that.
     pub fn warm_up(&self) -> u32 {
         let interval = self.interval();
-        let kept = self.shown.windows(2).rev().take_while(|pair| pair[1] - pair[0] <= interval).count();
+        let kept =
+            self.shown.windows(2).rev().take_while(|pair| pair[1] - pair[0] <= interval).count();
         (self.shown.len() - 1 - kept) as u32
     }
 }
@@ -55,7 +59,8 @@ pub enum Ending {
 pub struct Deadlock {
     /// Since when.
     pub clock: u64,
-    /// The FIFOs that are full while the sum that they lead to waits for its other side: positions among the nodes.
+    /// The FIFOs that are full while the sum that they lead to waits for its other side: positions
+    /// among the nodes.
     pub full: Vec<usize>,
     /// Streams on which a word waits.
     pub waiting: Vec<StreamId>,
@@ -64,7 +69,8 @@ pub struct Deadlock {
 /// Clocks between looks at `stop`.
 const SLICE: u64 = 1 << 14;
 
-/// Streams `frames` frames through the graph at full rate: words are always there, and taken at once.
+/// Streams `frames` frames through the graph at full rate: words are always there, and taken at
+/// once.
 ///
 /// # Errors
 /// [`Kind::Interrupted`] where `stop` said so.
@@ -72,7 +78,8 @@ pub fn simulate(graph: &Graph, frames: usize, stop: &(dyn Fn() -> bool + Sync)) 
     run(graph, frames, &mut |_, _| false, stop)
 }
 
-/// Like [`simulate`]; where the graph is stuck, every FIFO for which `grow` says so becomes deeper by one word, and it goes on.
+/// Like [`simulate`]; where the graph is stuck, every FIFO for which `grow` says so becomes deeper
+/// by one word, and it goes on.
 pub(super) fn run(
     graph: &Graph,
     frames: usize,
@@ -84,23 +91,27 @@ pub(super) fn run(
     let n = graph.streams.len();
     let (mut valid, mut ready) = (vec![false; n], vec![false; n]);
     let (source, sink) = (0, graph.output.index());
-    let (in_words, out_words) = ((frames * graph.streams[source].words) as u64, graph.streams[sink].words as u64);
+    let (in_words, out_words) =
+        ((frames * graph.streams[source].words) as u64, graph.streams[sink].words as u64);
     let (mut given, mut taken) = (0u64, 0u64);
     let mut timing = Timing { taken: vec![], shown: vec![], done: vec![], occupied: vec![] };
     let frame = graph.streams[source].words as u64;
     let ends = Ends::new(graph);
     // FIFOs that stand before what fills them.
-    let later =
-        |&i: &usize| graph.nodes[i].inputs.iter().any(|id| ends.out_of[id.index()].is_some_and(|from| from > i));
+    let later = |&i: &usize| {
+        graph.nodes[i].inputs.iter().any(|id| ends.out_of[id.index()].is_some_and(|from| from > i))
+    };
     let loops: Vec<usize> = (0..graph.nodes.len()).filter(later).collect();
-    // A node whose state did not change at the last edge, and around which nothing changed since, does what it did: nothing.
+    // A node whose state did not change at the last edge, and around which nothing changed since,
+    // does what it did: nothing.
     let mut changed = Set::full(graph.nodes.len());
     ready[sink] = true;
     for clock in 0.. {
         if clock % SLICE == 0 && stop() {
             return Err(Error::new(Kind::Interrupted, "timing", "was interrupted"));
         }
-        let (mut forward, mut backward, mut stepped) = (changed.clone(), changed.clone(), changed.clone());
+        let (mut forward, mut backward, mut stepped) =
+            (changed.clone(), changed.clone(), changed.clone());
         if valid[source] != (given < in_words) {
             valid[source] = given < in_words;
             if let Some(to) = ends.into[source] {
@@ -199,14 +210,19 @@ pub(super) fn run(
                 }
             }
             if !moved {
-                let waits = |&i: &usize| super::depths::other_side(graph, i).is_some_and(|other| !valid[other.index()]);
+                let waits = |&i: &usize| {
+                    super::depths::other_side(graph, i).is_some_and(|other| !valid[other.index()])
+                };
                 let full = full.into_iter().filter(waits).collect();
-                let waiting = (0..n).filter(|&s| valid[s] && !ready[s]).map(|s| StreamId(s as u32)).collect();
+                let waiting =
+                    (0..n).filter(|&s| valid[s] && !ready[s]).map(|s| StreamId(s as u32)).collect();
                 return Ok(Ending::Deadlock(Deadlock { clock, full, waiting }));
             }
         }
     }
-    timing.occupied = (states.iter_mut().enumerate()).filter_map(|(i, state)| Some((i, state.fifo()?.most))).collect();
+    timing.occupied = (states.iter_mut().enumerate())
+        .filter_map(|(i, state)| Some((i, state.fifo()?.most)))
+        .collect();
     Ok(Ending::Done(timing))
 }
 
@@ -271,7 +287,8 @@ impl Set {
     /// The last one before `at`.
     fn last_before(&self, at: usize) -> Option<usize> {
         let (whole, rest) = (at / 64, at % 64);
-        let of = |i: usize, word: u64| (word != 0).then(|| 64 * i + 63 - word.leading_zeros() as usize);
+        let of =
+            |i: usize, word: u64| (word != 0).then(|| 64 * i + 63 - word.leading_zeros() as usize);
         let part = if rest > 0 { of(whole, self.0[whole] & ((1 << rest) - 1)) } else { None };
         part.or_else(|| (0..whole).rev().find_map(|i| of(i, self.0[i])))
     }

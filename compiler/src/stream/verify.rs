@@ -7,7 +7,9 @@ use strassenc_runtime::{Error, Result};
 /// # Errors
 /// The first violation, with its node: a bug of ours.
 pub fn verify(graph: &Graph) -> Result<()> {
-    let fail = |node: &str, cause: String| Err(Error::internal(format_args!("stream graph, `{node}`"), cause));
+    let fail = |node: &str, cause: String| {
+        Err(Error::internal(format_args!("stream graph, `{node}`"), cause))
+    };
     let n = graph.streams.len();
     let (mut given, mut taken) = (vec![false; n], vec![false; n]);
     given[0] = true;
@@ -15,8 +17,13 @@ pub fn verify(graph: &Graph) -> Result<()> {
     for node in &graph.nodes {
         let closes_a_loop = matches!(node.primitive, Primitive::Fifo(Fifo { hidden: true, .. }));
         for id in &node.inputs {
-            if !(given[id.index()] || closes_a_loop) || std::mem::replace(&mut taken[id.index()], true) {
-                return fail(&node.name, format!("stream {} comes from no earlier node, or is read twice", id.0));
+            if !(given[id.index()] || closes_a_loop)
+                || std::mem::replace(&mut taken[id.index()], true)
+            {
+                return fail(
+                    &node.name,
+                    format!("stream {} comes from no earlier node, or is read twice", id.0),
+                );
             }
         }
         for id in &node.outputs {
@@ -31,7 +38,10 @@ pub fn verify(graph: &Graph) -> Result<()> {
     for (beats, id) in graph.beats.iter().zip([super::StreamId(0), graph.output]) {
         let Stream { lanes, format, words } = &graph.streams[id.index()];
         if (*lanes, *format, *words) != (beats.beat_elements, beats.format, beats.beats) {
-            return fail("ports", format!("{words} words of {lanes} elements of {format} are not {beats:?}"));
+            return fail(
+                "ports",
+                format!("{words} words of {lanes} elements of {format} are not {beats:?}"),
+            );
         }
     }
     match (0..n).find(|&i| !given[i] || !taken[i]) {
@@ -47,7 +57,9 @@ fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
         return Err(format!("has {} streams in and {} out", ends.inputs.len(), ends.outputs.len()));
     }
     match part.fits(&ends).into_iter().find(|[a, b]| a != b) {
-        Some([a, b]) => Err(format!("makes {:?} of {:?}: {a} is not {b}", ends.outputs, ends.inputs)),
+        Some([a, b]) => {
+            Err(format!("makes {:?} of {:?}: {a} is not {b}", ends.outputs, ends.inputs))
+        }
         None => Ok(()),
     }
 }

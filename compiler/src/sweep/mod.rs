@@ -53,7 +53,8 @@ impl Axis {
     fn set(self, network: &mut Network, value: f64) {
         match self {
             Axis::Ratio => network.set_ratio(value),
-            // A number that is too large to be a usize saturates, and is refused as any that is out of range.
+            // A number that is too large to be a usize saturates, and is refused as any that is out
+            // of range.
             Axis::P => network.set_p(value as usize),
             Axis::Threshold => network.set_threshold(value),
             Axis::AdderPenalty => network.train.adder_penalty = value,
@@ -80,21 +81,31 @@ impl Choices {
     pub fn all(lists: &BTreeMap<Axis, Vec<f64>>) -> Result<Vec<Choices>> {
         if lists.is_empty() {
             let names: Vec<String> = Axis::ALL.iter().map(|axis| format!("--{axis}")).collect();
-            return Err(Error::input("sweep", "there is nothing to vary")
-                .help(format!("give at least one list: {}; e.g. --ratio 1/2,1,2", names.join(", "))));
+            return Err(Error::input("sweep", "there is nothing to vary").help(format!(
+                "give at least one list: {}; e.g. --ratio 1/2,1,2",
+                names.join(", ")
+            )));
         }
         let mut all = vec![Choices::default()];
         for (&axis, values) in lists {
-            if let Some((i, value)) = values.iter().enumerate().find(|(i, value)| values[..*i].contains(value)) {
-                return Err(Error::input(format!("--{axis}"), format!("value {} is {} again", i + 1, number(value)))
-                    .help("give each value once"));
+            if let Some((i, value)) =
+                values.iter().enumerate().find(|(i, value)| values[..*i].contains(value))
+            {
+                return Err(Error::input(
+                    format!("--{axis}"),
+                    format!("value {} is {} again", i + 1, number(value)),
+                )
+                .help("give each value once"));
             }
             let with = |choices: &Choices, value: f64| {
                 let mut choices = choices.clone();
                 choices.0.insert(axis, value);
                 choices
             };
-            all = all.iter().flat_map(|choices| values.iter().map(move |&value| with(choices, value))).collect();
+            all = all
+                .iter()
+                .flat_map(|choices| values.iter().map(move |&value| with(choices, value)))
+                .collect();
         }
         all.sort_by(Choices::order);
         Ok(all)
@@ -115,18 +126,24 @@ impl Choices {
 
     /// Of the run folder: `ratio-0.25_p-1`.
     pub fn name(&self) -> String {
-        self.0.iter().map(|(axis, value)| format!("{axis}-{}", number(value))).collect::<Vec<_>>().join("_")
+        self.0
+            .iter()
+            .map(|(axis, value)| format!("{axis}-{}", number(value)))
+            .collect::<Vec<_>>()
+            .join("_")
     }
 
     /// Axis by axis; what is as described comes first.
     fn order(&self, other: &Choices) -> Ordering {
-        let value = |choices: &Choices, axis| choices.0.get(&axis).copied().unwrap_or(f64::NEG_INFINITY);
+        let value =
+            |choices: &Choices, axis| choices.0.get(&axis).copied().unwrap_or(f64::NEG_INFINITY);
         let by = |axis| value(self, axis).total_cmp(&value(other, axis));
         Axis::ALL.into_iter().map(by).fold(Ordering::Equal, Ordering::then)
     }
 }
 
-/// `sweep.json`: what was asked for, and the points that are done. It has no times, so that equal sweeps are equal files.
+/// `sweep.json`: what was asked for, and the points that are done. It has no times, so that equal
+/// sweeps are equal files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
@@ -142,7 +159,8 @@ pub struct Sweep {
     pub from: Option<String>,
     /// SHA-256 of the teacher's checkpoint.
     pub teacher: Option<String>,
-    /// Test accuracy of the teacher, else of the network that points begin from, in 0..=1, where it is in full precision.
+    /// Test accuracy of the teacher, else of the network that points begin from, in 0..=1, where it
+    /// is in full precision.
     #[serde(rename = "test_accuracy_full_precision")]
     pub full_precision_accuracy: Option<f64>,
     /// Multiplications of one inference of an ordinary network of the same shape.
@@ -188,21 +206,23 @@ impl Sweep {
         self.points.iter().flat_map(|point| point.choices.0.keys().copied()).collect()
     }
 
-    /// `sweep.csv`: a line per point; reduction, density and accuracies in 0..=1, as exact as `sweep.json` has them.
+    /// `sweep.csv`: a line per point; reduction, density and accuracies in 0..=1, as exact as
+    /// `sweep.json` has them.
     pub fn csv(&self) -> String {
         let axes = self.axes();
         let mut text: String = axes.iter().map(|axis| format!("{axis},")).collect();
-        text += "multiplications,reduction,naive_adders,adders,naive_additions,additions,density,test_accuracy_float,test_accuracy_integer,run\n";
+        text += "\
+            multiplications,reduction,naive_adders,adders,naive_additions,additions,density,test_accuracy_float,test_accuracy_integer,run\n";
         for point in &self.points {
             for axis in &axes {
                 text += &point.choices.0.get(axis).map(ToString::to_string).unwrap_or_default();
                 text += ",";
             }
-            let Counts { multiplications, naive_adders, adders, naive_additions, additions } = point.counts;
+            let Counts { multiplications, naive_adders, adders, naive_additions, additions } =
+                point.counts;
             let Point { run, reduction, density, float_accuracy, integer_accuracy, .. } = point;
             text += &format!(
-                "{multiplications},{reduction},{naive_adders},{adders},{naive_additions},{additions},\
-                 {density},{float_accuracy},{integer_accuracy},{run}\n"
+                "{multiplications},{reduction},{naive_adders},{adders},{naive_additions},{additions},{density},{float_accuracy},{integer_accuracy},{run}\n"
             );
         }
         text
@@ -217,11 +237,14 @@ impl Sweep {
         let mut table = table(&header);
         let percent = |share: f64| format!("{:.2} %", 100.0 * share);
         for point in &self.points {
-            let choice = |axis| point.choices.0.get(axis).map(ToString::to_string).unwrap_or_default();
+            let choice =
+                |axis| point.choices.0.get(axis).map(ToString::to_string).unwrap_or_default();
             let Counts { multiplications, adders, additions, .. } = point.counts;
             let mut row: Vec<String> = axes.iter().map(choice).collect();
             row.extend([multiplications, adders, additions].map(|n| n.to_string()));
-            row.extend([point.float_accuracy, point.integer_accuracy].map(|a| format!("{:.2}", 100.0 * a)));
+            row.extend(
+                [point.float_accuracy, point.integer_accuracy].map(|a| format!("{:.2}", 100.0 * a)),
+            );
             table.add_row(row);
         }
         let mut text = format!(
@@ -236,7 +259,8 @@ impl Sweep {
         text
     }
 
-    /// `sweep.svg`: accuracy of the integer network against multiplications, and against additions after sharing.
+    /// `sweep.svg`: accuracy of the integer network against multiplications, and against additions
+    /// after sharing.
     ///
     /// # Errors
     /// A bug, if the picture cannot be drawn.
@@ -291,8 +315,14 @@ mod tests {
         let lists = BTreeMap::from([(Axis::P, vec![2.0, 1.0]), (Axis::Ratio, vec![1.0, 0.25])]);
         let names: Vec<String> = Choices::all(&lists).unwrap().iter().map(Choices::name).collect();
         assert_eq!(names, ["ratio-0.25_p-1", "ratio-0.25_p-2", "ratio-1_p-1", "ratio-1_p-2"]);
-        let twice = Choices::all(&BTreeMap::from([(Axis::Ratio, vec![0.5, 1.0, 0.5])])).unwrap_err();
-        assert!(twice.to_string().starts_with("error[input]: --ratio: value 3 is 0.5 again"), "{twice}");
-        assert!(Choices::all(&BTreeMap::new()).unwrap_err().to_string().contains("nothing to vary"));
+        let twice =
+            Choices::all(&BTreeMap::from([(Axis::Ratio, vec![0.5, 1.0, 0.5])])).unwrap_err();
+        assert!(
+            twice.to_string().starts_with("error[input]: --ratio: value 3 is 0.5 again"),
+            "{twice}"
+        );
+        assert!(
+            Choices::all(&BTreeMap::new()).unwrap_err().to_string().contains("nothing to vary")
+        );
     }
 }

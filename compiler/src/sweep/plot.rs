@@ -26,7 +26,8 @@ fn draw(sweep: &Sweep, text: &mut String) -> Drawn {
     if sweep.points.iter().any(|point| point.counts.adders != point.counts.additions) {
         panels.push(("adders, shared, each matrix once", |c| c.adders));
     }
-    let root = SVGBackend::with_string(text, (SIZE.0 * panels.len() as u32, SIZE.1)).into_drawing_area();
+    let root =
+        SVGBackend::with_string(text, (SIZE.0 * panels.len() as u32, SIZE.1)).into_drawing_area();
     root.fill(&WHITE)?;
     for (area, (label, cost)) in root.split_evenly((1, panels.len())).iter().zip(panels) {
         panel(area, sweep, label, cost)?;
@@ -57,8 +58,10 @@ fn panel(area: &Area, sweep: &Sweep, label: &str, cost: Cost) -> Drawn {
     };
     let full_precision = sweep.full_precision_accuracy.map(|_| ("full precision", GRAY));
     let named = series.iter().enumerate().filter(|(_, (name, _))| !name.is_empty());
-    let names: Vec<_> =
-        full_precision.into_iter().chain(named.map(|(i, (name, _))| (name.as_str(), colour(i)))).collect();
+    let names: Vec<_> = full_precision
+        .into_iter()
+        .chain(named.map(|(i, (name, _))| (name.as_str(), colour(i))))
+        .collect();
     let area = plot::legend(area, &names)?;
 
     // 0 has no place on a logarithmic axis.

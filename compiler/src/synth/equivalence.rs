@@ -1,9 +1,9 @@
 //! Equivalence of a small pipeline: its emitted text against its definition, proved by Yosys.
 //!
-//! The pipeline feeds forward, so with its registers read as wires it is a function from one vector to one vector. That
-//! function, as Yosys reads it from the emitted text, is proved equal to the chain of the dataflow
-//! IR, written out as it stands, for every input within its intervals at once. That the registers
-//! delay all paths alike is the schedule's own proof and the simulation's.
+//! The pipeline feeds forward, so with its registers read as wires it is a function from one vector
+//! to one vector. That function, as Yosys reads it from the emitted text, is proved equal to the
+//! chain of the dataflow IR, written out as it stands, for every input within its intervals at
+//! once. That the registers delay all paths alike is the schedule's own proof and the simulation's.
 
 use crate::emit::signature;
 use crate::interval::Interval;
@@ -31,8 +31,8 @@ pub enum Equivalence {
 
 /// Layers with more input bits than this are not tried.
 const MOST_INPUT_BITS: u32 = 32;
-/// What Yosys has for a layer, by the wall clock: its own limit is not looked at before the solver begins, nor
-/// by every step of it.
+/// What Yosys has for a layer, by the wall clock: its own limit is not looked at before the solver
+/// begins, nor by every step of it.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Template)]
@@ -71,7 +71,9 @@ pub fn equivalence(
 ) -> Result<Equivalence> {
     let bits = chain.x.len() as u32 * chain.input.bits;
     if bits > MOST_INPUT_BITS {
-        return Ok(Equivalence::OutOfReach(format!("{bits} input bits, at most {MOST_INPUT_BITS} are tried")));
+        return Ok(Equivalence::OutOfReach(format!(
+            "{bits} input bits, at most {MOST_INPUT_BITS} are tried"
+        )));
     }
     let miter = Miter::new(chain, module);
     let miter = miter.render().map_err(|e| Error::internal("miter.v", e))?;
@@ -83,7 +85,10 @@ pub fn equivalence(
         files::write(&work.path().join(name), &files::read(&folder.join(name))?)?;
     }
     files::write(&work.path().join("miter.v"), miter.as_bytes())?;
-    files::write(&work.path().join("wires.v"), include_bytes!("../../../templates/register_wires.v"))?;
+    files::write(
+        &work.path().join("wires.v"),
+        include_bytes!("../../../templates/register_wires.v"),
+    )?;
     files::write(&work.path().join("equivalence.ys"), script.as_bytes())?;
     let mut command = yosys.command();
     command.current_dir(work.path()).args(["-s", "equivalence.ys"]);
@@ -110,7 +115,10 @@ impl<'a> Miter<'a> {
         let mut inside = vec![];
         for (j, x) in chain.x.intervals.iter().enumerate() {
             let element = format!("data[{} +: {}]", j as u32 * input.bits, input.bits);
-            values.push((format!("x_{j}"), if input.signed { format!("$signed({element})") } else { element }));
+            values.push((
+                format!("x_{j}"),
+                if input.signed { format!("$signed({element})") } else { element },
+            ));
             if (x.lo, x.hi) != (input.min(), input.max()) {
                 inside.push(format!("x_{j} >= ({}) & x_{j} <= ({})", x.lo, x.hi));
             }
@@ -123,7 +131,10 @@ impl<'a> Miter<'a> {
                 let expression = match &op.kind {
                     OpKind::Linear { matrix, .. } => format!("0{}", terms(matrix.row(i), read)),
                     OpKind::Multiply { coefficients, shifts, .. } => {
-                        values.push((format!("{letter}p_{i}"), format!("{read}_{i} * ({})", coefficients[i])));
+                        values.push((
+                            format!("{letter}p_{i}"),
+                            format!("{read}_{i} * ({})", coefficients[i]),
+                        ));
                         round_shift(&format!("{letter}p_{i}"), shifts[i], width)
                     }
                     OpKind::Product => format!("{read}_{i} * {read}_{}", i + op.result.len()),
@@ -133,7 +144,9 @@ impl<'a> Miter<'a> {
                         values.push((sum.clone(), format!("{read}_{i} + ({})", constants[i])));
                         values.push((rounded.clone(), round_shift(&sum, shifts[i], width)));
                         let (lo, hi) = (format.min(), format.max());
-                        format!("{rounded} < ({lo}) ? ({lo}) : {rounded} > ({hi}) ? ({hi}) : {rounded}")
+                        format!(
+                            "{rounded} < ({lo}) ? ({lo}) : {rounded} > ({hi}) ? ({hi}) : {rounded}"
+                        )
                     }
                 };
                 values.push((own(i), expression));
@@ -173,7 +186,9 @@ fn width(chain: &Chain) -> u32 {
                     let sum = reach(&x.intervals[i]) + constants[i].unsigned_abs();
                     (shifted(sum, shifts[i]) + half(shifts[i])).max(format.max().unsigned_abs() + 1)
                 }
-                OpKind::Offset { constants } => reach(&x.intervals[i]) + constants[i].unsigned_abs(),
+                OpKind::Offset { constants } => {
+                    reach(&x.intervals[i]) + constants[i].unsigned_abs()
+                }
                 OpKind::Linear { .. } | OpKind::Product => 0,
             };
             most = most.max(on_the_way).max(reach(v));

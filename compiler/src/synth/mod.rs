@@ -73,9 +73,14 @@ impl Target {
     fn class(self, cell: &str) -> Option<Class> {
         use Class::*;
         let classes: &[(&str, Class)] = match self {
-            Target::Xc7 => {
-                &[("LUT", Lut), ("SRL", Lut), ("FD", FlipFlop), ("CARRY4", Carry), ("DSP48", Dsp), ("RAMB", Memory)]
-            }
+            Target::Xc7 => &[
+                ("LUT", Lut),
+                ("SRL", Lut),
+                ("FD", FlipFlop),
+                ("CARRY4", Carry),
+                ("DSP48", Dsp),
+                ("RAMB", Memory),
+            ],
             Target::Ecp5 => &[
                 ("LUT4", Lut),
                 ("TRELLIS_DPR16X4", Lut),
@@ -106,12 +111,17 @@ enum Class {
     Memory,
 }
 
-/// Synthesises the core in `folder`, out of context. Minutes for a large core; the result is cached under the home folder by
-/// content, version of Yosys and target.
+/// Synthesises the core in `folder`, out of context. Minutes for a large core; the result is cached
+/// under the home folder by content, version of Yosys and target.
 ///
 /// # Errors
 /// Where Yosys is missing or fails, a file cannot be read, or the user interrupts.
-pub fn synthesise(folder: &Path, signature: &Signature, target: Target, tools: &Tools) -> Result<Synthesis> {
+pub fn synthesise(
+    folder: &Path,
+    signature: &Signature,
+    target: Target,
+    tools: &Tools,
+) -> Result<Synthesis> {
     let yosys = tools.yosys()?;
     let script = Script { files: &signature.files, top: &signature.top, target };
     let script = script.render().map_err(|e| Error::internal("synthesise.ys", e))?;
@@ -119,7 +129,8 @@ pub fn synthesise(folder: &Path, signature: &Signature, target: Target, tools: &
     let texts = names().map(|name| files::read(&folder.join(name))).collect::<Result<Vec<_>>>()?;
     let kept = tools.home().join("cache/synth").join(key(&yosys, &script, &texts));
     let (cached, whole) = (kept.join(CACHED), cache::is_whole(&kept, &[CACHED]));
-    if let Some(synthesis) = std::fs::read(&cached).ok().and_then(|text| serde_json::from_slice(&text).ok())
+    if let Some(synthesis) =
+        std::fs::read(&cached).ok().and_then(|text| serde_json::from_slice(&text).ok())
         && whole
     {
         return Ok(synthesis);
@@ -130,7 +141,8 @@ pub fn synthesise(folder: &Path, signature: &Signature, target: Target, tools: &
     }
     files::write(&work.path().join("synthesise.ys"), script.as_bytes())?;
     let spinner = tools.spinner(format!("Yosys, {}", signature.top));
-    let run = tools.run_ok(yosys.command().current_dir(work.path()).args(["-q", "-s", "synthesise.ys"]));
+    let run =
+        tools.run_ok(yosys.command().current_dir(work.path()).args(["-q", "-s", "synthesise.ys"]));
     spinner.finish_and_clear();
     let run = run?;
     let read = cells(&work.path().join("read.json"))?;
@@ -150,7 +162,8 @@ pub fn synthesise(folder: &Path, signature: &Signature, target: Target, tools: &
         seconds: run.elapsed.as_secs_f64(),
         cells,
     };
-    let text = serde_json::to_vec_pretty(&synthesis).map_err(|e| Error::internal("synthesis", e))?;
+    let text =
+        serde_json::to_vec_pretty(&synthesis).map_err(|e| Error::internal("synthesis", e))?;
     files::write(&cached, &text)?;
     cache::seal(&kept, &[CACHED])?;
     Ok(synthesis)
@@ -191,7 +204,12 @@ fn parse_cells(text: &str) -> serde_json::Result<BTreeMap<String, u64>> {
     let text: String = text.lines().filter(is_json).collect();
     let stat: Stat = serde_json::from_str(&text)?;
     // A module of ours is not a cell of the device; its own cells are counted in their place.
-    Ok(stat.design.num_cells_by_type.into_iter().filter(|(cell, _)| !cell.contains("strassenc_")).collect())
+    Ok(stat
+        .design
+        .num_cells_by_type
+        .into_iter()
+        .filter(|(cell, _)| !cell.contains("strassenc_"))
+        .collect())
 }
 
 #[cfg(test)]
@@ -200,8 +218,9 @@ mod tests {
 
     #[test]
     fn a_table_in_the_midst_of_the_statistics_is_passed_over() {
-        let text = "{\n   \"modules\": {\n   },\n     $paramod\\strassenc_coefficient\\BITS=4      1\n   \"design\": {\n      \
-                    \"num_cells_by_type\": {\n         \"$mul\": 2,\n         \"$paramod\\\\strassenc_x\": 2\n      }\n   }\n}\n";
+        let text = "{\n   \"modules\": {\n   },\n     $paramod\\strassenc_coefficient\\BITS=4      \
+            1\n   \"design\": {\n      \"num_cells_by_type\": {\n         \"$mul\": 2,\n         \
+            \"$paramod\\\\strassenc_x\": 2\n      }\n   }\n}\n";
         assert_eq!(parse_cells(text).unwrap(), BTreeMap::from([("$mul".to_string(), 2)]));
         assert!(parse_cells("{").is_err());
     }

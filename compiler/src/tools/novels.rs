@@ -1,5 +1,6 @@
-//! Jane Austen's novels out of the R package `janeaustenr`: the blocks of a lazy-load database, each a length and a zlib stream that holds
-//! a vector of lines in R's serialisation (R Internals, section 1.8).
+//! Jane Austen's novels out of the R package `janeaustenr`: the blocks of a lazy-load database,
+//! each a length and a zlib stream that holds a vector of lines in R's serialisation (R Internals,
+//! section 1.8).
 
 use flate2::read::ZlibDecoder;
 use std::io::Read;
@@ -7,7 +8,8 @@ use std::io::Read;
 /// SHA-256 of the database in version 1.0.0 of the package.
 pub const SHA256: &str = "8fb5198960d0da724b1562f96e4221e5c1b41ff455000280b02c55980c3d8f21";
 
-/// The novels in the order of the database, as each begins, and their place in the order in which they were published.
+/// The novels in the order of the database, as each begins, and their place in the order in which
+/// they were published.
 const NOVELS: [(&str, usize); 6] = [
     ("EMMA", 3),
     ("MANSFIELD PARK", 2),
@@ -17,8 +19,9 @@ const NOVELS: [(&str, usize); 6] = [
     ("SENSE AND SENSIBILITY", 0),
 ];
 
-/// Train, valid and test text: the novels as they were published, of which the last one is tested on, and the last fifth of the one before
-/// it validated on. `None` where the bytes are not that database.
+/// Train, valid and test text: the novels as they were published, of which the last one is tested
+/// on, and the last fifth of the one before it validated on. `None` where the bytes are not that
+/// database.
 pub fn split(database: &[u8]) -> Option<[String; 3]> {
     let mut rest = database;
     let mut novels = vec![String::new(); NOVELS.len()];
@@ -96,11 +99,14 @@ mod tests {
 
     #[test]
     fn novels_come_in_the_order_of_their_years() {
-        let database: Vec<u8> = NOVELS.iter().flat_map(|(title, _)| block(&[title, "£ 1", "", "end"])).collect();
+        let database: Vec<u8> =
+            NOVELS.iter().flat_map(|(title, _)| block(&[title, "£ 1", "", "end"])).collect();
         let [train, valid, test] = split(&database).unwrap();
         assert!(train.starts_with("SENSE AND SENSIBILITY\n£ 1\n\nend\nPRIDE"), "{train}");
         assert_eq!(test, "Persuasion\n£ 1\n\nend\n");
-        assert!(format!("{train}{valid}").ends_with("EMMA\n£ 1\n\nend\nNORTHANGER ABBEY\n£ 1\n\nend\n"));
+        assert!(
+            format!("{train}{valid}").ends_with("EMMA\n£ 1\n\nend\nNORTHANGER ABBEY\n£ 1\n\nend\n")
+        );
         for end in 0..database.len() {
             assert_eq!(split(&database[..end]), None);
         }

@@ -1,7 +1,7 @@
 //! Running an external program: its output captured, its end awaited, and no longer than its limit.
 //!
-//! A program and all that it starts are a process group of their own. At the limit, by the wall clock, and
-//! where the user interrupts, the group is asked to end, and killed where it does not.
+//! A program and all that it starts are a process group of their own. At the limit, by the wall
+//! clock, and where the user interrupts, the group is asked to end, and killed where it does not.
 
 use super::Tools;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -38,14 +38,24 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// The lines that say most: those with "error", else the last ones; standard error before standard output.
+    /// The lines that say most: those with "error", else the last ones; standard error before
+    /// standard output.
     pub fn complaint(&self) -> String {
         let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
         let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
-        let errors: Vec<&str> = lines.iter().copied().filter(|l| l.to_lowercase().contains("error")).take(4).collect();
-        let chosen = if errors.is_empty() { lines[lines.len().saturating_sub(4)..].to_vec() } else { errors };
+        let errors: Vec<&str> =
+            lines.iter().copied().filter(|l| l.to_lowercase().contains("error")).take(4).collect();
+        let chosen = if errors.is_empty() {
+            lines[lines.len().saturating_sub(4)..].to_vec()
+        } else {
+            errors
+        };
         let text = chosen.join("\n");
-        if text.is_empty() { format!("it ended with {} and said nothing", self.status) } else { text }
+        if text.is_empty() {
+            format!("it ended with {} and said nothing", self.status)
+        } else {
+            text
+        }
     }
 }
 
@@ -53,26 +63,30 @@ impl Tools {
     /// Runs `command` to its end, whatever its exit status.
     ///
     /// # Errors
-    /// Where it cannot be started, runs for longer than the limit, or the user interrupts: then it is killed
-    /// with all that it started.
+    /// Where it cannot be started, runs for longer than the limit, or the user interrupts: then it
+    /// is killed with all that it started.
     pub fn run(&self, command: &mut Command) -> Result<Finished> {
         self.run_within(command, self.limit)?.ok_or_else(|| {
             let seconds = self.limit.as_secs_f64();
-            Error::tool(name(command), format_args!("was ended: not done within {seconds} s"))
-                .help("give it more time: set STRASSENC_TOOL_LIMIT to the seconds that a tool may take")
+            Error::tool(name(command), format_args!("was ended: not done within {seconds} s")).help(
+                "give it more time: set STRASSENC_TOOL_LIMIT to the seconds that a tool may take",
+            )
         })
     }
 
-    /// Like [`run`](Self::run), with a limit of its own where that is shorter; none where it was reached.
+    /// Like [`run`](Self::run), with a limit of its own where that is shorter; none where it was
+    /// reached.
     ///
     /// # Errors
-    /// Where it cannot be started, or the user interrupts: then it is killed with all that it started.
+    /// Where it cannot be started, or the user interrupts: then it is killed with all that it
+    /// started.
     pub fn run_within(&self, command: &mut Command, limit: Duration) -> Result<Option<Finished>> {
         self.check_interrupted()?;
         let limit = limit.min(self.limit);
         let start = Instant::now();
         let mut group = Group::start(command)?;
-        let [stdout, stderr] = [Pipe::new(group.leader.stdout.take()), Pipe::new(group.leader.stderr.take())];
+        let [stdout, stderr] =
+            [Pipe::new(group.leader.stdout.take()), Pipe::new(group.leader.stderr.take())];
         let mut pause = Duration::from_millis(1);
         while !group.has_ended() {
             let interrupted = self.check_interrupted();
@@ -110,7 +124,8 @@ impl Tools {
     }
 }
 
-/// Kills every program that is running, with all that they have started: the process is about to end.
+/// Kills every program that is running, with all that they have started: the process is about to
+/// end.
 pub fn kill_all() {
     for number in running().iter() {
         let _ = Pid::from_raw(*number).map(|group| kill_process_group(group, Signal::KILL));
@@ -139,7 +154,8 @@ fn within(limit: Duration, done: impl Fn() -> bool) -> bool {
     true
 }
 
-/// A program and all that it starts. The leader is reaped last, so that its number cannot mean another group.
+/// A program and all that it starts. The leader is reaped last, so that its number cannot mean
+/// another group.
 struct Group {
     leader: Child,
     name: String,
@@ -156,7 +172,10 @@ impl Group {
                 running.insert(leader.id().cast_signed());
                 Ok(Group { leader, name })
             }
-            Err(e) => Err(Error::tool(command.get_program().display(), format_args!("cannot be started: {e}"))),
+            Err(e) => Err(Error::tool(
+                command.get_program().display(),
+                format_args!("cannot be started: {e}"),
+            )),
         }
     }
 
@@ -186,11 +205,14 @@ impl Group {
 
     fn reap(&mut self) -> Result<ExitStatus> {
         running().remove(&self.leader.id().cast_signed());
-        self.leader.wait().map_err(|e| Error::tool(&self.name, format_args!("cannot be awaited: {e}")))
+        self.leader
+            .wait()
+            .map_err(|e| Error::tool(&self.name, format_args!("cannot be awaited: {e}")))
     }
 }
 
-/// A pipe that is read by a thread of its own, so that the program never waits for a reader, nor we for its end.
+/// A pipe that is read by a thread of its own, so that the program never waits for a reader, nor we
+/// for its end.
 struct Pipe {
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
@@ -212,7 +234,8 @@ impl Pipe {
 
     /// What has come so far.
     fn text(self) -> String {
-        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+        String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
+            .into_owned()
     }
 }
 
@@ -225,15 +248,17 @@ mod tests {
     #[test]
     fn output_larger_than_a_pipe_arrives_whole() {
         let tools = Tools::new("/nonexistent");
-        let finished = tools.run_ok(Command::new("head").args(["-c", "300000", "/dev/zero"])).unwrap();
+        let finished =
+            tools.run_ok(Command::new("head").args(["-c", "300000", "/dev/zero"])).unwrap();
         assert_eq!(finished.stdout.len(), 300_000);
     }
 
     #[test]
     fn a_failure_tells_what_the_program_said() {
         let tools = Tools::new("/nonexistent");
-        let error =
-            tools.run_ok(Command::new("sh").args(["-c", "echo fine; echo error: bad >&2; exit 3"])).unwrap_err();
+        let error = tools
+            .run_ok(Command::new("sh").args(["-c", "echo fine; echo error: bad >&2; exit 3"]))
+            .unwrap_err();
         assert_eq!(error.to_string(), "error[tool]: sh: failed: error: bad");
         let error = tools.run_ok(&mut Command::new("/nonexistent/tool")).unwrap_err();
         assert!(error.cause().starts_with("cannot be started"), "{error}");
@@ -263,7 +288,8 @@ mod tests {
 
     /// Whether a process of this number is there, and not only to be reaped.
     fn lives(number: &str) -> bool {
-        let status = std::fs::read_to_string(format!("/proc/{}/stat", number.trim())).unwrap_or_default();
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/stat", number.trim())).unwrap_or_default();
         status.rsplit(')').next().is_some_and(|s| !s.is_empty() && !s.starts_with(" Z"))
     }
 

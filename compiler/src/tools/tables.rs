@@ -1,5 +1,5 @@
-//! UCI's tables out of the R package `mlbench`: data frames in R's serialisation (R Internals, section 1.8), packed with xz, made into
-//! the files that UCI has.
+//! UCI's tables out of the R package `mlbench`: data frames in R's serialisation (R Internals,
+//! section 1.8), packed with xz, made into the files that UCI has.
 
 /// A data set of the package, whose name is the one of `strassenc doctor --install`.
 #[derive(Clone, Copy)]
@@ -32,7 +32,8 @@ pub const TABLES: [Table; 2] = [
         file: "Satellite.rda",
         sha256: "29f8cf9bb1bc51b769d694c9caf740fd1c36ed6a7c87603edf5985962e330f64",
         parts: &[("sat.trn", 4435), ("sat.tst", 2000)],
-        // The kind of ground comes last, counted from 1; UCI's sixth, a mixture, has no sample, and is left out of the count here.
+        // The kind of ground comes last, counted from 1; UCI's sixth, a mixture, has no sample, and
+        // is left out of the count here.
         write: |sample| {
             let (kind, bytes) = (sample[sample.len() - 1], &sample[..sample.len() - 1]);
             let numbers: String = bytes.iter().map(|v| format!("{v} ")).collect();
@@ -47,13 +48,17 @@ impl Table {
         let columns = columns(bytes)?;
         let samples = self.parts.iter().map(|(_, samples)| samples).sum::<usize>();
         (columns.iter().all(|column| column.len() == samples)).then_some(())?;
-        let mut lines = (0..samples).map(|i| columns.iter().map(|column| column[i]).collect::<Vec<_>>());
-        let part = |(_, n): &(_, usize)| lines.by_ref().take(*n).map(|sample| (self.write)(&sample) + "\n").collect();
+        let mut lines =
+            (0..samples).map(|i| columns.iter().map(|column| column[i]).collect::<Vec<_>>());
+        let part = |(_, n): &(_, usize)| {
+            lines.by_ref().take(*n).map(|sample| (self.write)(&sample) + "\n").collect()
+        };
         Some(self.parts.iter().map(part).collect())
     }
 }
 
-/// The columns of the data frame that is all that a file holds: whole numbers, and factors as their levels, counted from 1.
+/// The columns of the data frame that is all that a file holds: whole numbers, and factors as their
+/// levels, counted from 1.
 fn columns(bytes: &[u8]) -> Option<Vec<Vec<u32>>> {
     const LIST: u32 = 2;
     const SYMBOL: u32 = 1;
@@ -98,13 +103,24 @@ impl<'a> Rest<'a> {
         let flags = self.number()?;
         let n = self.number()? as usize;
         let column = match flags & 0xff {
-            INTEGERS => self.bytes(n.checked_mul(4)?)?.as_chunks().0.iter().map(|b| u32::from_be_bytes(*b)).collect(),
+            INTEGERS => self
+                .bytes(n.checked_mul(4)?)?
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| u32::from_be_bytes(*b))
+                .collect(),
             REALS => {
                 let whole = |b: &[u8; 8]| {
                     let v = f64::from_be_bytes(*b);
                     (v.fract() == 0.0 && (0.0..256.0).contains(&v)).then_some(v as u32)
                 };
-                self.bytes(n.checked_mul(8)?)?.as_chunks().0.iter().map(whole).collect::<Option<_>>()?
+                self.bytes(n.checked_mul(8)?)?
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(whole)
+                    .collect::<Option<_>>()?
             }
             _ => return None,
         };
@@ -140,7 +156,9 @@ mod tests {
     /// A data frame of one factor of three samples and one column of reals.
     fn frame() -> Vec<u8> {
         let mut bytes = b"RDX2\nX\n".to_vec();
-        let put = |bytes: &mut Vec<u8>, numbers: &[u32]| bytes.extend(numbers.iter().flat_map(|n| n.to_be_bytes()));
+        let put = |bytes: &mut Vec<u8>, numbers: &[u32]| {
+            bytes.extend(numbers.iter().flat_map(|n| n.to_be_bytes()))
+        };
         let string = |bytes: &mut Vec<u8>, text: &str| {
             bytes.extend([9, text.len() as u32].iter().flat_map(|n: &u32| n.to_be_bytes()));
             bytes.extend(text.bytes());

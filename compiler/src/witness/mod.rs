@@ -1,7 +1,8 @@
-//! Witnesses: a network's integers computed by other people's arithmetic, to be compared with golden's.
+//! Witnesses: a network's integers computed by other people's arithmetic, to be compared with
+//! golden's.
 //!
-//! Each witness is a Python script that reads a file of ours and an `.npy` array of inputs, and writes an `.npy` array of
-//! outputs; the scripts also work by hand.
+//! Each witness is a Python script that reads a file of ours and an `.npy` array of inputs, and
+//! writes an `.npy` array of outputs; the scripts also work by hand.
 
 use crate::tools::{Python, Tools};
 use ndarray::{Array2, ArrayView2, Ix2};
@@ -29,11 +30,18 @@ impl Witness {
         }
     }
 
-    /// The outputs of `model`, `[samples, n_out]`, for `inputs` of its input format, `[samples, elements]`.
+    /// The outputs of `model`, `[samples, n_out]`, for `inputs` of its input format, `[samples,
+    /// elements]`.
     ///
     /// # Errors
-    /// Where the model is not valid, Python or the package is missing (the help says how to get it), or the script fails.
-    pub fn outputs(self, tools: &Tools, model: &Model, inputs: ArrayView2<i64>) -> Result<Array2<i64>> {
+    /// Where the model is not valid, Python or the package is missing (the help says how to get
+    /// it), or the script fails.
+    pub fn outputs(
+        self,
+        tools: &Tools,
+        model: &Model,
+        inputs: ArrayView2<i64>,
+    ) -> Result<Array2<i64>> {
         let (script, bytes) = match self {
             Witness::OnnxRuntime => (include_str!("onnx_runtime.py"), onnx::to_bytes(model)?),
             Witness::NumPy => (include_str!("recompute.py"), model_file::to_bytes(model)?),

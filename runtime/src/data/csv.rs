@@ -19,10 +19,11 @@ struct Table {
     counts: bool,
 }
 
-/// The set in one or two files. `label` names the label's column or counts it from 1; by default it is the last. A
-/// number v is v · 2^-frac.
+/// The set in one or two files. `label` names the label's column or counts it from 1; by default it
+/// is the last. A number v is v · 2^-frac.
 ///
-/// Labels that are whole numbers, 0 among them, are classes as they stand; others are classes in their order.
+/// Labels that are whole numbers, 0 among them, are classes as they stand; others are classes in
+/// their order.
 ///
 /// # Errors
 /// Where a file is missing, ragged or holds what is not a number, with the line and the column.
@@ -31,12 +32,18 @@ pub fn load(name: &str, files: &[PathBuf], label: Option<&str>, frac: i32) -> Re
     if let Some(other) = tables.iter().find(|t| t.features != tables[0].features) {
         return Err(Error::input(
             &other.place,
-            format_args!("has {} features, {} has {}", other.features, tables[0].place, tables[0].features),
+            format_args!(
+                "has {} features, {} has {}",
+                other.features, tables[0].place, tables[0].features
+            ),
         ));
     }
     let mut classes = classes_of(&tables)?;
     let count = tables.iter().filter(|table| table.counts).map(|table| {
-        format!("{}: the first column counts the lines; `cut` leaves it out, if it says nothing else", table.place)
+        format!(
+            "{}: the first column counts the lines; `cut` leaves it out, if it says nothing else",
+            table.place
+        )
     });
     classes.notes.extend(count);
     let shape = vec![tables[0].features];
@@ -46,8 +53,11 @@ pub fn load(name: &str, files: &[PathBuf], label: Option<&str>, frac: i32) -> Re
             let [all, _] = &classes.labels;
             let (train, test) = split_by_class(all);
             if test.is_empty() {
-                return Err(Error::input(files[0].display(), "has no class with five samples, so none can be tested")
-                    .help("give a second file with the test samples"));
+                return Err(Error::input(
+                    files[0].display(),
+                    "has no class with five samples, so none can be tested",
+                )
+                .help("give a second file with the test samples"));
             }
             let labels = [&train, &test].map(|samples| samples.iter().map(|i| all[*i]).collect());
             let values = [&train, &test].map(|samples| one[0].values.select(samples));
@@ -65,7 +75,9 @@ fn classes_of(tables: &[Table]) -> Result<Classes> {
         for (sample, word) in words.iter().enumerate() {
             let Some(v) = number(word) else { return labels::in_order(all, places) };
             if v.fract() != 0.0 || v.abs() > (1u64 << 53) as f64 {
-                let cause = format!("sample {sample} has label {word}: a class is a whole number or a word");
+                let cause = format!(
+                    "sample {sample} has label {word}: a class is a whole number or a word"
+                );
                 return Err(Error::input(place, cause).help(labels::HELP));
             }
             numbers.push(v as i64);
@@ -81,7 +93,8 @@ fn number(text: &str) -> Option<f64> {
 fn read(path: &Path, label: Option<&str>, frac: i32) -> Result<Table> {
     let place = path.display().to_string();
     let bytes = gzip::read(&place, files::read_if(path, begins)?, MAX_ELEMENTS)?;
-    let text = decode(&bytes).map_err(|(line, cause)| Error::input(format_args!("{place}:{line}"), cause))?;
+    let text = decode(&bytes)
+        .map_err(|(line, cause)| Error::input(format_args!("{place}:{line}"), cause))?;
     parse(place, &text, label, frac)
 }
 
@@ -93,7 +106,8 @@ fn begins(bytes: &[u8]) -> std::result::Result<(), String> {
     }
 }
 
-/// The text of a file in UTF-8, or in UTF-16 where it begins with its mark; or the line that is neither, and what is wrong.
+/// The text of a file in UTF-8, or in UTF-16 where it begins with its mark; or the line that is
+/// neither, and what is wrong.
 fn decode(bytes: &[u8]) -> std::result::Result<Cow<'_, str>, (usize, &'static str)> {
     let unit: fn([u8; 2]) -> u16 = match bytes {
         [0xff, 0xfe, ..] => u16::from_le_bytes,
@@ -101,15 +115,20 @@ fn decode(bytes: &[u8]) -> std::result::Result<Cow<'_, str>, (usize, &'static st
         _ => {
             let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
             let text = std::str::from_utf8(bytes);
-            let text = text.map_err(|e| (1 + lines(&bytes[..e.valid_up_to()]), "is not UTF-8 text"))?;
+            let text =
+                text.map_err(|e| (1 + lines(&bytes[..e.valid_up_to()]), "is not UTF-8 text"))?;
             return match text.find('\0') {
-                Some(at) => Err((1 + lines(&bytes[..at]), "holds a NUL character, so it is no text in UTF-8")),
+                Some(at) => Err((
+                    1 + lines(&bytes[..at]),
+                    "holds a NUL character, so it is no text in UTF-8",
+                )),
                 None => Ok(text.into()),
             };
         }
     };
     let (units, odd) = bytes[2..].as_chunks::<2>();
-    let text = char::decode_utf16(units.iter().map(|u| unit(*u))).collect::<std::result::Result<String, _>>();
+    let text = char::decode_utf16(units.iter().map(|u| unit(*u)))
+        .collect::<std::result::Result<String, _>>();
     match text {
         Ok(text) if odd.is_empty() => Ok(text.into()),
         _ => Err((1, "begins as text in UTF-16, and is none")),
@@ -118,7 +137,8 @@ fn decode(bytes: &[u8]) -> std::result::Result<Cow<'_, str>, (usize, &'static st
 
 /// Ends of lines in a text: line feeds, carriage returns, or one with the other.
 fn lines(text: &[u8]) -> usize {
-    let is_end = |(i, b): (usize, &u8)| *b == b'\n' || *b == b'\r' && text.get(i + 1) != Some(&b'\n');
+    let is_end =
+        |(i, b): (usize, &u8)| *b == b'\n' || *b == b'\r' && text.get(i + 1) != Some(&b'\n');
     text.iter().enumerate().filter(|byte| is_end(*byte)).count()
 }
 
@@ -132,7 +152,8 @@ fn beginning(text: &str) -> usize {
     start
 }
 
-/// What parts the fields of a table, by its first line: the commonest of `;`, tab and `,` outside quotes, or else blanks.
+/// What parts the fields of a table, by its first line: the commonest of `;`, tab and `,` outside
+/// quotes, or else blanks.
 fn delimiter(text: &str) -> u8 {
     let mut quoted = false;
     let mut counts = [(b',', 0), (b'\t', 0), (b';', 0)];
@@ -143,8 +164,13 @@ fn delimiter(text: &str) -> u8 {
         }
         counts.iter_mut().filter(|(d, _)| !quoted && *d == b).for_each(|(_, n)| *n += 1);
     }
-    // Of equally frequent ones the last: a decimal comma may be as frequent as what parts two numbers.
-    counts.into_iter().max_by_key(|(_, n)| *n).filter(|(_, n)| *n > 0).map_or(b' ', |(byte, _)| byte)
+    // Of equally frequent ones the last: a decimal comma may be as frequent as what parts two
+    // numbers.
+    counts
+        .into_iter()
+        .max_by_key(|(_, n)| *n)
+        .filter(|(_, n)| *n > 0)
+        .map_or(b' ', |(byte, _)| byte)
 }
 
 fn parse(place: String, text: &str, label: Option<&str>, frac: i32) -> Result<Table> {
@@ -152,13 +178,19 @@ fn parse(place: String, text: &str, label: Option<&str>, frac: i32) -> Result<Ta
     let body = &text[start..];
     let first_line = body.split(['\n', '\r']).next().unwrap_or_default();
     if first_line.starts_with('%') || first_line.to_ascii_lowercase().starts_with("@relation") {
-        return Err(Error::input(place, "is an ARFF file, which is not read")
-            .help("keep the lines below @data: sed '1,/^ *@[Dd][Aa][Tt][Aa]/d' FILE > TABLE, and read csv:TABLE"));
+        return Err(Error::input(place, "is an ARFF file, which is not read").help(
+            "keep the lines below @data: sed '1,/^ *@[Dd][Aa][Tt][Aa]/d' FILE > TABLE, and \
+                read csv:TABLE",
+        ));
     }
     let delimiter = delimiter(body);
     let mut builder = ReaderBuilder::new();
-    let reader =
-        builder.has_headers(false).flexible(true).trim(Trim::All).delimiter(delimiter).from_reader(body.as_bytes());
+    let reader = builder
+        .has_headers(false)
+        .flexible(true)
+        .trim(Trim::All)
+        .delimiter(delimiter)
+        .from_reader(body.as_bytes());
     let scale = f64::powi(2.0, -frac);
     let (mut first, mut trailing) = (None, None);
     let (mut values, mut labels) = (Column::with_capacity(0), Vec::<String>::new());
@@ -166,7 +198,8 @@ fn parse(place: String, text: &str, label: Option<&str>, frac: i32) -> Result<Ta
     // The line of a byte of the body at which a sample begins.
     let (mut byte, mut line) = (0, 1 + lines(&text.as_bytes()[..start]));
     for record in reader.into_records() {
-        let record = record.map_err(|e| Error::input(&place, format_args!("is not a proper CSV file: {e}")))?;
+        let record = record
+            .map_err(|e| Error::input(&place, format_args!("is not a proper CSV file: {e}")))?;
         // A record's position is where the one before it ended, blank lines included.
         let from = record.position().map_or(0, |p| p.byte() as usize);
         let from = from + body[from..].bytes().take_while(|b| matches!(b, b'\n' | b'\r')).count();
@@ -199,7 +232,8 @@ fn parse(place: String, text: &str, label: Option<&str>, frac: i32) -> Result<Ta
         let (label_column, columns) = match first {
             Some((label_column, columns, _)) => (label_column, columns),
             None => {
-                let (column, header) = first_line_of(&fields, label).map_err(|cause| Error::input(&place, cause))?;
+                let (column, header) =
+                    first_line_of(&fields, label).map_err(|cause| Error::input(&place, cause))?;
                 first = Some((column, fields.len(), line));
                 if header {
                     continue;
@@ -209,7 +243,8 @@ fn parse(place: String, text: &str, label: Option<&str>, frac: i32) -> Result<Ta
         };
         if fields.len() != columns {
             let above = first.map_or(1, |(_, _, line)| line);
-            let cause = format_args!("has {} columns, line {above} has {columns}", fields.len()).to_string();
+            let cause = format_args!("has {} columns, line {above} has {columns}", fields.len())
+                .to_string();
             return Err(Error::input(format_args!("{place}:{line}"), cause));
         }
         for (column, field) in fields.iter().enumerate() {
@@ -224,17 +259,24 @@ fn parse(place: String, text: &str, label: Option<&str>, frac: i32) -> Result<Ta
             let Some(value) = value else {
                 let help = match number(&field.replacen(',', ".", 1)) {
                     Some(_) if delimiter != b',' => {
-                        "numbers have a decimal point: sed 's/,/./g' FILE > TABLE replaces the commas"
+                        "numbers have a decimal point: sed 's/,/./g' FILE > TABLE replaces the \
+                         commas"
                     }
                     _ => "every feature must be a number; remove or replace the sample",
                 };
-                return Err(Error::input(at(column), format_args!("`{field}` is not a finite number")).help(help));
+                return Err(Error::input(
+                    at(column),
+                    format_args!("`{field}` is not a finite number"),
+                )
+                .help(help));
             };
             if column == usize::from(label_column == 0) {
                 let (least, counts) = ids.unwrap_or((value, true));
                 ids = Some((
                     least,
-                    counts && value == least + (labels.len() - usize::from(label_column < column)) as f64,
+                    counts
+                        && value
+                            == least + (labels.len() - usize::from(label_column < column)) as f64,
                 ));
             }
         }
@@ -253,12 +295,18 @@ fn parse(place: String, text: &str, label: Option<&str>, frac: i32) -> Result<Ta
         return Err(Error::input(place, "holds no samples"));
     }
     let counts = labels.len() >= 10 && ids.is_some_and(|(_, counts)| counts);
-    let values = values.into_values((labels.len(), features)).ok_or_else(|| Error::internal(&place, "is ragged"))?;
+    let values = values
+        .into_values((labels.len(), features))
+        .ok_or_else(|| Error::internal(&place, "is ragged"))?;
     Ok(Table { place, features, values, labels, counts })
 }
 
-/// The label's column, and whether the first line is a header: whether the label's name or no number stands in it.
-fn first_line_of(fields: &[&str], label: Option<&str>) -> std::result::Result<(usize, bool), String> {
+/// The label's column, and whether the first line is a header: whether the label's name or no
+/// number stands in it.
+fn first_line_of(
+    fields: &[&str],
+    label: Option<&str>,
+) -> std::result::Result<(usize, bool), String> {
     let columns = fields.len();
     if columns < 2 {
         return Err("has a single column: features and a label are needed".into());
@@ -267,15 +315,19 @@ fn first_line_of(fields: &[&str], label: Option<&str>) -> std::result::Result<(u
         None => (columns - 1, false),
         Some(label) => match label.parse::<usize>() {
             Ok(n) if (1..=columns).contains(&n) => (n - 1, false),
-            Ok(n) => return Err(format!("has {columns} columns, so column {n} cannot be the label")),
+            Ok(n) => {
+                return Err(format!("has {columns} columns, so column {n} cannot be the label"));
+            }
             Err(_) => match fields.iter().position(|field| *field == label) {
                 Some(column) => (column, true),
                 None => return Err(format!("has no column called `{label}` in its first line")),
             },
         },
     };
-    // One number is enough to make it a sample, so that a sample with a hole is not taken for a header.
-    let has_number = fields.iter().enumerate().any(|(i, field)| i != column && number(field).is_some());
+    // One number is enough to make it a sample, so that a sample with a hole is not taken for a
+    // header.
+    let has_number =
+        fields.iter().enumerate().any(|(i, field)| i != column && number(field).is_some());
     Ok((column, named || !has_number))
 }
 
@@ -308,7 +360,10 @@ mod tests {
         assert_eq!(expected.test.labels, [0, 1]);
         for (text, options) in [
             (format!("x,y,kind\n{}", "1,2,a\n3,4,b\n".repeat(5)), ""),
-            (format!("\u{feff}kind;x;y\r\n{}", "a; 1 ;2\r\nb;3e0;4.0\r\n".repeat(5)), ",label=kind"),
+            (
+                format!("\u{feff}kind;x;y\r\n{}", "a; 1 ;2\r\nb;3e0;4.0\r\n".repeat(5)),
+                ",label=kind",
+            ),
             ("a\t1\t2\nb\t3\t4\n".repeat(5), ",label=1"),
             ("\"1\",2,a\n\n3,4,b\n".repeat(5), ",label=3"),
             ("2,4,a\n6,8,b\n".repeat(5), ",frac=1"),
@@ -319,7 +374,8 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_classes_and_words_are_sorted() {
-        let labels = |text: &str| load_text(text.as_bytes(), "").map(|d| (d.train.labels, d.classes));
+        let labels =
+            |text: &str| load_text(text.as_bytes(), "").map(|d| (d.train.labels, d.classes));
         assert_eq!(labels(&"1,7\n2,0.0\n".repeat(5)).unwrap(), ([7, 0].repeat(4), 8));
         assert_eq!(labels(&"1,7\n2,3.0\n".repeat(5)).unwrap(), ([1, 0].repeat(4), 2));
         assert_eq!(labels(&"1,7\n2,b\n".repeat(5)).unwrap(), ([0, 1].repeat(4), 2));
@@ -335,8 +391,12 @@ mod tests {
         std::fs::write(path("train.csv"), "x,kind\n1,c\n2,a\n").unwrap();
         std::fs::write(path("test.csv"), "3,b\n").unwrap();
         std::fs::write(path("wide.csv"), "3,4,b\n").unwrap();
-        let load =
-            |test| load(&format!("csv:{},{}", path("train.csv").display(), path(test).display()), Path::new("/"));
+        let load = |test| {
+            load(
+                &format!("csv:{},{}", path("train.csv").display(), path(test).display()),
+                Path::new("/"),
+            )
+        };
         let data = load("test.csv").unwrap();
         assert_eq!((data.train.labels, data.test.labels, data.classes), (vec![2, 0], vec![1], 3));
         assert!(load("wide.csv").unwrap_err().to_string().contains("has 2 features"));
@@ -361,7 +421,8 @@ mod tests {
             (
                 "1,5;2;a\n",
                 "",
-                "table.csv:1, column 1: `1,5` is not a finite number\n  help: numbers have a decimal point",
+                "table.csv:1, column 1: `1,5` is not a finite number\n  help: numbers have a \
+                 decimal point",
             ),
             ("@RELATION x\n@data\n1,2,a\n", "", "is an ARFF file, which is not read"),
             ("% x\n@relation x\n", "", "is an ARFF file"),
@@ -375,7 +436,9 @@ mod tests {
             assert!(e.contains(cause), "{text}: {e}");
         }
         assert!(load_text(b"1,2,\xff\n", "").unwrap_err().to_string().contains("UTF-8"));
-        assert!(load_text(b"\x1f\x8b\x08\x00", "").unwrap_err().to_string().contains("damaged gzip"));
+        assert!(
+            load_text(b"\x1f\x8b\x08\x00", "").unwrap_err().to_string().contains("damaged gzip")
+        );
     }
 
     #[test]
@@ -391,8 +454,9 @@ mod tests {
             assert_eq!(load_text(text.as_bytes(), "").unwrap(), expected, "{text}");
         }
         let text = "1,2.5,a\n3,4,b\n".repeat(5);
-        let utf16 =
-            |bytes: fn(u16) -> [u8; 2]| ["\u{feff}", &text].concat().encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+        let utf16 = |bytes: fn(u16) -> [u8; 2]| {
+            ["\u{feff}", &text].concat().encode_utf16().flat_map(bytes).collect::<Vec<_>>()
+        };
         assert_eq!(load_text(&utf16(u16::to_le_bytes), "").unwrap(), expected);
         assert_eq!(load_text(&utf16(u16::to_be_bytes), "").unwrap(), expected);
         assert!(load_text(&utf16(u16::to_be_bytes)[..21], "").is_err());
@@ -404,7 +468,8 @@ mod tests {
         let headed = "1,2,class\n".to_owned() + &"5,6,0\n7,8,1\n".repeat(5);
         assert_eq!(load_text(headed.as_bytes(), "").unwrap(), expected);
         // Of words, the first one is a label like the others.
-        let words = load_text(("1,2,c\n".to_owned() + &"5,6,a\n7,8,b\n".repeat(5)).as_bytes(), "").unwrap();
+        let words =
+            load_text(("1,2,c\n".to_owned() + &"5,6,a\n7,8,b\n".repeat(5)).as_bytes(), "").unwrap();
         assert_eq!((words.classes, words.train.labels[0]), (3, 2));
     }
 
@@ -432,7 +497,12 @@ mod tests {
             let e = refused(text, "");
             assert!(e.contains(&format!("table.csv{place}")), "{text:?}: {e}");
         }
-        assert!(load_text(b"1,2,0\n\n1,2,\xff\n", "").unwrap_err().to_string().contains("table.csv:3: is not UTF-8"));
+        assert!(
+            load_text(b"1,2,0\n\n1,2,\xff\n", "")
+                .unwrap_err()
+                .to_string()
+                .contains("table.csv:3: is not UTF-8")
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The 8×8 handwritten digits that ship with the project: `runtime/data/digits.csv.gz`, its licence beside it.
+//! The 8×8 handwritten digits that ship with the project: `runtime/data/digits.csv.gz`, its licence
+//! beside it.
 
 use super::{DataSet, Split, gzip, split_by_class};
 use crate::error::{Error, Result};
@@ -8,8 +9,8 @@ const FILE: &[u8] = include_bytes!("../../data/digits.csv.gz");
 const SAMPLES: usize = 1797;
 const PIXELS: usize = 64;
 
-/// 1,442 train and 355 test samples of shape `[8, 8]`; a pixel 0..=16 is v · 2^-4. The file comes in one piece: every
-/// fifth sample of each class is a test sample.
+/// 1,442 train and 355 test samples of shape `[8, 8]`; a pixel 0..=16 is v · 2^-4. The file comes
+/// in one piece: every fifth sample of each class is a test sample.
 pub fn load() -> Result<DataSet> {
     let damaged = || Error::internal("data set `digits`", "the embedded file is damaged");
     let text = gzip::read("the embedded digits", FILE.to_vec(), 1 << 20)?;

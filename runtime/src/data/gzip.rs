@@ -4,7 +4,8 @@ use crate::error::{Error, Result};
 use std::fmt::Display;
 use std::io::Read;
 
-/// The content of `bytes`, decompressed where they are gzip, plain otherwise; at most `limit` bytes.
+/// The content of `bytes`, decompressed where they are gzip, plain otherwise; at most `limit`
+/// bytes.
 ///
 /// # Errors
 /// Where the stream is damaged or its content longer than `limit`.

@@ -1,4 +1,5 @@
-//! IDX files, as MNIST and its kin come in: a magic number, big-endian sizes, then bytes. Plain or gzip.
+//! IDX files, as MNIST and its kin come in: a magic number, big-endian sizes, then bytes. Plain or
+//! gzip.
 
 use super::{DataSet, MAX_ELEMENTS, Values, gzip, labels};
 use crate::error::{Error, Result};
@@ -15,7 +16,8 @@ pub fn files(folder: &Path) -> std::result::Result<[PathBuf; 4], &'static str> {
     for (stem, found) in STEMS.iter().zip(&mut found) {
         let rank = if stem.ends_with("images") { "idx3" } else { "idx1" };
         let names = ["-", "."].map(|dot| format!("{stem}{dot}{rank}-ubyte"));
-        let mut candidates = names.iter().flat_map(|n| [n.clone(), format!("{n}.gz")]).map(|n| folder.join(n));
+        let mut candidates =
+            names.iter().flat_map(|n| [n.clone(), format!("{n}.gz")]).map(|n| folder.join(n));
         *found = candidates.find(|path| path.is_file()).ok_or(*stem)?;
     }
     Ok(found)
@@ -27,8 +29,12 @@ pub fn files(folder: &Path) -> std::result::Result<[PathBuf; 4], &'static str> {
 /// Where a file is missing or damaged, or the files do not fit each other.
 pub fn load(name: &str, folder: &Path, frac: i32) -> Result<DataSet> {
     let [train_images, train_labels, test_images, test_labels] = files(folder).map_err(|stem| {
-        Error::io(folder, format_args!("has no file `{stem}-*-ubyte`, plain or .gz"))
-            .help(format_args!("an IDX folder holds {}", STEMS.map(|s| format!("{s}-*-ubyte")).join(", ")))
+        Error::io(folder, format_args!("has no file `{stem}-*-ubyte`, plain or .gz")).help(
+            format_args!(
+                "an IDX folder holds {}",
+                STEMS.map(|s| format!("{s}-*-ubyte")).join(", ")
+            ),
+        )
     })?;
     let (shape, train, train_classes) = split(&train_images, &train_labels, frac)?;
     let (test_shape, test, test_classes) = split(&test_images, &test_labels, frac)?;
@@ -39,15 +45,18 @@ pub fn load(name: &str, folder: &Path, frac: i32) -> Result<DataSet> {
         ));
     }
     let places = [train_labels, test_labels].map(|path| path.display().to_string());
-    let classes = labels::of_numbers([&train_classes, &test_classes], places.each_ref().map(String::as_str))?;
+    let classes =
+        labels::of_numbers([&train_classes, &test_classes], places.each_ref().map(String::as_str))?;
     Ok(DataSet::new(name, shape, classes, [train, test]))
 }
 
 /// The shape of an image, the pixels and the labels.
 fn split(images: &Path, labels: &Path, frac: i32) -> Result<(Vec<usize>, Values, Vec<i64>)> {
     let (image_file, label_file) = (read(images)?, read(labels)?);
-    let (image_shape, pixels) = parse(&image_file).map_err(|cause| Error::input(images.display(), cause))?;
-    let (label_shape, classes) = parse(&label_file).map_err(|cause| Error::input(labels.display(), cause))?;
+    let (image_shape, pixels) =
+        parse(&image_file).map_err(|cause| Error::input(images.display(), cause))?;
+    let (label_shape, classes) =
+        parse(&label_file).map_err(|cause| Error::input(labels.display(), cause))?;
     let [samples, shape @ ..] = &image_shape[..] else {
         return Err(Error::internal(images.display(), "an IDX file without axes was not refused"));
     };
@@ -55,12 +64,19 @@ fn split(images: &Path, labels: &Path, frac: i32) -> Result<(Vec<usize>, Values,
         return Err(Error::input(images.display(), "holds labels, where images are expected"));
     }
     if label_shape.len() != 1 {
-        return Err(Error::input(labels.display(), format_args!("has shape {label_shape:?}: labels have one axis")));
+        return Err(Error::input(
+            labels.display(),
+            format_args!("has shape {label_shape:?}: labels have one axis"),
+        ));
     }
     if label_shape[0] != *samples {
         return Err(Error::input(
             labels.display(),
-            format_args!("has {} labels for the {samples} images of {}", label_shape[0], images.display()),
+            format_args!(
+                "has {} labels for the {samples} images of {}",
+                label_shape[0],
+                images.display()
+            ),
         ));
     }
     let scale = f32::powi(2.0, -frac);
@@ -74,7 +90,9 @@ fn split(images: &Path, labels: &Path, frac: i32) -> Result<(Vec<usize>, Values,
 fn begins(bytes: &[u8]) -> std::result::Result<(), String> {
     match bytes {
         [0x1f, 0x8b, ..] | [0, 0, 1..=255, ..] => Ok(()),
-        [a, b, c, d, ..] => Err(format!("is not an IDX file: it starts with {:02x?}", [a, b, c, d])),
+        [a, b, c, d, ..] => {
+            Err(format!("is not an IDX file: it starts with {:02x?}", [a, b, c, d]))
+        }
         _ => Ok(()),
     }
 }
@@ -92,7 +110,8 @@ fn parse(content: &[u8]) -> std::result::Result<(Vec<usize>, &[u8]), String> {
         [0, 0, 8, axes] if *axes > 0 => usize::from(*axes),
         [0, 0, kind, axes] => {
             return Err(format!(
-                "is an IDX file of type {kind:#04x} with {axes} axes: only unsigned bytes (0x08) on 1 to 255 axes are read"
+                "is an IDX file of type {kind:#04x} with {axes} axes: only unsigned bytes (0x08) \
+                 on 1 to 255 axes are read"
             ));
         }
         _ => return Err(format!("is not an IDX file: it starts with {magic:02x?}")),
@@ -101,10 +120,14 @@ fn parse(content: &[u8]) -> std::result::Result<(Vec<usize>, &[u8]), String> {
         return Err(format!("is truncated: the sizes of its {axes} axes are missing"));
     }
     let (sizes, data) = rest.split_at(4 * axes);
-    let shape: Vec<usize> = sizes.as_chunks::<4>().0.iter().map(|b| u32::from_be_bytes(*b) as usize).collect();
+    let shape: Vec<usize> =
+        sizes.as_chunks::<4>().0.iter().map(|b| u32::from_be_bytes(*b) as usize).collect();
     let elements = shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s));
     if elements != Some(data.len()) {
-        return Err(format!("declares the shape {shape:?}, but holds {} bytes of data", data.len()));
+        return Err(format!(
+            "declares the shape {shape:?}, but holds {} bytes of data",
+            data.len()
+        ));
     }
     if data.len() > MAX_ELEMENTS {
         return Err(format!("declares the shape {shape:?}: more than {MAX_ELEMENTS} elements"));
@@ -149,8 +172,12 @@ mod tests {
         load(&format!("idx:{}", folder.path().display()), Path::new("/nowhere"))
     }
 
-    const NAMES: [&str; 4] =
-        ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+    const NAMES: [&str; 4] = [
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+    ];
 
     /// What is said when the train images are `images`.
     fn refused(images: Vec<u8>) -> String {
@@ -165,10 +192,18 @@ mod tests {
     fn plain_and_compressed_files_are_read() {
         let plain = load_files(NAMES, good()).unwrap();
         assert_eq!((&plain.shape[..], plain.classes, plain.train.len()), (&[2, 2][..], 5, 2));
-        assert_eq!(plain.train.x.singles().row(1).to_vec(), [0.5, 255.0 / 256.0, 6.0 / 256.0, 7.0 / 256.0]);
+        assert_eq!(
+            plain.train.x.singles().row(1).to_vec(),
+            [0.5, 255.0 / 256.0, 6.0 / 256.0, 7.0 / 256.0]
+        );
         assert_eq!((&plain.train.labels[..], &plain.test.labels[..]), (&[0, 4][..], &[1, 1][..]));
         let [a, b, c, d] = good();
-        let names = ["train-images.idx3-ubyte.gz", NAMES[1], "t10k-images-idx3-ubyte.gz", "t10k-labels.idx1-ubyte"];
+        let names = [
+            "train-images.idx3-ubyte.gz",
+            NAMES[1],
+            "t10k-images-idx3-ubyte.gz",
+            "t10k-labels.idx1-ubyte",
+        ];
         let mixed = load_files(names, [gz(&a), b, gz(&c), d]).unwrap();
         assert_eq!((mixed.train, mixed.test), (plain.train, plain.test));
     }
@@ -199,7 +234,10 @@ mod tests {
             if cause.is_empty() {
                 let [_, b, c, d] = good();
                 let e = load_files(NAMES, [images, b, c, d]).unwrap_err().to_string();
-                assert!(e.contains("has samples of shape [2, 2], the train images have [4, 1]"), "{e}");
+                assert!(
+                    e.contains("has samples of shape [2, 2], the train images have [4, 1]"),
+                    "{e}"
+                );
             } else {
                 assert!(refused(images).contains(cause), "{cause}");
             }
@@ -220,7 +258,9 @@ mod tests {
         for (name, bytes) in NAMES.iter().zip(good()) {
             std::fs::write(folder.path().join(name), bytes).unwrap();
         }
-        let e = load(&format!("mnist:{}", folder.path().display()), Path::new("/nowhere")).unwrap_err().to_string();
+        let e = load(&format!("mnist:{}", folder.path().display()), Path::new("/nowhere"))
+            .unwrap_err()
+            .to_string();
         assert!(e.contains("this is not mnist"), "{e}");
     }
 

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 
 /// What may be wrong where labels make no sense.
-pub const HELP: &str = "are these the labels? name the column of a table's with label=NAME or label=N";
+pub const HELP: &str =
+    "are these the labels? name the column of a table's with label=NAME or label=N";
 
 /// The classes of a set: of its train split, and of its test split.
 #[derive(Debug, PartialEq)]
@@ -21,28 +22,41 @@ pub struct Classes {
     pub notes: Vec<String>,
 }
 
-/// From numbers. Where 0 is among them they are the classes, as they stand; otherwise the classes are the numbers that occur, in
-/// their order. `places` name the files.
+/// From numbers. Where 0 is among them they are the classes, as they stand; otherwise the classes
+/// are the numbers that occur, in their order. `places` name the files.
 ///
 /// # Errors
 /// Where there are too many classes.
 pub fn of_numbers(labels: [&[i64]; 2], places: [&str; 2]) -> Result<Classes> {
-    let (least, most) = labels.iter().copied().flatten().fold((0, 0), |(low, high), v| (*v.min(&low), *v.max(&high)));
+    let (least, most) = labels
+        .iter()
+        .copied()
+        .flatten()
+        .fold((0, 0), |(low, high), v| (*v.min(&low), *v.max(&high)));
     let zero = labels.iter().any(|labels| labels.contains(&0));
     if !zero || least < 0 {
         let mut classes = in_order(labels, places)?;
         let names = classes.names.as_deref().unwrap_or_default();
         let shown: Vec<&str> = names.iter().map(String::as_str).take(12).collect();
         let more = if names.len() > shown.len() { ", …" } else { "" };
-        let how =
-            if least >= 0 && names[0] == "1" { "labels begin at 1, not at 0" } else { "labels are no numbers from 0" };
-        classes.notes.push(format!("{how}: {}{more} are classes 0 to {}", shown.join(", "), names.len() - 1));
+        let how = if least >= 0 && names[0] == "1" {
+            "labels begin at 1, not at 0"
+        } else {
+            "labels are no numbers from 0"
+        };
+        classes.notes.push(format!(
+            "{how}: {}{more} are classes 0 to {}",
+            shown.join(", "),
+            names.len() - 1
+        ));
         return Ok(classes);
     }
     for (labels, place) in labels.iter().zip(places) {
         if let Some(sample) = labels.iter().position(|label| *label >= MAX_CLASSES as i64) {
-            let cause =
-                format!("sample {sample} has label {}: a class is a number from 0 below {MAX_CLASSES}", labels[sample]);
+            let cause = format!(
+                "sample {sample} has label {}: a class is a number from 0 below {MAX_CLASSES}",
+                labels[sample]
+            );
             return Err(Error::input(place, cause).help(HELP));
         }
     }
@@ -59,7 +73,10 @@ pub fn in_order<T: Ord + Display>(labels: [&[T]; 2], places: [&str; 2]) -> Resul
     let samples = labels[0].len() + labels[1].len();
     let like_values = all.len() > 20 && all.len() > samples / 10 * 9;
     if all.len() > MAX_CLASSES || like_values {
-        let cause = format!("has {} different labels in {samples} samples, too many to be classes", all.len());
+        let cause = format!(
+            "has {} different labels in {samples} samples, too many to be classes",
+            all.len()
+        );
         return Err(Error::input(places[0], cause).help(HELP));
     }
     let all: Vec<&T> = all.into_iter().collect();
@@ -68,9 +85,15 @@ pub fn in_order<T: Ord + Display>(labels: [&[T]; 2], places: [&str; 2]) -> Resul
     let labels = labels.map(|labels| labels.iter().map(class).collect());
     let names: Vec<String> = all.iter().map(ToString::to_string).collect();
     let alike = names.windows(2).find(|pair| pair[0].to_lowercase() == pair[1].to_lowercase());
-    let notes =
-        alike.map(|pair| format!("labels `{}` and `{}` differ in case alone, and are two classes", pair[0], pair[1]));
-    Ok(Classes { labels, count: names.len(), names: Some(names), notes: notes.into_iter().collect() })
+    let notes = alike.map(|pair| {
+        format!("labels `{}` and `{}` differ in case alone, and are two classes", pair[0], pair[1])
+    });
+    Ok(Classes {
+        labels,
+        count: names.len(),
+        names: Some(names),
+        notes: notes.into_iter().collect(),
+    })
 }
 
 #[cfg(test)]
@@ -93,10 +116,30 @@ mod tests {
                 [vec![1, 0, 2], vec![0]],
                 "labels begin at 1, not at 0: 1, 2, 3 are classes 0 to 2",
             ),
-            (&[1, 7], &[2], [vec![0, 2], vec![1]], "labels begin at 1, not at 0: 1, 2, 7 are classes 0 to 2"),
-            (&[-1, 1], &[1], [vec![0, 1], vec![1]], "labels are no numbers from 0: -1, 1 are classes 0 to 1"),
-            (&[-1, 1], &[0], [vec![0, 2], vec![1]], "labels are no numbers from 0: -1, 0, 1 are classes 0 to 2"),
-            (&[1 << 40], &[], [vec![0], vec![]], "labels are no numbers from 0: 1099511627776 are classes 0 to 0"),
+            (
+                &[1, 7],
+                &[2],
+                [vec![0, 2], vec![1]],
+                "labels begin at 1, not at 0: 1, 2, 7 are classes 0 to 2",
+            ),
+            (
+                &[-1, 1],
+                &[1],
+                [vec![0, 1], vec![1]],
+                "labels are no numbers from 0: -1, 1 are classes 0 to 1",
+            ),
+            (
+                &[-1, 1],
+                &[0],
+                [vec![0, 2], vec![1]],
+                "labels are no numbers from 0: -1, 0, 1 are classes 0 to 2",
+            ),
+            (
+                &[1 << 40],
+                &[],
+                [vec![0], vec![]],
+                "labels are no numbers from 0: 1099511627776 are classes 0 to 0",
+            ),
         ] {
             let classes = numbers(train, test).unwrap();
             assert_eq!((&classes.labels, &classes.notes[..]), (&labels, &[note.to_owned()][..]));
@@ -119,6 +162,9 @@ mod tests {
         let classes = in_order([&["dog", "cat"][..], &["Cat"]], ["a", "b"]).unwrap();
         assert_eq!((classes.labels, classes.count), ([vec![2, 1], vec![0]], 3));
         assert_eq!(classes.names.unwrap(), ["Cat", "cat", "dog"]);
-        assert_eq!(classes.notes, ["labels `Cat` and `cat` differ in case alone, and are two classes"]);
+        assert_eq!(
+            classes.notes,
+            ["labels `Cat` and `cat` differ in case alone, and are two classes"]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Data sets: real samples with labels, split into train and test.
 //!
-//! [`load`] reads what a short text names ([`GRAMMAR`]); [`Values::integers`] turns real values into a format's integers,
-//! the same way for training, golden and simulation.
+//! [`load`] reads what a short text names ([`GRAMMAR`]); [`Values::integers`] turns real values
+//! into a format's integers, the same way for training, golden and simulation.
 
 mod arrays;
 mod cifar;
@@ -42,7 +42,8 @@ pub struct DataSet {
     pub shape: Vec<usize>,
     /// Number of classes; every label is below it.
     pub classes: usize,
-    /// What the file calls each class, where that is not its number: then the classes are those that stand in it, in order.
+    /// What the file calls each class, where that is not its number: then the classes are those
+    /// that stand in it, in order.
     pub class_names: Option<Vec<String>>,
     /// What the user should know of how the files were read.
     pub notes: Vec<String>,
@@ -61,12 +62,12 @@ pub struct Split {
     pub labels: Vec<u32>,
 }
 
-/// Loads the data set that `spec` names: see [`GRAMMAR`]. `home` is the folder that installed sets lie under
-/// (`$STRASSENC_HOME`).
+/// Loads the data set that `spec` names: see [`GRAMMAR`]. `home` is the folder that installed sets
+/// lie under (`$STRASSENC_HOME`).
 ///
 /// # Errors
-/// Where the text is not in the grammar, the set is not installed (the help says how to get it), or a file is missing,
-/// damaged or inconsistent; with the file and the sample.
+/// Where the text is not in the grammar, the set is not installed (the help says how to get it), or
+/// a file is missing, damaged or inconsistent; with the file and the sample.
 pub fn load(spec: &str, home: &Path) -> Result<DataSet> {
     let data = spec::parse(spec)?.load(home)?;
     data.validate()?;
@@ -79,14 +80,16 @@ impl DataSet {
         self.shape.iter().product()
     }
 
-    /// Checks that the samples can enter a network that `takes` inputs of this shape: one of the same axes, those of one element
-    /// aside, or any that has as many elements, where a sample is a plain row of numbers.
+    /// Checks that the samples can enter a network that `takes` inputs of this shape: one of the
+    /// same axes, those of one element aside, or any that has as many elements, where a sample is a
+    /// plain row of numbers.
     ///
     /// # Errors
-    /// Where they cannot, even if they have as many elements: axes in another order are another image. The help says how to
-    /// order them, if that is all, or else `otherwise`.
+    /// Where they cannot, even if they have as many elements: axes in another order are another
+    /// image. The help says how to order them, if that is all, or else `otherwise`.
     pub fn check_shape(&self, takes: &[usize], otherwise: &str) -> Result<()> {
-        let axes = |shape: &[usize]| shape.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();
+        let axes =
+            |shape: &[usize]| shape.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();
         let (has, due) = (axes(&self.shape), axes(takes));
         if has == due || has.len() <= 1 && self.elements() == takes.iter().product::<usize>() {
             return Ok(());
@@ -102,23 +105,32 @@ impl DataSet {
     /// Checks that `model` can be fed with the samples and can tell the classes apart.
     ///
     /// # Errors
-    /// Where the shapes [differ](Self::check_shape), or there are more classes than outputs, or fewer and they are numbered in
-    /// the order of their names.
+    /// Where the shapes [differ](Self::check_shape), or there are more classes than outputs, or
+    /// fewer and they are numbered in the order of their names.
     pub fn check_fits(&self, model: &Model) -> Result<()> {
         let takes = &model.input.shape;
-        self.check_shape(takes, &format!("give samples of that shape, or rows of {} numbers", model.input.elements()))?;
+        self.check_shape(
+            takes,
+            &format!("give samples of that shape, or rows of {} numbers", model.input.elements()),
+        )?;
         let (classes, outputs) = (self.classes, model.outputs());
         if classes > outputs || classes < outputs && self.class_names.is_some() {
             return Err(Error::input(
                 format!("data set `{}`", self.name),
-                format_args!("has {classes} classes{}, the network {outputs} outputs", self.shown_classes()),
+                format_args!(
+                    "has {classes} classes{}, the network {outputs} outputs",
+                    self.shown_classes()
+                ),
             )
-            .help("the classes must be numbered as in training: from 0, or all of them in the file"));
+            .help(
+                "the classes must be numbered as in training: from 0, or all of them in the file",
+            ));
         }
         Ok(())
     }
 
-    /// The names of the classes in parentheses, where they have any, for messages; of many the first ones.
+    /// The names of the classes in parentheses, where they have any, for messages; of many the
+    /// first ones.
     pub fn shown_classes(&self) -> String {
         let Some(names) = &self.class_names else { return String::new() };
         let some: Vec<&str> = names.iter().map(String::as_str).take(12).collect();
@@ -163,7 +175,9 @@ impl DataSet {
                     format_args!("has {samples} samples, but {} labels", split.labels.len()),
                 ));
             }
-            if let Some((i, label)) = split.labels.iter().enumerate().find(|(_, l)| **l as usize >= self.classes) {
+            if let Some((i, label)) =
+                split.labels.iter().enumerate().find(|(_, l)| **l as usize >= self.classes)
+            {
                 return Err(Error::input(
                     place(name),
                     format_args!("sample {i} has label {label}, outside 0..{}", self.classes),
@@ -196,8 +210,8 @@ impl Split {
     }
 }
 
-/// The line of NumPy that makes arrays of samples of shape `has` into ones of shape `takes` by the order of their axes alone, with a
-/// word before it; none where that cannot be.
+/// The line of NumPy that makes arrays of samples of shape `has` into ones of shape `takes` by the
+/// order of their axes alone, with a word before it; none where that cannot be.
 fn reorder(has: &[usize], takes: &[usize]) -> Option<String> {
     if has.len() != takes.len() {
         return None;
@@ -217,8 +231,8 @@ fn reorder(has: &[usize], takes: &[usize]) -> Option<String> {
     Some(format!("bring the axes into order: x = np.transpose(x, (0, {}))", order.join(", ")))
 }
 
-/// A fixed, class-balanced split: in order of appearance, every fifth sample of each class is a test sample.
-/// Returns the train and the test samples' indices, ascending.
+/// A fixed, class-balanced split: in order of appearance, every fifth sample of each class is a
+/// test sample. Returns the train and the test samples' indices, ascending.
 fn split_by_class(labels: &[u32]) -> (Vec<usize>, Vec<usize>) {
     let mut seen = std::collections::BTreeMap::new();
     (0..labels.len()).partition(|&i| {
@@ -269,7 +283,10 @@ mod tests {
             (&[63], &[8, 8], "another"),
         ] {
             let e = of_shape(has).check_shape(takes, "another").unwrap_err().to_string();
-            assert!(e.contains(&format!("samples of shape {has:?}, the network takes {takes:?}")), "{e}");
+            assert!(
+                e.contains(&format!("samples of shape {has:?}, the network takes {takes:?}")),
+                "{e}"
+            );
             assert!(e.contains(help), "{e}");
         }
     }

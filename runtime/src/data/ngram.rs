@@ -6,7 +6,8 @@ use std::collections::hash_map::Entry;
 /// Orders, at most: contexts of one character fewer.
 const MOST: usize = 5;
 
-/// An interpolated Kneser-Ney model of a sequence (Chen & Goodman 1999), one discount for each order, n1 / (n1 + 2 n2).
+/// An interpolated Kneser-Ney model of a sequence (Chen & Goodman 1999), one discount for each
+/// order, n1 / (n1 + 2 n2).
 pub struct Ngram {
     /// Of each order from 1 on.
     orders: Vec<Order>,
@@ -50,7 +51,8 @@ impl Ngram {
         }
         for (m, order) in orders.iter_mut().enumerate() {
             let mut of_count = [0u64; 2];
-            let context_of = |gram: u128| (gram >> 16 & !(0xffff << (16 * m))) | (m as u128) << (16 * m);
+            let context_of =
+                |gram: u128| (gram >> 16 & !(0xffff << (16 * m))) | (m as u128) << (16 * m);
             for (&gram, &count) in &order.counts {
                 let context = order.contexts.entry(context_of(gram)).or_default();
                 context.0 += count;
@@ -82,7 +84,8 @@ impl Ngram {
         p
     }
 
-    /// Bits per character of a text: the mean of -log2 of the probability of each character but the first.
+    /// Bits per character of a text: the mean of -log2 of the probability of each character but the
+    /// first.
     pub fn bits(&self, text: &[u32]) -> f64 {
         let of = |i: usize| -self.probability(&text[i.saturating_sub(MOST)..i], text[i]).log2();
         (1..text.len()).map(of).sum::<f64>() / text.len().saturating_sub(1).max(1) as f64
@@ -122,11 +125,13 @@ mod tests {
     #[test]
     fn contexts_help_where_there_is_something_in_them() {
         let text: Vec<u32> = (0..3000u32).map(|i| (i % 7 + i % 3) % 5).collect();
-        let bits: Vec<f64> = (1..=5).map(|n| Ngram::new(&text[..2000], n, 5).bits(&text[2000..])).collect();
+        let bits: Vec<f64> =
+            (1..=5).map(|n| Ngram::new(&text[..2000], n, 5).bits(&text[2000..])).collect();
         assert!(bits.windows(2).all(|pair| pair[1] < pair[0]) && bits[4] < 0.1, "{bits:?}");
     }
 
-    /// By hand: "abab", order 2, alphabet of 3. Bigrams ab 2, ba 1: n1 = n2 = 1, discount 1/3. Unigrams follow: b one, a one.
+    /// By hand: "abab", order 2, alphabet of 3. Bigrams ab 2, ba 1: n1 = n2 = 1, discount 1/3.
+    /// Unigrams follow: b one, a one.
     #[test]
     fn a_small_text_by_hand() {
         let model = Ngram::new(&[0, 1, 0, 1], 2, 3);

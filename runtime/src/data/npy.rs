@@ -1,7 +1,7 @@
 //! NumPy's `.npy` arrays, read with care and written.
 //!
-//! Our own reader, since the published one allocates whatever a header promises and its literal parser takes exponential
-//! time on nested brackets. Format: `numpy.lib.format`, versions 1 to 3.
+//! Our own reader, since the published one allocates whatever a header promises and its literal
+//! parser takes exponential time on nested brackets. Format: `numpy.lib.format`, versions 1 to 3.
 
 use super::values::Column;
 use super::{MAX_ELEMENTS, Values};
@@ -51,7 +51,8 @@ impl Npy {
     /// # Errors
     /// Where it cannot be read, is no `.npy` file, is truncated or too long, or holds another type.
     pub fn read(path: &Path) -> Result<Npy> {
-        let begins = |bytes: &[u8]| match bytes.starts_with(&MAGIC[..bytes.len().min(MAGIC.len())]) {
+        let begins = |bytes: &[u8]| match bytes.starts_with(&MAGIC[..bytes.len().min(MAGIC.len())])
+        {
             true => Ok(()),
             false => Err(NO_MAGIC.to_owned()),
         };
@@ -68,7 +69,9 @@ impl Npy {
         let mut integers = Vec::with_capacity(self.data.len() / self.element.size());
         self.each(|number| {
             integers.push(match number {
-                Number::Integer(v) => i64::try_from(v).map_err(|_| format!("{v} does not fit 64 bits"))?,
+                Number::Integer(v) => {
+                    i64::try_from(v).map_err(|_| format!("{v} does not fit 64 bits"))?
+                }
                 Number::Float(v) if v.fract() == 0.0 && v.abs() <= (1u64 << 53) as f64 => v as i64,
                 Number::Float(v) => return Err(format!("{v} is not a whole number below 2^53")),
             });
@@ -78,7 +81,8 @@ impl Npy {
         ArrayD::from_shape_vec(shape, integers).map_err(|e| Error::input(&self.place, e))
     }
 
-    /// The elements times 2^-frac, `[samples, elements]`, the samples on the first axis; a 64-bit integer beyond 2^53 is rounded to f64.
+    /// The elements times 2^-frac, `[samples, elements]`, the samples on the first axis; a 64-bit
+    /// integer beyond 2^53 is rounded to f64.
     ///
     /// # Errors
     /// Where there are no axes, or an element is NaN, infinite or beyond f32, with its index.
@@ -90,7 +94,11 @@ impl Npy {
                 Number::Integer(v) => v as f64,
                 Number::Float(v) => v,
             };
-            if column.push(v * scale) { Ok(()) } else { Err(format!("{v} is not a finite number within f32")) }
+            if column.push(v * scale) {
+                Ok(())
+            } else {
+                Err(format!("{v} is not a finite number within f32"))
+            }
         })?;
         let values = match column {
             Column::Single(all) => self.rows(all).map(Values::Single),
@@ -127,7 +135,10 @@ impl Npy {
             }
             take(self.element.number(little)).map_err(|cause| {
                 let index = index(position, &self.shape, self.fortran);
-                Error::input(&self.place, format_args!("the element {index:?} is not usable: {cause}"))
+                Error::input(
+                    &self.place,
+                    format_args!("the element {index:?} is not usable: {cause}"),
+                )
             })?;
         }
         Ok(())
@@ -192,7 +203,9 @@ impl Element {
             Element::I16 => i128::from(bits as i16),
             Element::I32 => i128::from(bits as i32),
             Element::I64 => i128::from(bits as i64),
-            Element::Bool | Element::U8 | Element::U16 | Element::U32 | Element::U64 => i128::from(bits),
+            Element::Bool | Element::U8 | Element::U16 | Element::U32 | Element::U64 => {
+                i128::from(bits)
+            }
         })
     }
 }
@@ -214,11 +227,16 @@ fn parse(place: String, bytes: &[u8]) -> std::result::Result<Npy, String> {
     let header = std::str::from_utf8(header).map_err(|_| "has a header that is not text")?;
     let Header { descr, fortran, shape } = Header::parse(header)?;
     let (element, big_endian) = Element::from_descr(&descr).ok_or_else(|| {
-        format!("holds elements of type `{descr}`: read are bool, integers of 8 to 64 bits, float32 and float64")
+        format!(
+            "holds elements of type `{descr}`: read are bool, integers of 8 to 64 bits, \
+            float32 and float64"
+        )
     })?;
-    let elements = shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s)).filter(|n| *n <= MAX_ELEMENTS);
     let elements =
-        elements.ok_or_else(|| format!("declares the shape {shape:?}: more than {MAX_ELEMENTS} elements"))?;
+        shape.iter().try_fold(1usize, |n, s| n.checked_mul(*s)).filter(|n| *n <= MAX_ELEMENTS);
+    let elements = elements.ok_or_else(|| {
+        format!("declares the shape {shape:?}: more than {MAX_ELEMENTS} elements")
+    })?;
     if data.len() != elements * element.size() {
         return Err(format!(
             "declares the shape {shape:?} of type `{descr}`, {} bytes, but holds {}",
@@ -237,7 +255,8 @@ struct Header {
 }
 
 impl Header {
-    /// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`, in any order of the keys.
+    /// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`, in any order of the
+    /// keys.
     fn parse(text: &str) -> std::result::Result<Header, String> {
         let (mut descr, mut fortran, mut shape) = (None, None, None);
         let mut rest = Cursor(text);
@@ -276,7 +295,10 @@ struct Cursor<'a>(&'a str);
 
 impl<'a> Cursor<'a> {
     fn unreadable(&self) -> String {
-        format!("has a header that cannot be read at `{}`", self.0.chars().take(20).collect::<String>())
+        format!(
+            "has a header that cannot be read at `{}`",
+            self.0.chars().take(20).collect::<String>()
+        )
     }
 
     fn skip(&mut self, token: &str) -> bool {
@@ -322,9 +344,10 @@ impl<'a> Cursor<'a> {
 /// The bytes of a `.npy` file with the elements of `array` as little-endian int64 in C order.
 pub fn to_bytes<D: Dimension>(array: &ArrayRef<i64, D>) -> Vec<u8> {
     let shape: String = array.shape().iter().map(|s| format!("{s}, ")).collect();
-    let header = format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
-    // The header ends in a newline and is padded so that the data is aligned to 64 bytes; it fits a version 1 file, as
-    // an array has few axes.
+    let header =
+        format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+    // The header ends in a newline and is padded so that the data is aligned to 64 bytes; it fits a
+    // version 1 file, as an array has few axes.
     let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((length as u16).to_le_bytes());
@@ -360,8 +383,13 @@ mod tests {
         let bytes = to_bytes(&matrix);
         assert_eq!(read(&bytes).unwrap().integers().unwrap(), matrix.clone().into_dyn());
         assert_eq!((bytes.len() - 48) % 64, 0);
-        assert_eq!(read(&to_bytes(&matrix.t())).unwrap().integers().unwrap(), matrix.t().into_dyn());
-        for array in [array![7].into_dyn(), ndarray::arr0(7).into_dyn(), Array2::zeros((0, 3)).into_dyn()] {
+        assert_eq!(
+            read(&to_bytes(&matrix.t())).unwrap().integers().unwrap(),
+            matrix.t().into_dyn()
+        );
+        for array in
+            [array![7].into_dyn(), ndarray::arr0(7).into_dyn(), Array2::zeros((0, 3)).into_dyn()]
+        {
             assert_eq!(read(&to_bytes(&array)).unwrap().integers().unwrap(), array);
         }
     }
@@ -384,26 +412,41 @@ mod tests {
         assert_eq!(le("|b1", &[0, 1]).integers().unwrap(), array![0, 1].into_dyn());
         assert_eq!(le("|u1", &[0, 255]).values(0).unwrap(), array![[0.0], [255.0]].into());
         assert_eq!(le("<u2", &[0, 0, 0, 255]).integers().unwrap(), array![0, 0xff00].into_dyn());
-        let matrix = |order| read(&file(&header("|u1", order, "(2, 3)"), &[1, 2, 3, 4, 5, 6])).unwrap();
+        let matrix =
+            |order| read(&file(&header("|u1", order, "(2, 3)"), &[1, 2, 3, 4, 5, 6])).unwrap();
         assert_eq!(matrix("False").integers().unwrap(), array![[1, 2, 3], [4, 5, 6]].into_dyn());
         assert_eq!(matrix("True").integers().unwrap(), array![[1, 3, 5], [2, 4, 6]].into_dyn());
-        assert_eq!(matrix("True").values(0).unwrap(), array![[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]].into());
+        assert_eq!(
+            matrix("True").values(0).unwrap(),
+            array![[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]].into()
+        );
     }
 
     #[test]
     fn unusable_elements_are_named() {
-        let floats = [1.0, 2.0, 3.0, f64::NAN, 0.5, f64::INFINITY].iter().flat_map(|v| v.to_le_bytes());
+        let floats =
+            [1.0, 2.0, 3.0, f64::NAN, 0.5, f64::INFINITY].iter().flat_map(|v| v.to_le_bytes());
         let floats: Vec<u8> = floats.collect();
         for (order, shape, index) in
             [("False", "(2, 3)", "[1, 0]"), ("True", "(2, 3)", "[1, 1]"), ("True", "(6,)", "[3]")]
         {
             let file = read(&file(&header("<f8", order, shape), &floats)).unwrap();
             let e = file.values(0).unwrap_err().to_string();
-            assert!(e.contains(&format!("the element {index} is not usable: NaN is not a finite number")), "{e}");
+            assert!(
+                e.contains(&format!(
+                    "the element {index} is not usable: NaN is not a finite number"
+                )),
+                "{e}"
+            );
             assert!(file.integers().unwrap_err().to_string().contains(index));
         }
         let big = read(&file(&header("<u8", "False", "(1,)"), &[255; 8])).unwrap();
-        assert!(big.integers().unwrap_err().to_string().contains("18446744073709551615 does not fit 64 bits"));
+        assert!(
+            big.integers()
+                .unwrap_err()
+                .to_string()
+                .contains("18446744073709551615 does not fit 64 bits")
+        );
         let half = read(&file(&header("<f4", "False", "()"), &0.5f32.to_le_bytes())).unwrap();
         assert!(half.integers().unwrap_err().to_string().contains("0.5 is not a whole number"));
         let huge = read(&file(&header("<f8", "False", "(1,)"), &1e300f64.to_le_bytes())).unwrap();
@@ -425,7 +468,10 @@ mod tests {
             (header("|O", "False", "(1,)"), "elements of type `|O`"),
             (header("é", "False", "(1,)"), "elements of type `é`"),
             (header("", "False", "(1,)"), "elements of type ``"),
-            ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}".into(), "cannot be read at `[("),
+            (
+                "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}".into(),
+                "cannot be read at `[(",
+            ),
             ("{'descr': '<f4', 'descr': '<f4'}".into(), "gives `descr` twice"),
             ("{'descr': '<f4', 'fortran_order': False}".into(), "lacks `shape`"),
             ("{'descr': '<f4', 'size': 3}".into(), "unknown key `size`"),

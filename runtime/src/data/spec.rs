@@ -43,9 +43,11 @@ pub enum Source {
 
 /// Takes a text apart; nothing is read yet.
 pub fn parse(spec: &str) -> Result<Source> {
-    let fail = |cause: String| Err(Error::input(format_args!("data `{spec}`"), cause).help(grammar()));
+    let fail =
+        |cause: String| Err(Error::input(format_args!("data `{spec}`"), cause).help(grammar()));
     if text::is_text(spec) {
-        let cause = "is a text, and samples with labels are needed: this is no network of sequences";
+        let cause =
+            "is a text, and samples with labels are needed: this is no network of sequences";
         return Err(Error::input(format_args!("data `{spec}`"), cause).help(GRAMMAR));
     }
     let (kind, rest) = match spec.split_once(':') {
@@ -58,7 +60,9 @@ pub fn parse(spec: &str) -> Result<Source> {
             (Some(name), _) if kind == "csv" => label = Some(unescape(name)),
             (_, Some(n)) if matches!(kind, "idx" | "npy" | "csv") => match n.parse() {
                 Ok(n @ -64..=64) => frac = Some(n),
-                _ => return fail(format!("frac must be a whole number within -64..=64, not `{n}`")),
+                _ => {
+                    return fail(format!("frac must be a whole number within -64..=64, not `{n}`"));
+                }
             },
             (Some(_), _) => return fail(format!("{kind} has no option `label`")),
             (_, Some(_)) => return fail(format!("{kind} has no option `frac`")),
@@ -69,7 +73,8 @@ pub fn parse(spec: &str) -> Result<Source> {
     let count = files.len();
     let mut one = || match (files.len(), files.pop()) {
         (1, Some(file)) => Ok(file),
-        _ => fail(format!("{kind} takes one folder, {count} are given")).map(|_: Source| PathBuf::new()),
+        _ => fail(format!("{kind} takes one folder, {count} are given"))
+            .map(|_: Source| PathBuf::new()),
     };
     Ok(match kind {
         "digits" if rest.is_none() => Source::Digits,
@@ -84,7 +89,17 @@ pub fn parse(spec: &str) -> Result<Source> {
         "csv" if matches!(count, 1 | 2) => Source::Csv { files, label, frac: frac.unwrap_or(0) },
         "csv" => return fail(format!("csv takes one or two files, {count} are given")),
         _ => {
-            let sets = ["digits", "mnist", "fashion-mnist", "cifar10", "letter", "satellite", "idx", "npy", "csv"];
+            let sets = [
+                "digits",
+                "mnist",
+                "fashion-mnist",
+                "cifar10",
+                "letter",
+                "satellite",
+                "idx",
+                "npy",
+                "csv",
+            ];
             let near = closest(kind, sets.into_iter().chain(text::KNOWN))
                 .map(|near| format!(": did you mean `{near}`?"))
                 .unwrap_or_default();
@@ -126,7 +141,10 @@ pub fn unescape(text: &str) -> String {
 
 /// A path or a name as it is written, see [`unescape`].
 fn escape(meant: &str) -> String {
-    meant.chars().flat_map(|c| ESCAPED.contains(&c).then_some('\\').into_iter().chain([c])).collect()
+    meant
+        .chars()
+        .flat_map(|c| ESCAPED.contains(&c).then_some('\\').into_iter().chain([c]))
+        .collect()
 }
 
 /// The same text with absolute paths, so that it means the same in every folder.
@@ -148,7 +166,9 @@ pub fn absolute(spec: &str) -> Result<String> {
     let (kind, mut parts, label, frac) = match parse(spec)? {
         Source::Digits => ("digits".into(), vec![], None, None),
         Source::Known { name, folder } => (name, paths(folder.as_slice()), None, None),
-        Source::Idx { folder, frac } => ("idx".into(), paths(&[folder]), None, Some(frac).filter(|frac| *frac != 8)),
+        Source::Idx { folder, frac } => {
+            ("idx".into(), paths(&[folder]), None, Some(frac).filter(|frac| *frac != 8))
+        }
         Source::Npy { files, frac } => ("npy".into(), paths(&files), None, frac),
         Source::Csv { files, label, frac } => {
             ("csv".into(), paths(&files), label, Some(frac).filter(|frac| *frac != 0))
@@ -163,7 +183,8 @@ pub fn absolute(spec: &str) -> Result<String> {
 fn name_in(spec: &str) -> Option<String> {
     if text::is_text(spec) {
         return Some(
-            spec.strip_prefix("text:").map_or_else(|| spec.into(), |path| name_of(Path::new(&unescape(path)))),
+            spec.strip_prefix("text:")
+                .map_or_else(|| spec.into(), |path| name_of(Path::new(&unescape(path)))),
         );
     }
     Some(match parse(spec).ok()? {
@@ -174,12 +195,15 @@ fn name_in(spec: &str) -> Option<String> {
     })
 }
 
-/// The text that names the data of this name, with which a run was made: the one in its description, where that calls them so, else the
-/// known set or text of that name. None where they lie nobody knows where.
+/// The text that names the data of this name, with which a run was made: the one in its
+/// description, where that calls them so, else the known set or text of that name. None where they
+/// lie nobody knows where.
 pub fn trained_on(name: &str, described: Option<&str>) -> Option<String> {
-    let known = find::spec_of(name).or_else(|| text::KNOWN.into_iter().find(|known| *known == name));
+    let known =
+        find::spec_of(name).or_else(|| text::KNOWN.into_iter().find(|known| *known == name));
     // A description of older runs may name other data than those that were given instead.
-    let described = described.filter(|spec| name_in(spec).as_deref() == Some(known.unwrap_or(name)));
+    let described =
+        described.filter(|spec| name_in(spec).as_deref() == Some(known.unwrap_or(name)));
     described.or(known).map(str::to_owned)
 }
 
@@ -194,7 +218,9 @@ impl Source {
             },
             Source::Idx { folder, frac } => idx::load(&name_of(&folder), &folder, frac),
             Source::Npy { files, frac } => arrays::load(&name_of(&files[0]), &files, frac),
-            Source::Csv { files, label, frac } => csv::load(&name_of(&files[0]), &files, label.as_deref(), frac),
+            Source::Csv { files, label, frac } => {
+                csv::load(&name_of(&files[0]), &files, label.as_deref(), frac)
+            }
         }
     }
 }
@@ -236,20 +262,32 @@ mod tests {
 
     #[test]
     fn options_stand_anywhere_after_the_colon() {
-        let Source::Csv { files, label, frac } = parse("csv:a.csv,label=kind,b=c.csv,frac=-3").unwrap() else {
+        let Source::Csv { files, label, frac } =
+            parse("csv:a.csv,label=kind,b=c.csv,frac=-3").unwrap()
+        else {
             panic!()
         };
-        assert_eq!((files, label, frac), (vec!["a.csv".into(), "b=c.csv".into()], Some("kind".into()), -3));
-        let Source::Known { name, folder } = parse("fashion-mnist:there").unwrap() else { panic!() };
+        assert_eq!(
+            (files, label, frac),
+            (vec!["a.csv".into(), "b=c.csv".into()], Some("kind".into()), -3)
+        );
+        let Source::Known { name, folder } = parse("fashion-mnist:there").unwrap() else {
+            panic!()
+        };
         assert_eq!((name.as_str(), folder), ("fashion-mnist", Some("there".into())));
     }
 
     #[test]
     fn commas_are_written_in_paths_and_names() {
-        let Source::Csv { files, label, .. } = parse(r"csv:a\,b\\.csv,label=x\, in mm,label\=c.csv").unwrap() else {
+        let Source::Csv { files, label, .. } =
+            parse(r"csv:a\,b\\.csv,label=x\, in mm,label\=c.csv").unwrap()
+        else {
             panic!()
         };
-        assert_eq!((files, label.as_deref()), (vec![r"a,b\.csv".into(), "label=c.csv".into()], Some("x, in mm")));
+        assert_eq!(
+            (files, label.as_deref()),
+            (vec![r"a,b\.csv".into(), "label=c.csv".into()], Some("x, in mm"))
+        );
         let Source::Npy { files, .. } = parse(r"npy:C:\data").unwrap() else { panic!() };
         assert_eq!(files, [PathBuf::from(r"C:\data")]);
     }
@@ -264,7 +302,10 @@ mod tests {
             ("austen".into(), "austen".into()),
             ("mnist:there".into(), format!("mnist:{here}/there")),
             ("idx:./a,frac=8".into(), format!("idx:{here}/a")),
-            ("npy:a,b,c,d,frac=0".into(), format!("npy:{here}/a,{here}/b,{here}/c,{here}/d,frac=0")),
+            (
+                "npy:a,b,c,d,frac=0".into(),
+                format!("npy:{here}/a,{here}/b,{here}/c,{here}/d,frac=0"),
+            ),
             (r"csv:a\,b,label=x\,y,frac=-3".into(), format!(r"csv:{here}/a\,b,label=x\,y,frac=-3")),
             (r"text:/a,b".into(), r"text:/a\,b".into()),
             (r"text:a\,b".into(), format!(r"text:{here}/a\,b")),
@@ -298,7 +339,10 @@ mod tests {
     #[test]
     fn a_missing_set_says_how_to_get_it() {
         let e = super::super::load("mnist", Path::new("/nowhere")).unwrap_err().to_string();
-        assert!(e.contains("/nowhere/data/mnist") && e.contains("strassenc doctor --install mnist"), "{e}");
+        assert!(
+            e.contains("/nowhere/data/mnist") && e.contains("strassenc doctor --install mnist"),
+            "{e}"
+        );
         assert!(e.contains("--data mnist:package/data"), "{e}");
     }
 }

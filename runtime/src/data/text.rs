@@ -26,7 +26,8 @@ pub const KNOWN: [&str; 1] = ["austen"];
 /// Largest number of different characters.
 const MOST_CHARACTERS: usize = 1 << 16;
 
-/// The index of the first character of the alphabet where words are spelled; those below are what follows a word, its start, its end.
+/// The index of the first character of the alphabet where words are spelled; those below are what
+/// follows a word, its start, its end.
 pub const FIRST_CHARACTER: u32 = 3;
 /// What stands at the start and at the end of a spelled word.
 const MARKS: [u32; 2] = [1, 2];
@@ -68,13 +69,16 @@ pub fn is_text(spec: &str) -> bool {
 /// The folder that holds the known text `name`: `home/data/<name>`.
 pub fn installed(name: &str, home: &Path) -> Option<PathBuf> {
     let folder = home.join("data").join(name);
-    (KNOWN.contains(&name) && PARTS.iter().all(|part| folder.join(part).is_file())).then_some(folder)
+    (KNOWN.contains(&name) && PARTS.iter().all(|part| folder.join(part).is_file()))
+        .then_some(folder)
 }
 
-/// Loads the text that `spec` names: see [`GRAMMAR`]. `home` is the folder that installed texts lie under (`$STRASSENC_HOME`).
+/// Loads the text that `spec` names: see [`GRAMMAR`]. `home` is the folder that installed texts lie
+/// under (`$STRASSENC_HOME`).
 ///
 /// # Errors
-/// Where the text is not in the grammar, is not installed (the help says how to get it), cannot be read, is not UTF-8 or too short.
+/// Where the text is not in the grammar, is not installed (the help says how to get it), cannot be
+/// read, is not UTF-8 or too short.
 pub fn load(spec: &str, home: &Path) -> Result<Text> {
     let path = match spec.strip_prefix("text:") {
         Some(path) if !path.is_empty() => PathBuf::from(spec::unescape(path)),
@@ -120,14 +124,24 @@ impl Text {
     /// Where a part has fewer than two characters, or there are too many different ones.
     pub fn new(name: String, parts: [&str; 3]) -> Result<Text> {
         let place = format!("text `{name}`");
-        let alphabet: Vec<char> =
-            parts.iter().flat_map(|part| part.chars()).collect::<BTreeSet<_>>().into_iter().collect();
+        let alphabet: Vec<char> = parts
+            .iter()
+            .flat_map(|part| part.chars())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         if let Some(part) = parts.iter().position(|part| part.chars().nth(1).is_none()) {
             let which = ["train on", "validate on", "test on"][part];
-            return Err(Error::input(place, format_args!("has fewer than two characters to {which}")));
+            return Err(Error::input(
+                place,
+                format_args!("has fewer than two characters to {which}"),
+            ));
         }
         if alphabet.len() > MOST_CHARACTERS {
-            let cause = format!("has {} different characters, at most {MOST_CHARACTERS} are admitted", alphabet.len());
+            let cause = format!(
+                "has {} different characters, at most {MOST_CHARACTERS} are admitted",
+                alphabet.len()
+            );
             return Err(Error::input(place, cause));
         }
         let index: HashMap<char, u32> = alphabet.iter().zip(0..).map(|(c, i)| (*c, i)).collect();
@@ -135,8 +149,9 @@ impl Text {
         Ok(Text { name, symbols: Symbols { alphabet, words: None }, train, valid, test })
     }
 
-    /// The same text of characters as one of words, of which the `most` most frequent in what is trained on are known; if those are not
-    /// all, `<unk>`, which is one of them, stands for the rest.
+    /// The same text of characters as one of words, of which the `most` most frequent in what is
+    /// trained on are known; if those are not all, `<unk>`, which is one of them, stands for the
+    /// rest.
     ///
     /// # Errors
     /// Where `most` is less than 2, or a part has fewer than two words.
@@ -170,13 +185,26 @@ impl Text {
             list.truncate(most);
         }
         let words: Vec<String> = list.into_iter().map(|(word, _)| word.to_owned()).collect();
-        let alphabet = words.iter().flat_map(|word| word.chars()).collect::<BTreeSet<_>>().into_iter().collect();
-        let index: HashMap<&str, u32> = words.iter().zip(0..).map(|(word, i)| (word.as_str(), i)).collect();
+        let alphabet = words
+            .iter()
+            .flat_map(|word| word.chars())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let index: HashMap<&str, u32> =
+            words.iter().zip(0..).map(|(word, i)| (word.as_str(), i)).collect();
         // Where all words are known there is none.
         let unknown = index.get(UNKNOWN).copied().unwrap_or(0);
-        let [train, valid, test] =
-            parts.map(|part| part.iter().map(|word| index.get(word).copied().unwrap_or(unknown)).collect());
-        Ok(Text { name: self.name.clone(), symbols: Symbols { alphabet, words: Some(words) }, train, valid, test })
+        let [train, valid, test] = parts.map(|part| {
+            part.iter().map(|word| index.get(word).copied().unwrap_or(unknown)).collect()
+        });
+        Ok(Text {
+            name: self.name.clone(),
+            symbols: Symbols { alphabet, words: Some(words) },
+            train,
+            valid,
+            test,
+        })
     }
 }
 
@@ -189,8 +217,10 @@ impl Symbols {
     /// Those of a language model; none of a model that is none, or does not say what it knows.
     pub fn of_model(model: &Model) -> Option<Symbols> {
         let Provenance { alphabet, words, .. } = &model.provenance;
-        let symbols = Symbols { alphabet: alphabet.as_ref()?.chars().collect(), words: words.clone() };
-        let fits = model.outputs() == symbols.count() && (model.input.elements() == 1 || symbols.words.is_some());
+        let symbols =
+            Symbols { alphabet: alphabet.as_ref()?.chars().collect(), words: words.clone() };
+        let fits = model.outputs() == symbols.count()
+            && (model.input.elements() == 1 || symbols.words.is_some());
         fits.then_some(symbols)
     }
 
@@ -209,14 +239,18 @@ impl Symbols {
         self.alphabet.len() + if self.words.is_some() { FIRST_CHARACTER as usize } else { 0 }
     }
 
-    /// What enters a network for each symbol, `[symbols, length]`: its index, with length 1, or its [spelling](Self::spell).
+    /// What enters a network for each symbol, `[symbols, length]`: its index, with length 1, or its
+    /// [spelling](Self::spell).
     pub fn inputs(&self, length: usize) -> Array2<u32> {
         match &self.words {
             None => Array2::from_shape_fn((self.count(), length), |(i, _)| i as u32),
             Some(words) => {
-                let rows = words.iter().flat_map(|word| self.spell(word, length).unwrap_or_else(|_| vec![0; length]));
+                let rows = words
+                    .iter()
+                    .flat_map(|word| self.spell(word, length).unwrap_or_else(|_| vec![0; length]));
                 // An invariant: every spelling is that long.
-                Array2::from_shape_vec((words.len(), length), rows.collect()).expect("spellings of one length")
+                Array2::from_shape_vec((words.len(), length), rows.collect())
+                    .expect("spellings of one length")
             }
         }
     }
@@ -224,16 +258,23 @@ impl Symbols {
     /// What enters a network for each symbol of a text, as integers of `length` elements.
     pub fn integers(&self, text: &[u32], length: usize) -> Vec<Vec<i64>> {
         let inputs = self.inputs(length);
-        text.iter().map(|symbol| inputs.row(*symbol as usize).iter().map(|v| i64::from(*v)).collect()).collect()
+        text.iter()
+            .map(|symbol| inputs.row(*symbol as usize).iter().map(|v| i64::from(*v)).collect())
+            .collect()
     }
 
-    /// The characters of a word as they enter a network, between a start and an end, 0 up to `length`; what is too long is cut.
+    /// The characters of a word as they enter a network, between a start and an end, 0 up to
+    /// `length`; what is too long is cut.
     ///
     /// # Errors
     /// The first character that the alphabet lacks.
     pub fn spell(&self, word: &str, length: usize) -> Result<Vec<u32>> {
         let mut row = vec![MARKS[0]];
-        row.extend(word.chars().map(|c| Ok(self.index(c)? + FIRST_CHARACTER)).collect::<Result<Vec<u32>>>()?);
+        row.extend(
+            word.chars()
+                .map(|c| Ok(self.index(c)? + FIRST_CHARACTER))
+                .collect::<Result<Vec<u32>>>()?,
+        );
         row.truncate(length.saturating_sub(1));
         row.push(MARKS[1]);
         row.resize(length, 0);
@@ -243,28 +284,32 @@ impl Symbols {
     /// The index of a character in the alphabet.
     fn index(&self, c: char) -> Result<u32> {
         self.alphabet.binary_search(&c).map(|index| index as u32).map_err(|_| {
-            let cause = format!("{c:?} is not in the model's alphabet of {} characters", self.alphabet.len());
+            let cause = format!(
+                "{c:?} is not in the model's alphabet of {} characters",
+                self.alphabet.len()
+            );
             Error::input("text", cause)
         })
     }
 
-    /// What enters a network for each symbol of a text, with what is shown of it: words that are not known are spelled all the same.
+    /// What enters a network for each symbol of a text, with what is shown of it: words that are
+    /// not known are spelled all the same.
     ///
     /// # Errors
     /// The first character that the alphabet lacks.
     pub fn read(&self, text: &str, length: usize) -> Result<Vec<(Vec<u32>, String)>> {
         if self.words.is_none() {
             let one = |(i, c): (usize, char)| {
-                let index = self.index(c).map_err(|e| e.within(format_args!("character {}", i + 1)))?;
+                let index =
+                    self.index(c).map_err(|e| e.within(format_args!("character {}", i + 1)))?;
                 Ok((vec![index; length], c.to_string()))
             };
             return text.chars().enumerate().map(one).collect();
         }
         let lines: Vec<&str> = text.split('\n').collect();
-        let words = lines
-            .iter()
-            .enumerate()
-            .flat_map(|(i, line)| line.split_whitespace().chain((i + 1 < lines.len()).then_some(END_OF_LINE)));
+        let words = lines.iter().enumerate().flat_map(|(i, line)| {
+            line.split_whitespace().chain((i + 1 < lines.len()).then_some(END_OF_LINE))
+        });
         let one = |word: &str| Ok((self.spell(word, length)?, shown_word(word)));
         words.map(one).collect()
     }
@@ -280,7 +325,9 @@ impl Symbols {
     pub fn shown(&self, symbol: u32) -> String {
         match &self.words {
             None => self.alphabet.get(symbol as usize).map(char::to_string).unwrap_or_default(),
-            Some(words) => words.get(symbol as usize).map(|word| shown_word(word)).unwrap_or_default(),
+            Some(words) => {
+                words.get(symbol as usize).map(|word| shown_word(word)).unwrap_or_default()
+            }
         }
     }
 }
@@ -300,9 +347,13 @@ mod tests {
         let file = folder.path().join("a.txt");
         let text: String = "äb c\n".chars().cycle().take(100).collect();
         std::fs::write(&file, &text).unwrap();
-        let load_spec = |path: &Path| load(&format!("text:{}", path.display()), Path::new("/nowhere"));
+        let load_spec =
+            |path: &Path| load(&format!("text:{}", path.display()), Path::new("/nowhere"));
         let cut = load_spec(&file).unwrap();
-        assert_eq!((cut.name.as_str(), cut.symbols.alphabet.as_slice()), ("a", ['\n', ' ', 'b', 'c', 'ä'].as_slice()));
+        assert_eq!(
+            (cut.name.as_str(), cut.symbols.alphabet.as_slice()),
+            ("a", ['\n', ' ', 'b', 'c', 'ä'].as_slice())
+        );
         let all = [cut.train.clone(), cut.valid.clone(), cut.test.clone()].concat();
         assert_eq!(all.iter().map(|&i| cut.symbols.alphabet[i as usize]).collect::<String>(), text);
         assert_eq!((cut.valid.len(), cut.test.len()), (5, 5));
@@ -317,7 +368,8 @@ mod tests {
         assert!(told.contains("character 3") && told.contains("'x'"), "{told}");
     }
 
-    /// By hand: <eos> twice, "b" twice, "aa" and "c" once, of which the second in the order of characters is not known.
+    /// By hand: <eos> twice, "b" twice, "aa" and "c" once, of which the second in the order of
+    /// characters is not known.
     #[test]
     fn words_are_the_most_frequent_ones_and_are_spelled() {
         let text = Text::new("t".into(), ["b aa\nc b\n", "b new\n", "aa  c"]).unwrap();
@@ -349,11 +401,14 @@ mod tests {
     fn what_is_no_text_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.txt");
-        for (content, due) in
-            [(&b"\xff\xfe"[..], "UTF-8"), (b"", "fewer than two characters"), (b"abc", "fewer than two")]
-        {
+        for (content, due) in [
+            (&b"\xff\xfe"[..], "UTF-8"),
+            (b"", "fewer than two characters"),
+            (b"abc", "fewer than two"),
+        ] {
             std::fs::write(&file, content).unwrap();
-            let told = load(&format!("text:{}", file.display()), folder.path()).unwrap_err().to_string();
+            let told =
+                load(&format!("text:{}", file.display()), folder.path()).unwrap_err().to_string();
             assert!(told.contains(due), "{told}");
         }
         for (spec, due) in [

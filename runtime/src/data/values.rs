@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use crate::format::Format;
 use ndarray::{Array2, Axis, CowArray, Ix2, s};
 
-/// Finite real values, `[samples, elements]`, all within the range of f32: kept in f32 where each of them is exact in it, as the
-/// pixels of images are, else in f64.
+/// Finite real values, `[samples, elements]`, all within the range of f32: kept in f32 where each
+/// of them is exact in it, as the pixels of images are, else in f64.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// All are exact in f32.
@@ -23,7 +23,8 @@ impl Values {
         }
     }
 
-    /// The values in f32, rounded where they are not exact in it: what a network in training computes with.
+    /// The values in f32, rounded where they are not exact in it: what a network in training
+    /// computes with.
     pub fn singles(&self) -> CowArray<'_, f32, Ix2> {
         match self {
             Values::Single(x) => x.view().into(),
@@ -55,7 +56,8 @@ impl Values {
         }
     }
 
-    /// The integers of the values in `format`, of the same shape: round(v · 2^frac), half up, saturated.
+    /// The integers of the values in `format`, of the same shape: round(v · 2^frac), half up,
+    /// saturated.
     ///
     /// # Errors
     /// Where a value is NaN or infinite, with its sample and element.
@@ -85,13 +87,18 @@ impl From<Array2<f32>> for Values {
     }
 }
 
-fn integers<T: Copy>(x: &Array2<T>, real: impl Fn(T) -> f64, format: Format) -> Result<Array2<i64>> {
+fn integers<T: Copy>(
+    x: &Array2<T>,
+    real: impl Fn(T) -> f64,
+    format: Format,
+) -> Result<Array2<i64>> {
     if let Some(((i, j), v)) = x.indexed_iter().find(|(_, v)| !real(**v).is_finite()) {
         let cause = format_args!("is {}, not a number", real(*v)).to_string();
         return Err(Error::input(format_args!("sample {i}, element {j}"), cause));
     }
     let scale = f64::powi(2.0, format.frac);
-    // Powers of two leave a value as it is, and so does the difference, where it decides; v + 1/2 would be rounded.
+    // Powers of two leave a value as it is, and so does the difference, where it decides; v + 1/2
+    // would be rounded.
     let round = |v: f64| v.floor() + f64::from(u8::from(v - v.floor() >= 0.5));
     Ok(x.mapv(|v| format.saturate(round(real(v) * scale) as i64)))
 }
@@ -108,7 +115,8 @@ impl Column {
         Column::Single(Vec::with_capacity(n))
     }
 
-    /// Appends a value; false, and nothing is done, where it is beyond the range of f32 or no number.
+    /// Appends a value; false, and nothing is done, where it is beyond the range of f32 or no
+    /// number.
     #[must_use]
     pub fn push(&mut self, v: f64) -> bool {
         let single = v as f32;
@@ -157,9 +165,13 @@ mod tests {
 
     #[test]
     fn integers_round_half_up_and_saturate() {
-        let x: Values = array![[0.0, 0.5, 255.0 / 256.0, 1.0, -1.0, 0.49 / 256.0, 0.5 / 256.0, 1.5 / 256.0]].into();
+        let x: Values =
+            array![[0.0, 0.5, 255.0 / 256.0, 1.0, -1.0, 0.49 / 256.0, 0.5 / 256.0, 1.5 / 256.0]]
+                .into();
         assert_eq!(x.integers(U8).unwrap(), array![[0, 128, 255, 255, 0, 0, 1, 2]]);
-        let x: Values = array![[-1.0, 1.0, 3.0, -3.0, -5.0, 13.9, 1e30, -1e30, f32::MAX, f32::MIN_POSITIVE]].into();
+        let x: Values =
+            array![[-1.0, 1.0, 3.0, -3.0, -5.0, 13.9, 1e30, -1e30, f32::MAX, f32::MIN_POSITIVE]]
+                .into();
         assert_eq!(x.integers(S4).unwrap(), array![[0, 1, 2, -1, -2, 7, 7, -8, 7, 0]]);
         assert_eq!(x.saturated(S4), 0.3);
     }

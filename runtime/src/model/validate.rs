@@ -1,8 +1,8 @@
 //! What makes a model valid.
 
 use super::{
-    Bilinear, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAGNITUDE_LIMIT, Model, Output, PoolKind,
-    Residual, Table,
+    Bilinear, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAGNITUDE_LIMIT, Model,
+    Output, PoolKind, Residual, Table,
 };
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -11,8 +11,9 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayViewD, Dimension};
 use std::collections::HashSet;
 
 impl Model {
-    /// Checks every invariant stated on the fields: names, ternary values, shapes that fit, ranges, and that no product or
-    /// sum can exceed [`MAGNITUDE_LIMIT`] for any input of the declared format.
+    /// Checks every invariant stated on the fields: names, ternary values, shapes that fit, ranges,
+    /// and that no product or sum can exceed [`MAGNITUDE_LIMIT`] for any input of the declared
+    /// format.
     ///
     /// # Errors
     /// The first violation, with the layer, the field and the index.
@@ -22,7 +23,10 @@ impl Model {
             return Err(Error::input("model", "has no layers"));
         }
         if self.input.shape.is_empty() || self.input.shape.contains(&0) {
-            return Err(Error::input("model input", format_args!("shape {:?} has no elements", self.input.shape)));
+            return Err(Error::input(
+                "model input",
+                format_args!("shape {:?} has no elements", self.input.shape),
+            ));
         }
         let elements = self.input.shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s));
         if elements.is_none_or(|n| n > MOST_ELEMENTS) {
@@ -55,8 +59,8 @@ const MOST_ELEMENTS: usize = 1 << 24;
 const MOST_BUDGET: usize = 1 << 32;
 /// Kernels, windows, strides and pads, at most.
 const MOST_PIXELS: usize = 1 << 12;
-/// Pixels of a window that may reach over the edge of its image, at most: a larger one would see little
-/// but padding, and pads are read as pixels are.
+/// Pixels of a window that may reach over the edge of its image, at most: a larger one would see
+/// little but padding, and pads are read as pixels are.
 const MOST_PADDED: usize = 1 << 10;
 
 /// Checks layers that read `edge`: those of the network, or those of a branch. Returns what leaves.
@@ -76,7 +80,9 @@ fn check_layers<'a>(
         }
         match layer {
             Layer::Dense(dense) => dense.validate(edge.0.elements(), edge.1)?,
-            Layer::Bilinear(bilinear) => bilinear.validate(edge.0.elements(), edge.1, network && i == 0)?,
+            Layer::Bilinear(bilinear) => {
+                bilinear.validate(edge.0.elements(), edge.1, network && i == 0)?
+            }
             Layer::Conv2d(conv) => conv.validate(edge)?,
             Layer::Pool(_) => {}
             Layer::Residual(residual) => residual.validate(edge, names)?,
@@ -89,7 +95,10 @@ fn check_layers<'a>(
         match layer.output() {
             Some(output) => validate_output(layer.name(), output, last)?,
             None if last => {
-                return Err(Error::input(format_args!("layer `{}`", layer.name()), "is the last, but not linear"));
+                return Err(Error::input(
+                    format_args!("layer `{}`", layer.name()),
+                    "is the last, but not linear",
+                ));
             }
             None => {}
         }
@@ -113,15 +122,24 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
     };
     let windows = |size: Extent, stride: Extent, pad: Extent| {
         for (field, extent, least) in [("size", size, 1), ("stride", stride, 1), ("pad", pad, 0)] {
-            if let Some(n) = extent.both().into_iter().find(|n| !(least..=MOST_PIXELS).contains(n)) {
-                return Err(Error::input(at(field), format_args!("{n} is not within {least}..={MOST_PIXELS}")));
+            if let Some(n) = extent.both().into_iter().find(|n| !(least..=MOST_PIXELS).contains(n))
+            {
+                return Err(Error::input(
+                    at(field),
+                    format_args!("{n} is not within {least}..={MOST_PIXELS}"),
+                ));
             }
         }
         if pad.h >= size.h || pad.w >= size.w {
-            return Err(Error::input(at("pad"), format_args!("{pad} is not less than the window's size, {size}")));
+            return Err(Error::input(
+                at("pad"),
+                format_args!("{pad} is not less than the window's size, {size}"),
+            ));
         }
         if pad != Extent::square(0) && size.area() > MOST_PADDED {
-            let cause = format!("a window of {size} has more than {MOST_PADDED} pixels, so it takes no pad");
+            let cause = format!(
+                "a window of {size} has more than {MOST_PADDED} pixels, so it takes no pad"
+            );
             return Err(Error::input(at("pad"), cause).help("cut away what only ever sees padding"));
         }
         shape.windows(size, stride, pad).ok_or_else(|| {
@@ -130,14 +148,24 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
         })
     };
     Ok(match layer {
-        Layer::Dense(dense) => (Shape::vector(dense.outputs()), leaves(&dense.output, dense.product_frac)),
-        Layer::Bilinear(bilinear) => (Shape::vector(bilinear.w_c.nrows()), leaves(&bilinear.output, 2 * format.frac)),
+        Layer::Dense(dense) => {
+            (Shape::vector(dense.outputs()), leaves(&dense.output, dense.product_frac))
+        }
+        Layer::Bilinear(bilinear) => {
+            (Shape::vector(bilinear.w_c.nrows()), leaves(&bilinear.output, 2 * format.frac))
+        }
         Layer::Conv2d(conv) => {
             let kernel = conv.kernel().ok_or_else(|| {
-                Error::input(at("w_b"), format_args!("a window of {} is too small for the patch", conv.window()))
+                Error::input(
+                    at("w_b"),
+                    format_args!("a window of {} is too small for the patch", conv.window()),
+                )
             })?;
             let Extent { h: height, w: width } = windows(kernel, conv.stride, conv.pad)?;
-            (Shape { height, width, channels: conv.channels() }, leaves(&conv.output, conv.product_frac))
+            (
+                Shape { height, width, channels: conv.channels() },
+                leaves(&conv.output, conv.product_frac),
+            )
         }
         Layer::Pool(pool) => {
             let Extent { h: height, w: width } = windows(pool.size, pool.stride, pool.pad)?;
@@ -155,7 +183,9 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
             (Shape { height, width, ..shape }, format)
         }
         Layer::Residual(residual) => {
-            let branch = |layers: &[Layer]| layers.iter().try_fold((shape, format), |edge, layer| yields(layer, edge));
+            let branch = |layers: &[Layer]| {
+                layers.iter().try_fold((shape, format), |edge, layer| yields(layer, edge))
+            };
             (branch(&residual.body)?.0, residual.format)
         }
         Layer::Embedding(embedding) => {
@@ -209,10 +239,21 @@ impl Dense {
         self.check_magnitudes(input)
     }
 
-    /// Worst-case magnitudes by the triangle inequality; coarse, but what it admits is exact everywhere.
+    /// Worst-case magnitudes by the triangle inequality; coarse, but what it admits is exact
+    /// everywhere.
     fn check_magnitudes(&self, input: Format) -> Result<()> {
-        let nonzeros = self.w_b.outer_iter().map(|row| row.iter().filter(|v| **v != 0).count()).collect::<Vec<_>>();
-        let m = product_magnitudes(&self.name, &nonzeros, &self.coefficients, &self.coefficient_shifts, input)?;
+        let nonzeros = self
+            .w_b
+            .outer_iter()
+            .map(|row| row.iter().filter(|v| **v != 0).count())
+            .collect::<Vec<_>>();
+        let m = product_magnitudes(
+            &self.name,
+            &nonzeros,
+            &self.coefficients,
+            &self.coefficient_shifts,
+            input,
+        )?;
         check_sums(&self.name, &self.w_c, &m, |c| i128::from(self.bias[c]).abs(), &self.output)
     }
 }
@@ -225,14 +266,25 @@ fn check_coefficients(
     product_frac: i32,
 ) -> Result<()> {
     if !(2..=25).contains(&bits) {
-        return Err(Error::input(at("coefficient_bits"), format_args!("{bits} is not within 2..=25")));
+        return Err(Error::input(
+            at("coefficient_bits"),
+            format_args!("{bits} is not within 2..=25"),
+        ));
     }
     if !(-64..=64).contains(&product_frac) {
-        return Err(Error::input(at("product_frac"), format_args!("{product_frac} is not within -64..=64")));
+        return Err(Error::input(
+            at("product_frac"),
+            format_args!("{product_frac} is not within -64..=64"),
+        ));
     }
     let limit = 1i64 << (bits - 1);
-    if let Some((i, a)) = coefficients.iter().enumerate().find(|(_, a)| i64::from(**a).abs() >= limit) {
-        return Err(Error::input(at("coefficients"), format_args!("the value {a} at [{i}] does not fit {bits} bits")));
+    if let Some((i, a)) =
+        coefficients.iter().enumerate().find(|(_, a)| i64::from(**a).abs() >= limit)
+    {
+        return Err(Error::input(
+            at("coefficients"),
+            format_args!("the value {a} at [{i}] does not fit {bits} bits"),
+        ));
     }
     check_shifts(&at("coefficient_shifts"), shifts)
 }
@@ -243,7 +295,10 @@ fn check_budget(at: &impl Fn(&str) -> String, r: usize, budget: usize) -> Result
         return Err(Error::input(at("budget"), format_args!("{budget} is more than 2^32")));
     }
     if r > budget {
-        return Err(Error::input(at("w_b"), format_args!("has {r} rows, more than the budget of {budget}")));
+        return Err(Error::input(
+            at("w_b"),
+            format_args!("has {r} rows, more than the budget of {budget}"),
+        ));
     }
     Ok(())
 }
@@ -279,21 +334,32 @@ impl Conv2d {
         let (window, p) = (self.window(), self.patch());
         for (field, what, extent) in [("w_b", "windows", window), ("w_c", "patches", p)] {
             if !extent.both().iter().all(|n| (1..=MOST_PIXELS).contains(n)) {
-                return fail(field, format!("has {what} of {extent}, which are empty or too large"));
+                return fail(
+                    field,
+                    format!("has {what} of {extent}, which are empty or too large"),
+                );
             }
         }
         if self.groups == 0 || per_group.checked_mul(self.groups) != Some(shape.channels) {
             let (groups, channels) = (self.groups, shape.channels);
             return fail(
                 "w_b",
-                format!("takes {groups} groups of {per_group} channels, but {channels} channels arrive"),
+                format!(
+                    "takes {groups} groups of {per_group} channels, but {channels} channels arrive"
+                ),
             );
         }
         if !r.is_multiple_of(self.groups) {
-            return fail("groups", format!("{} groups do not divide the {r} rows of w_b", self.groups));
+            return fail(
+                "groups",
+                format!("{} groups do not divide the {r} rows of w_b", self.groups),
+            );
         }
         if self.depthwise() && !c_out.is_multiple_of(self.groups) {
-            return fail("groups", format!("{} groups do not divide the {c_out} output channels", self.groups));
+            return fail(
+                "groups",
+                format!("{} groups do not divide the {c_out} output channels", self.groups),
+            );
         }
         check_budget(&at, r, self.budget)?;
         if c_out == 0 {
@@ -310,7 +376,10 @@ impl Conv2d {
             }
         }
         if self.bias.dim() != (c_out, p.h, p.w) {
-            return fail("bias", format!("has shape {:?}, it must be {:?}", self.bias.shape(), [c_out, p.h, p.w]));
+            return fail(
+                "bias",
+                format!("has shape {:?}, it must be {:?}", self.bias.shape(), [c_out, p.h, p.w]),
+            );
         }
         check_ternary(&at("w_b"), &self.w_b.view().into_dyn())?;
         check_ternary(&at("w_c"), &self.w_c.view().into_dyn())?;
@@ -324,12 +393,23 @@ impl Conv2d {
         if let Output::Requantised { shifts, .. } = &self.output {
             check_output_shifts(&at("output_shifts"), shifts, c_out)?;
         }
-        let nonzeros = self.w_b.outer_iter().map(|row| row.iter().filter(|v| **v != 0).count()).collect::<Vec<_>>();
-        let m = product_magnitudes(&self.name, &nonzeros, &self.coefficients, &self.coefficient_shifts, input)?;
+        let nonzeros = self
+            .w_b
+            .outer_iter()
+            .map(|row| row.iter().filter(|v| **v != 0).count())
+            .collect::<Vec<_>>();
+        let m = product_magnitudes(
+            &self.name,
+            &nonzeros,
+            &self.coefficients,
+            &self.coefficient_shifts,
+            input,
+        )?;
         for c in 0..c_out {
             let first = if self.depthwise() { c / (c_out / self.groups) * reads } else { 0 };
             for (y, x) in (0..p.h).flat_map(|y| (0..p.w).map(move |x| (y, x))) {
-                let terms = (0..reads).filter(|&i| self.w_c[[c, i, y, x]] != 0).map(|i| m[first + i]);
+                let terms =
+                    (0..reads).filter(|&i| self.w_c[[c, i, y, x]] != 0).map(|i| m[first + i]);
                 let sum = i128::from(self.bias[[c, y, x]]).abs() + terms.sum::<i128>();
                 check_sum(&self.name, c, sum, &self.output)?;
             }
@@ -347,23 +427,30 @@ impl Residual {
         let (body, a) = check_layers(&self.body, edge, false, names)?;
         let (shortcut, b) = check_layers(&self.shortcut, edge, false, names)?;
         if body != shortcut {
-            return Err(Error::input(at("shortcut"), format_args!("yields {shortcut}, the body {body}")));
+            return Err(Error::input(
+                at("shortcut"),
+                format_args!("yields {shortcut}, the body {body}"),
+            ));
         }
         check_format(&at("format"), self.format)?;
         let frac = a.frac.max(b.frac);
-        // Shifted further, no value but 0 would stay within the limit; and what is shifted has at most 54 bits.
+        // Shifted further, no value but 0 would stay within the limit; and what is shifted has at
+        // most 54 bits.
         let shl = |v: i128, by: i32| (by <= 62).then(|| v << by);
         let reach = |f: Format| shl(f.max().max(-f.min()).into(), frac - f.frac);
         let sum = reach(a).zip(reach(b)).map(|(a, b)| a + b).filter(|sum| *sum <= MAGNITUDE_LIMIT);
         let shift = frac - self.format.frac;
-        let whole = sum
-            .filter(|_| (-31..=62).contains(&shift))
-            .and_then(|sum| if shift < 0 { shl(sum, -shift) } else { Some(sum + ((1i128 << shift) >> 1)) });
+        let whole = sum.filter(|_| (-31..=62).contains(&shift)).and_then(|sum| {
+            if shift < 0 { shl(sum, -shift) } else { Some(sum + ((1i128 << shift) >> 1)) }
+        });
         if whole.is_some_and(|v| v <= MAGNITUDE_LIMIT) {
             return Ok(());
         }
-        Err(Error::input(at("format"), format_args!("{} cannot hold the sum of {a} and {b} within 2^53", self.format))
-            .help("give the branches formats of similar frac"))
+        Err(Error::input(
+            at("format"),
+            format_args!("{} cannot hold the sum of {a} and {b} within 2^53", self.format),
+        )
+        .help("give the branches formats of similar frac"))
     }
 }
 
@@ -387,21 +474,29 @@ impl Bilinear {
             }
         }
         if self.inputs_a() + self.inputs_b() != inputs {
-            let cause = format!("take {} and {} inputs, but {inputs} arrive", self.inputs_a(), self.inputs_b());
+            let cause = format!(
+                "take {} and {} inputs, but {inputs} arrive",
+                self.inputs_a(),
+                self.inputs_b()
+            );
             return fail("w_a and w_b", cause);
         }
         if n_out == 0 {
             return fail("w_c", "has no outputs".into());
         }
         if !(-32..=32).contains(&input.frac) {
-            return fail("input", format!("has frac {}, a product would have twice that", input.frac));
+            return fail(
+                "input",
+                format!("has frac {}, a product would have twice that", input.frac),
+            );
         }
         if let Output::Requantised { shifts, .. } = &self.output {
             check_output_shifts(&at("output_shifts"), shifts, n_out)?;
         }
         let x = i128::from(input.max().max(-input.min()));
         let reach = |row: ArrayView1<i8>| x * row.iter().filter(|v| **v != 0).count() as i128;
-        let m: Vec<i128> = (0..r).map(|i| reach(self.w_a.row(i)) * reach(self.w_b.row(i))).collect();
+        let m: Vec<i128> =
+            (0..r).map(|i| reach(self.w_a.row(i)) * reach(self.w_b.row(i))).collect();
         if let Some((i, &m)) = m.iter().enumerate().find(|(_, m)| **m > MAGNITUDE_LIMIT) {
             return Err(too_large(&self.name, "product", i, m));
         }
@@ -413,15 +508,21 @@ impl Embedding {
     fn validate(&self, (shape, input): (Shape, Format), first: bool) -> Result<()> {
         let at = |field: &str| format!("layer `{}`, {field}", self.name);
         if !first {
-            return Err(Error::input(at("kind"), "is an embedding, which only the first layer may be"));
+            return Err(Error::input(
+                at("kind"),
+                "is an embedding, which only the first layer may be",
+            ));
         }
         if shape.pixels() != 1 || input.signed || input.frac != 0 || input.bits > 16 {
-            let cause = format!("takes indices, unsigned integers of at most 16 bits, but {shape} of {input} arrive");
+            let cause = format!(
+                "takes indices, unsigned integers of at most 16 bits, but {shape} of {input} arrive"
+            );
             return Err(Error::input(at("input"), cause));
         }
         check_format(&at("format"), self.format)?;
         if self.table.is_empty() || self.table.nrows() > 1 << input.bits {
-            let (rows, columns, most) = (self.table.nrows(), self.table.ncols(), 1u32 << input.bits);
+            let (rows, columns, most) =
+                (self.table.nrows(), self.table.ncols(), 1u32 << input.bits);
             return Err(Error::input(
                 at("table"),
                 format_args!("is {rows}×{columns}; it has 1 to {most} rows, not empty"),
@@ -429,9 +530,10 @@ impl Embedding {
         }
         let (lo, hi) = (self.format.min(), self.format.max());
         match self.table.indexed_iter().find(|(_, v)| !(lo..=hi).contains(&i64::from(**v))) {
-            Some((at_, v)) => {
-                Err(Error::input(at("table"), format_args!("the value {v} at {at_:?} is outside {}", self.format)))
-            }
+            Some((at_, v)) => Err(Error::input(
+                at("table"),
+                format_args!("the value {v} at {at_:?} is outside {}", self.format),
+            )),
             None => Ok(()),
         }
     }
@@ -452,7 +554,9 @@ impl Table {
             ));
         }
         match self.values.iter().enumerate().find(|(_, v)| !(0..=1 << self.frac).contains(*v)) {
-            Some((i, v)) => fail(format!("the value {v} at [{i}] is not within 0..=2^{}", self.frac)),
+            Some((i, v)) => {
+                fail(format!("the value {v} at [{i}] is not within 0..=2^{}", self.frac))
+            }
             None => Ok(()),
         }
     }
@@ -481,10 +585,15 @@ impl CharCnn {
         }
         if n != Some(dense.outputs()) || dense.rows() != dense.outputs() {
             let (rows, outputs) = (dense.rows(), dense.outputs());
-            return fail("widths", format!("{:?} do not add up to {rows} rows and {outputs} outputs", self.widths));
+            return fail(
+                "widths",
+                format!("{:?} do not add up to {rows} rows and {outputs} outputs", self.widths),
+            );
         }
         dense.validate(widest * e, format)?;
-        if let Some(((c, i), w)) = dense.w_c.indexed_iter().find(|((c, i), w)| **w != i8::from(c == i)) {
+        if let Some(((c, i), w)) =
+            dense.w_c.indexed_iter().find(|((c, i), w)| **w != i8::from(c == i))
+        {
             return fail("w_c", format!("has {w} at [{c}, {i}], which is not the identity"));
         }
         if let Some((i, a)) = dense.coefficients.iter().enumerate().find(|(_, a)| **a < 0) {
@@ -505,17 +614,24 @@ impl Highway {
         let at = |field: &str| format!("layer `{}`, {field}", self.gates.name);
         let n = shape.elements();
         if self.gates.outputs() != 2 * n {
-            let cause = format!("has {} outputs for {n} units, it must have twice as many", self.gates.outputs());
+            let cause = format!(
+                "has {} outputs for {n} units, it must have twice as many",
+                self.gates.outputs()
+            );
             return Err(Error::input(at("w_c"), cause));
         }
         self.gates.validate(n, format)?;
         let gate = gate_format(&self.gates)?;
         if gate.frac != format.frac || gate.max() < format.max() {
-            let cause = format!("is {gate}, which does not hold what enters, {format}, with the same frac");
+            let cause =
+                format!("is {gate}, which does not hold what enters, {format}, with the same frac");
             return Err(Error::input(at("output format"), cause));
         }
         if !(-64..=64).contains(&self.gate_frac) {
-            return Err(Error::input(at("gate_frac"), format_args!("{} is not within -64..=64", self.gate_frac)));
+            return Err(Error::input(
+                at("gate_frac"),
+                format_args!("{} is not within -64..=64", self.gate_frac),
+            ));
         }
         self.sigmoid.validate(&at("sigmoid"), gate.bits)
     }
@@ -525,26 +641,32 @@ impl Lstm {
     fn validate(&self, (shape, format): (Shape, Format), network: bool) -> Result<()> {
         let at = |field: &str| format!("layer `{}`, {field}", self.gates.name);
         if !network {
-            return Err(Error::input(at("kind"), "is recurrent, which no layer of a branch may be"));
+            return Err(Error::input(
+                at("kind"),
+                "is recurrent, which no layer of a branch may be",
+            ));
         }
         let outputs = self.gates.outputs();
         if !outputs.is_multiple_of(4) {
-            return Err(Error::input(at("w_c"), format_args!("has {outputs} outputs, which are not four gates")));
+            return Err(Error::input(
+                at("w_c"),
+                format_args!("has {outputs} outputs, which are not four gates"),
+            ));
         }
         for (field, format) in [("cell", self.cell), ("hidden", self.hidden)] {
             check_format(&at(field), format)?;
             if !format.signed {
-                return Err(Error::input(at(field), format_args!("is {format}, it must be signed")));
+                return Err(Error::input(
+                    at(field),
+                    format_args!("is {format}, it must be signed"),
+                ));
             }
         }
         self.gates.validate(shape.elements() + self.units(), self.joined(format))?;
         let n_in = self.inputs();
-        if let Some(i) = self
-            .gates
-            .w_b
-            .outer_iter()
-            .position(|row| row.iter().take(n_in).any(|w| *w != 0) && row.iter().skip(n_in).any(|w| *w != 0))
-        {
+        if let Some(i) = self.gates.w_b.outer_iter().position(|row| {
+            row.iter().take(n_in).any(|w| *w != 0) && row.iter().skip(n_in).any(|w| *w != 0)
+        }) {
             return Err(Error::input(
                 at("w_b"),
                 format_args!("row {i} reads both x and h, which have formats of their own"),
@@ -559,7 +681,9 @@ impl Lstm {
         let (kept, new) = (self.cell.frac + sigmoid, sigmoid + tanh);
         let frac = kept.max(new);
         let limit = |bits: i64| bits < 53;
-        let sum = (i64::from(self.cell.bits) + i64::from(sigmoid + frac - kept)).max(i64::from(new + frac - new)) + 1;
+        let sum = (i64::from(self.cell.bits) + i64::from(sigmoid + frac - kept))
+            .max(i64::from(new + frac - new))
+            + 1;
         let index = self.cell.frac - gate.frac;
         let fits = within(frac - self.cell.frac)
             && within(index)
@@ -570,8 +694,11 @@ impl Lstm {
         if fits {
             return Ok(());
         }
-        Err(Error::input(at("cell"), format_args!("{} and {gate} cannot be aligned within 2^53", self.cell))
-            .help("give the cell and the gates formats of similar frac"))
+        Err(Error::input(
+            at("cell"),
+            format_args!("{} and {gate} cannot be aligned within 2^53", self.cell),
+        )
+        .help("give the cell and the gates formats of similar frac"))
     }
 }
 
@@ -579,7 +706,9 @@ impl Lstm {
 fn validate_output(name: &str, output: &Output, last: bool) -> Result<()> {
     let at = |field: &str| format!("layer `{name}`, {field}");
     match output {
-        Output::Raw if !last => Err(Error::input(at("output"), "is raw, which only the last layer may be")),
+        Output::Raw if !last => {
+            Err(Error::input(at("output"), "is raw, which only the last layer may be"))
+        }
         Output::Requantised { .. } if last => {
             Err(Error::input(at("output"), "is requantised, but the last layer's outputs are raw"))
         }
@@ -590,29 +719,41 @@ fn validate_output(name: &str, output: &Output, last: bool) -> Result<()> {
 
 fn check_ternary(place: &str, tensor: &ArrayViewD<i8>) -> Result<()> {
     match tensor.indexed_iter().find(|(_, v)| !(-1..=1).contains(*v)) {
-        Some((index, v)) => {
-            Err(Error::input(place, format_args!("the value {v} at {:?} is not ternary (-1, 0 or 1)", index.slice())))
-        }
+        Some((index, v)) => Err(Error::input(
+            place,
+            format_args!("the value {v} at {:?} is not ternary (-1, 0 or 1)", index.slice()),
+        )),
         None => Ok(()),
     }
 }
 
 fn check_shifts(place: &str, shifts: &Array1<i32>) -> Result<()> {
     match shifts.iter().enumerate().find(|(_, s)| !(-31..=62).contains(*s)) {
-        Some((i, s)) => Err(Error::input(place, format_args!("the shift {s} at [{i}] is not within -31..=62"))),
+        Some((i, s)) => {
+            Err(Error::input(place, format_args!("the shift {s} at [{i}] is not within -31..=62")))
+        }
         None => Ok(()),
     }
 }
 
 fn check_output_shifts(place: &str, shifts: &Array1<i32>, n_out: usize) -> Result<()> {
     if shifts.len() != n_out {
-        return Err(Error::input(place, format_args!("has {} entries for {n_out} outputs", shifts.len())));
+        return Err(Error::input(
+            place,
+            format_args!("has {} entries for {n_out} outputs", shifts.len()),
+        ));
     }
     check_shifts(place, shifts)
 }
 
 /// Worst-case magnitudes of y and of its shifts, where product i reaches `m[i]`.
-fn check_sums(layer: &str, w_c: &Array2<i8>, m: &[i128], bias: impl Fn(usize) -> i128, output: &Output) -> Result<()> {
+fn check_sums(
+    layer: &str,
+    w_c: &Array2<i8>,
+    m: &[i128],
+    bias: impl Fn(usize) -> i128,
+    output: &Output,
+) -> Result<()> {
     for (c, row) in w_c.outer_iter().enumerate() {
         let y = bias(c) + row.iter().zip(m).filter(|(v, _)| **v != 0).map(|(_, m)| m).sum::<i128>();
         check_sum(layer, c, y, output)?;

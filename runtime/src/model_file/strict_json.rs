@@ -1,5 +1,5 @@
-//! JSON whose objects repeat no key. Maps in serde silently keep the last of two equal keys; a model file must not have
-//! two readings.
+//! JSON whose objects repeat no key. Maps in serde silently keep the last of two equal keys; a
+//! model file must not have two readings.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;

@@ -163,11 +163,15 @@ fn containers_that_lie_are_refused() {
     assert!(refused(&huge).contains("header too large"));
     assert!(refused(&file(&header, &data[1..])).contains("damaged"));
     assert!(refused(&file("{}", b"")).contains("this is not a strassenc model"));
-    assert!(refused(&file(r#"{"__metadata__":{"format":"pt"}}"#, b"")).contains("this is not a strassenc model"));
+    assert!(
+        refused(&file(r#"{"__metadata__":{"format":"pt"}}"#, b""))
+            .contains("this is not a strassenc model")
+    );
     assert!(refused(&file(&"[".repeat(100_000), b"")).contains("damaged"));
     let two = header.replacen("{\"__metadata__\":{", "{\"__metadata__\":{\"other\":\"1\",", 1);
     assert!(refused(&file(&two, &data)).contains("keys beside `strassenc`"));
-    let twice = header.replacen("{\"__metadata__\":{", "{\"__metadata__\":{\"strassenc\":\"{}\",", 1);
+    let twice =
+        header.replacen("{\"__metadata__\":{", "{\"__metadata__\":{\"strassenc\":\"{}\",", 1);
     assert!(refused(&file(&twice, &data)).contains("the key `strassenc` is given twice"));
     let twice = header.replacen(
         "\"last.w_b\"",
@@ -181,8 +185,16 @@ fn containers_that_lie_are_refused() {
 fn tensors_that_do_not_fit_are_named() {
     for (from, to, message) in [
         ("last.w_b", "last.w_d", "tensor `last.w_b`: is missing"),
-        ("\"I8\",\"shape\":[1,2]", "\"U8\",\"shape\":[1,2]", "tensor `last.w_b`: has dtype U8, it must be I8"),
-        ("\"I8\",\"shape\":[1,2]", "\"I8\",\"shape\":[2]", "tensor `last.w_b`: has shape [2], it must have 2 axes"),
+        (
+            "\"I8\",\"shape\":[1,2]",
+            "\"U8\",\"shape\":[1,2]",
+            "tensor `last.w_b`: has dtype U8, it must be I8",
+        ),
+        (
+            "\"I8\",\"shape\":[1,2]",
+            "\"I8\",\"shape\":[2]",
+            "tensor `last.w_b`: has shape [2], it must have 2 axes",
+        ),
         ("[1,2]", "[1152921504606846976,16]", "damaged"),
         ("[1,2]", "[1152921504606846976,0]", "damaged"),
         ("[1,2]", "[-1,2]", "damaged"),
@@ -194,14 +206,20 @@ fn tensors_that_do_not_fit_are_named() {
     let (header, data) = parts(&to_bytes(&small()).unwrap());
     let n = data.len();
     let extra = header.trim_end().strip_suffix('}').unwrap().to_owned()
-        + &format!(",\"stray\":{{\"dtype\":\"I8\",\"shape\":[1152921504606846976,0],\"data_offsets\":[{n},{n}]}}}}");
+        + &format!(
+            ",\"stray\":{{\"dtype\":\"I8\",\"shape\":[1152921504606846976,0],\"data_offsets\":[{n},{n}]}}}}"
+        );
     assert!(refused(&file(&extra, &data)).contains("tensor `stray`: belongs to no layer"));
 }
 
 #[test]
 fn documents_that_do_not_fit_are_named() {
     for (from, to, message) in [
-        ("\"version\":1", "\"version\":2,\"new\":{}", "has format version 2, this strassenc reads version 1"),
+        (
+            "\"version\":1",
+            "\"version\":2,\"new\":{}",
+            "has format version 2, this strassenc reads version 1",
+        ),
         ("\"version\":1,", "", "missing field `version`"),
         ("\"version\":1", "\"version\":-1", "invalid value"),
         ("\"budget\":3", "\"budget\":3,\"bugdet\":3", "unknown field `bugdet`"),
@@ -213,7 +231,11 @@ fn documents_that_do_not_fit_are_named() {
         ("{\"test_accuracy_float\":0.97", "{\"loss\":1,\"loss\":1", "`loss` is given twice"),
         ("0.97", "null", "invalid type: null"),
         ("\"shape\":[3]", "\"shape\":[]", "has no elements"),
-        ("\"shape\":[3]", "\"shape\":[4294967296,4294967296,4294967296]", "more than 2^24 elements"),
+        (
+            "\"shape\":[3]",
+            "\"shape\":[4294967296,4294967296,4294967296]",
+            "more than 2^24 elements",
+        ),
         ("\"bits\":4", "\"bits\":33", "outside 1..=32 bits"),
         ("\"name\":\"last\"", "\"name\":\"hidden\"", "belongs to no layer"),
         ("\"name\":\"small\"", "\"name\":\"Small\"", "the name \"Small\" is not usable"),
@@ -228,7 +250,9 @@ fn documents_that_do_not_fit_are_named() {
 
 #[test]
 fn a_changed_document_fails_the_hash() {
-    for (from, to) in [("small", "smell"), ("\\\"bits\\\":4", "\\\"bits\\\":5"), ("digits", "digest")] {
+    for (from, to) in
+        [("small", "smell"), ("\\\"bits\\\":4", "\\\"bits\\\":5"), ("digits", "digest")]
+    {
         assert!(refused(&header_edited(from, to)).contains("the contents hash to"));
     }
     let hash = sha256(&small()).unwrap();
@@ -240,12 +264,17 @@ fn a_changed_document_fails_the_hash() {
 fn a_two_among_ternary_values_is_named() {
     let mut model = small();
     dense(&mut model, 1).w_b[[0, 1]] = 2;
-    assert!(to_bytes(&model).unwrap_err().to_string().contains("the value 2 at [0, 1] is not ternary"));
+    assert!(
+        to_bytes(&model).unwrap_err().to_string().contains("the value 2 at [0, 1] is not ternary")
+    );
     // A file that somebody else made, hash and all.
     let tensors = tensors(&model.layers);
     let (document, _) = hashed_document(&model, &tensors).unwrap();
-    let views = tensors.iter().map(|(n, t)| (n, TensorView::new(t.dtype, t.shape.clone(), &t.data).unwrap()));
-    let bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), document)]))).unwrap();
+    let views = tensors
+        .iter()
+        .map(|(n, t)| (n, TensorView::new(t.dtype, t.shape.clone(), &t.data).unwrap()));
+    let bytes =
+        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), document)]))).unwrap();
     assert!(refused(&bytes).contains("layer `last`, w_b: the value 2 at [0, 1] is not ternary"));
 }
 
@@ -262,7 +291,9 @@ fn the_path_is_named() {
     let path = folder.path().join("model.safetensors");
     assert_eq!(load(&path).unwrap_err().kind(), Kind::Io);
     std::fs::write(&path, b"short").unwrap();
-    assert!(load(&path).unwrap_err().to_string().contains("model.safetensors: model file: is damaged"));
+    assert!(
+        load(&path).unwrap_err().to_string().contains("model.safetensors: model file: is damaged")
+    );
 }
 
 proptest! {
@@ -314,9 +345,19 @@ fn sequences() -> Model {
     last.w_b = array![[1, -1]];
     model.input = Edge { shape: vec![1], format: Format { signed: false, bits: 2, frac: 0 } };
     model.layers = vec![
-        Layer::Embedding(Embedding { name: "embedding_0".into(), table: array![[1, -8], [7, 0], [0, 2]], format }),
+        Layer::Embedding(Embedding {
+            name: "embedding_0".into(),
+            table: array![[1, -8], [7, 0], [0, 2]],
+            format,
+        }),
         Layer::Highway(Highway { gates: gates("highway_0", 2, 4), gate_frac: 2, sigmoid: table() }),
-        Layer::Lstm(Lstm { gates: lstm, sigmoid: table(), tanh: table(), cell: format, hidden: format }),
+        Layer::Lstm(Lstm {
+            gates: lstm,
+            sigmoid: table(),
+            tanh: table(),
+            cell: format,
+            hidden: format,
+        }),
         Layer::Dense(last),
     ];
     model
@@ -343,7 +384,10 @@ fn sequences_round_trip_and_are_checked() {
     refused(&|m| m.input.format.signed = true, "takes indices");
     refused(&|m| of!(Highway, m, 1).sigmoid.values[3] = 9, "the value 9 at [3] is not within");
     refused(&|m| of!(Highway, m, 1).gates.output = Output::Raw, "gates are requantised");
-    refused(&|m| of!(Lstm, m, 2).tanh.values = Array::zeros(7), "has 7 values for a format of 4 bits");
+    refused(
+        &|m| of!(Lstm, m, 2).tanh.values = Array::zeros(7),
+        "has 7 values for a format of 4 bits",
+    );
     refused(&|m| of!(Lstm, m, 2).tanh.frac = 16, "frac 16");
     refused(&|m| of!(Lstm, m, 2).cell.signed = false, "must be signed");
     refused(&|m| of!(Lstm, m, 2).cell.frac = 60, "cannot be aligned");
@@ -354,7 +398,9 @@ fn sequences_round_trip_and_are_checked() {
 /// A model of words of three characters with two filters of width 1 and one of width 2.
 fn words() -> Model {
     let mut model = sequences();
-    let Layer::Highway(Highway { gates, sigmoid: tanh, .. }) = model.layers[1].clone() else { unreachable!() };
+    let Layer::Highway(Highway { gates, sigmoid: tanh, .. }) = model.layers[1].clone() else {
+        unreachable!()
+    };
     let Layer::Dense(last) = &mut model.layers[3] else { unreachable!() };
     last.w_b = array![[1, -1, 1]];
     let last = last.clone();
@@ -366,7 +412,10 @@ fn words() -> Model {
         coefficient_shifts: array![0, 0, 1],
         w_c: Array::eye(3),
         bias: Array::zeros(3),
-        output: Output::Requantised { shifts: Array::zeros(3), format: Format { signed: true, bits: 4, frac: 3 } },
+        output: Output::Requantised {
+            shifts: Array::zeros(3),
+            format: Format { signed: true, bits: 4, frac: 3 },
+        },
         ..gates
     };
     model.input.shape = vec![3];
@@ -403,15 +452,17 @@ fn words_round_trip_and_are_checked() {
 /// A model with layers of images.
 #[cfg(feature = "train")]
 fn images() -> Model {
-    let text = "name = \"little\"\ninput = { shape = [6, 6, 2], bits = 4, frac = 3 }\nlayers = [\
-        { conv2d = { channels = 3, kernel = 3, pad = 1, r = 4, p = 2 } }, \"relu\", { average_pool = { size = 2 } },\
-        { residual = { body = [{ conv2d = { channels = 3, kernel = 1, r = 3 } }], shortcut = [] } }, \"relu\",\
-        { dense = { units = 2, r = 3 } }]";
+    let text = "name = \"little\"\ninput = { shape = [6, 6, 2], bits = 4, frac = 3 }\nlayers = [{ \
+        conv2d = { channels = 3, kernel = 3, pad = 1, r = 4, p = 2 } }, \"relu\", { average_pool = \
+        { size = 2 } },{ residual = { body = [{ conv2d = { channels = 3, kernel = 1, r = 3 } }], \
+        shortcut = [] } }, \"relu\",{ dense = { units = 2, r = 3 } }]";
     let network = crate::Network::parse("net.toml", text).unwrap();
     let images = crate::random::images(&network.input.shape, network.input.format(), 4, 1);
     let options = crate::random::Options { density: 0.6, seed: 1, data: None };
     let stop = || false;
-    crate::random::random(&network, &images, &options, &|_, _| (), crate::random::Stop(&stop)).unwrap().model
+    crate::random::random(&network, &images, &options, &|_, _| (), crate::random::Stop(&stop))
+        .unwrap()
+        .model
 }
 
 /// The pointers of all numbers in a document.
@@ -430,18 +481,24 @@ fn numbers(value: &serde_json::Value, pointer: String, all: &mut Vec<String>) {
 }
 
 /// The model's file with an edited document or edited tensors, and a hash that fits.
-fn resealed(model: &Model, edit: impl FnOnce(&mut serde_json::Value, &mut BTreeMap<String, Tensor>)) -> Vec<u8> {
+fn resealed(
+    model: &Model,
+    edit: impl FnOnce(&mut serde_json::Value, &mut BTreeMap<String, Tensor>),
+) -> Vec<u8> {
     let mut tensors = tensors(&model.layers);
     let mut document = serde_json::from_str(&hashed_document(model, &tensors).unwrap().0).unwrap();
     edit(&mut document, &mut tensors);
     document["sha256"] = NO_HASH.into();
     document["sha256"] = hash(&tensors, &document.to_string()).into();
-    let views = tensors.iter().map(|(name, t)| (name, TensorView::new(t.dtype, t.shape.clone(), &t.data).unwrap()));
-    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), document.to_string())]))).unwrap()
+    let views = tensors
+        .iter()
+        .map(|(name, t)| (name, TensorView::new(t.dtype, t.shape.clone(), &t.data).unwrap()));
+    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), document.to_string())])))
+        .unwrap()
 }
 
-/// Any number of a file may be the most extreme of its kind: it is refused, or it is a model that golden computes. Nothing wraps
-/// on the way, which the checks of a test build would tell.
+/// Any number of a file may be the most extreme of its kind: it is refused, or it is a model that
+/// golden computes. Nothing wraps on the way, which the checks of a test build would tell.
 #[test]
 #[cfg(feature = "train")]
 fn extreme_numbers_are_refused_or_computed() {
@@ -449,7 +506,12 @@ fn extreme_numbers_are_refused_or_computed() {
         [0, -1, 1, 31, 32, 64, -64, 65, i32::MIN.into(), i32::MAX.into(), i64::MIN, i64::MAX]
             .into_iter()
             .map(Into::into)
-            .chain([u64::MAX.into(), (u64::MAX / 2 + 2).into(), (1u64 << 32).into(), ((1u64 << 32) + 1).into()])
+            .chain([
+                u64::MAX.into(),
+                (u64::MAX / 2 + 2).into(),
+                (1u64 << 32).into(),
+                ((1u64 << 32) + 1).into(),
+            ])
             .collect();
     let compute = |bytes: &[u8]| match from_bytes(bytes) {
         Ok(model) => {
@@ -467,7 +529,9 @@ fn extreme_numbers_are_refused_or_computed() {
         numbers(&serde_json::from_str(&document).unwrap(), String::new(), &mut pointers);
         for pointer in pointers {
             for extreme in &extremes {
-                compute(&resealed(&model, |document, _| *document.pointer_mut(&pointer).unwrap() = extreme.clone()));
+                compute(&resealed(&model, |document, _| {
+                    *document.pointer_mut(&pointer).unwrap() = extreme.clone()
+                }));
             }
         }
         for (name, tensor) in tensors(&model.layers) {
@@ -499,7 +563,10 @@ fn windows_that_see_little_but_padding_are_refused() {
     };
     for (size, pad) in [(33, 1), (33, 32), (100, 99), (4096, 4095)] {
         let told = padded(size, pad).unwrap_err().to_string();
-        assert!(told.contains("has more than 1024 pixels, so it takes no pad"), "{size}, {pad}: {told}");
+        assert!(
+            told.contains("has more than 1024 pixels, so it takes no pad"),
+            "{size}, {pad}: {told}"
+        );
     }
     let told = padded(32, 31).map(drop).map_err(|e| e.to_string());
     assert!(!told.is_err_and(|told| told.contains("takes no pad")));
@@ -521,18 +588,26 @@ fn model_sums(model: &Model) -> usize {
 
 #[test]
 fn budgets_that_cannot_be_are_refused() {
-    let budget =
-        |budget: u64| from_bytes(&resealed(&small(), |document, _| document["layers"][0]["budget"] = budget.into()));
+    let budget = |budget: u64| {
+        from_bytes(&resealed(&small(), |document, _| {
+            document["layers"][0]["budget"] = budget.into()
+        }))
+    };
     assert_eq!(dense(&mut budget(1 << 32).unwrap(), 0).budget, 1 << 32);
     for most in [(1 << 32) + 1, u64::MAX] {
         let told = budget(most).unwrap_err().to_string();
-        assert!(told.contains(&format!("layer `hidden`, budget: {most} is more than 2^32")), "{told}");
+        assert!(
+            told.contains(&format!("layer `hidden`, budget: {most} is more than 2^32")),
+            "{told}"
+        );
     }
 }
 
 #[test]
 fn the_least_frac_is_told_as_it_is() {
-    let told = from_bytes(&resealed(&small(), |document, _| document["input"]["format"]["frac"] = i32::MIN.into()));
+    let told = from_bytes(&resealed(&small(), |document, _| {
+        document["input"]["format"]["frac"] = i32::MIN.into()
+    }));
     let told = told.unwrap_err().to_string();
     assert!(told.contains("s4 · 2^2147483648 is outside"), "{told}");
 }
@@ -541,9 +616,17 @@ fn the_least_frac_is_told_as_it_is() {
 #[test]
 fn every_key_is_required() {
     let document: serde_json::Value =
-        serde_json::from_str(&hashed_document(&small(), &tensors(&small().layers)).unwrap().0).unwrap();
+        serde_json::from_str(&hashed_document(&small(), &tensors(&small().layers)).unwrap().0)
+            .unwrap();
     for place in ["", "/input", "/input/format", "/layers/0", "/layers/0/output", "/provenance"] {
-        for key in document.pointer(place).unwrap().as_object().unwrap().keys().filter(|key| *key != "sha256") {
+        for key in document
+            .pointer(place)
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|key| *key != "sha256")
+        {
             let without = resealed(&small(), |document, _| {
                 document.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(key);
             });
@@ -552,7 +635,8 @@ fn every_key_is_required() {
         }
     }
     for key in ["network", "data", "seed"] {
-        let null = resealed(&small(), |document, _| document["provenance"][key] = serde_json::Value::Null);
+        let null =
+            resealed(&small(), |document, _| document["provenance"][key] = serde_json::Value::Null);
         from_bytes(&null).unwrap();
     }
 }

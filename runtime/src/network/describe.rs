@@ -31,7 +31,11 @@ impl Place {
     }
 
     pub(super) fn last_key(&self) -> &'static str {
-        self.0.iter().rev().find_map(|s| if let Step::Key(k) = s { Some(*k) } else { None }).unwrap_or_default()
+        self.0
+            .iter()
+            .rev()
+            .find_map(|s| if let Step::Key(k) = s { Some(*k) } else { None })
+            .unwrap_or_default()
     }
 
     /// Byte offset of the value in `text`, or of the innermost one around it that is written there.
@@ -118,12 +122,17 @@ pub(super) fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Error {
     let place = format!("{file}:{line}");
     // serde puts the word at fault first and the known ones after it, each in backticks.
     let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let sort = ["unknown field", "unknown variant", "missing field"].iter().find(|s| message.starts_with(**s));
+    let sort = ["unknown field", "unknown variant", "missing field"]
+        .iter()
+        .find(|s| message.starts_with(**s));
     match (sort, words.split_first()) {
-        (Some(&"missing field"), Some((key, _))) => Error::input(place, format_args!("the key `{key}` is missing")),
+        (Some(&"missing field"), Some((key, _))) => {
+            Error::input(place, format_args!("the key `{key}` is missing"))
+        }
         (Some(&sort), Some((word, known))) => {
             let what = if sort == "unknown field" { "key" } else { "value" };
-            Error::input(place, format_args!("unknown {what} `{word}`")).help(suggest(word, known.iter().copied()))
+            Error::input(place, format_args!("unknown {what} `{word}`"))
+                .help(suggest(word, known.iter().copied()))
         }
         _ => Error::input(place, plain(&message)),
     }
@@ -145,7 +154,10 @@ fn plain(message: &str) -> String {
         ("expected struct Step", "expected e.g. `{ every = 10, factor = 0.1 }`"),
         ("expected struct OneCycle", "expected e.g. `{ rise = 0.3 }`"),
         ("expected struct Recipe", "expected a table"),
-        ("unit variant, expected newtype variant", "a name alone, expected a name with its values: `{ name = { … } }`"),
+        (
+            "unit variant, expected newtype variant",
+            "a name alone, expected a name with its values: `{ name = { … } }`",
+        ),
     ] {
         message = message.replace(rust, words);
     }

@@ -2,8 +2,8 @@
 
 use super::describe::{Place, Violation};
 use super::{
-    CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAX_ENTRIES, MAX_SIZE, Network, Residual, Spn, Window,
-    within,
+    CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAX_ENTRIES, MAX_SIZE, Network,
+    Residual, Spn, Window, within,
 };
 use crate::format::Format;
 use crate::shape::{Extent, Shape, Sizes};
@@ -50,7 +50,8 @@ pub enum Op {
         /// Rows of the table.
         rows: usize,
     },
-    /// Filters over the characters of a word, entry i those of width i + 1, and the largest value of each.
+    /// Filters over the characters of a word, entry i those of width i + 1, and the largest value
+    /// of each.
     CharCnn(Vec<usize>),
     /// A gated way around a linear layer.
     Highway(Gates),
@@ -109,7 +110,9 @@ pub struct Pool {
 impl Linear {
     /// The kernel of W_b, `K = (p - 1)·stride + k`.
     pub fn window(&self) -> Extent {
-        self.step().zip(self.stride, |step, stride| step - stride).zip(self.kernel, |span, kernel| span + kernel)
+        self.step()
+            .zip(self.stride, |step, stride| step - stride)
+            .zip(self.kernel, |span, kernel| span + kernel)
     }
 
     /// Pixels between windows of W_b, `p·stride`.
@@ -122,21 +125,23 @@ impl Linear {
         self.groups > 1 && self.groups == input.channels
     }
 
-    /// The layer of a full-precision network in the place of this one: one matrix, with groups only where it is depthwise.
+    /// The layer of a full-precision network in the place of this one: one matrix, with groups only
+    /// where it is depthwise.
     pub fn ordinary(&self, input: Shape, output: Shape) -> Linear {
         let groups = if self.depthwise(input) { self.groups } else { 1 };
         Linear { patch: Extent::ONE, groups, r: output.channels, plain: true, ..*self }
     }
 
-    /// Output patches in height and width; those at the lower and right edge may reach beyond the output.
+    /// Output patches in height and width; those at the lower and right edge may reach beyond the
+    /// output.
     pub fn patches(&self, output: Shape) -> (usize, usize) {
         (output.height.div_ceil(self.patch.h), output.width.div_ceil(self.patch.w))
     }
 }
 
 impl Step {
-    /// Multiplications of one inference: r for each output patch of a linear layer and for each SPN of a gated one, and the
-    /// products of data by data of the latter.
+    /// Multiplications of one inference: r for each output patch of a linear layer and for each SPN
+    /// of a gated one, and the products of data by data of the latter.
     pub fn multiplications(&self) -> u64 {
         let units = self.output.elements();
         let multiplications = match &self.op {
@@ -153,15 +158,16 @@ impl Step {
         multiplications as u64
     }
 
-    /// Of a char-CNN, for each width: filters, width, and the positions in a word at which they stand.
+    /// Of a char-CNN, for each width: filters, width, and the positions in a word at which they
+    /// stand.
     pub fn positions(&self) -> impl Iterator<Item = (usize, usize, usize)> {
         let filters: &[usize] = if let Op::CharCnn(filters) = &self.op { filters } else { &[] };
         let length = self.input.pixels();
         filters.iter().enumerate().map(move |(i, n)| (*n, i + 1, length - i))
     }
 
-    /// Multiplications of one inference of an ordinary layer in the place of this one: without W_c, and with groups only where it
-    /// is depthwise.
+    /// Multiplications of one inference of an ordinary layer in the place of this one: without W_c,
+    /// and with groups only where it is depthwise.
     pub fn dense_multiplications(&self) -> u64 {
         let (inputs, units) = (self.input.elements(), self.output.elements());
         let multiplications = match &self.op {
@@ -171,7 +177,9 @@ impl Step {
             }
             Op::CharCnn(_) => self
                 .positions()
-                .map(|(filters, width, positions)| filters * width * self.input.channels * positions)
+                .map(|(filters, width, positions)| {
+                    filters * width * self.input.channels * positions
+                })
                 .sum(),
             Op::Highway(_) => 2 * units * inputs + HIGHWAY_PRODUCTS * units,
             Op::Lstm(_) => 4 * units * (inputs + units) + LSTM_PRODUCTS * units,
@@ -186,12 +194,18 @@ impl Step {
         let linear = match &self.op {
             Op::Linear(linear) => linear,
             Op::CharCnn(_) => {
-                let entries: usize =
-                    self.positions().map(|(filters, width, _)| filters * width * self.input.channels).sum();
+                let entries: usize = self
+                    .positions()
+                    .map(|(filters, width, _)| filters * width * self.input.channels)
+                    .sum();
                 return (entries as u64, 0);
             }
-            Op::Highway(gates) => return ((2 * gates.r * inputs) as u64, (2 * gates.r * units) as u64),
-            Op::Lstm(gates) => return ((4 * gates.r * (inputs + units)) as u64, (8 * gates.r * units) as u64),
+            Op::Highway(gates) => {
+                return ((2 * gates.r * inputs) as u64, (2 * gates.r * units) as u64);
+            }
+            Op::Lstm(gates) => {
+                return ((4 * gates.r * (inputs + units)) as u64, (8 * gates.r * units) as u64);
+            }
             _ => return (0, 0),
         };
         let w_b = linear.r * (self.input.channels / linear.groups) * linear.window().area();
@@ -224,18 +238,29 @@ pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
     }
     planner.layers(&place, &network.layers, 0)?;
     if let Some(step) = planner.steps.iter().find(|step| step.output.elements() > MAX_ELEMENTS) {
-        let cause = format!("`{}` yields {}, more than {MAX_ELEMENTS} elements", step.name, step.output);
-        return Err(Violation::new(place, cause).help("choose a larger stride, less pad or fewer channels"));
+        let cause =
+            format!("`{}` yields {}, more than {MAX_ELEMENTS} elements", step.name, step.output);
+        return Err(
+            Violation::new(place, cause).help("choose a larger stride, less pad or fewer channels")
+        );
     }
     match network.layers.last() {
         Some(layer) if is_linear(layer) => Ok(planner.steps),
-        Some(Layer::Relu) => {
-            Err(Violation::new(place.index(network.layers.len() - 1), "a \"relu\" cannot be the last layer").help(
-                "remove it: a network ends with a linear layer, `dense` or a convolution, whose sums are the outputs",
-            ))
-        }
-        _ => Err(Violation::new(place.index(network.layers.len() - 1), "the last layer is not linear")
-            .help("end with a linear layer, `dense` or a convolution, whose sums are the outputs")),
+        Some(Layer::Relu) => Err(Violation::new(
+            place.index(network.layers.len() - 1),
+            "a \"relu\" cannot be the \
+                last layer",
+        )
+        .help(
+            "remove it: a network ends with a linear layer, `dense` or a convolution, whose \
+                 sums are the outputs",
+        )),
+        _ => Err(Violation::new(
+            place.index(network.layers.len() - 1),
+            "the last layer is not \
+            linear",
+        )
+        .help("end with a linear layer, `dense` or a convolution, whose sums are the outputs")),
     }
 }
 
@@ -285,7 +310,8 @@ impl Planner<'_> {
                     self.push("pool", Op::MaxPool(pool), vec![value], output)
                 }
                 Layer::AveragePool(window) => {
-                    let (pool, output) = self.pool(&at.clone().key("average_pool"), window, value)?;
+                    let (pool, output) =
+                        self.pool(&at.clone().key("average_pool"), window, value)?;
                     divides(at, pool, &layers[i + 1..])?;
                     self.push("pool", Op::AveragePool(pool), vec![value], output)
                 }
@@ -294,10 +320,17 @@ impl Planner<'_> {
                     let whole = Extent { h: shape.height, w: shape.width };
                     let pool = Pool { size: whole, stride: whole, pad: Extent::square(0) };
                     divides(at, pool, &layers[i + 1..])?;
-                    self.push("pool", Op::AveragePool(pool), vec![value], Shape::vector(shape.channels))
+                    self.push(
+                        "pool",
+                        Op::AveragePool(pool),
+                        vec![value],
+                        Shape::vector(shape.channels),
+                    )
                 }
                 Layer::Residual(residual) => self.residual(&at.key("residual"), residual, value)?,
-                Layer::Embedding(embedding) => self.embedding(&at.key("embedding"), embedding, value)?,
+                Layer::Embedding(embedding) => {
+                    self.embedding(&at.key("embedding"), embedding, value)?
+                }
                 Layer::CharCnn(filters) => self.char_cnn(&at.key("char_cnn"), filters, value)?,
                 Layer::Highway(highway) => self.highway(&at.key("highway"), highway, value)?,
                 Layer::Lstm(lstm) => self.lstm(&at.key("lstm"), lstm, value)?,
@@ -312,9 +345,10 @@ impl Planner<'_> {
                 self.steps[value - 1].relu = true;
                 return Ok(());
             }
-            None => {
-                ("a \"relu\" cannot be the first layer", "remove it: it belongs after a linear layer or a residual")
-            }
+            None => (
+                "a \"relu\" cannot be the first layer",
+                "remove it: it belongs after a linear layer or a residual",
+            ),
             Some(Layer::Relu) => ("a second \"relu\" in a row does nothing", "remove one"),
             Some(_) => (
                 "this \"relu\" follows no linear layer",
@@ -324,10 +358,18 @@ impl Planner<'_> {
         Err(Violation::new(at, cause).help(help))
     }
 
-    /// Two linear layers without anything between them are one; with groups they are a separable convolution.
-    fn separate(&self, at: Place, before: Option<&Layer>, layer: &Layer, linear: &Linear) -> Result<(), Violation> {
+    /// Two linear layers without anything between them are one; with groups they are a separable
+    /// convolution.
+    fn separate(
+        &self,
+        at: Place,
+        before: Option<&Layer>,
+        layer: &Layer,
+        linear: &Linear,
+    ) -> Result<(), Violation> {
         let Some(before) = before.filter(|b| is_linear(b)) else { return Ok(()) };
-        let grouped = self.steps.last().and_then(Step::linear).is_some_and(|l| l.groups > 1) || linear.groups > 1;
+        let grouped = self.steps.last().and_then(Step::linear).is_some_and(|l| l.groups > 1)
+            || linear.groups > 1;
         if grouped {
             return Ok(());
         }
@@ -348,7 +390,14 @@ impl Planner<'_> {
     fn push(&mut self, kind: &str, op: Op, from: Vec<usize>, output: Shape) -> usize {
         let count = self.steps.iter().filter(|step| step.name.starts_with(kind)).count();
         let input = self.shapes[from[0]];
-        self.steps.push(Step { name: format!("{kind}_{count}"), op, from, input, output, relu: false });
+        self.steps.push(Step {
+            name: format!("{kind}_{count}"),
+            op,
+            from,
+            input,
+            output,
+            relu: false,
+        });
         self.shapes.push(output);
         self.steps.len()
     }
@@ -363,13 +412,20 @@ impl Planner<'_> {
     }
 
     /// r of a layer with this many outputs.
-    fn budget(&self, place: &Place, r: Option<usize>, outputs: usize, plain: bool) -> Result<usize, Violation> {
+    fn budget(
+        &self,
+        place: &Place,
+        r: Option<usize>,
+        outputs: usize,
+        plain: bool,
+    ) -> Result<usize, Violation> {
         let at = || place.clone().key("r");
         match r {
-            Some(r) if plain && r != outputs => {
-                Err(Violation::new(at(), format!("a plain layer has a coefficient for each of its {outputs} outputs"))
-                    .help("leave `r` out, or `plain`"))
-            }
+            Some(r) if plain && r != outputs => Err(Violation::new(
+                at(),
+                format!("a plain layer has a coefficient for each of its {outputs} outputs"),
+            )
+            .help("leave `r` out, or `plain`")),
             Some(r) => within(at(), r, 1..=MAX_SIZE).map(|()| r),
             None if plain => Ok(outputs),
             None => Ok(budget(self.spn.ratio, outputs)),
@@ -387,13 +443,27 @@ impl Planner<'_> {
             r => self.budget(place, r, dense.units, plain)?,
         };
         within(at("threshold"), dense.threshold.unwrap_or(0.7), 0.0..=5.0)?;
-        entries(at("r"), r, r.saturating_mul(self.shapes[value].elements().max(if plain { 1 } else { dense.units })))?;
+        entries(
+            at("r"),
+            r,
+            r.saturating_mul(self.shapes[value].elements().max(if plain {
+                1
+            } else {
+                dense.units
+            })),
+        )?;
         let threshold = dense.threshold;
-        let (kernel, stride, patch, pad) = (Extent::ONE, Extent::ONE, Extent::ONE, Extent::square(0));
+        let (kernel, stride, patch, pad) =
+            (Extent::ONE, Extent::ONE, Extent::ONE, Extent::square(0));
         Ok(Linear { dense: true, kernel, stride, pad, patch, groups: 1, r, plain, threshold })
     }
 
-    fn conv2d(&self, place: &Place, conv: &Conv2d, value: usize) -> Result<(Linear, Shape), Violation> {
+    fn conv2d(
+        &self,
+        place: &Place,
+        conv: &Conv2d,
+        value: usize,
+    ) -> Result<(Linear, Shape), Violation> {
         let at = |key| place.clone().key(key);
         let &Conv2d { channels, threshold, .. } = conv;
         let [kernel, stride, pad] = [conv.kernel, conv.stride, conv.pad].map(Sizes::square);
@@ -408,8 +478,11 @@ impl Planner<'_> {
             within(at("p"), p, 1..=MAX_PATCH)?;
         }
         if plain && patch != Extent::ONE {
-            return Err(Violation::new(at("p"), format!("a plain layer has no output patches, but p is {patch}"))
-                .help("leave `p` out, or `plain`"));
+            return Err(Violation::new(
+                at("p"),
+                format!("a plain layer has no output patches, but p is {patch}"),
+            )
+            .help("leave `p` out, or `plain`"));
         }
         let groups = conv.groups.unwrap_or(self.spn.groups);
         let depthwise = groups > 1 && groups == input.channels;
@@ -418,21 +491,36 @@ impl Planner<'_> {
             .chain(depthwise.then_some(("output channels", channels)))
         {
             if groups == 0 || !n.is_multiple_of(groups) {
-                return Err(Violation::new(at("groups"), format!("{groups} groups do not divide the {n} {what}"))
-                    .help("choose a common divisor, or `groups = 1`"));
+                return Err(Violation::new(
+                    at("groups"),
+                    format!("{groups} groups do not divide the {n} {what}"),
+                )
+                .help("choose a common divisor, or `groups = 1`"));
             }
         }
         within(at("threshold"), threshold.unwrap_or(0.7), 0.0..=5.0)?;
-        let linear = Linear { dense: false, kernel, stride, pad, patch, groups, r, plain, threshold };
+        let linear =
+            Linear { dense: false, kernel, stride, pad, patch, groups, r, plain, threshold };
         let w_b = r * (input.channels / groups) * linear.window().area();
-        let w_c = if plain { 0 } else { channels * (if depthwise { r / groups } else { r }) * patch.area() };
+        let w_c = if plain {
+            0
+        } else {
+            channels * (if depthwise { r / groups } else { r }) * patch.area()
+        };
         entries(at("r"), r, w_b.max(w_c))?;
         Ok((linear, Shape { height, width, channels }))
     }
 
-    fn pool(&self, place: &Place, window: &Window, value: usize) -> Result<(Pool, Shape), Violation> {
+    fn pool(
+        &self,
+        place: &Place,
+        window: &Window,
+        value: usize,
+    ) -> Result<(Pool, Shape), Violation> {
         let input = self.shapes[value];
-        let on = |sizes: Sizes, down: usize| if input.height == 1 { sizes.along(down) } else { sizes.square() };
+        let on = |sizes: Sizes, down: usize| {
+            if input.height == 1 { sizes.along(down) } else { sizes.square() }
+        };
         let (size, pad) = (on(window.size, 1), on(window.pad, 0));
         let stride = window.stride.map_or(size, |stride| on(stride, 1));
         let (height, width) = self.windows(place, "size", size, stride, pad, input)?;
@@ -457,7 +545,8 @@ impl Planner<'_> {
             }
         }
         if size.area() > MAX_AREA {
-            let cause = format!("a window of {size} has {} pixels, more than {MAX_AREA}", size.area());
+            let cause =
+                format!("a window of {size} has {} pixels, more than {MAX_AREA}", size.area());
             return Err(Violation::new(at(key), cause).help("choose a smaller one"));
         }
         let most = size.zip(Extent::ONE, |size, one| size - one);
@@ -467,16 +556,21 @@ impl Planner<'_> {
         if pad.h > most.h || pad.w > most.w {
             let least = written(pad.zip(most, usize::min));
             let cause = format!("a pad of {pad} is as large as the window of {size}");
-            return Err(Violation::new(at("pad"), cause).help(format_args!("choose e.g. `pad = {least}`")));
+            return Err(
+                Violation::new(at("pad"), cause).help(format_args!("choose e.g. `pad = {least}`"))
+            );
         }
         let fits = input.windows(size, stride, pad);
         fits.map(|windows| (windows.h, windows.w)).ok_or_else(|| {
-            let cause = format!("a window of {size} does not fit an image of {input} with pad {}", written(pad));
+            let cause = format!(
+                "a window of {size} does not fit an image of {input} with pad {}",
+                written(pad)
+            );
             let room = Extent { h: input.height, w: input.width }.zip(pad, |n, pad| n + 2 * pad);
             let fits = written(size.zip(room, usize::min));
             Violation::new(at(key), cause).help(if input.pixels() == 1 {
-                "an image is [height, width] or [height, width, channels], and for `conv1d` [time] or [time, channels]; \
-                 choose a smaller window or more pad"
+                "an image is [height, width] or [height, width, channels], and for `conv1d` [time] \
+                 or [time, channels]; choose a smaller window or more pad"
                     .to_owned()
             } else {
                 format!("choose more pad, or a window that fits, such as `{key} = {fits}`")
@@ -490,11 +584,19 @@ impl Planner<'_> {
         if input.height == 1 {
             return Ok(());
         }
-        Err(Violation::new(place.clone(), format!("a `conv1d` goes along one row, but {input} enters"))
-            .help("use a `conv2d`, e.g. with `kernel = [1, 5]` and `pad = [0, 2]`"))
+        Err(Violation::new(
+            place.clone(),
+            format!("a `conv1d` goes along one row, but {input} enters"),
+        )
+        .help("use a `conv2d`, e.g. with `kernel = [1, 5]` and `pad = [0, 2]`"))
     }
 
-    fn embedding(&mut self, place: &Place, embedding: &Embedding, value: usize) -> Result<usize, Violation> {
+    fn embedding(
+        &mut self,
+        place: &Place,
+        embedding: &Embedding,
+        value: usize,
+    ) -> Result<usize, Violation> {
         let at = |key| place.clone().key(key);
         let &Embedding { rows, units } = embedding;
         within(at("rows"), rows, 1..=MAX_SIZE)?;
@@ -520,10 +622,13 @@ impl Planner<'_> {
         let at = || place.clone().key("filters");
         let input = self.shapes[value];
         if cnn.filters.is_empty() || cnn.filters.len() > input.pixels() {
-            let cause = format!("has filters of {} widths for {} characters", cnn.filters.len(), input.pixels());
-            return Err(
-                Violation::new(at(), cause).help("give the number of filters of width 1, 2, …, at least of one")
+            let cause = format!(
+                "has filters of {} widths for {} characters",
+                cnn.filters.len(),
+                input.pixels()
             );
+            return Err(Violation::new(at(), cause)
+                .help("give the number of filters of width 1, 2, …, at least of one"));
         }
         for &n in &cnn.filters {
             within(at(), n, 0..=MAX_SIZE)?;
@@ -533,7 +638,12 @@ impl Planner<'_> {
         Ok(self.push("char_cnn", Op::CharCnn(cnn.filters.clone()), vec![value], output))
     }
 
-    fn highway(&mut self, place: &Place, highway: &Highway, value: usize) -> Result<usize, Violation> {
+    fn highway(
+        &mut self,
+        place: &Place,
+        highway: &Highway,
+        value: usize,
+    ) -> Result<usize, Violation> {
         let units = self.shapes[value].elements();
         let gates = self.gates(place, highway.r, highway.threshold, units, units)?;
         Ok(self.push("highway", Op::Highway(gates), vec![value], Shape::vector(units)))
@@ -542,9 +652,8 @@ impl Planner<'_> {
     fn lstm(&mut self, place: &Place, lstm: &Lstm, value: usize) -> Result<usize, Violation> {
         within(place.clone().key("units"), lstm.units, 1..=MAX_SIZE / 4)?;
         if self.branch {
-            return Err(
-                Violation::new(place.clone(), "an LSTM cannot be in a branch").help("put it after the residual")
-            );
+            return Err(Violation::new(place.clone(), "an LSTM cannot be in a branch")
+                .help("put it after the residual"));
         }
         let inputs = self.shapes[value].elements();
         let gates = self.gates(place, lstm.r, lstm.threshold, inputs, lstm.units)?;
@@ -566,11 +675,21 @@ impl Planner<'_> {
         Ok(Gates { r, threshold })
     }
 
-    fn residual(&mut self, place: &Place, residual: &Residual, value: usize) -> Result<usize, Violation> {
+    fn residual(
+        &mut self,
+        place: &Place,
+        residual: &Residual,
+        value: usize,
+    ) -> Result<usize, Violation> {
         let at = |key| place.clone().key(key);
         if !residual.body.last().is_some_and(is_linear) {
-            return Err(Violation::new(at("body"), "the body of a residual does not end with a linear layer")
-                .help("end it with `dense` or a convolution, and put the \"relu\" after the residual"));
+            return Err(Violation::new(
+                at("body"),
+                "the body of a residual does not end with a linear layer",
+            )
+            .help(
+                "end it with `dense` or a convolution, and put the \"relu\" after the residual",
+            ));
         }
         let outer = std::mem::replace(&mut self.branch, true);
         let body = self.layers(&at("body"), &residual.body, value)?;
@@ -578,8 +697,13 @@ impl Planner<'_> {
         self.branch = outer;
         let (a, b) = (self.shapes[body], self.shapes[shortcut]);
         if a != b {
-            return Err(Violation::new(at("shortcut"), format!("the body yields {a}, the shortcut {b}"))
-                .help("give the shortcut a convolution of kernel 1 with the body's stride and channels"));
+            return Err(Violation::new(
+                at("shortcut"),
+                format!("the body yields {a}, the shortcut {b}"),
+            )
+            .help(
+                "give the shortcut a convolution of kernel 1 with the body's stride and channels",
+            ));
         }
         Ok(self.push("add", Op::Add, vec![body, shortcut], a))
     }
@@ -587,7 +711,11 @@ impl Planner<'_> {
 
 /// Sizes as a description has them.
 fn written(extent: Extent) -> String {
-    if extent.h == extent.w { extent.h.to_string() } else { format!("[{}, {}]", extent.h, extent.w) }
+    if extent.h == extent.w {
+        extent.h.to_string()
+    } else {
+        format!("[{}, {}]", extent.h, extent.w)
+    }
 }
 
 fn is_linear(layer: &Layer) -> bool {
@@ -603,9 +731,15 @@ fn divides(at: Place, pool: Pool, after: &[Layer]) -> Result<(), Violation> {
     }
     Err(Violation::new(
         at,
-        format!("a mean of {area} pixels, which is no power of two, is followed by no linear layer"),
+        format!(
+            "a mean of {area} pixels, which is no power of two, is followed by no linear \
+            layer"
+        ),
     )
-    .help("put `dense` or a convolution right after it, whose coefficients take the division in, or change the size"))
+    .help(
+        "put `dense` or a convolution right after it, whose coefficients take the division in, \
+        or change the size",
+    ))
 }
 
 fn entries(place: Place, r: usize, entries: usize) -> Result<(), Violation> {

@@ -35,7 +35,9 @@ pub fn ready() -> &'static [(&'static str, &'static str)] {
 pub fn find(what: &str) -> Result<Network> {
     let path = Path::new(what);
     if path.exists() {
-        return read_as(Artifact::Description, path, |path| Network::parse(what, &files::read_text(path)?));
+        return read_as(Artifact::Description, path, |path| {
+            Network::parse(what, &files::read_text(path)?)
+        });
     }
     if let Some((name, text)) = ready().iter().find(|(name, _)| *name == what) {
         return Network::parse(&format!("{name}.toml (ready)"), text);

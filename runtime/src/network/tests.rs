@@ -90,21 +90,31 @@ fn plan() {
     assert_eq!(told, expected);
     // Patches of 2×2 cover 9×9 in 5×5; a depthwise layer is compared with a depthwise one.
     let steps = network.plan().unwrap();
-    assert_eq!((steps[0].multiplications(), steps[0].dense_multiplications()), (6 * 25, 81 * 8 * 4 * 9));
-    assert_eq!((steps[6].multiplications(), steps[6].dense_multiplications()), (12 * 4, 4 * 12 * 9));
+    assert_eq!(
+        (steps[0].multiplications(), steps[0].dense_multiplications()),
+        (6 * 25, 81 * 8 * 4 * 9)
+    );
+    assert_eq!(
+        (steps[6].multiplications(), steps[6].dense_multiplications()),
+        (12 * 4, 4 * 12 * 9)
+    );
 }
 
-/// As in a description, with what each layer's windows are: size, stride and pad, and the patch of a convolution.
+/// As in a description, with what each layer's windows are: size, stride and pad, and the patch of
+/// a convolution.
 fn windows(shape: &str, layers: &str) -> Vec<String> {
     let text = format!(
-        "name = \"row\"\ninput = {{ shape = {shape}, bits = 8, frac = 7 }}\nlayers = [{layers}, {{ dense = {{ units = 3 }} }}]"
+        "name = \"row\"\ninput = {{ shape = {shape}, bits = 8, frac = 7 }}\nlayers = [{layers}, {{ \
+         dense = {{ units = 3 }} }}]"
     );
     let network = Network::parse("row", &text).unwrap_or_else(|e| panic!("{layers}: {e}"));
     assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     let steps = network.plan().unwrap();
     let told = steps.iter().filter_map(|step| match &step.op {
         plan::Op::Linear(l) if l.dense => None,
-        plan::Op::Linear(l) => Some(format!("{} {} {} p {}: {}", l.kernel, l.stride, l.pad, l.patch, step.output)),
+        plan::Op::Linear(l) => {
+            Some(format!("{} {} {} p {}: {}", l.kernel, l.stride, l.pad, l.patch, step.output))
+        }
         plan::Op::MaxPool(p) | plan::Op::AveragePool(p) => {
             Some(format!("{} {} {}: {}", p.size, p.stride, p.pad, step.output))
         }
@@ -113,18 +123,25 @@ fn windows(shape: &str, layers: &str) -> Vec<String> {
     told.collect()
 }
 
-/// A number is as many rows as columns, but along an image of one row; two numbers are what they say.
+/// A number is as many rows as columns, but along an image of one row; two numbers are what they
+/// say.
 #[test]
 fn sizes_of_windows() {
     let conv2d = |sizes: &str| format!("{{ conv2d = {{ channels = 4, {sizes} }} }}, \"relu\"");
     let row = "[1, 64, 2]";
-    assert_eq!(windows(row, &conv2d("kernel = [1, 5], pad = [0, 2]")), ["1×5 1×1 0×2 p 1×1: 1×64×4"]);
+    assert_eq!(
+        windows(row, &conv2d("kernel = [1, 5], pad = [0, 2]")),
+        ["1×5 1×1 0×2 p 1×1: 1×64×4"]
+    );
     assert_eq!(windows(row, &conv2d("kernel = 5, pad = 2, p = 3")), ["5×5 1×1 2×2 p 1×3: 1×64×4"]);
     assert_eq!(
         windows("[6, 5]", &conv2d("kernel = [3, 2], stride = [1, 3], p = [2, 1]")),
         ["3×2 1×3 0×0 p 2×1: 4×2×4"]
     );
-    assert_eq!(windows("[6, 5]", &conv2d("kernel = 3, pad = [2, 0], p = 2")), ["3×3 1×1 2×0 p 2×2: 8×3×4"]);
+    assert_eq!(
+        windows("[6, 5]", &conv2d("kernel = 3, pad = [2, 0], p = 2")),
+        ["3×3 1×1 2×0 p 2×2: 8×3×4"]
+    );
     let pool = |sizes: &str| format!("{{ max_pool = {{ {sizes} }} }}");
     assert_eq!(windows(row, &pool("size = 4")), ["1×4 1×4 0×0: 1×16×2"]);
     assert_eq!(windows(row, &pool("size = 3, stride = 2, pad = 1")), ["1×3 1×2 0×1: 1×32×2"]);
@@ -134,12 +151,15 @@ fn sizes_of_windows() {
     assert_eq!(windows("[6, 5, 2]", "\"global_average_pool\""), ["6×5 6×5 0×0: 2"]);
 }
 
-/// `conv1d` makes an image of one row of one axis or two; without it, two axes are rows and columns.
+/// `conv1d` makes an image of one row of one axis or two; without it, two axes are rows and
+/// columns.
 #[test]
 fn signals() {
     let conv = "{ conv1d = { channels = 4, kernel = 5, pad = 2, stride = 2, p = 4 } }, \"relu\"";
     let pooled = format!("{conv}, {{ average_pool = {{ size = 8 }} }}");
-    for (shape, enters) in [("[64, 2]", [1, 64, 2]), ("[64]", [1, 64, 1]), ("[1, 64, 2]", [1, 64, 2])] {
+    for (shape, enters) in
+        [("[64, 2]", [1, 64, 2]), ("[64]", [1, 64, 1]), ("[1, 64, 2]", [1, 64, 2])]
+    {
         assert_eq!(windows(shape, &pooled), ["1×5 1×2 0×2 p 1×4: 1×32×4", "1×8 1×8 0×0: 1×4×4"]);
         let text = format!(
             "name = \"row\"\ninput = {{ shape = {shape}, bits = 8, frac = 7 }}\n\
@@ -235,14 +255,21 @@ fn errors() {
         ("plain = true }", "plain = true, p = 2 }"),
         ("units = 3, plain = true", "units = 3, plain = true, r = 4"),
         ("kernel = 1, stride = 2", "kernel = 1"),
-        (", shortcut = [\n        { conv2d = { channels = 12, kernel = 1, stride = 2 } },\n    ]", ""),
+        (
+            ", shortcut = [\n        { conv2d = { channels = 12, kernel = 1, stride = 2 } },\n    \
+             ]",
+            "",
+        ),
         ("groups = 3 } },", "groups = 3 } }, \"relu\","),
         ("\"flatten\",", "\"relu\","),
         ("\"flatten\"", "\"flaten\""),
         ("average_pool = { size = 2 }", "average_pool = { size = 7 }"),
         ("{ max_pool = { size = 2 } }", "{ average_pool = { size = 3 } }"),
         ("[9, 9, 4]", "[324]"),
-        ("    { conv2d = { channels = 10, kernel = 1 } },\n    \"relu\"", "    \"global_average_pool\""),
+        (
+            "    { conv2d = { channels = 10, kernel = 1 } },\n    \"relu\"",
+            "    \"global_average_pool\"",
+        ),
         ("    { dense = { units = 3, plain = true } },\n", ""),
         ("ratio = 0.5", "ratio = 0"),
         ("ratio = 0.5", "p = 0"),
@@ -260,9 +287,15 @@ fn errors() {
         ("kernel = [1, 5]", "kernel = [32, 33]"),
         ("size = [1, 2]", "size = [2, 2]"),
         ("size = [1, 2]", "size = 100"),
-        ("conv2d = { channels = 4, kernel = [1, 5], pad = [0, 2]", "conv1d = { channels = 4, kernel = [1, 5]"),
+        (
+            "conv2d = { channels = 4, kernel = [1, 5], pad = [0, 2]",
+            "conv1d = { channels = 4, kernel = [1, 5]",
+        ),
         ("[1, 64, 2]", "[2, 64, 2]"),
-        ("{ max_pool = { size = [1, 2] } }", "{ average_pool = { size = 3 } }, { max_pool = { size = 2 } }"),
+        (
+            "{ max_pool = { size = [1, 2] } }",
+            "{ average_pool = { size = 3 } }, { max_pool = { size = 2 } }",
+        ),
         ("[1, 64, 2]", "[8, 8, 2]"),
     ];
     let of_sequences = [
@@ -290,19 +323,27 @@ fn errors() {
     if std::env::var_os("STRASSENC_BLESS").is_some() {
         std::fs::write(snapshot, &told).unwrap();
     }
-    assert_eq!(told, std::fs::read_to_string(snapshot).unwrap(), "STRASSENC_BLESS=1 accepts new texts");
+    assert_eq!(
+        told,
+        std::fs::read_to_string(snapshot).unwrap(),
+        "STRASSENC_BLESS=1 accepts new texts"
+    );
 }
 
-/// The largest sizes that are allowed one by one, together: refused, and nothing overflows on the way.
+/// The largest sizes that are allowed one by one, together: refused, and nothing overflows on the
+/// way.
 #[test]
 fn values_have_at_most_2_24_elements() {
-    let conv = "{ conv2d = { channels = 65536, kernel = 32, pad = 31, r = 1 } }, \"relu\", ".repeat(40);
+    let conv =
+        "{ conv2d = { channels = 65536, kernel = 32, pad = 31, r = 1 } }, \"relu\", ".repeat(40);
     for layers in [
         format!("{conv}{{ dense = {{ units = 65536, r = 65536 }} }}"),
         format!("{conv}{{ conv2d = {{ channels = 65536, kernel = 1, r = 1 }} }}"),
     ] {
-        let text =
-            format!("name = \"x\"\ninput = {{ shape = [1, 4194304], bits = 8, frac = 0 }}\nlayers = [{layers}]\n");
+        let text = format!(
+            "name = \"x\"\ninput = {{ shape = [1, 4194304], bits = 8, frac = 0 }}\nlayers = \
+             [{layers}]\n"
+        );
         let told = Network::parse("net.toml", &text).unwrap_err().to_string();
         assert!(told.contains("entries") || told.contains("elements"), "{told}");
     }

@@ -1,11 +1,13 @@
-//! Changes to every linear layer at once, whatever the description says of each: what a sweep varies.
+//! Changes to every linear layer at once, whatever the description says of each: what a sweep
+//! varies.
 
 use super::{Layer, Network, plan};
 
 impl Network {
-    /// Gives every linear layer r = max(1, round(ratio · outputs)), where outputs are channels or units. The last layer gets no
-    /// fewer than it has outputs, as in StrassenNets: its r is the rank of what it computes, and with fewer the classes could
-    /// not vary independently. Plain layers, which have no budget, keep their coefficient per output.
+    /// Gives every linear layer r = max(1, round(ratio · outputs)), where outputs are channels or
+    /// units. The last layer gets no fewer than it has outputs, as in StrassenNets: its r is the
+    /// rank of what it computes, and with fewer the classes could not vary independently. Plain
+    /// layers, which have no budget, keep their coefficient per output.
     pub fn set_ratio(&mut self, ratio: f64) {
         self.spn.ratio = ratio;
         each(&mut self.layers, &mut |layer| match layer {
@@ -22,13 +24,18 @@ impl Network {
             Some(Layer::Dense(dense)) if !dense.plain.unwrap_or(plain) && dense.rank.is_none() => {
                 dense.r = at_least(dense.units)
             }
-            Some(Layer::Conv2d(conv)) if !conv.plain.unwrap_or(plain) => conv.r = at_least(conv.channels),
-            Some(Layer::Conv1d(conv)) if !conv.plain.unwrap_or(plain) => conv.r = at_least(conv.channels),
+            Some(Layer::Conv2d(conv)) if !conv.plain.unwrap_or(plain) => {
+                conv.r = at_least(conv.channels)
+            }
+            Some(Layer::Conv1d(conv)) if !conv.plain.unwrap_or(plain) => {
+                conv.r = at_least(conv.channels)
+            }
             _ => {}
         }
     }
 
-    /// Gives every convolution output patches of p × p pixels, on images of one row 1 × p, plain ones excepted, which have none.
+    /// Gives every convolution output patches of p × p pixels, on images of one row 1 × p, plain
+    /// ones excepted, which have none.
     pub fn set_p(&mut self, p: usize) {
         self.spn.p = p;
         each(&mut self.layers, &mut |layer| match layer {
@@ -86,9 +93,15 @@ layers = [
         network.set_threshold(1.1);
         network.validate().unwrap();
         let layers = network.linear();
-        let figures: Vec<_> =
-            layers.iter().filter_map(|s| s.linear()).map(|l| (l.r, l.patch.both(), l.threshold)).collect();
-        assert_eq!(figures, [(2, [2; 2], None), (2, [2; 2], None), (5, [1; 2], None), (3, [1; 2], None)]);
+        let figures: Vec<_> = layers
+            .iter()
+            .filter_map(|s| s.linear())
+            .map(|l| (l.r, l.patch.both(), l.threshold))
+            .collect();
+        assert_eq!(
+            figures,
+            [(2, [2; 2], None), (2, [2; 2], None), (5, [1; 2], None), (3, [1; 2], None)]
+        );
         assert_eq!(network.train.threshold, 1.1);
         network.set_ratio(4.0);
         let r: Vec<_> = network.linear().iter().filter_map(|s| s.linear()).map(|l| l.r).collect();

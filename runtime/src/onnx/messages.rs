@@ -151,7 +151,8 @@ impl ValueInfoProto {
     /// An int64 tensor `[samples, columns]`.
     pub fn int64(name: &str, columns: usize) -> Self {
         let sizes = [Size::DimParam("samples".into()), Size::DimValue(columns as i64)];
-        let shape = TensorShapeProto { dim: sizes.map(|size| Dimension { value: Some(size) }).into() };
+        let shape =
+            TensorShapeProto { dim: sizes.map(|size| Dimension { value: Some(size) }).into() };
         let tensor = Tensor { elem_type: INT64, shape: Some(shape) };
         ValueInfoProto { name: name.into(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
     }

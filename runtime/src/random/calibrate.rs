@@ -52,7 +52,8 @@ pub fn calibrate(
     progress: &dyn Fn(&str, f64),
     stop: Stop,
 ) -> Result<Calibrated> {
-    let input = Value { shape: network.image(), format: network.input.format(), data: images.concat() };
+    let input =
+        Value { shape: network.image(), format: network.input.format(), data: images.concat() };
     let mut values: Vec<Option<Value>> = (0..=steps.len()).map(|_| None).collect();
     values[0] = Some(input);
     let mut made: Vec<_> = steps.iter().map(|_| None).collect();
@@ -64,13 +65,16 @@ pub fn calibrate(
         stop.check()?;
         done += work(step);
         let at = |value: usize| {
-            values[value].as_ref().ok_or_else(|| Error::internal(&step.name, "reads what was not computed"))
+            values[value]
+                .as_ref()
+                .ok_or_else(|| Error::internal(&step.name, "reads what was not computed"))
         };
         let x = at(step.from[0])?;
         let (layer, value) = match &step.op {
             Op::Linear(linear) => {
                 // What the layer's outputs are added to.
-                let sum = steps.iter().find(|add| matches!(add.op, Op::Add) && add.from[0] == k + 1);
+                let sum =
+                    steps.iter().find(|add| matches!(add.op, Op::Add) && add.from[0] == k + 1);
                 let calibration = Calibration {
                     step,
                     linear,
@@ -107,14 +111,18 @@ pub fn calibrate(
     }
     progress("", 1.0);
     let last = values.pop().flatten();
-    let outputs = last.map(|z| z.data.chunks(z.shape.elements()).map(<[i64]>::to_vec).collect()).unwrap_or_default();
+    let outputs = last
+        .map(|z| z.data.chunks(z.shape.elements()).map(<[i64]>::to_vec).collect())
+        .unwrap_or_default();
     let (layers, figures): (Vec<_>, Vec<_>) = made.into_iter().flatten().unzip();
     Ok(Calibrated { layers, figures: figures.into_iter().flatten().collect(), outputs })
 }
 
-/// Steps in an order in which the last layer of a residual's body comes after the shortcut, whose values it must suit.
+/// Steps in an order in which the last layer of a residual's body comes after the shortcut, whose
+/// values it must suit.
 fn order(steps: &[Step]) -> Vec<usize> {
-    let ends: HashSet<usize> = steps.iter().filter(|s| matches!(s.op, Op::Add)).map(|add| add.from[0] - 1).collect();
+    let ends: HashSet<usize> =
+        steps.iter().filter(|s| matches!(s.op, Op::Add)).map(|add| add.from[0] - 1).collect();
     let mut order = vec![];
     for (k, step) in steps.iter().enumerate() {
         if matches!(step.op, Op::Add) {
@@ -133,7 +141,8 @@ fn figures(step: &Step, made: &Made, value: &Value, last: bool) -> Option<Figure
         (Made::Pool, _) => return None,
         (Made::Linear(layer), Some(linear)) => {
             let density = |w: &mut dyn Iterator<Item = &i8>| {
-                let (entries, nonzeros) = w.fold((0, 0), |(n, ones), v| (n + 1, ones + usize::from(*v != 0)));
+                let (entries, nonzeros) =
+                    w.fold((0, 0), |(n, ones), v| (n + 1, ones + usize::from(*v != 0)));
                 Some(share(nonzeros, entries))
             };
             let (b, c) = match layer.as_ref() {
@@ -170,20 +179,26 @@ fn figures(step: &Step, made: &Made, value: &Value, last: bool) -> Option<Figure
 
 fn pooled(kind: model::PoolKind, step: &Step, windows: &Pool, x: &Value) -> Result<Value> {
     let &Pool { size, stride, pad } = windows;
-    let layer = model::Layer::Pool(model::Pool { name: step.name.clone(), kind, size, stride, pad });
+    let layer =
+        model::Layer::Pool(model::Pool { name: step.name.clone(), kind, size, stride, pad });
     let (shape, format) = layer.yields((x.shape, x.format))?;
     let mut data = Vec::with_capacity(x.data.len() / x.shape.elements() * shape.elements());
     for image in x.data.chunks(x.shape.elements()) {
-        for (down, across) in (0..shape.height).flat_map(|y| (0..shape.width).map(move |x| (y, x))) {
+        for (down, across) in (0..shape.height).flat_map(|y| (0..shape.width).map(move |x| (y, x)))
+        {
             let inside = |at: usize, [size, stride, pad]: [usize; 3], most: usize| {
                 (at * stride).max(pad) - pad..(at * stride + size - pad).min(most)
             };
             let first = data.len();
-            data.resize(first + shape.channels, if kind == model::PoolKind::Max { x.format.min() } else { 0 });
+            data.resize(
+                first + shape.channels,
+                if kind == model::PoolKind::Max { x.format.min() } else { 0 },
+            );
             for y in inside(down, [size.h, stride.h, pad.h], x.shape.height) {
                 for across in inside(across, [size.w, stride.w, pad.w], x.shape.width) {
                     let from = (y * x.shape.width + across) * shape.channels;
-                    for (z, v) in data[first..].iter_mut().zip(&image[from..from + shape.channels]) {
+                    for (z, v) in data[first..].iter_mut().zip(&image[from..from + shape.channels])
+                    {
                         *z = if kind == model::PoolKind::Max { *v.max(z) } else { *z + v };
                     }
                 }
@@ -198,7 +213,8 @@ fn pooled(kind: model::PoolKind, step: &Step, windows: &Pool, x: &Value) -> Resu
 fn sum(a: &Value, b: &Value, relu: bool, bits: u32) -> Value {
     let frac = a.format.frac.max(b.format.frac);
     let (up_a, up_b) = (frac - a.format.frac, frac - b.format.frac);
-    let mut data: Vec<i64> = a.data.iter().zip(&b.data).map(|(a, b)| (a << up_a) + (b << up_b)).collect();
+    let mut data: Vec<i64> =
+        a.data.iter().zip(&b.data).map(|(a, b)| (a << up_a) + (b << up_b)).collect();
     let reals: Vec<f64> = data.iter().map(|v| *v as f64 * f64::powi(2.0, -frac)).collect();
     let mut format = Format { signed: !relu, bits, frac: 0 };
     // Finer than what arrives would say nothing more.
@@ -207,10 +223,11 @@ fn sum(a: &Value, b: &Value, relu: bool, bits: u32) -> Value {
     Value { shape: a.shape, format, data }
 }
 
-/// The frac of a format of this sign and width at which about a share of [`CLIPPED`] of the values saturates; finer where there
-/// would be too few different ones.
+/// The frac of a format of this sign and width at which about a share of [`CLIPPED`] of the values
+/// saturates; finer where there would be too few different ones.
 fn suitable(reals: &[f64], format: Format) -> i32 {
-    let mut sizes: Vec<f64> = reals.iter().map(|v| if format.signed { v.abs() } else { v.max(0.0) }).collect();
+    let mut sizes: Vec<f64> =
+        reals.iter().map(|v| if format.signed { v.abs() } else { v.max(0.0) }).collect();
     let within = ((1.0 - CLIPPED) * sizes.len() as f64) as usize;
     let largest = sizes.iter().copied().fold(0.0, f64::max);
     let (_, q, _) = sizes.select_nth_unstable_by(within.min(reals.len() - 1), f64::total_cmp);
@@ -229,7 +246,11 @@ fn suitable(reals: &[f64], format: Format) -> i32 {
                 break;
             }
         }
-        let ends = reals.iter().map(z).filter(|z| *z == format.max() || format.signed && *z == format.min()).count();
+        let ends = reals
+            .iter()
+            .map(z)
+            .filter(|z| *z == format.max() || format.signed && *z == format.min())
+            .count();
         (distinct.len(), ends as f64 / reals.len() as f64)
     };
     while ends(frac).0 < DISTINCT && ends(frac + 1).1 <= 0.75 * SATURATED && frac < 48 {
@@ -336,9 +357,12 @@ impl Calibration<'_> {
             enliven(row.iter_mut(), entry, rng);
         }
         let w_c = if linear.plain {
-            Array4::from_shape_fn((c_out, if self.depthwise() { r / linear.groups } else { r }, 1, 1), |(c, i, ..)| {
-                i8::from(c % if self.depthwise() { r / linear.groups } else { r } == i)
-            })
+            Array4::from_shape_fn(
+                (c_out, if self.depthwise() { r / linear.groups } else { r }, 1, 1),
+                |(c, i, ..)| {
+                    i8::from(c % if self.depthwise() { r / linear.groups } else { r } == i)
+                },
+            )
         } else {
             let reads = if self.depthwise() { r / linear.groups } else { r };
             let mut w_c = ternary((c_out, reads, p.h, p.w), density, rng);
@@ -353,7 +377,11 @@ impl Calibration<'_> {
             for first in (0..c_out).step_by(readers.max(1)) {
                 for i in 0..reads {
                     let entry = rng.random_range(0..readers * p.area());
-                    enliven(w_c.slice_mut(ndarray::s![first..first + readers, i, .., ..]).iter_mut(), entry, rng);
+                    enliven(
+                        w_c.slice_mut(ndarray::s![first..first + readers, i, .., ..]).iter_mut(),
+                        entry,
+                        rng,
+                    );
                 }
             }
             w_c
@@ -370,14 +398,17 @@ impl Calibration<'_> {
         Drawn { w_b, w_c, coefficients }
     }
 
-    /// W_b and W_c as lists: columns of W_b are numbered as pixels lie, rows of W_c are places of the patch, then channels.
+    /// W_b and W_c as lists: columns of W_b are numbered as pixels lie, rows of W_c are places of
+    /// the patch, then channels.
     fn rows(&self, drawn: &Drawn) -> (Rows, Rows) {
         let (r, per_group, _, k) = drawn.w_b.dim();
         let (c_out, reads, p_h, p_w) = drawn.w_c.dim();
         let (groups, channels) = (self.linear.groups, self.step.input.channels);
         let b = drawn.w_b.outer_iter().enumerate().map(|(i, row)| {
             let first = i / (r / groups) * per_group;
-            let entry = move |((c, y, x), w): ((usize, usize, usize), &i8)| ((y * k + x) * channels + first + c, *w);
+            let entry = move |((c, y, x), w): ((usize, usize, usize), &i8)| {
+                ((y * k + x) * channels + first + c, *w)
+            };
             row.indexed_iter().map(entry).collect::<Vec<_>>()
         });
         let places = (0..p_h).flat_map(|y| (0..p_w).map(move |x| (y, x)));
@@ -388,13 +419,18 @@ impl Calibration<'_> {
         (Rows::new(b), Rows::new(c))
     }
 
-    /// Shifts with which all products spread over about 2^[`MEASURED`], times what their coefficients differ by.
+    /// Shifts with which all products spread over about 2^[`MEASURED`], times what their
+    /// coefficients differ by.
     fn measuring_shifts(&self, u: &Sums, windows: usize) -> Vec<i32> {
-        let rows: Vec<_> = (0..self.linear.r).into_par_iter().map(|i| spread(u.row(i).map(|u| u as f64))).collect();
+        let rows: Vec<_> = (0..self.linear.r)
+            .into_par_iter()
+            .map(|i| spread(u.row(i).map(|u| u as f64)))
+            .collect();
         let spreads = if windows >= FEW {
             rows.iter().map(|(_, spread)| *spread).collect::<Vec<_>>()
         } else {
-            let all = rows.iter().map(|(mean, spread)| mean * mean + spread * spread).sum::<f64>() / rows.len() as f64;
+            let all = rows.iter().map(|(mean, spread)| mean * mean + spread * spread).sum::<f64>()
+                / rows.len() as f64;
             vec![all.sqrt(); rows.len()]
         };
         let moving = spreads.iter().filter(|s| **s > 0.0);
@@ -402,7 +438,8 @@ impl Calibration<'_> {
         let usual = if usual > 0.0 { usual } else { 1.0 };
         let bits = self.network.bits.coefficients as i32 - 1;
         // A row that did not move over the images may do so over others.
-        let shift = |s: &f64| (if *s > 0.0 { *s } else { usual }).log2().round() as i32 + bits - MEASURED;
+        let shift =
+            |s: &f64| (if *s > 0.0 { *s } else { usual }).log2().round() as i32 + bits - MEASURED;
         spreads.iter().map(|s| shift(s).clamp(-31, 52)).collect()
     }
 
@@ -421,8 +458,13 @@ impl Calibration<'_> {
         pixels
     }
 
-    /// Changes each of the pixels' values, of which the channel and the place in the patch are told.
-    fn each_place(&self, pixels: &mut [i64], change: impl Fn((usize, usize, usize), &mut i64) + Sync) {
+    /// Changes each of the pixels' values, of which the channel and the place in the patch are
+    /// told.
+    fn each_place(
+        &self,
+        pixels: &mut [i64],
+        change: impl Fn((usize, usize, usize), &mut i64) + Sync,
+    ) {
         let (Shape { height, width, channels }, p) = (self.step.output, self.linear.patch);
         pixels.par_chunks_mut(channels).enumerate().for_each(|(at, pixel)| {
             let (y, x) = (at / width % height, at % width);
@@ -441,13 +483,15 @@ impl Calibration<'_> {
         let ((py, px), step) = place.map_or(((0, 0), Extent::ONE), |place| (place, p));
         (0..self.samples).flat_map(move |sample| {
             (py..height).step_by(step.h).flat_map(move |y| {
-                (px..width).step_by(step.w).map(move |x| values[((sample * height + y) * width + x) * channels + c])
+                (px..width)
+                    .step_by(step.w)
+                    .map(move |x| values[((sample * height + y) * width + x) * channels + c])
             })
         })
     }
 
-    /// From y as it was measured: fracs, the exponents of the channels' scales, and what the bias shall be in real values after the
-    /// scale, `[c_out, p, p]`.
+    /// From y as it was measured: fracs, the exponents of the channels' scales, and what the bias
+    /// shall be in real values after the scale, `[c_out, p, p]`.
     fn scales(&self, y: &[i64]) -> (Fracs, Array1<i32>, Array3<f64>) {
         let (output, p) = (self.step.output, self.linear.patch);
         let per_place = self.samples * (output.height / p.h) * (output.width / p.w);
@@ -462,11 +506,17 @@ impl Calibration<'_> {
         // Scales.
         let channel = |c: usize| {
             let squares = |place| {
-                let (population, n) = (self.population(&values, c, place), self.population(&values, c, place).count());
+                let (population, n) = (
+                    self.population(&values, c, place),
+                    self.population(&values, c, place).count(),
+                );
                 spread(population).1.powi(2) * n as f64
             };
-            let squares: f64 =
-                if over == Over::Place { places().map(|at| squares(Some(at))).sum() } else { squares(None) };
+            let squares: f64 = if over == Over::Place {
+                places().map(|at| squares(Some(at))).sum()
+            } else {
+                squares(None)
+            };
             (squares / (self.samples * output.pixels()) as f64).sqrt()
         };
         let channels: Vec<f64> = match over {
@@ -480,10 +530,11 @@ impl Calibration<'_> {
             false => 0,
         });
         let exponents: Array1<i32> = exponents.collect();
-        let wanted = self.added.map_or(1.0, |added| match spread(added.data.iter().map(|v| *v as f64)).1 {
-            s if s > 0.0 => s * added.unit(),
-            _ => 1.0,
-        });
+        let wanted =
+            self.added.map_or(1.0, |added| match spread(added.data.iter().map(|v| *v as f64)).1 {
+                s if s > 0.0 => s * added.unit(),
+                _ => 1.0,
+            });
         let measured = (whole / wanted).log2().round() as i32;
         let powers = exponents.mapv(|e| f64::powi(2.0, e - measured));
         values.par_chunks_mut(output.channels).for_each(|pixel| {
@@ -501,21 +552,32 @@ impl Calibration<'_> {
             .map(|c| match over {
                 Over::Layer => vec![whole; p.area()],
                 Over::Channel => vec![median(self.population(&sums, c, None).collect()); p.area()],
-                Over::Place => places().map(|at| median(self.population(&sums, c, Some(at)).collect())).collect(),
+                Over::Place => places()
+                    .map(|at| median(self.population(&sums, c, Some(at)).collect()))
+                    .collect(),
             })
             .collect();
-        let offsets = Array3::from_shape_fn((output.channels, p.h, p.w), |(c, y, x)| -centres[c][y * p.w + x]);
+        let offsets = Array3::from_shape_fn((output.channels, p.h, p.w), |(c, y, x)| {
+            -centres[c][y * p.w + x]
+        });
         for (at, pixel) in values.chunks_mut(output.channels).enumerate() {
             let (y, x) = (at / output.width % output.height % p.h, at % output.width % p.w);
             pixel.iter_mut().enumerate().for_each(|(c, v)| *v += offsets[[c, y, x]]);
         }
         let bits = &self.network.bits;
-        let output = suitable(&values, Format { signed: !self.step.relu, bits: bits.activations, frac: 0 });
+        let output =
+            suitable(&values, Format { signed: !self.step.relu, bits: bits.activations, frac: 0 });
         let most = exponents.iter().copied().max().unwrap_or(0);
         (Fracs { measured, output, product: output + bits.guard as i32 + most }, exponents, offsets)
     }
 
-    fn choose(&self, frac: &Fracs, exponents: &Array1<i32>, offsets: &Array3<f64>, measured: &[i32]) -> Chosen {
+    fn choose(
+        &self,
+        frac: &Fracs,
+        exponents: &Array1<i32>,
+        offsets: &Array3<f64>,
+        measured: &[i32],
+    ) -> Chosen {
         let shifts = measured.iter().map(|t| t + frac.measured - frac.product).collect();
         let bias = Array3::from_shape_fn(offsets.dim(), |(c, y, x)| {
             (offsets[[c, y, x]] * f64::powi(2.0, frac.product - exponents[c])).round() as i64
@@ -534,19 +596,29 @@ impl Calibration<'_> {
 
     fn layer(&self, drawn: &Drawn, chosen: &Chosen) -> model::Layer {
         let Calibration { step, linear, network, .. } = *self;
-        let (name, budget, coefficients) = (step.name.clone(), linear.r, drawn.coefficients.clone());
-        let (coefficient_bits, coefficient_shifts) = (network.bits.coefficients, chosen.shifts.clone());
+        let (name, budget, coefficients) =
+            (step.name.clone(), linear.r, drawn.coefficients.clone());
+        let (coefficient_bits, coefficient_shifts) =
+            (network.bits.coefficients, chosen.shifts.clone());
         let (product_frac, output) = (chosen.product_frac, chosen.output.clone());
         if linear.dense {
             return model::Layer::Dense(model::Dense {
                 name,
                 budget,
-                w_b: drawn.w_b.index_axis(ndarray::Axis(3), 0).index_axis(ndarray::Axis(2), 0).to_owned(),
+                w_b: drawn
+                    .w_b
+                    .index_axis(ndarray::Axis(3), 0)
+                    .index_axis(ndarray::Axis(2), 0)
+                    .to_owned(),
                 coefficients,
                 coefficient_bits,
                 coefficient_shifts,
                 product_frac,
-                w_c: drawn.w_c.index_axis(ndarray::Axis(3), 0).index_axis(ndarray::Axis(2), 0).to_owned(),
+                w_c: drawn
+                    .w_c
+                    .index_axis(ndarray::Axis(3), 0)
+                    .index_axis(ndarray::Axis(2), 0)
+                    .to_owned(),
                 bias: chosen.bias.iter().copied().collect(),
                 output,
             });

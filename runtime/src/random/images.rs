@@ -12,8 +12,9 @@ const COLOUR: f32 = 0.5;
 /// The share of elements that saturate at each end, so that images use the whole range.
 const CLIPPED: f32 = 0.01;
 
-/// Images of these axes over the whole range of the format: smooth blobs of all sizes, the large ones the strongest, as in photographs,
-/// which channels largely share, and noise. Where the input is no image, each element is uniform.
+/// Images of these axes over the whole range of the format: smooth blobs of all sizes, the large
+/// ones the strongest, as in photographs, which channels largely share, and noise. Where the input
+/// is no image, each element is uniform.
 ///
 /// The first images of more are those of fewer.
 pub fn images(axes: &[usize], format: Format, samples: usize, seed: u64) -> Vec<Vec<i64>> {
@@ -22,7 +23,9 @@ pub fn images(axes: &[usize], format: Format, samples: usize, seed: u64) -> Vec<
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(sample as u64);
         if shape.pixels() == 1 {
-            return (0..shape.elements()).map(|_| rng.random_range(format.min()..=format.max())).collect();
+            return (0..shape.elements())
+                .map(|_| rng.random_range(format.min()..=format.max()))
+                .collect();
         }
         let common = blobs(shape, &mut rng);
         let mut image = vec![0.0; shape.elements()];
@@ -48,8 +51,8 @@ fn symmetric(rng: &mut impl Rng) -> f32 {
     rng.random_range(-1.0..1.0)
 }
 
-/// A value for each pixel: random grids, bilinear between their points, from one cell over the image down to cells of two pixels;
-/// amplitudes are as the cells' sizes.
+/// A value for each pixel: random grids, bilinear between their points, from one cell over the
+/// image down to cells of two pixels; amplitudes are as the cells' sizes.
 fn blobs(shape: Shape, rng: &mut impl Rng) -> Vec<f32> {
     let mut sum = vec![0.0; shape.pixels()];
     let longest = shape.height.max(shape.width).next_power_of_two();

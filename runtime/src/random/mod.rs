@@ -1,7 +1,8 @@
 //! Random models of a described network, for looking at hardware before any training.
 //!
-//! W_b, W_c and the coefficients are drawn; shifts, biases and formats are then chosen layer by layer, on the integers that
-//! really arrive over some images, so that every layer uses its format: see [`Figures`] for what is aimed at.
+//! W_b, W_c and the coefficients are drawn; shifts, biases and formats are then chosen layer by
+//! layer, on the integers that really arrive over some images, so that every layer uses its format:
+//! see [`Figures`] for what is aimed at.
 
 mod calibrate;
 mod images;
@@ -24,7 +25,8 @@ pub use sequences::random_sequence;
 /// What is drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// The share of nonzeros in W_b and W_c, above 0, at most 1. No row and no column of products is left without one.
+    /// The share of nonzeros in W_b and W_c, above 0, at most 1. No row and no column of products
+    /// is left without one.
     pub density: f64,
     /// Decides everything that is drawn.
     pub seed: u64,
@@ -45,8 +47,9 @@ pub struct Random {
 
 /// One layer over all images.
 ///
-/// Aimed at: [`DISTINCT`] different values or more, at most a share of [`SATURATED`] saturated, and after a ReLU about half of
-/// them above 0. Formats of fewer than 5 bits, or layers of very few values, may miss it.
+/// Aimed at: [`DISTINCT`] different values or more, at most a share of [`SATURATED`] saturated, and
+/// after a ReLU about half of them above 0. Formats of fewer than 5 bits, or layers of very few
+/// values, may miss it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
     /// Its name.
@@ -61,7 +64,8 @@ pub struct Figures {
     pub density_c: Option<f64>,
     /// How many different integers leave.
     pub distinct: usize,
-    /// The share of integers at an end of the format; 0 is no end of a ReLU's. None for the network's outputs.
+    /// The share of integers at an end of the format; 0 is no end of a ReLU's. None for the
+    /// network's outputs.
     pub saturated: Option<f64>,
     /// The share of integers above 0.
     pub positive: f64,
@@ -96,7 +100,8 @@ impl Stop<'_> {
     }
 }
 
-/// Images that calibrate `network` well in seconds: 16, fewer where it is large; of a network over sequences 512 symbols, at least 16.
+/// Images that calibrate `network` well in seconds: 16, fewer where it is large; of a network over
+/// sequences 512 symbols, at least 16.
 pub fn samples(network: &Network) -> usize {
     const MOST: u64 = 2_000_000_000;
     let work: u64 = network.plan().unwrap_or_default().iter().map(work).sum();
@@ -111,8 +116,9 @@ fn work(step: &Step) -> u64 {
     (w_b + w_c) * (patches.0 * patches.1) as u64
 }
 
-/// A random model of `network`, calibrated on `images`, which are integers of the input format. The same arguments give the same
-/// model on any number of threads. `progress` is told the layer that begins, and the share of the work that is done.
+/// A random model of `network`, calibrated on `images`, which are integers of the input format. The
+/// same arguments give the same model on any number of threads. `progress` is told the layer that
+/// begins, and the share of the work that is done.
 ///
 /// # Errors
 /// Where the description or an option is wrong, an image does not fit, or `stop` says so.
@@ -128,7 +134,10 @@ pub fn random(
     let format = network.input.format();
     if !SAMPLES.contains(&images.len()) {
         let (least, most) = (SAMPLES.start(), SAMPLES.end());
-        return Err(Error::input("images", format_args!("are {}, not {least} to {most}", images.len())));
+        return Err(Error::input(
+            "images",
+            format_args!("are {}, not {least} to {most}", images.len()),
+        ));
     }
     for (i, image) in images.iter().enumerate() {
         if image.len() != network.input.elements() {
@@ -139,7 +148,10 @@ pub fn random(
             ));
         }
         if let Some(v) = image.iter().find(|v| **v < format.min() || **v > format.max()) {
-            return Err(Error::input(format_args!("image {i}"), format_args!("holds {v}, outside {format}")));
+            return Err(Error::input(
+                format_args!("image {i}"),
+                format_args!("holds {v}, outside {format}"),
+            ));
         }
     }
     let steps = network.plan()?;
@@ -180,7 +192,10 @@ enum Made {
 }
 
 /// The layers of a description, from what its steps became.
-fn assemble<'a>(layers: &[Layer], made: &mut impl Iterator<Item = (&'a Step, Made)>) -> Vec<model::Layer> {
+fn assemble<'a>(
+    layers: &[Layer],
+    made: &mut impl Iterator<Item = (&'a Step, Made)>,
+) -> Vec<model::Layer> {
     let mut assembled = vec![];
     for layer in layers {
         let branches = match layer {

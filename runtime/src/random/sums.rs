@@ -1,5 +1,5 @@
-//! Sums of ternary rows over many windows at once, in integers: what makes calibration quick. It shares no code with golden,
-//! which is compared with it.
+//! Sums of ternary rows over many windows at once, in integers: what makes calibration quick. It
+//! shares no code with golden, which is compared with it.
 
 use super::Stop;
 use crate::error::Result;
@@ -29,7 +29,8 @@ macro_rules! lane {
 }
 lane!(i32, i64);
 
-/// A ternary matrix as the columns of its nonzeros, row by row: those of the 1s, then those of the -1s.
+/// A ternary matrix as the columns of its nonzeros, row by row: those of the 1s, then those of the
+/// -1s.
 pub struct Rows {
     columns: Vec<u32>,
     /// Of the 1s and of the -1s of each row.
@@ -114,25 +115,32 @@ impl Windows {
         self.samples * self.count.0 * self.count.1
     }
 
-    /// The matrix times each window of `x`, whose values are at most `reach` in magnitude. Columns are numbered as pixels lie:
-    /// row, column, channel.
+    /// The matrix times each window of `x`, whose values are at most `reach` in magnitude. Columns
+    /// are numbered as pixels lie: row, column, channel.
     pub fn sums(&self, matrix: &Rows, x: &[i64], reach: i64, stop: Stop) -> Result<Sums> {
         let fits = reach.saturating_mul(matrix.longest() as i64) <= i64::from(i32::MAX);
-        if fits { self.sums_of::<i32>(matrix, x, stop) } else { self.sums_of::<i64>(matrix, x, stop) }
+        if fits {
+            self.sums_of::<i32>(matrix, x, stop)
+        } else {
+            self.sums_of::<i64>(matrix, x, stop)
+        }
     }
 
     fn sums_of<T: Lane>(&self, matrix: &Rows, x: &[i64], stop: Stop) -> Result<Sums> {
         let rows = matrix.ends.len();
         let mut lanes = vec![[0; LANES]; rows * self.len().div_ceil(LANES)];
         let columns = || vec![[T::default(); LANES]; self.size.area() * self.input.channels];
-        lanes.par_chunks_mut(rows.max(1)).enumerate().try_for_each_init(columns, |columns, (tile, sums)| {
-            stop.check()?;
-            self.gather(x, tile * LANES, columns);
-            for (row, sum) in sums.iter_mut().enumerate() {
-                *sum = matrix.sum(row, columns).map(T::wide);
-            }
-            Ok(())
-        })?;
+        lanes.par_chunks_mut(rows.max(1)).enumerate().try_for_each_init(
+            columns,
+            |columns, (tile, sums)| {
+                stop.check()?;
+                self.gather(x, tile * LANES, columns);
+                for (row, sum) in sums.iter_mut().enumerate() {
+                    *sum = matrix.sum(row, columns).map(T::wide);
+                }
+                Ok(())
+            },
+        )?;
         Ok(Sums { rows, windows: self.len(), lanes })
     }
 
@@ -145,8 +153,12 @@ impl Windows {
             for lane in 0..LANES {
                 let window = first + lane;
                 let (sample, window) = (window / (down * across), window % (down * across));
-                let y = (window / across * self.stride.h + ky).checked_sub(self.pad.h).filter(|y| *y < height);
-                let pixel = (window % across * self.stride.w + kx).checked_sub(self.pad.w).filter(|x| *x < width);
+                let y = (window / across * self.stride.h + ky)
+                    .checked_sub(self.pad.h)
+                    .filter(|y| *y < height);
+                let pixel = (window % across * self.stride.w + kx)
+                    .checked_sub(self.pad.w)
+                    .filter(|x| *x < width);
                 match y.zip(pixel) {
                     Some((y, pixel)) if sample < self.samples => {
                         let from = ((sample * height + y) * width + pixel) * channels;

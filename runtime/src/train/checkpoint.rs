@@ -60,7 +60,12 @@ pub trait Weights: Sized + Send {
     ///
     /// # Errors
     /// Where the document is damaged, or the file is too small.
-    fn skeleton(document: Self::Document, network: &Network, phase: Phase, size: usize) -> Result<Self, String>;
+    fn skeleton(
+        document: Self::Document,
+        network: &Network,
+        phase: Phase,
+        size: usize,
+    ) -> Result<Self, String>;
     /// Every tensor, in one order, for saving and for loading.
     fn tensors(&mut self) -> Vec<Tensor<'_>>;
     /// Makes it the network of a phase, once the tensors are filled.
@@ -87,7 +92,8 @@ const HASH: Range<usize> = 8 + OPENING.len()..8 + OPENING.len() + NO_HASH.len();
 /// What to do about a checkpoint that is damaged.
 pub(super) const UNUSABLE: &str = "copy it again, or start the training anew in another folder";
 /// What to do about a checkpoint of another version.
-const OF_ANOTHER_VERSION: &str = "use the strassenc that wrote it, or train again in another folder";
+const OF_ANOTHER_VERSION: &str =
+    "use the strassenc that wrote it, or train again in another folder";
 
 /// Everything but the tensors.
 #[derive(Serialize, Deserialize)]
@@ -171,7 +177,8 @@ impl<W: Weights> Checkpoint<W> {
     pub(super) fn phase_is_over(&self) -> bool {
         let patience = self.network.train.patience;
         let in_vain = self.best_epoch().map_or(0, |best| self.epoch.saturating_sub(best));
-        self.phase.recipe(&self.network).is_some_and(|r| self.epoch >= r.epochs) || patience > 0 && in_vain >= patience
+        self.phase.recipe(&self.network).is_some_and(|r| self.epoch >= r.epochs)
+            || patience > 0 && in_vain >= patience
     }
 
     /// Ends the present phase in the state that its recipe hands on: the best, the average or the
@@ -252,8 +259,11 @@ impl<W: Weights> Checkpoint<W> {
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, Unusable> {
         let (json, file) = unpack(bytes, W::KIND, W::VERSION)?;
-        let document: Document<W::Document> = serde_json::from_str(&json).map_err(|e| e.to_string())?;
-        let Document { network, data, teacher, weights, phase, epoch, step, partial, history, .. } = document;
+        let document: Document<W::Document> =
+            serde_json::from_str(&json).map_err(|e| e.to_string())?;
+        let Document {
+            network, data, teacher, weights, phase, epoch, step, partial, history, ..
+        } = document;
         network.validate().map_err(|e| e.to_string())?;
         let exists = match phase.recipe(&network) {
             Some(recipe) => epoch < recipe.epochs,
@@ -264,8 +274,19 @@ impl<W: Weights> Checkpoint<W> {
         }
         let weights = W::skeleton(weights, &network, phase, bytes.len())?;
         let (average, best) = (None, None);
-        let mut run =
-            Checkpoint { network, data, teacher, weights, phase, epoch, step, partial, history, average, best };
+        let mut run = Checkpoint {
+            network,
+            data,
+            teacher,
+            weights,
+            phase,
+            epoch,
+            step,
+            partial,
+            history,
+            average,
+            best,
+        };
         run.copy();
         fill(run.tensors(), &file)?;
         run.weights.restore(&run.network, phase);
@@ -296,17 +317,20 @@ fn pack(document: &impl Serialize, all: Vec<Tensor>) -> Result<Vec<u8>> {
         let (dtype, bytes): (_, Vec<u8>) = match numbers {
             Numbers::F32(v) => (Dtype::F32, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
             Numbers::F64(v) => (Dtype::F64, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
-            Numbers::Ternary(v) => (Dtype::I8, v.iter().flat_map(|v| (*v as i8).to_le_bytes()).collect()),
+            Numbers::Ternary(v) => {
+                (Dtype::I8, v.iter().flat_map(|v| (*v as i8).to_le_bytes()).collect())
+            }
             Numbers::I32(v) => (Dtype::I32, v.iter().flat_map(|v| v.to_le_bytes()).collect()),
         };
         tensors.push((name, dtype, shape, bytes));
     }
     let mut views = Vec::new();
     for (name, dtype, shape, bytes) in &tensors {
-        views.push((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| internal(&e))?));
+        views
+            .push((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| internal(&e))?));
     }
-    let mut bytes =
-        safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)]))).map_err(|e| internal(&e))?;
+    let mut bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)])))
+        .map_err(|e| internal(&e))?;
     let hash = hash(&bytes).ok_or_else(|| internal(&"its hash has no place"))?;
     bytes[HASH].copy_from_slice(hash.as_bytes());
     Ok(bytes)
@@ -337,16 +361,31 @@ impl<T: Into<String>> From<T> for Unusable {
 }
 
 /// The document of a checkpoint of this kind and version, and its tensors.
-fn unpack<'a>(bytes: &'a [u8], kind: &str, version: u32) -> Result<(String, SafeTensors<'a>), Unusable> {
+fn unpack<'a>(
+    bytes: &'a [u8],
+    kind: &str,
+    version: u32,
+) -> Result<(String, SafeTensors<'a>), Unusable> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
-    let json = metadata.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or("it was not written by strassenc")?;
+    let json = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(KEY))
+        .ok_or("it was not written by strassenc")?;
     let found: Version = serde_json::from_str(json).map_err(|e| e.to_string())?;
     if found.kind != kind {
         return Err(format!("it holds a {}, not a {kind}", found.kind).into());
     }
     if found.version != version {
-        let unseen = if found.version < version { ", without a checksum, so that damage would go unseen" } else { "" };
-        let cause = format!("it has format version {}{unseen}; this strassenc reads version {version}", found.version);
+        let unseen = if found.version < version {
+            ", without a checksum, so that damage would go unseen"
+        } else {
+            ""
+        };
+        let cause = format!(
+            "it has format version {}{unseen}; this strassenc reads version {version}",
+            found.version
+        );
         return Err(Unusable { cause, help: OF_ANOTHER_VERSION });
     }
     if hash(bytes).is_none_or(|hash| bytes[HASH] != *hash.as_bytes()) {
@@ -359,7 +398,11 @@ fn unpack<'a>(bytes: &'a [u8], kind: &str, version: u32) -> Result<(String, Safe
 fn fill(tensors: Vec<Tensor>, file: &SafeTensors) -> Result<(), String> {
     let names = tensors.len();
     tensors.into_iter().try_for_each(|tensor| tensor.fill(file))?;
-    if names == file.len() { Ok(()) } else { Err(format!("it holds {} tensors, {names} were expected", file.len())) }
+    if names == file.len() {
+        Ok(())
+    } else {
+        Err(format!("it holds {} tensors, {names} were expected", file.len()))
+    }
 }
 
 /// Adds an array; all arrays of a run are in standard layout.
@@ -398,7 +441,10 @@ impl Tensor<'_> {
         let Tensor { name, shape, numbers } = self;
         let view = file.tensor(&name).map_err(|_| format!("tensor `{name}` is missing"))?;
         if view.shape() != shape {
-            return Err(format!("tensor `{name}` has shape {:?}, expected {shape:?}", view.shape()));
+            return Err(format!(
+                "tensor `{name}` has shape {:?}, expected {shape:?}",
+                view.shape()
+            ));
         }
         let bytes = view.data();
         // Adam's second moments are means of squares.
@@ -407,9 +453,15 @@ impl Tensor<'_> {
             (Numbers::F32(v), Dtype::F32) => {
                 read(v, bytes, f32::from_le_bytes, |v| v.is_finite() && f64::from(v) >= least)
             }
-            (Numbers::F64(v), Dtype::F64) => read(v, bytes, f64::from_le_bytes, |v| v.is_finite() && v >= least),
-            (Numbers::I32(v), Dtype::I32) => read(v, bytes, i32::from_le_bytes, |v| (-64..=64).contains(&v)),
-            (Numbers::Ternary(v), Dtype::I8) => read(v, bytes, |b| f64::from(i8::from_le_bytes(b)), |v| v.abs() <= 1.0),
+            (Numbers::F64(v), Dtype::F64) => {
+                read(v, bytes, f64::from_le_bytes, |v| v.is_finite() && v >= least)
+            }
+            (Numbers::I32(v), Dtype::I32) => {
+                read(v, bytes, i32::from_le_bytes, |v| (-64..=64).contains(&v))
+            }
+            (Numbers::Ternary(v), Dtype::I8) => {
+                read(v, bytes, |b| f64::from(i8::from_le_bytes(b)), |v| v.abs() <= 1.0)
+            }
             (_, dtype) => return Err(format!("tensor `{name}` is of type {dtype:?}")),
         };
         if ok { Ok(()) } else { Err(format!("tensor `{name}` holds a value that cannot be")) }

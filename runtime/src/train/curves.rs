@@ -20,8 +20,8 @@ pub fn svg(history: &[Epoch]) -> Result<String> {
     Ok(text)
 }
 
-/// The share of errors over the epochs of several named runs, as SVG: on the slice held out, or on the training samples where a
-/// run holds none out; the picture says which.
+/// The share of errors over the epochs of several named runs, as SVG: on the slice held out, or on
+/// the training samples where a run holds none out; the picture says which.
 ///
 /// # Errors
 /// A bug, if the picture cannot be drawn.
@@ -39,17 +39,21 @@ fn samples(history: &[Epoch]) -> &'static str {
 fn draw_all(runs: &[(String, Vec<Epoch>)], text: &mut String) -> Drawn {
     let root = SVGBackend::with_string(text, (900, 420)).into_drawing_area();
     root.fill(&WHITE)?;
-    let longest = runs.iter().map(|run| &run.1[..]).max_by_key(|history| history.len()).unwrap_or_default();
+    let longest =
+        runs.iter().map(|run| &run.1[..]).max_by_key(|history| history.len()).unwrap_or_default();
     let first = samples(longest);
     let are_alike = runs.iter().all(|(_, history)| samples(history) == first);
     let series = runs.iter().enumerate().map(|(i, (name, history))| {
         let of = samples(history);
-        let errors = |e: &Epoch| Some(1.0 - if of == "held out" { e.validation_accuracy? } else { e.train_accuracy });
+        let errors = |e: &Epoch| {
+            Some(1.0 - if of == "held out" { e.validation_accuracy? } else { e.train_accuracy })
+        };
         let name = if are_alike { name.clone() } else { format!("{name} ({of})") };
         let color = Palette99::pick(i).to_rgba();
         Series { name, color: RGBColor(color.0, color.1, color.2), points: values(history, errors) }
     });
-    let label = if are_alike { format!("share of errors, {first}") } else { "share of errors".into() };
+    let label =
+        if are_alike { format!("share of errors, {first}") } else { "share of errors".into() };
     panel(&root, longest, &label, &series.collect::<Vec<_>>())?;
     root.present()?;
     Ok(())
@@ -95,7 +99,8 @@ fn panel(area: &Area, history: &[Epoch], label: &str, series: &[Series]) -> Draw
     let names: Vec<_> = series().map(|s| (s.name.as_str(), s.color)).collect();
     let area = plot::legend(area, &names)?;
     let epochs = history.len();
-    let starts: Vec<usize> = (0..epochs).filter(|&i| i == 0 || history[i].phase != history[i - 1].phase).collect();
+    let starts: Vec<usize> =
+        (0..epochs).filter(|&i| i == 0 || history[i].phase != history[i - 1].phase).collect();
     let phase = |&i: &usize| (i as f64 / epochs as f64, history[i].phase.to_string());
     let area = plot::labels(&area, &starts.iter().map(phase).collect::<Vec<_>>())?;
 
@@ -174,7 +179,10 @@ mod tests {
             assert!(texts(&mixed).contains(&name), "{name}: {mixed}");
         }
         let alone = svg(&history([2, 2, 1], false)).unwrap();
-        assert!(texts(&alone).contains(&"errors, training") && !alone.contains("held out"), "{alone}");
+        assert!(
+            texts(&alone).contains(&"errors, training") && !alone.contains("held out"),
+            "{alone}"
+        );
     }
 
     #[test]
@@ -183,7 +191,8 @@ mod tests {
             let epochs: usize = phases.iter().sum();
             let picture = compare(&[("a".into(), history(phases, true))]).unwrap();
             let ticks: Vec<String> = (1..=epochs).map(|n| n.to_string()).collect();
-            let shown: Vec<&str> = texts(&picture).into_iter().filter(|t| t.parse::<usize>().is_ok()).collect();
+            let shown: Vec<&str> =
+                texts(&picture).into_iter().filter(|t| t.parse::<usize>().is_ok()).collect();
             assert_eq!(shown, ticks, "{picture}");
         }
     }

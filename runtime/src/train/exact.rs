@@ -20,15 +20,23 @@ pub fn fake_quantised(model: &Model, x: ArrayView2<f64>) -> Result<Array2<f64>> 
     model.validate()?;
     let inputs = model.input.elements();
     if x.ncols() != inputs {
-        return Err(Error::input("inputs", format_args!("have {} elements, the network takes {inputs}", x.ncols())));
+        return Err(Error::input(
+            "inputs",
+            format_args!("have {} elements, the network takes {inputs}", x.ncols()),
+        ));
     }
     if let Some(((i, j), v)) = x.indexed_iter().find(|(_, v)| v.is_nan()) {
         return Err(Error::input("inputs", format_args!("element {j} of sample {i} is {v}")));
     }
-    let of_sequences =
-        |layer: &Layer| matches!(layer, Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_));
+    let of_sequences = |layer: &Layer| {
+        matches!(
+            layer,
+            Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_)
+        )
+    };
     if model.layers.iter().any(of_sequences) {
-        let (requantise, unit) = (requantiser(model.input.format), 2f64.powi(model.input.format.frac));
+        let (requantise, unit) =
+            (requantiser(model.input.format), 2f64.powi(model.input.format.frac));
         let integers = x.mapv(|v| requantise(v) * unit);
         return Ok(sequence::Exact::new(model)?.outputs(integers.view()));
     }

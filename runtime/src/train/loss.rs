@@ -79,8 +79,10 @@ impl<'a> Targets<'a> {
 
     /// Those of some of the samples.
     pub fn rows(&self, rows: Range<usize>) -> Self {
-        let teacher =
-            self.teacher.map(|teacher| Teacher { logits: teacher.logits.slice_move(s![rows.clone(), ..]), ..teacher });
+        let teacher = self.teacher.map(|teacher| Teacher {
+            logits: teacher.logits.slice_move(s![rows.clone(), ..]),
+            ..teacher
+        });
         Targets { labels: &self.labels[rows], teacher, ..*self }
     }
 }
@@ -194,8 +196,9 @@ mod tests {
         let mut sum = 0.0;
         for (i, (z, &label)) in logits.axis_iter(Axis(0)).zip(targets.labels).enumerate() {
             let one = |k: usize| f64::from(u8::from(k == label as usize));
-            let hard: Vec<f64> =
-                (0..classes).map(|k| targets.smoothing / classes as f64 + (1.0 - targets.smoothing) * one(k)).collect();
+            let hard: Vec<f64> = (0..classes)
+                .map(|k| targets.smoothing / classes as f64 + (1.0 - targets.smoothing) * one(k))
+                .collect();
             let plain = entropy(&hard, &softmax(z.to_vec()));
             sum += match targets.teacher {
                 None => plain,
@@ -212,9 +215,11 @@ mod tests {
     #[test]
     fn losses_are_their_definitions_and_gradients_finite_differences() {
         let logits = Array2::from_shape_fn((4, 3), |(i, j)| ((i * 5 + j * 3) % 7) as f64 - 2.5);
-        let taught = Array2::from_shape_fn((4, 3), |(i, j)| ((i * 3 + j * 4) % 5) as f32 * 0.5 - 1.0);
+        let taught =
+            Array2::from_shape_fn((4, 3), |(i, j)| ((i * 3 + j * 4) % 5) as f32 * 0.5 - 1.0);
         let sure = Targets::of(&[0, 2, 1, 1]);
-        let teacher = |lambda, temperature| Some(Teacher { logits: taught.view(), lambda, temperature });
+        let teacher =
+            |lambda, temperature| Some(Teacher { logits: taught.view(), lambda, temperature });
         let all = [
             sure,
             Targets { smoothing: 0.1, ..sure },
@@ -225,7 +230,10 @@ mod tests {
         for targets in all {
             let mut gradient = logits.clone();
             let total = score_and_gradient(&mut gradient, &targets);
-            assert!((total.mean_loss() - by_definition(&logits, &targets)).abs() < 1e-12, "{targets:?}");
+            assert!(
+                (total.mean_loss() - by_definition(&logits, &targets)).abs() < 1e-12,
+                "{targets:?}"
+            );
             assert_eq!(total.correct, score(logits.view(), targets.labels).correct);
             for (index, g) in gradient.indexed_iter() {
                 let at = |delta: f64| {
@@ -234,10 +242,16 @@ mod tests {
                     by_definition(&logits, &targets)
                 };
                 let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
-                assert!((difference - g).abs() < 1e-9, "{targets:?} {index:?}: {g} against {difference}");
+                assert!(
+                    (difference - g).abs() < 1e-9,
+                    "{targets:?} {index:?}: {g} against {difference}"
+                );
             }
         }
-        assert_eq!(score_and_gradient(&mut logits.clone(), &sure), score(logits.view(), sure.labels));
+        assert_eq!(
+            score_and_gradient(&mut logits.clone(), &sure),
+            score(logits.view(), sure.labels)
+        );
         assert_eq!(score(ndarray::array![[1.0, 3.0, 3.0]].view(), &[1]).correct, 1);
     }
 }

@@ -8,7 +8,8 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis, NdFloat};
 pub trait Real: NdFloat {
     /// The nearest number to `v`.
     fn real(v: f64) -> Self;
-    /// e^self; of f32 by a polynomial, of which a loop can take many at once, to about 2 units in the last place (Cephes).
+    /// e^self; of f32 by a polynomial, of which a loop can take many at once, to about 2 units in
+    /// the last place (Cephes).
     fn exponential(self) -> Self;
 }
 
@@ -19,9 +20,11 @@ impl Real for f32 {
 
     #[inline(always)]
     fn exponential(self) -> f32 {
-        // 2^n e^r with n whole and |r| ≤ ln 2 / 2; ln 2 in two parts, of which the first has few bits.
+        // 2^n e^r with n whole and |r| ≤ ln 2 / 2; ln 2 in two parts, of which the first has few
+        // bits.
         let x = self.clamp(-87.0, 88.0);
-        // Rounded by the addition of a number whose units are whole; a call of `round` would end the loop's many at once.
+        // Rounded by the addition of a number whose units are whole; a call of `round` would end
+        // the loop's many at once.
         const WHOLE: f32 = 12_582_912.0;
         let n = (x * std::f32::consts::LOG2_E + WHOLE) - WHOLE;
         let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
@@ -46,21 +49,22 @@ impl Real for f64 {
     }
 }
 
-/// Runs f compiled for the widest vectors that the processor has. No operation is fused with another, so the bits are those of
-/// plain code. What f calls must be inlined.
+/// Runs f compiled for the widest vectors that the processor has. No operation is fused with
+/// another, so the bits are those of plain code. What f calls must be inlined.
 #[inline(always)]
 pub fn vectorised<R>(f: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(f)
 }
 
-/// 1 where v is positive, else 0. A factor, and no choice between a value and 0 in its place: that would be compiled to masked
-/// stores, which take some processors ten times as long.
+/// 1 where v is positive, else 0. A factor, and no choice between a value and 0 in its place: that
+/// would be compiled to masked stores, which take some processors ten times as long.
 #[inline(always)]
 pub fn is_positive<T: Real>(v: T) -> T {
     if v > T::zero() { T::one() } else { T::zero() }
 }
 
-/// Multiply-adds that one piece of a product is worth; smaller pieces cost more in hand-over than they gain.
+/// Multiply-adds that one piece of a product is worth; smaller pieces cost more in hand-over than
+/// they gain.
 const PIECE: usize = 1 << 20;
 /// No product is cut into more pieces.
 const MOST_PIECES: usize = 16;
@@ -81,9 +85,14 @@ pub fn product<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, c: ArrayViewMut2<T>)
 
 /// `c = a · b` or `c += a · b` for `[m, k]`, `[k, n]`, `[m, n]`, of any strides.
 ///
-/// The product is cut into pieces along the longer side of c; where they are cut depends on the shapes alone, and no sum
-/// is split, so the number of threads does not change a bit.
-pub fn product_into<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut c: ArrayViewMut2<T>, into: Into) {
+/// The product is cut into pieces along the longer side of c; where they are cut depends on the
+/// shapes alone, and no sum is split, so the number of threads does not change a bit.
+pub fn product_into<T: Real>(
+    a: ArrayView2<T>,
+    b: ArrayView2<T>,
+    mut c: ArrayViewMut2<T>,
+    into: Into,
+) {
     let (m, k) = a.dim();
     let n = b.ncols();
     let pieces = (m * n * k / PIECE).clamp(1, MOST_PIECES);
@@ -106,7 +115,13 @@ pub fn product_into<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut c: ArrayVie
 #[allow(unsafe_code)]
 fn serial<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut c: ArrayViewMut2<T>, into: Into) {
     let ((m, k), n) = (a.dim(), b.ncols());
-    assert!(b.nrows() == k && c.dim() == (m, n), "shapes {:?} · {:?} = {:?}", a.dim(), b.dim(), c.dim());
+    assert!(
+        b.nrows() == k && c.dim() == (m, n),
+        "shapes {:?} · {:?} = {:?}",
+        a.dim(),
+        b.dim(),
+        c.dim()
+    );
     let add = into == Into::Sum;
     if k == 0 {
         if !add {
@@ -115,8 +130,8 @@ fn serial<T: Real>(a: ArrayView2<T>, b: ArrayView2<T>, mut c: ArrayViewMut2<T>, 
         return;
     }
     let (c_strides, a_strides, b_strides) = (c.strides().to_owned(), a.strides(), b.strides());
-    // SAFETY: pointers, sizes and strides come from views that live through the call, the sizes agree (asserted), and c
-    // is borrowed mutably, so it overlaps neither operand.
+    // SAFETY: pointers, sizes and strides come from views that live through the call, the sizes
+    // agree (asserted), and c is borrowed mutably, so it overlaps neither operand.
     unsafe {
         gemm::gemm(
             m,
@@ -159,8 +174,11 @@ mod tests {
             for ((i, j), e) in expected.indexed_iter_mut() {
                 *e = (0..k).map(|l| a[[i, l]] * b[[l, j]]).sum::<f64>();
             }
-            let (at, bt) = (a.t().as_standard_layout().into_owned(), b.t().as_standard_layout().into_owned());
-            for (a, b) in [(a.view(), b.view()), (at.t(), b.view()), (a.view(), bt.t()), (at.t(), bt.t())] {
+            let (at, bt) =
+                (a.t().as_standard_layout().into_owned(), b.t().as_standard_layout().into_owned());
+            for (a, b) in
+                [(a.view(), b.view()), (at.t(), b.view()), (a.view(), bt.t()), (at.t(), bt.t())]
+            {
                 let mut c = Array2::from_elem((m, n), f64::NAN);
                 product(a, b, c.view_mut());
                 assert_eq!(c, expected);
@@ -181,7 +199,10 @@ mod tests {
             let got = f64::from(x.exponential());
             assert!((got / due - 1.0).abs() < 3e-7, "e^{x}: {got}, {due}");
         }
-        assert_eq!([0.0f32.exponential(), f32::MIN.exponential() * 1e30], [1.0, (-87.0f32).exponential() * 1e30]);
+        assert_eq!(
+            [0.0f32.exponential(), f32::MIN.exponential() * 1e30],
+            [1.0, (-87.0f32).exponential() * 1e30]
+        );
         assert!(f32::MAX.exponential().is_finite() && 1f64.exponential() == 1f64.exp());
     }
 

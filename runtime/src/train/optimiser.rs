@@ -5,7 +5,8 @@ use crate::network::{OneCycle, Optimiser, Phase, Recipe, Schedule, Step};
 use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
-/// A trained tensor with its gradient and the optimiser's moments, all of one shape; vectors are `[1, n]`.
+/// A trained tensor with its gradient and the optimiser's moments, all of one shape; vectors are
+/// `[1, n]`.
 #[derive(Clone)]
 pub struct Parameter<T> {
     /// The tensor.
@@ -73,7 +74,8 @@ impl Rule {
         }
     }
 
-    /// The share of the mean of a row's magnitudes that each of its ternary weights loses in the step.
+    /// The share of the mean of a row's magnitudes that each of its ternary weights loses in the
+    /// step.
     pub fn shrinkage(&self) -> f64 {
         self.learning_rate * self.adder_penalty
     }
@@ -83,14 +85,25 @@ impl Rule {
         let decay = if decays { self.weight_decay } else { 0.0 };
         let Parameter { value, gradient, first, second } = p;
         // Parameters are made in standard layout and never permuted.
-        let slices = (value.as_slice_mut(), gradient.as_slice(), first.as_slice_mut(), second.as_slice_mut());
-        let (Some(value), Some(gradient), Some(first), Some(second)) = slices else { unreachable!() };
+        let slices = (
+            value.as_slice_mut(),
+            gradient.as_slice(),
+            first.as_slice_mut(),
+            second.as_slice_mut(),
+        );
+        let (Some(value), Some(gradient), Some(first), Some(second)) = slices else {
+            unreachable!()
+        };
         let chunks = (value.par_chunks_mut(CHUNK), gradient.par_chunks(CHUNK))
             .into_par_iter()
             .zip((first.par_chunks_mut(CHUNK), second.par_chunks_mut(CHUNK)));
         match self.optimiser {
-            Optimiser::Adamw => chunks.for_each(|((w, g), (m, v))| vectorised(|| self.adamw(decay, w, g, m, v))),
-            Optimiser::Sgd => chunks.for_each(|((w, g), (m, _))| vectorised(|| self.sgd(decay, w, g, m))),
+            Optimiser::Adamw => {
+                chunks.for_each(|((w, g), (m, v))| vectorised(|| self.adamw(decay, w, g, m, v)))
+            }
+            Optimiser::Sgd => {
+                chunks.for_each(|((w, g), (m, _))| vectorised(|| self.sgd(decay, w, g, m)))
+            }
         }
     }
 
@@ -112,9 +125,11 @@ impl Rule {
 
     #[inline(always)]
     fn sgd<T: Real>(&self, decay: f64, w: &mut [T], g: &[T], m: &mut [T]) {
-        let (rate, momentum, decay) = (T::real(self.learning_rate), T::real(self.momentum), T::real(decay));
+        let (rate, momentum, decay) =
+            (T::real(self.learning_rate), T::real(self.momentum), T::real(decay));
         // Nesterov: the step as it would be with the gradient entering the velocity once more.
-        let (along, ahead) = if self.nesterov { (T::one(), momentum) } else { (T::zero(), T::one()) };
+        let (along, ahead) =
+            if self.nesterov { (T::one(), momentum) } else { (T::zero(), T::one()) };
         for ((w, &g), m) in w.iter_mut().zip(g).zip(m) {
             let g = g + decay * *w;
             *m = momentum * *m + g;
@@ -135,7 +150,9 @@ pub fn learning_rate(phase: &Phase, step: usize, steps: usize) -> f64 {
         Schedule::Constant | Schedule::Plateau(_) => 1.0,
         Schedule::Cosine => half_cosine(part),
         Schedule::Step(Step { every, factor }) => factor.powi((step / steps.max(1) / every) as i32),
-        Schedule::OneCycle(OneCycle { rise }) if part < rise => ONE_CYCLE_START + (1.0 - ONE_CYCLE_START) * part / rise,
+        Schedule::OneCycle(OneCycle { rise }) if part < rise => {
+            ONE_CYCLE_START + (1.0 - ONE_CYCLE_START) * part / rise
+        }
         Schedule::OneCycle(OneCycle { rise }) => half_cosine((part - rise) / (1.0 - rise)),
     };
     // The first step is not one of size 0; without a warm-up this is 1.
@@ -143,8 +160,9 @@ pub fn learning_rate(phase: &Phase, step: usize, steps: usize) -> f64 {
     phase.learning_rate * factor * warm
 }
 
-/// The share of the weights in their moving average at step `step` of a phase, counted from 0. An average that is young keeps
-/// less of where the phase began: its decay is `decay`, or (1 + step) / (10 + step) where that is less (as in TensorFlow).
+/// The share of the weights in their moving average at step `step` of a phase, counted from 0. An
+/// average that is young keeps less of where the phase began: its decay is `decay`, or (1 + step) /
+/// (10 + step) where that is less (as in TensorFlow).
 pub fn average_share(decay: f64, step: usize) -> f64 {
     1.0 - decay.min((1.0 + step as f64) / (10.0 + step as f64))
 }
@@ -157,7 +175,12 @@ mod tests {
     #[test]
     fn the_first_steps_are_those_of_the_definition() {
         let recipe = Recipe { weight_decay: 0.1, ..Recipe::default() };
-        let phase = Phase { epochs: 1, learning_rate: 0.01, schedule: Schedule::Constant, ..Phase::default() };
+        let phase = Phase {
+            epochs: 1,
+            learning_rate: 0.01,
+            schedule: Schedule::Constant,
+            ..Phase::default()
+        };
         let mut p = Parameter::new(array![[1.0, -2.0]]);
         for (step, gradient) in [array![[0.5, -3.0]], array![[-1.0, 4.0]]].into_iter().enumerate() {
             p.gradient = gradient;
@@ -167,7 +190,8 @@ mod tests {
         let by_hand = |w: f64, g: [f64; 2]| {
             let w = w * (1.0 - 0.001) - 0.01 * g[0] / (g[0].abs() + 1e-8);
             let m = (0.9 * 0.1 * g[0] + 0.1 * g[1]) / (1.0 - 0.81);
-            let v: f64 = (0.999 * 0.001 * g[0] * g[0] + 0.001 * g[1] * g[1]) / (1.0 - 0.999 * 0.999);
+            let v: f64 =
+                (0.999 * 0.001 * g[0] * g[0] + 0.001 * g[1] * g[1]) / (1.0 - 0.999 * 0.999);
             w * (1.0 - 0.001) - 0.01 * m / (v.sqrt() + 1e-8)
         };
         assert!((p.value[[0, 0]] - by_hand(1.0, [0.5, -1.0])).abs() < 1e-12);
@@ -195,7 +219,8 @@ mod tests {
 
     #[test]
     fn schedules() {
-        let phase = |schedule| Phase { epochs: 4, learning_rate: 2.0, schedule, ..Phase::default() };
+        let phase =
+            |schedule| Phase { epochs: 4, learning_rate: 2.0, schedule, ..Phase::default() };
         let at = |schedule, step| learning_rate(&phase(schedule), step, 10);
         assert_eq!(at(Schedule::Constant, 39), 2.0);
         assert_eq!(at(Schedule::Cosine, 0), 2.0);
@@ -206,11 +231,14 @@ mod tests {
         // Up from 2/25 for 10 steps of 40, then down for 30.
         let cycle = Schedule::OneCycle(OneCycle { rise: 0.25 });
         let expected = [(0, 0.08), (5, 1.04), (10, 2.0), (25, 1.0), (40, 0.0)];
-        expected.iter().for_each(|&(step, rate)| assert!((at(cycle, step) - rate).abs() < 1e-12, "{step}"));
+        expected
+            .iter()
+            .for_each(|&(step, rate)| assert!((at(cycle, step) - rate).abs() < 1e-12, "{step}"));
         assert_eq!(at(Schedule::OneCycle(OneCycle { rise: 0.0 }), 0), 2.0);
 
         // Half an epoch of five steps, and the schedule goes on meanwhile.
-        let warm = |schedule, step| learning_rate(&Phase { warmup: 0.5, ..phase(schedule) }, step, 10);
+        let warm =
+            |schedule, step| learning_rate(&Phase { warmup: 0.5, ..phase(schedule) }, step, 10);
         let rates: Vec<f64> = (0..7).map(|step| warm(Schedule::Constant, step)).collect();
         let expected = [0.4, 0.8, 1.2, 1.6, 2.0, 2.0, 2.0];
         assert!(rates.iter().zip(expected).all(|(rate, e)| (rate - e).abs() < 1e-12), "{rates:?}");

@@ -123,7 +123,8 @@ mod tests {
                 let (a, t) = coefficient(v, 8, terms);
                 assert!(all.contains(&a), "{v}: {a} has more than {terms} digits");
                 let error = (f64::from(a) * power(-t) - v).abs();
-                let best = (-3..4).flat_map(|t| all.iter().map(move |&b| (f64::from(b) * power(-t) - v).abs()));
+                let best = (-3..4)
+                    .flat_map(|t| all.iter().map(move |&b| (f64::from(b) * power(-t) - v).abs()));
                 assert!(error <= best.fold(f64::MAX, f64::min), "{v}, {terms} terms: {a}, {t}");
                 assert!(terms < 8 || (a, t) == coefficient(v, 8, 0), "{v}");
             }
@@ -138,7 +139,10 @@ mod tests {
         for i in 1..500 {
             let v = 1.0 + f64::from(i) / 499.7;
             let (a, t) = coefficient(v, 25, 8);
-            assert!(digits(a) <= 8 && (f64::from(a) * power(-t) - v).abs() < 2.0 * 3f64.powi(-8), "{v}: {a} {t}");
+            assert!(
+                digits(a) <= 8 && (f64::from(a) * power(-t) - v).abs() < 2.0 * 3f64.powi(-8),
+                "{v}: {a} {t}"
+            );
         }
     }
 

@@ -185,7 +185,9 @@ pub fn run<L: Learner>(
             return Err(Error::new(
                 Kind::Interrupted,
                 path.display(),
-                format_args!("training stopped in phase {phase}, epoch {epoch}, after step {step} of {steps}"),
+                format_args!(
+                    "training stopped in phase {phase}, epoch {epoch}, after step {step} of {steps}"
+                ),
             )
             .help("everything so far is kept: give the same command with --resume to go on"));
         }
@@ -217,10 +219,13 @@ fn open<L: Learner>(
     let path = folder.join(CHECKPOINT);
     // A process that was killed at its start leaves less than a run, but a checkpoint, once it is
     // there, is all that a run needs.
-    let is_run = path.is_file() && (folder.join(NETWORK).is_file() || Checkpoint::<L::Weights>::load(&path).is_ok());
+    let is_run = path.is_file()
+        && (folder.join(NETWORK).is_file() || Checkpoint::<L::Weights>::load(&path).is_ok());
     let is_left = |name: &OsStr| files::is_temporary(name) || name == TEACHER;
     let is_free = !folder.exists()
-        || folder.read_dir().is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| is_left(&e.file_name()))));
+        || folder
+            .read_dir()
+            .is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| is_left(&e.file_name()))));
     let place = folder.display();
     if is_run || is_free {
         files::tidy(folder);
@@ -238,27 +243,35 @@ fn open<L: Learner>(
                     place,
                     "this run was begun with another network description or other options",
                 )
-                .help(format_args!("give the same ones, or its own description: {}", folder.join(NETWORK).display())));
+                .help(format_args!(
+                    "give the same ones, or its own description: {}",
+                    folder.join(NETWORK).display()
+                )));
             }
             write_network(network, folder)?;
             if let Some(sha256) = run.teacher.clone() {
                 let path = folder.join(TEACHER);
                 if files::sha256(&files::read(&path)?) != sha256 {
-                    return Err(Error::input(path.display(), "is not the teacher that this run began with")
-                        .help("begin again with --overwrite and --teacher"));
+                    return Err(Error::input(
+                        path.display(),
+                        "is not the teacher that this run began with",
+                    )
+                    .help("begin again with --overwrite and --teacher"));
                 }
                 trainer.learn_from(&path, sha256)?;
             }
             Ok(trainer)
         }
-        Start::New if is_run => Err(Error::input(place, "holds a training run already")
-            .help("go on with it: --resume; begin again: --overwrite; or name another folder with -o")),
+        Start::New if is_run => Err(Error::input(place, "holds a training run already").help(
+            "go on with it: --resume; begin again: --overwrite; or name another folder with -o",
+        )),
         Start::New | Start::Overwrite if !is_run && !is_free => {
             Err(Error::input(place, "exists and is not a training run, so it is left alone")
                 .help("name another folder with -o"))
         }
         Start::New | Start::Overwrite => {
-            let mut trainer = Trainer::<L>::begin(network, data, sources.from.map(checkpoint_of).as_deref())?;
+            let mut trainer =
+                Trainer::<L>::begin(network, data, sources.from.map(checkpoint_of).as_deref())?;
             let teacher = sources
                 .teacher
                 .map(checkpoint_of)
@@ -271,7 +284,8 @@ fn open<L: Learner>(
             for old in [MODEL, METRICS, METRICS_JSON, CURVES, TEACHER] {
                 let old = folder.join(old);
                 if is_run && old.is_file() {
-                    std::fs::remove_file(&old).map_err(|e| Error::io(&old, format_args!("cannot be removed: {e}")))?;
+                    std::fs::remove_file(&old)
+                        .map_err(|e| Error::io(&old, format_args!("cannot be removed: {e}")))?;
                 }
             }
             // The teacher comes first: with the checkpoint the run has begun.
@@ -295,7 +309,8 @@ fn write_network(network: &Network, folder: &Path) -> Result<()> {
 }
 
 fn save<W: Weights>(run: &mut Checkpoint<W>, folder: &Path) -> Result<()> {
-    let json = serde_json::to_string_pretty(&run.history).map_err(|e| Error::internal(METRICS_JSON, e))?;
+    let json =
+        serde_json::to_string_pretty(&run.history).map_err(|e| Error::internal(METRICS_JSON, e))?;
     files::write(&folder.join(METRICS_JSON), (json + "\n").as_bytes())?;
     files::write(&folder.join(METRICS), metrics(&run.history).as_bytes())?;
     if !run.history.is_empty() {
@@ -310,17 +325,23 @@ fn save<W: Weights>(run: &mut Checkpoint<W>, folder: &Path) -> Result<()> {
 /// Where `folder` is not the folder of a run, or its metrics are damaged.
 pub fn history(folder: &Path) -> Result<Vec<Epoch>> {
     let path = folder.join(METRICS_JSON);
-    let read = |_: &Path| files::read(&path).map_err(|e| e.help("name the folder of a run that has finished an epoch"));
+    let read = |_: &Path| {
+        files::read(&path)
+            .map_err(|e| e.help("name the folder of a run that has finished an epoch"))
+    };
     let bytes = read_as(Artifact::Run, folder, read)?;
     serde_json::from_slice(&bytes).map_err(|e| {
-        Error::input(path.display(), format_args!("is damaged: {e}")).help("resume the run: it is written anew")
+        Error::input(path.display(), format_args!("is damaged: {e}"))
+            .help("resume the run: it is written anew")
     })
 }
 
 /// metrics.csv: a line per epoch; accuracies and density in 0..=1. metrics.json has the same
 /// records, unrounded.
 fn metrics(history: &[Epoch]) -> String {
-    let mut text = String::from("phase,epoch,learning_rate,train_loss,train_accuracy,validation_accuracy,density\n");
+    let mut text = String::from(
+        "phase,epoch,learning_rate,train_loss,train_accuracy,validation_accuracy,density\n",
+    );
     for e in history {
         let validation = e.validation_accuracy.map(|v| format!("{v:.6}")).unwrap_or_default();
         text += &format!(
@@ -332,7 +353,10 @@ fn metrics(history: &[Epoch]) -> String {
 }
 
 /// The figures of a run that is done, and its integer network, if it has one.
-fn finish<L: Learner>(trainer: &mut Trainer<L>, data: &L::Data) -> Result<(Summary, Option<Model>)> {
+fn finish<L: Learner>(
+    trainer: &mut Trainer<L>,
+    data: &L::Data,
+) -> Result<(Summary, Option<Model>)> {
     let run = trainer.checkpoint();
     let (float, unit) = (L::test(run, data)?, L::unit(data));
     let dense_multiplications = run.network.dense_multiplications();
@@ -364,27 +388,32 @@ fn finish<L: Learner>(trainer: &mut Trainer<L>, data: &L::Data) -> Result<(Summa
 }
 
 /// Appends the linear layers that read a value of this shape and format, branches included.
-fn summarise(layers: &[model::Layer], mut edge: (Shape, Format), summaries: &mut Vec<LayerSummary>) -> Result<()> {
+fn summarise(
+    layers: &[model::Layer],
+    mut edge: (Shape, Format),
+    summaries: &mut Vec<LayerSummary>,
+) -> Result<()> {
     for layer in layers {
         let yields = layer.yields(edge)?;
-        let mut add = |budget, (w_b, w_c): (&[i8], &[i8]), rows: usize, patches: usize, more: usize| {
-            let nonzeros = |w: &[i8]| w.iter().filter(|v| **v != 0).count();
-            let (w_b_nonzeros, w_c_nonzeros) = (nonzeros(w_b), nonzeros(w_c));
-            let entries = w_b.len() + w_c.len();
-            summaries.push(LayerSummary {
-                name: layer.name().into(),
-                inputs: edge.0.elements(),
-                reads: w_b.len() / rows.max(1),
-                budget,
-                rows,
-                multiplications: (rows * patches + more) as u64,
-                outputs: yields.0.elements(),
-                w_b_nonzeros,
-                w_c_nonzeros,
-                entries,
-                density: (w_b_nonzeros + w_c_nonzeros) as f64 / entries.max(1) as f64,
-            });
-        };
+        let mut add =
+            |budget, (w_b, w_c): (&[i8], &[i8]), rows: usize, patches: usize, more: usize| {
+                let nonzeros = |w: &[i8]| w.iter().filter(|v| **v != 0).count();
+                let (w_b_nonzeros, w_c_nonzeros) = (nonzeros(w_b), nonzeros(w_c));
+                let entries = w_b.len() + w_c.len();
+                summaries.push(LayerSummary {
+                    name: layer.name().into(),
+                    inputs: edge.0.elements(),
+                    reads: w_b.len() / rows.max(1),
+                    budget,
+                    rows,
+                    multiplications: (rows * patches + more) as u64,
+                    outputs: yields.0.elements(),
+                    w_b_nonzeros,
+                    w_c_nonzeros,
+                    entries,
+                    density: (w_b_nonzeros + w_c_nonzeros) as f64 / entries.max(1) as f64,
+                });
+            };
         match layer {
             // Matrices of a trained model are in standard layout.
             model::Layer::Dense(dense) => {
@@ -396,8 +425,13 @@ fn summarise(layers: &[model::Layer], mut edge: (Shape, Format), summaries: &mut
                 let w_b = cnn.filters.w_b.as_slice().unwrap_or_default();
                 add(cnn.filters.budget, (w_b, &[]), cnn.filters.rows(), 1, 0);
             }
-            model::Layer::Highway(model::Highway { gates, .. }) | model::Layer::Lstm(model::Lstm { gates, .. }) => {
-                let products = if let model::Layer::Lstm(_) = layer { LSTM_PRODUCTS } else { HIGHWAY_PRODUCTS };
+            model::Layer::Highway(model::Highway { gates, .. })
+            | model::Layer::Lstm(model::Lstm { gates, .. }) => {
+                let products = if let model::Layer::Lstm(_) = layer {
+                    LSTM_PRODUCTS
+                } else {
+                    HIGHWAY_PRODUCTS
+                };
                 let matrices = gates.w_b.as_slice().zip(gates.w_c.as_slice());
                 let more = products * yields.0.elements();
                 add(gates.budget, matrices.unwrap_or_default(), gates.rows(), 1, more);
@@ -424,12 +458,14 @@ fn summarise(layers: &[model::Layer], mut edge: (Shape, Format), summaries: &mut
 /// input has one nonzero, and of four it may need no more.
 fn collapse(summary: &Summary) -> impl Iterator<Item = String> {
     let is_collapsed = |l: &&LayerSummary| {
-        let is_thin = l.w_b_nonzeros < l.rows * 3 / 2 && l.w_b_nonzeros < (l.rows * l.reads).div_ceil(4);
+        let is_thin =
+            l.w_b_nonzeros < l.rows * 3 / 2 && l.w_b_nonzeros < (l.rows * l.reads).div_ceil(4);
         l.rows * 2 < l.budget || is_thin
     };
     summary.layers.iter().filter(is_collapsed).map(|l| {
         format!(
-            "layer {} collapsed: {} of {} rows are left, with {} nonzeros of W_b (density {:.3}); lower `threshold` or r",
+            "layer {} collapsed: {} of {} rows are left, with {} nonzeros of W_b (density {:.3}); \
+             lower `threshold` or r",
             l.name, l.rows, l.budget, l.w_b_nonzeros, l.density
         )
     })
@@ -460,14 +496,18 @@ mod tests {
         };
         assert_eq!(told(layer(32, 400)), None);
         assert_eq!(told(layer(16, 400)), None);
-        let expected = "layer dense_0 collapsed: 15 of 32 rows are left, with 400 nonzeros of W_b (density 0.050); lower \
-                        `threshold` or r";
+        let expected = "layer dense_0 collapsed: 15 of 32 rows are left, with 400 nonzeros of W_b \
+            (density 0.050); lower `threshold` or r";
         assert_eq!(told(layer(15, 400)).as_deref(), Some(expected));
         assert!(told(layer(32, 40)).is_some());
         assert!(told(layer(0, 0)).is_some());
         // A row of one input, or of few, has lost nothing where it has one nonzero.
         for reads in [1, 2, 4] {
-            let few = |rows, w_b_nonzeros| LayerSummary { inputs: reads, reads, ..layer(rows, w_b_nonzeros) };
+            let few = |rows, w_b_nonzeros| LayerSummary {
+                inputs: reads,
+                reads,
+                ..layer(rows, w_b_nonzeros)
+            };
             assert_eq!(told(few(32, 32)), None, "{reads}");
             assert!(told(few(15, 15)).is_some(), "{reads}");
         }

@@ -204,7 +204,10 @@ impl<L: Learner> Trainer<L> {
         if run.data.1 != sha256 {
             return Err(Error::input(
                 format_args!("{} `{name}`", L::DATA),
-                format_args!("is not the one that this run began with (`{}`), or has changed since", run.data.0),
+                format_args!(
+                    "is not the one that this run began with (`{}`), or has changed since",
+                    run.data.0
+                ),
             )
             .help("resume with the same --data, or start a new run in another folder"));
         }
@@ -215,7 +218,9 @@ impl<L: Learner> Trainer<L> {
 
     fn ready(mut self) -> Result<Self> {
         if self.run.step >= self.steps() {
-            return Err(Error::input("checkpoint", "stands behind the end of its epoch").help(UNUSABLE));
+            return Err(
+                Error::input("checkpoint", "stands behind the end of its epoch").help(UNUSABLE)
+            );
         }
         self.enter_phases();
         Ok(self)
@@ -301,7 +306,8 @@ impl<L: Learner> Trainer<L> {
         let steps = self.steps();
         let Checkpoint { phase, epoch, .. } = self.run;
         let Some(recipe) = self.recipe() else {
-            let progress = Progress { phase, epoch: 0, epochs: 0, step: 0, steps: 0, score: Score::default() };
+            let progress =
+                Progress { phase, epoch: 0, epochs: 0, step: 0, steps: 0, score: Score::default() };
             return Ok((progress, None));
         };
         let score = self.learner.gradients(&mut self.run);
@@ -325,8 +331,14 @@ impl<L: Learner> Trainer<L> {
         }
         run.partial += score;
         run.step += 1;
-        let progress =
-            Progress { phase, epoch: epoch + 1, epochs: recipe.epochs, step: run.step, steps, score: run.partial };
+        let progress = Progress {
+            phase,
+            epoch: epoch + 1,
+            epochs: recipe.epochs,
+            step: run.step,
+            steps,
+            score: run.partial,
+        };
         let learning_rate = learning_rate(&recipe, epoch * steps, steps);
         let record = (run.step == steps).then(|| self.end_epoch(learning_rate));
         Ok((progress, record))
@@ -343,7 +355,9 @@ impl<L: Learner> Trainer<L> {
             loss: run.partial.mean_loss(),
             train_accuracy: run.partial.accuracy(),
             validation_accuracy: validation.map(|score| score.accuracy()),
-            validation_loss: validation.filter(|_| run.network.is_of_sequences()).map(|score| score.mean_loss()),
+            validation_loss: validation
+                .filter(|_| run.network.is_of_sequences())
+                .map(|score| score.mean_loss()),
             density: run.weights.density(),
         };
         run.end_epoch(epoch.clone());

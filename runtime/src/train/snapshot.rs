@@ -28,12 +28,20 @@ impl Snapshot {
 
     /// Moves by `share` of the way to the network: one step of an exponential moving average.
     pub fn approach(&mut self, numbers: Vec<Numbers>, share: f64) {
-        self.along(numbers, |copies, v| approach(copies, v, share), |copies, v| approach(copies, v, share));
+        self.along(
+            numbers,
+            |copies, v| approach(copies, v, share),
+            |copies, v| approach(copies, v, share),
+        );
     }
 
     /// Exchanges its numbers for those of the network.
     pub fn exchange(&mut self, numbers: Vec<Numbers>) {
-        self.along(numbers, |copies, v| copies.swap_with_slice(v), |copies, v| copies.swap_with_slice(v));
+        self.along(
+            numbers,
+            |copies, v| copies.swap_with_slice(v),
+            |copies, v| copies.swap_with_slice(v),
+        );
     }
 
     /// Calls one of the two for each tensor, with its copies and its numbers.
@@ -73,12 +81,14 @@ mod tests {
         let (mut a, mut b, mut c) = ([1.0f32, 2.0], [3.0f64], [4.0f32]);
         let copies = |v: &Snapshot| (v.float.clone(), v.frozen.clone());
         let mut average = Snapshot { float: vec![2.0, 3.0, 5.0], frozen: vec![4.0] };
-        average.approach(vec![Numbers::F32(&mut a), Numbers::F64(&mut b), Numbers::F32(&mut c)], 0.25);
+        average
+            .approach(vec![Numbers::F32(&mut a), Numbers::F64(&mut b), Numbers::F32(&mut c)], 0.25);
         assert_eq!(copies(&average), (vec![1.75, 2.75, 4.75], vec![3.75]));
         average.exchange(vec![Numbers::F32(&mut a), Numbers::F64(&mut b), Numbers::F32(&mut c)]);
         assert_eq!((a, b, c), ([1.75, 2.75], [3.75], [4.75]));
         assert_eq!(copies(&average), (vec![1.0, 2.0, 4.0], vec![3.0]));
-        let copy = Snapshot::of(vec![Numbers::F32(&mut a), Numbers::F64(&mut b), Numbers::F32(&mut c)]);
+        let copy =
+            Snapshot::of(vec![Numbers::F32(&mut a), Numbers::F64(&mut b), Numbers::F32(&mut c)]);
         assert_eq!(copies(&copy), (vec![1.75, 2.75, 4.75], vec![3.75]));
     }
 }

@@ -1,4 +1,5 @@
-//! Ternary quantisers: that of Li, Zhang & Liu, "Ternary weight networks" (2016), with one threshold per row, and its variants.
+//! Ternary quantisers: that of Li, Zhang & Liu, "Ternary weight networks" (2016), with one
+//! threshold per row, and its variants.
 
 use super::matmul::Real;
 use super::optimiser::Parameter;
@@ -20,7 +21,8 @@ pub struct Matrix<T> {
 pub enum Side {
     /// Row i sums the operand of product i: W_b.
     Rows,
-    /// Column j is product j; in `groups`, product j of the group of the row's channel, row modulo `channels`: W_c.
+    /// Column j is product j; in `groups`, product j of the group of the row's channel, row modulo
+    /// `channels`: W_c.
     Columns {
         /// Output channels, c_out.
         channels: usize,
@@ -58,7 +60,8 @@ pub struct Ternariser {
 
 /// The threshold of [`Quantiser::Fixed`].
 const FIXED: f64 = 0.5;
-/// The least factor that weights are scaled by: a threshold near 0 would put them out of reach of any step.
+/// The least factor that weights are scaled by: a threshold near 0 would put them out of reach of
+/// any step.
 const LEAST_FACTOR: f64 = 0.01;
 /// Entries of a matrix that one task quantises, at least.
 const ENTRIES: usize = 1 << 14;
@@ -75,9 +78,10 @@ impl<T: Real> Matrix<T> {
         self.renew();
     }
 
-    /// Scales each row such that its threshold factor · mean|w| comes to lie at the fixed one: phase 2 begins with the ternary
-    /// matrix that TWN would begin with, whatever size the weights have grown to. Norms take the scales of rows out; where none
-    /// follows, the returned α makes up for them.
+    /// Scales each row such that its threshold factor · mean|w| comes to lie at the fixed one:
+    /// phase 2 begins with the ternary matrix that TWN would begin with, whatever size the weights
+    /// have grown to. Norms take the scales of rows out; where none follows, the returned α makes
+    /// up for them.
     pub fn scale_to_fixed(&mut self, factor: f64) -> T {
         let factor = factor.max(LEAST_FACTOR);
         let mut quantised = Array2::zeros(self.weights.value.dim());
@@ -108,9 +112,10 @@ impl<T: Real> Matrix<T> {
         }
     }
 
-    /// Takes `share` of the mean magnitude of a row from each magnitude in it, down to 0: a step against an L1 norm, decoupled from
-    /// the gradient as weight decay is in AdamW (Loshchilov & Hutter 2019), and relative, since a norm undoes every scale.
-    /// What the loss does not hold up falls below the threshold: one adder less. Nothing happens before phase 2.
+    /// Takes `share` of the mean magnitude of a row from each magnitude in it, down to 0: a step
+    /// against an L1 norm, decoupled from the gradient as weight decay is in AdamW (Loshchilov &
+    /// Hutter 2019), and relative, since a norm undoes every scale. What the loss does not hold up
+    /// falls below the threshold: one adder less. Nothing happens before phase 2.
     pub fn shrink(&mut self, share: f64) {
         if self.ternary.is_none() {
             return;
@@ -133,13 +138,15 @@ impl<T: Real> Matrix<T> {
 }
 
 impl Matrix<f32> {
-    /// The scale of a ternary matrix's entries, product by product; the largest where a product has none, 1 where no product has.
+    /// The scale of a ternary matrix's entries, product by product; the largest where a product has
+    /// none, 1 where no product has.
     pub fn scales(&self) -> Array1<f64> {
         let quantised = self.effective();
         let mut scales = Array1::zeros(self.side.products(quantised.dim()));
         for ((row, column), q) in quantised.indexed_iter().filter(|(_, q)| **q != 0.0) {
             let first = self.side.first(row, quantised.ncols());
-            scales[if self.side == Side::Rows { first } else { first + column }] = f64::from(q.abs());
+            scales[if self.side == Side::Rows { first } else { first + column }] =
+                f64::from(q.abs());
         }
         let largest = scales.fold(0.0f64, |a, b| a.max(*b));
         scales.mapv_inplace(|a| {
@@ -155,22 +162,26 @@ impl Matrix<f32> {
     }
 }
 
-/// Writes α·t into `out`, with t_ij = sign(w_ij)·[|w_ij| > Δ_i], Δ_i = factor · mean_j|w_ij| and α the mean of |w| where
-/// t ≠ 0; returns α.
+/// Writes α·t into `out`, with t_ij = sign(w_ij)·[|w_ij| > Δ_i], Δ_i = factor · mean_j|w_ij| and α
+/// the mean of |w| where t ≠ 0; returns α.
 ///
 /// One α for the whole matrix: it is absorbed by the norm that follows, or by ã.
 pub fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) -> T {
-    let rows =
-        (out.axis_iter_mut(Axis(0)).into_par_iter()).zip(w.axis_iter(Axis(0))).with_min_len(ENTRIES / w.ncols().max(1));
-    let of_rows = rows.map(|(out, w)| ternarise_row(w, relative_threshold(w, factor), out)).collect::<Vec<_>>();
-    let (kept, count) = of_rows.into_iter().fold((0.0, 0.0), |(kept, count), (k, c)| (kept + k, count + c));
+    let rows = (out.axis_iter_mut(Axis(0)).into_par_iter())
+        .zip(w.axis_iter(Axis(0)))
+        .with_min_len(ENTRIES / w.ncols().max(1));
+    let of_rows = rows
+        .map(|(out, w)| ternarise_row(w, relative_threshold(w, factor), out))
+        .collect::<Vec<_>>();
+    let (kept, count) =
+        of_rows.into_iter().fold((0.0, 0.0), |(kept, count), (k, c)| (kept + k, count + c));
     let alpha = T::real(if count > 0.0 { kept / count } else { 1.0 });
     out.par_mapv_inplace(|t| t * alpha);
     alpha
 }
 
-/// As [`ternarise`], with an α for each product, which ã absorbs: one for each output would not fold away where p > 1, since the
-/// pixels of a patch share the norm of their channel.
+/// As [`ternarise`], with an α for each product, which ã absorbs: one for each output would not
+/// fold away where p > 1, since the pixels of a patch share the norm of their channel.
 fn ternarise_products<T: Real>(w: ArrayView2<T>, factor: f64, side: Side, out: &mut Array2<T>) {
     let mean = |(kept, count): (f64, f64)| T::real(if count > 0.0 { kept / count } else { 1.0 });
     let mut sums = vec![(0.0, 0.0); side.products(w.dim())];
@@ -192,9 +203,9 @@ fn ternarise_products<T: Real>(w: ArrayView2<T>, factor: f64, side: Side, out: &
         let first = side.first(i, columns);
         match side {
             Side::Rows => out.mapv_inplace(|t| t * scales[first]),
-            Side::Columns { .. } => {
-                Zip::from(out).and(&scales.slice(s![first..first + columns])).for_each(|t, &a| *t *= a)
-            }
+            Side::Columns { .. } => Zip::from(out)
+                .and(&scales.slice(s![first..first + columns]))
+                .for_each(|t, &a| *t *= a),
         }
     }
 }
@@ -204,7 +215,8 @@ fn relative_threshold<T: Real>(w: ArrayView1<T>, factor: f64) -> T {
     T::real(factor) / T::real(w.len().max(1) as f64) * lane_sum(w, |w| w.abs())
 }
 
-/// Writes t_j = sign(w_j)·[|w_j| > Δ], and returns the sum of |w| where t ≠ 0, and how many those are.
+/// Writes t_j = sign(w_j)·[|w_j| > Δ], and returns the sum of |w| where t ≠ 0, and how many those
+/// are.
 ///
 /// The largest weight always stays, so that no row comes out empty unless all its weights are 0.
 fn ternarise_row<T: Real>(w: ArrayView1<T>, threshold: T, mut out: ArrayViewMut1<T>) -> (f64, f64) {
@@ -265,17 +277,26 @@ mod tests {
 
     #[test]
     fn shrinking_takes_a_share_of_the_mean() {
-        let mut matrix = Matrix::new(array![[4.0, -3.0, 1.0, 0.0], [0.5, 0.5, -0.5, 0.5]], Side::Rows);
+        let mut matrix =
+            Matrix::new(array![[4.0, -3.0, 1.0, 0.0], [0.5, 0.5, -0.5, 0.5]], Side::Rows);
         matrix.shrink(0.75);
         assert_eq!(matrix.weights.value, array![[4.0, -3.0, 1.0, 0.0], [0.5, 0.5, -0.5, 0.5]]);
         matrix.make_ternary(Ternariser { quantiser: Quantiser::Twn, factor: 0.7 });
         matrix.shrink(0.75);
-        assert_eq!(matrix.weights.value, array![[2.5, -1.5, 0.0, 0.0], [0.125, 0.125, -0.125, 0.125]]);
+        assert_eq!(
+            matrix.weights.value,
+            array![[2.5, -1.5, 0.0, 0.0], [0.125, 0.125, -0.125, 0.125]]
+        );
     }
 
     #[test]
     fn thresholds_are_per_row_and_no_row_is_empty() {
-        let w = array![[1.0, -0.5, 0.1, 0.0], [0.01, 0.01, -0.01, 0.01], [100.0, -1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]];
+        let w = array![
+            [1.0, -0.5, 0.1, 0.0],
+            [0.01, 0.01, -0.01, 0.01],
+            [100.0, -1.0, 1.0, 0.0],
+            [0.0, 0.0, 0.0, 0.0]
+        ];
         let mut q = Array2::zeros((4, 4));
         ternarise(w.view(), 1.2, &mut q);
         let t = signs(q.view());
@@ -286,12 +307,19 @@ mod tests {
         assert_eq!(signs(q.view()).row(0), array![1, 0, 0, 0]);
     }
 
-    /// Thresholds as above; α by the definition, product by product, with W_c in two groups of its four channels.
+    /// Thresholds as above; α by the definition, product by product, with W_c in two groups of its
+    /// four channels.
     #[test]
     fn a_scale_for_each_product() {
-        let w = Array2::from_shape_fn((8, 3), |(i, j)| ((i * 37 + j * 71 + 11) % 64) as f32 / 64.0 - 0.4);
+        let w = Array2::from_shape_fn((8, 3), |(i, j)| {
+            ((i * 37 + j * 71 + 11) % 64) as f32 / 64.0 - 0.4
+        });
         let ternariser = Ternariser { quantiser: Quantiser::Row, factor: 0.9 };
-        for side in [Side::Rows, Side::Columns { channels: 4, groups: 2 }, Side::Columns { channels: 2, groups: 1 }] {
+        for side in [
+            Side::Rows,
+            Side::Columns { channels: 4, groups: 2 },
+            Side::Columns { channels: 2, groups: 1 },
+        ] {
             let mut matrix = Matrix::new(w.clone(), side);
             matrix.make_ternary(ternariser);
             let mut twn = Array2::zeros(w.dim());
@@ -303,13 +331,21 @@ mod tests {
                 // Channels 0 and 1 of each pixel are the first group.
                 Side::Columns { .. } => i % 4 / 2 * 3 + j,
             };
-            let products = [8, 6, 3]
-                [[Side::Rows, Side::Columns { channels: 4, groups: 2 }].iter().position(|s| *s == side).unwrap_or(2)];
+            let products = [8, 6, 3][[Side::Rows, Side::Columns { channels: 4, groups: 2 }]
+                .iter()
+                .position(|s| *s == side)
+                .unwrap_or(2)];
             for p in 0..products {
-                let of: Vec<_> =
-                    twn.indexed_iter().filter(|&(at, &t)| product(at) == p && t != 0.0).map(|e| e.0).collect();
+                let of: Vec<_> = twn
+                    .indexed_iter()
+                    .filter(|&(at, &t)| product(at) == p && t != 0.0)
+                    .map(|e| e.0)
+                    .collect();
                 let alpha = of.iter().map(|&at| w[at].abs()).sum::<f32>() / of.len() as f32;
-                assert!(of.iter().all(|&at| (matrix.effective()[at].abs() - alpha).abs() < 1e-6), "{side:?} {p}");
+                assert!(
+                    of.iter().all(|&at| (matrix.effective()[at].abs() - alpha).abs() < 1e-6),
+                    "{side:?} {p}"
+                );
                 assert!(of.is_empty() || (matrix.scales()[p] - f64::from(alpha)).abs() < 1e-6);
             }
             assert_eq!(matrix.scales().len(), products);

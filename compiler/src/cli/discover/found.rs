@@ -41,7 +41,13 @@ impl Found {
     ///
     /// # Errors
     /// Where it is not right.
-    pub fn new(scheme: Scheme, task: &Task, additions: Option<Count>, effort: Effort, seconds: f64) -> Result<Self> {
+    pub fn new(
+        scheme: Scheme,
+        task: &Task,
+        additions: Option<Count>,
+        effort: Effort,
+        seconds: f64,
+    ) -> Result<Self> {
         scheme.verify()?;
         let rows = |m: ndarray::Array2<i8>| m.outer_iter().map(|row| row.to_vec()).collect();
         let additions = match additions {
@@ -94,11 +100,12 @@ impl Found {
         let Count { w_a, w_b, w_c, total, without_sharing } = self.additions;
         output::write(&self.scheme)?;
         output::line(format_args!(
-            "{shape}: {rank} multiplications instead of {schoolbook}; all Brent equations hold in integers"
+            "{shape}: {rank} multiplications instead of {schoolbook}; all Brent equations hold in \
+             integers"
         ))?;
         output::line(format_args!(
-            "{total} additions ({w_a} + {w_b} + {w_c} for W_a, W_b, W_c), \n{without_sharing} without sharing; \
-             {nonzeros} nonzeros"
+            "{total} additions ({w_a} + {w_b} + {w_c} for W_a, W_b, W_c), \n{without_sharing} \
+             without sharing; {nonzeros} nonzeros"
         ))?;
         let what = if self.method == Method::Gradient { "attempts" } else { "restarts" };
         let short = if effort.cut_short { ", cut short" } else { "" };

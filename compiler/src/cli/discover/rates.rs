@@ -31,7 +31,8 @@ struct Rates {
     total_seconds: f64,
 }
 
-/// Tries each seed, one after the other, and prints the rates. By gradient descent, a seed is one attempt.
+/// Tries each seed, one after the other, and prints the rates. By gradient descent, a seed is one
+/// attempt.
 pub fn run(task: &Task, limit: Option<Duration>, seeds: u64, json: bool) -> Result<()> {
     let mut seconds: Vec<f64> = vec![];
     let (mut successes, mut least_rank, mut additions) = (0u32, usize::MAX, None);
@@ -44,7 +45,11 @@ pub fn run(task: &Task, limit: Option<Duration>, seeds: u64, json: bool) -> Resu
         seconds.push(start.elapsed().as_secs_f64());
         watch.bar.finish_and_clear();
         if INTERRUPTED.load(Ordering::Relaxed) {
-            return Err(Error::new(Kind::Interrupted, "discover", format_args!("was interrupted at seed {seed}")));
+            return Err(Error::new(
+                Kind::Interrupted,
+                "discover",
+                format_args!("was interrupted at seed {seed}"),
+            ));
         }
         let Some((scheme, count)) = solved else { continue };
         scheme.verify()?;
@@ -80,8 +85,10 @@ pub fn run(task: &Task, limit: Option<Duration>, seeds: u64, json: bool) -> Resu
     if let Some(scheme) = &first {
         output::write(format_args!("the first one:\n{scheme}"))?;
     }
-    let rank =
-        rates.rank.map_or_else(|| format!("{}, the least of any seed", rates.least_rank), |rank| rank.to_string());
+    let rank = rates.rank.map_or_else(
+        || format!("{}, the least of any seed", rates.least_rank),
+        |rank| rank.to_string(),
+    );
     let share = 100.0 * f64::from(successes) / rates.seeds as f64;
     output::line(format_args!(
         "{} rank {rank}: {successes}/{} seeds ({share:.1} %); every scheme verified",
@@ -97,10 +104,12 @@ pub fn run(task: &Task, limit: Option<Duration>, seeds: u64, json: bool) -> Resu
     Ok(())
 }
 
-/// The scheme of one seed, with its additions where few were asked for; none where gradient descent failed.
+/// The scheme of one seed, with its additions where few were asked for; none where gradient descent
+/// failed.
 fn solve_one(task: &Task, watch: &Watch) -> Result<Option<(Scheme, Option<usize>)>> {
     if let (Method::Gradient, Some(rank), false) = (task.method, task.rank, task.fewest_additions) {
-        return Ok(gradient::attempt(task.shape, rank, &Recipe::default(), task.seed, 0).map(|scheme| (scheme, None)));
+        return Ok(gradient::attempt(task.shape, rank, &Recipe::default(), task.seed, 0)
+            .map(|scheme| (scheme, None)));
     }
     let Solved { scheme, additions, .. } = solve(task, Stage::Begin, watch)?;
     Ok(Some((scheme, additions.map(|count| count.total))))

@@ -50,15 +50,20 @@ impl Stage {
         let other = || Error::input("stage", "is not one of this task");
         match (self, task.method) {
             (Stage::Begin, _) | (Stage::Attempts(_), Method::Gradient) => Ok(()),
-            (Stage::Walks(search), Method::FlipGraph | Method::Extend) if search.is_of(task.shape, goal(task)) => {
-                search.validate()
-            }
-            (Stage::Walks(search), Method::Extend)
-                if join::extension(task.shape).is_some_and(|(_, [part, _])| search.is_of(part, known(part))) =>
+            (Stage::Walks(search), Method::FlipGraph | Method::Extend)
+                if search.is_of(task.shape, goal(task)) =>
             {
                 search.validate()
             }
-            (Stage::Additions(scheme, additions), _) if task.fewest_additions && scheme.shape == task.shape => {
+            (Stage::Walks(search), Method::Extend)
+                if join::extension(task.shape)
+                    .is_some_and(|(_, [part, _])| search.is_of(part, known(part))) =>
+            {
+                search.validate()
+            }
+            (Stage::Additions(scheme, additions), _)
+                if task.fewest_additions && scheme.shape == task.shape =>
+            {
                 scheme.verify()?;
                 additions.validate(scheme)
             }
@@ -99,7 +104,12 @@ pub fn solve(task: &Task, stage: Stage, watch: &Watch) -> Result<Solved> {
 }
 
 /// A scheme of the rank, or the best one and the stage to go on from.
-fn find(task: &Task, stage: Stage, watch: &Watch, effort: &mut Effort) -> Result<(Scheme, Option<Stage>)> {
+fn find(
+    task: &Task,
+    stage: Stage,
+    watch: &Watch,
+    effort: &mut Effort,
+) -> Result<(Scheme, Option<Stage>)> {
     match task.method {
         Method::Schoolbook => Ok((Scheme::schoolbook(task.shape), None)),
         Method::Kronecker => composed(task, watch, effort),
@@ -123,7 +133,10 @@ fn walked(mut search: Search, rank: usize, watch: &Watch, effort: &mut Effort) -
     let shape = search.best().shape;
     while !watch.is_over() && !search.round() {
         let reached = search.reached();
-        let text = format!("{shape}: rank {} (wanted {rank}), {} restarts", reached.rank, reached.restarts);
+        let text = format!(
+            "{shape}: rank {} (wanted {rank}), {} restarts",
+            reached.rank, reached.restarts
+        );
         watch.show(text, reached.flips);
     }
     let reached = search.reached();
@@ -133,10 +146,16 @@ fn walked(mut search: Search, rank: usize, watch: &Watch, effort: &mut Effort) -
 }
 
 /// A scheme of the shape that is smaller by one, then of the shape itself, from there.
-fn extended(task: &Task, stage: Stage, watch: &Watch, effort: &mut Effort) -> Result<(Scheme, Option<Stage>)> {
+fn extended(
+    task: &Task,
+    stage: Stage,
+    watch: &Watch,
+    effort: &mut Effort,
+) -> Result<(Scheme, Option<Stage>)> {
     let (side, [part, rest]) = join::extension(task.shape).ok_or_else(|| {
         let cause = "extends no smaller shape whose rank stands in our table";
-        Error::input(format_args!("shape `{}`", task.shape), cause).help("--method flip-graph needs none")
+        Error::input(format_args!("shape `{}`", task.shape), cause)
+            .help("--method flip-graph needs none")
     })?;
     let search = match stage {
         Stage::Walks(search) if search.best().shape == task.shape => *search,
@@ -160,12 +179,19 @@ fn extended(task: &Task, stage: Stage, watch: &Watch, effort: &mut Effort) -> Re
     Ok((scheme, short.then(|| Stage::Walks(Box::new(search)))))
 }
 
-/// Attempts until one succeeds or the time is over; then the schoolbook scheme is the best there is.
-fn learned(task: &Task, stage: Stage, watch: &Watch, effort: &mut Effort) -> Result<(Scheme, Option<Stage>)> {
+/// Attempts until one succeeds or the time is over; then the schoolbook scheme is the best there
+/// is.
+fn learned(
+    task: &Task,
+    stage: Stage,
+    watch: &Watch,
+    effort: &mut Effort,
+) -> Result<(Scheme, Option<Stage>)> {
     let (shape, rank) = (task.shape, goal(task));
     let mut made = if let Stage::Attempts(made) = stage { made } else { 0 };
     while !watch.is_over() {
-        let (scheme, attempts) = gradient::attempts(shape, rank, &Recipe::default(), task.seed, made);
+        let (scheme, attempts) =
+            gradient::attempts(shape, rank, &Recipe::default(), task.seed, made);
         made += attempts;
         effort.restarts = made;
         if let Some(scheme) = scheme {
@@ -179,12 +205,15 @@ fn learned(task: &Task, stage: Stage, watch: &Watch, effort: &mut Effort) -> Res
 /// The composition of least rank, of schemes that flip-graph finds for both parts.
 fn composed(task: &Task, watch: &Watch, effort: &mut Effort) -> Result<(Scheme, Option<Stage>)> {
     let least = |(outer, inner): &(Shape, Shape)| known(*outer) * known(*inner);
-    let (outer, inner) = kronecker::splits(task.shape).into_iter().min_by_key(least).ok_or_else(|| {
-        let cause = "is no product of smaller shapes";
-        Error::input(format_args!("shape `{}`", task.shape), cause).help("--method flip-graph needs none")
-    })?;
+    let (outer, inner) =
+        kronecker::splits(task.shape).into_iter().min_by_key(least).ok_or_else(|| {
+            let cause = "is no product of smaller shapes";
+            Error::input(format_args!("shape `{}`", task.shape), cause)
+                .help("--method flip-graph needs none")
+        })?;
     let mut part = |shape: Shape| {
-        let search = walked(Search::new(shape, known(shape), task.seed), known(shape), watch, effort);
+        let search =
+            walked(Search::new(shape, known(shape), task.seed), known(shape), watch, effort);
         search.best().clone()
     };
     let outer_scheme = part(outer);
@@ -194,13 +223,23 @@ fn composed(task: &Task, watch: &Watch, effort: &mut Effort) -> Result<(Scheme, 
 }
 
 /// Rounds of the search for few additions, and what the adder-graph optimiser makes of its best.
-fn fewest(task: &Task, scheme: Scheme, mut search: Additions, watch: &Watch, mut effort: Effort) -> Result<Solved> {
+fn fewest(
+    task: &Task,
+    scheme: Scheme,
+    mut search: Additions,
+    watch: &Watch,
+    mut effort: Effort,
+) -> Result<Solved> {
     let mut done = false;
     while !watch.is_over() && !done {
         done = search.round();
         let (rounds, schemes) = search.reached();
-        let text =
-            format!("{}: rank {}, about {} additions, round {rounds}", task.shape, scheme.rank(), search.estimate());
+        let text = format!(
+            "{}: rank {}, about {} additions, round {rounds}",
+            task.shape,
+            scheme.rank(),
+            search.estimate()
+        );
         watch.show(text, schemes);
     }
     effort.schemes += search.reached().1;

@@ -29,19 +29,26 @@ pub fn write(folder: &Path, task: &Task, stage: &Stage) -> Result<()> {
 pub fn read(folder: &Path, task: &Task) -> Result<Stage> {
     let path = folder.join(FILE);
     if !path.exists() {
-        return Err(Error::io(&path, "is not there: no search was cut short here").help("leave out --resume"));
+        return Err(Error::io(&path, "is not there: no search was cut short here")
+            .help("leave out --resume"));
     }
     let place = path.display();
     let anew = "--overwrite begins again";
     let state: State = serde_json::from_slice(&files::read(&path)?)
         .map_err(|e| Error::input(&place, format_args!("is damaged: {e}")).help(anew))?;
     if state.tool != TOOL {
-        return Err(Error::input(&place, format_args!("was written by {}, this is {TOOL}", state.tool)).help(anew));
+        return Err(Error::input(
+            &place,
+            format_args!("was written by {}, this is {TOOL}", state.tool),
+        )
+        .help(anew));
     }
     if state.task != *task {
         let Task { shape, rank, seed, .. } = state.task;
         let rank = rank.map_or_else(String::new, |rank| format!(", rank {rank}"));
-        let cause = format_args!("is a search for {shape}{rank}, seed {seed}, with other options than these");
+        let cause = format_args!(
+            "is a search for {shape}{rank}, seed {seed}, with other options than these"
+        );
         return Err(Error::input(&place, cause).help("give the options that the search began with"));
     }
     state.stage.validate(task).map_err(|e| e.within(&place).help(anew))?;

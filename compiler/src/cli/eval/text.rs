@@ -65,7 +65,8 @@ struct Drift {
 pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
     let file = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model.clone() };
     let checkpoint = file.with_file_name(CHECKPOINT);
-    let float = if checkpoint.is_file() { Some(SequenceCheckpoint::load(&checkpoint)?) } else { None };
+    let float =
+        if checkpoint.is_file() { Some(SequenceCheckpoint::load(&checkpoint)?) } else { None };
     let text = match (model, &float) {
         (Some(model), _) => data::text_of_model(model, args.data.as_deref())?,
         (None, Some(float)) => {
@@ -74,7 +75,8 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
         }
         (None, None) => return Err(Error::internal("eval", "neither a model nor a checkpoint")),
     };
-    let asked = &text.test[..text.test.len().min(args.samples.unwrap_or(usize::MAX).saturating_add(1).max(2))];
+    let asked = &text.test
+        [..text.test.len().min(args.samples.unwrap_or(usize::MAX).saturating_add(1).max(2))];
     // Sequences side by side are of one length. What is left over is one more where so many symbols
     // were asked for; of a whole text it is not evaluated, as in training, and so it is not
     // counted.
@@ -95,13 +97,16 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
 
     let unit = text.symbols.unit();
     let spinner = tools.spinner(format!("{} {unit}s", all.len() - 1));
-    let float_bits = float.as_ref().map(|float| total(&|text, sequences| float.score(text, sequences)));
+    let float_bits =
+        float.as_ref().map(|float| total(&|text, sequences| float.score(text, sequences)));
     tools.check_interrupted()?;
     let five_gram_bits = Ngram::new(&text.train, ORDER, text.symbols.count()).bits(all);
     tools.check_interrupted()?;
     let mut report = Report {
-        name: model
-            .map_or_else(|| float.as_ref().map(|f| f.network.name.clone()).unwrap_or_default(), |m| m.name.clone()),
+        name: model.map_or_else(
+            || float.as_ref().map(|f| f.network.name.clone()).unwrap_or_default(),
+            |m| m.name.clone(),
+        ),
         sha256: model.map(model_file::sha256).transpose()?,
         data: text.name.clone(),
         unit,
@@ -116,15 +121,20 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
     if let Some(model) = model {
         let exact = Exact::new(model)?;
         let inputs = text.symbols.inputs(model.input.elements());
-        report.integer_bits = Some(total(&|text, sequences| exact.evaluate(text, sequences, inputs.view())));
+        report.integer_bits =
+            Some(total(&|text, sequences| exact.evaluate(text, sequences, inputs.view())));
         tools.check_interrupted()?;
         let first = &all[..all.len().min(GOLDEN + 1)];
         let (golden, integer) = compare(model, &exact, first, inputs.view())?;
         report.golden = Some(golden);
         report.drift = float.map_or(vec![], |float| drift(model, &float, &integer, all));
         if let Some(folder) = &args.vectors {
-            let rows = inputs.select(Axis(0), &first[..integer.len()].iter().map(|s| *s as usize).collect::<Vec<_>>());
-            let outputs = Array2::from_shape_fn((integer.len(), model.outputs()), |(t, i)| integer[t][1][i]);
+            let rows = inputs.select(
+                Axis(0),
+                &first[..integer.len()].iter().map(|s| *s as usize).collect::<Vec<_>>(),
+            );
+            let outputs =
+                Array2::from_shape_fn((integer.len(), model.outputs()), |(t, i)| integer[t][1][i]);
             let files = vectors(&rows.mapv(i64::from), &outputs, &first[1..]);
             write_vectors(folder, &files, &args.overwrite)?;
         }
@@ -138,13 +148,17 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
     match report.golden {
         Some(Golden { differing: 1.., .. }) => {
             let differing = report.golden.map_or(0, |golden| golden.differing);
-            Err(Error::mismatch("fake-quantised", format_args!("{differing} integers differ from golden's")))
+            Err(Error::mismatch(
+                "fake-quantised",
+                format_args!("{differing} integers differ from golden's"),
+            ))
         }
         _ => Ok(()),
     }
 }
 
-/// h of the last LSTM layer and the outputs, in integers, for each input of one sequence; and how often golden differs in any value.
+/// h of the last LSTM layer and the outputs, in integers, for each input of one sequence; and how
+/// often golden differs in any value.
 fn compare(
     model: &Model,
     exact: &Exact,
@@ -158,7 +172,11 @@ fn compare(
     for &token in tokens {
         let input = inputs.row(token as usize);
         let values = exact.step(input.mapv(f64::from).insert_axis(Axis(0)), &mut state);
-        let edges = golden::step(model, &mut of_golden, &input.iter().map(|v| i64::from(*v)).collect::<Vec<_>>())?;
+        let edges = golden::step(
+            model,
+            &mut of_golden,
+            &input.iter().map(|v| i64::from(*v)).collect::<Vec<_>>(),
+        )?;
         for (value, edge) in values.iter().zip(&edges[1..]) {
             differing += value.iter().zip(edge).filter(|(v, g)| **v != **g as f64).count();
         }
@@ -168,8 +186,17 @@ fn compare(
 }
 
 /// By powers of ten.
-fn drift(model: &Model, float: &SequenceCheckpoint, integer: &[[Vec<i64>; 2]], text: &[u32]) -> Vec<Drift> {
-    let lstm = model.layers.iter().rev().find_map(|l| if let Layer::Lstm(lstm) = l { Some(lstm) } else { None });
+fn drift(
+    model: &Model,
+    float: &SequenceCheckpoint,
+    integer: &[[Vec<i64>; 2]],
+    text: &[u32],
+) -> Vec<Drift> {
+    let lstm = model
+        .layers
+        .iter()
+        .rev()
+        .find_map(|l| if let Layer::Lstm(lstm) = l { Some(lstm) } else { None });
     let Some(lstm) = lstm else { return vec![] };
     let (unit, logit) = (2f64.powi(-lstm.hidden.frac), 2f64.powi(-model.output_frac()));
     let reals = float.trace(&text[..integer.len()]);
@@ -221,8 +248,9 @@ fn render(report: &Report) -> String {
         row.extend(of_words.then(|| format!("{:.1}", bits.exp2())));
         table.add_row(row);
     };
-    let beside =
-        |other: f64| report.integer_bits.map(|bits| format!("integer {:+.4}", bits - other)).unwrap_or_default();
+    let beside = |other: f64| {
+        report.integer_bits.map(|bits| format!("integer {:+.4}", bits - other)).unwrap_or_default()
+    };
     if let Some(bits) = report.integer_bits {
         add("integer", bits, String::new());
     }
@@ -234,19 +262,32 @@ fn render(report: &Report) -> String {
     let mut text = format!("{name}{hash} on {symbols} {unit}s of the test text of {data}\n{table}");
     text += &match report.golden {
         Some(Golden { symbols, differing: 0 }) => {
-            format!("\ngolden: every state and output of {symbols} {unit}s is the fake-quantised network's")
+            format!(
+                "\ngolden: every state and output of {symbols} {unit}s is the fake-quantised \
+                 network's"
+            )
         }
         Some(Golden { symbols, differing }) => {
-            format!("\ngolden: {differing} values of {symbols} {unit}s DIFFER from the fake-quantised network's")
+            format!(
+                "\ngolden: {differing} values of {symbols} {unit}s DIFFER from the fake-quantised \
+                 network's"
+            )
         }
         None => format!("\ninteger: none, {NO_INTEGERS}"),
     };
     if !report.drift.is_empty() {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
-        table.set_header([&format!("{unit}s"), "h apart, rms", "largest", "integer bits", "float bits"]);
+        table.set_header([
+            &format!("{unit}s"),
+            "h apart, rms",
+            "largest",
+            "integer bits",
+            "float bits",
+        ]);
         for d in &report.drift {
-            let figures = [d.rms, d.largest, d.integer_bits, d.float_bits].map(|v| format!("{v:.4}"));
+            let figures =
+                [d.rms, d.largest, d.integer_bits, d.float_bits].map(|v| format!("{v:.4}"));
             table.add_row([format!("{}-{}", d.from, d.to)].into_iter().chain(figures));
         }
         table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));

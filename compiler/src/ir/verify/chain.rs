@@ -14,11 +14,14 @@ pub(super) fn is_right(chain: &Chain) -> Check {
     for (i, op) in chain.ops.iter().enumerate() {
         operation(op, x).map_err(|cause| at(i, cause))?;
         x = &op.result;
-        if let (OpKind::Multiply { .. } | OpKind::Product, Some(next)) = (&op.kind, chain.ops.get(i + 1)) {
+        if let (OpKind::Multiply { .. } | OpKind::Product, Some(next)) =
+            (&op.kind, chain.ops.get(i + 1))
+        {
             read(next, x).map_err(|cause| at(i, cause))?;
         }
     }
-    within(x, chain.output.min(), chain.output.max()).map_err(|cause| at(chain.ops.len() - 1, cause))
+    within(x, chain.output.min(), chain.output.max())
+        .map_err(|cause| at(chain.ops.len() - 1, cause))
 }
 
 fn shape(chain: &Chain) -> Check {
@@ -42,7 +45,9 @@ fn shape(chain: &Chain) -> Check {
 
 /// No input is part of both operands of a product, so that the two are independent.
 fn operands_apart(chain: &Chain) -> Check {
-    let Some((_, matrix)) = chain.matrices().next() else { return Err("a matrix is missing".into()) };
+    let Some((_, matrix)) = chain.matrices().next() else {
+        return Err("a matrix is missing".into());
+    };
     let (a, b) = matrix.view().split_at(ndarray::Axis(0), matrix.nrows() / 2);
     let read = |rows: ndarray::ArrayView2<i32>, j: usize| rows.column(j).iter().any(|&w| w != 0);
     match (0..matrix.ncols()).find(|&j| read(a, j) && read(b, j)) {
@@ -53,7 +58,9 @@ fn operands_apart(chain: &Chain) -> Check {
 
 /// Each element of `x` is read by the linear operation `op`.
 fn read(op: &Op, x: &Value) -> Check {
-    let OpKind::Linear { matrix, .. } = &op.kind else { return Err("a matrix is expected here".into()) };
+    let OpKind::Linear { matrix, .. } = &op.kind else {
+        return Err("a matrix is expected here".into());
+    };
     match matrix.columns().into_iter().position(|column| column.iter().all(|&w| w == 0)) {
         Some(j) => Err(format!("nobody reads element {j} ({} in the model)", x.indices[j])),
         None => Ok(()),
@@ -83,14 +90,23 @@ fn operation(op: &Op, x: &Value) -> Check {
     let lengths = match &op.kind {
         OpKind::Linear { matrix, .. } => {
             if matrix.dim() != (result.len(), x.len()) {
-                return Err(format!("the matrix is {:?} between {} and {}", matrix.dim(), x.len(), result.len()));
+                return Err(format!(
+                    "the matrix is {:?} between {} and {}",
+                    matrix.dim(),
+                    x.len(),
+                    result.len()
+                ));
             }
             vec![]
         }
         OpKind::Multiply { coefficients, shifts, .. } => vec![coefficients.len(), shifts.len()],
         OpKind::Product => {
             if x.len() != 2 * result.len() || result.indices != x.indices[..result.len()] {
-                return Err(format!("{} products of {} operands, or others' indices", result.len(), x.len()));
+                return Err(format!(
+                    "{} products of {} operands, or others' indices",
+                    result.len(),
+                    x.len()
+                ));
             }
             vec![]
         }
@@ -98,9 +114,16 @@ fn operation(op: &Op, x: &Value) -> Check {
         OpKind::Requantise { constants, shifts, .. } => vec![constants.len(), shifts.len()],
     };
     if lengths.iter().any(|&n| n != x.len()) || (!lengths.is_empty() && result.len() != x.len()) {
-        return Err(format!("parameters of {lengths:?} elements between {} and {}", x.len(), result.len()));
+        return Err(format!(
+            "parameters of {lengths:?} elements between {} and {}",
+            x.len(),
+            result.len()
+        ));
     }
-    if !lengths.is_empty() && !matches!(op.kind, OpKind::Linear { .. }) && result.indices != x.indices {
+    if !lengths.is_empty()
+        && !matches!(op.kind, OpKind::Linear { .. })
+        && result.indices != x.indices
+    {
         return Err("indices differ from the operand's".into());
     }
     for (i, declared) in result.intervals.iter().enumerate() {
@@ -116,9 +139,12 @@ fn operation(op: &Op, x: &Value) -> Check {
             OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
                 let a = coefficients[i];
                 if a.abs() >= 1 << (coefficient_bits - 1) {
-                    return Err(format!("coefficient {a} of element {i} does not fit {coefficient_bits} bits"));
+                    return Err(format!(
+                        "coefficient {a} of element {i} does not fit {coefficient_bits} bits"
+                    ));
                 }
-                let ends = [x.intervals[i].lo, x.intervals[i].hi].map(|u| round_shift(a * u, shifts[i]));
+                let ends =
+                    [x.intervals[i].lo, x.intervals[i].hi].map(|u| round_shift(a * u, shifts[i]));
                 if ends[0] == ends[1] {
                     return Err(format!("product {i} does not vary"));
                 }
@@ -138,7 +164,9 @@ fn operation(op: &Op, x: &Value) -> Check {
             }
         };
         if (exact && *declared != least) || !least.includes(*declared) {
-            return Err(format!("element {i} is declared within {declared}, but is within {least}"));
+            return Err(format!(
+                "element {i} is declared within {declared}, but is within {least}"
+            ));
         }
     }
     Ok(())

@@ -13,13 +13,19 @@ use strassenc_runtime::{Error, Format, Result, Shape};
 /// # Errors
 /// The first violation, with its layer: a bug of the pass that ran last.
 pub fn verify(dataflow: &Dataflow) -> Result<()> {
-    let fail = |layer: &str, cause: String| Err(Error::internal(format_args!("dataflow, layer `{layer}`"), cause));
+    let fail = |layer: &str, cause: String| {
+        Err(Error::internal(format_args!("dataflow, layer `{layer}`"), cause))
+    };
     if dataflow.layers.is_empty() || dataflow.edges.len() != dataflow.layers.len() + 1 {
-        return fail("", format!("{} edges for {} layers", dataflow.edges.len(), dataflow.layers.len()));
+        return fail(
+            "",
+            format!("{} edges for {} layers", dataflow.edges.len(), dataflow.layers.len()),
+        );
     }
     let mut read = vec![false; dataflow.edges.len()];
     for (number, layer) in dataflow.layers.iter().enumerate() {
-        let arity = if matches!(layer.kind, Kind::Add { .. } | Kind::Highway { .. }) { 2 } else { 1 };
+        let arity =
+            if matches!(layer.kind, Kind::Add { .. } | Kind::Highway { .. }) { 2 } else { 1 };
         if layer.reads.len() != arity || layer.reads.iter().any(|id| id.index() > number) {
             return fail(&layer.name, format!("reads {:?}", layer.reads));
         }
@@ -43,15 +49,16 @@ pub fn verify(dataflow: &Dataflow) -> Result<()> {
         }
         let checked = match &layer.kind {
             Kind::Spn(kernel) => spn_is_right(layer, [from, to], kernel),
-            Kind::Pool { kind, windows } => {
-                lie_on(*windows, layer.input).and_then(|()| pool_is_right(from, to, *kind, *windows))
-            }
+            Kind::Pool { kind, windows } => lie_on(*windows, layer.input)
+                .and_then(|()| pool_is_right(from, to, *kind, *windows)),
             Kind::Add { shifts, shift } => {
                 add_is_right([from, &dataflow.edges[layer.reads[1].index()]], to, *shifts, *shift)
             }
             Kind::Embedding { rows } => embedding_is_right(from, to, rows),
             Kind::CharCnn { filters, tanh, .. } => match layer.words() {
-                Some(words) if layer.input == from.shape => words.are_right([from, to], filters, tanh),
+                Some(words) if layer.input == from.shape => {
+                    words.are_right([from, to], filters, tanh)
+                }
                 _ => Err(format!("reads {} as {}", from.shape, layer.input)),
             },
             Kind::Highway { gates, blend } if layer.reads[0] == layer.reads[1] => {
@@ -123,8 +130,12 @@ pub(super) fn kernel_is_right(
     if [inner.input, inner.output] != formats {
         return Err("has a kernel of other formats".into());
     }
-    if (windows.rows, windows.columns) != (output.height.div_ceil(p.h), output.width.div_ceil(p.w)) {
-        return Err(format!("has {}×{} patches for an image of {output}", windows.rows, windows.columns));
+    if (windows.rows, windows.columns) != (output.height.div_ceil(p.h), output.width.div_ceil(p.w))
+    {
+        return Err(format!(
+            "has {}×{} patches for an image of {output}",
+            windows.rows, windows.columns
+        ));
     }
     let elements = windows.size.area() * kernel.input.channels;
     let (read, leaves) = (&inner.x, inner.result());
@@ -136,7 +147,10 @@ pub(super) fn kernel_is_right(
     }
     for (i, interval) in read.intervals.iter().enumerate() {
         if !interval.includes(enters(i)) {
-            return Err(format!("declares element {i} of a window within {interval}, but {} arrives", enters(i)));
+            return Err(format!(
+                "declares element {i} of a window within {interval}, but {} arrives",
+                enters(i)
+            ));
         }
     }
     Ok(&leaves.intervals)
@@ -156,18 +170,24 @@ fn embedding_is_right(from: &Edge, to: &Edge, rows: &[Vec<i64>]) -> Check {
 
 /// What each column of a table can be.
 pub(crate) fn columns(rows: &[Vec<i64>]) -> Vec<Interval> {
-    let of = |column: usize| rows.iter().map(|row| Interval::point(row[column])).reduce(Interval::hull);
+    let of =
+        |column: usize| rows.iter().map(|row| Interval::point(row[column])).reduce(Interval::hull);
     // A table has rows.
     (0..rows[0].len()).filter_map(of).collect()
 }
 
 fn highway_is_right([from, to]: [&Edge; 2], gates: &Kernel, blend: &Blend) -> Check {
     let n = from.shape.elements();
-    if (gates.input, gates.output, to.shape) != (Shape::vector(n), Shape::vector(2 * n), Shape::vector(n)) {
+    if (gates.input, gates.output, to.shape)
+        != (Shape::vector(n), Shape::vector(2 * n), Shape::vector(n))
+    {
         return Err(format!("makes {} of {} by {} gates", to.shape, from.shape, gates.output));
     }
     let gate = gates.chain.output;
-    if !blend.sigmoid.fits(gate) || !blend.sigmoid.sigmoid || [blend.format; 2] != [from.format, to.format] {
+    if !blend.sigmoid.fits(gate)
+        || !blend.sigmoid.sigmoid
+        || [blend.format; 2] != [from.format, to.format]
+    {
         return Err("has a table or a format that is not that of its gates".into());
     }
     kernel_is_right(gates, [from.format, gate], |i| from.intervals[i % from.shape.channels])?;
@@ -186,13 +206,21 @@ pub(crate) fn blended(from: &Edge, gates: &Kernel, blend: &Blend) -> Vec<Interva
 
 fn lstm_is_right([from, to]: [&Edge; 2], gates: &Kernel, cell: &Cell) -> Check {
     let (n_in, n) = (from.shape.elements(), to.shape.elements());
-    if (gates.input, gates.output, to.shape) != (Shape::vector(n_in + n), Shape::vector(4 * n), Shape::vector(n)) {
+    if (gates.input, gates.output, to.shape)
+        != (Shape::vector(n_in + n), Shape::vector(4 * n), Shape::vector(n))
+    {
         return Err(format!("makes {} of {} by {} gates", to.shape, from.shape, gates.output));
     }
     let inner = &gates.chain;
-    let tables =
-        cell.sigmoid.fits(cell.gate) && cell.sigmoid.sigmoid && cell.tanh.fits(cell.gate) && !cell.tanh.sigmoid;
-    if !tables || !cell.state.signed || !cell.hidden.signed || (to.format, inner.output) != (cell.hidden, cell.gate) {
+    let tables = cell.sigmoid.fits(cell.gate)
+        && cell.sigmoid.sigmoid
+        && cell.tanh.fits(cell.gate)
+        && !cell.tanh.sigmoid;
+    if !tables
+        || !cell.state.signed
+        || !cell.hidden.signed
+        || (to.format, inner.output) != (cell.hidden, cell.gate)
+    {
         return Err("has a table or a format that is not that of its gates".into());
     }
     let h = cell.hidden_interval();
@@ -239,7 +267,12 @@ fn add_is_right(reads: [&Edge; 2], to: &Edge, shifts: [u32; 2], shift: i32) -> C
 }
 
 /// What the channels of a sum can be.
-pub(crate) fn added(reads: [&Edge; 2], format: Format, shifts: [u32; 2], shift: i32) -> Vec<Interval> {
+pub(crate) fn added(
+    reads: [&Edge; 2],
+    format: Format,
+    shifts: [u32; 2],
+    shift: i32,
+) -> Vec<Interval> {
     let [a, b] = reads;
     let sum = |(a, b): (&Interval, &Interval)| {
         let sum = a.scale(false, shifts[0]) + b.scale(false, shifts[1]);

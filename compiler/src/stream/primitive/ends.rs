@@ -26,12 +26,19 @@ fn by_count(frames: Frames) -> &'static str {
 
 fn error_ports(s: &str, frames: Frames) -> (String, Option<String>) {
     match frames {
-        Frames::Tlast => {
-            (format!(".s_last({s}_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)"), None)
-        }
+        Frames::Tlast => (
+            format!(
+                ".s_last({s}_last), .frame_error_clear(frame_error_clear), \
+                 .frame_error(frame_error)"
+            ),
+            None,
+        ),
         Frames::Count => {
             let unused = "frame_error_unused".to_string();
-            (format!(".s_last(1'b0), .frame_error_clear(1'b0), .frame_error({unused})"), Some(unused))
+            (
+                format!(".s_last(1'b0), .frame_error_clear(1'b0), .frame_error({unused})"),
+                Some(unused),
+            )
         }
     }
 }

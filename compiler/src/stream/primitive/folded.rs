@@ -80,8 +80,23 @@ impl From<&folded::Bank> for Bank {
 
 impl From<&folded::Requantiser> for Requantise {
     fn from(requantiser: &folded::Requantiser) -> Self {
-        let folded::Requantiser { lanes, left, base, amount_bits, constant_bits, sum_bits, ref entries } = *requantiser;
-        Requantise { left, base, amount_bits, constant_bits, sum_bits, depth: entries.len() / lanes }
+        let folded::Requantiser {
+            lanes,
+            left,
+            base,
+            amount_bits,
+            constant_bits,
+            sum_bits,
+            ref entries,
+        } = *requantiser;
+        Requantise {
+            left,
+            base,
+            amount_bits,
+            constant_bits,
+            sum_bits,
+            depth: entries.len() / lanes,
+        }
     }
 }
 
@@ -105,9 +120,11 @@ impl Part for Array {
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
         let (x, z) = (ends.x(), ends.z());
-        let repeats = if self.repeats > 1 { format!(", .REPEATS({})", self.repeats) } else { String::new() };
+        let repeats =
+            if self.repeats > 1 { format!(", .REPEATS({})", self.repeats) } else { String::new() };
         format!(
-            ".LANES({}), .X_BITS({}), .X_SIGNED({}), .ROWS({}), .SUMS({}), .DEPTH({}), .U_BITS({}){repeats}",
+            ".LANES({}), .X_BITS({}), .X_SIGNED({}), .ROWS({}), .SUMS({}), .DEPTH({}), \
+             .U_BITS({}){repeats}",
             x.lanes,
             x.format.bits,
             u8::from(x.format.signed),
@@ -133,7 +150,8 @@ impl Part for Array {
         let weights = 2 * z.lanes * x.lanes;
         let operand = x.format.bits + u32::from(!x.format.signed);
         let levels = x.lanes.next_power_of_two().trailing_zeros().max(1);
-        let level = |l: u32| x.lanes.div_ceil(1 << l) * ((operand + l).min(z.format.bits) as usize + 1);
+        let level =
+            |l: u32| x.lanes.div_ceil(1 << l) * ((operand + l).min(z.format.bits) as usize + 1);
         x.bits() + weights + z.lanes * (1..=levels).map(level).sum::<usize>() + z.bits()
     }
 }
@@ -172,7 +190,11 @@ impl State for Sums {
 
 impl Part for Bank {
     fn modules(&self) -> &'static [&'static str] {
-        if self.digits.is_some() { &["strassenc_shift_add_bank"] } else { &["strassenc_multiplier_bank"] }
+        if self.digits.is_some() {
+            &["strassenc_shift_add_bank"]
+        } else {
+            &["strassenc_multiplier_bank"]
+        }
     }
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
@@ -180,7 +202,8 @@ impl Part for Bank {
     }
 
     fn banner(&self, ends: &Ends) -> String {
-        let made_of = if self.digits.is_some() { "lanes of shifts and additions" } else { "multipliers" };
+        let made_of =
+            if self.digits.is_some() { "lanes of shifts and additions" } else { "multipliers" };
         format!("Products: {} {made_of}", ends.x().lanes)
     }
 
@@ -226,8 +249,9 @@ impl Part for Requantise {
         let (x, z) = (ends.x(), ends.z());
         let Requantise { left, base, amount_bits, constant_bits, sum_bits, depth } = self;
         format!(
-            ".LANES({}), .Y_BITS({}), .CONSTANT_BITS({constant_bits}), .AMOUNT_BITS({amount_bits}), .LEFT({left}), \
-             .BASE({base}), .SUM_BITS({sum_bits}),\n        .Z_BITS({}), .Z_SIGNED({}), .DEPTH({depth})",
+            ".LANES({}), .Y_BITS({}), .CONSTANT_BITS({constant_bits}), \
+             .AMOUNT_BITS({amount_bits}), .LEFT({left}), .BASE({base}), \
+             .SUM_BITS({sum_bits}),\n        .Z_BITS({}), .Z_SIGNED({}), .DEPTH({depth})",
             x.lanes,
             x.format.bits,
             z.format.bits,
@@ -259,7 +283,11 @@ impl Part for Accumulate {
     }
 
     fn banner(&self, _: &Ends) -> String {
-        format!("The {} of {} words", if self.maximum { "largest elements" } else { "sum" }, self.count)
+        format!(
+            "The {} of {} words",
+            if self.maximum { "largest elements" } else { "sum" },
+            self.count
+        )
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {

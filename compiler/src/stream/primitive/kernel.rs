@@ -42,7 +42,8 @@ impl State for Stages {
     fn step(&mut self, around: &Around) -> bool {
         let (bits, accept) = (&mut self.0, around.accept());
         // All up to the last bubble move; all of them where the last one leaves.
-        let moves = if around.m[0].ready { Some(bits.len() - 1) } else { bits.iter().rposition(|v| !v) };
+        let moves =
+            if around.m[0].ready { Some(bits.len() - 1) } else { bits.iter().rposition(|v| !v) };
         let Some(end) = moves else { return false };
         let changed = accept || bits[..=end].contains(&true);
         bits[..=end].rotate_right(1);

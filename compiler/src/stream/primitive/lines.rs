@@ -78,7 +78,9 @@ impl Lines {
         let Windows { size, stride, pad, rows, columns } = self.windows;
         let across = |extent: Extent| format!("{}x{}", extent.h, extent.w);
         // The number where both sizes are equal.
-        let sizes = |extent: Extent| if extent.h == extent.w { extent.h.to_string() } else { across(extent) };
+        let sizes = |extent: Extent| {
+            if extent.h == extent.w { extent.h.to_string() } else { across(extent) }
+        };
         format!(
             "Windows of {} pixels, {} apart, pad {}: {rows}x{columns} on {}x{} pixels",
             across(size),
@@ -92,13 +94,18 @@ impl Lines {
     /// Those of the parameters that tell what a pad holds.
     fn fill(&self, ends: &Ends) -> String {
         let bits = ends.x().format.bits;
-        format!(".ELEMENT_BITS({bits}), .FILL({bits}'d{})", self.fill as u64 & u64::MAX >> (64 - bits))
+        format!(
+            ".ELEMENT_BITS({bits}), .FILL({bits}'d{})",
+            self.fill as u64 & u64::MAX >> (64 - bits)
+        )
     }
 
     /// Those that tell what is stored and read.
     fn parameters(&self) -> String {
         let Windows { size, stride, pad, rows, columns } = self.windows;
-        let both = |name: &str, extent: Extent| format!(".{name}_H({}), .{name}_W({})", extent.h, extent.w);
+        let both = |name: &str, extent: Extent| {
+            format!(".{name}_H({}), .{name}_W({})", extent.h, extent.w)
+        };
         let windows = [both("K", size), both("STRIDE", stride), both("PAD", pad)].join(", ");
         format!(
             ".HEIGHT({}), .WIDTH({}), {windows}, .ROWS({rows}), .COLUMNS({columns}), .SLOTS({})",

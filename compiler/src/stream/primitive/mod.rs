@@ -130,10 +130,20 @@ impl Ends<'_> {
 
     /// What is equal where the same words leave as enter.
     fn same(&self) -> Vec<[usize; 2]> {
-        let numbers =
-            |s: &Stream| [s.words, s.lanes, s.format.bits as usize, s.format.frac as usize, s.format.signed.into()];
+        let numbers = |s: &Stream| {
+            [
+                s.words,
+                s.lanes,
+                s.format.bits as usize,
+                s.format.frac as usize,
+                s.format.signed.into(),
+            ]
+        };
         let x = numbers(self.x());
-        self.outputs.iter().flat_map(|z| x.into_iter().zip(numbers(z)).map(|(x, z)| [x, z])).collect()
+        self.outputs
+            .iter()
+            .flat_map(|z| x.into_iter().zip(numbers(z)).map(|(x, z)| [x, z]))
+            .collect()
     }
 }
 
@@ -271,7 +281,11 @@ impl State for Pipe {
     fn ready(&self, around: &Around) -> [bool; 2] {
         let advance = around.advance();
         // A join takes both at once.
-        if self.inputs == 2 { [1, 0].map(|other| advance && around.s[other].valid) } else { [advance, false] }
+        if self.inputs == 2 {
+            [1, 0].map(|other| advance && around.s[other].valid)
+        } else {
+            [advance, false]
+        }
     }
 
     fn step(&mut self, around: &Around) -> bool {

@@ -24,7 +24,11 @@ impl Part for Patches {
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
         let (x, z) = (ends.x(), ends.z());
         let stored = self.grid.0 * self.grid.1 * self.patch.area() * self.image.channels;
-        vec![[x.words * x.lanes, stored], [z.words * z.lanes, self.image.elements()], [x.lanes, z.lanes]]
+        vec![
+            [x.words * x.lanes, stored],
+            [z.words * z.lanes, self.image.elements()],
+            [x.lanes, z.lanes],
+        ]
     }
 
     fn banner(&self, _: &Ends) -> String {
@@ -34,7 +38,8 @@ impl Part for Patches {
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
         let Patches { patch, grid, image } = self;
         format!(
-            ".BITS({}), .P_H({}), .P_W({}), .ROWS({}), .COLUMNS({}), .HEIGHT({}), .WIDTH({}), .WORDS({})",
+            ".BITS({}), .P_H({}), .P_W({}), .ROWS({}), .COLUMNS({}), .HEIGHT({}), .WIDTH({}), \
+             .WORDS({})",
             ends.x().bits(),
             patch.h,
             patch.w,
@@ -101,15 +106,16 @@ impl State for Stripes {
             if self.shown {
                 changed = true;
                 let rows = (self.image.0 - stripe * self.patch.h).min(self.patch.h);
-                self.at = match (word + 1 == self.words, column + 1 == self.image.1, row + 1 == rows) {
-                    (false, ..) => [stripe, row, column, word + 1],
-                    (_, false, _) => [stripe, row, column + 1, 0],
-                    (.., false) => [stripe, row + 1, 0, 0],
-                    _ => {
-                        released = true;
-                        [(stripe + 1) % self.grid.0, 0, 0, 0]
-                    }
-                };
+                self.at =
+                    match (word + 1 == self.words, column + 1 == self.image.1, row + 1 == rows) {
+                        (false, ..) => [stripe, row, column, word + 1],
+                        (_, false, _) => [stripe, row, column + 1, 0],
+                        (.., false) => [stripe, row + 1, 0, 0],
+                        _ => {
+                            released = true;
+                            [(stripe + 1) % self.grid.0, 0, 0, 0]
+                        }
+                    };
             }
         }
         let mut complete = false;
@@ -138,19 +144,23 @@ impl Part for Positions {
 
     fn banner(&self, _: &Ends) -> String {
         let Positions { characters, taps, count, .. } = self;
-        format!("Windows of {taps} of {characters} characters at {count} positions, block by block of filters")
+        format!(
+            "Windows of {taps} of {characters} characters at {count} positions, block by block of \
+             filters"
+        )
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
         let Positions { characters, words, taps, count, steps } = self;
         // Step 0 in the low bits.
         let all = |of: fn(&FilterStep) -> usize| {
-            let each: Vec<String> = steps.iter().rev().map(|step| format!("32'd{}", of(step))).collect();
+            let each: Vec<String> =
+                steps.iter().rev().map(|step| format!("32'd{}", of(step))).collect();
             format!("{{{}}}", each.join(", "))
         };
         format!(
-            ".BITS({}), .CHARACTERS({characters}), .WORDS({words}), .TAPS({taps}), .POSITIONS({count}), .STEPS({}),\n        \
-             .BLOCKS({}),\n        .LAST({})",
+            ".BITS({}), .CHARACTERS({characters}), .WORDS({words}), .TAPS({taps}), \
+             .POSITIONS({count}), .STEPS({}),\n        .BLOCKS({}),\n        .LAST({})",
             ends.x().bits(),
             steps.len(),
             all(|step| step.blocks),

@@ -101,8 +101,9 @@ impl Part for Add {
         let [a, b, z] = [ends.x(), ends.inputs[1], ends.z()].map(|s| s.format);
         let [a_signed, b_signed, z_signed] = [a, b, z].map(|format| u8::from(format.signed));
         format!(
-            ".LANES({}), .A_BITS({}), .A_SIGNED({a_signed}), .B_BITS({}), .B_SIGNED({b_signed}),\n        \
-             .A_SHIFT({}), .B_SHIFT({}), .SHIFT({}), .Z_BITS({}), .Z_SIGNED({z_signed})",
+            ".LANES({}), .A_BITS({}), .A_SIGNED({a_signed}), .B_BITS({}), \
+             .B_SIGNED({b_signed}),\n        .A_SHIFT({}), .B_SHIFT({}), .SHIFT({}), .Z_BITS({}), \
+             .Z_SIGNED({z_signed})",
             ends.x().lanes,
             a.bits,
             b.bits,
@@ -224,7 +225,13 @@ impl Part for Recall {
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
         let (x, h, z) = (ends.x(), ends.inputs[1], ends.z());
         let [of_x, of_h] = self.words;
-        vec![[x.words, of_x], [h.words, of_h], [of_x + of_h, z.words], [x.lanes, z.lanes], [h.lanes, z.lanes]]
+        vec![
+            [x.words, of_x],
+            [h.words, of_h],
+            [of_x + of_h, z.words],
+            [x.lanes, z.lanes],
+            [h.lanes, z.lanes],
+        ]
     }
 
     fn banner(&self, _: &Ends) -> String {
@@ -303,8 +310,9 @@ impl Part for LstmCell {
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
         let LstmCell { frac: [sigmoid, tanh], bits: [c, h], shifts } = self;
         format!(
-            ".UNITS({}), .GATE_BITS({}), .SIGMOID_FRAC({sigmoid}), .TANH_FRAC({tanh}), .C_BITS({c}), .H_BITS({h}),\n        \
-             .KEPT_SHIFT({}), .NEW_SHIFT({}), .C_SHIFT({}), .INDEX_SHIFT({}), .H_SHIFT({})",
+            ".UNITS({}), .GATE_BITS({}), .SIGMOID_FRAC({sigmoid}), .TANH_FRAC({tanh}), \
+             .C_BITS({c}), .H_BITS({h}),\n        .KEPT_SHIFT({}), .NEW_SHIFT({}), .C_SHIFT({}), \
+             .INDEX_SHIFT({}), .H_SHIFT({})",
             ends.x().words,
             ends.x().format.bits,
             shifts.kept,
@@ -317,7 +325,10 @@ impl Part for LstmCell {
 
     fn roms(&self, ends: &Ends) -> Vec<Rom> {
         let (bits, [sigmoid, tanh]) = (ends.x().format.bits, self.frac);
-        vec![curve(Table::Sigmoid, bits, sigmoid, &["i", "f", "o"]), curve(Table::Tanh, bits, tanh, &["g", "c"])]
+        vec![
+            curve(Table::Sigmoid, bits, sigmoid, &["i", "f", "o"]),
+            curve(Table::Tanh, bits, tanh, &["g", "c"]),
+        ]
     }
 
     fn state(&self, ends: &Ends) -> Box<dyn State> {

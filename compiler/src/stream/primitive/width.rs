@@ -93,7 +93,12 @@ impl Part for Serialiser {
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
-        format!(".BEAT_BITS({}), .BEATS({}), .BITS({})", ends.z().bits(), self.beats, ends.x().bits())
+        format!(
+            ".BEAT_BITS({}), .BEATS({}), .BITS({})",
+            ends.z().bits(),
+            self.beats,
+            ends.x().bits()
+        )
     }
 
     fn ports(&self, _: &str, m: &str, _: Frames) -> Option<(String, Option<String>)> {

@@ -5,13 +5,15 @@ use crate::shape::Shape;
 use ndarray::ArrayView1;
 use rand::{Rng, RngExt};
 
-/// Changes images by chance: shifted over a border of zeros, then mirrored, then with a square cut out of them.
+/// Changes images by chance: shifted over a border of zeros, then mirrored, then with a square cut
+/// out of them.
 pub struct Augment {
     shape: Shape,
     shift: usize,
     flip: bool,
     cutout: usize,
-    /// Where some inputs are dropped since they never change: which are kept, and an image with the values of the others.
+    /// Where some inputs are dropped since they never change: which are kept, and an image with the
+    /// values of the others.
     dropped: Option<(Vec<usize>, Vec<f32>)>,
 }
 
@@ -27,12 +29,24 @@ struct Change {
 }
 
 impl Augment {
-    /// For images of `shape`, `[height, width]` or `[height, width, channels]`, of which only the `live` inputs are kept;
-    /// `sample` is any one, whole. None where the recipe leaves images as they are.
-    pub fn new(recipe: &Recipe, shape: &[usize], live: &[usize], sample: ArrayView1<f32>) -> Option<Self> {
+    /// For images of `shape`, `[height, width]` or `[height, width, channels]`, of which only the
+    /// `live` inputs are kept; `sample` is any one, whole. None where the recipe leaves images as
+    /// they are.
+    pub fn new(
+        recipe: &Recipe,
+        shape: &[usize],
+        live: &[usize],
+        sample: ArrayView1<f32>,
+    ) -> Option<Self> {
         let &Recipe { shift, flip, cutout, .. } = recipe;
         let dropped = (live.len() < sample.len()).then(|| (live.to_vec(), sample.to_vec()));
-        (shift > 0 || flip || cutout > 0).then(|| Augment { shape: Shape::of(shape), shift, flip, cutout, dropped })
+        (shift > 0 || flip || cutout > 0).then(|| Augment {
+            shape: Shape::of(shape),
+            shift,
+            flip,
+            cutout,
+            dropped,
+        })
     }
 
     /// The live inputs of a sample, changed by chance, to `to`.
@@ -50,7 +64,8 @@ impl Augment {
     fn draw(&self, rng: &mut impl Rng) -> Change {
         let Shape { height, width, .. } = self.shape;
         let (shifts, reach) = (2 * self.shift + 1, self.shift as isize);
-        let shift = if self.shift > 0 { rng.random_range(0..shifts * shifts) } else { shifts * shifts / 2 };
+        let shift =
+            if self.shift > 0 { rng.random_range(0..shifts * shifts) } else { shifts * shifts / 2 };
         let mirrored = self.flip && rng.random();
         let cut = (self.cutout > 0).then(|| rng.random_range(0..height * width));
         Change {
@@ -66,13 +81,15 @@ impl Augment {
         let Shape { height, width, channels } = self.shape;
         let shifted = change.right.unsigned_abs().min(width) * channels;
         for (row, to) in to.chunks_exact_mut(width * channels).enumerate() {
-            let Some(from) = row.checked_add_signed(-change.down).filter(|row| *row < height) else {
+            let Some(from) = row.checked_add_signed(-change.down).filter(|row| *row < height)
+            else {
                 to.fill(0.0);
                 continue;
             };
             let from = &image[from * width * channels..][..width * channels];
             let kept = from.len() - shifted;
-            let (at, from) = if change.right < 0 { (0, &from[shifted..]) } else { (shifted, &from[..kept]) };
+            let (at, from) =
+                if change.right < 0 { (0, &from[shifted..]) } else { (shifted, &from[..kept]) };
             to[..at].fill(0.0);
             to[at + kept..].fill(0.0);
             to[at..at + kept].copy_from_slice(from);
@@ -109,10 +126,12 @@ mod tests {
         let Shape { height, width, channels } = augment.shape;
         let (h, w, n) = (height as isize, width as isize, augment.cutout as isize);
         let value = |index: usize| {
-            let (row, column, channel) = (index / channels / width, index / channels % width, index % channels);
+            let (row, column, channel) =
+                (index / channels / width, index / channels % width, index % channels);
             let (row, column) = (row as isize, column as isize);
             if let Some((middle, centre)) = change.cut {
-                let (down, right) = (row - middle as isize + n / 2, column - centre as isize + n / 2);
+                let (down, right) =
+                    (row - middle as isize + n / 2, column - centre as isize + n / 2);
                 if (0..n).contains(&down) && (0..n).contains(&right) {
                     return 0.0;
                 }
@@ -169,6 +188,8 @@ mod tests {
         let distinct: BTreeSet<String> = drawn.iter().map(|change| format!("{change:?}")).collect();
         assert_eq!(distinct.len(), 9 * 2 * 6);
         assert!(drawn.iter().all(|c| c.down.abs() <= 1 && c.right.abs() <= 1));
-        assert!(Augment::new(&Recipe::default(), &[2, 3], &[0], ArrayView1::from(&image)).is_none());
+        assert!(
+            Augment::new(&Recipe::default(), &[2, 3], &[0], ArrayView1::from(&image)).is_none()
+        );
     }
 }

@@ -88,7 +88,11 @@ impl<L: AsRef<Exact>> Node<L> {
 
     /// What it reads of the network's input and the results of the nodes before it; of a single
     /// value twice.
-    pub fn inputs<'a>(&self, x: ArrayView2<'a, f64>, before: &'a [Array2<f64>]) -> [ArrayView2<'a, f64>; 2] {
+    pub fn inputs<'a>(
+        &self,
+        x: ArrayView2<'a, f64>,
+        before: &'a [Array2<f64>],
+    ) -> [ArrayView2<'a, f64>; 2] {
         [self.from[0], self.from[self.from.len() - 1]].map(|value| match value.checked_sub(1) {
             Some(node) => before[node].view(),
             None => x,
@@ -114,7 +118,9 @@ fn branch(
         let mut from = vec![value];
         let kind = match layer {
             model::Layer::Dense(dense) => Kind::Linear(Exact::new(dense, edge.1.frac)),
-            model::Layer::Bilinear(bilinear) => Kind::Linear(Exact::two_operands(bilinear, edge.1.frac)),
+            model::Layer::Bilinear(bilinear) => {
+                Kind::Linear(Exact::two_operands(bilinear, edge.1.frac))
+            }
             model::Layer::Conv2d(conv) => Kind::Linear(Exact::conv2d(conv, edge, yields.0)),
             model::Layer::Pool(pool) => {
                 let geometry = plan::Pool { size: pool.size, stride: pool.stride, pad: pool.pad };
@@ -125,8 +131,10 @@ fn branch(
                 }
             }
             model::Layer::Residual(residual) => {
-                from =
-                    vec![branch(&residual.body, value, edge, nodes)?, branch(&residual.shortcut, value, edge, nodes)?];
+                from = vec![
+                    branch(&residual.body, value, edge, nodes)?,
+                    branch(&residual.shortcut, value, edge, nodes)?,
+                ];
                 Kind::Add(residual.format)
             }
             model::Layer::Embedding(_)
@@ -152,7 +160,13 @@ const CHUNK_ELEMENTS: usize = 1 << 21;
 
 /// Elements of all rows of one sample in the widest layer, at least 1.
 pub fn widest<L: AsRef<Exact>>(nodes: &[Node<L>]) -> usize {
-    nodes.iter().filter_map(Node::linear).map(|layer| layer.as_ref().columns()).max().unwrap_or(1).max(1)
+    nodes
+        .iter()
+        .filter_map(Node::linear)
+        .map(|layer| layer.as_ref().columns())
+        .max()
+        .unwrap_or(1)
+        .max(1)
 }
 
 /// [`fake_quantised`] for nodes at hand.
@@ -163,11 +177,13 @@ pub fn evaluate<L: AsRef<Exact> + Sync, A: Copy + Into<f64> + Sync>(
 ) -> Array2<f64> {
     let chunk = (CHUNK_ELEMENTS / widest(nodes)).clamp(1, CHUNK);
     let mut y = Array2::zeros((x.nrows(), nodes.last().map_or(0, |node| node.outputs)));
-    (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter()).zip(x.axis_chunks_iter(Axis(0), chunk)).for_each(
-        |(mut y, x)| {
+    (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter())
+        .zip(x.axis_chunks_iter(Axis(0), chunk))
+        .for_each(|(mut y, x)| {
             let requantise = requantiser(input);
             let x = x.mapv(|v| requantise(v.into()));
-            let (mut results, mut trace, mut which) = (Vec::new(), Trace::default(), Array2::zeros((0, 0)));
+            let (mut results, mut trace, mut which) =
+                (Vec::new(), Trace::default(), Array2::zeros((0, 0)));
             for node in nodes {
                 let mut z = Array2::zeros((0, 0));
                 node.forward(node.inputs(x.view(), &results), &mut trace, &mut which, &mut z);
@@ -176,8 +192,7 @@ pub fn evaluate<L: AsRef<Exact> + Sync, A: Copy + Into<f64> + Sync>(
             if let Some(z) = results.last() {
                 y.assign(z);
             }
-        },
-    );
+        });
     y
 }
 
@@ -290,7 +305,8 @@ impl Exact {
     /// Both operands are read from the whole of x, by matrices that are 0 where the other one
     /// stands.
     fn two_operands(bilinear: &model::Bilinear, input_frac: i32) -> Self {
-        let (n_a, n, r) = (bilinear.inputs_a(), bilinear.inputs_a() + bilinear.inputs_b(), bilinear.w_c.ncols());
+        let (n_a, n, r) =
+            (bilinear.inputs_a(), bilinear.inputs_a() + bilinear.inputs_b(), bilinear.w_c.ncols());
         let product_frac = 2 * input_frac;
         let mut w_a = Array2::zeros((r, n));
         w_a.slice_mut(s![.., ..n_a]).assign(&bilinear.w_a.mapv(f64::from));
@@ -327,16 +343,18 @@ impl Exact {
         let patches = Patches::new(&linear, input, output);
         let flat = |tensor: ndarray::ArrayView4<i8>| {
             let (rows, columns) = (tensor.dim().0, tensor.len() / tensor.dim().0.max(1));
-            let entries = tensor
-                .outer_iter()
-                .flat_map(|row| row.permuted_axes([1, 2, 0]).iter().map(|v| f64::from(*v)).collect::<Vec<_>>());
+            let entries = tensor.outer_iter().flat_map(|row| {
+                row.permuted_axes([1, 2, 0]).iter().map(|v| f64::from(*v)).collect::<Vec<_>>()
+            });
             Array2::from_shape_vec((rows, columns), entries.collect()).unwrap_or_default()
         };
         // From [c_out, r, p_h, p_w] to rows of pixels, then channels.
         let w_c = conv.w_c.view().permuted_axes([2, 3, 0, 1]);
         let reads = conv.w_c.dim().1;
-        let w_c =
-            Array2::from_shape_vec((p.area() * conv.channels(), reads), w_c.iter().map(|v| f64::from(*v)).collect());
+        let w_c = Array2::from_shape_vec(
+            (p.area() * conv.channels(), reads),
+            w_c.iter().map(|v| f64::from(*v)).collect(),
+        );
         let bias = conv.bias.view().permuted_axes([1, 2, 0]);
         Exact {
             patches,
@@ -383,17 +401,28 @@ impl Exact {
             let ([m, u], a) = (slices([&mut *m, &mut *u]), slice(&self.a));
             vectorised(|| {
                 for (m, u) in m.chunks_mut(a.len().max(1)).zip(u.chunks(a.len().max(1))) {
-                    m.iter_mut().zip(u).zip(a).for_each(|((m, u), a)| *m = round(a * u * up) * down);
+                    m.iter_mut()
+                        .zip(u)
+                        .zip(a)
+                        .for_each(|((m, u), a)| *m = round(a * u * up) * down);
                 }
             });
         }
-        outputs_of(m.view(), self.w_c.view(), (self.groups.1, self.patches.channels()), y.view_mut());
+        outputs_of(
+            m.view(),
+            self.w_c.view(),
+            (self.groups.1, self.patches.channels()),
+            y.view_mut(),
+        );
         match &self.output {
             Some(Requantise { scales, format }) => {
                 let requantise = requantiser(*format);
-                let ([y, z], bias, scales) = (slices([&mut *y, &mut *rows]), slice(&self.bias), slice(scales));
+                let ([y, z], bias, scales) =
+                    (slices([&mut *y, &mut *rows]), slice(&self.bias), slice(scales));
                 vectorised(|| {
-                    for (y, z) in y.chunks_mut(bias.len().max(1)).zip(z.chunks_mut(bias.len().max(1))) {
+                    for (y, z) in
+                        y.chunks_mut(bias.len().max(1)).zip(z.chunks_mut(bias.len().max(1)))
+                    {
                         for (((y, z), bias), scale) in y.iter_mut().zip(z).zip(bias).zip(scales) {
                             *y = (*y + bias) * scale;
                             *z = requantise(*y);

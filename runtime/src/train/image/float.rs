@@ -1,4 +1,5 @@
-//! The network of phases 1 and 2: float activations, batch norms, W_b and W_c in full precision or ternary.
+//! The network of phases 1 and 2: float activations, batch norms, W_b and W_c in full precision or
+//! ternary.
 
 use super::patches::{Windows, fit, piece};
 use super::spn::Spn;
@@ -77,7 +78,9 @@ fn add<T: Real>(inputs: &[ArrayView2<T>], relu: bool, z: &mut Array2<T>) {
     let [a, b] = inputs else { return };
     let low = if relu { T::zero() } else { T::neg_infinity() };
     // Values are in standard layout.
-    let (Some(a), Some(b), Some(z)) = (a.to_slice(), b.to_slice(), z.as_slice_mut()) else { unreachable!() };
+    let (Some(a), Some(b), Some(z)) = (a.to_slice(), b.to_slice(), z.as_slice_mut()) else {
+        unreachable!()
+    };
     let work = (z.par_chunks_mut(ELEMENTS), a.par_chunks(ELEMENTS), b.par_chunks(ELEMENTS));
     work.into_par_iter().for_each(|(z, a, b)| {
         vectorised(|| {
@@ -90,9 +93,17 @@ fn add<T: Real>(inputs: &[ArrayView2<T>], relu: bool, z: &mut Array2<T>) {
 }
 
 /// The gradient of [`add`], added to dx or in its place.
-fn add_gradient<T: Real>(dz: &Array2<T>, z: &Array2<T>, relu: bool, dx: &mut Array2<T>, into: Into) {
+fn add_gradient<T: Real>(
+    dz: &Array2<T>,
+    z: &Array2<T>,
+    relu: bool,
+    dx: &mut Array2<T>,
+    into: Into,
+) {
     let low = if relu { T::zero() } else { T::neg_infinity() };
-    let (Some(dz), Some(z), Some(dx)) = (dz.as_slice(), z.as_slice(), dx.as_slice_mut()) else { unreachable!() };
+    let (Some(dz), Some(z), Some(dx)) = (dz.as_slice(), z.as_slice(), dx.as_slice_mut()) else {
+        unreachable!()
+    };
     let work = (dx.par_chunks_mut(ELEMENTS), dz.par_chunks(ELEMENTS), z.par_chunks(ELEMENTS));
     work.into_par_iter().for_each(|(dx, dz, z)| {
         if into == Into::Place {
@@ -107,7 +118,8 @@ fn add_gradient<T: Real>(dz: &Array2<T>, z: &Array2<T>, relu: bool, dx: &mut Arr
 }
 
 impl<T: Real> Float<T> {
-    /// Fresh weights for a valid network of which only `n_in` inputs are used, where its first layer is dense.
+    /// Fresh weights for a valid network of which only `n_in` inputs are used, where its first
+    /// layer is dense.
     pub fn new(network: &Network, n_in: usize, rng: &mut impl Rng) -> Self {
         // An invariant: descriptions are validated when they are read.
         let steps = network.plan().expect("the network is valid");
@@ -132,8 +144,14 @@ impl<T: Real> Float<T> {
                 Op::MaxPool(pool) => {
                     let windows = Windows::new(pool, step.input, step.output);
                     // A linear layer that nothing else reads pools by itself.
-                    let alone = steps.iter().flat_map(|step| &step.from).filter(|value| **value == i).count() == 1;
-                    let direct = steps[i].from == [i] && steps[..i].last().is_some_and(|step| step.linear().is_some());
+                    let alone = steps
+                        .iter()
+                        .flat_map(|step| &step.from)
+                        .filter(|value| **value == i)
+                        .count()
+                        == 1;
+                    let direct = steps[i].from == [i]
+                        && steps[..i].last().is_some_and(|step| step.linear().is_some());
                     if let Some(Node { layer: Layer::Spn(spn), z, dz, .. }) = nodes.last_mut()
                         && alone
                         && direct
@@ -145,7 +163,9 @@ impl<T: Real> Float<T> {
                     }
                     Layer::MaxPool(windows, Array2::zeros((0, 0)))
                 }
-                Op::AveragePool(pool) => Layer::AveragePool(Windows::new(pool, step.input, step.output)),
+                Op::AveragePool(pool) => {
+                    Layer::AveragePool(Windows::new(pool, step.input, step.output))
+                }
                 Op::Add => Layer::Add { relu: step.relu },
                 Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
                     unreachable!("networks of sequences have a trainer of their own")
@@ -159,14 +179,16 @@ impl<T: Real> Float<T> {
 
     /// The linear layers, in order.
     pub fn spns(&self) -> impl Iterator<Item = &Spn<T>> {
-        self.nodes.iter().filter_map(|node| if let Layer::Spn(spn) = &node.layer { Some(&**spn) } else { None })
+        self.nodes
+            .iter()
+            .filter_map(|node| if let Layer::Spn(spn) = &node.layer { Some(&**spn) } else { None })
     }
 
     /// The linear layers, in order.
     pub fn spns_mut(&mut self) -> impl Iterator<Item = &mut Spn<T>> {
-        self.nodes
-            .iter_mut()
-            .filter_map(|node| if let Layer::Spn(spn) = &mut node.layer { Some(&mut **spn) } else { None })
+        self.nodes.iter_mut().filter_map(|node| {
+            if let Layer::Spn(spn) = &mut node.layer { Some(&mut **spn) } else { None }
+        })
     }
 
     /// Forward and backward over one batch `[n, n_in]`: leaves all gradients of the mean loss.
@@ -186,7 +208,8 @@ impl<T: Real> Float<T> {
         let score = score_and_gradient(&mut last.dz, targets);
         // Values whose gradient has something in it already.
         let mut begun = vec![false; self.nodes.len()];
-        let into = |begun: &mut bool| if std::mem::replace(begun, true) { Into::Sum } else { Into::Place };
+        let into =
+            |begun: &mut bool| if std::mem::replace(begun, true) { Into::Sum } else { Into::Place };
         for i in (0..self.nodes.len()).rev() {
             let (before, node) = self.nodes.split_at_mut(i);
             let Node { layer, from, z, dz } = &mut node[0];
@@ -201,7 +224,9 @@ impl<T: Real> Float<T> {
             for j in from.iter().filter_map(|value| value.checked_sub(1)) {
                 let (dx, into) = (&mut before[j].dz, into(&mut begun[j]));
                 match layer {
-                    Layer::MaxPool(windows, which) => windows.to_largest(dz.view(), which, dx, into),
+                    Layer::MaxPool(windows, which) => {
+                        windows.to_largest(dz.view(), which, dx, into)
+                    }
                     Layer::AveragePool(windows) => windows.to_all(dz.view(), dx, into),
                     Layer::Add { relu } => add_gradient(dz, z, *relu, dx, into),
                     Layer::Spn(_) => {}
@@ -213,7 +238,9 @@ impl<T: Real> Float<T> {
 
     /// Begins phase 2: from here on W_b and W_c are ternary.
     pub fn begin_ternary(&mut self, network: &Network) {
-        self.spns_mut().zip(ternarisers(network)).for_each(|(spn, ternariser)| spn.begin_ternary(ternariser));
+        self.spns_mut()
+            .zip(ternarisers(network))
+            .for_each(|(spn, ternariser)| spn.begin_ternary(ternariser));
     }
 
     /// Goes on within phase 2 or after it: W_b and W_c are ternary.
@@ -251,20 +278,29 @@ impl<T: Real> Float<T> {
         self.each_layer(x, Spn::calibrate);
     }
 
-    /// Shows each linear layer, in order, the values that reach it from samples `[n, n_in]` through the layers before, as they
-    /// are when it is their turn.
-    pub fn each_layer(&mut self, x: ArrayView2<T>, mut visit: impl FnMut(&mut Spn<T>, ArrayView2<T>)) {
+    /// Shows each linear layer, in order, the values that reach it from samples `[n, n_in]` through
+    /// the layers before, as they are when it is their turn.
+    pub fn each_layer(
+        &mut self,
+        x: ArrayView2<T>,
+        mut visit: impl FnMut(&mut Spn<T>, ArrayView2<T>),
+    ) {
         let mut values: Vec<Array2<T>> = vec![];
         for i in 0..self.nodes.len() {
             let (node, after) = self.nodes[i..].split_first_mut().expect("i is a node");
-            let inputs: Vec<_> = node.from.iter().map(|&v| if v == 0 { x } else { values[v - 1].view() }).collect();
+            let inputs: Vec<_> =
+                node.from.iter().map(|&v| if v == 0 { x } else { values[v - 1].view() }).collect();
             if let Layer::Spn(spn) = &mut node.layer {
                 visit(spn, inputs[0]);
             }
             let z = node.layer.evaluate(&inputs, node.z.ncols());
             values.push(z);
             // Many samples of images are large: what nobody reads any more goes.
-            for &v in node.from.iter().filter(|&&v| v > 0 && !after.iter().any(|node| node.from.contains(&v))) {
+            for &v in node
+                .from
+                .iter()
+                .filter(|&&v| v > 0 && !after.iter().any(|node| node.from.contains(&v)))
+            {
                 values[v - 1] = Array2::zeros((0, 0));
             }
         }
@@ -287,20 +323,23 @@ impl<T: Real> Float<T> {
         let outputs = self.nodes.last().map_or(0, |node| node.z.ncols());
         let chunk = piece(self.spns().map(Spn::columns).max().unwrap_or(1));
         let mut y = Array2::zeros((x.nrows(), outputs));
-        (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter()).zip(x.axis_chunks_iter(Axis(0), chunk)).for_each(
-            |(mut y, x)| {
+        (y.axis_chunks_iter_mut(Axis(0), chunk).into_par_iter())
+            .zip(x.axis_chunks_iter(Axis(0), chunk))
+            .for_each(|(mut y, x)| {
                 let mut values: Vec<Array2<T>> = vec![];
                 for node in &self.nodes {
-                    let inputs: Vec<_> =
-                        node.from.iter().map(|&v| if v == 0 { x } else { values[v - 1].view() }).collect();
+                    let inputs: Vec<_> = node
+                        .from
+                        .iter()
+                        .map(|&v| if v == 0 { x } else { values[v - 1].view() })
+                        .collect();
                     let z = node.layer.evaluate(&inputs, node.z.ncols());
                     values.push(z);
                 }
                 if let Some(z) = values.last() {
                     y.assign(z);
                 }
-            },
-        );
+            });
         y
     }
 }
@@ -315,7 +354,11 @@ fn ternarisers(network: &Network) -> impl Iterator<Item = Ternariser> {
 }
 
 /// The values that a node reads.
-fn inputs<'a, T>(from: &[usize], x: ArrayView2<'a, T>, before: &'a [Node<T>]) -> Vec<ArrayView2<'a, T>> {
+fn inputs<'a, T>(
+    from: &[usize],
+    x: ArrayView2<'a, T>,
+    before: &'a [Node<T>],
+) -> Vec<ArrayView2<'a, T>> {
     from.iter().map(|value| value.checked_sub(1).map_or(x, |i| before[i].z.view())).collect()
 }
 
@@ -328,14 +371,14 @@ pub(crate) mod tests {
     use rand_chacha::ChaCha8Rng;
 
     fn vectors() -> Network {
-        let text = "name = \"t\"\ninput = { shape = [5], bits = 8, frac = 8 }\nlayers = [\
-            { dense = { units = 4, r = 6 } }, \"relu\", { dense = { units = 5, r = 4 } }, \"relu\", \
-            { dense = { units = 3, r = 7 } }]";
+        let text = "name = \"t\"\ninput = { shape = [5], bits = 8, frac = 8 }\nlayers = [{ dense = \
+            { units = 4, r = 6 } }, \"relu\", { dense = { units = 5, r = 4 } }, \"relu\", { dense \
+            = { units = 3, r = 7 } }]";
         Network::parse("t", text).unwrap()
     }
 
-    /// Every kind of layer: patches that are cropped, groups, strides and pads, depthwise and plain ones, pooling, both kinds
-    /// of residuals.
+    /// Every kind of layer: patches that are cropped, groups, strides and pads, depthwise and plain
+    /// ones, pooling, both kinds of residuals.
     pub fn images() -> Network {
         let text = r#"name = "t"
 input = { shape = [7, 6, 2], bits = 8, frac = 8 }
@@ -361,7 +404,8 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
-    /// A first layer that is computed as one map, poolings within linear layers and a pooling by itself.
+    /// A first layer that is computed as one map, poolings within linear layers and a pooling by
+    /// itself.
     fn pooled() -> Network {
         let text = r#"name = "t"
 input = { shape = [9, 8, 2], bits = 8, frac = 8 }
@@ -378,8 +422,8 @@ layers = [
         Network::parse("t", text).unwrap()
     }
 
-    /// Kernels, strides, pads, patches and poolings that are not square, a mean of six pixels among them; the first layer is
-    /// computed as one map.
+    /// Kernels, strides, pads, patches and poolings that are not square, a mean of six pixels among
+    /// them; the first layer is computed as one map.
     pub fn oblong() -> Network {
         let text = r#"name = "t"
 input = { shape = [8, 16, 2], bits = 8, frac = 8 }
@@ -425,11 +469,15 @@ layers = [
     /// Every entry of every gradient against central differences of the loss.
     #[test]
     fn gradients_are_those_of_finite_differences() {
-        for (network, entries) in [(vectors(), 184), (images(), 600), (pooled(), 600), (oblong(), 600)] {
+        for (network, entries) in
+            [(vectors(), 184), (images(), 600), (pooled(), 600), (oblong(), 600)]
+        {
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let mut float = fresh(&network, &mut rng);
             let (x, labels) = batch(&network, &mut rng);
-            let loss = |float: &mut Float<f64>| float.gradients(x.view(), &Targets::of(&labels)).mean_loss();
+            let loss = |float: &mut Float<f64>| {
+                float.gradients(x.view(), &Targets::of(&labels)).mean_loss()
+            };
             let (mut checked, mut kinks) = (0, 0);
             for l in 0..float.spns().count() {
                 let parameters = float.spns_mut().nth(l).unwrap().parameters().count();
@@ -440,7 +488,8 @@ layers = [
                         spn.parameters().nth(p).unwrap().1.value[index] += delta;
                     };
                     let (name, gradient) = {
-                        let (name, p, _) = float.spns_mut().nth(l).unwrap().parameters().nth(p).unwrap();
+                        let (name, p, _) =
+                            float.spns_mut().nth(l).unwrap().parameters().nth(p).unwrap();
                         (name, p.gradient.clone())
                     };
                     for (index, g) in gradient.indexed_iter() {
@@ -451,7 +500,8 @@ layers = [
                             loss
                         };
                         let [far, near] = [1e-6, 1e-7].map(|d| (at(d) - at(-d)) / (2.0 * d));
-                        let close = |difference: f64| (difference - g).abs() < 1e-6 + 1e-5 * g.abs();
+                        let close =
+                            |difference: f64| (difference - g).abs() < 1e-6 + 1e-5 * g.abs();
                         // A relu or a maximum may change sides in between.
                         kinks += usize::from(!close(far));
                         assert!(
@@ -462,16 +512,21 @@ layers = [
                     }
                 }
             }
-            assert!(checked >= entries && kinks * 50 < checked, "{checked} checked, {kinks} with kinks");
+            assert!(
+                checked >= entries && kinks * 50 < checked,
+                "{checked} checked, {kinks} with kinks"
+            );
         }
     }
 
-    /// Straight through: the gradient of W is the one a full-precision network has whose W *is* the ternary matrix.
+    /// Straight through: the gradient of W is the one a full-precision network has whose W *is* the
+    /// ternary matrix.
     #[test]
     fn ternary_gradients_are_those_at_the_quantised_weights() {
         let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];
-        for (mut network, quantiser) in
-            [vectors(), images(), pooled(), oblong()].iter().flat_map(|n| quantisers.map(|q| (n.clone(), q)))
+        for (mut network, quantiser) in [vectors(), images(), pooled(), oblong()]
+            .iter()
+            .flat_map(|n| quantisers.map(|q| (n.clone(), q)))
         {
             (network.train.quantiser, network.train.threshold) = (quantiser, 0.9);
             let mut rng = ChaCha8Rng::seed_from_u64(8);
@@ -484,7 +539,8 @@ layers = [
                     f.weights.value = t.effective().to_owned();
                     assert!(f.weights.value != t.weights.value);
                 }
-                let a = |spn: &Spn<f64>| spn.products.as_ref().map(|products| products.a.value.clone());
+                let a =
+                    |spn: &Spn<f64>| spn.products.as_ref().map(|products| products.a.value.clone());
                 if let (Some(products), Some(a)) = (&mut f.products, a(t)) {
                     products.a.value = a;
                 }
@@ -515,7 +571,8 @@ layers = [
                 float.calibrate(x.view());
                 (float.evaluate(x.view()), float.density())
             };
-            let ((twn, density), (fixed, same)) = (evaluated(Quantiser::Twn), evaluated(Quantiser::Fixed));
+            let ((twn, density), (fixed, same)) =
+                (evaluated(Quantiser::Twn), evaluated(Quantiser::Fixed));
             assert_eq!(density, same);
             // Not the same, since a norm's ε is not scaled.
             let worst = (&twn - &fixed).iter().fold(0.0f64, |a, d| a.max(d.abs()));
@@ -526,8 +583,9 @@ layers = [
     /// However many pieces evaluation takes.
     #[test]
     fn evaluation_agrees_with_training_once_the_statistics_are_the_batch_s() {
-        for (network, n) in
-            [vectors(), images(), pooled(), oblong()].into_iter().flat_map(|n| [(n.clone(), 9), (n, 1300)])
+        for (network, n) in [vectors(), images(), pooled(), oblong()]
+            .into_iter()
+            .flat_map(|n| [(n.clone(), 9), (n, 1300)])
         {
             let mut rng = ChaCha8Rng::seed_from_u64(9);
             let mut float = fresh(&network, &mut rng);
@@ -550,11 +608,17 @@ layers = [
             float.gradients(x.view(), &Targets::of(&labels));
         }
         let variances = |float: &Float<f64>| -> Vec<_> {
-            float.spns().flat_map(|spn| &spn.products).flat_map(|products| products.norm.variance.to_vec()).collect()
+            float
+                .spns()
+                .flat_map(|spn| &spn.products)
+                .flat_map(|products| products.norm.variance.to_vec())
+                .collect()
         };
         let running = variances(&float);
         float.calibrate(x.view());
         assert!(!running.is_empty());
-        assert!(running.iter().zip(variances(&float)).all(|(a, b)| (a * (8.0 / 9.0) - b).abs() < 1e-9));
+        assert!(
+            running.iter().zip(variances(&float)).all(|(a, b)| (a * (8.0 / 9.0) - b).abs() < 1e-9)
+        );
     }
 }

@@ -15,7 +15,9 @@ const ROUNDS: usize = 12;
 impl Spn<f32> {
     /// Takes over all numbers of a layer of the same shapes; false where the shapes differ.
     pub(super) fn take_over(&mut self, other: &mut Spn<f32>) -> bool {
-        let shapes = |spn: &mut Spn<f32>| -> Vec<_> { spn.parameters().map(|(n, p, _)| (n, p.value.dim())).collect() };
+        let shapes = |spn: &mut Spn<f32>| -> Vec<_> {
+            spn.parameters().map(|(n, p, _)| (n, p.value.dim())).collect()
+        };
         if shapes(self) != shapes(other) {
             return false;
         }
@@ -29,11 +31,18 @@ impl Spn<f32> {
         true
     }
 
-    /// Begins with factors of an ordinary layer's matrix, `W_c W_b ≈ W` for every pixel of an output patch; false where there are
-    /// none, since its groups leave inputs out. They span the dominant rows of W, so that they are exact where r reaches its rank.
-    /// A frame turns them at random: all rows carry as much, and every entry of both has a sign and a size to be ternary by. With
-    /// the identity as W_c, also exact where r suffices, what noise makes of its zeros is as large as Δ within a few steps.
-    pub(super) fn factorise(&mut self, ordinary: &Spn<f32>, linear: &Linear, rng: &mut impl Rng) -> bool {
+    /// Begins with factors of an ordinary layer's matrix, `W_c W_b ≈ W` for every pixel of an
+    /// output patch; false where there are none, since its groups leave inputs out. They span the
+    /// dominant rows of W, so that they are exact where r reaches its rank. A frame turns them at
+    /// random: all rows carry as much, and every entry of both has a sign and a size to be ternary
+    /// by. With the identity as W_c, also exact where r suffices, what noise makes of its zeros is
+    /// as large as Δ within a few steps.
+    pub(super) fn factorise(
+        &mut self,
+        ordinary: &Spn<f32>,
+        linear: &Linear,
+        rng: &mut impl Rng,
+    ) -> bool {
         if linear.groups > 1 {
             return false;
         }
@@ -44,8 +53,11 @@ impl Spn<f32> {
         } else {
             let q = dominant_rows(w.view(), r.min(w.nrows()).min(w.ncols()), rng);
             let frame = orthonormal_rows(random(q.nrows(), r, rng));
-            let (mut w_b, mut wq, mut w_c) =
-                (Array2::zeros((r, q.ncols())), Array2::zeros((c_out, q.nrows())), Array2::zeros((c_out, r)));
+            let (mut w_b, mut wq, mut w_c) = (
+                Array2::zeros((r, q.ncols())),
+                Array2::zeros((c_out, q.nrows())),
+                Array2::zeros((c_out, r)),
+            );
             product(frame.t(), q.view(), w_b.view_mut());
             product(w.view(), q.t(), wq.view_mut());
             product(wq.view(), frame.view(), w_c.view_mut());
@@ -62,8 +74,9 @@ impl Spn<f32> {
         true
     }
 
-    /// Makes up in W_c, or in ã where there is none, for what the norm between divides by, given its statistics; and in the last
-    /// layer, where no other norm does, in the bias for what it subtracts.
+    /// Makes up in W_c, or in ã where there is none, for what the norm between divides by, given
+    /// its statistics; and in the last layer, where no other norm does, in the bias for what it
+    /// subtracts.
     pub(super) fn undo_norm(&mut self) {
         let Some(Products { a, norm }) = &mut self.products else { return };
         let sigma: Array1<f32> = norm.variance.mapv(|v| (v + EPSILON as f32).sqrt());
@@ -90,9 +103,10 @@ impl Spn<f32> {
 }
 
 impl Float<f32> {
-    /// Begins where `other`, of the same description but perhaps for the budget, ended: with its numbers where layers have the
-    /// same shapes, with factors of its matrices where it is in full precision. `x`, `[n, n_in]`, are samples for statistics.
-    /// Returns how many linear layers begin afresh.
+    /// Begins where `other`, of the same description but perhaps for the budget, ended: with its
+    /// numbers where layers have the same shapes, with factors of its matrices where it is in full
+    /// precision. `x`, `[n, n_in]`, are samples for statistics. Returns how many linear layers
+    /// begin afresh.
     pub(super) fn begin_from(
         &mut self,
         other: &mut Float<f32>,
@@ -119,8 +133,8 @@ impl Float<f32> {
     }
 }
 
-/// The matrix `[p_h · p_w · c_out, K_h · K_w · c_in]` that computes all pixels of a patch, from that of one pixel,
-/// `[c_out, k_h · k_w · c_in]`.
+/// The matrix `[p_h · p_w · c_out, K_h · K_w · c_in]` that computes all pixels of a patch, from
+/// that of one pixel, `[c_out, k_h · k_w · c_in]`.
 fn patch_matrix(w: ArrayView2<f32>, linear: &Linear, patches: &Patches) -> Array2<f32> {
     let (p, k, window, c_out) = (linear.patch, linear.kernel, linear.window(), w.nrows());
     let c_in = patches.columns() / window.area();
@@ -140,7 +154,8 @@ fn random(rows: usize, columns: usize, rng: &mut impl Rng) -> Array2<f32> {
     Array2::from_shape_simple_fn((rows, columns), || rng.random::<f32>() - 0.5)
 }
 
-/// q orthonormal rows that span about what the first q right singular vectors of w do (power method).
+/// q orthonormal rows that span about what the first q right singular vectors of w do (power
+/// method).
 fn dominant_rows(w: ArrayView2<f32>, q: usize, rng: &mut impl Rng) -> Array2<f32> {
     let mut rows = orthonormal_rows(random(q, w.ncols(), rng));
     let mut images = Array2::zeros((q, w.nrows()));
@@ -196,7 +211,8 @@ layers = [
         Network::parse("t", &text).unwrap()
     }
 
-    /// A network that began at a full-precision one computes what that does, where r suffices for exact factors.
+    /// A network that began at a full-precision one computes what that does, where r suffices for
+    /// exact factors.
     #[test]
     fn begins_with_the_function_of_a_full_precision_network() {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
@@ -209,21 +225,29 @@ layers = [
         for spn in ["ratio = 1", "ratio = 2", "ratio = 1.5", "ratio = 5"] {
             let network = network(&format!("[spn]\n{spn}"));
             let mut float = Float::<f32>::new(&network, 84, &mut rng);
-            let linear: Vec<Linear> = network.linear().iter().filter_map(|s| s.linear().copied()).collect();
+            let linear: Vec<Linear> =
+                network.linear().iter().filter_map(|s| s.linear().copied()).collect();
             assert_eq!(float.begin_from(&mut ordinary, &linear, x.view(), &mut rng), 0);
-            let error = (&float.evaluate(x.view()) - &expected).mapv(f32::abs).fold(0f32, |a, &b| a.max(b));
+            let error =
+                (&float.evaluate(x.view()) - &expected).mapv(f32::abs).fold(0f32, |a, &b| a.max(b));
             assert!(error < 1e-2, "{spn}: {error}");
             for w_c in float.spns_mut().filter_map(|spn| spn.w_c.as_ref()) {
-                assert!(w_c.weights.value.iter().all(|w| *w != 0.0), "{spn}: a zero, to be ternary by noise");
+                assert!(
+                    w_c.weights.value.iter().all(|w| *w != 0.0),
+                    "{spn}: a zero, to be ternary by noise"
+                );
             }
         }
-        // With less than that it is near; and with p = 2, where the norm between takes another offset from each pixel of a patch.
+        // With less than that it is near; and with p = 2, where the norm between takes another
+        // offset from each pixel of a patch.
         for spn in ["ratio = 2\np = 2", "ratio = 4\np = 2"] {
             let network = network(&format!("[spn]\n{spn}"));
             let mut float = Float::<f32>::new(&network, 84, &mut rng);
-            let distance = |float: &Float<f32>| (&float.evaluate(x.view()) - &expected).mapv(|d| d * d).sum();
+            let distance =
+                |float: &Float<f32>| (&float.evaluate(x.view()) - &expected).mapv(|d| d * d).sum();
             let fresh = distance(&float);
-            let linear: Vec<Linear> = network.linear().iter().filter_map(|s| s.linear().copied()).collect();
+            let linear: Vec<Linear> =
+                network.linear().iter().filter_map(|s| s.linear().copied()).collect();
             float.begin_from(&mut ordinary, &linear, x.view(), &mut rng);
             let near = distance(&float);
             assert!(near < 0.3 * fresh, "{spn}: {near} against {fresh}");
@@ -238,7 +262,8 @@ layers = [
         let mut other = Float::<f32>::new(&network, 84, &mut rng);
         other.calibrate(x.view());
         let mut float = Float::<f32>::new(&network, 84, &mut rng);
-        let linear: Vec<Linear> = network.linear().iter().filter_map(|s| s.linear().copied()).collect();
+        let linear: Vec<Linear> =
+            network.linear().iter().filter_map(|s| s.linear().copied()).collect();
         assert_eq!(float.begin_from(&mut other, &linear, x.view(), &mut rng), 0);
         assert_eq!(float.evaluate(x.view()), other.evaluate(x.view()));
     }

@@ -1,7 +1,10 @@
-//! The network of phase 3: W_b and W_c frozen, integer activations; the coefficients a and the biases train, straight
-//! through every rounding, on exactly the integers that the hardware computes.
+//! The network of phase 3: W_b and W_c frozen, integer activations; the coefficients a and the
+//! biases train, straight through every rounding, on exactly the integers that the hardware
+//! computes.
 
-use super::exact::{Exact, Kind, Node, Requantise, Trace, evaluate, slice, slice_mut, slices, tiled, widest};
+use super::exact::{
+    Exact, Kind, Node, Requantise, Trace, evaluate, slice, slice_mut, slices, tiled, widest,
+};
 use super::patches::{Patches, Windows, fit};
 use super::spn::{columns_of, products_of};
 use crate::format::Format;
@@ -16,13 +19,14 @@ use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
 /// A linear layer with integer semantics. In real values, with A_i = a_i · unit_i and e_c = E_c:
-/// `m_i = A_i u_i`, `z_c = max(0, 2^e_c (Σ_i W_c,ci A_i (u_i - mean_i) + 2^-E_c bias_c))`, where A, m, z and the sum of all
-/// offsets are each quantised, and e_c = round(l_c) instead where scales are learned.
+/// `m_i = A_i u_i`, `z_c = max(0, 2^e_c (Σ_i W_c,ci A_i (u_i - mean_i) + 2^-E_c bias_c))`, where A,
+/// m, z and the sum of all offsets are each quantised, and e_c = round(l_c) instead where scales
+/// are learned.
 pub struct FrozenLayer {
     /// `[1, r]`: ã.
     pub a: Parameter<f64>,
-    /// `[1, c_out]`: offset in the units of z at the folded scale 2^E_c, so that a ReLU opens where it did whatever e_c becomes;
-    /// of y in the last layer.
+    /// `[1, c_out]`: offset in the units of z at the folded scale 2^E_c, so that a ReLU opens where
+    /// it did whatever e_c becomes; of y in the last layer.
     pub bias: Parameter<f64>,
     /// `[1, c_out]`: l_c, binary logarithms of the output scales, where those are learned.
     pub log_scales: Option<Parameter<f64>>,
@@ -43,7 +47,8 @@ struct Tape {
     d_columns: Array2<f64>,
 }
 
-/// A piece's part of a layer's gradients: of ã, `[r]`, of the bias, `[c_out]`, and of l, `[c_out]`, or empty where no scales are learned.
+/// A piece's part of a layer's gradients: of ã, `[r]`, of the bias, `[c_out]`, and of l, `[c_out]`,
+/// or empty where no scales are learned.
 type Gradients = [Array1<f64>; 3];
 
 /// What phase 3 leaves alone in a layer.
@@ -61,7 +66,8 @@ pub struct Fixed {
     pub units: Array1<f64>,
     /// `[r]`: what the hidden norm subtracts from u_i.
     pub means: Array1<f64>,
-    /// `[c_out]`: E_c, the power of two that is left of the output norm's scale; 0 in the last layer.
+    /// `[c_out]`: E_c, the power of two that is left of the output norm's scale; 0 in the last
+    /// layer.
     pub exponents: Array1<i32>,
     /// Fractional bits of the input.
     pub input_frac: i32,
@@ -79,8 +85,9 @@ pub struct Fixed {
 const MOST_SHIFT: f64 = 40.0;
 
 impl Fixed {
-    /// The logarithm of a scale, brought to where the shift of the output, product_frac - frac - e, is 0..=40: such a shift
-    /// makes no sum larger, and rounds it with at most 2^39, so that widths stay valid.
+    /// The logarithm of a scale, brought to where the shift of the output, product_frac - frac - e,
+    /// is 0..=40: such a shift makes no sum larger, and rounds it with at most 2^39, so that widths
+    /// stay valid.
     fn within_shifts(&self, log_scale: f64) -> f64 {
         let largest = f64::from(self.product_frac - self.format.map_or(0, |format| format.frac));
         log_scale.clamp(largest - MOST_SHIFT, largest)
@@ -99,7 +106,12 @@ pub struct Integers {
 
 impl FrozenLayer {
     /// With initial coefficients and biases, and scales if they are learned.
-    pub fn new(fixed: Fixed, a: Parameter<f64>, bias: Parameter<f64>, log_scales: Option<Parameter<f64>>) -> Self {
+    pub fn new(
+        fixed: Fixed,
+        a: Parameter<f64>,
+        bias: Parameter<f64>,
+        log_scales: Option<Parameter<f64>>,
+    ) -> Self {
         let (r, n_out) = (fixed.w_b.nrows(), fixed.w_c.nrows());
         let exact = Exact {
             patches: fixed.patches.clone(),
@@ -119,7 +131,12 @@ impl FrozenLayer {
 
     /// Takes over what was changed in `fixed` and the parameters.
     pub fn rebuild(&mut self) {
-        *self = FrozenLayer::new(self.fixed.clone(), self.a.clone(), self.bias.clone(), self.log_scales.clone());
+        *self = FrozenLayer::new(
+            self.fixed.clone(),
+            self.a.clone(),
+            self.bias.clone(),
+            self.log_scales.clone(),
+        );
     }
 
     /// `[c_out]`: e_c.
@@ -137,9 +154,11 @@ impl FrozenLayer {
             .collect();
         let real = |&(a, t): &(i32, i32)| f64::from(a) * power(f.input_frac - t - f.product_frac);
         // The hidden norm's offset, through W_c, with the coefficients as they are quantised.
-        let offsets: Array1<f64> = pairs.iter().zip(&f.means).map(|(pair, mean)| real(pair) * mean).collect();
+        let offsets: Array1<f64> =
+            pairs.iter().zip(&f.means).map(|(pair, mean)| real(pair) * mean).collect();
         let limit = power(52);
-        // Row k of W_c is pixel k / c_out of the patch, channel k % c_out, and reads the products of its group.
+        // Row k of W_c is pixel k / c_out of the patch, channel k % c_out, and reads the products
+        // of its group.
         let (c_out, reads) = (f.exponents.len(), f.w_c.ncols());
         let bias = f.w_c.rows().into_iter().enumerate().map(|(k, w_c)| {
             let c = k % c_out;
@@ -165,7 +184,9 @@ impl FrozenLayer {
             .and(&coefficients)
             .and(&shifts)
             .for_each(|r, &a, &t| *r = f64::from(a) * power(f.input_frac - t - f.product_frac));
-        Zip::from(&mut self.exact.bias).and(&bias).for_each(|r, &b| *r = b as f64 * power(-f.product_frac));
+        Zip::from(&mut self.exact.bias)
+            .and(&bias)
+            .for_each(|r, &b| *r = b as f64 * power(-f.product_frac));
         let scales = self.exponents().mapv(power);
         if let Some(Requantise { scales: of_outputs, .. }) = &mut self.exact.output {
             *of_outputs = tiled(&scales, of_outputs.len() / scales.len().max(1));
@@ -195,8 +216,8 @@ impl FrozenLayer {
         [of(&self.a), of(&self.bias), self.log_scales.as_ref().map(of).unwrap_or_default()]
     }
 
-    /// From dL/dz, `[n, elements]`, to the gradients and, where asked for, to dL/dx, added to what is there or in its place.
-    /// Roundings pass the gradient through, saturations stop it.
+    /// From dL/dz, `[n, elements]`, to the gradients and, where asked for, to dL/dx, added to what
+    /// is there or in its place. Roundings pass the gradient through, saturations stop it.
     fn backward(
         &self,
         dz: ArrayView2<f64>,
@@ -207,7 +228,9 @@ impl FrozenLayer {
         let Tape { trace, dy, dm, uncropped, d_columns } = tape;
         let (c_out, rows) = (self.bias.value.ncols(), trace.y.nrows());
         // Gradients are in standard layout.
-        let Ok(pixels) = dz.into_shape_with_order((dz.len() / c_out, c_out)) else { unreachable!() };
+        let Ok(pixels) = dz.into_shape_with_order((dz.len() / c_out, c_out)) else {
+            unreachable!()
+        };
         fit(dy, trace.y.dim());
         dy.assign(&self.fixed.patches.uncrop(pixels, uncropped));
         let exponents = self.exponents();
@@ -215,9 +238,12 @@ impl FrozenLayer {
         for gradient in [&mut *of_a, &mut *of_bias, &mut *of_scales] {
             gradient.fill(0.0);
         }
-        // Scales are the same for every pixel of a patch; the last layer has none, and saturates nowhere.
+        // Scales are the same for every pixel of a patch; the last layer has none, and saturates
+        // nowhere.
         let (open, scales) = match &self.exact.output {
-            Some(Requantise { format, scales }) => (Open::of(*format), scales.slice(s![..c_out]).to_vec()),
+            Some(Requantise { format, scales }) => {
+                (Open::of(*format), scales.slice(s![..c_out]).to_vec())
+            }
             None => (Open::EVERYWHERE, vec![1.0; c_out]),
         };
         {
@@ -238,15 +264,21 @@ impl FrozenLayer {
             });
         }
         // The bias is in the units of the folded scales.
-        Zip::from(of_bias).and(&exponents).and(&self.fixed.exponents).for_each(|g, e, folded| *g *= power(e - folded));
+        Zip::from(of_bias)
+            .and(&exponents)
+            .and(&self.fixed.exponents)
+            .for_each(|g, e, folded| *g *= power(e - folded));
         fit(dm, (rows, trace.m.ncols()));
         products_of(dy.view(), self.exact.w_c.view(), (self.fixed.groups.1, c_out), dm.view_mut());
         {
             let [dm, u] = slices([&mut *dm, &mut trace.u]);
-            let (a, means, of_a) = (slice(&self.exact.a), slice(&self.fixed.means), slice_mut(of_a));
+            let (a, means, of_a) =
+                (slice(&self.exact.a), slice(&self.fixed.means), slice_mut(of_a));
             vectorised(|| {
                 for (dm, u) in dm.chunks_mut(a.len().max(1)).zip(u.chunks(a.len().max(1))) {
-                    for ((((dm, u), a), mean), of_a) in dm.iter_mut().zip(u).zip(a).zip(means).zip(&mut *of_a) {
+                    for ((((dm, u), a), mean), of_a) in
+                        dm.iter_mut().zip(u).zip(a).zip(means).zip(&mut *of_a)
+                    {
                         *of_a += *dm * (u - mean);
                         *dm *= a;
                     }
@@ -256,7 +288,13 @@ impl FrozenLayer {
         *of_a *= &self.fixed.units;
         let Some((dx, into)) = dx else { return };
         fit(d_columns, (rows, self.fixed.patches.columns()));
-        columns_of(dm.view(), self.exact.w_b.view(), self.fixed.groups.0, d_columns.view_mut(), Into::Place);
+        columns_of(
+            dm.view(),
+            self.exact.w_b.view(),
+            self.fixed.groups.0,
+            d_columns.view_mut(),
+            Into::Place,
+        );
         self.fixed.patches.scatter(d_columns.view(), dx, into);
     }
 
@@ -295,7 +333,10 @@ impl Open {
     fn of(format: Format) -> Self {
         let unit = power(-format.frac);
         let least = format.min() as f64 * unit;
-        Open { above: if format.signed { least.next_down() } else { least }, up_to: format.max() as f64 * unit }
+        Open {
+            above: if format.signed { least.next_down() } else { least },
+            up_to: format.max() as f64 * unit,
+        }
     }
 
     /// 1 or 0. A factor, and no choice, as [`is_positive`](super::matmul::is_positive) is.
@@ -336,8 +377,9 @@ struct Room {
     which: Vec<Array2<u32>>,
 }
 
-/// Elements of all rows of the widest layer in a piece of a batch, about: a piece stays in the cache, and there are pieces for all
-/// threads. Where batches are cut depends on shapes alone, so the number of threads does not change a bit.
+/// Elements of all rows of the widest layer in a piece of a batch, about: a piece stays in the
+/// cache, and there are pieces for all threads. Where batches are cut depends on shapes alone, so
+/// the number of threads does not change a bit.
 const PIECE_ELEMENTS: usize = 1 << 18;
 
 impl Frozen {
@@ -346,7 +388,8 @@ impl Frozen {
         Frozen { nodes, parts: vec![], rooms: Mutex::default() }
     }
 
-    /// With the linear layers of a valid network in order, and the formats of its sums of branches; none where there are too few.
+    /// With the linear layers of a valid network in order, and the formats of its sums of branches;
+    /// none where there are too few.
     pub fn of(network: &Network, layers: Vec<FrozenLayer>, sums: Vec<Format>) -> Option<Self> {
         let (mut layers, mut sums) = (layers.into_iter(), sums.into_iter());
         let node = |step: &plan::Step| {
@@ -355,7 +398,9 @@ impl Frozen {
                 Op::MaxPool(pool) => Kind::MaxPool(Windows::new(pool, step.input, step.output)),
                 Op::AveragePool(pool) => Kind::SumPool(Windows::new(pool, step.input, step.output)),
                 Op::Add => Kind::Add(sums.next()?),
-                Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => return None,
+                Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
+                    return None;
+                }
             };
             Some(Node { kind, from: step.from.clone(), outputs: step.output.elements() })
         };
@@ -376,10 +421,13 @@ impl Frozen {
 
     /// The formats of the sums of branches, in order.
     pub fn sums(&self) -> impl Iterator<Item = Format> {
-        self.nodes.iter().filter_map(|node| if let Kind::Add(format) = node.kind { Some(format) } else { None })
+        self.nodes
+            .iter()
+            .filter_map(|node| if let Kind::Add(format) = node.kind { Some(format) } else { None })
     }
 
-    /// Forward and backward over one batch `[n, n_in]` of real values of the input format: leaves all gradients of the mean loss.
+    /// Forward and backward over one batch `[n, n_in]` of real values of the input format: leaves
+    /// all gradients of the mean loss.
     pub fn gradients(&mut self, x: ArrayView2<f64>, targets: &Targets) -> Score {
         let piece = (PIECE_ELEMENTS / widest(&self.nodes)).clamp(1, x.nrows().max(1));
         self.gradients_by(piece, x, targets)
@@ -433,11 +481,17 @@ impl Room {
         self.which.resize_with(nodes.len(), || Array2::zeros((0, 0)));
         for (i, node) in nodes.iter().enumerate() {
             let (before, z) = self.z.split_at_mut(i);
-            node.forward(node.inputs(x, before), &mut self.tapes[i].trace, &mut self.which[i], &mut z[0]);
+            node.forward(
+                node.inputs(x, before),
+                &mut self.tapes[i].trace,
+                &mut self.which[i],
+                &mut z[0],
+            );
         }
     }
 
-    /// The score and the gradients of what [`forward`](Self::forward) computed: `share` of those of the piece's mean loss.
+    /// The score and the gradients of what [`forward`](Self::forward) computed: `share` of those of
+    /// the piece's mean loss.
     fn backward(
         &mut self,
         nodes: &[Node<FrozenLayer>],
@@ -447,7 +501,8 @@ impl Room {
         part: &mut Part,
     ) {
         if part.gradients.is_empty() {
-            part.gradients = nodes.iter().filter_map(Node::linear).map(FrozenLayer::no_gradients).collect();
+            part.gradients =
+                nodes.iter().filter_map(Node::linear).map(FrozenLayer::no_gradients).collect();
         }
         for (dz, node) in self.dz.iter_mut().zip(nodes) {
             fit(dz, (x.nrows(), node.outputs));
@@ -459,7 +514,8 @@ impl Room {
         let mut gradients = part.gradients.iter_mut().rev();
         // Values whose gradient has something in it already.
         let mut begun = vec![false; nodes.len()];
-        let into = |begun: &mut bool| if std::mem::replace(begun, true) { Into::Sum } else { Into::Place };
+        let into =
+            |begun: &mut bool| if std::mem::replace(begun, true) { Into::Sum } else { Into::Place };
         for (i, node) in nodes.iter().enumerate().rev() {
             let (before, dz) = self.dz.split_at_mut(i);
             let dz = &dz[0];
@@ -473,7 +529,9 @@ impl Room {
             for j in node.from.iter().filter_map(|value| value.checked_sub(1)) {
                 let (dx, into) = (&mut before[j], into(&mut begun[j]));
                 match &node.kind {
-                    Kind::MaxPool(windows) => windows.to_largest(dz.view(), &self.which[i], dx, into),
+                    Kind::MaxPool(windows) => {
+                        windows.to_largest(dz.view(), &self.which[i], dx, into)
+                    }
                     Kind::SumPool(windows) => windows.to_share(dz.view(), dx, into),
                     Kind::Add(format) => {
                         if into == Into::Place {
@@ -531,11 +589,13 @@ mod tests {
         Frozen::new(vec![node(0), node(1)])
     }
 
-    /// With many bits, rounding is too small to matter, and straight-through gradients are the true ones.
+    /// With many bits, rounding is too small to matter, and straight-through gradients are the true
+    /// ones.
     #[test]
     fn gradients_are_those_of_finite_differences() {
         let mut frozen = two_layers();
-        let x = Array2::from_shape_fn((8, 3), |(i, j)| ((i * 37 + j * 71 + 5) % 256) as f64 / 256.0);
+        let x =
+            Array2::from_shape_fn((8, 3), |(i, j)| ((i * 37 + j * 71 + 5) % 256) as f64 / 256.0);
         let labels = [0, 1, 2, 0, 1, 2, 0, 1];
         let mut checked = 0;
         for l in 0..2 {
@@ -554,7 +614,10 @@ mod tests {
                     let layer = &frozen.layers_mut().nth(l).unwrap();
                     let gradient = [&layer.a, &layer.bias][p].gradient[[0, j]];
                     let difference = (high - low) / 2e-3;
-                    assert!((difference - gradient).abs() < 1e-4, "layer {l}, {p}, {j}: {gradient}, {difference}");
+                    assert!(
+                        (difference - gradient).abs() < 1e-4,
+                        "layer {l}, {p}, {j}: {gradient}, {difference}"
+                    );
                     checked += usize::from(gradient.abs() > 1e-2);
                 }
             }
@@ -570,26 +633,33 @@ mod tests {
         float.begin_ternary(&network);
         for spn in float.spns_mut() {
             for (name, p, _) in spn.parameters().filter(|(name, ..)| !name.starts_with("w_")) {
-                p.value.mapv_inplace(|v| v + 0.3 * rng.random::<f32>() - if name == "scale" { 0.6 } else { 0.0 });
+                p.value.mapv_inplace(|v| {
+                    v + 0.3 * rng.random::<f32>() - if name == "scale" { 0.6 } else { 0.0 }
+                });
             }
         }
-        let x = Array2::from_shape_simple_fn((9, network.input.elements()), || f32::from(rng.random::<u8>()) / 256.0);
+        let x = Array2::from_shape_simple_fn((9, network.input.elements()), || {
+            f32::from(rng.random::<u8>()) / 256.0
+        });
         float.calibrate(x.view());
         let frozen = crate::train::image::quantise::fold(&float, &network, x.view());
         (float, frozen, x.mapv(f64::from))
     }
 
-    /// Every gradient of a network with every kind of layer over images, against central differences; the l_c as real numbers.
+    /// Every gradient of a network with every kind of layer over images, against central
+    /// differences; the l_c as real numbers.
     #[test]
     fn gradients_over_images_are_those_of_finite_differences() {
         let (float, mut frozen, x) = over_images(16, &mut ChaCha8Rng::seed_from_u64(11));
         // So fine that rounding is too small to matter; values saturate where they did.
-        let finer = |format: &mut Format| (format.bits, format.frac) = (format.bits + 28, format.frac + 28);
+        let finer =
+            |format: &mut Format| (format.bits, format.frac) = (format.bits + 28, format.frac + 28);
         for node in &mut frozen.nodes {
             match &mut node.kind {
                 Kind::Linear(layer) => {
                     layer.fixed.format.as_mut().map(finer);
-                    (layer.fixed.product_frac, layer.fixed.coefficient_bits) = (layer.fixed.product_frac + 28, 31);
+                    (layer.fixed.product_frac, layer.fixed.coefficient_bits) =
+                        (layer.fixed.product_frac + 28, 31);
                     layer.rebuild();
                 }
                 Kind::Add(format) => finer(format),
@@ -610,7 +680,9 @@ mod tests {
             for p in 0..3 {
                 frozen.gradients(x.view(), &Targets::of(&labels));
                 let layer = frozen.layers().nth(l).unwrap();
-                let Some(gradient) = [Some(&layer.a), Some(&layer.bias), layer.log_scales.as_ref()][p] else {
+                let Some(gradient) =
+                    [Some(&layer.a), Some(&layer.bias), layer.log_scales.as_ref()][p]
+                else {
                     continue;
                 };
                 let gradient = gradient.gradient.row(0).to_owned();
@@ -626,7 +698,11 @@ mod tests {
                         if p == 2
                             && let Some(Requantise { scales, .. }) = &mut layer.exact.output
                         {
-                            scales.iter_mut().skip(j).step_by(gradient.len()).for_each(|s| *s *= delta.exp2());
+                            scales
+                                .iter_mut()
+                                .skip(j)
+                                .step_by(gradient.len())
+                                .for_each(|s| *s *= delta.exp2());
                         }
                         let loss = frozen.gradients(x.view(), &Targets::of(&labels)).mean_loss();
                         let layer = frozen.layers_mut().nth(l).unwrap();
@@ -659,7 +735,8 @@ mod tests {
         assert!(kinks * 10 < all && large * 2 > all, "{kinks} kinks, {large} large of {checked:?}");
     }
 
-    /// Pieces of a batch give what the batch gives as a whole; in rooms that pieces of other sizes left, too.
+    /// Pieces of a batch give what the batch gives as a whole; in rooms that pieces of other sizes
+    /// left, too.
     #[test]
     fn pieces_add_up() {
         let mut rng = ChaCha8Rng::seed_from_u64(12);
@@ -671,9 +748,13 @@ mod tests {
         let mut of = |piece: usize| {
             let score = frozen.gradients_by(piece, x.view(), &targets);
             let parameters = |layer: &FrozenLayer| {
-                [Some(&layer.a), Some(&layer.bias), layer.log_scales.as_ref()].map(|p| p.map(|p| p.gradient.clone()))
+                [Some(&layer.a), Some(&layer.bias), layer.log_scales.as_ref()]
+                    .map(|p| p.map(|p| p.gradient.clone()))
             };
-            (score, frozen.layers().flat_map(parameters).flatten().flatten().collect::<Array1<f64>>())
+            (
+                score,
+                frozen.layers().flat_map(parameters).flatten().flatten().collect::<Array1<f64>>(),
+            )
         };
         let (score, whole) = of(9);
         assert!(whole.iter().filter(|g| g.abs() > 1e-3).count() > 20);
@@ -681,7 +762,10 @@ mod tests {
             let (of_pieces, gradients) = of(piece);
             assert_eq!((of_pieces.samples, of_pieces.correct), (score.samples, score.correct));
             assert!((of_pieces.loss - score.loss).abs() < 1e-9);
-            assert!((&gradients - &whole).iter().all(|d| d.abs() < 1e-9), "{piece}: {gradients} against {whole}");
+            assert!(
+                (&gradients - &whole).iter().all(|d| d.abs() < 1e-9),
+                "{piece}: {gradients} against {whole}"
+            );
         }
     }
 

@@ -55,7 +55,8 @@ impl ImageLearner {
         let recipe = &network.train;
         let mut train: Vec<usize> = (0..x.nrows()).collect();
         train.shuffle(&mut generator(recipe.seed, Stream::Validation));
-        let mut validation = train.split_off(x.nrows() - (x.nrows() as f64 * recipe.validation) as usize);
+        let mut validation =
+            train.split_off(x.nrows() - (x.nrows() as f64 * recipe.validation) as usize);
         // What is shuffled at each epoch starts from one order.
         train.sort_unstable();
         validation.sort_unstable();
@@ -91,7 +92,8 @@ impl ImageLearner {
         let most = (CALIBRATION_ELEMENTS / float.widest()).clamp(256, CALIBRATION);
         let n = self.train.len().min(most);
         let chosen: Vec<usize> = (0..n).map(|i| self.train[i * self.train.len() / n]).collect();
-        let mut augment = self.augment.as_ref().map(|a| (a, generator(recipe.seed, Stream::Calibration)));
+        let mut augment =
+            self.augment.as_ref().map(|a| (a, generator(recipe.seed, Stream::Calibration)));
         let mut samples = Array2::zeros((0, 0));
         gather(&self.x, &chosen, augment.as_mut(), &mut samples);
         samples
@@ -117,11 +119,15 @@ impl Learner for ImageLearner {
         let unit = 2f64.powi(-format.frac);
         let (low, high) = (format.min() as f64 * unit, format.max() as f64 * unit);
         let x = data.train.x.singles();
-        let outside = x.iter().filter(|v| f64::from(**v) < low - unit || f64::from(**v) > high + unit).count();
+        let outside = x
+            .iter()
+            .filter(|v| f64::from(**v) < low - unit || f64::from(**v) > high + unit)
+            .count();
         let share = outside as f64 / x.len() as f64;
         (share > 0.01).then(|| {
             format!(
-                "{:.0} % of the input values lie outside {low} to {high}, the range of {format}: consider another `frac` or `bits`",
+                "{:.0} % of the input values lie outside {low} to {high}, the range of {format}: \
+                 consider another `frac` or `bits`",
                 100.0 * share
             )
         })
@@ -149,7 +155,8 @@ impl Learner for ImageLearner {
             )
             .help("give the format more bits or another `frac` in the network description"));
         }
-        let float = Float::new(network, live.len(), &mut generator(network.train.seed, Stream::Weights));
+        let float =
+            Float::new(network, live.len(), &mut generator(network.train.seed, Stream::Weights));
         let learner = Self::with(network, x, &live, data)?;
         Ok((learner, Weights { live, float, frozen: None }))
     }
@@ -166,29 +173,44 @@ impl Learner for ImageLearner {
     ) -> Result<Option<String>> {
         check_like(run, &other, place)?;
         let layers = |network: &Network| -> Vec<_> {
-            network.linear().iter().map(|step| (step.name.clone(), step.input, step.output)).collect()
+            network
+                .linear()
+                .iter()
+                .map(|step| (step.name.clone(), step.input, step.output))
+                .collect()
         };
         if layers(&other.network) != layers(&run.network) {
-            return Err(Error::input(place, "is a network of other layers, so its weights are of no use here")
-                .help("begin from a network of the same description, whose budget alone may differ"));
+            return Err(Error::input(
+                place,
+                "is a network of other layers, so its weights are of no use here",
+            )
+            .help("begin from a network of the same description, whose budget alone may differ"));
         }
-        let linear: Vec<_> = run.network.linear().iter().filter_map(|step| step.linear().copied()).collect();
+        let linear: Vec<_> =
+            run.network.linear().iter().filter_map(|step| step.linear().copied()).collect();
         let float = &mut run.weights.float;
         let samples = self.calibration(&run.network.train, float);
         let mut rng = generator(run.network.train.seed, Stream::Factors);
         let fresh = float.begin_from(&mut other.weights.float, &linear, samples.view(), &mut rng);
         Ok((fresh > 0).then(|| {
             format!(
-                "{fresh} of {} linear layers begin afresh: those of {place} have other shapes, or the new ones have groups",
+                "{fresh} of {} linear layers begin afresh: those of {place} have other shapes, or \
+                 the new ones have groups",
                 linear.len()
             )
         }))
     }
 
-    fn learn_from(&mut self, run: &mut Checkpoint<Weights>, teacher: Checkpoint<Weights>, place: &str) -> Result<()> {
+    fn learn_from(
+        &mut self,
+        run: &mut Checkpoint<Weights>,
+        teacher: Checkpoint<Weights>,
+        place: &str,
+    ) -> Result<()> {
         check_like(run, &teacher, place)?;
         let float = teacher.weights.float;
-        let cached = (self.augment.is_none() && !run.is_done()).then(|| float.evaluate(self.x.view()));
+        let cached =
+            (self.augment.is_none() && !run.is_done()).then(|| float.evaluate(self.x.view()));
         self.teaching = Some(Teaching { float, cached, batch: Array2::zeros((0, 0)) });
         Ok(())
     }
@@ -231,8 +253,10 @@ impl Learner for ImageLearner {
             }
         }
         let Distill { lambda, temperature } = recipe.distill;
-        let teacher = self.teaching.as_ref().map(|t| Teacher { logits: t.batch.view(), lambda, temperature });
-        let targets = Targets { labels: &self.batch_labels, smoothing: recipe.label_smoothing, teacher };
+        let teacher =
+            self.teaching.as_ref().map(|t| Teacher { logits: t.batch.view(), lambda, temperature });
+        let targets =
+            Targets { labels: &self.batch_labels, smoothing: recipe.label_smoothing, teacher };
         let Some(frozen) = &mut weights.frozen else {
             return weights.float.gradients(self.batch.view(), &targets);
         };
@@ -250,7 +274,9 @@ impl Learner for ImageLearner {
         let x = self.x.select(Axis(0), &self.validation);
         let labels: Vec<u32> = self.validation.iter().map(|&i| self.labels[i]).collect();
         Some(match &weights.frozen {
-            Some(frozen) => score(frozen.evaluate(network.input.format(), x.view()).view(), &labels),
+            Some(frozen) => {
+                score(frozen.evaluate(network.input.format(), x.view()).view(), &labels)
+            }
             None => score(weights.float.evaluate(x.view()).view(), &labels),
         })
     }
@@ -281,11 +307,18 @@ fn check_like(run: &Checkpoint<Weights>, other: &Checkpoint<Weights>, place: &st
 /// The train split as the input format sees it, as real values.
 fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
     let place = format!("network `{}`", network.name);
-    data.check_shape(&network.input.shape, &format!("set `shape = {:?}` under `input`", data.shape))?;
+    data.check_shape(
+        &network.input.shape,
+        &format!("set `shape = {:?}` under `input`", data.shape),
+    )?;
     if data.classes < 2 {
-        let cause = format!("data set `{}` has one class only, so there is nothing to tell apart", data.name);
-        return Err(Error::input(place, cause)
-            .help("are these the labels? name the column of a table's with label=NAME or label=N"));
+        let cause = format!(
+            "data set `{}` has one class only, so there is nothing to tell apart",
+            data.name
+        );
+        return Err(Error::input(place, cause).help(
+            "are these the labels? name the column of a table's with label=NAME or label=N",
+        ));
     }
     if network.outputs() != data.classes {
         return Err(Error::input(
@@ -317,7 +350,9 @@ fn gather(
     }
     for (mut row, &sample) in batch.rows_mut().into_iter().zip(samples) {
         // Both are in standard layout.
-        let (Some(to), Some(from)) = (row.as_slice_mut(), x.row(sample).to_slice()) else { unreachable!() };
+        let (Some(to), Some(from)) = (row.as_slice_mut(), x.row(sample).to_slice()) else {
+            unreachable!()
+        };
         match &mut augment {
             Some((augment, rng)) => augment.apply(from, rng, to),
             None => to.copy_from_slice(from),
@@ -330,12 +365,14 @@ fn fingerprint(data: &DataSet) -> String {
     let mut hash = Sha256::new();
     let mut update = |bytes: Vec<u8>| hash.update(&bytes);
     match &data.train.x {
-        Values::Single(x) => {
-            x.rows().into_iter().for_each(|r| update(r.iter().flat_map(|v| v.to_le_bytes()).collect()))
-        }
-        Values::Double(x) => {
-            x.rows().into_iter().for_each(|r| update(r.iter().flat_map(|v| v.to_le_bytes()).collect()))
-        }
+        Values::Single(x) => x
+            .rows()
+            .into_iter()
+            .for_each(|r| update(r.iter().flat_map(|v| v.to_le_bytes()).collect())),
+        Values::Double(x) => x
+            .rows()
+            .into_iter()
+            .for_each(|r| update(r.iter().flat_map(|v| v.to_le_bytes()).collect())),
     }
     for label in &data.train.labels {
         hash.update(label.to_le_bytes());
@@ -351,10 +388,14 @@ mod tests {
     #[test]
     fn statistics_are_of_images_as_training_changes_them() {
         let text = "name = \"t\"\ninput = { shape = [2, 2, 1], bits = 8, frac = 8 }\n\
-            layers = [{ conv2d = { channels = 2, kernel = 1 } }, \"flatten\", { dense = { units = 2 } }]\n\
+            layers = [{ conv2d = { channels = 2, kernel = 1 } }, \"flatten\", { dense = { units = \
+            2 } }]\n\
             [train]\nvalidation = 0\nflip = true\n";
         let mut network = Network::parse("t", text).unwrap();
-        let x = Array2::from_shape_fn((600, 4), |(i, j)| if j % 2 == 0 { i as f32 / 1024.0 } else { 0.0 });
+        let x = Array2::from_shape_fn(
+            (600, 4),
+            |(i, j)| if j % 2 == 0 { i as f32 / 1024.0 } else { 0.0 },
+        );
         let split = Split { x: x.into(), labels: (0..600).map(|i| i % 2).collect() };
         let data = DataSet {
             name: "left".into(),

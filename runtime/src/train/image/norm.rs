@@ -26,7 +26,12 @@ pub struct Norm<T> {
 impl<T: Real> Norm<T> {
     /// For c columns.
     pub fn new(c: usize) -> Self {
-        Norm { mean: Array1::zeros(c), variance: Array1::ones(c), centre: Array1::zeros(c), inverse: Array1::zeros(c) }
+        Norm {
+            mean: Array1::zeros(c),
+            variance: Array1::ones(c),
+            centre: Array1::zeros(c),
+            inverse: Array1::zeros(c),
+        }
     }
 
     /// Takes over the statistics of a batch, which also enter the running ones.
@@ -57,7 +62,10 @@ impl<T: Real> Norm<T> {
     pub fn evaluate(&self, x: &mut Array2<T>) {
         let inverse = self.variance.mapv(|v| (v + T::real(EPSILON)).sqrt().recip());
         for mut row in x.rows_mut() {
-            Zip::from(&mut row).and(&self.mean).and(&inverse).for_each(|x, &m, &i| *x = (*x - m) * i);
+            Zip::from(&mut row)
+                .and(&self.mean)
+                .and(&inverse)
+                .for_each(|x, &m, &i| *x = (*x - m) * i);
         }
     }
 }
@@ -129,13 +137,16 @@ impl Moments {
     pub fn add<T: Real>(&mut self, rows: &[T]) {
         let c = self.means.len();
         for block in rows.chunks((BLOCK / c).max(1) * c) {
-            // Distances from the first row: no sum is so large that the squares of a small spread would be lost in it.
+            // Distances from the first row: no sum is so large that the squares of a small spread
+            // would be lost in it.
             let centre = wide(&block[..c]);
             let mut sums = vec![T::zero(); centre.len()];
             let mut squares = sums.clone();
             vectorised(|| {
                 for chunk in block.chunks(centre.len()) {
-                    for (((sum, square), &v), &m) in sums.iter_mut().zip(&mut squares).zip(chunk).zip(&centre) {
+                    for (((sum, square), &v), &m) in
+                        sums.iter_mut().zip(&mut squares).zip(chunk).zip(&centre)
+                    {
                         let apart = v - m;
                         *sum += apart;
                         *square += apart * apart;
@@ -144,9 +155,11 @@ impl Moments {
             });
             let n = (block.len() / c) as f64;
             // NumCast of a float to f64 never fails.
-            let real = |row: &[T]| row.iter().map(|v| v.to_f64().unwrap_or_default()).collect::<Vec<_>>();
+            let real =
+                |row: &[T]| row.iter().map(|v| v.to_f64().unwrap_or_default()).collect::<Vec<_>>();
             let (mut means, mut squares) = (real(&narrow(&sums, c)), real(&narrow(&squares, c)));
-            for ((mean, square), first) in means.iter_mut().zip(&mut squares).zip(real(&block[..c])) {
+            for ((mean, square), first) in means.iter_mut().zip(&mut squares).zip(real(&block[..c]))
+            {
                 *square = (*square - *mean * *mean / n).max(0.0);
                 *mean = first + *mean / n;
             }
@@ -161,7 +174,9 @@ impl Moments {
 
     fn merge(&mut self, n: f64, means: &[f64], squares: &[f64]) {
         let total = self.n + n;
-        for (((mean, square), m), s) in self.means.iter_mut().zip(&mut self.squares).zip(means).zip(squares) {
+        for (((mean, square), m), s) in
+            self.means.iter_mut().zip(&mut self.squares).zip(means).zip(squares)
+        {
             let apart = m - *mean;
             *mean += apart * n / total;
             *square += s + apart * apart * self.n * n / total;
@@ -170,7 +185,8 @@ impl Moments {
     }
 }
 
-/// A row repeated until it has at least 64 entries, so that loops over many short rows become loops over fewer long ones.
+/// A row repeated until it has at least 64 entries, so that loops over many short rows become loops
+/// over fewer long ones.
 pub fn wide<T: Copy>(row: &[T]) -> Vec<T> {
     row.repeat(64usize.div_ceil(row.len().max(1)))
 }

@@ -1,4 +1,5 @@
-//! How a convolution's images become rows of matrix products, and back (im2col, for output patches).
+//! How a convolution's images become rows of matrix products, and back (im2col, for output
+//! patches).
 
 use crate::network::plan::{Linear, Pool};
 use crate::shape::{Extent, Shape};
@@ -7,7 +8,8 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, LinalgScalar, concatenate
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// The windows of a linear layer: a row for every output patch of every sample. A dense layer has one patch of one pixel.
+/// The windows of a linear layer: a row for every output patch of every sample. A dense layer has
+/// one patch of one pixel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Patches {
     input: Shape,
@@ -76,8 +78,8 @@ impl Patches {
         rows.map(move |row| (row / per_sample, row % per_sample))
     }
 
-    /// `[n, elements]` to some of the rows of `[n · patches, columns]`, in the order group, row, column, channel; pads are 0.
-    /// `buffer` holds the result where it is not x itself.
+    /// `[n, elements]` to some of the rows of `[n · patches, columns]`, in the order group, row,
+    /// column, channel; pads are 0. `buffer` holds the result where it is not x itself.
     pub fn gather_rows<'a, T: Real>(
         &self,
         x: &'a [T],
@@ -101,10 +103,13 @@ impl Patches {
         if !self.is_inside(patch) {
             to.fill(T::zero());
         }
-        self.runs(patch, |at, pixel, length| to[at..at + length].copy_from_slice(&from[pixel..pixel + length]));
+        self.runs(patch, |at, pixel, length| {
+            to[at..at + length].copy_from_slice(&from[pixel..pixel + length])
+        });
     }
 
-    /// The windows of one sample of a layer without groups, turned, `[columns + 1, patches]`: the last row is all ones.
+    /// The windows of one sample of a layer without groups, turned, `[columns + 1, patches]`: the
+    /// last row is all ones.
     pub fn gather_turned<'a, T: Real>(&self, x: &[T], buffer: &'a mut Vec<T>) -> ArrayView2<'a, T> {
         let Shape { height, width, channels } = self.input;
         let (k, rows, stride) = (self.window.w, self.per_sample(), self.step.w * channels);
@@ -113,16 +118,23 @@ impl Patches {
         ones.fill(T::one());
         for (i, to) in windows.chunks_mut(self.across).enumerate() {
             let (element, down) = (i / self.down, i % self.down);
-            let (ky, kx, channel) = (element / channels / k, element / channels % k, element % channels);
+            let (ky, kx, channel) =
+                (element / channels / k, element / channels % k, element % channels);
             // Patches whose pixel lies within the image.
             let first = self.pad.w.saturating_sub(kx).div_ceil(self.step.w).min(self.across);
-            let end = (width + self.pad.w).saturating_sub(kx).div_ceil(self.step.w).clamp(first, self.across);
-            let y = (down * self.step.h + ky).checked_sub(self.pad.h).filter(|y| *y < height && first < end);
+            let end = (width + self.pad.w)
+                .saturating_sub(kx)
+                .div_ceil(self.step.w)
+                .clamp(first, self.across);
+            let y = (down * self.step.h + ky)
+                .checked_sub(self.pad.h)
+                .filter(|y| *y < height && first < end);
             let Some(y) = y else {
                 to.fill(T::zero());
                 continue;
             };
-            let from = &x[(y * width + first * self.step.w + kx - self.pad.w) * channels + channel..];
+            let from =
+                &x[(y * width + first * self.step.w + kx - self.pad.w) * channels + channel..];
             to[..first].fill(T::zero());
             to[end..].fill(T::zero());
             let to = &mut to[first..end];
@@ -135,14 +147,17 @@ impl Patches {
         view(buffer, (self.columns() + 1, rows))
     }
 
-    /// Adds some of the rows of `[n · patches, columns]` back to where [`gather_rows`](Self::gather_rows) took them from.
+    /// Adds some of the rows of `[n · patches, columns]` back to where
+    /// [`gather_rows`](Self::gather_rows) took them from.
     pub fn scatter_rows<T: Real>(&self, from: &[T], rows: Range<usize>, x: &mut [T]) {
         let (columns, elements) = (self.columns(), self.input.elements());
         vectorised(|| {
             for ((sample, patch), from) in self.places(rows).zip(from.chunks(columns)) {
                 let to = &mut x[sample * elements..][..elements];
                 self.runs(patch, |at, pixel, length| {
-                    for (to, from) in to[pixel..pixel + length].iter_mut().zip(&from[at..at + length]) {
+                    for (to, from) in
+                        to[pixel..pixel + length].iter_mut().zip(&from[at..at + length])
+                    {
                         *to += *from;
                     }
                 });
@@ -151,7 +166,11 @@ impl Patches {
     }
 
     /// `[n, elements]` to `[n · patches, columns]`, see [`gather_rows`](Self::gather_rows).
-    pub fn gather<'a, T: Real>(&self, x: ArrayView2<'a, T>, buffer: &'a mut Array2<T>) -> ArrayView2<'a, T> {
+    pub fn gather<'a, T: Real>(
+        &self,
+        x: ArrayView2<'a, T>,
+        buffer: &'a mut Array2<T>,
+    ) -> ArrayView2<'a, T> {
         if self.whole() {
             return x;
         }
@@ -159,35 +178,42 @@ impl Patches {
         fit(buffer, (x.nrows() * rows, columns));
         // Batches and buffers are in standard layout.
         let (Some(from), Some(to)) = (x.to_slice(), buffer.as_slice_mut()) else { unreachable!() };
-        (to.par_chunks_mut(rows * columns)).zip(from.par_chunks(elements)).for_each(|(to, from)| {
-            to.chunks_mut(columns).enumerate().for_each(|(patch, to)| self.gather_row(from, patch, to));
-        });
+        (to.par_chunks_mut(rows * columns)).zip(from.par_chunks(elements)).for_each(
+            |(to, from)| {
+                to.chunks_mut(columns)
+                    .enumerate()
+                    .for_each(|(patch, to)| self.gather_row(from, patch, to));
+            },
+        );
         buffer.view()
     }
 
-    /// Adds `[n · patches, columns]` back to where [`gather`](Self::gather) took it from: to what x holds, or in its place.
+    /// Adds `[n · patches, columns]` back to where [`gather`](Self::gather) took it from: to what x
+    /// holds, or in its place.
     pub fn scatter<T: Real>(&self, rows: ArrayView2<T>, x: &mut Array2<T>, into: Into) {
         let (Some(from), Some(to)) = (rows.to_slice(), x.as_slice_mut()) else { unreachable!() };
-        (to.par_chunks_mut(self.input.elements())).zip(from.par_chunks(self.per_sample() * self.columns())).for_each(
-            |(to, from)| {
+        (to.par_chunks_mut(self.input.elements()))
+            .zip(from.par_chunks(self.per_sample() * self.columns()))
+            .for_each(|(to, from)| {
                 if into == Into::Place {
                     to.fill(T::zero());
                 }
                 self.scatter_rows(from, 0..self.per_sample(), to);
-            },
-        );
+            });
     }
 
     /// Whether no pixel of the window is a pad.
     fn is_inside(&self, patch: usize) -> bool {
         let (y, x) = (patch / self.across * self.step.h, patch % self.across * self.step.w);
-        let inside = |at: usize, window: usize, length: usize, pad: usize| at >= pad && at + window <= length + pad;
+        let inside = |at: usize, window: usize, length: usize, pad: usize| {
+            at >= pad && at + window <= length + pad
+        };
         inside(y, self.window.h, self.input.height, self.pad.h)
             && inside(x, self.window.w, self.input.width, self.pad.w)
     }
 
-    /// Every stretch of elements that lie side by side both in a patch's row and in the image: where in the row, where in the
-    /// image, how many.
+    /// Every stretch of elements that lie side by side both in a patch's row and in the image:
+    /// where in the row, where in the image, how many.
     #[inline(always)]
     fn runs(&self, patch: usize, mut run: impl FnMut(usize, usize, usize)) {
         let Shape { height, width, channels } = self.input;
@@ -200,7 +226,9 @@ impl Patches {
             return;
         }
         for ky in 0..h {
-            let Some(y) = (y0 + ky).checked_sub(self.pad.h).filter(|y| *y < height) else { continue };
+            let Some(y) = (y0 + ky).checked_sub(self.pad.h).filter(|y| *y < height) else {
+                continue;
+            };
             let row = ky * k * group;
             let pixel = (y * width + x0 + first - self.pad.w) * channels;
             if self.groups == 1 {
@@ -214,12 +242,15 @@ impl Patches {
         }
     }
 
-    /// Some of the rows of `[n · patches, p_h · p_w · c_out]` to their pixels in `[n · pixels, c_out]`; what lies beyond is dropped.
+    /// Some of the rows of `[n · patches, p_h · p_w · c_out]` to their pixels in `[n · pixels,
+    /// c_out]`; what lies beyond is dropped.
     pub fn crop_rows<T: Real>(&self, from: &[T], rows: Range<usize>, to: &mut [T]) {
         let (p, c, elements) = (self.patch.area(), self.output.channels, self.output.elements());
         for ((sample, patch), from) in self.places(rows).zip(from.chunks(p * c)) {
             let to = &mut to[sample * elements..][..elements];
-            self.pixels(patch, |pixel, at| to[pixel * c..][..c].copy_from_slice(&from[at * c..][..c]));
+            self.pixels(patch, |pixel, at| {
+                to[pixel * c..][..c].copy_from_slice(&from[at * c..][..c])
+            });
         }
     }
 
@@ -229,12 +260,19 @@ impl Patches {
         for ((sample, patch), to) in self.places(rows).zip(to.chunks_mut(p * c)) {
             let from = &from[sample * elements..][..elements];
             to.fill(T::zero());
-            self.pixels(patch, |pixel, at| to[at * c..][..c].copy_from_slice(&from[pixel * c..][..c]));
+            self.pixels(patch, |pixel, at| {
+                to[at * c..][..c].copy_from_slice(&from[pixel * c..][..c])
+            });
         }
     }
 
-    /// `[n · patches, p_h · p_w · c_out]` to the pixels of the images, `[n · pixels, c_out]`, see [`crop_rows`](Self::crop_rows).
-    pub fn crop<'a, T: Real>(&self, y: ArrayView2<'a, T>, buffer: &'a mut Array2<T>) -> ArrayView2<'a, T> {
+    /// `[n · patches, p_h · p_w · c_out]` to the pixels of the images, `[n · pixels, c_out]`, see
+    /// [`crop_rows`](Self::crop_rows).
+    pub fn crop<'a, T: Real>(
+        &self,
+        y: ArrayView2<'a, T>,
+        buffer: &'a mut Array2<T>,
+    ) -> ArrayView2<'a, T> {
         if self.aligned() {
             return y;
         }
@@ -247,7 +285,11 @@ impl Patches {
     }
 
     /// The gradient of [`crop`](Self::crop).
-    pub fn uncrop<'a, T: Real>(&self, dy: ArrayView2<'a, T>, buffer: &'a mut Array2<T>) -> ArrayView2<'a, T> {
+    pub fn uncrop<'a, T: Real>(
+        &self,
+        dy: ArrayView2<'a, T>,
+        buffer: &'a mut Array2<T>,
+    ) -> ArrayView2<'a, T> {
         if self.aligned() {
             return dy;
         }
@@ -272,13 +314,15 @@ impl Patches {
     }
 }
 
-/// Samples to work on at a time where all rows of one have so many elements, `columns`: images go in fewer.
+/// Samples to work on at a time where all rows of one have so many elements, `columns`: images go
+/// in fewer.
 pub fn piece(columns: usize) -> usize {
     ((1 << 18) / columns.max(1)).clamp(1, 512)
 }
 
-/// Works on samples, `[n, elements]`, a few at a time, on all threads; the results in order. `columns` are the elements of all
-/// rows of one sample, of which no more are in memory than the threads work on.
+/// Works on samples, `[n, elements]`, a few at a time, on all threads; the results in order.
+/// `columns` are the elements of all rows of one sample, of which no more are in memory than the
+/// threads work on.
 pub fn in_pieces<T: Sync, R: Send>(
     x: ArrayView2<T>,
     columns: usize,
@@ -305,13 +349,17 @@ pub fn fit<T: LinalgScalar>(buffer: &mut Array2<T>, shape: (usize, usize)) {
 
 /// A slice as a matrix of its size.
 pub fn view<T>(slice: &[T], shape: (usize, usize)) -> ArrayView2<'_, T> {
-    let Ok(view) = ArrayView2::from_shape(shape, slice) else { unreachable!("{} entries as {shape:?}", slice.len()) };
+    let Ok(view) = ArrayView2::from_shape(shape, slice) else {
+        unreachable!("{} entries as {shape:?}", slice.len())
+    };
     view
 }
 
 /// A slice as a matrix of its size.
 pub fn view_mut<T>(slice: &mut [T], shape: (usize, usize)) -> ArrayViewMut2<'_, T> {
-    let Ok(view) = ArrayViewMut2::from_shape(shape, slice) else { unreachable!("a matrix of {shape:?}") };
+    let Ok(view) = ArrayViewMut2::from_shape(shape, slice) else {
+        unreachable!("a matrix of {shape:?}")
+    };
     view
 }
 
@@ -326,7 +374,8 @@ fn first_of_two<T: Real>(x0: &[T], x1: &[T], z: &mut [T], which: &mut [u32]) {
     }
 }
 
-/// The larger of z and pixel i, channel by channel; `which`, below i before, becomes i where that is pixel i.
+/// The larger of z and pixel i, channel by channel; `which`, below i before, becomes i where that
+/// is pixel i.
 #[inline(always)]
 fn larger_of_two<T: Real>(x: &[T], i: u32, z: &mut [T], which: &mut [u32]) {
     for ((which, x), z) in which.iter_mut().zip(x).zip(z.iter()) {
@@ -354,19 +403,23 @@ pub struct Windows {
 impl Windows {
     /// Of a layer between images of these shapes.
     pub fn new(pool: &Pool, input: Shape, output: Shape) -> Self {
-        let inside = |at: usize, pad: usize, length: usize| at.checked_sub(pad).filter(|at| *at < length);
+        let inside =
+            |at: usize, pad: usize, length: usize| at.checked_sub(pad).filter(|at| *at < length);
         let pixels = (0..output.pixels())
             .map(|pixel| {
-                let (y, x) = (pixel / output.width * pool.stride.h, pixel % output.width * pool.stride.w);
+                let (y, x) =
+                    (pixel / output.width * pool.stride.h, pixel % output.width * pool.stride.w);
                 let rows = (y..y + pool.size.h).filter_map(|y| inside(y, pool.pad.h, input.height));
                 rows.flat_map(|y| {
-                    let columns = (x..x + pool.size.w).filter_map(|x| inside(x, pool.pad.w, input.width));
+                    let columns =
+                        (x..x + pool.size.w).filter_map(|x| inside(x, pool.pad.w, input.width));
                     columns.map(move |x| y * input.width + x)
                 })
                 .collect()
             })
             .collect::<Vec<Vec<_>>>();
-        let tiles = pool.stride == pool.size && pixels.iter().map(Vec::len).sum::<usize>() == input.pixels();
+        let tiles = pool.stride == pool.size
+            && pixels.iter().map(Vec::len).sum::<usize>() == input.pixels();
         Windows { pixels, input, output, area: pool.size.area(), tiles }
     }
 
@@ -375,7 +428,8 @@ impl Windows {
         self.output.elements()
     }
 
-    /// The largest of each window, and which pixel of the window it is: the first where several are equal.
+    /// The largest of each window, and which pixel of the window it is: the first where several are
+    /// equal.
     pub fn largest<T: Real>(&self, x: ArrayView2<T>, z: &mut Array2<T>, which: &mut Array2<u32>) {
         let slices = (x.to_slice(), z.as_slice_mut(), which.as_slice_mut());
         let (Some(x), Some(z), Some(which)) = slices else { unreachable!() };
@@ -411,19 +465,29 @@ impl Windows {
     fn sums<T: Real>(&self, x: ArrayView2<T>, share: f64, z: &mut Array2<T>) {
         let (c, share) = (self.input.channels, T::real(share));
         let (Some(x), Some(z)) = (x.to_slice(), z.as_slice_mut()) else { unreachable!() };
-        z.par_chunks_mut(self.outputs()).zip(x.par_chunks(self.input.elements())).for_each(|(z, x)| {
-            for (z, window) in z.chunks_mut(c).zip(&self.pixels) {
-                z.fill(T::zero());
-                for pixel in window {
-                    z.iter_mut().zip(&x[pixel * c..]).for_each(|(z, x)| *z += *x * share);
+        z.par_chunks_mut(self.outputs()).zip(x.par_chunks(self.input.elements())).for_each(
+            |(z, x)| {
+                for (z, window) in z.chunks_mut(c).zip(&self.pixels) {
+                    z.fill(T::zero());
+                    for pixel in window {
+                        z.iter_mut().zip(&x[pixel * c..]).for_each(|(z, x)| *z += *x * share);
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     /// The gradient of [`largest`](Self::largest), added to dx or in its place.
-    pub fn to_largest<T: Real>(&self, dz: ArrayView2<T>, which: &Array2<u32>, dx: &mut Array2<T>, into: Into) {
-        let (Some(dz), Some(which), Some(dx)) = (dz.to_slice(), which.as_slice(), dx.as_slice_mut()) else {
+    pub fn to_largest<T: Real>(
+        &self,
+        dz: ArrayView2<T>,
+        which: &Array2<u32>,
+        dx: &mut Array2<T>,
+        into: Into,
+    ) {
+        let (Some(dz), Some(which), Some(dx)) =
+            (dz.to_slice(), which.as_slice(), dx.as_slice_mut())
+        else {
             unreachable!()
         };
         (dx.par_chunks_mut(self.input.elements()))
@@ -472,7 +536,8 @@ impl Windows {
         if self.area.is_power_of_two() { 1.0 / self.area as f64 } else { 1.0 }
     }
 
-    /// Fractional bits that the sums have more than the values: none where they do not stand for means.
+    /// Fractional bits that the sums have more than the values: none where they do not stand for
+    /// means.
     pub fn more_frac(&self) -> i32 {
         if self.area.is_power_of_two() { self.area.trailing_zeros() as i32 } else { 0 }
     }
@@ -480,16 +545,18 @@ impl Windows {
     fn to_sums<T: Real>(&self, dz: ArrayView2<T>, share: f64, dx: &mut Array2<T>, into: Into) {
         let (c, share) = (self.input.channels, T::real(share));
         let (Some(dz), Some(dx)) = (dz.to_slice(), dx.as_slice_mut()) else { unreachable!() };
-        dx.par_chunks_mut(self.input.elements()).zip(dz.par_chunks(self.outputs())).for_each(|(dx, dz)| {
-            if into == Into::Place {
-                dx.fill(T::zero());
-            }
-            for (dz, window) in dz.chunks(c).zip(&self.pixels) {
-                for pixel in window {
-                    dx[pixel * c..].iter_mut().zip(dz).for_each(|(dx, dz)| *dx += *dz * share);
+        dx.par_chunks_mut(self.input.elements()).zip(dz.par_chunks(self.outputs())).for_each(
+            |(dx, dz)| {
+                if into == Into::Place {
+                    dx.fill(T::zero());
                 }
-            }
-        });
+                for (dz, window) in dz.chunks(c).zip(&self.pixels) {
+                    for pixel in window {
+                        dx[pixel * c..].iter_mut().zip(dz).for_each(|(dx, dz)| *dx += *dz * share);
+                    }
+                }
+            },
+        );
     }
 }
 
@@ -502,7 +569,8 @@ mod tests {
 
     /// Windows of any kind on an image of any size, some of them wholly outside it.
     fn any_patches(rng: &mut ChaCha8Rng) -> Patches {
-        let mut extent = |most| Extent { h: rng.random_range(1..=most), w: rng.random_range(1..=most) };
+        let mut extent =
+            |most| Extent { h: rng.random_range(1..=most), w: rng.random_range(1..=most) };
         let (kernel, stride, patch) = (extent(4), extent(3), extent(3));
         let pad = extent(3).zip(Extent::ONE, |pad, one| pad - one);
         let (image, output) = (extent(7), extent(6));
@@ -526,7 +594,10 @@ mod tests {
             let turned = patches.gather_turned(x.as_slice().unwrap(), &mut buffer);
             let (windows, ones) = turned.split_at(Axis(0), patches.columns());
             assert_eq!(windows, straight.t(), "seed {seed}: {patches:?}");
-            assert!(ones.dim() == (1, patches.per_sample()) && ones.iter().all(|one| *one == 1.0), "seed {seed}");
+            assert!(
+                ones.dim() == (1, patches.per_sample()) && ones.iter().all(|one| *one == 1.0),
+                "seed {seed}"
+            );
         }
     }
 }

@@ -18,9 +18,10 @@ use crate::train::quantise::{best_frac, requantiser};
 use crate::train::ternary::signs;
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Zip};
 
-/// Folds a ternary float network into an integer one, layer by layer, on samples `[n, n_in]` of real values in the input
-/// format. Each norm takes its statistics from the integers that really arrive, so that what earlier layers lost by
-/// quantisation is made up for where a mean and a scale can.
+/// Folds a ternary float network into an integer one, layer by layer, on samples `[n, n_in]` of
+/// real values in the input format. Each norm takes its statistics from the integers that really
+/// arrive, so that what earlier layers lost by quantisation is made up for where a mean and a scale
+/// can.
 pub fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> Frozen {
     // An invariant: descriptions are validated when they are read.
     let steps = network.plan().expect("the network is valid");
@@ -70,20 +71,29 @@ pub fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> 
         };
         values.push(value);
         // Many samples of images are large: what nobody reads any more goes.
-        for &v in step.from.iter().filter(|v| !steps[i + 1..].iter().any(|step| step.from.contains(v))) {
+        for &v in
+            step.from.iter().filter(|v| !steps[i + 1..].iter().any(|step| step.from.contains(v)))
+        {
             values[v].0 = Array2::zeros((0, 0));
         }
     }
     Frozen::of(network, layers, sums).expect("a layer for each linear step, a format for each sum")
 }
 
-fn fold_layer(spn: &Spn<f32>, network: &Network, input_frac: i32, x: ArrayView2<f64>, relu: bool) -> FrozenLayer {
+fn fold_layer(
+    spn: &Spn<f32>,
+    network: &Network,
+    input_frac: i32,
+    x: ArrayView2<f64>,
+    relu: bool,
+) -> FrozenLayer {
     let bits = &network.bits;
     let (patches, groups) = (spn.patches(), spn.groups());
     let c_out = patches.channels();
     let w_b = signs(spn.w_b.effective()).mapv(f64::from);
     let w_c = spn.w_c.as_ref().map(|w_c| (signs(w_c.effective()).mapv(f64::from), w_c.scales()));
-    let (mut w_c, alphas_c) = w_c.unwrap_or_else(|| (Array2::eye(w_b.nrows()), Array1::ones(w_b.nrows())));
+    let (mut w_c, alphas_c) =
+        w_c.unwrap_or_else(|| (Array2::eye(w_b.nrows()), Array1::ones(w_b.nrows())));
     // One scale of W_c stands for all, the products take what theirs are of it.
     let alpha_c = alphas_c.fold(0.0f64, |a, b| a.max(*b));
     let alphas_b = spn.w_b.scales();
@@ -101,7 +111,8 @@ fn fold_layer(spn: &Spn<f32>, network: &Network, input_frac: i32, x: ArrayView2<
     // An invariant: full-precision networks are not folded.
     let products = spn.products.as_ref().expect("an SPN layer has products");
     let mut a = products.a.value.mapv(f64::from);
-    let mut units = Zip::from(&variances).and(&alphas_b).map_collect(|s, a| a / (a * a * s + EPSILON).sqrt());
+    let mut units =
+        Zip::from(&variances).and(&alphas_b).map_collect(|s, a| a / (a * a * s + EPSILON).sqrt());
     units *= &(&alphas_c / alpha_c);
     // A row that never moves says nothing, and its norm would only amplify what is not there.
     Zip::from(a.row_mut(0)).and(&variances).for_each(|a, &s| *a = if s > 0.0 { *a } else { 0.0 });
@@ -134,22 +145,29 @@ fn fold_layer(spn: &Spn<f32>, network: &Network, input_frac: i32, x: ArrayView2<
             y.column_mut(c).mapv_inplace(|y| y * sign);
             *g = if sign == 0.0 { 1.0 } else { g.abs() };
         }
-        // Only powers of two are free. What else a channel is scaled by goes into the coefficients: all of it where no other
-        // channel reads its products, and of the others what is common to them.
+        // Only powers of two are free. What else a channel is scaled by goes into the coefficients:
+        // all of it where no other channel reads its products, and of the others what is common to
+        // them.
         let alone = only_readers(&w_c, (groups.1, c_out));
         let is_alone: Vec<bool> = (0..c_out).map(|c| alone.contains(&Some(c))).collect();
-        let common = common_scale(&(0..c_out).filter(|&c| !is_alone[c]).map(|c| scales[c]).collect());
+        let common =
+            common_scale(&(0..c_out).filter(|&c| !is_alone[c]).map(|c| scales[c]).collect());
         units *= common;
         y *= common;
         scales /= common;
         exponents = scales.mapv(|g| g.log2().round() as i32);
         let powers = exponents.mapv(|e| 2f64.powi(e));
-        let rests = Array1::from_shape_fn(c_out, |c| if is_alone[c] { scales[c] / powers[c] } else { 1.0 });
+        let rests =
+            Array1::from_shape_fn(c_out, |c| if is_alone[c] { scales[c] / powers[c] } else { 1.0 });
         units.iter_mut().zip(&alone).for_each(|(unit, c)| *unit *= c.map_or(1.0, |c| rests[c]));
         y *= &rests;
         scales /= &rests;
-        log_scales = network.train.learn_scales.then(|| Parameter::new(scales.mapv(f64::log2).insert_axis(Axis(0))));
-        // Where the scale changes, the offset changes with it, so that each ReLU opens where it did.
+        log_scales = network
+            .train
+            .learn_scales
+            .then(|| Parameter::new(scales.mapv(f64::log2).insert_axis(Axis(0))));
+        // Where the scale changes, the offset changes with it, so that each ReLU opens where it
+        // did.
         Zip::from(bias.row_mut(0)).and(&powers).and(&scales).for_each(|b, p, g| *b *= p / g);
         y *= &powers;
         y += &bias.row(0);
@@ -162,7 +180,8 @@ fn fold_layer(spn: &Spn<f32>, network: &Network, input_frac: i32, x: ArrayView2<
         None
     };
     let output_frac = format.map_or_else(|| best_frac(&y, true, bits.activations), |f| f.frac);
-    let product_frac = output_frac + bits.guard as i32 + exponents.iter().copied().max().unwrap_or(0);
+    let product_frac =
+        output_frac + bits.guard as i32 + exponents.iter().copied().max().unwrap_or(0);
     let fixed = Fixed {
         patches: patches.clone(),
         groups,
@@ -194,7 +213,8 @@ fn only_readers(w_c: &Array2<f64>, (groups, c_out): (usize, usize)) -> Vec<Optio
     readers.into_iter().map(|reader| reader.filter(|&c| !shares[c])).collect()
 }
 
-/// The factor s in 1..2 for which all g/s are nearest to powers of two, in the least squares of logarithms.
+/// The factor s in 1..2 for which all g/s are nearest to powers of two, in the least squares of
+/// logarithms.
 fn common_scale(scales: &Array1<f64>) -> f64 {
     let error = |s: f64| -> f64 {
         let distance = |g: &f64| {
@@ -209,11 +229,18 @@ fn common_scale(scales: &Array1<f64>) -> f64 {
     best.exp2()
 }
 
-/// The integer network as a model: `live` are the inputs that a first layer of vectors takes, the others have no weights.
+/// The integer network as a model: `live` are the inputs that a first layer of vectors takes, the
+/// others have no weights.
 ///
-/// Rows that cannot matter are removed (W_b row or W_c column empty, or a = 0), except in grouped layers, and then, in a network
-/// of vectors, the units that nobody reads; the integers on all edges that remain are unchanged.
-pub fn to_model(network: &Network, live: &[usize], frozen: &Frozen, provenance: Provenance) -> Model {
+/// Rows that cannot matter are removed (W_b row or W_c column empty, or a = 0), except in grouped
+/// layers, and then, in a network of vectors, the units that nobody reads; the integers on all
+/// edges that remain are unchanged.
+pub fn to_model(
+    network: &Network,
+    live: &[usize],
+    frozen: &Frozen,
+    provenance: Provenance,
+) -> Model {
     let layers = if network.is_of_vectors() {
         vector_layers(network, live, frozen)
     } else {
@@ -228,7 +255,9 @@ pub fn to_model(network: &Network, live: &[usize], frozen: &Frozen, provenance: 
 /// The rows of W_b that can matter.
 fn live_rows(fixed: &Fixed, coefficients: &Array1<i32>, w_c: &Array2<f64>) -> Vec<usize> {
     let matters = |&i: &usize| {
-        coefficients[i] != 0 && fixed.w_b.row(i).iter().any(|&w| w != 0.0) && w_c.column(i).iter().any(|&w| w != 0.0)
+        coefficients[i] != 0
+            && fixed.w_b.row(i).iter().any(|&w| w != 0.0)
+            && w_c.column(i).iter().any(|&w| w != 0.0)
     };
     (0..fixed.w_b.nrows()).filter(matters).collect()
 }
@@ -253,7 +282,9 @@ fn image_layers<'a>(
     for layer in layers {
         let branches = match layer {
             network::Layer::Relu | network::Layer::Flatten => continue,
-            network::Layer::Residual(r) => Some((image_layers(&r.body, nodes), image_layers(&r.shortcut, nodes))),
+            network::Layer::Residual(r) => {
+                Some((image_layers(&r.body, nodes), image_layers(&r.shortcut, nodes)))
+            }
             _ => None,
         };
         let Some((step, node)) = nodes.next() else { unreachable!("a node for each step") };
@@ -290,7 +321,11 @@ fn linear_layer(step: &Step, linear: &Linear, layer: &FrozenLayer) -> model::Lay
     };
     let channels: Vec<usize> = (0..step.output.channels).collect();
     let w_b = fixed.w_b.select(Axis(0), &rows).mapv(|w| w as i8);
-    let w_c = if linear.depthwise(step.input) { fixed.w_c.clone() } else { fixed.w_c.select(Axis(1), &rows) };
+    let w_c = if linear.depthwise(step.input) {
+        fixed.w_c.clone()
+    } else {
+        fixed.w_c.select(Axis(1), &rows)
+    };
     let w_c = w_c.mapv(|w| w as i8);
     let (coefficients, coefficient_shifts) =
         (integers.coefficients.select(Axis(0), &rows), integers.shifts.select(Axis(0), &rows));
@@ -298,7 +333,8 @@ fn linear_layer(step: &Step, linear: &Linear, layer: &FrozenLayer) -> model::Lay
         (step.name.clone(), linear.r, fixed.coefficient_bits, fixed.product_frac);
     let output = output(layer, &channels);
     if linear.dense {
-        let (w_b, w_c) = (w_b.as_standard_layout().into_owned(), w_c.as_standard_layout().into_owned());
+        let (w_b, w_c) =
+            (w_b.as_standard_layout().into_owned(), w_c.as_standard_layout().into_owned());
         let bias = integers.bias;
         return model::Layer::Dense(model::Dense {
             name,
@@ -316,10 +352,17 @@ fn linear_layer(step: &Step, linear: &Linear, layer: &FrozenLayer) -> model::Lay
     let (k, p, c_out) = (linear.window(), linear.patch, step.output.channels);
     let group = step.input.channels / linear.groups;
     let (r, reads) = (rows.len(), w_c.ncols());
-    // Columns of W_b come as row, column, channel; rows of W_c and the bias as row, column, channel of the patch.
-    let w_b = Array4::from_shape_fn((r, group, k.h, k.w), |(i, c, y, x)| w_b[[i, (y * k.w + x) * group + c]]);
-    let w_c = Array4::from_shape_fn((c_out, reads, p.h, p.w), |(c, i, y, x)| w_c[[(y * p.w + x) * c_out + c, i]]);
-    let bias = Array3::from_shape_fn((c_out, p.h, p.w), |(c, y, x)| integers.bias[(y * p.w + x) * c_out + c]);
+    // Columns of W_b come as row, column, channel; rows of W_c and the bias as row, column, channel
+    // of the patch.
+    let w_b = Array4::from_shape_fn((r, group, k.h, k.w), |(i, c, y, x)| {
+        w_b[[i, (y * k.w + x) * group + c]]
+    });
+    let w_c = Array4::from_shape_fn((c_out, reads, p.h, p.w), |(c, i, y, x)| {
+        w_c[[(y * p.w + x) * c_out + c, i]]
+    });
+    let bias = Array3::from_shape_fn((c_out, p.h, p.w), |(c, y, x)| {
+        integers.bias[(y * p.w + x) * c_out + c]
+    });
     let (stride, pad, groups) = (linear.stride, linear.pad, linear.groups);
     model::Layer::Conv2d(model::Conv2d {
         name,

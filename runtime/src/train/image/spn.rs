@@ -15,19 +15,22 @@ use std::ops::Range;
 mod backward;
 mod collapse;
 
-/// An SPN layer: `y = W_c[a ⊙ norm(W_b x)]`, then `γ ⊙ norm(y) + b`, or `y + b` in the last layer, and `max(0, ·)` where a relu
-/// follows, and the largest of windows where a pooling follows. An ordinary layer, of a full-precision network, is `y = W_b x` and then the same. Rows of its matrix products are
-/// the samples of a dense layer, the output patches of a convolution.
+/// An SPN layer: `y = W_c[a ⊙ norm(W_b x)]`, then `γ ⊙ norm(y) + b`, or `y + b` in the last layer,
+/// and `max(0, ·)` where a relu follows, and the largest of windows where a pooling follows. An
+/// ordinary layer, of a full-precision network, is `y = W_b x` and then the same. Rows of its
+/// matrix products are the samples of a dense layer, the output patches of a convolution.
 ///
-/// A batch is cut into [pieces](Piece) of samples, and a piece into tiles of rows, whose windows stay in the cache from where
-/// they are gathered to where they are multiplied. Where it is cut depends on shapes alone, so that any number of threads
-/// computes the same bits.
+/// A batch is cut into [pieces](Piece) of samples, and a piece into tiles of rows, whose windows
+/// stay in the cache from where they are gathered to where they are multiplied. Where it is cut
+/// depends on shapes alone, so that any number of threads computes the same bits.
 pub struct Spn<T> {
-    /// `[r, K_h · K_w · c_in / groups]`, columns in the order row, column, channel; of an ordinary layer `[c_out, …]`.
+    /// `[r, K_h · K_w · c_in / groups]`, columns in the order row, column, channel; of an ordinary
+    /// layer `[c_out, …]`.
     pub w_b: Matrix<T>,
     /// What stands between W_b and W_c; none in an ordinary layer.
     pub products: Option<Products<T>>,
-    /// `[p_h · p_w · c_out, r]`, or r / groups columns in a depthwise layer; none where it is the identity.
+    /// `[p_h · p_w · c_out, r]`, or r / groups columns in a depthwise layer; none where it is the
+    /// identity.
     pub w_c: Option<Matrix<T>>,
     /// `[1, c_out]`: the offset of the output norm, or the bias of the last layer.
     pub bias: Parameter<T>,
@@ -115,7 +118,13 @@ fn scale_rows<T: Real>(u: &[T], (centre, scale): (&[T], &[T]), v: &mut [T]) {
 
 impl<T: Real> Spn<T> {
     /// Fresh weights; of an ordinary layer where `ordinary`.
-    pub fn new(step: &Step, linear: &Linear, last: bool, ordinary: bool, rng: &mut impl Rng) -> Self {
+    pub fn new(
+        step: &Step,
+        linear: &Linear,
+        last: bool,
+        ordinary: bool,
+        rng: &mut impl Rng,
+    ) -> Self {
         let mut uniform = |rows: usize, columns: usize, side| {
             let bound = 1.0 / (columns.max(1) as f64).sqrt();
             let entry = || T::real((rng.random::<f64>() * 2.0 - 1.0) * bound);
@@ -129,7 +138,8 @@ impl<T: Real> Spn<T> {
         let after = Side::Columns { channels: c_out, groups: output_groups };
         let mut spn = Spn {
             w_b: uniform(r, patches.columns() / groups, Side::Rows),
-            products: (!ordinary).then(|| Products { a: Parameter::vector(r, 1.0), norm: Norm::new(r) }),
+            products: (!ordinary)
+                .then(|| Products { a: Parameter::vector(r, 1.0), norm: Norm::new(r) }),
             w_c: (!linear.plain).then(|| uniform(outputs, r / output_groups, after)),
             bias: Parameter::vector(c_out, 0.0),
             output: (!last).then(|| (Parameter::vector(c_out, 1.0), Norm::new(c_out))),
@@ -204,9 +214,16 @@ impl<T: Real> Spn<T> {
         // The rows of a dense layer are few: its products are cut by themselves.
         let pieces = if rows == 1 { 1 } else { (work / PIECE).clamp(1, MOST_PIECES.min(n)) };
         let samples = n.div_ceil(pieces).max(1);
-        let tile = if rows == 1 { samples } else { (TILE / self.patches.columns()).next_multiple_of(16).max(16) };
+        let tile = if rows == 1 {
+            samples
+        } else {
+            (TILE / self.patches.columns()).next_multiple_of(16).max(16)
+        };
         let outputs = self.w_c.as_ref().map_or(r, |w_c| w_c.weights.value.nrows());
-        let (w_b, w_c) = (self.w_b.weights.value.dim(), self.w_c.as_ref().map_or((0, 0), |w| w.weights.value.dim()));
+        let (w_b, w_c) = (
+            self.w_b.weights.value.dim(),
+            self.w_c.as_ref().map_or((0, 0), |w| w.weights.value.dim()),
+        );
         self.pieces.resize_with(n.div_ceil(samples), || Piece {
             moments: Moments::default(),
             sums: [vec![], vec![]],
@@ -244,13 +261,31 @@ impl<T: Real> Spn<T> {
         if self.collapses {
             return self.collapsed_forward(x, z, cut.samples);
         }
-        let Spn { w_b, products, w_c, bias, output, relu, pool, patches, groups, output_groups, u, y, pieces, .. } =
-            self;
+        let Spn {
+            w_b,
+            products,
+            w_c,
+            bias,
+            output,
+            relu,
+            pool,
+            patches,
+            groups,
+            output_groups,
+            u,
+            y,
+            pieces,
+            ..
+        } = self;
         let (r, c_out) = (w_b.weights.value.nrows(), bias.value.ncols());
         let (w_b, w_c) = (w_b.effective(), w_c.as_ref().map(Matrix::effective));
         let per_piece = cut.samples * patches.per_sample() * r;
         let (inputs, outputs) = patches.elements();
-        let work = (pieces.par_iter_mut(), u.par_chunks_mut(per_piece), x.par_chunks(cut.samples * inputs));
+        let work = (
+            pieces.par_iter_mut(),
+            u.par_chunks_mut(per_piece),
+            x.par_chunks(cut.samples * inputs),
+        );
         work.into_par_iter().for_each(|(piece, u, x)| {
             piece.moments.clear(r);
             for rows in cut.tiles(u.len() / r) {
@@ -264,7 +299,11 @@ impl<T: Real> Spn<T> {
             norm.take(&Moments::of_all(pieces.iter().map(|piece| &piece.moments)));
             let centre = wide(&norm.centre.to_vec());
             let scale = wide(&norm.slope(a));
-            let work = (pieces.par_iter_mut(), u.par_chunks(per_piece), y.par_chunks_mut(cut.samples * outputs));
+            let work = (
+                pieces.par_iter_mut(),
+                u.par_chunks(per_piece),
+                y.par_chunks_mut(cut.samples * outputs),
+            );
             work.into_par_iter().for_each(|(piece, u, y)| {
                 for rows in cut.tiles(u.len() / r) {
                     let u = &u[rows.start * r..rows.end * r];
@@ -278,7 +317,12 @@ impl<T: Real> Spn<T> {
                     let v = view(v, (rows.len(), r));
                     if patches.aligned() {
                         let y = &mut y[rows.start * c_out..rows.end * c_out];
-                        outputs_of(v, w_c, (*output_groups, c_out), view_mut(y, (rows.len(), c_out)));
+                        outputs_of(
+                            v,
+                            w_c,
+                            (*output_groups, c_out),
+                            view_mut(y, (rows.len(), c_out)),
+                        );
                     } else {
                         let shape = (rows.len(), w_c.nrows());
                         let patch = &mut piece.patch[..shape.0 * shape.1];
@@ -300,7 +344,9 @@ impl<T: Real> Spn<T> {
         let activate = |y: &[T], z: &mut [T]| {
             vectorised(|| {
                 for (z, y) in z.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
-                    for ((((z, &y), &c), &s), &b) in z.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset) {
+                    for ((((z, &y), &c), &s), &b) in
+                        z.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset)
+                    {
                         let v = (y - c) * s + b;
                         *z = if v > low { v } else { low };
                     }
@@ -309,8 +355,11 @@ impl<T: Real> Spn<T> {
         };
         let pool = pool.as_ref();
         let results = pool.map_or(outputs, Windows::outputs);
-        let work =
-            (pieces.par_iter_mut(), z.par_chunks_mut(cut.samples * results), y.par_chunks(cut.samples * outputs));
+        let work = (
+            pieces.par_iter_mut(),
+            z.par_chunks_mut(cut.samples * results),
+            y.par_chunks(cut.samples * outputs),
+        );
         work.into_par_iter().for_each(|(piece, z, y)| {
             let Some(pool) = pool else { return activate(y, z) };
             let results = z.chunks_mut(results).zip(piece.which.chunks_mut(results));
@@ -323,9 +372,15 @@ impl<T: Real> Spn<T> {
 
     /// `[n, elements]` to W_b's sums, `[n · patches, r]`.
     fn sums(&self, x: ArrayView2<T>) -> Array2<T> {
-        let mut u = Array2::zeros((x.nrows() * self.patches.per_sample(), self.w_b.weights.value.nrows()));
+        let mut u =
+            Array2::zeros((x.nrows() * self.patches.per_sample(), self.w_b.weights.value.nrows()));
         let mut columns = Array2::zeros((0, 0));
-        by_groups(self.patches.gather(x, &mut columns), self.w_b.effective(), self.groups, u.view_mut());
+        by_groups(
+            self.patches.gather(x, &mut columns),
+            self.w_b.effective(),
+            self.groups,
+            u.view_mut(),
+        );
         u
     }
 
@@ -347,7 +402,8 @@ impl<T: Real> Spn<T> {
         self.patches.crop(y.view(), &mut cropped).to_owned()
     }
 
-    /// From samples `[n, elements]`, to the pixels before the output norm, `[n · pixels, c_out]`, with the running statistics.
+    /// From samples `[n, elements]`, to the pixels before the output norm, `[n · pixels, c_out]`,
+    /// with the running statistics.
     fn pixels_of(&self, x: ArrayView2<T>) -> Array2<T> {
         let mut u = self.sums(x);
         if let Some(Products { norm, .. }) = &self.products {
@@ -415,7 +471,8 @@ impl<T: Real> Spn<T> {
 }
 
 /// See [`Spn::parts`].
-type Parts<'a, T> = (Vec<(&'static str, &'a mut Parameter<T>, bool)>, Vec<(&'static str, &'a mut Norm<T>)>);
+type Parts<'a, T> =
+    (Vec<(&'static str, &'a mut Parameter<T>, bool)>, Vec<(&'static str, &'a mut Norm<T>)>);
 
 /// What follows W_c, `(y - centre) · slope + offset`, [wide].
 fn outer<T: Real>(output: &Option<(Parameter<T>, Norm<T>)>, bias: &Parameter<T>) -> [Vec<T>; 3] {
@@ -428,7 +485,12 @@ fn outer<T: Real>(output: &Option<(Parameter<T>, Norm<T>)>, bias: &Parameter<T>)
 }
 
 /// `u = columns · W_bᵀ`, group by group.
-pub fn by_groups<T: Real>(columns: ArrayView2<T>, w_b: ArrayView2<T>, groups: usize, mut u: ArrayViewMut2<T>) {
+pub fn by_groups<T: Real>(
+    columns: ArrayView2<T>,
+    w_b: ArrayView2<T>,
+    groups: usize,
+    mut u: ArrayViewMut2<T>,
+) {
     let (width, rows) = (columns.ncols() / groups, w_b.nrows() / groups);
     for g in 0..groups {
         let of_group = g * rows..(g + 1) * rows;
@@ -467,7 +529,8 @@ pub fn outputs_of<T: Real>(
     (groups, c_out): (usize, usize),
     mut y: ArrayViewMut2<T>,
 ) {
-    let (reads, channels) = (v.ncols() / groups, if groups == 1 { w_c.nrows() } else { c_out / groups });
+    let (reads, channels) =
+        (v.ncols() / groups, if groups == 1 { w_c.nrows() } else { c_out / groups });
     for (i, first) in (0..w_c.nrows()).step_by(channels).enumerate() {
         let (g, of_group) = (i % groups, first..first + channels);
         product(
@@ -495,6 +558,7 @@ pub fn products_of<T: Real>(
     for (i, first) in (0..dy.ncols()).step_by(channels).enumerate() {
         let (g, of_group) = (i % groups, first..first + channels);
         product(dy.slice(s![.., of_group.clone()]), w_c.slice(s![of_group, ..]), part.view_mut());
-        dv.slice_mut(s![.., g * reads..(g + 1) * reads]).zip_mut_with(&part, |dv, &part| *dv += part);
+        dv.slice_mut(s![.., g * reads..(g + 1) * reads])
+            .zip_mut_with(&part, |dv, &part| *dv += part);
     }
 }

@@ -62,7 +62,12 @@ impl checkpoint::Weights for Weights {
         }
     }
 
-    fn skeleton(document: Document, network: &Network, phase: Phase, size: usize) -> Result<Self, String> {
+    fn skeleton(
+        document: Document,
+        network: &Network,
+        phase: Phase,
+        size: usize,
+    ) -> Result<Self, String> {
         let Document { live, frozen, sums } = document;
         let ordered = live.windows(2).all(|w| w[0] < w[1]);
         if live.is_empty() || !ordered || live.last() >= Some(&network.input.elements()) {
@@ -78,8 +83,11 @@ impl checkpoint::Weights for Weights {
             return Err("its place in the training is damaged".into());
         }
         let fracs = frozen.iter().flatten().flat_map(|l| [l.input_frac, l.product_frac]);
-        let mut formats = frozen.iter().flatten().filter_map(|l| l.format).chain(sums.iter().copied());
-        if !fracs.into_iter().all(|frac| (-64..=64).contains(&frac)) || !formats.all(Format::is_valid) {
+        let mut formats =
+            frozen.iter().flatten().filter_map(|l| l.format).chain(sums.iter().copied());
+        if !fracs.into_iter().all(|frac| (-64..=64).contains(&frac))
+            || !formats.all(Format::is_valid)
+        {
             return Err("its formats are out of range".into());
         }
         let mut entries = 0u64;
@@ -140,7 +148,12 @@ impl checkpoint::Weights for Weights {
             }
             for (name, norm) in norms {
                 push(&mut all, format!("float.{i}.{name}.mean"), &mut norm.mean, Numbers::F32);
-                push(&mut all, format!("float.{i}.{name}.variance"), &mut norm.variance, Numbers::F32);
+                push(
+                    &mut all,
+                    format!("float.{i}.{name}.variance"),
+                    &mut norm.variance,
+                    Numbers::F32,
+                );
             }
         }
         let frozen = self.frozen.iter_mut().flat_map(Frozen::layers_mut);
@@ -148,7 +161,12 @@ impl checkpoint::Weights for Weights {
             push_parameter(&mut all, &format!("frozen.{i}.a"), a, Numbers::F64);
             push_parameter(&mut all, &format!("frozen.{i}.bias"), bias, Numbers::F64);
             if let Some(log_scales) = log_scales {
-                push_parameter(&mut all, &format!("frozen.{i}.log_scales"), log_scales, Numbers::F64);
+                push_parameter(
+                    &mut all,
+                    &format!("frozen.{i}.log_scales"),
+                    log_scales,
+                    Numbers::F64,
+                );
             }
             push(&mut all, format!("frozen.{i}.w_b"), &mut fixed.w_b, Numbers::Ternary);
             push(&mut all, format!("frozen.{i}.w_c"), &mut fixed.w_c, Numbers::Ternary);
@@ -179,8 +197,14 @@ impl checkpoint::Weights for Weights {
         }
         for spn in self.float.spns_mut() {
             let (parameters, norms) = spn.parts();
-            all.extend(parameters.into_iter().filter_map(|(_, p, _)| p.value.as_slice_mut()).map(Numbers::F32));
-            let statistics = norms.into_iter().flat_map(|(_, norm)| [&mut norm.mean, &mut norm.variance]);
+            all.extend(
+                parameters
+                    .into_iter()
+                    .filter_map(|(_, p, _)| p.value.as_slice_mut())
+                    .map(Numbers::F32),
+            );
+            let statistics =
+                norms.into_iter().flat_map(|(_, norm)| [&mut norm.mean, &mut norm.variance]);
             all.extend(statistics.filter_map(|v| v.as_slice_mut()).map(Numbers::F32));
         }
         all
@@ -254,6 +278,9 @@ mod tests {
         let count = |numbers: Numbers| if let Numbers::F32(v) = numbers { v.len() } else { 0 };
         // W_b, W_c, a, bias, scale, and two statistics of each norm.
         let due = (6 * 5 + 4 * 6 + 6 + 4 + 4 + 2 * 6 + 2 * 4) + (4 * 4 + 3 * 4 + 4 + 3 + 2 * 4);
-        assert_eq!(checkpoint::Weights::numbers(&mut weights).into_iter().map(count).sum::<usize>(), due);
+        assert_eq!(
+            checkpoint::Weights::numbers(&mut weights).into_iter().map(count).sum::<usize>(),
+            due
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The integer network over sequences in f64, many sequences at a time; equal to golden integer for integer.
+//! The integer network over sequences in f64, many sequences at a time; equal to golden integer for
+//! integer.
 //!
 //! Every value is an integer of at most 53 bits, so f64 computes it exactly, in any order.
 
@@ -50,7 +51,9 @@ impl Matrices {
             bias: dense.bias.mapv(|b| b as f64),
             output: match &dense.output {
                 Output::Raw => None,
-                Output::Requantised { shifts, format } => Some((shifts.iter().map(power).collect(), *format)),
+                Output::Requantised { shifts, format } => {
+                    Some((shifts.iter().map(power).collect(), *format))
+                }
             },
         }
     }
@@ -74,7 +77,9 @@ impl Matrices {
         if let Some((scales, format)) = &self.output {
             let (low, high) = (format.min() as f64, format.max() as f64);
             for mut row in y.rows_mut() {
-                row.zip_mut_with(scales, |y, scale| *y = (*y * scale + 0.5).floor().clamp(low, high));
+                row.zip_mut_with(scales, |y, scale| {
+                    *y = (*y * scale + 0.5).floor().clamp(low, high)
+                });
             }
         }
         y
@@ -98,14 +103,20 @@ impl<'a> Exact<'a> {
             Layer::Highway(highway) => Ok(Matrices::of(&highway.gates)),
             Layer::Lstm(lstm) => Ok(Matrices::of(&lstm.gates)),
             Layer::Embedding(_) => Ok(Matrices::default()),
-            other => Err(Error::input(format_args!("layer `{}`", other.name()), "is not for sequences")),
+            other => {
+                Err(Error::input(format_args!("layer `{}`", other.name()), "is not for sequences"))
+            }
         };
         Ok(Exact { model, layers: model.layers.iter().map(matrices).collect::<Result<_>>()? })
     }
 
     /// The state of so many sequences at their start.
     pub fn start(&self, sequences: usize) -> State {
-        let lstms = self.model.layers.iter().filter_map(|l| if let Layer::Lstm(lstm) = l { Some(lstm) } else { None });
+        let lstms = self
+            .model
+            .layers
+            .iter()
+            .filter_map(|l| if let Layer::Lstm(lstm) = l { Some(lstm) } else { None });
         let zeros = |n| Array2::zeros((sequences, n));
         State(lstms.map(|lstm| [zeros(lstm.units()), zeros(lstm.units())]).collect())
     }
@@ -136,7 +147,10 @@ impl<'a> Exact<'a> {
                     let gates = matrices.compute(x.view());
                     let (n, sigmoid) = (x.ncols(), &highway.sigmoid);
                     Array2::from_shape_fn(x.dim(), |(s, j)| {
-                        let (t, h) = (gates[[s, j]] as i64, (gates[[s, n + j]] as i64).clamp(0, format.max()));
+                        let (t, h) = (
+                            gates[[s, j]] as i64,
+                            (gates[[s, n + j]] as i64).clamp(0, format.max()),
+                        );
                         let x = x[[s, j]] as i64;
                         (x + round_shift(sigmoid.sigmoid(t) * (h - x), sigmoid.frac)) as f64
                     })
@@ -145,7 +159,9 @@ impl<'a> Exact<'a> {
                     // An invariant: a state for each LSTM.
                     let Some([c, h]) = states.next() else { unreachable!("a state for each LSTM") };
                     let gates = matrices.compute(concatenate![Axis(1), *x, *h].view());
-                    let Some((_, gate)) = matrices.output else { unreachable!("gates are requantised") };
+                    let Some((_, gate)) = matrices.output else {
+                        unreachable!("gates are requantised")
+                    };
                     format = lstm.hidden;
                     cells(lstm, gate, &gates, c, h);
                     h.clone()
@@ -162,7 +178,8 @@ impl<'a> Exact<'a> {
         values
     }
 
-    /// The outputs as real values, `[inputs, n_out]`, for integers `[inputs, n_in]` that are one sequence.
+    /// The outputs as real values, `[inputs, n_out]`, for integers `[inputs, n_in]` that are one
+    /// sequence.
     pub fn outputs(&self, inputs: ArrayView2<f64>) -> Array2<f64> {
         let unit = 2f64.powi(-self.model.output_frac());
         let mut outputs = Array2::zeros((inputs.nrows(), self.model.outputs()));
@@ -175,8 +192,9 @@ impl<'a> Exact<'a> {
         outputs
     }
 
-    /// The score of a text, read as so many sequences side by side, each from the start: what each symbol says about the next one.
-    /// `inputs` says what enters for each symbol, `[symbols, n_in]`.
+    /// The score of a text, read as so many sequences side by side, each from the start: what each
+    /// symbol says about the next one. `inputs` says what enters for each symbol, `[symbols,
+    /// n_in]`.
     pub fn evaluate(&self, text: &[u32], sequences: usize, inputs: ArrayView2<u32>) -> Score {
         let unit = 2f64.powi(-self.model.output_frac());
         // One window of one input a sequence: row t of the text's rows.
@@ -188,8 +206,10 @@ impl<'a> Exact<'a> {
                 let (mut total, mut state) = (Score::default(), self.start(last - first));
                 for (tokens, labels) in &all {
                     let x = Tokens { tokens, sequences };
-                    for (tokens, labels) in x.tokens.chunks(sequences).zip(labels.chunks(sequences)) {
-                        let symbols: Vec<usize> = tokens[first..last].iter().map(|t| *t as usize).collect();
+                    for (tokens, labels) in x.tokens.chunks(sequences).zip(labels.chunks(sequences))
+                    {
+                        let symbols: Vec<usize> =
+                            tokens[first..last].iter().map(|t| *t as usize).collect();
                         let x = inputs.select(Axis(0), &symbols).mapv(f64::from);
                         let Some(y) = self.step(x, &mut state).pop() else { continue };
                         total += score((y * unit).view(), &labels[first..last]);
@@ -204,7 +224,8 @@ impl<'a> Exact<'a> {
     }
 }
 
-/// The largest sum of each filter over the positions of its words `[m, L · E]`, `[m, n]`; W_b as `[n, widest · E]`.
+/// The largest sum of each filter over the positions of its words `[m, L · E]`, `[m, n]`; W_b as
+/// `[n, widest · E]`.
 fn largest_sums(cnn: &model::CharCnn, w_b: &Array2<f64>, x: &Array2<f64>) -> Array2<f64> {
     let e = w_b.ncols() / cnn.widths.len();
     let length = x.ncols() / e;
@@ -222,7 +243,13 @@ fn largest_sums(cnn: &model::CharCnn, w_b: &Array2<f64>, x: &Array2<f64>) -> Arr
 }
 
 /// The next c and h.
-fn cells(lstm: &model::Lstm, gate: Format, gates: &Array2<f64>, c: &mut Array2<f64>, h: &mut Array2<f64>) {
+fn cells(
+    lstm: &model::Lstm,
+    gate: Format,
+    gates: &Array2<f64>,
+    c: &mut Array2<f64>,
+    h: &mut Array2<f64>,
+) {
     let (sigmoid, tanh, n) = (&lstm.sigmoid, &lstm.tanh, c.ncols());
     let (kept_frac, new_frac) = (sigmoid.frac + lstm.cell.frac, sigmoid.frac + tanh.frac);
     let frac = kept_frac.max(new_frac);
@@ -237,7 +264,8 @@ fn cells(lstm: &model::Lstm, gate: Format, gates: &Array2<f64>, c: &mut Array2<f
             let index = gate.saturate(round_shift(next, lstm.cell.frac - gate.frac));
             let product = sigmoid.sigmoid(o) * tanh.tanh(index);
             c[[s, j]] = next as f64;
-            h[[s, j]] = lstm.hidden.saturate(round_shift(product, new_frac - lstm.hidden.frac)) as f64;
+            h[[s, j]] =
+                lstm.hidden.saturate(round_shift(product, new_frac - lstm.hidden.frac)) as f64;
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Filters over the characters of a word, the largest value of each, and tanh (Kim et al. 2016); W_c is the identity, as in StrassenNets.
+//! Filters over the characters of a word, the largest value of each, and tanh (Kim et al. 2016);
+//! W_c is the identity, as in StrassenNets.
 
 use super::network::{column_sums, tanh};
 use crate::train::matmul::{Into, Real, product_into, vectorised};
@@ -8,7 +9,8 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Zip, s};
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
 
-/// `z_f = tanh(max_p a_f (w_f · x[p..p + width]) + b_f)` for each filter f over the positions p where the word has all its characters.
+/// `z_f = tanh(max_p a_f (w_f · x[p..p + width]) + b_f)` for each filter f over the positions p
+/// where the word has all its characters.
 ///
 /// Sizes: L characters of E elements enter, n filters.
 pub struct Filters<T> {
@@ -24,8 +26,8 @@ pub struct Filters<T> {
     pub bias: Parameter<T>,
 }
 
-/// What the forward pass keeps for the backward pass, `[words, n]` each: the sums at the best position of each filter, that position, and
-/// room for the sums at one position.
+/// What the forward pass keeps for the backward pass, `[words, n]` each: the sums at the best
+/// position of each filter, that position, and room for the sums at one position.
 pub(super) struct Best<T> {
     pub u: Array2<T>,
     pub at: Array2<u32>,
@@ -34,12 +36,23 @@ pub(super) struct Best<T> {
 
 impl<T: Real> Best<T> {
     pub fn new(words: usize, n: usize) -> Self {
-        Best { u: Array2::zeros((words, n)), at: Array2::zeros((words, n)), room: Array2::zeros((words, n)) }
+        Best {
+            u: Array2::zeros((words, n)),
+            at: Array2::zeros((words, n)),
+            room: Array2::zeros((words, n)),
+        }
     }
 }
 
 /// Where a · u is larger than z: z becomes that, `kept` u, and `at` the position.
-fn take_larger<T: Real>(position: u32, a: &[T], u: &[T], z: &mut [T], kept: &mut [T], at: &mut [u32]) {
+fn take_larger<T: Real>(
+    position: u32,
+    a: &[T],
+    u: &[T],
+    z: &mut [T],
+    kept: &mut [T],
+    at: &mut [u32],
+) {
     let n = a.len();
     // The lengths agree, and are seen to.
     let (u, z, kept, at) = (&u[..n], &mut z[..n], &mut kept[..n], &mut at[..n]);
@@ -55,7 +68,8 @@ fn take_larger<T: Real>(position: u32, a: &[T], u: &[T], z: &mut [T], kept: &mut
 }
 
 impl<T: Real> Filters<T> {
-    /// Random weights; `filters[i]` are those of width i + 1. A sum over inputs of variance 1 has about that variance.
+    /// Random weights; `filters[i]` are those of width i + 1. A sum over inputs of variance 1 has
+    /// about that variance.
     pub fn new(
         (length, elements): (usize, usize),
         filters: &[usize],
@@ -65,10 +79,14 @@ impl<T: Real> Filters<T> {
         let n = filters.iter().sum();
         let mut uniform = |rows: usize, columns: usize| {
             let limit = (3.0 / columns as f64).sqrt();
-            Array2::from_shape_simple_fn((rows, columns), || T::real(limit * (2.0 * rng.random::<f64>() - 1.0)))
+            Array2::from_shape_simple_fn((rows, columns), || {
+                T::real(limit * (2.0 * rng.random::<f64>() - 1.0))
+            })
         };
         let widths = filters.iter().enumerate().filter(|(_, n)| **n > 0);
-        let w_b = widths.map(|(i, n)| (i + 1, Matrix::new(uniform(*n, (i + 1) * elements), Side::Rows))).collect();
+        let w_b = widths
+            .map(|(i, n)| (i + 1, Matrix::new(uniform(*n, (i + 1) * elements), Side::Rows)))
+            .collect();
         let a = (!full_precision).then(|| Parameter::vector(n, 1.0));
         Filters { elements, length, w_b, a, bias: Parameter::vector(n, 0.0) }
     }
@@ -124,10 +142,13 @@ impl<T: Real> Filters<T> {
             }
         }
         let bias = self.bias.row();
-        z.rows_mut().into_iter().for_each(|mut row| row.zip_mut_with(&bias, |z, b| *z = tanh(*z + *b)));
+        z.rows_mut()
+            .into_iter()
+            .for_each(|mut row| row.zip_mut_with(&bias, |z, b| *z = tanh(*z + *b)));
     }
 
-    /// For z and dL/dz: the gradients of all parameters, in their order, and dL/dx in `dx`. `dz` becomes dL/d(what tanh is of).
+    /// For z and dL/dz: the gradients of all parameters, in their order, and dL/dx in `dx`. `dz`
+    /// becomes dL/d(what tanh is of).
     pub(super) fn backward(
         &self,
         x: ArrayView2<T>,
@@ -171,7 +192,8 @@ impl<T: Real> Filters<T> {
                     let f = first + j;
                     let from = best.at[[word, f]] as usize * e;
                     let d = self.factor(f) * dy[[word, f]];
-                    dx.slice_mut(s![from..from + width * e]).zip_mut_with(&row, |dx, w| *dx += d * *w);
+                    dx.slice_mut(s![from..from + width * e])
+                        .zip_mut_with(&row, |dx, w| *dx += d * *w);
                 }
             }
         });
@@ -179,7 +201,8 @@ impl<T: Real> Filters<T> {
 
     /// Names, parameters, and whether they decay: the matrices by width, a, the bias.
     pub fn parameters(&mut self) -> impl Iterator<Item = (String, &mut Parameter<T>, bool)> {
-        let weights = self.w_b.iter_mut().map(|(width, m)| (format!("w_b.{width}"), &mut m.weights, true));
+        let weights =
+            self.w_b.iter_mut().map(|(width, m)| (format!("w_b.{width}"), &mut m.weights, true));
         let a = self.a.iter_mut().map(|a| ("a".to_owned(), a, false));
         weights.chain(a).chain(std::iter::once(("bias".to_owned(), &mut self.bias, false)))
     }

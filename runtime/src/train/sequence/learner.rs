@@ -84,9 +84,11 @@ impl Learner for SequenceLearner {
             )
             .help("name a data set, e.g. --data digits, or begin the layers with an embedding"));
         }
-        check_symbols(network, &text.symbols).map_err(|e| e.within(format_args!("text `{}`", text.name)))?;
+        check_symbols(network, &text.symbols)
+            .map_err(|e| e.within(format_args!("text `{}`", text.name)))?;
         let inputs = text.symbols.inputs(network.input.elements());
-        let float = Sequence::new(network, inputs, &mut generator(network.train.seed, Stream::Weights));
+        let float =
+            Sequence::new(network, inputs, &mut generator(network.train.seed, Stream::Weights));
         let (symbols, state) = (text.symbols.clone(), float.start(network.train.batch));
         Ok((Self::with(network, text)?, Weights { symbols, float, state, taught: None }))
     }
@@ -108,15 +110,23 @@ impl Learner for SequenceLearner {
             return Err(Error::input(place, "is a network of other layers or characters")
                 .help("begin from a run of the same description"));
         }
-        for ((_, to, _), (_, from, _)) in run.weights.float.parameters().zip(other.weights.float.parameters()) {
+        for ((_, to, _), (_, from, _)) in
+            run.weights.float.parameters().zip(other.weights.float.parameters())
+        {
             to.value.assign(&from.value);
         }
         Ok(None)
     }
 
-    fn learn_from(&mut self, run: &mut Checkpoint<Weights>, teacher: Checkpoint<Weights>, place: &str) -> Result<()> {
+    fn learn_from(
+        &mut self,
+        run: &mut Checkpoint<Weights>,
+        teacher: Checkpoint<Weights>,
+        place: &str,
+    ) -> Result<()> {
         if teacher.symbols() != run.symbols() {
-            return Err(Error::input(place, "is a network of other characters").help("name a run on the same text"));
+            return Err(Error::input(place, "is a network of other characters")
+                .help("name a run on the same text"));
         }
         let float = teacher.weights.float;
         let fresh = float.start(run.network.train.batch);
@@ -154,14 +164,17 @@ impl Learner for SequenceLearner {
         let text = &self.text.train[offset..];
         let from = *step * window;
         let rows = |ahead: usize| -> Vec<u32> {
-            (from..from + window).flat_map(|t| (0..sequences).map(move |s| text[s * length + t + ahead])).collect()
+            (from..from + window)
+                .flat_map(|t| (0..sequences).map(move |s| text[s * length + t + ahead]))
+                .collect()
         };
         let (tokens, labels) = (rows(0), rows(1));
         let x = Tokens { tokens: &tokens, sequences };
         let logits = self.teacher.as_mut().map(|t| t.float.evaluate(x, &mut t.state));
         weights.taught = self.teacher.as_ref().map(|t| t.state.clone());
         let Distill { lambda, temperature } = recipe.distill;
-        let teacher = logits.as_ref().map(|logits| Teacher { logits: logits.view(), lambda, temperature });
+        let teacher =
+            logits.as_ref().map(|logits| Teacher { logits: logits.view(), lambda, temperature });
         let targets = Targets { labels: &labels, smoothing: recipe.label_smoothing, teacher };
         let drop = generator(seed, Stream::Augment(*phase, *epoch * steps + *step)).random();
         weights.float.gradients(x, &targets, &mut weights.state, recipe.clip, Some(drop))
@@ -220,7 +233,13 @@ mod tests {
 
     #[test]
     fn a_short_text_is_one_sequence() {
-        assert_eq!([measured(&[0; 10]), measured(&[0; 640]), measured(&[0; 100_000])], [1, 10, MEASURED]);
-        assert_eq!(windows(&[0; 10], measured(&[0; 10]), 4).map(|w| w.0.len()).collect::<Vec<_>>(), [4, 4, 1]);
+        assert_eq!(
+            [measured(&[0; 10]), measured(&[0; 640]), measured(&[0; 100_000])],
+            [1, 10, MEASURED]
+        );
+        assert_eq!(
+            windows(&[0; 10], measured(&[0; 10]), 4).map(|w| w.0.len()).collect::<Vec<_>>(),
+            [4, 4, 1]
+        );
     }
 }

@@ -7,7 +7,8 @@ use crate::train::ternary::{Matrix, Side};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 use rand::{Rng, RngExt};
 
-/// `y_g = W_c,g [a_g ⊙ (W_b,g x)]` for each of `groups` SPNs over the same x (StrassenNets, eq. 1), or `y = W x` in full precision.
+/// `y_g = W_c,g [a_g ⊙ (W_b,g x)]` for each of `groups` SPNs over the same x (StrassenNets, eq. 1),
+/// or `y = W x` in full precision.
 ///
 /// Sizes: n_in inputs, r products and n_out outputs of each group.
 pub struct Linear<T> {
@@ -27,7 +28,8 @@ pub struct Products<T> {
 }
 
 impl<T: Real> Linear<T> {
-    /// Random weights; `r` is none in full precision. The outputs of inputs of variance 1 have about `variance`.
+    /// Random weights; `r` is none in full precision. The outputs of inputs of variance 1 have
+    /// about `variance`.
     pub fn new(
         (n_in, n_out): (usize, usize),
         groups: usize,
@@ -37,17 +39,24 @@ impl<T: Real> Linear<T> {
     ) -> Linear<T> {
         let mut uniform = |rows: usize, columns: usize, variance: f64| {
             let limit = (3.0 * variance / columns.max(1) as f64).sqrt();
-            Array2::from_shape_simple_fn((rows, columns), || T::real(limit * (2.0 * rng.random::<f64>() - 1.0)))
+            Array2::from_shape_simple_fn((rows, columns), || {
+                T::real(limit * (2.0 * rng.random::<f64>() - 1.0))
+            })
         };
         let Some(r) = r else {
             let w_b = Matrix::new(uniform(groups * n_out, n_in, variance), Side::Rows);
             return Linear { groups, w_b, products: None };
         };
         let w_b = Matrix::new(uniform(groups * r, n_in, 1.0), Side::Rows);
-        // A group of W_c reads its own products, so that the sides of its entries are those of its columns.
+        // A group of W_c reads its own products, so that the sides of its entries are those of its
+        // columns.
         let side = Side::Columns { channels: groups * n_out, groups: 1 };
         let w_c = Matrix::new(uniform(groups * n_out, r, variance), side);
-        Linear { groups, w_b, products: Some(Products { a: Parameter::vector(groups * r, 1.0), w_c }) }
+        Linear {
+            groups,
+            w_b,
+            products: Some(Products { a: Parameter::vector(groups * r, 1.0), w_c }),
+        }
     }
 
     /// Columns of what [`forward`](Self::forward) keeps.
@@ -55,8 +64,15 @@ impl<T: Real> Linear<T> {
         if self.products.is_some() { self.w_b.weights.value.nrows() } else { 0 }
     }
 
-    /// Adds y `[m, groups · n_out]` for x `[m, n_in]`, and keeps u = W_b x `[m, groups · r]` in `u`, and a ⊙ u in `m`.
-    pub fn forward(&self, x: ArrayView2<T>, mut u: ArrayViewMut2<T>, mut m: ArrayViewMut2<T>, y: ArrayViewMut2<T>) {
+    /// Adds y `[m, groups · n_out]` for x `[m, n_in]`, and keeps u = W_b x `[m, groups · r]` in
+    /// `u`, and a ⊙ u in `m`.
+    pub fn forward(
+        &self,
+        x: ArrayView2<T>,
+        mut u: ArrayViewMut2<T>,
+        mut m: ArrayViewMut2<T>,
+        y: ArrayViewMut2<T>,
+    ) {
         let w_b = self.w_b.effective();
         let Some(Products { a, w_c }) = &self.products else {
             return product_into(x, w_b.t(), y, Into::Sum);
@@ -79,8 +95,8 @@ impl<T: Real> Linear<T> {
         }
     }
 
-    /// For dL/dy `[m, groups · n_out]`: dL/du in `du` `[m, groups · r]`, and dL/dx added to `dx`, or in its place. `dm`, of the size of
-    /// `du`, becomes dL/dm.
+    /// For dL/dy `[m, groups · n_out]`: dL/du in `du` `[m, groups · r]`, and dL/dx added to `dx`,
+    /// or in its place. `dm`, of the size of `du`, becomes dL/dm.
     pub fn backward(
         &self,
         dy: ArrayView2<T>,
@@ -111,7 +127,8 @@ impl<T: Real> Linear<T> {
         }
     }
 
-    /// The gradients of all weights in `gradients`, in the order of [`parameters`](Self::parameters), from all rows of the window: x, what
+    /// The gradients of all weights in `gradients`, in the order of
+    /// [`parameters`](Self::parameters), from all rows of the window: x, what
     /// [`forward`](Self::forward) and [`backward`](Self::backward) kept, and dL/dy.
     pub(super) fn weight_gradients(
         &self,
@@ -150,8 +167,10 @@ impl<T: Real> Linear<T> {
 
     /// Names, parameters, and whether they decay: W_b, a, W_c.
     pub fn parameters(&mut self) -> impl Iterator<Item = (&'static str, &mut Parameter<T>, bool)> {
-        let products =
-            self.products.as_mut().map(|Products { a, w_c }| [("a", a, false), ("w_c", &mut w_c.weights, true)]);
+        let products = self
+            .products
+            .as_mut()
+            .map(|Products { a, w_c }| [("a", a, false), ("w_c", &mut w_c.weights, true)]);
         std::iter::once(("w_b", &mut self.w_b.weights, true)).chain(products.into_iter().flatten())
     }
 

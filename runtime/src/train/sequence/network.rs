@@ -1,8 +1,9 @@
-//! The network over sequences: embedding, char-CNN, highway, LSTM and dense layers in f32, trained by truncated
-//! back-propagation through time (Werbos 1990).
+//! The network over sequences: embedding, char-CNN, highway, LSTM and dense layers in f32, trained
+//! by truncated back-propagation through time (Werbos 1990).
 //!
-//! A batch is cut into pieces of sequences, which go through the window each by itself, so that nothing waits for another thread within a
-//! step in time; only the gradients are added up, in the order of the pieces.
+//! A batch is cut into pieces of sequences, which go through the window each by itself, so that
+//! nothing waits for another thread within a step in time; only the gradients are added up, in the
+//! order of the pieces.
 
 use super::filters::{Best, Filters};
 use super::linear::{Linear, Products};
@@ -23,7 +24,8 @@ pub const PIECE: usize = 32;
 /// The layers in order.
 pub struct Sequence<T> {
     layers: Vec<Layer<T>>,
-    /// What enters for each symbol, `[symbols, characters]`: see [`Symbols::inputs`](crate::data::Symbols::inputs).
+    /// What enters for each symbol, `[symbols, characters]`: see
+    /// [`Symbols::inputs`](crate::data::Symbols::inputs).
     inputs: Array2<u32>,
     dropout: f64,
     /// Whether matrices stay as they are.
@@ -64,7 +66,8 @@ pub struct Lstm<T> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct State<T>(pub Vec<[Array2<T>; 2]>);
 
-/// The symbols that enter the network, of some sequences over some inputs: row t · sequences + s is input t of sequence s.
+/// The symbols that enter the network, of some sequences over some inputs: row t · sequences + s is
+/// input t of sequence s.
 #[derive(Clone, Copy)]
 pub struct Tokens<'a> {
     pub tokens: &'a [u32],
@@ -123,7 +126,8 @@ pub(super) fn tanh<T: Real>(x: T) -> T {
 }
 
 impl<T: Real> Sequence<T> {
-    /// Fresh weights for a valid network; `inputs` says which indices enter for each symbol, `[symbols, characters]`.
+    /// Fresh weights for a valid network; `inputs` says which indices enter for each symbol,
+    /// `[symbols, characters]`.
     pub fn new(network: &Network, inputs: Array2<u32>, rng: &mut impl Rng) -> Self {
         // An invariant: descriptions are validated when they are read.
         let steps = network.plan().expect("the network is valid");
@@ -135,9 +139,10 @@ impl<T: Real> Sequence<T> {
             layers.push(match &step.op {
                 Op::Embedding { rows } => {
                     let units = step.output.channels;
-                    Layer::Embedding(Parameter::new(Array2::from_shape_simple_fn((*rows, units), || {
-                        T::real(rng.random::<f64>() * 2.0 - 1.0)
-                    })))
+                    Layer::Embedding(Parameter::new(Array2::from_shape_simple_fn(
+                        (*rows, units),
+                        || T::real(rng.random::<f64>() * 2.0 - 1.0),
+                    )))
                 }
                 Op::CharCnn(filters) => {
                     let size = (step.input.pixels(), step.input.channels);
@@ -175,8 +180,10 @@ impl<T: Real> Sequence<T> {
 
     /// The state of so many sequences at their start.
     pub fn start(&self, sequences: usize) -> State<T> {
-        let lstms =
-            self.layers.iter().filter_map(|layer| if let Layer::Lstm(lstm) = layer { Some(lstm) } else { None });
+        let lstms = self
+            .layers
+            .iter()
+            .filter_map(|layer| if let Layer::Lstm(lstm) = layer { Some(lstm) } else { None });
         let zeros = |n: usize| Array2::zeros((sequences, n));
         State(lstms.map(|lstm| lstm.bias.value.ncols() / 4).map(|n| [zeros(n), zeros(n)]).collect())
     }
@@ -197,7 +204,8 @@ impl<T: Real> Sequence<T> {
             for t in 0..steps {
                 let rows = t * x.sequences + first..t * x.sequences + first + sequences;
                 if let Some(z) = &z {
-                    y.slice_mut(s![rows, ..]).assign(&z.slice(s![t * sequences..(t + 1) * sequences, ..]));
+                    y.slice_mut(s![rows, ..])
+                        .assign(&z.slice(s![t * sequences..(t + 1) * sequences, ..]));
                 }
             }
             state.place(first, &piece);
@@ -205,7 +213,8 @@ impl<T: Real> Sequence<T> {
         y
     }
 
-    /// The values that leave each layer for one piece, `[steps · sequences, n]` each; for the choice of formats.
+    /// The values that leave each layer for one piece, `[steps · sequences, n]` each; for the
+    /// choice of formats.
     pub fn values(&self, x: Tokens, state: &mut State<T>) -> Vec<LayerValues<T>> {
         let mut tapes = vec![];
         self.forward(x, state, None, &mut tapes);
@@ -218,8 +227,8 @@ impl<T: Real> Sequence<T> {
             .collect()
     }
 
-    /// Forward and backward over a window: leaves all gradients of the mean loss, scaled down to a norm of `clip` where that is above
-    /// 0, and moves the state on. `drop` seeds dropout.
+    /// Forward and backward over a window: leaves all gradients of the mean loss, scaled down to a
+    /// norm of `clip` where that is above 0, and moves the state on. `drop` seeds dropout.
     pub fn gradients(
         &mut self,
         x: Tokens,
@@ -235,8 +244,9 @@ impl<T: Real> Sequence<T> {
         let this = &*self;
         let results: Vec<_> = (pieces.into_par_iter().zip(&mut rooms))
             .map(|(Piece { first, tokens, sequences, mut state }, room)| {
-                let rows: Vec<usize> =
-                    (0..steps).flat_map(|t| (0..sequences).map(move |s| t * x.sequences + first + s)).collect();
+                let rows: Vec<usize> = (0..steps)
+                    .flat_map(|t| (0..sequences).map(move |s| t * x.sequences + first + s))
+                    .collect();
                 let labels: Vec<u32> = rows.iter().map(|&row| targets.labels[row]).collect();
                 let taught = targets.teacher.map(|teacher| teacher.logits.select(Axis(0), &rows));
                 let teacher = (targets.teacher.zip(taught.as_ref()))
@@ -275,8 +285,11 @@ impl<T: Real> Sequence<T> {
         if clip > 0.0 {
             // NumCast of a float to f64 never fails.
             let square = |v: &T| v.to_f64().unwrap_or(f64::NAN).powi(2);
-            let norm =
-                self.parameters().map(|(_, p, _)| p.gradient.iter().map(square).sum::<f64>()).sum::<f64>().sqrt();
+            let norm = self
+                .parameters()
+                .map(|(_, p, _)| p.gradient.iter().map(square).sum::<f64>())
+                .sum::<f64>()
+                .sqrt();
             if norm > clip {
                 let scale = T::real(clip / norm);
                 self.parameters().for_each(|(_, p, _)| p.gradient.mapv_inplace(|v| v * scale));
@@ -289,18 +302,26 @@ impl<T: Real> Sequence<T> {
         let firsts = (0..x.sequences).step_by(PIECE);
         let piece = |first: usize| {
             let last = (first + PIECE).min(x.sequences);
-            let tokens = x.tokens.chunks(x.sequences).flat_map(|step| &step[first..last]).copied().collect();
+            let tokens =
+                x.tokens.chunks(x.sequences).flat_map(|step| &step[first..last]).copied().collect();
             Piece { first, tokens, sequences: last - first, state: state.of(first..last) }
         };
         firsts.map(piece).collect()
     }
 
-    fn forward(&self, x: Tokens, state: &mut State<T>, drop: Option<(u64, u64)>, tapes: &mut Vec<Tape<T>>) {
+    fn forward(
+        &self,
+        x: Tokens,
+        state: &mut State<T>,
+        drop: Option<(u64, u64)>,
+        tapes: &mut Vec<Tape<T>>,
+    ) {
         let Tokens { tokens, sequences: b } = x;
         let rows = tokens.len();
         if tapes.first().is_none_or(|tape| tape.z.nrows() != rows) {
             let characters = self.inputs.ncols();
-            *tapes = self.layers.iter().map(|layer| Tape::new((rows, b, characters), layer)).collect();
+            *tapes =
+                self.layers.iter().map(|layer| Tape::new((rows, b, characters), layer)).collect();
         }
         let mut lstms = state.0.iter_mut();
         for (number, layer) in self.layers.iter().enumerate() {
@@ -324,11 +345,17 @@ impl<T: Real> Sequence<T> {
                 rng.set_stream(first << 16 | number as u64);
                 let kept = T::real(1.0 / (1.0 - self.dropout));
                 tape.drop(before.z.dim());
-                tape.mask.mapv_inplace(|_| if rng.random::<f32>() < self.dropout as f32 { T::zero() } else { kept });
-                Zip::from(&mut tape.dropped).and(&before.z).and(&tape.mask).for_each(|d, &z, &mask| *d = z * mask);
+                tape.mask.mapv_inplace(|_| {
+                    if rng.random::<f32>() < self.dropout as f32 { T::zero() } else { kept }
+                });
+                Zip::from(&mut tape.dropped)
+                    .and(&before.z)
+                    .and(&tape.mask)
+                    .for_each(|d, &z, &mask| *d = z * mask);
             }
             let dropped = std::mem::replace(&mut tape.dropped, Array2::zeros((0, 0)));
-            let x = if drop.is_none() || dropped.is_empty() { before.z.view() } else { dropped.view() };
+            let x =
+                if drop.is_none() || dropped.is_empty() { before.z.view() } else { dropped.view() };
             match layer {
                 Layer::Embedding(_) => {}
                 Layer::CharCnn(filters) => filters.forward(x, &mut tape.best, &mut tape.z),
@@ -347,7 +374,11 @@ impl<T: Real> Sequence<T> {
                     let (mut t, mut h) = tape.gates.view_mut().split_at(Axis(1), x.ncols());
                     t.mapv_inplace(sigmoid);
                     h.mapv_inplace(|y| if y > T::zero() { y } else { T::zero() });
-                    Zip::from(&mut tape.z).and(&x).and(&t).and(&h).for_each(|z, &x, &t, &h| *z = t * (h - x) + x);
+                    Zip::from(&mut tape.z)
+                        .and(&x)
+                        .and(&t)
+                        .and(&h)
+                        .for_each(|z, &x, &t, &h| *z = t * (h - x) + x);
                 }
                 Layer::Lstm(lstm) => {
                     // An invariant: a state for each LSTM.
@@ -359,7 +390,8 @@ impl<T: Real> Sequence<T> {
         }
     }
 
-    /// The gradients of all parameters, `share` of those of the mean loss over the rows of the piece.
+    /// The gradients of all parameters, `share` of those of the mean loss over the rows of the
+    /// piece.
     fn backward(&self, x: Tokens, room: &mut Room<T>, targets: &Targets, share: T) -> Score {
         let Tokens { tokens, sequences: b } = x;
         let Room { tapes, gradients } = room;
@@ -378,7 +410,9 @@ impl<T: Real> Sequence<T> {
                 gradients[0].fill(T::zero());
                 let units = gradients[0].ncols();
                 for (dz, &token) in tape.dz.rows().into_iter().zip(tokens) {
-                    for (dz, &index) in dz.exact_chunks(units).into_iter().zip(self.inputs.row(token as usize)) {
+                    for (dz, &index) in
+                        dz.exact_chunks(units).into_iter().zip(self.inputs.row(token as usize))
+                    {
                         let mut row = gradients[0].row_mut(index as usize);
                         row += &dz;
                     }
@@ -390,7 +424,9 @@ impl<T: Real> Sequence<T> {
             let dx = &mut from.dz;
             match &self.layers[number] {
                 Layer::Embedding(_) => {}
-                Layer::CharCnn(filters) => filters.backward(x, best, z, dz, gradients, dx.view_mut()),
+                Layer::CharCnn(filters) => {
+                    filters.backward(x, best, z, dz, gradients, dx.view_mut())
+                }
                 Layer::Dense(linear, _, relu) => {
                     if *relu {
                         Zip::from(&mut *dz).and(&*z).for_each(|dz, &z| {
@@ -399,11 +435,25 @@ impl<T: Real> Sequence<T> {
                             }
                         });
                     }
-                    linear_gradients(linear, x, &mut kept[0], dz, gradients, (dx.view_mut(), Into::Place));
+                    linear_gradients(
+                        linear,
+                        x,
+                        &mut kept[0],
+                        dz,
+                        gradients,
+                        (dx.view_mut(), Into::Place),
+                    );
                 }
                 Layer::Highway(linear, _) => {
                     highway_back(gates.view(), x, dz.view(), dgates, dx);
-                    linear_gradients(linear, x, &mut kept[0], dgates, gradients, (dx.view_mut(), Into::Sum));
+                    linear_gradients(
+                        linear,
+                        x,
+                        &mut kept[0],
+                        dgates,
+                        gradients,
+                        (dx.view_mut(), Into::Sum),
+                    );
                 }
                 Layer::Lstm(lstm) => {
                     let parts = Parts { dz, kept, gates, dgates, state, squashed };
@@ -421,7 +471,8 @@ impl<T: Real> Sequence<T> {
     pub fn begin_ternary(&mut self, network: &Network) {
         if network.train.quantiser == Quantiser::Fixed {
             let factor = network.train.threshold;
-            for Linear { w_b, products, .. } in self.layers.iter_mut().flat_map(Layer::linears_mut) {
+            for Linear { w_b, products, .. } in self.layers.iter_mut().flat_map(Layer::linears_mut)
+            {
                 let Some(Products { a, w_c }) = products else { continue };
                 let scale = w_b.scale_to_fixed(factor) * w_c.scale_to_fixed(factor);
                 a.value.mapv_inplace(|a| a * scale);
@@ -446,7 +497,10 @@ impl<T: Real> Sequence<T> {
                 Op::Highway(gates) | Op::Lstm(gates) => gates.threshold,
                 _ => None,
             };
-            let ternariser = Ternariser { quantiser: recipe.quantiser, factor: threshold.unwrap_or(recipe.threshold) };
+            let ternariser = Ternariser {
+                quantiser: recipe.quantiser,
+                factor: threshold.unwrap_or(recipe.threshold),
+            };
             layer.matrices_mut().into_iter().for_each(|m| m.make_ternary(ternariser));
         }
     }
@@ -489,11 +543,13 @@ impl<T: Real> Sequence<T> {
         density(self.layers.iter().flat_map(Layer::matrices))
     }
 
-    /// All parameters with their names, layer by layer, and whether they are matrices of linear layers, which decay.
+    /// All parameters with their names, layer by layer, and whether they are matrices of linear
+    /// layers, which decay.
     pub fn parameters(&mut self) -> impl Iterator<Item = (String, &mut Parameter<T>, bool)> {
         let layers = self.layers.iter_mut().enumerate();
-        layers
-            .flat_map(|(i, layer)| layer.parameters().map(move |(name, p, decays)| (format!("{i}.{name}"), p, decays)))
+        layers.flat_map(|(i, layer)| {
+            layer.parameters().map(move |(name, p, decays)| (format!("{i}.{name}"), p, decays))
+        })
     }
 
     fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix<T>> {
@@ -532,7 +588,8 @@ pub(super) fn column_sums<T: Real>(rows: &Array2<T>, sums: &mut Array2<T>) {
     rows.rows().into_iter().for_each(|row| sums += &row);
 }
 
-/// The way back through a highway: dL/d(gates before σ and max(0, ·)), and what of dL/dx goes past them.
+/// The way back through a highway: dL/d(gates before σ and max(0, ·)), and what of dL/dx goes past
+/// them.
 fn highway_back<T: Real>(
     gates: ArrayView2<T>,
     x: ArrayView2<T>,
@@ -551,8 +608,15 @@ fn highway_back<T: Real>(
     }
 }
 
-/// One step of the units of one sequence: gates become what they let through, and the state goes on.
-fn activate<T: Real>(gates: &mut [T], before: &[T], after: &mut [T], squashed: &mut [T], h: &mut [T]) {
+/// One step of the units of one sequence: gates become what they let through, and the state goes
+/// on.
+fn activate<T: Real>(
+    gates: &mut [T],
+    before: &[T],
+    after: &mut [T],
+    squashed: &mut [T],
+    h: &mut [T],
+) {
     let n = before.len();
     let (i, rest) = gates.split_at_mut(n);
     let (f, rest) = rest.split_at_mut(n);
@@ -580,8 +644,16 @@ fn each<T: Real>(values: &mut [T], f: impl Fn(T) -> T) {
     values.iter_mut().for_each(|v| *v = f(*v));
 }
 
-/// The way back through [`activate`]: dL/dgates, before σ and tanh, in `dy`; dL/dc of the step after becomes that of the step before.
-fn activate_back<T: Real>(gates: &[T], before: &[T], squashed: &[T], dh: &[T], dc: &mut [T], dy: &mut [T]) {
+/// The way back through [`activate`]: dL/dgates, before σ and tanh, in `dy`; dL/dc of the step
+/// after becomes that of the step before.
+fn activate_back<T: Real>(
+    gates: &[T],
+    before: &[T],
+    squashed: &[T],
+    dh: &[T],
+    dc: &mut [T],
+    dy: &mut [T],
+) {
     let (n, one) = (before.len(), T::one());
     let (i, rest) = gates.split_at(n);
     let (f, rest) = rest.split_at(n);
@@ -589,7 +661,8 @@ fn activate_back<T: Real>(gates: &[T], before: &[T], squashed: &[T], dh: &[T], d
     let (di, rest) = dy.split_at_mut(n);
     let (df, rest) = rest.split_at_mut(n);
     let (dg, d_o) = rest.split_at_mut(n);
-    let (o, squashed, dh, dc, d_o) = (&o[..n], &squashed[..n], &dh[..n], &mut dc[..n], &mut d_o[..n]);
+    let (o, squashed, dh, dc, d_o) =
+        (&o[..n], &squashed[..n], &dh[..n], &mut dc[..n], &mut d_o[..n]);
     vectorised(|| {
         for j in 0..n {
             let d = dc[j] + dh[j] * o[j] * (one - squashed[j] * squashed[j]);
@@ -607,7 +680,13 @@ impl<T: Real> Lstm<T> {
         self.bias.value.ncols() / 4
     }
 
-    fn forward(&self, x: ArrayView2<T>, b: usize, [cell, hidden]: &mut [Array2<T>; 2], tape: &mut Tape<T>) {
+    fn forward(
+        &self,
+        x: ArrayView2<T>,
+        b: usize,
+        [cell, hidden]: &mut [Array2<T>; 2],
+        tape: &mut Tape<T>,
+    ) {
         let steps = x.nrows() / b;
         tape.gates.assign(&self.bias.row());
         let [Kept { u, m, .. }, of_h] = &mut tape.kept;
@@ -644,7 +723,14 @@ impl<T: Real> Lstm<T> {
         hidden.assign(&hiddens.slice(s![steps * b.., ..]));
     }
 
-    fn backward(&self, x: ArrayView2<T>, b: usize, tape: Parts<T>, gradients: &mut [Array2<T>], dx: ArrayViewMut2<T>) {
+    fn backward(
+        &self,
+        x: ArrayView2<T>,
+        b: usize,
+        tape: Parts<T>,
+        gradients: &mut [Array2<T>],
+        dx: ArrayViewMut2<T>,
+    ) {
         let (n, rows) = (self.units(), x.nrows());
         let Parts { dz, kept: [of_x, of_h], gates, dgates, state, squashed } = tape;
         let (mut dc, mut dh) = (Array2::<T>::zeros((b, n)), Array2::<T>::zeros((b, n)));
@@ -678,7 +764,12 @@ impl<T: Real> Lstm<T> {
         let (to_h, bias) = rest.split_at_mut(count);
         column_sums(dgates, &mut bias[0]);
         self.h.weight_gradients(state[1].slice(s![..rows, ..]), of_h, dgates.view(), to_h);
-        self.x.backward(dgates.view(), of_x.du.view_mut(), of_x.dm.view_mut(), Some((dx, Into::Place)));
+        self.x.backward(
+            dgates.view(),
+            of_x.du.view_mut(),
+            of_x.dm.view_mut(),
+            Some((dx, Into::Place)),
+        );
         self.x.weight_gradients(x, of_x, dgates.view(), to_x);
     }
 }
@@ -743,7 +834,10 @@ impl<T: Real> Layer<T> {
         let mut all: Vec<(String, &mut Parameter<T>, bool)> = vec![];
         let named = |prefix: &str, linear| -> Vec<_> {
             let linear: &mut Linear<T> = linear;
-            linear.parameters().map(|(name, p, decays)| (format!("{prefix}{name}"), p, decays)).collect()
+            linear
+                .parameters()
+                .map(|(name, p, decays)| (format!("{prefix}{name}"), p, decays))
+                .collect()
         };
         match self {
             Layer::Embedding(table) => all.push(("table".into(), table, false)),
@@ -766,7 +860,9 @@ impl<T: Real> Layer<T> {
         let of = |linear: &Linear<T>| {
             let mut all = vec![Array2::zeros(linear.w_b.weights.value.dim())];
             if let Some(products) = &linear.products {
-                all.extend([products.a.value.dim(), products.w_c.weights.value.dim()].map(Array2::zeros));
+                all.extend(
+                    [products.a.value.dim(), products.w_c.weights.value.dim()].map(Array2::zeros),
+                );
             }
             all
         };
@@ -790,7 +886,11 @@ impl<T: Real> Tape<T> {
             let all = || zeros(rows, linear.map_or(0, Linear::kept));
             Kept { u: all(), m: all(), du: all(), dm: all() }
         };
-        let n = if let Layer::Embedding(_) = layer { characters * layer.outputs() } else { layer.outputs() };
+        let n = if let Layer::Embedding(_) = layer {
+            characters * layer.outputs()
+        } else {
+            layer.outputs()
+        };
         let gates = match layer {
             Layer::Highway(..) => 2 * n,
             Layer::Lstm(_) => 4 * n,
@@ -840,9 +940,15 @@ impl<T: Real> State<T> {
     }
 }
 
-/// The score of a text of tokens, read as so many sequences side by side, each from the start: what each token says about the next one.
-/// The text is cut into equal parts; what is left over at its end is not counted.
-pub fn evaluate<T: Real>(network: &Sequence<T>, text: &[u32], sequences: usize, recipe: &Recipe) -> Score {
+/// The score of a text of tokens, read as so many sequences side by side, each from the start: what
+/// each token says about the next one. The text is cut into equal parts; what is left over at its
+/// end is not counted.
+pub fn evaluate<T: Real>(
+    network: &Sequence<T>,
+    text: &[u32],
+    sequences: usize,
+    recipe: &Recipe,
+) -> Score {
     let mut state = network.start(sequences);
     let mut total = Score::default();
     for (tokens, labels) in windows(text, sequences, recipe.window) {
@@ -852,9 +958,13 @@ pub fn evaluate<T: Real>(network: &Sequence<T>, text: &[u32], sequences: usize, 
     total
 }
 
-/// The windows of a text that is read as so many sequences side by side: tokens and the tokens that follow them, row t · sequences + s for
-/// input t of sequence s. The last window may be shorter.
-pub fn windows(text: &[u32], sequences: usize, window: usize) -> impl Iterator<Item = (Vec<u32>, Vec<u32>)> + '_ {
+/// The windows of a text that is read as so many sequences side by side: tokens and the tokens that
+/// follow them, row t · sequences + s for input t of sequence s. The last window may be shorter.
+pub fn windows(
+    text: &[u32],
+    sequences: usize,
+    window: usize,
+) -> impl Iterator<Item = (Vec<u32>, Vec<u32>)> + '_ {
     let length = text.len().saturating_sub(1) / sequences;
     let rows = move |from: usize, to: usize, ahead: usize| -> Vec<u32> {
         (from..to).flat_map(|t| (0..sequences).map(move |s| text[s * length + t + ahead])).collect()
@@ -917,7 +1027,8 @@ layers = [
         (0..200u32).map(|i| (i * i + i / 3) % 7).collect()
     }
 
-    /// Every entry of every gradient against central differences, for a window that begins in a state; more sequences than a piece has.
+    /// Every entry of every gradient against central differences, for a window that begins in a
+    /// state; more sequences than a piece has.
     #[test]
     fn gradients_are_those_of_finite_differences() {
         for (of_words, full_precision, sequences) in [
@@ -928,7 +1039,8 @@ layers = [
             (true, true, 3),
             (true, false, PIECE + 2),
         ] {
-            let network = if of_words { network_of_words(full_precision) } else { network(full_precision) };
+            let network =
+                if of_words { network_of_words(full_precision) } else { network(full_precision) };
             let mut rng = ChaCha8Rng::seed_from_u64(3);
             let mut net = Sequence::<f64>::new(&network, inputs(&network), &mut rng);
             for (_, p, _) in net.parameters() {
@@ -973,14 +1085,17 @@ layers = [
         }
     }
 
-    /// Windows, pieces and threads are no matter of the function: a text in one window is that text in many.
+    /// Windows, pieces and threads are no matter of the function: a text in one window is that text
+    /// in many.
     #[test]
     fn states_go_on_from_window_to_window() {
         let network = network(false);
-        let net = Sequence::<f64>::new(&network, inputs(&network), &mut ChaCha8Rng::seed_from_u64(4));
+        let net =
+            Sequence::<f64>::new(&network, inputs(&network), &mut ChaCha8Rng::seed_from_u64(4));
         let text = text();
         let recipe = |window| Recipe { window, ..Recipe::default() };
-        let (whole, parts) = (evaluate(&net, &text, 2, &recipe(100)), evaluate(&net, &text, 2, &recipe(7)));
+        let (whole, parts) =
+            (evaluate(&net, &text, 2, &recipe(100)), evaluate(&net, &text, 2, &recipe(7)));
         assert_eq!(whole.samples, 2 * 99);
         assert!((whole.loss - parts.loss).abs() < 1e-9 && whole.correct == parts.correct);
         let alone = evaluate(&net, &text[..100], 1, &recipe(50));
@@ -992,19 +1107,24 @@ layers = [
     #[test]
     fn frozen_matrices_stay_as_they_are() {
         let network = network_of_words(false);
-        let mut net = Sequence::<f64>::new(&network, inputs(&network), &mut ChaCha8Rng::seed_from_u64(6));
+        let mut net =
+            Sequence::<f64>::new(&network, inputs(&network), &mut ChaCha8Rng::seed_from_u64(6));
         net.begin_ternary(&network);
         net.freeze();
         let values = |net: &mut Sequence<f64>| -> Vec<_> {
-            net.parameters().map(|(name, p, of_a_matrix)| (name, p.value.clone(), of_a_matrix)).collect()
+            net.parameters()
+                .map(|(name, p, of_a_matrix)| (name, p.value.clone(), of_a_matrix))
+                .collect()
         };
         let before = values(&mut net);
         let (tokens, labels) = windows(&text(), 4, 8).next().unwrap();
         let x = Tokens { tokens: &tokens, sequences: 4 };
         let mut state = net.start(4);
         net.gradients(x, &Targets::of(&labels), &mut state, 1e-3, None);
-        let square: f64 =
-            net.parameters().flat_map(|(_, p, _)| p.gradient.iter().map(|g| g * g).collect::<Vec<_>>()).sum();
+        let square: f64 = net
+            .parameters()
+            .flat_map(|(_, p, _)| p.gradient.iter().map(|g| g * g).collect::<Vec<_>>())
+            .sum();
         assert!((square.sqrt() - 1e-3).abs() < 1e-12);
         net.update(Rule::new(&network.train, &network.train.frozen, 0, 10));
         for ((name, was, of_a_matrix), (_, is, _)) in before.into_iter().zip(values(&mut net)) {
@@ -1015,13 +1135,16 @@ layers = [
     #[test]
     fn a_gradient_is_clipped_to_its_norm() {
         let network = network(false);
-        let mut net = Sequence::<f64>::new(&network, inputs(&network), &mut ChaCha8Rng::seed_from_u64(5));
+        let mut net =
+            Sequence::<f64>::new(&network, inputs(&network), &mut ChaCha8Rng::seed_from_u64(5));
         let (tokens, labels) = windows(&text(), 4, 8).next().map(|(a, b)| (a.to_vec(), b)).unwrap();
         let mut run = |clip| {
             let mut state = net.start(4);
             let x = Tokens { tokens: &tokens, sequences: 4 };
             net.gradients(x, &Targets::of(&labels), &mut state, clip, None);
-            net.parameters().flat_map(|(_, p, _)| p.gradient.clone().into_iter()).collect::<Vec<f64>>()
+            net.parameters()
+                .flat_map(|(_, p, _)| p.gradient.clone().into_iter())
+                .collect::<Vec<f64>>()
         };
         let (free, clipped) = (run(0.0), run(0.01));
         let norm = |g: &[f64]| g.iter().map(|v| v * v).sum::<f64>().sqrt();

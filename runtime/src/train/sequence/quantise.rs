@@ -1,4 +1,5 @@
-//! From the float network over sequences to integers: formats are chosen, scales go into coefficients, dead rows go.
+//! From the float network over sequences to integers: formats are chosen, scales go into
+//! coefficients, dead rows go.
 
 use super::filters::Filters;
 use super::linear::{Linear, Products};
@@ -16,13 +17,20 @@ use ndarray::{Array1, Array2, Axis, concatenate, s};
 
 /// Sequences and inputs of each that formats are chosen by.
 const CALIBRATION: (usize, usize) = (32, 256);
-/// Bits before the binary point of what gates look up, sign included: σ and tanh are all but flat beyond ±8.
+/// Bits before the binary point of what gates look up, sign included: σ and tanh are all but flat
+/// beyond ±8.
 const GATE_RANGE: i32 = 4;
-/// Fractional bits of the network's outputs, without guard bits: natural logarithms of odds, of which a hundredth is nothing.
+/// Fractional bits of the network's outputs, without guard bits: natural logarithms of odds, of
+/// which a hundredth is nothing.
 const LOGIT_FRAC: i32 = 8;
 
 /// The integer network; `text` is what it was trained on.
-pub fn quantise(float: &Sequence<f32>, network: &Network, text: &[u32], provenance: Provenance) -> Model {
+pub fn quantise(
+    float: &Sequence<f32>,
+    network: &Network,
+    text: &[u32],
+    provenance: Provenance,
+) -> Model {
     // An invariant: descriptions are validated when they are read.
     let steps = network.plan().expect("the network is valid");
     let bits = &network.bits;
@@ -40,7 +48,11 @@ pub fn quantise(float: &Sequence<f32>, network: &Network, text: &[u32], provenan
                 let format = Format { signed: true, bits: bits.activations, frac };
                 x = format;
                 let round = |v: f64| format.saturate((v * power(frac) + 0.5).floor() as i64) as i32;
-                model::Layer::Embedding(model::Embedding { name: step.name.clone(), table: table.mapv(round), format })
+                model::Layer::Embedding(model::Embedding {
+                    name: step.name.clone(),
+                    table: table.mapv(round),
+                    format,
+                })
             }
             Layer::CharCnn(filters) => {
                 let cnn = char_cnn(step, bits, filters, x.frac);
@@ -49,10 +61,16 @@ pub fn quantise(float: &Sequence<f32>, network: &Network, text: &[u32], provenan
             }
             Layer::Highway(linear, bias) => {
                 let gate_frac = bits.gates as i32 - GATE_RANGE;
-                let format = Format { signed: true, bits: bits.gates.max(x.bits + u32::from(!x.signed)), frac: x.frac };
+                let format = Format {
+                    signed: true,
+                    bits: bits.gates.max(x.bits + u32::from(!x.signed)),
+                    frac: x.frac,
+                };
                 let product_frac = gate_frac.max(x.frac) + bits.guard as i32;
                 let n = layer.outputs();
-                let shifts = Array1::from_shape_fn(2 * n, |c| product_frac - if c < n { gate_frac } else { x.frac });
+                let shifts = Array1::from_shape_fn(2 * n, |c| {
+                    product_frac - if c < n { gate_frac } else { x.frac }
+                });
                 let output = Output::Requantised { shifts, format };
                 let gates = dense(step, bits, &[(linear, x.frac)], bias, product_frac, output);
                 let lookup = Format { frac: gate_frac, ..format };
@@ -60,9 +78,13 @@ pub fn quantise(float: &Sequence<f32>, network: &Network, text: &[u32], provenan
                 model::Layer::Highway(model::Highway { gates, gate_frac, sigmoid })
             }
             Layer::Lstm(lstm) => {
-                let format = Format { signed: true, bits: bits.gates, frac: bits.gates as i32 - GATE_RANGE };
-                let hidden =
-                    Format { signed: true, bits: bits.activations.max(2), frac: bits.activations.max(2) as i32 - 1 };
+                let format =
+                    Format { signed: true, bits: bits.gates, frac: bits.gates as i32 - GATE_RANGE };
+                let hidden = Format {
+                    signed: true,
+                    bits: bits.activations.max(2),
+                    frac: bits.activations.max(2) as i32 - 1,
+                };
                 let product_frac = format.frac + bits.guard as i32;
                 let shifts = Array1::from_elem(4 * layer.outputs(), product_frac - format.frac);
                 let output = Output::Requantised { shifts, format };
@@ -103,19 +125,28 @@ pub fn quantise(float: &Sequence<f32>, network: &Network, text: &[u32], provenan
 
 /// Weights before any training.
 pub(crate) struct Drawn {
-    /// The share of nonzeros in matrices of layers without a threshold of their own, above 0, at most 1.
+    /// The share of nonzeros in matrices of layers without a threshold of their own, above 0, at
+    /// most 1.
     pub density: f64,
     /// Decides the weights.
     pub seed: u64,
 }
 
 impl Drawn {
-    /// The integer network of such weights; `inputs` says what enters for each symbol, and formats are chosen on a text of them.
-    pub fn model(&self, network: &Network, inputs: Array2<u32>, text: &[u32], provenance: Provenance) -> Model {
+    /// The integer network of such weights; `inputs` says what enters for each symbol, and formats
+    /// are chosen on a text of them.
+    pub fn model(
+        &self,
+        network: &Network,
+        inputs: Array2<u32>,
+        text: &[u32],
+        provenance: Provenance,
+    ) -> Model {
         let mut recipe = network.clone();
         recipe.train.full_precision = false;
         recipe.train.quantiser = Quantiser::Twn;
-        // Of weights that are as likely anywhere up to the largest, |w| is half of that in the mean.
+        // Of weights that are as likely anywhere up to the largest, |w| is half of that in the
+        // mean.
         recipe.train.threshold = 2.0 * (1.0 - self.density);
         let mut float = Sequence::new(&recipe, inputs, &mut generator(self.seed, Stream::Weights));
         float.begin_ternary(&recipe);
@@ -124,7 +155,8 @@ impl Drawn {
     }
 }
 
-/// Filters as one dense layer, each with its own product. A negative coefficient turns the signs of its row.
+/// Filters as one dense layer, each with its own product. A negative coefficient turns the signs of
+/// its row.
 fn char_cnn(step: &Step, bits: &Bits, filters: &Filters<f32>, frac: i32) -> model::CharCnn {
     let format = Format { signed: true, bits: bits.gates, frac: bits.gates as i32 - GATE_RANGE };
     let product_frac = format.frac + bits.guard as i32;
@@ -168,7 +200,8 @@ fn char_cnn(step: &Step, bits: &Bits, filters: &Filters<f32>, frac: i32) -> mode
     model::CharCnn { filters, widths, tanh }
 }
 
-/// Linear layers that each read a part of what enters, with its frac, and whose outputs are added up, as one dense layer.
+/// Linear layers that each read a part of what enters, with its frac, and whose outputs are added
+/// up, as one dense layer.
 fn dense(
     step: &Step,
     bits: &Bits,
@@ -184,7 +217,9 @@ fn dense(
     let mut first = 0;
     for (linear, frac) in parts {
         // An invariant: full-precision networks have no integers.
-        let Some(Products { a, w_c: c }) = &linear.products else { unreachable!("an SPN has products") };
+        let Some(Products { a, w_c: c }) = &linear.products else {
+            unreachable!("an SPN has products")
+        };
         let (scales_b, scales_c) = (linear.w_b.scales(), c.scales());
         let (t_b, t_c) = (signs(linear.w_b.effective()), signs(c.effective()));
         let (r, groups) = (t_c.ncols(), linear.groups());
@@ -198,7 +233,9 @@ fn dense(
                 bits.coefficient_terms,
             );
             let mut column = Array2::<i8>::zeros((n_out, 1));
-            column.slice_mut(s![group * n..(group + 1) * n, 0]).assign(&t_c.slice(s![group * n..(group + 1) * n, j]));
+            column
+                .slice_mut(s![group * n..(group + 1) * n, 0])
+                .assign(&t_c.slice(s![group * n..(group + 1) * n, j]));
             let mut row = Array2::<i8>::zeros((1, n_in));
             row.slice_mut(s![0, first..first + t_b.ncols()]).assign(&t_b.row(i));
             // A row that cannot matter is none.

@@ -49,25 +49,38 @@ impl checkpoint::Weights for Weights {
         }
     }
 
-    fn skeleton(document: Document, network: &Network, _: Phase, size: usize) -> Result<Self, String> {
+    fn skeleton(
+        document: Document,
+        network: &Network,
+        _: Phase,
+        size: usize,
+    ) -> Result<Self, String> {
         if !network.is_of_sequences() {
             return Err("its network is not one of sequences".into());
         }
         let steps = network.plan().map_err(|e| e.to_string())?;
         let entries: u64 = steps.iter().map(Step::entries).map(|(w_b, w_c)| w_b + w_c).sum();
-        if !network.train.full_precision && entries.saturating_mul(3 * size_of::<f32>() as u64) > size as u64 {
+        if !network.train.full_precision
+            && entries.saturating_mul(3 * size_of::<f32>() as u64) > size as u64
+        {
             return Err("tensors are missing".into());
         }
-        let symbols = Symbols { alphabet: document.alphabet.chars().collect(), words: document.words };
+        let symbols =
+            Symbols { alphabet: document.alphabet.chars().collect(), words: document.words };
         check_symbols(network, &symbols).map_err(|e| e.to_string())?;
         let inputs = symbols.inputs(network.input.elements());
         let float = Sequence::new(network, inputs, &mut generator(0, Stream::Weights));
         let batch = network.train.batch;
         let taught = |units: Vec<usize>| {
             let fits = units.iter().all(|n| n.saturating_mul(batch) <= size);
-            fits.then(|| State(units.iter().map(|n| [(); 2].map(|()| Array2::zeros((batch, *n)))).collect()))
+            fits.then(|| {
+                State(units.iter().map(|n| [(); 2].map(|()| Array2::zeros((batch, *n)))).collect())
+            })
         };
-        let taught = document.taught.map(|units| taught(units).ok_or("the teacher's state is damaged")).transpose()?;
+        let taught = document
+            .taught
+            .map(|units| taught(units).ok_or("the teacher's state is damaged"))
+            .transpose()?;
         Ok(Weights { symbols, state: float.start(batch), float, taught })
     }
 
@@ -95,7 +108,11 @@ impl checkpoint::Weights for Weights {
     }
 
     fn numbers(&mut self) -> Vec<Numbers<'_>> {
-        self.float.parameters().filter_map(|(_, p, _)| p.value.as_slice_mut()).map(Numbers::F32).collect()
+        self.float
+            .parameters()
+            .filter_map(|(_, p, _)| p.value.as_slice_mut())
+            .map(Numbers::F32)
+            .collect()
     }
 
     fn renew(&mut self) {
@@ -128,7 +145,8 @@ impl Checkpoint<Weights> {
     pub fn trace(&self, text: &[u32]) -> Vec<Vec<Array2<f32>>> {
         let mut state = self.weights.float.start(1);
         let mut step = |token: &u32| {
-            let logits = self.weights.float.evaluate(Tokens { tokens: &[*token], sequences: 1 }, &mut state);
+            let logits =
+                self.weights.float.evaluate(Tokens { tokens: &[*token], sequences: 1 }, &mut state);
             state.0.iter().map(|[_, h]| h.clone()).chain([logits]).collect()
         };
         text.iter().map(&mut step).collect()
@@ -138,11 +156,17 @@ impl Checkpoint<Weights> {
 /// Whether a network has an embedding and outputs for these symbols.
 pub(crate) fn check_symbols(network: &Network, symbols: &Symbols) -> Result<()> {
     let place = format!("network `{}`", network.name);
-    let rows = network.plan()?.iter().find_map(|s| if let Op::Embedding { rows } = s.op { Some(rows) } else { None });
+    let rows = network
+        .plan()?
+        .iter()
+        .find_map(|s| if let Op::Embedding { rows } = s.op { Some(rows) } else { None });
     let (rows, outputs) = (rows.unwrap_or(0), network.outputs());
     let (characters, count) = (symbols.characters(), symbols.count());
     if symbols.words.is_some() != network.is_of_words() {
-        return Err(Error::input(place, "takes other symbols, characters or words, than those of the text"));
+        return Err(Error::input(
+            place,
+            "takes other symbols, characters or words, than those of the text",
+        ));
     }
     // A network of words may know characters that no word has.
     let fits = if network.is_of_words() { rows >= characters } else { rows == characters };
@@ -154,8 +178,10 @@ pub(crate) fn check_symbols(network: &Network, symbols: &Symbols) -> Result<()> 
         None => ("characters", ""),
     };
     let cause = format!(
-        "has {rows} rows of the embedding for {characters} characters{marks}, and {outputs} outputs for {count} {what}"
+        "has {rows} rows of the embedding for {characters} characters{marks}, and {outputs} \
+         outputs for {count} {what}"
     );
-    Err(Error::input(place, cause)
-        .help(format_args!("set `rows = {characters}` of the embedding and `units = {count}` of the last layer")))
+    Err(Error::input(place, cause).help(format_args!(
+        "set `rows = {characters}` of the embedding and `units = {count}` of the last layer"
+    )))
 }

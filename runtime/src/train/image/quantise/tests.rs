@@ -50,15 +50,22 @@ fn ternary(rng: &mut ChaCha8Rng, network: &Network, live: usize) -> (Float<f32>,
 }
 
 /// Both compute the same of these samples, within a hundredth of the largest output.
-fn assert_same(frozen: &Frozen, float: &Float<f32>, network: &Network, x: ArrayView2<f32>, place: &str) {
+fn assert_same(
+    frozen: &Frozen,
+    float: &Float<f32>,
+    network: &Network,
+    x: ArrayView2<f32>,
+    place: &str,
+) {
     let (exact, float) = (frozen.evaluate(network.input.format(), x), float.evaluate(x));
-    let worst = Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
+    let worst =
+        Zip::from(&exact).and(&float).fold(0.0f64, |w, &e, &f| w.max((e - f64::from(f)).abs()));
     let spread = float.fold(0.0f32, |m, v| m.max(v.abs()));
     assert!(worst < 1e-2 * f64::from(spread), "{place}: {worst} of {spread}");
 }
 
-/// With many bits, folding changes nothing but the powers of two, which the last layer's norm makes up for where
-/// there is one channel only.
+/// With many bits, folding changes nothing but the powers of two, which the last layer's norm makes
+/// up for where there is one channel only.
 #[test]
 fn folding_keeps_the_function_where_bits_are_plenty() {
     let text = NETWORK.replace("units = 8", "units = 1").replace("units = 7", "units = 1");
@@ -75,20 +82,26 @@ fn folding_keeps_the_function_where_bits_are_plenty() {
 #[test]
 fn folding_keeps_the_function_of_channels_that_share_no_product() {
     let bits = "bits = { activations = 16, coefficients = 20, guard = 8 }";
-    let plain =
-        NETWORK.replace(", r = 12", "").replace(", r = 9", "").replace(", r = 8", "") + "\n[spn]\nplain = true\n";
+    let plain = NETWORK.replace(", r = 12", "").replace(", r = 9", "").replace(", r = 8", "")
+        + "\n[spn]\nplain = true\n";
     let depthwise = "name = \"t\"\ninput = { shape = [5, 4, 3], bits = 8, frac = 8 }\nlayers = [
         { conv2d = { channels = 3, kernel = 3, pad = 1, groups = 3, r = 9, p = 2 } },
         \"relu\",
         { conv2d = { channels = 4, kernel = 2, plain = true } },
         \"relu\",
         { dense = { units = 3, r = 8 } }]\n";
-    for (text, seed) in [(plain, 0), (depthwise.to_string() + bits, 1)].iter().flat_map(|t| [(&t.0, t.1), (&t.0, 2)]) {
+    for (text, seed) in [(plain, 0), (depthwise.to_string() + bits, 1)]
+        .iter()
+        .flat_map(|t| [(&t.0, t.1), (&t.0, 2)])
+    {
         let network = Network::parse("t", text).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (float, x) = ternary(&mut rng, &network, network.input.elements());
         let frozen = fold(&float, &network, x.view());
-        assert!(frozen.layers().any(|layer| layer.exponents().iter().any(|e| *e != 0)), "scales of many sizes");
+        assert!(
+            frozen.layers().any(|layer| layer.exponents().iter().any(|e| *e != 0)),
+            "scales of many sizes"
+        );
         assert_same(&frozen, &float, &network, x.view(), &format!("{text}, seed {seed}"));
     }
 }
@@ -96,16 +109,19 @@ fn folding_keeps_the_function_of_channels_that_share_no_product() {
 /// A product that two channels read belongs to none, nor do the others that those read.
 #[test]
 fn channels_alone() {
-    let w_c = array![[1.0, 0.0, 0.0, 0.0, -1.0], [0.0, 1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0]];
+    let w_c =
+        array![[1.0, 0.0, 0.0, 0.0, -1.0], [0.0, 1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0]];
     assert_eq!(only_readers(&w_c, (1, 3)), [Some(0), None, None, None, Some(0)]);
-    // Two pixels of three channels share what reads only the same channel; of a depthwise layer each has products of its own.
+    // Two pixels of three channels share what reads only the same channel; of a depthwise layer
+    // each has products of its own.
     let pixels = array![[1.0, 0.0], [0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, -1.0]];
     assert_eq!(only_readers(&pixels, (1, 3)), [Some(0), Some(2)]);
     assert_eq!(only_readers(&pixels, (3, 3)), [Some(0), None, None, None, None, Some(2)]);
 }
 
-/// Where the output norms' scales are powers of two, folding changes nothing at all: of every quantiser, over vectors and over
-/// images, with patches, groups, depthwise layers and both signs of scales.
+/// Where the output norms' scales are powers of two, folding changes nothing at all: of every
+/// quantiser, over vectors and over images, with patches, groups, depthwise layers and both signs
+/// of scales.
 #[test]
 fn folding_keeps_the_function_of_every_quantiser() {
     let bits = "bits = { activations = 16, coefficients = 20, guard = 8 }";
@@ -119,18 +135,26 @@ fn folding_keeps_the_function_of_every_quantiser() {
             float.each_layer(x.view(), |spn, x| {
                 spn.calibrate(x);
                 let Some((scale, norm)) = &mut spn.output else { return };
-                for (c, (scale, variance)) in scale.value.iter_mut().zip(&norm.variance).enumerate() {
+                for (c, (scale, variance)) in scale.value.iter_mut().zip(&norm.variance).enumerate()
+                {
                     let power = [0.5, -1.0, 1.0, 2.0][c % 4];
                     *scale = power * (variance + EPSILON as f32).sqrt();
                 }
             });
             let frozen = fold(&float, &network, x.view());
-            assert_same(&frozen, &float, &network, x.view(), &format!("{quantiser:?}, seed {seed}"));
+            assert_same(
+                &frozen,
+                &float,
+                &network,
+                x.view(),
+                &format!("{quantiser:?}, seed {seed}"),
+            );
         }
     }
 }
 
-/// Whatever becomes of learned scales, the model is valid, golden computes what is trained, and no ReLU opens elsewhere.
+/// Whatever becomes of learned scales, the model is valid, golden computes what is trained, and no
+/// ReLU opens elsewhere.
 #[test]
 fn learned_scales_are_the_model_s() {
     for terms in [0, 1, 3] {
@@ -140,7 +164,9 @@ fn learned_scales_are_the_model_s() {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let (float, x) = ternary(&mut rng, &network, 84);
         let mut frozen = fold(&float, &network, x.view());
-        let biases = |frozen: &Frozen| frozen.layers().map(|layer| layer.integers().bias).collect::<Vec<_>>();
+        let biases = |frozen: &Frozen| {
+            frozen.layers().map(|layer| layer.integers().bias).collect::<Vec<_>>()
+        };
         let folded = biases(&frozen);
         let mut exponents = vec![];
         for layer in frozen.layers_mut() {
@@ -155,18 +181,26 @@ fn learned_scales_are_the_model_s() {
             exponents.extend(layer.exponents());
         }
         assert!(exponents.len() > 10 && biases(&frozen) == folded);
-        let model = to_model(&network, &(0..84).collect::<Vec<_>>(), &frozen, Provenance::default());
+        let model =
+            to_model(&network, &(0..84).collect::<Vec<_>>(), &frozen, Provenance::default());
         model.validate().unwrap();
         let model::Layer::Conv2d(first) = &model.layers[0] else { unreachable!() };
         let Output::Requantised { shifts, .. } = &first.output else { unreachable!() };
-        assert!(shifts.iter().all(|s| (0..=40).contains(s)) && shifts[1] == 0 && shifts[2] == 40, "{shifts:?}");
+        assert!(
+            shifts.iter().all(|s| (0..=40).contains(s)) && shifts[1] == 0 && shifts[2] == 40,
+            "{shifts:?}"
+        );
         let digits = |a: i32| (a.abs() ^ (3 * a.abs())).count_ones();
         assert!(terms == 0 || first.coefficients.iter().all(|&a| digits(a) <= terms));
         let expected = frozen.evaluate(network.input.format(), x.view());
         let unit = 2f64.powi(model.output_frac());
         for (x, y) in x.rows().into_iter().zip(expected.rows()).take(20) {
             let input: Vec<i64> = x.iter().map(|x| (x * 256.0) as i64).collect();
-            assert_eq!(y.mapv(|y| (y * unit) as i64).to_vec(), golden::infer(&model, &input).unwrap(), "{terms} terms");
+            assert_eq!(
+                y.mapv(|y| (y * unit) as i64).to_vec(),
+                golden::infer(&model, &input).unwrap(),
+                "{terms} terms"
+            );
         }
     }
 }
@@ -180,7 +214,8 @@ fn removing_what_is_dead_changes_no_output() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (float, x) = ternary(&mut rng, &network, live.len());
         let mut frozen = fold(&float, &network, x.view());
-        // All sorts of dead: a = 0, nobody reads the row, the row reads nothing, nobody reads the unit.
+        // All sorts of dead: a = 0, nobody reads the row, the row reads nothing, nobody reads the
+        // unit.
         for (i, layer) in frozen.layers_mut().enumerate() {
             layer.a.value[[0, 1]] = 0.0;
             layer.fixed.w_c.column_mut(2).fill(0.0);
@@ -212,7 +247,8 @@ fn removing_what_is_dead_changes_no_output() {
 /// Every kind of layer, with dead rows of W_b, W_c and ã.
 #[test]
 fn a_model_of_images_computes_what_was_trained() {
-    let networks = [Network::parse("t", IMAGES).unwrap(), crate::train::image::float::tests::oblong()];
+    let networks =
+        [Network::parse("t", IMAGES).unwrap(), crate::train::image::float::tests::oblong()];
     for (seed, network) in (0..20).map(|seed| (seed, &networks[seed as usize % 2])) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let elements = network.input.elements();
@@ -224,7 +260,8 @@ fn a_model_of_images_computes_what_was_trained() {
             layer.fixed.w_b.row_mut(2).fill(0.0);
             layer.rebuild();
         }
-        let model = to_model(network, &(0..elements).collect::<Vec<_>>(), &frozen, Provenance::default());
+        let model =
+            to_model(network, &(0..elements).collect::<Vec<_>>(), &frozen, Provenance::default());
         model.validate().unwrap();
         let model::Layer::Conv2d(first) = &model.layers[0] else { unreachable!() };
         assert!(first.rows() + 3 <= first.budget);
@@ -249,5 +286,8 @@ fn scales_and_fracs_are_the_best_ones() {
     let mut y = Array2::from_shape_fn((1000, 1), |(i, _)| i as f64 / 1000.0);
     y[[0, 0]] = 1.05;
     assert_eq!(best_frac(&y, false, 4), 4);
-    assert_eq!(best_frac(&Array2::zeros((3, 1)), false, 8).clamp(-32, 48), best_frac(&Array2::zeros((3, 1)), false, 8));
+    assert_eq!(
+        best_frac(&Array2::zeros((3, 1)), false, 8).clamp(-32, 48),
+        best_frac(&Array2::zeros((3, 1)), false, 8)
+    );
 }

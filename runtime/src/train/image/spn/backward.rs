@@ -24,7 +24,9 @@ impl<T: Real> Spn<T> {
         dv: &mut Vec<T>,
     ) {
         let cut = self.cut(x.nrows());
-        let (Some(x), Some(z), Some(dz)) = (x.to_slice(), z.as_slice(), dz.as_slice_mut()) else { unreachable!() };
+        let (Some(x), Some(z), Some(dz)) = (x.to_slice(), z.as_slice(), dz.as_slice_mut()) else {
+            unreachable!()
+        };
         if self.collapses {
             return self.collapsed_backward(x, z, dz, cut.samples);
         }
@@ -34,7 +36,15 @@ impl<T: Real> Spn<T> {
             Some(pool) => {
                 let outputs = self.patches.elements().1;
                 unpooled.resize(z.len() / pool.outputs() * outputs, T::zero());
-                through_pooling(pool, self.relu, &self.pieces, cut, z, dz, (&mut unpooled, outputs));
+                through_pooling(
+                    pool,
+                    self.relu,
+                    &self.pieces,
+                    cut,
+                    z,
+                    dz,
+                    (&mut unpooled, outputs),
+                );
                 &mut unpooled[..]
             }
         };
@@ -64,7 +74,9 @@ impl<T: Real> Spn<T> {
             if *relu && pool.is_none() {
                 vectorised(|| {
                     for (d, y) in dz.chunks_mut(centre.len()).zip(y.chunks(centre.len())) {
-                        for ((((d, &y), &c), &s), &b) in d.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset) {
+                        for ((((d, &y), &c), &s), &b) in
+                            d.iter_mut().zip(y).zip(&centre).zip(&slope).zip(&offset)
+                        {
                             *d *= is_positive((y - c) * s + b);
                         }
                     }
@@ -93,12 +105,14 @@ impl<T: Real> Spn<T> {
         let Spn { w_b, products, w_c, bias, patches, output_groups, u, y, pieces, .. } = self;
         let Products { a, norm } = products.as_mut()?;
         let (r, c_out) = (w_b.weights.value.nrows(), bias.value.ncols());
-        let (size, per_piece) = (cut.samples * patches.elements().1, cut.samples * patches.per_sample() * r);
+        let (size, per_piece) =
+            (cut.samples * patches.elements().1, cut.samples * patches.per_sample() * r);
         let centre = wide(&norm.centre.to_vec());
         let scale = wide(&norm.slope(a));
         let w_c_now = w_c.as_ref().map(Matrix::effective);
         let outputs = dz.par_chunks_mut(size).zip(y.par_chunks(size));
-        let work = (pieces.par_iter_mut(), outputs, u.par_chunks(per_piece), dv.par_chunks_mut(per_piece));
+        let work =
+            (pieces.par_iter_mut(), outputs, u.par_chunks(per_piece), dv.par_chunks_mut(per_piece));
         work.into_par_iter().for_each(|(piece, (dz, y), u, dv)| {
             piece.sums = [vec![0.0; r], vec![0.0; r]];
             if let Some(gradient) = &through_output
@@ -126,7 +140,8 @@ impl<T: Real> Spn<T> {
                     let v = &mut piece.v[..u.len()];
                     scale_rows(u, (&centre, &scale), v);
                     let shape = (rows.len(), outputs);
-                    let (dy, v, groups) = (view(dy, shape), view(v, (rows.len(), r)), (*output_groups, c_out));
+                    let (dy, v, groups) =
+                        (view(dy, shape), view(v, (rows.len(), r)), (*output_groups, c_out));
                     let into = if i == 0 { Into::Place } else { Into::Sum };
                     output_weights_of(dy, v, groups, piece.d_w_c.view_mut(), into);
                     products_of(dy, w_c, groups, view_mut(dv, (rows.len(), r)));
@@ -247,7 +262,9 @@ fn sum_rows<T: Real>(d: &[T], x: &[T], centre: &[T], sums: &mut [Vec<f64>; 2]) {
         });
         for (sums, row) in sums.iter_mut().zip([plain, along]) {
             // NumCast of a float to f64 never fails.
-            sums.iter_mut().zip(narrow(&row, c)).for_each(|(s, v)| *s += v.to_f64().unwrap_or_default());
+            sums.iter_mut()
+                .zip(narrow(&row, c))
+                .for_each(|(s, v)| *s += v.to_f64().unwrap_or_default());
         }
     }
 }
@@ -266,7 +283,9 @@ impl<T: Real> NormGradient<T> {
     fn new(norm: &Norm<T>, factor: &Parameter<T>, sums: &[Vec<f64>; 2], n: usize) -> Self {
         let mean = |sums: &[f64]| sums.iter().map(|s| T::real(s / n as f64)).collect::<Vec<_>>();
         let scale = norm.slope(factor);
-        let times = |mean: Vec<T>| -> Vec<T> { mean.into_iter().zip(&scale).map(|(m, s)| -m * *s).collect() };
+        let times = |mean: Vec<T>| -> Vec<T> {
+            mean.into_iter().zip(&scale).map(|(m, s)| -m * *s).collect()
+        };
         let along = times(mean(&sums[1]));
         let slope: Vec<T> = along.into_iter().zip(&norm.inverse).map(|(a, i)| a * *i).collect();
         NormGradient {
@@ -301,13 +320,20 @@ fn joined<T: Real>(pieces: &[Piece<T>], norm: Option<&Norm<T>>) -> [Vec<f64>; 2]
     }
     if let Some(norm) = norm {
         // NumCast of a float to f64 never fails.
-        total[1].iter_mut().zip(&norm.inverse).for_each(|(t, i)| *t *= i.to_f64().unwrap_or_default());
+        total[1]
+            .iter_mut()
+            .zip(&norm.inverse)
+            .for_each(|(t, i)| *t *= i.to_f64().unwrap_or_default());
     }
     total
 }
 
 /// Moves the sum of a matrix of all pieces to `gradient`.
-fn collect<T: Real>(pieces: &mut [Piece<T>], matrix: fn(&mut Piece<T>) -> &mut Array2<T>, gradient: &mut Array2<T>) {
+fn collect<T: Real>(
+    pieces: &mut [Piece<T>],
+    matrix: fn(&mut Piece<T>) -> &mut Array2<T>,
+    gradient: &mut Array2<T>,
+) {
     let Some((first, rest)) = pieces.split_first_mut() else { return };
     for piece in rest {
         *matrix(first) += &*matrix(piece);
@@ -347,7 +373,8 @@ fn output_weights_of<T: Real>(
     mut gradient: ArrayViewMut2<T>,
     into: Into,
 ) {
-    let (reads, channels) = (v.ncols() / groups, if groups == 1 { dy.ncols() } else { c_out / groups });
+    let (reads, channels) =
+        (v.ncols() / groups, if groups == 1 { dy.ncols() } else { c_out / groups });
     for (i, first) in (0..dy.ncols()).step_by(channels).enumerate() {
         let (g, of_group) = (i % groups, first..first + channels);
         product_into(

@@ -1,9 +1,11 @@
 //! A layer that reads the network's input, as the one affine map of its windows that it is.
 //!
-//! Between the windows x and the relu all is affine once the statistics of the batch are known, and those of W_b x and of W_c v
-//! follow from the mean and the covariance C of the windows: the variance of a row w is wᵀCw. Where windows are narrow, C costs
-//! little, and neither u nor y is ever computed: one product of the windows gives z, one gives the map's gradient. All others
-//! follow from that one by small products in f64. dL/dx, which would need C's gradient too, nobody asks for at the input.
+//! Between the windows x and the relu all is affine once the statistics of the batch are known, and
+//! those of W_b x and of W_c v follow from the mean and the covariance C of the windows: the
+//! variance of a row w is wᵀCw. Where windows are narrow, C costs little, and neither u nor y is
+//! ever computed: one product of the windows gives z, one gives the map's gradient. All others
+//! follow from that one by small products in f64. dL/dx, which would need C's gradient too, nobody
+//! asks for at the input.
 
 use super::{Piece, Products, Spn};
 use crate::train::image::norm::{Moments, Norm};
@@ -72,17 +74,26 @@ fn total<T>(pieces: &[Piece<T>]) -> Array2<f64> {
 const WINDOWS: usize = 64;
 
 impl<T: Real> Spn<T> {
-    /// Whether to take this way at the network's input: where it has fewer multiply-adds for a window.
+    /// Whether to take this way at the network's input: where it has fewer multiply-adds for a
+    /// window.
     pub(super) fn may_collapse(&self) -> bool {
-        let (k, r, c) = (self.patches.columns(), self.w_b.weights.value.nrows(), self.bias.value.ncols());
+        let (k, r, c) =
+            (self.patches.columns(), self.w_b.weights.value.nrows(), self.bias.value.ncols());
         let pays = self.patches.per_sample() >= WINDOWS && k * (k + 2 * c) < r * (2 * k + 3 * c);
-        pays && self.groups == 1 && self.patches.aligned() && self.products.is_some() && self.output.is_some()
+        pays && self.groups == 1
+            && self.patches.aligned()
+            && self.products.is_some()
+            && self.output.is_some()
     }
 
     /// With so many `samples` a piece.
     pub(super) fn collapsed_forward(&mut self, x: &[T], z: &mut [T], samples: usize) {
-        let Spn { w_b, products, w_c, bias, output, relu, patches, pool, pieces, collapsed, .. } = self;
-        let (Some(Products { a, norm }), Some((scale, outer))) = (products, output) else { unreachable!() };
+        let Spn {
+            w_b, products, w_c, bias, output, relu, patches, pool, pieces, collapsed, ..
+        } = self;
+        let (Some(Products { a, norm }), Some((scale, outer))) = (products, output) else {
+            unreachable!()
+        };
         let (inputs, k, rows) = (patches.elements().0, patches.columns(), patches.per_sample());
         let pool = pool.as_ref();
         let outputs = pool.map_or(patches.elements().1, |pool| pool.outputs());
@@ -102,7 +113,8 @@ impl<T: Real> Spn<T> {
         let hidden = normalise(&w_b, w_b.dot(&mean), (n, &covariance), (a, norm));
         let linear = w_c.as_ref().map_or(hidden.clone(), |w_c| exact(w_c.effective()).dot(&hidden));
         // v has no mean, so y has none.
-        let slope = normalise(&linear, Array1::zeros(linear.nrows()), (n, &covariance), (scale, outer));
+        let slope =
+            normalise(&linear, Array1::zeros(linear.nrows()), (n, &covariance), (scale, outer));
         // z = map · (x, 1).
         let mut map = Array2::zeros((linear.nrows(), k + 1));
         let offset = exact(bias.value.view()).row(0).to_owned() - slope.dot(&mean);
@@ -110,7 +122,11 @@ impl<T: Real> Spn<T> {
         map.column_mut(k).assign(&offset.mapv(T::real));
         *collapsed = Some(Collapsed { mean, covariance, hidden, linear });
 
-        let work = (pieces.par_iter_mut(), x.par_chunks(samples * inputs), z.par_chunks_mut(samples * outputs));
+        let work = (
+            pieces.par_iter_mut(),
+            x.par_chunks(samples * inputs),
+            z.par_chunks_mut(samples * outputs),
+        );
         work.into_par_iter().for_each(|(piece, x, z)| {
             for (i, (x, z)) in x.chunks(inputs).zip(z.chunks_mut(outputs)).enumerate() {
                 let windows = patches.gather_turned(x, &mut piece.columns);
@@ -127,14 +143,20 @@ impl<T: Real> Spn<T> {
     }
 
     pub(super) fn collapsed_backward(&mut self, x: &[T], z: &[T], dz: &mut [T], samples: usize) {
-        let Spn { w_b, products, w_c, bias, output, relu, patches, pool, pieces, collapsed, .. } = self;
-        let (Some(Products { a, norm }), Some((scale, outer))) = (products, output) else { unreachable!() };
+        let Spn {
+            w_b, products, w_c, bias, output, relu, patches, pool, pieces, collapsed, ..
+        } = self;
+        let (Some(Products { a, norm }), Some((scale, outer))) = (products, output) else {
+            unreachable!()
+        };
         let Some(Collapsed { mean, covariance, hidden, linear }) = collapsed else { return };
-        let (inputs, k, rows, c) = (patches.elements().0, patches.columns(), patches.per_sample(), linear.nrows());
+        let (inputs, k, rows, c) =
+            (patches.elements().0, patches.columns(), patches.per_sample(), linear.nrows());
         let pool = pool.as_ref();
         let outputs = pool.map_or(patches.elements().1, |pool| pool.outputs());
         let gradients = (dz.par_chunks_mut(samples * outputs), z.par_chunks(samples * outputs));
-        let work = (pieces.par_iter_mut(), x.par_chunks(samples * inputs)).into_par_iter().zip(gradients);
+        let work =
+            (pieces.par_iter_mut(), x.par_chunks(samples * inputs)).into_par_iter().zip(gradients);
         work.for_each(|((piece, x), (dz, z))| {
             piece.exact = Array2::zeros((c, k + 1));
             let mut part = Array2::zeros((c, k + 1));
