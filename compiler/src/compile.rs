@@ -1,5 +1,11 @@
-//! The passes in order, each checked: lower → choose engines → prune → of each layer share, build
-//! and schedule, or fold → choose multipliers → assemble → depths and timing.
+//! The passes in order, each checked: see [`Pass`]. Those from share to fold work layer by layer, in
+//! parallel: an unrolled layer is shared, built and scheduled, any other one folded.
+
+mod levels;
+mod passes;
+
+pub use levels::{Levels, Made};
+pub use passes::{Level, Pass};
 
 use crate::adder_graph::{self, Matrix, Solution};
 use crate::circuit::{self, Circuit};
@@ -111,31 +117,20 @@ pub struct SharedMatrix {
 /// A step that is done, for progress bars.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress<'a> {
-    /// The layer.
-    pub layer: &'a str,
-    /// What was done to it.
-    pub step: Step,
+    /// The layer, or the core.
+    pub place: &'a str,
+    /// The pass that was done to it, or a part of that.
+    pub pass: Pass,
+    /// The matrix that was shared.
+    pub role: Option<Role>,
     /// Steps done so far, of all layers.
     pub done: usize,
     /// Steps in all.
     pub total: usize,
 }
 
-/// The steps of every layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A matrix was shared, and its graph proved.
-    Share(Role),
-    /// The circuit was built, verified and proved.
-    Circuit,
-    /// The pipeline was scheduled and verified.
-    Schedule,
-    /// A folded layer was cut and proved, a step of several.
-    Fold,
-    /// The core was assembled and timed.
-    Time,
-}
-
+/// Those of an unrolled layer: two matrices are shared, then the circuit is built and scheduled.
+/// Any other layer does as many at once.
 const STEPS_PER_LAYER: usize = 4;
 
 /// A matrix to be shared.
@@ -155,22 +150,30 @@ impl LayerEngine {
         if let LayerEngine::Unrolled(layer) = self { Some(layer) } else { None }
     }
 
-    /// What its products are made of: both where it says `Auto`.
-    pub fn multipliers(&self) -> Multipliers {
-        let (soft, hard) = match self {
+    /// The folded layer, if it is one.
+    pub fn folded(&self) -> Option<&Folded> {
+        if let LayerEngine::Folded(layer) = self { Some(layer) } else { None }
+    }
+
+    /// Products at a time: of hardware multipliers, and of shifts and additions.
+    fn products(&self) -> [usize; 2] {
+        match self {
             LayerEngine::Unrolled(layer) => {
                 let all = layer.circuit.nodes.iter().filter(|node| node.op.is_multiplier()).count();
-                (!layer.shift_add.is_empty(), all > layer.shift_add.len())
+                [all - layer.shift_add.len(), layer.shift_add.len()]
             }
-            LayerEngine::Folded(folded) => {
-                (folded.bank.digits.is_some(), folded.bank.digits.is_none())
-            }
-            LayerEngine::Elementwise { .. } => (false, false),
-        };
-        match (soft, hard) {
-            (false, _) => Multipliers::Dsp,
-            (true, false) => Multipliers::ShiftAdd,
-            (true, true) => Multipliers::Auto,
+            LayerEngine::Folded(folded) if folded.bank.digits.is_some() => [0, folded.bank.lanes],
+            LayerEngine::Folded(folded) => [folded.bank.lanes, 0],
+            LayerEngine::Elementwise { .. } => [0, 0],
+        }
+    }
+
+    /// What its products are made of: both where it says `Auto`.
+    pub fn multipliers(&self) -> Multipliers {
+        match self.products() {
+            [_, 0] => Multipliers::Dsp,
+            [0, _] => Multipliers::ShiftAdd,
+            _ => Multipliers::Auto,
         }
     }
 
@@ -217,35 +220,118 @@ pub fn compile_with(
     progress: &(dyn Fn(Progress) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Compiled> {
+    compile_until(Pass::Time, model, options, share, progress, stop)?
+        .compiled(model, &options.schedule)
+}
+
+/// Like [`compile_with`], up to the pass `last`, with its check.
+///
+/// # Errors
+/// As [`compile_with`].
+pub fn compile_until(
+    last: Pass,
+    model: &Model,
+    options: &Options,
+    share: &(dyn Fn(Problem) -> Solution + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Levels> {
     options.schedule.validate()?;
-    let (dataflow, engines) = plan(model, options)?;
+    let (dataflow, engines) = plan_until(last, model, options)?;
+    let mut levels =
+        Levels { after: last, dataflow, engines, layers: vec![], graph: None, timing: None };
+    let step = steps(STEPS_PER_LAYER * levels.dataflow.layers.len() + 1, progress, stop);
+    if last >= Pass::Share {
+        let Levels { dataflow, engines, .. } = &levels;
+        levels.layers = (dataflow.layers.par_iter().enumerate())
+            .map(|(number, layer)| {
+                let choice = engines.layers[&layer.name];
+                let made = one(last, dataflow, number, choice, &options.schedule, share, &step)?;
+                if !matches!(choice, Choice::Unrolled) {
+                    (0..STEPS_PER_LAYER).try_for_each(|_| step(&layer.name, Pass::Fold, None))?;
+                }
+                Ok(made)
+            })
+            .collect::<Vec<Result<_>>>()
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?;
+    }
+    if last >= Pass::Multiply {
+        multiply(&levels.dataflow, &mut levels.layers, options)?;
+    }
+    if last >= Pass::Assemble {
+        let stages: Vec<Engine> =
+            levels.layers.iter().filter_map(Made::engine).map(LayerEngine::engine).collect();
+        let graph = stream::assemble(&levels.dataflow, &stages, [options.input, options.output])?;
+        Pass::Assemble.checked(stream::verify(&graph))?;
+        levels.graph = Some(graph);
+    }
+    if last >= Pass::Time
+        && let Some(graph) = &mut levels.graph
+    {
+        levels.timing = Some(time(graph, &levels.engines, stop)?);
+        step("core", Pass::Time, None)?;
+    }
+    Ok(levels)
+}
 
-    let step = steps(STEPS_PER_LAYER * dataflow.layers.len() + 1, progress, stop);
-    let mut layers = (dataflow.layers.par_iter().enumerate())
-        .map(|(number, layer)| {
-            let compiled = one(
-                &dataflow,
-                number,
-                engines.layers[&layer.name],
-                &options.schedule,
-                share,
-                &step,
-            )?;
-            if !matches!(compiled, LayerEngine::Unrolled(_)) {
-                (0..STEPS_PER_LAYER).try_for_each(|_| step(&layer.name, Step::Fold))?;
-            }
-            Ok(compiled)
-        })
-        .collect::<Vec<Result<_>>>()
-        .into_iter()
-        .collect::<Result<Vec<_>>>()?;
+/// The lowered network and the engine of every layer: what is decided before the long work begins.
+///
+/// # Errors
+/// Where the model is not valid, the target cannot be met, or a given engine is not of this
+/// network.
+pub fn plan(model: &Model, options: &Options) -> Result<(Dataflow, Engines)> {
+    plan_until(Pass::Prune, model, options)
+}
 
-    multiply(&dataflow, &mut layers, options)?;
+fn plan_until(last: Pass, model: &Model, options: &Options) -> Result<(Dataflow, Engines)> {
+    let mut dataflow = lower::lower(model)?;
+    Pass::Lower.checked(ir::verify(&dataflow))?;
+    if last < Pass::Engines {
+        return Ok((dataflow, Engines::default()));
+    }
+    let engines = chosen(&dataflow, options)?;
+    if last >= Pass::Prune {
+        let unrolled: Vec<bool> = dataflow
+            .layers
+            .iter()
+            .map(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled))
+            .collect();
+        lower::prune(&mut dataflow, &|layer| unrolled[layer]);
+        Pass::Prune.checked(ir::verify(&dataflow))?;
+    }
+    Ok((dataflow, engines))
+}
 
-    let stages: Vec<Engine> = layers.iter().map(LayerEngine::engine).collect();
-    let mut graph = stream::assemble(&dataflow, &stages, [options.input, options.output])?;
-    stream::verify(&graph).map_err(|e| e.within("after assemble"))?;
-    let (depths, mut timing) = at_full_rate(&mut graph, stop)?;
+/// Counts the steps of all layers, `total` in all, tells each, and ends the compilation where
+/// `stop` says so.
+fn steps(
+    total: usize,
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> impl Fn(&str, Pass, Option<Role>) -> Result<()> + Sync {
+    let done = AtomicUsize::new(0);
+    move |place, pass, role| {
+        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+        progress(Progress { place, pass, role, done, total });
+        if stop() {
+            Err(Error::new(ErrorKind::Interrupted, "compile", "was interrupted"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Gives every FIFO its words: those that `engines` has, else those that full rate needs.
+fn time(
+    graph: &mut Graph,
+    engines: &Engines,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<(Vec<Depth>, Timing)> {
+    let (depths, timing) = at_full_rate(graph, stop)?;
+    if engines.fifos.is_empty() {
+        return Ok((depths, timing));
+    }
     for (name, &words) in &engines.fifos {
         let fifo = graph.fifos().find(|&i| graph.nodes[i].name == *name);
         let Some(fifo) = fifo else {
@@ -274,62 +360,11 @@ pub fn compile_with(
         }
         graph.set_depth(fifo, words);
     }
-    if !engines.fifos.is_empty() {
-        timing = match timing::simulate(&graph, stream::depths::frames(&graph), stop)? {
-            Ending::Done(own) => own,
-            Ending::Deadlock(deadlock) => {
-                let cause = format_args!("is stuck with FIFOs that are deep enough: {deadlock:?}");
-                return Err(Error::internal("stream graph", cause));
-            }
-        };
-    }
-    step("core", Step::Time)?;
-    Ok(Compiled {
-        model: model.clone(),
-        schedule: options.schedule,
-        dataflow,
-        engines,
-        layers,
-        graph,
-        depths,
-        timing,
-    })
-}
-
-/// The lowered network and the engine of every layer: what is decided before the long work begins.
-///
-/// # Errors
-/// Where the model is not valid, the target cannot be met, or a given engine is not of this
-/// network.
-pub fn plan(model: &Model, options: &Options) -> Result<(Dataflow, Engines)> {
-    let mut dataflow = lower::lower(model)?;
-    ir::verify(&dataflow).map_err(|e| e.within("after lower"))?;
-    let engines = chosen(&dataflow, options)?;
-    let unrolled: Vec<bool> = dataflow
-        .layers
-        .iter()
-        .map(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled))
-        .collect();
-    lower::prune(&mut dataflow, &|layer| unrolled[layer]);
-    ir::verify(&dataflow).map_err(|e| e.within("after prune"))?;
-    Ok((dataflow, engines))
-}
-
-/// Counts the steps of all layers, `total` in all, tells each, and ends the compilation where
-/// `stop` says so.
-fn steps(
-    total: usize,
-    progress: &(dyn Fn(Progress) + Sync),
-    stop: &(dyn Fn() -> bool + Sync),
-) -> impl Fn(&str, Step) -> Result<()> + Sync {
-    let done = AtomicUsize::new(0);
-    move |layer, step| {
-        let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-        progress(Progress { layer, step, done, total });
-        if stop() {
-            Err(Error::new(ErrorKind::Interrupted, "compile", "was interrupted"))
-        } else {
-            Ok(())
+    match timing::simulate(graph, stream::depths::frames(graph), stop)? {
+        Ending::Done(own) => Ok((depths, own)),
+        Ending::Deadlock(deadlock) => {
+            let cause = format_args!("is stuck with FIFOs that are deep enough: {deadlock:?}");
+            Err(Error::internal("stream graph", cause))
         }
     }
 }
@@ -372,33 +407,38 @@ fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
 }
 
 /// Chooses what multiplies, and proves the ROMs that this changes.
-fn multiply(dataflow: &Dataflow, layers: &mut [LayerEngine], options: &Options) -> Result<()> {
+fn multiply(dataflow: &Dataflow, layers: &mut [Made], options: &Options) -> Result<()> {
     let (mut unrolled, mut folded) = (vec![], vec![]);
     for layer in layers.iter_mut() {
         match layer {
-            LayerEngine::Unrolled(layer) => unrolled.push(layer.as_mut()),
-            LayerEngine::Folded(layer) => folded.push(layer.as_mut()),
-            LayerEngine::Elementwise { .. } => {}
+            Made::Engine(LayerEngine::Unrolled(layer)) => unrolled.push(layer.as_mut()),
+            Made::Engine(LayerEngine::Folded(layer)) => folded.push(layer.as_mut()),
+            _ => {}
         }
     }
     let others = dataflow.layers.iter().map(Layer::products_of_a_unit).sum();
     multipliers::choose(unrolled, folded, others, options.multipliers, options.dsp_budget)?;
     (layers.par_iter().zip(&dataflow.layers)).try_for_each(|(layer, ir)| match layer {
-        LayerEngine::Folded(folded) if folded.bank.digits.is_some() => {
-            folded::prove(folded, ir).map_err(|e| e.within("after the choice of multipliers"))
+        Made::Engine(LayerEngine::Folded(folded)) if folded.bank.digits.is_some() => {
+            Pass::Multiply.checked(folded::prove(folded, ir))
         }
         _ => Ok(()),
     })
 }
 
+/// Told after each step of a place: its pass, and the matrix where it is one of several.
+type Step<'a> = &'a (dyn Fn(&str, Pass, Option<Role>) -> Result<()> + Sync);
+
+/// What the passes from share to fold make of layer `number`, as far as `last` lets them.
 fn one(
+    last: Pass,
     dataflow: &Dataflow,
     number: usize,
     choice: Choice,
     schedule: &schedule::Options,
     share: &(dyn Fn(Problem) -> Solution + Sync),
-    step: &(dyn Fn(&str, Step) -> Result<()> + Sync),
-) -> Result<LayerEngine> {
+    step: Step,
+) -> Result<Made> {
     let layer: &Layer = &dataflow.layers[number];
     let channels = dataflow.yields(number).shape.channels;
     match (layer.kernel(), choice) {
@@ -407,28 +447,25 @@ fn one(
                 "has filters at many positions of a word, which are never unrolled: `folded`";
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
         }
-        (Some(kernel), Choice::Unrolled) => Ok(LayerEngine::Unrolled(Box::new(unrolled(
-            &kernel.chain,
-            number,
-            schedule,
-            share,
-            step,
-        )?))),
+        (Some(kernel), Choice::Unrolled) => {
+            unrolled(last, &kernel.chain, number, schedule, share, step)
+        }
         (Some(kernel), Choice::Folded(_)) if kernel.chain.multiplies_data() => {
             let cause = "multiplies data by data, which is never folded: `unrolled`";
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
         }
+        (Some(_), Choice::Folded(_)) if last < Pass::Fold => Ok(Made::Nothing),
         (Some(_), Choice::Folded(folding)) => {
             let folded = folded::build(layer, folding)?;
-            folded::prove(&folded, layer).map_err(|e| e.within("after fold"))?;
-            Ok(LayerEngine::Folded(Box::new(folded)))
+            Pass::Fold.checked(folded::prove(&folded, layer))?;
+            Ok(Made::Engine(LayerEngine::Folded(Box::new(folded))))
         }
         (None, Choice::Elementwise { lanes }) => {
             if lanes == 0 || !channels.is_multiple_of(lanes) {
                 let cause = format_args!("{lanes} does not divide the {channels} channels");
                 return Err(Error::input(format_args!("layer `{}`, lanes", layer.name), cause));
             }
-            Ok(LayerEngine::Elementwise { lanes })
+            Ok(Made::Engine(LayerEngine::Elementwise { lanes }))
         }
         (Some(_), Choice::Elementwise { .. }) => Err(Error::input(
             format_args!("layer `{}`, engine", layer.name),
@@ -454,37 +491,48 @@ pub(crate) fn shared(
     let (role, matrix) =
         chain.matrices().find(|(role, _)| (*role == Role::Wc) == last).ok_or_else(lost)?;
     let solution = share(Problem { layer: number, role, matrix });
-    let pass = || format!("after share, layer `{name}`, {role}");
-    adder_graph::prove(&solution.graph, matrix).map_err(|e| e.within(pass()))?;
+    let proved = adder_graph::prove(&solution.graph, matrix)
+        .map_err(|e| e.within(format_args!("layer `{name}`, {role}")));
+    Pass::Share.checked(proved)?;
     Ok(SharedMatrix { role, matrix: matrix.clone(), solution })
 }
 
-/// The pipeline of a chain, which is that of layer `number`; `step` is called after each step.
+/// The pipeline of a chain, which is that of layer `number`, or what comes before it where `last`
+/// does; `step` is called after each step.
 fn unrolled(
+    last: Pass,
     chain: &Chain,
     number: usize,
     schedule: &schedule::Options,
     share: &(dyn Fn(Problem) -> Solution + Sync),
-    step: &(dyn Fn(&str, Step) -> Result<()> + Sync),
-) -> Result<Unrolled> {
+    step: Step,
+) -> Result<Made> {
     let name = chain.name.as_str();
     let solved = |last: bool| -> Result<SharedMatrix> {
         let matrix = shared(chain, number, last, share)?;
-        step(name, Step::Share(matrix.role))?;
+        step(name, Pass::Share, Some(matrix.role))?;
         Ok(matrix)
     };
     let (wb, wc) = rayon::join(|| solved(false), || solved(true));
     let (wb, wc) = (wb?, wc?);
+    if last < Pass::Build {
+        return Ok(Made::Shared([wb, wc]));
+    }
 
     let circuit = circuit::build(chain, &[&wb.solution.graph, &wc.solution.graph])?;
-    circuit::verify(&circuit).map_err(|e| e.within("after build"))?;
-    circuit::prove(&circuit, chain).map_err(|e| e.within("after build"))?;
-    step(name, Step::Circuit)?;
+    Pass::Build.checked(circuit::verify(&circuit))?;
+    Pass::Build.checked(circuit::prove(&circuit, chain))?;
+    step(name, Pass::Build, None)?;
+    if last < Pass::Schedule {
+        return Ok(Made::Built([wb, wc], circuit));
+    }
 
     let pipeline = schedule::schedule(&circuit, schedule)?;
-    schedule::verify(&circuit, &pipeline, schedule).map_err(|e| e.within("after schedule"))?;
-    step(name, Step::Schedule)?;
-    Ok(Unrolled { name: name.into(), wb, wc, circuit, pipeline, shift_add: BTreeMap::new() })
+    Pass::Schedule.checked(schedule::verify(&circuit, &pipeline, schedule))?;
+    step(name, Pass::Schedule, None)?;
+    let layer =
+        Unrolled { name: name.into(), wb, wc, circuit, pipeline, shift_add: BTreeMap::new() };
+    Ok(Made::Engine(LayerEngine::Unrolled(Box::new(layer))))
 }
 
 impl Compiled {

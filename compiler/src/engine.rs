@@ -15,6 +15,7 @@ use crate::stream::Lines;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use strassenc_runtime::error::number;
@@ -778,9 +779,9 @@ fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
     all
 }
 
-impl std::fmt::Display for Target {
+impl fmt::Display for Target {
     /// As on the command line.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in [("--target-fps", self.fps), ("--clock", self.clock)] {
             if let Some(value) = value {
                 write!(f, " {name} {value}")?;
@@ -800,6 +801,13 @@ impl std::fmt::Display for Target {
     }
 }
 
+impl fmt::Display for Engines {
+    /// As a plain `engines.toml`, without what the layers cost.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&toml::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
 impl Engines {
     /// Reads an `engines.toml`.
     ///
@@ -813,7 +821,7 @@ impl Engines {
     ///
     /// # Errors
     /// Where the text is not such a file; `place` names it.
-    pub fn parse(text: &str, place: impl std::fmt::Display) -> Result<Self> {
+    pub fn parse(text: &str, place: impl fmt::Display) -> Result<Self> {
         toml::from_str(text).map_err(|e| {
             Error::input(place, e.to_string().trim_end())
                 .help("`strassenc verilog` writes one beside the Verilog; edit that")

@@ -31,6 +31,6 @@ pub mod simulate;
 pub mod stream;
 pub mod sweep;
 pub mod synth;
-mod text;
+pub mod text;
 pub mod tools;
 pub mod witness;

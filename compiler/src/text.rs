@@ -1,5 +1,4 @@
-//! What the text forms of the levels have in common: formats, intervals, and lines that are read
-//! one after the other.
+//! The text forms of the levels: what they have in common, and how they are read back.
 
 use crate::interval::Interval;
 use std::fmt;
@@ -48,8 +47,44 @@ pub(crate) fn parse_numbers<T: FromStr>(text: &str) -> Option<Vec<T>> {
     text.split_whitespace().map(|word| word.parse().ok()).collect()
 }
 
+/// What a text may hold several of, one after the other.
+pub trait Text: Sized {
+    /// What it is, for errors.
+    const WHAT: &'static str;
+
+    /// Reads one, and none of the lines behind it.
+    fn read(lines: &mut Lines) -> Option<Self>;
+}
+
+/// Reads all that a text holds. They are not verified.
+///
+/// # Errors
+/// Where a line is not understood, or the last one ends too early.
+pub fn all<T: Text>(text: &str) -> Result<Vec<T>> {
+    let mut lines = Lines::of(T::WHAT, text);
+    let mut read = || {
+        let mut all = vec![];
+        while lines.peek().is_some() {
+            all.push(T::read(&mut lines)?);
+        }
+        Some(all)
+    };
+    let all = read();
+    lines.or_refuse(all)
+}
+
+/// Reads the one that a text holds.
+///
+/// # Errors
+/// As [`all`], and where something stands behind it.
+pub(crate) fn one<T: Text>(text: &str) -> Result<T> {
+    let mut lines = Lines::of(T::WHAT, text);
+    let one = T::read(&mut lines).filter(|_| lines.next().is_none());
+    lines.or_refuse(one)
+}
+
 /// The lines of a text that are not blank, without their indents.
-pub(crate) struct Lines<'a> {
+pub struct Lines<'a> {
     /// What the text is, for errors.
     what: &'static str,
     lines: Peekable<Box<dyn Iterator<Item = (usize, &'a str)> + 'a>>,

@@ -1,11 +1,13 @@
 //! `strassenc verilog` as a user meets it: a folder that holds what it promises, and one clear
 //! message for whatever is wrong.
 
+use clap::ValueEnum;
 use ndarray::array;
 use std::path::Path;
 use std::process::{Command, Output};
+use strassenc::adder_graph;
 use strassenc::build::Build;
-use strassenc::compile::{Options, plan};
+use strassenc::compile::{Level, Levels, Options, Pass, Problem, compile_until, plan};
 use strassenc::emit::signature::Frames;
 use strassenc::ir::Dataflow;
 use strassenc_runtime::model::{Dense, Edge, Layer, Output as LayerOutput, Provenance};
@@ -253,12 +255,99 @@ fn help_has_examples() {
 }
 
 #[test]
-fn the_dataflow_is_dumped_as_text_and_nothing_is_written() {
+fn help_tells_every_pass_and_level_as_the_list_does() {
+    let told = done(folder().path(), &["--help"]);
+    let told: Vec<&str> = told.split_whitespace().collect();
+    let told = told.join(" ");
+    for pass in Pass::value_variants() {
+        assert!(told.contains(&format!("- {pass}: {}", pass.description())), "{pass}: {told}");
+    }
+    for level in Level::value_variants() {
+        assert!(told.contains(&format!("- {level}: {}", level.description())), "{level}: {told}");
+    }
+}
+
+#[test]
+fn the_architecture_has_the_list_of_passes() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ARCHITECTURE.md");
+    let rows = Pass::value_variants().iter().map(|pass| {
+        let level = pass.level().map(|level| level.to_string()).unwrap_or_default();
+        format!("| `{pass}` | {} | {level} |\n", pass.description())
+    });
+    let table =
+        format!("| pass | what it does | yields |\n|---|---|---|\n{}\n", rows.collect::<String>());
+    assert!(std::fs::read_to_string(page).unwrap().contains(&table), "it lacks\n{table}");
+}
+
+/// Every level and what is dumped of it after `last`.
+fn levels(last: Pass) -> Levels {
+    let share = |p: Problem| adder_graph::share(p.matrix, &adder_graph::Options::default());
+    compile_until(last, &model(), &Options::default(), &share, &|_| {}, &|| false).unwrap()
+}
+
+#[test]
+fn every_level_is_dumped_as_text_and_nothing_is_written() {
     let folder = folder();
     let before = names(folder.path());
-    let dumped = done(folder.path(), &["model.safetensors", "--dump", "dataflow"]);
-    let (dataflow, _) = plan(&model(), &Options::default()).unwrap();
-    assert_eq!(dumped, dataflow.to_string());
-    assert_eq!(dumped.parse::<Dataflow>().unwrap(), dataflow);
+    for level in Level::value_variants() {
+        let dump = ["model.safetensors", "--dump", &level.to_string()].map(String::from);
+        let dumped = |more: &[String]| {
+            let arguments = [&dump[..], more].concat();
+            done(folder.path(), &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let mut whole = String::new();
+        for last in Pass::value_variants() {
+            let after = ["--stop-after".into(), last.to_string()];
+            if let Some(text) = levels(*last).text(*level) {
+                whole = dumped(&after);
+                assert_eq!(whole, text);
+            } else {
+                let arguments = [&dump[..], &after].concat();
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                let error = refused(folder.path(), 2, &arguments);
+                assert!(error.contains("leave it out, or stop after `"), "{error}");
+            }
+        }
+        assert_eq!(dumped(&[]), whole, "{level} is that of the last pass");
+    }
     assert_eq!(names(folder.path()), before);
+    let dumped = done(folder.path(), &[".", "--dump", "dataflow"]);
+    let (dataflow, _) = plan(&model(), &Options::default()).unwrap();
+    assert_eq!(dumped.parse::<Dataflow>().unwrap(), dataflow);
+}
+
+#[test]
+fn a_pass_to_stop_after_is_the_last_one_and_says_what_it_found() {
+    let folder = folder();
+    let before = names(folder.path());
+    for pass in Pass::value_variants() {
+        let arguments = [".", "--stop-after", &pass.to_string()];
+        let line = done(folder.path(), &arguments);
+        let json = done(folder.path(), &[&arguments[..], &["--json"]].concat());
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["pass"], pass.to_string());
+        let sizes = levels(*pass).sizes();
+        let told = sizes.iter().map(|(name, n)| {
+            assert_eq!(json["sizes"][name], *n);
+            format!("{} {n}", name.replace('_', " "))
+        });
+        assert_eq!(line, format!("{pass}: {}\n", told.collect::<Vec<_>>().join(", ")));
+        assert_eq!(json["sizes"].as_object().unwrap().len(), sizes.len());
+    }
+    // Of the two matrices [[1, 0, 1], [0, 1, -1]] and [[1, 0], [1, 1]].
+    assert_eq!(
+        done(folder.path(), &[".", "--stop-after", "share"]),
+        "share: matrices 2, adders 3, depth 1\n"
+    );
+    assert_eq!(names(folder.path()), before);
+    for arguments in [
+        &[".", "--stop-after", "share", "-o", "core"][..],
+        &[".", "--dump", "dataflow", "--json"],
+        &[".", "--stop-after", "emit"],
+    ] {
+        refused(folder.path(), 2, arguments);
+    }
+    // An option that a later pass alone minds is not minded yet.
+    let budget = [".", "--multipliers", "auto", "--dsp-budget", "0"];
+    done(folder.path(), &[&budget[..], &["--stop-after", "fold"]].concat());
 }

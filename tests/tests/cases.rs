@@ -8,7 +8,7 @@ use strassenc::adder_graph;
 use strassenc::circuit::{self, Circuit};
 use strassenc::ir::{self, Chain, Dataflow};
 use strassenc::lower;
-use strassenc::schedule;
+use strassenc::schedule::{self, Pipeline};
 use strassenc_runtime::{Error, Result};
 
 /// What the pass with this name makes of its inputs.
@@ -42,12 +42,20 @@ fn answer(pass: &str, inputs: &[&str]) -> Result<String> {
             let options = schedule::Options::default();
             let pipeline = schedule::schedule(&circuit, &options)?;
             schedule::verify(&circuit, &pipeline, &options)?;
-            let stage = |s: u32| {
-                let here = circuit.iter().filter(|(id, _)| pipeline.available(*id) == s);
-                here.fold(format!("stage {s}:"), |line, (_, node)| format!("{line} {}", node.name))
-                    + "\n"
-            };
-            Ok((0..pipeline.stages).map(stage).collect())
+            Ok(pipeline.text(&circuit).to_string())
+        }
+        ("read_pipeline", [circuit, pipeline]) => {
+            let circuit: Circuit = circuit.parse()?;
+            let read = Pipeline::read(pipeline, &[&circuit])?;
+            Ok(read.iter().map(|pipeline| pipeline.text(&circuit).to_string()).collect())
+        }
+        ("verify_pipeline", [circuit, pipeline]) => {
+            let circuit: Circuit = circuit.parse()?;
+            circuit::verify(&circuit)?;
+            for pipeline in Pipeline::read(pipeline, &[&circuit])? {
+                schedule::verify(&circuit, &pipeline, &schedule::Options::default())?;
+            }
+            Ok("ok\n".into())
         }
         _ => Err(Error::input(
             format_args!("pass `{pass}`"),

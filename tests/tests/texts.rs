@@ -2,10 +2,15 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use strassenc::circuit::{self, Circuit};
+use strassenc::compile::{Compiled, Options, compile};
+use strassenc::engine::Engines;
 use strassenc::ir::Dataflow;
 use strassenc::lower::{lower, prune};
-use strassenc_runtime::Model;
-use strassenc_tests::{image_model, random_model, recipes, sequence_model};
+use strassenc::schedule::{self, Pipeline};
+use strassenc::text::all;
+use strassenc_runtime::{Error, Model};
+use strassenc_tests::{image_model, random_engines, random_model, recipes, sequence_model};
 
 fn models() -> impl Strategy<Value = Model> {
     prop_oneof![
@@ -13,6 +18,44 @@ fn models() -> impl Strategy<Value = Model> {
         1 => any::<u64>().prop_map(image_model),
         1 => any::<u64>().prop_map(sequence_model),
     ]
+}
+
+/// Cores of every kind of network, with any engines.
+fn cores() -> impl Strategy<Value = Compiled> {
+    (models(), any::<u64>()).prop_map(|(model, seed)| {
+        let engines = match seed % 3 {
+            0 => Engines::default(),
+            _ => random_engines(&lower(&model).unwrap(), seed),
+        };
+        compile(&model, &Options { engines, ..Options::default() }, &|_| {}, &|| false)
+            .or_else(|_| compile(&model, &Options::default(), &|_| {}, &|| false))
+            .unwrap()
+    })
+}
+
+fn circuits(core: &Compiled) -> Vec<Circuit> {
+    core.layers.iter().filter_map(|layer| Some(layer.unrolled()?.circuit.clone())).collect()
+}
+
+/// The texts of all, one after the other.
+fn texts<T: ToString>(all: &[T]) -> String {
+    all.iter().map(T::to_string).collect()
+}
+
+/// A text with another byte at this place.
+fn damaged(text: String, place: &Index, byte: u8) -> String {
+    let mut bytes = text.into_bytes();
+    if !bytes.is_empty() {
+        let place = place.index(bytes.len());
+        bytes[place] = byte;
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// Whether an error of reading this level names its line, or says that there is none.
+fn has_place(level: &str, error: &Error) -> bool {
+    let told = error.to_string();
+    told.starts_with(&format!("error[input]: {level}, line ")) || told.ends_with("ends too early")
 }
 
 proptest! {
@@ -30,17 +73,10 @@ proptest! {
     #[test]
     fn a_damaged_dataflow_is_refused_with_its_line_or_another_one(model in models(), place: Index, byte in 9u8..127) {
         let whole = lower(&model).unwrap();
-        let mut text = whole.to_string().into_bytes();
-        let place = place.index(text.len());
-        text[place] = byte;
-        match String::from_utf8(text).unwrap().parse::<Dataflow>() {
+        match damaged(whole.to_string(), &place, byte).parse::<Dataflow>() {
             // What is read has a text of its own.
             Ok(other) => prop_assert_eq!(&other.to_string().parse::<Dataflow>().unwrap(), &other),
-            Err(error) => {
-                let told = error.to_string();
-                let has_place = told.starts_with("error[input]: dataflow, line ") || told.ends_with("ends too early");
-                prop_assert!(has_place, "{}", told);
-            }
+            Err(error) => prop_assert!(has_place("dataflow", &error), "{}", error),
         }
     }
 
@@ -51,6 +87,53 @@ proptest! {
         lines.remove(place.index(lines.len()));
         let read = lines.join("\n").parse::<Dataflow>();
         prop_assert!(read.is_err() || read.unwrap().to_string() != whole);
+    }
+}
+
+proptest! {
+    #![proptest_config(strassenc_tests::property(500, 42))]
+
+    #[test]
+    fn every_level_of_a_core_round_trips(core in cores()) {
+        prop_assert_eq!(&core.dataflow.to_string().parse::<Dataflow>().unwrap(), &core.dataflow);
+        let engines = Engines { fifos: [("a_b".into(), 3)].into(), ..core.engines.clone() };
+        for engines in [&core.engines, &engines] {
+            prop_assert_eq!(&Engines::parse(&engines.to_string(), "text").unwrap(), engines);
+        }
+        let circuits = circuits(&core);
+        prop_assert_eq!(&all::<Circuit>(&texts(&circuits)).unwrap(), &circuits);
+        for circuit in &circuits {
+            prop_assert_eq!(&circuit.to_string().parse::<Circuit>().unwrap(), circuit);
+        }
+        let layers: Vec<_> = core.layers.iter().filter_map(|layer| layer.unrolled()).collect();
+        let text: String = layers.iter().map(|l| l.pipeline.text(&l.circuit).to_string()).collect();
+        let read = Pipeline::read(&text, &circuits.iter().collect::<Vec<_>>()).unwrap();
+        prop_assert!(read.iter().eq(layers.iter().map(|layer| &layer.pipeline)));
+    }
+
+    /// Verifiers are given it too, whatever it is now.
+    #[test]
+    fn a_damaged_level_is_refused_with_its_line_or_another_one(
+        core in cores(), place: Index, byte in 9u8..127
+    ) {
+        match all::<Circuit>(&damaged(texts(&circuits(&core)), &place, byte)) {
+            Ok(others) => for other in others {
+                prop_assert_eq!(&other.to_string().parse::<Circuit>().unwrap(), &other);
+                let _ = circuit::verify(&other);
+            }
+            Err(error) => prop_assert!(has_place("circuit", &error), "{}", error),
+        }
+        for layer in core.layers.iter().filter_map(|layer| layer.unrolled()) {
+            let (circuit, pipeline) = (&layer.circuit, &layer.pipeline);
+            match Pipeline::read(&damaged(pipeline.text(circuit).to_string(), &place, byte), &[circuit]) {
+                Ok(others) => for other in others {
+                    let text = other.text(circuit).to_string();
+                    prop_assert_eq!(&Pipeline::read(&text, &[circuit]).unwrap(), &[other.clone()]);
+                    let _ = schedule::verify(circuit, &other, &core.schedule);
+                }
+                Err(error) => prop_assert!(has_place("pipeline", &error), "{}", error),
+            }
+        }
     }
 }
 

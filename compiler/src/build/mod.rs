@@ -10,7 +10,7 @@ mod open;
 pub use open::{Build, is_build};
 
 use crate::adder_graph::{self, Effort, Solution};
-use crate::compile::{self, Compiled, Problem, Progress};
+use crate::compile::{self, Compiled, Levels, Pass, Problem, Progress};
 use crate::emit::signature::{Beat, Frames};
 use crate::emit::{self, TOOL};
 use crate::engine::{Engines, Target};
@@ -288,13 +288,29 @@ pub fn compile(
     stop: &(dyn Fn() -> bool + Sync),
     hurry: &(dyn Fn() -> bool + Sync),
 ) -> Result<Compiled> {
+    compile_until(Pass::Time, model, options, progress, stop, hurry)?
+        .compiled(model, &options.schedule())
+}
+
+/// Like [`compile`], up to the pass `last`.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_until(
+    last: Pass,
+    model: &Model,
+    options: &Options,
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+    hurry: &(dyn Fn() -> bool + Sync),
+) -> Result<Levels> {
     options.validate()?;
     let wanted = options.compile();
     let end = || stop() || hurry();
     let share = |problem: Problem| -> Solution {
         adder_graph::share_until(problem.matrix, &wanted.share, &end)
     };
-    compile::compile_with(model, &wanted, &share, progress, stop)
+    compile::compile_until(last, model, &wanted, &share, progress, stop)
 }
 
 /// Writes the build folder of a compiled model, atomically. A build folder that is already there is

@@ -2,7 +2,7 @@
 //! `name: width interval = operation ; origin`.
 
 use super::{Circuit, Node, NodeId, Op, Term};
-use crate::text::{format, parse_format, parse_interval, parse_width, width};
+use crate::text::{self, Lines, Text, format, parse_format, parse_interval, parse_width, width};
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
@@ -56,32 +56,33 @@ impl FromStr for Circuit {
 
     /// Reads what [`Display`](fmt::Display) writes. The circuit is not verified.
     fn from_str(text: &str) -> Result<Self> {
+        text::one(text)
+    }
+}
+
+impl Text for Circuit {
+    const WHAT: &'static str = "circuit";
+
+    fn read(lines: &mut Lines) -> Option<Self> {
         let mut parser = Parser { ids: HashMap::new() };
-        let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let at = |(number, line): (usize, &str)| {
-            Error::input(
-                format_args!("circuit, line {}", number + 1),
-                format_args!("`{line}` is not understood"),
-            )
-        };
-        let first = lines.next().ok_or_else(|| Error::input("circuit", "is empty"))?;
-        let mut circuit = header(first.1).ok_or_else(|| at(first))?;
-        for line in lines {
-            if let Some(outputs) = line.1.strip_prefix("outputs") {
-                let outputs: Option<_> =
-                    outputs.split_whitespace().map(|name| parser.id(name)).collect();
-                circuit.outputs = outputs.ok_or_else(|| at(line))?;
-                continue;
+        let mut circuit = header(lines.next()?)?;
+        loop {
+            let line = lines.next()?;
+            if let Some(outputs) = line.strip_prefix("outputs").filter(|rest| !rest.contains(':')) {
+                circuit.outputs = outputs
+                    .split_whitespace()
+                    .map(|name| parser.id(name))
+                    .collect::<Option<_>>()?;
+                return Some(circuit);
             }
-            let node = parser.node(line.1).ok_or_else(|| at(line))?;
-            let id = NodeId(circuit.nodes.len() as u32);
+            let node = parser.node(line)?;
+            let id = NodeId(u32::try_from(circuit.nodes.len()).ok()?);
             if matches!(node.op, Op::Input(_)) {
                 circuit.inputs.push(id);
             }
             parser.ids.insert(node.name.clone(), id);
             circuit.nodes.push(node);
         }
-        Ok(circuit)
     }
 }
 

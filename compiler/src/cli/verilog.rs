@@ -3,11 +3,12 @@
 use super::{INTERRUPTED, at_once, consent, numbers, output};
 use indicatif::ProgressBar;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::build::{self, Build, Edits, Options, Record};
-use strassenc::compile::{self, Step};
+use strassenc::compile::{self, Level, Pass};
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
@@ -36,7 +37,9 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
   strassenc verilog runs/cnn --target-fps 20000 --clock 200
   strassenc verilog runs/cnn --lut-budget 40000 --bram-budget 60
   strassenc verilog runs/cnn --engines engines.toml      the engines of an earlier build, edited
-  strassenc verilog runs/digits --dump dataflow          the pruned network as text; no build
+  strassenc verilog runs/digits --dump pipelines         every node with its stage, as text; no build
+  strassenc verilog runs/digits --dump dataflow --stop-after lower     the network before it is pruned
+  strassenc verilog runs/digits --stop-after share       how many adders the matrices take; no build
 
 The folder holds the Verilog (files.f lists it), signature.json (ports, beats, latency), a testbench with golden's answers
 for any simulator, and build.json. `strassenc simulate`, `report` and `check` take it from there.")]
@@ -59,16 +62,13 @@ pub struct Args {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
-    /// Print this level as text, and write nothing
-    #[arg(long, value_enum, value_name = "LEVEL", conflicts_with = "json")]
+    /// Print this level as text, as the last pass that changes it leaves it, and write nothing
+    #[arg(long, value_enum, value_name = "LEVEL", conflicts_with_all = ["json", "output", "overwrite"])]
     dump: Option<Level>,
-}
-
-/// A level that has a text form.
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Level {
-    /// The network as layers on edges, after pruning
-    Dataflow,
+    /// Run the passes up to this one, with their checks; say what it found, and write nothing.
+    /// With --dump: print the level as it is after this pass
+    #[arg(long, value_enum, value_name = "PASS", conflicts_with_all = ["output", "overwrite"])]
+    stop_after: Option<Pass>,
 }
 
 /// What decides a build.
@@ -224,9 +224,9 @@ struct Report<'a> {
 pub fn run(args: Args) -> Result<()> {
     let model = load(&args.model)?;
     let options = args.options.options()?;
-    if let Some(Level::Dataflow) = args.dump {
-        let (dataflow, _) = compile::plan(&model, &options.compile())?;
-        return output::write(dataflow);
+    let yields = |level: Level| level.passes().next_back();
+    if let Some(last) = args.stop_after.or_else(|| args.dump.and_then(yields)) {
+        return stop_after(last, args.dump, args.json, &model, &options, args.anyway);
     }
     let folder = args.output.unwrap_or_else(|| Path::new("build").join(&model.name));
     consent::ask(&model, &options, args.anyway)?;
@@ -244,6 +244,51 @@ pub fn run(args: Args) -> Result<()> {
         output::line(format_args!("{} in {seconds:.1} s", folder.display()))?;
     }
     Ok(())
+}
+
+/// What a pass found.
+#[derive(Serialize)]
+struct Found<'a> {
+    pass: String,
+    sizes: BTreeMap<&'a str, i64>,
+}
+
+/// Runs the passes up to `last`, and prints a level, or what `last` found.
+fn stop_after(
+    last: Pass,
+    dump: Option<Level>,
+    json: bool,
+    model: &Model,
+    options: &Options,
+    anyway: bool,
+) -> Result<()> {
+    if let Some(level) = dump
+        && let Some(first) = level.passes().next().filter(|first| last < *first)
+    {
+        let cause = format_args!("comes before `{first}`, which makes the {level}");
+        return Err(Error::input(format_args!("--stop-after {last}"), cause).help(format_args!(
+            "leave it out, or stop after {}",
+            level.passes().map(|pass| format!("`{pass}`")).collect::<Vec<_>>().join(" or ")
+        )));
+    }
+    if last >= Pass::Share {
+        consent::ask(model, options, anyway)?;
+    }
+    let levels = compiling(options, |progress, stop, hurry| {
+        at_once(|| build::compile_until(last, model, options, progress, stop, hurry))
+    })?;
+    match dump {
+        Some(level) => output::write(levels.text(level).unwrap_or_default()),
+        None if json => {
+            let sizes = levels.sizes().into_iter().collect();
+            output::json(&Found { pass: last.to_string(), sizes })
+        }
+        None => {
+            let sizes = levels.sizes().into_iter();
+            let sizes = sizes.map(|(name, n)| format!("{} {n}", name.replace('_', " ")));
+            output::line(format_args!("{last}: {}", sizes.collect::<Vec<_>>().join(", ")))
+        }
+    }
 }
 
 /// The model in a file or in a run folder.
@@ -276,27 +321,37 @@ pub(super) fn write(
     edits: Edits,
 ) -> Result<Record> {
     build::check_replaceable(folder, options, edits)?;
+    compiling(options, |progress, stop, hurry| {
+        let core = at_once(|| build::compile(model, options, progress, stop, hurry))?;
+        build::replace(folder, &core, options, edits)
+    })
+}
+
+/// Does work that compiles, with its progress on stderr, the search within its time limit, and
+/// Ctrl-C.
+fn compiling<T>(
+    options: &Options,
+    work: impl FnOnce(
+        &(dyn Fn(compile::Progress) + Sync),
+        &(dyn Fn() -> bool + Sync),
+        &(dyn Fn() -> bool + Sync),
+    ) -> Result<T>,
+) -> Result<T> {
     let style = style("{prefix:10} {bar:30} {steps} {msg} {elapsed}");
     let bar = ProgressBar::no_length().with_style(style).with_prefix("compiling");
     // Drawn on a terminal only; the sharing of a large matrix is one long step.
     bar.enable_steady_tick(Duration::from_millis(200));
     let deadline =
         options.time_limit.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds));
-    let progress = |p: strassenc::compile::Progress| {
+    let progress = |p: compile::Progress| {
         bar.set_length(p.total as u64);
         bar.set_position(p.done as u64);
-        bar.set_message(match p.step {
-            Step::Share(role) => format!("{}: {role} shared and proved", p.layer),
-            Step::Circuit => format!("{}: circuit proved", p.layer),
-            Step::Schedule => format!("{}: scheduled", p.layer),
-            Step::Fold => format!("{}: folded and proved", p.layer),
-            Step::Time => "streams timed".into(),
-        });
+        let of = p.role.map(|role| format!(" {role}")).unwrap_or_default();
+        bar.set_message(format!("{}: {}{of}", p.place, p.pass));
     };
     let stop = || INTERRUPTED.load(Ordering::Relaxed);
     let hurry = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    let core = at_once(|| build::compile(model, options, &progress, &stop, &hurry));
-    let record = core.and_then(|core| build::replace(folder, &core, options, edits));
+    let done = work(&progress, &stop, &hurry);
     bar.finish_and_clear();
-    record
+    done
 }

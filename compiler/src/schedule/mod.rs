@@ -21,6 +21,7 @@
 mod closure;
 mod optimise;
 mod simulate;
+mod text;
 mod verify;
 
 pub use optimise::{earliest, schedule};

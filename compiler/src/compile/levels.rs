@@ -1,0 +1,219 @@
+//! What the passes up to one of them have made: the levels of one network.
+
+use super::passes::{Level, Pass};
+use super::{Compiled, LayerEngine, SharedMatrix, Unrolled};
+use crate::circuit::Circuit;
+use crate::engine::{Choice, Engines};
+use crate::folded::Folded;
+use crate::ir::{Dataflow, Layer};
+use crate::schedule;
+use crate::stream::Graph;
+use crate::stream::depths::Depth;
+use crate::stream::timing::Timing;
+use std::fmt::Write;
+use strassenc_runtime::{Error, Model, Result};
+
+/// What is there after a pass.
+#[derive(Clone, Debug)]
+pub struct Levels {
+    /// The last pass that has run.
+    pub after: Pass,
+    /// The network.
+    pub dataflow: Dataflow,
+    /// The engine of every layer; none before [`Pass::Engines`].
+    pub engines: Engines,
+    /// One per layer; none before [`Pass::Share`].
+    pub layers: Vec<Made>,
+    /// The whole core; none before [`Pass::Assemble`].
+    pub graph: Option<Graph>,
+    /// Of every FIFO, and the core at full rate; none before [`Pass::Time`].
+    pub timing: Option<(Vec<Depth>, Timing)>,
+}
+
+/// What is there of a layer.
+#[derive(Clone, Debug)]
+pub enum Made {
+    /// Nothing yet: the layer is folded, and none of the passes has folded it.
+    Nothing,
+    /// The adder graphs of an unrolled layer: of W_b and of W_c.
+    Shared([SharedMatrix; 2]),
+    /// Its circuit beside them.
+    Built([SharedMatrix; 2], Circuit),
+    /// All of it.
+    Engine(LayerEngine),
+}
+
+impl Made {
+    /// The adder graphs of W_b and W_c.
+    fn matrices(&self) -> Option<[&SharedMatrix; 2]> {
+        match self {
+            Made::Shared([wb, wc]) | Made::Built([wb, wc], _) => Some([wb, wc]),
+            Made::Engine(engine) => engine.unrolled().map(|layer| [&layer.wb, &layer.wc]),
+            Made::Nothing => None,
+        }
+    }
+
+    fn circuit(&self) -> Option<&Circuit> {
+        match self {
+            Made::Built(_, circuit) => Some(circuit),
+            Made::Engine(engine) => engine.unrolled().map(|layer| &layer.circuit),
+            Made::Nothing | Made::Shared(_) => None,
+        }
+    }
+
+    /// All of it, where it is all there.
+    pub(super) fn engine(&self) -> Option<&LayerEngine> {
+        if let Made::Engine(engine) = self { Some(engine) } else { None }
+    }
+}
+
+impl Levels {
+    /// The core, after the last pass; `model` is what was compiled.
+    ///
+    /// # Errors
+    /// Where a level is not there.
+    pub fn compiled(self, model: &Model, schedule: &schedule::Options) -> Result<Compiled> {
+        let Levels { after, dataflow, engines, layers, graph, timing } = self;
+        let layers = layers.into_iter().map(|made| match made {
+            Made::Engine(engine) => Some(engine),
+            Made::Nothing | Made::Shared(_) | Made::Built(..) => None,
+        });
+        let (Some(layers), Some(graph), Some((depths, timing))) =
+            (layers.collect::<Option<Vec<_>>>(), graph, timing)
+        else {
+            return Err(Error::internal("compile", format_args!("`{after}` is not the last pass")));
+        };
+        let (model, schedule) = (model.clone(), *schedule);
+        Ok(Compiled { model, schedule, dataflow, engines, layers, graph, depths, timing })
+    }
+
+    /// The text of a level as it is now; none where no pass has made it yet.
+    pub fn text(&self, level: Level) -> Option<String> {
+        if level.passes().next().is_none_or(|first| self.after < first) {
+            return None;
+        }
+        let mut text = String::new();
+        let mut add = |part: &dyn std::fmt::Display| {
+            // Writing to a string never fails.
+            let _ = write!(text, "{part}");
+        };
+        match level {
+            Level::Dataflow => add(&self.dataflow),
+            Level::Engines => add(&self.engines),
+            Level::Circuits => self.circuits().for_each(|circuit| add(circuit)),
+            Level::Pipelines => {
+                self.pipelines().for_each(|layer| add(&layer.pipeline.text(&layer.circuit)));
+            }
+        }
+        Some(text)
+    }
+
+    /// The circuits of the unrolled layers.
+    pub fn circuits(&self) -> impl Iterator<Item = &Circuit> {
+        self.layers.iter().filter_map(Made::circuit)
+    }
+
+    /// The unrolled layers that have a pipeline.
+    pub fn pipelines(&self) -> impl Iterator<Item = &Unrolled> {
+        self.layers.iter().filter_map(Made::engine).filter_map(LayerEngine::unrolled)
+    }
+
+    /// The folded layers.
+    pub fn folded(&self) -> impl Iterator<Item = &Folded> {
+        self.layers.iter().filter_map(Made::engine).filter_map(LayerEngine::folded)
+    }
+
+    /// What the last pass has found, counted.
+    pub fn sizes(&self) -> Vec<(&'static str, i64)> {
+        fn sum(numbers: impl Iterator<Item = usize>) -> i64 {
+            numbers.sum::<usize>() as i64
+        }
+        fn most(numbers: impl Iterator<Item = u32>) -> i64 {
+            numbers.max().unwrap_or(0).into()
+        }
+        let Levels { dataflow, engines, graph, timing, .. } = self;
+        match self.after {
+            Pass::Lower | Pass::Prune => {
+                let kernels = dataflow.layers.iter().filter_map(|layer| layer.kernel());
+                let channels = dataflow.edges.iter().map(|edge| edge.channels.len());
+                vec![
+                    ("layers", dataflow.layers.len() as i64),
+                    ("channels", sum(channels)),
+                    ("products", sum(kernels.map(|kernel| kernel.chain.multiplications()))),
+                ]
+            }
+            Pass::Engines => {
+                let count = |is: fn(&Choice) -> bool| {
+                    sum(engines.layers.values().map(|choice| usize::from(is(choice))))
+                };
+                vec![
+                    ("unrolled", count(|choice| matches!(choice, Choice::Unrolled))),
+                    ("folded", count(|choice| matches!(choice, Choice::Folded(_)))),
+                    ("elementwise", count(|choice| matches!(choice, Choice::Elementwise { .. }))),
+                ]
+            }
+            Pass::Share => {
+                let graphs = || {
+                    let matrices = self.layers.iter().filter_map(Made::matrices).flatten();
+                    matrices.map(|matrix| &matrix.solution.graph)
+                };
+                vec![
+                    ("matrices", graphs().count() as i64),
+                    ("adders", sum(graphs().map(|graph| graph.adders()))),
+                    ("depth", most(graphs().map(|graph| graph.depth()))),
+                ]
+            }
+            Pass::Build => {
+                let nodes = || self.circuits().flat_map(|circuit| &circuit.nodes);
+                let multipliers = nodes().filter(|node| node.op.is_multiplier());
+                vec![
+                    ("circuits", self.circuits().count() as i64),
+                    ("nodes", nodes().count() as i64),
+                    ("multipliers", multipliers.count() as i64),
+                ]
+            }
+            Pass::Schedule => {
+                let bits = self.pipelines().map(|l| l.pipeline.register_bits(&l.circuit));
+                vec![
+                    ("pipelines", self.pipelines().count() as i64),
+                    ("stages", self.pipelines().map(|l| i64::from(l.pipeline.stages)).sum()),
+                    ("register_bits", bits.sum::<u64>() as i64),
+                ]
+            }
+            Pass::Fold => vec![
+                ("folded", self.folded().count() as i64),
+                ("multipliers", sum(self.folded().map(|folded| folded.bank.lanes))),
+                ("rom_bits", self.folded().map(|folded| folded.rom_bits() as i64).sum()),
+            ],
+            Pass::Multiply => {
+                let (mut hardware, mut made) = (0, 0);
+                for engine in self.layers.iter().filter_map(Made::engine) {
+                    let [h, m] = engine.products();
+                    (hardware, made) = (hardware + h, made + m);
+                }
+                hardware += dataflow.layers.iter().map(Layer::products_of_a_unit).sum::<usize>();
+                vec![("hardware_multipliers", hardware as i64), ("shift_add", made as i64)]
+            }
+            Pass::Assemble => graph
+                .iter()
+                .flat_map(|graph| {
+                    [
+                        ("nodes", graph.nodes.len() as i64),
+                        ("streams", graph.streams.len() as i64),
+                        ("fifos", graph.fifos().count() as i64),
+                    ]
+                })
+                .collect(),
+            Pass::Time => timing
+                .iter()
+                .flat_map(|(depths, timing)| {
+                    [
+                        ("latency", timing.latency()),
+                        ("interval", timing.interval() as i64),
+                        ("fifos", depths.len() as i64),
+                    ]
+                })
+                .collect(),
+        }
+    }
+}

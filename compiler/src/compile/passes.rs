@@ -1,0 +1,98 @@
+//! The passes by name, and the levels that they yield: the one list that the compiler,
+//! `strassenc verilog --help` and `ARCHITECTURE.md` share.
+
+use clap::ValueEnum;
+use std::fmt;
+use strassenc_runtime::Result;
+
+/// A pass of the compiler, in the order in which they run. What is said of each here is what users
+/// read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Pass {
+    /// Lowers the model to layers on edges, each linear one with the kernel of a window
+    Lower,
+    /// Chooses the engine of every layer for which --engines gives none
+    Engines,
+    /// Takes out channels that nobody reads, or that never vary
+    Prune,
+    /// Finds the common sums of every matrix of an unrolled layer, and proves them
+    Share,
+    /// Joins the sums of an unrolled layer to its circuit, and proves it
+    Build,
+    /// Gives every node of a circuit its pipeline stage
+    Schedule,
+    /// Cuts every folded layer into clocks, fills its ROMs, and proves them
+    Fold,
+    /// Chooses what multiplies: hardware multipliers, or shifts and additions
+    Multiply,
+    /// Joins the engines by streams, with storage and changes of width between them
+    Assemble,
+    /// Runs the streams clock by clock, and gives every FIFO its depth
+    Time,
+}
+
+/// What passes yield: a level that is printed as text, and read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// The network: layers on edges, and the operations of each kernel
+    Dataflow,
+    /// The engine of every layer, as in engines.toml
+    Engines,
+    /// The circuits of unrolled layers, a node a line
+    Circuits,
+    /// The pipelines of these circuits, the stage of a node a line
+    Pipelines,
+}
+
+impl Pass {
+    /// What it yields, where that has a text form.
+    pub fn level(self) -> Option<Level> {
+        match self {
+            Pass::Lower | Pass::Prune => Some(Level::Dataflow),
+            Pass::Engines => Some(Level::Engines),
+            Pass::Build => Some(Level::Circuits),
+            Pass::Schedule => Some(Level::Pipelines),
+            Pass::Share | Pass::Fold | Pass::Multiply | Pass::Assemble | Pass::Time => None,
+        }
+    }
+
+    /// What it does, in a sentence without its full stop.
+    pub fn description(self) -> String {
+        told(&self)[1].clone()
+    }
+
+    /// What came of the check of its result: an error's place begins with the pass.
+    pub(super) fn checked<T>(self, result: Result<T>) -> Result<T> {
+        result.map_err(|e| e.within(format_args!("after {self}")))
+    }
+}
+
+impl Level {
+    /// The passes that yield it: the first one makes it, the others change it.
+    pub fn passes(self) -> impl DoubleEndedIterator<Item = Pass> {
+        Pass::value_variants().iter().copied().filter(move |pass| pass.level() == Some(self))
+    }
+
+    /// What it is, in a phrase without a full stop.
+    pub fn description(self) -> String {
+        told(&self)[1].clone()
+    }
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&told(self)[0])
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&told(self)[0])
+    }
+}
+
+/// The name and the description of what no command line hides.
+fn told(value: &impl ValueEnum) -> [String; 2] {
+    let told = value.to_possible_value().unwrap_or_default();
+    [told.get_name().into(), told.get_help().map(ToString::to_string).unwrap_or_default()]
+}
