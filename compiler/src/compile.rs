@@ -236,8 +236,24 @@ pub fn compile_until(
     progress: &(dyn Fn(Progress) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Levels> {
+    let plan = plan_until(last, model, options)?;
+    from_plan(last, plan, options, share, progress, stop)
+}
+
+/// Like [`compile_until`], where a network is lowered and has its engines already, as [`plan`]
+/// yields them: the passes from share on.
+///
+/// # Errors
+/// As [`compile_with`].
+pub fn from_plan(
+    last: Pass,
+    (dataflow, engines): (Dataflow, Engines),
+    options: &Options,
+    share: &(dyn Fn(Problem) -> Solution + Sync),
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Levels> {
     options.schedule.validate()?;
-    let (dataflow, engines) = plan_until(last, model, options)?;
     let mut levels =
         Levels { after: last, dataflow, engines, layers: vec![], graph: None, timing: None };
     let step = steps(STEPS_PER_LAYER * levels.dataflow.layers.len() + 1, progress, stop);
@@ -245,7 +261,9 @@ pub fn compile_until(
         let Levels { dataflow, engines, .. } = &levels;
         levels.layers = (dataflow.layers.par_iter().enumerate())
             .map(|(number, layer)| {
-                let choice = engines.layers[&layer.name];
+                let choice = *engines.layers.get(&layer.name).ok_or_else(|| {
+                    Error::input(format_args!("layer `{}`", layer.name), "has no engine")
+                })?;
                 let made = one(last, dataflow, number, choice, &options.schedule, share, &step)?;
                 if !matches!(choice, Choice::Unrolled) {
                     (0..STEPS_PER_LAYER).try_for_each(|_| step(&layer.name, Pass::Fold, None))?;

@@ -4,7 +4,11 @@ use crate::interval::Interval;
 use std::fmt;
 use std::iter::Peekable;
 use std::str::FromStr;
-use strassenc_runtime::{Error, Format, Result};
+use strassenc_runtime::{Error, Extent, Format, Result, Shape};
+
+/// Most elements of an image, a window or a matrix: what they are multiplied by stays within 64
+/// bits.
+const MOST: usize = 1 << 32;
 
 /// `s8` or `u8`.
 pub(crate) fn width(signed: bool, bits: u32) -> String {
@@ -45,6 +49,36 @@ pub(crate) fn numbers<T: fmt::Display>(values: &[T]) -> String {
 /// Reads what [`numbers`] writes.
 pub(crate) fn parse_numbers<T: FromStr>(text: &str) -> Option<Vec<T>> {
     text.split_whitespace().map(|word| word.parse().ok()).collect()
+}
+
+/// `2x3x8`: height, width and channels.
+pub(crate) fn shape(Shape { height, width, channels }: Shape) -> String {
+    format!("{height}x{width}x{channels}")
+}
+
+/// `2x3`: down, then across.
+pub(crate) fn extent(Extent { h, w }: Extent) -> String {
+    format!("{h}x{w}")
+}
+
+/// Reads a number of elements.
+pub(crate) fn size(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|n| *n <= MOST)
+}
+
+/// Reads what [`extent`] writes.
+pub(crate) fn parse_extent(text: &str) -> Option<Extent> {
+    let (h, w) = text.split_once('x')?;
+    let (h, w) = (size(h)?, size(w)?);
+    h.checked_mul(w).filter(|n| *n <= MOST).map(|_| Extent { h, w })
+}
+
+/// Reads what [`shape`] writes.
+pub(crate) fn parse_shape(text: &str) -> Option<Shape> {
+    let (pixels, channels) = text.rsplit_once('x')?;
+    let (Extent { h, w }, channels) = (parse_extent(pixels)?, size(channels)?);
+    (h * w).checked_mul(channels).filter(|n| *n <= MOST)?;
+    Some(Shape { height: h, width: w, channels })
 }
 
 /// What a text may hold several of, one after the other.

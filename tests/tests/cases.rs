@@ -6,9 +6,12 @@
 use std::path::{Path, PathBuf};
 use strassenc::adder_graph;
 use strassenc::circuit::{self, Circuit};
+use strassenc::compile::{Options, Pass, Problem, from_plan};
+use strassenc::engine::Engines;
 use strassenc::ir::{self, Chain, Dataflow};
 use strassenc::lower;
 use strassenc::schedule::{self, Pipeline};
+use strassenc::stream::{self, Graph};
 use strassenc_runtime::{Error, Result};
 
 /// What the pass with this name makes of its inputs.
@@ -56,6 +59,17 @@ fn answer(pass: &str, inputs: &[&str]) -> Result<String> {
                 schedule::verify(&circuit, &pipeline, &schedule::Options::default())?;
             }
             Ok("ok\n".into())
+        }
+        ("read_streams", [streams]) => Ok(streams.parse::<Graph>()?.to_string()),
+        ("verify_streams", [streams]) => stream::verify(&streams.parse()?).map(|()| "ok\n".into()),
+        ("assemble" | "time", [dataflow, engines]) => {
+            let pass = if pass == "time" { Pass::Time } else { Pass::Assemble };
+            let plan: (Dataflow, _) = (dataflow.parse()?, Engines::parse(engines, "engines")?);
+            ir::verify(&plan.0)?;
+            let options = adder_graph::Options::default();
+            let share = |problem: Problem| adder_graph::share(problem.matrix, &options);
+            let levels = from_plan(pass, plan, &Options::default(), &share, &|_| {}, &|| false)?;
+            Ok(pass.level().and_then(|level| levels.text(level)).unwrap_or_default())
         }
         _ => Err(Error::input(
             format_args!("pass `{pass}`"),

@@ -8,6 +8,7 @@ use strassenc::engine::Engines;
 use strassenc::ir::Dataflow;
 use strassenc::lower::{lower, prune};
 use strassenc::schedule::{self, Pipeline};
+use strassenc::stream::{self, Graph};
 use strassenc::text::all;
 use strassenc_runtime::{Error, Model};
 use strassenc_tests::{image_model, random_engines, random_model, recipes, sequence_model};
@@ -100,6 +101,11 @@ proptest! {
         for engines in [&core.engines, &engines] {
             prop_assert_eq!(&Engines::parse(&engines.to_string(), "text").unwrap(), engines);
         }
+        prop_assert_eq!(&core.graph.to_string().parse::<Graph>().unwrap(), &core.graph);
+        let mut graph = core.graph.clone();
+        let fifos: Vec<usize> = graph.fifos().collect();
+        fifos.into_iter().for_each(|fifo| graph.set_depth(fifo, usize::MAX));
+        prop_assert_eq!(&graph.to_string().parse::<Graph>().unwrap(), &graph);
         let circuits = circuits(&core);
         prop_assert_eq!(&all::<Circuit>(&texts(&circuits)).unwrap(), &circuits);
         for circuit in &circuits {
@@ -116,6 +122,13 @@ proptest! {
     fn a_damaged_level_is_refused_with_its_line_or_another_one(
         core in cores(), place: Index, byte in 9u8..127
     ) {
+        match damaged(core.graph.to_string(), &place, byte).parse::<Graph>() {
+            Ok(other) => {
+                prop_assert_eq!(&other.to_string().parse::<Graph>().unwrap(), &other);
+                let _ = stream::verify(&other);
+            }
+            Err(error) => prop_assert!(has_place("streams", &error), "{}", error),
+        }
         match all::<Circuit>(&damaged(texts(&circuits(&core)), &place, byte)) {
             Ok(others) => for other in others {
                 prop_assert_eq!(&other.to_string().parse::<Circuit>().unwrap(), &other);

@@ -42,6 +42,8 @@ pub enum Level {
     Circuits,
     /// The pipelines of these circuits, the stage of a node a line
     Pipelines,
+    /// The whole core: primitives and pipelines joined by streams, one of them a line
+    Streams,
 }
 
 impl Pass {
@@ -52,7 +54,8 @@ impl Pass {
             Pass::Engines => Some(Level::Engines),
             Pass::Build => Some(Level::Circuits),
             Pass::Schedule => Some(Level::Pipelines),
-            Pass::Share | Pass::Fold | Pass::Multiply | Pass::Assemble | Pass::Time => None,
+            Pass::Assemble | Pass::Time => Some(Level::Streams),
+            Pass::Share | Pass::Fold | Pass::Multiply => None,
         }
     }
 

@@ -183,10 +183,10 @@ impl Array {
 }
 
 impl Positions {
-    /// Words of the stream in which a word is read.
+    /// Words of the stream in which a word is read; `usize::MAX` where they are that many or more.
     pub fn reads(&self) -> usize {
-        let blocks: usize = self.steps.iter().map(|step| step.blocks).sum();
-        blocks * self.count * self.taps * self.words
+        let blocks = self.steps.iter().fold(0usize, |all, step| all.saturating_add(step.blocks));
+        [self.count, self.taps, self.words].into_iter().fold(blocks, usize::saturating_mul)
     }
 
     /// The step of each block.

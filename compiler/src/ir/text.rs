@@ -32,15 +32,14 @@ use super::gated::{Blend, Cell, Curve};
 use super::{Chain, Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Op, OpKind, Role, Value, Windows};
 use crate::adder_graph::Matrix;
 use crate::interval::Interval;
-use crate::text::{Lines, format, numbers, parse_format, parse_interval, parse_numbers};
+use crate::text::{
+    Lines, extent, format, numbers, parse_extent, parse_format, parse_interval, parse_numbers,
+    parse_shape, shape, size,
+};
 use std::fmt;
 use std::str::FromStr;
 use strassenc_runtime::model::PoolKind;
-use strassenc_runtime::{Error, Extent, Format, Result, Shape};
-
-/// Most elements of an image, a window or a matrix: what they are multiplied by stays within 64
-/// bits.
-const MOST: usize = 1 << 32;
+use strassenc_runtime::{Error, Extent, Format, Result};
 
 impl fmt::Display for Dataflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -205,14 +204,6 @@ fn word(role: Role) -> &'static str {
         Role::Wab => "W_ab",
         Role::Wc => "W_c",
     }
-}
-
-fn shape(Shape { height, width, channels }: Shape) -> String {
-    format!("{height}x{width}x{channels}")
-}
-
-fn extent(Extent { h, w }: Extent) -> String {
-    format!("{h}x{w}")
 }
 
 impl FromStr for Dataflow {
@@ -472,21 +463,4 @@ fn parse_elements(
 fn parse_row(text: &str) -> Option<Vec<i32>> {
     let sign = |c| Some(['-', '0', '+'].iter().position(|sign| *sign == c)? as i32 - 1);
     text.chars().map(sign).collect::<Option<_>>().or_else(|| parse_numbers(text))
-}
-
-fn size(text: &str) -> Option<usize> {
-    text.parse().ok().filter(|n| *n <= MOST)
-}
-
-fn parse_extent(text: &str) -> Option<Extent> {
-    let (h, w) = text.split_once('x')?;
-    let (h, w) = (size(h)?, size(w)?);
-    h.checked_mul(w).filter(|n| *n <= MOST).map(|_| Extent { h, w })
-}
-
-fn parse_shape(text: &str) -> Option<Shape> {
-    let (pixels, channels) = text.rsplit_once('x')?;
-    let (Extent { h, w }, channels) = (parse_extent(pixels)?, size(channels)?);
-    (h * w).checked_mul(channels).filter(|n| *n <= MOST)?;
-    Some(Shape { height: h, width: w, channels })
 }

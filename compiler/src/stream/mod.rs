@@ -16,6 +16,7 @@
 mod assemble;
 pub mod depths;
 pub mod primitive;
+mod text;
 pub mod timing;
 mod verify;
 

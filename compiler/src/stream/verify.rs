@@ -11,6 +11,13 @@ pub fn verify(graph: &Graph) -> Result<()> {
         Err(Error::internal(format_args!("stream graph, `{node}`"), cause))
     };
     let n = graph.streams.len();
+    let ends = graph.nodes.iter().flat_map(|node| {
+        node.inputs.iter().chain(&node.outputs).map(|id| (node.name.as_str(), id.index()))
+    });
+    let ports = [("ports", 0), ("ports", graph.output.index())];
+    if let Some((place, stream)) = ports.into_iter().chain(ends).find(|(_, stream)| *stream >= n) {
+        return fail(place, format!("stream {stream} is not there"));
+    }
     let (mut given, mut taken) = (vec![false; n], vec![false; n]);
     given[0] = true;
     taken[graph.output.index()] = true;
@@ -56,7 +63,11 @@ fn fits(graph: &Graph, node: &Node) -> std::result::Result<(), String> {
     if part.sides().map(<[_]>::len) != [ends.inputs.len(), ends.outputs.len()] {
         return Err(format!("has {} streams in and {} out", ends.inputs.len(), ends.outputs.len()));
     }
-    match part.fits(&ends).into_iter().find(|[a, b]| a != b) {
+    if let Some(lines) = part.lines().filter(|lines| !lines.lie_on_the_image()) {
+        return Err(format!("has {} on an image of {}", lines.windows, lines.image));
+    }
+    // What is counted ends there.
+    match part.fits(&ends).into_iter().find(|[a, b]| a != b || *a == usize::MAX) {
         Some([a, b]) => {
             Err(format!("makes {:?} of {:?}: {a} is not {b}", ends.outputs, ends.inputs))
         }

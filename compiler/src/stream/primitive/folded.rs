@@ -1,6 +1,6 @@
 //! The parts of a folded layer, and what sums up or compares words.
 
-use super::{Around, Count, Ends, Part, Pipe, Rom, State, Table};
+use super::{Around, Count, Ends, Part, Pipe, Rom, State, Table, product};
 use crate::emit::address_bits;
 use crate::emit::signature::Frames;
 use crate::folded;
@@ -110,7 +110,7 @@ impl Part for Array {
     }
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
-        vec![[ends.x().words, ends.z().words * self.sums]]
+        vec![[ends.x().words, product([ends.z().words, self.sums])]]
     }
 
     fn banner(&self, _: &Ends) -> String {
@@ -279,7 +279,7 @@ impl Part for Accumulate {
     }
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
-        vec![[ends.x().words, ends.z().words * self.count]]
+        vec![[ends.x().words, product([ends.z().words, self.count])]]
     }
 
     fn banner(&self, _: &Ends) -> String {

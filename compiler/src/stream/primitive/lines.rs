@@ -1,6 +1,6 @@
 //! Rows of an image in storage, and the windows that are read from them.
 
-use super::{Around, Ends, Part, State};
+use super::{Around, Ends, Part, State, product};
 use crate::emit::signature::Frames;
 use crate::ir::Windows;
 use strassenc_runtime::{Extent, Shape};
@@ -34,6 +34,17 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// Whether there are windows, and each of them holds a pixel of the image.
+    pub(crate) fn lie_on_the_image(&self) -> bool {
+        let Windows { size, stride, pad, rows, columns } = self.windows;
+        let on = |[size, stride, pad]: [usize; 3], count: usize, n: usize| {
+            let begins = count.checked_sub(1).map(|last| product([last, stride]));
+            stride > 0 && pad < size && begins.is_some_and(|begins| begins < n.saturating_add(pad))
+        };
+        on([size.h, stride.h, pad.h], rows, self.image.height)
+            && on([size.w, stride.w, pad.w], columns, self.image.width)
+    }
+
     /// Rows in storage: those of a window, and those that arrive while it is read.
     pub fn slots(&self) -> usize {
         self.windows.size.h + self.windows.stride.h
@@ -121,14 +132,17 @@ impl Part for Window {
         &["strassenc_window", "strassenc_rows"]
     }
 
+    fn lines(&self) -> Option<&Lines> {
+        Some(&self.0)
+    }
+
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
         let (Window(Lines { image, windows, .. }), x, z) = (self, ends.x(), ends.z());
-        let elements = windows.size.area() * image.channels;
         vec![
-            [x.words * x.lanes, image.elements()],
+            [product([x.words, x.lanes]), image.elements()],
             [x.lanes, image.channels],
-            [elements, z.lanes],
-            [windows.count(), z.words],
+            [product([windows.size.area(), image.channels]), z.lanes],
+            [product([windows.rows, windows.columns]), z.words],
         ]
     }
 
@@ -160,16 +174,21 @@ impl Part for Reader {
         &["strassenc_reader", "strassenc_rows"]
     }
 
+    fn lines(&self) -> Option<&Lines> {
+        Some(&self.lines)
+    }
+
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
         let (Reader { lines, groups, repeats }, x, z) = (self, ends.x(), ends.z());
-        let one = lines.windows.size.area() * lines.words * repeats;
+        let Windows { size, rows, columns, .. } = lines.windows;
         // The products of a window are an image of their own.
-        let image = lines.image.pixels() * lines.words;
+        let image = product([lines.image.pixels(), lines.words]);
+        let images = x.words / image;
         vec![
             [x.words % image, 0],
             [x.lanes, z.lanes],
             [lines.words % groups, 0],
-            [x.words / image * lines.windows.count() * one, z.words],
+            [product([images, rows, columns, size.area(), lines.words, *repeats]), z.words],
         ]
     }
 

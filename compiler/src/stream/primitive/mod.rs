@@ -66,7 +66,12 @@ pub trait Part {
         [&["s"], &["m"]]
     }
 
-    /// Pairs of numbers that are equal where its streams fit it.
+    /// The storage of an image that it reads windows from.
+    fn lines(&self) -> Option<&Lines> {
+        None
+    }
+
+    /// Pairs of numbers that are equal where its streams fit it; products as [`product`] has them.
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]>;
 
     /// What it does, for people.
@@ -107,6 +112,11 @@ pub trait Part {
     }
 }
 
+/// The product of numbers, `usize::MAX` where it is that or more.
+fn product<const N: usize>(numbers: [usize; N]) -> usize {
+    numbers.into_iter().fold(1, usize::saturating_mul)
+}
+
 /// The streams of a node.
 pub struct Ends<'a> {
     /// The node's name.
@@ -135,7 +145,7 @@ impl Ends<'_> {
                 s.words,
                 s.lanes,
                 s.format.bits as usize,
-                s.format.frac as usize,
+                s.format.frac as u32 as usize,
                 s.format.signed.into(),
             ]
         };

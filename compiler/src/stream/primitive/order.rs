@@ -1,6 +1,6 @@
 //! What stores a frame, or part of it, and reads it in another order.
 
-use super::{Around, Ends, Part, State};
+use super::{Around, Ends, Part, State, product};
 use crate::emit::signature::Frames;
 use crate::folded::{FilterStep, Positions};
 use strassenc_runtime::{Extent, Shape};
@@ -23,10 +23,13 @@ impl Part for Patches {
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
         let (x, z) = (ends.x(), ends.z());
-        let stored = self.grid.0 * self.grid.1 * self.patch.area() * self.image.channels;
+        let (rows, columns) = self.grid;
         vec![
-            [x.words * x.lanes, stored],
-            [z.words * z.lanes, self.image.elements()],
+            [
+                product([x.words, x.lanes]),
+                product([rows, columns, self.patch.area(), self.image.channels]),
+            ],
+            [product([z.words, z.lanes]), self.image.elements()],
             [x.lanes, z.lanes],
         ]
     }
@@ -139,7 +142,11 @@ impl Part for Positions {
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
         let (x, z) = (ends.x(), ends.z());
-        vec![[x.words, self.characters * self.words], [self.reads(), z.words], [x.lanes, z.lanes]]
+        vec![
+            [x.words, product([self.characters, self.words])],
+            [self.reads(), z.words],
+            [x.lanes, z.lanes],
+        ]
     }
 
     fn banner(&self, _: &Ends) -> String {

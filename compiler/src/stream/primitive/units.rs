@@ -1,6 +1,6 @@
 //! What works element by element or unit by unit: sums, tables, recurrent and highway cells.
 
-use super::{Around, Count, Ends, Part, Pipe, Rom, State, Table};
+use super::{Around, Count, Ends, Part, Pipe, Rom, State, Table, product};
 use crate::emit::address_bits;
 use crate::emit::signature::Frames;
 use crate::ir::gated::{self, Blend};
@@ -129,7 +129,7 @@ impl Part for Lookup {
     }
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
-        vec![[ends.x().words * self.words, ends.z().words], [ends.x().lanes, 1]]
+        vec![[product([ends.x().words, self.words]), ends.z().words], [ends.x().lanes, 1]]
     }
 
     fn banner(&self, _: &Ends) -> String {

@@ -1,6 +1,6 @@
 //! Changes of width.
 
-use super::{Around, Count, Ends, Part, State};
+use super::{Around, Count, Ends, Part, State, product};
 use crate::emit::signature::Frames;
 use crate::ir::words::gcd;
 
@@ -32,7 +32,7 @@ impl Part for Widen {
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
         let (x, z) = (ends.x(), ends.z());
-        vec![[x.words, z.words * self.words], [x.lanes * self.words, z.lanes]]
+        vec![[x.words, product([z.words, self.words])], [product([x.lanes, self.words]), z.lanes]]
     }
 
     fn banner(&self, _: &Ends) -> String {
@@ -85,7 +85,7 @@ impl Part for Serialiser {
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
         let (x, z) = (ends.x(), ends.z());
-        vec![[x.words * self.beats, z.words], [x.lanes.div_ceil(z.lanes), self.beats]]
+        vec![[product([x.words, self.beats]), z.words], [x.lanes.div_ceil(z.lanes), self.beats]]
     }
 
     fn banner(&self, _: &Ends) -> String {
