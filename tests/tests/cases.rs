@@ -8,8 +8,10 @@ use strassenc::adder_graph;
 use strassenc::circuit::{self, Circuit};
 use strassenc::compile::{Options, Pass, Problem, from_plan};
 use strassenc::engine::Engines;
+use strassenc::folded::{self, Folded};
 use strassenc::ir::{self, Chain, Dataflow};
 use strassenc::lower;
+use strassenc::multipliers::Multipliers;
 use strassenc::schedule::{self, Pipeline};
 use strassenc::stream::{self, Graph};
 use strassenc_runtime::{Error, Result};
@@ -62,13 +64,24 @@ fn answer(pass: &str, inputs: &[&str]) -> Result<String> {
         }
         ("read_streams", [streams]) => Ok(streams.parse::<Graph>()?.to_string()),
         ("verify_streams", [streams]) => stream::verify(&streams.parse()?).map(|()| "ok\n".into()),
-        ("assemble" | "time", [dataflow, engines]) => {
-            let pass = if pass == "time" { Pass::Time } else { Pass::Assemble };
+        ("read_folded", [folded]) => Ok(folded.parse::<Folded>()?.to_string()),
+        ("prove_folded", [dataflow, folded]) => {
+            let (dataflow, folded): (Dataflow, Folded) = (dataflow.parse()?, folded.parse()?);
+            ir::verify(&dataflow)?;
+            folded::prove(&folded, &dataflow.layers[0]).map(|()| "ok\n".into())
+        }
+        ("fold" | "multiply" | "assemble" | "time", [dataflow, engines]) => {
+            let passes = [Pass::Fold, Pass::Multiply, Pass::Assemble, Pass::Time];
+            let pass = passes.into_iter().find(|last| last.to_string() == pass);
+            let pass = pass.ok_or_else(|| Error::input("case", "is of no pass"))?;
             let plan: (Dataflow, _) = (dataflow.parse()?, Engines::parse(engines, "engines")?);
             ir::verify(&plan.0)?;
-            let options = adder_graph::Options::default();
-            let share = |problem: Problem| adder_graph::share(problem.matrix, &options);
-            let levels = from_plan(pass, plan, &Options::default(), &share, &|_| {}, &|| false)?;
+            let effort = adder_graph::Options::default();
+            let share = |problem: Problem| adder_graph::share(problem.matrix, &effort);
+            let multipliers =
+                if pass == Pass::Multiply { Multipliers::ShiftAdd } else { Multipliers::Dsp };
+            let options = Options { multipliers, ..Options::default() };
+            let levels = from_plan(pass, plan, &options, &share, &|_| {}, &|| false)?;
             Ok(pass.level().and_then(|level| levels.text(level)).unwrap_or_default())
         }
         _ => Err(Error::input(

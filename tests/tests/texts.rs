@@ -5,8 +5,10 @@ use proptest::sample::Index;
 use strassenc::circuit::{self, Circuit};
 use strassenc::compile::{Compiled, Options, compile};
 use strassenc::engine::Engines;
+use strassenc::folded::{self, Folded};
 use strassenc::ir::Dataflow;
 use strassenc::lower::{lower, prune};
+use strassenc::multipliers::Multipliers;
 use strassenc::schedule::{self, Pipeline};
 use strassenc::stream::{self, Graph};
 use strassenc::text::all;
@@ -28,7 +30,9 @@ fn cores() -> impl Strategy<Value = Compiled> {
             0 => Engines::default(),
             _ => random_engines(&lower(&model).unwrap(), seed),
         };
-        compile(&model, &Options { engines, ..Options::default() }, &|_| {}, &|| false)
+        let multipliers = if seed % 2 == 0 { Multipliers::Dsp } else { Multipliers::ShiftAdd };
+        let options = Options { engines, multipliers, ..Options::default() };
+        compile(&model, &options, &|_| {}, &|| false)
             .or_else(|_| compile(&model, &Options::default(), &|_| {}, &|| false))
             .unwrap()
     })
@@ -36,6 +40,10 @@ fn cores() -> impl Strategy<Value = Compiled> {
 
 fn circuits(core: &Compiled) -> Vec<Circuit> {
     core.layers.iter().filter_map(|layer| Some(layer.unrolled()?.circuit.clone())).collect()
+}
+
+fn folded(core: &Compiled) -> Vec<Folded> {
+    core.layers.iter().filter_map(|layer| layer.folded().cloned()).collect()
 }
 
 /// The texts of all, one after the other.
@@ -106,6 +114,7 @@ proptest! {
         let fifos: Vec<usize> = graph.fifos().collect();
         fifos.into_iter().for_each(|fifo| graph.set_depth(fifo, usize::MAX));
         prop_assert_eq!(&graph.to_string().parse::<Graph>().unwrap(), &graph);
+        prop_assert_eq!(&all::<Folded>(&texts(&folded(&core))).unwrap(), &folded(&core));
         let circuits = circuits(&core);
         prop_assert_eq!(&all::<Circuit>(&texts(&circuits)).unwrap(), &circuits);
         for circuit in &circuits {
@@ -128,6 +137,18 @@ proptest! {
                 let _ = stream::verify(&other);
             }
             Err(error) => prop_assert!(has_place("streams", &error), "{}", error),
+        }
+        for (layer, ir) in core.layers.iter().zip(&core.dataflow.layers) {
+            let Some(layer) = layer.folded() else { continue };
+            match damaged(layer.to_string(), &place, byte).parse::<Folded>() {
+                Ok(other) => {
+                    prop_assert_eq!(&other.to_string().parse::<Folded>().unwrap(), &other);
+                    let is_proved = folded::prove(&other, ir).is_ok();
+                    // The name and what bits there are to spare prove nothing.
+                    prop_assert!(!is_proved || other.wb.weights == layer.wb.weights);
+                }
+                Err(error) => prop_assert!(has_place("folded layer", &error), "{}", error),
+            }
         }
         match all::<Circuit>(&damaged(texts(&circuits(&core)), &place, byte)) {
             Ok(others) => for other in others {

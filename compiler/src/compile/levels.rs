@@ -100,6 +100,7 @@ impl Levels {
         match level {
             Level::Dataflow => add(&self.dataflow),
             Level::Engines => add(&self.engines),
+            Level::Folded => self.folded().for_each(|layer| add(layer)),
             Level::Streams => self.graph.iter().for_each(|graph| add(graph)),
             Level::Circuits => self.circuits().for_each(|circuit| add(circuit)),
             Level::Pipelines => {

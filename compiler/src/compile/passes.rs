@@ -42,6 +42,8 @@ pub enum Level {
     Circuits,
     /// The pipelines of these circuits, the stage of a node a line
     Pipelines,
+    /// The folded layers: how each is cut, and a word of each ROM a line
+    Folded,
     /// The whole core: primitives and pipelines joined by streams, one of them a line
     Streams,
 }
@@ -55,7 +57,8 @@ impl Pass {
             Pass::Build => Some(Level::Circuits),
             Pass::Schedule => Some(Level::Pipelines),
             Pass::Assemble | Pass::Time => Some(Level::Streams),
-            Pass::Share | Pass::Fold | Pass::Multiply => None,
+            Pass::Fold | Pass::Multiply => Some(Level::Folded),
+            Pass::Share => None,
         }
     }
 

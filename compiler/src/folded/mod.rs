@@ -11,6 +11,7 @@
 //! a row of zeros.
 //!
 //! Invariants, checked by [`prove`], which reads the ROMs back:
+//! - formats, groups and lanes are those of the layer and of how it is cut;
 //! - the ROM of W_b, in the order in which `strassenc_reader` yields the words of a window, holds
 //!   every live row once, and otherwise zeros; so does that of W_c for the products;
 //! - `coefficient · 2^-shift` of every product is `a_i · 2^-t_i`; a padded row has the coefficient
@@ -25,6 +26,7 @@ mod build;
 mod digits;
 mod evaluate;
 mod prove;
+mod text;
 
 pub use build::{build, digits, padded_rows};
 pub use digits::Digits;

@@ -1,7 +1,7 @@
 //! Reads the ROMs back: what they make a layer compute is what its operations say, for every input.
 
 use super::build::{Parts, group_of, signed_bits};
-use super::{Array, Folded, Positions};
+use super::{Array, Folded, Folding, Positions};
 use crate::adder_graph::Matrix;
 use crate::interval::{Interval, half};
 use crate::ir::Layer;
@@ -20,6 +20,29 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
     let Some(kernel) = layer.kernel() else { return wrong("kernel", "there is none".into()) };
     let input = kernel.input;
     let parts = Parts::of(&folded.name, kernel)?;
+
+    let (wb, wc, bank) = (&folded.wb, folded.wc.as_ref(), &folded.bank);
+    let cut = Folding {
+        pe: wb.rows,
+        simd: wb.lanes,
+        multipliers: bank.lanes,
+        wc_pe: wc.map_or(1, |wc| wc.rows),
+        wc_simd: wc.map_or(1, |wc| wc.lanes),
+    };
+    let lanes = wc.map_or(bank.lanes, |wc| wc.rows);
+    if cut != folded.folding || wb.rows % bank.lanes != 0 || folded.requantiser.lanes != lanes {
+        return wrong("cut", format!("is {:?}, and the parts have other lanes", folded.folding));
+    }
+    if [folded.input, folded.output] != [kernel.chain.input, kernel.chain.output] {
+        return wrong("formats", format!("from {} to {}", folded.input, folded.output));
+    }
+    if folded.groups != kernel.groups {
+        return wrong("groups", format!("{}, and {} in the layer", folded.groups, kernel.groups));
+    }
+    let padded = folded.rows.len();
+    if wb.results() * wb.rows != padded || wb.results() % folded.groups != 0 || padded == 0 {
+        return wrong("ROM of W_b", format!("{} results for {padded} rows", wb.results()));
+    }
 
     let mut seen = vec![false; parts.indices.len()];
     for row in folded.rows.iter().flatten() {
@@ -40,14 +63,14 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
     // Column of W_b that each element of each word of a result is, by block of rows.
     let (groups, per_group) = (folded.groups, input.channels / folded.groups);
     let taps = kernel.windows.size.area();
-    let blocks = folded.wb.results() / groups;
+    let blocks = wb.results() / groups;
     let columns = |block: usize| {
         let group = block / blocks;
         (0..taps).flat_map(move |tap| {
             (0..per_group).map(move |c| tap * input.channels + group * per_group + c)
         })
     };
-    if let Some(cause) = differs(&folded.wb, parts.w_b, columns, |padded| folded.rows[padded]) {
+    if let Some(cause) = differs(wb, parts.w_b, columns, |padded| folded.rows[padded]) {
         return wrong("ROM of W_b", cause);
     }
     // What the array does not read of a row's columns must be zeros.
@@ -58,8 +81,11 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
             return wrong("ROM of W_b", format!("row {i} reads beyond its group"));
         }
     }
-    match (&folded.wc, &folded.positions, layer.words()) {
+    match (wc, &folded.positions, layer.words()) {
         (Some(wc), None, None) => {
+            if wc.results() * wc.rows != parts.w_c.nrows() {
+                return wrong("ROM of W_c", format!("{} results", wc.results()));
+            }
             let products = |_| 0..folded.rows.len();
             let w_c = Matrix::from_shape_fn((parts.w_c.nrows(), folded.rows.len()), |(c, i)| {
                 folded.rows[i].map_or(0, |i| parts.w_c[[c, i]])
@@ -76,11 +102,14 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
         _ => return wrong("W_c", "a layer has one, or reads words".into()),
     }
 
-    let bank = &folded.bank;
+    let shifted = |v: i64, by: i32| {
+        let v = i128::from(v);
+        Some(v << by).filter(|shifted| shifted >> by == v)
+    };
     for (coefficient, row) in bank.coefficients.iter().zip(&folded.rows) {
         let exact = |a: i64, t: i32| {
-            (i128::from(*coefficient) << t.max(0))
-                == (i128::from(a) << (bank.shift as i32 - t.min(0)))
+            let due = shifted(a, bank.shift as i32 - t.min(0));
+            due.is_some() && shifted(*coefficient, t.max(0)) == due
         };
         let right =
             row.map_or(*coefficient == 0, |i| exact(parts.coefficients[i], parts.shifts[i]));
@@ -125,12 +154,15 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
     for (c, (amount, constant)) in requantiser.entries.iter().enumerate() {
         let s = parts.output_shifts.map_or(0, |shifts| shifts[c]);
         let total = (requantiser.base + amount) as i32 - requantiser.left as i32;
-        let due = (parts.constants[c] + half(s)) << requantiser.left;
-        let sum = parts.y[c].scale(false, requantiser.left).map(|y| y + constant);
+        let left = |v: i128| v << requantiser.left;
+        let due = left(i128::from(parts.constants[c]) + i128::from(half(s)));
+        let sum = |y: i64| left(y.into()) + i128::from(*constant);
+        let most = 1i128 << (requantiser.sum_bits - 1);
         let narrow = signed_bits(Interval::point(*constant)) > requantiser.constant_bits
-            || signed_bits(sum) > requantiser.sum_bits
+            || sum(parts.y[c].lo) < -most
+            || sum(parts.y[c].hi) >= most
             || 32 - amount.leading_zeros() > requantiser.amount_bits;
-        if (total, *constant) != (s, due) || narrow {
+        if (total, i128::from(*constant)) != (s, due) || narrow {
             return wrong(
                 "ROM of the outputs",
                 format!("output {c} is shifted by {total} after adding {constant}"),
@@ -172,13 +204,13 @@ fn filters_differ(
             ));
         }
     }
-    if (characters, of_a_character * folded.wb.lanes, taps)
+    if (characters, of_a_character.saturating_mul(folded.wb.lanes), taps)
         != (words.characters, elements, widths.len())
     {
         return Some(format!("reads {positions:?}"));
     }
-    let blocks: usize = steps.iter().map(|step| step.blocks).sum();
-    if blocks * pe != n || folded.wb.results() != blocks {
+    let blocks = steps.iter().fold(0usize, |all, step| all.saturating_add(step.blocks));
+    if blocks.saturating_mul(pe) != n || folded.wb.results() != blocks {
         return Some(format!("{blocks} blocks of {pe} for {n} filters"));
     }
     let last = positions.step_of_each().flat_map(|step| std::iter::repeat_n(step.last, pe));

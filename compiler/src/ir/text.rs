@@ -192,7 +192,7 @@ fn column<T: fmt::Display>(sign: &str, values: &[T]) -> Vec<String> {
 }
 
 fn signs(row: &[i32]) -> String {
-    if row.iter().any(|w| w.abs() > 1) {
+    if row.iter().any(|w| w.unsigned_abs() > 1) {
         return numbers(row);
     }
     row.iter().map(|w| ['-', '0', '+'][(w + 1) as usize]).collect()
