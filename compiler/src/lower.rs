@@ -8,6 +8,7 @@
 
 mod bilinear;
 mod chain;
+mod intervals;
 mod prune;
 
 pub use chain::{corners, products};
@@ -15,10 +16,8 @@ pub use prune::prune;
 
 use crate::interval::Interval;
 use crate::ir::gated::{Blend, Cell, Curve};
-use crate::ir::words::{looked_up, pixel};
-use crate::ir::{
-    self, Dataflow, Edge, EdgeId, Kernel, Kind, Windows, added, blended, columns, pooled,
-};
+use crate::ir::{self, Dataflow, Edge, EdgeId, Kernel, Kind, Windows};
+use intervals::{added, blended, columns, looked_up, pixel, pooled};
 use ndarray::{Array1, Array2, Axis};
 use strassenc_runtime::model::{Conv2d, Dense, Highway, Layer, Lstm, Output, Residual, Spn, Table};
 use strassenc_runtime::{Error, Extent, Format, Model, Result, Shape};

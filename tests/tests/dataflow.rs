@@ -5,7 +5,8 @@ use proptest::sample::Index;
 use strassenc::interval::Interval;
 use strassenc::ir::{self, Chain, Dataflow, Kind, OpKind, Role};
 use strassenc::lower::{lower, prune};
-use strassenc_tests::{random_model, recipes};
+use strassenc_runtime::Model;
+use strassenc_tests::{image_model, random_model, recipes, sequence_model};
 
 /// What a broken pass might do to an operation.
 #[derive(Clone, Copy, Debug)]
@@ -124,4 +125,89 @@ fn an_interval_that_is_wrong_is_named_with_its_layer() {
         ),
         "{text}"
     );
+}
+
+fn models() -> impl Strategy<Value = Model> {
+    prop_oneof![
+        recipes().prop_map(|recipe| random_model(&recipe)),
+        any::<u64>().prop_map(image_model),
+        any::<u64>().prop_map(sequence_model),
+    ]
+}
+
+/// A text in which some numbers are others, such as no model has.
+fn with_extreme_numbers(text: &str, places: &[(Index, usize)]) -> String {
+    const NUMBERS: [&str; 22] = [
+        "0",
+        "1",
+        "-1",
+        "2",
+        "31",
+        "32",
+        "62",
+        "63",
+        "64",
+        "65",
+        "-62",
+        "-63",
+        "4294967296",
+        "4294967295",
+        "2147483647",
+        "-2147483648",
+        "9007199254740992",
+        "9007199254740993",
+        "-9007199254740993",
+        "4611686018427387904",
+        "9223372036854775807",
+        "-9223372036854775808",
+    ];
+    let mut text = text.to_string();
+    for (place, number) in places {
+        let bytes = text.as_bytes();
+        let starts: Vec<usize> = (1..bytes.len())
+            .filter(|&i| bytes[i].is_ascii_digit() && !bytes[i - 1].is_ascii_alphanumeric())
+            .filter(|&i| bytes[i - 1] != b'_')
+            .collect();
+        let start = starts[place.index(starts.len())];
+        let end = (start..bytes.len()).find(|&i| !bytes[i].is_ascii_digit()).unwrap_or(bytes.len());
+        let start = if bytes[start - 1] == b'-' { start - 1 } else { start };
+        text.replace_range(start..end, NUMBERS[number % NUMBERS.len()]);
+    }
+    text
+}
+
+proptest! {
+    #![proptest_config(strassenc_tests::property(4000, 43))]
+
+    /// Of one that is verified, all that is computed is exact too: arithmetic that wraps panics in
+    /// tests.
+    #[test]
+    fn no_number_makes_a_dataflow_wrap(
+        model in models(),
+        places in prop::collection::vec((any::<Index>(), any::<usize>()), 1..4),
+    ) {
+        let text = with_extreme_numbers(&lower(&model).unwrap().to_string(), &places);
+        let Ok(mut dataflow) = text.parse::<Dataflow>() else { return Ok(()) };
+        for _ in 0..2 {
+            if let Err(error) = ir::verify(&dataflow) {
+                let told = error.to_string();
+                prop_assert!(told.starts_with("error[internal]: dataflow"), "{}", told);
+                prop_assert!(!told.contains("``") && !told.contains("EdgeId"), "{}", told);
+                return Ok(());
+            }
+            let (shape, intervals) = (dataflow.edges[0].shape, &dataflow.edges[0].intervals);
+            let input = |end: &dyn Fn(&Interval) -> i64| -> Vec<i64> {
+                (0..shape.elements()).map(|i| end(&intervals[i % shape.channels])).collect()
+            };
+            for input in [input(&|v| v.lo), input(&|v| v.hi)] {
+                let edges = ir::interpret(&dataflow, &input).unwrap();
+                for (edge, values) in dataflow.edges.iter().zip(edges) {
+                    for (i, v) in values.into_iter().enumerate() {
+                        prop_assert!(edge.intervals[i % edge.shape.channels].contains(v));
+                    }
+                }
+            }
+            prune(&mut dataflow, &|_| true);
+        }
+    }
 }

@@ -84,14 +84,6 @@ impl Curve {
     pub fn rom_bits(&self) -> u64 {
         self.values.len() as u64 * u64::from(self.frac + 1)
     }
-
-    /// Whether the table is one for this format.
-    pub(super) fn fits(&self, format: Format) -> bool {
-        let within = |v: &i64| (0..=1 << self.frac).contains(v);
-        format.signed
-            && self.values.len() == 1 << (format.bits - 1)
-            && self.values.iter().all(within)
-    }
 }
 
 impl Blend {

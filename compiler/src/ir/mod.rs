@@ -12,8 +12,9 @@
 //! [`words`].
 //!
 //! Invariants, checked by [`verify`]:
-//! - layers are in topological order, layer i yields edge i + 1, and every edge but the last is
-//!   read;
+//! - layers are in topological order and have different names, layer i yields edge i + 1, and every
+//!   edge but the last is read;
+//! - nothing exceeds 2^53 in magnitude, and no shift 62 bits: 64 bits hold all that is computed;
 //! - an edge has an interval and a number in the model for each of its channels, in ascending
 //!   order; the first and the last edge have all channels of the model;
 //! - shapes agree: a layer's windows lie on the image it reads, every one of them on at least one
@@ -25,11 +26,11 @@
 //! - lengths agree, and `indices` ascend; where an operation works element by element they are
 //!   those of its operand;
 //! - each interval of a chain is what its operation makes of the operand's intervals; rows of W_c,
-//!   whose terms are correlated, may be narrower (the [circuit](crate::circuit::verify) proves
-//!   those);
+//!   whose terms are correlated, may be narrower, as far as their form of what enters says;
 //! - nothing dead is left in a chain: every product varies, and is read;
-//! - a kernel reads every element of a window in the order of (row, column, channel), and its
-//!   intervals include 0 where a window has a pad;
+//! - a kernel reads every element of a window in the order of (row, column, channel), each with
+//!   the interval and the number of its channel, and 0 where a window has a pad; its rows are of
+//!   the model's, within its budget, and read the channels of their group;
 //! - each channel's interval is what its layer makes of those it reads, within the format of its
 //!   edge;
 //! - the kernel of an LSTM reads x, then h, whose interval holds 0; tables are as long as the
@@ -50,7 +51,6 @@ pub use chain::{Chain, Op, OpKind, Role, Value};
 pub use interpret::{State, interpret, step, step_with};
 pub use kernel::{Kernel, Windows};
 pub use verify::verify;
-pub(crate) use verify::{added, blended, columns, pooled};
 
 use crate::interval::Interval;
 use gated::{Blend, Cell, Curve};

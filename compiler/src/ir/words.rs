@@ -4,12 +4,7 @@
 //! output of a filter is that of its largest sum. The IR takes the outputs at all positions and the
 //! largest one of them; an engine may take the largest sum first.
 
-use super::OpKind;
-use super::gated::Curve;
-use super::verify::{Check, kernel_is_right};
-use super::{Edge, Kernel, Kind, Layer, Windows};
-use crate::interval::Interval;
-use strassenc_runtime::{Format, Shape};
+use super::{Kind, Layer};
 
 /// The words that filters stand on, and how wide these are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,79 +86,6 @@ impl Words<'_> {
         }
         largest
     }
-
-    /// Whether filters are a layer's: see the [invariants](super).
-    pub(super) fn are_right(
-        &self,
-        [from, to]: [&Edge; 2],
-        filters: &Kernel,
-        tanh: &Curve,
-    ) -> Check {
-        let (n, taps) = (self.filters(), self.widths.len());
-        if from.shape.height != 1
-            || !(1..=self.characters).contains(&taps)
-            || n == 0
-            || to.shape != Shape::vector(n)
-        {
-            return Err(format!(
-                "makes {} of {} by filters {:?}",
-                to.shape, from.shape, self.widths
-            ));
-        }
-        let shapes = (Shape::vector(taps * self.elements), Shape::vector(n));
-        if (filters.input, filters.output) != shapes
-            || (filters.windows, filters.rows) != (Windows::WHOLE, n)
-        {
-            return Err(format!("has a kernel from {} to {}", filters.input, filters.output));
-        }
-        let gate = filters.chain.output;
-        let format = Format { signed: true, bits: tanh.frac + 2, frac: tanh.frac as i32 };
-        if !tanh.fits(gate) || tanh.sigmoid || to.format != format {
-            return Err("has a table or a format that is not that of its filters".into());
-        }
-        kernel_is_right(filters, [from.format, gate], |i| pixel(from, i))?;
-        let [w_b, m, w_c, _] = filters.chain.ops.as_slice() else {
-            return Err("has filters that are not W_b, products, W_c, output".into());
-        };
-        let (
-            OpKind::Linear { matrix, .. },
-            OpKind::Multiply { coefficients, .. },
-            OpKind::Linear { matrix: own, .. },
-        ) = (&w_b.kind, &m.kind, &w_c.kind)
-        else {
-            return Err("has filters that are not W_b, products, W_c, output".into());
-        };
-        let rows = &w_b.result.indices;
-        if let Some((a, row)) = coefficients.iter().zip(rows).find(|(a, _)| **a < 0) {
-            return Err(format!("multiplies the largest sum of row {row} by {a}"));
-        }
-        let widths: Vec<usize> = self.width_of_each().collect();
-        for (row, weights) in rows.iter().zip(matrix.outer_iter()) {
-            let width = widths.get(*row).copied().unwrap_or(0);
-            if weights.iter().skip(width * self.elements).any(|w| *w != 0) {
-                return Err(format!("has a row {row} that reads beyond its width of {width}"));
-            }
-        }
-        if let Some(((c, i), w)) =
-            own.indexed_iter().find(|((c, i), w)| **w != 0 && (rows[*i], **w) != (*c, 1))
-        {
-            return Err(format!("has {w} for row {} in W_c of output {c}", rows[i]));
-        }
-        if to.intervals != looked_up(filters, tanh) {
-            return Err("declares other intervals than those of its table".into());
-        }
-        Ok(())
-    }
-}
-
-/// What an element of a window can be: 0 beyond the word.
-pub(crate) fn pixel(from: &Edge, element: usize) -> Interval {
-    from.intervals[element % from.shape.channels].hull(Interval::point(0))
-}
-
-/// What the table makes of what a kernel yields.
-pub(crate) fn looked_up(filters: &Kernel, tanh: &Curve) -> Vec<Interval> {
-    filters.chain.result().intervals.iter().map(|v| tanh.interval(*v)).collect()
 }
 
 /// The largest number that divides both; n of 0 and n.

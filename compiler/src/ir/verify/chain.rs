@@ -1,18 +1,20 @@
 //! The invariants of one chain.
 
-use super::Check;
-use crate::interval::{Interval, round_shift};
+use super::correlated;
+use super::range::{Range, exact, shift};
+use super::{Check, format_is_sound};
 use crate::ir::{Chain, Op, OpKind, Role, Value};
 
 /// Checks those that the IR's [module](crate::ir) states of a chain.
 pub(super) fn is_right(chain: &Chain) -> Check {
     let at = |op: usize, cause: String| format!("operation {op}: {cause}");
+    [chain.input, chain.output].into_iter().try_for_each(format_is_sound)?;
     shape(chain).map_err(|cause| at(0, cause))?;
     let mut x = &chain.x;
     ascending(x).map_err(|cause| at(0, cause))?;
-    within(x, chain.input.min(), chain.input.max()).map_err(|cause| at(0, cause))?;
+    within(x, Range::whole(chain.input)).map_err(|cause| at(0, cause))?;
     for (i, op) in chain.ops.iter().enumerate() {
-        operation(op, x).map_err(|cause| at(i, cause))?;
+        operation(chain, op, x).map_err(|cause| at(i, cause))?;
         x = &op.result;
         if let (OpKind::Multiply { .. } | OpKind::Product, Some(next)) =
             (&op.kind, chain.ops.get(i + 1))
@@ -20,8 +22,13 @@ pub(super) fn is_right(chain: &Chain) -> Check {
             read(next, x).map_err(|cause| at(i, cause))?;
         }
     }
-    within(x, chain.output.min(), chain.output.max())
-        .map_err(|cause| at(chain.ops.len() - 1, cause))
+    let last = chain.ops.len() - 1;
+    match &chain.ops[last].kind {
+        OpKind::Requantise { format, .. } if *format != chain.output => {
+            Err(at(last, format!("requantises to {format}, not to {}", chain.output)))
+        }
+        _ => within(x, Range::whole(chain.output)).map_err(|cause| at(last, cause)),
+    }
 }
 
 fn shape(chain: &Chain) -> Check {
@@ -77,97 +84,102 @@ fn ascending(x: &Value) -> Check {
     Ok(())
 }
 
-fn within(x: &Value, lo: i64, hi: i64) -> Check {
-    match x.intervals.iter().position(|v| !Interval::new(lo, hi).includes(*v)) {
+fn within(x: &Value, format: Range) -> Check {
+    match x.intervals.iter().position(|v| !format.includes(Range::of(v))) {
         Some(i) => Err(format!("element {i} is within {}, outside the format", x.intervals[i])),
         None => Ok(()),
     }
 }
 
-fn operation(op: &Op, x: &Value) -> Check {
+/// What an operation makes of its operand's intervals is what it declares; of sums that are
+/// correlated it may declare less, as far as they are.
+fn operation(chain: &Chain, op: &Op, x: &Value) -> Check {
     let result = &op.result;
     ascending(result)?;
-    let lengths = match &op.kind {
+    lengths(op, x)?;
+    let sums = match op.kind {
+        OpKind::Linear { role: Role::Wc, .. } => Some(correlated::sums(chain)?),
+        _ => None,
+    };
+    let of = |i: usize| Range::of(&x.intervals[i]);
+    for (i, declared) in result.intervals.iter().enumerate() {
+        let own = || match &op.kind {
+            OpKind::Linear { matrix, .. } => {
+                Range::sum(matrix.row(i).iter().enumerate().map(|(j, &w)| (w.into(), of(j))))
+            }
+            OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
+                let (a, t) = (i128::from(coefficients[i]), shifts[i].into());
+                if !(1..=63).contains(coefficient_bits) || a.abs() >= 1 << (coefficient_bits - 1) {
+                    return Err(format!(
+                        "has the coefficient {a}, which does not fit {coefficient_bits} bits"
+                    ));
+                }
+                of(i).image(|u| shift(a * exact(u)?, t))
+            }
+            OpKind::Product => of(i).times(of(i + result.len())),
+            OpKind::Offset { constants } => {
+                of(i).image(|v| exact(exact(v)? + i128::from(constants[i])))
+            }
+            OpKind::Requantise { constants, shifts, format } => {
+                format_is_sound(*format)?;
+                let whole = Range::whole(*format);
+                let (b, s) = (i128::from(constants[i]), shifts[i].into());
+                of(i).image(|v| Ok(whole.cut(shift(exact(v)? + b, s)?)))
+            }
+        };
+        let own = own().map_err(|cause| format!("element {i} {cause}"))?;
+        let multiplies = matches!(op.kind, OpKind::Multiply { .. } | OpKind::Product);
+        if multiplies && !own.varies() {
+            return Err(format!("product {i} does not vary"));
+        }
+        let least = sums.as_ref().map_or(own, |sums| own.and(sums[i]));
+        let declared = Range::of(declared);
+        for (holds, due) in [(own.includes(declared), own), (declared.includes(least), least)] {
+            if !holds {
+                let cause =
+                    format!("element {i} is declared within {declared}, but is within {due}");
+                return Err(cause);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Parameters and results have as many elements as the operand asks for.
+fn lengths(op: &Op, x: &Value) -> Check {
+    let (result, n) = (&op.result, x.len());
+    let parameters = match &op.kind {
         OpKind::Linear { matrix, .. } => {
-            if matrix.dim() != (result.len(), x.len()) {
+            if matrix.dim() != (result.len(), n) {
+                let (rows, columns) = matrix.dim();
                 return Err(format!(
-                    "the matrix is {:?} between {} and {}",
-                    matrix.dim(),
-                    x.len(),
+                    "the matrix is {rows}×{columns} for {} sums of {n} elements",
                     result.len()
                 ));
             }
-            vec![]
+            return Ok(());
         }
-        OpKind::Multiply { coefficients, shifts, .. } => vec![coefficients.len(), shifts.len()],
         OpKind::Product => {
-            if x.len() != 2 * result.len() || result.indices != x.indices[..result.len()] {
+            if n != 2 * result.len() || result.indices != x.indices[..result.len()] {
                 return Err(format!(
-                    "{} products of {} operands, or others' indices",
-                    result.len(),
-                    x.len()
+                    "{} products of {n} operands, or others' indices",
+                    result.len()
                 ));
             }
-            vec![]
+            return Ok(());
         }
+        OpKind::Multiply { coefficients, shifts, .. } => vec![coefficients.len(), shifts.len()],
         OpKind::Offset { constants } => vec![constants.len()],
         OpKind::Requantise { constants, shifts, .. } => vec![constants.len(), shifts.len()],
     };
-    if lengths.iter().any(|&n| n != x.len()) || (!lengths.is_empty() && result.len() != x.len()) {
+    if result.len() != n || parameters.iter().any(|&own| own != n) {
         return Err(format!(
-            "parameters of {lengths:?} elements between {} and {}",
-            x.len(),
+            "parameters of {parameters:?} elements between {n} and {}",
             result.len()
         ));
     }
-    if !lengths.is_empty()
-        && !matches!(op.kind, OpKind::Linear { .. })
-        && result.indices != x.indices
-    {
+    if result.indices != x.indices {
         return Err("indices differ from the operand's".into());
-    }
-    for (i, declared) in result.intervals.iter().enumerate() {
-        let (least, exact) = match &op.kind {
-            OpKind::Linear { role, matrix } => {
-                let mut sum = (0, 0);
-                for (&w, x) in matrix.row(i).iter().zip(&x.intervals) {
-                    let ends = (i64::from(w) * x.lo, i64::from(w) * x.hi);
-                    sum = (sum.0 + ends.0.min(ends.1), sum.1 + ends.0.max(ends.1));
-                }
-                (Interval::new(sum.0, sum.1), *role != Role::Wc)
-            }
-            OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
-                let a = coefficients[i];
-                if a.abs() >= 1 << (coefficient_bits - 1) {
-                    return Err(format!(
-                        "coefficient {a} of element {i} does not fit {coefficient_bits} bits"
-                    ));
-                }
-                let ends =
-                    [x.intervals[i].lo, x.intervals[i].hi].map(|u| round_shift(a * u, shifts[i]));
-                if ends[0] == ends[1] {
-                    return Err(format!("product {i} does not vary"));
-                }
-                (Interval::new(ends[0].min(ends[1]), ends[0].max(ends[1])), true)
-            }
-            OpKind::Product => {
-                let product = x.intervals[i].times(x.intervals[i + result.len()]);
-                if product.value().is_some() {
-                    return Err(format!("product {i} does not vary"));
-                }
-                (product, true)
-            }
-            OpKind::Offset { constants } => (x.intervals[i].map(|v| v + constants[i]), true),
-            OpKind::Requantise { constants, shifts, format } => {
-                let z = |v: i64| format.saturate(round_shift(v + constants[i], shifts[i]));
-                (x.intervals[i].map(z), true)
-            }
-        };
-        if (exact && *declared != least) || !least.includes(*declared) {
-            return Err(format!(
-                "element {i} is declared within {declared}, but is within {least}"
-            ));
-        }
     }
     Ok(())
 }

@@ -1,0 +1,61 @@
+//! What the channels of layers can be that are no sum-product networks. The verifier derives these
+//! once more, without this.
+
+use crate::interval::{Interval, round_shift};
+use crate::ir::gated::{Blend, Curve};
+use crate::ir::{Edge, Kernel, Windows};
+use strassenc_runtime::Format;
+use strassenc_runtime::model::PoolKind;
+
+/// Of a pooled image.
+pub(super) fn pooled(from: &Edge, kind: PoolKind, windows: Windows) -> Vec<Interval> {
+    let padded = windows.padded(from.shape);
+    let area = windows.size.area() as i64;
+    let one = |v: &Interval| match kind {
+        // A pad is never larger than what lies beside it.
+        PoolKind::Max => *v,
+        PoolKind::Sum if padded => Interval::new(v.lo.min(0) * area, v.hi.max(0) * area),
+        PoolKind::Sum => Interval::new(v.lo * area, v.hi * area),
+    };
+    from.intervals.iter().map(one).collect()
+}
+
+/// Of a sum of two images.
+pub(super) fn added(
+    reads: [&Edge; 2],
+    format: Format,
+    shifts: [u32; 2],
+    shift: i32,
+) -> Vec<Interval> {
+    let [a, b] = reads;
+    let sum = |(a, b): (&Interval, &Interval)| {
+        let sum = a.scale(false, shifts[0]) + b.scale(false, shifts[1]);
+        sum.map(|v| format.saturate(round_shift(v, shift)))
+    };
+    a.intervals.iter().zip(&b.intervals).map(sum).collect()
+}
+
+/// Of the columns of a table.
+pub(super) fn columns(rows: &[Vec<i64>]) -> Vec<Interval> {
+    let of =
+        |column: usize| rows.iter().map(|row| Interval::point(row[column])).reduce(Interval::hull);
+    // A table has rows.
+    (0..rows[0].len()).filter_map(of).collect()
+}
+
+/// Of the units of a highway layer.
+pub(super) fn blended(from: &Edge, gates: &Kernel, blend: &Blend) -> Vec<Interval> {
+    let gates = &gates.chain.result().intervals;
+    let x = |j: usize| from.intervals[j % from.shape.channels];
+    gates.chunks(2).enumerate().map(|(j, gates)| blend.interval(gates[1], x(j))).collect()
+}
+
+/// Of an element of a window over a word: 0 beyond the word.
+pub(super) fn pixel(from: &Edge, element: usize) -> Interval {
+    from.intervals[element % from.shape.channels].hull(Interval::point(0))
+}
+
+/// Of what a table makes of the outputs of filters.
+pub(super) fn looked_up(filters: &Kernel, tanh: &Curve) -> Vec<Interval> {
+    filters.chain.result().intervals.iter().map(|v| tanh.interval(*v)).collect()
+}
