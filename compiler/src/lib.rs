@@ -18,7 +18,6 @@ pub mod engine;
 pub mod estimate;
 pub mod figures;
 pub mod folded;
-pub mod interval;
 pub mod ir;
 pub mod lower;
 pub mod multipliers;
@@ -34,3 +33,5 @@ pub mod synth;
 pub mod text;
 pub mod tools;
 pub mod witness;
+
+pub use strassenc_adder_graph::interval;

@@ -11,7 +11,7 @@ use strassenc::engine::{Allowed, Target};
 use strassenc::ir::{Kind, Layer};
 use strassenc::lower::lower;
 use strassenc::simulate::{
-    Core, Failure, LAST, Options, Place, Progress, Simulator, Sources, Stimulus, locate,
+    Bench, Failure, LAST, Options, Place, Progress, Simulator, Sources, Stimulus, locate,
 };
 use strassenc::tools::Tools;
 use strassenc_runtime::{Format, Kind as ErrorKind, Model, golden};
@@ -73,12 +73,7 @@ fn moody() -> Signature {
 
 fn moody_simulator(text: &str, signature: &Signature, tools: &Tools) -> Simulator {
     let files = vec![("moody.v".into(), text.into())];
-    let sources = Sources {
-        top: "moody".into(),
-        ports: PORTS.map(String::from).to_vec(),
-        files,
-        memories: vec![],
-    };
+    let sources = Sources { top: "moody".into(), files, memories: vec![] };
     Simulator::build(&sources, signature, false, tools).unwrap()
 }
 
@@ -206,7 +201,7 @@ fn beats(signature: &Signature, vectors: &[Vec<i64>], expected: usize) -> Stimul
     Stimulus { data, flags, expected, linger: 100, patience: 1000, ..Stimulus::default() }
 }
 
-fn outputs(core: &mut Core, signature: &Signature) -> Vec<Vec<i64>> {
+fn outputs(core: &mut Bench, signature: &Signature) -> Vec<Vec<i64>> {
     assert_eq!(core.run(100_000).unwrap(), Progress::Done);
     let response = core.finish();
     let bytes = signature.output.beats * signature.output.beat_bytes();
@@ -453,7 +448,6 @@ fn the_cache_is_keyed_on_content_shared_and_heals() {
     let (home, tools) = fresh(&tools());
     let sources = |text: &str| Sources {
         top: "moody".into(),
-        ports: PORTS.map(String::from).to_vec(),
         files: vec![("moody.v".into(), text.as_bytes().to_vec())],
         memories: vec![],
     };
@@ -472,12 +466,13 @@ fn the_cache_is_keyed_on_content_shared_and_heals() {
     let whole = std::fs::read(&first[0]).unwrap();
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 1;
-    let dead = home.path().join("cache/simulators/.strassenc-dead");
+    let dead = home.path().join("cache/simulators/dead/work");
     for damaged in [b"not a library", &whole[..whole.len() / 2], &flipped] {
         // Another file of that name: the old one may still be mapped by this very process.
         std::fs::remove_file(&first[0]).unwrap();
         std::fs::write(&first[0], damaged).unwrap();
-        std::fs::create_dir(&dead).unwrap();
+        std::fs::create_dir_all(&dead).unwrap();
+        std::fs::write(dead.with_file_name("lock"), "").unwrap();
         let healed = build(MOODY);
         assert!(!healed.cached && !dead.exists());
         assert_eq!(healed.run(&[vec![7]], &Options::default()).unwrap().outputs, [[7, 8]]);
@@ -506,7 +501,6 @@ fn verilog_that_verilator_refuses_is_one_clear_error() {
     let tools = tools();
     let sources = Sources {
         top: "moody".into(),
-        ports: PORTS.map(String::from).to_vec(),
         files: vec![("moody.v".into(), MOODY.replace("endmodule", "endmodul").into_bytes())],
         memories: vec![],
     };

@@ -1,6 +1,6 @@
 //! Vectors of integers as beats of an AXI4-Stream, and back: see [`Stream`].
 
-use super::library::{LAST, USER};
+use super::{LAST, USER};
 use crate::emit::signature::Stream;
 
 impl Stream {

@@ -6,33 +6,28 @@
 //! and the like; [`Stepper`] is one that is given an input at a time.
 
 mod beats;
-mod build;
-mod library;
 mod locate;
 mod run;
 mod step;
 mod wave;
 
-pub use library::{Core, LAST, Progress, Response, Stimulus, USER};
 pub use locate::{FullFifo, Place, compare_words, locate};
 pub use run::{Failure, Fault, Mismatch, Options, Run};
 pub use step::Stepper;
+pub use strassenc_verilator::axi_stream::{Bench, LAST, Progress, Response, Stimulus, USER};
 
 use crate::emit::{Emitted, Signature};
 use crate::tools::Tools;
-use library::Harness;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use strassenc_runtime::{Error, Kind, Result, files};
+use strassenc_verilator::{Design, Toolchain};
 
 /// The Verilog of a core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sources {
     /// The top module.
     pub top: String,
-    /// The names of its ports.
-    pub ports: Vec<String>,
     /// File names and contents, in the order tools want them.
     pub files: Vec<(String, Vec<u8>)>,
     /// Names and contents of what they read with `$readmemh`.
@@ -62,8 +57,7 @@ impl Sources {
     }
 
     fn of(signature: &Signature) -> Self {
-        let ports = signature.ports.iter().map(|port| port.name.clone()).collect();
-        Sources { top: signature.top.clone(), ports, files: vec![], memories: vec![] }
+        Sources { top: signature.top.clone(), files: vec![], memories: vec![] }
     }
 }
 
@@ -85,7 +79,7 @@ impl From<&Emitted> for Sources {
 /// A compiled simulator of one core.
 #[derive(Clone, Debug)]
 pub struct Simulator {
-    harness: Arc<Harness>,
+    verilated: strassenc_verilator::Simulator,
     signature: Signature,
     tools: Tools,
     /// Whether it was in the cache.
@@ -107,22 +101,24 @@ impl Simulator {
         traced: bool,
         tools: &Tools,
     ) -> Result<Self> {
-        let mut built = build::build(sources, traced, tools)?;
-        let harness = match Harness::load(&built.library) {
-            Err(_) if built.cached => {
-                // Damaged, or made for another machine that shares the folder.
-                build::discard(&built);
-                built = build::build(sources, traced, tools)?;
-                Harness::load(&built.library)?
-            }
-            loaded => loaded?,
+        let design = Design {
+            top: sources.top.clone(),
+            files: sources.files.clone(),
+            memories: sources.memories.clone(),
+            memory_macro: Some("STRASSENC_FOLDER".into()),
         };
+        let toolchain = Toolchain { verilator: tools.verilator()?, cxx: tools.cxx()? };
+        let host = tools.host(&sources.top);
+        let cache = tools.home().join("cache");
+        let verilated =
+            strassenc_verilator::Simulator::build(&design, traced, &toolchain, cache, &host)
+                .map_err(refused)?;
         Ok(Simulator {
-            harness,
+            cached: verilated.cached,
+            build_time: verilated.elapsed,
+            verilated,
             signature: signature.clone(),
             tools: tools.clone(),
-            cached: built.cached,
-            build_time: built.elapsed,
         })
     }
 
@@ -131,14 +127,37 @@ impl Simulator {
         &self.signature
     }
 
-    /// A core just after power-on, its registers filled at random from `seed`; it needs a
-    /// [reset](Core::reset). A traced simulator writes every signal to `wave`.
+    /// A core in its bench just after power-on, its registers filled at random from `seed`; it
+    /// needs a [reset](Bench::reset). A traced simulator writes every signal to `wave`.
     ///
     /// # Errors
     /// Where the waveform cannot be written.
-    pub fn core(&self, seed: u64, wave: Option<&Path>) -> Result<Core> {
+    pub fn core(&self, seed: u64, wave: Option<&Path>) -> Result<Bench> {
         let bytes = (self.signature.input.beat_bytes(), self.signature.output.beat_bytes());
-        Core::new(&self.harness, bytes, seed, wave)
+        self.verilated.bench(bytes, seed, wave).map_err(refused)
+    }
+}
+
+/// What building and running a verilated core may come to, as an error of this project.
+pub(crate) fn refused(error: strassenc_verilator::Error) -> Error {
+    use strassenc_verilator::Error as Verilated;
+    match error {
+        Verilated::Tool { program, cause } => Error::tool(program, cause),
+        Verilated::Refused { top, cause } => {
+            let cause = format_args!("refused the Verilog of `{top}`: {cause}");
+            Error::tool("verilator", cause)
+                .help("write the build folder anew with `strassenc verilog MODEL -o BUILD`")
+        }
+        Verilated::Io { path, cause } => Error::io(path, cause)
+            .help("set STRASSENC_HOME to a folder that can be written and has room"),
+        Verilated::Port { name, cause } => {
+            Error::tool("verilated core", format_args!("port `{name}` {cause}"))
+        }
+        Verilated::Model(cause) => Error::tool("verilated core", cause),
+        Verilated::Stopped(error) => match error.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(error) => Error::internal("simulate", error),
+        },
     }
 }
 

@@ -1,8 +1,7 @@
 //! Running vectors through a simulator: beats in, beats out, every rule of the streams checked,
 //! timing measured.
 
-use super::Simulator;
-use super::library::{Core, LAST, Progress, Response, Stimulus, USER};
+use super::{Bench, LAST, Progress, Response, Simulator, Stimulus, USER, refused};
 use crate::emit::Signature;
 use serde::Serialize;
 use std::time::Instant;
@@ -325,29 +324,29 @@ impl Simulator {
     /// Resets the core and drives the stimulus to its end; `users` are its vectors' `tuser`.
     pub(super) fn drive(
         &self,
-        core: &mut Core,
+        core: &mut Bench,
         stimulus: Stimulus,
         users: &[bool],
         offset: usize,
         progress: impl FnMut(u64),
     ) -> Result<Response, Failure> {
-        core.reset(RESET)?;
+        core.reset(RESET).map_err(refused)?;
         self.go_on(core, stimulus, users, offset, progress)
     }
 
     /// Drives the stimulus to its end from where the core is.
     pub(super) fn go_on(
         &self,
-        core: &mut Core,
+        core: &mut Bench,
         stimulus: Stimulus,
         users: &[bool],
         offset: usize,
         mut progress: impl FnMut(u64),
     ) -> Result<Response, Failure> {
         let (beats_in, beats_out) = (stimulus.flags.len() as u64, stimulus.expected as u64);
-        core.start(stimulus)?;
+        core.start(stimulus).map_err(refused)?;
         loop {
-            let state = core.run(SLICE)?;
+            let state = core.run(SLICE).map_err(refused)?;
             let (accepted, produced) = core.passed();
             progress(produced.min(beats_out));
             self.tools.check_interrupted()?;

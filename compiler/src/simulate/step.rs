@@ -1,15 +1,15 @@
 //! One input at a time: what comes out decides what goes in next.
 
 use super::Simulator;
-use super::library::{Core, Stimulus};
 use super::run::{Failure, Options, RESET};
+use super::{Bench, Stimulus, refused};
 use strassenc_runtime::{Error, Result};
 
 /// A core that is given one input at a time, as a network that generates a sequence is. Between
 /// inputs its clock stands still, so the same inputs give the same outputs.
 pub struct Stepper {
     simulator: Simulator,
-    core: Core,
+    core: Bench,
     /// Inputs so far.
     steps: usize,
 }
@@ -21,7 +21,7 @@ impl Simulator {
     /// Where the model fails.
     pub fn stepper(&self) -> Result<Stepper> {
         let mut core = self.core(1, None)?;
-        core.reset(RESET)?;
+        core.reset(RESET).map_err(refused)?;
         Ok(Stepper { simulator: self.clone(), core, steps: 0 })
     }
 }

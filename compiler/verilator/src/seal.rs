@@ -1,15 +1,12 @@
-//! What is kept under the home folder is looked at before it is used again: a file that was cut or
-//! changed is made anew.
-//!
-//! Size and SHA-256 of the files of a folder stand in `seal.json` beside them.
+//! What is kept in a cache is looked at before it is used again: a file that was cut or changed is
+//! made anew. Size and SHA-256 of the files of a folder stand in `seal.json` beside them.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
-use strassenc_runtime::{Error, Result, files};
 
 const SEAL: &str = "seal.json";
 
@@ -23,20 +20,18 @@ struct Seal {
 ///
 /// # Errors
 /// Where one cannot be read, or the record cannot be written.
-pub(crate) fn seal(folder: &Path, names: &[&str]) -> Result<()> {
-    let one = |name: &&str| {
-        let path = folder.join(name);
-        let seal =
-            measure(&path).map_err(|e| Error::io(&path, format_args!("cannot be read: {e}")))?;
-        Ok((name.to_string(), seal))
-    };
-    let seals = names.iter().map(one).collect::<Result<BTreeMap<_, _>>>()?;
-    let text = serde_json::to_vec(&seals).map_err(|e| Error::internal("cache", e))?;
-    files::write(&folder.join(SEAL), &text)
+pub fn seal(folder: &Path, names: &[&str]) -> io::Result<()> {
+    let one = |name: &&str| Ok((name.to_string(), measure(&folder.join(name))?));
+    let seals = names.iter().map(one).collect::<io::Result<BTreeMap<_, _>>>()?;
+    let text = serde_json::to_vec(&seals)?;
+    // A process that is killed meanwhile leaves no half of a seal.
+    let written = folder.join(format!("{SEAL}.new"));
+    File::create(&written)?.write_all(&text)?;
+    fs::rename(written, folder.join(SEAL))
 }
 
 /// Whether these files of `folder` are all there, as they were when they were sealed.
-pub(crate) fn is_whole(folder: &Path, names: &[&str]) -> bool {
+pub fn is_whole(folder: &Path, names: &[&str]) -> bool {
     let seals = fs::read(folder.join(SEAL)).ok();
     let seals: Option<BTreeMap<String, Seal>> =
         seals.and_then(|text| serde_json::from_slice(&text).ok());

@@ -1,10 +1,9 @@
-//! Exact integer intervals: the only source of widths in the compiler.
+//! Exact integer intervals: the only source of widths.
 
 use std::fmt;
 
-/// All integers from `lo` to `hi`, both included. Bounds of a valid model stay below 2^53 in
-/// magnitude ([`MAGNITUDE_LIMIT`](strassenc_runtime::model::MAGNITUDE_LIMIT)), so i64 arithmetic on
-/// them is exact.
+/// All integers from `lo` to `hi`, both included. Arithmetic on them is that of i64: it is exact as
+/// long as every bound of a result stays below 2^63 in magnitude, which callers see to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Interval {
     /// Smallest value.

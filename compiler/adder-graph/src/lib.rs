@@ -1,29 +1,44 @@
-//! Adder graphs: a constant matrix as two-operand additions.
+//! Adder graphs: a constant matrix of small integers as few additions, and the proof of it.
+//!
+//! Multiplying a vector by a constant matrix takes only additions, subtractions and shifts, and
+//! rows have partial sums in common. [`share`] looks for a graph with few additions, few result
+//! bits or little depth, which is what such a product costs in an FPGA; [`prove`] shows, for every
+//! integer input, that a graph computes its matrix, and shares no code with the search.
+//!
+//! ```
+//! use strassenc_adder_graph::{Matrix, Options, naive_adders, prove, share};
+//!
+//! let matrix = ndarray::arr2(&[[1, 1, 1, 0], [1, 1, 0, -1], [0, 2, 1, 1]]);
+//! let found = share(&matrix, &Options::default());
+//! prove(&found.graph, &matrix)?;
+//! assert!(found.graph.adders() < naive_adders(&matrix));
+//! # Ok::<(), strassenc_adder_graph::Refusal>(())
+//! ```
 //!
 //! Against the matrix it comes from, a graph fixes in which order terms are added and which partial
-//! sums are shared. It knows nothing of clocks (that is the schedule's) nor of multipliers (the
-//! circuit's).
+//! sums are shared. It knows nothing of clocks nor of multipliers.
 //!
-//! Invariants, checked by [`prove`](prove()):
+//! These invariants hold, and [`prove`](prove()) checks them:
 //! - nodes are in topological order: an addition reads only nodes with a smaller id;
 //! - the first `inputs` nodes are the inputs, one per column of the matrix, and no others are;
 //! - output c computes row c of the matrix exactly.
 
 mod greedy;
+pub mod interval;
 mod network;
 mod occurrences;
 mod pair_index;
-pub mod prove;
+mod prove;
 mod rng;
 mod search;
-pub mod share;
+mod share;
 mod sharing;
 mod sums;
 mod trial;
 mod widths;
 
-pub use prove::prove;
-pub(crate) use sums::each_digit;
+pub use prove::{Refusal, prove};
+pub use sums::each_digit;
 
 pub use share::{
     Cost, Effort, Options, Solution, Watch, minimum_depth, share, share_until, share_watched,
