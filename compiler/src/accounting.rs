@@ -32,7 +32,7 @@ pub struct Accounting {
     pub rules: Rules,
     /// Layer by layer.
     pub layers: Vec<LayerCost>,
-    /// In total.
+    /// The cost of all layers together.
     pub total: Cost,
     /// `1 - multiplications / dense_multiplications`.
     pub reduction: f64,
@@ -211,9 +211,10 @@ fn gated(step: &Step, coefficient_bits: u64) -> Cost {
     }
 }
 
-/// By the paper's count, recomputed from its seven budgets on Penn Treebank: entries alone are
-/// additions, and a unit of a highway layer takes three multiplications, as one of an LSTM does. A
-/// filter is multiplied at each of its positions, before the largest is taken.
+/// The cost of a gated step by the paper's count, recomputed from its seven budgets on Penn
+/// Treebank: entries alone are additions, and a unit of a highway layer takes three
+/// multiplications, as one of an LSTM does. A filter is multiplied at each of its positions, before
+/// the largest is taken.
 fn paper_gated(step: &Step) -> Cost {
     let (w_b, w_c) = step.entries();
     let units = step.output.elements() as u64;

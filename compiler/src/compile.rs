@@ -64,7 +64,7 @@ pub struct Compiled {
     pub layers: Vec<LayerEngine>,
     /// The whole core.
     pub graph: Graph,
-    /// Of every FIFO.
+    /// The depth of every FIFO.
     pub depths: Vec<Depth>,
     /// The core at full rate.
     pub timing: Timing,
@@ -177,7 +177,7 @@ impl LayerEngine {
         }
     }
 
-    /// As the stream graph sees it.
+    /// The engine as the stream graph sees it.
     fn engine(&self) -> Engine<'_> {
         match self {
             LayerEngine::Unrolled(layer) => Engine::Unrolled { stages: layer.pipeline.stages },
@@ -209,7 +209,8 @@ pub fn compile(
     compile_with(model, options, &share, progress, stop)
 }
 
-/// Like [`compile`], with the adder graphs from `share`, whatever it does: they are proved.
+/// Compiles as [`compile`] does, with the adder graphs from `share`, whatever it does: they are
+/// proved.
 ///
 /// # Errors
 /// As [`compile`]; [`Mismatch`](ErrorKind::Mismatch) where a graph is not that of its matrix.
@@ -224,7 +225,7 @@ pub fn compile_with(
         .compiled(model, &options.schedule)
 }
 
-/// Like [`compile_with`], up to the pass `last`, with its check.
+/// Compiles as [`compile_with`] does, up to the pass `last`, with its check.
 ///
 /// # Errors
 /// As [`compile_with`].
@@ -240,8 +241,8 @@ pub fn compile_until(
     from_plan(last, plan, options, share, progress, stop)
 }
 
-/// Like [`compile_until`], where a network is lowered and has its engines already, as [`plan`]
-/// yields them: the passes from share on.
+/// Compiles as [`compile_until`] does, from a network that is lowered and has its engines already,
+/// as [`plan`] yields them: the passes from share on.
 ///
 /// # Errors
 /// As [`compile_with`].
@@ -613,7 +614,8 @@ impl Compiled {
         self.step(&mut State::default(), input)
     }
 
-    /// Like [`evaluate`](Self::evaluate), for the next input of a sequence; it moves the state on.
+    /// Evaluates as [`evaluate`](Self::evaluate) does, for the next input of a sequence, and moves
+    /// the state on.
     ///
     /// # Errors
     /// As [`ir::interpret`].

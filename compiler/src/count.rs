@@ -31,7 +31,7 @@ pub struct LayerCount {
     pub wc: MatrixFigures,
 }
 
-/// Of one layer, or the sum over several.
+/// The counts of one layer, or their sums over several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Multiplications of one inference.

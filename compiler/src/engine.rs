@@ -76,7 +76,7 @@ pub enum Choice {
     Unrolled,
     /// ROMs and shared adders.
     Folded(Folding),
-    /// Of a pooling, a sum or an embedding.
+    /// The engine of a pooling, a sum or an embedding.
     Elementwise {
         /// Elements at a time; divides the channels.
         lanes: usize,
@@ -101,7 +101,7 @@ impl Choice {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Engines {
-    /// By the layer's name.
+    /// The engine of every layer, by its name.
     pub layers: BTreeMap<String, Choice>,
     /// Words, by the FIFO's name; those that are not named are as deep as full rate needs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -128,7 +128,7 @@ impl Target {
         self.fps.map(|fps| (self.clock() * 1e6 / fps).floor() as u64)
     }
 
-    /// In MHz.
+    /// The clock in MHz.
     pub fn clock(&self) -> f64 {
         self.clock.unwrap_or(CLOCK)
     }
@@ -196,7 +196,7 @@ impl std::ops::Add for Cost {
 /// The layers of a network with what their costs depend on.
 struct Estimator<'a> {
     dataflow: &'a Dataflow,
-    /// Of every linear layer.
+    /// The widths of every linear layer; none for the others.
     kernels: Vec<Option<KernelBits>>,
 }
 
@@ -282,7 +282,7 @@ struct Weights {
 }
 
 impl Default for Weights {
-    /// In LUTs, about, by their numbers on devices.
+    /// The price of each resource in LUTs, about, by their numbers on devices.
     fn default() -> Self {
         Weights { lut: 1, half_bram: 150, multiplier: 100 }
     }
@@ -713,10 +713,11 @@ struct KernelBits {
     /// Hardware multipliers, unrolled, and LUTs of the rows that have none.
     multipliers: u64,
     shift_add: u64,
-    /// Of the coefficients and the shift behind them, folded, where shifts and additions multiply.
+    /// The digits of the coefficients and the shift behind them, where a folded layer multiplies by
+    /// shifts and additions.
     digits: Option<(Digits, u32)>,
     nonzeros: u64,
-    /// Of an addition, on average.
+    /// Bits of an addition, on average.
     adder: f64,
     u: u64,
     m: u64,
@@ -780,7 +781,7 @@ fn kernel_bits(kernel: &Kernel, made_of: Multipliers) -> KernelBits {
 }
 
 impl fmt::Display for Target {
-    /// As on the command line.
+    /// Writes the target as it stands on the command line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in [("--target-fps", self.fps), ("--clock", self.clock)] {
             if let Some(value) = value {
@@ -802,7 +803,7 @@ impl fmt::Display for Target {
 }
 
 impl fmt::Display for Engines {
-    /// As a plain `engines.toml`, without what the layers cost.
+    /// Writes a plain `engines.toml`, without what the layers cost.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&toml::to_string(self).map_err(|_| fmt::Error)?)
     }

@@ -27,7 +27,7 @@ const ADDERS: f64 = 0.35;
 /// What a compile will take, about.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Estimate {
-    /// Of each layer whose sums are wiring.
+    /// The estimate for each layer whose sums are wiring.
     pub layers: Vec<LayerEstimate>,
     /// Whether its layers could have another engine, whose weights lie in ROM, so that no sums need
     /// to be found.
@@ -92,7 +92,7 @@ impl LayerEstimate {
 }
 
 impl Estimate {
-    /// Of compiling `model` as `options` say.
+    /// The estimate for compiling `model` as `options` say.
     ///
     /// # Errors
     /// Where the model is not valid, or the engines that `options` ask for cannot be chosen.

@@ -16,7 +16,7 @@ use strassenc_runtime::model::Bilinear;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {
-    /// In order.
+    /// The layers in order.
     pub layers: Vec<LayerFigures>,
     /// Sums over all layers.
     pub total: Totals,
@@ -47,7 +47,7 @@ pub struct LayerFigures {
     /// The schoolbook core, of a two-operand layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schoolbook: Option<Schoolbook>,
-    /// Of these multiplications, those built from shifts and additions.
+    /// Multiplications of a window that are built from shifts and additions.
     #[serde(default)]
     pub shift_add: usize,
     /// Their two-operand additions, those of a folded layer shared among its rows; the roundings
@@ -324,7 +324,7 @@ fn luts(circuit: &Circuit, id: NodeId) -> u64 {
     }
 }
 
-/// Of the operands of additions, each once.
+/// Bits of the subtracted operands of additions, each operand once.
 fn subtracted_bits(circuit: &Circuit) -> u64 {
     let subtracted = circuit.nodes.iter().flat_map(|node| match node.op {
         Op::Add(a, b) => [a, b].into_iter().filter(|t| t.negate).map(|t| t.node).collect(),

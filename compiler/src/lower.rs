@@ -1,4 +1,4 @@
-//! From the model to the dataflow IR: branches become edges, a convolution the kernel of its
+//! Lowers the model to the dataflow IR: branches become edges, a convolution the kernel of its
 //! windows.
 //!
 //! Dead products go. Channels stay, even dead ones: see [`prune`].
@@ -222,7 +222,7 @@ fn add_residual(dataflow: &mut Dataflow, residual: &Residual, from: EdgeId) -> R
     ))
 }
 
-/// Where the windows of a convolution that yields this image lie.
+/// The windows of a convolution that yields this image.
 fn windows_of(conv: &Conv2d, output: Shape) -> Windows {
     let p = conv.patch();
     Windows {

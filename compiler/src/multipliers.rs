@@ -71,7 +71,7 @@ pub struct ShiftAdd {
 }
 
 impl ShiftAdd {
-    /// For a coefficient other than 0 of at most 31 bits and a sign.
+    /// The multiplier of a coefficient; none where it is 0 or has more than 31 bits and a sign.
     ///
     /// # Errors
     /// Where the graph is not that of the coefficient: a bug of ours.
@@ -115,7 +115,7 @@ enum Soft {
     Bank { layer: usize, digits: Digits },
 }
 
-/// With what it takes.
+/// A multiplier that may be built from shifts and additions, with what it takes.
 struct Candidate {
     /// LUTs for each multiplier that it saves.
     luts: u64,

@@ -19,7 +19,7 @@ const BLOCK: usize = 16;
 enum Leaves<'a> {
     /// Leaf i is `v_i`.
     Axes,
-    /// Of so many, leaf i is `Σ_j form(i, j) · v_j`.
+    /// Leaf i is `Σ_j form(i, j) · v_j`; the number says how many leaves there are.
     Forms(usize, &'a (dyn Fn(usize, usize) -> i128 + Sync)),
 }
 
@@ -49,7 +49,7 @@ impl Leaves<'_> {
 
 /// The range of each leaf and of each sum, where `v_j` is anything within `axes[j]`.
 ///
-/// In 64 bits where nothing can exceed them, which is several times as fast.
+/// It computes in 64 bits where nothing can exceed them, which is several times as fast.
 fn over_box(axes: &[(i128, i128)], leaves: Leaves, sums: &[Sum]) -> Vec<(i128, i128)> {
     if fits_64_bits(axes, leaves, sums) {
         let ranges = over_blocks::<i64>(axes, leaves, sums);

@@ -3,14 +3,14 @@
 
 /// Who reads each node.
 pub struct Readers {
-    /// Where the readers of each node begin in the list; one more than nodes.
+    /// The place in the list where the readers of each node begin; one more entry than nodes.
     starts: Vec<u32>,
     list: Vec<u32>,
 }
 
 impl Readers {
-    /// Of a graph of so many nodes, where `reads(i)` are those that node i reads, all of them
-    /// before it.
+    /// The readers in a graph of so many nodes, where `reads(i)` are those that node i reads, all
+    /// of them before it.
     pub fn new<I: Iterator<Item = usize>>(nodes: usize, reads: impl Fn(usize) -> I) -> Self {
         let mut starts = vec![0u32; nodes + 1];
         for read in (0..nodes).flat_map(&reads) {
@@ -50,7 +50,7 @@ impl Reached {
         Reached { nodes: vec![], seen: vec![false; nodes] }
     }
 
-    /// In order.
+    /// The nodes that are reached, in order.
     pub fn nodes(&self) -> impl Iterator<Item = usize> + use<'_> {
         self.nodes.iter().map(|&node| node as usize)
     }

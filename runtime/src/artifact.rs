@@ -68,7 +68,7 @@ impl Artifact {
             .or_else(|| Self::of_text(std::str::from_utf8(&head).ok()?, &extension))
     }
 
-    /// By the first bytes of a binary file.
+    /// The kind of artifact that the first bytes of a binary file tell.
     fn of_bytes(head: &[u8]) -> Option<Artifact> {
         let has = |text: &[u8]| head.windows(text.len()).any(|window| window == text);
         match head {
@@ -93,7 +93,7 @@ impl Artifact {
         }
     }
 
-    /// By the words of a text, which the extension confirms.
+    /// The kind of artifact that the words of a text tell and the extension confirms.
     fn of_text(text: &str, extension: &str) -> Option<Artifact> {
         let starts = |words: &[&str]| {
             text.lines().any(|line| words.iter().any(|word| line.starts_with(word)))

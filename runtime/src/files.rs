@@ -146,8 +146,8 @@ pub fn check_folder(path: &Path) -> Result<()> {
     Err(Error::io(path, "is a file, so it is left alone").help("name another folder"))
 }
 
-/// Like [`check_folder`]; fails also where the folder holds anything but temporary files and what
-/// `ours` names, so that results are not mixed with what is a user's.
+/// Checks as [`check_folder`] does, and fails also where the folder holds anything but temporary
+/// files and what `ours` names, so that results are not mixed with what is a user's.
 ///
 /// # Errors
 /// Where it does, or it cannot be read.
@@ -170,7 +170,8 @@ pub fn check_ours(folder: &Path, ours: &[&str]) -> Result<()> {
 /// Prefix of temporary names.
 const TEMPORARY: &str = ".strassenc-";
 
-/// Behind [`TEMPORARY`], and before the name of a folder that is being replaced.
+/// The part of a temporary name between [`TEMPORARY`] and the name of a folder that is being
+/// replaced.
 const ASIDE: &str = "old-";
 
 /// Whether this is a temporary name, which a process that was killed leaves behind.
@@ -200,7 +201,7 @@ pub fn tidy(folder: &Path) {
     }
 }
 
-/// Like [`tidy`], of the folder that `path` is in.
+/// Does as [`tidy`] for the folder that `path` is in.
 pub fn tidy_beside(path: &Path) {
     tidy(parent(path));
 }
@@ -219,7 +220,7 @@ pub struct WorkFolder {
 }
 
 impl WorkFolder {
-    /// In `parent`, which is tidied.
+    /// Makes a work folder in `parent`, which is tidied.
     ///
     /// # Errors
     /// Where it cannot be made.
@@ -231,7 +232,7 @@ impl WorkFolder {
         Ok(WorkFolder { folder, _lock })
     }
 
-    /// In the system's folder of temporary files.
+    /// Makes a work folder in the system's folder of temporary files.
     ///
     /// # Errors
     /// Where it cannot be made.
@@ -239,8 +240,8 @@ impl WorkFolder {
         Self::new_in(&std::env::temp_dir())
     }
 
-    /// Beside the file that `path` leads to, so that a file within it can be put in its
-    /// [`place()`].
+    /// Makes a work folder beside the file that `path` leads to, so that a file within it can be
+    /// put in its [`place()`].
     ///
     /// # Errors
     /// Where it cannot be made.
@@ -252,7 +253,7 @@ impl WorkFolder {
             .map_err(|e| e.within(path.display()))
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -356,7 +357,7 @@ fn exchange_in_steps(new: &Path, old: &Path) -> io::Result<()> {
     fs::rename(&aside, new)
 }
 
-/// Where `path` leads to when its last part is a symbolic link, or a chain of them.
+/// The path that `path` leads to when its last part is a symbolic link, or a chain of them.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     // Without a slash at its end, behind which the link itself is not seen.
     let mut path: PathBuf = path.components().collect();
@@ -391,7 +392,7 @@ fn mode(bits: u32) -> Option<Permissions> {
 mod tests {
     use super::*;
 
-    /// Where the system has no exchange.
+    /// The system need not be able to exchange two folders in one step.
     #[test]
     fn a_folder_is_replaced_in_steps_or_stays() {
         let folder = tempfile::tempdir().unwrap();

@@ -20,9 +20,9 @@ pub struct Model {
     pub name: String,
     /// What enters the first layer.
     pub input: Edge,
-    /// At least one layer; the last one is linear, and it alone has [`Output::Raw`].
+    /// The layers: at least one; the last one is linear, and it alone has [`Output::Raw`].
     pub layers: Vec<Layer>,
-    /// Where the model comes from.
+    /// The origin of the model.
     pub provenance: Provenance,
 }
 
@@ -133,7 +133,8 @@ pub struct Dense {
 /// A two-operand SPN layer, `y = W_c[(W_a a) ⊙ (W_b b)]` (StrassenNets, eq. 1, with A and B both
 /// data): what enters is a, then b, and r true multipliers multiply data by data, exactly.
 ///
-/// Only a network's first layer may be one. Its y has twice the fractional bits of what enters.
+/// The model's first layer alone may be bilinear. Its y has twice the fractional bits of what
+/// enters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bilinear {
     /// Unique name within the model, `[a-z][a-z0-9_]*`, e.g. `matmul`.
@@ -229,7 +230,7 @@ pub struct Residual {
 /// A table of vectors: what enters are L indices, and what leaves is an image of one row, L pixels
 /// wide, of those rows of the table; an index beyond the table takes its last row.
 ///
-/// Only a network's first layer may be one; its input is a vector, unsigned, with frac 0.
+/// The model's first layer alone may be an embedding; its input is a vector, unsigned, with frac 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embedding {
     /// Unique name within the model, e.g. `embedding_0`.
@@ -293,8 +294,8 @@ pub struct Highway {
 /// units, and a state (c, h) of 2n integers, 0 where a sequence begins. Three multiplications per
 /// unit, besides those of the gates.
 ///
-/// For the four gates `(i, f, g, o) = G [x; h]`: `c' = saturate(round(σ(f)·c + σ(i)·tanh(g)))`, `h'
-/// = saturate(round(σ(o)·tanh(c')))`; h' is what leaves.
+/// The four gates are `(i, f, g, o) = G [x; h]`, then `c' = saturate(round(σ(f)·c + σ(i)·tanh(g)))`
+/// and `h' = saturate(round(σ(o)·tanh(c')))`; h' is what leaves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lstm {
     /// G as one dense layer with the name of the LSTM: n_in + n inputs, x before h, and 4n outputs,

@@ -94,7 +94,7 @@ pub enum Layer {
     AveragePool(Window),
     /// The mean of all pixels, channel by channel.
     GlobalAveragePool,
-    /// From an image to a vector, row by row, pixel by pixel; `dense` does it by itself.
+    /// The step from an image to a vector, row by row, pixel by pixel; `dense` does it by itself.
     Flatten,
     /// The sum of two branches over the same input.
     Residual(Residual),
@@ -287,7 +287,7 @@ pub struct Window {
 pub struct Residual {
     /// Ends with a linear layer.
     pub body: Vec<Layer>,
-    /// None for the input itself.
+    /// The layers of the shortcut; none for the input itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shortcut: Vec<Layer>,
 }
@@ -327,9 +327,9 @@ fn one<T: From<usize>>() -> T {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bits {
-    /// Of every activation between layers, 1..=16.
+    /// Bits of every activation between layers, 1..=16.
     pub activations: u32,
-    /// Of every coefficient a_i, sign included, 2..=25.
+    /// Bits of every coefficient a_i, sign included, 2..=25.
     pub coefficients: u32,
     /// Nonzero signed digits of every coefficient, at most, 1..=8: a coefficient of k digits is k -
     /// 1 additions at most where it is built from shifts and additions. 0 for any number.
@@ -337,11 +337,11 @@ pub struct Bits {
     /// Fractional bits that products keep below the least bit of the layer's output, 0..=16; fewer
     /// are fewer gates.
     pub guard: u32,
-    /// Of what the tables of σ and tanh are looked up with, 4..=14; tables have half as many
+    /// Bits of what the tables of σ and tanh are looked up with, 4..=14; tables have half as many
     /// entries as there are such integers.
     #[serde(skip_serializing_if = "is_default_gates")]
     pub gates: u32,
-    /// Of the state c of an LSTM, 4..=24.
+    /// Bits of the state c of an LSTM, 4..=24.
     #[serde(skip_serializing_if = "is_default_cell")]
     pub cell: u32,
 }
@@ -436,9 +436,9 @@ pub struct Recipe {
     /// Ternary threshold Δ = threshold · mean|w|, per row, 0..=5; higher is sparser. Li & Liu (TWN)
     /// use 0.7.
     pub threshold: f64,
-    /// In phase 2, each step takes learning rate · `adder_penalty` of the mean magnitude of its row
-    /// from every weight of W_b and W_c, 0..=1000; 0 for none. Weights that the loss does not hold
-    /// up become 0: fewer adders for some accuracy.
+    /// The penalty on adders: in phase 2, each step takes learning rate · `adder_penalty` of the
+    /// mean magnitude of its row from every weight of W_b and W_c, 0..=1000; 0 for none. Weights
+    /// that the loss does not hold up become 0: fewer adders for some accuracy.
     pub adder_penalty: f64,
     /// How W_b and W_c become ternary in phase 2.
     pub quantiser: Quantiser,
@@ -568,7 +568,8 @@ pub enum Quantiser {
     /// `threshold` says how the weights are scaled when phase 2 begins: such that Δ is where TWN
     /// has it.
     Fixed,
-    /// As `twn`, with a scale per product: one for each row of W_b, and for each column of W_c.
+    /// The rule is that of `twn`, with a scale per product: one for each row of W_b, and for each
+    /// column of W_c.
     Row,
 }
 
@@ -593,9 +594,9 @@ pub enum Schedule {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Plateau {
-    /// In units of perplexity, 0..=1000.
+    /// The least gain of an epoch, in units of perplexity, 0..=1000.
     pub gain: f64,
-    /// In 0..=1.
+    /// The factor of a reduction, 0..=1.
     pub factor: f64,
 }
 
@@ -625,7 +626,7 @@ impl Default for OneCycle {
 pub struct Step {
     /// Epochs between reductions, ≥ 1.
     pub every: usize,
-    /// In 0..=1.
+    /// The factor of a reduction, 0..=1.
     pub factor: f64,
 }
 

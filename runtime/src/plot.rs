@@ -7,9 +7,9 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use std::ops::Range;
 
-/// Of secondary lines.
+/// The colour of secondary lines.
 pub const GRAY: RGBColor = RGBColor(150, 150, 150);
-/// Of the grid.
+/// The colour of the grid.
 pub const LIGHT: RGBColor = RGBColor(235, 235, 235);
 /// Pixels around a chart.
 pub const MARGIN: u32 = 12;
@@ -27,13 +27,13 @@ const GAP: i32 = 8;
 
 /// A part of a picture.
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-/// Where drawing fails.
+/// The result of drawing.
 pub type Drawn<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// A linear axis with these ticks.
 #[derive(Clone)]
 pub struct Axis {
-    /// From its left or lower end to the other.
+    /// The range from the axis's left or lower end to the other.
     pub range: Range<f64>,
     /// All within the range.
     pub ticks: Vec<f64>,

@@ -68,9 +68,9 @@ impl fmt::Display for Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Sizes", into = "Sizes")]
 pub struct Extent {
-    /// In rows.
+    /// The size in rows.
     pub h: usize,
-    /// In columns.
+    /// The size in columns.
     pub w: usize,
 }
 
@@ -78,7 +78,7 @@ impl Extent {
     /// One row and one column.
     pub const ONE: Extent = Extent::square(1);
 
-    /// As many rows as columns.
+    /// The extent of as many rows as columns.
     pub const fn square(n: usize) -> Extent {
         Extent { h: n, w: n }
     }

@@ -52,7 +52,7 @@ frozen = { epochs = 1, learning_rate = 3e-3 }
     network
 }
 
-/// Of words of up to six characters, of which the nine most frequent are known.
+/// A network of words of up to six characters, of which the nine most frequent are known.
 fn network_of_words() -> Network {
     let text = r#"name = "spelled"
 input = { shape = [6], bits = 5, frac = 0 }

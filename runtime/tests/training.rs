@@ -568,7 +568,7 @@ fn inputs_outside_the_format_are_warned_of() {
     );
 }
 
-/// Where the hash of a checkpoint stands, if its key is whole.
+/// The place of the hash of a checkpoint, if its key is whole.
 fn hash_at(bytes: &[u8]) -> Option<std::ops::Range<usize>> {
     let key = b"\\\"sha256\\\":\\\"";
     let at = bytes.windows(key.len()).position(|w| w == key)? + key.len();

@@ -19,7 +19,7 @@ pub struct Recipe {
     pub two_operands: bool,
     /// Format of the inputs.
     pub format: Format,
-    /// At least one layer.
+    /// The layers, at least one.
     pub layers: Vec<LayerRecipe>,
     /// Share of rows, columns, coefficients and outputs that are made dead on purpose, 0..=1.
     pub dead: f64,
@@ -41,8 +41,8 @@ pub struct LayerRecipe {
     pub product_bits: u32,
     /// What leaves, unless it is the last layer.
     pub format: Format,
-    /// By about how many bits the outputs exceed the format: positive saturates, negative never
-    /// does.
+    /// The number of bits, about, by which the outputs exceed the format: positive saturates,
+    /// negative never does.
     pub excess: i32,
 }
 

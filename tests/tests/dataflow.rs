@@ -179,8 +179,7 @@ fn with_extreme_numbers(text: &str, places: &[(Index, usize)]) -> String {
 proptest! {
     #![proptest_config(strassenc_tests::property(4000, 43))]
 
-    /// Of one that is verified, all that is computed is exact too: arithmetic that wraps panics in
-    /// tests.
+    /// A dataflow that is verified computes exactly: arithmetic that wraps panics in tests.
     #[test]
     fn no_number_makes_a_dataflow_wrap(
         model in models(),

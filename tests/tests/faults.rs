@@ -342,7 +342,8 @@ fn a_damaged_sign_is_found_by_name() {
     }
 }
 
-/// In a core over images, and in one with a state: the layer, the node, its stage and its row.
+/// A damaged sign is found in a core over images and in one with a state: the layer, the node, its
+/// stage and its row.
 #[test]
 fn a_damaged_sign_within_windows_and_gates_is_found_by_name() {
     let tools = tools();

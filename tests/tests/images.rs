@@ -89,8 +89,8 @@ fn a_convolution_is_the_dense_layer_with_its_zeros_and_repetitions() {
     assert!(seen.iter().all(|n| *n >= 10), "{seen:?}");
 }
 
-/// As a person would work it out: pads below every value, sums with more bits, branches of
-/// different frac.
+/// The expected values are worked out as a person would: pads below every value, sums with more
+/// bits, branches of different frac.
 #[test]
 fn pooling_and_residuals_by_hand() {
     let format = Format { signed: true, bits: 4, frac: 1 };

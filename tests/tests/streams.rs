@@ -16,7 +16,7 @@ use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Model, golden};
 use strassenc_tests::{any_streams, image_model, inputs, random_engines, tools};
 
-/// With random engines; every other core without a hardware multiplier.
+/// A core with random engines; every other one without a hardware multiplier.
 fn compiled(model: &Model, seed: u64, [input, output]: [Beat; 2]) -> Compiled {
     let multipliers = if seed % 2 == 1 { Multipliers::ShiftAdd } else { Multipliers::Dsp };
     compiled_with(model, seed, Options { input, output, multipliers, ..Options::default() })

@@ -101,7 +101,7 @@ impl Bench {
         assert!(!run.status.success() && told, "{}, {options:?}, {why}: {run:?}", simulator.name);
     }
 
-    /// With another text in a file of the build until `then` is done.
+    /// Puts another text into a file of the build until `then` is done.
     fn with(&self, file: &Path, change: impl Fn(&str) -> String, then: impl Fn()) {
         let text = std::fs::read_to_string(file).unwrap();
         let changed = change(&text);

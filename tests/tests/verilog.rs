@@ -316,7 +316,7 @@ fn module(path: &Path) -> &str {
     path.file_stem().unwrap().to_str().unwrap()
 }
 
-/// Of each primitive its name and files: the testbench, the primitive, and what that instantiates.
+/// The name and files of each primitive: the testbench, the primitive, and what that instantiates.
 fn primitives() -> Vec<(String, Vec<PathBuf>)> {
     let primitives = verilog(hw());
     let files = |path: &PathBuf| {

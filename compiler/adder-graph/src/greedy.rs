@@ -1,11 +1,11 @@
 //! Greedy sharing: the two-term sum that occurs most often becomes a signal, until none occurs
 //! twice.
 //!
-//! After Hartley, "Subexpression sharing in filters using canonic signed digit multipliers" (1996).
-//! A pair of signals can only lose occurrences while other pairs are shared, so each is counted
-//! once, when the newer of the two signals appears, waits in the bucket of that count, and is
-//! counted again only when its turn comes. Among equals the newest signal's turn comes first, which
-//! grows long common sums.
+//! The pass follows Hartley, "Subexpression sharing in filters using canonic signed digit
+//! multipliers" (1996). A pair of signals can only lose occurrences while other pairs are shared,
+//! so each is counted once, when the newer of the two signals appears, waits in the bucket of that
+//! count, and is counted again only when its turn comes. Among equals the newest signal's turn
+//! comes first, which grows long common sums.
 
 use super::occurrences::{Layout, Occurrences};
 use super::sums::{Pair, Summand, Sums};
@@ -15,11 +15,11 @@ use std::collections::HashMap;
 struct Greedy {
     sums: Sums,
     layout: Layout,
-    /// Where each term stands in its sum: rows of wide matrices are long.
+    /// The place of each term in its sum: rows of wide matrices are too long to be searched.
     places_in_sums: Vec<HashMap<Summand, u32>>,
-    /// Of each signal.
+    /// The occurrences of each signal.
     occurrences: Vec<Occurrences>,
-    /// Under a depth limit.
+    /// The depths of signals and sums, where there is a depth limit.
     depths: Option<Depths>,
     /// Waiting pairs by an upper bound of their count.
     buckets: Vec<Vec<Pair>>,
@@ -41,9 +41,9 @@ const MOST_WAITING: usize = 1 << 25;
 /// Depths under a limit, after Kraft's inequality for adder trees: terms of depths d can be added
 /// up within the limit if Σ 2^d ≤ 2^limit.
 struct Depths {
-    /// Of each signal.
+    /// The depth of each signal.
     of: Vec<u32>,
-    /// Of each sum: 2^limit - Σ 2^depth of its terms.
+    /// The slack of each sum: 2^limit - Σ 2^depth of its terms.
     slack: Vec<u64>,
 }
 
@@ -61,7 +61,7 @@ pub fn share_pairs(sums: Sums, limit: Option<u32>, stop: &(dyn Fn() -> bool + Sy
     share_with(sums, limit, MOST_WAITING, stop)
 }
 
-/// With so many pairs waiting at most, which changes nothing but the time it takes.
+/// Shares pairs while at most `most` of them wait, which changes nothing but the time it takes.
 fn share_with(
     sums: Sums,
     limit: Option<u32>,

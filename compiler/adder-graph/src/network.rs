@@ -34,7 +34,7 @@ pub(super) struct Candidate {
 /// Levels under a depth limit.
 struct Levels {
     limit: u32,
-    /// Of each signal.
+    /// The level of each signal.
     of: Vec<u8>,
     /// Σ 2^level over the terms of each row.
     kraft: Vec<u64>,

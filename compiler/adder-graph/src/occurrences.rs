@@ -1,4 +1,4 @@
-//! Where a signal occurs in the sums of a greedy pass.
+//! The occurrences of a signal in the sums of a greedy pass.
 //!
 //! A position is `row · stride + shift`; the stride is so large that no shift leads from one row
 //! into another.
@@ -23,7 +23,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// For `rows` sums with shifts up to `shift`.
+    /// The layout for `rows` sums with shifts up to `shift`.
     pub fn new(rows: usize, shift: u32) -> Self {
         let stride = 2 * shift + 1;
         let positions = rows * stride as usize;

@@ -54,7 +54,7 @@ impl PairIndex {
         (pair.word().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
     }
 
-    /// At least the number of rows that hold the pair (modulo 2^8), and, if it is exact, the
+    /// The number of rows that hold the pair, or more (modulo 2^8), and, where it is exact, the
     /// exclusive or of these rows.
     #[inline]
     pub fn get(&self, pair: Pair) -> (u32, u32) {

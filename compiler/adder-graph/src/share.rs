@@ -79,7 +79,7 @@ pub fn share(matrix: &Matrix, options: &Options) -> Solution {
     share_until(matrix, options, &|| false)
 }
 
-/// Like [`share`], but returns the best graph so far soon after `stop` says so.
+/// Does as [`share`], but returns the best graph so far soon after `stop` says so.
 pub fn share_until(
     matrix: &Matrix,
     options: &Options,
@@ -88,8 +88,8 @@ pub fn share_until(
     share_watched(matrix, options, Watch { spent: &|| f64::from(u8::from(stop())), found: &|_| {} })
 }
 
-/// Like [`share`], but ends when the caller's time is spent, with the best graph so far. The result
-/// then depends on the machine's speed.
+/// Does as [`share`], but ends when the caller's time is spent, with the best graph so far. The
+/// result then depends on the machine's speed.
 ///
 /// # Panics
 /// Where the cost has not one interval per column.

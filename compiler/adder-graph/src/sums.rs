@@ -111,7 +111,7 @@ impl Pair {
 pub struct Sums {
     /// Number of inputs.
     pub inputs: usize,
-    /// In topological order, each at least one term.
+    /// The nodes in topological order, each with at least one term.
     pub nodes: Vec<Vec<Summand>>,
     /// The sums that are wanted.
     pub outputs: Vec<Vec<Summand>>,
@@ -231,8 +231,8 @@ pub struct Reduced {
     /// One output per distinct row, in canonical signed digits; rows that are zero, or a distinct
     /// row negated or times a power of two, are left out.
     pub sums: Sums,
-    /// For each row of the matrix: the output that it is, times `2^shift`, negated or not; `None`
-    /// for a zero row.
+    /// The output that each row of the matrix is, times `2^shift`, negated or not; `None` for a
+    /// zero row.
     pub wanted: Vec<Option<(usize, u32, bool)>>,
 }
 

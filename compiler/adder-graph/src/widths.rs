@@ -6,11 +6,11 @@ use crate::interval::Interval;
 /// The intervals of all signals and the cost of all rows of a network.
 #[derive(Clone)]
 pub struct Widths {
-    /// Of each signal: the inputs first, then the nodes. A node keeps its interval as long as it
-    /// lives.
+    /// The interval of each signal: the inputs first, then the nodes. A node keeps its interval as
+    /// long as it lives.
     intervals: Vec<Interval>,
     cost: u64,
-    /// Of each row, as of the last count.
+    /// The cost of each row, as of the last count.
     rows: Vec<u32>,
     /// Rows that have changed since the last count.
     touched: Vec<u32>,
@@ -21,7 +21,7 @@ pub struct Widths {
 }
 
 impl Widths {
-    /// For inputs with these intervals.
+    /// The widths of a network without rows whose inputs lie within these intervals.
     pub fn new(inputs: &[Interval]) -> Self {
         Widths {
             intervals: inputs.to_vec(),

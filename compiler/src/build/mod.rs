@@ -153,7 +153,7 @@ impl Default for Options {
 }
 
 impl fmt::Display for Options {
-    /// As on the command line of `strassenc verilog`.
+    /// Writes the options as they stand on the command line of `strassenc verilog`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Options { adders_per_stage, multiplier_latency, effort, seed, .. } = self;
         write!(
@@ -292,7 +292,7 @@ pub fn compile(
         .compiled(model, &options.schedule())
 }
 
-/// Like [`compile`], up to the pass `last`.
+/// Compiles as [`compile`] does, up to the pass `last`.
 ///
 /// # Errors
 /// As [`compile`].
@@ -325,7 +325,7 @@ pub fn write(folder: &Path, compiled: &Compiled, options: &Options) -> Result<Re
     replace(folder, compiled, options, Edits::Keep)
 }
 
-/// Like [`write()`]; with [`Edits::Overwrite`] files of the build may have been changed.
+/// Writes as [`write()`] does; with [`Edits::Overwrite`] files of the build may have been changed.
 ///
 /// # Errors
 /// As [`write()`].

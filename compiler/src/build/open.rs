@@ -15,7 +15,7 @@ use strassenc_runtime::{Error, Model, Result, model_file};
 /// A build folder, every file of it as it was written.
 #[derive(Clone, Debug)]
 pub struct Build {
-    /// Where it is.
+    /// The folder itself.
     pub folder: PathBuf,
     /// `build.json`.
     pub record: Record,

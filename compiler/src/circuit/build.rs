@@ -1,4 +1,4 @@
-//! From a chain of the dataflow IR and the adder graphs of its matrices to a circuit.
+//! Builds a circuit from a chain of the dataflow IR and the adder graphs of its matrices.
 
 use super::{Circuit, Node, NodeId, Op, Term, signs};
 use crate::adder_graph::{self, AdderGraph};

@@ -138,7 +138,8 @@ fn widths(circuit: &Circuit) -> Result<()> {
 
 /// Every declared interval holds every value, given the intervals of the inputs.
 ///
-/// By induction along the topological order: the declared interval of an operand may be relied on.
+/// The check goes by induction along the topological order, so the declared interval of an operand
+/// may be relied on.
 fn intervals(circuit: &Circuit) -> Result<()> {
     let overflow = || {
         Error::internal(

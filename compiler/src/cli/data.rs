@@ -39,18 +39,18 @@ pub fn of_origin(asked: Option<&str>, origin: &Origin) -> Result<DataSet> {
     of(asked, origin, load, data::GRAMMAR)
 }
 
-/// As [`of_model`], of a text; its symbols are the model's.
+/// The text that was asked for, or that of a model, whose symbols it has.
 ///
 /// # Errors
-/// As there.
+/// As [`of_model`].
 pub fn text_of_model(model: &Model, asked: Option<&str>) -> Result<Text> {
     text_of(asked, &Origin::of(model), Symbols::of_model(model).as_ref())
 }
 
-/// As [`text_of_model`], by symbols.
+/// The text that was asked for, or that of an origin, in these symbols.
 ///
 /// # Errors
-/// As there.
+/// As [`text_of_model`].
 pub fn text_of(asked: Option<&str>, origin: &Origin, symbols: Option<&Symbols>) -> Result<Text> {
     let mut text = of(asked, origin, |spec| text::load(spec, &home::home()?), text::GRAMMAR)?;
     if let Some(words) = symbols.and_then(|symbols| symbols.words.as_ref()) {
@@ -82,7 +82,7 @@ impl Origin {
         Origin::new(model.provenance.data.as_deref(), described.as_ref())
     }
 
-    /// By the name of the data and the description.
+    /// The origin of the data of this name, which the description may specify.
     pub fn new(name: Option<&str>, network: Option<&Network>) -> Origin {
         let described = network.and_then(|network| network.train.data.as_deref());
         let spec = name.and_then(|name| data::trained_on(name, described));

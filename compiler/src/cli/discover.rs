@@ -118,7 +118,7 @@ enum Method {
 struct Task {
     shape: Shape,
     method: Method,
-    /// None: as low as the time allows.
+    /// The rank asked for; none: as low as the time allows.
     rank: Option<usize>,
     fewest_additions: bool,
     seed: u64,

@@ -61,13 +61,13 @@ pub struct Args {
 struct Report {
     model: PathBuf,
     name: String,
-    /// None of a run in full precision, as of all that is about integers.
+    /// The hash of the model; a run in full precision has none, nor anything else about integers.
     sha256: Option<String>,
     data: String,
     samples: usize,
     golden: Option<Accuracy>,
     fake_quantised: Option<FakeQuantised>,
-    /// None where there is neither a checkpoint nor a recorded figure.
+    /// The float network's figures; none where there is neither a checkpoint nor a recorded figure.
     float: Option<Float>,
     /// The share of input elements that saturate in the input format.
     saturated_inputs: f64,

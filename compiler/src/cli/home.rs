@@ -1,4 +1,4 @@
-//! Where strassenc keeps what it installs and caches, and the tools that it finds there.
+//! The folder where strassenc keeps what it installs and caches, and the tools that it finds there.
 
 use super::INTERRUPTED;
 use std::path::{Path, PathBuf};

@@ -85,7 +85,7 @@ struct Report {
     method: &'static str,
     /// The graph equals the matrix.
     proved: bool,
-    /// Of the search.
+    /// Seconds of the search.
     seconds: f64,
     proof_seconds: f64,
     /// Whether a time limit or Ctrl-C ended the search.

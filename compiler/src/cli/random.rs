@@ -108,7 +108,7 @@ pub fn run(args: Args) -> Result<()> {
     write(&args, &folder, &made, images.len(), began)
 }
 
-/// As [`run`], of a network over sequences: on the symbols of a text, or on drawn ones.
+/// Does as [`run`] for a network over sequences: on the symbols of a text, or on drawn ones.
 fn sequence(args: &Args, mut network: Network, samples: usize, began: Instant) -> Result<()> {
     let text = match &args.data {
         Some(spec) => {

@@ -146,10 +146,10 @@ impl Training {
         super::data::load(self.start(network, data::GRAMMAR)?)
     }
 
-    /// As [`load`](Self::load), of a text.
+    /// Starts the threads, and loads the text of the option or of the description.
     ///
     /// # Errors
-    /// As there.
+    /// As [`load`](Self::load).
     pub fn load_text(&self, network: &Network) -> Result<Text> {
         let text = data::text::load(self.start(network, data::text::GRAMMAR)?, &home::home()?)?;
         if network.is_of_words() { text.of_words(network.outputs()) } else { Ok(text) }
@@ -343,7 +343,7 @@ pub(super) struct Watch {
     bar: ProgressBar,
     /// When the bar's text was last renewed.
     drawn: Instant,
-    /// Between checkpoints, where the user says so.
+    /// The time between checkpoints, where the user gives one.
     checkpoint_every: Option<Duration>,
 }
 

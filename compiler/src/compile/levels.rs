@@ -26,7 +26,7 @@ pub struct Levels {
     pub layers: Vec<Made>,
     /// The whole core; none before [`Pass::Assemble`].
     pub graph: Option<Graph>,
-    /// Of every FIFO, and the core at full rate; none before [`Pass::Time`].
+    /// The depth of every FIFO, and the core at full rate; none before [`Pass::Time`].
     pub timing: Option<(Vec<Depth>, Timing)>,
 }
 

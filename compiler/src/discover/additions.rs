@@ -1,6 +1,6 @@
 //! The scheme of a rank that needs the fewest additions.
 //!
-//! Of one rank there are very many schemes, and they need very different numbers of additions once
+//! The schemes of one rank are very many, and they need very different numbers of additions once
 //! common sums are shared. Walks in the flip graph, up to higher ranks and back, yield fresh
 //! schemes; simulated annealing by flips, changes of basis and short detours over the next rank
 //! improves each of them on a quick estimate; the adder-graph optimiser has the last word on the
@@ -35,7 +35,7 @@ const DETOURS_IN_ALL: u32 = 500_000;
 const WANDER: u64 = 100_000;
 /// Schemes that are kept for the adder-graph optimiser.
 const CANDIDATES: usize = 24;
-/// Of them, those that it works hard on.
+/// Candidates that the adder-graph optimiser works hard on.
 const FINALISTS: usize = 4;
 /// Rounds without a better estimate that end the search.
 const IDLE_ROUNDS: u64 = 6;
@@ -59,15 +59,15 @@ pub struct Additions {
 /// Two-operand additions of a scheme's matrices, after sharing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Count {
-    /// Of W_a.
+    /// Additions of W_a.
     pub w_a: usize,
-    /// Of W_b.
+    /// Additions of W_b.
     pub w_b: usize,
-    /// Of W_c.
+    /// Additions of W_c.
     pub w_c: usize,
-    /// Of all three.
+    /// Additions of all three matrices.
     pub total: usize,
-    /// Of all three, without sharing.
+    /// Additions of all three matrices without sharing.
     pub without_sharing: usize,
 }
 

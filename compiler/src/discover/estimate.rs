@@ -8,8 +8,8 @@ const COLUMNS: usize = 96;
 /// Additions of `rows` over `entries` inputs by greedy sharing of pairs: the quick estimate that
 /// the search goes by.
 ///
-/// As in the adder graphs' own greedy start: the pair of terms that most rows have becomes a term
-/// of its own.
+/// The sharing is that of the adder graphs' own greedy start: the pair of terms that most rows have
+/// becomes a term of its own.
 pub fn estimate(rows: &[Ternary], entries: usize) -> u32 {
     let mut distinct: Vec<Ternary> =
         rows.iter().filter(|v| v.nonzeros() > 1).map(|v| v.signed(v.leads_negative())).collect();

@@ -29,7 +29,7 @@ struct Pair {
 #[serde(deny_unknown_fields)]
 pub struct Vertex {
     shape: Shape,
-    /// As in [`Scheme`], every vector led by 1.
+    /// The factors as in [`Scheme`], with every vector led by 1.
     factors: [Vec<Ternary>; 3],
     /// The sign of each product.
     negative: Vec<bool>,

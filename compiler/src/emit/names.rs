@@ -15,7 +15,7 @@ pub(super) struct Modules {
 }
 
 impl Modules {
-    /// With the primitives' names taken, and those to `avoid`.
+    /// No names but those of the primitives and those to `avoid` are taken.
     pub fn new(avoid: &BTreeSet<String>) -> Self {
         let primitives = PRIMITIVES.iter().map(|(name, _)| (*name).into());
         Modules { taken: primitives.chain(avoid.iter().cloned()).collect() }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Where generated text comes from: its first lines.
+/// The first lines of generated text, which say where it comes from.
 #[derive(Clone, Debug)]
 pub(super) struct Provenance {
     /// `strassenc` and its version.

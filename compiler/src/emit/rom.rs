@@ -15,7 +15,7 @@ const IN_TEXT: usize = 64 << 10;
 pub(super) struct Rom {
     /// Bits of a word.
     pub bits: usize,
-    /// In order.
+    /// The words in order.
     pub words: Vec<String>,
     /// What a word holds, for people.
     pub held: String,

@@ -9,7 +9,8 @@ use crate::interval::{Interval, half};
 use crate::multipliers::ShiftAdd;
 use std::borrow::Cow;
 
-/// For the template: wires, registers behind them, and the rounding in front of the last register.
+/// What the template needs: wires, registers behind them, and the rounding in front of the last
+/// register.
 pub(super) struct ShiftAdded<'a> {
     pub product: String,
     pub high: u32,

@@ -46,8 +46,8 @@ pub struct Signature {
     pub latency: i64,
     /// Clocks between frames at full rate: the most of them once the core is full.
     pub ii: u32,
-    /// From this frame on, counted from 0, frames come out at intervals of `ii` at full rate; those
-    /// before come as the core fills.
+    /// The frame, counted from 0, from which on frames come out at intervals of `ii` at full rate;
+    /// those before come as the core fills.
     #[serde(default)]
     pub warm_up: u32,
     /// What becomes of a frame with a wrong tlast: false: it is dropped; true: one that is too
@@ -183,7 +183,7 @@ impl fmt::Display for Frames {
 /// The width that is asked of a stream's beats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Beat {
-    /// None: what suits the core.
+    /// No width is asked for: what suits the core is taken.
     #[default]
     Any,
     /// Elements, each in as few bytes as hold it; the whole vector where that has fewer.

@@ -37,7 +37,7 @@ pub struct StreamFigures {
     pub frames_per_second: f64,
     /// The layer whose own nodes take longest.
     pub bottleneck: String,
-    /// Where branches meet again.
+    /// The FIFOs where branches meet again.
     pub fifos: Vec<FifoFigures>,
     /// Bits of the words that stream registers hold, each of which holds two words.
     pub register_bits: u64,

@@ -1,4 +1,4 @@
-//! From a kernel to the words of its ROMs.
+//! Turns a kernel into the words of its ROMs.
 
 use super::{Array, Bank, Digits, FilterStep, Folded, Folding, Positions, Requantiser};
 use crate::interval::{Interval, half};
@@ -192,7 +192,7 @@ pub(super) struct Parts<'a> {
     pub y: &'a [Interval],
     /// Added to y.
     pub constants: &'a [i64],
-    /// Of y; none where y itself leaves.
+    /// Right shifts of y; none where y itself leaves.
     pub output_shifts: Option<&'a [i32]>,
 }
 

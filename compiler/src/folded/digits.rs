@@ -14,7 +14,7 @@ pub struct Digits {
 }
 
 impl Digits {
-    /// Of these coefficients, each with the fewest digits there are.
+    /// The digits of these coefficients, each with the fewest there are.
     pub fn of(coefficients: &[i64]) -> Self {
         let digits = |a: &i64| {
             let mut digits = vec![];

@@ -21,7 +21,7 @@ pub struct Chain {
     pub output: Format,
     /// What enters.
     pub x: Value,
-    /// In order: each reads what the one before it yields, the first one `x`.
+    /// The operations in order: each reads what the one before it yields, the first one `x`.
     pub ops: Vec<Op>,
 }
 

@@ -21,7 +21,7 @@ pub struct Curve {
 pub struct Blend {
     /// σ, looked up with t.
     pub sigmoid: Curve,
-    /// Of x and of what leaves.
+    /// The format of x and of what leaves.
     pub format: Format,
 }
 
@@ -104,7 +104,7 @@ impl Blend {
 }
 
 impl Cell {
-    /// Where the binary points of sums and products come together.
+    /// The shifts that bring the binary points of sums and products together.
     pub fn shifts(&self) -> Shifts {
         let (sigmoid, tanh) = (self.sigmoid.frac as i32, self.tanh.frac as i32);
         let frac = self.state.frac.max(tanh);

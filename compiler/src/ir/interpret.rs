@@ -22,7 +22,7 @@ pub fn interpret(dataflow: &Dataflow, input: &[i64]) -> Result<Vec<Vec<i64>>> {
     step(dataflow, &mut State::default(), input)
 }
 
-/// Like [`interpret`], for the next input of a sequence; it moves the state on.
+/// Interprets as [`interpret`] does, for the next input of a sequence, and moves the state on.
 ///
 /// # Errors
 /// As [`interpret`].
@@ -30,8 +30,8 @@ pub fn step(dataflow: &Dataflow, state: &mut State, input: &[i64]) -> Result<Vec
     step_with(dataflow, state, input, |number, _, x| Ok(dataflow.layers[number].compute(x)))
 }
 
-/// Like [`step`]; `compute` yields what the kernel of a layer, by number, [makes](Layer::compute)
-/// of a window or a word.
+/// Does as [`step`]; `compute` yields what the kernel of a layer, by number,
+/// [makes](Layer::compute) of a window or a word.
 ///
 /// # Errors
 /// As [`interpret`], and the first one of `compute`.

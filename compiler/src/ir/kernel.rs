@@ -10,7 +10,7 @@ pub struct Kernel {
     pub input: Shape,
     /// What it yields.
     pub output: Shape,
-    /// Where it works. Pads are 0.
+    /// The windows it works on. Pads are 0.
     pub windows: Windows,
     /// It yields patches of so many pixels, in the order of (row, column, channel).
     pub patch: Extent,

@@ -77,7 +77,7 @@ pub struct Dataflow {
     pub name: String,
     /// One more than layers.
     pub edges: Vec<Edge>,
-    /// In topological order.
+    /// The layers in topological order.
     pub layers: Vec<Layer>,
 }
 
@@ -120,7 +120,7 @@ pub enum Kind {
     Pool {
         /// Which of the two.
         kind: PoolKind,
-        /// Where.
+        /// The windows it works on.
         windows: Windows,
     },
     /// `saturate(round((a · 2^shifts_0 + b · 2^shifts_1) · 2^-shift))`, half up, of the two edges
@@ -133,7 +133,7 @@ pub enum Kind {
     },
     /// Row `min(x, rows - 1)` of a table for each element x that enters: an image of one row.
     Embedding {
-        /// At least one, as long as there are channels.
+        /// The rows of the table: at least one, as long as there are channels.
         rows: Vec<Vec<i64>>,
     },
     /// The largest output of each filter over a word, and its tanh.
@@ -148,16 +148,16 @@ pub enum Kind {
     },
     /// A blend of what enters and of its own gates.
     Highway {
-        /// From x to t and h of each unit.
+        /// The kernel from x to t and h of each unit.
         gates: Box<Kernel>,
-        /// From those to what leaves.
+        /// What makes the outputs from x, t and h.
         blend: Blend,
     },
     /// A long short-term memory.
     Lstm {
-        /// From x, then h, to i, f, g and o of each unit.
+        /// The kernel from x, then h, to i, f, g and o of each unit.
         gates: Box<Kernel>,
-        /// From those to the next c and h.
+        /// What makes the next c and h from the gates and c.
         cell: Cell,
     },
 }

@@ -45,7 +45,8 @@ impl Words<'_> {
         self.by_width().flat_map(|(width, n)| std::iter::repeat_n(width, n))
     }
 
-    /// Where a filter of this width stands: at so many positions from the first character on.
+    /// The number of positions, from the first character on, at which a filter of this width
+    /// stands.
     pub fn positions(&self, width: usize) -> usize {
         self.characters + 1 - width
     }

@@ -1,4 +1,4 @@
-//! From a sum-product network to its chain: what never matters goes, what is left gets its exact
+//! Turns a sum-product network into its chain: what never matters goes, what is left gets its exact
 //! interval.
 //!
 //! Dead are products that take a single value (a zero row of W_b, a coefficient of 0, a shift that
@@ -154,7 +154,7 @@ impl<'a> Analysis<'a> {
         Chain { name: self.layer.name().into(), budget: self.layer.budget(), input, output, x, ops }
     }
 
-    /// From what enters a dense layer to its products.
+    /// Opens a dense layer from what enters it to its products.
     fn open_products(&self, dense: &Dense, rows: &[usize], push: Push) {
         let w_b = Matrix::from_shape_fn((rows.len(), dense.inputs()), |(i, j)| {
             dense.w_b[[rows[i], j]].into()
@@ -208,10 +208,10 @@ pub fn products(chain: &Chain) -> Option<Products> {
     Some(Products { x, forms, shifts: shifts.clone(), alone: None })
 }
 
-/// For each row of W_c the two vectors, within the intervals of what enters, that drive its exact
-/// sum to the least and to the greatest value: the ends of its interval up to rounding. Of two
-/// operands they are reached where the row holds each element once, as in a matrix product;
-/// elsewhere they are the ends that a local search reaches.
+/// Two vectors for each row of W_c, within the intervals of what enters, that drive its exact sum
+/// to the least and to the greatest value: the ends of its interval up to rounding. Of two operands
+/// they are reached where the row holds each element once, as in a matrix product; elsewhere they
+/// are the ends that a local search reaches.
 ///
 /// # Errors
 /// Where the chain is not that of a sum-product network: a bug of ours.

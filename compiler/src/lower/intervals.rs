@@ -7,7 +7,7 @@ use crate::ir::{Edge, Kernel, Windows};
 use strassenc_runtime::Format;
 use strassenc_runtime::model::PoolKind;
 
-/// Of a pooled image.
+/// The intervals of a pooled image.
 pub(super) fn pooled(from: &Edge, kind: PoolKind, windows: Windows) -> Vec<Interval> {
     let padded = windows.padded(from.shape);
     let area = windows.size.area() as i64;
@@ -20,7 +20,7 @@ pub(super) fn pooled(from: &Edge, kind: PoolKind, windows: Windows) -> Vec<Inter
     from.intervals.iter().map(one).collect()
 }
 
-/// Of a sum of two images.
+/// The intervals of a sum of two images.
 pub(super) fn added(
     reads: [&Edge; 2],
     format: Format,
@@ -35,7 +35,7 @@ pub(super) fn added(
     a.intervals.iter().zip(&b.intervals).map(sum).collect()
 }
 
-/// Of the columns of a table.
+/// The intervals of the columns of a table.
 pub(super) fn columns(rows: &[Vec<i64>]) -> Vec<Interval> {
     let of =
         |column: usize| rows.iter().map(|row| Interval::point(row[column])).reduce(Interval::hull);
@@ -43,19 +43,19 @@ pub(super) fn columns(rows: &[Vec<i64>]) -> Vec<Interval> {
     (0..rows[0].len()).filter_map(of).collect()
 }
 
-/// Of the units of a highway layer.
+/// The intervals of the units of a highway layer.
 pub(super) fn blended(from: &Edge, gates: &Kernel, blend: &Blend) -> Vec<Interval> {
     let gates = &gates.chain.result().intervals;
     let x = |j: usize| from.intervals[j % from.shape.channels];
     gates.chunks(2).enumerate().map(|(j, gates)| blend.interval(gates[1], x(j))).collect()
 }
 
-/// Of an element of a window over a word: 0 beyond the word.
+/// The interval of an element of a window over a word; an element beyond the word is 0.
 pub(super) fn pixel(from: &Edge, element: usize) -> Interval {
     from.intervals[element % from.shape.channels].hull(Interval::point(0))
 }
 
-/// Of what a table makes of the outputs of filters.
+/// The intervals of what a table makes of the outputs of filters.
 pub(super) fn looked_up(filters: &Kernel, tanh: &Curve) -> Vec<Interval> {
     filters.chain.result().intervals.iter().map(|v| tanh.interval(*v)).collect()
 }

@@ -17,8 +17,8 @@ enum Of {
     Memories,
 }
 
-/// Of the table of layers: a column's title, its cell in the row of a layer, and in that of the
-/// total.
+/// The columns of the table of layers: each has a title, a cell in the row of a layer, and one in
+/// that of the total.
 const COLUMNS: [(Of, &str, &str, &str); 19] = [
     (Of::Any, "layer", "{.name}", "total"),
     (Of::Any, "shape", "{.inputs}→{.outputs}", ""),

@@ -15,7 +15,7 @@ pub struct Document {
     pub provenance: Vec<Text>,
     /// What matters most, each a sentence that begins with its figure.
     pub headlines: Vec<Text>,
-    /// In order.
+    /// The sections in order.
     pub sections: Vec<Section>,
 }
 
@@ -35,7 +35,7 @@ pub struct Section {
 pub struct Table {
     /// Titles of the columns; those in which nothing stands are left out.
     pub columns: Vec<&'static str>,
-    /// As many cells each as there are columns.
+    /// The rows, each with as many cells as there are columns.
     pub rows: Vec<Vec<Cell>>,
     /// Whether the last row is a total.
     pub has_total: bool,
@@ -53,7 +53,7 @@ pub struct Cell {
 /// Words with figures among them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Text {
-    /// In order.
+    /// The words and figures in order.
     pub pieces: Vec<Piece>,
 }
 
@@ -64,9 +64,10 @@ pub enum Piece {
     Words(String),
     /// A figure or a name of the report's JSON.
     Figure {
-        /// Where it stands there: names and indices with dots between them.
+        /// Its path in the JSON: names and indices with dots between them.
         path: String,
-        /// As people read it: a number rounded, broken every three digits, as a percentage.
+        /// The figure as people read it: a number rounded, broken every three digits, as a
+        /// percentage.
         shown: String,
     },
 }
@@ -141,7 +142,7 @@ impl Source {
         self.text_at("", template)
     }
 
-    /// Like [`text`](Self::text), where a path that begins with a dot goes on from `base`.
+    /// Does as [`text`](Self::text), where a path that begins with a dot goes on from `base`.
     ///
     /// # Errors
     /// As [`text`](Self::text).

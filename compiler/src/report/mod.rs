@@ -50,13 +50,13 @@ pub struct Report {
     pub output: Beats,
     /// The layer that takes the most clocks.
     pub bottleneck: Bottleneck,
-    /// In order.
+    /// The layers in order.
     pub layers: Vec<Layer>,
     /// Sums over all layers.
     pub total: Total,
     /// What sharing saves, where any layer is unrolled.
     pub sharing: Option<Sharing>,
-    /// Where branches meet again.
+    /// The FIFOs where branches meet again.
     pub fifos: Vec<Fifo>,
     /// What Yosys made of the core, where it was asked.
     pub synthesis: Option<Synthesis>,
@@ -133,7 +133,7 @@ pub struct Total {
     pub multipliers: usize,
     /// DSP blocks of these.
     pub dsp_blocks: usize,
-    /// Of the multiplications of one window of each layer, those built from shifts and additions.
+    /// Multiplications of one window of each layer that are built from shifts and additions.
     pub shift_add: usize,
     /// Their two-operand additions.
     pub shift_add_adders: usize,

@@ -51,8 +51,8 @@ impl Table {
         self.laid_out(width).iter().flat_map(|line| wrapped(line, "", width)).collect()
     }
 
-    /// As many columns side by side as fit, the others on further lines of the same row. Only a
-    /// line of one cell can be wider than `width`.
+    /// The table with as many columns side by side as fit, the others on further lines of the same
+    /// row. Only a line of one cell can be wider than `width`.
     fn laid_out(&self, width: usize) -> Vec<String> {
         let header = self.columns.iter().map(|title| title.to_string()).collect();
         let rows =

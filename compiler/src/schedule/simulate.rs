@@ -39,7 +39,7 @@ struct Register {
     signed: bool,
 }
 
-/// Where an output comes from.
+/// The source of an output.
 enum Output {
     Constant(i64),
     /// A register of the last boundary.

@@ -1,4 +1,4 @@
-//! From a wrong output to the first wrong signal: one sample is run again with every signal
+//! Finds the first wrong signal behind a wrong output: one sample is run again with every signal
 //! recorded, and each node of each layer is compared with what [`circuit::evaluate`] says, in the
 //! order in which the clock reaches them.
 
@@ -19,7 +19,7 @@ use std::path::Path;
 use strassenc_runtime::files::{self, WorkFolder};
 use strassenc_runtime::{Error, Result};
 
-/// Where a core first leaves the circuit it was written from.
+/// The place where a core first leaves the circuit it was written from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Place {
@@ -225,7 +225,7 @@ pub fn compare_words(
 /// The outputs of a run, where all came out whole.
 type Outputs = Option<Vec<Vec<i64>>>;
 
-/// As [`compare_words`]; also the outputs.
+/// Compares as [`compare_words`] does, and yields the outputs too.
 fn recorded(
     compiled: &Compiled,
     sources: &Sources,
@@ -436,7 +436,7 @@ impl Simulator {
         self.record_sequences(inputs, &self.starts(inputs.len(), options.seed), options, file)
     }
 
-    /// Like [`record`](Self::record), with the `tuser` of each input.
+    /// Records as [`record`](Self::record) does, with the `tuser` of each input.
     fn record_sequences(
         &self,
         inputs: &[Vec<i64>],

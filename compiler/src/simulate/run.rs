@@ -185,8 +185,8 @@ impl Simulator {
         self.run_sequences(inputs, &self.starts(inputs.len(), options.seed), options)
     }
 
-    /// Like [`run`](Self::run); `starts` are the `tuser` of the inputs: whether a sequence starts
-    /// with each. There is one for each.
+    /// Runs as [`run`](Self::run) does; `starts` holds the `tuser` of each input: whether a
+    /// sequence starts with it.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -467,7 +467,7 @@ struct Part {
     outputs: Vec<Vec<i64>>,
     clocks: u64,
     ii: Option<f64>,
-    /// Of the first vector, at full rate.
+    /// The latency of the first vector, at full rate.
     latency: Option<i64>,
 }
 

@@ -7,14 +7,14 @@ use strassenc_runtime::{Error, Result};
 /// A waveform: every signal of at most 64 bits, and those wider ones that were asked for.
 #[derive(Debug, Default)]
 pub(super) struct Wave {
-    /// Of wide signals, by path: the width, and the changes, in binary digits without leading
-    /// zeros.
+    /// The wide signals by path: the width, and the place in `wide_changes`, whose values are
+    /// binary digits without leading zeros.
     wide: HashMap<String, (u32, usize)>,
     wide_changes: Vec<Vec<(u64, String)>>,
-    /// By path, the scopes and the name joined with dots: the width in bits, and the place in
-    /// `changes`.
+    /// The signals by path, which is the scopes and the name joined with dots: the width in bits,
+    /// and the place in `changes`.
     signals: HashMap<String, (u32, usize)>,
-    /// Per signal, its changes in order of time.
+    /// The changes of each signal in order of time.
     changes: Vec<Vec<(u64, u64)>>,
     /// The last time.
     pub end: u64,

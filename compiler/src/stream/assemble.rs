@@ -1,4 +1,4 @@
-//! From the layers of the dataflow IR and their engines to a stream graph.
+//! Assembles a stream graph from the layers of the dataflow IR and their engines.
 
 use super::primitive::{
     self, Accumulate, Add, Array, Bank, Collector, Fifo, Fork, FrameEnd, Framer, Highway, Lines,
@@ -414,7 +414,7 @@ impl<'a> Builder<'a> {
         self.patches(number, kernel, y)
     }
 
-    /// From patches, pixel by pixel, to rows.
+    /// Appends what turns patches, pixel by pixel, into rows.
     fn patches(&mut self, number: usize, kernel: &Kernel, y: StreamId) -> StreamId {
         if kernel.in_order() {
             return y;
@@ -487,7 +487,7 @@ impl<'a> Builder<'a> {
         Ok(self.patches(number, kernel, z))
     }
 
-    /// From the sums of W_b, each of which takes so many clocks, to products.
+    /// Appends what turns the sums of W_b, each of which takes so many clocks, into products.
     fn products(&mut self, number: usize, folded: &Folded, u: StreamId, clocks: usize) -> StreamId {
         let (wb, bank) = (&folded.wb, &folded.bank);
         // What is before sums on while its last result is handed out part by part.

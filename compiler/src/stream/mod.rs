@@ -42,7 +42,7 @@ impl StreamId {
 /// A core as a graph of streams.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
-    /// In topological order.
+    /// The nodes in topological order.
     pub nodes: Vec<Node>,
     /// Stream 0 is the core's input; the last one its output.
     pub streams: Vec<Stream>,

@@ -308,7 +308,7 @@ words! {
         };
 }
 
-/// Before its depth is known, it is any.
+/// A FIFO's depth is `any` before it is known.
 impl Told for Fifo {
     fn told(&self) -> Vec<String> {
         let depth = Some(self.depth).filter(|depth| *depth < usize::MAX);

@@ -78,8 +78,8 @@ pub fn simulate(graph: &Graph, frames: usize, stop: &(dyn Fn() -> bool + Sync)) 
     run(graph, frames, &mut |_, _| false, stop)
 }
 
-/// Like [`simulate`]; where the graph is stuck, every FIFO for which `grow` says so becomes deeper
-/// by one word, and it goes on.
+/// Simulates as [`simulate`] does; where the graph is stuck, every FIFO for which `grow` says so
+/// becomes deeper by one word, and it goes on.
 pub(super) fn run(
     graph: &Graph,
     frames: usize,

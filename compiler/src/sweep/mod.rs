@@ -30,7 +30,7 @@ impl Axis {
     /// All of them, in order.
     pub const ALL: [Axis; 4] = [Axis::Ratio, Axis::P, Axis::Threshold, Axis::AdderPenalty];
 
-    /// As in names of folders, columns and options.
+    /// The name that it has in folders, columns and options.
     pub fn name(self) -> &'static str {
         match self {
             Axis::Ratio => "ratio",
@@ -124,7 +124,7 @@ impl Choices {
         Ok(network)
     }
 
-    /// Of the run folder: `ratio-0.25_p-1`.
+    /// The name of the run folder, e.g. `ratio-0.25_p-1`.
     pub fn name(&self) -> String {
         self.0
             .iter()

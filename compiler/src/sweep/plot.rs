@@ -6,7 +6,7 @@ use plotters::prelude::*;
 use strassenc_runtime::plot::{self, Area, Axis, Drawn, GRAY, LIGHT, MARGIN, X_LABELS, Y_LABELS};
 use strassenc_runtime::{Error, Result};
 
-/// Of one panel, in pixels.
+/// The size of one panel, in pixels.
 const SIZE: (u32, u32) = (480, 420);
 
 type Cost = fn(&Counts) -> u64;

@@ -15,11 +15,11 @@ pub struct Component {
     pub needed_for: &'static str,
     /// Whether the road from a network to a proved core breaks without it.
     pub required: bool,
-    /// Where it comes from.
+    /// The source of the component.
     pub(super) origin: Origin,
 }
 
-/// Where a component comes from.
+/// The source of a component.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Origin {
     /// The machine's own package manager, or the user's own hands; the text says how.
@@ -153,7 +153,7 @@ pub struct Status {
     pub needed_for: &'static str,
     /// [`Component::required`].
     pub required: bool,
-    /// Where it is; none where it is missing or none that is there fits.
+    /// The component that was found; none where it is missing or none that is there fits.
     pub found: Option<Found>,
     /// Why none was found: that there is none, or what is wrong with the one there is.
     pub missing: Option<String>,

@@ -20,7 +20,7 @@ const PYTHON: (u32, u32) = (3, 10);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Yosys {
     kind: YosysKind,
-    /// As `yosys -V` reports it.
+    /// The version as `yosys -V` reports it.
     pub version: String,
 }
 
@@ -41,7 +41,7 @@ pub struct Icarus {
     pub vvp: PathBuf,
     /// The folder of its parts where it was unpacked away from its own place.
     base: Option<PathBuf>,
-    /// As `iverilog -V` reports it.
+    /// The version as `iverilog -V` reports it.
     pub version: String,
 }
 
@@ -370,7 +370,7 @@ impl Tools {
         }
     }
 
-    /// Where a pinned component is installed; the version in the name makes an older pin invisible.
+    /// The folder of a pinned component; the version in the name makes an older pin invisible.
     pub(super) fn folder(&self, name: &str) -> PathBuf {
         let tools = self.home().join("tools");
         match Component::named(name).map(|c| c.origin) {

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use strassenc_runtime::{Error, Kind, Result};
 
-/// Where tools are looked for and installed, and how long work is watched.
+/// The places where tools are looked for and installed, and how long work is watched.
 #[derive(Clone, Debug)]
 pub struct Tools {
     home: PathBuf,

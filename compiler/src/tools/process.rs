@@ -74,8 +74,8 @@ impl Tools {
         })
     }
 
-    /// Like [`run`](Self::run), with a limit of its own where that is shorter; none where it was
-    /// reached.
+    /// Runs as [`run`](Self::run) does, with a limit of its own where that is shorter; none where
+    /// it was reached.
     ///
     /// # Errors
     /// Where it cannot be started, or the user interrupts: then it is killed with all that it

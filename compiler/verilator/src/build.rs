@@ -1,4 +1,5 @@
-//! From Verilog to a shared library: verilated, compiled with this crate's C++, kept in the cache.
+//! Builds a shared library from Verilog: verilated, compiled with this crate's C++, kept in the
+//! cache.
 //!
 //! A library is keyed on the content of everything that goes into it: the Verilog, the C++, the
 //! flags and the versions of Verilator and of the C++ compiler. Time stamps and paths play no part.
@@ -43,7 +44,7 @@ const VERILATE: &[&str] = &[
     "500",
 ];
 
-/// Of a traced library. Small memories are told word by word: the c of an LSTM.
+/// The flags of a traced library. Small memories are told word by word: the c of an LSTM.
 const TRACE: &[&str] = &["--trace", "--trace-max-array", "256"];
 
 /// C++ that runs at each clock. -O1 compiles faster than -O2 and runs no slower here.

@@ -38,7 +38,7 @@ pub(crate) struct Library {
     get: Get,
     eval: Eval,
     dump: Dump,
-    /// None where the design lacks the ports.
+    /// The functions of a bench; none where the design lacks the ports.
     bench: Option<BenchFunctions>,
     ports: Vec<Port>,
     // The last, so that it is unloaded after everything that points into it is gone.
@@ -336,7 +336,7 @@ struct RawResponse {
 /// A model with its AXI4-Stream ports driven and heard. It stays on the thread that made it.
 pub struct Bench {
     handle: NonNull<c_void>,
-    /// Behind the handle's own end, which [`Drop`] sees to.
+    /// The model, which must end after the handle: [`Drop`] sees to that.
     model: Model,
     /// Bytes of `tdata` of an input and of an output beat.
     bytes: (usize, usize),

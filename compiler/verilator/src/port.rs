@@ -16,9 +16,9 @@ pub struct Port {
 /// Which way a port goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Into the design.
+    /// The port leads into the design.
     Input,
-    /// Out of the design.
+    /// The port leads out of the design.
     Output,
     /// Both ways; Verilator has few of these, and a model neither sets nor reads them.
     Both,

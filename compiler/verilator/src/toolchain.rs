@@ -32,7 +32,7 @@ pub struct Verilator {
     pub program: PathBuf,
     /// `$VERILATOR_ROOT`: the folder that holds `include/verilated.h`.
     pub root: PathBuf,
-    /// As in `include/verilated_config.h`; some packages' `--version` names none.
+    /// The version as in `include/verilated_config.h`; some packages' `--version` names none.
     pub version: String,
     /// Major and minor version.
     pub number: (u32, u32),

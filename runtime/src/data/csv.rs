@@ -142,7 +142,7 @@ fn lines(text: &[u8]) -> usize {
     text.iter().enumerate().filter(|byte| is_end(*byte)).count()
 }
 
-/// Where the first line begins that is neither blank nor a comment.
+/// The place where the first line begins that is neither blank nor a comment.
 fn beginning(text: &str) -> usize {
     let mut start = text.len() - text.trim_start().len();
     while text[start..].starts_with('#') {

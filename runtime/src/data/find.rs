@@ -73,7 +73,7 @@ const KNOWN: [Known; 5] = [
     },
 ];
 
-/// Where Debian's packages put data sets.
+/// The folder where Debian's packages put data sets.
 const SYSTEM: &str = "/usr/share/datasets";
 
 /// The known set called `name`.

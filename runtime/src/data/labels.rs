@@ -22,8 +22,8 @@ pub struct Classes {
     pub notes: Vec<String>,
 }
 
-/// From numbers. Where 0 is among them they are the classes, as they stand; otherwise the classes
-/// are the numbers that occur, in their order. `places` name the files.
+/// The classes that numbers name. Where 0 is among them they are the classes, as they stand;
+/// otherwise the classes are the numbers that occur, in their order. `places` name the files.
 ///
 /// # Errors
 /// Where there are too many classes.
@@ -64,7 +64,7 @@ pub fn of_numbers(labels: [&[i64]; 2], places: [&str; 2]) -> Result<Classes> {
     Ok(Classes { labels, count: most as usize + 1, names: None, notes: vec![] })
 }
 
-/// From labels of any kind: the classes are those that occur, in their order.
+/// The classes that labels of any kind name: those that occur, in their order.
 ///
 /// # Errors
 /// Where there are too many, or nearly as many as samples.

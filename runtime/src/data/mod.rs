@@ -138,7 +138,7 @@ impl DataSet {
         format!(" ({}{more})", some.join(", "))
     }
 
-    /// From the values of train and test samples, whose labels have become classes.
+    /// Makes a data set of the values of train and test samples, whose labels have become classes.
     fn new(name: &str, shape: Vec<usize>, classes: Classes, [train, test]: [Values; 2]) -> DataSet {
         let Classes { labels: [train_labels, test_labels], count, names, notes } = classes;
         DataSet {

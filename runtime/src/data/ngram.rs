@@ -9,7 +9,7 @@ const MOST: usize = 5;
 /// An interpolated Kneser-Ney model of a sequence (Chen & Goodman 1999), one discount for each
 /// order, n1 / (n1 + 2 n2).
 pub struct Ngram {
-    /// Of each order from 1 on.
+    /// The counts of each order from 1 on.
     orders: Vec<Order>,
     alphabet: usize,
 }
@@ -19,7 +19,7 @@ pub struct Ngram {
 struct Order {
     /// How often each n-gram stands; in lower orders, after how many different characters.
     counts: HashMap<u128, u32>,
-    /// Of each context: the sum of those counts, and how many different characters follow.
+    /// The contexts: the sum of the counts of each, and how many different characters follow it.
     contexts: HashMap<u128, (u32, u32)>,
     discount: f64,
 }
@@ -130,8 +130,8 @@ mod tests {
         assert!(bits.windows(2).all(|pair| pair[1] < pair[0]) && bits[4] < 0.1, "{bits:?}");
     }
 
-    /// By hand: "abab", order 2, alphabet of 3. Bigrams ab 2, ba 1: n1 = n2 = 1, discount 1/3.
-    /// Unigrams follow: b one, a one.
+    /// The figures by hand: "abab", order 2, alphabet of 3. Bigrams ab 2, ba 1: n1 = n2 = 1,
+    /// discount 1/3. Unigrams follow: b one, a one.
     #[test]
     fn a_small_text_by_hand() {
         let model = Ngram::new(&[0, 1, 0, 1], 2, 3);

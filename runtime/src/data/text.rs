@@ -118,7 +118,7 @@ pub fn load(spec: &str, home: &Path) -> Result<Text> {
 }
 
 impl Text {
-    /// From the text of its parts.
+    /// Makes a text of its three parts.
     ///
     /// # Errors
     /// Where a part has fewer than two characters, or there are too many different ones.
@@ -368,8 +368,8 @@ mod tests {
         assert!(told.contains("character 3") && told.contains("'x'"), "{told}");
     }
 
-    /// By hand: <eos> twice, "b" twice, "aa" and "c" once, of which the second in the order of
-    /// characters is not known.
+    /// The words by hand: <eos> twice, "b" twice, "aa" and "c" once, of which the second in the
+    /// order of characters is not known.
     #[test]
     fn words_are_the_most_frequent_ones_and_are_spelled() {
         let text = Text::new("t".into(), ["b aa\nc b\n", "b new\n", "aa  c"]).unwrap();

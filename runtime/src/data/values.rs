@@ -193,7 +193,7 @@ mod tests {
         assert!(column.into_values((1, 3)).unwrap() == Values::Double(array![[0.5, -3.0, 0.1]]));
     }
 
-    /// Where v + 1/2 is not an f64.
+    /// The greatest f64 below a half, and numbers so large that v + 1/2 is not an f64.
     #[test]
     fn what_lies_just_below_a_half_is_not_rounded_up() {
         let format = Format { signed: true, bits: 32, frac: 0 };

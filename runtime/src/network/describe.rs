@@ -1,4 +1,4 @@
-//! From and to TOML text: what is wrong, on which line, and what was probably meant.
+//! TOML text to and from networks: what is wrong, on which line, and what was probably meant.
 
 use crate::error::{Error, suggest};
 use std::fmt::Display;
@@ -11,7 +11,7 @@ enum Step {
     Index(usize),
 }
 
-/// Where in a description something stands, e.g. `layers[2].dense.r`.
+/// The place of something in a description, e.g. `layers[2].dense.r`.
 #[derive(Clone, Debug)]
 pub(super) struct Place(Vec<Step>);
 
@@ -89,13 +89,13 @@ impl Violation {
         self
     }
 
-    /// As an error at `file:line`.
+    /// Turns the violation into an error at `file:line`.
     pub(super) fn at(self, file: &str, text: &str) -> Error {
         let line = self.place.offset(text).map_or(1, |offset| line_of(text, offset));
         self.error(format!("{file}:{line}"))
     }
 
-    /// As an error of a description made in code.
+    /// Turns the violation into an error of a description made in code.
     pub(super) fn in_network(self, name: &str) -> Error {
         let place = format!("network `{name}`, {}", self.place);
         self.error(place)

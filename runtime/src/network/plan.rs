@@ -158,8 +158,8 @@ impl Step {
         multiplications as u64
     }
 
-    /// Of a char-CNN, for each width: filters, width, and the positions in a word at which they
-    /// stand.
+    /// The filters of a char-CNN for each width: how many, their width, and the positions in a word
+    /// at which they stand.
     pub fn positions(&self) -> impl Iterator<Item = (usize, usize, usize)> {
         let filters: &[usize] = if let Op::CharCnn(filters) = &self.op { filters } else { &[] };
         let length = self.input.pixels();
@@ -266,12 +266,12 @@ pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
 
 struct Planner<'a> {
     spn: &'a Spn,
-    /// Of the network's input.
+    /// The format of the network's input.
     format: Format,
     /// Whether the layers at hand are those of a residual.
     branch: bool,
     steps: Vec<Step>,
-    /// Of every value.
+    /// The shape of every value.
     shapes: Vec<Shape>,
 }
 

@@ -100,8 +100,8 @@ fn plan() {
     );
 }
 
-/// As in a description, with what each layer's windows are: size, stride and pad, and the patch of
-/// a convolution.
+/// The windows of each layer as a description has them: size, stride and pad, and the patch of a
+/// convolution.
 fn windows(shape: &str, layers: &str) -> Vec<String> {
     let text = format!(
         "name = \"row\"\ninput = {{ shape = {shape}, bits = 8, frac = 7 }}\nlayers = [{layers}, {{ \

@@ -24,7 +24,7 @@ const MEASURED: i32 = 10;
 const SCALES: i32 = 3;
 
 pub struct Calibrated {
-    /// Of each step.
+    /// The layer of each step.
     pub layers: Vec<Made>,
     pub figures: Vec<Figures>,
     /// The network's outputs, image by image.
@@ -490,8 +490,8 @@ impl Calibration<'_> {
         })
     }
 
-    /// From y as it was measured: fracs, the exponents of the channels' scales, and what the bias
-    /// shall be in real values after the scale, `[c_out, p, p]`.
+    /// The scales that y as it was measured asks for: fracs, the exponents of the channels' scales,
+    /// and what the bias shall be in real values after the scale, `[c_out, p, p]`.
     fn scales(&self, y: &[i64]) -> (Fracs, Array1<i32>, Array3<f64>) {
         let (output, p) = (self.step.output, self.linear.patch);
         let per_place = self.samples * (output.height / p.h) * (output.width / p.w);
@@ -643,11 +643,11 @@ impl Calibration<'_> {
 
 /// Fractional bits of a layer.
 struct Fracs {
-    /// Of y while scales were measured.
+    /// Fractional bits of y while scales were measured.
     measured: i32,
-    /// Of what leaves.
+    /// Fractional bits of what leaves.
     output: i32,
-    /// Of the products.
+    /// Fractional bits of the products.
     product: i32,
 }
 

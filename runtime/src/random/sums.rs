@@ -33,7 +33,7 @@ lane!(i32, i64);
 /// -1s.
 pub struct Rows {
     columns: Vec<u32>,
-    /// Of the 1s and of the -1s of each row.
+    /// The ends of the 1s and of the -1s of each row.
     ends: Vec<[usize; 2]>,
 }
 
@@ -105,7 +105,7 @@ pub struct Windows {
 pub struct Sums {
     rows: usize,
     windows: usize,
-    /// So many windows of each row, then the next ones.
+    /// The first windows of each row, as many as lanes hold, then the next ones.
     lanes: Vec<Lanes<i64>>,
 }
 
@@ -184,7 +184,7 @@ impl Sums {
         self.lanes[window / LANES * self.rows + row][window % LANES]
     }
 
-    /// Of each row i, round(a_i · u · 2^-t_i).
+    /// The products: round(a_i · u · 2^-t_i) for each row i.
     pub fn products(&self, a: &[i32], t: &[i32]) -> Sums {
         let mut lanes = self.lanes.clone();
         lanes.par_chunks_mut(self.rows.max(1)).for_each(|tile| {

@@ -55,8 +55,8 @@ pub trait Weights: Sized + Send {
 
     /// What is no tensor.
     fn document(&self) -> Self::Document;
-    /// Of the right shapes for a valid description; its tensors are still to be filled from a file
-    /// of `size` bytes.
+    /// The weights of the right shapes for a valid description; their tensors are still to be
+    /// filled from a file of `size` bytes.
     ///
     /// # Errors
     /// Where the document is damaged, or the file is too small.
@@ -87,7 +87,7 @@ const KEY: &str = "strassenc";
 const OPENING: &str = r#"{"__metadata__":{"strassenc":"{\"sha256\":\""#;
 /// What stands in the place of the hash while it is computed.
 const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-/// Where the hash stands in the file: behind the length of the header, and its opening.
+/// The place of the hash in the file: behind the length of the header, and its opening.
 const HASH: Range<usize> = 8 + OPENING.len()..8 + OPENING.len() + NO_HASH.len();
 /// What to do about a checkpoint that is damaged.
 pub(super) const UNUSABLE: &str = "copy it again, or start the training anew in another folder";
@@ -354,7 +354,7 @@ struct Unusable {
 }
 
 impl<T: Into<String>> From<T> for Unusable {
-    /// Of one that is damaged.
+    /// The cause and the help for a damaged checkpoint.
     fn from(cause: T) -> Self {
         Unusable { cause: cause.into(), help: UNUSABLE }
     }

@@ -31,7 +31,7 @@ impl Score {
         self.loss.is_finite() && self.correct <= self.samples && self.samples <= 1 << 48
     }
 
-    /// In 0..=1.
+    /// The accuracy, 0..=1.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.samples.max(1) as f64
     }
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use ndarray::Axis;
 
-    /// By the definition of the module's formulas, in the most direct way.
+    /// The loss by the definition of the module's formulas, in the most direct way.
     fn by_definition(logits: &Array2<f64>, targets: &Targets) -> f64 {
         let softmax = |z: Vec<f64>| {
             let sum: f64 = z.iter().map(|z| z.exp()).sum();

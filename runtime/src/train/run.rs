@@ -58,10 +58,10 @@ pub enum Start {
 
 /// Watches a run, and may stop it.
 pub trait Observer {
-    /// After each step; `left` and `total` count steps of the run. False stops the run, which can
-    /// be resumed.
+    /// Called after each step; `left` and `total` count steps of the run. False stops the run,
+    /// which can be resumed.
     fn step(&mut self, progress: &Progress, left: usize, total: usize) -> bool;
-    /// After each epoch; `last` where its phase ends with it.
+    /// Called after each epoch; `last` where its phase ends with it.
     fn epoch(&mut self, epoch: &Epoch, last: bool);
     /// Something the user should know.
     fn warn(&mut self, warning: &str);
@@ -101,7 +101,7 @@ pub struct Summary {
     pub dense_multiplications: u64,
     /// 1 - multiplications / dense multiplications.
     pub reduction: f64,
-    /// Of the model; none where the network is in full precision.
+    /// The layers of the model; none where the network is in full precision.
     pub layers: Vec<LayerSummary>,
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
 
-/// Where a run stands: a phase of the recipe, or past all of them.
+/// The place where a run stands: a phase of the recipe, or past all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -73,7 +73,7 @@ pub struct Epoch {
     pub loss: f64,
     /// While training, in 0..=1.
     pub train_accuracy: f64,
-    /// On the slice held out, if there is one, after the epoch.
+    /// The accuracy on the slice held out, if there is one, after the epoch.
     pub validation_accuracy: Option<f64>,
     /// Mean cross entropy there in nats, of a network of sequences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ pub struct Progress {
     pub step: usize,
     /// Steps of the epoch.
     pub steps: usize,
-    /// Of the epoch so far.
+    /// The score of the epoch so far.
     pub score: Score,
 }
 
@@ -115,12 +115,12 @@ pub trait Learner: Sized + Send {
     fn unit(data: &Self::Data) -> Option<&'static str>;
     /// What the user should know about data and network.
     fn warning(network: &Network, data: &Self::Data) -> Option<String>;
-    /// With fresh weights for a valid description.
+    /// Begins with fresh weights for a valid description.
     ///
     /// # Errors
     /// Where the data do not fit the network, or hold nothing to learn from.
     fn begin(network: &Network, data: &Self::Data) -> Result<(Self, Self::Weights)>;
-    /// With the weights of a checkpoint, whose run began with these data.
+    /// Goes on with the weights of a checkpoint, whose run began with these data.
     ///
     /// # Errors
     /// Where the data do not fit the network, or hold nothing to learn from.
@@ -260,7 +260,7 @@ impl<L: Learner> Trainer<L> {
         &mut self.run
     }
 
-    /// Where the run stands.
+    /// The phase where the run stands.
     pub fn phase(&self) -> Phase {
         self.run.phase
     }

@@ -13,7 +13,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Of these numbers, as they are.
+    /// A copy of these numbers, as they are.
     pub fn of(numbers: Vec<Numbers>) -> Self {
         let mut copy = Snapshot { float: vec![], frozen: vec![] };
         for numbers in numbers {

@@ -1,4 +1,4 @@
-//! Where chance comes from.
+//! The random streams of a run, from which all chance comes.
 
 use super::schedule::Phase;
 use rand::SeedableRng;
@@ -7,17 +7,17 @@ use rand_chacha::ChaCha8Rng;
 /// Streams of the seed's generator; one for each use, so that nothing depends on what else was
 /// drawn.
 pub enum Stream {
-    /// Of weights before any training.
+    /// Draws the weights before any training.
     Weights,
-    /// Of the samples held out.
+    /// Draws the samples held out.
     Validation,
-    /// Of a network that begins from another one.
+    /// Draws the factors of a network that begins from another one.
     Factors,
-    /// Of the samples that statistics are taken from.
+    /// Draws the samples that statistics are taken from.
     Calibration,
-    /// Of the samples in an epoch.
+    /// Draws the order of the samples in an epoch.
     Order(Phase, usize),
-    /// Of the samples of a step, counted from the start of its phase.
+    /// Draws the changes of the samples of a step, counted from the start of its phase.
     Augment(Phase, usize),
 }
 

@@ -54,7 +54,7 @@ impl Side {
 pub struct Ternariser {
     /// Which thresholds and scales.
     pub quantiser: Quantiser,
-    /// Of the mean of |w|, where thresholds go by that.
+    /// The threshold over the mean of |w|, where thresholds go by that.
     pub factor: f64,
 }
 
@@ -67,12 +67,12 @@ const LEAST_FACTOR: f64 = 0.01;
 const ENTRIES: usize = 1 << 14;
 
 impl<T: Real> Matrix<T> {
-    /// In full precision.
+    /// A matrix in full precision.
     pub fn new(weights: Array2<T>, side: Side) -> Self {
         Matrix { weights: Parameter::new(weights), side, ternary: None }
     }
 
-    /// From here on the matrix is ternary.
+    /// Makes the matrix ternary from here on.
     pub fn make_ternary(&mut self, ternariser: Ternariser) {
         self.ternary = Some((ternariser, Array2::zeros(self.weights.value.dim())));
         self.renew();
@@ -180,8 +180,8 @@ pub fn ternarise<T: Real>(w: ArrayView2<T>, factor: f64, out: &mut Array2<T>) ->
     alpha
 }
 
-/// As [`ternarise`], with an α for each product, which ã absorbs: one for each output would not
-/// fold away where p > 1, since the pixels of a patch share the norm of their channel.
+/// Does as [`ternarise`], with an α for each product, which ã absorbs: one for each output would
+/// not fold away where p > 1, since the pixels of a patch share the norm of their channel.
 fn ternarise_products<T: Real>(w: ArrayView2<T>, factor: f64, side: Side, out: &mut Array2<T>) {
     let mean = |(kept, count): (f64, f64)| T::real(if count > 0.0 { kept / count } else { 1.0 });
     let mut sums = vec![(0.0, 0.0); side.products(w.dim())];

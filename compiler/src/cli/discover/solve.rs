@@ -1,4 +1,4 @@
-//! From a task to a scheme, stage by stage, until it is done or the watch says so.
+//! Leads a task to a scheme, stage by stage, until it is done or the watch says so.
 
 use super::{Method, Task, Watch};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub enum Stage {
     Begin,
     /// Walks look for the rank.
     Walks(Box<Search>),
-    /// So many attempts by gradient descent have failed.
+    /// This many attempts by gradient descent have failed.
     Attempts(u64),
     /// The rank is found; the search for few additions is under way.
     Additions(Scheme, Box<Additions>),
@@ -29,7 +29,7 @@ pub struct Solved {
     pub additions: Option<Count>,
     /// What it took.
     pub effort: Effort,
-    /// Where to go on, if it was cut short.
+    /// The stage to go on from, where the search was cut short.
     pub unfinished: Option<Stage>,
 }
 

@@ -31,9 +31,9 @@ struct Report {
     symbols: usize,
     /// Bits per character or word; none of a run in full precision.
     integer_bits: Option<f64>,
-    /// Of the float network; none where its checkpoint is not there.
+    /// Bits per character or word of the float network; none where its checkpoint is not there.
     float_bits: Option<f64>,
-    /// Of an interpolated Kneser-Ney 5-gram of the same training text.
+    /// Bits per character or word of an interpolated Kneser-Ney 5-gram of the same training text.
     five_gram_bits: f64,
     golden: Option<Golden>,
     /// How far the integer network and the float network are apart, the further into one sequence.
@@ -48,7 +48,7 @@ struct Golden {
     differing: usize,
 }
 
-/// Over the inputs `from` to `to` of a sequence, counted from 1.
+/// The drift over the inputs `from` to `to` of a sequence, counted from 1.
 #[derive(Serialize)]
 struct Drift {
     from: usize,
@@ -61,7 +61,7 @@ struct Drift {
     float_bits: f64,
 }
 
-/// Of a model, or of the run in full precision that the arguments name.
+/// Evaluates a model, or the run in full precision that the arguments name.
 pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
     let file = if args.model.is_dir() { args.model.join(build::MODEL) } else { args.model.clone() };
     let checkpoint = file.with_file_name(CHECKPOINT);
@@ -185,7 +185,7 @@ fn compare(
     Ok((Golden { symbols: tokens.len(), differing }, steps))
 }
 
-/// By powers of ten.
+/// The drift by powers of ten.
 fn drift(
     model: &Model,
     float: &SequenceCheckpoint,

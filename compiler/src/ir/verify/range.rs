@@ -48,7 +48,7 @@ impl Range {
         }
     }
 
-    /// From the least of these numbers to the greatest.
+    /// The range from the least of these numbers to the greatest.
     pub fn spanned(values: impl IntoIterator<Item = i128>) -> Option<Range> {
         values.into_iter().map(Range::point).reduce(Range::hull)
     }

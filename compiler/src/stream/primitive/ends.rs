@@ -19,7 +19,7 @@ pub struct Collector {
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameEnd;
 
-/// Where frames are counted, nothing says that one is not whole.
+/// The parameter of a primitive where frames are counted: then nothing says that one is not whole.
 fn by_count(frames: Frames) -> &'static str {
     if frames == Frames::Count { ", .BY_COUNT(1)" } else { "" }
 }

@@ -27,7 +27,7 @@ pub struct Lines {
     pub image: Shape,
     /// Words of a pixel.
     pub words: usize,
-    /// Where windows lie.
+    /// The windows that are read.
     pub windows: Windows,
     /// What a pad holds, as bits of an element.
     pub fill: i64,

@@ -34,7 +34,7 @@ pub struct Tanh {
 /// The words of x, then those of the h of the frame before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recall {
-    /// Of x and of h.
+    /// Words of x and of h.
     pub words: [usize; 2],
 }
 
@@ -45,7 +45,7 @@ pub struct LstmCell {
     pub frac: [u32; 2],
     /// Bits of c and of h.
     pub bits: [u32; 2],
-    /// Where binary points come together.
+    /// The shifts that bring binary points together.
     pub shifts: gated::Shifts,
 }
 
@@ -54,7 +54,7 @@ pub struct LstmCell {
 pub struct Highway {
     /// Fractional bits of σ.
     pub frac: u32,
-    /// Of x.
+    /// The format of x.
     pub format: Format,
 }
 

@@ -12,8 +12,8 @@ pub struct Augment {
     shift: usize,
     flip: bool,
     cutout: usize,
-    /// Where some inputs are dropped since they never change: which are kept, and an image with the
-    /// values of the others.
+    /// The inputs that are kept, where some are dropped since they never change, and an image with
+    /// the values of the others.
     dropped: Option<(Vec<usize>, Vec<f32>)>,
 }
 
@@ -29,9 +29,9 @@ struct Change {
 }
 
 impl Augment {
-    /// For images of `shape`, `[height, width]` or `[height, width, channels]`, of which only the
-    /// `live` inputs are kept; `sample` is any one, whole. None where the recipe leaves images as
-    /// they are.
+    /// The changes for images of `shape`, `[height, width]` or `[height, width, channels]`, of
+    /// which only the `live` inputs are kept; `sample` is any one, whole. None where the recipe
+    /// leaves images as they are.
     pub fn new(
         recipe: &Recipe,
         shape: &[usize],
@@ -60,7 +60,8 @@ impl Augment {
         live.iter().zip(to).for_each(|(&j, to)| *to = changed[j]);
     }
 
-    /// In this order; what the recipe does without takes nothing from the generator.
+    /// Draws a change, part by part in this order; what the recipe does without takes nothing from
+    /// the generator.
     fn draw(&self, rng: &mut impl Rng) -> Change {
         let Shape { height, width, .. } = self.shape;
         let (shifts, reach) = (2 * self.shift + 1, self.shift as isize);

@@ -248,7 +248,7 @@ pub struct Requantise {
 }
 
 impl Requantise {
-    /// For patches of so many pixels.
+    /// The requantisation of patches of so many pixels.
     fn new(output: &model::Output, product_frac: i32, pixels: usize) -> Option<Self> {
         match output {
             model::Output::Raw => None,

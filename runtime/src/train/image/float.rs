@@ -46,7 +46,7 @@ enum Layer<T> {
 const ELEMENTS: usize = 1 << 14;
 
 impl<T: Real> Layer<T> {
-    /// To `z`, with batch statistics.
+    /// Computes `z` with batch statistics.
     fn forward(&mut self, inputs: &[ArrayView2<T>], z: &mut Array2<T>) {
         match self {
             Layer::Spn(spn) => spn.forward(inputs[0], z),
@@ -59,7 +59,7 @@ impl<T: Real> Layer<T> {
         }
     }
 
-    /// With the running statistics.
+    /// Computes the outputs with the running statistics.
     fn evaluate(&self, inputs: &[ArrayView2<T>], outputs: usize) -> Array2<T> {
         let mut z = Array2::zeros((inputs[0].nrows(), outputs));
         match self {

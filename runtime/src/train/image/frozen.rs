@@ -105,7 +105,7 @@ pub struct Integers {
 }
 
 impl FrozenLayer {
-    /// With initial coefficients and biases, and scales if they are learned.
+    /// A layer with initial coefficients and biases, and scales if they are learned.
     pub fn new(
         fixed: Fixed,
         a: Parameter<f64>,
@@ -216,8 +216,8 @@ impl FrozenLayer {
         [of(&self.a), of(&self.bias), self.log_scales.as_ref().map(of).unwrap_or_default()]
     }
 
-    /// From dL/dz, `[n, elements]`, to the gradients and, where asked for, to dL/dx, added to what
-    /// is there or in its place. Roundings pass the gradient through, saturations stop it.
+    /// Leads dL/dz, `[n, elements]`, back to the gradients and, where asked for, to dL/dx, added to
+    /// what is there or in its place. Roundings pass the gradient through, saturations stop it.
     fn backward(
         &self,
         dz: ArrayView2<f64>,
@@ -360,14 +360,14 @@ pub struct Frozen {
 #[derive(Default)]
 struct Part {
     score: Score,
-    /// Of the linear layers, in order.
+    /// The gradients of the linear layers, in order.
     gradients: Vec<Gradients>,
 }
 
 /// What a piece of a batch is computed in; kept from step to step.
 #[derive(Default)]
 struct Room {
-    /// Of every node; those that are not linear leave nothing there.
+    /// The tape of every node; those that are not linear leave nothing there.
     tapes: Vec<Tape>,
     /// `[n, elements]`: what the last forward pass gave, node by node.
     z: Vec<Array2<f64>>,
@@ -383,13 +383,13 @@ struct Room {
 const PIECE_ELEMENTS: usize = 1 << 18;
 
 impl Frozen {
-    /// With these nodes.
+    /// A network of these nodes.
     pub fn new(nodes: Vec<Node<FrozenLayer>>) -> Self {
         Frozen { nodes, parts: vec![], rooms: Mutex::default() }
     }
 
-    /// With the linear layers of a valid network in order, and the formats of its sums of branches;
-    /// none where there are too few.
+    /// A network with the linear layers of a valid description in order, and the formats of its
+    /// sums of branches; none where there are too few.
     pub fn of(network: &Network, layers: Vec<FrozenLayer>, sums: Vec<Format>) -> Option<Self> {
         let (mut layers, mut sums) = (layers.into_iter(), sums.into_iter());
         let node = |step: &plan::Step| {

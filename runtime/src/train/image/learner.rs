@@ -113,7 +113,7 @@ impl Learner for ImageLearner {
         None
     }
 
-    /// Where the input format cuts off a good part of the data.
+    /// A warning where the input format cuts off a good part of the data.
     fn warning(network: &Network, data: &DataSet) -> Option<String> {
         let format = network.input.format();
         let unit = 2f64.powi(-format.frac);

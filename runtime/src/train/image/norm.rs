@@ -24,7 +24,7 @@ pub struct Norm<T> {
 }
 
 impl<T: Real> Norm<T> {
-    /// For c columns.
+    /// The norm of c columns, before any batch.
     pub fn new(c: usize) -> Self {
         Norm {
             mean: Array1::zeros(c),
@@ -83,13 +83,13 @@ pub struct Moments {
 const BLOCK: usize = 1 << 14;
 
 impl Moments {
-    /// Of n rows with these means and variances.
+    /// The moments of n rows with these means and variances.
     pub fn new(n: f64, means: Vec<f64>, variances: impl IntoIterator<Item = f64>) -> Self {
         // Rounding may leave less than 0 of a column that never changes.
         Moments { n, means, squares: variances.into_iter().map(|v| v.max(0.0) * n).collect() }
     }
 
-    /// Of the rows of a matrix in standard layout.
+    /// The moments of the rows of a matrix in standard layout.
     pub fn of<T: Real>(rows: &Array2<T>) -> Self {
         let mut moments = Moments::default();
         moments.clear(rows.ncols());
@@ -98,14 +98,14 @@ impl Moments {
         moments
     }
 
-    /// Of the rows of all pieces; there is at least one.
+    /// The moments of the rows of all pieces; there is at least one.
     pub fn of_all<'a>(mut pieces: impl Iterator<Item = &'a Moments>) -> Self {
         let mut total = pieces.next().cloned().unwrap_or_default();
         pieces.for_each(|piece| total.join(piece));
         total
     }
 
-    /// Of the rows, in standard layout, that samples give; see [`in_pieces`].
+    /// The moments of the rows, in standard layout, that samples give; see [`in_pieces`].
     pub fn of_samples<T: Real>(
         x: ArrayView2<T>,
         columns: usize,
@@ -124,7 +124,7 @@ impl Moments {
         self.squares.iter().map(|square| square / self.n.max(1.0)).collect()
     }
 
-    /// Of no row of c columns.
+    /// Begins anew, with no row of c columns.
     pub fn clear(&mut self, c: usize) {
         self.n = 0.0;
         for sums in [&mut self.means, &mut self.squares] {
@@ -133,7 +133,7 @@ impl Moments {
         }
     }
 
-    /// With more rows, `[n, c]`.
+    /// Adds more rows, `[n, c]`.
     pub fn add<T: Real>(&mut self, rows: &[T]) {
         let c = self.means.len();
         for block in rows.chunks((BLOCK / c).max(1) * c) {
@@ -167,7 +167,7 @@ impl Moments {
         }
     }
 
-    /// With the rows of another one.
+    /// Adds the rows of other moments.
     pub fn join(&mut self, other: &Moments) {
         self.merge(other.n, &other.means, &other.squares);
     }

@@ -27,7 +27,7 @@ pub struct Patches {
 }
 
 impl Patches {
-    /// Of a layer between images of these shapes.
+    /// The patches of a layer between images of these shapes.
     pub fn new(linear: &Linear, input: Shape, output: Shape) -> Self {
         let (down, across) = linear.patches(output);
         let (window, step) = (linear.window(), linear.step());
@@ -35,7 +35,7 @@ impl Patches {
         Patches { input, output, window, step, pad, patch, groups, down, across }
     }
 
-    /// Of a dense layer: a row is a sample.
+    /// The patches of a dense layer: a row is a sample.
     pub fn whole_samples(inputs: usize, outputs: usize) -> Self {
         let (input, output) = (Shape::vector(inputs), Shape::vector(outputs));
         let (window, step, patch, pad) = (Extent::ONE, Extent::ONE, Extent::ONE, Extent::square(0));
@@ -390,7 +390,7 @@ fn larger_of_two<T: Real>(x: &[T], i: u32, z: &mut [T], which: &mut [u32]) {
 /// The windows of a pooling layer, channel by channel.
 #[derive(Clone, Debug)]
 pub struct Windows {
-    /// For every output pixel, the input pixels of its window.
+    /// The input pixels in the window of every output pixel.
     pixels: Vec<Vec<usize>>,
     input: Shape,
     output: Shape,
@@ -401,7 +401,7 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Of a layer between images of these shapes.
+    /// The windows of a layer between images of these shapes.
     pub fn new(pool: &Pool, input: Shape, output: Shape) -> Self {
         let inside =
             |at: usize, pad: usize, length: usize| at.checked_sub(pad).filter(|at| *at < length);

@@ -1,4 +1,4 @@
-//! From the float network to integers: norms are folded away, formats chosen, dead rows removed.
+//! Turns the float network into integers: norms are folded away, formats chosen, dead rows removed.
 
 #[cfg(test)]
 mod tests;
@@ -199,7 +199,7 @@ fn fold_layer(
     FrozenLayer::new(fixed, Parameter::new(a), Parameter::new(bias), log_scales)
 }
 
-/// Of each product, the only channel that reads it, if that reads none which others read.
+/// The only channel that reads each product, if that reads none which others read.
 fn only_readers(w_c: &Array2<f64>, (groups, c_out): (usize, usize)) -> Vec<Option<usize>> {
     let channels = if groups == 1 { w_c.nrows() } else { c_out / groups };
     let entries = || {

@@ -384,7 +384,7 @@ impl<T: Real> Spn<T> {
         u
     }
 
-    /// From W_b's sums, normalised, to the pixels before the output norm, `[n · pixels, c_out]`.
+    /// Leads W_b's sums, normalised, to the pixels before the output norm, `[n · pixels, c_out]`.
     fn pixels(&self, mut u: Array2<T>) -> Array2<T> {
         if let Some(Products { a, .. }) = &self.products {
             u *= &a.row();
@@ -402,7 +402,7 @@ impl<T: Real> Spn<T> {
         self.patches.crop(y.view(), &mut cropped).to_owned()
     }
 
-    /// From samples `[n, elements]`, to the pixels before the output norm, `[n · pixels, c_out]`,
+    /// Leads samples `[n, elements]` to the pixels before the output norm, `[n · pixels, c_out]`,
     /// with the running statistics.
     fn pixels_of(&self, x: ArrayView2<T>) -> Array2<T> {
         let mut u = self.sums(x);

@@ -184,8 +184,8 @@ impl checkpoint::Weights for Weights {
         self.frozen.iter_mut().flat_map(Frozen::layers_mut).for_each(FrozenLayer::rebuild);
     }
 
-    /// Of the integer network, if there is one; else of the float network, running statistics
-    /// included.
+    /// The numbers of the integer network, if there is one; else of the float network, running
+    /// statistics included.
     fn numbers(&mut self) -> Vec<Numbers<'_>> {
         let mut all = vec![];
         if let Some(frozen) = &mut self.frozen {

@@ -91,7 +91,7 @@ fn round_shift(v: i64, shift: i32) -> i64 {
 }
 
 impl<'a> Exact<'a> {
-    /// Of a valid model of dense, embedding, char-CNN, highway and LSTM layers.
+    /// The exact network of a valid model of dense, embedding, char-CNN, highway and LSTM layers.
     ///
     /// # Errors
     /// Where it has a layer of another kind, or is not valid.

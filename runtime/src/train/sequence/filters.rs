@@ -44,7 +44,7 @@ impl<T: Real> Best<T> {
     }
 }
 
-/// Where a · u is larger than z: z becomes that, `kept` u, and `at` the position.
+/// Puts a · u into z where it is larger; `kept` becomes u there, and `at` the position.
 fn take_larger<T: Real>(
     position: u32,
     a: &[T],
@@ -147,8 +147,8 @@ impl<T: Real> Filters<T> {
             .for_each(|mut row| row.zip_mut_with(&bias, |z, b| *z = tanh(*z + *b)));
     }
 
-    /// For z and dL/dz: the gradients of all parameters, in their order, and dL/dx in `dx`. `dz`
-    /// becomes dL/d(what tanh is of).
+    /// Leads z and dL/dz back to the gradients of all parameters, in their order, and to dL/dx in
+    /// `dx`. `dz` becomes dL/d(what tanh is of).
     pub(super) fn backward(
         &self,
         x: ArrayView2<T>,

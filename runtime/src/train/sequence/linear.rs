@@ -15,7 +15,7 @@ pub struct Linear<T> {
     groups: usize,
     /// `[groups · r, n_in]`; in full precision `[groups · n_out, n_in]`.
     pub w_b: Matrix<T>,
-    /// None in full precision.
+    /// The products; none in full precision.
     pub products: Option<Products<T>>,
 }
 
@@ -95,8 +95,8 @@ impl<T: Real> Linear<T> {
         }
     }
 
-    /// For dL/dy `[m, groups · n_out]`: dL/du in `du` `[m, groups · r]`, and dL/dx added to `dx`,
-    /// or in its place. `dm`, of the size of `du`, becomes dL/dm.
+    /// Leads dL/dy `[m, groups · n_out]` back to dL/du in `du` `[m, groups · r]`, and to dL/dx,
+    /// added to `dx` or in its place. `dm`, of the size of `du`, becomes dL/dm.
     pub fn backward(
         &self,
         dy: ArrayView2<T>,

@@ -37,7 +37,7 @@ pub struct Sequence<T> {
 /// What one piece works in.
 struct Room<T> {
     tapes: Vec<Tape<T>>,
-    /// Of all parameters, layer by layer.
+    /// The gradients of all parameters, layer by layer.
     gradients: Vec<Vec<Array2<T>>>,
 }
 
@@ -51,7 +51,7 @@ pub enum Layer<T> {
     Highway(Linear<T>, Parameter<T>),
     /// Gates of x, gates of h, and their biases `[1, 4n]`: i, f, g, o.
     Lstm(Box<Lstm<T>>),
-    /// With its bias `[1, n_out]`, and whether max(0, y) follows.
+    /// A dense layer, its bias `[1, n_out]`, and whether max(0, y) follows.
     Dense(Linear<T>, Parameter<T>, bool),
 }
 
@@ -88,7 +88,7 @@ struct Tape<T> {
     z: Array2<T>,
     /// dL/dz.
     dz: Array2<T>,
-    /// Of the linear layers, that of x and, of an LSTM, that of h.
+    /// What the linear layers keep, that of x and, of an LSTM, that of h.
     kept: [Kept<T>; 2],
     /// Gates after σ, tanh and max(0, ·): `[steps · sequences, 2n]` or `[…, 4n]`.
     gates: Array2<T>,
@@ -98,7 +98,7 @@ struct Tape<T> {
     state: [Array2<T>; 2],
     /// tanh(c).
     squashed: Array2<T>,
-    /// Of a char-CNN, else empty.
+    /// What is largest in a char-CNN; empty in other layers.
     best: Best<T>,
     /// What dropout has multiplied the layer's input with; empty where there is none.
     mask: Array2<T>,
@@ -879,7 +879,7 @@ impl<T: Real> Layer<T> {
 }
 
 impl<T: Real> Tape<T> {
-    /// Of `rows` symbols of `b` sequences, each of so many characters.
+    /// The tape of a layer for `rows` symbols of `b` sequences, each of so many characters.
     fn new((rows, b, characters): (usize, usize, usize), layer: &Layer<T>) -> Self {
         let zeros = |rows: usize, columns: usize| Array2::zeros((rows, columns));
         let kept = |linear: Option<&Linear<T>>| {
@@ -997,7 +997,7 @@ layers = [
         network
     }
 
-    /// Of seven words of up to five characters, with filters of widths 1 and 3.
+    /// A network of seven words of up to five characters, with filters of widths 1 and 3.
     fn network_of_words(full_precision: bool) -> Network {
         let text = r#"name = "t"
 input = { shape = [5], bits = 3, frac = 0 }

@@ -1,4 +1,4 @@
-//! From the float network over sequences to integers: formats are chosen, scales go into
+//! Turns the float network over sequences into integers: formats are chosen, scales go into
 //! coefficients, dead rows go.
 
 use super::filters::Filters;

@@ -19,9 +19,9 @@ pub struct Weights {
     /// What the text is a sequence of.
     pub symbols: Symbols,
     pub float: Sequence<f32>,
-    /// Of the sequences in training.
+    /// The state of the sequences in training.
     pub state: State<f32>,
-    /// Of the teacher, where there is one and it has read something.
+    /// The state of the teacher, where there is one and it has read something.
     pub taught: Option<State<f32>>,
 }
 

@@ -11,10 +11,10 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
 impl<T: Real> Spn<T> {
-    /// From dL/dz, which it consumes, to all gradients and, where asked for, to dL/dx, added to
-    /// what is there or in its place. Straight through the quantiser: the gradient of the ternary
-    /// matrix is taken for that of the weights behind it. x and z are those of the last forward
-    /// pass; `dv` is room to work in.
+    /// Leads dL/dz, which it consumes, back to all gradients and, where asked for, to dL/dx, added
+    /// to what is there or in its place. Straight through the quantiser: the gradient of the
+    /// ternary matrix is taken for that of the weights behind it. x and z are those of the last
+    /// forward pass; `dv` is room to work in.
     pub fn backward(
         &mut self,
         x: ArrayView2<T>,
@@ -279,7 +279,7 @@ struct NormGradient<T> {
 }
 
 impl<T: Real> NormGradient<T> {
-    /// From the sums of d and of `d · x̂` over n rows.
+    /// The gradient of a norm from the sums of d and of `d · x̂` over n rows.
     fn new(norm: &Norm<T>, factor: &Parameter<T>, sums: &[Vec<f64>; 2], n: usize) -> Self {
         let mean = |sums: &[f64]| sums.iter().map(|s| T::real(s / n as f64)).collect::<Vec<_>>();
         let scale = norm.slope(factor);

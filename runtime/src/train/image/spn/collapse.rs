@@ -86,7 +86,7 @@ impl<T: Real> Spn<T> {
             && self.output.is_some()
     }
 
-    /// With so many `samples` a piece.
+    /// The forward pass of a layer that collapses, with so many `samples` a piece.
     pub(super) fn collapsed_forward(&mut self, x: &[T], z: &mut [T], samples: usize) {
         let Spn {
             w_b, products, w_c, bias, output, relu, patches, pool, pieces, collapsed, ..
