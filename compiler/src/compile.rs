@@ -1,9 +1,11 @@
 //! The passes in order, each checked: see [`Pass`]. Those from share to fold work layer by layer, in
 //! parallel: an unrolled layer is shared, built and scheduled, any other one folded.
 
+mod graphs;
 mod levels;
 mod passes;
 
+pub use graphs::LayerGraph;
 pub use levels::{Levels, Made};
 pub use passes::{Level, Pass};
 

@@ -4,9 +4,9 @@
 //! it answers. Inputs are kept apart by such a line too. `STRASSENC_BLESS=1` accepts new answers.
 
 use std::path::{Path, PathBuf};
-use strassenc::adder_graph;
+use strassenc::adder_graph::{self, Matrix};
 use strassenc::circuit::{self, Circuit};
-use strassenc::compile::{Options, Pass, Problem, from_plan};
+use strassenc::compile::{LayerGraph, Options, Pass, Problem, from_plan};
 use strassenc::engine::Engines;
 use strassenc::folded::{self, Folded};
 use strassenc::ir::{self, Chain, Dataflow};
@@ -14,6 +14,7 @@ use strassenc::lower;
 use strassenc::multipliers::Multipliers;
 use strassenc::schedule::{self, Pipeline};
 use strassenc::stream::{self, Graph};
+use strassenc::text::all;
 use strassenc_runtime::{Error, Result};
 
 /// What the pass with this name makes of its inputs.
@@ -64,14 +65,24 @@ fn answer(pass: &str, inputs: &[&str]) -> Result<String> {
         }
         ("read_streams", [streams]) => Ok(streams.parse::<Graph>()?.to_string()),
         ("verify_streams", [streams]) => stream::verify(&streams.parse()?).map(|()| "ok\n".into()),
+        ("read_adder_graphs", [graphs]) => {
+            Ok(all::<LayerGraph>(graphs)?.iter().map(LayerGraph::to_string).collect())
+        }
+        ("prove_adder_graph", [matrix, graph]) => {
+            let matrix = matrix_of(matrix)?;
+            for LayerGraph { graph, .. } in all::<LayerGraph>(graph)? {
+                adder_graph::prove(&graph, &matrix)?;
+            }
+            Ok("ok\n".into())
+        }
         ("read_folded", [folded]) => Ok(folded.parse::<Folded>()?.to_string()),
         ("prove_folded", [dataflow, folded]) => {
             let (dataflow, folded): (Dataflow, Folded) = (dataflow.parse()?, folded.parse()?);
             ir::verify(&dataflow)?;
             folded::prove(&folded, &dataflow.layers[0]).map(|()| "ok\n".into())
         }
-        ("fold" | "multiply" | "assemble" | "time", [dataflow, engines]) => {
-            let passes = [Pass::Fold, Pass::Multiply, Pass::Assemble, Pass::Time];
+        ("share" | "fold" | "multiply" | "assemble" | "time", [dataflow, engines]) => {
+            let passes = [Pass::Share, Pass::Fold, Pass::Multiply, Pass::Assemble, Pass::Time];
             let pass = passes.into_iter().find(|last| last.to_string() == pass);
             let pass = pass.ok_or_else(|| Error::input("case", "is of no pass"))?;
             let plan: (Dataflow, _) = (dataflow.parse()?, Engines::parse(engines, "engines")?);
@@ -82,13 +93,22 @@ fn answer(pass: &str, inputs: &[&str]) -> Result<String> {
                 if pass == Pass::Multiply { Multipliers::ShiftAdd } else { Multipliers::Dsp };
             let options = Options { multipliers, ..Options::default() };
             let levels = from_plan(pass, plan, &options, &share, &|_| {}, &|| false)?;
-            Ok(pass.level().and_then(|level| levels.text(level)).unwrap_or_default())
+            Ok(levels.text(pass.level()).unwrap_or_default())
         }
         _ => Err(Error::input(
             format_args!("pass `{pass}`"),
             format_args!("takes other than {} inputs", inputs.len()),
         )),
     }
+}
+
+/// A row a line, integers with blanks between them.
+fn matrix_of(text: &str) -> Result<Matrix> {
+    let row = |line: &str| line.split(' ').map(|w| w.parse().ok()).collect::<Option<Vec<i32>>>();
+    let rows: Option<Vec<_>> = text.lines().map(row).collect();
+    let columns = text.lines().next().map_or(0, |line| line.split(' ').count());
+    rows.and_then(|rows| Matrix::from_shape_vec((rows.len(), columns), rows.concat()).ok())
+        .ok_or_else(|| Error::input("case", "has no matrix"))
 }
 
 /// The chain of the first layer.

@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use strassenc::adder_graph;
 use strassenc::circuit::{self, Circuit};
-use strassenc::compile::{Compiled, Options, compile};
+use strassenc::compile::{Compiled, LayerGraph, Options, SharedMatrix, Unrolled, compile};
 use strassenc::engine::Engines;
 use strassenc::folded::{self, Folded};
 use strassenc::ir::Dataflow;
@@ -40,6 +41,17 @@ fn cores() -> impl Strategy<Value = Compiled> {
 
 fn circuits(core: &Compiled) -> Vec<Circuit> {
     core.layers.iter().filter_map(|layer| Some(layer.unrolled()?.circuit.clone())).collect()
+}
+
+fn graphs(core: &Compiled) -> Vec<LayerGraph> {
+    let of = |layer: &Unrolled| {
+        [&layer.wb, &layer.wc].map(|SharedMatrix { role, solution, .. }| LayerGraph {
+            layer: layer.name.clone(),
+            role: *role,
+            graph: solution.graph.clone(),
+        })
+    };
+    core.layers.iter().filter_map(|layer| layer.unrolled()).flat_map(of).collect()
 }
 
 fn folded(core: &Compiled) -> Vec<Folded> {
@@ -115,6 +127,7 @@ proptest! {
         fifos.into_iter().for_each(|fifo| graph.set_depth(fifo, usize::MAX));
         prop_assert_eq!(&graph.to_string().parse::<Graph>().unwrap(), &graph);
         prop_assert_eq!(&all::<Folded>(&texts(&folded(&core))).unwrap(), &folded(&core));
+        prop_assert_eq!(&all::<LayerGraph>(&texts(&graphs(&core))).unwrap(), &graphs(&core));
         let circuits = circuits(&core);
         prop_assert_eq!(&all::<Circuit>(&texts(&circuits)).unwrap(), &circuits);
         for circuit in &circuits {
@@ -137,6 +150,17 @@ proptest! {
                 let _ = stream::verify(&other);
             }
             Err(error) => prop_assert!(has_place("streams", &error), "{}", error),
+        }
+        match all::<LayerGraph>(&damaged(texts(&graphs(&core)), &place, byte)) {
+            Ok(others) => for (other, own) in others.into_iter().zip(graphs(&core)) {
+                let text = other.to_string();
+                prop_assert_eq!(&all::<LayerGraph>(&text).unwrap(), &[other.clone()]);
+                let layer = core.layers.iter().filter_map(|layer| layer.unrolled());
+                let layer = layer.into_iter().find(|layer| layer.name == own.layer).unwrap();
+                let matrix = if own.role == layer.wc.role { &layer.wc } else { &layer.wb };
+                let _ = adder_graph::prove(&other.graph, &matrix.matrix);
+            }
+            Err(error) => prop_assert!(has_place("adder graphs", &error), "{}", error),
         }
         for (layer, ir) in core.layers.iter().zip(&core.dataflow.layers) {
             let Some(layer) = layer.folded() else { continue };

@@ -34,6 +34,7 @@ mod search;
 mod share;
 mod sharing;
 mod sums;
+mod text;
 mod trial;
 mod widths;
 

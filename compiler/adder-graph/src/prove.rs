@@ -15,17 +15,17 @@ const BLOCK: usize = 64;
 /// near.
 const MAGNITUDE_BITS: u32 = 62;
 
-/// Why a graph is not that of its matrix.
+/// Why a graph is not that of its matrix, or a text none of a graph.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The node, the row, or the list that is wrong.
+    /// The node, the row, the list or the line that is wrong.
     pub place: String,
     /// What is wrong with it.
     pub cause: String,
 }
 
 impl Refusal {
-    fn new(place: impl fmt::Display, cause: impl fmt::Display) -> Self {
+    pub(crate) fn new(place: impl fmt::Display, cause: impl fmt::Display) -> Self {
         Refusal { place: place.to_string(), cause: cause.to_string() }
     }
 }

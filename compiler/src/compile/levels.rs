@@ -1,5 +1,6 @@
 //! What the passes up to one of them have made: the levels of one network.
 
+use super::graphs::LayerGraph;
 use super::passes::{Level, Pass};
 use super::{Compiled, LayerEngine, SharedMatrix, Unrolled};
 use crate::circuit::Circuit;
@@ -102,12 +103,24 @@ impl Levels {
             Level::Engines => add(&self.engines),
             Level::Folded => self.folded().for_each(|layer| add(layer)),
             Level::Streams => self.graph.iter().for_each(|graph| add(graph)),
+            Level::AdderGraphs => self.graphs().for_each(|graph| add(&graph)),
             Level::Circuits => self.circuits().for_each(|circuit| add(circuit)),
             Level::Pipelines => {
                 self.pipelines().for_each(|layer| add(&layer.pipeline.text(&layer.circuit)));
             }
         }
         Some(text)
+    }
+
+    /// The adder graphs of the unrolled layers.
+    pub fn graphs(&self) -> impl Iterator<Item = LayerGraph> {
+        let layers = self.dataflow.layers.iter().zip(&self.layers);
+        layers.flat_map(|(layer, made)| {
+            made.matrices().into_iter().flatten().map(|SharedMatrix { role, solution, .. }| {
+                let (layer, graph) = (layer.name.clone(), solution.graph.clone());
+                LayerGraph { layer, role: *role, graph }
+            })
+        })
     }
 
     /// The circuits of the unrolled layers.

@@ -38,6 +38,8 @@ pub enum Level {
     Dataflow,
     /// The engine of every layer, as in engines.toml
     Engines,
+    /// The adder graphs of the matrices of unrolled layers, a node a line
+    AdderGraphs,
     /// The circuits of unrolled layers, a node a line
     Circuits,
     /// The pipelines of these circuits, the stage of a node a line
@@ -49,16 +51,16 @@ pub enum Level {
 }
 
 impl Pass {
-    /// What it yields, where that has a text form.
-    pub fn level(self) -> Option<Level> {
+    /// What it yields.
+    pub fn level(self) -> Level {
         match self {
-            Pass::Lower | Pass::Prune => Some(Level::Dataflow),
-            Pass::Engines => Some(Level::Engines),
-            Pass::Build => Some(Level::Circuits),
-            Pass::Schedule => Some(Level::Pipelines),
-            Pass::Assemble | Pass::Time => Some(Level::Streams),
-            Pass::Fold | Pass::Multiply => Some(Level::Folded),
-            Pass::Share => None,
+            Pass::Lower | Pass::Prune => Level::Dataflow,
+            Pass::Engines => Level::Engines,
+            Pass::Share => Level::AdderGraphs,
+            Pass::Build => Level::Circuits,
+            Pass::Schedule => Level::Pipelines,
+            Pass::Fold | Pass::Multiply => Level::Folded,
+            Pass::Assemble | Pass::Time => Level::Streams,
         }
     }
 
@@ -76,7 +78,7 @@ impl Pass {
 impl Level {
     /// The passes that yield it: the first one makes it, the others change it.
     pub fn passes(self) -> impl DoubleEndedIterator<Item = Pass> {
-        Pass::value_variants().iter().copied().filter(move |pass| pass.level() == Some(self))
+        Pass::value_variants().iter().copied().filter(move |pass| pass.level() == self)
     }
 
     /// What it is, in a phrase without a full stop.

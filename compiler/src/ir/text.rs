@@ -139,7 +139,7 @@ impl fmt::Display for Chain {
         for op in &self.ops {
             let columns = match &op.kind {
                 OpKind::Linear { role, matrix } => {
-                    writeln!(f, "    {} {}x{}", word(*role), matrix.nrows(), matrix.ncols())?;
+                    writeln!(f, "    {} {}x{}", role.word(), matrix.nrows(), matrix.ncols())?;
                     vec![matrix.outer_iter().map(|row| signs(&row.to_vec())).collect()]
                 }
                 OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
@@ -198,11 +198,19 @@ fn signs(row: &[i32]) -> String {
     row.iter().map(|w| ['-', '0', '+'][(w + 1) as usize]).collect()
 }
 
-fn word(role: Role) -> &'static str {
-    match role {
-        Role::Wb => "W_b",
-        Role::Wab => "W_ab",
-        Role::Wc => "W_c",
+impl Role {
+    /// What it is in a text.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Role::Wb => "W_b",
+            Role::Wab => "W_ab",
+            Role::Wc => "W_c",
+        }
+    }
+
+    /// That of a [`word`](Self::word).
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        [Role::Wb, Role::Wab, Role::Wc].into_iter().find(|role| role.word() == word)
     }
 }
 
@@ -364,14 +372,8 @@ fn chain(lines: &mut Lines) -> Option<Chain> {
 fn op(lines: &mut Lines) -> Option<Op> {
     let line = lines.next()?;
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-    let role = match word {
-        "W_b" => Some(Role::Wb),
-        "W_ab" => Some(Role::Wab),
-        "W_c" => Some(Role::Wc),
-        _ => None,
-    };
     let (mut entries, mut values, mut shifts) = (vec![], vec![], vec![]);
-    let (kind, result) = if let Some(role) = role {
+    let (kind, result) = if let Some(role) = Role::of_word(word) {
         let Extent { h, w } = parse_extent(rest)?;
         let result = parse_elements(lines, |row| {
             if row != "_" {
