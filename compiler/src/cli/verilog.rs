@@ -37,12 +37,13 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
   strassenc verilog runs/cnn --target-fps 20000 --clock 200
   strassenc verilog runs/cnn --lut-budget 40000 --bram-budget 60
   strassenc verilog runs/cnn --engines engines.toml      the engines of an earlier build, edited
-  strassenc verilog runs/digits --dump pipelines         every node with its stage, as text; no build
-  strassenc verilog runs/digits --dump dataflow --stop-after lower     the network before it is pruned
+  strassenc verilog runs/digits --dump pipelines         the stage of every node, as text; no build
+  strassenc verilog runs/cnn --dump dataflow --stop-after lower    the network before prune
   strassenc verilog runs/digits --stop-after share       how many adders the matrices take; no build
 
-The folder holds the Verilog (files.f lists it), signature.json (ports, beats, latency), a testbench with golden's answers
-for any simulator, and build.json. `strassenc simulate`, `report` and `check` take it from there.")]
+The folder holds the Verilog (files.f lists it), signature.json (ports, beats, latency), a testbench
+with golden's answers for any simulator, and build.json. `strassenc simulate`, `report` and `check`
+take it from there.")]
 pub struct Args {
     /// A model file, or a run folder of `strassenc train`
     #[arg(value_name = "MODEL")]
