@@ -19,7 +19,7 @@ pub enum Rules {
     /// What the hardware does.
     #[default]
     Ours,
-    /// StrassenNets, section 4.
+    /// The rules of StrassenNets, section 4.
     Paper,
 }
 
@@ -28,9 +28,9 @@ pub enum Rules {
 pub struct Accounting {
     /// The network's name.
     pub network: String,
-    /// Whose rules.
+    /// The rules that the costs follow.
     pub rules: Rules,
-    /// Layer by layer.
+    /// The cost of each layer.
     pub layers: Vec<LayerCost>,
     /// The cost of all layers together.
     pub total: Cost,
@@ -41,11 +41,11 @@ pub struct Accounting {
 /// The cost of one layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LayerCost {
-    /// Its name.
+    /// The layer's name.
     pub name: String,
     /// What enters, e.g. `28×28×1`.
     pub input: String,
-    /// What leaves.
+    /// The shape of what leaves.
     pub output: String,
     /// Multiplications per output patch; none where it is not linear.
     pub r: Option<usize>,
@@ -53,7 +53,7 @@ pub struct LayerCost {
     pub p: Option<Extent>,
     /// Groups of W_b.
     pub groups: Option<usize>,
-    /// Its cost.
+    /// The layer's cost.
     #[serde(flatten)]
     pub cost: Cost,
 }

@@ -77,7 +77,7 @@ pub struct Compiled {
 pub enum LayerEngine {
     /// A pipeline over one window.
     Unrolled(Box<Unrolled>),
-    /// ROMs and arrays.
+    /// A folded layer: ROMs and arrays.
     Folded(Box<Folded>),
     /// A pooling, a sum or an embedding.
     Elementwise {
@@ -96,9 +96,9 @@ pub struct Unrolled {
     pub wb: SharedMatrix,
     /// W_c, from the multipliers to the outputs.
     pub wc: SharedMatrix,
-    /// Scalar operations.
+    /// The layer's scalar operations.
     pub circuit: Circuit,
-    /// Their stages.
+    /// The stages of these operations.
     pub pipeline: Pipeline,
     /// The rows whose multiplications are built from shifts and additions; none until
     /// [`multipliers::choose`].
@@ -108,7 +108,7 @@ pub struct Unrolled {
 /// A matrix with its adder graph.
 #[derive(Clone, Debug)]
 pub struct SharedMatrix {
-    /// Which of the layer's matrices.
+    /// The place of the matrix in its layer.
     pub role: Role,
     /// `[n_out, n_in]`, without dead rows and columns.
     pub matrix: Matrix,
@@ -131,7 +131,7 @@ pub struct Progress<'a> {
     pub total: usize,
 }
 
-/// Those of an unrolled layer: two matrices are shared, then the circuit is built and scheduled.
+/// Steps of an unrolled layer: two matrices are shared, then the circuit is built and scheduled.
 /// Any other layer does as many at once.
 const STEPS_PER_LAYER: usize = 4;
 
@@ -140,7 +140,7 @@ const STEPS_PER_LAYER: usize = 4;
 pub struct Problem<'a> {
     /// Number of its layer.
     pub layer: usize,
-    /// Which of the layer's matrices.
+    /// The place of the matrix in its layer.
     pub role: Role,
     /// `[n_out, n_in]`, without dead rows and columns.
     pub matrix: &'a Matrix,

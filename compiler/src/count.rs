@@ -16,18 +16,18 @@ use std::iter::Sum;
 use std::ops::Add;
 use strassenc_runtime::{Error, Kind, Model, Result};
 
-/// One linear layer.
+/// The counts of one linear layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerCount {
-    /// Its name.
+    /// The layer's name.
     pub name: String,
     /// Evaluations of an inference: output patches of a convolution, else 1.
     pub windows: u64,
     /// Multiplications of one evaluation: the live rows of W_b, and the products of gated units.
     pub per_window: usize,
-    /// W_b.
+    /// Figures of W_b.
     pub wb: MatrixFigures,
-    /// W_c.
+    /// Figures of W_c.
     pub wc: MatrixFigures,
 }
 

@@ -25,7 +25,7 @@ use strassenc_runtime::{Error, Extent, Result, files};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// Frames a second.
+    /// Frames a second at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fps: Option<f64>,
     /// Clock in MHz, which turns clocks into seconds.
@@ -84,8 +84,9 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// It in words, of a layer that has a W_c or has none: `unrolled`; `folded` with the rows and
-    /// elements that W_b, and then W_c, sum up at a time; or the lanes of what has no weights.
+    /// The choice in words, for a layer that has a W_c or has none: `unrolled`; `folded` with the
+    /// rows and elements that W_b, and then W_c, sum up at a time; or the lanes of what has no
+    /// weights.
     pub fn told(self, has_wc: bool) -> String {
         match self {
             Choice::Unrolled => "unrolled".into(),
@@ -289,7 +290,7 @@ impl Default for Weights {
 }
 
 impl Weights {
-    /// Those under which nothing outweighs what the target has a budget of.
+    /// The weights under which nothing outweighs what the target has a budget of.
     fn of_scarce(target: &Target) -> Self {
         let Weights { lut, half_bram, multiplier } = Weights::default();
         let scarce = |weight: u64, budget: Option<u64>| {

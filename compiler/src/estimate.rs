@@ -37,16 +37,16 @@ pub struct Estimate {
 /// What a layer will take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerEstimate {
-    /// Its name.
+    /// The layer's name.
     pub name: String,
-    /// Its matrices.
+    /// The sizes of the layer's matrices.
     pub sizes: Vec<Size>,
 }
 
 /// The size of a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Sums.
+    /// Rows of the matrix, each a sum.
     pub rows: usize,
     /// What they are sums of.
     pub columns: usize,

@@ -50,15 +50,15 @@ pub struct LayerFigures {
     /// Multiplications of a window that are built from shifts and additions.
     #[serde(default)]
     pub shift_add: usize,
-    /// Their two-operand additions, those of a folded layer shared among its rows; the roundings
-    /// come on top.
+    /// Two-operand additions of these multiplications, those of a folded layer shared among its
+    /// rows; the roundings come on top.
     #[serde(default)]
     pub shift_add_adders: usize,
     /// Operand widths of the hardware multipliers, widest first.
     pub products: Vec<Products>,
     /// W_b; W_a and W_b, block-diagonal, of a two-operand layer.
     pub wb: MatrixFigures,
-    /// W_c.
+    /// Figures of W_c.
     pub wc: MatrixFigures,
     /// Additions of constants: biases and the roundings of outputs. Roundings of products belong to
     /// the multipliers.
@@ -84,7 +84,7 @@ pub struct LayerFigures {
     /// invert, each is a LUT more.
     #[serde(default)]
     pub subtracted_bits: u64,
-    /// Its engine.
+    /// The engine of the layer.
     pub engine: EngineFigures,
 }
 
@@ -233,7 +233,7 @@ impl From<&SharedMatrix> for MatrixFigures {
 }
 
 impl MatrixFigures {
-    /// Those of the matrix itself, without adders.
+    /// The figures of the matrix itself, without adders.
     fn of(matrix: &Matrix, method: &str) -> Self {
         let (rows, columns) = matrix.dim();
         let nonzeros = matrix.iter().filter(|v| **v != 0).count();

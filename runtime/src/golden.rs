@@ -34,7 +34,7 @@ impl State {
         State::default()
     }
 
-    /// c and h of the layer with this name; `None` before its first input.
+    /// The c and h of the layer with this name; `None` before its first input.
     pub fn of(&self, layer: &str) -> Option<(&[i64], &[i64])> {
         self.cells.get(layer).map(|(c, h)| (c.as_slice(), h.as_slice()))
     }

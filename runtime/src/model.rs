@@ -95,9 +95,9 @@ pub enum Layer {
 /// The layers that a network of vectors is made of: products of sums, and sums of those products.
 #[derive(Clone, Copy, Debug)]
 pub enum Spn<'a> {
-    /// See [`Layer::Dense`].
+    /// A [`Layer::Dense`].
     Dense(&'a Dense),
-    /// See [`Layer::Bilinear`].
+    /// A [`Layer::Bilinear`].
     Bilinear(&'a Bilinear),
 }
 
@@ -583,7 +583,7 @@ impl<'a> Spn<'a> {
         }
     }
 
-    /// b of output `c`.
+    /// The bias b of output `c`.
     pub fn bias(self, c: usize) -> i64 {
         match self {
             Spn::Dense(d) => d.bias[c],

@@ -577,7 +577,7 @@ pub enum Quantiser {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
-    /// It does not.
+    /// The learning rate does not change.
     Constant,
     /// Half a cosine, step by step, down to 0 (Loshchilov & Hutter 2017).
     Cosine,
@@ -590,7 +590,7 @@ pub enum Schedule {
     Plateau(Plateau),
 }
 
-/// See [`Schedule::Plateau`].
+/// The numbers of [`Schedule::Plateau`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Plateau {
@@ -606,7 +606,7 @@ impl Default for Plateau {
     }
 }
 
-/// See [`Schedule::OneCycle`].
+/// The numbers of [`Schedule::OneCycle`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OneCycle {
@@ -620,7 +620,7 @@ impl Default for OneCycle {
     }
 }
 
-/// See [`Schedule::Step`].
+/// The numbers of [`Schedule::Step`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {

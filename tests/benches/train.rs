@@ -37,7 +37,7 @@ const STEPS: usize = 100;
 struct Options {
     networks: Vec<&'static str>,
     phases: Vec<Phase>,
-    /// Without SPNs.
+    /// Whether to train without SPNs.
     plain: bool,
     threads: Vec<usize>,
     batch: usize,

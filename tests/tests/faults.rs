@@ -56,7 +56,7 @@ module moody (
 endmodule
 ";
 
-/// Those that not every core has.
+/// The ports that not every core has.
 const PORTS: [&str; 2] = ["s_axis_tlast", "frame_error"];
 
 fn moody() -> Signature {

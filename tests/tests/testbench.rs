@@ -19,7 +19,7 @@ use strassenc_tests::{image_model, inputs, sequence_model, tools};
 /// How a script is told to use one simulator.
 struct Simulation {
     name: &'static str,
-    /// Its first argument.
+    /// The script's first argument.
     with: &'static str,
     environment: BTreeMap<&'static str, String>,
 }
@@ -92,7 +92,7 @@ impl Bench {
         assert!(run.status.success() && run.stdout.contains(&told), "{}: {run:?}", simulator.name);
     }
 
-    /// It ends with another status than 0, and says so and why.
+    /// The testbench ends with another status than 0, and says so and why.
     fn fails(&self, simulator: &Simulation, options: &[&str], why: &str) {
         let run = self.run(simulator, self.parent.path(), options);
         let told = run.stdout.contains("FAIL ")

@@ -23,7 +23,7 @@ struct Greedy {
     depths: Option<Depths>,
     /// Waiting pairs by an upper bound of their count.
     buckets: Vec<Vec<Pair>>,
-    /// How many wait.
+    /// The number of pairs that wait.
     waiting: usize,
     /// No pair that occurs more often is left.
     level: usize,

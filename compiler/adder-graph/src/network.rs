@@ -284,7 +284,7 @@ impl Network {
         }
     }
 
-    /// Opens `node` everywhere.
+    /// Opens `node` in every row that holds it.
     fn dissolve(&mut self, node: u32) {
         while let Some(&row) = self.users[node as usize].last() {
             self.open(node, row);

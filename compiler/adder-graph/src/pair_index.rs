@@ -13,7 +13,7 @@ pub struct PairIndex {
     present: Vec<u64>,
     /// 64 - log2 of the number of entries.
     shift: u32,
-    /// Pairs counted.
+    /// The number of pairs counted.
     pairs: usize,
 }
 

@@ -20,14 +20,14 @@ struct Candidate {
 /// A common sum of the row and another one, to become a node.
 struct Extract {
     row: u32,
-    /// Its terms as they stand in the other row.
+    /// The terms of the sum as they stand in the other row.
     terms: Vec<Summand>,
 }
 
 /// What a trial came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The same row.
+    /// The row is the same as before.
     Same,
     /// Another row, with so many terms more; [`Trial::carry_out`] makes the change.
     Other(i64),

@@ -225,7 +225,7 @@ impl Options {
         Ok(())
     }
 
-    /// Those of the search for common sums.
+    /// The options of the search for common sums.
     fn share(&self) -> adder_graph::Options {
         adder_graph::Options {
             effort: Effort(self.effort),
@@ -235,7 +235,7 @@ impl Options {
         }
     }
 
-    /// Those of the schedule.
+    /// The options of the schedule.
     pub fn schedule(&self) -> schedule::Options {
         schedule::Options {
             adders_per_stage: self.adders_per_stage,
@@ -243,7 +243,7 @@ impl Options {
         }
     }
 
-    /// Those of the passes.
+    /// The options of the passes.
     pub fn compile(&self) -> compile::Options {
         let [input, output] = self.beats();
         compile::Options {
@@ -258,7 +258,7 @@ impl Options {
         }
     }
 
-    /// Those of the emission.
+    /// The options of the emission.
     pub fn emit(&self) -> emit::Options {
         let (frames, clock_enable, command) = (self.frames, self.aclken, self.to_string());
         emit::Options { frames, clock_enable, command }

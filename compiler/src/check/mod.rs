@@ -19,7 +19,7 @@ use std::cell::OnceCell;
 use std::time::Instant;
 use strassenc_runtime::{Error, Kind, Result};
 
-/// One rung, done.
+/// A rung that is done.
 #[derive(Clone, Debug, Serialize)]
 pub struct Rung {
     /// What was compared or proved.
@@ -34,17 +34,17 @@ pub struct Rung {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Outcome {
-    /// It holds; what was counted, e.g. `6 graphs, 25 112 adders`.
+    /// The rung holds; what was counted is told, e.g. `6 graphs, 25 112 adders`.
     Passed {
-        /// The counts.
+        /// What was counted.
         counts: String,
     },
-    /// It could not run here.
+    /// The rung could not run here.
     Skipped {
         /// Why, and how it could.
         why: String,
     },
-    /// It does not hold.
+    /// The rung does not hold.
     Failed {
         /// The first thing that is wrong.
         error: String,
@@ -53,9 +53,9 @@ pub enum Outcome {
 
 /// Why a rung did not pass.
 pub enum Stop {
-    /// It cannot run here.
+    /// The rung cannot run here.
     Skip(String),
-    /// It does not hold, or could not be tried.
+    /// The rung does not hold, or could not be tried.
     Fail(Error),
 }
 

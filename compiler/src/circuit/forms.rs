@@ -26,7 +26,7 @@ pub enum Variable {
 /// How multipliers are seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Products {
-    /// Their results are variables.
+    /// The results of multipliers are variables.
     Variables,
     /// `exact product + error`, in units of 2^-[`scale`].
     Linear,
@@ -223,8 +223,8 @@ pub struct Operands {
 }
 
 impl Operands {
-    /// Those of a circuit; a product whose operands hold more than inputs has none. `None` where a
-    /// coefficient overflows.
+    /// The operands of a circuit's products; a product whose operands hold more than inputs has
+    /// none. `None` where a coefficient overflows.
     pub fn new(circuit: &Circuit) -> Option<Self> {
         let reads = |i: usize| circuit.nodes[i].op.operands().map(NodeId::index);
         let readers = Readers::new(circuit.nodes.len(), reads);

@@ -132,7 +132,7 @@ pub enum Op {
     Offset {
         /// The operand.
         x: Term,
-        /// Added before the shift.
+        /// The constant that is added before the shift.
         constant: i64,
         /// Right shift.
         shift: i32,

@@ -1,4 +1,4 @@
-//! `strassenc check`.
+//! The command `strassenc check`.
 
 use super::{consent, data, home, numbers, output, verilog};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! `strassenc curves`.
+//! The command `strassenc curves`.
 
 use super::{Overwrite, output};
 use std::path::{Path, PathBuf};

@@ -66,7 +66,7 @@ pub fn text_of(asked: Option<&str>, origin: &Origin, symbols: Option<&Symbols>) 
 
 /// What a model or a run says of the data that it was made with.
 pub struct Origin {
-    /// Their name.
+    /// The name of the data.
     pub name: Option<String>,
     /// The text that names them for `--data`.
     pub spec: Option<String>,

@@ -1,4 +1,4 @@
-//! `strassenc demo`.
+//! The command `strassenc demo`.
 
 use super::{Cli, home, output};
 use clap::Parser;

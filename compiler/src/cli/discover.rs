@@ -1,4 +1,4 @@
-//! `strassenc discover`.
+//! The command `strassenc discover`.
 
 mod found;
 mod rates;

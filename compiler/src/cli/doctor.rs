@@ -1,4 +1,4 @@
-//! `strassenc doctor`.
+//! The command `strassenc doctor`.
 
 use super::{home, output};
 use serde::Serialize;

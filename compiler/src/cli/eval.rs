@@ -1,4 +1,4 @@
-//! `strassenc eval`.
+//! The command `strassenc eval`.
 
 pub(super) mod text;
 

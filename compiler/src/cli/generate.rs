@@ -1,4 +1,4 @@
-//! `strassenc generate`.
+//! The command `strassenc generate`.
 
 use super::{INTERRUPTED, home, numbers, output, verilog};
 use rand::{RngExt, SeedableRng};

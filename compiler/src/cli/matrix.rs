@@ -1,4 +1,4 @@
-//! `strassenc matrix`.
+//! The command `strassenc matrix`.
 
 use super::{INTERRUPTED, numbers, output};
 use indicatif::ProgressBar;
@@ -75,7 +75,7 @@ struct Report {
     /// Columns of the array.
     outputs: usize,
     nonzeros: usize,
-    /// Without sharing.
+    /// Adders without sharing.
     naive_adders: usize,
     adders: usize,
     depth: u32,

@@ -1,4 +1,4 @@
-//! `strassenc random`.
+//! The command `strassenc random`.
 
 use super::choices::Choices;
 use super::{INTERRUPTED, Overwrite, data, home, numbers, output};

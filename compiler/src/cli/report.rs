@@ -1,4 +1,4 @@
-//! `strassenc report`.
+//! The command `strassenc report`.
 
 use super::choices::Choices;
 use super::{Overwrite, home, output};

@@ -1,4 +1,4 @@
-//! `strassenc simulate`.
+//! The command `strassenc simulate`.
 
 use super::{INTERRUPTED, Overwrite, data, eval, home, numbers, output};
 use rayon::prelude::*;
@@ -106,7 +106,7 @@ struct Report<'a> {
     simulator: SimulatorReport,
 }
 
-/// Clocks.
+/// A time in clocks, as measured and as the signature promises it.
 #[derive(Serialize)]
 struct Timing<T> {
     measured: T,
@@ -322,7 +322,7 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
     Ok(Vectors { name: "random".into(), inputs, outputs, labels: None })
 }
 
-/// Those of a recurrent network as one sequence.
+/// The outputs of golden; those of a recurrent network as one sequence.
 fn golden_outputs(model: &Model, inputs: &[Vec<i64>]) -> Result<Vec<Vec<i64>>> {
     // A trace has an edge at least.
     Ok(traces(model, inputs)?

@@ -1,4 +1,4 @@
-//! `strassenc sweep`.
+//! The command `strassenc sweep`.
 
 use super::eval::accuracy;
 use super::train::{Training, Watch, train};
@@ -248,7 +248,7 @@ fn is_done(sweep: &Sweep, choices: &Choices, folder: &Path) -> bool {
     })
 }
 
-/// Trains and counts.
+/// Trains the network of a point and counts what it costs.
 fn point(
     choices: Choices,
     network: &Network,

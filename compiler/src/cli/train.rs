@@ -1,4 +1,4 @@
-//! `strassenc train`.
+//! The command `strassenc train`.
 
 use super::choices::Choices;
 use super::{INTERRUPTED, home, numbers, output};

@@ -1,4 +1,4 @@
-//! `strassenc verilog`.
+//! The command `strassenc verilog`.
 
 use super::{INTERRUPTED, at_once, consent, numbers, output};
 use indicatif::ProgressBar;

@@ -38,9 +38,9 @@ pub enum Made {
     Nothing,
     /// The adder graphs of an unrolled layer: of W_b and of W_c.
     Shared([SharedMatrix; 2]),
-    /// Its circuit beside them.
+    /// The circuit of the layer beside them.
     Built([SharedMatrix; 2], Circuit),
-    /// All of it.
+    /// The whole engine of the layer.
     Engine(LayerEngine),
 }
 

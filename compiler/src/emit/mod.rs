@@ -28,7 +28,7 @@ use strassenc_runtime::Result;
 pub struct File {
     /// Relative to the build folder.
     pub path: String,
-    /// Its whole contents.
+    /// The whole contents of the file.
     pub text: String,
 }
 
@@ -62,7 +62,7 @@ pub fn emit_core(compiled: &Compiled, options: &Options) -> Result<Emitted> {
 /// A core as text.
 #[derive(Clone, Debug)]
 pub struct Emitted {
-    /// Its promises.
+    /// The promises of the core.
     pub signature: Signature,
     /// The Verilog, the testbench with its vectors, the lists of files and `signature.json`.
     pub files: Vec<File>,

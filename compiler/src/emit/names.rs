@@ -63,7 +63,7 @@ fn hidden(files: &[File]) -> BTreeSet<String> {
     texts.into_par_iter().flat_map_iter(|text| others(text, &ours)).collect()
 }
 
-/// Those of `names` that stand in the text as anything but the name of a module.
+/// The ones of `names` that stand in the text as anything but the name of a module.
 fn others(text: &str, names: &HashSet<&str>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut words = Words(text).peekable();

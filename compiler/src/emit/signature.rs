@@ -77,11 +77,11 @@ pub struct Signature {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Port {
-    /// Its name.
+    /// The port's name.
     pub name: String,
-    /// Its direction, seen from the core.
+    /// The port's direction, seen from the core.
     pub direction: Direction,
-    /// Its width in bits.
+    /// The port's width in bits.
     pub bits: u32,
 }
 
@@ -89,9 +89,9 @@ pub struct Port {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// Driven from outside.
+    /// The port is driven from outside.
     Input,
-    /// Driven by the core.
+    /// The port is driven by the core.
     Output,
 }
 
@@ -131,7 +131,7 @@ pub struct Stream {
 pub struct Layer {
     /// The model layer's name.
     pub name: String,
-    /// Its module.
+    /// The name of the layer's module.
     pub module: String,
     /// The module of its pipeline, which takes a window a clock; the layer's own where there is
     /// nothing around it, none where there is no pipeline.

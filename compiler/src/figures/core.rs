@@ -15,7 +15,7 @@ use strassenc_runtime::model::Layer as ModelLayer;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineFigures {
-    /// Which, and how it is cut.
+    /// The kind of engine, and how it is cut.
     pub choice: Choice,
     /// Clocks that the layer's own nodes need for a frame at least.
     pub clocks: u64,
@@ -50,7 +50,7 @@ pub struct StreamFigures {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FifoFigures {
-    /// Its instance in the core, without `u_`.
+    /// The name of the FIFO's instance in the core, without `u_`.
     pub name: String,
     /// How many it holds.
     pub depth: usize,

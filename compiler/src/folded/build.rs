@@ -190,7 +190,7 @@ pub(super) struct Parts<'a> {
     pub m: &'a [Interval],
     pub w_c: &'a crate::adder_graph::Matrix,
     pub y: &'a [Interval],
-    /// Added to y.
+    /// Constants that are added to y.
     pub constants: &'a [i64],
     /// Right shifts of y; none where y itself leaves.
     pub output_shifts: Option<&'a [i32]>,

@@ -67,9 +67,9 @@ pub struct Folded {
     pub output: Format,
     /// Groups in which the words of a window are read.
     pub groups: usize,
-    /// W_b.
+    /// The array of W_b.
     pub wb: Array,
-    /// The products.
+    /// The multipliers of the products.
     pub bank: Bank,
     /// W_c; none in a char-CNN, whose outputs are its products.
     pub wc: Option<Array>,
@@ -106,7 +106,7 @@ pub struct Positions {
 pub struct FilterStep {
     /// Blocks of filters.
     pub blocks: usize,
-    /// The last position.
+    /// The last position of these filters in a word.
     pub last: usize,
 }
 
@@ -128,7 +128,7 @@ pub struct Array {
 /// Time-shared multipliers: `round(coefficient · u · 2^-shift)`, half up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bank {
-    /// Multipliers.
+    /// Multipliers that work at a time.
     pub lanes: usize,
     /// The same for all rows: what a row is shifted less by is in its coefficient.
     pub shift: u32,

@@ -44,20 +44,20 @@ pub struct Cell {
 /// left shifts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shifts {
-    /// Left, of σ(f)·c.
+    /// The left shift of σ(f)·c.
     pub kept: u32,
-    /// Left, of σ(i)·tanh(g).
+    /// The left shift of σ(i)·tanh(g).
     pub new: u32,
-    /// Right, of their sum, to c.
+    /// The right shift of their sum to c.
     pub state: i32,
-    /// Right, of c, to the format of the gates.
+    /// The right shift of c to the format of the gates.
     pub index: i32,
-    /// Right, of σ(o)·tanh(c), to h.
+    /// The right shift of σ(o)·tanh(c) to h.
     pub hidden: i32,
 }
 
 impl Curve {
-    /// Its value at v.
+    /// The value of the curve at v.
     pub fn at(&self, v: i64) -> i64 {
         let value = self.values[(v.unsigned_abs() as usize).min(self.values.len() - 1)];
         match (v < 0, self.sigmoid) {

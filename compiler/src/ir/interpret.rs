@@ -9,7 +9,7 @@ use strassenc_runtime::{Error, Result};
 /// What the LSTMs of a network keep from one input of a sequence to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// c and h by layer; all 0 for one that is not there yet.
+    /// The c and h of each layer; all 0 for one that is not there yet.
     cells: BTreeMap<usize, [Vec<i64>; 2]>,
 }
 

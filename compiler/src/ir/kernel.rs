@@ -6,9 +6,9 @@ use strassenc_runtime::{Extent, Result, Shape};
 /// The SPN of one window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
-    /// What it reads.
+    /// The shape of what it reads.
     pub input: Shape,
-    /// What it yields.
+    /// The shape of what it yields.
     pub output: Shape,
     /// The windows it works on. Pads are 0.
     pub windows: Windows,

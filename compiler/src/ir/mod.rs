@@ -90,7 +90,7 @@ pub struct Edge {
     pub format: Format,
     /// Channels in the model.
     pub whole: usize,
-    /// Which of those each channel is; those that nobody needs may be left out.
+    /// The number that each channel has in the model; those that nobody needs may be left out.
     pub channels: Vec<usize>,
     /// What an element can be, by channel.
     pub intervals: Vec<Interval>,

@@ -22,9 +22,9 @@ pub struct Document {
 /// A table under a title.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Section {
-    /// Without figures.
+    /// The title, which has no figures.
     pub title: &'static str,
-    /// Its figures.
+    /// The figures under the title.
     pub table: Table,
     /// What is to be said about them.
     pub notes: Vec<Text>,
@@ -60,11 +60,11 @@ pub struct Text {
 /// A part of a [`Text`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Piece {
-    /// Without figures.
+    /// Words without figures.
     Words(String),
     /// A figure or a name of the report's JSON.
     Figure {
-        /// Its path in the JSON: names and indices with dots between them.
+        /// The path of the figure in the JSON: names and indices with dots between them.
         path: String,
         /// The figure as people read it: a number rounded, broken every three digits, as a
         /// percentage.
@@ -90,7 +90,7 @@ impl Text {
 }
 
 impl Piece {
-    /// What is read.
+    /// The text as it is read.
     pub fn shown(&self) -> &str {
         match self {
             Piece::Words(shown) | Piece::Figure { shown, .. } => shown,

@@ -76,7 +76,7 @@ pub struct Device {
 /// One side of the core, an inference at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Beats {
-    /// Beats.
+    /// Beats of an inference.
     pub beats: usize,
     /// Bytes of a beat.
     pub bytes: usize,
@@ -85,7 +85,7 @@ pub struct Beats {
 /// The slowest layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Bottleneck {
-    /// Its name.
+    /// The layer's name.
     pub layer: String,
     /// Clocks that its own nodes need for an inference at least.
     pub clocks: u64,
@@ -107,7 +107,7 @@ pub struct Layer {
     pub widest_product: Option<String>,
     /// DSP blocks of the schoolbook core, of a two-operand layer.
     pub schoolbook_dsp_blocks: Option<u64>,
-    /// Its engine in words.
+    /// The layer's engine in words.
     pub engine_name: String,
     /// Two-operand adders: of an unrolled layer those after sharing, of a folded one those of its
     /// arrays.
@@ -135,7 +135,7 @@ pub struct Total {
     pub dsp_blocks: usize,
     /// Multiplications of one window of each layer that are built from shifts and additions.
     pub shift_add: usize,
-    /// Their two-operand additions.
+    /// Two-operand additions of these multiplications.
     pub shift_add_adders: usize,
     /// Two-operand adders of all layers, shared and folded.
     pub adders: usize,
@@ -161,11 +161,11 @@ pub struct Total {
 /// What sharing saves: of unrolled layers alone, since no adder of a folded one is shared by sums.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sharing {
-    /// Matrix by matrix.
+    /// The figures of each matrix.
     pub matrices: Vec<SharedMatrix>,
     /// Two-operand adders without sharing.
     pub before: usize,
-    /// Two-operand adders.
+    /// Two-operand adders after sharing.
     pub after: usize,
     /// `1 - after / before`.
     pub reduction: f64,
@@ -176,19 +176,19 @@ pub struct Sharing {
 pub struct SharedMatrix {
     /// The layer's name.
     pub layer: String,
-    /// Which of its matrices.
+    /// The name of the matrix within the layer.
     pub matrix: &'static str,
-    /// Its figures.
+    /// The figures of the matrix.
     #[serde(flatten)]
     pub figures: MatrixFigures,
     /// `1 - adders / naive_adders`.
     pub reduction: f64,
 }
 
-/// A FIFO.
+/// A FIFO with its figures.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fifo {
-    /// Its figures, in words.
+    /// The figures of the FIFO, in words.
     #[serde(flatten)]
     pub figures: FifoFigures,
     /// Bits that it holds.

@@ -14,7 +14,7 @@ struct Named<'a> {
 }
 
 impl Pipeline {
-    /// Its text, with the names of the circuit's nodes.
+    /// The text of the pipeline, with the names of the circuit's nodes.
     pub fn text<'a>(&'a self, circuit: &'a Circuit) -> impl fmt::Display + 'a {
         Named { pipeline: self, circuit }
     }

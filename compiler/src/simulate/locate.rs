@@ -82,9 +82,9 @@ pub enum Place {
 /// A FIFO that is full, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FullFifo {
-    /// Its name in the core, without `u_`.
+    /// The FIFO's name in the core, without `u_`.
     pub name: String,
-    /// What it holds.
+    /// Words that the FIFO holds.
     pub depth: usize,
     /// The least depth without deadlock.
     pub live: usize,

@@ -106,13 +106,13 @@ impl Run {
 /// The first output that is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Mismatch {
-    /// The sample.
+    /// The position of the sample.
     pub sample: usize,
     /// The element of its output vector.
     pub output: usize,
-    /// What it should be.
+    /// The value that the output should have.
     pub expected: i64,
-    /// What it is.
+    /// The value that the output has.
     pub got: i64,
     /// Samples of which any output is wrong.
     pub samples: usize,
@@ -121,7 +121,7 @@ pub struct Mismatch {
 /// A core that breaks a rule of its streams, or gets stuck.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The core.
+    /// The name of the core.
     pub core: String,
     /// The sample during which it showed.
     pub sample: usize,
@@ -134,7 +134,7 @@ pub struct Fault {
 pub enum Failure {
     /// The core is wrong.
     Fault(Fault),
-    /// It could not be run.
+    /// The core could not be run.
     Error(Error),
 }
 

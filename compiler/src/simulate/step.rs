@@ -10,7 +10,7 @@ use strassenc_runtime::{Error, Result};
 pub struct Stepper {
     simulator: Simulator,
     core: Bench,
-    /// Inputs so far.
+    /// The number of inputs so far.
     steps: usize,
 }
 

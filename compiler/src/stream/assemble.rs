@@ -27,7 +27,7 @@ pub enum Engine<'a> {
     Folded(&'a Folded),
     /// A pooling, a sum or an embedding, of so many elements at a time.
     Elementwise {
-        /// Divides the channels.
+        /// Elements at a time; their number divides the channels.
         lanes: usize,
     },
 }

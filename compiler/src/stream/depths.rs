@@ -8,7 +8,7 @@ use strassenc_runtime::{Error, Result};
 /// The depths of one FIFO in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depth {
-    /// Its position among the nodes.
+    /// The FIFO's position among the nodes.
     pub node: usize,
     /// The least depth without deadlock.
     pub live: usize,

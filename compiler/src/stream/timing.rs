@@ -57,7 +57,7 @@ pub enum Ending {
 /// A graph that is stuck.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deadlock {
-    /// Since when.
+    /// The clock since which nothing moves.
     pub clock: u64,
     /// The FIFOs that are full while the sum that they lead to waits for its other side: positions
     /// among the nodes.

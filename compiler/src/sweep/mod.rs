@@ -149,7 +149,8 @@ impl Choices {
 pub struct Sweep {
     /// Name of the network.
     pub name: String,
-    /// Its description in TOML, with epochs and seed of the sweep, before any point's choices.
+    /// The network's description in TOML, with epochs and seed of the sweep, before any point's
+    /// choices.
     pub network: String,
     /// Name of the data set.
     pub data: String,
@@ -172,13 +173,13 @@ pub struct Sweep {
 /// A trained network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// Its run folder, within that of the sweep.
+    /// The point's run folder, within that of the sweep.
     pub run: String,
     /// What it has instead of the description's.
     pub choices: Choices,
     /// SHA-256 of its model.
     pub model_sha256: String,
-    /// What it costs.
+    /// What the network costs.
     #[serde(flatten)]
     pub counts: Counts,
     /// 1 - multiplications / dense multiplications.

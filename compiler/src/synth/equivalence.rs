@@ -21,7 +21,7 @@ use strassenc_runtime::{Error, Result};
 pub enum Equivalence {
     /// The text equals the definition for every input.
     Proved,
-    /// It does not; Yosys has a counterexample.
+    /// The text does not equal the definition; Yosys has a counterexample.
     Refuted(String),
     /// The layer is not tried: why.
     OutOfReach(String),

@@ -138,7 +138,7 @@ pub const COMPONENTS: [Component; 12] = [
 /// A component that is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Found {
-    /// Its version, as it reports it.
+    /// The component's version, as it reports it.
     pub version: String,
     /// The program, or the folder of a data set or a Python package.
     pub path: PathBuf,
@@ -147,11 +147,11 @@ pub struct Found {
 /// A component on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
-    /// [`Component::name`].
+    /// The component's [`Component::name`].
     pub name: &'static str,
-    /// [`Component::needed_for`].
+    /// The component's [`Component::needed_for`].
     pub needed_for: &'static str,
-    /// [`Component::required`].
+    /// The component's [`Component::required`].
     pub required: bool,
     /// The component that was found; none where it is missing or none that is there fits.
     pub found: Option<Found>,

@@ -16,7 +16,7 @@ const ICARUS: (u32, u32) = (10, 0);
 /// The oldest Python that the pinned packages take.
 const PYTHON: (u32, u32) = (3, 10);
 
-/// A Yosys.
+/// A Yosys that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Yosys {
     kind: YosysKind,
@@ -32,7 +32,7 @@ enum YosysKind {
     Package { python: PathBuf, site: PathBuf, cache: PathBuf },
 }
 
-/// An Icarus Verilog.
+/// An Icarus Verilog that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Icarus {
     /// The compiler.

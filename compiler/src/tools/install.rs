@@ -21,9 +21,9 @@ use tempfile::TempDir;
 /// What [`Tools::install`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Install {
-    /// It was there already, and fits.
+    /// The component was there already, and fits.
     Present(Found),
-    /// It was fetched, tried and put in place.
+    /// The component was fetched, tried and put in place.
     Installed(Found),
 }
 

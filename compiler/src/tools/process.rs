@@ -27,7 +27,7 @@ static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 /// A program that has ended.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// How it ended.
+    /// The status that the program ended with.
     pub status: ExitStatus,
     /// What it wrote to standard output.
     pub stdout: String,

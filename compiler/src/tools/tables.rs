@@ -7,7 +7,7 @@ pub struct Table {
     pub name: &'static str,
     /// The file in the package's folder of data.
     pub file: &'static str,
-    /// Its SHA-256 in version 2.1-3 of the package.
+    /// The file's SHA-256 in version 2.1-3 of the package.
     pub sha256: &'static str,
     /// The files as UCI calls them, each with how many samples are in it.
     pub parts: &'static [(&'static str, usize)],

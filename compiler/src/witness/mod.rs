@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayView2, Ix2};
 use strassenc_runtime::data::npy::{self, Npy};
 use strassenc_runtime::{Error, Model, Result, files, model_file, onnx};
 
-/// Who computes.
+/// The software that computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Witness {
     /// ONNX Runtime, from the exported graph.
@@ -19,7 +19,7 @@ pub enum Witness {
 }
 
 impl Witness {
-    /// All of them.
+    /// All witnesses.
     pub const ALL: [Witness; 2] = [Witness::OnnxRuntime, Witness::NumPy];
 
     /// The name of the software that computes.

@@ -26,7 +26,7 @@ pub trait Host: Sync {
 /// Why a program did not do its work.
 #[derive(Debug)]
 pub enum Failure {
-    /// It failed: the lines that it said.
+    /// The program failed; the lines are what it said.
     Failed(String),
     /// The host stops the work.
     Stopped(Box<dyn std::error::Error + Send + Sync>),

@@ -5,15 +5,15 @@ use crate::Error;
 /// A port of the top module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// Its name in the Verilog.
+    /// The port's name in the Verilog.
     pub name: String,
-    /// Its width in bits.
+    /// The port's width in bits.
     pub bits: u32,
-    /// Which way it goes.
+    /// The way the port goes.
     pub direction: Direction,
 }
 
-/// Which way a port goes.
+/// The way a port goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// The port leads into the design.

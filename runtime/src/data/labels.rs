@@ -16,7 +16,7 @@ pub struct Classes {
     pub labels: [Vec<u32>; 2],
     /// How many classes there are.
     pub count: usize,
-    /// Their names, where the labels are no numbers from 0.
+    /// The names of the classes, where the labels are no numbers from 0.
     pub names: Option<Vec<String>>,
     /// What the user should know of them.
     pub notes: Vec<String>,

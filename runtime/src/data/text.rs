@@ -214,7 +214,8 @@ fn words_of(text: &str) -> Vec<&str> {
 }
 
 impl Symbols {
-    /// Those of a language model; none of a model that is none, or does not say what it knows.
+    /// The symbols of a language model; none of a model that is none, or does not say what it
+    /// knows.
     pub fn of_model(model: &Model) -> Option<Symbols> {
         let Provenance { alphabet, words, .. } = &model.provenance;
         let symbols =

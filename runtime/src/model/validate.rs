@@ -113,7 +113,7 @@ fn check_layers<'a>(
     Ok(edge)
 }
 
-/// See [`Layer::yields`].
+/// What [`Layer::yields`] yields.
 pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<(Shape, Format)> {
     let at = |field: &str| format!("layer `{}`, {field}", layer.name());
     let leaves = |output: &Output, raw_frac: i32| match output {

@@ -110,7 +110,7 @@ impl Violation {
     }
 }
 
-/// 1-based.
+/// The line of a place in the text, counted from 1.
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&b| b == b'\n').count() + 1
 }

@@ -22,7 +22,7 @@ use std::ops::RangeInclusive;
 pub use images::images;
 pub use sequences::random_sequence;
 
-/// What is drawn.
+/// The choices of what is drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The share of nonzeros in W_b and W_c, above 0, at most 1. No row and no column of products
@@ -39,7 +39,7 @@ pub struct Options {
 pub struct Random {
     /// The model, valid.
     pub model: Model,
-    /// Its linear layers and sums, in the order of the description.
+    /// The figures of its linear layers and sums, in the order of the description.
     pub layers: Vec<Figures>,
     /// The network's outputs for each image: golden's.
     pub outputs: Vec<Vec<i64>>,
@@ -52,7 +52,7 @@ pub struct Random {
 /// values, may miss it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
-    /// Its name.
+    /// The layer's name.
     pub name: String,
     /// The shape of what leaves.
     pub output: Vec<usize>,

@@ -75,7 +75,7 @@ pub trait Weights: Sized + Send {
     fn numbers(&mut self) -> Vec<Numbers<'_>>;
     /// Brings up to date what follows from the numbers.
     fn renew(&mut self);
-    /// Moves every parameter.
+    /// Moves every parameter by `rule`.
     fn update(&mut self, rule: Rule);
     /// Nonzeros over entries of all W_b and W_c.
     fn density(&self) -> f64;

@@ -77,7 +77,7 @@ impl<'a> Targets<'a> {
         Targets { labels, smoothing: 0.0, teacher: None }
     }
 
-    /// Those of some of the samples.
+    /// The targets of some of the samples.
     pub fn rows(&self, rows: Range<usize>) -> Self {
         let teacher = self.teacher.map(|teacher| Teacher {
             logits: teacher.logits.slice_move(s![rows.clone(), ..]),

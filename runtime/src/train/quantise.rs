@@ -45,8 +45,8 @@ pub fn best_frac(y: &Array2<f64>, signed: bool, bits: u32) -> i32 {
     candidates.min_by(|&a, &b| error(a).total_cmp(&error(b))).unwrap_or(0)
 }
 
-/// a and t with a · 2^-t nearest to `v` and |a| < 2^(bits-1), all bits used, of all a with at most
-/// `terms` signed digits; any number of them where that is 0. (0, 0) where v · 2^62 vanishes.
+/// The pair (a, t) with a · 2^-t nearest to `v` and |a| < 2^(bits-1), all bits used, of all a with
+/// at most `terms` nonzero signed digits (0 for any number).
 pub fn coefficient(v: f64, bits: u32, terms: u32) -> (i32, i32) {
     let limit = power(bits as i32 - 1);
     if v == 0.0 || !v.is_finite() {

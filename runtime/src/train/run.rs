@@ -39,7 +39,8 @@ pub fn checkpoint_interval(epoch_ended: bool) -> Duration {
 /// Other runs that a new one builds on: each a run folder, or a checkpoint ([`checkpoint_of`]).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sources<'a> {
-    /// Its network teaches; it is copied into the run folder, so that a resumed run has it.
+    /// The run whose network teaches; its checkpoint is copied into the run folder, so that a
+    /// resumed run has it.
     pub teacher: Option<&'a Path>,
     /// The new run begins at the weights of its network, or at factors of them.
     pub from: Option<&'a Path>,
@@ -48,7 +49,7 @@ pub struct Sources<'a> {
 /// How to treat a folder that holds a run already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// It is an error.
+    /// A run that is there already is an error.
     New,
     /// Go on where it stands.
     Resume,
@@ -97,7 +98,7 @@ pub struct Summary {
     pub test_samples: usize,
     /// Multiplications of one inference.
     pub multiplications: u64,
-    /// Those of a dense network of the same shape.
+    /// Multiplications of a dense network of the same shape.
     pub dense_multiplications: u64,
     /// 1 - multiplications / dense multiplications.
     pub reduction: f64,

@@ -26,7 +26,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Its recipe; a full-precision network has phase 1 only.
+    /// The recipe of the phase; a full-precision network has phase 1 only.
     pub fn recipe(self, network: &Network) -> Option<&network::Phase> {
         match self {
             Phase::Ternary | Phase::Frozen if network.train.full_precision => None,
@@ -71,7 +71,7 @@ pub struct Epoch {
     /// Mean loss while training: cross entropy with the targets of the recipe.
     #[serde(rename = "train_loss")]
     pub loss: f64,
-    /// While training, in 0..=1.
+    /// The accuracy while training, 0..=1.
     pub train_accuracy: f64,
     /// The accuracy on the slice held out, if there is one, after the epoch.
     pub validation_accuracy: Option<f64>,
@@ -87,7 +87,7 @@ pub struct Epoch {
 pub struct Progress {
     /// The phase.
     pub phase: Phase,
-    /// 1-based.
+    /// The epoch, counted from 1.
     pub epoch: usize,
     /// Epochs of the phase.
     pub epochs: usize,

@@ -6,9 +6,9 @@ use super::matmul::Real;
 /// A copy of all numbers that training moves and evaluation reads, of the network in training: one
 /// after the other, in one order. Moments are not in it, since each phase starts at rest.
 pub struct Snapshot {
-    /// Those in f32: of a float network.
+    /// The numbers in f32: of a float network.
     pub float: Vec<f32>,
-    /// Those in f64: of an integer network in phase 3.
+    /// The numbers in f64: of an integer network in phase 3.
     pub frozen: Vec<f64>,
 }
 

@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, Zip, 
 
 /// A matrix that trains in full precision first, then in ternary.
 pub struct Matrix<T> {
-    /// What is trained.
+    /// The weights that are trained.
     pub weights: Parameter<T>,
     side: Side,
     /// How it is quantised, and the result, α·t, from phase 2 on.
@@ -210,7 +210,7 @@ fn ternarise_products<T: Real>(w: ArrayView2<T>, factor: f64, side: Side, out: &
     }
 }
 
-/// factor · mean|w|.
+/// The threshold factor · mean|w|.
 fn relative_threshold<T: Real>(w: ArrayView1<T>, factor: f64) -> T {
     T::real(factor) / T::real(w.len().max(1) as f64) * lane_sum(w, |w| w.abs())
 }

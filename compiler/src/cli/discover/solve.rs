@@ -25,9 +25,9 @@ pub enum Stage {
 pub struct Solved {
     /// The scheme, verified.
     pub scheme: Scheme,
-    /// Its additions, where few were asked for.
+    /// The additions of the scheme, where few were asked for.
     pub additions: Option<Count>,
-    /// What it took.
+    /// What the search took.
     pub effort: Effort,
     /// The stage to go on from, where the search was cut short.
     pub unfinished: Option<Stage>,

@@ -157,8 +157,8 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
     }
 }
 
-/// h of the last LSTM layer and the outputs, in integers, for each input of one sequence; and how
-/// often golden differs in any value.
+/// The h of the last LSTM layer and the outputs, in integers, for each input of one sequence; and
+/// how often golden differs in any value.
 fn compare(
     model: &Model,
     exact: &Exact,

@@ -11,7 +11,7 @@ pub struct Framer;
 /// The beats of a frame to one word; a frame that is not whole is dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Collector {
-    /// How many.
+    /// Beats of a frame.
     pub beats: usize,
 }
 

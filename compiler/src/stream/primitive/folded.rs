@@ -8,7 +8,7 @@ use crate::folded;
 /// W_b of a folded layer, or its W_c.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
-    /// Which.
+    /// The matrix, as the table that its ROM holds.
     pub table: Table,
     /// Words of a result.
     pub sums: usize,
@@ -36,7 +36,7 @@ pub struct Bank {
 /// The outputs of a folded layer; see [`folded::Requantiser`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Requantise {
-    /// Left shift.
+    /// The left shift of y.
     pub left: u32,
     /// The least right shift.
     pub base: u32,
@@ -53,9 +53,9 @@ pub struct Requantise {
 /// The largest element or the sum of `count` words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accumulate {
-    /// The largest one.
+    /// Whether it yields the largest element, and not the sum.
     pub maximum: bool,
-    /// How many.
+    /// Words that make one result.
     pub count: usize,
 }
 

@@ -102,7 +102,7 @@ impl Lines {
         )
     }
 
-    /// Those of the parameters that tell what a pad holds.
+    /// The parameters that tell what a pad holds.
     fn fill(&self, ends: &Ends) -> String {
         let bits = ends.x().format.bits;
         format!(
@@ -111,7 +111,7 @@ impl Lines {
         )
     }
 
-    /// Those that tell what is stored and read.
+    /// The parameters that tell what is stored and read.
     fn parameters(&self) -> String {
         let Windows { size, stride, pad, rows, columns } = self.windows;
         let both = |name: &str, extent: Extent| {

@@ -57,8 +57,8 @@ primitives! {
 
 /// What is known of a primitive.
 pub trait Part {
-    /// Its module in `hw/`, then those that it instantiates; none for a pipeline, which is a module
-    /// of its own.
+    /// The primitive's module in `hw/`, then those that it instantiates; none for a pipeline, which
+    /// is a module of its own.
     fn modules(&self) -> &'static [&'static str];
 
     /// What its ports call the streams that enter, and those that leave.
@@ -82,8 +82,8 @@ pub trait Part {
         String::new()
     }
 
-    /// Its ports beside the clock, streams and ROMs, as text, and the wires of one bit that they
-    /// need, where its streams are called `s` and `m`.
+    /// The primitive's ports beside the clock, streams and ROMs, as text, and the wires of one bit
+    /// that they need, where its streams are called `s` and `m`.
     fn ports(&self, _s: &str, _m: &str, _frames: Frames) -> Option<(String, Option<String>)> {
         None
     }
@@ -98,7 +98,7 @@ pub trait Part {
         vec![]
     }
 
-    /// Its timing, from power-on.
+    /// The primitive's timing, from power-on.
     fn state(&self, ends: &Ends) -> Box<dyn State>;
 
     /// Clocks of a frame, where they are more than its words.
@@ -162,13 +162,13 @@ impl Ends<'_> {
 pub enum Table {
     /// W_b of a folded layer.
     Wb,
-    /// Its coefficients.
+    /// The coefficients of a folded layer.
     Coefficients,
-    /// W_c.
+    /// W_c of a folded layer.
     Wc,
-    /// Its biases and shifts.
+    /// The biases and shifts of a folded layer.
     Outputs,
-    /// An embedding.
+    /// The rows of an embedding.
     Rows,
     /// σ.
     Sigmoid,
@@ -204,7 +204,7 @@ impl Table {
 
 /// A ROM that a node reads.
 pub struct Rom {
-    /// What it holds.
+    /// The table that the ROM holds.
     pub table: Table,
     /// Bits of an address.
     pub address: usize,
@@ -235,9 +235,9 @@ impl Hands {
 /// ready.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Around {
-    /// What enters.
+    /// The hands of the streams that enter.
     pub s: [Hands; 2],
-    /// What leaves.
+    /// The hands of the streams that leave.
     pub m: [Hands; 2],
 }
 

@@ -8,16 +8,16 @@ use crate::emit::signature::Frames;
 pub enum Register {
     /// What the core's input enters.
     Input,
-    /// Any other.
+    /// Any other register.
     Between,
     /// What the core's output leaves.
     Output,
 }
 
-/// A queue.
+/// A queue of words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fifo {
-    /// Words.
+    /// Words that the queue holds.
     pub depth: usize,
     /// Whether it holds the h of an LSTM, which comes back; it stands before what fills it.
     pub hidden: bool,
@@ -121,7 +121,7 @@ impl Part for Fifo {
 
 /// What a FIFO holds.
 pub struct Held {
-    /// Words.
+    /// Words that are held now.
     pub count: usize,
     /// How many there may be.
     pub depth: usize,
@@ -183,7 +183,7 @@ impl Part for Fork {
     }
 }
 
-/// Which of the two have the word already.
+/// Whether each of the two has the word already.
 struct Given([bool; 2]);
 
 impl State for Given {

@@ -6,12 +6,12 @@ use crate::emit::signature::Frames;
 use crate::ir::gated::{self, Blend};
 use strassenc_runtime::Format;
 
-/// See [`Kind::Add`](crate::ir::Kind::Add).
+/// The sum of two streams; see [`Kind::Add`](crate::ir::Kind::Add).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Add {
-    /// Left shifts.
+    /// The left shifts of the two.
     pub shifts: [u32; 2],
-    /// Right shift.
+    /// The right shift of the sum.
     pub shift: i32,
 }
 

@@ -1,4 +1,4 @@
-//! Changes of width.
+//! The primitives that change the width of a stream.
 
 use super::{Around, Count, Ends, Part, State, product};
 use crate::emit::signature::Frames;
@@ -7,14 +7,14 @@ use crate::ir::words::gcd;
 /// `words` words to one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Widen {
-    /// How many.
+    /// Words that become one.
     pub words: usize,
 }
 
 /// One word to `beats`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Serialiser {
-    /// How many.
+    /// Beats that one word becomes.
     pub beats: usize,
 }
 

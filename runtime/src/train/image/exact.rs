@@ -46,12 +46,12 @@ pub enum Kind<L> {
 }
 
 impl<L> Node<L> {
-    /// Its linear layer, if it is one.
+    /// The node's linear layer, if it is one.
     pub fn linear(&self) -> Option<&L> {
         if let Kind::Linear(layer) = &self.kind { Some(layer) } else { None }
     }
 
-    /// Its linear layer, if it is one.
+    /// The node's linear layer, if it is one.
     pub fn linear_mut(&mut self) -> Option<&mut L> {
         if let Kind::Linear(layer) = &mut self.kind { Some(layer) } else { None }
     }

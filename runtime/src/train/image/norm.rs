@@ -5,7 +5,7 @@ use crate::train::matmul::{Real, vectorised};
 use crate::train::optimiser::Parameter;
 use ndarray::{Array1, Array2, ArrayView2, Zip};
 
-/// Added to variances.
+/// The number that is added to variances.
 pub const EPSILON: f64 = 1e-5;
 /// Share of a batch's statistics in the running ones.
 const MOMENTUM: f64 = 0.1;

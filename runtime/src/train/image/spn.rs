@@ -470,7 +470,7 @@ impl<T: Real> Spn<T> {
     }
 }
 
-/// See [`Spn::parts`].
+/// What [`Spn::parts`] yields.
 type Parts<'a, T> =
     (Vec<(&'static str, &'a mut Parameter<T>, bool)>, Vec<(&'static str, &'a mut Norm<T>)>);
 

@@ -25,14 +25,14 @@ struct Matrices {
     w_b: Array2<f64>,
     /// `[n_out, r]`.
     w_c: Array2<f64>,
-    /// a · 2^-t.
+    /// The factors a · 2^-t.
     a: Array1<f64>,
     bias: Array1<f64>,
     /// 2^-s, with the range; none where raw.
     output: Option<(Array1<f64>, Format)>,
 }
 
-/// c and h of each LSTM layer, `[sequences, n]`, in integers.
+/// The c and h of each LSTM layer, `[sequences, n]`, in integers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State(pub Vec<[Array2<f64>; 2]>);
 

@@ -14,9 +14,9 @@ use rayon::prelude::*;
 ///
 /// Sizes: L characters of E elements enter, n filters.
 pub struct Filters<T> {
-    /// E.
+    /// The size E: elements of a character.
     elements: usize,
-    /// L.
+    /// The size L: characters of a word.
     length: usize,
     /// `[filters, width · E]` by width, in rising order; those of one width share a scale.
     pub w_b: Vec<(usize, Matrix<T>)>,
@@ -91,12 +91,12 @@ impl<T: Real> Filters<T> {
         Filters { elements, length, w_b, a, bias: Parameter::vector(n, 0.0) }
     }
 
-    /// n.
+    /// The size n: filters.
     pub fn outputs(&self) -> usize {
         self.bias.value.ncols()
     }
 
-    /// E.
+    /// The size E: elements of a character.
     pub fn elements(&self) -> usize {
         self.elements
     }
@@ -115,7 +115,7 @@ impl<T: Real> Filters<T> {
         self.a.as_ref().map_or(T::one(), |a| a.value[[0, filter]])
     }
 
-    /// z `[words, n]` for x `[words, L · E]`.
+    /// Computes z `[words, n]` for x `[words, L · E]`.
     pub(super) fn forward(&self, x: ArrayView2<T>, best: &mut Best<T>, z: &mut Array2<T>) {
         z.fill(T::neg_infinity());
         let Best { u: kept, at, room } = best;
@@ -214,7 +214,7 @@ impl<T: Real> Filters<T> {
         weights.chain(rest).map(Array2::zeros).collect()
     }
 
-    /// See [`Matrix::scale_to_fixed`]; a makes up for it.
+    /// Scales as [`Matrix::scale_to_fixed`] does; a makes up for it.
     pub fn scale_to_fixed(&mut self, factor: f64) {
         let mut first = 0;
         for (_, matrix) in &mut self.w_b {

@@ -41,7 +41,7 @@ struct Room<T> {
     gradients: Vec<Vec<Array2<T>>>,
 }
 
-/// One layer.
+/// One layer with its parameters.
 pub enum Layer<T> {
     /// `[rows, units]`.
     Embedding(Parameter<T>),
@@ -55,14 +55,14 @@ pub enum Layer<T> {
     Dense(Linear<T>, Parameter<T>, bool),
 }
 
-/// See [`Layer::Lstm`].
+/// The parameters of [`Layer::Lstm`].
 pub struct Lstm<T> {
     pub x: Linear<T>,
     pub h: Linear<T>,
     pub bias: Parameter<T>,
 }
 
-/// c and h of each LSTM layer, `[sequences, n]`, in order.
+/// The c and h of each LSTM layer, `[sequences, n]`, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State<T>(pub Vec<[Array2<T>; 2]>);
 
@@ -94,7 +94,7 @@ struct Tape<T> {
     gates: Array2<T>,
     /// dL/d(gates before that).
     dgates: Array2<T>,
-    /// c and h of an LSTM: `[(steps + 1) · sequences, n]`, those before the window first.
+    /// The c and h of an LSTM: `[(steps + 1) · sequences, n]`, those before the window first.
     state: [Array2<T>; 2],
     /// tanh(c).
     squashed: Array2<T>,
@@ -106,7 +106,7 @@ struct Tape<T> {
     dropped: Array2<T>,
 }
 
-/// u, a ⊙ u and their gradients of one linear layer, `[steps · sequences, groups · r]` each.
+/// The values u, a ⊙ u and their gradients in one linear layer, `[steps · sequences, groups · r]` each.
 pub(super) struct Kept<T> {
     pub u: Array2<T>,
     pub m: Array2<T>,
@@ -557,11 +557,11 @@ impl<T: Real> Sequence<T> {
     }
 }
 
-/// See [`Sequence::values`].
+/// The values of a layer; see [`Sequence::values`].
 pub struct LayerValues<T> {
-    /// What leaves.
+    /// The values that leave.
     pub z: Array2<T>,
-    /// c of an LSTM, else empty.
+    /// The c of an LSTM, else empty.
     pub cells: Array2<T>,
 }
 
@@ -796,7 +796,7 @@ impl<T: Real> Layer<T> {
         }
     }
 
-    /// Its linear layers.
+    /// The layer's linear layers.
     pub fn linears(&self) -> impl Iterator<Item = &Linear<T>> {
         let (a, b) = match self {
             Layer::Embedding(_) | Layer::CharCnn(_) => (None, None),
@@ -815,7 +815,7 @@ impl<T: Real> Layer<T> {
         a.into_iter().chain(b)
     }
 
-    /// Its matrices.
+    /// The layer's matrices.
     fn matrices(&self) -> Vec<&Matrix<T>> {
         match self {
             Layer::CharCnn(filters) => filters.w_b.iter().map(|(_, matrix)| matrix).collect(),
