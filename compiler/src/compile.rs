@@ -1,5 +1,5 @@
-//! The passes in order, each checked: see [`Pass`]. Those from share to fold work layer by layer, in
-//! parallel: an unrolled layer is shared, built and scheduled, any other one folded.
+//! The passes in order, each checked: see [`Pass`]. Those from share to fold work layer by layer,
+//! in parallel: an unrolled layer is shared, built and scheduled, any other one folded.
 
 mod graphs;
 mod levels;

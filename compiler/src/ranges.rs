@@ -328,7 +328,9 @@ mod tests {
         #![proptest_config(config())]
 
         #[test]
-        fn sums_of_independent_values_are_exact((x, sums) in (1usize..5).prop_flat_map(|n| (intervals(n), sums(n)))) {
+        fn sums_of_independent_values_are_exact(
+            (x, sums) in (1usize..5).prop_flat_map(|n| (intervals(n), sums(n))),
+        ) {
             let all: Vec<_> = points(&x).iter().map(|x| values(x, &sums)).collect();
             prop_assert_eq!(of_sums(&x, &sums), ends(&all));
         }
@@ -346,7 +348,8 @@ mod tests {
             let forms = Array2::from_shape_vec((r, x.len()), forms).unwrap();
             let products = Products { x, forms, shifts, alone: None };
             let m = |x: &[i64]| -> Vec<i64> {
-                let u = products.forms.outer_iter().map(|row| row.iter().zip(x).map(|(c, x)| c * x).sum());
+                let rows = products.forms.outer_iter();
+                let u = rows.map(|row| row.iter().zip(x).map(|(c, x)| c * x).sum());
                 u.zip(&products.shifts).map(|(u, &shift)| round_shift(u, shift)).collect()
             };
             let all: Vec<_> = points(&products.x).iter().map(|x| values(&m(x), &sums)).collect();

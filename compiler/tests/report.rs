@@ -271,7 +271,8 @@ const wide = [...document.body.querySelectorAll('*')].filter(element => {
     const { left, right } = element.getBoundingClientRect();
     return left < 0 || right > root.clientWidth + 0.5;
 });
-const parted = [...document.querySelectorAll('li span, td + td span')].filter(e => e.getClientRects().length > 1);
+const figures = [...document.querySelectorAll('li span, td + td span')];
+const parted = figures.filter(element => element.getClientRects().length > 1);
 const told = [...wide, ...parted].map(element => element.tagName + ' ' + element.textContent);
 root.dataset.measured = [innerWidth, root.scrollWidth - root.clientWidth, ...told].join(';');
 </script>";

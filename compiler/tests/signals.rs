@@ -13,7 +13,8 @@ use strassenc_runtime::data::npy;
 const SIGNALS: [(&[usize], &str, u64); 6] = [
     (
         &[1, 64, 2],
-        r#"{ conv2d = { channels = 4, kernel = [1, 5], pad = [0, 2] } }, "relu", { max_pool = { size = [1, 2] } }"#,
+        r#"{ conv2d = { channels = 4, kernel = [1, 5], pad = [0, 2] } }, "relu",
+           { max_pool = { size = [1, 2] } }"#,
         4 * 64 + 3,
     ),
     (&[64, 2], r#"{ conv1d = { channels = 4, kernel = 5, pad = 2 } }, "relu""#, 4 * 64 + 3),
@@ -24,21 +25,23 @@ const SIGNALS: [(&[usize], &str, u64); 6] = [
     ),
     (
         &[1, 64, 2],
-        r#"{ conv2d = { channels = 4, kernel = 5, pad = 2 } }, "relu", { average_pool = { size = 4, stride = 4 } }"#,
+        r#"{ conv2d = { channels = 4, kernel = 5, pad = 2 } }, "relu",
+           { average_pool = { size = 4, stride = 4 } }"#,
         4 * 64 + 3,
     ),
     // Patches of 1 × 4, of which the second layer's last one is cropped; means of seven pixels.
     (
         &[128],
         r#"{ conv1d = { channels = 4, kernel = 8, stride = 4, pad = 3, p = 4 } }, "relu",
-           { conv1d = { channels = 4, kernel = 3, stride = 1, p = 4 } }, "relu", { average_pool = { size = 7 } }"#,
+           { conv1d = { channels = 4, kernel = 3, stride = 1, p = 4 } }, "relu",
+           { average_pool = { size = 7 } }"#,
         4 * 8 + 4 * 8 + 3,
     ),
     // A mean of 6 × 5 pixels, which is no power of two.
     (
         &[16, 8],
-        r#"{ conv2d = { channels = 4, kernel = [2, 4], stride = [3, 1], pad = [1, 0], p = [2, 1] } }, "relu",
-           "global_average_pool""#,
+        r#"{ conv2d = { channels = 4, kernel = [2, 4], stride = [3, 1], pad = [1, 0], p = [2, 1] }},
+           "relu", "global_average_pool""#,
         4 * 3 * 5 + 3,
     ),
 ];

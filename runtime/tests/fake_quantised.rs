@@ -97,12 +97,16 @@ proptest! {
             1 => f.max(),
             _ => f.min() + ((s >> 2) % (f.max() - f.min() + 1) as u64) as i64,
         };
-        let samples: Vec<Vec<i64>> = seeds.chunks_exact(n).map(|c| c.iter().map(|&s| value(s)).collect()).collect();
-        let x = Array2::from_shape_fn((samples.len(), n), |(i, j)| samples[i][j] as f64 * 2f64.powi(-f.frac));
+        let sample = |seeds: &[u64]| -> Vec<i64> { seeds.iter().map(|&s| value(s)).collect() };
+        let samples: Vec<Vec<i64>> = seeds.chunks_exact(n).map(sample).collect();
+        let x = Array2::from_shape_fn((samples.len(), n), |(i, j)| {
+            samples[i][j] as f64 * 2f64.powi(-f.frac)
+        });
         let y = train::fake_quantised(&model, x.view()).unwrap();
         let Some(Layer::Dense(last)) = model.layers.last() else { unreachable!() };
         for (sample, y) in samples.iter().zip(y.rows()) {
-            let integers: Vec<f64> = golden::infer(&model, sample).unwrap().iter().map(|&v| v as f64).collect();
+            let integers = golden::infer(&model, sample).unwrap();
+            let integers: Vec<f64> = integers.iter().map(|&v| v as f64).collect();
             prop_assert_eq!(y.mapv(|v| v * 2f64.powi(last.product_frac)).to_vec(), integers);
         }
     }

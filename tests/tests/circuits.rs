@@ -145,7 +145,8 @@ proptest! {
         let compiled = compiled(&recipe);
         let mut circuit = pipelines(&compiled)[0].circuit.clone();
         prop_assume!(inject(&mut circuit, &fault, place));
-        let accepted = circuit::verify(&circuit).is_ok() && circuit::prove(&circuit, chains(&compiled.dataflow)[0]).is_ok();
+        let accepted = circuit::verify(&circuit).is_ok()
+            && circuit::prove(&circuit, chains(&compiled.dataflow)[0]).is_ok();
         if accepted {
             // Equal outputs may change places and, where they have no biases, be read for one
             // another; nothing else goes unseen.
@@ -168,7 +169,11 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_text_is_refused_or_another_circuit(recipe in recipes(), place: Index, byte in 9u8..127) {
+    fn a_damaged_text_is_refused_or_another_circuit(
+        recipe in recipes(),
+        place: Index,
+        byte in 9u8..127,
+    ) {
         let mut text = pipelines(&compiled(&recipe))[0].circuit.to_string().into_bytes();
         let place = place.index(text.len());
         text[place] = byte;
@@ -188,7 +193,8 @@ proptest! {
         *stage = if later { *stage + 1 } else { *stage - 1 };
         if schedule::verify(&layer.circuit, &pipeline, &compiled.schedule).is_ok() {
             prop_assert!(agrees(&compiled, &layer.circuit, &pipeline, recipe.seed));
-            prop_assert!(pipeline.register_bits(&layer.circuit) >= layer.pipeline.register_bits(&layer.circuit));
+            let bits = |pipeline: &Pipeline| pipeline.register_bits(&layer.circuit);
+            prop_assert!(bits(&pipeline) >= bits(&layer.pipeline));
         }
     }
 }

@@ -104,9 +104,8 @@ fn death_spreads_through_layers_both_ways() {
     let model = model(vec![requantised(first), second]);
     assert_eq!(left(&model), [(vec![0], vec![0]), (vec![0], vec![0, 1])]);
     let dataflow = pruned(&model);
-    assert!(
-        matches!(&chains(&dataflow)[1].ops[1].kind, ir::OpKind::Offset { constants } if constants == &[15])
-    );
+    let last = &chains(&dataflow)[1].ops[1].kind;
+    assert!(matches!(last, ir::OpKind::Offset { constants } if constants == &[15]));
     for x in [[0, 0, 0, 0], [15, 15, 15, 15], [9, 1, 2, 3]] {
         assert_eq!(
             ir::interpret(&dataflow, &x).unwrap().last(),
@@ -207,9 +206,10 @@ proptest! {
         let figures = Figures::new(&compiled, 200.0);
         for (layer, ir) in figures.layers.iter().zip(chains(&compiled.dataflow)) {
             prop_assert_eq!(layer.per_window, ir.multiplications());
-            prop_assert_eq!(layer.per_window, layer.products.iter().map(|p| p.count).sum::<usize>());
+            let products: usize = layer.products.iter().map(|p| p.count).sum();
+            prop_assert_eq!(layer.per_window, products);
             prop_assert!(layer.per_window <= layer.budget);
-            prop_assert!(layer.wb.adders <= layer.wb.naive_adders && layer.wc.adders <= layer.wc.naive_adders);
+            prop_assert!([&layer.wb, &layer.wc].iter().all(|w| w.adders <= w.naive_adders));
         }
         let text = serde_json::to_string(&figures).unwrap();
         let back: Figures = serde_json::from_str(&text).unwrap();

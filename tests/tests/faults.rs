@@ -47,8 +47,9 @@ module moody (
         open <= aresetn;
         if (!aresetn) begin busy <= 0; beat <= 0; hung <= 0; end
         else begin
-            if (s_axis_tvalid & s_axis_tready) begin busy <= 1; beat <= 0; hung <= s_axis_tdata == 206; end
-            else if (leaves) busy <= x == 207;
+            if (s_axis_tvalid & s_axis_tready) begin
+                busy <= 1; beat <= 0; hung <= s_axis_tdata == 206;
+            end else if (leaves) busy <= x == 207;
             if (busy & m_axis_tready & !leaves) beat <= 1;
             else if (busy & !m_axis_tready & x == 208) busy <= 0;
         end
@@ -64,9 +65,9 @@ fn moody() -> Signature {
     let stream = |elements| Stream::new(Vector { elements, format }, Beat::Elements(1)).unwrap();
     let ports = PORTS.map(|name| Port { name: name.into(), direction: Direction::Input, bits: 1 });
     let text = serde_json::json!({
-        "schema": SCHEMA, "tool": "hand", "model": "moody", "model_sha256": "", "top": "moody", "ports": ports,
-        "input": stream(1), "output": stream(2), "latency": 1, "ii": 2, "layers": [], "files": ["moody.v"],
-        "testbench": "moody_tb",
+        "schema": SCHEMA, "tool": "hand", "model": "moody", "model_sha256": "", "top": "moody",
+        "ports": ports, "input": stream(1), "output": stream(2), "latency": 1, "ii": 2,
+        "layers": [], "files": ["moody.v"], "testbench": "moody_tb",
     });
     Signature::parse(text.to_string().as_bytes(), "moody").unwrap()
 }

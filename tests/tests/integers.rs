@@ -130,7 +130,11 @@ proptest! {
         let graphs: Vec<AdderGraph> = chain
             .matrices()
             .map(|(_, matrix)| {
-                let graph = if shared { adder_graph::share(matrix, &Default::default()).graph } else { any_graph(matrix, rng) };
+                let graph = if shared {
+                    adder_graph::share(matrix, &Default::default()).graph
+                } else {
+                    any_graph(matrix, rng)
+                };
                 adder_graph::prove(&graph, matrix).unwrap();
                 graph
             })
@@ -138,7 +142,10 @@ proptest! {
         let built = circuit::build(&chain, &graphs.iter().collect::<Vec<_>>()).unwrap();
         circuit::verify(&built).unwrap();
         circuit::prove(&built, &chain).unwrap();
-        let options = schedule::Options { adders_per_stage: rng.random_range(1..=3), multiplier_latency: rng.random_range(1..=4) };
+        let options = schedule::Options {
+            adders_per_stage: rng.random_range(1..=3),
+            multiplier_latency: rng.random_range(1..=4),
+        };
         let pipeline = schedule::schedule(&built, &options).unwrap();
         schedule::verify(&built, &pipeline, &options).unwrap();
 
@@ -155,7 +162,8 @@ proptest! {
         prop_assert_eq!(schedule::simulate(&built, &pipeline, &vectors), wanted.clone());
         for (x, wanted) in vectors.iter().zip(wanted) {
             let values = circuit::evaluate(&built, x).unwrap();
-            prop_assert_eq!(built.outputs.iter().map(|id| values[id.index()]).collect::<Vec<_>>(), wanted);
+            let outputs: Vec<_> = built.outputs.iter().map(|id| values[id.index()]).collect();
+            prop_assert_eq!(outputs, wanted);
         }
     }
 }

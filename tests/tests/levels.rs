@@ -59,7 +59,10 @@ proptest! {
     }
 
     #[test]
-    fn all_levels_compute_what_golden_does_near_the_limit_of_53_bits(recipe in wide_recipes(), schedule in options()) {
+    fn all_levels_compute_what_golden_does_near_the_limit_of_53_bits(
+        recipe in wide_recipes(),
+        schedule in options(),
+    ) {
         all_levels_agree(&recipe, schedule)?;
     }
 
@@ -69,14 +72,17 @@ proptest! {
         let compiled = compiled(&model, schedule::Options::default());
         for (number, layer) in chains(&compiled.dataflow).into_iter().enumerate() {
             let w_c = layer.ops.len() - 2;
-            let (sums, ir::OpKind::Linear { matrix, .. }) = (&layer.ops[w_c].result, &layer.ops[w_c].kind) else {
+            let ir::Op { result: sums, kind, .. } = &layer.ops[w_c];
+            let ir::OpKind::Linear { matrix, .. } = kind else {
                 panic!("the last operation but one is W_c");
             };
             for (c, [low, high]) in lower::corners(layer).unwrap().iter().enumerate() {
                 let [low, high] = [low, high].map(|x| {
-                    let values = circuit::evaluate(&pipelines(&compiled)[number].circuit, x).unwrap();
+                    let circuit = &pipelines(&compiled)[number].circuit;
+                    let values = circuit::evaluate(circuit, x).unwrap();
                     let ir = layer.apply(x);
-                    let outputs: Vec<_> = pipelines(&compiled)[number].circuit.outputs.iter().map(|y| values[y.index()]).collect();
+                    let outputs: Vec<_> =
+                        circuit.outputs.iter().map(|y| values[y.index()]).collect();
                     assert_eq!(Some(&outputs), ir.last());
                     ir[w_c][c]
                 });

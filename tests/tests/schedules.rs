@@ -90,7 +90,10 @@ proptest! {
     #![proptest_config(strassenc_tests::property(300, 7))]
 
     #[test]
-    fn no_schedule_of_any_latency_up_to_ours_is_better(circuit in circuits(), options in options()) {
+    fn no_schedule_of_any_latency_up_to_ours_is_better(
+        circuit in circuits(),
+        options in options(),
+    ) {
         let pipeline = schedule::schedule(&circuit, &options).unwrap();
         schedule::verify(&circuit, &pipeline, &options).unwrap();
         let all = |stages| {
@@ -104,9 +107,14 @@ proptest! {
     }
 
     #[test]
-    fn stalls_and_bubbles_lose_nothing(recipe in recipes(), options in options(), pattern in prop::collection::vec(any::<(bool, bool)>(), 1..40)) {
+    fn stalls_and_bubbles_lose_nothing(
+        recipe in recipes(),
+        schedule in options(),
+        pattern in prop::collection::vec(any::<(bool, bool)>(), 1..40),
+    ) {
         let model = random_model(&recipe);
-        let compiled = compile(&model, &Options { schedule: options, ..Options::default() }, &|_| {}, &|| false).unwrap();
+        let options = Options { schedule, ..Options::default() };
+        let compiled = compile(&model, &options, &|_| {}, &|| false).unwrap();
         let layer = pipelines(&compiled)[0];
         let vectors = inputs(&model, 4, recipe.seed);
         let wanted = schedule::simulate(&layer.circuit, &layer.pipeline, &vectors);
@@ -115,7 +123,9 @@ proptest! {
         let ready_always = [(true, true)];
         // The pattern, then nothing but readiness until all is out.
         let idle = vectors.len() + layer.pipeline.stages as usize;
-        for &(offer, ready) in pattern.iter().cycle().take(20 * idle).chain(ready_always.iter().cycle().take(idle + vectors.len())) {
+        let pattern = pattern.iter().cycle().take(20 * idle);
+        let rest = ready_always.iter().cycle().take(idle + vectors.len());
+        for &(offer, ready) in pattern.chain(rest) {
             let input = if offer { vectors.get(sent) } else { None };
             let clock = simulator.clock(input.map(Vec::as_slice), ready);
             sent += usize::from(clock.ready && input.is_some());

@@ -201,7 +201,8 @@ fn filters_that_were_folded_wrong_are_refused() {
 /// What a user may ask for, and what it says where that is not to be had.
 #[test]
 fn filters_are_folded_whatever_is_asked_for() {
-    let words = |m: &Model| matches!(m.layers.get(1), Some(Layer::CharCnn(cnn)) if cnn.filters.outputs() > 2);
+    let wide = |layer: &Layer| matches!(layer, Layer::CharCnn(cnn) if cnn.filters.outputs() > 2);
+    let words = |model: &Model| model.layers.get(1).is_some_and(wide);
     let model = (0..).map(sequence_model).find(words).unwrap();
     let lowered = lower::lower(&model).unwrap();
     for (fps, engine) in

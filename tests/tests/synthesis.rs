@@ -201,7 +201,8 @@ fn a_folded_core_of_shifts_and_additions_takes_no_block() {
     // One layer with products wide enough for a DSP block.
     let wide = |model: &Model| {
         let figures = Figures::new(&compile(model, Multipliers::Dsp), 200.0);
-        matches!(&figures.layers[..], [layer] if layer.products.iter().any(|p| p.operand_bits >= 10 && p.coefficient_bits >= 10))
+        let [layer] = &figures.layers[..] else { return false };
+        layer.products.iter().any(|p| p.operand_bits >= 10 && p.coefficient_bits >= 10)
     };
     let model = (0..).map(image_model).find(wide).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -92,7 +92,11 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_dataflow_is_refused_with_its_line_or_another_one(model in models(), place: Index, byte in 9u8..127) {
+    fn a_damaged_dataflow_is_refused_with_its_line_or_another_one(
+        model in models(),
+        place: Index,
+        byte in 9u8..127,
+    ) {
         let whole = lower(&model).unwrap();
         match damaged(whole.to_string(), &place, byte).parse::<Dataflow>() {
             // What is read has a text of its own.
@@ -183,7 +187,8 @@ proptest! {
         }
         for layer in core.layers.iter().filter_map(|layer| layer.unrolled()) {
             let (circuit, pipeline) = (&layer.circuit, &layer.pipeline);
-            match Pipeline::read(&damaged(pipeline.text(circuit).to_string(), &place, byte), &[circuit]) {
+            let text = damaged(pipeline.text(circuit).to_string(), &place, byte);
+            match Pipeline::read(&text, &[circuit]) {
                 Ok(others) => for other in others {
                     let text = other.text(circuit).to_string();
                     prop_assert_eq!(&Pipeline::read(&text, &[circuit]).unwrap(), &[other.clone()]);

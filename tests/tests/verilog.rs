@@ -189,9 +189,11 @@ proptest! {
     fn every_name_is_declared_once_and_plain(core in any_core()) {
         let emitted = emitted(&core);
         prop_assert!(emitted.signature.layers.iter().all(|layer| layer.latency > 0));
-        for file in emitted.files.iter().filter(|f| f.path.ends_with(".v") && !f.path.starts_with("strassenc_")) {
+        let own = |path: &str| path.ends_with(".v") && !path.starts_with("strassenc_");
+        for file in emitted.files.iter().filter(|file| own(&file.path)) {
             prop_assert!(file.text.is_ascii() && file.text.ends_with("`default_nettype wire\n"));
-            prop_assert!(file.text.lines().all(|line| line.len() == line.trim_end().len()), "{}: trailing space", file.path);
+            let trimmed = file.text.lines().all(|line| line.len() == line.trim_end().len());
+            prop_assert!(trimmed, "{}: trailing space", file.path);
             if file.path == format!("{}.v", emitted.signature.testbench) {
                 continue;
             }
@@ -199,8 +201,10 @@ proptest! {
             prop_assert!(names.len() > 10);
             let mut seen = BTreeSet::new();
             for name in &names {
-                let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-                prop_assert!(plain && name.starts_with(|c: char| c.is_ascii_lowercase()), "{}: {name:?}", file.path);
+                let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+                let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase())
+                    && name.bytes().all(plain);
+                prop_assert!(is_plain, "{}: {name:?}", file.path);
                 prop_assert!(seen.insert(name), "{}: {name} is declared twice", file.path);
             }
         }
@@ -208,7 +212,10 @@ proptest! {
 
     #[test]
     fn the_text_does_not_depend_on_threads(core in any_core()) {
-        let on = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| emitted(&core).files);
+        let on = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| emitted(&core).files)
+        };
         prop_assert_eq!(on(1), on(4));
     }
 }

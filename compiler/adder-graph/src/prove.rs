@@ -262,7 +262,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_mutated_graph_is_refused(
-            matrix in matrices(), pick in any::<prop::sample::Index>(), second in any::<bool>(), other in any::<prop::sample::Index>()
+            matrix in matrices(),
+            pick in any::<prop::sample::Index>(),
+            second in any::<bool>(),
+            other in any::<prop::sample::Index>(),
         ) {
             let graph = share(&matrix, &Options::default()).graph;
             prove(&graph, &matrix).unwrap();
@@ -281,7 +284,8 @@ mod tests {
             if mutant != graph {
                 refused(&mutant, &matrix)?;
             }
-            let live: Vec<usize> = (0..graph.outputs.len()).filter(|&c| graph.outputs[c].is_some()).collect();
+            let live: Vec<usize> =
+                (0..graph.outputs.len()).filter(|&c| graph.outputs[c].is_some()).collect();
             let row = live[pick.index(live.len())];
             let mut mutant = graph.clone();
             mutant.outputs[row].as_mut().unwrap().negate ^= true;

@@ -213,7 +213,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, rng_seed: proptest::test_runner::RngSeed::Fixed(4), ..Default::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: 64,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(4),
+            ..Default::default()
+        })]
 
         #[test]
         fn ternary_graphs_equal_their_matrix(matrix in ternary(), options in options()) {
@@ -226,7 +230,9 @@ mod tests {
         }
 
         #[test]
-        fn extreme_entries_are_handled(matrix in matrices(prop_oneof![Just(i32::MIN), Just(i32::MAX), Just(0), Just(-1)])) {
+        fn extreme_entries_are_handled(
+            matrix in matrices(prop_oneof![Just(i32::MIN), Just(i32::MAX), Just(0), Just(-1)]),
+        ) {
             holds(&matrix, &Default::default())?;
         }
     }

@@ -19,7 +19,7 @@ use strassenc_runtime::{Error, Result, files};
 /// Exit status: 1 where a rung does not hold.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  strassenc check runs/digits                         a model: it is compiled with the default options first
+  strassenc check runs/digits                         a model, compiled with the default options
   strassenc check build/mnist --data mnist --samples 10000
   strassenc check build/digits --random 5000 --seed 7 --json")]
 pub struct Args {
@@ -30,10 +30,20 @@ pub struct Args {
     #[arg(long, value_name = "SPEC", long_help = data::long_help())]
     data: Option<String>,
     /// Only the first N samples of the test split
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = numbers::count(0..=1_000_000_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1000,
+        value_parser = numbers::count(0..=1_000_000_000),
+    )]
     samples: usize,
     /// Random vectors, half of them at the ends of the format
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = numbers::count(0..=1_000_000_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 256,
+        value_parser = numbers::count(0..=1_000_000_000),
+    )]
     random: usize,
     /// Seed of random vectors, gaps and back pressure
     #[arg(long, default_value_t = 1)]

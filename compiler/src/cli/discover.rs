@@ -36,8 +36,8 @@ use strassenc_runtime::{Error, Kind, Result, files};
 /// Exit status: 1 where the rank was not reached; the best scheme so far is written all the same.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  strassenc discover 2x2x2                               Strassen's 7 multiplications, into runs/matmul_2x2x2
-  strassenc discover 3x3x3 --rank 23 --seed 7 -o run     then: strassenc verilog run, simulate, check, report
+  strassenc discover 2x2x2                               7 multiplications, into runs/matmul_2x2x2
+  strassenc discover 3x3x3 --rank 23 --seed 7 -o run     then: strassenc verilog run, and so on
   strassenc discover 3x3x3 --fewest-additions            of many schemes of rank 23
   strassenc discover 2x2x2 --seeds 1000                  how often it succeeds, and how fast
   strassenc discover 2x2x2 --method gradient             learned, as in the StrassenNets paper
@@ -75,7 +75,12 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", value_parser = numbers::seconds)]
     time_limit: Option<f64>,
     /// Width of the matrices' elements in bits, two's complement
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=32))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(1..=32),
+    )]
     bits: u32,
     /// Use the scheme twice, on blocks and within them: a core of the squared shape
     #[arg(long)]

@@ -24,7 +24,7 @@ use strassenc_runtime::{Error, Kind, Model, Result, golden};
   strassenc generate runs/austen --prompt Emma --characters 1000 --temperature 0.7 --seed 3
   strassenc generate runs/austen --temperature 0         always the likeliest character
   strassenc generate runs/ptb --prompt 'the company said' --words 30   a network of words
-  strassenc generate build/austen --hardware             from the core in Verilator: the same text")]
+  strassenc generate build/austen --hardware             the same text, by the core in Verilator")]
 pub struct Args {
     /// A model file, or a folder that holds model.safetensors; with --hardware one that `strassenc
     /// verilog` wrote
@@ -85,7 +85,9 @@ pub fn run(args: Args) -> Result<()> {
         generate(&model, &args, prompt, &symbols, step, &mut show)?
     };
     if args.json {
-        let json = serde_json::json!({ "prompt": args.prompt, "text": text, "seed": args.seed, "temperature": args.temperature });
+        let json = serde_json::json!({
+            "prompt": args.prompt, "text": text, "seed": args.seed, "temperature": args.temperature,
+        });
         output::json(&json)?;
     } else {
         output::line("")?;

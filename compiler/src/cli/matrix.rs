@@ -45,7 +45,12 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = CostModel::Adders)]
     cost: CostModel,
     /// Width of the inputs in bits, two's complement; decides the LUT bits
-    #[arg(long, value_name = "BITS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=32))]
+    #[arg(
+        long,
+        value_name = "BITS",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(1..=32),
+    )]
     input_bits: u32,
     /// Seed of the search
     #[arg(long, default_value_t = 0)]

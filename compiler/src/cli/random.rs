@@ -36,7 +36,12 @@ pub struct Args {
     #[command(flatten)]
     choices: Choices,
     /// Share of nonzeros of W_b and W_c
-    #[arg(long, value_name = "D", default_value_t = 0.6, value_parser = |s: &str| numbers::real(s, 1e-6..=1.0))]
+    #[arg(
+        long,
+        value_name = "D",
+        default_value_t = 0.6,
+        value_parser = |s: &str| numbers::real(s, 1e-6..=1.0),
+    )]
     density: f64,
     /// Calibrate on this data set's test samples [default: seeded images of smooth blobs and noise]
     #[arg(long, value_name = "SPEC")]

@@ -26,12 +26,12 @@ use strassenc_runtime::{Error, Model, Result, golden};
 /// the sample, the output and the first signal in the core that is wrong.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  strassenc simulate build/digits                          the test samples of the data it was trained on
+  strassenc simulate build/digits                          the test samples of its own data
   strassenc simulate build/mnist --data mnist --samples 1000
-  strassenc simulate build/digits --random 5000 --seed 7   random vectors, half of them at the ends of the format
+  strassenc simulate build/digits --random 5000 --seed 7   random vectors, half at the format's ends
   strassenc simulate build/digits --gaps --backpressure    with random pauses on both streams
   strassenc simulate build/digits --wave digits.vcd        and the first samples as a waveform
-  strassenc simulate build/austen --samples 2000           a language model: the first characters of the test text
+  strassenc simulate build/austen --samples 2000           the first characters of the test text
   strassenc simulate build/austen --layers lstm_0          its hidden states
   strassenc simulate build/vgg --layers conv_0,conv_1      layers of a large core, one by one")]
 pub struct Args {
@@ -42,7 +42,12 @@ pub struct Args {
     #[arg(long, value_name = "SPEC", long_help = data::long_help(), conflicts_with = "random")]
     data: Option<String>,
     /// Only the first N samples of the test split
-    #[arg(long, value_name = "N", conflicts_with = "random", value_parser = numbers::count(1..=1_000_000_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "random",
+        value_parser = numbers::count(1..=1_000_000_000),
+    )]
     samples: Option<usize>,
     /// N random vectors instead of data
     #[arg(long, value_name = "N", value_parser = numbers::count(1..=1_000_000_000))]

@@ -43,7 +43,8 @@ const SVG: &str = "sweep.svg";
   strassenc sweep mnist --threshold 0.7,1.2 --epochs 5,10,2
   strassenc sweep digits --ratio 1/2,1,2,4 --resume       go on after Ctrl-C, or with more points
 
-A point whose training diverges is left out with a warning; the others are trained, and the exit status is 2.")]
+A point whose training diverges is left out with a warning; the others are trained, and the exit
+status is 2.")]
 pub struct Args {
     /// A network description: a .toml file, or the name of a ready one, e.g. digits, mnist,
     /// fashion-cnn
@@ -68,7 +69,12 @@ pub struct Args {
     #[arg(short, long, value_name = "FOLDER")]
     output: Option<PathBuf>,
     /// How hard to search for common sums, 0 to 2
-    #[arg(long, value_name = "E", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
+    #[arg(
+        long,
+        value_name = "E",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(0..=2),
+    )]
     effort: u8,
     /// Go on with the sweep in the folder
     #[arg(long)]

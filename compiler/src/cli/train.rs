@@ -29,16 +29,16 @@ use strassenc_runtime::{Error, Model, Result};
 /// seed give the same model on any number of threads.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  strassenc train digits                                 the ready description `digits`, its data, into runs/digits
+  strassenc train digits                                 a ready description, into runs/digits
   strassenc train mnist --data mnist:FOLDER -o my-run    data from a folder of IDX files
   strassenc train net.toml --data csv:table.csv --seed 7
   strassenc train mnist --epochs 2,2,1                   a quick look
-  strassenc train fashion-cnn --full-precision -o full   the ordinary network: the accuracy to measure against
-  strassenc train fashion-cnn --from full --teacher full begin with factors of its weights, and learn from it
+  strassenc train fashion-cnn --full-precision -o full   the ordinary network, to compare with
+  strassenc train fashion-cnn --from full --teacher full begin at factors of it, and learn from it
   strassenc train mnist --resume                         go on after Ctrl-C
 
-The run folder holds model.safetensors (see `strassenc eval`, `strassenc verilog`), checkpoint.safetensors, metrics.csv,
-metrics.json, curves.svg and network.toml.")]
+The run folder holds model.safetensors (see `strassenc eval`, `strassenc verilog`),
+checkpoint.safetensors, metrics.csv, metrics.json, curves.svg and network.toml.")]
 pub struct Args {
     /// A network description: a .toml file, or the name of a ready one, e.g. digits, mnist,
     /// fashion-mnist, letter, satellite

@@ -64,7 +64,12 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Print this level as text, as the last pass that changes it leaves it, and write nothing
-    #[arg(long, value_enum, value_name = "LEVEL", conflicts_with_all = ["json", "output", "overwrite"])]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "LEVEL",
+        conflicts_with_all = ["json", "output", "overwrite"],
+    )]
     dump: Option<Level>,
     /// Run the passes up to this one, with their checks; say what it found, and write nothing.
     /// With --dump: print the level as it is after this pass

@@ -86,10 +86,14 @@ mod tests {
         #![proptest_config(crate::discover::property(40))]
 
         #[test]
-        fn it_is_between_what_sharing_finds_and_no_sharing(rows in prop::collection::vec(prop::collection::vec(-1i8..=1, 9), 1..24)) {
-            let vectors: Vec<Ternary> = rows.iter().map(|row| Ternary::from_entries(row.iter().copied()).unwrap()).collect();
+        fn it_is_between_what_sharing_finds_and_no_sharing(
+            rows in prop::collection::vec(prop::collection::vec(-1i8..=1, 9), 1..24),
+        ) {
+            let vector = |row: &Vec<i8>| Ternary::from_entries(row.iter().copied()).unwrap();
+            let vectors: Vec<Ternary> = rows.iter().map(vector).collect();
             let matrix = Matrix::from_shape_fn((rows.len(), 9), |(i, j)| rows[i][j].into());
-            let searched = share(&matrix, &Options { effort: Effort(2), ..Options::default() }).graph.adders();
+            let options = Options { effort: Effort(2), ..Options::default() };
+            let searched = share(&matrix, &options).graph.adders();
             let estimated = estimate(&vectors, 9) as usize;
             // It is an upper bound of the least number, which the search comes close to.
             prop_assert!(searched <= estimated + 1 && estimated <= naive_adders(&matrix));

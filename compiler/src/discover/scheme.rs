@@ -223,7 +223,10 @@ mod tests {
 
         #[test]
         fn schoolbook_is_right_and_a_damaged_scheme_is_refused(
-            sizes in (1usize..5, 1usize..5, 1usize..5), factor in 0usize..3, place: prop::sample::Index, entry: prop::sample::Index,
+            sizes in (1usize..5, 1usize..5, 1usize..5),
+            factor in 0usize..3,
+            place: prop::sample::Index,
+            entry: prop::sample::Index,
         ) {
             let shape = Shape { n: sizes.0, m: sizes.1, p: sizes.2 };
             let scheme = Scheme::schoolbook(shape);
@@ -232,7 +235,9 @@ mod tests {
             let rows = &mut damaged.factors[factor];
             let (i, j) = (place.index(rows.len()), entry.index(shape.entries()[factor]));
             let unit = Ternary::unit(j);
-            rows[i] = rows[i].checked_add(unit).unwrap_or(rows[i].checked_add(-unit).unwrap_or(Ternary::ZERO));
+            rows[i] = rows[i]
+                .checked_add(unit)
+                .unwrap_or(rows[i].checked_add(-unit).unwrap_or(Ternary::ZERO));
             prop_assert!(damaged.verify().is_err());
             let mut shorter = scheme.clone();
             shorter.factors[factor].pop();

@@ -175,7 +175,11 @@ mod tests {
         #![proptest_config(crate::discover::property(48))]
 
         #[test]
-        fn every_step_keeps_the_brent_equations(sizes in (1usize..4, 1usize..4, 1usize..4), seed: u64, plus in 1u64..20) {
+        fn every_step_keeps_the_brent_equations(
+            sizes in (1usize..4, 1usize..4, 1usize..4),
+            seed: u64,
+            plus in 1u64..20,
+        ) {
             let shape = Shape { n: sizes.0, m: sizes.1, p: sizes.2 };
             let patience = Patience { plus, restart: 150, margin: 3 };
             let mut walk = Walk::new(&Scheme::schoolbook(shape), patience, seed, 0);
@@ -189,9 +193,12 @@ mod tests {
 
         #[test]
         fn a_walk_that_was_written_down_goes_on_as_if_it_had_not(seed: u64, before in 0u64..3000) {
-            let mut walk = Walk::new(&Scheme::schoolbook("2x2x3".parse().unwrap()), Patience { plus: 100, restart: 2000, margin: 2 }, seed, 3);
+            let start = Scheme::schoolbook("2x2x3".parse().unwrap());
+            let patience = Patience { plus: 100, restart: 2000, margin: 2 };
+            let mut walk = Walk::new(&start, patience, seed, 3);
             walk.run(before, 0);
-            let mut copy: Walk = serde_json::from_str(&serde_json::to_string(&walk).unwrap()).unwrap();
+            let text = serde_json::to_string(&walk).unwrap();
+            let mut copy: Walk = serde_json::from_str(&text).unwrap();
             walk.run(2000, 0);
             copy.run(2000, 0);
             prop_assert_eq!(walk.scheme(), copy.scheme());

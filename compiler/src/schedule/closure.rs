@@ -200,13 +200,19 @@ mod tests {
                 closure.implies(a, b);
             }
             let (set, gain) = closure.solve();
-            let weight = |set: u32| -> i64 { (0..n).filter(|i| set >> i & 1 == 1).map(|i| weights[i as usize]).sum() };
-            let closed = |set: u32| pairs.iter().all(|(a, b)| set >> a & 1 == 0 || set >> b & 1 == 1);
+            let weight = |set: u32| -> i64 {
+                (0..n).filter(|i| set >> i & 1 == 1).map(|i| weights[i as usize]).sum()
+            };
+            let closed =
+                |set: u32| pairs.iter().all(|(a, b)| set >> a & 1 == 0 || set >> b & 1 == 1);
             let best = (0..1u32 << n).filter(|&s| closed(s)).map(weight).max().unwrap();
             let found = set.iter().enumerate().fold(0, |s, (i, &x)| s | u32::from(x) << i);
             prop_assert!(closed(found));
             prop_assert_eq!((weight(found), gain), (best, best));
-            let smallest = (0..1u32 << n).filter(|&s| closed(s) && weight(s) == best).map(u32::count_ones).min();
+            let smallest = (0..1u32 << n)
+                .filter(|&s| closed(s) && weight(s) == best)
+                .map(u32::count_ones)
+                .min();
             prop_assert_eq!(Some(found.count_ones()), smallest);
         }
     }

@@ -52,14 +52,32 @@ mod tests {
     use strassenc_runtime::Format;
 
     proptest! {
-        #![proptest_config(ProptestConfig { rng_seed: proptest::test_runner::RngSeed::Fixed(1), failure_persistence: None, ..Default::default() })]
+        #![proptest_config(ProptestConfig {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
         #[test]
-        fn decode_undoes_encode(signed: bool, bits in 1u32..=54, lanes in 1usize..=9, wide: bool, seeds in prop::collection::vec(any::<i64>(), 1..30), user: bool) {
+        fn decode_undoes_encode(
+            signed: bool,
+            bits in 1u32..=54,
+            lanes in 1usize..=9,
+            wide: bool,
+            seeds in prop::collection::vec(any::<i64>(), 1..30),
+            user: bool,
+        ) {
             let format = Format { signed, bits, frac: 0 };
             let least = format.bits.div_ceil(8) as usize;
-            let beat = if wide { Beat::Bits(8 * lanes * least.next_power_of_two()) } else { Beat::Elements(lanes) };
+            let beat = if wide {
+                Beat::Bits(8 * lanes * least.next_power_of_two())
+            } else {
+                Beat::Elements(lanes)
+            };
             let stream = Stream::new(Vector { elements: seeds.len(), format }, beat).unwrap();
-            let vector: Vec<i64> = seeds.iter().map(|v| v.rem_euclid(format.max() - format.min() + 1) + format.min()).collect();
+            let values = format.max() - format.min() + 1;
+            let vector: Vec<i64> =
+                seeds.iter().map(|v| v.rem_euclid(values) + format.min()).collect();
             let (mut data, mut flags) = (vec![], vec![]);
             stream.encode(&vector, user, &mut data, &mut flags);
             prop_assert_eq!(data.len(), stream.beats * stream.beat_bytes());

@@ -168,7 +168,9 @@ macro_rules! parts {
             fn told(&self) -> Vec<String> {
                 let parts: [(&str, Vec<String>); _] =
                     [$((stringify!($part), self.$part.told())),*];
-                parts.into_iter().flat_map(|(name, told)| iter::once(name.into()).chain(told)).collect()
+                let words =
+                    |(name, told): (&str, Vec<String>)| iter::once(name.into()).chain(told);
+                parts.into_iter().flat_map(words).collect()
             }
 
             fn read(words: &mut Words) -> Option<Self> {

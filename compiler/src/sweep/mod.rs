@@ -213,7 +213,8 @@ impl Sweep {
         let axes = self.axes();
         let mut text: String = axes.iter().map(|axis| format!("{axis},")).collect();
         text += "\
-            multiplications,reduction,naive_adders,adders,naive_additions,additions,density,test_accuracy_float,test_accuracy_integer,run\n";
+            multiplications,reduction,naive_adders,adders,naive_additions,additions,density,\
+            test_accuracy_float,test_accuracy_integer,run\n";
         for point in &self.points {
             for axis in &axes {
                 text += &point.choices.0.get(axis).map(ToString::to_string).unwrap_or_default();
@@ -223,7 +224,8 @@ impl Sweep {
                 point.counts;
             let Point { run, reduction, density, float_accuracy, integer_accuracy, .. } = point;
             text += &format!(
-                "{multiplications},{reduction},{naive_adders},{adders},{naive_additions},{additions},{density},{float_accuracy},{integer_accuracy},{run}\n"
+                "{multiplications},{reduction},{naive_adders},{adders},{naive_additions},\
+                 {additions},{density},{float_accuracy},{integer_accuracy},{run}\n"
             );
         }
         text

@@ -1,5 +1,5 @@
-//! Programs that the Verilator crate starts: with the limit, the interrupts and the progress bars of
-//! all others.
+//! Programs that the Verilator crate starts: with the limit, the interrupts and the progress bars
+//! of all others.
 
 use super::Tools;
 use indicatif::ProgressBar;

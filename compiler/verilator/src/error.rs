@@ -35,7 +35,8 @@ pub enum Error {
         /// What is wrong with it.
         cause: String,
     },
-    /// The model ended the simulation (`$finish`, `$stop`, `$fatal`), or was not used as it is to be.
+    /// The model ended the simulation (`$finish`, `$stop`, `$fatal`), or was not used as it is to
+    /// be.
     Model(String),
     /// The host stopped the work.
     Stopped(Box<dyn std::error::Error + Send + Sync>),

@@ -519,7 +519,10 @@ mod tests {
         #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(2), ..Default::default() })]
 
         #[test]
-        fn noise_never_panics(noise in "[0-9a-z,;\"\n\r\t. \\-é]{0,60}", label in prop::option::of("[a-c0-3]{0,2}")) {
+        fn noise_never_panics(
+            noise in "[0-9a-z,;\"\n\r\t. \\-é]{0,60}",
+            label in prop::option::of("[a-c0-3]{0,2}"),
+        ) {
             let _ = super::parse("noise".into(), &noise, label.as_deref(), 0);
         }
     }

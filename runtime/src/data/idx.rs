@@ -268,7 +268,10 @@ mod tests {
         #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(2), ..Default::default() })]
 
         #[test]
-        fn noise_never_panics(axes in 0u8..9, noise in prop::collection::vec(prop_oneof![Just(0u8), any::<u8>()], 0..60)) {
+        fn noise_never_panics(
+            axes in 0u8..9,
+            noise in prop::collection::vec(prop_oneof![Just(0u8), any::<u8>()], 0..60),
+        ) {
             let _ = super::parse(&[&[0, 0, 8, axes], &noise[..]].concat());
         }
     }

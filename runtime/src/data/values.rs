@@ -209,9 +209,14 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(2), ..Default::default() })]
 
-        /// Against integers: v = n · 2^-e is an integer of 128 bits, shifted.
+        /// The check is against integers: v = n · 2^-e is an integer of 128 bits, shifted.
         #[test]
-        fn rounding_is_exact(n in -(1i64 << 53)..1 << 53, e in 0u32..64, frac in -32i32..32, bits in 1u32..33) {
+        fn rounding_is_exact(
+            n in -(1i64 << 53)..1 << 53,
+            e in 0u32..64,
+            frac in -32i32..32,
+            bits in 1u32..33,
+        ) {
             let mut column = Column::with_capacity(1);
             prop_assert!(column.push(n as f64 * 2f64.powi(-(e as i32))));
             let format = Format { signed: true, bits, frac };

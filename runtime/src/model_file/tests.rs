@@ -207,7 +207,8 @@ fn tensors_that_do_not_fit_are_named() {
     let n = data.len();
     let extra = header.trim_end().strip_suffix('}').unwrap().to_owned()
         + &format!(
-            ",\"stray\":{{\"dtype\":\"I8\",\"shape\":[1152921504606846976,0],\"data_offsets\":[{n},{n}]}}}}"
+            ",\"stray\":{{\"dtype\":\"I8\",\"shape\":[1152921504606846976,0],\
+             \"data_offsets\":[{n},{n}]}}}}"
         );
     assert!(refused(&file(&extra, &data)).contains("tensor `stray`: belongs to no layer"));
 }
@@ -297,7 +298,11 @@ fn the_path_is_named() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, rng_seed: RngSeed::Fixed(2), ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        rng_seed: RngSeed::Fixed(2),
+        ..Default::default()
+    })]
 
     #[test]
     fn noise_is_refused(noise in prop::collection::vec(any::<u8>(), 0..200)) {
@@ -305,7 +310,11 @@ proptest! {
     }
 
     #[test]
-    fn spliced_files_are_refused_or_the_same(at in 0usize..4000, cut in 0usize..40, put in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn spliced_files_are_refused_or_the_same(
+        at in 0usize..4000,
+        cut in 0usize..40,
+        put in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
         let mut bytes = to_bytes(&small()).unwrap();
         let at = at.min(bytes.len());
         let end = (at + cut).min(bytes.len());
@@ -316,7 +325,11 @@ proptest! {
     }
 
     #[test]
-    fn any_provenance_survives(metric in any::<f64>(), text in any::<String>(), seed in any::<Option<u64>>()) {
+    fn any_provenance_survives(
+        metric in any::<f64>(),
+        text in any::<String>(),
+        seed in any::<Option<u64>>(),
+    ) {
         let mut model = small();
         model.provenance.metrics.insert(text.clone(), metric);
         model.provenance.network = Some(text);

@@ -9,7 +9,9 @@ use std::path::Path;
 /// Name and text of each ready description.
 pub fn ready() -> &'static [(&'static str, &'static str)] {
     macro_rules! embed {
-        ($($name:literal),*) => { &[$(($name, include_str!(concat!("../../networks/", $name, ".toml")))),*] };
+        ($($name:literal),*) => {
+            &[$(($name, include_str!(concat!("../../networks/", $name, ".toml")))),*]
+        };
     }
     embed!(
         "digits",

@@ -51,8 +51,9 @@ macro_rules! primitives {
 }
 
 primitives! {
-    Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader, Kernel, Array, Bank,
-    Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall, LstmCell, Highway, Add,
+    Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
+    Kernel, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall, LstmCell,
+    Highway, Add,
 }
 
 /// What is known of a primitive.

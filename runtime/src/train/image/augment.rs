@@ -160,12 +160,14 @@ mod tests {
             seed: u64,
         ) {
             prop_assume!(shift > 0 || flip || cutout > 0);
-            let recipe = Recipe { shift: shift.min(height.min(width) / 2), flip, cutout, ..Recipe::default() };
+            let shift = shift.min(height.min(width) / 2);
+            let recipe = Recipe { shift, flip, cutout, ..Recipe::default() };
             prop_assume!(recipe.shift > 0 || flip || cutout > 0);
             let shape = [height, width, channels];
             let image: Vec<f32> = (0..height * width * channels).map(|i| i as f32 + 1.0).collect();
             let all: Vec<usize> = (0..image.len()).collect();
-            let live: Vec<usize> = all.iter().copied().filter(|i| keep >> (i % 64) & 1 == 1).collect();
+            let live: Vec<usize> =
+                all.iter().copied().filter(|i| keep >> (i % 64) & 1 == 1).collect();
             for live in [all, live] {
                 let augment = augment(shape, &recipe, &live, &image);
                 let change = augment.draw(&mut ChaCha8Rng::seed_from_u64(seed));

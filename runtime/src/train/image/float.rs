@@ -431,7 +431,7 @@ layers = [
     { conv2d = { channels = 3, kernel = [1, 4], stride = [1, 2], pad = [0, 3], r = 8 } },
     "relu",
     { max_pool = { size = [2, 3], stride = [1, 2], pad = [1, 0] } },
-    { conv2d = { channels = 4, kernel = [3, 1], stride = [2, 1], pad = [1, 0], r = 6, p = [3, 2] } },
+    { conv2d = { channels = 4, kernel = [3, 1], stride = [2, 1], pad = [1, 0], r = 6, p = [3, 2] }},
     "relu",
     { residual = { body = [
         { conv2d = { channels = 4, kernel = [3, 1], pad = [1, 0], groups = 4, r = 8, p = [2, 1] } },

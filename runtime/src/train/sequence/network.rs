@@ -106,7 +106,8 @@ struct Tape<T> {
     dropped: Array2<T>,
 }
 
-/// The values u, a ⊙ u and their gradients in one linear layer, `[steps · sequences, groups · r]` each.
+/// The values u, a ⊙ u and their gradients in one linear layer, `[steps · sequences, groups · r]`
+/// each.
 pub(super) struct Kept<T> {
     pub u: Array2<T>,
     pub m: Array2<T>,
@@ -740,7 +741,7 @@ impl<T: Real> Lstm<T> {
             for s in 0..b {
                 let row = t * b + s;
                 // All are rows in standard layout.
-                let (Some(gates), Some(before), Some(squashed), Some(dh), Some(dc), Some(dgates)) = (
+                let (Some(gates), Some(before), Some(tanh), Some(dh), Some(dc), Some(dgates)) = (
                     gates.row(row).to_slice(),
                     state[0].row(row).to_slice(),
                     squashed.row(row).to_slice(),
@@ -750,7 +751,7 @@ impl<T: Real> Lstm<T> {
                 ) else {
                     unreachable!()
                 };
-                activate_back(gates, before, squashed, dh, dc, dgates);
+                activate_back(gates, before, tanh, dh, dc, dgates);
             }
             let (du, dm) = if self.h.kept() > 0 {
                 (of_h.du.slice_mut(s![now.clone(), ..]), of_h.dm.slice_mut(s![now.clone(), ..]))
