@@ -21,10 +21,10 @@ use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, o
 /// bit for bit), through the same network fake-quantised in f64, whose outputs must be golden's,
 /// and through the float network of the training run where its checkpoint lies beside the model.
 ///
-/// Of a language model: bits per character, beside those of a smoothed 5-gram of the same training
-/// text, and how far float and integers drift apart in a long sequence.
+/// A language model is measured in bits per character, beside those of a smoothed 5-gram of the
+/// same training text, and by how far float and integers drift apart in a long sequence.
 ///
-/// Of a run in full precision, which has no integers, the accuracy of the float network.
+/// A run in full precision has no integers: only the accuracy of the float network is measured.
 ///
 /// Exit status: 1 where the fake-quantised outputs differ from golden's.
 #[derive(clap::Args)]

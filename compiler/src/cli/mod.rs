@@ -43,7 +43,8 @@ fn at_once<T>(work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Of commands that write files which a user names: what is there already is the user's.
+/// The option of commands that write files which a user names: what is there already is the
+/// user's.
 #[derive(clap::Args)]
 struct Overwrite {
     /// Replace the file, where there is one

@@ -12,10 +12,10 @@ use strassenc_runtime::{Error, Result, files, network};
 
 /// Multipliers, DSP, adders before and after sharing, registers; estimated and synthesised
 ///
-/// Of a network description, what it costs before any training: multiplications, additions,
-/// parameters, bits.
+/// The report on a network description says what it costs before any training: multiplications,
+/// additions, parameters, bits.
 ///
-/// Of a build, counts come from the compiled circuits, DSP blocks from the port widths of the
+/// The counts of a build come from the compiled circuits, DSP blocks from the port widths of the
 /// device family. With --synth Yosys maps the core to a target, out of context, and its LUTs,
 /// flip-flops, carries and DSP blocks stand beside the estimate; the result is cached on the
 /// content of the Verilog.
