@@ -1,9 +1,9 @@
 // strassenc_accumulate: COUNT words in a row become one: the maximum of every lane, or its sum.
 //
-// z is as signed as x, and Z_BITS, at least X_BITS, holds every sum that can occur. m_user is the user bit of the first of
-// the COUNT words.
-// Latency: 1 clock from the last of the COUNT words: the accumulator is the output register. Words are taken while m_valid
-// is low or m_ready is high.
+// z is as signed as x, and Z_BITS, at least X_BITS, holds every sum that can occur. m_user is the
+// user bit of the first of the COUNT words.
+// Latency: 1 clock from the last of the COUNT words: the accumulator is the output register. Words
+// are taken while m_valid is low or m_ready is high.
 // Reset touches control only. clken low freezes it.
 `default_nettype none
 

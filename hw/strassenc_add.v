@@ -1,7 +1,9 @@
-// strassenc_add: adds two streams lane by lane: z = saturate(round((a * 2^A_SHIFT + b * 2^B_SHIFT) / 2^SHIFT)), half up.
+// strassenc_add: adds two streams lane by lane.
 //
-// A_SHIFT and B_SHIFT are not negative. SHIFT <= 0 is an exact left shift. z saturates at the ends of Z_BITS bits, signed or
-// not. Lane 0 lies in the low bits. A word of a and one of b are taken together; m_user is a_user, word by word.
+// z = saturate(round((a * 2^A_SHIFT + b * 2^B_SHIFT) / 2^SHIFT)), half up.
+// A_SHIFT and B_SHIFT are not negative. SHIFT <= 0 is an exact left shift. z saturates at the ends
+// of Z_BITS bits, signed or not. Lane 0 lies in the low bits. A word of a and one of b are taken
+// together; m_user is a_user, word by word.
 // Latency: 2 clocks, one word per clock. Reset touches control only. clken low freezes it.
 `default_nettype none
 

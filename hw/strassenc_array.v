@@ -1,14 +1,18 @@
-// strassenc_array: a ternary matrix-vector array: ROWS sums of LANES elements with weights -1, 0 and +1 each.
+// strassenc_array: a ternary matrix-vector array: ROWS sums of LANES elements with weights -1, 0
+// and +1 each.
 //
-// Each word accepted meets the ROM word of the running address, 0 to DEPTH - 1 and again from 0; SUMS words in a row make
-// one result. The SUMS addresses of a result are gone through REPEATS times before the next ones, so that REPEATS * DEPTH
-// words make a round; where REPEATS is not 1, DEPTH is a multiple of SUMS.
-// The ROM lies outside: rom_data is the word of the rom_address that rom_enable was last high with, one clock later, and
-// stands until rom_enable is high again. Weight (row, lane) is rom_data[2*(row*LANES+lane) +: 2]: 00 is 0, 01 is +1, 11 is
-// -1. Results are sums modulo 2^U_BITS in two's complement, row 0 in the low bits. m_user is the user bit of the first of
-// the SUMS words.
-// Latency: 2 + max(1, clog2(LANES)) clocks from the last of the SUMS words: x, a binary tree of adders, the accumulator,
-// which is the output register. Everything moves while m_valid is low or m_ready is high.
+// Each word accepted meets the ROM word of the running address, 0 to DEPTH - 1 and again from 0;
+// SUMS words in a row make one result. The SUMS addresses of a result are gone through REPEATS
+// times before the next ones, so that REPEATS * DEPTH words make a round; where REPEATS is not 1,
+// DEPTH is a multiple of SUMS.
+// The ROM lies outside: rom_data is the word of the rom_address that rom_enable was last high with,
+// one clock later, and stands until rom_enable is high again. Weight (row, lane) is
+// rom_data[2*(row*LANES+lane) +: 2]: 00 is 0, 01 is +1, 11 is -1. Results are sums modulo 2^U_BITS
+// in two's complement, row 0 in the low bits. m_user is the user bit of the first of the SUMS
+// words.
+// Latency: 2 + max(1, clog2(LANES)) clocks from the last of the SUMS words: x, a binary tree of
+// adders, the accumulator, which is the output register. Everything moves while m_valid is low or
+// m_ready is high.
 // Reset touches control only. clken low freezes it.
 `default_nettype none
 
@@ -126,8 +130,9 @@ module strassenc_array #(
             if (valid[LEVELS] & first) m_user <= user[LEVELS];
         end
 
-    // A node of the tree stands for value, or for -value where negative is high: so every adder adds or subtracts, and none
-    // negates. A sum is formed with a bit more below, which carries into it where it is a difference.
+    // A node of the tree stands for value, or for -value where negative is high: so every adder
+    // adds or subtracts, and none negates. A sum is formed with a bit more below, which carries
+    // into it where it is a difference.
     genvar r, l, i;
     generate
         for (r = 0; r < ROWS; r = r + 1) begin : row

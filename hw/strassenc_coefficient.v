@@ -1,7 +1,8 @@
 // strassenc_coefficient: holds a coefficient in a register of its own.
 //
-// Synthesis must not see through it: a multiplication by a plain constant may fold away, and the budget of a network is
-// counted in multipliers. The value is loaded at every clock, so no initial value is needed.
+// Synthesis must not see through it: a multiplication by a plain constant may fold away, and the
+// budget of a network is counted in multipliers. The value is loaded at every clock, so no initial
+// value is needed.
 `default_nettype none
 
 (* keep_hierarchy = "yes", dont_touch = "yes" *)

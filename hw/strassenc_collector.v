@@ -1,7 +1,7 @@
 // strassenc_collector: gathers the beats of a frame into one vector.
 //
-// The last beat passes straight through beside the BEATS - 1 stored ones, so a vector costs no clock of its own; put a
-// strassenc_stream_register in front. Beat 0 lies in the low bits; what is
+// The last beat passes straight through beside the BEATS - 1 stored ones, so a vector costs no
+// clock of its own; put a strassenc_stream_register in front. Beat 0 lies in the low bits; what is
 // beyond the first BITS bits is dropped. m_user is the user bit of beat 0.
 // A frame whose s_last comes early or late is dropped and raises frame_error, which stays high
 // until frame_error_clear or reset; an error in the clock of a clear wins. After a late s_last

@@ -1,7 +1,9 @@
 // strassenc_curve: the logistic function or tanh of v, from a table of half of it.
 //
-// Entry k of the ROM, 0 to 2^(V_BITS - 1) - 1, is the value at k, 0 to 2^FRAC; the last one is also that of -2^(V_BITS - 1).
-// The value at -k is 2^FRAC - entry k where SIGMOID is 1, else - entry k. v is in two's complement, value too.
+// Entry k of the ROM, 0 to 2^(V_BITS - 1) - 1, is the value at k, 0 to 2^FRAC; the last one is also
+// that of -2^(V_BITS - 1).
+// The value at -k is 2^FRAC - entry k where SIGMOID is 1, else - entry k. v is in two's complement,
+// value too.
 // The ROM lies outside: rom_data is the word of the rom_address at the last edge with enable high.
 // Latency: 3 clocks with enable high: magnitude and sign, the ROM's word, the value.
 `default_nettype none

@@ -1,9 +1,11 @@
 // strassenc_fifo: a first-in, first-out queue of exactly DEPTH words, DEPTH >= 1.
 //
-// A word accepted at one clock is on m_data at the next if it is the only one. Both valid and ready depend on the number of
-// words alone, so no combinational path crosses it; from DEPTH 2 on it moves one word per clock.
-// The first word stands in a register, the second behind it where the read port of the memory or s_data put it, so that the
-// memory is read a word ahead and can be a block RAM; it holds the other DEPTH - 2.
+// A word accepted at one clock is on m_data at the next if it is the only one. Both valid and ready
+// depend on the number of words alone, so no combinational path crosses it; from DEPTH 2 on it
+// moves one word per clock.
+// The first word stands in a register, the second behind it where the read port of the memory or
+// s_data put it, so that the memory is read a word ahead and can be a block RAM; it holds the other
+// DEPTH - 2.
 // Latency: 1 clock. Reset touches control only. clken low freezes it.
 `default_nettype none
 

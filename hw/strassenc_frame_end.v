@@ -1,6 +1,7 @@
 // strassenc_frame_end: marks the last of every BEATS words.
 //
-// Words pass straight through. m_user is the user bit of the frame's first word and low on the others. Latency: none.
+// Words pass straight through. m_user is the user bit of the frame's first word and low on the
+// others. Latency: none.
 // Reset touches control only. clken low freezes it.
 `default_nettype none
 

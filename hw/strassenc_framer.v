@@ -1,10 +1,11 @@
 // strassenc_framer: makes every frame exactly BEATS words.
 //
-// A frame of BEATS words passes straight through. One whose s_last comes early is completed with words of zeros; one that
-// goes on after BEATS words is cut off, and everything is dropped up to and including the next word with s_last. Either raises
-// frame_error, at the next clock, until frame_error_clear or reset; an error in the clock of a
-// clear wins. With BY_COUNT s_last is not read: every BEATS words are a frame, and there is no
-// error. m_user is the user bit of the frame's first word and low on the others.
+// A frame of BEATS words passes straight through. One whose s_last comes early is completed with
+// words of zeros; one that goes on after BEATS words is cut off, and everything is dropped up to
+// and including the next word with s_last. Either raises frame_error, at the next clock, until
+// frame_error_clear or reset; an error in the clock of a clear wins. With BY_COUNT s_last is not
+// read: every BEATS words are a frame, and there is no error. m_user is the user bit of the frame's
+// first word and low on the others.
 // Latency: none. Reset touches control only. clken low freezes it.
 `default_nettype none
 

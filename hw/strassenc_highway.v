@@ -1,8 +1,10 @@
-// strassenc_highway: a unit of a highway layer per word, z = x + round(sigma(t) * (cut(h) - x)), half up.
+// strassenc_highway: a unit of a highway layer per word, z = x + round(sigma(t) * (cut(h) - x)),
+// half up.
 //
-// a holds t in the low bits and h above, both in two's complement; cut(h) is h within 0 and the greatest x. b holds x, in units of
-// h. z is a mean of the two, and so as wide as x. sigma is a table outside, see strassenc_curve: sigmoid_data is the word of the
-// sigmoid_address that table_enable was last high with, one clock later. GATE_BITS holds every x as a signed number.
+// a holds t in the low bits and h above, both in two's complement; cut(h) is h within 0 and the
+// greatest x. b holds x, in units of h. z is a mean of the two, and so as wide as x. sigma is a
+// table outside, see strassenc_curve: sigmoid_data is the word of the sigmoid_address that
+// table_enable was last high with, one clock later. GATE_BITS holds every x as a signed number.
 // A word of a and one of b are taken together; m_user is a_user, word by word.
 // Latency: 6 clocks, one word per clock. Everything moves while m_valid is low or m_ready is high.
 // Reset touches control only. clken low freezes it.

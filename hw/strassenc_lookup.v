@@ -1,7 +1,10 @@
-// strassenc_lookup: the row of a table that each index names, WORDS words of BITS bits; an index of ROWS or more takes the last row.
+// strassenc_lookup: the row of a table that each index names, WORDS words of BITS bits; an index of
+// ROWS or more takes the last row.
 //
-// The ROM lies outside: table_data is the word of the table_address that table_enable was last high with, one clock later.
-// Row k begins at address k * 2^ceil(log2(WORDS)). The index stays with its giver until the last word of its row is read.
+// The ROM lies outside: table_data is the word of the table_address that table_enable was last high
+// with, one clock later.
+// Row k begins at address k * 2^ceil(log2(WORDS)). The index stays with its giver until the last
+// word of its row is read.
 // m_user is the index's user bit on the first word and low on the others.
 // Latency: 1 clock, one word per clock. Reset touches control only. clken low freezes it.
 `default_nettype none

@@ -1,12 +1,16 @@
-// strassenc_lstm_cell: a unit of an LSTM per word, from its gates i, f, g and o to its h; it keeps the c of all UNITS units.
+// strassenc_lstm_cell: a unit of an LSTM per word, from its gates i, f, g and o to its h; it keeps
+// the c of all UNITS units.
 //
-// c' = saturate(round((sigma(f) * c * 2^KEPT_SHIFT + sigma(i) * tanh(g) * 2^NEW_SHIFT) / 2^C_SHIFT))
+// s  = sigma(f) * c * 2^KEPT_SHIFT + sigma(i) * tanh(g) * 2^NEW_SHIFT
+// c' = saturate(round(s / 2^C_SHIFT))
 // v  = saturate(round(c' / 2^INDEX_SHIFT)) to GATE_BITS bits
 // h  = saturate(round(sigma(o) * tanh(v) / 2^H_SHIFT))
-// Halves round up; a shift <= 0 by which something is divided is an exact left shift. All values are in two's complement; i lies
-// in the low bits. sigma and tanh are tables outside, see strassenc_curve: of i, f and o, and of g and c', the first one in the
-// low bits of addresses and data; data is the word of the address that table_enable was last high with, one clock later.
-// A frame is UNITS words. Where the user bit of its first word is high, and in the first frame after reset, all c are 0 before it.
+// Halves round up; a shift <= 0 by which something is divided is an exact left shift. All values
+// are in two's complement; i lies in the low bits. sigma and tanh are tables outside, see
+// strassenc_curve: of i, f and o, and of g and c', the first one in the low bits of addresses and
+// data; data is the word of the address that table_enable was last high with, one clock later.
+// A frame is UNITS words. Where the user bit of its first word is high, and in the first frame
+// after reset, all c are 0 before it.
 // A unit's word may come once its h of the frame before has left. m_user is s_user, word by word.
 // Latency: 14 clocks, one word per clock. Everything moves while m_valid is low or m_ready is high.
 // Reset touches control only. clken low freezes it.
@@ -57,7 +61,8 @@ module strassenc_lstm_cell #(
 
     reg [STAGES-1:0] valid;
     reg [STAGES-1:0] user;
-    // The unit of the next word, and of the next c'; the first frame after reset is at hand; a sequence starts with this frame.
+    // The unit of the next word, and of the next c'; the first frame after reset is at hand; a
+    // sequence starts with this frame.
     reg [UNIT_BITS-1:0] unit;
     reg [UNIT_BITS-1:0] new_unit;
     reg                 fresh;

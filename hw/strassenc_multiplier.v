@@ -1,8 +1,12 @@
-// strassenc_multiplier: product = round(COEFFICIENT * x / 2^SHIFT), half up; one multiplier of a network's budget.
+// strassenc_multiplier: product = round(COEFFICIENT * x / 2^SHIFT), half up; one multiplier of a
+// network's budget.
 //
-// LATENCY registers, 1 to 4, each with an enable of its own: register i loads while enable[i] is high.
-//   1: product    2: full product, product    3: x, full product, product    4: x, full product twice, product
-// SHIFT <= 0 is an exact left shift. PRODUCT_BITS holds every product that can occur; nothing is saturated.
+// LATENCY registers, 1 to 4, each with an enable of its own: register i loads while enable[i] is
+// high.
+//   1: product                  3: x, full product, product
+//   2: full product, product    4: x, full product twice, product
+// SHIFT <= 0 is an exact left shift. PRODUCT_BITS holds every product that can occur; nothing is
+// saturated.
 `default_nettype none
 
 module strassenc_multiplier #(

@@ -1,10 +1,13 @@
-// strassenc_multiplier_bank: m = round(coefficient * u / 2^SHIFT), half up, in every lane, with coefficients from a ROM.
+// strassenc_multiplier_bank: m = round(coefficient * u / 2^SHIFT), half up, in every lane, with
+// coefficients from a ROM.
 //
-// Each word accepted meets the ROM word of the running address, 0 to DEPTH - 1 and again from 0. The ROM lies outside:
-// rom_data is the word of the rom_address that rom_enable was last high with, one clock later, and stands until rom_enable
-// is high again. Its coefficients are in two's complement; lane 0 lies in the low bits. SHIFT is at least 0. M_BITS holds
-// every m that can occur; nothing is saturated. The user bit passes along.
-// Latency: 3 clocks: u and coefficient, the full product, m. Everything moves while m_valid is low or m_ready is high.
+// Each word accepted meets the ROM word of the running address, 0 to DEPTH - 1 and again from 0.
+// The ROM lies outside: rom_data is the word of the rom_address that rom_enable was last high with,
+// one clock later, and stands until rom_enable is high again. Its coefficients are in two's
+// complement; lane 0 lies in the low bits. SHIFT is at least 0. M_BITS holds every m that can
+// occur; nothing is saturated. The user bit passes along.
+// Latency: 3 clocks: u and coefficient, the full product, m. Everything moves while m_valid is low
+// or m_ready is high.
 // Reset touches control only. clken low freezes it.
 `default_nettype none
 

@@ -1,11 +1,13 @@
 // strassenc_patches: turns a stream of patches of P_H x P_W pixels into an image in raster order.
 //
-// Patches arrive in raster order, ROWS x COLUMNS of them, the words of one in the order (row, column, word), WORDS to a pixel.
-// The image leaves as HEIGHT x WIDTH pixels; what the patches hold beyond is accepted and dropped. ROWS and COLUMNS are HEIGHT
-// divided by P_H and WIDTH divided by P_W, rounded up.
-// There is storage for two stripes of P_H rows. One is read out while the next is written, and its pixels leave as soon as the
-// patch that they lie in is complete. m_user is the user bit of the frame's first word, on the first word that leaves, and low
-// on the others. Latency: 2 clocks from the last word of a patch to its first in the image, one word per clock.
+// Patches arrive in raster order, ROWS x COLUMNS of them, the words of one in the order (row,
+// column, word), WORDS to a pixel.
+// The image leaves as HEIGHT x WIDTH pixels; what the patches hold beyond is accepted and dropped.
+// ROWS and COLUMNS are HEIGHT divided by P_H and WIDTH divided by P_W, rounded up.
+// There is storage for two stripes of P_H rows. One is read out while the next is written, and its
+// pixels leave as soon as the patch that they lie in is complete. m_user is the user bit of the
+// frame's first word, on the first word that leaves, and low on the others. Latency: 2 clocks from
+// the last word of a patch to its first in the image, one word per clock.
 // Reset touches control only. clken low freezes it.
 `default_nettype none
 
@@ -56,11 +58,13 @@ module strassenc_patches #(
     reg [BITS-1:0] memory [0:DEPTH-1];
     reg [BITS-1:0] fetched;
 
-    // Complete stripes that are not read out yet, at most two, and complete patches in the stripe being written.
+    // Complete stripes that are not read out yet, at most two, and complete patches in the stripe
+    // being written.
     reg [1:0]             stripes;
     reg [COLUMN_BITS-1:0] patches;
 
-    // The writer: the place of the word that comes next, its address, and those of its patch and of its row in the patch.
+    // The writer: the place of the word that comes next, its address, and those of its patch and of
+    // its row in the patch.
     reg                    write_stripe;
     reg [Y_BITS-1:0]       write_y;
     reg [X_BITS-1:0]       write_x;
@@ -77,7 +81,8 @@ module strassenc_patches #(
     wire row_written   = pixel_written & write_x == PATCH_X[X_BITS-1:0];
     wire patch_written = row_written & write_y == PATCH_Y[Y_BITS-1:0];
     wire complete      = accept & patch_written & write_column;
-    // What lies beyond the right edge is not written. Rows beyond the bottom one are, and are not read.
+    // What lies beyond the right edge is not written. Rows beyond the bottom one are, and are not
+    // read.
     wire kept;
     generate
         if (LAST_X == PATCH_X) begin : whole
@@ -130,7 +135,8 @@ module strassenc_patches #(
             end
         end
 
-    // The reader: the place of the word that is issued next, and its address, which counts on through a stripe.
+    // The reader: the place of the word that is issued next, and its address, which counts on
+    // through a stripe.
     reg                    read_stripe;
     reg [ROW_BITS-1:0]     read_row;
     reg [Y_BITS-1:0]       read_y;

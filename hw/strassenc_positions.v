@@ -1,15 +1,20 @@
-// strassenc_positions: the windows of a word, TAPS characters each, read once more for every block of filters.
+// strassenc_positions: the windows of a word, TAPS characters each, read once more for every block
+// of filters.
 //
-// A frame of CHARACTERS characters of WORDS data words each arrives, words innermost. Once it is whole there leave, for each
-// of STEPS steps, BLOCKS[step] times, for every position p < POSITIONS, for every tap t < TAPS: the WORDS words of character
-// min(min(p, LAST[step]) + t, CHARACTERS - 1). So the positions beyond a step's last one repeat it, which changes no maximum,
-// and taps beyond the word read its last character, and are to meet weights of 0.
-// BLOCKS, each at least 1, and LAST, each below POSITIONS, are packed, 32 bits to a step, the first one in the low bits.
-// m_user is the user bit of the frame's first word on the first word that leaves, and low on the others.
-// There is storage for two frames: one is taken while the other one is read. s_ready is high while fewer than two are whole; a
-// frame goes with the read of its last word. m_data is the read port of the memory: while m_valid is low or m_ready is high
-// a word is read if a frame is whole.
-// Latency: 2 clocks from the last word of a frame to the first one that leaves, one word per clock, from frame to frame too.
+// A frame of CHARACTERS characters of WORDS data words each arrives, words innermost. Once it is
+// whole there leave, for each of STEPS steps, BLOCKS[step] times, for every position p < POSITIONS,
+// for every tap t < TAPS: the WORDS words of character min(min(p, LAST[step]) + t, CHARACTERS - 1).
+// So the positions beyond a step's last one repeat it, which changes no maximum, and taps beyond
+// the word read its last character, and are to meet weights of 0.
+// BLOCKS, each at least 1, and LAST, each below POSITIONS, are packed, 32 bits to a step, the first
+// one in the low bits.
+// m_user is the user bit of the frame's first word on the first word that leaves, and low on the
+// others.
+// There is storage for two frames: one is taken while the other one is read. s_ready is high while
+// fewer than two are whole; a frame goes with the read of its last word. m_data is the read port of
+// the memory: while m_valid is low or m_ready is high a word is read if a frame is whole.
+// Latency: 2 clocks from the last word of a frame to the first one that leaves, one word per clock,
+// from frame to frame too.
 // Reset touches control only. clken low freezes it.
 `default_nettype none
 
@@ -122,7 +127,8 @@ module strassenc_positions #(
     reg [CHARACTER_BITS-1:0] window_character;
     reg [ADDRESS_BITS-1:0]   window_address;
 
-    // By step: it is at hand, and its last block is; it is at hand, and so is the last window that differs from others.
+    // By step: it is at hand, and its last block is; it is at hand, and so is the last window that
+    // differs from others.
     wire [STEPS-1:0] last_block;
     wire [STEPS-1:0] last_window;
     genvar           i;
@@ -147,7 +153,8 @@ module strassenc_positions #(
 
     assign release_one = issue & frame_end;
 
-    // Where the next window begins: where this one does, a character on, or at the first one of a frame.
+    // Where the next window begins: where this one does, a character on, or at the first one of a
+    // frame.
     wire                      stays       = |last_window;
     wire [ADDRESS_BITS-1:0]   frame_begin = slot ^ frame_end ? SECOND_BEGIN[ADDRESS_BITS-1:0] : {ADDRESS_BITS{1'b0}};
     wire [CHARACTER_BITS-1:0] next_window_character =

@@ -1,8 +1,11 @@
 // strassenc_product: product = a * b, both data; one multiplier of a two-operand layer.
 //
-// LATENCY registers, 1 to 4, each with an enable of its own: register i loads while enable[i] is high.
-//   1: product    2: full product, product    3: a and b, full product, product    4: a and b, full product twice, product
-// PRODUCT_BITS is what is read of the product, at most all of it: the product modulo 2^PRODUCT_BITS.
+// LATENCY registers, 1 to 4, each with an enable of its own: register i loads while enable[i] is
+// high.
+//   1: product                  3: a and b, full product, product
+//   2: full product, product    4: a and b, full product twice, product
+// PRODUCT_BITS is what is read of the product, at most all of it: the product modulo
+// 2^PRODUCT_BITS.
 `default_nettype none
 
 module strassenc_product #(

@@ -1,11 +1,15 @@
 // strassenc_reader: the windows of an image, K_H x K_W pixels each, in raster order, word by word.
 //
-// An image of HEIGHT x WIDTH pixels of WORDS words of LANES elements arrives in raster order, words innermost, frame after
-// frame. Window (Y, X), Y < ROWS, X < COLUMNS, covers rows Y*STRIDE_H-PAD_H+ky and columns X*STRIDE_W-PAD_W+kx, at least
-// one of each inside the image; every pixel outside reads as FILL. Of each window there leave, outermost first, for each of GROUPS
-// parts of a pixel's words, REPEATS times, for every ky, for every kx: the WORDS / GROUPS words of the part.
-// m_user is the user bit of the frame's first word on the first word of its first window and low on the others.
-// One memory of SLOTS rows, SLOTS = K_H + STRIDE_H. A window begins when it is there as a whole, and goes on without a gap.
+// An image of HEIGHT x WIDTH pixels of WORDS words of LANES elements arrives in raster order, words
+// innermost, frame after frame. Window (Y, X), Y < ROWS, X < COLUMNS, covers rows
+// Y*STRIDE_H-PAD_H+ky and columns X*STRIDE_W-PAD_W+kx, at least one of each inside the image; every
+// pixel outside reads as FILL. Of each window there leave, outermost first, for each of GROUPS
+// parts of a pixel's words, REPEATS times, for every ky, for every kx: the WORDS / GROUPS words of
+// the part.
+// m_user is the user bit of the frame's first word on the first word of its first window and low on
+// the others.
+// One memory of SLOTS rows, SLOTS = K_H + STRIDE_H. A window begins when it is there as a whole,
+// and goes on without a gap.
 // Latency: 1 clock from the read of a word. Reset touches control only. clken low freezes it.
 `default_nettype none
 
@@ -66,10 +70,10 @@ module strassenc_reader #(
     localparam [31:0] FIRST_X     = 0 - PAD_W;
     localparam [31:0] LAST_X      = (COLUMNS - 1) * STRIDE_W - PAD_W + K_W - 1;
 
-    // Row n of all frames begins at address n * ROW modulo DEPTH, so each step from word to word is the addition of a
-    // constant modulo DEPTH, whether the pixels lie inside the image or not. The steps, by what is gone through by then:
-    // nothing, the words of the part, a row of the window, the window, its repeats, its parts, the row of windows, all of
-    // them.
+    // Row n of all frames begins at address n * ROW modulo DEPTH, so each step from word to word is
+    // the addition of a constant modulo DEPTH, whether the pixels lie inside the image or not. The
+    // steps, by what is gone through by then: nothing, the words of the part, a row of the window,
+    // the window, its repeats, its parts, the row of windows, all of them.
     localparam PIXEL_STEP  = WORDS - (PART - 1);
     localparam LINE_STEP   = ROW - (K_W - 1) * WORDS - (PART - 1);
     localparam BACK_STEP   = 0 - (K_H - 1) * ROW - (K_W - 1) * WORDS;
@@ -158,7 +162,8 @@ module strassenc_reader #(
     wire row_end    = window_end & x == LAST_X[X_BITS-1:0];
     wire frame_end  = row_end & last_row;
 
-    // The last column of a window that starts; beyond the image it is never reached, and the whole row is awaited.
+    // The last column of a window that starts; beyond the image it is never reached, and the whole
+    // row is awaited.
     wire signed [X_BITS-1:0] x_last          = x + LAST_KX[X_BITS-1:0];
     wire signed [X_BITS-1:0] complete_pixels = {{(X_BITS-COLUMN_BITS){1'b0}}, column};
     wire                     available       = whole | (forming & complete_pixels > x_last);

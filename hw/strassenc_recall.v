@@ -1,9 +1,11 @@
-// strassenc_recall: the X_WORDS words of x of every frame, then the H_WORDS words of the h that the frame before ended in.
+// strassenc_recall: the X_WORDS words of x of every frame, then the H_WORDS words of the h that the
+// frame before ended in.
 //
-// h comes back on a stream of its own, a frame of it for every frame of x. The words of h are zeros in the first frame after
-// reset, which waits for none, and in a frame whose first word of x has its user bit high: there a sequence starts; those that
-// come back are taken all the same, so that the user bit decides no clock. Every element is extended to Z_BITS bits, two's
-// complement. m_user is the user bit of the first word of x and low on the others.
+// h comes back on a stream of its own, a frame of it for every frame of x. The words of h are zeros
+// in the first frame after reset, which waits for none, and in a frame whose first word of x has
+// its user bit high: there a sequence starts; those that come back are taken all the same, so that
+// the user bit decides no clock. Every element is extended to Z_BITS bits, two's complement. m_user
+// is the user bit of the first word of x and low on the others.
 // Latency: none. Reset touches control only. clken low freezes it.
 `default_nettype none
 

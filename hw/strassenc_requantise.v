@@ -1,12 +1,14 @@
-// strassenc_requantise: z = floor(((y << LEFT) + constant) / 2^(BASE + amount)), saturated, in every lane, with constants
-// and amounts from a ROM.
+// strassenc_requantise: z = floor(((y << LEFT) + constant) / 2^(BASE + amount)), saturated, in
+// every lane, with constants and amounts from a ROM.
 //
-// Each word accepted meets the ROM word of the running address, 0 to DEPTH - 1 and again from 0. The ROM lies outside:
-// rom_data is the word of the rom_address that rom_enable was last high with, one clock later, and stands until rom_enable
-// is high again. A lane of it is {amount, constant}: an unsigned amount, none if AMOUNT_BITS is 0, above a constant in
-// two's complement; lane 0 lies in the low bits. y is in two's complement, and SUM_BITS holds every (y << LEFT) + constant
-// that can occur, in two's complement as well. LEFT and BASE are at least 0. The user bit passes along.
-// Latency: 4 clocks: y and constant, the sum, the sum shifted, z. Everything moves while m_valid is low or m_ready is high.
+// Each word accepted meets the ROM word of the running address, 0 to DEPTH - 1 and again from 0.
+// The ROM lies outside: rom_data is the word of the rom_address that rom_enable was last high with,
+// one clock later, and stands until rom_enable is high again. A lane of it is {amount, constant}:
+// an unsigned amount, none if AMOUNT_BITS is 0, above a constant in two's complement; lane 0 lies
+// in the low bits. y is in two's complement, and SUM_BITS holds every (y << LEFT) + constant that
+// can occur, in two's complement as well. LEFT and BASE are at least 0. The user bit passes along.
+// Latency: 4 clocks: y and constant, the sum, the sum shifted, z. Everything moves while m_valid is
+// low or m_ready is high.
 // Reset touches control only. clken low freezes it.
 `default_nettype none
 

@@ -1,6 +1,7 @@
 // strassenc_round: z = saturate(round(x / 2^SHIFT)), half up.
 //
-// SHIFT <= 0 is an exact left shift. x and z are in two's complement; z saturates at the ends of Z_BITS bits.
+// SHIFT <= 0 is an exact left shift. x and z are in two's complement; z saturates at the ends of
+// Z_BITS bits.
 // Latency: 2 clocks with enable high: the sum with the rounding constant, z.
 `default_nettype none
 
@@ -16,7 +17,8 @@ module strassenc_round #(
 );
     localparam RIGHT = SHIFT > 0 ? SHIFT : 0;
     localparam LEFT  = SHIFT < 0 ? -SHIFT : 0;
-    // The sum with the rounding constant; without the bits that are rounded away; and at least one bit more than z.
+    // The sum with the rounding constant; without the bits that are rounded away; and at least one
+    // bit more than z.
     localparam SUM_BITS     = RIGHT == 0 ? X_BITS : (X_BITS > RIGHT + 1 ? X_BITS : RIGHT + 1) + 1;
     localparam SHIFTED_BITS = SUM_BITS - RIGHT + LEFT;
     localparam VALUE_BITS   = SHIFTED_BITS > Z_BITS ? SHIFTED_BITS : Z_BITS + 1;

@@ -1,13 +1,17 @@
-// strassenc_rows: which rows of an image lie in the row slots of a line storage, and which of them a reader may read.
+// strassenc_rows: which rows of an image lie in the row slots of a line storage, and which of them
+// a reader may read.
 //
-// An image of HEIGHT x WIDTH pixels of WORDS words arrives in raster order, frame after frame; row n, counted on over all
-// frames, lies in slot n mod SLOTS. The reader goes through groups of windows of K rows, STRIDE apart, ROWS groups to a
-// frame, the first one PAD rows above the image; each covers at least one row of it. The first row of a group inside the
-// image is its base. With each group's end the base moves on, after the last one to the next frame. Rows may be released
-// before they arrive; then they are dropped. No words are stored here, only the user bit of every slot.
-// Pixel c of all rows of the group may be read where whole is high, or forming is high and column > c.
-// Both, and s_ready, come from registers. Reset touches control only. clken low freezes the side that is written; next
-// is to be low then.
+// An image of HEIGHT x WIDTH pixels of WORDS words arrives in raster order, frame after frame; row
+// n, counted on over all frames, lies in slot n mod SLOTS. The reader goes through groups of
+// windows of K rows, STRIDE apart, ROWS groups to a frame, the first one PAD rows above the image;
+// each covers at least one row of it. The first row of a group inside the image is its base. With
+// each group's end the base moves on, after the last one to the next frame. Rows may be released
+// before they arrive; then they are dropped. No words are stored here, only the user bit of every
+// slot.
+// Pixel c of all rows of the group may be read where whole is high, or forming is high and
+// column > c.
+// Both, and s_ready, come from registers. Reset touches control only. clken low freezes the side
+// that is written; next is to be low then.
 `default_nettype none
 
 module strassenc_rows #(
@@ -26,16 +30,19 @@ module strassenc_rows #(
     input  wire                                       s_valid,
     output wire                                       s_ready,
     input  wire                                       s_user,
-    // A word is taken at this edge, into this slot and column; column is the number of complete pixels in its row, too.
+    // A word is taken at this edge, into this slot and column; column is the number of complete
+    // pixels in its row, too.
     output wire                                       write,
     output reg  [(SLOTS > 1 ? $clog2(SLOTS) : 1)-1:0] slot,
     output reg  [(WIDTH > 1 ? $clog2(WIDTH) : 1)-1:0] column,
     // The group ends at this edge.
     input  wire                                       next,
-    // All rows of the group inside the image are there; all but the last one, which is being written.
+    // All rows of the group inside the image are there; all but the last one, which is being
+    // written.
     output wire                                       whole,
     output wire                                       forming,
-    // The slot where the first row of the group is or would be; its rows outside the image; the last group of a frame.
+    // The slot where the first row of the group is or would be; its rows outside the image; the
+    // last group of a frame.
     output reg  [(SLOTS > 1 ? $clog2(SLOTS) : 1)-1:0] top_slot,
     output reg  [K-1:0]                               outside,
     output wire                                       last,
@@ -86,8 +93,9 @@ module strassenc_rows #(
             end else word <= word + ONE[WORD_BITS-1:0];
         end
 
-    // The group: its first row, which may lie above the image; the number of its rows inside the image, less one; by how
-    // many rows the base moves on when it ends. Reset is like the end of a frame.
+    // The group: its first row, which may lie above the image; the number of its rows inside the
+    // image, less one; by how many rows the base moves on when it ends. Reset is like the end of a
+    // frame.
     reg  signed [ROW_BITS-1:0] top;
     reg  signed [ROW_BITS-1:0] needed;
     reg  signed [ROW_BITS-1:0] freed;
@@ -131,7 +139,8 @@ module strassenc_rows #(
     // The borrow.
     wire unused = &{1'b0, slot_less[SLOT_BITS]};
 
-    // Rows completely written, counted from the base; negative where rows were released before they arrived.
+    // Rows completely written, counted from the base; negative where rows were released before they
+    // arrived.
     reg signed [ROW_BITS-1:0] occupied;
 
     assign s_ready = occupied < $signed(ALL_SLOTS[ROW_BITS-1:0]);
@@ -142,7 +151,8 @@ module strassenc_rows #(
         if (rst) occupied <= {ROW_BITS{1'b0}};
         else occupied <= occupied + (row_end ? ONE[ROW_BITS-1:0] : {ROW_BITS{1'b0}}) - (next ? freed : {ROW_BITS{1'b0}});
 
-    // The user bit of the first word of the row in each slot; only those of a frame's row 0 are read, PAD rows from the top.
+    // The user bit of the first word of the row in each slot; only those of a frame's row 0 are
+    // read, PAD rows from the top.
     wire [SLOTS-1:0] users;
     genvar           i;
     generate

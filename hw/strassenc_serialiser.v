@@ -1,8 +1,9 @@
 // strassenc_serialiser: hands a vector of BITS bits out in beats, the low bits first, and zeros
 // beyond the last one.
 //
-// The vector stays with its giver until the last beat is taken, so nothing is stored here but the number of the beat; put a
-// strassenc_stream_register behind. m_user is the vector's user bit on beat 0 and low on the others.
+// The vector stays with its giver until the last beat is taken, so nothing is stored here but the
+// number of the beat; put a strassenc_stream_register behind. m_user is the vector's user bit on
+// beat 0 and low on the others.
 // Reset touches control only. clken low freezes it.
 `default_nettype none
 

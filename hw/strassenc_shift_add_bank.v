@@ -1,14 +1,17 @@
-// strassenc_shift_add_bank: m = round(coefficient * u / 2^SHIFT), half up, in every lane, without a multiplier: a coefficient
-// is the sum of TERMS signed digits from a ROM, and so many shifted copies of u are added.
+// strassenc_shift_add_bank: m = round(coefficient * u / 2^SHIFT), half up, in every lane, without a
+// multiplier: a coefficient is the sum of TERMS signed digits from a ROM, and so many shifted
+// copies of u are added.
 //
-// Each word accepted meets the ROM word of the running address, 0 to DEPTH - 1 and again from 0. The ROM lies outside:
-// rom_data is the word of the rom_address that rom_enable was last high with, one clock later, and stands until rom_enable
-// is high again. A lane of it has TERMS digits {amount, weight}, the first one in the low bits: a weight of 1 or -1 times
-// 2^amount, or nothing where it is 0; amounts are unsigned, and there are none if AMOUNT_BITS is 0. Lane 0 lies in the low
-// bits. SHIFT is at least 0. M_BITS holds every m that can occur; nothing is saturated. The user bit passes along.
-// Latency: 3 clocks, as of strassenc_multiplier_bank: u and its negative, the shifted copies, m; the last one adds TERMS
-// copies and the rounding. Everything moves while m_valid is low or m_ready is high. Reset touches control only. clken low
-// freezes it.
+// Each word accepted meets the ROM word of the running address, 0 to DEPTH - 1 and again from 0.
+// The ROM lies outside: rom_data is the word of the rom_address that rom_enable was last high with,
+// one clock later, and stands until rom_enable is high again. A lane of it has TERMS digits
+// {amount, weight}, the first one in the low bits: a weight of 1 or -1 times 2^amount, or nothing
+// where it is 0; amounts are unsigned, and there are none if AMOUNT_BITS is 0. Lane 0 lies in the
+// low bits. SHIFT is at least 0. M_BITS holds every m that can occur; nothing is saturated. The
+// user bit passes along.
+// Latency: 3 clocks, as of strassenc_multiplier_bank: u and its negative, the shifted copies, m;
+// the last one adds TERMS copies and the rounding. Everything moves while m_valid is low or m_ready
+// is high. Reset touches control only. clken low freezes it.
 `default_nettype none
 
 module strassenc_shift_add_bank #(

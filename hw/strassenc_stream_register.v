@@ -1,6 +1,7 @@
 // strassenc_stream_register: a stream register with two entries.
 //
-// Both valid and ready come from registers, so no combinational path crosses it, and it still moves one word per clock.
+// Both valid and ready come from registers, so no combinational path crosses it, and it still moves
+// one word per clock.
 // Latency: 1 clock. Reset touches control only: from the first edge with rst high until the first
 // without, neither valid nor ready is high, as AXI4-Stream asks of a core's ports. clken low
 // freezes it.

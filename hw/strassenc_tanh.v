@@ -1,7 +1,8 @@
 // strassenc_tanh: the hyperbolic tangent of each word, from a table.
 //
-// s_data and m_data are in two's complement. tanh is a table outside, see strassenc_curve: tanh_data is the word of the
-// tanh_address that table_enable was last high with, one clock later. m_user is s_user, word by word.
+// s_data and m_data are in two's complement. tanh is a table outside, see strassenc_curve:
+// tanh_data is the word of the tanh_address that table_enable was last high with, one clock later.
+// m_user is s_user, word by word.
 // Latency: 3 clocks, one word per clock. Everything moves while m_valid is low or m_ready is high.
 // Reset touches control only. clken low freezes it.
 `default_nettype none

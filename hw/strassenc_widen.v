@@ -1,7 +1,8 @@
 // strassenc_widen: makes one word of WORDS words.
 //
-// The last word passes straight through beside the WORDS - 1 stored ones. Word 0 lies in the low bits. m_user is the user bit
-// of word 0; that of the others is not read. Latency: none, from the last of the words.
+// The last word passes straight through beside the WORDS - 1 stored ones. Word 0 lies in the low
+// bits. m_user is the user bit of word 0; that of the others is not read. Latency: none, from the
+// last of the words.
 // Reset touches control only. clken low freezes it.
 `default_nettype none
 

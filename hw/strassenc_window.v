@@ -1,14 +1,19 @@
-// strassenc_window: the windows of an image, K_H x K_W pixels each, in raster order, one whole window to a word.
+// strassenc_window: the windows of an image, K_H x K_W pixels each, in raster order, one whole
+// window to a word.
 //
-// An image of HEIGHT x WIDTH pixels of ELEMENTS elements arrives in raster order, one pixel to a word, frame after frame.
-// Window (Y, X), Y < ROWS, X < COLUMNS, covers rows Y*STRIDE_H-PAD_H+ky and columns X*STRIDE_W-PAD_W+kx, at least one of
-// each inside the image; every pixel outside reads as FILL. m_data is in the order (ky, kx, element), the first in the low bits.
+// An image of HEIGHT x WIDTH pixels of ELEMENTS elements arrives in raster order, one pixel to a
+// word, frame after frame.
+// Window (Y, X), Y < ROWS, X < COLUMNS, covers rows Y*STRIDE_H-PAD_H+ky and columns
+// X*STRIDE_W-PAD_W+kx, at least one of each inside the image; every pixel outside reads as FILL.
+// m_data is in the order (ky, kx, element), the first in the low bits.
 // m_user is the user bit of the frame's first pixel on its first window and low on the others.
-// Each of the SLOTS = K_H + STRIDE_H rows of storage is a memory, so that a column of K_H pixels is read at once. Of a group of
-// windows, those of equal Y, COLUMNS_PUSHED columns go through a shift register, one per clock, and a window is complete
-// with its last column. The last windows of a group may want further columns, which do not matter, as they lie outside
-// the image: then columns of the next group serve, if those that are still wanted are there, else empty ones.
-// Latency: 2 clocks from the read of a window's last column. Reset touches control only. clken low freezes it.
+// Each of the SLOTS = K_H + STRIDE_H rows of storage is a memory, so that a column of K_H pixels is
+// read at once. Of a group of windows, those of equal Y, COLUMNS_PUSHED columns go through a shift
+// register, one per clock, and a window is complete with its last column. The last windows of a
+// group may want further columns, which do not matter, as they lie outside the image: then columns
+// of the next group serve, if those that are still wanted are there, else empty ones.
+// Latency: 2 clocks from the read of a window's last column. Reset touches control only. clken low
+// freezes it.
 `default_nettype none
 
 module strassenc_window #(
@@ -40,14 +45,14 @@ module strassenc_window #(
     output reg                                      m_user
 );
     localparam PIXEL_BITS = ELEMENTS * ELEMENT_BITS;
-    // The last columns of the first and of the last window of a group, counted on beyond the image; a window is complete
-    // with the push of that number.
+    // The last columns of the first and of the last window of a group, counted on beyond the image;
+    // a window is complete with the push of that number.
     localparam FIRST_END = K_W - 1 - PAD_W;
     localparam LAST_END  = (COLUMNS - 1) * STRIDE_W + FIRST_END;
     // Real columns of a group.
     localparam COLUMNS_READ = WIDTH < LAST_END + 1 ? WIDTH : LAST_END + 1;
-    // Pushes of a group: so many that those its last windows want beyond end before the next group's first window does,
-    // and before the next group does.
+    // Pushes of a group: so many that those its last windows want beyond end before the next
+    // group's first window does, and before the next group does.
     localparam COLUMNS_SPAN   = (COLUMNS - 1) * STRIDE_W + 1;
     localparam COLUMNS_WIDE   = COLUMNS_SPAN > COLUMNS_READ ? COLUMNS_SPAN : COLUMNS_READ;
     localparam COLUMNS_PUSHED = (LAST_END + 2) / 2 > COLUMNS_WIDE ? (LAST_END + 2) / 2 : COLUMNS_WIDE;
@@ -55,7 +60,8 @@ module strassenc_window #(
 
     localparam COLUMN_BITS = WIDTH > 1 ? $clog2(WIDTH) : 1;
     localparam SLOT_BITS   = SLOTS > 1 ? $clog2(SLOTS) : 1;
-    // Numbers of pushes: up to COLUMNS_PUSHED and LAST_END + 1; columns, of the image and of a window.
+    // Numbers of pushes: up to COLUMNS_PUSHED and LAST_END + 1; columns, of the image and of a
+    // window.
     localparam MOST_PUSHES = LAST_END + WIDTH + 2;
     localparam PUSH_BITS   = $clog2(MOST_PUSHES > K_W ? MOST_PUSHES : K_W);
 
@@ -109,8 +115,8 @@ module strassenc_window #(
     );
     wire unused = &{1'b0, last};
 
-    // Issue. c: the next column of the group; due: pushes that the windows of the group before still want; window_end:
-    // the push that completes the next window.
+    // Issue. c: the next column of the group; due: pushes that the windows of the group before
+    // still want; window_end: the push that completes the next window.
     reg  [PUSH_BITS-1:0] c;
     reg  [PUSH_BITS-1:0] due;
     reg  [PUSH_BITS-1:0] window_end;

@@ -18,7 +18,8 @@ module {{ module }} (
     output wire m_user,
     output wire [{{ output_bits - 1 }}:0] m_data  // {{ output }}
 );
-    // ==== Control: one valid bit and one enable per boundary. A boundary loads when it is empty or the next one loads.
+    // ==== Control: one valid bit and one enable per boundary. A boundary loads when it is empty or
+    // the next one loads.
 {%- for k in (1..=stages.len()).rev() %}
     reg  p{{ k }}_valid;
     reg  p{{ k }}_user;

@@ -1,7 +1,7 @@
 {{ header }}
 #
-# Compiles and runs the testbench, from any folder; status 0 where it passes. Nothing is left behind,
-# unless OBJECTS names a folder that keeps what is compiled for the next time.
+# Compiles and runs the testbench, from any folder; status 0 where it passes. Nothing is left
+# behind, unless OBJECTS names a folder that keeps what is compiled for the next time.
 #
 #   sh {{ module }}.sh icarus      with Icarus Verilog, 10.0 or newer
 #   sh {{ module }}.sh verilator   with Verilator, 5.006 or newer

@@ -1,13 +1,13 @@
 {{ header }}
 //
-// {{ vectors }} vectors with golden's answers, first at full rate, where latency and initiation interval are
-// checked, then with random pauses on both sides, wrong frames and a reset in mid-frame. Prints PASS and
-// ends with status 0, or prints what is wrong, with its place, then FAIL, and ends with another status in
-// Icarus Verilog and Verilator; other simulators stop.
+// {{ vectors }} vectors with golden's answers, first at full rate, where latency and initiation
+// interval are checked, then with random pauses on both sides, wrong frames and a reset in
+// mid-frame. Prints PASS and ends with status 0, or prints what is wrong, with its place, then
+// FAIL, and ends with another status in Icarus Verilog and Verilator; other simulators stop.
 //
 // +vectors=N   only the first N vectors, for cores that take long
 // +data=FOLDER where {{ input_file }} and {{ output_file }} are; else the macro STRASSENC_FOLDER
-//              says it when this is compiled, else they are in the folder in which the simulation runs
+//              says it when this is compiled, else they are in the folder of the simulation
 //
 // `sh {{ module }}.sh icarus` and `sh {{ module }}.sh verilator` compile and run it, from any folder.
 `default_nettype none
@@ -89,7 +89,8 @@ module {{ module }};
         end
     endtask
 
-    // ==== Vectors: read digit by digit, since $readmemh does not fail where a file is missing or short
+    // ==== Vectors: read digit by digit, since $readmemh does not fail where a file is missing or
+    // short
     reg [IN_BITS-1:0]    given [0:VECTORS*IN_BEATS-1];
     reg [OUT_BITS-1:0]   expected [0:VECTORS*OUT_BEATS-1];
     reg [PATH_BITS-1:0]  home, folder;
@@ -170,9 +171,9 @@ module {{ module }};
     reg [31:0] noise;
     // Whether both sides pause at random.
     reg        pauses;
-    // Falling edges so far, beats so far on both sides, and clocks since the last of them. The process that
-    // counts beats adds and never sets: Verilator 5.006 gives each process that sets a variable before it
-    // reads it a copy of its own.
+    // Falling edges so far, beats so far on both sides, and clocks since the last of them. The
+    // process that counts beats adds and never sets: Verilator 5.006 gives each process that sets a
+    // variable before it reads it a copy of its own.
     integer    clock, passed, seen, idle;
     initial begin
         aclk = 1'b0;
@@ -199,7 +200,8 @@ module {{ module }};
         end
     endtask
 
-    // ==== Output: beats in order, each compared; a vector is a sequence start where its number divides by {{ every }}
+    // ==== Output: beats in order, each compared; a vector is a sequence start where its number
+    // divides by {{ every }}
     integer received, first_clock, last_clock{% if s.warm_up > 0 %}, warm_clock{% endif %};
 {%- if s.whole_frames %}
     // Beats of the results of wrong frames, which come out first.
@@ -430,7 +432,8 @@ module {{ module }};
 
 {%- if s.whole_frames %}
 
-            // A frame one beat too long is cut, and one too short completed; the frames after them pass.
+            // A frame one beat too long is cut, and one too short completed; the frames after them
+            // pass.
             reset;
             skipped = 2 * OUT_BEATS;
 {%- else %}

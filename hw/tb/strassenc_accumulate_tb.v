@@ -1,5 +1,6 @@
-// Self-checking testbench of strassenc_accumulate: every clock compared with a plain model, under gaps, stalls, clken and
-// resets; maxima and sums of 1 to 9 words, signed and unsigned, elements at the ends of their ranges.
+// Self-checking testbench of strassenc_accumulate: every clock compared with a plain model, under
+// gaps, stalls, clken and resets; maxima and sums of 1 to 9 words, signed and unsigned, elements at
+// the ends of their ranges.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -61,7 +62,8 @@ module strassenc_accumulate_check #(
     wire unused = &{1'b0, seed};
     integer                 mode, clocks, i, k, taken;
     reg                     pending, step;
-    // What the primitive should be: the results on their way, the last stage at m_data, and the group at hand.
+    // What the primitive should be: the results on their way, the last stage at m_data, and the
+    // group at hand.
     reg                     stage_valid [0:LATENCY-1];
     reg                     stage_user  [0:LATENCY-1];
     reg [OUT_BITS-1:0]      stage_data  [0:LATENCY-1];
@@ -72,7 +74,8 @@ module strassenc_accumulate_check #(
     reg signed [63:0]       operand;
     integer                 lane;
 
-    // A word: each element at either end of its range, or anything. The more ends, the more often all of them at one.
+    // A word: each element at either end of its range, or anything. The more ends, the more often
+    // all of them at one.
     integer                 kind;
     reg [X_BITS-1:0]        drawn;
     task draw(input integer ends);
@@ -124,7 +127,8 @@ module strassenc_accumulate_check #(
         end
     endtask
 
-    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken and resets too.
+    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken
+    // and resets too.
     initial begin
         done = 1'b0;
         failures = 0;

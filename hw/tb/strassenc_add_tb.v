@@ -1,5 +1,6 @@
-// Self-checking testbench of strassenc_add: operands of both kinds, shifts, halves that round up, saturation at both ends,
-// wide sums; clock by clock under random stalls of both givers and the taker, clken, reset in mid-stream.
+// Self-checking testbench of strassenc_add: operands of both kinds, shifts, halves that round up,
+// saturation at both ends, wide sums; clock by clock under random stalls of both givers and the
+// taker, clken, reset in mid-stream.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

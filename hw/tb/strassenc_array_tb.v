@@ -1,6 +1,6 @@
-// Self-checking testbench of strassenc_array: every clock compared with a plain model, under gaps, stalls, clken and
-// resets; 1, 2, 3, 5, 8 and 17 lanes, 1 to 4 rows, weights and elements at the ends of their ranges; ROM words
-// that are read once, twice and three times.
+// Self-checking testbench of strassenc_array: every clock compared with a plain model, under gaps,
+// stalls, clken and resets; 1, 2, 3, 5, 8 and 17 lanes, 1 to 4 rows, weights and elements at the
+// ends of their ranges; ROM words that are read once, twice and three times.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -75,7 +75,8 @@ module strassenc_array_check #(
     integer                 seed = SEED;
     integer                 mode, clocks, i, k, taken;
     reg                     pending, step;
-    // What the primitive should be: the results on their way, the last stage at m_data, and the group at hand.
+    // What the primitive should be: the results on their way, the last stage at m_data, and the
+    // group at hand.
     reg                     stage_valid [0:LATENCY-1];
     reg                     stage_user  [0:LATENCY-1];
     reg [OUT_BITS-1:0]      stage_data  [0:LATENCY-1];
@@ -92,7 +93,8 @@ module strassenc_array_check #(
     reg signed [63:0]       operand;
     integer                 row, lane;
 
-    // A word: each element at either end of its range, or anything. The more ends, the more often all of them at one.
+    // A word: each element at either end of its range, or anything. The more ends, the more often
+    // all of them at one.
     integer                 kind;
     reg [X_BITS-1:0]        drawn;
     task draw(input integer ends);
@@ -156,7 +158,8 @@ module strassenc_array_check #(
         end
     endtask
 
-    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken and resets too.
+    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken
+    // and resets too.
     initial begin
         done = 1'b0;
         failures = 0;
@@ -272,7 +275,8 @@ module strassenc_array_tb;
     // The ROM need not come round with the sums.
     strassenc_array_check #(.LANES(17), .X_BITS(1), .X_SIGNED(0), .ROWS(3), .SUMS(3), .DEPTH(4), .U_BITS(40), .SEED(11))
         check_10 (.clk(clk), .done(done[10]), .failures(failures[10]));
-    // The ROM words of a result once more, and twice more: single ones and several, one result's and several.
+    // The ROM words of a result once more, and twice more: single ones and several, one result's
+    // and several.
     strassenc_array_check #(.LANES(3), .X_BITS(5), .X_SIGNED(1), .ROWS(2), .SUMS(1), .DEPTH(1), .U_BITS(8), .SEED(12), .REPEATS(2))
         check_11 (.clk(clk), .done(done[11]), .failures(failures[11]));
     strassenc_array_check #(.LANES(4), .X_BITS(8), .X_SIGNED(0), .ROWS(3), .SUMS(1), .DEPTH(5), .U_BITS(12), .SEED(13), .REPEATS(3))

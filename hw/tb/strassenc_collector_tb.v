@@ -1,6 +1,6 @@
-// Self-checking testbench of strassenc_collector with 1, 2, 3 and 8 beats: vectors under random stalls, wrong s_last both
-// ways, resynchronisation, clears of frame_error, also in the clock of an error, reset in
-// mid-frame; by count, where s_last means nothing.
+// Self-checking testbench of strassenc_collector with 1, 2, 3 and 8 beats: vectors under random
+// stalls, wrong s_last both ways, resynchronisation, clears of frame_error, also in the clock of an
+// error, reset in mid-frame; by count, where s_last means nothing.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

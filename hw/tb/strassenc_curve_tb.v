@@ -1,4 +1,5 @@
-// Self-checking testbench of strassenc_curve: every v of both functions with a random table, random enables.
+// Self-checking testbench of strassenc_curve: every v of both functions with a random table, random
+// enables.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

@@ -1,5 +1,6 @@
-// Self-checking testbench of strassenc_fifo with depths 1, 2, 3, 5, 16 and 37, clock by clock against a plain queue: what it
-// holds, when a word is seen, full rate, filling up and running empty, clken, reset in mid-stream.
+// Self-checking testbench of strassenc_fifo with depths 1, 2, 3, 5, 16 and 37, clock by clock
+// against a plain queue: what it holds, when a word is seen, full rate, filling up and running
+// empty, clken, reset in mid-stream.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -44,7 +45,8 @@ module strassenc_fifo_check #(
     reg        pending, give_fast, take_fast;
     reg [11:0] queue [0:63];
 
-    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: filled and emptied in turns; 5: the same with clken.
+    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: filled and emptied in
+    // turns; 5: the same with clken.
     initial begin
         done = 1'b0;
         failures = 0;

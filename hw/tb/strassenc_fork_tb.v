@@ -1,5 +1,5 @@
-// Self-checking testbench of strassenc_fork: both sides get every word once, in order, each as soon as it is ready; random
-// stalls of the giver and both takers, clken, reset in mid-stream.
+// Self-checking testbench of strassenc_fork: both sides get every word once, in order, each as soon
+// as it is ready; random stalls of the giver and both takers, clken, reset in mid-stream.
 // Random numbers and integers are cut to what they go to.
 // verilator lint_off WIDTH
 `default_nettype none
@@ -44,7 +44,8 @@ module strassenc_fork_tb;
     integer mode, clocks, given, taken_a, taken_b;
     reg     pending, has_a, has_b;
 
-    // mode 0: full rate; 1: a is slow; 2: b is slow; 3: all random; 4: all random, and clken and reset too.
+    // mode 0: full rate; 1: a is slow; 2: b is slow; 3: all random; 4: all random, and clken and
+    // reset too.
     initial begin
         clken = 1'b1;
         s_data = 12'd0;

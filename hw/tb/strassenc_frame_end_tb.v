@@ -1,5 +1,5 @@
-// Self-checking testbench of strassenc_frame_end with 1, 2, 3 and 8 beats: data, m_last, user bit, random stalls, clken,
-// reset in mid-frame.
+// Self-checking testbench of strassenc_frame_end with 1, 2, 3 and 8 beats: data, m_last, user bit,
+// random stalls, clken, reset in mid-frame.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

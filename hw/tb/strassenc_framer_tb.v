@@ -1,6 +1,7 @@
-// Self-checking testbench of strassenc_framer with 1, 2, 3 and 8 beats, clock by clock: frames of the right length, short
-// and long ones under random stalls, user bits, clken, clears of frame_error, also in the clock of
-// an error, reset in mid-frame; by count, where the same s_last mean nothing.
+// Self-checking testbench of strassenc_framer with 1, 2, 3 and 8 beats, clock by clock: frames of
+// the right length, short and long ones under random stalls, user bits, clken, clears of
+// frame_error, also in the clock of an error, reset in mid-frame; by count, where the same s_last
+// mean nothing.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

@@ -1,5 +1,5 @@
-// Self-checking testbench of strassenc_lookup: indices within and beyond the table, rows of one and of several words; clock by
-// clock under random stalls of giver and taker, clken, reset in mid-row.
+// Self-checking testbench of strassenc_lookup: indices within and beyond the table, rows of one and
+// of several words; clock by clock under random stalls of giver and taker, clken, reset in mid-row.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

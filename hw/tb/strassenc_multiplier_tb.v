@@ -1,5 +1,5 @@
-// Self-checking testbench of strassenc_multiplier: every latency with an enable per register of its own, both kinds of
-// operand, right and left shifts, halves that round up, the widest operand.
+// Self-checking testbench of strassenc_multiplier: every latency with an enable per register of its
+// own, both kinds of operand, right and left shifts, halves that round up, the widest operand.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

@@ -1,6 +1,7 @@
-// Self-checking testbench of strassenc_patches: patches of 2 and 3 pixels, whole and cropped images, single pixels, 1 and 3
-// words; clock by clock against a model that counts words alone, under random gaps and stalls, user bits, clken, reset in
-// mid-frame; pixels leave before their stripe is complete.
+// Self-checking testbench of strassenc_patches: patches of 2 and 3 pixels, whole and cropped
+// images, single pixels, 1 and 3 words; clock by clock against a model that counts words alone,
+// under random gaps and stalls, user bits, clken, reset in mid-frame; pixels leave before their
+// stripe is complete.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -71,7 +72,8 @@ module strassenc_patches_check #(
     // All that was accepted.
     reg [12:0] words [0:CLOCKS-1];
 
-    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: the same in turns, with clken and reset.
+    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: the same in turns, with
+    // clken and reset.
     initial begin
         done = 1'b0;
         failures = 0;
@@ -149,7 +151,8 @@ module strassenc_patches_check #(
                 end
                 @(negedge clk);
             end
-            // At full rate the giver never waits; pixels of all patches but the last in a row leave early.
+            // At full rate the giver never waits; pixels of all patches but the last in a row leave
+            // early.
             if (mode == 0 && (given != CLOCKS || early < (COLUMNS - 1) * P_W * WORDS * (CLOCKS / STRIPE - 1))) begin
                 failures = failures + 1;
                 $display("%m, full rate: %0d words in %0d clocks, %0d early", given, CLOCKS, early);

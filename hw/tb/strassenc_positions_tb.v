@@ -1,6 +1,7 @@
-// Self-checking testbench of strassenc_positions: words of one and of several characters, one to three steps, windows that
-// repeat and that reach beyond the word, frames longer and shorter than what is read of them; clock by clock compared with a
-// plain model, under stalls of giver and taker, clken, resets in mid-frame.
+// Self-checking testbench of strassenc_positions: words of one and of several characters, one to
+// three steps, windows that repeat and that reach beyond the word, frames longer and shorter than
+// what is read of them; clock by clock compared with a plain model, under stalls of giver and
+// taker, clken, resets in mid-frame.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -50,12 +51,14 @@ module strassenc_positions_check #(
     // Words that leave for a frame.
     integer        all;
     reg            pending, advance;
-    // Whether two frames have been whole, none has been when a word could leave, and a user bit has left of each kind.
+    // Whether two frames have been whole, none has been when a word could leave, and a user bit has
+    // left of each kind.
     reg            full   = 1'b0;
     reg            empty  = 1'b0;
     reg            marked = 1'b0;
     reg            plain  = 1'b0;
-    // What is in storage: whole frames, the place of the next word in, and that of the next word out; what the output holds.
+    // What is in storage: whole frames, the place of the next word in, and that of the next word
+    // out; what the output holds.
     reg [BITS-1:0] storage [0:2*FRAME-1];
     reg [1:0]      users;
     integer        frames, frames_then, write_slot, written, read_slot, position;
@@ -133,7 +136,8 @@ module strassenc_positions_check #(
         end
     endtask
 
-    // mode 0: full rate; 1: slow taker; 2: slow giver; 3: both random; 4: bursts; 5: random, with clken and resets.
+    // mode 0: full rate; 1: slow taker; 2: slow giver; 3: both random; 4: bursts; 5: random, with
+    // clken and resets.
     initial begin
         done = 1'b0;
         failures = 0;
@@ -189,7 +193,8 @@ module strassenc_positions_check #(
                 if (clocks > FRAME && (clocks - 1 - FRAME) % (all > FRAME ? all : FRAME) < all) due_taken = due_taken + 1;
                 @(negedge clk);
             end
-            // One word per clock, the first one two clocks after the last one of its frame; between frames nothing.
+            // One word per clock, the first one two clocks after the last one of its frame; between
+            // frames nothing.
             if (mode == 0 ? taken != due_taken : read_frames < 4) begin
                 failures = failures + 1;
                 $display("%m mode %0d: %0d words instead of %0d, %0d frames", mode, taken, due_taken, read_frames);

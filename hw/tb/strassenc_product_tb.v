@@ -1,5 +1,5 @@
-// Self-checking testbench of strassenc_product: every latency with an enable per register of its own, all four kinds of
-// operands, products read whole and modulo a power of two.
+// Self-checking testbench of strassenc_product: every latency with an enable per register of its
+// own, all four kinds of operands, products read whole and modulo a power of two.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

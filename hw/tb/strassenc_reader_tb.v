@@ -1,6 +1,6 @@
-// Self-checking testbench of strassenc_reader: many shapes side by side, each with several frames in a row under random
-// gaps, stalls and clken, and with resets in mid-frame. The words are compared with a plain model, and so are s_ready and
-// m_valid in every clock.
+// Self-checking testbench of strassenc_reader: many shapes side by side, each with several frames
+// in a row under random gaps, stalls and clken, and with resets in mid-frame. The words are
+// compared with a plain model, and so are s_ready and m_valid in every clock.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -107,8 +107,8 @@ module strassenc_reader_check #(
         end
     endtask
 
-    // The timing, as it is meant: occupied rows, complete pixels and words of the next one, group and window, words of the
-    // window issued, and what is at the output.
+    // The timing, as it is meant: occupied rows, complete pixels and words of the next one, group
+    // and window, words of the window issued, and what is at the output.
     integer occupied, column, word, group, window, issued_words, base, needed, last_column;
     reg     at_output, issued;
 
@@ -182,7 +182,8 @@ module strassenc_reader_check #(
         s_data = {WORD_BITS{1'b0}};
         s_user = 1'b0;
         reset;
-        // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken too; 5: bursts.
+        // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and
+        // clken too; 5: bursts.
         // Every other round a reset comes somewhere before the end.
         for (round = 0; round < 12; round = round + 1) begin
             mode = round / 2;
@@ -231,8 +232,8 @@ module strassenc_reader_check #(
                     taken = taken + 1;
                     expect_word;
                     if (taken % TAKEN == 0) begin
-                        // From the third frame on all is steady; where reading takes at least as long as the input, it
-                        // has no gap.
+                        // From the third frame on all is steady; where reading takes at least as
+                        // long as the input, it has no gap.
                         if (mode == 0 && taken > 2 * TAKEN && COLUMNS * WINDOW >= STRIDE_H * ROW && TAKEN >= GIVEN
                                 && clocks - finished != TAKEN) begin
                             failures = failures + 1;
@@ -269,8 +270,8 @@ module strassenc_reader_tb;
     wire [CHECKS-1:0]    done;
     wire [32*CHECKS-1:0] failures;
 
-    // Parameters in order: HEIGHT, WIDTH, WORDS, K_H, K_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W, ROWS, COLUMNS, GROUPS, REPEATS,
-    // LANES.
+    // Parameters in order: HEIGHT, WIDTH, WORDS, K_H, K_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W, ROWS,
+    // COLUMNS, GROUPS, REPEATS, LANES.
     strassenc_reader_check #(1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1)          element   (clk, done[0], failures[32*0 +: 32]);
     strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2) vector    (clk, done[1], failures[32*1 +: 32]);
     strassenc_reader_check #(1, 1, 6, 1, 1, 1, 1, 0, 0, 1, 1, 3, 2)    repeated  (clk, done[2], failures[32*2 +: 32]);

@@ -1,5 +1,6 @@
-// Self-checking testbench of strassenc_recall: both streams joined and extended, zeros in the first frame and where a sequence
-// starts, what comes back taken all the same; clock by clock under random stalls of both givers and the taker, clken, reset.
+// Self-checking testbench of strassenc_recall: both streams joined and extended, zeros in the first
+// frame and where a sequence starts, what comes back taken all the same; clock by clock under
+// random stalls of both givers and the taker, clken, reset.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

@@ -1,5 +1,6 @@
-// Self-checking testbench of strassenc_requantise: every clock compared with a plain model, under gaps, stalls, clken and
-// resets; saturation at both ends, amounts of no bits and of some, negative constants, shifts that leave only the sign.
+// Self-checking testbench of strassenc_requantise: every clock compared with a plain model, under
+// gaps, stalls, clken and resets; saturation at both ends, amounts of no bits and of some, negative
+// constants, shifts that leave only the sign.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -80,7 +81,8 @@ module strassenc_requantise_check #(
     wire unused = &{1'b0, seed};
     integer                 mode, clocks, i, k, taken;
     reg                     pending, step;
-    // What the primitive should be: the results on their way, the last stage at m_data, and the group at hand.
+    // What the primitive should be: the results on their way, the last stage at m_data, and the
+    // group at hand.
     reg                     stage_valid [0:LATENCY-1];
     reg                     stage_user  [0:LATENCY-1];
     reg [OUT_BITS-1:0]      stage_data  [0:LATENCY-1];
@@ -99,7 +101,8 @@ module strassenc_requantise_check #(
     integer                 below = 0;
     integer                 above = 0;
 
-    // A word: each element at either end of its range, or anything. The more ends, the more often all of them at one.
+    // A word: each element at either end of its range, or anything. The more ends, the more often
+    // all of them at one.
     integer                 kind;
     reg [Y_BITS-1:0]        drawn;
     task draw(input integer ends);
@@ -164,7 +167,8 @@ module strassenc_requantise_check #(
         end
     endtask
 
-    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken and resets too.
+    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken
+    // and resets too.
     initial begin
         done = 1'b0;
         failures = 0;

@@ -1,5 +1,5 @@
-// Self-checking testbench of strassenc_round: right and left shifts, halves that round up, saturation at both ends, random
-// enables.
+// Self-checking testbench of strassenc_round: right and left shifts, halves that round up,
+// saturation at both ends, random enables.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

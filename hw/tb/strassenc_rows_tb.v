@@ -1,6 +1,6 @@
 // Self-checking testbench of strassenc_rows: every clock compared with row numbers that are counted
-// on over all frames, at full rate, under gaps and late ends of groups, clken and resets; pads, rows
-// that groups share, rows that none covers.
+// on over all frames, at full rate, under gaps and late ends of groups, clken and resets; pads,
+// rows that groups share, rows that none covers.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

@@ -1,4 +1,5 @@
-// Self-checking testbench of strassenc_serialiser with 1, 2, 3 and 8 beats: beats, m_last and m_user under random stalls.
+// Self-checking testbench of strassenc_serialiser with 1, 2, 3 and 8 beats: beats, m_last and
+// m_user under random stalls.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -61,7 +62,8 @@ module strassenc_serialiser_check #(
             for (i = 0; i < BEATS; i = i + 1) s_data[8*i +: 8] = $random(seed);
             s_user = $random(seed) & 1;
             s_valid = 1'b0;
-            // Now and then a reset takes the frame away after one beat, and it is given again from the start.
+            // Now and then a reset takes the frame away after one beat, and it is given again from
+            // the start.
             limit = (frame & 15) == 7 ? 1 : BEATS;
             beat = 0;
             while (beat < limit) begin

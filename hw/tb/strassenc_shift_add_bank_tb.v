@@ -1,6 +1,6 @@
-// Self-checking testbench of strassenc_shift_add_bank: every clock compared with a plain model that multiplies, under gaps,
-// stalls, clken and resets; both kinds of operand and both of their ends, digits of any sign and shift and none, halves that
-// round up.
+// Self-checking testbench of strassenc_shift_add_bank: every clock compared with a plain model that
+// multiplies, under gaps, stalls, clken and resets; both kinds of operand and both of their ends,
+// digits of any sign and shift and none, halves that round up.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -78,7 +78,8 @@ module strassenc_shift_add_bank_check #(
     wire unused = &{1'b0, seed};
     integer                 mode, clocks, i, k, taken;
     reg                     pending, step;
-    // What the primitive should be: the results on their way, the last stage at m_data, and the group at hand.
+    // What the primitive should be: the results on their way, the last stage at m_data, and the
+    // group at hand.
     reg                     stage_valid [0:LATENCY-1];
     reg                     stage_user  [0:LATENCY-1];
     reg [OUT_BITS-1:0]      stage_data  [0:LATENCY-1];
@@ -92,7 +93,8 @@ module strassenc_shift_add_bank_check #(
     integer                 lane, term;
     reg [DIGIT_BITS-1:0]    digit;
 
-    // A word: each element at either end of its range, or anything. The more ends, the more often all of them at one.
+    // A word: each element at either end of its range, or anything. The more ends, the more often
+    // all of them at one.
     integer                 kind;
     reg [U_BITS-1:0]        drawn;
     task draw(input integer ends);
@@ -151,7 +153,8 @@ module strassenc_shift_add_bank_check #(
         end
     endtask
 
-    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken and resets too.
+    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken
+    // and resets too.
     initial begin
         done = 1'b0;
         failures = 0;

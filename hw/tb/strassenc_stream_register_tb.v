@@ -37,7 +37,8 @@ module strassenc_stream_register_tb;
     reg     pending;
     reg [15:0] sent, expected;
 
-    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken too.
+    // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken
+    // too.
     initial begin
         clken = 1'b1;
         s_data = 16'd0;
@@ -55,7 +56,8 @@ module strassenc_stream_register_tb;
                 end
             end
             rst = 1'b0;
-            // What a reset drops is not seen again: numbers go on, and the taker starts from the next one.
+            // What a reset drops is not seen again: numbers go on, and the taker starts from the
+            // next one.
             expected = s_data;
             sent = s_data;
             taken = 0;

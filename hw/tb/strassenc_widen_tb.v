@@ -1,5 +1,5 @@
-// Self-checking testbench of strassenc_widen with 1, 2, 3 and 8 words: data, user bit, full rate, random stalls, clken, reset
-// in the middle of a word.
+// Self-checking testbench of strassenc_widen with 1, 2, 3 and 8 words: data, user bit, full rate,
+// random stalls, clken, reset in the middle of a word.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -48,7 +48,8 @@ module strassenc_widen_check #(
     reg                  pending, user, last;
     reg [WORDS*BITS-1:0] expected;
 
-    // mode 0: full rate; 1: random; 2: random, with clken and reset. User bits of words other than the first are anything.
+    // mode 0: full rate; 1: random; 2: random, with clken and reset. User bits of words other than
+    // the first are anything.
     initial begin
         done = 1'b0;
         failures = 0;

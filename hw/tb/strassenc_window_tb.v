@@ -1,6 +1,6 @@
-// Self-checking testbench of strassenc_window: many shapes side by side, each with several frames in a row under random
-// gaps, stalls and clken, and with resets in mid-frame. The windows are compared with a plain model, and so are s_ready and
-// m_valid in every clock.
+// Self-checking testbench of strassenc_window: many shapes side by side, each with several frames
+// in a row under random gaps, stalls and clken, and with resets in mid-frame. The windows are
+// compared with a plain model, and so are s_ready and m_valid in every clock.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -100,8 +100,8 @@ module strassenc_window_check #(
         end
     endtask
 
-    // The timing, as it is meant: occupied rows and columns, group, next column, columns still due to the group before, next
-    // window, and what is under way.
+    // The timing, as it is meant: occupied rows and columns, group, next column, columns still due
+    // to the group before, next window, and what is under way.
     integer occupied, column, group, c, due, window, base, needed, ahead, real_columns, pushes, last_end;
     reg     under_way, at_output, moves, issued, pushed, completes;
 
@@ -182,7 +182,8 @@ module strassenc_window_check #(
         pushes = real_columns;
         if (pushes < (COLUMNS - 1) * STRIDE_W + 1) pushes = (COLUMNS - 1) * STRIDE_W + 1;
         if (pushes < (last_end + 2) / 2) pushes = (last_end + 2) / 2;
-        // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and clken too; 5: bursts.
+        // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: both random, and
+        // clken too; 5: bursts.
         // Every other round a reset comes somewhere before the end.
         for (round = 0; round < 12; round = round + 1) begin
             mode = round / 2;
@@ -267,7 +268,8 @@ module strassenc_window_tb;
     wire [CHECKS-1:0]    done;
     wire [32*CHECKS-1:0] failures;
 
-    // Parameters in order: HEIGHT, WIDTH, ELEMENTS, K_H, K_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W, ROWS, COLUMNS, RATE.
+    // Parameters in order: HEIGHT, WIDTH, ELEMENTS, K_H, K_W, STRIDE_H, STRIDE_W, PAD_H, PAD_W,
+    // ROWS, COLUMNS, RATE.
     strassenc_window_check #(6, 7, 2, 3, 3, 1, 1, 1, 1, 6, 7, 42)  same_3    (clk, done[0], failures[32*0 +: 32]);
     strassenc_window_check #(6, 8, 1, 5, 5, 1, 1, 2, 2, 6, 8, 48)  same_5    (clk, done[1], failures[32*1 +: 32]);
     strassenc_window_check #(8, 9, 1, 7, 7, 1, 1, 3, 3, 8, 9, 72)  same_7    (clk, done[2], failures[32*2 +: 32]);

@@ -17,7 +17,8 @@ module tiny_hidden (
     output wire m_user,
     output wire [11:0] m_data  // 3 elements of u4 * 2^-2
 );
-    // ==== Control: one valid bit and one enable per boundary. A boundary loads when it is empty or the next one loads.
+    // ==== Control: one valid bit and one enable per boundary. A boundary loads when it is empty or
+    // the next one loads.
     reg  p7_valid;
     reg  p7_user;
     wire p7_enable = !p7_valid | m_ready;

@@ -17,7 +17,8 @@ module tiny_scores (
     output wire m_user,
     output wire [26:0] m_data  // 3 elements of s9 * 2^-3
 );
-    // ==== Control: one valid bit and one enable per boundary. A boundary loads when it is empty or the next one loads.
+    // ==== Control: one valid bit and one enable per boundary. A boundary loads when it is empty or
+    // the next one loads.
     reg  p5_valid;
     reg  p5_user;
     wire p5_enable = !p5_valid | m_ready;

@@ -2,8 +2,8 @@
 # Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
 # with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0 --beat-elements 2
 #
-# Compiles and runs the testbench, from any folder; status 0 where it passes. Nothing is left behind,
-# unless OBJECTS names a folder that keeps what is compiled for the next time.
+# Compiles and runs the testbench, from any folder; status 0 where it passes. Nothing is left
+# behind, unless OBJECTS names a folder that keeps what is compiled for the next time.
 #
 #   sh tiny_tb.sh icarus      with Icarus Verilog, 10.0 or newer
 #   sh tiny_tb.sh verilator   with Verilator, 5.006 or newer

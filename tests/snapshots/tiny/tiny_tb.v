@@ -2,14 +2,14 @@
 // Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
 // with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0 --beat-elements 2
 //
-// 34 vectors with golden's answers, first at full rate, where latency and initiation interval are
-// checked, then with random pauses on both sides, wrong frames and a reset in mid-frame. Prints PASS and
-// ends with status 0, or prints what is wrong, with its place, then FAIL, and ends with another status in
-// Icarus Verilog and Verilator; other simulators stop.
+// 34 vectors with golden's answers, first at full rate, where latency and initiation
+// interval are checked, then with random pauses on both sides, wrong frames and a reset in
+// mid-frame. Prints PASS and ends with status 0, or prints what is wrong, with its place, then
+// FAIL, and ends with another status in Icarus Verilog and Verilator; other simulators stop.
 //
 // +vectors=N   only the first N vectors, for cores that take long
 // +data=FOLDER where tiny_tb_input.mem and tiny_tb_output.mem are; else the macro STRASSENC_FOLDER
-//              says it when this is compiled, else they are in the folder in which the simulation runs
+//              says it when this is compiled, else they are in the folder of the simulation
 //
 // `sh tiny_tb.sh icarus` and `sh tiny_tb.sh verilator` compile and run it, from any folder.
 `default_nettype none
@@ -76,7 +76,8 @@ module tiny_tb;
         end
     endtask
 
-    // ==== Vectors: read digit by digit, since $readmemh does not fail where a file is missing or short
+    // ==== Vectors: read digit by digit, since $readmemh does not fail where a file is missing or
+    // short
     reg [IN_BITS-1:0]    given [0:VECTORS*IN_BEATS-1];
     reg [OUT_BITS-1:0]   expected [0:VECTORS*OUT_BEATS-1];
     reg [PATH_BITS-1:0]  home, folder;
@@ -141,9 +142,9 @@ module tiny_tb;
     reg [31:0] noise;
     // Whether both sides pause at random.
     reg        pauses;
-    // Falling edges so far, beats so far on both sides, and clocks since the last of them. The process that
-    // counts beats adds and never sets: Verilator 5.006 gives each process that sets a variable before it
-    // reads it a copy of its own.
+    // Falling edges so far, beats so far on both sides, and clocks since the last of them. The
+    // process that counts beats adds and never sets: Verilator 5.006 gives each process that sets a
+    // variable before it reads it a copy of its own.
     integer    clock, passed, seen, idle;
     initial begin
         aclk = 1'b0;
@@ -170,7 +171,8 @@ module tiny_tb;
         end
     endtask
 
-    // ==== Output: beats in order, each compared; a vector is a sequence start where its number divides by 3
+    // ==== Output: beats in order, each compared; a vector is a sequence start where its number
+    // divides by 3
     integer received, first_clock, last_clock;
     initial
         forever begin
