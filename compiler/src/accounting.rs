@@ -12,7 +12,7 @@ use serde::Serialize;
 use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, Linear, Op, Step};
 use strassenc_runtime::{Extent, Network, Result};
 
-/// Whose rules are followed.
+/// The rules that multiplications and additions are counted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Rules {

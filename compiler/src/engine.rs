@@ -40,7 +40,7 @@ pub struct Target {
     /// Most multipliers; `--dsp-budget`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dsp: Option<u64>,
-    /// Which engine linear layers may have.
+    /// The engines that linear layers may have.
     #[serde(default)]
     pub engine: Allowed,
 }
@@ -54,7 +54,7 @@ const CLOCKS: RangeInclusive<f64> = 0.001..=10_000.0;
 /// The frames a second that a core can be asked for.
 const FPS: RangeInclusive<f64> = 0.001..=1e9;
 
-/// Which engines linear layers may have.
+/// The engines that linear layers may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Allowed {

@@ -272,8 +272,8 @@ fn over_a_window(conv: &Conv2d) -> Dense {
     }
 }
 
-/// Without the entries of W_b at taps that no window has on the image, as those above and below the
-/// middle of a square kernel over one row: all that they are ever multiplied by is 0.
+/// The layer without the entries of W_b at taps that no window has on the image, as those above and
+/// below the middle of a square kernel over one row: all that they are ever multiplied by is 0.
 fn on_the_image(mut dense: Dense, windows: Windows, image: Shape) -> Dense {
     if !windows.padded(image) {
         return dense;

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// All phases, moving averages, the best epoch's state, samples held out and changed.
+/// A network with all phases, moving averages, the best epoch's state, samples held out and
+/// changed.
 const NET: &str = r#"
 name = "little"
 input = { shape = [8, 8], bits = 5, frac = 4 }

@@ -108,7 +108,7 @@ impl Artifact {
         }
     }
 
-    /// Which command takes it.
+    /// The command that takes it.
     pub fn taken_by(self) -> &'static str {
         match self {
             Artifact::Description => {

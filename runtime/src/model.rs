@@ -271,7 +271,7 @@ pub struct CharCnn {
     /// Entry i: how many filters of width i + 1 there are; filters are in the order of their
     /// widths.
     pub widths: Vec<usize>,
-    /// tanh.
+    /// The table of tanh.
     pub tanh: Table,
 }
 
@@ -286,7 +286,7 @@ pub struct Highway {
     pub gates: Dense,
     /// `frac` of what `sigmoid` looks up.
     pub gate_frac: i32,
-    /// σ.
+    /// The table of σ.
     pub sigmoid: Table,
 }
 
@@ -302,9 +302,9 @@ pub struct Lstm {
     /// all of i, then f, g and o. Its output is requantised to the signed format in which the
     /// tables are looked up.
     pub gates: Dense,
-    /// σ.
+    /// The table of σ.
     pub sigmoid: Table,
-    /// tanh.
+    /// The table of tanh.
     pub tanh: Table,
     /// The format of c, signed. tanh(c) is looked up after c is requantised to the format of the
     /// gates.

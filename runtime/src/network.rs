@@ -579,14 +579,14 @@ pub enum Quantiser {
 pub enum Schedule {
     /// The learning rate does not change.
     Constant,
-    /// Half a cosine, step by step, down to 0 (Loshchilov & Hutter 2017).
+    /// The rate falls by half a cosine, step by step, down to 0 (Loshchilov & Hutter 2017).
     Cosine,
-    /// Times `factor` every `every` epochs.
+    /// The rate is multiplied by `factor` every `every` epochs.
     Step(Step),
-    /// Up from 1/25 in a line, then down to 0 by half a cosine (Smith 2018).
+    /// The rate rises from 1/25 in a line, then falls to 0 by half a cosine (Smith 2018).
     OneCycle(OneCycle),
-    /// Times `factor` after each epoch that lowers the validation perplexity by less than `gain`:
-    /// the rule of StrassenNets for language models. For recurrent networks only.
+    /// The rate is multiplied by `factor` after each epoch that lowers the validation perplexity by
+    /// less than `gain`: the rule of StrassenNets for language models. For recurrent networks only.
     Plateau(Plateau),
 }
 

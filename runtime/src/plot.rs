@@ -35,7 +35,7 @@ pub type Drawn<T = ()> = Result<T, Box<dyn std::error::Error>>;
 pub struct Axis {
     /// The range from the axis's left or lower end to the other.
     pub range: Range<f64>,
-    /// All within the range.
+    /// The ticks, all within the range.
     pub ticks: Vec<f64>,
 }
 

@@ -55,8 +55,8 @@ impl Table {
 mod tests {
     use super::*;
 
-    /// Half a step of the values, half a step of what is looked up times the steepest slope, and
-    /// what lies beyond the ends.
+    /// The bound is half a step of the values, half a step of what is looked up times the steepest
+    /// slope, and what lies beyond the ends.
     #[test]
     fn tables_are_as_near_as_their_formats_allow() {
         for (bits, frac, out) in [(11, 7, 8), (8, 4, 7), (6, 2, 12), (14, 10, 15)] {

@@ -136,7 +136,7 @@ fn so_is_one_of_words() {
     interrupt_and_resume(&network_of_words(), 2.2, 19);
 }
 
-/// The same with averages, of which the best epoch's is kept, and phases that end early.
+/// A run with averages, of which the best epoch's is kept, and with phases that end early.
 #[test]
 fn so_is_one_with_averages_and_patience() {
     let network = network(|n| {

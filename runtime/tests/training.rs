@@ -122,7 +122,7 @@ fn interrupted_and_resumed_is_uninterrupted() {
     assert!(contents(&whole) == contents(&parts));
 }
 
-/// The same with everything that a recipe can have.
+/// The recipe has everything that one can have.
 #[test]
 fn a_run_with_all_of_the_recipe_resumes_bit_for_bit() {
     let text = r#"name = "all"

@@ -98,7 +98,7 @@ impl Builder {
         })
     }
 
-    /// The same for rows and columns, half the time.
+    /// A size that is the same for rows and columns half the time.
     fn extent(&mut self, mut draw: impl FnMut(&mut ChaCha8Rng) -> usize) -> Extent {
         let square = self.rng.random();
         let h = draw(&mut self.rng);

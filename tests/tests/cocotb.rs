@@ -63,9 +63,9 @@ fn wrap(folder: &Path, name: &str, command: &Command) {
     fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// All digits of the test split through a core with a 64-bit input without tlast and a 32-bit
-/// output, in every simulator that is at hand; a core with one addition turned into a subtraction
-/// fails.
+/// The digits of the test split stream through a core with a 64-bit input without tlast and a
+/// 32-bit output, in every simulator that is at hand; a core with one addition turned into a
+/// subtraction fails.
 #[test]
 fn digits_stream_through_a_core_as_through_dma_engines() {
     let tools = tools();

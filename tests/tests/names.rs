@@ -84,7 +84,7 @@ const NAMES: &[&str] = &[
     "ram_style",
 ];
 
-/// All with a clock enable.
+/// The options of all cores here: they have a clock enable.
 fn options() -> Options {
     Options { aclken: true, ..Options::default() }
 }

@@ -9,7 +9,7 @@ pub struct PairIndex {
     /// of two occurrences, one row tells the other. Small entries, since most of the search is
     /// looking up pairs that do not occur.
     entries: Vec<u32>,
-    /// Which entries are not 0, a bit each: these fit a cache.
+    /// A bit for each entry that says whether it is not 0: these fit a cache.
     present: Vec<u64>,
     /// 64 - log2 of the number of entries.
     shift: u32,

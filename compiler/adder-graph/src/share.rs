@@ -203,7 +203,7 @@ mod tests {
         Ok(())
     }
 
-    /// And whether bits are counted.
+    /// The options of a search, and whether bits are counted.
     fn options() -> impl Strategy<Value = (Options, bool)> {
         (0u8..2, proptest::option::of(0u32..8), any::<u64>(), any::<bool>()).prop_map(
             |(effort, max_depth, seed, wide)| {

@@ -98,7 +98,7 @@ impl Pair {
         )
     }
 
-    /// All of it in one word.
+    /// The whole pair in one word.
     #[inline]
     pub fn word(self) -> u64 {
         self.0

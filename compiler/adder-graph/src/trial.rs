@@ -29,7 +29,7 @@ struct Extract {
 pub enum Outcome {
     /// The row is the same as before.
     Same,
-    /// Another row, with so many terms more; [`Trial::carry_out`] makes the change.
+    /// The row is another one, with so many terms more; [`Trial::carry_out`] makes the change.
     Other(i64),
 }
 

@@ -42,7 +42,7 @@ pub const GRAPHS: &str = "adder_graphs.json";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// [`SCHEMA`].
+    /// The version of the record's form: [`SCHEMA`].
     pub schema: u32,
     /// [`TOOL`] of the version that wrote it.
     pub tool: String,

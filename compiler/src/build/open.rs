@@ -258,7 +258,7 @@ enum Found {
     Foreign,
 }
 
-/// See [`super::check_replaceable`].
+/// Does as [`super::check_replaceable`], which calls it.
 pub(super) fn check_replaceable(folder: &Path, options: &Options, edits: Edits) -> Result<()> {
     check_writable(folder)?;
     if !folder.exists() {

@@ -24,7 +24,7 @@ use strassenc_runtime::{Error, Kind, Result};
 pub struct Rung {
     /// What was compared or proved.
     pub name: &'static str,
-    /// What came of it.
+    /// What came of the rung.
     pub outcome: Outcome,
     /// How long it took.
     pub seconds: f64,

@@ -103,7 +103,7 @@ fn noise(model: &Model, count: usize, seed: u64) -> Vec<Vec<i64>> {
     (0..count).map(|k| vector(k % 2 == 0)).collect()
 }
 
-/// All least, all greatest, zero, and both ends in turn.
+/// Vectors of the least elements, of the greatest, of zeros, and of both ends in turn.
 fn ends(model: &Model) -> Vec<Vec<i64>> {
     let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
     let turns = (0..n).map(|i| if i % 2 == 0 { lo } else { hi }).collect();

@@ -331,7 +331,7 @@ fn narrow(circuit: &mut Circuit) {
     }
 }
 
-/// Which outputs of an adder graph each of its nodes is part of.
+/// The outputs of an adder graph that each of its nodes is part of.
 struct Served {
     /// One bit per output.
     sets: Vec<Vec<u64>>,

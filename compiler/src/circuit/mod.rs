@@ -68,7 +68,7 @@ pub struct Node {
     /// Verilog-safe, unique within the circuit, telling operation and place, e.g. `wb_add_17`,
     /// `m_3`, `wc_add_5`, `y_2`, `z_2`.
     pub name: String,
-    /// What it computes.
+    /// The operation that the node computes.
     pub op: Op,
     /// Every value it takes as an unbounded integer, for all inputs of the declared format.
     pub interval: Interval,

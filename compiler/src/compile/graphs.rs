@@ -12,9 +12,9 @@ use std::iter;
 pub struct LayerGraph {
     /// The layer's name.
     pub layer: String,
-    /// Which of the layer's matrices.
+    /// The place of the matrix in its layer.
     pub role: Role,
-    /// Its graph.
+    /// The adder graph of the matrix.
     pub graph: AdderGraph,
 }
 

@@ -62,7 +62,7 @@ impl Made {
         }
     }
 
-    /// All of it, where it is all there.
+    /// The whole engine of the layer, where it is all there.
     pub(super) fn engine(&self) -> Option<&LayerEngine> {
         if let Made::Engine(engine) = self { Some(engine) } else { None }
     }

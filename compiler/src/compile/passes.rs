@@ -51,7 +51,7 @@ pub enum Level {
 }
 
 impl Pass {
-    /// What it yields.
+    /// The level that the pass yields.
     pub fn level(self) -> Level {
         match self {
             Pass::Lower | Pass::Prune => Level::Dataflow,

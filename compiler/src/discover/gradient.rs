@@ -18,7 +18,7 @@ use rayon::prelude::*;
 pub struct Recipe {
     /// Steps of Adam.
     pub steps: usize,
-    /// Its learning rate; the last tenth of the steps falls to a tenth of it.
+    /// The learning rate of Adam; the last tenth of the steps falls to a tenth of it.
     pub rate: f64,
     /// Largest magnitude of an initial weight; they are uniform.
     pub spread: f64,

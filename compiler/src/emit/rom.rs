@@ -92,7 +92,7 @@ impl Rom {
         Rom { bits, words: entries.chunks(*lanes).map(word).collect(), held }
     }
 
-    /// Half of σ or tanh.
+    /// The ROM of half of σ or tanh.
     pub fn curve(curve: &Curve) -> Self {
         let bits = curve.frac as usize + 1;
         let held = format!(

@@ -14,7 +14,7 @@ pub const FILE: &str = "signature.json";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signature {
-    /// [`SCHEMA`].
+    /// The version of the signature's form: [`SCHEMA`].
     pub schema: u32,
     /// `strassenc` and its version.
     pub tool: String,

@@ -181,7 +181,7 @@ pub fn digits(kernel: &Kernel) -> Option<(Digits, u32)> {
 
 /// The operations of a kernel, taken apart.
 pub(super) struct Parts<'a> {
-    /// Which rows of the model are live.
+    /// The rows of the model that are live.
     pub indices: &'a [usize],
     pub w_b: &'a crate::adder_graph::Matrix,
     pub u: &'a [Interval],

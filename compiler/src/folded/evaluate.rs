@@ -45,7 +45,7 @@ pub fn evaluate(folded: &Folded, x: &[i64], channels: usize) -> Vec<i64> {
         .collect()
 }
 
-/// All results of an array, in order.
+/// The results of an array, in order.
 fn sums(array: &Array, mut x: impl Iterator<Item = i64>) -> Vec<i64> {
     array.blocks().flat_map(|weights| result(array, weights, &mut x)).collect()
 }

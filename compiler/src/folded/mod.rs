@@ -130,7 +130,7 @@ pub struct Array {
 pub struct Bank {
     /// Multipliers that work at a time.
     pub lanes: usize,
-    /// The same for all rows: what a row is shifted less by is in its coefficient.
+    /// The right shift of all rows: what a row is shifted less by is in its coefficient.
     pub shift: u32,
     /// Bits of a coefficient, two's complement.
     pub coefficient_bits: u32,

@@ -28,7 +28,7 @@ pub struct Chain {
 /// One operation and its result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Op {
-    /// What it does.
+    /// The operation itself.
     pub kind: OpKind,
     /// The vector it yields.
     pub result: Value,
@@ -39,7 +39,7 @@ pub struct Op {
 pub enum OpKind {
     /// `matrix · x`.
     Linear {
-        /// Which of the layer's matrices this is.
+        /// The place of the matrix in its layer.
         role: Role,
         /// `[n_out, n_in]`.
         matrix: Matrix,
@@ -72,7 +72,7 @@ pub enum OpKind {
     },
 }
 
-/// Which matrix of an SPN layer a linear operation is.
+/// The place of a linear operation's matrix in an SPN layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// W_b: from the layer's inputs to the multipliers.

@@ -106,7 +106,7 @@ pub struct Layer {
     pub reads: Vec<EdgeId>,
     /// The shape in which it reads: that of the edge, or a vector of all its elements.
     pub input: Shape,
-    /// What it does.
+    /// The kind of the layer.
     pub kind: Kind,
 }
 
@@ -118,7 +118,7 @@ pub enum Kind {
     /// The largest element or the sum of every window, channel by channel. Pads are the format's
     /// minimum, or 0.
     Pool {
-        /// Which of the two.
+        /// The kind of the pooling: the largest element or the sum.
         kind: PoolKind,
         /// The windows it works on.
         windows: Windows,

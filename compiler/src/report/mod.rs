@@ -42,7 +42,7 @@ pub struct Report {
     pub inferences_per_second: f64,
     /// Clocks from the last input beat of an inference to its first output beat.
     pub latency: i64,
-    /// The same in microseconds.
+    /// The latency in microseconds.
     pub latency_us: f64,
     /// What enters.
     pub input: Beats,
@@ -67,7 +67,7 @@ pub struct Report {
 pub struct Device {
     /// The device family.
     pub family: Family,
-    /// Its multiplier block.
+    /// The multiplier block of the family.
     pub dsp_block: &'static str,
     /// Kbit of the block RAMs that are estimated.
     pub bram_kbit: u32,

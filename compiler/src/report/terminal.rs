@@ -46,7 +46,7 @@ impl Document {
 }
 
 impl Table {
-    /// Its lines, of at most `width` characters each.
+    /// The lines of the table, of at most `width` characters each.
     pub(super) fn lines(&self, width: usize) -> Vec<String> {
         self.laid_out(width).iter().flat_map(|line| wrapped(line, "", width)).collect()
     }

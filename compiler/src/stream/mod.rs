@@ -78,11 +78,11 @@ pub struct Node {
     pub name: String,
     /// The layer whose module it is in; none for what stands between layers.
     pub layer: Option<usize>,
-    /// What it is.
+    /// The primitive that the node is.
     pub primitive: Primitive,
-    /// What enters.
+    /// The streams that enter.
     pub inputs: Vec<StreamId>,
-    /// What leaves.
+    /// The streams that leave.
     pub outputs: Vec<StreamId>,
 }
 

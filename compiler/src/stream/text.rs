@@ -275,7 +275,7 @@ parts! {
 /// The most of what is no number of elements.
 const MOST: u32 = 1 << 24;
 
-/// All tables.
+/// All tables that a ROM may hold.
 const TABLES: [Table; 7] = [
     Table::Wb,
     Table::Coefficients,

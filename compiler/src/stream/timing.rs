@@ -11,11 +11,11 @@ use strassenc_runtime::{Error, Kind, Result};
 /// The clocks at which frames pass, from power-on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// When the last word of each frame was taken.
+    /// The clock at which the last word of each frame was taken.
     pub taken: Vec<u64>,
-    /// When the first word of each result was shown.
+    /// The clock at which the first word of each result was shown.
     pub shown: Vec<u64>,
-    /// When the last word of each result was taken.
+    /// The clock at which the last word of each result was taken.
     pub done: Vec<u64>,
     /// The most words that each FIFO held, by position among the nodes.
     pub occupied: Vec<(usize, usize)>,

@@ -27,7 +27,7 @@ pub enum Axis {
 }
 
 impl Axis {
-    /// All of them, in order.
+    /// All axes, in order.
     pub const ALL: [Axis; 4] = [Axis::Ratio, Axis::P, Axis::Threshold, Axis::AdderPenalty];
 
     /// The name that it has in folders, columns and options.

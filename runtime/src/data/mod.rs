@@ -47,7 +47,7 @@ pub struct DataSet {
     pub class_names: Option<Vec<String>>,
     /// What the user should know of how the files were read.
     pub notes: Vec<String>,
-    /// What training sees.
+    /// The samples that training sees.
     pub train: Split,
     /// What accuracy is measured on.
     pub test: Split,

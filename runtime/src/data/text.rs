@@ -53,11 +53,11 @@ pub struct Text {
     pub name: String,
     /// What it is a sequence of; characters where it has just been [loaded](load).
     pub symbols: Symbols,
-    /// What training sees.
+    /// The symbols that training sees.
     pub train: Vec<u32>,
     /// What decides on learning rates.
     pub valid: Vec<u32>,
-    /// What is measured.
+    /// The symbols that are measured.
     pub test: Vec<u32>,
 }
 

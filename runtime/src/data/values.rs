@@ -8,9 +8,9 @@ use ndarray::{Array2, Axis, CowArray, Ix2, s};
 /// of them is exact in it, as the pixels of images are, else in f64.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// All are exact in f32.
+    /// The values, where all are exact in f32.
     Single(Array2<f32>),
-    /// One at least is not.
+    /// The values, where one at least is not.
     Double(Array2<f64>),
 }
 

@@ -22,7 +22,7 @@ const MAX_ELEMENTS: usize = 1 << 24;
 pub struct Step {
     /// Unique: `dense_0`, `conv_0`, `pool_0`, `add_0`, `lstm_0`, counted by kind.
     pub name: String,
-    /// What it does.
+    /// The operation of the step.
     pub op: Op,
     /// The values it reads: 0 is the network's input, i + 1 the result of step i.
     pub from: Vec<usize>,

@@ -89,7 +89,7 @@ impl Rows {
 pub struct Windows {
     /// The shape of an image.
     pub input: Shape,
-    /// Images.
+    /// The number of images.
     pub samples: usize,
     /// Windows of an image, down and across.
     pub count: (usize, usize),

@@ -50,7 +50,7 @@ pub trait Weights: Sized + Send {
     const KIND: &'static str;
     /// The version of that kind of file.
     const VERSION: u32;
-    /// All of it that is no tensor.
+    /// The type of all that is no tensor.
     type Document: Serialize + DeserializeOwned;
 
     /// What is no tensor.

@@ -31,7 +31,7 @@ pub fn compare(runs: &[(String, Vec<Epoch>)]) -> Result<String> {
     Ok(text)
 }
 
-/// Which samples a run's errors are of.
+/// The samples that a run's errors are of, in words.
 fn samples(history: &[Epoch]) -> &'static str {
     if history.iter().any(|e| e.validation_accuracy.is_some()) { "held out" } else { "training" }
 }

@@ -41,7 +41,7 @@ impl Score {
         self.loss / self.samples.max(1) as f64
     }
 
-    /// The same in bits, of a text's characters or words.
+    /// The mean loss in bits, of a text's characters or words.
     pub fn bits(&self) -> f64 {
         self.mean_loss() / std::f64::consts::LN_2
     }

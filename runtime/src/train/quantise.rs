@@ -111,7 +111,7 @@ mod tests {
         (a ^ (3 * a)).count_ones()
     }
 
-    /// Against all integers of 8 bits, over two octaves of values and both signs.
+    /// The check is against all integers of 8 bits, over two octaves of values and both signs.
     #[test]
     fn coefficients_of_few_terms_are_the_nearest() {
         assert_eq!([0, 1, 7, 64, 85, 127].map(digits), [0, 1, 2, 1, 4, 2]);

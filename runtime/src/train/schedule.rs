@@ -103,7 +103,7 @@ pub struct Progress {
 pub trait Learner: Sized + Send {
     /// What it learns from.
     type Data;
-    /// What it trains.
+    /// The weights that it trains.
     type Weights: Weights;
     /// What its data are called in messages.
     const DATA: &'static str;

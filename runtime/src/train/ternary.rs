@@ -16,7 +16,7 @@ pub struct Matrix<T> {
     ternary: Option<(Ternariser, Array2<T>)>,
 }
 
-/// Which product an entry of a matrix belongs to.
+/// The product that an entry of a matrix belongs to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Side {
     /// Row i sums the operand of product i: W_b.
@@ -26,7 +26,7 @@ pub enum Side {
     Columns {
         /// Output channels, c_out.
         channels: usize,
-        /// Groups of them.
+        /// Groups of the channels.
         groups: usize,
     },
 }
@@ -52,7 +52,7 @@ impl Side {
 /// How weights become ternary: t_ij = sign(w_ij)·[|w_ij| > Δ_i], times a scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ternariser {
-    /// Which thresholds and scales.
+    /// The rule of thresholds and scales.
     pub quantiser: Quantiser,
     /// The threshold over the mean of |w|, where thresholds go by that.
     pub factor: f64,

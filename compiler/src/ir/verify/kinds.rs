@@ -158,7 +158,7 @@ fn embedding(from: &Edge, to: &Edge, rows: &[Vec<i64>]) -> Check {
     })
 }
 
-/// All values of a table: of the integers from 0 on, and of those from -1 down.
+/// The values of a table: of the integers from 0 on, and of those from -1 down.
 struct Table<'a> {
     values: &'a [i64],
     sigmoid: bool,
@@ -180,7 +180,7 @@ impl<'a> Table<'a> {
         Ok(Table { values, sigmoid, one })
     }
 
-    /// All that it can yield for these.
+    /// The values that the table can yield for these gates.
     fn image(&self, gate: Range) -> Option<Range> {
         let last = self.values.len() as i128 - 1;
         let entry = |k: i128| i128::from(self.values[k as usize]);

@@ -122,9 +122,9 @@ fn product<const N: usize>(numbers: [usize; N]) -> usize {
 pub struct Ends<'a> {
     /// The node's name.
     pub name: &'a str,
-    /// What enters.
+    /// The streams that enter.
     pub inputs: Vec<&'a Stream>,
-    /// What leaves.
+    /// The streams that leave.
     pub outputs: Vec<&'a Stream>,
 }
 
@@ -171,9 +171,9 @@ pub enum Table {
     Outputs,
     /// The rows of an embedding.
     Rows,
-    /// σ.
+    /// The table of σ.
     Sigmoid,
-    /// tanh.
+    /// The table of tanh.
     Tanh,
 }
 

@@ -25,7 +25,7 @@ pub fn outputs(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2<f64>> 
 
 /// A layer of an integer network, whose linear layers are L.
 pub struct Node<L> {
-    /// What it does.
+    /// The operation of the node.
     pub kind: Kind<L>,
     /// The values it reads: 0 is the network's input, i + 1 the result of node i.
     pub from: Vec<usize>,

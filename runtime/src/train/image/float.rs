@@ -519,8 +519,8 @@ layers = [
         }
     }
 
-    /// Straight through: the gradient of W is the one a full-precision network has whose W *is* the
-    /// ternary matrix.
+    /// Gradients go straight through: that of W is the one a full-precision network has whose W
+    /// *is* the ternary matrix.
     #[test]
     fn ternary_gradients_are_those_at_the_quantised_weights() {
         let quantisers = [Quantiser::Twn, Quantiser::Fixed, Quantiser::Row];

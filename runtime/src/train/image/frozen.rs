@@ -98,7 +98,7 @@ impl Fixed {
 pub struct Integers {
     /// `[r]`.
     pub coefficients: Array1<i32>,
-    /// `[r]`: t_i.
+    /// The shifts t_i, `[r]`.
     pub shifts: Array1<i32>,
     /// `[p · p · c_out]`.
     pub bias: Array1<i64>,
@@ -139,7 +139,7 @@ impl FrozenLayer {
         );
     }
 
-    /// `[c_out]`: e_c.
+    /// The exponents e_c, `[c_out]`.
     pub fn exponents(&self) -> Array1<i32> {
         let Some(log_scales) = &self.log_scales else { return self.fixed.exponents.clone() };
         log_scales.row().mapv(|l| self.fixed.within_shifts(l).round() as i32)
@@ -373,7 +373,7 @@ struct Room {
     z: Vec<Array2<f64>>,
     /// `[n, elements]`: dL/dz.
     dz: Vec<Array2<f64>>,
-    /// Which elements were the largest of their windows.
+    /// The elements that were the largest of their windows.
     which: Vec<Array2<u32>>,
 }
 

@@ -76,7 +76,7 @@ struct Piece<T> {
     v: Vec<T>,
     /// A tile's outputs, patch by patch, or dL/dy; or a sample's before the pooling.
     patch: Vec<T>,
-    /// Which pixels of their windows the pooling took.
+    /// The pixels of their windows that the pooling took.
     which: Vec<u32>,
     /// A sum over windows, where the layer [collapses](collapse).
     exact: Array2<f64>,

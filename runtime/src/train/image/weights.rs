@@ -27,7 +27,7 @@ pub struct Weights {
     pub frozen: Option<Frozen>,
 }
 
-/// All of it that is no tensor.
+/// What of the weights is no tensor.
 #[derive(Serialize, Deserialize)]
 pub struct Document {
     live: Vec<usize>,

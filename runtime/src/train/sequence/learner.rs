@@ -28,7 +28,7 @@ pub struct SequenceLearner {
     teacher: Option<Teaching>,
 }
 
-/// Another network, and where it is in the text.
+/// The network that teaches, and where it is in the text.
 struct Teaching {
     float: Sequence<f32>,
     state: State<f32>,

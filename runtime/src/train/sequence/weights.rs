@@ -25,7 +25,7 @@ pub struct Weights {
     pub taught: Option<State<f32>>,
 }
 
-/// All of it that is no tensor.
+/// What of the weights is no tensor.
 #[derive(Serialize, Deserialize)]
 pub struct Document {
     alphabet: String,
