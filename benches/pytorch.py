@@ -173,14 +173,17 @@ class Mean(nn.Module):
         return x.mean((2, 3), keepdim=True)
 
 
-class Residual(nn.Module):
-    def __init__(self, layer, shape):
+class Branches(nn.Module):
+    def __init__(self, layer, shape, concat):
         super().__init__()
-        self.body, self.shape = build(layer["body"], shape)
-        self.shortcut, _ = build(layer.get("shortcut", []), shape)
+        self.concat = concat
+        self.body, (height, width, channels) = build(layer["body"], shape)
+        self.shortcut, (_, _, others) = build(layer.get("shortcut", []), shape)
+        self.shape = height, width, channels + (others if concat else 0)
 
     def forward(self, x):
-        return self.body(x) + self.shortcut(x)
+        body, shortcut = self.body(x), self.shortcut(x)
+        return torch.cat((body, shortcut), 1) if self.concat else body + shortcut
 
 
 def build(layers, shape):
@@ -200,8 +203,8 @@ def build(layers, shape):
                 modules.append(Pool(fields, shape, F.avg_pool2d))
             case "global_average_pool":
                 modules.append(Mean(shape))
-            case "residual":
-                modules.append(Residual(fields, shape))
+            case "residual" | "concat":
+                modules.append(Branches(fields, shape, kind == "concat"))
             case _:
                 sys.exit(f"{kind} is not known here")
         shape = modules[-1].shape

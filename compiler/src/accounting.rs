@@ -10,7 +10,7 @@
 use crate::report::{Document, Section, Source, Table};
 use serde::Serialize;
 use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, Linear, Op, Step};
-use strassenc_runtime::{Extent, Network, Result};
+use strassenc_runtime::{Extent, Join, Network, Result};
 
 /// The rules that multiplications and additions are counted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
@@ -254,7 +254,7 @@ fn filter_additions(step: &Step) -> u64 {
 /// Additions of what is not linear; comparisons are none.
 fn other_additions(step: &Step, op: &Op) -> u64 {
     match op {
-        Op::Add => step.output.elements() as u64,
+        Op::Join(Join::Add) => step.output.elements() as u64,
         Op::AveragePool(pool) => (step.output.elements() * (pool.size.area() - 1)) as u64,
         _ => 0,
     }

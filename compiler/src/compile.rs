@@ -461,7 +461,6 @@ fn one(
     step: Step,
 ) -> Result<Made> {
     let layer: &Layer = &dataflow.layers[number];
-    let channels = dataflow.yields(number).shape.channels;
     match (layer.kernel(), choice) {
         (Some(_), Choice::Unrolled) if layer.words().is_some() => {
             let cause =
@@ -482,8 +481,9 @@ fn one(
             Ok(Made::Engine(LayerEngine::Folded(Box::new(folded))))
         }
         (None, Choice::Elementwise { lanes }) => {
-            if lanes == 0 || !channels.is_multiple_of(lanes) {
-                let cause = format_args!("{lanes} does not divide the {channels} channels");
+            if !dataflow.lanes(number).any(|n| n == lanes) {
+                let can: Vec<String> = dataflow.lanes(number).map(|n| n.to_string()).collect();
+                let cause = format_args!("are {lanes}, but can be {}", can.join(", ")).to_string();
                 return Err(Error::input(format_args!("layer `{}`, lanes", layer.name), cause));
             }
             Ok(Made::Engine(LayerEngine::Elementwise { lanes }))
@@ -562,8 +562,8 @@ impl Compiled {
         fn find<'a>(layers: &'a [ModelLayer], name: &str) -> Option<&'a ModelLayer> {
             layers.iter().find_map(|layer| match layer {
                 _ if layer.name() == name => Some(layer),
-                ModelLayer::Residual(residual) => {
-                    find(&residual.body, name).or_else(|| find(&residual.shortcut, name))
+                ModelLayer::Branches(branches) => {
+                    find(&branches.body, name).or_else(|| find(&branches.shortcut, name))
                 }
                 _ => None,
             })
@@ -575,7 +575,7 @@ impl Compiled {
     /// that are too large to be simulated as one.
     ///
     /// # Errors
-    /// Where there is no such layer, or it is a sum, which reads two images; where `stop` says so.
+    /// Where there is no such layer, or it joins two images; where `stop` says so.
     pub fn alone(
         &self,
         layer: &str,
@@ -588,10 +588,7 @@ impl Compiled {
         };
         let ir = &self.dataflow.layers[number];
         if ir.reads.iter().any(|id| *id != ir.reads[0]) {
-            return Err(Error::input(
-                place(),
-                "is a sum of two images, which is not simulated alone",
-            ));
+            return Err(Error::input(place(), "joins two images, and is not simulated alone"));
         }
         let dataflow = Dataflow {
             name: format!("{}_{layer}_alone", self.dataflow.name),

@@ -76,9 +76,9 @@ pub enum Choice {
     Unrolled,
     /// ROMs and shared adders.
     Folded(Folding),
-    /// The engine of a pooling, a sum or an embedding.
+    /// The engine of a pooling, a sum, a concatenation or an embedding.
     Elementwise {
-        /// Elements at a time; divides the channels.
+        /// Elements at a time; one of [`Dataflow::lanes`].
         lanes: usize,
     },
 }
@@ -411,7 +411,7 @@ impl Estimator<'_> {
                     self.cost(number, Choice::Elementwise { lanes: *lanes }).clocks <= interval
                 };
                 vec![Choice::Elementwise {
-                    lanes: divisors(channels).find(quick).unwrap_or(channels),
+                    lanes: dataflow.lanes(number).find(quick).unwrap_or(channels),
                 }]
             }
         }
@@ -540,6 +540,14 @@ impl Estimator<'_> {
                 luts: 3 * lanes as u64 * x_bits + 20,
                 ..Cost::default()
             },
+            (Kind::Concat { .. }, Choice::Elementwise { lanes }) => {
+                let (elements, z_bits) = (to.shape.elements(), u64::from(to.format.bits));
+                Cost {
+                    clocks: (elements / lanes) as u64,
+                    luts: 2 * lanes as u64 * z_bits + 20,
+                    ..Cost::default()
+                }
+            }
             (Kind::Embedding { rows }, Choice::Elementwise { lanes }) => {
                 let words = (to.shape.channels / lanes) as u64;
                 let own =
@@ -549,7 +557,10 @@ impl Estimator<'_> {
                     rows.len() as u64 * words.next_power_of_two(),
                 )
             }
-            (Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. }, _) => Cost::default(),
+            (
+                Kind::Pool { .. } | Kind::Add { .. } | Kind::Concat { .. } | Kind::Embedding { .. },
+                _,
+            ) => Cost::default(),
         }
     }
 

@@ -17,10 +17,10 @@ pub use prune::prune;
 use crate::interval::Interval;
 use crate::ir::gated::{Blend, Cell, Curve};
 use crate::ir::{self, Dataflow, Edge, EdgeId, Kernel, Kind, Windows};
-use intervals::{added, blended, columns, looked_up, pixel, pooled};
+use intervals::{added, blended, columns, looked_up, pixel, pooled, side_by_side};
 use ndarray::{Array1, Array2, Axis};
-use strassenc_runtime::model::{Conv2d, Dense, Highway, Layer, Lstm, Output, Residual, Spn, Table};
-use strassenc_runtime::{Error, Extent, Format, Model, Result, Shape};
+use strassenc_runtime::model::{Branches, Conv2d, Dense, Highway, Layer, Lstm, Output, Spn, Table};
+use strassenc_runtime::{Error, Extent, Format, Join, Model, Result, Shape};
 
 /// Lowers a model.
 ///
@@ -58,7 +58,7 @@ fn add(dataflow: &mut Dataflow, layer: &Layer, from: EdgeId) -> Result<EdgeId> {
     let edge = dataflow.edges[from.index()].clone();
     let (shape, format) = layer.yields((edge.shape, edge.format))?;
     let (input, kind, intervals, format) = match layer {
-        Layer::Residual(residual) => return add_residual(dataflow, residual, from),
+        Layer::Branches(branches) => return add_branches(dataflow, branches, from),
         Layer::Bilinear(bilinear) => {
             let whole = Spn::Bilinear(bilinear);
             spn(over_a_vector(whole, elements(&edge).collect(), edge.format))
@@ -203,23 +203,24 @@ fn by_unit(gates: &Dense, parts: usize) -> Dense {
     }
 }
 
-fn add_residual(dataflow: &mut Dataflow, residual: &Residual, from: EdgeId) -> Result<EdgeId> {
-    let body = branch(dataflow, &residual.body, from)?;
-    let shortcut = branch(dataflow, &residual.shortcut, from)?;
+fn add_branches(dataflow: &mut Dataflow, branches: &Branches, from: EdgeId) -> Result<EdgeId> {
+    let body = branch(dataflow, &branches.body, from)?;
+    let shortcut = branch(dataflow, &branches.shortcut, from)?;
     let [a, b] = [body, shortcut].map(|id| dataflow.edges[id.index()].clone());
-    let frac = a.format.frac.max(b.format.frac);
+    let (name, format, frac) = (&branches.name, branches.format, a.format.frac.max(b.format.frac));
     let shifts = [a.format.frac, b.format.frac].map(|f| (frac - f) as u32);
-    let shift = frac - residual.format.frac;
-    let intervals = added([&a, &b], residual.format, shifts, shift);
-    let yields = Edge::whole(a.shape, residual.format, intervals);
-    Ok(push(
-        dataflow,
-        &residual.name,
-        vec![body, shortcut],
-        a.shape,
-        Kind::Add { shifts, shift },
-        yields,
-    ))
+    let shift = frac - format.frac;
+    let (kind, intervals) = match branches.join {
+        Join::Add => (Kind::Add { shifts, shift }, added([&a, &b], format, shifts, shift)),
+        Join::Concat => {
+            (Kind::Concat { shifts, shift }, side_by_side([&a, &b], format, shifts, shift))
+        }
+    };
+    let shape = branches.join.shape(a.shape, b.shape).ok_or_else(|| {
+        Error::internal(format_args!("layer `{name}`"), "has branches of other shapes")
+    })?;
+    let yields = Edge::whole(shape, format, intervals);
+    Ok(push(dataflow, name, vec![body, shortcut], a.shape, kind, yields))
 }
 
 /// The windows of a convolution that yields this image.

@@ -4,9 +4,9 @@
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
-    Bilinear, CharCnn, Conv2d, Dense, Highway, Layer, Lstm, Model, Output, Pool, PoolKind, Residual,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Highway, Layer, Lstm, Model, Output, Pool, PoolKind,
 };
-use crate::shape::Shape;
+use crate::shape::{Join, Shape};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -132,7 +132,7 @@ fn layer(layer: &Layer, x: &[i64], (shape, format): (Shape, Format)) -> Result<V
         Layer::Bilinear(b) => bilinear(b, x),
         Layer::Conv2d(c) => conv2d(c, x, shape, layer.yields((shape, format))?.0),
         Layer::Pool(p) => pool(p, x, (shape, format), layer.yields((shape, format))?.0),
-        Layer::Residual(r) => residual(r, x, (shape, format))?,
+        Layer::Branches(b) => branches(b, x, (shape, format))?,
         Layer::Embedding(e) => {
             let mut z = vec![];
             for index in x {
@@ -230,25 +230,52 @@ fn pool(layer: &Pool, x: &[i64], (input, format): (Shape, Format), output: Shape
     z
 }
 
-fn residual(layer: &Residual, x: &[i64], edge: (Shape, Format)) -> Result<Vec<i64>> {
-    let (a, a_format) = branch(&layer.body, x, edge)?;
-    let (b, b_format) = branch(&layer.shortcut, x, edge)?;
+fn branches(layer: &Branches, x: &[i64], edge: (Shape, Format)) -> Result<Vec<i64>> {
+    let (mut a, (a_shape, a_format)) = branch(&layer.body, x, edge)?;
+    let (mut b, (b_shape, b_format)) = branch(&layer.shortcut, x, edge)?;
     let frac = a_format.frac.max(b_format.frac);
-    let mut z = Vec::with_capacity(a.len());
-    for (a, b) in a.iter().zip(&b) {
-        let sum = (a << (frac - a_format.frac)) + (b << (frac - b_format.frac));
-        z.push(layer.format.saturate(round_shift(sum, frac - layer.format.frac)));
+    for v in &mut a {
+        *v <<= frac - a_format.frac;
+    }
+    for v in &mut b {
+        *v <<= frac - b_format.frac;
+    }
+    let mut z = vec![];
+    match layer.join {
+        Join::Add => {
+            for (a, b) in a.iter().zip(&b) {
+                z.push(a + b);
+            }
+        }
+        Join::Concat => {
+            for pixel in 0..a_shape.height * a_shape.width {
+                for c in 0..a_shape.channels {
+                    z.push(a[pixel * a_shape.channels + c]);
+                }
+                for c in 0..b_shape.channels {
+                    z.push(b[pixel * b_shape.channels + c]);
+                }
+            }
+        }
+    }
+    for v in &mut z {
+        *v = layer.format.saturate(round_shift(*v, frac - layer.format.frac));
     }
     Ok(z)
 }
 
-fn branch(layers: &[Layer], x: &[i64], mut edge: (Shape, Format)) -> Result<(Vec<i64>, Format)> {
+/// What a branch yields, its shape and its format.
+fn branch(
+    layers: &[Layer],
+    x: &[i64],
+    mut edge: (Shape, Format),
+) -> Result<(Vec<i64>, (Shape, Format))> {
     let mut x = x.to_vec();
     for z in layers {
         x = layer(z, &x, edge)?;
         edge = z.yields(edge)?;
     }
-    Ok((x, edge.1))
+    Ok((x, edge))
 }
 
 fn dense(layer: &Dense, x: &[i64]) -> Vec<i64> {

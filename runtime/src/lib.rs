@@ -30,4 +30,4 @@ pub use error::{Error, Kind, Result};
 pub use format::Format;
 pub use model::Model;
 pub use network::Network;
-pub use shape::{Extent, Shape};
+pub use shape::{Extent, Join, Shape};

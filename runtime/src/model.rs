@@ -7,7 +7,7 @@ mod validate;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::shape::{Extent, Shape};
+use crate::shape::{Extent, Join, Shape};
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView1};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -80,8 +80,8 @@ pub enum Layer {
     Conv2d(Conv2d),
     /// Windows of an image, channel by channel.
     Pool(Pool),
-    /// The sum of two branches over the same input.
-    Residual(Residual),
+    /// Two branches over the same input, joined.
+    Branches(Branches),
     /// A table of vectors.
     Embedding(Embedding),
     /// Filters over the characters of a word.
@@ -213,17 +213,19 @@ pub enum PoolKind {
     Sum,
 }
 
-/// The sum of two branches, each of which reads what enters.
+/// Two branches, each of which reads what enters, joined: a residual or a concatenation.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Residual {
-    /// Unique name within the model, e.g. `add_0`.
+pub struct Branches {
+    /// Unique name within the model, e.g. `add_0` or `concat_0`.
     pub name: String,
-    /// Ends with a linear layer.
+    /// At least one layer; that of a residual ends with a linear one.
     pub body: Vec<Layer>,
     /// Empty for what enters itself.
     pub shortcut: Vec<Layer>,
-    /// The format of the sum, which is aligned exactly to the larger frac and then requantised
-    /// once; unsigned is a ReLU.
+    /// How the two become one.
+    pub join: Join,
+    /// The format of what they become, which is aligned exactly to the larger frac and then
+    /// requantised once; unsigned is a ReLU.
     pub format: Format,
 }
 
@@ -414,8 +416,8 @@ impl Conv2d {
 }
 
 impl Layer {
-    /// What it works on: `vectors`, `images` or `sequences`; a residual on what its branches do,
-    /// but never on vectors.
+    /// What it works on: `vectors`, `images` or `sequences`; branches on what their layers do, but
+    /// never on vectors.
     pub fn domain(&self) -> &'static str {
         match self {
             Layer::Dense(_) | Layer::Bilinear(_) => "vectors",
@@ -423,8 +425,8 @@ impl Layer {
             Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => {
                 "sequences"
             }
-            Layer::Residual(residual) => {
-                let mut layers = residual.body.iter().chain(&residual.shortcut);
+            Layer::Branches(branches) => {
+                let mut layers = branches.body.iter().chain(&branches.shortcut);
                 if layers.any(|layer| layer.domain() == "sequences") {
                     "sequences"
                 } else {
@@ -441,7 +443,7 @@ impl Layer {
             Layer::Bilinear(b) => &b.name,
             Layer::Conv2d(c) => &c.name,
             Layer::Pool(p) => &p.name,
-            Layer::Residual(r) => &r.name,
+            Layer::Branches(b) => &b.name,
             Layer::Embedding(e) => &e.name,
             Layer::CharCnn(c) => &c.filters.name,
             Layer::Highway(h) => &h.gates.name,

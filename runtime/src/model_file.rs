@@ -14,10 +14,10 @@ use crate::artifact::{Artifact, read_as};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model::{
-    Bilinear, CharCnn, Conv2d, Dense, Edge, Embedding, Highway, Layer, Lstm, Model, Output, Pool,
-    PoolKind, Provenance, Residual, Table,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Edge, Embedding, Highway, Layer, Lstm, Model,
+    Output, Pool, PoolKind, Provenance, Table,
 };
-use crate::shape::Extent;
+use crate::shape::{Extent, Join};
 use ndarray::{Array, Dimension, IxDyn};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -78,12 +78,8 @@ enum LayerDocument {
         stride: Extent,
         pad: Extent,
     },
-    Residual {
-        name: String,
-        body: Vec<LayerDocument>,
-        shortcut: Vec<LayerDocument>,
-        format: Format,
-    },
+    Residual(BranchesDocument),
+    Concat(BranchesDocument),
     Embedding {
         name: String,
         format: Format,
@@ -117,6 +113,16 @@ enum LayerDocument {
         cell: Format,
         hidden: Format,
     },
+}
+
+/// A residual or a concat.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BranchesDocument {
+    name: String,
+    body: Vec<LayerDocument>,
+    shortcut: Vec<LayerDocument>,
+    format: Format,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -316,9 +322,9 @@ fn expected(layers: &[LayerDocument], names: &mut BTreeMap<String, (Dtype, usize
                 (name, output)
             }
             LayerDocument::Pool { .. } => continue,
-            LayerDocument::Residual { body, shortcut, .. } => {
-                expected(body, names);
-                expected(shortcut, names);
+            LayerDocument::Residual(branches) | LayerDocument::Concat(branches) => {
+                expected(&branches.body, names);
+                expected(&branches.shortcut, names);
                 continue;
             }
         };
@@ -413,6 +419,11 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
     let table = |name: &str, field: &str, frac: i32| -> Result<Table> {
         Ok(Table { values: i32s(name, field)?, frac })
     };
+    let joined = |join: Join, branches: BranchesDocument| -> Result<Layer> {
+        let BranchesDocument { name, body, shortcut, format } = branches;
+        let (body, shortcut) = (layers(body)?, layers(shortcut)?);
+        Ok(Layer::Branches(Branches { name, body, shortcut, join, format }))
+    };
     Ok(match layer {
         LayerDocument::Dense { name, budget, coefficient_bits, product_frac, output } => {
             Layer::Dense(dense(&name, budget, coefficient_bits, product_frac, output)?)
@@ -499,12 +510,8 @@ fn read_layer(layer: LayerDocument, tensors: &BTreeMap<String, Tensor>) -> Resul
         LayerDocument::Pool { name, window, size, stride, pad } => {
             Layer::Pool(Pool { name, kind: window, size, stride, pad })
         }
-        LayerDocument::Residual { name, body, shortcut, format } => Layer::Residual(Residual {
-            name,
-            body: layers(body)?,
-            shortcut: layers(shortcut)?,
-            format,
-        }),
+        LayerDocument::Residual(branches) => joined(Join::Add, branches)?,
+        LayerDocument::Concat(branches) => joined(Join::Concat, branches)?,
     })
 }
 
@@ -575,9 +582,9 @@ fn tensors(layers: &[Layer]) -> BTreeMap<String, Tensor> {
                 add("bias", i64s(&conv.bias));
             }
             Layer::Pool(_) => {}
-            Layer::Residual(residual) => {
-                tensors.extend(self::tensors(&residual.body));
-                tensors.extend(self::tensors(&residual.shortcut));
+            Layer::Branches(branches) => {
+                tensors.extend(self::tensors(&branches.body));
+                tensors.extend(self::tensors(&branches.shortcut));
                 continue;
             }
         }
@@ -663,12 +670,15 @@ fn document_of(layer: &Layer) -> LayerDocument {
         Layer::Pool(p) => {
             LayerDocument::Pool { name, window: p.kind, size: p.size, stride: p.stride, pad: p.pad }
         }
-        Layer::Residual(r) => LayerDocument::Residual {
-            name,
-            body: r.body.iter().map(document_of).collect(),
-            shortcut: r.shortcut.iter().map(document_of).collect(),
-            format: r.format,
-        },
+        Layer::Branches(b) => {
+            let of = |layers: &[Layer]| layers.iter().map(document_of).collect();
+            let (body, shortcut) = (of(&b.body), of(&b.shortcut));
+            let branches = BranchesDocument { name, body, shortcut, format: b.format };
+            match b.join {
+                Join::Add => LayerDocument::Residual(branches),
+                Join::Concat => LayerDocument::Concat(branches),
+            }
+        }
         Layer::Embedding(e) => LayerDocument::Embedding { name, format: e.format },
         Layer::CharCnn(c) => LayerDocument::CharCnn {
             name,

@@ -30,7 +30,7 @@ pub use ready::{find, ready};
 
 use crate::error::{Result, number};
 use crate::format::Format;
-use crate::shape::{Extent, Shape, Sizes};
+use crate::shape::{Extent, Join, Shape, Sizes};
 use describe::{Place, Violation};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -45,7 +45,7 @@ pub struct Network {
     /// What enters the first layer.
     pub input: Input,
     /// The layers in the order data flows: a linear layer (`dense`, `conv2d` or `conv1d`) last, a
-    /// `relu` only right after one or after a `residual`.
+    /// `relu` only right after one, after a `residual` or after a `concat`.
     pub layers: Vec<Layer>,
     /// What a linear layer takes that does not say otherwise.
     #[serde(default, skip_serializing_if = "Spn::is_default")]
@@ -97,7 +97,10 @@ pub enum Layer {
     /// The step from an image to a vector, row by row, pixel by pixel; `dense` does it by itself.
     Flatten,
     /// The sum of two branches over the same input.
-    Residual(Residual),
+    Residual(Branches),
+    /// Two branches over the same input side by side: the channels of the body, then those of the
+    /// shortcut.
+    Concat(Branches),
     /// A table of vectors, one row for each index; the first layer of a network whose input is one
     /// index or several, as of the characters of a text.
     Embedding(Embedding),
@@ -281,15 +284,32 @@ pub struct Window {
     pub pad: Sizes,
 }
 
-/// Two branches that are added.
+/// Two branches over the same input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Residual {
-    /// Ends with a linear layer.
+pub struct Branches {
+    /// At least one layer; that of a residual ends with a linear one.
     pub body: Vec<Layer>,
     /// The layers of the shortcut; none for the input itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shortcut: Vec<Layer>,
+}
+
+impl Layer {
+    /// The branches that it joins, and how.
+    pub fn branches(&self) -> Option<(&Branches, Join)> {
+        match self {
+            Layer::Residual(branches) => Some((branches, Join::Add)),
+            Layer::Concat(branches) => Some((branches, Join::Concat)),
+            _ => None,
+        }
+    }
+
+    /// The layers of its branches.
+    fn inner(&self) -> impl Iterator<Item = &Layer> {
+        let branches = self.branches().into_iter();
+        branches.flat_map(|(branches, _)| branches.body.iter().chain(&branches.shortcut))
+    }
 }
 
 /// What linear layers take that do not say otherwise.
@@ -680,13 +700,7 @@ impl Network {
     /// image of one row.
     pub fn axes(&self) -> Vec<usize> {
         fn one_dimensional(layer: &Layer) -> bool {
-            match layer {
-                Layer::Conv1d(_) => true,
-                Layer::Residual(residual) => {
-                    residual.body.iter().chain(&residual.shortcut).any(one_dimensional)
-                }
-                _ => false,
-            }
+            matches!(layer, Layer::Conv1d(_)) || layer.inner().any(one_dimensional)
         }
         match *self.input.shape {
             [time] if self.layers.iter().any(one_dimensional) => vec![1, time, 1],
@@ -705,11 +719,7 @@ impl Network {
     pub fn is_of_sequences(&self) -> bool {
         let of_sequences = |layer: &Layer| match layer {
             Layer::Embedding(_) | Layer::CharCnn(_) | Layer::Highway(_) | Layer::Lstm(_) => true,
-            Layer::Residual(residual) => {
-                let both = residual.body.iter().chain(&residual.shortcut);
-                both.clone().any(|layer| matches!(layer, Layer::Highway(_)))
-            }
-            _ => false,
+            layer => layer.inner().any(|layer| matches!(layer, Layer::Highway(_))),
         };
         self.layers.iter().any(of_sequences)
     }

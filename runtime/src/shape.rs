@@ -54,6 +54,27 @@ impl Shape {
     }
 }
 
+/// How two branches over the same input become one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Join {
+    /// Their sum, element by element.
+    Add,
+    /// The channels of the first, then those of the second, pixel by pixel.
+    Concat,
+}
+
+impl Join {
+    /// The shape of two values joined; `None` where they do not fit each other.
+    pub fn shape(self, a: Shape, b: Shape) -> Option<Shape> {
+        let channels = match self {
+            Join::Add => Some(a.channels).filter(|channels| *channels == b.channels),
+            Join::Concat => a.channels.checked_add(b.channels),
+        }?;
+        let pixels = [a.height, a.width] == [b.height, b.width];
+        pixels.then_some(Shape { channels, ..a })
+    }
+}
+
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

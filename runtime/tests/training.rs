@@ -365,7 +365,7 @@ frozen = { epochs = 2, learning_rate = 3e-2, schedule = "constant" }
     folded.train.frozen.epochs = 0;
     let (_, folded) = train(&folded, &data, &folder.path().join("folded")).unwrap();
     let scales = |model: &Model| {
-        let Layer::Residual(residual) = &model.layers[1] else { unreachable!() };
+        let Layer::Branches(residual) = &model.layers[1] else { unreachable!() };
         [&residual.body, &residual.shortcut].map(|branch| branch.last().unwrap().output().cloned())
     };
     assert!(scales(&folded) != scales(&model), "{:?}", scales(&model));

@@ -25,8 +25,8 @@ pub fn random_engines(dataflow: &Dataflow, seed: u64) -> Engines {
             }
             Some(_) => Choice::Unrolled,
             None => {
-                let channels = dataflow.yields(number).shape.channels;
-                Choice::Elementwise { lanes: divisor(&mut rng, channels) }
+                let lanes: Vec<usize> = dataflow.lanes(number).collect();
+                Choice::Elementwise { lanes: lanes[rng.random_range(0..lanes.len())] }
             }
         };
         engines.layers.insert(layer.name.clone(), choice);

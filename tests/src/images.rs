@@ -4,13 +4,13 @@ use ndarray::{Array, Array1, Dimension, ShapeBuilder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use strassenc_runtime::model::{
-    Conv2d, Dense, Edge, Layer, Output, Pool, PoolKind, Provenance, Residual,
+    Branches, Conv2d, Dense, Edge, Layer, Output, Pool, PoolKind, Provenance,
 };
-use strassenc_runtime::{Extent, Format, Model, Shape};
+use strassenc_runtime::{Extent, Format, Join, Model, Shape};
 
-/// A network of convolutions, pooling, residuals and at times a dense layer over a small image, at
-/// times of one row, one column or one pixel; kernels, strides, pads, patches and pools are square
-/// or not.
+/// A network of convolutions, pooling, residuals, concatenations and at times a dense layer over a
+/// small image, at times of one row, one column or one pixel; kernels, strides, pads, patches and
+/// pools are square or not.
 pub fn image_model(seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let format = any_format(&mut rng);
@@ -26,9 +26,10 @@ pub fn image_model(seed: u64) -> Model {
     let mut edge = (Shape::of(&shape), format);
     let mut layers = vec![];
     for _ in 0..builder.rng.random_range(0..=3) {
-        let layer = match builder.rng.random_range(0..4) {
+        let layer = match builder.rng.random_range(0..5) {
             0 => builder.pool(edge),
             1 => builder.residual(edge),
+            2 => builder.concat(edge),
             _ => builder.conv2d(edge, None, false),
         };
         edge = layer.yields(edge).unwrap();
@@ -114,7 +115,8 @@ impl Builder {
         Extent { h: along(size.h, shape.height), w: along(size.w, shape.width) }
     }
 
-    /// `yields`: the channels and stride-1 shape of the input are kept, for the body of a residual.
+    /// `yields`: the shape of the input is kept but for its channels, which are so many, for a
+    /// branch.
     fn conv2d(&mut self, (shape, _): (Shape, Format), yields: Option<usize>, raw: bool) -> Layer {
         let patch = self.extent(|rng| rng.random_range(1..=3));
         let mut groups = vec![1, shape.channels, 2];
@@ -164,28 +166,69 @@ impl Builder {
     fn residual(&mut self, edge: (Shape, Format)) -> Layer {
         let channels =
             if self.rng.random() { edge.0.channels } else { self.rng.random_range(1..=4) };
-        // Depthwise layers may not change the number of channels at will.
-        let plain = |layer: Layer| match layer {
-            Layer::Conv2d(ref conv)
-                if !conv.depthwise() || conv.channels().is_multiple_of(conv.groups) =>
-            {
-                Some(layer)
-            }
-            _ => None,
+        let body = vec![self.branch(edge, channels)];
+        let shortcut = if channels == edge.0.channels && self.rng.random() {
+            vec![]
+        } else {
+            vec![self.branch(edge, channels)]
         };
-        let branch = |builder: &mut Builder| loop {
-            if let Some(layer) = plain(builder.conv2d(edge, Some(channels), false)) {
-                return vec![layer];
+        self.join("add", Join::Add, [body, shortcut])
+    }
+
+    /// A convolution that keeps height and width.
+    fn branch(&mut self, edge: (Shape, Format), channels: usize) -> Layer {
+        loop {
+            let layer = self.conv2d(edge, Some(channels), false);
+            // Depthwise layers may not change the number of channels at will.
+            if let Layer::Conv2d(conv) = &layer
+                && (!conv.depthwise() || conv.channels().is_multiple_of(conv.groups))
+            {
+                return layer;
             }
+        }
+    }
+
+    fn join(&mut self, name: &str, join: Join, [body, shortcut]: [Vec<Layer>; 2]) -> Layer {
+        let (name, format) = (self.name(name), any_format(&mut self.rng));
+        Layer::Branches(Branches { name, body, shortcut, join, format })
+    }
+
+    /// Of what enters, convolutions, poolings and further concatenations; at times both branches
+    /// shrink the image.
+    fn concat(&mut self, edge: (Shape, Format)) -> Layer {
+        let shrinks = self.rng.random_ratio(1, 4);
+        let (size, stride) = if shrinks {
+            (Extent::ONE, self.extent(|rng| rng.random_range(1..=3)))
+        } else {
+            let half = self.extent(|rng| rng.random_range(0..=1));
+            (half.zip(half, |a, b| a + b + 1), Extent::ONE)
+        };
+        let pad = size.zip(Extent::ONE, |size, one| (size - one) / 2);
+        let branch = |builder: &mut Builder| {
+            let kind = if builder.rng.random() { PoolKind::Max } else { PoolKind::Sum };
+            let pool = Layer::Pool(Pool { name: builder.name("pool"), kind, size, stride, pad });
+            if builder.rng.random_ratio(1, 4) {
+                return vec![pool];
+            }
+            let mut layers = if shrinks { vec![pool] } else { vec![] };
+            let edge = layers.iter().fold(edge, |edge, layer| layer.yields(edge).unwrap());
+            layers.push(if edge.0.channels <= 4 && builder.rng.random_ratio(1, 6) {
+                builder.concat_with_itself(edge)
+            } else {
+                let channels = builder.rng.random_range(1..=4);
+                builder.branch(edge, channels)
+            });
+            layers
         };
         let body = branch(self);
-        let shortcut =
-            if channels == edge.0.channels && self.rng.random() { vec![] } else { branch(self) };
-        Layer::Residual(Residual {
-            name: self.name("add"),
-            body,
-            shortcut,
-            format: any_format(&mut self.rng),
-        })
+        let shortcut = if !shrinks && self.rng.random() { vec![] } else { branch(self) };
+        self.join("concat", Join::Concat, [body, shortcut])
+    }
+
+    /// A convolution beside what enters it.
+    fn concat_with_itself(&mut self, edge: (Shape, Format)) -> Layer {
+        let channels = self.rng.random_range(1..=3);
+        let body = vec![self.branch(edge, channels)];
+        self.join("concat", Join::Concat, [body, vec![]])
     }
 }

@@ -2,10 +2,10 @@
 
 use ndarray::{Array1, Array2, arr1};
 use strassenc_runtime::model::{
-    Conv2d, Dense, Edge, Layer, Model, Output, Pool, PoolKind, Residual,
+    Branches, Conv2d, Dense, Edge, Layer, Model, Output, Pool, PoolKind,
 };
 use strassenc_runtime::train::fake_quantised;
-use strassenc_runtime::{Extent, Format, Shape, golden, model_file};
+use strassenc_runtime::{Extent, Format, Join, Shape, golden, model_file};
 use strassenc_tests::{image_model, inputs};
 
 /// The convolution as one dense layer over all pixels: a row for every patch and row of W_b, whose
@@ -92,7 +92,7 @@ fn a_convolution_is_the_dense_layer_with_its_zeros_and_repetitions() {
 /// The expected values are worked out as a person would: pads below every value, sums with more
 /// bits, branches of different frac.
 #[test]
-fn pooling_and_residuals_by_hand() {
+fn pooling_and_branches_by_hand() {
     let format = Format { signed: true, bits: 4, frac: 1 };
     let mut model = image_model(0);
     model.input = Edge { shape: vec![3, 2], format };
@@ -140,10 +140,19 @@ fn pooling_and_residuals_by_hand() {
             format: Format { signed: true, bits: 8, frac: 3 },
         },
     };
-    let add =
-        Residual { name: "add".into(), body: vec![Layer::Conv2d(conv)], shortcut: vec![], format };
-    model.layers = vec![Layer::Residual(add)];
-    assert_eq!(golden::infer(&model, &[1, 3, -1, 5, -8, 7]).unwrap(), [2, 5, -1, 7, -8, 7]);
+    let joined = |join| {
+        let (body, shortcut) = (vec![Layer::Conv2d(conv.clone())], vec![]);
+        vec![Layer::Branches(Branches { name: "joined".into(), body, shortcut, join, format })]
+    };
+    let x = [1, 3, -1, 5, -8, 7];
+    model.layers = joined(Join::Add);
+    assert_eq!(golden::infer(&model, &x).unwrap(), [2, 5, -1, 7, -8, 7]);
+    // Pixel by pixel round(2x / 4), then x itself.
+    model.layers = joined(Join::Concat);
+    let side_by_side = [1, 1, 2, 3, 0, -1, 3, 5, -4, -8, 4, 7];
+    assert_eq!(golden::infer(&model, &x).unwrap(), side_by_side);
+    let yields = model.layers[0].yields(edge).unwrap();
+    assert_eq!(yields, (Shape { height: 3, width: 2, channels: 2 }, format));
 }
 
 /// A square kernel over one row: what stands above and below it is multiplied by nothing but zeros.

@@ -98,7 +98,7 @@ macro_rules! primitives {
 }
 
 /// Every primitive, those first that others instantiate.
-pub(crate) const PRIMITIVES: [(&str, &str); 30] = primitives! {
+pub(crate) const PRIMITIVES: [(&str, &str); 31] = primitives! {
     "strassenc_stream_register"
     "strassenc_collector"
     "strassenc_serialiser"
@@ -121,6 +121,7 @@ pub(crate) const PRIMITIVES: [(&str, &str); 30] = primitives! {
     "strassenc_accumulate"
     "strassenc_patches"
     "strassenc_add"
+    "strassenc_concat"
     "strassenc_lookup"
     "strassenc_recall"
     "strassenc_curve"

@@ -107,9 +107,14 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
     let ir = &compiled.dataflow.layers[number];
     let (from, to) = (compiled.dataflow.reads(number), compiled.dataflow.yields(number));
     let choice = compiled.engines.layers[&ir.name];
+    // A sum reads elements of one number twice.
+    let inputs = match ir.kind {
+        Kind::Concat { .. } => to.elements_of_model(),
+        _ => from.elements_of_model(),
+    };
     let mut figures = LayerFigures {
         name: ir.name.clone(),
-        inputs: from.elements_of_model(),
+        inputs,
         outputs: to.elements_of_model(),
         budget: 0,
         per_window: 0,

@@ -80,7 +80,7 @@ pub fn step_with(
                 }
                 h.clone()
             }
-            Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } => {
+            Kind::Pool { .. } | Kind::Add { .. } | Kind::Concat { .. } | Kind::Embedding { .. } => {
                 let reads: Vec<&[i64]> =
                     layer.reads.iter().map(|id| edges[id.index()].as_slice()).collect();
                 without_kernel(layer, dataflow.yields(number), &reads)?
@@ -117,6 +117,18 @@ fn without_kernel(layer: &Layer, output: &Edge, reads: &[&[i64]]) -> Result<Vec<
                 output.format.saturate(round_shift((a << shifts[0]) + (b << shifts[1]), *shift))
             })
             .collect(),
+        Kind::Concat { shifts, shift } => {
+            let first = layer.input.channels;
+            let second = output.shape.channels - first;
+            let requantised = |x: &[i64], up: u32| -> Vec<i64> {
+                x.iter().map(|v| output.format.saturate(round_shift(v << up, *shift))).collect()
+            };
+            let pixels = x.chunks_exact(first).zip(reads[1].chunks_exact(second));
+            pixels
+                .flat_map(|(a, b)| [requantised(a, shifts[0]), requantised(b, shifts[1])])
+                .flatten()
+                .collect()
+        }
         // Indices are within an unsigned format.
         Kind::Embedding { rows } => {
             x.iter().flat_map(|x| &rows[(*x as usize).min(rows.len() - 1)]).copied().collect()

@@ -57,6 +57,7 @@ use gated::{Blend, Cell, Curve};
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
 use strassenc_runtime::{Format, Shape};
+use words::gcd;
 
 /// What travels from one layer to others; edge 0 is the network's input, edge i + 1 what layer i
 /// yields.
@@ -101,8 +102,8 @@ pub struct Edge {
 pub struct Layer {
     /// The model layer's name.
     pub name: String,
-    /// One edge; two for a sum, and for a highway layer, which reads the same one as gates and as
-    /// what it blends.
+    /// One edge; two for a sum or a concatenation, and for a highway layer, which reads the same
+    /// one as gates and as what it blends.
     pub reads: Vec<EdgeId>,
     /// The shape in which it reads: that of the edge, or a vector of all its elements.
     pub input: Shape,
@@ -129,6 +130,15 @@ pub enum Kind {
         /// Left shifts that align the two.
         shifts: [u32; 2],
         /// Right shift of the sum.
+        shift: i32,
+    },
+    /// The channels of the first edge that it reads, then those of the second, pixel by pixel:
+    /// `saturate(round(x · 2^shifts_i · 2^-shift))` of each element of edge i, half up; a shift ≤ 0
+    /// is an exact left shift.
+    Concat {
+        /// Left shifts that align the two.
+        shifts: [u32; 2],
+        /// Right shift of both.
         shift: i32,
     },
     /// Row `min(x, rows - 1)` of a table for each element x that enters: an image of one row.
@@ -172,6 +182,19 @@ impl Dataflow {
     pub fn reads(&self, layer: usize) -> &Edge {
         &self.edges[self.layers[layer].reads[0].index()]
     }
+
+    /// How many elements at a time a layer without a kernel can yield, the fewest first: parts of a
+    /// pixel, of a concatenation parts of both of its sides or all of both.
+    pub fn lanes(&self, layer: usize) -> impl Iterator<Item = usize> {
+        let channels = self.yields(layer).shape.channels;
+        let parts = match self.layers[layer].kind {
+            Kind::Concat { .. } => gcd(self.reads(layer).shape.channels, channels),
+            _ => channels,
+        };
+        let is_one = move |n: &usize| parts.is_multiple_of(*n) || *n == channels;
+        (1..=channels).filter(is_one)
+    }
+
     /// Whether it has a state, which goes from one input to the next.
     pub fn is_recurrent(&self) -> bool {
         self.layers.iter().any(|layer| matches!(layer.kind, Kind::Lstm { .. }))
@@ -215,7 +238,9 @@ impl Layer {
             | Kind::CharCnn { filters: kernel, .. }
             | Kind::Highway { gates: kernel, .. }
             | Kind::Lstm { gates: kernel, .. } => Some(kernel),
-            Kind::Pool { .. } | Kind::Add { .. } | Kind::Embedding { .. } => None,
+            Kind::Pool { .. } | Kind::Add { .. } | Kind::Concat { .. } | Kind::Embedding { .. } => {
+                None
+            }
         }
     }
 

@@ -70,6 +70,7 @@ impl fmt::Display for Layer {
             Kind::Spn(_) => "spn",
             Kind::Pool { .. } => "pool",
             Kind::Add { .. } => "add",
+            Kind::Concat { .. } => "concat",
             Kind::Embedding { .. } => "embedding",
             Kind::CharCnn { .. } => "char_cnn",
             Kind::Highway { .. } => "highway",
@@ -88,7 +89,9 @@ impl fmt::Display for Layer {
                 let kind = if *kind == PoolKind::Max { "max" } else { "sum" };
                 writeln!(f, "  {kind}\n  {windows}")
             }
-            Kind::Add { shifts, shift } => writeln!(f, "  shifts {} {shift}", numbers(shifts)),
+            Kind::Add { shifts, shift } | Kind::Concat { shifts, shift } => {
+                writeln!(f, "  shifts {} {shift}", numbers(shifts))
+            }
             Kind::Embedding { rows } => {
                 rows.iter().try_for_each(|row| writeln!(f, "  row {}", numbers(row)))
             }
@@ -264,12 +267,14 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
             };
             Kind::Pool { kind, windows: windows(lines)? }
         }
-        "add" => match lines.after("shifts")?.split(' ').collect::<Vec<_>>()[..] {
-            [a, b, shift] => {
-                Kind::Add { shifts: [a.parse().ok()?, b.parse().ok()?], shift: shift.parse().ok()? }
-            }
-            _ => return None,
-        },
+        "add" => {
+            let (shifts, shift) = parse_shifts(lines)?;
+            Kind::Add { shifts, shift }
+        }
+        "concat" => {
+            let (shifts, shift) = parse_shifts(lines)?;
+            Kind::Concat { shifts, shift }
+        }
         "embedding" => {
             let mut rows = vec![];
             while lines.peek().is_some_and(|line| line.starts_with("row")) {
@@ -298,6 +303,18 @@ fn layer(lines: &mut Lines, line: &str) -> Option<Layer> {
         _ => return None,
     };
     Some(Layer { name: name.into(), reads, input, kind })
+}
+
+/// The left shifts of two edges, and the right shift of what they become.
+fn parse_shifts(lines: &mut Lines) -> Option<([u32; 2], i32)> {
+    match lines.after("shifts")?.split(' ').collect::<Vec<_>>()[..] {
+        [a, b, shift] => {
+            let left = |text: &str| text.parse().ok().filter(|shift| *shift <= 63);
+            let shift = shift.parse().ok().filter(|shift| (-63..=63).contains(shift))?;
+            Some(([left(a)?, left(b)?], shift))
+        }
+        _ => None,
+    }
 }
 
 fn curve(lines: &mut Lines) -> Option<Curve> {

@@ -35,6 +35,20 @@ pub(super) fn added(
     a.intervals.iter().zip(&b.intervals).map(sum).collect()
 }
 
+/// The intervals of two images side by side.
+pub(super) fn side_by_side(
+    reads: [&Edge; 2],
+    format: Format,
+    shifts: [u32; 2],
+    shift: i32,
+) -> Vec<Interval> {
+    let side = |(edge, up): (&Edge, u32)| -> Vec<Interval> {
+        let one = |v: &Interval| v.scale(false, up).map(|v| format.saturate(round_shift(v, shift)));
+        edge.intervals.iter().map(one).collect()
+    };
+    reads.into_iter().zip(shifts).flat_map(side).collect()
+}
+
 /// The intervals of the columns of a table.
 pub(super) fn columns(rows: &[Vec<i64>]) -> Vec<Interval> {
     let of =

@@ -1,9 +1,9 @@
 //! Assembles a stream graph from the layers of the dataflow IR and their engines.
 
 use super::primitive::{
-    self, Accumulate, Add, Array, Bank, Collector, Fifo, Fork, FrameEnd, Framer, Highway, Lines,
-    Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Serialiser,
-    Table, Tanh, Widen, Window,
+    self, Accumulate, Add, Array, Bank, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway,
+    Lines, Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise,
+    Serialiser, Table, Tanh, Widen, Window,
 };
 use super::{Graph, Node, Stream, StreamId};
 use crate::emit::signature::{BEAT_BYTES, Beat, Stream as Axi, Vector};
@@ -25,9 +25,9 @@ pub enum Engine<'a> {
     },
     /// Weights in ROM.
     Folded(&'a Folded),
-    /// A pooling, a sum or an embedding, of so many elements at a time.
+    /// A pooling, a sum, a concatenation or an embedding, of so many elements at a time.
     Elementwise {
-        /// Elements at a time; their number divides the channels.
+        /// Elements at a time; one of [`Dataflow::lanes`].
         lanes: usize,
     },
 }
@@ -295,18 +295,7 @@ impl<'a> Builder<'a> {
                 self.into(number, "accumulate", pool, taps, (lanes, format, pixels * words))
             }
             (Kind::Add { shifts, shift }, Engine::Elementwise { lanes }) => {
-                const SIDES: [&str; 2] = ["body", "shortcut"];
-                let sides = [0, 1].map(|side| {
-                    let x = self.take(layer.reads[side]);
-                    // A body has layers, so a shortcut without any is always ahead of it.
-                    if side == 0 && layer.reads[1] < layer.reads[0] {
-                        return x;
-                    }
-                    let name = format!("fifo_{}_{}", layer.name, SIDES[side]);
-                    self.then(None, &name, Fifo { depth: usize::MAX, hidden: false }, x)
-                });
-                let sides =
-                    [0, 1].map(|side| self.convert(Some(number), SIDES[side], sides[side], lanes));
+                let sides = self.branches(number, [lanes; 2]);
                 let words = to.shape.elements() / lanes;
                 let z = self.stream(lanes, format, words);
                 self.node(
@@ -318,9 +307,23 @@ impl<'a> Builder<'a> {
                 );
                 z
             }
+            (Kind::Concat { shifts, shift }, Engine::Elementwise { lanes }) => {
+                let of = layer.reads.iter().map(|id| dataflow.edges[id.index()].shape.channels);
+                let channels: Vec<usize> = of.collect();
+                let &[a, b] = channels.as_slice() else { return Err(self.lost(number)) };
+                let together = lanes == a + b;
+                let sides = self.branches(number, if together { [a, b] } else { [lanes; 2] });
+                let z = self.stream(lanes, format, to.shape.elements() / lanes);
+                let words = [a, b].map(|channels| if together { 1 } else { channels / lanes });
+                let (shifts, shift) = (*shifts, *shift);
+                let concat = Concat { together, words, shifts, shift };
+                self.node(Some(number), "concat", concat, &sides, &[z]);
+                z
+            }
             (
                 Kind::Pool { .. }
                 | Kind::Add { .. }
+                | Kind::Concat { .. }
                 | Kind::Embedding { .. }
                 | Kind::CharCnn { .. },
                 _,
@@ -328,6 +331,23 @@ impl<'a> Builder<'a> {
                 return Err(self.lost(number));
             }
         })
+    }
+
+    /// The two streams that a layer joins, each in words of so many elements. Words of either wait
+    /// in a FIFO for those of the other.
+    fn branches(&mut self, number: usize, lanes: [usize; 2]) -> [StreamId; 2] {
+        const SIDES: [&str; 2] = ["body", "shortcut"];
+        let layer = &self.dataflow.layers[number];
+        let sides = [0, 1].map(|side| {
+            let x = self.take(layer.reads[side]);
+            // A body has layers, so a shortcut without any is always ahead of it.
+            if side == 0 && layer.reads[1] < layer.reads[0] {
+                return x;
+            }
+            let name = format!("fifo_{}_{}", layer.name, SIDES[side]);
+            self.then(None, &name, Fifo { depth: usize::MAX, hidden: false }, x)
+        });
+        [0, 1].map(|side| self.convert(Some(number), SIDES[side], sides[side], lanes[side]))
     }
 
     /// The nodes of a kernel that reads x.

@@ -24,9 +24,10 @@ pub fn frames(graph: &Graph) -> usize {
 
 /// The depths of all FIFOs, and the timing with unbounded ones.
 ///
-/// *Live*: all begin with one word. Where the graph is stuck, a full FIFO whose sum waits for its
-/// other side becomes deeper by one word: with less, the graph is stuck for ever, whatever stands
-/// around it, since the state in which a network of queues is stuck depends on their depths alone.
+/// *Live*: all begin with one word. Where the graph is stuck, a full FIFO whose join waits for its
+/// other side becomes deeper by one word, the inner one first where a branch holds branches: with
+/// less, the graph is stuck for ever, whatever stands around it, since the state in which a network
+/// of queues is stuck depends on their depths alone.
 /// *Rate*: the most that each holds when it is unbounded.
 ///
 /// # Errors
@@ -38,10 +39,9 @@ pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<De
         least.set_depth(fifo, 1);
     }
     let mut grown = vec![1; graph.nodes.len()];
-    let mut grow = |fifo: usize, valid: &[bool]| {
-        let waits = other_side(graph, fifo).is_some_and(|other| !valid[other.index()]);
-        grown[fifo] += usize::from(waits);
-        waits
+    let mut grow = |fifo: usize| {
+        grown[fifo] += 1;
+        true
     };
     // Frames enter while others are still inside, of images of few rows several.
     let live = || {
@@ -66,13 +66,43 @@ pub fn depths(graph: &Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<(Vec<De
     Ok((depths, timing))
 }
 
-/// The stream that enters the sum that a FIFO leads to by its other side.
+/// Of FIFOs that are full in a graph that is stuck, those whose joins wait for their other sides,
+/// but not because the join of another one of them does.
+pub(super) fn too_short(graph: &Graph, full: &[usize], valid: &[bool]) -> Vec<usize> {
+    let awaited = |&fifo: &usize| {
+        let other = other_side(graph, fifo).filter(|other| !valid[other.index()])?;
+        let join = graph.nodes.iter().position(|node| node.inputs.contains(&other))?;
+        Some((fifo, join, other))
+    };
+    let waits: Vec<_> = full.iter().filter_map(awaited).collect();
+    let is_held_up = |own: usize, other: StreamId| {
+        let (mut empty, mut seen) = (vec![other], vec![false; graph.streams.len()]);
+        while let Some(stream) = empty.pop() {
+            if std::mem::replace(&mut seen[stream.index()], true) {
+                continue;
+            }
+            let from = graph.nodes.iter().position(|node| node.outputs.contains(&stream));
+            if waits.iter().any(|(_, join, _)| *join != own && Some(*join) == from) {
+                return true;
+            }
+            let inputs = from.map_or(&[][..], |from| &graph.nodes[from].inputs);
+            empty.extend(inputs.iter().filter(|input| !valid[input.index()]));
+        }
+        false
+    };
+    let short = waits.iter().filter(|(_, join, other)| !is_held_up(*join, *other));
+    short.map(|(fifo, ..)| *fifo).collect()
+}
+
+/// The stream that enters the join that a FIFO leads to by its other side.
 pub(crate) fn other_side(graph: &Graph, fifo: usize) -> Option<StreamId> {
     let mut stream = graph.nodes[fifo].outputs[0];
     for node in &graph.nodes[fifo + 1..] {
         let Some(side) = node.inputs.iter().position(|id| *id == stream) else { continue };
         match node.primitive {
-            Primitive::Add(_) | Primitive::Highway(_) => return Some(node.inputs[1 - side]),
+            Primitive::Add(_) | Primitive::Concat(_) | Primitive::Highway(_) => {
+                return Some(node.inputs[1 - side]);
+            }
             _ => stream = node.outputs[0],
         }
     }

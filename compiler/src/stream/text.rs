@@ -15,9 +15,9 @@
 //! A node has the streams that enter and leave it, what it is, and its parameters by name.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Collector, Fifo, Fork, FrameEnd, Framer, Highway, Kernel, Lines,
-    Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Serialiser,
-    Table, Tanh, Widen, Window,
+    Accumulate, Add, Array, Bank, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway, Kernel,
+    Lines, Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise,
+    Serialiser, Table, Tanh, Widen, Window,
 };
 use super::{Graph, Node, Stream, StreamId};
 use crate::emit::signature::Stream as Beats;
@@ -244,6 +244,7 @@ primitives! {
     "lstm_cell": LstmCell,
     "highway": Highway,
     "add": Add,
+    "concat": Concat,
 }
 
 plain! { Framer FrameEnd Fork }
@@ -270,6 +271,7 @@ parts! {
     Shifts { kept, new, state, index, hidden }
     Highway { frac, format }
     Add { shifts, shift }
+    Concat { together, words, shifts, shift }
 }
 
 /// The most of what is no number of elements.

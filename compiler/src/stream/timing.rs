@@ -59,8 +59,8 @@ pub enum Ending {
 pub struct Deadlock {
     /// The clock since which nothing moves.
     pub clock: u64,
-    /// The FIFOs that are full while the sum that they lead to waits for its other side: positions
-    /// among the nodes.
+    /// The FIFOs that are full while the join that they lead to waits for its other side, and by
+    /// no fault of another of them: positions among the nodes.
     pub full: Vec<usize>,
     /// Streams on which a word waits.
     pub waiting: Vec<StreamId>,
@@ -75,15 +75,15 @@ const SLICE: u64 = 1 << 14;
 /// # Errors
 /// [`Kind::Interrupted`] where `stop` said so.
 pub fn simulate(graph: &Graph, frames: usize, stop: &(dyn Fn() -> bool + Sync)) -> Result<Ending> {
-    run(graph, frames, &mut |_, _| false, stop)
+    run(graph, frames, &mut |_| false, stop)
 }
 
-/// Simulates as [`simulate`] does; where the graph is stuck, every FIFO for which `grow` says so
-/// becomes deeper by one word, and it goes on.
+/// Simulates as [`simulate`] does; where the graph is stuck, every [full](Deadlock::full) FIFO for
+/// which `grow` says so becomes deeper by one word, and it goes on.
 pub(super) fn run(
     graph: &Graph,
     frames: usize,
-    grow: &mut dyn FnMut(usize, &[bool]) -> bool,
+    grow: &mut dyn FnMut(usize) -> bool,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Ending> {
     let mut states: Vec<Box<dyn State>> =
@@ -200,9 +200,10 @@ pub(super) fn run(
                 .filter(|&i| states[i].fifo().is_some_and(|held| held.count == held.depth))
                 .filter(|&i| valid[graph.nodes[i].inputs[0].index()])
                 .collect();
+            let full = super::depths::too_short(graph, &full, &valid);
             for &i in &full {
                 if let Some(held) = states[i].fifo()
-                    && grow(i, &valid)
+                    && grow(i)
                 {
                     held.depth += 1;
                     changed.insert(i);
@@ -210,10 +211,6 @@ pub(super) fn run(
                 }
             }
             if !moved {
-                let waits = |&i: &usize| {
-                    super::depths::other_side(graph, i).is_some_and(|other| !valid[other.index()])
-                };
-                let full = full.into_iter().filter(waits).collect();
                 let waiting =
                     (0..n).filter(|&s| valid[s] && !ready[s]).map(|s| StreamId(s as u32)).collect();
                 return Ok(Ending::Deadlock(Deadlock { clock, full, waiting }));

@@ -149,10 +149,11 @@ def infer(layers, tensors, x, format):
         if layer["kind"] == "lstm":
             x, format = lstm(layer, tensor, x.reshape(len(x), -1))[:, None, None], layer["hidden"]
             continue
-        if layer["kind"] == "residual":
+        if layer["kind"] in ("residual", "concat"):
             (a, f), (b, g) = (infer(layer[branch], tensors, x, format) for branch in ("body", "shortcut"))
             frac = max(f["frac"], g["frac"])
-            x, format = (a << (frac - f["frac"])) + (b << (frac - g["frac"])), layer["format"]
+            a, b, format = a << (frac - f["frac"]), b << (frac - g["frac"]), layer["format"]
+            x = a + b if layer["kind"] == "residual" else np.concatenate([a, b], axis=3)
             x = np.clip(shift(x, np.array(frac - format["frac"])), *limits(format))
             continue
         if layer["kind"] == "conv2d":

@@ -1,12 +1,12 @@
 //! What makes a model valid.
 
 use super::{
-    Bilinear, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAGNITUDE_LIMIT, Model,
-    Output, PoolKind, Residual, Table,
+    Bilinear, Branches, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAGNITUDE_LIMIT,
+    Model, Output, PoolKind, Table,
 };
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::shape::{Extent, Shape};
+use crate::shape::{Extent, Join, Shape};
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewD, Dimension};
 use std::collections::HashSet;
 
@@ -85,7 +85,7 @@ fn check_layers<'a>(
             }
             Layer::Conv2d(conv) => conv.validate(edge)?,
             Layer::Pool(_) => {}
-            Layer::Residual(residual) => residual.validate(edge, names)?,
+            Layer::Branches(branches) => branches.validate(edge, names)?,
             Layer::Embedding(embedding) => embedding.validate(edge, network && i == 0)?,
             Layer::CharCnn(cnn) => cnn.validate(edge)?,
             Layer::Highway(highway) => highway.validate(edge)?,
@@ -182,11 +182,16 @@ pub(super) fn yields(layer: &Layer, (shape, format): (Shape, Format)) -> Result<
             check_format(&at("output format"), format)?;
             (Shape { height, width, ..shape }, format)
         }
-        Layer::Residual(residual) => {
+        Layer::Branches(branches) => {
             let branch = |layers: &[Layer]| {
                 layers.iter().try_fold((shape, format), |edge, layer| yields(layer, edge))
             };
-            (branch(&residual.body)?.0, residual.format)
+            let (body, shortcut) = (branch(&branches.body)?.0, branch(&branches.shortcut)?.0);
+            let joined = branches.join.shape(body, shortcut).ok_or_else(|| {
+                let cause = format_args!("yields {shortcut}, the body {body}").to_string();
+                Error::input(at("shortcut"), cause)
+            })?;
+            (joined, branches.format)
         }
         Layer::Embedding(embedding) => {
             let (width, channels) = (shape.elements(), embedding.table.ncols());
@@ -418,37 +423,43 @@ impl Conv2d {
     }
 }
 
-impl Residual {
+impl Branches {
     fn validate<'a>(&'a self, edge: (Shape, Format), names: &mut HashSet<&'a str>) -> Result<()> {
         let at = |field: &str| format!("layer `{}`, {field}", self.name);
-        if !matches!(self.body.last(), Some(Layer::Dense(_) | Layer::Conv2d(_))) {
-            return Err(Error::input(at("body"), "does not end with a linear layer"));
+        match (self.join, self.body.last()) {
+            (Join::Add, Some(Layer::Dense(_) | Layer::Conv2d(_))) | (Join::Concat, Some(_)) => {}
+            (Join::Add, _) => {
+                return Err(Error::input(at("body"), "does not end with a linear layer"));
+            }
+            (Join::Concat, None) => return Err(Error::input(at("body"), "has no layers")),
         }
-        let (body, a) = check_layers(&self.body, edge, false, names)?;
-        let (shortcut, b) = check_layers(&self.shortcut, edge, false, names)?;
-        if body != shortcut {
-            return Err(Error::input(
-                at("shortcut"),
-                format_args!("yields {shortcut}, the body {body}"),
-            ));
-        }
+        let (_, a) = check_layers(&self.body, edge, false, names)?;
+        let (_, b) = check_layers(&self.shortcut, edge, false, names)?;
         check_format(&at("format"), self.format)?;
         let frac = a.frac.max(b.frac);
         // Shifted further, no value but 0 would stay within the limit; and what is shifted has at
         // most 54 bits.
         let shl = |v: i128, by: i32| (by <= 62).then(|| v << by);
         let reach = |f: Format| shl(f.max().max(-f.min()).into(), frac - f.frac);
-        let sum = reach(a).zip(reach(b)).map(|(a, b)| a + b).filter(|sum| *sum <= MAGNITUDE_LIMIT);
+        let joined = |(a, b): (i128, i128)| match self.join {
+            Join::Add => a + b,
+            Join::Concat => a.max(b),
+        };
+        let value = reach(a).zip(reach(b)).map(joined).filter(|v| *v <= MAGNITUDE_LIMIT);
         let shift = frac - self.format.frac;
-        let whole = sum.filter(|_| (-31..=62).contains(&shift)).and_then(|sum| {
-            if shift < 0 { shl(sum, -shift) } else { Some(sum + ((1i128 << shift) >> 1)) }
+        let whole = value.filter(|_| (-31..=62).contains(&shift)).and_then(|v| {
+            if shift < 0 { shl(v, -shift) } else { Some(v + ((1i128 << shift) >> 1)) }
         });
         if whole.is_some_and(|v| v <= MAGNITUDE_LIMIT) {
             return Ok(());
         }
+        let what = match self.join {
+            Join::Add => "the sum of ",
+            Join::Concat => "",
+        };
         Err(Error::input(
             at("format"),
-            format_args!("{} cannot hold the sum of {a} and {b} within 2^53", self.format),
+            format_args!("{} cannot hold {what}{a} and {b} within 2^53", self.format),
         )
         .help("give the branches formats of similar frac"))
     }

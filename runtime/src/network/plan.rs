@@ -2,11 +2,11 @@
 
 use super::describe::{Place, Violation};
 use super::{
-    CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAX_ENTRIES, MAX_SIZE, Network,
-    Residual, Spn, Window, within,
+    Branches, CharCnn, Conv2d, Dense, Embedding, Highway, Layer, Lstm, MAX_ENTRIES, MAX_SIZE,
+    Network, Spn, Window, within,
 };
 use crate::format::Format;
-use crate::shape::{Extent, Shape, Sizes};
+use crate::shape::{Extent, Join, Shape, Sizes};
 
 /// Height and width of the largest output patch of a convolution.
 pub(super) const MAX_PATCH: usize = 8;
@@ -20,13 +20,13 @@ const MAX_ELEMENTS: usize = 1 << 24;
 /// One layer with its shapes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// Unique: `dense_0`, `conv_0`, `pool_0`, `add_0`, `lstm_0`, counted by kind.
+    /// Unique: `dense_0`, `conv_0`, `pool_0`, `add_0`, `concat_0`, `lstm_0`, counted by kind.
     pub name: String,
     /// The operation of the step.
     pub op: Op,
     /// The values it reads: 0 is the network's input, i + 1 the result of step i.
     pub from: Vec<usize>,
-    /// The shape of each value it reads; for `dense` a vector.
+    /// The shape of what it reads, of two values the first; for `dense` a vector.
     pub input: Shape,
     /// The shape of its result.
     pub output: Shape,
@@ -43,8 +43,8 @@ pub enum Op {
     MaxPool(Pool),
     /// The mean of each window.
     AveragePool(Pool),
-    /// The sum of two values.
-    Add,
+    /// Two values as one.
+    Join(Join),
     /// A row of a table for each index that enters.
     Embedding {
         /// Rows of the table.
@@ -228,6 +228,20 @@ pub(super) fn budget(ratio: f64, outputs: usize) -> usize {
     ((ratio * outputs as f64).round() as usize).clamp(1, MAX_SIZE)
 }
 
+/// Whether each value that the steps read or yield can be negative; entry 0 is the input's.
+pub fn signs(steps: &[Step], input: bool) -> Vec<bool> {
+    let mut signs = vec![input];
+    for step in steps {
+        let signed = match step.op {
+            Op::MaxPool(_) | Op::AveragePool(_) => signs[step.from[0]],
+            Op::Join(_) => !step.relu && step.from.iter().any(|value| signs[*value]),
+            _ => !step.relu,
+        };
+        signs.push(signed);
+    }
+    signs
+}
+
 pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
     let (format, shapes) = (network.input.format(), vec![network.image()]);
     let mut planner = Planner { spn: &network.spn, format, branch: false, steps: vec![], shapes };
@@ -237,13 +251,7 @@ pub(super) fn plan(network: &Network) -> Result<Vec<Step>, Violation> {
             .help("give at least one, e.g. `layers = [{ dense = { units = 10, r = 32 } }]`"));
     }
     planner.layers(&place, &network.layers, 0)?;
-    if let Some(step) = planner.steps.iter().find(|step| step.output.elements() > MAX_ELEMENTS) {
-        let cause =
-            format!("`{}` yields {}, more than {MAX_ELEMENTS} elements", step.name, step.output);
-        return Err(
-            Violation::new(place, cause).help("choose a larger stride, less pad or fewer channels")
-        );
-    }
+    planner.steps.iter().try_for_each(|step| is_of_size(&place, &step.name, step.output))?;
     match network.layers.last() {
         Some(layer) if is_linear(layer) => Ok(planner.steps),
         Some(Layer::Relu) => Err(Violation::new(
@@ -268,7 +276,7 @@ struct Planner<'a> {
     spn: &'a Spn,
     /// The format of the network's input.
     format: Format,
-    /// Whether the layers at hand are those of a residual.
+    /// Whether the layers at hand are those of a branch.
     branch: bool,
     steps: Vec<Step>,
     /// The shape of every value.
@@ -327,7 +335,12 @@ impl Planner<'_> {
                         Shape::vector(shape.channels),
                     )
                 }
-                Layer::Residual(residual) => self.residual(&at.key("residual"), residual, value)?,
+                Layer::Residual(branches) => {
+                    self.join(&at.key("residual"), Join::Add, branches, value)?
+                }
+                Layer::Concat(branches) => {
+                    self.join(&at.key("concat"), Join::Concat, branches, value)?
+                }
                 Layer::Embedding(embedding) => {
                     self.embedding(&at.key("embedding"), embedding, value)?
                 }
@@ -341,18 +354,18 @@ impl Planner<'_> {
 
     fn relu(&mut self, at: Place, before: Option<&Layer>, value: usize) -> Result<(), Violation> {
         let (cause, help) = match before {
-            Some(Layer::Dense(_) | Layer::Conv2d(_) | Layer::Conv1d(_) | Layer::Residual(_)) => {
+            Some(before) if is_linear(before) || before.branches().is_some() => {
                 self.steps[value - 1].relu = true;
                 return Ok(());
             }
             None => (
                 "a \"relu\" cannot be the first layer",
-                "remove it: it belongs after a linear layer or a residual",
+                "remove it: it belongs after a linear layer, a residual or a concat",
             ),
             Some(Layer::Relu) => ("a second \"relu\" in a row does nothing", "remove one"),
             Some(_) => (
                 "this \"relu\" follows no linear layer",
-                "put it right after a linear layer or a residual, where it is free",
+                "put it right after a linear layer, a residual or a concat, where it is free",
             ),
         };
         Err(Violation::new(at, cause).help(help))
@@ -653,7 +666,7 @@ impl Planner<'_> {
         within(place.clone().key("units"), lstm.units, 1..=MAX_SIZE / 4)?;
         if self.branch {
             return Err(Violation::new(place.clone(), "an LSTM cannot be in a branch")
-                .help("put it after the residual"));
+                .help("put it after the branches"));
         }
         let inputs = self.shapes[value].elements();
         let gates = self.gates(place, lstm.r, lstm.threshold, inputs, lstm.units)?;
@@ -675,14 +688,15 @@ impl Planner<'_> {
         Ok(Gates { r, threshold })
     }
 
-    fn residual(
+    fn join(
         &mut self,
         place: &Place,
-        residual: &Residual,
+        join: Join,
+        branches: &Branches,
         value: usize,
     ) -> Result<usize, Violation> {
         let at = |key| place.clone().key(key);
-        if !residual.body.last().is_some_and(is_linear) {
+        if join == Join::Add && !branches.body.last().is_some_and(is_linear) {
             return Err(Violation::new(
                 at("body"),
                 "the body of a residual does not end with a linear layer",
@@ -692,21 +706,37 @@ impl Planner<'_> {
             ));
         }
         let outer = std::mem::replace(&mut self.branch, true);
-        let body = self.layers(&at("body"), &residual.body, value)?;
-        let shortcut = self.layers(&at("shortcut"), &residual.shortcut, value)?;
+        let body = self.layers(&at("body"), &branches.body, value)?;
+        let shortcut = self.layers(&at("shortcut"), &branches.shortcut, value)?;
         self.branch = outer;
-        let (a, b) = (self.shapes[body], self.shapes[shortcut]);
-        if a != b {
-            return Err(Violation::new(
-                at("shortcut"),
-                format!("the body yields {a}, the shortcut {b}"),
-            )
-            .help(
-                "give the shortcut a convolution of kernel 1 with the body's stride and channels",
-            ));
+        if body == value {
+            return Err(Violation::new(at("body"), "the body of a concat yields what enters it")
+                .help("give it a layer, e.g. a convolution"));
         }
-        Ok(self.push("add", Op::Add, vec![body, shortcut], a))
+        let (a, b) = (self.shapes[body], self.shapes[shortcut]);
+        let (name, same) = match join {
+            Join::Add => ("add", "stride and channels"),
+            Join::Concat => ("concat", "stride"),
+        };
+        let shape = join.shape(a, b).ok_or_else(|| {
+            let cause = format!("the body yields {a}, the shortcut {b}");
+            Violation::new(at("shortcut"), cause).help(format_args!(
+                "give the shortcut a convolution of kernel 1 with the body's {same}"
+            ))
+        })?;
+        // Before anything is computed from it: channels add up.
+        is_of_size(place, name, shape)?;
+        Ok(self.push(name, Op::Join(join), vec![body, shortcut], shape))
     }
+}
+
+fn is_of_size(place: &Place, name: &str, shape: Shape) -> Result<(), Violation> {
+    if shape.elements() <= MAX_ELEMENTS {
+        return Ok(());
+    }
+    let cause = format!("`{name}` yields {shape}, more than {MAX_ELEMENTS} elements");
+    let help = "choose a larger stride, less pad or fewer channels";
+    Err(Violation::new(place.clone(), cause).help(help))
 }
 
 /// Sizes as a description has them.

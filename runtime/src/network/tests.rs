@@ -21,7 +21,7 @@ fn ready_descriptions_are_valid_and_round_trip() {
         let network = find(name).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     }
-    for good in [GOOD, SEQUENCES] {
+    for good in [GOOD, CONCAT, SEQUENCES] {
         let network = Network::parse("good", good).unwrap();
         assert_eq!(Network::parse("again", &network.to_toml()).unwrap(), network);
     }
@@ -49,6 +49,20 @@ layers = [
     { dense = { units = 3, plain = true } },
 ]
 spn = { ratio = 0.5 }
+"#;
+
+const CONCAT: &str = r#"name = "concat"
+input = { shape = [8, 8, 4], bits = 8, frac = 8 }
+layers = [
+    { concat = { body = [{ conv2d = { channels = 6, kernel = 3, pad = 1 } }, "relu"] } },
+    { concat = {
+        body = [{ max_pool = { size = 2 } }],
+        shortcut = [{ conv2d = { channels = 2, kernel = 2, stride = 2 } }],
+    } },
+    { concat = { body = [{ conv2d = { channels = 3, kernel = 1 } }] } },
+    "relu",
+    { dense = { units = 3 } },
+]
 "#;
 
 const ROW: &str = r#"name = "row"
@@ -298,6 +312,15 @@ fn errors() {
         ),
         ("[1, 64, 2]", "[8, 8, 2]"),
     ];
+    let of_concats = [
+        ("size = 2", "size = 4"),
+        ("{ conv2d = { channels = 6, kernel = 3, pad = 1 } }, \"relu\"", "\"flatten\""),
+        ("{ max_pool = { size = 2 } }", ""),
+        ("body = [{ max", "bodies = [{ max"),
+        ("concat = { body", "concatenate = { body"),
+        ("    { dense = { units = 3 } },\n", ""),
+        ("    \"relu\",\n    { dense = { units = 3 } },\n", ""),
+    ];
     let of_sequences = [
         ("{ highway = {} }", "{ conv2d = { channels = 4, kernel = 1 } }"),
         ("{ highway = {} }", "{ residual = { body = [{ dense = { units = 8 } }] } }"),
@@ -312,6 +335,7 @@ fn errors() {
     let edits = (edits.map(|edit| (GOOD, edit)).into_iter())
         .chain(of_images.map(|edit| (IMAGES, edit)))
         .chain(of_rows.map(|edit| (ROW, edit)))
+        .chain(of_concats.map(|edit| (CONCAT, edit)))
         .chain(of_sequences.map(|edit| (SEQUENCES, edit)));
     for (good, (from, to)) in edits {
         assert!(good.contains(from), "{from}");
@@ -351,4 +375,45 @@ fn values_have_at_most_2_24_elements() {
         layers = [{ conv2d = { channels = 5, kernel = 1, r = 1 } }]\n";
     let told = Network::parse("net.toml", text).unwrap_err().to_string();
     assert!(told.contains("`conv_0` yields 2048×2048×5, more than 16777216 elements"), "{told}");
+}
+
+/// Channels add up; what cannot be negative needs no sign.
+#[test]
+fn branches_side_by_side_have_the_channels_of_both() {
+    let network = Network::parse("concat", CONCAT).unwrap();
+    let steps = network.plan().unwrap();
+    let told: Vec<String> = (steps.iter().zip(&plan::signs(&steps, network.input.signed)[1..]))
+        .map(|(step, signed)| {
+            format!(
+                "{} {:?} {} {}",
+                step.name,
+                step.from,
+                step.output,
+                ["u", "s"][usize::from(*signed)]
+            )
+        })
+        .collect();
+    let expected = [
+        "conv_0 [0] 8×8×6 u",
+        "concat_0 [1, 0] 8×8×10 u",
+        "pool_0 [2] 4×4×10 u",
+        "conv_1 [2] 4×4×2 s",
+        "concat_1 [3, 4] 4×4×12 s",
+        "conv_2 [5] 4×4×3 s",
+        "concat_2 [6, 5] 4×4×15 u",
+        "dense_0 [7] 3 s",
+    ];
+    assert_eq!(told, expected);
+}
+
+/// Doubled so often that no integer would count them.
+#[test]
+fn channels_that_add_up_are_refused_before_they_overflow() {
+    let twice = "{ concat = { body = [{ max_pool = { size = 1 } }] } },\n".repeat(80);
+    let text = format!(
+        "name = \"t\"\ninput = {{ shape = [2, 2, 3], bits = 8, frac = 8 }}\nlayers = \
+         [{twice}{{ dense = {{ units = 3 }} }}]"
+    );
+    let error = Network::parse("t", &text).unwrap_err().to_string();
+    assert!(error.contains("`concat` yields 2×2×6291456, more than"), "{error}");
 }

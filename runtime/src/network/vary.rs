@@ -62,9 +62,9 @@ impl Network {
 /// Calls `change` for each layer, branches included.
 fn each(layers: &mut [Layer], change: &mut dyn FnMut(&mut Layer)) {
     for layer in layers {
-        if let Layer::Residual(residual) = layer {
-            each(&mut residual.body, change);
-            each(&mut residual.shortcut, change);
+        if let Layer::Residual(branches) | Layer::Concat(branches) = layer {
+            each(&mut branches.body, change);
+            each(&mut branches.shortcut, change);
         }
         change(layer);
     }
@@ -82,6 +82,7 @@ layers = [
     { conv2d = { channels = 8, kernel = 3, pad = 1, r = 6, p = 4, threshold = 2.0 } },
     "relu",
     { residual = { body = [{ conv2d = { channels = 8, kernel = 3, pad = 1, r = 60 } }] } },
+    { concat = { body = [{ conv2d = { channels = 4, kernel = 3, pad = 1, r = 7, p = 3 } }] } },
     { conv2d = { channels = 5, kernel = 1, plain = true } },
     "relu",
     { dense = { units = 3, r = 50, threshold = 0.1 } },
@@ -100,11 +101,17 @@ layers = [
             .collect();
         assert_eq!(
             figures,
-            [(2, [2; 2], None), (2, [2; 2], None), (5, [1; 2], None), (3, [1; 2], None)]
+            [
+                (2, [2; 2], None),
+                (2, [2; 2], None),
+                (1, [2; 2], None),
+                (5, [1; 2], None),
+                (3, [1; 2], None)
+            ]
         );
         assert_eq!(network.train.threshold, 1.1);
         network.set_ratio(4.0);
         let r: Vec<_> = network.linear().iter().filter_map(|s| s.linear()).map(|l| l.r).collect();
-        assert_eq!(r, [32, 32, 5, 12]);
+        assert_eq!(r, [32, 32, 16, 5, 12]);
     }
 }

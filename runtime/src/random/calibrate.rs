@@ -7,7 +7,7 @@ use crate::format::Format;
 use crate::model::{self, Output};
 use crate::network::Network;
 use crate::network::plan::{Linear, Op, Pool, Step};
-use crate::shape::{Extent, Shape};
+use crate::shape::{Extent, Join, Shape};
 use ndarray::{Array, Array1, Array3, Array4, Dimension};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -73,8 +73,7 @@ pub fn calibrate(
         let (layer, value) = match &step.op {
             Op::Linear(linear) => {
                 // What the layer's outputs are added to.
-                let sum =
-                    steps.iter().find(|add| matches!(add.op, Op::Add) && add.from[0] == k + 1);
+                let sum = steps.iter().find(|step| is_sum(step) && step.from[0] == k + 1);
                 let calibration = Calibration {
                     step,
                     linear,
@@ -91,9 +90,10 @@ pub fn calibrate(
             }
             Op::MaxPool(pool) => (Made::Pool, pooled(model::PoolKind::Max, step, pool, x)?),
             Op::AveragePool(pool) => (Made::Pool, pooled(model::PoolKind::Sum, step, pool, x)?),
-            Op::Add => {
-                let value = sum(x, at(step.from[1])?, step.relu, network.bits.activations);
-                (Made::Add(value.format), value)
+            Op::Join(join) => {
+                let sides = [x, at(step.from[1])?];
+                let value = joined(*join, sides, step, network.bits.activations);
+                (Made::Join(value.format), value)
             }
             Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
                 return Err(Error::internal(&step.name, "is for sequences, and no images"));
@@ -122,10 +122,10 @@ pub fn calibrate(
 /// values it must suit.
 fn order(steps: &[Step]) -> Vec<usize> {
     let ends: HashSet<usize> =
-        steps.iter().filter(|s| matches!(s.op, Op::Add)).map(|add| add.from[0] - 1).collect();
+        steps.iter().filter(|step| is_sum(step)).map(|add| add.from[0] - 1).collect();
     let mut order = vec![];
     for (k, step) in steps.iter().enumerate() {
-        if matches!(step.op, Op::Add) {
+        if is_sum(step) {
             order.push(step.from[0] - 1);
         }
         if !ends.contains(&k) {
@@ -133,6 +133,10 @@ fn order(steps: &[Step]) -> Vec<usize> {
         }
     }
     order
+}
+
+fn is_sum(step: &Step) -> bool {
+    matches!(step.op, Op::Join(Join::Add))
 }
 
 fn figures(step: &Step, made: &Made, value: &Value, last: bool) -> Option<Figures> {
@@ -209,18 +213,28 @@ fn pooled(kind: model::PoolKind, step: &Step, windows: &Pool, x: &Value) -> Resu
     Ok(Value { shape, format, data })
 }
 
-/// The sum of two branches in a format that suits it.
-fn sum(a: &Value, b: &Value, relu: bool, bits: u32) -> Value {
+/// Two branches as one, in a format that suits it.
+fn joined(join: Join, [a, b]: [&Value; 2], step: &Step, bits: u32) -> Value {
     let frac = a.format.frac.max(b.format.frac);
     let (up_a, up_b) = (frac - a.format.frac, frac - b.format.frac);
-    let mut data: Vec<i64> =
-        a.data.iter().zip(&b.data).map(|(a, b)| (a << up_a) + (b << up_b)).collect();
+    let mut data: Vec<i64> = match join {
+        Join::Add => a.data.iter().zip(&b.data).map(|(a, b)| (a << up_a) + (b << up_b)).collect(),
+        Join::Concat => {
+            let pixels = a.data.chunks(a.shape.channels).zip(b.data.chunks(b.shape.channels));
+            let pixel = |(a, b): (&[i64], &[i64])| {
+                let a = a.iter().map(|v| v << up_a);
+                a.chain(b.iter().map(|v| v << up_b)).collect::<Vec<_>>()
+            };
+            pixels.flat_map(pixel).collect()
+        }
+    };
     let reals: Vec<f64> = data.iter().map(|v| *v as f64 * f64::powi(2.0, -frac)).collect();
-    let mut format = Format { signed: !relu, bits, frac: 0 };
+    let signed = !step.relu && (a.format.signed || b.format.signed);
+    let mut format = Format { signed, bits, frac: 0 };
     // Finer than what arrives would say nothing more.
     format.frac = suitable(&reals, format).min(frac);
     data.iter_mut().for_each(|v| *v = format.saturate(rounded(*v, frac - format.frac)));
-    Value { shape: a.shape, format, data }
+    Value { shape: step.output, format, data }
 }
 
 /// The frac of a format of this sign and width at which about a share of [`CLIPPED`] of the values

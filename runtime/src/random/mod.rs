@@ -39,7 +39,7 @@ pub struct Options {
 pub struct Random {
     /// The model, valid.
     pub model: Model,
-    /// The figures of its linear layers and sums, in the order of the description.
+    /// The figures of its linear layers and joined branches, in the order of the description.
     pub layers: Vec<Figures>,
     /// The network's outputs for each image: golden's.
     pub outputs: Vec<Vec<i64>>,
@@ -187,7 +187,7 @@ fn provenance(network: &Network, options: &Options) -> Provenance {
 /// What calibration makes of a step.
 enum Made {
     Linear(Box<model::Layer>),
-    Add(Format),
+    Join(Format),
     Pool,
 }
 
@@ -200,8 +200,9 @@ fn assemble<'a>(
     for layer in layers {
         let branches = match layer {
             Layer::Relu | Layer::Flatten => continue,
-            Layer::Residual(r) => Some((assemble(&r.body, made), assemble(&r.shortcut, made))),
-            _ => None,
+            layer => layer.branches().map(|(branches, join)| {
+                (assemble(&branches.body, made), assemble(&branches.shortcut, made), join)
+            }),
         };
         let Some((step, made)) = made.next() else { unreachable!("a step for each layer") };
         let name = step.name.clone();
@@ -211,8 +212,8 @@ fn assemble<'a>(
         };
         assembled.push(match (made, &step.op, branches) {
             (Made::Linear(layer), ..) => *layer,
-            (Made::Add(format), _, Some((body, shortcut))) => {
-                model::Layer::Residual(model::Residual { name, body, shortcut, format })
+            (Made::Join(format), _, Some((body, shortcut, join))) => {
+                model::Layer::Branches(model::Branches { name, body, shortcut, join, format })
             }
             (_, Op::MaxPool(windows), _) => pool(model::PoolKind::Max, windows),
             (_, Op::AveragePool(windows), _) => pool(model::PoolKind::Sum, windows),

@@ -1,6 +1,7 @@
 //! Training over single samples: images, and vectors, which are images of one pixel.
 
 mod augment;
+mod concat;
 mod exact;
 mod float;
 mod from;

@@ -443,9 +443,9 @@ fn summarise(
                 let patches = yields.0.height.div_ceil(p.h) * yields.0.width.div_ceil(p.w);
                 add(conv.budget, matrices.unwrap_or_default(), conv.rows(), patches, 0);
             }
-            model::Layer::Residual(residual) => {
-                summarise(&residual.body, edge, summaries)?;
-                summarise(&residual.shortcut, edge, summaries)?;
+            model::Layer::Branches(branches) => {
+                summarise(&branches.body, edge, summaries)?;
+                summarise(&branches.shortcut, edge, summaries)?;
             }
             _ => {}
         }

@@ -7,8 +7,8 @@ use crate::ir::{Edge, Kernel, Kind, Layer, OpKind, Windows};
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{Format, Shape};
 
-/// Whether a layer yields what it makes of what it reads: at least one edge, two of a sum or a
-/// highway layer.
+/// Whether a layer yields what it makes of what it reads: at least one edge, two of a sum, a
+/// concatenation or a highway layer.
 pub(super) fn is_right(layer: &Layer, reads: &[&Edge], to: &Edge) -> Check {
     let (from, input) = (reads[0], layer.input);
     let flat = Shape::vector(from.shape.elements());
@@ -28,6 +28,10 @@ pub(super) fn is_right(layer: &Layer, reads: &[&Edge], to: &Edge) -> Check {
         Kind::Add { shifts, shift } => {
             as_it_is()?;
             add([from, reads[1]], to, *shifts, *shift)
+        }
+        Kind::Concat { shifts, shift } => {
+            as_it_is()?;
+            concat([from, reads[1]], to, *shifts, *shift)
         }
         Kind::Embedding { rows } => embedding(from, to, rows),
         Kind::CharCnn { filters, widths, tanh } => {
@@ -140,6 +144,29 @@ fn add(reads: [&Edge; 2], to: &Edge, shifts: [u32; 2], right: i32) -> Check {
             |side: usize| element(reads[side], c).image(|v| shift(v, -i64::from(shifts[side])));
         let sum = Range::sum([(1, aligned(0)?), (1, aligned(1)?)])?;
         sum.image(|v| Ok(whole.cut(shift(v, right.into())?)))
+    })
+}
+
+fn concat(reads: [&Edge; 2], to: &Edge, shifts: [u32; 2], right: i32) -> Check {
+    let [a, b] = reads;
+    let first = a.shape.channels;
+    let due = Shape { channels: first.saturating_add(b.shape.channels), ..a.shape };
+    if (b.shape.height, b.shape.width) != (due.height, due.width) || to.shape != due {
+        return Err(format!("makes {} of {} and {}", to.shape, a.shape, b.shape));
+    }
+    let of_b = b.channels.iter().map(|c| c.saturating_add(a.whole));
+    let of_both = a.channels.iter().copied().chain(of_b);
+    if !of_both.eq(to.channels.iter().copied()) || to.whole != a.whole.saturating_add(b.whole) {
+        return Err("yields other channels than those of its two edges".into());
+    }
+    let whole = Range::whole(to.format);
+    channels(to, "its two sides", |c| {
+        let (x, left) = match c.checked_sub(first) {
+            None => (element(a, c), shifts[0]),
+            Some(c) => (element(b, c), shifts[1]),
+        };
+        let aligned = x.image(|v| shift(v, -i64::from(left)))?;
+        aligned.image(|v| Ok(whole.cut(shift(v, right.into())?)))
     })
 }
 

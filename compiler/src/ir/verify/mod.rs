@@ -43,8 +43,10 @@ pub fn verify(dataflow: &Dataflow) -> Result<()> {
         if !names.insert(&layer.name) {
             return fail(layer, "has the name of an earlier layer".into());
         }
-        let arity =
-            if matches!(layer.kind, Kind::Add { .. } | Kind::Highway { .. }) { 2 } else { 1 };
+        let arity = match layer.kind {
+            Kind::Add { .. } | Kind::Concat { .. } | Kind::Highway { .. } => 2,
+            _ => 1,
+        };
         if layer.reads.len() != arity {
             return fail(layer, format!("reads {} edges, not {arity}", layer.reads.len()));
         }

@@ -18,7 +18,7 @@ pub use kernel::Kernel;
 pub use lines::{Lines, Reader, Window};
 pub use order::Patches;
 pub use queue::{Fifo, Fork, Register};
-pub use units::{Add, Highway, Lookup, LstmCell, Recall, Tanh};
+pub use units::{Add, Concat, Highway, Lookup, LstmCell, Recall, Tanh};
 pub use width::{Repack, Serialiser, Widen};
 
 use super::Stream;
@@ -53,7 +53,7 @@ macro_rules! primitives {
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
     Kernel, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall, LstmCell,
-    Highway, Add,
+    Highway, Add, Concat,
 }
 
 /// What is known of a primitive.

@@ -15,6 +15,19 @@ pub struct Add {
     pub shift: i32,
 }
 
+/// See [`Kind::Concat`](crate::ir::Kind::Concat).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Concat {
+    /// Whether a word is a whole pixel of both sides, which are taken together.
+    pub together: bool,
+    /// Words of a pixel, of each side; 1 where they are taken together.
+    pub words: [usize; 2],
+    /// Left shifts.
+    pub shifts: [u32; 2],
+    /// Right shift.
+    pub shift: i32,
+}
+
 /// The row of an embedding, word by word.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lookup {
@@ -98,20 +111,7 @@ impl Part for Add {
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
-        let [a, b, z] = [ends.x(), ends.inputs[1], ends.z()].map(|s| s.format);
-        let [a_signed, b_signed, z_signed] = [a, b, z].map(|format| u8::from(format.signed));
-        format!(
-            ".LANES({}), .A_BITS({}), .A_SIGNED({a_signed}), .B_BITS({}), \
-             .B_SIGNED({b_signed}),\n        .A_SHIFT({}), .B_SHIFT({}), .SHIFT({}), .Z_BITS({}), \
-             .Z_SIGNED({z_signed})",
-            ends.x().lanes,
-            a.bits,
-            b.bits,
-            self.shifts[0],
-            self.shifts[1],
-            self.shift,
-            z.bits
-        )
+        format!(".LANES({}), {}", ends.x().lanes, aligned(ends, self.shifts, self.shift))
     }
 
     fn state(&self, ends: &Ends) -> Box<dyn State> {
@@ -120,6 +120,105 @@ impl Part for Add {
 
     fn flip_flops(&self, ends: &Ends) -> usize {
         ends.z().bits()
+    }
+}
+
+/// The parameters of what aligns two streams and requantises what becomes of them.
+fn aligned(ends: &Ends, [a_shift, b_shift]: [u32; 2], shift: i32) -> String {
+    let [a, b, z] = [ends.x(), ends.inputs[1], ends.z()].map(|s| s.format);
+    let [a_signed, b_signed, z_signed] = [a, b, z].map(|format| u8::from(format.signed));
+    let [a_bits, b_bits, z_bits] = [a, b, z].map(|format| format.bits);
+    format!(
+        ".A_BITS({a_bits}), .A_SIGNED({a_signed}), .B_BITS({b_bits}), .B_SIGNED({b_signed}),\n\
+         \x20       .A_SHIFT({a_shift}), .B_SHIFT({b_shift}), .SHIFT({shift}), .Z_BITS({z_bits}), \
+         .Z_SIGNED({z_signed})"
+    )
+}
+
+impl Part for Concat {
+    fn modules(&self) -> &'static [&'static str] {
+        &["strassenc_concat"]
+    }
+
+    fn sides(&self) -> [&'static [&'static str]; 2] {
+        [&["a", "b"], &["m"]]
+    }
+
+    fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
+        let (a, b, z) = (ends.x(), ends.inputs[1], ends.z());
+        let pixels = a.words / self.words[0];
+        let [of_a, of_b] = self.words;
+        let mut all = vec![[a.words, pixels * of_a], [b.words, pixels * of_b]];
+        if self.together {
+            all.extend([[of_a, 1], [of_b, 1], [pixels, z.words], [a.lanes + b.lanes, z.lanes]]);
+        } else {
+            all.extend([[a.words + b.words, z.words], [a.lanes, z.lanes], [b.lanes, z.lanes]]);
+        }
+        all
+    }
+
+    fn banner(&self, _: &Ends) -> String {
+        "Side by side, aligned, shifted, saturated".into()
+    }
+
+    fn parameters(&self, ends: &Ends, _: Frames) -> String {
+        let (a, b, [of_a, of_b]) = (ends.x().lanes, ends.inputs[1].lanes, self.words);
+        let together = u8::from(self.together);
+        format!(
+            ".TOGETHER({together}), .A_LANES({a}), .B_LANES({b}), .A_WORDS({of_a}), \
+             .B_WORDS({of_b}),\n        {}",
+            aligned(ends, self.shifts, self.shift)
+        )
+    }
+
+    fn state(&self, ends: &Ends) -> Box<dyn State> {
+        if self.together {
+            return Box::new(Pipe::new(2, ends));
+        }
+        let [a, b] = self.words;
+        Box::new(InTurn { at: 0, a, words: a + b, bits: 0 })
+    }
+
+    fn flip_flops(&self, ends: &Ends) -> usize {
+        2 * ends.z().bits()
+    }
+}
+
+/// Two stages; `at` is the next word of a pixel, of which the first `a` come from the first stream.
+struct InTurn {
+    at: usize,
+    a: usize,
+    words: usize,
+    bits: u8,
+}
+
+impl InTurn {
+    /// The stream whose turn it is.
+    fn turn(&self) -> usize {
+        usize::from(self.at >= self.a)
+    }
+}
+
+impl State for InTurn {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.bits & 2 != 0, false]
+    }
+
+    fn ready(&self, around: &Around) -> [bool; 2] {
+        [0, 1].map(|side| around.advance() && side == self.turn())
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        if !around.advance() {
+            return false;
+        }
+        let before = self.bits;
+        let enters = around.s[self.turn()].pass();
+        self.bits = (self.bits << 1 | u8::from(enters)) & 3;
+        if enters {
+            self.at = (self.at + 1) % self.words;
+        }
+        before != self.bits || enters
     }
 }
 

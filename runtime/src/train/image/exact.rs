@@ -4,13 +4,14 @@
 //! Every value is an integer times a power of two and stays within 53 bits, so f64 computes it
 //! exactly, in any order.
 
+use super::concat::Concat;
 use super::patches::{Patches, Windows, fit};
 use super::spn::{by_groups, outputs_of};
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::model;
 use crate::network::plan;
-use crate::shape::{Extent, Shape};
+use crate::shape::{Extent, Join, Shape};
 use crate::train::matmul::{product, vectorised};
 use crate::train::quantise::{power, requantiser, round};
 use ndarray::parallel::prelude::*;
@@ -19,7 +20,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
 /// The outputs of a valid model for inputs of real values, both `[samples, elements]`.
 pub fn outputs(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2<f64>> {
     let mut nodes = Vec::new();
-    branch(&model.layers, 0, model.input(), &mut nodes)?;
+    branch(&model.layers, (0, model.input()), &mut nodes)?;
     Ok(evaluate(&nodes, model.input.format, x))
 }
 
@@ -43,6 +44,18 @@ pub enum Kind<L> {
     SumPool(Windows),
     /// A sum, requantised.
     Add(Format),
+    /// Two values side by side, requantised.
+    Concat(Concat, Format),
+}
+
+impl<L> Kind<L> {
+    /// The format of two values that it joins.
+    pub fn joined(&self) -> Option<Format> {
+        match self {
+            Kind::Add(format) | Kind::Concat(_, format) => Some(*format),
+            _ => None,
+        }
+    }
 }
 
 impl<L> Node<L> {
@@ -83,6 +96,7 @@ impl<L: AsRef<Exact>> Node<L> {
                 let requantise = requantiser(*format);
                 Zip::from(z).and(&a).and(&b).for_each(|z, &a, &b| *z = requantise(a + b));
             }
+            Kind::Concat(concat, format) => concat.forward([a, b], z, requantiser(*format)),
         }
     }
 
@@ -106,13 +120,15 @@ impl AsRef<Exact> for Exact {
     }
 }
 
-/// Appends layers that read `value`, of this shape and format; returns the value they end in.
+/// A value, its shape and its format.
+type Edge = (usize, (Shape, Format));
+
+/// Appends layers that read a value; returns the value they end in.
 fn branch(
     layers: &[model::Layer],
-    mut value: usize,
-    mut edge: (Shape, Format),
+    (mut value, mut edge): Edge,
     nodes: &mut Vec<Node<Exact>>,
-) -> Result<usize> {
+) -> Result<Edge> {
     for layer in layers {
         let yields = layer.yields(edge)?;
         let mut from = vec![value];
@@ -130,12 +146,14 @@ fn branch(
                     model::PoolKind::Sum => Kind::SumPool(windows),
                 }
             }
-            model::Layer::Residual(residual) => {
-                from = vec![
-                    branch(&residual.body, value, edge, nodes)?,
-                    branch(&residual.shortcut, value, edge, nodes)?,
-                ];
-                Kind::Add(residual.format)
+            model::Layer::Branches(branches) => {
+                let (body, (shape, _)) = branch(&branches.body, (value, edge), nodes)?;
+                let (shortcut, _) = branch(&branches.shortcut, (value, edge), nodes)?;
+                from = vec![body, shortcut];
+                match branches.join {
+                    Join::Add => Kind::Add(branches.format),
+                    Join::Concat => Kind::Concat(Concat::new(shape, yields.0), branches.format),
+                }
             }
             model::Layer::Embedding(_)
             | model::Layer::CharCnn(_)
@@ -150,7 +168,7 @@ fn branch(
         nodes.push(Node { kind, from, outputs: yields.0.elements() });
         (value, edge) = (nodes.len(), yields);
     }
-    Ok(value)
+    Ok((value, edge))
 }
 
 /// Samples evaluated at a time, at most.

@@ -1,10 +1,12 @@
 //! The network of phases 1 and 2: float activations, batch norms, W_b and W_c in full precision or
 //! ternary.
 
+use super::concat::Concat;
 use super::patches::{Windows, fit, piece};
 use super::spn::Spn;
 use crate::network::Network;
 use crate::network::plan::Op;
+use crate::shape::Join;
 use crate::train::loss::{Score, Targets, score_and_gradient};
 use crate::train::matmul::{Into, Real, vectorised};
 use crate::train::optimiser::Rule;
@@ -40,6 +42,11 @@ enum Layer<T> {
     Add {
         relu: bool,
     },
+    /// Two values side by side, and whether max(0, x) follows.
+    Concat {
+        concat: Concat,
+        relu: bool,
+    },
 }
 
 /// Elements of a sum that one task works on.
@@ -56,6 +63,7 @@ impl<T: Real> Layer<T> {
             }
             Layer::AveragePool(windows) => windows.mean(inputs[0], z),
             Layer::Add { relu } => add(inputs, *relu, z),
+            Layer::Concat { concat, relu } => side_by_side(*concat, inputs, *relu, z),
         }
     }
 
@@ -69,14 +77,26 @@ impl<T: Real> Layer<T> {
             }
             Layer::AveragePool(windows) => windows.mean(inputs[0], &mut z),
             Layer::Add { relu } => add(inputs, *relu, &mut z),
+            Layer::Concat { concat, relu } => side_by_side(*concat, inputs, *relu, &mut z),
         }
         z
     }
 }
 
+/// What values are not below, where max(0, x) follows or does not.
+fn least<T: Real>(relu: bool) -> T {
+    if relu { T::zero() } else { T::neg_infinity() }
+}
+
+fn side_by_side<T: Real>(concat: Concat, inputs: &[ArrayView2<T>], relu: bool, z: &mut Array2<T>) {
+    let &[a, b] = inputs else { return };
+    let low = least(relu);
+    concat.forward([a, b], z, |x| if x > low { x } else { low });
+}
+
 fn add<T: Real>(inputs: &[ArrayView2<T>], relu: bool, z: &mut Array2<T>) {
     let [a, b] = inputs else { return };
-    let low = if relu { T::zero() } else { T::neg_infinity() };
+    let low = least(relu);
     // Values are in standard layout.
     let (Some(a), Some(b), Some(z)) = (a.to_slice(), b.to_slice(), z.as_slice_mut()) else {
         unreachable!()
@@ -100,7 +120,7 @@ fn add_gradient<T: Real>(
     dx: &mut Array2<T>,
     into: Into,
 ) {
-    let low = if relu { T::zero() } else { T::neg_infinity() };
+    let low = least(relu);
     let (Some(dz), Some(z), Some(dx)) = (dz.as_slice(), z.as_slice(), dx.as_slice_mut()) else {
         unreachable!()
     };
@@ -166,7 +186,10 @@ impl<T: Real> Float<T> {
                 Op::AveragePool(pool) => {
                     Layer::AveragePool(Windows::new(pool, step.input, step.output))
                 }
-                Op::Add => Layer::Add { relu: step.relu },
+                Op::Join(Join::Add) => Layer::Add { relu: step.relu },
+                Op::Join(Join::Concat) => {
+                    Layer::Concat { concat: Concat::new(step.input, step.output), relu: step.relu }
+                }
                 Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
                     unreachable!("networks of sequences have a trainer of their own")
                 }
@@ -221,14 +244,21 @@ impl<T: Real> Float<T> {
                 spn.backward(x, z, dz, dx, &mut self.room);
                 continue;
             }
-            for j in from.iter().filter_map(|value| value.checked_sub(1)) {
-                let (dx, into) = (&mut before[j].dz, into(&mut begun[j]));
+            let sides = from.iter().map(|value| value.checked_sub(1)).enumerate();
+            for (side, j) in sides.filter_map(|(side, j)| Some((side, j?))) {
+                let Node { z: x, dz: dx, .. } = &mut before[j];
+                let into = into(&mut begun[j]);
                 match layer {
                     Layer::MaxPool(windows, which) => {
                         windows.to_largest(dz.view(), which, dx, into)
                     }
                     Layer::AveragePool(windows) => windows.to_all(dz.view(), dx, into),
                     Layer::Add { relu } => add_gradient(dz, z, *relu, dx, into),
+                    Layer::Concat { concat, relu } => {
+                        let low = least(*relu);
+                        let to = (dx, into);
+                        concat.backward(side, dz.view(), x.view(), to, |x| x > low);
+                    }
                     Layer::Spn(_) => {}
                 }
             }
@@ -378,7 +408,7 @@ pub(crate) mod tests {
     }
 
     /// Every kind of layer: patches that are cropped, groups, strides and pads, depthwise and plain
-    /// ones, pooling, both kinds of residuals.
+    /// ones, pooling, both kinds of residuals, branches side by side, one of them the input.
     pub fn images() -> Network {
         let text = r#"name = "t"
 input = { shape = [7, 6, 2], bits = 8, frac = 8 }
@@ -396,6 +426,13 @@ layers = [
         { conv2d = { channels = 3, kernel = 3, stride = 2, pad = 1, p = 2 } },
     ], shortcut = [
         { conv2d = { channels = 3, kernel = 1, stride = 2 } },
+    ] } },
+    { concat = { body = [
+        { conv2d = { channels = 2, kernel = 3, pad = 1, r = 3 } },
+    ] } },
+    "relu",
+    { concat = { body = [{ conv2d = { channels = 2, kernel = 1, r = 3 } }, "relu"], shortcut = [
+        { max_pool = { size = 3, stride = 1, pad = 1 } },
     ] } },
     { average_pool = { size = 2, pad = 1 } },
     { dense = { units = 3, r = 5 } },

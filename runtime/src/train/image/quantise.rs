@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::concat::Concat;
 use super::exact::{Kind, Node, Trace};
 use super::float::Float;
 use super::frozen::{Fixed, Frozen, FrozenLayer};
@@ -13,6 +14,7 @@ use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance};
 use crate::network::plan::{self, Linear, Op, Step};
 use crate::network::{self, Network};
+use crate::shape::Join;
 use crate::train::optimiser::Parameter;
 use crate::train::quantise::{best_frac, requantiser};
 use crate::train::ternary::signs;
@@ -26,11 +28,12 @@ pub fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> 
     // An invariant: descriptions are validated when they are read.
     let steps = network.plan().expect("the network is valid");
     let bits = &network.bits;
-    let (mut layers, mut sums, mut spns) = (vec![], vec![], float.spns());
+    let (mut layers, mut joins, mut spns) = (vec![], vec![], float.spns());
     let mut values = vec![(samples.mapv(f64::from), network.input.format().frac)];
+    let signs = plan::signs(&steps, network.input.signed);
     for (i, step) in steps.iter().enumerate() {
         let (x, frac) = &values[step.from[0]];
-        let pooled = || Array2::zeros((x.nrows(), step.output.elements()));
+        let empty = || Array2::zeros((x.nrows(), step.output.elements()));
         let value = match &step.op {
             Op::Linear(_) => {
                 let Some(spn) = spns.next() else { unreachable!("a layer for each linear step") };
@@ -45,24 +48,38 @@ pub fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> 
                 (z, frac)
             }
             Op::MaxPool(pool) => {
-                let mut z = pooled();
+                let mut z = empty();
                 let mut which = Array2::zeros(z.dim());
                 Windows::new(pool, step.input, step.output).largest(x.view(), &mut z, &mut which);
                 (z, *frac)
             }
             Op::AveragePool(pool) => {
-                let mut z = pooled();
+                let mut z = empty();
                 let windows = Windows::new(pool, step.input, step.output);
                 windows.share(x.view(), &mut z);
                 (z, frac + windows.more_frac())
             }
-            Op::Add => {
-                let mut y = x + &values[step.from[1]].0;
-                let (signed, bits) = (!step.relu, bits.activations);
-                let format = Format { signed, bits, frac: best_frac(&y, signed, bits) };
-                let requantise = requantiser(format);
-                y.mapv_inplace(requantise);
-                sums.push(format);
+            Op::Join(join) => {
+                let (other, other_frac) = &values[step.from[1]];
+                let (signed, bits) = (signs[i + 1], bits.activations);
+                let mut y = empty();
+                match join {
+                    Join::Add => y.assign(&(x + other)),
+                    Join::Concat => Concat::new(step.input, step.output).forward(
+                        [x.view(), other.view()],
+                        &mut y,
+                        |v| v,
+                    ),
+                }
+                let best = best_frac(&y, signed, bits);
+                let frac = match join {
+                    Join::Add => best,
+                    // Finer than what arrives would say nothing more.
+                    Join::Concat => best.min(*frac.max(other_frac)),
+                };
+                let format = Format { signed, bits, frac };
+                y.mapv_inplace(requantiser(format));
+                joins.push(format);
                 (y, format.frac)
             }
             Op::Embedding { .. } | Op::CharCnn(_) | Op::Highway(_) | Op::Lstm(_) => {
@@ -77,7 +94,8 @@ pub fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> 
             values[v].0 = Array2::zeros((0, 0));
         }
     }
-    Frozen::of(network, layers, sums).expect("a layer for each linear step, a format for each sum")
+    Frozen::of(network, layers, joins)
+        .expect("a layer for each linear step, a format for each join")
 }
 
 fn fold_layer(
@@ -282,10 +300,10 @@ fn image_layers<'a>(
     for layer in layers {
         let branches = match layer {
             network::Layer::Relu | network::Layer::Flatten => continue,
-            network::Layer::Residual(r) => {
-                Some((image_layers(&r.body, nodes), image_layers(&r.shortcut, nodes)))
-            }
-            _ => None,
+            layer => layer.branches().map(|(branches, join)| {
+                let sides = [&branches.body, &branches.shortcut];
+                (sides.map(|layers| image_layers(layers, nodes)), join)
+            }),
         };
         let Some((step, node)) = nodes.next() else { unreachable!("a node for each step") };
         let name = step.name.clone();
@@ -302,8 +320,9 @@ fn image_layers<'a>(
             (Op::Linear(linear), Kind::Linear(layer), _) => linear_layer(step, linear, layer),
             (Op::MaxPool(windows), _, _) => pool(model::PoolKind::Max, windows),
             (Op::AveragePool(windows), _, _) => pool(model::PoolKind::Sum, windows),
-            (_, Kind::Add(format), Some((body, shortcut))) => {
-                model::Layer::Residual(model::Residual { name, body, shortcut, format: *format })
+            (_, Kind::Add(format) | Kind::Concat(_, format), Some(([body, shortcut], join))) => {
+                let format = *format;
+                model::Layer::Branches(model::Branches { name, body, shortcut, join, format })
             }
             _ => unreachable!("nodes are those of the plan"),
         });

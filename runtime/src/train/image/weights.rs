@@ -32,7 +32,7 @@ pub struct Weights {
 pub struct Document {
     live: Vec<usize>,
     frozen: Option<Vec<FrozenDocument>>,
-    /// The formats of the sums of branches in the frozen network, in order.
+    /// The formats of the joined branches in the frozen network, in order.
     sums: Vec<Format>,
 }
 
@@ -58,7 +58,7 @@ impl checkpoint::Weights for Weights {
         Document {
             live: self.live.clone(),
             frozen: self.frozen.as_ref().map(|frozen| frozen.layers().map(layer).collect()),
-            sums: self.frozen.iter().flat_map(Frozen::sums).collect(),
+            sums: self.frozen.iter().flat_map(Frozen::joins).collect(),
         }
     }
 
