@@ -307,7 +307,8 @@ pub fn plan(model: &Model, options: &Options) -> Result<(Dataflow, Engines)> {
 
 fn plan_until(last: Pass, model: &Model, options: &Options) -> Result<(Dataflow, Engines)> {
     let mut dataflow = lower::lower(model)?;
-    Pass::Lower.checked(ir::verify(&dataflow))?;
+    let proved = ir::verify(&dataflow).and_then(|()| ir::prove(&dataflow, model));
+    Pass::Lower.checked(proved)?;
     if last < Pass::Engines {
         return Ok((dataflow, Engines::default()));
     }
@@ -318,8 +319,9 @@ fn plan_until(last: Pass, model: &Model, options: &Options) -> Result<(Dataflow,
             .iter()
             .map(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled))
             .collect();
-        lower::prune(&mut dataflow, &|layer| unrolled[layer]);
-        Pass::Prune.checked(ir::verify(&dataflow))?;
+        if lower::prune(&mut dataflow, &|layer| unrolled[layer]) {
+            Pass::Prune.checked(ir::verify(&dataflow))?;
+        }
     }
     Ok((dataflow, engines))
 }

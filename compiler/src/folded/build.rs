@@ -135,7 +135,7 @@ pub(super) fn positions(words: &Words, pe: usize, simd: usize) -> Positions {
 }
 
 /// Bits that hold every value in two's complement.
-pub(super) fn signed_bits(interval: Interval) -> u32 {
+fn signed_bits(interval: Interval) -> u32 {
     Interval::new(interval.lo.min(-1), interval.hi).bits()
 }
 
@@ -153,7 +153,7 @@ fn padded(kernel: &Kernel, indices: &[usize], pe: usize) -> Vec<Option<usize>> {
 }
 
 /// The group of a row of the model.
-pub(super) fn group_of(kernel: &Kernel, row: usize) -> usize {
+fn group_of(kernel: &Kernel, row: usize) -> usize {
     row / (kernel.rows / kernel.groups)
 }
 

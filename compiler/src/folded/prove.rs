@@ -1,9 +1,12 @@
 //! Reads the ROMs back: what they make a layer compute is what its operations say, for every input.
+//!
+//! It shares with the builder only how a kernel's operations are told apart ([`Parts`]), which
+//! copies nothing and computes nothing.
 
-use super::build::{Parts, group_of, signed_bits};
+use super::build::Parts;
 use super::{Array, Folded, Folding, Positions};
 use crate::adder_graph::Matrix;
-use crate::interval::{Interval, half};
+use crate::interval::Interval;
 use crate::ir::Layer;
 use crate::ir::words::Words;
 use strassenc_runtime::{Error, Result};
@@ -38,6 +41,17 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
     }
     if folded.groups != kernel.groups {
         return wrong("groups", format!("{}, and {} in the layer", folded.groups, kernel.groups));
+    }
+    let widths = [
+        wb.bits,
+        wc.map_or(bank.product_bits, |wc| wc.bits),
+        bank.coefficient_bits,
+        bank.product_bits,
+        folded.requantiser.constant_bits,
+        folded.requantiser.sum_bits,
+    ];
+    if folded.name != layer.name || widths.iter().any(|bits| !(1..=64).contains(bits)) {
+        return wrong("name and widths", format!("are not those of `{}`: {widths:?}", layer.name));
     }
     let padded = folded.rows.len();
     if wb.results() * wb.rows != padded || wb.results() % folded.groups != 0 || padded == 0 {
@@ -75,7 +89,7 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
     }
     // What the array does not read of a row's columns must be zeros.
     for (i, row) in parts.w_b.outer_iter().enumerate() {
-        let group = group_of(kernel, parts.indices[i]);
+        let group = parts.indices[i] / (kernel.rows / kernel.groups);
         let own = |column: usize| column % input.channels / per_group == group;
         if row.iter().enumerate().any(|(column, w)| *w != 0 && !own(column)) {
             return wrong("ROM of W_b", format!("row {i} reads beyond its group"));
@@ -113,7 +127,7 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
         };
         let right =
             row.map_or(*coefficient == 0, |i| exact(parts.coefficients[i], parts.shifts[i]));
-        if !right || signed_bits(Interval::point(*coefficient)) > bank.coefficient_bits {
+        if !right || !fits(*coefficient, bank.coefficient_bits) {
             return wrong(
                 "ROM of the coefficients",
                 format!("{coefficient} · 2^-{} is not row {row:?}", bank.shift),
@@ -155,12 +169,13 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
         let s = parts.output_shifts.map_or(0, |shifts| shifts[c]);
         let total = (requantiser.base + amount) as i32 - requantiser.left as i32;
         let left = |v: i128| v << requantiser.left;
-        let due = left(i128::from(parts.constants[c]) + i128::from(half(s)));
+        // What rounding half up adds.
+        let half = if s > 0 { 1i128 << (s - 1) } else { 0 };
+        let due = left(i128::from(parts.constants[c]) + half);
         let sum = |y: i64| left(y.into()) + i128::from(*constant);
-        let most = 1i128 << (requantiser.sum_bits - 1);
-        let narrow = signed_bits(Interval::point(*constant)) > requantiser.constant_bits
-            || sum(parts.y[c].lo) < -most
-            || sum(parts.y[c].hi) >= most
+        let narrow = !fits(*constant, requantiser.constant_bits)
+            || !fits(sum(parts.y[c].lo), requantiser.sum_bits)
+            || !fits(sum(parts.y[c].hi), requantiser.sum_bits)
             || 32 - amount.leading_zeros() > requantiser.amount_bits;
         if (total, i128::from(*constant)) != (s, due) || narrow {
             return wrong(
@@ -175,11 +190,18 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
         ("m", parts.m, bank.product_bits),
         ("y", parts.y, folded.output_bits()),
     ] {
-        if let Some(v) = intervals.iter().find(|v| signed_bits(**v) > bits) {
+        let narrow = |v: &&Interval| !fits(v.lo, bits) || !fits(v.hi, bits);
+        if let Some(v) = intervals.iter().find(narrow) {
             return wrong(part, format!("{v} does not fit {bits} bits"));
         }
     }
     Ok(())
+}
+
+/// Whether so many bits of two's complement, 1 to 64, hold a number.
+fn fits(v: impl Into<i128>, bits: u32) -> bool {
+    let (v, least) = (v.into(), -1i128 << (bits - 1));
+    (least..-least).contains(&v)
 }
 
 /// What is wrong of a layer without W_c: output c must be the product of row c alone, a block read

@@ -43,6 +43,7 @@ mod chain;
 pub mod gated;
 mod interpret;
 mod kernel;
+mod prove;
 mod text;
 mod verify;
 pub mod words;
@@ -50,6 +51,7 @@ pub mod words;
 pub use chain::{Chain, Op, OpKind, Role, Value};
 pub use interpret::{State, interpret, step, step_with};
 pub use kernel::{Kernel, Windows};
+pub use prove::prove;
 pub use verify::verify;
 
 use crate::interval::Interval;

@@ -12,8 +12,9 @@ use strassenc_runtime::Shape;
 
 /// Takes dead channels out of every edge between layers of which `may` says that any number of
 /// channels suits them: sum-product networks whose weights are wiring. The network's own inputs
-/// and outputs stay as they are.
-pub fn prune(dataflow: &mut Dataflow, may: &dyn Fn(usize) -> bool) {
+/// and outputs stay as they are. Yields whether there were any.
+pub fn prune(dataflow: &mut Dataflow, may: &dyn Fn(usize) -> bool) -> bool {
+    let mut changed = false;
     let spn = |layer: usize| match &dataflow.layers[layer].kind {
         Kind::Spn(kernel) => kernel.groups == 1 && may(layer),
         _ => false,
@@ -40,7 +41,9 @@ pub fn prune(dataflow: &mut Dataflow, may: &dyn Fn(usize) -> bool) {
             kept.push(0);
         }
         keep(dataflow, layer, edge, &readers, &kept);
+        changed = true;
     }
+    changed
 }
 
 /// Whether `reader` needs a channel: it reads an element of it that varies.

@@ -13,8 +13,10 @@ mod correlated;
 mod kinds;
 mod range;
 
+pub(super) use correlated::{products_of_data, sums_of_products};
+pub(super) use range::{Range, shift};
+
 use super::{Dataflow, Edge, Kernel, Kind, Layer, Windows};
-use range::Range;
 use std::collections::BTreeSet;
 use strassenc_runtime::{Error, Format, Result, Shape};
 

@@ -10,7 +10,7 @@ use strassenc_runtime::model::MAGNITUDE_LIMIT;
 
 /// All integers from `lo` to `hi`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Range {
+pub struct Range {
     pub lo: i128,
     pub hi: i128,
 }
@@ -21,7 +21,7 @@ pub(super) fn exact(v: i128) -> Check<i128> {
 }
 
 /// shift(v, k) of the specification: `floor((v + 2^(k-1)) / 2^k)`, or `v · 2^-k` where k ≤ 0.
-pub(super) fn shift(v: i128, k: i64) -> Check<i128> {
+pub fn shift(v: i128, k: i64) -> Check<i128> {
     if k.abs() > 62 {
         return Err(format!("has a shift of {k} bits"));
     }

@@ -1,0 +1,109 @@
+// image: the AXI4-Stream core of the network image.
+// Written by strassenc 0.1.0 from the model with SHA-256 001ce09678aedbea0d874b9fbc8f0a96eefa629dc4a2e7f36e4c8000006cae46
+// with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0
+//
+// A frame every 9 clocks; the first beat of a result 7 clocks after the last beat of its frame.
+`default_nettype none
+
+module image (
+    input  wire aclk,
+    input  wire aresetn,  // synchronous, clears control only
+    input  wire [7:0] s_axis_tdata,  // 1 element of s4 * 2^-3 in 1 byte, 4 beats for 4
+    input  wire s_axis_tvalid,
+    output wire s_axis_tready,
+    input  wire s_axis_tlast,  // on the last beat of a frame
+    input  wire s_axis_tuser,  // on the first beat: goes with the frame; may be tied low
+    output wire [7:0] m_axis_tdata,  // 1 element of s7 * 2^-3 in 1 byte, 9 beats for 9
+    output wire m_axis_tvalid,
+    input  wire m_axis_tready,
+    output wire m_axis_tlast,
+    output wire m_axis_tuser,
+    input  wire frame_error_clear,  // may be tied low
+    output wire frame_error  // high after a wrong s_axis_tlast, until cleared or reset
+);
+    wire rst = !aresetn;
+
+    // ==== Input: what carries information of each lane, registered
+    wire [3:0] s_beat_data;
+    genvar s;
+    generate
+        for (s = 0; s < 1; s = s + 1) begin : s_lane
+            assign s_beat_data[4*s +: 4] = s_axis_tdata[8*s +: 4];
+            wire unused = &{1'b0, s_axis_tdata[8*s+4 +: 4]};
+        end
+    endgenerate
+
+    // ==== Register s_register: breaks every combinational path
+    wire s_register_valid;
+    wire s_register_ready;
+    wire [3:0] s_register_data;
+    wire s_register_user;
+    wire s_register_last;
+    strassenc_stream_register #(
+        .BITS(6)
+    ) u_s_register (
+        .clk(aclk), .clken(1'b1), .rst(rst),
+        .s_valid(s_axis_tvalid), .s_ready(s_axis_tready), .s_data({s_axis_tuser, s_axis_tlast, s_beat_data}),
+        .m_valid(s_register_valid), .m_ready(s_register_ready), .m_data({s_register_user, s_register_last, s_register_data})
+    );
+
+    // ==== Input: every frame made whole
+    wire framer_valid;
+    wire framer_ready;
+    wire [3:0] framer_data;
+    wire framer_user;
+    strassenc_framer #(
+        .BITS(4), .BEATS(4)
+    ) u_framer (
+        .clk(aclk), .clken(1'b1), .rst(rst),
+        .s_valid(s_register_valid), .s_ready(s_register_ready), .s_data(s_register_data), .s_user(s_register_user),
+        .m_valid(framer_valid), .m_ready(framer_ready), .m_data(framer_data), .m_user(framer_user),
+        .s_last(s_register_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)
+    );
+
+    // ==== Layer conv: unrolled, 1 multipliers
+    wire layer_conv_valid;
+    wire layer_conv_ready;
+    wire [6:0] layer_conv_data;
+    wire layer_conv_user;
+    image_conv u_layer_conv (
+        .clk(aclk), .rst(rst),
+        .s_valid(framer_valid), .s_ready(framer_ready), .s_data(framer_data), .s_user(framer_user),
+        .m_valid(layer_conv_valid), .m_ready(layer_conv_ready), .m_data(layer_conv_data), .m_user(layer_conv_user)
+    );
+
+    // ==== Output: the last word of each frame marked
+    wire frame_end_valid;
+    wire frame_end_ready;
+    wire [6:0] frame_end_data;
+    wire frame_end_user;
+    wire frame_end_last;
+    strassenc_frame_end #(
+        .BITS(7), .BEATS(9)
+    ) u_frame_end (
+        .clk(aclk), .clken(1'b1), .rst(rst),
+        .s_valid(layer_conv_valid), .s_ready(layer_conv_ready), .s_data(layer_conv_data), .s_user(layer_conv_user),
+        .m_valid(frame_end_valid), .m_ready(frame_end_ready), .m_data(frame_end_data), .m_user(frame_end_user),
+        .m_last(frame_end_last)
+    );
+
+    // ==== Register m_register: breaks every combinational path
+    wire [6:0] m_register_data;
+    strassenc_stream_register #(
+        .BITS(9)
+    ) u_m_register (
+        .clk(aclk), .clken(1'b1), .rst(rst),
+        .s_valid(frame_end_valid), .s_ready(frame_end_ready), .s_data({frame_end_user, frame_end_last, frame_end_data}),
+        .m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_data({m_axis_tuser, m_axis_tlast, m_register_data})
+    );
+
+    // ==== Output: each element extended to whole bytes
+    genvar m;
+    generate
+        for (m = 0; m < 1; m = m + 1) begin : m_lane
+            assign m_axis_tdata[8*m +: 8] = {{1{m_register_data[7*m+6]}}, m_register_data[7*m +: 7]};
+        end
+    endgenerate
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,29 @@
+// recurrent_lstm_sigmoid_rom: a table of layer `lstm` of the network recurrent.
+// Written by strassenc 0.1.0 from the model with SHA-256 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
+// with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0
+//
+// 4 words of 4 bits, read with one clock of latency: the logistic function of 0 and up, in units of 2^-3
+`default_nettype none
+
+module recurrent_lstm_sigmoid_rom (
+    input  wire clk,
+    input  wire enable,
+    input  wire [1:0] address,
+    output wire [3:0] data
+);
+    reg [3:0] memory [0:3];
+    reg [3:0] word;
+
+    initial begin
+        memory[0] = 4'h4;
+        memory[1] = 4'h5;
+        memory[2] = 4'h6;
+        memory[3] = 4'h7;
+    end
+
+    always @(posedge clk) if (enable) word <= memory[address];
+
+    assign data = word;
+endmodule
+
+`default_nettype wire
