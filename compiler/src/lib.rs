@@ -4,6 +4,24 @@
 //! [`schedule`], or [`folded`] → [`stream`] → [`emit`]; [`compile`] runs the passes. All of that is
 //! pure: no clock, no unseeded randomness, no environment. Processes are started only by
 //! `simulate`, `synth`, `witness` and `tools`.
+//!
+//! ```
+//! use strassenc::{compile, emit};
+//! use strassenc_runtime::{Result, golden, model_file};
+//!
+//! # fn main() -> Result<()> {
+//! let model = model_file::load("../runtime/models/digits.safetensors".as_ref())?;
+//! let compiled = compile::compile(&model, &Default::default(), &|_| {}, &|| false)?;
+//! // The compiled network computes what the integer reference does.
+//! let pixels: Vec<i64> = (0..64).map(|i| i % 17).collect();
+//! assert_eq!(compiled.evaluate(&pixels)?.pop().unwrap(), golden::infer(&model, &pixels)?);
+//! // Its Verilog, as text, and what it promises.
+//! let core = emit::emit_core(&compiled, &Default::default())?;
+//! assert_eq!(core.signature.ii, 1);
+//! assert!(core.files.iter().any(|file| file.path == "digits.v"));
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod accounting;
 pub mod adder_graph;

@@ -45,6 +45,13 @@ impl State {
 ///
 /// The model must be [valid](Model::validate), which also rules out overflow.
 ///
+/// ```
+/// let model = strassenc_runtime::model_file::load("models/digits.safetensors".as_ref())?;
+/// let scores = strassenc_runtime::golden::infer(&model, &[16; 64])?;
+/// assert_eq!(scores.len(), 10);
+/// # Ok::<(), strassenc_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// Where the input has the wrong length or a value outside the input format.
 pub fn infer(model: &Model, input: &[i64]) -> Result<Vec<i64>> {
