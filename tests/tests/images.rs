@@ -234,3 +234,40 @@ fn files_hold_images_and_what_is_wrong_is_named() {
         assert!(error.contains(told), "{told}: {error}");
     }
 }
+
+#[test]
+fn what_is_wrong_with_branches_is_named() {
+    let concats = |model: &Model| {
+        let is_concat = |layer: &Layer| match layer {
+            Layer::Branches(b) => {
+                b.join == Join::Concat && matches!(b.body[..], [Layer::Conv2d(_)])
+            }
+            _ => false,
+        };
+        is_concat(&model.layers[0]) && model.input().0.height > 1
+    };
+    let model = (0..).map(image_model).find(concats).unwrap();
+    type Edit = fn(&mut Branches);
+    let edits: [(Edit, &str); 5] = [
+        (|b| b.body.clear(), "body: has no layers"),
+        (|b| (b.join, b.body) = (Join::Add, vec![]), "body: does not end with a linear layer"),
+        (
+            |b| {
+                let size = Extent { h: 2, w: 1 };
+                let (name, kind, pad) = ("half".into(), PoolKind::Max, Extent::square(0));
+                b.shortcut = vec![Layer::Pool(Pool { name, kind, size, stride: size, pad })];
+            },
+            "shortcut: yields",
+        ),
+        (|b| b.format.bits = 33, "format"),
+        (|b| b.format.frac = 64, "within 2^53"),
+    ];
+    for (edit, told) in edits {
+        let mut model = model.clone();
+        let Layer::Branches(branches) = &mut model.layers[0] else { unreachable!() };
+        edit(branches);
+        let error = model_file::to_bytes(&model).unwrap_err().to_string();
+        assert!(error.contains(&format!("layer `{}`", model.layers[0].name())), "{error}");
+        assert!(error.contains(told), "{told}: {error}");
+    }
+}

@@ -2,7 +2,7 @@
 //! full rate.
 
 use super::timing::{self, Ending, Timing};
-use super::{Graph, Primitive, StreamId};
+use super::{Graph, StreamId};
 use strassenc_runtime::{Error, Result};
 
 /// The depths of one FIFO in words.
@@ -99,12 +99,10 @@ pub(crate) fn other_side(graph: &Graph, fifo: usize) -> Option<StreamId> {
     let mut stream = graph.nodes[fifo].outputs[0];
     for node in &graph.nodes[fifo + 1..] {
         let Some(side) = node.inputs.iter().position(|id| *id == stream) else { continue };
-        match node.primitive {
-            Primitive::Add(_) | Primitive::Concat(_) | Primitive::Highway(_) => {
-                return Some(node.inputs[1 - side]);
-            }
-            _ => stream = node.outputs[0],
+        if let [_, _] = node.inputs[..] {
+            return Some(node.inputs[1 - side]);
         }
+        stream = node.outputs[0];
     }
     None
 }
