@@ -268,7 +268,7 @@ pub fn from_plan(
                     Error::input(format_args!("layer `{}`", layer.name), "has no engine")
                 })?;
                 let made = one(last, dataflow, number, choice, &options.schedule, share, &step)?;
-                if !matches!(choice, Choice::Unrolled) {
+                if last >= Pass::Fold && choice != Choice::Unrolled {
                     (0..STEPS_PER_LAYER).try_for_each(|_| step(&layer.name, Pass::Fold, None))?;
                 }
                 Ok(made)

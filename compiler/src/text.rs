@@ -81,16 +81,16 @@ pub(crate) fn parse_shape(text: &str) -> Option<Shape> {
     Some(Shape { height: h, width: w, channels })
 }
 
-/// What a text may hold several of, one after the other.
+/// A level, or a part of one, of which a text may hold several, one after the other.
 pub trait Text: Sized {
-    /// What it is, for errors.
+    /// The place that errors name.
     const WHAT: &'static str;
 
-    /// Reads one, and none of the lines behind it.
+    /// Reads one value, and none of the lines behind it.
     fn read(lines: &mut Lines) -> Option<Self>;
 }
 
-/// Reads all that a text holds. They are not verified.
+/// Reads all values that a text holds. Values are not verified.
 ///
 /// # Errors
 /// Where a line is not understood, or the last one ends too early.
@@ -107,7 +107,7 @@ pub fn all<T: Text>(text: &str) -> Result<Vec<T>> {
     lines.or_refuse(all)
 }
 
-/// Reads the one that a text holds.
+/// Reads the one value that a text holds.
 ///
 /// # Errors
 /// As [`all`], and where something stands behind it.

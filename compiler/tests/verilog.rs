@@ -259,7 +259,7 @@ fn help_tells_every_pass_and_level_as_the_list_does() {
     let told = done(folder().path(), &["--help"]);
     let told: Vec<&str> = told.split_whitespace().collect();
     let told = told.join(" ");
-    for pass in Pass::value_variants() {
+    for pass in Pass::all() {
         assert!(told.contains(&format!("- {pass}: {}", pass.description())), "{pass}: {told}");
     }
     for level in Level::value_variants() {
@@ -295,9 +295,9 @@ fn every_level_is_dumped_as_text_and_nothing_is_written() {
             done(folder.path(), &arguments.iter().map(String::as_str).collect::<Vec<_>>())
         };
         let mut whole = String::new();
-        for last in Pass::value_variants() {
+        for last in Pass::all() {
             let after = ["--stop-after".into(), last.to_string()];
-            if let Some(text) = levels(*last).text(*level) {
+            if let Some(text) = levels(last).text(*level) {
                 whole = dumped(&after);
                 assert_eq!(whole, text);
             } else {
@@ -319,13 +319,13 @@ fn every_level_is_dumped_as_text_and_nothing_is_written() {
 fn a_pass_to_stop_after_is_the_last_one_and_says_what_it_found() {
     let folder = folder();
     let before = names(folder.path());
-    for pass in Pass::value_variants() {
+    for pass in Pass::all() {
         let arguments = [".", "--stop-after", &pass.to_string()];
         let line = done(folder.path(), &arguments);
         let json = done(folder.path(), &[&arguments[..], &["--json"]].concat());
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["pass"], pass.to_string());
-        let sizes = levels(*pass).sizes();
+        let sizes = levels(pass).sizes();
         let told = sizes.iter().map(|(name, n)| {
             assert_eq!(json["sizes"][name], *n);
             format!("{} {n}", name.replace('_', " "))

@@ -2,15 +2,22 @@
 
 use ndarray::{Array1, Array2, arr1, arr2};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use strassenc::compile::{Compiled, Options, compile};
+use strassenc::adder_graph;
+use strassenc::compile::{
+    Compiled, Options, Pass, Problem, Progress, compile, compile_until, compile_with,
+};
+use strassenc::engine::Engines;
 use strassenc::figures::Figures;
 use strassenc::lower::{lower, prune};
 use strassenc::{ir, schedule};
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Kind, Model, golden};
-use strassenc_tests::{Recipe, chains, models, pipelines, random_model, recipes};
+use strassenc_tests::{
+    Recipe, chains, image_model, models, pipelines, random_engines, random_model, recipes,
+};
 
 const U4: Format = Format { signed: false, bits: 4, frac: 0 };
 
@@ -178,6 +185,55 @@ fn progress_counts_every_step_and_an_interruption_ends_it() {
         compile(&model, &Options::default(), &count, &stop).unwrap_err().kind(),
         Kind::Interrupted
     );
+}
+
+#[test]
+fn no_pass_behind_the_last_one_runs_and_every_level_is_there_from_its_first_pass_on() {
+    for seed in 0..30 {
+        let model = image_model(seed);
+        let engines = match seed % 3 {
+            0 => Engines::default(),
+            _ => random_engines(&lower(&model).unwrap(), seed),
+        };
+        let options = Options { engines, ..Options::default() };
+        let share = |problem: Problem| adder_graph::share(problem.matrix, &options.share);
+        let seen = Mutex::new(BTreeSet::new());
+        let run = |last: Pass| {
+            seen.lock().unwrap().clear();
+            let told = |p: Progress| {
+                seen.lock().unwrap().insert(p.pass);
+            };
+            compile_until(last, &model, &options, &share, &told, &|| false).unwrap()
+        };
+        let whole = run(Pass::Time);
+        for last in Pass::all() {
+            let levels = run(last);
+            assert_eq!(levels.after, last);
+            assert!(seen.lock().unwrap().iter().all(|pass| *pass <= last), "{last}: {seen:?}");
+            for level in Pass::all().map(Pass::level) {
+                let passes: Vec<Pass> = level.passes().collect();
+                let text = levels.text(level);
+                assert_eq!(text.is_some(), last >= passes[0], "{level} after {last}");
+                if last >= passes[passes.len() - 1] {
+                    assert_eq!(text, whole.text(level), "seed {seed}, {level} after {last}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refused_result_names_its_pass() {
+    let model = random_model(&models::small());
+    let wrong = |problem: Problem| {
+        let mut solution = adder_graph::share(problem.matrix, &adder_graph::Options::default());
+        solution.graph.outputs.clear();
+        solution
+    };
+    let options = Options::default();
+    let error = compile_with(&model, &options, &wrong, &|_| {}, &|| false).unwrap_err();
+    let told = error.to_string();
+    assert!(told.starts_with("error[mismatch]: after share: layer `dense_0`, W_"), "{told}");
 }
 
 fn compiled_with_threads(recipe: &Recipe, threads: usize) -> Compiled {

@@ -2,6 +2,9 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use std::collections::BTreeSet;
 use strassenc::adder_graph;
 use strassenc::circuit::{self, Circuit};
 use strassenc::compile::{Compiled, LayerGraph, Options, SharedMatrix, Unrolled, compile};
@@ -14,7 +17,9 @@ use strassenc::schedule::{self, Pipeline};
 use strassenc::stream::{self, Graph};
 use strassenc::text::all;
 use strassenc_runtime::{Error, Model};
-use strassenc_tests::{image_model, random_engines, random_model, recipes, sequence_model};
+use strassenc_tests::{
+    any_streams, image_model, random_engines, random_model, recipes, sequence_model,
+};
 
 fn models() -> impl Strategy<Value = Model> {
     prop_oneof![
@@ -24,7 +29,7 @@ fn models() -> impl Strategy<Value = Model> {
     ]
 }
 
-/// Cores of every kind of network, with any engines.
+/// Cores of every kind of network, with any engines and beats.
 fn cores() -> impl Strategy<Value = Compiled> {
     (models(), any::<u64>()).prop_map(|(model, seed)| {
         let engines = match seed % 3 {
@@ -32,7 +37,8 @@ fn cores() -> impl Strategy<Value = Compiled> {
             _ => random_engines(&lower(&model).unwrap(), seed),
         };
         let multipliers = if seed % 2 == 0 { Multipliers::Dsp } else { Multipliers::ShiftAdd };
-        let options = Options { engines, multipliers, ..Options::default() };
+        let ([input, output], _) = any_streams(seed);
+        let options = Options { engines, multipliers, input, output, ..Options::default() };
         compile(&model, &options, &|_| {}, &|| false)
             .or_else(|_| compile(&model, &Options::default(), &|_| {}, &|| false))
             .unwrap()
@@ -205,4 +211,26 @@ fn a_damaged_dataflow_names_its_line() {
     let text = "dataflow tiny\nedge 0: 1x1x1 s4 0 of 1\n  0: -8..=seven\n";
     let told = text.parse::<Dataflow>().unwrap_err().to_string();
     assert_eq!(told, "error[input]: dataflow, line 3: `0: -8..=seven` is not understood");
+}
+
+#[test]
+fn the_cores_that_these_tests_draw_have_every_engine_and_primitive() {
+    let mut runner = TestRunner::new(strassenc_tests::property(1, 43));
+    let (mut words, mut digits) = (BTreeSet::new(), 0);
+    for _ in 0..300 {
+        let core = cores().new_tree(&mut runner).unwrap().current();
+        digits += folded(&core).iter().filter(|layer| layer.bank.digits.is_some()).count();
+        let text = core.graph.to_string();
+        let nodes = text.lines().filter(|line| line.starts_with("node "));
+        let word = |line: &str| {
+            let behind = line.split(" -> ").nth(1)?.split(' ');
+            behind.into_iter().find(|word| word.parse::<u32>().is_err()).map(String::from)
+        };
+        words.extend(nodes.filter_map(word));
+    }
+    let all = "accumulate add array bank collector concat fifo fork frame_end framer highway kernel \
+        lookup lstm_cell patches positions reader recall register repack requantise serialiser \
+        tanh widen window";
+    let missing: Vec<&str> = all.split(' ').filter(|word| !words.contains(*word)).collect();
+    assert!(missing.is_empty() && digits > 0, "{missing:?}, {digits}");
 }

@@ -292,10 +292,10 @@ pub fn compile(
         .compiled(model, &options.schedule())
 }
 
-/// Compiles as [`compile`] does, up to the pass `last`.
+/// Compiles as [`compile()`] does, up to the pass `last`.
 ///
 /// # Errors
-/// As [`compile`].
+/// As [`compile()`].
 pub fn compile_until(
     last: Pass,
     model: &Model,

@@ -14,7 +14,7 @@ use crate::stream::timing::Timing;
 use std::fmt::Write;
 use strassenc_runtime::{Error, Model, Result};
 
-/// What is there after a pass.
+/// The levels of a network as they are after a pass.
 #[derive(Clone, Debug)]
 pub struct Levels {
     /// The last pass that has run.
@@ -23,7 +23,7 @@ pub struct Levels {
     pub dataflow: Dataflow,
     /// The engine of every layer; none before [`Pass::Engines`].
     pub engines: Engines,
-    /// One per layer; none before [`Pass::Share`].
+    /// What is there of each layer; none before [`Pass::Share`].
     pub layers: Vec<Made>,
     /// The whole core; none before [`Pass::Assemble`].
     pub graph: Option<Graph>,
@@ -31,7 +31,7 @@ pub struct Levels {
     pub timing: Option<(Vec<Depth>, Timing)>,
 }
 
-/// What is there of a layer.
+/// A layer as far as the passes have brought it.
 #[derive(Clone, Debug)]
 pub enum Made {
     /// Nothing yet: the layer is folded, and none of the passes has folded it.
@@ -138,7 +138,7 @@ impl Levels {
         self.layers.iter().filter_map(Made::engine).filter_map(LayerEngine::folded)
     }
 
-    /// What the last pass has found, counted.
+    /// Counts of what the last pass has found, by name.
     pub fn sizes(&self) -> Vec<(&'static str, i64)> {
         fn sum(numbers: impl Iterator<Item = usize>) -> i64 {
             numbers.sum::<usize>() as i64

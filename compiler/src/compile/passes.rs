@@ -5,8 +5,8 @@ use clap::ValueEnum;
 use std::fmt;
 use strassenc_runtime::Result;
 
-/// A pass of the compiler, in the order in which they run. What is said of each here is what users
-/// read.
+/// A pass of the compiler; passes run in this order. Users read these sentences in the program's
+/// help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Pass {
     /// Lowers the model to layers on edges, each linear one with the kernel of a window
@@ -31,7 +31,7 @@ pub enum Pass {
     Time,
 }
 
-/// What passes yield: a level that is printed as text, and read back.
+/// A level that passes yield, and that is printed as text and read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Level {
     /// The network: layers on edges, and the operations of each kernel
@@ -51,6 +51,11 @@ pub enum Level {
 }
 
 impl Pass {
+    /// Every pass, in order.
+    pub fn all() -> impl DoubleEndedIterator<Item = Pass> {
+        Pass::value_variants().iter().copied()
+    }
+
     /// The level that the pass yields.
     pub fn level(self) -> Level {
         match self {
@@ -64,24 +69,25 @@ impl Pass {
         }
     }
 
-    /// What it does, in a sentence without its full stop.
+    /// A sentence of what the pass does, without its full stop.
     pub fn description(self) -> String {
         told(&self)[1].clone()
     }
 
-    /// What came of the check of its result: an error's place begins with the pass.
+    /// Passes on what came of the check of the pass's result; an error's place then begins with the
+    /// pass.
     pub(super) fn checked<T>(self, result: Result<T>) -> Result<T> {
         result.map_err(|e| e.within(format_args!("after {self}")))
     }
 }
 
 impl Level {
-    /// The passes that yield it: the first one makes it, the others change it.
+    /// The passes that yield the level: the first one makes it, the others change it.
     pub fn passes(self) -> impl DoubleEndedIterator<Item = Pass> {
-        Pass::value_variants().iter().copied().filter(move |pass| pass.level() == self)
+        Pass::all().filter(move |pass| pass.level() == self)
     }
 
-    /// What it is, in a phrase without a full stop.
+    /// A phrase of what the level is, without a full stop.
     pub fn description(self) -> String {
         told(&self)[1].clone()
     }
@@ -99,7 +105,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// The name and the description of what no command line hides.
+/// The name and the description of a value of the command line that is not hidden.
 fn told(value: &impl ValueEnum) -> [String; 2] {
     let told = value.to_possible_value().unwrap_or_default();
     [told.get_name().into(), told.get_help().map(ToString::to_string).unwrap_or_default()]

@@ -146,22 +146,22 @@ impl Text for Folded {
     }
 }
 
-/// A number that is not 0.
+/// Reads a number that is not 0.
 fn some(text: &str) -> Option<usize> {
     size(text).filter(|n| *n > 0)
 }
 
-/// Bits of a signal.
+/// Reads the bits of a signal.
 fn width(text: &str) -> Option<u32> {
     text.parse().ok().filter(|bits| (1..=63).contains(bits))
 }
 
-/// A shift, or bits of one.
+/// Reads a shift, or the bits of one.
 fn shift(text: &str) -> Option<u32> {
     text.parse().ok().filter(|shift| *shift <= 63)
 }
 
-/// The lines of a ROM, each as `word` reads it.
+/// Reads the words of a ROM, each a line that `word` reads.
 fn rom<T>(lines: &mut Lines, mut word: impl FnMut(&str) -> Option<T>) -> Option<Vec<T>> {
     let mut words = vec![];
     let is_word = |line: &str| line.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c));
@@ -209,8 +209,8 @@ fn array(lines: &mut Lines, name: &str) -> Option<Array> {
     }
 }
 
-/// The weights of a row: signs, or integers with commas where there are others than 1, 0 and -1,
-/// which only a broken pass yields.
+/// Writes the weights of a row: signs, or integers with commas where there are others than 1, 0 and
+/// -1, which only a broken pass yields.
 fn signs(row: &[i8]) -> String {
     let sign = |w: &i8| {
         Some(match w {

@@ -19,8 +19,8 @@ impl Pipeline {
         Named { pipeline: self, circuit }
     }
 
-    /// Reads what [`text`](Self::text) writes, one pipeline of each circuit. They are not verified,
-    /// so that the last nodes of each may be missing.
+    /// Reads what [`text`](Self::text) writes, one pipeline of each circuit. Pipelines are not
+    /// verified, so that the last nodes of each may be missing.
     ///
     /// # Errors
     /// Where a line is not understood, or is that of another node.
@@ -62,7 +62,7 @@ fn pipeline(lines: &mut Lines, circuit: &Circuit) -> Option<Pipeline> {
     Some(Pipeline { available, stages, multiplier_latency })
 }
 
-/// Stages are counted on by the latency of a multiplier.
+/// Reads a stage that is small enough for the latency of a multiplier to be added to it.
 fn parse_stage(text: &str) -> Option<u32> {
     text.parse().ok().filter(|stage| *stage <= 1 << 24)
 }

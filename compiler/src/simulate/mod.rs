@@ -2,7 +2,7 @@
 //! timing measured.
 //!
 //! [`Simulator`] verilates and compiles a core (or finds it in the cache) and runs vectors through
-//! it; [`Core`] is one such core under the caller's hand, for resets in mid-frame, wrong `tlast`
+//! it; [`Bench`] is one such core under the caller's hand, for resets in mid-frame, wrong `tlast`
 //! and the like; [`Stepper`] is one that is given an input at a time.
 
 mod beats;

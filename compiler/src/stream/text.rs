@@ -129,7 +129,7 @@ fn node(line: &str) -> Option<Node> {
     words.next().is_none().then(|| Node { name: name.into(), layer, primitive, inputs, outputs })
 }
 
-/// A number by which others are divided.
+/// Reads a number by which others are divided, which is not 0.
 fn positive(text: &str) -> Option<usize> {
     size(text).filter(|n| *n > 0)
 }
@@ -137,7 +137,7 @@ fn positive(text: &str) -> Option<usize> {
 /// The words of a line that are still to be read.
 type Words<'a> = Peekable<SplitWhitespace<'a>>;
 
-/// What is told by words with blanks between them.
+/// A type whose values are told by words with blanks between them.
 trait Told: Sized {
     fn told(&self) -> Vec<String>;
 
@@ -274,7 +274,7 @@ parts! {
     Concat { together, words, shifts, shift }
 }
 
-/// The most of what is no number of elements.
+/// The largest width, shift or number of stages that is read.
 const MOST: u32 = 1 << 24;
 
 /// All tables that a ROM may hold.
