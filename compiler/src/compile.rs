@@ -180,7 +180,7 @@ impl LayerEngine {
     }
 
     /// The engine as the stream graph sees it.
-    fn engine(&self) -> Engine<'_> {
+    pub fn engine(&self) -> Engine<'_> {
         match self {
             LayerEngine::Unrolled(layer) => Engine::Unrolled { stages: layer.pipeline.stages },
             LayerEngine::Folded(folded) => Engine::Folded(folded),
@@ -284,7 +284,9 @@ pub fn from_plan(
         let stages: Vec<Engine> =
             levels.layers.iter().filter_map(Made::engine).map(LayerEngine::engine).collect();
         let graph = stream::assemble(&levels.dataflow, &stages, [options.input, options.output])?;
-        Pass::Assemble.checked(stream::verify(&graph))?;
+        let proved =
+            stream::verify(&graph).and_then(|()| stream::prove(&graph, &levels.dataflow, &stages));
+        Pass::Assemble.checked(proved)?;
         levels.graph = Some(graph);
     }
     if last >= Pass::Time
@@ -598,9 +600,10 @@ impl Compiled {
             layers: vec![Layer { reads: vec![EdgeId(0); ir.reads.len()], ..ir.clone() }],
         };
         ir::verify(&dataflow)?;
-        let mut graph =
-            stream::assemble(&dataflow, &[self.layers[number].engine()], [Beat::Any; 2])?;
+        let engines = [self.layers[number].engine()];
+        let mut graph = stream::assemble(&dataflow, &engines, [Beat::Any; 2])?;
         stream::verify(&graph)?;
+        stream::prove(&graph, &dataflow, &engines)?;
         let (depths, timing) = at_full_rate(&mut graph, stop)?;
         let layers = vec![self.layers[number].clone()];
         Ok((number, Compiled { dataflow, layers, graph, depths, timing, ..self.clone() }))

@@ -1,6 +1,7 @@
 //! Nothing that carries meaning can be changed unseen: each mutation of a right dataflow is refused
-//! by its verifier or by the proof that it is its model, for every kind of layer, and each one of a
-//! folded layer by the proof that reads its ROMs back.
+//! by its verifier or by the proof that it is its model, for every kind of layer, each one of a
+//! folded layer by the proof that reads its ROMs back, and each one of a stream graph by its
+//! verifier or by the proof that it is its dataflow, for every primitive.
 //!
 //! A mutation that is sound is none: the interval of correlated sums may be wider than it need be,
 //! and what leads to an output that is always the same may be anything.
@@ -9,16 +10,21 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use strassenc::adder_graph::{self, Effort};
+use strassenc::compile::{LayerEngine, Made, Options, Pass, Problem, compile_until};
 use strassenc::engine::Choice;
 use strassenc::folded::{self, Digits, Folded};
 use strassenc::interval::Interval;
 use strassenc::ir::gated::Curve;
 use strassenc::ir::{self, Dataflow, EdgeId, Kernel, Kind, OpKind, Role, Windows};
 use strassenc::lower::lower;
+use strassenc::multipliers::Multipliers;
+use strassenc::stream::primitive::{Register, Table};
+use strassenc::stream::{self, Engine, Graph, Lines, Primitive, StreamId};
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{Format, Model};
 use strassenc_tests::{
-    image_model, property, random_engines, random_model, recipes, sequence_model,
+    any_streams, image_model, property, random_engines, random_model, recipes, sequence_model,
 };
 
 /// Changes what it is named after, in layer `number`; whether the layer has it.
@@ -708,4 +714,293 @@ fn every_mutation_of_a_folded_layer_is_refused() {
     let missing: Vec<_> =
         OF_FOLDED.iter().map(|(name, _)| name).filter(|name| !met.contains_key(*name)).collect();
     assert!(missing.is_empty(), "no layer has: {missing:?}");
+}
+
+macro_rules! primitives {
+    ($($kind:ident),* $(,)?) => {
+        /// All of them: a new one does not build until it is here.
+        const PRIMITIVES: &[&str] = &[$(stringify!($kind)),*];
+
+        fn primitive(is: &Primitive) -> &'static str {
+            match is {
+                $(Primitive::$kind(_) => stringify!($kind),)*
+            }
+        }
+    };
+}
+
+primitives! {
+    Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
+    Kernel, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall, LstmCell,
+    Highway, Add, Concat,
+}
+
+/// Changes what it is named after, of node `i`; whether the node has it.
+type MutateNode = fn(&mut Graph, i: usize) -> bool;
+
+/// Those of every node: what leaves it, which layer's it is, and whether it is there at all.
+const OF_NODES: &[(&str, MutateNode)] = &[
+    ("elements of a word", |g, i| of_stream(g, i, |stream| stream.lanes += 1)),
+    ("words of a frame", |g, i| of_stream(g, i, |stream| stream.words += 1)),
+    ("bits", |g, i| of_stream(g, i, |stream| stream.format.bits += 1)),
+    ("fraction", |g, i| of_stream(g, i, |stream| stream.format.frac += 1)),
+    ("sign", |g, i| of_stream(g, i, |stream| stream.format.signed ^= true)),
+    ("layer", |g, i| g.nodes[i].layer.as_mut().map(|number| *number += 1).is_some()),
+    ("two streams that enter", |g, i| {
+        let mut inputs = g.nodes[i].inputs.clone();
+        inputs.reverse();
+        // Two copies of one edge are the same.
+        let same =
+            g.nodes.iter().any(|fork| inputs.iter().all(|x| fork.outputs.contains(&from(g, *x))));
+        g.nodes[i].inputs = inputs;
+        !same
+    }),
+    ("node that is missing", |g, i| {
+        let node = g.nodes[i].clone();
+        let ([x], [z]) = (node.inputs.as_slice(), node.outputs.as_slice()) else { return false };
+        // What only holds words changes the timing alone, and patches may be in order already.
+        let may_miss = match &node.primitive {
+            Primitive::Register(_) | Primitive::Fifo(_) => true,
+            Primitive::Patches(p) => {
+                (p.patch.w, p.patch.h * p.grid.0) == (p.image.width, p.image.height)
+            }
+            _ => false,
+        };
+        if may_miss {
+            return false;
+        }
+        g.nodes.remove(i);
+        g.streams.remove(z.index());
+        let renamed = |id: StreamId| {
+            let id = if id == *z { *x } else { id };
+            StreamId(id.0 - u32::from(id > *z))
+        };
+        let ids = |ids: &mut Vec<StreamId>| ids.iter_mut().for_each(|id| *id = renamed(*id));
+        g.output = renamed(g.output);
+        g.nodes.iter_mut().for_each(|node| {
+            ids(&mut node.inputs);
+            ids(&mut node.outputs);
+        });
+        true
+    }),
+];
+
+fn of_stream(graph: &mut Graph, node: usize, change: impl Fn(&mut stream::Stream)) -> bool {
+    let id = graph.nodes[node].outputs[0];
+    change(&mut graph.streams[id.index()]);
+    true
+}
+
+/// The stream that comes to `id` through what changes no element.
+fn from(graph: &Graph, id: StreamId) -> StreamId {
+    let node = graph.nodes.iter().find(|node| node.outputs == [id]);
+    match node.map(|node| (&node.primitive, node.inputs[0])) {
+        Some((
+            Primitive::Fifo(_)
+            | Primitive::Register(_)
+            | Primitive::Widen(_)
+            | Primitive::Serialiser(_),
+            x,
+        )) => from(graph, x),
+        _ => id,
+    }
+}
+
+fn in_lines(is: &mut Primitive, change: impl Fn(&mut Lines)) -> bool {
+    let lines = match is {
+        Primitive::Window(window) => &mut window.0,
+        Primitive::Reader(reader) => &mut reader.lines,
+        _ => return false,
+    };
+    change(lines);
+    true
+}
+
+type MutatePrimitive = fn(&mut Primitive) -> bool;
+
+/// Those of `Window` and `Reader`.
+const OF_LINES: &[(&str, MutatePrimitive)] = &[
+    ("height of the image", |p| in_lines(p, |l| l.image.height += 1)),
+    ("width of the image", |p| in_lines(p, |l| l.image.width += 1)),
+    ("channels of the image", |p| in_lines(p, |l| l.image.channels += 1)),
+    ("words of a pixel", |p| in_lines(p, |l| l.words += 1)),
+    ("height of windows", |p| in_lines(p, |l| l.windows.size.h += 1)),
+    ("width of windows", |p| in_lines(p, |l| l.windows.size.w += 1)),
+    ("rows between windows", |p| in_lines(p, |l| l.windows.stride.h += 1)),
+    ("columns between windows", |p| in_lines(p, |l| l.windows.stride.w += 1)),
+    ("pad above", |p| in_lines(p, |l| l.windows.pad.h += 1)),
+    ("pad at the left", |p| in_lines(p, |l| l.windows.pad.w += 1)),
+    ("windows down", |p| in_lines(p, |l| l.windows.rows += 1)),
+    ("windows across", |p| in_lines(p, |l| l.windows.columns += 1)),
+    ("what a pad holds", |p| in_lines(p, |l| l.fill += 1)),
+];
+
+/// Changes a primitive of one kind.
+macro_rules! of {
+    ($kind:ident, $what:literal, |$part:ident| $change:expr) => {
+        (stringify!($kind), $what, |is| {
+            let Primitive::$kind($part) = is else { return false };
+            $change;
+            true
+        })
+    };
+}
+
+/// Those of one primitive.
+const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
+    of!(Collector, "beats", |p| p.beats += 1),
+    of!(Register, "place", |p| *p = match p {
+        Register::Input => Register::Between,
+        Register::Between => Register::Output,
+        Register::Output => Register::Input,
+    }),
+    of!(Fifo, "h of an LSTM", |p| p.hidden ^= true),
+    of!(Widen, "words", |p| p.words += 1),
+    of!(Repack, "elements", |p| p.elements += 1),
+    of!(Repack, "elements that are missing", |p| p.elements -= 1),
+    of!(Serialiser, "beats", |p| p.beats += 1),
+    of!(Reader, "groups", |p| p.groups += 1),
+    of!(Reader, "repeats", |p| p.repeats += 1),
+    of!(Kernel, "stages", |p| p.stages += 1),
+    of!(Array, "table", |p| { p.table = if p.table == Table::Wb { Table::Wc } else { Table::Wb } }),
+    of!(Array, "sums", |p| p.sums += 1),
+    of!(Array, "repeats", |p| p.repeats += 1),
+    of!(Array, "depth", |p| p.depth += 1),
+    of!(Bank, "shift", |p| p.shift += 1),
+    of!(Bank, "bits of coefficients", |p| p.coefficient_bits += 1),
+    of!(Bank, "digits", |p| {
+        let Some((terms, _)) = &mut p.digits else { return false };
+        *terms += 1;
+    }),
+    of!(Bank, "bits of a digit", |p| {
+        let Some((_, amount)) = &mut p.digits else { return false };
+        *amount += 1;
+    }),
+    of!(Bank, "what multiplies", |p| {
+        p.digits = if p.digits.is_some() { None } else { Some((1, 1)) }
+    }),
+    of!(Bank, "bits of a row", |p| p.entry_bits += 1),
+    of!(Bank, "depth", |p| p.depth += 1),
+    of!(Requantise, "left shift", |p| p.left += 1),
+    of!(Requantise, "right shift", |p| p.base += 1),
+    of!(Requantise, "bits of an amount", |p| p.amount_bits += 1),
+    of!(Requantise, "bits of a constant", |p| p.constant_bits += 1),
+    of!(Requantise, "bits of the sum", |p| p.sum_bits += 1),
+    of!(Requantise, "depth", |p| p.depth += 1),
+    of!(Accumulate, "what is taken", |p| p.maximum ^= true),
+    of!(Accumulate, "words", |p| p.count += 1),
+    of!(Patches, "height of a patch", |p| p.patch.h += 1),
+    of!(Patches, "width of a patch", |p| p.patch.w += 1),
+    of!(Patches, "transposed patch", |p| std::mem::swap(&mut p.patch.h, &mut p.patch.w)),
+    of!(Patches, "patches down", |p| p.grid.0 += 1),
+    of!(Patches, "patches across", |p| p.grid.1 += 1),
+    of!(Patches, "transposed image", |p| {
+        std::mem::swap(&mut p.image.height, &mut p.image.width)
+    }),
+    of!(Patches, "channels", |p| p.image.channels += 1),
+    of!(Positions, "characters", |p| p.characters += 1),
+    of!(Positions, "words of a character", |p| p.words += 1),
+    of!(Positions, "widest window", |p| p.taps += 1),
+    of!(Positions, "positions", |p| p.count += 1),
+    of!(Positions, "blocks of a width", |p| p.steps[0].blocks += 1),
+    of!(Positions, "last position", |p| p.steps[0].last += 1),
+    of!(Positions, "order of the widths", |p| p.steps.reverse()),
+    of!(Tanh, "fraction", |p| p.frac += 1),
+    of!(Lookup, "words of a row", |p| p.words += 1),
+    of!(Lookup, "rows", |p| p.rows += 1),
+    of!(Recall, "words of x", |p| p.words[0] += 1),
+    of!(Recall, "words of h", |p| p.words[1] += 1),
+    of!(Recall, "x and h", |p| p.words.reverse()),
+    of!(LstmCell, "fraction of sigmoid", |p| p.frac[0] += 1),
+    of!(LstmCell, "fraction of tanh", |p| p.frac[1] += 1),
+    of!(LstmCell, "bits of c", |p| p.bits[0] += 1),
+    of!(LstmCell, "bits of h", |p| p.bits[1] += 1),
+    of!(LstmCell, "shift of the c before", |p| p.shifts.kept += 1),
+    of!(LstmCell, "shift of what is new", |p| p.shifts.new += 1),
+    of!(LstmCell, "shift of c", |p| p.shifts.state += 1),
+    of!(LstmCell, "shift of the index", |p| p.shifts.index += 1),
+    of!(LstmCell, "shift of h", |p| p.shifts.hidden += 1),
+    of!(Highway, "fraction of sigmoid", |p| p.frac += 1),
+    of!(Highway, "bits of x", |p| p.format.bits += 1),
+    of!(Highway, "sign of x", |p| p.format.signed ^= true),
+    of!(Add, "shift of a", |p| p.shifts[0] += 1),
+    of!(Add, "shift of b", |p| p.shifts[1] += 1),
+    of!(Add, "shift of the sum", |p| p.shift += 1),
+    of!(Concat, "a pixel at a time", |p| p.together ^= true),
+    of!(Concat, "words of a", |p| p.words[0] += 1),
+    of!(Concat, "words of b", |p| p.words[1] += 1),
+    of!(Concat, "words of both", |p| p.words.reverse()),
+    of!(Concat, "shift of a", |p| p.shifts[0] += 1),
+    of!(Concat, "shift of b", |p| p.shifts[1] += 1),
+    of!(Concat, "shift of both", |p| p.shift += 1),
+];
+
+/// What each mutation makes of node `i`, where the node has what it changes.
+fn mutated(right: &Graph, i: usize) -> Vec<(&'static str, Graph)> {
+    let with = |name: &'static str, mutate: &dyn Fn(&mut Graph) -> bool| {
+        let mut wrong = right.clone();
+        (mutate(&mut wrong) && wrong != *right).then_some((name, wrong))
+    };
+    let of_nodes = OF_NODES.iter().map(|(name, mutate)| with(name, &|g| mutate(g, i)));
+    let primitives = OF_LINES.iter().map(|(name, mutate)| (*name, *mutate));
+    let of_primitives = primitives
+        .chain(OF_PRIMITIVES.iter().map(|(_, name, mutate)| (*name, *mutate)))
+        .map(|(name, mutate)| with(name, &|g| mutate(&mut g.nodes[i].primitive)));
+    of_nodes.chain(of_primitives).flatten().collect()
+}
+
+/// The stream graph of a model with any engines and beats, and what it was assembled from.
+fn assembled(model: &Model, seed: u64) -> (Graph, Dataflow, Vec<LayerEngine>) {
+    let lowered = lower(model).unwrap();
+    let mut engines = random_engines(&lowered, seed);
+    for layer in &lowered.layers {
+        if layer.kernel().is_some_and(|kernel| kernel.chain.multiplies_data()) {
+            engines.layers.insert(layer.name.clone(), Choice::Unrolled);
+        }
+    }
+    let ([input, output], _) = any_streams(seed);
+    let multipliers = if seed % 2 == 0 { Multipliers::Dsp } else { Multipliers::ShiftAdd };
+    let share = adder_graph::Options { effort: Effort(0), ..Default::default() };
+    let options = Options { share, engines, input, output, multipliers, ..Options::default() };
+    let share = |p: Problem| adder_graph::share(p.matrix, &options.share);
+    let levels =
+        compile_until(Pass::Assemble, model, &options, &share, &|_| {}, &|| false).unwrap();
+    let engine = |made| if let Made::Engine(engine) = made { Some(engine) } else { None };
+    let engines = levels.layers.into_iter().filter_map(engine).collect();
+    (levels.graph.unwrap(), levels.dataflow, engines)
+}
+
+#[test]
+fn every_mutation_of_every_primitive_is_refused() {
+    let of_model = |(seed, model): (u64, Model)| {
+        let (mut met, mut accepted) = (BTreeSet::new(), BTreeSet::new());
+        let (right, dataflow, engines) = assembled(&model, seed);
+        let engines: Vec<Engine> = engines.iter().map(LayerEngine::engine).collect();
+        for (i, node) in right.nodes.iter().enumerate() {
+            let kind = primitive(&node.primitive);
+            for (name, wrong) in mutated(&right, i) {
+                met.insert((kind, name));
+                let proved = stream::verify(&wrong)
+                    .and_then(|()| stream::prove(&wrong, &dataflow, &engines));
+                if proved.is_ok() {
+                    accepted.insert((kind, name, seed, node.name.clone()));
+                }
+            }
+        }
+        (met, accepted)
+    };
+    let models: Vec<(u64, Model)> = (0..).zip(models()).collect();
+    let all: Vec<_> = models.into_par_iter().map(of_model).collect();
+    let accepted: Vec<_> = all.iter().flat_map(|(_, accepted)| accepted).collect();
+    assert!(accepted.is_empty(), "accepted: {accepted:?}");
+    let met: BTreeSet<_> = all.iter().flat_map(|(met, _)| met).copied().collect();
+    let on_lines = ["Window", "Reader"]
+        .iter()
+        .flat_map(|kind| OF_LINES.iter().map(|(name, _)| (*kind, *name)));
+    let missing: Vec<_> = on_lines
+        .chain(OF_PRIMITIVES.iter().map(|(kind, name, _)| (*kind, *name)))
+        .chain(PRIMITIVES.iter().map(|kind| (*kind, "bits")))
+        .filter(|pair| !met.contains(pair))
+        .collect();
+    assert!(missing.is_empty(), "no graph has: {missing:?}");
 }

@@ -37,6 +37,8 @@ pub fn proofs(compiled: &Compiled) -> Counts {
     let (mut adders, mut bits) = (0, 0);
     ir::verify(&compiled.dataflow)?;
     stream::verify(&compiled.graph)?;
+    let engines: Vec<_> = compiled.layers.iter().map(LayerEngine::engine).collect();
+    stream::prove(&compiled.graph, &compiled.dataflow, &engines)?;
     for (layer, ir) in compiled.layers.iter().zip(&compiled.dataflow.layers) {
         let Some(kernel) = ir.kernel() else { continue };
         match layer {

@@ -16,12 +16,14 @@
 mod assemble;
 pub mod depths;
 pub mod primitive;
+mod prove;
 mod text;
 pub mod timing;
 mod verify;
 
 pub use assemble::{Engine, assemble};
 pub use primitive::{Lines, Primitive};
+pub use prove::prove;
 pub use verify::verify;
 
 use crate::emit::signature::Stream as Axi;

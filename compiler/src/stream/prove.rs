@@ -1,0 +1,522 @@
+//! Compares a graph with the dataflow that it was assembled from: follows what each stream holds
+//! from the core's input to its output, and derives from the definitions what each node must be.
+
+use super::primitive::{
+    Accumulate, Add, Array, Bank, Collector, Concat, Fifo, FrameEnd, Framer, Highway, Kernel,
+    Lines, Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise,
+    Table, Tanh, Window,
+};
+use super::{Engine, Graph, Node, Stream, StreamId};
+use crate::folded::{FilterStep, Folded, Positions};
+use crate::ir::{self, Dataflow, EdgeId, Kind, Layer, Windows};
+use strassenc_runtime::model::PoolKind;
+use strassenc_runtime::{Error, Format, Result, Shape};
+
+/// Checks a graph that [`verify`](super::verify()) accepts: it is the dataflow, each layer on its
+/// engine. It shares nothing with [`assemble`](super::assemble()).
+///
+/// # Errors
+/// The first node that is not what its layer asks for: a bug of ours.
+pub fn prove(graph: &Graph, dataflow: &Dataflow, engines: &[Engine]) -> Result<()> {
+    let due = Due { dataflow, engines };
+    let mut holds = vec![None; graph.streams.len()];
+    let mut come_back = vec![];
+    holds[0] = Some(Holds::Input);
+    let at = |node: &Node, cause: String| {
+        let of = node.layer.and_then(|n| dataflow.layers.get(n)).map(|layer| &layer.name);
+        let layer = of.map_or(String::new(), |name| format!(", layer `{name}`"));
+        Error::internal(format_args!("stream graph{layer}, `{}`", node.name), cause)
+    };
+    if dataflow.layers.len() != engines.len() {
+        return Err(Error::internal("stream graph", "a layer has no engine"));
+    }
+    if let Err(cause) = due.travels(Holds::Input, &graph.streams[0]) {
+        return Err(Error::internal("stream graph, input", cause));
+    }
+    for node in &graph.nodes {
+        let enters = if let (Primitive::Fifo(Fifo { hidden: true, .. }), Some(number)) =
+            (&node.primitive, node.layer)
+        {
+            come_back.push((node, yielded(number)));
+            vec![Holds::Of(number, Step::Before)]
+        } else {
+            // An invariant of the verifier: what enters comes from an earlier node.
+            node.inputs.iter().filter_map(|id| holds[id.index()]).collect()
+        };
+        let yields = due.node(graph, node, &enters).map_err(|cause| at(node, cause))?;
+        for id in &node.outputs {
+            due.travels(yields, &graph.streams[id.index()]).map_err(|cause| at(node, cause))?;
+            holds[id.index()] = Some(yields);
+        }
+    }
+    for (node, h) in come_back {
+        let has = holds[node.inputs[0].index()];
+        if has != Some(h) {
+            return Err(at(node, format!("is given {has:?}, not {h:?}")));
+        }
+    }
+    match holds[graph.output.index()] {
+        Some(Holds::Output) => Ok(()),
+        other => Err(Error::internal("stream graph, output", format_args!("is {other:?}"))),
+    }
+}
+
+/// What a stream holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    /// The core's input, with frames that may not be whole.
+    Input,
+    /// The elements of an edge.
+    Edge(EdgeId),
+    /// What is between the nodes of a layer.
+    Of(usize, Step),
+    /// The core's output, with its frames marked.
+    Output,
+}
+
+/// What is between the nodes of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The h of the frame before.
+    Before,
+    /// x, then that h.
+    Joined,
+    /// Whole windows.
+    Windows,
+    /// Windows in the order in which the next node reads them.
+    Read,
+    /// The sums of W_b at all positions of a word.
+    AllSums,
+    /// The sums of W_b, made up to whole words; of a char-CNN the largest ones.
+    Sums,
+    /// Their products.
+    Products,
+    /// The products of each window, as often as W_c reads them.
+    ReadProducts,
+    /// The sums of W_c.
+    Outputs,
+    /// Patches, which are not in the order of the image.
+    Patches,
+    /// What the kernel yields, of a gated layer.
+    Gates,
+}
+
+/// What a node must be, take and yield.
+struct Rule {
+    is: Primitive,
+    takes: Vec<Holds>,
+    yields: Holds,
+    /// Elements of the words that enter and leave first, where the verifier does not know them.
+    lanes: Option<[usize; 2]>,
+}
+
+impl Rule {
+    fn new(is: impl Into<Primitive>, takes: &[Holds], yields: Holds) -> Self {
+        Rule { is: is.into(), takes: takes.to_vec(), yields, lanes: None }
+    }
+
+    fn lanes(self, x: usize, z: usize) -> Self {
+        Rule { lanes: Some([x, z]), ..self }
+    }
+}
+
+/// The edge that a layer yields.
+fn yielded(number: usize) -> Holds {
+    Holds::Edge(EdgeId(number as u32 + 1))
+}
+
+struct Due<'a> {
+    dataflow: &'a Dataflow,
+    engines: &'a [Engine<'a>],
+}
+
+impl Due<'_> {
+    /// What a node yields of what enters, or what is wrong with the node.
+    fn node(
+        &self,
+        graph: &Graph,
+        node: &Node,
+        enters: &[Holds],
+    ) -> std::result::Result<Holds, String> {
+        let rule = self.between(graph, node, enters).or_else(|| {
+            let number = node.layer?;
+            let (layer, engine) = (self.dataflow.layers.get(number)?, self.engines.get(number)?);
+            let lanes = graph.ends(node).z().lanes;
+            match (engine, layer.kernel()) {
+                (Engine::Elementwise { lanes }, None) => {
+                    self.elementwise(number, layer, *lanes, &node.primitive)
+                }
+                (Engine::Unrolled { stages }, Some(kernel)) => {
+                    unrolled(number, layer, kernel, *stages, &node.primitive, enters)
+                }
+                (Engine::Folded(engine), Some(kernel)) => {
+                    folded(number, layer, kernel, engine, &node.primitive, enters)
+                }
+                _ => None,
+            }
+            .or_else(|| gated(number, layer, lanes, &node.primitive))
+        });
+        let Some(Rule { is, takes, yields, lanes }) = rule else {
+            return Err(format!("{:?} has no place where {enters:?} enters", node.primitive));
+        };
+        let ends = graph.ends(node);
+        let has = [ends.x().lanes, ends.z().lanes];
+        if node.primitive != is {
+            Err(format!("is {:?}, not {is:?}", node.primitive))
+        } else if enters != takes {
+            Err(format!("is given {enters:?}, not {takes:?}"))
+        } else if lanes.is_some_and(|due| due != has) {
+            Err(format!("has words of {has:?} elements, not of {lanes:?}"))
+        } else {
+            Ok(yields)
+        }
+    }
+
+    /// Whether a stream is as what it holds asks for.
+    fn travels(&self, holds: Holds, stream: &Stream) -> std::result::Result<(), String> {
+        let (format, elements) = self.shape(holds);
+        // At the ports the last word of a frame may hold fewer elements than the others.
+        let whole =
+            stream.lanes > 0 && elements.is_none_or(|n| stream.words == n.div_ceil(stream.lanes));
+        if stream.format != format || !whole {
+            return Err(format!("{holds:?} is {elements:?} of {format}, not {stream:?}"));
+        }
+        Ok(())
+    }
+
+    /// The format of elements, and how many there are in a frame, where that does not follow from
+    /// the nodes.
+    fn shape(&self, holds: Holds) -> (Format, Option<usize>) {
+        let edge = |at: usize| {
+            let edge = &self.dataflow.edges[at];
+            (edge.format, Some(edge.shape.elements()))
+        };
+        let (number, step) = match holds {
+            Holds::Input => return edge(0),
+            Holds::Edge(id) => return edge(id.index()),
+            Holds::Output => return edge(self.dataflow.edges.len() - 1),
+            Holds::Of(number, step) => (number, step),
+        };
+        let integers = |bits| Format { signed: true, bits, frac: 0 };
+        let (layer, engine) = (&self.dataflow.layers[number], self.engines[number]);
+        match (step, layer.kernel(), engine) {
+            (Step::Before, ..) => edge(number + 1),
+            (Step::Joined, Some(kernel), _) => (kernel.chain.input, Some(kernel.input.elements())),
+            (Step::AllSums | Step::Sums, _, Engine::Folded(folded)) => {
+                (integers(folded.wb.bits), None)
+            }
+            (Step::Products | Step::ReadProducts, _, Engine::Folded(folded)) => {
+                (integers(folded.bank.product_bits), None)
+            }
+            (Step::Outputs, _, Engine::Folded(folded)) => (integers(folded.output_bits()), None),
+            (Step::Patches | Step::Gates, Some(kernel), _) => (kernel.chain.output, None),
+            (_, Some(kernel), _) => (kernel.chain.input, None),
+            (_, None, _) => (self.dataflow.reads(number).format, None),
+        }
+    }
+
+    /// The nodes that yield what enters, and those at the ports.
+    fn between(&self, graph: &Graph, node: &Node, enters: &[Holds]) -> Option<Rule> {
+        let (x, own) = (*enters.first()?, || node.primitive.clone());
+        let input = Holds::Edge(EdgeId(0));
+        let last = Holds::Edge(EdgeId(self.dataflow.edges.len() as u32 - 1));
+        let rule = match &node.primitive {
+            Primitive::Framer(_) => Rule::new(Framer, &[Holds::Input], input),
+            Primitive::Collector(_) => {
+                let elements = self.dataflow.edges[0].shape.elements();
+                let from = graph.ends(node).x().lanes;
+                let beats = elements.div_ceil(from.max(1));
+                Rule::new(Collector { beats }, &[Holds::Input], input).lanes(from, elements)
+            }
+            Primitive::FrameEnd(_) => Rule::new(FrameEnd, &[last], Holds::Output),
+            Primitive::Register(_) => {
+                let register = match x {
+                    Holds::Input => Register::Input,
+                    Holds::Edge(_) | Holds::Of(..) => Register::Between,
+                    Holds::Output => Register::Output,
+                };
+                Rule::new(register, enters, x)
+            }
+            // The words of all other FIFOs are found by their timing.
+            Primitive::Fifo(fifo) => {
+                let hidden = matches!(x, Holds::Of(_, Step::Before));
+                let depth = if hidden { graph.ends(node).x().words } else { fifo.depth };
+                Rule::new(Fifo { depth, hidden }, enters, x)
+            }
+            Primitive::Fork(_) if matches!(x, Holds::Edge(_)) => Rule::new(own(), enters, x),
+            Primitive::Widen(_) | Primitive::Serialiser(_) if x.in_sequence() => {
+                Rule::new(own(), enters, x)
+            }
+            Primitive::Repack(_) if x.in_sequence() => {
+                Rule::new(Repack { elements: self.shape(x).1? }, enters, x)
+            }
+            _ => return None,
+        };
+        // What changes words within a layer stands before the layer's nodes, or behind them.
+        let within = |number: usize, ids: &[StreamId], side: fn(&Node) -> &[StreamId]| {
+            let mut own = graph.nodes.iter().filter(|other| other.layer == Some(number));
+            own.any(|other| ids.iter().any(|id| side(other).contains(id)))
+        };
+        let owned = match (x, node.layer) {
+            (Holds::Of(number, _), owner) => owner == Some(number),
+            (_, None) => true,
+            (Holds::Edge(_), Some(number)) if x == yielded(number) => {
+                within(number, &node.inputs, |other| &other.outputs)
+            }
+            (Holds::Edge(_), Some(number)) => within(number, &node.outputs, |other| &other.inputs),
+            (Holds::Input | Holds::Output, Some(_)) => false,
+        };
+        Some(rule).filter(|_| owned)
+    }
+
+    /// The nodes of a layer without weights.
+    fn elementwise(
+        &self,
+        number: usize,
+        layer: &Layer,
+        lanes: usize,
+        is: &Primitive,
+    ) -> Option<Rule> {
+        let reads: Vec<Holds> = layer.reads.iter().map(|id| Holds::Edge(*id)).collect();
+        let channels = |id: &EdgeId| self.dataflow.edges[id.index()].shape.channels;
+        let z = yielded(number);
+        Some(match (is, &layer.kind) {
+            (Primitive::Reader(_), Kind::Pool { kind, windows }) => {
+                let fill = match kind {
+                    PoolKind::Max => self.dataflow.reads(number).format.min(),
+                    PoolKind::Sum => 0,
+                };
+                let words = layer.input.channels / lanes;
+                let lines = Lines { image: layer.input, words, windows: *windows, fill };
+                // Each word of a window's pixels is read on its own.
+                let reader = Reader { lines, groups: words, repeats: 1 };
+                Rule::new(reader, &reads, Holds::Of(number, Step::Read)).lanes(lanes, lanes)
+            }
+            (Primitive::Accumulate(_), Kind::Pool { kind, windows }) => {
+                let (maximum, count) = (*kind == PoolKind::Max, windows.size.h * windows.size.w);
+                let all = [Holds::Of(number, Step::Read)];
+                Rule::new(Accumulate { maximum, count }, &all, z).lanes(lanes, lanes)
+            }
+            (Primitive::Add(_), Kind::Add { shifts, shift }) => {
+                let add = Add { shifts: *shifts, shift: *shift };
+                Rule::new(add, &reads, z).lanes(lanes, lanes)
+            }
+            (Primitive::Concat(_), Kind::Concat { shifts, shift }) => {
+                let sides: Vec<usize> = layer.reads.iter().map(channels).collect();
+                let &[a, b] = sides.as_slice() else { return None };
+                // Whole pixels of both, or words of one after words of the other.
+                let together = lanes == a + b;
+                let words = if together { [1, 1] } else { [a / lanes, b / lanes] };
+                let concat = Concat { together, words, shifts: *shifts, shift: *shift };
+                Rule::new(concat, &reads, z).lanes(if together { a } else { lanes }, lanes)
+            }
+            (Primitive::Lookup(_), Kind::Embedding { rows }) => {
+                let words = self.dataflow.yields(number).shape.channels / lanes;
+                Rule::new(Lookup { words, rows: rows.len() }, &reads, z).lanes(1, lanes)
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl Holds {
+    /// Whether only the order of elements counts, however they are cut into words.
+    fn in_sequence(self) -> bool {
+        match self {
+            Holds::Input | Holds::Output => false,
+            Holds::Edge(_) => true,
+            Holds::Of(_, step) => {
+                !matches!(step, Step::Read | Step::AllSums | Step::ReadProducts | Step::Outputs)
+            }
+        }
+    }
+}
+
+/// What the kernel of a layer reads.
+fn read(number: usize, layer: &Layer) -> Holds {
+    match layer.kind {
+        Kind::Lstm { .. } => Holds::Of(number, Step::Joined),
+        _ => Holds::Edge(layer.reads[0]),
+    }
+}
+
+/// The image that a kernel makes.
+fn image(number: usize, layer: &Layer) -> Holds {
+    match layer.kind {
+        Kind::Spn(_) => yielded(number),
+        _ => Holds::Of(number, Step::Gates),
+    }
+}
+
+/// What leaves a kernel, patch by patch: the image where every pixel is in its place.
+fn results(number: usize, layer: &Layer, kernel: &ir::Kernel) -> Holds {
+    let ir::Kernel { patch, windows, output, .. } = kernel;
+    let pixel = |y: usize, x: usize| {
+        (0..patch.h)
+            .flat_map(move |i| (0..patch.w).map(move |j| (y * patch.h + i, x * patch.w + j)))
+    };
+    let pixels = windows.iter().flat_map(|(y, x)| pixel(y, x));
+    let raster = (0..output.height).flat_map(|y| (0..output.width).map(move |x| (y, x)));
+    if pixels.eq(raster) { image(number, layer) } else { Holds::Of(number, Step::Patches) }
+}
+
+/// What puts patches in their places, in words of so many elements.
+fn patches(number: usize, layer: &Layer, kernel: &ir::Kernel, lanes: usize) -> Rule {
+    let grid = (kernel.windows.rows, kernel.windows.columns);
+    let patches = Patches { patch: kernel.patch, grid, image: kernel.output };
+    // What is in its place already stays there.
+    Rule::new(patches, &[results(number, layer, kernel)], image(number, layer)).lanes(lanes, lanes)
+}
+
+/// The nodes of a kernel that is wiring.
+fn unrolled(
+    number: usize,
+    layer: &Layer,
+    kernel: &ir::Kernel,
+    stages: u32,
+    is: &Primitive,
+    enters: &[Holds],
+) -> Option<Rule> {
+    let (x, whole) = (read(number, layer), Holds::Of(number, Step::Windows));
+    let ir::Kernel { input, windows, patch, output, .. } = *kernel;
+    let elements = windows.size.area() * input.channels;
+    Some(match is {
+        Primitive::Window(_) => {
+            let lines = Lines { image: input, words: 1, windows, fill: 0 };
+            Rule::new(Window(lines), &[x], whole).lanes(input.channels, elements)
+        }
+        Primitive::Kernel(_) => {
+            let as_it_is = windows == Windows::pixels(input) && enters == [x];
+            let takes = if as_it_is { x } else { whole };
+            Rule::new(Kernel { stages }, &[takes], results(number, layer, kernel))
+                .lanes(elements, patch.area() * output.channels)
+        }
+        Primitive::Patches(_) => patches(number, layer, kernel, output.channels),
+        _ => return None,
+    })
+}
+
+/// The nodes of a kernel whose weights lie in ROM.
+fn folded(
+    number: usize,
+    layer: &Layer,
+    kernel: &ir::Kernel,
+    folded: &Folded,
+    is: &Primitive,
+    enters: &[Holds],
+) -> Option<Rule> {
+    let of = |step| Holds::Of(number, step);
+    let (x, rows) = (read(number, layer), folded.rows.len());
+    let (wb, wc, bank) = (&folded.wb, folded.wc.as_ref(), &folded.bank);
+    let words = layer.words();
+    let positions = words.map_or(1, |words| words.most_positions());
+    Some(match (is, wc) {
+        (Primitive::Reader(_), Some(wc)) if enters == [of(Step::Products)] => {
+            let image = Shape { height: 1, width: 1, channels: rows };
+            let words = rows / wc.lanes;
+            let lines = Lines { image, words, windows: Windows::WHOLE, fill: 0 };
+            let repeats = kernel.output.channels * kernel.patch.area() / wc.rows;
+            let reader = Reader { lines, groups: 1, repeats };
+            Rule::new(reader, &[of(Step::Products)], of(Step::ReadProducts))
+                .lanes(wc.lanes, wc.lanes)
+        }
+        (Primitive::Reader(_), Some(_)) => {
+            let words = kernel.input.channels / wb.lanes;
+            let lines = Lines { image: kernel.input, words, windows: kernel.windows, fill: 0 };
+            let repeats = rows / wb.rows / kernel.groups;
+            let reader = Reader { lines, groups: kernel.groups, repeats };
+            Rule::new(reader, &[x], of(Step::Read)).lanes(wb.lanes, wb.lanes)
+        }
+        (Primitive::Positions(_), None) => {
+            let words = words?;
+            let steps = words.by_width().map(|(width, filters)| FilterStep {
+                blocks: filters / wb.rows,
+                last: words.characters - width,
+            });
+            let positions = Positions {
+                characters: words.characters,
+                words: words.elements / wb.lanes,
+                taps: words.widths.len(),
+                count: positions,
+                steps: steps.collect(),
+            };
+            Rule::new(positions, &[x], of(Step::Read)).lanes(wb.lanes, wb.lanes)
+        }
+        (Primitive::Array(_), Some(wc)) if enters == [of(Step::ReadProducts)] => {
+            let (sums, depth) = (rows / wc.lanes, wc.weights.len() / wc.rows / wc.lanes);
+            let array = Array { table: Table::Wc, sums, repeats: 1, depth };
+            Rule::new(array, enters, of(Step::Outputs)).lanes(wc.lanes, wc.rows)
+        }
+        (Primitive::Array(_), _) => {
+            let window = kernel.windows.size.area() * kernel.input.channels / kernel.groups;
+            let (sums, depth) = (window / wb.lanes, wb.weights.len() / wb.rows / wb.lanes);
+            let array = Array { table: Table::Wb, sums, repeats: positions, depth };
+            let yields = of(if wc.is_some() { Step::Sums } else { Step::AllSums });
+            Rule::new(array, &[of(Step::Read)], yields).lanes(wb.lanes, wb.rows)
+        }
+        (Primitive::Accumulate(_), None) => {
+            let largest = Accumulate { maximum: true, count: positions };
+            Rule::new(largest, &[of(Step::AllSums)], of(Step::Sums)).lanes(wb.rows, wb.rows)
+        }
+        (Primitive::Bank(_), _) => {
+            let bank = Bank {
+                shift: bank.shift,
+                coefficient_bits: bank.coefficient_bits,
+                digits: bank.digits.as_ref().map(|digits| (digits.terms, digits.amount_bits)),
+                entry_bits: bank.entry_bits(),
+                depth: rows / bank.lanes,
+            };
+            let lanes = folded.bank.lanes;
+            Rule::new(bank, &[of(Step::Sums)], of(Step::Products)).lanes(lanes, lanes)
+        }
+        (Primitive::Requantise(_), _) => {
+            let (takes, yields, lanes) = match wc {
+                Some(wc) => (Step::Outputs, results(number, layer, kernel), wc.rows),
+                None => (Step::Products, of(Step::Gates), bank.lanes),
+            };
+            let all = &folded.requantiser;
+            let requantise = Requantise {
+                left: all.left,
+                base: all.base,
+                amount_bits: all.amount_bits,
+                constant_bits: all.constant_bits,
+                sum_bits: all.sum_bits,
+                depth: all.entries.len() / lanes,
+            };
+            Rule::new(requantise, &[of(takes)], yields).lanes(lanes, lanes)
+        }
+        (Primitive::Patches(_), Some(wc)) => patches(number, layer, kernel, wc.rows),
+        _ => return None,
+    })
+}
+
+/// The nodes around the kernel of a gated layer; words of x and of h have so many elements.
+fn gated(number: usize, layer: &Layer, lanes: usize, is: &Primitive) -> Option<Rule> {
+    let of = |step| Holds::Of(number, step);
+    let (x, z) = (Holds::Edge(layer.reads[0]), yielded(number));
+    Some(match (is, &layer.kind) {
+        (Primitive::Tanh(_), Kind::CharCnn { tanh, .. }) => {
+            Rule::new(Tanh { frac: tanh.frac }, &[of(Step::Gates)], z)
+        }
+        (Primitive::Highway(_), Kind::Highway { blend, .. }) => {
+            let highway = Highway { frac: blend.sigmoid.frac, format: blend.format };
+            Rule::new(highway, &[of(Step::Gates), Holds::Edge(layer.reads[1])], z)
+        }
+        (Primitive::Recall(_), Kind::Lstm { gates, .. }) => {
+            // There are four gates for each element of h.
+            let h = gates.output.elements() / 4;
+            let all = [gates.input.elements() - h, h];
+            let recall = Recall { words: all.map(|n| n.checked_div(lanes).unwrap_or(0)) };
+            Rule::new(recall, &[x, of(Step::Before)], of(Step::Joined))
+        }
+        (Primitive::LstmCell(_), Kind::Lstm { cell, .. }) => {
+            let cell = LstmCell {
+                frac: [cell.sigmoid.frac, cell.tanh.frac],
+                bits: [cell.state.bits, cell.hidden.bits],
+                shifts: cell.shifts(),
+            };
+            Rule::new(cell, &[of(Step::Gates)], z)
+        }
+        _ => return None,
+    })
+}
