@@ -518,7 +518,8 @@ fn what_lowering_makes_of_any_model_is_proved() {
 /// The network's own name and input.
 #[test]
 fn every_mutation_of_the_input_is_refused() {
-    let mutations: [(&str, fn(&mut Dataflow)); 6] = [
+    type MutateInput = fn(&mut Dataflow);
+    let mutations: [(&str, MutateInput); 6] = [
         ("name", |d| d.name += "_"),
         ("bits", |d| d.edges[0].format.bits += 1),
         ("fraction", |d| d.edges[0].format.frac += 1),
@@ -959,7 +960,7 @@ fn assembled(model: &Model, seed: u64) -> (Graph, Dataflow, Vec<LayerEngine>) {
         }
     }
     let ([input, output], _) = any_streams(seed);
-    let multipliers = if seed % 2 == 0 { Multipliers::Dsp } else { Multipliers::ShiftAdd };
+    let multipliers = if seed.is_multiple_of(2) { Multipliers::Dsp } else { Multipliers::ShiftAdd };
     let share = adder_graph::Options { effort: Effort(0), ..Default::default() };
     let options = Options { share, engines, input, output, multipliers, ..Options::default() };
     let share = |p: Problem| adder_graph::share(p.matrix, &options.share);
