@@ -93,12 +93,12 @@ fn file(module: &str) -> String {
 
 macro_rules! primitives {
     ($($name:literal)*) => {
-        [$(($name, include_str!(concat!("../../../hw/", $name, ".v")))),*]
+        &[$(($name, include_str!(concat!("../../../hw/", $name, ".v")))),*]
     };
 }
 
 /// Every primitive, those first that others instantiate.
-pub(crate) const PRIMITIVES: [(&str, &str); 31] = primitives! {
+pub(crate) const PRIMITIVES: &[(&str, &str)] = primitives! {
     "strassenc_stream_register"
     "strassenc_collector"
     "strassenc_serialiser"
