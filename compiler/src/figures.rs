@@ -4,7 +4,7 @@ mod core;
 
 pub use core::{EngineFigures, FifoFigures, StreamFigures};
 
-use crate::adder_graph::{Matrix, naive_adders};
+use crate::adder_graph::{Matrix, Operands, naive_adders};
 use crate::circuit::{Circuit, Node, NodeId, Op, Term};
 use crate::compile::{SharedMatrix, Unrolled};
 use crate::schedule;
@@ -242,7 +242,7 @@ impl MatrixFigures {
             columns,
             nonzeros,
             density: nonzeros as f64 / (rows * columns).max(1) as f64,
-            naive_adders: naive_adders(matrix),
+            naive_adders: naive_adders(matrix, Operands::Two),
             adders: 0,
             depth: 0,
             method: method.into(),

@@ -164,7 +164,7 @@ proptest! {
         match all::<LayerGraph>(&damaged(texts(&graphs(&core)), &place, byte)) {
             Ok(others) => for (other, own) in others.into_iter().zip(graphs(&core)) {
                 let text = other.to_string();
-                prop_assert_eq!(&all::<LayerGraph>(&text).unwrap(), &[other.clone()]);
+                prop_assert_eq!(&all::<LayerGraph>(&text).unwrap(), std::slice::from_ref(&other));
                 let layer = core.layers.iter().filter_map(|layer| layer.unrolled());
                 let layer = layer.into_iter().find(|layer| layer.name == own.layer).unwrap();
                 let matrix = if own.role == layer.wc.role { &layer.wc } else { &layer.wb };
@@ -197,7 +197,7 @@ proptest! {
             match Pipeline::read(&text, &[circuit]) {
                 Ok(others) => for other in others {
                     let text = other.text(circuit).to_string();
-                    prop_assert_eq!(&Pipeline::read(&text, &[circuit]).unwrap(), &[other.clone()]);
+                    prop_assert_eq!(&Pipeline::read(&text, &[circuit]).unwrap(), std::slice::from_ref(&other));
                     let _ = schedule::verify(circuit, &other, &core.schedule);
                 }
                 Err(error) => prop_assert!(has_place("pipeline", &error), "{}", error),

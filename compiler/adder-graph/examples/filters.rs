@@ -3,7 +3,7 @@
 //!     cargo run --release -p strassenc-adder-graph --example filters
 
 use strassenc_adder_graph::interval::Interval;
-use strassenc_adder_graph::{Effort, Options, naive_adders, prove, share};
+use strassenc_adder_graph::{Effort, Operands, Options, naive_adders, prove, share};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Four low-pass filters of nine taps, `[filters, taps]`, in units of 2^-8.
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let samples = [Interval::new(-128, 127); 9];
     let mut out = std::io::stdout().lock();
     use std::io::Write;
-    writeln!(out, "{} additions without sharing", naive_adders(&taps))?;
+    writeln!(out, "{} additions without sharing", naive_adders(&taps, Operands::Two))?;
     writeln!(out, "{} additions after sharing, proved", found.graph.adders())?;
     writeln!(out, "{} additions on the longest path", found.graph.depth())?;
     writeln!(out, "{} bits of sums of 8-bit samples", found.graph.lut_bits(&samples))?;

@@ -8,6 +8,7 @@
 //! comes first, which grows long common sums.
 
 use super::occurrences::{Layout, Occurrences};
+use super::share::Operands;
 use super::sums::{Pair, Summand, Sums};
 use std::collections::HashMap;
 
@@ -39,37 +40,46 @@ struct Greedy {
 const MOST_WAITING: usize = 1 << 25;
 
 /// Depths under a limit, after Kraft's inequality for adder trees: terms of depths d can be added
-/// up within the limit if Σ 2^d ≤ 2^limit.
+/// up within the limit if Σ 2^d ≤ 2^limit, or 3 in the place of 2 where adders take three operands.
 struct Depths {
     /// The depth of each signal.
     of: Vec<u32>,
     /// The slack of each sum: 2^limit - Σ 2^depth of its terms.
     slack: Vec<u64>,
+    operands: Operands,
 }
 
 impl Depths {
     /// What a sum loses of its slack when these signals are added first.
     fn penalty(&self, pair: Pair) -> u64 {
-        (1u64 << self.of[pair.newer() as usize]).abs_diff(1u64 << self.of[pair.older() as usize])
+        let depths = [pair.newer(), pair.older()].map(|signal| self.of[signal as usize]);
+        let [a, b] = depths.map(|depth| self.operands.reach(depth));
+        self.operands.reach(1 + depths[0].max(depths[1])) - a - b
     }
 }
 
 /// Shares two-term sums among the outputs of `sums`, which has no nodes yet. With a limit, every
 /// output can still be added up in `limit` adders' depth, if it could before. Ends early, with
 /// fewer of them shared, once `stop` says so.
-pub fn share_pairs(sums: Sums, limit: Option<u32>, stop: &(dyn Fn() -> bool + Sync)) -> Sums {
-    share_with(sums, limit, MOST_WAITING, stop)
+pub fn share_pairs(
+    sums: Sums,
+    limit: Option<u32>,
+    operands: Operands,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Sums {
+    share_with(sums, limit, operands, MOST_WAITING, stop)
 }
 
 /// Shares pairs while at most `most` of them wait, which changes nothing but the time it takes.
 fn share_with(
     sums: Sums,
     limit: Option<u32>,
+    operands: Operands,
     most: usize,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Sums {
     debug_assert!(sums.nodes.is_empty());
-    let mut greedy = Greedy::new(sums, limit.filter(|&limit| limit < 48));
+    let mut greedy = Greedy::new(sums, limit.filter(|&limit| limit < operands.depths()), operands);
     greedy.list_all(most, stop);
     let mut turns = 0u32;
     while greedy.level >= 2 {
@@ -99,7 +109,7 @@ fn share_with(
 }
 
 impl Greedy {
-    fn new(sums: Sums, limit: Option<u32>) -> Self {
+    fn new(sums: Sums, limit: Option<u32>, operands: Operands) -> Self {
         let shift = sums.outputs.iter().flatten().map(|t| t.shift()).max().unwrap_or(0);
         let layout = Layout::new(sums.outputs.len(), shift);
         let mut places = vec![Vec::new(); sums.inputs];
@@ -117,8 +127,9 @@ impl Greedy {
             slack: sums
                 .outputs
                 .iter()
-                .map(|t| (1u64 << limit).saturating_sub(t.len() as u64))
+                .map(|t| operands.reach(limit).saturating_sub(t.len() as u64))
                 .collect(),
+            operands,
         });
         let places_in_sums = |terms: &Vec<Summand>| terms.iter().copied().zip(0..).collect();
         Greedy {
@@ -348,8 +359,8 @@ mod tests {
     fn how_many_pairs_may_wait_changes_nothing() {
         for (seed, limit) in [(1, None), (2, Some(5)), (3, None), (4, Some(4))] {
             let sums = sums(seed, 12, 30);
-            let [few, many] =
-                [20, usize::MAX].map(|most| share_with(sums.clone(), limit, most, &|| false));
+            let [few, many] = [20, usize::MAX]
+                .map(|most| share_with(sums.clone(), limit, Operands::Two, most, &|| false));
             assert!(many.nodes.len() > 20);
             assert_eq!((few.nodes, few.outputs), (many.nodes, many.outputs), "seed {seed}");
         }
@@ -358,7 +369,7 @@ mod tests {
     #[test]
     fn a_pass_that_is_stopped_at_once_shares_nothing() {
         let sums = sums(5, 40, 200);
-        let stopped = share_pairs(sums.clone(), None, &|| true);
+        let stopped = share_pairs(sums.clone(), None, Operands::Two, &|| true);
         assert_eq!((stopped.nodes.len(), stopped.outputs), (0, sums.outputs));
     }
 
@@ -366,12 +377,12 @@ mod tests {
     fn a_pass_that_is_stopped_in_its_turns_has_shared_what_came_first() {
         let sums = sums(5, 40, 200);
         let inputs: Vec<i64> = (0..200).map(|i| i * i % 101 - 50).collect();
-        let whole = share_pairs(sums.clone(), None, &|| false);
+        let whole = share_pairs(sums.clone(), None, Operands::Two, &|| false);
         // The pairs are listed: only the turns are left to look whether to stop.
         let polls_of_the_listing = sums.inputs.div_ceil(64);
         let polls = AtomicUsize::new(0);
         let stop = || polls.fetch_add(1, Ordering::Relaxed) >= polls_of_the_listing;
-        let stopped = share_pairs(sums.clone(), None, &stop);
+        let stopped = share_pairs(sums.clone(), None, Operands::Two, &stop);
         let shared = stopped.nodes.len();
         assert!(shared > 0 && shared < whole.nodes.len(), "{shared} of {}", whole.nodes.len());
         assert_eq!(stopped.nodes, whole.nodes[..shared]);

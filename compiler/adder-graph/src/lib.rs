@@ -6,14 +6,17 @@
 //! integer input, that a graph computes its matrix, and shares no code with the search.
 //!
 //! ```
-//! use strassenc_adder_graph::{Matrix, Options, naive_adders, prove, share};
+//! use strassenc_adder_graph::{Matrix, Operands, Options, naive_adders, prove, share};
 //!
 //! let matrix = ndarray::arr2(&[[1, 1, 1, 0], [1, 1, 0, -1], [0, 2, 1, 1]]);
 //! let found = share(&matrix, &Options::default());
 //! prove(&found.graph, &matrix)?;
-//! assert!(found.graph.adders() < naive_adders(&matrix));
+//! assert!(found.graph.adders() < naive_adders(&matrix, Operands::Two));
 //! # Ok::<(), strassenc_adder_graph::Refusal>(())
 //! ```
+//!
+//! Where a device adds three operands in one carry chain, [`Options::operands`] says so, and the
+//! search pays for such adders.
 //!
 //! Against the matrix it comes from, a graph fixes in which order terms are added and which partial
 //! sums are shared. It knows nothing of clocks nor of multipliers.
@@ -42,7 +45,8 @@ pub use prove::{Refusal, prove};
 pub use sums::each_digit;
 
 pub use share::{
-    Cost, Effort, Options, Solution, Watch, minimum_depth, share, share_until, share_watched,
+    Cost, Effort, Operands, Options, Solution, Watch, minimum_depth, share, share_until,
+    share_watched,
 };
 
 use crate::interval::Interval;
@@ -81,6 +85,21 @@ pub enum Node {
     Input(u32),
     /// A two-operand addition; at least one term is not negated where the optimiser can arrange it.
     Add(Term, Term),
+    /// A three-operand addition, one carry chain; at least one term is not negated.
+    Add3(Term, Term, Term),
+}
+
+impl Node {
+    /// The terms of an addition; none of an input.
+    pub fn terms(&self) -> impl Iterator<Item = Term> + use<> {
+        match *self {
+            Node::Input(_) => [None; 3],
+            Node::Add(a, b) => [Some(a), Some(b), None],
+            Node::Add3(a, b, c) => [Some(a), Some(b), Some(c)],
+        }
+        .into_iter()
+        .flatten()
+    }
 }
 
 /// A linear circuit; `outputs[c]` is row c of the matrix, `None` where that row is zero.
@@ -95,7 +114,7 @@ pub struct AdderGraph {
 }
 
 impl AdderGraph {
-    /// Number of two-operand additions.
+    /// Number of additions, of two operands or three.
     pub fn adders(&self) -> usize {
         self.nodes.len() - self.inputs
     }
@@ -104,9 +123,8 @@ impl AdderGraph {
     pub fn depths(&self) -> Vec<u32> {
         let mut depths = vec![0u32; self.nodes.len()];
         for (i, node) in self.nodes.iter().enumerate() {
-            if let Node::Add(a, b) = node {
-                depths[i] = 1 + depths[a.node.index()].max(depths[b.node.index()]);
-            }
+            let deepest = node.terms().map(|t| depths[t.node.index()]).max();
+            depths[i] = deepest.map_or(0, |depth| 1 + depth);
         }
         depths
     }
@@ -125,12 +143,11 @@ impl AdderGraph {
     pub fn intervals(&self, inputs: &[Interval]) -> Vec<Interval> {
         let mut intervals: Vec<Interval> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
+            let term = |t: Term| intervals[t.node.index()].scale(t.negate, t.shift);
+            let sum = node.terms().map(term).reduce(|a, b| a + b);
             let interval = match *node {
                 Node::Input(i) => inputs[i as usize],
-                Node::Add(a, b) => {
-                    let term = |t: Term| intervals[t.node.index()].scale(t.negate, t.shift);
-                    term(a) + term(b)
-                }
+                _ => sum.unwrap_or(Interval::point(0)),
             };
             intervals.push(interval);
         }
@@ -144,14 +161,11 @@ impl AdderGraph {
     }
 }
 
-/// Additions without any sharing: Σ over rows of max(0, nonzero signed digits - 1) in canonical
-/// signed-digit form.
-pub fn naive_adders(matrix: &Matrix) -> usize {
-    matrix
-        .rows()
-        .into_iter()
-        .map(|row| row.iter().map(|&v| signed_digits(v)).sum::<usize>().saturating_sub(1))
-        .sum()
+/// Adders without any sharing: the sum over all rows of what the nonzero signed digits of a row
+/// take, in canonical signed-digit form.
+pub fn naive_adders(matrix: &Matrix, operands: Operands) -> usize {
+    let digits = |row: ndarray::ArrayView1<i32>| row.iter().map(|&v| signed_digits(v)).sum();
+    matrix.rows().into_iter().map(|row| operands.adders(digits(row))).sum()
 }
 
 /// Number of nonzero digits of the canonical signed-digit form of `v`.

@@ -6,10 +6,11 @@
 //!
 //! Under a depth limit every signal has a level: inputs 0, nodes ⌈log2 Σ 2^level⌉ over their terms,
 //! which is the least depth at which they can be added up. A wanted sum keeps Σ 2^level ≤ 2^limit:
-//! Kraft's inequality for adder trees.
+//! Kraft's inequality for adder trees. Where adders take three operands it is 3 in the place of 2.
 
 use super::pair_index::PairIndex;
 use super::rng::Rng;
+use super::share::Operands;
 use super::sums::{Pair, Summand, Sums};
 use super::widths::Widths;
 
@@ -40,6 +41,27 @@ struct Levels {
     kraft: Vec<u64>,
     /// Nodes that may be less deep than their level says.
     loose: Vec<u32>,
+    operands: Operands,
+}
+
+impl Levels {
+    /// 2^level, or 3^level.
+    #[inline]
+    fn reach(&self, level: u8) -> u64 {
+        self.operands.reach(level.into())
+    }
+
+    /// 2^level of a signal, or 3^level.
+    #[inline]
+    fn weight(&self, signal: u32) -> u64 {
+        self.reach(self.of[signal as usize])
+    }
+
+    /// The level of a sum whose terms weigh so much.
+    #[inline]
+    fn level(&self, kraft: u64) -> u8 {
+        self.operands.depth(kraft) as u8
+    }
 }
 
 /// The circuit. Rows are the wanted sums first, then the nodes; signals are the inputs first, then
@@ -58,6 +80,7 @@ pub struct Network {
     live: Vec<u32>,
     position: Vec<u32>,
     adders: usize,
+    pub(super) operands: Operands,
     levels: Option<Levels>,
     widths: Option<Widths>,
     journal: Vec<Change>,
@@ -74,7 +97,12 @@ const DEAD: u32 = u32::MAX;
 impl Network {
     /// A network that computes `sums`, which keep to the depth limit if one is given; nodes used
     /// once are merged into their users. With `widths` the cost is counted in bits.
-    pub fn new(sums: &Sums, limit: Option<u32>, widths: Option<Widths>) -> Self {
+    pub fn new(
+        sums: &Sums,
+        limit: Option<u32>,
+        widths: Option<Widths>,
+        operands: Operands,
+    ) -> Self {
         let (inputs, outputs) = (sums.inputs, sums.outputs.len());
         let signals = inputs + sums.nodes.len();
         let rows: Vec<Vec<Summand>> = sums.outputs.iter().chain(&sums.nodes).cloned().collect();
@@ -84,24 +112,24 @@ impl Network {
                 users[term.signal() as usize].push(row as u32);
             }
         }
-        let levels = limit.filter(|&limit| limit < 48).map(|limit| {
+        let levels = limit.filter(|&limit| limit < operands.depths()).map(|limit| {
             let mut levels = Levels {
                 limit,
                 of: vec![0; inputs],
                 kraft: vec![0; rows.len()],
                 loose: Vec::new(),
+                operands,
             };
             let nodes = (outputs..rows.len()).chain(0..outputs);
             for row in nodes {
-                levels.kraft[row] =
-                    rows[row].iter().map(|t| 1 << levels.of[t.signal() as usize]).sum();
+                levels.kraft[row] = rows[row].iter().map(|t| levels.weight(t.signal())).sum();
                 if row >= outputs {
-                    levels.of.push(ceil_log2(levels.kraft[row]));
+                    levels.of.push(levels.level(levels.kraft[row]));
                 }
             }
             levels
         });
-        let adders = rows.iter().map(|terms| terms.len().saturating_sub(1)).sum();
+        let adders = rows.iter().map(|terms| operands.adders(terms.len())).sum();
         let mut network = Network {
             inputs,
             outputs,
@@ -113,6 +141,7 @@ impl Network {
             live: (inputs as u32..signals as u32).collect(),
             position: (0..signals as u32).map(|s| s.wrapping_sub(inputs as u32)).collect(),
             adders,
+            operands,
             levels,
             widths,
             journal: Vec::new(),
@@ -274,12 +303,10 @@ impl Network {
             }
             let Some(levels) = &mut self.levels else { return };
             let Some(node) = levels.loose.pop() else { return };
-            let (kraft, level) = (
-                levels.kraft[node as usize - self.inputs + self.outputs],
-                levels.of[node as usize],
-            );
-            if kraft > 0 && ceil_log2(kraft) < level {
-                self.set_level(node, ceil_log2(kraft));
+            let kraft = levels.kraft[node as usize - self.inputs + self.outputs];
+            let level = levels.level(kraft);
+            if kraft > 0 && level < levels.of[node as usize] {
+                self.set_level(node, level);
             }
         }
     }
@@ -314,7 +341,7 @@ impl Network {
         self.journal.push(Change::Allocated(node));
         if let Some(levels) = &mut self.levels {
             levels.of[node as usize] =
-                ceil_log2(terms.iter().map(|t| 1 << levels.of[t.signal() as usize]).sum());
+                levels.level(terms.iter().map(|t| levels.weight(t.signal())).sum());
         }
         if let Some(widths) = &mut self.widths {
             widths.define(node, terms);
@@ -329,7 +356,7 @@ impl Network {
     /// 2^level of a signal; 0 without a limit.
     #[inline]
     pub(super) fn weight(&self, signal: u32) -> u64 {
-        self.levels.as_ref().map_or(0, |levels| 1 << levels.of[signal as usize])
+        self.levels.as_ref().map_or(0, |levels| levels.weight(signal))
     }
 
     /// Σ 2^level over the terms of a row; 0 without a limit.
@@ -342,8 +369,8 @@ impl Network {
     #[inline]
     pub(super) fn bound(&self, row: u32) -> u64 {
         let bound = |levels: &Levels| match self.node_at(row) {
-            None => 1 << levels.limit,
-            Some(node) => 1 << levels.of[node as usize],
+            None => levels.reach(levels.limit as u8),
+            Some(node) => levels.weight(node),
         };
         self.levels.as_ref().map_or(0, bound)
     }
@@ -358,14 +385,14 @@ impl Network {
     /// level of the row's node.
     pub(super) fn fits(&mut self, row: u32, a: Summand, b: Summand, level: u8) -> bool {
         let Some(levels) = &self.levels else { return true };
-        let pair =
-            (1u64 << levels.of[a.signal() as usize]) + (1u64 << levels.of[b.signal() as usize]);
-        let kraft = levels.kraft[row as usize] - pair + (1u64 << level);
+        let pair = levels.weight(a.signal()) + levels.weight(b.signal());
+        let kraft = levels.kraft[row as usize] - pair + levels.reach(level);
         if (row as usize) < self.outputs {
-            return kraft <= 1 << levels.limit;
+            return kraft <= levels.reach(levels.limit as u8);
         }
         let node = (row as usize - self.outputs + self.inputs) as u32;
-        ceil_log2(kraft) <= levels.of[node as usize] || self.raise(node, ceil_log2(kraft))
+        let level = levels.level(kraft);
+        level <= levels.of[node as usize] || self.raise(node, level)
     }
 
     /// The level of the sum of two signals; 0 without a limit.
@@ -379,7 +406,7 @@ impl Network {
     fn raise(&mut self, node: u32, level: u8) -> bool {
         let Some(levels) = &self.levels else { return true };
         let before = levels.of[node as usize];
-        let more = (1u64 << level) - (1u64 << before);
+        let more = levels.reach(level) - levels.reach(before);
         let users = &self.users[node as usize];
         let room = users.iter().all(|&user| {
             let times = users.iter().filter(|&&u| u == user).count() as u64;
@@ -409,8 +436,8 @@ impl Network {
         let Some(levels) = &mut self.levels else { return };
         let before = std::mem::replace(&mut levels.of[node as usize], level);
         for &user in &self.users[node as usize] {
-            levels.kraft[user as usize] += 1 << level;
-            levels.kraft[user as usize] -= 1 << before;
+            levels.kraft[user as usize] += levels.operands.reach(level.into());
+            levels.kraft[user as usize] -= levels.operands.reach(before.into());
         }
     }
 
@@ -497,11 +524,11 @@ impl Network {
                 self.candidates[count].push(Candidate { pair, row });
             }
         }
-        self.adders += usize::from(!terms.is_empty());
+        self.adders += self.operands.adders(terms.len() + 1) - self.operands.adders(terms.len());
         terms.push(term);
         self.users[term.signal() as usize].push(row);
         if let Some(levels) = &mut self.levels {
-            levels.kraft[row as usize] += 1 << levels.of[term.signal() as usize];
+            levels.kraft[row as usize] += levels.weight(term.signal());
         }
         if let Some(widths) = &mut self.widths {
             widths.touch(row);
@@ -516,12 +543,12 @@ impl Network {
         for &other in terms.iter() {
             self.index.remove(Pair::of(term, other), row);
         }
-        self.adders -= usize::from(!terms.is_empty());
+        self.adders -= self.operands.adders(terms.len() + 1) - self.operands.adders(terms.len());
         let users = &mut self.users[term.signal() as usize];
         let at = users.iter().position(|&r| r == row).expect("the signal knows the row");
         users.swap_remove(at);
         if let Some(levels) = &mut self.levels {
-            levels.kraft[row as usize] -= 1 << levels.of[term.signal() as usize];
+            levels.kraft[row as usize] -= levels.weight(term.signal());
         }
         if let Some(widths) = &mut self.widths {
             widths.touch(row);
@@ -542,8 +569,4 @@ impl Network {
             self.position[moved as usize] = at as u32;
         }
     }
-}
-
-fn ceil_log2(v: u64) -> u8 {
-    v.max(1).next_power_of_two().trailing_zeros() as u8
 }

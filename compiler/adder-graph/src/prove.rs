@@ -70,8 +70,8 @@ fn structure(graph: &AdderGraph, n_out: usize, n_in: usize) -> Result<(), Refusa
     for (i, node) in graph.nodes.iter().enumerate() {
         match *node {
             Node::Input(column) if i < n_in && column as usize == i => {}
-            Node::Add(a, b) if i >= n_in => {
-                for term in [a, b] {
+            Node::Add(..) | Node::Add3(..) if i >= n_in => {
+                for term in node.terms() {
                     if term.node.index() >= i {
                         return wrong(
                             format!("node {i}"),
@@ -89,7 +89,7 @@ fn structure(graph: &AdderGraph, n_out: usize, n_in: usize) -> Result<(), Refusa
             Node::Input(column) => {
                 return wrong(format!("node {i}"), format!("is input {column}, out of its place"));
             }
-            Node::Add(..) => {
+            Node::Add(..) | Node::Add3(..) => {
                 return wrong(
                     format!("node {i}"),
                     format!("is an addition in the place of input {i}"),
@@ -117,9 +117,8 @@ fn structure(graph: &AdderGraph, n_out: usize, n_in: usize) -> Result<(), Refusa
 fn last_uses(graph: &AdderGraph) -> Vec<usize> {
     let mut last = vec![0; graph.nodes.len()];
     for (i, node) in graph.nodes.iter().enumerate() {
-        if let Node::Add(a, b) = node {
-            last[a.node.index()] = i;
-            last[b.node.index()] = i;
+        for term in node.terms() {
+            last[term.node.index()] = i;
         }
     }
     for term in graph.outputs.iter().flatten() {
@@ -161,19 +160,22 @@ fn block(
                 vector.bits = 1;
                 vector
             }
-            Node::Add(a, b) => {
-                let (slot_a, slot_b) = (slot_of[a.node.index()], slot_of[b.node.index()]);
-                if slot_a == NONE && slot_b == NONE {
+            Node::Add(..) | Node::Add3(..) => {
+                let read = |t: Term| match slot_of[t.node.index()] {
+                    NONE => &zero,
+                    slot => &slots[slot as usize],
+                };
+                if node.terms().all(|t| slot_of[t.node.index()] == NONE) {
                     continue;
                 }
-                let read = |slot: u32| if slot == NONE { &zero } else { &slots[slot as usize] };
-                let sum = add(a, read(slot_a), b, read(slot_b)).ok_or_else(|| {
+                let sum = node.terms().try_fold(zero.clone(), |sum, t| add(&sum, t, read(t)));
+                let sum = sum.ok_or_else(|| {
                     Refusal::new(
                         format_args!("node {i}"),
                         format_args!("a coefficient exceeds {MAGNITUDE_BITS} bits"),
                     )
                 })?;
-                for term in [a, b] {
+                for term in node.terms() {
                     let slot = &mut slot_of[term.node.index()];
                     if *slot != NONE && last_use[term.node.index()] == i {
                         free.push(*slot);
@@ -218,27 +220,25 @@ fn block(
     Ok(())
 }
 
-/// The sum of two terms; `None` where a coefficient might exceed [`MAGNITUDE_BITS`].
-fn add(a: Term, x: &Vector, b: Term, y: &Vector) -> Option<Vector> {
+/// A sum and one more term; `None` where a coefficient might exceed [`MAGNITUDE_BITS`].
+fn add(sum: &Vector, t: Term, x: &Vector) -> Option<Vector> {
     // Exact: the sum of two magnitudes below 2^n is below 2^(n+1).
-    if (x.bits + a.shift).max(y.bits + b.shift) >= MAGNITUDE_BITS {
+    if sum.bits.max(x.bits + t.shift) >= MAGNITUDE_BITS {
         return None;
     }
-    let factor = |t: Term| if t.negate { -(1i64 << t.shift) } else { 1i64 << t.shift };
-    let (p, q) = (factor(a), factor(b));
-    let mut sum = Vector { values: [0; BLOCK], bits: 0 };
+    let factor = if t.negate { -(1i64 << t.shift) } else { 1i64 << t.shift };
+    let mut values = sum.values;
     let mut magnitudes = 0u64;
-    for k in 0..BLOCK {
-        sum.values[k] = p * x.values[k] + q * y.values[k];
-        magnitudes |= sum.values[k].unsigned_abs();
+    for (value, x) in values.iter_mut().zip(&x.values) {
+        *value += factor * x;
+        magnitudes |= value.unsigned_abs();
     }
-    sum.bits = 64 - magnitudes.leading_zeros();
-    Some(sum)
+    Some(Vector { values, bits: 64 - magnitudes.leading_zeros() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{NodeId, Options, share};
+    use super::super::{NodeId, Operands, Options, share};
     use super::*;
     use ndarray::array;
     use proptest::prelude::*;
@@ -264,16 +264,20 @@ mod tests {
         fn a_mutated_graph_is_refused(
             matrix in matrices(),
             pick in any::<prop::sample::Index>(),
-            second in any::<bool>(),
+            three in any::<bool>(),
+            which in any::<prop::sample::Index>(),
             other in any::<prop::sample::Index>(),
         ) {
-            let graph = share(&matrix, &Options::default()).graph;
+            let operands = if three { Operands::Three } else { Operands::Two };
+            let graph = share(&matrix, &Options { operands, ..Options::default() }).graph;
             prove(&graph, &matrix).unwrap();
             let at = graph.inputs + pick.index(graph.adders());
             let mutate = |change: &dyn Fn(&mut Term)| {
                 let mut mutant = graph.clone();
-                if let Node::Add(a, b) = &mut mutant.nodes[at] {
-                    change(if second { b } else { a });
+                match &mut mutant.nodes[at] {
+                    Node::Input(_) => {}
+                    Node::Add(a, b) => change([a, b][which.index(2)]),
+                    Node::Add3(a, b, c) => change([a, b, c][which.index(3)]),
                 }
                 mutant
             };

@@ -7,6 +7,7 @@
 
 use super::network::Network;
 use super::rng::Rng;
+use super::share::Operands;
 use super::sums::Sums;
 use super::trial::{Outcome, Trial};
 
@@ -19,6 +20,9 @@ pub struct Plan {
     pub adder: f64,
     pub seed: u64,
 }
+
+/// Adders of three operands that sharing may save behind a step.
+const FOUND_AGAIN: i64 = 2;
 
 /// Most terms that a step opens.
 const OPENED: usize = 3;
@@ -59,24 +63,32 @@ pub fn anneal(
             }
             found(best.0);
         }
+        let cold = if network.operands == Operands::Two { 0.2 } else { 0.15 };
         let temperature =
-            plan.adder * temperature(progress, step as f64 / cost as f64 * plan.adder);
+            plan.adder * temperature(progress, step as f64 / cost as f64 * plan.adder, cold);
         for _ in 0..STRIDE.min(plan.steps - step) {
             step += 1;
             let more = rng.below(OPENED);
             let Some(outcome) = trial.run(&network, more, &mut rng) else { return best };
             let Outcome::Other(more) = outcome else { continue };
-            // In adders, worse is known before anything is changed.
             let worse =
                 |more: f64, rng: &mut Rng| more > 0.0 && rng.unit() >= (-more / temperature).exp();
-            if in_adders && worse(more as f64, &mut rng) {
+            // Adders of two operands are known before anything is changed; of what three take, so
+            // much may be found again by sharing.
+            let foreseen = match network.operands {
+                Operands::Two if in_adders => worse(more as f64, &mut rng),
+                Operands::Two => false,
+                Operands::Three => worse((more - FOUND_AGAIN) as f64 * plan.adder, &mut rng),
+            };
+            if foreseen {
                 continue;
             }
             trial.carry_out(&mut network);
             network.settle();
             network.share(&mut rng);
             let after = network.cost();
-            if !in_adders && worse(after as f64 - cost as f64, &mut rng) {
+            let known = in_adders && network.operands == Operands::Two;
+            if !known && worse(after as f64 - cost as f64, &mut rng) {
                 network.rollback();
             } else {
                 network.commit();
@@ -93,11 +105,10 @@ pub fn anneal(
 
 /// The temperature in adders when `progress` of the search is over, which took so many steps per
 /// adder: from hot to cold geometrically, the hotter at first the longer the search is going to be.
-/// Tuned on random matrices of 64 to 256 inputs.
-fn temperature(progress: f64, steps: f64) -> f64 {
-    const COLD: f64 = 0.2;
+/// Tuned on random matrices of 16 to 256 inputs.
+fn temperature(progress: f64, steps: f64, cold: f64) -> f64 {
     // A hundred steps per adder in all should begin at 0.3 adders.
     let in_all = if progress > 0.0 { steps / progress } else { 0.0 };
-    let hot = (0.3 * (in_all / 100.0).cbrt()).clamp(COLD, 1.5);
-    hot * (COLD / hot).powf(progress)
+    let hot = (0.3 * (in_all / 100.0).cbrt()).clamp(cold, 1.5);
+    hot * (cold / hot).powf(progress)
 }

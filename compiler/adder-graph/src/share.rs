@@ -26,6 +26,52 @@ pub enum Cost {
     LutBits(Vec<Interval>),
 }
 
+/// How many terms one adder of the device takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Operands {
+    /// Two, in any FPGA.
+    #[default]
+    Two,
+    /// Three in one carry chain, as in AMD's 7-series and UltraScale+ and in Intel's ALMs.
+    Three,
+}
+
+impl Operands {
+    /// The fewest adders of a sum of `terms` terms: each takes one or two terms off the list.
+    #[inline]
+    pub fn adders(self, terms: usize) -> usize {
+        match self {
+            Operands::Two => terms.saturating_sub(1),
+            Operands::Three => terms / 2,
+        }
+    }
+
+    /// The most terms that adders of this depth add up, for depths below [`depths`](Self::depths).
+    #[inline]
+    pub(crate) fn reach(self, depth: u32) -> u64 {
+        match self {
+            Operands::Two => 1 << depth,
+            Operands::Three => 3u64.pow(depth),
+        }
+    }
+
+    /// The least depth of adders that add up so many terms.
+    pub fn depth(self, terms: u64) -> u32 {
+        match self {
+            Operands::Two => terms.max(1).next_power_of_two().trailing_zeros(),
+            Operands::Three => (0..).find(|&depth| self.reach(depth) >= terms).unwrap_or(0),
+        }
+    }
+
+    /// Limits from which on no limit is needed, and sums of [`reach`](Self::reach) do not overflow.
+    pub(crate) fn depths(self) -> u32 {
+        match self {
+            Operands::Two => 48,
+            Operands::Three => 30,
+        }
+    }
+}
+
 /// What [`share`] aims for.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -35,13 +81,21 @@ pub struct Options {
     pub max_depth: Option<u32>,
     /// What is to be small.
     pub cost: Cost,
+    /// The adders that the graph is made of.
+    pub operands: Operands,
     /// Seed of every random choice.
     pub seed: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { effort: Effort(1), max_depth: None, cost: Cost::Adders, seed: 0 }
+        Options {
+            effort: Effort(1),
+            max_depth: None,
+            cost: Cost::Adders,
+            operands: Operands::Two,
+            seed: 0,
+        }
     }
 }
 
@@ -64,14 +118,11 @@ pub struct Watch<'a> {
     pub found: &'a (dyn Fn(u64) + Sync),
 }
 
-/// The least depth of any graph of `matrix` in adders: ⌈log2⌉ of the most signed digits in a row.
-pub fn minimum_depth(matrix: &Matrix) -> u32 {
-    let digits = matrix
-        .rows()
-        .into_iter()
-        .map(|row| row.iter().map(|&v| signed_digits(v)).sum::<usize>())
-        .max();
-    digits.unwrap_or(0).max(1).next_power_of_two().trailing_zeros()
+/// The least depth of any graph of `matrix` in adders: ⌈log⌉, to the base of the adders' operands,
+/// of the most signed digits in a row.
+pub fn minimum_depth(matrix: &Matrix, operands: Operands) -> u32 {
+    let digits = |row: ndarray::ArrayView1<i32>| row.iter().map(|&v| signed_digits(v)).sum();
+    operands.depth(matrix.rows().into_iter().map(digits).max().unwrap_or(0) as u64)
 }
 
 /// Finds a small adder graph for `matrix`. Deterministic for equal options.
@@ -94,17 +145,18 @@ pub fn share_until(
 /// # Panics
 /// Where the cost has not one interval per column.
 pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Solution {
-    let limit = options.max_depth.map(|depth| depth.max(minimum_depth(matrix)));
+    let limit = options.max_depth.map(|depth| depth.max(minimum_depth(matrix, options.operands)));
     let widths = match &options.cost {
         Cost::Adders => None,
         Cost::LutBits(inputs) => {
             assert_eq!(inputs.len(), matrix.ncols(), "one interval per column");
-            Some(Widths::new(inputs))
+            Some(Widths::new(inputs, options.operands))
         }
     };
     let reduced = reduce(matrix);
-    let (start_method, start) = start(&reduced.sums, limit, &|| (watch.spent)() >= 1.0);
-    let adders = start.adders() as u64;
+    let (start_method, start) =
+        start(&reduced.sums, limit, options.operands, &|| (watch.spent)() >= 1.0);
+    let adders = start.adders(options.operands) as u64;
     let steps = match options.effort.0 {
         0 => 0,
         // Who counts bits has more time for them.
@@ -114,22 +166,33 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
         _ => u64::MAX,
     };
     if steps == 0 || (watch.spent)() >= 1.0 {
-        return Solution { graph: start.into_graph(&reduced.wanted), method: start_method };
+        return Solution {
+            graph: start.into_graph(&reduced.wanted, options.operands),
+            method: start_method,
+        };
     }
     // A temperature of one adder is one of about ten bits.
     let adder = if widths.is_some() { 10.0 } else { 1.0 };
     let chain = |across: bool, seed: u64| {
         let sums = if across { start.transpose() } else { start.clone() };
-        let (ours, theirs) = (start.adders() as u64, sums.adders() as u64);
+        let (ours, theirs) =
+            (start.adders(options.operands) as u64, sums.adders(options.operands) as u64);
         let found = |cost: u64| (watch.found)(if across { cost + ours - theirs } else { cost });
-        let network = Network::new(&sums, limit, widths.clone());
+        // Bits take longer to count: adders come first.
+        let sums = if widths.is_some() && options.operands == Operands::Three {
+            let adders = Network::new(&sums, limit, None, options.operands);
+            anneal(adders, Plan { steps, adder: 1.0, seed }, &|| 2.0 * (watch.spent)(), &|_| {}).1
+        } else {
+            sums
+        };
+        let network = Network::new(&sums, limit, widths.clone(), options.operands);
         let (cost, sums) = anneal(network, Plan { steps, adder, seed }, watch.spent, &found);
         let sums = if across { sums.transpose() } else { sums };
-        (if widths.is_some() { cost } else { sums.adders() as u64 }, sums, across)
+        (if widths.is_some() { cost } else { sums.adders(options.operands) as u64 }, sums, across)
     };
     // The transposed circuit has another depth and other intervals. Short sums are quicker to
     // change.
-    let reversible = limit.is_none() && widths.is_none();
+    let reversible = limit.is_none() && widths.is_none() && options.operands == Operands::Two;
     let across = reversible && start.inputs > start.outputs.len();
     let best = if options.effort.0 < 3 {
         chain(across, options.seed)
@@ -146,7 +209,7 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
         (_, false) => "transposed greedy, search",
         (_, true) => "transposed greedy, search of the transpose",
     };
-    Solution { graph: sums.into_graph(&reduced.wanted), method }
+    Solution { graph: sums.into_graph(&reduced.wanted, options.operands), method }
 }
 
 const GREEDY: &str = "greedy";
@@ -155,13 +218,17 @@ const GREEDY: &str = "greedy";
 fn start(
     sums: &Sums,
     limit: Option<u32>,
+    operands: Operands,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> (&'static str, Sums) {
     // The transposed circuit has another depth.
     if limit.is_none() && sums.inputs < sums.outputs.len() {
-        return ("transposed greedy", share_pairs(sums.transpose(), None, stop).transpose());
+        return (
+            "transposed greedy",
+            share_pairs(sums.transpose(), None, operands, stop).transpose(),
+        );
     }
-    (GREEDY, share_pairs(sums.clone(), limit, stop))
+    (GREEDY, share_pairs(sums.clone(), limit, operands, stop))
 }
 
 #[cfg(test)]
@@ -189,14 +256,17 @@ mod tests {
         let options = &Options { cost, ..options.clone() };
         let solution = share(matrix, options);
         prove(&solution.graph, matrix).map_err(|e| TestCaseError::fail(e.to_string()))?;
-        prop_assert!(solution.graph.adders() <= naive_adders(matrix));
+        prop_assert!(solution.graph.adders() <= naive_adders(matrix, options.operands));
         if let Some(depth) = options.max_depth {
-            prop_assert!(solution.graph.depth() <= depth.max(minimum_depth(matrix)));
+            prop_assert!(
+                solution.graph.depth() <= depth.max(minimum_depth(matrix, options.operands))
+            );
         }
         for node in &solution.graph.nodes {
-            if let Node::Add(a, b) = node {
-                prop_assert!(!(a.negate && b.negate) && a.shift.min(b.shift) == 0);
+            if !matches!(node, Node::Input(_)) {
+                prop_assert!(node.terms().any(|t| !t.negate) && node.terms().any(|t| t.shift == 0));
             }
+            prop_assert!(options.operands == Operands::Three || !matches!(node, Node::Add3(..)));
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         prop_assert_eq!(pool.install(|| share(matrix, options)).graph, solution.graph);
@@ -205,9 +275,11 @@ mod tests {
 
     /// The options of a search, and whether bits are counted.
     fn options() -> impl Strategy<Value = (Options, bool)> {
-        (0u8..2, proptest::option::of(0u32..8), any::<u64>(), any::<bool>()).prop_map(
-            |(effort, max_depth, seed, wide)| {
-                (Options { effort: Effort(effort), max_depth, cost: Cost::Adders, seed }, wide)
+        let operands = prop_oneof![Just(Operands::Two), Just(Operands::Three)];
+        (0u8..2, proptest::option::of(0u32..8), operands, any::<u64>(), any::<bool>()).prop_map(
+            |(effort, max_depth, operands, seed, wide)| {
+                let effort = Effort(effort);
+                (Options { effort, max_depth, operands, seed, ..Options::default() }, wide)
             },
         )
     }
@@ -252,6 +324,26 @@ mod tests {
         assert_eq!(solution.graph.adders(), 2);
     }
 
+    /// Three operands: fewer adders than two, with every cost and depth.
+    #[test]
+    fn adders_of_three_operands_are_fewer() {
+        let matrix = example();
+        let inputs = vec![Interval::new(-128, 127); 24];
+        let with = |operands, cost, max_depth| {
+            share(&matrix, &Options { operands, cost, max_depth, ..Options::default() }).graph
+        };
+        for cost in [Cost::Adders, Cost::LutBits(inputs.clone())] {
+            for depth in [None, Some(0)] {
+                let two = with(Operands::Two, cost.clone(), depth);
+                let three = with(Operands::Three, cost.clone(), depth);
+                assert!(4 * three.adders() < 3 * two.adders());
+                assert!(4 * three.lut_bits(&inputs) < 3 * two.lut_bits(&inputs));
+                assert!(three.depth() < two.depth());
+            }
+        }
+        assert_eq!(minimum_depth(&matrix, Operands::Three), 3);
+    }
+
     /// Random ternary 24×24 at density 2/3.
     fn example() -> Matrix {
         let mut rng = super::super::rng::Rng::new(5);
@@ -292,7 +384,7 @@ mod tests {
         assert!(bits.lut_bits(&inputs) * 100 < adders.lut_bits(&inputs) * 99);
         assert!(adders.adders() <= bits.adders());
         // The tighter the depth, the more adders; one level costs some per cent, not a cliff.
-        let least = minimum_depth(&matrix);
+        let least = minimum_depth(&matrix, Operands::Two);
         let shallow = with(Cost::Adders, Some(least));
         assert_eq!(shallow.depth(), least);
         assert!(

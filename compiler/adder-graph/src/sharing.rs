@@ -2,7 +2,11 @@
 
 use super::network::{Candidate, Network};
 use super::rng::Rng;
+use super::share::Operands;
 use super::sums::{Pair, Summand};
+
+/// How often a pair is shared that saves as many adders of three operands as it takes.
+const NEUTRAL: f64 = 0.2;
 
 impl Network {
     /// Shares candidates until no noted pair occurs more than once.
@@ -19,12 +23,30 @@ impl Network {
             self.find(candidate);
             let count = self.places.len();
             if count >= level {
+                if !self.pays(rng) {
+                    continue;
+                }
                 self.apply(candidate.pair);
                 self.settle();
                 level = self.candidates.len() - 1;
             } else if count >= 2 {
                 self.candidates[count].push(candidate);
             }
+        }
+    }
+
+    /// Whether the pair is to be shared in the places found. An adder of three operands takes two
+    /// terms off a sum, so that a term less saves one only in a sum of an even number of terms: one
+    /// such place pays for the pair's own adder, and more of them earn.
+    fn pays(&self, rng: &mut Rng) -> bool {
+        let even = |&&(row, ..): &&(u32, Summand, Summand)| self.row(row).len().is_multiple_of(2);
+        match self.operands {
+            Operands::Two => true,
+            Operands::Three => match self.places.iter().filter(even).count() {
+                0 => false,
+                1 => rng.unit() < NEUTRAL,
+                _ => true,
+            },
         }
     }
 

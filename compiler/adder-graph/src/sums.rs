@@ -3,6 +3,7 @@
 //! Against an [`AdderGraph`], the order in which the terms of a sum are added is open, and so is
 //! the choice of the two operands of each addition. A sum of p terms costs p - 1 adders.
 
+use super::share::Operands;
 use super::{AdderGraph, Matrix, Node, NodeId, Term};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -118,9 +119,9 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Two-operand additions that the sums take.
-    pub fn adders(&self) -> usize {
-        self.nodes.iter().chain(&self.outputs).map(|terms| terms.len().saturating_sub(1)).sum()
+    /// Adders that the sums take.
+    pub fn adders(&self, operands: Operands) -> usize {
+        self.nodes.iter().chain(&self.outputs).map(|terms| operands.adders(terms.len())).sum()
     }
 
     /// The circuit of the transposed matrix: every edge reversed, inputs and outputs exchanged
@@ -152,10 +153,15 @@ impl Sums {
     /// Opens every sum into two-operand additions, each as shallow as its terms allow.
     ///
     /// `outputs[i]` of the result is the sum `wanted[i].0` with the shift and sign given there.
-    pub fn into_graph(self, wanted: &[Option<(usize, u32, bool)>]) -> AdderGraph {
+    pub fn into_graph(
+        self,
+        wanted: &[Option<(usize, u32, bool)>],
+        operands: Operands,
+    ) -> AdderGraph {
         let mut builder = Builder {
             nodes: (0..self.inputs as u32).map(Node::Input).collect(),
             depths: vec![0; self.inputs],
+            operands,
         };
         // What each signal has become.
         let mut terms: Vec<Term> = (0..self.inputs as u32)
@@ -186,6 +192,7 @@ impl Sums {
 struct Builder {
     nodes: Vec<Node>,
     depths: Vec<u32>,
+    operands: Operands,
 }
 
 impl Builder {
@@ -203,11 +210,21 @@ impl Builder {
                 ))
             })
             .collect();
-        while let Some(Reverse((_, node, shift, negate))) = heap.pop() {
-            let a = Term { node: NodeId(node), shift, negate };
-            let Some(Reverse((depth, node, shift, negate))) = heap.pop() else { return Some(a) };
-            let b = Term { node: NodeId(node), shift, negate };
-            let sum = self.add(a, b);
+        // Of an even number of terms, three at a time, one adder takes two: the first, which is the
+        // shallowest.
+        let mut three = self.operands == Operands::Three && heap.len() % 2 == 1;
+        let next = |heap: &mut BinaryHeap<Reverse<(u32, u32, u32, bool)>>| {
+            let Reverse((depth, node, shift, negate)) = heap.pop()?;
+            Some((depth, Term { node: NodeId(node), shift, negate }))
+        };
+        while let Some((_, a)) = next(&mut heap) {
+            let Some((depth, b)) = next(&mut heap) else { return Some(a) };
+            let (depth, c) = match three.then(|| next(&mut heap)).flatten() {
+                Some((depth, c)) => (depth, Some(c)),
+                None => (depth, None),
+            };
+            three = self.operands == Operands::Three;
+            let sum = self.add(a, b, c);
             heap.push(Reverse((depth + 1, sum.node.0, sum.shift, sum.negate)));
         }
         None
@@ -215,13 +232,21 @@ impl Builder {
 
     /// One addition. Common shifts and signs are taken out, so that a term without a sign comes
     /// first.
-    fn add(&mut self, a: Term, b: Term) -> Term {
-        let shift = a.shift.min(b.shift);
-        let negate = a.negate && b.negate;
-        let (a, b) = if a.negate && !b.negate { (b, a) } else { (a, b) };
-        let term = |t: Term| Term { shift: t.shift - shift, negate: t.negate ^ negate, ..t };
-        self.depths.push(1 + self.depths[a.node.index()].max(self.depths[b.node.index()]));
-        self.nodes.push(Node::Add(term(a), term(b)));
+    fn add(&mut self, a: Term, b: Term, c: Option<Term>) -> Term {
+        let mut terms: Vec<Term> = [Some(a), Some(b), c].into_iter().flatten().collect();
+        let shift = terms.iter().map(|t| t.shift).min().unwrap_or(0);
+        let negate = terms.iter().all(|t| t.negate);
+        terms.iter_mut().for_each(|t| {
+            t.shift -= shift;
+            t.negate ^= negate;
+        });
+        terms.sort_by_key(|t| t.negate);
+        let depth = terms.iter().map(|t| self.depths[t.node.index()]).max().unwrap_or(0);
+        self.depths.push(1 + depth);
+        self.nodes.push(match terms[..] {
+            [a, b, c] => Node::Add3(a, b, c),
+            _ => Node::Add(terms[0], terms[1]),
+        });
         Term { node: NodeId(self.nodes.len() as u32 - 1), shift, negate }
     }
 }

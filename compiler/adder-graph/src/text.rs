@@ -5,7 +5,8 @@
 //! 0: input 0
 //! 1: input 1
 //! 2: add 0 -1<<3
-//! outputs 2 -2<<1 _
+//! 3: add 0 1 2<<1
+//! outputs 2 -3<<1 _
 //! ```
 //!
 //! A term is a node, with its sign and its shift; the output of a zero row is `_`.
@@ -22,6 +23,7 @@ impl fmt::Display for AdderGraph {
             match node {
                 Node::Input(column) => writeln!(f, "{i}: input {column}")?,
                 Node::Add(a, b) => writeln!(f, "{i}: add {a} {b}")?,
+                Node::Add3(a, b, c) => writeln!(f, "{i}: add {a} {b} {c}")?,
             }
         }
         write!(f, "outputs")?;
@@ -61,6 +63,7 @@ impl AdderGraph {
             nodes.push(match node.split_whitespace().collect::<Vec<_>>()[..] {
                 ["input", column] => Node::Input(column.parse().ok()?),
                 ["add", a, b] => Node::Add(term(a)?, term(b)?),
+                ["add", a, b, c] => Node::Add3(term(a)?, term(b)?, term(c)?),
                 _ => return None,
             });
         }
@@ -104,14 +107,15 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "adder graph of 2 inputs\n0: input 0\n1: input 1\n2: add 0 -1<<3\n\
-        outputs 2 -2<<1 _\n";
+        3: add 0 1 2<<1\noutputs 2 -3<<1 _\n";
 
     #[test]
     fn a_graph_is_read_as_it_is_written() {
         let term = |node, shift, negate| Term { node: NodeId(node), shift, negate };
         let sum = Node::Add(term(0, 0, false), term(1, 3, true));
-        let nodes = vec![Node::Input(0), Node::Input(1), sum];
-        let outputs = vec![Some(term(2, 0, false)), Some(term(2, 1, true)), None];
+        let three = Node::Add3(term(0, 0, false), term(1, 0, false), term(2, 1, false));
+        let nodes = vec![Node::Input(0), Node::Input(1), sum, three];
+        let outputs = vec![Some(term(2, 0, false)), Some(term(3, 1, true)), None];
         let graph = AdderGraph { nodes, inputs: 2, outputs };
         assert_eq!(graph.to_string(), TEXT);
         assert_eq!(TEXT.parse(), Ok(graph));
@@ -123,8 +127,8 @@ mod tests {
         let line = "adder graph: line 4: `2: sub 0 -1<<3` is not understood";
         assert_eq!(told(&TEXT.replace("add 0", "sub 0")), line);
         assert_eq!(
-            told(&format!("{TEXT}3: add 0 1")),
-            "adder graph: line 6: `3: add 0 1` is not understood"
+            told(&format!("{TEXT}4: add 0 1")),
+            "adder graph: line 7: `4: add 0 1` is not understood"
         );
         assert_eq!(
             told(TEXT.split("outputs").next().unwrap()),

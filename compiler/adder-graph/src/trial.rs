@@ -84,7 +84,13 @@ impl Trial {
         if self.terms.len() == before.len() && self.terms.iter().all(|t| before.contains(t)) {
             return Some(Outcome::Same);
         }
-        Some(Outcome::Other(self.terms.len() as i64 - before.len() as i64))
+        let adders = |terms: usize| network.operands.adders(terms) as i64;
+        let ours = adders(self.terms.len()) - adders(before.len());
+        let theirs = self.extracts.iter().map(|extract| {
+            let (all, common) = (network.row(extract.row).len(), extract.terms.len());
+            adders(all - common + 1) + adders(common) - adders(all)
+        });
+        Some(Outcome::Other(ours + theirs.sum::<i64>()))
     }
 
     /// Opens the term at `at`; the first `old` terms are old, and so many still are.
@@ -202,7 +208,8 @@ impl Trial {
             }
             let sum: u64 = self.common.iter().map(|t| network.weight(t.signal())).sum();
             // Without a limit there are no weights.
-            let weight = if sum == 0 { 0 } else { sum.next_power_of_two() };
+            let operands = network.operands;
+            let weight = if sum == 0 { 0 } else { operands.reach(operands.depth(sum)) };
             if !network.has_room(row, weight - sum) {
                 return;
             }

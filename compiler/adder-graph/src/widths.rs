@@ -1,5 +1,6 @@
 //! Adders weighed by their width: what a sum of terms costs in bits, from exact intervals.
 
+use super::share::Operands;
 use super::sums::Summand;
 use crate::interval::Interval;
 
@@ -18,11 +19,12 @@ pub struct Widths {
     /// Rows whose cost has changed since the last commit, and what it was.
     before: Vec<(u32, u32)>,
     terms: Vec<Interval>,
+    operands: Operands,
 }
 
 impl Widths {
     /// The widths of a network without rows whose inputs lie within these intervals.
-    pub fn new(inputs: &[Interval]) -> Self {
+    pub fn new(inputs: &[Interval], operands: Operands) -> Self {
         Widths {
             intervals: inputs.to_vec(),
             cost: 0,
@@ -31,6 +33,7 @@ impl Widths {
             is_touched: Vec::new(),
             before: Vec::new(),
             terms: Vec::new(),
+            operands,
         }
     }
 
@@ -82,7 +85,7 @@ impl Widths {
                 let interval = self.term(term);
                 self.terms.push(interval);
             }
-            let cost = bits(&mut self.terms);
+            let cost = bits(&mut self.terms, self.operands);
             let before = std::mem::replace(&mut self.rows[row as usize], cost);
             if before != cost {
                 self.before.push((row, before));
@@ -107,21 +110,24 @@ impl Widths {
     }
 }
 
-/// Bits of the additions of a sum, the narrowest two terms first. Shifted terms are counted as wide
-/// as they are.
-fn bits(terms: &mut [Interval]) -> u32 {
+/// Bits of the additions of a sum, the narrowest terms first. Shifted terms are counted as wide as
+/// they are.
+fn bits(terms: &mut [Interval], operands: Operands) -> u32 {
     let mut bits = 0;
     let mut rest = terms;
+    // Of an even number of terms, three at a time, the first adder takes two.
+    let mut taken = if operands == Operands::Three && rest.len() % 2 == 1 { 3 } else { 2 };
     while rest.len() > 1 {
-        // The two narrowest to the front.
-        for k in 0..2 {
+        // The narrowest to the front.
+        for k in 0..taken {
             let least = (k..rest.len()).min_by_key(|&i| rest[i].hi - rest[i].lo).unwrap_or(k);
             rest.swap(k, least);
         }
-        let sum = rest[0] + rest[1];
+        let sum = rest[..taken].iter().copied().reduce(|a, b| a + b).unwrap_or(rest[0]);
         bits += sum.bits();
-        rest[1] = sum;
-        rest = &mut rest[1..];
+        rest[taken - 1] = sum;
+        rest = &mut rest[taken - 1..];
+        taken = if operands == Operands::Three { 3 } else { 2 };
     }
     bits
 }

@@ -29,7 +29,8 @@ struct Layer {
 #[serde(deny_unknown_fields)]
 struct Graph {
     inputs: u32,
-    additions: Vec<[Part; 2]>,
+    /// Two terms each, or three.
+    additions: Vec<Vec<Part>>,
     outputs: Vec<Option<Part>>,
 }
 
@@ -107,13 +108,10 @@ impl Graphs {
 impl From<&AdderGraph> for Graph {
     fn from(graph: &AdderGraph) -> Self {
         let part = |t: &Term| Part { node: t.node.0, shift: t.shift, negate: t.negate };
-        let addition = |node: &Node| match node {
-            Node::Input(_) => None,
-            Node::Add(a, b) => Some([part(a), part(b)]),
-        };
+        let addition = |node: &Node| node.terms().map(|t| part(&t)).collect();
         Graph {
             inputs: graph.inputs as u32,
-            additions: graph.nodes.iter().filter_map(addition).collect(),
+            additions: graph.nodes.iter().skip(graph.inputs).map(addition).collect(),
             outputs: graph.outputs.iter().map(|t| t.as_ref().map(part)).collect(),
         }
     }
@@ -122,7 +120,12 @@ impl From<&AdderGraph> for Graph {
 impl From<&Graph> for AdderGraph {
     fn from(graph: &Graph) -> Self {
         let term = |p: Part| Term { node: NodeId(p.node), shift: p.shift, negate: p.negate };
-        let additions = graph.additions.iter().map(|[a, b]| Node::Add(term(*a), term(*b)));
+        let additions = graph.additions.iter().map(|terms| match terms[..] {
+            [a, b] => Node::Add(term(a), term(b)),
+            [a, b, c] => Node::Add3(term(a), term(b), term(c)),
+            // An input out of its place, which the proof refuses.
+            _ => Node::Input(u32::MAX),
+        });
         AdderGraph {
             nodes: (0..graph.inputs).map(Node::Input).chain(additions).collect(),
             inputs: graph.inputs as usize,

@@ -142,6 +142,9 @@ impl Builder<'_> {
                     _ => return Err(self.error("a matrix reads something other than a node")),
                 },
                 adder_graph::Node::Add(..) if serves.is_dead(i) => None,
+                adder_graph::Node::Add3(..) => {
+                    return Err(self.error("a circuit adds two operands at a time, not three"));
+                }
                 adder_graph::Node::Add(a, b) => {
                     let read = |t: adder_graph::Term| {
                         let term = terms.get(t.node.index()).copied().flatten();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use strassenc::adder_graph::{self, Cost, Effort, Matrix, Options, Solution, Watch};
+use strassenc::adder_graph::{self, Cost, Effort, Matrix, Operands, Options, Solution, Watch};
 use strassenc::interval::Interval;
 use strassenc::progress::style;
 use strassenc_runtime::artifact::{Artifact, read_as};
@@ -27,6 +27,7 @@ use strassenc_runtime::{Error, Result};
   strassenc matrix W.npy --effort 3 --time-limit 600
   strassenc matrix W.npy --extra-depth 0            as shallow as any graph of this matrix can be
   strassenc matrix W.npy --cost lut-bits --input-bits 4
+  strassenc matrix W.npy --adder-operands 3         as AMD's slices and Intel's ALMs add
   strassenc matrix W.npy --json | jq .adders")]
 pub struct Args {
     /// A .npy array of two axes, any number type, C or Fortran order
@@ -44,6 +45,10 @@ pub struct Args {
     /// What is to be small: the number of adders, or their bits, each adder as wide as its result
     #[arg(long, value_enum, default_value_t = CostModel::Adders)]
     cost: CostModel,
+    /// Operands of an adder: 3 where the device adds three in one carry chain (AMD's 7-series and
+    /// UltraScale+, Intel up to Arria 10 and Cyclone V), 2 elsewhere
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
+    adder_operands: u8,
     /// Width of the inputs in bits, two's complement; decides the LUT bits
     #[arg(
         long,
@@ -80,6 +85,8 @@ struct Report {
     /// Columns of the array.
     outputs: usize,
     nonzeros: usize,
+    /// The most operands of an adder.
+    adder_operands: u8,
     /// Adders without sharing.
     naive_adders: usize,
     adders: usize,
@@ -101,7 +108,8 @@ struct Report {
 
 pub fn run(args: Args) -> Result<()> {
     let matrix = read(&args.matrix)?;
-    let least_depth = adder_graph::minimum_depth(&matrix);
+    let operands = if args.adder_operands == 3 { Operands::Three } else { Operands::Two };
+    let least_depth = adder_graph::minimum_depth(&matrix, operands);
     if let Some(depth) = args.max_depth.filter(|&depth| depth < least_depth) {
         return Err(Error::input(
             "--max-depth",
@@ -119,6 +127,7 @@ pub fn run(args: Args) -> Result<()> {
             CostModel::Adders => Cost::Adders,
             CostModel::LutBits => Cost::LutBits(intervals.clone()),
         },
+        operands,
         seed: args.seed,
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).build();
@@ -135,7 +144,8 @@ pub fn run(args: Args) -> Result<()> {
         inputs: matrix.ncols(),
         outputs: matrix.nrows(),
         nonzeros: matrix.iter().filter(|&&v| v != 0).count(),
-        naive_adders: adder_graph::naive_adders(&matrix),
+        adder_operands: args.adder_operands,
+        naive_adders: adder_graph::naive_adders(&matrix, operands),
         adders: solution.graph.adders(),
         depth: solution.graph.depth(),
         least_depth,
@@ -237,7 +247,8 @@ fn print(report: &Report, input_bits: u32) -> Result<()> {
         *nonzeros as f64 / entries as f64
     ))?;
     output::line(format_args!(
-        "adders    {adders}, {share:.1} % of the {naive_adders} without sharing"
+        "adders    {adders} of {} operands, {share:.1} % of the {naive_adders} without sharing",
+        ["two", "up to three"][usize::from(report.adder_operands == 3)]
     ))?;
     output::line(format_args!("depth     {depth} adders, of at least {least_depth}"))?;
     output::line(format_args!("LUT bits  {lut_bits} for {input_bits}-bit inputs"))?;

@@ -85,7 +85,7 @@ pub fn count(scheme: &Scheme, effort: Effort) -> Result<Count> {
         let solution = adder_graph::share(&matrix, &options);
         adder_graph::prove(&solution.graph, &matrix)?;
         *adders = solution.graph.adders();
-        without_sharing += adder_graph::naive_adders(&matrix);
+        without_sharing += adder_graph::naive_adders(&matrix, adder_graph::Operands::Two);
     }
     let [w_a, w_b, w_c] = adders;
     Ok(Count { w_a, w_b, w_c, total: w_a + w_b + w_c, without_sharing })
