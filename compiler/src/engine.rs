@@ -223,7 +223,7 @@ pub fn choose(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) ->
     if let Some(interval) = target.interval() {
         return at(estimator, interval, target, Weights::default());
     }
-    let quickest = quickest(estimator, target.engine);
+    let quickest = quickest(estimator, target.engine)?;
     if !target.budgeted() {
         return at(estimator, quickest, target, Weights::default());
     }
@@ -252,17 +252,20 @@ fn least(
     target: &Target,
     weights: Weights,
 ) -> Result<std::result::Result<Engines, String>> {
-    let total = |engines: &Engines| {
-        estimator.costs(engines).into_iter().fold(Cost::default(), |a, b| a + b)
+    let total = |engines: &Engines| -> Result<Cost> {
+        Ok(estimator.costs(engines)?.into_iter().fold(Cost::default(), |a, b| a + b))
     };
     let at = |interval: u64| at(estimator, interval, target, weights);
     // Estimates fall with the interval, in steps.
-    let fits = |interval: u64| at(interval).map(|e| (target.over(total(&e)), e));
+    let fits = |interval: u64| -> Result<_> {
+        let engines = at(interval)?;
+        Ok((target.over(total(&engines)?), engines))
+    };
     let (mut low, mut high) = (quickest, quickest);
     loop {
         let (over, engines) = fits(high)?;
         let Some(over) = over else { break };
-        if high > u64::MAX / 4 || total(&engines).clocks * 4 < high {
+        if high > u64::MAX / 4 || total(&engines)?.clocks * 4 < high {
             return Ok(Err(over));
         }
         (low, high) = (high, high * 2);
@@ -310,22 +313,26 @@ impl Weights {
 
 /// The cost of each layer, whose multipliers are made of what `made_of` says, in order; of hardware
 /// where it says nothing.
-pub fn costs(dataflow: &Dataflow, engines: &Engines, made_of: &[Multipliers]) -> Vec<Cost> {
+///
+/// # Errors
+/// Internally where an engine is not one for its layer.
+pub fn costs(dataflow: &Dataflow, engines: &Engines, made_of: &[Multipliers]) -> Result<Vec<Cost>> {
     Estimator::new(dataflow, &|number| made_of.get(number).copied().unwrap_or_default())
         .costs(engines)
 }
 
 /// Clocks between frames of the quickest core, not less than its input's pixels.
-fn quickest(estimator: &Estimator, allowed: Allowed) -> u64 {
+fn quickest(estimator: &Estimator, allowed: Allowed) -> Result<u64> {
     let dataflow = estimator.dataflow;
-    let layers = (0..dataflow.layers.len()).map(|number| {
-        let clocks = estimator
-            .candidates(number, 1, allowed)
-            .into_iter()
-            .map(|c| estimator.cost(number, c).clocks);
-        clocks.min().unwrap_or(0)
-    });
-    layers.max().unwrap_or(0).max(dataflow.edges[0].shape.pixels() as u64)
+    let mut slowest = dataflow.edges[0].shape.pixels() as u64;
+    for number in 0..dataflow.layers.len() {
+        let candidates = estimator.candidates(number, 1, allowed)?.into_iter();
+        let clocks = candidates
+            .map(|choice| Ok(estimator.cost(number, choice)?.clocks))
+            .collect::<Result<Vec<u64>>>()?;
+        slowest = slowest.max(clocks.into_iter().min().unwrap_or(0));
+    }
+    Ok(slowest)
 }
 
 /// The cheapest engines of at most `interval` clocks between frames.
@@ -340,9 +347,9 @@ fn at(estimator: &Estimator, interval: u64, target: &Target, weights: Weights) -
     }
     let mut engines = Engines::default();
     for (number, layer) in dataflow.layers.iter().enumerate() {
-        let priced = |choice: Choice| (estimator.cost(number, choice), choice);
-        let all: Vec<(Cost, Choice)> =
-            estimator.candidates(number, interval, target.engine).into_iter().map(priced).collect();
+        let priced = |choice: Choice| Ok((estimator.cost(number, choice)?, choice));
+        let candidates = estimator.candidates(number, interval, target.engine)?;
+        let all = candidates.into_iter().map(priced).collect::<Result<Vec<(Cost, Choice)>>>()?;
         let best = all
             .iter()
             .filter(|(cost, _)| cost.clocks <= interval)
@@ -374,16 +381,16 @@ fn slower(needs: u64, target: &Target) -> String {
 
 impl Estimator<'_> {
     /// The cost of each layer.
-    fn costs(&self, engines: &Engines) -> Vec<Cost> {
+    fn costs(&self, engines: &Engines) -> Result<Vec<Cost>> {
         let choice = |layer: &Layer| engines.layers.get(&layer.name);
         let cost = |(number, layer)| {
-            choice(layer).map_or(Cost::default(), |choice| self.cost(number, *choice))
+            choice(layer).map_or(Ok(Cost::default()), |choice| self.cost(number, *choice))
         };
         self.dataflow.layers.iter().enumerate().map(cost).collect()
     }
 
     /// Engines of layer `number`, the best of each kind for `interval`.
-    fn candidates(&self, number: usize, interval: u64, allowed: Allowed) -> Vec<Choice> {
+    fn candidates(&self, number: usize, interval: u64, allowed: Allowed) -> Result<Vec<Choice>> {
         let (dataflow, layer) = (self.dataflow, &self.dataflow.layers[number]);
         match layer.kernel() {
             Some(kernel) => {
@@ -391,7 +398,7 @@ impl Estimator<'_> {
                 if let Some(words) = layer.words() {
                     // Unrolled, each filter would have adders and a multiplier of its own, which a
                     // word needs in one clock of hundreds.
-                    return vec![Choice::Folded(self.filters(number, &words, interval))];
+                    return Ok(vec![Choice::Folded(self.filters(number, &words, interval)?)]);
                 }
                 if allowed != Allowed::Folded
                     || kernel.chain.multiplies_data()
@@ -400,32 +407,33 @@ impl Estimator<'_> {
                     all.push(Choice::Unrolled);
                 }
                 if allowed != Allowed::Unrolled && !kernel.chain.multiplies_data() {
-                    all.extend(self.folding(number, kernel, interval).map(Choice::Folded));
+                    all.extend(self.folding(number, kernel, interval)?.map(Choice::Folded));
                 }
-                all
+                Ok(all)
             }
             None => {
                 // The fewest lanes that are quick enough, else all of them.
-                let channels = dataflow.yields(number).shape.channels;
-                let quick = |lanes: &usize| {
-                    self.cost(number, Choice::Elementwise { lanes: *lanes }).clocks <= interval
-                };
-                vec![Choice::Elementwise {
-                    lanes: dataflow.lanes(number).find(quick).unwrap_or(channels),
-                }]
+                let mut chosen = Choice::Elementwise { lanes: 1 };
+                for lanes in dataflow.lanes(number) {
+                    chosen = Choice::Elementwise { lanes };
+                    if self.cost(number, chosen)?.clocks <= interval {
+                        break;
+                    }
+                }
+                Ok(vec![chosen])
             }
         }
     }
 
     /// The cheapest folding of at most `interval` clocks a frame; the quickest one where none is;
     /// none where nothing is live.
-    fn folding(&self, number: usize, kernel: &Kernel, interval: u64) -> Option<Folding> {
+    fn folding(&self, number: usize, kernel: &Kernel, interval: u64) -> Result<Option<Folding>> {
         let channels = kernel.output.channels;
         let per_group = kernel.input.channels / kernel.groups;
         let taps = kernel.windows.size.area();
         let live = padded_rows(kernel, 1) / kernel.groups;
         if live == 0 {
-            return None;
+            return Ok(None);
         }
         let clocks = (self.phase(number, interval) / kernel.windows.count() as u64).max(1) as usize;
         let outputs = kernel.patch.area() * channels;
@@ -447,19 +455,19 @@ impl Estimator<'_> {
             let (wc_pe, wc_simd) =
                 cuts.min_by_key(|(pe, simd)| (pe * simd, *pe)).unwrap_or((channels, rows));
             let folding = Folding { pe, simd, multipliers, wc_pe, wc_simd };
-            let cost = self.cost(number, Choice::Folded(folding));
+            let cost = self.cost(number, Choice::Folded(folding))?;
             let late = cost.clocks > interval;
             let key = (late, if late { cost.clocks } else { cost.luts + 150 * cost.half_brams });
             if best.is_none_or(|(least, _)| key < least) {
                 best = Some((key, folding));
             }
         }
-        best.map(|(_, folding)| folding)
+        Ok(best.map(|(_, folding)| folding))
     }
 
     /// The cheapest folding of a char-CNN of at most `interval` clocks a word; the quickest one
     /// where none is.
-    fn filters(&self, number: usize, words: &Words, interval: u64) -> Folding {
+    fn filters(&self, number: usize, words: &Words, interval: u64) -> Result<Folding> {
         let one = Folding { pe: 1, simd: 1, multipliers: 1, wc_pe: 1, wc_simd: 1 };
         let mut best: Option<((bool, u64), Folding)> = None;
         for (pe, simd) in divisors(words.common())
@@ -469,14 +477,14 @@ impl Estimator<'_> {
             let quick = |m: &usize| (words.filters() / m) as u64 <= interval;
             let multipliers = divisors(pe).find(quick).unwrap_or(pe);
             let folding = Folding { pe, simd, multipliers, ..one };
-            let cost = self.cost(number, Choice::Folded(folding));
+            let cost = self.cost(number, Choice::Folded(folding))?;
             let late = cost.clocks > interval;
             let key = (late, if late { cost.clocks } else { cost.luts + 150 * cost.half_brams });
             if best.is_none_or(|(least, _)| key < least) {
                 best = Some((key, folding));
             }
         }
-        best.map_or(one, |(_, folding)| folding)
+        Ok(best.map_or(one, |(_, folding)| folding))
     }
 
     /// Clocks that each part of a folded kernel may take: all of the interval, since a frame is in
@@ -495,27 +503,26 @@ impl Estimator<'_> {
     }
 
     /// The estimated cost of layer `number` on this engine.
-    fn cost(&self, number: usize, choice: Choice) -> Cost {
+    fn cost(&self, number: usize, choice: Choice) -> Result<Cost> {
         let (dataflow, layer) = (self.dataflow, &self.dataflow.layers[number]);
         let (from, to) = (dataflow.reads(number), dataflow.yields(number));
         let x_bits = u64::from(from.format.bits);
         let elements = layer.input.elements() as u64;
-        match (&layer.kind, choice) {
-            (Kind::Spn(kernel), choice) => self.kernel_cost(number, kernel, choice).0,
+        Ok(match (&layer.kind, choice) {
+            (Kind::Spn(kernel), choice) => self.kernel_cost(number, kernel, choice)?.0,
             (Kind::CharCnn { .. }, Choice::Folded(folding)) => {
                 let (Some(words), Some(bits)) = (layer.words(), &self.kernels[number]) else {
-                    return Cost::default();
+                    return Err(self.lost(number));
                 };
                 gated(filters_cost(&words, bits, x_bits, folding), layer, words.filters() as u64)
             }
-            (Kind::CharCnn { .. }, _) => Cost::default(),
             (Kind::Highway { gates, .. }, choice) => {
-                let own = self.kernel_cost(number, gates, choice).0;
+                let own = self.kernel_cost(number, gates, choice)?.0;
                 let n = to.shape.elements() as u64;
                 gated(own, layer, n) + Cost { clocks: n, ..memory(x_bits, n) }
             }
             (Kind::Lstm { gates, cell }, choice) => {
-                let (own, phases) = self.kernel_cost(number, gates, choice);
+                let (own, phases) = self.kernel_cost(number, gates, choice)?;
                 let n = to.shape.elements() as u64;
                 // The words of h go in, the units come out one by one.
                 let clocks = phases[0] + phases[1].max(n) + LOOP;
@@ -558,19 +565,37 @@ impl Estimator<'_> {
                 )
             }
             (
-                Kind::Pool { .. } | Kind::Add { .. } | Kind::Concat { .. } | Kind::Embedding { .. },
+                Kind::Pool { .. }
+                | Kind::Add { .. }
+                | Kind::Concat { .. }
+                | Kind::Embedding { .. }
+                | Kind::CharCnn { .. },
                 _,
-            ) => Cost::default(),
-        }
+            ) => return Err(self.lost(number)),
+        })
+    }
+
+    /// Engines are chosen by the kind of their layer.
+    fn lost(&self, number: usize) -> Error {
+        let name = &self.dataflow.layers[number].name;
+        Error::internal(
+            format_args!("layer `{name}`, cost"),
+            "has an engine of another kind of layer",
+        )
     }
 
     /// What a kernel costs, and the clocks of its W_b and W_c for a window.
-    fn kernel_cost(&self, number: usize, kernel: &Kernel, choice: Choice) -> (Cost, [u64; 2]) {
-        let Some(bits) = &self.kernels[number] else { return (Cost::default(), [0; 2]) };
+    fn kernel_cost(
+        &self,
+        number: usize,
+        kernel: &Kernel,
+        choice: Choice,
+    ) -> Result<(Cost, [u64; 2])> {
+        let Some(bits) = &self.kernels[number] else { return Err(self.lost(number)) };
         let (input, output) = (kernel.input, kernel.output);
         let inner = &kernel.chain;
         let (x_bits, z_bits) = (u64::from(inner.input.bits), u64::from(inner.output.bits));
-        match choice {
+        Ok(match choice {
             Choice::Unrolled => {
                 let windows = kernel.windows;
                 let lines = Lines { image: input, words: 1, windows, fill: 0 };
@@ -637,8 +662,8 @@ impl Estimator<'_> {
                     );
                 (cost, [first, wc_depth])
             }
-            Choice::Elementwise { .. } => (Cost::default(), [0; 2]),
-        }
+            Choice::Elementwise { .. } => return Err(self.lost(number)),
+        })
     }
 }
 

@@ -71,7 +71,7 @@ fn main() {
                     schedule::earliest(&l.circuit, &schedule).unwrap().register_bits(&l.circuit)
                 })
                 .sum();
-            let figures = Figures::new(&compiled, 200.0).total;
+            let figures = Figures::new(&compiled, 200.0).unwrap().total;
             println!(
                 "  {adders_per_stage} adders per stage: {nodes} nodes, {} adders of {}, compiled \
                  in {:.2} s (scheduling {:.2} s, checks {:.2} s), emitted {:.1} MB in {:.2} s, \

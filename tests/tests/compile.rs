@@ -134,7 +134,7 @@ fn a_network_without_any_live_product_still_compiles() {
     };
     assert_eq!(streamed(0, &[1, 2, 3]), [[0]]);
     assert_eq!(streamed(1, &[0]), [[0, 0]]);
-    assert_eq!(Figures::new(&compiled, 200.0).total.multiplications, 0);
+    assert_eq!(Figures::new(&compiled, 200.0).unwrap().total.multiplications, 0);
 }
 
 #[test]
@@ -252,14 +252,14 @@ proptest! {
         for (a, b) in pipelines(&a).iter().zip(pipelines(&b)) {
             prop_assert_eq!((&a.circuit, &a.pipeline), (&b.circuit, &b.pipeline));
         }
-        prop_assert_eq!(Figures::new(&a, 200.0), Figures::new(&b, 200.0));
+        prop_assert_eq!(Figures::new(&a, 200.0).unwrap(), Figures::new(&b, 200.0).unwrap());
     }
 
     #[test]
     fn figures_add_up(recipe in recipes()) {
         let model = random_model(&recipe);
         let compiled = compile(&model, &Options::default(), &|_| {}, &|| false).unwrap();
-        let figures = Figures::new(&compiled, 200.0);
+        let figures = Figures::new(&compiled, 200.0).unwrap();
         for (layer, ir) in figures.layers.iter().zip(chains(&compiled.dataflow)) {
             prop_assert_eq!(layer.per_window, ir.multiplications());
             let products: usize = layer.products.iter().map(|p| p.count).sum();

@@ -58,7 +58,7 @@ fn holds(scheme: &Scheme, bits: u32, vectors: usize, seed: u64) {
         let [low, high] = [low, high].map(|x| product(scheme.shape, x)[c]);
         assert_eq!((declared.lo, declared.hi), (low, high), "output {c}");
     }
-    let figures = Figures::new(&compiled, 200.0);
+    let figures = Figures::new(&compiled, 200.0).unwrap();
     assert_eq!(figures.total.multiplications, scheme.rank() as u64);
     assert_eq!(figures.total.dense_multiplications, scheme.shape.schoolbook() as u64);
 }

@@ -1,9 +1,11 @@
 //! Networks over images, level by level: golden = image IR = folded engines = Verilog, for any
 //! shapes and any engines; the timing of the stream graph = the clocks of Verilator.
 
+use std::collections::BTreeMap;
 use strassenc::compile::{Compiled, LayerEngine, Options, compile};
 use strassenc::emit::signature::Beat;
 use strassenc::emit::{self, emit};
+use strassenc::engine::{self, Choice, Engines};
 use strassenc::folded::Folding;
 use strassenc::ir::{self, Kind};
 use strassenc::multipliers::Multipliers;
@@ -383,4 +385,15 @@ fn an_engine_of_another_kind_is_an_error_that_names_its_layer() {
     let error = stream::assemble(&lowered, &engines, [Beat::Any; 2]).unwrap_err().to_string();
     let first = lowered.layers.iter().find(|layer| layer.kernel().is_some()).unwrap();
     assert!(error.contains(&first.name) && error.contains("another kind"), "{error}");
+    // What does not exist has no cost either.
+    for layer in &lowered.layers {
+        let choice = match layer.kernel() {
+            Some(_) => Choice::Elementwise { lanes: 1 },
+            None => Choice::Unrolled,
+        };
+        let layers = BTreeMap::from([(layer.name.clone(), choice)]);
+        let engines = Engines { layers, ..Engines::default() };
+        let error = engine::costs(&lowered, &engines, &[]).unwrap_err().to_string();
+        assert!(error.contains(&layer.name) && error.contains("another kind"), "{error}");
+    }
 }

@@ -49,7 +49,7 @@ fn built(folder: &Path) -> Build {
         let fits = |l: &LayerFigures| {
             l.wc.rows == 3 && l.wb.columns == 3 && l.products.iter().all(|p| p.operand_bits >= 5)
         };
-        Figures::new(compiled, 200.0).layers.iter().all(fits)
+        Figures::new(compiled, 200.0).unwrap().layers.iter().all(fits)
     };
     let compiled = (0..).map(|seed| compile(random_model(&recipe(seed)))).find(whole).unwrap();
     build::write(folder, &compiled, &build::Options::default()).unwrap();
@@ -200,7 +200,7 @@ fn a_folded_core_of_shifts_and_additions_takes_no_block() {
     };
     // One layer with products wide enough for a DSP block.
     let wide = |model: &Model| {
-        let figures = Figures::new(&compile(model, Multipliers::Dsp), 200.0);
+        let figures = Figures::new(&compile(model, Multipliers::Dsp), 200.0).unwrap();
         let [layer] = &figures.layers[..] else { return false };
         layer.products.iter().any(|p| p.operand_bits >= 10 && p.coefficient_bits >= 10)
     };

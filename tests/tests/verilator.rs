@@ -60,7 +60,7 @@ fn digits_are_folded_where_few_frames_are_asked_for() {
             assert_eq!(run.outputs, expected);
             run.check_promises(&emitted.signature).unwrap();
         }
-        (emitted.signature.ii, Figures::new(&compiled, target.clock()).layers)
+        (emitted.signature.ii, Figures::new(&compiled, target.clock()).unwrap().layers)
     };
     let (ii, layers) = of(Some(1e6), Allowed::Auto);
     assert!((20..=200).contains(&ii), "{ii}");

@@ -358,10 +358,10 @@ pub type Contents = Vec<(String, Vec<u8>)>;
 /// Every file of a build folder; equal models and options give equal bytes.
 ///
 /// # Errors
-/// As [`emit::emit`].
+/// As [`emit::emit`] and [`Figures::new`].
 pub fn contents(compiled: &Compiled, options: &Options) -> Result<(Record, Contents)> {
     let emitted = emit::emit(compiled, &options.emit())?;
-    let figures = Figures::new(compiled, options.target.clock());
+    let figures = Figures::new(compiled, options.target.clock())?;
     let mut contents: Contents =
         emitted.files.into_iter().map(|file| (file.path, file.text.into_bytes())).collect();
     contents.push((MODEL.into(), model_file::to_bytes(&compiled.model)?));

@@ -8,8 +8,8 @@ use crate::ir::words::Words;
 use crate::ir::{Kernel, Kind, Layer};
 use crate::stream::{Node, Primitive};
 use serde::{Deserialize, Serialize};
-use strassenc_runtime::Extent;
 use strassenc_runtime::model::Layer as ModelLayer;
+use strassenc_runtime::{Extent, Result};
 
 /// The engine of a layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,9 +64,12 @@ pub struct FifoFigures {
 
 impl Figures {
     /// Counts a core; `clock` is in MHz.
-    pub fn new(compiled: &Compiled, clock: f64) -> Self {
+    ///
+    /// # Errors
+    /// As [`engine::costs`].
+    pub fn new(compiled: &Compiled, clock: f64) -> Result<Self> {
         let made_of: Vec<_> = compiled.layers.iter().map(LayerEngine::multipliers).collect();
-        let estimates = engine::costs(&compiled.dataflow, &compiled.engines, &made_of);
+        let estimates = engine::costs(&compiled.dataflow, &compiled.engines, &made_of)?;
         let layers: Vec<LayerFigures> = (0..compiled.layers.len())
             .map(|number| layer(compiled, number, estimates[number]))
             .collect();
@@ -99,7 +102,7 @@ impl Figures {
                 .map(|node| node.primitive.part().flip_flops(&graph.ends(node)) as u64)
                 .sum(),
         };
-        Figures { total: Totals::of(&layers), layers, streams }
+        Ok(Figures { total: Totals::of(&layers), layers, streams })
     }
 }
 
