@@ -135,6 +135,9 @@ pub struct Progress<'a> {
 /// Any other layer does as many at once.
 const STEPS_PER_LAYER: usize = 4;
 
+/// Choices of engines that are tried until a core keeps up with its target.
+const ATTEMPTS: usize = 12;
+
 /// A matrix to be shared.
 #[derive(Clone, Copy, Debug)]
 pub struct Problem<'a> {
@@ -239,12 +242,51 @@ pub fn compile_until(
     progress: &(dyn Fn(Progress) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Levels> {
-    let plan = plan_until(last, model, options)?;
-    from_plan(last, plan, options, share, progress, stop)
+    let mut asked = options.clone();
+    let mut quickest: Option<u64> = None;
+    for _ in 0..ATTEMPTS {
+        // A target beyond the user's own may be out of reach, which says nothing of the user's.
+        let plan = match (plan_until(last, model, &asked), quickest) {
+            (Err(_), Some(quickest)) => return Err(missed(&options.target, quickest)),
+            (plan, _) => plan?,
+        };
+        let levels = from_plan(last, plan, &asked, share, progress, stop)?;
+        let Some(interval) = late(&levels, options) else { return Ok(levels) };
+        quickest = Some(quickest.map_or(interval, |least| least.min(interval)));
+        // Estimates do not see what streams of awkward widths cost: more is asked of them.
+        asked.target.fps = asked.target.fps.map(|fps| {
+            let allowed = options.target.interval().unwrap_or(interval).max(1);
+            fps * (interval as f64 / allowed as f64).min(1.25)
+        });
+    }
+    Err(missed(&options.target, quickest.unwrap_or_default()))
 }
 
-/// Compiles as [`compile_until`] does, from a network that is lowered and has its engines already,
-/// as [`plan`] yields them: the passes from share on.
+/// The clocks between frames where they are more than the target allows; none where the user gave
+/// every engine.
+fn late(levels: &Levels, options: &Options) -> Option<u64> {
+    let allowed = options.target.interval()?;
+    let interval = levels.timing.as_ref()?.1.interval();
+    let given = |layer: &Layer| options.engines.layers.contains_key(&layer.name);
+    (interval > allowed && !levels.dataflow.layers.iter().all(given)).then_some(interval)
+}
+
+/// No core that was found keeps up with the target; the quickest takes so many clocks for a frame.
+fn missed(target: &Target, quickest: u64) -> Error {
+    let most = target.clock() * 1e6 / quickest as f64;
+    let cause = format_args!(
+        "no choice of engines that was tried keeps up: the quickest core takes {quickest} clocks \
+         for a frame, and the target allows {}",
+        target.interval().unwrap_or_default()
+    );
+    Error::input("--target-fps", cause).help(format_args!(
+        "ask for --target-fps {}, or give engines of your own with --engines",
+        (1e3 * most).floor() / 1e3
+    ))
+}
+
+/// Compiles from a network that is lowered and has its engines already, as [`plan`] yields them:
+/// the passes from share on.
 ///
 /// # Errors
 /// As [`compile_with`].

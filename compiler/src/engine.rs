@@ -244,6 +244,9 @@ pub fn choose(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) ->
     }
 }
 
+/// More clocks than any engine takes for a frame.
+const UNHURRIED: u64 = 1 << 48;
+
 /// The engines of the least interval whose cost is within the target's budget; else what the
 /// smallest core takes too much of.
 fn least(
@@ -261,13 +264,12 @@ fn least(
         let engines = at(interval)?;
         Ok((target.over(total(&engines)?), engines))
     };
+    // Without any haste the cheapest engines are chosen: where those do not fit, none do.
+    if let (Some(over), _) = fits(UNHURRIED)? {
+        return Ok(Err(over));
+    }
     let (mut low, mut high) = (quickest, quickest);
-    loop {
-        let (over, engines) = fits(high)?;
-        let Some(over) = over else { break };
-        if high > u64::MAX / 4 || total(&engines)?.clocks * 4 < high {
-            return Ok(Err(over));
-        }
+    while high < UNHURRIED && fits(high)?.0.is_some() {
         (low, high) = (high, high * 2);
     }
     while high - low > (low / 64).max(1) {

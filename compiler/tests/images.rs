@@ -322,3 +322,66 @@ fn engines_are_a_file_that_people_edit() {
     let written = std::fs::read_to_string(path.join("core/engines.toml")).unwrap();
     assert_eq!(Engines::parse(&written, "").unwrap(), Engines::parse(&edited, "").unwrap());
 }
+
+/// Eleven channels go through a stream of three sums one at a time, which no estimate sees.
+const AWKWARD: &str = r#"
+name = "awkward"
+input = { shape = [8, 8, 2], bits = 8, frac = 8 }
+layers = [{ conv2d = { channels = 11, kernel = 3, pad = 1 } }, "relu", { dense = { units = 3 } }]
+"#;
+
+#[test]
+fn a_target_is_met_or_refused_and_never_missed_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("net.toml"), AWKWARD).unwrap();
+    done(path, &["random", "net.toml", "-o", "run"]);
+    for rate in [100_000u32, 300_000, 1_000_000, 2_000_000] {
+        let rate_told = rate.to_string();
+        let output =
+            run(path, &["verilog", "run", "-o", "core", "--target-fps", &rate_told, "--overwrite"]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            let build = Build::open(&path.join("core")).unwrap();
+            assert!(u64::from(build.signature.ii) * u64::from(rate) <= 200_000_000, "{rate}");
+        } else {
+            assert!(told.contains("keeps up") && told.contains("ask for --target-fps"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_build_is_not_checked_as_if_it_were_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::write(path.join("net.toml"), AWKWARD).unwrap();
+    done(path, &["random", "net.toml", "-o", "run"]);
+    done(path, &["verilog", "run", "-o", "core"]);
+    for damage in [Some("garbage"), None] {
+        match damage {
+            Some(text) => std::fs::write(path.join("core/build.json"), text).unwrap(),
+            None => std::fs::remove_file(path.join("core/build.json")).unwrap(),
+        }
+        let output = run(path, &["check", "core", "--random", "4"]);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    }
+}
+
+#[test]
+fn the_least_budget_that_an_error_names_is_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let net = r#"
+name = "dense"
+input = { shape = [22], bits = 8, frac = 8 }
+layers = [{ dense = { units = 30 } }, "relu", { dense = { units = 3 } }]
+"#;
+    std::fs::write(path.join("net.toml"), net).unwrap();
+    done(path, &["random", "net.toml", "-o", "run"]);
+    let build = |budget: &str| run(path, &["verilog", "run", "-o", "core", "--lut-budget", budget]);
+    let told = String::from_utf8(build("1").stderr).unwrap();
+    let least = told.split("needs ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+    let one_less = least.parse::<u64>().unwrap() - 1;
+    assert!(!build(&one_less.to_string()).status.success(), "{told}");
+    assert!(build(least).status.success(), "{told}");
+}

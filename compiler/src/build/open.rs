@@ -202,9 +202,9 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 
-/// Whether `folder` holds the record of a build.
+/// Whether `folder` is meant to be a build: it holds a record or a signature, sound or not.
 pub fn is_build(folder: &Path) -> bool {
-    record_of_ours(folder).is_some()
+    [RECORD, signature::FILE].iter().any(|name| folder.join(name).exists())
 }
 
 fn record_of_ours(folder: &Path) -> Option<Ours> {

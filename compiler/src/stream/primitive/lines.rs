@@ -183,11 +183,11 @@ impl Part for Reader {
         let Windows { size, rows, columns, .. } = lines.windows;
         // The products of a window are an image of their own.
         let image = product([lines.image.pixels(), lines.words]);
-        let images = x.words / image;
+        let images = x.words.checked_div(image).unwrap_or(0);
         vec![
-            [x.words % image, 0],
+            [images * image, x.words],
             [x.lanes, z.lanes],
-            [lines.words % groups, 0],
+            [lines.words.checked_rem(*groups).unwrap_or(1), 0],
             [product([images, rows, columns, size.area(), lines.words, *repeats]), z.words],
         ]
     }

@@ -146,7 +146,7 @@ impl Part for Concat {
 
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]> {
         let (a, b, z) = (ends.x(), ends.inputs[1], ends.z());
-        let pixels = a.words / self.words[0];
+        let pixels = a.words.checked_div(self.words[0]).unwrap_or(0);
         let [of_a, of_b] = self.words;
         let mut all = vec![[a.words, pixels * of_a], [b.words, pixels * of_b]];
         if self.together {
