@@ -247,7 +247,9 @@ pub fn compile_until(
     for _ in 0..ATTEMPTS {
         // A target beyond the user's own may be out of reach, which says nothing of the user's.
         let plan = match (plan_until(last, model, &asked), quickest) {
-            (Err(_), Some(quickest)) => return Err(missed(&options.target, quickest)),
+            (Err(e), Some(quickest)) if e.kind() == ErrorKind::Input => {
+                return Err(missed(&options.target, quickest));
+            }
             (plan, _) => plan?,
         };
         let levels = from_plan(last, plan, &asked, share, progress, stop)?;

@@ -197,7 +197,8 @@ proptest! {
             match Pipeline::read(&text, &[circuit]) {
                 Ok(others) => for other in others {
                     let text = other.text(circuit).to_string();
-                    prop_assert_eq!(&Pipeline::read(&text, &[circuit]).unwrap(), std::slice::from_ref(&other));
+                    let again = Pipeline::read(&text, &[circuit]).unwrap();
+                    prop_assert_eq!(&again, std::slice::from_ref(&other));
                     let _ = schedule::verify(circuit, &other, &core.schedule);
                 }
                 Err(error) => prop_assert!(has_place("pipeline", &error), "{}", error),
@@ -228,9 +229,9 @@ fn the_cores_that_these_tests_draw_have_every_engine_and_primitive() {
         };
         words.extend(nodes.filter_map(word));
     }
-    let all = "accumulate add array bank collector concat fifo fork frame_end framer highway kernel \
-        lookup lstm_cell patches positions reader recall register repack requantise serialiser \
-        tanh widen window";
+    let all = "accumulate add array bank collector concat fifo fork frame_end framer highway \
+        kernel lookup lstm_cell patches positions reader recall register repack requantise \
+        serialiser tanh widen window";
     let missing: Vec<&str> = all.split(' ').filter(|word| !words.contains(*word)).collect();
     assert!(missing.is_empty() && digits > 0, "{missing:?}, {digits}");
 }

@@ -50,7 +50,9 @@ pub fn anneal(
     let mut snapshots = 0;
     let mut step = 0;
     let mut trial = Trial::default();
-    let in_adders = network.counts_adders();
+    // In adders of two operands a step's cost is known before anything is changed; of what three
+    // take, so much may be found again by sharing.
+    let known = network.counts_adders() && network.operands == Operands::Two;
     while step < plan.steps {
         let progress = spent().max(step as f64 / plan.steps as f64);
         if progress >= 1.0 {
@@ -73,11 +75,8 @@ pub fn anneal(
             let Outcome::Other(more) = outcome else { continue };
             let worse =
                 |more: f64, rng: &mut Rng| more > 0.0 && rng.unit() >= (-more / temperature).exp();
-            // Adders of two operands are known before anything is changed; of what three take, so
-            // much may be found again by sharing.
             let foreseen = match network.operands {
-                Operands::Two if in_adders => worse(more as f64, &mut rng),
-                Operands::Two => false,
+                Operands::Two => known && worse(more as f64, &mut rng),
                 Operands::Three => worse((more - FOUND_AGAIN) as f64 * plan.adder, &mut rng),
             };
             if foreseen {
@@ -87,7 +86,6 @@ pub fn anneal(
             network.settle();
             network.share(&mut rng);
             let after = network.cost();
-            let known = in_adders && network.operands == Operands::Two;
             if !known && worse(after as f64 - cost as f64, &mut rng) {
                 network.rollback();
             } else {

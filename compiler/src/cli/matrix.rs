@@ -47,7 +47,12 @@ pub struct Args {
     cost: CostModel,
     /// Operands of an adder: 3 where the device adds three in one carry chain (AMD's 7-series and
     /// UltraScale+, Intel up to Arria 10 and Cyclone V), 2 elsewhere
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=3))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 2,
+        value_parser = clap::value_parser!(u8).range(2..=3),
+    )]
     adder_operands: u8,
     /// Width of the inputs in bits, two's complement; decides the LUT bits
     #[arg(

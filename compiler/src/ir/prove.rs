@@ -104,7 +104,8 @@ impl<'a> Walk<'a> {
         Ok(edge)
     }
 
-    /// Both sides come to the larger number of fractional bits, and from there to those of the join.
+    /// Both sides come to the larger number of fractional bits, and from there to those of the
+    /// join.
     fn joined(
         &self,
         branches: &Branches,

@@ -123,7 +123,7 @@ impl Tools {
         let chosen = std::env::var_os("CXX").filter(|v| !v.is_empty());
         let program = match &chosen {
             Some(name) => self.on_path(name),
-            None => ["c++", "g++", "clang++"].iter().find_map(|n| self.on_path(OsStr::new(n))),
+            None => Cxx::NAMES.iter().find_map(|n| self.on_path(OsStr::new(n))),
         };
         let program = program.ok_or_else(|| missing("c++", "no C++ compiler was found"))?;
         Cxx::at(&program, &self.host("c++")).map_err(crate::simulate::refused)

@@ -64,13 +64,16 @@ impl Toolchain {
         let on_path = |name: &&str| {
             folders.iter().map(|folder| folder.join(name)).find(|program| program.is_file())
         };
-        let cxx = chosen.or_else(|| ["c++", "g++", "clang++"].iter().find_map(on_path));
+        let cxx = chosen.or_else(|| Cxx::NAMES.iter().find_map(on_path));
         let cxx = Cxx::at(&cxx.ok_or_else(|| missing("c++"))?, host)?;
         Ok(Toolchain { verilator, cxx })
     }
 }
 
 impl Cxx {
+    /// What compilers are called on the search path, where `$CXX` names none.
+    pub const NAMES: [&str; 3] = ["c++", "g++", "clang++"];
+
     /// The compiler `program`.
     ///
     /// # Errors

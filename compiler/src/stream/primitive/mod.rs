@@ -72,7 +72,8 @@ pub trait Part {
         None
     }
 
-    /// Pairs of numbers that are equal where its streams fit it; a product beyond `usize` is `usize::MAX`.
+    /// Pairs of numbers that are equal where its streams fit it; a product beyond `usize` is
+    /// `usize::MAX`.
     fn fits(&self, ends: &Ends) -> Vec<[usize; 2]>;
 
     /// What it does, for people.
