@@ -108,6 +108,7 @@ pub(crate) const PRIMITIVES: &[(&str, &str)] = primitives! {
     "strassenc_framer"
     "strassenc_frame_end"
     "strassenc_fifo"
+    "strassenc_segment"
     "strassenc_fork"
     "strassenc_widen"
     "strassenc_repack"

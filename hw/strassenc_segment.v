@@ -1,0 +1,94 @@
+// strassenc_segment: the control around a free-running pipeline: credits in front, a FIFO behind.
+//
+// The pipeline itself has no enable: what enters at a clock leaves it STAGES - 1 clocks later, on
+// `result`, which the FIFO's register takes as boundary STAGES. One valid and one user bit run
+// along. A word is admitted while fewer than DEPTH are under way or wait in the FIFO, so the FIFO
+// always has room for what arrives; a slot is free again in the clock after its word was taken.
+// Both valid and ready come from registers, so no combinational path crosses it. A word each clock
+// needs a DEPTH of STAGES + 1, one word every N clocks about a N-th of that.
+// Latency: STAGES clocks, 1 or more. Reset touches control only: what is under way is lost. clken
+// low freezes it, and must freeze the pipeline too.
+`default_nettype none
+
+module strassenc_segment #(
+    parameter STAGES = 4,
+    parameter BITS   = 8,
+    parameter DEPTH  = 5
+) (
+    input  wire            clk,
+    input  wire            clken,
+    input  wire            rst,
+    input  wire            s_valid,
+    output wire            s_ready,
+    input  wire            s_user,
+    input  wire [BITS-1:0] result,
+    output wire            m_valid,
+    input  wire            m_ready,
+    output wire            m_user,
+    output wire [BITS-1:0] m_data
+);
+    localparam        COUNT_BITS = $clog2(DEPTH + 1);
+    localparam [31:0] FULL       = DEPTH;
+    localparam [31:0] ONE        = 1;
+
+    // Words that were admitted and not yet taken.
+    reg [COUNT_BITS-1:0] count;
+
+    assign s_ready = count != FULL[COUNT_BITS-1:0];
+    wire accept = s_valid & s_ready;
+    wire take   = m_valid & m_ready;
+
+    always @(posedge clk)
+        if (rst) count <= {COUNT_BITS{1'b0}};
+        else if (clken & (accept != take)) begin
+            if (accept) count <= count + ONE[COUNT_BITS-1:0];
+            else        count <= count - ONE[COUNT_BITS-1:0];
+        end
+
+    // Whether a word is in the last stage, and its user bit.
+    wire arrives;
+    wire user;
+    generate
+        if (STAGES == 1) begin : single
+            assign arrives = accept;
+            assign user    = s_user;
+        end else begin : several
+            // Bit k is boundary k + 1.
+            reg [STAGES-2:0] valids;
+            reg [STAGES-2:0] users;
+            if (STAGES == 2) begin : two
+                always @(posedge clk)
+                    if (rst) valids <= 1'b0;
+                    else if (clken) valids <= accept;
+                always @(posedge clk) if (clken) users <= s_user;
+            end else begin : more
+                always @(posedge clk)
+                    if (rst) valids <= {(STAGES - 1){1'b0}};
+                    else if (clken) valids <= {valids[STAGES-3:0], accept};
+                always @(posedge clk) if (clken) users <= {users[STAGES-3:0], s_user};
+            end
+            assign arrives = valids[STAGES-2];
+            assign user    = users[STAGES-2];
+        end
+    endgenerate
+
+    wire room;
+    strassenc_fifo #(
+        .BITS (BITS + 1),
+        .DEPTH(DEPTH)
+    ) fifo (
+        .clk    (clk),
+        .clken  (clken),
+        .rst    (rst),
+        .s_valid(arrives),
+        .s_ready(room),
+        .s_data ({user, result}),
+        .m_valid(m_valid),
+        .m_ready(m_ready),
+        .m_data ({m_user, m_data})
+    );
+    // The credits promise it.
+    wire unused = &{1'b0, room};
+endmodule
+
+`default_nettype wire
