@@ -1,7 +1,7 @@
 //! What a trained model costs in multiplications and additions: its matrices and their adder
 //! graphs, without circuits.
 //!
-//! Counted are the two-operand additions of W_b and W_c, as in the [figures](crate::figures) of a
+//! Counted are the additions of W_b and W_c, as in the [figures](crate::figures) of a
 //! core whose layers are all unrolled. Not counted: additions of constants (biases, roundings),
 //! sums of branches and of pooling.
 
@@ -36,7 +36,7 @@ pub struct LayerCount {
 pub struct Counts {
     /// Multiplications of one inference.
     pub multiplications: u64,
-    /// Two-operand additions of W_b and W_c without sharing, each matrix once.
+    /// Additions of W_b and W_c without sharing, each matrix once.
     pub naive_adders: u64,
     /// Two-operand additions of their adder graphs, each matrix once: adders of hardware that
     /// computes a window at a time.

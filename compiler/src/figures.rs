@@ -50,7 +50,7 @@ pub struct LayerFigures {
     /// Multiplications of a window that are built from shifts and additions.
     #[serde(default)]
     pub shift_add: usize,
-    /// Two-operand additions of these multiplications, those of a folded layer shared among its
+    /// Additions of these multiplications, those of a folded layer shared among its
     /// rows; the roundings come on top.
     #[serde(default)]
     pub shift_add_adders: usize,
@@ -71,12 +71,13 @@ pub struct LayerFigures {
     pub latency: u32,
     /// Bits of the pipeline's delay lines. Registers within multipliers are not counted.
     pub register_bits: u64,
-    /// Estimated LUTs, as Yosys counts them for xc7: one per bit in which both operands of an
-    /// addition reach; for a clamp one per result bit and the comparisons. Additions of constants
+    /// Estimated LUTs, as Yosys counts them for xc7: one per bit which two operands of an addition
+    /// reach; for a clamp one per result bit and the comparisons. Additions of constants
     /// are carry chains alone.
     pub luts: u64,
     /// Estimated LUTs of 4 inputs, where each bit of a carry chain takes one: for an addition one
-    /// per bit from the lowest in which both operands reach up, for the addition of a constant from
+    /// per bit from the lowest that two operands reach up, and two more from the lowest that three
+    /// reach; for the addition of a constant from
     /// its lowest digit up; for a clamp as above.
     #[serde(default)]
     pub luts4: u64,
@@ -129,9 +130,9 @@ pub struct MatrixFigures {
     pub nonzeros: usize,
     /// Nonzeros over entries, 0..=1.
     pub density: f64,
-    /// Two-operand additions without sharing.
+    /// Additions without sharing.
     pub naive_adders: usize,
-    /// Two-operand additions.
+    /// Additions, each of two terms or three.
     pub adders: usize,
     /// Additions on the longest path.
     pub depth: u32,
@@ -152,9 +153,9 @@ pub struct Totals {
     pub dense_multiplications: u64,
     /// `1 - multiplications / dense_multiplications`.
     pub reduction: f64,
-    /// Two-operand additions of all matrices without sharing.
+    /// Additions of all matrices without sharing.
     pub naive_adders: usize,
-    /// Two-operand additions of all matrices.
+    /// Additions of all matrices.
     pub adders: usize,
     /// Additions of constants.
     pub constant_additions: usize,
@@ -293,11 +294,19 @@ fn shift_add_luts(layer: &Unrolled) -> u64 {
     additions.sum()
 }
 
-/// The bits of a sum that an operand reaches, from the first up to that before the last: to the top
-/// where it is extended by its sign.
-fn reach(circuit: &Circuit, sum: &Node, t: Term) -> (u32, u32) {
-    let x = circuit.node(t.node);
-    (t.shift, if x.signed { sum.width } else { sum.width.min(x.width + t.shift) })
+/// From the lowest bit of a sum that `operands` of its terms reach to behind the highest: a term
+/// that is extended by its sign reaches the top.
+fn reach(circuit: &Circuit, sum: &Node, terms: &[Term], operands: usize) -> [u32; 2] {
+    let Some(nth) = operands.checked_sub(1).filter(|nth| *nth < terms.len()) else { return [0; 2] };
+    let mut lows: Vec<u32> = terms.iter().map(|t| t.shift.min(sum.width)).collect();
+    let high = |t: &Term| {
+        let x = circuit.node(t.node);
+        if x.signed { sum.width } else { sum.width.min(x.width + t.shift) }
+    };
+    let mut highs: Vec<u32> = terms.iter().map(high).collect();
+    lows.sort_unstable();
+    highs.sort_unstable_by(|a, b| b.cmp(a));
+    [lows[nth], highs[nth]]
 }
 
 /// The comparisons of a clamp, in LUTs of so many inputs: one of them passes on what was found.
@@ -306,14 +315,14 @@ fn clamp_luts(circuit: &Circuit, node: &Node, x: NodeId, inputs: u32) -> u64 {
     u64::from(node.width) + 2 * u64::from(cut.div_ceil(inputs - 1))
 }
 
-/// A carry chain needs a LUT where both operands have a bit; a bit of one operand alone is only
-/// carried on.
+/// A carry chain needs a LUT where two operands have a bit, and no more where three have one; a bit
+/// of one operand alone is only carried on.
 fn luts(circuit: &Circuit, id: NodeId) -> u64 {
     let node = circuit.node(id);
     match node.op {
-        Op::Add(a, b) => {
-            let (a, b) = (reach(circuit, node, a), reach(circuit, node, b));
-            a.1.min(b.1).saturating_sub(a.0.max(b.0)).into()
+        Op::Add(terms) => {
+            let [low, high] = reach(circuit, node, &terms, 2);
+            high.saturating_sub(low).into()
         }
         Op::Clamp { x, .. } => clamp_luts(circuit, node, x, 6),
         Op::Offset { .. }
@@ -327,7 +336,7 @@ fn luts(circuit: &Circuit, id: NodeId) -> u64 {
 /// Bits of the subtracted operands of additions, each operand once.
 fn subtracted_bits(circuit: &Circuit) -> u64 {
     let subtracted = circuit.nodes.iter().flat_map(|node| match node.op {
-        Op::Add(a, b) => [a, b].into_iter().filter(|t| t.negate).map(|t| t.node).collect(),
+        Op::Add(terms) => terms.iter().filter(|t| t.negate).map(|t| t.node).collect(),
         Op::Offset { x, .. } if x.negate => vec![x.node],
         _ => vec![],
     });
@@ -338,11 +347,17 @@ fn subtracted_bits(circuit: &Circuit) -> u64 {
         .sum()
 }
 
-/// Each bit of a carry chain is a LUT.
+/// Each bit of a carry chain is a LUT. Three operands become two by two LUTs a bit.
 fn luts4(circuit: &Circuit, id: NodeId) -> u64 {
     let node = circuit.node(id);
     match node.op {
-        Op::Add(a, b) => node.width.saturating_sub(a.shift.max(b.shift)).into(),
+        Op::Add(terms) => {
+            let above = |operands| {
+                let [low, high] = reach(circuit, node, &terms, operands);
+                if high > 0 { u64::from(node.width.saturating_sub(low)) } else { 0 }
+            };
+            above(2) + 2 * above(3)
+        }
         Op::Offset { constant, shift, .. } if !node.op.is_wires() => (node.width
             + shift.max(0).cast_unsigned())
         .saturating_sub(constant.trailing_zeros() % 64)

@@ -85,11 +85,11 @@ impl ShiftAdd {
         adder_graph::prove(&graph, &matrix)?;
         let mut multiples: Vec<i64> = vec![];
         for node in &graph.nodes {
-            let term = |t: adder_graph::Term| {
+            let term = |t: &adder_graph::Term| {
                 let v = multiples[t.node.index()] << t.shift;
                 if t.negate { -v } else { v }
             };
-            let sum = node.terms().map(term).sum();
+            let sum = node.terms().iter().map(term).sum();
             multiples.push(if matches!(node, Node::Input(_)) { 1 } else { sum });
         }
         Ok(Some(ShiftAdd { graph, multiples, negate: coefficient < 0 }))

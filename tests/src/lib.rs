@@ -11,6 +11,7 @@ pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
 pub use sequences::sequence_model;
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
+use strassenc::adder_graph::{self, Operands};
 use strassenc::compile::{Compiled, Unrolled};
 use strassenc::emit::signature::{Beat, Frames};
 use strassenc::ir::{Chain, Dataflow};
@@ -55,6 +56,12 @@ pub fn any_streams(seed: u64) -> ([Beat; 2], Frames) {
     let mix =
         |k: u64| (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(20 * k as u32) >> 8;
     (([0, 1]).map(|k| beat(mix(k))), if mix(2) % 3 == 0 { Frames::Count } else { Frames::Tlast })
+}
+
+/// A search for common sums whose adders have two operands or three.
+pub fn any_operands(seed: u64) -> adder_graph::Options {
+    let operands = if seed.is_multiple_of(2) { Operands::Two } else { Operands::Three };
+    adder_graph::Options { operands, ..Default::default() }
 }
 
 /// Compares text that people read with the file of that name in `tests/snapshots/`;

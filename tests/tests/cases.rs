@@ -4,7 +4,7 @@
 //! it answers. Inputs are kept apart by such a line too. `STRASSENC_BLESS=1` accepts new answers.
 
 use std::path::{Path, PathBuf};
-use strassenc::adder_graph::{self, Matrix};
+use strassenc::adder_graph::{self, AdderGraph, Matrix};
 use strassenc::circuit::{self, Circuit};
 use strassenc::compile::{LayerGraph, Options, Pass, Problem, from_plan};
 use strassenc::engine::Engines;
@@ -32,10 +32,16 @@ fn answer(pass: &str, inputs: &[&str]) -> Result<String> {
         ("build", [dataflow]) => {
             let dataflow: Dataflow = dataflow.parse()?;
             ir::verify(&dataflow)?;
-            let circuit = built(chain(&dataflow)?)?;
-            circuit::verify(&circuit)?;
-            circuit::prove(&circuit, chain(&dataflow)?)?;
-            Ok(circuit.to_string())
+            let chain = chain(&dataflow)?;
+            let share = |matrix| adder_graph::share(matrix, &adder_graph::Options::default()).graph;
+            let graphs: Vec<_> = chain.matrices().map(|(_, matrix)| share(matrix)).collect();
+            built(chain, &graphs.iter().collect::<Vec<_>>())
+        }
+        ("build", [dataflow, graphs]) => {
+            let dataflow: Dataflow = dataflow.parse()?;
+            ir::verify(&dataflow)?;
+            let graphs = all::<LayerGraph>(graphs)?;
+            built(chain(&dataflow)?, &graphs.iter().map(|g| &g.graph).collect::<Vec<_>>())
         }
         ("verify_circuit", [circuit]) => circuit::verify(&circuit.parse()?).map(|()| "ok\n".into()),
         ("prove", [dataflow, circuit]) => {
@@ -119,11 +125,12 @@ fn chain(dataflow: &Dataflow) -> Result<&Chain> {
         .ok_or_else(|| Error::input("case", "has no chain in its first layer"))
 }
 
-fn built(chain: &Chain) -> Result<Circuit> {
-    let graphs: Vec<_> = (chain.matrices())
-        .map(|(_, matrix)| adder_graph::share(matrix, &adder_graph::Options::default()).graph)
-        .collect();
-    circuit::build(chain, &graphs.iter().collect::<Vec<_>>())
+/// The text of the circuit of a chain, which is verified and proved.
+fn built(chain: &Chain, graphs: &[&AdderGraph]) -> Result<String> {
+    let circuit = circuit::build(chain, graphs)?;
+    circuit::verify(&circuit)?;
+    circuit::prove(&circuit, chain)?;
+    Ok(circuit.to_string())
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -2,12 +2,12 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use strassenc::circuit::{self, Circuit, NodeId, Op, Term};
+use strassenc::circuit::{self, Circuit, NodeId, Op, Term, Terms};
 use strassenc::compile::{Compiled, Options, compile};
 use strassenc::interval::Interval;
 use strassenc::schedule::{self, Pipeline, Stage};
 use strassenc_runtime::golden;
-use strassenc_tests::{chains, inputs, models, pipelines, random_model, recipes};
+use strassenc_tests::{any_operands, chains, inputs, models, pipelines, random_model, recipes};
 
 /// What a broken pass might do to a circuit.
 #[derive(Clone, Debug)]
@@ -56,9 +56,9 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
         let done = match (fault, &mut node.op) {
             (
                 Fault::Sign,
-                Op::Add(_, Term { negate, .. }) | Op::Offset { x: Term { negate, .. }, .. },
+                Op::Add(Terms::Two([.., t]) | Terms::Three([.., t])) | Op::Offset { x: t, .. },
             ) => {
-                *negate = !*negate;
+                t.negate = !t.negate;
                 true
             }
             (
@@ -76,7 +76,10 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
             }
             (
                 Fault::Rewire(to),
-                Op::Add(Term { node: x, .. }, _)
+                Op::Add(
+                    Terms::Two([Term { node: x, .. }, ..])
+                    | Terms::Three([.., Term { node: x, .. }, _]),
+                )
                 | Op::Multiply { x, .. }
                 | Op::Product { x, .. }
                 | Op::Offset { x: Term { node: x, .. }, .. },
@@ -121,7 +124,8 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
 }
 
 fn compiled(recipe: &strassenc_tests::Recipe) -> Compiled {
-    compile(&random_model(recipe), &Options::default(), &|_| {}, &|| false).unwrap()
+    let options = Options { share: any_operands(recipe.seed >> 8), ..Options::default() };
+    compile(&random_model(recipe), &options, &|_| {}, &|| false).unwrap()
 }
 
 /// The pipeline streams golden's outputs of the first layer.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use strassenc::adder_graph::{self, AdderGraph, Matrix, Node, NodeId, Term};
+use strassenc::adder_graph::{self, AdderGraph, Matrix, Node, NodeId, Term, Terms};
 use strassenc::interval::{Interval, round_shift};
 use strassenc::ir::{Chain, Op, OpKind, Role, Value};
 use strassenc::{circuit, schedule};
@@ -24,14 +24,16 @@ fn any_graph(matrix: &Matrix, rng: &mut ChaCha8Rng) -> AdderGraph {
         }
         terms.shuffle(rng);
         while terms.len() > 1 {
-            let (mut a, mut b) = (terms.pop().unwrap(), terms.pop().unwrap());
+            let taken = rng.random_range(2..=terms.len().min(3));
+            let mut sum = Terms::new(&terms.split_off(terms.len() - taken)).unwrap();
             let negate = rng.random_bool(0.5);
-            let shift = rng.random_range(0..=a.shift.min(b.shift));
-            for term in [&mut a, &mut b] {
+            let least = sum.iter().map(|t| t.shift).min().unwrap();
+            let shift = rng.random_range(0..=least);
+            for term in &mut *sum {
                 term.negate ^= negate;
                 term.shift -= shift;
             }
-            nodes.push(Node::Add(a, b));
+            nodes.push(Node::Add(sum));
             terms.insert(0, Term { node: NodeId(nodes.len() as u32 - 1), shift, negate });
         }
         terms.pop()

@@ -1,12 +1,12 @@
 //! Schedules are the best there are, and pipelines lose nothing under stalls.
 
 use proptest::prelude::*;
-use strassenc::circuit::{Circuit, Node, NodeId, Op, Term};
+use strassenc::circuit::{Circuit, Node, NodeId, Op, Term, Terms};
 use strassenc::compile::{Options, compile};
 use strassenc::interval::Interval;
 use strassenc::schedule::{self, Pipeline, Simulator, Stage};
 use strassenc_runtime::Format;
-use strassenc_tests::{inputs, pipelines, random_model, recipes};
+use strassenc_tests::{any_operands, inputs, pipelines, random_model, recipes};
 
 /// A random graph of operations; only its structure and its widths matter.
 fn circuits() -> impl Strategy<Value = Circuit> {
@@ -43,7 +43,8 @@ fn circuits() -> impl Strategy<Value = Circuit> {
                 1 => Op::Offset { x: Term::plain(a), constant: 0, shift: 1 },
                 2 => Op::Offset { x: Term::plain(a), constant: 1, shift: 0 },
                 3 => Op::Clamp { x: a, lo: 0, hi: 1 },
-                _ => Op::Add(Term::plain(a), Term::plain(b)),
+                4 => Op::Add(Terms::Two([Term::plain(a), Term::plain(b)])),
+                _ => Op::Add(Terms::Three([a, b, NodeId(0)].map(Term::plain))),
             };
             push(&mut circuit, op, width);
         }
@@ -113,7 +114,8 @@ proptest! {
         pattern in prop::collection::vec(any::<(bool, bool)>(), 1..40),
     ) {
         let model = random_model(&recipe);
-        let options = Options { schedule, ..Options::default() };
+        let share = any_operands(recipe.seed);
+        let options = Options { schedule, share, ..Options::default() };
         let compiled = compile(&model, &options, &|_| {}, &|| false).unwrap();
         let layer = pipelines(&compiled)[0];
         let vectors = inputs(&model, 4, recipe.seed);

@@ -18,8 +18,8 @@ use strassenc::tools::{Component, Tools};
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Model, golden};
 use strassenc_tests::{
-    any_streams, image_model, inputs, property, random_model, recipes, sequence_model,
-    simulate_testbench, tools, verilators,
+    any_operands, any_streams, image_model, inputs, property, random_model, recipes,
+    sequence_model, simulate_testbench, tools, verilators,
 };
 
 /// Two layers that have one of everything: shared sums, a ReLU, dropped bits, a constant output,
@@ -114,8 +114,15 @@ fn any_core() -> impl Strategy<Value = Core> {
             let multipliers = if shift_add { Multipliers::ShiftAdd } else { Multipliers::Dsp };
             let schedule = schedule::Options { adders_per_stage, multiplier_latency };
             let ([input, output], frames) = any_streams(streams);
-            let asked =
-                compile::Options { schedule, multipliers, input, output, ..Default::default() };
+            let share = any_operands(streams);
+            let asked = compile::Options {
+                share,
+                schedule,
+                multipliers,
+                input,
+                output,
+                ..Default::default()
+            };
             let options = emit::Options { frames, clock_enable, command: "no options".into() };
             (random_model(&recipe), asked, options)
         },

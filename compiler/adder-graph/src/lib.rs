@@ -37,12 +37,14 @@ mod search;
 mod share;
 mod sharing;
 mod sums;
+mod terms;
 mod text;
 mod trial;
 mod widths;
 
 pub use prove::{Refusal, prove};
 pub use sums::each_digit;
+pub use terms::Terms;
 
 pub use share::{
     Cost, Effort, Operands, Options, Solution, Watch, minimum_depth, share, share_until,
@@ -83,22 +85,17 @@ pub struct Term {
 pub enum Node {
     /// Input number `0`, a column of the matrix.
     Input(u32),
-    /// A two-operand addition; at least one term is not negated where the optimiser can arrange it.
-    Add(Term, Term),
-    /// A three-operand addition, one carry chain; at least one term is not negated.
-    Add3(Term, Term, Term),
+    /// An addition; at least one term is not negated where the optimiser can arrange it.
+    Add(Terms),
 }
 
 impl Node {
     /// The terms of an addition; none of an input.
-    pub fn terms(&self) -> impl Iterator<Item = Term> + use<> {
-        match *self {
-            Node::Input(_) => [None; 3],
-            Node::Add(a, b) => [Some(a), Some(b), None],
-            Node::Add3(a, b, c) => [Some(a), Some(b), Some(c)],
+    pub fn terms(&self) -> &[Term] {
+        match self {
+            Node::Input(_) => &[],
+            Node::Add(terms) => terms,
         }
-        .into_iter()
-        .flatten()
     }
 }
 
@@ -123,7 +120,7 @@ impl AdderGraph {
     pub fn depths(&self) -> Vec<u32> {
         let mut depths = vec![0u32; self.nodes.len()];
         for (i, node) in self.nodes.iter().enumerate() {
-            let deepest = node.terms().map(|t| depths[t.node.index()]).max();
+            let deepest = node.terms().iter().map(|t| depths[t.node.index()]).max();
             depths[i] = deepest.map_or(0, |depth| 1 + depth);
         }
         depths
@@ -143,13 +140,11 @@ impl AdderGraph {
     pub fn intervals(&self, inputs: &[Interval]) -> Vec<Interval> {
         let mut intervals: Vec<Interval> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
-            let term = |t: Term| intervals[t.node.index()].scale(t.negate, t.shift);
-            let sum = node.terms().map(term).reduce(|a, b| a + b);
-            let interval = match *node {
-                Node::Input(i) => inputs[i as usize],
-                _ => sum.unwrap_or(Interval::point(0)),
-            };
-            intervals.push(interval);
+            let term = |t: &Term| intervals[t.node.index()].scale(t.negate, t.shift);
+            intervals.push(match node {
+                Node::Input(i) => inputs[*i as usize],
+                Node::Add(terms) => terms.iter().map(term).fold(Interval::point(0), |a, b| a + b),
+            });
         }
         intervals
     }

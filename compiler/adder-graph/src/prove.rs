@@ -70,7 +70,7 @@ fn structure(graph: &AdderGraph, n_out: usize, n_in: usize) -> Result<(), Refusa
     for (i, node) in graph.nodes.iter().enumerate() {
         match *node {
             Node::Input(column) if i < n_in && column as usize == i => {}
-            Node::Add(..) | Node::Add3(..) if i >= n_in => {
+            Node::Add(_) if i >= n_in => {
                 for term in node.terms() {
                     if term.node.index() >= i {
                         return wrong(
@@ -89,7 +89,7 @@ fn structure(graph: &AdderGraph, n_out: usize, n_in: usize) -> Result<(), Refusa
             Node::Input(column) => {
                 return wrong(format!("node {i}"), format!("is input {column}, out of its place"));
             }
-            Node::Add(..) | Node::Add3(..) => {
+            Node::Add(_) => {
                 return wrong(
                     format!("node {i}"),
                     format!("is an addition in the place of input {i}"),
@@ -160,15 +160,16 @@ fn block(
                 vector.bits = 1;
                 vector
             }
-            Node::Add(..) | Node::Add3(..) => {
-                let read = |t: Term| match slot_of[t.node.index()] {
+            Node::Add(_) => {
+                let read = |t: &Term| match slot_of[t.node.index()] {
                     NONE => &zero,
                     slot => &slots[slot as usize],
                 };
-                if node.terms().all(|t| slot_of[t.node.index()] == NONE) {
+                if node.terms().iter().all(|t| slot_of[t.node.index()] == NONE) {
                     continue;
                 }
-                let sum = node.terms().try_fold(zero.clone(), |sum, t| add(&sum, t, read(t)));
+                let sum =
+                    node.terms().iter().try_fold(zero.clone(), |sum, t| add(&sum, *t, read(t)));
                 let sum = sum.ok_or_else(|| {
                     Refusal::new(
                         format_args!("node {i}"),
@@ -238,7 +239,7 @@ fn add(sum: &Vector, t: Term, x: &Vector) -> Option<Vector> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{NodeId, Operands, Options, share};
+    use super::super::{NodeId, Operands, Options, Terms, share};
     use super::*;
     use ndarray::array;
     use proptest::prelude::*;
@@ -274,10 +275,9 @@ mod tests {
             let at = graph.inputs + pick.index(graph.adders());
             let mutate = |change: &dyn Fn(&mut Term)| {
                 let mut mutant = graph.clone();
-                match &mut mutant.nodes[at] {
-                    Node::Input(_) => {}
-                    Node::Add(a, b) => change([a, b][which.index(2)]),
-                    Node::Add3(a, b, c) => change([a, b, c][which.index(3)]),
+                if let Node::Add(terms) = &mut mutant.nodes[at] {
+                    let which = which.index(terms.len());
+                    change(&mut terms[which]);
                 }
                 mutant
             };
@@ -310,7 +310,7 @@ mod tests {
         };
         let add = |a, b| {
             let term = |node| Term { node: NodeId(node), shift: 0, negate: false };
-            Node::Add(term(a), term(b))
+            Node::Add(Terms::Two([term(a), term(b)]))
         };
         assert_eq!(
             cause(&|g| g.outputs[1] = g.outputs[0]),
@@ -344,7 +344,7 @@ mod tests {
         let matrix = array![[1]];
         let double = |node| {
             let term = Term { node: NodeId(node), shift: 30, negate: false };
-            Node::Add(term, term)
+            Node::Add(Terms::Two([term, term]))
         };
         let last = Term { node: NodeId(3), shift: 0, negate: false };
         let nodes = vec![Node::Input(0), double(0), double(1), double(2)];

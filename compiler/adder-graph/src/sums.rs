@@ -4,7 +4,7 @@
 //! the choice of the two operands of each addition. A sum of p terms costs p - 1 adders.
 
 use super::share::Operands;
-use super::{AdderGraph, Matrix, Node, NodeId, Term};
+use super::{AdderGraph, Matrix, Node, NodeId, Term, Terms};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
@@ -233,7 +233,7 @@ impl Builder {
     /// One addition. Common shifts and signs are taken out, so that a term without a sign comes
     /// first.
     fn add(&mut self, a: Term, b: Term, c: Option<Term>) -> Term {
-        let mut terms: Vec<Term> = [Some(a), Some(b), c].into_iter().flatten().collect();
+        let mut terms = c.map_or(Terms::Two([a, b]), |c| Terms::Three([a, b, c]));
         let shift = terms.iter().map(|t| t.shift).min().unwrap_or(0);
         let negate = terms.iter().all(|t| t.negate);
         terms.iter_mut().for_each(|t| {
@@ -243,10 +243,7 @@ impl Builder {
         terms.sort_by_key(|t| t.negate);
         let depth = terms.iter().map(|t| self.depths[t.node.index()]).max().unwrap_or(0);
         self.depths.push(1 + depth);
-        self.nodes.push(match terms[..] {
-            [a, b, c] => Node::Add3(a, b, c),
-            _ => Node::Add(terms[0], terms[1]),
-        });
+        self.nodes.push(Node::Add(terms));
         Term { node: NodeId(self.nodes.len() as u32 - 1), shift, negate }
     }
 }

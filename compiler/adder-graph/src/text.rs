@@ -11,7 +11,7 @@
 //!
 //! A term is a node, with its sign and its shift; the output of a zero row is `_`.
 
-use super::{AdderGraph, Node, NodeId, Refusal, Term};
+use super::{AdderGraph, Node, NodeId, Refusal, Term, Terms};
 use std::fmt;
 use std::iter;
 use std::str::FromStr;
@@ -22,8 +22,11 @@ impl fmt::Display for AdderGraph {
         for (i, node) in self.nodes.iter().enumerate() {
             match node {
                 Node::Input(column) => writeln!(f, "{i}: input {column}")?,
-                Node::Add(a, b) => writeln!(f, "{i}: add {a} {b}")?,
-                Node::Add3(a, b, c) => writeln!(f, "{i}: add {a} {b} {c}")?,
+                Node::Add(terms) => {
+                    write!(f, "{i}: add")?;
+                    terms.iter().try_for_each(|term| write!(f, " {term}"))?;
+                    writeln!(f)?;
+                }
             }
         }
         write!(f, "outputs")?;
@@ -60,10 +63,12 @@ impl AdderGraph {
                 return Some(AdderGraph { nodes, inputs, outputs });
             }
             let (_, node) = line.split_once(": ").filter(|(i, _)| i.parse() == Ok(nodes.len()))?;
-            nodes.push(match node.split_whitespace().collect::<Vec<_>>()[..] {
-                ["input", column] => Node::Input(column.parse().ok()?),
-                ["add", a, b] => Node::Add(term(a)?, term(b)?),
-                ["add", a, b, c] => Node::Add3(term(a)?, term(b)?, term(c)?),
+            nodes.push(match node.split_once(' ')? {
+                ("input", column) => Node::Input(column.parse().ok()?),
+                ("add", terms) => {
+                    let terms = terms.split_whitespace().map(term).collect::<Option<Vec<_>>>()?;
+                    Node::Add(Terms::new(&terms)?)
+                }
                 _ => return None,
             });
         }
@@ -112,8 +117,9 @@ mod tests {
     #[test]
     fn a_graph_is_read_as_it_is_written() {
         let term = |node, shift, negate| Term { node: NodeId(node), shift, negate };
-        let sum = Node::Add(term(0, 0, false), term(1, 3, true));
-        let three = Node::Add3(term(0, 0, false), term(1, 0, false), term(2, 1, false));
+        let sum = Node::Add(Terms::Two([term(0, 0, false), term(1, 3, true)]));
+        let three = [term(0, 0, false), term(1, 0, false), term(2, 1, false)];
+        let three = Node::Add(Terms::Three(three));
         let nodes = vec![Node::Input(0), Node::Input(1), sum, three];
         let outputs = vec![Some(term(2, 0, false)), Some(term(3, 1, true)), None];
         let graph = AdderGraph { nodes, inputs: 2, outputs };

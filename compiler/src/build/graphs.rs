@@ -1,6 +1,6 @@
 //! `adder_graphs.json`: the adder graphs of a build, so that opening it needs no search.
 
-use crate::adder_graph::{AdderGraph, Node, NodeId, Solution, Term};
+use crate::adder_graph::{AdderGraph, Node, NodeId, Solution, Term, Terms};
 use crate::compile::{Compiled, Problem, Unrolled};
 use crate::ir::Role;
 use serde::{Deserialize, Serialize};
@@ -108,7 +108,7 @@ impl Graphs {
 impl From<&AdderGraph> for Graph {
     fn from(graph: &AdderGraph) -> Self {
         let part = |t: &Term| Part { node: t.node.0, shift: t.shift, negate: t.negate };
-        let addition = |node: &Node| node.terms().map(|t| part(&t)).collect();
+        let addition = |node: &Node| node.terms().iter().map(part).collect();
         Graph {
             inputs: graph.inputs as u32,
             additions: graph.nodes.iter().skip(graph.inputs).map(addition).collect(),
@@ -120,11 +120,10 @@ impl From<&AdderGraph> for Graph {
 impl From<&Graph> for AdderGraph {
     fn from(graph: &Graph) -> Self {
         let term = |p: Part| Term { node: NodeId(p.node), shift: p.shift, negate: p.negate };
-        let additions = graph.additions.iter().map(|terms| match terms[..] {
-            [a, b] => Node::Add(term(a), term(b)),
-            [a, b, c] => Node::Add3(term(a), term(b), term(c)),
+        let additions = graph.additions.iter().map(|parts| {
+            let terms = Terms::new(&parts.iter().copied().map(term).collect::<Vec<_>>());
             // An input out of its place, which the proof refuses.
-            _ => Node::Input(u32::MAX),
+            terms.map_or(Node::Input(u32::MAX), Node::Add)
         });
         AdderGraph {
             nodes: (0..graph.inputs).map(Node::Input).chain(additions).collect(),

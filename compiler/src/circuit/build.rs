@@ -1,6 +1,6 @@
 //! Builds a circuit from a chain of the dataflow IR and the adder graphs of its matrices.
 
-use super::{Circuit, Node, NodeId, Op, Term, signs};
+use super::{Circuit, Node, NodeId, Op, Term, Terms, signs};
 use crate::adder_graph::{self, AdderGraph};
 use crate::interval::{Interval, floor_shift, half, round_shift};
 use crate::ir::{self, Chain, OpKind, Role};
@@ -141,36 +141,33 @@ impl Builder<'_> {
                     }
                     _ => return Err(self.error("a matrix reads something other than a node")),
                 },
-                adder_graph::Node::Add(..) if serves.is_dead(i) => None,
-                adder_graph::Node::Add3(..) => {
-                    return Err(self.error("a circuit adds two operands at a time, not three"));
-                }
-                adder_graph::Node::Add(a, b) => {
-                    let read = |t: adder_graph::Term| {
+                adder_graph::Node::Add(_) if serves.is_dead(i) => None,
+                adder_graph::Node::Add(read) => {
+                    let read = read.iter().map(|t| {
                         let term = terms.get(t.node.index()).copied().flatten();
-                        term.map(|term| composed(term, t))
-                            .ok_or_else(|| self.error("an addition reads a later node"))
-                    };
-                    let (mut a, mut b) = (read(a)?, read(b)?);
-                    if a.negate && !b.negate {
-                        (a, b) = (b, a);
-                    }
-                    // A sign or a shift that both terms have moves to the readers.
-                    let outer =
-                        Term { node: NodeId(0), shift: a.shift.min(b.shift), negate: a.negate };
-                    for term in [&mut a, &mut b] {
+                        term.map(|term| composed(term, *t))
+                    });
+                    let mut sum = read
+                        .collect::<Option<Vec<_>>>()
+                        .and_then(|terms| Terms::new(&terms))
+                        .ok_or_else(|| self.error("an addition reads a later node"))?;
+                    sum.sort_by_key(|t| t.negate);
+                    // A sign or a shift that all terms have moves to the readers.
+                    let shift = sum.iter().map(|t| t.shift).min().unwrap_or(0);
+                    let outer = Term { node: NodeId(0), shift, negate: sum[0].negate };
+                    for term in &mut *sum {
                         term.shift -= outer.shift;
                         term.negate ^= outer.negate;
                     }
-                    let entry = |t: Term| match leaves.get(&t.node) {
+                    let entry = |t: &Term| match leaves.get(&t.node) {
                         Some(&(leaf, negate)) => (leaf, if negate { -t.of(1) } else { t.of(1) }),
                         None => (x.len() + t.node.index() - first, t.of(1)),
                     };
-                    sums.push(vec![entry(a), entry(b)]);
+                    sums.push(sum.iter().map(entry).collect());
                     let (prefix, matrix) = part(i);
                     let name = format!("{prefix}_{}", self.nodes.len() - first);
                     let origin = format!("{matrix} {}", serves.rows(i, &numbers));
-                    let id = self.push(name, Op::Add(a, b), Interval::point(0), origin);
+                    let id = self.push(name, Op::Add(sum), Interval::point(0), origin);
                     Some(Term { node: id, ..outer })
                 }
             };
@@ -349,15 +346,13 @@ impl Served {
             }
         }
         for i in (0..graph.nodes.len()).rev() {
-            if let adder_graph::Node::Add(a, b) = graph.nodes[i] {
-                let set = std::mem::take(&mut sets[i]);
-                for operand in [a, b] {
-                    for (to, from) in sets[operand.node.index()].iter_mut().zip(&set) {
-                        *to |= from;
-                    }
+            let set = std::mem::take(&mut sets[i]);
+            for operand in graph.nodes[i].terms() {
+                for (to, from) in sets[operand.node.index()].iter_mut().zip(&set) {
+                    *to |= from;
                 }
-                sets[i] = set;
             }
+            sets[i] = set;
         }
         Served { sets }
     }

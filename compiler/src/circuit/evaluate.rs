@@ -40,7 +40,7 @@ impl Op {
         match *self {
             Op::Input(i) => x[i as usize],
             Op::Constant(v) => v,
-            Op::Add(a, b) => a.of(value(a.node)) + b.of(value(b.node)),
+            Op::Add(terms) => terms.iter().map(|t| t.of(value(t.node))).sum(),
             Op::Multiply { x, coefficient, shift, .. } => {
                 round_shift(coefficient * value(x), shift)
             }

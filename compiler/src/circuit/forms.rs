@@ -170,15 +170,21 @@ impl<'a> Forms<'a> {
         match node.op {
             Op::Input(_) | Op::Clamp { .. } => Some(None),
             Op::Constant(v) => with(None, v),
-            Op::Add(a, b) => match (self.term(a)?, self.term(b)?) {
-                (Some(mut a), Some(b)) => {
-                    for (a, b) in a.iter_mut().zip(b) {
-                        *a = a.checked_add(b)?;
+            Op::Add(terms) => {
+                let mut sum: Option<Coefficients> = None;
+                for form in terms.iter().map(|t| self.term(*t)) {
+                    let Some(form) = form? else { continue };
+                    match &mut sum {
+                        None => sum = Some(form),
+                        Some(sum) => {
+                            for (sum, v) in sum.iter_mut().zip(form) {
+                                *sum = sum.checked_add(v)?;
+                            }
+                        }
                     }
-                    Some(Some(a))
                 }
-                (a, b) => Some(a.or(b)),
-            },
+                Some(sum)
+            }
             Op::Offset { x, constant, shift } => {
                 each(with(self.term(x)?, constant)?, |v| left(v, -shift))
             }

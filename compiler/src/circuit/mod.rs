@@ -9,7 +9,7 @@
 //! - nodes are in topological order; names are unique and Verilog-safe; every node but an input
 //!   serves an output;
 //! - input number i is node i, within the input format; outputs are within the output format;
-//! - the first term of an addition is not negated, and at most one of its terms is shifted;
+//! - an addition has two terms or three, of which the first is not negated and one is not shifted;
 //! - every node's interval holds every value it takes (proved through exact coefficient vectors);
 //! - a node as wide as its interval carries its value; a narrower one carries its value modulo
 //!   2^width, and each of its readers needs no more than that: `width - shift` bits for an
@@ -31,6 +31,7 @@ pub use evaluate::{evaluate, wrap};
 pub use prove::prove;
 pub use verify::verify;
 
+use crate::adder_graph;
 use crate::interval::Interval;
 use strassenc_runtime::Format;
 
@@ -95,14 +96,17 @@ pub struct Term {
     pub negate: bool,
 }
 
+/// The terms of a sum.
+pub type Terms = adder_graph::Terms<Term>;
+
 /// What a scalar node computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// Element number `0` of the layer's input stream.
     Input(u32),
-    /// A two-operand addition; the first term is not negated, and at most one of the two is
-    /// shifted.
-    Add(Term, Term),
+    /// A sum of two terms or three, one carry chain; the first is not negated, and at least one is
+    /// not shifted.
+    Add(Terms),
     /// `round(coefficient · x · 2^-shift)`, half up: one multiplier of the array. Shift ≤ 0 is an
     /// exact left shift.
     Multiply {
@@ -166,14 +170,14 @@ impl Term {
 impl Op {
     /// The nodes that are read, in order.
     pub fn operands(&self) -> impl Iterator<Item = NodeId> + use<> {
-        let (a, b) = match *self {
-            Op::Input(_) | Op::Constant(_) => (None, None),
-            Op::Add(a, b) => (Some(a.node), Some(b.node)),
-            Op::Product { x, y, .. } => (Some(x), Some(y)),
-            Op::Offset { x, .. } => (Some(x.node), None),
-            Op::Multiply { x, .. } | Op::Clamp { x, .. } => (Some(x), None),
+        let read = match *self {
+            Op::Input(_) | Op::Constant(_) => [None; 3],
+            Op::Add(terms) => [0, 1, 2].map(|i| terms.get(i).map(|t| t.node)),
+            Op::Product { x, y, .. } => [Some(x), Some(y), None],
+            Op::Offset { x, .. } => [Some(x.node), None, None],
+            Op::Multiply { x, .. } | Op::Clamp { x, .. } => [Some(x), None, None],
         };
-        a.into_iter().chain(b)
+        read.into_iter().flatten()
     }
 
     /// Whether it is one of the layer's multipliers.
@@ -195,10 +199,9 @@ impl Op {
     /// `None` where its exact value does.
     pub fn needed_bits(&self, operand: NodeId, width: u32) -> Option<u32> {
         match *self {
-            Op::Add(a, b) => {
-                let need =
-                    |t: Term| if t.node == operand { width.saturating_sub(t.shift) } else { 0 };
-                Some(need(a).max(need(b)))
+            Op::Add(terms) => {
+                let read = terms.iter().filter(|t| t.node == operand);
+                read.map(|t| width.saturating_sub(t.shift)).max().or(Some(0))
             }
             Op::Offset { x, shift, .. } => {
                 Some((i64::from(width) + i64::from(shift) - i64::from(x.shift)).max(0) as u32)

@@ -1,8 +1,8 @@
 //! Signs within a layer that multiplies data by data, so that no output is a negated sum.
 //!
 //! A sum may be computed as its negative, as `b - a` for `a - b`, if its readers change their
-//! signs; and so may a product, where one of its operands is. No addition may have two negated
-//! terms, and an output that is negated at its end costs one more. Which sums to negate is a
+//! signs; and so may a product, where one of its operands is. No addition may have negated terms
+//! alone, and an output that is negated at its end costs one more. Which sums to negate is a
 //! satisfiability problem, solved as such: B. Selman, H. Kautz, B. Cohen, "Noise strategies for
 //! improving local search" (1994). In other layers the biases take the signs.
 
@@ -25,7 +25,7 @@ pub(super) fn choose(circuit: &mut Circuit) {
     let mut best = (signs.violated(), signs.negated.clone());
     for _ in 0..TRIES {
         let violated = signs.violated();
-        // An addition of two negated terms cannot be built at all.
+        // An addition of negated terms alone cannot be built at all.
         let feasible =
             violated.iter().all(|id| matches!(signs.circuit.node(*id).op, Op::Offset { .. }));
         if feasible && violated.len() < best.0.len() {
@@ -72,13 +72,13 @@ impl Signs<'_> {
         }
     }
 
-    /// Additions of two negated terms, and outputs that are negated.
+    /// Additions of negated terms alone, and outputs that are negated.
     fn violated(&self) -> Vec<NodeId> {
         let negated = |t: Term| t.negate ^ self.negated[t.node.index()];
         let wrong = |(id, node): (NodeId, &super::Node)| match node.op {
-            Op::Add(a, b) => {
+            Op::Add(terms) => {
                 let own = self.negated[id.index()];
-                ((negated(a) ^ own) && (negated(b) ^ own)).then_some(id)
+                terms.iter().all(|&t| negated(t) ^ own).then_some(id)
             }
             Op::Offset { x, constant: 0, .. } => negated(x).then_some(id),
             _ => None,
@@ -112,14 +112,14 @@ impl Signs<'_> {
 
 fn apply(circuit: &mut Circuit, negated: &[bool]) {
     for (i, node) in circuit.nodes.iter_mut().enumerate() {
-        let of = |t: Term| Term { negate: t.negate ^ negated[t.node.index()], ..t };
         match &mut node.op {
-            Op::Add(a, b) => {
-                let own = |t: Term| Term { negate: t.negate ^ negated[i], ..t };
-                let (first, second) = (own(of(*a)), own(of(*b)));
-                (*a, *b) = if first.negate { (second, first) } else { (first, second) };
+            Op::Add(terms) => {
+                for t in &mut **terms {
+                    t.negate ^= negated[t.node.index()] ^ negated[i];
+                }
+                terms.sort_by_key(|t| t.negate);
             }
-            Op::Offset { x, .. } => *x = of(*x),
+            Op::Offset { x, .. } => x.negate ^= negated[x.node.index()],
             _ => {}
         }
         if negated[i] {

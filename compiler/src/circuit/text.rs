@@ -1,7 +1,7 @@
 //! A text form of circuits, for tests as files and for reading: one node a line,
 //! `name: width interval = operation ; origin`.
 
-use super::{Circuit, Node, NodeId, Op, Term};
+use super::{Circuit, Node, NodeId, Op, Term, Terms};
 use crate::text::{self, Lines, Text, format, parse_format, parse_interval, parse_width, width};
 use std::collections::HashMap;
 use std::fmt;
@@ -28,7 +28,10 @@ impl fmt::Display for Circuit {
             match node.op {
                 Op::Input(i) => write!(f, "input {i}")?,
                 Op::Constant(v) => write!(f, "constant {v}")?,
-                Op::Add(a, b) => write!(f, "add {} {}", term(a), term(b))?,
+                Op::Add(terms) => {
+                    write!(f, "add")?;
+                    terms.iter().try_for_each(|t| write!(f, " {}", term(*t)))?;
+                }
                 Op::Multiply { x, coefficient, coefficient_bits, shift, row } => {
                     let x = name(x);
                     write!(
@@ -130,7 +133,10 @@ impl Parser {
         let op = match op.split_whitespace().collect::<Vec<_>>()[..] {
             ["input", i] => Op::Input(i.parse().ok()?),
             ["constant", v] => Op::Constant(v.parse().ok()?),
-            ["add", a, b] => Op::Add(self.term(a)?, self.term(b)?),
+            ["add", ref terms @ ..] => {
+                let terms = terms.iter().map(|t| self.term(t)).collect::<Option<Vec<_>>>()?;
+                Op::Add(Terms::new(&terms)?)
+            }
             ["multiply", x, coefficient, "bits", coefficient_bits, "shift", shift, "row", row] => {
                 Op::Multiply {
                     x: self.id(x)?,

@@ -54,8 +54,8 @@ fn structure(circuit: &Circuit) -> Result<()> {
             Op::Input(i) if circuit.inputs.get(i as usize) != Some(&id) => {
                 "is not among the inputs"
             }
-            Op::Add(a, _) if a.negate => "the first term is negated",
-            Op::Add(a, b) if a.shift > 0 && b.shift > 0 => "both terms are shifted",
+            Op::Add(terms) if terms[0].negate => "the first term is negated",
+            Op::Add(terms) if terms.iter().all(|t| t.shift > 0) => "every term is shifted",
             Op::Multiply { coefficient, coefficient_bits, .. }
                 if !(2..=63).contains(&coefficient_bits)
                     || coefficient.abs() >= 1 << (coefficient_bits - 1) =>

@@ -70,14 +70,21 @@ pub(super) fn literal(value: i64, bits: u32) -> String {
     }
 }
 
-/// `a + b` or `a - b`, with `-a` where `a` is subtracted; all of one width.
-pub(super) fn sum(a: &str, negate_a: bool, b: &str, negate_b: bool) -> String {
-    let sign = |negate: bool| if negate { '-' } else { '+' };
-    match (negate_a, negate_b) {
-        (true, false) => format!("{b} - {a}"),
-        (true, true) => format!("-{a} - {b}"),
-        (false, _) => format!("{a} {} {b}", sign(negate_b)),
+/// `a + b - c` of terms of one width, each with whether it is subtracted; those come last.
+pub(super) fn sum(terms: impl Iterator<Item = (bool, String)>) -> String {
+    let mut terms: Vec<_> = terms.collect();
+    terms.sort_by_key(|(negate, _)| *negate);
+    let mut text = String::new();
+    for (negate, term) in terms {
+        text += match (text.is_empty(), negate) {
+            (true, false) => "",
+            (true, true) => "-",
+            (false, false) => " + ",
+            (false, true) => " - ",
+        };
+        text += &term;
     }
+    text
 }
 
 /// `x + constant` modulo 2^bits, with x subtracted where `negate`.

@@ -387,9 +387,7 @@ impl<'a> Writer<'a> {
             Op::Input(_) => node.name.clone(),
             Op::Constant(v) => literal(v, width),
             Op::Multiply { .. } | Op::Product { .. } => self.name(id, stage).into_owned(),
-            Op::Add(a, b) => {
-                sum(&self.term(a, stage, width), a.negate, &self.term(b, stage, width), b.negate)
-            }
+            Op::Add(terms) => sum(terms.iter().map(|t| (t.negate, self.term(*t, stage, width)))),
             Op::Offset { x, constant, shift } if shift >= 0 => {
                 let bits = width + shift as u32;
                 add_constant(&self.term(x, stage, bits), x.negate, constant, bits)

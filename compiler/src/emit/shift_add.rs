@@ -65,11 +65,9 @@ impl<'a> Writer<'a> {
         widths[last] = bits.saturating_sub(left);
         for k in (0..graph.nodes.len()).rev() {
             widths[k] = widths[k].min(interval(k).bits());
-            if let Node::Add(a, b) = graph.nodes[k] {
-                for t in [a, b] {
-                    let read = widths[k].saturating_sub(t.shift);
-                    widths[t.node.index()] = widths[t.node.index()].max(read);
-                }
+            for t in graph.nodes[k].terms() {
+                let read = widths[k].saturating_sub(t.shift);
+                widths[t.node.index()] = widths[t.node.index()].max(read);
             }
         }
 
@@ -81,10 +79,10 @@ impl<'a> Writer<'a> {
         };
         let mut wires = vec![];
         for (k, node) in graph.nodes.iter().enumerate() {
-            if let Node::Add(a, b) = *node
+            if let Node::Add(terms) = node
                 && widths[k] > 0
             {
-                let value = sum(&source(a, widths[k]), a.negate, &source(b, widths[k]), b.negate);
+                let value = sum(terms.iter().map(|t| (t.negate, source(*t, widths[k]))));
                 wires.push(Wire { name: wire(k), high: widths[k] - 1, value });
             }
         }

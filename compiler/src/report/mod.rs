@@ -109,7 +109,7 @@ pub struct Layer {
     pub schoolbook_dsp_blocks: Option<u64>,
     /// The layer's engine in words.
     pub engine_name: String,
-    /// Two-operand adders: of an unrolled layer those after sharing, of a folded one those of its
+    /// Adders: of an unrolled layer those after sharing, of a folded one those of its
     /// arrays.
     pub adders: usize,
     /// Estimated block RAMs.
@@ -135,9 +135,9 @@ pub struct Total {
     pub dsp_blocks: usize,
     /// Multiplications of one window of each layer that are built from shifts and additions.
     pub shift_add: usize,
-    /// Two-operand additions of these multiplications.
+    /// Additions of these multiplications.
     pub shift_add_adders: usize,
-    /// Two-operand adders of all layers, shared and folded.
+    /// Adders of all layers, shared and folded.
     pub adders: usize,
     /// Additions of constants.
     pub constant_additions: usize,
@@ -163,9 +163,9 @@ pub struct Total {
 pub struct Sharing {
     /// The figures of each matrix.
     pub matrices: Vec<SharedMatrix>,
-    /// Two-operand adders without sharing.
+    /// Adders without sharing.
     pub before: usize,
-    /// Two-operand adders after sharing.
+    /// Adders after sharing.
     pub after: usize,
     /// `1 - after / before`.
     pub reduction: f64,

@@ -53,7 +53,7 @@ pub fn verify(circuit: &Circuit, pipeline: &Pipeline, options: &Options) -> Resu
                 return fail(format!("comes in stage {stage}, not 0"));
             }
             Op::Input(_) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
-            Op::Add(a, b) => 1 + depth_of(a.node).max(depth_of(b.node)),
+            Op::Add(terms) => 1 + terms.iter().map(|t| depth_of(t.node)).max().unwrap_or(0),
             Op::Clamp { x, .. } => 1 + depth_of(x),
             Op::Offset { x: Term { node: x, negate: false, .. }, constant: 0, .. } => depth_of(x),
             Op::Offset { x, .. } => 1 + depth_of(x.node),
