@@ -30,6 +30,7 @@ pub mod check;
 pub mod circuit;
 pub mod compile;
 pub mod count;
+pub mod device;
 pub mod discover;
 pub mod emit;
 pub mod engine;

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use strassenc::build::{self, Build};
 use strassenc::check::{self, Vectors};
 use strassenc::compile::{Compiled, Options, compile};
+use strassenc::device::DEVICES;
 use strassenc::emit::signature::Beat;
 use strassenc::emit::{self, emit};
 use strassenc::engine::{self, Allowed, Choice, Target};
@@ -14,7 +15,7 @@ use strassenc::interval::Interval;
 use strassenc::ir::OpKind;
 use strassenc::ir::{self, Kind, State};
 use strassenc::lower;
-use strassenc::report::{Family, Report, WIDTH};
+use strassenc::report::{Report, WIDTH};
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::stream::timing::{self, Ending};
 use strassenc_runtime::model::Layer;
@@ -486,6 +487,6 @@ fn a_language_model_of_128_units_folded() {
     );
     let (record, _) =
         build::contents(&compiled, &build::Options { target, ..Default::default() }).unwrap();
-    let report = Report::new(&record, &emitted.signature, Family::Xc7);
+    let report = Report::new(&record, &emitted.signature, DEVICES[0]);
     println!("{}", report.document().unwrap().text(WIDTH));
 }

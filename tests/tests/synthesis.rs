@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use strassenc::build::{self, Build};
 use strassenc::compile::{self, Compiled, compile};
+use strassenc::device::{DEVICES, Device};
 use strassenc::engine::{self, Allowed};
-use strassenc::figures::{Figures, LayerFigures};
+use strassenc::figures::{Figures, LayerFigures, Products};
 use strassenc::ir;
 use strassenc::multipliers::Multipliers;
-use strassenc::report::{Family, Report};
-use strassenc::synth::{Equivalence, Target, equivalence, synthesise};
+use strassenc::report::Report;
+use strassenc::synth::{Cells, Equivalence, equivalence, place, synthesise};
 use strassenc::tools::{Component, Tools};
 use strassenc_runtime::{Format, Model};
 use strassenc_tests::models::{LayerRecipe, Recipe};
@@ -20,6 +21,10 @@ fn tools() -> Tools {
     let tools = strassenc_tests::tools();
     tools.install(Component::named("yosys").unwrap()).unwrap();
     tools
+}
+
+fn device(name: &str) -> Device {
+    *DEVICES.iter().find(|device| device.name == name).unwrap()
 }
 
 /// A core of two small layers without dead elements, its products wide enough for Yosys to give
@@ -169,12 +174,12 @@ fn luts_are_those_of_the_family() {
     let folder = tempfile::tempdir().unwrap();
     let build = built(&folder.path().join("build"));
     let figures = &build.record.figures;
-    let luts = |family| Report::new(&build.record, &build.signature, family).total.luts;
-    assert_eq!(luts(Family::Xc7), figures.total.luts);
-    assert!(luts(Family::Ecp5) > luts(Family::Xc7));
+    let luts = |name| Report::new(&build.record, &build.signature, device(name)).total.luts;
+    assert_eq!(luts("xc7"), figures.total.luts);
+    assert!(luts("ecp5") > luts("xc7"));
     let subtracted: u64 = figures.layers.iter().map(|layer| layer.subtracted_bits).sum();
     assert!(subtracted > 0);
-    assert_eq!(luts(Family::Ice40), luts(Family::Ecp5) + subtracted);
+    assert_eq!(luts("ice40"), luts("ecp5") + subtracted);
 }
 
 #[test]
@@ -182,10 +187,61 @@ fn a_core_takes_one_block_per_multiplier_and_multiplies_nowhere_else() {
     let tools = tools();
     let folder = tempfile::tempdir().unwrap();
     let build = built(&folder.path().join("build"));
-    let synthesis = synthesise(&build.folder, &build.signature, Target::Xc7, &tools).unwrap();
+    let synthesis = synthesise(&build.folder, &build.signature, device("xc7"), &tools).unwrap();
     let multipliers = build.record.figures.total.multiplications;
     assert!(multipliers > 4);
-    assert_eq!((synthesis.multiply_cells, synthesis.dsp_blocks), (multipliers, multipliers));
+    assert_eq!((synthesis.multiply_cells, synthesis.total.dsp_blocks), (multipliers, multipliers));
+}
+
+/// What the layers take, and what stands between them, is what the core takes; a layer has at least
+/// the coefficients of its own multipliers.
+#[test]
+fn every_cell_belongs_to_a_layer_or_stands_between_them() {
+    let tools = tools();
+    let folder = tempfile::tempdir().unwrap();
+    let build = built(&folder.path().join("build"));
+    for name in ["xc7", "ecp5", "hx8k", "gowin"] {
+        let synthesis = synthesise(&build.folder, &build.signature, device(name), &tools).unwrap();
+        let sum = |f: fn(&Cells) -> u64| synthesis.layers.iter().map(|l| f(&l.cells)).sum::<u64>();
+        let Cells { luts, flip_flops, carry_cells, dsp_blocks, .. } = synthesis.total;
+        assert_eq!(sum(|c| c.luts), luts, "{name}");
+        assert_eq!(sum(|c| c.flip_flops), flip_flops, "{name}");
+        assert_eq!(sum(|c| c.carry_cells), carry_cells, "{name}");
+        assert_eq!(sum(|c| c.dsp_blocks), dsp_blocks, "{name}");
+        for (layer, figures) in synthesis.layers.iter().zip(&build.record.figures.layers) {
+            let of = |p: &Products| p.count as u64 * u64::from(p.coefficient_bits);
+            let coefficients: u64 = figures.products.iter().map(of).sum();
+            assert!(layer.cells.flip_flops > coefficients, "{name}, {}", layer.name);
+            assert!(layer.cells.luts > 0, "{name}, {}", layer.name);
+        }
+    }
+}
+
+/// On each family a clock is reached, and the slowest path is as long as that clock says and lies
+/// within the core.
+#[test]
+fn a_core_is_placed_and_its_slowest_path_named() {
+    let tools = tools();
+    tools.install(Component::named("nextpnr").unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let build = built(&folder.path().join("build"));
+    for name in ["up5k", "ecp5-85k", "gw2a-18"] {
+        let placement =
+            place(&build.folder, &build.signature, device(name), 100.0, &tools).unwrap();
+        let ns: f64 = placement.path.iter().map(|step| step.ns).sum();
+        assert!((1000.0 / ns / placement.reached_mhz - 1.0).abs() < 0.01, "{placement:#?}");
+        assert!(placement.routing_ns > 0.0 && placement.routing_ns < ns);
+        assert!(placement.utilisation.iter().any(|cells| cells.used > 50));
+        let ends = [placement.path.first(), placement.path.last()].map(Option::unwrap);
+        for signal in ends.map(|step| step.name.rsplit('.').next().unwrap()) {
+            let is_known = build.signature.files.iter().any(|file| {
+                std::fs::read_to_string(build.folder.join(file)).unwrap().contains(signal)
+            });
+            assert!(is_known, "{signal}");
+        }
+    }
+    let unknown = place(&build.folder, &build.signature, device("xc7"), 100.0, &tools);
+    assert!(unknown.unwrap_err().to_string().contains("up5k"));
 }
 
 #[test]
@@ -210,10 +266,10 @@ fn a_folded_core_of_shifts_and_additions_takes_no_block() {
         let folder = folder.path().join(multipliers.to_string());
         build::write(&folder, &compile(&model, multipliers), &options(multipliers)).unwrap();
         let build = Build::open(&folder).unwrap();
-        let synthesis = synthesise(&folder, &build.signature, Target::Xc7, &tools).unwrap();
+        let synthesis = synthesise(&folder, &build.signature, device("xc7"), &tools).unwrap();
         let shared: usize = build.record.figures.layers[0].products.iter().map(|p| p.count).sum();
         assert_eq!(
-            (synthesis.multiply_cells, synthesis.dsp_blocks),
+            (synthesis.multiply_cells, synthesis.total.dsp_blocks),
             (shared as u64, shared as u64)
         );
         build.record.figures

@@ -6,8 +6,9 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use strassenc::accounting::{Rules, accounting};
 use strassenc::build::Build;
-use strassenc::report::{Document, Family, Report};
-use strassenc::synth::{self, Target};
+use strassenc::device::{DEVICES, Device};
+use strassenc::report::{Document, Report};
+use strassenc::synth;
 use strassenc_runtime::{Error, Result, files, network};
 
 /// Multipliers, DSP, adders before and after sharing, registers; estimated and synthesised
@@ -16,14 +17,18 @@ use strassenc_runtime::{Error, Result, files, network};
 /// additions, parameters, bits.
 ///
 /// The counts of a build come from the compiled circuits, DSP blocks from the port widths of the
-/// device family. With --synth Yosys maps the core to a target, out of context, and its LUTs,
-/// flip-flops, carries and DSP blocks stand beside the estimate; the result is cached on the
-/// content of the Verilog.
+/// device family. Of a part, such as xc7a35t, the report says how much of each the core takes and
+/// whether it fits. With --synth Yosys maps the core to a device, out of context, and its LUTs,
+/// flip-flops, carries and DSP blocks stand beside the estimate, in total and by layer. With --pnr
+/// nextpnr places and routes it on a part: the clock it reaches, and the slowest path in the names
+/// of the Verilog. Both results are cached on the content of the Verilog.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc report build/digits
   strassenc report build/digits --device ice40             DSP blocks of another family
+  strassenc report build/digits --device xc7a35t           whether it fits that part
   strassenc report build/digits --synth xc7                minutes for a large core
+  strassenc report build/digits --pnr ecp5-85k             more minutes
   strassenc report build/digits --html report.html --json
   strassenc report net.toml                                a description, or the name of a ready one
   strassenc report resnet20 --ratio 2 --p 2                with other budgets
@@ -38,13 +43,16 @@ pub struct Args {
     accounting: Option<Rules>,
     #[command(flatten)]
     choices: Choices,
-    /// The device family that DSP blocks and LUTs are counted for [default: that of --synth, else
-    /// xc7]
-    #[arg(long, value_name = "FAMILY", value_enum)]
-    device: Option<Family>,
-    /// Synthesise with Yosys for this target
-    #[arg(long, value_name = "TARGET", value_enum)]
-    synth: Option<Target>,
+    /// The part or family that DSP blocks and LUTs are counted for [default: that of --synth or
+    /// --pnr, else xc7]
+    #[arg(long, value_name = "DEVICE", value_enum)]
+    device: Option<Device>,
+    /// Synthesise with Yosys for this part or family
+    #[arg(long, value_name = "DEVICE", value_enum, hide_possible_values = true)]
+    synth: Option<Device>,
+    /// Place and route with nextpnr on this part, for the clock of the build
+    #[arg(long, value_name = "PART", value_enum, hide_possible_values = true)]
+    pnr: Option<Device>,
     /// Write the report as one HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -77,12 +85,16 @@ pub fn run(args: Args) -> Result<()> {
         args.overwrite.check(path)?;
     }
     let build = Build::open(what)?;
-    let family = args.device.or(args.synth.map(Family::from)).unwrap_or(Family::Xc7);
-    let mut report = Report::new(&build.record, &build.signature, family);
-    if let Some(target) = args.synth {
-        let tools = home::tools()?;
-        report.synthesis =
-            Some(synth::synthesise(&build.folder, &build.signature, target, &tools)?);
+    let device = args.device.or(args.synth).or(args.pnr).unwrap_or(DEVICES[0]);
+    let mut report = Report::new(&build.record, &build.signature, device);
+    let (folder, signature) = (&build.folder, &build.signature);
+    if let Some(device) = args.synth {
+        let synthesis = synth::synthesise(folder, signature, device, &home::tools()?)?;
+        report = report.with_synthesis(synthesis);
+    }
+    if let Some(device) = args.pnr {
+        let mhz = report.clock_mhz;
+        report.placement = Some(synth::place(folder, signature, device, mhz, &home::tools()?)?);
     }
     show(&args, &report, &report.document()?)
 }
@@ -104,7 +116,11 @@ fn show(args: &Args, report: &impl Serialize, document: &Document) -> Result<()>
 }
 
 fn describe(args: &Args) -> Result<()> {
-    let builds = [(args.device.is_some(), "--device"), (args.synth.is_some(), "--synth")];
+    let builds = [
+        (args.device.is_some(), "--device"),
+        (args.synth.is_some(), "--synth"),
+        (args.pnr.is_some(), "--pnr"),
+    ];
     if let Some((_, option)) = builds.into_iter().find(|(given, _)| *given) {
         return Err(Error::input(
             option,

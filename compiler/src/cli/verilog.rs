@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::build::{self, Build, Edits, Options, Record};
 use strassenc::compile::{self, Level, Pass};
+use strassenc::device::DEVICES;
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
@@ -245,7 +246,7 @@ pub fn run(args: Args) -> Result<()> {
         output::json(&report)?;
     } else {
         let signature = Build::open(&folder)?.signature;
-        let report = report::Report::new(&record, &signature, report::Family::Xc7);
+        let report = report::Report::new(&record, &signature, DEVICES[0]);
         output::line(format_args!("{}\n", report.document()?.text(output::width())))?;
         output::line(format_args!("{} in {seconds:.1} s", folder.display()))?;
     }

@@ -52,7 +52,11 @@ impl Report {
             Some(self.layers(&source)?),
             self.adders(&source)?,
             self.fifos(&source)?,
+            self.part(&source)?,
             self.synthesised(&source)?,
+            self.mapped_layers(&source)?,
+            self.placed(&source)?,
+            self.critical_path(&source)?,
         ];
         Ok(Document {
             title: source.text("{model}")?,
@@ -225,25 +229,97 @@ impl Report {
         Ok(Some(Section { title: "FIFOs", table: Table::new(&columns, rows, true), notes: vec![] }))
     }
 
+    /// What the core takes of a part.
+    fn part(&self, source: &Source) -> Result<Option<Section>> {
+        let Some(shares) = &self.part else { return Ok(None) };
+        let cells = ["{.resource}", "{.taken}", "{.available}", "{.share:%1}", "{.fits}"];
+        let rows = (0..shares.len()).map(|i| source.row(&format!("part.{i}"), &cells));
+        let columns = ["", "taken", "available", "share", "fits"];
+        let table = Table::new(&columns, rows.collect::<Result<_>>()?, false);
+        let mapped = self.synthesis.as_ref().is_some_and(|s| s.device == self.device.name.name);
+        let how = if mapped { "as Yosys mapped them" } else { "counted or estimated" };
+        let notes = vec![source.text(&format!("On {{device.name}}, {how}."))?];
+        Ok(Some(Section { title: "The part", table, notes }))
+    }
+
     /// What was counted or estimated beside what Yosys made of it.
     fn synthesised(&self, source: &Source) -> Result<Option<Section>> {
         if self.synthesis.is_none() {
             return Ok(None);
         }
         let rows = [
-            ["multiplications as read", "{total.multipliers}", "{.multiply_cells}"],
+            ["multiplications as read", "{total.multipliers}", "{synthesis.multiply_cells}"],
             ["DSP blocks", "{total.dsp_blocks}", "{.dsp_blocks}"],
             ["LUTs", "{total.luts}", "{.luts}"],
+            ["of them memory", "", "{.lut_memories}"],
+            ["of them shift registers", "", "{.shift_registers}"],
+            ["of them inverters", "", "{.inverters}"],
             ["flip-flops", "{total.flip_flops}", "{.flip_flops}"],
             ["carry cells", "", "{.carry_cells}"],
-            ["block RAMs", "{total.brams:.1}", "{.block_memories}"],
+            ["block RAMs", "{total.brams:.1}", "{.block_memories:.1}"],
         ];
         let rows =
-            rows.iter().map(|cells| source.row("synthesis", cells)).collect::<Result<_>>()?;
+            rows.iter().map(|cells| source.row("synthesis.total", cells)).collect::<Result<_>>()?;
         let table = Table::new(&["", "counted or estimated", "synthesised"], rows, false);
-        let note = "By Yosys {synthesis.yosys} for {synthesis.target}, out of context, in \
+        let note = "By Yosys {synthesis.yosys} for {synthesis.device}, out of context, in \
             {synthesis.seconds:.0} s.";
         Ok(Some(Section { title: "Synthesised", table, notes: vec![source.text(note)?] }))
+    }
+
+    /// What Yosys made of each layer.
+    fn mapped_layers(&self, source: &Source) -> Result<Option<Section>> {
+        let Some(synthesis) = &self.synthesis else { return Ok(None) };
+        let columns = ["layer", "LUT", "memory", "shift", "FF", "carry", "DSP", "BRAM"];
+        let cells = [
+            "{.name}",
+            "{.luts}",
+            "{.lut_memories}",
+            "{.shift_registers}",
+            "{.flip_flops}",
+            "{.carry_cells}",
+            "{.dsp_blocks}",
+            "{.block_memories:.1}",
+        ];
+        let layers = 0..synthesis.layers.len();
+        let rows = layers.map(|i| source.row(&format!("synthesis.layers.{i}"), &cells));
+        let mut rows = rows.collect::<Result<Vec<_>>>()?;
+        rows.push(source.row("synthesis.total", &[&["total"], &cells[1..]].concat())?);
+        let notes = vec![source.text("A cell belongs to the layer that names it.")?];
+        let table = Table::new(&columns, rows, true);
+        Ok(Some(Section { title: "Synthesised, by layer", table, notes }))
+    }
+
+    /// What nextpnr made of the core.
+    fn placed(&self, source: &Source) -> Result<Option<Section>> {
+        let Some(placement) = &self.placement else { return Ok(None) };
+        let cells = ["{.cell}", "{.used}", "{.available}"];
+        let cells_used = 0..placement.utilisation.len();
+        let rows = cells_used.map(|i| source.row(&format!("placement.utilisation.{i}"), &cells));
+        let table =
+            Table::new(&["cells", "used", "available"], rows.collect::<Result<_>>()?, false);
+        let notes = [
+            "{placement.reached_mhz:.1} MHz of {placement.asked_mhz:.1} asked for.",
+            "{placement.harness_flip_flops} flip-flops around the core included, which join its \
+             ports to three pins.",
+            "By nextpnr {placement.nextpnr} for {placement.device}, from the netlist of Yosys \
+             {placement.yosys}, in {placement.seconds:.0} s.",
+        ];
+        let notes = notes.iter().map(|note| source.text(note)).collect::<Result<_>>()?;
+        Ok(Some(Section { title: "Placed and routed", table, notes }))
+    }
+
+    /// The path that bounds the clock.
+    fn critical_path(&self, source: &Source) -> Result<Option<Section>> {
+        let Some(placement) = &self.placement else { return Ok(None) };
+        let cells = ["{.name}", "{.ns:.2}"];
+        let steps = 0..placement.path.len();
+        let rows = steps.map(|i| source.row(&format!("placement.path.{i}"), &cells));
+        let table = Table::new(&["signal", "ns"], rows.collect::<Result<_>>()?, false);
+        let mut notes = vec![source.text("{placement.routing_ns:.2} ns of it are routing.")?];
+        if placement.stage.is_some() {
+            notes.push(source.text("It ends in stage {placement.stage}, the slowest.")?);
+        }
+        Ok(Some(Section { title: "The slowest path", table, notes }))
     }
 
     fn has_windows(&self) -> bool {

@@ -3,21 +3,20 @@
 //! LUTs, which depend on the device, and sums over the layers.
 
 mod arrange;
-mod device;
 mod document;
 mod html;
 mod terminal;
 
-pub use device::Family;
 pub use document::{Cell, Document, Piece, Section, Source, Table, Text};
 pub use terminal::WIDTH;
 
 use crate::build::Record;
+use crate::device::{Device, Family, Part};
 use crate::emit::Signature;
 use crate::emit::signature::Stream;
 use crate::engine::Choice;
 use crate::figures::{FifoFigures, Figures, LayerFigures, MatrixFigures};
-use crate::synth::Synthesis;
+use crate::synth::{Placement, Synthesis};
 use comfy_table::{CellAlignment, presets};
 use serde::Serialize;
 
@@ -33,7 +32,9 @@ pub struct Report {
     /// What was asked for, as on the command line of `strassenc verilog`.
     pub options: String,
     /// What DSP blocks and LUTs are counted for.
-    pub device: Device,
+    pub device: Counted,
+    /// What the core takes of the device, where that is a part.
+    pub part: Option<Vec<Share>>,
     /// The clock in MHz that seconds are counted by.
     pub clock_mhz: f64,
     /// Clocks between inferences at full rate.
@@ -60,17 +61,47 @@ pub struct Report {
     pub fifos: Vec<Fifo>,
     /// What Yosys made of the core, where it was asked.
     pub synthesis: Option<Synthesis>,
+    /// What nextpnr made of it, where it was asked.
+    pub placement: Option<Placement>,
 }
 
 /// The blocks that are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Device {
+pub struct Counted {
+    /// The device.
+    pub name: Device,
     /// The device family.
     pub family: Family,
     /// The multiplier block of the family.
     pub dsp_block: &'static str,
     /// Kbit of the block RAMs that are estimated.
     pub bram_kbit: u32,
+}
+
+/// What the core takes of one kind of a part's cells: as Yosys has mapped it to the part, else as
+/// estimated.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Share {
+    /// What kind of cells.
+    pub resource: String,
+    /// How many the core takes.
+    pub taken: f64,
+    /// How many the part has.
+    pub available: u64,
+    /// `taken / available`; none of a kind that the part lacks.
+    pub share: Option<f64>,
+    /// Whether the part has as many.
+    pub fits: Fits,
+}
+
+/// Whether something fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fits {
+    /// It fits.
+    Yes,
+    /// It does not.
+    No,
 }
 
 /// One side of the core, an inference at a time.
@@ -197,8 +228,9 @@ pub struct Fifo {
 
 impl Report {
     /// The report of a build with this record and this signature, DSP blocks and LUTs counted for
-    /// `family`.
-    pub fn new(record: &Record, signature: &Signature, family: Family) -> Self {
+    /// `device`.
+    pub fn new(record: &Record, signature: &Signature, device: Device) -> Self {
+        let family = device.family;
         let figures = of_family(record.figures.clone(), family);
         let Figures { layers, total, streams } = &figures;
         let layers: Vec<Layer> = layers.iter().map(|figures| Layer::new(figures, family)).collect();
@@ -238,7 +270,13 @@ impl Report {
             model: signature.model.clone(),
             model_sha256: signature.model_sha256.clone(),
             options: record.options.to_string(),
-            device: Device { family, dsp_block: family.block().0, bram_kbit: 36 },
+            device: Counted {
+                name: device,
+                family,
+                dsp_block: family.block().0,
+                bram_kbit: family.memory_kbit(),
+            },
+            part: device.part.map(|part| shares(part, family, &total)),
             clock_mhz,
             ii: signature.ii,
             inferences_per_second: clock_mhz * 1e6 / f64::from(signature.ii),
@@ -252,8 +290,49 @@ impl Report {
             total,
             fifos,
             synthesis: None,
+            placement: None,
         }
     }
+
+    /// Adds what Yosys found. What it mapped to the very part counts there in place of estimates.
+    pub fn with_synthesis(mut self, synthesis: Synthesis) -> Self {
+        if let Some(shares) =
+            self.part.as_mut().filter(|_| synthesis.device == self.device.name.name)
+        {
+            let cells = &synthesis.total;
+            let taken = [cells.luts, cells.flip_flops, cells.dsp_blocks].map(|n| n as f64);
+            let taken = taken.into_iter().chain([cells.block_memories]);
+            shares.iter_mut().zip(taken).for_each(|(share, taken)| share.take(taken));
+        }
+        self.synthesis = Some(synthesis);
+        self
+    }
+}
+
+impl Share {
+    fn take(&mut self, taken: f64) {
+        let available = self.available as f64;
+        self.taken = taken;
+        self.share = (available > 0.0).then(|| taken / available);
+        self.fits = if taken <= available { Fits::Yes } else { Fits::No };
+    }
+}
+
+/// What a core of these totals takes of a part.
+fn shares(part: Part, family: Family, total: &Total) -> Vec<Share> {
+    let (block, kbit) = (family.block().0, family.memory_kbit());
+    let rows = [
+        ("LUTs".into(), total.luts as f64, part.luts),
+        ("flip-flops".into(), total.flip_flops as f64, part.flip_flops),
+        (format!("DSP blocks ({block})"), total.dsp_blocks as f64, part.dsp_blocks),
+        (format!("block RAMs of {kbit} Kbit"), total.brams, part.memories),
+    ];
+    let share = |(resource, taken, available)| {
+        let mut share = Share { resource, taken: 0.0, available, share: None, fits: Fits::Yes };
+        share.take(taken);
+        share
+    };
+    rows.into_iter().map(share).collect()
 }
 
 impl Layer {
@@ -277,7 +356,7 @@ impl Layer {
                 .map(|s| s.multipliers * blocks(s.operand_bits, s.operand_bits) as u64),
             engine_name: figures.engine.choice.told(has_wc),
             adders: figures.wb.adders + figures.wc.adders,
-            brams: figures.engine.estimate.half_brams as f64 / 2.0,
+            brams: brams(figures.engine.estimate.half_brams, family),
             figures: figures.clone(),
         }
     }
@@ -311,6 +390,14 @@ impl Sharing {
             before,
             after,
         })
+    }
+}
+
+/// Block RAMs of the family for so many halves of AMD's of 36 Kbit; whole ones elsewhere.
+fn brams(halves: u64, family: Family) -> f64 {
+    match family.memory_kbit() {
+        36 => halves as f64 / 2.0,
+        kbit => (halves as f64 * 18.0 / f64::from(kbit)).ceil(),
     }
 }
 

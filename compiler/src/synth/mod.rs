@@ -1,12 +1,18 @@
-//! Yosys: what a core takes on a device, and proofs that emitted text equals its matrices.
+//! Yosys and nextpnr: what a core takes on a device and the clock that it reaches there; and proofs
+//! that emitted text equals its matrices.
 
 mod equivalence;
+mod netlist;
+mod place;
 
 pub use equivalence::{Equivalence, equivalence};
+pub use place::{Placement, Step, Use, place};
 
+use crate::device::{Device, Family};
 use crate::emit::Signature;
-use crate::tools::{Tools, Yosys};
+use crate::tools::{Finished, OpenTool, Tools};
 use askama::Template;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -16,44 +22,62 @@ use strassenc_runtime::{Error, Result};
 use strassenc_verilator::seal;
 
 /// Name of a result in the cache.
-const CACHED: &str = "synthesis.json";
-
-/// What Yosys maps to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Target {
-    /// AMD 7 series.
-    Xc7,
-    /// Lattice ECP5.
-    Ecp5,
-    /// Lattice iCE40 UltraPlus.
-    Ice40,
-}
+const CACHED: &str = "result.json";
+/// The netlist that Yosys writes.
+const NETLIST: &str = "netlist.json";
+/// What the cells of no layer are called.
+const BETWEEN: &str = "between";
 
 /// What Yosys found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Synthesis {
-    /// The target.
-    pub target: Target,
+    /// Name of the device.
+    pub device: String,
     /// Version of Yosys.
     pub yosys: String,
     /// `$mul` cells of the whole core as read, before any optimisation.
     pub multiply_cells: u64,
-    /// Look-up tables, those used as shift registers, as memory or within carry cells included.
-    pub luts: u64,
-    /// Flip-flops.
-    pub flip_flops: u64,
-    /// Carry cells: of 4 bits on xc7, 2 on ecp5, 1 on ice40.
-    pub carry_cells: u64,
-    /// Multiplier blocks.
-    pub dsp_blocks: u64,
-    /// Block memories.
-    pub block_memories: u64,
+    /// What the core takes.
+    pub total: Cells,
+    /// What each layer takes, and last what stands between them.
+    pub layers: Vec<LayerCells>,
     /// Every cell of the mapped core by type.
     pub cells: BTreeMap<String, u64>,
     /// Seconds that Yosys took.
     pub seconds: f64,
+}
+
+/// Mapped cells, counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cells {
+    /// Look-up tables, the three kinds below and those within carry cells included.
+    pub luts: u64,
+    /// Look-up tables that are memory.
+    pub lut_memories: u64,
+    /// Look-up tables that are shift registers.
+    pub shift_registers: u64,
+    /// Inverters that no look-up table took in.
+    pub inverters: u64,
+    /// Flip-flops.
+    pub flip_flops: u64,
+    /// Carry cells: of 4 bits on xc7, 8 on xcup, 2 on ecp5, 1 on ice40 and gowin.
+    pub carry_cells: u64,
+    /// Multiplier blocks.
+    pub dsp_blocks: u64,
+    /// Block RAMs of [`Family::memory_kbit`](crate::device::Family::memory_kbit); those of AMD's
+    /// devices come in halves.
+    pub block_memories: f64,
+}
+
+/// The cells of a layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerCells {
+    /// The layer's name, or that of what stands between the layers.
+    pub name: String,
+    /// Its cells.
+    #[serde(flatten)]
+    pub cells: Cells,
 }
 
 #[derive(Template)]
@@ -61,125 +85,111 @@ pub struct Synthesis {
 struct Script<'a> {
     files: &'a [String],
     top: &'a str,
-    target: Target,
-}
-
-impl Target {
-    /// A carry cell of ECP5 is two look-up tables; the others stand beside those that Yosys counts.
-    fn luts_of_a_carry_cell(self) -> u64 {
-        if self == Target::Ecp5 { 2 } else { 0 }
-    }
-
-    /// Whether a mapped cell of this type counts as look-up table, flip-flop, carry, DSP or memory.
-    fn class(self, cell: &str) -> Option<Class> {
-        use Class::*;
-        let classes: &[(&str, Class)] = match self {
-            Target::Xc7 => &[
-                ("LUT", Lut),
-                ("SRL", Lut),
-                ("FD", FlipFlop),
-                ("CARRY4", Carry),
-                ("DSP48", Dsp),
-                ("RAMB", Memory),
-            ],
-            Target::Ecp5 => &[
-                ("LUT4", Lut),
-                ("TRELLIS_DPR16X4", Lut),
-                ("TRELLIS_FF", FlipFlop),
-                ("CCU2C", Carry),
-                ("MULT18X18D", Dsp),
-                ("DP16KD", Memory),
-            ],
-            Target::Ice40 => &[
-                ("SB_LUT4", Lut),
-                ("SB_DFF", FlipFlop),
-                ("SB_CARRY", Carry),
-                ("SB_MAC16", Dsp),
-                ("SB_RAM40", Memory),
-                ("SB_SPRAM", Memory),
-            ],
-        };
-        classes.iter().find(|(prefix, _)| cell.starts_with(prefix)).map(|(_, class)| *class)
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Lut,
-    FlipFlop,
-    Carry,
-    Dsp,
-    Memory,
+    device: Device,
+    /// Whether the design is to be placed: with pads, where the family's tool makes none.
+    placed: bool,
 }
 
 /// Synthesises the core in `folder`, out of context. Minutes for a large core; the result is cached
-/// under the home folder by content, version of Yosys and target.
+/// under the home folder by content, version of Yosys and device.
 ///
 /// # Errors
-/// Where Yosys is missing or fails, a file cannot be read, or the user interrupts.
+/// Where Yosys is missing, fails, or does not map to the device, a file cannot be read, or the user
+/// interrupts.
 pub fn synthesise(
     folder: &Path,
     signature: &Signature,
-    target: Target,
+    device: Device,
     tools: &Tools,
 ) -> Result<Synthesis> {
+    if matches!(device.family, Family::Agilex | Family::Max10) {
+        let cause = format_args!("Yosys does not map to {}", device.told);
+        return Err(Error::input(format_args!("--synth {}", device.name), cause));
+    }
     let yosys = tools.yosys()?;
-    let script = Script { files: &signature.files, top: &signature.top, target };
-    let script = script.render().map_err(|e| Error::internal("synthesise.ys", e))?;
-    let names = || signature.files.iter().chain(&signature.memories);
-    let texts = names().map(|name| files::read(&folder.join(name))).collect::<Result<Vec<_>>>()?;
-    let kept = tools.home().join("cache/synth").join(key(&yosys, &script, &texts));
-    let (cached, whole) = (kept.join(CACHED), seal::is_whole(&kept, &[CACHED]));
-    if let Some(synthesis) =
-        std::fs::read(&cached).ok().and_then(|text| serde_json::from_slice(&text).ok())
-        && whole
-    {
-        return Ok(synthesis);
-    }
-    let work = WorkFolder::new()?;
-    for (name, text) in names().zip(&texts) {
-        files::write(&work.path().join(name), text)?;
-    }
-    files::write(&work.path().join("synthesise.ys"), script.as_bytes())?;
-    let spinner = tools.spinner(format!("Yosys, {}", signature.top));
-    let run =
-        tools.run_ok(yosys.command().current_dir(work.path()).args(["-q", "-s", "synthesise.ys"]));
-    spinner.finish_and_clear();
-    let run = run?;
-    let read = cells(&work.path().join("read.json"))?;
-    let cells = cells(&work.path().join("mapped.json"))?;
-    let count = |class: Class| -> u64 {
-        cells.iter().filter(|(cell, _)| target.class(cell) == Some(class)).map(|(_, n)| n).sum()
-    };
-    let synthesis = Synthesis {
-        target,
-        yosys: yosys.version.clone(),
-        multiply_cells: read.get("$mul").copied().unwrap_or(0),
-        luts: count(Class::Lut) + target.luts_of_a_carry_cell() * count(Class::Carry),
-        flip_flops: count(Class::FlipFlop),
-        carry_cells: count(Class::Carry),
-        dsp_blocks: count(Class::Dsp),
-        block_memories: count(Class::Memory),
-        seconds: run.elapsed.as_secs_f64(),
-        cells,
-    };
-    let text =
-        serde_json::to_vec_pretty(&synthesis).map_err(|e| Error::internal("synthesis", e))?;
-    files::write(&cached, &text)?;
-    seal::seal(&kept, &[CACHED])
-        .map_err(|e| Error::io(&kept, format_args!("cannot be written: {e}")))?;
-    Ok(synthesis)
+    let (files, top) = (&signature.files[..], &signature.top);
+    let script = Script { files, top, device, placed: false }.text()?;
+    let texts = texts(folder, signature)?;
+    let key = key(&["synthesis 2", device.name, &yosys.version, &script], &texts);
+    cached(&tools.home().join("cache/synth").join(key), || {
+        let work = WorkFolder::new()?;
+        let run = run_yosys(&yosys, &script, &texts, work.path(), tools)?;
+        let read = read_cells(&work.path().join("read.json"))?;
+        let names: Vec<String> = signature.layers.iter().map(|layer| layer.name.clone()).collect();
+        let owned = netlist::cells(&work.path().join(NETLIST), top, &names)?;
+        let mut cells = BTreeMap::new();
+        for (cell, n) in owned.iter().flatten() {
+            *cells.entry(cell.clone()).or_insert(0) += n;
+        }
+        let names = names.into_iter().chain([BETWEEN.into()]);
+        let layers = names
+            .zip(&owned)
+            .map(|(name, types)| LayerCells { name, cells: Cells::of(device.family, types) });
+        Ok(Synthesis {
+            device: device.name.into(),
+            yosys: yosys.version.clone(),
+            multiply_cells: read.get("$mul").copied().unwrap_or(0),
+            total: Cells::of(device.family, &cells),
+            layers: layers.collect(),
+            seconds: run.elapsed.as_secs_f64(),
+            cells,
+        })
+    })
 }
 
-/// How cells are counted; another way of counting has another name, so that no older count is read.
-const COUNTS: &str = "carry cells of ecp5 are two tables each";
+impl Script<'_> {
+    fn text(&self) -> Result<String> {
+        self.render().map_err(|e| Error::internal("synthesise.ys", e))
+    }
+}
 
-fn key(yosys: &Yosys, script: &str, texts: &[Vec<u8>]) -> String {
+/// Names and contents of what Yosys reads of a core.
+fn texts(folder: &Path, signature: &Signature) -> Result<Vec<(String, Vec<u8>)>> {
+    let names = signature.files.iter().chain(&signature.memories);
+    names.map(|name| Ok((name.clone(), files::read(&folder.join(name))?))).collect()
+}
+
+fn run_yosys(
+    yosys: &OpenTool,
+    script: &str,
+    texts: &[(String, Vec<u8>)],
+    work: &Path,
+    tools: &Tools,
+) -> Result<Finished> {
+    for (name, text) in texts {
+        files::write(&work.join(name), text)?;
+    }
+    files::write(&work.join("synthesise.ys"), script.as_bytes())?;
+    let spinner = tools.spinner("Yosys");
+    let run = tools.run_ok(yosys.command().current_dir(work).args(["-q", "-s", "synthesise.ys"]));
+    spinner.finish_and_clear();
+    run
+}
+
+/// A result that lies sealed in the folder `kept`, else one made now and kept there.
+fn cached<T: Serialize + DeserializeOwned>(
+    kept: &Path,
+    make: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let (file, whole) = (kept.join(CACHED), seal::is_whole(kept, &[CACHED]));
+    let read = || serde_json::from_slice(&std::fs::read(&file).ok()?).ok();
+    if let Some(result) = whole.then(read).flatten() {
+        return Ok(result);
+    }
+    let result = make()?;
+    let text = serde_json::to_vec_pretty(&result).map_err(|e| Error::internal("cache", e))?;
+    files::write(&file, &text)?;
+    seal::seal(kept, &[CACHED])
+        .map_err(|e| Error::io(kept, format_args!("cannot be written: {e}")))?;
+    Ok(result)
+}
+
+/// The hash of all that a result depends on. What is counted otherwise has another name in front,
+/// so that no older count is read.
+fn key(parts: &[&str], texts: &[(String, Vec<u8>)]) -> String {
     let mut hash = Sha256::new();
-    for part in [COUNTS.as_bytes(), yosys.version.as_bytes(), script.as_bytes()]
-        .into_iter()
-        .chain(texts.iter().map(Vec::as_slice))
-    {
+    let parts = parts.iter().map(|part| part.as_bytes());
+    for part in parts.chain(texts.iter().flat_map(|(name, text)| [name.as_bytes(), text])) {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
@@ -187,7 +197,7 @@ fn key(yosys: &Yosys, script: &str, texts: &[Vec<u8>]) -> String {
 }
 
 /// The cells of a whole design by type, from the file that `stat -json` wrote.
-fn cells(path: &Path) -> Result<BTreeMap<String, u64>> {
+fn read_cells(path: &Path) -> Result<BTreeMap<String, u64>> {
     parse_cells(&files::read_text(path)?)
         .map_err(|e| Error::tool("yosys", format_args!("its statistics cannot be read: {e}")))
 }

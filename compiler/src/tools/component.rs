@@ -47,7 +47,7 @@ pub(super) enum DataPackage {
 }
 
 /// Everything that is looked for, in the order `doctor` lists and installs it.
-pub const COMPONENTS: [Component; 12] = [
+pub const COMPONENTS: [Component; 13] = [
     Component {
         name: "c++",
         needed_for: "simulate, check, demo",
@@ -80,6 +80,15 @@ pub const COMPONENTS: [Component; 12] = [
         origin: Origin::Python {
             requirements: include_str!("pins/yosys.txt"),
             version: "0.70.0.0.post1259",
+        },
+    },
+    Component {
+        name: "nextpnr",
+        needed_for: "report --pnr",
+        required: false,
+        origin: Origin::Python {
+            requirements: include_str!("pins/nextpnr.txt"),
+            version: "0.11.1.0.post826",
         },
     },
     Component {
@@ -195,6 +204,10 @@ impl Tools {
             "yosys" => {
                 self.yosys().map(|t| Found { version: t.version.clone(), path: t.path().into() })
             }
+            // All its families come together.
+            "nextpnr" => self
+                .nextpnr("ice40")
+                .map(|t| Found { version: t.version.clone(), path: t.path().into() }),
             "icarus" => self.icarus().map(|t| Found { version: t.version, path: t.iverilog }),
             "onnxruntime" => self
                 .onnxruntime()

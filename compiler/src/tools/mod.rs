@@ -15,7 +15,7 @@ mod process;
 mod tables;
 
 pub use component::{COMPONENTS, Component, Found, Status};
-pub use find::{Icarus, Python, Yosys};
+pub use find::{Icarus, OpenTool, Python};
 pub use install::Install;
 pub use process::{Finished, kill_all};
 pub use strassenc_verilator::{Cxx, Verilator};

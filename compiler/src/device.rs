@@ -1,0 +1,226 @@
+//! Devices: whole parts, and families of them. How many DSP blocks one product takes, how many LUTs
+//! the additions, and what a part has of each.
+
+use crate::figures::LayerFigures;
+use serde::{Serialize, Serializer};
+
+/// What a core is built for: a part, or any of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What it is, in words.
+    pub told: &'static str,
+    /// Decides what cells there are, and what they cost.
+    pub family: Family,
+    /// What the part has; none of a whole family.
+    pub part: Option<Part>,
+}
+
+/// What a part has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Look-up tables.
+    pub luts: u64,
+    /// Flip-flops of the logic cells.
+    pub flip_flops: u64,
+    /// Blocks of [`Family::block`].
+    pub dsp_blocks: u64,
+    /// Block RAMs of [`Family::memory_kbit`].
+    pub memories: u64,
+    /// What nextpnr calls it: the suffix of the program's name, and options. None where it places
+    /// no such part.
+    pub nextpnr: Option<(&'static str, &'static [&'static str])>,
+}
+
+/// A kind of devices with the same cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// AMD 7 series.
+    Xc7,
+    /// AMD UltraScale+.
+    Xcup,
+    /// Lattice ECP5.
+    Ecp5,
+    /// Lattice iCE40.
+    Ice40,
+    /// Intel Agilex and Stratix 10.
+    Agilex,
+    /// Intel MAX 10.
+    Max10,
+    /// Gowin GW2A.
+    Gowin,
+}
+
+/// Every device that has a name: the families, then the parts. Numbers are those of the vendors'
+/// data sheets.
+pub const DEVICES: [Device; 15] = [
+    family("xc7", "AMD 7 series: DSP48E1, 25×18", Family::Xc7),
+    family("xcup", "AMD UltraScale+: DSP48E2, 27×18", Family::Xcup),
+    family("ecp5", "Lattice ECP5: MULT18X18D", Family::Ecp5),
+    family("ice40", "Lattice iCE40 UltraPlus: SB_MAC16, 16×16", Family::Ice40),
+    family("agilex", "Intel Agilex and Stratix 10: 18×19, two of them in a block", Family::Agilex),
+    family("max10", "Intel MAX 10: 18×18", Family::Max10),
+    family("gowin", "Gowin GW2A: MULT18X18", Family::Gowin),
+    part("xc7a35t", "AMD Artix-7", Family::Xc7, [20_800, 41_600, 90, 50], None),
+    part("xc7z020", "AMD Zynq-7000", Family::Xc7, [53_200, 106_400, 220, 140], None),
+    part("xcku5p", "AMD Kintex UltraScale+", Family::Xcup, [216_960, 433_920, 1_824, 480], None),
+    part(
+        "ecp5-85k",
+        "Lattice LFE5U-85F, speed grade 6",
+        Family::Ecp5,
+        [83_640, 83_640, 156, 208],
+        Some((
+            "ecp5",
+            &["--85k", "--package", "CABGA381", "--speed", "6", "--lpf-allow-unconstrained"],
+        )),
+    ),
+    part(
+        "up5k",
+        "Lattice iCE40UP5K",
+        Family::Ice40,
+        [5_280, 5_280, 8, 30],
+        Some(("ice40", &["--up5k", "--package", "sg48"])),
+    ),
+    part(
+        "hx8k",
+        "Lattice iCE40HX8K, which has no DSP block",
+        Family::Ice40,
+        [7_680, 7_680, 0, 32],
+        Some(("ice40", &["--hx8k", "--package", "ct256"])),
+    ),
+    part(
+        "gw2a-18",
+        "Gowin GW2AR-18C, speed grade 8/7",
+        Family::Gowin,
+        [20_736, 15_552, 48, 46],
+        Some((
+            "himbaechel-gowin",
+            &[
+                "--device",
+                "GW2AR-LV18QN88C8/I7",
+                "--vopt",
+                "family=GW2A-18C",
+                "--vopt",
+                "cst=pins.cst",
+            ],
+        )),
+    ),
+    part("10m50", "Intel MAX 10 10M50", Family::Max10, [49_760, 49_760, 144, 182], None),
+];
+
+const fn family(name: &'static str, told: &'static str, family: Family) -> Device {
+    Device { name, told, family, part: None }
+}
+
+/// A part with so many LUTs, flip-flops, DSP blocks and block RAMs.
+const fn part(
+    name: &'static str,
+    told: &'static str,
+    family: Family,
+    [luts, flip_flops, dsp_blocks, memories]: [u64; 4],
+    nextpnr: Option<(&'static str, &'static [&'static str])>,
+) -> Device {
+    let part = Part { luts, flip_flops, dsp_blocks, memories, nextpnr };
+    Device { name, told, family, part: Some(part) }
+}
+
+impl Serialize for Device {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+impl clap::ValueEnum for Device {
+    fn value_variants<'a>() -> &'a [Self] {
+        &DEVICES
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.name).help(self.told))
+    }
+}
+
+impl Family {
+    /// The block's name and the widths in bits of its two signed operands, the wider one first.
+    pub fn block(self) -> (&'static str, u32, u32) {
+        match self {
+            Family::Xc7 => ("DSP48E1", 25, 18),
+            Family::Xcup => ("DSP48E2", 27, 18),
+            Family::Ecp5 => ("MULT18X18D", 18, 18),
+            Family::Ice40 => ("SB_MAC16", 16, 16),
+            Family::Agilex => ("18x19 multiplier", 19, 18),
+            Family::Max10 => ("18x18 multiplier", 18, 18),
+            Family::Gowin => ("MULT18X18", 18, 18),
+        }
+    }
+
+    /// Kbit of a block RAM.
+    pub fn memory_kbit(self) -> u32 {
+        match self {
+            Family::Xc7 | Family::Xcup => 36,
+            Family::Ecp5 | Family::Gowin => 18,
+            Family::Ice40 => 4,
+            Family::Agilex => 20,
+            Family::Max10 => 9,
+        }
+    }
+
+    /// Estimated LUTs of a layer. On AMD's devices a bit that only one operand of an addition has
+    /// is carried on without a LUT, and so are constants; elsewhere LUTs have 4 inputs, and each
+    /// bit of a carry chain is one. The chains of iCE40 do not invert: a subtracted operand goes
+    /// through LUTs of its own.
+    pub fn luts(self, layer: &LayerFigures) -> u64 {
+        match self {
+            Family::Xc7 | Family::Xcup => layer.luts,
+            Family::Ecp5 | Family::Agilex | Family::Max10 | Family::Gowin => layer.luts4,
+            Family::Ice40 => layer.luts4 + layer.subtracted_bits,
+        }
+    }
+
+    /// Estimated LUTs of so many bits of stream registers: one each, but for AMD's devices, where
+    /// they fit in with what is counted too much elsewhere.
+    pub fn stream_luts(self, bits: u64) -> u64 {
+        match self {
+            Family::Xc7 | Family::Xcup => 0,
+            Family::Ecp5 | Family::Ice40 | Family::Agilex | Family::Max10 | Family::Gowin => bits,
+        }
+    }
+
+    /// Blocks that one signed product of operands of `a` and `b` bits (signs included) takes. A
+    /// wider product is cut into pieces; all but the top piece of an operand lose one bit, since
+    /// they are unsigned in a signed multiplier.
+    pub fn blocks(self, a: u32, b: u32) -> usize {
+        let (_, wide, narrow) = self.block();
+        let pieces = |bits: u32, port: u32| (bits.max(2) - 1).div_ceil(port - 1) as usize;
+        (pieces(a, wide) * pieces(b, narrow)).min(pieces(b, wide) * pieces(a, narrow))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum;
+
+    #[test]
+    fn each_device_has_a_name_of_its_own() {
+        for device in DEVICES {
+            assert_eq!(Device::from_str(device.name, false), Ok(device));
+        }
+    }
+
+    #[test]
+    fn a_product_that_fits_takes_one_block() {
+        assert_eq!(Family::Xc7.blocks(25, 18), 1);
+        assert_eq!(Family::Xc7.blocks(18, 25), 1);
+        assert_eq!(Family::Ice40.blocks(16, 8), 1);
+    }
+
+    #[test]
+    fn a_wider_product_takes_one_block_a_piece() {
+        assert_eq!(Family::Xc7.blocks(26, 8), 2);
+        assert_eq!(Family::Xc7.blocks(26, 19), 2);
+        assert_eq!(Family::Ice40.blocks(17, 17), 4);
+    }
+}
