@@ -3,15 +3,16 @@
 // A word accepted at one clock is on m_data at the next if it is the only one. Both valid and ready
 // depend on the number of words alone, so no combinational path crosses it; from DEPTH 2 on it
 // moves one word per clock.
-// The first word stands in a register, the second behind it where the read port of the memory or
-// s_data put it, so that the memory is read a word ahead and can be a block RAM; it holds the other
-// DEPTH - 2.
+// Up to AT_ONCE words are in a memory that is read in the clock in which they are seen, so that it
+// can be LUT RAM. A larger one is read a clock ahead, so that it can be block RAM: a word that
+// becomes the first as it arrives is seen for a clock from a register beside it.
 // Latency: 1 clock. Reset touches control only. clken low freezes it.
 `default_nettype none
 
 module strassenc_fifo #(
-    parameter BITS  = 8,
-    parameter DEPTH = 2
+    parameter BITS    = 8,
+    parameter DEPTH   = 2,
+    parameter AT_ONCE = 64
 ) (
     input  wire            clk,
     input  wire            clken,
@@ -28,11 +29,9 @@ module strassenc_fifo #(
     localparam [31:0] ONE        = 1;
 
     reg [COUNT_BITS-1:0] count;
-    reg [BITS-1:0]       front;
 
     assign s_ready = count != FULL[COUNT_BITS-1:0];
     assign m_valid = count != {COUNT_BITS{1'b0}};
-    assign m_data  = front;
 
     wire accept = s_valid & s_ready;
     wire take   = m_valid & m_ready;
@@ -46,64 +45,52 @@ module strassenc_fifo #(
 
     generate
         if (DEPTH == 1) begin : single
+            reg [BITS-1:0] front;
             always @(posedge clk) if (clken & accept) front <= s_data;
+            assign m_data = front;
         end else begin : several
-            localparam [31:0] TWO = 2;
+            localparam        ADDRESS_BITS = $clog2(DEPTH);
+            localparam [31:0] LAST         = DEPTH - 1;
 
-            wire            only_one = count == ONE[COUNT_BITS-1:0];
-            wire            only_two = count == TWO[COUNT_BITS-1:0];
-            // The second word, if there is one.
-            wire [BITS-1:0] second;
-            // s_data becomes the second word at this edge.
-            wire            pass = accept & (take ? only_two : only_one);
-            reg  [BITS-1:0] passed;
+            // A word is never fetched at the edge at which it is written.
+            (* no_rw_check *)
+            reg  [BITS-1:0]         memory [0:DEPTH-1];
+            reg  [ADDRESS_BITS-1:0] write_address;
+            reg  [ADDRESS_BITS-1:0] read_address;
+            wire [ADDRESS_BITS-1:0] second_address =
+                read_address == LAST[ADDRESS_BITS-1:0] ? {ADDRESS_BITS{1'b0}}
+                                                       : read_address + ONE[ADDRESS_BITS-1:0];
 
             always @(posedge clk)
-                if (clken & (take | !m_valid)) front <= only_one | !m_valid ? s_data : second;
+                if (rst) begin
+                    write_address <= {ADDRESS_BITS{1'b0}};
+                    read_address  <= {ADDRESS_BITS{1'b0}};
+                end else if (clken) begin
+                    if (accept) begin
+                        if (write_address == LAST[ADDRESS_BITS-1:0])
+                            write_address <= {ADDRESS_BITS{1'b0}};
+                        else write_address <= write_address + ONE[ADDRESS_BITS-1:0];
+                    end
+                    if (take) read_address <= second_address;
+                end
 
-            if (DEPTH == 2) begin : two
-                // Nothing is accepted while there are two.
-                always @(posedge clk) if (clken & pass) passed <= s_data;
-                assign second = passed;
-            end else begin : more
-                localparam        WORDS        = DEPTH - 2;
-                localparam        ADDRESS_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
-                localparam [31:0] LAST         = WORDS - 1;
+            always @(posedge clk) if (clken & accept) memory[write_address] <= s_data;
 
-                reg  [BITS-1:0]         memory [0:WORDS-1];
-                reg  [BITS-1:0]         fetched;
-                reg  [ADDRESS_BITS-1:0] write_address;
-                reg  [ADDRESS_BITS-1:0] read_address;
-                reg                     second_passed;
+            if (DEPTH <= AT_ONCE) begin : now
+                assign m_data = memory[read_address];
+            end else begin : ahead
+                reg [BITS-1:0] fetched;
+                reg [BITS-1:0] arrived;
+                // The first word arrived at the last edge, too late to be fetched at it.
+                reg            fresh;
 
-                wire three = m_valid & !only_one & !only_two;
-                wire write = accept & !pass & m_valid & !only_one;
-                wire read  = take & three;
-
-                assign second = second_passed ? passed : fetched;
-
-                always @(posedge clk) if (clken & write) memory[write_address] <= s_data;
-                always @(posedge clk) if (clken & read) fetched <= memory[read_address];
                 always @(posedge clk)
                     if (clken) begin
-                        if (pass) passed <= s_data;
-                        if (pass | read) second_passed <= pass;
+                        fetched <= memory[take ? second_address : read_address];
+                        arrived <= s_data;
+                        fresh   <= !m_valid | (take & count == ONE[COUNT_BITS-1:0]);
                     end
-
-                always @(posedge clk)
-                    if (rst) begin
-                        write_address <= {ADDRESS_BITS{1'b0}};
-                        read_address  <= {ADDRESS_BITS{1'b0}};
-                    end else if (clken) begin
-                        if (write) begin
-                            if (write_address == LAST[ADDRESS_BITS-1:0]) write_address <= {ADDRESS_BITS{1'b0}};
-                            else write_address <= write_address + ONE[ADDRESS_BITS-1:0];
-                        end
-                        if (read) begin
-                            if (read_address == LAST[ADDRESS_BITS-1:0]) read_address <= {ADDRESS_BITS{1'b0}};
-                            else read_address <= read_address + ONE[ADDRESS_BITS-1:0];
-                        end
-                    end
+                assign m_data = fresh ? arrived : fetched;
             end
         end
     endgenerate

@@ -1,11 +1,11 @@
 // strassenc_segment: the control around a free-running pipeline: credits in front, a FIFO behind.
 //
 // The pipeline itself has no enable: what enters at a clock leaves it STAGES - 1 clocks later, on
-// `result`, which the FIFO's register takes as boundary STAGES. One valid and one user bit run
-// along. A word is admitted while fewer than DEPTH are under way or wait in the FIFO, so the FIFO
-// always has room for what arrives; a slot is free again in the clock after its word was taken.
-// Both valid and ready come from registers, so no combinational path crosses it. A word each clock
-// needs a DEPTH of STAGES + 1, one word every N clocks about a N-th of that.
+// `result`, which the FIFO takes as boundary STAGES. One valid and one user bit run along. A word
+// is admitted while fewer than DEPTH are under way or wait in the FIFO, so the FIFO always has room
+// for what arrives; a slot is free again in the clock after its word was taken. Both valid and
+// ready depend on registers alone, so no combinational path crosses it. A word each clock needs a
+// DEPTH of STAGES + 1, one word every N clocks about an N-th of that.
 // Latency: STAGES clocks, 1 or more. Reset touches control only: what is under way is lost. clken
 // low freezes it, and must freeze the pipeline too.
 `default_nettype none
@@ -54,21 +54,17 @@ module strassenc_segment #(
             assign user    = s_user;
         end else begin : several
             // Bit k is boundary k + 1.
-            reg [STAGES-2:0] valids;
-            reg [STAGES-2:0] users;
-            if (STAGES == 2) begin : two
-                always @(posedge clk)
-                    if (rst) valids <= 1'b0;
-                    else if (clken) valids <= accept;
-                always @(posedge clk) if (clken) users <= s_user;
-            end else begin : more
-                always @(posedge clk)
-                    if (rst) valids <= {(STAGES - 1){1'b0}};
-                    else if (clken) valids <= {valids[STAGES-3:0], accept};
-                always @(posedge clk) if (clken) users <= {users[STAGES-3:0], s_user};
-            end
-            assign arrives = valids[STAGES-2];
-            assign user    = users[STAGES-2];
+            reg  [STAGES-2:0] valids;
+            reg  [STAGES-2:0] users;
+            wire [STAGES-1:0] next_valids = {valids, accept};
+            wire [STAGES-1:0] next_users  = {users, s_user};
+
+            always @(posedge clk)
+                if (rst) valids <= {(STAGES - 1){1'b0}};
+                else if (clken) valids <= next_valids[STAGES-2:0];
+            always @(posedge clk) if (clken) users <= next_users[STAGES-2:0];
+            assign arrives = next_valids[STAGES-1];
+            assign user    = next_users[STAGES-1];
         end
     endgenerate
 

@@ -1,4 +1,4 @@
-// Self-checking testbench of strassenc_fifo with depths 1, 2, 3, 5, 16 and 37, clock by clock
+// Self-checking testbench of strassenc_fifo with depths from 1 to 70, clock by clock
 // against a plain queue: what it holds, when a word is seen, full rate, filling up and running
 // empty, clken, reset in mid-stream.
 // The checks are a module of their own; random numbers and integers are cut where they go.
@@ -7,7 +7,7 @@
 `default_nettype none
 
 module strassenc_fifo_check #(
-    parameter DEPTH = 2
+    parameter integer DEPTH = 2
 ) (
     input  wire        clk,
     output reg         done,
@@ -43,7 +43,7 @@ module strassenc_fifo_check #(
     integer    mode, clocks, given, taken;
     integer    count, head, greatest;
     reg        pending, give_fast, take_fast;
-    reg [11:0] queue [0:63];
+    reg [11:0] queue [0:127];
 
     // mode 0: full rate; 1: slow giver; 2: slow taker; 3: both random; 4: filled and emptied in
     // turns; 5: the same with clken.
@@ -63,9 +63,9 @@ module strassenc_fifo_check #(
             head = 0;
             greatest = 0;
             pending = 1'b0;
-            for (clocks = 0; clocks < 600; clocks = clocks + 1) begin
-                give_fast = mode == 0 || mode == 2 || (mode >= 4 && (clocks & 128) == 0);
-                take_fast = mode == 0 || mode == 1 || (mode >= 4 && (clocks & 128) != 0);
+            for (clocks = 0; clocks < 1200; clocks = clocks + 1) begin
+                give_fast = mode == 0 || mode == 2 || (mode >= 4 && (clocks & 256) == 0);
+                take_fast = mode == 0 || mode == 1 || (mode >= 4 && (clocks & 256) != 0);
                 // A giver may not withdraw a word.
                 if (!pending) begin
                     s_valid = give_fast ? mode < 4 || ($random(seed) & 7) != 0 : ($random(seed) & 3) == 0;
@@ -73,7 +73,7 @@ module strassenc_fifo_check #(
                 end
                 m_ready = take_fast ? mode < 4 || ($random(seed) & 7) != 0 : ($random(seed) & 3) == 0;
                 clken = mode != 5 || ($random(seed) & 3) != 0;
-                rst = mode >= 3 && ($random(seed) & 127) == 0;
+                rst = mode >= 3 && ($random(seed) & 255) == 0;
                 #1;
                 if (s_ready !== (count < DEPTH) || m_valid !== (count > 0)
                         || (count > 0 && m_data !== queue[head])) begin
@@ -88,15 +88,15 @@ module strassenc_fifo_check #(
                 else if (clken) begin
                     // Both are decided by what was inside before this clock.
                     if (s_valid && count < DEPTH) begin
-                        queue[(head+count)&63] = s_data;
+                        queue[(head+count)&127] = s_data;
                         given = given + 1;
                         if (!(m_ready && count > 0)) count = count + 1;
                         else begin
-                            head = (head + 1) & 63;
+                            head = (head + 1) & 127;
                             taken = taken + 1;
                         end
                     end else if (m_ready && count > 0) begin
-                        head = (head + 1) & 63;
+                        head = (head + 1) & 127;
                         taken = taken + 1;
                         count = count - 1;
                     end
@@ -105,9 +105,9 @@ module strassenc_fifo_check #(
                 @(negedge clk);
             end
             // One word per clock, the first one a clock late; at depth 1 every other clock.
-            if (mode == 0 && (taken != (DEPTH == 1 ? 300 : 599))) begin
+            if (mode == 0 && (taken != (DEPTH == 1 ? 600 : 1199))) begin
                 failures = failures + 1;
-                $display("DEPTH %0d, full rate: %0d words in 600 clocks", DEPTH, taken);
+                $display("DEPTH %0d, full rate: %0d words in 1200 clocks", DEPTH, taken);
             end
             if (given < 50 || (mode != 0 && mode != 1 && mode != 3 && greatest != DEPTH)) begin
                 failures = failures + 1;
@@ -122,20 +122,27 @@ module strassenc_fifo_tb;
     reg clk = 1'b0;
     initial forever #5 clk = !clk;
 
-    wire [6:0] done;
-    wire [31:0] failures [0:6];
-    strassenc_fifo_check #(.DEPTH(1)) check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_fifo_check #(.DEPTH(2)) check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_fifo_check #(.DEPTH(3)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_fifo_check #(.DEPTH(5)) check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
-    strassenc_fifo_check #(.DEPTH(16)) check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
-    strassenc_fifo_check #(.DEPTH(37)) check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
-    strassenc_fifo_check #(.DEPTH(4)) check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
+    localparam CHECKS = 9;
+    localparam [8*CHECKS-1:0] DEPTHS = {8'd1, 8'd2, 8'd3, 8'd4, 8'd5, 8'd16, 8'd37, 8'd64, 8'd70};
+
+    wire [CHECKS-1:0]    done;
+    wire [32*CHECKS-1:0] failures;
+    genvar               g;
+    generate
+        for (g = 0; g < CHECKS; g = g + 1) begin : checks
+            strassenc_fifo_check #(
+                .DEPTH(DEPTHS[8*g+:8])
+            ) check (
+                .clk     (clk),
+                .done    (done[g]),
+                .failures(failures[32*g+:32])
+            );
+        end
+    endgenerate
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6]
-                   ) == 0) $display("PASS strassenc_fifo");
+            if (failures == {32 * CHECKS{1'b0}}) $display("PASS strassenc_fifo");
             else begin
                 $display("FAIL strassenc_fifo");
                 $stop;
