@@ -102,6 +102,7 @@ pub(crate) const PRIMITIVES: &[(&str, &str)] = primitives! {
     "strassenc_stream_register"
     "strassenc_collector"
     "strassenc_serialiser"
+    "strassenc_add3"
     "strassenc_coefficient"
     "strassenc_multiplier"
     "strassenc_product"
