@@ -1,8 +1,7 @@
 // strassenc_multiplier: product = round(COEFFICIENT * x / 2^SHIFT), half up; one multiplier of a
 // network's budget.
 //
-// LATENCY registers, 1 to 4, each with an enable of its own: register i loads while enable[i] is
-// high.
+// LATENCY registers, 1 to 4; clken low freezes them.
 //   1: product                  3: x, full product, product
 //   2: full product, product    4: x, full product twice, product
 // SHIFT <= 0 is an exact left shift. PRODUCT_BITS holds every product that can occur; nothing is
@@ -19,7 +18,7 @@ module strassenc_multiplier #(
     parameter                               LATENCY          = 3
 ) (
     input  wire                    clk,
-    input  wire [LATENCY-1:0]      enable,
+    input  wire                    clken,
     input  wire [OPERAND_BITS-1:0] x,
     output wire [PRODUCT_BITS-1:0] product
 );
@@ -54,7 +53,7 @@ module strassenc_multiplier #(
     generate
         if (LATENCY >= 3) begin : operand_register
             reg signed [X_BITS-1:0] value;
-            always @(posedge clk) if (enable[0]) value <= operand;
+            always @(posedge clk) if (clken) value <= operand;
             assign factor = value;
         end else begin : no_operand_register
             assign factor = operand;
@@ -64,13 +63,13 @@ module strassenc_multiplier #(
             assign full = factor * coefficient;
         end else if (LATENCY <= 3) begin : full_register
             reg signed [FULL_BITS-1:0] value;
-            always @(posedge clk) if (enable[LATENCY-2]) value <= factor * coefficient;
+            always @(posedge clk) if (clken) value <= factor * coefficient;
             assign full = value;
         end else begin : full_registers
             reg signed [FULL_BITS-1:0] first;
             reg signed [FULL_BITS-1:0] second;
-            always @(posedge clk) if (enable[1]) first <= factor * coefficient;
-            always @(posedge clk) if (enable[2]) second <= first;
+            always @(posedge clk) if (clken) first <= factor * coefficient;
+            always @(posedge clk) if (clken) second <= first;
             assign full = second;
         end
     endgenerate
@@ -93,7 +92,7 @@ module strassenc_multiplier #(
     wire unused = &{1'b0, rounded};
 
     reg [PRODUCT_BITS-1:0] result;
-    always @(posedge clk) if (enable[LATENCY-1]) result <= rounded[RIGHT +: PRODUCT_BITS];
+    always @(posedge clk) if (clken) result <= rounded[RIGHT +: PRODUCT_BITS];
     assign product = result;
 endmodule
 

@@ -1,7 +1,6 @@
 // strassenc_product: product = a * b, both data; one multiplier of a two-operand layer.
 //
-// LATENCY registers, 1 to 4, each with an enable of its own: register i loads while enable[i] is
-// high.
+// LATENCY registers, 1 to 4; clken low freezes them.
 //   1: product                  3: a and b, full product, product
 //   2: full product, product    4: a and b, full product twice, product
 // PRODUCT_BITS is what is read of the product, at most all of it: the product modulo
@@ -17,7 +16,7 @@ module strassenc_product #(
     parameter LATENCY      = 3
 ) (
     input  wire                    clk,
-    input  wire [LATENCY-1:0]      enable,
+    input  wire                    clken,
     input  wire [A_BITS-1:0]       a,
     input  wire [B_BITS-1:0]       b,
     output wire [PRODUCT_BITS-1:0] product
@@ -52,7 +51,7 @@ module strassenc_product #(
             reg signed [X_BITS-1:0] value_a;
             reg signed [Y_BITS-1:0] value_b;
             always @(posedge clk)
-                if (enable[0]) begin
+                if (clken) begin
                     value_a <= operand_a;
                     value_b <= operand_b;
                 end
@@ -67,13 +66,13 @@ module strassenc_product #(
             assign full = x * y;
         end else if (LATENCY <= 3) begin : full_register
             reg signed [FULL_BITS-1:0] value;
-            always @(posedge clk) if (enable[LATENCY-2]) value <= x * y;
+            always @(posedge clk) if (clken) value <= x * y;
             assign full = value;
         end else begin : full_registers
             reg signed [FULL_BITS-1:0] first;
             reg signed [FULL_BITS-1:0] second;
-            always @(posedge clk) if (enable[1]) first <= x * y;
-            always @(posedge clk) if (enable[2]) second <= first;
+            always @(posedge clk) if (clken) first <= x * y;
+            always @(posedge clk) if (clken) second <= first;
             assign full = second;
         end
     endgenerate
@@ -81,7 +80,7 @@ module strassenc_product #(
     wire unused = &{1'b0, full};
 
     reg [PRODUCT_BITS-1:0] result;
-    always @(posedge clk) if (enable[LATENCY-1]) result <= full[PRODUCT_BITS-1:0];
+    always @(posedge clk) if (clken) result <= full[PRODUCT_BITS-1:0];
     assign product = result;
 endmodule
 

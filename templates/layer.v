@@ -8,53 +8,23 @@ module {{ module }} (
 {%- if clken %}
     input  wire clken,
 {%- endif %}
-    input  wire rst,  // synchronous, clears the valid bits only
-    input  wire s_valid,
-    output wire s_ready,
-    input  wire s_user,
     input  wire [{{ input_bits - 1 }}:0] s_data,  // {{ input }}
-    output wire m_valid,
-    input  wire m_ready,
-    output wire m_user,
     output wire [{{ output_bits - 1 }}:0] m_data  // {{ output }}
 );
-    // ==== Control: one valid bit and one enable per boundary. A boundary loads when it is empty or
-    // the next one loads.
-{%- for k in (1..=stages.len()).rev() %}
-    reg  p{{ k }}_valid;
-    reg  p{{ k }}_user;
-{%- if clken %}
-    wire p{{ k }}_free = !p{{ k }}_valid | {% if loop.first %}m_ready{% else %}p{{ k + 1 }}_free{% endif %};
-    wire p{{ k }}_enable = clken & p{{ k }}_free;
-{%- else %}
-    wire p{{ k }}_enable = !p{{ k }}_valid | {% if loop.first %}m_ready{% else %}p{{ k + 1 }}_enable{% endif %};
+{%- if !inputs.is_empty() %}
+    // ==== Inputs
 {%- endif %}
-{%- endfor %}
-
-    always @(posedge clk)
-        if (rst) begin
-{%- for k in 1..=stages.len() %}
-            p{{ k }}_valid <= 1'b0;
-{%- endfor %}
-        end else begin
-{%- for k in 1..=stages.len() %}
-            if (p{{ k }}_enable) p{{ k }}_valid <= {% if loop.first %}s{% else %}p{{ k - 1 }}{% endif %}_valid;
-{%- endfor %}
-        end
-
-    assign s_ready = p1_{% if clken %}free{% else %}enable{% endif %};
-    assign m_valid = p{{ stages.len() }}_valid;
-    assign m_user  = p{{ stages.len() }}_user;
-{% for stage in stages %}
-    // ==== Stage {{ stage.number }}: {{ stage.summary }}
-{%- if loop.first %}
 {%- for x in inputs %}
     wire [{{ x.high }}:0] {{ x.name }} = {{ x.value }};
 {%- endfor %}
 {%- if !unused.is_empty() %}
     wire inputs_unused = &{1'b0, {{ unused }}};
 {%- endif %}
+{%- if !clocked %}
+    wire clock_unused = &{1'b0, clk{% if clken %}, clken{% endif %}};
 {%- endif %}
+{% for stage in stages %}
+    // ==== Stage {{ stage.number }}: {{ stage.summary }}
 {%- for wire in stage.wires %}
     wire [{{ wire.high }}:0] {{ wire.name }}
     {%- if wire.dropped == 0 %} = {{ wire.value }};{% else %};{% endif %}  // {{ wire.origin }}
@@ -73,7 +43,7 @@ module {{ module }} (
         .OPERAND_BITS({{ m.operand_bits }}), .OPERAND_SIGNED({{ m.operand_signed }}), .COEFFICIENT_BITS({{ m.coefficient_bits }}), .COEFFICIENT({{ m.coefficient }}),
         .SHIFT({{ m.shift }}), .PRODUCT_BITS({{ m.product_bits }}), .LATENCY({{ m.latency }})
     ) {{ m.instance }} (
-        .clk(clk), .enable({{ m.enable }}), .x({{ m.x }}), .product({{ m.product }})
+        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .x({{ m.x }}), .product({{ m.product }})
     );
 {%- endfor %}
 {%- for m in stage.shift_added %}
@@ -83,7 +53,7 @@ module {{ module }} (
 {%- endfor %}
 {%- for r in m.registers %}
     reg [{{ r.high }}:0] {{ r.name }};
-    always @(posedge clk) if ({{ r.enable }}) {{ r.name }} <= {{ r.value }};
+    always @(posedge clk) {% if clken %}if (clken) {% endif %}{{ r.name }} <= {{ r.value }};
 {%- endfor %}
 {%- if let Some(w) = m.sum %}
     wire [{{ w.high }}:0] {{ w.name }} = {{ w.value }};
@@ -92,7 +62,7 @@ module {{ module }} (
     wire {{ m.unused_name }} = &{1'b0, {{ m.unused }}};
 {%- endif %}
     reg [{{ m.high }}:0] {{ m.product }};
-    always @(posedge clk) if ({{ m.enable }}) {{ m.product }} <= {{ m.value }};
+    always @(posedge clk) {% if clken %}if (clken) {% endif %}{{ m.product }} <= {{ m.value }};
 {%- endfor %}
 {%- for m in stage.products %}
     wire [{{ m.product_bits - 1 }}:0] {{ m.product }};  // {{ m.origin }}: {{ m.operands[0].value }} * {{ m.operands[1].value }}
@@ -100,7 +70,7 @@ module {{ module }} (
         .A_BITS({{ m.operands[0].bits }}), .A_SIGNED({{ m.operands[0].signed }}), .B_BITS({{ m.operands[1].bits }}), .B_SIGNED({{ m.operands[1].signed }}),
         .PRODUCT_BITS({{ m.product_bits }}), .LATENCY({{ m.latency }})
     ) {{ m.instance }} (
-        .clk(clk), .enable({{ m.enable }}), .a({{ m.operands[0].value }}), .b({{ m.operands[1].value }}), .product({{ m.product }})
+        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .a({{ m.operands[0].value }}), .b({{ m.operands[1].value }}), .product({{ m.product }})
     );
 {%- endfor %}
 {%- for r in stage.registers %}
@@ -109,16 +79,16 @@ module {{ module }} (
 {%- for group in stage.copies %}
     reg [{{ group.high }}:0] {{ group.names }};
 {%- endfor %}
-    always @(posedge clk)
-        if (p{{ stage.number + 1 }}_enable) begin
-            p{{ stage.number + 1 }}_user <= {% if loop.first %}s{% else %}p{{ stage.number }}{% endif %}_user;
+{%- if !stage.registers.is_empty() || !stage.copied.is_empty() %}
+    always @(posedge clk){% if clken %} if (clken){% endif %} begin
 {%- for r in stage.registers %}
-            p{{ stage.number + 1 }}_{{ r.name }} <= {{ r.value }};
+        p{{ stage.number + 1 }}_{{ r.name }} <= {{ r.value }};
 {%- endfor %}
 {%- for c in stage.copied %}
-            p{{ stage.number + 1 }}_{{ c.name }} <= {{ c.from }};
+        p{{ stage.number + 1 }}_{{ c.name }} <= {{ c.from }};
 {%- endfor %}
-        end
+    end
+{%- endif %}
 {% endfor %}
     assign m_data = { {{- outputs -}} };
 endmodule

@@ -6,9 +6,7 @@ module miter (
 );
     wire [{{ output_bits - 1 }}:0] emitted_data;
     wire [{{ output_bits - 1 }}:0] defined_data;
-    {{ module }} emitted (
-        .clk(1'b0), .rst(1'b0), .s_valid(1'b1), .s_user(1'b0), .s_data(data), .m_ready(1'b1), .m_data(emitted_data)
-    );
+    {{ module }} emitted (.clk(1'b0), .s_data(data), .m_data(emitted_data));
     wire inside;
     definition defined (.data(data), .result(defined_data), .inside(inside));
     assign trigger = inside & (emitted_data != defined_data);

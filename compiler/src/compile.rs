@@ -18,11 +18,12 @@ use crate::ir::{self, Chain, Dataflow, EdgeId, Kind, Layer, Role, State};
 use crate::lower;
 use crate::multipliers::{self, Multipliers, ShiftAdd};
 use crate::schedule::{self, Pipeline};
-use crate::stream::depths::{Depth, depths};
+use crate::stream::depths::{self, Depth};
 use crate::stream::timing::{self, Ending, Timing};
 use crate::stream::{self, Engine, Graph};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use strassenc_runtime::error::suggest;
 use strassenc_runtime::model::Layer as ModelLayer;
@@ -185,7 +186,7 @@ impl LayerEngine {
     /// The engine as the stream graph sees it.
     pub fn engine(&self) -> Engine<'_> {
         match self {
-            LayerEngine::Unrolled(layer) => Engine::Unrolled { stages: layer.pipeline.stages },
+            LayerEngine::Unrolled(layer) => Engine::Unrolled { stages: layer.pipeline.stages() },
             LayerEngine::Folded(folded) => Engine::Folded(folded),
             LayerEngine::Elementwise { lanes } => Engine::Elementwise { lanes: *lanes },
         }
@@ -311,7 +312,7 @@ pub fn from_plan(
                 let choice = *engines.layers.get(&layer.name).ok_or_else(|| {
                     Error::input(format_args!("layer `{}`", layer.name), "has no engine")
                 })?;
-                let made = one(last, dataflow, number, choice, &options.schedule, share, &step)?;
+                let made = one(last, dataflow, number, choice, share, &step)?;
                 if last >= Pass::Fold && choice != Choice::Unrolled {
                     (0..STEPS_PER_LAYER).try_for_each(|_| step(&layer.name, Pass::Fold, None))?;
                 }
@@ -320,6 +321,9 @@ pub fn from_plan(
             .collect::<Vec<Result<_>>>()
             .into_iter()
             .collect::<Result<Vec<_>>>()?;
+    }
+    if last >= Pass::Schedule {
+        schedule(&levels.dataflow, &mut levels.layers, &options.schedule, &step)?;
     }
     if last >= Pass::Multiply {
         multiply(&levels.dataflow, &mut levels.layers, options)?;
@@ -429,7 +433,7 @@ fn time(
         }
         graph.set_depth(fifo, words);
     }
-    match timing::simulate(graph, stream::depths::frames(graph), stop)? {
+    match timing::simulate(graph, depths::frames(graph), stop)? {
         Ending::Done(own) => Ok((depths, own)),
         Ending::Deadlock(deadlock) => {
             let cause = format_args!("is stuck with FIFOs that are deep enough: {deadlock:?}");
@@ -438,12 +442,13 @@ fn time(
     }
 }
 
-/// Gives every FIFO the words that full rate needs.
+/// Gives every segment and every FIFO the words that full rate needs.
 fn at_full_rate(
     graph: &mut Graph,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<(Vec<Depth>, Timing)> {
-    let (depths, timing) = depths(graph, stop)?;
+    depths::segments(graph, stop)?;
+    let (depths, timing) = depths::depths(graph, stop)?;
     for depth in &depths {
         graph.set_depth(depth.node, depth.rate.max(depth.live));
     }
@@ -498,13 +503,12 @@ fn multiply(dataflow: &Dataflow, layers: &mut [Made], options: &Options) -> Resu
 /// Told after each step of a place: its pass, and the matrix where it is one of several.
 type Step<'a> = &'a (dyn Fn(&str, Pass, Option<Role>) -> Result<()> + Sync);
 
-/// What the passes from share to fold make of layer `number`, as far as `last` lets them.
+/// What the passes share, build and fold make of layer `number`, as far as `last` lets them.
 fn one(
     last: Pass,
     dataflow: &Dataflow,
     number: usize,
     choice: Choice,
-    schedule: &schedule::Options,
     share: &(dyn Fn(Problem) -> Solution + Sync),
     step: Step,
 ) -> Result<Made> {
@@ -515,9 +519,7 @@ fn one(
                 "has filters at many positions of a word, which are never unrolled: `folded`";
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
         }
-        (Some(kernel), Choice::Unrolled) => {
-            unrolled(last, &kernel.chain, number, schedule, share, step)
-        }
+        (Some(kernel), Choice::Unrolled) => unrolled(last, &kernel.chain, number, share, step),
         (Some(kernel), Choice::Folded(_)) if kernel.chain.multiplies_data() => {
             let cause = "multiplies data by data, which is never folded: `unrolled`";
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
@@ -566,13 +568,12 @@ pub(crate) fn shared(
     Ok(SharedMatrix { role, matrix: matrix.clone(), solution })
 }
 
-/// The pipeline of a chain, which is that of layer `number`, or what comes before it where `last`
+/// The circuit of a chain, which is that of layer `number`, or what comes before it where `last`
 /// does; `step` is called after each step.
 fn unrolled(
     last: Pass,
     chain: &Chain,
     number: usize,
-    schedule: &schedule::Options,
     share: &(dyn Fn(Problem) -> Solution + Sync),
     step: Step,
 ) -> Result<Made> {
@@ -592,16 +593,47 @@ fn unrolled(
     Pass::Build.checked(circuit::verify(&circuit))?;
     Pass::Build.checked(circuit::prove(&circuit, chain))?;
     step(name, Pass::Build, None)?;
-    if last < Pass::Schedule {
-        return Ok(Made::Built([wb, wc], circuit));
-    }
+    Ok(Made::Built([wb, wc], circuit))
+}
 
-    let pipeline = schedule::schedule(&circuit, schedule)?;
-    Pass::Schedule.checked(schedule::verify(&circuit, &pipeline, schedule))?;
-    step(name, Pass::Schedule, None)?;
-    let layer =
-        Unrolled { name: name.into(), wb, wc, circuit, pipeline, shift_add: BTreeMap::new() };
-    Ok(Made::Engine(LayerEngine::Unrolled(Box::new(layer))))
+/// Schedules the circuits, those of a segment together, and makes engines of them.
+fn schedule(
+    dataflow: &Dataflow,
+    layers: &mut [Made],
+    options: &schedule::Options,
+    step: Step,
+) -> Result<()> {
+    let built = |number: usize| matches!(layers[number], Made::Built(..));
+    let segments = stream::segments(dataflow, &built);
+    let circuits = |segment: &RangeInclusive<usize>| -> Vec<&Circuit> {
+        layers[segment.clone()].iter().filter_map(Made::circuit).collect()
+    };
+    let scheduled = (segments.par_iter())
+        .map(|segment| {
+            let circuits = circuits(segment);
+            let pipelines = schedule::segment(&circuits, options)?;
+            let both: Vec<_> = circuits.iter().copied().zip(&pipelines).collect();
+            Pass::Schedule.checked(schedule::verify_segment(&both, options))?;
+            for circuit in circuits {
+                step(&circuit.name, Pass::Schedule, None)?;
+            }
+            Ok(pipelines)
+        })
+        .collect::<Vec<Result<_>>>();
+    let mut pipelines = scheduled.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten();
+    for made in layers {
+        match std::mem::replace(made, Made::Nothing) {
+            Made::Built([wb, wc], circuit) => {
+                // An invariant of the segments: every circuit is in one.
+                let pipeline = pipelines.next().expect("every circuit has its pipeline");
+                let (name, shift_add) = (circuit.name.clone(), BTreeMap::new());
+                let layer = Unrolled { name, wb, wc, circuit, pipeline, shift_add };
+                *made = Made::Engine(LayerEngine::Unrolled(Box::new(layer)));
+            }
+            other => *made = other,
+        }
+    }
+    Ok(())
 }
 
 impl Compiled {
@@ -644,12 +676,18 @@ impl Compiled {
             layers: vec![Layer { reads: vec![EdgeId(0); ir.reads.len()], ..ir.clone() }],
         };
         ir::verify(&dataflow)?;
-        let engines = [self.layers[number].engine()];
+        let mut own = self.layers[number].clone();
+        if let LayerEngine::Unrolled(layer) = &mut own {
+            // It is no longer a part of a segment.
+            layer.pipeline = schedule::schedule(&layer.circuit, &self.schedule)?;
+            schedule::verify(&layer.circuit, &layer.pipeline, &self.schedule)?;
+        }
+        let engines = [own.engine()];
         let mut graph = stream::assemble(&dataflow, &engines, [Beat::Any; 2])?;
         stream::verify(&graph)?;
         stream::prove(&graph, &dataflow, &engines)?;
         let (depths, timing) = at_full_rate(&mut graph, stop)?;
-        let layers = vec![self.layers[number].clone()];
+        let layers = vec![own];
         Ok((number, Compiled { dataflow, layers, graph, depths, timing, ..self.clone() }))
     }
 
@@ -690,6 +728,13 @@ impl Compiled {
         }
     }
 
+    /// The unrolled layers, those of a segment together.
+    pub fn segments(&self) -> impl Iterator<Item = Vec<&Unrolled>> {
+        self.graph.segments().map(|(_, segment)| {
+            self.layers[segment.layers.clone()].iter().filter_map(LayerEngine::unrolled).collect()
+        })
+    }
+
     /// Clocks that a layer's own nodes need for a frame at least: as its geometry says, or, where
     /// its state must come round before the next frame, as the timing of the layer alone says.
     pub fn clocks(&self, number: usize) -> u64 {
@@ -700,8 +745,7 @@ impl Compiled {
             return alone.timing.interval();
         }
         let words = |id: &stream::StreamId| self.graph.streams[id.index()].words as u64;
-        let own = self.graph.nodes.iter().filter(|node| node.layer == Some(number));
-        let clocks = own.map(|node| {
+        let clocks = self.graph.of_layer(number).map(|node| {
             let steps = node.primitive.part().clocks() as u64;
             node.inputs.iter().chain(&node.outputs).map(words).max().unwrap_or(0).max(steps)
         });

@@ -161,7 +161,7 @@ pub struct Totals {
     pub constant_additions: usize,
     /// Saturating outputs.
     pub clamps: usize,
-    /// Sum of the pipelines' latencies; what stands between layers comes on top.
+    /// Sum of the segments' latencies; what stands between them comes on top.
     pub latency: u32,
     /// Bits of all delay lines.
     pub register_bits: u64,
@@ -184,7 +184,7 @@ impl Totals {
             adders: count(|l| l.wb.adders + l.wc.adders),
             constant_additions: count(|l| l.constant_additions),
             clamps: count(|l| l.clamps),
-            latency: layers.iter().map(|l| l.latency).sum(),
+            latency: 0,
             register_bits: bits(|l| l.register_bits),
             luts: bits(|l| l.luts),
         }
@@ -203,7 +203,7 @@ fn circuit_figures(figures: &mut LayerFigures, layer: &Unrolled) {
     figures.constant_additions = count(|op| matches!(op, Op::Offset { .. }) && !op.is_wires());
     figures.clamps = count(|op| matches!(op, Op::Clamp { .. }));
     figures.depth = depth(circuit);
-    figures.latency = layer.pipeline.stages;
+    figures.latency = layer.pipeline.latency(circuit);
     figures.register_bits = layer.pipeline.register_bits(circuit);
     let shift_add = shift_add_luts(layer);
     figures.luts = circuit.iter().map(|(id, _)| luts(circuit, id)).sum::<u64>() + shift_add;

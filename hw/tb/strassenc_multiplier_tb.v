@@ -1,5 +1,4 @@
-// Self-checking testbench of strassenc_multiplier: every latency with an enable per register of its
-// own, both kinds of operand, right and left shifts, halves that round up, the widest operand.
+// Self-checking testbench of strassenc_multiplier: every latency, frozen at times, both kinds of operand, right and left shifts, halves that round up, the widest operand.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
@@ -18,7 +17,7 @@ module strassenc_multiplier_check #(
     output reg         done,
     output reg  [31:0] failures
 );
-    reg  [LATENCY-1:0]      enable;
+    reg                     clken;
     reg  [OPERAND_BITS-1:0] x;
     wire [PRODUCT_BITS-1:0] product;
 
@@ -32,7 +31,7 @@ module strassenc_multiplier_check #(
         .LATENCY         (LATENCY)
     ) dut (
         .clk    (clk),
-        .enable (enable),
+        .clken  (clken),
         .x      (x),
         .product(product)
     );
@@ -51,7 +50,7 @@ module strassenc_multiplier_check #(
         done = 1'b0;
         failures = 0;
         known = 4'b0;
-        enable = {LATENCY{1'b0}};
+        clken = 1'b0;
         x = {OPERAND_BITS{1'b0}};
         // The coefficient is there after the first clock.
         @(negedge clk);
@@ -66,7 +65,7 @@ module strassenc_multiplier_check #(
                 4, 5: x = step >> 3;
                 default: x = $random(seed);
             endcase
-            enable = step < 8 ? {LATENCY{1'b1}} : $random(seed);
+            clken = step < 8 ? 1'b1 : $random(seed);
             operand = OPERAND_SIGNED != 0 && x[OPERAND_BITS-1]
                 ? $signed({{(64-OPERAND_BITS){1'b1}}, x}) : $signed({{(64-OPERAND_BITS){1'b0}}, x});
             exact = operand * COEFFICIENT;
@@ -75,7 +74,7 @@ module strassenc_multiplier_check #(
             expected = exact[PRODUCT_BITS-1:0];
             @(posedge clk);
             for (i = LATENCY - 1; i >= 0; i = i - 1)
-                if (enable[i]) begin
+                if (clken) begin
                     held[i]  = i == 0 ? expected : held[i == 0 ? 0 : i-1];
                     known[i] = i == 0 ? 1'b1 : known[i == 0 ? 0 : i-1];
                 end

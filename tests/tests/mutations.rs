@@ -732,7 +732,7 @@ macro_rules! primitives {
 
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
-    Kernel, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall, LstmCell,
+    Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall, LstmCell,
     Highway, Add, Concat,
 }
 
@@ -862,7 +862,24 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Serialiser, "beats", |p| p.beats += 1),
     of!(Reader, "groups", |p| p.groups += 1),
     of!(Reader, "repeats", |p| p.repeats += 1),
-    of!(Kernel, "stages", |p| p.stages += 1),
+    of!(Segment, "stages", |p| p.stages += 1),
+    of!(Segment, "first layer", |p| {
+        let Some(before) = p.layers.start().checked_sub(1) else { return false };
+        p.layers = before..=*p.layers.end();
+    }),
+    of!(Segment, "first layer, later", |p| {
+        if p.layers.start() == p.layers.end() {
+            return false;
+        }
+        p.layers = p.layers.start() + 1..=*p.layers.end();
+    }),
+    of!(Segment, "last layer", |p| p.layers = *p.layers.start()..=p.layers.end() + 1),
+    of!(Segment, "last layer, earlier", |p| {
+        if p.layers.start() == p.layers.end() {
+            return false;
+        }
+        p.layers = *p.layers.start()..=p.layers.end() - 1;
+    }),
     of!(Array, "table", |p| { p.table = if p.table == Table::Wb { Table::Wc } else { Table::Wb } }),
     of!(Array, "sums", |p| p.sums += 1),
     of!(Array, "repeats", |p| p.repeats += 1),

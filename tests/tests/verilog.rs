@@ -195,7 +195,7 @@ proptest! {
     #[test]
     fn every_name_is_declared_once_and_plain(core in any_core()) {
         let emitted = emitted(&core);
-        prop_assert!(emitted.signature.layers.iter().all(|layer| layer.latency > 0));
+        prop_assert!(emitted.signature.latency > 0);
         let own = |path: &str| path.ends_with(".v") && !path.starts_with("strassenc_");
         for file in emitted.files.iter().filter(|file| own(&file.path)) {
             prop_assert!(file.text.is_ascii() && file.text.ends_with("`default_nettype wire\n"));
@@ -205,7 +205,7 @@ proptest! {
                 continue;
             }
             let names = declared(&file.text);
-            prop_assert!(names.len() > 10);
+            prop_assert!(names.len() > 2);
             let mut seen = BTreeSet::new();
             for name in &names {
                 let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';

@@ -50,8 +50,6 @@ pub fn proofs(compiled: &Compiled) -> Counts {
                 }
                 circuit::verify(&layer.circuit)?;
                 circuit::prove(&layer.circuit, &kernel.chain).map_err(|e| e.within(&ir.name))?;
-                schedule::verify(&layer.circuit, &layer.pipeline, &compiled.schedule)
-                    .map_err(|e| e.within(&ir.name))?;
             }
             LayerEngine::Folded(folded) => {
                 folded::prove(folded, ir)?;
@@ -59,6 +57,11 @@ pub fn proofs(compiled: &Compiled) -> Counts {
             }
             LayerEngine::Elementwise { .. } => {}
         }
+    }
+    for segment in compiled.segments() {
+        let layers: Vec<_> =
+            segment.iter().map(|layer| (&layer.circuit, &layer.pipeline)).collect();
+        schedule::verify_segment(&layers, &compiled.schedule)?;
     }
     Ok(format!("{} adders, {} bits of ROM proved", thousands(adders), thousands(bits)))
 }
@@ -97,8 +100,7 @@ const STREAMED: usize = 64;
 /// The windows of all vectors streamed through the scheduled pipelines of the unrolled layers at an
 /// interval of one clock, at their declared widths.
 pub fn pipelines(compiled: &Compiled, vectors: &Vectors) -> Counts {
-    let stages: u32 =
-        compiled.layers.iter().filter_map(LayerEngine::unrolled).map(|l| l.pipeline.stages).sum();
+    let stages: u32 = compiled.graph.segments().map(|(_, segment)| segment.stages).sum();
     if compiled.layers.iter().all(|layer| layer.unrolled().is_none()) {
         return Err(Stop::Skip("no layer is unrolled".into()));
     }

@@ -180,6 +180,19 @@ impl Op {
         read.into_iter().flatten()
     }
 
+    /// The operation on other nodes.
+    pub fn map_nodes(mut self, f: impl Fn(NodeId) -> NodeId) -> Self {
+        let of = |t: Term| Term { node: f(t.node), ..t };
+        match &mut self {
+            Op::Input(_) | Op::Constant(_) => {}
+            Op::Add(terms) => terms.iter_mut().for_each(|t| *t = of(*t)),
+            Op::Offset { x, .. } => *x = of(*x),
+            Op::Product { x, y, .. } => (*x, *y) = (f(*x), f(*y)),
+            Op::Multiply { x, .. } | Op::Clamp { x, .. } => *x = f(*x),
+        }
+        self
+    }
+
     /// Whether it is one of the layer's multipliers.
     pub fn is_multiplier(&self) -> bool {
         matches!(self, Op::Multiply { .. } | Op::Product { .. })

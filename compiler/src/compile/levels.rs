@@ -54,7 +54,7 @@ impl Made {
         }
     }
 
-    fn circuit(&self) -> Option<&Circuit> {
+    pub(super) fn circuit(&self) -> Option<&Circuit> {
         match self {
             Made::Built(_, circuit) => Some(circuit),
             Made::Engine(engine) => engine.unrolled().map(|layer| &layer.circuit),
@@ -191,7 +191,10 @@ impl Levels {
                 let bits = self.pipelines().map(|l| l.pipeline.register_bits(&l.circuit));
                 vec![
                     ("pipelines", self.pipelines().count() as i64),
-                    ("stages", self.pipelines().map(|l| i64::from(l.pipeline.stages)).sum()),
+                    (
+                        "stages",
+                        self.pipelines().map(|l| i64::from(l.pipeline.latency(&l.circuit))).sum(),
+                    ),
                     ("register_bits", bits.sum::<u64>() as i64),
                 ]
             }

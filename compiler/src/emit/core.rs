@@ -5,10 +5,10 @@ use super::provenance::{Provenance, ascii};
 use super::rom::Rom;
 use super::signature::{self, Layer as LayerSignature, Signature, Vector};
 use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, file, layer, lists, testbench};
-use crate::compile::{Compiled, LayerEngine};
+use crate::compile::{Compiled, LayerEngine, Unrolled};
 use crate::folded::{Bank, Folded};
-use crate::ir::Kind;
-use crate::stream::primitive::{Rom as Lookups, Table};
+use crate::ir::{Edge, Kind};
+use crate::stream::primitive::{Rom as Lookups, Segment, Table};
 use crate::stream::{Graph, Node, Primitive, StreamId};
 use askama::Template;
 use rayon::prelude::*;
@@ -153,14 +153,11 @@ impl<'a> Core<'a> {
             let (multipliers, latency) = match &compiled.layers[number] {
                 LayerEngine::Unrolled(layer) => {
                     // A layer that is nothing but its kernel is one module.
-                    names.kernel = if is_kernel_alone(graph, number) {
-                        module.clone()
-                    } else {
-                        part("kernel")
-                    };
+                    names.kernel =
+                        if has_module(graph, number) { part("kernel") } else { module.clone() };
                     (
                         layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count(),
-                        layer.pipeline.stages,
+                        layer.pipeline.latency(&layer.circuit),
                     )
                 }
                 LayerEngine::Folded(folded) => (folded.bank.lanes, 0),
@@ -170,19 +167,15 @@ impl<'a> Core<'a> {
             let roms = nodes.flat_map(|node| node.primitive.part().roms(&graph.ends(node)));
             names.roms = roms.map(|rom| (rom.table, part(rom.table.rom()))).collect();
             let multipliers = multipliers + layer.products_of_a_unit();
-            let (s, m) = ends(graph, number);
-            let vector = |id: &StreamId| {
-                let stream = &graph.streams[id.index()];
-                Vector { elements: stream.lanes, format: stream.format }
-            };
+            let [input, output] = words(compiled, number);
             layers.push(LayerSignature {
                 name: layer.name.clone(),
                 module,
                 kernel: Some(names.kernel.clone()).filter(|kernel| !kernel.is_empty()),
                 multipliers,
                 latency,
-                input: vector(&s[0]),
-                output: vector(&m),
+                input,
+                output,
             });
             own.push(names);
         }
@@ -251,10 +244,8 @@ impl<'a> Core<'a> {
                 if *module == signature.module {
                     return Ok(files);
                 }
-                summary.push(format!(
-                    "Unrolled: a pipeline of {} stages, a window a clock.",
-                    layer.pipeline.stages
-                ));
+                let stages = layer.pipeline.latency(&layer.circuit);
+                summary.push(format!("Unrolled: a pipeline of {stages} stages."));
             }
             LayerEngine::Folded(folded) => summary.push(told(folded)),
             LayerEngine::Elementwise { lanes } => {
@@ -403,7 +394,10 @@ impl<'a> Core<'a> {
                     declared.push(*id);
                 }
             }
-            self.instantiate(node, names, &mut block)?;
+            match &node.primitive {
+                Primitive::Segment(segment) => self.segment(node, segment, names, &mut block),
+                _ => self.instantiate(node, names, &mut block)?,
+            }
             blocks.push(block);
         }
         Ok(blocks)
@@ -427,7 +421,14 @@ impl<'a> Core<'a> {
                 format!("{lanes} element{} at a time", plural(*lanes))
             }
         };
-        let name = format!("layer_{}", signature.name);
+        // Of a layer that goes on in a segment these are its windows.
+        let what = if graph.of_layer(number).any(|node| node.layer.is_none() && node.inputs == [m])
+        {
+            "windows"
+        } else {
+            "layer"
+        };
+        let name = format!("{what}_{}", signature.name);
         let mut block =
             Block { banner: format!("Layer {}: {engine}", signature.name), ..Block::default() };
         block.wires.extend(self.wires(m, &name));
@@ -447,6 +448,58 @@ impl<'a> Core<'a> {
             ports,
         });
         block
+    }
+
+    /// The pipelines of a segment, one after the other, and the control around them.
+    fn segment(
+        &self,
+        node: &Node,
+        segment: &Segment,
+        names: &BTreeMap<StreamId, String>,
+        block: &mut Block,
+    ) {
+        let (s, m) = (&names[&node.inputs[0]], &names[&node.outputs[0]]);
+        let clock = match (node.layer, self.clken) {
+            (Some(_), true) => ".clk(clk), .clken(clken)",
+            (Some(_), false) => ".clk(clk)",
+            (None, true) => ".clk(aclk), .clken(aclken)",
+            (None, false) => ".clk(aclk)",
+        };
+        let mut data = format!("{s}_data");
+        for number in segment.layers.clone() {
+            let (signature, kernel) = (&self.signature.layers[number], &self.own[number].kernel);
+            let result = if number == *segment.layers.end() {
+                format!("{}_result", node.name)
+            } else {
+                format!("layer_{}_data", signature.name)
+            };
+            let layer = self.compiled.layers[number].unrolled();
+            let bits = layer.map_or(0, |Unrolled { circuit, .. }| {
+                circuit.outputs.len() * circuit.output_format.bits as usize
+            });
+            block.wires.push(Wire { name: result.clone(), bits, vector: true });
+            let name = if node.layer.is_some() {
+                "u_pipeline".into()
+            } else {
+                format!("u_pipeline_{}", signature.name)
+            };
+            let ports = vec![format!("{clock}, .s_data({data}), .m_data({result})")];
+            let (module, parameters) = (kernel.clone(), String::new());
+            block.instances.push(Instance { module, name, parameters, ports });
+            data = result;
+        }
+        let ends = self.compiled.graph.ends(node);
+        block.instances.push(Instance {
+            module: "strassenc_segment".into(),
+            name: format!("u_{}", node.name),
+            parameters: node.primitive.part().parameters(&ends, self.signature.frames),
+            ports: vec![
+                self.primitive_clock(node.layer),
+                format!(".s_valid({s}_valid), .s_ready({s}_ready), .s_user({s}_user)"),
+                format!(".result({data})"),
+                connection("m", m),
+            ],
+        });
     }
 
     fn wires(&self, id: StreamId, name: &str) -> Vec<Wire> {
@@ -491,16 +544,8 @@ impl<'a> Core<'a> {
             )
         };
         let own = node.layer.map(|number| &self.own[number]);
-        let (module, clock) = match part.modules().first() {
-            Some(module) => (module.to_string(), self.primitive_clock(node.layer)),
-            None => {
-                let own =
-                    own.filter(|own| !own.kernel.is_empty()).ok_or_else(|| lost("pipeline"))?;
-                let clken = if self.clken { " .clken(clken)," } else { "" };
-                (own.kernel.clone(), format!(".clk(clk),{clken} .rst(rst)"))
-            }
-        };
-        let mut ports = vec![clock];
+        let module = part.modules().first().ok_or_else(|| lost("module"))?.to_string();
+        let mut ports = vec![self.primitive_clock(node.layer)];
         let mut of_roms: Vec<String> = vec![];
         let roms = part.roms(&ends);
         for Lookups { table, address, data, lookups } in &roms {
@@ -650,10 +695,34 @@ impl Port {
     }
 }
 
-/// Whether a layer is the pipeline of its kernel and nothing else.
-fn is_kernel_alone(graph: &Graph, number: usize) -> bool {
-    let mut own = graph.nodes.iter().filter(|node| node.layer == Some(number));
-    matches!((own.next(), own.next()), (Some(Node { primitive: Primitive::Kernel(_), .. }), None))
+/// Whether a layer has nodes of its own, which are in its module.
+fn has_module(graph: &Graph, number: usize) -> bool {
+    graph.nodes.iter().any(|node| node.layer == Some(number))
+}
+
+/// The words that enter and leave a layer; within a segment whole pixels.
+fn words(compiled: &Compiled, number: usize) -> [Vector; 2] {
+    let Compiled { dataflow, graph, .. } = compiled;
+    let whole = |edge: &Edge, elements: usize| Vector { elements, format: edge.format };
+    let of = |id: &StreamId| {
+        let stream = &graph.streams[id.index()];
+        Vector { elements: stream.lanes, format: stream.format }
+    };
+    let segment = graph.segments().find(|(_, segment)| segment.layers.contains(&number));
+    let (first, last) = match segment {
+        Some((_, segment)) => (*segment.layers.start(), *segment.layers.end()),
+        None => (number, number),
+    };
+    let nodes = || graph.of_layer(number);
+    let made: Vec<&StreamId> = nodes().flat_map(|node| &node.outputs).collect();
+    let read: Vec<&StreamId> = nodes().flat_map(|node| &node.inputs).collect();
+    let enters = read.iter().find(|id| !made.contains(id)).filter(|_| number == first);
+    let leaves = made.iter().find(|id| !read.contains(id)).filter(|_| number == last);
+    let (from, to) = (dataflow.reads(number), dataflow.yields(number));
+    [
+        enters.map_or_else(|| whole(from, from.shape.channels), |id| of(id)),
+        leaves.map_or_else(|| whole(to, to.shape.channels), |id| of(id)),
+    ]
 }
 
 /// The streams that enter and leave a layer.

@@ -7,7 +7,7 @@ use super::shift_add::ShiftAdded;
 use crate::circuit::{Circuit, NodeId, Op, Term};
 use crate::compile::Unrolled;
 use crate::multipliers::ShiftAdd;
-use crate::schedule::Pipeline;
+use crate::schedule::{self, Pipeline};
 use askama::Template;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -41,6 +41,8 @@ struct Layer<'a> {
     input: String,
     output_bits: u32,
     output: String,
+    /// Whether there is any register.
+    clocked: bool,
     inputs: Vec<Input<'a>>,
     /// The bits of `s_data` and the inputs that nothing reads.
     unused: String,
@@ -92,7 +94,6 @@ struct Multiplier<'a> {
     coefficient_bits: u32,
     shift: i32,
     latency: u32,
-    enable: String,
 }
 
 /// A multiplier of data by data.
@@ -103,7 +104,6 @@ struct Product<'a> {
     origin: Cow<'a, str>,
     operands: [Operand; 2],
     latency: u32,
-    enable: String,
 }
 
 struct Operand {
@@ -152,8 +152,9 @@ impl<'a> Writer<'a> {
                 read_at_once[operand.index()] |= pipeline.available(operand) == stage;
             }
         }
-        for output in &circuit.outputs {
+        for (output, leaves) in circuit.outputs.iter().zip(&pipeline.leaves) {
             read[output.index()] = true;
+            read_at_once[output.index()] |= pipeline.available(*output) == leaves.0;
         }
         Writer {
             circuit,
@@ -171,24 +172,36 @@ impl<'a> Writer<'a> {
         let (inputs, unused) = self.inputs();
         let multipliers = circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count();
         let additions = circuit.nodes.iter().filter(|n| matches!(n.op, Op::Add(..))).count();
-        let description = |n: usize, format: Format| {
-            format!("{} of {}", count(n, "element"), ascii(&format.to_string()))
+        let description = |n: usize, format: Format, stages: Vec<u32>, verb: &str| {
+            let (first, last) = (stages.iter().min(), stages.iter().max());
+            let (first, last) = (first.unwrap_or(&0), last.unwrap_or(&0));
+            let stages = if first == last {
+                format!("stage {first}")
+            } else {
+                format!("stages {first} to {last}, each in its own")
+            };
+            let (elements, format) = (count(n, "element"), format.to_string());
+            format!("{elements} of {}, which {verb} in {stages}", ascii(&format))
         };
+        let arrive = circuit.inputs.iter().map(|&id| self.pipeline.available(id)).collect();
+        let leave = self.pipeline.leaves.iter().map(|stage| stage.0).collect();
+        let latency = self.pipeline.latency(circuit);
         Layer {
             header: provenance.header(module, &format!("layer `{}`", circuit.name)),
             summary: format!(
                 "{}, {}, {}, {} register bits",
                 count(multipliers, "multiplier"),
                 count(additions, "addition"),
-                count(self.pipeline.stages as usize, "stage"),
+                count(latency as usize, "stage"),
                 self.pipeline.register_bits(circuit),
             ),
             module,
             clken,
             input_bits: circuit.inputs.len() as u32 * input.bits,
-            input: description(circuit.inputs.len(), input),
+            input: description(circuit.inputs.len(), input, arrive, "arrive"),
             output_bits: circuit.outputs.len() as u32 * output.bits,
-            output: description(circuit.outputs.len(), output),
+            output: description(circuit.outputs.len(), output, leave, "leave"),
+            clocked: multipliers > 0 || self.delay_lines.iter().any(|line| !line.is_empty()),
             inputs,
             unused,
             stages: self.stages(),
@@ -217,11 +230,13 @@ impl<'a> Writer<'a> {
     }
 
     fn stages(&self) -> Vec<Stage<'a>> {
-        let stages = self.pipeline.stages;
+        let (first, stages) = (self.pipeline.first(self.circuit), self.pipeline.stages());
         // What each stage computes, reads into multipliers, and hands on, in the circuit's order.
-        let mut computed = vec![vec![]; stages as usize + 1];
-        let mut multiplied = vec![vec![]; stages as usize + 1];
-        let mut handed_on = vec![vec![]; stages as usize + 1];
+        // Inputs that nothing reads may come after the last stage.
+        let last = self.pipeline.available.iter().map(|stage| stage.0).max().unwrap_or(0);
+        let mut computed = vec![vec![]; last.max(stages) as usize + 1];
+        let mut multiplied = computed.clone();
+        let mut handed_on = computed.clone();
         for (id, node) in self.circuit.iter() {
             let available = self.pipeline.available(id);
             match node.op {
@@ -234,7 +249,7 @@ impl<'a> Writer<'a> {
                 handed_on[stage as usize].push(id);
             }
         }
-        (0..stages)
+        (first..stages)
             .map(|s| {
                 self.stage(
                     s,
@@ -326,7 +341,7 @@ impl<'a> Writer<'a> {
         ];
         let named: Vec<_> =
             parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| count(*n, what)).collect();
-        if named.is_empty() { "control only".into() } else { named.join(", ") }
+        if named.is_empty() { "nothing is computed".into() } else { named.join(", ") }
     }
 
     /// Whether the value is a wire of its own, not only what a register loads.
@@ -445,7 +460,6 @@ impl<'a> Writer<'a> {
             coefficient_bits,
             shift,
             latency,
-            enable: self.enables(stage),
         })
     }
 
@@ -465,24 +479,16 @@ impl<'a> Writer<'a> {
             origin: ascii(&node.origin),
             operands: [operand(x), operand(y)],
             latency,
-            enable: self.enables(stage),
         })
-    }
-
-    /// The enables of the registers of a multiplier that reads in stage `stage`, the first one in
-    /// the low bit.
-    fn enables(&self, stage: u32) -> String {
-        let latency = self.pipeline.multiplier_latency;
-        let enables: Vec<String> =
-            (1..=latency).rev().map(|i| format!("p{}_enable", stage + i)).collect();
-        if latency == 1 { enables.concat() } else { format!("{{{}}}", enables.join(", ")) }
     }
 
     /// `m_data`, the last element first.
     fn outputs(&self) -> String {
         let bits = self.circuit.output_format.bits;
-        let read = |id: &NodeId| self.term(Term::plain(*id), self.pipeline.stages, bits);
-        wrapped(&self.circuit.outputs.iter().rev().map(read).collect::<Vec<_>>(), "        ")
+        let all = self.circuit.outputs.iter().zip(&self.pipeline.leaves);
+        let read =
+            |(id, stage): (&NodeId, &schedule::Stage)| self.term(Term::plain(*id), stage.0, bits);
+        wrapped(&all.rev().map(read).collect::<Vec<_>>(), "        ")
     }
 }
 
@@ -542,7 +548,4 @@ fn check_names(circuit: &Circuit) -> Result<()> {
     Ok(())
 }
 
-const PORTS: [&str; 11] = [
-    "clk", "clken", "rst", "s_valid", "s_ready", "s_user", "s_data", "m_valid", "m_ready",
-    "m_user", "m_data",
-];
+const PORTS: [&str; 4] = ["clk", "clken", "s_data", "m_data"];

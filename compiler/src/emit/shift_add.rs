@@ -23,7 +23,6 @@ pub(super) struct ShiftAdded<'a> {
     /// The rounded product with the bits that are dropped below it, where there are any.
     pub sum: Option<Wire>,
     pub value: String,
-    pub enable: String,
     /// The bits that nothing reads, and the name of the wire for them.
     pub unused: String,
     pub unused_name: String,
@@ -39,7 +38,6 @@ pub(super) struct Register {
     pub name: String,
     pub high: u32,
     pub value: String,
-    pub enable: String,
 }
 
 impl<'a> Writer<'a> {
@@ -94,9 +92,8 @@ impl<'a> Writer<'a> {
                 None => source(Term { node: output.node, shift: 0, negate: false }, width),
                 Some(before) => before.name.clone(),
             };
-            let (name, enable) =
-                (format!("{name}_p{}", stage + i), format!("p{}_enable", stage + i));
-            registers.push(Register { name, high: width - 1, value, enable });
+            let name = format!("{name}_p{}", stage + i);
+            registers.push(Register { name, high: width - 1, value });
         }
         let full = match registers.last() {
             None => source(Term { shift: left, ..output }, bits),
@@ -133,7 +130,6 @@ impl<'a> Writer<'a> {
             registers,
             sum,
             value,
-            enable: format!("p{}_enable", stage + latency),
             unused_name: format!("{name}_unused"),
             unused: unused.join(", "),
         })

@@ -102,7 +102,9 @@ impl Figures {
                 .map(|node| node.primitive.part().flip_flops(&graph.ends(node)) as u64)
                 .sum(),
         };
-        Ok(Figures { total: Totals::of(&layers), layers, streams })
+        let mut total = Totals::of(&layers);
+        total.latency = graph.segments().map(|(_, segment)| segment.stages).sum();
+        Ok(Figures { total, layers, streams })
     }
 }
 

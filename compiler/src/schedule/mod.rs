@@ -1,32 +1,39 @@
-//! The schedule of one circuit: which pipeline stage each node computes in. Data of its own, beside
-//! the circuit.
+//! The schedule of circuits: which pipeline stage each node computes in. Data of its own, beside
+//! the circuits.
 //!
-//! Semantics: the layer's inputs arrive in stage 0. A node scheduled in stage s computes,
+//! Kernels with nothing between them that stores or reorders are one *segment*: one free-running
+//! pipeline, without an enable, whose registers are placed across its layers.
+//!
+//! Semantics: a segment's inputs arrive in stage 0. A node scheduled in stage s computes,
 //! combinationally, between the registers of boundary s and those of boundary s + 1; its value is
 //! available within stage s to nodes of the same stage and, delayed by t - s registers, to nodes of
 //! any later stage t. A multiplier scheduled in stage s reads its operand there and its (rounded)
-//! product is available in stage s + `multiplier_latency`, from a register of its own. The outputs
-//! are available, registered, at boundary `stages`: the layer's latency is `stages` clocks. Clock
-//! by clock, that is [`Simulator`].
+//! product is available in stage s + `multiplier_latency`, from a register of its own. An output
+//! leaves its layer in a stage of its own, without a register; the next layer reads it there.
+//! Those of the last layer leave together, in the last stage; what takes them is the register of
+//! the boundary behind it, so that the segment's latency is its number of stages. Clock by clock,
+//! a layer is [`Simulator`].
 //!
-//! Invariants, checked by [`verify`]:
-//! - inputs and constants are available in stage 0; constants need no registers and no node waits
-//!   for them;
+//! Invariants, checked by [`verify`] and [`verify_segment`]:
+//! - inputs are available where the layer before hands them over, in stage 0 those of the first;
+//!   constants are available in stage 0, need no registers, and no node waits for them;
 //! - a node is available no earlier than its operands, a multiplier `multiplier_latency` stages
 //!   after its operand's reading;
-//! - no path between registers has more than `adders_per_stage` additions; constant additions and
-//!   clamps count, wires do not;
-//! - outputs are available before boundary `stages`, and there is at least one stage.
+//! - no path between registers has more than `adders_per_stage` additions, through whichever
+//!   layers; constant additions and clamps count, wires do not;
+//! - outputs are available where they leave, and those of the last layer leave in one stage.
 
 mod closure;
 mod optimise;
+mod segment;
 mod simulate;
 mod text;
 mod verify;
 
 pub use optimise::{earliest, schedule};
-pub use simulate::{Clock, Simulator, simulate};
-pub use verify::verify;
+pub use segment::segment;
+pub use simulate::{Simulator, simulate};
+pub use verify::{verify, verify_segment};
 
 use crate::circuit::{Circuit, NodeId, Op};
 use serde::{Deserialize, Serialize};
@@ -43,8 +50,8 @@ pub struct Pipeline {
     /// One per node: the stage in which the node's value is first available (for a multiplier: the
     /// stage in which its operand is read, plus `multiplier_latency`).
     pub available: Vec<Stage>,
-    /// Number of stages = latency of the layer in clocks.
-    pub stages: u32,
+    /// One per output: the stage in which it leaves the layer.
+    pub leaves: Vec<Stage>,
     /// Clocks from a multiplier's operand to its rounded product, 1..=4.
     pub multiplier_latency: u32,
 }
@@ -90,6 +97,23 @@ impl Options {
 }
 
 impl Pipeline {
+    /// The stages of the segment up to that in which the last output leaves. Of a segment's last
+    /// layer it is the segment's latency in clocks.
+    pub fn stages(&self) -> u32 {
+        1 + self.leaves.iter().map(|stage| stage.0).max().unwrap_or(0)
+    }
+
+    /// The first stage in which an input arrives.
+    pub fn first(&self, circuit: &Circuit) -> u32 {
+        circuit.inputs.iter().map(|&id| self.available(id)).min().unwrap_or(0)
+    }
+
+    /// How many stages the layer is part of; a stage may be part of two layers.
+    pub fn latency(&self, circuit: &Circuit) -> u32 {
+        // Of constants alone it is part of none.
+        self.stages().saturating_sub(self.first(circuit))
+    }
+
     /// The stage in which the node's value is first available.
     pub fn available(&self, node: NodeId) -> u32 {
         self.available[node.index()].0
@@ -103,7 +127,7 @@ impl Pipeline {
 
     /// Each node's delay line, which all its readers share: the widths in bits of its registers at
     /// the boundaries `available + 1`, `available + 2` and so on, up to the last stage that reads
-    /// it, `stages` for an output. A register is as wide as what is read from it or behind it.
+    /// it or in which it leaves. A register is as wide as what is read from it or behind it.
     /// Constants need none, whatever reads them.
     pub fn delay_lines(&self, circuit: &Circuit) -> Vec<Vec<u32>> {
         let mut lines: Vec<Vec<u32>> = vec![vec![]; circuit.nodes.len()];
@@ -124,8 +148,8 @@ impl Pipeline {
                 read(operand, self.reads(circuit, id), node.op.needed_bits(operand, node.width));
             }
         }
-        for &output in &circuit.outputs {
-            read(output, self.stages, None);
+        for (&output, leaves) in circuit.outputs.iter().zip(&self.leaves) {
+            read(output, leaves.0, None);
         }
         // An addition whose result is cut may need nothing of an operand.
         for line in &mut lines {

@@ -22,8 +22,9 @@ pub fn schedule(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
     let arcs = Arcs::new(circuit, options);
     let earliest = arcs.earliest();
     let last = last(circuit, &earliest);
-    let latest = arcs.latest(circuit, last);
-    Ok(pipeline(descend(circuit, options, &arcs, earliest, &latest), last, options))
+    let latest = arcs.latest(circuit, &earliest, last);
+    let stages = descend(circuit, options, &arcs, earliest, &latest);
+    Ok(pipeline(circuit, stages, last, options))
 }
 
 /// The schedule in which every node comes as early as it can: what [`schedule`] starts from, for
@@ -35,7 +36,7 @@ pub fn earliest(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
     options.validate()?;
     let earliest = Arcs::new(circuit, options).earliest();
     let last = last(circuit, &earliest);
-    Ok(pipeline(earliest, last, options))
+    Ok(pipeline(circuit, earliest, last, options))
 }
 
 /// The stage of the last output.
@@ -43,10 +44,10 @@ fn last(circuit: &Circuit, stages: &[u32]) -> u32 {
     circuit.outputs.iter().map(|output| stages[output.index()]).max().unwrap_or(0)
 }
 
-fn pipeline(stages: Vec<u32>, last: u32, options: &Options) -> Pipeline {
+fn pipeline(circuit: &Circuit, stages: Vec<u32>, last: u32, options: &Options) -> Pipeline {
     Pipeline {
         available: stages.into_iter().map(Stage).collect(),
-        stages: last + 1,
+        leaves: vec![Stage(last); circuit.outputs.len()],
         multiplier_latency: options.multiplier_latency,
     }
 }
@@ -107,9 +108,10 @@ impl Arcs {
         stages
     }
 
-    /// Inputs and constants stay in stage 0; all outputs are in stage `last` at the latest.
-    fn latest(&self, circuit: &Circuit, last: u32) -> Vec<u32> {
-        let mut stages = vec![last; self.before.len()];
+    /// Inputs and constants stay in stage 0; all outputs are in stage `last` at the latest. What no
+    /// output of a segment reads may come later.
+    fn latest(&self, circuit: &Circuit, earliest: &[u32], last: u32) -> Vec<u32> {
+        let mut stages: Vec<u32> = earliest.iter().map(|&stage| stage.max(last)).collect();
         for v in (0..self.before.len()).rev() {
             if matches!(circuit.nodes[v].op, Op::Input(_) | Op::Constant(_)) {
                 stages[v] = 0;

@@ -3,14 +3,16 @@
 use super::Pipeline;
 use crate::circuit::{Circuit, NodeId, Op, wrap};
 
-/// A pipeline in operation. Each boundary between stages has one valid bit and one enable, so that
-/// bubbles collapse: a boundary loads when it is empty or when the next one loads.
+/// A pipeline in operation, free-running: what enters at a clock has left it [`Pipeline::stages`]
+/// clocks later, whatever comes behind. All inputs are given at once and all outputs shown at
+/// once: those that the pipeline takes later wait in front of it, those that leave earlier wait
+/// behind it.
 pub struct Simulator<'a> {
     circuit: &'a Circuit,
     stages: Vec<Stage>,
     outputs: Vec<Output>,
     /// `[k]`: what the registers at the end of stage k hold, in the order of its `registers`;
-    /// `None` for a bubble.
+    /// `None` where nothing entered.
     boundaries: Vec<Option<Vec<i64>>>,
     /// The value of each node in the stage at hand; 0 for what is not known there.
     values: Vec<i64>,
@@ -46,27 +48,30 @@ enum Output {
     Register(usize),
 }
 
-/// What happens at one rising edge.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Clock {
-    /// Whether a vector on offer is accepted (`s_ready`).
-    pub ready: bool,
-    /// The vector on offer to the receiver (`m_valid`); it is gone after this edge only where the
-    /// receiver was ready.
-    pub output: Option<Vec<i64>>,
-}
-
 impl<'a> Simulator<'a> {
     /// An empty pipeline; it must be [verified](super::verify).
     pub fn new(circuit: &'a Circuit, pipeline: &Pipeline) -> Self {
-        let mut stages = vec![Stage::default(); pipeline.stages as usize];
-        let lines = pipeline.delay_lines(circuit);
-        for (id, node) in circuit.iter() {
+        let mut stages = vec![Stage::default(); pipeline.stages() as usize];
+        let mut lines = pipeline.delay_lines(circuit);
+        for output in &circuit.outputs {
+            let length = stages.len() - pipeline.available(*output) as usize;
+            lines[output.index()] = vec![circuit.node(*output).width; length];
+        }
+        for ((id, node), line) in circuit.iter().zip(lines) {
             if matches!(node.op, Op::Constant(_)) {
                 continue;
             }
             let available = pipeline.available(id) as usize;
-            stages[available].nodes.push(id);
+            let (computed, line) = match node.op {
+                Op::Input(_) => (0, [vec![node.width; available], line].concat()),
+                _ => (available, line),
+            };
+            stages[computed].nodes.push(id);
+            // An input that nothing reads may come after all else.
+            for (stage, width) in (computed..stages.len()).zip(line) {
+                let register = Register { from: id, node: id, width, signed: node.signed };
+                stages[stage].registers.push(register);
+            }
             if let Op::Multiply { x, .. } = node.op {
                 let operand = circuit.node(x);
                 let (width, signed) = (operand.width, operand.signed);
@@ -84,10 +89,6 @@ impl<'a> Simulator<'a> {
                     stage.registers.push(Register { from: id, node: id, width: 63, signed: true });
                 }
             }
-            for (k, &width) in lines[id.index()].iter().enumerate() {
-                let register = Register { from: id, node: id, width, signed: node.signed };
-                stages[available + k].registers.push(register);
-            }
         }
         let last = stages.last().map_or(&[][..], |stage| &stage.registers);
         let output = |&id: &NodeId| match circuit.node(id).op {
@@ -103,10 +104,9 @@ impl<'a> Simulator<'a> {
         Simulator { circuit, stages, outputs, boundaries, values }
     }
 
-    /// One rising edge with `input` on offer and a receiver that is ready or not.
-    ///
-    /// `input` has one element per input of the circuit.
-    pub fn clock(&mut self, input: Option<&[i64]>, receiver_ready: bool) -> Clock {
+    /// One rising edge with `input` on offer, one element per input of the circuit; the vector that
+    /// was shown before it.
+    pub fn clock(&mut self, input: Option<&[i64]>) -> Option<Vec<i64>> {
         let output = self.boundaries.last().and_then(Option::as_ref).map(|registers| {
             let value = |output: &Output| match *output {
                 Output::Constant(v) => v,
@@ -115,27 +115,23 @@ impl<'a> Simulator<'a> {
             self.outputs.iter().map(value).collect()
         });
         // From the last boundary to the first: each loads what the one before it still holds.
-        let mut enable = receiver_ready;
         for k in (0..self.boundaries.len()).rev() {
-            enable |= self.boundaries[k].is_none();
-            if enable {
-                self.boundaries[k] = match k.checked_sub(1) {
-                    None => input.map(|x| self.stage(0, x)),
-                    Some(before) => self.boundaries[before].take().map(|held| {
-                        for (register, value) in self.stages[before].registers.iter().zip(held) {
-                            self.values[register.node.index()] = value;
-                        }
-                        let next = self.stage(k, &[]);
-                        self.stages[before]
-                            .registers
-                            .iter()
-                            .for_each(|r| self.values[r.node.index()] = 0);
-                        next
-                    }),
-                };
-            }
+            self.boundaries[k] = match k.checked_sub(1) {
+                None => input.map(|x| self.stage(0, x)),
+                Some(before) => self.boundaries[before].take().map(|held| {
+                    for (register, value) in self.stages[before].registers.iter().zip(held) {
+                        self.values[register.node.index()] = value;
+                    }
+                    let next = self.stage(k, &[]);
+                    self.stages[before]
+                        .registers
+                        .iter()
+                        .for_each(|r| self.values[r.node.index()] = 0);
+                    next
+                }),
+            };
         }
-        Clock { ready: enable, output }
+        output
     }
 
     /// What stage `k` puts into the registers at its end, from the values that it finds.
@@ -168,9 +164,8 @@ impl<'a> Simulator<'a> {
 pub fn simulate(circuit: &Circuit, pipeline: &Pipeline, vectors: &[Vec<i64>]) -> Vec<Vec<i64>> {
     let mut simulator = Simulator::new(circuit, pipeline);
     let mut outputs = vec![];
-    for clock in 0..vectors.len() + pipeline.stages as usize {
-        let input = vectors.get(clock).map(Vec::as_slice);
-        outputs.extend(simulator.clock(input, true).output);
+    for clock in 0..vectors.len() + pipeline.stages() as usize {
+        outputs.extend(simulator.clock(vectors.get(clock).map(Vec::as_slice)));
     }
     outputs
 }

@@ -1,9 +1,10 @@
 //! A text form of pipelines, for tests as files and for reading: the stage of a node a line,
-//! `name: stage`, in the order of the circuit whose names these are.
+//! `name: stage`, in the order of the circuit whose names these are. Where outputs do not leave in
+//! one stage, a last line `leave in` has the stage of each.
 
 use super::{MULTIPLIER_LATENCY, Pipeline, Stage};
 use crate::circuit::Circuit;
-use crate::text::Lines;
+use crate::text::{Lines, numbers, parse_numbers};
 use std::fmt;
 use strassenc_runtime::Result;
 
@@ -35,14 +36,20 @@ impl Pipeline {
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Named { pipeline, circuit } = self;
-        let Pipeline { available, stages, multiplier_latency } = pipeline;
+        let Pipeline { available, leaves, multiplier_latency } = pipeline;
+        let stages = pipeline.stages();
         writeln!(
             f,
             "pipeline {}: {stages} stages, multiplier latency {multiplier_latency}",
             circuit.name
         )?;
         (circuit.nodes.iter().zip(available))
-            .try_for_each(|(node, Stage(stage))| writeln!(f, "{}: {stage}", node.name))
+            .try_for_each(|(node, Stage(stage))| writeln!(f, "{}: {stage}", node.name))?;
+        if leaves.iter().all(|stage| stage.0 + 1 == stages) {
+            return Ok(());
+        }
+        let leaves: Vec<u32> = leaves.iter().map(|stage| stage.0).collect();
+        writeln!(f, "leave in {}", numbers(&leaves))
     }
 }
 
@@ -51,18 +58,34 @@ fn pipeline(lines: &mut Lines, circuit: &Circuit) -> Option<Pipeline> {
     let (stages, multiplier_latency) = rest.split_once(" stages, multiplier latency ")?;
     let (stages, multiplier_latency) = (parse_stage(stages)?, multiplier_latency.parse().ok()?);
     let mut available = vec![];
+    let ends = |line: &&str| line.starts_with("pipeline ") || line.starts_with("leave in ");
     for node in &circuit.nodes {
-        if lines.peek().is_none_or(|line| line.starts_with("pipeline ")) {
+        if lines.peek().filter(|line| !ends(line)).is_none() {
             break;
         }
         let stage = lines.next()?.strip_prefix(&node.name)?.strip_prefix(": ")?;
         available.push(Stage(parse_stage(stage)?));
     }
     let multiplier_latency = Some(multiplier_latency).filter(|l| MULTIPLIER_LATENCY.contains(l))?;
-    Some(Pipeline { available, stages, multiplier_latency })
+    let leaves: Vec<u32> = match lines.peek().and_then(|line| line.strip_prefix("leave in ")) {
+        Some(rest) => {
+            let leaves = parse_numbers(rest)?;
+            lines.next();
+            leaves
+        }
+        None => vec![stages.checked_sub(1)?; circuit.outputs.len()],
+    };
+    let leaves: Vec<Stage> = leaves
+        .into_iter()
+        .map(|stage| (stage <= MOST).then_some(Stage(stage)))
+        .collect::<Option<_>>()?;
+    let pipeline = Pipeline { available, leaves, multiplier_latency };
+    (pipeline.stages() == stages).then_some(pipeline)
 }
 
-/// Reads a stage that is small enough for the latency of a multiplier to be added to it.
+/// The largest stage that is read: the latency of a multiplier can be added to it.
+const MOST: u32 = 1 << 24;
+
 fn parse_stage(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|stage| *stage <= 1 << 24)
+    text.parse().ok().filter(|stage| *stage <= MOST)
 }

@@ -6,7 +6,7 @@ use super::run::{Failure, Options};
 use super::wave::Wave;
 use super::{Simulator, Sources};
 use crate::circuit::{self, Op};
-use crate::compile::{Compiled, Unrolled};
+use crate::compile::{Compiled, LayerEngine, Unrolled};
 use crate::emit::Signature;
 use crate::ir::{self, State};
 use crate::stream::depths;
@@ -67,12 +67,10 @@ pub enum Place {
         /// enough.
         waiting: Vec<String>,
     },
-    /// The sample does not come through this layer.
+    /// The sample does not enter this layer.
     Lost {
         /// The layer's name.
         layer: String,
-        /// The last stage that it is seen in; 0 where it does not enter.
-        stage: u32,
     },
     /// The sample comes out right where it is run again: the fault depends on what went before, or
     /// on pauses.
@@ -129,9 +127,7 @@ impl fmt::Display for Place {
                      them"
                 )
             }
-            Place::Lost { layer, stage } => {
-                write!(f, "the sample does not get beyond stage {stage} of layer `{layer}`")
-            }
+            Place::Lost { layer } => write!(f, "the sample does not enter layer `{layer}`"),
             Place::Passes => write!(
                 f,
                 "the sample comes out right when it is run again alone and after its predecessors: \
@@ -293,6 +289,9 @@ impl Recording<'_> {
             let before = state.clone();
             let edges = compiled.step(&mut state, input)?;
             for (number, layer) in compiled.dataflow.layers.iter().enumerate() {
+                if within(&compiled.graph, number) {
+                    continue;
+                }
                 let to = compiled.dataflow.yields(number);
                 let (lanes, bits) = (signature.layers[number].output.elements, to.format.bits);
                 let words = to.shape.elements() / lanes;
@@ -332,9 +331,9 @@ impl Recording<'_> {
         Ok(None)
     }
 
-    /// The first wrong signal in the pipeline of layer `number` while it works on this sample, or
-    /// the stage in which a window of it is lost; none where the layer has no pipeline, or that is
-    /// right. `state` is that before the sample.
+    /// The first wrong signal in the segment that layer `number` ends while it works on this
+    /// sample, or that a window of it does not enter; none where the layer has no pipeline, or all
+    /// is right. `state` is that before the sample.
     fn in_pipeline(
         &self,
         number: usize,
@@ -342,38 +341,63 @@ impl Recording<'_> {
         input: &[i64],
         sample: usize,
     ) -> Result<Option<Place>> {
-        let Recording { compiled, signature, wave, top } = self;
-        let Some(layer) = compiled.layers[number].unrolled() else { return Ok(None) };
-        let mut windows = vec![];
-        ir::step_with(&compiled.dataflow, &mut state, input, |layer, _, x| {
-            if layer == number {
-                windows.push(x.to_vec());
+        let Recording { compiled, wave, top, .. } = self;
+        let Compiled { dataflow, graph, .. } = compiled;
+        let Some((node, segment)) = graph.segments().find(|(_, s)| s.layers.contains(&number))
+        else {
+            return Ok(None);
+        };
+        let layers: Vec<&Unrolled> = compiled.layers[segment.layers.clone()]
+            .iter()
+            .filter_map(LayerEngine::unrolled)
+            .collect();
+        // Those that enter each of the layers.
+        let mut windows: Vec<Vec<Vec<i64>>> = vec![vec![]; layers.len()];
+        ir::step_with(dataflow, &mut state, input, |layer, _, x| {
+            if segment.layers.contains(&layer) {
+                windows[layer - segment.layers.start()].push(x.to_vec());
             }
             compiled.compute(layer, x)
         })?;
-        let promised = &signature.layers[number];
-        let module = format!("{top}.u_layer_{}", layer.name);
-        let alone = promised.kernel.as_ref() == Some(&promised.module);
-        let scope = if alone { module } else { format!("{module}.u_kernel") };
-        for (window, x) in windows.iter().enumerate() {
-            let clocks = match follow(
-                layer.pipeline.stages,
-                wave,
-                &scope,
-                sample * windows.len() + window,
-            ) {
-                Ok(clocks) => clocks,
-                // What does not enter is lost before.
-                Err(0) if number > 0 || window > 0 => return Ok(None),
-                Err(stage) => return Ok(Some(Place::Lost { layer: layer.name.clone(), stage })),
+        let node = &graph.nodes[node];
+        let outer = match node.layer {
+            Some(owner) => format!("{top}.u_layer_{}", dataflow.layers[owner].name),
+            None => top.clone(),
+        };
+        let control = format!("{outer}.u_{}", node.name);
+        let high = |signal: &str, clock: u64| {
+            wave.at(&format!("{control}.{signal}"), TICKS * clock) == Some(1)
+        };
+        let enters: Vec<u64> = (0..wave.end / TICKS + 1)
+            .filter(|&clock| {
+                !high("rst", clock) && high("s_valid", clock) && high("s_ready", clock)
+            })
+            .collect();
+        let count = windows[0].len();
+        for window in 0..count {
+            let Some(&clock) = enters.get(sample * count + window) else {
+                // What does not enter a later one is lost before.
+                let lost = *segment.layers.start() == 0 && window == 0;
+                return Ok(lost.then(|| Place::Lost { layer: layers[0].name.clone() }));
             };
-            let values = circuit::evaluate(&layer.circuit, x)?;
-            if let Some(place) = first_wrong(layer, &values, wave, &scope, &clocks) {
-                return Ok(Some(place));
+            for (layer, windows) in layers.iter().zip(&windows) {
+                let scope = match node.layer {
+                    Some(_) => format!("{outer}.u_pipeline"),
+                    None => format!("{outer}.u_pipeline_{}", layer.name),
+                };
+                let values = circuit::evaluate(&layer.circuit, &windows[window])?;
+                if let Some(place) = first_wrong(layer, &values, wave, &scope, clock) {
+                    return Ok(Some(place));
+                }
             }
         }
         Ok(None)
     }
+}
+
+/// Whether the layer is within a segment, so that no stream carries what it yields.
+fn within(graph: &Graph, number: usize) -> bool {
+    graph.segments().any(|(_, s)| s.layers.contains(&number) && *s.layers.end() != number)
 }
 
 /// What waits at the end of a waveform.
@@ -462,43 +486,21 @@ impl Simulator {
     }
 }
 
-/// The clock at which the `turn`-th sample leaves each stage of a layer, the last one being its
-/// output; or the last stage that it is seen in.
-fn follow(
-    stages: u32,
-    wave: &Wave,
-    scope: &str,
-    turn: usize,
-) -> std::result::Result<Vec<u64>, u32> {
-    let end = wave.end / TICKS + 1;
-    let high =
-        |name: &str, clock: u64| wave.at(&format!("{scope}.{name}"), TICKS * clock) == Some(1);
-    let enters =
-        |clock: &u64| high("s_valid", *clock) && high("s_ready", *clock) && !high("rst", *clock);
-    let mut clocks = vec![(0..end).filter(enters).nth(turn).ok_or(0u32)?];
-    for stage in 1..=stages {
-        let leaves =
-            if stage == stages { "m_ready".into() } else { format!("p{}_enable", stage + 1) };
-        let arrival = clocks[stage as usize - 1] + 1;
-        clocks.push((arrival..end).find(|clock| high(&leaves, *clock)).ok_or(stage)?);
-    }
-    Ok(clocks)
-}
-
-/// The first signal of a layer that is not what `values` say, where the sample leaves the stages at
-/// `clocks`.
+/// The first signal of a layer that is not what `values` say, where the sample enters its segment at
+/// `clock`: what a stage computes is there as many clocks later.
 fn first_wrong(
     layer: &Unrolled,
     values: &[i64],
     wave: &Wave,
     scope: &str,
-    clocks: &[u64],
+    clock: u64,
 ) -> Option<Place> {
     let Unrolled { circuit, pipeline, .. } = layer;
     let lines = pipeline.delay_lines(circuit);
     // At each boundary the registers were loaded one clock ago, and only then are the wires
     // computed.
-    for (stage, clock) in (0..=pipeline.stages).zip(clocks) {
+    for stage in pipeline.first(circuit)..pipeline.stages() {
+        let clock = clock + u64::from(stage);
         for registers in [true, false] {
             for (id, node) in circuit.iter() {
                 let available = pipeline.available(id);

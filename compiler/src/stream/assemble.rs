@@ -1,8 +1,8 @@
 //! Assembles a stream graph from the layers of the dataflow IR and their engines.
 
 use super::primitive::{
-    self, Accumulate, Add, Array, Bank, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway,
-    Lines, Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise,
+    Accumulate, Add, Array, Bank, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway, Lines,
+    Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
     Serialiser, Table, Tanh, Widen, Window,
 };
 use super::{Graph, Node, Stream, StreamId};
@@ -12,15 +12,16 @@ use crate::ir::gated::{Cell, Curve};
 use crate::ir::words::gcd;
 use crate::ir::{Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Windows};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use strassenc_runtime::model::PoolKind;
 use strassenc_runtime::{Error, Format, Result, Shape};
 
 /// What a layer works on.
 #[derive(Clone, Copy, Debug)]
 pub enum Engine<'a> {
-    /// A pipeline of this many stages; its weights are wiring.
+    /// A pipeline whose weights are wiring; of the last layer of a segment, the whole segment.
     Unrolled {
-        /// Clocks from input to output.
+        /// Clocks from the segment's input to this layer's output.
         stages: u32,
     },
     /// Weights in ROM.
@@ -60,15 +61,20 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
         x = builder.pack("s", x, lanes, input.elements);
     }
     builder.offer(EdgeId(0), x, "input");
-    for (number, engine) in engines.iter().enumerate() {
-        let y = builder.layer(number, *engine)?;
-        let name = &dataflow.layers[number].name;
-        let y = if number + 1 == engines.len() {
+    let unrolled = |number: usize| matches!(engines[number], Engine::Unrolled { .. });
+    for layers in segments(dataflow, &unrolled) {
+        let last = *layers.end();
+        let y = builder.layers(layers, engines[last])?;
+        let name = &dataflow.layers[last].name;
+        // A segment ends in a FIFO, which breaks every combinational path.
+        let registered =
+            matches!(builder.nodes.last(), Some(Node { primitive: Primitive::Segment(_), .. }));
+        let y = if registered || last + 1 == engines.len() {
             y
         } else {
             builder.then(None, &format!("register_{name}"), Register::Between, y)
         };
-        builder.offer(EdgeId(number as u32 + 1), y, name);
+        builder.offer(EdgeId(last as u32 + 1), y, name);
     }
     let last = dataflow.edges.len() - 1;
     let mut y = builder.take(EdgeId(last as u32));
@@ -79,6 +85,43 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
     y = builder.then(None, "frame_end", FrameEnd, y);
     y = builder.then(None, "m_register", Register::Output, y);
     Ok(Graph { nodes: builder.nodes, streams: builder.streams, output: y, beats: [input, output] })
+}
+
+/// All layers in order, those together that are one segment: unrolled kernels, each of which takes
+/// every word of the one before as it comes, alone.
+pub fn segments(
+    dataflow: &Dataflow,
+    unrolled: &dyn Fn(usize) -> bool,
+) -> Vec<RangeInclusive<usize>> {
+    let mut segments: Vec<RangeInclusive<usize>> = vec![];
+    for number in 0..dataflow.layers.len() {
+        match segments.last_mut() {
+            Some(segment)
+                if unrolled(number - 1) && unrolled(number) && follows(dataflow, number) =>
+            {
+                *segment = *segment.start()..=number;
+            }
+            _ => segments.push(number..=number),
+        }
+    }
+    segments
+}
+
+/// Whether a layer is a kernel over single pixels that the kernel before it yields one by one, and
+/// nothing else reads.
+fn follows(dataflow: &Dataflow, number: usize) -> bool {
+    let edge = EdgeId(number as u32);
+    let readers = dataflow.layers.iter().flat_map(|layer| &layer.reads).filter(|id| **id == edge);
+    match (&dataflow.layers[number - 1].kind, &dataflow.layers[number].kind) {
+        (Kind::Spn(before), Kind::Spn(kernel)) => {
+            before.patch.area() == 1
+                && before.output == kernel.input
+                && kernel.windows == Windows::pixels(kernel.input)
+                && dataflow.layers[number].reads == [edge]
+                && readers.count() == 1
+        }
+        _ => false,
+    }
 }
 
 /// Whether every layer that reads the network's input takes all of its elements at once.
@@ -235,13 +278,20 @@ impl<'a> Builder<'a> {
         y
     }
 
-    /// The nodes of one layer; the stream that leaves them.
-    fn layer(&mut self, number: usize, engine: Engine) -> Result<StreamId> {
+    /// The nodes of layers that are one segment, on the engine of the last; the stream that leaves
+    /// them.
+    fn layers(&mut self, layers: RangeInclusive<usize>, engine: Engine) -> Result<StreamId> {
         let dataflow = self.dataflow;
+        let number = *layers.start();
         let layer = &dataflow.layers[number];
         let to = dataflow.yields(number);
         let format = to.format;
         Ok(match (&layer.kind, engine) {
+            (Kind::Spn(kernel), Engine::Unrolled { stages }) => {
+                let x = self.take(layer.reads[0]);
+                let last = dataflow.layers[*layers.end()].kernel().unwrap_or(kernel);
+                self.segment(layers, [kernel, last], stages, x)
+            }
             (Kind::Spn(kernel), engine) => {
                 let x = self.take(layer.reads[0]);
                 self.kernel(number, kernel, engine, x)?
@@ -360,7 +410,9 @@ impl<'a> Builder<'a> {
     ) -> Result<StreamId> {
         match engine {
             Engine::Folded(folded) => self.folded(number, kernel, folded, x),
-            Engine::Unrolled { stages } => Ok(self.unrolled(number, kernel, stages, x)),
+            Engine::Unrolled { stages } => {
+                Ok(self.segment(number..=number, [kernel; 2], stages, x))
+            }
             Engine::Elementwise { .. } => Err(self.lost(number)),
         }
     }
@@ -412,8 +464,17 @@ impl<'a> Builder<'a> {
         Ok(leaves)
     }
 
-    fn unrolled(&mut self, number: usize, kernel: &Kernel, stages: u32, x: StreamId) -> StreamId {
-        let (input, format) = (kernel.input, kernel.chain.output);
+    /// A free-running pipeline of layers, whose first and last kernels these are, and what stands
+    /// around it.
+    fn segment(
+        &mut self,
+        layers: RangeInclusive<usize>,
+        [kernel, last]: [&Kernel; 2],
+        stages: u32,
+        x: StreamId,
+    ) -> StreamId {
+        let (number, end) = (*layers.start(), *layers.end());
+        let input = kernel.input;
         let mut x = self.convert(Some(number), "x", x, input.channels);
         let (windows, from) = (kernel.windows, self.streams[x.index()].format);
         // Windows of one pixel each, all of them, need no storage.
@@ -422,16 +483,24 @@ impl<'a> Builder<'a> {
             let elements = windows.size.area() * input.channels;
             x = self.into(number, "window", Window(lines), x, (elements, from, windows.count()));
         }
-        let elements = kernel.patch.area() * kernel.output.channels;
-        let y = self.into(
-            number,
-            "kernel",
-            primitive::Kernel { stages },
-            x,
-            (elements, format, windows.count()),
-        );
-        let y = self.convert(Some(number), "y", y, kernel.output.channels);
-        self.patches(number, kernel, y)
+        let before = self.nodes.iter().any(|node| node.layer == Some(number));
+        let (elements, format) = (last.patch.area() * last.output.channels, last.chain.output);
+        let behind = elements > last.output.channels || !last.in_order();
+        let y = self.stream(elements, format, windows.count());
+        // A segment that is all there is of its layers stands between the layers.
+        let gated = !matches!(self.dataflow.layers[end].kind, Kind::Spn(_));
+        let within = number == end && (before || behind || gated);
+        let name = &self.dataflow.layers[end].name;
+        let (owner, name) = match (within, behind) {
+            (true, _) => (Some(number), "kernel".into()),
+            (false, true) => (None, format!("segment_{name}")),
+            (false, false) => (None, format!("layer_{name}")),
+        };
+        let mut segment = Segment { layers, stages, depth: 0 };
+        segment.depth = segment.full_rate();
+        self.node(owner, &name, segment, &[x], &[y]);
+        let y = self.convert(Some(end), "y", y, last.output.channels);
+        self.patches(end, last, y)
     }
 
     /// Appends what turns patches, pixel by pixel, into rows.

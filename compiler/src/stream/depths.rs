@@ -1,6 +1,7 @@
-//! Depths of the FIFOs where branches meet again: the least that never deadlocks, and the least at
-//! full rate.
+//! Depths of segments, and of the FIFOs where branches meet again: the least that never deadlocks,
+//! and the least at full rate.
 
+use super::primitive::Segment;
 use super::timing::{self, Ending, Timing};
 use super::{Graph, StreamId};
 use strassenc_runtime::{Error, Result};
@@ -17,9 +18,47 @@ pub struct Depth {
 }
 
 /// Frames that show how a core runs once it is full: few of many words, more of few words, of which
-/// several are inside at a time.
+/// several are inside at a time, and more than a segment holds.
 pub fn frames(graph: &Graph) -> usize {
-    (4000 / graph.streams[0].words).clamp(3, 24)
+    let held = |(node, segment): (usize, &Segment)| {
+        let words = graph.ends(&graph.nodes[node]).x().words;
+        2 * segment.full_rate().div_ceil(words)
+    };
+    let held = graph.segments().map(held).max().unwrap_or(0);
+    (4000 / graph.streams[0].words).clamp(3, 24) + held
+}
+
+/// Gives every segment, which has the depth of [`Segment::full_rate`], the least one with which no
+/// result is ever later, one segment after the other. FIFOs are unbounded yet.
+///
+/// # Errors
+/// Where the graph is stuck, a bug of ours, or the user interrupts.
+///
+/// [`Segment::full_rate`]: super::primitive::Segment::full_rate
+pub fn segments(graph: &mut Graph, stop: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+    let all: Vec<(usize, usize)> = graph.segments().map(|(i, of)| (i, of.depth)).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let shown = |graph: &Graph| match timing::simulate(graph, frames(graph), stop)? {
+        Ending::Done(timing) => Ok(timing.shown),
+        Ending::Deadlock(deadlock) => Err(Error::internal(
+            "stream graph",
+            format_args!("is stuck with unbounded FIFOs: {deadlock:?}"),
+        )),
+    };
+    let due = shown(graph)?;
+    for (node, depth) in all {
+        // Enough is known to be enough; what is less than `least` is not.
+        let (mut least, mut enough) = (1, depth);
+        while least < enough {
+            let between = least.midpoint(enough);
+            graph.set_depth(node, between);
+            if shown(graph)? == due { enough = between } else { least = between + 1 }
+        }
+        graph.set_depth(node, enough);
+    }
+    Ok(())
 }
 
 /// The depths of all FIFOs, and the timing with unbounded ones.

@@ -21,13 +21,13 @@ mod text;
 pub mod timing;
 mod verify;
 
-pub use assemble::{Engine, assemble};
+pub use assemble::{Engine, assemble, segments};
 pub use primitive::{Lines, Primitive};
 pub use prove::prove;
 pub use verify::verify;
 
 use crate::emit::signature::Stream as Axi;
-use primitive::{Ends, Fifo};
+use primitive::{Ends, Fifo, Segment};
 use strassenc_runtime::Format;
 
 /// A stream of one [`Graph`].
@@ -103,10 +103,31 @@ impl Graph {
         self.nodes.iter().enumerate().filter(move |(_, node)| is(node)).map(|(i, _)| i)
     }
 
-    /// Sets the depth of the FIFO at this position.
-    pub fn set_depth(&mut self, fifo: usize, words: usize) {
-        if let Primitive::Fifo(Fifo { depth, .. }) = &mut self.nodes[fifo].primitive {
-            *depth = words;
-        }
+    /// The nodes of a layer, the segment that it is in among them.
+    pub fn of_layer(&self, number: usize) -> impl Iterator<Item = &Node> {
+        let has = move |node: &&Node| match &node.primitive {
+            Primitive::Segment(segment) => segment.layers.contains(&number),
+            _ => node.layer == Some(number),
+        };
+        self.nodes.iter().filter(has)
+    }
+
+    /// The segments: their nodes' positions.
+    pub fn segments(&self) -> impl Iterator<Item = (usize, &Segment)> {
+        self.nodes.iter().enumerate().filter_map(|(i, node)| match &node.primitive {
+            Primitive::Segment(segment) => Some((i, segment)),
+            _ => None,
+        })
+    }
+
+    /// Sets the depth of the FIFO or the segment at this position.
+    pub fn set_depth(&mut self, node: usize, words: usize) {
+        let of = match &mut self.nodes[node].primitive {
+            Primitive::Fifo(Fifo { depth, .. }) | Primitive::Segment(Segment { depth, .. }) => {
+                depth
+            }
+            _ => return,
+        };
+        *of = words;
     }
 }

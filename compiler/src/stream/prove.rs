@@ -2,8 +2,8 @@
 //! from the core's input to its output, and derives from the definitions what each node must be.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Collector, Concat, Fifo, FrameEnd, Framer, Highway, Kernel,
-    Lines, Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise,
+    Accumulate, Add, Array, Bank, Collector, Concat, Fifo, FrameEnd, Framer, Highway, Lines,
+    Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
     Table, Tanh, Window,
 };
 use super::{Engine, Graph, Node, Stream, StreamId};
@@ -138,7 +138,11 @@ impl Due<'_> {
         node: &Node,
         enters: &[Holds],
     ) -> std::result::Result<Holds, String> {
-        let rule = self.between(graph, node, enters).or_else(|| {
+        let of_segment = || match &node.primitive {
+            Primitive::Segment(segment) => self.segment(node, segment, enters),
+            _ => None,
+        };
+        let rule = self.between(graph, node, enters).or_else(of_segment).or_else(|| {
             let number = node.layer?;
             let (layer, engine) = (self.dataflow.layers.get(number)?, self.engines.get(number)?);
             let lanes = graph.ends(node).z().lanes;
@@ -146,8 +150,8 @@ impl Due<'_> {
                 (Engine::Elementwise { lanes }, None) => {
                     self.elementwise(number, layer, *lanes, &node.primitive)
                 }
-                (Engine::Unrolled { stages }, Some(kernel)) => {
-                    unrolled(number, layer, kernel, *stages, &node.primitive, enters)
+                (Engine::Unrolled { .. }, Some(kernel)) => {
+                    unrolled(number, layer, kernel, &node.primitive)
                 }
                 (Engine::Folded(engine), Some(kernel)) => {
                     folded(number, layer, kernel, engine, &node.primitive, enters)
@@ -269,6 +273,50 @@ impl Due<'_> {
         Some(rule).filter(|_| owned)
     }
 
+    /// A segment: its layers follow one another, each reads the whole of what the one before
+    /// yields, a pixel at a time, and nobody else does.
+    fn segment(&self, node: &Node, segment: &Segment, enters: &[Holds]) -> Option<Rule> {
+        let (first, last) = (*segment.layers.start(), *segment.layers.end());
+        let kernel = |number: usize| {
+            let layer = self.dataflow.layers.get(number)?;
+            match (self.engines[number], layer.kernel()) {
+                (Engine::Unrolled { stages }, Some(kernel)) => Some((layer, kernel, stages)),
+                _ => None,
+            }
+        };
+        let readers = |number: usize| {
+            let all = self.dataflow.layers.iter().flat_map(|layer| &layer.reads);
+            all.filter(|id| Holds::Edge(**id) == yielded(number)).count()
+        };
+        for number in first..last {
+            let ((before, one, _), (after, next, _)) = (kernel(number)?, kernel(number + 1)?);
+            let joined = matches!((&before.kind, &after.kind), (Kind::Spn(_), Kind::Spn(_)))
+                && results(number, before, one) == read(number + 1, after)
+                && one.patch.area() == 1
+                && one.output.channels == next.input.channels
+                && next.windows == Windows::pixels(next.input)
+                && readers(number) == 1;
+            if !joined {
+                return None;
+            }
+        }
+        let ((begins, one, _), (ends, other, stages)) = (kernel(first)?, kernel(last)?);
+        let (x, whole) = (read(first, begins), Holds::Of(first, Step::Windows));
+        let as_it_is = one.windows == Windows::pixels(one.input) && enters == [x];
+        // Within a layer's module only that layer.
+        if node.layer.is_some_and(|owner| first != last || owner != first) {
+            return None;
+        }
+        let Segment { layers, depth, .. } = segment.clone();
+        // The depth is found by its timing.
+        let due = Segment { layers, stages, depth };
+        let elements = one.windows.size.area() * one.input.channels;
+        Some(
+            Rule::new(due, &[if as_it_is { x } else { whole }], results(last, ends, other))
+                .lanes(elements, other.patch.area() * other.output.channels),
+        )
+    }
+
     /// The nodes of a layer without weights.
     fn elementwise(
         &self,
@@ -368,28 +416,15 @@ fn patches(number: usize, layer: &Layer, kernel: &ir::Kernel, lanes: usize) -> R
     Rule::new(patches, &[results(number, layer, kernel)], image(number, layer)).lanes(lanes, lanes)
 }
 
-/// The nodes of a kernel that is wiring.
-fn unrolled(
-    number: usize,
-    layer: &Layer,
-    kernel: &ir::Kernel,
-    stages: u32,
-    is: &Primitive,
-    enters: &[Holds],
-) -> Option<Rule> {
-    let (x, whole) = (read(number, layer), Holds::Of(number, Step::Windows));
-    let ir::Kernel { input, windows, patch, output, .. } = *kernel;
-    let elements = windows.size.area() * input.channels;
+/// The nodes around a kernel that is wiring.
+fn unrolled(number: usize, layer: &Layer, kernel: &ir::Kernel, is: &Primitive) -> Option<Rule> {
+    let ir::Kernel { input, windows, output, .. } = *kernel;
     Some(match is {
         Primitive::Window(_) => {
             let lines = Lines { image: input, words: 1, windows, fill: 0 };
-            Rule::new(Window(lines), &[x], whole).lanes(input.channels, elements)
-        }
-        Primitive::Kernel(_) => {
-            let as_it_is = windows == Windows::pixels(input) && enters == [x];
-            let takes = if as_it_is { x } else { whole };
-            Rule::new(Kernel { stages }, &[takes], results(number, layer, kernel))
-                .lanes(elements, patch.area() * output.channels)
+            let elements = windows.size.area() * input.channels;
+            Rule::new(Window(lines), &[read(number, layer)], Holds::Of(number, Step::Windows))
+                .lanes(input.channels, elements)
         }
         Primitive::Patches(_) => patches(number, layer, kernel, output.channels),
         _ => return None,

@@ -8,15 +8,15 @@
 //! stream 0: 1 words of 3 s4 0
 //! stream 1: 1 words of 3 s4 0
 //! node s_register: 0 -> 1 register input
-//! node kernel of layer 0: 2 -> 3 kernel stages 7
+//! node layer_fc: 2 -> 3 segment layers 0..0 stages 7 depth 8
 //! leaves 9
 //! ```
 //!
 //! A node has the streams that enter and leave it, what it is, and its parameters by name.
 
 use super::primitive::{
-    Accumulate, Add, Array, Bank, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway, Kernel,
-    Lines, Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise,
+    Accumulate, Add, Array, Bank, Collector, Concat, Fifo, Fork, FrameEnd, Framer, Highway, Lines,
+    Lookup, LstmCell, Patches, Primitive, Reader, Recall, Register, Repack, Requantise, Segment,
     Serialiser, Table, Tanh, Widen, Window,
 };
 use super::{Graph, Node, Stream, StreamId};
@@ -30,6 +30,7 @@ use crate::text::{
 };
 use std::fmt;
 use std::iter::{self, Peekable};
+use std::ops::RangeInclusive;
 use std::str::{FromStr, SplitWhitespace};
 use strassenc_runtime::{Error, Extent, Format, Result, Shape};
 
@@ -231,7 +232,7 @@ primitives! {
     "serialiser": Serialiser,
     "window": Window,
     "reader": Reader,
-    "kernel": Kernel,
+    "segment": Segment,
     "array": Array,
     "bank": Bank,
     "requantise": Requantise,
@@ -257,7 +258,7 @@ parts! {
     Reader { lines, groups, repeats }
     Lines { image, words, windows, fill }
     Windows { size, stride, pad, rows, columns }
-    Kernel { stages }
+    Segment { layers, stages, depth }
     Array { table, sums, repeats, depth }
     Bank { shift, coefficient_bits, digits, entry_bits, depth }
     Requantise { left, base, amount_bits, constant_bits, sum_bits, depth }
@@ -295,6 +296,11 @@ words! {
     i64: i64::to_string, |word| word.parse().ok();
     bool: |is| if *is { "yes" } else { "no" }.into(),
         |word| match word { "yes" => Some(true), "no" => Some(false), _ => None };
+    RangeInclusive<usize>: |all| format!("{}..{}", all.start(), all.end()),
+        |word| {
+            let (first, last) = word.split_once("..")?;
+            Some(size(first)?..=size(last)?).filter(|all| !all.is_empty())
+        };
     Extent: |of| extent(*of), parse_extent;
     Shape: |of| shape(*of), |word| parse_shape(word).filter(|shape| shape.elements() > 0);
     Table: |table| table.rom().into(),

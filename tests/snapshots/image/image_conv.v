@@ -2,7 +2,7 @@
 // Written by strassenc 0.1.0 from the model with SHA-256 001ce09678aedbea0d874b9fbc8f0a96eefa629dc4a2e7f36e4c8000006cae46
 // with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0
 //
-// Unrolled: a pipeline of 5 stages, a window a clock.
+// Unrolled: a pipeline of 5 stages.
 `default_nettype none
 
 module image_conv (
@@ -32,10 +32,17 @@ module image_conv (
         .m_valid(window_valid), .m_ready(window_ready), .m_data(window_data), .m_user(window_user)
     );
 
-    // ==== The SPN of a window, latency 5
-    image_conv_kernel u_kernel (
-        .clk(clk), .rst(rst),
-        .s_valid(window_valid), .s_ready(window_ready), .s_data(window_data), .s_user(window_user),
+    // ==== The SPN of a window: a free-running pipeline of 5 stages, 6 words at most
+    wire [6:0] kernel_result;
+    image_conv_kernel u_pipeline (
+        .clk(clk), .s_data(window_data), .m_data(kernel_result)
+    );
+    strassenc_segment #(
+        .STAGES(5), .BITS(7), .DEPTH(6)
+    ) u_kernel (
+        .clk(clk), .clken(1'b1), .rst(rst),
+        .s_valid(window_valid), .s_ready(window_ready), .s_user(window_user),
+        .result(kernel_result),
         .m_valid(m_valid), .m_ready(m_ready), .m_data(m_data), .m_user(m_user)
     );
 

@@ -85,14 +85,21 @@ module recurrent (
         .m_valid(register_lstm_valid), .m_ready(register_lstm_ready), .m_data({register_lstm_user, register_lstm_data})
     );
 
-    // ==== Layer scores: unrolled, 1 multipliers
+    // ==== The SPN of a window: a free-running pipeline of 4 stages, 1 words at most
     wire layer_scores_valid;
     wire layer_scores_ready;
     wire [4:0] layer_scores_data;
     wire layer_scores_user;
-    recurrent_scores u_layer_scores (
-        .clk(aclk), .rst(rst),
-        .s_valid(register_lstm_valid), .s_ready(register_lstm_ready), .s_data(register_lstm_data), .s_user(register_lstm_user),
+    wire [4:0] layer_scores_result;
+    recurrent_scores u_pipeline_scores (
+        .clk(aclk), .s_data(register_lstm_data), .m_data(layer_scores_result)
+    );
+    strassenc_segment #(
+        .STAGES(4), .BITS(5), .DEPTH(1)
+    ) u_layer_scores (
+        .clk(aclk), .clken(1'b1), .rst(rst),
+        .s_valid(register_lstm_valid), .s_ready(register_lstm_ready), .s_user(register_lstm_user),
+        .result(layer_scores_result),
         .m_valid(layer_scores_valid), .m_ready(layer_scores_ready), .m_data(layer_scores_data), .m_user(layer_scores_user)
     );
 

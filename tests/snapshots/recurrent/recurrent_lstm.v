@@ -2,7 +2,7 @@
 // Written by strassenc 0.1.0 from the model with SHA-256 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
 // with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0
 //
-// Unrolled: a pipeline of 5 stages, a window a clock.
+// Unrolled: a pipeline of 5 stages.
 `default_nettype none
 
 module recurrent_lstm (
@@ -63,14 +63,21 @@ module recurrent_lstm (
         .m_valid(x_widen_valid), .m_ready(x_widen_ready), .m_data(x_widen_data), .m_user(x_widen_user)
     );
 
-    // ==== The SPN of a window, latency 5
+    // ==== The SPN of a window: a free-running pipeline of 5 stages, 1 words at most
     wire kernel_valid;
     wire kernel_ready;
     wire [11:0] kernel_data;
     wire kernel_user;
-    recurrent_lstm_kernel u_kernel (
-        .clk(clk), .rst(rst),
-        .s_valid(x_widen_valid), .s_ready(x_widen_ready), .s_data(x_widen_data), .s_user(x_widen_user),
+    wire [11:0] kernel_result;
+    recurrent_lstm_kernel u_pipeline (
+        .clk(clk), .s_data(x_widen_data), .m_data(kernel_result)
+    );
+    strassenc_segment #(
+        .STAGES(5), .BITS(12), .DEPTH(1)
+    ) u_kernel (
+        .clk(clk), .clken(1'b1), .rst(rst),
+        .s_valid(x_widen_valid), .s_ready(x_widen_ready), .s_user(x_widen_user),
+        .result(kernel_result),
         .m_valid(kernel_valid), .m_ready(kernel_ready), .m_data(kernel_data), .m_user(kernel_user)
     );
 

@@ -4,6 +4,8 @@ strassenc_serialiser.v
 strassenc_coefficient.v
 strassenc_multiplier.v
 strassenc_frame_end.v
+strassenc_fifo.v
+strassenc_segment.v
 tiny_hidden.v
 tiny_scores.v
 tiny.v

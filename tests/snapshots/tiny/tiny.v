@@ -2,7 +2,7 @@
 // Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
 // with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0 --beat-elements 2
 //
-// A frame every 2 clocks; the first beat of a result 15 clocks after the last beat of its frame.
+// A frame every 2 clocks; the first beat of a result 14 clocks after the last beat of its frame.
 `default_nettype none
 
 module tiny (
@@ -64,38 +64,25 @@ module tiny (
         .s_last(s_register_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)
     );
 
-    // ==== Layer hidden: unrolled, 3 multipliers
-    wire layer_hidden_valid;
-    wire layer_hidden_ready;
-    wire [11:0] layer_hidden_data;
-    wire layer_hidden_user;
-    tiny_hidden u_layer_hidden (
-        .clk(aclk), .rst(rst),
-        .s_valid(collector_valid), .s_ready(collector_ready), .s_data(collector_data), .s_user(collector_user),
-        .m_valid(layer_hidden_valid), .m_ready(layer_hidden_ready), .m_data(layer_hidden_data), .m_user(layer_hidden_user)
-    );
-
-    // ==== Register register_hidden: breaks every combinational path
-    wire register_hidden_valid;
-    wire register_hidden_ready;
-    wire [11:0] register_hidden_data;
-    wire register_hidden_user;
-    strassenc_stream_register #(
-        .BITS(13)
-    ) u_register_hidden (
-        .clk(aclk), .clken(1'b1), .rst(rst),
-        .s_valid(layer_hidden_valid), .s_ready(layer_hidden_ready), .s_data({layer_hidden_user, layer_hidden_data}),
-        .m_valid(register_hidden_valid), .m_ready(register_hidden_ready), .m_data({register_hidden_user, register_hidden_data})
-    );
-
-    // ==== Layer scores: unrolled, 2 multipliers
+    // ==== 2 layers: a free-running pipeline of 12 stages, 7 words at most
     wire layer_scores_valid;
     wire layer_scores_ready;
     wire [26:0] layer_scores_data;
     wire layer_scores_user;
-    tiny_scores u_layer_scores (
-        .clk(aclk), .rst(rst),
-        .s_valid(register_hidden_valid), .s_ready(register_hidden_ready), .s_data(register_hidden_data), .s_user(register_hidden_user),
+    wire [11:0] layer_hidden_data;
+    wire [26:0] layer_scores_result;
+    tiny_hidden u_pipeline_hidden (
+        .clk(aclk), .s_data(collector_data), .m_data(layer_hidden_data)
+    );
+    tiny_scores u_pipeline_scores (
+        .clk(aclk), .s_data(layer_hidden_data), .m_data(layer_scores_result)
+    );
+    strassenc_segment #(
+        .STAGES(12), .BITS(27), .DEPTH(7)
+    ) u_layer_scores (
+        .clk(aclk), .clken(1'b1), .rst(rst),
+        .s_valid(collector_valid), .s_ready(collector_ready), .s_user(collector_user),
+        .result(layer_scores_result),
         .m_valid(layer_scores_valid), .m_ready(layer_scores_ready), .m_data(layer_scores_data), .m_user(layer_scores_user)
     );
 

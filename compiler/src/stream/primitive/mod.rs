@@ -5,19 +5,19 @@
 
 mod ends;
 mod folded;
-mod kernel;
 mod lines;
 mod order;
 mod queue;
+mod segment;
 mod units;
 mod width;
 
 pub use ends::{Collector, FrameEnd, Framer};
 pub use folded::{Accumulate, Array, Bank, Requantise};
-pub use kernel::Kernel;
 pub use lines::{Lines, Reader, Window};
 pub use order::Patches;
 pub use queue::{Fifo, Fork, Register};
+pub use segment::Segment;
 pub use units::{Add, Concat, Highway, Lookup, LstmCell, Recall, Tanh};
 pub use width::{Repack, Serialiser, Widen};
 
@@ -27,7 +27,7 @@ use crate::folded::Positions;
 
 macro_rules! primitives {
     ($($name:ident),* $(,)?) => {
-        /// What a node is; each but the kernel is a primitive of `hw/`.
+        /// What a node is: a primitive of `hw/`, a segment with the pipelines of its layers.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Primitive {
             $(#[doc = concat!("See [`", stringify!($name), "`].")] $name($name),)*
@@ -52,14 +52,13 @@ macro_rules! primitives {
 
 primitives! {
     Framer, Collector, FrameEnd, Register, Fifo, Fork, Widen, Repack, Serialiser, Window, Reader,
-    Kernel, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall, LstmCell,
+    Segment, Array, Bank, Requantise, Accumulate, Patches, Positions, Tanh, Lookup, Recall, LstmCell,
     Highway, Add, Concat,
 }
 
 /// What is known of a primitive.
 pub trait Part {
-    /// The primitive's module in `hw/`, then those that it instantiates; none for a pipeline, which
-    /// is a module of its own.
+    /// The primitive's module in `hw/`, then those that it instantiates.
     fn modules(&self) -> &'static [&'static str];
 
     /// What its ports call the streams that enter, and those that leave.
