@@ -10,7 +10,7 @@ pub use levels::{Levels, Made};
 pub use passes::{Level, Pass};
 
 use crate::adder_graph::{self, Matrix, Solution};
-use crate::circuit::{self, Circuit};
+use crate::circuit::{self, Circuit, Op};
 use crate::emit::signature::Beat;
 use crate::engine::{self, Choice, Engines, Target};
 use crate::folded::{self, Folded};
@@ -165,8 +165,9 @@ impl LayerEngine {
     fn products(&self) -> [usize; 2] {
         match self {
             LayerEngine::Unrolled(layer) => {
-                let all = layer.circuit.nodes.iter().filter(|node| node.op.is_multiplier()).count();
-                [all - layer.shift_add.len(), layer.shift_add.len()]
+                let count = |f: fn(&Op) -> bool| layer.circuit.count(f);
+                let (all, shifts) = (count(Op::is_multiplier), count(Op::is_shift));
+                [all - layer.shift_add.len(), layer.shift_add.len() + shifts]
             }
             LayerEngine::Folded(folded) if folded.bank.digits.is_some() => [0, folded.bank.lanes],
             LayerEngine::Folded(folded) => [folded.bank.lanes, 0],
@@ -312,7 +313,8 @@ pub fn from_plan(
                 let choice = *engines.layers.get(&layer.name).ok_or_else(|| {
                     Error::input(format_args!("layer `{}`", layer.name), "has no engine")
                 })?;
-                let made = one(last, dataflow, number, choice, share, &step)?;
+                let shifts = options.multipliers != Multipliers::Dsp;
+                let made = one(last, dataflow, number, choice, shifts, share, &step)?;
                 if last >= Pass::Fold && choice != Choice::Unrolled {
                     (0..STEPS_PER_LAYER).try_for_each(|_| step(&layer.name, Pass::Fold, None))?;
                 }
@@ -509,6 +511,7 @@ fn one(
     dataflow: &Dataflow,
     number: usize,
     choice: Choice,
+    shifts: bool,
     share: &(dyn Fn(Problem) -> Solution + Sync),
     step: Step,
 ) -> Result<Made> {
@@ -519,7 +522,9 @@ fn one(
                 "has filters at many positions of a word, which are never unrolled: `folded`";
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
         }
-        (Some(kernel), Choice::Unrolled) => unrolled(last, &kernel.chain, number, share, step),
+        (Some(kernel), Choice::Unrolled) => {
+            unrolled(last, &kernel.chain, number, shifts, share, step)
+        }
         (Some(kernel), Choice::Folded(_)) if kernel.chain.multiplies_data() => {
             let cause = "multiplies data by data, which is never folded: `unrolled`";
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
@@ -574,6 +579,7 @@ fn unrolled(
     last: Pass,
     chain: &Chain,
     number: usize,
+    shifts: bool,
     share: &(dyn Fn(Problem) -> Solution + Sync),
     step: Step,
 ) -> Result<Made> {
@@ -589,7 +595,7 @@ fn unrolled(
         return Ok(Made::Shared([wb, wc]));
     }
 
-    let circuit = circuit::build(chain, &[&wb.solution.graph, &wc.solution.graph])?;
+    let circuit = circuit::build(chain, &[&wb.solution.graph, &wc.solution.graph], shifts)?;
     Pass::Build.checked(circuit::verify(&circuit))?;
     Pass::Build.checked(circuit::prove(&circuit, chain))?;
     step(name, Pass::Build, None)?;

@@ -194,9 +194,9 @@ impl Totals {
 /// Everything that follows from the pipeline alone.
 fn circuit_figures(figures: &mut LayerFigures, layer: &Unrolled) {
     let circuit = &layer.circuit;
-    let count = |f: fn(&Op) -> bool| circuit.nodes.iter().filter(|node| f(&node.op)).count();
-    figures.per_window = count(Op::is_multiplier);
-    figures.shift_add = layer.shift_add.len();
+    let count = |f: fn(&Op) -> bool| circuit.count(f);
+    figures.per_window = count(|op| op.row().is_some());
+    figures.shift_add = layer.shift_add.len() + count(Op::is_shift);
     figures.shift_add_adders = layer.shift_add.values().map(|made| made.graph.adders()).sum();
     figures.products = products(layer);
     (figures.wb, figures.wc) = ((&layer.wb).into(), (&layer.wc).into());
@@ -329,6 +329,7 @@ fn luts(circuit: &Circuit, id: NodeId) -> u64 {
         | Op::Input(_)
         | Op::Constant(_)
         | Op::Multiply { .. }
+        | Op::Scale { .. }
         | Op::Product { .. } => 0,
     }
 }
@@ -369,6 +370,7 @@ fn luts4(circuit: &Circuit, id: NodeId) -> u64 {
         | Op::Input(_)
         | Op::Constant(_)
         | Op::Multiply { .. }
+        | Op::Scale { .. }
         | Op::Product { .. } => 0,
     }
 }

@@ -127,7 +127,7 @@ fn chain(dataflow: &Dataflow) -> Result<&Chain> {
 
 /// The text of the circuit of a chain, which is verified and proved.
 fn built(chain: &Chain, graphs: &[&AdderGraph]) -> Result<String> {
-    let circuit = circuit::build(chain, graphs)?;
+    let circuit = circuit::build(chain, graphs, false)?;
     circuit::verify(&circuit)?;
     circuit::prove(&circuit, chain)?;
     Ok(circuit.to_string())

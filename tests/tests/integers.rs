@@ -141,7 +141,7 @@ proptest! {
                 graph
             })
             .collect();
-        let built = circuit::build(&chain, &graphs.iter().collect::<Vec<_>>()).unwrap();
+        let built = circuit::build(&chain, &graphs.iter().collect::<Vec<_>>(), false).unwrap();
         circuit::verify(&built).unwrap();
         circuit::prove(&built, &chain).unwrap();
         let options = schedule::Options {

@@ -9,16 +9,17 @@ use crate::ranges::{self, Sum};
 use std::collections::BTreeMap;
 use strassenc_runtime::{Error, Result};
 
-/// Opens a chain; `graphs` are the adder graphs of its matrices, in order.
+/// Opens a chain; `graphs` are the adder graphs of its matrices, in order. With `shifts` a product
+/// by a power of two that nothing rounds is only wires.
 ///
 /// Signs and shifts at the outputs of a graph cost nothing: a multiplier takes them into its
 /// coefficient and shift, a bias addition subtracts instead.
 ///
 /// # Errors
 /// Where a graph does not fit its matrix: a bug of ours.
-pub fn build(chain: &Chain, graphs: &[&AdderGraph]) -> Result<Circuit> {
+pub fn build(chain: &Chain, graphs: &[&AdderGraph], shifts: bool) -> Result<Circuit> {
     let x = &chain.x;
-    let mut builder = Builder { chain, nodes: vec![] };
+    let mut builder = Builder { chain, shifts, nodes: vec![] };
     let mut elements: Vec<Element> = (0..x.len()).map(|i| builder.input(i)).collect();
     let inputs = (0..x.len()).map(|i| NodeId(i as u32)).collect();
     let mut graphs = graphs.iter();
@@ -79,6 +80,8 @@ enum Element {
 
 struct Builder<'a> {
     chain: &'a Chain,
+    /// Whether powers of two multiply as wires.
+    shifts: bool,
     nodes: Vec<Node>,
 }
 
@@ -252,6 +255,19 @@ impl Builder<'_> {
         };
         let id = match &op.kind {
             OpKind::Linear { .. } | OpKind::Product => unreachable!("not element by element"),
+            OpKind::Multiply { coefficients, shifts, .. }
+                if self.shifts
+                    && coefficients[i].unsigned_abs().is_power_of_two()
+                    && coefficients[i].trailing_zeros() as i32 + term.shift as i32 >= shifts[i] =>
+            {
+                let left = coefficients[i].trailing_zeros() as i32 + term.shift as i32 - shifts[i];
+                let scale = Op::Scale { x: term.node, left: left as u32, row: index as u32 };
+                let negate = term.negate ^ (coefficients[i] < 0);
+                let name = format!("m_{index}");
+                let interval = interval.scale(negate, 0);
+                let id = self.push(name, scale, interval, format!("product of row {index}"));
+                return Element::Term(Term { node: id, shift: 0, negate });
+            }
             OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
                 let multiply = Op::Multiply {
                     x: term.node,

@@ -43,7 +43,8 @@ pub fn is_variable(op: &Op) -> bool {
     match *op {
         Op::Input(_) | Op::Clamp { .. } => true,
         Op::Offset { shift, .. } => shift > 0,
-        Op::Add(..) | Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => false,
+        Op::Add(..) | Op::Constant(_) => false,
+        Op::Multiply { .. } | Op::Scale { .. } | Op::Product { .. } => false,
     }
 }
 
@@ -142,7 +143,7 @@ impl<'a> Forms<'a> {
         });
         let passes = |i: usize| match &self.circuit.nodes[i].op {
             Op::Product { .. } => false,
-            op if self.products == Products::Variables => !is_variable(op) && !op.is_multiplier(),
+            op if self.products == Products::Variables => !is_variable(op) && op.row().is_none(),
             op => !is_variable(op),
         };
         self.reached.follow(&self.operands.readers, starts, passes);
@@ -188,9 +189,8 @@ impl<'a> Forms<'a> {
             Op::Offset { x, constant, shift } => {
                 each(with(self.term(x)?, constant)?, |v| left(v, -shift))
             }
-            Op::Multiply { .. } | Op::Product { .. } if self.products == Products::Variables => {
-                Some(None)
-            }
+            _ if node.op.row().is_some() && self.products == Products::Variables => Some(None),
+            Op::Scale { x, left: by, .. } => each(self.of(x).copied(), |v| left(v, by as i32)),
             Op::Product { .. } => self.product(id),
             Op::Multiply { x, coefficient, shift, .. } => {
                 each(self.of(x).copied(), |v| left(times(v, coefficient.into())?, -shift))
@@ -248,7 +248,7 @@ impl Operands {
         let mut others = vec![(Variable::One, 1)];
         let variable = |(id, node): (NodeId, &Node)| {
             let other = !matches!(node.op, Op::Input(_))
-                && (is_variable(&node.op) || node.op.is_multiplier());
+                && (is_variable(&node.op) || node.op.row().is_some());
             other.then_some((Variable::Node(id), 1))
         };
         others.extend(circuit.iter().filter_map(variable));

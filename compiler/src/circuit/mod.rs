@@ -121,6 +121,17 @@ pub enum Op {
         /// Row of W_b in the model, `0..r`.
         row: u32,
     },
+    /// `x · 2^left`: the product of a row whose coefficient is, but for its sign, a power of two
+    /// that nothing rounds. Only wires, where multiplications may be shifts; the sign is its
+    /// readers'.
+    Scale {
+        /// The operand.
+        x: NodeId,
+        /// Left shift in bits.
+        left: u32,
+        /// Row of W_b in the model, `0..r`.
+        row: u32,
+    },
     /// `x · y`: one multiplier of the array, both operands data.
     Product {
         /// The operand from W_a.
@@ -175,7 +186,9 @@ impl Op {
             Op::Add(terms) => [0, 1, 2].map(|i| terms.get(i).map(|t| t.node)),
             Op::Product { x, y, .. } => [Some(x), Some(y), None],
             Op::Offset { x, .. } => [Some(x.node), None, None],
-            Op::Multiply { x, .. } | Op::Clamp { x, .. } => [Some(x), None, None],
+            Op::Multiply { x, .. } | Op::Scale { x, .. } | Op::Clamp { x, .. } => {
+                [Some(x), None, None]
+            }
         };
         read.into_iter().flatten()
     }
@@ -188,14 +201,27 @@ impl Op {
             Op::Add(terms) => terms.iter_mut().for_each(|t| *t = of(*t)),
             Op::Offset { x, .. } => *x = of(*x),
             Op::Product { x, y, .. } => (*x, *y) = (f(*x), f(*y)),
-            Op::Multiply { x, .. } | Op::Clamp { x, .. } => *x = f(*x),
+            Op::Multiply { x, .. } | Op::Scale { x, .. } | Op::Clamp { x, .. } => *x = f(*x),
         }
         self
     }
 
-    /// Whether it is one of the layer's multipliers.
+    /// The row of W_b whose product it is.
+    pub fn row(&self) -> Option<u32> {
+        match *self {
+            Op::Multiply { row, .. } | Op::Scale { row, .. } | Op::Product { row, .. } => Some(row),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a multiplier with registers of its own: every product but a shift.
     pub fn is_multiplier(&self) -> bool {
         matches!(self, Op::Multiply { .. } | Op::Product { .. })
+    }
+
+    /// Whether it is a product that is only a shift.
+    pub fn is_shift(&self) -> bool {
+        matches!(self, Op::Scale { .. })
     }
 
     /// Whether it is only wires: no logic and no delay.
@@ -204,6 +230,7 @@ impl Op {
             self,
             Op::Input(_)
                 | Op::Constant(_)
+                | Op::Scale { .. }
                 | Op::Offset { x: Term { negate: false, .. }, constant: 0, .. }
         )
     }
@@ -219,6 +246,7 @@ impl Op {
             Op::Offset { x, shift, .. } => {
                 Some((i64::from(width) + i64::from(shift) - i64::from(x.shift)).max(0) as u32)
             }
+            Op::Scale { left, .. } => Some(width.saturating_sub(left)),
             Op::Multiply { .. } | Op::Product { .. } | Op::Clamp { .. } => None,
             Op::Input(_) | Op::Constant(_) => Some(0),
         }
@@ -229,6 +257,11 @@ impl Circuit {
     /// The node with this id.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
+    }
+
+    /// How many nodes are of a kind.
+    pub fn count(&self, is: impl Fn(&Op) -> bool) -> usize {
+        self.nodes.iter().filter(|node| is(&node.op)).count()
     }
 
     /// Every id with its node, in topological order.

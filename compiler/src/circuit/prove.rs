@@ -19,8 +19,10 @@ pub fn prove(circuit: &Circuit, chain: &Chain) -> Result<()> {
     let operands = Operands::new(circuit).ok_or_else(|| fail("a coefficient overflows".into()))?;
     let negative = match parts.factors {
         Some(_) => {
-            products(circuit, &operands, &parts, &multipliers).map_err(fail)?;
-            vec![false; multipliers.len()]
+            // A shift leaves the sign of its coefficient to its readers.
+            let negative = scaled(circuit, &operands, &parts, &multipliers).map_err(fail)?;
+            products(circuit, &operands, &parts, &multipliers, &negative).map_err(fail)?;
+            negative
         }
         None => products_of_data(circuit, &operands, &parts, &multipliers).map_err(fail)?,
     };
@@ -79,13 +81,8 @@ impl<'a> Parts<'a> {
 fn multipliers(circuit: &Circuit, parts: &Parts) -> Result<Vec<NodeId>, String> {
     let mut found = vec![None; parts.rows.len()];
     for (id, node) in circuit.iter() {
-        let (of_data, row) = match node.op {
-            Op::Multiply { row, .. } => (false, Some(row)),
-            Op::Product { row, .. } => (true, Some(row)),
-            _ => (false, None),
-        };
-        if let Some(row) = row {
-            if of_data != parts.factors.is_none() {
+        if let Some(row) = node.op.row() {
+            if matches!(node.op, Op::Product { .. }) != parts.factors.is_none() {
                 return Err(format!("`{}` is not the layer's kind of multiplier", node.name));
             }
             let i = parts
@@ -153,11 +150,43 @@ fn products_of_data(
     Ok(negative)
 }
 
+/// Whether the row's shift stands for the negated product: as the first live element of the row
+/// says, to which `products` then holds all others.
+fn scaled(
+    circuit: &Circuit,
+    operands: &Operands,
+    parts: &Parts,
+    multipliers: &[NodeId],
+) -> Result<Vec<bool>, String> {
+    let mut negative = vec![false; multipliers.len()];
+    let is_scale = |i: usize| matches!(circuit.node(multipliers[i]).op, Op::Scale { .. });
+    let (coefficients, shifts) = parts.factors.unwrap_or_default();
+    let unit = 1 << shifts.iter().copied().fold(scale(circuit), i32::max);
+    let mut forms = Forms::new(circuit, Products::Linear, operands);
+    let mut open: Vec<usize> = (0..multipliers.len()).filter(|&i| is_scale(i)).collect();
+    for (first, block) in (0..).step_by(BLOCK).zip(circuit.inputs.chunks(BLOCK)) {
+        if open.is_empty() {
+            break;
+        }
+        let units: Vec<_> = block.iter().map(|&id| (Variable::Node(id), unit)).collect();
+        forms.follow(&units).ok_or("a coefficient overflows")?;
+        open.retain(|&i| {
+            let Some(form) = forms.of(multipliers[i]) else { return true };
+            let Some(lane) = form.iter().position(|&v| v != 0) else { return true };
+            let due = coefficients[i].signum() * i64::from(parts.w_b[[i, first + lane]]);
+            negative[i] = (form[lane] < 0) != (due < 0);
+            false
+        });
+    }
+    Ok(negative)
+}
+
 fn products(
     circuit: &Circuit,
     operands: &Operands,
     parts: &Parts,
     multipliers: &[NodeId],
+    negative: &[bool],
 ) -> Result<(), String> {
     let (coefficients, shifts) = parts.factors.unwrap_or_default();
     let scale = shifts.iter().copied().fold(scale(circuit), i32::max);
@@ -173,7 +202,9 @@ fn products(
         forms.of(multipliers[i]).map_or(Some(0), |form| Some(form[lane]))
     };
     let exact = |i: usize, variable: usize| {
-        left(i128::from(coefficients[i]) * i128::from(wanted(i, variable)), scale - shifts[i])
+        let sign = if negative[i] { -1 } else { 1 };
+        let product = i128::from(coefficients[i]) * i128::from(wanted(i, variable));
+        left(sign * product, scale - shifts[i])
     };
     let forms = Forms::new(circuit, Products::Linear, operands);
     let found = differ(forms, &variables, 1 << scale, multipliers.len(), product, exact)?;

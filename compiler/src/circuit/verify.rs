@@ -67,6 +67,7 @@ fn structure(circuit: &Circuit) -> Result<()> {
             {
                 "the shift is not within -62..=62"
             }
+            Op::Scale { left: 63.., .. } => "the shift is not within 0..=62",
             Op::Clamp { lo, hi, .. } if lo > hi => "the lower bound exceeds the upper one",
             _ => continue,
         };
@@ -155,7 +156,7 @@ fn intervals(circuit: &Circuit) -> Result<()> {
         if matches!(node.op, Op::Product { .. }) && operands.of(id).is_none() {
             return Err(fail(circuit, node, "multiplies more than sums of inputs"));
         }
-        if is_variable(&node.op) || node.op.is_multiplier() {
+        if is_variable(&node.op) || node.op.row().is_some() {
             variables.push((Variable::Node(id), range(node)));
         }
     }
@@ -174,7 +175,7 @@ fn intervals(circuit: &Circuit) -> Result<()> {
                 let zeros = coefficient.trailing_zeros() + plain[x.index()].zeros;
                 linear.push((Variable::Error(id), rounding_error(zeros, shift, scale)));
             }
-            Op::Product { .. } => {}
+            Op::Product { .. } | Op::Scale { .. } => {}
             _ => linear.push((variable, range)),
         }
     }
@@ -190,6 +191,10 @@ fn intervals(circuit: &Circuit) -> Result<()> {
             Op::Input(_) => continue,
             Op::Multiply { x, coefficient, shift, .. } => {
                 image(of(x), &|x| round_shift(coefficient * x, shift))
+            }
+            Op::Scale { x, left, .. } => {
+                let scaled = of(x).scale(false, left);
+                (scaled.lo.into(), scaled.hi.into())
             }
             Op::Product { x, y, .. } => {
                 let product = of(x).times(of(y));

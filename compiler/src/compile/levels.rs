@@ -180,7 +180,7 @@ impl Levels {
             }
             Pass::Build => {
                 let nodes = || self.circuits().flat_map(|circuit| &circuit.nodes);
-                let multipliers = nodes().filter(|node| node.op.is_multiplier());
+                let multipliers = nodes().filter(|node| node.op.row().is_some());
                 vec![
                     ("circuits", self.circuits().count() as i64),
                     ("nodes", nodes().count() as i64),

@@ -156,7 +156,7 @@ impl<'a> Core<'a> {
                     names.kernel =
                         if has_module(graph, number) { part("kernel") } else { module.clone() };
                     (
-                        layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count(),
+                        layer.circuit.count(|op| op.row().is_some()),
                         layer.pipeline.latency(&layer.circuit),
                     )
                 }

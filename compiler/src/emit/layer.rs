@@ -170,7 +170,7 @@ impl<'a> Writer<'a> {
         let circuit = self.circuit;
         let (input, output) = (circuit.input_format, circuit.output_format);
         let (inputs, unused) = self.inputs();
-        let multipliers = circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count();
+        let multipliers = circuit.count(|op| op.row().is_some());
         let additions = circuit.nodes.iter().filter(|n| matches!(n.op, Op::Add(..))).count();
         let description = |n: usize, format: Format, stages: Vec<u32>, verb: &str| {
             let (first, last) = (stages.iter().min(), stages.iter().max());
@@ -201,7 +201,8 @@ impl<'a> Writer<'a> {
             input: description(circuit.inputs.len(), input, arrive, "arrive"),
             output_bits: circuit.outputs.len() as u32 * output.bits,
             output: description(circuit.outputs.len(), output, leave, "leave"),
-            clocked: multipliers > 0 || self.delay_lines.iter().any(|line| !line.is_empty()),
+            clocked: circuit.count(Op::is_multiplier) > 0
+                || self.delay_lines.iter().any(|line| !line.is_empty()),
             inputs,
             unused,
             stages: self.stages(),
@@ -402,6 +403,9 @@ impl<'a> Writer<'a> {
             Op::Input(_) => node.name.clone(),
             Op::Constant(v) => literal(v, width),
             Op::Multiply { .. } | Op::Product { .. } => self.name(id, stage).into_owned(),
+            Op::Scale { x, left, .. } => {
+                self.term(Term { shift: left, ..Term::plain(x) }, stage, width)
+            }
             Op::Add(terms) => sum(terms.iter().map(|t| (t.negate, self.term(*t, stage, width)))),
             Op::Offset { x, constant, shift } if shift >= 0 => {
                 let bits = width + shift as u32;

@@ -181,6 +181,7 @@ pub(crate) fn additions(op: &Op) -> u32 {
         | Op::Input(_)
         | Op::Constant(_)
         | Op::Multiply { .. }
+        | Op::Scale { .. }
         | Op::Product { .. } => 0,
     }
 }

@@ -90,6 +90,7 @@ fn layer(
             }
             Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
             Op::Add(terms) => 1 + terms.iter().map(|t| depth_of(t.node)).max().unwrap_or(0),
+            Op::Scale { x, .. } => depth_of(x),
             Op::Clamp { x, .. } => 1 + depth_of(x),
             Op::Offset { x: Term { node: x, negate: false, .. }, constant: 0, .. } => depth_of(x),
             Op::Offset { x, .. } => 1 + depth_of(x.node),
