@@ -5,6 +5,7 @@ use proptest::sample::Index;
 use strassenc::circuit::{self, Circuit, NodeId, Op, Term, Terms};
 use strassenc::compile::{Compiled, Options, compile};
 use strassenc::interval::Interval;
+use strassenc::multipliers::Multipliers;
 use strassenc::schedule::{self, Pipeline, Stage};
 use strassenc_runtime::golden;
 use strassenc_tests::{any_operands, chains, inputs, models, pipelines, random_model, recipes};
@@ -81,6 +82,7 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
                     | Terms::Three([.., Term { node: x, .. }, _]),
                 )
                 | Op::Multiply { x, .. }
+                | Op::Scale { x, .. }
                 | Op::Product { x, .. }
                 | Op::Offset { x: Term { node: x, .. }, .. },
             ) => {
@@ -88,6 +90,11 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
                 let differs = *x != other;
                 *x = other;
                 differs
+            }
+            (Fault::Shift(by), Op::Scale { left, .. }) => {
+                let shifted = left.checked_add_signed(*by);
+                *left = shifted.unwrap_or(*left);
+                shifted.is_some()
             }
             (Fault::Width, _) => {
                 node.width -= 1;
@@ -124,7 +131,10 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
 }
 
 fn compiled(recipe: &strassenc_tests::Recipe) -> Compiled {
-    let options = Options { share: any_operands(recipe.seed >> 8), ..Options::default() };
+    let multipliers =
+        if recipe.seed & 512 == 0 { Multipliers::Dsp } else { Multipliers::ShiftAdd };
+    let share = any_operands(recipe.seed >> 8);
+    let options = Options { share, multipliers, ..Options::default() };
     compile(&random_model(recipe), &options, &|_| {}, &|| false).unwrap()
 }
 
