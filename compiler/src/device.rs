@@ -1,8 +1,13 @@
 //! Devices: whole parts, and families of them. How many DSP blocks one product takes, how many LUTs
 //! the additions, and what a part has of each.
 
+mod delays;
+
+pub use delays::Delays;
+
 use crate::figures::LayerFigures;
-use serde::{Serialize, Serializer};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a core is built for: a part, or any of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +134,14 @@ const fn part(
 impl Serialize for Device {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Device {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let unknown = || D::Error::custom(format_args!("unknown device `{name}`"));
+        DEVICES.iter().find(|device| device.name == name).copied().ok_or_else(unknown)
     }
 }
 

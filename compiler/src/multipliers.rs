@@ -103,6 +103,14 @@ impl ShiftAdd {
     }
 }
 
+/// Additions one after the other in the multiplier that is built for a coefficient; none for 0.
+///
+/// # Errors
+/// As [`ShiftAdd::new`].
+pub(crate) fn depth(coefficient: i64) -> Result<u32> {
+    Ok(ShiftAdd::new(coefficient)?.map_or(0, |made| made.graph.depth()))
+}
+
 /// What can be built from shifts and additions.
 enum Soft {
     /// A row of an unrolled layer.

@@ -233,6 +233,29 @@ fn an_option_out_of_range_costs_no_build() {
     }
 }
 
+/// A slower clock takes fewer clocks and registers, one that no addition can reach is refused with
+/// the fastest, and the number of additions by hand stays the other way.
+#[test]
+fn a_core_is_pipelined_for_the_clock_that_is_asked_for() {
+    let folder = folder();
+    let built = |clock: &str, more: &[&str]| {
+        let first = [".", "-o", "core", "--multipliers", "shift-add", "--device", "ecp5-85k"];
+        done(folder.path(), &[&first[..], &["--clock", clock], more].concat());
+        let Build { record, signature, .. } = Build::open(&folder.path().join("core")).unwrap();
+        (signature.latency, record.figures.total.register_bits, record.options.to_string())
+    };
+    let [slow, quick] = ["20", "250"].map(|clock| built(clock, &[]));
+    assert!(slow.0 < quick.0 && slow.1 < quick.1, "{slow:?} {quick:?}");
+    assert!(quick.2.starts_with("--device ecp5-85k "), "{}", quick.2);
+    assert!(quick.2.ends_with("--clock 250"), "{}", quick.2);
+    let by_hand = built("250", &["--adders-per-stage", "1"]);
+    assert!(by_hand.2.starts_with("--adders-per-stage 1 "), "{}", by_hand.2);
+    let error =
+        refused(folder.path(), 2, &[".", "-o", "core", "--device", "ecp5-85k", "--clock", "9000"]);
+    assert!(error.contains("--clock: 9009.0 MHz cannot be reached"), "{error}");
+    assert!(error.contains("the fastest clock of this layer is"), "{error}");
+}
+
 #[test]
 fn edited_verilog_is_kept_until_the_user_says_otherwise() {
     let folder = folder();

@@ -43,7 +43,10 @@ fn main() {
         let model = random_model(&recipe);
         println!("{name}");
         for adders_per_stage in [1, 2, 4] {
-            let schedule = schedule::Options { adders_per_stage, ..Default::default() };
+            let schedule = schedule::Options {
+                limit: schedule::Limit::Adders(adders_per_stage),
+                ..Default::default()
+            };
             let start = Instant::now();
             let compiled =
                 compile(&model, &Options { schedule, ..Default::default() }, &|_| {}, &|| false)

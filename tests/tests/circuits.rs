@@ -131,8 +131,7 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
 }
 
 fn compiled(recipe: &strassenc_tests::Recipe) -> Compiled {
-    let multipliers =
-        if recipe.seed & 512 == 0 { Multipliers::Dsp } else { Multipliers::ShiftAdd };
+    let multipliers = if recipe.seed & 512 == 0 { Multipliers::Dsp } else { Multipliers::ShiftAdd };
     let share = any_operands(recipe.seed >> 8);
     let options = Options { share, multipliers, ..Options::default() };
     compile(&random_model(recipe), &options, &|_| {}, &|| false).unwrap()

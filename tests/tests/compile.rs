@@ -150,9 +150,9 @@ fn a_width_overflow_names_layer_and_row() {
 #[test]
 fn options_out_of_range_are_refused() {
     for schedule in [
-        schedule::Options { adders_per_stage: 0, multiplier_latency: 3 },
-        schedule::Options { adders_per_stage: 1, multiplier_latency: 0 },
-        schedule::Options { adders_per_stage: 1, multiplier_latency: 5 },
+        schedule::Options { limit: schedule::Limit::Adders(0), multiplier_latency: 3 },
+        schedule::Options { limit: schedule::Limit::Adders(1), multiplier_latency: 0 },
+        schedule::Options { limit: schedule::Limit::Adders(1), multiplier_latency: 5 },
     ] {
         let options = Options { schedule, ..Options::default() };
         let error =

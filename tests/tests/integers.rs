@@ -145,7 +145,7 @@ proptest! {
         circuit::verify(&built).unwrap();
         circuit::prove(&built, &chain).unwrap();
         let options = schedule::Options {
-            adders_per_stage: rng.random_range(1..=3),
+            limit: schedule::Limit::Adders(rng.random_range(1..=3)),
             multiplier_latency: rng.random_range(1..=4),
         };
         let pipeline = schedule::schedule(&built, &options).unwrap();

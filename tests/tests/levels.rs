@@ -8,7 +8,7 @@ use strassenc_tests::{Recipe, chains, inputs, pipelines, random_model, recipes, 
 
 fn options() -> impl Strategy<Value = schedule::Options> {
     (1u32..=5, 1u32..=4).prop_map(|(adders_per_stage, multiplier_latency)| schedule::Options {
-        adders_per_stage,
+        limit: schedule::Limit::Adders(adders_per_stage),
         multiplier_latency,
     })
 }

@@ -4,8 +4,10 @@ use proptest::prelude::*;
 use std::collections::VecDeque;
 use strassenc::circuit::{Circuit, Node, NodeId, Op, Term, Terms};
 use strassenc::compile::{Options, compile};
+use strassenc::device::DEVICES;
 use strassenc::interval::Interval;
-use strassenc::schedule::{self, Pipeline, Simulator, Stage};
+use strassenc::multipliers::Multipliers;
+use strassenc::schedule::{self, Limit, Pipeline, Simulator, Stage};
 use strassenc_runtime::Format;
 use strassenc_tests::{any_operands, inputs, pipelines, random_model, recipes};
 
@@ -58,11 +60,17 @@ fn circuits() -> impl Strategy<Value = Circuit> {
     })
 }
 
-fn options() -> impl Strategy<Value = schedule::Options> {
-    (1u32..=3, 1u32..=2).prop_map(|(adders_per_stage, multiplier_latency)| schedule::Options {
-        adders_per_stage,
-        multiplier_latency,
-    })
+/// So many additions, or a clock of a period from `least` picoseconds on, in which any node fits, to
+/// twice that.
+fn options(least: u32) -> impl Strategy<Value = schedule::Options> {
+    let adders = (1u32..=3).prop_map(Limit::Adders);
+    let clock = (least..=2 * least, any::<bool>()).prop_map(|(period_ps, soft)| Limit::Clock {
+        device: *DEVICES.iter().find(|device| device.name == "up5k").unwrap(),
+        period_ps,
+        multipliers: if soft { Multipliers::ShiftAdd } else { Multipliers::Dsp },
+    });
+    (prop_oneof![adders, clock], 1u32..=3)
+        .prop_map(|(limit, multiplier_latency)| schedule::Options { limit, multiplier_latency })
 }
 
 /// The least register bits of all schedules of this latency, by trying them all.
@@ -94,7 +102,7 @@ proptest! {
     #[test]
     fn no_schedule_of_any_latency_up_to_ours_is_better(
         circuit in circuits(),
-        options in options(),
+        options in options(25_000),
     ) {
         let pipeline = schedule::schedule(&circuit, &options).unwrap();
         schedule::verify(&circuit, &pipeline, &options).unwrap();
@@ -112,7 +120,7 @@ proptest! {
     #[test]
     fn bubbles_change_nothing(
         recipe in recipes(),
-        schedule in options(),
+        schedule in options(60_000),
         pattern in prop::collection::vec(any::<bool>(), 1..40),
     ) {
         let model = random_model(&recipe);
@@ -135,7 +143,7 @@ proptest! {
     }
 
     #[test]
-    fn a_segment_is_one_pipeline(recipe in recipes(), options in options()) {
+    fn a_segment_is_one_pipeline(recipe in recipes(), options in options(60_000)) {
         let model = random_model(&recipe);
         let all = Options { schedule: options, ..Options::default() };
         let compiled = compile(&model, &all, &|_| {}, &|| false).unwrap();

@@ -97,7 +97,10 @@ fn random_networks_compute_in_verilator_what_golden_does() {
             let ([input, output], frames) = any_streams(*streams);
             let options =
                 emit::Options { frames, clock_enable: *clock_enable, command: String::new() };
-            let schedule = schedule::Options { adders_per_stage, multiplier_latency };
+            let schedule = schedule::Options {
+                limit: schedule::Limit::Adders(adders_per_stage),
+                multiplier_latency,
+            };
             let asked = compile::Options { schedule, input, output, ..Default::default() };
             let emitted = emitted(&model, asked, &options, *array);
             let simulator =

@@ -112,7 +112,10 @@ fn any_core() -> impl Strategy<Value = Core> {
     (recipes(), 1u32..=4, 1u32..=4, 0u64..1000, any::<bool>(), any::<bool>()).prop_map(
         |(recipe, adders_per_stage, multiplier_latency, streams, clock_enable, shift_add)| {
             let multipliers = if shift_add { Multipliers::ShiftAdd } else { Multipliers::Dsp };
-            let schedule = schedule::Options { adders_per_stage, multiplier_latency };
+            let schedule = schedule::Options {
+                limit: schedule::Limit::Adders(adders_per_stage),
+                multiplier_latency,
+            };
             let ([input, output], frames) = any_streams(streams);
             let share = any_operands(streams);
             let asked = compile::Options {

@@ -11,12 +11,13 @@ pub use open::{Build, is_build};
 
 use crate::adder_graph::{self, Effort, Solution};
 use crate::compile::{self, Compiled, Levels, Pass, Problem, Progress};
+use crate::device::Device;
 use crate::emit::signature::{Beat, Frames};
 use crate::emit::{self, TOOL};
 use crate::engine::{Engines, Target};
 use crate::figures::Figures;
 use crate::multipliers::Multipliers;
-use crate::schedule;
+use crate::schedule::{self, Limit};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -92,6 +93,10 @@ pub enum Edits {
 pub struct Options {
     /// Additions on a path between registers, at least 1.
     pub adders_per_stage: u32,
+    /// The device whose delays decide the schedule, for the clock of `target`; without one
+    /// `adders_per_stage` does.
+    #[serde(default)]
+    pub scheduled_for: Option<Device>,
     /// Clocks from a multiplier's operand to its rounded product, 1..=4.
     pub multiplier_latency: u32,
     /// How hard to search for common sums, 0..=3.
@@ -133,7 +138,8 @@ impl Default for Options {
     fn default() -> Self {
         let (share, schedule) = (adder_graph::Options::default(), schedule::Options::default());
         Options {
-            adders_per_stage: schedule.adders_per_stage,
+            adders_per_stage: 1,
+            scheduled_for: None,
             multiplier_latency: schedule.multiplier_latency,
             effort: share.effort.0,
             max_depth: share.max_depth,
@@ -156,9 +162,13 @@ impl fmt::Display for Options {
     /// Writes the options as they stand on the command line of `strassenc verilog`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Options { adders_per_stage, multiplier_latency, effort, seed, .. } = self;
+        match self.scheduled_for {
+            Some(device) => write!(f, "--device {}", device.name)?,
+            None => write!(f, "--adders-per-stage {adders_per_stage}")?,
+        }
         write!(
             f,
-            "--adders-per-stage {adders_per_stage} --multiplier-latency {multiplier_latency} \
+            " --multiplier-latency {multiplier_latency} \
              --effort {effort} --seed {seed}"
         )?;
         if let Some(depth) = self.max_depth {
@@ -238,7 +248,14 @@ impl Options {
     /// The options of the schedule.
     pub fn schedule(&self) -> schedule::Options {
         schedule::Options {
-            adders_per_stage: self.adders_per_stage,
+            limit: match self.scheduled_for {
+                None => Limit::Adders(self.adders_per_stage),
+                Some(device) => Limit::Clock {
+                    device,
+                    period_ps: (1e6 / self.target.clock()) as u32,
+                    multipliers: self.multipliers,
+                },
+            },
             multiplier_latency: self.multiplier_latency,
         }
     }

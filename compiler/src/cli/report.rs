@@ -44,7 +44,7 @@ pub struct Args {
     #[command(flatten)]
     choices: Choices,
     /// The part or family that DSP blocks and LUTs are counted for [default: that of --synth or
-    /// --pnr, else xc7]
+    /// --pnr, that of the build, else xc7]
     #[arg(long, value_name = "DEVICE", value_enum)]
     device: Option<Device>,
     /// Synthesise with Yosys for this part or family
@@ -85,7 +85,8 @@ pub fn run(args: Args) -> Result<()> {
         args.overwrite.check(path)?;
     }
     let build = Build::open(what)?;
-    let device = args.device.or(args.synth).or(args.pnr).unwrap_or(DEVICES[0]);
+    let built_for = build.record.options.scheduled_for;
+    let device = args.device.or(args.synth).or(args.pnr).or(built_for).unwrap_or(DEVICES[0]);
     let mut report = Report::new(&build.record, &build.signature, device);
     let (folder, signature) = (&build.folder, &build.signature);
     if let Some(device) = args.synth {

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::build::{self, Build, Edits, Options, Record};
 use strassenc::compile::{self, Level, Pass};
-use strassenc::device::DEVICES;
+use strassenc::device::{DEVICES, Device};
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
@@ -30,6 +30,7 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
   strassenc verilog runs/digits                          the run's model, into build/digits
   strassenc verilog model.safetensors -o core            into the folder core
   strassenc verilog runs/mnist --adders-per-stage 2      fewer registers and clocks, longer paths
+  strassenc verilog runs/mnist --device hx8k --clock 120 as few registers as that clock allows
   strassenc verilog runs/mnist --effort 3 --time-limit 60
   strassenc verilog runs/mnist --beat-elements 8 --aclken
   strassenc verilog runs/mnist --input-bits 64 --output-bits 32 --frames count
@@ -81,10 +82,12 @@ pub struct Args {
 /// What decides a build.
 #[derive(clap::Args)]
 pub(super) struct BuildArgs {
-    /// Additions on a path between two registers
-    #[arg(long, value_name = "N", default_value_t = Options::default().adders_per_stage,
-        value_parser = numbers::whole(ADDERS_PER_STAGE))]
-    adders_per_stage: u32,
+    /// Additions on a path between two registers, in place of a clock [default: 1]
+    #[arg(long, value_name = "N", value_parser = numbers::whole(ADDERS_PER_STAGE))]
+    adders_per_stage: Option<u32>,
+    /// The device that the core is for
+    #[arg(long, value_enum, value_name = "NAME")]
+    device: Option<Device>,
     /// Clocks from a multiplier's operand to its rounded product, 1 to 4
     #[arg(long, value_name = "L", default_value_t = Options::default().multiplier_latency,
         value_parser = numbers::whole(MULTIPLIER_LATENCY))]
@@ -141,9 +144,10 @@ pub(super) struct EngineArgs {
     /// pixel a clock, or as near to it as the layers come]
     #[arg(long, value_name = "F")]
     target_fps: Option<f64>,
-    /// Clock that frames a second are counted by
-    #[arg(long, value_name = "MHZ", default_value_t = CLOCK)]
-    clock: f64,
+    /// Clock that frames a second are counted by; with --device, the one that unrolled layers are
+    /// pipelined for, with as few registers as it lets them [default: 200]
+    #[arg(long, value_name = "MHZ")]
+    clock: Option<f64>,
     /// Most LUTs, estimated: the quickest core that fits
     #[arg(long, value_name = "N")]
     lut_budget: Option<u64>,
@@ -178,6 +182,7 @@ impl From<BuildArgs> for Options {
     fn from(args: BuildArgs) -> Self {
         let BuildArgs {
             adders_per_stage,
+            device,
             multiplier_latency,
             beat_elements,
             input_bits,
@@ -192,16 +197,20 @@ impl From<BuildArgs> for Options {
             dsp_budget,
             engines,
         } = args;
+        let scheduled_for =
+            device.filter(|_| adders_per_stage.is_none() && engines.clock.is_some());
         let target = Target {
             fps: engines.target_fps,
-            clock: (engines.clock != CLOCK).then_some(engines.clock),
+            clock: engines.clock.filter(|clock| scheduled_for.is_some() || *clock != CLOCK),
             lut: engines.lut_budget,
             bram: engines.bram_budget,
             dsp: dsp_budget.filter(|_| multipliers == Multipliers::Dsp).map(|n| n as u64),
             engine: engines.engine,
         };
+        let default = Options::default();
         Options {
-            adders_per_stage,
+            adders_per_stage: adders_per_stage.unwrap_or(default.adders_per_stage),
+            scheduled_for,
             multiplier_latency,
             beat_elements,
             input_bits,
@@ -230,6 +239,7 @@ struct Report<'a> {
 
 pub fn run(args: Args) -> Result<()> {
     let model = load(&args.model)?;
+    let device = args.options.device;
     let options = args.options.options()?;
     let yields = |level: Level| level.passes().next_back();
     if let Some(last) = args.stop_after.or_else(|| args.dump.and_then(yields)) {
@@ -246,7 +256,8 @@ pub fn run(args: Args) -> Result<()> {
         output::json(&report)?;
     } else {
         let signature = Build::open(&folder)?.signature;
-        let report = report::Report::new(&record, &signature, DEVICES[0]);
+        let device = device.unwrap_or(DEVICES[0]);
+        let report = report::Report::new(&record, &signature, device);
         output::line(format_args!("{}\n", report.document()?.text(output::width())))?;
         output::line(format_args!("{} in {seconds:.1} s", folder.display()))?;
     }

@@ -19,12 +19,12 @@
 //!   constants are available in stage 0, need no registers, and no node waits for them;
 //! - a node is available no earlier than its operands, a multiplier `multiplier_latency` stages
 //!   after its operand's reading;
-//! - no path between registers has more than `adders_per_stage` additions, through whichever
-//!   layers; constant additions and clamps count, wires do not;
+//! - no path between registers is longer than [`Limit`] says, through whichever layers;
 //! - outputs are available where they leave, and those of the last layer leave in one stage.
 
 mod closure;
 mod optimise;
+mod path;
 mod segment;
 mod simulate;
 mod text;
@@ -36,7 +36,8 @@ pub use simulate::{Simulator, simulate};
 pub use verify::{verify, verify_segment};
 
 use crate::circuit::{Circuit, NodeId, Op};
-use serde::{Deserialize, Serialize};
+use crate::device::Device;
+use crate::multipliers::Multipliers;
 use std::ops::RangeInclusive;
 use strassenc_runtime::{Error, Result};
 
@@ -56,25 +57,40 @@ pub struct Pipeline {
     pub multiplier_latency: u32,
 }
 
-/// What [`Options::adders_per_stage`] may be.
+/// What [`Limit::Adders`] may be.
 pub const ADDERS_PER_STAGE: RangeInclusive<u32> = 1..=1024;
 /// What [`Options::multiplier_latency`] may be.
 pub const MULTIPLIER_LATENCY: RangeInclusive<u32> = 1..=4;
 
-/// The delay model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What decides a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Additions on a combinational path between registers. Constant additions and clamps count as
-    /// one, wires as none; a multiplier's registers are its own, so its operand may come at the end
-    /// of a path.
-    pub adders_per_stage: u32,
+    /// The most that may lie between two registers.
+    pub limit: Limit,
     /// Clocks from a multiplier's operand to its rounded product.
     pub multiplier_latency: u32,
 }
 
+/// The most that may lie on a combinational path between registers. A multiplier's registers are
+/// its own, so that its operand may come at the end of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// So many additions: constant ones and clamps count as one, wires as none.
+    Adders(u32),
+    /// What a clock leaves time for, by the device's [`Delays`](crate::device::Delays).
+    Clock {
+        /// Where the core is to run.
+        device: Device,
+        /// The clock's period in picoseconds.
+        period_ps: u32,
+        /// What multipliers are made of.
+        multipliers: Multipliers,
+    },
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Options { adders_per_stage: 1, multiplier_latency: 3 }
+        Options { limit: Limit::Adders(1), multiplier_latency: 3 }
     }
 }
 
@@ -84,8 +100,10 @@ impl Options {
     /// # Errors
     /// Where one is out of range.
     pub fn validate(&self) -> Result<()> {
-        if !ADDERS_PER_STAGE.contains(&self.adders_per_stage) {
-            let cause = format!("{} is not within {ADDERS_PER_STAGE:?}", self.adders_per_stage);
+        if let Limit::Adders(most) = self.limit
+            && !ADDERS_PER_STAGE.contains(&most)
+        {
+            let cause = format!("{most} is not within {ADDERS_PER_STAGE:?}");
             return Err(Error::input("adders per stage", cause));
         }
         if !MULTIPLIER_LATENCY.contains(&self.multiplier_latency) {

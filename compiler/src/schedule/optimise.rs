@@ -9,7 +9,8 @@
 //! optimum, so that there are no more rounds than stages (Murota and Shioura 2014).
 
 use super::closure::Closure;
-use super::{Options, Pipeline, Stage, additions, latency};
+use super::path::{Path, Paths};
+use super::{Options, Pipeline, Stage, latency};
 use crate::circuit::{Circuit, NodeId, Op};
 use strassenc_runtime::Result;
 
@@ -19,7 +20,7 @@ use strassenc_runtime::Result;
 /// Where an option is out of range.
 pub fn schedule(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
     options.validate()?;
-    let arcs = Arcs::new(circuit, options);
+    let arcs = Arcs::new(circuit, options)?;
     let earliest = arcs.earliest();
     let last = last(circuit, &earliest);
     let latest = arcs.latest(circuit, &earliest, last);
@@ -34,7 +35,7 @@ pub fn schedule(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
 /// Where an option is out of range.
 pub fn earliest(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
     options.validate()?;
-    let earliest = Arcs::new(circuit, options).earliest();
+    let earliest = Arcs::new(circuit, options)?.earliest();
     let last = last(circuit, &earliest);
     Ok(pipeline(circuit, earliest, last, options))
 }
@@ -58,46 +59,42 @@ struct Arcs {
 }
 
 impl Arcs {
-    fn new(circuit: &Circuit, options: &Options) -> Self {
-        let limit = options.adders_per_stage as usize;
+    fn new(circuit: &Circuit, options: &Options) -> Result<Self> {
+        let paths = Paths::new(circuit, options)?;
         let mut before: Vec<Vec<(NodeId, u32)>> = Vec::with_capacity(circuit.nodes.len());
-        // For each node, in `[k - 1]`, the additions from which a path of k additions, itself
-        // included, leads to it.
-        let mut chains: Vec<Vec<Vec<NodeId>>> = Vec::with_capacity(circuit.nodes.len());
+        // For each node, where the paths that lead to it and may lie in its stage begin, each with
+        // the longest from there.
+        let mut reaching: Vec<Vec<(NodeId, Path)>> = Vec::with_capacity(circuit.nodes.len());
         for (id, node) in circuit.iter() {
             let operands =
                 || node.op.operands().filter(|x| !matches!(circuit.node(*x).op, Op::Constant(_)));
             let delay = latency(&node.op, options.multiplier_latency);
             let mut arcs: Vec<(NodeId, u32)> = operands().map(|x| (x, delay)).collect();
-            let mut chain: Vec<Vec<NodeId>> = vec![];
-            if delay == 0 {
-                for x in operands() {
-                    for (k, starts) in chains[x.index()].iter().enumerate() {
-                        chain.resize(chain.len().max(k + 1), vec![]);
-                        chain[k].extend(starts);
-                    }
+            let mut starts: Vec<(NodeId, Path)> =
+                operands().flat_map(|x| reaching[x.index()].iter().copied()).collect();
+            Path::keep_longest(&mut starts, |start| *start);
+            let own = paths.nodes[id.index()].then(paths.operands[id.index()]);
+            // What is too long for one stage is in two at least.
+            starts.retain_mut(|(start, path)| {
+                *path = path.then(own);
+                let fits = paths.fits(*path);
+                if !fits {
+                    arcs.push((*start, delay + 1));
                 }
-                for starts in &mut chain {
-                    starts.sort_unstable();
-                    starts.dedup();
-                }
+                fits
+            });
+            if delay > 0 {
+                starts.clear();
+            } else if !own.is_empty() {
+                starts.push((id, own));
             }
-            if additions(&node.op) == 1 {
-                // One addition more than a stage may have: they cannot all be in one stage.
-                if chain.len() == limit {
-                    arcs.extend(
-                        chain.pop().unwrap_or_default().into_iter().map(|start| (start, 1)),
-                    );
-                }
-                chain.insert(0, vec![id]);
-            }
-            chains.push(chain);
+            reaching.push(starts);
             // Of several arcs from one node the longest one says all.
             arcs.sort_unstable_by_key(|&(u, k)| (u, std::cmp::Reverse(k)));
             arcs.dedup_by_key(|&mut (u, _)| u);
             before.push(arcs);
         }
-        Arcs { before }
+        Ok(Arcs { before })
     }
 
     fn earliest(&self) -> Vec<u32> {

@@ -1,13 +1,14 @@
+use super::path::{Path, Paths};
 use super::{Options, Pipeline};
-use crate::circuit::{Circuit, NodeId, Op, Term};
+use crate::circuit::{Circuit, NodeId, Op};
 use strassenc_runtime::{Error, Result};
 
-/// Where a value passes from a layer to the next: the stage, and how many additions are between the
-/// registers at its beginning and the value.
-type Arrival = (u32, u32);
+/// Where a value passes from a layer to the next: the stage, and the ways that lead to the value from
+/// the registers at the beginning of the stage.
+type Arrival = (u32, Vec<Path>);
 
 /// Checks the invariants that the [module](super) states for a layer that is a segment of its own.
-/// Shares nothing with the scheduler: it follows the additions of each stage from register to
+/// Shares nothing with the scheduler: it follows the ways through each stage from register to
 /// register.
 ///
 /// # Errors
@@ -22,7 +23,7 @@ pub fn verify(circuit: &Circuit, pipeline: &Pipeline, options: &Options) -> Resu
 /// As [`verify`].
 pub fn verify_segment(layers: &[(&Circuit, &Pipeline)], options: &Options) -> Result<()> {
     let Some((first, _)) = layers.first() else { return Ok(()) };
-    let mut arrive = vec![(0, 0); first.inputs.len()];
+    let mut arrive = vec![(0, vec![]); first.inputs.len()];
     for &(circuit, pipeline) in layers {
         arrive = layer(circuit, pipeline, options, &arrive)?;
     }
@@ -55,16 +56,15 @@ fn layer(
     if *multiplier_latency != options.multiplier_latency {
         return whole(format!("multiplier latency {multiplier_latency}"));
     }
-    // Additions between the registers at the start of the stage in which a node is available, and
+    let paths = Paths::new(circuit, options)?;
+    // What lies between the registers at the start of the stage in which a node is available, and
     // its value.
-    let mut depths = vec![0u32; circuit.nodes.len()];
+    let mut behind: Vec<Vec<Path>> = Vec::with_capacity(circuit.nodes.len());
     for (id, node) in circuit.iter() {
         let stage = pipeline.available(id);
         let fail = |cause: String| {
             Err(Error::internal(format_args!("{place}, node `{}`", node.name), cause))
         };
-        let depth_of =
-            |x: NodeId| if pipeline.available(x) == stage { depths[x.index()] } else { 0 };
         let is_constant = |x: NodeId| matches!(circuit.node(x).op, Op::Constant(_));
         let waits = match node.op {
             Op::Multiply { .. } | Op::Product { .. } => *multiplier_latency,
@@ -79,31 +79,32 @@ fn layer(
                 return fail(cause);
             }
         }
-        let depth = match node.op {
+        let here = node.op.operands().filter(|x| pipeline.available(*x) + waits == stage);
+        let mut ways: Vec<Path> = here.flat_map(|x| behind[x.index()].iter().copied()).collect();
+        match node.op {
             Op::Constant(_) if stage > 0 => return fail(format!("comes in stage {stage}, not 0")),
             Op::Input(i) => {
-                let (due, depth) = arrive[i as usize];
-                if stage != due {
+                let (due, arriving) = &arrive[i as usize];
+                if stage != *due {
                     return fail(format!("comes in stage {stage}, not {due}"));
                 }
-                depth
+                ways.clone_from(arriving);
             }
-            Op::Constant(_) | Op::Multiply { .. } | Op::Product { .. } => 0,
-            Op::Add(terms) => 1 + terms.iter().map(|t| depth_of(t.node)).max().unwrap_or(0),
-            Op::Scale { x, .. } => depth_of(x),
-            Op::Clamp { x, .. } => 1 + depth_of(x),
-            Op::Offset { x: Term { node: x, negate: false, .. }, constant: 0, .. } => depth_of(x),
-            Op::Offset { x, .. } => 1 + depth_of(x.node),
-        };
-        if depth > options.adders_per_stage {
-            return fail(format!("ends {depth} additions in stage {stage}"));
+            _ => {}
         }
-        depths[id.index()] = depth;
+        ways.push(Path::default());
+        let own = paths.nodes[id.index()].then(paths.operands[id.index()]);
+        ways.iter_mut().for_each(|way| *way = way.then(own));
+        if let Some(long) = ways.iter().find(|way| !paths.fits(**way)) {
+            return fail(format!("ends {} in stage {}", paths.told(*long), stage - waits));
+        }
+        Path::keep_longest(&mut ways, |way| ((), *way));
+        behind.push(if waits > 0 { vec![] } else { ways });
     }
     (circuit.outputs.iter().zip(leaves))
         .map(|(&output, leaves)| match leaves.0.checked_sub(pipeline.available(output)) {
-            Some(0) => Ok((leaves.0, depths[output.index()])),
-            Some(_) => Ok((leaves.0, 0)),
+            Some(0) => Ok((leaves.0, behind[output.index()].clone())),
+            Some(_) => Ok((leaves.0, vec![])),
             None => {
                 let node = &circuit.node(output).name;
                 let cause = format!("output `{node}` leaves before it is available");

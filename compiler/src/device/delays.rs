@@ -1,0 +1,63 @@
+//! How long logic takes on a device: the delay model of the schedule.
+
+use super::{Device, Family};
+
+/// Delays in picoseconds. A path between two registers takes
+///
+/// ```text
+/// register + Σ sum + Σ third + bit · (the widest carry chain on it)
+/// ```
+///
+/// since a bit of a later sum waits for that bit of the earlier one alone. Each of `sum` and
+/// `third` has the way to it through the fabric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delays {
+    /// From the clock to a register's output, and the setup of another.
+    pub register: u32,
+    /// A sum of two operands, a constant's or a clamp: to it, onto its carry chain and off it.
+    pub sum: u32,
+    /// A third operand.
+    pub third: u32,
+    /// A bit of a carry chain.
+    pub bit: u32,
+    /// A multiplier without registers of its own: to it and through it.
+    pub product: u32,
+    /// The longest path within a multiplier that has an operand register and a product register.
+    pub pipelined_product: u32,
+}
+
+impl Delays {
+    /// The model in which a path takes one for each addition.
+    pub(crate) const ADDITIONS: Delays =
+        Delays { register: 0, sum: 1, third: 0, bit: 0, product: 0, pipelined_product: 0 };
+}
+
+impl Device {
+    /// The delays of the part, or of the family's usual speed grade.
+    ///
+    /// Those of iCE40, ECP5 and Gowin are fitted to nextpnr by `benches/delays.py`, a tenth added
+    /// for ways that are longer in a full device. Those of 7 series follow Yosys's models of its
+    /// cells (speed grade -1), with 600 ps for a way, those of UltraScale+ are half as long. Those
+    /// of MAX 10 and Agilex follow Yosys's models of Cyclone V, made longer by a quarter and
+    /// shorter by half. None of these four was measured.
+    pub fn delays(self) -> Delays {
+        let delays = |[register, sum, third, bit, product, pipelined_product]: [u32; 6]| Delays {
+            register,
+            sum,
+            third,
+            bit,
+            product,
+            pipelined_product,
+        };
+        delays(match (self.family, self.name) {
+            (Family::Xc7, _) => [350, 1_820, 1_000, 29, 4_400, 1_800],
+            (Family::Xcup, _) => [180, 910, 500, 15, 2_200, 900],
+            (Family::Ecp5, _) => [730, 2_080, 1_480, 56, 7_800, 7_800],
+            (Family::Ice40, "hx8k") => [1_760, 1_580, 1_590, 233, 15_000, 15_000],
+            (Family::Ice40, _) => [5_600, 4_000, 3_880, 496, 15_000, 15_000],
+            (Family::Gowin, _) => [1_430, 1_740, 1_510, 46, 6_000, 6_000],
+            (Family::Max10, _) => [900, 2_600, 2_600, 45, 5_500, 3_500],
+            (Family::Agilex, _) => [370, 1_000, 1_000, 18, 2_500, 1_500],
+        })
+    }
+}

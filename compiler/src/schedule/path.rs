@@ -1,0 +1,179 @@
+//! How long a path between two registers is.
+
+use super::{Limit, Options};
+use crate::circuit::{Circuit, Node, Op};
+use crate::device::Delays;
+use crate::multipliers::{self, Multipliers};
+use std::cmp::Reverse;
+use strassenc_runtime::{Error, Result};
+
+/// A way through nodes, as the schedule sees it: what they take one after the other, and the widest
+/// of their carry chains. Chains that follow one another overlap, since a bit of the later one
+/// waits for that bit of the earlier one alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Path {
+    sum: u32,
+    widest: u32,
+}
+
+impl Path {
+    /// This way, and then that one.
+    pub(super) fn then(self, next: Path) -> Path {
+        Path { sum: self.sum.saturating_add(next.sum), widest: self.widest.max(next.widest) }
+    }
+
+    /// A way that takes as long as either at least.
+    pub(super) fn worst(self, other: Path) -> Path {
+        Path { sum: self.sum.max(other.sum), widest: self.widest.max(other.widest) }
+    }
+
+    /// Keeps, of the ways with one key, those that are not shorter than another in every respect.
+    pub(super) fn keep_longest<T, K: Ord>(ways: &mut Vec<T>, of: impl Fn(&T) -> (K, Path)) {
+        ways.sort_by_key(|way| {
+            let (key, path) = of(way);
+            (key, Reverse((path.sum, path.widest)))
+        });
+        let mut widest: Option<(K, u32)> = None;
+        ways.retain(|way| {
+            let (key, path) = of(way);
+            let longer = widest.as_ref().is_none_or(|(k, bits)| *k != key || *bits < path.widest);
+            if longer {
+                widest = Some((key, path.widest));
+            }
+            longer
+        });
+    }
+
+    /// Whether nothing is on it.
+    pub(super) fn is_empty(self) -> bool {
+        self.sum == 0
+    }
+}
+
+/// Of each node of a circuit, what lies on paths through it.
+pub(super) struct Paths {
+    delays: Delays,
+    /// The most that a path may take.
+    most: u32,
+    /// The node's own way; of a multiplier none, since it begins at a register.
+    pub(super) nodes: Vec<Path>,
+    /// What lies between a multiplier's operand and the first of its registers.
+    pub(super) operands: Vec<Path>,
+}
+
+impl Paths {
+    /// The paths of a circuit.
+    ///
+    /// # Errors
+    /// Where a node alone takes longer than a path may.
+    pub(super) fn new(circuit: &Circuit, options: &Options) -> Result<Self> {
+        let (delays, most) = match options.limit {
+            Limit::Adders(most) => (Delays::ADDITIONS, most),
+            Limit::Clock { device, period_ps, .. } => (device.delays(), period_ps),
+        };
+        let nodes = circuit.nodes.iter().map(|node| own(node, &delays)).collect();
+        let mut paths = Paths { delays, most, nodes, operands: vec![] };
+        let mut longest = (0, None);
+        for node in &circuit.nodes {
+            let (before, within) = paths.multiplier(node, options)?;
+            let takes = [own(node, &delays), before, within].map(|path| paths.takes(path));
+            let takes = takes.into_iter().max().unwrap_or(0);
+            if takes > longest.0 {
+                longest = (takes, Some(node));
+            }
+            paths.operands.push(before);
+        }
+        if let (takes, Some(Node { name: node, op, .. })) = longest
+            && takes > most
+        {
+            let cause = format!(
+                "{:.1} MHz cannot be reached: node `{node}` of layer `{}` alone takes {:.2} ns",
+                1e6 / f64::from(most),
+                circuit.name,
+                f64::from(takes) / 1000.0,
+            );
+            let fastest = (1e6 / f64::from(takes)).floor();
+            let mut help = format!("the fastest clock of this layer is {fastest} MHz");
+            if op.is_multiplier() {
+                help += "; `--multiplier-latency` and `--multipliers` make its multipliers faster";
+            }
+            return Err(Error::input("--clock", cause).help(help));
+        }
+        Ok(paths)
+    }
+
+    /// Whether such a path fits between two registers.
+    pub(super) fn fits(&self, path: Path) -> bool {
+        self.takes(path) <= self.most
+    }
+
+    /// How long the path is, in words.
+    pub(super) fn told(&self, path: Path) -> String {
+        let takes = self.takes(path);
+        if self.delays == Delays::ADDITIONS {
+            return format!("{takes} additions");
+        }
+        format!("a path of {:.2} ns", f64::from(takes) / 1000.0)
+    }
+
+    fn takes(&self, path: Path) -> u32 {
+        if path.is_empty() {
+            return 0;
+        }
+        let carries = self.delays.bit.saturating_mul(path.widest);
+        self.delays.register.saturating_add(path.sum).saturating_add(carries)
+    }
+
+    /// What lies between a multiplier's operand and its first register, and the longest path
+    /// between two of its registers.
+    fn multiplier(&self, node: &Node, options: &Options) -> Result<(Path, Path)> {
+        let none = Path::default();
+        let Limit::Clock { multipliers, .. } = options.limit else { return Ok((none, none)) };
+        if !node.op.is_multiplier() {
+            return Ok((none, none));
+        }
+        let rounds = self.sum(node.width);
+        let block = Path { sum: self.delays.product, widest: 0 };
+        let of_block = match options.multiplier_latency {
+            1 => (block.then(rounds), none),
+            2 => (block, rounds),
+            _ => {
+                let inside = Path { sum: self.delays.pipelined_product, widest: 0 };
+                (none, inside.worst(rounds))
+            }
+        };
+        let Op::Multiply { coefficient, .. } = node.op else { return Ok(of_block) };
+        let depth = multipliers::depth(coefficient)?;
+        let sums = (0..depth).fold(none, |path, _| path.then(rounds));
+        let of_sums = match options.multiplier_latency {
+            1 => (sums.then(rounds), none),
+            _ => (sums, rounds),
+        };
+        Ok(match multipliers {
+            Multipliers::Dsp => of_block,
+            Multipliers::ShiftAdd => of_sums,
+            // Which is which is chosen later.
+            Multipliers::Auto => (of_block.0.worst(of_sums.0), of_block.1.worst(of_sums.1)),
+        })
+    }
+
+    fn sum(&self, width: u32) -> Path {
+        Path { sum: self.delays.sum, widest: width }
+    }
+}
+
+/// What a node puts on a path that goes through it.
+fn own(node: &Node, delays: &Delays) -> Path {
+    let sum = |more| Path { sum: delays.sum + more, widest: node.width };
+    match node.op {
+        Op::Add(terms) if terms.len() > 2 => sum(delays.third),
+        Op::Add(_) | Op::Clamp { .. } => sum(0),
+        Op::Offset { .. } if !node.op.is_wires() => sum(0),
+        Op::Offset { .. }
+        | Op::Input(_)
+        | Op::Constant(_)
+        | Op::Scale { .. }
+        | Op::Multiply { .. }
+        | Op::Product { .. } => Path::default(),
+    }
+}
