@@ -6,6 +6,8 @@
     .venv/bin/python benches/alkaid.py                      the table, at default effort
     .venv/bin/python benches/alkaid.py --effort 3           a minute a matrix
     .venv/bin/python benches/alkaid.py --only 64x64 --json
+    .venv/bin/python benches/alkaid.py --operands 3         adders of three operands; Alkaid fuses its own afterwards
+    .venv/bin/python benches/alkaid.py --others             ten other matrices: structured ones, densities 0.25 to 0.95
     .venv/bin/python benches/alkaid.py --growth             time and memory by size, up to 4608x512
     .venv/bin/python benches/alkaid.py --from a.json b.json --plot docs/adder-graphs
                                                             tables of earlier --json runs again, and plots as SVG
@@ -32,6 +34,8 @@ import numpy as np  # noqa: E402
 # (inputs, outputs, density as a key)
 TABLE = [(n, n, d) for d in ("2/3", "1/3") for n in (16, 32, 64, 128)]
 LARGE = [(256, 256, "2/3"), (64, 576, "2/3"), (576, 64, "2/3")]
+OTHERS = [(24, 24, "0.25"), (40, 40, "0.5"), (48, 48, "0.9"), (32, 32, "0.95"), (80, 80, "0.75"), (20, 60, "0.5"),
+          (60, 20, "0.5"), (32, 32, "Hadamard"), (48, 48, "circulant"), (47, 40, "Toeplitz")]
 GROWTH = [16, 32, 64, 128, 256, 512]
 
 # Alkaid's settings: its default search tries every depth of its decomposition. One pass with decompose_dc=0 had the fewest
@@ -47,7 +51,13 @@ SETTINGS = {
 
 
 def matrix(n_in, n_out, density):
-    p = {"2/3": 2 / 3, "1/3": 1 / 3}[density]
+    if density == "Hadamard":
+        return np.array([[1 - 2 * ((i & j).bit_count() & 1) for j in range(n_out)] for i in range(n_in)])
+    if density in ("circulant", "Toeplitz"):
+        taps = matrix(1, n_in if density == "circulant" else 8, "0.6")[0]
+        kernel = np.pad(taps, (0, n_in - len(taps)))
+        return np.array([np.roll(kernel, k) for k in range(n_out)]).T
+    p = {"2/3": 2 / 3, "1/3": 1 / 3}.get(density) or float(density)
     rng = np.random.default_rng([20180 + (0 if density == "2/3" else 1), n_in, n_out])
     return np.where(rng.random((n_in, n_out)) < p, rng.choice([-1, 1], size=(n_in, n_out)), 0)
 
@@ -66,6 +76,7 @@ def alkaid(W, setting):
     """Adders, depth, LUT bits (each adder as wide as its result, as strassenc counts) and CPU seconds."""
     try:
         from alkaid.cmvm import cmvm_solve
+        from alkaid.trace.passes.ternary import _fusion_leafs
     except ImportError:
         sys.exit("the package alkaid is missing: python3 -m venv .venv && .venv/bin/pip install alkaid==0.8.2 "
                  "numpy==2.4.6 matplotlib==3.10.8, then run this with .venv/bin/python")
@@ -75,11 +86,13 @@ def alkaid(W, setting):
     stages = cmvm_solve(W, **SETTINGS[setting])
     seconds = time.process_time() - before
     adders = lut_bits = depth = 0
+    fused = dict(adders=0, lut_bits=0)
     depths = [0] * W.shape[0]
     values = [row for row in np.eye(W.shape[0])]
     for stage in stages:
         at, value = [], []
-        for op in stage.ops:
+        leaves = set(_fusion_leafs(stage).values())
+        for i, op in enumerate(stage.ops):
             if op.opcode == -1:
                 at.append(depths[op.data[0]])
                 value.append(values[op.data[0]] * 2.0 ** stage.inp_shifts[op.data[0]])
@@ -90,6 +103,9 @@ def alkaid(W, setting):
                 value.append(value[a] + sign * value[b] * 2.0**shift)
                 adders += 1
                 lut_bits += bits(op.qint.min / op.qint.step, op.qint.max / op.qint.step)
+                into_another = i in leaves
+                fused["adders"] += not into_another
+                fused["lut_bits"] += (not into_another) * bits(op.qint.min / op.qint.step, op.qint.max / op.qint.step)
             else:
                 sys.exit(f"Alkaid's operation {op.opcode} is not known here")
         depths = [at[i] if i >= 0 else 0 for i in stage.out_idxs]
@@ -101,7 +117,7 @@ def alkaid(W, setting):
     depth = max(depths)
     if not np.array_equal(np.array(values).T, W):
         sys.exit("Alkaid's graph does not equal its matrix")
-    return dict(adders=adders, depth=depth, lut_bits=lut_bits, seconds=seconds)
+    return dict(adders=adders, depth=depth, lut_bits=lut_bits, seconds=seconds, fused=fused)
 
 
 def strassenc(program, path, *options):
@@ -145,15 +161,19 @@ def compare(args, folder):
     options = ["--effort", args.effort, "--threads", args.threads]
     if args.time_limit:
         options += ["--time-limit", args.time_limit]
-    cases = [case for case in TABLE + LARGE if not args.only or f"{case[0]}x{case[1]}" in args.only]
+    options += ["--adder-operands", args.operands]
+    cases = [case for case in (OTHERS if args.others else TABLE + LARGE) if not args.only or f"{case[0]}x{case[1]}" in args.only]
     results = []
     for case in cases:
         path = folder / f"{case[0]}x{case[1]}_{case[2][0]}.npy"
         np.save(path, matrix(*case).astype(np.int8))
         # On large matrices Alkaid's default search takes from ten minutes to hours.
-        wanted = [s for s in SETTINGS if case in TABLE or args.large or s == "one pass mc"]
+        wanted = [s for s in SETTINGS if case not in LARGE or args.large or s == "one pass mc"]
         settings = [s for s in SETTINGS if s in wanted or cache.has(case, s)]
         theirs = {setting: cache.alkaid(case, setting) for setting in settings}
+        if args.operands == 3:
+            results.append(three_operands(args, case, path, theirs, options))
+            continue
         result = dict(matrix=name(*case), alkaid=theirs)
         free = [theirs[s] for s in settings if s != "minimum depth"]
         print(f"strassenc: {name(*case)} ...", file=sys.stderr, flush=True)
@@ -171,6 +191,30 @@ def compare(args, folder):
         result["lut_bits_ratio"] = ours["lut_bits"] / wide["lut_bits"]
         results.append(result)
     return results
+
+
+def three_operands(args, case, path, theirs, options):
+    """Adders and LUT bits, each the least that is found, against the least of Alkaid's settings after its fusion."""
+    print(f"strassenc: {name(*case)} ...", file=sys.stderr, flush=True)
+    result = dict(matrix=name(*case), alkaid={s: t["fused"] for s, t in theirs.items()})
+    for cost in ("adders", "lut-bits"):
+        key = cost.replace("-", "_")
+        best = min(t["fused"][key] for t in theirs.values())
+        ours = strassenc(args.program, path, *options, "--cost", cost)
+        result[key] = ours
+        result[f"{key}_ratio"] = ours[key] / best
+    return result
+
+
+def show_three(results):
+    print("matrix          | adders: Alkaid, strassenc | ratio | LUT bits: Alkaid, strassenc | ratio")
+    for r in results:
+        best = {key: min(t[key] for t in r["alkaid"].values()) for key in ("adders", "lut_bits")}
+        print(f"{r['matrix']:15} | {best['adders']:6} {r['adders']['adders']:6} | {r['adders_ratio']:.3f} "
+              f"| {best['lut_bits']:7} {r['lut_bits']['lut_bits']:7} | {r['lut_bits_ratio']:.3f}")
+    for key in ("adders_ratio", "lut_bits_ratio"):
+        ratios = [r[key] for r in results]
+        print(f"geometric mean of {key}: {geometric_mean(ratios):.4f} over {len(ratios)}, worst {max(ratios):.4f}")
 
 
 def line(result):
@@ -267,6 +311,8 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--time-limit", type=float)
     parser.add_argument("--only", nargs="+", metavar="16x16", help="only matrices of these sizes")
+    parser.add_argument("--operands", type=int, default=2, choices=(2, 3), help="operands of an adder")
+    parser.add_argument("--others", action="store_true", help="ten other matrices")
     parser.add_argument("--large", action="store_true", help="all of Alkaid's settings on the large matrices too: hours")
     parser.add_argument("--growth", action="store_true", help="only time and memory by size, up to 4608x512")
     parser.add_argument("--cache", default="alkaid.json", help="where Alkaid's figures are kept")
@@ -290,7 +336,7 @@ def main():
         print(json.dumps(dict(comparison=results, growth=rows), indent=1))
     else:
         if results:
-            show(results)
+            (show_three if args.operands == 3 else show)(results)
         if args.earlier:
             print(*map(row_line, rows), sep="\n")
     if args.plot:

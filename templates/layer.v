@@ -27,7 +27,18 @@ module {{ module }} (
     // ==== Stage {{ stage.number }}: {{ stage.summary }}
 {%- for wire in stage.wires %}
     wire [{{ wire.high }}:0] {{ wire.name }}
-    {%- if wire.dropped == 0 %} = {{ wire.value }};{% else %};{% endif %}  // {{ wire.origin }}
+    {%- if wire.dropped == 0 && wire.terms.is_empty() %} = {{ wire.value }};{% else %};{% endif %}  // {{ wire.origin }}
+{%- if !wire.terms.is_empty() %}: {{ wire.value }}
+    strassenc_add3 #(
+        .BITS({{ wire.high + 1 }}),
+{%- for t in wire.terms %}
+        .{{ t.letter }}_BITS({{ t.bits }}), .{{ t.letter }}_SIGNED({{ t.signed }}), .{{ t.letter }}_SHIFT({{ t.shift }})
+        {%- if !loop.first %}, .NEGATE_{{ t.letter }}({{ t.negate }}){% endif %}{% if !loop.last %},{% endif %}
+{%- endfor %}
+    ) sum_{{ wire.name }} (
+        {% for t in wire.terms %}.{{ t.port }}({{ t.value }}), {% endfor %}.y({{ wire.name }})
+    );
+{%- endif %}
 {%- if wire.dropped > 0 %}
     wire [{{ wire.dropped - 1 }}:0] {{ wire.name }}_unused;
     assign { {{- wire.name }}, {{ wire.name }}_unused} = {{ wire.value }};

@@ -9,11 +9,12 @@ pub use graphs::LayerGraph;
 pub use levels::{Levels, Made};
 pub use passes::{Level, Pass};
 
-use crate::adder_graph::{self, Matrix, Solution};
+use crate::adder_graph::{self, Cost, Matrix, Solution};
 use crate::circuit::{self, Circuit, Op};
 use crate::emit::signature::Beat;
 use crate::engine::{self, Choice, Engines, Target};
 use crate::folded::{self, Folded};
+use crate::interval::Interval;
 use crate::ir::{self, Chain, Dataflow, EdgeId, Kind, Layer, Role, State};
 use crate::lower;
 use crate::multipliers::{self, Multipliers, ShiftAdd};
@@ -32,7 +33,7 @@ use strassenc_runtime::{Error, Kind as ErrorKind, Model, Result};
 /// What the passes are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Sharing of common sums.
+    /// Sharing of common sums; LUT bits are those of what enters each matrix.
     pub share: adder_graph::Options,
     /// The delay model.
     pub schedule: schedule::Options,
@@ -113,7 +114,8 @@ pub struct SharedMatrix {
     pub role: Role,
     /// `[n_out, n_in]`, without dead rows and columns.
     pub matrix: Matrix,
-    /// The adder graph, proved.
+    /// The adder graph, proved; behind the matrix's columns its inputs are the constants that are
+    /// added to the rows, see [`Linear`](ir::Linear).
     pub solution: Solution,
 }
 
@@ -146,8 +148,22 @@ pub struct Problem<'a> {
     pub layer: usize,
     /// The place of the matrix in its layer.
     pub role: Role,
-    /// `[n_out, n_in]`, without dead rows and columns.
+    /// `[n_out, n_in]`, without dead rows and columns, and with a column for each constant that is
+    /// added to a row, see [`Linear`](ir::Linear).
     pub matrix: &'a Matrix,
+    /// What each column is multiplied by.
+    pub inputs: &'a [Interval],
+}
+
+impl Problem<'_> {
+    /// These options for this matrix: LUT bits are those of what enters it.
+    pub fn options(self, share: &adder_graph::Options) -> adder_graph::Options {
+        let cost = match share.cost {
+            Cost::Adders => Cost::Adders,
+            Cost::LutBits(_) => Cost::LutBits(self.inputs.to_vec()),
+        };
+        adder_graph::Options { cost, ..share.clone() }
+    }
 }
 
 impl LayerEngine {
@@ -212,7 +228,9 @@ pub fn compile(
     progress: &(dyn Fn(Progress) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Compiled> {
-    let share = |problem: Problem| adder_graph::share_until(problem.matrix, &options.share, stop);
+    let share = |problem: Problem| {
+        adder_graph::share_until(problem.matrix, &problem.options(&options.share), stop)
+    };
     compile_with(model, options, &share, progress, stop)
 }
 
@@ -564,13 +582,15 @@ pub(crate) fn shared(
 ) -> Result<SharedMatrix> {
     let name = &chain.name;
     let lost = || Error::internal("share", format_args!("layer `{name}` lacks a matrix"));
-    let (role, matrix) =
-        chain.matrices().find(|(role, _)| (*role == Role::Wc) == last).ok_or_else(lost)?;
-    let solution = share(Problem { layer: number, role, matrix });
-    let proved = adder_graph::prove(&solution.graph, matrix)
+    let linear =
+        chain.linear().find(|linear| (linear.role == Role::Wc) == last).ok_or_else(lost)?;
+    let role = linear.role;
+    let (matrix, inputs) = linear.with_constants();
+    let solution = share(Problem { layer: number, role, matrix: &matrix, inputs: &inputs });
+    let proved = adder_graph::prove(&solution.graph, &matrix)
         .map_err(|e| e.within(format_args!("layer `{name}`, {role}")));
     Pass::Share.checked(proved)?;
-    Ok(SharedMatrix { role, matrix: matrix.clone(), solution })
+    Ok(SharedMatrix { role, matrix: linear.matrix.clone(), solution })
 }
 
 /// The circuit of a chain, which is that of layer `number`, or what comes before it where `last`

@@ -93,7 +93,9 @@ pub fn count(
     options: &adder_graph::Options,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<LayerCount>> {
-    let share = |problem: Problem| adder_graph::share_until(problem.matrix, options, stop);
+    let share = |problem: Problem| {
+        adder_graph::share_until(problem.matrix, &problem.options(options), stop)
+    };
     let mut dataflow = lower::lower(model)?;
     lower::prune(&mut dataflow, &|_| true);
     let one = |(number, layer): (usize, &Layer)| {

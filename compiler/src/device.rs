@@ -201,6 +201,11 @@ impl Family {
         }
     }
 
+    /// The most operands of an adder that is one carry chain.
+    pub fn adder_operands(self) -> u8 {
+        if matches!(self, Family::Xc7 | Family::Xcup) { 3 } else { 2 }
+    }
+
     /// Blocks that one signed product of operands of `a` and `b` bits (signs included) takes. A
     /// wider product is cut into pieces; all but the top piece of an operand lose one bit, since
     /// they are unsigned in a signed multiplier.

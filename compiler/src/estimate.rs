@@ -114,6 +114,11 @@ impl Estimate {
         self.layers.iter().map(|layer| layer.seconds(effort)).sum()
     }
 
+    /// Entries of all matrices that are not 0.
+    pub fn nonzeros(&self) -> usize {
+        self.layers.iter().flat_map(|layer| &layer.sizes).map(|size| size.nonzeros).sum()
+    }
+
     /// Bytes in use at the most.
     pub fn bytes(&self) -> f64 {
         self.layers.iter().flat_map(|layer| &layer.sizes).map(|size| size.bytes()).sum()

@@ -4,8 +4,8 @@ mod core;
 
 pub use core::{EngineFigures, FifoFigures, StreamFigures};
 
-use crate::adder_graph::{Matrix, Operands, naive_adders};
-use crate::circuit::{Circuit, Node, NodeId, Op, Term};
+use crate::adder_graph::{self, Matrix, Node, Operands, naive_adders};
+use crate::circuit::{self, Circuit, NodeId, Op, Term};
 use crate::compile::{SharedMatrix, Unrolled};
 use crate::schedule;
 use serde::{Deserialize, Serialize};
@@ -130,7 +130,7 @@ pub struct MatrixFigures {
     pub nonzeros: usize,
     /// Nonzeros over entries, 0..=1.
     pub density: f64,
-    /// Additions without sharing.
+    /// Additions without sharing, of as many terms.
     pub naive_adders: usize,
     /// Additions, each of two terms or three.
     pub adders: usize,
@@ -200,7 +200,8 @@ fn circuit_figures(figures: &mut LayerFigures, layer: &Unrolled) {
     figures.shift_add_adders = layer.shift_add.values().map(|made| made.graph.adders()).sum();
     figures.products = products(layer);
     (figures.wb, figures.wc) = ((&layer.wb).into(), (&layer.wc).into());
-    figures.constant_additions = count(|op| matches!(op, Op::Offset { .. }) && !op.is_wires());
+    figures.constant_additions =
+        circuit.nodes.iter().filter(|node| circuit.adds_constant(&node.op)).count();
     figures.clamps = count(|op| matches!(op, Op::Clamp { .. }));
     figures.depth = depth(circuit);
     figures.latency = layer.pipeline.latency(circuit);
@@ -225,9 +226,15 @@ fn schoolbook(layer: &Bilinear, operand_bits: u32) -> Schoolbook {
 
 impl From<&SharedMatrix> for MatrixFigures {
     fn from(shared: &SharedMatrix) -> Self {
+        let graph = &shared.solution.graph;
+        let is_constant =
+            |t: &adder_graph::Term| (shared.matrix.ncols()..graph.inputs).contains(&t.node.index());
+        let adds_constant =
+            |node: &&Node| node.terms().len() == 2 && node.terms().iter().any(is_constant);
         MatrixFigures {
-            adders: shared.solution.graph.adders(),
-            depth: shared.solution.graph.depth(),
+            naive_adders: naive_adders(&shared.matrix, graph.operands()),
+            adders: graph.adders() - graph.nodes.iter().filter(adds_constant).count(),
+            depth: graph.depth(),
             ..MatrixFigures::of(&shared.matrix, shared.solution.method)
         }
     }
@@ -296,12 +303,16 @@ fn shift_add_luts(layer: &Unrolled) -> u64 {
 
 /// From the lowest bit of a sum that `operands` of its terms reach to behind the highest: a term
 /// that is extended by its sign reaches the top.
-fn reach(circuit: &Circuit, sum: &Node, terms: &[Term], operands: usize) -> [u32; 2] {
+fn reach(circuit: &Circuit, sum: &circuit::Node, terms: &[Term], operands: usize) -> [u32; 2] {
     let Some(nth) = operands.checked_sub(1).filter(|nth| *nth < terms.len()) else { return [0; 2] };
-    let mut lows: Vec<u32> = terms.iter().map(|t| t.shift.min(sum.width)).collect();
-    let high = |t: &Term| {
-        let x = circuit.node(t.node);
-        if x.signed { sum.width } else { sum.width.min(x.width + t.shift) }
+    let low = |t: &Term| match circuit.node(t.node).op {
+        Op::Constant(v) => sum.width.min(t.shift + v.trailing_zeros()),
+        _ => sum.width.min(t.shift),
+    };
+    let mut lows: Vec<u32> = terms.iter().map(low).collect();
+    let high = |t: &Term| match circuit.node(t.node) {
+        circuit::Node { op: Op::Constant(_), .. } | circuit::Node { signed: true, .. } => sum.width,
+        x => sum.width.min(x.width + t.shift),
     };
     let mut highs: Vec<u32> = terms.iter().map(high).collect();
     lows.sort_unstable();
@@ -310,7 +321,7 @@ fn reach(circuit: &Circuit, sum: &Node, terms: &[Term], operands: usize) -> [u32
 }
 
 /// The comparisons of a clamp, in LUTs of so many inputs: one of them passes on what was found.
-fn clamp_luts(circuit: &Circuit, node: &Node, x: NodeId, inputs: u32) -> u64 {
+fn clamp_luts(circuit: &Circuit, node: &circuit::Node, x: NodeId, inputs: u32) -> u64 {
     let cut = circuit.node(x).width.saturating_sub(node.width);
     u64::from(node.width) + 2 * u64::from(cut.div_ceil(inputs - 1))
 }
@@ -321,6 +332,8 @@ fn luts(circuit: &Circuit, id: NodeId) -> u64 {
     let node = circuit.node(id);
     match node.op {
         Op::Add(terms) => {
+            let varies = |t: &&Term| !matches!(circuit.node(t.node).op, Op::Constant(_));
+            let terms: Vec<Term> = terms.iter().filter(varies).copied().collect();
             let [low, high] = reach(circuit, node, &terms, 2);
             high.saturating_sub(low).into()
         }

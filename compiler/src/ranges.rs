@@ -189,6 +189,24 @@ pub struct Products {
 }
 
 impl Products {
+    /// These products, and behind them so many constants.
+    pub fn with_constants(self, constants: &[i64]) -> Self {
+        let (r, n) = self.forms.dim();
+        let shape = (r + constants.len(), n + 1);
+        let forms = Array2::from_shape_fn(shape, |(i, j)| match i.checked_sub(r) {
+            None if j < n => self.forms[[i, j]],
+            Some(k) if j == n => constants[k],
+            _ => 0,
+        });
+        let (mut x, mut shifts, mut alone) = (self.x, self.shifts, self.alone);
+        x.push(Interval::point(1));
+        shifts.extend(constants.iter().map(|_| 0));
+        if let Some(alone) = &mut alone {
+            alone.extend(constants.iter().map(|v| Interval::point(*v)));
+        }
+        Products { x, forms, shifts, alone }
+    }
+
     /// The interval of each product, and of each sum of products. Sums are exact up to the rounding
     /// of their terms.
     ///

@@ -32,6 +32,9 @@ fn refused(folder: &Path, status: i32, arguments: &[&str]) -> String {
     error
 }
 
+/// The search whose adders a sweep counts.
+const TWO_OPERANDS: [&str; 4] = ["--adder-operands", "2", "--cost", "adders"];
+
 const SWEEP: [&str; 6] = ["sweep", "digits", "--ratio", "1/2,1", "--epochs", "1,1,1"];
 
 #[test]
@@ -51,7 +54,7 @@ fn two_budgets_are_trained_counted_and_drawn() {
         let point = &sweep["points"][point];
         let run = format!("sweep/{name}");
         assert_eq!(point["run"], name);
-        done(path, &["verilog", &run, "-o", name]);
+        done(path, &[&["verilog", &run, "-o", name], &TWO_OPERANDS[..]].concat());
         let figures = Build::open(&path.join(name)).unwrap().record.figures;
         // The description's own r give way; the last layer keeps its outputs.
         assert_eq!(figures.layers.iter().map(|l| l.budget).collect::<Vec<_>>(), r);
@@ -208,7 +211,8 @@ fn images_are_counted_as_an_unrolled_core_is() {
     let path = folder.path();
     std::fs::write(path.join("net.toml"), NET).unwrap();
     done(path, &["random", "net.toml", "-o", "run"]);
-    done(path, &["verilog", "run", "-o", "core", "--engine", "unrolled"]);
+    let core = ["verilog", "run", "-o", "core", "--engine", "unrolled"];
+    done(path, &[&core, &TWO_OPERANDS[..]].concat());
     let figures = Build::open(&path.join("core")).unwrap().record.figures;
     let model = model_file::load(&path.join("run/model.safetensors")).unwrap();
     let layers = count(&model, &Options::default(), &|| false).unwrap();

@@ -6,7 +6,7 @@ use ndarray::array;
 use std::path::Path;
 use std::process::{Command, Output};
 use strassenc::adder_graph;
-use strassenc::build::Build;
+use strassenc::build::{self, Build};
 use strassenc::compile::{Level, Levels, Options, Pass, Problem, compile_until, plan};
 use strassenc::emit::signature::Frames;
 use strassenc::ir::Dataflow;
@@ -94,6 +94,7 @@ fn it_prints_the_budget_and_writes_a_build() {
             "files.f",
             "model.safetensors",
             "signature.json",
+            "strassenc_add3.v",
             "strassenc_coefficient.v",
             "strassenc_collector.v",
             "strassenc_fifo.v",
@@ -305,7 +306,8 @@ fn the_architecture_has_the_list_of_passes() {
 
 /// Every level and what is dumped of it after `last`.
 fn levels(last: Pass) -> Levels {
-    let share = |p: Problem| adder_graph::share(p.matrix, &adder_graph::Options::default());
+    let options = build::Options::default().compile().share;
+    let share = |p: Problem| adder_graph::share(p.matrix, &p.options(&options));
     compile_until(last, &model(), &Options::default(), &share, &|_| {}, &|| false).unwrap()
 }
 

@@ -11,7 +11,7 @@ pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
 pub use sequences::sequence_model;
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
-use strassenc::adder_graph::{self, Operands};
+use strassenc::adder_graph::{self, CostModel, Operands};
 use strassenc::compile::{Compiled, Unrolled};
 use strassenc::emit::signature::{Beat, Frames};
 use strassenc::ir::{Chain, Dataflow};
@@ -58,10 +58,12 @@ pub fn any_streams(seed: u64) -> ([Beat; 2], Frames) {
     (([0, 1]).map(|k| beat(mix(k))), if mix(2) % 3 == 0 { Frames::Count } else { Frames::Tlast })
 }
 
-/// A search for common sums whose adders have two operands or three.
-pub fn any_operands(seed: u64) -> adder_graph::Options {
+/// A search for common sums whose adders have two operands or three, and that counts them or their
+/// bits.
+pub fn any_search(seed: u64) -> adder_graph::Options {
     let operands = if seed.is_multiple_of(2) { Operands::Two } else { Operands::Three };
-    adder_graph::Options { operands, ..Default::default() }
+    let cost = if seed % 3 < 2 { CostModel::Adders } else { CostModel::LutBits };
+    adder_graph::Options { operands, cost: cost.of(&[]), ..Default::default() }
 }
 
 /// Compares text that people read with the file of that name in `tests/snapshots/`;

@@ -1,13 +1,15 @@
 //! The build folder: written atomically, read back distrustfully, compiled again to the same bytes.
 
 use std::path::{Path, PathBuf};
-use strassenc::adder_graph::Effort;
+use std::sync::atomic::{AtomicU32, Ordering};
+use strassenc::adder_graph::{CostModel, Effort, Operands, minimum_depth};
 use strassenc::build::{self, Build, Edits, Options};
+use strassenc::compile::{Compiled, SharedMatrix};
 use strassenc::emit::signature::Frames;
 use strassenc::multipliers::Multipliers;
 use strassenc_runtime::{Format, Kind, Model};
 use strassenc_tests::models::LayerRecipe;
-use strassenc_tests::{Recipe, random_model};
+use strassenc_tests::{Recipe, pipelines, random_model};
 
 fn model(seed: u64) -> Model {
     let format = Format { signed: false, bits: 6, frac: 4 };
@@ -32,7 +34,7 @@ fn model(seed: u64) -> Model {
 
 fn written(parent: &Path, options: &Options) -> PathBuf {
     let folder = parent.join("build");
-    let compiled = build::compile(&model(1), options, &|_| {}, &|| false, &|| false).unwrap();
+    let compiled = build::compile(&model(1), options, &|_| {}, &|| false, &|| 0.0).unwrap();
     build::write(&folder, &compiled, options).unwrap();
     folder
 }
@@ -69,6 +71,72 @@ fn a_build_compiles_again_to_the_same_bytes() {
     assert_eq!(options.compile().share.effort, Effort(2));
 }
 
+/// Two layers of 24 products, each of about 16 terms.
+fn wide() -> Model {
+    let format = Format { signed: true, bits: 4, frac: 0 };
+    let layer = LayerRecipe {
+        rows: 24,
+        outputs: 24,
+        density: 0.67,
+        coefficient_bits: 4,
+        product_bits: 6,
+        format,
+        excess: 0,
+    };
+    let layers = vec![layer.clone(), layer];
+    random_model(&Recipe { seed: 1, inputs: 24, two_operands: false, format, layers, dead: 0.0 })
+}
+
+fn matrices(compiled: &Compiled) -> impl Iterator<Item = &SharedMatrix> {
+    pipelines(compiled).into_iter().flat_map(|layer| [&layer.wb, &layer.wc])
+}
+
+#[test]
+fn the_search_is_the_one_that_is_asked_for() {
+    let base = Options { effort: 0, ..Options::default() };
+    let found =
+        |options: &Options| build::compile(&wide(), options, &|_| {}, &|| false, &|| 0.0).unwrap();
+    let adders = |compiled: &Compiled| {
+        matrices(compiled).map(|shared| shared.solution.graph.adders()).sum::<usize>()
+    };
+    for cost in [CostModel::Adders, CostModel::LutBits] {
+        let [two, three] =
+            [2, 3].map(|adder_operands| found(&Options { adder_operands, cost, ..base.clone() }));
+        assert!(matrices(&two).all(|m| m.solution.graph.operands() == Operands::Two));
+        assert!(4 * adders(&three) < 3 * adders(&two));
+        for extra in 0..2 {
+            let shallow = found(&Options { extra_depth: Some(extra), cost, ..base.clone() });
+            for SharedMatrix { matrix, solution, .. } in matrices(&shallow) {
+                let least = minimum_depth(matrix, Operands::Three);
+                assert!(solution.graph.depth() <= least + extra);
+            }
+        }
+    }
+    let asked =
+        Options { adder_operands: 2, extra_depth: Some(1), cost: CostModel::Adders, ..base };
+    assert!(asked.to_string().contains("--adder-operands 2 --cost adders --effort 0"));
+    assert!(asked.to_string().contains("--extra-depth 1"));
+    assert!(Options { adder_operands: 4, ..asked.clone() }.validate().is_err());
+    assert!(Options { extra_depth: Some(99), ..asked }.validate().is_err());
+}
+
+/// The time that is left when the last matrix begins is enough for it, and each search cools.
+#[test]
+fn a_time_limit_is_shared_among_the_matrices() {
+    let looks = AtomicU32::new(0);
+    let spent = || f64::from(looks.fetch_add(1, Ordering::Relaxed)) / 5000.0;
+    let adders = |effort, time_limit, spent: &(dyn Fn() -> f64 + Sync)| {
+        let cost = CostModel::Adders;
+        let options = Options { effort, time_limit, cost, ..Options::default() };
+        let found = build::compile(&wide(), &options, &|_| {}, &|| false, spent).unwrap();
+        matrices(&found).map(|m| m.solution.graph.adders()).collect::<Vec<_>>()
+    };
+    let long = adders(3, Some(1.0), &spent);
+    let short = adders(1, None, &|| 0.0);
+    assert!(long.iter().zip(&short).all(|(long, short)| long <= short), "{long:?} {short:?}");
+    assert!(long.iter().sum::<usize>() < short.iter().sum(), "{long:?} {short:?}");
+}
+
 #[test]
 fn a_build_replaces_a_build_and_nothing_else() {
     let options = Options::default();
@@ -80,7 +148,7 @@ fn a_build_replaces_a_build_and_nothing_else() {
     written(parent.path(), &options);
     assert!(build::is_build(&folder));
 
-    let compiled = build::compile(&model(2), &options, &|_| {}, &|| false, &|| false).unwrap();
+    let compiled = build::compile(&model(2), &options, &|_| {}, &|| false, &|| 0.0).unwrap();
     let refused = |what: &str| {
         let error = build::write(&folder, &compiled, &options).unwrap_err();
         assert_eq!(error.kind(), Kind::Io);
@@ -128,7 +196,7 @@ fn nothing_that_a_user_has_in_a_build_is_lost() {
     let options = Options::default();
     let parent = tempfile::tempdir().unwrap();
     let folder = written(parent.path(), &options);
-    let compiled = build::compile(&model(2), &options, &|_| {}, &|| false, &|| false).unwrap();
+    let compiled = build::compile(&model(2), &options, &|_| {}, &|| false, &|| 0.0).unwrap();
     let left_alone = |edits: Edits, told: &[&str]| {
         let before = everything(parent.path());
         let error = build::replace(&folder, &compiled, &options, edits).unwrap_err();
@@ -187,7 +255,7 @@ fn a_link_to_a_build_stays_and_the_build_behind_it_is_replaced() {
     let options = Options::default();
     let parent = tempfile::tempdir().unwrap();
     let folder = written(parent.path(), &options);
-    let compiled = build::compile(&model(2), &options, &|_| {}, &|| false, &|| false).unwrap();
+    let compiled = build::compile(&model(2), &options, &|_| {}, &|| false, &|| 0.0).unwrap();
     std::fs::create_dir(parent.path().join("elsewhere")).unwrap();
     let link = parent.path().join("elsewhere/link");
     std::os::unix::fs::symlink("../build", &link).unwrap();
@@ -205,7 +273,7 @@ fn a_build_that_cannot_be_read_back_replaces_nothing() {
     let before = everything(parent.path());
     let odd = Options { time_limit: Some(f64::INFINITY), ..Options::default() };
     let compiled =
-        build::compile(&model(2), &Options::default(), &|_| {}, &|| false, &|| false).unwrap();
+        build::compile(&model(2), &Options::default(), &|_| {}, &|| false, &|| 0.0).unwrap();
     for adders_per_stage in [1, 0] {
         let odd = Options { adders_per_stage, ..odd.clone() };
         let error = build::write(&folder, &compiled, &odd).unwrap_err();

@@ -33,8 +33,11 @@ fn answer(pass: &str, inputs: &[&str]) -> Result<String> {
             let dataflow: Dataflow = dataflow.parse()?;
             ir::verify(&dataflow)?;
             let chain = chain(&dataflow)?;
-            let share = |matrix| adder_graph::share(matrix, &adder_graph::Options::default()).graph;
-            let graphs: Vec<_> = chain.matrices().map(|(_, matrix)| share(matrix)).collect();
+            let share = |linear: ir::Linear| {
+                let (matrix, _) = linear.with_constants();
+                adder_graph::share(&matrix, &adder_graph::Options::default()).graph
+            };
+            let graphs: Vec<_> = chain.linear().map(share).collect();
             built(chain, &graphs.iter().collect::<Vec<_>>())
         }
         ("build", [dataflow, graphs]) => {

@@ -8,7 +8,7 @@ use strassenc::interval::Interval;
 use strassenc::multipliers::Multipliers;
 use strassenc::schedule::{self, Pipeline, Stage};
 use strassenc_runtime::golden;
-use strassenc_tests::{any_operands, chains, inputs, models, pipelines, random_model, recipes};
+use strassenc_tests::{any_search, chains, inputs, models, pipelines, random_model, recipes};
 
 /// What a broken pass might do to a circuit.
 #[derive(Clone, Debug)]
@@ -132,7 +132,7 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
 
 fn compiled(recipe: &strassenc_tests::Recipe) -> Compiled {
     let multipliers = if recipe.seed & 512 == 0 { Multipliers::Dsp } else { Multipliers::ShiftAdd };
-    let share = any_operands(recipe.seed >> 8);
+    let share = any_search(recipe.seed >> 8);
     let options = Options { share, multipliers, ..Options::default() };
     compile(&random_model(recipe), &options, &|_| {}, &|| false).unwrap()
 }

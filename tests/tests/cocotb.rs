@@ -86,7 +86,7 @@ fn digits_stream_through_a_core_as_through_dma_engines() {
         frames: Frames::Count,
         ..Options::default()
     };
-    let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
+    let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| 0.0).unwrap();
     build::write(&core, &compiled, &options).unwrap();
     let signature = build::Build::open(&core).unwrap().signature;
     assert_eq!((signature.input.data_bits(), signature.output.data_bits()), (64, 32));

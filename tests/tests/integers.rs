@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use strassenc::adder_graph::{self, AdderGraph, Matrix, Node, NodeId, Term, Terms};
+use strassenc::adder_graph::{self, AdderGraph, Cost, Matrix, Node, NodeId, Term, Terms};
 use strassenc::interval::{Interval, round_shift};
 use strassenc::ir::{Chain, Op, OpKind, Role, Value};
 use strassenc::{circuit, schedule};
 use strassenc_runtime::Format;
+use strassenc_tests::any_search;
 
 /// A graph without sharing: each row's digits are added up in random order, with signs and shifts
 /// moved about at random.
@@ -130,14 +131,15 @@ proptest! {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed);
         let chain = layer(rng, shape, largest, requantised);
         let graphs: Vec<AdderGraph> = chain
-            .matrices()
-            .map(|(_, matrix)| {
+            .linear()
+            .map(|linear| {
+                let (matrix, _) = linear.with_constants();
                 let graph = if shared {
-                    adder_graph::share(matrix, &Default::default()).graph
+                    adder_graph::share(&matrix, &adder_graph::Options { cost: Cost::Adders, ..any_search(seed) }).graph
                 } else {
-                    any_graph(matrix, rng)
+                    any_graph(&matrix, rng)
                 };
-                adder_graph::prove(&graph, matrix).unwrap();
+                adder_graph::prove(&graph, &matrix).unwrap();
                 graph
             })
             .collect();

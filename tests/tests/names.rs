@@ -90,7 +90,7 @@ fn options() -> Options {
 }
 
 fn compiled(model: &Model) -> Compiled {
-    build::compile(model, &options(), &|_| {}, &|| false, &|| false).unwrap()
+    build::compile(model, &options(), &|_| {}, &|| false, &|| 0.0).unwrap()
 }
 
 /// A core over vectors, one over images, one over sequences, of a network of this name.

@@ -9,7 +9,7 @@ use strassenc::interval::Interval;
 use strassenc::multipliers::Multipliers;
 use strassenc::schedule::{self, Limit, Pipeline, Simulator, Stage};
 use strassenc_runtime::Format;
-use strassenc_tests::{any_operands, inputs, pipelines, random_model, recipes};
+use strassenc_tests::{any_search, inputs, pipelines, random_model, recipes};
 
 /// A random graph of operations; only its structure and its widths matter.
 fn circuits() -> impl Strategy<Value = Circuit> {
@@ -124,7 +124,7 @@ proptest! {
         pattern in prop::collection::vec(any::<bool>(), 1..40),
     ) {
         let model = random_model(&recipe);
-        let share = any_operands(recipe.seed);
+        let share = any_search(recipe.seed);
         let options = Options { schedule, share, ..Options::default() };
         let compiled = compile(&model, &options, &|_| {}, &|| false).unwrap();
         let layer = pipelines(&compiled)[0];

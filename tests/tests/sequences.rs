@@ -426,7 +426,7 @@ fn a_build_is_checked_as_a_sequence() {
         (sequence_model(seed), build::Options { effort: 0, ..Default::default() });
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("build");
-    let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
+    let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| 0.0).unwrap();
     build::write(&folder, &compiled, &options).unwrap();
     let build = Build::open(&folder).unwrap();
     let core = build.compiled().unwrap();

@@ -36,7 +36,7 @@ fn model(name: &str, shape: &[usize], layers: Vec<Layer>) -> Model {
 
 /// Compares the modules of a core, without primitives and testbench, with their snapshots.
 fn compare(model: &Model, options: &Options) {
-    let compiled = build::compile(model, options, &|_| {}, &|| false, &|| false).unwrap();
+    let compiled = build::compile(model, options, &|_| {}, &|| false, &|| 0.0).unwrap();
     let (_, contents) = build::contents(&compiled, options).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(&model.name);
     let bless = std::env::var_os("STRASSENC_BLESS").is_some();

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::time::{Duration, Instant};
+use strassenc::adder_graph::CostModel;
 use strassenc::build::{self, Build};
 use strassenc::compile::{self, Compiled, compile};
 use strassenc::device::{DEVICES, Device};
@@ -90,12 +91,13 @@ fn kernels_of_images_and_of_pruned_layers_are_proved_too() {
     let folder = tempfile::tempdir().unwrap();
     let options = build::Options {
         target: engine::Target { engine: Allowed::Unrolled, ..Default::default() },
+        cost: CostModel::Adders,
         ..build::Options::default()
     };
     let (mut convolutions, mut pruned) = (0, 0);
     for seed in 0.. {
         let model = if seed % 2 == 0 { image_model(seed) } else { random_model(&sparse(seed)) };
-        let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
+        let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| 0.0).unwrap();
         let small = |(_, layer): &(usize, &ir::Layer)| {
             let kernel = layer.kernel()?;
             let bits = kernel.chain.x.len() as u32 * kernel.chain.input.bits;
@@ -252,7 +254,7 @@ fn a_folded_core_of_shifts_and_additions_takes_no_block() {
         build::Options { multipliers, target, ..Default::default() }
     };
     let compile = |model: &Model, multipliers| {
-        build::compile(model, &options(multipliers), &|_| {}, &|| false, &|| false).unwrap()
+        build::compile(model, &options(multipliers), &|_| {}, &|| false, &|| 0.0).unwrap()
     };
     // One layer with products wide enough for a DSP block.
     let wide = |model: &Model| {

@@ -68,7 +68,7 @@ impl Bench {
     fn new(model: &Model, options: &Options) -> Self {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("the build");
-        let core = build::compile(model, options, &|_| {}, &|| false, &|| false).unwrap();
+        let core = build::compile(model, options, &|_| {}, &|| false, &|| 0.0).unwrap();
         build::write(&folder, &core, options).unwrap();
         Bench { build: Build::open(&folder).unwrap(), parent, tools: tools() }
     }
@@ -237,7 +237,7 @@ fn a_simulator_finds_its_memories_wherever_it_was_built() {
         }
     }
     let options = Options::default();
-    let core = build::compile(&model, &options, &|_| {}, &|| false, &|| false).unwrap();
+    let core = build::compile(&model, &options, &|_| {}, &|| false, &|| 0.0).unwrap();
     let emitted = strassenc::emit::emit(&core, &options.emit()).unwrap();
     let simulator =
         Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &Tools::new(&home))

@@ -18,7 +18,7 @@ use strassenc::stream::{self, Graph};
 use strassenc::text::all;
 use strassenc_runtime::{Error, Model};
 use strassenc_tests::{
-    any_operands, any_streams, image_model, random_engines, random_model, recipes, sequence_model,
+    any_search, any_streams, image_model, random_engines, random_model, recipes, sequence_model,
 };
 
 fn models() -> impl Strategy<Value = Model> {
@@ -38,7 +38,7 @@ fn cores() -> impl Strategy<Value = Compiled> {
         };
         let multipliers = if seed % 2 == 0 { Multipliers::Dsp } else { Multipliers::ShiftAdd };
         let ([input, output], _) = any_streams(seed);
-        let share = any_operands(seed / 2);
+        let share = any_search(seed / 2);
         let options = Options { share, engines, multipliers, input, output, ..Options::default() };
         compile(&model, &options, &|_| {}, &|| false)
             .or_else(|_| compile(&model, &Options::default(), &|_| {}, &|| false))

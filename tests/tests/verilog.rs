@@ -18,8 +18,8 @@ use strassenc::tools::{Component, Tools};
 use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
 use strassenc_runtime::{Format, Model, golden};
 use strassenc_tests::{
-    any_operands, any_streams, image_model, inputs, property, random_model, recipes,
-    sequence_model, simulate_testbench, tools, verilators,
+    any_search, any_streams, image_model, inputs, property, random_model, recipes, sequence_model,
+    simulate_testbench, tools, verilators,
 };
 
 /// Two layers that have one of everything: shared sums, a ReLU, dropped bits, a constant output,
@@ -63,7 +63,7 @@ fn tiny() -> Model {
 }
 
 fn quiet(model: &Model, options: &Options) -> compile::Compiled {
-    build::compile(model, options, &|_| {}, &|| false, &|| false).unwrap()
+    build::compile(model, options, &|_| {}, &|| false, &|| 0.0).unwrap()
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn any_core() -> impl Strategy<Value = Core> {
                 multiplier_latency,
             };
             let ([input, output], frames) = any_streams(streams);
-            let share = any_operands(streams);
+            let share = any_search(streams);
             let asked = compile::Options {
                 share,
                 schedule,
@@ -256,7 +256,7 @@ fn folded_cores_of_shifts_and_additions_are_lint_clean() {
     let mut folded = 0;
     for seed in 0..6 {
         let compiled =
-            build::compile(&image_model(seed), &options, &|_| {}, &|| false, &|| false).unwrap();
+            build::compile(&image_model(seed), &options, &|_| {}, &|| false, &|| 0.0).unwrap();
         let emitted = emit::emit(&compiled, &options.emit()).unwrap();
         folded +=
             usize::from(emitted.files.iter().any(|file| file.path == "strassenc_shift_add_bank.v"));

@@ -116,6 +116,12 @@ impl AdderGraph {
         self.nodes.len() - self.inputs
     }
 
+    /// What the largest of its additions takes.
+    pub fn operands(&self) -> Operands {
+        let three = self.nodes.iter().any(|node| matches!(node, Node::Add(Terms::Three(_))));
+        if three { Operands::Three } else { Operands::Two }
+    }
+
     /// Additions on the longest path from an input to each node.
     pub fn depths(&self) -> Vec<u32> {
         let mut depths = vec![0u32; self.nodes.len()];

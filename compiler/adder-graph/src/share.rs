@@ -37,6 +37,15 @@ pub enum Operands {
 }
 
 impl Operands {
+    /// The adders that take at most so many terms, 2 or 3; `None` of another number.
+    pub fn of(most: u8) -> Option<Self> {
+        match most {
+            2 => Some(Operands::Two),
+            3 => Some(Operands::Three),
+            _ => None,
+        }
+    }
+
     /// The fewest adders of a sum of `terms` terms: each takes one or two terms off the list.
     #[inline]
     pub fn adders(self, terms: usize) -> usize {
@@ -160,7 +169,7 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     let steps = match options.effort.0 {
         0 => 0,
         // Who counts bits has more time for them.
-        1 if widths.is_some() => (600 * adders).min(60_000).max(12 * adders),
+        1 if widths.is_some() => (300 * adders).min(30_000).max(12 * adders),
         1 => (200 * adders).min(20_000).max(4 * adders),
         2 => (10_000 * adders).min(1_000_000).max(250 * adders),
         _ => u64::MAX,
@@ -193,7 +202,7 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     // The transposed circuit has another depth and other intervals. Short sums are quicker to
     // change.
     let reversible = limit.is_none() && widths.is_none() && options.operands == Operands::Two;
-    let across = reversible && start.inputs > start.outputs.len();
+    let across = reversible && start.shared_inputs() > start.outputs.len();
     let best = if options.effort.0 < 3 {
         chain(across, options.seed)
     } else {
@@ -222,7 +231,7 @@ fn start(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> (&'static str, Sums) {
     // The transposed circuit has another depth.
-    if limit.is_none() && sums.inputs < sums.outputs.len() {
+    if limit.is_none() && sums.shared_inputs() < sums.outputs.len() {
         return (
             "transposed greedy",
             share_pairs(sums.transpose(), None, operands, stop).transpose(),

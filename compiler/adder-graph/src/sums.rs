@@ -124,6 +124,17 @@ impl Sums {
         self.nodes.iter().chain(&self.outputs).map(|terms| operands.adders(terms.len())).sum()
     }
 
+    /// Inputs that more than one term reads: those that sharing is about.
+    pub fn shared_inputs(&self) -> usize {
+        let mut reads = vec![0u32; self.inputs];
+        for term in self.nodes.iter().chain(&self.outputs).flatten() {
+            if let Some(reads) = reads.get_mut(term.signal() as usize) {
+                *reads += 1;
+            }
+        }
+        reads.into_iter().filter(|reads| *reads > 1).count()
+    }
+
     /// The circuit of the transposed matrix: every edge reversed, inputs and outputs exchanged
     /// (Bordewijk 1957).
     ///

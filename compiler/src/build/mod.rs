@@ -9,15 +9,19 @@ mod open;
 
 pub use open::{Build, is_build};
 
-use crate::adder_graph::{self, Effort, Solution};
+use crate::adder_graph::{
+    self, CostModel, Effort, Operands, Solution, Watch, minimum_depth, share_watched,
+};
 use crate::compile::{self, Compiled, Levels, Pass, Problem, Progress};
-use crate::device::Device;
+use crate::device::{DEVICES, Device};
 use crate::emit::signature::{Beat, Frames};
 use crate::emit::{self, TOOL};
 use crate::engine::{Engines, Target};
+use crate::estimate::Estimate;
 use crate::figures::Figures;
 use crate::multipliers::Multipliers;
 use crate::schedule::{self, Limit};
+use rayon::current_num_threads;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -103,6 +107,15 @@ pub struct Options {
     pub effort: u8,
     /// Largest depth of an adder graph.
     pub max_depth: Option<u32>,
+    /// Largest depth of an adder graph above the least of its matrix; not beside `max_depth`.
+    #[serde(default)]
+    pub extra_depth: Option<u32>,
+    /// The most operands of an adder, 2 or 3.
+    #[serde(default = "two")]
+    pub adder_operands: u8,
+    /// What a search makes small.
+    #[serde(default)]
+    pub cost: CostModel,
     /// Seed of the search.
     pub seed: u64,
     /// Seconds after which the search ends with what it has; what that is depends on the machine.
@@ -134,6 +147,10 @@ pub struct Options {
     pub engines: Engines,
 }
 
+fn two() -> u8 {
+    2
+}
+
 impl Default for Options {
     fn default() -> Self {
         let (share, schedule) = (adder_graph::Options::default(), schedule::Options::default());
@@ -143,6 +160,9 @@ impl Default for Options {
             multiplier_latency: schedule.multiplier_latency,
             effort: share.effort.0,
             max_depth: share.max_depth,
+            extra_depth: None,
+            adder_operands: DEVICES[0].family.adder_operands(),
+            cost: CostModel::LutBits,
             seed: share.seed,
             time_limit: None,
             beat_elements: None,
@@ -162,17 +182,21 @@ impl fmt::Display for Options {
     /// Writes the options as they stand on the command line of `strassenc verilog`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Options { adders_per_stage, multiplier_latency, effort, seed, .. } = self;
+        let Options { adder_operands, cost, .. } = self;
         match self.scheduled_for {
             Some(device) => write!(f, "--device {}", device.name)?,
             None => write!(f, "--adders-per-stage {adders_per_stage}")?,
         }
         write!(
             f,
-            " --multiplier-latency {multiplier_latency} \
-             --effort {effort} --seed {seed}"
+            " --multiplier-latency {multiplier_latency} --adder-operands {adder_operands} \
+             --cost {cost} --effort {effort} --seed {seed}"
         )?;
         if let Some(depth) = self.max_depth {
             write!(f, " --max-depth {depth}")?;
+        }
+        if let Some(depth) = self.extra_depth {
+            write!(f, " --extra-depth {depth}")?;
         }
         if let Some(seconds) = self.time_limit {
             write!(f, " --time-limit {seconds}")?;
@@ -220,7 +244,12 @@ impl Options {
                 format_args!("{} is not within 0..={MOST_EFFORT}", self.effort),
             ));
         }
-        if let Some(depth) = self.max_depth.filter(|depth| *depth > MOST_DEPTH) {
+        if Operands::of(self.adder_operands).is_none() {
+            let cause = format_args!("{} is neither 2 nor 3", self.adder_operands);
+            return Err(Error::input("operands of an adder", cause));
+        }
+        let depths = self.max_depth.max(self.extra_depth);
+        if let Some(depth) = depths.filter(|depth| *depth > MOST_DEPTH) {
             return Err(Error::input(
                 "largest depth",
                 format_args!("{depth} is not within 0..={MOST_DEPTH}"),
@@ -240,8 +269,9 @@ impl Options {
         adder_graph::Options {
             effort: Effort(self.effort),
             max_depth: self.max_depth,
+            cost: self.cost.of(&[]),
+            operands: Operands::of(self.adder_operands).unwrap_or_default(),
             seed: self.seed,
-            ..adder_graph::Options::default()
         }
     }
 
@@ -293,8 +323,9 @@ impl Options {
 
 /// Compiles a model as `options` say.
 ///
-/// `progress` and `stop` are those of [`compile::compile`]; once `hurry` says so (a time limit: the
-/// caller has the clock), the search for common sums ends with what it has.
+/// `progress` and `stop` are those of [`compile::compile`]. `spent` says how much of the time limit
+/// is gone, 0 to 1: the caller has the clock. Each matrix gets a part of that time by its size, in
+/// which its search cools from hot to cold.
 ///
 /// # Errors
 /// As [`compile::compile`], and where an option is out of range.
@@ -303,9 +334,9 @@ pub fn compile(
     options: &Options,
     progress: &(dyn Fn(Progress) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
-    hurry: &(dyn Fn() -> bool + Sync),
+    spent: &(dyn Fn() -> f64 + Sync),
 ) -> Result<Compiled> {
-    compile_until(Pass::Time, model, options, progress, stop, hurry)?
+    compile_until(Pass::Time, model, options, progress, stop, spent)?
         .compiled(model, &options.schedule())
 }
 
@@ -319,13 +350,25 @@ pub fn compile_until(
     options: &Options,
     progress: &(dyn Fn(Progress) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
-    hurry: &(dyn Fn() -> bool + Sync),
+    spent: &(dyn Fn() -> f64 + Sync),
 ) -> Result<Levels> {
     options.validate()?;
     let wanted = options.compile();
-    let end = || stop() || hurry();
+    let all = match options.time_limit {
+        Some(_) => Estimate::new(model, options)?.nonzeros(),
+        None => 1,
+    };
     let share = |problem: Problem| -> Solution {
-        adder_graph::share_until(problem.matrix, &wanted.share, &end)
+        let mut asked = problem.options(&wanted.share);
+        if let Some(extra) = options.extra_depth {
+            asked.max_depth = Some(minimum_depth(problem.matrix, asked.operands) + extra);
+        }
+        // As many matrices as there are threads are searched at once.
+        let nonzeros = problem.matrix.iter().filter(|v| **v != 0).count() * current_num_threads();
+        let begun = spent();
+        let part = (nonzeros as f64 / all as f64).min(1.0 - begun);
+        let spent = || if stop() || part <= 0.0 { 1.0 } else { (spent() - begun) / part };
+        share_watched(problem.matrix, &asked, Watch { spent: &spent, found: &|_| {} })
     };
     compile::compile_until(last, model, &wanted, &share, progress, stop)
 }

@@ -1,9 +1,10 @@
-//! Builds a circuit from a chain of the dataflow IR and the adder graphs of its matrices.
+//! Builds a circuit from a chain of the dataflow IR and the adder graphs of its matrices, whose last
+//! inputs are the constants that are added to their rows.
 
 use super::{Circuit, Node, NodeId, Op, Term, Terms, signs};
 use crate::adder_graph::{self, AdderGraph};
-use crate::interval::{Interval, floor_shift, half, round_shift};
-use crate::ir::{self, Chain, OpKind, Role};
+use crate::interval::{Interval, floor_shift, round_shift};
+use crate::ir::{self, Chain, Linear, OpKind, Role};
 use crate::lower;
 use crate::ranges::{self, Sum};
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use strassenc_runtime::{Error, Result};
 /// by a power of two that nothing rounds is only wires.
 ///
 /// Signs and shifts at the outputs of a graph cost nothing: a multiplier takes them into its
-/// coefficient and shift, a bias addition subtracts instead.
+/// coefficient and shift, and a sum that has a constant as a term is computed with the other sign.
 ///
 /// # Errors
 /// Where a graph does not fit its matrix: a bug of ours.
@@ -22,16 +23,17 @@ pub fn build(chain: &Chain, graphs: &[&AdderGraph], shifts: bool) -> Result<Circ
     let mut builder = Builder { chain, shifts, nodes: vec![] };
     let mut elements: Vec<Element> = (0..x.len()).map(|i| builder.input(i)).collect();
     let inputs = (0..x.len()).map(|i| NodeId(i as u32)).collect();
-    let mut graphs = graphs.iter();
+    let mut graphs = chain.linear().zip(graphs);
     for op in &chain.ops {
         elements = match &op.kind {
-            OpKind::Linear { role, matrix } => {
-                let graph =
+            OpKind::Linear { .. } => {
+                let (linear, graph) =
                     graphs.next().ok_or_else(|| builder.error("an adder graph is missing"))?;
-                if (graph.outputs.len(), graph.inputs) != matrix.dim() {
+                let columns = linear.matrix.ncols() + linear.constants.len();
+                if (graph.outputs.len(), graph.inputs) != (linear.matrix.nrows(), columns) {
                     return Err(builder.error("an adder graph does not fit its matrix"));
                 }
-                builder.linear(*role, graph, &elements, &op.result.indices)?
+                builder.linear(&linear, graph, elements, &op.result.indices)?
             }
             OpKind::Product => builder.products(op, &elements)?,
             OpKind::Multiply { .. } | OpKind::Offset { .. } | OpKind::Requantise { .. } => elements
@@ -66,6 +68,7 @@ pub fn build(chain: &Chain, graphs: &[&AdderGraph], shifts: bool) -> Result<Circ
         inputs,
         outputs,
     };
+    signs::of_constants(&mut circuit);
     signs::choose(&mut circuit);
     narrow(&mut circuit);
     Ok(circuit)
@@ -113,11 +116,16 @@ impl Builder<'_> {
     /// model.
     fn linear(
         &mut self,
-        role: Role,
+        linear: &Linear,
         graph: &AdderGraph,
-        x: &[Element],
+        mut x: Vec<Element>,
         rows: &[usize],
     ) -> Result<Vec<Element>> {
+        let role = linear.role;
+        let constants: Vec<i64> = linear.constants.iter().map(|&(_, constant)| constant).collect();
+        for &(row, constant) in &linear.constants {
+            x.push(self.constant(role, rows[row], constant));
+        }
         let serves = Served::new(graph);
         // In a block-diagonal matrix, rows from this one on are those of W_b.
         let r = self.chain.budget;
@@ -175,7 +183,7 @@ impl Builder<'_> {
                 }
             };
         }
-        self.intervals(role, x, first, &sums)?;
+        self.intervals(role, &constants, &x, first, &sums);
         let output = |t: &Option<adder_graph::Term>| match t {
             None => Ok(Element::Constant(0)),
             Some(t) => match terms.get(t.node.index()).copied().flatten() {
@@ -187,10 +195,17 @@ impl Builder<'_> {
     }
 
     /// The intervals of the additions from `first` on, which are `sums` of x.
-    fn intervals(&mut self, role: Role, x: &[Element], first: usize, sums: &[Sum]) -> Result<()> {
+    fn intervals(
+        &mut self,
+        role: Role,
+        constants: &[i64],
+        x: &[Element],
+        first: usize,
+        sums: &[Sum],
+    ) {
         let products = match role {
             Role::Wb | Role::Wab => None,
-            Role::Wc => lower::products(self.chain),
+            Role::Wc => lower::products(self.chain).map(|p| p.with_constants(constants)),
         };
         let ranges = match products {
             Some(products) => products.ranges(sums),
@@ -208,7 +223,18 @@ impl Builder<'_> {
             (node.interval, node.width, node.signed) =
                 (*interval, interval.bits(), interval.signed());
         }
-        Ok(())
+    }
+
+    /// What is added to row `row` of a matrix.
+    fn constant(&mut self, role: Role, row: usize, v: i64) -> Element {
+        let (name, origin) = match role {
+            Role::Wc => (format!("bias_{row}"), format!("output {row}: bias and rounding")),
+            Role::Wb | Role::Wab => (
+                format!("constant_{row}"),
+                format!("W_b row {row}: elements that take a single value"),
+            ),
+        };
+        Element::Term(Term::plain(self.push(name, Op::Constant(v), Interval::point(v), origin)))
     }
 
     /// The products of a two-operand layer. Their operands' signs go to their readers: they cost
@@ -283,26 +309,21 @@ impl Builder<'_> {
                     format!("product of row {index}"),
                 )
             }
-            OpKind::Offset { constants } => {
-                let offset = Op::Offset { x: term, constant: constants[i], shift: 0 };
-                let last = std::ptr::eq(op, self.chain.ops.last().unwrap_or(op));
-                let (name, origin) = if last {
-                    (format!("y_{index}"), format!("output {index}: bias"))
-                } else {
-                    (
-                        format!("u_{index}"),
-                        format!("W_b row {index}: elements that take a single value"),
-                    )
-                };
-                self.push(name, offset, interval, origin)
+            // Its constant is a term of the sum.
+            OpKind::Offset { .. } if !std::ptr::eq(op, self.chain.ops.last().unwrap_or(op)) => {
+                return x;
             }
-            OpKind::Requantise { constants, shifts, format } => {
-                let (shift, constant) = (shifts[i], constants[i] + half(shifts[i]));
-                let offset = Op::Offset { x: term, constant, shift };
+            OpKind::Offset { .. } => {
+                let offset = Op::Offset { x: term, constant: 0, shift: 0 };
+                self.push(format!("y_{index}"), offset, interval, format!("output {index}"))
+            }
+            OpKind::Requantise { shifts, format, .. } => {
+                let shift = shifts[i];
+                let offset = Op::Offset { x: term, constant: 0, shift };
                 let sum = self.nodes[term.node.index()].interval.scale(term.negate, term.shift);
-                let rounded = sum.map(|y| floor_shift(y + constant, shift));
+                let rounded = sum.map(|y| floor_shift(y, shift));
                 let full = Interval::new(format.min(), format.max());
-                let origin = format!("output {index}: bias and rounding");
+                let origin = format!("output {index}: rounding");
                 if full.includes(rounded) {
                     self.push(format!("z_{index}"), offset, rounded, origin)
                 } else {

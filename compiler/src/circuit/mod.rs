@@ -141,8 +141,7 @@ pub enum Op {
         /// Row of W_a and W_b in the model, `0..r`.
         row: u32,
     },
-    /// `floor((x + constant) · 2^-shift)` with x a term; shift ≤ 0 is an exact left shift. Bias and
-    /// rounding in one constant addition; with `constant` 0 and no negation it is only wires. The
+    /// `floor((x + constant) · 2^-shift)` with x a term; shift ≤ 0 is an exact left shift. With `constant` 0 and no negation it is only wires. The
     /// sum before a right shift needs `width + shift` bits.
     Offset {
         /// The operand.
@@ -152,7 +151,7 @@ pub enum Op {
         /// Right shift.
         shift: i32,
     },
-    /// A constant: the output of a row without any live term.
+    /// A constant: a term of a sum, or the output of a row without any live term.
     Constant(i64),
     /// `min(max(x, lo), hi)`.
     Clamp {
@@ -267,6 +266,18 @@ impl Circuit {
     /// Every id with its node, in topological order.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
         self.nodes.iter().enumerate().map(|(i, node)| (NodeId(i as u32), node))
+    }
+
+    /// Whether it is an addition of a constant to one other term.
+    pub fn adds_constant(&self, op: &Op) -> bool {
+        match op {
+            Op::Add(terms) => {
+                let constant = |t: &Term| matches!(self.node(t.node).op, Op::Constant(_));
+                terms.len() == 2 && terms.iter().any(constant)
+            }
+            Op::Offset { .. } => !op.is_wires(),
+            _ => false,
+        }
     }
 
     /// The nodes that read each node, in order; a node that reads another twice is listed once.

@@ -250,6 +250,7 @@ fn outputs(
 ) -> Result<(), String> {
     // Each output as `offset of a sum of products`, with or without a clamp after it.
     let mut sums: Vec<Option<Term>> = vec![];
+    let mut constants: Vec<i64> = vec![];
     for (c, &id) in circuit.outputs.iter().enumerate() {
         let node = circuit.node(id);
         let (clamp, node) = match node.op {
@@ -271,10 +272,11 @@ fn outputs(
                     return wrong("the constant differs");
                 }
                 sums.push(None);
+                constants.push(0);
             }
             Op::Offset { x, constant, shift: s } => {
-                if (constant, s) != (bias + half(shift), shift) {
-                    return wrong("the constant or the shift differs");
+                if s != shift {
+                    return wrong("the shift differs");
                 }
                 if range.is_some_and(|range| {
                     clamp != Some(range) && !(clamp.is_none() && range.includes(node.interval))
@@ -285,8 +287,10 @@ fn outputs(
                     return wrong("it saturates");
                 }
                 sums.push(Some(x));
+                // Bias and rounding are added here, or are terms of the sum.
+                constants.push(bias + half(shift) - constant);
             }
-            _ => return wrong("it is not a bias addition"),
+            _ => return wrong("it is not a sum that is shifted"),
         }
     }
     // In topological order: 1, the inputs, the products.
@@ -308,11 +312,15 @@ fn outputs(
     let wanted = |c: usize, variable: usize| {
         let coefficient =
             |i: usize| i128::from(if negative[i] { -parts.w_c[[c, i]] } else { parts.w_c[[c, i]] });
-        Some(variables[variable].2.map_or(0, coefficient))
+        Some(match variables[variable] {
+            (Variable::One, ..) => constants[c].into(),
+            (.., product) => product.map_or(0, coefficient),
+        })
     };
     let forms = Forms::new(circuit, Products::Variables, operands);
     match differ(forms, &named, 1, sums.len(), sum, wanted)? {
         None => Ok(()),
+        Some((c, "1")) => Err(format!("output {c} has another constant")),
         Some((c, what)) => Err(format!("output {c} has another coefficient of {what}")),
     }
 }

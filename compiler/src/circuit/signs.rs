@@ -1,10 +1,12 @@
-//! Signs within a layer that multiplies data by data, so that no output is a negated sum.
+//! Signs of sums, so that no output is a negated one.
 //!
-//! A sum may be computed as its negative, as `b - a` for `a - b`, if its readers change their
+//! Where a constant is a term of an output's sum, as in most layers, its sign is free.
+//!
+//! In a layer that multiplies data by data, a sum may be computed as its negative, as `b - a` for `a - b`, if its readers change their
 //! signs; and so may a product, where one of its operands is. No addition may have negated terms
 //! alone, and an output that is negated at its end costs one more. Which sums to negate is a
 //! satisfiability problem, solved as such: B. Selman, H. Kautz, B. Cohen, "Noise strategies for
-//! improving local search" (1994). In other layers the biases take the signs.
+//! improving local search" (1994).
 
 use super::{Circuit, NodeId, Op, Term};
 use crate::interval::Interval;
@@ -13,6 +15,60 @@ use rand_chacha::ChaCha8Rng;
 
 /// Most changes that are tried.
 const TRIES: usize = 5_000;
+
+/// Computes the sum of each negated output with the other sign, where one of its terms is a
+/// constant that nothing else reads.
+pub(super) fn of_constants(circuit: &mut Circuit) {
+    let mut reads = vec![0; circuit.nodes.len()];
+    for operand in circuit.nodes.iter().flat_map(|node| node.op.operands()) {
+        reads[operand.index()] += 1;
+    }
+    // The sums whose sign is free, and constants.
+    let mut free = vec![false; circuit.nodes.len()];
+    for (id, node) in circuit.iter() {
+        free[id.index()] = reads[id.index()] == 1
+            && match node.op {
+                Op::Constant(_) => true,
+                Op::Add(terms) => terms.iter().any(|t| free[t.node.index()]),
+                _ => false,
+            };
+    }
+    for i in 0..circuit.nodes.len() {
+        if let Op::Offset { x, .. } = &mut circuit.nodes[i].op
+            && x.negate
+            && free[x.node.index()]
+        {
+            x.negate = false;
+            let sum = x.node;
+            negate(circuit, sum, &free);
+        }
+    }
+}
+
+/// Negates a sum whose sign is free, and with it what keeps one of its terms from being negated.
+fn negate(circuit: &mut Circuit, id: NodeId, free: &[bool]) {
+    let node = &mut circuit.nodes[id.index()];
+    node.interval = Interval::new(-node.interval.hi, -node.interval.lo);
+    (node.width, node.signed) = (node.interval.bits(), node.interval.signed());
+    let mut other = None;
+    match &mut node.op {
+        Op::Constant(v) => *v = -*v,
+        Op::Add(terms) => {
+            terms.iter_mut().for_each(|t| t.negate = !t.negate);
+            if terms.iter().all(|t| t.negate)
+                && let Some(t) = terms.iter_mut().find(|t| free[t.node.index()])
+            {
+                t.negate = false;
+                other = Some(t.node);
+            }
+            terms.sort_by_key(|t| t.negate);
+        }
+        _ => {}
+    }
+    if let Some(other) = other {
+        negate(circuit, other, free);
+    }
+}
 
 /// Chooses the signs; each stays as it is where no better choice is found.
 pub(super) fn choose(circuit: &mut Circuit) {

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use strassenc::adder_graph::{self, Cost, Effort, Matrix, Operands, Options, Solution, Watch};
+use strassenc::adder_graph::{
+    self, Cost, CostModel, Effort, Matrix, Operands, Options, Solution, Watch,
+};
 use strassenc::interval::Interval;
 use strassenc::progress::style;
 use strassenc_runtime::artifact::{Artifact, read_as};
@@ -43,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "K", value_parser = numbers::depth())]
     extra_depth: Option<u32>,
     /// What is to be small: the number of adders, or their bits, each adder as wide as its result
-    #[arg(long, value_enum, default_value_t = CostModel::Adders)]
+    #[arg(long, value_enum, default_value_t = CostModel::default())]
     cost: CostModel,
     /// Operands of an adder: 3 where the device adds three in one carry chain (AMD's 7-series and
     /// UltraScale+, Intel up to Arria 10 and Cyclone V), 2 elsewhere
@@ -51,7 +53,7 @@ pub struct Args {
         long,
         value_name = "N",
         default_value_t = 2,
-        value_parser = clap::value_parser!(u8).range(2..=3),
+        value_parser = numbers::operands(),
     )]
     adder_operands: u8,
     /// Width of the inputs in bits, two's complement; decides the LUT bits
@@ -74,12 +76,6 @@ pub struct Args {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum CostModel {
-    Adders,
-    LutBits,
 }
 
 /// The figures.
@@ -113,7 +109,7 @@ struct Report {
 
 pub fn run(args: Args) -> Result<()> {
     let matrix = read(&args.matrix)?;
-    let operands = if args.adder_operands == 3 { Operands::Three } else { Operands::Two };
+    let operands = Operands::of(args.adder_operands).unwrap_or_default();
     let least_depth = adder_graph::minimum_depth(&matrix, operands);
     if let Some(depth) = args.max_depth.filter(|&depth| depth < least_depth) {
         return Err(Error::input(
@@ -128,10 +124,7 @@ pub fn run(args: Args) -> Result<()> {
     let options = Options {
         effort: Effort(args.effort),
         max_depth: args.max_depth.or(args.extra_depth.map(|extra| least_depth + extra)),
-        cost: match args.cost {
-            CostModel::Adders => Cost::Adders,
-            CostModel::LutBits => Cost::LutBits(intervals.clone()),
-        },
+        cost: args.cost.of(&intervals),
         operands,
         seed: args.seed,
     };

@@ -32,6 +32,11 @@ pub fn depth() -> impl TypedValueParser<Value = u32> {
     whole(0..=MOST_DEPTH)
 }
 
+/// The most operands of an adder.
+pub fn operands() -> impl TypedValueParser<Value = u8> {
+    value_parser!(u8).range(2..=3)
+}
+
 /// How hard to search for common sums.
 pub fn effort() -> impl TypedValueParser<Value = u8> {
     value_parser!(u8).range(0..=i64::from(MOST_EFFORT))

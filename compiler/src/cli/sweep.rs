@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+use strassenc::adder_graph::{self, Effort};
 use strassenc::build;
 use strassenc::count::{Counts, count};
 use strassenc::sweep::{Axis, Choices, Point, Sweep};
@@ -31,8 +32,8 @@ const SVG: &str = "sweep.svg";
 /// additions of W_b and W_c, each matrix once, as hardware has them that computes one window at a
 /// time; and "additions" of one inference, which are the adders of each layer times the output
 /// patches of an image (1 in dense layers). Each before sharing (nonzeros of every row less one)
-/// and after it, in the adder graphs that `strassenc verilog` finds at the same effort for layers
-/// that are unrolled. Biases, roundings, pooling and sums of branches are not counted.
+/// and after it, in the adder graphs that `strassenc verilog --adder-operands 2 --cost adders` finds
+/// at the same effort for layers that are unrolled. Biases, roundings, pooling and sums of branches are not counted.
 ///
 /// Ctrl-C, a crash or a failed point leave a state that --resume goes on from; --resume may also
 /// bring longer lists.
@@ -274,15 +275,14 @@ fn point(
         Watch::new(),
     )?;
     let model = verilog::load(&folder)?;
-    let options = build::Options { effort: args.effort, ..build::Options::default() };
-    let counts: Counts =
-        count(&model, &options.compile().share, &|| INTERRUPTED.load(Ordering::Relaxed))
-            .map_err(|e| {
-                let interrupted = e.kind() == Kind::Interrupted;
-                if interrupted { e.help("give the same command with --resume to go on") } else { e }
-            })?
-            .iter()
-            .sum();
+    let options = adder_graph::Options { effort: Effort(args.effort), ..Default::default() };
+    let counts: Counts = count(&model, &options, &|| INTERRUPTED.load(Ordering::Relaxed))
+        .map_err(|e| {
+            let interrupted = e.kind() == Kind::Interrupted;
+            if interrupted { e.help("give the same command with --resume to go on") } else { e }
+        })?
+        .iter()
+        .sum();
     let integer_accuracy = summary
         .integer_accuracy
         .ok_or_else(|| Error::internal("sweep", "a run under a budget has no integers"))?;

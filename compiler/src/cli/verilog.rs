@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use strassenc::build::{self, Build, Edits, Options, Record};
+use strassenc::adder_graph::CostModel;
+use strassenc::build::{self, Build, Edits, MOST_EFFORT, Options, Record};
 use strassenc::compile::{self, Level, Pass};
 use strassenc::device::{DEVICES, Device};
 use strassenc::emit::signature::Frames;
@@ -112,9 +113,21 @@ pub(super) struct BuildArgs {
         value_parser = numbers::effort())]
     effort: u8,
     /// Largest depth of a matrix in additions; one that takes more at least gets its least
-    #[arg(long, value_name = "D", value_parser = numbers::depth())]
+    #[arg(long, value_name = "D", conflicts_with = "extra_depth", value_parser = numbers::depth())]
     max_depth: Option<u32>,
-    /// Seconds after which the search ends with what it has
+    /// Largest depth of a matrix, in additions above the least possible
+    #[arg(long, value_name = "K", value_parser = numbers::depth())]
+    extra_depth: Option<u32>,
+    /// Operands of an adder: 3 where the device adds three in one carry chain (AMD's 7-series and
+    /// UltraScale+, Intel up to Arria 10 and Cyclone V), 2 elsewhere [default: as the device adds]
+    #[arg(long, value_name = "N", value_parser = numbers::operands())]
+    adder_operands: Option<u8>,
+    /// What the search makes small: the number of additions, or their bits, each addition as wide
+    /// as its result
+    #[arg(long, value_enum, default_value_t = Options::default().cost)]
+    cost: CostModel,
+    /// Seconds after which the search ends with what it has; a matrix gets its part of them
+    /// [default: 60 at effort 3, else none]
     #[arg(long, value_name = "SECONDS", value_parser = numbers::seconds)]
     time_limit: Option<f64>,
     /// Seed of the search
@@ -190,6 +203,9 @@ impl From<BuildArgs> for Options {
             frames,
             effort,
             max_depth,
+            extra_depth,
+            adder_operands,
+            cost,
             time_limit,
             seed,
             aclken,
@@ -199,6 +215,7 @@ impl From<BuildArgs> for Options {
         } = args;
         let scheduled_for =
             device.filter(|_| adders_per_stage.is_none() && engines.clock.is_some());
+        let adders_of = device.unwrap_or(DEVICES[0]);
         let target = Target {
             fps: engines.target_fps,
             clock: engines.clock.filter(|clock| scheduled_for.is_some() || *clock != CLOCK),
@@ -218,7 +235,10 @@ impl From<BuildArgs> for Options {
             frames,
             effort,
             max_depth,
-            time_limit,
+            extra_depth,
+            adder_operands: adder_operands.unwrap_or(adders_of.family.adder_operands()),
+            cost,
+            time_limit: time_limit.or((effort == MOST_EFFORT).then_some(60.0)),
             seed,
             aclken,
             multipliers,
@@ -292,8 +312,8 @@ fn stop_after(
     if last >= Pass::Share {
         consent::ask(model, options, anyway)?;
     }
-    let levels = compiling(options, |progress, stop, hurry| {
-        at_once(|| build::compile_until(last, model, options, progress, stop, hurry))
+    let levels = compiling(options, |progress, stop, spent| {
+        at_once(|| build::compile_until(last, model, options, progress, stop, spent))
     })?;
     match dump {
         Some(level) => output::write(levels.text(level).unwrap_or_default()),
@@ -339,8 +359,8 @@ pub(super) fn write(
     edits: Edits,
 ) -> Result<Record> {
     build::check_replaceable(folder, options, edits)?;
-    compiling(options, |progress, stop, hurry| {
-        let core = at_once(|| build::compile(model, options, progress, stop, hurry))?;
+    compiling(options, |progress, stop, spent| {
+        let core = at_once(|| build::compile(model, options, progress, stop, spent))?;
         build::replace(folder, &core, options, edits)
     })
 }
@@ -352,15 +372,14 @@ fn compiling<T>(
     work: impl FnOnce(
         &(dyn Fn(compile::Progress) + Sync),
         &(dyn Fn() -> bool + Sync),
-        &(dyn Fn() -> bool + Sync),
+        &(dyn Fn() -> f64 + Sync),
     ) -> Result<T>,
 ) -> Result<T> {
     let style = style("{prefix:10} {bar:30} {steps} {msg} {elapsed}");
     let bar = ProgressBar::no_length().with_style(style).with_prefix("compiling");
     // Drawn on a terminal only; the sharing of a large matrix is one long step.
     bar.enable_steady_tick(Duration::from_millis(200));
-    let deadline =
-        options.time_limit.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds));
+    let began = Instant::now();
     let progress = |p: compile::Progress| {
         bar.set_length(p.total as u64);
         bar.set_position(p.done as u64);
@@ -368,8 +387,8 @@ fn compiling<T>(
         bar.set_message(format!("{}: {}{of}", p.place, p.pass));
     };
     let stop = || INTERRUPTED.load(Ordering::Relaxed);
-    let hurry = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-    let done = work(&progress, &stop, &hurry);
+    let spent = || options.time_limit.map_or(0.0, |limit| began.elapsed().as_secs_f64() / limit);
+    let done = work(&progress, &stop, &spent);
     bar.finish_and_clear();
     done
 }

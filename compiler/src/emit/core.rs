@@ -5,6 +5,7 @@ use super::provenance::{Provenance, ascii};
 use super::rom::Rom;
 use super::signature::{self, Layer as LayerSignature, Signature, Vector};
 use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, file, layer, lists, testbench};
+use crate::circuit::{self, Op, Terms};
 use crate::compile::{Compiled, LayerEngine, Unrolled};
 use crate::folded::{Bank, Folded};
 use crate::ir::{Edge, Kind};
@@ -212,20 +213,19 @@ impl<'a> Core<'a> {
         let mut used: Vec<&str> =
             self.compiled.graph.nodes.iter().flat_map(modules).copied().collect();
         for layer in self.compiled.layers.iter().filter_map(LayerEngine::unrolled) {
-            let hardware = |node: &crate::circuit::Node| match node.op {
-                crate::circuit::Op::Multiply { row, .. } => !layer.shift_add.contains_key(&row),
+            let hardware = |node: &circuit::Node| match node.op {
+                Op::Multiply { row, .. } => !layer.shift_add.contains_key(&row),
                 _ => false,
             };
             if layer.circuit.nodes.iter().any(hardware) {
                 used.extend(["strassenc_coefficient", "strassenc_multiplier"]);
             }
-            if layer
-                .circuit
-                .nodes
-                .iter()
-                .any(|node| matches!(node.op, crate::circuit::Op::Product { .. }))
-            {
-                used.push("strassenc_product");
+            for node in &layer.circuit.nodes {
+                match node.op {
+                    Op::Product { .. } => used.push("strassenc_product"),
+                    Op::Add(Terms::Three(_)) => used.push("strassenc_add3"),
+                    _ => {}
+                }
             }
         }
         used

@@ -4,7 +4,7 @@ use super::expression::{Source, add_constant, clamp, literal, slice, sum};
 use super::names;
 use super::provenance::{Provenance, ascii};
 use super::shift_add::ShiftAdded;
-use crate::circuit::{Circuit, NodeId, Op, Term};
+use crate::circuit::{Circuit, NodeId, Op, Term, Terms};
 use crate::compile::Unrolled;
 use crate::multipliers::ShiftAdd;
 use crate::schedule::{self, Pipeline};
@@ -78,7 +78,21 @@ struct Wire<'a> {
     value: String,
     /// Low bits of `value` that are dropped.
     dropped: u32,
+    /// The terms of a sum of three, which is a `strassenc_add3`; `value` is for people then.
+    terms: Vec<Addend>,
     origin: Cow<'a, str>,
+}
+
+/// A term of a sum of three.
+struct Addend {
+    port: char,
+    /// The port in the names of parameters.
+    letter: char,
+    value: String,
+    bits: u32,
+    signed: u8,
+    shift: u32,
+    negate: u8,
 }
 
 struct Multiplier<'a> {
@@ -171,7 +185,8 @@ impl<'a> Writer<'a> {
         let (input, output) = (circuit.input_format, circuit.output_format);
         let (inputs, unused) = self.inputs();
         let multipliers = circuit.count(|op| op.row().is_some());
-        let additions = circuit.nodes.iter().filter(|n| matches!(n.op, Op::Add(..))).count();
+        let additions = circuit.nodes.iter().filter(|n| matches!(n.op, Op::Add(_)));
+        let additions = additions.filter(|n| !circuit.adds_constant(&n.op)).count();
         let description = |n: usize, format: Format, stages: Vec<u32>, verb: &str| {
             let (first, last) = (stages.iter().min(), stages.iter().max());
             let (first, last) = (first.unwrap_or(&0), last.unwrap_or(&0));
@@ -275,11 +290,13 @@ impl<'a> Writer<'a> {
             if matches!(node.op, Op::Input(_) | Op::Constant(_)) || !self.is_wire(id) {
                 continue;
             }
+            let terms = self.addends(id, number);
             wires.push(Wire {
                 name: &node.name,
                 high: node.width - 1,
-                value: self.value(id, number),
+                value: if terms.is_empty() { self.value(id, number) } else { self.told(id) },
                 dropped: self.dropped(id),
+                terms,
                 origin: ascii(&node.origin),
             });
         }
@@ -330,13 +347,14 @@ impl<'a> Writer<'a> {
     }
 
     fn summary(&self, computed: &[NodeId], multipliers: usize, held: usize) -> String {
-        let ops = |f: fn(&Op) -> bool| {
+        let ops = |f: &dyn Fn(&Op) -> bool| {
             computed.iter().filter(|id| f(&self.circuit.node(**id).op)).count()
         };
+        let adds_constant = |op: &Op| self.circuit.adds_constant(op);
         let parts = [
-            (ops(|op| matches!(op, Op::Add(..))), "addition"),
-            (ops(|op| matches!(op, Op::Offset { .. }) && !op.is_wires()), "constant addition"),
-            (ops(|op| matches!(op, Op::Clamp { .. })), "clamp"),
+            (ops(&|op| matches!(op, Op::Add(_)) && !adds_constant(op)), "addition"),
+            (ops(&adds_constant), "constant addition"),
+            (ops(&|op| matches!(op, Op::Clamp { .. })), "clamp"),
             (multipliers, "multiplier"),
             (held, "register"),
         ];
@@ -348,7 +366,55 @@ impl<'a> Writer<'a> {
     /// Whether the value is a wire of its own, not only what a register loads.
     fn is_wire(&self, id: NodeId) -> bool {
         let op = &self.circuit.node(id).op;
-        matches!(op, Op::Input(_)) || self.read_at_once[id.index()] || self.dropped(id) > 0
+        matches!(op, Op::Input(_) | Op::Add(Terms::Three(_)))
+            || self.read_at_once[id.index()]
+            || self.dropped(id) > 0
+    }
+
+    /// The terms of a sum of three, as stage `stage` reads them, the subtracted ones last; none of
+    /// any other node.
+    fn addends(&self, id: NodeId, stage: u32) -> Vec<Addend> {
+        let node = self.circuit.node(id);
+        let Op::Add(Terms::Three(terms)) = node.op else { return vec![] };
+        let addend = |t: &Term| {
+            let room = node.width.saturating_sub(t.shift);
+            let (bits, signed, shift) = match self.circuit.node(t.node).op {
+                _ if room == 0 => return (1, 0, 0, t.negate, literal(0, 1)),
+                Op::Constant(_) => (room, 0, t.shift),
+                _ => {
+                    let width = self.width(t.node, stage);
+                    (width.min(room), self.circuit.node(t.node).signed.into(), t.shift)
+                }
+            };
+            let value = self.term(Term::plain(t.node), stage, bits);
+            (bits, signed, shift, t.negate, value)
+        };
+        let ports = [('a', 'A'), ('b', 'B'), ('c', 'C')];
+        let addends = terms.iter().map(addend).zip(ports);
+        addends
+            .map(|((bits, signed, shift, negate, value), (port, letter))| Addend {
+                port,
+                letter,
+                value,
+                bits,
+                signed,
+                shift,
+                negate: negate.into(),
+            })
+            .collect()
+    }
+
+    /// A sum as people read it.
+    fn told(&self, id: NodeId) -> String {
+        let Op::Add(terms) = self.circuit.node(id).op else { return String::new() };
+        sum(terms.iter().map(|t| {
+            let node = self.circuit.node(t.node);
+            let value = match node.op {
+                Op::Constant(v) => v.to_string(),
+                _ => node.name.clone(),
+            };
+            (t.negate, if t.shift > 0 { format!("{value} * 2^{}", t.shift) } else { value })
+        }))
     }
 
     /// Low bits that a right shift drops.
@@ -366,6 +432,14 @@ impl<'a> Writer<'a> {
             node.name.as_str().into()
         } else {
             format!("p{stage}_{}", node.name).into()
+        }
+    }
+
+    /// The low `bits` bits of a term, as stage `stage` reads it, and whether they are subtracted.
+    fn signed(&self, term: Term, stage: u32, bits: u32) -> (bool, String) {
+        match self.circuit.node(term.node).op {
+            Op::Constant(v) if v < 0 => (!term.negate, Source::Constant(-v).bits(term.shift, bits)),
+            _ => (term.negate, self.term(term, stage, bits)),
         }
     }
 
@@ -406,7 +480,7 @@ impl<'a> Writer<'a> {
             Op::Scale { x, left, .. } => {
                 self.term(Term { shift: left, ..Term::plain(x) }, stage, width)
             }
-            Op::Add(terms) => sum(terms.iter().map(|t| (t.negate, self.term(*t, stage, width)))),
+            Op::Add(terms) => sum(terms.iter().map(|t| self.signed(*t, stage, width))),
             Op::Offset { x, constant, shift } if shift >= 0 => {
                 let bits = width + shift as u32;
                 add_constant(&self.term(x, stage, bits), x.negate, constant, bits)

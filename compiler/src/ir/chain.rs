@@ -3,7 +3,7 @@
 //! Its meaning is [`Chain::apply`].
 
 use crate::adder_graph::Matrix;
-use crate::interval::{Interval, round_shift};
+use crate::interval::{Interval, half, round_shift};
 use std::fmt;
 use strassenc_runtime::Format;
 
@@ -84,6 +84,34 @@ pub enum Role {
     Wc,
 }
 
+/// A linear operation with what is added to its result: biases and the halves of roundings.
+#[derive(Clone, Debug)]
+pub struct Linear<'a> {
+    /// The place of the matrix in its layer.
+    pub role: Role,
+    /// `[n_out, n_in]`.
+    pub matrix: &'a Matrix,
+    /// What each column is multiplied by.
+    pub inputs: &'a [Interval],
+    /// A row that is not zero, and the constant other than 0 that is added to it; rows ascend.
+    pub constants: Vec<(usize, i64)>,
+}
+
+impl Linear<'_> {
+    /// The matrix with one more column for each constant, and what each column is multiplied by: a
+    /// constant is a term of its row as others are.
+    pub fn with_constants(&self) -> (Matrix, Vec<Interval>) {
+        let n = self.matrix.ncols();
+        let shape = (self.matrix.nrows(), n + self.constants.len());
+        let matrix = Matrix::from_shape_fn(shape, |(i, j)| match j.checked_sub(n) {
+            None => self.matrix[[i, j]],
+            Some(k) => i32::from(self.constants[k].0 == i),
+        });
+        let constants = self.constants.iter().map(|&(_, constant)| Interval::point(constant));
+        (matrix, self.inputs.iter().copied().chain(constants).collect())
+    }
+}
+
 /// A vector of integers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {
@@ -121,6 +149,28 @@ impl Chain {
     pub fn result(&self) -> &Value {
         // An invariant: a chain has operations.
         &self.ops.last().expect("a chain has operations").result
+    }
+
+    /// The linear operations in order, each with the constants of the operation behind it.
+    pub fn linear(&self) -> impl Iterator<Item = Linear<'_>> {
+        self.ops.iter().enumerate().filter_map(|(i, op)| {
+            let OpKind::Linear { role, matrix } = &op.kind else { return None };
+            let reads = i.checked_sub(1).map_or(&self.x, |before| &self.ops[before].result);
+            let constant = |row: usize| match self.ops.get(i + 1).map(|op| &op.kind) {
+                Some(OpKind::Offset { constants }) => constants[row],
+                Some(OpKind::Requantise { constants, shifts, .. }) => {
+                    constants[row] + half(shifts[row])
+                }
+                _ => 0,
+            };
+            let rows = matrix.outer_iter().enumerate();
+            let constants = rows
+                .filter(|(_, entries)| entries.iter().any(|v| *v != 0))
+                .map(|(row, _)| (row, constant(row)))
+                .filter(|(_, constant)| *constant != 0);
+            let constants = constants.collect();
+            Some(Linear { role: *role, matrix, inputs: &reads.intervals, constants })
+        })
     }
 
     /// The matrices in order.

@@ -48,7 +48,7 @@ mod text;
 mod verify;
 pub mod words;
 
-pub use chain::{Chain, Op, OpKind, Role, Value};
+pub use chain::{Chain, Linear, Op, OpKind, Role, Value};
 pub use interpret::{State, interpret, step, step_with};
 pub use kernel::{Kernel, Windows};
 pub use prove::prove;

@@ -1,6 +1,6 @@
 // folded: the AXI4-Stream core of the network folded.
 // Written by strassenc 0.1.0 from the model with SHA-256 46b38e1dc3a353e86e317cf2485f8efd7a117b050a1162fc3b0b45a3edd33ec7
-// with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0 --engine folded
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --engine folded
 //
 // A frame every 1 clock; the first beat of a result 19 clocks after the last beat of its frame.
 `default_nettype none

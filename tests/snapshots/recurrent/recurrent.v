@@ -1,6 +1,6 @@
 // recurrent: the AXI4-Stream core of the network recurrent.
 // Written by strassenc 0.1.0 from the model with SHA-256 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
-// with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0
 //
 // A frame every 20 clocks; the first beat of a result 27 clocks after the last beat of its frame.
 `default_nettype none

@@ -1,6 +1,6 @@
 // recurrent_lstm_kernel: layer `lstm` of the network recurrent.
 // Written by strassenc 0.1.0 from the model with SHA-256 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
-// with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0
 //
 // 4 multipliers, 0 additions, 5 stages, 16 register bits
 `default_nettype none
@@ -49,18 +49,22 @@ module recurrent_lstm_kernel (
     // ==== Stage 2: nothing is computed
 
     // ==== Stage 3: 4 constant additions, 4 registers
-    wire [3:0] y_0;  // output 0: bias and rounding
+    wire [4:0] wc_add_0 = p3_m_0 + 5'd1;  // W_c row 0
+    wire [4:0] wc_add_1 = p3_m_1 + 5'd2;  // W_c row 1
+    wire [4:0] wc_add_2 = p3_m_2 + 5'd3;  // W_c row 2
+    wire [4:0] wc_add_3 = p3_m_3 + 5'd4;  // W_c row 3
+    wire [3:0] y_0;  // output 0: rounding
     wire [0:0] y_0_unused;
-    assign {y_0, y_0_unused} = p3_m_0 + 5'd1;
-    wire [3:0] y_1;  // output 1: bias and rounding
+    assign {y_0, y_0_unused} = wc_add_0;
+    wire [3:0] y_1;  // output 1: rounding
     wire [0:0] y_1_unused;
-    assign {y_1, y_1_unused} = p3_m_1 + 5'd2;
-    wire [3:0] y_2;  // output 2: bias and rounding
+    assign {y_1, y_1_unused} = wc_add_1;
+    wire [3:0] y_2;  // output 2: rounding
     wire [0:0] y_2_unused;
-    assign {y_2, y_2_unused} = p3_m_2 + 5'd3;
-    wire [3:0] y_3;  // output 3: bias and rounding
+    assign {y_2, y_2_unused} = wc_add_2;
+    wire [3:0] y_3;  // output 3: rounding
     wire [0:0] y_3_unused;
-    assign {y_3, y_3_unused} = p3_m_3 + 5'd4;
+    assign {y_3, y_3_unused} = wc_add_3;
     reg [3:0] p4_y_0, p4_y_1, p4_y_2, p4_y_3;
     always @(posedge clk) begin
         p4_y_0 <= y_0;

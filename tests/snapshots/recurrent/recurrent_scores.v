@@ -1,6 +1,6 @@
 // recurrent_scores: layer `scores` of the network recurrent.
 // Written by strassenc 0.1.0 from the model with SHA-256 2dbea2b45fcc2d2cf1056eb595df97369cf149c2ef19cd059fd127ac5f9829f9
-// with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0
 //
 // 1 multiplier, 0 additions, 4 stages, 0 register bits
 `default_nettype none
@@ -27,7 +27,7 @@ module recurrent_scores (
     // ==== Stage 2: nothing is computed
 
     // ==== Stage 3: nothing is computed
-    wire [4:0] y_0 = p3_m_0;  // output 0: bias
+    wire [4:0] y_0 = p3_m_0;  // output 0
 
     assign m_data = {y_0};
 endmodule

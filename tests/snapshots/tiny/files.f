@@ -1,6 +1,7 @@
 strassenc_stream_register.v
 strassenc_collector.v
 strassenc_serialiser.v
+strassenc_add3.v
 strassenc_coefficient.v
 strassenc_multiplier.v
 strassenc_frame_end.v

@@ -1,14 +1,14 @@
 // tiny_hidden: layer `hidden` of the network tiny.
 // Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
-// with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0 --beat-elements 2
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --beat-elements 2
 //
-// 3 multipliers, 6 additions, 7 stages, 51 register bits
+// 3 multipliers, 6 additions, 6 stages, 35 register bits
 `default_nettype none
 
 module tiny_hidden (
     input  wire clk,
     input  wire [11:0] s_data,  // 3 elements of s4 * 2^-2, which arrive in stage 0
-    output wire [11:0] m_data  // 3 elements of u4 * 2^-2, which leave in stages 5 to 6, each in its own
+    output wire [11:0] m_data  // 3 elements of u4 * 2^-2, which leave in stage 5
 );
     // ==== Inputs
     wire [3:0] x_0 = s_data[3:0];
@@ -54,34 +54,44 @@ module tiny_hidden (
     // ==== Stage 3: nothing is computed
 
     // ==== Stage 4: 3 additions, 3 registers
+    wire [7:0] wc_add_0;  // W_c row 0: m_0 + 5 - m_2
+    strassenc_add3 #(
+        .BITS(8),
+        .A_BITS(7), .A_SIGNED(1), .A_SHIFT(0),
+        .B_BITS(8), .B_SIGNED(0), .B_SHIFT(0), .NEGATE_B(0),
+        .C_BITS(6), .C_SIGNED(1), .C_SHIFT(0), .NEGATE_C(1)
+    ) sum_wc_add_0 (
+        .a(p4_m_0), .b(8'd5), .c(p4_m_2), .y(wc_add_0)
+    );
+    wire [7:0] wc_add_1;  // W_c row 1: m_1 + m_2 + -1
+    strassenc_add3 #(
+        .BITS(8),
+        .A_BITS(8), .A_SIGNED(1), .A_SHIFT(0),
+        .B_BITS(6), .B_SIGNED(1), .B_SHIFT(0), .NEGATE_B(0),
+        .C_BITS(8), .C_SIGNED(0), .C_SHIFT(0), .NEGATE_C(0)
+    ) sum_wc_add_1 (
+        .a(p4_m_1), .b(p4_m_2), .c(-8'sd1), .y(wc_add_1)
+    );
     wire [8:0] wc_add_2 = {{2{p4_m_0[6]}}, p4_m_0} - {p4_m_1[7], p4_m_1};  // W_c row 2
-    reg [7:0] p5_wc_add_0;  // W_c row 0
-    reg [7:0] p5_wc_add_1;  // W_c row 1
-    reg [8:0] p5_y_2;  // output 2: bias and rounding
-    always @(posedge clk) begin
-        p5_wc_add_0 <= {p4_m_0[6], p4_m_0} - {{2{p4_m_2[5]}}, p4_m_2};
-        p5_wc_add_1 <= p4_m_1 + {{2{p4_m_2[5]}}, p4_m_2};
-        p5_y_2 <= wc_add_2;
-    end
-
-    // ==== Stage 5: 2 constant additions, 1 clamp, 2 registers
-    wire [5:0] y_0;  // output 0: bias and rounding
+    wire [5:0] y_0;  // output 0: rounding
     wire [1:0] y_0_unused;
-    assign {y_0, y_0_unused} = p5_wc_add_0 + 8'd5;
-    wire [6:0] y_1;  // output 1: bias and rounding
+    assign {y_0, y_0_unused} = wc_add_0;
+    wire [6:0] y_1;  // output 1: rounding
     wire [0:0] y_1_unused;
-    assign {y_1, y_1_unused} = p5_wc_add_1 - 8'd1;
-    wire [3:0] z_2 = p5_y_2[8] ? 4'd0 : |p5_y_2[7:4] ? 4'd15 : p5_y_2[3:0];  // output 2: saturation
-    reg [5:0] p6_y_0;
-    reg [6:0] p6_y_1;
+    assign {y_1, y_1_unused} = wc_add_1;
+    reg [8:0] p5_y_2;  // output 2: rounding
+    reg [5:0] p5_y_0;
+    reg [6:0] p5_y_1;
     always @(posedge clk) begin
-        p6_y_0 <= y_0;
-        p6_y_1 <= y_1;
+        p5_y_2 <= wc_add_2;
+        p5_y_0 <= y_0;
+        p5_y_1 <= y_1;
     end
 
-    // ==== Stage 6: 2 clamps
-    wire [3:0] z_0 = p6_y_0[5] ? 4'd0 : p6_y_0[4] ? 4'd15 : p6_y_0[3:0];  // output 0: saturation
-    wire [3:0] z_1 = p6_y_1[6] ? 4'd0 : |p6_y_1[5:4] ? 4'd15 : p6_y_1[3:0];  // output 1: saturation
+    // ==== Stage 5: 3 clamps
+    wire [3:0] z_0 = p5_y_0[5] ? 4'd0 : p5_y_0[4] ? 4'd15 : p5_y_0[3:0];  // output 0: saturation
+    wire [3:0] z_1 = p5_y_1[6] ? 4'd0 : |p5_y_1[5:4] ? 4'd15 : p5_y_1[3:0];  // output 1: saturation
+    wire [3:0] z_2 = p5_y_2[8] ? 4'd0 : |p5_y_2[7:4] ? 4'd15 : p5_y_2[3:0];  // output 2: saturation
 
     assign m_data = {z_2, z_1, z_0};
 endmodule

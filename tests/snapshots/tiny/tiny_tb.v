@@ -1,6 +1,6 @@
 // tiny_tb: a self-checking testbench of the network tiny.
 // Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
-// with --adders-per-stage 1 --multiplier-latency 3 --effort 1 --seed 0 --beat-elements 2
+// with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --beat-elements 2
 //
 // 34 vectors with golden's answers, first at full rate, where latency and initiation
 // interval are checked, then with random pauses on both sides, wrong frames and a reset in
@@ -20,7 +20,7 @@ module tiny_tb;
     localparam OUT_BEATS  = 2;
     localparam IN_BITS    = 16;
     localparam OUT_BITS   = 32;
-    localparam LATENCY    = 14;
+    localparam LATENCY    = 13;
     localparam II         = 2;
     // Clocks without a beat on either side after which the core is stuck, pauses included.
     localparam PATIENCE   = 1000 + 10 * (LATENCY + II);
