@@ -110,7 +110,7 @@ pub fn synthesise(
     let (files, top) = (&signature.files[..], &signature.top);
     let script = Script { files, top, device, placed: false }.text()?;
     let texts = texts(folder, signature)?;
-    let key = key(&["synthesis 2", device.name, &yosys.version, &script], &texts);
+    let key = key(&["synthesis 3", device.name, &yosys.version, &script], &texts);
     cached(&tools.home().join("cache/synth").join(key), || {
         let work = WorkFolder::new()?;
         let run = run_yosys(&yosys, &script, &texts, work.path(), tools)?;

@@ -173,13 +173,14 @@ pub(super) fn cells(
     Ok(counts)
 }
 
-/// The emitted text calls a layer's instance `u_layer_NAME`, and its streams `layer_NAME_…`.
+/// The emitted text calls a layer's instances `u_layer_NAME` and `u_pipeline_NAME`, and its streams
+/// `layer_NAME_…`.
 fn owner(cell: &str, layers: &[String]) -> usize {
-    let own = |name: &String| {
-        let name = format!("layer_{name}");
-        let behind = cell.strip_prefix("u_").unwrap_or(cell).strip_prefix(&name);
-        behind.is_some_and(|rest| rest.starts_with(['.', '_']))
+    let cell = cell.strip_prefix("u_").unwrap_or(cell);
+    let Some(cell) = cell.strip_prefix("layer_").or(cell.strip_prefix("pipeline_")) else {
+        return layers.len();
     };
+    let own = |name: &str| cell.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '_']));
     let owners = layers.iter().enumerate().filter(|(_, name)| own(name));
     owners.max_by_key(|(_, name)| name.len()).map_or(layers.len(), |(number, _)| number)
 }
@@ -194,7 +195,7 @@ mod tests {
         let found = [
             "u_layer_conv.p1_x_FDRE_Q",
             "layer_conv_1_data_FDRE_Q",
-            "u_layer_conv_1.p2_valid",
+            "u_pipeline_conv_1.p2_wb_add_0",
             "u_layer_convolved.x",
             "u_register_conv.full",
         ];
