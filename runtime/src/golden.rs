@@ -71,7 +71,25 @@ pub fn outputs(
     next: &(dyn Fn() -> Result<()> + Sync),
 ) -> Result<Array2<i64>> {
     let mut outputs = Array2::zeros((inputs.nrows(), model.outputs()));
+    fn dense(layer: &Layer) -> Option<&Dense> {
+        if let Layer::Dense(dense) = layer { Some(dense) } else { None }
+    }
     let rows: Vec<_> = outputs.outer_iter_mut().zip(inputs.outer_iter()).collect();
+    if let Some(layers) = model.layers.iter().map(dense).collect::<Option<Vec<_>>>() {
+        inputs.outer_iter().try_for_each(|x| check(model, &x.to_vec()))?;
+        rows.into_par_iter().chunks(SIDE_BY_SIDE).try_for_each(|mut rows| {
+            rows.iter().try_for_each(|_| next())?;
+            let at = |sample: usize, j: usize| rows.get(sample).map_or(0, |(_, x)| x[j]);
+            let x: Vec<[i64; SIDE_BY_SIDE]> =
+                (0..inputs.ncols()).map(|j| std::array::from_fn(|sample| at(sample, j))).collect();
+            let z = layers.iter().fold(x, |x, layer| dense_of(layer, &x));
+            for (sample, (row, _)) in rows.iter_mut().enumerate() {
+                row.iter_mut().zip(&z).for_each(|(slot, z)| *slot = z[sample]);
+            }
+            Ok(())
+        })?;
+        return Ok(outputs);
+    }
     let infer = |state: &mut State, (mut z, x): (ArrayViewMut1<i64>, ArrayView1<i64>)| {
         next()?;
         // A valid model has a layer, and so a last edge.
@@ -87,6 +105,9 @@ pub fn outputs(
     Ok(outputs)
 }
 
+/// Samples of a dense network that are computed at a time.
+const SIDE_BY_SIDE: usize = 16;
+
 /// The integers on every edge for one input vector; of a recurrent network at the start of a
 /// sequence.
 ///
@@ -101,6 +122,21 @@ pub fn trace(model: &Model, input: &[i64]) -> Result<Trace> {
 /// # Errors
 /// As [`infer`].
 pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
+    check(model, input)?;
+    let mut edges = vec![input.to_vec()];
+    let mut edge = model.input();
+    for (i, z) in model.layers.iter().enumerate() {
+        edges.push(match z {
+            Layer::Lstm(l) => lstm(l, &edges[i], state),
+            z => layer(z, &edges[i], edge)?,
+        });
+        edge = z.yields(edge)?;
+    }
+    Ok(edges)
+}
+
+/// Checks that an input vector is one of the network's.
+fn check(model: &Model, input: &[i64]) -> Result<()> {
     let format = model.input.format;
     if input.len() != model.input.elements() {
         return Err(Error::input(
@@ -120,16 +156,7 @@ pub fn step(model: &Model, state: &mut State, input: &[i64]) -> Result<Trace> {
             format_args!("element {i} is {v}, outside the input format {format}"),
         ));
     }
-    let mut edges = vec![input.to_vec()];
-    let mut edge = model.input();
-    for (i, z) in model.layers.iter().enumerate() {
-        edges.push(match z {
-            Layer::Lstm(l) => lstm(l, &edges[i], state),
-            z => layer(z, &edges[i], edge)?,
-        });
-        edge = z.yields(edge)?;
-    }
-    Ok(edges)
+    Ok(())
 }
 
 /// What a layer yields for x, of this shape and format.
@@ -286,23 +313,35 @@ fn branch(
 }
 
 fn dense(layer: &Dense, x: &[i64]) -> Vec<i64> {
+    let x: Vec<[i64; 1]> = x.iter().map(|x| [*x]).collect();
+    dense_of(layer, &x).into_iter().map(|[z]| z).collect()
+}
+
+/// A dense layer of N samples side by side.
+fn dense_of<const N: usize>(layer: &Dense, x: &[[i64; N]]) -> Vec<[i64; N]> {
     let mut m = Vec::with_capacity(layer.rows());
-    for i in 0..layer.rows() {
-        let mut u = 0;
-        for (j, x) in x.iter().enumerate() {
-            u += i64::from(layer.w_b[[i, j]]) * x;
-        }
-        m.push(round_shift(i64::from(layer.coefficients[i]) * u, layer.coefficient_shifts[i]));
+    for (i, row) in layer.w_b.outer_iter().enumerate() {
+        let (a, t) = (i64::from(layer.coefficients[i]), layer.coefficient_shifts[i]);
+        m.push(sum([0; N], row, x).map(|u| round_shift(a * u, t)));
     }
     let mut z = Vec::with_capacity(layer.outputs());
-    for c in 0..layer.outputs() {
-        let mut y = layer.bias[c];
-        for (i, m) in m.iter().enumerate() {
-            y += i64::from(layer.w_c[[c, i]]) * m;
-        }
-        z.push(leave(&layer.output, c, y));
+    for (c, row) in layer.w_c.outer_iter().enumerate() {
+        let y = sum([layer.bias[c]; N], row, &m);
+        z.push(y.map(|y| leave(&layer.output, c, y)));
     }
     z
+}
+
+/// `y + Σ_j w_j · x_j` of N samples, for w within {-1, 0, 1}.
+fn sum<const N: usize>(mut y: [i64; N], w: ArrayView1<i8>, x: &[[i64; N]]) -> [i64; N] {
+    for (w, x) in w.iter().zip(x) {
+        match w {
+            0 => {}
+            1 => y.iter_mut().zip(x).for_each(|(y, x)| *y += x),
+            _ => y.iter_mut().zip(x).for_each(|(y, x)| *y -= x),
+        }
+    }
+    y
 }
 
 /// Every filter at every position where the word has all its pixels; the largest output of each,

@@ -1,5 +1,6 @@
 //! Golden = dataflow IR = circuit = pipeline, on random models and inputs.
 
+use ndarray::Array2;
 use proptest::prelude::*;
 use strassenc::compile::{Compiled, Options, compile};
 use strassenc::{circuit, ir, lower, schedule};
@@ -56,6 +57,18 @@ proptest! {
     #[test]
     fn all_levels_compute_what_golden_does(recipe in recipes(), schedule in options()) {
         all_levels_agree(&recipe, schedule)?;
+    }
+
+    #[test]
+    fn samples_side_by_side_are_what_each_is_alone(recipe in recipes(), samples in 0usize..40) {
+        let model = random_model(&recipe);
+        let vectors = inputs(&model, samples, recipe.seed);
+        let shape = (vectors.len(), model.input.elements());
+        let all = Array2::from_shape_vec(shape, vectors.concat()).unwrap();
+        let outputs = golden::outputs(&model, all.view(), &|| Ok(())).unwrap();
+        for (z, x) in outputs.outer_iter().zip(&vectors) {
+            prop_assert_eq!(z.to_vec(), golden::infer(&model, x).unwrap());
+        }
     }
 
     #[test]

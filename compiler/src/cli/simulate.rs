@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use strassenc::build::Build;
-use strassenc::check::{random_vectors, traces};
+use strassenc::check::random_vectors;
 use strassenc::emit;
 use strassenc::ir::{self, State};
 use strassenc::simulate::{
@@ -303,15 +303,13 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
         let count = text.test.len().saturating_sub(1).min(args.samples.unwrap_or(SYMBOLS));
         let inputs = text.symbols.integers(&text.test[..count], model.input.elements());
         let labels = text.test.iter().skip(1).take(count).copied().collect();
-        let outputs = golden_outputs(model, &inputs)?;
+        let outputs = golden_outputs(model, &inputs, tools)?;
         return Ok(Vectors { name: text.name, inputs, outputs, labels: Some(labels) });
     }
     if args.random.is_none() && (args.data.is_some() || trained_on) {
         let data = data::of_model(model, args.data.as_deref())?;
         let split = data.test.take(args.samples.unwrap_or(usize::MAX));
         let inputs = split.x.integers(model.input.format)?;
-        let rows =
-            |a: ndarray::Array2<i64>| a.outer_iter().map(|row| row.to_vec()).collect::<Vec<_>>();
         let outputs = rows(eval::golden_outputs(model, inputs.view(), tools)?);
         return Ok(Vectors {
             name: data.name,
@@ -323,17 +321,20 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
     let count = args.random.unwrap_or((CLOCKS / build.signature.ii as usize).clamp(1, RANDOM));
     numbers::check_vectors("--random", count, model.input.elements())?;
     let inputs = random_vectors(model, count, args.seed);
-    let outputs = golden_outputs(model, &inputs)?;
+    let outputs = golden_outputs(model, &inputs, tools)?;
     Ok(Vectors { name: "random".into(), inputs, outputs, labels: None })
 }
 
 /// The outputs of golden; those of a recurrent network as one sequence.
-fn golden_outputs(model: &Model, inputs: &[Vec<i64>]) -> Result<Vec<Vec<i64>>> {
-    // A trace has an edge at least.
-    Ok(traces(model, inputs)?
-        .into_iter()
-        .map(|mut trace| trace.pop().unwrap_or_default())
-        .collect())
+fn golden_outputs(model: &Model, inputs: &[Vec<i64>], tools: &Tools) -> Result<Vec<Vec<i64>>> {
+    let shape = (inputs.len(), model.input.elements());
+    let inputs = ndarray::Array2::from_shape_vec(shape, inputs.concat())
+        .map_err(|e| Error::internal("simulate, vectors", e))?;
+    Ok(rows(eval::golden_outputs(model, inputs.view(), tools)?))
+}
+
+fn rows(all: ndarray::Array2<i64>) -> Vec<Vec<i64>> {
+    all.outer_iter().map(|row| row.to_vec()).collect()
 }
 
 fn accuracy(run: &Run, labels: &[u32]) -> f64 {
