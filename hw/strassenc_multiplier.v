@@ -2,8 +2,11 @@
 // network's budget.
 //
 // LATENCY registers, 1 to 4; clken low freezes them.
-//   1: product                  3: x, full product, product
-//   2: full product, product    4: x, full product twice, product
+//   1: sum                  3: x, full product, sum
+//   2: full product, sum    4: x twice, full product, sum
+// The sum is the full product and half a unit of the product, which is a slice of it, so that a DSP
+// block takes all registers, and the rounding in its adder. Only the coefficient's stays outside,
+// since synthesis must not see through it; what never changes needs no other one in the block.
 // SHIFT <= 0 is an exact left shift. PRODUCT_BITS holds every product that can occur; nothing is
 // saturated.
 `default_nettype none
@@ -46,31 +49,33 @@ module strassenc_multiplier #(
         end
     endgenerate
 
-    // The operand, registered where LATENCY is at least 3.
+    // The operand, registered LATENCY - 2 times.
     wire signed [X_BITS-1:0] factor;
-    // coefficient * operand, registered LATENCY - 1 times, at most twice.
-    wire signed [FULL_BITS-1:0] full;
     generate
-        if (LATENCY >= 3) begin : operand_register
+        if (LATENCY <= 2) begin : no_operand_register
+            assign factor = operand;
+        end else if (LATENCY == 3) begin : operand_register
             reg signed [X_BITS-1:0] value;
             always @(posedge clk) if (clken) value <= operand;
             assign factor = value;
-        end else begin : no_operand_register
-            assign factor = operand;
+        end else begin : operand_registers
+            reg signed [X_BITS-1:0] first;
+            reg signed [X_BITS-1:0] second;
+            always @(posedge clk) if (clken) first <= operand;
+            always @(posedge clk) if (clken) second <= first;
+            assign factor = second;
         end
+    endgenerate
 
+    // coefficient * operand, registered where LATENCY is at least 2.
+    wire signed [FULL_BITS-1:0] full;
+    generate
         if (LATENCY == 1) begin : no_full_register
             assign full = factor * coefficient;
-        end else if (LATENCY <= 3) begin : full_register
+        end else begin : full_register
             reg signed [FULL_BITS-1:0] value;
             always @(posedge clk) if (clken) value <= factor * coefficient;
             assign full = value;
-        end else begin : full_registers
-            reg signed [FULL_BITS-1:0] first;
-            reg signed [FULL_BITS-1:0] second;
-            always @(posedge clk) if (clken) first <= factor * coefficient;
-            always @(posedge clk) if (clken) second <= first;
-            assign full = second;
         end
     endgenerate
 
@@ -88,12 +93,12 @@ module strassenc_multiplier #(
             assign rounded = wide << LEFT;
         end
     endgenerate
-    // The bits below the product and those above it, which repeat its sign.
-    wire unused = &{1'b0, rounded};
 
-    reg [PRODUCT_BITS-1:0] result;
-    always @(posedge clk) if (clken) result <= rounded[RIGHT +: PRODUCT_BITS];
-    assign product = result;
+    reg [WORK_BITS-1:0] sum;
+    always @(posedge clk) if (clken) sum <= rounded;
+    assign product = sum[RIGHT +: PRODUCT_BITS];
+    // The bits below the product and those above it, which repeat its sign.
+    wire unused = &{1'b0, sum};
 endmodule
 
 `default_nettype wire

@@ -84,7 +84,7 @@ module strassenc_multiplier_bank #(
 
             reg signed [X_BITS-1:0]    factor;
             reg signed [FULL_BITS-1:0] full;
-            reg        [M_BITS-1:0]    result;
+            reg        [WORK_BITS-1:0] sum;
 
             wire [WORK_BITS-1:0] wide = {{(WORK_BITS-FULL_BITS+1){full[FULL_BITS-1]}}, full[FULL_BITS-2:0]};
             wire [WORK_BITS-1:0] rounded;
@@ -94,16 +94,15 @@ module strassenc_multiplier_bank #(
             end else begin : exact
                 assign rounded = wide;
             end
-            // The bits below m and those above it, which repeat its sign.
-            wire unused = &{1'b0, rounded};
-
             always @(posedge clk)
                 if (step) begin
                     factor <= operand;
                     full   <= factor * coefficient;
-                    result <= rounded[SHIFT +: M_BITS];
+                    sum    <= rounded;
                 end
-            assign m_data[i*M_BITS +: M_BITS] = result;
+            assign m_data[i*M_BITS +: M_BITS] = sum[SHIFT +: M_BITS];
+            // The bits below m and those above it, which repeat its sign.
+            wire unused = &{1'b0, sum};
         end
     endgenerate
 endmodule

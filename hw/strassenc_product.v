@@ -2,7 +2,7 @@
 //
 // LATENCY registers, 1 to 4; clken low freezes them.
 //   1: product                  3: a and b, full product, product
-//   2: full product, product    4: a and b, full product twice, product
+//   2: full product, product    4: a and b twice, full product, product
 // PRODUCT_BITS is what is read of the product, at most all of it: the product modulo
 // 2^PRODUCT_BITS.
 `default_nettype none
@@ -41,39 +41,47 @@ module strassenc_product #(
         end
     endgenerate
 
-    // The operands, registered where LATENCY is at least 3.
+    // The operands, registered LATENCY - 2 times.
     wire signed [X_BITS-1:0] x;
     wire signed [Y_BITS-1:0] y;
-    // x * y, registered LATENCY - 1 times, at most twice.
-    wire signed [FULL_BITS-1:0] full;
     generate
-        if (LATENCY >= 3) begin : operand_registers
-            reg signed [X_BITS-1:0] value_a;
-            reg signed [Y_BITS-1:0] value_b;
-            always @(posedge clk)
-                if (clken) begin
-                    value_a <= operand_a;
-                    value_b <= operand_b;
-                end
-            assign x = value_a;
-            assign y = value_b;
-        end else begin : no_operand_registers
+        if (LATENCY <= 2) begin : no_operand_registers
             assign x = operand_a;
             assign y = operand_b;
+        end else begin : operand_registers
+            reg signed [X_BITS-1:0] first_a;
+            reg signed [Y_BITS-1:0] first_b;
+            always @(posedge clk)
+                if (clken) begin
+                    first_a <= operand_a;
+                    first_b <= operand_b;
+                end
+            if (LATENCY == 3) begin : once
+                assign x = first_a;
+                assign y = first_b;
+            end else begin : twice
+                reg signed [X_BITS-1:0] second_a;
+                reg signed [Y_BITS-1:0] second_b;
+                always @(posedge clk)
+                    if (clken) begin
+                        second_a <= first_a;
+                        second_b <= first_b;
+                    end
+                assign x = second_a;
+                assign y = second_b;
+            end
         end
+    endgenerate
 
+    // x * y, registered where LATENCY is at least 2.
+    wire signed [FULL_BITS-1:0] full;
+    generate
         if (LATENCY == 1) begin : no_full_register
             assign full = x * y;
-        end else if (LATENCY <= 3) begin : full_register
+        end else begin : full_register
             reg signed [FULL_BITS-1:0] value;
             always @(posedge clk) if (clken) value <= x * y;
             assign full = value;
-        end else begin : full_registers
-            reg signed [FULL_BITS-1:0] first;
-            reg signed [FULL_BITS-1:0] second;
-            always @(posedge clk) if (clken) first <= x * y;
-            always @(posedge clk) if (clken) second <= first;
-            assign full = second;
         end
     endgenerate
     // The bits above those that are read.

@@ -1,6 +1,7 @@
 //! What Yosys says of emitted text: equal to the layer's definition for every input, and one DSP
 //! block per multiplier, or none.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use strassenc::adder_graph::CostModel;
@@ -280,4 +281,113 @@ fn a_folded_core_of_shifts_and_additions_takes_no_block() {
     // They count as multiplications all the same.
     assert_eq!(soft.total.multiplications, hard.total.multiplications);
     assert_eq!(soft.layers[0].shift_add, soft.layers[0].per_window);
+}
+
+/// The cells of `top` in these texts on xc7, by type, and how many registers each DSP block has in
+/// front of A and B and behind its multiplier and its adder.
+fn on_xc7(text: &str, tools: &Tools) -> (BTreeMap<String, usize>, Vec<[u64; 4]>) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("all.v"), text).unwrap();
+    let script = "read_verilog all.v; synth_xilinx -family xc7 -top top -flatten -noiopad \
+                  -noclkbuf; write_json netlist.json";
+    let mut yosys = tools.yosys().unwrap().command();
+    tools.run_ok(yosys.current_dir(folder.path()).args(["-q", "-p", script])).unwrap();
+    let netlist = std::fs::read(folder.path().join("netlist.json")).unwrap();
+    let netlist: serde_json::Value = serde_json::from_slice(&netlist).unwrap();
+    let modules = netlist["modules"].as_object().unwrap().values();
+    let (mut cells, mut blocks) = (BTreeMap::new(), vec![]);
+    for cell in modules.flat_map(|module| module["cells"].as_object().unwrap().values()) {
+        let kind = cell["type"].as_str().unwrap();
+        *cells.entry(kind.to_string()).or_default() += 1;
+        if kind == "DSP48E1" {
+            blocks.push(["AREG", "BREG", "MREG", "PREG"].map(|name| {
+                u64::from_str_radix(cell["parameters"][name].as_str().unwrap(), 2).unwrap()
+            }));
+        }
+    }
+    (cells, blocks)
+}
+
+#[test]
+fn every_register_of_a_multiplier_is_in_its_dsp_block() {
+    let tools = tools();
+    let hw = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../hw/strassenc_{name}.v"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let flip_flops = |cells: &BTreeMap<String, usize>| {
+        cells.iter().filter(|(kind, _)| kind.starts_with("FD")).map(|(_, n)| n).sum::<usize>()
+    };
+    for latency in 1..=4u64 {
+        let behind = latency.min(2);
+        let front = latency - behind;
+        for shift in [5, 0, -2] {
+            let top = format!(
+                "module top(input clk, clken, input [11:0] x, output [{}:0] product);\n\
+                 strassenc_multiplier #(.OPERAND_BITS(12), .COEFFICIENT_BITS(10), \
+                 .COEFFICIENT(77), .SHIFT({shift}), .PRODUCT_BITS({}), .LATENCY({latency})) m \
+                 (.clk(clk), .clken(clken), .x(x), .product(product));\n\
+                 endmodule\n",
+                21 - shift,
+                22 - shift
+            );
+            let text = hw("coefficient") + &hw("multiplier") + &top;
+            let (cells, blocks) = on_xc7(&text, &tools);
+            let [[a, b, m, p]] = blocks[..] else { panic!("{blocks:?}") };
+            assert_eq!((a, b, m + p), (front, 0, behind), "latency {latency}, shift {shift}");
+            // The coefficient's, which no tool may see through.
+            assert_eq!(flip_flops(&cells), 10, "latency {latency}, shift {shift}: {cells:?}");
+            assert!(!cells.keys().any(|kind| kind.starts_with("LUT")), "{cells:?}");
+        }
+        let top = format!(
+            "module top(input clk, clken, input [11:0] a, input [9:0] b, output [19:0] product);\n\
+             strassenc_product #(.A_BITS(12), .B_BITS(10), .PRODUCT_BITS(20), \
+             .LATENCY({latency})) p (.clk(clk), .clken(clken), .a(a), .b(b), \
+             .product(product));\nendmodule\n"
+        );
+        let (cells, blocks) = on_xc7(&(hw("product") + &top), &tools);
+        let [[a, b, m, p]] = blocks[..] else { panic!("{blocks:?}") };
+        assert_eq!((a, b, m + p), (front, front, behind), "latency {latency}");
+        assert_eq!(flip_flops(&cells), 0, "latency {latency}: {cells:?}");
+    }
+    // The lanes of a bank bring no flip-flop, whatever its control has.
+    let bank = |lanes: usize| {
+        let top = format!(
+            "module top(input clk, clken, rst, s_valid, s_user, m_ready, input [{}:0] s_data, \
+             input [{}:0] rom_data, output s_ready, m_valid, m_user, rom_enable, rom_address, \
+             output [{}:0] m_data);\n\
+             strassenc_multiplier_bank #(.LANES({lanes}), .U_BITS(12), .COEFFICIENT_BITS(10), \
+             .SHIFT(5), .M_BITS(17)) bank (.clk(clk), .clken(clken), .rst(rst), \
+             .s_valid(s_valid), .s_ready(s_ready), .s_data(s_data), .s_user(s_user), \
+             .m_valid(m_valid), .m_ready(m_ready), .m_data(m_data), .m_user(m_user), \
+             .rom_enable(rom_enable), .rom_address(rom_address), .rom_data(rom_data));\n\
+             endmodule\n",
+            12 * lanes - 1,
+            10 * lanes - 1,
+            17 * lanes - 1
+        );
+        let (cells, blocks) = on_xc7(&(hw("multiplier_bank") + &top), &tools);
+        assert_eq!(blocks, vec![[1, 0, 1, 1]; lanes]);
+        flip_flops(&cells)
+    };
+    assert_eq!(bank(1), bank(3));
+}
+
+/// 12 bits and two more for the sum: one LUT for each of 14 bits.
+#[test]
+fn a_sum_of_three_terms_is_one_lut_a_bit_on_xc7() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hw/strassenc_add3.v");
+    let add3 = std::fs::read_to_string(path).unwrap();
+    for (negate_b, negate_c) in [(0, 0), (0, 1), (1, 1)] {
+        let top = format!(
+            "module top(input [11:0] a, b, c, output [13:0] y);\n\
+             strassenc_add3 #(.BITS(14), .A_BITS(12), .B_BITS(12), .C_BITS(12), \
+             .NEGATE_B({negate_b}), .NEGATE_C({negate_c})) sum (.a(a), .b(b), .c(c), .y(y));\n\
+             endmodule\n"
+        );
+        let text = format!("`define STRASSENC_XC7\n{add3}{top}");
+        let (cells, _) = on_xc7(&text, &tools());
+        let luts = cells.iter().filter(|(kind, _)| kind.starts_with("LUT")).map(|(_, n)| n);
+        assert_eq!((luts.sum::<usize>(), cells["CARRY4"]), (14, 4), "{cells:?}");
+    }
 }

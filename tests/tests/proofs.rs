@@ -1,0 +1,311 @@
+//! What holds of primitives for every input and for ever: streams lose, double, change and overtake
+//! nothing, whoever stalls and whenever reset or `clken` comes; what is mapped by hand is what it
+//! says.
+//!
+//! A harness of `hw/formal/` says what must hold of a primitive. Yosys makes one bit of it, `bad`,
+//! and ABC's property-directed reachability proves that this never rises, or finds out how it does.
+//! Each harness must refute a primitive that was made wrong.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use std::path::Path;
+use strassenc::tools::{Component, Tools};
+
+fn tools() -> Tools {
+    let tools = strassenc_tests::tools();
+    tools.install(Component::named("yosys").unwrap()).unwrap();
+    tools
+}
+
+fn hw(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hw").join(path);
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// What is proved of a primitive.
+struct Proof {
+    /// Its name, `hw/formal/prove_NAME.v` its harness.
+    name: &'static str,
+    /// What it instantiates.
+    parts: &'static [&'static str],
+    /// The parameters that it is proved for.
+    parameters: &'static [&'static str],
+    /// Faults that must be found, each with one of those parameters.
+    faults: &'static [Fault],
+}
+
+struct Fault {
+    parameters: &'static str,
+    from: &'static str,
+    to: &'static str,
+}
+
+const PROOFS: &[Proof] = &[
+    Proof {
+        name: "segment",
+        parts: &["fifo"],
+        parameters: &[
+            "-set STAGES 1 -set DEPTH 1",
+            "-set STAGES 1 -set DEPTH 2",
+            "-set STAGES 2 -set DEPTH 3",
+            "-set STAGES 3 -set DEPTH 1",
+            "-set STAGES 3 -set DEPTH 2",
+            "-set STAGES 3 -set DEPTH 4",
+            "-set STAGES 4 -set DEPTH 4",
+        ],
+        faults: &[
+            Fault {
+                parameters: "-set STAGES 3 -set DEPTH 2",
+                from: "FULL       = DEPTH;",
+                to: "FULL       = DEPTH + 1;",
+            },
+            Fault {
+                parameters: "-set STAGES 3 -set DEPTH 4",
+                from: "arrives = next_valids[STAGES-1]",
+                to: "arrives = next_valids[STAGES-2]",
+            },
+            Fault {
+                parameters: "-set STAGES 3 -set DEPTH 4",
+                from: "if (clken) users",
+                to: "if (s_valid) users",
+            },
+        ],
+    },
+    Proof {
+        name: "fifo",
+        parts: &[],
+        parameters: &[
+            "-set DEPTH 1",
+            "-set DEPTH 2",
+            "-set DEPTH 3",
+            "-set DEPTH 5",
+            "-set AT_ONCE 1 -set DEPTH 2",
+            "-set AT_ONCE 1 -set DEPTH 3",
+            "-set AT_ONCE 1 -set DEPTH 5",
+        ],
+        faults: &[
+            Fault {
+                parameters: "-set DEPTH 3",
+                from: "LAST         = DEPTH - 1;",
+                to: "LAST         = DEPTH;",
+            },
+            Fault {
+                parameters: "-set AT_ONCE 1 -set DEPTH 3",
+                from: "fresh   <= !m_valid | (take & count == ONE[COUNT_BITS-1:0]);",
+                to: "fresh   <= !m_valid;",
+            },
+        ],
+    },
+    Proof {
+        name: "stream_register",
+        parts: &[],
+        parameters: &[""],
+        faults: &[Fault {
+            parameters: "",
+            from: "if (!front_free & !spare_valid) spare",
+            to: "if (!front_free) spare",
+        }],
+    },
+    Proof {
+        name: "fork",
+        parts: &[],
+        parameters: &[""],
+        faults: &[Fault {
+            parameters: "",
+            from: "a_done <= (a_done | a_ready) & !s_ready;",
+            to: "a_done <= a_ready & !s_ready;",
+        }],
+    },
+    Proof {
+        name: "collector",
+        parts: &[],
+        parameters: &[
+            "-set BEATS 1",
+            "-set BEATS 2",
+            "-set BEATS 3",
+            "-set BEATS 3 -set BY_COUNT 1",
+            "-set BEATS 4",
+        ],
+        faults: &[Fault {
+            parameters: "-set BEATS 3",
+            from: "dropping <= !last & (dropping | at_last);",
+            to: "dropping <= !last & at_last;",
+        }],
+    },
+    Proof {
+        name: "serialiser",
+        parts: &[],
+        parameters: &["-set BEATS 1", "-set BEATS 2", "-set BEATS 3", "-set BEATS 4"],
+        faults: &[Fault {
+            parameters: "-set BEATS 3",
+            from: "s_ready = m_ready & m_last;",
+            to: "s_ready = m_last;",
+        }],
+    },
+    Proof {
+        name: "frame_end",
+        parts: &[],
+        parameters: &["-set BEATS 1", "-set BEATS 2", "-set BEATS 3", "-set BEATS 4"],
+        faults: &[Fault {
+            parameters: "-set BEATS 3",
+            from: "else if (clken & s_valid & m_ready)",
+            to: "else if (clken & m_ready)",
+        }],
+    },
+    Proof {
+        name: "framer",
+        parts: &[],
+        parameters: &[
+            "-set BEATS 1",
+            "-set BEATS 2",
+            "-set BEATS 3",
+            "-set BEATS 3 -set BY_COUNT 1",
+            "-set BEATS 4",
+        ],
+        faults: &[Fault {
+            parameters: "-set BEATS 3",
+            from: "filling  <= (filling | last) & !at_last;",
+            to: "filling  <= last & !at_last;",
+        }],
+    },
+    Proof {
+        name: "widen",
+        parts: &[],
+        parameters: &["-set WORDS 1", "-set WORDS 2", "-set WORDS 3", "-set WORDS 4"],
+        faults: &[Fault {
+            parameters: "-set WORDS 3",
+            from: "if (clken & accept) stored <= {",
+            to: "if (clken & s_valid) stored <= {",
+        }],
+    },
+    Proof {
+        name: "repack",
+        parts: &[],
+        parameters: &[
+            "-set FROM 1 -set TO 2 -set ELEMENTS 3",
+            "-set FROM 2 -set TO 3 -set ELEMENTS 7",
+            "-set FROM 3 -set TO 2 -set ELEMENTS 5",
+            "-set FROM 4 -set TO 2 -set ELEMENTS 6 -set UNIT 2",
+        ],
+        faults: &[Fault {
+            parameters: "-set FROM 3 -set TO 2 -set ELEMENTS 5",
+            from: "at_last ? s_data & OF_TAIL : s_data",
+            to: "s_data",
+        }],
+    },
+];
+
+/// Whether `bad` of the harness never rises, with `from` replaced by `to` in the primitive.
+fn holds(proof: &Proof, parameters: &str, fault: Option<&Fault>, tools: &Tools) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let Proof { name, parts, .. } = proof;
+    let mut text = hw(&format!("strassenc_{name}.v"));
+    if let Some(Fault { from, to, .. }) = fault {
+        assert_eq!(text.matches(from).count(), 1, "{name}: {from}");
+        text = text.replace(from, to);
+    }
+    for part in *parts {
+        text += &hw(&format!("strassenc_{part}.v"));
+    }
+    for harness in ["stream.v", &format!("prove_{name}.v")] {
+        text += &hw(&format!("formal/{harness}"));
+    }
+    write("all.v", &text);
+    write("pdr.abc", "backup; read_aiger bad.aig; strash; pdr; write_status status; restore\n");
+    let parameters =
+        if parameters.is_empty() { String::new() } else { format!("chparam {parameters} top\n") };
+    // Registers without an initial value begin with any. What the pass `abc` maps is of no account.
+    let script = format!(
+        "read_verilog all.v\nrename prove_{name} top\n{parameters}hierarchy -check -top top\nproc\n\
+         flatten\nopt -full\nmemory -nordff\nopt -full\ntechmap\nopt -full\ndffunmap\nsimplemap\n\
+         opt_clean\naigmap\nclean\nwrite_aiger -zinit bad.aig\nabc -script pdr.abc\n"
+    );
+    write("prove.ys", &script);
+    let mut yosys = tools.yosys().unwrap().command();
+    tools.run_ok(yosys.current_dir(folder.path()).args(["-q", "-s", "prove.ys"])).unwrap();
+    let status = std::fs::read_to_string(folder.path().join("status")).unwrap();
+    match status.split_whitespace().next() {
+        Some("snl_UNSAT") => true,
+        Some("snl_SAT") => false,
+        _ => panic!("{name} {parameters}: {status}"),
+    }
+}
+
+#[test]
+fn streams_lose_double_change_and_overtake_nothing_and_faults_are_found() {
+    let tools = tools();
+    let asked: Vec<_> = PROOFS
+        .iter()
+        .flat_map(|proof| {
+            let right = proof.parameters.iter().map(move |parameters| (proof, *parameters, None));
+            let wrong = proof.faults.iter().map(move |f| (proof, f.parameters, Some(f)));
+            right.chain(wrong)
+        })
+        .collect();
+    let wrong = |(proof, parameters, fault): &(&Proof, &str, Option<&Fault>)| {
+        let told = match (holds(proof, parameters, *fault, &tools), fault) {
+            (true, None) | (false, Some(_)) => return None,
+            (false, None) => "is refuted",
+            (true, Some(_)) => "is proved with its fault",
+        };
+        Some(format!("strassenc_{} {parameters} {told}", proof.name))
+    };
+    let wrong: Vec<String> = asked.par_iter().filter_map(wrong).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `n` sets of parameters of `strassenc_add3`, all within 12 bits.
+fn sums(n: usize) -> Vec<String> {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let set = |_| {
+        let bits = rng.random_range(1..=12);
+        let mut set = format!("-set BITS {bits}");
+        for x in ["A", "B", "C"] {
+            let shift = if rng.random_bool(0.6) { 0 } else { rng.random_range(0..bits) };
+            let own = rng.random_range(1..=bits - shift);
+            let (signed, negate) = (rng.random_range(0..2), rng.random_range(0..2));
+            set += &format!(" -set {x}_SHIFT {shift} -set {x}_BITS {own} -set {x}_SIGNED {signed}");
+            if x != "A" {
+                set += &format!(" -set NEGATE_{x} {negate}");
+            }
+        }
+        set
+    };
+    (0..n).map(set).collect()
+}
+
+/// Whether Yosys proves, for all these parameters, that LUTs and carry chains are the sum.
+fn sums_are_equal(text: &str, sets: &[String], tools: &Tools) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("add3.v"), text).unwrap();
+    let prove = |set: &String| {
+        format!(
+            "design -reset\n\
+             read_verilog +/xilinx/cells_sim.v\nread_verilog -DSTRASSENC_XC7 add3.v\n\
+             chparam {set} strassenc_add3\nhierarchy -top strassenc_add3\nproc\nflatten\n\
+             setattr -unset top strassenc_add3\nrename strassenc_add3 cells\n\
+             read_verilog add3.v\nchparam {set} strassenc_add3\nrename strassenc_add3 sum\nproc\n\
+             miter -equiv -flatten -make_outputs sum cells miter\nhierarchy -top miter\nopt -full\n\
+             sat -verify -prove trigger 0 miter\n"
+        )
+    };
+    let script: String = sets.iter().map(prove).collect();
+    std::fs::write(folder.path().join("prove.ys"), script).unwrap();
+    let mut yosys = tools.yosys().unwrap().command();
+    yosys.current_dir(folder.path()).args(["-q", "-l", "log", "-s", "prove.ys"]);
+    let proved = tools.run(&mut yosys).unwrap().status.success();
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(proved || log.contains("model found: FAIL!"), "{log}");
+    proved
+}
+
+#[test]
+fn a_sum_of_three_terms_in_luts_and_carry_chains_is_the_sum() {
+    let (tools, text, sets) = (tools(), hw("strassenc_add3.v"), sums(60));
+    assert!(sets.par_chunks(15).all(|sets| sums_are_equal(&text, sets, &tools)));
+    // A carry that comes in is left out.
+    let wrong = text.replace("CARRY  = BOTH || (EITHER && !KEEP)", "CARRY  = BOTH");
+    assert!(wrong != text && !sums_are_equal(&wrong, &sets, &tools));
+}
