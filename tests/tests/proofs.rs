@@ -194,6 +194,21 @@ const PROOFS: &[Proof] = &[
             to: "s_data",
         }],
     },
+    Proof {
+        name: "concat",
+        parts: &[],
+        parameters: &[
+            "-set TOGETHER 1",
+            "-set A_WORDS 1 -set B_WORDS 1",
+            "-set A_WORDS 2 -set B_WORDS 1",
+            "-set A_WORDS 1 -set B_WORDS 3",
+        ],
+        faults: &[Fault {
+            parameters: "-set A_WORDS 2 -set B_WORDS 1",
+            from: "assign b_ready = advance & of_b;",
+            to: "assign b_ready = of_b;",
+        }],
+    },
 ];
 
 /// Whether `bad` of the harness never rises, with `from` replaced by `to` in the primitive.

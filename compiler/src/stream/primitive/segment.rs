@@ -1,6 +1,6 @@
 //! Pipelines that the compiler makes itself.
 
-use super::{Around, Ends, Part, State};
+use super::{Around, Ends, Fifo, Part, State};
 use crate::emit::signature::Frames;
 use std::ops::RangeInclusive;
 
@@ -52,7 +52,8 @@ impl Part for Segment {
     }
 
     fn flip_flops(&self, ends: &Ends) -> usize {
-        2 * (self.stages as usize - 1) + ends.z().bits()
+        let fifo = Fifo { depth: self.depth, hidden: false };
+        2 * (self.stages as usize - 1) + fifo.flip_flops(ends)
     }
 }
 
