@@ -1,46 +1,50 @@
 // strassenc_fifo: a first-in, first-out queue of exactly DEPTH words, DEPTH >= 1.
 //
 // A word accepted at one clock is on m_data at the next if it is the only one. Both valid and ready
-// depend on the number of words alone, so no combinational path crosses it; from DEPTH 2 on it
-// moves one word per clock.
+// come from registers, so no combinational path crosses it; from DEPTH 2 on it moves one word per
+// clock.
 // Up to AT_ONCE words are in a memory that is read in the clock in which they are seen, so that it
 // can be LUT RAM. A larger one is read a clock ahead, so that it can be block RAM: a word that
 // becomes the first as it arrives is seen for a clock from a register beside it.
+// With PROMISED a word is only offered where there is room, and s_ready is nothing to it.
 // Latency: 1 clock. Reset touches control only. clken low freezes it.
 `default_nettype none
 
 module strassenc_fifo #(
-    parameter BITS    = 8,
-    parameter DEPTH   = 2,
-    parameter AT_ONCE = 64
+    parameter BITS     = 8,
+    parameter DEPTH    = 2,
+    parameter AT_ONCE  = 64,
+    parameter PROMISED = 0
 ) (
     input  wire            clk,
     input  wire            clken,
     input  wire            rst,
     input  wire            s_valid,
-    output wire            s_ready,
+    output reg             s_ready,
     input  wire [BITS-1:0] s_data,
-    output wire            m_valid,
+    output reg             m_valid,
     input  wire            m_ready,
     output wire [BITS-1:0] m_data
 );
     localparam        COUNT_BITS = $clog2(DEPTH + 1);
-    localparam [31:0] FULL       = DEPTH;
+    localparam [31:0] LAST       = DEPTH - 1;
     localparam [31:0] ONE        = 1;
 
-    reg [COUNT_BITS-1:0] count;
-
-    assign s_ready = count != FULL[COUNT_BITS-1:0];
-    assign m_valid = count != {COUNT_BITS{1'b0}};
-
-    wire accept = s_valid & s_ready;
-    wire take   = m_valid & m_ready;
+    reg  [COUNT_BITS-1:0] count;
+    wire                  only_one = count == ONE[COUNT_BITS-1:0];
+    wire                  one_free = count == LAST[COUNT_BITS-1:0];
+    wire                  accept   = s_valid & (s_ready | PROMISED != 0);
+    wire                  take     = m_valid & m_ready;
 
     always @(posedge clk)
-        if (rst) count <= {COUNT_BITS{1'b0}};
-        else if (clken & (accept != take)) begin
-            if (accept) count <= count + ONE[COUNT_BITS-1:0];
-            else        count <= count - ONE[COUNT_BITS-1:0];
+        if (rst) begin
+            count   <= {COUNT_BITS{1'b0}};
+            s_ready <= 1'b1;
+            m_valid <= 1'b0;
+        end else if (clken & (accept != take)) begin
+            count   <= accept ? count + ONE[COUNT_BITS-1:0] : count - ONE[COUNT_BITS-1:0];
+            s_ready <= take | !one_free;
+            m_valid <= accept | !only_one;
         end
 
     generate
@@ -49,8 +53,7 @@ module strassenc_fifo #(
             always @(posedge clk) if (clken & accept) front <= s_data;
             assign m_data = front;
         end else begin : several
-            localparam        ADDRESS_BITS = $clog2(DEPTH);
-            localparam [31:0] LAST         = DEPTH - 1;
+            localparam ADDRESS_BITS = $clog2(DEPTH);
 
             // A word is never fetched at the edge at which it is written.
             (* no_rw_check *)
@@ -88,7 +91,7 @@ module strassenc_fifo #(
                     if (clken) begin
                         fetched <= memory[take ? second_address : read_address];
                         arrived <= s_data;
-                        fresh   <= !m_valid | (take & count == ONE[COUNT_BITS-1:0]);
+                        fresh   <= !m_valid | (take & only_one);
                     end
                 assign m_data = fresh ? arrived : fetched;
             end

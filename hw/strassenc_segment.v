@@ -4,7 +4,7 @@
 // `result`, which the FIFO takes as boundary STAGES. One valid and one user bit run along. A word
 // is admitted while fewer than DEPTH are under way or wait in the FIFO, so the FIFO always has room
 // for what arrives; a slot is free again in the clock after its word was taken. Both valid and
-// ready depend on registers alone, so no combinational path crosses it. A word each clock needs a
+// ready come from registers, so no combinational path crosses it. A word each clock needs a
 // DEPTH of STAGES + 1, one word every N clocks about an N-th of that.
 // Latency: STAGES clocks, 1 or more. Reset touches control only: what is under way is lost. clken
 // low freezes it, and must freeze the pipeline too.
@@ -19,7 +19,7 @@ module strassenc_segment #(
     input  wire            clken,
     input  wire            rst,
     input  wire            s_valid,
-    output wire            s_ready,
+    output reg             s_ready,
     input  wire            s_user,
     input  wire [BITS-1:0] result,
     output wire            m_valid,
@@ -28,21 +28,22 @@ module strassenc_segment #(
     output wire [BITS-1:0] m_data
 );
     localparam        COUNT_BITS = $clog2(DEPTH + 1);
-    localparam [31:0] FULL       = DEPTH;
+    localparam [31:0] LAST       = DEPTH - 1;
     localparam [31:0] ONE        = 1;
 
     // Words that were admitted and not yet taken.
-    reg [COUNT_BITS-1:0] count;
-
-    assign s_ready = count != FULL[COUNT_BITS-1:0];
-    wire accept = s_valid & s_ready;
-    wire take   = m_valid & m_ready;
+    reg  [COUNT_BITS-1:0] count;
+    wire                  one_free = count == LAST[COUNT_BITS-1:0];
+    wire                  accept   = s_valid & s_ready;
+    wire                  take     = m_valid & m_ready;
 
     always @(posedge clk)
-        if (rst) count <= {COUNT_BITS{1'b0}};
-        else if (clken & (accept != take)) begin
-            if (accept) count <= count + ONE[COUNT_BITS-1:0];
-            else        count <= count - ONE[COUNT_BITS-1:0];
+        if (rst) begin
+            count   <= {COUNT_BITS{1'b0}};
+            s_ready <= 1'b1;
+        end else if (clken & (accept != take)) begin
+            count   <= accept ? count + ONE[COUNT_BITS-1:0] : count - ONE[COUNT_BITS-1:0];
+            s_ready <= take | !one_free;
         end
 
     // Whether a word is in the last stage, and its user bit.
@@ -70,8 +71,9 @@ module strassenc_segment #(
 
     wire room;
     strassenc_fifo #(
-        .BITS (BITS + 1),
-        .DEPTH(DEPTH)
+        .BITS    (BITS + 1),
+        .DEPTH   (DEPTH),
+        .PROMISED(1)
     ) fifo (
         .clk    (clk),
         .clken  (clken),

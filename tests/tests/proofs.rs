@@ -57,8 +57,8 @@ const PROOFS: &[Proof] = &[
         faults: &[
             Fault {
                 parameters: "-set STAGES 3 -set DEPTH 2",
-                from: "FULL       = DEPTH;",
-                to: "FULL       = DEPTH + 1;",
+                from: "LAST       = DEPTH - 1;",
+                to: "LAST       = DEPTH;",
             },
             Fault {
                 parameters: "-set STAGES 3 -set DEPTH 4",
@@ -87,12 +87,12 @@ const PROOFS: &[Proof] = &[
         faults: &[
             Fault {
                 parameters: "-set DEPTH 3",
-                from: "LAST         = DEPTH - 1;",
-                to: "LAST         = DEPTH;",
+                from: "LAST       = DEPTH - 1;",
+                to: "LAST       = DEPTH;",
             },
             Fault {
                 parameters: "-set AT_ONCE 1 -set DEPTH 3",
-                from: "fresh   <= !m_valid | (take & count == ONE[COUNT_BITS-1:0]);",
+                from: "fresh   <= !m_valid | (take & only_one);",
                 to: "fresh   <= !m_valid;",
             },
         ],
