@@ -20,6 +20,8 @@ pub struct Delays {
     pub third: u32,
     /// A bit of a carry chain.
     pub bit: u32,
+    /// From a result to the memory behind a pipeline, beyond what a register takes.
+    pub memory: u32,
     /// A multiplier without registers of its own: to it and through it.
     pub product: u32,
     /// The longest path within a multiplier that has an operand register and a product register.
@@ -28,36 +30,39 @@ pub struct Delays {
 
 impl Delays {
     /// The model in which a path takes one for each addition.
-    pub(crate) const ADDITIONS: Delays =
-        Delays { register: 0, sum: 1, third: 0, bit: 0, product: 0, pipelined_product: 0 };
+    pub(crate) const ADDITIONS: Delays = Delays {
+        register: 0,
+        sum: 1,
+        third: 0,
+        bit: 0,
+        memory: 0,
+        product: 0,
+        pipelined_product: 0,
+    };
 }
 
 impl Device {
     /// The delays of the part, or of the family's usual speed grade.
     ///
     /// Those of iCE40, ECP5 and Gowin are fitted to nextpnr by `benches/delays.py`, a tenth added
-    /// for ways that are longer in a full device. Those of 7 series follow Yosys's models of its
+    /// for iCE40 and ECP5, where ways are longer in a full device; their multipliers and memories are
+    /// bounds that were seen in cores. Those of 7 series follow Yosys's models of its
     /// cells (speed grade -1), with 600 ps for a way, those of UltraScale+ are half as long. Those
     /// of MAX 10 and Agilex follow Yosys's models of Cyclone V, made longer by a quarter and
     /// shorter by half. None of these four was measured.
     pub fn delays(self) -> Delays {
-        let delays = |[register, sum, third, bit, product, pipelined_product]: [u32; 6]| Delays {
-            register,
-            sum,
-            third,
-            bit,
-            product,
-            pipelined_product,
+        let delays = |[register, sum, third, bit, memory, product, pipelined_product]: [u32; 7]| {
+            Delays { register, sum, third, bit, memory, product, pipelined_product }
         };
         delays(match (self.family, self.name) {
-            (Family::Xc7, _) => [350, 1_820, 1_000, 29, 4_400, 1_800],
-            (Family::Xcup, _) => [180, 910, 500, 15, 2_200, 900],
-            (Family::Ecp5, _) => [730, 2_080, 1_480, 56, 7_800, 7_800],
-            (Family::Ice40, "hx8k") => [1_760, 1_580, 1_590, 233, 15_000, 15_000],
-            (Family::Ice40, _) => [5_600, 4_000, 3_880, 496, 15_000, 15_000],
-            (Family::Gowin, _) => [1_430, 1_740, 1_510, 46, 6_000, 6_000],
-            (Family::Max10, _) => [900, 2_600, 2_600, 45, 5_500, 3_500],
-            (Family::Agilex, _) => [370, 1_000, 1_000, 18, 2_500, 1_500],
+            (Family::Xc7, _) => [350, 1_820, 1_000, 29, 700, 4_400, 1_800],
+            (Family::Xcup, _) => [180, 910, 500, 15, 350, 2_200, 900],
+            (Family::Ecp5, _) => [730, 2_080, 1_480, 56, 1_300, 7_800, 7_800],
+            (Family::Ice40, "hx8k") => [1_760, 1_580, 1_590, 233, 1_000, 15_000, 15_000],
+            (Family::Ice40, _) => [5_600, 4_000, 3_880, 496, 2_000, 15_000, 15_000],
+            (Family::Gowin, _) => [1_300, 1_580, 1_370, 42, 1_000, 6_000, 6_000],
+            (Family::Max10, _) => [900, 2_600, 2_600, 45, 1_000, 5_500, 3_500],
+            (Family::Agilex, _) => [370, 1_000, 1_000, 18, 500, 2_500, 1_500],
         })
     }
 }

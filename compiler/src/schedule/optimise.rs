@@ -60,7 +60,7 @@ struct Arcs {
 
 impl Arcs {
     fn new(circuit: &Circuit, options: &Options) -> Result<Self> {
-        let paths = Paths::new(circuit, options)?;
+        let paths = Paths::new(circuit, true, options)?;
         let mut before: Vec<Vec<(NodeId, u32)>> = Vec::with_capacity(circuit.nodes.len());
         // For each node, where the paths that lead to it and may lie in its stage begin, each with
         // the longest from there.

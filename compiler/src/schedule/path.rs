@@ -62,21 +62,26 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    /// The paths of a circuit.
+    /// The paths of a circuit; of a segment's last one the results go on to a memory.
     ///
     /// # Errors
     /// Where a node alone takes longer than a path may.
-    pub(super) fn new(circuit: &Circuit, options: &Options) -> Result<Self> {
+    pub(super) fn new(circuit: &Circuit, is_last: bool, options: &Options) -> Result<Self> {
         let (delays, most) = match options.limit {
             Limit::Adders(most) => (Delays::ADDITIONS, most),
             Limit::Clock { device, period_ps, .. } => (device.delays(), period_ps),
         };
-        let nodes = circuit.nodes.iter().map(|node| own(node, &delays)).collect();
+        let mut nodes: Vec<Path> = circuit.nodes.iter().map(|node| own(node, &delays)).collect();
+        for output in circuit.outputs.iter().filter(|_| is_last) {
+            let path = &mut nodes[output.index()];
+            let memory = Path { sum: delays.memory, widest: 0 };
+            *path = own(circuit.node(*output), &delays).then(memory);
+        }
         let mut paths = Paths { delays, most, nodes, operands: vec![] };
         let mut longest = (0, None);
-        for node in &circuit.nodes {
+        for (id, node) in circuit.iter() {
             let (before, within) = paths.multiplier(node, options)?;
-            let takes = [own(node, &delays), before, within].map(|path| paths.takes(path));
+            let takes = [paths.nodes[id.index()], before, within].map(|path| paths.takes(path));
             let takes = takes.into_iter().max().unwrap_or(0);
             if takes > longest.0 {
                 longest = (takes, Some(node));

@@ -24,8 +24,9 @@ pub fn verify(circuit: &Circuit, pipeline: &Pipeline, options: &Options) -> Resu
 pub fn verify_segment(layers: &[(&Circuit, &Pipeline)], options: &Options) -> Result<()> {
     let Some((first, _)) = layers.first() else { return Ok(()) };
     let mut arrive = vec![(0, vec![]); first.inputs.len()];
-    for &(circuit, pipeline) in layers {
-        arrive = layer(circuit, pipeline, options, &arrive)?;
+    for (number, &(circuit, pipeline)) in layers.iter().enumerate() {
+        let is_last = number + 1 == layers.len();
+        arrive = layer(circuit, pipeline, is_last, options, &arrive)?;
     }
     // An invariant of the loop: these are the outputs of the last layer.
     if let Some((circuit, _)) = layers.last()
@@ -37,10 +38,11 @@ pub fn verify_segment(layers: &[(&Circuit, &Pipeline)], options: &Options) -> Re
     Ok(())
 }
 
-/// Checks one layer whose inputs arrive so; how its outputs leave.
+/// Checks one layer, perhaps the last of its segment, whose inputs arrive so; how its outputs leave.
 fn layer(
     circuit: &Circuit,
     pipeline: &Pipeline,
+    is_last: bool,
     options: &Options,
     arrive: &[Arrival],
 ) -> Result<Vec<Arrival>> {
@@ -56,7 +58,7 @@ fn layer(
     if *multiplier_latency != options.multiplier_latency {
         return whole(format!("multiplier latency {multiplier_latency}"));
     }
-    let paths = Paths::new(circuit, options)?;
+    let paths = Paths::new(circuit, is_last, options)?;
     // What lies between the registers at the start of the stage in which a node is available, and
     // its value.
     let mut behind: Vec<Vec<Path>> = Vec::with_capacity(circuit.nodes.len());
