@@ -39,6 +39,7 @@ mod sharing;
 mod sums;
 mod terms;
 mod text;
+mod tree;
 mod trial;
 mod widths;
 

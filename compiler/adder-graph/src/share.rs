@@ -7,6 +7,7 @@ use super::greedy::share_pairs;
 use super::network::Network;
 use super::search::{Plan, anneal};
 use super::sums::{Sums, reduce};
+use super::tree;
 use super::widths::Widths;
 use super::{AdderGraph, Matrix, signed_digits};
 use crate::interval::Interval;
@@ -168,9 +169,11 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     let adders = start.adders(options.operands) as u64;
     let steps = match options.effort.0 {
         0 => 0,
-        // Who counts bits has more time for them.
-        1 if widths.is_some() => (300 * adders).min(30_000).max(12 * adders),
-        1 => (200 * adders).min(20_000).max(4 * adders),
+        // Who counts bits, or adders of three operands, has more time for them.
+        1 if widths.is_some() || options.operands == Operands::Three => {
+            (600 * adders).min(60_000).max(12 * adders)
+        }
+        1 => (200 * adders).min(40_000).max(4 * adders),
         2 => (10_000 * adders).min(1_000_000).max(250 * adders),
         _ => u64::MAX,
     };
@@ -215,6 +218,8 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     let method = match (start_method, across) {
         (GREEDY, false) => "greedy, search",
         (GREEDY, true) => "greedy, search of the transpose",
+        (TREE, false) => "tree of rows, search",
+        (TREE, true) => "tree of rows, search of the transpose",
         (_, false) => "transposed greedy, search",
         (_, true) => "transposed greedy, search of the transpose",
     };
@@ -222,6 +227,7 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
 }
 
 const GREEDY: &str = "greedy";
+const TREE: &str = "tree of rows";
 
 /// A greedy start.
 fn start(
@@ -230,6 +236,16 @@ fn start(
     operands: Operands,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> (&'static str, Sums) {
+    if limit.is_none()
+        && !stop()
+        && let Some(differences) = tree::differences(sums)
+    {
+        let tree = tree::joined(&share_pairs(differences, None, operands, stop));
+        let plain = share_pairs(sums.clone(), None, operands, stop);
+        if 20 * tree.adders(operands) < 19 * plain.adders(operands) {
+            return (TREE, tree);
+        }
+    }
     // The transposed circuit has another depth.
     if limit.is_none() && sums.shared_inputs() < sums.outputs.len() {
         return (
@@ -358,6 +374,22 @@ mod tests {
     fn example() -> Matrix {
         let mut rng = super::super::rng::Rng::new(5);
         Matrix::from_shape_simple_fn((24, 24), || rng.below(3) as i32 - 1)
+    }
+
+    /// Rows of ±1 are made from one another, which takes depth that must be allowed.
+    #[test]
+    fn dense_rows_are_made_from_one_another() {
+        let mut rng = super::super::rng::Rng::new(6);
+        let dense = Matrix::from_shape_simple_fn((32, 32), || 1 - 2 * (rng.below(2) as i32));
+        for operands in [Operands::Two, Operands::Three] {
+            let with =
+                |max_depth| share(&dense, &Options { operands, max_depth, ..Options::default() });
+            let (tree, limited) = (with(None), with(Some(29)));
+            prove(&tree.graph, &dense).unwrap();
+            assert_eq!(tree.method, "tree of rows, search");
+            assert_eq!(limited.method, "greedy, search");
+            assert!(10 * tree.graph.adders() < 9 * limited.graph.adders());
+        }
     }
 
     #[test]
