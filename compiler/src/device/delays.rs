@@ -45,8 +45,8 @@ impl Device {
     /// The delays of the part, or of the family's usual speed grade.
     ///
     /// Those of iCE40, ECP5 and Gowin are fitted to nextpnr by `benches/delays.py`, a tenth added
-    /// for iCE40 and ECP5, where ways are longer in a full device; their multipliers and memories are
-    /// bounds that were seen in cores. Those of 7 series follow Yosys's models of its
+    /// for iCE40 and ECP5, where ways are longer in a full device; their multipliers, but for ECP5's,
+    /// and all memories are guesses. Those of 7 series follow Yosys's models of its
     /// cells (speed grade -1), with 600 ps for a way, those of UltraScale+ are half as long. Those
     /// of MAX 10 and Agilex follow Yosys's models of Cyclone V, made longer by a quarter and
     /// shorter by half. None of these four was measured.
