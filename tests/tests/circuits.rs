@@ -1,13 +1,17 @@
 //! A circuit or pipeline that was made wrong is refused, or still computes what golden does.
 
+use ndarray::{Array1, Array2};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use strassenc::circuit::{self, Circuit, NodeId, Op, Term, Terms};
 use strassenc::compile::{Compiled, Options, compile};
 use strassenc::interval::Interval;
 use strassenc::multipliers::Multipliers;
 use strassenc::schedule::{self, Pipeline, Stage};
-use strassenc_runtime::golden;
+use strassenc_runtime::model::{Dense, Edge, Layer, Output, Provenance};
+use strassenc_runtime::{Format, Model, golden};
 use strassenc_tests::{any_search, chains, inputs, models, pipelines, random_model, recipes};
 
 /// What a broken pass might do to a circuit.
@@ -253,4 +257,53 @@ fn the_text_form_is_as_people_have_read_it() {
     let told: String =
         pipelines(&compiled).iter().map(|layer| format!("{}\n", layer.circuit)).collect();
     strassenc_tests::snapshot("small.circuit", &told);
+}
+
+/// A layer that is a ternary matrix: products by 1, or -1, no biases.
+fn matrix(seed: u64, n: usize) -> Model {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let layer = Dense {
+        name: "matrix".into(),
+        budget: n,
+        w_b: Array2::from_shape_fn((n, n), |_| rng.random_range(-1..=1)),
+        coefficients: Array1::from_shape_fn(n, |i| if i % 3 == 0 { -1 } else { 1 }),
+        coefficient_bits: 2,
+        coefficient_shifts: Array1::zeros(n),
+        product_frac: 0,
+        w_c: Array2::eye(n),
+        bias: Array1::zeros(n),
+        output: Output::Raw,
+    };
+    let format = Format { signed: true, bits: 8, frac: 0 };
+    let input = Edge { shape: vec![n], format };
+    let layers = vec![Layer::Dense(layer)];
+    Model { name: "matrix".into(), input, layers, provenance: Provenance::default() }
+}
+
+proptest! {
+    #![proptest_config(strassenc_tests::property(60, 6))]
+
+    #[test]
+    fn next_to_no_sum_of_a_matrix_without_biases_is_negated(seed: u64, n in 10usize..20) {
+        let model = matrix(seed, n);
+        let share = any_search(seed);
+        let multipliers = Multipliers::ShiftAdd;
+        let options = Options { share, multipliers, ..Options::default() };
+        let compiled = compile(&model, &options, &|_| {}, &|| false).unwrap();
+        let layer = pipelines(&compiled)[0];
+        prop_assert!(agrees(&compiled, &layer.circuit, &layer.pipeline, seed));
+        let negated = |op: &Op| matches!(op, Op::Offset { x, .. } if x.negate);
+        // An input alone may be, and an output from which another one is made.
+        let of_sum = |op: &Op| op.operands().all(|x| is_sum(&layer.circuit, x));
+        prop_assert!(layer.circuit.count(|op| negated(op) && of_sum(op)) <= 2);
+    }
+}
+
+/// Whether a node is a sum, or the shift of one.
+fn is_sum(circuit: &Circuit, id: NodeId) -> bool {
+    match circuit.node(id).op {
+        Op::Add(_) => true,
+        Op::Scale { x, .. } => is_sum(circuit, x),
+        _ => false,
+    }
 }

