@@ -43,8 +43,10 @@ pub fn proofs(compiled: &Compiled) -> Counts {
         let Some(kernel) = ir.kernel() else { continue };
         match layer {
             LayerEngine::Unrolled(layer) => {
-                for shared in [&layer.wb, &layer.wc] {
-                    adder_graph::prove(&shared.solution.graph, &shared.matrix)
+                // With the constants that an output's sum takes in.
+                let matrices = kernel.chain.linear().map(|linear| linear.with_constants().0);
+                for (shared, matrix) in [&layer.wb, &layer.wc].into_iter().zip(matrices) {
+                    adder_graph::prove(&shared.solution.graph, &matrix)
                         .map_err(|e| e.within(&ir.name))?;
                     adders += shared.solution.graph.adders();
                 }
