@@ -4,8 +4,9 @@
 //! Unrolled, each coefficient is a graph of its own, `|a_i| · u_i`, proved like any other; sign and
 //! rounding are one addition of a constant, as they are behind a hardware multiplier. Folded, a
 //! lane serves many coefficients and adds as many shifted copies of its operand as the richest of
-//! them has signed digits ([`Digits`]). The rows compute the same integers either way, at the same
-//! clocks, and count as multiplications either way.
+//! them has signed digits ([`Digits`]). The rows compute the same integers either way, and
+//! count as multiplications either way; they take as many clocks, but for powers of two that
+//! nothing rounds, which are wires and take none.
 //!
 //! Sharing W_c·diag(a) as one matrix would be exact only where no product is rounded (every shift
 //! t_i ≤ 0), since the semantics round each product before W_c adds them up. Networks that quantise

@@ -189,10 +189,10 @@ fn roms_that_were_made_wrong_are_refused() {
     );
 }
 
-/// What multiplies changes neither results nor clocks, and a budget is kept by the fewest that it
-/// takes.
+/// What multiplies does not change results, nor costs clocks, and a budget is kept by the fewest
+/// that it takes.
 #[test]
-fn a_core_is_the_same_whatever_its_multipliers_are_made_of() {
+fn a_core_computes_the_same_whatever_its_multipliers_are_made_of() {
     let hardware = |compiled: &Compiled| -> usize {
         let count = |layer: &LayerEngine| match layer {
             LayerEngine::Unrolled(layer) => {
@@ -226,11 +226,9 @@ fn a_core_is_the_same_whatever_its_multipliers_are_made_of() {
             let edges = ir::interpret(&dsp.dataflow, &x).unwrap();
             for compiled in [&soft, &half] {
                 assert_eq!(compiled.evaluate(&x).unwrap(), edges, "seed {seed}");
-                assert_eq!(
-                    (&compiled.depths, &compiled.timing),
-                    (&dsp.depths, &dsp.timing),
-                    "seed {seed}"
-                );
+                // A power of two that is only wires has no register.
+                assert!(compiled.timing.latency() <= dsp.timing.latency(), "seed {seed}");
+                assert!(compiled.timing.interval() <= dsp.timing.interval(), "seed {seed}");
             }
         }
         seen[0] +=
