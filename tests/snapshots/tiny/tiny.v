@@ -2,7 +2,7 @@
 // Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
 // with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --beat-elements 2
 //
-// A frame every 2 clocks; the first beat of a result 13 clocks after the last beat of its frame.
+// A frame every 2 clocks; the first beat of a result 12 clocks after the last beat of its frame.
 `default_nettype none
 
 module tiny (
@@ -64,7 +64,7 @@ module tiny (
         .s_last(s_register_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)
     );
 
-    // ==== 2 layers: a free-running pipeline of 11 stages, 7 words at most
+    // ==== 2 layers: a free-running pipeline of 10 stages, 6 words at most
     wire layer_scores_valid;
     wire layer_scores_ready;
     wire [26:0] layer_scores_data;
@@ -78,7 +78,7 @@ module tiny (
         .clk(aclk), .s_data(layer_hidden_data), .m_data(layer_scores_result)
     );
     strassenc_segment #(
-        .STAGES(11), .BITS(27), .DEPTH(7)
+        .STAGES(10), .BITS(27), .DEPTH(6)
     ) u_layer_scores (
         .clk(aclk), .clken(1'b1), .rst(rst),
         .s_valid(collector_valid), .s_ready(collector_ready), .s_user(collector_user),

@@ -2,13 +2,13 @@
 // Written by strassenc 0.1.0 from the model with SHA-256 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc
 // with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --beat-elements 2
 //
-// 2 multipliers, 4 additions, 6 stages, 28 register bits
+// 2 multipliers, 4 additions, 5 stages, 12 register bits
 `default_nettype none
 
 module tiny_scores (
     input  wire clk,
     input  wire [11:0] s_data,  // 3 elements of u4 * 2^-2, which arrive in stage 5
-    output wire [26:0] m_data  // 3 elements of s9 * 2^-3, which leave in stage 10
+    output wire [26:0] m_data  // 3 elements of s9 * 2^-3, which leave in stage 9
 );
     // ==== Inputs
     wire [3:0] x_0 = s_data[3:0];
@@ -45,7 +45,7 @@ module tiny_scores (
 
     // ==== Stage 8: nothing is computed
 
-    // ==== Stage 9: 2 additions, 2 registers
+    // ==== Stage 9: 2 additions
     wire [8:0] wc_add_0;  // W_c row 0: m_0 + m_1 + 1
     strassenc_add3 #(
         .BITS(9),
@@ -55,17 +55,11 @@ module tiny_scores (
     ) sum_wc_add_0 (
         .a(p9_m_0), .b(p9_m_1), .c(9'd1), .y(wc_add_0)
     );
-    reg [6:0] p10_wc_add_1;  // W_c row 1
-    reg [8:0] p10_y_0;  // output 0
-    always @(posedge clk) begin
-        p10_wc_add_1 <= p9_m_0 - p9_m_1;
-        p10_y_0 <= wc_add_0;
-    end
+    wire [6:0] wc_add_1 = p9_m_1 - p9_m_0;  // W_c row 1
+    wire [8:0] y_0 = wc_add_0;  // output 0
+    wire [6:0] y_1 = wc_add_1;  // output 1
 
-    // ==== Stage 10: 1 constant addition
-    wire [6:0] y_1 = -p10_wc_add_1;  // output 1
-
-    assign m_data = {-9'sd6, {2'd0, y_1}, p10_y_0};
+    assign m_data = {-9'sd6, {2'd0, y_1}, y_0};
 endmodule
 
 `default_nettype wire

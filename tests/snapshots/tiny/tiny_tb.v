@@ -20,7 +20,7 @@ module tiny_tb;
     localparam OUT_BEATS  = 2;
     localparam IN_BITS    = 16;
     localparam OUT_BITS   = 32;
-    localparam LATENCY    = 13;
+    localparam LATENCY    = 12;
     localparam II         = 2;
     // Clocks without a beat on either side after which the core is stuck, pauses included.
     localparam PATIENCE   = 1000 + 10 * (LATENCY + II);
