@@ -708,35 +708,35 @@ fn words(compiled: &Compiled, number: usize) -> [Vector; 2] {
         let stream = &graph.streams[id.index()];
         Vector { elements: stream.lanes, format: stream.format }
     };
-    let segment = graph.segments().find(|(_, segment)| segment.layers.contains(&number));
-    let (first, last) = match segment {
-        Some((_, segment)) => (*segment.layers.start(), *segment.layers.end()),
-        None => (number, number),
-    };
-    let nodes = || graph.of_layer(number);
-    let made: Vec<&StreamId> = nodes().flat_map(|node| &node.outputs).collect();
-    let read: Vec<&StreamId> = nodes().flat_map(|node| &node.inputs).collect();
-    let enters = read.iter().find(|id| !made.contains(id)).filter(|_| number == first);
-    let leaves = made.iter().find(|id| !read.contains(id)).filter(|_| number == last);
+    let segment = graph.segment_of(number).map(|(_, segment)| segment.layers.clone());
+    let (first, last) = segment.unwrap_or(number..=number).into_inner();
+    let (enters, leaves) = ends_of(graph.of_layer(number));
+    let enters = enters.first().filter(|_| number == first);
+    let leaves = leaves.as_ref().filter(|_| number == last);
     let (from, to) = (dataflow.reads(number), dataflow.yields(number));
     [
-        enters.map_or_else(|| whole(from, from.shape.channels), |id| of(id)),
-        leaves.map_or_else(|| whole(to, to.shape.channels), |id| of(id)),
+        enters.map_or_else(|| whole(from, from.shape.channels), of),
+        leaves.map_or_else(|| whole(to, to.shape.channels), of),
     ]
 }
 
 /// The streams that enter and leave a layer.
 fn ends(graph: &Graph, number: usize) -> (Vec<StreamId>, StreamId) {
-    let own = |node: &&Node| node.layer == Some(number);
-    let made: Vec<StreamId> =
-        graph.nodes.iter().filter(own).flat_map(|node| node.outputs.clone()).collect();
-    let read: Vec<StreamId> =
-        graph.nodes.iter().filter(own).flat_map(|node| node.inputs.clone()).collect();
-    let enters = read.iter().copied().filter(|id| !made.contains(id)).collect();
+    let own = graph.nodes.iter().filter(|node| node.layer == Some(number));
+    let (enters, leaves) = ends_of(own);
     // An invariant: one stream leaves a layer.
-    let leaves =
-        made.iter().copied().find(|id| !read.contains(id)).expect("a layer yields a stream");
-    (enters, leaves)
+    (enters, leaves.expect("a layer yields a stream"))
+}
+
+/// The streams that enter some nodes, and the one that leaves them, where there is any.
+fn ends_of<'a>(nodes: impl Iterator<Item = &'a Node>) -> (Vec<StreamId>, Option<StreamId>) {
+    let (mut made, mut read): (Vec<StreamId>, Vec<StreamId>) = (vec![], vec![]);
+    for node in nodes {
+        made.extend(&node.outputs);
+        read.extend(&node.inputs);
+    }
+    let enters = read.iter().copied().filter(|id| !made.contains(id)).collect();
+    (enters, made.into_iter().find(|id| !read.contains(id)))
 }
 
 fn connection(side: &str, stream: &str) -> String {

@@ -343,10 +343,7 @@ impl Recording<'_> {
     ) -> Result<Option<Place>> {
         let Recording { compiled, wave, top, .. } = self;
         let Compiled { dataflow, graph, .. } = compiled;
-        let Some((node, segment)) = graph.segments().find(|(_, s)| s.layers.contains(&number))
-        else {
-            return Ok(None);
-        };
+        let Some((node, segment)) = graph.segment_of(number) else { return Ok(None) };
         let layers: Vec<&Unrolled> = compiled.layers[segment.layers.clone()]
             .iter()
             .filter_map(LayerEngine::unrolled)
@@ -397,7 +394,7 @@ impl Recording<'_> {
 
 /// Whether the layer is within a segment, so that no stream carries what it yields.
 fn within(graph: &Graph, number: usize) -> bool {
-    graph.segments().any(|(_, s)| s.layers.contains(&number) && *s.layers.end() != number)
+    graph.segment_of(number).is_some_and(|(_, segment)| *segment.layers.end() != number)
 }
 
 /// What waits at the end of a waveform.

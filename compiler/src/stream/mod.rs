@@ -120,6 +120,11 @@ impl Graph {
         })
     }
 
+    /// The segment that a layer is in, and its node's position.
+    pub fn segment_of(&self, number: usize) -> Option<(usize, &Segment)> {
+        self.segments().find(|(_, segment)| segment.layers.contains(&number))
+    }
+
     /// Sets the depth of the FIFO or the segment at this position.
     pub fn set_depth(&mut self, node: usize, words: usize) {
         let of = match &mut self.nodes[node].primitive {
