@@ -67,24 +67,44 @@ def write_model(path, name, Ws, biases):
             "kind": "dense", "name": layer, "budget": n_out, "coefficient_bits": 2,
             "product_frac": frac, "output": output,
         })
+    input = {"shape": [Ws[0].shape[0]], "format": {"signed": True, "bits": 8, "frac": 0}}
+    types = {np.dtype(np.int8): "I8", np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
+    save(path, name, input, layers, {
+        key: (types[tensor.dtype], list(tensor.shape), np.ascontiguousarray(tensor).tobytes())
+        for key, tensor in tensors.items()
+    })
+
+
+def write_last_layer(path, model):
+    """The last of several dense layers as a network of its own."""
+    raw = Path(model).read_bytes()
+    (length,) = struct.unpack("<Q", raw[:8])
+    header, data = json.loads(raw[8:8 + length]), raw[8 + length:]
+    layers = json.loads(header.pop("__metadata__")["strassenc"])["layers"]
+    tensors = {}
+    for key, tensor in header.items():
+        begin, end = tensor["data_offsets"]
+        if key.startswith(layers[-1]["name"] + "."):
+            tensors[key] = (tensor["dtype"], tensor["shape"], data[begin:end])
+    inputs = tensors[layers[-1]["name"] + ".w_b"][1][1]
+    input = {"shape": [inputs], "format": layers[-2]["output"]["format"]}
+    save(path, "net", input, layers[-1:], tensors)
+
+
+def save(path, name, input, layers, tensors):
+    """A model file; of each tensor its type, shape and bytes."""
     provenance = {"tool": "netlist.py", "network": None, "data": None, "seed": None, "metrics": {}}
     document = {
-        "version": 1, "name": name,
-        "input": {
-            "shape": [Ws[0].shape[0]], "format": {"signed": True, "bits": 8, "frac": 0},
-        },
-        "layers": layers, "provenance": provenance, "sha256": "0" * 64,
+        "version": 1, "name": name, "input": input, "layers": layers, "provenance": provenance,
+        "sha256": "0" * 64,
     }
     text = json.dumps(document, separators=(",", ":"))
-    types = {np.dtype(np.int8): "I8", np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
     sha, header, data = hashlib.sha256(), {}, b""
     for key in sorted(tensors):
-        tensor = np.ascontiguousarray(tensors[key])
-        kind, raw = types[tensor.dtype], tensor.tobytes()
-        sha.update(f"{key} {kind} {','.join(map(str, tensor.shape))}\n".encode() + raw)
+        kind, shape, raw = tensors[key]
+        sha.update(f"{key} {kind} {','.join(map(str, shape))}\n".encode() + raw)
         header[key] = {
-            "dtype": kind, "shape": list(tensor.shape),
-            "data_offsets": [len(data), len(data) + len(raw)],
+            "dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)],
         }
         data += raw
     sha.update(text.encode())
