@@ -1,5 +1,6 @@
 //! The schedule of a segment: one for all its layers, as if they were one circuit.
 
+use super::path::Paths;
 use super::{Options, Pipeline, Stage, schedule};
 use crate::circuit::{Circuit, Node, NodeId, Op, Term};
 use strassenc_runtime::{Error, Result};
@@ -11,6 +12,10 @@ use strassenc_runtime::{Error, Result};
 /// Where an option is out of range, or a layer has other inputs than the one before has outputs.
 pub fn segment(circuits: &[&Circuit], options: &Options) -> Result<Vec<Pipeline>> {
     let Some(last) = circuits.last() else { return Ok(vec![]) };
+    // Joined, all nodes are of one layer: what is too slow by itself is told with its own.
+    for (number, circuit) in circuits.iter().enumerate() {
+        Paths::new(circuit, number + 1 == circuits.len(), options)?;
+    }
     let joined = join(circuits)?;
     let whole = schedule(&joined, options)?;
     let mut rest = whole.available.as_slice();

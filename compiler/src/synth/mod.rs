@@ -110,31 +110,47 @@ pub fn synthesise(
     let (files, top) = (&signature.files[..], &signature.top);
     let script = Script { files, top, device, placed: false }.text()?;
     let texts = texts(folder, signature)?;
-    let key = key(&["synthesis 3", device.name, &yosys.version, &script], &texts);
-    cached(&tools.home().join("cache/synth").join(key), || {
+    let key = key(&["netlist 1", device.name, &yosys.version, &script], &texts);
+    // What is kept is what Yosys says; which layer a cell belongs to is read from it each time.
+    let mapped: Mapped = cached(&tools.home().join("cache/synth").join(key), || {
         let work = WorkFolder::new()?;
         let run = run_yosys(&yosys, &script, &texts, work.path(), tools)?;
         let read = read_cells(&work.path().join("read.json"))?;
-        let names: Vec<String> = signature.layers.iter().map(|layer| layer.name.clone()).collect();
-        let owned = netlist::cells(&work.path().join(NETLIST), top, &names)?;
-        let mut cells = BTreeMap::new();
-        for (cell, n) in owned.iter().flatten() {
-            *cells.entry(cell.clone()).or_insert(0) += n;
-        }
-        let names = names.into_iter().chain([BETWEEN.into()]);
-        let layers = names
-            .zip(&owned)
-            .map(|(name, types)| LayerCells { name, cells: Cells::of(device.family, types) });
-        Ok(Synthesis {
-            device: device.name.into(),
-            yosys: yosys.version.clone(),
+        Ok(Mapped {
             multiply_cells: read.get("$mul").copied().unwrap_or(0),
-            total: Cells::of(device.family, &cells),
-            layers: layers.collect(),
+            cells: netlist::cells(&work.path().join(NETLIST), top)?,
             seconds: run.elapsed.as_secs_f64(),
-            cells,
         })
+    })?;
+    let names: Vec<String> = signature.layers.iter().map(|layer| layer.name.clone()).collect();
+    let owned = netlist::by_layer(&mapped.cells, &names);
+    let mut cells = BTreeMap::new();
+    for (cell, n) in owned.iter().flatten() {
+        *cells.entry(cell.clone()).or_insert(0) += n;
+    }
+    let layers = names
+        .into_iter()
+        .chain([BETWEEN.into()])
+        .zip(&owned)
+        .map(|(name, types)| LayerCells { name, cells: Cells::of(device.family, types) });
+    Ok(Synthesis {
+        device: device.name.into(),
+        yosys: yosys.version.clone(),
+        multiply_cells: mapped.multiply_cells,
+        total: Cells::of(device.family, &cells),
+        layers: layers.collect(),
+        seconds: mapped.seconds,
+        cells,
     })
+}
+
+/// What Yosys says of a core, of whichever layers it is.
+#[derive(Serialize, Deserialize)]
+struct Mapped {
+    multiply_cells: u64,
+    /// The types of the mapped cells by name.
+    cells: BTreeMap<String, String>,
+    seconds: f64,
 }
 
 impl Script<'_> {

@@ -141,14 +141,9 @@ struct Cell {
     kind: String,
 }
 
-/// The cells of the flattened module `top` by owner and type. The owner of a cell is the place in
-/// `layers` of the layer within which its name lies, or whose output has its name; `layers.len()`
-/// where none does.
-pub(super) fn cells(
-    path: &Path,
-    top: &str,
-    layers: &[String],
-) -> Result<Vec<BTreeMap<String, u64>>> {
+/// The types of the cells of the flattened module `top` by name. Those of a module whose hierarchy
+/// is kept follow the name of its instance.
+pub(super) fn cells(path: &Path, top: &str) -> Result<BTreeMap<String, String>> {
     let design: Design = serde_json::from_slice(&files::read(path)?)
         .map_err(|e| Error::tool("yosys", format_args!("its netlist cannot be read: {e}")))?;
     let module = |name: &str| {
@@ -157,23 +152,36 @@ pub(super) fn cells(
             .get(name)
             .ok_or_else(|| Error::tool("yosys", format_args!("its netlist has no module `{name}`")))
     };
-    let mut counts = vec![BTreeMap::new(); layers.len() + 1];
-    let mut inside = vec![(module(top)?, None)];
+    let mut cells = BTreeMap::new();
+    let mut inside = vec![(module(top)?, String::new())];
     while let Some((each, within)) = inside.pop() {
         for (name, Cell { kind }) in &each.cells {
-            let owner = within.unwrap_or_else(|| owner(name, layers));
+            let name = format!("{within}{name}");
             // A module of ours whose hierarchy is kept.
             if kind.contains("strassenc_") {
-                inside.push((module(kind)?, Some(owner)));
+                inside.push((module(kind)?, format!("{name}.")));
             } else if !kind.starts_with('$') {
-                *counts[owner].entry(kind.clone()).or_insert(0) += 1;
+                cells.insert(name, kind.clone());
             }
         }
     }
-    Ok(counts)
+    Ok(cells)
 }
 
-/// The emitted text calls a layer's instances `u_layer_NAME` and `u_pipeline_NAME`, and its streams
+/// The cells of each layer by type, and last those of none.
+pub(super) fn by_layer(
+    cells: &BTreeMap<String, String>,
+    layers: &[String],
+) -> Vec<BTreeMap<String, u64>> {
+    let mut counts = vec![BTreeMap::new(); layers.len() + 1];
+    for (name, kind) in cells {
+        *counts[owner(name, layers)].entry(kind.clone()).or_insert(0) += 1;
+    }
+    counts
+}
+
+/// The place in `layers` of the layer within which a cell's name lies, or whose output has its name;
+/// `layers.len()` where none does. The emitted text calls a layer's instances `u_layer_NAME` and `u_pipeline_NAME`, and its streams
 /// `layer_NAME_…`.
 fn owner(cell: &str, layers: &[String]) -> usize {
     let cell = cell.strip_prefix("u_").unwrap_or(cell);

@@ -2,7 +2,7 @@
 //! only versions that fit.
 
 use super::component::{Component, DataPackage, Found, Origin};
-use super::{Cxx, Finished, Tools, Verilator};
+use super::{Cxx, Finished, Tools, Verilator, process};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -65,9 +65,10 @@ impl OpenTool {
     pub fn command(&self) -> Command {
         match &self.kind {
             ToolKind::Program(program) => Command::new(program),
-            ToolKind::Package { name, python, site, cache } => {
-                let name = name.replace('-', "_");
+            ToolKind::Package { name: tool, python, site, cache } => {
+                let name = tool.replace('-', "_");
                 let mut command = Command::new(python);
+                command.env(process::TOOL, tool);
                 command.env("PYTHONPATH", site).env("YOWASP_CACHE_DIR", cache);
                 command.arg("-c").arg(format!(
                     "import sys, yowasp_{name}; sys.exit(yowasp_{name}.run_{name}(sys.argv[1:]))"

@@ -18,6 +18,8 @@ use strassenc_runtime::{Error, Result};
 pub(super) const LIMIT: Duration = Duration::from_secs(3600);
 /// What a group has to end after it was asked to, and its pipes to close after it has ended.
 const GRACE: Duration = Duration::from_secs(1);
+/// The variable of a command that names the tool which an interpreter runs in it.
+pub(super) const TOOL: &str = "STRASSENC_TOOL";
 /// The longest pause between two looks at a program.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -136,9 +138,10 @@ fn running() -> MutexGuard<'static, BTreeSet<i32>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The program's name, without its folder.
+/// What a command runs: what [`TOOL`] says, else the program, without its folder.
 fn name(command: &Command) -> String {
-    let program = std::path::Path::new(command.get_program());
+    let told = command.get_envs().find_map(|(key, value)| value.filter(|_| key == TOOL));
+    let program = std::path::Path::new(told.unwrap_or(command.get_program()));
     program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned()
 }
 
@@ -260,6 +263,10 @@ mod tests {
             .run_ok(Command::new("sh").args(["-c", "echo fine; echo error: bad >&2; exit 3"]))
             .unwrap_err();
         assert_eq!(error.to_string(), "error[tool]: sh: failed: error: bad");
+        let mut of_interpreter = Command::new("sh");
+        of_interpreter.env(TOOL, "yosys").args(["-c", "exit 1"]);
+        let error = tools.run_ok(&mut of_interpreter).unwrap_err();
+        assert!(error.to_string().starts_with("error[tool]: yosys: failed"), "{error}");
         let error = tools.run_ok(&mut Command::new("/nonexistent/tool")).unwrap_err();
         assert!(error.cause().starts_with("cannot be started"), "{error}");
     }
