@@ -4,7 +4,9 @@
 `default_nettype none
 
 module {{ module }} (
+{%- if clock != Clock::None %}
     input  wire clk,
+{%- endif %}
 {%- if clken %}
     input  wire clken,
 {%- endif %}
@@ -20,7 +22,7 @@ module {{ module }} (
 {%- if !unused.is_empty() %}
     wire inputs_unused = &{1'b0, {{ unused }}};
 {%- endif %}
-{%- if !clocked %}
+{%- if !clocked && clock != Clock::None %}
     wire clock_unused = &{1'b0, clk{% if clken %}, clken{% endif %}};
 {%- endif %}
 {% for stage in stages %}

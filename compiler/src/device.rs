@@ -185,10 +185,15 @@ impl Family {
     /// bit of a carry chain is one. The chains of iCE40 do not invert: a subtracted operand goes
     /// through LUTs of its own.
     pub fn luts(self, layer: &LayerFigures) -> u64 {
+        self.luts_of(layer.luts, layer.luts4, layer.subtracted_bits)
+    }
+
+    /// [`luts`](Self::luts) from the three figures of that kind.
+    pub(crate) fn luts_of(self, luts: u64, luts4: u64, subtracted_bits: u64) -> u64 {
         match self {
-            Family::Xc7 | Family::Xcup => layer.luts,
-            Family::Ecp5 | Family::Agilex | Family::Max10 | Family::Gowin => layer.luts4,
-            Family::Ice40 => layer.luts4 + layer.subtracted_bits,
+            Family::Xc7 | Family::Xcup => luts,
+            Family::Ecp5 | Family::Agilex | Family::Max10 | Family::Gowin => luts4,
+            Family::Ice40 => luts4 + subtracted_bits,
         }
     }
 

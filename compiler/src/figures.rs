@@ -7,6 +7,7 @@ pub use core::{EngineFigures, FifoFigures, StreamFigures};
 use crate::adder_graph::{self, Matrix, Node, Operands, naive_adders};
 use crate::circuit::{self, Circuit, NodeId, Op, Term};
 use crate::compile::{SharedMatrix, Unrolled};
+use crate::device::Family;
 use crate::schedule;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -281,7 +282,8 @@ fn products(layer: &Unrolled) -> Vec<Products> {
         .collect()
 }
 
-fn depth(circuit: &Circuit) -> u32 {
+/// Additions, clamps and multipliers on the longest path.
+pub(crate) fn depth(circuit: &Circuit) -> u32 {
     let mut depths: Vec<u32> = vec![];
     for node in &circuit.nodes {
         let own = if node.op.is_multiplier() { 1 } else { schedule::additions(&node.op) };
@@ -324,6 +326,12 @@ fn reach(circuit: &Circuit, sum: &circuit::Node, terms: &[Term], operands: usize
 fn clamp_luts(circuit: &Circuit, node: &circuit::Node, x: NodeId, inputs: u32) -> u64 {
     let cut = circuit.node(x).width.saturating_sub(node.width);
     u64::from(node.width) + 2 * u64::from(cut.div_ceil(inputs - 1))
+}
+
+/// Estimated LUTs of a circuit without multipliers.
+pub(crate) fn luts_of(circuit: &Circuit, family: Family) -> u64 {
+    let sum = |of: fn(&Circuit, NodeId) -> u64| circuit.iter().map(|(id, _)| of(circuit, id)).sum();
+    family.luts_of(sum(luts), sum(luts4), subtracted_bits(circuit))
 }
 
 /// A carry chain needs a LUT where two operands have a bit, and no more where three have one; a bit

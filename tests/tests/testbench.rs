@@ -4,16 +4,21 @@
 
 #![expect(clippy::print_stderr, reason = "a simulator that is missing is told")]
 
-use ndarray::Array2;
+use ndarray::{Array2, arr2};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use strassenc::build::{self, Build, Options};
+use strassenc::adder_graph;
+use strassenc::build::{self, Build, Edits, Options};
+use strassenc::device::DEVICES;
+use strassenc::emit::Signature;
 use strassenc::engine::{Allowed, Target};
+use strassenc::kernel::{self, Kernel, Record, Style};
+use strassenc::schedule::Limit;
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::tools::{Finished, Tools};
 use strassenc_runtime::model::Layer;
-use strassenc_runtime::{Model, golden, model_file};
+use strassenc_runtime::{Format, Model, golden, model_file};
 use strassenc_tests::{image_model, inputs, sequence_model, tools};
 
 /// How a script is told to use one simulator.
@@ -57,10 +62,13 @@ fn simulators(tools: &Tools) -> Vec<Simulation> {
     list
 }
 
-/// A build in a temporary folder, with a place for what simulators make of it.
+/// A build or a kernel in a temporary folder, with a place for what simulators make of it.
 struct Bench {
     parent: tempfile::TempDir,
-    build: Build,
+    folder: PathBuf,
+    top: String,
+    testbench: String,
+    memories: Vec<String>,
     tools: Tools,
 }
 
@@ -70,11 +78,33 @@ impl Bench {
         let folder = parent.path().join("the build");
         let core = build::compile(model, options, &|_| {}, &|| false, &|| 0.0).unwrap();
         build::write(&folder, &core, options).unwrap();
-        Bench { build: Build::open(&folder).unwrap(), parent, tools: tools() }
+        let Signature { top, testbench, memories, .. } = Build::open(&folder).unwrap().signature;
+        Bench { parent, folder, top, testbench, memories, tools: tools() }
+    }
+
+    fn of_kernel(style: Style, clock_enable: bool) -> Self {
+        let matrix = arr2(&[[1, 1, -1, 0], [3, 0, 2, -7], [0, 0, 0, 0]]);
+        let graph = adder_graph::share(&matrix, &adder_graph::Options::default()).graph;
+        let input = Format { signed: true, bits: 5, frac: 0 };
+        let kernel = Kernel::new("w", &matrix, &graph, input, style).unwrap();
+        let options = kernel::Options {
+            input,
+            style,
+            clock_enable,
+            device: DEVICES[0],
+            seed: 1,
+            sha256: String::new(),
+            command: String::new(),
+        };
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("the kernel");
+        let Record { top, testbench, .. } =
+            kernel::write(&folder, &kernel, &options, Edits::Keep).unwrap();
+        Bench { parent, folder, top, testbench, memories: vec![], tools: tools() }
     }
 
     fn path(&self, suffix: &str) -> PathBuf {
-        self.build.folder.join(format!("{}{suffix}", self.build.signature.testbench))
+        self.folder.join(format!("{}{suffix}", self.testbench))
     }
 
     fn run(&self, simulator: &Simulation, from: &Path, options: &[&str]) -> Finished {
@@ -88,7 +118,7 @@ impl Bench {
 
     fn passes(&self, simulator: &Simulation, from: &Path, options: &[&str], vectors: usize) {
         let run = self.run(simulator, from, options);
-        let told = format!("PASS {}: {vectors} vectors", self.build.signature.top);
+        let told = format!("PASS {}: {vectors} vectors", self.top);
         assert!(run.status.success() && run.stdout.contains(&told), "{}: {run:?}", simulator.name);
     }
 
@@ -117,7 +147,7 @@ impl Bench {
         let (inputs, answers) = (self.path("_input.mem"), self.path("_output.mem"));
         let last = answers.metadata().unwrap().len() as usize - 1;
         for simulator in &simulators(&self.tools) {
-            self.passes(simulator, &self.build.folder, &[], vectors);
+            self.passes(simulator, &self.folder, &[], vectors);
             self.passes(simulator, self.parent.path(), &["+vectors=2"], 2);
             for number in ["0", "1000", "many"] {
                 self.fails(simulator, &[&format!("+vectors={number}")], "N is 1 to ");
@@ -150,15 +180,14 @@ impl Bench {
             self.with(&answers, wrong, || {
                 self.fails(simulator, &["+vectors=1"], "vector 0, beat 0: got")
             });
-            for memory in &self.build.signature.memories {
-                let (file, elsewhere) =
-                    (self.build.folder.join(memory), self.build.folder.join("gone"));
+            for memory in &self.memories {
+                let (file, elsewhere) = (self.folder.join(memory), self.folder.join("gone"));
                 std::fs::rename(&file, &elsewhere).unwrap();
                 self.fails(simulator, &[], &format!("{memory} cannot be read"));
                 std::fs::rename(&elsewhere, &file).unwrap();
             }
             let subtract = |text: &str| text.replacen(old, new, 1);
-            self.with(&self.build.folder.join(file), subtract, || {
+            self.with(&self.folder.join(file), subtract, || {
                 self.fails(simulator, &[], "golden says")
             });
             // And again as it was.
@@ -183,6 +212,26 @@ fn that_of_a_folded_network_over_images_passes_and_fails_as_it_must() {
     let model =
         (0..).map(image_model).find(|m| m.layers.len() == 2 && m.layers.iter().all(conv)).unwrap();
     Bench::new(&model, &options).proves_itself(34, ("strassenc_array.v", "+ {wide", "- {wide"));
+}
+
+#[test]
+fn that_of_a_kernel_passes_and_fails_as_it_must() {
+    let (limit, vectors) = (Limit::Adders(1), 8 + 2 * 3 + 100);
+    let pipelined = Bench::of_kernel(Style::Pipelined(limit), true);
+    pipelined.proves_itself(vectors, ("w.v", " + {", " - {"));
+    // That of the others reads its vectors alike.
+    for (style, clock_enable, file) in
+        [(Style::Combinational, false, "w.v"), (Style::Stream(limit), true, "w_pipeline.v")]
+    {
+        let bench = Bench::of_kernel(style, clock_enable);
+        for simulator in &simulators(&bench.tools) {
+            bench.passes(simulator, bench.parent.path(), &[], vectors);
+            let subtract = |text: &str| text.replacen(" + {", " - {", 1);
+            bench.with(&bench.folder.join(file), subtract, || {
+                bench.fails(simulator, &[], "golden says")
+            });
+        }
+    }
 }
 
 /// One with a table too large for the text.
@@ -213,8 +262,8 @@ fn answers(model: &Model) -> Vec<Vec<i64>> {
 #[test]
 fn that_of_an_lstm_core_passes_and_fails_as_it_must() {
     let bench = Bench::new(&recurrent(), &Options::default());
-    assert_eq!(bench.build.signature.memories, ["random_embedding_0_table_rom.mem"]);
-    let listed = std::fs::read_to_string(bench.build.folder.join("memories.f")).unwrap();
+    assert_eq!(bench.memories, ["random_embedding_0_table_rom.mem"]);
+    let listed = std::fs::read_to_string(bench.folder.join("memories.f")).unwrap();
     assert_eq!(listed, "random_embedding_0_table_rom.mem\n");
     bench.proves_itself(
         34,
@@ -249,8 +298,7 @@ fn a_simulator_finds_its_memories_wherever_it_was_built() {
 #[test]
 fn a_core_that_hangs_or_yields_unknown_bits_fails_with_its_place() {
     let bench = Bench::new(&sequence_model(0), &Options::default());
-    let signature = &bench.build.signature;
-    let top = bench.build.folder.join(format!("{}.v", signature.top));
+    let top = bench.folder.join(format!("{}.v", bench.top));
     for simulator in &simulators(&bench.tools) {
         let asleep = |text: &str| text.replacen("rst = !aresetn", "rst = 1'b1", 1);
         bench.with(&top, asleep, || {

@@ -94,7 +94,7 @@ impl Graphs {
     /// could be it.
     pub fn get(&self, problem: Problem) -> Solution {
         let graph = self.0.get(problem.layer).map(|layer| match problem.role {
-            Role::Wb | Role::Wab => &layer.wb,
+            Role::Wb | Role::Wab | Role::W => &layer.wb,
             Role::Wc => &layer.wc,
         });
         let graph = match graph.filter(|graph| graph.inputs as usize == problem.matrix.ncols()) {

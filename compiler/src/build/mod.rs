@@ -7,6 +7,7 @@
 mod graphs;
 mod open;
 
+pub use crate::folder::Edits;
 pub use open::{Build, is_build};
 
 use crate::adder_graph::{
@@ -80,16 +81,6 @@ pub const MOST_EFFORT: u8 = 3;
 /// The largest depth of an adder graph that can be asked for. None is deeper: a sum has at most
 /// 2^25 signals.
 pub const MOST_DEPTH: u32 = 48;
-
-/// What becomes of a build's files that were changed since, where another build is to replace it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Edits {
-    /// The folder is left alone.
-    #[default]
-    Keep,
-    /// They go as the others do.
-    Overwrite,
-}
 
 /// Everything that decides a build, beside the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,11 +5,12 @@ use super::{ENGINES, Edits, GRAPHS, MODEL, Options, RECORD, Record, SCHEMA, sha2
 use crate::compile::{Compiled, compile_with};
 use crate::emit::{self, Signature, TOOL, signature};
 use crate::engine::Engines;
+use crate::folder::{self, GivenBack, is_sealed};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use strassenc_runtime::artifact::{Artifact, read_as};
-use strassenc_runtime::files::{self, WorkFolder};
+use strassenc_runtime::files;
 use strassenc_runtime::{Error, Model, Result, model_file};
 
 /// A build folder, every file of it as it was written.
@@ -207,120 +208,13 @@ pub fn is_build(folder: &Path) -> bool {
     [RECORD, signature::FILE].iter().any(|name| folder.join(name).exists())
 }
 
-fn record_of_ours(folder: &Path) -> Option<Ours> {
-    let text = std::fs::read_to_string(folder.join(RECORD)).ok()?;
-    let ours: Ours = serde_json::from_str(&text).ok()?;
-    let sealed = ours.sha256.as_ref().is_none_or(|sha256| is_sealed(&text, sha256));
-    ours.tool.starts_with("strassenc ").then_some(Ours { sealed, ..ours })
-}
-
-/// Whether a record is as it was written.
-fn is_sealed(text: &str, sha256: &str) -> bool {
-    files::sha256(text.replacen(sha256, "", 1).as_bytes()) == sha256
-}
-
-/// What a record of any schema holds.
-#[derive(Deserialize)]
-struct Ours {
-    tool: String,
-    #[serde(default)]
-    files: BTreeMap<String, String>,
-    sha256: Option<String>,
-    /// Whether it is as it was written, as far as its schema can tell.
-    #[serde(skip)]
-    sealed: bool,
-}
-
-impl Ours {
-    /// What a build leaves of an entry of the folder.
-    fn found(&self, folder: &Path, name: &str, options: &Options) -> Found {
-        let path = folder.join(name);
-        if (name != RECORD && !self.files.contains_key(name))
-            || !path.symlink_metadata().is_ok_and(|entry| entry.is_file())
-        {
-            return Found::Foreign;
-        }
-        let as_written = match self.files.get(name) {
-            Some(hash) => std::fs::read(&path).is_ok_and(|bytes| sha256(&bytes) == *hash),
-            None => self.sealed,
-        };
-        // Engines that were given back are in the new file, too.
-        let kept = || {
-            name == ENGINES && Engines::load(&path).is_ok_and(|engines| engines == options.engines)
-        };
-        if as_written || kept() { Found::Written } else { Found::Edited }
-    }
-}
-
-enum Found {
-    Written,
-    Edited,
-    Foreign,
-}
-
 /// Does as [`super::check_replaceable`], which calls it.
 pub(super) fn check_replaceable(folder: &Path, options: &Options, edits: Edits) -> Result<()> {
-    check_writable(folder)?;
-    if !folder.exists() {
-        return Ok(());
-    }
-    let left_alone = |cause: String, help: &str| {
-        Err(Error::io(folder, format_args!("{cause}, so it is left alone")).help(help))
+    let is_given = |engines: Engines| engines == options.engines;
+    let engines = GivenBack {
+        name: ENGINES,
+        is_kept: Engines::load(&folder.join(ENGINES)).is_ok_and(is_given),
+        help: "--engines takes the engines up; ",
     };
-    let elsewhere = "name another folder, or move that away";
-    if !folder.is_dir() {
-        return left_alone("is a file".into(), elsewhere);
-    }
-    let entries = std::fs::read_dir(folder)
-        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-        .map_err(|e| Error::io(folder, format_args!("cannot be read: {e}")))?;
-    let mut names: Vec<String> =
-        entries.iter().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    let Some(ours) = record_of_ours(folder) else {
-        return match names.is_empty() {
-            true => Ok(()),
-            false => left_alone("was not made by strassenc".into(), elsewhere),
-        };
-    };
-    let (mut foreign, mut edited) = (vec![], vec![]);
-    for name in names {
-        match ours.found(folder, &name, options) {
-            Found::Written => {}
-            Found::Edited => edited.push(name),
-            Found::Foreign => foreign.push(name),
-        }
-    }
-    if !foreign.is_empty() {
-        return left_alone(
-            format!("holds {}, which strassenc did not write", foreign.join(", ")),
-            elsewhere,
-        );
-    }
-    if !edited.is_empty() && edits == Edits::Keep {
-        let cause = format!("{} changed since strassenc wrote it", edited.join(", "));
-        let engines = if edited.iter().any(|name| name == ENGINES) {
-            "--engines takes the engines up; "
-        } else {
-            ""
-        };
-        let help =
-            "--overwrite replaces it all the same; or name another folder, or move that away";
-        return left_alone(cause, &format!("{engines}{help}"));
-    }
-    Ok(())
-}
-
-/// Tries to make a folder where the build folder shall be put together: in the nearest ancestor
-/// that exists.
-fn check_writable(folder: &Path) -> Result<()> {
-    let ancestors = folder
-        .ancestors()
-        .skip(1)
-        .map(|a| if a.as_os_str().is_empty() { Path::new(".") } else { a });
-    let Some(ancestor) = ancestors.into_iter().find(|a| a.exists()) else { return Ok(()) };
-    match WorkFolder::new_in(ancestor) {
-        Ok(_) => Ok(()),
-        Err(e) => Err(Error::io(folder, e.cause()).help("name another folder with -o")),
-    }
+    folder::check_replaceable(folder, RECORD, edits, &[engines])
 }

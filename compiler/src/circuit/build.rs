@@ -134,6 +134,7 @@ impl Builder<'_> {
         let part = |node: usize| match role {
             Role::Wb => ("wb_add", "W_b"),
             Role::Wc => ("wc_add", "W_c"),
+            Role::W => ("add", "W"),
             Role::Wab if serves.first(node).is_some_and(|c| rows[c] < r) => ("wa_add", "W_a"),
             Role::Wab => ("wb_add", "W_b"),
         };
@@ -177,7 +178,9 @@ impl Builder<'_> {
                     sums.push(sum.iter().map(entry).collect());
                     let (prefix, matrix) = part(i);
                     let name = format!("{prefix}_{}", self.nodes.len() - first);
-                    let origin = format!("{matrix} {}", serves.rows(i, &numbers));
+                    // It is W whose columns are the outputs, and its transpose that is shared.
+                    let line = if role == Role::W { "column" } else { "row" };
+                    let origin = format!("{matrix} {}", serves.lines(i, &numbers, line));
                     let id = self.push(name, Op::Add(sum), Interval::point(0), origin);
                     Some(Term { node: id, ..outer })
                 }
@@ -204,7 +207,7 @@ impl Builder<'_> {
         sums: &[Sum],
     ) {
         let products = match role {
-            Role::Wb | Role::Wab => None,
+            Role::Wb | Role::Wab | Role::W => None,
             Role::Wc => lower::products(self.chain).map(|p| p.with_constants(constants)),
         };
         let ranges = match products {
@@ -229,7 +232,7 @@ impl Builder<'_> {
     fn constant(&mut self, role: Role, row: usize, v: i64) -> Element {
         let (name, origin) = match role {
             Role::Wc => (format!("bias_{row}"), format!("output {row}: bias and rounding")),
-            Role::Wb | Role::Wab => (
+            Role::Wb | Role::Wab | Role::W => (
                 format!("constant_{row}"),
                 format!("W_b row {row}: elements that take a single value"),
             ),
@@ -405,8 +408,9 @@ impl Served {
         Some(64 * word + set[word].trailing_zeros() as usize)
     }
 
-    /// `row 3`, or `rows 3, 17-19 and 12 more`, in the numbers of the model.
-    fn rows(&self, node: usize, rows: &[usize]) -> String {
+    /// `row 3`, or `rows 3, 17-19 and 12 more`, in the numbers of the model; `line` is `row`, or
+    /// whatever a row is called.
+    fn lines(&self, node: usize, rows: &[usize], line: &str) -> String {
         const RUNS: usize = 4;
         let set = &self.sets[node];
         let served: Vec<usize> = rows
@@ -428,12 +432,12 @@ impl Served {
             .take(RUNS)
             .map(|&(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") })
             .collect();
-        let plural = if served.len() == 1 { "row" } else { "rows" };
+        let plural = if served.len() == 1 { "" } else { "s" };
         let more = if named < served.len() {
             format!(" and {} more", served.len() - named)
         } else {
             String::new()
         };
-        format!("{plural} {}{more}", text.join(", "))
+        format!("{line}{plural} {}{more}", text.join(", "))
     }
 }

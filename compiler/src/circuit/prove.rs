@@ -17,6 +17,12 @@ pub fn prove(circuit: &Circuit, chain: &Chain) -> Result<()> {
     let parts = Parts::of(chain).ok_or_else(|| fail("the layer is not an SPN layer".into()))?;
     let multipliers = multipliers(circuit, &parts).map_err(fail)?;
     let operands = Operands::new(circuit).ok_or_else(|| fail("a coefficient overflows".into()))?;
+    if parts.is_kernel {
+        // Its outputs are sums of its inputs as those of a layer are sums of products.
+        let inputs = &circuit.inputs;
+        return outputs(circuit, &operands, &parts, inputs, &vec![false; inputs.len()])
+            .map_err(fail);
+    }
     let negative = match parts.factors {
         Some(_) => {
             // A shift leaves the sign of its coefficient to its readers.
@@ -29,8 +35,10 @@ pub fn prove(circuit: &Circuit, chain: &Chain) -> Result<()> {
     outputs(circuit, &operands, &parts, &multipliers, &negative).map_err(fail)
 }
 
-/// The parameters of an SPN layer.
+/// The parameters of an SPN layer, or the matrix of a kernel.
 struct Parts<'a> {
+    /// Whether it is `w_c` of what enters alone, without multipliers.
+    is_kernel: bool,
     /// W_b, or W_a and W_b, block-diagonal.
     w_b: &'a Matrix,
     offsets: Option<&'a [i64]>,
@@ -44,6 +52,18 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn of(chain: &'a Chain) -> Option<Self> {
         let (offsets, rest) = match chain.ops.as_slice() {
+            [w, last] => {
+                let OpKind::Linear { matrix, .. } = &w.kind else { return None };
+                return Some(Parts {
+                    is_kernel: true,
+                    w_b: matrix,
+                    offsets: None,
+                    factors: Some((&[], &[])),
+                    rows: &[],
+                    w_c: matrix,
+                    last: &last.kind,
+                });
+            }
             [w_b, offset, rest @ ..] if rest.len() == 3 => match &offset.kind {
                 OpKind::Offset { constants } => {
                     (Some(constants.as_slice()), [w_b, &rest[0], &rest[1], &rest[2]])
@@ -64,6 +84,7 @@ impl<'a> Parts<'a> {
                     _ => return None,
                 };
                 Some(Parts {
+                    is_kernel: false,
                     w_b,
                     offsets,
                     factors,
@@ -241,11 +262,12 @@ fn differ<'a>(
     Ok(None)
 }
 
+/// Each output is the sum of `products` that W_c says, with its constant, rounding and saturation.
 fn outputs(
     circuit: &Circuit,
     operands: &Operands,
     parts: &Parts,
-    multipliers: &[NodeId],
+    products: &[NodeId],
     negative: &[bool],
 ) -> Result<(), String> {
     // Each output as `offset of a sum of products`, with or without a clamp after it.
@@ -295,12 +317,13 @@ fn outputs(
     }
     // In topological order: 1, the inputs, the products.
     let mut variables = vec![(Variable::One, "1", None)];
+    let others: &[NodeId] = if parts.is_kernel { &[] } else { &circuit.inputs };
     variables.extend(
-        circuit.inputs.iter().map(|&id| (Variable::Node(id), circuit.node(id).name.as_str(), None)),
+        others.iter().map(|&id| (Variable::Node(id), circuit.node(id).name.as_str(), None)),
     );
     let product =
         |(i, &id): (usize, &NodeId)| (Variable::Node(id), circuit.node(id).name.as_str(), Some(i));
-    variables.extend(multipliers.iter().enumerate().map(product));
+    variables.extend(products.iter().enumerate().map(product));
     variables.sort_by_key(
         |&(variable, ..)| if let Variable::Node(id) = variable { Some(id) } else { None },
     );

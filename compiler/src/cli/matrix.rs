@@ -3,18 +3,23 @@
 use super::{INTERRUPTED, numbers, output};
 use indicatif::ProgressBar;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::adder_graph::{
     self, Cost, CostModel, Effort, Matrix, Operands, Options, Solution, Watch,
 };
+use strassenc::build::Edits;
+use strassenc::device::{DEVICES, Device, Family};
 use strassenc::interval::Interval;
+use strassenc::kernel::{self, Kernel, Record, Style};
+use strassenc::multipliers::Multipliers;
 use strassenc::progress::style;
+use strassenc::schedule::{ADDERS_PER_STAGE, Limit};
 use strassenc_runtime::artifact::{Artifact, read_as};
 use strassenc_runtime::data::npy::Npy;
-use strassenc_runtime::{Error, Result};
+use strassenc_runtime::{Error, Format, Result, files};
 
 /// One constant matrix as a shared adder graph
 ///
@@ -22,6 +27,8 @@ use strassenc_runtime::{Error, Result};
 /// are outputs. The graph is proved equal to the matrix before anything is printed. The same matrix
 /// and options give the same graph on any number of threads, unless a time limit or Ctrl-C ends the
 /// search, which then gives the best graph so far.
+///
+/// With -o it becomes hardware: Verilog of y = x·W alone, with a testbench.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc matrix W.npy                            a short search
@@ -30,11 +37,25 @@ use strassenc_runtime::{Error, Result};
   strassenc matrix W.npy --extra-depth 0            as shallow as any graph of this matrix can be
   strassenc matrix W.npy --cost lut-bits --input-bits 4
   strassenc matrix W.npy --adder-operands 3         as AMD's slices and Intel's ALMs add
-  strassenc matrix W.npy --json | jq .adders")]
+  strassenc matrix W.npy --json | jq .adders
+  strassenc matrix W.npy -o kernel                  Verilog, a register behind each addition
+  strassenc matrix W.npy -o kernel --device xc7a35t --clock 300
+  strassenc matrix W.npy -o kernel --combinational --unsigned
+  strassenc matrix W.npy -o kernel --stream         between two AXI4-Streams
+
+The folder of -o holds the Verilog (files.f lists it), a testbench with its vectors and the script
+that runs it, and report.json: ports, widths, latency, adders. Without --stream the ports are s_data
+and m_data, elements side by side, element 0 in the low bits, and m_data follows s_data after the
+latency.")]
 pub struct Args {
     /// A .npy array of two axes, any number type, C or Fortran order
     #[arg(value_name = "W.npy")]
     matrix: PathBuf,
+    /// Write Verilog of y = x·W into this folder, in place of an earlier kernel there
+    #[arg(short, long, value_name = "KERNEL")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    hardware: HardwareArgs,
     /// How hard to search: 0 one greedy pass, 1 short, 2 seconds, 3 until the time limit
     #[arg(long, value_name = "E", default_value_t = 1, value_parser = numbers::effort())]
     effort: u8,
@@ -48,15 +69,11 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = CostModel::default())]
     cost: CostModel,
     /// Operands of an adder: 3 where the device adds three in one carry chain (AMD's 7-series and
-    /// UltraScale+, Intel up to Arria 10 and Cyclone V), 2 elsewhere
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 2,
-        value_parser = numbers::operands(),
-    )]
-    adder_operands: u8,
-    /// Width of the inputs in bits, two's complement; decides the LUT bits
+    /// UltraScale+, Intel up to Arria 10 and Cyclone V), 2 elsewhere [default: as --device adds,
+    /// else 2]
+    #[arg(long, value_name = "N", value_parser = numbers::operands())]
+    adder_operands: Option<u8>,
+    /// Width of the inputs in bits, two's complement
     #[arg(
         long,
         value_name = "BITS",
@@ -64,7 +81,10 @@ pub struct Args {
         value_parser = clap::value_parser!(u32).range(1..=32),
     )]
     input_bits: u32,
-    /// Seed of the search
+    /// The inputs are not negative
+    #[arg(long)]
+    unsigned: bool,
+    /// Seed of the search, and of the testbench's random vectors
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Threads [default: one per core]
@@ -76,6 +96,91 @@ pub struct Args {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What decides the Verilog
+#[derive(clap::Args)]
+#[command(next_help_heading = "Verilog")]
+struct HardwareArgs {
+    /// No clock: y follows x
+    #[arg(
+        long,
+        requires = "output",
+        conflicts_with_all = ["adders_per_stage", "clock", "stream", "clken"],
+    )]
+    combinational: bool,
+    /// Additions on a path between two registers, in place of a clock [default: 1]
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "output",
+        conflicts_with = "clock",
+        value_parser = numbers::whole(ADDERS_PER_STAGE),
+    )]
+    adders_per_stage: Option<u32>,
+    /// The device that the kernel is for
+    #[arg(long, value_enum, value_name = "NAME")]
+    device: Option<Device>,
+    /// The clock in MHz that the kernel is pipelined for, with as few registers as it lets it
+    #[arg(
+        long,
+        value_name = "MHZ",
+        requires_all = ["output", "device"],
+        value_parser = |text: &str| numbers::real(text, 1.0..=10_000.0),
+    )]
+    clock: Option<f64>,
+    /// Between two AXI4-Streams, which may stall it: a vector a beat
+    #[arg(long, requires = "output")]
+    stream: bool,
+    /// Add a clock enable: clken, with --stream aclken
+    #[arg(long, requires = "output")]
+    clken: bool,
+    /// Replace a kernel also where its files were changed since
+    #[arg(long, requires = "output")]
+    overwrite: bool,
+}
+
+impl HardwareArgs {
+    fn style(&self) -> Style {
+        let limit = match (self.device, self.clock) {
+            (Some(device), Some(mhz)) => Limit::Clock {
+                device,
+                period_ps: (1e6 / mhz) as u32,
+                multipliers: Multipliers::ShiftAdd,
+            },
+            _ => Limit::Adders(self.adders_per_stage.unwrap_or(1)),
+        };
+        match (self.combinational, self.stream) {
+            (true, _) => Style::Combinational,
+            (false, true) => Style::Stream(limit),
+            (false, false) => Style::Pipelined(limit),
+        }
+    }
+
+    /// The options that decide the Verilog, as on a command line.
+    fn told(&self) -> String {
+        let HardwareArgs { combinational, adders_per_stage, device, clock, stream, clken, .. } =
+            self;
+        let mut told = match (combinational, clock) {
+            (true, _) => " --combinational".to_string(),
+            (_, Some(mhz)) => format!(" --clock {mhz}"),
+            (_, None) => format!(" --adders-per-stage {}", adders_per_stage.unwrap_or(1)),
+        };
+        if let Some(device) = device {
+            told += &format!(" --device {}", device.name);
+        }
+        if *stream {
+            told += " --stream";
+        }
+        if *clken {
+            told += " --clken";
+        }
+        told
+    }
+
+    fn edits(&self) -> Edits {
+        if self.overwrite { Edits::Overwrite } else { Edits::Keep }
+    }
 }
 
 /// The figures.
@@ -105,11 +210,22 @@ struct Report {
     cut_short: bool,
     /// Least cost in the unit of the cost model, by seconds since the start.
     trace: Vec<(f64, u64)>,
+    /// What was written, where Verilog was asked for.
+    kernel: Option<Record>,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let matrix = read(&args.matrix)?;
-    let operands = Operands::of(args.adder_operands).unwrap_or_default();
+    let (matrix, sha256) = read(&args.matrix)?;
+    let input = Format { signed: !args.unsigned, bits: args.input_bits, frac: 0 };
+    let name = module_name(&args.matrix);
+    kernel::check_fits(&name, &matrix, input)?;
+    let hardware = &args.hardware;
+    if let Some(folder) = &args.output {
+        kernel::check_replaceable(folder, hardware.edits())?;
+    }
+    let family = hardware.device.map(|device| device.family);
+    let adder_operands = args.adder_operands.or(family.map(Family::adder_operands)).unwrap_or(2);
+    let operands = Operands::of(adder_operands).unwrap_or_default();
     let least_depth = adder_graph::minimum_depth(&matrix, operands);
     if let Some(depth) = args.max_depth.filter(|&depth| depth < least_depth) {
         return Err(Error::input(
@@ -119,8 +235,7 @@ pub fn run(args: Args) -> Result<()> {
         .help(format_args!("the least is {least_depth}")));
     }
     let time_limit = args.time_limit.or((args.effort == 3).then_some(60.0));
-    let half = 1i64 << (args.input_bits - 1);
-    let intervals = vec![Interval::new(-half, half - 1); matrix.ncols()];
+    let intervals = vec![Interval::new(input.min(), input.max()); matrix.ncols()];
     let options = Options {
         effort: Effort(args.effort),
         max_depth: args.max_depth.or(args.extra_depth.map(|extra| least_depth + extra)),
@@ -138,11 +253,29 @@ pub fn run(args: Args) -> Result<()> {
     adder_graph::prove(&solution.graph, &matrix)?;
     let proof_seconds = began.elapsed().as_secs_f64();
 
+    let kernel = match &args.output {
+        None => None,
+        Some(folder) => {
+            let graph = &solution.graph;
+            let style = hardware.style();
+            let kernel = Kernel::new(&name, &matrix, graph, input, style)?;
+            let options = kernel::Options {
+                input,
+                style,
+                clock_enable: hardware.clken,
+                device: hardware.device.unwrap_or(DEVICES[0]),
+                seed: args.seed,
+                sha256,
+                command: args.told(adder_operands),
+            };
+            Some(kernel::write(folder, &kernel, &options, hardware.edits())?)
+        }
+    };
     let report = Report {
         inputs: matrix.ncols(),
         outputs: matrix.nrows(),
         nonzeros: matrix.iter().filter(|&&v| v != 0).count(),
-        adder_operands: args.adder_operands,
+        adder_operands,
         naive_adders: adder_graph::naive_adders(&matrix, operands),
         adders: solution.graph.adders(),
         depth: solution.graph.depth(),
@@ -154,12 +287,47 @@ pub fn run(args: Args) -> Result<()> {
         proof_seconds,
         cut_short: search.is_over(),
         trace: search.trace.into_inner().unwrap_or_default(),
+        kernel,
     };
-    if args.json { output::json(&report) } else { print(&report, args.input_bits) }
+    if args.json {
+        return output::json(&report);
+    }
+    print(&report, args.input_bits)?;
+    match args.output.as_deref().zip(report.kernel.as_ref()) {
+        Some((folder, record)) => print_kernel(folder, record),
+        None => Ok(()),
+    }
 }
 
-/// The matrix of the array, `[n_out, n_in]`.
-fn read(path: &std::path::Path) -> Result<Matrix> {
+impl Args {
+    /// The options that decide the Verilog, as on a command line.
+    fn told(&self, adder_operands: u8) -> String {
+        let mut told = format!("--input-bits {}", self.input_bits);
+        if self.unsigned {
+            told += " --unsigned";
+        }
+        told += &self.hardware.told();
+        told += &format!(
+            " --adder-operands {adder_operands} --cost {} --effort {} --seed {}",
+            self.cost, self.effort, self.seed
+        );
+        for (option, depth) in [("max-depth", self.max_depth), ("extra-depth", self.extra_depth)] {
+            told += &depth.map(|depth| format!(" --{option} {depth}")).unwrap_or_default();
+        }
+        told + &self.time_limit.map(|limit| format!(" --time-limit {limit}")).unwrap_or_default()
+    }
+}
+
+/// A Verilog name from that of the file.
+fn module_name(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = stem.chars().map(safe).collect();
+    if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name } else { format!("w_{name}") }
+}
+
+/// The matrix of the array, `[n_out, n_in]`, and the SHA-256 of its file.
+fn read(path: &Path) -> Result<(Matrix, String)> {
     let integers = read_as(Artifact::Npy, path, Npy::read)?.integers()?;
     let shape = integers.shape().to_vec();
     let array = integers.into_dimensionality::<ndarray::Ix2>().map_err(|_| {
@@ -174,7 +342,7 @@ fn read(path: &std::path::Path) -> Result<Matrix> {
             format_args!("the element [{i}, {j}] is {v}: beyond 32 bits"),
         ));
     }
-    Ok(array.t().mapv(|v| v as i32))
+    Ok((array.t().mapv(|v| v as i32), files::sha256(&files::read(path)?)))
 }
 
 /// A search with a clock, a progress line on stderr and a trace.
@@ -254,4 +422,35 @@ fn print(report: &Report, input_bits: u32) -> Result<()> {
     output::line(format_args!("proved    equal to the matrix, in {:.3} s", report.proof_seconds))?;
     let ended = if report.cut_short { ", ended early" } else { "" };
     output::line(format_args!("searched  {:.3} s{ended}", report.seconds))
+}
+
+fn print_kernel(folder: &Path, record: &Record) -> Result<()> {
+    let Record { top, input, output, output_bits, testbench, .. } = record;
+    let widest = output_bits.iter().max().unwrap_or(&0);
+    let least = output_bits.iter().min().unwrap_or(&0);
+    let widths = if least == widest { format!("{least}") } else { format!("{least} to {widest}") };
+    let sign = |format: Format| if format.signed { "signed" } else { "unsigned" };
+    output::line(format_args!(
+        "module    {top}: {} {} inputs of {} bits, {} {} outputs of {widths}",
+        input.elements,
+        sign(input.format),
+        input.format.bits,
+        output.elements,
+        sign(output.format),
+    ))?;
+    output::line(match record.latency {
+        0 => "latency   none: combinational".into(),
+        1 => "latency   1 clock, a vector each clock".into(),
+        n => format!("latency   {n} clocks, a vector each clock"),
+    })?;
+    output::line(format_args!(
+        "estimated {} LUTs and {} flip-flops on {}",
+        record.luts, record.flip_flops, record.device.name
+    ))?;
+    output::line(format_args!("written   {}", folder.display()))?;
+    output::line(format_args!(
+        "test      sh {} icarus    {} vectors; or verilator, or lint",
+        folder.join(format!("{testbench}.sh")).display(),
+        record.vectors
+    ))
 }

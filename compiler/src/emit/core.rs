@@ -1,11 +1,13 @@
 //! A core: a module for each layer, the ROMs of the folded ones, and the streams that join them.
 
+use super::layer::{Clock, Writer};
 use super::names::{self, Modules};
 use super::provenance::{Provenance, ascii};
 use super::rom::Rom;
 use super::signature::{self, Layer as LayerSignature, Signature, Vector};
-use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, file, layer, lists, testbench};
-use crate::circuit::{self, Op, Terms};
+use super::testbench::Vectors;
+use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, file, lists, testbench};
+use crate::circuit::{self, Circuit, Op, Terms};
 use crate::compile::{Compiled, LayerEngine, Unrolled};
 use crate::folded::{Bank, Folded};
 use crate::ir::{Edge, Kind};
@@ -27,25 +29,24 @@ pub(super) enum Parts {
 
 /// The files of a core. The text does not depend on the number of threads.
 pub(super) fn emit(compiled: &Compiled, options: &Options, parts: Parts) -> Result<Emitted> {
-    names::unhidden(|avoid| {
+    let emitted = |avoid: &BTreeSet<String>| {
         let Emitted { signature, mut files } = emit_named(compiled, options, avoid)?;
         if parts == Parts::All {
             let provenance = provenance(compiled, options)?;
-            files.extend(testbench::emit(
-                &compiled.model,
-                &signature,
-                options.clock_enable,
-                &provenance,
-            )?);
+            let vectors = Vectors::of_model(&compiled.model, &signature)?;
+            let clken = options.clock_enable;
+            files.extend(testbench::emit(&vectors, &signature, clken, &provenance)?);
             files.extend(lists(&signature));
         }
         Ok(Emitted { signature, files })
-    })
+    };
+    names::unhidden(emitted, |emitted| &emitted.files)
 }
 
 fn provenance(compiled: &Compiled, options: &Options) -> Result<Provenance> {
     Ok(Provenance {
         tool: TOOL.into(),
+        of: ["network", "model"],
         model: compiled.model.name.clone(),
         model_sha256: model_file::sha256(&compiled.model)?,
         options: options.command.clone(),
@@ -61,10 +62,7 @@ fn emit_named(compiled: &Compiled, options: &Options, avoid: &BTreeSet<String>) 
         .collect::<Vec<Result<_>>>()
         .into_iter()
         .collect::<Result<_>>()?;
-    let used = core.primitives();
-    let mut files: Vec<File> = (PRIMITIVES.iter().filter(|(name, _)| used.contains(name)))
-        .map(|(name, text)| File { path: file(name), text: (*text).into() })
-        .collect();
+    let mut files = primitives(&core.primitives());
     files.extend(layers.into_iter().flatten());
     files.push(core.top()?);
     let verilog = |file: &&File| file.path.ends_with(".v");
@@ -79,43 +77,44 @@ fn emit_named(compiled: &Compiled, options: &Options, avoid: &BTreeSet<String>) 
     Ok(Emitted { signature, files })
 }
 
+/// A module of instances.
 #[derive(Template)]
 #[template(path = "streams.v")]
-struct Module<'a> {
-    header: String,
-    summary: Vec<String>,
-    module: &'a str,
-    ports: Vec<Port>,
-    before: Vec<String>,
-    blocks: Vec<Block>,
-    after: Vec<String>,
+pub(super) struct Module<'a> {
+    pub header: String,
+    pub summary: Vec<String>,
+    pub module: &'a str,
+    pub ports: Vec<Port>,
+    pub before: Vec<String>,
+    pub blocks: Vec<Block>,
+    pub after: Vec<String>,
 }
 
-struct Port {
-    text: String,
-    comment: String,
+pub(super) struct Port {
+    pub text: String,
+    pub comment: String,
 }
 
 /// What stands under one banner.
 #[derive(Default)]
-struct Block {
-    banner: String,
-    wires: Vec<Wire>,
-    instances: Vec<Instance>,
+pub(super) struct Block {
+    pub banner: String,
+    pub wires: Vec<Wire>,
+    pub instances: Vec<Instance>,
 }
 
-struct Wire {
-    name: String,
-    bits: usize,
+pub(super) struct Wire {
+    pub name: String,
+    pub bits: usize,
     /// Whether it is a vector even where it has one bit.
-    vector: bool,
+    pub vector: bool,
 }
 
-struct Instance {
-    module: String,
-    name: String,
-    parameters: String,
-    ports: Vec<String>,
+pub(super) struct Instance {
+    pub module: String,
+    pub name: String,
+    pub parameters: String,
+    pub ports: Vec<String>,
 }
 
 struct Core<'a> {
@@ -220,13 +219,7 @@ impl<'a> Core<'a> {
             if layer.circuit.nodes.iter().any(hardware) {
                 used.extend(["strassenc_coefficient", "strassenc_multiplier"]);
             }
-            for node in &layer.circuit.nodes {
-                match node.op {
-                    Op::Product { .. } => used.push("strassenc_product"),
-                    Op::Add(Terms::Three(_)) => used.push("strassenc_add3"),
-                    _ => {}
-                }
-            }
+            used.extend(of_circuit(&layer.circuit));
         }
         used
     }
@@ -239,7 +232,10 @@ impl<'a> Core<'a> {
         match &self.compiled.layers[number] {
             LayerEngine::Unrolled(layer) => {
                 let module = &self.own[number].kernel;
-                let text = layer::emit(layer, module, self.clken, self.provenance)?;
+                let what = format!("layer `{}`", layer.circuit.name);
+                let clock = if self.clken { Clock::Enabled } else { Clock::Free };
+                let writer = Writer::new(&layer.circuit, &layer.pipeline, &layer.shift_add);
+                let text = writer.emit(module, &what, clock, self.provenance)?;
                 files.push(File { path: file(module), text });
                 if *module == signature.module {
                     return Ok(files);
@@ -681,7 +677,7 @@ impl Wire {
 }
 
 impl Module<'_> {
-    fn text(&self, name: &str) -> Result<String> {
+    pub fn text(&self, name: &str) -> Result<String> {
         let text =
             self.render().map_err(|e| Error::internal(format_args!("template of `{name}`"), e))?;
         // A template cannot leave out the blanks of an empty line.
@@ -690,9 +686,25 @@ impl Module<'_> {
 }
 
 impl Port {
-    fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<String>) -> Self {
         Port { text: text.into(), comment: String::new() }
     }
+}
+
+/// The primitives that the nodes of a circuit are, hardware multipliers excepted.
+pub(super) fn of_circuit(circuit: &Circuit) -> impl Iterator<Item = &'static str> {
+    circuit.nodes.iter().filter_map(|node| match node.op {
+        Op::Product { .. } => Some("strassenc_product"),
+        Op::Add(Terms::Three(_)) => Some("strassenc_add3"),
+        _ => None,
+    })
+}
+
+/// The files of primitives.
+pub(super) fn primitives(used: &[&str]) -> Vec<File> {
+    (PRIMITIVES.iter().filter(|(name, _)| used.contains(name)))
+        .map(|(name, text)| File { path: file(name), text: (*text).into() })
+        .collect()
 }
 
 /// Whether a layer has nodes of its own, which are in its module.

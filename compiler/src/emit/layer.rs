@@ -5,7 +5,6 @@ use super::names;
 use super::provenance::{Provenance, ascii};
 use super::shift_add::ShiftAdded;
 use crate::circuit::{Circuit, NodeId, Op, Term, Terms};
-use crate::compile::Unrolled;
 use crate::multipliers::ShiftAdd;
 use crate::schedule::{self, Pipeline};
 use askama::Template;
@@ -13,21 +12,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use strassenc_runtime::{Error, Format, Result};
 
-/// The text of module `module`.
-///
-/// # Errors
-/// Where the names of the circuit clash with those of the module: a bug of ours.
-pub(super) fn emit(
-    layer: &Unrolled,
-    module: &str,
-    clken: bool,
-    provenance: &Provenance,
-) -> Result<String> {
-    check_names(&layer.circuit)?;
-    let writer = Writer::new(layer);
-    let text = writer.layer(module, clken, provenance).render();
-    text.map(|text| text + "\n")
-        .map_err(|e| Error::internal(format_args!("template of layer `{}`", layer.name), e))
+/// The clock of a pipeline.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// There is none, since there is no register.
+    None,
+    /// `clk`.
+    Free,
+    /// `clk`, where `clken` is high.
+    Enabled,
 }
 
 #[derive(Template)]
@@ -36,6 +29,7 @@ struct Layer<'a> {
     header: String,
     summary: String,
     module: &'a str,
+    clock: Clock,
     clken: bool,
     input_bits: u32,
     input: String,
@@ -155,8 +149,11 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(layer: &'a Unrolled) -> Self {
-        let Unrolled { circuit, pipeline, shift_add, .. } = layer;
+    pub fn new(
+        circuit: &'a Circuit,
+        pipeline: &'a Pipeline,
+        shift_add: &'a BTreeMap<u32, ShiftAdd>,
+    ) -> Self {
         let mut read_at_once = vec![false; circuit.nodes.len()];
         let mut read = read_at_once.clone();
         for (id, node) in circuit.iter() {
@@ -180,7 +177,30 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn layer(&self, module: &'a str, clken: bool, provenance: &Provenance) -> Layer<'a> {
+    /// The text of module `module`, which is `what`.
+    ///
+    /// # Errors
+    /// Where the names of the circuit clash with those of the module: a bug of ours.
+    pub fn emit(
+        &self,
+        module: &str,
+        what: &str,
+        clock: Clock,
+        provenance: &Provenance,
+    ) -> Result<String> {
+        check_names(self.circuit)?;
+        let text = self.layer(module, what, clock, provenance).render();
+        text.map(|text| text + "\n")
+            .map_err(|e| Error::internal(format_args!("template of {what}"), e))
+    }
+
+    fn layer<'b>(
+        &'b self,
+        module: &'b str,
+        what: &str,
+        clock: Clock,
+        provenance: &Provenance,
+    ) -> Layer<'b> {
         let circuit = self.circuit;
         let (input, output) = (circuit.input_format, circuit.output_format);
         let (inputs, unused) = self.inputs();
@@ -202,16 +222,17 @@ impl<'a> Writer<'a> {
         let leave = self.pipeline.leaves.iter().map(|stage| stage.0).collect();
         let latency = self.pipeline.latency(circuit);
         Layer {
-            header: provenance.header(module, &format!("layer `{}`", circuit.name)),
+            header: provenance.header(module, what),
             summary: format!(
-                "{}, {}, {}, {} register bits",
-                count(multipliers, "multiplier"),
+                "{}{}, {}, {} register bits",
+                if multipliers > 0 { count(multipliers, "multiplier") + ", " } else { "".into() },
                 count(additions, "addition"),
                 count(latency as usize, "stage"),
                 self.pipeline.register_bits(circuit),
             ),
             module,
-            clken,
+            clock,
+            clken: clock == Clock::Enabled,
             input_bits: circuit.inputs.len() as u32 * input.bits,
             input: description(circuit.inputs.len(), input, arrive, "arrive"),
             output_bits: circuit.outputs.len() as u32 * output.bits,

@@ -8,6 +8,7 @@
 mod axi;
 mod core;
 mod expression;
+mod kernel;
 mod layer;
 mod names;
 mod provenance;
@@ -16,6 +17,7 @@ mod shift_add;
 pub mod signature;
 mod testbench;
 
+pub use kernel::EmittedKernel;
 pub(crate) use rom::address_bits;
 pub use signature::Signature;
 
@@ -57,6 +59,17 @@ pub fn emit(compiled: &Compiled, options: &Options) -> Result<Emitted> {
 /// As [`emit`].
 pub fn emit_core(compiled: &Compiled, options: &Options) -> Result<Emitted> {
     core::emit(compiled, options, core::Parts::Verilog)
+}
+
+/// Emits the kernel of one matrix, with its testbench.
+///
+/// # Errors
+/// Where a template or a name fails: a bug of ours.
+pub fn emit_kernel(
+    kernel: &crate::kernel::Kernel,
+    options: &crate::kernel::Options,
+) -> Result<EmittedKernel> {
+    kernel::emit(kernel, options)
 }
 
 /// A core as text.

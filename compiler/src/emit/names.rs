@@ -4,7 +4,7 @@
 //! task of the same name hides it. No list could keep up with all that generated text, primitives
 //! and testbench declare: the text itself is read.
 
-use super::{Emitted, File, PRIMITIVES};
+use super::{File, PRIMITIVES};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use strassenc_runtime::Result;
@@ -38,11 +38,14 @@ impl Modules {
 
 /// What `emit` makes with module names that nothing else in the text has; it is told the names to
 /// avoid.
-pub(super) fn unhidden(emit: impl Fn(&BTreeSet<String>) -> Result<Emitted>) -> Result<Emitted> {
+pub(super) fn unhidden<T>(
+    emit: impl Fn(&BTreeSet<String>) -> Result<T>,
+    files: impl Fn(&T) -> &[File],
+) -> Result<T> {
     let mut avoid = BTreeSet::new();
     loop {
         let emitted = emit(&avoid)?;
-        let hidden = hidden(&emitted.files);
+        let hidden = hidden(files(&emitted));
         // No name of the next turn is one of those, so each turn adds to them.
         if hidden.is_empty() {
             return Ok(emitted);

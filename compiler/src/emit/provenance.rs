@@ -7,9 +7,11 @@ use std::borrow::Cow;
 pub(super) struct Provenance {
     /// `strassenc` and its version.
     pub tool: String,
-    /// The model's name.
+    /// What the text is for, and what was read of it: `network`, `model`.
+    pub of: [&'static str; 2],
+    /// The name of the network.
     pub model: String,
-    /// SHA-256 of the model file.
+    /// SHA-256 of the file that was read.
     pub model_sha256: String,
     /// The options that decide the text, as on a command line.
     pub options: String,
@@ -18,10 +20,10 @@ pub(super) struct Provenance {
 impl Provenance {
     /// Comment lines for a file that holds `what`; no date, so that equal inputs give equal bytes.
     pub fn header(&self, module: &str, what: &str) -> String {
-        let Provenance { tool, model, model_sha256, options } = self;
+        let Provenance { tool, of: [of, read], model, model_sha256, options } = self;
         format!(
-            "// {module}: {what} of the network {model}.\n\
-             // Written by {tool} from the model with SHA-256 {model_sha256}\n\
+            "// {module}: {what} of the {of} {model}.\n\
+             // Written by {tool} from the {read} with SHA-256 {model_sha256}\n\
              // with {options}"
         )
     }

@@ -6,7 +6,7 @@ use super::signature::{Frames, Signature, Stream};
 use askama::Template;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use strassenc_runtime::{Error, Model, Result, golden};
+use strassenc_runtime::{Error, Format, Model, Result, golden};
 
 /// Random vectors beside the corners.
 const RANDOM: usize = 26;
@@ -17,53 +17,112 @@ const SEQUENCE: usize = 20;
 /// Input elements of all vectors, at most.
 const ELEMENTS: usize = 1 << 18;
 
-/// The testbench, its two files of beats and its script.
+/// What enters and what has to leave, vector by vector.
+pub(super) struct Vectors {
+    pub inputs: Vec<Vec<i64>>,
+    pub outputs: Vec<Vec<i64>>,
+}
+
+impl Vectors {
+    /// Corners and random vectors for a model, with golden's answers.
+    ///
+    /// # Errors
+    /// Where golden refuses a vector: a bug of ours.
+    pub fn of_model(model: &Model, signature: &Signature) -> Result<Self> {
+        let (n, format) = (model.input.elements(), model.input.format);
+        let mut inputs = corners(n, format);
+        inputs.extend(random(n, format, RANDOM, 0));
+        inputs.truncate(most(n));
+        let mut state = golden::State::start();
+        let outputs = (inputs.iter().enumerate())
+            .map(|(i, v)| {
+                if i % every(signature) == 0 {
+                    state = golden::State::start();
+                }
+                // A trace has an edge at least.
+                Ok(golden::step(model, &mut state, v)?.pop().unwrap_or_default())
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Vectors { inputs, outputs })
+    }
+}
+
+/// How many vectors of so many elements a testbench has at most.
+pub(super) fn most(elements: usize) -> usize {
+    (ELEMENTS / elements).max(1)
+}
+
+/// Of how many vectors one is a start.
+fn every(signature: &Signature) -> usize {
+    // A core without a state is told of starts often.
+    if signature.recurrent { SEQUENCE } else { 3 }
+}
+
+/// The testbench of a core, its two files of beats and its script.
 ///
 /// # Errors
-/// Where golden refuses a vector, or the template fails: a bug of ours.
+/// Where the template fails: a bug of ours.
 pub(super) fn emit(
-    model: &Model,
+    vectors: &Vectors,
     signature: &Signature,
     clken: bool,
     provenance: &Provenance,
 ) -> Result<Vec<File>> {
     let module = &signature.testbench;
-    let mut vectors = vectors(model);
-    vectors.truncate((ELEMENTS / model.input.elements()).max(1));
-    // A core without a state is told of starts often.
-    let every = if signature.recurrent { SEQUENCE } else { 3 };
-    let mut state = golden::State::start();
-    let outputs = (vectors.iter().enumerate())
-        .map(|(i, v)| {
-            if i % every == 0 {
-                state = golden::State::start();
-            }
-            // A trace has an edge at least.
-            Ok(golden::step(model, &mut state, v)?.pop().unwrap_or_default())
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let (input_file, output_file) = (format!("{module}_input.mem"), format!("{module}_output.mem"));
+    let files = Files::of(module);
     let template = Testbench {
         header: provenance.header(module, "a self-checking testbench"),
         module,
+        top: &signature.top,
         s: signature,
         clken,
         by_count: signature.frames == Frames::Count,
-        vectors: vectors.len(),
-        every,
-        input_file: &input_file,
-        output_file: &output_file,
+        vectors: vectors.inputs.len(),
+        every: every(signature),
+        input_file: &files.input,
+        output_file: &files.output,
     };
-    let fail = |e| Error::internal("template of the testbench", e);
-    let text = template.render().map_err(fail)? + "\n";
-    let header = provenance.header(module, "compiles and runs the testbench").replace("// ", "# ");
-    let script = Script { header, module }.render().map_err(fail)? + "\n";
-    Ok(vec![
-        File { path: format!("{module}.v"), text },
-        File { path: input_file.clone(), text: beats(&signature.input, &vectors) },
-        File { path: output_file.clone(), text: beats(&signature.output, &outputs) },
-        File { path: format!("{module}.sh"), text: script },
-    ])
+    let beats =
+        [beats(&signature.input, &vectors.inputs), beats(&signature.output, &vectors.outputs)];
+    files.with(&template, beats, provenance)
+}
+
+/// The names of what belongs to a testbench.
+pub(super) struct Files<'a> {
+    module: &'a str,
+    pub input: String,
+    pub output: String,
+}
+
+impl<'a> Files<'a> {
+    pub fn of(module: &'a str) -> Self {
+        let file = |side: &str| format!("{module}_{side}.mem");
+        Files { module, input: file("input"), output: file("output") }
+    }
+
+    /// The files: the testbench, its vectors and its script.
+    ///
+    /// # Errors
+    /// Where a template fails: a bug of ours.
+    pub fn with(
+        &self,
+        testbench: &impl Template,
+        [inputs, outputs]: [String; 2],
+        provenance: &Provenance,
+    ) -> Result<Vec<File>> {
+        let module = self.module;
+        let fail = |e| Error::internal("template of the testbench", e);
+        let text = testbench.render().map_err(fail)? + "\n";
+        let header = provenance.header(module, "compiles and runs the testbench");
+        let script = Script { header: header.replace("// ", "# "), module };
+        let script = script.render().map_err(fail)? + "\n";
+        Ok(vec![
+            File { path: format!("{module}.v"), text },
+            File { path: self.input.clone(), text: inputs },
+            File { path: self.output.clone(), text: outputs },
+            File { path: format!("{module}.sh"), text: script },
+        ])
+    }
 }
 
 #[derive(Template)]
@@ -71,6 +130,7 @@ pub(super) fn emit(
 struct Testbench<'a> {
     header: String,
     module: &'a str,
+    top: &'a str,
     s: &'a Signature,
     clken: bool,
     by_count: bool,
@@ -87,18 +147,17 @@ struct Script<'a> {
     module: &'a str,
 }
 
-/// Corners (all least, all greatest, zeros, both ends in turn, the first and the last element alone
-/// at an end), then random vectors, every other one of the ends only. Always the same for a model's
-/// input.
-fn vectors(model: &Model) -> Vec<Vec<i64>> {
-    let (n, lo, hi) = (model.input.elements(), model.input.format.min(), model.input.format.max());
+/// Corners of `n` elements: all least, all greatest, zeros, both ends in turn, the first and the last
+/// element alone at an end.
+pub(super) fn corners(n: usize, format: Format) -> Vec<Vec<i64>> {
+    let (lo, hi) = (format.min(), format.max());
     let alternating = |a: i64, b: i64| (0..n).map(|i| if i % 2 == 0 { a } else { b }).collect();
     let alone = |i: usize, v: i64| {
         let mut x = vec![0; n];
         x[i] = v;
         x
     };
-    let mut vectors = vec![
+    vec![
         vec![lo; n],
         vec![hi; n],
         vec![0; n],
@@ -106,19 +165,24 @@ fn vectors(model: &Model) -> Vec<Vec<i64>> {
         alternating(hi, lo),
         alone(0, hi),
         alone(n - 1, lo),
-    ];
-    vectors.push(alone(n - 1, hi));
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    for k in 0..RANDOM {
-        let ends = k % 2 == 0;
+        alone(n - 1, hi),
+    ]
+}
+
+/// So many random vectors of `n` elements, every other one of both ends only.
+pub(super) fn random(n: usize, format: Format, vectors: usize, seed: u64) -> Vec<Vec<i64>> {
+    let (lo, hi) = (format.min(), format.max());
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let vector = |k: usize| {
+        let ends = k.is_multiple_of(2);
         let element = |_| match (ends, rng.random_bool(0.5)) {
             (true, false) => lo,
             (true, true) => hi,
             (false, _) => rng.random_range(lo..=hi),
         };
-        vectors.push((0..n).map(element).collect());
-    }
-    vectors
+        (0..n).map(element).collect()
+    };
+    (0..vectors).map(vector).collect()
 }
 
 /// One beat per line, as `$readmemh` reads it: the last lane first.
@@ -143,7 +207,6 @@ fn beats(stream: &Stream, vectors: &[Vec<i64>]) -> String {
 mod tests {
     use super::super::signature::{Beat, Vector};
     use super::*;
-    use strassenc_runtime::Format;
 
     #[test]
     fn beats_have_element_0_in_the_low_digits() {

@@ -82,6 +82,9 @@ pub enum Role {
     Wab,
     /// W_c: from the multipliers to the layer's outputs.
     Wc,
+    /// W, transposed: the one matrix of a [`Kernel`](crate::kernel::Kernel), from its inputs to its
+    /// outputs. No layer has it.
+    W,
 }
 
 /// A linear operation with what is added to its result: biases and the halves of roundings.
@@ -128,6 +131,7 @@ impl fmt::Display for Role {
             Role::Wb => "W_b",
             Role::Wab => "W_a, W_b",
             Role::Wc => "W_c",
+            Role::W => "W",
         })
     }
 }

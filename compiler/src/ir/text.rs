@@ -208,12 +208,13 @@ impl Role {
             Role::Wb => "W_b",
             Role::Wab => "W_ab",
             Role::Wc => "W_c",
+            Role::W => "W",
         }
     }
 
     /// That of a [`word`](Self::word).
     pub(crate) fn of_word(word: &str) -> Option<Self> {
-        [Role::Wb, Role::Wab, Role::Wc].into_iter().find(|role| role.word() == word)
+        [Role::Wb, Role::Wab, Role::Wc, Role::W].into_iter().find(|role| role.word() == word)
     }
 }
 

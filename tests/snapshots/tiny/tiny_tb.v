@@ -106,14 +106,14 @@ module tiny_tb;
             file = $fopen({folder, "/tiny_tb_input.mem"}, "r");
             whole = 1'b1;
             for (lines = 0; whole && lines < VECTORS * IN_BEATS; lines = lines + 1) begin
-                read_line(IN_BITS / 4);
+                read_line((IN_BITS + 3) / 4);
                 given[lines] = word[IN_BITS-1:0];
             end
             told("tiny_tb_input.mem");
             if (whole) begin
                 file = $fopen({folder, "/tiny_tb_output.mem"}, "r");
                 for (lines = 0; whole && lines < VECTORS * OUT_BEATS; lines = lines + 1) begin
-                    read_line(OUT_BITS / 4);
+                    read_line((OUT_BITS + 3) / 4);
                     expected[lines] = word[OUT_BITS-1:0];
                 end
                 told("tiny_tb_output.mem");

@@ -38,6 +38,7 @@ fn shape(chain: &Chain) -> Check {
             OpKind::Linear { role: Role::Wab, .. } => 'a',
             OpKind::Product => 'p',
             OpKind::Linear { role: Role::Wc, .. } => 'c',
+            OpKind::Linear { role: Role::W, .. } => 'w',
             OpKind::Multiply { .. } => 'm',
             OpKind::Offset { .. } => 'o',
             OpKind::Requantise { .. } => 'q',
