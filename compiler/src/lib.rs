@@ -3,7 +3,7 @@
 //! Data flows one way: [`lower`] (model → [`ir`]) → [`adder_graph`] (share, prove) → [`circuit`] →
 //! [`schedule`], or [`folded`] → [`stream`] → [`emit`]; [`compile`] runs the passes. All of that is
 //! pure: no clock, no unseeded randomness, no environment. Processes are started only by
-//! `simulate`, `synth`, `witness` and `tools`.
+//! `simulate`, `synth`, `witness` and `tools`; [`cli`] has the clock, the environment and Ctrl-C.
 //!
 //! ```
 //! use strassenc::{compile, emit};
@@ -28,6 +28,7 @@ pub mod adder_graph;
 pub mod build;
 pub mod check;
 pub mod circuit;
+pub mod cli;
 pub mod compile;
 pub mod count;
 pub mod device;
@@ -56,3 +57,6 @@ pub mod tools;
 pub mod witness;
 
 pub use strassenc_adder_graph::interval;
+
+// The command line names the library as whoever else uses it.
+extern crate self as strassenc;

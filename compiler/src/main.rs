@@ -1,7 +1,5 @@
 //! The `strassenc` program.
 
-mod cli;
-
 fn main() -> std::process::ExitCode {
-    cli::main()
+    strassenc::cli::main(std::env::args_os()).into()
 }

@@ -1,7 +1,11 @@
-//! Progress on standard error, in one style: no figure is shown before it means something.
+//! Progress on standard error, or to who listens in its place, in one style: no figure is shown
+//! before it means something.
 
-use indicatif::{HumanDuration, ProgressState, ProgressStyle};
-use std::fmt::Write;
+use indicatif::{HumanDuration, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
+use std::cell::RefCell;
+use std::fmt::{self, Display, Write};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Time after which the speed so far says something about the rest.
@@ -20,6 +24,104 @@ pub fn style(template: &str) -> ProgressStyle {
         .with_key("left", |state: &ProgressState, to: &mut dyn Write| {
             let _ = to.write_str(&left(state.pos(), state.len(), state.elapsed(), state.eta()));
         })
+}
+
+thread_local! {
+    /// Who is told of the work of this thread.
+    static LISTENER: RefCell<Option<Arc<Listener>>> = const { RefCell::new(None) };
+}
+
+/// Who is told of a thread's work where standard error is not what people look at.
+#[derive(Default)]
+pub struct Listener {
+    /// The line that is shown, empty where there is none.
+    pub line: Mutex<String>,
+    /// What was told beside it, and not taken yet.
+    pub notes: Mutex<Vec<String>>,
+}
+
+/// From now on this thread's bars and notes go to `listener`.
+pub fn listen(listener: Arc<Listener>) {
+    LISTENER.set(Some(listener));
+}
+
+/// Where this thread's bars are drawn: its listener, else standard error, if that is a terminal.
+pub fn target() -> ProgressDrawTarget {
+    match LISTENER.with_borrow(Option::clone) {
+        Some(listener) => {
+            ProgressDrawTarget::term_like(Box::new(Line { listener, drawn: Mutex::default() }))
+        }
+        None => ProgressDrawTarget::stderr(),
+    }
+}
+
+/// Tells this thread's listener; false where there is none.
+pub fn note(text: &impl Display) -> bool {
+    LISTENER.with_borrow(|listener| {
+        let Some(listener) = listener else { return false };
+        listener.notes.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_string());
+        true
+    })
+}
+
+/// A terminal of one line, which a listener reads once it is drawn.
+struct Line {
+    listener: Arc<Listener>,
+    drawn: Mutex<String>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Line")
+    }
+}
+
+impl Line {
+    fn drawn(&self) -> MutexGuard<'_, String> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TermLike for Line {
+    fn width(&self) -> u16 {
+        100
+    }
+
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.drawn().push_str(text);
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.drawn().clear();
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let drawn = self.drawn().trim_end().to_string();
+        *self.listener.line.lock().unwrap_or_else(PoisonError::into_inner) = drawn;
+        Ok(())
+    }
 }
 
 fn steps(done: u64, all: Option<u64>) -> String {

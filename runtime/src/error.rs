@@ -39,7 +39,8 @@ impl Kind {
         }
     }
 
-    fn word(self) -> &'static str {
+    /// The kind in a word, as errors begin with it.
+    pub fn word(self) -> &'static str {
         match self {
             Kind::Input => "input",
             Kind::Io => "io",
@@ -121,6 +122,16 @@ impl Error {
     pub fn within(mut self, outer: impl fmt::Display) -> Self {
         self.0.place = format!("{outer}: {}", self.0.place);
         self
+    }
+
+    /// Where it is wrong: a path, a layer or an option.
+    pub fn place(&self) -> &str {
+        &self.0.place
+    }
+
+    /// The way out, where there is one.
+    pub fn way_out(&self) -> Option<&str> {
+        self.0.help.as_deref()
     }
 
     /// What is wrong, without the place and the way out.

@@ -21,7 +21,7 @@ mod ternary;
 
 pub use curves::compare;
 pub use exact::fake_quantised;
-pub use image::{ImageCheckpoint, ImageLearner};
+pub use image::{Given, ImageCheckpoint, ImageLearner, given};
 pub use loss::Score;
 pub use run::{
     CHECKPOINT, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary,

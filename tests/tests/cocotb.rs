@@ -2,49 +2,16 @@
 //! engines.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use strassenc::build::{self, Options};
 use strassenc::emit::signature::Frames;
-use strassenc::tools::Tools;
 use strassenc_runtime::data::{self, npy};
-use strassenc_runtime::files::sha256;
 use strassenc_runtime::{golden, model_file};
-use strassenc_tests::tools;
+use strassenc_tests::{packages, root, tools};
 
 /// The oldest Verilator that cocotb takes.
 const VERILATOR: (u32, u32) = (5, 36);
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The pinned packages of the example, fetched once; why not, where they cannot be had.
-fn packages(tools: &Tools) -> Result<PathBuf, String> {
-    let requirements = root().join("examples/cocotb/requirements.txt");
-    let pins = fs::read(&requirements).map_err(|e| e.to_string())?;
-    let python = tools.python().map_err(|e| e.to_string())?;
-    let folder = tools.home().join(format!(
-        "cache/cocotb-{}-python-{}",
-        &sha256(&pins)[..8],
-        python.version
-    ));
-    if !folder.is_dir() {
-        fs::create_dir_all(tools.home().join("cache")).map_err(|e| e.to_string())?;
-        let fetched =
-            tempfile::tempdir_in(tools.home().join("cache")).map_err(|e| e.to_string())?;
-        let mut pip = python.command();
-        pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--only-binary", ":all:"]);
-        pip.arg("--require-hashes")
-            .arg("-r")
-            .arg(&requirements)
-            .arg("--target")
-            .arg(fetched.path());
-        tools.run_ok(&mut pip).map_err(|e| e.to_string())?;
-        fs::rename(fetched.keep(), &folder).map_err(|e| e.to_string())?;
-    }
-    Ok(folder)
-}
 
 /// A program of this name that runs `command`, for tools that look for it on the search path.
 #[cfg(unix)]
@@ -69,7 +36,8 @@ fn wrap(folder: &Path, name: &str, command: &Command) {
 #[test]
 fn digits_stream_through_a_core_as_through_dma_engines() {
     let tools = tools();
-    let site = match packages(&tools) {
+    let requirements = root().join("examples/cocotb/requirements.txt");
+    let site = match packages(&tools, "cocotb", &requirements) {
         Ok(site) => site,
         Err(cause) => return eprintln!("skipped: cocotb and its packages cannot be had: {cause}"),
     };

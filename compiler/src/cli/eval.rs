@@ -237,8 +237,11 @@ fn write_vectors(folder: &Path, files: &[(&str, Vec<u8>)], overwrite: &Overwrite
     files::write_folder(folder, named, |_| Ok(()), |folder| check_vectors(folder, overwrite))
 }
 
-/// [Golden's outputs](golden::outputs), with progress.
-pub(super) fn golden_outputs(
+/// [Golden's outputs](golden::outputs), with progress and Ctrl-C.
+///
+/// # Errors
+/// As there, and where the user interrupts.
+pub fn golden_outputs(
     model: &Model,
     inputs: ArrayView2<i64>,
     tools: &Tools,

@@ -1,4 +1,4 @@
-//! The command line: one file per command.
+//! The command line, one file per command, and what of it the Python package calls.
 
 mod check;
 mod choices;
@@ -22,8 +22,8 @@ mod train;
 mod verilog;
 
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strassenc_runtime::{Error, Kind, Result, files};
 
@@ -93,9 +93,19 @@ enum Command {
     Doctor(doctor::Args),
 }
 
-/// Runs the program with the process's arguments.
-pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+pub use eval::golden_outputs;
+pub use home::tools;
+pub use verilog::{compile, load, options};
+
+/// Interrupts all long work of the process, as Ctrl-C does; or, with `false`, lets it begin again.
+pub fn interrupt(now: bool) {
+    INTERRUPTED.store(now, Ordering::SeqCst);
+}
+
+/// Runs the program with these arguments, its name first, and yields its exit status. Ctrl-C is the
+/// program's from then on.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         // Wrong arguments are told on standard error, --help and --version on standard output.
         Err(told) => {
@@ -118,14 +128,14 @@ pub fn main() -> ExitCode {
 
 /// The exit status: `done` where all went well, else the error's, which is told where somebody
 /// reads.
-fn status(result: Result<()>, done: i32) -> ExitCode {
+fn status(result: Result<()>, done: i32) -> u8 {
     let Err(error) = result else {
-        return ExitCode::from(u8::try_from(done).unwrap_or(Kind::Internal.exit_status()));
+        return u8::try_from(done).unwrap_or(Kind::Internal.exit_status());
     };
     if error.kind() != Kind::Closed {
         output::note(&error);
     }
-    ExitCode::from(error.kind().exit_status())
+    error.kind().exit_status()
 }
 
 fn run(command: Command) -> Result<()> {

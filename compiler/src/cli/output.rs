@@ -8,6 +8,7 @@
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
+use strassenc::progress;
 use strassenc::report::WIDTH;
 use strassenc_runtime::{Error, Kind, Result};
 
@@ -36,9 +37,11 @@ pub fn write(text: impl Display) -> Result<()> {
     write!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(failed)
 }
 
-/// Writes a line for people to standard error.
+/// Writes a line for people to standard error, or tells the [listener](progress::listen).
 pub fn note(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    if !progress::note(&text) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
 }
 
 /// Columns of the terminal that standard output is, at least 40; [`WIDTH`] where it is none.

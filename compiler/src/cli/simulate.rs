@@ -9,9 +9,7 @@ use strassenc::build::Build;
 use strassenc::check::random_vectors;
 use strassenc::emit;
 use strassenc::ir::{self, State};
-use strassenc::simulate::{
-    self, Failure, Fault, Mismatch, Options, Place, Run, Simulator, Sources,
-};
+use strassenc::simulate::{Mismatch, Options, Place, Run, Simulator, Sources};
 use strassenc::tools::Tools;
 use strassenc_runtime::{Error, Model, Result, golden};
 
@@ -100,7 +98,7 @@ struct Report<'a> {
     /// Samples with a wrong output.
     mismatches: usize,
     first_mismatch: Option<Mismatch>,
-    place: Option<Place>,
+    place: Option<&'a Place>,
     /// Share of the samples that the core classifies rightly, within 0..=1.
     accuracy: Option<f64>,
     latency: Timing<i64>,
@@ -167,26 +165,21 @@ pub fn run(args: Args) -> Result<()> {
         let traced = Simulator::build(&sources, &build.signature, true, &tools)?;
         traced.record(&vectors.inputs[..vectors.inputs.len().min(WAVE)], &options, file)?;
     }
-    let run = match simulator.run(&vectors.inputs, &options) {
-        Ok(run) => run,
-        Err(Failure::Error(error)) => return Err(error),
-        Err(Failure::Fault(fault)) => {
-            return Err(fault_error(&build, &sources, &vectors, fault, &tools));
-        }
+    let wrong = |sample| {
+        output::note(format_args!("sample {sample} is wrong: looking for the first wrong signal"));
+        build.compiled()
     };
-    let mismatch = run.mismatch(&vectors.outputs);
-    let place = match &mismatch {
-        Some(mismatch) => Some(locate(&build, &sources, &vectors, mismatch.sample, &tools)?),
-        None => None,
-    };
+    let Vectors { inputs, outputs, .. } = &vectors;
+    let compared = simulator.compare(&sources, inputs, outputs, &options, &wrong)?;
+    let (run, mismatch) = (&compared.run, compared.wrong.as_ref().map(|(mismatch, _)| *mismatch));
     let report = Report {
         build: &build.folder,
         data: &vectors.name,
         samples: vectors.inputs.len(),
         mismatches: mismatch.map_or(0, |m| m.samples),
         first_mismatch: mismatch,
-        place,
-        accuracy: vectors.labels.as_ref().map(|labels| accuracy(&run, labels)),
+        place: compared.wrong.as_ref().map(|(_, place)| place),
+        accuracy: vectors.labels.as_ref().map(|labels| accuracy(run, labels)),
         latency: Timing { measured: run.latency, promised: build.signature.latency },
         ii: run.ii.map(|measured| Timing { measured, promised: build.signature.ii.into() }),
         clocks: run.clocks,
@@ -203,12 +196,7 @@ pub fn run(args: Args) -> Result<()> {
     } else {
         output::write(render(&report))?;
     }
-    match (mismatch, &report.place) {
-        (Some(mismatch), Some(place)) => {
-            Err(mismatch_error(&build, &mismatch, vectors.inputs.len(), place))
-        }
-        _ => run.check_promises(&build.signature),
-    }
+    simulator.verdict(&compared)
 }
 
 /// How the streams are driven.
@@ -341,47 +329,6 @@ fn accuracy(run: &Run, labels: &[u32]) -> f64 {
     let right =
         run.outputs.iter().zip(labels).filter(|(y, label)| golden::argmax(y) == **label as usize);
     right.count() as f64 / labels.len() as f64
-}
-
-fn locate(
-    build: &Build,
-    sources: &Sources,
-    vectors: &Vectors,
-    sample: usize,
-    tools: &Tools,
-) -> Result<Place> {
-    output::note(format_args!("sample {sample} is wrong: looking for the first wrong signal"));
-    let Vectors { inputs, outputs, .. } = vectors;
-    let compiled = build.compiled()?;
-    simulate::locate(&compiled, sources, &build.signature, inputs, sample, &outputs[sample], tools)
-}
-
-fn fault_error(
-    build: &Build,
-    sources: &Sources,
-    vectors: &Vectors,
-    fault: Fault,
-    tools: &Tools,
-) -> Error {
-    let sample = fault.sample.min(vectors.inputs.len() - 1);
-    match locate(build, sources, vectors, sample, tools) {
-        Ok(place) => {
-            let place_of = format!("core `{}`, sample {sample}", fault.core);
-            Error::mismatch(place_of, format_args!("{}\n  {place}", fault.cause))
-        }
-        Err(_) => Failure::Fault(fault).into(),
-    }
-}
-
-fn mismatch_error(build: &Build, mismatch: &Mismatch, samples: usize, place: &Place) -> Error {
-    let Mismatch { sample, output, expected, got, samples: wrong } = mismatch;
-    Error::mismatch(
-        format_args!("core `{}`, sample {sample}", build.signature.top),
-        format_args!(
-            "output {output} is {got}, golden says {expected} ({wrong} of {samples} samples are \
-             wrong)\n  {place}"
-        ),
-    )
 }
 
 fn render(report: &Report) -> String {

@@ -1,20 +1,22 @@
 //! The command `strassenc verilog`.
 
 use super::{INTERRUPTED, at_once, consent, numbers, output};
+use clap::Parser;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::adder_graph::CostModel;
 use strassenc::build::{self, Build, Edits, MOST_EFFORT, Options, Record};
-use strassenc::compile::{self, Level, Pass};
+use strassenc::compile::{self, Compiled, Level, Pass};
 use strassenc::device::{DEVICES, Device};
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
-use strassenc::progress::style;
+use strassenc::progress::{self, style};
 use strassenc::report;
 use strassenc::schedule::{ADDERS_PER_STAGE, MULTIPLIER_LATENCY};
 use strassenc_runtime::artifact::{Artifact, read_as};
@@ -330,7 +332,10 @@ fn stop_after(
 }
 
 /// The model in a file or in a run folder.
-pub(super) fn load(path: &Path) -> Result<Model> {
+///
+/// # Errors
+/// Where there is none, with what there is instead.
+pub fn load(path: &Path) -> Result<Model> {
     let named =
         path.to_str().and_then(|name| network::ready().iter().find(|(ready, _)| *ready == name));
     if let Some((name, _)) = named.filter(|_| !path.exists()) {
@@ -351,6 +356,45 @@ pub(super) fn load(path: &Path) -> Result<Model> {
     read_as(Artifact::Run, path, |_| model_file::load(&file))
 }
 
+/// The words of the options alone.
+#[derive(Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+struct Words {
+    #[command(flatten)]
+    options: BuildArgs,
+}
+
+/// What these words, as they stand on the command line of `strassenc verilog`, ask for: the
+/// options, and the device that reports count for.
+///
+/// # Errors
+/// Where an option is unknown, or its value impossible.
+pub fn options(words: impl IntoIterator<Item = OsString>) -> Result<(Options, Device)> {
+    let words = Words::try_parse_from(words).map_err(|told| {
+        let text = told.to_string();
+        let cause = text.split("\n\n").next().unwrap_or_default();
+        Error::input("options", cause.trim_start_matches("error: "))
+    })?;
+    let device = words.options.device.unwrap_or(DEVICES[0]);
+    Ok((words.options.options()?, device))
+}
+
+/// Compiles with progress and Ctrl-C; says so first where that takes long, and refuses where it
+/// takes hours or more memory than there is, unless `anyway`.
+///
+/// # Errors
+/// Then, and as [`build::compile`].
+pub fn compile(model: &Model, options: &Options, anyway: bool) -> Result<Compiled> {
+    consent::ask(model, options, anyway)?;
+    compiled(model, options)
+}
+
+fn compiled(model: &Model, options: &Options) -> Result<Compiled> {
+    compiling(options, |progress, stop, spent| {
+        at_once(|| build::compile(model, options, progress, stop, spent))
+    })
+}
+
 /// Compiles with progress on stderr and writes the build folder.
 pub(super) fn write(
     model: &Model,
@@ -359,10 +403,7 @@ pub(super) fn write(
     edits: Edits,
 ) -> Result<Record> {
     build::check_replaceable(folder, options, edits)?;
-    compiling(options, |progress, stop, spent| {
-        let core = at_once(|| build::compile(model, options, progress, stop, spent))?;
-        build::replace(folder, &core, options, edits)
-    })
+    build::replace(folder, &compiled(model, options)?, options, edits)
 }
 
 /// Does work that compiles, with its progress on stderr, the search within its time limit, and
@@ -376,7 +417,8 @@ fn compiling<T>(
     ) -> Result<T>,
 ) -> Result<T> {
     let style = style("{prefix:10} {bar:30} {steps} {msg} {elapsed}");
-    let bar = ProgressBar::no_length().with_style(style).with_prefix("compiling");
+    let bar = ProgressBar::with_draw_target(None, progress::target());
+    let bar = bar.with_style(style).with_prefix("compiling");
     // Drawn on a terminal only; the sharing of a large matrix is one long step.
     bar.enable_steady_tick(Duration::from_millis(200));
     let began = Instant::now();

@@ -6,11 +6,13 @@
 //! and the like; [`Stepper`] is one that is given an input at a time.
 
 mod beats;
+mod compare;
 mod locate;
 mod run;
 mod step;
 mod wave;
 
+pub use compare::Compared;
 pub use locate::{FullFifo, Place, compare_words, locate};
 pub use run::{Failure, Fault, Mismatch, Options, Run};
 pub use step::Stepper;

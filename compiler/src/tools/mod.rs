@@ -20,7 +20,7 @@ pub use install::Install;
 pub use process::{Finished, kill_all};
 pub use strassenc_verilator::{Cxx, Verilator};
 
-use crate::progress::style;
+use crate::progress::{self, style};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -114,6 +114,6 @@ impl Tools {
     }
 
     fn draw_target(&self) -> ProgressDrawTarget {
-        if self.progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+        if self.progress { progress::target() } else { ProgressDrawTarget::hidden() }
     }
 }

@@ -6,6 +6,7 @@ mod exact;
 mod float;
 mod from;
 mod frozen;
+mod given;
 mod learner;
 mod norm;
 mod patches;
@@ -15,6 +16,7 @@ mod weights;
 
 use super::checkpoint::Checkpoint;
 pub use exact::outputs;
+pub use given::{Given, given};
 pub use learner::ImageLearner;
 
 /// A run over samples at one moment.

@@ -25,20 +25,36 @@ use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Zip};
 /// arrive, so that what earlier layers lost by quantisation is made up for where a mean and a scale
 /// can.
 pub fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> Frozen {
+    let mut spns = float.spns();
+    let mut layer = |step: &Step, frac: i32, x: ArrayView2<f64>| {
+        let Some(spn) = spns.next() else { unreachable!("a layer for each linear step") };
+        fold_layer(spn, network, frac, x, step.relu)
+    };
+    fold_with(network, samples.mapv(f64::from), &mut layer)
+}
+
+/// Does as [`fold`] with layers that `layer` makes: of a linear step, given the frac of what enters
+/// and its values.
+pub fn fold_with(
+    network: &Network,
+    samples: Array2<f64>,
+    layer: &mut dyn FnMut(&Step, i32, ArrayView2<f64>) -> FrozenLayer,
+) -> Frozen {
     // An invariant: descriptions are validated when they are read.
     let steps = network.plan().expect("the network is valid");
     let bits = &network.bits;
-    let (mut layers, mut joins, mut spns) = (vec![], vec![], float.spns());
-    let mut values = vec![(samples.mapv(f64::from), network.input.format().frac)];
+    let (mut layers, mut joins) = (vec![], vec![]);
+    let mut values = vec![(samples, network.input.format().frac)];
     let signs = plan::signs(&steps, network.input.signed);
     for (i, step) in steps.iter().enumerate() {
         let (x, frac) = &values[step.from[0]];
         let empty = || Array2::zeros((x.nrows(), step.output.elements()));
         let value = match &step.op {
             Op::Linear(_) => {
-                let Some(spn) = spns.next() else { unreachable!("a layer for each linear step") };
-                let layer = fold_layer(spn, network, *frac, x.view(), step.relu);
-                let z = stack(in_pieces(x.view(), spn.columns(), |x| {
+                let layer = layer(step, *frac, x.view());
+                let patches = &layer.fixed.patches;
+                let columns = patches.per_sample() * patches.columns();
+                let z = stack(in_pieces(x.view(), columns, |x| {
                     let mut trace = Trace::default();
                     layer.forward(x, &mut trace);
                     trace.z

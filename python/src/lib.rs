@@ -1,0 +1,214 @@
+//! The Python module `strassenc._strassenc`, which the package in `python/strassenc` stands on: what
+//! the command line does, with arrays in place of files.
+//!
+//! Long work runs in a thread of its own, so that Python's Ctrl-C is seen and its bars are shown.
+
+mod convert;
+mod work;
+
+use pyo3::prelude::*;
+
+/// What the package `strassenc` is made of.
+#[pymodule]
+mod _strassenc {
+    use crate::convert::{Arrays, array, described, raised, rows};
+    use crate::work::work;
+    use numpy::{PyArray2, PyReadonlyArray2};
+    use pyo3::prelude::*;
+    use std::ffi::OsString;
+    use std::path::PathBuf;
+    use strassenc::build::{self, Edits};
+    use strassenc::compile::Compiled;
+    use strassenc::emit::{self, Signature};
+    use strassenc::report::Report;
+    use strassenc::simulate::{Simulator, Sources};
+    use strassenc::{cli, simulate};
+    use strassenc_runtime::data::Values;
+    use strassenc_runtime::train::{self, Given};
+    use strassenc_runtime::{files, model_file};
+
+    /// Runs the program with these arguments, its name first; yields the exit status.
+    #[pyfunction]
+    fn main(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+        py.detach(|| cli::main(arguments))
+    }
+
+    /// An integer network.
+    #[pyclass(frozen)]
+    struct Model(strassenc_runtime::Model);
+
+    #[pymethods]
+    impl Model {
+        /// The model in a run folder or a file.
+        #[staticmethod]
+        fn load(py: Python<'_>, path: PathBuf) -> PyResult<Model> {
+            work(py, || cli::load(&path)).map(Model)
+        }
+
+        /// The model of a description, in JSON, with layers of W_b, a, W_c and b, where samples
+        /// `[n, elements]` decide formats.
+        #[staticmethod]
+        fn from_arrays(
+            py: Python<'_>,
+            description: &str,
+            layers: Vec<Arrays<'_>>,
+            x: PyReadonlyArray2<'_, f64>,
+        ) -> PyResult<Model> {
+            let own = |(w_b, a, w_c, bias): Arrays| Given {
+                w_b: w_b.as_array().to_owned(),
+                a: a.as_array().to_owned(),
+                w_c: w_c.as_array().to_owned(),
+                bias: bias.as_array().to_owned(),
+            };
+            let layers: Vec<Given> = layers.into_iter().map(own).collect();
+            let x = Values::Double(x.as_array().to_owned());
+            work(py, || train::given(&described(description)?, &layers, &x)).map(Model)
+        }
+
+        /// Writes the model file.
+        fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+            work(py, || files::write(&path, &model_file::to_bytes(&self.0)?))
+        }
+
+        #[getter]
+        fn name(&self) -> &str {
+            &self.0.name
+        }
+
+        #[getter]
+        fn input_shape(&self) -> Vec<usize> {
+            self.0.input.shape.clone()
+        }
+
+        /// Whether it is signed, its bits, and its fractional bits.
+        #[getter]
+        fn input_format(&self) -> (bool, u32, i32) {
+            let format = self.0.input.format;
+            (format.signed, format.bits, format.frac)
+        }
+
+        #[getter]
+        fn outputs(&self) -> usize {
+            self.0.outputs()
+        }
+
+        #[getter]
+        fn output_frac(&self) -> i32 {
+            self.0.output_frac()
+        }
+
+        #[getter]
+        fn sha256(&self, py: Python<'_>) -> PyResult<String> {
+            model_file::sha256(&self.0).map_err(|e| raised(py, &e))
+        }
+
+        /// The integers, `[n, elements]`, of real values, `[n, elements]`, in the input's format.
+        fn integers<'py>(
+            &self,
+            py: Python<'py>,
+            x: PyReadonlyArray2<'py, f64>,
+        ) -> PyResult<Bound<'py, PyArray2<i64>>> {
+            let x = Values::Double(x.as_array().to_owned());
+            let integers = work(py, || x.integers(self.0.input.format))?;
+            Ok(PyArray2::from_owned_array(py, integers))
+        }
+
+        /// Golden's outputs, `[n, n_out]`, for integers, `[n, elements]`.
+        fn infer<'py>(
+            &self,
+            py: Python<'py>,
+            x: PyReadonlyArray2<'py, i64>,
+        ) -> PyResult<Bound<'py, PyArray2<i64>>> {
+            let x = x.as_array().to_owned();
+            let outputs = work(py, || cli::golden_outputs(&self.0, x.view(), &cli::tools()?))?;
+            Ok(PyArray2::from_owned_array(py, outputs))
+        }
+
+        /// The core that these options of `strassenc verilog` make of the model.
+        fn compile(&self, py: Python<'_>, words: Vec<OsString>, anyway: bool) -> PyResult<Core> {
+            work(py, || {
+                let (options, device) = cli::options(words)?;
+                let compiled = cli::compile(&self.0, &options, anyway)?;
+                let (record, _) = build::contents(&compiled, &options)?;
+                let emitted = emit::emit_core(&compiled, &options.emit())?;
+                let report = Report::new(&record, &emitted.signature, device);
+                let sources = Sources::from(&emitted);
+                Ok(Core { compiled, options, sources, signature: emitted.signature, report })
+            })
+        }
+    }
+
+    /// A compiled core.
+    #[pyclass(frozen)]
+    struct Core {
+        compiled: Compiled,
+        options: build::Options,
+        sources: Sources,
+        signature: Signature,
+        report: Report,
+    }
+
+    #[pymethods]
+    impl Core {
+        /// Every figure, as JSON.
+        fn report(&self, py: Python<'_>) -> PyResult<String> {
+            crate::convert::json(py, &self.report)
+        }
+
+        /// The signature, as JSON.
+        fn signature(&self, py: Python<'_>) -> PyResult<String> {
+            crate::convert::json(py, &self.signature)
+        }
+
+        /// The report in lines of at most `width` characters.
+        fn text(&self, py: Python<'_>, width: usize) -> PyResult<String> {
+            self.report.document().map(|page| page.text(width)).map_err(|e| raised(py, &e))
+        }
+
+        /// The report as one page.
+        fn html(&self, py: Python<'_>) -> PyResult<String> {
+            let page = self.report.document().and_then(|page| page.html());
+            page.map_err(|e| raised(py, &e))
+        }
+
+        /// Writes the report as one page.
+        fn write_html(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+            work(py, || files::write(&path, self.report.document()?.html()?.as_bytes()))
+        }
+
+        /// Writes the build folder.
+        fn save(&self, py: Python<'_>, folder: PathBuf, overwrite: bool) -> PyResult<()> {
+            let edits = if overwrite { Edits::Overwrite } else { Edits::Keep };
+            work(py, || build::replace(&folder, &self.compiled, &self.options, edits).map(drop))
+        }
+
+        /// Streams integers, `[n, elements]`, through the core in Verilator: the outputs, which are
+        /// golden's, latency, II, clocks, and seconds.
+        #[allow(clippy::type_complexity)]
+        fn simulate<'py>(
+            &self,
+            py: Python<'py>,
+            x: PyReadonlyArray2<'py, i64>,
+            pauses: (bool, bool, bool),
+            seed: u64,
+            threads: usize,
+        ) -> PyResult<(Bound<'py, PyArray2<i64>>, i64, Option<f64>, u64, f64)> {
+            let x = x.as_array().to_owned();
+            let (gaps, backpressure, pauses) = pauses;
+            let options = simulate::Options { seed, gaps, backpressure, pauses, threads };
+            let run = work(py, || {
+                let tools = cli::tools()?;
+                let golden = rows(cli::golden_outputs(&self.compiled.model, x.view(), &tools)?);
+                tools.verilator_or_install()?;
+                let simulator = Simulator::build(&self.sources, &self.signature, false, &tools)?;
+                let core = |_| Ok(self.compiled.clone());
+                let compared =
+                    simulator.compare(&self.sources, &rows(x), &golden, &options, &core)?;
+                simulator.verdict(&compared)?;
+                Ok(compared.run)
+            })?;
+            let outputs = array(py, &run.outputs, self.compiled.model.outputs())?;
+            Ok((outputs, run.latency, run.ii, run.clocks, run.seconds))
+        }
+    }
+}

@@ -1,0 +1,21 @@
+"""From a neural network to a multiplication budget, and to Verilog.
+
+    import strassenc as sc
+
+    model = sc.Model.load("run")                  # a run folder, or a .safetensors file
+    y = model.infer(x)                            # the integer network, exactly
+    core = model.compile(device="xc7a35t", clock=200)
+    core.simulate(x)                              # Verilator, bit for bit
+    core.save("build")
+    core.report_html("report.html")
+
+Long work shows its progress (`on_progress`), runs without the interpreter's lock, and stops at
+Ctrl-C. What goes wrong is an `Error`.
+"""
+
+from ._arrays import Ternary
+from ._error import Error
+from ._model import Core, Model, Simulation
+from ._progress import on_progress, show_progress
+
+__all__ = ["Core", "Error", "Model", "Simulation", "Ternary", "on_progress", "show_progress"]

@@ -1,0 +1,5 @@
+"""`python -m strassenc`."""
+
+from ._cli import main
+
+main()

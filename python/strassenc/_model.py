@@ -1,0 +1,278 @@
+"""Models and cores."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike, fspath
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _strassenc
+from ._arrays import Ternary, described
+from ._error import Error
+
+Path = str | PathLike[str]
+
+
+class Model:
+    """An integer network: what training ends in, golden computes and cores equal bit for bit."""
+
+    _native: _strassenc.Model
+
+    def __init__(self) -> None:
+        raise TypeError("a model is made by Model.load or Model.from_arrays")
+
+    @classmethod
+    def _of(cls, native: _strassenc.Model) -> Model:
+        model = cls.__new__(cls)
+        model._native = native
+        return model
+
+    @classmethod
+    def load(cls, path: Path) -> Model:
+        """The model in a run folder of `strassenc train`, or in a `.safetensors` file."""
+        return cls._of(_strassenc.Model.load(fspath(path)))
+
+    @classmethod
+    def from_arrays(
+        cls, description: Mapping[str, Any], weights: Mapping[str, Ternary], x: ArrayLike
+    ) -> Model:
+        """The integer network of ternary layers that were trained elsewhere, without training.
+
+        `description` has the keys of a `net.toml`, its linear layers without `r` and `p`; `weights`
+        has the arrays of each, by name (`dense_0`, `conv_0`, …, counted by kind); samples `x`,
+        `[n, *shape]` of real values, decide the formats of the values between the layers.
+
+            model = sc.Model.from_arrays(
+                {
+                    "name": "mlp",
+                    "input": {"shape": [64], "bits": 8, "frac": 8},
+                    "layers": [{"dense": {"units": 32}}, "relu", {"dense": {"units": 10}}],
+                },
+                {"dense_0": sc.Ternary(w0, scale0, bias0), "dense_1": sc.Ternary(w1, scale1)},
+                x,
+            )
+        """
+        whole, layers = described(description, weights)
+        samples = np.asarray(x, np.float64)
+        elements = int(np.prod(whole["input"]["shape"]))
+        if samples.size == 0 or samples.size % elements:
+            cause = f"has the shape {list(samples.shape)}"
+            help = f"give one sample at least, each of {elements} elements"
+            raise Error("input", "from_arrays, x", cause, help)
+        flat = samples.reshape(-1, elements)
+        return cls._of(_strassenc.Model.from_arrays(json.dumps(whole), layers, flat))
+
+    def save(self, path: Path) -> None:
+        """Writes the model file, in the place of one that is there; every command takes it."""
+        self._native.save(fspath(path))
+
+    @property
+    def name(self) -> str:
+        """The name of the network, which its Verilog module has too."""
+        return self._native.name
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of a sample; that of an image is (height, width) or (height, width, channels)."""
+        return tuple(self._native.input_shape)
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs."""
+        return self._native.outputs
+
+    @property
+    def sha256(self) -> str:
+        """The hash that stands in the model file and in all that is made of it."""
+        return self._native.sha256
+
+    def __repr__(self) -> str:
+        signed, bits, frac = self._native.input_format
+        format = f"{'s' if signed else 'u'}{bits} · 2^{-frac}"
+        return f"<Model {self.name}: {self.input_shape} of {format} → {self.outputs}>"
+
+    def infer(self, x: ArrayLike) -> NDArray[Any]:
+        """Golden's outputs: `[n, outputs]` for samples `[n, *input_shape]`, `[outputs]` for one.
+
+        Integers are those of the input's format, and so are the outputs (int64); floats are real
+        values, which are rounded to that format, and the outputs are real values (float64). Samples
+        may be flat, `[n, elements]`; channels of images come last. The samples of a network of
+        sequences are one sequence.
+        """
+        samples = _Samples(self._native, x, "infer")
+        return samples.outputs(self._native.infer(samples.integers))
+
+    def compile(
+        self,
+        *,
+        device: str | None = None,
+        clock: float | None = None,
+        target_fps: float | None = None,
+        lut_budget: int | None = None,
+        bram_budget: int | None = None,
+        dsp_budget: int | None = None,
+        multipliers: Literal["dsp", "shift-add", "auto"] | None = None,
+        multiplier_latency: int | None = None,
+        engine: Literal["auto", "unrolled", "folded"] | None = None,
+        engines: Path | None = None,
+        adders_per_stage: int | None = None,
+        effort: int | None = None,
+        time_limit: float | None = None,
+        seed: int | None = None,
+        max_depth: int | None = None,
+        extra_depth: int | None = None,
+        adder_operands: int | None = None,
+        cost: Literal["adders", "lut-bits"] | None = None,
+        beat_elements: int | None = None,
+        input_bits: int | None = None,
+        output_bits: int | None = None,
+        frames: Literal["tlast", "count"] | None = None,
+        aclken: bool = False,
+        anyway: bool = False,
+    ) -> Core:
+        """Lowers, proves, schedules and emits the model.
+
+        The parameters are the options of `strassenc verilog`, whose `--help` says what each is
+        for; `None` is its default. `clock` is in MHz, `target_fps` frames a second. A compile of
+        more than minutes warns first, one of hours needs `anyway`.
+        """
+        options = {name: value for name, value in locals().items() if name not in ("self", "anyway")}
+        words = []
+        for name, value in options.items():
+            if value is not None and value is not False:
+                words.append("--" + name.replace("_", "-"))
+                words += [] if value is True else [str(value)]
+        return Core._of(self._native.compile(words, anyway), self._native)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What came of a simulation, every output of which was golden's."""
+
+    outputs: NDArray[Any]
+    """As `Model.infer` gives them."""
+    latency: int
+    """Clocks from a sample's last input beat to its first output beat, as promised."""
+    ii: float | None
+    """Clocks between samples at full rate; none of a single sample, or where pauses were asked
+    for."""
+    clocks: int
+    """Clocks of all cores that ran side by side."""
+    seconds: float
+    """Seconds that the simulation took, without building the simulator."""
+
+
+class Core:
+    """A compiled core: proved Verilog, and what it costs. `print(core)` shows the report, and so
+    does a notebook."""
+
+    _native: _strassenc.Core
+    _model: _strassenc.Model
+
+    def __init__(self) -> None:
+        raise TypeError("a core is made by Model.compile")
+
+    @classmethod
+    def _of(cls, native: _strassenc.Core, model: _strassenc.Model) -> Core:
+        core = cls.__new__(cls)
+        core._native, core._model = native, model
+        return core
+
+    def report(self) -> dict[str, Any]:
+        """Every figure of the core, as `strassenc report BUILD --json` prints them."""
+        figures: dict[str, Any] = json.loads(self._native.report())
+        return figures
+
+    def signature(self) -> dict[str, Any]:
+        """The core's promises, as in `signature.json`: ports, formats, beats, latency, II."""
+        promises: dict[str, Any] = json.loads(self._native.signature())
+        return promises
+
+    def report_html(self, path: Path) -> None:
+        """Writes the report as one page without scripts, in the place of one that is there."""
+        self._native.write_html(fspath(path))
+
+    def save(self, folder: Path, *, overwrite: bool = False) -> None:
+        """Writes the build folder, which `strassenc simulate`, `report` and `check` take.
+
+        A build that is there is replaced, with `overwrite` also where its files were changed; a
+        folder that holds anything else is left alone.
+        """
+        self._native.save(fspath(folder), overwrite)
+
+    def simulate(
+        self,
+        x: ArrayLike,
+        *,
+        gaps: bool = False,
+        backpressure: bool = False,
+        pauses: bool = False,
+        seed: int = 1,
+        threads: int = 0,
+    ) -> Simulation:
+        """Streams samples, as `Model.infer` takes them, through the Verilog in Verilator, and
+        compares every output with golden's.
+
+        `gaps` and `backpressure` withhold `s_axis_tvalid` and `m_axis_tready` at random, `pauses`
+        the clock enable of a core with `aclken`. `threads` cores run side by side, 0: one a
+        processor. An output or a timing that is wrong is an `Error` of the kind `mismatch`, which
+        names the first wrong signal.
+        """
+        if pauses and not any(port["name"] == "aclken" for port in self.signature()["ports"]):
+            raise Error("input", "pauses", "needs a core with aclken", "compile(aclken=True)")
+        samples = _Samples(self._model, x, "simulate")
+        ways = (gaps, backpressure, pauses)
+        rows, latency, ii, clocks, seconds = self._native.simulate(
+            samples.integers, ways, seed, threads
+        )
+        return Simulation(samples.outputs(rows), latency, ii, clocks, seconds)
+
+    def __repr__(self) -> str:
+        return f"<Core {self.signature()['top']}>"
+
+    def __str__(self) -> str:
+        return self._native.text(100)
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self._native.html())
+        return f'<iframe srcdoc="{page}" style="width:100%;height:40em;border:0"></iframe>'
+
+
+class _Samples:
+    """Samples that a user gave, as the integers `[n, elements]` that a network takes."""
+
+    def __init__(self, model: _strassenc.Model, given: ArrayLike, place: str) -> None:
+        x, shape = np.asarray(given), tuple(model.input_shape)
+        elements = int(np.prod(shape))
+        one = x.shape == shape or x.shape == (elements,)
+        many = x.shape[1:] == shape or x.shape[1:] == (elements,)
+        if not one and not many:
+            wanted = f"[n, {', '.join(map(str, shape))}]"
+            help = f"give samples of that shape, flat ones, [n, {elements}], or one of them"
+            if len(shape) == 3 and x.shape[-3:] == (shape[2], *shape[:2]):
+                help = "channels come last: np.moveaxis(x, -3, -1)"
+            cause = f"has the shape {list(x.shape)}, the network takes {wanted}"
+            raise Error("input", f"{place}, x", cause, help)
+        if x.dtype.kind not in "biuf":
+            help = "give integers of the input's format, or floats, which are real values"
+            raise Error("input", f"{place}, x", f"holds {x.dtype}, not numbers", help)
+        self._one, self._real, self._frac = one, x.dtype.kind == "f", model.output_frac
+        x = x.reshape(-1, elements)
+        if self._real:
+            self.integers = model.integers(x.astype(np.float64))
+        else:
+            if x.dtype == np.uint64:
+                # What is beyond 63 bits is beyond every format, too.
+                x = np.minimum(x, np.uint64(np.iinfo(np.int64).max))
+            self.integers = x.astype(np.int64)
+
+    def outputs(self, integers: NDArray[np.int64]) -> NDArray[Any]:
+        """The outputs, `[n, outputs]`, as the samples ask for them."""
+        rows = integers[0] if self._one else integers
+        return rows * 2.0**-self._frac if self._real else rows
