@@ -59,24 +59,6 @@ module {{ module }} (
         .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .x({{ m.x }}), .product({{ m.product }})
     );
 {%- endfor %}
-{%- for m in stage.shift_added %}
-    // {{ m.origin }}: round({{ m.coefficient }} * {{ m.x }}{% if m.shift != 0 %} * 2^{{ -m.shift }}{% endif %}), from shifts and additions
-{%- for w in m.wires %}
-    wire [{{ w.high }}:0] {{ w.name }} = {{ w.value }};
-{%- endfor %}
-{%- for r in m.registers %}
-    reg [{{ r.high }}:0] {{ r.name }};
-    always @(posedge clk) {% if clken %}if (clken) {% endif %}{{ r.name }} <= {{ r.value }};
-{%- endfor %}
-{%- if let Some(w) = m.sum %}
-    wire [{{ w.high }}:0] {{ w.name }} = {{ w.value }};
-{%- endif %}
-{%- if !m.unused.is_empty() %}
-    wire {{ m.unused_name }} = &{1'b0, {{ m.unused }}};
-{%- endif %}
-    reg [{{ m.high }}:0] {{ m.product }};
-    always @(posedge clk) {% if clken %}if (clken) {% endif %}{{ m.product }} <= {{ m.value }};
-{%- endfor %}
 {%- for m in stage.products %}
     wire [{{ m.product_bits - 1 }}:0] {{ m.product }};  // {{ m.origin }}: {{ m.operands[0].value }} * {{ m.operands[1].value }}
     strassenc_product #(

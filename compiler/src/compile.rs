@@ -17,13 +17,13 @@ use crate::folded::{self, Folded};
 use crate::interval::Interval;
 use crate::ir::{self, Chain, Dataflow, EdgeId, Kind, Layer, Role, State};
 use crate::lower;
-use crate::multipliers::{self, Multipliers, ShiftAdd};
+use crate::multipliers::{self, Multipliers};
 use crate::schedule::{self, Pipeline};
 use crate::stream::depths::{self, Depth};
 use crate::stream::timing::{self, Ending, Timing};
 use crate::stream::{self, Engine, Graph};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use strassenc_runtime::error::suggest;
@@ -102,9 +102,6 @@ pub struct Unrolled {
     pub circuit: Circuit,
     /// The stages of these operations.
     pub pipeline: Pipeline,
-    /// The rows whose multiplications are built from shifts and additions; none until
-    /// [`multipliers::choose`].
-    pub shift_add: BTreeMap<u32, ShiftAdd>,
 }
 
 /// A matrix with its adder graph.
@@ -182,8 +179,7 @@ impl LayerEngine {
         match self {
             LayerEngine::Unrolled(layer) => {
                 let count = |f: fn(&Op) -> bool| layer.circuit.count(f);
-                let (all, shifts) = (count(Op::is_multiplier), count(Op::is_shift));
-                [all - layer.shift_add.len(), layer.shift_add.len() + shifts]
+                [count(Op::is_multiplier), count(Op::is_shift_add)]
             }
             LayerEngine::Folded(folded) if folded.bank.digits.is_some() => [0, folded.bank.lanes],
             LayerEngine::Folded(folded) => [folded.bank.lanes, 0],
@@ -331,8 +327,7 @@ pub fn from_plan(
                 let choice = *engines.layers.get(&layer.name).ok_or_else(|| {
                     Error::input(format_args!("layer `{}`", layer.name), "has no engine")
                 })?;
-                let shifts = options.multipliers != Multipliers::Dsp;
-                let made = one(last, dataflow, number, choice, shifts, share, &step)?;
+                let made = one(last, dataflow, number, choice, share, &step)?;
                 if last >= Pass::Fold && choice != Choice::Unrolled {
                     (0..STEPS_PER_LAYER).try_for_each(|_| step(&layer.name, Pass::Fold, None))?;
                 }
@@ -342,11 +337,14 @@ pub fn from_plan(
             .into_iter()
             .collect::<Result<Vec<_>>>()?;
     }
-    if last >= Pass::Schedule {
-        schedule(&levels.dataflow, &mut levels.layers, &options.schedule, &step)?;
-    }
     if last >= Pass::Multiply {
         multiply(&levels.dataflow, &mut levels.layers, options)?;
+    }
+    if last >= Pass::Build {
+        build(&levels.dataflow, &mut levels.layers, &step)?;
+    }
+    if last >= Pass::Schedule {
+        schedule(&levels.dataflow, &mut levels.layers, &options.schedule, &step)?;
     }
     if last >= Pass::Assemble {
         let stages: Vec<Engine> =
@@ -503,15 +501,24 @@ fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
 /// Chooses what multiplies, and proves the ROMs that this changes.
 fn multiply(dataflow: &Dataflow, layers: &mut [Made], options: &Options) -> Result<()> {
     let (mut unrolled, mut folded) = (vec![], vec![]);
-    for layer in layers.iter_mut() {
-        match layer {
-            Made::Engine(LayerEngine::Unrolled(layer)) => unrolled.push(layer.as_mut()),
-            Made::Engine(LayerEngine::Folded(layer)) => folded.push(layer.as_mut()),
+    for (layer, ir) in layers.iter_mut().zip(&dataflow.layers) {
+        match (layer, ir.kernel()) {
+            (Made::Shared([wb, _], shift_add), Some(kernel)) => {
+                let wb = &wb.solution.graph;
+                unrolled.push(multipliers::Rows { chain: &kernel.chain, wb, shift_add });
+            }
+            (Made::Engine(LayerEngine::Folded(layer)), _) => folded.push(layer.as_mut()),
             _ => {}
         }
     }
-    let others = dataflow.layers.iter().map(Layer::products_of_a_unit).sum();
-    multipliers::choose(unrolled, folded, others, options.multipliers, options.dsp_budget)?;
+    let what = multipliers::Choice {
+        multipliers: options.multipliers,
+        operands: options.share.operands,
+        slow: &|product| schedule::is_too_slow(product, &options.schedule),
+        others: dataflow.layers.iter().map(Layer::products_of_a_unit).sum(),
+        budget: options.dsp_budget,
+    };
+    multipliers::choose(unrolled, folded, &what)?;
     (layers.par_iter().zip(&dataflow.layers)).try_for_each(|(layer, ir)| match layer {
         Made::Engine(LayerEngine::Folded(folded)) if folded.bank.digits.is_some() => {
             Pass::Multiply.checked(folded::prove(folded, ir))
@@ -523,13 +530,12 @@ fn multiply(dataflow: &Dataflow, layers: &mut [Made], options: &Options) -> Resu
 /// Told after each step of a place: its pass, and the matrix where it is one of several.
 type Step<'a> = &'a (dyn Fn(&str, Pass, Option<Role>) -> Result<()> + Sync);
 
-/// What the passes share, build and fold make of layer `number`, as far as `last` lets them.
+/// What the passes share and fold make of layer `number`, as far as `last` lets them.
 fn one(
     last: Pass,
     dataflow: &Dataflow,
     number: usize,
     choice: Choice,
-    shifts: bool,
     share: &(dyn Fn(Problem) -> Solution + Sync),
     step: Step,
 ) -> Result<Made> {
@@ -541,7 +547,13 @@ fn one(
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
         }
         (Some(kernel), Choice::Unrolled) => {
-            unrolled(last, &kernel.chain, number, shifts, share, step)
+            let shared = |last: bool| -> Result<SharedMatrix> {
+                let matrix = shared(&kernel.chain, number, last, share)?;
+                step(&layer.name, Pass::Share, Some(matrix.role))?;
+                Ok(matrix)
+            };
+            let (wb, wc) = rayon::join(|| shared(false), || shared(true));
+            Ok(Made::Shared([wb?, wc?], BTreeSet::new()))
         }
         (Some(kernel), Choice::Folded(_)) if kernel.chain.multiplies_data() => {
             let cause = "multiplies data by data, which is never folded: `unrolled`";
@@ -593,33 +605,20 @@ pub(crate) fn shared(
     Ok(SharedMatrix { role, matrix: linear.matrix.clone(), solution })
 }
 
-/// The circuit of a chain, which is that of layer `number`, or what comes before it where `last`
-/// does; `step` is called after each step.
-fn unrolled(
-    last: Pass,
-    chain: &Chain,
-    number: usize,
-    shifts: bool,
-    share: &(dyn Fn(Problem) -> Solution + Sync),
-    step: Step,
-) -> Result<Made> {
-    let name = chain.name.as_str();
-    let solved = |last: bool| -> Result<SharedMatrix> {
-        let matrix = shared(chain, number, last, share)?;
-        step(name, Pass::Share, Some(matrix.role))?;
-        Ok(matrix)
-    };
-    let (wb, wc) = rayon::join(|| solved(false), || solved(true));
-    let (wb, wc) = (wb?, wc?);
-    if last < Pass::Build {
-        return Ok(Made::Shared([wb, wc]));
-    }
-
-    let circuit = circuit::build(chain, &[&wb.solution.graph, &wc.solution.graph], shifts)?;
-    Pass::Build.checked(circuit::verify(&circuit))?;
-    Pass::Build.checked(circuit::prove(&circuit, chain))?;
-    step(name, Pass::Build, None)?;
-    Ok(Made::Built([wb, wc], circuit))
+/// Builds the circuits of the unrolled layers.
+fn build(dataflow: &Dataflow, layers: &mut [Made], step: Step) -> Result<()> {
+    (layers.par_iter_mut().zip(&dataflow.layers)).try_for_each(|(made, layer)| {
+        let (Some(kernel), Made::Shared([wb, wc], shift_add)) = (layer.kernel(), &*made) else {
+            return Ok(());
+        };
+        let graphs = [&wb.solution.graph, &wc.solution.graph];
+        let circuit = circuit::build(&kernel.chain, &graphs, shift_add)?;
+        Pass::Build.checked(circuit::verify(&circuit))?;
+        Pass::Build.checked(circuit::prove(&circuit, &kernel.chain))?;
+        step(&layer.name, Pass::Build, None)?;
+        *made = Made::Built([wb.clone(), wc.clone()], circuit);
+        Ok(())
+    })
 }
 
 /// Schedules the circuits, those of a segment together, and makes engines of them.
@@ -652,8 +651,7 @@ fn schedule(
             Made::Built([wb, wc], circuit) => {
                 // An invariant of the segments: every circuit is in one.
                 let pipeline = pipelines.next().expect("every circuit has its pipeline");
-                let (name, shift_add) = (circuit.name.clone(), BTreeMap::new());
-                let layer = Unrolled { name, wb, wc, circuit, pipeline, shift_add };
+                let layer = Unrolled { name: circuit.name.clone(), wb, wc, circuit, pipeline };
                 *made = Made::Engine(LayerEngine::Unrolled(Box::new(layer)));
             }
             other => *made = other,

@@ -197,19 +197,19 @@ fn circuit_figures(figures: &mut LayerFigures, layer: &Unrolled) {
     let circuit = &layer.circuit;
     let count = |f: fn(&Op) -> bool| circuit.count(f);
     figures.per_window = count(|op| op.row().is_some());
-    figures.shift_add = layer.shift_add.len() + count(Op::is_shift);
-    figures.shift_add_adders = layer.shift_add.values().map(|made| made.graph.adders()).sum();
+    figures.shift_add = count(Op::is_shift_add);
+    figures.shift_add_adders = circuit.nodes.iter().filter(|n| n.adds_to_product()).count();
     figures.products = products(layer);
     (figures.wb, figures.wc) = ((&layer.wb).into(), (&layer.wc).into());
-    figures.constant_additions =
-        circuit.nodes.iter().filter(|node| circuit.adds_constant(&node.op)).count();
+    figures.constant_additions = (circuit.nodes.iter())
+        .filter(|node| circuit.adds_constant(&node.op) && !node.adds_to_product())
+        .count();
     figures.clamps = count(|op| matches!(op, Op::Clamp { .. }));
     figures.depth = depth(circuit);
     figures.latency = layer.pipeline.latency(circuit);
     figures.register_bits = layer.pipeline.register_bits(circuit);
-    let shift_add = shift_add_luts(layer);
-    figures.luts = circuit.iter().map(|(id, _)| luts(circuit, id)).sum::<u64>() + shift_add;
-    figures.luts4 = circuit.iter().map(|(id, _)| luts4(circuit, id)).sum::<u64>() + shift_add;
+    figures.luts = circuit.iter().map(|(id, _)| luts(circuit, id)).sum();
+    figures.luts4 = circuit.iter().map(|(id, _)| luts4(circuit, id)).sum();
     figures.subtracted_bits = subtracted_bits(circuit);
 }
 
@@ -265,7 +265,6 @@ fn products(layer: &Unrolled) -> Vec<Products> {
     for node in &circuit.nodes {
         let bits = |x: NodeId| circuit.node(x).width + u32::from(!circuit.node(x).signed);
         let widths = match node.op {
-            Op::Multiply { row, .. } if layer.shift_add.contains_key(&row) => continue,
             Op::Multiply { x, coefficient_bits, .. } => (bits(x), coefficient_bits),
             Op::Product { x, y, .. } => (bits(x).max(bits(y)), bits(x).min(bits(y))),
             _ => continue,
@@ -290,17 +289,6 @@ pub(crate) fn depth(circuit: &Circuit) -> u32 {
         depths.push(own + node.op.operands().map(|x| depths[x.index()]).max().unwrap_or(0));
     }
     circuit.outputs.iter().map(|output| depths[output.index()]).max().unwrap_or(0)
-}
-
-/// Additions as wide as their results.
-fn shift_add_luts(layer: &Unrolled) -> u64 {
-    let additions = layer.circuit.nodes.iter().filter_map(|node| match node.op {
-        Op::Multiply { x, row, .. } => {
-            layer.shift_add.get(&row).map(|made| made.bits(layer.circuit.node(x).interval))
-        }
-        _ => None,
-    });
-    additions.sum()
 }
 
 /// From the lowest bit of a sum that `operands` of its terms reach to behind the highest: a term

@@ -16,7 +16,7 @@ use crate::ir::{self, Chain, OpKind, Role, Value};
 use crate::schedule::{self, ADDERS_PER_STAGE, Limit, Pipeline, Stage};
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use strassenc_runtime::{Error, Format, Result, files};
 
@@ -101,7 +101,7 @@ impl Kernel {
         adder_graph::prove(graph, matrix)?;
         check_sums(name, graph, input)?;
         let chain = chain(name, matrix, input);
-        let circuit = circuit::build(&chain, &[graph], false)?;
+        let circuit = circuit::build(&chain, &[graph], &BTreeSet::new())?;
         circuit::verify(&circuit)?;
         circuit::prove(&circuit, &chain)?;
         let limit = match style {

@@ -1,24 +1,22 @@
 //! Which multipliers are hardware, and which are built from shifts and additions: row by row of an
 //! unrolled layer, all of a folded one.
 //!
-//! Unrolled, each coefficient is a graph of its own, `|a_i| · u_i`, proved like any other; sign and
-//! rounding are one addition of a constant, as they are behind a hardware multiplier. Folded, a
-//! lane serves many coefficients and adds as many shifted copies of its operand as the richest of
-//! them has signed digits ([`Digits`]). The rows compute the same integers either way, and
-//! count as multiplications either way; they take as many clocks, but for powers of two that
-//! nothing rounds, which are wires and take none.
+//! Unrolled, each product is sums of its own in the circuit, `a_i · u_i` and what rounds it, which
+//! the schedule places like any other ([`ShiftAdd`]). Folded, a lane serves many coefficients and
+//! adds as many shifted copies of its operand as the richest of them has signed digits
+//! ([`Digits`]). The rows compute the same integers either way, and count as multiplications either
+//! way.
 //!
 //! Sharing W_c·diag(a) as one matrix would be exact only where no product is rounded (every shift
 //! t_i ≤ 0), since the semantics round each product before W_c adds them up. Networks that quantise
 //! to `coef_bits` have t_i > 0, so that is never done.
 
-use crate::adder_graph::{self, AdderGraph, Matrix, Node};
-use crate::circuit::Op;
-use crate::compile::Unrolled;
+use crate::adder_graph::{self, AdderGraph, Matrix, Operands, signed_digits};
 use crate::folded::{Digits, Folded};
-use crate::interval::Interval;
+use crate::interval::{Interval, half};
+use crate::ir::{Chain, OpKind};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use strassenc_runtime::{Error, Result};
 
@@ -31,9 +29,9 @@ pub enum Multipliers {
     Dsp,
     /// Each shifts and additions.
     ShiftAdd,
-    /// Shifts and additions where they are cheapest: beyond the budget of hardware multipliers, or,
-    /// without one, where a coefficient takes at most one addition; those of a folded layer all or
-    /// none.
+    /// Shifts and additions where hardware multipliers are too slow for the clock that is asked
+    /// for, and where they are cheapest: beyond the budget of hardware multipliers, or, without
+    /// one, where a coefficient takes at most one addition; those of a folded layer all or none.
     Auto,
 }
 
@@ -59,63 +57,64 @@ impl Multipliers {
     }
 }
 
-/// A row built from shifts and additions: `(-1)^negate · 2^shift · node` of a graph with one input,
-/// the operand.
+/// A product `round(coefficient · x · 2^-shift)`, half up, as sums of shifted operands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShiftAdd {
-    /// Computes the coefficient's magnitude times the operand.
+    /// One sum of x and, where the product is rounded, of [`constant`](Self::constant).
     pub graph: AdderGraph,
-    /// The multiple of the operand that each node of the graph is.
-    pub multiples: Vec<i64>,
-    /// Whether the coefficient is negative.
-    pub negate: bool,
+    /// What rounds.
+    pub constant: Option<i64>,
+    /// The product is the sum times 2^-shift, rounded down.
+    pub shift: i32,
+    /// Signed digits of the coefficient.
+    pub digits: usize,
 }
 
 impl ShiftAdd {
-    /// The multiplier of a coefficient; none where it is 0 or has more than 31 bits and a sign.
+    /// The sums of a product; none where the coefficient is 0 or has more than 31 bits and a sign.
     ///
     /// # Errors
     /// Where the graph is not that of the coefficient: a bug of ours.
-    fn new(coefficient: i64) -> Result<Option<Self>> {
-        let Some(magnitude) = i32::try_from(coefficient.unsigned_abs()).ok().filter(|&m| m != 0)
-        else {
+    pub fn new(coefficient: i64, shift: i32, operands: Operands) -> Result<Option<Self>> {
+        if coefficient == 0 {
+            return Ok(None);
+        }
+        let zeros = coefficient.trailing_zeros();
+        let (Ok(odd), shift) = (i32::try_from(coefficient >> zeros), shift - zeros as i32) else {
             return Ok(None);
         };
-        let matrix = Matrix::from_elem((1, 1), magnitude);
-        let graph = adder_graph::share(&matrix, &adder_graph::Options::default()).graph;
+        let constant = Some(half(shift)).filter(|half| *half > 0);
+        let mut row = vec![odd];
+        row.extend(constant.map(|_| 1));
+        let matrix = Matrix::from_shape_fn((1, row.len()), |(_, j)| row[j]);
+        let options = adder_graph::Options { operands, ..Default::default() };
+        let graph = adder_graph::share(&matrix, &options).graph;
         adder_graph::prove(&graph, &matrix)?;
-        let mut multiples: Vec<i64> = vec![];
-        for node in &graph.nodes {
-            let term = |t: &adder_graph::Term| {
-                let v = multiples[t.node.index()] << t.shift;
-                if t.negate { -v } else { v }
-            };
-            let sum = node.terms().iter().map(term).sum();
-            multiples.push(if matches!(node, Node::Input(_)) { 1 } else { sum });
-        }
-        Ok(Some(ShiftAdd { graph, multiples, negate: coefficient < 0 }))
+        Ok(Some(ShiftAdd { graph, constant, shift, digits: signed_digits(odd) }))
     }
-}
 
-impl ShiftAdd {
     /// Bits of its additions, each as wide as its result, for an operand within `x`.
     pub fn bits(&self, x: Interval) -> u64 {
-        self.multiples.iter().skip(1).map(|&m| u64::from(x.times(Interval::point(m)).bits())).sum()
+        let mut inputs = vec![x];
+        inputs.extend(self.constant.map(Interval::point));
+        self.graph.lut_bits(&inputs)
     }
 }
 
-/// Additions one after the other in the multiplier that is built for a coefficient; none for 0.
-///
-/// # Errors
-/// As [`ShiftAdd::new`].
-pub(crate) fn depth(coefficient: i64) -> Result<u32> {
-    Ok(ShiftAdd::new(coefficient)?.map_or(0, |made| made.graph.depth()))
+/// The rows of an unrolled layer, whose products may be of either kind.
+pub struct Rows<'a> {
+    /// The layer.
+    pub chain: &'a Chain,
+    /// The adder graph of W_b: a row that is 0 has no multiplier.
+    pub wb: &'a AdderGraph,
+    /// The rows that are made of shifts and additions, in the numbers of the model.
+    pub shift_add: &'a mut BTreeSet<u32>,
 }
 
 /// What can be built from shifts and additions.
 enum Soft {
     /// A row of an unrolled layer.
-    Row { layer: usize, row: u32, made: ShiftAdd },
+    Row { layer: usize, row: u32 },
     /// All multipliers of a folded layer.
     Bank { layer: usize, digits: Digits },
 }
@@ -126,47 +125,72 @@ struct Candidate {
     luts: u64,
     /// Multipliers that it saves.
     saves: usize,
-    /// Signed digits, or the fewest that an adder graph is as good as.
+    /// Signed digits.
     digits: usize,
+    /// Whether a hardware multiplier is too slow for the clock.
+    slow: bool,
     soft: Soft,
 }
 
+/// What decides what the multipliers of a network are made of.
+pub struct Choice<'a> {
+    /// What is asked for.
+    pub multipliers: Multipliers,
+    /// The adders of the sums.
+    pub operands: Operands,
+    /// Whether a hardware multiplier with such products is too slow for the clock.
+    pub slow: &'a dyn Fn(Interval) -> bool,
+    /// Multipliers of data by data, which stay in hardware as two-operand products do.
+    pub others: usize,
+    /// The most hardware multipliers.
+    pub budget: Option<usize>,
+}
+
 /// Chooses for every row of the unrolled layers and for every folded one: fills
-/// [`Unrolled::shift_add`] and [`Bank::digits`]. `others` multiply data by data, and stay in
-/// hardware as two-operand products do. `budget` is the most hardware multipliers of the network.
+/// [`Rows::shift_add`] and [`Bank::digits`].
 ///
 /// # Errors
 /// Where the budget is less than what must be hardware multipliers.
 ///
 /// [`Bank::digits`]: crate::folded::Bank::digits
 pub fn choose(
-    mut unrolled: Vec<&mut Unrolled>,
+    mut unrolled: Vec<Rows>,
     mut folded: Vec<&mut Folded>,
-    others: usize,
-    multipliers: Multipliers,
-    budget: Option<usize>,
+    choice: &Choice,
 ) -> Result<()> {
+    let &Choice { multipliers, operands, slow, others, budget } = choice;
     let mut hardware = others;
     let mut candidates: Vec<Candidate> = vec![];
-    let mut made: BTreeMap<i64, Option<ShiftAdd>> = BTreeMap::new();
-    for (number, layer) in unrolled.iter_mut().enumerate() {
-        layer.shift_add.clear();
-        for node in &layer.circuit.nodes {
-            hardware += usize::from(node.op.is_multiplier());
-            let Op::Multiply { x, coefficient, row, .. } = node.op else { continue };
-            if multipliers == Multipliers::Dsp {
-                continue;
-            }
-            if let std::collections::btree_map::Entry::Vacant(entry) = made.entry(coefficient) {
-                entry.insert(ShiftAdd::new(coefficient)?);
-            }
-            if let Some(Some(made)) = made.get(&coefficient) {
-                candidates.push(Candidate {
-                    luts: made.bits(layer.circuit.node(x).interval),
-                    saves: 1,
-                    digits: made.graph.adders() + 1,
-                    soft: Soft::Row { layer: number, row, made: made.clone() },
-                });
+    let mut made: BTreeMap<(i64, i32), Option<ShiftAdd>> = BTreeMap::new();
+    for (layer, Rows { chain, wb, .. }) in unrolled.iter().enumerate() {
+        for (before, op) in chain.ops.iter().zip(&chain.ops[1..]) {
+            let live = wb.outputs.iter().map(Option::is_some);
+            let (coefficients, shifts) = match &op.kind {
+                OpKind::Multiply { coefficients, shifts, .. } => (coefficients, shifts),
+                OpKind::Product => {
+                    hardware += live.take(op.result.len()).filter(|live| *live).count();
+                    continue;
+                }
+                _ => continue,
+            };
+            for (i, _) in live.enumerate().filter(|(_, live)| *live) {
+                hardware += 1;
+                if multipliers == Multipliers::Dsp {
+                    continue;
+                }
+                let key = (coefficients[i], shifts[i]);
+                if let std::collections::btree_map::Entry::Vacant(entry) = made.entry(key) {
+                    entry.insert(ShiftAdd::new(key.0, key.1, operands)?);
+                }
+                if let Some(Some(made)) = made.get(&key) {
+                    candidates.push(Candidate {
+                        luts: made.bits(before.result.intervals[i]),
+                        saves: 1,
+                        digits: made.digits,
+                        slow: slow(op.result.intervals[i]),
+                        soft: Soft::Row { layer, row: op.result.indices[i] as u32 },
+                    });
+                }
             }
         }
     }
@@ -179,16 +203,18 @@ pub fn choose(
             luts: digits.lane_luts(layer.wb.bits.into(), (bank.product_bits + bank.shift).into()),
             saves: bank.lanes,
             digits: digits.terms,
+            slow: false,
             soft: Soft::Bank { layer: number, digits },
         });
     }
     // The cheapest first.
     candidates.sort_by_key(|candidate| match &candidate.soft {
-        Soft::Row { layer, row, .. } => (candidate.luts, 0, *layer, *row),
+        Soft::Row { layer, row } => (candidate.luts, 0, *layer, *row),
         Soft::Bank { layer, .. } => (candidate.luts, 1, *layer, 0),
     });
-    for Candidate { saves, digits, soft, .. } in candidates {
+    for Candidate { luts, saves, digits, slow, soft } in candidates {
         let builds = match (multipliers, budget) {
+            (Multipliers::Auto, _) if slow || luts == 0 => true,
             (Multipliers::Auto, Some(budget)) => hardware > budget,
             _ => multipliers.builds(digits),
         };
@@ -197,7 +223,7 @@ pub fn choose(
         }
         hardware -= saves;
         match soft {
-            Soft::Row { layer, row, made } => drop(unrolled[layer].shift_add.insert(row, made)),
+            Soft::Row { layer, row } => drop(unrolled[layer].shift_add.insert(row)),
             Soft::Bank { layer, digits } => folded[layer].bank.digits = Some(digits),
         }
     }

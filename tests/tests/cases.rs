@@ -3,6 +3,7 @@
 //! A file begins with `pass: NAME`; then come the pass's inputs and, after a last line `----`, what
 //! it answers. Inputs are kept apart by such a line too. `STRASSENC_BLESS=1` accepts new answers.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use strassenc::adder_graph::{self, AdderGraph, Matrix};
 use strassenc::circuit::{self, Circuit};
@@ -130,7 +131,7 @@ fn chain(dataflow: &Dataflow) -> Result<&Chain> {
 
 /// The text of the circuit of a chain, which is verified and proved.
 fn built(chain: &Chain, graphs: &[&AdderGraph]) -> Result<String> {
-    let circuit = circuit::build(chain, graphs, false)?;
+    let circuit = circuit::build(chain, graphs, &BTreeSet::new())?;
     circuit::verify(&circuit)?;
     circuit::prove(&circuit, chain)?;
     Ok(circuit.to_string())

@@ -61,7 +61,9 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
         let done = match (fault, &mut node.op) {
             (
                 Fault::Sign,
-                Op::Add(Terms::Two([.., t]) | Terms::Three([.., t])) | Op::Offset { x: t, .. },
+                Op::Add(Terms::Two([.., t]) | Terms::Three([.., t]))
+                | Op::Offset { x: t, .. }
+                | Op::Scale { x: t, .. },
             ) => {
                 t.negate = !t.negate;
                 true
@@ -75,7 +77,10 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
                 *v += by;
                 true
             }
-            (Fault::Shift(by), Op::Multiply { shift, .. } | Op::Offset { shift, .. }) => {
+            (
+                Fault::Shift(by),
+                Op::Multiply { shift, .. } | Op::Scale { shift, .. } | Op::Offset { shift, .. },
+            ) => {
                 *shift += by;
                 true
             }
@@ -86,19 +91,14 @@ fn inject(circuit: &mut Circuit, fault: &Fault, place: Index) -> bool {
                     | Terms::Three([.., Term { node: x, .. }, _]),
                 )
                 | Op::Multiply { x, .. }
-                | Op::Scale { x, .. }
                 | Op::Product { x, .. }
+                | Op::Scale { x: Term { node: x, .. }, .. }
                 | Op::Offset { x: Term { node: x, .. }, .. },
             ) => {
                 let other = NodeId(to.index(i) as u32);
                 let differs = *x != other;
                 *x = other;
                 differs
-            }
-            (Fault::Shift(by), Op::Scale { left, .. }) => {
-                let shifted = left.checked_add_signed(*by);
-                *left = shifted.unwrap_or(*left);
-                shifted.is_some()
             }
             (Fault::Width, _) => {
                 node.width -= 1;
@@ -303,7 +303,7 @@ proptest! {
 fn is_sum(circuit: &Circuit, id: NodeId) -> bool {
     match circuit.node(id).op {
         Op::Add(_) => true,
-        Op::Scale { x, .. } => is_sum(circuit, x),
+        Op::Scale { x, .. } => is_sum(circuit, x.node),
         _ => false,
     }
 }

@@ -143,7 +143,10 @@ proptest! {
                 graph
             })
             .collect();
-        let built = circuit::build(&chain, &graphs.iter().collect::<Vec<_>>(), false).unwrap();
+        // Some products, or all of them, are made of shifts and additions.
+        let soft = rng.random_range(0..=2);
+        let shift_add = (0..64).filter(|_| rng.random_range(0..2) < soft).collect();
+        let built = circuit::build(&chain, &graphs.iter().collect::<Vec<_>>(), &shift_add).unwrap();
         circuit::verify(&built).unwrap();
         circuit::prove(&built, &chain).unwrap();
         let options = schedule::Options {

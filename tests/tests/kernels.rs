@@ -72,7 +72,6 @@ impl Case {
             _ => Style::Pipelined(Limit::Clock {
                 device,
                 period_ps: 9_000,
-                multipliers: Default::default(),
             }),
         };
         let clken = style != Style::Combinational && rng.random_bool(0.5);

@@ -2,6 +2,7 @@
 //! shapes and any engines; the timing of the stream graph = the clocks of Verilator.
 
 use std::collections::BTreeMap;
+use strassenc::circuit::Op;
 use strassenc::compile::{Compiled, LayerEngine, Options, compile};
 use strassenc::emit::signature::Beat;
 use strassenc::emit::{self, emit};
@@ -189,16 +190,13 @@ fn roms_that_were_made_wrong_are_refused() {
     );
 }
 
-/// What multiplies does not change results, nor costs clocks, and a budget is kept by the fewest
-/// that it takes.
+/// What multiplies does not change results nor the rate, and a budget is kept by the fewest that it
+/// takes.
 #[test]
 fn a_core_computes_the_same_whatever_its_multipliers_are_made_of() {
     let hardware = |compiled: &Compiled| -> usize {
         let count = |layer: &LayerEngine| match layer {
-            LayerEngine::Unrolled(layer) => {
-                layer.circuit.nodes.iter().filter(|n| n.op.is_multiplier()).count()
-                    - layer.shift_add.len()
-            }
+            LayerEngine::Unrolled(layer) => layer.circuit.count(Op::is_multiplier),
             LayerEngine::Folded(folded) => {
                 if folded.bank.digits.is_none() {
                     folded.bank.lanes
@@ -226,8 +224,6 @@ fn a_core_computes_the_same_whatever_its_multipliers_are_made_of() {
             let edges = ir::interpret(&dsp.dataflow, &x).unwrap();
             for compiled in [&soft, &half] {
                 assert_eq!(compiled.evaluate(&x).unwrap(), edges, "seed {seed}");
-                // A power of two that is only wires has no register.
-                assert!(compiled.timing.latency() <= dsp.timing.latency(), "seed {seed}");
                 assert!(compiled.timing.interval() <= dsp.timing.interval(), "seed {seed}");
             }
         }

@@ -18,6 +18,8 @@ pub struct Plan {
     pub steps: u64,
     /// What of the cost is like one adder.
     pub adder: f64,
+    /// The most that the temperature begins at, in adders.
+    pub hottest: f64,
     pub seed: u64,
 }
 
@@ -66,8 +68,8 @@ pub fn anneal(
             found(best.0);
         }
         let cold = if network.operands == Operands::Two { 0.2 } else { 0.15 };
-        let temperature =
-            plan.adder * temperature(progress, step as f64 / cost as f64 * plan.adder, cold);
+        let steps = step as f64 / cost as f64 * plan.adder;
+        let temperature = plan.adder * temperature(progress, steps, cold, plan.hottest);
         for _ in 0..STRIDE.min(plan.steps - step) {
             step += 1;
             let more = rng.below(OPENED);
@@ -104,9 +106,9 @@ pub fn anneal(
 /// The temperature in adders when `progress` of the search is over, which took so many steps per
 /// adder: from hot to cold geometrically, the hotter at first the longer the search is going to be.
 /// Tuned on random matrices of 16 to 256 inputs.
-fn temperature(progress: f64, steps: f64, cold: f64) -> f64 {
+fn temperature(progress: f64, steps: f64, cold: f64, hottest: f64) -> f64 {
     // A hundred steps per adder in all should begin at 0.3 adders.
     let in_all = if progress > 0.0 { steps / progress } else { 0.0 };
-    let hot = (0.3 * (in_all / 100.0).cbrt()).clamp(cold, 1.5);
+    let hot = (0.3 * (in_all / 100.0).cbrt()).clamp(cold, hottest);
     hot * (cold / hot).powf(progress)
 }

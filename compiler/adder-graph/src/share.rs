@@ -167,13 +167,15 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     let (start_method, start) =
         start(&reduced.sums, limit, options.operands, &|| (watch.spent)() >= 1.0);
     let adders = start.adders(options.operands) as u64;
+    // Who counts bits, or adders of three operands, has more time for them.
+    let short = if widths.is_some() || options.operands == Operands::Three {
+        (600 * adders).min(60_000).max(12 * adders)
+    } else {
+        (200 * adders).min(40_000).max(4 * adders)
+    };
     let steps = match options.effort.0 {
         0 => 0,
-        // Who counts bits, or adders of three operands, has more time for them.
-        1 if widths.is_some() || options.operands == Operands::Three => {
-            (600 * adders).min(60_000).max(12 * adders)
-        }
-        1 => (200 * adders).min(40_000).max(4 * adders),
+        1 => short,
         2 => (10_000 * adders).min(1_000_000).max(250 * adders),
         _ => u64::MAX,
     };
@@ -185,7 +187,7 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     }
     // A temperature of one adder is one of about ten bits.
     let adder = if widths.is_some() { 10.0 } else { 1.0 };
-    let chain = |across: bool, seed: u64| {
+    let chain = |start: &Sums, across: bool, plan: Plan| {
         let sums = if across { start.transpose() } else { start.clone() };
         let (ours, theirs) =
             (start.adders(options.operands) as u64, sums.adders(options.operands) as u64);
@@ -193,12 +195,12 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
         // Bits take longer to count: adders come first.
         let sums = if widths.is_some() && options.operands == Operands::Three {
             let adders = Network::new(&sums, limit, None, options.operands);
-            anneal(adders, Plan { steps, adder: 1.0, seed }, &|| 2.0 * (watch.spent)(), &|_| {}).1
+            anneal(adders, Plan { adder: 1.0, ..plan }, &|| 2.0 * (watch.spent)(), &|_| {}).1
         } else {
             sums
         };
         let network = Network::new(&sums, limit, widths.clone(), options.operands);
-        let (cost, sums) = anneal(network, Plan { steps, adder, seed }, watch.spent, &found);
+        let (cost, sums) = anneal(network, plan, watch.spent, &found);
         let sums = if across { sums.transpose() } else { sums };
         (if widths.is_some() { cost } else { sums.adders(options.operands) as u64 }, sums, across)
     };
@@ -206,14 +208,29 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     // change.
     let reversible = limit.is_none() && widths.is_none() && options.operands == Operands::Two;
     let across = reversible && start.shared_inputs() > start.outputs.len();
-    let best = if options.effort.0 < 3 {
-        chain(across, options.seed)
-    } else {
-        let other = options.seed.wrapping_add(1);
-        let (a, b) =
-            rayon::join(|| chain(across, options.seed), || chain(across ^ reversible, other));
-        if b.0 < a.0 { b } else { a }
-    };
+    let plan = Plan { steps: short, adder, hottest: HOTTEST, seed: options.seed };
+    let mut best = chain(&start, across, plan);
+    // Longer searches begin hotter, which may lose what a good start or a short search found: they
+    // never end with more, and one of two goes on from there.
+    if options.effort.0 > 1 {
+        let plan = Plan { steps, ..plan };
+        let afresh = || chain(&start, across, plan);
+        let onward = || {
+            let seed = options.seed.wrapping_add(1);
+            chain(&best.1, across ^ reversible, Plan { hottest: WARM, seed, ..plan })
+        };
+        let longer = if options.effort.0 < 3 {
+            vec![afresh()]
+        } else {
+            let (a, b) = rayon::join(afresh, onward);
+            vec![a, b]
+        };
+        for other in longer {
+            if other.0 < best.0 {
+                best = other;
+            }
+        }
+    }
     let (_, sums, across) = best;
     let method = match (start_method, across) {
         (GREEDY, false) => "greedy, search",
@@ -225,6 +242,10 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     };
     Solution { graph: sums.into_graph(&reduced.wanted, options.operands), method }
 }
+
+/// The temperature in adders at which a search may begin, afresh and from a good graph.
+const HOTTEST: f64 = 1.5;
+const WARM: f64 = 0.4;
 
 const GREEDY: &str = "greedy";
 const TREE: &str = "tree of rows";

@@ -271,11 +271,9 @@ impl Options {
         schedule::Options {
             limit: match self.scheduled_for {
                 None => Limit::Adders(self.adders_per_stage),
-                Some(device) => Limit::Clock {
-                    device,
-                    period_ps: (1e6 / self.target.clock()) as u32,
-                    multipliers: self.multipliers,
-                },
+                Some(device) => {
+                    Limit::Clock { device, period_ps: (1e6 / self.target.clock()) as u32 }
+                }
             },
             multiplier_latency: self.multiplier_latency,
         }

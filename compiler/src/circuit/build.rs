@@ -2,25 +2,27 @@
 //! inputs are the constants that are added to their rows.
 
 use super::{Circuit, Node, NodeId, Op, Term, Terms, signs};
-use crate::adder_graph::{self, AdderGraph};
+use crate::adder_graph::{self, AdderGraph, Operands};
 use crate::interval::{Interval, floor_shift, round_shift};
 use crate::ir::{self, Chain, Linear, OpKind, Role};
 use crate::lower;
+use crate::multipliers::ShiftAdd;
 use crate::ranges::{self, Sum};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strassenc_runtime::{Error, Result};
 
-/// Opens a chain; `graphs` are the adder graphs of its matrices, in order. With `shifts` a product
-/// by a power of two that nothing rounds is only wires.
+/// Opens a chain; `graphs` are the adder graphs of its matrices, in order. The products of the rows
+/// `shift_add`, in the numbers of the model, are made of shifts and additions.
 ///
 /// Signs and shifts at the outputs of a graph cost nothing: a multiplier takes them into its
 /// coefficient and shift, and a sum that has a constant as a term is computed with the other sign.
 ///
 /// # Errors
 /// Where a graph does not fit its matrix: a bug of ours.
-pub fn build(chain: &Chain, graphs: &[&AdderGraph], shifts: bool) -> Result<Circuit> {
+pub fn build(chain: &Chain, graphs: &[&AdderGraph], shift_add: &BTreeSet<u32>) -> Result<Circuit> {
     let x = &chain.x;
-    let mut builder = Builder { chain, shifts, nodes: vec![] };
+    let operands = graphs.first().map_or(Operands::Two, |graph| graph.operands());
+    let mut builder = Builder { chain, shift_add, operands, nodes: vec![] };
     let mut elements: Vec<Element> = (0..x.len()).map(|i| builder.input(i)).collect();
     let inputs = (0..x.len()).map(|i| NodeId(i as u32)).collect();
     let mut graphs = chain.linear().zip(graphs);
@@ -40,7 +42,7 @@ pub fn build(chain: &Chain, graphs: &[&AdderGraph], shifts: bool) -> Result<Circ
                 .iter()
                 .enumerate()
                 .map(|(i, &element)| builder.element(op, i, element))
-                .collect(),
+                .collect::<Result<_>>()?,
         };
     }
     let last = chain.ops.last().map(|op| &op.kind);
@@ -83,8 +85,8 @@ enum Element {
 
 struct Builder<'a> {
     chain: &'a Chain,
-    /// Whether powers of two multiply as wires.
-    shifts: bool,
+    shift_add: &'a BTreeSet<u32>,
+    operands: Operands,
     nodes: Vec<Node>,
 }
 
@@ -139,8 +141,29 @@ impl Builder<'_> {
             Role::Wab => ("wb_add", "W_b"),
         };
         let first = self.nodes.len();
-        // Where each node of the graph is in the circuit, and its value as a sum of x and of
-        // additions before it.
+        let named = |i: usize, k: usize| {
+            let (prefix, matrix) = part(i);
+            // It is W whose columns are the outputs, and its transpose that is shared.
+            let line = if role == Role::W { "column" } else { "row" };
+            (format!("{prefix}_{k}"), format!("{matrix} {}", serves.lines(i, &numbers, line)))
+        };
+        let (outputs, sums) = self.open(graph, &x, &|i| serves.is_dead(i), &named)?;
+        self.intervals(role, &constants, &x, first, &sums);
+        Ok(outputs)
+    }
+
+    /// Opens a graph of `x`, but for its nodes that are `dead`. `named` tells the name and the
+    /// origin of a node of the graph that is so many nodes behind the first. Returns the outputs,
+    /// and the additions, whose intervals are to be found, as sums of x and of additions before.
+    fn open(
+        &mut self,
+        graph: &AdderGraph,
+        x: &[Element],
+        dead: &dyn Fn(usize) -> bool,
+        named: &dyn Fn(usize, usize) -> (String, String),
+    ) -> Result<(Vec<Element>, Vec<Sum>)> {
+        let first = self.nodes.len();
+        // Where each node of the graph is in the circuit.
         let mut terms: Vec<Option<Term>> = vec![None; graph.nodes.len()];
         let mut sums: Vec<Sum> = vec![];
         let mut leaves: BTreeMap<NodeId, (usize, bool)> = BTreeMap::new();
@@ -153,7 +176,7 @@ impl Builder<'_> {
                     }
                     _ => return Err(self.error("a matrix reads something other than a node")),
                 },
-                adder_graph::Node::Add(_) if serves.is_dead(i) => None,
+                adder_graph::Node::Add(_) if dead(i) => None,
                 adder_graph::Node::Add(read) => {
                     let read = read.iter().map(|t| {
                         let term = terms.get(t.node.index()).copied().flatten();
@@ -176,17 +199,12 @@ impl Builder<'_> {
                         None => (x.len() + t.node.index() - first, t.of(1)),
                     };
                     sums.push(sum.iter().map(entry).collect());
-                    let (prefix, matrix) = part(i);
-                    let name = format!("{prefix}_{}", self.nodes.len() - first);
-                    // It is W whose columns are the outputs, and its transpose that is shared.
-                    let line = if role == Role::W { "column" } else { "row" };
-                    let origin = format!("{matrix} {}", serves.lines(i, &numbers, line));
+                    let (name, origin) = named(i, self.nodes.len() - first);
                     let id = self.push(name, Op::Add(sum), Interval::point(0), origin);
                     Some(Term { node: id, ..outer })
                 }
             };
         }
-        self.intervals(role, &constants, &x, first, &sums);
         let output = |t: &Option<adder_graph::Term>| match t {
             None => Ok(Element::Constant(0)),
             Some(t) => match terms.get(t.node.index()).copied().flatten() {
@@ -194,7 +212,8 @@ impl Builder<'_> {
                 None => Err(self.error("an output reads a node that is missing")),
             },
         };
-        graph.outputs.iter().map(output).collect()
+        let outputs = graph.outputs.iter().map(output).collect::<Result<_>>()?;
+        Ok((outputs, sums))
     }
 
     /// The intervals of the additions from `first` on, which are `sums` of x.
@@ -212,17 +231,22 @@ impl Builder<'_> {
         };
         let ranges = match products {
             Some(products) => products.ranges(sums),
-            None => {
-                let leaves: Vec<Interval> = (x.iter())
-                    .map(|element| match element {
-                        Element::Term(t) => self.nodes[t.node.index()].interval,
-                        Element::Constant(v) => Interval::point(*v),
-                    })
-                    .collect();
-                ranges::of_sums(&leaves, sums)
-            }
+            None => ranges::of_sums(&self.leaves(x), sums),
         };
-        for (node, interval) in self.nodes[first..].iter_mut().zip(&ranges[x.len()..]) {
+        self.set_intervals(first, &ranges[x.len()..]);
+    }
+
+    fn leaves(&self, x: &[Element]) -> Vec<Interval> {
+        let leaf = |element: &Element| match element {
+            Element::Term(t) => self.nodes[t.node.index()].interval,
+            Element::Constant(v) => Interval::point(*v),
+        };
+        x.iter().map(leaf).collect()
+    }
+
+    /// Gives the nodes from `first` on their intervals.
+    fn set_intervals(&mut self, first: usize, intervals: &[Interval]) {
+        for (node, interval) in self.nodes[first..].iter_mut().zip(intervals) {
             (node.interval, node.width, node.signed) =
                 (*interval, interval.bits(), interval.signed());
         }
@@ -261,14 +285,46 @@ impl Builder<'_> {
         Ok(products)
     }
 
+    /// The product of row `row`, made of shifts and additions.
+    fn shift_add(
+        &mut self,
+        x: NodeId,
+        made: &ShiftAdd,
+        row: usize,
+        interval: Interval,
+    ) -> Result<Element> {
+        let origin = format!("product of row {row}");
+        let mut inputs = vec![Element::Term(Term::plain(x))];
+        if let Some(v) = made.constant {
+            let rounding = format!("product of row {row}: rounding");
+            let id =
+                self.push(format!("m_{row}_half"), Op::Constant(v), Interval::point(v), rounding);
+            inputs.push(Element::Term(Term::plain(id)));
+        }
+        let first = self.nodes.len();
+        let named = |_, k| (format!("m_{row}_add_{k}"), origin.clone());
+        let (outputs, sums) = self.open(&made.graph, &inputs, &|_| false, &named)?;
+        let ranges = ranges::of_sums(&self.leaves(&inputs), &sums);
+        self.set_intervals(first, &ranges[inputs.len()..]);
+        let [Element::Term(sum)] = outputs[..] else {
+            return Err(self.error("a product is not one sum"));
+        };
+        // Of what is not rounded, the sign is the readers'.
+        let negate = sum.negate && made.constant.is_none();
+        let x = Term { negate: sum.negate && !negate, shift: 0, ..sum };
+        let scale = Op::Scale { x, shift: made.shift - sum.shift as i32, row: row as u32 };
+        let id = self.push(format!("m_{row}"), scale, interval.scale(negate, 0), origin);
+        Ok(Element::Term(Term { node: id, shift: 0, negate }))
+    }
+
     /// Element `i` of an operation that works element by element.
-    fn element(&mut self, op: &ir::Op, i: usize, x: Element) -> Element {
+    fn element(&mut self, op: &ir::Op, i: usize, x: Element) -> Result<Element> {
         let index = op.result.indices[i];
         let interval = op.result.intervals[i];
         let term = match x {
             Element::Term(term) => term,
             Element::Constant(v) => {
-                return Element::Constant(match &op.kind {
+                return Ok(Element::Constant(match &op.kind {
                     OpKind::Linear { .. } | OpKind::Product => {
                         unreachable!("not element by element")
                     }
@@ -279,42 +335,27 @@ impl Builder<'_> {
                     OpKind::Requantise { constants, shifts, format } => {
                         format.saturate(round_shift(v + constants[i], shifts[i]))
                     }
-                });
+                }));
             }
         };
         let id = match &op.kind {
             OpKind::Linear { .. } | OpKind::Product => unreachable!("not element by element"),
-            OpKind::Multiply { coefficients, shifts, .. }
-                if self.shifts
-                    && coefficients[i].unsigned_abs().is_power_of_two()
-                    && coefficients[i].trailing_zeros() as i32 + term.shift as i32 >= shifts[i] =>
-            {
-                let left = coefficients[i].trailing_zeros() as i32 + term.shift as i32 - shifts[i];
-                let scale = Op::Scale { x: term.node, left: left as u32, row: index as u32 };
-                let negate = term.negate ^ (coefficients[i] < 0);
-                let name = format!("m_{index}");
-                let interval = interval.scale(negate, 0);
-                let id = self.push(name, scale, interval, format!("product of row {index}"));
-                return Element::Term(Term { node: id, shift: 0, negate });
-            }
             OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
-                let multiply = Op::Multiply {
-                    x: term.node,
-                    coefficient: if term.negate { -coefficients[i] } else { coefficients[i] },
-                    coefficient_bits: *coefficient_bits,
-                    shift: shifts[i] - term.shift as i32,
-                    row: index as u32,
-                };
-                self.push(
-                    format!("m_{index}"),
-                    multiply,
-                    interval,
-                    format!("product of row {index}"),
-                )
+                let coefficient = if term.negate { -coefficients[i] } else { coefficients[i] };
+                let shift = shifts[i] - term.shift as i32;
+                if self.shift_add.contains(&(index as u32))
+                    && let Some(made) = ShiftAdd::new(coefficient, shift, self.operands)?
+                {
+                    return self.shift_add(term.node, &made, index, interval);
+                }
+                let (x, coefficient_bits, row) = (term.node, *coefficient_bits, index as u32);
+                let multiply = Op::Multiply { x, coefficient, coefficient_bits, shift, row };
+                let origin = format!("product of row {index}");
+                self.push(format!("m_{index}"), multiply, interval, origin)
             }
             // Its constant is a term of the sum.
             OpKind::Offset { .. } if !std::ptr::eq(op, self.chain.ops.last().unwrap_or(op)) => {
-                return x;
+                return Ok(x);
             }
             OpKind::Offset { .. } => {
                 let offset = Op::Offset { x: term, constant: 0, shift: 0 };
@@ -341,7 +382,7 @@ impl Builder<'_> {
                 }
             }
         };
-        Element::Term(Term::plain(id))
+        Ok(Element::Term(Term::plain(id)))
     }
 }
 

@@ -44,7 +44,7 @@ impl Op {
             Op::Multiply { x, coefficient, shift, .. } => {
                 round_shift(coefficient * value(x), shift)
             }
-            Op::Scale { x, left, .. } => value(x) << left,
+            Op::Scale { x, shift, .. } => floor_shift(x.of(value(x.node)), shift),
             Op::Product { x, y, .. } => value(x) * value(y),
             Op::Offset { x, constant, shift } => floor_shift(x.of(value(x.node)) + constant, shift),
             Op::Clamp { x, lo, hi } => value(x).clamp(lo, hi),

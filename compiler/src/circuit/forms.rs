@@ -7,6 +7,7 @@
 //! of monomials, products of two inputs.
 
 use super::{Circuit, Node, NodeId, Op, Term};
+use crate::interval::half;
 use crate::reach::{Reached, Readers};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +35,10 @@ pub enum Products {
 
 /// Fractional bits that hold every exact product.
 pub fn scale(circuit: &Circuit) -> i32 {
-    let shift = |node: &Node| if let Op::Multiply { shift, .. } = node.op { shift } else { 0 };
+    let shift = |node: &Node| match node.op {
+        Op::Multiply { shift, .. } | Op::Scale { shift, .. } => shift,
+        _ => 0,
+    };
     circuit.nodes.iter().map(shift).max().unwrap_or(0).max(0)
 }
 
@@ -190,7 +194,10 @@ impl<'a> Forms<'a> {
                 each(with(self.term(x)?, constant)?, |v| left(v, -shift))
             }
             _ if node.op.row().is_some() && self.products == Products::Variables => Some(None),
-            Op::Scale { x, left: by, .. } => each(self.of(x).copied(), |v| left(v, by as i32)),
+            // What rounds the exact product is in its sum.
+            Op::Scale { x, shift, .. } => {
+                each(with(self.term(x)?, -half(shift))?, |v| left(v, -shift))
+            }
             Op::Product { .. } => self.product(id),
             Op::Multiply { x, coefficient, shift, .. } => {
                 each(self.of(x).copied(), |v| left(times(v, coefficient.into())?, -shift))

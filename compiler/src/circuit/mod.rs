@@ -67,7 +67,7 @@ pub struct Circuit {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// Verilog-safe, unique within the circuit, telling operation and place, e.g. `wb_add_17`,
-    /// `m_3`, `wc_add_5`, `y_2`, `z_2`.
+    /// `m_3_add_1`, `m_3`, `wc_add_5`, `y_2`, `z_2`.
     pub name: String,
     /// The operation that the node computes.
     pub op: Op,
@@ -121,14 +121,14 @@ pub enum Op {
         /// Row of W_b in the model, `0..r`.
         row: u32,
     },
-    /// `x · 2^left`: the product of a row whose coefficient is, but for its sign, a power of two
-    /// that nothing rounds. Only wires, where multiplications may be shifts; the sign is its
-    /// readers'.
+    /// `floor(x · 2^-shift)`: the product of a row that is made of shifts and additions, of which
+    /// x is the last; only wires. Shift ≤ 0 is an exact left shift, and then the sign of the
+    /// coefficient is the readers'. Before a right shift, x holds what rounds it half up.
     Scale {
-        /// The operand.
-        x: NodeId,
-        /// Left shift in bits.
-        left: u32,
+        /// The operand, neither negated nor shifted.
+        x: Term,
+        /// Right shift.
+        shift: i32,
         /// Row of W_b in the model, `0..r`.
         row: u32,
     },
@@ -184,10 +184,8 @@ impl Op {
             Op::Input(_) | Op::Constant(_) => [None; 3],
             Op::Add(terms) => [0, 1, 2].map(|i| terms.get(i).map(|t| t.node)),
             Op::Product { x, y, .. } => [Some(x), Some(y), None],
-            Op::Offset { x, .. } => [Some(x.node), None, None],
-            Op::Multiply { x, .. } | Op::Scale { x, .. } | Op::Clamp { x, .. } => {
-                [Some(x), None, None]
-            }
+            Op::Offset { x, .. } | Op::Scale { x, .. } => [Some(x.node), None, None],
+            Op::Multiply { x, .. } | Op::Clamp { x, .. } => [Some(x), None, None],
         };
         read.into_iter().flatten()
     }
@@ -198,9 +196,9 @@ impl Op {
         match &mut self {
             Op::Input(_) | Op::Constant(_) => {}
             Op::Add(terms) => terms.iter_mut().for_each(|t| *t = of(*t)),
-            Op::Offset { x, .. } => *x = of(*x),
+            Op::Offset { x, .. } | Op::Scale { x, .. } => *x = of(*x),
             Op::Product { x, y, .. } => (*x, *y) = (f(*x), f(*y)),
-            Op::Multiply { x, .. } | Op::Scale { x, .. } | Op::Clamp { x, .. } => *x = f(*x),
+            Op::Multiply { x, .. } | Op::Clamp { x, .. } => *x = f(*x),
         }
         self
     }
@@ -213,14 +211,22 @@ impl Op {
         }
     }
 
-    /// Whether it is a multiplier with registers of its own: every product but a shift.
+    /// Whether it is a hardware multiplier, with registers of its own.
     pub fn is_multiplier(&self) -> bool {
         matches!(self, Op::Multiply { .. } | Op::Product { .. })
     }
 
-    /// Whether it is a product that is only a shift.
-    pub fn is_shift(&self) -> bool {
+    /// Whether it is a product that is made of shifts and additions.
+    pub fn is_shift_add(&self) -> bool {
         matches!(self, Op::Scale { .. })
+    }
+
+    /// The low bits that a right shift drops.
+    pub fn dropped(&self) -> u32 {
+        match *self {
+            Op::Offset { shift, .. } | Op::Scale { shift, .. } => shift.max(0).cast_unsigned(),
+            _ => 0,
+        }
     }
 
     /// Whether it is only wires: no logic and no delay.
@@ -242,13 +248,19 @@ impl Op {
                 let read = terms.iter().filter(|t| t.node == operand);
                 read.map(|t| width.saturating_sub(t.shift)).max().or(Some(0))
             }
-            Op::Offset { x, shift, .. } => {
+            Op::Offset { x, shift, .. } | Op::Scale { x, shift, .. } => {
                 Some((i64::from(width) + i64::from(shift) - i64::from(x.shift)).max(0) as u32)
             }
-            Op::Scale { left, .. } => Some(width.saturating_sub(left)),
             Op::Multiply { .. } | Op::Product { .. } | Op::Clamp { .. } => None,
             Op::Input(_) | Op::Constant(_) => Some(0),
         }
+    }
+}
+
+impl Node {
+    /// Whether it is an addition of a product that is made of shifts and additions.
+    pub fn adds_to_product(&self) -> bool {
+        matches!(self.op, Op::Add(_)) && self.name.starts_with("m_")
     }
 }
 

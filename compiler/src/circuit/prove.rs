@@ -25,7 +25,7 @@ pub fn prove(circuit: &Circuit, chain: &Chain) -> Result<()> {
     }
     let negative = match parts.factors {
         Some(_) => {
-            // A shift leaves the sign of its coefficient to its readers.
+            // A shift to the left leaves the sign of its coefficient to its readers.
             let negative = scaled(circuit, &operands, &parts, &multipliers).map_err(fail)?;
             products(circuit, &operands, &parts, &multipliers, &negative).map_err(fail)?;
             negative
@@ -180,7 +180,8 @@ fn scaled(
     multipliers: &[NodeId],
 ) -> Result<Vec<bool>, String> {
     let mut negative = vec![false; multipliers.len()];
-    let is_scale = |i: usize| matches!(circuit.node(multipliers[i]).op, Op::Scale { .. });
+    let is_scale =
+        |i: usize| matches!(circuit.node(multipliers[i]).op, Op::Scale { shift: ..=0, .. });
     let (coefficients, shifts) = parts.factors.unwrap_or_default();
     let unit = 1 << shifts.iter().copied().fold(scale(circuit), i32::max);
     let mut forms = Forms::new(circuit, Products::Linear, operands);

@@ -3,8 +3,8 @@
 //! Where a constant is a term of an output's sum, as in most layers, its sign is free.
 //!
 //! Elsewhere a sum may be computed as its negative, as `b - a` for `a - b`, if its readers change
-//! their signs; so may a product that is a shift, and one of data by data, where one of its
-//! operands is; a coefficient takes the sign of its operand. No addition may have negated terms
+//! their signs; so may a product that is a shift to the left, and one of data by data, where one of
+//! its operands is; a coefficient takes the sign of its operand. No addition may have negated terms
 //! alone, and an output that is negated at its end costs one more. Which sums to negate is a
 //! satisfiability problem, solved as such: B. Selman, H. Kautz, B. Cohen, "Noise strategies for
 //! improving local search" (1994).
@@ -19,8 +19,8 @@ const TRIES: usize = 5_000;
 /// Most nodes that are looked at for that, all changes together.
 const LOOKS: usize = 100_000_000;
 
-/// Computes the sum of each negated output with the other sign, where one of its terms is a
-/// constant that nothing else reads.
+/// Computes the sum of each negated output, or product of shifts and additions, with the other
+/// sign, where one of its terms is a constant that nothing else reads.
 pub(super) fn of_constants(circuit: &mut Circuit) {
     let mut reads = vec![0; circuit.nodes.len()];
     for operand in circuit.nodes.iter().flat_map(|node| node.op.operands()) {
@@ -37,7 +37,7 @@ pub(super) fn of_constants(circuit: &mut Circuit) {
             };
     }
     for i in 0..circuit.nodes.len() {
-        if let Op::Offset { x, .. } = &mut circuit.nodes[i].op
+        if let Op::Offset { x, .. } | Op::Scale { x, .. } = &mut circuit.nodes[i].op
             && x.negate
             && free[x.node.index()]
         {
@@ -126,13 +126,15 @@ impl Signs<'_> {
                     self.negated[reader.index()] =
                         self.negated[x.index()] ^ self.negated[y.index()];
                 }
-                Op::Scale { x, .. } => self.negated[reader.index()] = self.negated[x.index()],
+                Op::Scale { x, shift: ..=0, .. } => {
+                    self.negated[reader.index()] = self.negated[x.node.index()];
+                }
                 _ => {}
             }
         }
     }
 
-    /// Additions of negated terms alone, and outputs that are negated.
+    /// Additions of negated terms alone, and outputs and rounded products that are negated.
     fn violated(&self) -> Vec<NodeId> {
         let negated = |t: Term| t.negate ^ self.negated[t.node.index()];
         let wrong = |(id, node): (NodeId, &super::Node)| match node.op {
@@ -140,7 +142,9 @@ impl Signs<'_> {
                 let own = self.negated[id.index()];
                 terms.iter().all(|&t| negated(t) ^ own).then_some(id)
             }
-            Op::Offset { x, constant: 0, .. } => negated(x).then_some(id),
+            Op::Offset { x, constant: 0, .. } | Op::Scale { x, shift: 1.., .. } => {
+                negated(x).then_some(id)
+            }
             _ => None,
         };
         self.circuit.iter().filter_map(wrong).collect()
@@ -158,7 +162,7 @@ impl Signs<'_> {
             match self.circuit.node(operand).op {
                 Op::Add(..) => ways.push(operand),
                 Op::Product { x, y, .. } => ways.extend([x, y].into_iter().filter(is_sum)),
-                Op::Scale { x, .. } => ways.extend(Some(x).filter(is_sum)),
+                Op::Scale { x, shift: ..=0, .. } => ways.extend(Some(x.node).filter(is_sum)),
                 _ => {}
             }
         }
@@ -176,6 +180,7 @@ fn apply(circuit: &mut Circuit, negated: &[bool]) {
                 terms.sort_by_key(|t| t.negate);
             }
             Op::Offset { x, .. } => x.negate ^= negated[x.node.index()],
+            Op::Scale { x, shift: 1.., .. } => x.negate ^= negated[x.node.index()],
             Op::Multiply { x, coefficient, .. } if negated[x.index()] => {
                 *coefficient = -*coefficient;
             }

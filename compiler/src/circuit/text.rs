@@ -39,7 +39,9 @@ impl fmt::Display for Circuit {
                         "multiply {x} {coefficient} bits {coefficient_bits} shift {shift} row {row}"
                     )?;
                 }
-                Op::Scale { x, left, row } => write!(f, "scale {} left {left} row {row}", name(x))?,
+                Op::Scale { x, shift, row } => {
+                    write!(f, "scale {} shift {shift} row {row}", term(x))?
+                }
                 Op::Product { x, y, row } => {
                     write!(f, "product {} {} row {row}", name(x), name(y))?
                 }
@@ -147,8 +149,8 @@ impl Parser {
                     row: row.parse().ok()?,
                 }
             }
-            ["scale", x, "left", left, "row", row] => {
-                Op::Scale { x: self.id(x)?, left: left.parse().ok()?, row: row.parse().ok()? }
+            ["scale", x, "shift", shift, "row", row] => {
+                Op::Scale { x: self.term(x)?, shift: shift.parse().ok()?, row: row.parse().ok()? }
             }
             ["product", x, y, "row", row] => {
                 Op::Product { x: self.id(x)?, y: self.id(y)?, row: row.parse().ok()? }

@@ -62,12 +62,12 @@ fn structure(circuit: &Circuit) -> Result<()> {
             {
                 "the coefficient does not fit its width"
             }
-            Op::Multiply { shift, .. } | Op::Offset { shift, .. }
+            Op::Multiply { shift, .. } | Op::Offset { shift, .. } | Op::Scale { shift, .. }
                 if !(-62..=62).contains(&shift) =>
             {
                 "the shift is not within -62..=62"
             }
-            Op::Scale { left: 63.., .. } => "the shift is not within 0..=62",
+            Op::Scale { x, .. } if x.negate || x.shift > 0 => "the term is negated or shifted",
             Op::Clamp { lo, hi, .. } if lo > hi => "the lower bound exceeds the upper one",
             _ => continue,
         };
@@ -172,10 +172,14 @@ fn intervals(circuit: &Circuit) -> Result<()> {
         let Variable::Node(id) = variable else { continue };
         match circuit.node(id).op {
             Op::Multiply { x, coefficient, shift, .. } => {
-                let zeros = coefficient.trailing_zeros() + plain[x.index()].zeros;
+                let zeros = coefficient.trailing_zeros() + plain[x.index()].zeros(0);
                 linear.push((Variable::Error(id), rounding_error(zeros, shift, scale)));
             }
-            Op::Product { .. } | Op::Scale { .. } => {}
+            Op::Scale { x, shift, .. } => {
+                let zeros = plain[x.node.index()].zeros(half(shift));
+                linear.push((Variable::Error(id), rounding_error(zeros, shift, scale)));
+            }
+            Op::Product { .. } => {}
             _ => linear.push((variable, range)),
         }
     }
@@ -192,10 +196,6 @@ fn intervals(circuit: &Circuit) -> Result<()> {
             Op::Multiply { x, coefficient, shift, .. } => {
                 image(of(x), &|x| round_shift(coefficient * x, shift))
             }
-            Op::Scale { x, left, .. } => {
-                let scaled = of(x).scale(false, left);
-                (scaled.lo.into(), scaled.hi.into())
-            }
             Op::Product { x, y, .. } => {
                 let product = of(x).times(of(y));
                 (product.lo.into(), product.hi.into())
@@ -203,6 +203,9 @@ fn intervals(circuit: &Circuit) -> Result<()> {
             Op::Clamp { x, lo, hi } => image(of(x), &|x| x.clamp(lo, hi)),
             Op::Offset { x: Term { node: x, shift: left, negate }, constant, shift } => {
                 image(of(x).scale(negate, left), &|x| floor_shift(x + constant, shift))
+            }
+            Op::Scale { x, shift, .. } => {
+                image(of(x.node).scale(x.negate, x.shift), &|x| floor_shift(x, shift))
             }
             Op::Add(..) | Op::Constant(_) => {
                 let (plain, linear) = (plain[id.index()], linear[id.index()]);
@@ -234,16 +237,24 @@ fn rounding_error(zeros: u32, shift: i32, scale: i32) -> (i128, i128) {
 struct Form {
     lo: i128,
     hi: i128,
-    /// All coefficients are multiples of 2^zeros.
+    /// The constant.
+    one: i128,
+    /// All other coefficients are multiples of 2^zeros.
     zeros: u32,
 }
 
 impl Form {
-    const NONE: Form = Form { lo: 0, hi: 0, zeros: 64 };
+    const NONE: Form = Form { lo: 0, hi: 0, one: 0, zeros: 64 };
+
+    /// Without so much of its constant, all values are multiples of 2^zeros.
+    fn zeros(self, constant: i64) -> u32 {
+        self.zeros.min((self.one - i128::from(constant)).trailing_zeros())
+    }
 
     fn plus(self, other: Form) -> Option<Form> {
         let (lo, hi) = (self.lo.checked_add(other.lo)?, self.hi.checked_add(other.hi)?);
-        Some(Form { lo, hi, zeros: self.zeros.min(other.zeros) })
+        let one = self.one.checked_add(other.one)?;
+        Some(Form { lo, hi, one, zeros: self.zeros.min(other.zeros) })
     }
 }
 
@@ -283,10 +294,14 @@ fn add(
     forms.follow(&units)?;
     for (id, form) in forms.all() {
         let sum = &mut sums[id.index()];
-        for (&c, &(_, (lo, hi))) in form.iter().zip(variables) {
+        for (&c, &(variable, (lo, hi))) in form.iter().zip(variables) {
             if c != 0 {
                 let (a, b) = (times(c, lo)?, times(c, hi)?);
-                *sum = sum.plus(Form { lo: a.min(b), hi: a.max(b), zeros: c.trailing_zeros() })?;
+                let (one, zeros) = match variable {
+                    Variable::One => (c, Form::NONE.zeros),
+                    _ => (0, c.trailing_zeros()),
+                };
+                *sum = sum.plus(Form { lo: a.min(b), hi: a.max(b), one, zeros })?;
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::schedule;
 use crate::stream::Graph;
 use crate::stream::depths::Depth;
 use crate::stream::timing::Timing;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use strassenc_runtime::{Error, Model, Result};
 
@@ -36,8 +37,9 @@ pub struct Levels {
 pub enum Made {
     /// Nothing yet: the layer is folded, and none of the passes has folded it.
     Nothing,
-    /// The adder graphs of an unrolled layer: of W_b and of W_c.
-    Shared([SharedMatrix; 2]),
+    /// The adder graphs of an unrolled layer, of W_b and of W_c, and the rows whose products are
+    /// made of shifts and additions; none before [`Pass::Multiply`].
+    Shared([SharedMatrix; 2], BTreeSet<u32>),
     /// The circuit of the layer beside them.
     Built([SharedMatrix; 2], Circuit),
     /// The whole engine of the layer.
@@ -48,9 +50,20 @@ impl Made {
     /// The adder graphs of W_b and W_c.
     fn matrices(&self) -> Option<[&SharedMatrix; 2]> {
         match self {
-            Made::Shared([wb, wc]) | Made::Built([wb, wc], _) => Some([wb, wc]),
+            Made::Shared([wb, wc], _) | Made::Built([wb, wc], _) => Some([wb, wc]),
             Made::Engine(engine) => engine.unrolled().map(|layer| [&layer.wb, &layer.wc]),
             Made::Nothing => None,
+        }
+    }
+
+    /// Products at a time: of hardware multipliers, and of shifts and additions.
+    fn products(&self) -> [usize; 2] {
+        match self {
+            Made::Shared([_, wc], shift_add) => {
+                let columns = wc.matrix.ncols();
+                [columns - shift_add.len(), shift_add.len()]
+            }
+            _ => self.engine().map_or([0; 2], LayerEngine::products),
         }
     }
 
@@ -58,7 +71,7 @@ impl Made {
         match self {
             Made::Built(_, circuit) => Some(circuit),
             Made::Engine(engine) => engine.unrolled().map(|layer| &layer.circuit),
-            Made::Nothing | Made::Shared(_) => None,
+            Made::Nothing | Made::Shared(..) => None,
         }
     }
 
@@ -77,7 +90,7 @@ impl Levels {
         let Levels { after, dataflow, engines, layers, graph, timing } = self;
         let layers = layers.into_iter().map(|made| match made {
             Made::Engine(engine) => Some(engine),
-            Made::Nothing | Made::Shared(_) | Made::Built(..) => None,
+            Made::Nothing | Made::Shared(..) | Made::Built(..) => None,
         });
         let (Some(layers), Some(graph), Some((depths, timing))) =
             (layers.collect::<Option<Vec<_>>>(), graph, timing)
@@ -205,8 +218,8 @@ impl Levels {
             ],
             Pass::Multiply => {
                 let (mut hardware, mut made) = (0, 0);
-                for engine in self.layers.iter().filter_map(Made::engine) {
-                    let [h, m] = engine.products();
+                for layer in &self.layers {
+                    let [h, m] = layer.products();
                     (hardware, made) = (hardware + h, made + m);
                 }
                 hardware += dataflow.layers.iter().map(Layer::products_of_a_unit).sum::<usize>();

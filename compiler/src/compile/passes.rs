@@ -17,14 +17,14 @@ pub enum Pass {
     Prune,
     /// Finds the common sums of every matrix of an unrolled layer, and proves them
     Share,
-    /// Joins the sums of an unrolled layer to its circuit, and proves it
-    Build,
-    /// Gives every node of a circuit its pipeline stage
-    Schedule,
     /// Cuts every folded layer into clocks, fills its ROMs, and proves them
     Fold,
     /// Chooses what multiplies: hardware multipliers, or shifts and additions
     Multiply,
+    /// Joins the sums of an unrolled layer to its circuit, and proves it
+    Build,
+    /// Gives every node of a circuit its pipeline stage
+    Schedule,
     /// Joins the engines by streams, with storage and changes of width between them
     Assemble,
     /// Runs the streams clock by clock, and gives every FIFO its depth

@@ -212,10 +212,7 @@ impl<'a> Core<'a> {
         let mut used: Vec<&str> =
             self.compiled.graph.nodes.iter().flat_map(modules).copied().collect();
         for layer in self.compiled.layers.iter().filter_map(LayerEngine::unrolled) {
-            let hardware = |node: &circuit::Node| match node.op {
-                Op::Multiply { row, .. } => !layer.shift_add.contains_key(&row),
-                _ => false,
-            };
+            let hardware = |node: &circuit::Node| matches!(node.op, Op::Multiply { .. });
             if layer.circuit.nodes.iter().any(hardware) {
                 used.extend(["strassenc_coefficient", "strassenc_multiplier"]);
             }
@@ -234,7 +231,7 @@ impl<'a> Core<'a> {
                 let module = &self.own[number].kernel;
                 let what = format!("layer `{}`", layer.circuit.name);
                 let clock = if self.clken { Clock::Enabled } else { Clock::Free };
-                let writer = Writer::new(&layer.circuit, &layer.pipeline, &layer.shift_add);
+                let writer = Writer::new(&layer.circuit, &layer.pipeline);
                 let text = writer.emit(module, &what, clock, self.provenance)?;
                 files.push(File { path: file(module), text });
                 if *module == signature.module {

@@ -9,7 +9,7 @@ use super::testbench::{self, Vectors};
 use super::{FILE_LIST, File, TOOL, axi, file};
 use crate::kernel::{Kernel, Options, Style};
 use askama::Template;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use strassenc_runtime::Result;
 
 /// Random vectors beside the corners.
@@ -75,9 +75,7 @@ fn emit_named(
         used.extend(["strassenc_segment", "strassenc_fifo"]);
     }
     let mut files = primitives(&used);
-    let none = BTreeMap::new();
-    let text =
-        Writer::new(circuit, pipeline, &none).emit(&names.pipeline, &what, clock, &provenance)?;
+    let text = Writer::new(circuit, pipeline).emit(&names.pipeline, &what, clock, &provenance)?;
     files.push(File { path: file(&names.pipeline), text });
 
     let vectors = vectors(kernel, options.seed);

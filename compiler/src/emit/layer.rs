@@ -3,9 +3,7 @@
 use super::expression::{Source, add_constant, clamp, literal, slice, sum};
 use super::names;
 use super::provenance::{Provenance, ascii};
-use super::shift_add::ShiftAdded;
 use crate::circuit::{Circuit, NodeId, Op, Term, Terms};
-use crate::multipliers::ShiftAdd;
 use crate::schedule::{self, Pipeline};
 use askama::Template;
 use std::borrow::Cow;
@@ -55,7 +53,6 @@ struct Stage<'a> {
     summary: String,
     wires: Vec<Wire<'a>>,
     multipliers: Vec<Multiplier<'a>>,
-    shift_added: Vec<ShiftAdded<'a>>,
     products: Vec<Product<'a>>,
     /// What this stage computes into the boundary at its end.
     registers: Vec<Register<'a>>,
@@ -138,9 +135,8 @@ struct Copies {
 }
 
 pub(super) struct Writer<'a> {
-    pub(super) circuit: &'a Circuit,
-    pub(super) pipeline: &'a Pipeline,
-    pub(super) shift_add: &'a BTreeMap<u32, ShiftAdd>,
+    circuit: &'a Circuit,
+    pipeline: &'a Pipeline,
     delay_lines: Vec<Vec<u32>>,
     /// Whether another node reads the value in the very stage that computes it.
     read_at_once: Vec<bool>,
@@ -149,11 +145,7 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub fn new(
-        circuit: &'a Circuit,
-        pipeline: &'a Pipeline,
-        shift_add: &'a BTreeMap<u32, ShiftAdd>,
-    ) -> Self {
+    pub fn new(circuit: &'a Circuit, pipeline: &'a Pipeline) -> Self {
         let mut read_at_once = vec![false; circuit.nodes.len()];
         let mut read = read_at_once.clone();
         for (id, node) in circuit.iter() {
@@ -167,14 +159,7 @@ impl<'a> Writer<'a> {
             read[output.index()] = true;
             read_at_once[output.index()] |= pipeline.available(*output) == leaves.0;
         }
-        Writer {
-            circuit,
-            pipeline,
-            shift_add,
-            delay_lines: pipeline.delay_lines(circuit),
-            read_at_once,
-            read,
-        }
+        Writer { circuit, pipeline, delay_lines: pipeline.delay_lines(circuit), read_at_once, read }
     }
 
     /// The text of module `module`, which is `what`.
@@ -316,14 +301,12 @@ impl<'a> Writer<'a> {
                 name: &node.name,
                 high: node.width - 1,
                 value: if terms.is_empty() { self.value(id, number) } else { self.told(id) },
-                dropped: self.dropped(id),
+                dropped: self.circuit.node(id).op.dropped(),
                 terms,
                 origin: ascii(&node.origin),
             });
         }
         let multipliers = multiplied.iter().filter_map(|&id| self.multiplier(id, number)).collect();
-        let shift_added =
-            multiplied.iter().filter_map(|&id| self.shift_added(id, number)).collect();
         let products = multiplied.iter().filter_map(|&id| self.product(id, number)).collect();
 
         let mut registers = vec![];
@@ -359,7 +342,6 @@ impl<'a> Writer<'a> {
             summary: self.summary(computed, multiplied.len(), held.len()),
             wires,
             multipliers,
-            shift_added,
             products,
             registers,
             copies,
@@ -389,7 +371,7 @@ impl<'a> Writer<'a> {
         let op = &self.circuit.node(id).op;
         matches!(op, Op::Input(_) | Op::Add(Terms::Three(_)))
             || self.read_at_once[id.index()]
-            || self.dropped(id) > 0
+            || self.circuit.node(id).op.dropped() > 0
     }
 
     /// The terms of a sum of three, as stage `stage` reads them, the subtracted ones last; none of
@@ -438,14 +420,6 @@ impl<'a> Writer<'a> {
         }))
     }
 
-    /// Low bits that a right shift drops.
-    fn dropped(&self, id: NodeId) -> u32 {
-        match self.circuit.node(id).op {
-            Op::Offset { shift, .. } if shift > 0 => shift as u32,
-            _ => 0,
-        }
-    }
-
     /// The name under which stage `stage` reads a node.
     fn name(&self, id: NodeId, stage: u32) -> Cow<'a, str> {
         let node = self.circuit.node(id);
@@ -469,7 +443,7 @@ impl<'a> Writer<'a> {
         self.with_source(term.node, stage, |source| source.bits(term.shift, bits))
     }
 
-    pub(super) fn with_source<T>(&self, id: NodeId, stage: u32, f: impl FnOnce(Source) -> T) -> T {
+    fn with_source<T>(&self, id: NodeId, stage: u32, f: impl FnOnce(Source) -> T) -> T {
         let node = self.circuit.node(id);
         match node.op {
             Op::Constant(v) => f(Source::Constant(v)),
@@ -498,15 +472,21 @@ impl<'a> Writer<'a> {
             Op::Input(_) => node.name.clone(),
             Op::Constant(v) => literal(v, width),
             Op::Multiply { .. } | Op::Product { .. } => self.name(id, stage).into_owned(),
-            Op::Scale { x, left, .. } => {
-                self.term(Term { shift: left, ..Term::plain(x) }, stage, width)
-            }
             Op::Add(terms) => sum(terms.iter().map(|t| self.signed(*t, stage, width))),
-            Op::Offset { x, constant, shift } if shift >= 0 => {
+            Op::Scale { x, shift, .. } => self.shifted((x, 0, shift), stage, width),
+            Op::Offset { x, constant, shift } => self.shifted((x, constant, shift), stage, width),
+            Op::Clamp { .. } => self.clamp(id, stage).0,
+        }
+    }
+
+    /// `(x + constant) · 2^-shift`, `width` bits and the dropped ones below.
+    fn shifted(&self, (x, constant, shift): (Term, i64, i32), stage: u32, width: u32) -> String {
+        match shift {
+            0.. => {
                 let bits = width + shift as u32;
                 add_constant(&self.term(x, stage, bits), x.negate, constant, bits)
             }
-            Op::Offset { x, constant, shift } => {
+            _ => {
                 let left = shift.unsigned_abs();
                 match width.checked_sub(left) {
                     None | Some(0) => literal(0, width),
@@ -524,7 +504,6 @@ impl<'a> Writer<'a> {
                     }
                 }
             }
-            Op::Clamp { .. } => self.clamp(id, stage).0,
         }
     }
 
@@ -541,9 +520,6 @@ impl<'a> Writer<'a> {
         let Op::Multiply { x, coefficient, coefficient_bits, shift, row } = node.op else {
             return None;
         };
-        if self.shift_add.contains_key(&row) {
-            return None;
-        }
         let operand = self.circuit.node(x);
         let latency = self.pipeline.multiplier_latency;
         Some(Multiplier {

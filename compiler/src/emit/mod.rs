@@ -13,7 +13,6 @@ mod layer;
 mod names;
 mod provenance;
 mod rom;
-mod shift_add;
 pub mod signature;
 mod testbench;
 

@@ -31,13 +31,13 @@ mod text;
 mod verify;
 
 pub use optimise::{earliest, schedule};
+pub use path::is_too_slow;
 pub use segment::segment;
 pub use simulate::{Simulator, simulate};
 pub use verify::{verify, verify_segment};
 
 use crate::circuit::{Circuit, NodeId, Op};
 use crate::device::Device;
-use crate::multipliers::Multipliers;
 use std::ops::RangeInclusive;
 use strassenc_runtime::{Error, Result};
 
@@ -83,8 +83,6 @@ pub enum Limit {
         device: Device,
         /// The clock's period in picoseconds.
         period_ps: u32,
-        /// What multipliers are made of.
-        multipliers: Multipliers,
     },
 }
 

@@ -3,7 +3,7 @@
 use super::{Limit, Options};
 use crate::circuit::{Circuit, Node, Op};
 use crate::device::Delays;
-use crate::multipliers::{self, Multipliers};
+use crate::interval::Interval;
 use std::cmp::Reverse;
 use strassenc_runtime::{Error, Result};
 
@@ -62,25 +62,36 @@ pub(super) struct Paths {
 }
 
 impl Paths {
+    /// Those of no circuit.
+    fn empty(options: &Options) -> Self {
+        let (delays, most) = match options.limit {
+            Limit::Adders(most) => (Delays::ADDITIONS, most),
+            Limit::Clock { device, period_ps } => (device.delays(), period_ps),
+        };
+        Paths { delays, most, nodes: vec![], operands: vec![] }
+    }
+
     /// The paths of a circuit; of a segment's last one the results go on to a memory.
     ///
     /// # Errors
     /// Where a node alone takes longer than a path may.
     pub(super) fn new(circuit: &Circuit, is_last: bool, options: &Options) -> Result<Self> {
-        let (delays, most) = match options.limit {
-            Limit::Adders(most) => (Delays::ADDITIONS, most),
-            Limit::Clock { device, period_ps, .. } => (device.delays(), period_ps),
-        };
+        let mut paths = Paths::empty(options);
+        let delays = paths.delays;
         let mut nodes: Vec<Path> = circuit.nodes.iter().map(|node| own(node, &delays)).collect();
         for output in circuit.outputs.iter().filter(|_| is_last) {
             let path = &mut nodes[output.index()];
             let memory = Path { sum: delays.memory, widest: 0 };
             *path = own(circuit.node(*output), &delays).then(memory);
         }
-        let mut paths = Paths { delays, most, nodes, operands: vec![] };
+        paths.nodes = nodes;
+        let most = paths.most;
         let mut longest = (0, None);
         for (id, node) in circuit.iter() {
-            let (before, within) = paths.multiplier(node, options)?;
+            let (before, within) = match node.op {
+                _ if node.op.is_multiplier() => paths.multiplier(node.width, options),
+                _ => (Path::default(), Path::default()),
+            };
             let takes = [paths.nodes[id.index()], before, within].map(|path| paths.takes(path));
             let takes = takes.into_iter().max().unwrap_or(0);
             if takes > longest.0 {
@@ -100,7 +111,7 @@ impl Paths {
             let fastest = (1e6 / f64::from(takes)).floor();
             let mut help = format!("the fastest clock of this layer is {fastest} MHz");
             if op.is_multiplier() {
-                help += "; `--multiplier-latency` and `--multipliers` make its multipliers faster";
+                help += "; `--multipliers auto` builds what is slower from shifts and additions";
             }
             return Err(Error::input("--clock", cause).help(help));
         }
@@ -130,41 +141,34 @@ impl Paths {
     }
 
     /// What lies between a multiplier's operand and its first register, and the longest path
-    /// between two of its registers.
-    fn multiplier(&self, node: &Node, options: &Options) -> Result<(Path, Path)> {
+    /// between two of its registers, with products of so many bits.
+    fn multiplier(&self, width: u32, options: &Options) -> (Path, Path) {
         let none = Path::default();
-        let Limit::Clock { multipliers, .. } = options.limit else { return Ok((none, none)) };
-        if !node.op.is_multiplier() {
-            return Ok((none, none));
+        if matches!(options.limit, Limit::Adders(_)) {
+            return (none, none);
         }
-        let rounds = self.sum(node.width);
+        let rounds = self.sum(width);
         let block = Path { sum: self.delays.product, widest: 0 };
-        let of_block = match options.multiplier_latency {
+        match options.multiplier_latency {
             1 => (block.then(rounds), none),
             2 => (block, rounds),
             _ => {
                 let inside = Path { sum: self.delays.pipelined_product, widest: 0 };
                 (none, inside.worst(rounds))
             }
-        };
-        let Op::Multiply { coefficient, .. } = node.op else { return Ok(of_block) };
-        let depth = multipliers::depth(coefficient)?;
-        let sums = (0..depth).fold(none, |path, _| path.then(rounds));
-        let of_sums = match options.multiplier_latency {
-            1 => (sums.then(rounds), none),
-            _ => (sums, rounds),
-        };
-        Ok(match multipliers {
-            Multipliers::Dsp => of_block,
-            Multipliers::ShiftAdd => of_sums,
-            // Which is which is chosen later.
-            Multipliers::Auto => (of_block.0.worst(of_sums.0), of_block.1.worst(of_sums.1)),
-        })
+        }
     }
 
     fn sum(&self, width: u32) -> Path {
         Path { sum: self.delays.sum, widest: width }
     }
+}
+
+/// Whether a hardware multiplier with products in this interval has a path that is too long.
+pub fn is_too_slow(product: Interval, options: &Options) -> bool {
+    let paths = Paths::empty(options);
+    let (before, within) = paths.multiplier(product.bits(), options);
+    !paths.fits(before) || !paths.fits(within)
 }
 
 /// What a node puts on a path that goes through it.
