@@ -14,7 +14,6 @@ use strassenc::build::Edits;
 use strassenc::device::{DEVICES, Device, Family};
 use strassenc::interval::Interval;
 use strassenc::kernel::{self, Kernel, Record, Style};
-use strassenc::multipliers::Multipliers;
 use strassenc::progress::style;
 use strassenc::schedule::{ADDERS_PER_STAGE, Limit};
 use strassenc_runtime::artifact::{Artifact, read_as};
@@ -146,7 +145,6 @@ impl HardwareArgs {
             (Some(device), Some(mhz)) => Limit::Clock {
                 device,
                 period_ps: (1e6 / mhz) as u32,
-                multipliers: Multipliers::ShiftAdd,
             },
             _ => Limit::Adders(self.adders_per_stage.unwrap_or(1)),
         };
