@@ -69,10 +69,7 @@ impl Case {
             0 => Style::Combinational,
             1 => Style::Pipelined(Limit::Adders(1)),
             2 => Style::Pipelined(Limit::Adders(3)),
-            _ => Style::Pipelined(Limit::Clock {
-                device,
-                period_ps: 9_000,
-            }),
+            _ => Style::Pipelined(Limit::Clock { device, period_ps: 9_000 }),
         };
         let clken = style != Style::Combinational && rng.random_bool(0.5);
         let graph = graph(&matrix, operands);

@@ -209,13 +209,7 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     let reversible = limit.is_none() && widths.is_none() && options.operands == Operands::Two;
     let across = reversible && start.shared_inputs() > start.outputs.len();
     let plan = Plan { steps: short, adder, hottest: HOTTEST, seed: options.seed };
-    let mut best = if reversible {
-        let (a, b) =
-            rayon::join(|| chain(&start, across, plan), || chain(&start, !across, plan));
-        if b.0 < a.0 { b } else { a }
-    } else {
-        chain(&start, across, plan)
-    };
+    let mut best = chain(&start, across, plan);
     // Longer searches begin hotter, which may lose what a good start or a short search found: they
     // never end with more, and one of two goes on from there.
     if options.effort.0 > 1 {

@@ -142,10 +142,7 @@ struct HardwareArgs {
 impl HardwareArgs {
     fn style(&self) -> Style {
         let limit = match (self.device, self.clock) {
-            (Some(device), Some(mhz)) => Limit::Clock {
-                device,
-                period_ps: (1e6 / mhz) as u32,
-            },
+            (Some(device), Some(mhz)) => Limit::Clock { device, period_ps: (1e6 / mhz) as u32 },
             _ => Limit::Adders(self.adders_per_stage.unwrap_or(1)),
         };
         match (self.combinational, self.stream) {
