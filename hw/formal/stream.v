@@ -89,6 +89,117 @@ module taker #(
     end
 endmodule
 
+// Gives frames of WORDS words to primitives that put them in another order. In each frame the word
+// number `shown`, any, has the frame's colour, all others have OTHER. Frames are painted as items
+// are: white, then one red, then blue ones only. The user bit of a frame's first word says whether
+// it is red, those of the others may be anything.
+module frame_giver #(
+    parameter WORDS = 1
+) (
+    input  wire       clk,
+    input  wire       clken,
+    input  wire       rst,
+    // Free: whether a word is offered; whether the frame that begins is red; user bits.
+    input  wire       offer,
+    input  wire       paint,
+    input  wire       any_user,
+    input  wire [4:0] shown,
+    output wire       valid,
+    input  wire       ready,
+    output wire [2:0] data,
+    output wire       user
+);
+    localparam OTHER = 3'd3;
+
+    reg        waits, waiting_red, waiting_user, red_given, frame_red;
+    reg  [4:0] word;
+    wire       first = word == 5'd0;
+    wire       last  = word == WORDS - 1;
+    wire       red   = !first ? frame_red : waits ? waiting_red : paint & !red_given;
+
+    assign valid = waits | offer;
+    assign data  = word != shown ? OTHER : red ? 3'd1 : red_given ? 3'd2 : 3'd0;
+    assign user  = first ? red : waits ? waiting_user : any_user;
+
+    always @(posedge clk) begin
+        waits        <= !rst & valid & !(ready & clken);
+        waiting_red  <= red;
+        waiting_user <= user;
+        if (rst) begin
+            word      <= 5'd0;
+            red_given <= 1'b0;
+        end else if (clken & valid & ready) begin
+            word      <= last ? 5'd0 : word + 5'd1;
+            frame_red <= red;
+            if (last) red_given <= red_given | red;
+        end
+    end
+endmodule
+
+// Takes what becomes of such frames: each word that leaves is said to be the word number `number` of
+// its frame, or OUTSIDE of it. Bad where a word is another one, where a frame's words are not of one
+// frame, where frames are lost, doubled or overtaken, where an offer is taken back or changed, and
+// where the user bit is not that of the frame, on the first word that leaves.
+module frame_taker (
+    input  wire       clk,
+    input  wire       clken,
+    input  wire       rst,
+    input  wire       valid,
+    input  wire       ready,
+    input  wire [4:0] shown,
+    input  wire [4:0] number,
+    input  wire       outside,
+    input  wire       first,
+    input  wire       last,
+    input  wire [2:0] data,
+    input  wire       user,
+    output wire       bad
+);
+    localparam OTHER   = 3'd3;
+    localparam OUTSIDE = 3'd4;
+
+    reg        waits, red_taken, first_user, held_user;
+    reg  [2:0] held;
+    wire       is_shown = !outside & number == shown;
+    wire       of_red   = first ? user : first_user;
+    // What the colour may be: that of the frame, which the user bit tells, too.
+    wire       right    = of_red ? data == 3'd1 & !red_taken : data == (red_taken ? 3'd2 : 3'd0);
+    wire       wrong    = (is_shown ? !right : data != (outside ? OUTSIDE : OTHER))
+                          | (first ? user & red_taken : user)
+                          | (waits & (data != held | user != held_user));
+    assign bad = !rst & (valid ? wrong : waits);
+
+    always @(posedge clk) begin
+        waits     <= !rst & valid & !(ready & clken);
+        held      <= data;
+        held_user <= user;
+        if (rst) red_taken <= 1'b0;
+        else if (clken & valid & ready) begin
+            first_user <= of_red;
+            if (last & of_red) red_taken <= 1'b1;
+        end
+    end
+endmodule
+
+// Bad where nothing has moved for more than CLOCKS clocks, although a word is offered and one is
+// wanted.
+module stuck #(
+    parameter CLOCKS = 3
+) (
+    input  wire clk,
+    input  wire clken,
+    input  wire rst,
+    input  wire wanted,
+    input  wire moves,
+    output wire bad
+);
+    reg [2:0] idle;
+    assign bad = !rst & idle > CLOCKS;
+    always @(posedge clk)
+        if (rst) idle <= 3'd0;
+        else if (clken) idle <= wanted & !moves ? idle + {2'd0, !(&idle)} : 3'd0;
+endmodule
+
 // The items that were given and not yet taken.
 module count (
     input  wire       clk,

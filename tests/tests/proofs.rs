@@ -209,21 +209,117 @@ const PROOFS: &[Proof] = &[
             to: "assign b_ready = of_b;",
         }],
     },
+    Proof {
+        name: "lookup",
+        parts: &[],
+        parameters: &[
+            "-set INDEX_BITS 2 -set ROWS 3 -set WORDS 3",
+            "-set INDEX_BITS 2 -set ROWS 4 -set WORDS 2",
+            "-set INDEX_BITS 1 -set ROWS 5 -set WORDS 1",
+        ],
+        faults: &[Fault {
+            parameters: "-set INDEX_BITS 2 -set ROWS 3 -set WORDS 3",
+            from: "assign s_ready       = advance & last;",
+            to: "assign s_ready       = advance;",
+        }],
+    },
+    Proof {
+        name: "recall",
+        parts: &[],
+        parameters: &[
+            "-set X_WORDS 1 -set H_WORDS 1",
+            "-set X_WORDS 2 -set H_WORDS 1",
+            "-set X_WORDS 1 -set H_WORDS 3",
+        ],
+        faults: &[Fault {
+            parameters: "-set X_WORDS 2 -set H_WORDS 1",
+            from: "h_ready = m_ready & of_h & !fresh;",
+            to: "h_ready = m_ready & of_h;",
+        }],
+    },
+    Proof {
+        name: "patches",
+        parts: &[],
+        parameters: &[
+            "-set P_H 1 -set P_W 2 -set HEIGHT 1 -set WIDTH 2",
+            "-set P_H 2 -set P_W 1 -set HEIGHT 2 -set WIDTH 2",
+            "-set P_H 2 -set P_W 2 -set HEIGHT 1 -set WIDTH 1",
+            "-set P_H 1 -set P_W 1 -set HEIGHT 1 -set WIDTH 1 -set WORDS 2",
+        ],
+        faults: &[
+            Fault {
+                parameters: "-set P_H 2 -set P_W 1 -set HEIGHT 2 -set WIDTH 2",
+                from: "assign s_ready = !stripes[1];",
+                to: "assign s_ready = 1'b1;",
+            },
+            Fault {
+                parameters: "-set P_H 2 -set P_W 1 -set HEIGHT 2 -set WIDTH 2",
+                from: "stripes != 2'd0 | read_column < patches;",
+                to: "stripes != 2'd0 | read_column <= patches;",
+            },
+        ],
+    },
+    Proof {
+        name: "positions",
+        parts: &[],
+        parameters: &[
+            "-set CHARACTERS 1 -set TAPS 1 -set POSITIONS 1",
+            "-set CHARACTERS 2 -set TAPS 2 -set POSITIONS 2",
+        ],
+        faults: &[Fault {
+            parameters: "-set CHARACTERS 2 -set TAPS 2 -set POSITIONS 2",
+            from: "assign s_ready = !frames[1];",
+            to: "assign s_ready = 1'b1;",
+        }],
+    },
+    Proof {
+        name: "reader",
+        parts: &["rows"],
+        parameters: &[
+            "-set HEIGHT 1 -set ROWS 1 -set WIDTH 1 -set COLUMNS 1 -set WORDS 2 -set REPEATS 2",
+            "-set HEIGHT 1 -set ROWS 1 -set WIDTH 2 -set COLUMNS 2 -set K_W 2 -set PAD_W 1",
+            "-set HEIGHT 2 -set ROWS 2 -set WIDTH 1 -set COLUMNS 1 -set K_H 2 -set PAD_H 1",
+            "-set HEIGHT 2 -set ROWS 1 -set WIDTH 1 -set COLUMNS 1 -set STRIDE_H 2",
+        ],
+        faults: &[Fault {
+            parameters: "-set HEIGHT 1 -set ROWS 1 -set WIDTH 1 -set COLUMNS 1 -set WORDS 2 -set REPEATS 2",
+            from: "assign whole   = occupied > needed;",
+            to: "assign whole   = occupied >= needed;",
+        }],
+    },
+    Proof {
+        name: "window",
+        parts: &["rows"],
+        parameters: &[
+            "-set K_W 1 -set COLUMNS 2",
+            "-set K_W 2 -set COLUMNS 1",
+            "-set K_W 2 -set PAD_W 1 -set COLUMNS 2",
+            "-set HEIGHT 2 -set WIDTH 1 -set COLUMNS 1 -set K_H 2 -set ROWS 1",
+        ],
+        faults: &[Fault {
+            parameters: "-set K_W 2 -set PAD_W 1 -set COLUMNS 2",
+            from: "complete_pixels > c & (!at_start",
+            to: "complete_pixels >= c & (!at_start",
+        }],
+    },
 ];
 
-/// Whether `bad` of the harness never rises, with `from` replaced by `to` in the primitive.
+/// Whether `bad` of the harness never rises, with `from` replaced by `to` in the primitive, or in
+/// what it instantiates.
 fn holds(proof: &Proof, parameters: &str, fault: Option<&Fault>, tools: &Tools) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     let Proof { name, parts, .. } = proof;
-    let mut text = hw(&format!("strassenc_{name}.v"));
+    let primitives = [name].into_iter().chain(*parts);
+    let mut texts: Vec<String> =
+        primitives.map(|primitive| hw(&format!("strassenc_{primitive}.v"))).collect();
     if let Some(Fault { from, to, .. }) = fault {
+        let faulty = texts.iter_mut().find(|text| text.contains(from));
+        let text = faulty.unwrap_or_else(|| panic!("{name}: {from}"));
         assert_eq!(text.matches(from).count(), 1, "{name}: {from}");
-        text = text.replace(from, to);
+        *text = text.replace(from, to);
     }
-    for part in *parts {
-        text += &hw(&format!("strassenc_{part}.v"));
-    }
+    let mut text = texts.concat();
     for harness in ["stream.v", &format!("prove_{name}.v")] {
         text += &hw(&format!("formal/{harness}"));
     }
