@@ -14,6 +14,7 @@ use crate::folder::{self, Edits};
 use crate::interval::Interval;
 use crate::ir::{self, Chain, OpKind, Role, Value};
 use crate::schedule::{self, ADDERS_PER_STAGE, Limit, Pipeline, Stage};
+use crate::synth::Design;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +54,8 @@ pub struct Options {
     pub device: Device,
     /// Seed of the testbench's random vectors.
     pub seed: u64,
+    /// The clock in MHz that `style` is for, where it is for one.
+    pub clock_mhz: Option<f64>,
     /// SHA-256 of the file that the matrix was read from.
     pub sha256: String,
     /// All options that decide the text, as on a command line, for the headers.
@@ -250,6 +253,8 @@ pub struct Record {
     pub output_bits: Vec<u32>,
     /// Clocks from a vector to its result; a vector may enter at each clock.
     pub latency: u32,
+    /// The clock in MHz that was asked for.
+    pub clock_mhz: Option<f64>,
     /// Additions of the adder graph.
     pub adders: usize,
     /// Outputs that are negated behind their sums, each of which takes a carry chain more.
@@ -284,6 +289,43 @@ impl Record {
     }
 }
 
+impl<'a> From<&'a Record> for Design<'a> {
+    fn from(record: &'a Record) -> Self {
+        let Record { top, ports, verilog, .. } = record;
+        Design { top, ports, files: verilog, memories: &[], layers: vec![] }
+    }
+}
+
+/// Whether `folder` is meant to be a kernel's: it holds a record, sound or not.
+pub fn is_kernel(folder: &Path) -> bool {
+    folder.join(RECORD).exists()
+}
+
+/// The record of a kernel's folder, of which every file is as it was written.
+///
+/// # Errors
+/// Where a file is missing, damaged or changed, or another version wrote it; the error names it.
+pub fn open(folder: &Path) -> Result<Record> {
+    let path = folder.join(RECORD);
+    let again = |place: &Path, cause: &str| {
+        Error::input(place.display(), cause)
+            .help("write the kernel anew with `strassenc matrix W.npy -o KERNEL`")
+    };
+    let text = files::read_text(&path)?;
+    let record: Record = serde_json::from_str(&text)
+        .map_err(|e| again(&path, &format!("is not the record of a kernel: {e}")))?;
+    if record.schema != SCHEMA || !folder::is_sealed(&text, &record.sha256) {
+        return Err(again(&path, "is not as this version writes it: damaged or changed"));
+    }
+    for (name, hash) in &record.files {
+        let path = folder.join(name);
+        if files::sha256(&files::read(&path)?) != *hash {
+            return Err(again(&path, "is not as it was written: damaged or changed"));
+        }
+    }
+    Ok(record)
+}
+
 /// The files of a kernel, and its record, which is one of them.
 ///
 /// # Errors
@@ -307,6 +349,7 @@ pub fn contents(kernel: &Kernel, options: &Options) -> Result<(Record, Vec<emit:
         output: Vector { elements: circuit.outputs.len(), format: circuit.output_format },
         output_bits: circuit.outputs.iter().map(|&id| circuit.node(id).width).collect(),
         latency: kernel.latency(),
+        clock_mhz: options.clock_mhz,
         adders: graph.adders(),
         negations: circuit.count(negated),
         depth: figures::depth(circuit),
@@ -335,7 +378,11 @@ pub fn write(folder: &Path, kernel: &Kernel, options: &Options, edits: Edits) ->
     check_replaceable(folder, edits)?;
     let (record, contents) = contents(kernel, options)?;
     let named = contents.iter().map(|file| (file.path.as_str(), file.text.as_bytes()));
-    files::write_folder(folder, named, |_| Ok(()), |_| check_replaceable(folder, edits))?;
+    let read_back = |new: &Path| match open(new)? == record {
+        true => Ok(()),
+        false => Err(Error::internal("kernel", "its record is read back as another")),
+    };
+    files::write_folder(folder, named, read_back, |_| check_replaceable(folder, edits))?;
     Ok(record)
 }
 

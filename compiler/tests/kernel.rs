@@ -114,6 +114,33 @@ fn a_kernel_is_replaced_and_nothing_else_is() {
 }
 
 #[test]
+fn report_takes_a_kernel_as_it_was_written() {
+    let folder = folder();
+    let report = |args: &str| {
+        Command::new(env!("CARGO_BIN_EXE_strassenc"))
+            .current_dir(folder.path())
+            .env("STRASSENC_HOME", folder.path().join("home"))
+            .arg("report")
+            .args(args.split_whitespace())
+            .output()
+            .unwrap()
+    };
+    done(&matrix(folder.path(), "W.npy -o k", &[]));
+    let told = done(&report("k"));
+    assert!(told.contains("inputs of 8 bits") && told.contains("clocks of latency"), "{told}");
+    let json: Value = serde_json::from_str(&done(&report("k --json"))).unwrap();
+    assert_eq!((&json["top"], &json["synthesis"]), (&"W".into(), &Value::Null));
+    let refused = |args: &str, told: &str| {
+        let output = report(args);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && error.contains(told), "{args}: {error}");
+    };
+    refused("k --device xcup", "is about builds, and k is a kernel");
+    fs::write(folder.path().join("k/W.v"), "// mine").unwrap();
+    refused("k", "W.v: is not as it was written");
+}
+
+#[test]
 fn what_cannot_be_made_is_refused_and_nothing_is_written() {
     let folder = folder();
     for (args, told) in [

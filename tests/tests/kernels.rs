@@ -1,7 +1,7 @@
 //! Kernels, y = x·W alone: their Verilog computes the product, when it says it does, and whatever
 //! is wrong in a circuit is refused.
 
-use ndarray::Array2;
+use ndarray::{Array2, arr2};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use rand::{Rng, RngExt, SeedableRng};
@@ -13,6 +13,8 @@ use strassenc::device::DEVICES;
 use strassenc::emit::{self, EmittedKernel};
 use strassenc::kernel::{self, Kernel, Options, Style};
 use strassenc::schedule::{self, Limit};
+use strassenc::synth::synthesise;
+use strassenc::tools::Component;
 use strassenc_runtime::{Format, Kind};
 use strassenc_tests::{property, tools, verilators};
 use strassenc_verilator::{Alone, Design, Simulator, Toolchain};
@@ -44,6 +46,7 @@ fn options(kernel: &Kernel, clock_enable: bool) -> Options {
         clock_enable,
         device: DEVICES[0],
         seed: 0,
+        clock_mhz: None,
         sha256: String::new(),
         command: String::new(),
     }
@@ -204,6 +207,24 @@ fn verilog_of_every_style_is_free_of_warnings() {
             }
         }
     }
+}
+
+#[test]
+fn yosys_finds_the_registers_that_the_report_says() {
+    let matrix = arr2(&[[1, 1, -1, 1, 0], [3, 0, 2, -7, 1], [0, 1, 1, -1, 1], [1, 1, 0, 0, 1]]);
+    let (input, style) =
+        (Format { signed: true, bits: 6, frac: 0 }, Style::Pipelined(Limit::Adders(1)));
+    let graph = graph(&matrix, Operands::Three);
+    let kernel = Kernel::new("w", &matrix, &graph, input, style).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("kernel");
+    let record =
+        kernel::write(&folder, &kernel, &options(&kernel, false), Default::default()).unwrap();
+    let tools = tools();
+    tools.install(Component::named("yosys").unwrap()).unwrap();
+    let cells = synthesise(&folder, &record, DEVICES[0], &tools).unwrap().total;
+    assert_eq!(cells.flip_flops + 16 * cells.shift_registers, record.flip_flops);
+    assert!(cells.luts.abs_diff(record.luts) <= record.luts / 5, "{} LUTs", cells.luts);
 }
 
 #[test]

@@ -93,6 +93,7 @@ impl Bench {
             clock_enable,
             device: DEVICES[0],
             seed: 1,
+            clock_mhz: None,
             sha256: String::new(),
             command: String::new(),
         };

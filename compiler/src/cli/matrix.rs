@@ -41,6 +41,7 @@ use strassenc_runtime::{Error, Format, Result, files};
   strassenc matrix W.npy -o kernel --device xc7a35t --clock 300
   strassenc matrix W.npy -o kernel --combinational --unsigned
   strassenc matrix W.npy -o kernel --stream         between two AXI4-Streams
+  strassenc report kernel --synth xc7               what Yosys makes of it
 
 The folder of -o holds the Verilog (files.f lists it), a testbench with its vectors and the script
 that runs it, and report.json: ports, widths, latency, adders. Without --stream the ports are s_data
@@ -260,6 +261,7 @@ pub fn run(args: Args) -> Result<()> {
                 clock_enable: hardware.clken,
                 device: hardware.device.unwrap_or(DEVICES[0]),
                 seed: args.seed,
+                clock_mhz: hardware.clock,
                 sha256,
                 command: args.told(adder_operands),
             };

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use strassenc::accounting::{Rules, accounting};
 use strassenc::build::Build;
 use strassenc::device::{DEVICES, Device};
-use strassenc::report::{Document, Report};
+use strassenc::engine::CLOCK;
+use strassenc::kernel;
+use strassenc::report::{Document, KernelReport, Report};
 use strassenc::synth;
 use strassenc_runtime::{Error, Result, files, network};
 
@@ -30,12 +32,13 @@ use strassenc_runtime::{Error, Result, files, network};
   strassenc report build/digits --synth xc7                minutes for a large core
   strassenc report build/digits --pnr ecp5-85k             more minutes
   strassenc report build/digits --html report.html --json
+  strassenc report kernel --synth xc7                      a kernel of `strassenc matrix -o`
   strassenc report net.toml                                a description, or the name of a ready one
   strassenc report resnet20 --ratio 2 --p 2                with other budgets
   strassenc report st-resnet18 --accounting paper          counted as StrassenNets counts")]
 pub struct Args {
-    /// A folder that `strassenc verilog` wrote; or a network description, a .toml file or the name
-    /// of a ready one
+    /// A folder that `strassenc verilog` or `matrix -o` wrote; or a network description, a .toml
+    /// file or the name of a ready one
     #[arg(value_name = "BUILD|NET")]
     what: String,
     /// Whose rules count a description
@@ -84,6 +87,9 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(path) = &args.html {
         args.overwrite.check(path)?;
     }
+    if kernel::is_kernel(what) {
+        return of_kernel(&args, what);
+    }
     let build = Build::open(what)?;
     let built_for = build.record.options.scheduled_for;
     let device = args.device.or(args.synth).or(args.pnr).or(built_for).unwrap_or(DEVICES[0]);
@@ -98,6 +104,22 @@ pub fn run(args: Args) -> Result<()> {
         report.placement = Some(synth::place(folder, signature, device, mhz, &home::tools()?)?);
     }
     show(&args, &report, &report.document()?)
+}
+
+fn of_kernel(args: &Args, folder: &Path) -> Result<()> {
+    if args.device.is_some() {
+        let cause = format_args!("is about builds, and {} is a kernel", folder.display());
+        return Err(Error::input("--device", cause).help("`strassenc matrix` takes it"));
+    }
+    let record = kernel::open(folder)?;
+    let tools = home::tools()?;
+    let synthesis =
+        args.synth.map(|device| synth::synthesise(folder, &record, device, &tools)).transpose()?;
+    let mhz = record.clock_mhz.unwrap_or(CLOCK);
+    let place = |device| synth::place(folder, &record, device, mhz, &tools);
+    let placement = args.pnr.map(place).transpose()?;
+    let report = KernelReport { record, synthesis, placement };
+    show(args, &report, &report.document()?)
 }
 
 /// The page, if it is asked for, and then the JSON or the text.

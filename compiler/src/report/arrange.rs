@@ -1,7 +1,8 @@
 //! A build's report as people read it: which figures stand where, in which words.
 
 use super::document::{Cell, Document, Section, Source, Table};
-use super::{Beats, Report, SharedMatrix};
+use super::{Beats, KernelReport, Report, SharedMatrix};
+use crate::synth::Placement;
 use strassenc_runtime::Result;
 
 /// What must be there for a column to be shown.
@@ -55,8 +56,8 @@ impl Report {
             self.part(&source)?,
             self.synthesised(&source)?,
             self.mapped_layers(&source)?,
-            self.placed(&source)?,
-            self.critical_path(&source)?,
+            placed(&self.placement, &source)?,
+            critical_path(&self.placement, &source)?,
         ];
         Ok(Document {
             title: source.text("{model}")?,
@@ -258,12 +259,7 @@ impl Report {
             ["carry cells", "", "{.carry_cells}"],
             ["block RAMs", "{total.brams:.1}", "{.block_memories:.1}"],
         ];
-        let rows =
-            rows.iter().map(|cells| source.row("synthesis.total", cells)).collect::<Result<_>>()?;
-        let table = Table::new(&["", "counted or estimated", "synthesised"], rows, false);
-        let note = "By Yosys {synthesis.yosys} for {synthesis.device}, out of context, in \
-            {synthesis.seconds:.0} s.";
-        Ok(Some(Section { title: "Synthesised", table, notes: vec![source.text(note)?] }))
+        synthesised(&rows, source).map(Some)
     }
 
     /// What Yosys made of each layer.
@@ -289,39 +285,6 @@ impl Report {
         Ok(Some(Section { title: "Synthesised, by layer", table, notes }))
     }
 
-    /// What nextpnr made of the core.
-    fn placed(&self, source: &Source) -> Result<Option<Section>> {
-        let Some(placement) = &self.placement else { return Ok(None) };
-        let cells = ["{.cell}", "{.used}", "{.available}"];
-        let cells_used = 0..placement.utilisation.len();
-        let rows = cells_used.map(|i| source.row(&format!("placement.utilisation.{i}"), &cells));
-        let table =
-            Table::new(&["cells", "used", "available"], rows.collect::<Result<_>>()?, false);
-        let notes = [
-            "{placement.reached_mhz:.1} MHz of {placement.asked_mhz:.1} asked for.",
-            "{placement.harness_flip_flops} flip-flops around the core included, which join its \
-             ports to three pins.",
-            "By nextpnr {placement.nextpnr} for {placement.device}, from the netlist of Yosys \
-             {placement.yosys}, in {placement.seconds:.0} s.",
-        ];
-        let notes = notes.iter().map(|note| source.text(note)).collect::<Result<_>>()?;
-        Ok(Some(Section { title: "Placed and routed", table, notes }))
-    }
-
-    /// The path that bounds the clock.
-    fn critical_path(&self, source: &Source) -> Result<Option<Section>> {
-        let Some(placement) = &self.placement else { return Ok(None) };
-        let cells = ["{.name}", "{.ns:.2}"];
-        let steps = 0..placement.path.len();
-        let rows = steps.map(|i| source.row(&format!("placement.path.{i}"), &cells));
-        let table = Table::new(&["signal", "ns"], rows.collect::<Result<_>>()?, false);
-        let mut notes = vec![source.text("{placement.routing_ns:.2} ns of it are routing.")?];
-        if placement.stage.is_some() {
-            notes.push(source.text("It ends in stage {placement.stage}, the slowest.")?);
-        }
-        Ok(Some(Section { title: "The slowest path", table, notes }))
-    }
-
     fn has_windows(&self) -> bool {
         self.layers.iter().any(|layer| layer.figures.windows > 1)
     }
@@ -333,6 +296,86 @@ impl Report {
     fn has_folded(&self) -> bool {
         self.layers.iter().any(|layer| layer.figures.budget > 0 && !layer.is_unrolled())
     }
+}
+
+impl KernelReport {
+    /// The report, arranged for a terminal and for a page.
+    ///
+    /// # Errors
+    /// Only by a bug of ours.
+    pub fn document(&self) -> Result<Document> {
+        let source = Source::new(self)?;
+        let rows = [
+            ["LUTs", "{luts}", "{.luts}"],
+            ["of them memory", "", "{.lut_memories}"],
+            ["of them shift registers", "", "{.shift_registers}"],
+            ["of them inverters", "", "{.inverters}"],
+            ["flip-flops", "{flip_flops}", "{.flip_flops}"],
+            ["carry cells", "", "{.carry_cells}"],
+        ];
+        let sections = [
+            self.synthesis.as_ref().map(|_| synthesised(&rows, &source)).transpose()?,
+            placed(&self.placement, &source)?,
+            critical_path(&self.placement, &source)?,
+        ];
+        let all =
+            |lines: &[&str]| lines.iter().map(|line| source.text(line)).collect::<Result<Vec<_>>>();
+        Ok(Document {
+            title: source.text("{top}")?,
+            provenance: all(&["matrix {matrix_sha256}", "{tool}: matrix {options}"])?,
+            headlines: all(&[
+                "{input.elements} inputs of {input.format.bits} bits",
+                "{output.elements} outputs of {output.format.bits} bits at most",
+                "{latency} clocks of latency",
+                "{adders} adders, {depth} of them on the longest path",
+                "{luts} LUTs, estimated for {device}",
+                "{flip_flops} flip-flops, estimated",
+            ])?,
+            sections: sections.into_iter().flatten().collect(),
+        })
+    }
+}
+
+/// What was counted or estimated beside what Yosys made of it.
+fn synthesised(rows: &[[&str; 3]], source: &Source) -> Result<Section> {
+    let rows = rows.iter().map(|cells| source.row("synthesis.total", cells));
+    let columns = ["", "counted or estimated", "synthesised"];
+    let table = Table::new(&columns, rows.collect::<Result<_>>()?, false);
+    let note = "By Yosys {synthesis.yosys} for {synthesis.device}, out of context, in \
+                {synthesis.seconds:.0} s.";
+    Ok(Section { title: "Synthesised", table, notes: vec![source.text(note)?] })
+}
+
+/// What nextpnr made of the core.
+fn placed(placement: &Option<Placement>, source: &Source) -> Result<Option<Section>> {
+    let Some(placement) = placement else { return Ok(None) };
+    let cells = ["{.cell}", "{.used}", "{.available}"];
+    let cells_used = 0..placement.utilisation.len();
+    let rows = cells_used.map(|i| source.row(&format!("placement.utilisation.{i}"), &cells));
+    let table = Table::new(&["cells", "used", "available"], rows.collect::<Result<_>>()?, false);
+    let notes = [
+        "{placement.reached_mhz:.1} MHz of {placement.asked_mhz:.1} asked for.",
+        "{placement.harness_flip_flops} flip-flops around the core included, which join its \
+         ports to three pins.",
+        "By nextpnr {placement.nextpnr} for {placement.device}, from the netlist of Yosys \
+         {placement.yosys}, in {placement.seconds:.0} s.",
+    ];
+    let notes = notes.iter().map(|note| source.text(note)).collect::<Result<_>>()?;
+    Ok(Some(Section { title: "Placed and routed", table, notes }))
+}
+
+/// The path that bounds the clock.
+fn critical_path(placement: &Option<Placement>, source: &Source) -> Result<Option<Section>> {
+    let Some(placement) = placement else { return Ok(None) };
+    let cells = ["{.name}", "{.ns:.2}"];
+    let steps = 0..placement.path.len();
+    let rows = steps.map(|i| source.row(&format!("placement.path.{i}"), &cells));
+    let table = Table::new(&["signal", "ns"], rows.collect::<Result<_>>()?, false);
+    let mut notes = vec![source.text("{placement.routing_ns:.2} ns of it are routing.")?];
+    if placement.stage.is_some() {
+        notes.push(source.text("It ends in stage {placement.stage}, the slowest.")?);
+    }
+    Ok(Some(Section { title: "The slowest path", table, notes }))
 }
 
 fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {

@@ -16,6 +16,7 @@ use crate::emit::Signature;
 use crate::emit::signature::Stream;
 use crate::engine::Choice;
 use crate::figures::{FifoFigures, Figures, LayerFigures, MatrixFigures};
+use crate::kernel;
 use crate::synth::{Placement, Synthesis};
 use comfy_table::{CellAlignment, presets};
 use serde::Serialize;
@@ -60,6 +61,18 @@ pub struct Report {
     /// The FIFOs where branches meet again.
     pub fifos: Vec<Fifo>,
     /// What Yosys made of the core, where it was asked.
+    pub synthesis: Option<Synthesis>,
+    /// What nextpnr made of it, where it was asked.
+    pub placement: Option<Placement>,
+}
+
+/// Everything the report says about a kernel.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KernelReport {
+    /// What was written with it.
+    #[serde(flatten)]
+    pub record: kernel::Record,
+    /// What Yosys made of it, where it was asked.
     pub synthesis: Option<Synthesis>,
     /// What nextpnr made of it, where it was asked.
     pub placement: Option<Placement>,

@@ -10,6 +10,7 @@ pub use place::{Placement, Step, Use, place};
 
 use crate::device::{Device, Family};
 use crate::emit::Signature;
+use crate::emit::signature::Port;
 use crate::tools::{Finished, OpenTool, Tools};
 use askama::Template;
 use serde::de::DeserializeOwned;
@@ -80,6 +81,29 @@ pub struct LayerCells {
     pub cells: Cells,
 }
 
+/// What the tools are given: the Verilog of a core or of a kernel.
+#[derive(Clone, Debug)]
+pub struct Design<'a> {
+    /// The top module.
+    pub top: &'a str,
+    /// Its ports.
+    pub ports: &'a [Port],
+    /// The Verilog in the order tools want it.
+    pub files: &'a [String],
+    /// What it reads with `$readmemh`.
+    pub memories: &'a [String],
+    /// The names of the layers, whose cells are counted apart.
+    pub layers: Vec<&'a str>,
+}
+
+impl<'a> From<&'a Signature> for Design<'a> {
+    fn from(core: &'a Signature) -> Self {
+        let Signature { top, ports, files, memories, layers, .. } = core;
+        let layers = layers.iter().map(|layer| layer.name.as_str()).collect();
+        Design { top, ports, files, memories, layers }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "synthesise.ys", ext = "ys")]
 struct Script<'a> {
@@ -90,26 +114,27 @@ struct Script<'a> {
     placed: bool,
 }
 
-/// Synthesises the core in `folder`, out of context. Minutes for a large core; the result is cached
-/// under the home folder by content, version of Yosys and device.
+/// Synthesises the design in `folder`, out of context. Minutes for a large core; the result is
+/// cached under the home folder by content, version of Yosys and device.
 ///
 /// # Errors
 /// Where Yosys is missing, fails, or does not map to the device, a file cannot be read, or the user
 /// interrupts.
-pub fn synthesise(
+pub fn synthesise<'a>(
     folder: &Path,
-    signature: &Signature,
+    design: impl Into<Design<'a>>,
     device: Device,
     tools: &Tools,
 ) -> Result<Synthesis> {
+    let design = design.into();
     if matches!(device.family, Family::Agilex | Family::Max10) {
         let cause = format_args!("Yosys does not map to {}", device.told);
         return Err(Error::input(format_args!("--synth {}", device.name), cause));
     }
     let yosys = tools.yosys()?;
-    let (files, top) = (&signature.files[..], &signature.top);
+    let Design { files, top, .. } = design;
     let script = Script { files, top, device, placed: false }.text()?;
-    let texts = texts(folder, signature)?;
+    let texts = texts(folder, &design)?;
     let key = key(&["netlist 1", device.name, &yosys.version, &script], &texts);
     // What is kept is what Yosys says; which layer a cell belongs to is read from it each time.
     let mapped: Mapped = cached(&tools.home().join("cache/synth").join(key), || {
@@ -122,7 +147,7 @@ pub fn synthesise(
             seconds: run.elapsed.as_secs_f64(),
         })
     })?;
-    let names: Vec<String> = signature.layers.iter().map(|layer| layer.name.clone()).collect();
+    let names: Vec<String> = design.layers.iter().map(|name| name.to_string()).collect();
     let owned = netlist::by_layer(&mapped.cells, &names);
     let mut cells = BTreeMap::new();
     for (cell, n) in owned.iter().flatten() {
@@ -159,9 +184,9 @@ impl Script<'_> {
     }
 }
 
-/// Names and contents of what Yosys reads of a core.
-fn texts(folder: &Path, signature: &Signature) -> Result<Vec<(String, Vec<u8>)>> {
-    let names = signature.files.iter().chain(&signature.memories);
+/// Names and contents of what Yosys reads of a design.
+fn texts(folder: &Path, design: &Design) -> Result<Vec<(String, Vec<u8>)>> {
+    let names = design.files.iter().chain(design.memories);
     names.map(|name| Ok((name.clone(), files::read(&folder.join(name))?))).collect()
 }
 

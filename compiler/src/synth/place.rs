@@ -1,8 +1,7 @@
 //! nextpnr: the clock that a core reaches on a part, and what bounds it.
 
-use super::{NETLIST, Script, cached, key, run_yosys, texts};
+use super::{Design, NETLIST, Script, cached, key, run_yosys, texts};
 use crate::device::{DEVICES, Device};
-use crate::emit::Signature;
 use crate::emit::signature::Direction;
 use crate::tools::Tools;
 use askama::Template;
@@ -77,20 +76,21 @@ const CORE: &str = "core.";
 /// Pins for Gowin's tools, which choose none themselves.
 const PINS: &str = "IO_LOC \"clk\" 4;\nIO_LOC \"serial_in\" 15;\nIO_LOC \"serial_out\" 16;\n";
 
-/// Synthesises, places and routes the core in `folder` on a part, for a clock of `mhz`. Minutes for
-/// a small core, hours for a large one; the result is cached under the home folder by content,
+/// Synthesises, places and routes the design in `folder` on a part, for a clock of `mhz`. Minutes
+/// for a small core, hours for a large one; the result is cached under the home folder by content,
 /// versions, part and clock.
 ///
 /// # Errors
 /// Where nextpnr does not know the part or the core does not fit it, a tool is missing or fails, a
 /// file cannot be read, or the user interrupts.
-pub fn place(
+pub fn place<'a>(
     folder: &Path,
-    signature: &Signature,
+    design: impl Into<Design<'a>>,
     device: Device,
     mhz: f64,
     tools: &Tools,
 ) -> Result<Placement> {
+    let design = design.into();
     let Some((program, options)) = device.part.and_then(|part| part.nextpnr) else {
         let can = DEVICES.iter().filter(|d| d.part.is_some_and(|part| part.nextpnr.is_some()));
         let names: Vec<&str> = can.map(|device| device.name).collect();
@@ -99,11 +99,10 @@ pub fn place(
             .help(format_args!("it places {}", names.join(", "))));
     };
     let (yosys, nextpnr) = (tools.yosys()?, tools.nextpnr(program)?);
-    let mut texts = texts(folder, signature)?;
-    let (harness, harness_flip_flops) = harness(signature)?;
+    let mut texts = texts(folder, &design)?;
+    let (harness, harness_flip_flops) = harness(&design)?;
     texts.push((format!("{HARNESS}.v"), harness.into_bytes()));
-    let files: Vec<String> =
-        signature.files.iter().cloned().chain([format!("{HARNESS}.v")]).collect();
+    let files: Vec<String> = design.files.iter().cloned().chain([format!("{HARNESS}.v")]).collect();
     let script = Script { files: &files, top: HARNESS, device, placed: true }.text()?;
     let frequency = mhz.to_string();
     let versions = [&yosys.version, &nextpnr.version];
@@ -141,12 +140,12 @@ pub fn place(
 }
 
 /// The harness around the core, and its flip-flops.
-fn harness(signature: &Signature) -> Result<(String, usize)> {
+fn harness(design: &Design) -> Result<(String, usize)> {
     let (mut inputs, mut outputs) = (0, 0);
     let mut ports = vec![];
-    for port in &signature.ports {
-        if port.name == "aclk" {
-            ports.push(".aclk(clk)".into());
+    for port in design.ports {
+        if ["aclk", "clk"].contains(&port.name.as_str()) {
+            ports.push(format!(".{}(clk)", port.name));
             continue;
         }
         let (bus, low) = match port.direction {
@@ -156,7 +155,7 @@ fn harness(signature: &Signature) -> Result<(String, usize)> {
         ports.push(format!(".{}({bus}[{low} +: {}])", port.name, port.bits));
         *low += port.bits;
     }
-    let text = Harness { top: &signature.top, inputs, outputs, ports }.render();
+    let text = Harness { top: design.top, inputs, outputs, ports }.render();
     let text = text.map_err(|e| Error::internal("harness.v", e))?;
     Ok((text, (inputs + 2 * outputs) as usize))
 }
