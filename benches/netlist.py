@@ -7,11 +7,15 @@
     .venv/bin/python benches/netlist.py --only 32x32 --json
     .venv/bin/python benches/netlist.py --simulate 200000   the network in Verilator, in CPU seconds
 
-Kernels are y = xW of 8-bit inputs, W as benches/alkaid.py draws it; the network is
-16-64-32-32-5, ternary, with biases and saturated to 8 unsigned bits between its layers. Ours is
-the whole AXI4-Stream core, of which `kernel` is what belongs to the layers and the rest stands
-around them; Alkaid's is flat logic between registers, without a handshake. Ours is simulated
-against golden before it is synthesised, so equal figures are figures of equal functions.
+Kernels are y = xW of 8-bit inputs, W as benches/alkaid.py draws it, ours as `matrix -o` writes
+them: combinational, or with registers behind additions, the outputs among them and the inputs not,
+for both tools. Clocks are the registers on the way.
+
+The network is 16-64-32-32-5, ternary, with biases and saturated to 8 unsigned bits between its
+layers. Ours is the whole AXI4-Stream core, of which what belongs to the layers is told apart from
+what stands around them; Alkaid's is flat logic between registers, without a handshake.
+
+Ours is simulated before it is synthesised, so equal figures are figures of equal functions.
 """
 
 import argparse
@@ -28,9 +32,12 @@ from pathlib import Path
 sys.path.pop(0)
 import numpy as np  # noqa: E402
 
-ADDERS_PER_STAGE = {"16x16": [1], "32x32": [1, 2], "64x64": [1, 2], "network": [1, 4]}
+# None: combinational.
+ADDERS_PER_STAGE = {
+    "16x16": [None, 1], "32x32": [None, 1, 2], "64x64": [None, 1, 2], "network": [1, 4],
+}
 # Alkaid's cut, in its own units of delay: a register each level, and the cut with 7 clocks.
-CUTS = {"16x16": [1], "32x32": [1, 2], "64x64": [1, 2], "network": [1, 5]}
+CUTS = {"16x16": [None, 1], "32x32": [None, 1, 2], "64x64": [None, 1, 2], "network": [1, 5]}
 SYNTHESISE = "synth_xilinx -family xc7 -top {top} -flatten -noiopad -noclkbuf"
 
 
@@ -129,7 +136,25 @@ def verilog(args, adders):
     ]
 
 
-def ours(args, name, Ws, biases, adders):
+def our_kernel(args, W, adders):
+    style = ["--combinational"] if adders is None else ["--adders-per-stage", str(adders)]
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "W.npy", W)
+        command = [
+            args.strassenc, "matrix", "W.npy", "-o", "kernel", "--device", "xc7a35t", *style,
+            "--cost", "lut-bits", "--effort", str(args.effort), "--json",
+        ]
+        kernel = json.loads(run(command, folder))["kernel"]
+        tools = f'eval "$({args.strassenc} doctor | grep "^  export")"'
+        run(["sh", "-c", f"{tools}; sh kernel/W_tb.sh verilator"], folder)
+        files = [Path(folder) / "kernel" / name for name in kernel["verilog"]]
+        ours = ["verilog_defines -DSTRASSENC_XC7", "read_verilog -lib +/xilinx/cells_sim.v"]
+        cells = synthesise(args, files, "W", folder, ours)
+    mode = "combinational" if adders is None else f"{adders} adders a stage"
+    return dict(tool=f"strassenc, {mode}", clocks=kernel["latency"], cells=cells)
+
+
+def our_network(args, Ws, biases, adders):
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder) / "model.safetensors", "net", Ws, biases)
         run(verilog(args, adders), folder)
@@ -139,19 +164,23 @@ def ours(args, name, Ws, biases, adders):
     return dict(tool=f"strassenc, {adders} adders a stage", clocks=report["latency"], report=report)
 
 
-def alkaid(args, name, Ws, biases, cut, fused):
+def alkaid(args, Ws, biases, cut, fused, of_kernel):
     with tempfile.TemporaryDirectory() as folder:
-        model = alkaid_model(Ws, biases, folder, cut, fused)
+        model = alkaid_model(Ws, biases, folder, cut, fused, of_kernel)
         files = [*Path(folder).glob("src/*.v"), *Path(folder).glob("src/static/*.v")]
         files = [f for f in files if not f.stem.endswith("_wrapper")]
         cells = synthesise(args, files, "net", folder)
     mode = "three operands" if fused else "two operands"
-    return dict(tool=f"alkaid, {mode}, cut {cut}", clocks=model.latency, cells=cells)
+    mode += ", combinational" if cut is None else f", cut {cut}"
+    # The register of the outputs counts in a kernel, where that of the inputs is not there.
+    clocks = model.latency + (of_kernel and cut is not None)
+    return dict(tool=f"alkaid, {mode}", clocks=clocks, cells=cells)
 
 
-def alkaid_model(Ws, biases, folder, cut, fused):
-    from alkaid.codegen.rtl.rtl_model import RTLModel
+def alkaid_model(Ws, biases, folder, cut, fused, of_kernel=False):
+    from alkaid.codegen.rtl import rtl_model
     from alkaid.trace import FVArrayInput, trace
+    from alkaid.trace.pipeline import to_pipeline
 
     x = FVArrayInput(Ws[0].shape[0])
     y = x.quantize(1, 7, 0)
@@ -160,7 +189,15 @@ def alkaid_model(Ws, biases, folder, cut, fused):
         if i + 1 < len(Ws):
             y = np.clip(np.floor(np.maximum(y, 0) / 8), 0, 255)
             y = y.quantize(0, 8, 0)
-    model = RTLModel(trace(x, y), folder, "net", latency_cutoff=cut, ternary_fuse=fused)
+    comb, fuse = trace(x, y), fused
+    if of_kernel:
+        if fused:  # as RTLModel does
+            comb = rtl_model.dead_code_elimin(rtl_model.fuse_ternary_adders(comb))
+            comb = rtl_model.add_surrogate(comb, _skip_op8_cost=True)
+        registers = dict(n_stages=1, reg_out=False) if cut is None else dict(latency_cutoff=cut)
+        comb, cut = to_pipeline(comb, verbose=False, reg_inp=False, **registers), -1
+        fuse = False
+    model = rtl_model.RTLModel(comb, folder, "net", latency_cutoff=cut, ternary_fuse=fuse)
     model.write()
     return model
 
@@ -205,8 +242,9 @@ def cpu(work):
     return sum(os.times()[:4]) - sum(before[:4])
 
 
-def synthesise(args, files, top, folder):
-    lines = [f"read_verilog -sv {f.relative_to(folder)}" for f in files]
+def synthesise(args, files, top, folder, before=()):
+    lines = [*before]
+    lines += [f"read_verilog -sv {f.relative_to(folder)}" for f in files]
     lines += [SYNTHESISE.format(top=top), "tee -q -o cells.json stat -json"]
     (Path(folder) / "run.ys").write_text("\n".join(lines) + "\n")
     subprocess.run([*args.yosys.split(), "-q", "-s", "run.ys"], cwd=folder, check=True,
@@ -227,17 +265,22 @@ def main():
         return simulations(args, args.simulate)
     rows = []
     for name in args.only:
-        if name == "network":
-            Ws, biases = network()
-        else:
+        of_kernel = name != "network"
+        if of_kernel:
             Ws = [kernel(int(name.split("x")[0]))]
             biases = [np.zeros(Ws[0].shape[1], int)]
+        else:
+            Ws, biases = network()
         for adders in ADDERS_PER_STAGE[name]:
-            rows.append(dict(of=name, **ours(args, name, Ws, biases, adders)))
+            if of_kernel:
+                row = our_kernel(args, Ws[0], adders)
+            else:
+                row = our_network(args, Ws, biases, adders)
+            rows.append(dict(of=name, **row))
             print(told(rows[-1]), file=sys.stderr)
         for cut in CUTS[name]:
             for fused in (True, False):
-                rows.append(dict(of=name, **alkaid(args, name, Ws, biases, cut, fused)))
+                rows.append(dict(of=name, **alkaid(args, Ws, biases, cut, fused, of_kernel)))
                 print(told(rows[-1]), file=sys.stderr)
     print(json.dumps(rows) if args.json else "\n".join(map(told, rows)))
 
