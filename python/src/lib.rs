@@ -13,8 +13,9 @@ use pyo3::prelude::*;
 mod _strassenc {
     use crate::convert::{Arrays, array, described, raised, rows};
     use crate::work::work;
-    use numpy::{PyArray2, PyReadonlyArray2};
+    use numpy::{PyArray2, PyReadonlyArray2, PyReadonlyArrayDyn};
     use pyo3::prelude::*;
+    use std::collections::BTreeMap;
     use std::ffi::OsString;
     use std::path::PathBuf;
     use strassenc::build::{self, Edits};
@@ -24,7 +25,7 @@ mod _strassenc {
     use strassenc::simulate::{Simulator, Sources};
     use strassenc::{cli, simulate};
     use strassenc_runtime::data::Values;
-    use strassenc_runtime::train::{self, Given};
+    use strassenc_runtime::train::{self, Given, ImageCheckpoint, Tensors};
     use strassenc_runtime::{files, model_file};
 
     /// Runs the program with these arguments, its name first; yields the exit status.
@@ -135,6 +136,77 @@ mod _strassenc {
                 let sources = Sources::from(&emitted);
                 Ok(Core { compiled, options, sources, signature: emitted.signature, report })
             })
+        }
+    }
+
+    /// The model of a fast matrix product, as these words behind `strassenc discover` say.
+    #[pyfunction]
+    fn discover(py: Python<'_>, words: Vec<OsString>) -> PyResult<Model> {
+        work(py, || cli::discover(words)).map(Model)
+    }
+
+    /// Begins a run at weights that were trained elsewhere, by the names of a checkpoint.
+    #[pyfunction]
+    fn begin(
+        py: Python<'_>,
+        description: &str,
+        weights: BTreeMap<String, PyReadonlyArrayDyn<'_, f32>>,
+        folder: PathBuf,
+        overwrite: bool,
+    ) -> PyResult<()> {
+        let own =
+            |(name, array): (String, PyReadonlyArrayDyn<f32>)| (name, array.as_array().to_owned());
+        let weights: Tensors = weights.into_iter().map(own).collect();
+        work(py, || cli::begin(&described(description)?, &folder, &weights, overwrite))
+    }
+
+    /// Goes on with a run to its end.
+    #[pyfunction]
+    fn go_on(py: Python<'_>, folder: PathBuf) -> PyResult<Option<Model>> {
+        work(py, || cli::go_on(&folder)).map(|model| model.map(Model))
+    }
+
+    /// The outputs of the float network of a run, `[n, outputs]`, for `[n, elements]`.
+    #[pyfunction]
+    fn float_outputs<'py>(
+        py: Python<'py>,
+        folder: PathBuf,
+        x: PyReadonlyArray2<'py, f32>,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let x = x.as_array().to_owned();
+        let outputs = work(py, || {
+            ImageCheckpoint::load(&train::checkpoint_of(&folder))?.float_outputs(x.view())
+        })?;
+        Ok(PyArray2::from_owned_array(py, outputs))
+    }
+
+    /// A matrix whose additions are shared.
+    #[pyclass(frozen)]
+    struct Matrix(cli::Shared);
+
+    #[pymethods]
+    impl Matrix {
+        /// That of y = x·W for `[inputs, outputs]`, as these words behind `strassenc matrix` say.
+        #[new]
+        fn new(
+            py: Python<'_>,
+            array: PyReadonlyArray2<'_, i64>,
+            name: &str,
+            words: Vec<OsString>,
+        ) -> PyResult<Matrix> {
+            let array = array.as_array().to_owned();
+            work(py, || cli::matrix(words, name, &array)).map(Matrix)
+        }
+
+        /// Every figure, as JSON.
+        fn report(&self, py: Python<'_>) -> PyResult<String> {
+            self.0.to_json().map_err(|e| raised(py, &e))
+        }
+
+        /// Writes Verilog of it.
+        fn save(&self, py: Python<'_>, folder: PathBuf, overwrite: bool) -> PyResult<()> {
+            let edits = if overwrite { Edits::Overwrite } else { Edits::Keep };
+            work(py, || self.0.write(&folder, edits).map(drop))
         }
     }
 

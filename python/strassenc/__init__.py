@@ -9,13 +9,29 @@
     core.save("build")
     core.report_html("report.html")
 
+    sc.matrix(w).save("kernel")                   # one constant matrix
+    product = sc.discover("3x3x3")                # a fast matrix product
+
 Long work shows its progress (`on_progress`), runs without the interpreter's lock, and stops at
 Ctrl-C. What goes wrong is an `Error`.
 """
 
 from ._arrays import Ternary
 from ._error import Error
-from ._model import Core, Model, Simulation
+from ._kernel import Matrix, discover, matrix
+from ._model import Core, Model, Simulation, resume
 from ._progress import on_progress, show_progress
 
-__all__ = ["Core", "Error", "Model", "Simulation", "Ternary", "on_progress", "show_progress"]
+__all__ = [
+    "Core",
+    "Error",
+    "Matrix",
+    "Model",
+    "Simulation",
+    "Ternary",
+    "discover",
+    "matrix",
+    "on_progress",
+    "resume",
+    "show_progress",
+]

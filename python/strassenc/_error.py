@@ -2,7 +2,10 @@
 
 import re
 
-_FLAGS = {"aclken", "anyway", "backpressure", "fewest_additions", "gaps", "overwrite", "pauses"}
+_FLAGS = {
+    *("aclken", "anyway", "backpressure", "clken", "combinational", "fewest_additions", "gaps"),
+    *("overwrite", "pauses", "recursive", "stream", "unsigned"),
+}
 
 
 def _in_python(text: str) -> str:

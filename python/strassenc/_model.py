@@ -6,7 +6,7 @@ import html
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import fspath
 from typing import Any, Literal
 
 import numpy as np
@@ -15,8 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from . import _strassenc
 from ._arrays import Ternary, described
 from ._error import Error
+from ._words import Path, as_words
 
-Path = str | PathLike[str]
+
+def resume(folder: Path) -> Model:
+    """Goes on with a run to its end, as `strassenc train --resume` does, and yields its model."""
+    native = _strassenc.go_on(fspath(folder))
+    if native is None:
+        cause = "is a run in full precision, which has no integers"
+        raise Error("input", fspath(folder), cause)
+    return Model._of(native)
 
 
 class Model:
@@ -142,12 +150,7 @@ class Model:
         for; `None` is its default. `clock` is in MHz, `target_fps` frames a second. A compile of
         more than minutes warns first, one of hours needs `anyway`.
         """
-        options = {name: value for name, value in locals().items() if name not in ("self", "anyway")}
-        words = []
-        for name, value in options.items():
-            if value is not None and value is not False:
-                words.append("--" + name.replace("_", "-"))
-                words += [] if value is True else [str(value)]
+        words = as_words(locals(), "self", "anyway")
         return Core._of(self._native.compile(words, anyway), self._native)
 
 

@@ -1,13 +1,30 @@
 """The part that is compiled from Rust."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 def main(arguments: Sequence[str]) -> int: ...
+def discover(words: Sequence[str]) -> Model: ...
+def begin(
+    description: str,
+    weights: Mapping[str, NDArray[np.float32]],
+    folder: str | PathLike[str],
+    overwrite: bool,
+) -> None: ...
+def go_on(folder: str | PathLike[str]) -> Model | None: ...
+def float_outputs(
+    folder: str | PathLike[str], x: NDArray[np.float32]
+) -> NDArray[np.float32]: ...
+@final
+class Matrix:
+    def __new__(cls, array: NDArray[np.int64], name: str, words: Sequence[str]) -> Matrix: ...
+    def report(self) -> str: ...
+    def save(self, folder: str | PathLike[str], overwrite: bool) -> None: ...
+
 @final
 class Model:
     @staticmethod

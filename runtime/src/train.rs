@@ -19,12 +19,13 @@ mod snapshot;
 mod streams;
 mod ternary;
 
+pub use checkpoint::Tensors;
 pub use curves::compare;
 pub use exact::fake_quantised;
 pub use image::{Given, ImageCheckpoint, ImageLearner, given};
 pub use loss::Score;
 pub use run::{
-    CHECKPOINT, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary,
+    CHECKPOINT, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary, begin,
     checkpoint_interval, checkpoint_of, history, run,
 };
 pub use schedule::{Epoch, Learner, Phase, Progress, Trainer};

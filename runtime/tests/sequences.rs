@@ -193,7 +193,7 @@ fn interrupt_and_resume(network: &Network, bound: f64, steps: usize) {
     let (summary, none) =
         run(&ordinary, &full, Start::New, Sources::default(), &mut never()).unwrap();
     assert!(none.is_none() && summary.float_bits.unwrap() < 2.0 && summary.reduction == 0.0);
-    let sources = Sources { teacher: Some(&full), from: None };
+    let sources = Sources { teacher: Some(&full), ..Sources::default() };
     let (summary, _) = run(network, &whole, Start::New, sources, &mut never()).unwrap();
     assert!(summary.integer_bits.unwrap() < bound, "{summary:?}");
     let mut start = Start::New;

@@ -5,22 +5,22 @@ mod rates;
 mod solve;
 mod state;
 
-use super::{INTERRUPTED, numbers};
+use super::{INTERRUPTED, numbers, parsed};
 use clap::ValueEnum;
 use found::Found;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
-use solve::{Stage, solve};
+use solve::{Solved, Stage, solve};
 use std::cell::Cell;
-use std::io::IsTerminal;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::discover::{Shape, kronecker, search};
-use strassenc::progress::style;
+use strassenc::progress::{self, style};
 use strassenc::report::thousands;
 use strassenc_runtime::lock::Lock;
-use strassenc_runtime::{Error, Kind, Result, files};
+use strassenc_runtime::{Error, Kind, Model, Result, files};
 
 /// Find fast matrix products, and make networks of them
 ///
@@ -129,33 +129,57 @@ struct Task {
     seed: u64,
 }
 
+/// Finds a scheme, as these words behind `strassenc discover` say, and yields its model; nothing is
+/// written.
+///
+/// # Errors
+/// Where an option is impossible, the user interrupts, or the rank was not reached.
+pub fn discover(words: impl IntoIterator<Item = OsString>) -> Result<Model> {
+    let args: Args = parsed(words)?;
+    let (task, limit) = args.task()?;
+    let watch = Watch::new(limit);
+    let solved = solve(&task, Stage::Begin, &watch)?;
+    watch.bar.finish_and_clear();
+    check_uninterrupted(solved.scheme.rank())?;
+    check_reached(&task, solved.scheme.rank())?;
+    found(solved, &args, &task, &watch)?.model(args.bits)
+}
+
+impl Args {
+    /// What is asked for, checked, and the time that it may take.
+    fn task(&self) -> Result<(Task, Option<Duration>)> {
+        let limit = self.time_limit.map(Duration::from_secs_f64);
+        let searched = matches!(self.method, Method::FlipGraph | Method::Extend | Method::Gradient);
+        let rank = self.rank.or_else(|| search::known_rank(self.shape).filter(|_| searched));
+        if self.method == Method::Gradient && rank.is_none() {
+            return Err(Error::input("--rank", "is needed: attempts are made at one rank"));
+        }
+        if matches!(self.method, Method::FlipGraph | Method::Extend)
+            && rank.is_none()
+            && limit.is_none()
+        {
+            let cause = format_args!(
+                "or --time-limit is needed: no rank of {} stands in our table",
+                self.shape
+            );
+            return Err(Error::input("--rank", cause)
+                .help("e.g. --time-limit 60 takes the least rank of a minute"));
+        }
+        let task = Task {
+            shape: self.shape,
+            method: self.method,
+            rank,
+            fewest_additions: self.fewest_additions,
+            seed: self.seed,
+        };
+        Ok((task, limit))
+    }
+}
+
 pub fn run(args: Args) -> Result<()> {
-    let limit = args.time_limit.map(Duration::from_secs_f64);
-    let searched = matches!(args.method, Method::FlipGraph | Method::Extend | Method::Gradient);
-    let rank = args.rank.or_else(|| search::known_rank(args.shape).filter(|_| searched));
-    if args.method == Method::Gradient && rank.is_none() {
-        return Err(Error::input("--rank", "is needed: attempts are made at one rank"));
-    }
-    if matches!(args.method, Method::FlipGraph | Method::Extend)
-        && rank.is_none()
-        && limit.is_none()
-    {
-        let cause = format_args!(
-            "or --time-limit is needed: no rank of {} stands in our table",
-            args.shape
-        );
-        return Err(Error::input("--rank", cause)
-            .help("e.g. --time-limit 60 takes the least rank of a minute"));
-    }
+    let (task, limit) = args.task()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).build();
     let pool = pool.map_err(|e| Error::internal("discover", e))?;
-    let task = Task {
-        shape: args.shape,
-        method: args.method,
-        rank,
-        fewest_additions: args.fewest_additions,
-        seed: args.seed,
-    };
     if let Some(seeds) = args.seeds {
         return pool.install(|| rates::run(&task, limit, seeds, args.json));
     }
@@ -185,32 +209,41 @@ fn find(args: &Args, task: &Task, limit: Option<Duration>) -> Result<()> {
         None => state::remove(&folder)?,
     }
     let rank = solved.scheme.rank();
-    if INTERRUPTED.load(Ordering::Relaxed) {
-        return Err(Error::new(
-            Kind::Interrupted,
-            "discover",
-            format_args!("was interrupted at rank {rank}"),
-        )
-        .help(again));
+    check_uninterrupted(rank).map_err(|e| e.help(&again))?;
+    let is_unfinished = solved.unfinished.is_some();
+    let found = found(solved, args, task, &watch)?;
+    found.write(&folder, args.bits)?;
+    found.print(&folder, args.json)?;
+    check_reached(task, rank).map_err(|e| if is_unfinished { e.help(again) } else { e })
+}
+
+fn check_uninterrupted(rank: usize) -> Result<()> {
+    if !INTERRUPTED.load(Ordering::Relaxed) {
+        return Ok(());
     }
+    let cause = format_args!("was interrupted at rank {rank}");
+    Err(Error::new(Kind::Interrupted, "discover", cause))
+}
+
+fn check_reached(task: &Task, rank: usize) -> Result<()> {
+    match task.rank.filter(|wanted| rank > *wanted) {
+        Some(wanted) => {
+            let cause = format_args!("rank {rank} was reached, not {wanted}");
+            Err(Error::mismatch(format_args!("discover {}", task.shape), cause))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The scheme that was asked for, with its figures.
+fn found(solved: Solved, args: &Args, task: &Task, watch: &Watch) -> Result<Found> {
     let scheme = match args.recursive {
         true => kronecker::compose(&solved.scheme, &solved.scheme)?,
         false => solved.scheme,
     };
     // Counted anew: the other matrices of a composed scheme are larger.
     let additions = solved.additions.filter(|_| !args.recursive);
-    let found =
-        Found::new(scheme, task, additions, solved.effort, watch.began.elapsed().as_secs_f64())?;
-    found.write(&folder, args.bits)?;
-    found.print(&folder, args.json)?;
-    match task.rank.filter(|wanted| rank > *wanted) {
-        Some(wanted) => {
-            let cause = format_args!("rank {rank} was reached, not {wanted}");
-            let error = Error::mismatch(format_args!("discover {}", task.shape), cause);
-            Err(if solved.unfinished.is_some() { error.help(again) } else { error })
-        }
-        None => Ok(()),
-    }
+    Found::new(scheme, task, additions, solved.effort, watch.began.elapsed().as_secs_f64())
 }
 
 /// The clock, Ctrl-C, and a live line on stderr.
@@ -224,11 +257,7 @@ struct Watch {
 
 impl Watch {
     fn new(limit: Option<Duration>) -> Self {
-        let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::new_spinner()
-        } else {
-            ProgressBar::hidden()
-        };
+        let bar = ProgressBar::with_draw_target(None, progress::target());
         bar.set_style(style("{spinner} {elapsed} {msg}"));
         Watch { began: Instant::now(), limit, bar, seen: Cell::new(None) }
     }

@@ -23,11 +23,11 @@ pub fn home() -> Result<PathBuf> {
     Ok(Path::new(&user).join(".strassenc"))
 }
 
-/// The tools under [`home`] and on the search path, which Ctrl-C ends, and `$STRASSENC_TOOL_LIMIT`
-/// seconds.
+/// The tools under `$STRASSENC_HOME`, by default `~/.strassenc`, and on the search path, which Ctrl-C
+/// ends, and `$STRASSENC_TOOL_LIMIT` seconds.
 ///
 /// # Errors
-/// As [`home`]; where the limit is not a positive number.
+/// Where neither `STRASSENC_HOME` nor `HOME` is set; where the limit is not a positive number.
 pub fn tools() -> Result<Tools> {
     const LIMIT: &str = "STRASSENC_TOOL_LIMIT";
     let tools = Tools::new(home()?).interrupted_by(&INTERRUPTED).with_progress(true);

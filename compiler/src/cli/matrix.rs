@@ -1,23 +1,26 @@
 //! The command `strassenc matrix`.
 
-use super::{INTERRUPTED, numbers, output};
+use super::{INTERRUPTED, numbers, output, parsed};
 use indicatif::ProgressBar;
+use ndarray::Array2;
 use serde::Serialize;
+use std::ffi::OsString;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::adder_graph::{
-    self, Cost, CostModel, Effort, Matrix, Operands, Options, Solution, Watch,
+    self, AdderGraph, Cost, CostModel, Effort, Matrix, Operands, Options, Solution, Watch,
 };
 use strassenc::build::Edits;
 use strassenc::device::{DEVICES, Device, Family};
 use strassenc::interval::Interval;
 use strassenc::kernel::{self, Kernel, Record, Style};
-use strassenc::progress::style;
+use strassenc::progress::{self, style};
 use strassenc::schedule::{ADDERS_PER_STAGE, Limit};
 use strassenc_runtime::artifact::{Artifact, read_as};
-use strassenc_runtime::data::npy::Npy;
+use strassenc_runtime::data::npy::{self, Npy};
 use strassenc_runtime::{Error, Format, Result, files};
 
 /// One constant matrix as a shared adder graph
@@ -210,93 +213,150 @@ struct Report {
     kernel: Option<Record>,
 }
 
+/// A matrix whose shared additions were found and proved.
+pub struct Shared {
+    args: Args,
+    name: String,
+    matrix: Matrix,
+    sha256: String,
+    graph: AdderGraph,
+    report: Report,
+}
+
+/// Shares the additions of y = x·W for an array `[inputs, outputs]`, as these words say, which stand
+/// behind `strassenc matrix W.npy`; `name` is that of the kernel.
+///
+/// # Errors
+/// Where an option is impossible, or an entry beyond 32 bits.
+pub fn matrix(
+    words: impl IntoIterator<Item = OsString>,
+    name: &str,
+    array: &Array2<i64>,
+) -> Result<Shared> {
+    // Whether there is a kernel is a matter of who writes it.
+    let file = ["W.npy", "--output", "W"].map(OsString::from);
+    let args = parsed(file.into_iter().chain(words))?;
+    let matrix = transposed(array, name)?;
+    Shared::new(args, module_name(Path::new(name)), matrix, files::sha256(&npy::to_bytes(array)))
+}
+
+impl Shared {
+    fn new(args: Args, name: String, matrix: Matrix, sha256: String) -> Result<Self> {
+        let input = args.input();
+        kernel::check_fits(&name, &matrix, input)?;
+        let (adder_operands, operands) = args.operands();
+        let least_depth = adder_graph::minimum_depth(&matrix, operands);
+        if let Some(depth) = args.max_depth.filter(|&depth| depth < least_depth) {
+            return Err(Error::input(
+                "--max-depth",
+                format_args!("no graph of this matrix has depth {depth}"),
+            )
+            .help(format_args!("the least is {least_depth}")));
+        }
+        let time_limit = args.time_limit.or((args.effort == 3).then_some(60.0));
+        let intervals = vec![Interval::new(input.min(), input.max()); matrix.ncols()];
+        let options = Options {
+            effort: Effort(args.effort),
+            max_depth: args.max_depth.or(args.extra_depth.map(|extra| least_depth + extra)),
+            cost: args.cost.of(&intervals),
+            operands,
+            seed: args.seed,
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).build();
+        let pool = pool.map_err(|e| Error::internal("matrix", e))?;
+
+        let search = Search::new(time_limit);
+        let solution = pool.install(|| search.run(&matrix, &options));
+        let seconds = search.began.elapsed().as_secs_f64();
+        let began = Instant::now();
+        adder_graph::prove(&solution.graph, &matrix)?;
+        let proof_seconds = began.elapsed().as_secs_f64();
+        let report = Report {
+            inputs: matrix.ncols(),
+            outputs: matrix.nrows(),
+            nonzeros: matrix.iter().filter(|&&v| v != 0).count(),
+            adder_operands,
+            naive_adders: adder_graph::naive_adders(&matrix, operands),
+            adders: solution.graph.adders(),
+            depth: solution.graph.depth(),
+            least_depth,
+            lut_bits: solution.graph.lut_bits(&intervals),
+            method: solution.method,
+            proved: true,
+            seconds,
+            proof_seconds,
+            cut_short: search.is_over(),
+            trace: search.trace.into_inner().unwrap_or_default(),
+            kernel: None,
+        };
+        Ok(Shared { args, name, matrix, sha256, graph: solution.graph, report })
+    }
+
+    /// The figures, as JSON.
+    ///
+    /// # Errors
+    /// Only by a bug of ours.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(&self.report).map_err(|e| Error::internal("JSON", e))
+    }
+
+    /// Writes Verilog of it into a folder, in place of an earlier kernel there.
+    ///
+    /// # Errors
+    /// As [`Kernel::new`] and [`kernel::write`].
+    pub fn write(&self, folder: &Path, edits: Edits) -> Result<Record> {
+        let Shared { args, name, matrix, sha256, graph, report } = self;
+        let (input, style) = (args.input(), args.hardware.style());
+        let kernel = Kernel::new(name, matrix, graph, input, style)?;
+        let options = kernel::Options {
+            input,
+            style,
+            clock_enable: args.hardware.clken,
+            device: args.hardware.device.unwrap_or(DEVICES[0]),
+            seed: args.seed,
+            clock_mhz: args.hardware.clock,
+            sha256: sha256.clone(),
+            command: args.told(report.adder_operands),
+        };
+        kernel::write(folder, &kernel, &options, edits)
+    }
+}
+
 pub fn run(args: Args) -> Result<()> {
     let (matrix, sha256) = read(&args.matrix)?;
-    let input = Format { signed: !args.unsigned, bits: args.input_bits, frac: 0 };
-    let name = module_name(&args.matrix);
-    kernel::check_fits(&name, &matrix, input)?;
-    let hardware = &args.hardware;
-    if let Some(folder) = &args.output {
-        kernel::check_replaceable(folder, hardware.edits())?;
+    let (folder, edits) = (args.output.clone(), args.hardware.edits());
+    let (name, json, input_bits) = (module_name(&args.matrix), args.json, args.input_bits);
+    if let Some(folder) = &folder {
+        kernel::check_replaceable(folder, edits)?;
     }
-    let family = hardware.device.map(|device| device.family);
-    let adder_operands = args.adder_operands.or(family.map(Family::adder_operands)).unwrap_or(2);
-    let operands = Operands::of(adder_operands).unwrap_or_default();
-    let least_depth = adder_graph::minimum_depth(&matrix, operands);
-    if let Some(depth) = args.max_depth.filter(|&depth| depth < least_depth) {
-        return Err(Error::input(
-            "--max-depth",
-            format_args!("no graph of this matrix has depth {depth}"),
-        )
-        .help(format_args!("the least is {least_depth}")));
+    let mut shared = Shared::new(args, name, matrix, sha256)?;
+    if let Some(folder) = &folder {
+        shared.report.kernel = Some(shared.write(folder, edits)?);
     }
-    let time_limit = args.time_limit.or((args.effort == 3).then_some(60.0));
-    let intervals = vec![Interval::new(input.min(), input.max()); matrix.ncols()];
-    let options = Options {
-        effort: Effort(args.effort),
-        max_depth: args.max_depth.or(args.extra_depth.map(|extra| least_depth + extra)),
-        cost: args.cost.of(&intervals),
-        operands,
-        seed: args.seed,
-    };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).build();
-    let pool = pool.map_err(|e| Error::internal("matrix", e))?;
-
-    let search = Search::new(time_limit);
-    let solution = pool.install(|| search.run(&matrix, &options));
-    let seconds = search.began.elapsed().as_secs_f64();
-    let began = Instant::now();
-    adder_graph::prove(&solution.graph, &matrix)?;
-    let proof_seconds = began.elapsed().as_secs_f64();
-
-    let kernel = match &args.output {
-        None => None,
-        Some(folder) => {
-            let graph = &solution.graph;
-            let style = hardware.style();
-            let kernel = Kernel::new(&name, &matrix, graph, input, style)?;
-            let options = kernel::Options {
-                input,
-                style,
-                clock_enable: hardware.clken,
-                device: hardware.device.unwrap_or(DEVICES[0]),
-                seed: args.seed,
-                clock_mhz: hardware.clock,
-                sha256,
-                command: args.told(adder_operands),
-            };
-            Some(kernel::write(folder, &kernel, &options, hardware.edits())?)
-        }
-    };
-    let report = Report {
-        inputs: matrix.ncols(),
-        outputs: matrix.nrows(),
-        nonzeros: matrix.iter().filter(|&&v| v != 0).count(),
-        adder_operands,
-        naive_adders: adder_graph::naive_adders(&matrix, operands),
-        adders: solution.graph.adders(),
-        depth: solution.graph.depth(),
-        least_depth,
-        lut_bits: solution.graph.lut_bits(&intervals),
-        method: solution.method,
-        proved: true,
-        seconds,
-        proof_seconds,
-        cut_short: search.is_over(),
-        trace: search.trace.into_inner().unwrap_or_default(),
-        kernel,
-    };
-    if args.json {
-        return output::json(&report);
+    let report = &shared.report;
+    if json {
+        return output::json(report);
     }
-    print(&report, args.input_bits)?;
-    match args.output.as_deref().zip(report.kernel.as_ref()) {
+    print(report, input_bits)?;
+    match folder.as_deref().zip(report.kernel.as_ref()) {
         Some((folder, record)) => print_kernel(folder, record),
         None => Ok(()),
     }
 }
 
 impl Args {
+    /// The format of the inputs.
+    fn input(&self) -> Format {
+        Format { signed: !self.unsigned, bits: self.input_bits, frac: 0 }
+    }
+
+    /// The most operands of an adder.
+    fn operands(&self) -> (u8, Operands) {
+        let family = self.hardware.device.map(|device| device.family);
+        let n = self.adder_operands.or(family.map(Family::adder_operands)).unwrap_or(2);
+        (n, Operands::of(n).unwrap_or_default())
+    }
+
     /// The options that decide the Verilog, as on a command line.
     fn told(&self, adder_operands: u8) -> String {
         let mut told = format!("--input-bits {}", self.input_bits);
@@ -333,13 +393,16 @@ fn read(path: &Path) -> Result<(Matrix, String)> {
             format_args!("has the shape {shape:?}: a matrix has two axes, [inputs, outputs]"),
         )
     })?;
+    Ok((transposed(&array, path.display())?, files::sha256(&files::read(path)?)))
+}
+
+/// The matrix of an array `[inputs, outputs]`.
+fn transposed(array: &Array2<i64>, place: impl Display) -> Result<Matrix> {
     if let Some(((i, j), v)) = array.indexed_iter().find(|(_, v)| i32::try_from(**v).is_err()) {
-        return Err(Error::input(
-            path.display(),
-            format_args!("the element [{i}, {j}] is {v}: beyond 32 bits"),
-        ));
+        let cause = format_args!("the element [{i}, {j}] is {v}: beyond 32 bits").to_string();
+        return Err(Error::input(place, cause));
     }
-    Ok((array.t().mapv(|v| v as i32), files::sha256(&files::read(path)?)))
+    Ok(array.t().mapv(|v| v as i32))
 }
 
 /// A search with a clock, a progress line on stderr and a trace.
@@ -352,7 +415,7 @@ struct Search {
 
 impl Search {
     fn new(limit: Option<f64>) -> Self {
-        let bar = ProgressBar::new_spinner();
+        let bar = ProgressBar::with_draw_target(None, progress::target());
         bar.set_style(style("{spinner} {elapsed} {msg}"));
         Search {
             began: Instant::now(),

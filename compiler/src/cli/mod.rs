@@ -21,7 +21,7 @@ mod sweep;
 mod train;
 mod verilog;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,9 +93,25 @@ enum Command {
     Doctor(doctor::Args),
 }
 
+pub use discover::discover;
 pub use eval::golden_outputs;
 pub use home::tools;
+pub use matrix::{Shared, matrix};
+pub use train::{begin, go_on};
 pub use verilog::{compile, load, options};
+
+/// Arguments from words, as they stand on a command line behind the name of the command.
+fn parsed<T: Args>(words: impl IntoIterator<Item = OsString>) -> Result<T> {
+    let command = clap::Command::new("options").no_binary_name(true).disable_help_flag(true);
+    let parsed = T::augment_args(command)
+        .try_get_matches_from(words)
+        .and_then(|matches| T::from_arg_matches(&matches));
+    parsed.map_err(|told| {
+        let text = told.to_string();
+        let cause = text.split("\n\n").next().unwrap_or_default();
+        Error::input("options", cause.trim_start_matches("error: "))
+    })
+}
 
 /// Interrupts all long work of the process, as Ctrl-C does; or, with `false`, lets it begin again.
 pub fn interrupt(now: bool) {

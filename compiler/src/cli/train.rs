@@ -5,17 +5,16 @@ use super::{INTERRUPTED, home, numbers, output};
 use comfy_table::Table;
 use indicatif::{HumanDuration, ProgressBar};
 use serde::Serialize;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use strassenc::progress::style;
+use strassenc::progress::{self, style};
 use strassenc::report::table;
 use strassenc_runtime::data::{self, DataSet, Text};
 use strassenc_runtime::network::{self, Network};
 use strassenc_runtime::train::{
     self, Epoch, ImageLearner, Learner, Observer, Phase, Progress, SequenceLearner, Sources, Start,
-    Summary,
+    Summary, Tensors,
 };
 use strassenc_runtime::{Error, Model, Result};
 
@@ -160,14 +159,13 @@ impl Training {
         // Fails only where a pool is there already, and then that one serves.
         let _ =
             rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0)).build_global();
-        (network.train.data.as_deref()).ok_or_else(|| {
-            Error::input("--data", "is needed: the description names no data set").help(grammar)
-        })
+        named(network, grammar)
     }
 
     /// The runs that are built on.
     pub fn sources(&self) -> Sources<'_> {
-        Sources { teacher: self.teacher.as_deref(), from: self.from.as_deref() }
+        let (teacher, from) = (self.teacher.as_deref(), self.from.as_deref());
+        Sources { teacher, from, weights: None }
     }
 }
 
@@ -232,6 +230,36 @@ pub fn run(args: Args) -> Result<()> {
         ))?;
     }
     Ok(())
+}
+
+/// Begins a run over samples at weights that were trained elsewhere; see [`train::begin`].
+///
+/// # Errors
+/// As there, and where the data of the description cannot be read.
+pub fn begin(network: &Network, folder: &Path, weights: &Tensors, overwrite: bool) -> Result<()> {
+    let data = super::data::load(named(network, data::GRAMMAR)?)?;
+    let start = if overwrite { Start::Overwrite } else { Start::New };
+    let sources = Sources { weights: Some(weights), ..Sources::default() };
+    train::begin::<ImageLearner>(network, &data, folder, start, sources)
+}
+
+/// Goes on with a run over samples to its end, as `strassenc train --resume` does, and yields its
+/// model.
+///
+/// # Errors
+/// As [`train::run`], and where its data cannot be read.
+pub fn go_on(folder: &Path) -> Result<Option<Model>> {
+    let network = network::find(&folder.join(train::NETWORK).to_string_lossy())?;
+    let data = super::data::load(named(&network, data::GRAMMAR)?)?;
+    let (start, sources) = (Start::Resume, Sources::default());
+    Ok(train::<ImageLearner>(&network, &data, folder, start, sources, Watch::new())?.1)
+}
+
+/// What names the data of a description.
+fn named<'a>(network: &'a Network, grammar: &str) -> Result<&'a str> {
+    (network.train.data.as_deref()).ok_or_else(|| {
+        Error::input("--data", "is needed: the description names no data set").help(grammar)
+    })
 }
 
 /// Trains with progress on stderr; see [`train::run`].
@@ -349,11 +377,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub fn new() -> Self {
-        let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::no_length()
-        } else {
-            ProgressBar::hidden()
-        };
+        let bar = ProgressBar::with_draw_target(None, progress::target());
         bar.set_style(style("{bar:12} {percent:>3} %  {msg}{left}"));
         Watch { bar, drawn: Instant::now(), checkpoint_every: None }
     }

@@ -1,7 +1,6 @@
 //! The command `strassenc verilog`.
 
-use super::{INTERRUPTED, at_once, consent, numbers, output};
-use clap::Parser;
+use super::{INTERRUPTED, at_once, consent, numbers, output, parsed};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -356,27 +355,15 @@ pub fn load(path: &Path) -> Result<Model> {
     read_as(Artifact::Run, path, |_| model_file::load(&file))
 }
 
-/// The words of the options alone.
-#[derive(Parser)]
-#[command(no_binary_name = true, disable_help_flag = true)]
-struct Words {
-    #[command(flatten)]
-    options: BuildArgs,
-}
-
 /// What these words, as they stand on the command line of `strassenc verilog`, ask for: the
 /// options, and the device that reports count for.
 ///
 /// # Errors
 /// Where an option is unknown, or its value impossible.
 pub fn options(words: impl IntoIterator<Item = OsString>) -> Result<(Options, Device)> {
-    let words = Words::try_parse_from(words).map_err(|told| {
-        let text = told.to_string();
-        let cause = text.split("\n\n").next().unwrap_or_default();
-        Error::input("options", cause.trim_start_matches("error: "))
-    })?;
-    let device = words.options.device.unwrap_or(DEVICES[0]);
-    Ok((words.options.options()?, device))
+    let words: BuildArgs = parsed(words)?;
+    let device = words.device.unwrap_or(DEVICES[0]);
+    Ok((words.options()?, device))
 }
 
 /// Compiles with progress and Ctrl-C; says so first where that takes long, and refuses where it

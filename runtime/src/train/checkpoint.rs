@@ -10,12 +10,12 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::model_file;
 use crate::network::Network;
-use ndarray::{Array, Dimension};
+use ndarray::{Array, ArrayD, Dimension};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::Path;
 
@@ -43,6 +43,9 @@ pub struct Checkpoint<W> {
     /// and there is one.
     best: Option<Snapshot>,
 }
+
+/// Numbers of a network in training, by name.
+pub type Tensors = BTreeMap<String, ArrayD<f32>>;
 
 /// The network in training, as one kind of network has it.
 pub trait Weights: Sized + Send {
@@ -143,6 +146,38 @@ impl<W: Weights> Checkpoint<W> {
             history: vec![],
             average: None,
             best: None,
+        }
+    }
+
+    /// Takes over numbers from elsewhere, by the names that they have in a checkpoint: those of the
+    /// network, without the optimiser's.
+    ///
+    /// # Errors
+    /// Where one is missing, too many, of another shape, or not a number.
+    pub(super) fn take(&mut self, given: &Tensors) -> Result<()> {
+        let mut left = given.clone();
+        let of_optimiser = |name: &str| name.ends_with(".first") || name.ends_with(".second");
+        for Tensor { name, shape, numbers } in self.weights.tensors() {
+            let Numbers::F32(numbers) = numbers else { continue };
+            if of_optimiser(&name) {
+                continue;
+            }
+            let place = format!("tensor `{name}`");
+            let given = left.remove(&name).ok_or_else(|| Error::input(&place, "is missing"))?;
+            if given.shape() != shape {
+                let cause = format!("has the shape {:?}, not {shape:?}", given.shape());
+                return Err(Error::input(place, cause));
+            }
+            if let Some(v) = given.iter().find(|v| !v.is_finite()) {
+                return Err(Error::input(place, format_args!("holds {v}")));
+            }
+            numbers.iter_mut().zip(&given).for_each(|(to, from)| *to = *from);
+        }
+        match left.keys().next() {
+            Some(name) => {
+                Err(Error::input(format_args!("tensor `{name}`"), "is not one of this network"))
+            }
+            None => Ok(()),
         }
     }
 

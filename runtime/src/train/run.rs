@@ -1,6 +1,6 @@
 //! A training run in a folder: checkpoint, metrics, curves, and the model at the end.
 
-use super::checkpoint::{Checkpoint, Weights};
+use super::checkpoint::{Checkpoint, Tensors, Weights};
 use super::curves;
 use super::loss::Score;
 use super::schedule::{Epoch, Learner, Phase, Progress, Trainer};
@@ -44,6 +44,8 @@ pub struct Sources<'a> {
     pub teacher: Option<&'a Path>,
     /// The new run begins at the weights of its network, or at factors of them.
     pub from: Option<&'a Path>,
+    /// The numbers that the new run begins with, trained elsewhere.
+    pub weights: Option<&'a Tensors>,
 }
 
 /// How to treat a folder that holds a run already.
@@ -204,6 +206,23 @@ pub fn run<L: Learner>(
     Ok((summary, model))
 }
 
+/// Begins a run as [`run`] does, and leaves it there to be resumed. Phases without epochs are over
+/// at once.
+///
+/// # Errors
+/// As there.
+pub fn begin<L: Learner>(
+    network: &Network,
+    data: &L::Data,
+    folder: &Path,
+    start: Start,
+    sources: Sources,
+) -> Result<()> {
+    let _lock = Lock::folder(folder)?;
+    let mut trainer = open::<L>(network, data, folder, start, sources)?;
+    save(trainer.checkpoint(), folder)
+}
+
 /// The checkpoint of a run: that in its folder, or the file itself.
 pub fn checkpoint_of(run: &Path) -> PathBuf {
     if run.is_dir() { run.join(CHECKPOINT) } else { run.to_owned() }
@@ -271,8 +290,11 @@ fn open<L: Learner>(
                 .help("name another folder with -o"))
         }
         Start::New | Start::Overwrite => {
-            let mut trainer =
-                Trainer::<L>::begin(network, data, sources.from.map(checkpoint_of).as_deref())?;
+            let from = sources.from.map(checkpoint_of);
+            let mut trainer = match sources.weights {
+                Some(weights) => Trainer::<L>::begin_at(network, data, weights)?,
+                None => Trainer::<L>::begin(network, data, from.as_deref())?,
+            };
             let teacher = sources
                 .teacher
                 .map(checkpoint_of)

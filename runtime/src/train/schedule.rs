@@ -1,7 +1,7 @@
 //! The schedule of a run, the same for both kinds of network: three phases, their epochs and steps,
 //! averages and patience.
 
-use super::checkpoint::{Checkpoint, UNUSABLE, Weights};
+use super::checkpoint::{Checkpoint, Tensors, UNUSABLE, Weights};
 use super::loss::Score;
 use super::optimiser::{Rule, average_share, learning_rate};
 use crate::error::{Error, Result};
@@ -115,11 +115,12 @@ pub trait Learner: Sized + Send {
     fn unit(data: &Self::Data) -> Option<&'static str>;
     /// What the user should know about data and network.
     fn warning(network: &Network, data: &Self::Data) -> Option<String>;
-    /// Begins with fresh weights for a valid description.
+    /// Begins with fresh weights for a valid description; `whole` where inputs that never vary have
+    /// weights, too.
     ///
     /// # Errors
     /// Where the data do not fit the network, or hold nothing to learn from.
-    fn begin(network: &Network, data: &Self::Data) -> Result<(Self, Self::Weights)>;
+    fn begin(network: &Network, data: &Self::Data, whole: bool) -> Result<(Self, Self::Weights)>;
     /// Goes on with the weights of a checkpoint, whose run began with these data.
     ///
     /// # Errors
@@ -184,7 +185,7 @@ impl<L: Learner> Trainer<L> {
     /// Where the description, the data or the other network do not fit.
     pub fn begin(network: &Network, data: &L::Data, from: Option<&Path>) -> Result<Self> {
         network.validate()?;
-        let (mut learner, weights) = L::begin(network, data)?;
+        let (mut learner, weights) = L::begin(network, data, false)?;
         let mut run = Checkpoint::start(network.clone(), L::identity(data), weights);
         let mut warnings: Vec<String> = L::warning(network, data).into_iter().collect();
         if let Some(path) = from {
@@ -192,6 +193,20 @@ impl<L: Learner> Trainer<L> {
             warnings.extend(learner.begin_from(&mut run, other, &path.display().to_string())?);
         }
         run.enter(Phase::Full);
+        Trainer { learner, run, warnings }.ready()
+    }
+
+    /// A run at numbers that were trained elsewhere.
+    ///
+    /// # Errors
+    /// Where the description, the data or the numbers do not fit.
+    pub fn begin_at(network: &Network, data: &L::Data, weights: &Tensors) -> Result<Self> {
+        network.validate()?;
+        let (learner, own) = L::begin(network, data, true)?;
+        let mut run = Checkpoint::start(network.clone(), L::identity(data), own);
+        run.take(weights)?;
+        run.enter(Phase::Full);
+        let warnings = L::warning(network, data).into_iter().collect();
         Trainer { learner, run, warnings }.ready()
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use strassenc::adder_graph;
 use strassenc::discover::additions::{self, Count};
 use strassenc::discover::{Scheme, Shape, model};
-use strassenc_runtime::{Result, files, model_file};
+use strassenc_runtime::{Model, Result, files, model_file};
 
 /// Name of the model.
 pub const MODEL: &str = "model.safetensors";
@@ -72,13 +72,22 @@ impl Found {
         })
     }
 
+    /// The model, for elements of `bits` bits.
+    ///
+    /// # Errors
+    /// Where the elements are too wide.
+    pub fn model(&self, bits: u32) -> Result<Model> {
+        let mut model = model::model(&self.scheme, bits, Some(self.seed))?;
+        model.provenance.metrics.insert("additions".into(), self.additions.total as f64);
+        Ok(model)
+    }
+
     /// Writes the model, for elements of `bits` bits, and the scheme's text.
     ///
     /// # Errors
     /// Where the elements are too wide, or the folder cannot be written.
     pub fn write(&self, folder: &Path, bits: u32) -> Result<()> {
-        let mut model = model::model(&self.scheme, bits, Some(self.seed))?;
-        model.provenance.metrics.insert("additions".into(), self.additions.total as f64);
+        let model = self.model(bits)?;
         let text = format!(
             "# {} with {} multiplications, all Brent equations hold in integers\n{}",
             self.shape, self.rank, self.scheme

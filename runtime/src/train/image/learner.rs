@@ -133,7 +133,7 @@ impl Learner for ImageLearner {
         })
     }
 
-    fn begin(network: &Network, data: &DataSet) -> Result<(Self, Weights)> {
+    fn begin(network: &Network, data: &DataSet, whole: bool) -> Result<(Self, Weights)> {
         if network.is_of_sequences() {
             return Err(Error::input(
                 format_args!("network `{}`", network.name),
@@ -144,7 +144,7 @@ impl Learner for ImageLearner {
         let x = inputs(network, data)?;
         let varies = |&j: &usize| x.column(j).iter().any(|&v| v != x[[0, j]]);
         let mut live: Vec<usize> = (0..x.ncols()).filter(varies).collect();
-        if !live.is_empty() && !network.is_of_vectors() {
+        if !live.is_empty() && (whole || !network.is_of_vectors()) {
             // An image stays whole.
             live = (0..x.ncols()).collect();
         }
@@ -407,7 +407,7 @@ mod tests {
             test: split,
         };
         let right = |network: &Network| {
-            let (mut learner, weights) = ImageLearner::begin(network, &data).unwrap();
+            let (mut learner, weights) = ImageLearner::begin(network, &data, false).unwrap();
             let samples = learner.calibration(&network.train, &weights.float);
             assert_eq!(samples.nrows(), 600);
             samples.rows().into_iter().filter(|image| image[1] > 0.0).count()

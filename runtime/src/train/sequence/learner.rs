@@ -76,7 +76,7 @@ impl Learner for SequenceLearner {
         None
     }
 
-    fn begin(network: &Network, text: &Text) -> Result<(Self, Weights)> {
+    fn begin(network: &Network, text: &Text, _: bool) -> Result<(Self, Weights)> {
         if !network.is_of_sequences() {
             return Err(Error::input(
                 format_args!("network `{}`", network.name),

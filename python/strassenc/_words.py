@@ -1,0 +1,16 @@
+"""Parameters as the options of the command line, whose parser knows ranges and defaults."""
+
+from collections.abc import Mapping
+from os import PathLike
+
+Path = str | PathLike[str]
+
+
+def as_words(given: Mapping[str, object], *without: str) -> list[str]:
+    """The words that say what is given: `None` and `False` are left out."""
+    words = []
+    for name, value in given.items():
+        if name not in without and value is not None and value is not False:
+            words.append("--" + name.replace("_", "-"))
+            words += [] if value is True else [str(value)]
+    return words

@@ -1,0 +1,33 @@
+"""Sum-product layers for PyTorch, and the way from a network of them to a run of `strassenc train`.
+
+    import strassenc as sc, strassenc.torch
+
+    net = sc.torch.from_torch(teacher, x, r=2)    # its linear layers as SPNs that begin at its weights
+    phases = sc.torch.Phases(net)
+    phases.full()                                 # train as you train; then
+    phases.ternary()                              # W_b and W_c are ternary, gradients go straight through
+    sc.torch.export(net, "run", x[:1], data="npy:FOLDER")
+    model = sc.resume("run")                      # phase 3, on the integers of the hardware
+
+Images are `[n, channels, height, width]` here, as PyTorch has them; `save_data` turns them. Float
+outputs and gradients equal those of `strassenc train` on the same weights.
+"""
+
+from ._export import describe, export, save_data
+from ._factors import from_torch
+from ._layers import Residual, SPNConv2d, SPNLinear
+from ._phases import Phases, distillation_loss
+from ._ternary import ternarise
+
+__all__ = [
+    "Phases",
+    "Residual",
+    "SPNConv2d",
+    "SPNLinear",
+    "describe",
+    "distillation_loss",
+    "export",
+    "from_torch",
+    "save_data",
+    "ternarise",
+]

@@ -1,0 +1,212 @@
+"""The linear layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ._ternary import Quantiser, ternarise
+
+Phase = Literal["full", "ternary", "frozen"]
+Size = int | tuple[int, int]
+
+
+def pair(size: Size) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
+class SPN(nn.Module):
+    """What the layers have in common: `y = W_c[a ⊙ norm(W_b x)]`, and then the batch norm `norm`, or
+    a bias where there is none, as in a network's last layer.
+
+    `w_b` is `[r, inputs / groups, K_h, K_w]` and `w_c` `[outputs, r, p_h, p_w]`, of a dense layer
+    without the last two axes; `a` is `[r]`. A `plain` layer has W_c = 1.
+    """
+
+    w_c: nn.Parameter | None
+    norm: nn.BatchNorm1d | nn.BatchNorm2d | None
+    bias: nn.Parameter | None
+    hidden: nn.BatchNorm1d | nn.BatchNorm2d
+
+    def __init__(
+        self,
+        w_b: tuple[int, ...],
+        w_c: tuple[int, ...] | None,
+        outputs: int,
+        *,
+        groups: int,
+        norm: bool,
+        threshold: float,
+        quantiser: Quantiser,
+    ) -> None:
+        super().__init__()
+        self.r, self.outputs, self.groups = w_b[0], outputs, groups
+        self.threshold, self.quantiser = threshold, quantiser
+        self.phase: Phase = "full"
+        norms = nn.BatchNorm2d if len(w_b) == 4 else nn.BatchNorm1d
+        self.w_b = nn.Parameter(torch.empty(w_b))
+        self.a = nn.Parameter(torch.ones(self.r))
+        self.hidden = norms(self.r, affine=False)
+        self.w_c = nn.Parameter(torch.empty(w_c)) if w_c else None
+        self.norm = norms(outputs) if norm else None
+        self.bias = None if norm else nn.Parameter(torch.zeros(outputs))
+        for w in (self.w_b, self.w_c):
+            if w is not None:
+                columns = w.shape[1] if w is self.w_c else w[0].numel()
+                nn.init.uniform_(w, -1 / math.sqrt(columns), 1 / math.sqrt(columns))
+
+    @property
+    def output_groups(self) -> int:
+        """Groups of W_c: those of a depthwise layer."""
+        return self.groups if self.groups > 1 and self.w_b.shape[1] == 1 else 1
+
+    def rows_of_b(self, w: Tensor) -> Tensor:
+        """W_b as a matrix `[r, columns]`."""
+        return w.flatten(1)
+
+    def rows_of_c(self, w: Tensor) -> Tensor:
+        """W_c as a matrix `[p_h · p_w · outputs, columns]`."""
+        return w.permute(2, 3, 0, 1).flatten(0, 2) if w.ndim == 4 else w
+
+    def effective(self) -> tuple[Tensor, Tensor | None]:
+        """W_b and W_c as they multiply."""
+        if self.phase == "full":
+            return self.w_b, self.w_c
+        by_row = self.quantiser == "row"
+        rows = self.rows_of_b(self.w_b)
+        products = torch.arange(self.r, device=rows.device)[:, None].expand(rows.shape)
+        w_b = ternarise(rows, self.threshold, products if by_row else None).view_as(self.w_b)
+        if self.w_c is None:
+            return w_b, None
+        rows = self.rows_of_c(self.w_c)
+        # Column j is product j of the group that the row's channel is in.
+        group = torch.arange(len(rows), device=rows.device) % self.outputs
+        group = group // (self.outputs // self.output_groups)
+        columns = torch.arange(rows.shape[1], device=rows.device)
+        products = group[:, None] * rows.shape[1] + columns
+        w_c = ternarise(rows, self.threshold, products if by_row else None)
+        if self.w_c.ndim == 4:
+            p_h, p_w = self.w_c.shape[2:]
+            w_c = w_c.unflatten(0, (p_h, p_w, self.outputs)).permute(2, 3, 0, 1)
+        return w_b, w_c
+
+    def finish(self, y: Tensor) -> Tensor:
+        """What follows W_c."""
+        if self.norm is not None:
+            z: Tensor = self.norm(y)
+            return z
+        assert self.bias is not None
+        return y + self.bias.view(1, -1, *[1] * (y.ndim - 2))
+
+
+class SPNLinear(SPN):
+    """A dense layer of `r` multiplications, `[n, in_features]` to `[n, out_features]`."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        r: int | None = None,
+        norm: bool = True,
+        plain: bool = False,
+        threshold: float = 0.7,
+        quantiser: Quantiser = "twn",
+    ) -> None:
+        r = out_features if r is None or plain else r
+        super().__init__(
+            (r, in_features),
+            None if plain else (out_features, r),
+            out_features,
+            groups=1,
+            norm=norm,
+            threshold=threshold,
+            quantiser=quantiser,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        w_b, w_c = self.effective()
+        v = self.hidden(F.linear(x, w_b)) * self.a
+        return self.finish(v if w_c is None else F.linear(v, w_c))
+
+    def extra_repr(self) -> str:
+        return f"{self.w_b.shape[1]}, {self.outputs}, r={self.r}"
+
+
+class SPNConv2d(SPN):
+    """A convolution of `r` multiplications for each `p × p` output pixels, `[n, in_channels, H, W]` to
+    `[n, out_channels, H', W']`."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        groups: int = 1,
+        *,
+        r: int | None = None,
+        p: Size = 1,
+        norm: bool = True,
+        plain: bool = False,
+        threshold: float = 0.7,
+        quantiser: Quantiser = "twn",
+    ) -> None:
+        r = out_channels if r is None or plain else r
+        self_kernel, stride, padding, p = map(pair, (kernel_size, stride, padding, p))
+        window = [(n - 1) * s + k for n, s, k in zip(p, stride, self_kernel, strict=True)]
+        depthwise = groups > 1 and groups == in_channels
+        super().__init__(
+            (r, in_channels // groups, window[0], window[1]),
+            None if plain else (out_channels, r // groups if depthwise else r, *p),
+            out_channels,
+            groups=groups,
+            norm=norm,
+            threshold=threshold,
+            quantiser=quantiser,
+        )
+        self.kernel_size, self.stride, self.padding, self.p = self_kernel, stride, padding, p
+
+    def forward(self, x: Tensor) -> Tensor:
+        w_b, w_c = self.effective()
+        sizes = zip(x.shape[2:], self.kernel_size, self.stride, self.padding, strict=True)
+        out = [(size + 2 * pad - kernel) // stride + 1 for size, kernel, stride, pad in sizes]
+        step = [p * stride for p, stride in zip(self.p, self.stride, strict=True)]
+        # Patches may reach beyond the image, below and at the right.
+        pads = []
+        for axis in (1, 0):
+            patches = -(-out[axis] // self.p[axis])
+            reach = (patches - 1) * step[axis] + w_b.shape[2 + axis]
+            pads += [self.padding[axis], reach - x.shape[2 + axis] - self.padding[axis]]
+        u = F.conv2d(F.pad(x, pads), w_b, stride=step, groups=self.groups)
+        y = self.hidden(u) * self.a.view(1, -1, 1, 1)
+        if w_c is not None:
+            groups = self.output_groups
+            # [outputs, r / groups, …] to [r, outputs / groups, …].
+            w = w_c.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+            y = F.conv_transpose2d(y, w, stride=self.p, groups=groups)
+        return self.finish(y[..., : out[0], : out[1]])
+
+    def extra_repr(self) -> str:
+        channels = self.w_b.shape[1] * self.groups
+        return (
+            f"{channels}, {self.outputs}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"padding={self.padding}, groups={self.groups}, r={self.r}, p={self.p}"
+        )
+
+
+class Residual(nn.Module):
+    """`body(x) + shortcut(x)`, or `body(x) + x`: what `export` knows as the sum of two branches."""
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+        return y

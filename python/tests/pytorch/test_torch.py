@@ -1,0 +1,244 @@
+"""PyTorch layers against `strassenc train`: float outputs, gradients, integers."""
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: python/tests/torch.sh")
+
+import torch.nn.functional as F  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+
+import strassenc as sc  # noqa: E402
+import strassenc.torch  # noqa: E402
+from strassenc import _strassenc  # noqa: E402
+from strassenc.torch import Residual, SPNConv2d, SPNLinear  # noqa: E402
+
+
+def mlp() -> nn.Module:
+    torch.manual_seed(7)
+    return nn.Sequential(SPNLinear(12, 7, r=9), nn.ReLU(), SPNLinear(7, 3, r=5, norm=False))
+
+
+def cnn(quantiser: Any = "twn") -> nn.Module:
+    """Patches that reach beyond the image, strides, depthwise groups, branches, poolings."""
+    torch.manual_seed(7)
+    more = {"quantiser": quantiser}
+    body = nn.Sequential(
+        SPNConv2d(6, 6, 3, 1, 1, r=8, **more),
+        nn.ReLU(),
+        SPNConv2d(6, 6, (3, 1), 1, (1, 0), groups=6, r=12, p=(1, 2), **more),
+    )
+    return nn.Sequential(
+        SPNConv2d(2, 6, 3, 1, 1, r=10, p=2, **more),
+        nn.ReLU(),
+        Residual(body, SPNConv2d(6, 6, 1, r=6, plain=True, **more)),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        SPNConv2d(6, 4, 3, 2, 1, groups=2, r=6, **more),
+        nn.ReLU(),
+        nn.Flatten(),
+        SPNLinear(16, 3, r=6, norm=False, **more),
+    )
+
+
+def samples(net: nn.Module, n: int = 24) -> tuple[Tensor, Tensor]:
+    """Values of the input's format, u8 · 2^-8, and classes."""
+    generator = torch.Generator().manual_seed(1)
+    shape = (12,) if isinstance(net[0], SPNLinear) else (2, 9, 7)  # type: ignore[index]
+    x = torch.randint(0, 256, (n, *shape), generator=generator) / 256
+    return x, torch.arange(n) % 3
+
+
+def seen(net: nn.Module, x: Tensor) -> nn.Module:
+    """The network with statistics of its own in all norms, and scales that are not 1."""
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for norm in net.modules():
+            if isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d)) and norm.affine:
+                norm.weight.uniform_(0.5, 2)
+                norm.bias.uniform_(-1, 1)
+        net.train()
+        for _ in range(3):
+            net(x)
+    return net.eval()
+
+
+NETWORKS = [mlp, cnn, lambda: cnn("row")]
+
+
+def begin(net: nn.Module, folder: Path, full: int, ternary: int) -> tuple[Path, Tensor]:
+    """A run at the weights of the network; each epoch is one step of gradient descent."""
+    x, y = samples(net)
+    data = sc.torch.save_data(folder / "data", x, y, x[:9], y[:9])
+    layers, weights = sc.torch.describe(net, x)
+    phase = {"learning_rate": 0.5, "schedule": "constant"}
+    recipe = {"optimiser": "sgd", "momentum": 0.0, "weight_decay": 0.0, "batch": len(x)}
+    quantiser = next(m.quantiser for m in net.modules() if isinstance(m, SPNLinear))
+    shape = [*x.shape[2:], x.shape[1]] if x.ndim == 4 else list(x.shape[1:])
+    description = {
+        "name": "net",
+        "input": {"shape": shape, "bits": 8, "frac": 8},
+        "layers": layers,
+        "train": {
+            **recipe,
+            "data": data,
+            "quantiser": quantiser,
+            "validation": 0.0,
+            "full": {"epochs": full, **phase},
+            "ternary": {"epochs": ternary, **phase},
+            "frozen": {"epochs": 0},
+        },
+    }
+    _strassenc.begin(json.dumps(description), weights, folder / "run", False)
+    return folder / "run", x
+
+
+def flat(x: Tensor) -> NDArray[np.float32]:
+    """Samples with their channels last, `[n, elements]`."""
+    array: NDArray[np.float32] = (x.movedim(1, -1) if x.ndim == 4 else x).flatten(1).numpy()
+    return np.ascontiguousarray(array)
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+@pytest.mark.parametrize("ternary", [False, True])
+def test_float_outputs_are_those_of_a_run_at_the_same_weights(
+    make: Any, ternary: bool, tmp_path: Path
+) -> None:
+    net = make()
+    seen(net, samples(net)[0])
+    run, x = begin(net, tmp_path, 0 if ternary else 1, 1)
+    if ternary:
+        sc.torch.Phases(net).ternary()
+    with torch.no_grad():
+        due = net(x).numpy()
+    assert np.abs(_strassenc.float_outputs(run, flat(x)) - due).max() < 1e-5 * np.abs(due).max()
+
+
+def tensors(path: Path) -> dict[str, NDArray[np.float32]]:
+    """The float tensors of a safetensors file."""
+    bytes_ = path.read_bytes()
+    start = 8 + int.from_bytes(bytes_[:8], "little")
+    found = {}
+    for name, entry in json.loads(bytes_[8:start]).items():
+        if name != "__metadata__" and entry["dtype"] == "F32":
+            first, end = (start + offset for offset in entry["data_offsets"])
+            values = np.frombuffer(bytes_[first:end], np.float32)
+            found[name] = values.reshape(entry["shape"])
+    return found
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+@pytest.mark.parametrize("ternary", [False, True])
+def test_gradients_are_those_of_a_run_at_the_same_weights(
+    make: Any, ternary: bool, tmp_path: Path
+) -> None:
+    net = make()
+    run, x = begin(net, tmp_path, *((0, 1) if ternary else (1, 0)))
+    before = sc.torch.describe(net, x)[1]
+    if ternary:
+        sc.torch.Phases(net).ternary()
+    net.train()
+    F.cross_entropy(net(x), samples(net)[1]).backward()
+    gradients = copy.deepcopy(net)
+    with torch.no_grad():
+        for to, parameter in zip(gradients.parameters(), net.parameters(), strict=True):
+            assert parameter.grad is not None
+            to.copy_(parameter.grad)
+    due = sc.torch.describe(gradients, x)[1]
+    sc.resume(run)
+    after = tensors(run / "checkpoint.safetensors")
+    for name in before:
+        if name.endswith(("mean", "variance")):
+            continue
+        # A step of 0.5 against the gradient, in f32.
+        ours = (before[name] - after[name]) / 0.5
+        scale = max(np.abs(due[name]).max(), 1e-3)
+        assert np.abs(ours - due[name]).max() < 2e-4 * scale, name
+
+
+def test_both_roads_lead_to_the_same_integers(tmp_path: Path) -> None:
+    net = cnn()
+    x, y = samples(net)
+    seen(net, x)
+    sc.torch.Phases(net).ternary()
+    data = sc.torch.save_data(tmp_path / "data", x, y, x, y)
+    recipe = {"frozen": {"epochs": 1}, "validation": 0.0}
+    for run in ("ours", "program"):
+        sc.torch.export(net, tmp_path / run, x, data=data, train=recipe)
+    model = sc.resume(tmp_path / "ours")
+    program = [sys.executable, "-m", "strassenc", "train", "program/network.toml"]
+    words = ["--resume", "-o", "program"]
+    subprocess.run([*program, *words], check=True, capture_output=True, cwd=tmp_path)
+    assert model.sha256 == sc.Model.load(tmp_path / "program").sha256
+    core = model.compile(effort=0)
+    core.simulate(np.moveaxis(x.numpy(), 1, -1)[:4])
+
+
+def test_ternary_values_are_three_and_gradients_pass() -> None:
+    w = torch.randn(40, 30, requires_grad=True)
+    ternary = sc.torch.ternarise(w)
+    assert len(ternary.unique()) == 3
+    ternary.backward(torch.arange(1200.0).view(40, 30))
+    assert w.grad is not None and torch.equal(w.grad, torch.arange(1200.0).view(40, 30))
+
+
+class Teacher(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(2, 5, 3, padding=1, bias=False),
+            nn.BatchNorm2d(5),
+            nn.ReLU(),
+            nn.Conv2d(5, 5, 3, padding=1, groups=5),
+            nn.BatchNorm2d(5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(5, 6, 3, stride=2),
+            nn.ReLU(),
+        )
+        self.classes = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.classes(self.features(x).flatten(1))
+        return y
+
+
+@pytest.mark.parametrize("r", [1, 2.5])
+def test_a_network_of_spns_begins_with_the_function_of_its_teacher(r: float) -> None:
+    teacher = Teacher()
+    x = torch.rand(200, 2, 9, 7)
+    seen(teacher, x)
+    # The middle of the last convolution is one pixel.
+    teacher.features[-1].register_forward_hook(lambda _, __, y: y[:, :, :1, :1])
+    net = sc.torch.from_torch(teacher, x, r=r)
+    with torch.no_grad():
+        due = teacher(x)
+        error = (net(x) - due).abs().max() / due.abs().max()
+    assert error < 1e-4, error
+    assert not any(isinstance(module, (nn.Linear, nn.Conv2d)) for module in net.modules())
+
+
+def test_what_is_not_understood_is_named() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = SPNLinear(4, 4), SPNLinear(4, 2, norm=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.two(torch.tanh(self.one(x)))
+            return y
+
+    with pytest.raises(sc.Error, match="`two`: does not read what `one` yields"):
+        sc.torch.describe(Odd(), torch.rand(3, 4))
+    with pytest.raises(sc.Error, match="`1`: is a Tanh"):
+        sc.torch.describe(nn.Sequential(SPNLinear(4, 4), nn.Tanh()), torch.rand(3, 4))
+    with pytest.raises(sc.Error, match="norm=False"):
+        sc.torch.describe(nn.Sequential(SPNLinear(4, 4)), torch.rand(3, 4))
