@@ -58,12 +58,13 @@ train(net, 40, 5e-3, teacher)
 
 data = sc.torch.save_data("digits-data", x, y, x_test, y_test)
 recipe = {"frozen": {"epochs": 5, "learning_rate": 1e-3}}
-sc.torch.export(net, "digits-run", x, data=data, name="digits", frac=7, train=recipe, overwrite=True)
-model = sc.resume("digits-run")
+run = "digits-run"
+sc.torch.export(net, run, x, data=data, name="digits", frac=7, train=recipe, overwrite=True)
+model = sc.resume(run)
 core = model.compile(target_fps=1_000_000)
 samples = x_test.movedim(1, -1).numpy()
-run = core.simulate(samples)
-right = float((run.outputs.argmax(1) == y_test.numpy()).mean())
+simulated = core.simulate(samples)
+right = float((simulated.outputs.argmax(1) == y_test.numpy()).mean())
 print(f"teacher {accuracy(teacher):.3f}, SPN {accuracy(net):.3f}, integers {right:.3f}")
-print(f"{len(samples)} test images in Verilog, bit for bit; {run.ii} clocks an image")
+print(f"{len(samples)} test images in Verilog, bit for bit; {simulated.ii:.0f} clocks an image")
 print(core)

@@ -1,5 +1,5 @@
-//! The Python module `strassenc._strassenc`, which the package in `python/strassenc` stands on: what
-//! the command line does, with arrays in place of files.
+//! The Python module `strassenc._strassenc`, which the package in `python/strassenc` stands on:
+//! what the command line does, with arrays in place of files.
 //!
 //! Long work runs in a thread of its own, so that Python's Ctrl-C is seen and its bars are shown.
 

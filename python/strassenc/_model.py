@@ -87,7 +87,7 @@ class Model:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of a sample; that of an image is (height, width) or (height, width, channels)."""
+        """The shape of a sample, of an image (height, width) or (height, width, channels)."""
         return tuple(self._native.input_shape)
 
     @property

@@ -2,16 +2,21 @@
 
     import strassenc as sc, strassenc.torch
 
-    net = sc.torch.from_torch(teacher, x, r=2)    # its linear layers as SPNs that begin at its weights
+    net = sc.torch.from_torch(teacher, x, r=2)    # SPNs that begin at its weights
     phases = sc.torch.Phases(net)
     phases.full()                                 # train as you train; then
-    phases.ternary()                              # W_b and W_c are ternary, gradients go straight through
+    phases.ternary()                              # ternary W_b and W_c, straight-through gradients
     sc.torch.export(net, "run", x[:1], data="npy:FOLDER")
     model = sc.resume("run")                      # phase 3, on the integers of the hardware
 
 Images are `[n, channels, height, width]` here, as PyTorch has them; `save_data` turns them. Float
 outputs and gradients equal those of `strassenc train` on the same weights.
 """
+
+try:
+    import torch as _  # noqa: F401
+except ImportError as e:
+    raise ImportError("strassenc.torch needs PyTorch: pip install torch") from e
 
 from ._export import describe, export, save_data
 from ._factors import from_torch

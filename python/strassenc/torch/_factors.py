@@ -23,8 +23,8 @@ def from_torch(
     quantiser: Quantiser = "twn",
     seed: int = 0,
 ) -> nn.Module:
-    """A copy of the network with an SPN in the place of each `Linear` and `Conv2d`, and of the batch
-    norm behind it.
+    """A copy of the network with an SPN in the place of each `Linear` and `Conv2d`, and of the
+    batch norm behind it.
 
     `r` is multiplications over output channels, of `p × p` output pixels; the last layer keeps at
     least as many as it has outputs. The copy begins with the network's function, exactly where `r`

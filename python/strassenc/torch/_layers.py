@@ -20,8 +20,8 @@ def pair(size: Size) -> tuple[int, int]:
 
 
 class SPN(nn.Module):
-    """What the layers have in common: `y = W_c[a ⊙ norm(W_b x)]`, and then the batch norm `norm`, or
-    a bias where there is none, as in a network's last layer.
+    """What the layers have in common: `y = W_c[a ⊙ norm(W_b x)]`, and then the batch norm `norm`,
+    or a bias where there is none, as in a network's last layer.
 
     `w_b` is `[r, inputs / groups, K_h, K_w]` and `w_c` `[outputs, r, p_h, p_w]`, of a dense layer
     without the last two axes; `a` is `[r]`. A `plain` layer has W_c = 1.
@@ -138,8 +138,8 @@ class SPNLinear(SPN):
 
 
 class SPNConv2d(SPN):
-    """A convolution of `r` multiplications for each `p × p` output pixels, `[n, in_channels, H, W]` to
-    `[n, out_channels, H', W']`."""
+    """A convolution of `r` multiplications for each `p × p` output pixels, `[n, in_channels, H, W]`
+    to `[n, out_channels, H', W']`."""
 
     def __init__(
         self,

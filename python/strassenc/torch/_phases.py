@@ -62,8 +62,8 @@ def distillation_loss(
     temperature: float = 1.0,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """(1 - λ)·CE(z, labels) + λ·T²·CE(z/T, softmax(z_teacher/T)), with λ = `share` (Hinton, Vinyals &
-    Dean 2015); logits and the teacher's are `[n, classes]`."""
+    """(1 - λ)·CE(z, labels) + λ·T²·CE(z/T, softmax(z_teacher/T)), with λ = `share` (Hinton,
+    Vinyals & Dean 2015); logits and the teacher's are `[n, classes]`."""
     own = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
     taught = F.cross_entropy(logits / temperature, torch.softmax(teacher / temperature, 1))
     return (1 - share) * own + share * temperature**2 * taught

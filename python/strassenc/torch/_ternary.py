@@ -35,7 +35,7 @@ class _Ternary(torch.autograd.Function):
 
 
 def ternarise(rows: Tensor, factor: float = 0.7, products: Tensor | None = None) -> Tensor:
-    """α·t of a matrix `[rows, columns]`: exactly three values for each α; gradients pass as they are.
+    """α·t of a matrix `[rows, columns]`: exactly three values for each α; gradients pass.
 
     t_ij = sign(w_ij) where |w_ij| > `factor` · mean_j|w_ij|, else 0, and α is the mean of |w| where
     t is not 0: of the whole matrix (Li, Zhang & Liu 2016), or of the entries that have the same

@@ -189,6 +189,10 @@ def test_ternary_values_are_three_and_gradients_pass() -> None:
     ternary.backward(torch.arange(1200.0).view(40, 30))
     assert w.grad is not None and torch.equal(w.grad, torch.arange(1200.0).view(40, 30))
 
+    # Of a row below its threshold the largest and its near equals stay.
+    few = sc.torch.ternarise(torch.tensor([[1.0, -0.9, 0.1]]), 5.0)
+    assert torch.allclose(few, torch.tensor([[0.95, -0.95, 0.0]]))
+
 
 class Teacher(nn.Module):
     def __init__(self) -> None:
