@@ -1,5 +1,5 @@
-// strassenc_lookup: the words of the row that each index names leave in order, none lost or doubled,
-// the first with the index's user bit, and the index is taken with the read of the last.
+// strassenc_lookup: the words of the row that each index names leave in order, none lost or
+// doubled, the first with the index's user bit, and the index is taken with the read of the last.
 `default_nettype none
 
 module prove_lookup #(

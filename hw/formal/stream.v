@@ -136,10 +136,10 @@ module frame_giver #(
     end
 endmodule
 
-// Takes what becomes of such frames: each word that leaves is said to be the word number `number` of
-// its frame, or OUTSIDE of it. Bad where a word is another one, where a frame's words are not of one
-// frame, where frames are lost, doubled or overtaken, where an offer is taken back or changed, and
-// where the user bit is not that of the frame, on the first word that leaves.
+// Takes what becomes of such frames: each word that leaves is said to be the word number `number`
+// of its frame, or OUTSIDE of it. Bad where a word is another one, where a frame's words are not of
+// one frame, where frames are lost, doubled or overtaken, where an offer is taken back or changed,
+// and where the user bit is not that of the frame, on the first word that leaves.
 module frame_taker (
     input  wire       clk,
     input  wire       clken,

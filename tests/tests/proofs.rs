@@ -282,7 +282,7 @@ const PROOFS: &[Proof] = &[
             "-set HEIGHT 2 -set ROWS 1 -set WIDTH 1 -set COLUMNS 1 -set STRIDE_H 2",
         ],
         faults: &[Fault {
-            parameters: "-set HEIGHT 1 -set ROWS 1 -set WIDTH 1 -set COLUMNS 1 -set WORDS 2 -set REPEATS 2",
+            parameters: "-set HEIGHT 2 -set ROWS 1 -set WIDTH 1 -set COLUMNS 1 -set STRIDE_H 2",
             from: "assign whole   = occupied > needed;",
             to: "assign whole   = occupied >= needed;",
         }],
@@ -300,6 +300,88 @@ const PROOFS: &[Proof] = &[
             parameters: "-set K_W 2 -set PAD_W 1 -set COLUMNS 2",
             from: "complete_pixels > c & (!at_start",
             to: "complete_pixels >= c & (!at_start",
+        }],
+    },
+    Proof {
+        name: "add",
+        parts: &[],
+        parameters: &[""],
+        faults: &[
+            Fault {
+                parameters: "",
+                from: "assign b_ready = advance & a_valid;",
+                to: "assign b_ready = advance;",
+            },
+            Fault { parameters: "", from: "m_user   <= sum_user;", to: "m_user   <= a_user;" },
+        ],
+    },
+    Proof {
+        name: "accumulate",
+        parts: &[],
+        parameters: &[
+            "-set MAXIMUM 0 -set COUNT 1",
+            "-set MAXIMUM 0 -set COUNT 3",
+            "-set MAXIMUM 1 -set COUNT 2",
+        ],
+        faults: &[Fault {
+            parameters: "-set MAXIMUM 0 -set COUNT 3",
+            from: "wire accept = s_valid & s_ready & clken;",
+            to: "wire accept = s_valid & clken;",
+        }],
+    },
+    Proof {
+        name: "requantise",
+        parts: &[],
+        parameters: &["-set DEPTH 1", "-set DEPTH 2", "-set DEPTH 3"],
+        faults: &[Fault {
+            parameters: "-set DEPTH 2",
+            from: "assign rom_enable  = s_valid & step;",
+            to: "assign rom_enable  = s_valid;",
+        }],
+    },
+    Proof {
+        name: "multiplier_bank",
+        parts: &[],
+        parameters: &["-set DEPTH 1", "-set DEPTH 2", "-set DEPTH 3"],
+        faults: &[Fault {
+            parameters: "-set DEPTH 2",
+            from: "assign rom_enable  = s_valid & step;",
+            to: "assign rom_enable  = s_valid & clken;",
+        }],
+    },
+    Proof {
+        name: "array",
+        parts: &[],
+        parameters: &[
+            "-set SUMS 1 -set DEPTH 1",
+            "-set SUMS 1 -set DEPTH 2",
+            "-set SUMS 2 -set DEPTH 2",
+            "-set SUMS 2 -set DEPTH 4",
+        ],
+        faults: &[Fault {
+            parameters: "-set SUMS 2 -set DEPTH 2",
+            from: "m_valid <= valid[LEVELS] & last;",
+            to: "m_valid <= valid[LEVELS];",
+        }],
+    },
+    Proof {
+        name: "shift_add_bank",
+        parts: &[],
+        parameters: &["-set DEPTH 1", "-set DEPTH 2"],
+        faults: &[Fault {
+            parameters: "-set DEPTH 2",
+            from: "assign rom_enable  = s_valid & step;",
+            to: "assign rom_enable  = s_valid & clken;",
+        }],
+    },
+    Proof {
+        name: "tanh",
+        parts: &["curve"],
+        parameters: &[""],
+        faults: &[Fault {
+            parameters: "",
+            from: "assign table_enable = step;",
+            to: "assign table_enable = clken;",
         }],
     },
 ];

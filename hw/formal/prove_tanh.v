@@ -1,0 +1,64 @@
+// strassenc_tanh: the value of each word leaves in order, with its user bit; none is lost or
+// doubled; something can always move.
+`default_nettype none
+
+module prove_tanh (
+    input  wire clk,
+    input  wire clken,
+    input  wire free_reset,
+    input  wire offer,
+    input  wire paint,
+    input  wire m_ready,
+    output wire bad
+);
+    wire       rst, s_valid, s_ready, m_valid, m_user, enable, taker_bad, stuck_bad;
+    wire [1:0] s_data, address;
+    wire [3:0] m_data;
+    wire [5:0] held;
+    // A table of k at k, of which words read the other half.
+    reg  [2:0] fetched;
+    always @(posedge clk) if (enable) fetched <= address;
+    wire [3:0] colour = -m_data;
+
+    reset reset (.clk(clk), .free(free_reset), .rst(rst));
+    giver giver (
+        .clk(clk), .clken(clken), .rst(rst), .offer(offer), .paint(paint), .place(3'd0),
+        .items(3'd1), .valid(s_valid), .ready(s_ready), .data(s_data)
+    );
+    taker taker (
+        .clk(clk), .clken(clken), .rst(rst), .valid(m_valid), .ready(m_ready), .items(3'd1),
+        .data(colour[1:0]), .bad(taker_bad)
+    );
+    count count (
+        .clk(clk), .clken(clken), .rst(rst), .enter({2'd0, s_valid & s_ready}),
+        .leave({2'd0, m_valid & m_ready}), .held(held)
+    );
+    stuck stuck (
+        .clk(clk), .clken(clken), .rst(rst), .wanted(s_valid & m_ready), .moves(s_ready),
+        .bad(stuck_bad)
+    );
+    strassenc_tanh #(
+        .V_BITS(3),
+        .FRAC  (2)
+    ) dut (
+        .clk         (clk),
+        .clken       (clken),
+        .rst         (rst),
+        .s_valid     (s_valid),
+        .s_ready     (s_ready),
+        .s_data      (-{1'b0, s_data}),
+        .s_user      (s_data[0]),
+        .m_valid     (m_valid),
+        .m_ready     (m_ready),
+        .m_data      (m_data),
+        .m_user      (m_user),
+        .table_enable(enable),
+        .tanh_address(address),
+        .tanh_data   (fetched)
+    );
+
+    assign bad = taker_bad | stuck_bad | (!rst & (held > 6'd3
+        | (m_valid & (held == 6'd0 | colour[3:2] != 2'd0 | m_user != colour[0]))));
+endmodule
+
+`default_nettype wire
