@@ -2,10 +2,11 @@
 //! the additions, and what a part has of each.
 
 mod delays;
+pub mod primitives;
 
 pub use delays::Delays;
 
-use crate::figures::LayerFigures;
+use crate::figures::Cells;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -180,29 +181,28 @@ impl Family {
         }
     }
 
-    /// Estimated LUTs of a layer. On AMD's devices a bit that only one operand of an addition has
-    /// is carried on without a LUT, and so are constants; elsewhere LUTs have 4 inputs, and each
-    /// bit of a carry chain is one. The chains of iCE40 do not invert: a subtracted operand goes
-    /// through LUTs of its own.
-    pub fn luts(self, layer: &LayerFigures) -> u64 {
-        self.luts_of(layer.luts, layer.luts4, layer.subtracted_bits)
-    }
-
-    /// [`luts`](Self::luts) from the three figures of that kind.
-    pub(crate) fn luts_of(self, luts: u64, luts4: u64, subtracted_bits: u64) -> u64 {
+    /// Estimated LUTs. On AMD's devices a bit that only one operand of an addition has is carried
+    /// on without a LUT, and so are constants; elsewhere LUTs have 4 inputs, and each bit of a
+    /// carry chain is one. The chains of iCE40 do not invert: a subtracted operand goes through
+    /// LUTs of its own; and its LUTs are no memory, so that one chooses each bit that is stored.
+    pub fn luts(self, cells: &Cells) -> u64 {
         match self {
-            Family::Xc7 | Family::Xcup => luts,
-            Family::Ecp5 | Family::Agilex | Family::Max10 | Family::Gowin => luts4,
-            Family::Ice40 => luts4 + subtracted_bits,
+            Family::Xc7 | Family::Xcup => cells.luts6 + cells.memories6 + cells.shift_registers,
+            Family::Ecp5 | Family::Agilex | Family::Max10 | Family::Gowin => {
+                cells.luts4 + cells.memories4
+            }
+            Family::Ice40 => cells.luts4 + cells.subtracted_bits + cells.stored,
         }
     }
 
-    /// Estimated LUTs of so many bits of stream registers: one each, but for AMD's devices, where
-    /// they fit in with what is counted too much elsewhere.
-    pub fn stream_luts(self, bits: u64) -> u64 {
+    /// Estimated flip-flops.
+    pub fn flip_flops(self, cells: &Cells) -> u64 {
+        let registers = cells.registers;
         match self {
-            Family::Xc7 | Family::Xcup => 0,
-            Family::Ecp5 | Family::Ice40 | Family::Agilex | Family::Max10 | Family::Gowin => bits,
+            Family::Xc7 | Family::Xcup => registers.saturating_sub(cells.packed + cells.shifted),
+            Family::Agilex | Family::Max10 => registers.saturating_sub(cells.packed),
+            Family::Ecp5 | Family::Gowin => registers,
+            Family::Ice40 => registers + cells.stored,
         }
     }
 

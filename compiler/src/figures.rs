@@ -1,16 +1,18 @@
 //! What a compiled network costs: the figures of the report, of `build.json` and of `--json`.
 
+mod cells;
 mod core;
 
-pub use core::{EngineFigures, FifoFigures, StreamFigures};
+pub use cells::{Cells, block_rams};
+pub use core::{EngineFigures, FifoFigures, PrimitiveFigures, StreamFigures};
 
 use crate::adder_graph::{self, Matrix, Node, Operands, naive_adders};
-use crate::circuit::{self, Circuit, NodeId, Op, Term};
+use crate::circuit::{Circuit, NodeId, Op};
 use crate::compile::{SharedMatrix, Unrolled};
 use crate::device::Family;
 use crate::schedule;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use strassenc_runtime::model::Bilinear;
 
 /// The figures of a whole network.
@@ -72,20 +74,14 @@ pub struct LayerFigures {
     pub latency: u32,
     /// Bits of the pipeline's delay lines. Registers within multipliers are not counted.
     pub register_bits: u64,
-    /// Estimated LUTs, as Yosys counts them for xc7: one per bit which two operands of an addition
-    /// reach; for a clamp one per result bit and the comparisons. Additions of constants
-    /// are carry chains alone.
+    /// Estimated LUTs; in a record those of xc7.
     pub luts: u64,
-    /// Estimated LUTs of 4 inputs, where each bit of a carry chain takes one: for an addition one
-    /// per bit from the lowest that two operands reach up, and two more from the lowest that three
-    /// reach; for the addition of a constant from
-    /// its lowest digit up; for a clamp as above.
+    /// Estimated flip-flops; in a record those of xc7.
     #[serde(default)]
-    pub luts4: u64,
-    /// Bits of the operands that are subtracted, each counted once: where carry chains cannot
-    /// invert, each is a LUT more.
+    pub flip_flops: u64,
+    /// What the estimates follow from.
     #[serde(default)]
-    pub subtracted_bits: u64,
+    pub cells: Cells,
     /// The engine of the layer.
     pub engine: EngineFigures,
 }
@@ -166,8 +162,11 @@ pub struct Totals {
     pub latency: u32,
     /// Bits of all delay lines.
     pub register_bits: u64,
-    /// Estimated LUTs.
+    /// Estimated LUTs, those of what stands between the layers included.
     pub luts: u64,
+    /// Estimated flip-flops, likewise.
+    #[serde(default)]
+    pub flip_flops: u64,
 }
 
 impl Totals {
@@ -188,6 +187,7 @@ impl Totals {
             latency: 0,
             register_bits: bits(|l| l.register_bits),
             luts: bits(|l| l.luts),
+            flip_flops: bits(|l| l.flip_flops),
         }
     }
 }
@@ -208,9 +208,6 @@ fn circuit_figures(figures: &mut LayerFigures, layer: &Unrolled) {
     figures.depth = depth(circuit);
     figures.latency = layer.pipeline.latency(circuit);
     figures.register_bits = layer.pipeline.register_bits(circuit);
-    figures.luts = circuit.iter().map(|(id, _)| luts(circuit, id)).sum();
-    figures.luts4 = circuit.iter().map(|(id, _)| luts4(circuit, id)).sum();
-    figures.subtracted_bits = subtracted_bits(circuit);
 }
 
 /// Every product of two inputs that an output holds, once.
@@ -291,95 +288,7 @@ pub(crate) fn depth(circuit: &Circuit) -> u32 {
     circuit.outputs.iter().map(|output| depths[output.index()]).max().unwrap_or(0)
 }
 
-/// From the lowest bit of a sum that `operands` of its terms reach to behind the highest: a term
-/// that is extended by its sign reaches the top.
-fn reach(circuit: &Circuit, sum: &circuit::Node, terms: &[Term], operands: usize) -> [u32; 2] {
-    let Some(nth) = operands.checked_sub(1).filter(|nth| *nth < terms.len()) else { return [0; 2] };
-    let low = |t: &Term| match circuit.node(t.node).op {
-        Op::Constant(v) => sum.width.min(t.shift + v.trailing_zeros()),
-        _ => sum.width.min(t.shift),
-    };
-    let mut lows: Vec<u32> = terms.iter().map(low).collect();
-    let high = |t: &Term| match circuit.node(t.node) {
-        circuit::Node { op: Op::Constant(_), .. } | circuit::Node { signed: true, .. } => sum.width,
-        x => sum.width.min(x.width + t.shift),
-    };
-    let mut highs: Vec<u32> = terms.iter().map(high).collect();
-    lows.sort_unstable();
-    highs.sort_unstable_by(|a, b| b.cmp(a));
-    [lows[nth], highs[nth]]
-}
-
-/// The comparisons of a clamp, in LUTs of so many inputs: one of them passes on what was found.
-fn clamp_luts(circuit: &Circuit, node: &circuit::Node, x: NodeId, inputs: u32) -> u64 {
-    let cut = circuit.node(x).width.saturating_sub(node.width);
-    u64::from(node.width) + 2 * u64::from(cut.div_ceil(inputs - 1))
-}
-
 /// Estimated LUTs of a circuit without multipliers.
 pub(crate) fn luts_of(circuit: &Circuit, family: Family) -> u64 {
-    let sum = |of: fn(&Circuit, NodeId) -> u64| circuit.iter().map(|(id, _)| of(circuit, id)).sum();
-    family.luts_of(sum(luts), sum(luts4), subtracted_bits(circuit))
-}
-
-/// A carry chain needs a LUT where two operands have a bit, and no more where three have one; a bit
-/// of one operand alone is only carried on.
-fn luts(circuit: &Circuit, id: NodeId) -> u64 {
-    let node = circuit.node(id);
-    match node.op {
-        Op::Add(terms) => {
-            let varies = |t: &&Term| !matches!(circuit.node(t.node).op, Op::Constant(_));
-            let terms: Vec<Term> = terms.iter().filter(varies).copied().collect();
-            let [low, high] = reach(circuit, node, &terms, 2);
-            high.saturating_sub(low).into()
-        }
-        Op::Clamp { x, .. } => clamp_luts(circuit, node, x, 6),
-        Op::Offset { .. }
-        | Op::Input(_)
-        | Op::Constant(_)
-        | Op::Multiply { .. }
-        | Op::Scale { .. }
-        | Op::Product { .. } => 0,
-    }
-}
-
-/// Bits of the subtracted operands of additions, each operand once.
-fn subtracted_bits(circuit: &Circuit) -> u64 {
-    let subtracted = circuit.nodes.iter().flat_map(|node| match node.op {
-        Op::Add(terms) => terms.iter().filter(|t| t.negate).map(|t| t.node).collect(),
-        Op::Offset { x, .. } if x.negate => vec![x.node],
-        _ => vec![],
-    });
-    subtracted
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .map(|id| u64::from(circuit.node(id).width))
-        .sum()
-}
-
-/// Each bit of a carry chain is a LUT. Three operands become two by two LUTs a bit.
-fn luts4(circuit: &Circuit, id: NodeId) -> u64 {
-    let node = circuit.node(id);
-    match node.op {
-        Op::Add(terms) => {
-            let above = |operands| {
-                let [low, high] = reach(circuit, node, &terms, operands);
-                if high > 0 { u64::from(node.width.saturating_sub(low)) } else { 0 }
-            };
-            above(2) + 2 * above(3)
-        }
-        Op::Offset { constant, shift, .. } if !node.op.is_wires() => (node.width
-            + shift.max(0).cast_unsigned())
-        .saturating_sub(constant.trailing_zeros() % 64)
-        .into(),
-        Op::Clamp { x, .. } => clamp_luts(circuit, node, x, 4),
-        // The rounding stands behind the block that multiplies.
-        Op::Multiply { shift: 1.., .. } => (node.width + 1).into(),
-        Op::Offset { .. }
-        | Op::Input(_)
-        | Op::Constant(_)
-        | Op::Multiply { .. }
-        | Op::Scale { .. }
-        | Op::Product { .. } => 0,
-    }
+    family.luts(&cells::logic(circuit))
 }

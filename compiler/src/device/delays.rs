@@ -45,8 +45,9 @@ impl Device {
     /// The delays of the part, or of the family's usual speed grade.
     ///
     /// Those of iCE40, ECP5 and Gowin are fitted to nextpnr by `benches/delays.py`, a tenth added
-    /// for iCE40 and ECP5, where ways are longer in a full device; their multipliers, but for ECP5's,
-    /// and all memories are guesses. Those of 7 series follow Yosys's models of its
+    /// for ECP5 and UP5K, where ways are longer in a full device; those of HX8K to paths of at most
+    /// two sums, since more of them make a bit look slower than it is where a clock is fast. Their
+    /// multipliers, but for ECP5's, and all memories are guesses. Those of 7 series follow Yosys's models of its
     /// cells (speed grade -1), with 600 ps for a way, those of UltraScale+ are half as long. Those
     /// of MAX 10 and Agilex follow Yosys's models of Cyclone V, made longer by a quarter and
     /// shorter by half. None of these four was measured.
@@ -58,7 +59,7 @@ impl Device {
             (Family::Xc7, _) => [350, 1_820, 1_000, 29, 700, 4_400, 1_800],
             (Family::Xcup, _) => [180, 910, 500, 15, 350, 2_200, 900],
             (Family::Ecp5, _) => [730, 2_080, 1_480, 56, 1_300, 7_800, 7_800],
-            (Family::Ice40, "hx8k") => [1_760, 1_580, 1_590, 233, 1_000, 15_000, 15_000],
+            (Family::Ice40, "hx8k") => [1_160, 1_625, 1_760, 201, 1_000, 15_000, 15_000],
             (Family::Ice40, _) => [5_600, 4_000, 3_880, 496, 2_000, 15_000, 15_000],
             (Family::Gowin, _) => [1_300, 1_580, 1_370, 42, 1_000, 6_000, 6_000],
             (Family::Max10, _) => [900, 2_600, 2_600, 45, 1_000, 5_500, 3_500],

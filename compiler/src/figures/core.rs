@@ -1,7 +1,10 @@
 //! The figures of a compiled core.
 
+use super::cells::{self, Cells};
 use super::{Figures, LayerFigures, MatrixFigures, Products, Totals, circuit_figures, schoolbook};
+use crate::circuit::Op;
 use crate::compile::{Compiled, LayerEngine};
+use crate::device::{Family, primitives};
 use crate::engine::{self, Choice, Cost};
 use crate::folded::{Array, Folded};
 use crate::ir::words::Words;
@@ -39,11 +42,28 @@ pub struct StreamFigures {
     pub bottleneck: String,
     /// The FIFOs where branches meet again.
     pub fifos: Vec<FifoFigures>,
-    /// Bits of the words that stream registers hold, each of which holds two words.
-    pub register_bits: u64,
-    /// Estimated flip-flops of all that stands around the pipelines; those of a few bits are not
-    /// counted.
-    pub flip_flops: u64,
+    /// What the estimates of what stands between the layers follow from.
+    #[serde(default)]
+    pub cells: Cells,
+    /// All primitives, with what their LUTs are estimated by.
+    #[serde(default)]
+    pub primitives: Vec<PrimitiveFigures>,
+}
+
+/// A primitive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrimitiveFigures {
+    /// Its instance, behind that of its layer.
+    pub name: String,
+    /// Its module.
+    pub module: String,
+    /// The layer to which it counts; none of what stands between layers.
+    pub layer: Option<usize>,
+    /// Bits that count or are addresses.
+    pub control: usize,
+    /// Bits that are computed or chosen.
+    pub work: usize,
 }
 
 /// A FIFO, in words.
@@ -70,9 +90,38 @@ impl Figures {
     pub fn new(compiled: &Compiled, clock: f64) -> Result<Self> {
         let made_of: Vec<_> = compiled.layers.iter().map(LayerEngine::multipliers).collect();
         let estimates = engine::costs(&compiled.dataflow, &compiled.engines, &made_of)?;
-        let layers: Vec<LayerFigures> = (0..compiled.layers.len())
+        let graph = &compiled.graph;
+        let mut layers: Vec<LayerFigures> = (0..compiled.layers.len())
             .map(|number| layer(compiled, number, estimates[number]))
             .collect();
+        let (mut between, mut primitives) = (Cells::default(), vec![]);
+        for node in &graph.nodes {
+            let (part, ends) = (node.primitive.part(), graph.ends(node));
+            let size = part.size(&ends);
+            // A segment has the name of its last layer.
+            let layer = match &node.primitive {
+                Primitive::Segment(segment) => Some(*segment.layers.end()),
+                _ => node.layer,
+            };
+            let module = part.modules()[0];
+            let [luts6, luts4] = primitives::luts(module, size.control, size.work);
+            let roms = part.roms(&ends).into_iter().map(|rom| {
+                let copies = rom.lookups.len().max(1);
+                (0..copies).map(|_| Cells::rom(rom.data, rom.address)).sum()
+            });
+            let registers = size.control as u64;
+            let own = Cells { luts6, luts4, registers, ..Cells::default() };
+            let cells = own + size.cells + roms.sum();
+            let total = layer.map_or(&mut between, |layer: usize| &mut layers[layer].cells);
+            *total = *total + cells;
+            primitives.push(PrimitiveFigures {
+                name: node.name.clone(),
+                module: module.into(),
+                layer,
+                control: size.control,
+                work: size.work,
+            });
+        }
         let clocks = |layer: &LayerFigures| layer.engine.clocks;
         let slowest = layers.iter().max_by_key(|layer| clocks(layer));
         let interval = compiled.timing.interval();
@@ -88,23 +137,33 @@ impl Figures {
                 bits,
             }
         };
-        let graph = &compiled.graph;
-        let registers =
-            graph.nodes.iter().filter(|node| matches!(node.primitive, Primitive::Register(_)));
         let streams = StreamFigures {
             clock_mhz: clock,
             interval,
             frames_per_second: clock * 1e6 / interval as f64,
             bottleneck: slowest.map(|layer| layer.name.clone()).unwrap_or_default(),
             fifos: compiled.depths.iter().map(fifo).collect(),
-            register_bits: registers.map(|node| graph.ends(node).x().bits() as u64).sum(),
-            flip_flops: (graph.nodes.iter())
-                .map(|node| node.primitive.part().flip_flops(&graph.ends(node)) as u64)
-                .sum(),
+            cells: between,
+            primitives,
         };
         let mut total = Totals::of(&layers);
         total.latency = graph.segments().map(|(_, segment)| segment.stages).sum();
-        Ok(Figures { total, layers, streams })
+        Ok(Figures { total, layers, streams }.of(Family::Xc7))
+    }
+}
+
+impl Figures {
+    /// The figures with what this family takes.
+    pub fn of(mut self, family: Family) -> Self {
+        for layer in &mut self.layers {
+            layer.luts = family.luts(&layer.cells);
+            layer.flip_flops = family.flip_flops(&layer.cells);
+        }
+        let (between, layers) = (&self.streams.cells, &self.layers);
+        self.total.luts = layers.iter().map(|l| l.luts).sum::<u64>() + family.luts(between);
+        self.total.flip_flops =
+            layers.iter().map(|l| l.flip_flops).sum::<u64>() + family.flip_flops(between);
+        self
     }
 }
 
@@ -136,15 +195,18 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
         depth: 0,
         latency: 0,
         register_bits: 0,
-        luts: estimate.luts,
-        luts4: estimate.luts,
-        subtracted_bits: 0,
+        luts: 0,
+        flip_flops: 0,
+        cells: Cells::default(),
         engine: EngineFigures { choice, clocks: compiled.clocks(number), rom_bits: 0, estimate },
     };
     let mut rom_bits = 0;
     if let Some(kernel) = ir.kernel() {
         match &compiled.layers[number] {
-            LayerEngine::Unrolled(layer) => circuit_figures(&mut figures, layer),
+            LayerEngine::Unrolled(layer) => {
+                circuit_figures(&mut figures, layer);
+                figures.cells = cells::of_circuit(layer, &|input| clamped(compiled, number, input));
+            }
             LayerEngine::Folded(folded) => {
                 folded_figures(&mut figures, kernel, folded);
                 rom_bits = folded.rom_bits();
@@ -201,6 +263,18 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
     };
     figures.engine.rom_bits = rom_bits;
     figures
+}
+
+/// Whether an input of a layer comes from a clamp of the layer before in its segment.
+fn clamped(compiled: &Compiled, number: usize, input: usize) -> bool {
+    let segment = compiled.graph.segment_of(number);
+    let Some(before) = segment.and_then(|(_, s)| (number > *s.layers.start()).then(|| number - 1))
+    else {
+        return false;
+    };
+    let LayerEngine::Unrolled(layer) = &compiled.layers[before] else { return false };
+    let output = layer.circuit.outputs.get(input);
+    output.is_some_and(|id| matches!(layer.circuit.node(*id).op, Op::Clamp { .. }))
 }
 
 /// The time-shared multipliers of gated units: data by data.

@@ -191,8 +191,7 @@ pub struct Total {
     pub register_bits: u64,
     /// Estimated LUTs.
     pub luts: u64,
-    /// Estimated flip-flops: the pipelines' registers, the coefficients, and what the streams keep.
-    /// Those of the multipliers count as part of their DSP blocks.
+    /// Estimated flip-flops; those that lie in DSP blocks are none.
     pub flip_flops: u64,
     /// Bits of ROM.
     pub rom_bits: u64,
@@ -244,7 +243,7 @@ impl Report {
     /// `device`.
     pub fn new(record: &Record, signature: &Signature, device: Device) -> Self {
         let family = device.family;
-        let figures = of_family(record.figures.clone(), family);
+        let figures = record.figures.clone().of(family);
         let Figures { layers, total, streams } = &figures;
         let layers: Vec<Layer> = layers.iter().map(|figures| Layer::new(figures, family)).collect();
         let sum = |f: fn(&Layer) -> usize| layers.iter().map(f).sum::<usize>();
@@ -267,7 +266,7 @@ impl Report {
             clamps: total.clamps,
             register_bits: total.register_bits,
             luts: total.luts,
-            flip_flops: flip_flops(&figures),
+            flip_flops: total.flip_flops,
             rom_bits: layers.iter().map(|layer| layer.figures.engine.rom_bits).sum(),
             brams: layers.iter().map(|layer| layer.brams).sum(),
             fifo_bits: fifos.iter().map(|fifo| fifo.total_bits).sum(),
@@ -416,28 +415,6 @@ fn brams(halves: u64, family: Family) -> f64 {
 
 fn reduction(after: usize, before: usize) -> f64 {
     if before == 0 { 0.0 } else { 1.0 - after as f64 / before as f64 }
-}
-
-/// The figures with the LUTs that this family takes. Those of folded and elementwise engines are
-/// estimates of xc7's.
-fn of_family(mut figures: Figures, family: Family) -> Figures {
-    for layer in &mut figures.layers {
-        layer.luts = family.luts(layer);
-    }
-    let streams = family.stream_luts(figures.streams.register_bits);
-    figures.total.luts = figures.layers.iter().map(|layer| layer.luts).sum::<u64>() + streams;
-    figures
-}
-
-fn flip_flops(figures: &Figures) -> u64 {
-    // The second operand of a two-operand layer is data, and the coefficients of a folded one lie
-    // in ROM.
-    let in_registers = |layer: &&LayerFigures| {
-        layer.schoolbook.is_none() && layer.engine.choice == Choice::Unrolled
-    };
-    let products = figures.layers.iter().filter(in_registers).flat_map(|layer| &layer.products);
-    let coefficients: u64 = products.map(|p| p.count as u64 * u64::from(p.coefficient_bits)).sum();
-    figures.total.register_bits + coefficients + figures.streams.flip_flops
 }
 
 /// An empty table in the project's one style: the first column to the left, figures to the right.

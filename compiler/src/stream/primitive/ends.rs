@@ -1,7 +1,7 @@
 //! What stands at the core's ports: frames are made whole, gathered, and marked.
 
 use super::width::Gather;
-use super::{Around, Ends, Part, State};
+use super::{Around, Ends, Part, Size, State, counter};
 use crate::emit::signature::Frames;
 
 /// Makes every frame whole.
@@ -67,6 +67,10 @@ impl Part for Framer {
     fn state(&self, _: &Ends) -> Box<dyn State> {
         Box::new(Through)
     }
+
+    fn size(&self, ends: &Ends) -> Size {
+        Size::new(3, counter(ends.x().words), ends.x().bits())
+    }
 }
 
 impl Part for Collector {
@@ -99,8 +103,9 @@ impl Part for Collector {
         Box::new(Gather::new(self.beats))
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        (self.beats - 1) * ends.x().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let user = usize::from(self.beats > 1);
+        Size::new((self.beats - 1) * ends.x().bits() + user + 2, counter(self.beats), 0)
     }
 }
 
@@ -127,6 +132,10 @@ impl Part for FrameEnd {
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
         Box::new(Through)
+    }
+
+    fn size(&self, ends: &Ends) -> Size {
+        Size::new(0, counter(ends.x().words), 0)
     }
 }
 

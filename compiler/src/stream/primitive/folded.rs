@@ -1,8 +1,9 @@
 //! The parts of a folded layer, and what sums up or compares words.
 
-use super::{Around, Count, Ends, Part, Pipe, Rom, State, Table, product};
+use super::{Around, Count, Ends, Part, Pipe, Rom, Size, State, Table, counter, product, users};
 use crate::emit::address_bits;
 use crate::emit::signature::Frames;
+use crate::figures::Cells;
 use crate::folded;
 
 /// W_b of a folded layer, or its W_c.
@@ -144,15 +145,22 @@ impl Part for Array {
         Box::new(Sums { stages: 1 + levels, bits: 0, count: Count::of(self.sums), shown: false })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        // x and its weights, the tree of adders with a sign at each node, the sum.
+    fn size(&self, ends: &Ends) -> Size {
+        // x, the tree of adders with a sign at each node, the sum. The first adders choose their
+        // operands, and the last one its own.
         let (x, z) = (ends.x(), ends.z());
-        let weights = 2 * z.lanes * x.lanes;
         let operand = x.format.bits + u32::from(!x.format.signed);
         let levels = x.lanes.next_power_of_two().trailing_zeros().max(1);
-        let level =
-            |l: u32| x.lanes.div_ceil(1 << l) * ((operand + l).min(z.format.bits) as usize + 1);
-        x.bits() + weights + z.lanes * (1..=levels).map(level).sum::<usize>() + z.bits()
+        let width = |l: u32| (operand + l).min(z.format.bits) as usize;
+        let nodes = |l: u32| x.lanes.div_ceil(1 << l);
+        let tree = (1..=levels).map(|l| nodes(l) * (width(l) + 1)).sum::<usize>();
+        let sums = (1..=levels).map(|l| (x.lanes.div_ceil(1 << (l - 1)) / 2) * width(l));
+        let first = nodes(1) * width(1);
+        let work = z.lanes * (sums.sum::<usize>() + first + 2 * z.format.bits as usize);
+        let again = if self.repeats > 1 { counter(self.repeats) + counter(self.sums) } else { 0 };
+        let control = counter(self.depth) + counter(self.sums) + again;
+        let held = x.bits() + z.lanes * tree + z.bits() + levels as usize + 3;
+        Size::new(held, control, work).and(users(levels as usize + 1))
     }
 }
 
@@ -227,8 +235,25 @@ impl Part for Bank {
         Box::new(Pipe::new(3, ends))
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        ends.x().bits() + 2 * ends.z().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let ([u, m], lanes) =
+            ([ends.x(), ends.z()].map(|s| s.format.bits as usize), ends.x().lanes);
+        let control = counter(self.depth);
+        let sum = m + self.shift as usize;
+        let size = match self.digits {
+            None => {
+                let packed = lanes * (u + u + self.coefficient_bits as usize + m);
+                let cells = Cells { packed: packed as u64, ..Cells::default() };
+                Size::new(packed + 3, control, 0).and(cells)
+            }
+            // u and its negative; of each digit a copy, chosen, shifted and added.
+            Some((terms, amount)) => {
+                let held = lanes * (2 * u + 1 + terms * sum + m);
+                let shifted = terms * (u + sum * amount as usize);
+                Size::new(held + 3, control, lanes * (u + shifted + terms * sum))
+            }
+        };
+        size.and(users(3))
     }
 }
 
@@ -268,8 +293,18 @@ impl Part for Requantise {
         Box::new(Pipe::new(4, ends))
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        ends.x().bits() + 2 * ends.z().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let (z, lanes) = (ends.z().format.bits as usize, ends.x().lanes);
+        let [sum, amount] = [self.sum_bits, self.amount_bits].map(|bits| bits as usize);
+        let kept = sum - (self.base as usize).min(sum - 1);
+        let (held, control) = (ends.x().bits() + 4, counter(self.depth));
+        if amount == 0 && kept <= z && ends.z().format.signed {
+            // Behind the sum nothing is left to be done.
+            let waits = Cells::delay((lanes * z) as u64, 3, 0);
+            return Size::new(held, control, lanes * sum).and(waits).and(users(4));
+        }
+        let held = held + lanes * (2 * kept + amount + z);
+        Size::new(held, control, lanes * (sum + kept * amount + z)).and(users(4))
     }
 }
 
@@ -307,8 +342,8 @@ impl Part for Accumulate {
         Box::new(Sums { stages: 0, bits: 0, count: Count::of(self.count), shown: false })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        // A sum, and the result until it is taken.
-        2 * ends.z().bits() + ends.x().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let z = ends.z().bits();
+        Size::new(z + 2, counter(self.count), if self.maximum { z } else { 2 * z })
     }
 }

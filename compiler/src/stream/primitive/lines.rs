@@ -1,7 +1,8 @@
 //! Rows of an image in storage, and the windows that are read from them.
 
-use super::{Around, Ends, Part, State, product};
+use super::{Around, Ends, Part, Size, State, counter, product};
 use crate::emit::signature::Frames;
+use crate::figures::Cells;
 use crate::ir::Windows;
 use strassenc_runtime::{Extent, Shape};
 
@@ -85,6 +86,14 @@ impl Lines {
         next - self.base(y)
     }
 
+    /// Bits of what keeps account of the rows in storage.
+    fn rows(&self) -> usize {
+        let Windows { size, stride, .. } = self.windows;
+        let (image, slots) = (self.image, self.slots());
+        let row = counter(image.height + slots + stride.h + size.h) + 1;
+        counter(image.width) + counter(self.words) + 2 * counter(slots) + 4 * row
+    }
+
     fn banner(&self) -> String {
         let Windows { size, stride, pad, rows, columns } = self.windows;
         let across = |extent: Extent| format!("{}x{}", extent.h, extent.w);
@@ -163,9 +172,17 @@ impl Part for Window {
         self.0.windows.rows * self.0.steps()
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        // The columns of a window that are still to be read.
-        ends.z().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let (Window(lines), pixel) = (self, ends.x().bits());
+        let Windows { size, pad, .. } = lines.windows;
+        let (slots, rows) = (lines.slots(), lines.rows());
+        // Of each row of a window the slot, and where there are pads, what lies outside.
+        let work = size.h * pixel * (slots - 1)
+            + if pad.h + pad.w == 0 { 0 } else { (size.h + size.area()) * pixel };
+        let flags = 2 * size.w + 2 * size.h + slots + 6;
+        let control = rows + 3 * counter(2 * lines.image.width + size.w) + counter(slots);
+        let banks = (0..slots).map(|_| Cells::memory(pixel, lines.image.width)).sum();
+        Size::new(ends.z().bits() + flags, control, work).and(banks)
     }
 }
 
@@ -213,8 +230,16 @@ impl Part for Reader {
         Box::new(Words { rows: Rows::new(lines), y: 0, x: 0, word: 0, words, shown: false })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        2 * ends.x().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let Reader { lines, groups, repeats } = self;
+        let Windows { size, stride, columns, .. } = lines.windows;
+        let (bits, depth) = (ends.x().bits(), lines.slots() * lines.image.width * lines.words);
+        let x = counter(columns * stride.w + lines.image.width + size.w) + 1;
+        let loops = [lines.words / groups, size.w, size.h, *repeats, *groups].map(counter);
+        let control = lines.rows() + loops.iter().sum::<usize>() + x + 2 * counter(depth);
+        let flags = size.h + lines.slots() + 4;
+        // What lies outside is reset in the register behind.
+        Size::new(flags, control, 0).and(Cells::memory(bits, depth))
     }
 }
 

@@ -22,7 +22,9 @@ pub use units::{Add, Concat, Highway, Lookup, LstmCell, Recall, Tanh};
 pub use width::{Repack, Serialiser, Widen};
 
 use super::Stream;
+use crate::emit::address_bits;
 use crate::emit::signature::Frames;
+use crate::figures::Cells;
 use crate::folded::Positions;
 
 macro_rules! primitives {
@@ -107,10 +109,44 @@ pub trait Part {
         0
     }
 
-    /// Estimated flip-flops: what it keeps outside of memories, but for a few bits.
-    fn flip_flops(&self, _ends: &Ends) -> usize {
-        0
+    /// What it is made of, for the estimates.
+    fn size(&self, ends: &Ends) -> Size;
+}
+
+/// What a primitive is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Bits of registers, but for `control`, and of memories and shift registers as they are
+    /// mapped.
+    pub cells: Cells,
+    /// Bits of registers that count or are addresses.
+    pub control: usize,
+    /// Bits that are computed or chosen.
+    pub work: usize,
+}
+
+impl Size {
+    /// So many bits of registers of each kind, and of work.
+    fn new(registers: usize, control: usize, work: usize) -> Self {
+        let cells = Cells { registers: registers as u64, ..Cells::default() };
+        Size { cells, control, work }
     }
+
+    /// With other cells beside them.
+    fn and(mut self, cells: Cells) -> Self {
+        self.cells = self.cells + cells;
+        self
+    }
+}
+
+/// Bits of what counts so many.
+fn counter(n: usize) -> usize {
+    if n > 1 { address_bits(n) } else { 0 }
+}
+
+/// A user bit that goes through so many registers.
+fn users(stages: usize) -> Cells {
+    Cells::delay(1, stages as u64, 0)
 }
 
 /// The product of numbers, `usize::MAX` where it is that or more.
@@ -137,6 +173,11 @@ impl Ends<'_> {
     /// The first stream that leaves.
     pub fn z(&self) -> &Stream {
         self.outputs[0]
+    }
+
+    /// Those of a node that passes on what leaves this one.
+    fn behind(&self) -> Ends<'_> {
+        Ends { name: self.name, inputs: self.outputs.clone(), outputs: self.outputs.clone() }
     }
 
     /// What is equal where the same words leave as enter.

@@ -1,7 +1,8 @@
 //! What stores a frame, or part of it, and reads it in another order.
 
-use super::{Around, Ends, Part, State, product};
+use super::{Around, Ends, Part, Size, State, counter, product};
 use crate::emit::signature::Frames;
+use crate::figures::Cells;
 use crate::folded::{FilterStep, Positions};
 use strassenc_runtime::{Extent, Shape};
 
@@ -68,8 +69,13 @@ impl Part for Patches {
         })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        2 * ends.x().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let Patches { patch, grid, image } = self;
+        let (bits, words) = (ends.x().bits(), image.channels / ends.x().lanes);
+        let depth = 2 * patch.h * image.width * words;
+        let place = [patch.h, patch.w, words, grid.1].map(counter).iter().sum::<usize>();
+        let control = 2 * place + counter(grid.0) + 4 * counter(depth);
+        Size::new(9, control, 0).and(Cells::memory(bits, depth))
     }
 }
 
@@ -180,8 +186,12 @@ impl Part for Positions {
         Box::new(Frame { frames: 0, written: 0, frame, at: 0, reads: self.reads(), shown: false })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        2 * ends.x().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let (bits, depth) = (ends.x().bits(), 2 * self.characters * self.words);
+        let loops = [self.words, self.taps, self.count, self.steps.len()].map(counter);
+        let blocks = self.steps.iter().map(|step| counter(step.blocks)).max().unwrap_or(0);
+        let control = loops.iter().sum::<usize>() + blocks + 3 * counter(depth);
+        Size::new(5, control, 0).and(Cells::memory(bits, depth))
     }
 }
 

@@ -1,7 +1,8 @@
 //! What holds words as they are, or hands them to two.
 
-use super::{Around, Ends, Part, State};
+use super::{Around, Ends, Part, Size, State, counter};
 use crate::emit::signature::Frames;
+use crate::figures::Cells;
 
 /// Two entries; breaks every combinational path.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,8 +56,9 @@ impl Part for Register {
         Box::new(Skid { front: false, ready: false })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        2 * ends.x().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let bits = ends.x().bits() + self.carried(Frames::Tlast).len();
+        Size::new(2 * bits + 2, 0, bits)
     }
 }
 
@@ -114,11 +116,20 @@ impl Part for Fifo {
         Box::new(Held { count: 0, depth: self.depth, most: 0 })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        // One word is a register, a few are LUT RAM, and many have a register beside them.
-        if (2..=64).contains(&self.depth) { 0 } else { ends.z().bits() }
+    fn size(&self, ends: &Ends) -> Size {
+        let (bits, depth) = (ends.x().bits() + 1, self.depth);
+        let control = counter(depth + 1) + 2 * counter(depth);
+        match depth {
+            1 => Size::new(bits + 2, control, 0),
+            2..=AT_ONCE => Size::new(2, control, 0).and(Cells::lut_memory(bits, depth)),
+            // Beside the memory's own register stands one for the word that arrives.
+            _ => Size::new(bits + 3, control, bits).and(Cells::memory(bits, depth)),
+        }
     }
 }
+
+/// Words up to which a FIFO is read in the clock in which they are seen.
+const AT_ONCE: usize = 64;
 
 /// What a FIFO holds.
 pub struct Held {
@@ -181,6 +192,10 @@ impl Part for Fork {
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
         Box::new(Given([false; 2]))
+    }
+
+    fn size(&self, _: &Ends) -> Size {
+        Size::new(2, 0, 0)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Pipelines that the compiler makes itself.
 
-use super::{Around, Ends, Fifo, Part, State};
+use super::{Around, Ends, Fifo, Part, Size, State, counter, users};
 use crate::emit::signature::Frames;
+use crate::figures::Cells;
 use std::ops::RangeInclusive;
 
 /// A free-running pipeline: the kernels of layers that follow one another, credits in front of them
@@ -51,9 +52,12 @@ impl Part for Segment {
         Box::new(Credits { given: 0, depth: self.depth, under_way, next: 0, waiting: 0 })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
+    fn size(&self, ends: &Ends) -> Size {
         let fifo = Fifo { depth: self.depth, hidden: false };
-        2 * (self.stages as usize - 1) + fifo.flip_flops(ends)
+        let (mut size, boundaries) = (fifo.size(&ends.behind()), self.stages as usize - 1);
+        size.control += counter(self.depth + 1);
+        // A valid bit for each boundary is reset, a user bit is not.
+        size.and(users(boundaries)).and(Cells { registers: boundaries as u64, ..Cells::default() })
     }
 }
 

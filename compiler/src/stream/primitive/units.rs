@@ -1,9 +1,11 @@
 //! What works element by element or unit by unit: sums, tables, recurrent and highway cells.
 
-use super::{Around, Count, Ends, Part, Pipe, Rom, State, Table, product};
+use super::{Around, Count, Ends, Part, Pipe, Rom, Size, State, Table, counter, product, users};
 use crate::emit::address_bits;
 use crate::emit::signature::Frames;
+use crate::figures::Cells;
 use crate::ir::gated::{self, Blend};
+use crate::stream::Stream;
 use strassenc_runtime::Format;
 
 /// The sum of two streams; see [`Kind::Add`](crate::ir::Kind::Add).
@@ -92,6 +94,22 @@ fn curve(table: Table, bits: u32, frac: u32, lookups: &'static [&'static str]) -
     Rom { table, address: bits as usize - 1, data: frac as usize + 1, lookups }
 }
 
+/// σ or tanh of so many bits: a magnitude, its table's row, a value and its sign.
+fn curve_size(bits: u32, frac: u32) -> Size {
+    let (bits, value) = (bits as usize, frac as usize + 2);
+    Size::new(bits - 1 + 2 + value, 0, bits + value)
+}
+
+/// The size of what aligns two streams and requantises what becomes of them.
+fn aligned_size(ends: &Ends, shifts: [u32; 2], shift: i32) -> Size {
+    let wide = |(s, shift): (&&Stream, u32)| s.format.bits + shift + u32::from(!s.format.signed);
+    let bits = ends.inputs.iter().zip(shifts).map(wide).max().unwrap_or(0);
+    let sum = bits as usize + 1 + usize::from(shift > 0);
+    let z = ends.z();
+    let computed = z.lanes * (sum + z.format.bits as usize);
+    Size::new(computed + 4, 0, computed)
+}
+
 impl Part for Add {
     fn modules(&self) -> &'static [&'static str] {
         &["strassenc_add"]
@@ -118,8 +136,8 @@ impl Part for Add {
         Box::new(Pipe::new(2, ends))
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        ends.z().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        aligned_size(ends, self.shifts, self.shift)
     }
 }
 
@@ -179,8 +197,11 @@ impl Part for Concat {
         Box::new(InTurn { at: 0, a, words: a + b, bits: 0 })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        2 * ends.z().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let [of_a, of_b] = self.words;
+        let mut size = aligned_size(ends, self.shifts, self.shift);
+        size.control += counter(of_a + of_b);
+        size
     }
 }
 
@@ -250,8 +271,8 @@ impl Part for Lookup {
         Box::new(Row { count: Count::of(self.words), shown: false })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        ends.z().bits()
+    fn size(&self, _: &Ends) -> Size {
+        Size::new(2, counter(self.words), 0)
     }
 }
 
@@ -307,8 +328,10 @@ impl Part for Tanh {
         Box::new(Pipe::new(3, ends))
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        ends.z().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let mut size = curve_size(ends.x().format.bits, self.frac);
+        size.cells.registers += 3;
+        size.and(users(3))
     }
 }
 
@@ -358,8 +381,8 @@ impl Part for Recall {
         Box::new(Joined { at: 0, x, words: x + h, first: true })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        ends.z().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        Size::new(2, counter(ends.z().words), ends.z().bits())
     }
 }
 
@@ -434,8 +457,25 @@ impl Part for LstmCell {
         Box::new(Pipe::new(14, ends))
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        4 * ends.x().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let LstmCell { frac: [sigmoid, tanh], bits: [c, h], shifts } = *self;
+        let (units, gate) = (ends.x().words, ends.x().format.bits);
+        let curves = [sigmoid, sigmoid, sigmoid, tanh, tanh].map(|frac| curve_size(gate, frac));
+        let (s, t) = (sigmoid + 2, tanh + 2);
+        let [kept, new] = [s + c + shifts.kept, s + t + shifts.new].map(|bits| bits as usize);
+        // c', the index of its tanh, and h.
+        let sums = [kept.max(new) + 2, c as usize + 1, (s + t) as usize + 1];
+        let rounded = sums.iter().sum::<usize>() + (c + gate + h) as usize;
+        // c and the products lie in DSP blocks.
+        let packed = u64::from(c + s + c + 2 * (s + t));
+        let held = Cells { registers: packed + u64::from(c), packed, ..Cells::default() };
+        let waits = Cells::delay(gate.into(), 8, 0) + users(14);
+        let mut size = Size::new(rounded + 18, 3 * counter(units), rounded + kept.max(new));
+        for curve in curves {
+            size.cells = size.cells + curve.cells;
+            size.work += curve.work;
+        }
+        size.and(held).and(waits).and(Cells::memory(c as usize, units))
     }
 }
 
@@ -475,7 +515,12 @@ impl Part for Highway {
         Box::new(Pipe::new(6, ends))
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        4 * ends.x().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let (gate, x) = (ends.x().format.bits, self.format.bits);
+        // h beside x, their difference, what the gate leaves of it, and the sum.
+        let curve = curve_size(gate, self.frac);
+        let mut size = Size::new(6 * x as usize + 8, 0, 4 * x as usize + curve.work);
+        size.cells = size.cells + curve.cells;
+        size.and(users(6)).and(Cells::delay(u64::from(gate + x), 4, 0))
     }
 }

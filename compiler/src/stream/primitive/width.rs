@@ -1,6 +1,6 @@
 //! The primitives that change the width of a stream.
 
-use super::{Around, Count, Ends, Part, State, product};
+use super::{Around, Count, Ends, Part, Size, State, counter, product};
 use crate::emit::signature::Frames;
 use crate::ir::words::gcd;
 
@@ -47,8 +47,8 @@ impl Part for Widen {
         Box::new(Gather::new(self.words))
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        (self.words - 1) * ends.x().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        Size::new((self.words - 1) * ends.x().bits() + 1, counter(self.words), 0)
     }
 }
 
@@ -108,6 +108,12 @@ impl Part for Serialiser {
     fn state(&self, _: &Ends) -> Box<dyn State> {
         Box::new(Spread(Count::of(self.beats)))
     }
+
+    fn size(&self, ends: &Ends) -> Size {
+        // A LUT of 6 inputs chooses one of four.
+        let chosen = if self.beats <= 4 { 2 } else { self.beats };
+        Size::new(0, counter(self.beats), ends.z().bits() * chosen / 2)
+    }
 }
 
 /// A word that is taken with the last of its parts.
@@ -156,8 +162,9 @@ impl Part for Repack {
         Box::new(Packed { from, to, elements: self.elements, entered: 0, left: 0 })
     }
 
-    fn flip_flops(&self, ends: &Ends) -> usize {
-        ends.x().bits() + ends.z().bits()
+    fn size(&self, ends: &Ends) -> Size {
+        let held = ends.x().bits() + ends.z().bits();
+        Size::new(held, 2 * counter(self.elements), held)
     }
 }
 
