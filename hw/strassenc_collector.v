@@ -45,7 +45,9 @@ module strassenc_collector #(
     wire accept   = s_valid & s_ready;
 
     assign m_valid = s_valid & complete;
-    assign s_ready = m_ready | !complete;
+    // Where a whole frame would wait, one that is dropped does too, so that neither s_last nor what
+    // came before it decides.
+    assign s_ready = m_ready | !at_last;
 
     always @(posedge clk)
         if (rst) begin

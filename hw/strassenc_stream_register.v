@@ -46,7 +46,8 @@ module strassenc_stream_register #(
     always @(posedge clk)
         if (clken) begin
             if (front_free) front <= spare_valid ? spare : s_data;
-            if (!front_free & !spare_valid) spare <= s_data;
+            // What it holds does not matter while it is free: whether the front is does not decide.
+            if (s_ready) spare <= s_data;
         end
 endmodule
 

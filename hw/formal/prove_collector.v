@@ -68,8 +68,11 @@ module prove_collector #(
         else if (clken) wrong <= accept & last != full & beat != BEATS | wrong & !clear;
     end
 
-    assign bad = !rst & (m_valid != (s_valid & last & full) | s_ready != (m_ready | !(last & full))
-        | frame_error != wrong | (m_valid & (m_data != now | m_user != first_user)));
+    // Of a frame that is dropped beats may wait for the taker.
+    wire ready_bad = beat < BEATS ? s_ready != (m_ready | !full) : m_ready & !s_ready;
+
+    assign bad = !rst & (m_valid != (s_valid & last & full) | ready_bad | frame_error != wrong
+        | (m_valid & (m_data != now | m_user != first_user)));
 endmodule
 
 `default_nettype wire

@@ -103,7 +103,7 @@ const PROOFS: &[Proof] = &[
         parameters: &[""],
         faults: &[Fault {
             parameters: "",
-            from: "if (!front_free & !spare_valid) spare",
+            from: "if (s_ready) spare",
             to: "if (!front_free) spare",
         }],
     },

@@ -140,9 +140,10 @@ pub(super) struct BuildArgs {
     /// What multiplies: hardware multipliers, shifts and additions, or, with auto, shifts and
     /// additions where they are cheapest: beyond --dsp-budget, or without one where a coefficient
     /// takes at most one addition. The multipliers of a folded layer are all of one kind, as its
-    /// richest coefficient has it
-    #[arg(long, value_enum, default_value_t = Multipliers::default())]
-    multipliers: Multipliers,
+    /// richest coefficient has it [default: dsp; auto for a --device with a --clock, which hardware
+    /// multipliers may be too slow for]
+    #[arg(long, value_enum)]
+    multipliers: Option<Multipliers>,
     /// Most hardware multipliers of the network
     #[arg(long, value_name = "N")]
     dsp_budget: Option<usize>,
@@ -216,6 +217,8 @@ impl From<BuildArgs> for Options {
         } = args;
         let scheduled_for =
             device.filter(|_| adders_per_stage.is_none() && engines.clock.is_some());
+        let of_clock = if scheduled_for.is_some() { Multipliers::Auto } else { Multipliers::Dsp };
+        let multipliers = multipliers.unwrap_or(of_clock);
         let adders_of = device.unwrap_or(DEVICES[0]);
         let target = Target {
             fps: engines.target_fps,

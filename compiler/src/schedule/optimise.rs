@@ -11,7 +11,7 @@
 use super::closure::Closure;
 use super::path::{Path, Paths};
 use super::{Options, Pipeline, Stage, latency};
-use crate::circuit::{Circuit, NodeId, Op};
+use crate::circuit::{Circuit, Node, NodeId, Op, Term};
 use strassenc_runtime::Result;
 
 /// Schedules a circuit with the least latency and, with that, the least register bits.
@@ -20,12 +20,26 @@ use strassenc_runtime::Result;
 /// Where an option is out of range.
 pub fn schedule(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
     options.validate()?;
-    let arcs = Arcs::new(circuit, options)?;
+    let whole = &with_memory(circuit);
+    let arcs = Arcs::new(whole, options)?;
     let earliest = arcs.earliest();
-    let last = last(circuit, &earliest);
-    let latest = arcs.latest(circuit, &earliest, last);
-    let stages = descend(circuit, options, &arcs, earliest, &latest);
+    let last = last(whole, &earliest);
+    let latest = arcs.latest(whole, &earliest, last);
+    let stages = descend(whole, options, &arcs, earliest, &latest);
     Ok(pipeline(circuit, stages, last, options))
+}
+
+/// The circuit with the ways of its results to the memory behind it, each a node of its own, so that
+/// a register may stand before it.
+fn with_memory(circuit: &Circuit) -> Circuit {
+    let mut whole = circuit.clone();
+    for output in &mut whole.outputs {
+        let node = circuit.node(*output);
+        let op = Op::Offset { x: Term::plain(*output), constant: 0, shift: 0 };
+        *output = NodeId(whole.nodes.len() as u32);
+        whole.nodes.push(Node { op, ..node.clone() });
+    }
+    whole
 }
 
 /// The schedule in which every node comes as early as it can: what [`schedule`] starts from, for
@@ -35,8 +49,9 @@ pub fn schedule(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
 /// Where an option is out of range.
 pub fn earliest(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
     options.validate()?;
-    let earliest = Arcs::new(circuit, options)?.earliest();
-    let last = last(circuit, &earliest);
+    let whole = with_memory(circuit);
+    let earliest = Arcs::new(&whole, options)?.earliest();
+    let last = last(&whole, &earliest);
     Ok(pipeline(circuit, earliest, last, options))
 }
 
@@ -47,7 +62,7 @@ fn last(circuit: &Circuit, stages: &[u32]) -> u32 {
 
 fn pipeline(circuit: &Circuit, stages: Vec<u32>, last: u32, options: &Options) -> Pipeline {
     Pipeline {
-        available: stages.into_iter().map(Stage).collect(),
+        available: stages.into_iter().take(circuit.nodes.len()).map(Stage).collect(),
         leaves: vec![Stage(last); circuit.outputs.len()],
         multiplier_latency: options.multiplier_latency,
     }

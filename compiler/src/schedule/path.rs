@@ -71,18 +71,17 @@ impl Paths {
         Paths { delays, most, nodes: vec![], operands: vec![] }
     }
 
-    /// The paths of a circuit; of a segment's last one the results go on to a memory.
+    /// The paths of a circuit; where that is `stored`, its outputs go on to a memory.
     ///
     /// # Errors
     /// Where a node alone takes longer than a path may.
-    pub(super) fn new(circuit: &Circuit, is_last: bool, options: &Options) -> Result<Self> {
+    pub(super) fn new(circuit: &Circuit, stored: bool, options: &Options) -> Result<Self> {
         let mut paths = Paths::empty(options);
         let delays = paths.delays;
         let mut nodes: Vec<Path> = circuit.nodes.iter().map(|node| own(node, &delays)).collect();
-        for output in circuit.outputs.iter().filter(|_| is_last) {
+        for output in circuit.outputs.iter().filter(|_| stored) {
             let path = &mut nodes[output.index()];
-            let memory = Path { sum: delays.memory, widest: 0 };
-            *path = own(circuit.node(*output), &delays).then(memory);
+            *path = path.then(paths.memory());
         }
         paths.nodes = nodes;
         let most = paths.most;
@@ -116,6 +115,11 @@ impl Paths {
             return Err(Error::input("--clock", cause).help(help));
         }
         Ok(paths)
+    }
+
+    /// The way to the memory behind a segment.
+    pub(super) fn memory(&self) -> Path {
+        Path { sum: self.delays.memory, widest: 0 }
     }
 
     /// Whether such a path fits between two registers.

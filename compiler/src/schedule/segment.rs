@@ -13,8 +13,8 @@ use strassenc_runtime::{Error, Result};
 pub fn segment(circuits: &[&Circuit], options: &Options) -> Result<Vec<Pipeline>> {
     let Some(last) = circuits.last() else { return Ok(vec![]) };
     // Joined, all nodes are of one layer: what is too slow by itself is told with its own.
-    for (number, circuit) in circuits.iter().enumerate() {
-        Paths::new(circuit, number + 1 == circuits.len(), options)?;
+    for circuit in circuits {
+        Paths::new(circuit, false, options)?;
     }
     let joined = join(circuits)?;
     let whole = schedule(&joined, options)?;

@@ -58,7 +58,7 @@ fn layer(
     if *multiplier_latency != options.multiplier_latency {
         return whole(format!("multiplier latency {multiplier_latency}"));
     }
-    let paths = Paths::new(circuit, is_last, options)?;
+    let paths = Paths::new(circuit, false, options)?;
     // What lies between the registers at the start of the stage in which a node is available, and
     // its value.
     let mut behind: Vec<Vec<Path>> = Vec::with_capacity(circuit.nodes.len());
@@ -103,9 +103,19 @@ fn layer(
         Path::keep_longest(&mut ways, |way| ((), *way));
         behind.push(if waits > 0 { vec![] } else { ways });
     }
+    let stored = |ways: &[Path]| {
+        let whole = ways.iter().map(|way| way.then(paths.memory()));
+        whole.filter(|_| is_last).find(|way| !paths.fits(*way))
+    };
     (circuit.outputs.iter().zip(leaves))
         .map(|(&output, leaves)| match leaves.0.checked_sub(pipeline.available(output)) {
-            Some(0) => Ok((leaves.0, behind[output.index()].clone())),
+            Some(0) => match stored(&behind[output.index()]) {
+                Some(long) => {
+                    let told = paths.told(long);
+                    Err(Error::internal(&place, format_args!("ends {told} in the memory behind")))
+                }
+                None => Ok((leaves.0, behind[output.index()].clone())),
+            },
             Some(_) => Ok((leaves.0, vec![])),
             None => {
                 let node = &circuit.node(output).name;

@@ -343,7 +343,8 @@ impl Part for Accumulate {
     }
 
     fn size(&self, ends: &Ends) -> Size {
-        let z = ends.z().bits();
-        Size::new(z + 2, counter(self.count), if self.maximum { z } else { 2 * z })
+        // What is compared is masked before it, where it lies outside of an image.
+        let [x, z] = [ends.x().bits(), ends.z().bits()];
+        Size::new(z + 2, counter(self.count), if self.maximum { x + z } else { 2 * z })
     }
 }
