@@ -88,7 +88,9 @@ impl Cells {
         if bits * words > ROM_OF_LUTS {
             return Cells::default();
         }
-        let of = |inputs: u32| bits * words.div_ceil(1 << inputs);
+        // Beyond what a slice chooses from, another LUT does.
+        let of =
+            |inputs: u32| bits * (words.div_ceil(1 << inputs) + u64::from(words > 2 << inputs));
         Cells { luts6: of(6), luts4: of(4), registers: bits, ..Cells::default() }
     }
 
