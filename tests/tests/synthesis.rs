@@ -218,9 +218,9 @@ fn every_cell_belongs_to_a_layer_or_stands_between_them() {
         if name == "xc7" {
             let estimate = Report::new(&build.record, &build.signature, device(name)).total;
             let error = |found: u64, mapped: u64| (found as f64 / mapped as f64 - 1.0).abs();
-            assert!(error(estimate.luts, luts) < 0.1, "{} for {luts} LUTs", estimate.luts);
+            assert!(error(estimate.luts, luts) < 0.2, "{} for {luts} LUTs", estimate.luts);
             let found = estimate.flip_flops;
-            assert!(error(found, flip_flops) < 0.05, "{found} for {flip_flops} flip-flops");
+            assert!(error(found, flip_flops) < 0.1, "{found} for {flip_flops} flip-flops");
         }
         for (layer, figures) in synthesis.layers.iter().zip(&build.record.figures.layers) {
             let of = |p: &Products| p.count as u64 * u64::from(p.coefficient_bits);
