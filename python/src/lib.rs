@@ -267,7 +267,8 @@ mod _strassenc {
         ) -> PyResult<(Bound<'py, PyArray2<i64>>, i64, Option<f64>, u64, f64)> {
             let x = x.as_array().to_owned();
             let (gaps, backpressure, pauses) = pauses;
-            let options = simulate::Options { seed, gaps, backpressure, pauses, threads };
+            let resets = false;
+            let options = simulate::Options { seed, gaps, backpressure, pauses, resets, threads };
             let run = work(py, || {
                 let tools = cli::tools()?;
                 let golden = rows(cli::golden_outputs(&self.compiled.model, x.view(), &tools)?);

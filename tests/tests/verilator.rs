@@ -109,17 +109,18 @@ fn random_networks_compute_in_verilator_what_golden_does() {
             let vectors = inputs(&model, 60, recipe.seed);
             let expected: Vec<_> =
                 vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
-            for (gaps, backpressure, pauses) in [
-                (false, false, false),
-                (true, false, false),
-                (false, true, false),
-                (true, true, true),
+            for (gaps, backpressure, pauses, resets) in [
+                (false, false, false, false),
+                (true, false, false, false),
+                (false, true, false, true),
+                (true, true, true, true),
             ] {
                 let options = Options {
                     seed: recipe.seed,
                     gaps,
                     backpressure,
                     pauses: pauses && *clock_enable,
+                    resets,
                     threads: 1,
                 };
                 let run = simulator

@@ -28,6 +28,7 @@ use strassenc_runtime::{Error, Model, Result, golden};
   strassenc simulate build/mnist --data mnist --samples 1000
   strassenc simulate build/digits --random 5000 --seed 7   random vectors, half at the format's ends
   strassenc simulate build/digits --gaps --backpressure    with random pauses on both streams
+  strassenc simulate build/digits --random 1000000 --gaps --backpressure --resets
   strassenc simulate build/digits --wave digits.vcd        and the first samples as a waveform
   strassenc simulate build/austen --samples 2000           the first characters of the test text
   strassenc simulate build/austen --layers lstm_0          its hidden states
@@ -62,6 +63,9 @@ pub struct Args {
     /// Hold aclken low at random, where the core has it
     #[arg(long)]
     pauses: bool,
+    /// Reset the core in the middle of frames, at random, and give it what was lost anew
+    #[arg(long)]
+    resets: bool,
     /// Only these layers, each as a core of its own: for cores that are too large to be simulated
     /// as one
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "wave")]
@@ -201,9 +205,9 @@ pub fn run(args: Args) -> Result<()> {
 
 /// How the streams are driven.
 fn driven(args: &Args) -> Options {
-    let Args { seed, gaps, backpressure, pauses, threads, .. } = *args;
+    let Args { seed, gaps, backpressure, pauses, resets, threads, .. } = *args;
     // 0 is one per processor.
-    Options { seed, gaps, backpressure, pauses, threads: threads.unwrap_or(0) }
+    Options { seed, gaps, backpressure, pauses, resets, threads: threads.unwrap_or(0) }
 }
 
 /// One layer of a core, alone in Verilator.

@@ -19,6 +19,8 @@ pub struct Options {
     pub backpressure: bool,
     /// Withholds `aclken` at random, where the core has it.
     pub pauses: bool,
+    /// Resets the core at random clocks: every so many vectors are begun, lost and given anew.
+    pub resets: bool,
     /// Cores that work side by side, each on a share of the vectors; 0: one per processor. A
     /// recurrent core works alone.
     pub threads: usize,
@@ -26,14 +28,15 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { seed: 1, gaps: false, backpressure: false, pauses: false, threads: 1 }
+        let (gaps, backpressure, pauses, resets) = (false, false, false, false);
+        Options { seed: 1, gaps, backpressure, pauses, resets, threads: 1 }
     }
 }
 
 impl Options {
     /// Whether the core runs at full rate, so that its II can be measured.
     pub fn full_rate(&self) -> bool {
-        !self.gaps && !self.backpressure && !self.pauses
+        !self.gaps && !self.backpressure && !self.pauses && !self.resets
     }
 }
 
@@ -170,6 +173,9 @@ const SLICE: u64 = 256;
 /// Clocks that are waited for surplus outputs, at most.
 const LINGER: u64 = 1 << 16;
 
+/// Vectors between two resets, where resets are asked for.
+const RUN: usize = 32;
+
 /// The fewest vectors that a thread of its own is worth.
 const SHARE: usize = 32;
 
@@ -265,6 +271,9 @@ impl Simulator {
         let seed = options.seed.wrapping_add(offset as u64);
         let mut core = self.core(seed, None)?;
         let options = Options { seed, ..*options };
+        if options.resets {
+            return self.part_with_resets(&mut core, inputs, users, offset, options, bar);
+        }
         let stimulus = self.stimulus(inputs, users, &options);
         let beats = self.signature.output.beats as u64;
         let mut told = 0;
@@ -281,6 +290,35 @@ impl Simulator {
         // Words behind the first vector do not delay it.
         let latency = options.full_rate().then(|| self.latency_of(&response));
         Ok(Part { outputs, clocks: response.clock, ii, latency })
+    }
+
+    /// Runs of vectors, each of them cut short by a reset first. A sequence is one run.
+    fn part_with_resets(
+        &self,
+        core: &mut Bench,
+        inputs: &[Vec<i64>],
+        users: &[bool],
+        offset: usize,
+        options: Options,
+        bar: &indicatif::ProgressBar,
+    ) -> Result<Part, Failure> {
+        let Signature { latency, ii, recurrent, .. } = self.signature;
+        let run = if recurrent { inputs.len() } else { RUN };
+        let mut part = Part { outputs: vec![], clocks: 0, ii: None, latency: None };
+        for (inputs, users) in inputs.chunks(run).zip(users.chunks(run)) {
+            let offset = offset + part.outputs.len();
+            let options = Options { seed: mix(options.seed, offset as u64), ..options };
+            let busy = latency.unsigned_abs() + u64::from(ii) * inputs.len() as u64;
+            core.reset(RESET).map_err(refused)?;
+            core.start(self.stimulus(inputs, users, &options)).map_err(refused)?;
+            core.run(1 + options.seed % (busy + 1)).map_err(refused)?;
+            let stimulus = self.stimulus(inputs, users, &options);
+            let response = self.drive(core, stimulus, users, offset, |_| ())?;
+            part.outputs.extend(self.decode(&response, users, offset)?);
+            part.clocks = response.clock;
+            bar.inc(inputs.len() as u64);
+        }
+        Ok(part)
     }
 
     /// Each vector's `tuser`: of a recurrent core only that of the first one is high, of others any
