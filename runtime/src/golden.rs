@@ -77,12 +77,16 @@ pub fn outputs(
     let rows: Vec<_> = outputs.outer_iter_mut().zip(inputs.outer_iter()).collect();
     if let Some(layers) = model.layers.iter().map(dense).collect::<Option<Vec<_>>>() {
         inputs.outer_iter().try_for_each(|x| check(model, &x.to_vec()))?;
+        let terms: Vec<[Terms; 2]> =
+            layers.iter().map(|l| [&l.w_b, &l.w_c].map(|w| Terms::of(w.view()))).collect();
         rows.into_par_iter().chunks(SIDE_BY_SIDE).try_for_each(|mut rows| {
             rows.iter().try_for_each(|_| next())?;
             let at = |sample: usize, j: usize| rows.get(sample).map_or(0, |(_, x)| x[j]);
             let x: Vec<[i64; SIDE_BY_SIDE]> =
                 (0..inputs.ncols()).map(|j| std::array::from_fn(|sample| at(sample, j))).collect();
-            let z = layers.iter().fold(x, |x, layer| dense_of(layer, &x));
+            let z = layers.iter().zip(&terms).fold(x, |x, (layer, terms)| {
+                dense_of(layer, &x, |matrix, i, y, x| terms[matrix].sum(i, y, x))
+            });
             for (sample, (row, _)) in rows.iter_mut().enumerate() {
                 row.iter_mut().zip(&z).for_each(|(slot, z)| *slot = z[sample]);
             }
@@ -314,34 +318,52 @@ fn branch(
 
 fn dense(layer: &Dense, x: &[i64]) -> Vec<i64> {
     let x: Vec<[i64; 1]> = x.iter().map(|x| [*x]).collect();
-    dense_of(layer, &x).into_iter().map(|[z]| z).collect()
+    let sum = |matrix, i, [y]: [i64; 1], x: &[[i64; 1]]| {
+        let w: &Array2<i8> = [&layer.w_b, &layer.w_c][matrix];
+        [w.row(i).iter().zip(x).fold(y, |y, (w, [x])| y + i64::from(*w) * x)]
+    };
+    dense_of(layer, &x, sum).into_iter().map(|[z]| z).collect()
 }
 
-/// A dense layer of N samples side by side.
-fn dense_of<const N: usize>(layer: &Dense, x: &[[i64; N]]) -> Vec<[i64; N]> {
+/// A dense layer of N samples side by side. `sum` is told 0 for W_b or 1 for W_c, a row of it, y
+/// and x, and yields `y + Σ_j w_j · x_j`.
+fn dense_of<const N: usize>(
+    layer: &Dense,
+    x: &[[i64; N]],
+    sum: impl Fn(usize, usize, [i64; N], &[[i64; N]]) -> [i64; N],
+) -> Vec<[i64; N]> {
     let mut m = Vec::with_capacity(layer.rows());
-    for (i, row) in layer.w_b.outer_iter().enumerate() {
+    for i in 0..layer.rows() {
         let (a, t) = (i64::from(layer.coefficients[i]), layer.coefficient_shifts[i]);
-        m.push(sum([0; N], row, x).map(|u| round_shift(a * u, t)));
+        m.push(sum(0, i, [0; N], x).map(|u| round_shift(a * u, t)));
     }
     let mut z = Vec::with_capacity(layer.outputs());
-    for (c, row) in layer.w_c.outer_iter().enumerate() {
-        let y = sum([layer.bias[c]; N], row, &m);
+    for c in 0..layer.outputs() {
+        let y = sum(1, c, [layer.bias[c]; N], &m);
         z.push(y.map(|y| leave(&layer.output, c, y)));
     }
     z
 }
 
-/// `y + Σ_j w_j · x_j` of N samples, for w within {-1, 0, 1}.
-fn sum<const N: usize>(mut y: [i64; N], w: ArrayView1<i8>, x: &[[i64; N]]) -> [i64; N] {
-    for (w, x) in w.iter().zip(x) {
-        match w {
-            0 => {}
-            1 => y.iter_mut().zip(x).for_each(|(y, x)| *y += x),
-            _ => y.iter_mut().zip(x).for_each(|(y, x)| *y -= x),
-        }
+/// Of each row of a ternary matrix the columns that are added, and those that are subtracted: to
+/// look at every entry for each sample takes longer than to add.
+struct Terms(Vec<[Vec<usize>; 2]>);
+
+impl Terms {
+    fn of(w: ArrayView2<i8>) -> Self {
+        let columns = |row: &ArrayView1<i8>, sign: i8| -> Vec<usize> {
+            row.iter().enumerate().filter(|(_, w)| **w == sign).map(|(j, _)| j).collect()
+        };
+        Terms(w.outer_iter().map(|row| [1, -1].map(|sign| columns(&row, sign))).collect())
     }
-    y
+
+    /// `y + Σ_j w_j · x_j` of N samples, for row i.
+    fn sum<const N: usize>(&self, i: usize, mut y: [i64; N], x: &[[i64; N]]) -> [i64; N] {
+        let [added, subtracted] = &self.0[i];
+        added.iter().for_each(|&j| y.iter_mut().zip(&x[j]).for_each(|(y, x)| *y += x));
+        subtracted.iter().for_each(|&j| y.iter_mut().zip(&x[j]).for_each(|(y, x)| *y -= x));
+        y
+    }
 }
 
 /// Every filter at every position where the word has all its pixels; the largest output of each,

@@ -12,7 +12,7 @@ use super::widths::Widths;
 use super::{AdderGraph, Matrix, signed_digits};
 use crate::interval::Interval;
 
-/// How hard to search: 0 is one greedy pass, 1 a short search that takes about as long again, 2 a
+/// How hard to search: 0 is one greedy pass, 1 a short search of less than a second, 2 a
 /// search of seconds, 3 one of many minutes, to be ended by the caller's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Effort(pub u8);
@@ -167,11 +167,11 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     let (start_method, start) =
         start(&reduced.sums, limit, options.operands, &|| (watch.spent)() >= 1.0);
     let adders = start.adders(options.operands) as u64;
-    // Who counts bits, or adders of three operands, has more time for them.
+    // A step is quicker where only adders of two operands are counted.
     let short = if widths.is_some() || options.operands == Operands::Three {
         (600 * adders).min(60_000).max(12 * adders)
     } else {
-        (200 * adders).min(40_000).max(4 * adders)
+        (800 * adders).min(160_000).max(4 * adders)
     };
     let steps = match options.effort.0 {
         0 => 0,
