@@ -233,7 +233,8 @@ fn conv2d(layer: &Conv2d, x: &[i64], input: Shape, output: Shape) -> Vec<i64> {
                         for i in 0..reads {
                             y += i64::from(layer.w_c[[c, i, py, px]]) * m[first + i];
                         }
-                        z[(at_y * output.width + at_x) * c_out + c] = leave(&layer.output, c, y);
+                        [z[(at_y * output.width + at_x) * c_out + c]] =
+                            leave(&layer.output, c, [y]);
                     }
                 }
             }
@@ -339,8 +340,7 @@ fn dense_of<const N: usize>(
     }
     let mut z = Vec::with_capacity(layer.outputs());
     for c in 0..layer.outputs() {
-        let y = sum(1, c, [layer.bias[c]; N], &m);
-        z.push(y.map(|y| leave(&layer.output, c, y)));
+        z.push(leave(&layer.output, c, sum(1, c, [layer.bias[c]; N], &m)));
     }
     z
 }
@@ -444,16 +444,19 @@ fn bilinear(layer: &Bilinear, x: &[i64]) -> Vec<i64> {
         for (i, m) in m.iter().enumerate() {
             y += i64::from(layer.w_c[[c, i]]) * m;
         }
-        z.push(leave(&layer.output, c, y));
+        z.extend(leave(&layer.output, c, [y]));
     }
     z
 }
 
-/// Output c of a layer.
-fn leave(output: &Output, c: usize, y: i64) -> i64 {
+/// Output c of a layer, of N samples.
+fn leave<const N: usize>(output: &Output, c: usize, y: [i64; N]) -> [i64; N] {
     match output {
         Output::Raw => y,
-        Output::Requantised { shifts, format } => format.saturate(round_shift(y, shifts[c])),
+        Output::Requantised { shifts, format } => {
+            let shift = shifts[c];
+            y.map(|y| format.saturate(round_shift(y, shift)))
+        }
     }
 }
 
