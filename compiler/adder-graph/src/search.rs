@@ -16,6 +16,9 @@ use super::trial::{Outcome, Trial};
 pub struct Plan {
     /// Number of steps.
     pub steps: u64,
+    /// Most pairs of terms that are looked at: a step takes some dozen of them, but the square of
+    /// the terms where a few long sums share much.
+    pub looks: u64,
     /// What of the cost is like one adder.
     pub adder: f64,
     /// The most that the temperature begins at, in adders.
@@ -56,7 +59,9 @@ pub fn anneal(
     // take, so much may be found again by sharing.
     let known = network.counts_adders() && network.operands == Operands::Two;
     while step < plan.steps {
-        let progress = spent().max(step as f64 / plan.steps as f64);
+        let progress = spent()
+            .max(step as f64 / plan.steps as f64)
+            .max(trial.looks as f64 / plan.looks as f64);
         if progress >= 1.0 {
             break;
         }
@@ -71,6 +76,9 @@ pub fn anneal(
         let steps = step as f64 / cost as f64 * plan.adder;
         let temperature = plan.adder * temperature(progress, steps, cold, plan.hottest);
         for _ in 0..STRIDE.min(plan.steps - step) {
+            if trial.looks >= plan.looks {
+                break;
+            }
             step += 1;
             let more = rng.below(OPENED);
             let Some(outcome) = trial.run(&network, more, &mut rng) else { return best };

@@ -173,11 +173,11 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     } else {
         (800 * adders).min(160_000).max(4 * adders)
     };
-    let steps = match options.effort.0 {
-        0 => 0,
-        1 => short,
-        2 => (10_000 * adders).min(1_000_000).max(250 * adders),
-        _ => u64::MAX,
+    let (steps, looks) = match options.effort.0 {
+        0 => (0, 0),
+        1 => (short, LOOKS),
+        2 => ((10_000 * adders).min(1_000_000).max(250 * adders), 10 * LOOKS),
+        _ => (u64::MAX, u64::MAX),
     };
     if steps == 0 || (watch.spent)() >= 1.0 {
         return Solution {
@@ -208,12 +208,12 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     // change.
     let reversible = limit.is_none() && widths.is_none() && options.operands == Operands::Two;
     let across = reversible && start.shared_inputs() > start.outputs.len();
-    let plan = Plan { steps: short, adder, hottest: HOTTEST, seed: options.seed };
+    let plan = Plan { steps: short, looks: LOOKS, adder, hottest: HOTTEST, seed: options.seed };
     let mut best = chain(&start, across, plan);
     // Longer searches begin hotter, which may lose what a good start or a short search found: they
     // never end with more, and one of two goes on from there.
     if options.effort.0 > 1 {
-        let plan = Plan { steps, ..plan };
+        let plan = Plan { steps, looks, ..plan };
         let afresh = || chain(&start, across, plan);
         let onward = || {
             let seed = options.seed.wrapping_add(1);
@@ -242,6 +242,9 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     };
     Solution { graph: sums.into_graph(&reduced.wanted, options.operands), method }
 }
+
+/// Pairs that a short search looks at: a fraction of a second.
+const LOOKS: u64 = 200_000_000;
 
 /// The temperature in adders at which a search may begin, afresh and from a good graph.
 const HOTTEST: f64 = 1.5;

@@ -41,6 +41,8 @@ pub struct Trial {
     /// Σ 2^level of the terms under a depth limit.
     kraft: u64,
     candidates: Vec<Candidate>,
+    /// Pairs and candidates that were looked at so far, in all trials.
+    pub looks: u64,
     extracts: Vec<Extract>,
     common: Vec<Summand>,
 }
@@ -144,6 +146,7 @@ impl Trial {
         let x = self.terms[at];
         let before = network.row(self.row);
         let was = before.contains(&x);
+        self.looks += others as u64;
         for &y in &self.terms[..others] {
             let (mut count, mut row) = network.index.get(Pair::of(x, y));
             if count == 0 {
@@ -162,6 +165,7 @@ impl Trial {
 
     /// Takes one of the most frequent candidates, at random.
     fn pick(&mut self, rng: &mut Rng) -> Option<Candidate> {
+        self.looks += self.candidates.len() as u64;
         let most = self.candidates.iter().map(|c| c.count).max()?;
         let equals = self.candidates.iter().filter(|c| c.count == most).count();
         let nth = if equals == 1 { 0 } else { rng.below(equals) };

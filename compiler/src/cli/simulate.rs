@@ -63,7 +63,8 @@ pub struct Args {
     /// Hold aclken low at random, where the core has it
     #[arg(long)]
     pauses: bool,
-    /// Reset the core in the middle of frames, at random, and give it what was lost anew
+    /// Reset the core at a random clock of every 32 vectors, or of a sequence, and give it what was
+    /// lost anew
     #[arg(long)]
     resets: bool,
     /// Only these layers, each as a core of its own: for cores that are too large to be simulated
