@@ -515,6 +515,7 @@ fn multiply(dataflow: &Dataflow, layers: &mut [Made], options: &Options) -> Resu
         multipliers: options.multipliers,
         operands: options.share.operands,
         slow: &|product| schedule::is_too_slow(product, &options.schedule),
+        slow_sum: &|bits, terms| schedule::is_sum_too_slow(bits, terms, &options.schedule),
         others: dataflow.layers.iter().map(Layer::products_of_a_unit).sum(),
         budget: options.dsp_budget,
     };

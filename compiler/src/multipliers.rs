@@ -93,11 +93,14 @@ impl ShiftAdd {
         Ok(Some(ShiftAdd { graph, constant, shift, digits: signed_digits(odd) }))
     }
 
-    /// Bits of its additions, each as wide as its result, for an operand within `x`.
-    pub fn bits(&self, x: Interval) -> u64 {
+    /// The bits and the terms of each of its additions, each as wide as its result, for an operand
+    /// within `x`.
+    fn sums(&self, x: Interval) -> impl Iterator<Item = (u32, usize)> {
         let mut inputs = vec![x];
         inputs.extend(self.constant.map(Interval::point));
-        self.graph.lut_bits(&inputs)
+        let bits = self.graph.intervals(&inputs).into_iter().map(Interval::bits);
+        let terms = self.graph.nodes.iter().map(|node| node.terms().len());
+        bits.zip(terms).skip(inputs.len())
     }
 }
 
@@ -140,6 +143,8 @@ pub struct Choice<'a> {
     pub operands: Operands,
     /// Whether a hardware multiplier with such products is too slow for the clock.
     pub slow: &'a dyn Fn(Interval) -> bool,
+    /// Whether a sum of so many bits and terms is too slow for the clock.
+    pub slow_sum: &'a dyn Fn(u32, usize) -> bool,
     /// Multipliers of data by data, which stay in hardware as two-operand products do.
     pub others: usize,
     /// The most hardware multipliers.
@@ -158,7 +163,7 @@ pub fn choose(
     mut folded: Vec<&mut Folded>,
     choice: &Choice,
 ) -> Result<()> {
-    let &Choice { multipliers, operands, slow, others, budget } = choice;
+    let &Choice { multipliers, operands, slow, slow_sum, others, budget } = choice;
     let mut hardware = others;
     let mut candidates: Vec<Candidate> = vec![];
     let mut made: BTreeMap<(i64, i32), Option<ShiftAdd>> = BTreeMap::new();
@@ -183,11 +188,19 @@ pub fn choose(
                     entry.insert(ShiftAdd::new(key.0, key.1, operands)?);
                 }
                 if let Some(Some(made)) = made.get(&key) {
+                    let (x, slow) = (before.result.intervals[i], slow(op.result.intervals[i]));
+                    // Where one of both is quick enough, `auto` takes that one.
+                    if multipliers == Multipliers::Auto
+                        && !slow
+                        && made.sums(x).any(|(bits, terms)| slow_sum(bits, terms))
+                    {
+                        continue;
+                    }
                     candidates.push(Candidate {
-                        luts: made.bits(before.result.intervals[i]),
+                        luts: made.sums(x).map(|(bits, _)| u64::from(bits)).sum(),
                         saves: 1,
                         digits: made.digits,
-                        slow: slow(op.result.intervals[i]),
+                        slow,
                         soft: Soft::Row { layer, row: op.result.indices[i] as u32 },
                     });
                 }

@@ -31,7 +31,7 @@ mod text;
 mod verify;
 
 pub use optimise::{earliest, schedule};
-pub use path::is_too_slow;
+pub use path::{is_sum_too_slow, is_too_slow};
 pub use segment::segment;
 pub use simulate::{Simulator, simulate};
 pub use verify::{verify, verify_segment};

@@ -175,6 +175,14 @@ pub fn is_too_slow(product: Interval, options: &Options) -> bool {
     !paths.fits(before) || !paths.fits(within)
 }
 
+/// Whether a sum of so many bits and terms is a path that is too long.
+pub fn is_sum_too_slow(bits: u32, terms: usize, options: &Options) -> bool {
+    let paths = Paths::empty(options);
+    let third = if terms > 2 { paths.delays.third } else { 0 };
+    let sum = paths.sum(bits);
+    !paths.fits(Path { sum: sum.sum + third, ..sum })
+}
+
 /// What a node puts on a path that goes through it.
 fn own(node: &Node, delays: &Delays) -> Path {
     let sum = |more| Path { sum: delays.sum + more, widest: node.width };
