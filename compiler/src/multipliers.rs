@@ -11,7 +11,7 @@
 //! t_i ≤ 0), since the semantics round each product before W_c adds them up. Networks that quantise
 //! to `coef_bits` have t_i > 0, so that is never done.
 
-use crate::adder_graph::{self, AdderGraph, Matrix, Operands, signed_digits};
+use crate::adder_graph::{self, AdderGraph, Effort, Matrix, Operands, signed_digits};
 use crate::folded::{Digits, Folded};
 use crate::interval::{Interval, half};
 use crate::ir::{Chain, OpKind};
@@ -87,7 +87,9 @@ impl ShiftAdd {
         let mut row = vec![odd];
         row.extend(constant.map(|_| 1));
         let matrix = Matrix::from_shape_fn((1, row.len()), |(_, j)| row[j]);
-        let options = adder_graph::Options { operands, ..Default::default() };
+        // Of a few digits there is little to search.
+        let effort = Effort(u8::from(signed_digits(odd) > 3));
+        let options = adder_graph::Options { operands, effort, ..Default::default() };
         let graph = adder_graph::share(&matrix, &options).graph;
         adder_graph::prove(&graph, &matrix)?;
         Ok(Some(ShiftAdd { graph, constant, shift, digits: signed_digits(odd) }))

@@ -171,7 +171,7 @@ pub fn share_watched(matrix: &Matrix, options: &Options, watch: Watch) -> Soluti
     let short = if widths.is_some() || options.operands == Operands::Three {
         (600 * adders).min(60_000).max(12 * adders)
     } else {
-        (800 * adders).min(160_000).max(4 * adders)
+        (400 * adders).min(80_000).max(4 * adders)
     };
     let (steps, looks) = match options.effort.0 {
         0 => (0, 0),
