@@ -2,7 +2,7 @@
 """Compares what `report` estimates with what Yosys maps, on builds of every kind.
 
     cargo build --release && target/release/strassenc doctor --install yosys
-    python3 benches/estimates.py                 measures what benches/estimates.csv has not, compares
+    python3 benches/estimates.py             measures what benches/estimates.csv has not, compares
     python3 benches/estimates.py --again         measures all, what Yosys said of a core is kept
     python3 benches/estimates.py --from-csv      compares
     python3 benches/estimates.py --fit           the table of compiler/src/device/primitives.rs

@@ -1,11 +1,11 @@
 {{ header }}
 //
 {%- if clken %}
-// {{ vectors }} vectors with their products in exact integers, one each clock, {{ latency }} clocks before its
-// result, first without pauses, then with random ones of `clken`.
+// {{ vectors }} vectors with their products in exact integers, one each clock, {{ latency }} clocks
+// before its result, first without pauses, then with random ones of `clken`.
 {%- else if clocked %}
-// {{ vectors }} vectors with their products in exact integers, one each clock, {{ latency }} clocks before its
-// result.
+// {{ vectors }} vectors with their products in exact integers, one each clock, {{ latency }} clocks
+// before its result.
 {%- else %}
 // {{ vectors }} vectors with their products in exact integers.
 {%- endif %}
@@ -16,7 +16,8 @@
 // +data=FOLDER where {{ input_file }} and {{ output_file }} are; else the macro STRASSENC_FOLDER
 //              says it when this is compiled, else they are in the folder of the simulation
 //
-// `sh {{ module }}.sh icarus` and `sh {{ module }}.sh verilator` compile and run it, from any folder.
+// `sh {{ module }}.sh icarus` and `sh {{ module }}.sh verilator` compile and run it, from any
+// folder.
 `default_nettype none
 
 module {{ module }};
@@ -35,7 +36,8 @@ module {{ module }};
     wire [OUT_BITS-1:0] m_data;
 
     {{ top }} dut (
-        {% if clocked %}.clk(clk), {% endif %}{% if clken %}.clken(clken), {% endif %}.s_data(s_data), .m_data(m_data)
+        {% if clocked %}.clk(clk), {% endif %}{% if clken %}.clken(clken), {% endif -%}
+        .s_data(s_data), .m_data(m_data)
     );
 
 {% include "vectors.v" %}
@@ -65,7 +67,8 @@ module {{ module }};
                 due    = clock - LATENCY;
                 #1;
                 if (due >= 0 && m_data !== expected[due]) begin
-                    $display("vector %0d, beat 0: got %h, golden says %h", due, m_data, expected[due]);
+                    $display("vector %0d, beat 0: got %h, golden says %h", due, m_data,
+                             expected[due]);
                     fail;
                 end
                 if (clken) clock = clock + 1;

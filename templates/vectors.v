@@ -70,7 +70,9 @@
             if (file == 0)
                 $display("%0s/%0s cannot be read; +data=FOLDER says where it is", folder, name);
             else begin
-                if (!whole) $display("%0s/%0s: line %0d is not a beat of hexadecimal digits", folder, name, lines);
+                if (!whole)
+                    $display("%0s/%0s: line %0d is not a beat of hexadecimal digits", folder, name,
+                             lines);
                 else begin
                     code = $fgetc(file);
                     whole = code == -1;

@@ -511,7 +511,7 @@ fn multiply(dataflow: &Dataflow, layers: &mut [Made], options: &Options) -> Resu
             _ => {}
         }
     }
-    let what = multipliers::Choice {
+    let asked = multipliers::Asked {
         multipliers: options.multipliers,
         operands: options.share.operands,
         slow: &|product| schedule::is_too_slow(product, &options.schedule),
@@ -519,7 +519,7 @@ fn multiply(dataflow: &Dataflow, layers: &mut [Made], options: &Options) -> Resu
         others: dataflow.layers.iter().map(Layer::products_of_a_unit).sum(),
         budget: options.dsp_budget,
     };
-    multipliers::choose(unrolled, folded, &what)?;
+    multipliers::choose(unrolled, folded, &asked)?;
     (layers.par_iter().zip(&dataflow.layers)).try_for_each(|(layer, ir)| match layer {
         Made::Engine(LayerEngine::Folded(folded)) if folded.bank.digits.is_some() => {
             Pass::Multiply.checked(folded::prove(folded, ir))
@@ -609,15 +609,16 @@ pub(crate) fn shared(
 /// Builds the circuits of the unrolled layers.
 fn build(dataflow: &Dataflow, layers: &mut [Made], step: Step) -> Result<()> {
     (layers.par_iter_mut().zip(&dataflow.layers)).try_for_each(|(made, layer)| {
-        let (Some(kernel), Made::Shared([wb, wc], shift_add)) = (layer.kernel(), &*made) else {
+        let (Some(kernel), Made::Shared(..)) = (layer.kernel(), &made) else { return Ok(()) };
+        let Made::Shared([wb, wc], shift_add) = std::mem::replace(made, Made::Nothing) else {
             return Ok(());
         };
         let graphs = [&wb.solution.graph, &wc.solution.graph];
-        let circuit = circuit::build(&kernel.chain, &graphs, shift_add)?;
+        let circuit = circuit::build(&kernel.chain, &graphs, &shift_add)?;
         Pass::Build.checked(circuit::verify(&circuit))?;
         Pass::Build.checked(circuit::prove(&circuit, &kernel.chain))?;
         step(&layer.name, Pass::Build, None)?;
-        *made = Made::Built([wb.clone(), wc.clone()], circuit);
+        *made = Made::Built([wb, wc], circuit);
         Ok(())
     })
 }

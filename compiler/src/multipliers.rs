@@ -16,7 +16,8 @@ use crate::folded::{Digits, Folded};
 use crate::interval::{Interval, half};
 use crate::ir::{Chain, OpKind};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
 use strassenc_runtime::{Error, Result};
 
@@ -138,7 +139,7 @@ struct Candidate {
 }
 
 /// What decides what the multipliers of a network are made of.
-pub struct Choice<'a> {
+pub struct Asked<'a> {
     /// What is asked for.
     pub multipliers: Multipliers,
     /// The adders of the sums.
@@ -160,17 +161,14 @@ pub struct Choice<'a> {
 /// Where the budget is less than what must be hardware multipliers.
 ///
 /// [`Bank::digits`]: crate::folded::Bank::digits
-pub fn choose(
-    mut unrolled: Vec<Rows>,
-    mut folded: Vec<&mut Folded>,
-    choice: &Choice,
-) -> Result<()> {
-    let &Choice { multipliers, operands, slow, slow_sum, others, budget } = choice;
+pub fn choose(mut unrolled: Vec<Rows>, mut folded: Vec<&mut Folded>, asked: &Asked) -> Result<()> {
+    let &Asked { multipliers, operands, slow, slow_sum, others, budget } = asked;
     let mut hardware = others;
     let mut candidates: Vec<Candidate> = vec![];
     let mut made: BTreeMap<(i64, i32), Option<ShiftAdd>> = BTreeMap::new();
     for (layer, Rows { chain, wb, .. }) in unrolled.iter().enumerate() {
-        for (before, op) in chain.ops.iter().zip(&chain.ops[1..]) {
+        for pair in chain.ops.windows(2) {
+            let [before, op] = pair else { continue };
             let live = wb.outputs.iter().map(Option::is_some);
             let (coefficients, shifts) = match &op.kind {
                 OpKind::Multiply { coefficients, shifts, .. } => (coefficients, shifts),
@@ -186,7 +184,7 @@ pub fn choose(
                     continue;
                 }
                 let key = (coefficients[i], shifts[i]);
-                if let std::collections::btree_map::Entry::Vacant(entry) = made.entry(key) {
+                if let Entry::Vacant(entry) = made.entry(key) {
                     entry.insert(ShiftAdd::new(key.0, key.1, operands)?);
                 }
                 if let Some(Some(made)) = made.get(&key) {

@@ -23,8 +23,8 @@ pub fn home() -> Result<PathBuf> {
     Ok(Path::new(&user).join(".strassenc"))
 }
 
-/// The tools under `$STRASSENC_HOME`, by default `~/.strassenc`, and on the search path, which Ctrl-C
-/// ends, and `$STRASSENC_TOOL_LIMIT` seconds.
+/// The tools under `$STRASSENC_HOME`, by default `~/.strassenc`, and on the search path, which
+/// Ctrl-C ends, and `$STRASSENC_TOOL_LIMIT` seconds.
 ///
 /// # Errors
 /// Where neither `STRASSENC_HOME` nor `HOME` is set; where the limit is not a positive number.

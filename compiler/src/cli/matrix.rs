@@ -223,8 +223,8 @@ pub struct Shared {
     report: Report,
 }
 
-/// Shares the additions of y = x·W for an array `[inputs, outputs]`, as these words say, which stand
-/// behind `strassenc matrix W.npy`; `name` is that of the kernel.
+/// Shares the additions of y = x·W for an array `[inputs, outputs]`, as these words say, which
+/// stand behind `strassenc matrix W.npy`; `name` is that of the kernel.
 ///
 /// # Errors
 /// Where an option is impossible, or an entry beyond 32 bits.

@@ -47,10 +47,10 @@ impl Device {
     /// Those of iCE40, ECP5 and Gowin are fitted to nextpnr by `benches/delays.py`, a tenth added
     /// for ECP5 and UP5K, where ways are longer in a full device; those of HX8K to paths of at most
     /// two sums, since more of them make a bit look slower than it is where a clock is fast. Their
-    /// multipliers, but for ECP5's, and all memories are guesses. Those of 7 series follow Yosys's models of its
-    /// cells (speed grade -1), with 600 ps for a way, those of UltraScale+ are half as long. Those
-    /// of MAX 10 and Agilex follow Yosys's models of Cyclone V, made longer by a quarter and
-    /// shorter by half. None of these four was measured.
+    /// multipliers, but for ECP5's, and all memories are guesses. Those of 7 series follow Yosys's
+    /// models of its cells (speed grade -1), with 600 ps for a way, those of UltraScale+ are half
+    /// as long. Those of MAX 10 and Agilex follow Yosys's models of Cyclone V, made longer by a
+    /// quarter and shorter by half. None of these four was measured.
     pub fn delays(self) -> Delays {
         let delays = |[register, sum, third, bit, memory, product, pipelined_product]: [u32; 7]| {
             Delays { register, sum, third, bit, memory, product, pipelined_product }

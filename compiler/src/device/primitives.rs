@@ -4,9 +4,9 @@
 /// is an address, and for each bit of work ([`Size`](crate::stream::primitive::Size)).
 type Row = (&'static str, [[f64; 3]; 2]);
 
-/// What `benches/estimates.py --fit` found; the bank of shifts and additions beside the ROMs of four
-/// of its cores, since few digits of its coefficients take every value. Those marked are in no core
-/// of the fit: they are as those that they are like.
+/// What `benches/estimates.py --fit` found; the bank of shifts and additions beside the ROMs of
+/// four of its cores, since few digits of its coefficients take every value. Those marked are in no
+/// core of the fit: they are as those that they are like.
 const TABLE: [Row; 26] = [
     ("strassenc_accumulate", [[1.2, 2.4, 0.88], [1.2, 2.4, 1.5]]),
     ("strassenc_add", [[0.05, 0.0, 1.02], [0.05, 0.0, 1.02]]),

@@ -147,8 +147,8 @@ struct Script<'a> {
     module: &'a str,
 }
 
-/// Corners of `n` elements: all least, all greatest, zeros, both ends in turn, the first and the last
-/// element alone at an end.
+/// Corners of `n` elements: all least, all greatest, zeros, both ends in turn, the first and the
+/// last element alone at an end.
 pub(super) fn corners(n: usize, format: Format) -> Vec<Vec<i64>> {
     let (lo, hi) = (format.min(), format.max());
     let alternating = |a: i64, b: i64| (0..n).map(|i| if i % 2 == 0 { a } else { b }).collect();

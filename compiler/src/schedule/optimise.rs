@@ -29,8 +29,8 @@ pub fn schedule(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
     Ok(pipeline(circuit, stages, last, options))
 }
 
-/// The circuit with the ways of its results to the memory behind it, each a node of its own, so that
-/// a register may stand before it.
+/// The circuit with the ways of its results to the memory behind it, each a node of its own, so
+/// that a register may stand before it.
 fn with_memory(circuit: &Circuit) -> Circuit {
     let mut whole = circuit.clone();
     for output in &mut whole.outputs {

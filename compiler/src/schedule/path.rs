@@ -151,7 +151,7 @@ impl Paths {
         if matches!(options.limit, Limit::Adders(_)) {
             return (none, none);
         }
-        let rounds = self.sum(width);
+        let rounds = sum(width, 2, &self.delays);
         let block = Path { sum: self.delays.product, widest: 0 };
         match options.multiplier_latency {
             1 => (block.then(rounds), none),
@@ -161,10 +161,6 @@ impl Paths {
                 (none, inside.worst(rounds))
             }
         }
-    }
-
-    fn sum(&self, width: u32) -> Path {
-        Path { sum: self.delays.sum, widest: width }
     }
 }
 
@@ -178,18 +174,21 @@ pub fn is_too_slow(product: Interval, options: &Options) -> bool {
 /// Whether a sum of so many bits and terms is a path that is too long.
 pub fn is_sum_too_slow(bits: u32, terms: usize, options: &Options) -> bool {
     let paths = Paths::empty(options);
-    let third = if terms > 2 { paths.delays.third } else { 0 };
-    let sum = paths.sum(bits);
-    !paths.fits(Path { sum: sum.sum + third, ..sum })
+    !paths.fits(sum(bits, terms, &paths.delays))
+}
+
+/// A sum of so many bits and terms.
+fn sum(bits: u32, terms: usize, delays: &Delays) -> Path {
+    let third = if terms > 2 { delays.third } else { 0 };
+    Path { sum: delays.sum + third, widest: bits }
 }
 
 /// What a node puts on a path that goes through it.
 fn own(node: &Node, delays: &Delays) -> Path {
-    let sum = |more| Path { sum: delays.sum + more, widest: node.width };
     match node.op {
-        Op::Add(terms) if terms.len() > 2 => sum(delays.third),
-        Op::Add(_) | Op::Clamp { .. } => sum(0),
-        Op::Offset { .. } if !node.op.is_wires() => sum(0),
+        Op::Add(terms) => sum(node.width, terms.len(), delays),
+        Op::Clamp { .. } => sum(node.width, 2, delays),
+        Op::Offset { .. } if !node.op.is_wires() => sum(node.width, 2, delays),
         Op::Offset { .. }
         | Op::Input(_)
         | Op::Constant(_)

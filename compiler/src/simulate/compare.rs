@@ -1,5 +1,5 @@
-//! Simulation against golden: what a core makes of vectors, and the first wrong signal where that is
-//! not what it should be.
+//! Simulation against golden: what a core makes of vectors, and the first wrong signal where that
+//! is not what it should be.
 
 use super::{Failure, Mismatch, Options, Place, Run, Simulator, Sources, locate};
 use crate::compile::Compiled;

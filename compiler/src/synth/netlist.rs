@@ -180,9 +180,9 @@ pub(super) fn by_layer(
     counts
 }
 
-/// The place in `layers` of the layer within which a cell's name lies, or whose output has its name;
-/// `layers.len()` where none does. The emitted text calls a layer's instances `u_layer_NAME` and `u_pipeline_NAME`, and its streams
-/// `layer_NAME_…`.
+/// The place in `layers` of the layer within which a cell's name lies, or whose output has its
+/// name; `layers.len()` where none does. The emitted text calls a layer's instances `u_layer_NAME`
+/// and `u_pipeline_NAME`, and its streams `layer_NAME_…`.
 fn owner(cell: &str, layers: &[String]) -> usize {
     let cell = cell.strip_prefix("u_").unwrap_or(cell);
     let Some(cell) = cell.strip_prefix("layer_").or(cell.strip_prefix("pipeline_")) else {

@@ -94,7 +94,7 @@ def _described(spn: SPN) -> dict[str, Any]:
 
 
 def _numbers(spn: SPN, image: torch.Size | None) -> dict[str, Tensor]:
-    """The numbers of a layer as a checkpoint has them, channels last; dense ones may read images."""
+    """A layer's numbers as a checkpoint has them, channels last; dense ones may read images."""
     w_b: Tensor = spn.w_b
     if w_b.ndim == 2 and image is not None:
         w_b = w_b.unflatten(1, image)
