@@ -16,7 +16,7 @@ module prove_shift_add_bank #(
     localparam ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
     localparam M_BITS       = 2 * DEPTH + 1;
 
-    wire                    rst, s_valid, s_ready, m_valid, m_user, enable, taker_bad, stuck_bad;
+    wire                    rst, s_valid, s_ready, m_valid, m_user, enable, streams_bad;
     wire [1:0]              s_data;
     wire [M_BITS-1:0]       m_data;
     wire [5:0]              held;
@@ -33,21 +33,10 @@ module prove_shift_add_bank #(
     wire [1:0] colour = m_data >> (2 * place);
 
     reset reset (.clk(clk), .free(free_reset), .rst(rst));
-    giver giver (
-        .clk(clk), .clken(clken), .rst(rst), .offer(offer), .paint(paint), .place(3'd0),
-        .items(3'd1), .valid(s_valid), .ready(s_ready), .data(s_data)
-    );
-    taker taker (
-        .clk(clk), .clken(clken), .rst(rst), .valid(m_valid), .ready(m_ready), .items(3'd1),
-        .data(colour), .bad(taker_bad)
-    );
-    count count (
-        .clk(clk), .clken(clken), .rst(rst), .enter({2'd0, s_valid & s_ready}),
-        .leave({2'd0, m_valid & m_ready}), .held(held)
-    );
-    stuck stuck (
-        .clk(clk), .clken(clken), .rst(rst), .wanted(s_valid & m_ready), .moves(s_ready),
-        .bad(stuck_bad)
+    one_by_one streams (
+        .clk(clk), .clken(clken), .rst(rst), .offer(offer), .paint(paint), .s_valid(s_valid),
+        .s_ready(s_ready), .s_data(s_data), .m_valid(m_valid), .m_ready(m_ready),
+        .m_data(colour), .held(held), .bad(streams_bad)
     );
     strassenc_shift_add_bank #(
         .LANES      (1),
@@ -74,7 +63,7 @@ module prove_shift_add_bank #(
         .rom_data   (fetched)
     );
 
-    assign bad = taker_bad | stuck_bad | (!rst & (held > 6'd3 | (m_valid & (held == 6'd0
+    assign bad = streams_bad | (!rst & (held > 6'd3 | (m_valid & (held == 6'd0
         | m_data != colour << (2 * place) | m_user != colour[0]))));
 endmodule
 

@@ -11,7 +11,7 @@ module prove_tanh (
     input  wire m_ready,
     output wire bad
 );
-    wire       rst, s_valid, s_ready, m_valid, m_user, enable, taker_bad, stuck_bad;
+    wire       rst, s_valid, s_ready, m_valid, m_user, enable, streams_bad;
     wire [1:0] s_data, address;
     wire [3:0] m_data;
     wire [5:0] held;
@@ -21,21 +21,10 @@ module prove_tanh (
     wire [3:0] colour = -m_data;
 
     reset reset (.clk(clk), .free(free_reset), .rst(rst));
-    giver giver (
-        .clk(clk), .clken(clken), .rst(rst), .offer(offer), .paint(paint), .place(3'd0),
-        .items(3'd1), .valid(s_valid), .ready(s_ready), .data(s_data)
-    );
-    taker taker (
-        .clk(clk), .clken(clken), .rst(rst), .valid(m_valid), .ready(m_ready), .items(3'd1),
-        .data(colour[1:0]), .bad(taker_bad)
-    );
-    count count (
-        .clk(clk), .clken(clken), .rst(rst), .enter({2'd0, s_valid & s_ready}),
-        .leave({2'd0, m_valid & m_ready}), .held(held)
-    );
-    stuck stuck (
-        .clk(clk), .clken(clken), .rst(rst), .wanted(s_valid & m_ready), .moves(s_ready),
-        .bad(stuck_bad)
+    one_by_one streams (
+        .clk(clk), .clken(clken), .rst(rst), .offer(offer), .paint(paint), .s_valid(s_valid),
+        .s_ready(s_ready), .s_data(s_data), .m_valid(m_valid), .m_ready(m_ready),
+        .m_data(colour[1:0]), .held(held), .bad(streams_bad)
     );
     strassenc_tanh #(
         .V_BITS(3),
@@ -57,7 +46,7 @@ module prove_tanh (
         .tanh_data   (fetched)
     );
 
-    assign bad = taker_bad | stuck_bad | (!rst & (held > 6'd3
+    assign bad = streams_bad | (!rst & (held > 6'd3
         | (m_valid & (held == 6'd0 | colour[3:2] != 2'd0 | m_user != colour[0]))));
 endmodule
 

@@ -214,4 +214,43 @@ module count (
         else if (clken) held <= held + enter - leave;
 endmodule
 
+// The streams of what makes one word of each: gives items and takes them, one a word, and counts
+// those that are held. Bad where the taker finds it so, or where nothing moves that could.
+module one_by_one (
+    input  wire       clk,
+    input  wire       clken,
+    input  wire       rst,
+    input  wire       offer,
+    input  wire       paint,
+    output wire       s_valid,
+    input  wire       s_ready,
+    output wire [1:0] s_data,
+    input  wire       m_valid,
+    input  wire       m_ready,
+    // The colour of the word that leaves.
+    input  wire [1:0] m_data,
+    output wire [5:0] held,
+    output wire       bad
+);
+    wire taker_bad, stuck_bad;
+    assign bad = taker_bad | stuck_bad;
+
+    giver giver (
+        .clk(clk), .clken(clken), .rst(rst), .offer(offer), .paint(paint), .place(3'd0),
+        .items(3'd1), .valid(s_valid), .ready(s_ready), .data(s_data)
+    );
+    taker taker (
+        .clk(clk), .clken(clken), .rst(rst), .valid(m_valid), .ready(m_ready), .items(3'd1),
+        .data(m_data), .bad(taker_bad)
+    );
+    count count (
+        .clk(clk), .clken(clken), .rst(rst), .enter({2'd0, s_valid & s_ready}),
+        .leave({2'd0, m_valid & m_ready}), .held(held)
+    );
+    stuck stuck (
+        .clk(clk), .clken(clken), .rst(rst), .wanted(s_valid & m_ready), .moves(s_ready),
+        .bad(stuck_bad)
+    );
+endmodule
+
 `default_nettype wire
