@@ -5,6 +5,8 @@
 
 mod validate;
 
+pub(crate) use validate::gate_format;
+
 use crate::error::{Error, Result};
 use crate::format::Format;
 use crate::shape::{Extent, Join, Shape};

@@ -144,12 +144,6 @@ pub fn equivalence(build: &Build, compiled: &Compiled, tools: &Tools) -> Counts 
 
 /// Another program, not ours, that recomputes the outputs from the model.
 pub fn witness(witness: Witness, build: &Build, vectors: &Vectors, tools: &Tools) -> Counts {
-    if witness == Witness::OnnxRuntime && build.model.spns().is_err() {
-        return Err(Stop::Skip(format!(
-            "networks of {} have no ONNX graph yet",
-            build.model.domain()
-        )));
-    }
     let count = vectors.inputs.len().min(MOST_WITNESS_VECTORS);
     // From the end: real data first, then random vectors; those of a sequence from its start.
     let first = if build.model.is_recurrent() { 0 } else { vectors.inputs.len() - count };

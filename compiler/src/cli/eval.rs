@@ -44,9 +44,8 @@ pub struct Args {
     /// Only the first N samples of the test split; of a text, only that many characters or words
     #[arg(long, value_name = "N", value_parser = numbers::count(1..=1_000_000_000))]
     samples: Option<usize>,
-    /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample) and, for a network of
-    /// vectors, model.onnx into this folder; of a text a row a symbol, the first 2,000 at most,
-    /// which are one sequence
+    /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample) and model.onnx into
+    /// this folder; of a text a row a symbol, the first 2,000 at most, which are one sequence
     #[arg(long, value_name = "FOLDER")]
     vectors: Option<PathBuf>,
     #[command(flatten)]
@@ -145,16 +144,7 @@ pub fn run(args: Args) -> Result<()> {
         model: path,
     };
     if let Some(folder) = &args.vectors {
-        let mut all = vectors(&inputs, &outputs, &split.labels);
-        if model.spns().is_ok() {
-            all.push((ONNX, onnx::to_bytes(&model)?));
-        } else {
-            let domain = model.domain();
-            output::note(format_args!(
-                "model.onnx is not written: networks of {domain} have no ONNX graph yet"
-            ));
-        }
-        write_vectors(folder, &all, &args.overwrite)?;
+        write_vectors(folder, &model, [&inputs, &outputs], &split.labels, &args.overwrite)?;
     }
     if args.json {
         output::json(&report)?;
@@ -220,21 +210,21 @@ fn run_full_precision(args: Args, path: &Path) -> Result<()> {
     if args.json { output::json(&report) } else { output::line(render(&report)) }
 }
 
-/// What another program can check: `[samples, elements]`, `[samples, n_out]` and `[samples]`.
-fn vectors(
-    inputs: &Array2<i64>,
-    outputs: &Array2<i64>,
+/// Writes what another program can check, all or nothing: inputs and outputs, `[samples, elements]`
+/// and `[samples, n_out]`, `[samples]` labels, and the model.
+fn write_vectors(
+    folder: &Path,
+    model: &Model,
+    [inputs, outputs]: [&Array2<i64>; 2],
     labels: &[u32],
-) -> Vec<(&'static str, Vec<u8>)> {
+    overwrite: &Overwrite,
+) -> Result<()> {
     let labels: Array1<i64> = labels.iter().map(|l| i64::from(*l)).collect();
     let arrays = [npy::to_bytes(inputs), npy::to_bytes(outputs), npy::to_bytes(&labels)];
-    VECTORS.into_iter().zip(arrays).collect()
-}
-
-/// Writes the files of `--vectors`, all or none.
-fn write_vectors(folder: &Path, files: &[(&str, Vec<u8>)], overwrite: &Overwrite) -> Result<()> {
-    let named = files.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
-    files::write_folder(folder, named, |_| Ok(()), |folder| check_vectors(folder, overwrite))
+    let onnx = onnx::to_bytes(model)?;
+    let arrays = VECTORS.into_iter().zip(arrays.iter().map(Vec::as_slice));
+    let files = arrays.chain([(ONNX, onnx.as_slice())]);
+    files::write_folder(folder, files, |_| Ok(()), |folder| check_vectors(folder, overwrite))
 }
 
 /// [Golden's outputs](golden::outputs), with progress and Ctrl-C.

@@ -9,6 +9,7 @@ mod demo;
 mod discover;
 mod doctor;
 mod eval;
+mod export;
 mod generate;
 mod home;
 mod matrix;
@@ -83,6 +84,7 @@ enum Command {
     Sweep(sweep::Args),
     Random(random::Args),
     Eval(eval::Args),
+    Export(export::Args),
     Generate(generate::Args),
     Verilog(verilog::Args),
     Simulate(simulate::Args),
@@ -162,6 +164,7 @@ fn run(command: Command) -> Result<()> {
         Command::Sweep(args) => sweep::run(args),
         Command::Random(args) => random::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Export(args) => export::run(&args),
         Command::Generate(args) => generate::run(args),
         Command::Verilog(args) => verilog::run(args),
         Command::Simulate(args) => simulate::run(args),

@@ -31,7 +31,7 @@ impl Witness {
     }
 
     /// The outputs of `model`, `[samples, n_out]`, for `inputs` of its input format, `[samples,
-    /// elements]`.
+    /// elements]`; the samples of a recurrent network are one sequence.
     ///
     /// # Errors
     /// Where the model is not valid, Python or the package is missing (the help says how to get

@@ -4,6 +4,7 @@
     onnx_runtime.py MODEL.onnx INPUTS.npy -o OUTPUTS.npy
 
 INPUTS.npy holds integers of the network's input format, [samples, ...]; OUTPUTS.npy becomes int64 [samples, n_out].
+For a network with a state the samples are one sequence.
 """
 
 import argparse
@@ -20,8 +21,18 @@ def main():
     args = parser.parse_args()
 
     inputs = np.load(args.inputs, allow_pickle=False)
+    inputs = inputs.astype(np.int64).reshape(len(inputs), -1)
     session = onnxruntime.InferenceSession(args.model, providers=["CPUExecutionProvider"])
-    (outputs,) = session.run(["y"], {"x": inputs.astype(np.int64).reshape(len(inputs), -1)})
+    names = [value.name for value in session.get_outputs()]
+    state = {value.name: np.zeros((1, value.shape[1]), np.int64) for value in session.get_inputs() if value.name != "x"}
+    # The windows of many images at a time would fill the memory.
+    size = 1 if state else 16
+    outputs = []
+    for first in range(0, len(inputs), size):
+        values = dict(zip(names, session.run(names, {"x": inputs[first : first + size], **state})))
+        outputs.append(values["y"])
+        state = {name: values[f"{name}_next"] for name in state}
+    outputs = np.concatenate(outputs)
     np.save(args.o, outputs)
     print(f"{len(outputs)} output vectors computed by ONNX Runtime {onnxruntime.__version__}")
 

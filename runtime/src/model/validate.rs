@@ -574,7 +574,7 @@ impl Table {
 }
 
 /// The signed format of the outputs of gates, in which tables are looked up.
-fn gate_format(gates: &Dense) -> Result<Format> {
+pub(crate) fn gate_format(gates: &Dense) -> Result<Format> {
     let at = || format!("layer `{}`, output", gates.name);
     match &gates.output {
         Output::Requantised { format, .. } if format.signed && (2..=16).contains(&format.bits) => {

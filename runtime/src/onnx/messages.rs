@@ -11,6 +11,8 @@ pub const DOUBLE: i32 = 11;
 
 /// `AttributeProto.AttributeType.INT`.
 const ATTRIBUTE_INT: i32 = 2;
+/// `AttributeProto.AttributeType.INTS`.
+const ATTRIBUTE_INTS: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]
 pub struct ModelProto {
@@ -78,6 +80,9 @@ pub struct AttributeProto {
     pub name: String,
     #[prost(int64, tag = "3")]
     pub i: i64,
+    // Not packed, as in `TensorProto`.
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    pub ints: Vec<i64>,
     #[prost(int32, tag = "20")]
     pub r#type: i32,
 }
@@ -143,7 +148,12 @@ pub enum Size {
 impl AttributeProto {
     /// An integer attribute.
     pub fn int(name: &str, i: i64) -> Self {
-        AttributeProto { name: name.into(), i, r#type: ATTRIBUTE_INT }
+        AttributeProto { name: name.into(), i, ints: vec![], r#type: ATTRIBUTE_INT }
+    }
+
+    /// An attribute of several integers.
+    pub fn ints(name: &str, ints: &[i64]) -> Self {
+        AttributeProto { name: name.into(), i: 0, ints: ints.into(), r#type: ATTRIBUTE_INTS }
     }
 }
 

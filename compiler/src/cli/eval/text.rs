@@ -2,7 +2,7 @@
 
 use super::super::data::{self, Origin};
 use super::super::{home, output};
-use super::{Args, NO_INTEGERS, shown_hash, vectors, write_vectors};
+use super::{Args, NO_INTEGERS, shown_hash, write_vectors};
 use comfy_table::{CellAlignment, Table, presets};
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;
@@ -135,8 +135,8 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
             );
             let outputs =
                 Array2::from_shape_fn((integer.len(), model.outputs()), |(t, i)| integer[t][1][i]);
-            let files = vectors(&rows.mapv(i64::from), &outputs, &first[1..]);
-            write_vectors(folder, &files, &args.overwrite)?;
+            let rows = rows.mapv(i64::from);
+            write_vectors(folder, model, [&rows, &outputs], &first[1..], &args.overwrite)?;
         }
     }
     spinner.finish_and_clear();
