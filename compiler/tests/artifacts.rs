@@ -57,6 +57,7 @@ fn every_command_knows_what_belongs_to_another() {
     for (command, wanted, takes) in [
         ("eval @", "a model file", &["run", "core", "model", "full"][..]),
         ("verilog @ -o other", "a model file", &["run", "core", "model"]),
+        ("export @ -o other", "a model file", &["run", "core", "model"]),
         ("generate @", "a model file", &["run", "core", "model"]),
         ("check @", "a model file", &["run", "core", "model"]),
         ("train @ -o other", "a network description", &["net.toml"]),

@@ -102,6 +102,24 @@ fn vectors_are_kept_for_other_programs() {
 }
 
 #[test]
+fn a_model_becomes_an_onnx_file_once() {
+    let folder = folder(TEST);
+    let export = |options: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_strassenc"))
+            .current_dir(folder.path())
+            .args(["export", ".", "-o", "m.onnx"])
+            .args(options)
+            .output()
+            .unwrap()
+    };
+    assert_eq!(export(&[]).stdout, b"m.onnx\n");
+    let written = std::fs::read(folder.path().join("m.onnx")).unwrap();
+    assert_eq!(written, strassenc_runtime::onnx::to_bytes(&model()).unwrap());
+    assert_eq!(export(&[]).status.code(), Some(3));
+    assert!(export(&["--overwrite"]).status.success());
+}
+
+#[test]
 fn integers_of_wide_formats_are_those_of_the_file() {
     let folder = folder(TEST);
     let mut wide = model();
