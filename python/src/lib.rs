@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 mod _strassenc {
     use crate::convert::{Arrays, array, described, raised, rows};
     use crate::work::work;
-    use numpy::{PyArray2, PyReadonlyArray2, PyReadonlyArrayDyn};
+    use numpy::{PyArray1, PyArray2, PyReadonlyArray2, PyReadonlyArrayDyn};
     use pyo3::prelude::*;
     use std::collections::BTreeMap;
     use std::ffi::OsString;
@@ -25,7 +25,7 @@ mod _strassenc {
     use strassenc::simulate::{Simulator, Sources};
     use strassenc::{cli, simulate};
     use strassenc_runtime::data::Values;
-    use strassenc_runtime::train::{self, Given, ImageCheckpoint, Tensors};
+    use strassenc_runtime::train::{self, Given, ImageCheckpoint, SequenceCheckpoint, Tensors};
     use strassenc_runtime::{files, model_file};
 
     /// Runs the program with these arguments, its name first; yields the exit status.
@@ -178,6 +178,32 @@ mod _strassenc {
             ImageCheckpoint::load(&train::checkpoint_of(&folder))?.float_outputs(x.view())
         })?;
         Ok(PyArray2::from_owned_array(py, outputs))
+    }
+
+    /// The logits of the float network of a run over a text, `[steps · n, outputs]`, row t · n + s
+    /// those of input t of sequence s, for symbols `[n, steps]`.
+    #[pyfunction]
+    fn float_logits<'py>(
+        py: Python<'py>,
+        folder: PathBuf,
+        x: PyReadonlyArray2<'py, u32>,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let x = x.as_array().to_owned();
+        let logits = work(py, || {
+            SequenceCheckpoint::load(&train::checkpoint_of(&folder))?.float_outputs(x.view())
+        })?;
+        Ok(PyArray2::from_owned_array(py, logits))
+    }
+
+    /// The alphabet of a text, and what of it is trained on, validated and tested, as indices.
+    #[pyfunction]
+    fn text<'py>(
+        py: Python<'py>,
+        spec: &str,
+    ) -> PyResult<(String, Vec<Bound<'py, PyArray1<u32>>>)> {
+        let text = work(py, || cli::text(spec))?;
+        let parts = [text.train, text.valid, text.test].map(|part| PyArray1::from_vec(py, part));
+        Ok((text.symbols.alphabet.iter().collect(), parts.into()))
     }
 
     /// A matrix whose additions are shared.

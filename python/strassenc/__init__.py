@@ -21,6 +21,7 @@ from ._error import Error
 from ._kernel import Matrix, discover, matrix
 from ._model import Core, Model, Simulation, resume
 from ._progress import on_progress, show_progress
+from ._text import Text, load_text
 
 __all__ = [
     "Core",
@@ -29,7 +30,9 @@ __all__ = [
     "Model",
     "Simulation",
     "Ternary",
+    "Text",
     "discover",
+    "load_text",
     "matrix",
     "on_progress",
     "resume",

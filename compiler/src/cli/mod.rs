@@ -99,7 +99,7 @@ pub use discover::discover;
 pub use eval::golden_outputs;
 pub use home::tools;
 pub use matrix::{Shared, matrix};
-pub use train::{begin, go_on};
+pub use train::{begin, go_on, text};
 pub use verilog::{compile, load, options};
 
 /// Arguments from words, as they stand on a command line behind the name of the command.

@@ -150,8 +150,7 @@ impl Training {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn load_text(&self, network: &Network) -> Result<Text> {
-        let text = data::text::load(self.start(network, data::text::GRAMMAR)?, &home::home()?)?;
-        if network.is_of_words() { text.of_words(network.outputs()) } else { Ok(text) }
+        text_of(network, self.start(network, data::text::GRAMMAR)?)
     }
 
     /// Starts the threads; yields what names the data.
@@ -232,27 +231,49 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Begins a run over samples at weights that were trained elsewhere; see [`train::begin`].
+/// Begins a run at weights that were trained elsewhere; see [`train::begin`].
 ///
 /// # Errors
 /// As there, and where the data of the description cannot be read.
 pub fn begin(network: &Network, folder: &Path, weights: &Tensors, overwrite: bool) -> Result<()> {
-    let data = super::data::load(named(network, data::GRAMMAR)?)?;
     let start = if overwrite { Start::Overwrite } else { Start::New };
     let sources = Sources { weights: Some(weights), ..Sources::default() };
+    if network.is_of_sequences() {
+        let text = text_of(network, named(network, data::text::GRAMMAR)?)?;
+        return train::begin::<SequenceLearner>(network, &text, folder, start, sources);
+    }
+    let data = super::data::load(named(network, data::GRAMMAR)?)?;
     train::begin::<ImageLearner>(network, &data, folder, start, sources)
 }
 
-/// Goes on with a run over samples to its end, as `strassenc train --resume` does, and yields its
-/// model.
+/// Goes on with a run to its end, as `strassenc train --resume` does, and yields its model.
 ///
 /// # Errors
 /// As [`train::run`], and where its data cannot be read.
 pub fn go_on(folder: &Path) -> Result<Option<Model>> {
     let network = network::find(&folder.join(train::NETWORK).to_string_lossy())?;
-    let data = super::data::load(named(&network, data::GRAMMAR)?)?;
     let (start, sources) = (Start::Resume, Sources::default());
+    if network.is_of_sequences() {
+        let text = text_of(&network, named(&network, data::text::GRAMMAR)?)?;
+        let watch = Watch::new();
+        return Ok(train::<SequenceLearner>(&network, &text, folder, start, sources, watch)?.1);
+    }
+    let data = super::data::load(named(&network, data::GRAMMAR)?)?;
     Ok(train::<ImageLearner>(&network, &data, folder, start, sources, Watch::new())?.1)
+}
+
+/// The text of characters that `spec` names.
+///
+/// # Errors
+/// As [`data::text::load`].
+pub fn text(spec: &str) -> Result<Text> {
+    data::text::load(spec, &home::home()?)
+}
+
+/// The text that `spec` names, as a network reads it.
+fn text_of(network: &Network, spec: &str) -> Result<Text> {
+    let text = text(spec)?;
+    if network.is_of_words() { text.of_words(network.outputs()) } else { Ok(text) }
 }
 
 /// What names the data of a description.

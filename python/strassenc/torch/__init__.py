@@ -21,6 +21,7 @@ except ImportError as e:
 from ._export import describe, export, save_data
 from ._factors import from_torch
 from ._layers import Residual, SPNConv2d, SPNLinear
+from ._recurrent import SPNLSTM
 from ._phases import Phases, distillation_loss
 from ._ternary import ternarise
 
@@ -28,6 +29,7 @@ __all__ = [
     "Phases",
     "Residual",
     "SPNConv2d",
+    "SPNLSTM",
     "SPNLinear",
     "describe",
     "distillation_loss",

@@ -16,73 +16,102 @@ from torch import Tensor, nn
 from .. import _strassenc
 from .._error import Error
 from .._words import Path
-from ._layers import SPN, Residual, SPNConv2d, pair
-from ._trace import steps
+from ._layers import SPN, SPNConv2d, pair
+from ._recurrent import SPNLSTM
+from ._trace import OURS, Chain, Join, Step, ends_linearly, trace
 
 Weights = dict[str, NDArray[np.float32]]
 
 
 def describe(net: nn.Module, x: Tensor) -> tuple[list[Any], Weights]:
     """The layers of a network as a description has them, and its numbers by their names in a
-    checkpoint. `x` are samples, `[n, features]` or `[n, channels, height, width]`."""
+    checkpoint. `x` are samples, `[n, features]` or `[n, channels, height, width]`, or sequences of
+    indices, `[n, steps]`."""
+    traced = trace(net, x, begins=False)
     weights: Weights = {}
-    found: list[SPN] = []
+    sequences = isinstance(traced.steps[0].module, nn.Embedding)
+    # Linear layers are numbered; of a network of sequences all that have numbers.
+    count = 0
 
-    def chain(net: nn.Module, x: Tensor) -> list[Any]:
-        """The layers of a chain."""
+    def note(numbers: dict[str, Tensor]) -> None:
+        nonlocal count
+        for name, value in numbers.items():
+            array = value.detach().to("cpu", torch.float32).contiguous().numpy()
+            weights[f"float.{count}.{name}"] = array
+        count += 1
+
+    def described(chain: Chain) -> list[Any]:
         layers: list[Any] = []
-        # The shape of the image whose elements the values are.
-        image = x.shape[1:] if x.ndim == 4 else None
-        for step in steps(net, x):
-            module = step.module
+        for item in chain:
+            if isinstance(item, Join):
+                layers.append(joined(item.step.join or "", item.branches))
+                continue
+            module = item.module
             match module:
-                case Residual():
-                    branches = {"body": module.body, "shortcut": module.shortcut}
-                    layers.append(
-                        {
-                            "residual": {
-                                name: chain(branch, step.x)
-                                for name, branch in branches.items()
-                                if branch is not None
-                            }
-                        }
-                    )
+                case nn.Embedding():
+                    rows, units = module.weight.shape
+                    note({"table": module.weight})
+                    layers.append({"embedding": {"rows": rows, "units": units}})
+                case SPNLSTM():
+                    note(_of_lstm(module))
+                    keys = {"units": module.hidden_size, "r": module.r}
+                    layers.append({"lstm": {**keys, "threshold": module.of_x.threshold}})
                 case SPN():
-                    for name, value in _numbers(module, image).items():
-                        array = value.detach().to("cpu", torch.float32).contiguous().numpy()
-                        weights[f"float.{len(found)}.{name}"] = array
-                    found.append(module)
+                    _check_norms(item, last=item is last, sequences=sequences)
+                    note(_numbers(module, item.reads[0].image))
                     layers.append(_described(module))
                 case nn.ReLU():
-                    layers.append("relu")
+                    _rectify(layers)
                 case nn.MaxPool2d() | nn.AvgPool2d():
                     kind = "max_pool" if isinstance(module, nn.MaxPool2d) else "average_pool"
                     sizes = (module.kernel_size, module.stride, module.padding)
                     names = ("size", "stride", "pad")
                     layers.append({kind: dict(zip(names, map(pair, sizes), strict=True))})
-                case nn.AdaptiveAvgPool2d() if module.output_size in (1, (1, 1)):
+                case nn.AdaptiveAvgPool2d():
                     layers.append("global_average_pool")
-                case nn.Flatten() | nn.Dropout() | nn.Dropout2d() | nn.Identity():
-                    pass
-                case _:
-                    cause = f"is a {type(module).__name__}, which has no integers"
-                    help = "strassenc.torch.from_torch makes SPNs of linear layers and their norms"
-                    raise Error("input", f"module `{step.name}`", cause, help)
-            if step.y.ndim == 4:
-                image = step.y.shape[1:]
-            elif isinstance(module, SPN):
-                image = None
         return layers
 
-    layers = chain(net, x)
-    if not found or found[-1].norm is not None:
-        cause = "does not end with an SPN layer without a norm"
-        raise Error("input", "network", cause, "the last layer has norm=False")
-    for spn in found[:-1]:
-        if spn.norm is None:
-            cause = f"has a layer without a norm before its last: {spn}"
-            raise Error("input", "network", cause, "all layers but the last have norm=True")
-    return layers, weights
+    def joined(kind: str, branches: list[Chain]) -> Any:
+        if kind == "residual":
+            # What ends with a linear layer is the body, of a sum no matter which.
+            branches = sorted(branches, key=lambda branch: not ends_linearly(branch))
+        body, *others = branches
+        layers = described(body)
+        for shortcut in others:
+            layers = [{kind: {"body": layers, "shortcut": described(shortcut)}}]
+        return layers[0]
+
+    last = [step for step in traced.steps if isinstance(step.module, OURS)][-1]
+    return described(traced.chain), weights
+
+
+def _rectify(layers: list[Any]) -> None:
+    """Appends max(0, x): once, and before a largest value, which commutes with it."""
+    pools = 0
+    while pools < len(layers) and "max_pool" in layers[-1 - pools]:
+        pools += 1
+    at = len(layers) - pools
+    if at == 0 or layers[at - 1] != "relu":
+        layers.insert(at, "relu")
+
+
+def _check_norms(step: Step, *, last: bool, sequences: bool) -> None:
+    """Raises where a layer has norms where ours have none, or none where ours have them."""
+    spn = step.module
+    assert isinstance(spn, SPN)
+    due = (not sequences, not sequences and not last)
+    if (spn.hidden is not None, spn.norm is not None) != due:
+        hidden_norm, norm = due
+        cause = "has other norms than the layers of `strassenc train`"
+        raise Error("input", step.place, cause, f"make it with {norm=} and {hidden_norm=}")
+
+
+def _of_lstm(lstm: SPNLSTM) -> dict[str, Tensor]:
+    """The numbers of an LSTM as a checkpoint has them."""
+    numbers = {"bias": lstm.bias[None]}
+    for name, gates in (("x", lstm.of_x), ("h", lstm.of_h)):
+        numbers |= {f"{name}.{own}": value for own, value in _numbers(gates, None).items()}
+    return numbers
 
 
 def _described(spn: SPN) -> dict[str, Any]:
@@ -93,7 +122,7 @@ def _described(spn: SPN) -> dict[str, Any]:
     return {"conv2d": {"channels": spn.outputs, "groups": spn.groups, **sizes, **keys}}
 
 
-def _numbers(spn: SPN, image: torch.Size | None) -> dict[str, Tensor]:
+def _numbers(spn: SPN, image: tuple[int, int, int] | None) -> dict[str, Tensor]:
     """A layer's numbers as a checkpoint has them, channels last; dense ones may read images."""
     w_b: Tensor = spn.w_b
     if w_b.ndim == 2 and image is not None:
@@ -109,8 +138,7 @@ def _numbers(spn: SPN, image: torch.Size | None) -> dict[str, Tensor]:
             numbers[f"{name}.variance"] = norm.get_buffer("running_var")
     if spn.norm is not None:
         numbers["scale"], numbers["bias"] = spn.norm.weight[None], spn.norm.bias[None]
-    else:
-        assert spn.bias is not None
+    elif spn.bias is not None:
         numbers["bias"] = spn.bias[None]
     return numbers
 
@@ -122,8 +150,8 @@ def export(
     *,
     data: str,
     name: str = "net",
-    bits: int = 8,
-    frac: int = 8,
+    bits: int | None = None,
+    frac: int | None = None,
     signed: bool = False,
     train: Mapping[str, Any] | None = None,
     integers: Mapping[str, Any] | None = None,
@@ -133,8 +161,9 @@ def export(
     `strassenc.resume` go on with: in the phase behind the network's.
 
     `x` are samples that show the shapes; `data` is what `--data` takes, as `save_data` gives it,
-    images with channels last. `bits`, `frac` and `signed` are the format of the input: real value =
-    integer · 2^-frac. `train` and `integers` are the keys `[train]` and `bits` of a description.
+    images with channels last, of sequences a text. `bits`, `frac` and `signed` are the format of
+    the input: real value = integer · 2^-frac, by default of 8 bits, all fractional, or wide enough
+    for the indices. `train` and `integers` are the keys `[train]` and `bits` of a description.
     """
     layers, weights = describe(net, x)
     phase = next(m.phase for m in net.modules() if isinstance(m, SPN))
@@ -147,12 +176,15 @@ def export(
     for name_, epochs in over.items():
         recipe[name_] = {**recipe.get(name_, {}), "epochs": epochs}
     shape = list(x.shape[1:])
+    own = (8, 8)
+    if "embedding" in layers[0]:
+        shape, own = [1], (max((layers[0]["embedding"]["rows"] - 1).bit_length(), 1), 0)
     description: dict[str, Any] = {
         "name": name,
         "input": {
             "shape": [*shape[1:], shape[0]] if len(shape) == 3 else shape,
-            "bits": bits,
-            "frac": frac,
+            "bits": own[0] if bits is None else bits,
+            "frac": own[1] if frac is None else frac,
             "signed": signed,
         },
         "layers": layers,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from .._error import Error
-from ._layers import SPN, Residual, Size, SPNConv2d, SPNLinear, pair
+from ._layers import SPN, Size, SPNConv2d, SPNLinear, pair
+from ._recurrent import SPNLSTM
 from ._ternary import Quantiser
-from ._trace import Step, steps
+from ._trace import LINEAR, NORMS, Traced, trace
 
 
 def from_torch(
@@ -23,136 +25,123 @@ def from_torch(
     quantiser: Quantiser = "twn",
     seed: int = 0,
 ) -> nn.Module:
-    """A copy of the network with an SPN in the place of each `Linear` and `Conv2d`, and of the
-    batch norm behind it.
+    """A copy of the network with an SPN in the place of each `Linear`, `Conv2d` and `LSTM`, and of
+    the batch norm behind it.
 
-    `r` is multiplications over output channels, of `p × p` output pixels; the last layer keeps at
-    least as many as it has outputs. The copy begins with the network's function, exactly where `r`
-    reaches the rank and p is 1, else as near as factors come; what norms need to know of their
-    inputs they take from samples `x`. Layers with groups are depthwise.
+    `r` is multiplications over output channels, of `p × p` output pixels, or over the units of each
+    gate; the last layer keeps at least as many as it has outputs. The copy begins with the
+    network's function, exactly where `r` reaches the rank and p is 1, else as near as factors come;
+    what norms need to know of their inputs they take from samples `x`. Layers with groups are
+    depthwise. What `forward` does in functions and operators stays as it is; what is not understood
+    is named, all of it, before anything is computed. A network of sequences begins with an
+    `Embedding`, and `x` are indices.
     """
     net = copy.deepcopy(net)
-    generator = torch.Generator().manual_seed(seed)
-    whole = _linear(net, x)
-    for number, (step, norm) in enumerate(whole):
-        # What enters a layer follows from those before it, which are SPNs by now.
-        entering = dict(_inputs(net, x))[step.name]
-        last = number + 1 == len(whole)
-        spn = _spn(step.module, norm, entering, r, p, last, threshold, quantiser, generator)
-        _replace(net, step.name, spn)
-        if norm is not None:
-            _replace(net, norm.name, nn.Identity())
+    traced = trace(net, x, begins=True)
+    make = _Make(r, p, threshold, quantiser, torch.Generator().manual_seed(seed))
+    begin = _Begin(net, traced, make)
+    with torch.no_grad():
+        begin.run(x)
+    for owner in list(net.modules()):
+        for name, module in owner._modules.items():
+            if module in begin.made:
+                setattr(owner, name, begin.made[module].train(net.training))
     return net
 
 
-def _inside(step: Step) -> list[tuple[str, nn.Module, Tensor]]:
-    """The branches of a step."""
-    if not isinstance(step.module, Residual):
-        return []
-    branches = [("body", step.module.body), ("shortcut", step.module.shortcut)]
-    return [
-        (f"{step.name}.{name}", branch, step.x) for name, branch in branches if branch is not None
-    ]
+@dataclass
+class _Make:
+    """How SPNs are made."""
 
+    ratio: float
+    p: Size
+    threshold: float
+    quantiser: Quantiser
+    generator: torch.Generator
 
-def _all(net: nn.Module, x: Tensor, name: str = "") -> list[list[Step]]:
-    """The chains of a network, branches after what they are in."""
-    chain = steps(net, x)
-    for step in chain:
-        step.name = f"{name}.{step.name}" if name else step.name
-    inside = [branch for step in chain for branch in _inside(step)]
-    return [chain, *(more for own, net, x in inside for more in _all(net, x, own))]
+    def budget(self, outputs: int, least: int = 1) -> int:
+        """r of a layer with so many outputs."""
+        return max(round(self.ratio * outputs), least)
 
+    def lstm(self, layer: nn.LSTM) -> SPNLSTM:
+        """The SPNs of an LSTM's gates."""
+        spn = SPNLSTM(
+            layer.input_size,
+            layer.hidden_size,
+            batch_first=layer.batch_first,
+            r=self.budget(layer.hidden_size),
+            threshold=self.threshold,
+            quantiser=self.quantiser,
+        )
+        of_x, of_h, *biases = layer.all_weights[0]
+        spn = spn.to(of_x.device, of_x.dtype)
+        for gates, w in ((spn.of_x, of_x), (spn.of_h, of_h)):
+            factors = [_factors(gate, spn.r, self.generator) for gate in w.detach().chunk(4)]
+            gates.w_b.copy_(torch.cat([w_b for w_b, _ in factors]))
+            gates.w_c.copy_(torch.cat([w_c for _, w_c in factors]))
+        spn.bias.zero_()
+        for bias in biases:
+            spn.bias.add_(bias)
+        return spn
 
-def _inputs(net: nn.Module, x: Tensor) -> list[tuple[str, Tensor]]:
-    return [(step.name, step.x) for chain in _all(net, x) for step in chain]
-
-
-def _linear(net: nn.Module, x: Tensor) -> list[tuple[Step, Step | None]]:
-    """The linear layers, each with the batch norm behind it; the network's last one comes last."""
-    chains = _all(net, x)
-    found: list[tuple[Step, Step | None]] = []
-    for chain in [*chains[1:], chains[0]]:
-        for step, after in zip(chain, [*chain[1:], None], strict=True):
-            norm = after if after and isinstance(after.module, _NORMS) else None
-            if isinstance(step.module, (nn.Linear, nn.Conv2d)):
-                found.append((step, norm))
-            elif norm is not None:
-                help = "put it directly behind a Linear or a Conv2d"
-                raise Error("input", f"module `{norm.name}`", "normalises no linear layer", help)
-    if not found:
-        raise Error("input", "network", "has neither a Linear nor a Conv2d")
-    return found
-
-
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
-
-
-def _replace(net: nn.Module, name: str, module: nn.Module) -> None:
-    owner, _, own = name.rpartition(".")
-    module.train(net.training)
-    setattr(net.get_submodule(owner), own, module)
-
-
-def _spn(
-    layer: nn.Module,
-    norm: Step | None,
-    x: Tensor,
-    ratio: float,
-    p: Size,
-    last: bool,
-    threshold: float,
-    quantiser: Quantiser,
-    generator: torch.Generator,
-) -> SPN:
-    assert isinstance(layer, (nn.Linear, nn.Conv2d))
-    outputs = layer.weight.shape[0]
-    r = max(round(ratio * outputs), outputs if last else 1)
-    spn: SPN
-    if isinstance(layer, nn.Linear):
+    def dense(self, layer: nn.Linear, last: bool, sequences: bool) -> tuple[SPN, list[Tensor]]:
+        """The SPN of a dense layer, and its matrix."""
+        r = self.budget(layer.out_features, layer.out_features if last else 1)
         spn = SPNLinear(
             layer.in_features,
-            outputs,
+            layer.out_features,
             r=r,
-            norm=not last,
-            threshold=threshold,
-            quantiser=quantiser,
+            norm=not last and not sequences,
+            hidden_norm=not sequences,
+            threshold=self.threshold,
+            quantiser=self.quantiser,
         )
-        matrices = [layer.weight.detach()]
-    else:
-        groups, padding = layer.groups, layer.padding
-        odd = isinstance(padding, str) or layer.padding_mode != "zeros" or max(layer.dilation) > 1
-        if odd or (groups > 1 and groups != layer.in_channels):
-            cause = f"is {layer}: its padding, dilation or groups are none of ours"
-            raise Error("input", "Conv2d", cause, "zeros as padding, depthwise groups")
-        patch = pair(p)
-        kernel, stride = layer.kernel_size, layer.stride
+        return spn, [layer.weight.detach()]
+
+    def convolution(self, layer: nn.Conv2d, last: bool) -> tuple[SPN, list[Tensor]]:
+        """The SPN of a convolution, and the matrix of all pixels of a patch, group by group."""
+        outputs, groups = layer.out_channels, layer.groups
+        r = self.budget(outputs, outputs if last else 1)
+        assert not isinstance(layer.padding, str)
+        patch, kernel, stride, padding = (
+            (int(size[0]), int(size[1]))
+            for size in (pair(self.p), layer.kernel_size, layer.stride, layer.padding)
+        )
         spn = SPNConv2d(
             layer.in_channels,
             outputs,
-            (kernel[0], kernel[1]),
-            (stride[0], stride[1]),
-            (int(padding[0]), int(padding[1])),
+            kernel,
+            stride,
+            padding,
             groups,
             r=-(-r // groups) * groups,
             p=patch,
             norm=not last,
-            threshold=threshold,
-            quantiser=quantiser,
+            threshold=self.threshold,
+            quantiser=self.quantiser,
         )
         window = spn.w_b.shape[2:]
-        # The matrix of all pixels of a patch, row by row.
         w = layer.weight.detach()
+        # Row by row.
         pixels = w.new_zeros(*patch, *w.shape[:2], *window)
         for row in range(patch[0]):
             for column in range(patch[1]):
                 y, x_ = row * stride[0], column * stride[1]
                 pixels[row, column, :, :, y : y + kernel[0], x_ : x_ + kernel[1]] = w
         pixels = pixels.unflatten(2, (groups, -1)).movedim(2, 0)
-        matrices = list(pixels.flatten(4).flatten(1, 3))
-    spn = spn.to(layer.weight.device, layer.weight.dtype)
-    with torch.no_grad():
-        factors = [_factors(w, spn.r // len(matrices), generator) for w in matrices]
+        return spn, list(pixels.flatten(4).flatten(1, 3))
+
+    def spn(
+        self, layer: nn.Module, norm: nn.Module | None, x: Tensor, last: bool, sequences: bool
+    ) -> SPN:
+        """The SPN that begins at a layer and the norm behind it."""
+        assert isinstance(layer, (nn.Linear, nn.Conv2d))
+        if isinstance(layer, nn.Linear):
+            spn, matrices = self.dense(layer, last, sequences)
+        else:
+            spn, matrices = self.convolution(layer, last)
+        spn = spn.to(layer.weight.device, layer.weight.dtype)
+        factors = [_factors(w, spn.r // len(matrices), self.generator) for w in matrices]
         rows = torch.cat([w_b for w_b, _ in factors])
         spn.w_b.copy_(rows.view_as(spn.w_b))
         assert spn.w_c is not None
@@ -164,8 +153,39 @@ def _spn(
             spn.w_c.copy_(own)
         else:
             spn.w_c.copy_(by_group[0])
-        _undo_norm(spn, x, layer.bias, norm.module if norm else None)
-    return spn
+        if spn.hidden is not None:
+            _undo_norm(spn, x, layer.bias, norm)
+        elif layer.bias is not None:
+            assert spn.bias is not None
+            spn.bias.copy_(layer.bias)
+        return spn
+
+
+class _Begin(fx.Interpreter):
+    """Runs a network, and makes an SPN of each linear layer as soon as what enters it is known:
+    what leaves the SPNs before it."""
+
+    def __init__(self, net: nn.Module, traced: Traced, make: _Make) -> None:
+        super().__init__(traced.graph)
+        self.make, self.norms = make, traced.norms()
+        linear = [step.name for step in traced.steps if isinstance(step.module, LINEAR)]
+        self.last = linear[-1]
+        self.sequences = isinstance(traced.steps[0].module, nn.Embedding)
+        self.made: dict[nn.Module | None, nn.Module] = {}
+
+    def call_module(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        module = self.submodules[target]
+        if isinstance(module, nn.LSTM):
+            self.made[module] = self.make.lstm(module)
+        elif isinstance(module, LINEAR):
+            norm = self.submodules.get(self.norms.get(target))
+            last = target == self.last
+            self.made[module] = self.make.spn(module, norm, args[0], last, self.sequences)
+        elif target in self.norms.values():
+            self.made[module] = nn.Identity()
+        else:
+            return super().call_module(target, args, kwargs)
+        return self.made[module].eval()(*args, **kwargs)
 
 
 def _factors(w: Tensor, r: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -182,6 +202,7 @@ def _factors(w: Tensor, r: int, generator: torch.Generator) -> tuple[Tensor, Ten
 def _undo_norm(spn: SPN, x: Tensor, bias: Tensor | None, norm: nn.Module | None) -> None:
     """Makes up in W_c for what the norm between divides by, and behind it for what it subtracts."""
     spn.eval()
+    assert spn.hidden is not None and spn.w_c is not None
     sums: list[Tensor] = []
     pixels: list[Tensor] = []
     hooks = [spn.hidden.register_forward_hook(lambda _, u, __: sums.append(u[0]))]
@@ -190,7 +211,6 @@ def _undo_norm(spn: SPN, x: Tensor, bias: Tensor | None, norm: nn.Module | None)
     spn(x)
     variance, mean = _moments(sums[0])
     _set(spn.hidden, mean, variance)
-    assert spn.w_c is not None
     sigma = (variance + spn.hidden.eps).sqrt()
     shares = spn.w_c.new_zeros(spn.outputs)
     w_c, groups = spn.w_c, spn.output_groups
@@ -204,7 +224,7 @@ def _undo_norm(spn: SPN, x: Tensor, bias: Tensor | None, norm: nn.Module | None)
     if spn.norm is None:
         assert spn.bias is not None
         spn.bias.copy_(offset)
-    elif isinstance(norm, _NORMS):
+    elif isinstance(norm, NORMS):
         assert norm.running_mean is not None and norm.running_var is not None
         _set(spn.norm, norm.running_mean - offset, norm.running_var)
         spn.norm.eps = norm.eps

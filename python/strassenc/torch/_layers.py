@@ -21,7 +21,8 @@ def pair(size: Size) -> tuple[int, int]:
 
 class SPN(nn.Module):
     """What the layers have in common: `y = W_c[a ⊙ norm(W_b x)]`, and then the batch norm `norm`,
-    or a bias where there is none, as in a network's last layer.
+    or a bias where there is none, as in a network's last layer. In a network of sequences there is
+    no norm between either.
 
     `w_b` is `[r, inputs / groups, K_h, K_w]` and `w_c` `[outputs, r, p_h, p_w]`, of a dense layer
     without the last two axes; `a` is `[r]`. A `plain` layer has W_c = 1.
@@ -30,7 +31,7 @@ class SPN(nn.Module):
     w_c: nn.Parameter | None
     norm: nn.BatchNorm1d | nn.BatchNorm2d | None
     bias: nn.Parameter | None
-    hidden: nn.BatchNorm1d | nn.BatchNorm2d
+    hidden: nn.BatchNorm1d | nn.BatchNorm2d | None
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class SPN(nn.Module):
         *,
         groups: int,
         norm: bool,
+        hidden_norm: bool = True,
         threshold: float,
         quantiser: Quantiser,
     ) -> None:
@@ -50,14 +52,17 @@ class SPN(nn.Module):
         norms = nn.BatchNorm2d if len(w_b) == 4 else nn.BatchNorm1d
         self.w_b = nn.Parameter(torch.empty(w_b))
         self.a = nn.Parameter(torch.ones(self.r))
-        self.hidden = norms(self.r, affine=False)
+        self.hidden = norms(self.r, affine=False) if hidden_norm else None
         self.w_c = nn.Parameter(torch.empty(w_c)) if w_c else None
         self.norm = norms(outputs) if norm else None
         self.bias = None if norm else nn.Parameter(torch.zeros(outputs))
         for w in (self.w_b, self.w_c):
             if w is not None:
                 columns = w.shape[1] if w is self.w_c else w[0].numel()
-                nn.init.uniform_(w, -1 / math.sqrt(columns), 1 / math.sqrt(columns))
+                # Without a norm W_b keeps the variance of what enters.
+                keeps = w is self.w_b and self.hidden is None
+                limit = math.sqrt((3 if keeps else 1) / columns)
+                nn.init.uniform_(w, -limit, limit)
 
     @property
     def output_groups(self) -> int:
@@ -94,17 +99,27 @@ class SPN(nn.Module):
             w_c = w_c.unflatten(0, (p_h, p_w, self.outputs)).permute(2, 3, 0, 1)
         return w_b, w_c
 
+    def multiply(self, u: Tensor) -> Tensor:
+        """a ⊙ norm(u), with channels on axis 1, of sequences on the last one."""
+        v = u if self.hidden is None else self.hidden(u)
+        return v * (self.a.view(-1, 1, 1) if self.w_b.ndim == 4 else self.a)
+
     def finish(self, y: Tensor) -> Tensor:
         """What follows W_c."""
         if self.norm is not None:
             z: Tensor = self.norm(y)
             return z
-        assert self.bias is not None
-        return y + self.bias.view(1, -1, *[1] * (y.ndim - 2))
+        if self.bias is None:
+            return y
+        return y + (self.bias.view(-1, 1, 1) if self.w_b.ndim == 4 else self.bias)
 
 
 class SPNLinear(SPN):
-    """A dense layer of `r` multiplications, `[n, in_features]` to `[n, out_features]`."""
+    """A dense layer of `r` multiplications, `[n, in_features]` to `[n, out_features]`.
+
+    Without norms (`norm=False, hidden_norm=False`) it is one of a network of sequences, and reads
+    `[n, steps, in_features]` as well.
+    """
 
     def __init__(
         self,
@@ -113,6 +128,7 @@ class SPNLinear(SPN):
         *,
         r: int | None = None,
         norm: bool = True,
+        hidden_norm: bool = True,
         plain: bool = False,
         threshold: float = 0.7,
         quantiser: Quantiser = "twn",
@@ -124,13 +140,14 @@ class SPNLinear(SPN):
             out_features,
             groups=1,
             norm=norm,
+            hidden_norm=hidden_norm,
             threshold=threshold,
             quantiser=quantiser,
         )
 
     def forward(self, x: Tensor) -> Tensor:
         w_b, w_c = self.effective()
-        v = self.hidden(F.linear(x, w_b)) * self.a
+        v = self.multiply(F.linear(x, w_b))
         return self.finish(v if w_c is None else F.linear(v, w_c))
 
     def extra_repr(self) -> str:
@@ -184,7 +201,7 @@ class SPNConv2d(SPN):
             reach = (patches - 1) * step[axis] + w_b.shape[2 + axis]
             pads += [self.padding[axis], reach - x.shape[2 + axis] - self.padding[axis]]
         u = F.conv2d(F.pad(x, pads), w_b, stride=step, groups=self.groups)
-        y = self.hidden(u) * self.a.view(1, -1, 1, 1)
+        y = self.multiply(u)
         if w_c is not None:
             groups = self.output_groups
             # [outputs, r / groups, …] to [r, outputs / groups, …].

@@ -20,7 +20,8 @@ class _Ternary(torch.autograd.Function):
         threshold = torch.where(largest > threshold, threshold, largest / 2)
         signs = torch.sign(rows) * (size > threshold)
         if products is None:
-            products = torch.zeros_like(rows, dtype=torch.long)
+            kept, n = (size * signs.abs()).sum(), signs.abs().sum()
+            return signs * torch.where(n > 0, kept / n.clamp(min=1), 1)
         count = int(products.max()) + 1
         kept, n = (
             rows.new_zeros(count).index_add_(0, products.flatten(), part.flatten())

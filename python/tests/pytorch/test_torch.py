@@ -49,10 +49,44 @@ def cnn(quantiser: Any = "twn") -> nn.Module:
     )
 
 
+class Functional(nn.Module):
+    """Branches, poolings and flattening that are no modules, and one module that serves twice."""
+
+    def __init__(self, linear: Any, convolution: Any) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.stem = convolution(2, 6)
+        self.one, self.two = convolution(6, 6), convolution(6, 6)
+        self.side, self.narrow = convolution(6, 4), convolution(6, 3)
+        self.rectify = nn.ReLU(inplace=True)
+        self.classes = linear(13 * 2 * 1, 3)
+
+    def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
+        if scale is not None:
+            x = x * scale
+        x = F.relu(F.max_pool2d(self.stem(x), 2, 1))
+        y: Tensor = self.two(self.rectify(self.one(x)))
+        y += x
+        x = self.rectify(y)
+        x = torch.cat([torch.relu(self.side(x)), self.narrow(x).relu(), x], dim=1)
+        x = F.dropout(F.avg_pool2d(x, 2), 0.0, self.training)
+        x = F.adaptive_max_pool2d(x, (2, 1))
+        y = self.classes(x.view(x.size(0), -1))
+        return y
+
+
+def functional() -> nn.Module:
+    return Functional(
+        lambda n, m: SPNLinear(n, m, r=5, norm=False),
+        lambda n, m: SPNConv2d(n, m, 3, 1, 1, r=7),
+    )
+
+
 def samples(net: nn.Module, n: int = 24) -> tuple[Tensor, Tensor]:
     """Values of the input's format, u8 · 2^-8, and classes."""
     generator = torch.Generator().manual_seed(1)
-    shape = (12,) if isinstance(net[0], SPNLinear) else (2, 9, 7)  # type: ignore[index]
+    dense = isinstance(next(net.children()), SPNLinear)
+    shape = (12,) if dense else (2, 9, 7) if isinstance(net, nn.Sequential) else (2, 9, 5)
     x = torch.randint(0, 256, (n, *shape), generator=generator) / 256
     return x, torch.arange(n) % 3
 
@@ -71,7 +105,7 @@ def seen(net: nn.Module, x: Tensor) -> nn.Module:
     return net.eval()
 
 
-NETWORKS = [mlp, cnn, lambda: cnn("row")]
+NETWORKS = [mlp, cnn, lambda: cnn("row"), functional]
 
 
 def begin(net: nn.Module, folder: Path, full: int, ternary: int) -> tuple[Path, Tensor]:
@@ -240,9 +274,90 @@ def test_what_is_not_understood_is_named() -> None:
             y: Tensor = self.two(torch.tanh(self.one(x)))
             return y
 
-    with pytest.raises(sc.Error, match="`two`: does not read what `one` yields"):
+    line = Odd.forward.__code__.co_firstlineno + 1
+    with pytest.raises(sc.Error, match=rf"`tanh` \(.*test_torch.py, line {line}\): is not und"):
         sc.torch.describe(Odd(), torch.rand(3, 4))
-    with pytest.raises(sc.Error, match="`1`: is a Tanh"):
+    with pytest.raises(sc.Error, match="`1` is a Tanh"):
         sc.torch.describe(nn.Sequential(SPNLinear(4, 4), nn.Tanh()), torch.rand(3, 4))
     with pytest.raises(sc.Error, match="norm=False"):
         sc.torch.describe(nn.Sequential(SPNLinear(4, 4)), torch.rand(3, 4))
+
+
+def test_functions_are_understood_as_the_modules_that_do_the_same() -> None:
+    def convolution(n: int, m: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(n, m, 3, 1, 1, bias=False), nn.BatchNorm2d(m))
+
+    teacher = Functional(nn.Linear, convolution)
+    x = torch.rand(50, 2, 9, 5)
+    seen(teacher, x)
+    net = sc.torch.from_torch(teacher, x, r=3)
+    with torch.no_grad():
+        due = teacher(x)
+        assert (net(x) - due).abs().max() < 1e-4 * due.abs().max()
+    layers, _ = sc.torch.describe(net, x)
+    pool = {"size": (2, 2), "stride": (1, 1), "pad": (0, 0)}
+    # A largest value and max(0, x) commute; the integers have the second right behind the sums.
+    assert layers[1:3] == ["relu", {"max_pool": pool}]
+    assert [name for layer in layers if isinstance(layer, dict) for name in layer] == [
+        *("conv2d", "max_pool", "residual", "concat", "average_pool", "max_pool", "dense"),
+    ]
+    concat = layers[5]["concat"]
+    assert concat["shortcut"] == [] and "concat" in concat["body"][0]
+
+
+def test_all_that_is_not_understood_is_named_at_once() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one = nn.Conv2d(2, 4, 3, padding=1, padding_mode="reflect")
+            self.two, self.three = nn.Conv2d(4, 4, 3, dilation=2), nn.Conv2d(4, 4, 1)
+            self.classes = nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = F.elu(self.one(x))
+            x = self.three(self.two(x)) * 2
+            y: Tensor = self.classes(F.max_pool2d(self.three(x), 2, ceil_mode=True).mean((2, 3)))
+            return y
+
+    with pytest.raises(sc.Error, match="6 places") as raised:
+        sc.torch.from_torch(Odd(), torch.rand(3, 2, 9, 9))
+    functions = ("`elu` (", "`mul` (", "`max_pool2d` (")
+    for part in ("`one` is Conv2d", "`two` is Conv2d", "`three` is called in", *functions):
+        assert part in raised.value.cause
+
+
+class Block(nn.Module):
+    def __init__(self, body: Any) -> None:
+        super().__init__()
+        self.one, self.two, self.body = nn.Linear(4, 4), nn.Linear(4, 4), body
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.body(self, x)
+        return y
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (lambda net, x: net.two(F.relu_(y := net.one(x)) + y), "changes in place"),
+        (lambda net, x: net.two(net.one(x) if x.sum() > 0 else x), "cannot be followed"),
+        (lambda net, x: net.two(torch.cat([x, net.one(x)], 1)[:, :4]), "begins with what enters"),
+        (lambda net, x: net.two(F.relu(x) + F.relu(net.one(x))), "adds nothing that comes"),
+        (lambda net, x: F.relu(net.one(x)), "does not end with a linear layer"),
+        (lambda net, x: net.two(net.one(x) + 1), "is not of values"),
+    ],
+)
+def test_what_no_description_says_is_refused(body: Any, cause: str) -> None:
+    with pytest.raises(sc.Error, match=cause):
+        sc.torch.from_torch(Block(body), torch.rand(3, 4))
+
+
+def test_values_that_change_in_place_are_seen() -> None:
+    def body(net: Any, x: Tensor) -> Tensor:
+        y = F.relu(net.one(x))
+        z = y
+        y += x
+        return net.two(z)  # type: ignore[no-any-return]
+
+    with pytest.raises(sc.Error, match="yields something else than what it calls"):
+        sc.torch.from_torch(Block(body), torch.rand(3, 4))

@@ -150,7 +150,7 @@ impl<W: Weights> Checkpoint<W> {
     }
 
     /// Takes over numbers from elsewhere, by the names that they have in a checkpoint: those of the
-    /// network, without the optimiser's.
+    /// float network, without the optimiser's.
     ///
     /// # Errors
     /// Where one is missing, too many, of another shape, or not a number.
@@ -159,7 +159,8 @@ impl<W: Weights> Checkpoint<W> {
         let of_optimiser = |name: &str| name.ends_with(".first") || name.ends_with(".second");
         for Tensor { name, shape, numbers } in self.weights.tensors() {
             let Numbers::F32(numbers) = numbers else { continue };
-            if of_optimiser(&name) {
+            // A network of sequences has the state of those in training, too.
+            if !name.starts_with("float.") || of_optimiser(&name) {
                 continue;
             }
             let place = format!("tensor `{name}`");

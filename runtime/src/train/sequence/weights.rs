@@ -11,7 +11,7 @@ use crate::train::loss::Score;
 use crate::train::optimiser::Rule;
 use crate::train::schedule::Phase;
 use crate::train::streams::{Stream, generator};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 /// The network in training, and where it is in the text.
@@ -138,6 +138,24 @@ impl Checkpoint<Weights> {
     /// the start.
     pub fn score(&self, text: &[u32], sequences: usize) -> Score {
         evaluate(&self.weights.float, text, sequences, &self.network.train)
+    }
+
+    /// The logits of the float network, `[steps · sequences, outputs]`, row t · sequences + s those
+    /// of input t of sequence s, for symbols `[sequences, steps]`, each sequence from the start.
+    ///
+    /// # Errors
+    /// Where there is a symbol that the network does not know.
+    pub fn float_outputs(&self, x: ArrayView2<u32>) -> Result<Array2<f32>> {
+        let count = self.symbols().count() as u32;
+        if let Some(((s, t), symbol)) = x.indexed_iter().find(|(_, symbol)| **symbol >= count) {
+            return Err(Error::input(
+                format_args!("sequence {s}"),
+                format_args!("input {t} is {symbol}, the network knows {count} symbols"),
+            ));
+        }
+        let (tokens, sequences) = (x.t().iter().copied().collect::<Vec<_>>(), x.nrows());
+        let tokens = Tokens { tokens: &tokens, sequences };
+        Ok(self.weights.float.evaluate(tokens, &mut self.weights.float.start(sequences)))
     }
 
     /// The float network: what it yields for the next input of one sequence from the start, h of
