@@ -1,12 +1,21 @@
-//! Data sets as four `.npy` arrays: samples on the first axis of x, one class for each in y.
+//! Data sets as four arrays of NumPy: samples on the first axis of x, one class for each in y.
 
 use super::npy::Npy;
+use super::npz::Npz;
 use super::{DataSet, Values, labels};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// The data set in four files, or in a folder of them; a number v is v · 2^-frac, by default frac =
-/// 8 for bytes, else 0.
+/// The four arrays, by the names that they have here and in other sets: those of Keras, of MedMNIST.
+const NAMES: [[&str; 2]; 4] = [
+    ["x_train", "train_images"],
+    ["y_train", "train_labels"],
+    ["x_test", "test_images"],
+    ["y_test", "test_labels"],
+];
+
+/// The data set in four `.npy` files, or in a folder of them; a number v is v · 2^-frac, by default
+/// frac = 8 for bytes, else 0.
 pub fn load(name: &str, files: &[PathBuf], frac: Option<i32>) -> Result<DataSet> {
     let files = match files {
         [folder] => {
@@ -16,65 +25,83 @@ pub fn load(name: &str, files: &[PathBuf], frac: Option<i32>) -> Result<DataSet>
                      the four files",
                 ));
             }
-            ["x_train", "y_train", "x_test", "y_test"].map(|stem| in_folder(folder, stem))
+            NAMES.map(|names| {
+                let file = |name: String| folder.join(name + ".npy");
+                written(names)
+                    .map(file)
+                    .find(|path| path.is_file())
+                    .unwrap_or(file(names[0].into()))
+            })
         }
         [a, b, c, d] => [a, b, c, d].map(Clone::clone),
         _ => return Err(Error::internal("arrays", "wrong number of files")),
     };
-    let [x_train, y_train, x_test, y_test] = &files;
-    let (shape, train, train_labels) = split(x_train, y_train, frac)?;
-    let (test_shape, test, test_labels) = split(x_test, y_test, frac)?;
-    if shape != test_shape {
-        return Err(Error::input(
-            x_test.display(),
-            format_args!(
-                "has samples of shape {test_shape:?}, {} has {shape:?}",
-                x_train.display()
-            ),
-        ));
+    of_arrays(name, frac, |i| Npy::read(&files[i]))
+}
+
+/// The data set in an `.npz` file, likewise.
+pub fn load_archive(name: &str, file: &Path, frac: Option<i32>) -> Result<DataSet> {
+    let archive = Npz::read(file)?;
+    let mut found = vec![];
+    for names in NAMES {
+        let array = written(names).find(|name| archive.names().any(|there| there == name));
+        found.push(array.ok_or_else(|| {
+            let there = archive.names().take(12).collect::<Vec<_>>().join(", ");
+            let cause = format!("has no array `{}` among {there}", names[0]);
+            let names = NAMES.map(|names| names[0]).join(", ");
+            Error::input(file.display(), cause).help(format_args!("name its arrays {names}"))
+        })?);
     }
-    let places = [y_train, y_test].map(|path| path.display().to_string());
-    let classes =
-        labels::of_numbers([&train_labels, &test_labels], places.each_ref().map(String::as_str))?;
+    of_arrays(name, frac, |i| archive.array(&found[i]))
+}
+
+/// `x_train`, or as some write it `X_train` or `X_TRAIN`, and so on.
+fn written(names: [&str; 2]) -> impl Iterator<Item = String> {
+    names.into_iter().flat_map(|name| {
+        let capital = name.replacen(['x', 'y'], &name[..1].to_uppercase(), 1);
+        [name.to_owned(), capital, name.to_uppercase()]
+    })
+}
+
+/// The data set in four arrays, each read in its turn.
+fn of_arrays(
+    name: &str,
+    frac: Option<i32>,
+    read: impl Fn(usize) -> Result<Npy>,
+) -> Result<DataSet> {
+    let [(shape, train, y_train), (test_shape, test, y_test)] =
+        [split(read(0)?, read(1)?, frac)?, split(read(2)?, read(3)?, frac)?];
+    if shape != test_shape {
+        let cause =
+            format!("has test samples of shape {test_shape:?}, its train samples have {shape:?}");
+        return Err(Error::input(format_args!("data set `{name}`"), cause));
+    }
+    let places = [&y_train, &y_test].map(|(place, _)| place.as_str());
+    let classes = labels::of_numbers([&y_train.1, &y_test.1], places)?;
     Ok(DataSet::new(name, shape, classes, [train, test]))
 }
 
-/// `x_train.npy`, or as some write it `X_train.npy` or `X_TRAIN.npy`.
-fn in_folder(folder: &Path, stem: &str) -> PathBuf {
-    let capital = stem.replacen(['x', 'y'], &stem[..1].to_uppercase(), 1);
-    let names =
-        [stem.to_owned(), capital, stem.to_uppercase()].map(|stem| folder.join(stem + ".npy"));
-    names.iter().find(|path| path.is_file()).unwrap_or(&names[0]).clone()
-}
+/// Labels, and where they were read.
+type Labels = (String, Vec<i64>);
 
 /// The shape of a sample, the values and the labels.
-fn split(x: &Path, y: &Path, frac: Option<i32>) -> Result<(Vec<usize>, Values, Vec<i64>)> {
-    let (x_file, y_file) = (Npy::read(x)?, Npy::read(y)?);
-    let Some((samples, shape)) = x_file.shape.split_first() else {
-        return Err(Error::input(
-            x.display(),
-            "is a single number: the first axis must be the samples",
-        ));
+fn split(x: Npy, y: Npy, frac: Option<i32>) -> Result<(Vec<usize>, Values, Labels)> {
+    let Some((samples, shape)) = x.shape.split_first() else {
+        let cause = "is a single number: the first axis must be the samples";
+        return Err(Error::input(x.place(), cause));
     };
-    if x_file.shape.contains(&0) {
-        return Err(Error::input(
-            x.display(),
-            format_args!("has shape {:?}: it is empty", x_file.shape),
-        ));
+    if x.shape.contains(&0) {
+        return Err(Error::input(x.place(), format_args!("has shape {:?}: it is empty", x.shape)));
     }
     let shape = if shape.is_empty() { vec![1] } else { shape.to_vec() };
-    let frac = frac.unwrap_or(if x_file.is_u8() { 8 } else { 0 });
-    let x_values = x_file.values(frac)?;
-    if !matches!(y_file.shape[..], [n] | [n, 1] if n == *samples) {
+    let values = x.values(frac.unwrap_or(if x.is_u8() { 8 } else { 0 }))?;
+    if !matches!(y.shape[..], [n] | [n, 1] if n == *samples) {
         return Err(Error::input(
-            y.display(),
-            format_args!(
-                "has shape {:?}, it must be [{samples}]: one class per sample",
-                y_file.shape
-            ),
+            y.place(),
+            format_args!("has shape {:?}, it must be [{samples}]: one class per sample", y.shape),
         ));
     }
-    Ok((shape, x_values, y_file.integers()?.into_iter().collect()))
+    Ok((shape, values, (y.place().to_owned(), y.integers()?.into_iter().collect())))
 }
 
 #[cfg(test)]
@@ -109,7 +136,7 @@ mod tests {
         let y = || array![0, 1].into_dyn();
         let empty = || ArrayD::from_shape_vec(vec![0, 1 << 40], vec![]).unwrap();
         for (arrays, cause) in [
-            ([x(), y(), array![[1], [2]].into_dyn(), y()], "samples of shape [1]"),
+            ([x(), y(), array![[1], [2]].into_dyn(), y()], "test samples of shape [1]"),
             ([x(), y(), x(), array![0].into_dyn()], "has shape [1], it must be [2]"),
             (
                 [x(), array![[0, 1], [1, 0]].into_dyn(), x(), y()],

@@ -1,8 +1,8 @@
 //! Tables: one sample a line, numbers and a label.
 
-use super::labels::{self, Classes};
+use super::labels;
 use super::values::Column;
-use super::{DataSet, MAX_ELEMENTS, Values, gzip, split_by_class};
+use super::{DataSet, MAX_ELEMENTS, Values, gzip};
 use crate::error::{Error, Result};
 use crate::files;
 use csv::{ReaderBuilder, Trim};
@@ -38,7 +38,9 @@ pub fn load(name: &str, files: &[PathBuf], label: Option<&str>, frac: i32) -> Re
             ),
         ));
     }
-    let mut classes = classes_of(&tables)?;
+    let words = [0, 1].map(|i| tables.get(i).map_or(&[][..], |table| &table.labels));
+    let places = [0, 1].map(|i| tables.get(i).map_or("", |table| &table.place));
+    let mut classes = labels::of_words(words, places)?;
     let count = tables.iter().filter(|table| table.counts).map(|table| {
         format!(
             "{}: the first column counts the lines; `cut` leaves it out, if it says nothing else",
@@ -47,43 +49,8 @@ pub fn load(name: &str, files: &[PathBuf], label: Option<&str>, frac: i32) -> Re
     });
     classes.notes.extend(count);
     let shape = vec![tables[0].features];
-    match <[Table; 2]>::try_from(tables) {
-        Ok(two) => Ok(DataSet::new(name, shape, classes, two.map(|table| table.values))),
-        Err(one) => {
-            let [all, _] = &classes.labels;
-            let (train, test) = split_by_class(all);
-            if test.is_empty() {
-                return Err(Error::input(
-                    files[0].display(),
-                    "has no class with five samples, so none can be tested",
-                )
-                .help("give a second file with the test samples"));
-            }
-            let labels = [&train, &test].map(|samples| samples.iter().map(|i| all[*i]).collect());
-            let values = [&train, &test].map(|samples| one[0].values.select(samples));
-            Ok(DataSet::new(name, shape, Classes { labels, ..classes }, values))
-        }
-    }
-}
-
-/// The classes of the samples of one or two tables.
-fn classes_of(tables: &[Table]) -> Result<Classes> {
-    let words = [0, 1].map(|i| tables.get(i).map_or(&[][..], |table| &table.labels));
-    let places = [0, 1].map(|i| tables.get(i).map_or("", |table| &table.place));
-    let (all, mut numbers) = (words, [vec![], vec![]]);
-    for ((words, numbers), place) in words.iter().zip(&mut numbers).zip(places) {
-        for (sample, word) in words.iter().enumerate() {
-            let Some(v) = number(word) else { return labels::in_order(all, places) };
-            if v.fract() != 0.0 || v.abs() > (1u64 << 53) as f64 {
-                let cause = format!(
-                    "sample {sample} has label {word}: a class is a whole number or a word"
-                );
-                return Err(Error::input(place, cause).help(labels::HELP));
-            }
-            numbers.push(v as i64);
-        }
-    }
-    labels::of_numbers([&numbers[0], &numbers[1]], places)
+    let values = tables.into_iter().map(|table| table.values).collect();
+    DataSet::of_parts(name, &files[0].display().to_string(), shape, classes, values)
 }
 
 fn number(text: &str) -> Option<f64> {

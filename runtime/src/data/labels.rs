@@ -64,6 +64,27 @@ pub fn of_numbers(labels: [&[i64]; 2], places: [&str; 2]) -> Result<Classes> {
     Ok(Classes { labels, count: most as usize + 1, names: None, notes: vec![] })
 }
 
+/// The classes that words name: numbers where all of them are numbers, else words.
+///
+/// # Errors
+/// Where a number is not whole, or as [`of_numbers`] or [`in_order`].
+pub fn of_words(words: [&[String]; 2], places: [&str; 2]) -> Result<Classes> {
+    let mut numbers = [vec![], vec![]];
+    for ((some, numbers), place) in words.iter().zip(&mut numbers).zip(places) {
+        for (sample, word) in some.iter().enumerate() {
+            let Ok(v) = word.parse::<f64>() else { return in_order(words, places) };
+            if v.fract() != 0.0 || v.abs() > (1u64 << 53) as f64 {
+                let cause = format!(
+                    "sample {sample} has label {word}: a class is a whole number or a word"
+                );
+                return Err(Error::input(place, cause).help(HELP));
+            }
+            numbers.push(v as i64);
+        }
+    }
+    of_numbers([&numbers[0], &numbers[1]], places)
+}
+
 /// The classes that labels of any kind name: those that occur, in their order.
 ///
 /// # Errors

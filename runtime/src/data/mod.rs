@@ -10,9 +10,11 @@ mod digits;
 mod find;
 mod gzip;
 mod idx;
+mod images;
 mod labels;
 pub mod ngram;
 pub mod npy;
+mod npz;
 mod spec;
 pub mod text;
 mod values;
@@ -86,10 +88,25 @@ impl DataSet {
     ///
     /// # Errors
     /// Where they cannot, even if they have as many elements: axes in another order are another
-    /// image. The help says how to order them, if that is all, or else `otherwise`.
+    /// image. The help says how to order them, if that is all, or else `otherwise`. Square images
+    /// with their channels first are refused even where the network takes that shape.
     pub fn check_shape(&self, takes: &[usize], otherwise: &str) -> Result<()> {
         let axes =
             |shape: &[usize]| shape.iter().copied().filter(|size| *size != 1).collect::<Vec<_>>();
+        if let [channels @ (1 | 3 | 4), height, width] = self.shape[..]
+            && (self.shape == takes && height == width && height > 4)
+        {
+            let place = format!("data set `{}`", self.name);
+            let cause = format!(
+                "has samples of shape {takes:?}, and so the network takes them: {channels} rows of \
+                 {height} pixels of {width} channels; they seem to be images, channels first"
+            );
+            return Err(Error::input(place, cause).help(format_args!(
+                "set `shape = [{height}, {width}, {channels}]` and move the channels last: \
+                 x = np.moveaxis(x, 1, -1)\n\
+                 or, if {channels} rows are meant, give rows of numbers: x.reshape(len(x), -1)"
+            )));
+        }
         let (has, due) = (axes(&self.shape), axes(takes));
         if has == due || has.len() <= 1 && self.elements() == takes.iter().product::<usize>() {
             return Ok(());
@@ -149,6 +166,36 @@ impl DataSet {
             notes,
             train: Split { x: train, labels: train_labels },
             test: Split { x: test, labels: test_labels },
+        }
+    }
+
+    /// Makes a data set of the values of train and test samples, or of one part, of which every
+    /// fifth sample of each class is a test sample; `place` names it.
+    ///
+    /// # Errors
+    /// Where no class of one part has five samples.
+    fn of_parts(
+        name: &str,
+        place: &str,
+        shape: Vec<usize>,
+        classes: Classes,
+        values: Vec<Values>,
+    ) -> Result<DataSet> {
+        match <[Values; 2]>::try_from(values) {
+            Ok(two) => Ok(DataSet::new(name, shape, classes, two)),
+            Err(one) => {
+                let [all, _] = &classes.labels;
+                let (train, test) = split_by_class(all);
+                if test.is_empty() {
+                    let cause = "has no class with five samples, so none can be tested";
+                    return Err(Error::input(place, cause)
+                        .help("name the test samples' place behind it, after a comma"));
+                }
+                let labels =
+                    [&train, &test].map(|samples| samples.iter().map(|i| all[*i]).collect());
+                let values = [&train, &test].map(|samples| one[0].select(samples));
+                Ok(DataSet::new(name, shape, Classes { labels, ..classes }, values))
+            }
         }
     }
 
@@ -270,11 +317,15 @@ mod tests {
             (&[64], &[8, 8]),
             (&[1, 192], &[8, 8, 3]),
             (&[1], &[1, 1, 1]),
+            (&[192], &[3, 8, 8]),
+            (&[3, 8, 9], &[3, 8, 9]),
         ] {
             of_shape(has).check_shape(takes, "").unwrap();
         }
         for (has, takes, help) in [
-            (&[3, 8, 8][..], &[8, 8, 3][..], "move the channels last: x = np.moveaxis(x, 1, -1)"),
+            (&[3, 8, 8][..], &[3, 8, 8][..], "set `shape = [8, 8, 3]` and move the channels last"),
+            (&[1, 8, 8], &[1, 8, 8], "rows of numbers: x.reshape(len(x), -1)"),
+            (&[3, 8, 8], &[8, 8, 3], "move the channels last: x = np.moveaxis(x, 1, -1)"),
             (&[3, 4, 8], &[4, 8, 3], "move the channels last: x = np.moveaxis(x, 1, -1)"),
             (&[8, 3, 4], &[4, 8, 3], "x = np.transpose(x, (0, 3, 1, 2))"),
             (&[8, 16], &[16, 8], "x = np.transpose(x, (0, 2, 1))"),
@@ -283,11 +334,8 @@ mod tests {
             (&[63], &[8, 8], "another"),
         ] {
             let e = of_shape(has).check_shape(takes, "another").unwrap_err().to_string();
-            assert!(
-                e.contains(&format!("samples of shape {has:?}, the network takes {takes:?}")),
-                "{e}"
-            );
-            assert!(e.contains(help), "{e}");
+            assert!(e.contains(&format!("samples of shape {has:?}, ")), "{e}");
+            assert!(e.contains("the network takes") && e.contains(help), "{e}");
         }
     }
 

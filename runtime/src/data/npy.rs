@@ -57,8 +57,20 @@ impl Npy {
             false => Err(NO_MAGIC.to_owned()),
         };
         let bytes = files::read_if(path, begins)?;
-        let place = path.display().to_string();
-        parse(place.clone(), &bytes).map_err(|cause| Error::input(place, cause))
+        Npy::of_bytes(path.display().to_string(), &bytes)
+    }
+
+    /// Reads what a file holds; `place` names it.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn of_bytes(place: String, bytes: &[u8]) -> Result<Npy> {
+        parse(place.clone(), bytes).map_err(|cause| Error::input(place, cause))
+    }
+
+    /// The file that it was read from.
+    pub fn place(&self) -> &str {
+        &self.place
     }
 
     /// The elements as integers, `[shape]`. Floats are accepted where they are whole.

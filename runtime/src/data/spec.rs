@@ -1,6 +1,6 @@
 //! The text that names a data set on the command line.
 
-use super::{DataSet, arrays, csv, digits, find, idx, text};
+use super::{DataSet, arrays, csv, digits, find, idx, images, text};
 use crate::error::{Error, Result, closest};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,11 @@ idx:FOLDER           {train,t10k}-{images-idx3,labels-idx1}-ubyte, plain or .gz
 npy:FOLDER           x_train.npy, y_train.npy, x_test.npy, y_test.npy: samples on
                      the first axis of x, classes from 0 in y
 npy:X,Y,XTEST,YTEST  four files by name
+npz:FILE             an archive of those four, also of train_images, train_labels, …
+images:FOLDER        PNG and JPEG images of one size in a folder for each class, below
+                     train and test, where FOLDER has those; else every fifth image of
+                     each class is a test sample
+images:TRAIN,TEST    two such folders by name
 csv:FILE[,TESTFILE]  a sample a line, an optional header; `,`, `;`, tabs or blanks between
                      numbers; of one file, every fifth sample of each class is a test sample
 Options follow after commas:
@@ -22,6 +27,8 @@ label=NAME|N         column of the label in a CSV file, by its header or counted
                      from 1; default: the last
 frac=N               real value = number · 2^-N; default: 8 for bytes (IDX files,
                      uint8 arrays: pixels), else 0
+An image is [height, width] or [height, width, channels], channels last: arrays of
+images are [N, height, width, channels], or [N, numbers] in that order.
 In a path and in a name, `\\,` is a comma, `\\=` an equals sign and `\\\\` a backslash.
 Labels are numbers from 0 or, where 0 is not among them, any numbers or words: then the
 classes are those that occur, in their order.";
@@ -38,6 +45,8 @@ pub enum Source {
     Known { name: String, folder: Option<PathBuf> },
     Idx { folder: PathBuf, frac: i32 },
     Npy { files: Vec<PathBuf>, frac: Option<i32> },
+    Npz { file: PathBuf, frac: Option<i32> },
+    Images { folders: Vec<PathBuf> },
     Csv { files: Vec<PathBuf>, label: Option<String>, frac: i32 },
 }
 
@@ -58,7 +67,7 @@ pub fn parse(spec: &str) -> Result<Source> {
     for part in rest.map(split).unwrap_or_default() {
         match (part.strip_prefix("label="), part.strip_prefix("frac=")) {
             (Some(name), _) if kind == "csv" => label = Some(unescape(name)),
-            (_, Some(n)) if matches!(kind, "idx" | "npy" | "csv") => match n.parse() {
+            (_, Some(n)) if matches!(kind, "idx" | "npy" | "npz" | "csv") => match n.parse() {
                 Ok(n @ -64..=64) => frac = Some(n),
                 _ => {
                     return fail(format!("frac must be a whole number within -64..=64, not `{n}`"));
@@ -73,8 +82,11 @@ pub fn parse(spec: &str) -> Result<Source> {
     let count = files.len();
     let mut one = || match (files.len(), files.pop()) {
         (1, Some(file)) => Ok(file),
-        _ => fail(format!("{kind} takes one folder, {count} are given"))
-            .map(|_: Source| PathBuf::new()),
+        _ => {
+            let what = if kind == "npz" { "file" } else { "folder" };
+            fail(format!("{kind} takes one {what}, {count} are given"))
+                .map(|_: Source| PathBuf::new())
+        }
     };
     Ok(match kind {
         "digits" if rest.is_none() => Source::Digits,
@@ -86,6 +98,9 @@ pub fn parse(spec: &str) -> Result<Source> {
         "idx" => Source::Idx { folder: one()?, frac: frac.unwrap_or(8) },
         "npy" if matches!(count, 1 | 4) => Source::Npy { files, frac },
         "npy" => return fail(format!("npy takes a folder or four files, {count} are given")),
+        "npz" => Source::Npz { file: one()?, frac },
+        "images" if matches!(count, 1 | 2) => Source::Images { folders: files },
+        "images" => return fail(format!("images takes one or two folders, {count} are given")),
         "csv" if matches!(count, 1 | 2) => Source::Csv { files, label, frac: frac.unwrap_or(0) },
         "csv" => return fail(format!("csv takes one or two files, {count} are given")),
         _ => {
@@ -98,6 +113,8 @@ pub fn parse(spec: &str) -> Result<Source> {
                 "satellite",
                 "idx",
                 "npy",
+                "npz",
+                "images",
                 "csv",
             ];
             let near = closest(kind, sets.into_iter().chain(text::KNOWN))
@@ -170,6 +187,8 @@ pub fn absolute(spec: &str) -> Result<String> {
             ("idx".into(), paths(&[folder]), None, Some(frac).filter(|frac| *frac != 8))
         }
         Source::Npy { files, frac } => ("npy".into(), paths(&files), None, frac),
+        Source::Npz { file, frac } => ("npz".into(), paths(&[file]), None, frac),
+        Source::Images { folders } => ("images".into(), paths(&folders), None, None),
         Source::Csv { files, label, frac } => {
             ("csv".into(), paths(&files), label, Some(frac).filter(|frac| *frac != 0))
         }
@@ -191,7 +210,10 @@ fn name_in(spec: &str) -> Option<String> {
         Source::Digits => "digits".into(),
         Source::Known { name, .. } => name,
         Source::Idx { folder, .. } => name_of(&folder),
-        Source::Npy { files, .. } | Source::Csv { files, .. } => name_of(&files[0]),
+        Source::Npz { file, .. } => name_of(&file),
+        Source::Npy { files, .. }
+        | Source::Csv { files, .. }
+        | Source::Images { folders: files } => name_of(&files[0]),
     })
 }
 
@@ -218,6 +240,8 @@ impl Source {
             },
             Source::Idx { folder, frac } => idx::load(&name_of(&folder), &folder, frac),
             Source::Npy { files, frac } => arrays::load(&name_of(&files[0]), &files, frac),
+            Source::Npz { file, frac } => arrays::load_archive(&name_of(&file), &file, frac),
+            Source::Images { folders } => images::load(&name_of(&folders[0]), &folders),
             Source::Csv { files, label, frac } => {
                 csv::load(&name_of(&files[0]), &files, label.as_deref(), frac)
             }
@@ -249,6 +273,9 @@ mod tests {
             ("mnist:a,frac=4", "mnist has no option `frac`"),
             ("idx", "one folder, 0 are given"),
             ("npy:a,b,c", "four files, 3 are given"),
+            ("npz:a,b", "one file, 2 are given"),
+            ("images:a,b,c", "two folders, 3 are given"),
+            ("images:a,frac=3", "images has no option `frac`"),
             ("csv:a,b,c", "two files, 3 are given"),
             ("csv:label=x", "two files, 0 are given"),
             ("csv:a,frac=x", "not `x`"),
@@ -307,6 +334,8 @@ mod tests {
                 format!("npy:{here}/a,{here}/b,{here}/c,{here}/d,frac=0"),
             ),
             (r"csv:a\,b,label=x\,y,frac=-3".into(), format!(r"csv:{here}/a\,b,label=x\,y,frac=-3")),
+            ("npz:a.npz,frac=3".into(), format!("npz:{here}/a.npz,frac=3")),
+            ("images:a,b".into(), format!("images:{here}/a,{here}/b")),
             (r"text:/a,b".into(), r"text:/a\,b".into()),
             (r"text:a\,b".into(), format!(r"text:{here}/a\,b")),
         ] {
@@ -324,6 +353,8 @@ mod tests {
             ("mnist", Some("mnist:/a"), Some("mnist:/a")),
             ("CIFAR-10 (JPEG copy)", Some("cifar10:/a"), Some("cifar10:/a")),
             ("a", Some("npy:/x/a,frac=3"), Some("npy:/x/a,frac=3")),
+            ("a", Some("images:/x/a"), Some("images:/x/a")),
+            ("a", Some("npz:/x/a.npz"), Some("npz:/x/a.npz")),
             (r"a,b", Some(r"csv:/x/a\,b.csv"), Some(r"csv:/x/a\,b.csv")),
             ("novel", Some("text:/novel.txt"), Some("text:/novel.txt")),
             // What was given instead is not what the description says.
