@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use strassenc::adder_graph::Options;
 use strassenc::build::Build;
 use strassenc::count::{Counts, count};
@@ -110,7 +110,6 @@ fn two_budgets_are_trained_counted_and_drawn() {
 #[cfg(unix)]
 #[test]
 fn interrupted_and_killed_is_uninterrupted() {
-    use std::process::Stdio;
     use std::time::{Duration, Instant};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
@@ -150,6 +149,52 @@ fn interrupted_and_killed_is_uninterrupted() {
         assert!(whole == parts, "{name} differs");
     }
     assert_eq!(parts.read_dir().unwrap().count(), 5, "nothing is left behind");
+}
+
+/// As an array job of a cluster does: a process a point, side by side, one of them twice.
+#[test]
+fn points_of_their_own_are_one_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    done(path, &[&SWEEP[..], &["-o", "whole"]].concat());
+    let list = done(path, &[&SWEEP[..], &["--list"]].concat());
+    assert_eq!(
+        list.lines().collect::<Vec<_>>(),
+        [
+            r#"{"point":0,"run":"ratio-0.5","choices":{"ratio":0.5}}"#,
+            r#"{"point":1,"run":"ratio-1","choices":{"ratio":1.0}}"#,
+        ]
+    );
+    let point = |k| command(path, &[&SWEEP[..], &["-o", "parts", "--point", k]].concat());
+    let quiet = |k| point(k).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    for mut child in ["0", "1"].map(quiet) {
+        assert!(child.wait().unwrap().success());
+    }
+    let refused = |arguments: &[&str]| refused(path, 2, &[&SWEEP[..], arguments].concat());
+    assert!(refused(&["-o", "parts"]).contains("parts: holds a sweep already"));
+    let other = refused(&["-o", "parts", "--point", "0", "--seed", "5"]);
+    assert!(other.contains("another network description or other options"), "{other}");
+    assert!(refused(&["--point", "2"]).contains("--point: 2 is not within 0..=1"));
+    // What is done is not done again.
+    let began = std::fs::metadata(path.join("parts/ratio-1/model.safetensors")).unwrap().modified();
+    assert!(quiet("1").wait().unwrap().success());
+    let still = std::fs::metadata(path.join("parts/ratio-1/model.safetensors")).unwrap().modified();
+    assert_eq!(began.unwrap(), still.unwrap());
+
+    done(path, &[&SWEEP[..], &["-o", "parts", "--resume"]].concat());
+    for name in [
+        "sweep.csv",
+        "sweep.json",
+        "sweep.svg",
+        "ratio-0.5/model.safetensors",
+        "ratio-1/model.safetensors",
+    ] {
+        let [whole, parts] =
+            ["whole", "parts"].map(|sweep| std::fs::read(path.join(sweep).join(name)).unwrap());
+        assert!(whole == parts, "{name} differs");
+    }
+    std::fs::create_dir_all(path.join("mine/photos")).unwrap();
+    assert!(refused(&["-o", "mine", "--point", "0"]).contains("exists and is not a sweep"));
 }
 
 #[test]

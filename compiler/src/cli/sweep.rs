@@ -37,12 +37,18 @@ const SVG: &str = "sweep.svg";
 ///
 /// Ctrl-C, a crash or a failed point leave a state that --resume goes on from; --resume may also
 /// bring longer lists.
+///
+/// Points are independent, so that machines can share them: --list prints them, --point K trains
+/// one, as many side by side as there are machines with this folder, and goes on with it where it
+/// was ended. It leaves FOLDER/RUN.json, which --resume makes a part of the sweep.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc sweep digits --ratio 1/2,1,2                  into sweeps/digits
   strassenc sweep fashion-cnn --ratio 1/4,1/2,1,2 --p 1,2 --from full --teacher full -o sweep
   strassenc sweep mnist --threshold 0.7,1.2 --epochs 5,10,2
   strassenc sweep digits --ratio 1/2,1,2,4 --resume       go on after Ctrl-C, or with more points
+  strassenc sweep digits --ratio 1/2,1 --list             a JSON line for each point
+  strassenc sweep digits --ratio 1/2,1 --point 1          the second of them alone
 
 A point whose training diverges is left out with a warning; the others are trained, and the exit
 status is 2.")]
@@ -77,9 +83,15 @@ pub struct Args {
         value_parser = clap::value_parser!(u8).range(0..=2),
     )]
     effort: u8,
-    /// Go on with the sweep in the folder
+    /// Go on with the sweep in the folder: take in what --point has finished, train the rest
     #[arg(long)]
     resume: bool,
+    /// Print the points as JSON, one a line, and do nothing else
+    #[arg(long, conflicts_with_all = ["resume", "point", "json"])]
+    list: bool,
+    /// Train point K of --list alone, counted from 0
+    #[arg(long, value_name = "K", conflicts_with = "resume")]
+    point: Option<usize>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -91,6 +103,14 @@ struct Report<'a> {
     seconds: f64,
     #[serde(flatten)]
     sweep: &'a Sweep,
+}
+
+/// A line of --list.
+#[derive(Serialize)]
+struct Listed<'a> {
+    point: usize,
+    run: String,
+    choices: &'a Choices,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -116,15 +136,40 @@ pub fn run(args: Args) -> Result<()> {
         .map(|choices| choices.apply(&network).map(|network| (choices, network)))
         .collect::<Result<Vec<_>>>()?;
 
+    if args.list {
+        for (point, (choices, _)) in points.iter().enumerate() {
+            let listed = Listed { point, run: choices.name(), choices };
+            output::line(
+                serde_json::to_string(&listed).map_err(|e| Error::internal("--list", e))?,
+            )?;
+        }
+        return Ok(());
+    }
     let folder = args.output.clone().unwrap_or_else(|| Path::new("sweeps").join(&network.name));
-    let _lock = Lock::folder(&folder)?;
-    check_folder(&folder, args.resume)?;
+    let runs: Vec<String> = points.iter().map(|(choices, _)| choices.name()).collect();
     let began = Instant::now();
+    if let Some(k) = args.point {
+        let count = points.len();
+        let Some((choices, of_point)) = points.into_iter().nth(k) else {
+            let cause = format!("{k} is not within 0..={}", count - 1);
+            return Err(Error::input("--point", cause).help("--list prints all points"));
+        };
+        return one_point(&args, &network, choices, &of_point, (&folder, &runs), began);
+    }
+    let _lock = Lock::folder(&folder)?;
+    check_folder(&folder, &runs, args.resume)?;
     let data = args.training.load(&network)?;
     let mut sweep = asked(&args, &network, &data)?;
     files::tidy(&folder);
     if args.resume {
-        sweep.points = read(&folder, &sweep)?;
+        if folder.join(JSON).is_file() {
+            sweep.points = read(&folder.join(JSON), &sweep)?;
+        }
+        for file in runs.iter().map(|run| folder.join(format!("{run}.json"))) {
+            if file.is_file() {
+                read(&file, &sweep)?.into_iter().for_each(|point| sweep.insert(point));
+            }
+        }
     }
     write(&sweep, &folder)?;
 
@@ -148,14 +193,7 @@ pub fn run(args: Args) -> Result<()> {
             Err(e) => return Err(e),
         }
     }
-    let seconds = began.elapsed().as_secs_f64();
-    if args.json {
-        let report = Report { folder: &folder, seconds, sweep: &sweep };
-        output::json(&report)?;
-    } else if !sweep.points.is_empty() {
-        output::line(sweep.text())?;
-        output::line(format_args!("{} in {seconds:.1} s", folder.display()))?;
-    }
+    show(&args, &folder, &sweep, began)?;
     if failed.is_empty() {
         return Ok(());
     }
@@ -166,23 +204,78 @@ pub fn run(args: Args) -> Result<()> {
     .help("each says why above; --resume tries them again"))
 }
 
-/// Whether the folder can take the sweep.
-fn check_folder(folder: &Path, resume: bool) -> Result<()> {
-    let is_sweep = folder.join(JSON).is_file();
-    let is_free = !folder.exists()
+/// Trains one point and leaves it as a sweep of its own beside the run, which others may do with
+/// other points meanwhile; where it is done already, nothing more is done.
+fn one_point(
+    args: &Args,
+    network: &Network,
+    choices: Choices,
+    of_point: &Network,
+    (folder, runs): (&Path, &[String]),
+    began: Instant,
+) -> Result<()> {
+    if !folder.join(JSON).is_file() && !holds_only(folder, runs) {
+        return Err(not_ours(folder));
+    }
+    let data = args.training.load(network)?;
+    let mut sweep = asked(args, network, &data)?;
+    let file = folder.join(format!("{}.json", choices.name()));
+    if file.is_file() {
+        sweep.points = read(&file, &sweep)?;
+    }
+    if !is_done(&sweep, &choices, folder) {
+        sweep.insert(point(choices, of_point, &data, folder, args)?);
+        files::write(&file, json(&sweep)?.as_bytes())?;
+    }
+    show(args, folder, &sweep, began)
+}
+
+fn show(args: &Args, folder: &Path, sweep: &Sweep, began: Instant) -> Result<()> {
+    let seconds = began.elapsed().as_secs_f64();
+    if args.json {
+        return output::json(&Report { folder, seconds, sweep });
+    }
+    if !sweep.points.is_empty() {
+        output::line(sweep.text())?;
+        output::line(format_args!("{} in {seconds:.1} s", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// Whether the folder is not there, or holds only what these runs of a sweep leave in it.
+fn holds_only(folder: &Path, runs: &[String]) -> bool {
+    let is_of_run = |name: &str| {
+        runs.iter().any(|run| {
+            name.strip_prefix(run.as_str()).is_some_and(|end| ["", ".json"].contains(&end))
+        })
+    };
+    !folder.exists()
         || folder.read_dir().is_ok_and(|mut all| {
-            all.all(|entry| entry.is_ok_and(|e| files::is_temporary(&e.file_name())))
-        });
+            all.all(|entry| {
+                entry.is_ok_and(|e| {
+                    let name = e.file_name();
+                    files::is_temporary(&name) || is_of_run(&name.to_string_lossy())
+                })
+            })
+        })
+}
+
+fn not_ours(folder: &Path) -> Error {
+    Error::input(folder.display(), "exists and is not a sweep, so it is left alone")
+        .help("name another folder with -o")
+}
+
+/// Whether the folder can take the sweep of these runs.
+fn check_folder(folder: &Path, runs: &[String], resume: bool) -> Result<()> {
+    let of_point = |run: &String| folder.join(format!("{run}.json")).is_file();
+    let is_sweep = folder.join(JSON).is_file() || runs.iter().any(of_point);
     let place = folder.display();
     match (resume, is_sweep) {
         (true, false) => Err(Error::input(place, "holds no sweep to resume")
             .help("leave --resume away to begin one, or name the folder of the sweep with -o")),
         (false, true) => Err(Error::input(place, "holds a sweep already")
             .help("go on with it: --resume; or name another folder with -o")),
-        (false, false) if !is_free => {
-            Err(Error::input(place, "exists and is not a sweep, so it is left alone")
-                .help("name another folder with -o"))
-        }
+        (false, false) if !holds_only(folder, &[]) => Err(not_ours(folder)),
         _ => Ok(()),
     }
 }
@@ -217,17 +310,16 @@ fn asked(args: &Args, network: &Network, data: &DataSet) -> Result<Sweep> {
     })
 }
 
-/// The points of the sweep in the folder, which must have been asked for likewise.
-fn read(folder: &Path, asked: &Sweep) -> Result<Vec<Point>> {
-    let path = folder.join(JSON);
-    let mut old: Sweep = serde_json::from_slice(&files::read(&path)?).map_err(|e| {
+/// The points of the sweep in a file, which must have been asked for likewise.
+fn read(path: &Path, asked: &Sweep) -> Result<Vec<Point>> {
+    let mut old: Sweep = serde_json::from_slice(&files::read(path)?).map_err(|e| {
         Error::input(path.display(), format_args!("is no sweep: {e}"))
             .help("begin another one with -o")
     })?;
     let points = std::mem::take(&mut old.points);
-    if old != *asked {
+    if old != (Sweep { points: vec![], ..asked.clone() }) {
         return Err(Error::input(
-            folder.display(),
+            path.parent().unwrap_or(path).display(),
             "this sweep was begun with another network description or other options",
         )
         .help("give the same ones (the lists may differ), or name another folder with -o"));
@@ -240,8 +332,12 @@ fn write(sweep: &Sweep, folder: &Path) -> Result<()> {
         files::write(&folder.join(CSV), sweep.csv().as_bytes())?;
         files::write(&folder.join(SVG), sweep.svg()?.as_bytes())?;
     }
+    files::write(&folder.join(JSON), json(sweep)?.as_bytes())
+}
+
+fn json(sweep: &Sweep) -> Result<String> {
     let json = serde_json::to_string_pretty(sweep).map_err(|e| Error::internal(JSON, e))?;
-    files::write(&folder.join(JSON), (json + "\n").as_bytes())
+    Ok(json + "\n")
 }
 
 /// Whether the point was counted, and its model is still the one.
