@@ -13,6 +13,6 @@ fi
 "$environment/bin/pip" install --quiet .
 "$environment/bin/python" -B -m pytest -q -p no:cacheprovider python/tests
 "$environment/bin/python" -B -m mypy --cache-dir="$environment/mypy" python/strassenc \
-    python/tests examples/python
+    python/tests examples/python examples/imagenet
 python="$(cd "$environment/bin" && pwd)/python" example="$PWD/examples/python/digits.py"
 cd "$(mktemp -d)" && "$python" "$example"
