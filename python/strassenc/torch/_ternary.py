@@ -18,14 +18,15 @@ class _Ternary(torch.autograd.Function):
         # The largest weight of a row and its near equals always stay.
         largest = size.amax(1, keepdim=True)
         threshold = torch.where(largest > threshold, threshold, largest / 2)
-        signs = torch.sign(rows) * (size > threshold)
+        stays = size > threshold
+        signs = torch.sign(rows) * stays
         if products is None:
-            kept, n = (size * signs.abs()).sum(), signs.abs().sum()
+            kept, n = (size * stays).sum(), stays.sum()
             return signs * torch.where(n > 0, kept / n.clamp(min=1), 1)
         count = int(products.max()) + 1
         kept, n = (
             rows.new_zeros(count).index_add_(0, products.flatten(), part.flatten())
-            for part in (size * signs.abs(), signs.abs())
+            for part in (size * stays, stays.to(rows.dtype))
         )
         scales = torch.where(n > 0, kept / n.clamp(min=1), torch.ones_like(n))
         return signs * scales[products]
