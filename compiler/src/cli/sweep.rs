@@ -32,8 +32,9 @@ const SVG: &str = "sweep.svg";
 /// additions of W_b and W_c, each matrix once, as hardware has them that computes one window at a
 /// time; and "additions" of one inference, which are the adders of each layer times the output
 /// patches of an image (1 in dense layers). Each before sharing (nonzeros of every row less one)
-/// and after it, in the adder graphs that `strassenc verilog --adder-operands 2 --cost adders` finds
-/// at the same effort for layers that are unrolled. Biases, roundings, pooling and sums of branches are not counted.
+/// and after it, in the adder graphs that `strassenc verilog --adder-operands 2 --cost adders`
+/// finds at the same effort for layers that are unrolled. Biases, roundings, pooling and sums of
+/// branches are not counted.
 ///
 /// Ctrl-C, a crash or a failed point leave a state that --resume goes on from; --resume may also
 /// bring longer lists.

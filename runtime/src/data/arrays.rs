@@ -6,7 +6,7 @@ use super::{DataSet, Values, labels};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// The four arrays, by the names that they have here and in other sets: those of Keras, of MedMNIST.
+/// The four arrays, by the names that they have here and in Keras, and by those of MedMNIST.
 const NAMES: [[&str; 2]; 4] = [
     ["x_train", "train_images"],
     ["y_train", "train_labels"],

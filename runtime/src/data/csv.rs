@@ -10,25 +10,28 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// A table as read: labels are still words.
-struct Table {
-    place: String,
-    features: usize,
-    values: Values,
-    labels: Vec<String>,
+pub struct Table {
+    pub place: String,
+    pub features: usize,
+    pub values: Values,
+    pub labels: Vec<String>,
     /// Whether the first feature is one more in each line.
-    counts: bool,
+    pub counts: bool,
 }
 
-/// The set in one or two files. `label` names the label's column or counts it from 1; by default it
-/// is the last. A number v is v · 2^-frac.
+/// The set in one or two files, see [`read`] and [`set`].
+pub fn load(name: &str, files: &[PathBuf], label: Option<&str>, frac: i32) -> Result<DataSet> {
+    set(name, files.iter().map(|file| read(file, label, frac)).collect::<Result<_>>()?)
+}
+
+/// The set in one or two tables.
 ///
 /// Labels that are whole numbers, 0 among them, are classes as they stand; others are classes in
 /// their order.
 ///
 /// # Errors
-/// Where a file is missing, ragged or holds what is not a number, with the line and the column.
-pub fn load(name: &str, files: &[PathBuf], label: Option<&str>, frac: i32) -> Result<DataSet> {
-    let tables = files.iter().map(|file| read(file, label, frac)).collect::<Result<Vec<_>>>()?;
+/// Where the tables do not fit each other, or the labels are no classes.
+pub fn set(name: &str, tables: Vec<Table>) -> Result<DataSet> {
     if let Some(other) = tables.iter().find(|t| t.features != tables[0].features) {
         return Err(Error::input(
             &other.place,
@@ -49,15 +52,21 @@ pub fn load(name: &str, files: &[PathBuf], label: Option<&str>, frac: i32) -> Re
     });
     classes.notes.extend(count);
     let shape = vec![tables[0].features];
+    let place = tables[0].place.clone();
     let values = tables.into_iter().map(|table| table.values).collect();
-    DataSet::of_parts(name, &files[0].display().to_string(), shape, classes, values)
+    DataSet::of_parts(name, &place, shape, classes, values)
 }
 
 fn number(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-fn read(path: &Path, label: Option<&str>, frac: i32) -> Result<Table> {
+/// The table in a file. `label` names the label's column or counts it from 1; by default it is the
+/// last. A number v is v · 2^-frac.
+///
+/// # Errors
+/// Where the file is missing, ragged or holds what is not a number, with the line and the column.
+pub fn read(path: &Path, label: Option<&str>, frac: i32) -> Result<Table> {
     let place = path.display().to_string();
     let bytes = gzip::read(&place, files::read_if(path, begins)?, MAX_ELEMENTS)?;
     let text = decode(&bytes)
@@ -69,6 +78,7 @@ fn read(path: &Path, label: Option<&str>, frac: i32) -> Result<Table> {
 fn begins(bytes: &[u8]) -> std::result::Result<(), String> {
     match bytes {
         [0x1f, 0x8b, ..] | [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Ok(()),
+        [b'P', b'A', b'R', b'1', ..] => Err("is a Parquet file, not CSV: name parquet:FILE".into()),
         _ => files::begins_text(bytes),
     }
 }
@@ -274,28 +284,34 @@ fn first_line_of(
     fields: &[&str],
     label: Option<&str>,
 ) -> std::result::Result<(usize, bool), String> {
-    let columns = fields.len();
-    if columns < 2 {
-        return Err("has a single column: features and a label are needed".into());
-    }
-    let (column, named) = match label {
-        None => (columns - 1, false),
-        Some(label) => match label.parse::<usize>() {
-            Ok(n) if (1..=columns).contains(&n) => (n - 1, false),
-            Ok(n) => {
-                return Err(format!("has {columns} columns, so column {n} cannot be the label"));
-            }
-            Err(_) => match fields.iter().position(|field| *field == label) {
-                Some(column) => (column, true),
-                None => return Err(format!("has no column called `{label}` in its first line")),
-            },
-        },
-    };
+    let (column, named) = label_column(fields, label)?;
     // One number is enough to make it a sample, so that a sample with a hole is not taken for a
     // header.
     let has_number =
         fields.iter().enumerate().any(|(i, field)| i != column && number(field).is_some());
     Ok((column, named || !has_number))
+}
+
+/// The label's column among columns of these names, and whether it is named.
+pub fn label_column(
+    names: &[&str],
+    label: Option<&str>,
+) -> std::result::Result<(usize, bool), String> {
+    let columns = names.len();
+    if columns < 2 {
+        return Err("has a single column: features and a label are needed".into());
+    }
+    match label {
+        None => Ok((columns - 1, false)),
+        Some(label) => match label.parse::<usize>() {
+            Ok(n) if (1..=columns).contains(&n) => Ok((n - 1, false)),
+            Ok(n) => Err(format!("has {columns} columns, so column {n} cannot be the label")),
+            Err(_) => match names.iter().position(|name| *name == label) {
+                Some(column) => Ok((column, true)),
+                None => Err(format!("has no column called `{label}` in its first line")),
+            },
+        },
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod labels;
 pub mod ngram;
 pub mod npy;
 mod npz;
+mod parquet;
 mod spec;
 pub mod text;
 mod values;

@@ -1,6 +1,6 @@
 //! The text that names a data set on the command line.
 
-use super::{DataSet, arrays, csv, digits, find, idx, images, text};
+use super::{DataSet, arrays, csv, digits, find, idx, images, parquet, text};
 use crate::error::{Error, Result, closest};
 use std::path::{Path, PathBuf};
 
@@ -22,8 +22,9 @@ images:FOLDER        PNG and JPEG images of one size in a folder for each class,
 images:TRAIN,TEST    two such folders by name
 csv:FILE[,TESTFILE]  a sample a line, an optional header; `,`, `;`, tabs or blanks between
                      numbers; of one file, every fifth sample of each class is a test sample
+parquet:FILE[,TESTFILE]  a sample a row, likewise
 Options follow after commas:
-label=NAME|N         column of the label in a CSV file, by its header or counted
+label=NAME|N         column of the label in a table, by its header or counted
                      from 1; default: the last
 frac=N               real value = number · 2^-N; default: 8 for bytes (IDX files,
                      uint8 arrays: pixels), else 0
@@ -48,6 +49,7 @@ pub enum Source {
     Npz { file: PathBuf, frac: Option<i32> },
     Images { folders: Vec<PathBuf> },
     Csv { files: Vec<PathBuf>, label: Option<String>, frac: i32 },
+    Parquet { files: Vec<PathBuf>, label: Option<String>, frac: i32 },
 }
 
 /// Takes a text apart; nothing is read yet.
@@ -66,8 +68,10 @@ pub fn parse(spec: &str) -> Result<Source> {
     let (mut files, mut label, mut frac) = (Vec::new(), None, None);
     for part in rest.map(split).unwrap_or_default() {
         match (part.strip_prefix("label="), part.strip_prefix("frac=")) {
-            (Some(name), _) if kind == "csv" => label = Some(unescape(name)),
-            (_, Some(n)) if matches!(kind, "idx" | "npy" | "npz" | "csv") => match n.parse() {
+            (Some(name), _) if matches!(kind, "csv" | "parquet") => label = Some(unescape(name)),
+            (_, Some(n)) if matches!(kind, "idx" | "npy" | "npz" | "csv" | "parquet") => match n
+                .parse()
+            {
                 Ok(n @ -64..=64) => frac = Some(n),
                 _ => {
                     return fail(format!("frac must be a whole number within -64..=64, not `{n}`"));
@@ -102,7 +106,12 @@ pub fn parse(spec: &str) -> Result<Source> {
         "images" if matches!(count, 1 | 2) => Source::Images { folders: files },
         "images" => return fail(format!("images takes one or two folders, {count} are given")),
         "csv" if matches!(count, 1 | 2) => Source::Csv { files, label, frac: frac.unwrap_or(0) },
-        "csv" => return fail(format!("csv takes one or two files, {count} are given")),
+        "parquet" if matches!(count, 1 | 2) => {
+            Source::Parquet { files, label, frac: frac.unwrap_or(0) }
+        }
+        "csv" | "parquet" => {
+            return fail(format!("{kind} takes one or two files, {count} are given"));
+        }
         _ => {
             let sets = [
                 "digits",
@@ -116,6 +125,7 @@ pub fn parse(spec: &str) -> Result<Source> {
                 "npz",
                 "images",
                 "csv",
+                "parquet",
             ];
             let near = closest(kind, sets.into_iter().chain(text::KNOWN))
                 .map(|near| format!(": did you mean `{near}`?"))
@@ -180,6 +190,7 @@ pub fn absolute(spec: &str) -> Result<String> {
         return Ok(spec.into());
     }
     let paths = |files: &[PathBuf]| files.iter().map(|file| path(file)).collect::<Vec<_>>();
+    let shown = |frac: i32| Some(frac).filter(|frac| *frac != 0);
     let (kind, mut parts, label, frac) = match parse(spec)? {
         Source::Digits => ("digits".into(), vec![], None, None),
         Source::Known { name, folder } => (name, paths(folder.as_slice()), None, None),
@@ -189,8 +200,9 @@ pub fn absolute(spec: &str) -> Result<String> {
         Source::Npy { files, frac } => ("npy".into(), paths(&files), None, frac),
         Source::Npz { file, frac } => ("npz".into(), paths(&[file]), None, frac),
         Source::Images { folders } => ("images".into(), paths(&folders), None, None),
-        Source::Csv { files, label, frac } => {
-            ("csv".into(), paths(&files), label, Some(frac).filter(|frac| *frac != 0))
+        Source::Csv { files, label, frac } => ("csv".into(), paths(&files), label, shown(frac)),
+        Source::Parquet { files, label, frac } => {
+            ("parquet".into(), paths(&files), label, shown(frac))
         }
     };
     parts.extend(label.map(|name| format!("label={}", escape(&name))));
@@ -213,6 +225,7 @@ fn name_in(spec: &str) -> Option<String> {
         Source::Npz { file, .. } => name_of(&file),
         Source::Npy { files, .. }
         | Source::Csv { files, .. }
+        | Source::Parquet { files, .. }
         | Source::Images { folders: files } => name_of(&files[0]),
     })
 }
@@ -245,6 +258,9 @@ impl Source {
             Source::Csv { files, label, frac } => {
                 csv::load(&name_of(&files[0]), &files, label.as_deref(), frac)
             }
+            Source::Parquet { files, label, frac } => {
+                parquet::load(&name_of(&files[0]), &files, label.as_deref(), frac)
+            }
         }
     }
 }
@@ -274,6 +290,7 @@ mod tests {
             ("idx", "one folder, 0 are given"),
             ("npy:a,b,c", "four files, 3 are given"),
             ("npz:a,b", "one file, 2 are given"),
+            ("parquet:a,b,c", "parquet takes one or two files, 3 are given"),
             ("images:a,b,c", "two folders, 3 are given"),
             ("images:a,frac=3", "images has no option `frac`"),
             ("csv:a,b,c", "two files, 3 are given"),
@@ -335,6 +352,7 @@ mod tests {
             ),
             (r"csv:a\,b,label=x\,y,frac=-3".into(), format!(r"csv:{here}/a\,b,label=x\,y,frac=-3")),
             ("npz:a.npz,frac=3".into(), format!("npz:{here}/a.npz,frac=3")),
+            ("parquet:a,label=x".into(), format!("parquet:{here}/a,label=x")),
             ("images:a,b".into(), format!("images:{here}/a,{here}/b")),
             (r"text:/a,b".into(), r"text:/a\,b".into()),
             (r"text:a\,b".into(), format!(r"text:{here}/a\,b")),
