@@ -7,6 +7,7 @@ module that does the same, so that `F.relu` and `nn.ReLU` are one thing to all w
 from __future__ import annotations
 
 import operator
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -211,6 +212,7 @@ class _Reader:
         self.modules = dict(graph.named_modules())
         self.order = {node: number for number, node in enumerate(graph.graph.nodes)}
         self.problems: dict[str, str] = {}
+        self.walked: set[Step] = set()
 
     def problem(self, place: str, cause: str) -> None:
         """Notes the first thing that is wrong at a place."""
@@ -233,7 +235,7 @@ class _Reader:
         if node.op == "call_module":
             return f"module `{node.target}`"
         frames = re.findall(r'File "(.+)", line (\d+), in', node.stack_trace or "")
-        torch_ = str(Path(torch.__file__).parent)
+        torch_ = f"{Path(torch.__file__).parent}{os.sep}"
         own = [(file, line) for file, line in frames if not file.startswith(torch_)]
         at = f" ({own[-1][0]}, line {own[-1][1]})" if own else ""
         name = node.target if isinstance(node.target, str) else node.name.rstrip("_0123456789")
@@ -361,6 +363,10 @@ class _Reader:
         """The steps from one to another, with branches where ways part and meet."""
         found: Chain = []
         while last is not first:
+            if last in self.walked:
+                self.problem(last.place, "is read in places that are no branches of one sum")
+                break
+            self.walked.add(last)
             if last.join is None:
                 found.append(last)
                 last = last.reads[0]
@@ -375,8 +381,6 @@ class _Reader:
         names = [step.name for step in flat if list(step.module.parameters())]
         sequences = any(isinstance(step.module, nn.Embedding) for step in flat[:1])
         for step in flat:
-            if flat.count(step) > 1:
-                self.problem(step.place, "is read in places that are no branches of one sum")
             if step.name and names.count(step.name) > 1:
                 self.problem(step.place, "is called in several places")
             if not begins and isinstance(step.module, (*LINEAR, *NORMS)):

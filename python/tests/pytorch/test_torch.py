@@ -336,6 +336,14 @@ class Block(nn.Module):
         return y
 
 
+def dense(x: Tensor) -> Tensor:
+    """Each value is read by all that come after it, in 2^40 ways."""
+    values = [x, F.relu(x)]
+    for _ in range(40):
+        values.append(values[-1] + values[-2])
+    return values[-1]
+
+
 @pytest.mark.parametrize(
     ("body", "cause"),
     [
@@ -345,6 +353,7 @@ class Block(nn.Module):
         (lambda net, x: net.two(F.relu(x) + F.relu(net.one(x))), "adds nothing that comes"),
         (lambda net, x: F.relu(net.one(x)), "does not end with a linear layer"),
         (lambda net, x: net.two(net.one(x) + 1), "is not of values"),
+        (lambda net, x: net.two(dense(net.one(x))), "no branches of one sum"),
     ],
 )
 def test_what_no_description_says_is_refused(body: Any, cause: str) -> None:
