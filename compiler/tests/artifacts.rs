@@ -46,7 +46,7 @@ fn every_command_knows_what_belongs_to_another() {
         ("core", "a build folder", "`strassenc simulate`"),
         ("model", "a model file", "`strassenc eval`"),
         ("checkpoint", "a checkpoint of a training run", "--from and --teacher"),
-        ("net.onnx", "an ONNX file", "weights of other programs are not read"),
+        ("net.onnx", "an ONNX file", "`strassenc import` makes a run of it"),
         ("net.h5", "a Keras file", "weights of other programs are not read"),
         ("net.pt", "a PyTorch file", "weights of other programs are not read"),
         ("old.pth", "a PyTorch file", "weights of other programs are not read"),

@@ -20,6 +20,7 @@ from ._arrays import Ternary
 from ._error import Error
 from ._kernel import Matrix, discover, matrix
 from ._model import Core, Model, Simulation, resume
+from ._onnx import import_onnx
 from ._progress import on_progress, show_progress
 from ._text import Text, load_text
 
@@ -32,6 +33,7 @@ __all__ = [
     "Ternary",
     "Text",
     "discover",
+    "import_onnx",
     "load_text",
     "matrix",
     "on_progress",

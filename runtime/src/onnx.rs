@@ -1,5 +1,5 @@
 //! Export of a model to ONNX, so that others can run it, and ONNX Runtime, which is nobody's code
-//! of ours, witnesses for the integers.
+//! of ours, witnesses for the integers; and [import](import) of networks that others trained.
 //!
 //! The graph takes `x`, int64 `[samples, elements]`, integers of the input format in row-major
 //! order (rows, columns, channels of an image), and yields `y`, int64 `[samples, n_out]`, golden's
@@ -12,8 +12,12 @@
 //! `NAME_h_next`. A sequence starts with zeros; the samples are sequences side by side.
 
 mod graph;
+mod import;
 mod layers;
 mod messages;
+mod read;
+
+pub use import::{Fate, Imported, Options, Weights, import};
 
 use crate::error::Result;
 use crate::model::{Layer, Model};

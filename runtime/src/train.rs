@@ -26,7 +26,7 @@ pub use image::{Given, ImageCheckpoint, ImageLearner, given};
 pub use loss::Score;
 pub use run::{
     CHECKPOINT, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary, begin,
-    checkpoint_interval, checkpoint_of, history, run,
+    checkpoint_interval, checkpoint_of, history, import, run,
 };
 pub use schedule::{Epoch, Learner, Phase, Progress, Trainer};
 pub(crate) use sequence::{Drawn, check_symbols};

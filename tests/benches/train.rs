@@ -204,12 +204,13 @@ fn measure(
     report: impl FnMut(f64),
 ) -> Result<()> {
     if network.is_of_sequences() {
-        let trainer = pool
-            .install(|| Trainer::<SequenceLearner>::begin(network, &noise_text(network)?, None))?;
+        let trainer = pool.install(|| {
+            Trainer::<SequenceLearner>::begin(network, &noise_text(network)?, None, false)
+        })?;
         return windows(options, network, pool, trainer, report);
     }
     let trainer =
-        pool.install(|| Trainer::<ImageLearner>::begin(network, &noise(network), None))?;
+        pool.install(|| Trainer::<ImageLearner>::begin(network, &noise(network), None, false))?;
     windows(options, network, pool, trainer, report)
 }
 

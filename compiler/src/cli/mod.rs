@@ -12,6 +12,7 @@ mod eval;
 mod export;
 mod generate;
 mod home;
+mod import;
 mod matrix;
 mod numbers;
 mod output;
@@ -79,6 +80,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Args),
+    Import(import::Args),
     Train(train::Args),
     Curves(curves::Args),
     Sweep(sweep::Args),
@@ -98,6 +100,7 @@ enum Command {
 pub use discover::discover;
 pub use eval::golden_outputs;
 pub use home::tools;
+pub use import::import_onnx;
 pub use matrix::{Shared, matrix};
 pub use train::{begin, go_on, text};
 pub use verilog::{compile, load, options};
@@ -159,6 +162,7 @@ fn status(result: Result<()>, done: i32) -> u8 {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo(args) => demo::run(args),
+        Command::Import(args) => import::run(args),
         Command::Train(args) => train::run(args),
         Command::Curves(args) => curves::run(&args),
         Command::Sweep(args) => sweep::run(args),

@@ -26,13 +26,16 @@ impl Graph {
             name: output.into(),
             op_type: operator.into(),
             attribute: attributes.into_iter().collect(),
+            ..NodeProto::default()
         });
         output.into()
     }
 
     fn constant(&mut self, name: &str, shape: &[usize], data_type: i32, raw_data: Vec<u8>) {
         let dims = shape.iter().map(|s| *s as i64).collect();
-        self.constants.push(TensorProto { dims, data_type, name: name.into(), raw_data });
+        let name = name.into();
+        let rest = TensorProto::default();
+        self.constants.push(TensorProto { dims, data_type, name, raw_data, ..rest });
     }
 
     /// A constant of doubles.

@@ -1,4 +1,4 @@
-//! The part of `onnx.proto` that we write: fields by their published numbers.
+//! The part of `onnx.proto` that we write and read: fields by their published numbers.
 
 use prost::Message;
 
@@ -8,6 +8,9 @@ pub const INT8: i32 = 3;
 pub const INT64: i32 = 7;
 /// `TensorProto.DataType.DOUBLE`.
 pub const DOUBLE: i32 = 11;
+
+/// `TensorProto.DataLocation.EXTERNAL`.
+pub const EXTERNAL: i32 = 1;
 
 /// `AttributeProto.AttributeType.INT`.
 const ATTRIBUTE_INT: i32 = 2;
@@ -72,15 +75,25 @@ pub struct NodeProto {
     pub op_type: String,
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
+    #[prost(string, tag = "7")]
+    pub domain: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
 pub struct AttributeProto {
     #[prost(string, tag = "1")]
     pub name: String,
+    #[prost(float, tag = "2")]
+    pub f: f32,
     #[prost(int64, tag = "3")]
     pub i: i64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub s: Vec<u8>,
+    #[prost(message, optional, tag = "5")]
+    pub t: Option<TensorProto>,
     // Not packed, as in `TensorProto`.
+    #[prost(float, repeated, packed = "false", tag = "7")]
+    pub floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     #[prost(int32, tag = "20")]
@@ -94,10 +107,23 @@ pub struct TensorProto {
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]
     pub data_type: i32,
+    #[prost(float, repeated, tag = "4")]
+    pub float_data: Vec<f32>,
+    #[prost(int32, repeated, tag = "5")]
+    pub int32_data: Vec<i32>,
+    #[prost(int64, repeated, tag = "7")]
+    pub int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
     pub name: String,
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
+    #[prost(double, repeated, tag = "10")]
+    pub double_data: Vec<f64>,
+    /// `location`, `offset` and `length` in a file beside this one.
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<StringStringEntryProto>,
+    #[prost(int32, tag = "14")]
+    pub data_location: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -148,12 +174,13 @@ pub enum Size {
 impl AttributeProto {
     /// An integer attribute.
     pub fn int(name: &str, i: i64) -> Self {
-        AttributeProto { name: name.into(), i, ints: vec![], r#type: ATTRIBUTE_INT }
+        AttributeProto { name: name.into(), i, r#type: ATTRIBUTE_INT, ..Default::default() }
     }
 
     /// An attribute of several integers.
     pub fn ints(name: &str, ints: &[i64]) -> Self {
-        AttributeProto { name: name.into(), i: 0, ints: ints.into(), r#type: ATTRIBUTE_INTS }
+        let (name, ints) = (name.into(), ints.into());
+        AttributeProto { name, ints, r#type: ATTRIBUTE_INTS, ..Default::default() }
     }
 }
 

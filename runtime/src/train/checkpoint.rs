@@ -23,7 +23,7 @@ use std::path::Path;
 pub struct Checkpoint<W> {
     /// The description, with what the command line changed in it.
     pub network: Network,
-    /// Name and SHA-256 of what is trained on.
+    /// Name and SHA-256 of what is trained on; both empty before the run has met any data.
     pub(super) data: (String, String),
     /// SHA-256 of the teacher's checkpoint, where the run has one.
     pub(super) teacher: Option<String>,
@@ -82,6 +82,8 @@ pub trait Weights: Sized + Send {
     fn update(&mut self, rule: Rule);
     /// Nonzeros over entries of all W_b and W_c.
     fn density(&self) -> f64;
+    /// Whether the network takes all inputs, be it that some never vary.
+    fn is_whole(&self, network: &Network) -> bool;
 }
 
 const KEY: &str = "strassenc";
@@ -253,6 +255,11 @@ impl<W: Weights> Checkpoint<W> {
         &self.data.0
     }
 
+    /// Whether the run has still to meet its data.
+    pub(super) fn is_without_data(&self) -> bool {
+        self.data.1.is_empty()
+    }
+
     /// Whether all phases are done.
     pub fn is_done(&self) -> bool {
         self.phase == Phase::Done
@@ -263,6 +270,14 @@ impl<W: Weights> Checkpoint<W> {
     /// # Errors
     /// Where the file cannot be written; the old one is untouched then.
     pub fn save(&mut self, path: &Path) -> Result<()> {
+        files::write(path, &self.pack()?)
+    }
+
+    /// The bytes of its file.
+    ///
+    /// # Errors
+    /// Where they cannot be made, which is a bug.
+    pub(super) fn pack(&mut self) -> Result<Vec<u8>> {
         let document = Document {
             sha256: NO_HASH.into(),
             kind: W::KIND.into(),
@@ -277,7 +292,7 @@ impl<W: Weights> Checkpoint<W> {
             partial: self.partial,
             history: self.history.clone(),
         };
-        files::write(path, &pack(&document, self.tensors())?)
+        pack(&document, self.tensors())
     }
 
     /// Reads `RUN/checkpoint.safetensors`.

@@ -7,6 +7,7 @@ mod float;
 mod from;
 mod frozen;
 mod given;
+mod imported;
 mod learner;
 mod norm;
 mod patches;
@@ -17,7 +18,10 @@ mod weights;
 use super::checkpoint::Checkpoint;
 pub use exact::outputs;
 pub use given::{Given, given};
+pub(super) use imported::{factors, ordinary};
 pub use learner::ImageLearner;
+
+pub(super) use weights::Weights as ImageWeights;
 
 /// A run over samples at one moment.
 pub type ImageCheckpoint = Checkpoint<weights::Weights>;

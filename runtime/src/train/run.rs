@@ -2,6 +2,7 @@
 
 use super::checkpoint::{Checkpoint, Tensors, Weights};
 use super::curves;
+use super::image::{self, ImageWeights};
 use super::loss::Score;
 use super::schedule::{Epoch, Learner, Phase, Progress, Trainer};
 use crate::artifact::{Artifact, read_as};
@@ -13,6 +14,7 @@ use crate::model::{self, Model};
 use crate::model_file;
 use crate::network::Network;
 use crate::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
+use crate::onnx;
 use crate::shape::Shape;
 use serde::Serialize;
 use std::ffi::OsStr;
@@ -237,24 +239,16 @@ fn open<L: Learner>(
     sources: Sources,
 ) -> Result<Trainer<L>> {
     let path = folder.join(CHECKPOINT);
-    // A process that was killed at its start leaves less than a run, but a checkpoint, once it is
-    // there, is all that a run needs.
-    let is_run = path.is_file()
-        && (folder.join(NETWORK).is_file() || Checkpoint::<L::Weights>::load(&path).is_ok());
-    let is_left = |name: &OsStr| files::is_temporary(name) || name == TEACHER;
-    let is_free = !folder.exists()
-        || folder
-            .read_dir()
-            .is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| is_left(&e.file_name()))));
     let place = folder.display();
-    if is_run || is_free {
-        files::tidy(folder);
-    }
+    let is_run = look::<L::Weights>(folder, start)?;
     match start {
-        Start::Resume if !is_run => Err(Error::input(place, "holds no training run to resume")
-            .help("leave --resume away to begin one, or name the folder of the run with -o")),
         Start::Resume => {
-            let mut trainer = Trainer::<L>::resume(Checkpoint::load(&path)?, data)?;
+            let mut run = Checkpoint::<L::Weights>::load(&path)?;
+            if run.is_without_data() && run.network.layers == network.layers {
+                // It has done no step by any recipe.
+                run.network.train = network.train.clone();
+            }
+            let mut trainer = Trainer::<L>::resume(run, data)?;
             let run = trainer.checkpoint();
             // The data are compared by what is in them, and may lie in another place by now.
             run.network.train.data.clone_from(&network.train.data);
@@ -282,18 +276,11 @@ fn open<L: Learner>(
             }
             Ok(trainer)
         }
-        Start::New if is_run => Err(Error::input(place, "holds a training run already").help(
-            "go on with it: --resume; begin again: --overwrite; or name another folder with -o",
-        )),
-        Start::New | Start::Overwrite if !is_run && !is_free => {
-            Err(Error::input(place, "exists and is not a training run, so it is left alone")
-                .help("name another folder with -o"))
-        }
         Start::New | Start::Overwrite => {
             let from = sources.from.map(checkpoint_of);
             let mut trainer = match sources.weights {
                 Some(weights) => Trainer::<L>::begin_at(network, data, weights)?,
-                None => Trainer::<L>::begin(network, data, from.as_deref())?,
+                None => Trainer::<L>::begin(network, data, from.as_deref(), whole::<L>(sources))?,
             };
             let teacher = sources
                 .teacher
@@ -303,23 +290,101 @@ fn open<L: Learner>(
             if let Some((path, bytes)) = &teacher {
                 trainer.learn_from(path, files::sha256(bytes))?;
             }
-            // What an earlier run left would no longer belong together.
-            for old in [MODEL, METRICS, METRICS_JSON, CURVES, TEACHER] {
-                let old = folder.join(old);
-                if is_run && old.is_file() {
-                    std::fs::remove_file(&old)
-                        .map_err(|e| Error::io(&old, format_args!("cannot be removed: {e}")))?;
-                }
-            }
-            // The teacher comes first: with the checkpoint the run has begun.
-            if let Some((_, bytes)) = &teacher {
-                files::write(&folder.join(TEACHER), bytes)?;
-            }
-            trainer.checkpoint().save(&path)?;
-            write_network(network, folder)?;
+            let teacher = teacher.as_ref().map(|(_, bytes)| &**bytes);
+            write_run(trainer.checkpoint(), teacher, folder, is_run)?;
             Ok(trainer)
         }
     }
+}
+
+/// Writes an imported network as a run, `onnx::Weights` of each linear layer: its ordinary network
+/// is the teacher, and it begins at factors of that. It has met no data yet; [`Start::Resume`]
+/// takes the first ones, and the recipe that comes with them. `done` is told how many layers have
+/// their factors.
+///
+/// # Errors
+/// Where the weights are not those of the layers, the folder is not a run, cannot be written or is
+/// in another process's hands.
+pub fn import(
+    network: &Network,
+    weights: &[onnx::Weights],
+    folder: &Path,
+    start: Start,
+    done: impl FnMut(usize),
+) -> Result<()> {
+    let _lock = Lock::folder(folder)?;
+    let is_run = look::<ImageWeights>(folder, start)?;
+    network.validate()?;
+    let mut ordinary = image::ordinary(network, weights)?;
+    let mut run = image::factors(network, &ordinary, done);
+    let teacher = ordinary.pack()?;
+    run.teacher = Some(files::sha256(&teacher));
+    write_run(&mut run, Some(&teacher), folder, is_run)
+}
+
+/// Whether the folder holds a run.
+///
+/// # Errors
+/// Where it may not be begun in, or gone on with, then.
+fn look<W: Weights>(folder: &Path, start: Start) -> Result<bool> {
+    let path = folder.join(CHECKPOINT);
+    // A process that was killed at its start leaves less than a run, but a checkpoint, once it is
+    // there, is all that a run needs.
+    let is_run =
+        path.is_file() && (folder.join(NETWORK).is_file() || Checkpoint::<W>::load(&path).is_ok());
+    let is_left = |name: &OsStr| files::is_temporary(name) || name == TEACHER;
+    let is_free = !folder.exists()
+        || folder
+            .read_dir()
+            .is_ok_and(|mut all| all.all(|entry| entry.is_ok_and(|e| is_left(&e.file_name()))));
+    let place = folder.display();
+    if is_run || is_free {
+        files::tidy(folder);
+    }
+    match start {
+        Start::Resume if !is_run => Err(Error::input(place, "holds no training run to resume")
+            .help("leave --resume away to begin one, or name the folder of the run with -o")),
+        Start::New if is_run => Err(Error::input(place, "holds a training run already").help(
+            "go on with it: --resume; begin again: --overwrite; or name another folder with -o",
+        )),
+        Start::New | Start::Overwrite if !is_run && !is_free => {
+            Err(Error::input(place, "exists and is not a training run, so it is left alone")
+                .help("name another folder with -o"))
+        }
+        _ => Ok(is_run),
+    }
+}
+
+/// Writes a run that has just begun, in the place of one where `is_run`.
+fn write_run<W: Weights>(
+    run: &mut Checkpoint<W>,
+    teacher: Option<&[u8]>,
+    folder: &Path,
+    is_run: bool,
+) -> Result<()> {
+    // What an earlier run left would no longer belong together.
+    for old in [MODEL, METRICS, METRICS_JSON, CURVES, TEACHER] {
+        let old = folder.join(old);
+        if is_run && old.is_file() {
+            std::fs::remove_file(&old)
+                .map_err(|e| Error::io(&old, format_args!("cannot be removed: {e}")))?;
+        }
+    }
+    // The teacher comes first: with the checkpoint the run has begun.
+    if let Some(bytes) = teacher {
+        files::write(&folder.join(TEACHER), bytes)?;
+    }
+    run.save(&folder.join(CHECKPOINT))?;
+    write_network(&run.network, folder)
+}
+
+/// Whether a run that another one is built on keeps inputs that never vary: then so does this one.
+fn whole<L: Learner>(sources: Sources) -> bool {
+    let is_whole = |path: &Path| {
+        Checkpoint::<L::Weights>::load(&checkpoint_of(path))
+            .is_ok_and(|run| run.weights.is_whole(&run.network))
+    };
+    sources.from.or(sources.teacher).is_some_and(is_whole)
 }
 
 /// Writes the description, where it is not there already.

@@ -137,6 +137,8 @@ pub trait Learner: Sized + Send {
         other: Checkpoint<Self::Weights>,
         place: &str,
     ) -> Result<Option<String>>;
+    /// Gives a run that began without data the statistics of them; its function stays.
+    fn meet(&mut self, run: &mut Checkpoint<Self::Weights>);
     /// Has every step taught by another network, by the recipe's `distill`; `place` names it in
     /// errors.
     ///
@@ -179,13 +181,18 @@ pub struct Trainer<L: Learner> {
 
 impl<L: Learner> Trainer<L> {
     /// A fresh run; at the weights of the network of the checkpoint `from`, or at factors of them,
-    /// where one is given.
+    /// where one is given. With `whole` it keeps inputs that never vary.
     ///
     /// # Errors
     /// Where the description, the data or the other network do not fit.
-    pub fn begin(network: &Network, data: &L::Data, from: Option<&Path>) -> Result<Self> {
+    pub fn begin(
+        network: &Network,
+        data: &L::Data,
+        from: Option<&Path>,
+        whole: bool,
+    ) -> Result<Self> {
         network.validate()?;
-        let (mut learner, weights) = L::begin(network, data, false)?;
+        let (mut learner, weights) = L::begin(network, data, whole)?;
         let mut run = Checkpoint::start(network.clone(), L::identity(data), weights);
         let mut warnings: Vec<String> = L::warning(network, data).into_iter().collect();
         if let Some(path) = from {
@@ -210,12 +217,17 @@ impl<L: Learner> Trainer<L> {
         Trainer { learner, run, warnings }.ready()
     }
 
-    /// Goes on where a checkpoint stands.
+    /// Goes on where a checkpoint stands; where it has met no data yet, these are its own from here
+    /// on.
     ///
     /// # Errors
     /// Where the data are not the ones the run began with.
-    pub fn resume(run: Checkpoint<L::Weights>, data: &L::Data) -> Result<Self> {
+    pub fn resume(mut run: Checkpoint<L::Weights>, data: &L::Data) -> Result<Self> {
         let (name, sha256) = L::identity(data);
+        let first = run.is_without_data();
+        if first {
+            run.data = (name.clone(), sha256.clone());
+        }
         if run.data.1 != sha256 {
             return Err(Error::input(
                 format_args!("{} `{name}`", L::DATA),
@@ -226,7 +238,10 @@ impl<L: Learner> Trainer<L> {
             )
             .help("resume with the same --data, or start a new run in another folder"));
         }
-        let learner = L::resume(&run, data)?;
+        let mut learner = L::resume(&run, data)?;
+        if first {
+            learner.meet(&mut run);
+        }
         let warnings = L::warning(&run.network, data).into_iter().collect();
         Trainer { learner, run, warnings }.ready()
     }

@@ -1,8 +1,6 @@
 //! A network that begins where another one ended: at its weights, or at factors of them.
 
 use super::float::Float;
-use super::norm::EPSILON;
-use super::patches::Patches;
 use super::spn::{Products, Spn};
 use crate::network::plan::Linear;
 use crate::train::matmul::product;
@@ -11,6 +9,8 @@ use rand::{Rng, RngExt};
 
 /// Rounds of the power method: the subspace need not be exact, it is trained on.
 const ROUNDS: usize = 12;
+/// Rows that are made orthonormal together.
+const BLOCK: usize = 32;
 
 impl Spn<f32> {
     /// Takes over all numbers of a layer of the same shapes; false where the shapes differ.
@@ -32,73 +32,92 @@ impl Spn<f32> {
     }
 
     /// Begins with factors of an ordinary layer's matrix, `W_c W_b ≈ W` for every pixel of an
-    /// output patch; false where there are none, since its groups leave inputs out. They span the
-    /// dominant rows of W, so that they are exact where r reaches its rank. A frame turns them at
-    /// random: all rows carry as much, and every entry of both has a sign and a size to be ternary
-    /// by. With the identity as W_c, also exact where r suffices, what noise makes of its zeros is
-    /// as large as Δ within a few steps.
+    /// output patch, group by group; false where there are none, since its groups leave inputs out
+    /// that the ordinary layer reads. They span the dominant rows of W, so that they are exact
+    /// where r reaches its rank. A frame turns them at random: all rows carry as much, and every
+    /// entry of both has a sign and a size to be ternary by. With the identity as W_c, also exact
+    /// where r suffices, what noise makes of its zeros is as large as Δ within a few steps.
     pub(super) fn factorise(
         &mut self,
         ordinary: &Spn<f32>,
         linear: &Linear,
         rng: &mut impl Rng,
     ) -> bool {
-        if linear.groups > 1 {
+        let w = ordinary.w_b.weights.value.view();
+        let (groups, output_groups) = self.groups();
+        let Some(parts) = by_group(w, groups, output_groups, linear.kernel.area()) else {
             return false;
-        }
-        let w = patch_matrix(ordinary.w_b.weights.value.view(), linear, self.patches());
-        let (r, c_out) = (linear.r, w.nrows());
-        let (w_b, w_c) = if linear.plain {
-            (w, Array2::eye(c_out))
-        } else {
-            let q = dominant_rows(w.view(), r.min(w.nrows()).min(w.ncols()), rng);
-            let frame = orthonormal_rows(random(q.nrows(), r, rng));
-            let (mut w_b, mut wq, mut w_c) = (
-                Array2::zeros((r, q.ncols())),
-                Array2::zeros((c_out, q.nrows())),
-                Array2::zeros((c_out, r)),
-            );
-            product(frame.t(), q.view(), w_b.view_mut());
-            product(w.view(), q.t(), wq.view_mut());
-            product(wq.view(), frame.view(), w_c.view_mut());
-            (w_b, w_c)
         };
-        self.w_b.weights.value.assign(&w_b);
-        if let Some(matrix) = &mut self.w_c {
-            matrix.weights.value.assign(&w_c);
+        let (r, columns) = (linear.r / groups, self.patches().columns() / groups);
+        let (pixels, own) = (linear.patch.area(), w.nrows() / groups);
+        self.w_c.iter_mut().for_each(|w_c| w_c.weights.value.fill(0.0));
+        for (g, part) in parts.into_iter().enumerate() {
+            let part = patch_matrix(part.view(), linear, columns);
+            let (w_b, w_c) = factors(part.view(), r, linear.plain, rng);
+            self.w_b.weights.value.slice_mut(s![g * r..(g + 1) * r, ..]).assign(&w_b);
+            let Some(matrix) = &mut self.w_c else { continue };
+            let all = &mut matrix.weights.value;
+            // Of a layer whose W_c has no groups, each group of products goes to its own outputs.
+            let first = if output_groups > 1 { 0 } else { g * r };
+            for pixel in 0..pixels {
+                let to = pixel * w.nrows() + g * own;
+                all.slice_mut(s![to..to + own, first..first + r])
+                    .assign(&w_c.slice(s![pixel * own..(pixel + 1) * own, ..]));
+            }
+        }
+        if let Some(Products { a, norm }) = &mut self.products {
+            a.value.fill(1.0);
+            norm.pass();
         }
         self.bias.value.assign(&ordinary.bias.value);
-        if let (Some((to, _)), Some((from, _))) = (&mut self.output, &ordinary.output) {
+        if let (Some((to, norm)), Some((from, of))) = (&mut self.output, &ordinary.output) {
             to.value.assign(&from.value);
+            *norm = of.clone();
         }
         true
     }
 
-    /// Makes up in W_c, or in ã where there is none, for what the norm between divides by, given
-    /// its statistics; and in the last layer, where no other norm does, in the bias for what it
-    /// subtracts.
-    pub(super) fn undo_norm(&mut self) {
-        let Some(Products { a, norm }) = &mut self.products else { return };
-        let sigma: Array1<f32> = norm.variance.mapv(|v| (v + EPSILON as f32).sqrt());
-        let offsets = match &mut self.w_c {
-            Some(w_c) => {
-                let offsets = w_c.weights.value.dot(&norm.mean);
-                w_c.weights.value *= &sigma;
-                offsets
-            }
-            None => {
-                a.value.row_mut(0).assign(&sigma);
-                norm.mean.clone()
-            }
-        };
-        if self.output.is_none() {
-            // Pixels of a patch share a bias: the mean of their offsets is nearest.
-            let c_out = self.bias.value.ncols();
-            let share = c_out as f32 / offsets.len() as f32;
-            for (k, offset) in offsets.into_iter().enumerate() {
-                self.bias.value[[0, k % c_out]] += offset * share;
+    /// Gives both norms the statistics of samples, and makes up for it in W_c, or in ã where there
+    /// is none, in γ and in the bias, so that the function stays. Pixels of a patch share an
+    /// offset: the mean of their own is nearest.
+    pub(super) fn settle(&mut self, x: ArrayView2<f32>) {
+        let c_out = self.bias.value.ncols();
+        let mut offset = Array1::<f32>::zeros(c_out);
+        if let Some(Products { norm, .. }) = &self.products {
+            let (mean, sigma) = (norm.mean.clone(), norm.deviation());
+            self.calibrate_products(x);
+            let output_groups = self.groups().1;
+            let Some(Products { a, norm }) = &mut self.products else { return };
+            let scale = norm.deviation() / &sigma;
+            let shift = (&norm.mean - &mean) / &sigma * a.row();
+            match &mut self.w_c {
+                Some(w_c) => {
+                    let rows = w_c.weights.value.nrows();
+                    let reads = w_c.weights.value.ncols();
+                    for (k, mut row) in w_c.weights.value.rows_mut().into_iter().enumerate() {
+                        let c = k % c_out;
+                        let g = c / (c_out / output_groups);
+                        let of_group = s![g * reads..(g + 1) * reads];
+                        offset[c] += row.dot(&shift.slice(of_group)) * (c_out as f32 / rows as f32);
+                        row *= &scale.slice(of_group);
+                    }
+                }
+                None => {
+                    a.value *= &scale;
+                    offset = shift;
+                }
             }
         }
+        let Some((gamma, norm)) = &mut self.output else {
+            self.bias.value += &offset;
+            return;
+        };
+        let (mean, sigma) = (&norm.mean - &offset, norm.deviation());
+        let slope = &gamma.row() / &sigma;
+        self.calibrate_output(x);
+        let Some((gamma, norm)) = &mut self.output else { return };
+        gamma.value.row_mut(0).assign(&(&slope * &norm.deviation()));
+        self.bias.value += &(slope * (&norm.mean - &mean));
     }
 }
 
@@ -122,23 +141,88 @@ impl Float<f32> {
                 return;
             }
             if from.products.is_none() && spn.factorise(from, linear, rng) {
-                spn.calibrate(x);
-                spn.undo_norm();
+                spn.settle(x);
             } else {
                 fresh += 1;
+                spn.calibrate(x);
             }
-            spn.calibrate(x);
         });
         fresh
     }
+
+    /// Begins at factors of the matrices of `other`, which is in full precision, whatever the
+    /// samples: no norm is of any effect yet. `done` is told how many layers have theirs.
+    pub(super) fn factorise(
+        &mut self,
+        other: &Float<f32>,
+        linear: &[Linear],
+        rng: &mut impl Rng,
+        mut done: impl FnMut(usize),
+    ) {
+        let layers = self.spns_mut().zip(other.spns()).zip(linear);
+        for (i, ((spn, from), linear)) in layers.enumerate() {
+            done(i);
+            spn.factorise(from, linear, rng);
+        }
+    }
+
+    /// Gives all norms the statistics of samples, `[n, n_in]`; the function stays.
+    pub(super) fn settle(&mut self, x: ArrayView2<f32>) {
+        self.each_layer(x, Spn::settle);
+    }
 }
 
-/// The matrix `[p_h · p_w · c_out, K_h · K_w · c_in]` that computes all pixels of a patch, from
-/// that of one pixel, `[c_out, k_h · k_w · c_in]`.
-fn patch_matrix(w: ArrayView2<f32>, linear: &Linear, patches: &Patches) -> Array2<f32> {
+/// The matrices of each group, `[c_out / groups, k_h · k_w · c_in / groups]`, of an ordinary
+/// layer's, which has groups itself where it is depthwise; none where it reads more than those.
+fn by_group(
+    w: ArrayView2<f32>,
+    groups: usize,
+    output_groups: usize,
+    area: usize,
+) -> Option<Vec<Array2<f32>>> {
+    let (own, c_in) = (w.nrows() / groups, w.ncols() / area);
+    let rows = |g: usize| w.slice(s![g * own..(g + 1) * own, ..]);
+    if output_groups == groups {
+        return Some((0..groups).map(|g| rows(g).to_owned()).collect());
+    }
+    let reads = c_in / groups;
+    let part = |g: usize| {
+        let of_group = |column: usize| column % c_in / reads == g;
+        let rows = rows(g);
+        let within = (0..w.ncols()).filter(|column| of_group(*column)).collect::<Vec<_>>();
+        let others = rows.indexed_iter().any(|((_, column), v)| *v != 0.0 && !of_group(column));
+        (!others).then(|| rows.select(Axis(1), &within))
+    };
+    (0..groups).map(part).collect()
+}
+
+/// `[r, columns]` and `[rows, r]`, whose product is w where r reaches its rank.
+fn factors(
+    w: ArrayView2<f32>,
+    r: usize,
+    plain: bool,
+    rng: &mut impl Rng,
+) -> (Array2<f32>, Array2<f32>) {
+    let rows = w.nrows();
+    if plain {
+        return (w.to_owned(), Array2::eye(rows));
+    }
+    let q = dominant_rows(w, r.min(rows).min(w.ncols()), rng);
+    let frame = orthonormal_rows(random(q.nrows(), r, rng));
+    let mut w_b = Array2::zeros((r, q.ncols()));
+    let (mut wq, mut w_c) = (Array2::zeros((rows, q.nrows())), Array2::zeros((rows, r)));
+    product(frame.t(), q.view(), w_b.view_mut());
+    product(w, q.t(), wq.view_mut());
+    product(wq.view(), frame.view(), w_c.view_mut());
+    (w_b, w_c)
+}
+
+/// The matrix `[p_h · p_w · c_out, columns]`, columns K_h · K_w · c_in, that computes all pixels
+/// of a patch, from that of one pixel, `[c_out, k_h · k_w · c_in]`.
+fn patch_matrix(w: ArrayView2<f32>, linear: &Linear, columns: usize) -> Array2<f32> {
     let (p, k, window, c_out) = (linear.patch, linear.kernel, linear.window(), w.nrows());
-    let c_in = patches.columns() / window.area();
-    let mut all = Array2::zeros((p.area() * c_out, patches.columns()));
+    let c_in = columns / window.area();
+    let mut all = Array2::zeros((p.area() * c_out, columns));
     for (pixel, mut rows) in all.axis_chunks_iter_mut(Axis(0), c_out).enumerate() {
         let (y, x) = (pixel / p.w * linear.stride.h, pixel % p.w * linear.stride.w);
         let row = k.w * c_in;
@@ -154,9 +238,12 @@ fn random(rows: usize, columns: usize, rng: &mut impl Rng) -> Array2<f32> {
     Array2::from_shape_simple_fn((rows, columns), || rng.random::<f32>() - 0.5)
 }
 
-/// q orthonormal rows that span about what the first q right singular vectors of w do (power
-/// method).
+/// q orthonormal rows that span what those of w do, or about what its first q right singular
+/// vectors do (power method).
 fn dominant_rows(w: ArrayView2<f32>, q: usize, rng: &mut impl Rng) -> Array2<f32> {
+    if q == w.nrows() {
+        return orthonormal_rows(w.to_owned());
+    }
     let mut rows = orthonormal_rows(random(q, w.ncols(), rng));
     let mut images = Array2::zeros((q, w.nrows()));
     for _ in 0..ROUNDS {
@@ -167,21 +254,38 @@ fn dominant_rows(w: ArrayView2<f32>, q: usize, rng: &mut impl Rng) -> Array2<f32
     rows
 }
 
-/// Gram and Schmidt, twice for each row.
+/// Gram and Schmidt, twice for each row; what is before a block of rows is taken from all of it at
+/// once.
 fn orthonormal_rows(mut m: Array2<f32>) -> Array2<f32> {
     let norm = |row: ArrayView1<f32>| row.dot(&row).sqrt();
-    for i in 0..m.nrows() {
-        let (before, mut rest) = m.view_mut().split_at(Axis(0), i);
-        let mut row = rest.row_mut(0);
-        let long = norm(row.view()).max(1e-30);
-        row /= long;
-        for _ in 0..2 {
-            let along = before.dot(&row);
-            row -= &along.dot(&before);
+    let mut first = 0;
+    while first < m.nrows() {
+        let (before, mut rest) = m.view_mut().split_at(Axis(0), first);
+        let count = rest.nrows().min(BLOCK);
+        let mut block = rest.slice_mut(s![..count, ..]);
+        for mut row in block.rows_mut() {
+            let long = norm(row.view()).max(1e-30);
+            row /= long;
         }
-        // What the rows before span already gets no row of its own.
-        let left = norm(row.view());
-        row.mapv_inplace(|v| if left > 1e-4 { v / left } else { 0.0 });
+        let mut along = Array2::zeros((count, first));
+        let mut shadow = Array2::zeros(block.dim());
+        for _ in 0..if first > 0 { 2 } else { 0 } {
+            product(block.view(), before.t(), along.view_mut());
+            product(along.view(), before.view(), shadow.view_mut());
+            block -= &shadow;
+        }
+        for i in 0..count {
+            let (before, mut rest) = block.view_mut().split_at(Axis(0), i);
+            let mut row = rest.row_mut(0);
+            for _ in 0..2 {
+                let along = before.dot(&row);
+                row -= &along.dot(&before);
+            }
+            // What the rows before span already gets no row of its own.
+            let left = norm(row.view());
+            row.mapv_inplace(|v| if left > 1e-5 { v / left } else { 0.0 });
+        }
+        first += count;
     }
     m
 }
@@ -230,7 +334,7 @@ layers = [
             assert_eq!(float.begin_from(&mut ordinary, &linear, x.view(), &mut rng), 0);
             let error =
                 (&float.evaluate(x.view()) - &expected).mapv(f32::abs).fold(0f32, |a, &b| a.max(b));
-            assert!(error < 1e-2, "{spn}: {error}");
+            assert!(error < 1e-4, "{spn}: {error}");
             for w_c in float.spns_mut().filter_map(|spn| spn.w_c.as_ref()) {
                 assert!(
                     w_c.weights.value.iter().all(|w| *w != 0.0),
@@ -251,6 +355,50 @@ layers = [
             float.begin_from(&mut ordinary, &linear, x.view(), &mut rng);
             let near = distance(&float);
             assert!(near < 0.3 * fresh, "{spn}: {near} against {fresh}");
+        }
+    }
+
+    /// Depthwise layers have a factor for each group, and so have others whose groups leave out
+    /// nothing that the ordinary layer reads; and data that come later change no function.
+    #[test]
+    fn begins_with_the_function_of_layers_with_groups() {
+        let text = r#"name = "t"
+input = { shape = [7, 6, 4], bits = 8, frac = 8 }
+layers = [
+    { conv2d = { channels = 8, kernel = 3, pad = 1, groups = 4 } },
+    { conv2d = { channels = 6, kernel = 1 } },
+    "relu",
+    { conv2d = { channels = 6, kernel = 2, groups = 3 } },
+    "relu",
+    { dense = { units = 3 } },
+]
+"#;
+        for (spn, limit) in [("ratio = 1", 1e-4), ("ratio = 2", 1e-4), ("ratio = 4\np = 2", 1e9)] {
+            let mut rng = ChaCha8Rng::seed_from_u64(7);
+            let x = Array2::from_shape_simple_fn((200, 168), || rng.random::<f32>());
+            let network = Network::parse("t", &format!("{text}[spn]\n{spn}")).unwrap();
+            let mut full = network.clone();
+            full.train.full_precision = true;
+            let mut ordinary = Float::<f32>::new(&full, 168, &mut rng);
+            // The layer of three groups reads its own two channels of six alone.
+            let w = &mut ordinary.spns_mut().nth(2).unwrap().w_b.weights.value;
+            for ((row, column), v) in w.indexed_iter_mut() {
+                *v *= f32::from(column % 6 / 2 == row / 2);
+            }
+            ordinary.calibrate(x.view());
+            let expected = ordinary.evaluate(x.view());
+            let linear: Vec<Linear> =
+                network.linear().iter().filter_map(|s| s.linear().copied()).collect();
+            let mut float = Float::<f32>::new(&network, 168, &mut rng);
+            float.factorise(&ordinary, &linear, &mut rng, |_| {});
+            let error = |float: &Float<f32>| {
+                let apart = &float.evaluate(x.view()) - &expected;
+                apart.iter().fold(0f32, |a, &b| a.max(b.abs()))
+            };
+            assert!(error(&float) < 1e-4, "{spn}: {}", error(&float));
+            float.settle(x.view());
+            let settled = error(&float);
+            assert!(settled < limit, "{spn}: {settled} with the statistics of samples");
         }
     }
 

@@ -201,6 +201,12 @@ impl Learner for ImageLearner {
         }))
     }
 
+    fn meet(&mut self, run: &mut Checkpoint<Weights>) {
+        let float = &mut run.weights.float;
+        let samples = self.calibration(&run.network.train, float);
+        float.settle(samples.view());
+    }
+
     fn learn_from(
         &mut self,
         run: &mut Checkpoint<Weights>,

@@ -34,6 +34,17 @@ impl<T: Real> Norm<T> {
         }
     }
 
+    /// Leaves what it evaluates as it is.
+    pub fn pass(&mut self) {
+        self.mean.fill(T::zero());
+        self.variance.fill(T::real(1.0 - EPSILON));
+    }
+
+    /// `[c]`: σ of the running statistics.
+    pub fn deviation(&self) -> Array1<T> {
+        self.variance.mapv(|v| (v + T::real(EPSILON)).sqrt())
+    }
+
     /// Takes over the statistics of a batch, which also enter the running ones.
     pub fn take(&mut self, batch: &Moments) {
         let n = batch.n.max(1.0);
@@ -60,7 +71,7 @@ impl<T: Real> Norm<T> {
 
     /// `[n, c]`, normalised with the running statistics, in place.
     pub fn evaluate(&self, x: &mut Array2<T>) {
-        let inverse = self.variance.mapv(|v| (v + T::real(EPSILON)).sqrt().recip());
+        let inverse = self.deviation().mapv(|sigma| sigma.recip());
         for mut row in x.rows_mut() {
             Zip::from(&mut row)
                 .and(&self.mean)

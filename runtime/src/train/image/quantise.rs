@@ -127,7 +127,7 @@ fn fold_layer(
     let w_b = signs(spn.w_b.effective()).mapv(f64::from);
     let w_c = spn.w_c.as_ref().map(|w_c| (signs(w_c.effective()).mapv(f64::from), w_c.scales()));
     let (mut w_c, alphas_c) =
-        w_c.unwrap_or_else(|| (Array2::eye(w_b.nrows()), Array1::ones(w_b.nrows())));
+        w_c.unwrap_or_else(|| (identity(w_b.nrows(), groups.1), Array1::ones(w_b.nrows())));
     // One scale of W_c stands for all, the products take what theirs are of it.
     let alpha_c = alphas_c.fold(0.0f64, |a, b| a.max(*b));
     let alphas_b = spn.w_b.scales();
@@ -231,6 +231,12 @@ fn fold_layer(
         format,
     };
     FrozenLayer::new(fixed, Parameter::new(a), Parameter::new(bias), log_scales)
+}
+
+/// W_c of a plain layer: of a depthwise one, the identity of each group.
+fn identity(r: usize, groups: usize) -> Array2<f64> {
+    let own = r / groups;
+    Array2::from_shape_fn((r, own), |(i, j)| f64::from(i % own == j))
 }
 
 /// The only channel that reads each product, if that reads none which others read.

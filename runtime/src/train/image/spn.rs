@@ -437,10 +437,20 @@ impl<T: Real> Spn<T> {
 
     /// Gives both norms the statistics of samples, `[n, elements]`, n ≥ 1.
     pub fn calibrate(&mut self, x: ArrayView2<T>) {
+        self.calibrate_products(x);
+        self.calibrate_output(x);
+    }
+
+    /// Gives the norm between W_b and ã the statistics of samples.
+    pub fn calibrate_products(&mut self, x: ArrayView2<T>) {
         if self.products.is_some() {
             let moments = Moments::of_samples(x, self.columns(), |x| self.sums(x));
             self.products.iter_mut().for_each(|products| products.norm.calibrate(&moments));
         }
+    }
+
+    /// Gives the norm after W_c the statistics of samples.
+    pub fn calibrate_output(&mut self, x: ArrayView2<T>) {
         if self.output.is_some() {
             let moments = Moments::of_samples(x, self.columns(), |x| self.pixels_of(x));
             self.output.iter_mut().for_each(|(_, norm)| norm.calibrate(&moments));

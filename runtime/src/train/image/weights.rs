@@ -111,7 +111,8 @@ impl checkpoint::Weights for Weights {
             let layer = |(document, spn): (FrozenDocument, &Spn<f32>)| {
                 let (r, columns) = spn.w_b.weights.value.dim();
                 let n_out = spn.bias.value.ncols();
-                let w_c = spn.w_c.as_ref().map_or((r, r), |w_c| w_c.weights.value.dim());
+                let w_c =
+                    spn.w_c.as_ref().map_or((r, r / spn.groups().1), |w_c| w_c.weights.value.dim());
                 let fixed = Fixed {
                     patches: spn.patches().clone(),
                     groups: spn.groups(),
@@ -226,6 +227,10 @@ impl checkpoint::Weights for Weights {
 
     fn density(&self) -> f64 {
         self.float.density()
+    }
+
+    fn is_whole(&self, network: &Network) -> bool {
+        self.live.len() == network.input.elements()
     }
 }
 

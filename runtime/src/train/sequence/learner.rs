@@ -118,6 +118,9 @@ impl Learner for SequenceLearner {
         Ok(None)
     }
 
+    /// No run over texts begins without one, and there are no norms.
+    fn meet(&mut self, _: &mut Checkpoint<Weights>) {}
+
     fn learn_from(
         &mut self,
         run: &mut Checkpoint<Weights>,

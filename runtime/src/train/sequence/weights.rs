@@ -126,6 +126,10 @@ impl checkpoint::Weights for Weights {
     fn density(&self) -> f64 {
         self.float.density()
     }
+
+    fn is_whole(&self, _: &Network) -> bool {
+        true
+    }
 }
 
 impl Checkpoint<Weights> {
