@@ -6,7 +6,8 @@
 // for what arrives; a slot is free again in the clock after its word was taken. Both valid and
 // ready come from registers, so no combinational path crosses it. A word each clock needs a
 // DEPTH of STAGES + 1, one word every N clocks about an N-th of that.
-// Latency: STAGES clocks, 1 or more. Reset touches control only: what is under way is lost. clken
+// Latency: STAGES clocks, 1 or more. Reset touches control only: what is under way is lost, and
+// from the first edge with rst high until the first without, neither valid nor ready is high. clken
 // low freezes it, and must freeze the pipeline too.
 `default_nettype none
 
@@ -40,10 +41,12 @@ module strassenc_segment #(
     always @(posedge clk)
         if (rst) begin
             count   <= {COUNT_BITS{1'b0}};
-            s_ready <= 1'b1;
-        end else if (clken & (accept != take)) begin
-            count   <= accept ? count + ONE[COUNT_BITS-1:0] : count - ONE[COUNT_BITS-1:0];
-            s_ready <= take | !one_free;
+            s_ready <= 1'b0;
+        end else if (clken) begin
+            if (accept != take)
+                count <= accept ? count + ONE[COUNT_BITS-1:0] : count - ONE[COUNT_BITS-1:0];
+            // While it is not ready, the count is DEPTH, whose top bit is set, or 0 after a reset.
+            s_ready <= take | (s_ready ? !(s_valid & one_free) : !count[COUNT_BITS-1]);
         end
 
     // Whether a word is in the last stage, and its user bit.

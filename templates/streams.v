@@ -19,6 +19,10 @@ module {{ module }} (
 {%- for wire in block.wires %}
     wire {% if wire.bits > 1 || wire.vector %}[{{ wire.bits - 1 }}:0] {% endif %}{{ wire.name }};
 {%- endfor %}
+{%- for r in block.registers %}
+    reg [{{ r.bits - 1 }}:0] {{ r.name }};
+    always @(posedge aclk) {% if let Some(clken) = r.clken %}if ({{ clken }}) {% endif %}{{ r.name }} <= {{ r.of }};
+{%- endfor %}
 {%- for i in block.instances %}
     {{ i.module }}
     {%- if !i.parameters.is_empty() %} #(

@@ -638,9 +638,10 @@ fn schedule(
     let scheduled = (segments.par_iter())
         .map(|segment| {
             let circuits = circuits(segment);
-            let pipelines = schedule::segment(&circuits, options)?;
+            let source = stream::source(dataflow, *segment.start());
+            let pipelines = schedule::segment(&circuits, source, options)?;
             let both: Vec<_> = circuits.iter().copied().zip(&pipelines).collect();
-            Pass::Schedule.checked(schedule::verify_segment(&both, options))?;
+            Pass::Schedule.checked(schedule::verify_segment(&both, source, options))?;
             for circuit in circuits {
                 step(&circuit.name, Pass::Schedule, None)?;
             }

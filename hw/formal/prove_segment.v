@@ -68,8 +68,15 @@ module prove_segment #(
         for (k = 0; k < STAGES - 1; k = k + 1) under_way = under_way + valids[k];
     end
 
-    assign bad = taker_bad
-        | (!rst & (s_ready != (held < DEPTH) | m_valid != (held != under_way)));
+    // From the first edge with rst high until the first without.
+    reg in_reset, known = 1'b0;
+    always @(posedge clk) begin
+        in_reset <= rst | (in_reset & !clken);
+        known    <= 1'b1;
+    end
+
+    assign bad = taker_bad | (known & (in_reset ? s_ready | m_valid
+        : s_ready != (held < DEPTH) | m_valid != (held != under_way)));
 endmodule
 
 `default_nettype wire

@@ -1,8 +1,10 @@
-// strassenc_stream_register: two words fit; neither side is high in reset; no word is lost,
-// doubled, changed or overtaken.
+// strassenc_stream_register: so many words fit; neither side, of one entry only valid, is high in
+// reset; no word is lost, doubled, changed or overtaken.
 `default_nettype none
 
-module prove_stream_register (
+module prove_stream_register #(
+    parameter ENTRIES = 2
+) (
     input  wire clk,
     input  wire clken,
     input  wire free_reset,
@@ -29,7 +31,8 @@ module prove_stream_register (
         .leave({2'd0, m_valid & m_ready}), .held(held)
     );
     strassenc_stream_register #(
-        .BITS(2)
+        .BITS   (2),
+        .ENTRIES(ENTRIES)
     ) dut (
         .clk    (clk),
         .clken  (clken),
@@ -49,8 +52,9 @@ module prove_stream_register (
         known    <= 1'b1;
     end
 
-    assign bad = taker_bad | (known & (in_reset ? s_ready | m_valid
-        : s_ready != (held < 6'd2) | m_valid != (held != 6'd0)));
+    wire room = ENTRIES == 1 ? held == 6'd0 | m_ready : held < 6'd2;
+    assign bad = taker_bad | (known & (in_reset ? (s_ready & ENTRIES != 1) | m_valid
+        : s_ready != room | m_valid != (held != 6'd0)));
 endmodule
 
 `default_nettype wire

@@ -70,6 +70,11 @@ const PROOFS: &[Proof] = &[
                 from: "if (clken) users",
                 to: "if (s_valid) users",
             },
+            Fault {
+                parameters: "-set STAGES 3 -set DEPTH 4",
+                from: "!count[COUNT_BITS-1]",
+                to: "1'b1",
+            },
         ],
     },
     Proof {
@@ -100,12 +105,19 @@ const PROOFS: &[Proof] = &[
     Proof {
         name: "stream_register",
         parts: &[],
-        parameters: &[""],
-        faults: &[Fault {
-            parameters: "",
-            from: "if (s_ready) spare",
-            to: "if (!front_free) spare",
-        }],
+        parameters: &["-set ENTRIES 1", "-set ENTRIES 2"],
+        faults: &[
+            Fault {
+                parameters: "-set ENTRIES 1",
+                from: "clken & front_free) front <=",
+                to: "clken & s_valid) front <=",
+            },
+            Fault {
+                parameters: "-set ENTRIES 2",
+                from: "if (ready) spare",
+                to: "if (!front_free) spare",
+            },
+        ],
     },
     Proof {
         name: "fork",

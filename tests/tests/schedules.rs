@@ -6,7 +6,7 @@ use strassenc::circuit::{Circuit, Node, NodeId, Op, Term, Terms};
 use strassenc::compile::{Options, compile};
 use strassenc::device::DEVICES;
 use strassenc::interval::Interval;
-use strassenc::schedule::{self, Limit, Pipeline, Simulator, Stage};
+use strassenc::schedule::{self, Limit, Pipeline, Simulator, Source, Stage};
 use strassenc_runtime::Format;
 use strassenc_tests::{any_search, inputs, pipelines, random_model, recipes};
 
@@ -146,7 +146,7 @@ proptest! {
         let all = Options { schedule: options, ..Options::default() };
         let compiled = compile(&model, &all, &|_| {}, &|| false).unwrap();
         let layers: Vec<_> = pipelines(&compiled).iter().map(|l| (&l.circuit, &l.pipeline)).collect();
-        schedule::verify_segment(&layers, &options).unwrap();
+        schedule::verify_segment(&layers, Source::Registers, &options).unwrap();
         let alone = |(circuit, _): &(&Circuit, _)| {
             schedule::schedule(circuit, &options).unwrap().stages()
         };
@@ -160,7 +160,7 @@ proptest! {
             early.available[at] = Stage(before);
             let mut changed = layers.clone();
             changed[i].1 = &early;
-            prop_assert!(schedule::verify_segment(&changed, &options).is_err());
+            prop_assert!(schedule::verify_segment(&changed, Source::Registers, &options).is_err());
         }
     }
 }

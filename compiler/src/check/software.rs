@@ -60,10 +60,12 @@ pub fn proofs(compiled: &Compiled) -> Counts {
             LayerEngine::Elementwise { .. } => {}
         }
     }
-    for segment in compiled.segments() {
+    let of_graph = compiled.graph.segments();
+    for ((_, node), segment) in of_graph.zip(compiled.segments()) {
+        let source = stream::source(&compiled.dataflow, *node.layers.start());
         let layers: Vec<_> =
             segment.iter().map(|layer| (&layer.circuit, &layer.pipeline)).collect();
-        schedule::verify_segment(&layers, &compiled.schedule)?;
+        schedule::verify_segment(&layers, source, &compiled.schedule)?;
     }
     Ok(format!("{} adders, {} bits of ROM proved", thousands(adders), thousands(bits)))
 }

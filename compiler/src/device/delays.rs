@@ -20,7 +20,8 @@ pub struct Delays {
     pub third: u32,
     /// A bit of a carry chain.
     pub bit: u32,
-    /// From a result to the memory behind a pipeline, beyond what a register takes.
+    /// From a result to the memory behind a pipeline, or out of the one before it, beyond what a
+    /// register takes.
     pub memory: u32,
     /// A multiplier without registers of its own: to it and through it.
     pub product: u32,
@@ -44,9 +45,9 @@ impl Delays {
 impl Device {
     /// The delays of the part, or of the family's usual speed grade.
     ///
-    /// Those of iCE40, ECP5 and Gowin are fitted to nextpnr by `benches/delays.py`, a tenth added
-    /// for ECP5 and UP5K, where ways are longer in a full device; those of HX8K to paths of at most
-    /// two sums, since more of them make a bit look slower than it is where a clock is fast. Their
+    /// Those of iCE40, ECP5 and Gowin are fitted to nextpnr by `benches/delays.py`: to chains of
+    /// sums by themselves, a tenth added for UP5K; the registers and sums of HX8K and ECP5 to the
+    /// slowest of the thousands of paths of whole kernels, whose ways are longer. Their
     /// multipliers, but for ECP5's, and all memories are guesses. Those of 7 series follow Yosys's
     /// models of its cells (speed grade -1), with 600 ps for a way, those of UltraScale+ are half
     /// as long. Those of MAX 10 and Agilex follow Yosys's models of Cyclone V, made longer by a
@@ -58,8 +59,8 @@ impl Device {
         delays(match (self.family, self.name) {
             (Family::Xc7, _) => [350, 1_820, 1_000, 29, 700, 4_400, 1_800],
             (Family::Xcup, _) => [180, 910, 500, 15, 350, 2_200, 900],
-            (Family::Ecp5, _) => [730, 2_080, 1_480, 56, 1_300, 7_800, 7_800],
-            (Family::Ice40, "hx8k") => [1_160, 1_625, 1_760, 201, 1_000, 15_000, 15_000],
+            (Family::Ecp5, _) => [700, 2_850, 1_900, 56, 1_300, 7_800, 7_800],
+            (Family::Ice40, "hx8k") => [700, 2_850, 2_300, 130, 1_000, 15_000, 15_000],
             (Family::Ice40, _) => [5_600, 4_000, 3_880, 496, 2_000, 15_000, 15_000],
             (Family::Gowin, _) => [1_300, 1_580, 1_370, 42, 1_000, 6_000, 6_000],
             (Family::Max10, _) => [900, 2_600, 2_600, 45, 1_000, 5_500, 3_500],

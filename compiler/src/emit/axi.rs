@@ -115,6 +115,17 @@ pub(super) fn lanes_in(stream: &Stream, target: &str) -> Vec<String> {
     lines
 }
 
+/// What goes with the data of the input's stream, as signals of `name`.
+pub(super) fn words_in(frames: Frames, name: &str) -> Vec<String> {
+    let wire = |signal: &str| format!("wire {name}_{signal} = s_axis_t{signal};");
+    let mut lines = vec![wire("valid"), wire("user")];
+    if frames == Frames::Tlast {
+        lines.push(wire("last"));
+    }
+    lines.extend([format!("wire {name}_ready;"), format!("assign s_axis_tready = {name}_ready;")]);
+    lines
+}
+
 /// `m_axis_tdata`, each element of `source` extended to its lane, and `m_axis_tkeep` where there is
 /// one.
 pub(super) fn lanes_out(stream: &Stream, source: &str) -> Vec<String> {

@@ -100,6 +100,7 @@ pub(super) struct Port {
 pub(super) struct Block {
     pub banner: String,
     pub wires: Vec<Wire>,
+    pub registers: Vec<Delayed>,
     pub instances: Vec<Instance>,
 }
 
@@ -108,6 +109,15 @@ pub(super) struct Wire {
     pub bits: usize,
     /// Whether it is a vector even where it has one bit.
     pub vector: bool,
+}
+
+/// A register that nothing but `clken` stops.
+pub(super) struct Delayed {
+    pub name: String,
+    pub bits: usize,
+    pub of: String,
+    /// The enable, where there is one.
+    pub clken: Option<String>,
 }
 
 pub(super) struct Instance {
@@ -459,6 +469,13 @@ impl<'a> Core<'a> {
             (None, false) => ".clk(aclk)",
         };
         let mut data = format!("{s}_data");
+        if segment.registered {
+            let name = format!("{}_x", node.name);
+            let bits = self.compiled.graph.ends(node).x().bits();
+            let clken = self.clken.then(|| "aclken".into());
+            block.registers.push(Delayed { name: name.clone(), bits, of: data, clken });
+            data = name;
+        }
         for number in segment.layers.clone() {
             let (signature, kernel) = (&self.signature.layers[number], &self.own[number].kernel);
             let result = if number == *segment.layers.end() {
@@ -642,6 +659,10 @@ impl<'a> Core<'a> {
         before.push("// ==== Input: what carries information of each lane, registered".into());
         before.push(format!("wire [{}:0] s_beat_data;", graph.streams[0].bits() - 1));
         before.extend(axi::lanes_in(input, "s_beat_data"));
+        // Without a register it is the ports' words that go on.
+        if !matches!(graph.nodes[0].primitive, Primitive::Register(_)) {
+            before.extend(axi::words_in(self.signature.frames, "s_beat"));
+        }
         let mut after = vec!["// ==== Output: each element extended to whole bytes".to_string()];
         after.extend(axi::lanes_out(output, "m_register_data"));
         let latency = self.signature.latency;

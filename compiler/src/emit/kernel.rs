@@ -220,7 +220,7 @@ fn stream<'a>(
     before.push(format!("wire [{}:0] s_data;", bits(input) - 1));
     before.extend(axi::lanes_in(&signature.input, "s_data"));
     let mut after = vec![
-        "assign s_axis_tready = s_ready & aresetn;".to_string(),
+        "assign s_axis_tready = s_ready;".to_string(),
         "assign m_axis_tlast  = 1'b1;".into(),
     ];
     after.extend(axi::lanes_out(&signature.output, "m_data"));
@@ -238,6 +238,7 @@ fn stream<'a>(
             Block {
                 banner: format!("A free-running pipeline of {stages} stage{plural}"),
                 wires: vec![vector("result", bits(output))],
+                registers: vec![],
                 instances: vec![pipeline],
             },
             Block {
@@ -246,6 +247,7 @@ fn stream<'a>(
                     Wire { name: "s_ready".into(), bits: 1, vector: false },
                     vector("m_data", bits(output)),
                 ],
+                registers: vec![],
                 instances: vec![segment],
             },
         ],

@@ -32,7 +32,7 @@ mod verify;
 
 pub use optimise::{earliest, schedule};
 pub use path::{is_sum_too_slow, is_too_slow};
-pub use segment::segment;
+pub use segment::{Source, segment};
 pub use simulate::{Simulator, simulate};
 pub use verify::{verify, verify_segment};
 

@@ -10,18 +10,28 @@
 
 use super::closure::Closure;
 use super::path::{Path, Paths};
-use super::{Options, Pipeline, Stage, latency};
+use super::{Options, Pipeline, Source, Stage, latency};
 use crate::circuit::{Circuit, Node, NodeId, Op, Term};
 use strassenc_runtime::Result;
 
-/// Schedules a circuit with the least latency and, with that, the least register bits.
+/// Schedules a circuit whose inputs come from registers with the least latency and, with that, the
+/// least register bits.
 ///
 /// # Errors
 /// Where an option is out of range.
 pub fn schedule(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
+    schedule_from(circuit, Source::Registers, options)
+}
+
+/// Schedules a circuit as [`schedule`] does, with inputs from wherever.
+pub(super) fn schedule_from(
+    circuit: &Circuit,
+    source: Source,
+    options: &Options,
+) -> Result<Pipeline> {
     options.validate()?;
     let whole = &with_memory(circuit);
-    let arcs = Arcs::new(whole, options)?;
+    let arcs = Arcs::new(whole, source, options)?;
     let earliest = arcs.earliest();
     let last = last(whole, &earliest);
     let latest = arcs.latest(whole, &earliest, last);
@@ -50,7 +60,7 @@ fn with_memory(circuit: &Circuit) -> Circuit {
 pub fn earliest(circuit: &Circuit, options: &Options) -> Result<Pipeline> {
     options.validate()?;
     let whole = with_memory(circuit);
-    let earliest = Arcs::new(&whole, options)?.earliest();
+    let earliest = Arcs::new(&whole, Source::Registers, options)?.earliest();
     let last = last(&whole, &earliest);
     Ok(pipeline(circuit, earliest, last, options))
 }
@@ -74,8 +84,8 @@ struct Arcs {
 }
 
 impl Arcs {
-    fn new(circuit: &Circuit, options: &Options) -> Result<Self> {
-        let paths = Paths::new(circuit, true, options)?;
+    fn new(circuit: &Circuit, source: Source, options: &Options) -> Result<Self> {
+        let paths = Paths::new(circuit, source, true, options)?;
         let mut before: Vec<Vec<(NodeId, u32)>> = Vec::with_capacity(circuit.nodes.len());
         // For each node, where the paths that lead to it and may lie in its stage begin, each with
         // the longest from there.

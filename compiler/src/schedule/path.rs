@@ -1,6 +1,6 @@
 //! How long a path between two registers is.
 
-use super::{Limit, Options};
+use super::{Limit, Options, Source};
 use crate::circuit::{Circuit, Node, Op};
 use crate::device::Delays;
 use crate::interval::Interval;
@@ -71,17 +71,28 @@ impl Paths {
         Paths { delays, most, nodes: vec![], operands: vec![] }
     }
 
-    /// The paths of a circuit; where that is `stored`, its outputs go on to a memory.
+    /// The paths of a circuit whose inputs come from `source`; where that is `stored`, its outputs
+    /// go on to a memory.
     ///
     /// # Errors
     /// Where a node alone takes longer than a path may.
-    pub(super) fn new(circuit: &Circuit, stored: bool, options: &Options) -> Result<Self> {
+    pub(super) fn new(
+        circuit: &Circuit,
+        source: Source,
+        stored: bool,
+        options: &Options,
+    ) -> Result<Self> {
         let mut paths = Paths::empty(options);
         let delays = paths.delays;
         let mut nodes: Vec<Path> = circuit.nodes.iter().map(|node| own(node, &delays)).collect();
         for output in circuit.outputs.iter().filter(|_| stored) {
             let path = &mut nodes[output.index()];
             *path = path.then(paths.memory());
+        }
+        if source == Source::Memory {
+            for input in &circuit.inputs {
+                nodes[input.index()] = paths.memory();
+            }
         }
         paths.nodes = nodes;
         let most = paths.most;
@@ -117,7 +128,7 @@ impl Paths {
         Ok(paths)
     }
 
-    /// The way to the memory behind a segment.
+    /// The way from a memory, or to the one behind a segment.
     pub(super) fn memory(&self) -> Path {
         Path { sum: self.delays.memory, widest: 0 }
     }

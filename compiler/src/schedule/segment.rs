@@ -1,23 +1,37 @@
 //! The schedule of a segment: one for all its layers, as if they were one circuit.
 
+use super::optimise::schedule_from;
 use super::path::Paths;
-use super::{Options, Pipeline, Stage, schedule};
+use super::{Options, Pipeline, Stage};
 use crate::circuit::{Circuit, Node, NodeId, Op, Term};
 use strassenc_runtime::{Error, Result};
+
+/// What the inputs of a segment come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Registers.
+    Registers,
+    /// A memory that is read in the same clock, or what masks the pads of a window.
+    Memory,
+}
 
 /// Schedules layers, each of which reads the outputs of the one before, as one pipeline: with the
 /// least latency and, with that, the least register bits.
 ///
 /// # Errors
 /// Where an option is out of range, or a layer has other inputs than the one before has outputs.
-pub fn segment(circuits: &[&Circuit], options: &Options) -> Result<Vec<Pipeline>> {
+pub fn segment(
+    circuits: &[&Circuit],
+    source: Source,
+    options: &Options,
+) -> Result<Vec<Pipeline>> {
     let Some(last) = circuits.last() else { return Ok(vec![]) };
     // Joined, all nodes are of one layer: what is too slow by itself is told with its own.
     for circuit in circuits {
-        Paths::new(circuit, false, options)?;
+        Paths::new(circuit, Source::Registers, false, options)?;
     }
     let joined = join(circuits)?;
-    let whole = schedule(&joined, options)?;
+    let whole = schedule_from(&joined, source, options)?;
     let mut rest = whole.available.as_slice();
     let mut layers: Vec<Pipeline> = vec![];
     for circuit in circuits {

@@ -1,5 +1,5 @@
 use super::path::{Path, Paths};
-use super::{Options, Pipeline};
+use super::{Options, Pipeline, Source};
 use crate::circuit::{Circuit, NodeId, Op};
 use strassenc_runtime::{Error, Result};
 
@@ -7,23 +7,32 @@ use strassenc_runtime::{Error, Result};
 /// the registers at the beginning of the stage.
 type Arrival = (u32, Vec<Path>);
 
-/// Checks the invariants that the [module](super) states for a layer that is a segment of its own.
+/// Checks the invariants that the [module](super) states for a layer that is a segment of its own,
+/// with inputs from registers.
 /// Shares nothing with the scheduler: it follows the ways through each stage from register to
 /// register.
 ///
 /// # Errors
 /// The first violation, with its layer and node: a bug of the scheduler.
 pub fn verify(circuit: &Circuit, pipeline: &Pipeline, options: &Options) -> Result<()> {
-    verify_segment(&[(circuit, pipeline)], options)
+    verify_segment(&[(circuit, pipeline)], Source::Registers, options)
 }
 
 /// Checks the invariants for all layers of a segment, in order.
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_segment(layers: &[(&Circuit, &Pipeline)], options: &Options) -> Result<()> {
+pub fn verify_segment(
+    layers: &[(&Circuit, &Pipeline)],
+    source: Source,
+    options: &Options,
+) -> Result<()> {
     let Some((first, _)) = layers.first() else { return Ok(()) };
-    let mut arrive = vec![(0, vec![]); first.inputs.len()];
+    let ways = match source {
+        Source::Registers => vec![],
+        Source::Memory => vec![Paths::new(first, Source::Registers, false, options)?.memory()],
+    };
+    let mut arrive = vec![(0, ways); first.inputs.len()];
     for (number, &(circuit, pipeline)) in layers.iter().enumerate() {
         let is_last = number + 1 == layers.len();
         arrive = layer(circuit, pipeline, is_last, options, &arrive)?;
@@ -58,7 +67,7 @@ fn layer(
     if *multiplier_latency != options.multiplier_latency {
         return whole(format!("multiplier latency {multiplier_latency}"));
     }
-    let paths = Paths::new(circuit, false, options)?;
+    let paths = Paths::new(circuit, Source::Registers, false, options)?;
     // What lies between the registers at the start of the stage in which a node is available, and
     // its value.
     let mut behind: Vec<Vec<Path>> = Vec::with_capacity(circuit.nodes.len());

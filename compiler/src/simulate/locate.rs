@@ -383,6 +383,7 @@ impl Recording<'_> {
                     None => format!("{outer}.u_pipeline_{}", layer.name),
                 };
                 let values = circuit::evaluate(&layer.circuit, &windows[window])?;
+                let clock = clock + u64::from(segment.registered);
                 if let Some(place) = first_wrong(layer, &values, wave, &scope, clock) {
                     return Ok(Some(place));
                 }

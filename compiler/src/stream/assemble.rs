@@ -10,6 +10,7 @@ use crate::emit::signature::{BEAT_BYTES, Beat, Stream as Axi, Vector};
 use crate::folded::Folded;
 use crate::ir::gated::{Cell, Curve};
 use crate::ir::words::gcd;
+use crate::schedule::Source;
 use crate::ir::{Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Windows};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -48,9 +49,15 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
     let edge = &dataflow.edges[0];
     let input = ports(edge, edge.shape.channels, asked).map_err(|e| e.within("input"))?;
     let mut x = builder.stream(input.beat_elements, edge.format, input.beats);
-    x = builder.then(None, "s_register", Register::Input, x);
     // Where the whole input is one word, a frame that is not whole need not be made so.
     let whole = edge.shape.pixels() == 1 && reads_whole(dataflow, engines);
+    let unrolled = |number: usize| matches!(engines[number], Engine::Unrolled { .. });
+    // A segment that nothing but the ports is in front of has a register of its own.
+    builder.registers_input =
+        whole && input.beats == 1 && unrolled(0) && readers(dataflow, EdgeId(0)) == 1;
+    if !builder.registers_input {
+        x = builder.then(None, "s_register", Register::Input, x);
+    }
     if whole {
         let word = builder.stream(input.elements, edge.format, 1);
         builder.node(None, "collector", Collector { beats: input.beats }, &[x], &[word]);
@@ -61,15 +68,12 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
         x = builder.pack("s", x, lanes, input.elements);
     }
     builder.offer(EdgeId(0), x, "input");
-    let unrolled = |number: usize| matches!(engines[number], Engine::Unrolled { .. });
     for layers in segments(dataflow, &unrolled) {
         let last = *layers.end();
         let y = builder.layers(layers, engines[last])?;
         let name = &dataflow.layers[last].name;
         // A segment ends in a FIFO, which breaks every combinational path.
-        let registered =
-            matches!(builder.nodes.last(), Some(Node { primitive: Primitive::Segment(_), .. }));
-        let y = if registered || last + 1 == engines.len() {
+        let y = if builder.ends_in_segment() || last + 1 == engines.len() {
             y
         } else {
             builder.then(None, &format!("register_{name}"), Register::Between, y)
@@ -82,8 +86,10 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
     let output =
         ports(&dataflow.edges[last], lanes, asked_of_output).map_err(|e| e.within("output"))?;
     y = builder.pack("m", y, output.beat_elements, output.elements);
+    // A FIFO takes ready as it comes.
+    let entries = if builder.ends_in_segment() { 1 } else { 2 };
     y = builder.then(None, "frame_end", FrameEnd, y);
-    y = builder.then(None, "m_register", Register::Output, y);
+    y = builder.then(None, "m_register", Register::Output { entries }, y);
     Ok(Graph { nodes: builder.nodes, streams: builder.streams, output: y, beats: [input, output] })
 }
 
@@ -111,17 +117,32 @@ pub fn segments(
 /// nothing else reads.
 fn follows(dataflow: &Dataflow, number: usize) -> bool {
     let edge = EdgeId(number as u32);
-    let readers = dataflow.layers.iter().flat_map(|layer| &layer.reads).filter(|id| **id == edge);
     match (&dataflow.layers[number - 1].kind, &dataflow.layers[number].kind) {
         (Kind::Spn(before), Kind::Spn(kernel)) => {
             before.patch.area() == 1
                 && before.output == kernel.input
                 && kernel.windows == Windows::pixels(kernel.input)
                 && dataflow.layers[number].reads == [edge]
-                && readers.count() == 1
+                && readers(dataflow, edge) == 1
         }
         _ => false,
     }
+}
+
+/// What a segment that begins with this layer reads: of the core's input, as one word, registers.
+pub fn source(dataflow: &Dataflow, number: usize) -> Source {
+    let layer = &dataflow.layers[number];
+    let input = EdgeId(0);
+    if layer.reads == [input] && dataflow.edges[input.index()].shape.pixels() == 1 {
+        Source::Registers
+    } else {
+        Source::Memory
+    }
+}
+
+/// How often the edge is read.
+fn readers(dataflow: &Dataflow, edge: EdgeId) -> usize {
+    dataflow.layers.iter().flat_map(|layer| &layer.reads).filter(|id| **id == edge).count()
 }
 
 /// Whether every layer that reads the network's input takes all of its elements at once.
@@ -155,11 +176,19 @@ struct Builder<'a> {
     streams: Vec<Stream>,
     /// The streams of each edge that no layer has taken yet.
     offered: BTreeMap<EdgeId, Vec<StreamId>>,
+    /// Whether the first segment has the register that the input enters.
+    registers_input: bool,
 }
 
 impl<'a> Builder<'a> {
     fn new(dataflow: &'a Dataflow) -> Self {
-        Builder { dataflow, nodes: vec![], streams: vec![], offered: BTreeMap::new() }
+        let offered = BTreeMap::new();
+        Builder { dataflow, nodes: vec![], streams: vec![], offered, registers_input: false }
+    }
+
+    /// Whether the last node is a segment.
+    fn ends_in_segment(&self) -> bool {
+        matches!(self.nodes.last(), Some(Node { primitive: Primitive::Segment(_), .. }))
     }
 
     fn stream(&mut self, lanes: usize, format: Format, words: usize) -> StreamId {
@@ -215,8 +244,7 @@ impl<'a> Builder<'a> {
 
     /// Offers an edge to all layers that read it; the last one leaves the core.
     fn offer(&mut self, edge: EdgeId, x: StreamId, name: &str) {
-        let reads = |layer: &Layer| layer.reads.iter().filter(|id| **id == edge).count();
-        let readers: usize = self.dataflow.layers.iter().map(reads).sum();
+        let readers = readers(self.dataflow, edge);
         let Stream { lanes, format, words } = self.streams[x.index()].clone();
         let (mut rest, mut streams) = (x, vec![]);
         for i in 1..readers {
@@ -496,7 +524,8 @@ impl<'a> Builder<'a> {
             (false, true) => (None, format!("segment_{name}")),
             (false, false) => (None, format!("layer_{name}")),
         };
-        let mut segment = Segment { layers, stages, depth: 0 };
+        let registered = number == 0 && self.registers_input;
+        let mut segment = Segment { layers, registered, stages, depth: 0 };
         segment.depth = segment.full_rate();
         self.node(owner, &name, segment, &[x], &[y]);
         let y = self.convert(Some(end), "y", y, last.output.channels);

@@ -21,7 +21,7 @@ mod text;
 pub mod timing;
 mod verify;
 
-pub use assemble::{Engine, assemble, segments};
+pub use assemble::{Engine, assemble, segments, source};
 pub use primitive::{Lines, Primitive};
 pub use prove::prove;
 pub use verify::verify;

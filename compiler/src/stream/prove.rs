@@ -237,7 +237,13 @@ impl Due<'_> {
                 let register = match x {
                     Holds::Input => Register::Input,
                     Holds::Edge(_) | Holds::Of(..) => Register::Between,
-                    Holds::Output => Register::Output,
+                    // A register of one entry loses no word, wherever it stands.
+                    Holds::Output => match node.primitive {
+                        Primitive::Register(Register::Output { entries: 1 }) => {
+                            Register::Output { entries: 1 }
+                        }
+                        _ => Register::Output { entries: 2 },
+                    },
                 };
                 Rule::new(register, enters, x)
             }
@@ -307,9 +313,8 @@ impl Due<'_> {
         if node.layer.is_some_and(|owner| first != last || owner != first) {
             return None;
         }
-        let Segment { layers, depth, .. } = segment.clone();
-        // The depth is found by its timing.
-        let due = Segment { layers, stages, depth };
+        // The depth is found by its timing, and a register in front only delays.
+        let due = Segment { stages, ..segment.clone() };
         let elements = one.windows.size.area() * one.input.channels;
         Some(
             Rule::new(due, &[if as_it_is { x } else { whole }], results(last, ends, other))

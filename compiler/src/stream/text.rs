@@ -258,7 +258,7 @@ parts! {
     Reader { lines, groups, repeats }
     Lines { image, words, windows, fill }
     Windows { size, stride, pad, rows, columns }
-    Segment { layers, stages, depth }
+    Segment { layers, registered, stages, depth }
     Array { table, sums, repeats, depth }
     Bank { shift, coefficient_bits, digits, entry_bits, depth }
     Requantise { left, base, amount_bits, constant_bits, sum_bits, depth }
@@ -308,12 +308,14 @@ words! {
     Register: |register| match register {
             Register::Input => "input",
             Register::Between => "between",
-            Register::Output => "output",
+            Register::Output { entries: 1 } => "output-of-one",
+            Register::Output { .. } => "output",
         }.into(),
         |word| match word {
             "input" => Some(Register::Input),
             "between" => Some(Register::Between),
-            "output" => Some(Register::Output),
+            "output" => Some(Register::Output { entries: 2 }),
+            "output-of-one" => Some(Register::Output { entries: 1 }),
             _ => None,
         };
 }

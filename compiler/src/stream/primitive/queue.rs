@@ -4,15 +4,18 @@ use super::{Around, Ends, Part, Size, State, counter};
 use crate::emit::signature::Frames;
 use crate::figures::Cells;
 
-/// Two entries; breaks every combinational path.
+/// Two entries break every combinational path, one the forward ones alone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Register {
-    /// What the core's input enters.
+    /// What the core's input enters, of two entries.
     Input,
-    /// Any other register.
+    /// Any other register, of two entries.
     Between,
     /// What the core's output leaves.
-    Output,
+    Output {
+        /// 2, or 1 behind a segment, whose FIFO takes ready as it comes.
+        entries: usize,
+    },
 }
 
 /// A queue of words.
@@ -38,27 +41,70 @@ impl Part for Register {
     }
 
     fn banner(&self, ends: &Ends) -> String {
-        format!("Register {}: breaks every combinational path", ends.name)
+        let breaks = if self.entries() == 1 { "forward" } else { "combinational" };
+        format!("Register {}: breaks every {breaks} path", ends.name)
     }
 
     fn parameters(&self, ends: &Ends, frames: Frames) -> String {
-        format!(".BITS({})", ends.x().bits() + self.carried(frames).len())
+        let bits = ends.x().bits() + self.carried(frames).len();
+        match self.entries() {
+            2 => format!(".BITS({bits})"),
+            entries => format!(".BITS({bits}), .ENTRIES({entries})"),
+        }
     }
 
     fn carried(&self, frames: Frames) -> &'static [&'static str] {
         match (self, frames) {
-            (Register::Output, _) | (Register::Input, Frames::Tlast) => &["user", "last"],
+            (Register::Output { .. }, _) | (Register::Input, Frames::Tlast) => &["user", "last"],
             (Register::Between, _) | (Register::Input, Frames::Count) => &["user"],
         }
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
-        Box::new(Skid { front: false, ready: false })
+        match self.entries() {
+            1 => Box::new(Front { valid: false }),
+            _ => Box::new(Skid { front: false, ready: false }),
+        }
     }
 
     fn size(&self, ends: &Ends) -> Size {
         let bits = ends.x().bits() + self.carried(Frames::Tlast).len();
-        Size::new(2 * bits + 2, 0, bits)
+        match self.entries() {
+            1 => Size::new(bits + 1, 0, 0),
+            _ => Size::new(2 * bits + 2, 0, bits),
+        }
+    }
+}
+
+impl Register {
+    fn entries(&self) -> usize {
+        match self {
+            Register::Input | Register::Between => 2,
+            Register::Output { entries } => *entries,
+        }
+    }
+}
+
+/// A word, which leaves as the next one enters.
+struct Front {
+    valid: bool,
+}
+
+impl State for Front {
+    fn valid(&self, _: &Around) -> [bool; 2] {
+        [self.valid, false]
+    }
+
+    fn ready(&self, around: &Around) -> [bool; 2] {
+        [!self.valid || around.m[0].ready, false]
+    }
+
+    fn step(&mut self, around: &Around) -> bool {
+        let (accept, before) = (around.accept(), self.valid);
+        if !self.valid || around.m[0].ready {
+            self.valid = accept;
+        }
+        accept || before != self.valid
     }
 }
 

@@ -11,17 +11,25 @@ use std::ops::RangeInclusive;
 pub struct Segment {
     /// The numbers of the layers.
     pub layers: RangeInclusive<usize>,
-    /// Clocks from input to output.
+    /// Whether a register stands before the pipeline, which has no enable either: where the core's
+    /// ports are all that is in front of it.
+    pub registered: bool,
+    /// Clocks from the pipeline's input to its output.
     pub stages: u32,
     /// Words that are under way or wait in the FIFO, at most.
     pub depth: usize,
 }
 
 impl Segment {
+    /// Clocks from input to output.
+    fn clocks(&self) -> usize {
+        self.stages as usize + usize::from(self.registered)
+    }
+
     /// The depth with which it takes a word each clock: a word's slot is free again in the clock
     /// after it was taken.
     pub fn full_rate(&self) -> usize {
-        self.stages as usize + 1
+        self.clocks() + 1
     }
 }
 
@@ -35,7 +43,8 @@ impl Part for Segment {
     }
 
     fn banner(&self, _: &Ends) -> String {
-        let Segment { layers, stages, depth } = self;
+        let Segment { layers, depth, .. } = self;
+        let stages = self.clocks();
         let of = match layers.clone().count() {
             1 => "The SPN of a window".into(),
             n => format!("{n} layers"),
@@ -44,25 +53,29 @@ impl Part for Segment {
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
-        format!(".STAGES({}), .BITS({}), .DEPTH({})", self.stages, ends.z().bits(), self.depth)
+        format!(".STAGES({}), .BITS({}), .DEPTH({})", self.clocks(), ends.z().bits(), self.depth)
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
-        let under_way = vec![false; self.stages as usize - 1];
-        Box::new(Credits { given: 0, depth: self.depth, under_way, next: 0, waiting: 0 })
+        let under_way = vec![false; self.clocks() - 1];
+        let depth = self.depth;
+        Box::new(Credits { ready: false, given: 0, depth, under_way, next: 0, waiting: 0 })
     }
 
     fn size(&self, ends: &Ends) -> Size {
         let fifo = Fifo { depth: self.depth, hidden: false };
-        let (mut size, boundaries) = (fifo.size(&ends.behind()), self.stages as usize - 1);
+        let (mut size, boundaries) = (fifo.size(&ends.behind()), self.clocks() - 1);
         size.control += counter(self.depth + 1);
         // A valid bit for each boundary is reset, a user bit is not.
-        size.and(users(boundaries)).and(Cells { registers: boundaries as u64, ..Cells::default() })
+        let registers = boundaries + if self.registered { ends.x().bits() } else { 0 };
+        size.and(users(boundaries)).and(Cells { registers: registers as u64, ..Cells::default() })
     }
 }
 
 /// The credits, the valid bits that run along, and the words in the FIFO.
 struct Credits {
+    /// Fewer than the depth are given, and reset is over.
+    ready: bool,
     /// Words that were admitted and not taken yet.
     given: usize,
     depth: usize,
@@ -78,7 +91,7 @@ impl State for Credits {
     }
 
     fn ready(&self, _: &Around) -> [bool; 2] {
-        [self.given < self.depth, false]
+        [self.ready, false]
     }
 
     fn step(&mut self, around: &Around) -> bool {
@@ -91,7 +104,8 @@ impl State for Credits {
         };
         self.next = (self.next + 1) % self.under_way.len().max(1);
         self.given = self.given + usize::from(accept) - usize::from(leave);
+        let was_ready = std::mem::replace(&mut self.ready, self.given < self.depth);
         self.waiting = self.waiting + usize::from(arrives) - usize::from(leave);
-        accept || leave || moves
+        accept || leave || moves || was_ready != self.ready
     }
 }
