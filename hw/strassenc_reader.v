@@ -49,7 +49,6 @@ module strassenc_reader #(
     // Words of storage.
     localparam DEPTH = SLOTS * ROW;
 
-    localparam COLUMN_BITS  = WIDTH > 1 ? $clog2(WIDTH) : 1;
     localparam SLOT_BITS    = SLOTS > 1 ? $clog2(SLOTS) : 1;
     localparam ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
     localparam PART_BITS    = PART > 1 ? $clog2(PART) : 1;
@@ -68,6 +67,8 @@ module strassenc_reader #(
     localparam [31:0] LAST_GROUP  = GROUPS - 1;
     localparam [31:0] LAST_COLUMN = WIDTH - 1;
     localparam [31:0] FIRST_X     = 0 - PAD_W;
+    localparam [31:0] FIRST_AHEAD = PAD_W - K_W;
+    localparam [31:0] TO_COLUMN_0 = 1 - WIDTH;
     localparam [31:0] LAST_X      = (COLUMNS - 1) * STRIDE_W - PAD_W + K_W - 1;
 
     // Row n of all frames begins at address n * ROW modulo DEPTH, so each step from word to word is
@@ -106,7 +107,9 @@ module strassenc_reader #(
 
     wire                   write;
     wire [SLOT_BITS-1:0]   slot;
-    wire [COLUMN_BITS-1:0] column;
+    wire [(WIDTH > 1 ? $clog2(WIDTH) : 1)-1:0] column;
+    wire                   pixel;
+    wire                   row_written;
     wire                   next;
     wire                   whole;
     wire                   forming;
@@ -133,6 +136,8 @@ module strassenc_reader #(
         .write   (write),
         .slot    (slot),
         .column  (column),
+        .pixel   (pixel),
+        .row_end (row_written),
         .next    (next),
         .whole   (whole),
         .forming (forming),
@@ -141,7 +146,7 @@ module strassenc_reader #(
         .last    (last_row),
         .user    (row_user)
     );
-    wire unused = &{1'b0, slot, top_slot};
+    wire unused = &{1'b0, slot, top_slot, column};
 
     // Where the next word lies in its window, and in which column of the image.
     reg                     start;
@@ -151,6 +156,10 @@ module strassenc_reader #(
     reg  [REPEAT_BITS-1:0]  repeated;
     reg  [GROUP_BITS-1:0]   part;
     reg  signed [X_BITS-1:0] x;
+    // Of the first word of a window: by how many pixels more than it needs the row that is being
+    // written is complete, less one. Beyond the image that is never enough, and the whole row is
+    // awaited.
+    reg         [X_BITS-1:0] ahead;
     reg  [ADDRESS_BITS-1:0] address;
 
     // The loops that end with the next word, each with all those inside it.
@@ -162,12 +171,8 @@ module strassenc_reader #(
     wire row_end    = window_end & x == LAST_X[X_BITS-1:0];
     wire frame_end  = row_end & last_row;
 
-    // The last column of a window that starts; beyond the image it is never reached, and the whole
-    // row is awaited.
-    wire signed [X_BITS-1:0] x_last          = x + LAST_KX[X_BITS-1:0];
-    wire signed [X_BITS-1:0] complete_pixels = {{(X_BITS-COLUMN_BITS){1'b0}}, column};
-    wire                     available       = whole | (forming & complete_pixels > x_last);
-    wire                     issue           = !start | available;
+    wire available = whole | (forming & !ahead[X_BITS-1]);
+    wire issue     = !start | available;
 
     assign next = advance & issue & row_end;
 
@@ -220,6 +225,11 @@ module strassenc_reader #(
             x       <= x + $signed(x_step);
             address <= sum >= WHOLE[ADDRESS_BITS:0] ? less[ADDRESS_BITS-1:0] : sum[ADDRESS_BITS-1:0];
         end
+    wire [X_BITS-1:0] column_step =
+        !pixel ? {X_BITS{1'b0}} : row_written ? TO_COLUMN_0[X_BITS-1:0] : ONE[X_BITS-1:0];
+    always @(posedge clk)
+        if (rst) ahead <= FIRST_AHEAD[X_BITS-1:0];
+        else ahead <= ahead + column_step - (advance & issue ? x_step : {X_BITS{1'b0}});
     // The borrow.
     wire unused_less = &{1'b0, less[ADDRESS_BITS]};
 

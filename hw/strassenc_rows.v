@@ -35,6 +35,9 @@ module strassenc_rows #(
     output wire                                       write,
     output reg  [(SLOTS > 1 ? $clog2(SLOTS) : 1)-1:0] slot,
     output reg  [(WIDTH > 1 ? $clog2(WIDTH) : 1)-1:0] column,
+    // The word completes a pixel; its row, too.
+    output wire                                       pixel,
+    output wire                                       row_end,
     // The group ends at this edge.
     input  wire                                       next,
     // All rows of the group inside the image are there; all but the last one, which is being
@@ -66,6 +69,18 @@ module strassenc_rows #(
     localparam [31:0] MOVE        = STRIDE;
     localparam [31:0] FIRST_TOP   = 0 - PAD;
     localparam [31:0] LAST_TOP    = (ROWS - 1) * STRIDE - PAD;
+    // The first group of a frame, and the second one, if there is one.
+    localparam        SECOND         = ROWS > 1 ? STRIDE - PAD : 0 - PAD;
+    localparam        FIRST_END      = K - PAD > HEIGHT ? HEIGHT : K - PAD;
+    localparam        SECOND_END     = SECOND + K > HEIGHT ? HEIGHT : SECOND + K;
+    localparam        SECOND_BASE    = SECOND > 0 ? SECOND : 0;
+    localparam        OF_FRAME       = ROWS > 1 ? 0 : HEIGHT;
+    localparam [31:0] SECOND_TOP     = SECOND;
+    localparam [31:0] SECOND_BOTTOM  = SECOND_END - 1;
+    localparam [31:0] FIRST_FREED    = SECOND_BASE + OF_FRAME;
+    localparam [31:0] FIRST_MOVED    = SECOND_END - FIRST_END + OF_FRAME;
+    localparam [31:0] NO_ROWS        = 0 - SLOTS;
+    localparam [31:0] NONE_NEEDED    = 0 - FIRST_END;
     // The same steps of the top row in slots.
     localparam [31:0] FIRST_SLOT  = (SLOTS - PAD % SLOTS) % SLOTS;
     localparam [31:0] GROUP_SLOTS = STRIDE % SLOTS;
@@ -73,9 +88,10 @@ module strassenc_rows #(
 
     // The side that is written.
     reg  [WORD_BITS-1:0] word;
-    wire                 row_end = write & column == LAST_COLUMN[COLUMN_BITS-1:0] & word == LAST_WORD[WORD_BITS-1:0];
 
-    assign write = s_valid & s_ready & clken;
+    assign write   = s_valid & s_ready & clken;
+    assign pixel   = write & word == LAST_WORD[WORD_BITS-1:0];
+    assign row_end = pixel & column == LAST_COLUMN[COLUMN_BITS-1:0];
 
     always @(posedge clk)
         if (rst) begin
@@ -93,32 +109,36 @@ module strassenc_rows #(
             end else word <= word + ONE[WORD_BITS-1:0];
         end
 
-    // The group: its first row, which may lie above the image; the number of its rows inside the
-    // image, less one; by how many rows the base moves on when it ends. Reset is like the end of a
-    // frame.
+    // The group's first row, which may lie above the image, and that of the group behind it with its
+    // last row inside the image; what is needed when the group ends is ready before it does. By how
+    // many rows the base moves on then, and the last row.
     reg  signed [ROW_BITS-1:0] top;
-    reg  signed [ROW_BITS-1:0] needed;
+    reg  signed [ROW_BITS-1:0] next_top;
+    reg  signed [ROW_BITS-1:0] next_bottom;
     reg  signed [ROW_BITS-1:0] freed;
+    reg  signed [ROW_BITS-1:0] moved;
 
     assign last = top == LAST_TOP[ROW_BITS-1:0];
 
-    wire signed [ROW_BITS-1:0] next_top    = rst | last ? FIRST_TOP[ROW_BITS-1:0] : top + MOVE[ROW_BITS-1:0];
+    // The group behind that one.
+    wire                       next_last   = next_top == LAST_TOP[ROW_BITS-1:0];
+    wire signed [ROW_BITS-1:0] after_top   = next_last ? FIRST_TOP[ROW_BITS-1:0] : next_top + MOVE[ROW_BITS-1:0];
+    wire signed [ROW_BITS-1:0] after_end   = after_top + SPAN[ROW_BITS-1:0];
+    wire signed [ROW_BITS-1:0] after_bottom =
+        after_end > $signed(LAST_ROW[ROW_BITS-1:0]) ? LAST_ROW[ROW_BITS-1:0] : after_end;
     wire signed [ROW_BITS-1:0] next_base   = next_top[ROW_BITS-1] ? {ROW_BITS{1'b0}} : next_top;
-    wire signed [ROW_BITS-1:0] next_bottom = next_top + SPAN[ROW_BITS-1:0];
-    wire signed [ROW_BITS-1:0] next_end    =
-        next_bottom > $signed(LAST_ROW[ROW_BITS-1:0]) ? LAST_ROW[ROW_BITS-1:0] : next_bottom;
-    wire signed [ROW_BITS-1:0] after_top   = next_top + MOVE[ROW_BITS-1:0];
-    wire signed [ROW_BITS-1:0] after_base  =
-        next_top == LAST_TOP[ROW_BITS-1:0] ? ALL_ROWS[ROW_BITS-1:0] :
-        after_top[ROW_BITS-1]              ? {ROW_BITS{1'b0}} : after_top;
+    wire signed [ROW_BITS-1:0] after_base  = after_top[ROW_BITS-1] ? {ROW_BITS{1'b0}} : after_top;
+    wire signed [ROW_BITS-1:0] of_frame    = next_last ? ALL_ROWS[ROW_BITS-1:0] : {ROW_BITS{1'b0}};
 
+    wire [K-1:0] first_outside;
     wire [K-1:0] next_outside;
     genvar       ky;
     generate
         for (ky = 0; ky < K; ky = ky + 1) begin : row
             localparam [31:0] ABOVE = 0 - ky;
             localparam [31:0] BELOW = HEIGHT - 1 - ky;
-            assign next_outside[ky] = next_top < $signed(ABOVE[ROW_BITS-1:0]) | next_top > $signed(BELOW[ROW_BITS-1:0]);
+            assign first_outside[ky] = ky < PAD | ky - PAD > HEIGHT - 1;
+            assign next_outside[ky]  = next_top < $signed(ABOVE[ROW_BITS-1:0]) | next_top > $signed(BELOW[ROW_BITS-1:0]);
         end
     endgenerate
 
@@ -127,29 +147,46 @@ module strassenc_rows #(
     wire [SLOT_BITS:0] slot_less = slot_sum - ALL_SLOTS[SLOT_BITS:0];
 
     always @(posedge clk)
-        if (rst | next) begin
-            top     <= next_top;
-            needed  <= next_end - next_base;
-            freed   <= after_base - next_base;
-            outside <= next_outside;
-            if (rst)                                      top_slot <= FIRST_SLOT[SLOT_BITS-1:0];
-            else if (slot_sum >= ALL_SLOTS[SLOT_BITS:0])  top_slot <= slot_less[SLOT_BITS-1:0];
-            else                                          top_slot <= slot_sum[SLOT_BITS-1:0];
+        if (rst) begin
+            top         <= FIRST_TOP[ROW_BITS-1:0];
+            next_top    <= SECOND_TOP[ROW_BITS-1:0];
+            next_bottom <= SECOND_BOTTOM[ROW_BITS-1:0];
+            freed       <= FIRST_FREED[ROW_BITS-1:0];
+            moved       <= FIRST_MOVED[ROW_BITS-1:0];
+            outside     <= first_outside;
+            top_slot    <= FIRST_SLOT[SLOT_BITS-1:0];
+        end else if (next) begin
+            top         <= next_top;
+            next_top    <= after_top;
+            next_bottom <= after_bottom;
+            freed       <= after_base - next_base + of_frame;
+            moved       <= after_bottom - next_bottom + of_frame;
+            outside     <= next_outside;
+            if (slot_sum >= ALL_SLOTS[SLOT_BITS:0]) top_slot <= slot_less[SLOT_BITS-1:0];
+            else                                    top_slot <= slot_sum[SLOT_BITS-1:0];
         end
     // The borrow.
     wire unused = &{1'b0, slot_less[SLOT_BITS]};
 
-    // Rows completely written, counted from the base; negative where rows were released before they
-    // arrived.
-    reg signed [ROW_BITS-1:0] occupied;
+    // Rows completely written, counted from the base, negative where rows were released before they
+    // arrived: less the slots, and less the rows of the group that lie inside the image. Their signs
+    // say all.
+    reg  signed [ROW_BITS-1:0] room;
+    reg  signed [ROW_BITS-1:0] surplus;
+    wire signed [ROW_BITS-1:0] written = {{(ROW_BITS-1){1'b0}}, row_end};
 
-    assign s_ready = occupied < $signed(ALL_SLOTS[ROW_BITS-1:0]);
-    assign whole   = occupied > needed;
-    assign forming = occupied == needed;
+    assign s_ready = room[ROW_BITS-1];
+    assign whole   = !surplus[ROW_BITS-1];
+    assign forming = &surplus;
 
     always @(posedge clk)
-        if (rst) occupied <= {ROW_BITS{1'b0}};
-        else occupied <= occupied + (row_end ? ONE[ROW_BITS-1:0] : {ROW_BITS{1'b0}}) - (next ? freed : {ROW_BITS{1'b0}});
+        if (rst) begin
+            room    <= NO_ROWS[ROW_BITS-1:0];
+            surplus <= NONE_NEEDED[ROW_BITS-1:0];
+        end else begin
+            room    <= room + written - (next ? freed : {ROW_BITS{1'b0}});
+            surplus <= surplus + written - (next ? moved : {ROW_BITS{1'b0}});
+        end
 
     // The user bit of the first word of the row in each slot; only those of a frame's row 0 are
     // read, PAD rows from the top.

@@ -86,6 +86,8 @@ module strassenc_window #(
     wire [K_H-1:0]         outside;
     wire                   last;
     wire                   row_user;
+    wire                   pixel;
+    wire                   row_end;
     strassenc_rows #(
         .HEIGHT(HEIGHT),
         .WIDTH (WIDTH),
@@ -105,6 +107,8 @@ module strassenc_window #(
         .write   (write),
         .slot    (slot),
         .column  (column),
+        .pixel   (pixel),
+        .row_end (row_end),
         .next    (next),
         .whole   (whole),
         .forming (forming),
@@ -113,7 +117,7 @@ module strassenc_window #(
         .last    (last),
         .user    (row_user)
     );
-    wire unused = &{1'b0, last};
+    wire unused = &{1'b0, last, pixel, row_end};
 
     // Issue. c: the next column of the group; due: pushes that the windows of the group before
     // still want; window_end: the push that completes the next window.

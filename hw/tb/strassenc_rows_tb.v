@@ -39,6 +39,8 @@ module strassenc_rows_check #(
     wire [K-1:0]                               outside;
     wire                                       last;
     wire                                       user;
+    wire                                       completes;
+    wire                                       ends;
 
     strassenc_rows #(
         .HEIGHT(HEIGHT),
@@ -59,6 +61,8 @@ module strassenc_rows_check #(
         .write   (write),
         .slot    (slot),
         .column  (column),
+        .pixel   (completes),
+        .row_end (ends),
         .next    (next),
         .whole   (whole),
         .forming (forming),
@@ -147,6 +151,8 @@ module strassenc_rows_check #(
                 if (write !== (s_valid && ready && clken)) fail(1);
                 if (slot !== rows % SLOTS) fail(2);
                 if (column !== pixel) fail(3);
+                if (completes !== (write && word == WORDS - 1)) fail(11);
+                if (ends !== (completes && pixel == WIDTH - 1)) fail(12);
                 if (whole !== (occupied > needed)) fail(4);
                 if (forming !== (occupied == needed)) fail(5);
                 if (top_slot !== (frame * HEIGHT + top + PAD * SLOTS) % SLOTS) fail(6);
