@@ -65,7 +65,6 @@ module strassenc_rows #(
     localparam [31:0] ALL_SLOTS   = SLOTS;
     localparam [31:0] ALL_ROWS    = HEIGHT;
     localparam [31:0] LAST_ROW    = HEIGHT - 1;
-    localparam [31:0] SPAN        = K - 1;
     localparam [31:0] MOVE        = STRIDE;
     localparam [31:0] FIRST_TOP   = 0 - PAD;
     localparam [31:0] LAST_TOP    = (ROWS - 1) * STRIDE - PAD;
@@ -79,6 +78,11 @@ module strassenc_rows #(
     localparam [31:0] SECOND_BOTTOM  = SECOND_END - 1;
     localparam [31:0] FIRST_FREED    = SECOND_BASE + OF_FRAME;
     localparam [31:0] FIRST_MOVED    = SECOND_END - FIRST_END + OF_FRAME;
+    localparam [31:0] MOVE_SPAN      = STRIDE + K - 1;
+    localparam [31:0] ABOVE_TOP      = 0 - STRIDE;
+    localparam [31:0] BELOW_TOP      = HEIGHT - STRIDE - K;
+    localparam [31:0] FIRST_BOTTOM   = FIRST_END - 1;
+    localparam [31:0] FIRST_BELOW    = HEIGHT + FIRST_END - 1;
     localparam [31:0] NO_ROWS        = 0 - SLOTS;
     localparam [31:0] NONE_NEEDED    = 0 - FIRST_END;
     // The same steps of the top row in slots.
@@ -120,15 +124,20 @@ module strassenc_rows #(
 
     assign last = top == LAST_TOP[ROW_BITS-1:0];
 
-    // The group behind that one.
+    // The group behind that one, each of its numbers straight from next_top: whether its first row
+    // lies above the image, its last one below. Its base and its bottom are counted from the frame
+    // of next_top.
     wire                       next_last   = next_top == LAST_TOP[ROW_BITS-1:0];
-    wire signed [ROW_BITS-1:0] after_top   = next_last ? FIRST_TOP[ROW_BITS-1:0] : next_top + MOVE[ROW_BITS-1:0];
-    wire signed [ROW_BITS-1:0] after_end   = after_top + SPAN[ROW_BITS-1:0];
-    wire signed [ROW_BITS-1:0] after_bottom =
-        after_end > $signed(LAST_ROW[ROW_BITS-1:0]) ? LAST_ROW[ROW_BITS-1:0] : after_end;
+    wire                       above       = next_top < $signed(ABOVE_TOP[ROW_BITS-1:0]);
+    wire                       below       = next_top > $signed(BELOW_TOP[ROW_BITS-1:0]);
     wire signed [ROW_BITS-1:0] next_base   = next_top[ROW_BITS-1] ? {ROW_BITS{1'b0}} : next_top;
-    wire signed [ROW_BITS-1:0] after_base  = after_top[ROW_BITS-1] ? {ROW_BITS{1'b0}} : after_top;
-    wire signed [ROW_BITS-1:0] of_frame    = next_last ? ALL_ROWS[ROW_BITS-1:0] : {ROW_BITS{1'b0}};
+    wire signed [ROW_BITS-1:0] after_top   = next_top + MOVE[ROW_BITS-1:0];
+    wire signed [ROW_BITS-1:0] after_end   = next_top + MOVE_SPAN[ROW_BITS-1:0];
+    wire signed [ROW_BITS-1:0] after_base  =
+        next_last ? ALL_ROWS[ROW_BITS-1:0] : above ? {ROW_BITS{1'b0}} : after_top;
+    wire signed [ROW_BITS-1:0] same_frame  = below ? LAST_ROW[ROW_BITS-1:0] : after_end;
+    wire signed [ROW_BITS-1:0] after_bottom =
+        next_last ? FIRST_BELOW[ROW_BITS-1:0] : same_frame;
 
     wire [K-1:0] first_outside;
     wire [K-1:0] next_outside;
@@ -157,10 +166,10 @@ module strassenc_rows #(
             top_slot    <= FIRST_SLOT[SLOT_BITS-1:0];
         end else if (next) begin
             top         <= next_top;
-            next_top    <= after_top;
-            next_bottom <= after_bottom;
-            freed       <= after_base - next_base + of_frame;
-            moved       <= after_bottom - next_bottom + of_frame;
+            next_top    <= next_last ? FIRST_TOP[ROW_BITS-1:0] : after_top;
+            next_bottom <= next_last ? FIRST_BOTTOM[ROW_BITS-1:0] : same_frame;
+            freed       <= after_base - next_base;
+            moved       <= after_bottom - next_bottom;
             outside     <= next_outside;
             if (slot_sum >= ALL_SLOTS[SLOT_BITS:0]) top_slot <= slot_less[SLOT_BITS-1:0];
             else                                    top_slot <= slot_sum[SLOT_BITS-1:0];

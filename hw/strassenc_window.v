@@ -72,6 +72,9 @@ module strassenc_window #(
     localparam [31:0] FIRST     = FIRST_END;
     localparam [31:0] LAST      = LAST_END;
     localparam [31:0] MOVE      = STRIDE_W;
+    // Steps of columns, and of pushes, back to the first.
+    localparam [31:0] TO_COLUMN_0 = 1 - WIDTH;
+    localparam [31:0] TO_PUSH_0   = 1 - COLUMNS_PUSHED;
 
     // The whole pipeline moves at once.
     wire advance = (!m_valid | m_ready) & clken;
@@ -117,7 +120,7 @@ module strassenc_window #(
         .last    (last),
         .user    (row_user)
     );
-    wire unused = &{1'b0, last, pixel, row_end};
+    wire unused = &{1'b0, last};
 
     // Issue. c: the next column of the group; due: pushes that the windows of the group before
     // still want; window_end: the push that completes the next window.
@@ -125,19 +128,15 @@ module strassenc_window #(
     reg  [PUSH_BITS-1:0] due;
     reg  [PUSH_BITS-1:0] window_end;
 
-    wire [PUSH_BITS-1:0] complete_pixels;
-    generate
-        if (PUSH_BITS > COLUMN_BITS) begin : extend
-            assign complete_pixels = {{(PUSH_BITS-COLUMN_BITS){1'b0}}, column};
-        end else begin : same
-            assign complete_pixels = column;
-        end
-    endgenerate
+    // By how many pixels more than the next column needs the row that is being written is complete,
+    // less one; more than are due, of a group's first column.
+    reg  [PUSH_BITS:0]   ahead;
+    wire                 enough;
 
     wire at_start  = c == {PUSH_BITS{1'b0}};
     wire is_due    = due != {PUSH_BITS{1'b0}};
     // A group begins only when no empty column will have to come between its own.
-    wire available = whole | (forming & complete_pixels > c & (!at_start | complete_pixels >= due));
+    wire available = whole | (forming & !ahead[PUSH_BITS] & (!at_start | enough));
     wire is_real   = c < REAL[PUSH_BITS-1:0];
     wire issue     = available | !is_real;
     wire push      = issue | is_due;
@@ -164,6 +163,26 @@ module strassenc_window #(
                 else                                   window_end <= window_end + MOVE[PUSH_BITS-1:0];
             end
         end
+
+    wire [PUSH_BITS:0] column_step = !pixel ? {(PUSH_BITS+1){1'b0}} :
+        row_end ? TO_COLUMN_0[PUSH_BITS:0] : ONE[PUSH_BITS:0];
+    wire [PUSH_BITS:0] c_step = group_end ? TO_PUSH_0[PUSH_BITS:0] : {{PUSH_BITS{1'b0}}, issue};
+    always @(posedge clk)
+        if (rst) ahead <= {(PUSH_BITS+1){1'b1}};
+        else ahead <= ahead + column_step - (advance ? c_step : {(PUSH_BITS+1){1'b0}});
+    generate
+        if (TAIL_PUSHES == 0) begin : none_due
+            assign enough = 1'b1;
+        end else begin : some_due
+            reg  [PUSH_BITS:0] beyond_due;
+            wire [PUSH_BITS:0] now = {{(PUSH_BITS+1-COLUMN_BITS){1'b0}}, column};
+            assign enough = !beyond_due[PUSH_BITS];
+            always @(posedge clk)
+                if (rst) beyond_due <= {(PUSH_BITS+1){1'b0}};
+                else if (next) beyond_due <= now + column_step - TAIL[PUSH_BITS:0];
+                else beyond_due <= beyond_due + column_step + {{PUSH_BITS{1'b0}}, advance & is_due};
+        end
+    endgenerate
 
     // The user bit of the group, known with its first column, and that of the group before.
     reg  group_user;
@@ -256,12 +275,12 @@ module strassenc_window #(
                     if (top_slot_1 == top[SLOT_BITS-1:0])
                         picked = read[((top + ky) % SLOTS)*PIXEL_BITS +: PIXEL_BITS];
             end
-            wire [PIXEL_BITS-1:0] pixel = outside_1[ky] ? {ELEMENTS{FILL}} : picked;
+            wire [PIXEL_BITS-1:0] entering = outside_1[ky] ? {ELEMENTS{FILL}} : picked;
             if (K_W == 1) begin : single
-                always @(posedge clk) if (advance & push_1) pixels <= pixel;
+                always @(posedge clk) if (advance & push_1) pixels <= entering;
             end else begin : several
                 always @(posedge clk)
-                    if (advance & push_1) pixels <= {pixel, pixels[K_W*PIXEL_BITS-1:PIXEL_BITS]};
+                    if (advance & push_1) pixels <= {entering, pixels[K_W*PIXEL_BITS-1:PIXEL_BITS]};
             end
             for (kz = 0; kz < K_W; kz = kz + 1) begin : masked
                 assign m_data[(ky*K_W+kz)*PIXEL_BITS +: PIXEL_BITS] =
