@@ -3,9 +3,10 @@
 // The pipeline itself has no enable: what enters at a clock leaves it STAGES - 1 clocks later, on
 // `result`, which the FIFO takes as boundary STAGES. One valid and one user bit run along. A word
 // is admitted while fewer than DEPTH are under way or wait in the FIFO, so the FIFO always has room
-// for what arrives; a slot is free again in the clock after its word was taken. Both valid and
-// ready come from registers, so no combinational path crosses it. A word each clock needs a
-// DEPTH of STAGES + 1, one word every N clocks about an N-th of that.
+// for what arrives. Both valid and ready come from registers, so no combinational path crosses it;
+// a register more is between what takes words and what admits them, so that a slot is free again
+// two clocks after its word was taken. A word each clock needs a DEPTH of STAGES + 2, one word
+// every N clocks about an N-th of that.
 // Latency: STAGES clocks, 1 or more. Reset touches control only: what is under way is lost, and
 // from the first edge with rst high until the first without, neither valid nor ready is high. clken
 // low freezes it, and must freeze the pipeline too.
@@ -32,21 +33,23 @@ module strassenc_segment #(
     localparam [31:0] LAST       = DEPTH - 1;
     localparam [31:0] ONE        = 1;
 
-    // Words that were admitted and not yet taken.
+    // Words that were admitted and not yet taken, but for one that was taken at the last edge.
     reg  [COUNT_BITS-1:0] count;
+    reg                   taken;
     wire                  one_free = count == LAST[COUNT_BITS-1:0];
     wire                  accept   = s_valid & s_ready;
-    wire                  take     = m_valid & m_ready;
 
     always @(posedge clk)
         if (rst) begin
             count   <= {COUNT_BITS{1'b0}};
             s_ready <= 1'b0;
+            taken   <= 1'b0;
         end else if (clken) begin
-            if (accept != take)
+            taken <= m_valid & m_ready;
+            if (accept != taken)
                 count <= accept ? count + ONE[COUNT_BITS-1:0] : count - ONE[COUNT_BITS-1:0];
             // While it is not ready, the count is DEPTH, whose top bit is set, or 0 after a reset.
-            s_ready <= take | (s_ready ? !(s_valid & one_free) : !count[COUNT_BITS-1]);
+            s_ready <= taken | (s_ready ? !(s_valid & one_free) : !count[COUNT_BITS-1]);
         end
 
     // Whether a word is in the last stage, and its user bit.

@@ -69,14 +69,16 @@ module prove_segment #(
     end
 
     // From the first edge with rst high until the first without.
-    reg in_reset, known = 1'b0;
+    reg in_reset, taken, known = 1'b0;
     always @(posedge clk) begin
         in_reset <= rst | (in_reset & !clken);
+        if (rst) taken <= 1'b0;
+        else if (clken) taken <= m_valid & m_ready;
         known    <= 1'b1;
     end
 
     assign bad = taker_bad | (known & (in_reset ? s_ready | m_valid
-        : s_ready != (held < DEPTH) | m_valid != (held != under_way)));
+        : s_ready != (held + {5'd0, taken} < DEPTH) | m_valid != (held != under_way)));
 endmodule
 
 `default_nettype wire

@@ -190,7 +190,7 @@ fn stream<'a>(
     provenance: &Provenance,
 ) -> Module<'a> {
     let [Layer { input, output, .. }] = &signature.layers[..] else { unreachable!("one layer") };
-    let (stages, depth) = (kernel.pipeline.stages(), kernel.pipeline.stages() + 1);
+    let (stages, depth) = (kernel.pipeline.stages(), kernel.pipeline.stages() + 2);
     let enabled = clock == Clock::Enabled;
     let vector =
         |name: &str, bits: u32| Wire { name: name.into(), bits: bits as usize, vector: true };

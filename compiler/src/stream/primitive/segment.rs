@@ -26,10 +26,10 @@ impl Segment {
         self.stages as usize + usize::from(self.registered)
     }
 
-    /// The depth with which it takes a word each clock: a word's slot is free again in the clock
-    /// after it was taken.
+    /// The depth with which it takes a word each clock: a word's slot is free again two clocks after
+    /// it was taken.
     pub fn full_rate(&self) -> usize {
-        self.clocks() + 1
+        self.clocks() + 2
     }
 }
 
@@ -59,7 +59,7 @@ impl Part for Segment {
     fn state(&self, _: &Ends) -> Box<dyn State> {
         let under_way = vec![false; self.clocks() - 1];
         let depth = self.depth;
-        Box::new(Credits { ready: false, given: 0, depth, under_way, next: 0, waiting: 0 })
+        Box::new(Credits { ready: false, given: 0, returned: false, depth, under_way, next: 0, waiting: 0 })
     }
 
     fn size(&self, ends: &Ends) -> Size {
@@ -67,7 +67,7 @@ impl Part for Segment {
         let (mut size, boundaries) = (fifo.size(&ends.behind()), self.clocks() - 1);
         size.control += counter(self.depth + 1);
         // A valid bit for each boundary is reset, a user bit is not.
-        let registers = boundaries + if self.registered { ends.x().bits() } else { 0 };
+        let registers = boundaries + 1 + if self.registered { ends.x().bits() } else { 0 };
         size.and(users(boundaries)).and(Cells { registers: registers as u64, ..Cells::default() })
     }
 }
@@ -76,8 +76,9 @@ impl Part for Segment {
 struct Credits {
     /// Fewer than the depth are given, and reset is over.
     ready: bool,
-    /// Words that were admitted and not taken yet.
+    /// Words that were admitted and not taken yet, and one that was at the last clock.
     given: usize,
+    returned: bool,
     depth: usize,
     /// The valid bits of all boundaries but the last one: a ring, in which `next` is the oldest.
     under_way: Vec<bool>,
@@ -103,7 +104,8 @@ impl State for Credits {
             None => accept,
         };
         self.next = (self.next + 1) % self.under_way.len().max(1);
-        self.given = self.given + usize::from(accept) - usize::from(leave);
+        let returned = std::mem::replace(&mut self.returned, leave);
+        self.given = self.given + usize::from(accept) - usize::from(returned);
         let was_ready = std::mem::replace(&mut self.ready, self.given < self.depth);
         self.waiting = self.waiting + usize::from(arrives) - usize::from(leave);
         accept || leave || moves || was_ready != self.ready
