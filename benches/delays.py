@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Measures what nextpnr says of sums between two registers, and fits the delay model of
-compiler/src/device/delay.rs to it.
+compiler/src/device/delays.rs to it.
 
     strassenc doctor --install yosys nextpnr
     python3 benches/delays.py                    measures, writes benches/delays.csv, prints the fit
     python3 benches/delays.py --only hx8k
     python3 benches/delays.py --from-csv         fits what benches/delays.csv has
+    python3 benches/delays.py --kernels          the slowest paths of whole kernels, which have
+                                                 longer ways, and benches/kernels.csv; needs numpy
 
 One design holds chains of 1 to 4 sums of two and of three operands, of four widths, saturations
 behind a sum, and multipliers, each between registers of its own; nextpnr places it with three
@@ -201,16 +203,44 @@ def fit(rows):
             print(f"  a product between registers: {max(products):.2f} ns")
 
 
+def kernels(device, strassenc):
+    """The slowest path of kernels as benches/netlist.py draws them, by adders a stage."""
+    import netlist
+    import numpy as np
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        run = lambda *args: subprocess.run(
+            [strassenc, *map(str, args)], cwd=folder, check=True, capture_output=True, text=True
+        ).stdout
+        for n in (16, 32):
+            np.save(Path(folder) / "w.npy", netlist.kernel(n).astype(np.int64))
+            for adders in (1, 2, 3):
+                build = ["--device", device, "--adders-per-stage", adders, "--overwrite"]
+                run("matrix", "w.npy", "-o", "kernel", *build)
+                report = json.loads(run("report", "kernel", "--pnr", device, "--json"))
+                ns = 1000 / report["placement"]["reached_mhz"]
+                rows.append(dict(device=device, inputs=n, adders=adders, ns=round(ns, 2)))
+                print(rows[-1], file=sys.stderr)
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--from-csv", action="store_true")
+    parser.add_argument("--kernels", action="store_true")
+    parser.add_argument("--strassenc", default="target/release/strassenc")
     args = parser.parse_args()
-    path = HERE / "delays.csv"
+    if args.kernels:
+        path, parts = HERE / "kernels.csv", [part for part in PARTS if part != "up5k"]
+        ask = lambda part: kernels(part, os.path.abspath(args.strassenc))
+    else:
+        path, parts, ask = HERE / "delays.csv", list(PARTS), measure
     if args.from_csv:
         rows = list(csv.DictReader(path.open()))
     else:
-        rows = [row for device in PARTS if args.only in (None, device) for row in measure(device)]
+        rows = [row for part in parts if args.only in (None, part) for row in ask(part)]
         if path.exists() and args.only:
             rows += [r for r in csv.DictReader(path.open()) if r["device"] != args.only]
         if rows:
@@ -218,7 +248,8 @@ def main():
                 writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(rows)
-    fit(rows)
+    if not args.kernels:
+        fit(rows)
 
 
 if __name__ == "__main__":

@@ -219,10 +219,8 @@ fn stream<'a>(
     let mut before = vec!["wire rst = !aresetn;".to_string()];
     before.push(format!("wire [{}:0] s_data;", bits(input) - 1));
     before.extend(axi::lanes_in(&signature.input, "s_data"));
-    let mut after = vec![
-        "assign s_axis_tready = s_ready;".to_string(),
-        "assign m_axis_tlast  = 1'b1;".into(),
-    ];
+    let mut after =
+        vec!["assign s_axis_tready = s_ready;".to_string(), "assign m_axis_tlast  = 1'b1;".into()];
     after.extend(axi::lanes_out(&signature.output, "m_data"));
     let plural = if stages == 1 { "" } else { "s" };
     Module {

@@ -20,11 +20,7 @@ pub enum Source {
 ///
 /// # Errors
 /// Where an option is out of range, or a layer has other inputs than the one before has outputs.
-pub fn segment(
-    circuits: &[&Circuit],
-    source: Source,
-    options: &Options,
-) -> Result<Vec<Pipeline>> {
+pub fn segment(circuits: &[&Circuit], source: Source, options: &Options) -> Result<Vec<Pipeline>> {
     let Some(last) = circuits.last() else { return Ok(vec![]) };
     // Joined, all nodes are of one layer: what is too slow by itself is told with its own.
     for circuit in circuits {

@@ -64,7 +64,7 @@ module tiny (
         .s_last(s_register_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)
     );
 
-    // ==== 2 layers: a free-running pipeline of 10 stages, 6 words at most
+    // ==== 2 layers: a free-running pipeline of 10 stages, 7 words at most
     wire layer_scores_valid;
     wire layer_scores_ready;
     wire [26:0] layer_scores_data;
@@ -78,7 +78,7 @@ module tiny (
         .clk(aclk), .s_data(layer_hidden_data), .m_data(layer_scores_result)
     );
     strassenc_segment #(
-        .STAGES(10), .BITS(27), .DEPTH(6)
+        .STAGES(10), .BITS(27), .DEPTH(7)
     ) u_layer_scores (
         .clk(aclk), .clken(1'b1), .rst(rst),
         .s_valid(collector_valid), .s_ready(collector_ready), .s_user(collector_user),

@@ -59,7 +59,15 @@ impl Part for Segment {
     fn state(&self, _: &Ends) -> Box<dyn State> {
         let under_way = vec![false; self.clocks() - 1];
         let depth = self.depth;
-        Box::new(Credits { ready: false, given: 0, returned: false, depth, under_way, next: 0, waiting: 0 })
+        Box::new(Credits {
+            ready: false,
+            given: 0,
+            returned: false,
+            depth,
+            under_way,
+            next: 0,
+            waiting: 0,
+        })
     }
 
     fn size(&self, ends: &Ends) -> Size {
