@@ -852,8 +852,8 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Collector, "beats", |p| p.beats += 1),
     of!(Register, "place", |p| *p = match p {
         Register::Input => Register::Between,
-        Register::Between => Register::Output,
-        Register::Output => Register::Input,
+        Register::Between => Register::Output { entries: 2 },
+        Register::Output { .. } => Register::Input,
     }),
     of!(Fifo, "h of an LSTM", |p| p.hidden ^= true),
     of!(Widen, "words", |p| p.words += 1),
