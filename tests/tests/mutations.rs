@@ -855,6 +855,9 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
         Register::Between => Register::Output { entries: 2 },
         Register::Output { .. } => Register::Input,
     }),
+    of!(Register, "entries", |p| if let Register::Output { entries } = p {
+        *entries ^= 3
+    }),
     of!(Fifo, "h of an LSTM", |p| p.hidden ^= true),
     of!(Widen, "words", |p| p.words += 1),
     of!(Repack, "elements", |p| p.elements += 1),
@@ -863,6 +866,7 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Reader, "groups", |p| p.groups += 1),
     of!(Reader, "repeats", |p| p.repeats += 1),
     of!(Segment, "stages", |p| p.stages += 1),
+    of!(Segment, "register in front", |p| p.registered ^= true),
     of!(Segment, "first layer", |p| {
         let Some(before) = p.layers.start().checked_sub(1) else { return false };
         p.layers = before..=*p.layers.end();

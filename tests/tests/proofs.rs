@@ -295,8 +295,8 @@ const PROOFS: &[Proof] = &[
         ],
         faults: &[Fault {
             parameters: "-set HEIGHT 2 -set ROWS 1 -set WIDTH 1 -set COLUMNS 1 -set STRIDE_H 2",
-            from: "assign whole   = occupied > needed;",
-            to: "assign whole   = occupied >= needed;",
+            from: "assign whole   = !surplus[ROW_BITS-1];",
+            to: "assign whole   = !surplus[ROW_BITS-1] | forming;",
         }],
     },
     Proof {
@@ -310,8 +310,8 @@ const PROOFS: &[Proof] = &[
         ],
         faults: &[Fault {
             parameters: "-set K_W 2 -set PAD_W 1 -set COLUMNS 2",
-            from: "complete_pixels > c & (!at_start",
-            to: "complete_pixels >= c & (!at_start",
+            from: "forming & !ahead[PUSH_BITS] & (!at_start",
+            to: "forming & (!at_start",
         }],
     },
     Proof {

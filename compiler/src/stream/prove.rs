@@ -139,7 +139,7 @@ impl Due<'_> {
         enters: &[Holds],
     ) -> std::result::Result<Holds, String> {
         let of_segment = || match &node.primitive {
-            Primitive::Segment(segment) => self.segment(node, segment, enters),
+            Primitive::Segment(segment) => self.segment(graph, node, segment, enters),
             _ => None,
         };
         let rule = self.between(graph, node, enters).or_else(of_segment).or_else(|| {
@@ -237,13 +237,16 @@ impl Due<'_> {
                 let register = match x {
                     Holds::Input => Register::Input,
                     Holds::Edge(_) | Holds::Of(..) => Register::Between,
-                    // A register of one entry loses no word, wherever it stands.
-                    Holds::Output => match node.primitive {
-                        Primitive::Register(Register::Output { entries: 1 }) => {
-                            Register::Output { entries: 1 }
-                        }
-                        _ => Register::Output { entries: 2 },
-                    },
+                    // One entry hands ready on: to a FIFO, past what marks the frame's end.
+                    Holds::Output => {
+                        let giver = |node: &Node| {
+                            let gives = |other: &&Node| other.outputs.contains(&node.inputs[0]);
+                            graph.nodes.iter().find(gives)
+                        };
+                        let behind = giver(node).and_then(giver).map(|node| &node.primitive);
+                        let of_fifo = matches!(behind, Some(Primitive::Segment(_)));
+                        Register::Output { entries: if of_fifo { 1 } else { 2 } }
+                    }
                 };
                 Rule::new(register, enters, x)
             }
@@ -281,7 +284,13 @@ impl Due<'_> {
 
     /// A segment: its layers follow one another, each reads the whole of what the one before
     /// yields, a pixel at a time, and nobody else does.
-    fn segment(&self, node: &Node, segment: &Segment, enters: &[Holds]) -> Option<Rule> {
+    fn segment(
+        &self,
+        graph: &Graph,
+        node: &Node,
+        segment: &Segment,
+        enters: &[Holds],
+    ) -> Option<Rule> {
         let (first, last) = (*segment.layers.start(), *segment.layers.end());
         let kernel = |number: usize| {
             let layer = self.dataflow.layers.get(number)?;
@@ -313,8 +322,10 @@ impl Due<'_> {
         if node.layer.is_some_and(|owner| first != last || owner != first) {
             return None;
         }
-        // The depth is found by its timing, and a register in front only delays.
-        let due = Segment { stages, ..segment.clone() };
+        // The depth is found by its timing.
+        let Segment { layers, depth, .. } = segment.clone();
+        let at_ports = !matches!(graph.nodes[0].primitive, Primitive::Register(_));
+        let due = Segment { layers, registered: first == 0 && at_ports, stages, depth };
         let elements = one.windows.size.area() * one.input.channels;
         Some(
             Rule::new(due, &[if as_it_is { x } else { whole }], results(last, ends, other))
