@@ -1,5 +1,5 @@
 //! Export of a model to ONNX, so that others can run it, and ONNX Runtime, which is nobody's code
-//! of ours, witnesses for the integers; and [import](import) of networks that others trained.
+//! of ours, witnesses for the integers; and [`import`] of networks that others trained.
 //!
 //! The graph takes `x`, int64 `[samples, elements]`, integers of the input format in row-major
 //! order (rows, columns, channels of an image), and yields `y`, int64 `[samples, n_out]`, golden's
