@@ -257,6 +257,33 @@ fn a_core_is_pipelined_for_the_clock_that_is_asked_for() {
     assert!(error.contains("the fastest clock of this layer is"), "{error}");
 }
 
+/// Where one kind of multiplier is too slow for a clock, `auto` takes the other.
+#[test]
+fn auto_meets_every_clock_that_either_kind_of_multiplier_meets() {
+    let folder = folder();
+    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime/models/digits.safetensors");
+    let mut seen = [false; 2];
+    for (device, clock) in [
+        ("xc7a35t", "270"),
+        ("xc7a35t", "278"),
+        ("xc7a35t", "280"),
+        ("xc7a35t", "290"),
+        ("ecp5-85k", "100"),
+        ("ecp5-85k", "180"),
+    ] {
+        let met = |multipliers: &str| {
+            let asked = [digits, "--device", device, "--clock", clock, "--multipliers"];
+            let more = [multipliers, "--stop-after", "schedule"];
+            verilog(folder.path(), &[&asked[..], &more].concat()).status.success()
+        };
+        let (dsp, shift_add) = (met("dsp"), met("shift-add"));
+        assert_eq!(met("auto"), dsp || shift_add, "{device}, {clock} MHz");
+        seen[0] |= dsp && !shift_add;
+        seen[1] |= shift_add && !dsp;
+    }
+    assert_eq!(seen, [true; 2]);
+}
+
 #[test]
 fn edited_verilog_is_kept_until_the_user_says_otherwise() {
     let folder = folder();

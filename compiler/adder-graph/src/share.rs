@@ -416,6 +416,24 @@ mod tests {
         }
     }
 
+    /// A filter's coefficients are one long sum, of which each step looks at every pair.
+    #[test]
+    fn a_short_search_is_short_where_one_sum_is_long() {
+        let mut rng = super::super::rng::Rng::new(7);
+        let filter = Matrix::from_shape_simple_fn((1, 100), || rng.below(19) as i32 - 9);
+        let strides = std::sync::atomic::AtomicU32::new(0);
+        let spent = || {
+            strides.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            0.0
+        };
+        let solution =
+            share_watched(&filter, &Options::default(), Watch { spent: &spent, found: &|_| {} });
+        prove(&solution.graph, &filter).unwrap();
+        // Unbounded, it makes 400 steps for each of some 90 adders.
+        let strides = strides.into_inner();
+        assert!(strides < 60, "{strides} strides of 256 steps");
+    }
+
     #[test]
     fn a_search_ends_with_the_callers_time_and_keeps_the_best() {
         let matrix = example();
