@@ -32,13 +32,13 @@ module image_conv (
         .m_valid(window_valid), .m_ready(window_ready), .m_data(window_data), .m_user(window_user)
     );
 
-    // ==== The SPN of a window: a free-running pipeline of 5 stages, 6 words at most
+    // ==== The SPN of a window: a free-running pipeline of 5 stages, 7 words at most
     wire [6:0] kernel_result;
     image_conv_kernel u_pipeline (
         .clk(clk), .s_data(window_data), .m_data(kernel_result)
     );
     strassenc_segment #(
-        .STAGES(5), .BITS(7), .DEPTH(6)
+        .STAGES(5), .BITS(7), .DEPTH(7)
     ) u_kernel (
         .clk(clk), .clken(1'b1), .rst(rst),
         .s_valid(window_valid), .s_ready(window_ready), .s_user(window_user),

@@ -118,10 +118,10 @@ module recurrent (
         .m_last(frame_end_last)
     );
 
-    // ==== Register m_register: breaks every combinational path
+    // ==== Register m_register: breaks every forward path
     wire [4:0] m_register_data;
     strassenc_stream_register #(
-        .BITS(7)
+        .BITS(7), .ENTRIES(1)
     ) u_m_register (
         .clk(aclk), .clken(1'b1), .rst(rst),
         .s_valid(frame_end_valid), .s_ready(frame_end_ready), .s_data({frame_end_user, frame_end_last, frame_end_data}),
