@@ -113,9 +113,9 @@ module strassenc_rows #(
             end else word <= word + ONE[WORD_BITS-1:0];
         end
 
-    // The group's first row, which may lie above the image, and that of the group behind it with its
-    // last row inside the image; what is needed when the group ends is ready before it does. By how
-    // many rows the base moves on then, and the last row.
+    // The group's first row, which may lie above the image, and that of the group behind it with
+    // its last row inside the image; what is needed when the group ends is ready before it does. By
+    // how many rows the base moves on then, and the last row.
     reg  signed [ROW_BITS-1:0] top;
     reg  signed [ROW_BITS-1:0] next_top;
     reg  signed [ROW_BITS-1:0] next_bottom;
@@ -147,7 +147,8 @@ module strassenc_rows #(
             localparam [31:0] ABOVE = 0 - ky;
             localparam [31:0] BELOW = HEIGHT - 1 - ky;
             assign first_outside[ky] = ky < PAD | ky - PAD > HEIGHT - 1;
-            assign next_outside[ky]  = next_top < $signed(ABOVE[ROW_BITS-1:0]) | next_top > $signed(BELOW[ROW_BITS-1:0]);
+            assign next_outside[ky]  = next_top < $signed(ABOVE[ROW_BITS-1:0])
+                                       | next_top > $signed(BELOW[ROW_BITS-1:0]);
         end
     endgenerate
 
@@ -178,8 +179,8 @@ module strassenc_rows #(
     wire unused = &{1'b0, slot_less[SLOT_BITS]};
 
     // Rows completely written, counted from the base, negative where rows were released before they
-    // arrived: less the slots, and less the rows of the group that lie inside the image. Their signs
-    // say all.
+    // arrived: less the slots, and less the rows of the group that lie inside the image. Their
+    // signs say all.
     reg  signed [ROW_BITS-1:0] room;
     reg  signed [ROW_BITS-1:0] surplus;
     wire signed [ROW_BITS-1:0] written = {{(ROW_BITS-1){1'b0}}, row_end};

@@ -37,6 +37,21 @@ const TWO_OPERANDS: [&str; 4] = ["--adder-operands", "2", "--cost", "adders"];
 
 const SWEEP: [&str; 6] = ["sweep", "digits", "--ratio", "1/2,1", "--epochs", "1,1,1"];
 
+/// Two sweeps, `whole` and `parts`, are the same bytes.
+fn whole_is_parts(path: &Path) {
+    for name in [
+        "sweep.csv",
+        "sweep.json",
+        "sweep.svg",
+        "ratio-0.5/model.safetensors",
+        "ratio-1/model.safetensors",
+    ] {
+        let [whole, parts] =
+            ["whole", "parts"].map(|sweep| std::fs::read(path.join(sweep).join(name)).unwrap());
+        assert!(whole == parts, "{name} differs");
+    }
+}
+
 #[test]
 fn two_budgets_are_trained_counted_and_drawn() {
     let folder = tempfile::tempdir().unwrap();
@@ -137,17 +152,7 @@ fn interrupted_and_killed_is_uninterrupted() {
     }
     let last = part().wait_with_output().unwrap();
     assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stderr));
-    for name in [
-        "sweep.csv",
-        "sweep.json",
-        "sweep.svg",
-        "ratio-0.5/model.safetensors",
-        "ratio-1/model.safetensors",
-    ] {
-        let [whole, parts] =
-            ["whole", "parts"].map(|sweep| std::fs::read(path.join(sweep).join(name)).unwrap());
-        assert!(whole == parts, "{name} differs");
-    }
+    whole_is_parts(path);
     assert_eq!(parts.read_dir().unwrap().count(), 5, "nothing is left behind");
 }
 
@@ -182,17 +187,7 @@ fn points_of_their_own_are_one_sweep() {
     assert_eq!(began.unwrap(), still.unwrap());
 
     done(path, &[&SWEEP[..], &["-o", "parts", "--resume"]].concat());
-    for name in [
-        "sweep.csv",
-        "sweep.json",
-        "sweep.svg",
-        "ratio-0.5/model.safetensors",
-        "ratio-1/model.safetensors",
-    ] {
-        let [whole, parts] =
-            ["whole", "parts"].map(|sweep| std::fs::read(path.join(sweep).join(name)).unwrap());
-        assert!(whole == parts, "{name} differs");
-    }
+    whole_is_parts(path);
     std::fs::create_dir_all(path.join("mine/photos")).unwrap();
     assert!(refused(&["-o", "mine", "--point", "0"]).contains("exists and is not a sweep"));
 }

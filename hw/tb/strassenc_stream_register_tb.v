@@ -88,8 +88,8 @@ module strassenc_stream_register_check #(
                 if (clken && s_valid && s_ready) sent = sent + 16'd1;
                 @(negedge clk);
             end
-            // One word per clock; with two entries ready rises a clock after reset, and the first word
-            // comes another one later.
+            // One word per clock; with two entries ready rises a clock after reset, and the first
+            // word comes another one later.
             if (mode == 0 && taken != 1000 - ENTRIES) begin
                 failures = failures + 1;
                 $display("full rate: %0d words in 1000 clocks", taken);

@@ -145,8 +145,8 @@ mod _strassenc {
         work(py, || cli::discover(words)).map(Model)
     }
 
-    /// Writes a run of an ONNX network, as these words behind `strassenc import` say, and yields what
-    /// became of it, as JSON.
+    /// Writes a run of an ONNX network, as these words behind `strassenc import` say, and yields
+    /// what became of it, as JSON.
     #[pyfunction]
     fn import_onnx(py: Python<'_>, words: Vec<OsString>) -> PyResult<String> {
         work(py, || cli::import_onnx(words))

@@ -116,8 +116,8 @@ pub(super) struct Delayed {
     pub name: String,
     pub bits: usize,
     pub of: String,
-    /// The enable, where there is one.
-    pub clken: Option<String>,
+    /// The condition on it, where there is one.
+    pub enable: &'static str,
 }
 
 pub(super) struct Instance {
@@ -472,8 +472,8 @@ impl<'a> Core<'a> {
         if segment.registered {
             let name = format!("{}_x", node.name);
             let bits = self.compiled.graph.ends(node).x().bits();
-            let clken = self.clken.then(|| "aclken".into());
-            block.registers.push(Delayed { name: name.clone(), bits, of: data, clken });
+            let enable = if self.clken { "if (aclken) " } else { "" };
+            block.registers.push(Delayed { name: name.clone(), bits, of: data, enable });
             data = name;
         }
         for number in segment.layers.clone() {

@@ -24,7 +24,8 @@ def main():
     inputs = inputs.astype(np.int64).reshape(len(inputs), -1)
     session = onnxruntime.InferenceSession(args.model, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_outputs()]
-    state = {value.name: np.zeros((1, value.shape[1]), np.int64) for value in session.get_inputs() if value.name != "x"}
+    zeros = lambda value: np.zeros((1, value.shape[1]), np.int64)  # noqa: E731
+    state = {value.name: zeros(value) for value in session.get_inputs() if value.name != "x"}
     # The windows of many images at a time would fill the memory.
     size = 1 if state else 16
     outputs = []

@@ -26,8 +26,8 @@ impl Segment {
         self.stages as usize + usize::from(self.registered)
     }
 
-    /// The depth with which it takes a word each clock: a word's slot is free again two clocks after
-    /// it was taken.
+    /// The depth with which it takes a word each clock: a word's slot is free again two clocks
+    /// after it was taken.
     pub fn full_rate(&self) -> usize {
         self.clocks() + 2
     }
