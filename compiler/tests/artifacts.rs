@@ -74,7 +74,7 @@ fn every_command_knows_what_belongs_to_another() {
         (
             "train digits --teacher @ -o other",
             "a checkpoint of a training run",
-            &["run", "core", "checkpoint", "full"],
+            &["run", "core", "checkpoint", "full", "net.onnx"],
         ),
     ] {
         for (given, name, help) in others.iter().filter(|(given, ..)| !takes.contains(given)) {

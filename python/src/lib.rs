@@ -26,7 +26,7 @@ mod _strassenc {
     use strassenc::{cli, simulate};
     use strassenc_runtime::data::Values;
     use strassenc_runtime::train::{self, Given, ImageCheckpoint, SequenceCheckpoint, Tensors};
-    use strassenc_runtime::{files, model_file};
+    use strassenc_runtime::{files, model_file, onnx};
 
     /// Runs the program with these arguments, its name first; yields the exit status.
     #[pyfunction]
@@ -69,6 +69,11 @@ mod _strassenc {
         /// Writes the model file.
         fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
             work(py, || files::write(&path, &model_file::to_bytes(&self.0)?))
+        }
+
+        /// Writes its ONNX graph.
+        fn export(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+            work(py, || onnx::save(&self.0, &path))
         }
 
         #[getter]

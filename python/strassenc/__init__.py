@@ -8,6 +8,7 @@
     core.simulate(x)                              # Verilator, bit for bit
     core.save("build")
     core.report_html("report.html")
+    model.export("model.onnx")                    # the same integers in ONNX Runtime
 
     sc.matrix(w).save("kernel")                   # one constant matrix
     product = sc.discover("3x3x3")                # a fast matrix product

@@ -80,6 +80,12 @@ class Model:
         """Writes the model file, in the place of one that is there; every command takes it."""
         self._native.save(fspath(path))
 
+    def export(self, path: Path) -> None:
+        """Writes the integer network as ONNX, as `strassenc export` does, in the place of a file
+        that is there: `x`, int64 `[samples, elements]`, integers of the input's format, and `y`,
+        int64 `[samples, outputs]`, which are golden's in every runtime."""
+        self._native.export(fspath(path))
+
     @property
     def name(self) -> str:
         """The name of the network, which its Verilog module has too."""

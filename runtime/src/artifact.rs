@@ -129,7 +129,10 @@ impl Artifact {
             }
             Artifact::Build => "`strassenc simulate`, `report` and `check` take it",
             Artifact::Sweep => "each folder in it that has a model is a run: give one of them",
-            Artifact::Onnx => "`strassenc import` makes a run of it",
+            Artifact::Onnx => {
+                "`strassenc import` makes a run of it, and `strassenc train` learns from it with \
+                 --teacher"
+            }
             Artifact::Safetensors | Artifact::Keras | Artifact::PyTorch => {
                 "weights of other programs are not read: describe the network in a .toml file \
                  (`strassenc train --help`), and train it"

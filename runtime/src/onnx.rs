@@ -16,8 +16,10 @@ mod import;
 mod layers;
 mod messages;
 mod read;
+mod teacher;
 
 pub use import::{Fate, Imported, Options, Weights, import};
+pub use teacher::{Answer, Classifier, Run, Teacher};
 
 use crate::error::Result;
 use crate::model::{Layer, Model};

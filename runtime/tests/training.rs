@@ -713,7 +713,7 @@ fn a_full_precision_network_gives_start_and_teacher() {
     let begun = accuracy(run("begun", Sources { from: Some(&fp), ..none }, &mut Stop::never()));
     assert!(begun > afresh, "{begun} against {afresh}");
 
-    let both = Sources { from: Some(&fp), teacher: Some(&fp), weights: None };
+    let both = Sources { from: Some(&fp), teacher: Some(&fp), ..Sources::default() };
     run("taught", both, &mut Stop::never()).unwrap();
     assert!(contents(&path("taught")).len() == contents(&path("begun")).len() + 1);
     assert_ne!(

@@ -3,9 +3,11 @@
 
     python make.py        # torch 2.15, onnx 1.23, onnxscript 0.7
 
-`tests/tests/import.rs` imports them; those in refused/ are refused there.
+`tests/tests/import.rs` imports them; those in refused/ are refused there. `tests/tests/teachers.rs`
+learns from all of them, and from that in teachers/.
 """
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,30 @@ def by_torch() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
         "signal": (signal, (2, 40)),
         "residual": (residual, (3, 8, 8)),
     }
+
+
+def teacher() -> None:
+    """A classifier of the digits, by operators that are not imported, of seven samples at a time."""
+    text = gzip.decompress((HERE / "../../runtime/data/digits.csv.gz").read_bytes())
+    table = torch.tensor([[int(v) for v in line.split(b",")] for line in text.splitlines()])
+    # Every fifth sample of a class is for tests.
+    places = [int((table[:i, 64] == label).sum()) for i, label in enumerate(table[:, 64])]
+    table = table[torch.tensor(places) % 5 != 4]
+    x, labels = table[:, :64].reshape(-1, 1, 8, 8) / 16, table[:, 64]
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 8, 3, padding=1), nn.Hardswish(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(8, 16, 3), nn.Hardswish(), nn.Flatten(), nn.Linear(64, 10)),
+    )
+    optimiser = torch.optim.Adam(net.parameters(), 1e-2)
+    for _ in range(300):
+        loss = nn.functional.cross_entropy(net(x), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    print("the teacher's loss:", loss.item())
+    net.append(nn.Softmax(1))
+    program = torch.onnx.export(net.eval(), (x[:7],), opset_version=18)
+    save(program.model_proto, HERE / "teachers" / "digits.onnx")
 
 
 def export(name: str, net: nn.Module, shape: tuple[int, ...]) -> None:
@@ -247,3 +273,4 @@ for name, (net, shape) in by_torch().items():
     export(name, net, shape)
 by_hand()
 refused()
+teacher()

@@ -10,8 +10,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use strassenc::progress::{self, style};
 use strassenc::report::table;
+use strassenc::witness;
 use strassenc_runtime::data::{self, DataSet, Text};
 use strassenc_runtime::network::{self, Network};
+use strassenc_runtime::onnx;
 use strassenc_runtime::train::{
     self, Epoch, ImageLearner, Learner, Observer, Phase, Progress, SequenceLearner, Sources, Start,
     Summary, Tensors,
@@ -34,6 +36,7 @@ use strassenc_runtime::{Error, Model, Result};
   strassenc train mnist --epochs 2,2,1                   a quick look
   strassenc train fashion-cnn --full-precision -o full   the ordinary network, to compare with
   strassenc train fashion-cnn --from full --teacher full begin at factors of it, and learn from it
+  strassenc train fashion-cnn --teacher net.onnx         learn from any classifier in ONNX
   strassenc train mnist --resume                         go on after Ctrl-C
 
 The run folder holds model.safetensors (see `strassenc eval`, `strassenc verilog`),
@@ -86,9 +89,13 @@ pub(super) struct Training {
     /// The seed, instead of the description's
     #[arg(long)]
     seed: Option<u64>,
-    /// A run whose network teaches: its outputs are part of the loss, by `distill` in the
-    /// description
-    #[arg(long, value_name = "RUN")]
+    /// A run whose network teaches, or a classifier in ONNX: its outputs are part of the loss, by
+    /// `distill` in the description
+    ///
+    /// An ONNX file is run by ONNX Runtime (`strassenc doctor --install onnxruntime`), whatever its
+    /// operators; it takes [batch, channels, height, width] or [batch, height, width, channels], and
+    /// the values that the samples have by the `input` of the description. The run keeps it.
+    #[arg(long, value_name = "RUN or NET.onnx")]
     pub teacher: Option<PathBuf>,
     /// A run to begin from: at its weights, or at factors of them where it is in full precision
     #[arg(long, value_name = "RUN")]
@@ -164,7 +171,7 @@ impl Training {
     /// The runs that are built on.
     pub fn sources(&self) -> Sources<'_> {
         let (teacher, from) = (self.teacher.as_deref(), self.from.as_deref());
-        Sources { teacher, from, weights: None }
+        Sources { teacher, from, ..sources() }
     }
 }
 
@@ -237,7 +244,7 @@ pub fn run(args: Args) -> Result<()> {
 /// As there, and where the data of the description cannot be read.
 pub fn begin(network: &Network, folder: &Path, weights: &Tensors, overwrite: bool) -> Result<()> {
     let start = if overwrite { Start::Overwrite } else { Start::New };
-    let sources = Sources { weights: Some(weights), ..Sources::default() };
+    let sources = Sources { weights: Some(weights), ..sources() };
     if network.is_of_sequences() {
         let text = text_of(network, named(network, data::text::GRAMMAR)?)?;
         return train::begin::<SequenceLearner>(network, &text, folder, start, sources);
@@ -252,7 +259,7 @@ pub fn begin(network: &Network, folder: &Path, weights: &Tensors, overwrite: boo
 /// As [`train::run`], and where its data cannot be read.
 pub fn go_on(folder: &Path) -> Result<Option<Model>> {
     let network = network::find(&folder.join(train::NETWORK).to_string_lossy())?;
-    let (start, sources) = (Start::Resume, Sources::default());
+    let (start, sources) = (Start::Resume, sources());
     if network.is_of_sequences() {
         let text = text_of(&network, named(&network, data::text::GRAMMAR)?)?;
         let watch = Watch::new();
@@ -260,6 +267,12 @@ pub fn go_on(folder: &Path) -> Result<Option<Model>> {
     }
     let data = super::data::load(named(&network, data::GRAMMAR)?)?;
     Ok(train::<ImageLearner>(&network, &data, folder, start, sources, Watch::new())?.1)
+}
+
+/// No other runs; a teacher in ONNX is computed by ONNX Runtime.
+fn sources() -> Sources<'static> {
+    let onnx: onnx::Run = |file, axes, ahead| witness::teacher(&home::tools()?, file, axes, ahead);
+    Sources { onnx: Some(onnx), ..Sources::default() }
 }
 
 /// The text of characters that `spec` names.

@@ -6,6 +6,7 @@
 //! pinned Python packages stand in `pins/`, with hashes.
 
 mod component;
+mod dialogue;
 mod find;
 mod host;
 mod install;
@@ -15,6 +16,7 @@ mod process;
 mod tables;
 
 pub use component::{COMPONENTS, Component, Found, Status};
+pub use dialogue::Dialogue;
 pub use find::{Icarus, OpenTool, Python};
 pub use install::Install;
 pub use process::{Finished, kill_all};

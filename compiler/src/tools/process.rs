@@ -17,7 +17,7 @@ use strassenc_runtime::{Error, Result};
 /// How long any program may run, unless [`Tools::with_limit`] says otherwise.
 pub(super) const LIMIT: Duration = Duration::from_secs(3600);
 /// What a group has to end after it was asked to, and its pipes to close after it has ended.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 /// The variable of a command that names the tool which an interpreter runs in it.
 pub(super) const TOOL: &str = "STRASSENC_TOOL";
 /// The longest pause between two looks at a program.
@@ -43,22 +43,19 @@ impl Finished {
     /// The lines that say most: those with "error", else the last ones; standard error before
     /// standard output.
     pub fn complaint(&self) -> String {
-        let text = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
-        let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
-        let errors: Vec<&str> =
-            lines.iter().copied().filter(|l| l.to_lowercase().contains("error")).take(4).collect();
-        let chosen = if errors.is_empty() {
-            lines[lines.len().saturating_sub(4)..].to_vec()
-        } else {
-            errors
-        };
-        let text = chosen.join("\n");
-        if text.is_empty() {
-            format!("it ended with {} and said nothing", self.status)
-        } else {
-            text
-        }
+        complaint(if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr })
+            .unwrap_or_else(|| format!("it ended with {} and said nothing", self.status))
     }
+}
+
+/// Of what a program said the lines that say most; none where it said nothing.
+pub(super) fn complaint(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();
+    let errors: Vec<&str> =
+        lines.iter().copied().filter(|l| l.to_lowercase().contains("error")).take(4).collect();
+    let chosen =
+        if errors.is_empty() { lines[lines.len().saturating_sub(4)..].to_vec() } else { errors };
+    (!chosen.is_empty()).then(|| chosen.join("\n"))
 }
 
 impl Tools {
@@ -86,7 +83,7 @@ impl Tools {
         self.check_interrupted()?;
         let limit = limit.min(self.limit);
         let start = Instant::now();
-        let mut group = Group::start(command)?;
+        let mut group = Group::start(command.stdin(Stdio::null()))?;
         let [stdout, stderr] =
             [Pipe::new(group.leader.stdout.take()), Pipe::new(group.leader.stderr.take())];
         let mut pause = Duration::from_millis(1);
@@ -101,13 +98,13 @@ impl Tools {
             pause = (pause * 2).min(PAUSE);
         }
         // What the program has left running must not keep us waiting for the end of a pipe.
-        let closed = || [&stdout, &stderr].iter().all(|pipe| pipe.reader.is_finished());
+        let closed = || [&stdout, &stderr].iter().all(|pipe| pipe.is_closed());
         if !within(GRACE, closed) {
             group.signal(Signal::KILL);
             within(GRACE, closed);
         }
         let status = group.reap()?;
-        let [stdout, stderr] = [stdout, stderr].map(Pipe::text);
+        let [stdout, stderr] = [stdout, stderr].map(|pipe| pipe.text());
         Ok(Some(Finished { status, stdout, stderr, elapsed: start.elapsed() }))
     }
 
@@ -146,7 +143,7 @@ fn name(command: &Command) -> String {
 }
 
 /// Waits for `done`, for so long; whether it came.
-fn within(limit: Duration, done: impl Fn() -> bool) -> bool {
+pub(super) fn within(limit: Duration, done: impl Fn() -> bool) -> bool {
     let start = Instant::now();
     while !done() {
         if start.elapsed() >= limit {
@@ -159,15 +156,16 @@ fn within(limit: Duration, done: impl Fn() -> bool) -> bool {
 
 /// A program and all that it starts. The leader is reaped last, so that its number cannot mean
 /// another group.
-struct Group {
-    leader: Child,
-    name: String,
+pub(super) struct Group {
+    pub leader: Child,
+    pub name: String,
 }
 
 impl Group {
-    fn start(command: &mut Command) -> Result<Self> {
+    /// Starts a command, whose standard input is set.
+    pub fn start(command: &mut Command) -> Result<Self> {
         let name = name(command);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         // Locked meanwhile, so that `kill_all` cannot miss one.
         let mut running = running();
         match command.spawn() {
@@ -187,7 +185,7 @@ impl Group {
     }
 
     /// Whether the leader has ended; it stays to be reaped.
-    fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         // One that cannot be looked at has ended: `reap` says what is wrong.
         waitid(WaitId::Pid(self.number()), look).map_or(true, |status| status.is_some())
@@ -198,8 +196,12 @@ impl Group {
         let _ = kill_process_group(self.number(), signal);
     }
 
-    /// Asks the group to end, kills what is left of it soon after, and reaps the leader.
-    fn end(mut self) {
+    /// Asks the group to end, kills what is left of it soon after, and reaps the leader, where
+    /// that has not been done.
+    pub fn end(&mut self) {
+        if !running().contains(&self.leader.id().cast_signed()) {
+            return;
+        }
         self.signal(Signal::TERM);
         within(GRACE, || self.has_ended());
         self.signal(Signal::KILL);
@@ -216,13 +218,13 @@ impl Group {
 
 /// A pipe that is read by a thread of its own, so that the program never waits for a reader, nor we
 /// for its end.
-struct Pipe {
+pub(super) struct Pipe {
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
 }
 
 impl Pipe {
-    fn new(pipe: Option<impl Read + Send + 'static>) -> Self {
+    pub fn new(pipe: Option<impl Read + Send + 'static>) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let shared = bytes.clone();
         let reader = std::thread::spawn(move || {
@@ -235,8 +237,13 @@ impl Pipe {
         Pipe { bytes, reader }
     }
 
+    /// Whether nothing more comes.
+    pub fn is_closed(&self) -> bool {
+        self.reader.is_finished()
+    }
+
     /// What has come so far.
-    fn text(self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
             .into_owned()
     }

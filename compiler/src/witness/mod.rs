@@ -4,6 +4,10 @@
 //! Each witness is a Python script that reads a file of ours and an `.npy` array of inputs, and
 //! writes an `.npy` array of outputs; the scripts also work by hand.
 
+mod teacher;
+
+pub use teacher::teacher;
+
 use crate::tools::{Python, Tools};
 use ndarray::{Array2, ArrayView2, Ix2};
 use strassenc_runtime::data::npy::{self, Npy};

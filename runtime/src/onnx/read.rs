@@ -288,7 +288,7 @@ fn half(bits: u16) -> f32 {
 }
 
 /// The bytes of a tensor that lie in a file beside the one that names it.
-fn external(tensor: &TensorProto, place: &str, path: &Path) -> Result<Vec<u8>> {
+pub fn external(tensor: &TensorProto, place: &str, path: &Path) -> Result<Vec<u8>> {
     let entry = |key: &str| {
         let found = tensor.external_data.iter().find(|entry| entry.key == key);
         found.map(|entry| entry.value.as_str())

@@ -13,6 +13,7 @@ mod norm;
 mod patches;
 mod quantise;
 mod spn;
+mod teaching;
 mod weights;
 
 use super::checkpoint::Checkpoint;

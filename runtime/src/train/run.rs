@@ -14,7 +14,7 @@ use crate::model::{self, Model};
 use crate::model_file;
 use crate::network::Network;
 use crate::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
-use crate::onnx;
+use crate::onnx::{self, Classifier};
 use crate::shape::Shape;
 use serde::Serialize;
 use std::ffi::OsStr;
@@ -25,7 +25,9 @@ use std::time::{Duration, Instant};
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Name of the model in a run folder.
 pub const MODEL: &str = "model.safetensors";
+/// Names of the teacher in a run folder: a network of ours, and one in ONNX.
 const TEACHER: &str = "teacher.safetensors";
+const ONNX_TEACHER: &str = "teacher.onnx";
 /// Name of the description in a run folder.
 pub const NETWORK: &str = "network.toml";
 const METRICS: &str = "metrics.csv";
@@ -41,9 +43,11 @@ pub fn checkpoint_interval(epoch_ended: bool) -> Duration {
 /// Other runs that a new one builds on: each a run folder, or a checkpoint ([`checkpoint_of`]).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sources<'a> {
-    /// The run whose network teaches; its checkpoint is copied into the run folder, so that a
-    /// resumed run has it.
+    /// The run whose network teaches, or an ONNX file; the checkpoint or the file is copied into
+    /// the run folder, so that a resumed run has it.
     pub teacher: Option<&'a Path>,
+    /// What has a teacher in ONNX computed, that of a resumed run too.
+    pub onnx: Option<onnx::Run>,
     /// The new run begins at the weights of its network, or at factors of them.
     pub from: Option<&'a Path>,
     /// The numbers that the new run begins with, trained elsewhere.
@@ -230,6 +234,47 @@ pub fn checkpoint_of(run: &Path) -> PathBuf {
     if run.is_dir() { run.join(CHECKPOINT) } else { run.to_owned() }
 }
 
+/// A network that teaches, as the run keeps it.
+enum Teacher {
+    Ours(PathBuf, Vec<u8>),
+    Onnx(Classifier),
+}
+
+impl Teacher {
+    /// Reads a run's network, or an ONNX file.
+    fn read(path: &Path) -> Result<Self> {
+        let is_named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
+        if path.is_file() && (is_named || Artifact::of(path) == Some(Artifact::Onnx)) {
+            return Classifier::read(path).map(Teacher::Onnx);
+        }
+        let path = checkpoint_of(path);
+        let bytes = files::read(&path)?;
+        Ok(Teacher::Ours(path, bytes))
+    }
+
+    /// The name and the bytes of its file in the run folder.
+    fn kept(&self) -> (&str, &[u8]) {
+        match self {
+            Teacher::Ours(_, bytes) => (TEACHER, bytes),
+            Teacher::Onnx(classifier) => (ONNX_TEACHER, &classifier.file),
+        }
+    }
+
+    /// Has the trainer learn from it.
+    fn teach<L: Learner>(&self, trainer: &mut Trainer<L>, run: Option<onnx::Run>) -> Result<()> {
+        let sha256 = files::sha256(self.kept().1);
+        match self {
+            Teacher::Ours(path, _) => trainer.learn_from(path, sha256),
+            Teacher::Onnx(classifier) => {
+                let run = run.ok_or_else(|| {
+                    Error::input(&classifier.path, "is an ONNX file, and nothing here runs those")
+                })?;
+                trainer.learn_from_onnx(classifier, run, sha256)
+            }
+        }
+    }
+}
+
 /// A trainer for the folder, which holds a checkpoint then.
 fn open<L: Learner>(
     network: &Network,
@@ -264,15 +309,17 @@ fn open<L: Learner>(
             }
             write_network(network, folder)?;
             if let Some(sha256) = run.teacher.clone() {
-                let path = folder.join(TEACHER);
-                if files::sha256(&files::read(&path)?) != sha256 {
+                let onnx = folder.join(ONNX_TEACHER);
+                let path = if onnx.is_file() { onnx } else { folder.join(TEACHER) };
+                let teacher = Teacher::read(&path)?;
+                if files::sha256(teacher.kept().1) != sha256 {
                     return Err(Error::input(
                         path.display(),
                         "is not the teacher that this run began with",
                     )
                     .help("begin again with --overwrite and --teacher"));
                 }
-                trainer.learn_from(&path, sha256)?;
+                teacher.teach(&mut trainer, sources.onnx)?;
             }
             Ok(trainer)
         }
@@ -282,15 +329,11 @@ fn open<L: Learner>(
                 Some(weights) => Trainer::<L>::begin_at(network, data, weights)?,
                 None => Trainer::<L>::begin(network, data, from.as_deref(), whole::<L>(sources))?,
             };
-            let teacher = sources
-                .teacher
-                .map(checkpoint_of)
-                .map(|path| files::read(&path).map(|bytes| (path, bytes)))
-                .transpose()?;
-            if let Some((path, bytes)) = &teacher {
-                trainer.learn_from(path, files::sha256(bytes))?;
+            let teacher = sources.teacher.map(Teacher::read).transpose()?;
+            if let Some(teacher) = &teacher {
+                teacher.teach(&mut trainer, sources.onnx)?;
             }
-            let teacher = teacher.as_ref().map(|(_, bytes)| &**bytes);
+            let teacher = teacher.as_ref().map(Teacher::kept);
             write_run(trainer.checkpoint(), teacher, folder, is_run)?;
             Ok(trainer)
         }
@@ -319,7 +362,7 @@ pub fn import(
     let mut run = image::factors(network, &ordinary, done);
     let teacher = ordinary.pack()?;
     run.teacher = Some(files::sha256(&teacher));
-    write_run(&mut run, Some(&teacher), folder, is_run)
+    write_run(&mut run, Some((TEACHER, &teacher)), folder, is_run)
 }
 
 /// Whether the folder holds a run.
@@ -332,7 +375,8 @@ fn look<W: Weights>(folder: &Path, start: Start) -> Result<bool> {
     // there, is all that a run needs.
     let is_run =
         path.is_file() && (folder.join(NETWORK).is_file() || Checkpoint::<W>::load(&path).is_ok());
-    let is_left = |name: &OsStr| files::is_temporary(name) || name == TEACHER;
+    let is_left =
+        |name: &OsStr| files::is_temporary(name) || name == TEACHER || name == ONNX_TEACHER;
     let is_free = !folder.exists()
         || folder
             .read_dir()
@@ -358,12 +402,12 @@ fn look<W: Weights>(folder: &Path, start: Start) -> Result<bool> {
 /// Writes a run that has just begun, in the place of one where `is_run`.
 fn write_run<W: Weights>(
     run: &mut Checkpoint<W>,
-    teacher: Option<&[u8]>,
+    teacher: Option<(&str, &[u8])>,
     folder: &Path,
     is_run: bool,
 ) -> Result<()> {
     // What an earlier run left would no longer belong together.
-    for old in [MODEL, METRICS, METRICS_JSON, CURVES, TEACHER] {
+    for old in [MODEL, METRICS, METRICS_JSON, CURVES, TEACHER, ONNX_TEACHER] {
         let old = folder.join(old);
         if is_run && old.is_file() {
             std::fs::remove_file(&old)
@@ -371,8 +415,8 @@ fn write_run<W: Weights>(
         }
     }
     // The teacher comes first: with the checkpoint the run has begun.
-    if let Some(bytes) = teacher {
-        files::write(&folder.join(TEACHER), bytes)?;
+    if let Some((name, bytes)) = teacher {
+        files::write(&folder.join(name), bytes)?;
     }
     run.save(&folder.join(CHECKPOINT))?;
     write_network(&run.network, folder)

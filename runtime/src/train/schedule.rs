@@ -7,6 +7,7 @@ use super::optimiser::{Rule, average_share, learning_rate};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::network::{self, Network, Plateau, Recipe, Schedule};
+use crate::onnx::{self, Classifier};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -150,12 +151,26 @@ pub trait Learner: Sized + Send {
         teacher: Checkpoint<Self::Weights>,
         place: &str,
     ) -> Result<()>;
+    /// The same by a network in ONNX, which `start` has computed; may yield a warning.
+    ///
+    /// # Errors
+    /// Where that takes other samples or yields other classes, cannot be run, or knows nothing of
+    /// the data.
+    fn learn_from_onnx(
+        &mut self,
+        run: &Checkpoint<Self::Weights>,
+        teacher: &Classifier,
+        start: onnx::Run,
+    ) -> Result<Option<String>>;
     /// Steps of an epoch.
     fn steps(&self, recipe: &Recipe) -> usize;
     /// Makes the network one of phase 2 or 3, at rest.
     fn enter(&mut self, phase: Phase, network: &Network, weights: &mut Self::Weights);
     /// Leaves all gradients of the run's next step.
-    fn gradients(&mut self, run: &mut Checkpoint<Self::Weights>) -> Score;
+    ///
+    /// # Errors
+    /// Where the teacher's outputs cannot be computed.
+    fn gradients(&mut self, run: &mut Checkpoint<Self::Weights>) -> Result<Score>;
     /// The score on what is held out, if anything is.
     fn validate(&self, network: &Network, weights: &Self::Weights) -> Option<Score>;
     /// The score of the float network on the test data.
@@ -267,7 +282,22 @@ impl<L: Learner> Trainer<L> {
         Ok(())
     }
 
-    /// What the user should know about data and network; taken once.
+    /// Has every step taught by a network in ONNX with this SHA-256, which `start` has computed.
+    ///
+    /// # Errors
+    /// Where that does not fit, or cannot be run.
+    pub fn learn_from_onnx(
+        &mut self,
+        teacher: &Classifier,
+        start: onnx::Run,
+        sha256: String,
+    ) -> Result<()> {
+        self.warnings.extend(self.learner.learn_from_onnx(&self.run, teacher, start)?);
+        self.run.teacher = Some(sha256);
+        Ok(())
+    }
+
+    /// What the user should know about data, network and teacher; taken once.
     pub fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
@@ -326,7 +356,7 @@ impl<L: Learner> Trainer<L> {
     /// all is done.
     ///
     /// # Errors
-    /// Where the loss is no longer a number.
+    /// Where the loss is no longer a number, or the teacher's outputs cannot be computed.
     pub fn step(&mut self) -> Result<(Progress, Option<Epoch>)> {
         // Within the pool of threads from beginning to end, instead of once for every loop.
         rayon::scope(|_| self.step_in_pool())
@@ -340,7 +370,7 @@ impl<L: Learner> Trainer<L> {
                 Progress { phase, epoch: 0, epochs: 0, step: 0, steps: 0, score: Score::default() };
             return Ok((progress, None));
         };
-        let score = self.learner.gradients(&mut self.run);
+        let score = self.learner.gradients(&mut self.run)?;
         let run = &mut self.run;
         if !score.loss.is_finite() {
             let clip = if run.network.is_of_sequences() { ", or set `clip`" } else { "" };

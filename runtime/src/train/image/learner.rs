@@ -2,17 +2,19 @@
 
 use super::augment::Augment;
 use super::float::Float;
+use super::teaching::{Samples, Teaching};
 use super::weights::{Weights, select_columns};
 use super::{exact, quantise};
 use crate::data::{DataSet, Values};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::network::{Distill, Network, Recipe};
+use crate::onnx::{self, Classifier};
 use crate::train::checkpoint::{Checkpoint, hex};
 use crate::train::loss::{Score, Targets, Teacher, score};
 use crate::train::schedule::{Learner, Phase};
 use crate::train::streams::{Stream, generator};
-use ndarray::{Array2, Axis};
+use ndarray::{Array1, Array2, Axis};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
@@ -33,16 +35,8 @@ pub struct ImageLearner {
     exact_batch: Array2<f64>,
     batch_labels: Vec<u32>,
     teaching: Option<Teaching>,
-}
-
-/// A full-precision network, and its logits.
-struct Teaching {
-    float: Float<f32>,
-    /// `[samples, classes]`: for each training sample as it is; none where samples are augmented,
-    /// since a teacher should see what its student sees (Beyer et al. 2022).
-    cached: Option<Array2<f32>>,
-    /// `[n, classes]`: of the batch.
-    batch: Array2<f32>,
+    /// `[inputs]`: a sample, with the inputs that never vary.
+    still: Array1<f32>,
 }
 
 /// Samples that statistics are taken from, at most.
@@ -67,6 +61,7 @@ impl ImageLearner {
             ));
         }
         Ok(ImageLearner {
+            still: x.row(0).to_owned(),
             augment: Augment::new(recipe, &network.axes(), live, x.row(0)),
             x: select_columns(x.view(), live),
             labels: data.train.labels.clone(),
@@ -214,11 +209,30 @@ impl Learner for ImageLearner {
         place: &str,
     ) -> Result<()> {
         check_like(run, &teacher, place)?;
-        let float = teacher.weights.float;
-        let cached =
-            (self.augment.is_none() && !run.is_done()).then(|| float.evaluate(self.x.view()));
-        self.teaching = Some(Teaching { float, cached, batch: Array2::zeros((0, 0)) });
+        let cached = self.augment.is_none() && !run.is_done();
+        self.teaching = Some(Teaching::of(teacher.weights.float, cached.then(|| self.x.view())));
         Ok(())
+    }
+
+    fn learn_from_onnx(
+        &mut self,
+        run: &Checkpoint<Weights>,
+        teacher: &Classifier,
+        start: onnx::Run,
+    ) -> Result<Option<String>> {
+        if run.is_done() {
+            return Ok(None);
+        }
+        let samples = Samples {
+            x: self.x.view(),
+            labels: &self.labels,
+            live: &run.weights.live,
+            still: &self.still,
+            are_augmented: self.augment.is_some(),
+        };
+        let (teaching, warning) = Teaching::by_onnx(teacher, start, &run.network, &samples)?;
+        self.teaching = Some(teaching);
+        Ok(warning)
     }
 
     fn steps(&self, recipe: &Recipe) -> usize {
@@ -237,7 +251,7 @@ impl Learner for ImageLearner {
         }
     }
 
-    fn gradients(&mut self, run: &mut Checkpoint<Weights>) -> Score {
+    fn gradients(&mut self, run: &mut Checkpoint<Weights>) -> Result<Score> {
         let Checkpoint { network, weights, phase, epoch, step, .. } = run;
         let recipe = &network.train;
         let (steps, size) = (self.steps(recipe), self.batch_size(recipe));
@@ -252,25 +266,21 @@ impl Learner for ImageLearner {
         let chance = Stream::Augment(*phase, *epoch * steps + *step);
         let mut augment = self.augment.as_ref().map(|a| (a, generator(recipe.seed, chance)));
         gather(&self.x, samples, augment.as_mut(), &mut self.batch);
-        if let Some(Teaching { float, cached, batch }) = &mut self.teaching {
-            match cached {
-                Some(logits) => gather(logits, samples, None, batch),
-                None => *batch = float.evaluate(self.batch.view()),
-            }
-        }
+        let teaching = self.teaching.as_mut();
+        let logits = teaching.map(|t| t.logits(self.batch.view(), samples)).transpose()?;
         let Distill { lambda, temperature } = recipe.distill;
         let teacher =
-            self.teaching.as_ref().map(|t| Teacher { logits: t.batch.view(), lambda, temperature });
+            logits.as_ref().map(|logits| Teacher { logits: logits.view(), lambda, temperature });
         let targets =
             Targets { labels: &self.batch_labels, smoothing: recipe.label_smoothing, teacher };
         let Some(frozen) = &mut weights.frozen else {
-            return weights.float.gradients(self.batch.view(), &targets);
+            return Ok(weights.float.gradients(self.batch.view(), &targets));
         };
         if self.exact_batch.dim() != self.batch.dim() {
             self.exact_batch = Array2::zeros(self.batch.dim());
         }
         self.exact_batch.zip_mut_with(&self.batch, |exact, &v| *exact = v.into());
-        frozen.gradients(self.exact_batch.view(), &targets)
+        Ok(frozen.gradients(self.exact_batch.view(), &targets))
     }
 
     fn validate(&self, network: &Network, weights: &Weights) -> Option<Score> {

@@ -12,6 +12,7 @@ use crate::data::Text;
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::network::{Distill, Network, Recipe};
+use crate::onnx::{self, Classifier};
 use crate::train::checkpoint::{Checkpoint, hex};
 use crate::train::loss::{Score, Targets, Teacher};
 use crate::train::schedule::{Learner, Phase};
@@ -138,6 +139,16 @@ impl Learner for SequenceLearner {
         Ok(())
     }
 
+    fn learn_from_onnx(
+        &mut self,
+        _: &Checkpoint<Weights>,
+        teacher: &Classifier,
+        _: onnx::Run,
+    ) -> Result<Option<String>> {
+        Err(Error::input(&teacher.path, "is an ONNX file, which teaches no network of sequences")
+            .help("name a run on the same text"))
+    }
+
     fn steps(&self, recipe: &Recipe) -> usize {
         self.length(recipe) / recipe.window
     }
@@ -151,7 +162,7 @@ impl Learner for SequenceLearner {
         weights.float.rest();
     }
 
-    fn gradients(&mut self, run: &mut Checkpoint<Weights>) -> Score {
+    fn gradients(&mut self, run: &mut Checkpoint<Weights>) -> Result<Score> {
         let Checkpoint { network, weights, phase, epoch, step, .. } = run;
         let recipe = &network.train;
         let (seed, sequences, window) = (recipe.seed, recipe.batch, recipe.window);
@@ -180,7 +191,7 @@ impl Learner for SequenceLearner {
             logits.as_ref().map(|logits| Teacher { logits: logits.view(), lambda, temperature });
         let targets = Targets { labels: &labels, smoothing: recipe.label_smoothing, teacher };
         let drop = generator(seed, Stream::Augment(*phase, *epoch * steps + *step)).random();
-        weights.float.gradients(x, &targets, &mut weights.state, recipe.clip, Some(drop))
+        Ok(weights.float.gradients(x, &targets, &mut weights.state, recipe.clip, Some(drop)))
     }
 
     fn validate(&self, network: &Network, weights: &Weights) -> Option<Score> {
