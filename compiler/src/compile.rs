@@ -18,7 +18,7 @@ use crate::interval::Interval;
 use crate::ir::{self, Chain, Dataflow, EdgeId, Kind, Layer, Role, State};
 use crate::lower;
 use crate::multipliers::{self, Multipliers};
-use crate::schedule::{self, Pipeline};
+use crate::schedule::{self, Limit, Pipeline};
 use crate::stream::depths::{self, Depth};
 use crate::stream::timing::{self, Ending, Timing};
 use crate::stream::{self, Engine, Graph};
@@ -341,7 +341,7 @@ pub fn from_plan(
         multiply(&levels.dataflow, &mut levels.layers, options)?;
     }
     if last >= Pass::Build {
-        build(&levels.dataflow, &mut levels.layers, &step)?;
+        build(&levels.dataflow, &mut levels.layers, options.schedule.limit, &step)?;
     }
     if last >= Pass::Schedule {
         schedule(&levels.dataflow, &mut levels.layers, &options.schedule, &step)?;
@@ -607,14 +607,17 @@ pub(crate) fn shared(
 }
 
 /// Builds the circuits of the unrolled layers.
-fn build(dataflow: &Dataflow, layers: &mut [Made], step: Step) -> Result<()> {
+fn build(dataflow: &Dataflow, layers: &mut [Made], limit: Limit, step: Step) -> Result<()> {
     (layers.par_iter_mut().zip(&dataflow.layers)).try_for_each(|(made, layer)| {
         let (Some(kernel), Made::Shared(..)) = (layer.kernel(), &made) else { return Ok(()) };
         let Made::Shared([wb, wc], shift_add) = std::mem::replace(made, Made::Nothing) else {
             return Ok(());
         };
         let graphs = [&wb.solution.graph, &wc.solution.graph];
-        let circuit = circuit::build(&kernel.chain, &graphs, &shift_add)?;
+        let mut circuit = circuit::build(&kernel.chain, &graphs, &shift_add)?;
+        if !limit.chains_invert() {
+            circuit::choose_polarity(&mut circuit);
+        }
         Pass::Build.checked(circuit::verify(&circuit))?;
         Pass::Build.checked(circuit::prove(&circuit, &kernel.chain))?;
         step(&layer.name, Pass::Build, None)?;

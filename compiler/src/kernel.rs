@@ -104,13 +104,16 @@ impl Kernel {
         adder_graph::prove(graph, matrix)?;
         check_sums(name, graph, input)?;
         let chain = chain(name, matrix, input);
-        let circuit = circuit::build(&chain, &[graph], &BTreeSet::new())?;
-        circuit::verify(&circuit)?;
-        circuit::prove(&circuit, &chain)?;
         let limit = match style {
             Style::Combinational => Limit::Adders(*ADDERS_PER_STAGE.end()),
             Style::Pipelined(limit) | Style::Stream(limit) => limit,
         };
+        let mut circuit = circuit::build(&chain, &[graph], &BTreeSet::new())?;
+        if !limit.chains_invert() {
+            circuit::choose_polarity(&mut circuit);
+        }
+        circuit::verify(&circuit)?;
+        circuit::prove(&circuit, &chain)?;
         let asked = schedule::Options { limit, ..schedule::Options::default() };
         let mut pipeline = schedule::schedule(&circuit, &asked)?;
         schedule::verify(&circuit, &pipeline, &asked)?;

@@ -98,7 +98,7 @@ impl Builder<'_> {
     fn push(&mut self, name: String, op: Op, interval: Interval, origin: String) -> NodeId {
         let id = NodeId(self.nodes.len() as u32);
         let (width, signed) = (interval.bits(), interval.signed());
-        self.nodes.push(Node { name, op, interval, width, signed, origin });
+        self.nodes.push(Node { name, op, interval, width, signed, inverted: false, origin });
         id
     }
 

@@ -11,6 +11,7 @@
 //! - input number i is node i, within the input format; outputs are within the output format;
 //! - an addition has two terms or three, of which the first is not negated and one is not shifted;
 //! - every node's interval holds every value it takes (proved through exact coefficient vectors);
+//! - a sum may be `inverted`, unless it leaves or anything but a sum of two signals reads it;
 //! - a node as wide as its interval carries its value; a narrower one carries its value modulo
 //!   2^width, and each of its readers needs no more than that: `width - shift` bits for an
 //!   addition, `width + shift` for a right shift, and the value itself for multipliers, clamps and
@@ -21,6 +22,7 @@
 mod build;
 mod evaluate;
 mod forms;
+mod polarity;
 mod prove;
 mod signs;
 mod text;
@@ -28,6 +30,7 @@ mod verify;
 
 pub use build::build;
 pub use evaluate::{evaluate, wrap};
+pub use polarity::{choose_polarity, inverters};
 pub use prove::prove;
 pub use verify::verify;
 
@@ -80,6 +83,9 @@ pub struct Node {
     pub width: u32,
     /// Whether the signal is two's complement: whether `interval` has negative values.
     pub signed: bool,
+    /// Whether the signal holds the complement of these bits, as a sum may where carry chains do
+    /// not invert.
+    pub inverted: bool,
     /// What of the model it serves, for comments and mismatch reports, e.g. `W_b rows 3, 17` or
     /// `output 2: bias`.
     pub origin: String,

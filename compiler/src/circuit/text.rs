@@ -24,7 +24,8 @@ impl fmt::Display for Circuit {
             format!("{sign}{}{shift}", name(t.node))
         };
         for node in &self.nodes {
-            write!(f, "{}: {} {} = ", node.name, width(node.signed, node.width), node.interval)?;
+            let (not, bits) = (if node.inverted { "~" } else { "" }, node.width);
+            write!(f, "{}: {not}{} {} = ", node.name, width(node.signed, bits), node.interval)?;
             match node.op {
                 Op::Input(i) => write!(f, "input {i}")?,
                 Op::Constant(v) => write!(f, "constant {v}")?,
@@ -132,6 +133,10 @@ impl Parser {
         let (declared, op) = rest.split_once(" = ")?;
         let (bits, interval) = declared.split_once(' ')?;
         let interval = parse_interval(interval)?;
+        let (inverted, bits) = match bits.strip_prefix('~') {
+            Some(bits) => (true, bits),
+            None => (false, bits),
+        };
         let (signed, width) = parse_width(bits)?;
         let op = match op.split_whitespace().collect::<Vec<_>>()[..] {
             ["input", i] => Op::Input(i.parse().ok()?),
@@ -165,6 +170,7 @@ impl Parser {
             }
             _ => return None,
         };
-        Some(Node { name: name.into(), op, interval, width, signed, origin: origin.into() })
+        let (name, origin) = (name.into(), origin.into());
+        Some(Node { name, op, interval, width, signed, inverted, origin })
     }
 }

@@ -1,5 +1,5 @@
 use super::forms::{BLOCK, Forms, Operands, Products, Variable, is_variable, scale, times};
-use super::{Circuit, Node, NodeId, Op, Term};
+use super::{Circuit, Node, NodeId, Op, Term, polarity};
 use crate::interval::{Interval, floor_shift, half, round_shift};
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -40,6 +40,7 @@ fn structure(circuit: &Circuit) -> Result<()> {
             return whole(format!("input {i} is not node {i}"));
         }
     }
+    let plain = polarity::plain(circuit);
     for (id, node) in circuit.iter() {
         if !is_verilog_safe(&node.name) {
             return Err(fail(circuit, node, "the name is not Verilog-safe"));
@@ -51,6 +52,7 @@ fn structure(circuit: &Circuit) -> Result<()> {
             return Err(fail(circuit, node, "reads itself or a later node"));
         }
         let cause = match node.op {
+            _ if node.inverted && plain[id.index()] => "is inverted, and has to be held as it is",
             Op::Input(i) if circuit.inputs.get(i as usize) != Some(&id) => {
                 "is not among the inputs"
             }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 /// A value that an expression reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source<'a> {
-    /// A vector of `width` bits.
-    Signal { name: &'a str, width: u32, signed: bool },
+    /// A vector of `width` bits; where `inverted`, it holds the complement of the value.
+    Signal { name: &'a str, width: u32, signed: bool, inverted: bool },
     /// A known value.
     Constant(i64),
 }
@@ -15,41 +15,38 @@ impl Source<'_> {
     /// The low `bits` bits of `value · 2^shift`, `bits` wide, extended by its sign where it is
     /// narrower; at least 1 bit.
     pub(super) fn bits(self, shift: u32, bits: u32) -> String {
-        if let Source::Constant(v) = self {
+        self.either(false, shift, bits)
+    }
+
+    /// As [`bits`](Source::bits), or, with `complement`, each bit of a signal's value inverted.
+    pub(super) fn either(self, complement: bool, shift: u32, bits: u32) -> String {
+        let Source::Signal { name, width, signed, inverted } = self else {
+            let Source::Constant(v) = self else { unreachable!("a constant or a signal") };
             return literal(if shift < 64 { v << shift } else { 0 }, bits);
-        }
-        match bits.checked_sub(shift) {
-            None | Some(0) => literal(0, bits),
-            Some(_) if shift == 0 => self.resized(bits).into_owned(),
-            Some(high) => match self.pieces(high) {
-                (None, low) => format!("{{{low}, {shift}'d0}}"),
-                (Some(top), low) => format!("{{{top}, {low}, {shift}'d0}}"),
-            },
-        }
-    }
-
-    fn resized(&self, bits: u32) -> Cow<'_, str> {
-        match self.pieces(bits) {
-            (None, low) => low,
-            (Some(top), low) => format!("{{{top}, {low}}}").into(),
-        }
-    }
-
-    /// What fills the top of `bits` bits, if anything, and what the low bits are.
-    fn pieces(&self, bits: u32) -> (Option<String>, Cow<'_, str>) {
-        let Source::Signal { name, width, signed } = *self else {
-            return (None, Cow::Borrowed(""));
         };
-        if bits < width {
-            return (None, slice(name, bits - 1, 0).into());
-        }
-        let top = match (bits - width, signed) {
+        let fill = |bits: u32| match (complement, bits) {
+            (false, _) => literal(0, bits),
+            (true, 1) => "1'b1".into(),
+            (true, _) => format!("{{{bits}{{1'b1}}}}"),
+        };
+        let high = match bits.checked_sub(shift) {
+            None | Some(0) => return fill(bits),
+            Some(high) => high,
+        };
+        let not = if inverted != complement { "~" } else { "" };
+        let low = match high < width {
+            true => slice(name, high - 1, 0).into(),
+            false => Cow::Borrowed(name),
+        };
+        let top = match (high.saturating_sub(width), signed) {
             (0, _) => None,
-            (more, false) => Some(format!("{more}'d0")),
-            (1, true) => Some(format!("{name}[{}]", width - 1)),
-            (more, true) => Some(format!("{{{more}{{{name}[{}]}}}}", width - 1)),
+            (more, false) => Some(fill(more)),
+            (1, true) => Some(format!("{not}{name}[{}]", width - 1)),
+            (more, true) => Some(format!("{{{more}{{{not}{name}[{}]}}}}", width - 1)),
         };
-        (top, name.into())
+        let mut pieces: Vec<String> = top.into_iter().chain([format!("{not}{low}")]).collect();
+        pieces.extend((shift > 0).then(|| fill(shift)));
+        if pieces.len() == 1 { pieces.remove(0) } else { format!("{{{}}}", pieces.join(", ")) }
     }
 }
 
@@ -109,7 +106,7 @@ pub(super) fn clamp(
     bits: u32,
 ) -> (String, Option<String>) {
     let (name, width, signed) = match x {
-        Source::Signal { name, width, signed } => (name, width, signed),
+        Source::Signal { name, width, signed, .. } => (name, width, signed),
         Source::Constant(v) => return (literal(v.clamp(lo, hi), bits), None),
     };
     let sign = slice(name, width - 1, width - 1);
@@ -162,8 +159,8 @@ fn signed_literal(value: i64, bits: u32) -> String {
 mod tests {
     use super::*;
 
-    const S: Source = Source::Signal { name: "x", width: 4, signed: true };
-    const U: Source = Source::Signal { name: "x", width: 4, signed: false };
+    const S: Source = Source::Signal { name: "x", width: 4, signed: true, inverted: false };
+    const U: Source = Source::Signal { name: "x", width: 4, signed: false, inverted: false };
 
     #[test]
     fn extensions_and_truncations_are_written_out() {
@@ -194,7 +191,7 @@ mod tests {
 
     #[test]
     fn clamps_to_powers_of_two_look_at_bits_only() {
-        let x = Source::Signal { name: "x", width: 8, signed: true };
+        let x = Source::Signal { name: "x", width: 8, signed: true, inverted: false };
         let text = |range, lo, hi| clamp(x, range, lo, hi, 4).0;
         assert_eq!(text((-128, 127), 0, 15), "x[7] ? 4'd0 : |x[6:4] ? 4'd15 : x[3:0]");
         assert_eq!(text((0, 127), 0, 15), "!x[7] & |x[6:4] ? 4'd15 : x[3:0]");
@@ -210,7 +207,7 @@ mod tests {
             clamp(x, (-128, 15), 0, 15, 4),
             ("x[7] ? 4'd0 : x[3:0]".into(), Some("x[6:4]".into()))
         );
-        let unsigned = Source::Signal { name: "x", width: 5, signed: false };
+        let unsigned = Source::Signal { name: "x", width: 5, signed: false, inverted: false };
         assert_eq!(clamp(unsigned, (0, 31), 0, 15, 4), ("x[4] ? 4'd15 : x[3:0]".into(), None));
     }
 }

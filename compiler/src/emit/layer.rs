@@ -3,7 +3,7 @@
 use super::expression::{Source, add_constant, clamp, literal, slice, sum};
 use super::names;
 use super::provenance::{Provenance, ascii};
-use crate::circuit::{Circuit, NodeId, Op, Term, Terms};
+use crate::circuit::{Circuit, Node, NodeId, Op, Term, Terms};
 use crate::schedule::{self, Pipeline};
 use askama::Template;
 use std::borrow::Cow;
@@ -326,7 +326,7 @@ impl<'a> Writer<'a> {
                     origin: ascii(&node.origin),
                 });
             } else {
-                let from = self.with_source(id, number, |source| source.bits(0, width));
+                let from = self.with_source(id, number, |x| x.either(node.inverted, 0, width));
                 copied.push(Copy { name: &node.name, from });
                 widths.entry(width).or_default().push(format!("p{}_{}", number + 1, node.name));
             }
@@ -451,6 +451,7 @@ impl<'a> Writer<'a> {
                 name: &self.name(id, stage),
                 width: self.width(id, stage),
                 signed: node.signed,
+                inverted: node.inverted,
             }),
         }
     }
@@ -472,11 +473,45 @@ impl<'a> Writer<'a> {
             Op::Input(_) => node.name.clone(),
             Op::Constant(v) => literal(v, width),
             Op::Multiply { .. } | Op::Product { .. } => self.name(id, stage).into_owned(),
+            Op::Add(Terms::Two(terms)) => self.add(node, terms, stage),
             Op::Add(terms) => sum(terms.iter().map(|t| self.signed(*t, stage, width))),
             Op::Scale { x, shift, .. } => self.shifted((x, 0, shift), stage, width),
             Op::Offset { x, constant, shift } => self.shifted((x, constant, shift), stage, width),
             Op::Clamp { .. } => self.clamp(id, stage).0,
         }
+    }
+
+    /// A sum of two terms as its signal holds it. Signals that hold complements, m of x = -m - 1,
+    /// are added as they are wherever that makes no difference but a carry in and the complement of
+    /// the sum; `m + n + 1` is written as `m - ~n`.
+    fn add(&self, node: &Node, terms: [Term; 2], stage: u32) -> String {
+        let inverted = |t: Term| self.circuit.node(t.node).inverted;
+        let constant = |t: &Term| matches!(self.circuit.node(t.node).op, Op::Constant(_));
+        let [a, b] = terms;
+        if !(node.inverted || inverted(a) || inverted(b)) || terms.iter().any(constant) {
+            let sum = sum(terms.iter().map(|t| self.signed(*t, stage, node.width)));
+            return if node.inverted { format!("~({sum})") } else { sum };
+        }
+        // The first is read as it is held, the second so that both are added or both subtracted.
+        let read_inverted = [inverted(a), inverted(a) ^ a.negate ^ b.negate];
+        let subtracted = a.negate ^ read_inverted[0];
+        let text = |t: Term, complement| {
+            let bits = |source: Source| source.either(complement, t.shift, node.width);
+            self.with_source(t.node, stage, bits)
+        };
+        // x = m, -x = -m, ~m = -m - 1 and -~m = m + 1: what is added to the sum of both, or, where
+        // both are subtracted, to the complement of the whole.
+        let ones = terms.iter().zip(read_inverted);
+        let carry = match subtracted {
+            false => ones.filter(|(t, inverted)| t.negate && *inverted).count() == 1,
+            true => ones.filter(|(t, inverted)| !t.negate && *inverted).count() == 2,
+        };
+        let first = text(a, read_inverted[0]);
+        let sum = match carry {
+            false => format!("{first} + {}", text(b, read_inverted[1])),
+            true => format!("{first} - {}", text(b, !read_inverted[1])),
+        };
+        if node.inverted ^ subtracted { format!("~({sum})") } else { sum }
     }
 
     /// `(x + constant) · 2^-shift`, `width` bits and the dropped ones below.

@@ -283,18 +283,11 @@ fn luts4(circuit: &Circuit, id: NodeId) -> u64 {
     }
 }
 
-/// Bits of the subtracted operands of additions, each operand once.
+/// Bits of the operands of additions that chains which do not invert want inverted, each once.
 fn subtracted_bits(circuit: &Circuit) -> u64 {
-    let subtracted = circuit.nodes.iter().flat_map(|node| match node.op {
-        Op::Add(terms) => terms.iter().filter(|t| t.negate).map(|t| t.node).collect(),
-        Op::Offset { x, .. } if x.negate => vec![x.node],
-        _ => vec![],
-    });
-    subtracted
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .map(|id| u64::from(circuit.node(id).width))
-        .sum()
+    let inverted = circuit.nodes.iter().flat_map(|node| circuit::inverters(circuit, &node.op));
+    let once: BTreeSet<_> = inverted.collect();
+    once.into_iter().map(|id| u64::from(circuit.node(id).width)).sum()
 }
 
 /// The registers of the delay lines, bit by bit, and those of multipliers. Where a line is read on

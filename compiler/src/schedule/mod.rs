@@ -37,7 +37,7 @@ pub use simulate::{Simulator, simulate};
 pub use verify::{verify, verify_segment};
 
 use crate::circuit::{Circuit, NodeId, Op};
-use crate::device::Device;
+use crate::device::{Device, Family};
 use std::ops::RangeInclusive;
 use strassenc_runtime::{Error, Result};
 
@@ -84,6 +84,13 @@ pub enum Limit {
         /// The clock's period in picoseconds.
         period_ps: u32,
     },
+}
+
+impl Limit {
+    /// Whether the device's carry chains subtract as easily as they add; where none is given, yes.
+    pub fn chains_invert(self) -> bool {
+        !matches!(self, Limit::Clock { device, .. } if device.family == Family::Ice40)
+    }
 }
 
 impl Default for Options {

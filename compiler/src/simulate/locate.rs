@@ -522,7 +522,8 @@ fn first_wrong(
                 };
                 // Delay lines hold no more bits than are still read.
                 let signed = node.signed && bits == node.width;
-                let got = circuit::wrap(got as i64, bits, signed);
+                let got = if node.inverted { !(got as i64) } else { got as i64 };
+                let got = circuit::wrap(got, bits, signed);
                 let expected = circuit::wrap(values[id.index()], bits, signed);
                 if got != expected {
                     return Some(Place::Signal {
