@@ -312,7 +312,7 @@ pub fn open(folder: &Path) -> Result<Record> {
     let path = folder.join(RECORD);
     let again = |place: &Path, cause: &str| {
         Error::input(place.display(), cause)
-            .help("write the kernel anew with `strassenc matrix W.npy -o KERNEL`")
+            .help("write the kernel into another folder with `strassenc matrix W.npy -o KERNEL`")
     };
     let text = files::read_text(&path)?;
     let record: Record = serde_json::from_str(&text)

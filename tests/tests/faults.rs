@@ -5,17 +5,20 @@
 use strassenc::build::{self, Build};
 use strassenc::check::traces;
 use strassenc::compile::{self, Compiled, compile};
+use strassenc::device::DEVICES;
 use strassenc::emit::signature::{Beat, Direction, Port, SCHEMA, Stream, Vector};
 use strassenc::emit::{self, Emitted, Signature, emit};
-use strassenc::engine::{Allowed, Target};
+use strassenc::engine::{Allowed, Choice, Engines, Target};
+use strassenc::folded::Folding;
 use strassenc::ir::{Kind, Layer};
 use strassenc::lower::lower;
+use strassenc::schedule::{self, Limit};
 use strassenc::simulate::{
     Bench, Failure, LAST, Options, Place, Progress, Simulator, Sources, Stimulus, locate,
 };
 use strassenc::tools::Tools;
 use strassenc_runtime::{Format, Kind as ErrorKind, Model, golden};
-use strassenc_tests::models::small;
+use strassenc_tests::models::{LayerRecipe, Recipe, small};
 use strassenc_tests::{image_model, inputs, pipelines, random_model, sequence_model};
 
 fn tools() -> Tools {
@@ -230,6 +233,45 @@ fn a_reset_in_mid_frame_forgets_the_frame_and_nothing_else() {
             core.start(beats(signature, &vectors, vectors.len())).unwrap();
             assert_eq!(outputs(&mut core, signature), golden, "after {clocks} clocks");
         }
+    }
+}
+
+/// A clock that leaves no time for a sum behind a block RAM: weights are read a word ahead, from the
+/// first one after each reset, be it one clock long.
+#[test]
+fn weights_that_are_read_ahead_begin_anew_with_each_reset() {
+    let tools = tools();
+    let format = Format { signed: true, bits: 6, frac: 0 };
+    let layer =
+        LayerRecipe { rows: 80, outputs: 4, density: 0.5, format, ..small().layers[0].clone() };
+    let recipe = Recipe { inputs: 64, format, layers: vec![layer], dead: 0.0, ..small() };
+    let model = random_model(&recipe);
+    let device = DEVICES.into_iter().find(|device| device.name == "xc7").unwrap();
+    let limit = Limit::Clock { device, period_ps: 4_000 };
+    let folding = Folding { pe: 4, simd: 8, multipliers: 1, wc_pe: 1, wc_simd: 4 };
+    let layers = [(model.layers[0].name().to_string(), Choice::Folded(folding))].into();
+    let asked = compile::Options {
+        schedule: schedule::Options { limit, ..Default::default() },
+        engines: Engines { layers, ..Default::default() },
+        ..Default::default()
+    };
+    let compiled = compile(&model, &asked, &|_| {}, &|| false).unwrap();
+    let emitted = emit(&compiled, &emit::Options::default()).unwrap();
+    let ahead = emitted.files.iter().filter(|f| f.text.contains("assign data = held;")).count();
+    assert!(ahead > 0, "some ROM is large enough");
+    let simulator =
+        Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &tools).unwrap();
+    let signature = simulator.signature();
+    let vectors = inputs(&model, 4, 1);
+    let golden: Vec<_> = vectors.iter().map(|x| golden::infer(&model, x).unwrap()).collect();
+    for clocks in [1, 2, 3, 10, 50, 130] {
+        let mut core = simulator.core(clocks, None).unwrap();
+        core.reset(1).unwrap();
+        core.start(beats(signature, &vectors, vectors.len())).unwrap();
+        assert_eq!(core.run(clocks).unwrap(), Progress::Running);
+        core.reset(1).unwrap();
+        core.start(beats(signature, &vectors, vectors.len())).unwrap();
+        assert_eq!(outputs(&mut core, signature), golden, "after {clocks} clocks");
     }
 }
 

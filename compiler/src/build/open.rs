@@ -6,6 +6,7 @@ use crate::compile::{Compiled, compile_with};
 use crate::emit::{self, Signature, TOOL, signature};
 use crate::engine::Engines;
 use crate::folder::{self, GivenBack, is_sealed};
+use crate::kernel;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -64,11 +65,13 @@ impl Build {
         }
         let path = folder.join(RECORD);
         if !path.exists() {
-            return Err(Error::input(
-                folder.display(),
-                format_args!("holds no {RECORD}: it is not a build folder"),
-            )
-            .help("write one with `strassenc verilog MODEL -o BUILD`"));
+            let cause = format_args!("holds no {RECORD}: it is not a build folder");
+            let help = if kernel::is_kernel(folder) {
+                "it holds a kernel, which brings a testbench: the script `sh KERNEL/*_tb.sh` runs it"
+            } else {
+                "write one with `strassenc verilog MODEL -o BUILD`"
+            };
+            return Err(Error::input(folder.display(), cause).help(help));
         }
         let record = parse(&path, files::read_text(&path)?.as_bytes())?;
         let mut contents = BTreeMap::new();

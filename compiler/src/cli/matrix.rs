@@ -469,7 +469,9 @@ fn print(report: &Report, input_bits: u32) -> Result<()> {
     let entries = (inputs * outputs).max(1);
     let share = 100.0 * *adders as f64 / (*naive_adders).max(1) as f64;
     output::line(format_args!(
-        "matrix    {inputs} inputs, {outputs} outputs, density {:.3}",
+        "matrix    {}, {}, density {:.3}",
+        count(*inputs, "input"),
+        count(*outputs, "output"),
         *nonzeros as f64 / entries as f64
     ))?;
     output::line(format_args!(
@@ -484,6 +486,18 @@ fn print(report: &Report, input_bits: u32) -> Result<()> {
     output::line(format_args!("searched  {:.3} s{ended}", report.seconds))
 }
 
+/// `1 input`, `2 inputs`.
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
+}
+
 fn print_kernel(folder: &Path, record: &Record) -> Result<()> {
     let Record { top, input, output, output_bits, testbench, .. } = record;
     let widest = output_bits.iter().max().unwrap_or(&0);
@@ -491,11 +505,11 @@ fn print_kernel(folder: &Path, record: &Record) -> Result<()> {
     let widths = if least == widest { format!("{least}") } else { format!("{least} to {widest}") };
     let sign = |format: Format| if format.signed { "signed" } else { "unsigned" };
     output::line(format_args!(
-        "module    {top}: {} {} inputs of {} bits, {} {} outputs of {widths}",
-        input.elements,
-        sign(input.format),
+        "module    {top}: {} of {} bits, {}; {} of {widths}, {}",
+        count(input.elements, "input"),
         input.format.bits,
-        output.elements,
+        sign(input.format),
+        count(output.elements, "output"),
         sign(output.format),
     ))?;
     output::line(match record.latency {
@@ -510,7 +524,7 @@ fn print_kernel(folder: &Path, record: &Record) -> Result<()> {
     output::line(format_args!("written   {}", folder.display()))?;
     output::line(format_args!(
         "test      sh {} icarus    {} vectors; or verilator, or lint",
-        folder.join(format!("{testbench}.sh")).display(),
+        quoted(&folder.join(format!("{testbench}.sh"))),
         record.vectors
     ))
 }

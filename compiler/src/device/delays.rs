@@ -23,6 +23,8 @@ pub struct Delays {
     /// From a result to the memory behind a pipeline, or out of the one before it, beyond what a
     /// register takes.
     pub memory: u32,
+    /// From the clock to the output of a block RAM, and the setup of a register.
+    pub block: u32,
     /// A multiplier without registers of its own: to it and through it.
     pub product: u32,
     /// The longest path within a multiplier that has an operand register and a product register.
@@ -37,6 +39,7 @@ impl Delays {
         third: 0,
         bit: 0,
         memory: 0,
+        block: 0,
         product: 0,
         pipelined_product: 0,
     };
@@ -48,23 +51,25 @@ impl Device {
     /// Those of iCE40, ECP5 and Gowin are fitted to nextpnr by `benches/delays.py`: to chains of
     /// sums by themselves, a tenth added for UP5K; the registers and sums of HX8K and ECP5 to the
     /// slowest of the thousands of paths of whole kernels, whose ways are longer. Their
-    /// multipliers, but for ECP5's, and all memories are guesses. Those of 7 series follow Yosys's
+    /// multipliers, but for ECP5's, and all memories are guesses; block RAMs are those of nextpnr's
+    /// databases and of data sheets. Those of 7 series follow Yosys's
     /// models of its cells (speed grade -1), with 600 ps for a way, those of UltraScale+ are half
     /// as long. Those of MAX 10 and Agilex follow Yosys's models of Cyclone V, made longer by a
     /// quarter and shorter by half. None of these four was measured.
     pub fn delays(self) -> Delays {
-        let delays = |[register, sum, third, bit, memory, product, pipelined_product]: [u32; 7]| {
-            Delays { register, sum, third, bit, memory, product, pipelined_product }
-        };
+        let delays =
+            |[register, sum, third, bit, memory, block, product, pipelined_product]: [u32; 8]| {
+                Delays { register, sum, third, bit, memory, block, product, pipelined_product }
+            };
         delays(match (self.family, self.name) {
-            (Family::Xc7, _) => [350, 1_820, 1_000, 29, 700, 4_400, 1_800],
-            (Family::Xcup, _) => [180, 910, 500, 15, 350, 2_200, 900],
-            (Family::Ecp5, _) => [700, 2_850, 1_900, 56, 1_300, 7_800, 7_800],
-            (Family::Ice40, "hx8k") => [700, 2_850, 2_300, 130, 1_000, 15_000, 15_000],
-            (Family::Ice40, _) => [5_600, 4_000, 3_880, 496, 2_000, 15_000, 15_000],
-            (Family::Gowin, _) => [1_300, 1_580, 1_370, 42, 1_000, 6_000, 6_000],
-            (Family::Max10, _) => [900, 2_600, 2_600, 45, 1_000, 5_500, 3_500],
-            (Family::Agilex, _) => [370, 1_000, 1_000, 18, 500, 2_500, 1_500],
+            (Family::Xc7, _) => [350, 1_820, 1_000, 29, 700, 2_600, 4_400, 1_800],
+            (Family::Xcup, _) => [180, 910, 500, 15, 350, 1_300, 2_200, 900],
+            (Family::Ecp5, _) => [700, 2_850, 1_900, 56, 1_300, 6_300, 7_800, 7_800],
+            (Family::Ice40, "hx8k") => [700, 2_850, 2_300, 130, 1_000, 2_700, 15_000, 15_000],
+            (Family::Ice40, _) => [5_600, 4_000, 3_880, 496, 2_000, 11_000, 15_000, 15_000],
+            (Family::Gowin, _) => [1_300, 1_580, 1_370, 42, 1_000, 3_500, 6_000, 6_000],
+            (Family::Max10, _) => [900, 2_600, 2_600, 45, 1_000, 3_500, 5_500, 3_500],
+            (Family::Agilex, _) => [370, 1_000, 1_000, 18, 500, 1_200, 2_500, 1_500],
         })
     }
 }

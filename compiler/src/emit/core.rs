@@ -140,7 +140,14 @@ struct Core<'a> {
 struct Own {
     kernel: String,
     /// The ROMs of its nodes.
-    roms: Vec<(Table, String)>,
+    roms: Vec<OwnRom>,
+}
+
+/// A ROM's table, the name of its module, and whether it is read ahead.
+struct OwnRom {
+    table: Table,
+    module: String,
+    ahead: bool,
 }
 
 impl<'a> Core<'a> {
@@ -175,7 +182,14 @@ impl<'a> Core<'a> {
             };
             let nodes = graph.nodes.iter().filter(|node| node.layer == Some(number));
             let roms = nodes.flat_map(|node| node.primitive.part().roms(&graph.ends(node)));
-            names.roms = roms.map(|rom| (rom.table, part(rom.table.rom()))).collect();
+            let limit = compiled.schedule.limit;
+            names.roms = roms
+                .map(|rom| OwnRom {
+                    table: rom.table,
+                    module: part(rom.table.rom()),
+                    ahead: rom.is_ahead(limit),
+                })
+                .collect();
             let multipliers = multipliers + layer.products_of_a_unit();
             let [input, output] = words(compiled, number);
             layers.push(LayerSignature {
@@ -255,10 +269,10 @@ impl<'a> Core<'a> {
                 summary.push(format!("{lanes} element{} at a time.", plural(*lanes)))
             }
         }
-        for (table, module) in &self.own[number].roms {
+        for OwnRom { table, module, ahead } in &self.own[number].roms {
             let (rom, what) = self.rom(number, *table)?;
             let what = format!("a {what} of layer `{}`", signature.name);
-            files.extend(rom.emit(module, &what, self.provenance)?);
+            files.extend(rom.emit(module, &what, *ahead, self.provenance)?);
         }
         let (s, m) = ends(&self.compiled.graph, number);
         let mut names = BTreeMap::new();
@@ -558,9 +572,10 @@ impl<'a> Core<'a> {
         let mut ports = vec![self.primitive_clock(node.layer)];
         let mut of_roms: Vec<String> = vec![];
         let roms = part.roms(&ends);
-        for Lookups { table, address, data, lookups } in &roms {
-            let module = own.and_then(|own| own.roms.iter().find(|(held, _)| held == table));
-            let (_, module) = module.ok_or_else(|| lost(table.rom()))?;
+        for Lookups { table, address, data, lookups, .. } in &roms {
+            let rom = own.and_then(|own| own.roms.iter().find(|rom| rom.table == *table));
+            let OwnRom { module, ahead, .. } = rom.ok_or_else(|| lost(table.rom()))?;
+            let rst = if *ahead { " .rst(rst)," } else { "" };
             let [enable_port, port] = table.ports();
             // A layer has one node that looks up, but up to four that read a ROM of weights.
             let [enable, wires] =
@@ -576,7 +591,7 @@ impl<'a> Core<'a> {
             }
             let mut instance = |name: String, [address, data]: [String; 2]| {
                 let ports = vec![format!(
-                    ".clk(clk), .enable({enable}_enable), .address({address}), .data({data})"
+                    ".clk(clk),{rst} .enable({enable}_enable), .address({address}), .data({data})"
                 )];
                 let name = format!("u_{name}");
                 block.instances.push(Instance {

@@ -32,6 +32,7 @@ struct Text<'a> {
     address_bits: usize,
     file: Option<String>,
     contents: &'a [String],
+    ahead: bool,
 }
 
 /// Bits of an address of so many words, at least 1.
@@ -127,8 +128,18 @@ impl Rom {
         Rom { bits, words, held }
     }
 
-    /// The module, and the file of its contents where it is large.
-    pub fn emit(&self, module: &str, what: &str, provenance: &Provenance) -> Result<Vec<File>> {
+    /// The module, and the file of its contents where it is large. Where it is read `ahead`, its
+    /// data come from a second register, and the words stand one address earlier.
+    pub fn emit(
+        mut self,
+        module: &str,
+        what: &str,
+        ahead: bool,
+        provenance: &Provenance,
+    ) -> Result<Vec<File>> {
+        if ahead {
+            self.words.rotate_left(1);
+        }
         let depth = self.words.len();
         let large = self.bits * depth > IN_TEXT;
         let file = large.then(|| format!("{module}.mem"));
@@ -141,6 +152,7 @@ impl Rom {
             address_bits: address_bits(depth),
             file: file.clone(),
             contents: if large { &[] } else { &self.words },
+            ahead,
         };
         let text = text
             .render()

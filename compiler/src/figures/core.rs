@@ -107,7 +107,9 @@ impl Figures {
             let [luts6, luts4] = primitives::luts(module, size.control, size.work);
             let roms = part.roms(&ends).into_iter().map(|rom| {
                 let copies = rom.lookups.len().max(1);
-                (0..copies).map(|_| Cells::rom(rom.data, rom.address)).sum()
+                let second = if rom.is_ahead(compiled.schedule.limit) { rom.data } else { 0 };
+                let second = Cells { registers: second as u64, ..Cells::default() };
+                (0..copies).map(|_| second + Cells::rom(rom.data, rom.address)).sum()
             });
             let registers = size.control as u64;
             let own = Cells { luts6, luts4, registers, ..Cells::default() };

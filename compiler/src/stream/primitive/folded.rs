@@ -101,8 +101,8 @@ impl From<&folded::Requantiser> for Requantise {
     }
 }
 
-fn rom(table: Table, depth: usize, data: usize) -> Vec<Rom> {
-    vec![Rom { table, address: address_bits(depth), data, lookups: &[] }]
+fn rom(table: Table, depth: usize, data: usize, in_turn: bool) -> Vec<Rom> {
+    vec![Rom { table, address: address_bits(depth), data, in_turn, lookups: &[] }]
 }
 
 impl Part for Array {
@@ -137,7 +137,8 @@ impl Part for Array {
     }
 
     fn roms(&self, ends: &Ends) -> Vec<Rom> {
-        rom(self.table, self.depth, 2 * ends.z().lanes * ends.x().lanes)
+        let data = 2 * ends.z().lanes * ends.x().lanes;
+        rom(self.table, self.depth, data, self.repeats == 1)
     }
 
     fn state(&self, ends: &Ends) -> Box<dyn State> {
@@ -228,7 +229,7 @@ impl Part for Bank {
     }
 
     fn roms(&self, ends: &Ends) -> Vec<Rom> {
-        rom(Table::Coefficients, self.depth, ends.x().lanes * self.entry_bits as usize)
+        rom(Table::Coefficients, self.depth, ends.x().lanes * self.entry_bits as usize, true)
     }
 
     fn state(&self, ends: &Ends) -> Box<dyn State> {
@@ -286,7 +287,7 @@ impl Part for Requantise {
 
     fn roms(&self, ends: &Ends) -> Vec<Rom> {
         let bits = ends.x().lanes * (self.amount_bits + self.constant_bits) as usize;
-        rom(Table::Outputs, self.depth, bits)
+        rom(Table::Outputs, self.depth, bits, true)
     }
 
     fn state(&self, ends: &Ends) -> Box<dyn State> {

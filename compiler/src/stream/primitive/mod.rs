@@ -26,6 +26,7 @@ use crate::emit::address_bits;
 use crate::emit::signature::Frames;
 use crate::figures::Cells;
 use crate::folded::Positions;
+use crate::schedule::Limit;
 
 macro_rules! primitives {
     ($($name:ident),* $(,)?) => {
@@ -252,9 +253,22 @@ pub struct Rom {
     pub address: usize,
     /// Bits of a word.
     pub data: usize,
+    /// Whether its words are read in turn, from the first one after reset, again and again.
+    pub in_turn: bool,
     /// What is looked up in a clock, each in a ROM of its own, the first in the low bits of the
     /// wires; empty where the ROM is one of a kind.
     pub lookups: &'static [&'static str],
+}
+
+impl Rom {
+    /// Whether it is read a word ahead, so that its data come from a register behind that of the
+    /// block RAM: where a clock is asked for that leaves no time for a sum behind a block RAM.
+    pub fn is_ahead(&self, limit: Limit) -> bool {
+        let Limit::Clock { device, period_ps } = limit else { return false };
+        let delays = device.delays();
+        let in_block = Cells::rom(self.data, self.address) == Cells::default();
+        self.in_turn && in_block && delays.block + delays.sum > period_ps
+    }
 }
 
 /// Valid and ready of a stream.

@@ -91,7 +91,8 @@ impl From<&Blend> for Highway {
 
 /// σ or tanh of so many bits.
 fn curve(table: Table, bits: u32, frac: u32, lookups: &'static [&'static str]) -> Rom {
-    Rom { table, address: bits as usize - 1, data: frac as usize + 1, lookups }
+    let (address, data) = (bits as usize - 1, frac as usize + 1);
+    Rom { table, address, data, in_turn: false, lookups }
 }
 
 /// σ or tanh of so many bits: a magnitude, its table's row, a value and its sign.
@@ -264,7 +265,8 @@ impl Part for Lookup {
 
     fn roms(&self, ends: &Ends) -> Vec<Rom> {
         let address = address_bits(self.rows * self.words.next_power_of_two());
-        vec![Rom { table: Table::Rows, address, data: ends.z().bits(), lookups: &[] }]
+        let data = ends.z().bits();
+        vec![Rom { table: Table::Rows, address, data, in_turn: false, lookups: &[] }]
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
