@@ -469,15 +469,13 @@ impl Simulator {
         let folder = WorkFolder::beside(file)?;
         let new = folder.path().join("wave.vcd");
         let mut core = self.core(options.seed, Some(&new))?;
-        let stimulus = self.stimulus(inputs, users, options);
-        let outputs = self
-            .drive(&mut core, stimulus, users, 0, |_| ())
-            .and_then(|r| self.decode(&r, users, 0));
+        let bar = indicatif::ProgressBar::hidden();
+        let outputs = self.streamed(&mut core, inputs, users, 0, options, &bar);
         // The file is whole once the core is gone.
         drop(core);
         files::place(&new, file)?;
         match outputs {
-            Ok(outputs) => Ok(Some(outputs)),
+            Ok(part) => Ok(Some(part.outputs)),
             Err(Failure::Fault(_)) => Ok(None),
             Err(Failure::Error(error)) => Err(error),
         }

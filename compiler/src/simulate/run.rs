@@ -270,14 +270,26 @@ impl Simulator {
     ) -> Result<Part, Failure> {
         let seed = options.seed.wrapping_add(offset as u64);
         let mut core = self.core(seed, None)?;
-        let options = Options { seed, ..*options };
+        self.streamed(&mut core, inputs, users, offset, &Options { seed, ..*options }, bar)
+    }
+
+    /// Streams `inputs`, the first of them number `offset`, through one core.
+    pub(super) fn streamed(
+        &self,
+        core: &mut Bench,
+        inputs: &[Vec<i64>],
+        users: &[bool],
+        offset: usize,
+        options: &Options,
+        bar: &indicatif::ProgressBar,
+    ) -> Result<Part, Failure> {
         if options.resets {
-            return self.part_with_resets(&mut core, inputs, users, offset, options, bar);
+            return self.part_with_resets(core, inputs, users, offset, *options, bar);
         }
-        let stimulus = self.stimulus(inputs, users, &options);
+        let stimulus = self.stimulus(inputs, users, options);
         let beats = self.signature.output.beats as u64;
         let mut told = 0;
-        let response = self.drive(&mut core, stimulus, users, offset, |produced| {
+        let response = self.drive(core, stimulus, users, offset, |produced| {
             bar.inc(produced / beats - told);
             told = produced / beats;
         })?;
@@ -501,8 +513,9 @@ impl Simulator {
     }
 }
 
-struct Part {
-    outputs: Vec<Vec<i64>>,
+/// What one core made of its share.
+pub(super) struct Part {
+    pub(super) outputs: Vec<Vec<i64>>,
     clocks: u64,
     ii: Option<f64>,
     /// The latency of the first vector, at full rate.
