@@ -31,6 +31,7 @@ fn circuits() -> impl Strategy<Value = Circuit> {
                 interval,
                 width,
                 signed: false,
+                inverted: false,
                 origin: String::new(),
             });
         };
