@@ -520,9 +520,10 @@ fn first_wrong(
                 };
                 // Delay lines hold no more bits than are still read.
                 let signed = node.signed && bits == node.width;
-                let got = if node.inverted { !(got as i64) } else { got as i64 };
-                let got = circuit::wrap(got, bits, signed);
-                let expected = circuit::wrap(values[id.index()], bits, signed);
+                let got = circuit::wrap(got as i64, bits, signed);
+                let value = values[id.index()];
+                let held = if node.inverted { !value } else { value };
+                let expected = circuit::wrap(held, bits, signed);
                 if got != expected {
                     return Some(Place::Signal {
                         layer: layer.name.clone(),
