@@ -32,24 +32,32 @@ module strassenc_segment #(
     localparam        COUNT_BITS = $clog2(DEPTH + 1);
     localparam [31:0] LAST       = DEPTH - 1;
     localparam [31:0] ONE        = 1;
+    localparam [31:0] LAST_BUT_1 = DEPTH - 2;
 
-    // Words that were admitted and not yet taken, but for one that was taken at the last edge.
+    // Words that were admitted and not yet taken, but for what came and went at the last edge: no
+    // port is in front of the counter.
     reg  [COUNT_BITS-1:0] count;
+    reg                   accepted;
     reg                   taken;
-    wire                  one_free = count == LAST[COUNT_BITS-1:0];
+    wire                  one_free = accepted ? count == LAST_BUT_1[COUNT_BITS-1:0]
+                                              : count == LAST[COUNT_BITS-1:0];
     wire                  accept   = s_valid & s_ready;
 
     always @(posedge clk)
         if (rst) begin
-            count   <= {COUNT_BITS{1'b0}};
-            s_ready <= 1'b0;
-            taken   <= 1'b0;
+            count    <= {COUNT_BITS{1'b0}};
+            s_ready  <= 1'b0;
+            accepted <= 1'b0;
+            taken    <= 1'b0;
         end else if (clken) begin
-            taken <= m_valid & m_ready;
-            if (accept != taken)
-                count <= accept ? count + ONE[COUNT_BITS-1:0] : count - ONE[COUNT_BITS-1:0];
-            // While it is not ready, the count is DEPTH, whose top bit is set, or 0 after a reset.
-            s_ready <= taken | (s_ready ? !(s_valid & one_free) : !count[COUNT_BITS-1]);
+            accepted <= accept;
+            taken    <= m_valid & m_ready;
+            if (accepted != taken)
+                count <= accepted ? count + ONE[COUNT_BITS-1:0] : count - ONE[COUNT_BITS-1:0];
+            // While it is not ready, there are DEPTH words, a number whose top bit is set, or none
+            // after a reset.
+            s_ready <= taken
+                | (s_ready ? !(s_valid & one_free) : !(accepted | count[COUNT_BITS-1]));
         end
 
     // Whether a word is in the last stage, and its user bit.

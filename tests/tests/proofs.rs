@@ -72,8 +72,13 @@ const PROOFS: &[Proof] = &[
             },
             Fault {
                 parameters: "-set STAGES 3 -set DEPTH 4",
-                from: "!count[COUNT_BITS-1]",
+                from: "!(accepted | count[COUNT_BITS-1])",
                 to: "1'b1",
+            },
+            Fault {
+                parameters: "-set STAGES 3 -set DEPTH 4",
+                from: "one_free = accepted ?",
+                to: "one_free = 1'b0 ?",
             },
         ],
     },
