@@ -56,8 +56,8 @@ module strassenc_segment #(
                 count <= accepted ? count + ONE[COUNT_BITS-1:0] : count - ONE[COUNT_BITS-1:0];
             // While it is not ready, there are DEPTH words, a number whose top bit is set, or none
             // after a reset.
-            s_ready <= taken
-                | (s_ready ? !(s_valid & one_free) : !(accepted | count[COUNT_BITS-1]));
+            s_ready <= taken |
+                (s_ready ? !(s_valid & one_free) : !(accepted | count[COUNT_BITS-1]));
         end
 
     // Whether a word is in the last stage, and its user bit.
