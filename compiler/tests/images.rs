@@ -272,10 +272,24 @@ fn random_models_are_lively_and_the_same_for_a_seed() {
     let options = |seed| random::Options { density: 0.6, seed, data: None };
     let never = || false;
     let mut network = network::find("resnet20").unwrap();
-    let images = random::images(&network.input.shape, network.input.format(), 2, 1);
-    let make = |network: &network::Network, seed| {
-        random::random(network, &images, &options(seed), &|_, _| (), random::Stop(&never)).unwrap()
+    let images = |network: &network::Network| {
+        random::images(&network.input.shape, network.input.format(), 2, 1)
     };
+    let make = |network: &network::Network, seed| {
+        let (images, options) = (images(network), options(seed));
+        random::random(network, &images, &options, &|_, _| (), random::Stop(&never)).unwrap()
+    };
+    // A depthwise layer whose W_c is the identity, of several outputs a group, and one with groups.
+    let plain = "name = \"plain\"\ninput = { shape = [8, 8, 4], bits = 8, frac = 8 }\nlayers = [{ \
+        conv2d = { channels = 8, kernel = 3, groups = 4 } }, \"relu\", { conv2d = { channels = 6, \
+        kernel = 1, groups = 2 } }, \"flatten\", { dense = { units = 5 } }]\nspn = { plain = true }\n";
+    let plain = network::Network::parse("plain", plain).unwrap();
+    let made = make(&plain, 1);
+    assert!(made.layers[..2].iter().all(|layer| layer.is_lively()), "{:?}", made.layers);
+    for (image, outputs) in images(&plain).iter().zip(&made.outputs) {
+        assert_eq!(golden::infer(&made.model, image).unwrap(), *outputs);
+    }
+    let images = images(&network);
     let made = make(&network, 1);
     assert!(made.layers.iter().all(|layer| layer.is_lively()), "{:?}", made.layers);
     for (image, outputs) in images.iter().zip(&made.outputs) {

@@ -370,15 +370,10 @@ impl Calibration<'_> {
             let entry = rng.random_range(0..row.len());
             enliven(row.iter_mut(), entry, rng);
         }
+        let reads = if self.depthwise() { r / linear.groups } else { r };
         let w_c = if linear.plain {
-            Array4::from_shape_fn(
-                (c_out, if self.depthwise() { r / linear.groups } else { r }, 1, 1),
-                |(c, i, ..)| {
-                    i8::from(c % if self.depthwise() { r / linear.groups } else { r } == i)
-                },
-            )
+            Array4::from_shape_fn((c_out, reads, 1, 1), |(c, i, ..)| i8::from(c % reads == i))
         } else {
-            let reads = if self.depthwise() { r / linear.groups } else { r };
             let mut w_c = ternary((c_out, reads, p.h, p.w), density, rng);
             for c in 0..c_out {
                 for (py, px) in (0..p.h).flat_map(|y| (0..p.w).map(move |x| (y, x))) {
