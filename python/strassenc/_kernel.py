@@ -68,8 +68,11 @@ def matrix(
     """
     words = as_words(locals(), "w", "name")
     array = np.asarray(w)
-    if array.ndim != 2 or array.dtype.kind not in "biu" and not (array == np.rint(array)).all():
-        help = "give whole numbers, [inputs, outputs]"
+    is_matrix = array.ndim == 2 and array.dtype.kind in "biuf"
+    reals = array.astype(np.float64) if is_matrix else np.full((1, 1), np.nan)
+    # What is no number is unlike itself.
+    if not (reals == np.rint(reals)).all() or (abs(reals) > 2.0**62).any():
+        help = "give whole numbers of at most 32 bits, [inputs, outputs]"
         raise Error("input", "matrix, w", "is not a matrix of integers", help)
     made = Matrix.__new__(Matrix)
     made._native = _strassenc.Matrix(array.astype(np.int64), name, words)
@@ -94,4 +97,4 @@ def discover(
     search that was cut short.
     """
     words = as_words(locals(), "shape")
-    return Model._of(_strassenc.discover([shape, *words]))
+    return Model._of(_strassenc.discover([*words, "--", shape]))

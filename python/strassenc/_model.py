@@ -235,7 +235,12 @@ class Core:
         """
         if pauses and not any(port["name"] == "aclken" for port in self.signature()["ports"]):
             raise Error("input", "pauses", "needs a core with aclken", "compile(aclken=True)")
+        for name, value, most in (("seed", seed, 2**64 - 1), ("threads", threads, 1024)):
+            if not 0 <= value <= most:
+                raise Error("input", name, f"is {value}, not within 0 to {most}")
         samples = _Samples(self._model, x, "simulate")
+        if len(samples.integers) == 0:
+            raise Error("input", "simulate, x", "holds no sample", "give one at least")
         ways = (gaps, backpressure, pauses)
         rows, latency, ii, clocks, seconds = self._native.simulate(
             samples.integers, ways, seed, threads

@@ -40,6 +40,6 @@ def import_onnx(
     """
     given = {"ratio": ratio, "p": p, "bits": bits, "frac": frac, "signed": signed}
     words = as_words({**given, "name": name, "data": data, "overwrite": overwrite})
-    report = _strassenc.import_onnx([*words, "--output", fspath(folder), "--", fspath(path)])
+    report = _strassenc.import_onnx([*words, f"--output={fspath(folder)}", "--", fspath(path)])
     nodes: list[Node] = json.loads(report)["nodes"]
     return nodes

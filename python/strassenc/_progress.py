@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 def show_progress(line: str) -> None:
     """Shows the line on standard error, where that is a terminal or a notebook."""
-    if sys.stderr.isatty() or "ipykernel" in sys.modules:
+    # Where there is none, as in a process without a terminal, nobody looks.
+    if sys.stderr and (sys.stderr.isatty() or "ipykernel" in sys.modules):
         sys.stderr.write(f"\r{line:<100}" if line else f"\r{'':<100}\r")
         sys.stderr.flush()
 

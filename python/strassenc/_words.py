@@ -11,6 +11,6 @@ def as_words(given: Mapping[str, object], *without: str) -> list[str]:
     words = []
     for name, value in given.items():
         if name not in without and value is not None and value is not False:
-            words.append("--" + name.replace("_", "-"))
-            words += [] if value is True else [str(value)]
+            # One word, since a value may begin with a dash, as numbers below 0 do.
+            words.append("--" + name.replace("_", "-") + ("" if value is True else f"={value}"))
     return words

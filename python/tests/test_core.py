@@ -64,6 +64,17 @@ def test_an_impossible_option_is_named_as_the_parameter_that_it_is(digits: sc.Mo
     assert "max_depth=" in str(told.value) and "extra_depth=" in str(told.value)
     with pytest.raises(sc.Error, match="effort=.*9"):
         digits.compile(effort=9)
+    with pytest.raises(sc.Error, match="clock=: -1 is not within"):
+        digits.compile(clock=-1)
+
+
+def test_what_cannot_be_simulated_is_told(core: sc.Core, pixels: NDArray[np.int64]) -> None:
+    with pytest.raises(sc.Error, match="x: holds no sample"):
+        core.simulate(pixels[:0])
+    with pytest.raises(sc.Error, match="seed: is -1, not within 0 to"):
+        core.simulate(pixels, seed=-1)
+    with pytest.raises(sc.Error, match="threads: is 1025"):
+        core.simulate(pixels, threads=1025)
 
 
 def test_a_folder_of_somebody_else_is_left_alone(core: sc.Core, tmp_path: Path) -> None:

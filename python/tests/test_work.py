@@ -24,6 +24,14 @@ def test_long_work_tells_its_progress_and_then_nothing(
     assert lines[-1] == ""
 
 
+def test_work_goes_on_where_nobody_reads(
+    digits: sc.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As in a process that was started without a terminal.
+    monkeypatch.setattr(sys, "stderr", None)
+    assert digits.compile(effort=3, time_limit=1)
+
+
 def test_an_exception_of_the_callback_ends_the_work(digits: sc.Model) -> None:
     def fails(line: str) -> None:
         raise ValueError(line)

@@ -12,7 +12,7 @@ use strassenc_runtime::onnx::{self, Imported, Options};
 use strassenc_runtime::train::{
     self, Epoch, ImageCheckpoint, ImageLearner, Observer, Progress, Sources, Start,
 };
-use strassenc_runtime::{Network, golden};
+use strassenc_runtime::{Error, Network, golden};
 use strassenc_tests::{root, snapshot};
 
 const SAMPLES: usize = 200;
@@ -78,7 +78,7 @@ fn imported_networks_compute_what_onnx_runtime_does() {
             let folder = tempfile::tempdir().unwrap();
             let run = folder.path().join("run");
             let Imported { network, weights, .. } = &imported;
-            train::import(network, weights, &run, Start::New, |_| {}).unwrap();
+            train::import(network, weights, &run, Start::New, |_| Ok(())).unwrap();
             for checkpoint in [run.join("teacher.safetensors"), run.join("checkpoint.safetensors")]
             {
                 let told = format!("{} with ratio {ratio}, p {p}", checkpoint.display());
@@ -92,6 +92,20 @@ fn imported_networks_compute_what_onnx_runtime_does() {
             }
         }
     }
+}
+
+/// Work that is ended between two layers leaves nothing.
+#[test]
+fn an_interrupted_import_leaves_no_run() {
+    let path = root().join("tests/onnx/residual.onnx");
+    let Imported { network, weights, .. } = onnx::import(&path, &options(1.0, 1)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let stop = |layers| if layers < 2 { Ok(()) } else { Err(Error::input("import", "ended")) };
+    let error = train::import(&network, &weights, &run, Start::New, stop).unwrap_err();
+    assert_eq!(error.cause(), "ended");
+    assert!(!run.join("checkpoint.safetensors").exists());
+    train::import(&network, &weights, &run, Start::New, |_| Ok(())).unwrap();
 }
 
 struct Quiet;
@@ -111,7 +125,7 @@ fn imported_runs_are_trained() {
         let Imported { mut network, weights, .. } = onnx::import(&path, &options(1.0, 1)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("run");
-        train::import(&network, &weights, &run, Start::New, |_| {}).unwrap();
+        train::import(&network, &weights, &run, Start::New, |_| Ok(())).unwrap();
         let x = samples(&network, 64);
         let labels = (0..64).map(|i| i % 4).collect();
         let split = Split { x: x.into(), labels };

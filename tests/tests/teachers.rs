@@ -77,7 +77,7 @@ fn imported(name: &str) -> (PathBuf, Imported) {
 
 /// The run of an imported network, and its teacher.
 fn begun(imported: &Imported, run: &Path) -> PathBuf {
-    train::import(&imported.network, &imported.weights, run, Start::New, |_| {}).unwrap();
+    train::import(&imported.network, &imported.weights, run, Start::New, |_| Ok(())).unwrap();
     run.join("teacher.safetensors")
 }
 

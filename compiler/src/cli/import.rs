@@ -1,16 +1,17 @@
 //! The command `strassenc import`.
 
-use super::{at_once, numbers, output, parsed};
+use super::{INTERRUPTED, at_once, numbers, output, parsed};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use strassenc::progress;
 use strassenc::report::table;
 use strassenc_runtime::onnx::{self, Fate, Imported, Options};
 use strassenc_runtime::train::{self, Start};
-use strassenc_runtime::{Error, Result, data};
+use strassenc_runtime::{Error, Kind, Result, data};
 
 /// Make a run of a network that was trained elsewhere, from ONNX
 ///
@@ -125,7 +126,13 @@ fn import(args: Args) -> Result<Report> {
         .with_style(progress::style("{spinner} factors of the matrices: {steps} layers{left}"));
     bar.enable_steady_tick(Duration::from_millis(100));
     let written = at_once(|| {
-        let done = |layers| bar.set_position(layers as u64);
+        let done = |layers| {
+            bar.set_position(layers as u64);
+            if INTERRUPTED.load(Ordering::SeqCst) {
+                return Err(Error::new(Kind::Interrupted, "import", "interrupted by the user"));
+            }
+            Ok(())
+        };
         train::import(&network, &weights, &folder, start, done)
     });
     bar.finish_and_clear();

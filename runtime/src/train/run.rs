@@ -343,23 +343,23 @@ fn open<L: Learner>(
 /// Writes an imported network as a run, `onnx::Weights` of each linear layer: its ordinary network
 /// is the teacher, and it begins at factors of that. It has met no data yet; [`Start::Resume`]
 /// takes the first ones, and the recipe that comes with them. `done` is told how many layers have
-/// their factors.
+/// their factors, and may end the work.
 ///
 /// # Errors
 /// Where the weights are not those of the layers, the folder is not a run, cannot be written or is
-/// in another process's hands.
+/// in another process's hands; that of `done`.
 pub fn import(
     network: &Network,
     weights: &[onnx::Weights],
     folder: &Path,
     start: Start,
-    done: impl FnMut(usize),
+    done: impl FnMut(usize) -> Result<()>,
 ) -> Result<()> {
     let _lock = Lock::folder(folder)?;
     let is_run = look::<ImageWeights>(folder, start)?;
     network.validate()?;
     let mut ordinary = image::ordinary(network, weights)?;
-    let mut run = image::factors(network, &ordinary, done);
+    let mut run = image::factors(network, &ordinary, done)?;
     let teacher = ordinary.pack()?;
     run.teacher = Some(files::sha256(&teacher));
     write_run(&mut run, Some((TEACHER, &teacher)), folder, is_run)

@@ -2,6 +2,7 @@
 
 use super::float::Float;
 use super::spn::{Products, Spn};
+use crate::error::Result;
 use crate::network::plan::Linear;
 use crate::train::matmul::product;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
@@ -151,19 +152,24 @@ impl Float<f32> {
     }
 
     /// Begins at factors of the matrices of `other`, which is in full precision, whatever the
-    /// samples: no norm is of any effect yet. `done` is told how many layers have theirs.
+    /// samples: no norm is of any effect yet. `done` is told how many layers have theirs, and may
+    /// end the work.
+    ///
+    /// # Errors
+    /// That of `done`.
     pub(super) fn factorise(
         &mut self,
         other: &Float<f32>,
         linear: &[Linear],
         rng: &mut impl Rng,
-        mut done: impl FnMut(usize),
-    ) {
+        mut done: impl FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
         let layers = self.spns_mut().zip(other.spns()).zip(linear);
         for (i, ((spn, from), linear)) in layers.enumerate() {
-            done(i);
+            done(i)?;
             spn.factorise(from, linear, rng);
         }
+        Ok(())
     }
 
     /// Gives all norms the statistics of samples, `[n, n_in]`; the function stays.

@@ -40,19 +40,22 @@ pub fn ordinary(network: &Network, weights: &[onnx::Weights]) -> Result<Checkpoi
 }
 
 /// A run that begins at factors of the weights of one in full precision, before it has met any
-/// data; `done` is told how many layers have theirs.
+/// data; `done` is told how many layers have theirs, and may end the work.
+///
+/// # Errors
+/// That of `done`.
 pub fn factors(
     network: &Network,
     ordinary: &Checkpoint<Weights>,
-    done: impl FnMut(usize),
-) -> Checkpoint<Weights> {
+    done: impl FnMut(usize) -> Result<()>,
+) -> Result<Checkpoint<Weights>> {
     let mut run = fresh(network.clone());
     let linear: Vec<_> =
         run.network.linear().iter().filter_map(|step| step.linear().copied()).collect();
     let mut rng = generator(network.train.seed, Stream::Factors);
-    run.weights.float.factorise(&ordinary.weights.float, &linear, &mut rng, done);
+    run.weights.float.factorise(&ordinary.weights.float, &linear, &mut rng, done)?;
     run.enter(Phase::Full);
-    run
+    Ok(run)
 }
 
 fn fresh(network: Network) -> Checkpoint<Weights> {
