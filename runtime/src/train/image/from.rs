@@ -396,7 +396,7 @@ layers = [
             let linear: Vec<Linear> =
                 network.linear().iter().filter_map(|s| s.linear().copied()).collect();
             let mut float = Float::<f32>::new(&network, 168, &mut rng);
-            float.factorise(&ordinary, &linear, &mut rng, |_| {});
+            float.factorise(&ordinary, &linear, &mut rng, |_| Ok(())).unwrap();
             let error = |float: &Float<f32>| {
                 let apart = &float.evaluate(x.view()) - &expected;
                 apart.iter().fold(0f32, |a, &b| a.max(b.abs()))
