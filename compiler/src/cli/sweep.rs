@@ -14,6 +14,7 @@ use strassenc::count::{Counts, count};
 use strassenc::sweep::{Axis, Choices, Point, Sweep};
 use strassenc_runtime::data::DataSet;
 use strassenc_runtime::lock::Lock;
+use strassenc_runtime::onnx::Classifier;
 use strassenc_runtime::train::{CHECKPOINT, ImageCheckpoint, ImageLearner, Start, checkpoint_of};
 use strassenc_runtime::{Error, Kind, Network, Result, files, model_file, network};
 
@@ -289,7 +290,8 @@ fn asked(args: &Args, network: &Network, data: &DataSet) -> Result<Sweep> {
         path.as_deref().map(|p| Ok(files::sha256(&files::read(p)?))).transpose()
     };
     let mut full_precision_accuracy = None;
-    if let Some(path) = teacher.as_ref().or(from.as_ref()) {
+    // What is known of one in ONNX is known once it runs.
+    if let Some(path) = teacher.as_ref().filter(|path| !Classifier::is_at(path)).or(from.as_ref()) {
         let checkpoint = ImageCheckpoint::load(path)?;
         if checkpoint.network.train.full_precision {
             let outputs = checkpoint

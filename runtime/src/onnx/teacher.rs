@@ -2,6 +2,7 @@
 
 use super::messages::{EXTERNAL, ModelProto, Size, TensorProto, ValueInfoProto};
 use super::read::external;
+use crate::artifact::Artifact;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::shape::Shape;
@@ -44,6 +45,12 @@ const FLOAT: i32 = 1;
 const LEAST: f32 = 1e-30;
 
 impl Classifier {
+    /// Whether there is an ONNX file at `path`, by its name or its contents.
+    pub fn is_at(path: &Path) -> bool {
+        let is_named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
+        path.is_file() && (is_named || Artifact::of(path) == Some(Artifact::Onnx))
+    }
+
     /// Reads a file, and the files beside it that its tensors lie in.
     ///
     /// # Errors

@@ -243,8 +243,7 @@ enum Teacher {
 impl Teacher {
     /// Reads a run's network, or an ONNX file.
     fn read(path: &Path) -> Result<Self> {
-        let is_named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("onnx"));
-        if path.is_file() && (is_named || Artifact::of(path) == Some(Artifact::Onnx)) {
+        if Classifier::is_at(path) {
             return Classifier::read(path).map(Teacher::Onnx);
         }
         let path = checkpoint_of(path);
