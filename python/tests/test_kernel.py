@@ -27,7 +27,8 @@ def test_a_matrix_is_shared_and_becomes_a_kernel(tmp_path: Path) -> None:
 
 def test_what_is_no_matrix_of_integers_is_refused() -> None:
     most = np.array([[2**64 - 1]], np.uint64)
-    for w in ([1, 2], [[0.5]], [[np.nan]], [["a"]], [[-np.inf]], [[None]], most):
+    none = np.array([[None]])
+    for w in ([1, 2], [[0.5]], [[np.nan]], [["a"]], [[-np.inf]], none, most):
         with pytest.raises(sc.Error, match="matrix, w: is not a matrix of integers"):
             sc.matrix(w)
     with pytest.raises(sc.Error, match="beyond 32 bits"):

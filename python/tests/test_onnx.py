@@ -31,8 +31,8 @@ def test_a_model_is_exported_as_by_the_program(digits: sc.Model, tmp_path: Path)
     digits.save(tmp_path / "m.safetensors")
     digits.export(ours)
     digits.export(ours)
-    command = [sys.executable, "-m", "strassenc", "export", tmp_path / "m.safetensors"]
-    subprocess.run([*command, "-o", theirs], check=True)
+    command = [sys.executable, "-m", "strassenc", "export", str(tmp_path / "m.safetensors")]
+    subprocess.run([*command, "-o", str(theirs)], check=True)
     assert ours.read_bytes() == theirs.read_bytes()
     with pytest.raises(sc.Error, match="folder|directory"):
         digits.export(tmp_path)
