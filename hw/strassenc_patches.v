@@ -55,6 +55,8 @@ module strassenc_patches #(
     localparam [31:0] STRIPE_STEP = P_H * WIDTH * WORDS;
     localparam [31:0] ONE         = 1;
 
+    // A word is never read at the edge at which it is written.
+    (* no_rw_check *)
     reg [BITS-1:0] memory [0:DEPTH-1];
     reg [BITS-1:0] fetched;
 

@@ -201,6 +201,8 @@ module strassenc_positions #(
         end
 
     // ==== The memory, whose read port is m_data
+    // A word is never read at the edge at which it is written.
+    (* no_rw_check *)
     reg [BITS-1:0] memory [0:DEPTH-1];
     reg [BITS-1:0] fetched;
 

@@ -241,6 +241,8 @@ module strassenc_reader #(
             else write_address <= write_address + ONE[ADDRESS_BITS-1:0];
         end
 
+    // A word is never read at the edge at which it is written.
+    (* no_rw_check *)
     reg [LANES*ELEMENT_BITS-1:0] memory [0:DEPTH-1];
     reg [LANES*ELEMENT_BITS-1:0] output_register;
     always @(posedge clk) if (write) memory[write_address] <= s_data;

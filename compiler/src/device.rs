@@ -3,6 +3,7 @@
 
 mod delays;
 pub mod primitives;
+mod table;
 
 pub use delays::Delays;
 
@@ -132,6 +133,13 @@ const fn part(
     Device { name, told, family, part: Some(part) }
 }
 
+impl Device {
+    /// Whether it has blocks that multiply, as all do but some parts.
+    pub fn multiplies(self) -> bool {
+        self.part.is_none_or(|part| part.dsp_blocks > 0)
+    }
+}
+
 impl Serialize for Device {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name)
@@ -183,15 +191,15 @@ impl Family {
 
     /// Estimated LUTs. On AMD's devices a bit that only one operand of an addition has is carried
     /// on without a LUT, and so are constants; elsewhere LUTs have 4 inputs, and each bit of a
-    /// carry chain is one. The chains of iCE40 do not invert: a subtracted operand goes through
-    /// LUTs of its own; and its LUTs are no memory, so that one chooses each bit that is stored.
+    /// carry chain is one; ECP5 has them in pairs. The chains of iCE40 do not invert: a subtracted
+    /// operand goes through LUTs of its own.
     pub fn luts(self, cells: &Cells) -> u64 {
         match self {
-            Family::Xc7 | Family::Xcup => cells.luts6 + cells.memories6 + cells.shift_registers,
-            Family::Ecp5 | Family::Agilex | Family::Max10 | Family::Gowin => {
-                cells.luts4 + cells.memories4
-            }
-            Family::Ice40 => cells.luts4 + cells.subtracted_bits + cells.stored,
+            Family::Xc7 | Family::Xcup => cells.luts6 + cells.shift_registers,
+            Family::Ecp5 => cells.luts4 + cells.merged + cells.odd_chains,
+            Family::Agilex | Family::Max10 => cells.luts4,
+            Family::Gowin => cells.luts4 + cells.merged,
+            Family::Ice40 => cells.luts4 + cells.merged + cells.subtracted_bits,
         }
     }
 
@@ -202,7 +210,7 @@ impl Family {
             Family::Xc7 | Family::Xcup => registers.saturating_sub(cells.packed + cells.shifted),
             Family::Agilex | Family::Max10 => registers.saturating_sub(cells.packed),
             Family::Ecp5 | Family::Gowin => registers,
-            Family::Ice40 => registers + cells.stored,
+            Family::Ice40 => registers.saturating_sub(cells.fetched),
         }
     }
 

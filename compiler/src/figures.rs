@@ -2,15 +2,20 @@
 
 mod cells;
 mod core;
+mod memory;
 
-pub use cells::{Cells, block_rams};
+pub use cells::Cells;
 pub use core::{EngineFigures, FifoFigures, PrimitiveFigures, StreamFigures};
+pub use memory::{Memory, MemoryKind, Taken};
 
 use crate::adder_graph::{self, Matrix, Node, Operands, naive_adders};
 use crate::circuit::{Circuit, NodeId, Op};
 use crate::compile::{SharedMatrix, Unrolled};
 use crate::device::Family;
+use crate::kernel::{Kernel, Style};
 use crate::schedule;
+use crate::stream::Stream;
+use crate::stream::primitive::Ends;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strassenc_runtime::model::Bilinear;
@@ -79,6 +84,9 @@ pub struct LayerFigures {
     /// Estimated flip-flops; in a record those of xc7.
     #[serde(default)]
     pub flip_flops: u64,
+    /// Estimated block RAMs, likewise; AMD's of 18 Kbit.
+    #[serde(default)]
+    pub block_rams: u64,
     /// What the estimates follow from.
     #[serde(default)]
     pub cells: Cells,
@@ -167,6 +175,9 @@ pub struct Totals {
     /// Estimated flip-flops, likewise.
     #[serde(default)]
     pub flip_flops: u64,
+    /// Estimated block RAMs, likewise; AMD's of 18 Kbit.
+    #[serde(default)]
+    pub block_rams: u64,
 }
 
 impl Totals {
@@ -188,6 +199,7 @@ impl Totals {
             register_bits: bits(|l| l.register_bits),
             luts: bits(|l| l.luts),
             flip_flops: bits(|l| l.flip_flops),
+            block_rams: bits(|l| l.block_rams),
         }
     }
 }
@@ -288,7 +300,18 @@ pub(crate) fn depth(circuit: &Circuit) -> u32 {
     circuit.outputs.iter().map(|output| depths[output.index()]).max().unwrap_or(0)
 }
 
-/// Estimated LUTs of a circuit without multipliers.
-pub(crate) fn luts_of(circuit: &Circuit, family: Family) -> u64 {
-    family.luts(&cells::logic(circuit))
+/// What a kernel takes of this family, with what stands around it.
+pub(crate) fn of_kernel(kernel: &Kernel, family: Family) -> Taken {
+    let Kernel { circuit, pipeline, .. } = kernel;
+    let cells = cells::logic(circuit, pipeline) + cells::registers(circuit, pipeline, &|_| false);
+    let (luts, flip_flops) = (family.luts(&cells), family.flip_flops(&cells));
+    let own = Taken { luts, flip_flops, blocks: 0 };
+    if !matches!(kernel.style, Style::Stream(_)) {
+        return own;
+    }
+    let stream = |lanes, format| Stream { lanes, format, words: 1 };
+    let x = stream(circuit.inputs.len(), circuit.input_format);
+    let z = stream(circuit.outputs.len(), circuit.output_format);
+    let ends = Ends { name: "segment", inputs: vec![&x], outputs: vec![&z] };
+    own + PrimitiveFigures::new("segment", None, &kernel.segment(), &ends).of(family)
 }

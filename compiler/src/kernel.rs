@@ -14,6 +14,7 @@ use crate::folder::{self, Edits};
 use crate::interval::Interval;
 use crate::ir::{self, Chain, OpKind, Role, Value};
 use crate::schedule::{self, ADDERS_PER_STAGE, Limit, Pipeline, Stage};
+use crate::stream::primitive::Segment;
 use crate::synth::Design;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,14 @@ impl Kernel {
         }
     }
 
+    /// What stands around the pipeline of a kernel with streams.
+    pub fn segment(&self) -> Segment {
+        let stages = self.pipeline.stages();
+        let mut segment = Segment { layers: 0..=0, registered: false, stages, depth: 0 };
+        segment.depth = segment.full_rate();
+        segment
+    }
+
     /// x·W in exact integers, from the matrix alone; `x` has an element within the input's format
     /// for each input.
     pub fn product(&self, x: &[i64]) -> Vec<i64> {
@@ -268,10 +277,9 @@ pub struct Record {
     pub lut_bits: u64,
     /// What LUTs are estimated for.
     pub device: Device,
-    /// Estimated LUTs of the additions; what stands around a kernel with streams comes on top.
+    /// Estimated LUTs, with what stands around a kernel with streams.
     pub luts: u64,
-    /// Bits of the pipeline's registers, of which tools make shift registers where several follow
-    /// one another.
+    /// Estimated flip-flops, likewise.
     pub flip_flops: u64,
     /// The testbench module; the script of its name, `.sh`, compiles and runs it.
     pub testbench: String,
@@ -336,10 +344,11 @@ pub fn open(folder: &Path) -> Result<Record> {
 pub fn contents(kernel: &Kernel, options: &Options) -> Result<(Record, Vec<emit::File>)> {
     let emit::EmittedKernel { top, testbench, ports, vectors, verilog, mut files } =
         emit::emit_kernel(kernel, options)?;
-    let Kernel { circuit, pipeline, graph, .. } = kernel;
+    let Kernel { circuit, graph, .. } = kernel;
     let format = circuit.input_format;
     let x = vec![Interval::new(format.min(), format.max()); graph.inputs];
     let negated = |op: &Op| matches!(op, Op::Offset { .. }) && !op.is_wires();
+    let taken = figures::of_kernel(kernel, options.device.family);
     let record = Record {
         schema: SCHEMA,
         tool: TOOL.into(),
@@ -358,8 +367,8 @@ pub fn contents(kernel: &Kernel, options: &Options) -> Result<(Record, Vec<emit:
         depth: figures::depth(circuit),
         lut_bits: graph.lut_bits(&x),
         device: options.device,
-        luts: figures::luts_of(circuit, options.device.family),
-        flip_flops: pipeline.register_bits(circuit),
+        luts: taken.luts,
+        flip_flops: taken.flip_flops,
         testbench,
         vectors,
         verilog,

@@ -328,10 +328,10 @@ fn a_record_that_lies_is_refused() {
     let record = folder.join(build::RECORD);
     let good = std::fs::read_to_string(&record).unwrap();
     for (from, to, told) in [
-        ("\"schema\": 3,", "\"schema\": 1,", "has schema 1; this version reads schema 3"),
-        ("\"schema\": 3,", "\"schema\": 4,", "has schema 4; this version reads schema 3"),
-        ("\"schema\": 3,", "", "missing field `schema`"),
-        ("\"schema\": 3,", "\"schema\": 3, \"more\": 1,", "unknown field `more`"),
+        ("\"schema\": 4,", "\"schema\": 1,", "has schema 1; this version reads schema 4"),
+        ("\"schema\": 4,", "\"schema\": 5,", "has schema 5; this version reads schema 4"),
+        ("\"schema\": 4,", "", "missing field `schema`"),
+        ("\"schema\": 4,", "\"schema\": 4, \"more\": 1,", "unknown field `more`"),
         ("\"effort\": 1", "\"effort\": 9", "9 is not within 0..=3"),
         ("\"adders_per_stage\": 1", "\"adders_per_stage\": 0", "0 is not within 1..=1024"),
         ("\"multiplier_latency\": 3", "\"multiplier_latency\": 5", "5 is not within 1..=4"),

@@ -9,7 +9,7 @@ use strassenc::build::{self, Build};
 use strassenc::compile::{self, Compiled, compile};
 use strassenc::device::{DEVICES, Device};
 use strassenc::engine::{self, Allowed};
-use strassenc::figures::{self, Figures, LayerFigures, Products};
+use strassenc::figures::{Figures, LayerFigures, Products};
 use strassenc::ir;
 use strassenc::multipliers::Multipliers;
 use strassenc::report::Report;
@@ -171,7 +171,7 @@ sleep 600
 }
 
 /// What a family's cells can do decides: the carry chains of xc7 pass bits on without a LUT, those
-/// of ecp5 do not, those of ice40 cannot invert, and its LUTs are no memory.
+/// of ecp5 do not, and the LUTs of ice40 are no memory.
 #[test]
 fn luts_are_those_of_the_family() {
     let folder = tempfile::tempdir().unwrap();
@@ -180,13 +180,37 @@ fn luts_are_those_of_the_family() {
     let luts = |name| Report::new(&build.record, &build.signature, device(name)).total.luts;
     assert_eq!(luts("xc7"), figures.total.luts);
     assert!(luts("ecp5") > luts("xc7"));
-    let layers = figures.layers.iter().map(|layer| layer.cells);
-    let cells = layers.sum::<figures::Cells>() + figures.streams.cells;
-    assert!(cells.subtracted_bits > 0 && cells.stored > 0);
-    assert_eq!(
-        luts("ice40"),
-        luts("ecp5") + cells.subtracted_bits + cells.stored - cells.memories4
-    );
+    let brams = |name| Report::new(&build.record, &build.signature, device(name)).total.brams;
+    assert!(brams("ecp5") == 0.0 && brams("ice40") > 0.0);
+}
+
+/// The table of what primitives take is what the fit makes of its data.
+#[test]
+fn the_fitted_table_is_that_of_its_data() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("table.rs");
+    let fit = std::process::Command::new("python3")
+        .arg(root.join("benches/estimates.py"))
+        .args(["--fit", "--from-csv", "--table"])
+        .arg(&table)
+        .output()
+        .unwrap();
+    assert!(fit.status.success(), "{}", String::from_utf8_lossy(&fit.stderr));
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    assert_eq!(read(&table), read(&root.join("compiler/src/device/table.rs")));
+}
+
+/// Where there is no block that multiplies, `auto` takes none, and is the default.
+#[test]
+fn a_part_without_blocks_multiplies_by_shifts_and_additions() {
+    let of = |words: &[&str]| {
+        let (options, _) = strassenc::cli::options(words.iter().map(Into::into)).unwrap();
+        options.compile().multipliers
+    };
+    assert_eq!(of(&["--device", "hx8k"]), Multipliers::ShiftAdd);
+    assert_eq!(of(&["--device", "hx8k", "--dsp-budget", "9"]), Multipliers::ShiftAdd);
+    assert_eq!(of(&["--device", "up5k"]), Multipliers::Dsp);
 }
 
 #[test]

@@ -30,7 +30,7 @@ use std::path::Path;
 use strassenc_runtime::{Error, Model, Result, files, model_file};
 
 /// The schema of `build.json` that this version writes and reads.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// Name of the record.
 pub const RECORD: &str = "build.json";
@@ -88,6 +88,9 @@ pub const MOST_DEPTH: u32 = 48;
 pub struct Options {
     /// Additions on a path between registers, at least 1.
     pub adders_per_stage: u32,
+    /// The device that the core is for; of none, it is for any.
+    #[serde(default)]
+    pub device: Option<Device>,
     /// The device whose delays decide the schedule, for the clock of `target`; without one
     /// `adders_per_stage` does.
     #[serde(default)]
@@ -147,6 +150,7 @@ impl Default for Options {
         let (share, schedule) = (adder_graph::Options::default(), schedule::Options::default());
         Options {
             adders_per_stage: 1,
+            device: None,
             scheduled_for: None,
             multiplier_latency: schedule.multiplier_latency,
             effort: share.effort.0,
@@ -177,6 +181,9 @@ impl fmt::Display for Options {
         match self.scheduled_for {
             Some(device) => write!(f, "--device {}", device.name)?,
             None => write!(f, "--adders-per-stage {adders_per_stage}")?,
+        }
+        if let Some(device) = self.device.filter(|_| self.scheduled_for.is_none()) {
+            write!(f, " --device {}", device.name)?;
         }
         write!(
             f,
@@ -287,7 +294,12 @@ impl Options {
             schedule: self.schedule(),
             target: self.target,
             engines: self.engines.clone(),
-            multipliers: self.multipliers,
+            multipliers: match self.multipliers {
+                Multipliers::Auto if self.device.is_some_and(|d| !d.multiplies()) => {
+                    Multipliers::ShiftAdd
+                }
+                asked => asked,
+            },
             dsp_budget: self.dsp_budget,
             input,
             output,

@@ -91,8 +91,16 @@ pub fn run(args: Args) -> Result<()> {
         return of_kernel(&args, what);
     }
     let build = Build::open(what)?;
-    let built_for = build.record.options.scheduled_for;
+    let built_for = build.record.options.device;
     let device = args.device.or(args.synth).or(args.pnr).or(built_for).unwrap_or(DEVICES[0]);
+    for (option, other) in [("--synth", args.synth), ("--pnr", args.pnr)] {
+        if let Some(other) = other.filter(|other| other.family != device.family) {
+            let cause =
+                format_args!("is of another family than {}, which is counted for", device.name);
+            return Err(Error::input(format_args!("{option} {}", other.name), cause)
+                .help("give devices of one family, or one report for each"));
+        }
+    }
     let mut report = Report::new(&build.record, &build.signature, device);
     let (folder, signature) = (&build.folder, &build.signature);
     if let Some(device) = args.synth {

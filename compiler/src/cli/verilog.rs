@@ -140,8 +140,8 @@ pub(super) struct BuildArgs {
     /// What multiplies: hardware multipliers, shifts and additions, or, with auto, shifts and
     /// additions where they are cheapest: beyond --dsp-budget, or without one where a coefficient
     /// takes at most one addition. The multipliers of a folded layer are all of one kind, as its
-    /// richest coefficient has it [default: dsp; auto for a --device with a --clock, which hardware
-    /// multipliers may be too slow for]
+    /// richest coefficient has it. A part without DSP blocks takes none [default: dsp; auto for such
+    /// a part, and for a --device with a --clock, which hardware multipliers may be too slow for]
     #[arg(long, value_enum)]
     multipliers: Option<Multipliers>,
     /// Most hardware multipliers of the network
@@ -217,8 +217,10 @@ impl From<BuildArgs> for Options {
         } = args;
         let scheduled_for =
             device.filter(|_| adders_per_stage.is_none() && engines.clock.is_some());
-        let of_clock = if scheduled_for.is_some() { Multipliers::Auto } else { Multipliers::Dsp };
-        let multipliers = multipliers.unwrap_or(of_clock);
+        // Where hardware multipliers may be too slow, or there are none.
+        let may_lack = scheduled_for.is_some() || device.is_some_and(|d| !d.multiplies());
+        let multipliers =
+            multipliers.unwrap_or(if may_lack { Multipliers::Auto } else { Multipliers::Dsp });
         let adders_of = device.unwrap_or(DEVICES[0]);
         let target = Target {
             fps: engines.target_fps,
@@ -231,6 +233,7 @@ impl From<BuildArgs> for Options {
         let default = Options::default();
         Options {
             adders_per_stage: adders_per_stage.unwrap_or(default.adders_per_stage),
+            device,
             scheduled_for,
             multiplier_latency,
             beat_elements,

@@ -270,7 +270,8 @@ impl<'a> Core<'a> {
             }
         }
         for OwnRom { table, module, ahead } in &self.own[number].roms {
-            let (rom, what) = self.rom(number, *table)?;
+            let lanes = self.signature.layers[number].output.elements;
+            let (rom, what) = rom_of(self.compiled, number, *table, lanes)?;
             let what = format!("a {what} of layer `{}`", signature.name);
             files.extend(rom.emit(module, &what, *ahead, self.provenance)?);
         }
@@ -305,38 +306,6 @@ impl<'a> Core<'a> {
         };
         files.push(File { path: file(&signature.module), text: module.text(&signature.name)? });
         Ok(files)
-    }
-
-    /// What a ROM of a layer holds, and whether it is a ROM of weights or a table.
-    fn rom(&self, number: usize, table: Table) -> Result<(Rom, &'static str)> {
-        let Compiled { dataflow, layers, .. } = self.compiled;
-        let layer = &dataflow.layers[number];
-        let folded =
-            if let LayerEngine::Folded(folded) = &layers[number] { Some(folded) } else { None };
-        let lost = || {
-            let place = format_args!("layer `{}`, {}", layer.name, table.rom()).to_string();
-            Error::internal(place, "there is nothing that it holds")
-        };
-        let curve = match (table, &layer.kind) {
-            (Table::Sigmoid, Kind::Highway { blend, .. }) => Some(&blend.sigmoid),
-            (Table::Sigmoid, Kind::Lstm { cell, .. }) => Some(&cell.sigmoid),
-            (Table::Tanh, Kind::Lstm { cell, .. }) => Some(&cell.tanh),
-            (Table::Tanh, Kind::CharCnn { tanh, .. }) => Some(tanh),
-            _ => None,
-        };
-        Ok(match (table, folded, &layer.kind) {
-            (Table::Wb, Some(folded), _) => (Rom::weights(&folded.wb, "W_b"), "ROM"),
-            (Table::Coefficients, Some(folded), _) => (Rom::coefficients(&folded.bank), "ROM"),
-            (Table::Wc, Some(folded), _) => {
-                (Rom::weights(folded.wc.as_ref().ok_or_else(lost)?, "W_c"), "ROM")
-            }
-            (Table::Outputs, Some(folded), _) => (Rom::outputs(&folded.requantiser), "ROM"),
-            (Table::Rows, _, Kind::Embedding { rows }) => {
-                let lanes = self.signature.layers[number].output.elements;
-                (Rom::rows(rows, dataflow.yields(number).format.bits, lanes), "table")
-            }
-            _ => (Rom::curve(curve.ok_or_else(lost)?), "table"),
-        })
     }
 
     fn stream_ports(&self, id: StreamId, side: &str, enters: bool) -> Vec<Port> {
@@ -701,6 +670,43 @@ impl<'a> Core<'a> {
         };
         Ok(File { path: file(top), text: module.text(top)? })
     }
+}
+
+/// What a ROM of a layer holds, rows of a table in words of `lanes` elements, and whether it is a ROM
+/// of weights or a table.
+pub(crate) fn rom_of(
+    compiled: &Compiled,
+    number: usize,
+    table: Table,
+    lanes: usize,
+) -> Result<(Rom, &'static str)> {
+    let Compiled { dataflow, layers, .. } = compiled;
+    let layer = &dataflow.layers[number];
+    let folded =
+        if let LayerEngine::Folded(folded) = &layers[number] { Some(folded) } else { None };
+    let lost = || {
+        let place = format_args!("layer `{}`, {}", layer.name, table.rom()).to_string();
+        Error::internal(place, "there is nothing that it holds")
+    };
+    let curve = match (table, &layer.kind) {
+        (Table::Sigmoid, Kind::Highway { blend, .. }) => Some(&blend.sigmoid),
+        (Table::Sigmoid, Kind::Lstm { cell, .. }) => Some(&cell.sigmoid),
+        (Table::Tanh, Kind::Lstm { cell, .. }) => Some(&cell.tanh),
+        (Table::Tanh, Kind::CharCnn { tanh, .. }) => Some(tanh),
+        _ => None,
+    };
+    Ok(match (table, folded, &layer.kind) {
+        (Table::Wb, Some(folded), _) => (Rom::weights(&folded.wb, "W_b"), "ROM"),
+        (Table::Coefficients, Some(folded), _) => (Rom::coefficients(&folded.bank), "ROM"),
+        (Table::Wc, Some(folded), _) => {
+            (Rom::weights(folded.wc.as_ref().ok_or_else(lost)?, "W_c"), "ROM")
+        }
+        (Table::Outputs, Some(folded), _) => (Rom::outputs(&folded.requantiser), "ROM"),
+        (Table::Rows, _, Kind::Embedding { rows }) => {
+            (Rom::rows(rows, dataflow.yields(number).format.bits, lanes), "table")
+        }
+        _ => (Rom::curve(curve.ok_or_else(lost)?), "table"),
+    })
 }
 
 impl Wire {

@@ -8,6 +8,7 @@ use super::signature::{Beat, Direction, Frames, Layer, Port, SCHEMA, Signature, 
 use super::testbench::{self, Vectors};
 use super::{FILE_LIST, File, TOOL, axi, file};
 use crate::kernel::{Kernel, Options, Style};
+use crate::stream::primitive::Segment;
 use askama::Template;
 use std::collections::BTreeSet;
 use strassenc_runtime::Result;
@@ -190,7 +191,7 @@ fn stream<'a>(
     provenance: &Provenance,
 ) -> Module<'a> {
     let [Layer { input, output, .. }] = &signature.layers[..] else { unreachable!("one layer") };
-    let (stages, depth) = (kernel.pipeline.stages(), kernel.pipeline.stages() + 2);
+    let Segment { stages, depth, .. } = kernel.segment();
     let enabled = clock == Clock::Enabled;
     let vector =
         |name: &str, bits: u32| Wire { name: name.into(), bits: bits as usize, vector: true };

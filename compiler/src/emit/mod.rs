@@ -16,6 +16,7 @@ mod rom;
 pub mod signature;
 mod testbench;
 
+pub(crate) use core::rom_of;
 pub use kernel::EmittedKernel;
 pub(crate) use rom::address_bits;
 pub use signature::Signature;

@@ -6,13 +6,14 @@ use super::provenance::Provenance;
 use crate::folded::{Array, Bank, Digits, Requantiser};
 use crate::ir::gated::Curve;
 use askama::Template;
+use std::collections::BTreeSet;
 use strassenc_runtime::{Error, Result};
 
 /// Contents of at most this many bits stand in the text itself.
 const IN_TEXT: usize = 64 << 10;
 
 /// A ROM: words of equal width, each in hexadecimal digits.
-pub(super) struct Rom {
+pub(crate) struct Rom {
     /// Bits of a word.
     pub bits: usize,
     /// The words in order.
@@ -128,9 +129,20 @@ impl Rom {
         Rom { bits, words, held }
     }
 
+    /// Bits of a word that differ from word to word, each of those that are always equal once.
+    pub fn varying_bits(&self) -> usize {
+        let bit = |word: &String, at: usize| {
+            let digit = word.as_bytes()[word.len() - 1 - at / 4];
+            char::from(digit).to_digit(16).unwrap_or(0) >> (at % 4) & 1 == 1
+        };
+        let column = |at| self.words.iter().map(|word| bit(word, at)).collect::<Vec<bool>>();
+        let columns: BTreeSet<Vec<bool>> = (0..self.bits).map(column).collect();
+        columns.iter().filter(|column| column.contains(&true) && column.contains(&false)).count()
+    }
+
     /// The module, and the file of its contents where it is large. Where it is read `ahead`, its
     /// data come from a second register, and the words stand one address earlier.
-    pub fn emit(
+    pub(super) fn emit(
         mut self,
         module: &str,
         what: &str,
@@ -191,6 +203,13 @@ mod tests {
         assert_eq!(hex([(-3, 5), (2, 3)].into_iter(), 8), "5d");
         assert_eq!(hex([(1, 3)].into_iter(), 3), "1");
         assert_eq!(hex([(0, 4), (-1, 3)].into_iter(), 7), "70");
+    }
+
+    #[test]
+    fn bits_that_never_change_or_are_always_equal_are_no_bits() {
+        let words = ["19", "1f", "10", "19"].map(String::from).to_vec();
+        let rom = Rom { bits: 5, words, held: String::new() };
+        assert_eq!(rom.varying_bits(), 2);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::circuit::{self, Circuit, NodeId, Op, Term};
 use crate::compile::Unrolled;
+use crate::schedule::Pipeline;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::iter::Sum;
@@ -15,6 +16,11 @@ pub struct Cells {
     pub luts6: u64,
     /// LUTs of 4 inputs, where each bit of a carry chain of two operands is one.
     pub luts4: u64,
+    /// Of these, carry chains of an odd number of bits, where a cell holds two.
+    pub odd_chains: u64,
+    /// LUTs of 4 inputs of sums that are terms of one sum alone, in the same stage, beyond those:
+    /// Yosys adds such terms up by two LUTs a bit and has one chain for all.
+    pub merged: u64,
     /// Bits of the operands that are subtracted, each counted once: where carry chains cannot
     /// invert, each is a LUT more.
     pub subtracted_bits: u64,
@@ -26,12 +32,8 @@ pub struct Cells {
     pub shifted: u64,
     /// The LUTs of these.
     pub shift_registers: u64,
-    /// Bits of memories that are LUTs, where LUTs can be memory; else they are registers.
-    pub stored: u64,
-    /// LUTs of 6 inputs of these memories.
-    pub memories6: u64,
-    /// LUTs of 4 inputs of these memories, with what writes them.
-    pub memories4: u64,
+    /// Bits of registers right behind a FIFO: where that is block RAM, they are its own.
+    pub fetched: u64,
 }
 
 impl Add for Cells {
@@ -41,14 +43,14 @@ impl Add for Cells {
         Cells {
             luts6: self.luts6 + other.luts6,
             luts4: self.luts4 + other.luts4,
+            odd_chains: self.odd_chains + other.odd_chains,
+            merged: self.merged + other.merged,
             subtracted_bits: self.subtracted_bits + other.subtracted_bits,
             registers: self.registers + other.registers,
             packed: self.packed + other.packed,
             shifted: self.shifted + other.shifted,
             shift_registers: self.shift_registers + other.shift_registers,
-            stored: self.stored + other.stored,
-            memories6: self.memories6 + other.memories6,
-            memories4: self.memories4 + other.memories4,
+            fetched: self.fetched + other.fetched,
         }
     }
 }
@@ -72,58 +74,7 @@ impl Cells {
             ..Cells::default()
         }
     }
-
-    /// A memory with a register at its output, which is in it where it is block RAM.
-    pub fn memory(bits: usize, words: usize) -> Self {
-        if block_rams(bits as u64, words as u64) > 0 {
-            return Cells::default();
-        }
-        let register = Cells { registers: bits as u64, ..Cells::default() };
-        Cells::lut_memory(bits, words) + register
-    }
-
-    /// A ROM with a register at its output, of 2^`address` words of `bits` bits.
-    pub fn rom(bits: usize, address: usize) -> Self {
-        let (bits, words) = (bits as u64, 1u64 << address);
-        if bits * words > ROM_OF_LUTS {
-            return Cells::default();
-        }
-        // Beyond what a slice chooses from, another LUT does.
-        let of =
-            |inputs: u32| bits * (words.div_ceil(1 << inputs) + u64::from(words > 2 << inputs));
-        Cells { luts6: of(6), luts4: of(4), registers: bits, ..Cells::default() }
-    }
-
-    /// A memory of LUTs.
-    pub fn lut_memory(bits: usize, words: usize) -> Self {
-        let (bits, words) = (bits as u64, words as u64);
-        // Beyond one LUT's words, others choose.
-        let chosen = |deepest: u64| bits * (words.div_ceil(deepest) - 1);
-        Cells {
-            stored: bits * words,
-            memories6: 4 * lut_groups(bits, words) + chosen(64).div_ceil(3),
-            memories4: 6 * bits.div_ceil(4) * words.div_ceil(16) + chosen(16),
-            ..Cells::default()
-        }
-    }
 }
-
-/// Groups of four LUTs that a memory takes: each holds 32 words of 6 bits, or 64 of 3.
-fn lut_groups(bits: u64, words: u64) -> u64 {
-    if words <= 32 { bits.div_ceil(6) } else { bits.div_ceil(3) * words.div_ceil(64) }
-}
-
-/// Block RAMs of 18 Kbit that Yosys makes of a memory: none where fewer than 16 groups of LUTs for
-/// each do.
-pub fn block_rams(bits: u64, words: u64) -> u64 {
-    let shape = |(width, depth): (u64, u64)| bits.div_ceil(width) * words.div_ceil(depth);
-    let shapes = [(1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512)];
-    let blocks = shapes.into_iter().map(shape).min().unwrap_or(0);
-    if lut_groups(bits, words) <= 16 * blocks { 0 } else { blocks }
-}
-
-/// Bits up to which Yosys makes a ROM of LUTs.
-const ROM_OF_LUTS: u64 = 8192;
 
 /// Registers that Yosys makes a shift register of, and how many one LUT holds.
 const SHORTEST_SHIFT: u64 = 3;
@@ -132,15 +83,31 @@ const LONGEST_SHIFT: u64 = 32;
 /// The cells of a layer's circuit. Of the inputs, those for which `reset` holds come from a clamp
 /// of the layer before, whose register is reset where it clamps.
 pub(super) fn of_circuit(layer: &Unrolled, reset: &dyn Fn(usize) -> bool) -> Cells {
-    logic(&layer.circuit) + registers(layer, reset)
+    logic(&layer.circuit, &layer.pipeline) + registers(&layer.circuit, &layer.pipeline, reset)
 }
 
 /// The LUTs of a circuit.
-pub(super) fn logic(circuit: &Circuit) -> Cells {
-    let luts = circuit.iter().map(|(id, _)| Cells {
-        luts6: luts6(circuit, id),
-        luts4: luts4(circuit, id),
-        ..Cells::default()
+pub(super) fn logic(circuit: &Circuit, pipeline: &Pipeline) -> Cells {
+    let readers = circuit.readers();
+    let is_sum = |id: NodeId| matches!(circuit.node(id).op, Op::Add(_));
+    let luts = circuit.iter().map(|(id, _)| {
+        let luts4 = luts4(circuit, id);
+        // A term that is read once, by a sum of its own stage.
+        let merges = match readers[id.index()][..] {
+            [reader] => {
+                let at = |id| pipeline.available(id);
+                let leaves = circuit.outputs.contains(&id);
+                is_sum(id) && is_sum(reader) && at(id) == at(reader) && !leaves
+            }
+            _ => false,
+        };
+        Cells {
+            luts6: luts6(circuit, id),
+            luts4,
+            odd_chains: if is_sum(id) && !merges { luts4 % 2 } else { 0 },
+            merged: if merges { luts4 } else { 0 },
+            ..Cells::default()
+        }
     });
     let subtracted_bits = subtracted_bits(circuit);
     luts.sum::<Cells>() + Cells { subtracted_bits, ..Cells::default() }
@@ -290,75 +257,157 @@ fn subtracted_bits(circuit: &Circuit) -> u64 {
     once.into_iter().map(|id| u64::from(circuit.node(id).width)).sum()
 }
 
+/// A reading of the bits of a node from `low` up to `top`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Reading {
+    stage: u32,
+    low: u32,
+    top: u32,
+    /// Whether a multiplier reads them.
+    multiplied: bool,
+}
+
+impl Reading {
+    /// Those of its bits within a range, as they are numbered where bit `from` is bit 0.
+    fn within(self, low: u32, top: u32, from: i64) -> Option<Reading> {
+        let number = |bit: u32| (i64::from(bit) - from).clamp(0, i64::from(u32::MAX)) as u32;
+        let (low, top) = (number(self.low.max(low)), number(self.top.min(top)));
+        (low < top).then_some(Reading { low, top, ..self })
+    }
+}
+
+/// A sum, and how many of its low bits are cut off.
+fn sum_of(op: &Op) -> Option<(Vec<Term>, Option<i64>, i64)> {
+    match *op {
+        Op::Add(terms) => Some((terms.iter().copied().collect(), None, 0)),
+        Op::Offset { x, constant, shift } => Some((vec![x], Some(constant), shift.into())),
+        Op::Scale { x, shift, .. } => Some((vec![x], None, shift.into())),
+        _ => None,
+    }
+}
+
 /// The registers of the delay lines, bit by bit, and those of multipliers. Where a line is read on
 /// its way, a shift register ends. A multiplier's block takes in the registers before it that
-/// nothing else reads, two with its own.
-fn registers(layer: &Unrolled, reset: &dyn Fn(usize) -> bool) -> Cells {
-    let (circuit, pipeline) = (&layer.circuit, &layer.pipeline);
+/// nothing else reads, two with its own. A bit of a sum that one term alone reaches is that term's,
+/// and is held once; one that no reader needs is not held.
+pub(super) fn registers(
+    circuit: &Circuit,
+    pipeline: &Pipeline,
+    reset: &dyn Fn(usize) -> bool,
+) -> Cells {
     let latency = pipeline.multiplier_latency;
-    // Of each node the stages in which it is read, the bits that are, and whether by a multiplier.
-    let mut readings: Vec<Vec<(u32, u32, bool)>> = vec![vec![]; circuit.nodes.len()];
-    let mut cells = Cells::default();
-    for (id, node) in circuit.iter() {
-        for x in node.op.operands() {
-            let bits = node.op.needed_bits(x, node.width).unwrap_or(u32::MAX);
-            let reading = (pipeline.reads(circuit, id), bits, node.op.is_multiplier());
-            readings[x.index()].push(reading);
-        }
-        cells = cells + multiplier(circuit, node, latency);
-    }
+    let mut readings: Vec<Vec<Reading>> = vec![vec![]; circuit.nodes.len()];
     for (output, leaves) in circuit.outputs.iter().zip(&pipeline.leaves) {
-        readings[output.index()].push((leaves.0, u32::MAX, false));
+        let all = Reading { stage: leaves.0, low: 0, top: u32::MAX, multiplied: false };
+        readings[output.index()].push(all);
     }
-    for ((id, node), mut readings) in circuit.iter().zip(readings) {
-        if matches!(node.op, Op::Constant(_)) {
-            continue;
-        }
-        readings.sort_unstable();
-        let is_reset = match node.op {
-            Op::Clamp { .. } => true,
-            Op::Input(i) => reset(i as usize),
-            _ => false,
-        };
-        for bit in 0..node.width {
-            let of_bit = readings.iter().filter(|(_, bits, _)| *bits > bit);
-            let mut from = pipeline.available(id);
-            let mut stages = of_bit.clone().map(|(stage, ..)| *stage).collect::<Vec<u32>>();
-            stages.dedup();
-            for &stage in stages.iter().filter(|stage| **stage > pipeline.available(id)) {
-                let first = u32::from(is_reset && from == pipeline.available(id));
-                let mut here = of_bit.clone().filter(|(s, ..)| *s == stage);
-                let only = (here.next(), here.next());
-                let in_block = match only {
-                    (Some((.., true)), None) if stages.last() == Some(&stage) => (stage - from)
-                        .min(OPERAND_REGISTERS.saturating_sub(latency.saturating_sub(2))),
-                    _ => 0,
-                };
-                cells = cells
-                    + Cells {
-                        packed: in_block.into(),
-                        ..Cells::delay(1, (stage - from).into(), (first + in_block).into())
-                    };
-                from = stage;
+    let mut cells = Cells::default();
+    let nodes: Vec<(NodeId, &circuit::Node)> = circuit.iter().collect();
+    // What reads a node comes behind it.
+    for (id, node) in nodes.into_iter().rev() {
+        let mut own = std::mem::take(&mut readings[id.index()]);
+        let Some(lowest) = own.iter().map(|reading| reading.low).min() else { continue };
+        cells = cells + multiplier(circuit, node, latency);
+        let (stage, multiplied) = (pipeline.reads(circuit, id), node.op.is_multiplier());
+        let Some((terms, constant, cut)) = sum_of(&node.op) else {
+            for x in node.op.operands() {
+                readings[x.index()].push(Reading { stage, low: 0, top: u32::MAX, multiplied });
             }
+            hold(&own, node, pipeline.available(id), latency, reset, &mut cells);
+            continue;
+        };
+        // The lowest bit of each term, and that from which two reach, or one is negated.
+        let low = |t: &Term| match circuit.node(t.node).op {
+            Op::Constant(v) => t.shift.saturating_add(v.trailing_zeros()),
+            _ => t.shift,
+        };
+        let mut lows: Vec<u32> = terms.iter().map(low).collect();
+        lows.extend(constant.filter(|v| *v != 0).map(i64::trailing_zeros));
+        lows.sort_unstable();
+        let negated = terms.iter().filter(|t| t.negate).map(low).min().unwrap_or(u32::MAX);
+        let begins = lows.get(1).copied().unwrap_or(u32::MAX).min(negated);
+        let behind = |bit: u32| (i64::from(bit) - cut).clamp(0, u32::MAX.into()) as u32;
+        for t in &terms {
+            let from = (i64::from(lowest) + cut).min(begins.into());
+            let [low_bit, top] = [from, i64::from(node.width) + cut]
+                .map(|bit| (bit - i64::from(t.shift)).clamp(0, u32::MAX.into()) as u32);
+            let to = &mut readings[t.node.index()];
+            to.push(Reading { stage, low: low_bit, top, multiplied });
+            // Below, this term alone reaches.
+            if Some(&low(t)) == lows.first() && low(t) < begins {
+                let passed = own.iter().filter_map(|reading| {
+                    reading.within(behind(t.shift), behind(begins), i64::from(t.shift) - cut)
+                });
+                to.extend(passed);
+            }
+        }
+        if begins < u32::MAX {
+            own = own.iter().filter_map(|r| r.within(behind(begins), u32::MAX, 0)).collect();
+            hold(&own, node, pipeline.available(id), latency, reset, &mut cells);
         }
     }
     cells
+}
+
+/// Adds the registers of a node from where it is available to where it is read.
+fn hold(
+    readings: &[Reading],
+    node: &circuit::Node,
+    available: u32,
+    latency: u32,
+    reset: &dyn Fn(usize) -> bool,
+    cells: &mut Cells,
+) {
+    let is_reset = match node.op {
+        Op::Constant(_) => return,
+        Op::Clamp { .. } => true,
+        Op::Input(i) => reset(i as usize),
+        _ => false,
+    };
+    let mut readings = readings.to_vec();
+    readings.sort_unstable();
+    for bit in 0..node.width {
+        let of_bit = readings.iter().filter(|r| (r.low..r.top).contains(&bit));
+        let mut from = available;
+        let mut stages = of_bit.clone().map(|r| r.stage).collect::<Vec<u32>>();
+        stages.dedup();
+        for &stage in stages.iter().filter(|stage| **stage > available) {
+            let first = u32::from(is_reset && from == available);
+            let mut here = of_bit.clone().filter(|r| r.stage == stage);
+            let only = (here.next(), here.next());
+            let in_block = match only {
+                (Some(Reading { multiplied: true, .. }), None) if stages.last() == Some(&stage) => {
+                    (stage - from).min(OPERAND_REGISTERS.saturating_sub(latency.saturating_sub(2)))
+                }
+                _ => 0,
+            };
+            *cells = *cells
+                + Cells {
+                    packed: in_block.into(),
+                    ..Cells::delay(1, (stage - from).into(), (first + in_block).into())
+                };
+            from = stage;
+        }
+    }
 }
 
 /// Registers that a DSP block has for an operand.
 const OPERAND_REGISTERS: u32 = 2;
 
 /// The registers of a multiplier of that latency: those of its coefficient stand beside its block.
+/// Of the product as many bits are held as the rounding reads.
 fn multiplier(circuit: &Circuit, node: &circuit::Node, latency: u32) -> Cells {
-    let bits = |x: NodeId| u64::from(circuit.node(x).width) + u64::from(!circuit.node(x).signed);
-    let (operands, coefficient) = match node.op {
-        Op::Multiply { x, coefficient_bits, .. } => (bits(x), u64::from(coefficient_bits)),
-        Op::Product { x, y, .. } => (bits(x) + bits(y), 0),
+    let bits = |x: NodeId| u64::from(circuit.node(x).width);
+    let (operands, coefficient, shift) = match node.op {
+        Op::Multiply { x, coefficient_bits, shift, .. } => {
+            (bits(x), u64::from(coefficient_bits), shift)
+        }
+        Op::Product { x, y, .. } => (bits(x) + bits(y), 0, 0),
         _ => return Cells::default(),
     };
-    let product = if latency >= 2 { operands + coefficient } else { 0 };
-    let packed = operands * u64::from(latency.saturating_sub(2)) + product + u64::from(node.width);
+    let result = u64::from(node.width.saturating_sub(shift.min(0).unsigned_abs()));
+    let product = if latency >= 2 { result + u64::from(shift > 0) } else { 0 };
+    let packed = operands * u64::from(latency.saturating_sub(2)) + product + result;
     Cells { registers: coefficient + packed, packed, ..Cells::default() }
 }
 
@@ -392,13 +441,5 @@ mod tests {
         };
         assert_eq!([of(2, 0), of(3, 0)], [(16, 0, 0), (24, 24, 8)]);
         assert_eq!([of(3, 1), of(5, 1)], [(24, 0, 0), (40, 32, 8)]);
-    }
-
-    #[test]
-    fn a_memory_is_luts_until_block_ram_is_cheaper() {
-        assert_eq!(Cells::lut_memory(97, 20).memories6, 68);
-        assert_eq!([block_rams(8, 64), block_rams(16, 128), block_rams(96, 64)], [0; 3]);
-        assert_eq!([block_rams(16, 512), block_rams(16, 2048)], [1, 2]);
-        assert!(Cells::memory(8, 64).memories6 > 0 && Cells::memory(16, 1024).memories6 == 0);
     }
 }

@@ -1,16 +1,20 @@
 //! The figures of a compiled core.
 
 use super::cells::{self, Cells};
+use super::memory::{Memory, MemoryKind, Taken};
 use super::{Figures, LayerFigures, MatrixFigures, Products, Totals, circuit_figures, schoolbook};
 use crate::circuit::Op;
 use crate::compile::{Compiled, LayerEngine};
 use crate::device::{Family, primitives};
+use crate::emit::rom_of;
 use crate::engine::{self, Choice, Cost};
 use crate::folded::{Array, Folded};
 use crate::ir::words::Words;
 use crate::ir::{Kernel, Kind, Layer};
+use crate::stream::primitive::{Ends, Part, Size};
 use crate::stream::{Node, Primitive};
 use serde::{Deserialize, Serialize};
+use std::ops::Add;
 use strassenc_runtime::model::Layer as ModelLayer;
 use strassenc_runtime::{Extent, Result};
 
@@ -42,10 +46,7 @@ pub struct StreamFigures {
     pub bottleneck: String,
     /// The FIFOs where branches meet again.
     pub fifos: Vec<FifoFigures>,
-    /// What the estimates of what stands between the layers follow from.
-    #[serde(default)]
-    pub cells: Cells,
-    /// All primitives, with what their LUTs are estimated by.
+    /// All primitives, with what their cells are estimated by.
     #[serde(default)]
     pub primitives: Vec<PrimitiveFigures>,
 }
@@ -60,10 +61,10 @@ pub struct PrimitiveFigures {
     pub module: String,
     /// The layer to which it counts; none of what stands between layers.
     pub layer: Option<usize>,
-    /// Bits that count or are addresses.
-    pub control: usize,
-    /// Bits that are computed or chosen.
-    pub work: usize,
+    /// What it is made of, but for its ROMs.
+    pub size: Size,
+    /// The ROMs that it reads.
+    pub roms: Vec<Memory>,
 }
 
 /// A FIFO, in words.
@@ -82,6 +83,9 @@ pub struct FifoFigures {
     pub bits: usize,
 }
 
+/// Bits up to which the contents of a ROM are looked at.
+const CONTENTS: usize = 1 << 17;
+
 impl Figures {
     /// Counts a core; `clock` is in MHz.
     ///
@@ -91,39 +95,34 @@ impl Figures {
         let made_of: Vec<_> = compiled.layers.iter().map(LayerEngine::multipliers).collect();
         let estimates = engine::costs(&compiled.dataflow, &compiled.engines, &made_of)?;
         let graph = &compiled.graph;
-        let mut layers: Vec<LayerFigures> = (0..compiled.layers.len())
+        let layers: Vec<LayerFigures> = (0..compiled.layers.len())
             .map(|number| layer(compiled, number, estimates[number]))
             .collect();
-        let (mut between, mut primitives) = (Cells::default(), vec![]);
-        for node in &graph.nodes {
-            let (part, ends) = (node.primitive.part(), graph.ends(node));
-            let size = part.size(&ends);
+        let primitive = |node: &Node| -> Result<PrimitiveFigures> {
             // A segment has the name of its last layer.
             let layer = match &node.primitive {
                 Primitive::Segment(segment) => Some(*segment.layers.end()),
                 _ => node.layer,
             };
-            let module = part.modules()[0];
-            let [luts6, luts4] = primitives::luts(module, size.control, size.work);
-            let roms = part.roms(&ends).into_iter().map(|rom| {
+            let (part, ends) = (node.primitive.part(), graph.ends(node));
+            let mut figures = PrimitiveFigures::new(&node.name, layer, part, &ends);
+            for rom in part.roms(&ends) {
+                let memory = match node.layer {
+                    // What a larger one holds changes nothing.
+                    Some(number) if rom.data << rom.address <= CONTENTS => {
+                        let (held, _) = rom_of(compiled, number, rom.table, ends.z().lanes)?;
+                        Memory::new(held.varying_bits(), held.words.len(), MemoryKind::Rom)
+                    }
+                    _ => Memory::new(rom.data, 1 << rom.address, MemoryKind::Rom),
+                };
                 let copies = rom.lookups.len().max(1);
-                let second = if rom.is_ahead(compiled.schedule.limit) { rom.data } else { 0 };
-                let second = Cells { registers: second as u64, ..Cells::default() };
-                (0..copies).map(|_| second + Cells::rom(rom.data, rom.address)).sum()
-            });
-            let registers = size.control as u64;
-            let own = Cells { luts6, luts4, registers, ..Cells::default() };
-            let cells = own + size.cells + roms.sum();
-            let total = layer.map_or(&mut between, |layer: usize| &mut layers[layer].cells);
-            *total = *total + cells;
-            primitives.push(PrimitiveFigures {
-                name: node.name.clone(),
-                module: module.into(),
-                layer,
-                control: size.control,
-                work: size.work,
-            });
-        }
+                if rom.is_ahead(compiled.schedule.limit) {
+                    figures.size.cells.registers += (copies * rom.data) as u64;
+                }
+                figures.roms.extend(std::iter::repeat_n(memory, copies));
+            }
+            Ok(figures)
+        };
         let clocks = |layer: &LayerFigures| layer.engine.clocks;
         let slowest = layers.iter().max_by_key(|layer| clocks(layer));
         let interval = compiled.timing.interval();
@@ -145,12 +144,42 @@ impl Figures {
             frames_per_second: clock * 1e6 / interval as f64,
             bottleneck: slowest.map(|layer| layer.name.clone()).unwrap_or_default(),
             fifos: compiled.depths.iter().map(fifo).collect(),
-            cells: between,
-            primitives,
+            primitives: graph.nodes.iter().map(primitive).collect::<Result<_>>()?,
         };
         let mut total = Totals::of(&layers);
         total.latency = graph.segments().map(|(_, segment)| segment.stages).sum();
         Ok(Figures { total, layers, streams }.of(Family::Xc7))
+    }
+}
+
+impl PrimitiveFigures {
+    /// Those of a primitive between these streams, without ROMs.
+    pub(super) fn new(name: &str, layer: Option<usize>, part: &dyn Part, ends: &Ends) -> Self {
+        let (module, size) = (part.modules()[0].into(), part.size(ends));
+        PrimitiveFigures { name: name.into(), module, layer, size, roms: vec![] }
+    }
+
+    /// Its LUTs of this family that are fitted.
+    pub fn fitted_luts(&self, family: Family) -> u64 {
+        primitives::luts(&self.module, family, self.size.control, self.size.work)
+    }
+
+    /// What is counted of it: all but the fitted LUTs and its ROMs.
+    pub fn counted(&self, family: Family) -> Taken {
+        let Size { cells, control, memories, .. } = &self.size;
+        let own = Taken {
+            luts: family.luts(cells),
+            flip_flops: family.flip_flops(cells) + *control as u64,
+            blocks: 0,
+        };
+        memories.iter().map(|memory| memory.of(family)).fold(own, Add::add)
+    }
+
+    /// All that it takes of this family.
+    pub(super) fn of(&self, family: Family) -> Taken {
+        let fitted = Taken { luts: self.fitted_luts(family), ..Taken::default() };
+        let roms = self.roms.iter().map(|memory| memory.of(family));
+        roms.fold(self.counted(family) + fitted, Add::add)
     }
 }
 
@@ -160,11 +189,23 @@ impl Figures {
         for layer in &mut self.layers {
             layer.luts = family.luts(&layer.cells);
             layer.flip_flops = family.flip_flops(&layer.cells);
+            layer.block_rams = 0;
         }
-        let (between, layers) = (&self.streams.cells, &self.layers);
-        self.total.luts = layers.iter().map(|l| l.luts).sum::<u64>() + family.luts(between);
-        self.total.flip_flops =
-            layers.iter().map(|l| l.flip_flops).sum::<u64>() + family.flip_flops(between);
+        let mut between = Taken::default();
+        for primitive in &self.streams.primitives {
+            let taken = primitive.of(family);
+            if let Some(layer) = primitive.layer.and_then(|number| self.layers.get_mut(number)) {
+                layer.luts += taken.luts;
+                layer.flip_flops += taken.flip_flops;
+                layer.block_rams += taken.blocks;
+            } else {
+                between = between + taken;
+            }
+        }
+        let sum = |of: fn(&LayerFigures) -> u64| self.layers.iter().map(of).sum::<u64>();
+        self.total.luts = between.luts + sum(|layer| layer.luts);
+        self.total.flip_flops = between.flip_flops + sum(|layer| layer.flip_flops);
+        self.total.block_rams = between.blocks + sum(|layer| layer.block_rams);
         self
     }
 }
@@ -199,6 +240,7 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
         register_bits: 0,
         luts: 0,
         flip_flops: 0,
+        block_rams: 0,
         cells: Cells::default(),
         engine: EngineFigures { choice, clocks: compiled.clocks(number), rom_bits: 0, estimate },
     };

@@ -2,6 +2,7 @@
 
 use super::document::{Cell, Document, Section, Source, Table};
 use super::{Beats, KernelReport, Report, SharedMatrix};
+use crate::device::DEVICES;
 use crate::synth::Placement;
 use strassenc_runtime::Result;
 
@@ -56,7 +57,7 @@ impl Report {
             self.part(&source)?,
             self.synthesised(&source)?,
             self.mapped_layers(&source)?,
-            placed(&self.placement, &source)?,
+            placed(&self.placement, true, &source)?,
             critical_path(&self.placement, &source)?,
         ];
         Ok(Document {
@@ -313,9 +314,19 @@ impl KernelReport {
             ["flip-flops", "{flip_flops}", "{.flip_flops}"],
             ["carry cells", "", "{.carry_cells}"],
         ];
+        // What is estimated of one family is nothing beside what is mapped to another.
+        let family = |name: &str| DEVICES.iter().find(|d| d.name == name).map(|d| d.family);
+        let of_another = self
+            .synthesis
+            .as_ref()
+            .is_some_and(|s| family(&s.device) != Some(self.record.device.family));
+        let rows = rows.map(|[what, estimated, mapped]| {
+            [what, if of_another { "" } else { estimated }, mapped]
+        });
+        let asked = self.record.clock_mhz.is_some();
         let sections = [
             self.synthesis.as_ref().map(|_| synthesised(&rows, &source)).transpose()?,
-            placed(&self.placement, &source)?,
+            placed(&self.placement, asked, &source)?,
             critical_path(&self.placement, &source)?,
         ];
         let all =
@@ -346,20 +357,36 @@ fn synthesised(rows: &[[&str; 3]], source: &Source) -> Result<Section> {
     Ok(Section { title: "Synthesised", table, notes: vec![source.text(note)?] })
 }
 
-/// What nextpnr made of the core.
-fn placed(placement: &Option<Placement>, source: &Source) -> Result<Option<Section>> {
+/// A cell of Gowin's, of which nextpnr knows no setup time.
+const UNTIMED: &str = "RAM16SDP4";
+
+/// What nextpnr made of the core, and whether it was asked for a clock.
+fn placed(placement: &Option<Placement>, asked: bool, source: &Source) -> Result<Option<Section>> {
     let Some(placement) = placement else { return Ok(None) };
     let cells = ["{.cell}", "{.used}", "{.available}"];
     let cells_used = 0..placement.utilisation.len();
     let rows = cells_used.map(|i| source.row(&format!("placement.utilisation.{i}"), &cells));
     let table = Table::new(&["cells", "used", "available"], rows.collect::<Result<_>>()?, false);
-    let notes = [
-        "{placement.reached_mhz:.1} MHz of {placement.asked_mhz:.1} asked for.",
+    let untimed = placement.utilisation.iter().any(|used| used.cell == UNTIMED);
+    let mut notes = vec![
+        if asked {
+            "{placement.reached_mhz:.1} MHz of {placement.asked_mhz:.1} asked for."
+        } else {
+            "{placement.reached_mhz:.1} MHz; placed for {placement.asked_mhz:.1}, since no clock \
+             was asked for."
+        },
         "{placement.harness_flip_flops} flip-flops around the core included, which join its \
          ports to three pins.",
         "By nextpnr {placement.nextpnr} for {placement.device}, from the netlist of Yosys \
          {placement.yosys}, in {placement.seconds:.0} s.",
     ];
+    if untimed {
+        notes.insert(
+            1,
+            "nextpnr does not time the ways to memories of LUTs (RAM16SDP4): the clock holds for \
+             all others.",
+        );
+    }
     let notes = notes.iter().map(|note| source.text(note)).collect::<Result<_>>()?;
     Ok(Some(Section { title: "Placed and routed", table, notes }))
 }

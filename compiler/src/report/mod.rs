@@ -15,7 +15,7 @@ use crate::device::{Device, Family, Part};
 use crate::emit::Signature;
 use crate::emit::signature::Stream;
 use crate::engine::Choice;
-use crate::figures::{FifoFigures, Figures, LayerFigures, MatrixFigures};
+use crate::figures::{FifoFigures, Figures, LayerFigures, MatrixFigures, PrimitiveFigures};
 use crate::kernel;
 use crate::synth::{Placement, Synthesis};
 use comfy_table::{CellAlignment, presets};
@@ -60,6 +60,8 @@ pub struct Report {
     pub sharing: Option<Sharing>,
     /// The FIFOs where branches meet again.
     pub fifos: Vec<Fifo>,
+    /// The primitives, with what is estimated of each.
+    pub primitives: Vec<Primitive>,
     /// What Yosys made of the core, where it was asked.
     pub synthesis: Option<Synthesis>,
     /// What nextpnr made of it, where it was asked.
@@ -238,6 +240,32 @@ pub struct Fifo {
     pub total_bits: usize,
 }
 
+/// A primitive, and what is estimated of it beside its ROMs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Primitive {
+    /// Its name, module and layer, and what it is made of.
+    #[serde(flatten)]
+    pub figures: PrimitiveFigures,
+    /// LUTs that are fitted.
+    pub fitted_luts: u64,
+    /// LUTs that are counted.
+    pub counted_luts: u64,
+    /// Flip-flops.
+    pub flip_flops: u64,
+}
+
+impl Primitive {
+    fn new(figures: &PrimitiveFigures, family: Family) -> Self {
+        let counted = figures.counted(family);
+        Primitive {
+            figures: figures.clone(),
+            fitted_luts: figures.fitted_luts(family),
+            counted_luts: counted.luts,
+            flip_flops: counted.flip_flops,
+        }
+    }
+}
+
 impl Report {
     /// The report of a build with this record and this signature, DSP blocks and LUTs counted for
     /// `device`.
@@ -268,7 +296,7 @@ impl Report {
             luts: total.luts,
             flip_flops: total.flip_flops,
             rom_bits: layers.iter().map(|layer| layer.figures.engine.rom_bits).sum(),
-            brams: layers.iter().map(|layer| layer.brams).sum(),
+            brams: brams(total.block_rams, family),
             fifo_bits: fifos.iter().map(|fifo| fifo.total_bits).sum(),
         };
         let slowest = layers.iter().find(|layer| layer.figures.name == streams.bottleneck);
@@ -301,6 +329,7 @@ impl Report {
             layers,
             total,
             fifos,
+            primitives: streams.primitives.iter().map(|p| Primitive::new(p, family)).collect(),
             synthesis: None,
             placement: None,
         }
@@ -368,7 +397,7 @@ impl Layer {
                 .map(|s| s.multipliers * blocks(s.operand_bits, s.operand_bits) as u64),
             engine_name: figures.engine.choice.told(has_wc),
             adders: figures.wb.adders + figures.wc.adders,
-            brams: brams(figures.engine.estimate.half_brams, family),
+            brams: brams(figures.block_rams, family),
             figures: figures.clone(),
         }
     }
@@ -405,12 +434,10 @@ impl Sharing {
     }
 }
 
-/// Block RAMs of the family for so many halves of AMD's of 36 Kbit; whole ones elsewhere.
-fn brams(halves: u64, family: Family) -> f64 {
-    match family.memory_kbit() {
-        36 => halves as f64 / 2.0,
-        kbit => (halves as f64 * 18.0 / f64::from(kbit)).ceil(),
-    }
+/// Block RAMs of the family; AMD's are counted by their halves.
+fn brams(blocks: u64, family: Family) -> f64 {
+    let halves = family.memory_kbit() == 36;
+    if halves { blocks as f64 / 2.0 } else { blocks as f64 }
 }
 
 fn reduction(after: usize, before: usize) -> f64 {

@@ -208,9 +208,10 @@ impl Report {
     /// family makes in its own way.
     fn slowest(&self) -> Result<(f64, &Critical)> {
         let clocks = self.fmax.iter().map(|(clock, fmax)| (fmax.achieved, clock));
-        let (mhz, clock) = clocks
-            .min_by(|a, b| a.0.total_cmp(&b.0))
-            .ok_or_else(|| unreadable("it names no clock"))?;
+        let (mhz, clock) = clocks.min_by(|a, b| a.0.total_cmp(&b.0)).ok_or_else(|| {
+            Error::input("--pnr", "there is no way from one register to another to be timed")
+                .help("what computes nothing, such as a matrix of zeros, has no clock")
+        })?;
         let is_within = |event: &str| event.strip_suffix(clock.as_str()) == Some("posedge ");
         let path = self.critical_paths.iter().find(|p| is_within(&p.from) && is_within(&p.to));
         Ok((mhz, path.ok_or_else(|| unreadable("it has no path of its clock"))?))

@@ -243,9 +243,10 @@ impl Part for Bank {
         let sum = m + self.shift as usize;
         let size = match self.digits {
             None => {
-                let packed = lanes * (u + u + self.coefficient_bits as usize + m);
+                // Of the product as many bits as its rounding reads.
+                let packed = lanes * (u + m + usize::from(self.shift > 0) + m);
                 let cells = Cells { packed: packed as u64, ..Cells::default() };
-                Size::new(packed + 3, control, 0).and(cells)
+                Size::new(packed + 3, control, lanes * m).and(cells)
             }
             // u and its negative; of each digit a copy, chosen, shifted and added.
             Some((terms, amount)) => {

@@ -1,8 +1,8 @@
 //! Rows of an image in storage, and the windows that are read from them.
 
-use super::{Around, Ends, Part, Size, State, counter, product};
+use super::{Around, Ends, Part, Size, State, counter, product, register};
 use crate::emit::signature::Frames;
-use crate::figures::Cells;
+use crate::figures::{Memory, MemoryKind};
 use crate::ir::Windows;
 use strassenc_runtime::{Extent, Shape};
 
@@ -86,12 +86,14 @@ impl Lines {
         next - self.base(y)
     }
 
-    /// Bits of what keeps account of the rows in storage.
+    /// Bits of what keeps account of the rows in storage: of two of its rows the low bits never
+    /// change.
     fn rows(&self) -> usize {
         let Windows { size, stride, .. } = self.windows;
         let (image, slots) = (self.image, self.slots());
         let row = counter(image.height + slots + stride.h + size.h) + 1;
-        counter(image.width) + counter(self.words) + 2 * counter(slots) + 4 * row
+        let rows = 7 * row - 2 * stride.h.trailing_zeros() as usize;
+        register(image.width) + counter(self.words) + 2 * register(slots) + rows
     }
 
     fn banner(&self) -> String {
@@ -180,9 +182,14 @@ impl Part for Window {
         let work = size.h * pixel * (slots - 1)
             + if pad.h + pad.w == 0 { 0 } else { (size.h + size.area()) * pixel };
         let flags = 2 * size.w + 2 * size.h + slots + 6;
-        let control = rows + 3 * counter(2 * lines.image.width + size.w) + counter(slots);
-        let banks = (0..slots).map(|_| Cells::memory(pixel, lines.image.width)).sum();
-        Size::new(ends.z().bits() + flags, control, work).and(banks)
+        let push = counter(2 * lines.image.width + size.w);
+        // Where windows of a row are complete only beyond its steps, that is counted, too.
+        let beyond = lines.completes().last().is_some_and(|last| last >= lines.steps());
+        let ahead = (1 + usize::from(beyond)) * (push + 1);
+        let control = rows + 3 * push + ahead + counter(slots);
+        let bank = Memory::new(pixel, lines.image.width, MemoryKind::Registered);
+        let size = Size::new(ends.z().bits() + flags, control, work);
+        (0..slots).fold(size, |size, _| size.with(bank))
     }
 }
 
@@ -235,11 +242,12 @@ impl Part for Reader {
         let Windows { size, stride, columns, .. } = lines.windows;
         let (bits, depth) = (ends.x().bits(), lines.slots() * lines.image.width * lines.words);
         let x = counter(columns * stride.w + lines.image.width + size.w) + 1;
-        let loops = [lines.words / groups, size.w, size.h, *repeats, *groups].map(counter);
-        let control = lines.rows() + loops.iter().sum::<usize>() + x + 2 * counter(depth);
+        let loops: usize = [size.w, size.h, *repeats, *groups].map(register).iter().sum();
+        let word = counter(lines.words / groups);
+        let control = lines.rows() + loops + word + 2 * x + 2 * register(depth);
         let flags = size.h + lines.slots() + 4;
         // What lies outside is reset in the register behind.
-        Size::new(flags, control, 0).and(Cells::memory(bits, depth))
+        Size::new(flags, control, 0).with(Memory::new(bits, depth, MemoryKind::Registered))
     }
 }
 

@@ -24,9 +24,10 @@ pub use width::{Repack, Serialiser, Widen};
 use super::Stream;
 use crate::emit::address_bits;
 use crate::emit::signature::Frames;
-use crate::figures::Cells;
+use crate::figures::{Cells, Memory, MemoryKind};
 use crate::folded::Positions;
 use crate::schedule::Limit;
+use serde::{Deserialize, Serialize};
 
 macro_rules! primitives {
     ($($name:ident),* $(,)?) => {
@@ -110,27 +111,29 @@ pub trait Part {
         0
     }
 
-    /// What it is made of, for the estimates.
+    /// What it is made of but for its ROMs, for the estimates.
     fn size(&self, ends: &Ends) -> Size;
 }
 
 /// What a primitive is made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Size {
-    /// Bits of registers, but for `control`, and of memories and shift registers as they are
-    /// mapped.
+    /// Registers, but for `control`.
     pub cells: Cells,
     /// Bits of registers that count or are addresses.
     pub control: usize,
     /// Bits that are computed or chosen.
     pub work: usize,
+    /// Its memories.
+    pub memories: Vec<Memory>,
 }
 
 impl Size {
     /// So many bits of registers of each kind, and of work.
     fn new(registers: usize, control: usize, work: usize) -> Self {
         let cells = Cells { registers: registers as u64, ..Cells::default() };
-        Size { cells, control, work }
+        Size { cells, control, work, memories: vec![] }
     }
 
     /// With other cells beside them.
@@ -138,11 +141,22 @@ impl Size {
         self.cells = self.cells + cells;
         self
     }
+
+    /// With a memory.
+    fn with(mut self, memory: Memory) -> Self {
+        self.memories.push(memory);
+        self
+    }
 }
 
 /// Bits of what counts so many.
 fn counter(n: usize) -> usize {
     if n > 1 { address_bits(n) } else { 0 }
+}
+
+/// Those of a register that is there where there is nothing to count, too.
+fn register(n: usize) -> usize {
+    address_bits(n)
 }
 
 /// A user bit that goes through so many registers.
@@ -266,7 +280,8 @@ impl Rom {
     pub fn is_ahead(&self, limit: Limit) -> bool {
         let Limit::Clock { device, period_ps } = limit else { return false };
         let delays = device.delays();
-        let in_block = Cells::rom(self.data, self.address) == Cells::default();
+        let rom = Memory::new(self.data, 1 << self.address, MemoryKind::Rom);
+        let in_block = rom.of(device.family).blocks > 0;
         self.in_turn && in_block && delays.block + delays.sum > period_ps
     }
 }

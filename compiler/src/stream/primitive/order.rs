@@ -1,8 +1,8 @@
 //! What stores a frame, or part of it, and reads it in another order.
 
-use super::{Around, Ends, Part, Size, State, counter, product};
+use super::{Around, Ends, Part, Size, State, counter, product, register};
 use crate::emit::signature::Frames;
-use crate::figures::Cells;
+use crate::figures::{Memory, MemoryKind};
 use crate::folded::{FilterStep, Positions};
 use strassenc_runtime::{Extent, Shape};
 
@@ -75,7 +75,7 @@ impl Part for Patches {
         let depth = 2 * patch.h * image.width * words;
         let place = [patch.h, patch.w, words, grid.1].map(counter).iter().sum::<usize>();
         let control = 2 * place + counter(grid.0) + 4 * counter(depth);
-        Size::new(9, control, 0).and(Cells::memory(bits, depth))
+        Size::new(9, control, 0).with(Memory::new(bits, depth, MemoryKind::Registered))
     }
 }
 
@@ -189,9 +189,10 @@ impl Part for Positions {
     fn size(&self, ends: &Ends) -> Size {
         let (bits, depth) = (ends.x().bits(), 2 * self.characters * self.words);
         let loops = [self.words, self.taps, self.count, self.steps.len()].map(counter);
-        let blocks = self.steps.iter().map(|step| counter(step.blocks)).max().unwrap_or(0);
-        let control = loops.iter().sum::<usize>() + blocks + 3 * counter(depth);
-        Size::new(5, control, 0).and(Cells::memory(bits, depth))
+        let blocks = self.steps.iter().map(|step| register(step.blocks)).max().unwrap_or(0);
+        let characters = 2 * counter(self.characters);
+        let control = loops.iter().sum::<usize>() + blocks + characters + 3 * counter(depth);
+        Size::new(8, control, 0).with(Memory::new(bits, depth, MemoryKind::Registered))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Around, Ends, Part, Size, State, counter};
 use crate::emit::signature::Frames;
-use crate::figures::Cells;
+use crate::figures::{Cells, Memory, MemoryKind};
 
 /// Two entries break every combinational path, one the forward ones alone.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +70,10 @@ impl Part for Register {
     fn size(&self, ends: &Ends) -> Size {
         let bits = ends.x().bits() + self.carried(Frames::Tlast).len();
         match self.entries() {
-            1 => Size::new(bits + 1, 0, 0),
+            1 => {
+                let fetched = Cells { fetched: ends.x().bits() as u64, ..Cells::default() };
+                Size::new(bits + 1, 0, 0).and(fetched)
+            }
             _ => Size::new(2 * bits + 2, 0, bits),
         }
     }
@@ -167,9 +170,15 @@ impl Part for Fifo {
         let control = counter(depth + 1) + 2 * counter(depth);
         match depth {
             1 => Size::new(bits + 2, control, 0),
-            2..=AT_ONCE => Size::new(2, control, 0).and(Cells::lut_memory(bits, depth)),
+            2..=AT_ONCE => {
+                Size::new(2, control, 0).with(Memory::new(bits, depth, MemoryKind::Direct))
+            }
             // Beside the memory's own register stands one for the word that arrives.
-            _ => Size::new(bits + 3, control, bits).and(Cells::memory(bits, depth)),
+            _ => Size::new(bits + 3, control, bits).with(Memory::new(
+                bits,
+                depth,
+                MemoryKind::Registered,
+            )),
         }
     }
 }

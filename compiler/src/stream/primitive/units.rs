@@ -3,7 +3,7 @@
 use super::{Around, Count, Ends, Part, Pipe, Rom, Size, State, Table, counter, product, users};
 use crate::emit::address_bits;
 use crate::emit::signature::Frames;
-use crate::figures::Cells;
+use crate::figures::{Cells, Memory, MemoryKind};
 use crate::ir::gated::{self, Blend};
 use crate::stream::Stream;
 use strassenc_runtime::Format;
@@ -465,19 +465,21 @@ impl Part for LstmCell {
         let curves = [sigmoid, sigmoid, sigmoid, tanh, tanh].map(|frac| curve_size(gate, frac));
         let (s, t) = (sigmoid + 2, tanh + 2);
         let [kept, new] = [s + c + shifts.kept, s + t + shifts.new].map(|bits| bits as usize);
-        // c', the index of its tanh, and h.
+        // c', the index of its tanh, and h, each sum without what is cut off.
+        let cut = [shifts.state, shifts.index, shifts.hidden].map(|shift| shift.max(0) as usize);
         let sums = [kept.max(new) + 2, c as usize + 1, (s + t) as usize + 1];
+        let sums = [0, 1, 2].map(|i| sums[i].saturating_sub(cut[i]));
         let rounded = sums.iter().sum::<usize>() + (c + gate + h) as usize;
         // c and the products lie in DSP blocks.
         let packed = u64::from(c + s + c + 2 * (s + t));
-        let held = Cells { registers: packed + u64::from(c), packed, ..Cells::default() };
+        let held = Cells { registers: packed, packed, ..Cells::default() };
         let waits = Cells::delay(gate.into(), 8, 0) + users(14);
         let mut size = Size::new(rounded + 18, 3 * counter(units), rounded + kept.max(new));
         for curve in curves {
             size.cells = size.cells + curve.cells;
             size.work += curve.work;
         }
-        size.and(held).and(waits).and(Cells::memory(c as usize, units))
+        size.and(held).and(waits).with(Memory::new(c as usize, units, MemoryKind::Registered))
     }
 }
 
