@@ -505,12 +505,10 @@ fn print_kernel(folder: &Path, record: &Record) -> Result<()> {
     let widths = if least == widest { format!("{least}") } else { format!("{least} to {widest}") };
     let sign = |format: Format| if format.signed { "signed" } else { "unsigned" };
     output::line(format_args!(
-        "module    {top}: {} of {} bits, {}; {} of {widths}, {}",
-        count(input.elements, "input"),
+        "module    {top}: {} of {} bits, {} of {widths}",
+        count(input.elements, &format!("{} input", sign(input.format))),
         input.format.bits,
-        sign(input.format),
-        count(output.elements, "output"),
-        sign(output.format),
+        count(output.elements, &format!("{} output", sign(output.format))),
     ))?;
     output::line(match record.latency {
         0 => "latency   none: combinational".into(),
