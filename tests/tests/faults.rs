@@ -243,7 +243,7 @@ fn weights_that_are_read_ahead_begin_anew_with_each_reset() {
     let tools = tools();
     let format = Format { signed: true, bits: 6, frac: 0 };
     let layer =
-        LayerRecipe { rows: 80, outputs: 4, density: 0.5, format, ..small().layers[0].clone() };
+        LayerRecipe { rows: 160, outputs: 4, density: 0.5, format, ..small().layers[0].clone() };
     let recipe = Recipe { inputs: 64, format, layers: vec![layer], dead: 0.0, ..small() };
     let model = random_model(&recipe);
     let device = DEVICES.into_iter().find(|device| device.name == "xc7").unwrap();
