@@ -204,7 +204,7 @@ def compare(rows):
             continue
         cells = []
         for what in ("luts", "flip_flops"):
-            errors = sorted((abs(error(row, what)), row["kind"], row["seed"]) for row in own)
+            errors = sorted((abs(error(row, what)), row["kind"], str(row["seed"])) for row in own)
             worst, kind, seed = errors[-1]
             cells.append(f"{median(e for e, *_ in errors):.1%}")
             cells.append(f"{worst:.1%} ({kind}, {seed})")
