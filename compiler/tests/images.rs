@@ -282,7 +282,8 @@ fn random_models_are_lively_and_the_same_for_a_seed() {
     // A depthwise layer whose W_c is the identity, of several outputs a group, and one with groups.
     let plain = "name = \"plain\"\ninput = { shape = [8, 8, 4], bits = 8, frac = 8 }\nlayers = [{ \
         conv2d = { channels = 8, kernel = 3, groups = 4 } }, \"relu\", { conv2d = { channels = 6, \
-        kernel = 1, groups = 2 } }, \"flatten\", { dense = { units = 5 } }]\nspn = { plain = true }\n";
+        kernel = 1, groups = 2 } }, \"flatten\", { dense = { units = 5 } }]\n\
+        spn = { plain = true }\n";
     let plain = network::Network::parse("plain", plain).unwrap();
     let made = make(&plain, 1);
     assert!(made.layers[..2].iter().all(|layer| layer.is_lively()), "{:?}", made.layers);

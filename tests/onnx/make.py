@@ -75,7 +75,7 @@ def by_torch() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
 
 
 def teacher() -> None:
-    """A classifier of the digits, by operators that are not imported, of seven samples at a time."""
+    """A classifier of the digits, seven samples at a time, by operators that no import reads."""
     text = gzip.decompress((HERE / "../../runtime/data/digits.csv.gz").read_bytes())
     table = torch.tensor([[int(v) for v in line.split(b",")] for line in text.splitlines()])
     # Every fifth sample of a class is for tests.

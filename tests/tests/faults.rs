@@ -236,8 +236,8 @@ fn a_reset_in_mid_frame_forgets_the_frame_and_nothing_else() {
     }
 }
 
-/// A clock that leaves no time for a sum behind a block RAM: weights are read a word ahead, from the
-/// first one after each reset, be it one clock long.
+/// A clock that leaves no time for a sum behind a block RAM: weights are read a word ahead, from
+/// the first one after each reset, be it one clock long.
 #[test]
 fn weights_that_are_read_ahead_begin_anew_with_each_reset() {
     let tools = tools();

@@ -37,11 +37,15 @@ pub fn choose_polarity(circuit: &mut Circuit) {
     }
 }
 
+/// Whether a term is none of a constant, which is as good inverted.
+fn is_signal(circuit: &Circuit, t: &Term) -> bool {
+    !matches!(circuit.node(t.node).op, Op::Constant(_))
+}
+
 /// The terms of a sum of two signals.
 fn of_signals(circuit: &Circuit, op: &Op) -> Option<[Term; 2]> {
-    let signal = |t: &Term| !matches!(circuit.node(t.node).op, Op::Constant(_));
     match op {
-        Op::Add(Terms::Two(terms)) if terms.iter().all(signal) => Some(*terms),
+        Op::Add(Terms::Two(terms)) if terms.iter().all(|t| is_signal(circuit, t)) => Some(*terms),
         _ => None,
     }
 }
@@ -68,8 +72,7 @@ pub fn inverters(circuit: &Circuit, op: &Op) -> Vec<NodeId> {
         Op::Offset { x, .. } => vec![*x],
         _ => vec![],
     };
-    let signal = |t: &Term| !matches!(circuit.node(t.node).op, Op::Constant(_));
-    terms.iter().filter(|t| inverts(t) && signal(t)).map(|t| t.node).collect()
+    terms.iter().filter(|t| inverts(t) && is_signal(circuit, t)).map(|t| t.node).collect()
 }
 
 /// A forest of nodes: of each its parent, and whether it differs from that.

@@ -15,6 +15,7 @@ use strassenc::adder_graph::{
 };
 use strassenc::build::Edits;
 use strassenc::device::{DEVICES, Device, Family};
+use strassenc::emit::count;
 use strassenc::interval::Interval;
 use strassenc::kernel::{self, Kernel, Record, Style};
 use strassenc::progress::{self, style};
@@ -484,11 +485,6 @@ fn print(report: &Report, input_bits: u32) -> Result<()> {
     output::line(format_args!("proved    equal to the matrix, in {:.3} s", report.proof_seconds))?;
     let ended = if report.cut_short { ", ended early" } else { "" };
     output::line(format_args!("searched  {:.3} s{ended}", report.seconds))
-}
-
-/// `1 input`, `2 inputs`.
-fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A path as a shell takes it.

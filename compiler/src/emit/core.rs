@@ -672,8 +672,8 @@ impl<'a> Core<'a> {
     }
 }
 
-/// What a ROM of a layer holds, rows of a table in words of `lanes` elements, and whether it is a ROM
-/// of weights or a table.
+/// What a ROM of a layer holds, rows of a table in words of `lanes` elements, and whether it is a
+/// ROM of weights or a table.
 pub(crate) fn rom_of(
     compiled: &Compiled,
     number: usize,

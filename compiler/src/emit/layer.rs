@@ -612,7 +612,7 @@ fn signed(value: i64, bits: u32) -> String {
 }
 
 /// `1 addition`, `2 additions`.
-fn count(n: usize, what: &str) -> String {
+pub(crate) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 

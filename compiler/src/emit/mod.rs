@@ -18,6 +18,7 @@ mod testbench;
 
 pub(crate) use core::rom_of;
 pub use kernel::EmittedKernel;
+pub(crate) use layer::count;
 pub(crate) use rom::address_bits;
 pub use signature::Signature;
 
