@@ -21,8 +21,8 @@ pub struct Cells {
     /// LUTs of 4 inputs of sums that are terms of one sum alone, in the same stage, beyond those:
     /// Yosys adds such terms up by two LUTs a bit and has one chain for all.
     pub merged: u64,
-    /// Bits of the operands that are subtracted, each counted once: where carry chains cannot
-    /// invert, each is a LUT more.
+    /// Bits of the operands that sums which are chains of their own subtract, each counted once:
+    /// where carry chains cannot invert, each is a LUT more.
     pub subtracted_bits: u64,
     /// Bits of all registers.
     pub registers: u64,
@@ -88,29 +88,45 @@ pub(super) fn of_circuit(layer: &Unrolled, reset: &dyn Fn(usize) -> bool) -> Cel
 
 /// The LUTs of a circuit.
 pub(super) fn logic(circuit: &Circuit, pipeline: &Pipeline) -> Cells {
-    let readers = circuit.readers();
-    let is_sum = |id: NodeId| matches!(circuit.node(id).op, Op::Add(_));
-    let luts = circuit.iter().map(|(id, _)| {
+    let merged = merged(circuit, pipeline);
+    let luts = circuit.iter().map(|(id, node)| {
         let luts4 = luts4(circuit, id);
-        // A term that is read once, by a sum of its own stage.
-        let merges = match readers[id.index()][..] {
-            [reader] => {
-                let at = |id| pipeline.available(id);
-                let leaves = circuit.outputs.contains(&id);
-                is_sum(id) && is_sum(reader) && at(id) == at(reader) && !leaves
-            }
-            _ => false,
-        };
+        let merges = merged[id.index()];
+        let is_sum = matches!(node.op, Op::Add(_));
         Cells {
             luts6: luts6(circuit, id),
             luts4,
-            odd_chains: if is_sum(id) && !merges { luts4 % 2 } else { 0 },
-            merged: if merges { luts4 } else { 0 },
+            odd_chains: if is_sum && !merges { luts4 % 2 } else { 0 },
+            merged: if merges { (2 * compressed(circuit, node)).saturating_sub(luts4) } else { 0 },
             ..Cells::default()
         }
     });
-    let subtracted_bits = subtracted_bits(circuit);
+    let subtracted_bits = subtracted_bits(circuit, &merged);
     luts.sum::<Cells>() + Cells { subtracted_bits, ..Cells::default() }
+}
+
+/// The bits from which a merged sum takes two LUTs each: above the terms, whose signs repeat, they
+/// would be the same again.
+fn compressed(circuit: &Circuit, node: &circuit::Node) -> u64 {
+    let Op::Add(terms) = node.op else { return 0 };
+    let top = terms.iter().map(|t| t.shift + circuit.node(t.node).width).max().unwrap_or(0);
+    let above_terms = node.width.saturating_sub(top);
+    above(circuit, node, &terms, 2).saturating_sub(above_terms.into())
+}
+
+/// The nodes that are read once, by a sum of their own stage, and are sums themselves.
+fn merged(circuit: &Circuit, pipeline: &Pipeline) -> Vec<bool> {
+    let is_sum = |id: NodeId| matches!(circuit.node(id).op, Op::Add(_));
+    let at = |id: NodeId| pipeline.available(id);
+    let readers = circuit.readers();
+    let merges = circuit.iter().map(|(id, _)| match readers[id.index()][..] {
+        [reader] => {
+            let leaves = circuit.outputs.contains(&id);
+            is_sum(id) && is_sum(reader) && at(id) == at(reader) && !leaves
+        }
+        _ => false,
+    });
+    merges.collect()
 }
 
 /// A term of a sum: its bits, whether it goes on above them, and whether it is subtracted.
@@ -250,10 +266,14 @@ fn luts4(circuit: &Circuit, id: NodeId) -> u64 {
     }
 }
 
-/// Bits of the operands of additions that chains which do not invert want inverted, each once.
-fn subtracted_bits(circuit: &Circuit) -> u64 {
-    let inverted = circuit.nodes.iter().flat_map(|node| circuit::inverters(circuit, &node.op));
-    let once: BTreeSet<_> = inverted.collect();
+/// Bits of the operands of additions that chains which do not invert want inverted, each once. What
+/// merged sums add up goes through LUTs, which invert.
+fn subtracted_bits(circuit: &Circuit, merged: &[bool]) -> u64 {
+    let alone = circuit.iter().filter(|(id, node)| {
+        !merged[id.index()] && !node.op.operands().any(|operand| merged[operand.index()])
+    });
+    let once: BTreeSet<_> =
+        alone.flat_map(|(_, node)| circuit::inverters(circuit, &node.op)).collect();
     once.into_iter().map(|id| u64::from(circuit.node(id).width)).sum()
 }
 
@@ -441,5 +461,26 @@ mod tests {
         };
         assert_eq!([of(2, 0), of(3, 0)], [(16, 0, 0), (24, 24, 8)]);
         assert_eq!([of(3, 1), of(5, 1)], [(24, 0, 0), (40, 32, 8)]);
+    }
+    /// A sum of three in one stage, and in two: merged, it needs no inverter, and Yosys adds the
+    /// bits of three terms up by two LUTs each.
+    #[test]
+    fn what_a_merged_sum_subtracts_needs_no_inverter() {
+        let text = "circuit sum: s4 0 -> s6 0\n\
+                    a: s4 -8..=7 = input 0 ; a\n\
+                    b: s4 -8..=7 = input 1 ; b\n\
+                    c: s4 -8..=7 = input 2 ; c\n\
+                    d: s5 -16..=14 = add a b ; a + b\n\
+                    e: s6 -23..=22 = add d -c ; a + b - c\n\
+                    outputs e\n";
+        let circuit = crate::text::one::<Circuit>(text).unwrap();
+        crate::circuit::verify(&circuit).unwrap();
+        let [one, two] = [2, 1].map(|adders| {
+            let limit = crate::schedule::Limit::Adders(adders);
+            let options = crate::schedule::Options { limit, ..Default::default() };
+            let cells = logic(&circuit, &crate::schedule::schedule(&circuit, &options).unwrap());
+            (cells.luts4 + cells.merged, cells.subtracted_bits)
+        });
+        assert_eq!((one, two), ((6 + 2 * 4, 0), (6 + 5, 4)));
     }
 }
