@@ -27,6 +27,8 @@ pub struct Device {
 /// What a part has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
+    /// What its maker calls it, in a package and a speed grade that boards have.
+    pub code: &'static str,
     /// Look-up tables.
     pub luts: u64,
     /// Flip-flops of the logic cells.
@@ -70,13 +72,28 @@ pub const DEVICES: [Device; 15] = [
     family("agilex", "Intel Agilex and Stratix 10: 18×19, two of them in a block", Family::Agilex),
     family("max10", "Intel MAX 10: 18×18", Family::Max10),
     family("gowin", "Gowin GW2A: MULT18X18", Family::Gowin),
-    part("xc7a35t", "AMD Artix-7", Family::Xc7, [20_800, 41_600, 90, 50], None),
-    part("xc7z020", "AMD Zynq-7000", Family::Xc7, [53_200, 106_400, 220, 140], None),
-    part("xcku5p", "AMD Kintex UltraScale+", Family::Xcup, [216_960, 433_920, 1_824, 480], None),
+    part("xc7a35t", "AMD Artix-7", Family::Xc7, "xc7a35tcpg236-1", [20_800, 41_600, 90, 50], None),
+    part(
+        "xc7z020",
+        "AMD Zynq-7000",
+        Family::Xc7,
+        "xc7z020clg400-1",
+        [53_200, 106_400, 220, 140],
+        None,
+    ),
+    part(
+        "xcku5p",
+        "AMD Kintex UltraScale+",
+        Family::Xcup,
+        "xcku5p-ffvb676-2-e",
+        [216_960, 433_920, 1_824, 480],
+        None,
+    ),
     part(
         "ecp5-85k",
         "Lattice LFE5U-85F, speed grade 6",
         Family::Ecp5,
+        "LFE5U-85F-6BG381C",
         [83_640, 83_640, 156, 208],
         Some((
             "ecp5",
@@ -87,6 +104,7 @@ pub const DEVICES: [Device; 15] = [
         "up5k",
         "Lattice iCE40UP5K",
         Family::Ice40,
+        "iCE40UP5K-SG48",
         [5_280, 5_280, 8, 30],
         Some(("ice40", &["--up5k", "--package", "sg48"])),
     ),
@@ -94,6 +112,7 @@ pub const DEVICES: [Device; 15] = [
         "hx8k",
         "Lattice iCE40HX8K, which has no DSP block",
         Family::Ice40,
+        "iCE40HX8K-CT256",
         [7_680, 7_680, 0, 32],
         Some(("ice40", &["--hx8k", "--package", "ct256"])),
     ),
@@ -101,6 +120,7 @@ pub const DEVICES: [Device; 15] = [
         "gw2a-18",
         "Gowin GW2AR-18C, speed grade 8/7",
         Family::Gowin,
+        "GW2AR-LV18QN88C8/I7",
         [20_736, 15_552, 48, 46],
         Some((
             "himbaechel-gowin",
@@ -114,26 +134,41 @@ pub const DEVICES: [Device; 15] = [
             ],
         )),
     ),
-    part("10m50", "Intel MAX 10 10M50", Family::Max10, [49_760, 49_760, 144, 182], None),
+    part(
+        "10m50",
+        "Intel MAX 10 10M50",
+        Family::Max10,
+        "10M50DAF484C7G",
+        [49_760, 49_760, 144, 182],
+        None,
+    ),
 ];
 
 const fn family(name: &'static str, told: &'static str, family: Family) -> Device {
     Device { name, told, family, part: None }
 }
 
-/// A part with so many LUTs, flip-flops, DSP blocks and block RAMs.
+/// A part, which its maker calls `code`, with so many LUTs, flip-flops, DSP blocks and block RAMs.
 const fn part(
     name: &'static str,
     told: &'static str,
     family: Family,
+    code: &'static str,
     [luts, flip_flops, dsp_blocks, memories]: [u64; 4],
     nextpnr: Option<(&'static str, &'static [&'static str])>,
 ) -> Device {
-    let part = Part { luts, flip_flops, dsp_blocks, memories, nextpnr };
+    let part = Part { code, luts, flip_flops, dsp_blocks, memories, nextpnr };
     Device { name, told, family, part: Some(part) }
 }
 
 impl Device {
+    /// The part itself, or the first part of the family, with what it has; none of a family of
+    /// which no part has a name here.
+    pub fn any_part(self) -> Option<(Device, Part)> {
+        let of_family = DEVICES.into_iter().filter(|device| device.family == self.family);
+        [self].into_iter().chain(of_family).find_map(|device| Some((device, device.part?)))
+    }
+
     /// Whether it has blocks that multiply, as all do but some parts.
     pub fn multiplies(self) -> bool {
         self.part.is_none_or(|part| part.dsp_blocks > 0)

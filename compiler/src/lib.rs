@@ -44,6 +44,7 @@ pub mod kernel;
 pub mod lower;
 pub mod multipliers;
 pub mod progress;
+pub mod project;
 pub mod ranges;
 mod reach;
 pub mod report;

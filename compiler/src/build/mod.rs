@@ -21,6 +21,7 @@ use crate::engine::{Engines, Target};
 use crate::estimate::Estimate;
 use crate::figures::Figures;
 use crate::multipliers::Multipliers;
+use crate::project::{self, Project};
 use crate::schedule::{self, Limit};
 use rayon::current_num_threads;
 use serde::{Deserialize, Serialize};
@@ -139,6 +140,9 @@ pub struct Options {
     /// The engines of layers that the user gives.
     #[serde(default)]
     pub engines: Engines,
+    /// The kinds of project files; where none are named, all that fit the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projects: Option<Vec<Project>>,
 }
 
 fn two() -> u8 {
@@ -169,6 +173,7 @@ impl Default for Options {
             dsp_budget: None,
             target: Target::default(),
             engines: Engines::default(),
+            projects: None,
         }
     }
 }
@@ -224,6 +229,11 @@ impl fmt::Display for Options {
         if self.engines != Engines::default() {
             write!(f, " --engines {ENGINES}")?;
         }
+        if let Some(projects) = &self.projects {
+            let names: Vec<String> = projects.iter().map(Project::to_string).collect();
+            let none = projects.is_empty().then(|| project::NONE.to_string());
+            write!(f, " --project {}", none.unwrap_or_else(|| names.join(",")))?;
+        }
         Ok(())
     }
 }
@@ -236,6 +246,7 @@ impl Options {
     pub fn validate(&self) -> Result<()> {
         self.schedule().validate()?;
         self.target.validate()?;
+        self.project().validate()?;
         if self.effort > MOST_EFFORT {
             return Err(Error::input(
                 "effort",
@@ -310,6 +321,16 @@ impl Options {
     pub fn emit(&self) -> emit::Options {
         let (frames, clock_enable, command) = (self.frames, self.aclken, self.to_string());
         emit::Options { frames, clock_enable, command }
+    }
+
+    /// What is asked of project files.
+    fn project(&self) -> project::Asked<'_> {
+        project::Asked {
+            projects: self.projects.as_deref(),
+            device: self.device,
+            mhz: self.target.clock(),
+            must_reach: self.target.clock.is_some(),
+        }
     }
 
     /// What is asked of the beats of the input and of the output.
@@ -423,8 +444,9 @@ pub type Contents = Vec<(String, Vec<u8>)>;
 pub fn contents(compiled: &Compiled, options: &Options) -> Result<(Record, Contents)> {
     let emitted = emit::emit(compiled, &options.emit())?;
     let figures = Figures::new(compiled, options.target.clock())?;
-    let mut contents: Contents =
-        emitted.files.into_iter().map(|file| (file.path, file.text.into_bytes())).collect();
+    let projects = project::files(&emitted.signature, options.project())?;
+    let files = emitted.files.into_iter().chain(projects);
+    let mut contents: Contents = files.map(|file| (file.path, file.text.into_bytes())).collect();
     contents.push((MODEL.into(), model_file::to_bytes(&compiled.model)?));
     contents.push((GRAPHS.into(), graphs::to_json(compiled).into_bytes()));
     contents.push((ENGINES.into(), compiled.engines.to_toml(&figures).into_bytes()));

@@ -1,9 +1,11 @@
 //! The command `strassenc verilog`.
 
 use super::{INTERRUPTED, at_once, consent, numbers, output, parsed};
+use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use indicatif::ProgressBar;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -16,6 +18,7 @@ use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
 use strassenc::progress::{self, style};
+use strassenc::project::{self, Project};
 use strassenc::report;
 use strassenc::schedule::{ADDERS_PER_STAGE, MULTIPLIER_LATENCY};
 use strassenc_runtime::artifact::{Artifact, read_as};
@@ -41,12 +44,14 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
   strassenc verilog runs/cnn --target-fps 20000 --clock 200
   strassenc verilog runs/cnn --lut-budget 40000 --bram-budget 60
   strassenc verilog runs/cnn --engines engines.toml      the engines of an earlier build, edited
+  strassenc verilog runs/digits --project vivado,fusesoc project files for these tools alone
   strassenc verilog runs/digits --dump pipelines         the stage of every node, as text; no build
   strassenc verilog runs/cnn --dump dataflow --stop-after lower    the network before prune
   strassenc verilog runs/digits --stop-after share       how many adders the matrices take; no build
 
 The folder holds the Verilog (files.f lists it), signature.json (ports, beats, latency), a testbench
-with golden's answers for any simulator, and build.json. `strassenc simulate`, `report` and `check`
+with golden's answers for any simulator, project files for tools that take the core in (--project),
+and build.json. `strassenc simulate`, `report` and `check`
 take it from there.")]
 pub struct Args {
     /// A model file, or a run folder of `strassenc train`
@@ -147,8 +152,18 @@ pub(super) struct BuildArgs {
     /// Most hardware multipliers of the network
     #[arg(long, value_name = "N")]
     dsp_budget: Option<usize>,
+    /// Project files, of these kinds only; none for no kind [default: all that fit the device]
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = projects())]
+    project: Option<Vec<String>>,
     #[command(flatten)]
     engines: EngineArgs,
+}
+
+/// The kinds of project files, and the word for none of them.
+fn projects() -> PossibleValuesParser {
+    let none = PossibleValue::new(project::NONE).help("No project files");
+    let kinds = Project::value_variants().iter().filter_map(Project::to_possible_value);
+    PossibleValuesParser::new(kinds.chain([none]))
 }
 
 /// What decides the engines
@@ -213,6 +228,7 @@ impl From<BuildArgs> for Options {
             aclken,
             multipliers,
             dsp_budget,
+            project,
             engines,
         } = args;
         let scheduled_for =
@@ -252,6 +268,10 @@ impl From<BuildArgs> for Options {
             dsp_budget,
             target,
             engines: Engines::default(),
+            projects: project.map(|named| {
+                let kinds = named.iter().filter_map(|name| Project::from_str(name, false).ok());
+                kinds.collect::<BTreeSet<_>>().into_iter().collect()
+            }),
         }
     }
 }

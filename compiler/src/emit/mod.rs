@@ -8,6 +8,7 @@
 mod axi;
 mod core;
 mod expression;
+pub(crate) mod harness;
 mod kernel;
 mod layer;
 mod names;
@@ -96,6 +97,12 @@ fn lists(signature: &Signature) -> impl Iterator<Item = File> {
     let memories = (!signature.memories.is_empty()).then(|| list(MEMORY_LIST, &signature.memories));
     let signature = File { path: signature::FILE.into(), text: signature.to_json() };
     [files].into_iter().chain(memories).chain([signature])
+}
+
+/// The files that a testbench reads: what enters, and what has to leave.
+pub(crate) fn testbench_data(testbench: &str) -> [String; 2] {
+    let testbench::Files { input, output, .. } = testbench::Files::of(testbench);
+    [input, output]
 }
 
 /// `strassenc` and its version.

@@ -4,7 +4,7 @@
 //! task of the same name hides it. No list could keep up with all that generated text, primitives
 //! and testbench declare: the text itself is read.
 
-use super::{File, PRIMITIVES};
+use super::{File, PRIMITIVES, harness};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use strassenc_runtime::Result;
@@ -15,9 +15,10 @@ pub(super) struct Modules {
 }
 
 impl Modules {
-    /// No names but those of the primitives and those to `avoid` are taken.
+    /// No names but those of the primitives, of the harness and those to `avoid` are taken.
     pub fn new(avoid: &BTreeSet<String>) -> Self {
         let primitives = PRIMITIVES.iter().map(|(name, _)| (*name).into());
+        let primitives = primitives.chain([harness::MODULE.into()]);
         Modules { taken: primitives.chain(avoid.iter().cloned()).collect() }
     }
 

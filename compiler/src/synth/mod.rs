@@ -104,14 +104,41 @@ impl<'a> From<&'a Signature> for Design<'a> {
     }
 }
 
+/// What Yosys is told.
 #[derive(Template)]
 #[template(path = "synthesise.ys", ext = "ys")]
 struct Script<'a> {
     files: &'a [String],
     top: &'a str,
     device: Device,
+    /// The command that maps to the device's family, and its options.
+    command: &'a str,
+    options: &'a [&'a str],
     /// Whether the design is to be placed: with pads, where the family's tool makes none.
     placed: bool,
+}
+
+/// Yosys's command that maps to the device's family, and its options.
+pub(crate) fn mapping(device: Device) -> (&'static str, &'static [&'static str]) {
+    match device.family {
+        Family::Xc7 => ("synth_xilinx", &["-family", "xc7", "-flatten", "-noiopad", "-noclkbuf"]),
+        Family::Xcup => ("synth_xilinx", &["-family", "xcup", "-flatten", "-noiopad", "-noclkbuf"]),
+        Family::Ecp5 => ("synth_ecp5", &[]),
+        Family::Ice40 if device.name == "hx8k" => ("synth_ice40", &["-device", "hx"]),
+        Family::Ice40 => ("synth_ice40", &["-device", "u", "-dsp"]),
+        _ => ("synth_gowin", &["-family", "gw2a", "-noiopads"]),
+    }
+}
+
+/// The script that maps the module `top` of these files to a device; `placed` says whether it is to
+/// be placed, too, and so needs pads.
+///
+/// # Errors
+/// Where the template fails: a bug of ours.
+pub(crate) fn script(files: &[String], top: &str, device: Device, placed: bool) -> Result<String> {
+    let (command, options) = mapping(device);
+    let script = Script { files, top, device, command, options, placed };
+    script.render().map_err(|e| Error::internal("synthesise.ys", e))
 }
 
 /// Synthesises the design in `folder`, out of context. Minutes for a large core; the result is
@@ -133,7 +160,7 @@ pub fn synthesise<'a>(
     }
     let yosys = tools.yosys()?;
     let Design { files, top, .. } = design;
-    let script = Script { files, top, device, placed: false }.text()?;
+    let script = script(files, top, device, false)?;
     let texts = texts(folder, &design)?;
     let key = key(&["netlist 1", device.name, &yosys.version, &script], &texts);
     // What is kept is what Yosys says; which layer a cell belongs to is read from it each time.
@@ -176,12 +203,6 @@ struct Mapped {
     /// The types of the mapped cells by name.
     cells: BTreeMap<String, String>,
     seconds: f64,
-}
-
-impl Script<'_> {
-    fn text(&self) -> Result<String> {
-        self.render().map_err(|e| Error::internal("synthesise.ys", e))
-    }
 }
 
 /// Names and contents of what Yosys reads of a design.

@@ -1,10 +1,9 @@
 //! nextpnr: the clock that a core reaches on a part, and what bounds it.
 
-use super::{Design, NETLIST, Script, cached, key, run_yosys, texts};
+use super::{Design, NETLIST, cached, key, run_yosys, script, texts};
 use crate::device::{DEVICES, Device};
-use crate::emit::signature::Direction;
+use crate::emit::harness;
 use crate::tools::Tools;
-use askama::Template;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,20 +60,8 @@ pub struct Use {
     pub available: u64,
 }
 
-#[derive(Template)]
-#[template(path = "harness.v", ext = "v")]
-struct Harness<'a> {
-    top: &'a str,
-    inputs: u32,
-    outputs: u32,
-    ports: Vec<String>,
-}
-
-/// The harness's module, and its instance of the core.
-const HARNESS: &str = "strassenc_harness";
+/// The harness's instance of the core.
 const CORE: &str = "core.";
-/// Pins for Gowin's tools, which choose none themselves.
-const PINS: &str = "IO_LOC \"clk\" 4;\nIO_LOC \"serial_in\" 15;\nIO_LOC \"serial_out\" 16;\n";
 
 /// Synthesises, places and routes the design in `folder` on a part, for a clock of `mhz`. Minutes
 /// for a small core, hours for a large one; the result is cached under the home folder by content,
@@ -100,10 +87,10 @@ pub fn place<'a>(
     };
     let (yosys, nextpnr) = (tools.yosys()?, tools.nextpnr(program)?);
     let mut texts = texts(folder, &design)?;
-    let (harness, harness_flip_flops) = harness(&design)?;
-    texts.push((format!("{HARNESS}.v"), harness.into_bytes()));
-    let files: Vec<String> = design.files.iter().cloned().chain([format!("{HARNESS}.v")]).collect();
-    let script = Script { files: &files, top: HARNESS, device, placed: true }.text()?;
+    let harness = harness::around(design.top, design.ports)?;
+    texts.push((harness.file.path.clone(), harness.file.text.into_bytes()));
+    let files: Vec<String> = design.files.iter().cloned().chain([harness.file.path]).collect();
+    let script = script(&files, harness::MODULE, device, true)?;
     let frequency = mhz.to_string();
     let versions = [&yosys.version, &nextpnr.version];
     let key =
@@ -111,7 +98,7 @@ pub fn place<'a>(
     cached(&tools.home().join("cache/pnr").join(key), || {
         let work = WorkFolder::new()?;
         let synthesis = run_yosys(&yosys, &script, &texts, work.path(), tools)?;
-        files::write(&work.path().join("pins.cst"), PINS.as_bytes())?;
+        files::write(&work.path().join("pins.cst"), harness::GOWIN_PINS.as_bytes())?;
         let spinner = tools.spinner(format!("nextpnr, {}", device.name));
         let mut command = nextpnr.command();
         command.current_dir(work.path()).args(options).args(["--json", NETLIST]);
@@ -133,31 +120,10 @@ pub fn place<'a>(
             path,
             routing_ns,
             utilisation: report.utilisation(),
-            harness_flip_flops,
+            harness_flip_flops: harness.flip_flops,
             seconds: (synthesis.elapsed + run.elapsed).as_secs_f64(),
         })
     })
-}
-
-/// The harness around the core, and its flip-flops.
-fn harness(design: &Design) -> Result<(String, usize)> {
-    let (mut inputs, mut outputs) = (0, 0);
-    let mut ports = vec![];
-    for port in design.ports {
-        if ["aclk", "clk"].contains(&port.name.as_str()) {
-            ports.push(format!(".{}(clk)", port.name));
-            continue;
-        }
-        let (bus, low) = match port.direction {
-            Direction::Input => ("in", &mut inputs),
-            Direction::Output => ("out", &mut outputs),
-        };
-        ports.push(format!(".{}({bus}[{low} +: {}])", port.name, port.bits));
-        *low += port.bits;
-    }
-    let text = Harness { top: design.top, inputs, outputs, ports }.render();
-    let text = text.map_err(|e| Error::internal("harness.v", e))?;
-    Ok((text, (inputs + 2 * outputs) as usize))
 }
 
 fn unreadable(cause: impl std::fmt::Display) -> Error {

@@ -1,0 +1,214 @@
+//! Project files: what a tool wants beside the Verilog before it takes a core in.
+//!
+//! Each [`Project`] is a kind, with a module and templates (`templates/project/`) of its own, and
+//! its files lie flat in the build folder. `NAME` is the top module:
+//!
+//! | kind | files |
+//! |---|---|
+//! | `fusesoc` | `NAME.core` |
+//! | `vivado` | `NAME_vivado.tcl`, `NAME_vivado_project.tcl`, `NAME_vivado_ip.tcl`, `NAME.xdc` |
+//! | `quartus` | `NAME_quartus.tcl`, `NAME_hw.tcl`, `NAME.sdc` |
+//! | `yosys` | `NAME_yosys.sh`, `NAME.ys` |
+//! | `litex` | `NAME_litex.py` |
+//! | `ipxact` | `NAME.xml` |
+//!
+//! They are made of a [`Core`], which has what any kind needs to know, and say in their first lines
+//! how they are run, and whether we could try that. What runs leaves its results in the folder
+//! where it is started, never in the build folder.
+
+mod fusesoc;
+mod interface;
+mod ipxact;
+mod litex;
+mod quartus;
+mod vivado;
+mod yosys;
+
+pub use interface::{Bus, BusKind, Interface, Role, Signal};
+
+use crate::device::{DEVICES, Device, Family, Part};
+use crate::emit::signature::Signature;
+use crate::emit::{File, testbench_data};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use strassenc_runtime::{Error, Result};
+
+/// A kind of project files.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Project {
+    /// A FuseSoC core, with targets for simulation, lint and synthesis
+    Fusesoc,
+    /// AMD Vivado: scripts with and without a project, constraints, packaging as IP
+    Vivado,
+    /// Intel Quartus: a project, constraints, a component of Platform Designer
+    Quartus,
+    /// Yosys, and nextpnr where it places the part: one script
+    Yosys,
+    /// A LiteX module
+    Litex,
+    /// An IP-XACT component, IEEE 1685-2014
+    Ipxact,
+}
+
+/// What stands on the command line for no kind at all.
+pub const NONE: &str = "none";
+
+impl Project {
+    /// Every kind.
+    pub const ALL: &[Project] = &[
+        Project::Fusesoc,
+        Project::Vivado,
+        Project::Quartus,
+        Project::Yosys,
+        Project::Litex,
+        Project::Ipxact,
+    ];
+
+    /// Whether it is of use for a device; of no device, any is.
+    pub fn fits(self, device: Option<Device>) -> bool {
+        let Some(Device { family, .. }) = device else { return true };
+        match self {
+            Project::Fusesoc | Project::Litex | Project::Ipxact => true,
+            Project::Vivado => matches!(family, Family::Xc7 | Family::Xcup),
+            Project::Quartus => matches!(family, Family::Agilex | Family::Max10),
+            Project::Yosys => !matches!(family, Family::Agilex | Family::Max10),
+        }
+    }
+
+    /// Its files.
+    fn files(self, core: &Core) -> Result<Vec<File>> {
+        match self {
+            Project::Fusesoc => fusesoc::files(core),
+            Project::Vivado => vivado::files(core),
+            Project::Quartus => quartus::files(core),
+            Project::Yosys => yosys::files(core),
+            Project::Litex => litex::files(core),
+            Project::Ipxact => ipxact::files(core),
+        }
+    }
+}
+
+impl fmt::Display for Project {
+    /// Writes it as it stands on the command line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = clap::ValueEnum::to_possible_value(self);
+        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+/// What is asked of project files.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The kinds; where none are named, all that fit.
+    pub projects: Option<&'a [Project]>,
+    /// What the core is for.
+    pub device: Option<Device>,
+    /// The clock in MHz that constraints are for.
+    pub mhz: f64,
+    /// Whether somebody asked for that clock, so that a core that misses it is a fault.
+    pub must_reach: bool,
+}
+
+impl Asked<'_> {
+    /// Fails where a kind is named that is of no use for the device.
+    ///
+    /// # Errors
+    /// Then, with the kinds that are.
+    pub fn validate(&self) -> Result<()> {
+        let unfit = |project: &&Project| !project.fits(self.device);
+        let Some((project, device)) =
+            self.projects.and_then(|all| all.iter().find(unfit)).zip(self.device)
+        else {
+            return Ok(());
+        };
+        let fit = Project::ALL.iter().filter(|project| project.fits(self.device));
+        let fit: Vec<String> = fit.map(Project::to_string).collect();
+        let cause = format_args!("is of no use for {}, {}", device.name, device.told);
+        Err(Error::input(format_args!("--project {project}"), cause)
+            .help(format_args!("for this device there are {}", fit.join(", "))))
+    }
+
+    fn kinds(&self) -> Vec<Project> {
+        let fits = |project: &Project| project.fits(self.device);
+        match self.projects {
+            Some(named) => named.to_vec(),
+            None => Project::ALL.iter().copied().filter(fits).collect(),
+        }
+    }
+}
+
+/// What a kind of project files may know.
+pub struct Core<'a> {
+    /// The promises of the core.
+    pub signature: &'a Signature,
+    /// Its ports as clock, reset, buses and the rest.
+    pub interface: Interface<'a>,
+    /// What is asked for.
+    pub asked: Asked<'a>,
+}
+
+impl<'a> Core<'a> {
+    fn new(signature: &'a Signature, asked: Asked<'a>) -> Self {
+        Core { signature, interface: Interface::new(&signature.ports), asked }
+    }
+
+    /// The first lines of a file, which holds `what`, each behind `comment`.
+    fn header(&self, comment: &str, file: &str, what: &str) -> String {
+        let Signature { tool, model, model_sha256, .. } = self.signature;
+        format!(
+            "{comment}{file}: {what} of the network {model}.\n\
+             {comment}Written by {tool} from the model with SHA-256\n\
+             {comment}{model_sha256}."
+        )
+    }
+
+    /// The version of strassenc, which is that of what it writes.
+    pub fn version(&self) -> &str {
+        self.signature.tool.split(' ').next_back().unwrap_or_default()
+    }
+
+    /// The part that files are for: the one asked for, or one of the family asked for; `default`
+    /// where nothing is, or none of the family has a name.
+    fn part(&self, default: &str) -> (Device, Part) {
+        let named = DEVICES.into_iter().find(|device| device.name == default);
+        let part =
+            self.asked.device.and_then(Device::any_part).or(named.and_then(Device::any_part));
+        part.expect("a default that is in the table, and a part")
+    }
+
+    /// Whether files of this kind are there, too.
+    fn has(&self, project: Project) -> bool {
+        self.asked.kinds().contains(&project)
+    }
+
+    /// The files that the testbench reads.
+    pub fn testbench_data(&self) -> [String; 2] {
+        testbench_data(&self.signature.testbench)
+    }
+
+    /// The period of the clock in nanoseconds.
+    pub fn period(&self) -> String {
+        format!("{:.3}", 1e3 / self.asked.mhz)
+    }
+}
+
+/// The project files of a core.
+///
+/// # Errors
+/// As [`Asked::validate`], and where a template fails: a bug of ours.
+pub fn files(signature: &Signature, asked: Asked) -> Result<Vec<File>> {
+    asked.validate()?;
+    let core = Core::new(signature, asked);
+    let files: Vec<Vec<File>> =
+        asked.kinds().into_iter().map(|project| project.files(&core)).collect::<Result<_>>()?;
+    Ok(files.into_iter().flatten().collect())
+}
+
+/// A file of a template.
+fn file(path: String, template: &impl askama::Template) -> Result<File> {
+    let text = template.render().map_err(|e| Error::internal(&path, e))?;
+    Ok(File { path, text: text.trim_end().to_string() + "\n" })
+}
