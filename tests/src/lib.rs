@@ -8,10 +8,12 @@ pub mod sequences;
 pub use engines::random_engines;
 pub use images::image_model;
 pub use models::{Recipe, inputs, random_model, recipes, wide_recipes};
-pub use sequences::sequence_model;
+pub use sequences::{large_table_model, sequence_answers, sequence_model};
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use strassenc::adder_graph::{self, CostModel, Operands};
 use strassenc::compile::{Compiled, Unrolled};
 use strassenc::emit::signature::{Beat, Frames};
@@ -135,6 +137,30 @@ pub fn packages(tools: &Tools, name: &str, requirements: &Path) -> Result<PathBu
         std::fs::rename(fetched.keep(), &folder).map_err(|e| e.to_string())?;
     }
     Ok(folder)
+}
+
+/// A program of this name that runs `command`, for tools that look for it on the search path.
+#[cfg(unix)]
+pub fn wrap(folder: &Path, name: &str, command: &Command) {
+    use std::os::unix::fs::PermissionsExt;
+    let mut text = String::from("#!/bin/sh\n");
+    for (key, value) in command.get_envs().filter_map(|(key, value)| Some((key, value?))) {
+        text += &format!("export {}='{}'\n", key.display(), value.display());
+    }
+    text += "exec";
+    for word in [command.get_program()].into_iter().chain(command.get_args()) {
+        text += &format!(" '{}'", word.display());
+    }
+    let program = folder.join(name);
+    std::fs::write(&program, text + " \"$@\"\n").unwrap();
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The search path with a folder in front.
+pub fn path_with(folder: &Path) -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths([folder.to_path_buf()].into_iter().chain(std::env::split_paths(&path)))
+        .unwrap()
 }
 
 /// The pinned Verilator and, where it is another one, that on the search path.

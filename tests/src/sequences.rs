@@ -1,13 +1,42 @@
 //! Models over sequences with random weights, the same for the same seed.
 
-use crate::models::{LayerRecipe, dense, ternary};
+use crate::models::{LayerRecipe, dense, inputs, ternary};
 use ndarray::{Array1, Array2};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeSet;
 use strassenc_runtime::model::{
     CharCnn, Dense, Edge, Embedding, Highway, Layer, Lstm, Output, Provenance, Table,
 };
-use strassenc_runtime::{Format, Model};
+use strassenc_runtime::{Format, Model, golden};
+
+/// A model whose table is too large for the text of its ROM, which is in a file of its own.
+pub fn large_table_model() -> Model {
+    let large = |mut model: Model| {
+        let Layer::Embedding(embedding) = model.layers.first_mut()? else { return None };
+        let (bits, rows, n) = (embedding.format.bits as usize, 4096, embedding.table.ncols());
+        let element = |(i, j): (usize, usize)| {
+            let (lo, hi) = (embedding.format.min(), embedding.format.max());
+            (lo + (i * 37 + j * 11) as i64 % (hi - lo + 1)) as i32
+        };
+        embedding.table = Array2::from_shape_fn((rows, n), element);
+        model.input.format.bits = 12;
+        (rows * n * bits > 64 << 10 && model.input.elements() == 1).then_some(model)
+    };
+    // Outputs of many values, so that a wrong one among them shows.
+    let varied = |model: &Model| {
+        let inputs = inputs(model, 20, 1);
+        sequence_answers(model, &inputs).iter().collect::<BTreeSet<_>>().len() > 10
+    };
+    (0..).filter_map(|seed| large(sequence_model(seed))).find(varied).unwrap()
+}
+
+/// Golden's outputs for inputs that are one sequence.
+pub fn sequence_answers(model: &Model, inputs: &[Vec<i64>]) -> Vec<Vec<i64>> {
+    let mut state = golden::State::start();
+    let step = |v: &Vec<i64>| golden::step(model, &mut state, v).unwrap().pop().unwrap();
+    inputs.iter().map(step).collect()
+}
 
 /// A model of one or two LSTM layers of odd sizes, often with an embedding or vectors before them,
 /// or filters over words, highway layers among them, and a dense layer at the end. Tables are

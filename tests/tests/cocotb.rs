@@ -2,33 +2,15 @@
 //! engines.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use strassenc::build::{self, Options};
 use strassenc::emit::signature::Frames;
 use strassenc_runtime::data::{self, npy};
 use strassenc_runtime::{golden, model_file};
-use strassenc_tests::{packages, root, tools};
+use strassenc_tests::{packages, path_with, root, tools, wrap};
 
 /// The oldest Verilator that cocotb takes.
 const VERILATOR: (u32, u32) = (5, 36);
-
-/// A program of this name that runs `command`, for tools that look for it on the search path.
-#[cfg(unix)]
-fn wrap(folder: &Path, name: &str, command: &Command) {
-    use std::os::unix::fs::PermissionsExt;
-    let mut text = String::from("#!/bin/sh\n");
-    for (key, value) in command.get_envs().filter_map(|(key, value)| Some((key, value?))) {
-        text += &format!("export {}='{}'\n", key.display(), value.display());
-    }
-    text += "exec";
-    for word in [command.get_program()].into_iter().chain(command.get_args()) {
-        text += &format!(" '{}'", word.display());
-    }
-    let program = folder.join(name);
-    fs::write(&program, text + " \"$@\"\n").unwrap();
-    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
-}
 
 /// The digits of the test split stream through a core with a 64-bit input without tlast and a
 /// 32-bit output, in every simulator that is at hand; a core with one addition turned into a
@@ -81,9 +63,7 @@ fn digits_stream_through_a_core_as_through_dma_engines() {
     if simulators.is_empty() {
         return eprintln!("skipped: there is neither Icarus nor a Verilator that cocotb takes");
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path =
-        std::env::join_paths([programs].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    let path = path_with(&programs);
     let run = |simulator: &str| {
         let mut command = Command::new(tools.python().unwrap().program);
         command

@@ -4,8 +4,8 @@
 
 #![expect(clippy::print_stderr, reason = "a simulator that is missing is told")]
 
-use ndarray::{Array2, arr2};
-use std::collections::{BTreeMap, BTreeSet};
+use ndarray::arr2;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use strassenc::adder_graph;
@@ -18,8 +18,10 @@ use strassenc::schedule::Limit;
 use strassenc::simulate::{self, Simulator, Sources};
 use strassenc::tools::{Finished, Tools};
 use strassenc_runtime::model::Layer;
-use strassenc_runtime::{Format, Model, golden, model_file};
-use strassenc_tests::{image_model, inputs, sequence_model, tools};
+use strassenc_runtime::{Format, Model, model_file};
+use strassenc_tests::{
+    image_model, inputs, large_table_model, sequence_answers, sequence_model, tools,
+};
 
 /// How a script is told to use one simulator.
 struct Simulation {
@@ -235,34 +237,9 @@ fn that_of_a_kernel_passes_and_fails_as_it_must() {
     }
 }
 
-/// One with a table too large for the text.
-fn recurrent() -> Model {
-    let large = |mut model: Model| {
-        let Layer::Embedding(embedding) = model.layers.first_mut()? else { return None };
-        let (bits, rows, n) = (embedding.format.bits as usize, 4096, embedding.table.ncols());
-        let element = |(i, j): (usize, usize)| {
-            let (lo, hi) = (embedding.format.min(), embedding.format.max());
-            (lo + (i * 37 + j * 11) as i64 % (hi - lo + 1)) as i32
-        };
-        embedding.table = Array2::from_shape_fn((rows, n), element);
-        model.input.format.bits = 12;
-        (rows * n * bits > 64 << 10 && model.input.elements() == 1).then_some(model)
-    };
-    // Outputs of many values, so that a wrong one among them shows.
-    let varied = |model: &Model| answers(model).iter().collect::<BTreeSet<_>>().len() > 10;
-    (0..).filter_map(|seed| large(sequence_model(seed))).find(varied).unwrap()
-}
-
-/// Golden's outputs for 20 inputs, which are one sequence.
-fn answers(model: &Model) -> Vec<Vec<i64>> {
-    let mut state = golden::State::start();
-    let step = |v: &Vec<i64>| golden::step(model, &mut state, v).unwrap().pop().unwrap();
-    inputs(model, 20, 1).iter().map(step).collect()
-}
-
 #[test]
 fn that_of_an_lstm_core_passes_and_fails_as_it_must() {
-    let bench = Bench::new(&recurrent(), &Options::default());
+    let bench = Bench::new(&large_table_model(), &Options::default());
     assert_eq!(bench.memories, ["random_embedding_0_table_rom.mem"]);
     let listed = std::fs::read_to_string(bench.folder.join("memories.f")).unwrap();
     assert_eq!(listed, "random_embedding_0_table_rom.mem\n");
@@ -274,7 +251,7 @@ fn that_of_an_lstm_core_passes_and_fails_as_it_must() {
 
 #[test]
 fn a_simulator_finds_its_memories_wherever_it_was_built() {
-    let (model, parent) = (recurrent(), tempfile::tempdir().unwrap());
+    let (model, parent) = (large_table_model(), tempfile::tempdir().unwrap());
     // Verilator would take some of these signs for its own.
     let home = parent.path().join("a home+with signs");
     std::fs::create_dir_all(&home).unwrap();
@@ -292,8 +269,9 @@ fn a_simulator_finds_its_memories_wherever_it_was_built() {
     let simulator =
         Simulator::build(&Sources::from(&emitted), &emitted.signature, false, &Tools::new(&home))
             .unwrap();
-    let run = simulator.run(&inputs(&model, 20, 1), &simulate::Options::default()).unwrap();
-    assert_eq!(run.outputs, answers(&model));
+    let inputs = inputs(&model, 20, 1);
+    let run = simulator.run(&inputs, &simulate::Options::default()).unwrap();
+    assert_eq!(run.outputs, sequence_answers(&model, &inputs));
 }
 
 #[test]

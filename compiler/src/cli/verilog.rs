@@ -202,6 +202,12 @@ impl BuildArgs {
             Some(file) => Engines::load(file)?,
             None => Engines::default(),
         };
+        let kinds = self.project.iter().flatten();
+        if kinds.clone().any(|kind| kind == project::NONE) && kinds.count() > 1 {
+            let cause = "stands beside other kinds";
+            return Err(Error::input(format_args!("--project {}", project::NONE), cause)
+                .help("give it alone, or the other kinds alone"));
+        }
         let options = Options { engines, ..self.into() };
         options.validate()?;
         Ok(options)
