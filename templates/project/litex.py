@@ -57,7 +57,7 @@ class {{ class }}(LiteXModule):
 {%- endmatch %}
 {%- endfor %}
 {%- for port in c.interface.conduits() %}
-        self.{{ port.name }} = Signal({% if port.bits > 1 %}{{ port.bits }}{% endif %}{% if c.interface.is_enable(port) %}, reset=1{% endif %})
+        self.{{ port.name }} = Signal({{ port.bits }}{% if c.interface.is_enable(port) %}, reset=1{% endif %})
 {%- endfor %}
         self.specials += Instance(
             "{{ s.top }}",
