@@ -5,6 +5,7 @@ use indicatif::{HumanDuration, ProgressDrawTarget, ProgressState, ProgressStyle,
 use std::cell::RefCell;
 use std::fmt::{self, Display, Write};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,14 @@ thread_local! {
     static LISTENER: RefCell<Option<Arc<Listener>>> = const { RefCell::new(None) };
 }
 
+/// Whether no bars are drawn.
+static HIDDEN: AtomicBool = AtomicBool::new(false);
+
+/// Draws no bars from now on, or draws them again.
+pub fn hide(now: bool) {
+    HIDDEN.store(now, Ordering::Relaxed);
+}
+
 /// Who is told of a thread's work where standard error is not what people look at.
 #[derive(Default)]
 pub struct Listener {
@@ -45,12 +54,14 @@ pub fn listen(listener: Arc<Listener>) {
     LISTENER.set(Some(listener));
 }
 
-/// Where this thread's bars are drawn: its listener, else standard error, if that is a terminal.
+/// Where this thread's bars are drawn: its listener, else standard error, if that is a terminal and
+/// they are not [hidden](hide).
 pub fn target() -> ProgressDrawTarget {
     match LISTENER.with_borrow(Option::clone) {
         Some(listener) => {
             ProgressDrawTarget::term_like(Box::new(Line { listener, drawn: Mutex::default() }))
         }
+        None if HIDDEN.load(Ordering::Relaxed) => ProgressDrawTarget::hidden(),
         None => ProgressDrawTarget::stderr(),
     }
 }

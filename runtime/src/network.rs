@@ -26,6 +26,7 @@ mod ready;
 mod tests;
 mod vary;
 
+pub use describe::{line_of, syntax};
 pub use ready::{find, ready};
 
 use crate::error::{Result, number};
@@ -668,8 +669,7 @@ impl Network {
     /// # Errors
     /// The first thing wrong, as `place:line`, with the way out.
     pub fn parse(place: &str, text: &str) -> Result<Network> {
-        let network: Network =
-            toml::from_str(text).map_err(|e| describe::syntax(place, text, &e))?;
+        let network: Network = toml::from_str(text).map_err(|e| syntax(place, text, &e))?;
         network.check().map_err(|v| v.at(place, text))?;
         Ok(network)
     }

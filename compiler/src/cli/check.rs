@@ -1,5 +1,6 @@
 //! The command `strassenc check`.
 
+use super::output::{BAD, GOOD, ODD, styled};
 use super::{consent, data, home, numbers, output, verilog};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -87,15 +88,18 @@ pub fn run(args: Args) -> Result<()> {
             return Ok(());
         }
         let (mark, text) = match &rung.outcome {
-            Outcome::Passed { counts } => ("pass", counts),
-            Outcome::Skipped { why } => ("skip", why),
-            Outcome::Failed { error } => ("FAIL", error),
+            Outcome::Passed { counts } => (styled(GOOD, "pass"), counts),
+            Outcome::Skipped { why } => (styled(ODD, "skip"), why),
+            Outcome::Failed { error } => (styled(BAD, "FAIL"), error),
         };
         // Beside the name where it fits 80 columns, else below it.
         let is_short = text.lines().count() == 1 && width + text.chars().count() + 16 <= 80;
         let text =
             if is_short { text.clone() } else { format!("\n{text}").replace('\n', "\n      ") };
-        output::line(format_args!("{mark}  {:width$} {text}  [{:.1} s]", rung.name, rung.seconds))
+        output::painted(format_args!(
+            "{mark}  {:width$} {text}  [{:.1} s]",
+            rung.name, rung.seconds
+        ))
     };
     let rungs = check::climb(&build, &core, &vectors, args.seed, &tools, &mut print)?;
     let count = |f: fn(&Outcome) -> bool| rungs.iter().filter(|r| f(&r.outcome)).count();

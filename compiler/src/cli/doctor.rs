@@ -1,8 +1,11 @@
 //! The command `strassenc doctor`.
 
-use super::{home, output};
+use super::output::{BAD, ODD, styled};
+use super::{config, home, output};
+use anstyle::Style;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use strassenc::tools::{COMPONENTS, Component, Install, Status, Tools};
 use strassenc_runtime::error::suggest;
 use strassenc_runtime::{Error, Kind, Result};
@@ -10,15 +13,28 @@ use strassenc_runtime::{Error, Kind, Result};
 /// What is installed, what is missing, and how to get it
 ///
 /// Installs pinned versions into $STRASSENC_HOME (by default ~/.strassenc), without root, through
-/// pip, npm and apt-get. A tool on the search path is used where its version fits.
+/// pip, npm and apt-get. A tool on the search path is used where its version fits. The file
+/// config.toml in that folder names others, and how many seconds any may run:
+///
+///     tool_limit = 7200
+///     [tools]
+///     cxx = "g++-14"
+///     verilator = "/opt/verilator/bin/verilator"
+///
+/// [tools] takes cxx, python, verilator, yosys, iverilog (with vvp beside it), nextpnr-ice40,
+/// nextpnr-ecp5 and nextpnr-himbaechel-gowin. CXX and STRASSENC_TOOL_LIMIT in the environment stand
+/// above the file.
 ///
 /// Exit status: 0 if everything that is required is there, 4 otherwise.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:
   strassenc doctor                           what is there and what is missing
   strassenc doctor --install                 fetch everything that is missing
   strassenc doctor --install verilator mnist fetch only these
-  strassenc doctor --json                    the same as data")]
+  strassenc doctor --json                    the same as data"
+)]
 pub struct Args {
     /// Fetch what is missing: the components named, or all
     #[arg(long, num_args = 0.., value_name = "NAME")]
@@ -30,7 +46,9 @@ pub struct Args {
 
 #[derive(Serialize)]
 struct Report {
-    home: std::path::PathBuf,
+    home: PathBuf,
+    /// The configuration file; none where there is none.
+    config: Option<PathBuf>,
     components: Vec<Status>,
     /// What a shell sets for the scripts of emitted testbenches.
     environment: BTreeMap<&'static str, String>,
@@ -40,6 +58,7 @@ struct Report {
 
 pub fn run(args: Args) -> Result<()> {
     let tools = home::tools()?;
+    let config = config::path()?;
     let named = args.install.is_some();
     let failures = match args.install {
         Some(names) => install(&tools, &names)?,
@@ -52,7 +71,7 @@ pub fn run(args: Args) -> Result<()> {
     let error = match (failures.first(), missing.is_empty()) {
         (Some(_), _) => {
             let text = failures.iter().map(Error::to_string).collect::<Vec<_>>().join("\n");
-            output::note(text);
+            output::error(text);
             let n = failures.len();
             Some(Error::tool(
                 "doctor",
@@ -75,17 +94,20 @@ pub fn run(args: Args) -> Result<()> {
         let failures = failures.iter().map(Error::to_string).collect();
         let report = Report {
             home: tools.home().into(),
+            config: config.exists().then_some(config),
             components,
             environment: tools.environment(),
             failures,
         };
         output::json(&report)?;
     } else {
-        output::line(list(&components))?;
+        output::painted(list(&components))?;
         output::line(format_args!(
             "installed tools and data lie under {}",
             tools.home().display()
         ))?;
+        let there = if config.exists() { "" } else { ", which is not there" };
+        output::line(format_args!("other tools are named in {}{there}", config.display()))?;
         let environment = tools.environment();
         if !environment.is_empty() {
             output::line("for the script beside an emitted testbench, which runs them:")?;
@@ -138,23 +160,26 @@ fn install(tools: &Tools, names: &[String]) -> Result<Vec<Error>> {
     Ok(failures)
 }
 
-/// Two lines a component: what it is, and where it is or how to get it.
+/// Two lines a component: what it is, and where it is and why there, or how to get it.
 fn list(components: &[Status]) -> String {
     let mut text = String::new();
-    for status in components {
-        let (version, place) = match &status.found {
-            Some(found) => (found.version.clone(), found.path.display().to_string()),
+    for Status { name, needed_for, required, found, from, missing, get } in components {
+        let (style, version, place) = match found {
+            Some(found) => {
+                let from = from.as_deref().unwrap_or_default();
+                let place = format!("{} ({from})", found.path.display());
+                (Style::new(), found.version.as_str(), place)
+            }
             None => {
-                let why = status.missing.as_deref().filter(|w| !w.ends_with("was not found"));
+                let why = missing.as_deref().filter(|w| !w.ends_with("was not found"));
                 let why = why.map(|w| format!("\n    ({w})")).unwrap_or_default();
-                (
-                    if status.required { "MISSING" } else { "missing" }.into(),
-                    format!("{}{why}", status.get),
-                )
+                let style = if *required { BAD } else { ODD };
+                (style, if *required { "MISSING" } else { "missing" }, format!("{get}{why}"))
             }
         };
-        text +=
-            &format!("{:<14} {version:<26} for {}\n    {place}\n", status.name, status.needed_for);
+        let name = styled(Style::new().bold(), format_args!("{name:<14}"));
+        let version = styled(style, format_args!("{version:<26}"));
+        text += &format!("{name} {version} for {needed_for}\n    {place}\n");
     }
     text
 }

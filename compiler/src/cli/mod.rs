@@ -2,6 +2,8 @@
 
 mod check;
 mod choices;
+mod completions;
+mod config;
 mod consent;
 mod curves;
 mod data;
@@ -13,6 +15,7 @@ mod export;
 mod generate;
 mod home;
 mod import;
+mod man;
 mod matrix;
 mod numbers;
 mod output;
@@ -75,6 +78,8 @@ impl Overwrite {
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    volume: output::Volume,
 }
 
 #[derive(Subcommand)]
@@ -95,6 +100,8 @@ enum Command {
     Matrix(matrix::Args),
     Discover(discover::Args),
     Doctor(doctor::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 pub use discover::discover;
@@ -139,12 +146,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let _ = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) || AT_ONCE.load(Ordering::SeqCst) {
             strassenc::tools::kill_all();
-            output::note("\ninterrupted");
+            output::error("\ninterrupted");
             std::process::exit(Kind::Interrupted.exit_status().into());
         }
-        output::note("\ninterrupted: finishing the step at hand (Ctrl-C again to stop at once)");
+        output::error("\ninterrupted: finishing the step at hand (Ctrl-C again to stop at once)");
     });
-    status(run(cli.command), 0)
+    status(cli.volume.set().and_then(|()| run(cli.command)), 0)
 }
 
 /// The exit status: `done` where all went well, else the error's, which is told where somebody
@@ -154,7 +161,7 @@ fn status(result: Result<()>, done: i32) -> u8 {
         return u8::try_from(done).unwrap_or(Kind::Internal.exit_status());
     };
     if error.kind() != Kind::Closed {
-        output::note(&error);
+        output::error(&error);
     }
     error.kind().exit_status()
 }
@@ -177,5 +184,7 @@ fn run(command: Command) -> Result<()> {
         Command::Matrix(args) => matrix::run(args),
         Command::Discover(args) => discover::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }

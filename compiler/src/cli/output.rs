@@ -1,16 +1,61 @@
 //! Standard output and standard error: the one place that writes to them, since both may be closed,
-//! or full.
+//! or full, and that knows whether colours are shown.
 //!
 //! A reader that goes away ([`Kind::Closed`]) ends what only prints, quietly, as it ends `cat`; a
 //! full disk is an error. Notes on standard error are lost where nobody takes them: no work ends
 //! for want of a reader.
+//!
+//! Colours are shown on a terminal, unless `NO_COLOR` is set, and everywhere with `CLICOLOR_FORCE`.
 
+use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use strassenc::progress;
 use strassenc::report::WIDTH;
 use strassenc_runtime::{Error, Kind, Result};
+
+/// What is wrong.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What needs a look.
+pub const ODD: Style = AnsiColor::Yellow.on_default();
+/// What is right.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// What leads on.
+pub const WAY: Style = AnsiColor::Cyan.on_default();
+
+static QUIET: AtomicBool = AtomicBool::new(false);
+static VERBOSE: AtomicBool = AtomicBool::new(false);
+
+/// How much is told on standard error. Standard output is the same in any case.
+#[derive(clap::Args)]
+pub struct Volume {
+    /// Tell nothing but errors on standard error: no progress and no notes
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Tell on standard error each program that is run and each step of a compile, with its time
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+impl Volume {
+    /// Holds from now on.
+    ///
+    /// # Errors
+    /// Where both are asked for.
+    pub fn set(&self) -> Result<()> {
+        if self.quiet && self.verbose {
+            return Err(Error::input("--quiet", "cannot be used with --verbose")
+                .help("leave one of them out"));
+        }
+        QUIET.store(self.quiet, Ordering::Relaxed);
+        VERBOSE.store(self.verbose, Ordering::Relaxed);
+        // Bars would be drawn over the lines of --verbose.
+        progress::hide(self.quiet || self.verbose);
+        Ok(())
+    }
+}
 
 /// Writes a line to standard output.
 ///
@@ -37,11 +82,55 @@ pub fn write(text: impl Display) -> Result<()> {
     write!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(failed)
 }
 
-/// Writes a line for people to standard error, or tells the [listener](progress::listen).
-pub fn note(text: impl Display) {
+/// Writes a line with escapes of colours to standard output, without them where they are not shown.
+///
+/// # Errors
+/// As [`line`].
+pub fn painted(text: impl Display) -> Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(failed)
+}
+
+/// Writes an error to standard error, or tells the [listener](progress::listen).
+pub fn error(text: impl Display) {
     if !progress::note(&text) {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = writeln!(anstream::stderr().lock(), "{}", led(&text.to_string()));
     }
+}
+
+/// As [`error`], what is no error: not with `--quiet`.
+pub fn note(text: impl Display) {
+    if !QUIET.load(Ordering::Relaxed) {
+        error(text);
+    }
+}
+
+/// As [`note`], with `--verbose` alone.
+pub fn detail(text: &dyn Display) {
+    if VERBOSE.load(Ordering::Relaxed) {
+        note(text);
+    }
+}
+
+/// `text` in a style.
+pub fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// The text with colours for the words that its lines begin with.
+fn led(text: &str) -> String {
+    let line = |line: &str| {
+        for (lead, style) in
+            [("error[", BAD), ("error:", BAD), ("warning:", ODD), ("note:", ODD), ("  help:", WAY)]
+        {
+            let ends = line.find(':').filter(|_| line.starts_with(lead));
+            if let Some(end) = ends {
+                return styled(style, &line[..=end]) + &line[end + 1..];
+            }
+        }
+        line.to_string()
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Columns of the terminal that standard output is, at least 40; [`WIDTH`] where it is none.
@@ -54,4 +143,22 @@ pub fn width() -> usize {
 pub fn failed(error: io::Error) -> Error {
     let kind = if error.kind() == io::ErrorKind::BrokenPipe { Kind::Closed } else { Kind::Io };
     Error::new(kind, "standard output", format_args!("cannot be written: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_that_lead_a_line_are_painted_and_nothing_else_is_changed() {
+        let error = Error::input("net.toml:7", "unknown key `unitz`").help("did you mean `units`?");
+        let painted = led(&error.to_string());
+        assert_eq!(anstream::adapter::strip_str(&painted).to_string(), error.to_string());
+        assert!(
+            painted.starts_with("\u{1b}[1m\u{1b}[31merror[input]:\u{1b}[0m net"),
+            "{painted:?}"
+        );
+        assert!(painted.contains("\u{1b}[36m  help:\u{1b}[0m did"), "{painted:?}");
+        assert_eq!(led("a line: of its own"), "a line: of its own");
+    }
 }

@@ -138,7 +138,7 @@ fn show(args: &Args, report: &impl Serialize, document: &Document) -> Result<()>
     if args.json {
         output::json(report)?;
     } else {
-        output::line(document.text(output::width()))?;
+        output::painted(document.painted(output::width()))?;
         if let Some(path) = &args.html {
             output::line(path.display())?;
         }

@@ -189,7 +189,7 @@ pub fn run(args: Args) -> Result<()> {
             }
             // The training diverged, or does not fit what it begins from; the others may do better.
             Err(e) if e.kind() == Kind::Input => {
-                output::note(e.within(format_args!("point {name}")));
+                output::error(e.within(format_args!("point {name}")));
                 failed.push(name);
             }
             Err(e) => return Err(e),

@@ -311,7 +311,7 @@ pub fn run(args: Args) -> Result<()> {
         let signature = Build::open(&folder)?.signature;
         let device = device.unwrap_or(DEVICES[0]);
         let report = report::Report::new(&record, &signature, device);
-        output::line(format_args!("{}\n", report.document()?.text(output::width())))?;
+        output::painted(format_args!("{}\n", report.document()?.painted(output::width())))?;
         output::line(format_args!("{} in {seconds:.1} s", folder.display()))?;
     }
     Ok(())
@@ -446,6 +446,14 @@ fn compiling<T>(
         bar.set_position(p.done as u64);
         let of = p.role.map(|role| format!(" {role}")).unwrap_or_default();
         bar.set_message(format!("{}: {}{of}", p.place, p.pass));
+        output::detail(&format_args!(
+            "{}: {}{of}: step {} of {}, after {:.1} s",
+            p.place,
+            p.pass,
+            p.done,
+            p.total,
+            began.elapsed().as_secs_f64()
+        ));
     };
     let stop = || INTERRUPTED.load(Ordering::Relaxed);
     let spent = || options.time_limit.map_or(0.0, |limit| began.elapsed().as_secs_f64() / limit);

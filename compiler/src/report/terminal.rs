@@ -1,6 +1,7 @@
 //! A report as text for a terminal: no line is wider than the terminal, and no figure is parted.
 
 use super::document::{Document, Piece, Table};
+use anstyle::Style;
 use textwrap::{Options, WordSplitter};
 
 /// Width in characters where the output is not a terminal.
@@ -19,41 +20,58 @@ impl Document {
     /// The report as text whose lines have at most `width` characters: the tables, then what
     /// matters most.
     pub fn text(&self, width: usize) -> String {
+        self.lines(width).into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The same text with escapes of colours.
+    pub fn painted(&self, width: usize) -> String {
+        let painted = |(style, line)| format!("{style}{line}{style:#}");
+        self.lines(width).into_iter().map(painted).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Each line, and how it is shown.
+    fn lines(&self, width: usize) -> Vec<(Style, String)> {
+        let (plain, title, names) = (Style::new(), Style::new().bold(), Style::new().dimmed());
         let mut lines = vec![];
-        for line in [&self.title].into_iter().chain(&self.provenance) {
-            lines.extend(wrapped(&read(&line.pieces), "", width));
+        let mut add = |style, all: Vec<String>| {
+            lines.extend(all.into_iter().map(|line| (style, line.replace(JOINT, " "))));
+        };
+        add(title, wrapped(&read(&self.title.pieces), "", width));
+        for line in &self.provenance {
+            add(names, wrapped(&read(&line.pieces), "", width));
         }
         for section in &self.sections {
-            lines.extend([String::new(), section.title.into()]);
-            lines.extend(section.table.lines(width));
-            lines.extend(
-                section.notes.iter().flat_map(|note| wrapped(&read(&note.pieces), "", width)),
-            );
+            add(plain, vec![String::new()]);
+            add(title, vec![section.title.into()]);
+            for (i, row) in section.table.rows(width).into_iter().enumerate() {
+                add(if i == 0 { names } else { plain }, row);
+            }
+            for note in &section.notes {
+                add(plain, wrapped(&read(&note.pieces), "", width));
+            }
         }
-        lines.push(String::new());
+        add(plain, vec![String::new()]);
         let leads: Vec<String> =
             self.headlines.iter().map(|headline| read(headline.lead())).collect();
         let margin = leads.iter().map(|lead| lead.chars().count()).max().unwrap_or(0) + 1;
         for (headline, lead) in self.headlines.iter().zip(&leads) {
-            lines.extend(wrapped(
-                read(headline.rest()).trim_start(),
-                &format!("{lead:>margin$} "),
-                width,
-            ));
+            let lead = format!("{lead:>margin$} ");
+            add(plain, wrapped(read(headline.rest()).trim_start(), &lead, width));
         }
-        lines.join("\n").replace(JOINT, " ")
+        lines
     }
 }
 
 impl Table {
-    /// The lines of the table, of at most `width` characters each.
-    pub(super) fn lines(&self, width: usize) -> Vec<String> {
-        self.laid_out(width).iter().flat_map(|line| wrapped(line, "", width)).collect()
+    /// The lines of each row, the titles first, of at most `width` characters each.
+    fn rows(&self, width: usize) -> Vec<Vec<String>> {
+        let fit = |line: &String| wrapped(line, "", width);
+        self.laid_out(width).iter().map(|row| row.iter().flat_map(fit).collect()).collect()
     }
 
     /// The table with as many columns side by side as fit, the others on further lines of the same
     /// row. Only a line of one cell can be wider than `width`.
-    fn laid_out(&self, width: usize) -> Vec<String> {
+    fn laid_out(&self, width: usize) -> Vec<Vec<String>> {
         let header = self.columns.iter().map(|title| title.to_string()).collect();
         let rows =
             self.rows.iter().map(|row| row.iter().map(|cell| read(&cell.text.pieces)).collect());
@@ -78,8 +96,8 @@ impl Table {
                 (wide, begins)
             })
             .collect();
-        let mut lines = vec![];
-        for row in &rows {
+        let laid_out = |row: &Vec<String>| {
+            let mut lines = vec![];
             let mut line = String::new();
             for (i, (cell, &(wide, begins))) in row.iter().zip(&columns).enumerate() {
                 if begins {
@@ -88,8 +106,9 @@ impl Table {
                 line += &if i == 0 { format!("{cell:<wide$}") } else { format!("{cell:>wide$}") };
             }
             lines.push(line.trim_end().to_string());
-        }
-        lines
+            lines
+        };
+        rows.iter().map(laid_out).collect()
     }
 }
 
@@ -130,7 +149,7 @@ mod tests {
 
     #[test]
     fn columns_that_do_not_fit_stand_on_a_further_line_of_their_row() {
-        let text = |width| table("dense_0").lines(width).join("\n").replace(JOINT, " ");
+        let text = |width| table("dense_0").rows(width).concat().join("\n").replace(JOINT, " ");
         let whole = "layer        r  multiplications  reduction\n\
                      dense_0     64        1 234 567     99.5 %\n\
                      b        1 024        1 234 567     99.5 %";
@@ -148,7 +167,7 @@ mod tests {
     fn columns_fit_before_any_line_is_wrapped() {
         for length in [1, 30, 79, 80, 81, 500] {
             for width in 20..=133 {
-                let lines = table(&"q".repeat(length)).laid_out(width);
+                let lines = table(&"q".repeat(length)).laid_out(width).concat();
                 let fits =
                     |line: &String| line.chars().count() <= width || *line == "q".repeat(length);
                 assert!(lines.iter().all(fits), "{width}: {lines:#?}");
@@ -160,7 +179,7 @@ mod tests {
     fn no_line_is_wider_than_it_may_be_whatever_a_layer_is_called() {
         for length in [1, 30, 79, 80, 81, 500] {
             for width in [20, 40, 80, 133] {
-                let lines = table(&"q".repeat(length)).lines(width);
+                let lines = table(&"q".repeat(length)).rows(width).concat();
                 assert!(lines.iter().all(|line| line.chars().count() <= width), "{lines:#?}");
                 assert_eq!(lines.concat().matches('q').count(), length);
             }

@@ -164,6 +164,9 @@ pub struct Status {
     pub required: bool,
     /// The component that was found; none where it is missing or none that is there fits.
     pub found: Option<Found>,
+    /// Why it is this one: `CXX`, a line of the configuration file, `installed` (under the home
+    /// folder), `search path`, or `packages of Python`; none where it is missing.
+    pub from: Option<String>,
     /// Why none was found: that there is none, or what is wrong with the one there is.
     pub missing: Option<String>,
     /// How to get it.
@@ -223,11 +226,15 @@ impl Tools {
             .iter()
             .map(|component| {
                 let Component { name, needed_for, required, .. } = *component;
-                let (found, missing) = match self.find(component) {
-                    Ok(found) => (Some(found), None),
-                    Err(error) => (None, Some(error.cause().to_string())),
+                let (found, missing, get) = match self.find(component) {
+                    Ok(found) => (Some(found), None, None),
+                    Err(error) => {
+                        (None, Some(error.cause().to_string()), error.way_out().map(String::from))
+                    }
                 };
-                Status { name, needed_for, required, found, missing, get: component.get() }
+                let from = found.as_ref().map(|found| self.reason(component, found));
+                let get = get.unwrap_or_else(|| component.get());
+                Status { name, needed_for, required, found, from, missing, get }
             })
             .collect();
         spinner.finish_and_clear();

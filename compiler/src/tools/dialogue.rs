@@ -1,7 +1,7 @@
 //! A program that is asked again and again.
 
 use super::Tools;
-use super::process::{GRACE, Group, Pipe, complaint, within};
+use super::process::{GRACE, Group, Pipe, complaint, shown, within};
 use std::io::{self, Read, Write};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use strassenc_runtime::{Error, Result};
@@ -22,6 +22,7 @@ impl Tools {
     /// Where it cannot be started.
     pub fn converse(&self, command: &mut Command) -> Result<Dialogue> {
         self.check_interrupted()?;
+        (self.told.0)(&shown(command));
         let mut group = Group::start(command.stdin(Stdio::piped()))?;
         let errors = Pipe::new(group.leader.stderr.take());
         let (input, output) = (group.leader.stdin.take(), group.leader.stdout.take());

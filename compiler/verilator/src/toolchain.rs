@@ -87,13 +87,21 @@ impl Cxx {
 }
 
 impl Verilator {
+    /// The program that the Perl wrapper `verilator` starts, which lies beside what it points to;
+    /// any other program is itself.
+    pub fn beside(program: &Path) -> PathBuf {
+        match program.canonicalize() {
+            Ok(wrapper) if program.file_name() == Some("verilator".as_ref()) => {
+                wrapper.with_file_name("verilator_bin")
+            }
+            _ => program.into(),
+        }
+    }
+
     /// The programs in `folder` that may be a Verilator.
     pub fn programs(folder: &Path) -> Vec<PathBuf> {
-        let mut list = vec![folder.join("verilator_bin")];
-        // A lone link to the Perl wrapper: the program is beside what it points to.
-        if let Ok(wrapper) = folder.join("verilator").canonicalize() {
-            list.push(wrapper.with_file_name("verilator_bin"));
-        }
+        let mut list =
+            vec![folder.join("verilator_bin"), Verilator::beside(&folder.join("verilator"))];
         list.retain(|p| p.is_file());
         list
     }

@@ -111,12 +111,12 @@ impl Violation {
 }
 
 /// The line of a place in the text, counted from 1.
-fn line_of(text: &str, offset: usize) -> usize {
+pub fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|&b| b == b'\n').count() + 1
 }
 
 /// An error of the TOML parser or of serde, in our words.
-pub(super) fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Error {
+pub fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Error {
     let line = error.span().map_or(1, |span| line_of(text, span.start));
     let message = error.message().replace('\n', ", ");
     let place = format!("{file}:{line}");

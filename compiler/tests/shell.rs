@@ -1,0 +1,233 @@
+//! What makes the program at home in a shell: completions, manual pages, how much it tells, colours
+//! and the configuration file.
+#![cfg(unix)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+const COMMANDS: [&str; 18] = [
+    "demo",
+    "import",
+    "train",
+    "curves",
+    "sweep",
+    "random",
+    "eval",
+    "export",
+    "generate",
+    "verilog",
+    "simulate",
+    "report",
+    "check",
+    "matrix",
+    "discover",
+    "doctor",
+    "completions",
+    "man",
+];
+
+/// The program in a folder, whose `home` it takes for its own, without what the user's environment
+/// says of tools and colours.
+fn command(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
+    command.current_dir(folder).args(arguments.split(' '));
+    command.env("STRASSENC_HOME", folder.join("home"));
+    for name in ["CXX", "STRASSENC_TOOL_LIMIT", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Standard output and standard error of what ends with `status`.
+fn told(command: &mut Command, status: i32) -> [String; 2] {
+    let Output { status: ended, stdout, stderr } = command.output().unwrap();
+    let told = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert_eq!(ended.code(), Some(status), "{command:?}: {}", told[1]);
+    told
+}
+
+/// A folder with a matrix and a small description.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let net = "name = \"little\"\ninput = { shape = [8, 8], bits = 5, frac = 4 }\nlayers = \
+               [{ dense = { units = 10, r = 16 } }]\n";
+    fs::write(folder.path().join("net.toml"), net).unwrap();
+    folder
+}
+
+#[test]
+fn bash_completes_commands_options_and_values() {
+    let folder = folder();
+    let [script, _] = told(&mut command(folder.path(), "completions bash"), 0);
+    fs::write(folder.path().join("strassenc.bash"), script).unwrap();
+    // What bash offers for the last of the words.
+    let offered = |words: &str| {
+        let ask = "source ./strassenc.bash; COMP_WORDS=($0); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); \
+                   _strassenc strassenc \"${COMP_WORDS[COMP_CWORD]}\" \
+                   \"${COMP_WORDS[COMP_CWORD - 1]}\"; echo \"${COMPREPLY[@]}\"";
+        let mut bash = Command::new("bash");
+        let [offered, _] = told(bash.current_dir(folder.path()).args(["-c", ask, words]), 0);
+        offered.trim().to_string()
+    };
+    assert_eq!(offered("strassenc ver"), "verilog");
+    assert_eq!(offered("strassenc verilog --target"), "--target-fps");
+    assert_eq!(offered("strassenc simulate --qui"), "--quiet");
+    assert_eq!(offered("strassenc verilog --multipliers shift"), "shift-add");
+}
+
+#[test]
+fn every_shell_is_told_of_every_command() {
+    let folder = folder();
+    for shell in ["bash", "zsh", "fish"] {
+        let [script, _] = told(&mut command(folder.path(), &format!("completions {shell}")), 0);
+        for name in COMMANDS {
+            assert!(script.contains(name), "{shell}: {name}");
+        }
+        // Its own parser takes it, where the shell is there.
+        let path = folder.path().join(shell);
+        fs::write(&path, script).unwrap();
+        match Command::new(shell).arg("-n").arg(&path).output() {
+            Ok(parsed) => assert!(parsed.status.success(), "{shell}: {parsed:?}"),
+            Err(_) => eprintln!("skipped: {shell} is not installed"),
+        }
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page_with_its_options_and_examples() {
+    let folder = folder();
+    let write = "man -o pages";
+    told(&mut command(folder.path(), write), 0);
+    let mut names: Vec<String> = COMMANDS.iter().map(|name| format!("strassenc-{name}")).collect();
+    names.push("strassenc".into());
+    for name in &names {
+        let path = folder.path().join("pages").join(format!("{name}.1"));
+        let page = fs::read_to_string(&path).unwrap();
+        assert!(page.contains(&format!("{} \\- ", name.replace('-', "\\-"))), "{page}");
+        assert!(page.contains("\\-\\-quiet"), "{page}");
+        assert_eq!(page.contains(".SH EXAMPLES"), name != "strassenc", "{page}");
+        match Command::new("mandoc").args(["-T", "lint", "-W", "error"]).arg(&path).output() {
+            Ok(lint) => assert!(lint.status.success(), "{name}: {lint:?}"),
+            Err(_) => eprintln!("skipped: mandoc is not installed"),
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path().join("pages")).unwrap().count(), names.len());
+    let [page, _] = told(&mut command(folder.path(), "man verilog"), 0);
+    let written = fs::read_to_string(folder.path().join("pages/strassenc-verilog.1")).unwrap();
+    assert_eq!(page, written);
+    // An example is a line of its own, as --help shows it.
+    assert!(page.lines().any(|line| line.starts_with("strassenc verilog run \\-o core")), "{page}");
+
+    let [_, error] = told(&mut command(folder.path(), write), 3);
+    assert!(error.contains("strassenc.1: exists, so it is left alone"), "{error}");
+    told(&mut command(folder.path(), "man -o pages --overwrite"), 0);
+    let [_, error] = told(&mut command(folder.path(), "man verilogg"), 2);
+    assert!(error.contains("did you mean `verilog`?"), "{error}");
+}
+
+#[test]
+fn quiet_tells_nothing_but_errors_and_verbose_what_is_done() {
+    let folder = folder();
+    let verilog = |volume: &str, name: &str| {
+        let arguments = format!("{volume}random net.toml -o {name}-run");
+        let [_, random] = told(&mut command(folder.path(), &arguments), 0);
+        let arguments = format!("verilog {name}-run -o {name}-core --json {volume}");
+        let [out, compiled] = told(&mut command(folder.path(), arguments.trim()), 0);
+        // Times differ from run to run, and the folders do.
+        let out = out.lines().filter(|line| !line.contains("second") && !line.contains(name));
+        (out.collect::<Vec<_>>().join("\n"), random + &compiled)
+    };
+    let (plain, notes) = verilog("", "plain");
+    let (quiet, nothing) = verilog("--quiet ", "quiet");
+    let (verbose, steps) = verilog("--verbose ", "verbose");
+    assert_eq!([&quiet, &verbose], [&plain, &plain]);
+    assert_eq!(nothing, "");
+    assert!(!notes.contains("dense_0: share"), "{notes}");
+    assert!(steps.contains("dense_0: share"), "{steps}");
+
+    let [_, error] = told(&mut command(folder.path(), "verilog nowhere -o core -q"), 3);
+    assert!(error.starts_with("error[io]: nowhere"), "{error}");
+    let [_, programs] = told(&mut command(folder.path(), "doctor --verbose"), 4);
+    assert!(programs.contains(" --version\n"), "{programs}");
+    for arguments in ["-q doctor -v", "doctor -q -v", "-qv doctor"] {
+        let [_, error] = told(&mut command(folder.path(), arguments), 2);
+        assert!(error.contains("--quiet: cannot be used with --verbose"), "{error}");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_who_asks_for_them() {
+    let folder = folder();
+    let painted = |variables: &[(&str, &str)]| {
+        let mut report = command(folder.path(), "report net.toml");
+        let [out, _] = told(report.envs(variables.iter().copied()), 0);
+        let mut wrong = command(folder.path(), "report nowhere.toml");
+        let [_, error] = told(wrong.envs(variables.iter().copied()), 3);
+        (out, error)
+    };
+    let (plain, error) = painted(&[]);
+    assert!(!(plain.clone() + &error).contains('\u{1b}'), "{plain}{error}");
+    let (colours, red) = painted(&[("CLICOLOR_FORCE", "1")]);
+    assert!(colours.contains("\u{1b}[1m"), "{colours}");
+    assert!(red.starts_with("\u{1b}[1m\u{1b}[31merror[io]:\u{1b}[0m "), "{red:?}");
+    assert_eq!(painted(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]), (plain, error));
+}
+
+#[test]
+fn the_configuration_file_names_tools_and_doctor_says_so() {
+    let folder = folder();
+    let home = folder.path().join("home");
+    let config = home.join("config.toml");
+    let doctor = || -> serde_json::Value {
+        let [out, _] = told(&mut command(folder.path(), "doctor --json"), 4);
+        serde_json::from_str(&out).unwrap()
+    };
+    let of = |report: &serde_json::Value, name: &str| {
+        let list = report["components"].as_array().unwrap().clone();
+        list.into_iter().find(|component| component["name"] == name).unwrap()
+    };
+    let report = doctor();
+    assert!(report["config"].is_null(), "{report}");
+    assert_eq!(of(&report, "c++")["from"], "search path");
+
+    // A program of the user's own, under any name.
+    let compiler = folder.path().join("my-compiler");
+    std::os::unix::fs::symlink(of(&report, "c++")["found"]["path"].as_str().unwrap(), &compiler)
+        .unwrap();
+    fs::create_dir(&home).unwrap();
+    let text = format!(
+        "tool_limit = 600\n[tools]\ncxx = \"{}\"\nverilator = \"/nowhere/verilator\"\n",
+        compiler.display()
+    );
+    fs::write(&config, text).unwrap();
+    let report = doctor();
+    assert_eq!(report["config"], config.to_str().unwrap());
+    let found = of(&report, "c++");
+    assert_eq!(found["found"]["path"], compiler.to_str().unwrap());
+    assert_eq!(found["from"], format!("{}:3", config.display()));
+    // What is named is taken or refused, never silently replaced.
+    let refused = of(&report, "verilator");
+    assert!(refused["found"].is_null(), "{refused}");
+    assert_eq!(refused["missing"], "verilator: /nowhere/verilator was not found");
+    assert!(refused["get"].as_str().unwrap().contains("correct the line"), "{refused}");
+    let [table, _] = told(&mut command(folder.path(), "doctor"), 4);
+    assert!(table.contains(&format!("({}:3)", config.display())), "{table}");
+    let [_, error] = told(&mut command(folder.path(), "demo"), 4);
+    assert!(error.contains("config.toml:4: verilator: /nowhere/verilator was not found"), "{error}");
+    // The environment stands above the file.
+    let mut with_variable = command(folder.path(), "doctor --json");
+    let [out, _] = told(with_variable.env("CXX", "c++"), 4);
+    assert_eq!(of(&serde_json::from_str(&out).unwrap(), "c++")["from"], "CXX");
+
+    fs::write(&config, "[tools]\nverilater = \"/opt/v\"\n").unwrap();
+    for arguments in ["doctor", "demo"] {
+        let [_, error] = told(&mut command(folder.path(), arguments), 2);
+        let expected = format!(
+            "error[input]: {}:2: unknown key `verilater`\n  help: did you mean `verilator`?\n",
+            config.display()
+        );
+        assert_eq!(error, expected);
+    }
+}
