@@ -118,7 +118,7 @@ fn every_command_has_a_manual_page_with_its_options_and_examples() {
     let written = fs::read_to_string(folder.path().join("pages/strassenc-verilog.1")).unwrap();
     assert_eq!(page, written);
     // An example is a line of its own, as --help shows it.
-    assert!(page.lines().any(|line| line.starts_with("strassenc verilog run \\-o core")), "{page}");
+    assert!(page.lines().any(|line| line.starts_with("strassenc verilog runs/digits  ")), "{page}");
 
     let [_, error] = told(&mut command(folder.path(), write), 3);
     assert!(error.contains("strassenc.1: exists, so it is left alone"), "{error}");
@@ -215,7 +215,10 @@ fn the_configuration_file_names_tools_and_doctor_says_so() {
     let [table, _] = told(&mut command(folder.path(), "doctor"), 4);
     assert!(table.contains(&format!("({}:3)", config.display())), "{table}");
     let [_, error] = told(&mut command(folder.path(), "demo"), 4);
-    assert!(error.contains("config.toml:4: verilator: /nowhere/verilator was not found"), "{error}");
+    assert!(
+        error.contains("config.toml:4: verilator: /nowhere/verilator was not found"),
+        "{error}"
+    );
     // The environment stands above the file.
     let mut with_variable = command(folder.path(), "doctor --json");
     let [out, _] = told(with_variable.env("CXX", "c++"), 4);

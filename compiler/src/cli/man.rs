@@ -58,13 +58,15 @@ pub fn run(args: &Args) -> Result<()> {
 fn page(command: &Command) -> Result<String> {
     // Examples are lines, which clap_mangen would fill as it does sentences.
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    let man = Man::new(command.clone().after_help(None::<String>));
+    let man = Man::new(command.clone())
+        .source(concat!("strassenc ", env!("CARGO_PKG_VERSION")))
+        .manual("strassenc");
     let mut page = Vec::new();
     let mut roff = Roff::default();
-    let lines = examples.strip_prefix("Examples:\n").unwrap_or_default().lines();
-    roff.control("SH", ["EXAMPLES"])
-        .control("nf", [])
-        .text(lines.map(|line| roman(format!("{}\n", line.trim_start()))));
+    roff.control("SH", ["EXAMPLES"]).control("nf", []);
+    for line in examples.strip_prefix("Examples:\n").unwrap_or_default().lines() {
+        roff.text([roman(line.trim_start())]);
+    }
     roff.control("fi", []);
     let has_subcommands = command.has_subcommands();
     let written = (|| {
