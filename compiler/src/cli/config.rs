@@ -21,9 +21,8 @@ use toml::Spanned;
 /// ```
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Seconds that a tool may run.
-    pub tool_limit: Option<Spanned<f64>>,
+struct Config {
+    tool_limit: Option<Spanned<f64>>,
     #[serde(default)]
     tools: Programs,
 }
@@ -145,7 +144,16 @@ mod tests {
             ]
             .map(told)
             .join("\n"),
-            ""
+            "error[input]: /h/config.toml:2: unknown key `verilater`\n  help: did you mean \
+             `verilator`?\n\
+             error[input]: /h/config.toml:1: unknown key `tool`\n  help: did you mean `tools`?\n\
+             error[input]: /h/config.toml:3: invalid type: integer `7`, expected path string\n\
+             error[input]: /h/config.toml:2: yosys = \"bin/yosys\" depends on the folder at hand\n  \
+             help: write a whole path from / or ~/, or a name that is on the search path\n\
+             error[input]: /h/config.toml:1: tool_limit = -1 is not a positive number of seconds\n  \
+             help: leave it out for an hour, or set it to seconds, e.g. 7200\n\
+             error[input]: /h/config.toml:1: invalid type: string \"long\", expected a number\n\
+             error[input]: /h/config.toml:1: unclosed inline table, expected `}`"
         );
     }
 }

@@ -510,10 +510,10 @@ fn variable(name: &str) -> Option<OsString> {
 
 /// Why a program that the user named is not taken.
 fn refused(named: &Named, cause: &str) -> Error {
-    Error::tool(&named.by, format_args!("{}: {cause}", named.tool)).help(format_args!(
-        "correct the line, or delete it: then {} is looked for where strassenc installs it, and on \
-         the search path",
-        named.tool
+    let Named { tool, by, .. } = named;
+    Error::tool(by, format_args!("{tool}: {cause}")).help(format_args!(
+        "correct {by}, or delete the line: then {tool} is looked for where strassenc installs it, \
+         and on the search path"
     ))
 }
 
