@@ -22,7 +22,7 @@ frozen = { epochs = 1, learning_rate = 1e-3 }
 "#;
 
 /// What prints, of a folder that [`folder`] made.
-const PRINTING: [&str; 14] = [
+const PRINTING: [&str; 16] = [
     "--help",
     "--version",
     "train --help",
@@ -37,6 +37,8 @@ const PRINTING: [&str; 14] = [
     "discover 2x2x2 --seeds 2",
     "sweep net.toml --ratio 1 --epochs 1,1,1 -o sweep",
     "doctor",
+    "completions bash",
+    "man",
 ];
 
 /// A folder with a description, a run and a matrix.
