@@ -106,8 +106,8 @@ pub fn run(args: Args) -> Result<()> {
             "installed tools and data lie under {}",
             tools.home().display()
         ))?;
-        let there = if config.exists() { "" } else { ", which is not there" };
-        output::line(format_args!("other tools are named in {}{there}", config.display()))?;
+        let there = if config.exists() { "" } else { ", which is not there yet" };
+        output::line(format_args!("the configuration file is {}{there}", config.display()))?;
         let environment = tools.environment();
         if !environment.is_empty() {
             output::line("for the script beside an emitted testbench, which runs them:")?;
