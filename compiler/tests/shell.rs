@@ -131,19 +131,21 @@ fn every_command_has_a_manual_page_with_its_options_and_examples() {
 fn quiet_tells_nothing_but_errors_and_verbose_what_is_done() {
     let folder = folder();
     let verilog = |volume: &str, name: &str| {
-        let arguments = format!("{volume}random net.toml -o {name}-run");
-        let [_, random] = told(&mut command(folder.path(), &arguments), 0);
+        let arguments =
+            format!("{volume}train net.toml --data digits --epochs 1,1,1 -o {name}-run");
+        let [_, trained] = told(&mut command(folder.path(), &arguments), 0);
         let arguments = format!("verilog {name}-run -o {name}-core --json {volume}");
         let [out, compiled] = told(&mut command(folder.path(), arguments.trim()), 0);
         // Times differ from run to run, and the folders do.
         let out = out.lines().filter(|line| !line.contains("second") && !line.contains(name));
-        (out.collect::<Vec<_>>().join("\n"), random + &compiled)
+        (out.collect::<Vec<_>>().join("\n"), trained + &compiled)
     };
     let (plain, notes) = verilog("", "plain");
     let (quiet, nothing) = verilog("--quiet ", "quiet");
     let (verbose, steps) = verilog("--verbose ", "verbose");
     assert_eq!([&quiet, &verbose], [&plain, &plain]);
     assert_eq!(nothing, "");
+    assert!(notes.contains("ternary   1  training"), "{notes}");
     assert!(!notes.contains("dense_0: share"), "{notes}");
     assert!(steps.contains("dense_0: share"), "{steps}");
 
