@@ -233,6 +233,21 @@ fn every_link_leads_somewhere_and_every_page_is_in_the_summary() {
 }
 
 #[test]
+fn the_readme_compares_by_figures_that_were_measured() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let readme = read("README.md");
+    let (adders, netlist) = (read("docs/adder-graphs.md"), read("docs/netlist.md"));
+    for (shown, row, page) in [
+        ("1,085 (b) |", "| 64x64, 2/3 | 1154/8 | 1085/7 |", &adders),
+        ("1,154 [6] |", "| 64x64, 2/3 | 1154/8 | 1085/7 |", &adders),
+        ("8,784 (c) |", "| one adder a stage | 28 | 8784 ", &netlist),
+        ("16,678 [5] |", "| Alkaid, two operands, cut 1 | 35 | 16678 ", &netlist),
+    ] {
+        assert!(readme.contains(shown) && page.contains(row), "{shown}: {row}");
+    }
+}
+
+#[test]
 fn lines_are_narrow() {
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
