@@ -13,8 +13,11 @@ use strassenc::cli;
 use strassenc::emit::Signature;
 use strassenc::project::Project;
 use strassenc::tools::{Finished, Tools};
-use strassenc_runtime::{Model, model_file};
-use strassenc_tests::{large_table_model, packages, path_with, root, tools, wrap};
+use strassenc_runtime::{Format, Model, model_file};
+use strassenc_tests::models::LayerRecipe;
+use strassenc_tests::{
+    Recipe, large_table_model, packages, path_with, random_model, root, tools, wrap,
+};
 
 /// A build beside a folder of a user's own.
 struct Built {
@@ -308,17 +311,35 @@ print(*Platform.sources)
     }
 }
 
-/// For a part that nextpnr places, and for one that Yosys alone maps to.
+/// A small network for a part that nextpnr places: the clock that was asked for is reached, and one
+/// beyond the part is refused.
 #[test]
 fn yosys_and_nextpnr_take_the_core() {
-    let built = Built::new(&["--project", "yosys", "--device", "hx8k", "--clock", "60"]);
-    let (Ok(yosys), Ok(nextpnr)) = (built.tools.yosys(), built.tools.nextpnr("ice40")) else {
-        return eprintln!("skipped: Yosys or nextpnr is not installed");
+    let format = Format { signed: false, bits: 5, frac: 0 };
+    let layer = LayerRecipe {
+        rows: 4,
+        outputs: 3,
+        density: 0.7,
+        coefficient_bits: 8,
+        product_bits: 8,
+        format,
+        excess: 0,
     };
-    built.program("yosys", &yosys.command());
-    built.program("nextpnr-ice40", &nextpnr.command());
-    let (done, told) = built.run(Command::new("sh").arg(built.build.join("digits_yosys.sh")));
-    assert!(done && told.contains("Max frequency") && told.contains("MHz (PASS"), "{told}");
+    let layers = vec![layer];
+    let recipe = Recipe { seed: 1, inputs: 3, two_operands: false, format, layers, dead: 0.0 };
+    for (clock, reached) in [("40", true), ("1000", false)] {
+        let words = ["--project", "yosys", "--device", "hx8k", "--adders-per-stage", "1"];
+        let built = Built::of(&random_model(&recipe), &[&words[..], &["--clock", clock]].concat());
+        let (Ok(yosys), Ok(nextpnr)) = (built.tools.yosys(), built.tools.nextpnr("ice40")) else {
+            return eprintln!("skipped: Yosys or nextpnr is not installed");
+        };
+        built.program("yosys", &yosys.command());
+        built.program("nextpnr-ice40", &nextpnr.command());
+        let script = built.build.join(format!("{}_yosys.sh", built.signature.top));
+        let (done, told) = built.run(Command::new("sh").arg(script));
+        assert_eq!(done, reached, "{told}");
+        assert_eq!(told.contains("MHz (PASS at 40.00 MHz)"), reached, "{told}");
+    }
 }
 
 #[test]

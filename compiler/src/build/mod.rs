@@ -319,8 +319,9 @@ impl Options {
 
     /// The options of the emission.
     pub fn emit(&self) -> emit::Options {
-        let (frames, clock_enable, command) = (self.frames, self.aclken, self.to_string());
-        emit::Options { frames, clock_enable, command }
+        // Project files change nothing in the Verilog.
+        let command = Options { projects: None, ..self.clone() }.to_string();
+        emit::Options { frames: self.frames, clock_enable: self.aclken, command }
     }
 
     /// What is asked of project files.
