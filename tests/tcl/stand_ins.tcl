@@ -1,6 +1,6 @@
-# Runs a script for Vivado, Quartus or Platform Designer with stand-ins for their commands, each with
-# the options that its documentation gives it, and prints every call. A command, an option or a number
-# of words that is not in this list is an error, as is a file that is read and not there.
+# Runs a script for Vivado, Quartus or Platform Designer with stand-ins for their commands, each
+# with the options that its documentation gives it, and prints every call. A command, an option or
+# a number of words that is not in this list is an error, as is a file that is read and not there.
 #
 #   tclsh stand_ins.tcl SCRIPT [ARGUMENT ...]
 
@@ -27,8 +27,10 @@ proc check {name options least most words} {
 
 # A command and what it yields: a word, or a script behind =.
 proc stand_in {name least most options {yields ""}} {
-    set body "set plain \[check $name [list $options] $least $most \$words\]\nputs \[list $name {*}\$words\]\n"
-    if {[string match =* $yields]} { append body [string range $yields 1 end] } else { append body "return [list $yields]" }
+    set body "set plain \[check $name [list $options] $least $most \$words\]\n"
+    append body "puts \[list $name {*}\$words\]\n"
+    set is_script [string match =* $yields]
+    append body [expr {$is_script ? [string range $yields 1 end] : "return [list $yields]"}]
     namespace eval [namespace qualifiers ::$name] {}
     proc ::$name args "set words \$args\n$body"
 }
@@ -97,7 +99,9 @@ proc package args {
 stand_in set_module_property 2 2 {}
 stand_in add_fileset 2 4 {}
 stand_in set_fileset_property 3 3 {}
-stand_in add_fileset_file 4 5 {} {=is_there [file join [file dirname [info script]] [lindex $plain 3]]}
+stand_in add_fileset_file 4 5 {} {=
+    is_there [file join [file dirname [info script]] [lindex $plain 3]]
+}
 stand_in add_interface 3 3 {}
 stand_in set_interface_property 3 3 {}
 stand_in add_interface_port 5 5 {}

@@ -1,5 +1,5 @@
-//! Project files, each taken in by the tool that it is for, or, where that is not free, by stand-ins
-//! for its commands.
+//! Project files, each taken in by the tool that it is for, or, where that is not free, by
+//! stand-ins for its commands.
 
 #![cfg(unix)]
 #![expect(clippy::print_stderr, reason = "a tool that is missing is told")]
