@@ -7,7 +7,9 @@
 //! output norm, full-precision numbers of 32 bits, and a last layer in full precision unless its
 //! budget is below twice its outputs.
 
-use crate::report::{Document, Section, Source, Table};
+use crate::report::{
+    Document, Drawing, Picture, Section, Shaped, Source, Table, network, rails,
+};
 use serde::Serialize;
 use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, Linear, Op, Step};
 use strassenc_runtime::{Extent, Join, Network, Result};
@@ -43,6 +45,10 @@ pub struct Accounting {
 pub struct LayerCost {
     /// The layer's name.
     pub name: String,
+    /// What it is, in a few words.
+    pub kind: String,
+    /// What it reads: 0 is the network's input, i + 1 what layer i yields.
+    pub reads: Vec<usize>,
     /// What enters, e.g. `28×28×1`.
     pub input: String,
     /// The shape of what leaves.
@@ -118,6 +124,8 @@ pub fn accounting(network: &Network, rules: Rules) -> Result<Accounting> {
             let linear = step.linear();
             LayerCost {
                 name: step.name.clone(),
+                kind: step.kind(),
+                reads: step.from.clone(),
                 input: step.input.to_string(),
                 output: step.output.to_string(),
                 r: linear.map(|l| l.r),
@@ -269,6 +277,7 @@ impl Accounting {
         let source = Source::new(self)?;
         let columns = [
             "layer",
+            "kind",
             "input",
             "output",
             "r",
@@ -289,11 +298,21 @@ impl Accounting {
             "{.numbers}",
             "{.bits}",
         ];
-        let layer = ["{.name}", "{.input}", "{.output}", "{.r}", "{.p}", "{.groups}"];
-        let cells = [layer, figures].concat();
+        let layer = ["{.name}", "{.kind}", "{.input}", "{.output}", "{.r}", "{.p}", "{.groups}"];
+        let cells = [&layer[..], &figures].concat();
         let rows = (0..self.layers.len()).map(|i| source.row(&format!("layers.{i}"), &cells));
         let mut rows = rows.collect::<Result<Vec<_>>>()?;
-        rows.push(source.row("total", &[["total", "", "", "", "", ""], figures].concat())?);
+        rows.push(source.row("total", &[&["total", "", "", "", "", "", ""][..], &figures].concat())?);
+        let most = self.layers.iter().map(|layer| layer.cost.multiplications).max();
+        let most = most.unwrap_or(0).max(1) as f64;
+        let shares = self.layers.iter().map(|layer| layer.cost.multiplications as f64 / most);
+        let reads: Vec<_> = self.layers.iter().map(|layer| layer.reads.clone()).collect();
+        let table = Table::new(&columns, rows, true)
+            .with_bars("multiplications", shares)
+            .with_rails(rails(&reads));
+        let picture = self.picture()?;
+        let (svg, open) = (picture.svg()?, picture.is_small());
+        let drawings = vec![Drawing { title: "The network", svg, narrow: None, open }];
         let rules = match self.rules {
             Rules::Ours => {
                 "Counted before any training: every entry of a ternary matrix is an addition, a \
@@ -317,11 +336,26 @@ impl Accounting {
                 .iter()
                 .map(|sentence| source.text(sentence))
                 .collect::<Result<_>>()?,
-            sections: vec![Section {
-                title: "Layers",
-                table: Table::new(&columns, rows, true),
-                notes: vec![],
-            }],
+            sections: vec![
+                Section { title: "Layers", table, ..Section::default() },
+                Section { title: "The network", drawings, of_page: true, ..Section::default() },
+            ],
+            ..Document::default()
         })
+    }
+
+    /// The network as a picture.
+    ///
+    /// # Errors
+    /// Only by a bug of ours.
+    pub fn picture(&self) -> Result<Picture> {
+        let shaped = Shaped {
+            name: &self.network,
+            input: "{layers.0.input}",
+            output: "{.output}",
+            reads: self.layers.iter().map(|layer| layer.reads.clone()).collect(),
+            multiplies: self.layers.iter().map(|l| l.cost.dense_multiplications > 0).collect(),
+        };
+        network(&shaped, &Source::new(self)?)
     }
 }

@@ -5,7 +5,9 @@ mod core;
 mod memory;
 
 pub use cells::Cells;
-pub use core::{EngineFigures, FifoFigures, PrimitiveFigures, StreamFigures};
+pub use core::{
+    CoreFigures, EngineFigures, FifoFigures, PipelineFigures, PrimitiveFigures, StreamFigures,
+};
 pub use memory::{Memory, MemoryKind, Taken};
 
 use crate::adder_graph::{self, Matrix, Node, Operands, naive_adders};
@@ -29,7 +31,7 @@ pub struct Figures {
     /// Sums over all layers.
     pub total: Totals,
     /// What stands around the layers.
-    pub streams: StreamFigures,
+    pub streams: CoreFigures,
 }
 
 /// The figures of one layer.
@@ -38,6 +40,21 @@ pub struct Figures {
 pub struct LayerFigures {
     /// The layer's name.
     pub name: String,
+    /// What it is, in a few words.
+    #[serde(default)]
+    pub kind: String,
+    /// What it reads: 0 is the network's input, i + 1 what layer i yields.
+    #[serde(default)]
+    pub reads: Vec<usize>,
+    /// The shape of what enters, as the layer sees it.
+    #[serde(default)]
+    pub input_shape: String,
+    /// The shape of what leaves.
+    #[serde(default)]
+    pub output_shape: String,
+    /// The format of what leaves.
+    #[serde(default)]
+    pub output_format: String,
     /// Inputs of the model's layer, dead ones included.
     pub inputs: usize,
     /// Outputs of the model's layer, dead ones included.

@@ -9,7 +9,7 @@ pub(crate) use validate::gate_format;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::shape::{Extent, Join, Shape};
+use crate::shape::{Extent, Join, Shape, moving, pooling};
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView1};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -435,6 +435,27 @@ impl Layer {
                     "images"
                 }
             }
+        }
+    }
+
+    /// What it is, in a few words: `dense`, `conv 3×3 / 2`, `max pool 2×2`, `sum`.
+    pub fn kind(&self) -> String {
+        match self {
+            Layer::Dense(_) => "dense".into(),
+            Layer::Bilinear(_) => "product".into(),
+            Layer::Conv2d(conv) => {
+                let word = if conv.depthwise() { "depthwise conv" } else { "conv" };
+                moving(word, conv.kernel().unwrap_or(conv.window()), conv.stride)
+            }
+            Layer::Pool(Pool { kind: PoolKind::Max, size, stride, .. }) => {
+                pooling("max pool", *size, *stride)
+            }
+            Layer::Pool(Pool { size, stride, .. }) => pooling("average pool", *size, *stride),
+            Layer::Branches(branches) => branches.join.kind().into(),
+            Layer::Embedding(_) => "embedding".into(),
+            Layer::CharCnn(_) => "char-CNN".into(),
+            Layer::Highway(_) => "highway".into(),
+            Layer::Lstm(_) => "LSTM".into(),
         }
     }
 

@@ -64,6 +64,14 @@ pub enum Join {
 }
 
 impl Join {
+    /// What it is, in a word.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Join::Add => "sum",
+            Join::Concat => "concat",
+        }
+    }
+
     /// The shape of two values joined; `None` where they do not fit each other.
     pub fn shape(self, a: Shape, b: Shape) -> Option<Shape> {
         let channels = match self {
@@ -124,6 +132,21 @@ impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}×{}", self.h, self.w)
     }
+}
+
+/// What moves over an image, in a few words: `conv 3×3`, with ` / 2` where it takes steps of two
+/// pixels.
+pub(crate) fn moving(word: &str, size: Extent, stride: Extent) -> String {
+    match stride {
+        Extent::ONE => format!("{word} {size}"),
+        Extent { h, w } if h == w => format!("{word} {size} / {h}"),
+        stride => format!("{word} {size} / {stride}"),
+    }
+}
+
+/// A pooling likewise: what is to be told of it is a stride that is not its size.
+pub(crate) fn pooling(word: &str, size: Extent, stride: Extent) -> String {
+    moving(word, size, if stride == size { Extent::ONE } else { stride })
 }
 
 /// An [`Extent`] as it is written: a number, or `[h, w]`.

@@ -20,7 +20,7 @@ mod streams;
 mod ternary;
 
 pub use checkpoint::Tensors;
-pub use curves::compare;
+pub use curves::{compare, svg as curves_of};
 pub use exact::fake_quantised;
 pub use image::{Given, ImageCheckpoint, ImageLearner, given};
 pub use loss::Score;

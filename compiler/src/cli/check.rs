@@ -58,6 +58,8 @@ pub struct Args {
 struct Report<'a> {
     subject: &'a Path,
     model_sha256: &'a str,
+    /// That of the build's record, by which a report knows whether it is about the same build.
+    build_sha256: &'a str,
     passed: usize,
     failed: usize,
     skipped: usize,
@@ -108,8 +110,10 @@ pub fn run(args: Args) -> Result<()> {
     let skipped = rungs.len() - passed - failed;
     if args.json {
         let model_sha256 = &build.record.model_sha256;
+        let build_sha256 = &build.record.sha256;
+        let (subject, rungs) = (&args.subject, &rungs[..]);
         let report =
-            Report { subject: &args.subject, model_sha256, passed, failed, skipped, rungs: &rungs };
+            Report { subject, model_sha256, build_sha256, passed, failed, skipped, rungs };
         output::json(&report)?;
     } else {
         let adders = thousands(build.record.figures.total.adders);

@@ -2,6 +2,7 @@
 
 use super::choices::Choices;
 use super::{Overwrite, home, output};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use strassenc::accounting::{Rules, accounting};
@@ -9,7 +10,7 @@ use strassenc::build::Build;
 use strassenc::device::{DEVICES, Device};
 use strassenc::engine::CLOCK;
 use strassenc::kernel;
-use strassenc::report::{Document, KernelReport, Report};
+use strassenc::report::{self, Checked, Document, KernelReport, Picture, Report, Simulated};
 use strassenc::synth;
 use strassenc_runtime::{Error, Result, files, network};
 
@@ -24,6 +25,10 @@ use strassenc_runtime::{Error, Result, files, network};
 /// flip-flops, carries and DSP blocks stand beside the estimate, in total and by layer. With --pnr
 /// nextpnr places and routes it on a part: the clock it reaches, and the slowest path in the names
 /// of the Verilog. Both results are cached on the content of the Verilog.
+///
+/// The page holds everything: it has neither scripts nor anything from elsewhere, follows the
+/// reader's light or dark, and can be printed. With --run it shows how the network was trained, and
+/// with --simulated and --checked what those commands found.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc report build/digits
@@ -32,6 +37,9 @@ use strassenc_runtime::{Error, Result, files, network};
   strassenc report build/digits --synth xc7                minutes for a large core
   strassenc report build/digits --pnr ecp5-85k             more minutes
   strassenc report build/digits --html report.html --json
+  strassenc report build/digits --html report.html --run runs/digits
+  strassenc report build/digits --graph core.svg           the core as a picture
+  strassenc report resnet20 --svg resnet20.svg             the network as a picture
   strassenc report kernel --synth xc7                      a kernel of `strassenc matrix -o`
   strassenc report net.toml                                a description, or the name of a ready one
   strassenc report resnet20 --ratio 2 --p 2                with other budgets
@@ -59,6 +67,21 @@ pub struct Args {
     /// Write the report as one HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write a picture of the network: its layers, shapes and multiplications
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Write a picture of the core: its layers, FIFOs and streams, with their widths and rates
+    #[arg(long, value_name = "FILE")]
+    graph: Option<PathBuf>,
+    /// The run that the build's model came from, for the curves of its training
+    #[arg(long, value_name = "RUN")]
+    run: Option<PathBuf>,
+    /// What `strassenc simulate BUILD --json` printed
+    #[arg(long, value_name = "FILE")]
+    simulated: Option<PathBuf>,
+    /// What `strassenc check BUILD --json` printed
+    #[arg(long, value_name = "FILE")]
+    checked: Option<PathBuf>,
     #[command(flatten)]
     overwrite: Overwrite,
     /// Print JSON
@@ -67,6 +90,9 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
+    for path in [&args.html, &args.svg, &args.graph].into_iter().flatten() {
+        args.overwrite.check(path)?;
+    }
     let what = Path::new(&args.what);
     let ready = network::ready().iter().any(|(name, _)| *name == args.what);
     // A word that is nothing yet is rather a slip of a name than a folder.
@@ -84,9 +110,6 @@ pub fn run(args: Args) -> Result<()> {
         )
         .help("give a .toml file or the name of a ready description"));
     }
-    if let Some(path) = &args.html {
-        args.overwrite.check(path)?;
-    }
     if kernel::is_kernel(what) {
         return of_kernel(&args, what);
     }
@@ -101,7 +124,16 @@ pub fn run(args: Args) -> Result<()> {
                 .help("give devices of one family, or one report for each"));
         }
     }
-    let mut report = Report::new(&build.record, &build.signature, device);
+    let read = |path: &Path| report::epochs(path, &build.record);
+    let epochs = args.run.as_deref().map(read).transpose()?.unwrap_or_default();
+    let mut report = Report::new(&build.record, &build.signature, device)
+        .with_provenance(&build.model.provenance, epochs);
+    if let Some(path) = &args.simulated {
+        report = report.with_simulation(Simulated::read(path, &build.record)?);
+    }
+    if let Some(path) = &args.checked {
+        report.checked = Some(Checked::read(path, &build.record)?);
+    }
     let (folder, signature) = (&build.folder, &build.signature);
     if let Some(device) = args.synth {
         let synthesis = synth::synthesise(folder, signature, device, &home::tools()?)?;
@@ -111,10 +143,49 @@ pub fn run(args: Args) -> Result<()> {
         let mhz = report.clock_mhz;
         report.placement = Some(synth::place(folder, signature, device, mhz, &home::tools()?)?);
     }
-    show(&args, &report, &report.document()?)
+    let none = || {
+        let cause = format_args!("was written before streams were recorded");
+        Err(Error::input(what.display(), cause).help("build it again"))
+    };
+    let pictures: [(_, fn(&Report) -> Result<Option<Picture>>); 2] =
+        [(&args.svg, Report::picture), (&args.graph, Report::core)];
+    for (path, picture) in pictures {
+        if let Some(path) = path {
+            let Some(picture) = picture(&report)? else { return none() };
+            files::write(path, picture.file()?.as_bytes())?;
+        }
+    }
+    let mut document = report.document()?;
+    document.folder = args.html.as_ref().and_then(|page| seen_from(page, &build.folder));
+    show(&args, &report, &document)
+}
+
+/// What an address has to spell in another way.
+const OF_PATHS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Where a folder is, seen from a page.
+fn seen_from(page: &Path, folder: &Path) -> Option<String> {
+    let page = std::path::absolute(page).ok()?;
+    let page = page.parent()?.canonicalize().ok()?;
+    let folder = folder.canonicalize().ok()?;
+    let same = page.components().zip(folder.components()).take_while(|(a, b)| a == b).count();
+    let up = page.components().skip(same).map(|_| "..".into());
+    let down = folder.components().skip(same);
+    let down = down.map(|part| part.as_os_str().to_string_lossy().into_owned());
+    let down = down.map(|part| utf8_percent_encode(&part, OF_PATHS).to_string());
+    Some(up.chain(down).collect::<Vec<_>>().join("/"))
 }
 
 fn of_kernel(args: &Args, folder: &Path) -> Result<()> {
+    if let Some(option) = args.of_builds() {
+        let cause = format_args!("is about builds, and {} is a kernel", folder.display());
+        return Err(Error::input(option, cause).help("leave it out"));
+    }
+    if args.svg.is_some() {
+        let cause = format_args!("is about networks, and {} is a kernel", folder.display());
+        return Err(Error::input("--svg", cause).help("leave it out"));
+    }
     if args.device.is_some() {
         let cause = format_args!("is about builds, and {} is a kernel", folder.display());
         return Err(Error::input("--device", cause).help("`strassenc matrix` takes it"));
@@ -139,20 +210,34 @@ fn show(args: &Args, report: &impl Serialize, document: &Document) -> Result<()>
         output::json(report)?;
     } else {
         output::painted(document.painted(output::width()))?;
-        if let Some(path) = &args.html {
+        for path in [&args.html, &args.svg, &args.graph].into_iter().flatten() {
             output::line(path.display())?;
         }
     }
     Ok(())
 }
 
+impl Args {
+    /// An option that was given and that only a build of a network answers.
+    fn of_builds(&self) -> Option<&'static str> {
+        let builds = [
+            (self.graph.is_some(), "--graph"),
+            (self.run.is_some(), "--run"),
+            (self.simulated.is_some(), "--simulated"),
+            (self.checked.is_some(), "--checked"),
+        ];
+        builds.into_iter().find(|(given, _)| *given).map(|(_, option)| option)
+    }
+}
+
 fn describe(args: &Args) -> Result<()> {
-    let builds = [
+    let hardware = [
         (args.device.is_some(), "--device"),
         (args.synth.is_some(), "--synth"),
         (args.pnr.is_some(), "--pnr"),
     ];
-    if let Some((_, option)) = builds.into_iter().find(|(given, _)| *given) {
+    let hardware = hardware.into_iter().find(|(given, _)| *given).map(|(_, option)| option);
+    if let Some(option) = hardware.or(args.of_builds()) {
         return Err(Error::input(
             option,
             format_args!("is about builds, and {} is a network description", args.what),
@@ -162,5 +247,8 @@ fn describe(args: &Args) -> Result<()> {
     let mut network = network::find(&args.what)?;
     args.choices.apply(&mut network)?;
     let accounting = accounting(&network, args.accounting.unwrap_or_default())?;
+    if let Some(path) = &args.svg {
+        files::write(path, accounting.picture()?.file()?.as_bytes())?;
+    }
     show(args, &accounting, &accounting.document()?)
 }

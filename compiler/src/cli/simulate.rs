@@ -97,6 +97,8 @@ const WAVE: usize = 4;
 #[derive(Serialize)]
 struct Report<'a> {
     build: &'a Path,
+    /// That of the build's record, by which a report knows whether it is about the same build.
+    build_sha256: &'a str,
     /// Name of the data set, or `random`.
     data: &'a str,
     samples: usize,
@@ -179,6 +181,7 @@ pub fn run(args: Args) -> Result<()> {
     let (run, mismatch) = (&compared.run, compared.wrong.as_ref().map(|(mismatch, _)| *mismatch));
     let report = Report {
         build: &build.folder,
+        build_sha256: &build.record.sha256,
         data: &vectors.name,
         samples: vectors.inputs.len(),
         mismatches: mismatch.map_or(0, |m| m.samples),

@@ -10,13 +10,14 @@ use crate::emit::rom_of;
 use crate::engine::{self, Choice, Cost};
 use crate::folded::{Array, Folded};
 use crate::ir::words::Words;
-use crate::ir::{Kernel, Kind, Layer};
-use crate::stream::primitive::{Ends, Part, Size};
-use crate::stream::{Node, Primitive};
+use crate::ir::{Edge, Kernel, Kind, Layer};
+use crate::schedule::{self, Limit};
+use crate::stream::primitive::{Ends, Part, Segment, Size};
+use crate::stream::{self, Graph, Node, Primitive, Stream, StreamId};
 use serde::{Deserialize, Serialize};
 use std::ops::Add;
 use strassenc_runtime::model::Layer as ModelLayer;
-use strassenc_runtime::{Extent, Result};
+use strassenc_runtime::{Extent, Result, Shape};
 
 /// The engine of a layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ pub struct EngineFigures {
 /// What stands around the layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StreamFigures {
+pub struct CoreFigures {
     /// Clock in MHz that seconds are counted by.
     pub clock_mhz: f64,
     /// Clocks between frames at full rate.
@@ -49,6 +50,45 @@ pub struct StreamFigures {
     /// All primitives, with what their cells are estimated by.
     #[serde(default)]
     pub primitives: Vec<PrimitiveFigures>,
+    /// The streams between them: the first is the core's input, the last one its output.
+    #[serde(default)]
+    pub streams: Vec<StreamFigures>,
+    /// The pipelines.
+    #[serde(default)]
+    pub pipelines: Vec<PipelineFigures>,
+}
+
+/// A stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamFigures {
+    /// The primitive that it leaves; none of the core's input.
+    pub from: Option<usize>,
+    /// The primitive that it enters; none of the core's output.
+    pub to: Option<usize>,
+    /// Elements of a word.
+    pub lanes: usize,
+    /// Bits of an element.
+    pub bits: u32,
+    /// Words of a frame.
+    pub words: usize,
+}
+
+/// A free-running pipeline over the kernels of one layer or more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineFigures {
+    /// Its first layer, counted from 0.
+    pub first: usize,
+    /// Its last layer.
+    pub last: usize,
+    /// The most that the longest path of a stage may take: additions, or picoseconds where
+    /// `device` is given.
+    pub limit: u32,
+    /// The device by whose delays it is scheduled.
+    pub device: Option<String>,
+    /// What the longest path of each stage takes.
+    pub stages: Vec<u32>,
 }
 
 /// A primitive.
@@ -138,18 +178,57 @@ impl Figures {
                 bits,
             }
         };
-        let streams = StreamFigures {
+        let streams = CoreFigures {
             clock_mhz: clock,
             interval,
             frames_per_second: clock * 1e6 / interval as f64,
             bottleneck: slowest.map(|layer| layer.name.clone()).unwrap_or_default(),
             fifos: compiled.depths.iter().map(fifo).collect(),
             primitives: graph.nodes.iter().map(primitive).collect::<Result<_>>()?,
+            streams: streams(graph),
+            pipelines: pipelines(compiled)?,
         };
         let mut total = Totals::of(&layers);
         total.latency = graph.segments().map(|(_, segment)| segment.stages).sum();
         Ok(Figures { total, layers, streams }.of(Family::Xc7))
     }
+}
+
+/// The streams, with the primitives at their ends.
+fn streams(graph: &Graph) -> Vec<StreamFigures> {
+    let end = |of: fn(&Node) -> &[StreamId], id: usize| {
+        graph.nodes.iter().position(|node| of(node).iter().any(|stream| stream.index() == id))
+    };
+    let stream = |(id, stream): (usize, &Stream)| StreamFigures {
+        from: end(|node| &node.outputs, id),
+        to: end(|node| &node.inputs, id),
+        lanes: stream.lanes,
+        bits: stream.format.bits,
+        words: stream.words,
+    };
+    graph.streams.iter().enumerate().map(stream).collect()
+}
+
+/// The pipelines, with the longest path of each of their stages.
+fn pipelines(compiled: &Compiled) -> Result<Vec<PipelineFigures>> {
+    let (limit, device) = match compiled.schedule.limit {
+        Limit::Adders(most) => (most, None),
+        Limit::Clock { device, period_ps } => (period_ps, Some(device.name.to_string())),
+    };
+    let pipeline = |(_, segment): (usize, &Segment)| {
+        let layers: Vec<_> = compiled.layers[segment.layers.clone()]
+            .iter()
+            .filter_map(|layer| match layer {
+                LayerEngine::Unrolled(layer) => Some((&layer.circuit, &layer.pipeline)),
+                _ => None,
+            })
+            .collect();
+        let (first, last) = (*segment.layers.start(), *segment.layers.end());
+        let source = stream::source(&compiled.dataflow, first);
+        let stages = schedule::verify_segment(&layers, source, &compiled.schedule)?;
+        Ok(PipelineFigures { first, last, limit, device: device.clone(), stages })
+    };
+    compiled.graph.segments().map(pipeline).collect()
 }
 
 impl PrimitiveFigures {
@@ -219,8 +298,14 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
         Kind::Concat { .. } => to.elements_of_model(),
         _ => from.elements_of_model(),
     };
+    let whole = |edge: &Edge| Shape { channels: edge.whole, ..edge.shape };
     let mut figures = LayerFigures {
         name: ir.name.clone(),
+        kind: compiled.model_layer(&ir.name).map(ModelLayer::kind).unwrap_or_default(),
+        reads: ir.reads.iter().map(|edge| edge.index()).collect(),
+        input_shape: whole(from).to_string(),
+        output_shape: whole(to).to_string(),
+        output_format: to.format.to_string(),
         inputs,
         outputs: to.elements_of_model(),
         budget: 0,

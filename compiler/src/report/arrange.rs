@@ -1,10 +1,10 @@
 //! A build's report as people read it: which figures stand where, in which words.
 
-use super::document::{Cell, Document, Section, Source, Table};
-use super::{Beats, KernelReport, Report, SharedMatrix};
+use super::document::{Cell, Document, Drawing, Section, Source, Table};
+use super::{Beats, Fits, KernelReport, Proved, Report, SharedMatrix, Total, charts, rails};
 use crate::device::DEVICES;
 use crate::synth::Placement;
-use strassenc_runtime::Result;
+use strassenc_runtime::{Result, train};
 
 /// What must be there for a column to be shown.
 enum Of {
@@ -19,16 +19,27 @@ enum Of {
     Memories,
 }
 
-/// The columns of the table of layers: each has a title, a cell in the row of a layer, and one in
-/// that of the total.
-const COLUMNS: [(Of, &str, &str, &str); 19] = [
+/// A column of a table of layers: a title, a cell in the row of a layer, and one in that of the
+/// total.
+type Column = (Of, &'static str, &'static str, &'static str);
+
+/// What the layers are, and how they work.
+const LAYERS: [Column; 10] = [
     (Of::Any, "layer", "{.name}", "total"),
-    (Of::Any, "shape", "{.inputs}→{.outputs}", ""),
+    (Of::Any, "kind", "{.kind}", ""),
+    (Of::Any, "shape", "{.input_shape}→{.output_shape}", ""),
     (Of::Windows, "windows", "{.windows}", ""),
     (Of::Any, "r", "{.budget}", "{.budget}"),
     (Of::Any, "multiplications", "{.multiplications}", "{.multiplications}"),
     (Of::Any, "engine", "{.engine_name}", ""),
     (Of::Clocks, "clocks", "{.engine.clocks}", "{ii}"),
+    (Of::Clocks, "busy", "{.busy:%0}", ""),
+    (Of::Any, "LUT", "{.luts}", "{.luts}"),
+];
+
+/// What they are made of.
+const PARTS: [Column; 14] = [
+    (Of::Any, "layer", "{.name}", "total"),
     (Of::Any, "multipliers", "{.multipliers}", "{.multipliers}"),
     (Of::Any, "DSP", "{.dsp_blocks}", "{.dsp_blocks}"),
     (Of::Any, "product bits", "{.widest_product}", ""),
@@ -40,6 +51,7 @@ const COLUMNS: [(Of, &str, &str, &str); 19] = [
     (Of::Pipelines, "register bits", "{.register_bits}", "{.register_bits}"),
     (Of::Memories, "ROM bits", "{.engine.rom_bits}", "{.rom_bits}"),
     (Of::Any, "LUT", "{.luts}", "{.luts}"),
+    (Of::Any, "flip-flops", "{.flip_flops}", "{.flip_flops}"),
     (Of::Memories, "BRAM", "{.brams:.1}", "{.brams:.1}"),
 ];
 
@@ -51,17 +63,30 @@ impl Report {
     pub fn document(&self) -> Result<Document> {
         let source = Source::new(self)?;
         let sections = [
+            Some(self.budget(&source)?),
             Some(self.layers(&source)?),
-            self.adders(&source)?,
-            self.fifos(&source)?,
+            self.accuracy(&source)?,
             self.part(&source)?,
+            Some(self.parts(&source)?),
+            self.adders(&source)?,
+            self.pipelines(&source)?,
+            self.fifos(&source)?,
+            self.streams(&source)?,
             self.synthesised(&source)?,
             self.mapped_layers(&source)?,
             placed(&self.placement, true, &source)?,
             critical_path(&self.placement, &source)?,
+            self.simulated(&source)?,
+            self.checked(&source)?,
+            Some(self.proved(&source)?),
+            Some(self.files(&source)?),
         ];
+        let all = |templates: Vec<String>| {
+            templates.iter().map(|template| source.text(template)).collect::<Result<Vec<_>>>()
+        };
         Ok(Document {
             title: source.text("{model}")?,
+            lead: source.text(&self.lead())?,
             provenance: vec![
                 source.text("model {model_sha256}")?,
                 source.text("{tool}: verilog {options}")?,
@@ -70,13 +95,62 @@ impl Report {
                      their matrices.",
                 )?,
             ],
-            headlines: self
-                .headlines()
-                .iter()
-                .map(|sentence| source.text(sentence))
-                .collect::<Result<_>>()?,
+            headlines: all(self.headlines())?,
+            warnings: all(self.warnings())?,
             sections: sections.into_iter().flatten().collect(),
+            folder: None,
         })
+    }
+
+    /// What the network is, as a template.
+    fn lead(&self) -> String {
+        let layers = plural(self.network.layers, "layer", "layers");
+        let mut lead = format!(
+            "{{network.layers}} {layers} from {{network.input}} ({{network.input_format}}) to \
+             {{network.output}} ({{network.output_format}})"
+        );
+        if self.network.data.is_some() {
+            lead += ", trained on {network.data}";
+            if self.network.seed.is_some() {
+                lead += " with seed {network.seed}";
+            }
+        }
+        lead + "."
+    }
+
+    /// Templates of what the reader should not miss.
+    fn warnings(&self) -> Vec<String> {
+        let mut all = vec![];
+        for (i, _) in self.part.iter().flatten().enumerate().filter(|(_, s)| s.fits == Fits::No) {
+            all.push(format!(
+                "The core takes {{part.{i}.taken}} {{part.{i}.resource}}, and {{device.name}} has \
+                 {{part.{i}.available}}."
+            ));
+        }
+        if self.placement.as_ref().is_some_and(|p| p.reached_mhz < p.asked_mhz) {
+            all.push(
+                "Placed and routed the core reaches {placement.reached_mhz:.1} MHz, not the \
+                 {placement.asked_mhz:.1} MHz that were asked for."
+                    .into(),
+            );
+        }
+        if self.simulated.as_ref().is_some_and(|simulated| simulated.mismatches > 0) {
+            all.push(
+                "{simulated.mismatches} of {simulated.samples} simulated samples come out wrong."
+                    .into(),
+            );
+        }
+        if self.checked.as_ref().is_some_and(|checked| checked.failed > 0) {
+            all.push("{checked.failed} rungs of the check do not hold.".into());
+        }
+        if self.options.contains("--time-limit") {
+            all.push(
+                "The search for common sums ended by the clock: on another machine it may end in \
+                 another core."
+                    .into(),
+            );
+        }
+        all
     }
 
     /// Templates of sentences.
@@ -141,8 +215,34 @@ impl Report {
         all
     }
 
-    /// One row a layer and one in total.
-    fn layers(&self, source: &Source) -> Result<Section> {
+    /// How far below the dense network it stays.
+    fn budget(&self, source: &Source) -> Result<Section> {
+        let Total { multiplications, dense_multiplications, .. } = self.total;
+        let is_bilinear = self.layers.iter().any(|layer| layer.figures.schoolbook.is_some());
+        let dense = if is_bilinear { "schoolbook method" } else { "dense network" };
+        let rows = [[dense, "{.dense_multiplications}"], ["this network", "{.multiplications}"]];
+        let rows = rows.iter().map(|cells| source.row("total", cells)).collect::<Result<_>>()?;
+        let most = dense_multiplications.max(multiplications).max(1) as f64;
+        let table = Table::new(&["", "multiplications of an inference"], rows, false);
+        let shares = [dense_multiplications, multiplications].map(|n| n as f64 / most);
+        let notes = [
+            "{total.reduction:%2} fewer.",
+            "{total.per_window} of the {total.budget} multiplications that the budget r allows a \
+             window of each layer are used; rows that nobody needs are left out.",
+        ];
+        let gated = self.total.per_window > self.total.budget;
+        let notes = notes.iter().take(if gated || is_bilinear { 1 } else { 2 });
+        Ok(Section {
+            title: "Budget",
+            table: table.with_bars("multiplications of an inference", shares),
+            notes: notes.map(|note| source.text(note)).collect::<Result<_>>()?,
+            of_page: true,
+            ..Section::default()
+        })
+    }
+
+    /// A table with one row a layer and one in total.
+    fn of_layers(&self, columns: &[Column], source: &Source) -> Result<Table> {
         let is_shown = |of: &Of| match of {
             Of::Any => true,
             Of::Windows => self.has_windows(),
@@ -150,13 +250,27 @@ impl Report {
             Of::Pipelines => self.layers.iter().any(|layer| layer.figures.latency > 0),
             Of::Memories => self.has_memories(),
         };
-        let columns: Vec<_> = COLUMNS.iter().filter(|(of, ..)| is_shown(of)).collect();
+        let columns: Vec<_> = columns.iter().filter(|(of, ..)| is_shown(of)).collect();
         let titles: Vec<_> = columns.iter().map(|(_, title, ..)| *title).collect();
         let cells: Vec<_> = columns.iter().map(|(_, _, cell, _)| *cell).collect();
         let totals: Vec<_> = columns.iter().map(|(.., total)| *total).collect();
         let rows = (0..self.layers.len()).map(|i| source.row(&format!("layers.{i}"), &cells));
         let mut rows = rows.collect::<Result<Vec<_>>>()?;
         rows.push(source.row("total", &totals)?);
+        Ok(Table::new(&titles, rows, true))
+    }
+
+    /// The layers as rails, with how busy they are and how large.
+    fn layers(&self, source: &Source) -> Result<Section> {
+        let mut table = self.of_layers(&LAYERS, source)?;
+        let reads: Vec<_> = self.layers.iter().map(|layer| layer.figures.reads.clone()).collect();
+        if reads.iter().all(|reads| !reads.is_empty()) {
+            table = table.with_rails(rails(&reads));
+        }
+        let largest = self.layers.iter().map(|layer| layer.figures.luts).max().unwrap_or(0).max(1);
+        let luts = self.layers.iter().map(|layer| layer.figures.luts as f64 / largest as f64);
+        let table = table.with_bars("LUT", luts);
+        let table = table.with_bars("busy", self.layers.iter().map(|layer| layer.busy));
         let mut notes = vec![];
         if self.bottleneck.clocks > 1 {
             notes.push(
@@ -176,7 +290,152 @@ impl Report {
                 ),
             )?);
         }
-        Ok(Section { title: "Layers", table: Table::new(&titles, rows, true), notes })
+        Ok(Section { title: "Layers", table, notes, ..Section::default() })
+    }
+
+    /// What the layers are made of.
+    fn parts(&self, source: &Source) -> Result<Section> {
+        let table = self.of_layers(&PARTS, source)?;
+        Ok(Section { title: "What the layers are made of", table, ..Section::default() })
+    }
+
+    /// How well the network does, step by step.
+    fn accuracy(&self, source: &Source) -> Result<Option<Section>> {
+        if self.accuracy.is_empty() {
+            return Ok(None);
+        }
+        let cells = ["{.of}", "{.on}", "{.accuracy:%2}", "{.bits:.3}"];
+        let rows = (0..self.accuracy.len()).map(|i| source.row(&format!("accuracy.{i}"), &cells));
+        let columns = ["", "measured on", "accuracy", "bits a symbol"];
+        let table = Table::new(&columns, rows.collect::<Result<_>>()?, false);
+        let mut drawings = vec![];
+        if !self.training.is_empty() {
+            let curves = |width| train::curves_of(&self.training, width);
+            let (svg, narrow) = (curves(charts::WIDE)?, Some(curves(charts::NARROW)?));
+            drawings.push(Drawing { title: "Training, epoch by epoch", svg, narrow, open: true });
+        }
+        Ok(Some(Section { title: "Accuracy", table, drawings, ..Section::default() }))
+    }
+
+    /// What the paths of pipelines leave of the clock.
+    fn pipelines(&self, source: &Source) -> Result<Option<Section>> {
+        if self.pipelines.is_empty() {
+            return Ok(None);
+        }
+        let timed = self.pipelines.iter().any(|pipeline| pipeline.device.is_some());
+        let columns = ["pipeline", "stages", "longest path", "limit", "slack"];
+        let cells = if timed {
+            ["{.name}", "{.stages}", "{.longest:.2} ns", "{.limit:.2} ns", "{.slack:.2} ns"]
+        } else {
+            ["{.name}", "{.stages}", "{.longest} adders", "{.limit} adders", "{.slack} adders"]
+        };
+        let rows = (0..self.pipelines.len()).map(|i| source.row(&format!("pipelines.{i}"), &cells));
+        let table = Table::new(&columns, rows.collect::<Result<_>>()?, false);
+        let note = if timed {
+            "By the delays of {pipelines.0.device}, at {clock_mhz:.1} MHz; routing is estimated."
+        } else {
+            "No clock was asked for: what lies between two registers is counted in additions, and \
+             rates are those of {clock_mhz:.1} MHz. `--device` and `--clock` ask for one."
+        };
+        let mut drawings = vec![];
+        if timed {
+            let stages = |width| charts::stages(&self.pipelines, width);
+            let (svg, narrow) = (stages(charts::WIDE)?, Some(stages(charts::NARROW)?));
+            let title = "The longest path of every stage";
+            drawings.push(Drawing { title, svg, narrow, open: true });
+        }
+        Ok(Some(Section {
+            title: "Pipelines",
+            table,
+            notes: vec![source.text(note)?],
+            drawings,
+            of_page: !timed,
+            ..Section::default()
+        }))
+    }
+
+    /// What goes from where to where, how wide and how often.
+    fn streams(&self, source: &Source) -> Result<Option<Section>> {
+        let Some(core) = self.core()? else { return Ok(None) };
+        let columns = ["from", "to", "elements", "bits", "words", "clocks", "Mbit/s"];
+        let cells = [
+            "{.from}",
+            "{.to}",
+            "{.lanes}",
+            "{.bits}",
+            "{.words}",
+            "{.busy:%0}",
+            "{.mbit_per_second:.0}",
+        ];
+        let rows = (0..self.streams.len()).map(|i| source.row(&format!("streams.{i}"), &cells));
+        let table = Table::new(&columns, rows.collect::<Result<_>>()?, false);
+        let table = table.with_bars("clocks", self.streams.iter().map(|stream| stream.busy));
+        let open = core.is_small();
+        let drawings = vec![Drawing { title: "The core", svg: core.svg()?, narrow: None, open }];
+        let notes = vec![source.text("Words of an inference, and the clocks that move one.")?];
+        let section = Section { title: "Streams", table, notes, drawings, ..Section::default() };
+        Ok(Some(Section { of_page: true, ..section }))
+    }
+
+    /// What a simulation found.
+    fn simulated(&self, source: &Source) -> Result<Option<Section>> {
+        let Some(simulated) = &self.simulated else { return Ok(None) };
+        let mut rows = vec![["latency", "{.latency.measured}", "{.latency.promised}"]];
+        if simulated.ii.is_some() {
+            rows.push(["clocks between inferences", "{.ii.measured}", "{.ii.promised}"]);
+        }
+        let rows = rows.iter().map(|cells| source.row("simulated", cells));
+        let table =
+            Table::new(&["", "measured", "promised"], rows.collect::<Result<_>>()?, false);
+        let notes = [
+            "{simulated.samples} samples of {simulated.data} in {simulated.clocks} clocks, \
+             {simulated.mismatches} of them wrong, bit for bit against the integer reference.",
+            "By Verilator {simulated.simulator.verilator}.",
+        ];
+        let notes = notes.iter().map(|note| source.text(note)).collect::<Result<_>>()?;
+        Ok(Some(Section { title: "Simulated", table, notes, ..Section::default() }))
+    }
+
+    /// What a check found.
+    fn checked(&self, source: &Source) -> Result<Option<Section>> {
+        let Some(checked) = &self.checked else { return Ok(None) };
+        let cells =
+            ["{.name}", "{.outcome.outcome}", "{.outcome.counts}{.outcome.why}{.outcome.error}"];
+        let rows = (0..checked.rungs.len())
+            .map(|i| source.row(&format!("checked.rungs.{i}"), &cells))
+            .collect::<Result<_>>()?;
+        let table = Table::new(&["what holds", "", "of what"], rows, false);
+        let note = "{checked.passed} hold, {checked.failed} do not, {checked.skipped} could not \
+                    be tried.";
+        let notes = vec![source.text(note)?];
+        Ok(Some(Section { title: "Checked", table, notes, ..Section::default() }))
+    }
+
+    /// What was proved as the build was compiled.
+    fn proved(&self, source: &Source) -> Result<Section> {
+        let Proved { graphs, circuits, folded, pipelines, primitives, .. } = self.proved;
+        let rows = [
+            (graphs, ["adder graphs equal their matrices", "{.graphs}", "{.adders} adders"]),
+            (circuits, ["circuits equal their layers, for every input", "{.circuits}", ""]),
+            (folded, ["folded layers, their ROMs read back, equal their matrices", "{.folded}", ""]),
+            (pipelines, ["pipelines, every path followed", "{.pipelines}", "{.stages} stages"]),
+            (primitives, ["primitives fit their streams", "{.primitives}", "{.streams} streams"]),
+        ];
+        let rows = rows.iter().filter(|(count, _)| *count > 0);
+        let rows = rows.map(|(_, cells)| source.row("proved", cells)).collect::<Result<_>>()?;
+        let table = Table::new(&["", "proved", "with"], rows, false);
+        let note = "`strassenc check BUILD` compares the core with six other witnesses, and \
+                    `strassenc simulate BUILD` runs it.";
+        let notes = if self.checked.is_some() { vec![] } else { vec![source.text(note)?] };
+        let section = Section { title: "Proved as it was compiled", table, ..Section::default() };
+        Ok(Section { of_page: true, notes, ..section })
+    }
+
+    /// The files of the build.
+    fn files(&self, source: &Source) -> Result<Section> {
+        let file = |i: usize| source.text(&format!("{{files.{i}.name}}"));
+        let files = (0..self.files.len()).map(file).collect::<Result<_>>()?;
+        Ok(Section { title: "Files", files, of_page: true, ..Section::default() })
     }
 
     /// Matrix by matrix what sharing saves.
@@ -212,11 +471,8 @@ impl Report {
             )?,
         );
         let table = Table::new(&columns, rows, true);
-        Ok(Some(Section {
-            title: "Adders before and after sharing, of unrolled layers",
-            table,
-            notes: vec![],
-        }))
+        let title = "Adders before and after sharing, of unrolled layers";
+        Ok(Some(Section { title, table, ..Section::default() }))
     }
 
     fn fifos(&self, source: &Source) -> Result<Option<Section>> {
@@ -228,7 +484,8 @@ impl Report {
         let rows = (0..self.fifos.len()).map(|i| source.row(&format!("fifos.{i}"), &cells));
         let mut rows = rows.collect::<Result<Vec<_>>>()?;
         rows.push(source.row("total", &["total", "", "", "", "{.fifo_bits}"])?);
-        Ok(Some(Section { title: "FIFOs", table: Table::new(&columns, rows, true), notes: vec![] }))
+        let table = Table::new(&columns, rows, true);
+        Ok(Some(Section { title: "FIFOs", table, ..Section::default() }))
     }
 
     /// What the core takes of a part.
@@ -238,10 +495,11 @@ impl Report {
         let rows = (0..shares.len()).map(|i| source.row(&format!("part.{i}"), &cells));
         let columns = ["", "taken", "available", "share", "fits"];
         let table = Table::new(&columns, rows.collect::<Result<_>>()?, false);
+        let table = table.with_bars("share", shares.iter().map(|s| s.share.unwrap_or(0.0)));
         let mapped = self.synthesis.as_ref().is_some_and(|s| s.device == self.device.name.name);
         let how = if mapped { "as Yosys mapped them" } else { "counted or estimated" };
         let notes = vec![source.text(&format!("On {{device.name}}, {how}."))?];
-        Ok(Some(Section { title: "The part", table, notes }))
+        Ok(Some(Section { title: "The part", table, notes, ..Section::default() }))
     }
 
     /// What was counted or estimated beside what Yosys made of it.
@@ -283,7 +541,7 @@ impl Report {
         rows.push(source.row("synthesis.total", &[&["total"], &cells[1..]].concat())?);
         let notes = vec![source.text("A cell belongs to the layer that names it.")?];
         let table = Table::new(&columns, rows, true);
-        Ok(Some(Section { title: "Synthesised, by layer", table, notes }))
+        Ok(Some(Section { title: "Synthesised, by layer", table, notes, ..Section::default() }))
     }
 
     fn has_windows(&self) -> bool {
@@ -343,6 +601,7 @@ impl KernelReport {
                 "{flip_flops} flip-flops, estimated",
             ])?,
             sections: sections.into_iter().flatten().collect(),
+            ..Document::default()
         })
     }
 }
@@ -354,7 +613,8 @@ fn synthesised(rows: &[[&str; 3]], source: &Source) -> Result<Section> {
     let table = Table::new(&columns, rows.collect::<Result<_>>()?, false);
     let note = "By Yosys {synthesis.yosys} for {synthesis.device}, out of context, in \
                 {synthesis.seconds:.0} s.";
-    Ok(Section { title: "Synthesised", table, notes: vec![source.text(note)?] })
+    let notes = vec![source.text(note)?];
+    Ok(Section { title: "Synthesised", table, notes, ..Section::default() })
 }
 
 /// A cell of Gowin's, of which nextpnr knows no setup time.
@@ -388,7 +648,7 @@ fn placed(placement: &Option<Placement>, asked: bool, source: &Source) -> Result
         );
     }
     let notes = notes.iter().map(|note| source.text(note)).collect::<Result<_>>()?;
-    Ok(Some(Section { title: "Placed and routed", table, notes }))
+    Ok(Some(Section { title: "Placed and routed", table, notes, ..Section::default() }))
 }
 
 /// The path that bounds the clock.
@@ -402,7 +662,7 @@ fn critical_path(placement: &Option<Placement>, source: &Source) -> Result<Optio
     if placement.stage.is_some() {
         notes.push(source.text("It ends in stage {placement.stage}, the slowest.")?);
     }
-    Ok(Some(Section { title: "The slowest path", table, notes }))
+    Ok(Some(Section { title: "The slowest path", table, notes, ..Section::default() }))
 }
 
 fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {

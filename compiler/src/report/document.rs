@@ -1,26 +1,33 @@
 //! What a report says, whoever shows it: sentences and tables whose every figure is looked up in
 //! the report's JSON, so that a terminal, a page and `--json` cannot differ.
 
+use super::picture::{Rail, Rails};
 use super::thousands;
 use serde::Serialize;
 use serde_json::Value;
 use strassenc_runtime::{Error, Result};
 
 /// A report, arranged.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
     /// What it is about.
     pub title: Text,
     /// Who made it from what, a line each.
     pub provenance: Vec<Text>,
+    /// What it is, in a sentence.
+    pub lead: Text,
     /// What matters most, each a sentence that begins with its figure.
     pub headlines: Vec<Text>,
+    /// What the reader should not miss.
+    pub warnings: Vec<Text>,
     /// The sections in order.
     pub sections: Vec<Section>,
+    /// Where the files of the build are, seen from the page; without it they are no links.
+    pub folder: Option<String>,
 }
 
 /// A table under a title.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Section {
     /// The title, which has no figures.
     pub title: &'static str,
@@ -28,10 +35,29 @@ pub struct Section {
     pub table: Table,
     /// What is to be said about them.
     pub notes: Vec<Text>,
+    /// Pictures, on a page.
+    pub drawings: Vec<Drawing>,
+    /// Names of files, on a page.
+    pub files: Vec<Text>,
+    /// Whether a page has room for the section, and a terminal has none.
+    pub of_page: bool,
+}
+
+/// A picture of a page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawing {
+    /// What it is.
+    pub title: &'static str,
+    /// The picture, as SVG.
+    pub svg: String,
+    /// The same for where there is little room, of a chart, which cannot be made smaller.
+    pub narrow: Option<String>,
+    /// Whether it is to be seen at once.
+    pub open: bool,
 }
 
 /// Rows of figures. The first column names the row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     /// Titles of the columns; those in which nothing stands are left out.
     pub columns: Vec<&'static str>,
@@ -48,6 +74,8 @@ pub struct Cell {
     pub text: Text,
     /// The share of a bar's full length, 0..=1, where a bar is to be drawn.
     pub bar: Option<f64>,
+    /// The row's part of the rails, where it has one.
+    pub rail: Option<Rail>,
 }
 
 /// Words with figures among them.
@@ -89,6 +117,12 @@ impl Text {
     }
 }
 
+impl From<Text> for Cell {
+    fn from(text: Text) -> Self {
+        Cell { text, bar: None, rail: None }
+    }
+}
+
 impl Piece {
     /// The text as it is read.
     pub fn shown(&self) -> &str {
@@ -98,7 +132,77 @@ impl Piece {
     }
 }
 
+impl Section {
+    /// Whether it takes no more than half of a wide page.
+    pub fn is_half(&self) -> bool {
+        let columns = self.table.columns.len();
+        (1..=5).contains(&columns) && self.drawings.is_empty()
+    }
+
+    /// Whether its rows are so many that a page shows them only when asked.
+    pub fn is_long(&self) -> bool {
+        self.of_page && self.table.rows.len() > MOST_ROWS
+    }
+
+    /// The pictures that are to be seen at once, or the others.
+    pub fn drawn(&self, open: bool) -> impl Iterator<Item = &Drawing> {
+        self.drawings.iter().filter(move |drawing| drawing.open == open)
+    }
+}
+
+impl Drawing {
+    /// What the style sheet calls it.
+    pub fn class(&self) -> &'static str {
+        if self.narrow.is_some() { "chart" } else { "drawing" }
+    }
+}
+
 impl Table {
+    /// What the style sheet calls it, by the room that its columns take.
+    pub fn class(&self) -> &'static str {
+        match self.columns.len() {
+            0..=5 => "few",
+            6..=8 => "some",
+            _ => "many",
+        }
+    }
+
+    /// How wide its rails are, in pixels.
+    pub fn rail_width(&self) -> Option<usize> {
+        let mut rails = self.rows.iter().filter_map(|row| row.first()?.rail.as_ref());
+        rails.next().map(|rail| rail.width)
+    }
+
+    /// Whether the column tells what once was.
+    pub fn is_before(&self, column: &usize) -> bool {
+        self.columns[*column] == BEFORE
+    }
+
+    /// Whether words stand in this column, not figures.
+    pub fn is_of_words(&self, column: &usize) -> bool {
+        OF_WORDS.contains(&self.columns[*column])
+    }
+
+    /// The table with rails beside its rows; a total has none.
+    pub fn with_rails(mut self, rails: Rails) -> Self {
+        for (row, rail) in self.rows.iter_mut().zip(rails.rows) {
+            if let Some(first) = row.first_mut() {
+                first.rail = Some(rail);
+            }
+        }
+        self
+    }
+
+    /// Draws bars in a column, if it is there: of each row so long a share.
+    pub fn with_bars(mut self, column: &str, shares: impl IntoIterator<Item = f64>) -> Self {
+        if let Some(column) = self.columns.iter().position(|title| *title == column) {
+            for (row, share) in self.rows.iter_mut().zip(shares) {
+                row[column].bar = Some(share.clamp(0.0, 1.0));
+            }
+        }
+        self
+    }
+
     /// A table of these columns, the empty ones left out.
     pub fn new(columns: &[&'static str], mut rows: Vec<Vec<Cell>>, has_total: bool) -> Self {
         let filled: Vec<bool> =
@@ -116,6 +220,15 @@ impl Table {
         Table { columns, rows, has_total }
     }
 }
+
+/// The column whose bars are those of what once was.
+const BEFORE: &str = "before";
+
+/// Rows that a page shows at once, of what is not told in a terminal.
+const MOST_ROWS: usize = 16;
+
+/// Columns of words, behind the first.
+const OF_WORDS: [&str; 5] = ["kind", "shape", "engine", "measured on", "of what"];
 
 /// The JSON that figures are looked up in.
 pub struct Source {
@@ -173,7 +286,7 @@ impl Source {
     /// # Errors
     /// As [`text`](Self::text).
     pub fn row(&self, base: &str, templates: &[&str]) -> Result<Vec<Cell>> {
-        templates.iter().map(|t| Ok(Cell { text: self.text_at(base, t)?, bar: None })).collect()
+        templates.iter().map(|t| Ok(Cell::from(self.text_at(base, t)?))).collect()
     }
 
     fn get(&self, path: &str) -> Result<&Value> {

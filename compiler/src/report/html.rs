@@ -1,6 +1,7 @@
 //! A report as one self-contained HTML page, without scripts or outside resources.
 
 use super::document::{Document, Piece};
+use super::picture::Rail;
 use askama::Template;
 use strassenc_runtime::{Error, Result};
 

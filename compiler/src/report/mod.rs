@@ -3,23 +3,33 @@
 //! LUTs, which depend on the device, and sums over the layers.
 
 mod arrange;
+mod charts;
+mod core;
 mod document;
+mod evidence;
 mod html;
+mod picture;
 mod terminal;
 
-pub use document::{Cell, Document, Piece, Section, Source, Table, Text};
+pub(crate) use self::core::{Shaped, network, rails};
+pub use self::core::{Pipeline, Stream};
+pub use document::{Cell, Document, Drawing, Piece, Section, Source, Table, Text};
+pub use evidence::{Checked, Measure, Proved, Simulated, epochs};
+pub use picture::Picture;
 pub use terminal::WIDTH;
 
 use crate::build::Record;
 use crate::device::{Device, Family, Part};
 use crate::emit::Signature;
-use crate::emit::signature::Stream;
+use crate::emit::signature::Stream as Axi;
 use crate::engine::Choice;
 use crate::figures::{FifoFigures, Figures, LayerFigures, MatrixFigures, PrimitiveFigures};
 use crate::kernel;
 use crate::synth::{Placement, Synthesis};
 use comfy_table::{CellAlignment, presets};
 use serde::Serialize;
+use strassenc_runtime::model::Provenance;
+use strassenc_runtime::train::Epoch;
 
 /// Everything the report says about one build.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,6 +38,8 @@ pub struct Report {
     pub tool: String,
     /// The model's name.
     pub model: String,
+    /// What the network is.
+    pub network: Shape,
     /// SHA-256 of the model.
     pub model_sha256: String,
     /// What was asked for, as on the command line of `strassenc verilog`.
@@ -62,10 +74,54 @@ pub struct Report {
     pub fifos: Vec<Fifo>,
     /// The primitives, with what is estimated of each.
     pub primitives: Vec<Primitive>,
+    /// The streams between them, from the core's input to its output.
+    pub streams: Vec<Stream>,
+    /// The pipelines of the unrolled layers.
+    pub pipelines: Vec<Pipeline>,
+    /// What was proved as the build was compiled.
+    pub proved: Proved,
+    /// How well the network does, from its training on.
+    pub accuracy: Vec<Measure>,
+    /// The epochs of its training, where its run was given.
+    pub training: Vec<Epoch>,
+    /// What a simulation of the build found, where that was given.
+    pub simulated: Option<Simulated>,
+    /// What a check of the build found, where that was given.
+    pub checked: Option<Checked>,
+    /// The files of the build.
+    pub files: Vec<File>,
     /// What Yosys made of the core, where it was asked.
     pub synthesis: Option<Synthesis>,
     /// What nextpnr made of it, where it was asked.
     pub placement: Option<Placement>,
+}
+
+/// What a network is, seen from outside.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Shape {
+    /// How many layers it has.
+    pub layers: usize,
+    /// The shape of what enters.
+    pub input: String,
+    /// The format of what enters.
+    pub input_format: String,
+    /// The shape of what leaves.
+    pub output: String,
+    /// The format of what leaves.
+    pub output_format: String,
+    /// The data that it was trained on.
+    pub data: Option<String>,
+    /// The seed of its training.
+    pub seed: Option<u64>,
+}
+
+/// A file of a build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct File {
+    /// The file's name.
+    pub name: String,
+    /// SHA-256 of its content.
+    pub sha256: String,
 }
 
 /// Everything the report says about a kernel.
@@ -160,6 +216,8 @@ pub struct Layer {
     pub adders: usize,
     /// Estimated block RAMs.
     pub brams: f64,
+    /// The share of clocks in which it works at full rate, 0..=1.
+    pub busy: f64,
 }
 
 /// Sums over all layers.
@@ -273,7 +331,9 @@ impl Report {
         let family = device.family;
         let figures = record.figures.clone().of(family);
         let Figures { layers, total, streams } = &figures;
-        let layers: Vec<Layer> = layers.iter().map(|figures| Layer::new(figures, family)).collect();
+        let ii = signature.ii;
+        let layers: Vec<Layer> =
+            layers.iter().map(|figures| Layer::new(figures, family, ii)).collect();
         let sum = |f: fn(&Layer) -> usize| layers.iter().map(f).sum::<usize>();
         let fifos: Vec<Fifo> = (streams.fifos.iter())
             .map(|fifo| Fifo { total_bits: fifo.depth * fifo.bits, figures: fifo.clone() })
@@ -304,10 +364,11 @@ impl Report {
             layer: streams.bottleneck.clone(),
             clocks: slowest.map_or(0, |layer| layer.figures.engine.clocks),
         };
-        let beats = |stream: &Stream| Beats { beats: stream.beats, bytes: stream.data_bits() / 8 };
+        let beats = |stream: &Axi| Beats { beats: stream.beats, bytes: stream.data_bits() / 8 };
         Report {
             tool: signature.tool.clone(),
             model: signature.model.clone(),
+            network: Shape::new(&layers, signature),
             model_sha256: signature.model_sha256.clone(),
             options: record.options.to_string(),
             device: Counted {
@@ -330,9 +391,33 @@ impl Report {
             total,
             fifos,
             primitives: streams.primitives.iter().map(|p| Primitive::new(p, family)).collect(),
+            streams: Stream::all(&figures, clock_mhz, signature.ii),
+            pipelines: Pipeline::all(&figures),
+            proved: Proved::new(&figures),
+            accuracy: vec![],
+            training: vec![],
+            simulated: None,
+            checked: None,
+            files: record.files.iter().map(File::new).collect(),
             synthesis: None,
             placement: None,
         }
+    }
+
+    /// Adds where the network comes from, and what is known of how well it does.
+    pub fn with_provenance(mut self, provenance: &Provenance, training: Vec<Epoch>) -> Self {
+        self.network.data.clone_from(&provenance.data);
+        self.network.seed = provenance.seed;
+        self.accuracy = evidence::ladder(provenance, &training);
+        self.training = training;
+        self
+    }
+
+    /// Adds what a simulation found.
+    pub fn with_simulation(mut self, simulated: Simulated) -> Self {
+        self.accuracy.extend(simulated.measure());
+        self.simulated = Some(simulated);
+        self
     }
 
     /// Adds what Yosys found. What it mapped to the very part counts there in place of estimates.
@@ -347,6 +432,31 @@ impl Report {
         }
         self.synthesis = Some(synthesis);
         self
+    }
+}
+
+impl Shape {
+    fn new(layers: &[Layer], signature: &Signature) -> Self {
+        let shape = |layer: Option<&Layer>, of: fn(&LayerFigures) -> &String, elements: usize| {
+            let told = layer.map(|layer| of(&layer.figures).clone()).unwrap_or_default();
+            if told.is_empty() { elements.to_string() } else { told }
+        };
+        let Signature { input, output, .. } = signature;
+        Shape {
+            layers: layers.len(),
+            input: shape(layers.first(), |layer| &layer.input_shape, input.elements),
+            input_format: input.format.to_string(),
+            output: shape(layers.last(), |layer| &layer.output_shape, output.elements),
+            output_format: output.format.to_string(),
+            data: None,
+            seed: None,
+        }
+    }
+}
+
+impl File {
+    fn new((name, sha256): (&String, &String)) -> Self {
+        File { name: name.clone(), sha256: sha256.clone() }
     }
 }
 
@@ -377,7 +487,7 @@ fn shares(part: Part, family: Family, total: &Total) -> Vec<Share> {
 }
 
 impl Layer {
-    fn new(figures: &LayerFigures, family: Family) -> Self {
+    fn new(figures: &LayerFigures, family: Family, ii: u32) -> Self {
         let blocks = |a, b| family.blocks(a, b);
         let has_wc = figures.wc != MatrixFigures::default();
         Layer {
@@ -398,6 +508,7 @@ impl Layer {
             engine_name: figures.engine.choice.told(has_wc),
             adders: figures.wb.adders + figures.wc.adders,
             brams: brams(figures.block_rams, family),
+            busy: (figures.engine.clocks as f64 / f64::from(ii)).min(1.0),
             figures: figures.clone(),
         }
     }

@@ -37,10 +37,13 @@ impl Document {
             lines.extend(all.into_iter().map(|line| (style, line.replace(JOINT, " "))));
         };
         add(title, wrapped(&read(&self.title.pieces), "", width));
+        if !self.lead.is_empty() {
+            add(plain, wrapped(&read(&self.lead.pieces), "", width));
+        }
         for line in &self.provenance {
             add(names, wrapped(&read(&line.pieces), "", width));
         }
-        for section in &self.sections {
+        for section in self.sections.iter().filter(|section| !section.of_page) {
             add(plain, vec![String::new()]);
             add(title, vec![section.title.into()]);
             for (i, row) in section.table.rows(width).into_iter().enumerate() {
@@ -57,6 +60,10 @@ impl Document {
         for (headline, lead) in self.headlines.iter().zip(&leads) {
             let lead = format!("{lead:>margin$} ");
             add(plain, wrapped(read(headline.rest()).trim_start(), &lead, width));
+        }
+        for warning in &self.warnings {
+            let lead = format!("{:>margin$} ", "!");
+            add(title, wrapped(&read(&warning.pieces), &lead, width));
         }
         lines
     }
@@ -141,6 +148,7 @@ mod tests {
         let figure = |shown: &str| Cell {
             text: Text { pieces: vec![Piece::Figure { path: String::new(), shown: shown.into() }] },
             bar: None,
+            rail: None,
         };
         let row = |name: &str, r: &str| [name, r, "1 234 567", "99.5 %"].map(figure).to_vec();
         let columns = vec!["layer", "r", "multiplications", "reduction"];

@@ -59,6 +59,8 @@ pub(super) struct Paths {
     pub(super) nodes: Vec<Path>,
     /// What lies between a multiplier's operand and the first of its registers.
     pub(super) operands: Vec<Path>,
+    /// The longest way between two of a multiplier's registers.
+    pub(super) within: Vec<Path>,
 }
 
 impl Paths {
@@ -68,7 +70,7 @@ impl Paths {
             Limit::Adders(most) => (Delays::ADDITIONS, most),
             Limit::Clock { device, period_ps } => (device.delays(), period_ps),
         };
-        Paths { delays, most, nodes: vec![], operands: vec![] }
+        Paths { delays, most, nodes: vec![], operands: vec![], within: vec![] }
     }
 
     /// The paths of a circuit whose inputs come from `source`; where that is `stored`, its outputs
@@ -108,6 +110,7 @@ impl Paths {
                 longest = (takes, Some(node));
             }
             paths.operands.push(before);
+            paths.within.push(within);
         }
         if let (takes, Some(Node { name: node, op, .. })) = longest
             && takes > most
@@ -147,7 +150,8 @@ impl Paths {
         format!("a path of {:.2} ns", f64::from(takes) / 1000.0)
     }
 
-    fn takes(&self, path: Path) -> u32 {
+    /// How long the path is, in the unit of the limit.
+    pub(super) fn takes(&self, path: Path) -> u32 {
         if path.is_empty() {
             return 0;
         }

@@ -15,10 +15,11 @@ type Arrival = (u32, Vec<Path>);
 /// # Errors
 /// The first violation, with its layer and node: a bug of the scheduler.
 pub fn verify(circuit: &Circuit, pipeline: &Pipeline, options: &Options) -> Result<()> {
-    verify_segment(&[(circuit, pipeline)], Source::Registers, options)
+    verify_segment(&[(circuit, pipeline)], Source::Registers, options).map(drop)
 }
 
-/// Checks the invariants for all layers of a segment, in order.
+/// Checks the invariants for all layers of a segment, in order. Yields what the longest path of
+/// each stage takes, in the unit of the limit.
 ///
 /// # Errors
 /// As [`verify`].
@@ -26,8 +27,11 @@ pub fn verify_segment(
     layers: &[(&Circuit, &Pipeline)],
     source: Source,
     options: &Options,
-) -> Result<()> {
-    let Some((first, _)) = layers.first() else { return Ok(()) };
+) -> Result<Vec<u32>> {
+    let (Some((first, _)), Some((last, end))) = (layers.first(), layers.last()) else {
+        return Ok(vec![]);
+    };
+    let mut longest = vec![0; end.stages() as usize];
     let ways = match source {
         Source::Registers => vec![],
         Source::Memory => vec![Paths::new(first, Source::Registers, false, options)?.memory()],
@@ -35,25 +39,32 @@ pub fn verify_segment(
     let mut arrive = vec![(0, ways); first.inputs.len()];
     for (number, &(circuit, pipeline)) in layers.iter().enumerate() {
         let is_last = number + 1 == layers.len();
-        arrive = layer(circuit, pipeline, is_last, options, &arrive)?;
+        arrive = layer(circuit, pipeline, is_last, options, &arrive, &mut longest)?;
     }
     // An invariant of the loop: these are the outputs of the last layer.
-    if let Some((circuit, _)) = layers.last()
-        && arrive.windows(2).any(|pair| pair[0].0 != pair[1].0)
-    {
-        let place = format_args!("pipeline of layer `{}`", circuit.name).to_string();
+    if arrive.windows(2).any(|pair| pair[0].0 != pair[1].0) {
+        let place = format_args!("pipeline of layer `{}`", last.name).to_string();
         return Err(Error::internal(place, "its outputs do not leave in one stage"));
     }
-    Ok(())
+    Ok(longest)
+}
+
+/// Notes that a path of this stage takes so long. A stage behind the last one is refused elsewhere.
+fn lengthen(longest: &mut [u32], stage: u32, takes: u32) {
+    if let Some(longest) = longest.get_mut(stage as usize) {
+        *longest = takes.max(*longest);
+    }
 }
 
 /// Checks one layer, perhaps the last of its segment, whose inputs arrive so; how its outputs leave.
+/// What its paths take goes to the stages of `longest`.
 fn layer(
     circuit: &Circuit,
     pipeline: &Pipeline,
     is_last: bool,
     options: &Options,
     arrive: &[Arrival],
+    longest: &mut [u32],
 ) -> Result<Vec<Arrival>> {
     let place = format!("pipeline of layer `{}`", circuit.name);
     let whole = |cause: String| Err(Error::internal(&place, cause));
@@ -109,22 +120,30 @@ fn layer(
         if let Some(long) = ways.iter().find(|way| !paths.fits(**way)) {
             return fail(format!("ends {} in stage {}", paths.told(*long), stage - waits));
         }
+        for way in &ways {
+            lengthen(longest, stage - waits, paths.takes(*way));
+        }
+        for within in stage - waits + 1..stage {
+            lengthen(longest, within, paths.takes(paths.within[id.index()]));
+        }
         Path::keep_longest(&mut ways, |way| ((), *way));
         behind.push(if waits > 0 { vec![] } else { ways });
     }
     let stored = |ways: &[Path]| {
-        let whole = ways.iter().map(|way| way.then(paths.memory()));
-        whole.filter(|_| is_last).find(|way| !paths.fits(*way))
+        ways.iter().map(|way| way.then(paths.memory())).filter(|_| is_last).collect::<Vec<_>>()
     };
     (circuit.outputs.iter().zip(leaves))
         .map(|(&output, leaves)| match leaves.0.checked_sub(pipeline.available(output)) {
-            Some(0) => match stored(&behind[output.index()]) {
-                Some(long) => {
-                    let told = paths.told(long);
-                    Err(Error::internal(&place, format_args!("ends {told} in the memory behind")))
+            Some(0) => {
+                for way in stored(&behind[output.index()]) {
+                    if !paths.fits(way) {
+                        let cause = format!("ends {} in the memory behind", paths.told(way));
+                        return Err(Error::internal(&place, cause));
+                    }
+                    lengthen(longest, leaves.0, paths.takes(way));
                 }
-                None => Ok((leaves.0, behind[output.index()].clone())),
-            },
+                Ok((leaves.0, behind[output.index()].clone()))
+            }
             Some(_) => Ok((leaves.0, vec![])),
             None => {
                 let node = &circuit.node(output).name;

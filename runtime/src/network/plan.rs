@@ -6,7 +6,7 @@ use super::{
     Network, Spn, Window, within,
 };
 use crate::format::Format;
-use crate::shape::{Extent, Join, Shape, Sizes};
+use crate::shape::{Extent, Join, Shape, Sizes, moving, pooling};
 
 /// Height and width of the largest output patch of a convolution.
 pub(super) const MAX_PATCH: usize = 8;
@@ -212,6 +212,24 @@ impl Step {
         let rows = if linear.depthwise(self.input) { linear.r / linear.groups } else { linear.r };
         let w_c = if linear.plain { 0 } else { self.output.channels * rows * linear.patch.area() };
         (w_b as u64, w_c as u64)
+    }
+
+    /// What it is, in the words of [`Layer::kind`](crate::model::Layer::kind).
+    pub fn kind(&self) -> String {
+        match &self.op {
+            Op::Linear(linear) if linear.dense => "dense".into(),
+            Op::Linear(linear) => {
+                let word = if linear.depthwise(self.input) { "depthwise conv" } else { "conv" };
+                moving(word, linear.kernel, linear.stride)
+            }
+            Op::MaxPool(pool) => pooling("max pool", pool.size, pool.stride),
+            Op::AveragePool(pool) => pooling("average pool", pool.size, pool.stride),
+            Op::Join(join) => join.kind().into(),
+            Op::Embedding { .. } => "embedding".into(),
+            Op::CharCnn(_) => "char-CNN".into(),
+            Op::Highway(_) => "highway".into(),
+            Op::Lstm(_) => "LSTM".into(),
+        }
     }
 
     /// The linear layer, if it is one.

@@ -10,13 +10,16 @@ const ORANGE: RGBColor = RGBColor(255, 127, 14);
 /// Epochs of which each is a point to be seen.
 const FEW: usize = 30;
 
-/// Loss, shares of errors and density over the epochs, phases side by side, as SVG.
+/// How wide the picture of a run is, in pixels.
+pub const WIDTH: u32 = 900;
+
+/// Loss, shares of errors and density over the epochs, phases side by side, as SVG of this width.
 ///
 /// # Errors
 /// A bug, if the picture cannot be drawn.
-pub fn svg(history: &[Epoch]) -> Result<String> {
+pub fn svg(history: &[Epoch], width: u32) -> Result<String> {
     let mut text = String::new();
-    draw(history, &mut text).map_err(|e| Error::internal("curves.svg", e))?;
+    draw(history, width, &mut text).map_err(|e| Error::internal("curves.svg", e))?;
     Ok(text)
 }
 
@@ -59,8 +62,8 @@ fn draw_all(runs: &[(String, Vec<Epoch>)], text: &mut String) -> Drawn {
     Ok(())
 }
 
-fn draw(history: &[Epoch], text: &mut String) -> Drawn {
-    let root = SVGBackend::with_string(text, (900, 620)).into_drawing_area();
+fn draw(history: &[Epoch], width: u32, text: &mut String) -> Drawn {
+    let root = SVGBackend::with_string(text, (width, 620)).into_drawing_area();
     root.fill(&WHITE)?;
     let (upper, lower) = root.split_vertically(300);
     let series = |name: &str, color, of: &dyn Fn(&Epoch) -> Option<f64>| Series {
@@ -178,7 +181,7 @@ mod tests {
         for name in ["share of errors", "a (held out)", "b (training)"] {
             assert!(texts(&mixed).contains(&name), "{name}: {mixed}");
         }
-        let alone = svg(&history([2, 2, 1], false)).unwrap();
+        let alone = svg(&history([2, 2, 1], false), WIDTH).unwrap();
         assert!(
             texts(&alone).contains(&"errors, training") && !alone.contains("held out"),
             "{alone}"

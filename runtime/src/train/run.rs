@@ -445,7 +445,7 @@ fn save<W: Weights>(run: &mut Checkpoint<W>, folder: &Path) -> Result<()> {
     files::write(&folder.join(METRICS_JSON), (json + "\n").as_bytes())?;
     files::write(&folder.join(METRICS), metrics(&run.history).as_bytes())?;
     if !run.history.is_empty() {
-        files::write(&folder.join(CURVES), curves::svg(&run.history)?.as_bytes())?;
+        files::write(&folder.join(CURVES), curves::svg(&run.history, curves::WIDTH)?.as_bytes())?;
     }
     run.save(&folder.join(CHECKPOINT))
 }
