@@ -7,9 +7,7 @@
 //! output norm, full-precision numbers of 32 bits, and a last layer in full precision unless its
 //! budget is below twice its outputs.
 
-use crate::report::{
-    Document, Drawing, Picture, Section, Shaped, Source, Table, network, rails,
-};
+use crate::report::{Document, Drawing, Picture, Section, Shaped, Source, Table, network, rails};
 use serde::Serialize;
 use strassenc_runtime::network::plan::{HIGHWAY_PRODUCTS, Linear, Op, Step};
 use strassenc_runtime::{Extent, Join, Network, Result};
@@ -302,7 +300,9 @@ impl Accounting {
         let cells = [&layer[..], &figures].concat();
         let rows = (0..self.layers.len()).map(|i| source.row(&format!("layers.{i}"), &cells));
         let mut rows = rows.collect::<Result<Vec<_>>>()?;
-        rows.push(source.row("total", &[&["total", "", "", "", "", "", ""][..], &figures].concat())?);
+        rows.push(
+            source.row("total", &[&["total", "", "", "", "", "", ""][..], &figures].concat())?,
+        );
         let most = self.layers.iter().map(|layer| layer.cost.multiplications).max();
         let most = most.unwrap_or(0).max(1) as f64;
         let shares = self.layers.iter().map(|layer| layer.cost.multiplications as f64 / most);

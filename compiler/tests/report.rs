@@ -217,6 +217,12 @@ fn what_is_counted_is_told_for_every_kind_of_network() {
     for figure in ["multiplications", "dense_multiplications"] {
         assert_eq!(images["total"][figure], described["total"][figure]);
     }
+    for layer in 0..6 {
+        for figure in ["kind", "reads"] {
+            assert_eq!(images["layers"][layer][figure], described["layers"][layer][figure]);
+        }
+    }
+    assert_eq!(images["layers"][0]["kind"], "conv 3×3");
     assert_eq!(number(&images, "/total/multiplications"), 15_840);
     assert_eq!(number(&images, "/total/multipliers"), 64 + 4 + 1 + 1);
     assert_eq!(images["layers"][2]["engine"]["choice"]["engine"], "folded");
@@ -290,7 +296,8 @@ fn no_table_is_wider_than_a_terminal() {
 /// A program on the PATH.
 fn on_path(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = |name: &&str| std::env::split_paths(&path).map(|p| p.join(name)).find(|p| p.is_file());
+    let found =
+        |name: &&str| std::env::split_paths(&path).map(|p| p.join(name)).find(|p| p.is_file());
     names.iter().find_map(found)
 }
 
@@ -328,7 +335,8 @@ fn pages_fit_every_window_and_are_within_wcag() {
         .into_iter()
         .chain(["st-resnet18"])
         .map(|what| {
-            let options: &[&str] = if what == "vectors" { &["--device", "ice40-up5k"] } else { &[] };
+            let options: &[&str] =
+                if what == "vectors" { &["--device", "ice40-up5k"] } else { &[] };
             let file = folder.path().join(what).with_extension("html");
             std::fs::write(&file, json_and_page(what, options).1).unwrap();
             file
@@ -381,7 +389,11 @@ fn pictures_show_every_layer_once_and_nothing_lies_on_anything_else() {
             }
             let width = number(&picture.root_element(), "width");
             for text in picture.descendants().filter(|node| node.has_tag_name("text")) {
-                let letters: usize = text.descendants().filter_map(|n| n.text().filter(|_| n.is_text())).map(|t| t.chars().count()).sum();
+                let letters: usize = text
+                    .descendants()
+                    .filter_map(|n| n.text().filter(|_| n.is_text()))
+                    .map(|t| t.chars().count())
+                    .sum();
                 assert!(number(&text, "x") + 6.0 * letters as f64 <= width, "{what}");
             }
         }

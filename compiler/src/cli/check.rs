@@ -112,8 +112,7 @@ pub fn run(args: Args) -> Result<()> {
         let model_sha256 = &build.record.model_sha256;
         let build_sha256 = &build.record.sha256;
         let (subject, rungs) = (&args.subject, &rungs[..]);
-        let report =
-            Report { subject, model_sha256, build_sha256, passed, failed, skipped, rungs };
+        let report = Report { subject, model_sha256, build_sha256, passed, failed, skipped, rungs };
         output::json(&report)?;
     } else {
         let adders = thousands(build.record.figures.total.adders);

@@ -161,8 +161,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// What an address has to spell in another way.
-const OF_PATHS: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const OF_PATHS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Where a folder is, seen from a page.
 fn seen_from(page: &Path, folder: &Path) -> Option<String> {

@@ -323,11 +323,15 @@ impl Report {
             return Ok(None);
         }
         let timed = self.pipelines.iter().any(|pipeline| pipeline.device.is_some());
-        let columns = ["pipeline", "stages", "longest path", "limit", "slack"];
+        let columns = if timed {
+            ["pipeline", "stages", "longest path", "limit", "slack"]
+        } else {
+            ["pipeline", "stages", "additions on a path", "at most", ""]
+        };
         let cells = if timed {
             ["{.name}", "{.stages}", "{.longest:.2} ns", "{.limit:.2} ns", "{.slack:.2} ns"]
         } else {
-            ["{.name}", "{.stages}", "{.longest} adders", "{.limit} adders", "{.slack} adders"]
+            ["{.name}", "{.stages}", "{.longest}", "{.limit}", ""]
         };
         let rows = (0..self.pipelines.len()).map(|i| source.row(&format!("pipelines.{i}"), &cells));
         let table = Table::new(&columns, rows.collect::<Result<_>>()?, false);
@@ -335,7 +339,7 @@ impl Report {
             "By the delays of {pipelines.0.device}, at {clock_mhz:.1} MHz; routing is estimated."
         } else {
             "No clock was asked for: what lies between two registers is counted in additions, and \
-             rates are those of {clock_mhz:.1} MHz. `--device` and `--clock` ask for one."
+             rates are those of {clock_mhz:.1} MHz. The options --device and --clock ask for one."
         };
         let mut drawings = vec![];
         if timed {
@@ -365,7 +369,7 @@ impl Report {
             "{.bits}",
             "{.words}",
             "{.busy:%0}",
-            "{.mbit_per_second:.0}",
+            "{.mbit_per_second}",
         ];
         let rows = (0..self.streams.len()).map(|i| source.row(&format!("streams.{i}"), &cells));
         let table = Table::new(&columns, rows.collect::<Result<_>>()?, false);
@@ -385,8 +389,7 @@ impl Report {
             rows.push(["clocks between inferences", "{.ii.measured}", "{.ii.promised}"]);
         }
         let rows = rows.iter().map(|cells| source.row("simulated", cells));
-        let table =
-            Table::new(&["", "measured", "promised"], rows.collect::<Result<_>>()?, false);
+        let table = Table::new(&["", "measured", "promised"], rows.collect::<Result<_>>()?, false);
         let notes = [
             "{simulated.samples} samples of {simulated.data} in {simulated.clocks} clocks, \
              {simulated.mismatches} of them wrong, bit for bit against the integer reference.",
@@ -417,15 +420,18 @@ impl Report {
         let rows = [
             (graphs, ["adder graphs equal their matrices", "{.graphs}", "{.adders} adders"]),
             (circuits, ["circuits equal their layers, for every input", "{.circuits}", ""]),
-            (folded, ["folded layers, their ROMs read back, equal their matrices", "{.folded}", ""]),
+            (
+                folded,
+                ["folded layers, their ROMs read back, equal their matrices", "{.folded}", ""],
+            ),
             (pipelines, ["pipelines, every path followed", "{.pipelines}", "{.stages} stages"]),
             (primitives, ["primitives fit their streams", "{.primitives}", "{.streams} streams"]),
         ];
         let rows = rows.iter().filter(|(count, _)| *count > 0);
         let rows = rows.map(|(_, cells)| source.row("proved", cells)).collect::<Result<_>>()?;
         let table = Table::new(&["", "proved", "with"], rows, false);
-        let note = "`strassenc check BUILD` compares the core with six other witnesses, and \
-                    `strassenc simulate BUILD` runs it.";
+        let note = "The command strassenc check compares the core with other witnesses of the same \
+                    integers, and strassenc simulate runs it.";
         let notes = if self.checked.is_some() { vec![] } else { vec![source.text(note)?] };
         let section = Section { title: "Proved as it was compiled", table, ..Section::default() };
         Ok(Section { of_page: true, notes, ..section })

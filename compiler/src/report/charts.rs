@@ -64,7 +64,10 @@ fn draw(pipelines: &[Pipeline], width: u32, text: &mut String) -> Drawn {
     };
     chart.draw_series(takes.iter().enumerate().map(bar))?;
     let right = takes.len() as f64 + 0.5;
-    chart.draw_series([PathElement::new(vec![(0.5, limit), (right, limit)], GRAY.stroke_width(2))])?;
+    chart.draw_series([PathElement::new(
+        vec![(0.5, limit), (right, limit)],
+        GRAY.stroke_width(2),
+    )])?;
     for x in starts.iter().skip(1).map(|start| *start as f64 + 0.5) {
         chart.draw_series([PathElement::new(vec![(x, 0.0), (x, top)], GRAY)])?;
     }

@@ -1,8 +1,8 @@
 //! A core as its streams and pipelines: what goes where, how wide, how often.
 
+use super::Report;
 use super::document::{Source, Text};
 use super::picture::{Arrow, Frame, Look, Picture, Rails};
-use super::Report;
 use crate::figures::{Figures, PipelineFigures, PrimitiveFigures, StreamFigures};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -61,7 +61,13 @@ impl Stream {
         let primitives = &figures.streams.primitives;
         let name = |number: Option<usize>, port: &str| match number.map(|n| &primitives[n]) {
             Some(PrimitiveFigures { name, layer: Some(layer), .. }) => {
-                format!("{}.{name}", figures.layers[*layer].name)
+                let layer = &figures.layers[*layer].name;
+                // A pipeline between layers has the name of the last of its own.
+                if *name == format!("layer_{layer}") {
+                    layer.clone()
+                } else {
+                    format!("{layer}.{name}")
+                }
             }
             Some(PrimitiveFigures { name, .. }) => name.clone(),
             None => port.into(),
@@ -109,8 +115,7 @@ impl Pipeline {
 
 /// What stands between layers and only passes words on: in the picture of a core a part of the
 /// arrow.
-const PASSING: [&str; 3] =
-    ["strassenc_stream_register", "strassenc_fork", "strassenc_repack"];
+const PASSING: [&str; 3] = ["strassenc_stream_register", "strassenc_fork", "strassenc_repack"];
 
 impl Report {
     /// The network as a picture; none of a build of a version that recorded no shapes.
@@ -144,12 +149,13 @@ impl Report {
         let source = Source::new(self)?;
         let title = format!("The core of {}: its layers, FIFOs and streams", self.model);
         let mut picture = Picture { title, boxes: vec![], arrows: vec![] };
-        let port = |name: &str, side: &str| -> Result<Frame> {
-            let beats = format!("{{{side}.beats}} × {{{side}.bytes}} bytes");
+        let port = |name: &str, side: &str, bytes: usize| -> Result<Frame> {
+            let unit = if bytes == 1 { "byte" } else { "bytes" };
+            let beats = format!("{{{side}.beats}} × {{{side}.bytes}} {unit}");
             let lines = vec![source.text(name)?, source.text(&beats)?];
             Ok(Frame { lines, look: Look::Port, bar: None })
         };
-        picture.boxes.push(port("s_axis", "input")?);
+        picture.boxes.push(port("s_axis", "input", self.input.bytes)?);
         // Of each primitive its box; all of a layer are one, and so are layers of one pipeline.
         let mut boxes: BTreeMap<usize, usize> = BTreeMap::new();
         let mut of_layers: BTreeMap<usize, usize> = BTreeMap::new();
@@ -169,7 +175,7 @@ impl Report {
             boxes.insert(number, place);
         }
         let output = picture.boxes.len();
-        picture.boxes.push(port("m_axis", "output")?);
+        picture.boxes.push(port("m_axis", "output", self.output.bytes)?);
         let leaving = |primitive: usize| {
             let streams = self.streams.iter().enumerate().rev();
             streams.filter(move |(_, stream)| stream.from_primitive == Some(primitive))
@@ -195,7 +201,9 @@ impl Report {
             // Within a layer streams are its own.
             if to != from {
                 let base = format!("streams.{number}");
-                let label = ["{.lanes} × {.bits} bit", "{.words} words, {.busy:%0} of clocks"];
+                let words = if self.streams[number].words == 1 { "word" } else { "words" };
+                let words = format!("{{.words}} {words}, {{.busy:%0}} of clocks");
+                let label = ["{.lanes} × {.bits} bit", words.as_str()];
                 let label: Result<_> = label.iter().map(|l| source.text_at(&base, l)).collect();
                 picture.arrows.push(Arrow { from, to, label: label? });
             }
@@ -221,8 +229,8 @@ impl Report {
         if clocks > 1 {
             lines.push(source.text_at(&base, "{.engine.clocks} clocks, {.busy:%0} busy")?);
         }
-        let slowest = self.bottleneck.clocks > 1
-            && self.bottleneck.layer == self.layers[layer].figures.name;
+        let slowest =
+            self.bottleneck.clocks > 1 && self.bottleneck.layer == self.layers[layer].figures.name;
         let look = if slowest { Look::Marked } else { Look::Layer };
         let bar = (clocks > 1).then_some(self.layers[layer].busy);
         Ok(Frame { lines, look, bar })

@@ -136,7 +136,8 @@ impl Section {
     /// Whether it takes no more than half of a wide page.
     pub fn is_half(&self) -> bool {
         let columns = self.table.columns.len();
-        (1..=5).contains(&columns) && self.drawings.is_empty()
+        let is_small = (1..=5).contains(&columns) && self.drawings.is_empty();
+        is_small || self.is_long()
     }
 
     /// Whether its rows are so many that a page shows them only when asked.
@@ -228,7 +229,7 @@ const BEFORE: &str = "before";
 const MOST_ROWS: usize = 16;
 
 /// Columns of words, behind the first.
-const OF_WORDS: [&str; 5] = ["kind", "shape", "engine", "measured on", "of what"];
+const OF_WORDS: [&str; 6] = ["kind", "shape", "engine", "measured on", "of what", "to"];
 
 /// The JSON that figures are looked up in.
 pub struct Source {

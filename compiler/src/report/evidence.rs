@@ -126,9 +126,8 @@ pub struct Outcome {
 impl Proved {
     pub(super) fn new(figures: &Figures) -> Self {
         let Figures { layers, streams, .. } = figures;
-        let of = |is: fn(&Choice) -> bool| {
-            layers.iter().filter(move |layer| is(&layer.engine.choice))
-        };
+        let of =
+            |is: fn(&Choice) -> bool| layers.iter().filter(move |layer| is(&layer.engine.choice));
         let graphs = || of(|choice| *choice == Choice::Unrolled).flat_map(|l| [&l.wb, &l.wc]);
         Proved {
             graphs: graphs().filter(|graph| graph.rows > 0).count(),

@@ -11,8 +11,8 @@ mod html;
 mod picture;
 mod terminal;
 
-pub(crate) use self::core::{Shaped, network, rails};
 pub use self::core::{Pipeline, Stream};
+pub(crate) use self::core::{Shaped, network, rails};
 pub use document::{Cell, Document, Drawing, Piece, Section, Source, Table, Text};
 pub use evidence::{Checked, Measure, Proved, Simulated, epochs};
 pub use picture::Picture;

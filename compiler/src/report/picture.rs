@@ -82,17 +82,14 @@ impl Lanes {
             let mut leaving: Vec<_> =
                 (0..arrows.len()).filter(|&i| arrows[i].0 == number).collect();
             leaving.sort_by_key(|&i| ranks[arrows[i].1]);
-            for i in leaving {
+            for (order, i) in leaving.into_iter().enumerate() {
                 let (to, until) = (arrows[i].1, ranks[arrows[i].1]);
                 let free = |lane: &usize| {
                     (rank + 1..until).all(|rank| !taken.contains_key(&(*lane, rank)))
-                        && taken.get(&(*lane, until)).is_none_or(|box_| *box_ == Some(to))
+                        && taken.get(&(*lane, until)).is_none_or(|owner| *owner == Some(to))
                 };
-                let own = std::iter::once(lane).filter(|lane| {
-                    let parts = (0..i).any(|j| arrows[j] .0 == number && lanes.arrows[j] == *lane);
-                    free(lane) && !parts
-                });
-                let lane = own.chain((0..).filter(free)).next().unwrap_or(lane);
+                let own = Some(lane).filter(|_| order == 0).filter(free);
+                let lane = own.or_else(|| (0..).find(free)).unwrap_or(lane);
                 lanes.arrows[i] = lane;
                 taken.extend((rank + 1..until).map(|rank| ((lane, rank), None)));
                 taken.insert((lane, until), Some(to));
@@ -157,8 +154,8 @@ impl Rails {
 }
 
 /// Pixels: of a character of a name and of any other, of a line, within a box, between lanes.
-const NAME: f64 = 7.3;
-const CHARACTER: f64 = 6.3;
+const NAME: f64 = 8.0;
+const CHARACTER: f64 = 6.6;
 const LINE: f64 = 15.0;
 const INSIDE: f64 = 10.0;
 const BETWEEN: f64 = 26.0;
@@ -374,13 +371,7 @@ impl Picture {
 /// Down to `y`, and there over to `to`, with round corners.
 fn turned(from: f64, y: f64, to: f64) -> String {
     let round = if to > from { 4.0 } else { -4.0 };
-    format!(
-        "V{}Q{from} {y} {} {y}H{}Q{to} {y} {to} {}",
-        y - 4.0,
-        from + round,
-        to - round,
-        y + 4.0
-    )
+    format!("V{}Q{from} {y} {} {y}H{}Q{to} {y} {to} {}", y - 4.0, from + round, to - round, y + 4.0)
 }
 
 impl Look {
@@ -391,5 +382,37 @@ impl Look {
             Look::Store => "store",
             Look::Port => "port",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Every place of a lane at a rank is a box's, or an arrow's that passes, or free; and what
+    /// leads to one box comes together there alone.
+    #[test]
+    fn arrows_pass_boxes_and_one_another() {
+        let chain: &[(usize, usize)] = &[(0, 1), (1, 2), (2, 3)];
+        let skip = &[(0, 1), (1, 2), (2, 3), (1, 3)];
+        let nested = &[(0, 1), (1, 2), (2, 3), (3, 4), (1, 4), (4, 5), (0, 5), (5, 6)];
+        let wide = &[(0, 1), (0, 2), (0, 3), (0, 4), (1, 5), (2, 5), (3, 5), (4, 5), (0, 5)];
+        for arrows in [chain, skip, nested, wide] {
+            let count = 1 + arrows.iter().map(|arrow| arrow.1).max().unwrap();
+            let ranks: Vec<usize> = (0..count).collect();
+            let lanes = Lanes::new(&ranks, arrows);
+            let boxes = lanes.boxes.iter().copied().zip(ranks);
+            let passing = arrows
+                .iter()
+                .zip(&lanes.arrows)
+                .flat_map(|(&(from, to), &lane)| (from + 1..to).map(move |rank| (lane, rank)));
+            let places: Vec<_> = boxes.chain(passing).collect();
+            let different: BTreeSet<_> = places.iter().collect();
+            assert_eq!(different.len(), places.len(), "{arrows:?}: {lanes:?}");
+            assert!(lanes.boxes.iter().chain(&lanes.arrows).all(|lane| *lane < lanes.count));
+        }
+        // What goes straight on has the lane of what it leaves.
+        assert_eq!(Lanes::new(&[0, 1, 2, 3], skip).arrows, [0, 0, 0, 1]);
     }
 }

@@ -144,7 +144,12 @@ fn layer(
                 }
                 Ok((leaves.0, behind[output.index()].clone()))
             }
-            Some(_) => Ok((leaves.0, vec![])),
+            Some(_) => {
+                if is_last {
+                    lengthen(longest, leaves.0, paths.takes(paths.memory()));
+                }
+                Ok((leaves.0, vec![]))
+            }
             None => {
                 let node = &circuit.node(output).name;
                 let cause = format!("output `{node}` leaves before it is available");

@@ -34,7 +34,7 @@ function measured() {
       faults.push(`the figure ${figure.textContent} is parted`);
     }
   }
-  return faults;
+  return faults.slice(0, 5);
 }
 
 for (const file of pages) {
