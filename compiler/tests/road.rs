@@ -81,6 +81,21 @@ fn from_digits_to_a_checked_core() {
     ] {
         assert_eq!(rung(name), "passed", "{name}");
     }
+    // The report takes what the others found, and how the network was trained.
+    std::fs::write(folder.join("simulated.json"), simulated.to_string()).unwrap();
+    std::fs::write(folder.join("checked.json"), check.to_string()).unwrap();
+    let evidence = ["--run", "run", "--simulated", "simulated.json", "--checked", "checked.json"];
+    let arguments = [&["report", "build", "--html", "whole.html", "--json"][..], &evidence];
+    let report: serde_json::Value =
+        serde_json::from_str(&done(folder, &arguments.concat())).unwrap();
+    assert_eq!(report["training"].as_array().unwrap().len(), 5);
+    let steps: Vec<_> = report["accuracy"].as_array().unwrap().iter().map(|m| &m["of"]).collect();
+    assert_eq!(steps.len(), 6, "{steps:?}");
+    assert_eq!(report["accuracy"][5]["accuracy"], simulated["accuracy"]);
+    assert_eq!(report["accuracy"][5]["accuracy"], report["accuracy"][4]["accuracy"]);
+    assert_eq!(report["checked"]["passed"], check["passed"]);
+    let page = std::fs::read_to_string(folder.join("whole.html")).unwrap();
+    assert!(page.contains("Training, epoch by epoch") && page.contains("build/signature.json"));
 }
 
 #[test]
