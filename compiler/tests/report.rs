@@ -335,8 +335,7 @@ fn pages_fit_every_window_and_are_within_wcag() {
         .into_iter()
         .chain(["st-resnet18"])
         .map(|what| {
-            let options: &[&str] =
-                if what == "vectors" { &["--device", "ice40-up5k"] } else { &[] };
+            let options: &[&str] = if what == "vectors" { &["--device", "up5k"] } else { &[] };
             let file = folder.path().join(what).with_extension("html");
             std::fs::write(&file, json_and_page(what, options).1).unwrap();
             file
@@ -399,7 +398,7 @@ fn pictures_show_every_layer_once_and_nothing_lies_on_anything_else() {
         }
         let text = std::fs::read_to_string(folder.join("net.svg")).unwrap();
         for layer in layers {
-            let name = format!(">{}<", layer["name"].as_str().unwrap());
+            let name = format!(">{}</tspan></text>", layer["name"].as_str().unwrap());
             assert_eq!(text.matches(&name).count(), 1, "{what}: {name}");
         }
     }
@@ -439,5 +438,5 @@ fn evidence_is_of_the_very_build() {
         assert!(error.contains("is about another build"), "{error}");
     }
     let output = run(folder, &["report", "vectors", "--run", "residual-run"]);
-    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
 }
