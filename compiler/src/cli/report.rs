@@ -143,18 +143,16 @@ pub fn run(args: Args) -> Result<()> {
         let mhz = report.clock_mhz;
         report.placement = Some(synth::place(folder, signature, device, mhz, &home::tools()?)?);
     }
-    let none = || {
-        let cause = format_args!("was written before streams were recorded");
-        Err(Error::input(what.display(), cause).help("build it again"))
+    let drawn = |path: Option<&Path>, picture: fn(&Report) -> Result<Option<Picture>>| {
+        let Some(path) = path else { return Ok(()) };
+        let Some(picture) = picture(&report)? else {
+            let cause = "was written before streams were recorded";
+            return Err(Error::input(what.display(), cause).help("build it again"));
+        };
+        files::write(path, picture.file()?.as_bytes())
     };
-    let pictures: [(_, fn(&Report) -> Result<Option<Picture>>); 2] =
-        [(&args.svg, Report::picture), (&args.graph, Report::core)];
-    for (path, picture) in pictures {
-        if let Some(path) = path {
-            let Some(picture) = picture(&report)? else { return none() };
-            files::write(path, picture.file()?.as_bytes())?;
-        }
-    }
+    drawn(args.svg.as_deref(), Report::picture)?;
+    drawn(args.graph.as_deref(), Report::core)?;
     let mut document = report.document()?;
     document.folder = args.html.as_ref().and_then(|page| seen_from(page, &build.folder));
     show(&args, &report, &document)
