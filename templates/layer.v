@@ -10,6 +10,11 @@ module {{ module }} (
 {%- if clken %}
     input  wire clken,
 {%- endif %}
+{%- if !parameters.is_empty() %}
+    input  wire load,  // high: what is loaded moves by a bit
+    input  wire load_in,
+    output wire load_out,
+{%- endif %}
     input  wire [{{ input_bits - 1 }}:0] s_data,  // {{ input }}
     output wire [{{ output_bits - 1 }}:0] m_data  // {{ output }}
 );
@@ -22,7 +27,20 @@ module {{ module }} (
 {%- if !unused.is_empty() %}
     wire inputs_unused = &{1'b0, {{ unused }}};
 {%- endif %}
-{%- if !clocked && clock != Clock::None %}
+{%- if !parameters.is_empty() %}
+
+    // ==== Parameters, loaded from the first one on
+{%- for p in parameters %}
+    wire [{{ p.bits - 1 }}:0] {{ p.name }};  // {{ p.origin }}
+{%- if !loop.last %}
+    wire {{ p.leaves }};
+{%- endif %}
+    strassenc_parameter #(.BITS({{ p.bits }})) u_{{ p.name }} (
+        .clk(clk), .shift(load), .s({{ p.enters }}), .m({{ p.leaves }}), .value({{ p.name }})
+    );
+{%- endfor %}
+{%- endif %}
+{%- if !clocked && parameters.is_empty() && clock != Clock::None %}
     wire clock_unused = &{1'b0, clk{% if clken %}, clken{% endif %}};
 {%- endif %}
 {% for stage in stages %}
@@ -50,13 +68,15 @@ module {{ module }} (
     wire stage_{{ stage.number }}_unused = &{1'b0, {{ stage.unused }}};
 {%- endif %}
 {%- for m in stage.multipliers %}
-    wire [{{ m.product_bits - 1 }}:0] {{ m.product }};  // {{ m.origin }}: round({{ m.coefficient_value }} * {{ m.x }}
+    wire [{{ m.product_bits - 1 }}:0] {{ m.product }};  // {{ m.origin }}: round({% if m.loaded %}{{ m.coefficient }}{% else %}{{ m.coefficient_value }}{% endif %} * {{ m.x }}
     {%- if m.shift != 0 %} * 2^{{ -m.shift }}{% endif %})
-    strassenc_multiplier #(
-        .OPERAND_BITS({{ m.operand_bits }}), .OPERAND_SIGNED({{ m.operand_signed }}), .COEFFICIENT_BITS({{ m.coefficient_bits }}), .COEFFICIENT({{ m.coefficient }}),
+    strassenc_{% if m.loaded %}scaled_product{% else %}multiplier{% endif %} #(
+        .OPERAND_BITS({{ m.operand_bits }}), .OPERAND_SIGNED({{ m.operand_signed }}), .COEFFICIENT_BITS({{ m.coefficient_bits }})
+        {%- if !m.loaded %}, .COEFFICIENT({{ m.coefficient }}){% endif %},
         .SHIFT({{ m.shift }}), .PRODUCT_BITS({{ m.product_bits }}), .LATENCY({{ m.latency }})
     ) {{ m.instance }} (
-        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .x({{ m.x }}), .product({{ m.product }})
+        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .x({{ m.x }}),
+        {%- if m.loaded %} .coefficient({{ m.coefficient }}),{% endif %} .product({{ m.product }})
     );
 {%- endfor %}
 {%- for m in stage.products %}

@@ -24,7 +24,8 @@ module {{ module }};
     localparam WARM_UP    = {{ s.warm_up }};  // the first vector after which II holds
 {%- endif %}
     // Clocks without a beat on either side after which the core is stuck, pauses included.
-    localparam PATIENCE   = 1000 + 10 * ({% if s.latency > 0 %}LATENCY + {% endif %}II);
+    localparam PATIENCE   = 1000 + 10 * ({% if s.latency > 0 %}LATENCY + {% endif %}II)
+        {%- if s.loading() > 0 %} + {{ 8 * s.loading() }}{% endif %};
     localparam WIDER_BITS = IN_BITS > OUT_BITS ? IN_BITS : OUT_BITS;
     localparam PATH_BITS  = 8 * 1024;
 
@@ -51,6 +52,12 @@ module {{ module }};
     wire frame_error;
 {%- endif %}
 
+{%- for port in s.control_ports() %}
+{%- if !port.enters() %}
+    wire [{{ port.bits - 1 }}:0] {{ port.name }}_unused;
+{%- endif %}
+{%- endfor %}
+
     {{ s.top }} dut (
         .aclk(aclk), .aresetn(aresetn),{% if clken %} .aclken(aclken),{% endif %}
         .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tready(s_axis_tready),
@@ -66,6 +73,9 @@ module {{ module }};
 {%- if !by_count %},
         .frame_error_clear(frame_error_clear), .frame_error(frame_error)
 {%- endif %}
+{%- for port in s.control_ports() %},
+        .{{ port.name }}({{ port.idle() }})
+{%- endfor %}
     );
 
 {% include "vectors.v" %}

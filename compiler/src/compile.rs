@@ -45,6 +45,9 @@ pub struct Options {
     pub multipliers: Multipliers,
     /// Most hardware multipliers.
     pub dsp_budget: Option<usize>,
+    /// Whether coefficients and biases are loaded at run time, and how many powers of two larger
+    /// and finer than the model's they may be.
+    pub reloadable: Option<u32>,
     /// The beats of the input; [`Beat::Any`]: the channels of a pixel, or the largest part of them
     /// that fits.
     pub input: Beat,
@@ -377,10 +380,24 @@ fn plan_until(last: Pass, model: &Model, options: &Options) -> Result<(Dataflow,
     let mut dataflow = lower::lower(model)?;
     let proved = ir::verify(&dataflow).and_then(|()| ir::prove(&dataflow, model));
     Pass::Lower.checked(proved)?;
+    if let Some(margin) = options.reloadable {
+        lower::reload(&mut dataflow, margin)?;
+        Pass::Lower.checked(ir::verify(&dataflow).and_then(|()| ir::prove(&dataflow, model)))?;
+    }
     if last < Pass::Engines {
         return Ok((dataflow, Engines::default()));
     }
     let engines = chosen(&dataflow, options)?;
+    if options.reloadable.is_some()
+        && let Some((name, _)) = engines.layers.iter().find(|(name, choice)| {
+            let layer = dataflow.layers.iter().find(|layer| layer.name == **name);
+            layer.is_some_and(|layer| layer.kernel().is_some()) && **choice != Choice::Unrolled
+        })
+    {
+        let cause = "is folded, and keeps its coefficients in a ROM: they cannot be loaded";
+        return Err(Error::input(format_args!("layer `{name}`"), cause)
+            .help("give --engine unrolled, or leave out --reloadable"));
+    }
     if last >= Pass::Prune {
         let unrolled: Vec<bool> = dataflow
             .layers

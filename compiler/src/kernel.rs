@@ -229,6 +229,7 @@ pub fn chain(name: &str, matrix: &Matrix, input: Format) -> Chain {
         budget: 0,
         input,
         output: Format { signed: all.signed(), bits: all.bits(), frac: 0 },
+        loaded: None,
         x: value(vec![x; matrix.ncols()]),
         ops: vec![
             op(OpKind::Linear { role: Role::W, matrix: matrix.clone() }),

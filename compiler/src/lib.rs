@@ -47,6 +47,7 @@ pub mod progress;
 pub mod project;
 pub mod ranges;
 mod reach;
+pub mod reload;
 pub mod report;
 pub mod schedule;
 pub mod simulate;

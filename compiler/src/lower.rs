@@ -10,9 +10,11 @@ mod bilinear;
 mod chain;
 mod intervals;
 mod prune;
+mod reload;
 
 pub use chain::{corners, products};
 pub use prune::prune;
+pub use reload::reload;
 
 use crate::interval::Interval;
 use crate::ir::gated::{Blend, Cell, Curve};
@@ -237,7 +239,7 @@ fn windows_of(conv: &Conv2d, output: Shape) -> Windows {
 
 /// The convolution at one window: a dense layer from its elements, in the order of (row, column,
 /// channel), to those of a patch.
-fn over_a_window(conv: &Conv2d) -> Dense {
+pub fn over_a_window(conv: &Conv2d) -> Dense {
     let (r, per_group, ..) = conv.w_b.dim();
     let (c_out, reads, ..) = conv.w_c.dim();
     let (size, p) = (conv.window(), conv.patch());

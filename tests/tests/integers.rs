@@ -114,7 +114,7 @@ fn layer(
     ];
     let ops = kinds.into_iter().map(|(kind, z)| Op { kind, result: value(z) }).collect();
     let input = Format { signed: true, bits: 6, frac: 0 };
-    Chain { name: "dense".into(), budget: r, input, output, x: value(x), ops }
+    Chain { name: "dense".into(), budget: r, input, output, loaded: None, x: value(x), ops }
 }
 
 proptest! {

@@ -171,6 +171,35 @@ const PROOFS: &[Proof] = &[
         }],
     },
     Proof {
+        name: "control",
+        parts: &[],
+        parameters: &[""],
+        faults: &[
+            Fault { parameters: "", from: "writes | (bvalid & !bready)", to: "writes" },
+            Fault { parameters: "", from: "!reading & arvalid", to: "arvalid" },
+            Fault { parameters: "", from: "(at_last & !dropping)", to: "at_last" },
+            Fault {
+                parameters: "",
+                from: "TABLE_WORDS != 0 & !loading",
+                to: "TABLE_WORDS != 0",
+            },
+        ],
+    },
+    Proof {
+        name: "reload",
+        parts: &[],
+        parameters: &["-set BITS 1", "-set BITS 3", "-set BITS 34"],
+        faults: &[
+            Fault { parameters: "-set BITS 3", from: "hold & empty &", to: "hold &" },
+            Fault { parameters: "-set BITS 3", from: "loading & between", to: "loading" },
+            Fault {
+                parameters: "-set BITS 34",
+                from: "is_low & address == {ADDRESS_BITS{1'b0}}",
+                to: "is_low",
+            },
+        ],
+    },
+    Proof {
         name: "framer",
         parts: &[],
         parameters: &[

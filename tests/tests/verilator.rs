@@ -96,7 +96,7 @@ fn random_networks_compute_in_verilator_what_golden_does() {
             let model = random_model(recipe);
             let ([input, output], frames) = any_streams(*streams);
             let options =
-                emit::Options { frames, clock_enable: *clock_enable, command: String::new() };
+                emit::Options { frames, clock_enable: *clock_enable, ..Default::default() };
             let schedule = schedule::Options {
                 limit: schedule::Limit::Adders(adders_per_stage),
                 multiplier_latency,

@@ -119,7 +119,7 @@ fn any_core() -> impl Strategy<Value = Core> {
             let multipliers = if shift_add { Multipliers::ShiftAdd } else { Multipliers::Dsp };
             let schedule = schedule::Options { limit, multiplier_latency };
             let ([input, output], frames) = any_streams(streams);
-            let share = any_search(streams);
+            let (share, control) = (any_search(streams), streams % 3 == 0);
             let asked = compile::Options {
                 share,
                 schedule,
@@ -128,7 +128,8 @@ fn any_core() -> impl Strategy<Value = Core> {
                 output,
                 ..Default::default()
             };
-            let options = emit::Options { frames, clock_enable, command: "no options".into() };
+            let command = "no options".into();
+            let options = emit::Options { frames, clock_enable, control, command };
             (random_model(&recipe), asked, options)
         },
     )

@@ -27,6 +27,7 @@ use rayon::current_num_threads;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use strassenc_runtime::{Error, Model, Result, files, model_file};
 
@@ -79,6 +80,9 @@ impl Record {
 /// The most effort of a search for common sums.
 pub const MOST_EFFORT: u8 = 3;
 
+/// Powers of two by which parameters that are loaded may be larger and finer than the model's.
+pub const MARGIN: RangeInclusive<u32> = 0..=8;
+
 /// The largest depth of an adder graph that can be asked for. None is deeper: a sum has at most
 /// 2^25 signals.
 pub const MOST_DEPTH: u32 = 48;
@@ -128,6 +132,13 @@ pub struct Options {
     pub frames: Frames,
     /// Whether the core has a clock enable.
     pub aclken: bool,
+    /// Whether the core has an AXI4-Lite slave.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub control: bool,
+    /// Whether coefficients and biases are loaded at run time, see
+    /// [`compile::Options::reloadable`]; then it has the slave, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reloadable: Option<u32>,
     /// What multipliers are made of.
     #[serde(default)]
     pub multipliers: Multipliers,
@@ -169,6 +180,8 @@ impl Default for Options {
             output_bits: None,
             frames: Frames::default(),
             aclken: false,
+            control: false,
+            reloadable: None,
             multipliers: Multipliers::default(),
             dsp_budget: None,
             target: Target::default(),
@@ -219,6 +232,11 @@ impl fmt::Display for Options {
         if self.aclken {
             write!(f, " --aclken")?;
         }
+        match self.reloadable {
+            Some(margin) => write!(f, " --reloadable={margin}")?,
+            None if self.control => write!(f, " --control")?,
+            None => {}
+        }
         if self.multipliers != Multipliers::default() {
             write!(f, " --multipliers {}", self.multipliers)?;
         }
@@ -252,6 +270,10 @@ impl Options {
                 "effort",
                 format_args!("{} is not within 0..={MOST_EFFORT}", self.effort),
             ));
+        }
+        if self.reloadable.is_some() && self.multipliers != Multipliers::Dsp {
+            let cause = "takes hardware multipliers: shifts and additions have one coefficient";
+            return Err(Error::input("--reloadable", cause).help("give --multipliers dsp"));
         }
         if Operands::of(self.adder_operands).is_none() {
             let cause = format_args!("{} is neither 2 nor 3", self.adder_operands);
@@ -312,6 +334,7 @@ impl Options {
                 asked => asked,
             },
             dsp_budget: self.dsp_budget,
+            reloadable: self.reloadable,
             input,
             output,
         }
@@ -321,7 +344,9 @@ impl Options {
     pub fn emit(&self) -> emit::Options {
         // Project files change nothing in the Verilog.
         let command = Options { projects: None, ..self.clone() }.to_string();
-        emit::Options { frames: self.frames, clock_enable: self.aclken, command }
+        let Options { frames, aclken: clock_enable, .. } = *self;
+        let control = self.control || self.reloadable.is_some();
+        emit::Options { frames, clock_enable, control, command }
     }
 
     /// What is asked of project files.

@@ -66,6 +66,7 @@ pub fn build(chain: &Chain, graphs: &[&AdderGraph], shift_add: &BTreeSet<u32>) -
         name: chain.name.clone(),
         input_format: chain.input,
         output_format: chain.output,
+        loaded: chain.loaded.is_some(),
         nodes: builder.nodes,
         inputs,
         outputs,
@@ -126,7 +127,8 @@ impl Builder<'_> {
         let role = linear.role;
         let constants: Vec<i64> = linear.constants.iter().map(|&(_, constant)| constant).collect();
         for &(row, constant) in &linear.constants {
-            x.push(self.constant(role, rows[row], constant));
+            let range = linear.loaded.unwrap_or(Interval::point(constant));
+            x.push(self.constant(role, rows[row], constant, range));
         }
         let serves = Served::new(graph);
         // In a block-diagonal matrix, rows from this one on are those of W_b.
@@ -227,6 +229,8 @@ impl Builder<'_> {
     ) {
         let products = match role {
             Role::Wb | Role::Wab | Role::W => None,
+            // What is loaded is independent of all else.
+            Role::Wc if self.chain.loaded.is_some() => None,
             Role::Wc => lower::products(self.chain).map(|p| p.with_constants(constants)),
         };
         let ranges = match products {
@@ -253,7 +257,7 @@ impl Builder<'_> {
     }
 
     /// What is added to row `row` of a matrix.
-    fn constant(&mut self, role: Role, row: usize, v: i64) -> Element {
+    fn constant(&mut self, role: Role, row: usize, v: i64, range: Interval) -> Element {
         let (name, origin) = match role {
             Role::Wc => (format!("bias_{row}"), format!("output {row}: bias and rounding")),
             Role::Wb | Role::Wab | Role::W => (
@@ -261,7 +265,7 @@ impl Builder<'_> {
                 format!("W_b row {row}: elements that take a single value"),
             ),
         };
-        Element::Term(Term::plain(self.push(name, Op::Constant(v), Interval::point(v), origin)))
+        Element::Term(Term::plain(self.push(name, Op::Constant(v), range, origin)))
     }
 
     /// The products of a two-operand layer. Their operands' signs go to their readers: they cost

@@ -42,9 +42,11 @@ pub fn scale(circuit: &Circuit) -> i32 {
     circuit.nodes.iter().map(shift).max().unwrap_or(0).max(0)
 }
 
-/// Whether the node's result is a variable whatever the view: an input, a clamp, a right shift.
-pub fn is_variable(op: &Op) -> bool {
+/// Whether the node's result is a variable whatever the view: an input, a clamp, a right shift; a
+/// constant that is loaded, and a product with a coefficient that is.
+pub fn is_variable(circuit: &Circuit, op: &Op) -> bool {
     match *op {
+        _ if circuit.is_loaded(op) => true,
         Op::Input(_) | Op::Clamp { .. } => true,
         Op::Offset { shift, .. } => shift > 0,
         Op::Add(..) | Op::Constant(_) => false,
@@ -147,8 +149,10 @@ impl<'a> Forms<'a> {
         });
         let passes = |i: usize| match &self.circuit.nodes[i].op {
             Op::Product { .. } => false,
-            op if self.products == Products::Variables => !is_variable(op) && op.row().is_none(),
-            op => !is_variable(op),
+            op if self.products == Products::Variables => {
+                !is_variable(self.circuit, op) && op.row().is_none()
+            }
+            op => !is_variable(self.circuit, op),
         };
         self.reached.follow(&self.operands.readers, starts, passes);
     }
@@ -161,7 +165,7 @@ impl<'a> Forms<'a> {
         node: &Node,
         one: Option<(usize, i128)>,
     ) -> Option<Option<Coefficients>> {
-        if is_variable(&node.op) {
+        if is_variable(self.circuit, &node.op) {
             return Some(None);
         }
         let with = |form: Option<Coefficients>, constant: i64| match one {
@@ -255,7 +259,7 @@ impl Operands {
         let mut others = vec![(Variable::One, 1)];
         let variable = |(id, node): (NodeId, &Node)| {
             let other = !matches!(node.op, Op::Input(_))
-                && (is_variable(&node.op) || node.op.row().is_some());
+                && (is_variable(circuit, &node.op) || node.op.row().is_some());
             other.then_some((Variable::Node(id), 1))
         };
         others.extend(circuit.iter().filter_map(variable));

@@ -11,6 +11,8 @@
 //! - input number i is node i, within the input format; outputs are within the output format;
 //! - an addition has two terms or three, of which the first is not negated and one is not shifted;
 //! - every node's interval holds every value it takes (proved through exact coefficient vectors);
+//! - where parameters are loaded, a constant holds any value of its interval, which has the
+//!   opposite of each, and a coefficient any of its bits but the one without an opposite;
 //! - a sum may be `inverted`, unless it leaves or anything but a sum of two signals reads it;
 //! - a node as wide as its interval carries its value; a narrower one carries its value modulo
 //!   2^width, and each of its readers needs no more than that: `width - shift` bits for an
@@ -58,6 +60,9 @@ pub struct Circuit {
     pub input_format: Format,
     /// The format of every element that leaves.
     pub output_format: Format,
+    /// Whether its coefficients and constants are loaded at run time: those that it has are the
+    /// first ones, and intervals hold for all that its nodes' widths and bits can be.
+    pub loaded: bool,
     /// Topologically ordered; names are unique.
     pub nodes: Vec<Node>,
     /// One per element that enters, unused ones included.
@@ -286,9 +291,16 @@ impl Circuit {
         self.nodes.iter().enumerate().map(|(i, node)| (NodeId(i as u32), node))
     }
 
+    /// Whether a node is a parameter that is loaded at run time, held in a register of its own: a
+    /// constant, or the coefficient of a multiplier.
+    pub fn is_loaded(&self, op: &Op) -> bool {
+        self.loaded && matches!(op, Op::Constant(_) | Op::Multiply { .. })
+    }
+
     /// Whether it is an addition of a constant to one other term.
     pub fn adds_constant(&self, op: &Op) -> bool {
         match op {
+            _ if self.loaded => false,
             Op::Add(terms) => {
                 let constant = |t: &Term| matches!(self.node(t.node).op, Op::Constant(_));
                 terms.len() == 2 && terms.iter().any(constant)

@@ -2,7 +2,7 @@ use super::forms::{BLOCK, Forms, Operands, Products, Variable, is_variable, left
 use super::{Circuit, NodeId, Op, Term};
 use crate::adder_graph::Matrix;
 use crate::interval::{Interval, half, round_shift};
-use crate::ir::{Chain, OpKind};
+use crate::ir::{Chain, OpKind, loadable};
 use strassenc_runtime::{Error, Result};
 
 /// Proves that the circuit computes the chain for every input: its products have the chain's
@@ -15,6 +15,18 @@ pub fn prove(circuit: &Circuit, chain: &Chain) -> Result<()> {
     let fail =
         |cause: String| Error::mismatch(format_args!("circuit of layer `{}`", circuit.name), cause);
     let parts = Parts::of(chain).ok_or_else(|| fail("the layer is not an SPN layer".into()))?;
+    if circuit.loaded != chain.loaded.is_some() {
+        return Err(fail("its parameters are loaded, or not, against the layer".into()));
+    }
+    if let Some(bits) = chain.loaded {
+        // What follows proves it for the parameters at hand, none of which is a 0 that would leave
+        // a row of W_b or the place of a constant open. So it holds for any others.
+        loaded(circuit, chain, &parts, bits).map_err(fail)?;
+        return prove(&Circuit { loaded: false, ..circuit.clone() }, &Chain {
+            loaded: None,
+            ..chain.clone()
+        });
+    }
     let multipliers = multipliers(circuit, &parts).map_err(fail)?;
     let operands = Operands::new(circuit).ok_or_else(|| fail("a coefficient overflows".into()))?;
     if parts.is_kernel {
@@ -33,6 +45,61 @@ pub fn prove(circuit: &Circuit, chain: &Chain) -> Result<()> {
         None => products_of_data(circuit, &operands, &parts, &multipliers).map_err(fail)?,
     };
     outputs(circuit, &operands, &parts, &multipliers, &negative).map_err(fail)
+}
+
+/// Every coefficient can be whatever its layer's can be, and each output is the sum that it is, and
+/// one constant of its own, which can be whatever a bias can be.
+fn loaded(circuit: &Circuit, chain: &Chain, parts: &Parts, bits: u32) -> Result<(), String> {
+    let range = loadable(bits);
+    let widest = chain.ops.iter().find_map(|op| match op.kind {
+        OpKind::Multiply { coefficient_bits, .. } => Some(coefficient_bits),
+        _ => None,
+    });
+    let mut variables = vec![];
+    for (id, node) in circuit.iter() {
+        match node.op {
+            Op::Multiply { coefficient, .. } if coefficient == 0 => {
+                return Err(format!("`{}` has the coefficient 0", node.name));
+            }
+            Op::Multiply { coefficient_bits, .. } if Some(coefficient_bits) != widest => {
+                return Err(format!("`{}` has another width", node.name));
+            }
+            Op::Constant(_) if node.interval != range => {
+                return Err(format!("`{}` is not within {range}", node.name));
+            }
+            Op::Constant(_) => variables.push((Variable::Node(id), 1)),
+            _ => {}
+        }
+    }
+    let mut own = vec![0; parts.w_c.nrows()];
+    let operands = Operands::new(circuit).ok_or("a coefficient overflows")?;
+    let mut forms = Forms::new(circuit, Products::Variables, &operands);
+    for block in variables.chunks(BLOCK) {
+        forms.follow(block).ok_or("a coefficient overflows")?;
+        let mut places = vec![0; block.len()];
+        for (c, &id) in circuit.outputs.iter().enumerate() {
+            let node = circuit.node(id);
+            let node = if let Op::Clamp { x, .. } = node.op { circuit.node(x) } else { node };
+            let Op::Offset { x, constant: 0, .. } = node.op else {
+                return Err(format!("output {c} has a constant that is not loaded"));
+            };
+            for (lane, places) in places.iter_mut().enumerate() {
+                let found = term(x, forms.of(x.node).map_or(0, |form| form[lane]));
+                match found {
+                    Some(0) => {}
+                    Some(1 | -1) => (*places, own[c]) = (*places + 1, own[c] + 1),
+                    _ => return Err(format!("output {c} has a multiple of a bias")),
+                }
+            }
+        }
+        if places.iter().any(|places| *places != 1) {
+            return Err("a bias is not that of one output".into());
+        }
+    }
+    match own.iter().position(|own| *own != 1) {
+        Some(c) => Err(format!("output {c} has {} biases", own[c])),
+        None => Ok(()),
+    }
 }
 
 /// The parameters of an SPN layer, or the matrix of a kernel.
@@ -117,7 +184,7 @@ fn multipliers(circuit: &Circuit, parts: &Parts) -> Result<Vec<NodeId>, String> 
         // Whatever else is not linear must be at the end, where `outputs` looks at it.
         let early = |x: NodeId| {
             let operand = &circuit.node(x).op;
-            is_variable(operand)
+            is_variable(circuit, operand)
                 && !matches!(operand, Op::Input(_))
                 && !matches!(node.op, Op::Clamp { .. })
         };

@@ -12,10 +12,11 @@ impl fmt::Display for Circuit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "circuit {}: {} -> {}",
+            "circuit {}: {} -> {}{}",
             self.name,
             format(self.input_format),
-            format(self.output_format)
+            format(self.output_format),
+            if self.loaded { " loaded" } else { "" }
         )?;
         let name = |id: NodeId| &self.node(id).name;
         let term = |t: Term| {
@@ -96,10 +97,15 @@ impl Text for Circuit {
 fn header(line: &str) -> Option<Circuit> {
     let (name, formats) = line.strip_prefix("circuit ")?.split_once(": ")?;
     let (input, output) = formats.split_once(" -> ")?;
+    let (output, loaded) = match output.strip_suffix(" loaded") {
+        Some(output) => (output, true),
+        None => (output, false),
+    };
     Some(Circuit {
         name: name.into(),
         input_format: parse_format(input)?,
         output_format: parse_format(output)?,
+        loaded,
         nodes: vec![],
         inputs: vec![],
         outputs: vec![],

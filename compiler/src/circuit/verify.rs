@@ -158,7 +158,7 @@ fn intervals(circuit: &Circuit) -> Result<()> {
         if matches!(node.op, Op::Product { .. }) && operands.of(id).is_none() {
             return Err(fail(circuit, node, "multiplies more than sums of inputs"));
         }
-        if is_variable(&node.op) || node.op.row().is_some() {
+        if is_variable(circuit, &node.op) || node.op.row().is_some() {
             variables.push((Variable::Node(id), range(node)));
         }
     }
@@ -173,6 +173,7 @@ fn intervals(circuit: &Circuit) -> Result<()> {
     for &(variable, range) in &variables[1..] {
         let Variable::Node(id) = variable else { continue };
         match circuit.node(id).op {
+            op if is_variable(circuit, &op) => linear.push((variable, range)),
             Op::Multiply { x, coefficient, shift, .. } => {
                 let zeros = coefficient.trailing_zeros() + plain[x.index()].zeros(0);
                 linear.push((Variable::Error(id), rounding_error(zeros, shift, scale)));
@@ -195,6 +196,24 @@ fn intervals(circuit: &Circuit) -> Result<()> {
         };
         let actual = match node.op {
             Op::Input(_) => continue,
+            Op::Constant(v) if circuit.loaded => {
+                // As many bits as hold it, and no value without an opposite.
+                let most = (1i128 << (node.interval.bits() - 1)) - 1;
+                let (lo, hi) = range(node);
+                if (lo, hi) != (-most, most) || !node.interval.contains(v) {
+                    return Err(fail(circuit, node, "is loaded, with an interval that is not"));
+                }
+                continue;
+            }
+            Op::Multiply { x, coefficient_bits, shift, .. } if circuit.loaded => {
+                let most = (1i128 << (coefficient_bits - 1)) - 1;
+                let ends = [of(x).lo, of(x).hi].map(|x| i128::from(x).abs() * most);
+                let greatest = ends[0].max(ends[1]);
+                match i64::try_from(greatest) {
+                    Ok(v) => image(Interval::new(-v, v), &|v| round_shift(v, shift)),
+                    Err(_) => return Err(fail(circuit, node, "exceeds 64 bits")),
+                }
+            }
             Op::Multiply { x, coefficient, shift, .. } => {
                 image(of(x), &|x| round_shift(coefficient * x, shift))
             }

@@ -20,6 +20,7 @@ mod matrix;
 mod numbers;
 mod output;
 mod random;
+mod reload;
 mod report;
 mod simulate;
 mod sweep;
@@ -94,6 +95,7 @@ enum Command {
     Export(export::Args),
     Generate(generate::Args),
     Verilog(verilog::Args),
+    Reload(reload::Args),
     Simulate(simulate::Args),
     Report(report::Args),
     Check(check::Args),
@@ -178,6 +180,7 @@ fn run(command: Command) -> Result<()> {
         Command::Export(args) => export::run(&args),
         Command::Generate(args) => generate::run(args),
         Command::Verilog(args) => verilog::run(args),
+        Command::Reload(args) => reload::run(&args),
         Command::Simulate(args) => simulate::run(args),
         Command::Report(args) => report::run(args),
         Command::Check(args) => check::run(args),

@@ -20,6 +20,7 @@ use strassenc::multipliers::Multipliers;
 use strassenc::progress::{self, style};
 use strassenc::project::{self, Project};
 use strassenc::report;
+use strassenc::build::MARGIN;
 use strassenc::schedule::{ADDERS_PER_STAGE, MULTIPLIER_LATENCY};
 use strassenc_runtime::artifact::{Artifact, read_as};
 use strassenc_runtime::train::CHECKPOINT;
@@ -142,6 +143,16 @@ pub(super) struct BuildArgs {
     /// Add a clock enable, aclken
     #[arg(long)]
     aclken: bool,
+    /// Add an AXI4-Lite slave, s_axi_control: status, counts of frames, clear of an error, version
+    /// and hash of the model; NAME_control.md and NAME_control.h in the build have its registers
+    #[arg(long)]
+    control: bool,
+    /// Load the coefficients and biases of all layers at run time, through --control, between two
+    /// frames; a new model may have them larger, and finer, by so many powers of two. Unrolled
+    /// layers only; `strassenc reload` writes the table of a model
+    #[arg(long, value_name = "POWERS", num_args = 0..=1, require_equals = true,
+        default_missing_value = "1", value_parser = numbers::whole(MARGIN))]
+    reloadable: Option<u32>,
     /// What multiplies: hardware multipliers, shifts and additions, or, with auto, shifts and
     /// additions where they are cheapest: beyond --dsp-budget, or without one where a coefficient
     /// takes at most one addition. The multipliers of a folded layer are all of one kind, as its
@@ -232,6 +243,8 @@ impl From<BuildArgs> for Options {
             time_limit,
             seed,
             aclken,
+            control,
+            reloadable,
             multipliers,
             dsp_budget,
             project,
@@ -270,6 +283,8 @@ impl From<BuildArgs> for Options {
             time_limit: time_limit.or((effort == MOST_EFFORT).then_some(60.0)),
             seed,
             aclken,
+            control,
+            reloadable,
             multipliers,
             dsp_budget,
             target,

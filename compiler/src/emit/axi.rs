@@ -62,6 +62,7 @@ pub(super) fn declarations(signature: &Signature) -> Vec<(String, String)> {
             "s_axis_tuser" => "on the first beat: goes with the frame; may be tied low".into(),
             "frame_error" => "high after a wrong s_axis_tlast, until cleared or reset".into(),
             "frame_error_clear" => "may be tied low".into(),
+            "s_axi_control_awaddr" => "AXI4-Lite: the registers, see signature.json".into(),
             _ => String::new(),
         };
         (format!("{direction} {range}{}", port.name), comment)
@@ -116,13 +117,13 @@ pub(super) fn lanes_in(stream: &Stream, target: &str) -> Vec<String> {
 }
 
 /// What goes with the data of the input's stream, as signals of `name`.
-pub(super) fn words_in(frames: Frames, name: &str) -> Vec<String> {
-    let wire = |signal: &str| format!("wire {name}_{signal} = s_axis_t{signal};");
+pub(super) fn words_in(frames: Frames, port: &str, name: &str) -> Vec<String> {
+    let wire = |signal: &str| format!("wire {name}_{signal} = {port}{signal};");
     let mut lines = vec![wire("valid"), wire("user")];
     if frames == Frames::Tlast {
         lines.push(wire("last"));
     }
-    lines.extend([format!("wire {name}_ready;"), format!("assign s_axis_tready = {name}_ready;")]);
+    lines.extend([format!("wire {name}_ready;"), format!("assign {port}ready = {name}_ready;")]);
     lines
 }
 

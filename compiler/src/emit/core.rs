@@ -6,7 +6,7 @@ use super::provenance::{Provenance, ascii};
 use super::rom::Rom;
 use super::signature::{self, Layer as LayerSignature, Signature, Vector};
 use super::testbench::Vectors;
-use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, file, lists, testbench};
+use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, control, file, lists, testbench};
 use crate::circuit::{self, Circuit, Op, Terms};
 use crate::compile::{Compiled, LayerEngine, Unrolled};
 use crate::folded::{Bank, Folded};
@@ -36,6 +36,7 @@ pub(super) fn emit(compiled: &Compiled, options: &Options, parts: Parts) -> Resu
             let vectors = Vectors::of_model(&compiled.model, &signature)?;
             let clken = options.clock_enable;
             files.extend(testbench::emit(&vectors, &signature, clken, &provenance)?);
+            files.extend(control::files(&signature, &provenance)?);
             files.extend(lists(&signature));
         }
         Ok(Emitted { signature, files })
@@ -64,6 +65,7 @@ fn emit_named(compiled: &Compiled, options: &Options, avoid: &BTreeSet<String>) 
         .collect::<Result<_>>()?;
     let mut files = primitives(&core.primitives());
     files.extend(layers.into_iter().flatten());
+    files.extend(core.table()?);
     files.push(core.top()?);
     let verilog = |file: &&File| file.path.ends_with(".v");
     let names = |which: &dyn Fn(&&File) -> bool| {
@@ -134,6 +136,18 @@ struct Core<'a> {
     signature: Signature,
     /// Names of the modules that a layer's module instantiates.
     own: Vec<Own>,
+    /// Where parameters are loaded, the module of their table, and what it holds at first.
+    table: Option<(String, Vec<u32>)>,
+}
+
+#[derive(Template)]
+#[template(path = "table.v")]
+struct TableText<'a> {
+    header: String,
+    module: &'a str,
+    words: usize,
+    address_bits: usize,
+    file: &'a str,
 }
 
 #[derive(Default)]
@@ -204,13 +218,21 @@ impl<'a> Core<'a> {
             own.push(names);
         }
         let [input, output] = graph.beats.clone();
+        let module = modules.take(format!("{top}_table"), "table");
+        let found = control::table(compiled, format!("{module}.mem"));
+        let table = found.as_ref().map(|(table, values)| (module, table.packed(values)));
+        let found = found.map(|(table, _)| table);
+        let control = (options.control || found.is_some())
+            .then(|| control::control(frames, &provenance.model_sha256, found));
+        let mut ports = axi::ports(&input, &output, frames, clken);
+        ports.extend(control.iter().flat_map(control::ports));
         let signature = Signature {
             schema: signature::SCHEMA,
             tool: provenance.tool.clone(),
             model: provenance.model.clone(),
             model_sha256: provenance.model_sha256.clone(),
             testbench: modules.take(format!("{top}_tb"), "testbench"),
-            ports: axi::ports(&input, &output, frames, clken),
+            ports,
             frames,
             latency: timing.latency(),
             ii: timing.interval() as u32,
@@ -220,6 +242,7 @@ impl<'a> Core<'a> {
                 .iter()
                 .any(|node| matches!(node.primitive, Primitive::Framer(_))),
             recurrent: dataflow.is_recurrent(),
+            control,
             top,
             input,
             output,
@@ -227,7 +250,7 @@ impl<'a> Core<'a> {
             files: vec![],
             memories: vec![],
         };
-        Core { compiled, clken, provenance, signature, own }
+        Core { compiled, clken, provenance, signature, own, table }
     }
 
     /// Names of all primitives of `hw/` that are used.
@@ -237,10 +260,22 @@ impl<'a> Core<'a> {
             self.compiled.graph.nodes.iter().flat_map(modules).copied().collect();
         for layer in self.compiled.layers.iter().filter_map(LayerEngine::unrolled) {
             let hardware = |node: &circuit::Node| matches!(node.op, Op::Multiply { .. });
-            if layer.circuit.nodes.iter().any(hardware) {
-                used.extend(["strassenc_coefficient", "strassenc_multiplier"]);
+            if layer.circuit.loaded {
+                used.extend(["strassenc_parameter", "strassenc_scaled_product"]);
+            } else if layer.circuit.nodes.iter().any(hardware) {
+                used.extend([
+                    "strassenc_coefficient",
+                    "strassenc_scaled_product",
+                    "strassenc_multiplier",
+                ]);
             }
             used.extend(of_circuit(&layer.circuit));
+        }
+        if self.signature.control.is_some() {
+            used.push("strassenc_control");
+        }
+        if self.table.is_some() {
+            used.push("strassenc_reload");
         }
         used
     }
@@ -286,6 +321,11 @@ impl<'a> Core<'a> {
             text: "input  wire rst".into(),
             comment: "synchronous, clears control only".into(),
         });
+        if self.link(number).is_some() && self.pipelined_within(number) {
+            ports.extend(
+                ["input  wire load", "input  wire load_in", "output wire load_out"].map(Port::new),
+            );
+        }
         for (id, side) in s.iter().zip(sides) {
             names.insert(*id, side.to_string());
             ports.extend(self.stream_ports(*id, side, true));
@@ -420,6 +460,9 @@ impl<'a> Core<'a> {
         block.wires.extend(self.wires(m, &name));
         names.insert(m, name.clone());
         let mut ports = vec![self.clock()];
+        if self.pipelined_within(number) {
+            ports.extend(self.link(number));
+        }
         let sides: Vec<&str> = if s.len() == 2 { vec!["a", "b"] } else { vec!["s"] };
         for (id, side) in s.iter().zip(sides) {
             ports.push(connection(side, &names[id]));
@@ -476,7 +519,14 @@ impl<'a> Core<'a> {
             } else {
                 format!("u_pipeline_{}", signature.name)
             };
-            let ports = vec![format!("{clock}, .s_data({data}), .m_data({result})")];
+            let link = match (self.link(number), node.layer) {
+                (None, _) => String::new(),
+                (Some(link), None) => format!("{link}, "),
+                (Some(_), Some(_)) => {
+                    ".load(load), .load_in(load_in), .load_out(load_out), ".into()
+                }
+            };
+            let ports = vec![format!("{clock}, {link}.s_data({data}), .m_data({result})")];
             let (module, parameters) = (kernel.clone(), String::new());
             block.instances.push(Instance { module, name, parameters, ports });
             data = result;
@@ -599,7 +649,7 @@ impl<'a> Core<'a> {
                     ports.push(connection(side, name));
                     continue;
                 }
-                let ends_core = [(StreamId(0), "s_axis_t"), (graph.output, "m_axis_t")];
+                let ends_core = [(StreamId(0), self.input()), (graph.output, "m_axis_t")];
                 let port = ends_core.iter().find(|(end, _)| end == id);
                 let to = port.map_or_else(|| format!("{name}_"), |(_, port)| port.to_string());
                 let beside: String =
@@ -617,6 +667,11 @@ impl<'a> Core<'a> {
                 .extend(carried[1..].iter().map(|signal| Wire::bit(format!("{m}_{signal}"))));
         }
         if let Some((port, wire)) = part.ports(&names[&node.inputs[0]], m, frames) {
+            let clear = ".frame_error_clear(frame_error_clear";
+            let port = match &self.signature.control {
+                Some(_) => port.replace(clear, &format!("{clear} | control_clear")),
+                None => port,
+            };
             ports.push(port);
             block.wires.extend(wire.map(Wire::bit));
         }
@@ -626,6 +681,184 @@ impl<'a> Core<'a> {
         let (name, parameters) = (format!("u_{}", node.name), part.parameters(&ends, frames));
         block.instances.push(Instance { module, name, parameters, ports });
         Ok(())
+    }
+
+    /// How a layer whose parameters are loaded stands in the chain of all of them.
+    fn link(&self, number: usize) -> Option<String> {
+        let is_loaded = |number: &usize| {
+            self.compiled.layers[*number].unrolled().is_some_and(|own| own.circuit.loaded)
+        };
+        let before = (0..number).filter(is_loaded).count();
+        is_loaded(&number).then(|| {
+            format!(".load(load), .load_in(load_{before}), .load_out(load_{})", before + 1)
+        })
+    }
+
+    /// Whether a layer's module has its pipeline in it; else that stands in the core.
+    fn pipelined_within(&self, number: usize) -> bool {
+        let own = self.compiled.graph.nodes.iter().filter(|node| node.layer == Some(number));
+        own.into_iter().any(|node| matches!(node.primitive, Primitive::Segment(_)))
+    }
+
+    /// The table that parameters are loaded from, where they are, and its first contents.
+    fn table(&self) -> Result<Vec<File>> {
+        let Some((module, words)) = &self.table else { return Ok(vec![]) };
+        let memory = format!("{module}.mem");
+        let text = TableText {
+            header: self.provenance.header(module, "the table of the parameters"),
+            module,
+            words: words.len(),
+            address_bits: super::address_bits(words.len()),
+            file: &memory,
+        };
+        let text = text.render().map_err(|e| Error::internal("template of the table", e))? + "\n";
+        Ok(vec![
+            File { path: file(module), text },
+            File { path: memory, text: control::memory(words) },
+        ])
+    }
+
+    /// What loads the parameters, where they are loaded.
+    fn reload(&self) -> Option<Block> {
+        let (module, words) = self.table.as_ref()?;
+        let table = self.signature.control.as_ref()?.table.as_ref()?;
+        let bits = super::address_bits(words.len());
+        let address = Wire { name: "reload_address".into(), bits, vector: true };
+        let wires = vec![Wire::bit("reload_read".into()), address];
+        let instance = |module: &str, name: &str, parameters: String, ports: Vec<String>| Instance {
+            module: module.into(),
+            name: name.into(),
+            parameters,
+            ports,
+        };
+        let enable = if self.clken { "aclken" } else { "1'b1" };
+        let instances = vec![
+            instance(
+                "strassenc_reload",
+                "u_reload",
+                format!(".BITS({})", table.bits),
+                vec![
+                    self.primitive_clock(None),
+                    ".load(reload_now), .between(reload_between), .empty(reload_empty)".into(),
+                    ".hold(reload_hold), .loading(reload_loading), .loads(reload_loads)".into(),
+                    ".read(reload_read), .address(reload_address), .word(table_word)".into(),
+                    ".shift(load_shift), .shifted(load_0)".into(),
+                ],
+            ),
+            instance(
+                module,
+                "u_table",
+                String::new(),
+                vec![
+                    format!(".clk(aclk), .clken({enable})"),
+                    ".write(table_write), .write_address(table_write_address)".into(),
+                    ".data(table_data), .read(table_read | reload_read)".into(),
+                    ".read_address(reload_read ? reload_address : table_read_address)".into(),
+                    ".word(table_word)".into(),
+                ],
+            ),
+        ];
+        let banner = "Reload: parameters from their table, between two frames".into();
+        Some(Block { banner, wires, instances, ..Block::default() })
+    }
+
+    /// The wires between what loads parameters, and all others.
+    fn reload_wires(&self) -> Vec<String> {
+        let Some((_, words)) = &self.table else { return vec![] };
+        let last = (0..self.compiled.layers.len()).filter(|n| self.link(*n).is_some()).count();
+        let chain: Vec<String> = (0..=last).map(|i| format!("load_{i}")).collect();
+        let high = super::address_bits(words.len()) - 1;
+        let enable = if self.clken { " & aclken" } else { "" };
+        let mut lines = vec![
+            String::new(),
+            "// ==== Parameters: the chain that they are loaded through, and their table".into(),
+            "wire reload_now, reload_between, reload_empty, reload_hold, reload_loading;".into(),
+            "wire load_shift;".into(),
+            "wire [31:0] reload_loads, table_data, table_word;".into(),
+            "wire table_write, table_read;".into(),
+            format!("wire [{high}:0] table_write_address, table_read_address;"),
+            format!("wire load = load_shift{enable};"),
+            format!("wire {};", chain.join(", ")),
+            format!("wire load_unused = &{{1'b0, load_{last}}};"),
+            String::new(),
+            "// ==== Input: closed while parameters are loaded".into(),
+            "wire s_open_tvalid = s_axis_tvalid & !reload_hold;".into(),
+            "wire s_open_tready;".into(),
+            "assign s_axis_tready = s_open_tready & !reload_hold;".into(),
+            "wire s_open_tuser = s_axis_tuser;".into(),
+        ];
+        if self.signature.frames == signature::Frames::Tlast {
+            lines.push("wire s_open_tlast = s_axis_tlast;".into());
+        }
+        lines.push(String::new());
+        lines
+    }
+
+    /// What the signals of the input's stream begin with.
+    fn input(&self) -> &'static str {
+        if self.table.is_some() { "s_open_t" } else { "s_axis_t" }
+    }
+
+    /// The registers, where there are any.
+    fn control(&self) -> Option<Block> {
+        let control = self.signature.control.as_ref()?;
+        let axi: Vec<String> = (control::ports(control))
+            .map(|port| {
+                let short = port.name.trim_start_matches(control::PORT).trim_start_matches('_');
+                format!(".{short}({})", port.name)
+            })
+            .collect();
+        let tells = self.signature.frames == signature::Frames::Tlast;
+        let of_frames = |port: &str, wire: &str| {
+            format!(".{port}({})", if tells { wire } else { "1'b0" })
+        };
+        let mut wires = vec![];
+        let mut unused = |port: &str, bits| {
+            let name = format!("control_{port}_unused");
+            wires.push(Wire { name: name.clone(), bits, vector: false });
+            format!(".{port}({name})")
+        };
+        let mut ports = vec![self.primitive_clock(None)];
+        ports.extend(axi.chunks(4).map(|ports| ports.join(", ")));
+        ports.push(format!(
+            ".s_valid(s_axis_tvalid), .s_ready(s_axis_tready), {}",
+            of_frames("s_last", "s_axis_tlast")
+        ));
+        ports.push(
+            ".m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_last(m_axis_tlast)".into(),
+        );
+        ports.push(if tells {
+            ".frame_error(frame_error), .frame_error_clear(control_clear)".into()
+        } else {
+            format!(".frame_error(1'b0), {}", unused("frame_error_clear", 1))
+        });
+        ports.extend(match self.table {
+            Some(_) => [
+                ".between(reload_between), .empty(reload_empty)",
+                ".loading(reload_loading), .loads(reload_loads), .load(reload_now)",
+                ".table_write(table_write), .table_write_address(table_write_address)",
+                ".table_data(table_data)",
+                ".table_read(table_read), .table_read_address(table_read_address)",
+                ".table_word(table_word)",
+            ]
+            .map(String::from),
+            None => [
+                format!("{}, {}", unused("between", 1), unused("empty", 1)),
+                format!(".loading(1'b0), .loads(32'd0), {}", unused("load", 1)),
+                format!("{}, {}", unused("table_write", 1), unused("table_write_address", 1)),
+                unused("table_data", 32),
+                format!("{}, {}", unused("table_read", 1), unused("table_read_address", 1)),
+                ".table_word(32'd0)".into(),
+            ],
+        });
+        let instance = Instance {
+            module: "strassenc_control".into(),
+            name: "u_control".into(),
+            parameters: control::parameters(&self.signature, control).join(", "),
+            ports,
+        };
+        let banner = "Control: the registers, on AXI4-Lite".into();
+        Some(Block { banner, wires, instances: vec![instance], ..Block::default() })
     }
 
     /// The core itself.
@@ -638,14 +871,20 @@ impl<'a> Core<'a> {
             .collect();
 
         let mut names = BTreeMap::from([(StreamId(0), "s_beat".to_string())]);
-        let blocks = self.blocks(None, &mut names)?;
+        let mut blocks = self.blocks(None, &mut names)?;
+        blocks.extend(self.control());
+        blocks.extend(self.reload());
         let mut before = vec!["wire rst = !aresetn;".into(), String::new()];
+        before.extend(self.reload_wires());
         before.push("// ==== Input: what carries information of each lane, registered".into());
         before.push(format!("wire [{}:0] s_beat_data;", graph.streams[0].bits() - 1));
         before.extend(axi::lanes_in(input, "s_beat_data"));
+        if self.signature.control.is_some() && self.signature.frames == signature::Frames::Tlast {
+            before.push("wire control_clear;".into());
+        }
         // Without a register it is the ports' words that go on.
         if !matches!(graph.nodes[0].primitive, Primitive::Register(_)) {
-            before.extend(axi::words_in(self.signature.frames, "s_beat"));
+            before.extend(axi::words_in(self.signature.frames, self.input(), "s_beat"));
         }
         let mut after = vec!["// ==== Output: each element extended to whole bytes".to_string()];
         after.extend(axi::lanes_out(output, "m_register_data"));

@@ -166,6 +166,7 @@ fn signature(
         warm_up: 0,
         whole_frames: false,
         recurrent: false,
+        control: None,
         layers: vec![Layer {
             name: kernel.name.clone(),
             module: names.pipeline.clone(),

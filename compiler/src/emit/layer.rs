@@ -36,6 +36,8 @@ struct Layer<'a> {
     /// Whether there is any register.
     clocked: bool,
     inputs: Vec<Input<'a>>,
+    /// What is loaded at run time, the first one where the chain enters.
+    parameters: Vec<Parameter<'a>>,
     /// The bits of `s_data` and the inputs that nothing reads.
     unused: String,
     stages: Vec<Stage<'a>>,
@@ -46,6 +48,16 @@ struct Input<'a> {
     name: &'a str,
     high: u32,
     value: String,
+}
+
+/// A parameter that is loaded at run time.
+struct Parameter<'a> {
+    name: Cow<'a, str>,
+    origin: Cow<'a, str>,
+    bits: u32,
+    /// The ends of its part of the chain.
+    enters: String,
+    leaves: String,
 }
 
 struct Stage<'a> {
@@ -95,6 +107,8 @@ struct Multiplier<'a> {
     operand_bits: u32,
     operand_signed: u8,
     coefficient: String,
+    /// Whether `coefficient` is a register's name, and not a value.
+    loaded: bool,
     coefficient_value: i64,
     coefficient_bits: u32,
     shift: i32,
@@ -225,6 +239,7 @@ impl<'a> Writer<'a> {
             clocked: circuit.count(Op::is_multiplier) > 0
                 || self.delay_lines.iter().any(|line| !line.is_empty()),
             inputs,
+            parameters: self.parameters(),
             unused,
             stages: self.stages(),
             outputs: self.outputs(),
@@ -249,6 +264,28 @@ impl<'a> Writer<'a> {
             }
         }
         (inputs, wrapped(&unused, "        "))
+    }
+
+    fn parameters(&self) -> Vec<Parameter<'a>> {
+        let own = self.circuit.nodes.iter().filter(|node| self.circuit.is_loaded(&node.op));
+        let last = own.clone().count();
+        let mut parameters = vec![];
+        for (i, node) in (1..).zip(own) {
+            let (name, bits) = match node.op {
+                Op::Multiply { row, coefficient_bits, .. } => {
+                    (format!("coefficient_{row}").into(), coefficient_bits)
+                }
+                _ => (node.name.as_str().into(), node.width),
+            };
+            let link = |i: usize| match i {
+                0 => "load_in".into(),
+                i if i == last => "load_out".into(),
+                i => format!("load_{i}"),
+            };
+            let (enters, leaves) = (link(i - 1), link(i));
+            parameters.push(Parameter { name, origin: ascii(&node.origin), bits, enters, leaves });
+        }
+        parameters
     }
 
     fn stages(&self) -> Vec<Stage<'a>> {
@@ -383,7 +420,7 @@ impl<'a> Writer<'a> {
             let room = node.width.saturating_sub(t.shift);
             let (bits, signed, shift) = match self.circuit.node(t.node).op {
                 _ if room == 0 => return (1, 0, 0, t.negate, literal(0, 1)),
-                Op::Constant(_) => (room, 0, t.shift),
+                Op::Constant(_) if !self.circuit.loaded => (room, 0, t.shift),
                 _ => {
                     let width = self.width(t.node, stage);
                     (width.min(room), self.circuit.node(t.node).signed.into(), t.shift)
@@ -413,7 +450,7 @@ impl<'a> Writer<'a> {
         sum(terms.iter().map(|t| {
             let node = self.circuit.node(t.node);
             let value = match node.op {
-                Op::Constant(v) => v.to_string(),
+                Op::Constant(v) if !self.circuit.loaded => v.to_string(),
                 _ => node.name.clone(),
             };
             (t.negate, if t.shift > 0 { format!("{value} * 2^{}", t.shift) } else { value })
@@ -433,7 +470,7 @@ impl<'a> Writer<'a> {
     /// The low `bits` bits of a term, as stage `stage` reads it, and whether they are subtracted.
     fn signed(&self, term: Term, stage: u32, bits: u32) -> (bool, String) {
         match self.circuit.node(term.node).op {
-            Op::Constant(v) if v < 0 => (!term.negate, Source::Constant(-v).bits(term.shift, bits)),
+            Op::Constant(v) if v < 0 && !self.circuit.loaded => (!term.negate, Source::Constant(-v).bits(term.shift, bits)),
             _ => (term.negate, self.term(term, stage, bits)),
         }
     }
@@ -446,7 +483,13 @@ impl<'a> Writer<'a> {
     fn with_source<T>(&self, id: NodeId, stage: u32, f: impl FnOnce(Source) -> T) -> T {
         let node = self.circuit.node(id);
         match node.op {
-            Op::Constant(v) => f(Source::Constant(v)),
+            Op::Constant(v) if !self.circuit.loaded => f(Source::Constant(v)),
+            Op::Constant(_) => f(Source::Signal {
+                name: &node.name,
+                width: node.width,
+                signed: node.signed,
+                inverted: false,
+            }),
             _ => f(Source::Signal {
                 name: &self.name(id, stage),
                 width: self.width(id, stage),
@@ -459,6 +502,8 @@ impl<'a> Writer<'a> {
     /// Bits of a node as stage `stage` reads it.
     fn width(&self, id: NodeId, stage: u32) -> u32 {
         match stage - self.pipeline.available(id) {
+            // It needs no register on the way.
+            _ if matches!(self.circuit.node(id).op, Op::Constant(_)) => self.circuit.node(id).width,
             0 => self.circuit.node(id).width,
             // Beyond the line, readers need no bit at all.
             delay => self.delay_lines[id.index()].get(delay as usize - 1).copied().unwrap_or(1),
@@ -565,7 +610,11 @@ impl<'a> Writer<'a> {
             x: self.term(Term::plain(x), stage, operand.width),
             operand_bits: operand.width,
             operand_signed: operand.signed.into(),
-            coefficient: signed(coefficient, coefficient_bits),
+            coefficient: match self.circuit.loaded {
+                true => format!("coefficient_{row}"),
+                false => signed(coefficient, coefficient_bits),
+            },
+            loaded: self.circuit.loaded,
             coefficient_value: coefficient,
             coefficient_bits,
             shift,
@@ -647,6 +696,8 @@ fn check_names(circuit: &Circuit) -> Result<()> {
         let own = PORTS.contains(&name)
             || name.ends_with("unused")
             || name.starts_with("multiplier_")
+            || name.starts_with("coefficient_")
+            || name.starts_with("load_")
             || stage.is_some_and(|rest| rest.starts_with('_'));
         if own || names::is_reserved(name) {
             return Err(Error::internal(
@@ -658,4 +709,4 @@ fn check_names(circuit: &Circuit) -> Result<()> {
     Ok(())
 }
 
-const PORTS: [&str; 4] = ["clk", "clken", "s_data", "m_data"];
+const PORTS: [&str; 5] = ["clk", "clken", "load", "s_data", "m_data"];

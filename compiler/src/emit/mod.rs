@@ -6,6 +6,7 @@
 //! make of it.
 
 mod axi;
+pub mod control;
 mod core;
 mod expression;
 pub(crate) mod harness;
@@ -43,6 +44,8 @@ pub struct Options {
     pub frames: Frames,
     /// Whether the core has a clock enable, `aclken`.
     pub clock_enable: bool,
+    /// Whether the core has an AXI4-Lite slave.
+    pub control: bool,
     /// All options that decide the text, as on a command line, for the headers.
     pub command: String,
 }
@@ -125,6 +128,7 @@ pub(crate) const PRIMITIVES: &[(&str, &str)] = primitives! {
     "strassenc_serialiser"
     "strassenc_add3"
     "strassenc_coefficient"
+    "strassenc_scaled_product"
     "strassenc_multiplier"
     "strassenc_product"
     "strassenc_framer"
@@ -153,4 +157,7 @@ pub(crate) const PRIMITIVES: &[(&str, &str)] = primitives! {
     "strassenc_highway"
     "strassenc_positions"
     "strassenc_tanh"
+    "strassenc_control"
+    "strassenc_parameter"
+    "strassenc_reload"
 };

@@ -1,5 +1,6 @@
 //! `signature.json`: the promises of an emitted core, for harnesses, integrators and tests.
 
+use super::control::Control;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use strassenc_runtime::{Error, Format, Result};
@@ -30,7 +31,7 @@ pub struct Signature {
     /// `s_axis_tlast`, also `frame_error_clear` and `frame_error`, which is high from the clock
     /// after a wrong `s_axis_tlast` until reset, or until the clock after one with
     /// `frame_error_clear`; an error in the very clock of a clear is not lost. `frame_error_clear`
-    /// may be tied low.
+    /// may be tied low. The ports of [`control`](Self::control) come last.
     pub ports: Vec<Port>,
     /// What ends an input frame.
     #[serde(default)]
@@ -58,6 +59,9 @@ pub struct Signature {
     /// tuser, or since reset.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recurrent: bool,
+    /// The AXI4-Lite slave, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
     /// The layers in order.
     pub layers: Vec<Layer>,
     /// The testbench module; it is in a file of its name with `.v`, reads two `.mem` files beside
@@ -256,7 +260,31 @@ impl Stream {
     }
 }
 
+impl Port {
+    /// Whether it is driven from outside.
+    pub fn enters(&self) -> bool {
+        self.direction == Direction::Input
+    }
+
+    /// What a testbench that lets it alone joins it to.
+    pub(super) fn idle(&self) -> String {
+        let Port { name, bits, .. } = self;
+        if self.enters() { format!("{{{bits}{{1'b0}}}}") } else { format!("{name}_unused") }
+    }
+}
+
 impl Signature {
+    /// Clocks at most from reset until a core with parameters that are loaded takes a frame.
+    pub fn loading(&self) -> u64 {
+        let table = self.control.as_ref().and_then(|control| control.table.as_ref());
+        table.map_or(0, |table| 34 * table.words as u64)
+    }
+
+    /// The ports of its slave.
+    pub fn control_ports(&self) -> impl Iterator<Item = &Port> {
+        self.ports.iter().filter(|port| port.name.starts_with(super::control::PORT))
+    }
+
     /// Reads `signature.json`.
     ///
     /// # Errors
@@ -344,6 +372,7 @@ mod tests {
             warm_up: 0,
             whole_frames: false,
             recurrent: false,
+            control: None,
             layers: vec![],
             testbench: "m_tb".into(),
             files: vec![],

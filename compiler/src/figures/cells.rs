@@ -140,7 +140,7 @@ struct Operand {
 impl Operand {
     fn new(circuit: &Circuit, t: &Term) -> Self {
         let node = circuit.node(t.node);
-        let endless = node.signed || matches!(node.op, Op::Constant(_));
+        let endless = node.signed || is_constant(circuit, &node.op).is_some();
         Operand { low: t.shift, top: t.shift + node.width, endless, negate: t.negate }
     }
 
@@ -149,15 +149,21 @@ impl Operand {
     }
 }
 
+/// The value of a constant that synthesis knows.
+fn is_constant(circuit: &Circuit, op: &Op) -> Option<i64> {
+    match *op {
+        Op::Constant(v) if !circuit.loaded => Some(v),
+        _ => None,
+    }
+}
+
 fn luts6(circuit: &Circuit, id: NodeId) -> u64 {
     let node = circuit.node(id);
     match node.op {
         Op::Add(terms) => {
             let operand = |t: &Term| Operand::new(circuit, t);
-            let constant = |t: &Term| match circuit.node(t.node).op {
-                Op::Constant(v) => Some(t.of(v)),
-                _ => None,
-            };
+            let constant =
+                |t: &Term| is_constant(circuit, &circuit.node(t.node).op).map(|v| t.of(v));
             let terms: Vec<&Term> = terms.iter().collect();
             match terms[..] {
                 [a, b] => match (constant(a), constant(b)) {
@@ -236,9 +242,9 @@ fn clamp(circuit: &Circuit, node: &circuit::Node, x: NodeId, inputs: u32) -> u64
 
 /// From the lowest bit of a sum that `operands` of its terms reach up to its top.
 fn above(circuit: &Circuit, sum: &circuit::Node, terms: &[Term], operands: usize) -> u64 {
-    let low = |t: &Term| match circuit.node(t.node).op {
-        Op::Constant(v) => t.shift + v.trailing_zeros(),
-        _ => t.shift,
+    let low = |t: &Term| match is_constant(circuit, &circuit.node(t.node).op) {
+        Some(v) => t.shift + v.trailing_zeros(),
+        None => t.shift,
     };
     let mut lows: Vec<u32> = terms.iter().map(low).collect();
     lows.sort_unstable();
@@ -337,9 +343,9 @@ pub(super) fn registers(
             continue;
         };
         // The lowest bit of each term, and that from which two reach, or one is negated.
-        let low = |t: &Term| match circuit.node(t.node).op {
-            Op::Constant(v) => t.shift.saturating_add(v.trailing_zeros()),
-            _ => t.shift,
+        let low = |t: &Term| match is_constant(circuit, &circuit.node(t.node).op) {
+            Some(v) => t.shift.saturating_add(v.trailing_zeros()),
+            None => t.shift,
         };
         let mut lows: Vec<u32> = terms.iter().map(low).collect();
         lows.extend(constant.filter(|v| *v != 0).map(i64::trailing_zeros));
@@ -423,6 +429,9 @@ fn multiplier(circuit: &Circuit, node: &circuit::Node, latency: u32) -> Cells {
             (bits(x), u64::from(coefficient_bits), shift)
         }
         Op::Product { x, y, .. } => (bits(x) + bits(y), 0, 0),
+        Op::Constant(_) if circuit.loaded => {
+            return Cells { registers: node.width.into(), ..Cells::default() };
+        }
         _ => return Cells::default(),
     };
     let result = u64::from(node.width.saturating_sub(shift.min(0).unsigned_abs()));

@@ -19,6 +19,10 @@ pub struct Chain {
     /// The format of every element that leaves; for raw outputs the narrowest signed one that
     /// holds them all.
     pub output: Format,
+    /// Where its coefficients and biases are loaded at run time, the bits of a bias, sign included;
+    /// those that it has are the first ones. What is negated fits, too: of n bits, 2^(n-1) is not
+    /// reached.
+    pub loaded: Option<u32>,
     /// What enters.
     pub x: Value,
     /// The operations in order: each reads what the one before it yields, the first one `x`.
@@ -98,6 +102,14 @@ pub struct Linear<'a> {
     pub inputs: &'a [Interval],
     /// A row that is not zero, and the constant other than 0 that is added to it; rows ascend.
     pub constants: Vec<(usize, i64)>,
+    /// Where they are loaded, all that each of them can be.
+    pub loaded: Option<Interval>,
+}
+
+/// What a parameter of so many bits can be that is loaded at run time.
+pub fn loadable(bits: u32) -> Interval {
+    let most = (1i64 << (bits - 1)) - 1;
+    Interval::new(-most, most)
 }
 
 impl Linear<'_> {
@@ -110,7 +122,8 @@ impl Linear<'_> {
             None => self.matrix[[i, j]],
             Some(k) => i32::from(self.constants[k].0 == i),
         });
-        let constants = self.constants.iter().map(|&(_, constant)| Interval::point(constant));
+        let range = |v: i64| self.loaded.unwrap_or(Interval::point(v));
+        let constants = self.constants.iter().map(|&(_, constant)| range(constant));
         (matrix, self.inputs.iter().copied().chain(constants).collect())
     }
 }
@@ -167,13 +180,14 @@ impl Chain {
                 }
                 _ => 0,
             };
+            let loaded = self.loaded.filter(|_| *role == Role::Wc).map(loadable);
             let rows = matrix.outer_iter().enumerate();
             let constants = rows
                 .filter(|(_, entries)| entries.iter().any(|v| *v != 0))
                 .map(|(row, _)| (row, constant(row)))
-                .filter(|(_, constant)| *constant != 0);
+                .filter(|(_, constant)| *constant != 0 || loaded.is_some());
             let constants = constants.collect();
-            Some(Linear { role: *role, matrix, inputs: &reads.intervals, constants })
+            Some(Linear { role: *role, matrix, inputs: &reads.intervals, constants, loaded })
         })
     }
 

@@ -28,6 +28,8 @@
 //! - each interval of a chain is what its operation makes of the operand's intervals; rows of W_c,
 //!   whose terms are correlated, may be narrower, as far as their form of what enters says;
 //! - nothing dead is left in a chain: every product varies, and is read;
+//! - of a chain whose parameters are loaded, intervals hold for all that can be loaded; it has no
+//!   offset before its products, and no row without a product;
 //! - a kernel reads every element of a window in the order of (row, column, channel), each with
 //!   the interval and the number of its channel, and 0 where a window has a pad; its rows are of
 //!   the model's, within its budget, and read the channels of their group;
@@ -48,7 +50,7 @@ mod text;
 mod verify;
 pub mod words;
 
-pub use chain::{Chain, Linear, Op, OpKind, Role, Value};
+pub use chain::{Chain, Linear, Op, OpKind, Role, Value, loadable};
 pub use interpret::{State, interpret, step, step_with};
 pub use kernel::{Kernel, Windows};
 pub use prove::prove;

@@ -136,7 +136,12 @@ impl fmt::Display for Kernel {
 impl fmt::Display for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [input, output] = [self.input, self.output].map(format);
-        writeln!(f, "  chain {input} -> {output} budget {}: {}\n    x", self.budget, self.name)?;
+        let loaded = self.loaded.map(|bits| format!(" loaded {bits}")).unwrap_or_default();
+        writeln!(
+            f,
+            "  chain {input} -> {output} budget {}{loaded}: {}\n    x",
+            self.budget, self.name
+        )?;
         let deep = "      ";
         elements(f, deep, (&self.x.indices, &self.x.intervals), &[])?;
         for op in &self.ops {
@@ -374,6 +379,12 @@ fn chain(lines: &mut Lines) -> Option<Chain> {
     let (line, name) = lines.after("chain")?.split_once(": ")?;
     let (formats, budget) = line.split_once(" budget ")?;
     let (input, output) = formats.split_once(" -> ")?;
+    let (budget, loaded) = match budget.split_once(" loaded ") {
+        Some((budget, bits)) => {
+            (budget, Some(bits.parse().ok().filter(|bits| (1..=62).contains(bits))?))
+        }
+        None => (budget, None),
+    };
     let (input, output, budget) = (parse_format(input)?, parse_format(output)?, size(budget)?);
     let x = lines
         .after("x")
@@ -384,7 +395,7 @@ fn chain(lines: &mut Lines) -> Option<Chain> {
     {
         ops.push(op(lines)?);
     }
-    Some(Chain { name: name.into(), budget, input, output, x, ops })
+    Some(Chain { name: name.into(), budget, input, output, loaded, x, ops })
 }
 
 fn op(lines: &mut Lines) -> Option<Op> {

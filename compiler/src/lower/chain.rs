@@ -151,7 +151,15 @@ impl<'a> Analysis<'a> {
             }
         };
         push(kind, &outputs, z);
-        Chain { name: self.layer.name().into(), budget: self.layer.budget(), input, output, x, ops }
+        Chain {
+            name: self.layer.name().into(),
+            budget: self.layer.budget(),
+            input,
+            output,
+            loaded: None,
+            x,
+            ops,
+        }
     }
 
     /// Opens a dense layer from what enters it to its products.

@@ -362,7 +362,7 @@ impl Simulator {
             linger: quiet.min(LINGER) + 8,
             // Gates withhold three quarters of all clocks in the long run and up to some hundred in
             // a row.
-            patience: 16 * quiet + 2000,
+            patience: 16 * quiet + 2000 + 8 * self.signature.loading(),
             seed: options.seed,
             gaps: options.gaps,
             stalls: options.backpressure,

@@ -45,8 +45,9 @@ fn shape(chain: &Chain) -> Check {
         })
         .collect();
     match kinds.strip_suffix(['o', 'q']) {
-        Some("apc") => operands_apart(chain),
-        Some("bmc" | "bomc") => Ok(()),
+        Some("apc") if chain.loaded.is_none() => operands_apart(chain),
+        Some("bmc") => Ok(()),
+        Some("bomc") if chain.loaded.is_none() => Ok(()),
         _ => Err(format!("the operations are {kinds}")),
     }
 }
@@ -99,7 +100,10 @@ fn operation(chain: &Chain, op: &Op, x: &Value) -> Check {
     ascending(result)?;
     lengths(op, x)?;
     let sums = match op.kind {
-        OpKind::Linear { role: Role::Wc, .. } => Some(correlated::sums(chain)?),
+        // Coefficients that are loaded may be any, each of them.
+        OpKind::Linear { role: Role::Wc, .. } if chain.loaded.is_none() => {
+            Some(correlated::sums(chain)?)
+        }
         _ => None,
     };
     let of = |i: usize| Range::of(&x.intervals[i]);
@@ -115,17 +119,24 @@ fn operation(chain: &Chain, op: &Op, x: &Value) -> Check {
                         "has the coefficient {a}, which does not fit {coefficient_bits} bits"
                     ));
                 }
-                of(i).image(|u| shift(a * exact(u)?, t))
+                match chain.loaded {
+                    None => of(i).image(|u| shift(a * exact(u)?, t)),
+                    Some(_) => of(i)
+                        .times(of_bits(*coefficient_bits))?
+                        .image(|product| shift(product, t)),
+                }
             }
             OpKind::Product => of(i).times(of(i + result.len())),
             OpKind::Offset { constants } => {
-                of(i).image(|v| exact(exact(v)? + i128::from(constants[i])))
+                let b = bias(chain, of(i), constants[i].into(), 0)?;
+                Range::sum([(1, of(i)), (1, b)])
             }
             OpKind::Requantise { constants, shifts, format } => {
                 format_is_sound(*format)?;
-                let whole = Range::whole(*format);
-                let (b, s) = (i128::from(constants[i]), shifts[i].into());
-                of(i).image(|v| Ok(whole.cut(shift(exact(v)? + b, s)?)))
+                let (whole, s) = (Range::whole(*format), i64::from(shifts[i]));
+                let half = if s > 0 { 1i128 << i64::min(s - 1, 62) } else { 0 };
+                let b = bias(chain, of(i), constants[i].into(), half)?;
+                Range::sum([(1, of(i)), (1, b)])?.image(|v| Ok(whole.cut(shift(exact(v)?, s)?)))
             }
         };
         let own = own().map_err(|cause| format!("element {i} {cause}"))?;
@@ -144,6 +155,26 @@ fn operation(chain: &Chain, op: &Op, x: &Value) -> Check {
         }
     }
     Ok(())
+}
+
+/// All numbers of so many bits, but for the one without an opposite.
+fn of_bits(bits: u32) -> Range {
+    let most = (1i128 << (bits - 1)) - 1;
+    Range { lo: -most, hi: most }
+}
+
+/// What can be added to a sum within `sum`: `b`, or, where it is loaded, whatever the bits hold,
+/// the half of a rounding being in them.
+fn bias(chain: &Chain, sum: Range, b: i128, half: i128) -> Check<Range> {
+    let Some(bits) = chain.loaded else { return Ok(Range::point(b)) };
+    let range = of_bits(bits);
+    if !sum.varies() {
+        return Err("has no product, while parameters are loaded".into());
+    }
+    if !range.includes(Range::point(b + half)) {
+        return Err(format!("has the bias {b}, which does not fit {bits} bits"));
+    }
+    Ok(Range { lo: range.lo - half, hi: range.hi - half })
 }
 
 /// Parameters and results have as many elements as the operand asks for.

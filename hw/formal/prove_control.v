@@ -1,0 +1,97 @@
+// strassenc_control: each write and each read that is taken is answered once and in its turn, an
+// answer stays as it is until it is taken, and nothing else is; no write that is refused, and none
+// while the table is loading, does anything; as many frames have left as entered where it says so.
+`default_nettype none
+
+module prove_control (
+    input  wire        clk,
+    input  wire        clken,
+    input  wire        free_reset,
+    input  wire  [7:0] awaddr,
+    input  wire        awvalid,
+    input  wire [31:0] wdata,
+    input  wire  [3:0] wstrb,
+    input  wire        wvalid,
+    input  wire        bready,
+    input  wire  [7:0] araddr,
+    input  wire        arvalid,
+    input  wire        rready,
+    input  wire        s_valid,
+    input  wire        s_ready,
+    input  wire        s_last,
+    input  wire        m_valid,
+    input  wire        m_ready,
+    input  wire        m_last,
+    input  wire        frame_error,
+    input  wire        loading,
+    input  wire [31:0] table_word,
+    output wire        bad
+);
+    wire        rst, awready, wready, bvalid, arready, rvalid;
+    wire  [1:0] bresp, rresp;
+    wire [31:0] rdata, table_data;
+    wire        frame_error_clear, between, empty, load, table_write, table_read;
+    wire  [2:0] table_write_address, table_read_address;
+
+    reset reset (.clk(clk), .free(free_reset), .rst(rst));
+    strassenc_control #(
+        .ADDRESS_BITS(8),
+        .FRAME_WORDS (2),
+        .TABLE_WORDS (5),
+        .COUNT_BITS  (2)
+    ) dut (
+        .clk(clk), .clken(clken), .rst(rst),
+        .awaddr(awaddr), .awvalid(awvalid), .awready(awready),
+        .wdata(wdata), .wstrb(wstrb), .wvalid(wvalid), .wready(wready),
+        .bresp(bresp), .bvalid(bvalid), .bready(bready),
+        .araddr(araddr), .arvalid(arvalid), .arready(arready),
+        .rdata(rdata), .rresp(rresp), .rvalid(rvalid), .rready(rready),
+        .s_valid(s_valid), .s_ready(s_ready), .s_last(s_last),
+        .m_valid(m_valid), .m_ready(m_ready), .m_last(m_last),
+        .frame_error(frame_error), .frame_error_clear(frame_error_clear),
+        .between(between), .empty(empty), .loading(loading), .loads(32'd0), .load(load),
+        .table_write(table_write), .table_write_address(table_write_address), .table_data(table_data),
+        .table_read(table_read), .table_read_address(table_read_address), .table_word(table_word)
+    );
+
+    // What is taken and not answered yet.
+    reg         writing, reading;
+    // What was answered at the last clock, and stays.
+    reg         b_waits, r_waits;
+    reg   [1:0] b_was, r_was;
+    reg  [31:0] r_word;
+    // Frames: the first beat was taken; the frame is too long; those under way, modulo 4.
+    reg         second, late;
+    reg   [1:0] under_way;
+
+    wire takes_write = clken & awvalid & awready;
+    wire takes_read  = clken & arvalid & arready;
+    wire accept      = clken & s_valid & s_ready;
+    wire enters      = accept & s_last & second & !late;
+    wire leaves      = clken & m_valid & m_ready & m_last;
+
+    always @(posedge clk) begin
+        writing   <= !rst & (takes_write | (writing & !(clken & bvalid & bready)));
+        reading   <= !rst & (takes_read | (reading & !(clken & rvalid & rready)));
+        b_waits   <= !rst & bvalid & !(clken & bready);
+        r_waits   <= !rst & rvalid & !(clken & rready);
+        b_was     <= bresp;
+        r_was     <= rresp;
+        r_word    <= rdata;
+        second    <= !rst & (accept ? !s_last & !second : second);
+        late      <= !rst & (accept ? !s_last & (late | second) : late);
+        under_way <= rst ? 2'd0 : under_way + {1'b0, enters} - {1'b0, leaves};
+    end
+
+    wire bad_write = (takes_write != (clken & wvalid & wready)) | (takes_write & writing)
+        | (bvalid & !writing) | (b_waits & (!bvalid | bresp != b_was));
+    wire bad_read  = (takes_read & reading) | (rvalid & !reading)
+        | (r_waits & (!rvalid | rresp != r_was | rdata != r_word));
+    wire bad_table = (table_write & (!takes_write | loading | !(&wstrb) | !awaddr[7] | awaddr[6:2] > 5'd4
+            | table_write_address != awaddr[4:2] | table_data != wdata))
+        | (table_read & (loading | !araddr[7]));
+    wire bad_count = empty != (under_way == 2'd0);
+    assign bad = !rst & (bad_write | bad_read | bad_table | bad_count);
+endmodule
+
+`default_nettype wire

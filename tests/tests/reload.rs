@@ -1,0 +1,445 @@
+//! Cores whose parameters are loaded at run time, in Verilator: each output is golden's of the model
+//! that was loaded, before, across and after the switch, whatever the traffic; and what cannot be
+//! loaded is refused.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+use strassenc::build::{self, Build, Options};
+use strassenc::emit::control::{Control, PORT};
+use strassenc::emit::signature::Frames;
+use strassenc::engine::{Allowed, Target};
+use strassenc::reload;
+use strassenc::simulate::Sources;
+use strassenc_runtime::model::{Layer, Output};
+use strassenc_runtime::{Model, golden, model_file};
+use strassenc_tests::{image_model, inputs, random_model, root, tools};
+use strassenc_verilator::{Alone, Design, Model as Verilated, Simulator, Toolchain};
+
+/// The same matrices, formats and shifts of outputs, other coefficients and biases: any that a
+/// margin of one power of two allows, zeros and both ends among them.
+fn another(model: &Model, seed: u64) -> Model {
+    fn change(layers: &mut [Layer], rng: &mut ChaCha8Rng) {
+        for layer in layers {
+            let (coefficients, bits, shifts, biases) = match layer {
+                Layer::Dense(d) => (
+                    &mut d.coefficients,
+                    d.coefficient_bits,
+                    &mut d.coefficient_shifts,
+                    d.bias.as_slice_mut().unwrap(),
+                ),
+                Layer::Conv2d(c) => (
+                    &mut c.coefficients,
+                    c.coefficient_bits,
+                    &mut c.coefficient_shifts,
+                    c.bias.as_slice_mut().unwrap(),
+                ),
+                Layer::Branches(branches) => {
+                    change(&mut branches.body, rng);
+                    change(&mut branches.shortcut, rng);
+                    continue;
+                }
+                _ => continue,
+            };
+            let live: Vec<usize> = (0..shifts.len()).filter(|i| coefficients[*i] != 0).collect();
+            let (least, most) = live.iter().fold((i32::MAX, i32::MIN), |(least, most), i| {
+                (least.min(shifts[*i]), most.max(shifts[*i]))
+            });
+            let end = (1 << (bits - 1)) - 1;
+            for i in live {
+                coefficients[i] = match rng.random_range(0..8) {
+                    0 => 0,
+                    1 => end,
+                    2 => -end,
+                    _ => rng.random_range(-end..=end),
+                };
+                shifts[i] = rng.random_range(least - 1..=most + 1).clamp(-31, 62);
+            }
+            let largest = biases.iter().map(|b| b.abs()).max().unwrap_or(0);
+            for b in biases {
+                *b = rng.random_range(-largest..=largest);
+            }
+        }
+    }
+    let mut other = model.clone();
+    change(&mut other.layers, &mut ChaCha8Rng::seed_from_u64(seed));
+    other.validate().unwrap();
+    other
+}
+
+/// A core under traffic: beats enter and leave at random, registers are read and written beside.
+struct Core {
+    model: Verilated,
+    simulator: Simulator,
+    rng: ChaCha8Rng,
+    /// Beats to give, each with its tlast, and whether the first is on offer.
+    beats: VecDeque<(Vec<u8>, bool)>,
+    offered: bool,
+    entered: usize,
+    left: Vec<Vec<u8>>,
+    word: Vec<u8>,
+    last: bool,
+    enable: bool,
+}
+
+impl Core {
+    fn set(&mut self, name: &str, value: u64) {
+        let port = self.simulator.input(name).unwrap();
+        self.model.set(port, value);
+    }
+
+    fn get(&self, name: &str) -> u64 {
+        self.model.get(self.simulator.output(name).unwrap())
+    }
+
+    fn axi(&mut self, name: &str, value: u64) {
+        self.set(&format!("{PORT}_{name}"), value);
+    }
+
+    fn hear(&self, name: &str) -> u64 {
+        self.get(&format!("{PORT}_{name}"))
+    }
+
+    /// A clock; true where it counts, since `aclken` is high.
+    fn clock(&mut self, heard: &mut dyn FnMut(&Self)) -> bool {
+        if !self.offered {
+            self.offered = !self.beats.is_empty() && self.rng.random_bool(0.7);
+        }
+        if let Some((data, last)) = self.beats.front().cloned() {
+            let port = self.simulator.input("s_axis_tdata").unwrap();
+            self.model.set_bytes(port, &data);
+            if self.last {
+                self.set("s_axis_tlast", last.into());
+            }
+        }
+        let takes = self.rng.random_bool(0.7);
+        let counts = !self.enable || self.rng.random_bool(0.8);
+        self.set("s_axis_tvalid", self.offered.into());
+        self.set("m_axis_tready", takes.into());
+        if self.enable {
+            self.set("aclken", counts.into());
+        }
+        self.model.eval().unwrap();
+        if counts && self.offered && self.get("s_axis_tready") == 1 {
+            let (_, last) = self.beats.pop_front().unwrap();
+            self.entered += usize::from(last);
+            self.offered = false;
+        }
+        if counts && takes && self.get("m_axis_tvalid") == 1 {
+            let port = self.simulator.output("m_axis_tdata").unwrap();
+            self.word.extend(self.model.get_bytes(port));
+            if self.get("m_axis_tlast") == 1 {
+                self.left.push(std::mem::take(&mut self.word));
+            }
+        }
+        if counts {
+            heard(self);
+        }
+        let clk = self.simulator.input("aclk").unwrap();
+        self.model.tick(clk).unwrap();
+        counts
+    }
+
+    fn reset(&mut self) {
+        self.set("aresetn", 0);
+        (self.beats, self.offered, self.word) = (VecDeque::new(), false, vec![]);
+        (self.entered, self.left) = (0, vec![]);
+        for _ in 0..8 {
+            self.clock(&mut |_| {});
+        }
+        self.set("aresetn", 1);
+    }
+
+    /// Writes a word; whether it was taken.
+    fn write(&mut self, address: u32, data: u32) -> bool {
+        self.axi("awaddr", address.into());
+        self.axi("wdata", data.into());
+        self.axi("wstrb", 15);
+        let [mut waits, mut answer] = [true, false];
+        while waits || !answer {
+            self.axi("awvalid", waits.into());
+            self.axi("wvalid", waits.into());
+            let ready = self.rng.random_bool(0.5);
+            self.axi("bready", ready.into());
+            let (mut taken, mut answered) = (false, false);
+            self.clock(&mut |core| {
+                taken = core.hear("awready") == 1;
+                answered = ready && core.hear("bvalid") == 1;
+            });
+            waits &= !taken;
+            answer |= answered;
+        }
+        self.axi("bready", 0);
+        self.hear("bresp") == 0
+    }
+
+    fn read(&mut self, address: u32) -> u32 {
+        self.axi("araddr", address.into());
+        let mut waits = true;
+        loop {
+            self.axi("arvalid", waits.into());
+            self.axi("rready", 1);
+            let (mut taken, mut word) = (false, None);
+            self.clock(&mut |core| {
+                taken = core.hear("arready") == 1;
+                word = (core.hear("rvalid") == 1).then(|| core.hear("rdata") as u32);
+            });
+            waits &= !taken;
+            if let Some(word) = word {
+                self.axi("rready", 0);
+                return word;
+            }
+        }
+    }
+
+    fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
+        let mut clocks = 0;
+        while !done(self) {
+            self.clock(&mut |_| {});
+            clocks += 1;
+            assert!(clocks < 200_000, "stuck: {} in, {} out", self.entered, self.left.len());
+        }
+    }
+}
+
+/// The address of a register.
+fn register(control: &Control, name: &str) -> u32 {
+    control.registers.iter().find(|register| register.name == name).unwrap().offset
+}
+
+/// Writes a build, and changes its core to another model and back in Verilator.
+fn switches(model: &Model, options: &Options, seed: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("build");
+    let compiled = build::compile(model, options, &|_| {}, &|| false, &|| 0.0).unwrap();
+    build::write(&folder, &compiled, options).unwrap();
+    let build = Build::open(&folder).unwrap();
+    let signature = &build.signature;
+    let control = signature.control.as_ref().unwrap();
+    let table = control.table.as_ref().unwrap();
+    let first = std::fs::read_to_string(folder.join(&table.memory)).unwrap();
+    let own = reload::words(&build, model).unwrap();
+    assert_eq!(strassenc::emit::control::memory(&own), first, "{}", model.name);
+
+    let sources = Sources::read(&folder, signature).unwrap();
+    let tools = tools();
+    tools.verilator_or_install().unwrap();
+    strassenc::simulate::lint(&sources, &tools).unwrap();
+    let design = Design {
+        top: sources.top.clone(),
+        files: sources.files.clone(),
+        memories: sources.memories.clone(),
+        memory_macro: Some("STRASSENC_FOLDER".into()),
+    };
+    let toolchain = Toolchain { verilator: tools.verilator().unwrap(), cxx: tools.cxx().unwrap() };
+    let simulator =
+        Simulator::build(&design, false, &toolchain, tools.home().join("cache"), &Alone).unwrap();
+    let mut core = Core {
+        model: simulator.model(seed, None).unwrap(),
+        simulator,
+        rng: ChaCha8Rng::seed_from_u64(seed),
+        beats: VecDeque::new(),
+        offered: false,
+        entered: 0,
+        left: vec![],
+        word: vec![],
+        last: signature.frames == Frames::Tlast,
+        enable: options.aclken,
+    };
+    core.reset();
+
+    let other = another(model, seed);
+    let words = reload::words(&build, &other).unwrap();
+    let vectors = inputs(model, 60, seed);
+    let give = |core: &mut Core, vectors: &[Vec<i64>]| {
+        for vector in vectors {
+            let (mut data, mut flags) = (vec![], vec![]);
+            signature.input.encode(vector, false, &mut data, &mut flags);
+            let beats = data.chunks(signature.input.beat_bytes()).zip(&flags);
+            let count = flags.len();
+            core.beats.extend(
+                beats.enumerate().map(|(i, (beat, _))| (beat.to_vec(), i + 1 == count)),
+            );
+        }
+    };
+    let expected = |model: &Model, vector: &Vec<i64>| golden::infer(model, vector).unwrap();
+    let outputs = |core: &Core| -> Vec<Vec<i64>> {
+        let beat = signature.output.beat_bytes();
+        let frame = |bytes: &Vec<u8>| {
+            // A port is as wide as what Verilator holds it in.
+            let held = bytes.len() / signature.output.beats;
+            let beats = bytes.chunks(held).flat_map(|b| b[..beat].to_vec()).collect::<Vec<_>>();
+            signature.output.decode(&beats).unwrap()
+        };
+        core.left.iter().map(frame).collect()
+    };
+
+    // Before: the model of the build. Then words are written, and loaded, under traffic.
+    give(&mut core, &vectors[..40]);
+    core.run_until(|core| core.left.len() > 10);
+    for (word, offset) in words.iter().zip((table.offset..).step_by(4)) {
+        assert!(core.write(offset, *word));
+    }
+    assert_eq!(core.read(table.offset), words[0]);
+    give(&mut core, &vectors[40..]);
+    let before = core.entered;
+    let (command, status) = (register(control, "COMMAND"), register(control, "STATUS"));
+    assert!(core.write(command, 2));
+    assert!(core.entered < vectors.len(), "{}: no traffic is left", model.name);
+    // Neither a word nor a command is taken now, and what is under way has its model.
+    let mut after = core.entered;
+    while core.read(status) & 4 != 0 {
+        if core.hear("rvalid") == 0 {
+            after = core.entered;
+        }
+    }
+    let after = after.max(core.entered);
+    assert_eq!(core.read(register(control, "LOADS")), 2);
+    core.run_until(|core| core.left.len() == vectors.len());
+    let found = outputs(&core);
+    let is = |model: &Model, i: usize| found[i] == expected(model, &vectors[i]);
+    let switch = (0..vectors.len()).find(|i| !is(model, *i)).unwrap();
+    for i in 0..vectors.len() {
+        let due = if i < switch { model } else { &other };
+        assert!(is(due, i), "{}: frame {i}, the switch is at {switch}", model.name);
+    }
+    // Frames that are alike by chance move what is found, not the switch.
+    assert!(switch >= before && switch <= after + 8, "{before}, {switch}, {after}");
+    assert_eq!(core.read(register(control, "FRAMES_IN")), vectors.len() as u32);
+    assert_eq!(core.read(register(control, "FRAMES_OUT")), vectors.len() as u32);
+
+    // A reset loads what the table holds, also one that comes in the middle of a load.
+    core.write(command, 2);
+    for _ in 0..20 {
+        core.clock(&mut |_| {});
+    }
+    core.reset();
+    give(&mut core, &vectors);
+    core.run_until(|core| core.left.len() == vectors.len());
+    for (found, vector) in outputs(&core).iter().zip(&vectors) {
+        assert_eq!(*found, expected(&other, vector), "{}: after reset", model.name);
+    }
+}
+
+fn reloadable(options: Options) -> Options {
+    let target = Target { engine: Allowed::Unrolled, ..Target::default() };
+    Options { reloadable: Some(1), target, effort: 0, ..options }
+}
+
+fn digits() -> Model {
+    model_file::load(&root().join("runtime/models/digits.safetensors")).unwrap()
+}
+
+#[test]
+fn digits_become_another_model_under_traffic() {
+    switches(&digits(), &reloadable(Options::default()), 1);
+    let options = Options {
+        beat_elements: Some(16),
+        aclken: true,
+        adder_operands: 3,
+        frames: Frames::Count,
+        ..Options::default()
+    };
+    switches(&digits(), &reloadable(options), 2);
+}
+
+#[test]
+fn random_networks_become_other_models_under_traffic() {
+    let mut tried = 0;
+    for seed in 0..40 {
+        let options = reloadable(Options { aclken: seed % 3 == 0, ..Options::default() });
+        let model = image_model(seed);
+        match build::compile(&model, &options, &|_| {}, &|| false, &|| 0.0) {
+            Ok(_) if tried < 3 => {
+                switches(&model, &options, seed);
+                tried += 1;
+            }
+            Ok(_) => break,
+            Err(e) => assert_eq!(e.kind(), strassenc_runtime::Kind::Input, "{seed}: {e}"),
+        }
+    }
+    assert_eq!(tried, 3);
+}
+
+#[test]
+fn what_cannot_be_loaded_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, options) = (digits(), reloadable(Options::default()));
+    let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| 0.0).unwrap();
+    let path = folder.path().join("build");
+    build::write(&path, &compiled, &options).unwrap();
+    let build = Build::open(&path).unwrap();
+    let told = |change: &dyn Fn(&mut strassenc_runtime::model::Dense)| {
+        let mut other = model.clone();
+        let Layer::Dense(dense) = &mut other.layers[0] else { unreachable!() };
+        change(dense);
+        reload::words(&build, &other).unwrap_err().to_string()
+    };
+    let matrix = told(&|dense| {
+        let w = dense.w_b.iter_mut().find(|w| **w != 0).unwrap();
+        *w = -*w;
+    });
+    assert!(matrix.contains("layer `dense_0`: differs from that of the build"), "{matrix}");
+    let shift = told(&|dense| {
+        let Output::Requantised { shifts, .. } = &mut dense.output else { unreachable!() };
+        shifts[0] += 1;
+    });
+    assert!(shift.contains("differs from that of the build"), "{shift}");
+    let fine = told(&|dense| dense.coefficient_shifts[3] = 60);
+    assert!(fine.contains("coefficient 3: is") && fine.contains("finer than"), "{fine}");
+    let large = told(&|dense| dense.coefficient_shifts[3] = -20);
+    assert!(large.contains("larger than what its register holds"), "{large}");
+    let bias = told(&|dense| dense.bias[2] = 1 << 40);
+    assert!(bias.contains("layer `dense_0`, bias 2: is 1099511627776, larger"), "{bias}");
+
+    let plain = Options { reloadable: None, ..options.clone() };
+    let compiled = build::compile(&model, &plain, &|_| {}, &|| false, &|| 0.0).unwrap();
+    let path = folder.path().join("plain");
+    build::write(&path, &compiled, &plain).unwrap();
+    let told = reload::words(&Build::open(&path).unwrap(), &model).unwrap_err().to_string();
+    assert!(told.contains("not loaded at run time") && told.contains("--reloadable"), "{told}");
+
+    let target = Target { engine: Allowed::Folded, ..Target::default() };
+    let folded = Options { target, ..options };
+    let told = build::compile(&model, &folded, &|_| {}, &|| false, &|| 0.0).unwrap_err();
+    assert!(told.to_string().contains("--engine unrolled"), "{told}");
+}
+
+/// All that can be loaded is within the widths: at every end of each, alone and together.
+#[test]
+fn a_circuit_holds_what_any_table_makes_of_it() {
+    for seed in 0..12 {
+        let model = random_model(&strassenc_tests::models::small());
+        let options = reloadable(Options::default());
+        let Ok(compiled) = build::compile(&model, &options, &|_| {}, &|| false, &|| 0.0) else {
+            continue;
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        for layer in compiled.layers.iter().filter_map(|layer| layer.unrolled()) {
+            let mut circuit = layer.circuit.clone();
+            for node in &mut circuit.nodes {
+                use strassenc::circuit::Op;
+                match &mut node.op {
+                    Op::Constant(v) => {
+                        *v = if rng.random() { node.interval.lo } else { node.interval.hi };
+                    }
+                    Op::Multiply { coefficient, coefficient_bits, .. } => {
+                        let end = (1 << (*coefficient_bits - 1)) - 1;
+                        *coefficient = if rng.random() { end } else { -end };
+                    }
+                    _ => {}
+                }
+            }
+            for _ in 0..20 {
+                let ends = |id: &strassenc::circuit::NodeId| circuit.node(*id).interval;
+                let x: Vec<i64> = (circuit.inputs.iter().map(ends))
+                    .map(|x| if rng.random() { x.lo } else { x.hi })
+                    .collect();
+                let values = strassenc::circuit::evaluate(&circuit, &x).unwrap();
+                for (node, value) in circuit.nodes.iter().zip(values) {
+                    assert!(node.interval.contains(value), "{}: {value}", node.name);
+                }
+            }
+        }
+    }
+}
