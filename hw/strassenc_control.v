@@ -84,7 +84,7 @@ module strassenc_control #(
     reg  [BEAT_BITS-1:0]  beat;
     // The frame at hand is too long: it does not count.
     reg                   dropping;
-    reg                   inside;
+    reg                   begun;
     reg  [COUNT_BITS-1:0] entered;
     reg  [COUNT_BITS-1:0] left;
 
@@ -94,14 +94,14 @@ module strassenc_control #(
     wire enters  = accept & last & (WHOLE_FRAMES != 0 | (at_last & !dropping));
     wire leaves  = m_valid & m_ready & m_last;
 
-    assign between = accept ? last : !inside;
+    assign between = accept ? last : !begun;
     assign empty   = entered == left;
 
     always @(posedge clk)
         if (rst) begin
             beat     <= {BEAT_BITS{1'b0}};
             dropping <= 1'b0;
-            inside   <= 1'b0;
+            begun   <= 1'b0;
             entered  <= {COUNT_BITS{1'b0}};
             left     <= {COUNT_BITS{1'b0}};
         end else if (clken) begin
@@ -109,7 +109,7 @@ module strassenc_control #(
                 if (last | at_last) beat <= {BEAT_BITS{1'b0}};
                 else                beat <= beat + ONE[BEAT_BITS-1:0];
                 dropping <= !last & (dropping | at_last);
-                inside   <= !last;
+                begun   <= !last;
             end
             if (enters) entered <= entered + FRAME;
             if (leaves) left <= left + FRAME;

@@ -28,10 +28,10 @@ module prove_reload #(
     always @(posedge clk) if (clken & read) word <= address == red >> 5 ? here : 32'd0;
 
     // Frames that are under way, and whether one enters.
-    reg       inside;
+    reg       begun;
     reg [2:0] under_way;
     wire      accept  = offers & !hold & under_way != 3'd7;
-    wire      between = accept ? last : !inside;
+    wire      between = accept ? last : !begun;
     wire      out     = leaves & under_way != 3'd0;
 
     reset reset (.clk(clk), .free(free_reset), .rst(rst));
@@ -48,10 +48,10 @@ module prove_reload #(
     reg       was_held;
     always @(posedge clk) begin
         if (rst) begin
-            inside    <= 1'b0;
+            begun    <= 1'b0;
             under_way <= 3'd0;
         end else if (clken) begin
-            inside    <= accept ? !last : inside;
+            begun    <= accept ? !last : begun;
             under_way <= under_way + {2'd0, accept & last} - {2'd0, out};
         end
         if (rst | !hold) moved <= 7'd0;
@@ -59,7 +59,7 @@ module prove_reload #(
         was_held <= !rst & hold;
     end
 
-    wire bad_shift = shift & (!hold | !loading | inside | under_way != 3'd0 | moved >= BITS
+    wire bad_shift = shift & (!hold | !loading | begun | under_way != 3'd0 | moved >= BITS
         | shifted != (red == BITS - 1 - moved));
     // One clock after the last bit.
     wire bad_open  = was_held & !hold & moved != BITS;

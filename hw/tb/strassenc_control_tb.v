@@ -3,6 +3,8 @@
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH
+// Tasks and models compute as they go.
+// verilator lint_off BLKSEQ
 `default_nettype none
 
 module strassenc_control_check #(
@@ -98,8 +100,8 @@ module strassenc_control_check #(
 
     integer seed = FRAME_WORDS;
     // Seeds are nothing to Verilator.
-    wire unused = &{1'b0, seed};
-    integer turn, waited, before, answers;
+    wire unused = &{1'b0, seed, empty};
+    integer turn, waited, taken;
     reg [31:0] value;
     reg        refused, traffic;
 
@@ -141,12 +143,12 @@ module strassenc_control_check #(
             while (!answered && waited < 200) begin
                 #1;
                 if (clken && (awvalid && awready) !== (wvalid && wready)) fail("a lone channel", 1, 0);
-                before = clken && awvalid && awready;
+                taken = clken && awvalid && awready;
                 answered = clken && bvalid && bready;
                 refused = bresp != 2'd0;
                 @(posedge clk);
                 #1;
-                if (before) begin
+                if (taken) begin
                     awvalid = 1'b0;
                     wvalid = 1'b0;
                     awaddr = $random(seed);
@@ -172,13 +174,13 @@ module strassenc_control_check #(
             waited = 0;
             while (!answered && waited < 200) begin
                 #1;
-                before = clken && arvalid && arready;
+                taken = clken && arvalid && arready;
                 answered = clken && rvalid && rready;
                 value = rdata;
                 refused = rresp != 2'd0;
                 @(posedge clk);
                 #1;
-                if (before) begin
+                if (taken) begin
                     arvalid = 1'b0;
                     araddr = $random(seed);
                 end

@@ -43,11 +43,11 @@ module strassenc_reload_check #(
 
     // A core: frames of two words, of which up to 7 are under way, and the chain as the first of
     // them found it.
-    reg            offers, takes, inside;
+    reg            offers, takes, begun;
     integer        under_way;
     reg [BITS-1:0] found;
     wire           accept = offers & !hold;
-    assign between = accept ? inside : !inside;
+    assign between = accept ? begun : !begun;
     assign empty   = under_way == 0;
 
     integer seed = BITS;
@@ -68,7 +68,7 @@ module strassenc_reload_check #(
         done = 1'b0;
         failures = 0;
         rst = 1'b1;
-        {load, offers, takes, inside} = 4'd0;
+        {load, offers, takes, begun} = 4'd0;
         clken = 1'b1;
         under_way = 0;
         asked = 0;
@@ -86,7 +86,7 @@ module strassenc_reload_check #(
             end
             #1;
             if (shift & !(hold & loading)) fail("shifts while open");
-            if (shift & (under_way != 0 | inside)) fail("shifts inside");
+            if (shift & (under_way != 0 | begun)) fail("shifts in a frame");
             if (hold & !loading) fail("held for nothing");
             taken = accept;
             was = value;
@@ -95,15 +95,15 @@ module strassenc_reload_check #(
             #1;
             if (rst) begin
                 under_way = 0;
-                inside = 1'b0;
+                begun = 1'b0;
                 asked = 0;
             end else if (clken) begin
                 if (taken) begin
                     if (was !== memory[BITS-1:0] && idle) fail("another table");
-                    if (!inside && under_way == 0) found = was;
-                    if (was !== found) fail("a change inside");
-                    if (inside) under_way = under_way + 1;
-                    inside = !inside;
+                    if (!begun && under_way == 0) found = was;
+                    if (was !== found) fail("a change in a frame");
+                    if (begun) under_way = under_way + 1;
+                    begun = !begun;
                 end else if (takes && under_way > 0) under_way = under_way - 1;
                 if (load) asked = asked + 1;
                 if (under_way > 7) offers = 1'b0;
