@@ -11,5 +11,10 @@
 #define {{ prefix }}_{{ r.name }}_{{ f.name }} {{ "{:#x}"|format(f.mask()) }}u  // {{ f.description }}
 {%- endfor %}
 {%- endfor %}
+{%- if let Some(table) = control.table %}
+
+// The first word of the table that parameters are loaded from; the words after it follow.
+#define {{ prefix }}_TABLE {{ "{:#04x}"|format(table.offset) }}u
+{%- endif %}
 
 #endif

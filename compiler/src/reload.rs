@@ -95,7 +95,7 @@ fn value_of(parameter: &Parameter, dense: &Dense) -> Result<i64> {
 
 fn too_far(place: String, cause: String) -> Error {
     Error::input(place, cause)
-        .help("write the build anew with more room, as by --reloadable=2, or train from the build")
+        .help("write the build anew with more room, as by --reloadable=2")
 }
 
 /// Rows without a register are 0 where an output would read them.

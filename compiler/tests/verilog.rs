@@ -100,6 +100,7 @@ fn it_prints_the_budget_and_writes_a_build() {
             "strassenc_fifo.v",
             "strassenc_frame_end.v",
             "strassenc_multiplier.v",
+            "strassenc_scaled_product.v",
             "strassenc_segment.v",
             "strassenc_stream_register.v",
             "sums.v",

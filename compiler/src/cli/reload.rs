@@ -11,14 +11,14 @@ use strassenc_runtime::{Result, files};
 /// Write the table that makes a core another model
 ///
 /// The core is one whose parameters are loaded at run time (`strassenc verilog --reloadable`). The
-/// model has the same ternary matrices, formats and shifts of outputs, as training from the build
-/// yields (`strassenc train --frozen-from BUILD`), and coefficients and biases that the registers
-/// of the core hold. `signature.json` in the build says where the table is on AXI4-Lite, and what
+/// model has the same ternary matrices, formats and shifts of outputs, as another third phase of its
+/// training yields (`strassenc train --from RUN --epochs 0,0,N`), and coefficients and biases that
+/// the registers of the core hold. `signature.json` in the build says where the table is on AXI4-Lite, and what
 /// each of its bits is.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc verilog runs/digits -o core --reloadable
-  strassenc train digits --frozen-from core -o tuned
+  strassenc train digits --from runs/digits --epochs 0,0,4 --seed 2 -o tuned
   strassenc reload core tuned -o tuned.bin     words of 32 bits, the low byte first
   strassenc reload core tuned -o tuned.mem     a word in hexadecimal digits a line, for $readmemh")]
 pub struct Args {

@@ -3,6 +3,7 @@ strassenc_collector.v
 strassenc_serialiser.v
 strassenc_add3.v
 strassenc_coefficient.v
+strassenc_scaled_product.v
 strassenc_multiplier.v
 strassenc_frame_end.v
 strassenc_fifo.v
