@@ -246,6 +246,11 @@ fn switches(model: &Model, options: &Options, seed: u64) {
         last: signature.frames == Frames::Tlast,
         enable: options.aclken,
     };
+    let inputs_of_core: Vec<_> =
+        signature.control_ports().filter(|port| port.enters()).map(|port| port.name.clone()).collect();
+    for name in &inputs_of_core {
+        core.set(name, 0);
+    }
     core.reset();
 
     let other = another(model, seed);

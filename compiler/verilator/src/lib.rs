@@ -157,6 +157,13 @@ impl Simulator {
         {
             return Err(Error::port(name, "is needed by the bench, and the design lacks it"));
         }
-        axi_stream::Bench::new(self.model(seed, wave)?, bytes)
+        let mut model = self.model(seed, wave)?;
+        // Inputs that the bench does not know are left alone.
+        for port in self.ports() {
+            if let Ok(input) = self.input(&port.name) {
+                model.set_bytes(input, &[]);
+            }
+        }
+        axi_stream::Bench::new(model, bytes)
     }
 }
