@@ -62,8 +62,7 @@ fn value_of(parameter: &Parameter, dense: &Dense) -> Result<i64> {
     };
     let (value, told) = match kind {
         ParameterKind::Coefficient => {
-            let (a, t) =
-                (i64::from(dense.coefficients[*index]), dense.coefficient_shifts[*index]);
+            let (a, t) = (i64::from(dense.coefficients[*index]), dense.coefficient_shifts[*index]);
             let up = shift - t;
             let exact = match up {
                 0..=32 => Some(a << up),
@@ -94,8 +93,7 @@ fn value_of(parameter: &Parameter, dense: &Dense) -> Result<i64> {
 }
 
 fn too_far(place: String, cause: String) -> Error {
-    Error::input(place, cause)
-        .help("write the build anew with more room, as by --reloadable=2")
+    Error::input(place, cause).help("write the build anew with more room, as by --reloadable=2")
 }
 
 /// Rows without a register are 0 where an output would read them.
@@ -114,11 +112,8 @@ fn absent(table: &Table, layers: &BTreeMap<String, Dense>) -> Result<()> {
             let has_inputs = dense.w_b.row(row).iter().any(|w| *w != 0);
             if *a != 0 && has_inputs && read(row) && !rows.contains(&(name.as_str(), row)) {
                 let cause = "is not 0, as it was in the model of the build: it has no register";
-                return Err(Error::input(
-                    format_args!("layer `{name}`, coefficient {row}"),
-                    cause,
-                )
-                .help("write a build of this model"));
+                return Err(Error::input(format_args!("layer `{name}`, coefficient {row}"), cause)
+                    .help("write a build of this model"));
             }
         }
     }

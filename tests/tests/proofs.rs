@@ -178,11 +178,7 @@ const PROOFS: &[Proof] = &[
             Fault { parameters: "", from: "writes | (bvalid & !bready)", to: "writes" },
             Fault { parameters: "", from: "!reading & arvalid", to: "arvalid" },
             Fault { parameters: "", from: "(at_last & !dropping)", to: "at_last" },
-            Fault {
-                parameters: "",
-                from: "TABLE_WORDS != 0 & !loading",
-                to: "TABLE_WORDS != 0",
-            },
+            Fault { parameters: "", from: "TABLE_WORDS != 0 & !loading", to: "TABLE_WORDS != 0" },
         ],
     },
     Proof {

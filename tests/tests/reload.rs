@@ -10,7 +10,7 @@ use strassenc::emit::control::{Control, PORT};
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, Target};
 use strassenc::reload;
-use strassenc::simulate::Sources;
+use strassenc::simulate::{self, Sources};
 use strassenc_runtime::model::{Layer, Output};
 use strassenc_runtime::{Model, golden, model_file};
 use strassenc_tests::{image_model, inputs, random_model, root, tools};
@@ -142,11 +142,12 @@ impl Core {
 
     fn reset(&mut self) {
         self.set("aresetn", 0);
-        (self.beats, self.offered, self.word) = (VecDeque::new(), false, vec![]);
-        (self.entered, self.left) = (0, vec![]);
+        (self.beats, self.offered) = (VecDeque::new(), false);
         for _ in 0..8 {
             self.clock(&mut |_| {});
         }
+        // What was on its way, or stood there at power-on, is no frame.
+        (self.entered, self.left, self.word) = (0, vec![], vec![]);
         self.set("aresetn", 1);
     }
 
@@ -246,12 +247,17 @@ fn switches(model: &Model, options: &Options, seed: u64) {
         last: signature.frames == Frames::Tlast,
         enable: options.aclken,
     };
-    let inputs_of_core: Vec<_> =
-        signature.control_ports().filter(|port| port.enters()).map(|port| port.name.clone()).collect();
-    for name in &inputs_of_core {
-        core.set(name, 0);
+    for port in signature.control_ports().filter(|port| port.enters()) {
+        core.set(&port.name, 0);
     }
     core.reset();
+
+    // With the bench of every core, too, resets among what it does.
+    let bench = strassenc::simulate::Simulator::build(&sources, signature, false, &tools).unwrap();
+    let given = inputs(model, 40, seed);
+    let asked = simulate::Options { gaps: true, resets: true, ..simulate::Options::default() };
+    let due: Vec<_> = given.iter().map(|v| golden::infer(model, v).unwrap()).collect();
+    assert_eq!(bench.run(&given, &asked).unwrap().outputs, due, "{}", model.name);
 
     let other = another(model, seed);
     let words = reload::words(&build, &other).unwrap();
@@ -262,9 +268,8 @@ fn switches(model: &Model, options: &Options, seed: u64) {
             signature.input.encode(vector, false, &mut data, &mut flags);
             let beats = data.chunks(signature.input.beat_bytes()).zip(&flags);
             let count = flags.len();
-            core.beats.extend(
-                beats.enumerate().map(|(i, (beat, _))| (beat.to_vec(), i + 1 == count)),
-            );
+            core.beats
+                .extend(beats.enumerate().map(|(i, (beat, _))| (beat.to_vec(), i + 1 == count)));
         }
     };
     let expected = |model: &Model, vector: &Vec<i64>| golden::infer(model, vector).unwrap();

@@ -22,10 +22,10 @@ pub fn prove(circuit: &Circuit, chain: &Chain) -> Result<()> {
         // What follows proves it for the parameters at hand, none of which is a 0 that would leave
         // a row of W_b or the place of a constant open. So it holds for any others.
         loaded(circuit, chain, &parts, bits).map_err(fail)?;
-        return prove(&Circuit { loaded: false, ..circuit.clone() }, &Chain {
-            loaded: None,
-            ..chain.clone()
-        });
+        return prove(
+            &Circuit { loaded: false, ..circuit.clone() },
+            &Chain { loaded: None, ..chain.clone() },
+        );
     }
     let multipliers = multipliers(circuit, &parts).map_err(fail)?;
     let operands = Operands::new(circuit).ok_or_else(|| fail("a coefficient overflows".into()))?;

@@ -158,7 +158,11 @@ pub(super) fn control(frames: Frames, model_sha256: &str, table: Option<Table>) 
     let mut status = vec![];
     let mut commands = vec![];
     if tells {
-        status.push(bit("ERROR", 0, "frame_error: a tlast was early or late since the last clear."));
+        status.push(bit(
+            "ERROR",
+            0,
+            "frame_error: a tlast was early or late since the last clear.",
+        ));
         commands.push(bit("CLEAR_ERROR", 0, "Write 1 to clear ERROR."));
     }
     status.push(bit("EMPTY", 1, "As many frames have left as entered."));

@@ -725,11 +725,8 @@ impl<'a> Core<'a> {
         let bits = super::address_bits(words.len());
         let address = Wire { name: "reload_address".into(), bits, vector: true };
         let wires = vec![Wire::bit("reload_read".into()), address];
-        let instance = |module: &str, name: &str, parameters: String, ports: Vec<String>| Instance {
-            module: module.into(),
-            name: name.into(),
-            parameters,
-            ports,
+        let instance = |module: &str, name: &str, parameters: String, ports: Vec<String>| {
+            Instance { module: module.into(), name: name.into(), parameters, ports }
         };
         let enable = if self.clken { "aclken" } else { "1'b1" };
         let instances = vec![
@@ -809,9 +806,8 @@ impl<'a> Core<'a> {
             })
             .collect();
         let tells = self.signature.frames == signature::Frames::Tlast;
-        let of_frames = |port: &str, wire: &str| {
-            format!(".{port}({})", if tells { wire } else { "1'b0" })
-        };
+        let of_frames =
+            |port: &str, wire: &str| format!(".{port}({})", if tells { wire } else { "1'b0" });
         let mut wires = vec![];
         let mut unused = |port: &str, bits| {
             let name = format!("control_{port}_unused");
@@ -824,9 +820,8 @@ impl<'a> Core<'a> {
             ".s_valid(s_axis_tvalid), .s_ready(s_axis_tready), {}",
             of_frames("s_last", "s_axis_tlast")
         ));
-        ports.push(
-            ".m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_last(m_axis_tlast)".into(),
-        );
+        ports
+            .push(".m_valid(m_axis_tvalid), .m_ready(m_axis_tready), .m_last(m_axis_tlast)".into());
         ports.push(if tells {
             ".frame_error(frame_error), .frame_error_clear(control_clear)".into()
         } else {

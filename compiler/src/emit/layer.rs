@@ -470,7 +470,9 @@ impl<'a> Writer<'a> {
     /// The low `bits` bits of a term, as stage `stage` reads it, and whether they are subtracted.
     fn signed(&self, term: Term, stage: u32, bits: u32) -> (bool, String) {
         match self.circuit.node(term.node).op {
-            Op::Constant(v) if v < 0 && !self.circuit.loaded => (!term.negate, Source::Constant(-v).bits(term.shift, bits)),
+            Op::Constant(v) if v < 0 && !self.circuit.loaded => {
+                (!term.negate, Source::Constant(-v).bits(term.shift, bits))
+            }
             _ => (term.negate, self.term(term, stage, bits)),
         }
     }

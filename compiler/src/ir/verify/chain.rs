@@ -121,9 +121,9 @@ fn operation(chain: &Chain, op: &Op, x: &Value) -> Check {
                 }
                 match chain.loaded {
                     None => of(i).image(|u| shift(a * exact(u)?, t)),
-                    Some(_) => of(i)
-                        .times(of_bits(*coefficient_bits))?
-                        .image(|product| shift(product, t)),
+                    Some(_) => {
+                        of(i).times(of_bits(*coefficient_bits))?.image(|product| shift(product, t))
+                    }
                 }
             }
             OpKind::Product => of(i).times(of(i + result.len())),
