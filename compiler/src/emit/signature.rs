@@ -261,11 +261,6 @@ impl Stream {
 }
 
 impl Port {
-    /// Whether it is driven from outside.
-    pub fn enters(&self) -> bool {
-        self.direction == Direction::Input
-    }
-
     /// What a testbench that lets it alone joins it to.
     pub(super) fn idle(&self) -> String {
         let Port { name, bits, .. } = self;
