@@ -8,10 +8,10 @@ module prove_control (
     input  wire        clken,
     input  wire        free_reset,
     input  wire  [7:0] awaddr,
-    input  wire        awvalid,
+    input  wire        offers_address,
     input  wire [31:0] wdata,
     input  wire  [3:0] wstrb,
-    input  wire        wvalid,
+    input  wire        offers_data,
     input  wire        bready,
     input  wire  [7:0] araddr,
     input  wire        arvalid,
@@ -32,6 +32,15 @@ module prove_control (
     wire [31:0] rdata, table_data;
     wire        frame_error_clear, between, empty, load, table_write, table_read;
     wire  [2:0] table_write_address, table_read_address;
+
+    // What is offered stays until it is taken.
+    reg  address_waits, data_waits;
+    wire awvalid = offers_address | address_waits;
+    wire wvalid  = offers_data | data_waits;
+    always @(posedge clk) begin
+        address_waits <= !rst & awvalid & !(clken & awready);
+        data_waits    <= !rst & wvalid & !(clken & wready);
+    end
 
     reset reset (.clk(clk), .free(free_reset), .rst(rst));
     strassenc_control #(

@@ -12,6 +12,7 @@ module prove_reload #(
     input  wire offers,
     input  wire last,
     input  wire leaves,
+    input  wire [6:0] paints,
     output wire bad
 );
     localparam WORDS        = (BITS + 31) / 32;
@@ -23,7 +24,7 @@ module prove_reload #(
     // Which bits of the table are set: one, any.
     reg               [6:0] red;
     reg              [31:0] word;
-    always @(posedge clk) red <= red;
+    always @(posedge clk) if (rst) red <= paints;
     wire [31:0] here = 32'd1 << red[4:0];
     always @(posedge clk) if (clken & read) word <= address == red >> 5 ? here : 32'd0;
 
