@@ -58,7 +58,7 @@ fn loaded(circuit: &Circuit, chain: &Chain, parts: &Parts, bits: u32) -> Result<
     let mut variables = vec![];
     for (id, node) in circuit.iter() {
         match node.op {
-            Op::Multiply { coefficient, .. } if coefficient == 0 => {
+            Op::Multiply { coefficient: 0, .. } => {
                 return Err(format!("`{}` has the coefficient 0", node.name));
             }
             Op::Multiply { coefficient_bits, .. } if Some(coefficient_bits) != widest => {
