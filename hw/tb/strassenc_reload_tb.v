@@ -33,13 +33,10 @@ module strassenc_reload_check #(
     reg [32*WORDS-1:0] memory;
     always @(posedge clk) if (clken & read) word <= memory[32*address +: 32];
 
-    wire            last_bit;
-    wire [BITS-1:0] value;
-    strassenc_parameter #(
-        .BITS(BITS)
-    ) chain (
-        .clk(clk), .shift(shift & clken), .s(shifted), .m(last_bit), .value(value)
-    );
+    // The chain.
+    reg  [BITS-1:0] value;
+    wire [BITS:0]   next = {value, shifted};
+    always @(posedge clk) if (shift & clken) value <= next[BITS-1:0];
 
     // A core: frames of two words, of which up to 7 are under way, and the chain as the first of
     // them found it.
@@ -52,7 +49,7 @@ module strassenc_reload_check #(
 
     integer seed = BITS;
     // Seeds are nothing to Verilator.
-    wire unused = &{1'b0, seed, last_bit};
+    wire unused = &{1'b0, seed, next};
     integer clocks, asked;
     reg     taken, idle;
     reg [BITS-1:0] was;
