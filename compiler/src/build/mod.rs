@@ -350,7 +350,7 @@ impl Options {
     }
 
     /// What is asked of project files.
-    fn project(&self) -> project::Asked<'_> {
+    pub fn project(&self) -> project::Asked<'_> {
         project::Asked {
             projects: self.projects.as_deref(),
             device: self.device,

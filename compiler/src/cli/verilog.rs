@@ -328,6 +328,9 @@ pub fn run(args: Args) -> Result<()> {
         let report = report::Report::new(&record, &signature, device);
         output::painted(format_args!("{}\n", report.document()?.painted(output::width())))?;
         output::line(format_args!("{} in {seconds:.1} s", folder.display()))?;
+        for command in project::benches(&signature, options.project(), &folder) {
+            output::line(format_args!("to run a bench: {command}"))?;
+        }
     }
     Ok(())
 }

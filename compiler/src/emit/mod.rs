@@ -23,6 +23,7 @@ pub use kernel::EmittedKernel;
 pub(crate) use layer::count;
 pub(crate) use rom::address_bits;
 pub use signature::Signature;
+pub(crate) use testbench::starts_every;
 
 use crate::compile::Compiled;
 use signature::Frames;

@@ -36,7 +36,7 @@ impl Vectors {
         let mut state = golden::State::start();
         let outputs = (inputs.iter().enumerate())
             .map(|(i, v)| {
-                if i % every(signature) == 0 {
+                if i % starts_every(signature) == 0 {
                     state = golden::State::start();
                 }
                 // A trace has an edge at least.
@@ -53,7 +53,7 @@ pub(super) fn most(elements: usize) -> usize {
 }
 
 /// Of how many vectors one is a start.
-fn every(signature: &Signature) -> usize {
+pub(crate) fn starts_every(signature: &Signature) -> usize {
     // A core without a state is told of starts often.
     if signature.recurrent { SEQUENCE } else { 3 }
 }
@@ -78,7 +78,7 @@ pub(super) fn emit(
         clken,
         by_count: signature.frames == Frames::Count,
         vectors: vectors.inputs.len(),
-        every: every(signature),
+        every: starts_every(signature),
         input_file: &files.input,
         output_file: &files.output,
     };

@@ -11,16 +11,23 @@
 //! | `yosys` | `NAME_yosys.sh`, `NAME.ys` |
 //! | `litex` | `NAME_litex.py` |
 //! | `ipxact` | `NAME.xml` |
+//! | `cocotb` | `NAME_cocotb.py`, `NAME_cocotb.txt` |
+//! | `verilator` | `NAME_verilator.cpp`, `NAME_verilator.sh` |
+//! | `c` | `NAME_driver.h`, `NAME_driver.c` |
+//! | `pynq` | `NAME_pynq.py` |
 //!
 //! They are made of a [`Core`], which has what any kind needs to know, and say in their first lines
 //! how they are run, and whether we could try that. What runs leaves its results in the folder
 //! where it is started, never in the build folder.
 
+mod cocotb;
+mod driver;
 mod fusesoc;
 mod interface;
 mod ipxact;
 mod litex;
 mod quartus;
+mod verilator;
 mod vivado;
 mod yosys;
 
@@ -31,6 +38,7 @@ use crate::emit::signature::Signature;
 use crate::emit::{File, testbench_data};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::Path;
 use strassenc_runtime::{Error, Result};
 
 /// A kind of project files.
@@ -51,6 +59,14 @@ pub enum Project {
     Litex,
     /// An IP-XACT component, IEEE 1685-2014
     Ipxact,
+    /// A bench in cocotb, with the AXI models of cocotbext-axi
+    Cocotb,
+    /// A bench in C++ for Verilator, with a waveform
+    Verilator,
+    /// A driver in C, of the core behind an AXI DMA
+    C,
+    /// A driver in Python for PYNQ
+    Pynq,
 }
 
 /// What stands on the command line for no kind at all.
@@ -65,6 +81,10 @@ impl Project {
         Project::Yosys,
         Project::Litex,
         Project::Ipxact,
+        Project::Cocotb,
+        Project::Verilator,
+        Project::C,
+        Project::Pynq,
     ];
 
     /// Whether it is of use for a device; of no device, any is.
@@ -72,7 +92,10 @@ impl Project {
         let Some(Device { family, .. }) = device else { return true };
         match self {
             Project::Fusesoc | Project::Litex | Project::Ipxact => true,
-            Project::Vivado => matches!(family, Family::Xc7 | Family::Xcup),
+            Project::Cocotb | Project::Verilator => true,
+            Project::Vivado | Project::C | Project::Pynq => {
+                matches!(family, Family::Xc7 | Family::Xcup)
+            }
             Project::Quartus => matches!(family, Family::Agilex | Family::Max10),
             Project::Yosys => !matches!(family, Family::Agilex | Family::Max10),
         }
@@ -87,6 +110,10 @@ impl Project {
             Project::Yosys => yosys::files(core),
             Project::Litex => litex::files(core),
             Project::Ipxact => ipxact::files(core),
+            Project::Cocotb => cocotb::files(core),
+            Project::Verilator => verilator::files(core),
+            Project::C => driver::c(core),
+            Project::Pynq => driver::pynq(core),
         }
     }
 }
@@ -205,6 +232,25 @@ pub fn files(signature: &Signature, asked: Asked) -> Result<Vec<File>> {
     let files: Vec<Vec<File>> =
         asked.kinds().into_iter().map(|project| project.files(&core)).collect::<Result<_>>()?;
     Ok(files.into_iter().flatten().collect())
+}
+
+/// The commands that run the benches of a build, which lies in `folder`, in a shell.
+pub fn benches(signature: &Signature, asked: Asked, folder: &Path) -> Vec<String> {
+    let Signature { top, testbench, .. } = signature;
+    let kinds = asked.kinds();
+    let bench = |kind| match kind {
+        None => Some(("sh", format!("{testbench}.sh"), " icarus")),
+        Some(Project::Cocotb) => Some(("python3", format!("{top}_cocotb.py"), "")),
+        Some(Project::Verilator) => Some(("sh", format!("{top}_verilator.sh"), " wave.vcd")),
+        _ => None,
+    };
+    let all = [None].into_iter().chain(kinds.into_iter().map(Some)).filter_map(bench);
+    let in_a_shell = |path: String| {
+        let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
+        if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
+    };
+    let path = |file: String| in_a_shell(folder.join(file).display().to_string());
+    all.map(|(program, file, words)| format!("{program} {}{words}", path(file))).collect()
 }
 
 /// A file of a template.

@@ -1,0 +1,118 @@
+//! Drivers of a core behind an AXI DMA: in C for any platform, in Python for PYNQ.
+
+use super::{Core, file};
+use crate::emit::File;
+use crate::emit::signature::Stream;
+use askama::Template;
+use strassenc_runtime::Result;
+
+/// How a processor has the vectors of a stream.
+struct Array {
+    elements: usize,
+    format: String,
+    frac: i32,
+    signed: bool,
+    /// The least and the largest element.
+    least: i64,
+    most: i64,
+    /// An element of 1 is so much, and a real 1 is so many: powers of two, as C has them.
+    step: String,
+    scale: String,
+    /// Bytes of an element in memory, and of them all.
+    element_bytes: usize,
+    bytes: usize,
+    /// The type of an element in C.
+    c: String,
+    /// Whether an array of that type, its low bytes first, is a vector as it is in memory.
+    is_array: bool,
+}
+
+impl Array {
+    fn new(stream: &Stream) -> Self {
+        let &Stream { elements, format, element_bytes, .. } = stream;
+        let bytes = element_bytes.next_power_of_two();
+        let power = |exponent: i32| format!("{:?}", f64::powi(2.0, exponent));
+        Array {
+            elements,
+            format: format.to_string().replace('·', "*"),
+            frac: format.frac,
+            signed: format.signed,
+            least: format.min(),
+            most: format.max(),
+            step: power(-format.frac),
+            scale: power(format.frac),
+            element_bytes,
+            bytes: element_bytes * elements,
+            c: format!("{}int{}_t", if format.signed { "" } else { "u" }, 8 * bytes),
+            is_array: bytes == element_bytes,
+        }
+    }
+}
+
+/// What all drivers know of a core.
+struct Driver<'a> {
+    name: &'a str,
+    input: Array,
+    output: Array,
+    /// Bits of a DMA engine's length register, which has 8 at least.
+    length_bits: u32,
+    recurrent: bool,
+}
+
+impl<'a> Driver<'a> {
+    fn new(c: &'a Core) -> Self {
+        let s = c.signature;
+        let (input, output) = (Array::new(&s.input), Array::new(&s.output));
+        let longest = input.bytes.max(output.bytes);
+        let length_bits = (usize::BITS - longest.leading_zeros()).max(8);
+        Driver { name: &s.top, input, output, length_bits, recurrent: s.recurrent }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "project/driver.h")]
+struct Header<'a> {
+    header: String,
+    upper: &'a str,
+    d: &'a Driver<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "project/driver.c")]
+struct Source<'a> {
+    header: String,
+    upper: &'a str,
+    d: &'a Driver<'a>,
+}
+
+/// The driver in C.
+pub(super) fn c(c: &Core) -> Result<Vec<File>> {
+    let d = &Driver::new(c);
+    let upper = &d.name.to_uppercase();
+    let paths = ["h", "c"].map(|suffix| format!("{}_driver.{suffix}", d.name));
+    let [header, source] = &paths;
+    let of = |path, what| c.header("// ", path, what);
+    let files = [
+        file(header.clone(), &Header { header: of(header, "a driver in C"), upper, d })?,
+        file(source.clone(), &Source { header: of(source, "the driver in C"), upper, d })?,
+    ];
+    Ok(files.into())
+}
+
+#[derive(Template)]
+#[template(path = "project/pynq.py")]
+struct Pynq<'a> {
+    header: String,
+    module: &'a str,
+    model: &'a str,
+    d: &'a Driver<'a>,
+}
+
+/// The driver in Python for PYNQ.
+pub(super) fn pynq(c: &Core) -> Result<Vec<File>> {
+    let d = &Driver::new(c);
+    let module = &format!("{}_pynq", d.name);
+    let path = format!("{module}.py");
+    let header = c.header("", &path, "a driver for PYNQ");
+    Ok(vec![file(path, &Pynq { header, module, model: &c.signature.model, d })?])
+}

@@ -1,0 +1,105 @@
+{{ header }}
+//
+// A driver of the core behind an AXI DMA in simple mode (PG021). It allocates nothing and needs no
+// operating system; what it needs of the platform are the functions of {{ d.name }}_platform:
+//
+//     {{ d.name }}_open(&platform);
+//     {{ d.name }}_pack(frame, x);
+//     {{ d.name }}_infer(&platform, frame, result);
+//     {{ d.name }}_unpack(y, result);
+//
+// Frame and result lie where the DMA engine reads and writes, aligned to the width of its memory,
+// and share no cache line with anything else. The engine has streams as wide as those of the core,
+// or a width converter stands between, and a length register of {{ d.length_bits }} bits at least.
+{%- if d.recurrent %}
+//
+// Simple mode carries no tuser: tie s_axis_tuser low. A sequence begins with the first frame after
+// a reset of the core.
+{%- endif %}
+
+#ifndef {{ upper }}_DRIVER_H
+#define {{ upper }}_DRIVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Elements of an input and of an output, {{ d.input.format }} and {{ d.output.format }}.
+#define {{ upper }}_INPUTS {{ d.input.elements }}
+#define {{ upper }}_OUTPUTS {{ d.output.elements }}
+typedef {{ d.input.c }} {{ d.name }}_input;
+typedef {{ d.output.c }} {{ d.name }}_output;
+
+// Bytes of a frame, and of a result, in memory.
+#define {{ upper }}_INPUT_BYTES {{ d.input.bytes }}
+#define {{ upper }}_OUTPUT_BYTES {{ d.output.bytes }}
+
+// The integer for a real number: the nearest one, half up, at most the largest, at least the least,
+// which a NaN becomes, too.
+{{ d.name }}_input {{ d.name }}_quantise(double real);
+
+// The real number that an integer of the outputs stands for.
+double {{ d.name }}_real({{ d.name }}_output value);
+
+// A frame of an input, and an output of a result.
+void {{ d.name }}_pack(uint8_t frame[{{ upper }}_INPUT_BYTES], const {{ d.name }}_input x[{{ upper }}_INPUTS]);
+void {{ d.name }}_unpack({{ d.name }}_output y[{{ upper }}_OUTPUTS], const uint8_t result[{{ upper }}_OUTPUT_BYTES]);
+{%- if d.input.is_array && d.output.is_array %}
+// Where the processor has the low byte first, both are the arrays themselves, and need no packing.
+{%- else if d.input.is_array %}
+// Where the processor has the low byte first, a frame is the array itself, and needs no packing.
+{%- else if d.output.is_array %}
+// Where the processor has the low byte first, a result is the array itself, and needs no unpacking.
+{%- endif %}
+
+// What the driver needs; `context` is given back to each function.
+struct {{ d.name }}_platform {
+    void *context;
+    // Registers of the DMA engine, by their offsets.
+    uint32_t (*read)(void *context, uint32_t offset);
+    void (*write)(void *context, uint32_t offset, uint32_t value);
+    // Where the DMA engine finds this memory.
+    uint64_t (*address)(void *context, const void *memory);
+    // Writes cached bytes to memory, and forgets cached bytes; without caches they do nothing.
+    void (*flush)(void *context, const void *memory, size_t bytes);
+    void (*invalidate)(void *context, void *memory, size_t bytes);
+    // How often a status is read before it is too late.
+    uint32_t patience;
+};
+
+enum {{ d.name }}_state {
+    {{ upper }}_DONE,
+    // Not done yet.
+    {{ upper }}_BUSY,
+    // Still not done after `patience`.
+    {{ upper }}_LATE,
+    // The DMA engine reports an error: an address, a length or the width of its length register.
+    {{ upper }}_DMA_ERROR,
+    // The result has another length: the stream was not at the start of a frame.
+    {{ upper }}_WRONG_LENGTH
+};
+
+// Resets the DMA engine and starts both of its channels: at first, and after each error, where the
+// core has to be reset before.
+enum {{ d.name }}_state {{ d.name }}_open(const struct {{ d.name }}_platform *platform);
+
+// Begins an inference; there is one at a time.
+void {{ d.name }}_start(const struct {{ d.name }}_platform *platform,
+    const uint8_t frame[{{ upper }}_INPUT_BYTES], uint8_t result[{{ upper }}_OUTPUT_BYTES]);
+
+// How far it is; the result is there once it is done.
+enum {{ d.name }}_state {{ d.name }}_poll(const struct {{ d.name }}_platform *platform,
+    uint8_t result[{{ upper }}_OUTPUT_BYTES]);
+
+// Begins an inference and waits for its result.
+enum {{ d.name }}_state {{ d.name }}_infer(const struct {{ d.name }}_platform *platform,
+    const uint8_t frame[{{ upper }}_INPUT_BYTES], uint8_t result[{{ upper }}_OUTPUT_BYTES]);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
