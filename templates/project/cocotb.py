@@ -14,9 +14,9 @@ Then, from any folder:
     venv/bin/python {{ module }}.py
     venv/bin/python {{ module }}.py --simulator verilator
 
-The status is 0 where all tests pass. Nothing is left behind, unless --work names a folder. IVERILOG,
-VVP and VERILATOR name programs that are not on the search path: `strassenc doctor` prints them for
-those that it installed.
+The status is 0 where all tests pass. Nothing is left behind, unless --work names a folder.
+IVERILOG, VVP and VERILATOR name programs that are not on the search path: `strassenc doctor` prints
+them for those that it installed.
 """
 
 import argparse
@@ -40,6 +40,14 @@ from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStream
 HERE = Path(__file__).resolve().parent
 SIGNATURE = json.loads((HERE / "signature.json").read_text())
 PORTS = {port["name"] for port in SIGNATURE["ports"]}
+# Nothing is asked of the control slave.
+IDLE = [
+    port["name"]
+    for port in SIGNATURE["ports"]
+    if port["name"].startswith("s_axi_control_") and port["direction"] == "input"
+]
+# Clocks from reset until parameters that are loaded are in their registers, at most.
+LOADING = {{ loading }}
 LATENCY, II, WARM_UP = (SIGNATURE[key] for key in ["latency", "ii", "warm_up"])
 # Of how many vectors one starts a sequence.
 EVERY = {{ every }}
@@ -116,7 +124,7 @@ class Bench:
     async def start(self):
         dut = self.dut
         dut.aresetn.value = 0
-        for port, value in [("aclken", 1), ("frame_error_clear", 0)]:
+        for port, value in [("aclken", 1), ("frame_error_clear", 0), *((port, 0) for port in IDLE)]:
             if port in PORTS:
                 getattr(dut, port).value = value
         cocotb.start_soon(Clock(dut.aclk, PERIOD, "ns").start())
@@ -141,7 +149,7 @@ class Bench:
             assert streams == (0, 0), "a stream is open in reset"
         self.sink.clear()
         dut.aresetn.value = 1
-        await ClockCycles(dut.aclk, 2)
+        await ClockCycles(dut.aclk, 2 + LOADING)
 
     async def watch(self):
         """Notes when beats pass; one that waits must not change."""

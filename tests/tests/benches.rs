@@ -122,7 +122,7 @@ fn passes_and_finds(model: &Model, options: &Options, mutation: [&str; 3]) {
 #[test]
 fn cocotb_passes_digits_and_finds_a_wrong_sum() {
     let mutation = ["digits_dense_0.v", " + ", " - "];
-    passes_and_finds(&digits(), &Options::default(), mutation);
+    passes_and_finds(&digits(), &Options { reloadable: Some(0), ..Options::default() }, mutation);
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn circuits() -> impl Strategy<Value = Circuit> {
             name: "random".into(),
             input_format: Format { signed: false, bits: 1, frac: 0 },
             output_format: Format { signed: true, bits: 32, frac: 0 },
+            loaded: false,
             nodes: vec![],
             inputs: (0..inputs as u32).map(NodeId).collect(),
             outputs: vec![],

@@ -14,13 +14,15 @@ struct Bench<'a> {
     header: String,
     module: &'a str,
     every: usize,
+    loading: u64,
 }
 
 pub(super) fn files(c: &Core) -> Result<Vec<File>> {
     let module = &format!("{}_cocotb", c.signature.top);
     let path = format!("{module}.py");
     let header = c.header("# ", &path, "a bench in cocotb");
-    let bench = Bench { header, module, every: starts_every(c.signature) };
+    let (every, loading) = (starts_every(c.signature), c.signature.loading());
+    let bench = Bench { header, module, every, loading };
     let requirements = File { path: format!("{module}.txt"), text: REQUIREMENTS.into() };
     Ok(vec![file(path, &bench)?, requirements])
 }
