@@ -139,7 +139,8 @@ module strassenc_control #(
     wire to_control   = !write_table & write_inside & awaddr[6:2] == 5'd3;
     // Nothing is loaded where there is no table, or while it is loading.
     wire is_ready     = TABLE_WORDS != 0 & !loading;
-    wire accepted     = (&wstrb) & (write_table ? write_inside & is_ready : to_control & (is_ready | !wdata[1]));
+    wire accepted     = (&wstrb) & (write_table ? write_inside & is_ready
+                                                : to_control & (is_ready | !wdata[1]));
 
     assign table_write = clken & writes & accepted & write_table;
     assign table_data  = wdata;

@@ -1,4 +1,5 @@
-// Self-checking testbench of strassenc_scaled_product: every latency, frozen at times, both kinds of operand, right and left shifts, halves that round up, the widest operand.
+// Self-checking testbench of strassenc_scaled_product: every latency, frozen at times, both kinds
+// of operand, right and left shifts, halves that round up, the widest operand.
 // The checks are a module of their own; random numbers and integers are cut where they go.
 // verilator lint_off DECLFILENAME
 // verilator lint_off WIDTH

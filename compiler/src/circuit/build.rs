@@ -1,5 +1,5 @@
-//! Builds a circuit from a chain of the dataflow IR and the adder graphs of its matrices, whose last
-//! inputs are the constants that are added to their rows.
+//! Builds a circuit from a chain of the dataflow IR and the adder graphs of its matrices, whose
+//! last inputs are the constants that are added to their rows.
 
 use super::{Circuit, Node, NodeId, Op, Term, Terms, signs};
 use crate::adder_graph::{self, AdderGraph, Operands};

@@ -11,10 +11,10 @@ use strassenc_runtime::{Result, files};
 /// Write the table that makes a core another model
 ///
 /// The core is one whose parameters are loaded at run time (`strassenc verilog --reloadable`). The
-/// model has the same ternary matrices, formats and shifts of outputs, as another third phase of its
-/// training yields (`strassenc train --from RUN --epochs 0,0,N`), and coefficients and biases that
-/// the registers of the core hold. `signature.json` in the build says where the table is on AXI4-Lite, and what
-/// each of its bits is.
+/// model has the same ternary matrices, formats and shifts of outputs, as another third phase of
+/// its training yields (`strassenc train --from RUN --epochs 0,0,N`), and coefficients and biases
+/// that the registers of the core hold. `signature.json` in the build says where the table is on
+/// AXI4-Lite, and what each of its bits is.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc verilog runs/digits -o core --reloadable

@@ -3,8 +3,8 @@ use super::{Options, Pipeline, Source};
 use crate::circuit::{Circuit, NodeId, Op};
 use strassenc_runtime::{Error, Result};
 
-/// Where a value passes from a layer to the next: the stage, and the ways that lead to the value from
-/// the registers at the beginning of the stage.
+/// Where a value passes from a layer to the next: the stage, and the ways that lead to the value
+/// from the registers at the beginning of the stage.
 type Arrival = (u32, Vec<Path>);
 
 /// Checks the invariants that the [module](super) states for a layer that is a segment of its own,
@@ -56,8 +56,8 @@ fn lengthen(longest: &mut [u32], stage: u32, takes: u32) {
     }
 }
 
-/// Checks one layer, perhaps the last of its segment, whose inputs arrive so; how its outputs leave.
-/// What its paths take goes to the stages of `longest`.
+/// Checks one layer, perhaps the last of its segment, whose inputs arrive so; how its outputs
+/// leave. What its paths take goes to the stages of `longest`.
 fn layer(
     circuit: &Circuit,
     pipeline: &Pipeline,
