@@ -65,9 +65,10 @@ fn done(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(stdout).unwrap()
 }
 
-/// No line is wider than the narrowest terminal.
+/// No line is wider than the narrowest terminal, but for commands, which are copied whole.
 fn assert_fits(text: &str) {
-    let wide: Vec<_> = text.lines().filter(|line| line.chars().count() > 80).collect();
+    let lines = text.lines().filter(|line| !line.starts_with("to run a bench: "));
+    let wide: Vec<_> = lines.filter(|line| line.chars().count() > 80).collect();
     assert!(wide.is_empty(), "{wide:#?}");
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "demo",
     "import",
     "train",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 18] = [
     "export",
     "generate",
     "verilog",
+    "reload",
     "simulate",
     "report",
     "check",
