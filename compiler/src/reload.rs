@@ -93,7 +93,8 @@ fn value_of(parameter: &Parameter, dense: &Dense) -> Result<i64> {
 }
 
 fn too_far(place: String, cause: String) -> Error {
-    Error::input(place, cause).help("write the build anew with more room, as by --reloadable=2")
+    Error::input(place, cause)
+        .help("write the build anew with a larger --reloadable=POWERS, or train once more")
 }
 
 /// Rows without a register are 0 where an output would read them.

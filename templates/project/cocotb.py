@@ -32,10 +32,16 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import cocotb
-from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
-from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
+try:
+    import cocotb
+    from cocotb.clock import Clock
+    from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
+    from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
+except ImportError as missing:
+    sys.exit(
+        f"{missing}: pip install --require-hashes -r {Path(__file__).with_suffix('.txt')},"
+        " best in a virtual environment"
+    )
 
 HERE = Path(__file__).resolve().parent
 SIGNATURE = json.loads((HERE / "signature.json").read_text())

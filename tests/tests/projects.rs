@@ -124,7 +124,7 @@ fn run_fusesoc(built: &Built, words: &[&str]) -> (bool, String) {
 fn fusesoc_runs_the_testbench_in_icarus_and_verilator() {
     let built = Built::new(&[]);
     let Some(targets) = fusesoc(&built) else { return };
-    for target in ["default", "lint", "vivado", "quartus", "trellis"] {
+    for target in ["lint", "vivado", "quartus", "trellis"] {
         let (done, told) = run_fusesoc(&built, &["--setup", "--target", target]);
         assert!(done, "{target}: {told}");
     }

@@ -157,7 +157,8 @@ pub(super) struct BuildArgs {
     /// additions where they are cheapest: beyond --dsp-budget, or without one where a coefficient
     /// takes at most one addition. The multipliers of a folded layer are all of one kind, as its
     /// richest coefficient has it. A part without DSP blocks takes none [default: dsp; auto for such
-    /// a part, and for a --device with a --clock, which hardware multipliers may be too slow for]
+    /// a part, and for a --device with a --clock, which hardware multipliers may be too slow for;
+    /// dsp with --reloadable]
     #[arg(long, value_enum)]
     multipliers: Option<Multipliers>,
     /// Most hardware multipliers of the network
@@ -253,7 +254,8 @@ impl From<BuildArgs> for Options {
         let scheduled_for =
             device.filter(|_| adders_per_stage.is_none() && engines.clock.is_some());
         // Where hardware multipliers may be too slow, or there are none.
-        let may_lack = scheduled_for.is_some() || device.is_some_and(|d| !d.multiplies());
+        let may_lack = reloadable.is_none()
+            && (scheduled_for.is_some() || device.is_some_and(|d| !d.multiplies()));
         let multipliers =
             multipliers.unwrap_or(if may_lack { Multipliers::Auto } else { Multipliers::Dsp });
         let adders_of = device.unwrap_or(DEVICES[0]);

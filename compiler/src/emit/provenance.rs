@@ -21,8 +21,10 @@ impl Provenance {
     /// Comment lines for a file that holds `what`; no date, so that equal inputs give equal bytes.
     pub fn header(&self, module: &str, what: &str) -> String {
         let Provenance { tool, of: [of, read], model, model_sha256, options } = self;
+        // A comment that begins with Verilator's name is an order to it.
+        let lead = if module.starts_with("verilator") { "Module " } else { "" };
         format!(
-            "// {module}: {what} of the {of} {model}.\n\
+            "// {lead}{module}: {what} of the {of} {model}.\n\
              // Written by {tool} from the {read} with SHA-256 {model_sha256}\n\
              // with {options}"
         )

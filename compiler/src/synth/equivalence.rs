@@ -69,6 +69,9 @@ pub fn equivalence(
     chain: &Chain,
     tools: &Tools,
 ) -> Result<Equivalence> {
+    if chain.loaded.is_some() {
+        return Ok(Equivalence::OutOfReach("its parameters are loaded at run time".into()));
+    }
     let bits = chain.x.len() as u32 * chain.input.bits;
     if bits > MOST_INPUT_BITS {
         return Ok(Equivalence::OutOfReach(format!(
