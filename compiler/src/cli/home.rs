@@ -24,7 +24,7 @@ pub fn home() -> Result<PathBuf> {
 }
 
 /// The tools under `$STRASSENC_HOME`, by default `~/.strassenc`, on the search path, and named in
-/// the [configuration file](config), which Ctrl-C ends, and `$STRASSENC_TOOL_LIMIT` seconds.
+/// the configuration file, which Ctrl-C ends, and `$STRASSENC_TOOL_LIMIT` seconds.
 ///
 /// # Errors
 /// Where neither `STRASSENC_HOME` nor `HOME` is set; where the limit is not a positive number, or
