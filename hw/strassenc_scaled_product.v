@@ -71,7 +71,8 @@ module strassenc_scaled_product #(
 
     // Wide enough for the full product, and for the port above the bits that are rounded away.
     localparam SHIFTED_BITS = FULL_BITS + LEFT;
-    localparam WORK_BITS    = SHIFTED_BITS > PRODUCT_BITS + RIGHT ? SHIFTED_BITS : PRODUCT_BITS + RIGHT;
+    localparam WORK_BITS    = SHIFTED_BITS > PRODUCT_BITS + RIGHT
+        ? SHIFTED_BITS : PRODUCT_BITS + RIGHT;
 
     wire [WORK_BITS-1:0] wide = {{(WORK_BITS-FULL_BITS+1){full[FULL_BITS-1]}}, full[FULL_BITS-2:0]};
     wire [WORK_BITS-1:0] rounded;

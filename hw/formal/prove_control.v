@@ -59,7 +59,8 @@ module prove_control (
         .m_valid(m_valid), .m_ready(m_ready), .m_last(m_last),
         .frame_error(frame_error), .frame_error_clear(frame_error_clear),
         .between(between), .empty(empty), .loading(loading), .loads(32'd0), .load(load),
-        .table_write(table_write), .table_write_address(table_write_address), .table_data(table_data),
+        .table_write(table_write), .table_write_address(table_write_address),
+            .table_data(table_data),
         .table_read(table_read), .table_read_address(table_read_address), .table_word(table_word)
     );
 
@@ -96,7 +97,8 @@ module prove_control (
         | (bvalid & !writing) | (b_waits & (!bvalid | bresp != b_was));
     wire bad_read  = (takes_read & reading) | (rvalid & !reading)
         | (r_waits & (!rvalid | rresp != r_was | rdata != r_word));
-    wire bad_table = (table_write & (!takes_write | loading | !(&wstrb) | !awaddr[7] | awaddr[6:2] > 5'd4
+    wire bad_table = (table_write & (!takes_write | loading | !(&wstrb) | !awaddr[7]
+        | awaddr[6:2] > 5'd4
             | table_write_address != awaddr[4:2] | table_data != wdata))
         | (table_read & (loading | !araddr[7]));
     wire bad_count = empty != (under_way == 2'd0);

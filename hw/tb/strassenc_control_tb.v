@@ -19,7 +19,8 @@ module strassenc_control_check #(
 );
     localparam ADDRESS_BITS = TABLE_WORDS > 0 ? 8 : 7;
     localparam TABLE_BITS   = TABLE_WORDS > 1 ? $clog2(TABLE_WORDS) : 1;
-    localparam [255:0] MODEL = 256'h0123456789abcdef_00112233445566778899aabbccddeeff_fedcba9876543210;
+    localparam [255:0] MODEL =
+        256'h0123456789abcdef_00112233445566778899aabbccddeeff_fedcba9876543210;
 
     reg                     clken, rst;
     reg  [ADDRESS_BITS-1:0] awaddr, araddr;
@@ -57,7 +58,8 @@ module strassenc_control_check #(
         .m_valid(m_valid), .m_ready(m_ready), .m_last(m_last),
         .frame_error(frame_error), .frame_error_clear(frame_error_clear),
         .between(between), .empty(empty), .loading(loading), .loads(loads), .load(load),
-        .table_write(table_write), .table_write_address(table_write_address), .table_data(table_data),
+        .table_write(table_write), .table_write_address(table_write_address),
+            .table_data(table_data),
         .table_read(table_read), .table_read_address(table_read_address), .table_word(table_word)
     );
 
@@ -85,7 +87,8 @@ module strassenc_control_check #(
         end else if (clken) begin
             if (s_valid & s_ready) begin
                 if (at_end) begin
-                    if (WHOLE_FRAMES != 0 || (word == FRAME_WORDS - 1 && !late)) entered = entered + 1;
+                    if (WHOLE_FRAMES != 0 || (word == FRAME_WORDS - 1 && !late))
+                        entered = entered + 1;
                     word = 0;
                     late = 1'b0;
                 end else begin
@@ -142,7 +145,8 @@ module strassenc_control_check #(
             waited = 0;
             while (!answered && waited < 200) begin
                 #1;
-                if (clken && (awvalid && awready) !== (wvalid && wready)) fail("a lone channel", 1, 0);
+                if (clken && (awvalid && awready) !== (wvalid && wready)) fail("a lone channel",
+                    1, 0);
                 taken = clken && awvalid && awready;
                 answered = clken && bvalid && bready;
                 refused = bresp != 2'd0;
@@ -198,7 +202,8 @@ module strassenc_control_check #(
         end
     endtask
 
-    task expect_refused(input is_write, input [ADDRESS_BITS-1:0] address, input [31:0] data, input [3:0] strobes);
+    task expect_refused(input is_write, input [ADDRESS_BITS-1:0] address, input [31:0] data,
+        input [3:0] strobes);
         begin
             if (is_write) write(address, data, strobes);
             else read(address);
@@ -253,7 +258,8 @@ module strassenc_control_check #(
                 if (refused) fail("a refused word", 1, 0);
                 expect_refused(1'b1, 128 + 4 * (turn % TABLE_WORDS), ~value, 14);
                 if (turn >= TABLE_WORDS)
-                    expect_word(128 + 4 * ((turn + 1) % TABLE_WORDS), written[(turn + 1) % TABLE_WORDS]);
+                    expect_word(128 + 4 * ((turn + 1) % TABLE_WORDS),
+                        written[(turn + 1) % TABLE_WORDS]);
                 expect_refused(1'b0, 128 + 4 * TABLE_WORDS, 0, 0);
                 expect_refused(1'b1, 128 + 4 * TABLE_WORDS, 0, 15);
                 write('h0c, 2, 15);
@@ -282,14 +288,19 @@ module strassenc_control_tb;
 
     wire [3:0] done;
     wire [31:0] failures [0:3];
-    strassenc_control_check #(.FRAME_WORDS(1)) check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_control_check #(.FRAME_WORDS(3), .TABLE_WORDS(1)) check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_control_check #(.FRAME_WORDS(4), .WHOLE_FRAMES(1), .TABLE_WORDS(7)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_control_check #(.FRAME_WORDS(2), .BY_COUNT(1), .TABLE_WORDS(31)) check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
+    strassenc_control_check #(.FRAME_WORDS(1)) check_0 (.clk(clk), .done(done[0]),
+        .failures(failures[0]));
+    strassenc_control_check #(.FRAME_WORDS(3), .TABLE_WORDS(1)) check_1 (.clk(clk),
+        .done(done[1]), .failures(failures[1]));
+    strassenc_control_check #(.FRAME_WORDS(4), .WHOLE_FRAMES(1),
+        .TABLE_WORDS(7)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
+    strassenc_control_check #(.FRAME_WORDS(2), .BY_COUNT(1), .TABLE_WORDS(31)) check_3 (.clk(clk),
+        .done(done[3]), .failures(failures[3]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3]) == 0) $display("PASS strassenc_control");
+            if ((failures[0] | failures[1] | failures[2]
+                | failures[3]) == 0) $display("PASS strassenc_control");
             else begin
                 $display("FAIL strassenc_control");
                 $stop;

@@ -13,9 +13,12 @@ module strassenc_parameter_tb;
     wire [7:0]  eight;
     wire [24:0] last;
 
-    strassenc_parameter #(.BITS(1))  u_one (.clk(clk), .shift(shift), .s(s), .m(one_out), .value(one));
-    strassenc_parameter #(.BITS(8))  u_eight (.clk(clk), .shift(shift), .s(one_out), .m(eight_out), .value(eight));
-    strassenc_parameter #(.BITS(25)) u_last (.clk(clk), .shift(shift), .s(eight_out), .m(last_out), .value(last));
+    strassenc_parameter #(.BITS(1))  u_one (.clk(clk), .shift(shift), .s(s), .m(one_out),
+        .value(one));
+    strassenc_parameter #(.BITS(8))  u_eight (.clk(clk), .shift(shift), .s(one_out),
+        .m(eight_out), .value(eight));
+    strassenc_parameter #(.BITS(25)) u_last (.clk(clk), .shift(shift), .s(eight_out),
+        .m(last_out), .value(last));
 
     integer    seed = 1;
     // Seeds are nothing to Verilator.
@@ -40,7 +43,8 @@ module strassenc_parameter_tb;
             #1;
             if (moved >= 34 && ({last, eight, one} !== chain || last_out !== chain[33])) begin
                 failures = failures + 1;
-                if (failures < 10) $display("step %0d: %h instead of %h", step, {last, eight, one}, chain);
+                if (failures < 10) $display("step %0d: %h instead of %h", step, {last, eight,
+                    one}, chain);
             end
         end
         if (failures == 0) $display("PASS strassenc_parameter");

@@ -25,8 +25,10 @@ module strassenc_reload_check #(
     strassenc_reload #(
         .BITS(BITS)
     ) dut (
-        .clk(clk), .clken(clken), .rst(rst), .load(load), .between(between), .empty(empty), .hold(hold),
-        .loading(loading), .loads(loads), .read(read), .address(address), .word(word), .shift(shift),
+        .clk(clk), .clken(clken), .rst(rst), .load(load), .between(between), .empty(empty),
+            .hold(hold),
+        .loading(loading), .loads(loads), .read(read), .address(address), .word(word),
+            .shift(shift),
         .shifted(shifted)
     );
 
@@ -121,15 +123,21 @@ module strassenc_reload_tb;
 
     wire [4:0] done;
     wire [31:0] failures [0:4];
-    strassenc_reload_check #(.BITS(1))   check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_reload_check #(.BITS(31))  check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_reload_check #(.BITS(32))  check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_reload_check #(.BITS(33))  check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
-    strassenc_reload_check #(.BITS(100)) check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
+    strassenc_reload_check #(.BITS(1))   check_0 (.clk(clk), .done(done[0]),
+        .failures(failures[0]));
+    strassenc_reload_check #(.BITS(31))  check_1 (.clk(clk), .done(done[1]),
+        .failures(failures[1]));
+    strassenc_reload_check #(.BITS(32))  check_2 (.clk(clk), .done(done[2]),
+        .failures(failures[2]));
+    strassenc_reload_check #(.BITS(33))  check_3 (.clk(clk), .done(done[3]),
+        .failures(failures[3]));
+    strassenc_reload_check #(.BITS(100)) check_4 (.clk(clk), .done(done[4]),
+        .failures(failures[4]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4]) == 0) $display("PASS strassenc_reload");
+            if ((failures[0] | failures[1] | failures[2] | failures[3]
+                | failures[4]) == 0) $display("PASS strassenc_reload");
             else begin
                 $display("FAIL strassenc_reload");
                 $stop;

@@ -70,7 +70,8 @@ module strassenc_scaled_product_check #(
             operand = OPERAND_SIGNED != 0 && x[OPERAND_BITS-1]
                 ? $signed({{(64-OPERAND_BITS){1'b1}}, x}) : $signed({{(64-OPERAND_BITS){1'b0}}, x});
             exact = operand * COEFFICIENT;
-            if (SHIFT > 0) exact = (exact + (64'sd1 <<< (SHIFT > 0 ? SHIFT - 1 : 0))) >>> (SHIFT > 0 ? SHIFT : 0);
+            if (SHIFT > 0) exact = (exact + (64'sd1 <<< (SHIFT > 0
+                ? SHIFT - 1 : 0))) >>> (SHIFT > 0 ? SHIFT : 0);
             else           exact = exact <<< (SHIFT > 0 ? 0 : -SHIFT);
             expected = exact[PRODUCT_BITS-1:0];
             @(posedge clk);
@@ -83,8 +84,9 @@ module strassenc_scaled_product_check #(
             if (known[LATENCY-1] && product !== held[LATENCY-1]) begin
                 failures = failures + 1;
                 if (failures < 10)
-                    $display("%0d * %0d-bit operand, shift %0d, latency %0d, step %0d: %h instead of %h", COEFFICIENT,
-                             OPERAND_BITS, SHIFT, LATENCY, step, product, held[LATENCY-1]);
+                    $display("%0d * %0d bits, shift %0d, latency %0d, step %0d: %h, not %h",
+                             COEFFICIENT, OPERAND_BITS, SHIFT, LATENCY, step, product,
+                             held[LATENCY-1]);
             end
         end
         done = 1'b1;
@@ -98,27 +100,44 @@ module strassenc_scaled_product_tb;
     wire [7:0] done;
     wire [31:0] failures [0:7];
 
-    strassenc_scaled_product_check #(.LATENCY(1), .OPERAND_BITS(8), .OPERAND_SIGNED(1), .COEFFICIENT_BITS(8),
-        .COEFFICIENT(-8'sd57), .SHIFT(5), .PRODUCT_BITS(11)) check_0 (.clk(clk), .done(done[0]), .failures(failures[0]));
-    strassenc_scaled_product_check #(.LATENCY(2), .OPERAND_BITS(8), .OPERAND_SIGNED(0), .COEFFICIENT_BITS(8),
-        .COEFFICIENT(8'sd127), .SHIFT(1), .PRODUCT_BITS(16)) check_1 (.clk(clk), .done(done[1]), .failures(failures[1]));
-    strassenc_scaled_product_check #(.LATENCY(3), .OPERAND_BITS(12), .OPERAND_SIGNED(1), .COEFFICIENT_BITS(8),
-        .COEFFICIENT(8'sd64), .SHIFT(6), .PRODUCT_BITS(13)) check_2 (.clk(clk), .done(done[2]), .failures(failures[2]));
-    strassenc_scaled_product_check #(.LATENCY(4), .OPERAND_BITS(20), .OPERAND_SIGNED(1), .COEFFICIENT_BITS(25),
-        .COEFFICIENT(-25'sd16777215), .SHIFT(0), .PRODUCT_BITS(45)) check_3 (.clk(clk), .done(done[3]), .failures(failures[3]));
-    strassenc_scaled_product_check #(.LATENCY(3), .OPERAND_BITS(6), .OPERAND_SIGNED(0), .COEFFICIENT_BITS(4),
-        .COEFFICIENT(-4'sd3), .SHIFT(-4), .PRODUCT_BITS(16)) check_4 (.clk(clk), .done(done[4]), .failures(failures[4]));
-    strassenc_scaled_product_check #(.LATENCY(1), .OPERAND_BITS(1), .OPERAND_SIGNED(1), .COEFFICIENT_BITS(2),
-        .COEFFICIENT(-2'sd1), .SHIFT(0), .PRODUCT_BITS(2)) check_5 (.clk(clk), .done(done[5]), .failures(failures[5]));
+    strassenc_scaled_product_check #(.LATENCY(1), .OPERAND_BITS(8), .OPERAND_SIGNED(1),
+        .COEFFICIENT_BITS(8),
+        .COEFFICIENT(-8'sd57), .SHIFT(5), .PRODUCT_BITS(11)) check_0 (.clk(clk), .done(done[0]),
+            .failures(failures[0]));
+    strassenc_scaled_product_check #(.LATENCY(2), .OPERAND_BITS(8), .OPERAND_SIGNED(0),
+        .COEFFICIENT_BITS(8),
+        .COEFFICIENT(8'sd127), .SHIFT(1), .PRODUCT_BITS(16)) check_1 (.clk(clk), .done(done[1]),
+            .failures(failures[1]));
+    strassenc_scaled_product_check #(.LATENCY(3), .OPERAND_BITS(12), .OPERAND_SIGNED(1),
+        .COEFFICIENT_BITS(8),
+        .COEFFICIENT(8'sd64), .SHIFT(6), .PRODUCT_BITS(13)) check_2 (.clk(clk), .done(done[2]),
+            .failures(failures[2]));
+    strassenc_scaled_product_check #(.LATENCY(4), .OPERAND_BITS(20), .OPERAND_SIGNED(1),
+        .COEFFICIENT_BITS(25),
+        .COEFFICIENT(-25'sd16777215), .SHIFT(0), .PRODUCT_BITS(45)) check_3 (.clk(clk),
+            .done(done[3]), .failures(failures[3]));
+    strassenc_scaled_product_check #(.LATENCY(3), .OPERAND_BITS(6), .OPERAND_SIGNED(0),
+        .COEFFICIENT_BITS(4),
+        .COEFFICIENT(-4'sd3), .SHIFT(-4), .PRODUCT_BITS(16)) check_4 (.clk(clk), .done(done[4]),
+            .failures(failures[4]));
+    strassenc_scaled_product_check #(.LATENCY(1), .OPERAND_BITS(1), .OPERAND_SIGNED(1),
+        .COEFFICIENT_BITS(2),
+        .COEFFICIENT(-2'sd1), .SHIFT(0), .PRODUCT_BITS(2)) check_5 (.clk(clk), .done(done[5]),
+            .failures(failures[5]));
     // A shift beyond the product: only 0 and, for the half itself, 1 remain.
-    strassenc_scaled_product_check #(.LATENCY(2), .OPERAND_BITS(8), .OPERAND_SIGNED(1), .COEFFICIENT_BITS(8),
-        .COEFFICIENT(-8'sd128), .SHIFT(15), .PRODUCT_BITS(2)) check_6 (.clk(clk), .done(done[6]), .failures(failures[6]));
-    strassenc_scaled_product_check #(.LATENCY(4), .OPERAND_BITS(8), .OPERAND_SIGNED(0), .COEFFICIENT_BITS(8),
-        .COEFFICIENT(8'sd3), .SHIFT(30), .PRODUCT_BITS(2)) check_7 (.clk(clk), .done(done[7]), .failures(failures[7]));
+    strassenc_scaled_product_check #(.LATENCY(2), .OPERAND_BITS(8), .OPERAND_SIGNED(1),
+        .COEFFICIENT_BITS(8),
+        .COEFFICIENT(-8'sd128), .SHIFT(15), .PRODUCT_BITS(2)) check_6 (.clk(clk), .done(done[6]),
+            .failures(failures[6]));
+    strassenc_scaled_product_check #(.LATENCY(4), .OPERAND_BITS(8), .OPERAND_SIGNED(0),
+        .COEFFICIENT_BITS(8),
+        .COEFFICIENT(8'sd3), .SHIFT(30), .PRODUCT_BITS(2)) check_7 (.clk(clk), .done(done[7]),
+            .failures(failures[7]));
 
     always @(negedge clk)
         if (&done) begin
-            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5] | failures[6]
+            if ((failures[0] | failures[1] | failures[2] | failures[3] | failures[4] | failures[5]
+                | failures[6]
                     | failures[7]) == 0) $display("PASS strassenc_scaled_product");
             else begin
                 $display("FAIL strassenc_scaled_product");
