@@ -366,7 +366,8 @@ fn every_register_of_a_multiplier_is_in_its_dsp_block() {
                 21 - shift,
                 22 - shift
             );
-            let text = hw("coefficient") + &hw("multiplier") + &top;
+            let files = ["coefficient", "scaled_product", "multiplier"];
+            let text = files.map(hw).concat() + &top;
             let (cells, blocks) = on_xc7(&text, &tools);
             let [[a, b, m, p]] = blocks[..] else { panic!("{blocks:?}") };
             assert_eq!((a, b, m + p), (front, 0, behind), "latency {latency}, shift {shift}");
