@@ -12,7 +12,7 @@ pub use passes::{Level, Pass};
 use crate::adder_graph::{self, Cost, Matrix, Solution};
 use crate::circuit::{self, Circuit, Op};
 use crate::emit::signature::Beat;
-use crate::engine::{self, Choice, Engines, Target};
+use crate::engine::{self, Allowed, Choice, Engines, Target};
 use crate::folded::{self, Folded};
 use crate::interval::Interval;
 use crate::ir::{self, Chain, Dataflow, EdgeId, Kind, Layer, Role, State};
@@ -395,8 +395,12 @@ fn plan_until(last: Pass, model: &Model, options: &Options) -> Result<(Dataflow,
         })
     {
         let cause = "is folded, and keeps its coefficients in a ROM: they cannot be loaded";
-        return Err(Error::input(format_args!("layer `{name}`"), cause)
-            .help("give --engine unrolled, or leave out --reloadable"));
+        let help = if options.engines.layers.contains_key(name) {
+            "take the layer out of the file of --engines, or leave out --reloadable"
+        } else {
+            "leave out --engine folded, or --reloadable"
+        };
+        return Err(Error::input(format_args!("layer `{name}`"), cause).help(help));
     }
     if last >= Pass::Prune {
         let unrolled: Vec<bool> = dataflow
@@ -506,9 +510,15 @@ fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
     } else {
         options.multipliers
     };
+    // What is folded keeps its coefficients in a ROM.
+    let engine = match options.target.engine {
+        Allowed::Auto if options.reloadable.is_some() => Allowed::Unrolled,
+        asked => asked,
+    };
+    let target = Target { engine, ..options.target };
     let mut engines = given.clone();
     if dataflow.layers.iter().any(|l| !engines.layers.contains_key(&l.name)) {
-        for (name, choice) in engine::choose(dataflow, &options.target, expected)?.layers {
+        for (name, choice) in engine::choose(dataflow, &target, expected)?.layers {
             engines.layers.entry(name).or_insert(choice);
         }
     }

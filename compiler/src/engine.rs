@@ -164,16 +164,18 @@ impl Target {
         self.lut.is_some() || self.bram.is_some() || self.dsp.is_some()
     }
 
-    fn over(&self, cost: Cost) -> Option<String> {
+    /// The budget that does not suffice, as an option, and by how much.
+    fn over(&self, cost: Cost) -> Option<(&'static str, String)> {
         let parts = [
-            ("LUT", cost.luts, self.lut),
-            ("block RAM", cost.half_brams.div_ceil(2), self.bram),
-            ("multiplier", cost.multipliers, self.dsp),
+            ("--lut-budget", "LUT", cost.luts, self.lut),
+            ("--bram-budget", "block RAM", cost.half_brams.div_ceil(2), self.bram),
+            ("--dsp-budget", "multiplier", cost.multipliers, self.dsp),
         ];
-        let over = |(name, needs, has): (&str, u64, Option<u64>)| {
+        let over = |(option, name, needs, has): (_, &str, u64, Option<u64>)| {
             let s = if needs == 1 { "" } else { "s" };
             has.filter(|has| needs > *has).map(|has| {
-                format!("{needs} {name}{s}, {} more than the {has} there are", needs - has)
+                let more = needs - has;
+                (option, format!("{needs} {name}{s}, {more} more than the {has} there are"))
             })
         };
         parts.into_iter().find_map(over)
@@ -230,19 +232,26 @@ pub fn choose(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) ->
     match least(estimator, quickest, target, Weights::default())? {
         Ok(engines) => Ok(engines),
         // Where engines are cheap all in all, they may still take too much of what is scarce.
-        Err(_) => least(estimator, quickest, target, Weights::of_scarce(target))?.map_err(|over| {
-            Error::input("budget", format_args!("the smallest core needs {over}")).help(
-                match target.dsp {
-                    Some(_) => {
-                        "raise the budget; `--multipliers auto` builds multipliers from shifts \
-                    and additions"
-                    }
-                    None => "raise the budget, or lower the r of the largest layers",
-                },
-            )
-        }),
+        Err(_) => {
+            let scarce = Weights::of_scarce(target);
+            least(estimator, quickest, target, scarce)?.map_err(|(option, over)| {
+                let help = if dataflow.is_loaded() {
+                    LOADED
+                } else if target.dsp.is_some() {
+                    "raise the budget; `--multipliers auto` builds multipliers from shifts and \
+                     additions"
+                } else {
+                    "raise the budget, or lower the r of the largest layers"
+                };
+                Error::input(option, format_args!("the smallest core needs {over}")).help(help)
+            })
+        }
     }
 }
+
+/// What to do where a core whose parameters are loaded does not fit a budget.
+pub const LOADED: &str = "raise the budget, or leave out --reloadable: a coefficient that is \
+    loaded takes a hardware multiplier of its own, and its layer is unrolled";
 
 /// More clocks than any engine takes for a frame.
 const UNHURRIED: u64 = 1 << 48;
@@ -254,7 +263,7 @@ fn least(
     quickest: u64,
     target: &Target,
     weights: Weights,
-) -> Result<std::result::Result<Engines, String>> {
+) -> Result<Result<Engines, (&'static str, String)>> {
     let total = |engines: &Engines| -> Result<Cost> {
         Ok(estimator.costs(engines)?.into_iter().fold(Cost::default(), |a, b| a + b))
     };

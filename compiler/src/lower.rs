@@ -14,7 +14,7 @@ mod reload;
 
 pub use chain::{corners, products};
 pub use prune::prune;
-pub use reload::reload;
+pub use reload::{MOST_BITS, reload};
 
 use crate::interval::Interval;
 use crate::ir::gated::{Blend, Cell, Curve};

@@ -12,6 +12,7 @@
 //! to `coef_bits` have t_i > 0, so that is never done.
 
 use crate::adder_graph::{self, AdderGraph, Effort, Matrix, Operands, signed_digits};
+use crate::engine;
 use crate::folded::{Digits, Folded};
 use crate::interval::{Interval, half};
 use crate::ir::{Chain, OpKind};
@@ -244,6 +245,7 @@ pub fn choose(mut unrolled: Vec<Rows>, mut folded: Vec<&mut Folded>, asked: &Ask
         let cause =
             format_args!("{hardware} hardware multipliers are needed, the budget is {budget}");
         let help = match multipliers {
+            _ if unrolled.iter().any(|rows| rows.chain.loaded.is_some()) => engine::LOADED,
             Multipliers::Dsp => "`--multipliers auto` builds the others from shifts and additions",
             _ => {
                 "products of two operands, and of coefficients beyond 31 bits, are always hardware \

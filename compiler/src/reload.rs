@@ -1,12 +1,14 @@
 //! The table that makes a core whose parameters are loaded at run time another model: one that has
 //! the same ternary matrices, formats and shifts of outputs, and other coefficients and biases.
 
-use crate::build::Build;
+use crate::build::{self, Build, MARGIN};
 use crate::emit::control::{Parameter, ParameterKind, Table};
 use crate::interval::half;
 use crate::lower;
+use crate::lower::MOST_BITS;
 use std::collections::{BTreeMap, BTreeSet};
 use strassenc_runtime::model::{Dense, Layer};
+use strassenc_runtime::train::{Coefficient, Loadable, Ranges};
 use strassenc_runtime::{Error, Model, Result};
 
 /// The table of a build.
@@ -45,22 +47,102 @@ pub fn words(build: &Build, model: &Model) -> Result<Vec<u32>> {
         ));
     }
     absent(table, &new)?;
-    let value = |parameter: &Parameter| match new.get(&parameter.layer) {
-        Some(dense) => value_of(parameter, dense),
-        None => Err(Error::internal(&parameter.layer, "is not a layer of the model")),
+    let (mut values, mut beyond) = (vec![], vec![]);
+    for parameter in &table.parameters {
+        let Some(dense) = new.get(&parameter.layer) else {
+            return Err(Error::internal(&parameter.layer, "is not a layer of the model"));
+        };
+        match value_of(parameter, dense) {
+            Ok(value) => values.push(value),
+            Err(own) => beyond.push(own),
+        }
+    }
+    match beyond.first() {
+        Some(Beyond { place, cause, .. }) => {
+            let more = beyond.iter().map(|own| own.powers).max().unwrap_or(0);
+            Err(Error::input(place, cause).help(larger(build, table, more)))
+        }
+        None => Ok(table.packed(&values)),
+    }
+}
+
+/// What training may make of the model of a build, so that its core can load the result.
+///
+/// # Errors
+/// Where the parameters of the build are not loaded.
+pub fn loadable(build: &Build) -> Result<Loadable> {
+    let table = layout(build)?;
+    // What has no register stays what it is.
+    let kept = |dense: &Dense| Ranges {
+        coefficients: (dense.coefficients.iter().zip(&dense.coefficient_shifts))
+            .map(|(a, t)| Coefficient::fixed(*a, *t))
+            .collect(),
+        biases: dense.bias.iter().map(|b| (*b, *b)).collect(),
     };
-    let values = table.parameters.iter().map(value).collect::<Result<Vec<_>>>()?;
-    Ok(table.packed(&values))
+    let linear = linear(&build.model).into_iter();
+    let mut layers: BTreeMap<_, _> = linear.map(|(name, dense)| (name, kept(&dense))).collect();
+    for Parameter { layer, kind, index, most, shift, .. } in &table.parameters {
+        let Some(ranges) = layers.get_mut(layer) else { continue };
+        match kind {
+            ParameterKind::Coefficient => {
+                let range = Coefficient { finest: *shift, least: -most, most: *most };
+                ranges.coefficients[*index] = range;
+            }
+            ParameterKind::Bias => {
+                let half = half(*shift);
+                ranges.biases[*index] = (-most - half, most - half);
+            }
+        }
+    }
+    let table = serde_json::to_string(table).map_err(|e| Error::internal("table", e))?;
+    let sha256 = build::sha256(format!("{}{table}", build.record.model_sha256).as_bytes());
+    Ok(Loadable { model: build.model.clone(), layers, sha256 })
+}
+
+/// A parameter that its register does not hold, and how many powers of two would be enough.
+struct Beyond {
+    place: String,
+    cause: String,
+    powers: u32,
+}
+
+/// What to do where registers are short of so many powers of two.
+fn larger(build: &Build, table: &Table, more: u32) -> String {
+    let powers = build.record.options.reloadable.unwrap_or(0).saturating_add(more);
+    let coefficients = table.parameters.iter().filter(|p| p.kind == ParameterKind::Coefficient);
+    let widest = coefficients.map(|parameter| parameter.bits).max().unwrap_or(0);
+    // Each power makes a coefficient one bit larger and one finer.
+    if MARGIN.contains(&powers) && widest + 2 * more <= MOST_BITS {
+        return format!(
+            "write the build anew with --reloadable={powers}, or train within what this one \
+             holds: `strassenc train --frozen-from {}`",
+            build.folder.display()
+        );
+    }
+    format!(
+        "no core that begins as this one can load that: write a build of this model, or train \
+         within what this one holds: `strassenc train --frozen-from {}`",
+        build.folder.display()
+    )
+}
+
+/// Bits of a magnitude.
+fn bits(v: u64) -> u32 {
+    u64::BITS - v.leading_zeros()
 }
 
 /// The integer that is loaded into a parameter.
-fn value_of(parameter: &Parameter, dense: &Dense) -> Result<i64> {
+fn value_of(parameter: &Parameter, dense: &Dense) -> Result<i64, Beyond> {
     let Parameter { layer, kind, index, negate, shift, most, .. } = parameter;
     let place = match kind {
         ParameterKind::Coefficient => format!("layer `{layer}`, coefficient {index}"),
         ParameterKind::Bias => format!("layer `{layer}`, bias {index}"),
     };
-    let (value, told) = match kind {
+    let larger = |place, told: &str, powers| {
+        let cause = format!("is {told}, larger than what its register holds");
+        Err(Beyond { place, cause, powers })
+    };
+    let value = match kind {
         ParameterKind::Coefficient => {
             let (a, t) = (i64::from(dense.coefficients[*index]), dense.coefficient_shifts[*index]);
             let up = shift - t;
@@ -71,30 +153,28 @@ fn value_of(parameter: &Parameter, dense: &Dense) -> Result<i64> {
                 _ => None,
             };
             let told = format!("{a} * 2^{}", -t);
+            let wide = bits(a.unsigned_abs()).saturating_add_signed(up);
             match exact {
-                Some(value) => (value, told),
+                Some(value) if value.unsigned_abs() <= most.unsigned_abs() => value,
                 None if up < 0 => {
                     let cause = format!("is {told}, which is finer than 2^{}", -shift);
-                    return Err(too_far(place, cause));
+                    let powers = up.unsigned_abs() - a.trailing_zeros();
+                    return Err(Beyond { place, cause, powers });
                 }
-                None => (i64::MAX, told),
+                _ => return larger(place, &told, wide - bits(most.unsigned_abs())),
             }
         }
         ParameterKind::Bias => {
             let b = dense.bias[*index];
-            (b + half(*shift), b.to_string())
+            let value = b + half(*shift);
+            if value.unsigned_abs() > most.unsigned_abs() {
+                let powers = bits(value.unsigned_abs()) - bits(most.unsigned_abs());
+                return larger(place, &b.to_string(), powers);
+            }
+            value
         }
     };
-    if value.unsigned_abs() > most.unsigned_abs() {
-        let cause = format!("is {told}, larger than what its register holds");
-        return Err(too_far(place, cause));
-    }
     Ok(if *negate { -value } else { value })
-}
-
-fn too_far(place: String, cause: String) -> Error {
-    Error::input(place, cause)
-        .help("write the build anew with a larger --reloadable=POWERS, or train once more")
 }
 
 /// Rows without a register are 0 where an output would read them.

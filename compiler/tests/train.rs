@@ -251,3 +251,66 @@ fn a_full_precision_network_comes_first() {
             .contains("one is needed")
     );
 }
+
+/// What a core can load is trained from its build alone, and its table lies beside the model.
+#[test]
+fn a_build_is_trained_on_within_what_its_core_can_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let strassenc = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strassenc"));
+        command.current_dir(path).env("STRASSENC_HOME", path.join("home")).args(arguments);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime/models/digits.safetensors");
+    for (build, more) in [("core", "--reloadable"), ("plain", "--control")] {
+        strassenc(&["verilog", digits, "-o", build, "--effort", "0", more]);
+    }
+    let read = |name: &str| std::fs::read(path.join(name)).unwrap();
+    let words = |bytes: Vec<u8>| -> String {
+        let words = bytes.chunks(4).map(|word| u32::from_le_bytes(word.try_into().unwrap()));
+        words.map(|word| format!("{word:08x}\n")).collect()
+    };
+
+    let same = ["--frozen-from", "core", "--epochs", "0", "--json"];
+    let json: serde_json::Value = serde_json::from_str(&trained(path, &same)).unwrap();
+    assert_eq!(json["run"], "runs/digits-reload");
+    assert_eq!(json["table"]["table"], "runs/digits-reload/table.bin");
+    assert_eq!(
+        words(read("runs/digits-reload/table.bin")).as_bytes(),
+        read("core/digits_table.mem")
+    );
+
+    let tune = ["--frozen-from", "core", "--epochs", "1", "--seed", "5", "-o", "tuned"];
+    let told = trained(path, &tune);
+    assert!(told.contains("table tuned/table.bin: "), "{told}");
+    strassenc(&["reload", "core", "tuned", "-o", "again.bin"]);
+    assert!(read("again.bin") == read("tuned/table.bin"));
+    assert!(read("again.bin") != read("runs/digits-reload/table.bin"));
+    std::fs::remove_file(path.join("tuned/table.bin")).unwrap();
+    trained(path, &[&tune[..], &["--resume"]].concat());
+    assert!(read("again.bin") == read("tuned/table.bin"));
+
+    let wrong = |arguments: &[&str], cause: &str| {
+        let told = refused(path, 2, &[&["--frozen-from", "core", "-o", "x"], arguments].concat());
+        assert!(told.contains(cause), "{told}");
+    };
+    wrong(&["mnist", "--data", "digits"], "takes samples");
+    let net = "name = \"digits\"\ninput = { shape = [8, 8], bits = 5, frac = 4 }\nlayers = [\
+        { dense = { units = 10, r = 10 } }]\n";
+    std::fs::write(path.join("net.toml"), net).unwrap();
+    wrong(&["net.toml", "--data", "digits"], "other layers than the model of the build");
+    let rows: String = (0..40).map(|i| format!("{i},{},{}\n", i % 7, i % 2)).collect();
+    std::fs::write(path.join("t.csv"), rows).unwrap();
+    wrong(&["--data", "csv:t.csv"], "`shape = [2]`");
+    wrong(&["--epochs", "1,1,1"], "3 numbers are given, one is needed");
+    for other in [&["--from", "tuned"][..], &["--full-precision"], &["--ratio", "1"]] {
+        wrong(other, "--frozen-from");
+    }
+    let plain = refused(path, 2, &["--frozen-from", "plain"]);
+    assert!(plain.contains("plain: has parameters that are not loaded"), "{plain}");
+    let none = refused(path, 2, &["digits", "--epochs", "0,0,1", "-o", "tuned", "--resume"]);
+    assert!(none.contains("--frozen-from BUILD --resume"), "{none}");
+    assert!(refused(path, 3, &["--frozen-from", "nowhere"]).contains("nowhere: "));
+}

@@ -8,6 +8,7 @@ mod checkpoint;
 mod curves;
 mod exact;
 mod image;
+mod loadable;
 mod loss;
 mod matmul;
 mod optimiser;
@@ -23,9 +24,10 @@ pub use checkpoint::Tensors;
 pub use curves::{compare, svg as curves_of};
 pub use exact::fake_quantised;
 pub use image::{Given, ImageCheckpoint, ImageLearner, given};
+pub use loadable::{Coefficient, Loadable, Ranges};
 pub use loss::Score;
 pub use run::{
-    CHECKPOINT, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary, begin,
+    CHECKPOINT, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary, TABLE, begin,
     checkpoint_interval, checkpoint_of, history, import, run,
 };
 pub use schedule::{Epoch, Learner, Phase, Progress, Trainer};

@@ -6,7 +6,8 @@ use std::path::Path;
 use strassenc_runtime::data::{self, DataSet, Split};
 use strassenc_runtime::model::{Layer, Model};
 use strassenc_runtime::train::{
-    self, Epoch, ImageCheckpoint, Observer, Progress, Sources, Start, Summary,
+    self, Coefficient, Epoch, ImageCheckpoint, Loadable, Observer, Progress, Ranges, Sources,
+    Start, Summary,
 };
 use strassenc_runtime::{Error, Kind, Network, files, golden, model_file};
 
@@ -769,4 +770,175 @@ fn a_full_precision_network_gives_start_and_teacher() {
         .unwrap();
     let result = run("taught", none, &mut Stop::never());
     assert!(result.unwrap_err().to_string().contains("not the teacher"));
+}
+
+/// The linear layers of a model: name, coefficients with their shifts, and biases, pixel by pixel.
+fn parameters(layers: &[Layer]) -> Vec<(String, Vec<(i32, i32)>, Vec<i64>)> {
+    let pairs = |a: &ndarray::Array1<i32>, t: &ndarray::Array1<i32>| {
+        a.iter().copied().zip(t.iter().copied()).collect()
+    };
+    let mut all = vec![];
+    for layer in layers {
+        match layer {
+            Layer::Dense(l) => all.push((
+                l.name.clone(),
+                pairs(&l.coefficients, &l.coefficient_shifts),
+                l.bias.to_vec(),
+            )),
+            Layer::Conv2d(l) => all.push((
+                l.name.clone(),
+                pairs(&l.coefficients, &l.coefficient_shifts),
+                l.bias.view().permuted_axes([1, 2, 0]).iter().copied().collect(),
+            )),
+            Layer::Branches(l) => {
+                all.extend(parameters(&l.body));
+                all.extend(parameters(&l.shortcut));
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// A core that can load this model, and ones whose parameters are at most so much larger, in
+/// powers of two; the first row and the first output of each layer stay.
+fn core(model: &Model, powers: u32) -> Loadable {
+    let ranges = |coefficients: &[(i32, i32)], biases: &[i64]| {
+        let finest = coefficients.iter().map(|(_, t)| *t).max().unwrap_or(0);
+        let of = |(a, t): &(i32, i32)| i64::from(a.abs()) << (finest - t);
+        let largest = coefficients.iter().map(of).max().unwrap_or(0);
+        let most = (((largest + 1) as u64).next_power_of_two() << powers) as i64 - 1;
+        let bias = biases.iter().map(|b| b.abs()).max().unwrap_or(0) << powers;
+        let mut ranges = Ranges {
+            coefficients: vec![Coefficient { finest, least: -most, most }; coefficients.len()],
+            biases: vec![(-bias, bias); biases.len()],
+        };
+        let (a, t) = coefficients[0];
+        ranges.coefficients[0] = Coefficient::fixed(a, t);
+        ranges.biases[0] = (biases[0], biases[0]);
+        ranges
+    };
+    let layers = parameters(&model.layers).into_iter();
+    let layers = layers.map(|(name, a, b)| (name, ranges(&a, &b))).collect();
+    Loadable { model: model.clone(), layers, sha256: format!("core {powers}") }
+}
+
+/// What a core can load is trained from the very integers that it has, within what it can hold, and
+/// nothing else changes.
+#[test]
+fn a_run_for_a_core_changes_what_that_can_load() {
+    let images = r#"name = "images"
+input = { shape = [8, 8], bits = 5, frac = 4 }
+layers = [
+    { conv2d = { channels = 6, kernel = 3, pad = 1, r = 8, p = 2 } },
+    "relu",
+    { residual = { body = [{ conv2d = { channels = 6, kernel = 3, pad = 1, groups = 3, r = 9 } }] } },
+    "relu",
+    { average_pool = { size = 3 } },
+    { concat = { body = [{ conv2d = { channels = 3, kernel = 1 } }, "relu"] } },
+    { dense = { units = 10, r = 16 } },
+]
+bits = { coefficient_terms = 2 }
+[train]
+learn_scales = true
+shift = 1
+"#;
+    // The second layer of the vectors has units that nobody reads, and rows that are dead.
+    let vectors = "name = \"vectors\"\ninput = { shape = [8, 8], bits = 5, frac = 4 }\nlayers = [\
+        { dense = { units = 24, r = 40 } }, \"relu\", { dense = { units = 24, r = 3 } }, \"relu\", \
+        { dense = { units = 10, r = 4 } }]\n[train]\nthreshold = 1.6\n";
+    let data = digits();
+    let run = |network: &Network, folder: &Path, start, core: Option<&Loadable>, after| {
+        let sources = Sources { core, ..Sources::default() };
+        let mut stop = Stop { after, warnings: Vec::new() };
+        train::run::<train::ImageLearner>(network, &data, folder, start, sources, &mut stop)
+    };
+    for text in [images, vectors] {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut network = Network::parse("net.toml", text).unwrap();
+        for phase in [&mut network.train.full, &mut network.train.ternary] {
+            (phase.epochs, phase.learning_rate) = (1, 1e-2);
+        }
+        network.train.frozen.epochs = 1;
+        let (_, model) = train(&network, &data, &at("first")).unwrap();
+        let own = parameters(&model.layers);
+
+        network.train.learn_scales = false;
+        (network.train.full.epochs, network.train.ternary.epochs) = (0, 0);
+        network.train.frozen.epochs = 0;
+        let same = run(&network, &at("same"), Start::New, Some(&core(&model, 1)), usize::MAX);
+        let (summary, same) = same.unwrap();
+        assert_eq!(same.unwrap().layers, model.layers);
+        // Float activations, the same ternary matrices.
+        let apart = summary.float_accuracy - summary.integer_accuracy.unwrap();
+        assert!(apart.abs() < 0.1, "{summary:?}");
+
+        (network.train.frozen.epochs, network.train.frozen.learning_rate) = (2, 3e-2);
+        let narrow = &core(&model, 0);
+        let (_, tuned) = run(&network, &at("whole"), Start::New, Some(narrow), usize::MAX).unwrap();
+        let tuned = tuned.unwrap();
+        tuned.validate().unwrap();
+        assert!(tuned.layers != model.layers);
+        let (mut bounded, mut moved) = (0, 0);
+        for (new, old) in parameters(&tuned.layers).iter().zip(&own) {
+            let Ranges { coefficients, biases } = &narrow.layers[&new.0];
+            for ((new, old), range) in new.1.iter().zip(&old.1).zip(coefficients) {
+                let (a, t) = *new;
+                assert!(t <= range.finest, "{new:?} {range:?}");
+                let value = i64::from(a) << (range.finest - t);
+                assert!((range.least..=range.most).contains(&value), "{new:?} {range:?}");
+                bounded +=
+                    usize::from(range.least < range.most && value.abs() >= range.most / 4 * 3);
+                moved += usize::from(new != old);
+            }
+            assert!(new.2.iter().zip(biases).all(|(b, (least, most))| (least..=most).contains(&b)));
+        }
+        assert!(bounded > 0 && moved > 5, "{bounded} {moved}");
+        let mut bare = tuned.clone();
+        copy(&mut bare.layers, &mut own.iter());
+        assert_eq!(bare.layers, model.layers);
+
+        // Interrupted and resumed it is the same; for another core, or for none, it is no run.
+        assert!(run(&network, &at("parts"), Start::New, Some(narrow), 7).is_err());
+        let other = core(&model, 1);
+        for (core, told) in [(None, "is trained for the core"), (Some(&other), "another build")] {
+            let e = run(&network, &at("parts"), Start::Resume, core, usize::MAX).unwrap_err();
+            assert!(e.to_string().contains(told), "{e}");
+        }
+        run(&network, &at("parts"), Start::Resume, Some(narrow), usize::MAX).unwrap();
+        assert!(contents(&at("whole")) == contents(&at("parts")));
+    }
+}
+
+/// Gives layers these parameters, in order.
+fn copy<'a>(
+    layers: &mut [Layer],
+    from: &mut impl Iterator<Item = &'a (String, Vec<(i32, i32)>, Vec<i64>)>,
+) {
+    for layer in layers {
+        let (coefficients, shifts) = match layer {
+            Layer::Dense(l) => (&mut l.coefficients, &mut l.coefficient_shifts),
+            Layer::Conv2d(l) => (&mut l.coefficients, &mut l.coefficient_shifts),
+            Layer::Branches(l) => {
+                copy(&mut l.body, from);
+                copy(&mut l.shortcut, from);
+                continue;
+            }
+            _ => continue,
+        };
+        let (_, pairs, biases) = from.next().unwrap();
+        for ((a, t), pair) in coefficients.iter_mut().zip(shifts).zip(pairs) {
+            (*a, *t) = *pair;
+        }
+        let mut biases = biases.iter();
+        match layer {
+            Layer::Dense(l) => l.bias.iter_mut().for_each(|b| *b = *biases.next().unwrap()),
+            Layer::Conv2d(l) => {
+                let pixels = l.bias.view_mut().permuted_axes([1, 2, 0]);
+                pixels.into_iter().for_each(|b| *b = *biases.next().unwrap());
+            }
+            _ => {}
+        }
+    }
 }

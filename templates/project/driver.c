@@ -115,3 +115,70 @@ enum {{ d.name }}_state {{ d.name }}_infer(const struct {{ d.name }}_platform *p
     }
     return {{ upper }}_LATE;
 }
+{%- if let Some(control) = d.control %}
+
+static uint32_t ask(const struct {{ d.name }}_platform *platform, uint32_t offset)
+{
+    return platform->read_core(platform->context, offset);
+}
+
+enum {{ d.name }}_state {{ d.name }}_identify(const struct {{ d.name }}_platform *platform)
+{
+    static const uint32_t due[][2] = {
+{%- for r in control.registers %}
+{%- if r.value.is_some() %}
+        {{ "{" }}{{ upper }}_{{ r.name }}, {{ upper }}_{{ r.name }}_VALUE{{ "}" }},
+{%- endif %}
+{%- endfor %}
+    };
+    for (size_t i = 0; i < sizeof due / sizeof due[0]; ++i)
+        if (ask(platform, due[i][0]) != due[i][1]) return {{ upper }}_OTHER_CORE;
+    return {{ upper }}_DONE;
+}
+
+uint32_t {{ d.name }}_status(const struct {{ d.name }}_platform *platform)
+{
+    return ask(platform, {{ upper }}_STATUS);
+}
+
+uint32_t {{ d.name }}_frames_in(const struct {{ d.name }}_platform *platform)
+{
+    return ask(platform, {{ upper }}_FRAMES_IN);
+}
+
+uint32_t {{ d.name }}_frames_out(const struct {{ d.name }}_platform *platform)
+{
+    return ask(platform, {{ upper }}_FRAMES_OUT);
+}
+{%- if control.has("COMMAND", "CLEAR_ERROR") %}
+
+void {{ d.name }}_clear_error(const struct {{ d.name }}_platform *platform)
+{
+    platform->write_core(platform->context, {{ upper }}_COMMAND, {{ upper }}_COMMAND_CLEAR_ERROR);
+}
+{%- endif %}
+{%- if control.table.is_some() %}
+
+// Whether no table is being loaded, waiting until there is none.
+static int is_loaded(const struct {{ d.name }}_platform *platform)
+{
+    for (uint32_t tries = 0; tries < platform->patience; ++tries)
+        if (!({{ d.name }}_status(platform) & {{ upper }}_STATUS_LOADING)) return 1;
+    return 0;
+}
+
+enum {{ d.name }}_state {{ d.name }}_load(const struct {{ d.name }}_platform *platform,
+    const uint8_t table[{{ upper }}_TABLE_BYTES])
+{
+    // A table that is being loaded takes no word.
+    if (!is_loaded(platform)) return {{ upper }}_LATE;
+    for (uint32_t at = 0; at < {{ upper }}_TABLE_BYTES; at += 4) {
+        uint32_t word = 0;
+        for (uint32_t byte = 0; byte < 4; ++byte) word |= (uint32_t)table[at + byte] << 8 * byte;
+        platform->write_core(platform->context, {{ upper }}_TABLE + at, word);
+    }
+    platform->write_core(platform->context, {{ upper }}_COMMAND, {{ upper }}_COMMAND_LOAD);
+    return is_loaded(platform) ? {{ upper }}_DONE : {{ upper }}_LATE;
+}
+{%- endif %}
+{%- endif %}

@@ -22,6 +22,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+{%- if d.control.is_some() %}
+
+#include "{{ d.name }}_control.h"
+{%- endif %}
 
 #ifdef __cplusplus
 extern "C" {
@@ -61,6 +65,11 @@ struct {{ d.name }}_platform {
     // Registers of the DMA engine, by their offsets.
     uint32_t (*read)(void *context, uint32_t offset);
     void (*write)(void *context, uint32_t offset, uint32_t value);
+{%- if let Some(control) = d.control %}
+    // Registers of the core, {{ control.port }}, by their offsets.
+    uint32_t (*read_core)(void *context, uint32_t offset);
+    void (*write_core)(void *context, uint32_t offset, uint32_t value);
+{%- endif %}
     // Where the DMA engine finds this memory.
     uint64_t (*address)(void *context, const void *memory);
     // Writes cached bytes to memory, and forgets cached bytes; without caches they do nothing.
@@ -80,6 +89,10 @@ enum {{ d.name }}_state {
     {{ upper }}_DMA_ERROR,
     // The result has another length: the stream was not at the start of a frame.
     {{ upper }}_WRONG_LENGTH
+{%- if d.control.is_some() %},
+    // The registers are not those of this core.
+    {{ upper }}_OTHER_CORE
+{%- endif %}
 };
 
 // Resets the DMA engine and starts both of its channels: at first, and after each error, where the
@@ -97,6 +110,34 @@ enum {{ d.name }}_state {{ d.name }}_poll(const struct {{ d.name }}_platform *pl
 // Begins an inference and waits for its result.
 enum {{ d.name }}_state {{ d.name }}_infer(const struct {{ d.name }}_platform *platform,
     const uint8_t frame[{{ upper }}_INPUT_BYTES], uint8_t result[{{ upper }}_OUTPUT_BYTES]);
+
+{%- if let Some(control) = d.control %}
+
+// Whether the registers are those of the core that this driver was written with: {{ upper }}_DONE, or
+// {{ upper }}_OTHER_CORE where the identity, the version of the map, that of strassenc or the hash of
+// the model is another.
+enum {{ d.name }}_state {{ d.name }}_identify(const struct {{ d.name }}_platform *platform);
+
+// The bits {{ upper }}_STATUS_*.
+uint32_t {{ d.name }}_status(const struct {{ d.name }}_platform *platform);
+
+// Frames that have entered and left since the reset of the core, modulo 2^32.
+uint32_t {{ d.name }}_frames_in(const struct {{ d.name }}_platform *platform);
+uint32_t {{ d.name }}_frames_out(const struct {{ d.name }}_platform *platform);
+{%- if control.has("COMMAND", "CLEAR_ERROR") %}
+
+// Clears {{ upper }}_STATUS_ERROR.
+void {{ d.name }}_clear_error(const struct {{ d.name }}_platform *platform);
+{%- endif %}
+{%- if let Some(table) = control.table %}
+
+// Has the core load a table, as `strassenc reload -o TABLE.bin` writes it, between two frames:
+// {{ upper }}_DONE once all frames to come have it, else {{ upper }}_LATE.
+#define {{ upper }}_TABLE_BYTES {{ 4 * table.words }}
+enum {{ d.name }}_state {{ d.name }}_load(const struct {{ d.name }}_platform *platform,
+    const uint8_t table[{{ upper }}_TABLE_BYTES]);
+{%- endif %}
+{%- endif %}
 
 #ifdef __cplusplus
 }

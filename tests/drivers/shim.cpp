@@ -1,9 +1,10 @@
 // A board in a library: an AXI DMA engine in simple mode, as PG021 has it, between a memory and the
-// streams of a verilated core, with stalls on all of them. Each access to a register takes some
-// clocks. The processor's caches are the callers' business: what the engine reads and writes is
-// `board_memory` alone.
+// streams of a verilated core, with stalls on all of them, and the core's own registers. Each access
+// to a register takes some clocks. The processor's caches are the callers' business: what the engine
+// reads and writes is `board_memory` alone.
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 #include "Vcore.h"
@@ -72,6 +73,9 @@ struct Board {
     Channel send, receive;
     // Clocks until a reset of the engine is over.
     int reset = 0;
+    // The answer to an access to the core's registers, once it is there.
+    bool answered = false;
+    uint32_t answer = 0;
     uint32_t noise = 1;
 
     Board() {
@@ -96,6 +100,12 @@ struct Board {
         core.m_axis_tready = receive.busy && noise & 2;
         core.eval();
         const bool takes = core.s_axis_tvalid && core.s_axis_tready;
+        const bool aw = core.s_axi_control_awready, w = core.s_axi_control_wready;
+        const bool ar = core.s_axi_control_arready;
+        const bool b = core.s_axi_control_bready && core.s_axi_control_bvalid;
+        const bool r = core.s_axi_control_rready && core.s_axi_control_rvalid;
+        if (b || r) answered = (b ? core.s_axi_control_bresp : core.s_axi_control_rresp) == 0;
+        if (r) answer = core.s_axi_control_rdata;
         if (core.m_axis_tvalid && core.m_axis_tready) {
             const auto* bytes = reinterpret_cast<const uint8_t*>(&core.m_axis_tdata);
             for (int i = 0; i < 8; ++i) {
@@ -121,7 +131,20 @@ struct Board {
             send.passed += 8;
             if (core.s_axis_tlast) send.finish(IDLE | DONE);
         }
+        if (aw) core.s_axi_control_awvalid = 0;
+        if (w) core.s_axi_control_wvalid = 0;
+        if (ar) core.s_axi_control_arvalid = 0;
         if (reset > 0) --reset;
+    }
+
+    // Until the answer to an access that has begun; one that is refused has none.
+    uint32_t wait() {
+        core.s_axi_control_bready = core.s_axi_control_rready = 1;
+        answered = false;
+        for (int i = 0; i < 100 && !answered; ++i) clock();
+        core.s_axi_control_bready = core.s_axi_control_rready = 0;
+        if (!answered) std::abort();
+        return answer;
     }
 
     void access() {
@@ -157,6 +180,22 @@ void dma_write(uint32_t offset, uint32_t value) {
     } else if (board.reset == 0) {
         (offset < 0x30 ? board.send : board.receive).write(offset % 0x30, value);
     }
+}
+
+uint32_t core_read(uint32_t offset) {
+    board.access();
+    board.core.s_axi_control_araddr = offset;
+    board.core.s_axi_control_arvalid = 1;
+    return board.wait();
+}
+
+void core_write(uint32_t offset, uint32_t value) {
+    board.access();
+    board.core.s_axi_control_awaddr = offset;
+    board.core.s_axi_control_wdata = value;
+    board.core.s_axi_control_wstrb = 15;
+    board.core.s_axi_control_awvalid = board.core.s_axi_control_wvalid = 1;
+    board.wait();
 }
 
 }  // extern "C"

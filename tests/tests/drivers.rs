@@ -7,18 +7,33 @@ use std::process::Command;
 use strassenc::build::{self, Build, Options};
 use strassenc::check::random_vectors;
 use strassenc::discover::{Search, model};
+use strassenc::reload;
 use strassenc::tools::{Component, Finished};
-use strassenc_runtime::{golden, model_file};
+use strassenc_runtime::model::Layer;
+use strassenc_runtime::{Model, golden, model_file};
 use strassenc_tests::{root, tools};
 
 const INFERENCES: usize = 1000;
 
-/// A core of digits on a board: a build, the library of the board, and what golden says.
+/// A core of digits on a board: a build, the library of the board, what golden says, and the table
+/// of another model.
 struct Board {
     folder: tempfile::TempDir,
     core: PathBuf,
     library: PathBuf,
-    vectors: PathBuf,
+    /// Of the core's model, and then of the other one.
+    vectors: [PathBuf; 2],
+    table: PathBuf,
+}
+
+/// Inputs and golden's outputs, as integers of 64 bits.
+fn golden_s(model: &Model) -> Vec<u8> {
+    let numbers = random_vectors(model, INFERENCES, 1).into_iter().flat_map(|mut x| {
+        let y = golden::infer(model, &x).unwrap();
+        x.extend(y);
+        x
+    });
+    numbers.flat_map(i64::to_le_bytes).collect()
 }
 
 impl Board {
@@ -26,11 +41,27 @@ impl Board {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let digits = model_file::load(&root().join("runtime/models/digits.safetensors")).unwrap();
-        let options = Options { input_bits: Some(64), output_bits: Some(64), ..Options::default() };
+        let bits = Some(64);
+        let options = Options {
+            input_bits: bits,
+            output_bits: bits,
+            reloadable: Some(0),
+            ..Options::default()
+        };
         let core = folder.path().join("core");
         let compiled = build::compile(&digits, &options, &|_| {}, &|| false, &|| 0.0).unwrap();
         build::write(&core, &compiled, &options).unwrap();
-        assert!(Build::open(&core).unwrap().signature.output.has_keep());
+        let build = Build::open(&core).unwrap();
+        assert!(build.signature.output.has_keep());
+        let mut other = digits.clone();
+        for layer in &mut other.layers {
+            let Layer::Dense(dense) = layer else { unreachable!() };
+            dense.coefficients.mapv_inplace(|a| -a);
+        }
+        let words = reload::words(&build, &other).unwrap();
+        let table = folder.path().join("table.bin");
+        fs::write(&table, words.into_iter().flat_map(u32::to_le_bytes).collect::<Vec<u8>>())
+            .unwrap();
 
         let mut verilate = tools().verilator_or_install().unwrap().command();
         verilate.current_dir(&core).args(["--cc", "--exe", "--build", "--prefix", "Vcore"]);
@@ -47,22 +78,21 @@ impl Board {
         verilate.arg(drivers().join("shim.cpp"));
         tools().run_ok(&mut verilate).unwrap();
 
-        let numbers = random_vectors(&digits, INFERENCES, 1).into_iter().flat_map(|mut x| {
-            let y = golden::infer(&digits, &x).unwrap();
-            x.extend(y);
-            x
-        });
-        let vectors = folder.path().join("vectors");
-        fs::write(&vectors, numbers.flat_map(i64::to_le_bytes).collect::<Vec<u8>>()).unwrap();
-        Board { core, library: folder.path().join("objects/libboard.so"), vectors, folder }
+        let vectors = ["vectors", "both"].map(|name| folder.path().join(name));
+        let [own, others] = [&digits, &other].map(golden_s);
+        fs::write(&vectors[0], &own).unwrap();
+        fs::write(&vectors[1], [own, others].concat()).unwrap();
+        let library = folder.path().join("objects/libboard.so");
+        Board { core, library, vectors, table, folder }
     }
 
-    /// Runs on all vectors and on those of which the last output is another.
-    fn is_golden_s(&self, run: &dyn Fn(&Path) -> Finished) {
-        let told = format!("{INFERENCES} inferences, every one golden's");
-        let right = run(&self.vectors);
+    /// Runs on all vectors, of so many models, and on those of which the last output is another.
+    fn is_golden_s(&self, models: usize, run: &dyn Fn(&Path) -> Finished) {
+        let told = format!("{} inferences, every one golden's", models * INFERENCES);
+        let vectors = &self.vectors[models - 1];
+        let right = run(vectors);
         assert!(right.status.success() && right.stdout.contains(&told), "{right:?}");
-        let mut bytes = fs::read(&self.vectors).unwrap();
+        let mut bytes = fs::read(vectors).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         let other = self.folder.path().join("other");
         fs::write(&other, bytes).unwrap();
@@ -99,15 +129,15 @@ fn python(core: &Path) -> Command {
 fn in_c(board: &Board) {
     let program = board.folder.path().join("main");
     compile(&board.core, &["main.c", "digits_driver.c"], Some(&board.library), &program);
-    board.is_golden_s(&|vectors| {
+    board.is_golden_s(2, &|vectors| {
         let mut command = Command::new(&program);
-        command.arg(vectors).arg(INFERENCES.to_string());
+        command.arg(vectors).arg(INFERENCES.to_string()).arg(&board.table);
         tools().run(&mut command).unwrap()
     });
 }
 
 fn for_pynq(board: &Board) {
-    board.is_golden_s(&|vectors| {
+    board.is_golden_s(1, &|vectors| {
         let mut command = python(&board.core);
         command.env("BOARD", &board.library).arg(drivers().join("main.py"));
         tools().run(command.arg(vectors).arg(INFERENCES.to_string())).unwrap()

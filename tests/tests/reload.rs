@@ -5,14 +5,16 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
+use std::path::Path;
 use strassenc::build::{self, Build, Options};
 use strassenc::emit::control::{Control, PORT};
 use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, Target};
 use strassenc::reload;
-use strassenc::simulate::{self, Sources};
+use strassenc::simulate;
 use strassenc_runtime::model::{Layer, Output};
-use strassenc_runtime::{Model, golden, model_file};
+use strassenc_runtime::train::{self, Epoch, ImageLearner, Observer, Progress, Sources, Start};
+use strassenc_runtime::{Model, Network, data, golden, model_file};
 use strassenc_tests::{image_model, inputs, random_model, root, tools};
 use strassenc_verilator::{Alone, Design, Model as Verilated, Simulator, Toolchain};
 
@@ -208,8 +210,45 @@ fn register(control: &Control, name: &str) -> u32 {
     control.registers.iter().find(|register| register.name == name).unwrap().offset
 }
 
+/// A second phase 3 over the ternary matrices of a build of digits, of one epoch at a rate that
+/// moves every coefficient.
+fn trained(build: &Build) -> Model {
+    struct Silent;
+    impl Observer for Silent {
+        fn step(&mut self, _: &Progress, _: usize, _: usize) -> bool {
+            true
+        }
+        fn epoch(&mut self, _: &Epoch, _: bool) {}
+        fn warn(&mut self, _: &str) {}
+    }
+    let description = build.model.provenance.network.as_deref().unwrap();
+    let mut network = Network::parse("digits", description).unwrap();
+    let recipe = &mut network.train;
+    (recipe.seed, recipe.full.epochs, recipe.ternary.epochs) = (7, 0, 0);
+    (recipe.frozen.epochs, recipe.frozen.learning_rate) = (1, 2e-2);
+    let data = data::load("digits", Path::new("/nowhere")).unwrap();
+    let run = tempfile::tempdir().unwrap();
+    let core = reload::loadable(build).unwrap();
+    let sources = Sources { core: Some(&core), ..Sources::default() };
+    let run = run.path();
+    let (summary, model) =
+        train::run::<ImageLearner>(&network, &data, run, Start::New, sources, &mut Silent).unwrap();
+    assert!(summary.integer_accuracy.unwrap() > 0.9, "{summary:?}");
+    let (model, changed) = (model.unwrap(), |old: &Layer, new: &Layer| match (old, new) {
+        (Layer::Dense(old), Layer::Dense(new)) => {
+            let rows =
+                old.coefficients.iter().zip(&new.coefficients).filter(|(old, new)| old != new);
+            rows.count() * 2 > old.coefficients.len()
+        }
+        _ => false,
+    });
+    let mut layers = build.model.layers.iter().zip(&model.layers);
+    assert!(layers.all(|(old, new)| changed(old, new)), "training moves most coefficients");
+    model
+}
+
 /// Writes a build, and changes its core to another model and back in Verilator.
-fn switches(model: &Model, options: &Options, seed: u64) {
+fn switches(model: &Model, options: &Options, seed: u64, other: &dyn Fn(&Build) -> Model) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("build");
     let compiled = build::compile(model, options, &|_| {}, &|| false, &|| 0.0).unwrap();
@@ -222,7 +261,7 @@ fn switches(model: &Model, options: &Options, seed: u64) {
     let own = reload::words(&build, model).unwrap();
     assert_eq!(strassenc::emit::control::memory(&own), first, "{}", model.name);
 
-    let sources = Sources::read(&folder, signature).unwrap();
+    let sources = simulate::Sources::read(&folder, signature).unwrap();
     let tools = tools();
     tools.verilator_or_install().unwrap();
     strassenc::simulate::lint(&sources, &tools).unwrap();
@@ -259,7 +298,7 @@ fn switches(model: &Model, options: &Options, seed: u64) {
     let due: Vec<_> = given.iter().map(|v| golden::infer(model, v).unwrap()).collect();
     assert_eq!(bench.run(&given, &asked).unwrap().outputs, due, "{}", model.name);
 
-    let other = another(model, seed);
+    let other = other(&build);
     let words = reload::words(&build, &other).unwrap();
     let vectors = inputs(model, 240, seed);
     let give = |core: &mut Core, vectors: &[Vec<i64>]| {
@@ -336,7 +375,7 @@ fn digits() -> Model {
 
 #[test]
 fn digits_become_another_model_under_traffic() {
-    switches(&digits(), &reloadable(Options::default()), 1);
+    switches(&digits(), &reloadable(Options::default()), 1, &trained);
     let options = Options {
         beat_elements: Some(16),
         aclken: true,
@@ -344,7 +383,7 @@ fn digits_become_another_model_under_traffic() {
         frames: Frames::Count,
         ..Options::default()
     };
-    switches(&digits(), &reloadable(options), 2);
+    switches(&digits(), &reloadable(options), 2, &|build| another(&build.model, 2));
 }
 
 #[test]
@@ -355,7 +394,7 @@ fn random_networks_become_other_models_under_traffic() {
         let model = image_model(seed);
         match build::compile(&model, &options, &|_| {}, &|| false, &|| 0.0) {
             Ok(_) if tried < 3 => {
-                switches(&model, &options, seed);
+                switches(&model, &options, seed, &|build| another(&build.model, seed));
                 tried += 1;
             }
             Ok(_) => break,
@@ -393,6 +432,24 @@ fn what_cannot_be_loaded_is_refused() {
     assert!(fine.contains("coefficient 3: is") && fine.contains("finer than"), "{fine}");
     let large = told(&|dense| dense.coefficient_shifts[3] = -20);
     assert!(large.contains("larger than what its register holds"), "{large}");
+    // Powers that are enough are named, and they are: those of a build of one power more.
+    let twice = |dense: &mut strassenc_runtime::model::Dense| {
+        let largest = dense.coefficient_shifts.iter().min().copied().unwrap();
+        dense.coefficient_shifts[3] = largest - 3;
+    };
+    let powers = told(&twice);
+    assert!(powers.contains("--reloadable=3"), "{powers}");
+    for (powers, fits) in [(2, false), (3, true)] {
+        let options = Options { reloadable: Some(powers), ..options.clone() };
+        let compiled = build::compile(&model, &options, &|_| {}, &|| false, &|| 0.0).unwrap();
+        let path = folder.path().join(format!("powers {powers}"));
+        build::write(&path, &compiled, &options).unwrap();
+        let mut other = model.clone();
+        let Layer::Dense(dense) = &mut other.layers[0] else { unreachable!() };
+        twice(dense);
+        let words = reload::words(&Build::open(&path).unwrap(), &other);
+        assert_eq!(words.is_ok(), fits, "{powers}: {:?}", words.err());
+    }
     let bias = told(&|dense| dense.bias[2] = 1 << 40);
     assert!(bias.contains("layer `dense_0`, bias 2: is 1099511627776, larger"), "{bias}");
 
@@ -406,7 +463,7 @@ fn what_cannot_be_loaded_is_refused() {
     let target = Target { engine: Allowed::Folded, ..Target::default() };
     let folded = Options { target, ..options };
     let told = build::compile(&model, &folded, &|_| {}, &|| false, &|| 0.0).unwrap_err();
-    assert!(told.to_string().contains("--engine unrolled"), "{told}");
+    assert!(told.to_string().contains("leave out --engine folded"), "{told}");
 }
 
 /// All that can be loaded is within the widths: at every end of each, alone and together.

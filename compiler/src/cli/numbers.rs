@@ -2,8 +2,9 @@
 //! years.
 
 use clap::builder::TypedValueParser;
-use clap::value_parser;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use strassenc::build::{MOST_DEPTH, MOST_EFFORT};
 use strassenc_runtime::{Error, Result};
 
@@ -19,12 +20,26 @@ pub fn threads() -> impl TypedValueParser<Value = usize> {
 
 /// How many of something, within a range.
 pub fn count(range: RangeInclusive<u64>) -> impl TypedValueParser<Value = usize> {
-    value_parser!(u64).range(range).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
+    within(range).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
 }
 
 /// A whole number within a range.
 pub fn whole(range: RangeInclusive<u32>) -> impl TypedValueParser<Value = u32> {
-    value_parser!(u32).range(i64::from(*range.start())..=i64::from(*range.end()))
+    within(range)
+}
+
+fn within<T>(range: RangeInclusive<T>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr + PartialOrd + Display + Clone + Send + Sync + 'static,
+{
+    move |text: &str| {
+        let (least, most) = (range.start(), range.end());
+        match text.parse::<T>() {
+            Ok(n) if range.contains(&n) => Ok(n),
+            Ok(n) => Err(format!("{n} is not in {least}..={most}")),
+            Err(_) => Err(format!("it must be a whole number from {least} to {most}")),
+        }
+    }
 }
 
 /// A depth of additions.
@@ -34,12 +49,12 @@ pub fn depth() -> impl TypedValueParser<Value = u32> {
 
 /// The most operands of an adder.
 pub fn operands() -> impl TypedValueParser<Value = u8> {
-    value_parser!(u8).range(2..=3)
+    within(2..=3)
 }
 
 /// How hard to search for common sums.
 pub fn effort() -> impl TypedValueParser<Value = u8> {
-    value_parser!(u8).range(0..=i64::from(MOST_EFFORT))
+    within(0..=MOST_EFFORT)
 }
 
 /// A limit in seconds, more than none.

@@ -2,23 +2,24 @@
 
 use super::{Overwrite, output, verilog};
 use serde::Serialize;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use strassenc::build::Build;
 use strassenc::emit::control;
 use strassenc::reload;
-use strassenc_runtime::{Result, files};
+use strassenc_runtime::{Model, Result, files};
 
 /// Write the table that makes a core another model
 ///
 /// The core is one whose parameters are loaded at run time (`strassenc verilog --reloadable`). The
-/// model has the same ternary matrices, formats and shifts of outputs, as another third phase of
-/// its training yields (`strassenc train --from RUN --epochs 0,0,N`), and coefficients and biases
-/// that the registers of the core hold. `signature.json` in the build says where the table is on
+/// model has the same ternary matrices, formats and shifts of outputs, and coefficients and biases
+/// that the registers of the core hold: `strassenc train --frozen-from BUILD` makes such a model,
+/// and its table with it. `signature.json` in the build says where the table is on
 /// AXI4-Lite, and what each of its bits is.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   strassenc verilog runs/digits -o core --reloadable
-  strassenc train digits --from runs/digits --epochs 0,0,4 --seed 2 -o tuned
+  strassenc train --frozen-from core --data csv:new.csv -o tuned    writes tuned/table.bin, too
   strassenc reload core tuned -o tuned.bin     words of 32 bits, the low byte first
   strassenc reload core tuned -o tuned.mem     a word in hexadecimal digits a line, for $readmemh")]
 pub struct Args {
@@ -38,8 +39,9 @@ pub struct Args {
     json: bool,
 }
 
+/// A table that was written.
 #[derive(Serialize)]
-struct Report<'a> {
+pub(super) struct Report<'a> {
     table: &'a Path,
     words: usize,
     bits: usize,
@@ -47,23 +49,33 @@ struct Report<'a> {
     offset: u32,
 }
 
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { table, words, bits, parameters, .. } = self;
+        write!(f, "{}: {parameters} parameters, {bits} bits in {words} words", table.display())
+    }
+}
+
 pub fn run(args: &Args) -> Result<()> {
     args.overwrite.check(&args.output)?;
     let build = Build::open(&args.build)?;
-    let words = reload::words(&build, &verilog::load(&args.model)?)?;
-    let bytes = match args.output.extension() {
+    reload::layout(&build)?;
+    let report = write(&build, &verilog::load(&args.model)?, &args.output)?;
+    if args.json { output::json(&report) } else { output::line(report) }
+}
+
+/// Writes the table of a model.
+///
+/// # Errors
+/// As [`reload::words`], and where the file cannot be written.
+pub(super) fn write<'a>(build: &Build, model: &Model, table: &'a Path) -> Result<Report<'a>> {
+    let layout = reload::layout(build)?;
+    let words = reload::words(build, model)?;
+    let bytes = match table.extension() {
         Some(extension) if extension == "mem" => control::memory(&words).into_bytes(),
         _ => words.iter().flat_map(|word| word.to_le_bytes()).collect(),
     };
-    files::write(&args.output, &bytes)?;
-    let layout = reload::layout(&build)?;
+    files::write(table, &bytes)?;
     let (words, bits, parameters) = (layout.words, layout.bits, layout.parameters.len());
-    if args.json {
-        let table = &args.output;
-        return output::json(&Report { table, words, bits, parameters, offset: layout.offset });
-    }
-    output::line(format_args!(
-        "{}: {parameters} parameters, {bits} bits in {words} words",
-        args.output.display()
-    ))
+    Ok(Report { table, words, bits, parameters, offset: layout.offset })
 }

@@ -1,14 +1,16 @@
 //! The command `strassenc train`.
 
 use super::choices::Choices;
-use super::{INTERRUPTED, home, numbers, output};
+use super::{INTERRUPTED, home, numbers, output, reload as tables};
 use comfy_table::Table;
 use indicatif::{HumanDuration, ProgressBar};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use strassenc::build::Build;
 use strassenc::progress::{self, style};
+use strassenc::reload;
 use strassenc::report::table;
 use strassenc::witness;
 use strassenc_runtime::data::{self, DataSet, Text};
@@ -38,18 +40,32 @@ use strassenc_runtime::{Error, Model, Result};
   strassenc train fashion-cnn --from full --teacher full begin at factors of it, and learn from it
   strassenc train fashion-cnn --teacher net.onnx         learn from any classifier in ONNX
   strassenc train mnist --resume                         go on after Ctrl-C
+  strassenc train --frozen-from core --data csv:new.csv  what that core can load, and its table
 
 The run folder holds model.safetensors (see `strassenc eval`, `strassenc verilog`),
 checkpoint.safetensors, metrics.csv, metrics.json, curves.svg and network.toml.")]
 pub struct Args {
     /// A network description: a .toml file, or the name of a ready one, e.g. digits, mnist,
     /// fashion-mnist, letter, satellite
-    #[arg(value_name = "NET")]
-    network: String,
+    #[arg(value_name = "NET", required_unless_present = "frozen_from")]
+    network: Option<String>,
     #[command(flatten)]
     choices: Choices,
     #[command(flatten)]
     training: Training,
+    /// Train what the core of a build can load, its coefficients and biases, and leave the rest as
+    /// it is; the build is one of `strassenc verilog --reloadable`
+    ///
+    /// It is phase 3 alone, of --epochs N, from the model of the build on, within what the registers
+    /// of the core hold. The run has its table, table.bin, beside its model: `strassenc reload`
+    /// writes the same. NET is the description that the model has in it, unless it is named.
+    #[arg(
+        long,
+        value_name = "BUILD",
+        conflicts_with_all = ["from", "teacher", "full_precision", "adder_penalty", "ratio", "p",
+            "groups"],
+    )]
+    frozen_from: Option<PathBuf>,
     /// The run folder [default: runs/NAME]
     #[arg(short, long, value_name = "RUN")]
     output: Option<PathBuf>,
@@ -101,7 +117,7 @@ pub(super) struct Training {
     #[arg(long, value_name = "RUN")]
     pub from: Option<PathBuf>,
     /// Epochs of the three phases, e.g. 12,12,2, instead of the description's; one number of a
-    /// network in full precision
+    /// network in full precision, or of one that is trained for a core
     #[arg(long, value_name = "FULL,TERNARY,FROZEN", value_delimiter = ',')]
     epochs: Option<Vec<usize>>,
     /// Threads; any number gives the same model [default: one for each core]
@@ -115,27 +131,34 @@ impl Training {
     /// # Errors
     /// Where there are too few or too many epochs, or the data are not in the grammar.
     pub fn apply(&self, network: &mut Network) -> Result<()> {
+        self.apply_to(network, false)
+    }
+
+    /// Does as [`apply`](Self::apply); where `frozen`, phase 3 is the only one.
+    fn apply_to(&self, network: &mut Network, frozen: bool) -> Result<()> {
         let recipe = &mut network.train;
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         // As the run keeps it, it means the same in every folder.
         recipe.data =
             self.data.as_deref().or(recipe.data.as_deref()).map(data::absolute).transpose()?;
-        match (self.epochs.as_deref(), recipe.full_precision) {
-            (None, _) => {}
-            (Some(&[full]), true) => recipe.full.epochs = full,
-            (Some(&[full, ternary, frozen]), false) => {
+        match (self.epochs.as_deref(), recipe.full_precision, frozen) {
+            (None, ..) => {}
+            (Some(&[full]), true, _) => recipe.full.epochs = full,
+            (Some(&[frozen]), _, true) => recipe.frozen.epochs = frozen,
+            (Some(&[full, ternary, frozen]), false, false) => {
                 (recipe.full.epochs, recipe.ternary.epochs, recipe.frozen.epochs) =
                     (full, ternary, frozen);
             }
-            (Some(epochs), full_precision) => {
-                let needed = if full_precision { "one is" } else { "three are" };
+            (Some(epochs), full_precision, frozen) => {
+                let one = full_precision || frozen;
+                let needed = if one { "one is" } else { "three are" };
                 let given = if epochs.len() == 1 {
                     "1 number is".into()
                 } else {
                     format!("{} numbers are", epochs.len())
                 };
                 let cause = format!("{given} given, {needed} needed");
-                let example = if full_precision { "20" } else { "12,12,2" };
+                let example = if one { "4" } else { "12,12,2" };
                 return Err(
                     Error::input("--epochs", cause).help(format_args!("e.g. --epochs {example}"))
                 );
@@ -182,17 +205,56 @@ struct Report<'a> {
     seconds: f64,
     #[serde(flatten)]
     summary: &'a Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<tables::Report<'a>>,
+}
+
+/// The description that a build's model was trained from.
+fn described(build: &Build) -> Result<Network> {
+    let place = build.folder.display().to_string();
+    let text = build.model.provenance.network.as_deref().ok_or_else(|| {
+        Error::input(&place, "has a model without a description of the network")
+            .help("name it: strassenc train NET --frozen-from BUILD")
+    })?;
+    Network::parse(&place, text)
+}
+
+/// Leaves phase 3 alone of a recipe, and in it what a core can load.
+fn freeze(network: &mut Network) -> Result<()> {
+    let recipe = &mut network.train;
+    if recipe.full_precision {
+        let place = format!("network `{}`", network.name);
+        return Err(Error::input(place, "is in full precision, and no core has it")
+            .help("name the description that the model of the build was trained from, or none"));
+    }
+    (recipe.full.epochs, recipe.ternary.epochs) = (0, 0);
+    // The shifts of outputs stay as they are.
+    recipe.learn_scales = false;
+    Ok(())
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let mut network = network::find(&args.network)?;
+    let build = args.frozen_from.as_deref().map(Build::open).transpose()?;
+    let core = build.as_ref().map(reload::loadable).transpose()?;
+    let mut network = match (&args.network, &build) {
+        (Some(network), _) => network::find(network)?,
+        (None, Some(build)) => described(build)?,
+        (None, None) => return Err(Error::internal("NET", "is needed")),
+    };
+    if core.is_some() {
+        freeze(&mut network)?;
+    }
     let recipe = &mut network.train;
     recipe.adder_penalty = args.adder_penalty.unwrap_or(recipe.adder_penalty);
     if args.full_precision && !recipe.full_precision {
         recipe.full_precision = true;
         recipe.full.epochs += recipe.ternary.epochs;
     }
-    let suffix = if network.train.full_precision { "-full-precision" } else { "" };
+    let suffix = match (&core, network.train.full_precision) {
+        (Some(_), _) => "-reload",
+        (None, true) => "-full-precision",
+        (None, false) => "",
+    };
     let folder =
         args.output.unwrap_or_else(|| Path::new("runs").join(format!("{}{suffix}", network.name)));
     let description = folder.join(train::NETWORK);
@@ -201,7 +263,7 @@ pub fn run(args: Args) -> Result<()> {
         network.train.data =
             network::find(&description.to_string_lossy())?.train.data.or(network.train.data);
     }
-    args.training.apply(&mut network)?;
+    args.training.apply_to(&mut network, core.is_some())?;
     args.choices.apply(&mut network)?;
     let start = match (args.resume, args.overwrite) {
         (true, _) => Start::Resume,
@@ -212,8 +274,9 @@ pub fn run(args: Args) -> Result<()> {
         checkpoint_every: args.checkpoint_every.map(Duration::from_secs_f64),
         ..Watch::new()
     };
-    let (began, sources) = (Instant::now(), args.training.sources());
-    let (name, (summary, _)) = if network.is_of_sequences() {
+    let sources = Sources { core: core.as_ref(), ..args.training.sources() };
+    let began = Instant::now();
+    let (name, (summary, model)) = if network.is_of_sequences() {
         let text = args.training.load_text(&network)?;
         (
             text.name.clone(),
@@ -223,12 +286,20 @@ pub fn run(args: Args) -> Result<()> {
         let data = args.training.load(&network)?;
         (data.name.clone(), train::<ImageLearner>(&network, &data, &folder, start, sources, watch)?)
     };
+    let file = folder.join(train::TABLE);
+    let table = match (&build, &model) {
+        (Some(build), Some(model)) => Some(tables::write(build, model, &file)?),
+        _ => None,
+    };
     let seconds = began.elapsed().as_secs_f64();
     if args.json {
-        let report = Report { run: &folder, data: &name, seconds, summary: &summary };
+        let report = Report { run: &folder, data: &name, seconds, summary: &summary, table };
         output::json(&report)?;
     } else {
         output::line(render(&summary))?;
+        if let Some(table) = &table {
+            output::line(format_args!("table {table}"))?;
+        }
         output::line(format_args!(
             "{} in {}",
             folder.display(),

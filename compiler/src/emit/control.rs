@@ -300,7 +300,35 @@ pub(super) fn files(signature: &Signature, provenance: &Provenance) -> Result<Ve
     ])
 }
 
+impl Control {
+    /// Bytes of the addresses that are registers'; the table lies above them.
+    pub fn register_bytes(&self) -> u32 {
+        1 << ADDRESS_BITS
+    }
+
+    /// Whether a register has such a field.
+    pub fn has(&self, register: &str, field: &str) -> bool {
+        let mut own = self.registers.iter().filter(|r| r.name == register);
+        own.any(|r| r.fields.iter().any(|f| f.name == field))
+    }
+}
+
+impl Register {
+    /// Whether it may hold something else than what was read last.
+    pub fn is_volatile(&self) -> bool {
+        self.access == Access::ReadOnly && self.value.is_none()
+    }
+}
+
 impl Access {
+    /// The word of IP-XACT.
+    pub fn word(self) -> &'static str {
+        match self {
+            Access::ReadOnly => "read-only",
+            Access::WriteOnly => "write-only",
+        }
+    }
+
     /// The word for people.
     pub fn told(self) -> &'static str {
         match self {

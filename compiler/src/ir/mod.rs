@@ -177,6 +177,12 @@ pub enum Kind {
 }
 
 impl Dataflow {
+    /// Whether coefficients and biases are loaded at run time.
+    pub fn is_loaded(&self) -> bool {
+        let mut kernels = self.layers.iter().filter_map(Layer::kernel);
+        kernels.any(|kernel| kernel.chain.loaded.is_some())
+    }
+
     /// The edge that a layer yields.
     pub fn yields(&self, layer: usize) -> &Edge {
         &self.edges[layer + 1]

@@ -91,9 +91,10 @@ fn open(kernel: &mut Kernel, from: &Edge, margin: u32) -> Result<(), String> {
                 let to = most + margin as i32;
                 let bits = *coefficient_bits + (to - least.unwrap_or(0)).unsigned_abs() + margin;
                 if bits > MOST_BITS {
+                    let (own, of_margin) = (bits - 2 * margin, 2 * margin);
                     return Err(format!(
-                        "has coefficients of {bits} bits where all have one shift; {MOST_BITS} \
-                         can be loaded"
+                        "has coefficients of {own} bits where all have one shift, and \
+                         --reloadable={margin} adds {of_margin}; {MOST_BITS} can be loaded"
                     ));
                 }
                 for (a, t) in coefficients.iter_mut().zip(shifts.iter_mut()) {

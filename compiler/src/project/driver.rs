@@ -2,6 +2,7 @@
 
 use super::{Core, file};
 use crate::emit::File;
+use crate::emit::control::Control;
 use crate::emit::signature::Stream;
 use askama::Template;
 use strassenc_runtime::Result;
@@ -57,6 +58,7 @@ struct Driver<'a> {
     /// Bits of a DMA engine's length register, which has 8 at least.
     length_bits: u32,
     recurrent: bool,
+    control: Option<&'a Control>,
 }
 
 impl<'a> Driver<'a> {
@@ -65,7 +67,8 @@ impl<'a> Driver<'a> {
         let (input, output) = (Array::new(&s.input), Array::new(&s.output));
         let longest = input.bytes.max(output.bytes);
         let length_bits = (usize::BITS - longest.leading_zeros()).max(8);
-        Driver { name: &s.top, input, output, length_bits, recurrent: s.recurrent }
+        let (recurrent, control) = (s.recurrent, s.control.as_ref());
+        Driver { name: &s.top, input, output, length_bits, recurrent, control }
     }
 }
 

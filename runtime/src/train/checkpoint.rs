@@ -27,6 +27,8 @@ pub struct Checkpoint<W> {
     pub(super) data: (String, String),
     /// SHA-256 of the teacher's checkpoint, where the run has one.
     pub(super) teacher: Option<String>,
+    /// What tells the core from others that the run is trained for, where it is.
+    pub(super) core: Option<String>,
     /// The network in training.
     pub(super) weights: W,
     pub(super) phase: Phase,
@@ -109,6 +111,8 @@ struct Document<D> {
     network: Network,
     data: (String, String),
     teacher: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    core: Option<String>,
     #[serde(flatten)]
     weights: D,
     phase: Phase,
@@ -140,6 +144,7 @@ impl<W: Weights> Checkpoint<W> {
             network,
             data,
             teacher: None,
+            core: None,
             weights,
             phase: Phase::Full,
             epoch: 0,
@@ -285,6 +290,7 @@ impl<W: Weights> Checkpoint<W> {
             network: self.network.clone(),
             data: self.data.clone(),
             teacher: self.teacher.clone(),
+            core: self.core.clone(),
             weights: self.weights.document(),
             phase: self.phase,
             epoch: self.epoch,
@@ -313,7 +319,17 @@ impl<W: Weights> Checkpoint<W> {
         let document: Document<W::Document> =
             serde_json::from_str(&json).map_err(|e| e.to_string())?;
         let Document {
-            network, data, teacher, weights, phase, epoch, step, partial, history, ..
+            network,
+            data,
+            teacher,
+            core,
+            weights,
+            phase,
+            epoch,
+            step,
+            partial,
+            history,
+            ..
         } = document;
         network.validate().map_err(|e| e.to_string())?;
         let exists = match phase.recipe(&network) {
@@ -329,6 +345,7 @@ impl<W: Weights> Checkpoint<W> {
             network,
             data,
             teacher,
+            core,
             weights,
             phase,
             epoch,

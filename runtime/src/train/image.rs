@@ -9,6 +9,7 @@ mod frozen;
 mod given;
 mod imported;
 mod learner;
+mod loaded;
 mod norm;
 mod patches;
 mod quantise;

@@ -69,7 +69,7 @@ pub fn coefficient(v: f64, bits: u32, terms: u32) -> (i32, i32) {
 }
 
 /// The integer nearest to x ≥ 0 that is a sum of at most `terms` powers of two, each with a sign.
-fn nearest(x: f64, terms: u32) -> f64 {
+pub(super) fn nearest(x: f64, terms: u32) -> f64 {
     if terms == 0 || x < 0.5 {
         return 0.0;
     }

@@ -3,6 +3,7 @@
 use super::checkpoint::{Checkpoint, Tensors, Weights};
 use super::curves;
 use super::image::{self, ImageWeights};
+use super::loadable::Loadable;
 use super::loss::Score;
 use super::schedule::{Epoch, Learner, Phase, Progress, Trainer};
 use crate::artifact::{Artifact, read_as};
@@ -28,6 +29,8 @@ pub const MODEL: &str = "model.safetensors";
 /// Names of the teacher in a run folder: a network of ours, and one in ONNX.
 const TEACHER: &str = "teacher.safetensors";
 const ONNX_TEACHER: &str = "teacher.onnx";
+/// Name of the table for the core that a run was trained for.
+pub const TABLE: &str = "table.bin";
 /// Name of the description in a run folder.
 pub const NETWORK: &str = "network.toml";
 const METRICS: &str = "metrics.csv";
@@ -52,6 +55,9 @@ pub struct Sources<'a> {
     pub from: Option<&'a Path>,
     /// The numbers that the new run begins with, trained elsewhere.
     pub weights: Option<&'a Tensors>,
+    /// The core that the run is trained for, whose model it begins at: phase 3 alone, within what
+    /// the core can load. A resumed run needs it too.
+    pub core: Option<&'a Loadable>,
 }
 
 /// How to treat a folder that holds a run already.
@@ -288,6 +294,7 @@ fn open<L: Learner>(
     match start {
         Start::Resume => {
             let mut run = Checkpoint::<L::Weights>::load(&path)?;
+            is_for(run.core.as_deref(), sources.core, folder)?;
             if run.is_without_data() && run.network.layers == network.layers {
                 // It has done no step by any recipe.
                 run.network.train = network.train.clone();
@@ -324,9 +331,10 @@ fn open<L: Learner>(
         }
         Start::New | Start::Overwrite => {
             let from = sources.from.map(checkpoint_of);
-            let mut trainer = match sources.weights {
-                Some(weights) => Trainer::<L>::begin_at(network, data, weights)?,
-                None => Trainer::<L>::begin(network, data, from.as_deref(), whole::<L>(sources))?,
+            let mut trainer = match (sources.weights, sources.core) {
+                (Some(weights), _) => Trainer::<L>::begin_at(network, data, weights)?,
+                (_, Some(core)) => Trainer::<L>::begin_loaded(network, data, core)?,
+                _ => Trainer::<L>::begin(network, data, from.as_deref(), whole::<L>(sources))?,
             };
             let teacher = sources.teacher.map(Teacher::read).transpose()?;
             if let Some(teacher) = &teacher {
@@ -337,6 +345,22 @@ fn open<L: Learner>(
             Ok(trainer)
         }
     }
+}
+
+/// Whether a run that is resumed is trained for the core that is given, or for none.
+fn is_for(sha256: Option<&str>, core: Option<&Loadable>, folder: &Path) -> Result<()> {
+    if sha256 == core.map(|core| core.sha256.as_str()) {
+        return Ok(());
+    }
+    let place = folder.display();
+    Err(match (sha256, core) {
+        (Some(_), None) => Error::input(place, "is trained for the core of a build")
+            .help("name that build again: --frozen-from BUILD --resume"),
+        (Some(_), Some(_)) => Error::input(place, "is trained for the core of another build")
+            .help("name the build that it was begun with, or begin again with --overwrite"),
+        (None, _) => Error::input(place, "is not trained for the core of a build")
+            .help("leave --frozen-from away, or name another folder with -o"),
+    })
 }
 
 /// Writes an imported network as a run, `onnx::Weights` of each linear layer: its ordinary network
@@ -406,7 +430,7 @@ fn write_run<W: Weights>(
     is_run: bool,
 ) -> Result<()> {
     // What an earlier run left would no longer belong together.
-    for old in [MODEL, METRICS, METRICS_JSON, CURVES, TEACHER, ONNX_TEACHER] {
+    for old in [MODEL, TABLE, METRICS, METRICS_JSON, CURVES, TEACHER, ONNX_TEACHER] {
         let old = folder.join(old);
         if is_run && old.is_file() {
             std::fs::remove_file(&old)

@@ -2,6 +2,7 @@
 //! averages and patience.
 
 use super::checkpoint::{Checkpoint, Tensors, UNUSABLE, Weights};
+use super::loadable::Loadable;
 use super::loss::Score;
 use super::optimiser::{Rule, average_share, learning_rate};
 use crate::error::{Error, Result};
@@ -138,6 +139,12 @@ pub trait Learner: Sized + Send {
         other: Checkpoint<Self::Weights>,
         place: &str,
     ) -> Result<Option<String>>;
+    /// Makes a run that has just begun, with weights of all inputs, the network that a core computes
+    /// already, in phase 3.
+    ///
+    /// # Errors
+    /// Where the description is not that of the core's model.
+    fn begin_loaded(&mut self, run: &mut Checkpoint<Self::Weights>, of: &Loadable) -> Result<()>;
     /// Gives a run that began without data the statistics of them; its function stays.
     fn meet(&mut self, run: &mut Checkpoint<Self::Weights>);
     /// Has every step taught by another network, by the recipe's `distill`; `place` names it in
@@ -228,6 +235,21 @@ impl<L: Learner> Trainer<L> {
         let mut run = Checkpoint::start(network.clone(), L::identity(data), own);
         run.take(weights)?;
         run.enter(Phase::Full);
+        let warnings = L::warning(network, data).into_iter().collect();
+        Trainer { learner, run, warnings }.ready()
+    }
+
+    /// A run in phase 3 that trains what a core can load, and nothing else.
+    ///
+    /// # Errors
+    /// Where the description, the data or the core's model do not fit.
+    pub fn begin_loaded(network: &Network, data: &L::Data, of: &Loadable) -> Result<Self> {
+        network.validate()?;
+        let (mut learner, weights) = L::begin(network, data, true)?;
+        let mut run = Checkpoint::start(network.clone(), L::identity(data), weights);
+        learner.begin_loaded(&mut run, of)?;
+        run.core = Some(of.sha256.clone());
+        run.enter(Phase::Frozen);
         let warnings = L::warning(network, data).into_iter().collect();
         Trainer { learner, run, warnings }.ready()
     }

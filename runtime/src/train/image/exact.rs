@@ -19,9 +19,17 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, s};
 
 /// The outputs of a valid model for inputs of real values, both `[samples, elements]`.
 pub fn outputs(model: &model::Model, x: ArrayView2<f64>) -> Result<Array2<f64>> {
+    Ok(evaluate(&nodes(model)?, model.input.format, x))
+}
+
+/// The layers of a valid model and what they read, in order.
+///
+/// # Errors
+/// Where it is for sequences.
+pub fn nodes(model: &model::Model) -> Result<Vec<Node<Exact>>> {
     let mut nodes = Vec::new();
     branch(&model.layers, (0, model.input()), &mut nodes)?;
-    Ok(evaluate(&nodes, model.input.format, x))
+    Ok(nodes)
 }
 
 /// A layer of an integer network, whose linear layers are L.

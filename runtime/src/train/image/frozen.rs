@@ -12,12 +12,14 @@ use crate::format::Format;
 use crate::network::Network;
 use crate::network::plan::{self, Op};
 use crate::shape::Join;
+use crate::train::loadable::Ranges;
 use crate::train::loss::{Score, Targets, score_and_gradient};
 use crate::train::matmul::{Into, vectorised};
 use crate::train::optimiser::{Parameter, Rule};
 use crate::train::quantise::{coefficient, power};
 use ndarray::{Array1, Array2, ArrayView2, Zip, s};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, PoisonError};
 
 /// A linear layer with integer semantics. In real values, with A_i = a_i · unit_i and e_c = E_c:
@@ -81,6 +83,46 @@ pub struct Fixed {
     pub coefficient_terms: u32,
     /// The format of z; none in the last layer.
     pub format: Option<Format>,
+    /// What of it a core can load, where it is trained for one.
+    pub loadable: Option<LoadableLayer>,
+}
+
+/// A layer of a model that a core has: its first rows and outputs; there are no others that do
+/// anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadableLayer {
+    /// What its coefficients and biases may be.
+    pub ranges: Ranges,
+    /// What each bias of the model has besides what follows from that of its channel and the means
+    /// of the hidden norm, in units of 2^-product_frac: each pixel of a patch has its own.
+    pub rests: Vec<i64>,
+}
+
+impl LoadableLayer {
+    /// Rows of W_b.
+    pub fn rows(&self) -> usize {
+        self.ranges.coefficients.len()
+    }
+
+    /// Rows of W_c.
+    pub fn outputs(&self) -> usize {
+        self.ranges.biases.len()
+    }
+
+    /// Whether it is one of a layer with so many rows of W_b and of W_c.
+    pub fn is_of(&self, rows: usize, outputs: usize) -> bool {
+        let Ranges { coefficients, biases } = &self.ranges;
+        let within = |least: i64, most: i64, bits: u32| {
+            least <= most && [least, most].iter().all(|v| v.unsigned_abs() <= 1 << bits)
+        };
+        self.rows() <= rows
+            && self.outputs() <= outputs
+            && self.rests.len() == self.outputs()
+            && self.rests.iter().all(|rest| within(*rest, *rest, 54))
+            && biases.iter().all(|(least, most)| within(*least, *most, 53))
+            && (coefficients.iter()).all(|c| c.finest.abs() <= 128 && within(c.least, c.most, 31))
+    }
 }
 
 /// Largest right shift of an output whose scale is learned.
@@ -151,8 +193,13 @@ impl FrozenLayer {
     pub fn integers(&self) -> Integers {
         let f = &self.fixed;
         let up = power(f.product_frac - f.input_frac);
-        let pairs: Vec<(i32, i32)> = (self.a.row().iter().zip(&f.units))
-            .map(|(a, unit)| coefficient(a * unit * up, f.coefficient_bits, f.coefficient_terms))
+        let (bits, terms) = (f.coefficient_bits, f.coefficient_terms);
+        let range = |i: usize| f.loadable.as_ref()?.ranges.coefficients.get(i);
+        let pairs: Vec<(i32, i32)> = (self.a.row().iter().zip(&f.units).enumerate())
+            .map(|(i, (a, unit))| match range(i) {
+                Some(range) => range.nearest(a * unit * up, bits, terms),
+                None => coefficient(a * unit * up, bits, terms),
+            })
             .collect();
         let real = |&(a, t): &(i32, i32)| f64::from(a) * power(f.input_frac - t - f.product_frac);
         // The hidden norm's offset, through W_c, with the coefficients as they are quantised.
@@ -166,9 +213,15 @@ impl FrozenLayer {
             let c = k % c_out;
             let first = c / (c_out / f.groups.1) * if f.groups.1 > 1 { reads } else { 0 };
             let offset: f64 = w_c.iter().zip(offsets.iter().skip(first)).map(|(w, o)| w * o).sum();
-            ((self.bias.value[[0, c]] * power(-f.exponents[c]) - offset) * power(f.product_frac))
-                .round()
-                .clamp(-limit, limit) as i64
+            let bias = ((self.bias.value[[0, c]] * power(-f.exponents[c]) - offset)
+                * power(f.product_frac))
+            .round()
+            .clamp(-limit, limit) as i64;
+            match f.loadable.as_ref().and_then(|l| Some((l.rests.get(k)?, l.ranges.biases.get(k)?)))
+            {
+                Some((rest, (least, most))) => (bias + rest).clamp(*least, *most),
+                None => bias,
+            }
         });
         let bias = bias.collect();
         Integers {
@@ -203,6 +256,14 @@ impl FrozenLayer {
             rule.apply(log_scales, false);
             // Not beyond the ends, so that the way back is as short.
             log_scales.value.mapv_inplace(|l| self.fixed.within_shifts(l));
+        }
+        if let Some(loadable) = &self.fixed.loadable {
+            let down = power(self.fixed.input_frac - self.fixed.product_frac);
+            let ranges = loadable.ranges.coefficients.iter();
+            for ((a, unit), range) in self.a.value.iter_mut().zip(&self.fixed.units).zip(ranges) {
+                let (low, high) = range.ends();
+                *a = a.max(low * down / unit).min(high * down / unit);
+            }
         }
         self.renew();
     }
@@ -589,6 +650,7 @@ mod tests {
             coefficient_bits: 25,
             coefficient_terms: 0,
             format: (!last).then_some(Format { signed: false, bits: 32, frac: 28 }),
+            loadable: None,
         };
         let a = Parameter::new(array![[1.1, -0.6, 0.8, 1.4]]);
         FrozenLayer::new(fixed, a, Parameter::new(array![[0.3, -0.2, 0.4]]), None)

@@ -2,8 +2,8 @@
 
 use super::frozen::{Fixed, FrozenLayer};
 use super::patches::{Patches, in_pieces, stack};
-use super::quantise::{fold_with, to_model};
-use super::spn::{by_groups, outputs_of};
+use super::quantise::{fold_with, sums_of, to_model};
+use super::spn::outputs_of;
 use crate::data::Values;
 use crate::error::{Error, Result};
 use crate::format::Format;
@@ -63,7 +63,7 @@ pub fn given(network: &Network, layers: &[Given], samples: &Values) -> Result<Mo
         done += 1;
         frozen(given, (step, linear), done == last, network, frac, x)
     };
-    let frozen = fold_with(network, x, &mut layer);
+    let frozen = fold_with(network, x, &mut layer, None);
     let provenance = Provenance {
         tool: format!("strassenc {}", env!("CARGO_PKG_VERSION")),
         network: Some(network.to_toml()),
@@ -121,10 +121,7 @@ fn frozen(
     let columns = patches.per_sample() * patches.columns();
     // Of pixels, [n · pixels, c_out].
     let mut y = stack(in_pieces(x, columns, |x| {
-        let mut columns = Array2::zeros((0, 0));
-        let columns = patches.gather(x, &mut columns);
-        let mut u = Array2::zeros((columns.nrows(), w_b.nrows()));
-        by_groups(columns, w_b.view(), groups.0, u.view_mut());
+        let mut u = sums_of(x, &patches, w_b.view(), groups.0);
         u *= a;
         let mut y = Array2::zeros((u.nrows(), w_c.nrows()));
         outputs_of(u.view(), w_c.view(), (groups.1, c_out), y.view_mut());
@@ -146,6 +143,7 @@ fn frozen(
         coefficient_bits: bits.coefficients,
         coefficient_terms: bits.coefficient_terms,
         format: (!last).then_some(Format { signed, bits: width, frac }),
+        loadable: None,
     };
     let parameter = |v: &Array1<f64>| Parameter::new(v.clone().insert_axis(Axis(0)));
     FrozenLayer::new(fixed, parameter(a), parameter(bias), None)

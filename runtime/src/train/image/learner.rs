@@ -4,13 +4,14 @@ use super::augment::Augment;
 use super::float::Float;
 use super::teaching::{Samples, Teaching};
 use super::weights::{Weights, select_columns};
-use super::{exact, quantise};
+use super::{exact, loaded, quantise};
 use crate::data::{DataSet, Values};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
 use crate::network::{Distill, Network, Recipe};
 use crate::onnx::{self, Classifier};
 use crate::train::checkpoint::{Checkpoint, hex};
+use crate::train::loadable::Loadable;
 use crate::train::loss::{Score, Targets, Teacher, score};
 use crate::train::schedule::{Learner, Phase};
 use crate::train::streams::{Stream, generator};
@@ -194,6 +195,13 @@ impl Learner for ImageLearner {
                 linear.len()
             )
         }))
+    }
+
+    fn begin_loaded(&mut self, run: &mut Checkpoint<Weights>, of: &Loadable) -> Result<()> {
+        let Weights { float, frozen, .. } = &mut run.weights;
+        let samples = self.calibration(&run.network.train, float);
+        *frozen = Some(loaded::loaded(&run.network, of, float, samples.view())?);
+        Ok(())
     }
 
     fn meet(&mut self, run: &mut Checkpoint<Weights>) {

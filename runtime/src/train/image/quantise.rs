@@ -8,7 +8,7 @@ use super::exact::{Kind, Node, Trace};
 use super::float::Float;
 use super::frozen::{Fixed, Frozen, FrozenLayer};
 use super::norm::{EPSILON, Moments};
-use super::patches::{Windows, in_pieces, stack};
+use super::patches::{Patches, Windows, in_pieces, stack};
 use super::spn::{Spn, by_groups, outputs_of};
 use crate::format::Format;
 use crate::model::{self, Edge, Model, Output, Provenance};
@@ -30,15 +30,16 @@ pub fn fold(float: &Float<f32>, network: &Network, samples: ArrayView2<f32>) -> 
         let Some(spn) = spns.next() else { unreachable!("a layer for each linear step") };
         fold_layer(spn, network, frac, x, step.relu)
     };
-    fold_with(network, samples.mapv(f64::from), &mut layer)
+    fold_with(network, samples.mapv(f64::from), &mut layer, None)
 }
 
 /// Does as [`fold`] with layers that `layer` makes: of a linear step, given the frac of what enters
-/// and its values.
+/// and its values; and with these formats of joined branches, where they are given.
 pub fn fold_with(
     network: &Network,
     samples: Array2<f64>,
     layer: &mut dyn FnMut(&Step, i32, ArrayView2<f64>) -> FrozenLayer,
+    given: Option<&[Format]>,
 ) -> Frozen {
     // An invariant: descriptions are validated when they are read.
     let steps = network.plan().expect("the network is valid");
@@ -93,7 +94,10 @@ pub fn fold_with(
                     // Finer than what arrives would say nothing more.
                     Join::Concat => best.min(*frac.max(other_frac)),
                 };
-                let format = Format { signed, bits, frac };
+                let format = match given {
+                    Some(formats) => formats[joins.len()],
+                    None => Format { signed, bits, frac },
+                };
                 y.mapv_inplace(requantiser(format));
                 joins.push(format);
                 (y, format.frac)
@@ -133,13 +137,7 @@ fn fold_layer(
     let alphas_b = spn.w_b.scales();
 
     // The hidden norm: A_i (u_i - mean_i).
-    let sums = |x: ArrayView2<f64>| {
-        let mut columns = Array2::zeros((0, 0));
-        let columns = patches.gather(x, &mut columns);
-        let mut u = Array2::zeros((columns.nrows(), w_b.nrows()));
-        by_groups(columns, w_b.view(), groups.0, u.view_mut());
-        u
-    };
+    let sums = |x: ArrayView2<f64>| sums_of(x, patches, w_b.view(), groups.0);
     let moments = Moments::of_samples(x, spn.columns(), sums);
     let (means, variances) = (moments.means(), moments.variances());
     // An invariant: full-precision networks are not folded.
@@ -229,8 +227,23 @@ fn fold_layer(
         coefficient_bits: bits.coefficients,
         coefficient_terms: bits.coefficient_terms,
         format,
+        loadable: None,
     };
     FrozenLayer::new(fixed, Parameter::new(a), Parameter::new(bias), log_scales)
+}
+
+/// W_b x of samples, `[n, elements]`, a row an output patch.
+pub fn sums_of(
+    x: ArrayView2<f64>,
+    patches: &Patches,
+    w_b: ArrayView2<f64>,
+    groups: usize,
+) -> Array2<f64> {
+    let mut columns = Array2::zeros((0, 0));
+    let columns = patches.gather(x, &mut columns);
+    let mut u = Array2::zeros((columns.nrows(), w_b.nrows()));
+    by_groups(columns, w_b, groups, u.view_mut());
+    u
 }
 
 /// W_c of a plain layer: of a depthwise one, the identity of each group.
@@ -274,7 +287,7 @@ fn common_scale(scales: &Array1<f64>) -> f64 {
 ///
 /// Rows that cannot matter are removed (W_b row or W_c column empty, or a = 0), except in grouped
 /// layers, and then, in a network of vectors, the units that nobody reads; the integers on all
-/// edges that remain are unchanged.
+/// edges that remain are unchanged. A network that is trained for a core keeps what that has.
 pub fn to_model(
     network: &Network,
     live: &[usize],
@@ -292,8 +305,11 @@ pub fn to_model(
     Model { name: network.name.clone(), input, layers, provenance }
 }
 
-/// The rows of W_b that can matter.
+/// The rows of W_b that can matter, or that a core has.
 fn live_rows(fixed: &Fixed, coefficients: &Array1<i32>, w_c: &Array2<f64>) -> Vec<usize> {
+    if let Some(loadable) = &fixed.loadable {
+        return (0..loadable.rows()).collect();
+    }
     let matters = |&i: &usize| {
         coefficients[i] != 0
             && fixed.w_b.row(i).iter().any(|&w| w != 0.0)
@@ -427,7 +443,7 @@ fn vector_layers(network: &Network, live: &[usize], frozen: &Frozen) -> Vec<mode
     // Outputs of the layer at hand that the next one reads; from the last layer to the first.
     let mut read: Vec<usize> = (0..network.outputs()).collect();
     let frozen: Vec<&FrozenLayer> = frozen.layers().collect();
-    for ((i, layer), linear) in frozen.into_iter().enumerate().zip(network.linear()).rev() {
+    for ((i, layer), linear) in frozen.iter().enumerate().zip(network.linear()).rev() {
         let fixed = &layer.fixed;
         let integers = layer.integers();
         let w_c = fixed.w_c.select(Axis(0), &read);
@@ -441,7 +457,13 @@ fn vector_layers(network: &Network, live: &[usize], frozen: &Frozen) -> Vec<mode
             }
             w_b = all;
         } else {
-            read = (0..w_b.ncols()).filter(|&j| w_b.column(j).iter().any(|&w| w != 0)).collect();
+            read = match &frozen[i - 1].fixed.loadable {
+                Some(loadable) => (0..loadable.outputs()).collect(),
+                None => {
+                    let reads = |&j: &usize| w_b.column(j).iter().any(|&w| w != 0);
+                    (0..w_b.ncols()).filter(reads).collect()
+                }
+            };
             if read.is_empty() {
                 // A layer has at least one output, even if training collapsed.
                 read.push(0);

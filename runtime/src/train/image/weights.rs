@@ -2,7 +2,7 @@
 //! frozen one.
 
 use super::float::Float;
-use super::frozen::{Fixed, Frozen, FrozenLayer};
+use super::frozen::{Fixed, Frozen, FrozenLayer, LoadableLayer};
 use super::spn::Spn;
 use crate::Shape;
 use crate::error::{Error, Result};
@@ -42,6 +42,8 @@ struct FrozenDocument {
     input_frac: i32,
     product_frac: i32,
     format: Option<Format>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loadable: Option<LoadableLayer>,
 }
 
 impl checkpoint::Weights for Weights {
@@ -54,6 +56,7 @@ impl checkpoint::Weights for Weights {
             input_frac: l.fixed.input_frac,
             product_frac: l.fixed.product_frac,
             format: l.fixed.format,
+            loadable: l.fixed.loadable.clone(),
         };
         Document {
             live: self.live.clone(),
@@ -107,6 +110,13 @@ impl checkpoint::Weights for Weights {
             return Err("tensors are missing".into());
         }
         let float = Float::new(network, live.len(), &mut ChaCha8Rng::seed_from_u64(0));
+        for (document, spn) in frozen.iter().flatten().zip(float.spns()) {
+            let r = spn.w_b.weights.value.nrows();
+            let outputs = spn.w_c.as_ref().map_or(r, |w_c| w_c.weights.value.nrows());
+            if document.loadable.as_ref().is_some_and(|loadable| !loadable.is_of(r, outputs)) {
+                return Err("what can be loaded of it is damaged".into());
+            }
+        }
         let frozen = frozen.map(|documents| {
             let layer = |(document, spn): (FrozenDocument, &Spn<f32>)| {
                 let (r, columns) = spn.w_b.weights.value.dim();
@@ -126,6 +136,7 @@ impl checkpoint::Weights for Weights {
                     coefficient_bits: network.bits.coefficients,
                     coefficient_terms: network.bits.coefficient_terms,
                     format: document.format,
+                    loadable: document.loadable,
                 };
                 let learns = network.train.learn_scales && fixed.format.is_some();
                 let [a, bias] = [r, n_out].map(|n| Parameter::vector(n, 0.0));

@@ -14,6 +14,7 @@ use crate::model::{Model, Provenance};
 use crate::network::{Distill, Network, Recipe};
 use crate::onnx::{self, Classifier};
 use crate::train::checkpoint::{Checkpoint, hex};
+use crate::train::loadable::Loadable;
 use crate::train::loss::{Score, Targets, Teacher};
 use crate::train::schedule::{Learner, Phase};
 use crate::train::streams::{Stream, generator};
@@ -117,6 +118,12 @@ impl Learner for SequenceLearner {
             to.value.assign(&from.value);
         }
         Ok(None)
+    }
+
+    fn begin_loaded(&mut self, run: &mut Checkpoint<Weights>, _: &Loadable) -> Result<()> {
+        let place = format_args!("network `{}`", run.network.name).to_string();
+        Err(Error::input(place, "is for sequences, and no core of one has what can be loaded")
+            .help("name the description that the model of the build was trained from, or none"))
     }
 
     /// No run over texts begins without one, and there are no norms.
