@@ -834,8 +834,8 @@ layers = [
     "relu",
     { residual = { body = [{ conv2d = { channels = 6, kernel = 3, pad = 1, groups = 3, r = 9 } }] } },
     "relu",
-    { average_pool = { size = 3 } },
     { concat = { body = [{ conv2d = { channels = 3, kernel = 1 } }, "relu"] } },
+    { average_pool = { size = 3 } },
     { dense = { units = 10, r = 16 } },
 ]
 bits = { coefficient_terms = 2 }

@@ -73,11 +73,15 @@ pub fn loaded(
     let joins: Vec<_> = nodes.iter().filter_map(|node| node.kind.joined()).collect();
     let frozen = {
         let mut next = exacts.into_iter().zip(float.spns_mut());
-        let mut layer = |_: &Step, frac: i32, x: ArrayView2<f64>| {
+        let mut layer = |step: &Step, frac: i32, x: ArrayView2<f64>| {
             let Some(((exact, given), spn)) = next.next() else {
                 unreachable!("a layer for each linear step")
             };
-            frozen(exact, given, spn, network, frac, x)
+            let layer = frozen(exact, given, spn, network, frac, x);
+            let read = step.from[0].checked_sub(1).map(|node| &nodes[node].kind);
+            let means = if let Some(Kind::SumPool(windows)) = read { windows.means() } else { 1.0 };
+            as_float(&layer, spn, means);
+            layer
         };
         fold_with(network, samples.mapv(f64::from), &mut layer, Some(&joins))
     };
@@ -148,7 +152,7 @@ fn grown(m: &Array2<f64>, shape: (usize, usize)) -> Array2<f64> {
 fn frozen(
     exact: &Exact,
     given: &Given,
-    spn: &mut Spn<f32>,
+    spn: &Spn<f32>,
     network: &Network,
     input_frac: i32,
     x: ArrayView2<f64>,
@@ -213,12 +217,12 @@ fn frozen(
         rests: biases.iter().zip(&rest).map(|(due, has)| due - has).collect(),
     });
     layer.rebuild();
-    as_float(&layer, spn);
     layer
 }
 
-/// Gives a layer with float activations the numbers of one with integers.
-fn as_float(layer: &FrozenLayer, spn: &mut Spn<f32>) {
+/// Gives a layer with float activations the numbers of one with integers, to which so many means come
+/// where they are means.
+fn as_float(layer: &FrozenLayer, spn: &mut Spn<f32>, means: f64) {
     let FrozenLayer { a, bias, fixed, .. } = layer;
     let single = |v: &f64| *v as f32;
     spn.w_b.weights.value.assign(&fixed.w_b.map(single));
@@ -230,8 +234,9 @@ fn as_float(layer: &FrozenLayer, spn: &mut Spn<f32>) {
     }
     if let Some(products) = &mut spn.products {
         products.a.value.row_mut(0).assign(&(&a.row() * &signs).map(single));
-        products.norm.mean.assign(&fixed.means.map(single));
-        products.norm.variance.assign(&fixed.units.map(|u| (u.powi(-2) - EPSILON) as f32));
+        products.norm.mean.assign(&fixed.means.map(|m| (m / means) as f32));
+        let variance = |u: &f64| ((u * means).powi(-2) - EPSILON) as f32;
+        products.norm.variance.assign(&fixed.units.map(variance));
     }
     if let Some((gamma, norm)) = &mut spn.output {
         norm.pass();

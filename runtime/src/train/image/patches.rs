@@ -536,6 +536,11 @@ impl Windows {
         if self.area.is_power_of_two() { 1.0 / self.area as f64 } else { 1.0 }
     }
 
+    /// How many means [`share`](Self::share) yields.
+    pub fn means(&self) -> f64 {
+        self.scale() * self.area as f64
+    }
+
     /// Fractional bits that the sums have more than the values: none where they do not stand for
     /// means.
     pub fn more_frac(&self) -> i32 {
