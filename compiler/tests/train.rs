@@ -296,14 +296,14 @@ fn a_build_is_trained_on_within_what_its_core_can_load() {
         let told = refused(path, 2, &[&["--frozen-from", "core", "-o", "x"], arguments].concat());
         assert!(told.contains(cause), "{told}");
     };
-    wrong(&["mnist", "--data", "digits"], "takes samples");
+    wrong(&["mnist", "--data", "digits"], "name data of the shape [28, 28] and 10 classes");
     let net = "name = \"digits\"\ninput = { shape = [8, 8], bits = 5, frac = 4 }\nlayers = [\
         { dense = { units = 10, r = 10 } }]\n";
     std::fs::write(path.join("net.toml"), net).unwrap();
     wrong(&["net.toml", "--data", "digits"], "other layers than the model of the build");
     let rows: String = (0..40).map(|i| format!("{i},{},{}\n", i % 7, i % 2)).collect();
     std::fs::write(path.join("t.csv"), rows).unwrap();
-    wrong(&["--data", "csv:t.csv"], "`shape = [2]`");
+    wrong(&["--data", "csv:t.csv"], "name data of the shape [8, 8] and 10 classes");
     wrong(&["--epochs", "1,1,1"], "3 numbers are given, one is needed");
     for other in [&["--from", "tuned"][..], &["--full-precision"], &["--ratio", "1"]] {
         wrong(other, "--frozen-from");

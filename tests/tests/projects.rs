@@ -245,7 +245,11 @@ fn scripts_for_vivado_and_quartus_call_what_there_is() {
 /// By its schema; a component with an element that it does not have is refused.
 #[test]
 fn the_ip_xact_component_is_valid() {
-    for words in [&[][..], &["--aclken", "--output-bits", "128"], &["--frames", "count"]] {
+    for words in [
+        &[][..],
+        &["--aclken", "--output-bits", "128", "--control"],
+        &["--frames", "count", "--reloadable", "--effort", "0"],
+    ] {
         let built = Built::new(&[&["--project", "ipxact"], words].concat());
         let Some(mut python) = built.python("ipxact") else { return };
         let check = "import sys; from importlib.resources import files; from lxml import etree; \
@@ -259,6 +263,23 @@ fn the_ip_xact_component_is_valid() {
         for port in &built.signature.ports {
             assert!(text.contains(&format!("<ipxact:name>{}</ipxact:name>", port.name)));
         }
+        // Each register, where the signature has it, with all its fields.
+        let control = built.signature.control.as_ref();
+        let registers = control.map_or(&[][..], |control| &control.registers);
+        assert_eq!(text.matches("<ipxact:register>").count(), registers.len());
+        for register in registers {
+            let name = format!("<ipxact:register>\n          <ipxact:name>{}<", register.name);
+            let own = text.split(&name).nth(1).unwrap().split("</ipxact:register>").next().unwrap();
+            let offset = format!("<ipxact:addressOffset>'h{:x}</ipxact", register.offset);
+            assert!(own.contains(&offset), "{own}");
+            for field in &register.fields {
+                let own = own.split(&format!("<ipxact:name>{}<", field.name)).nth(1).unwrap();
+                let bits = format!("Offset>{}</ipxact:bitOffset>", field.bit);
+                assert!(own.contains(&bits), "{own}");
+            }
+        }
+        let table = control.and_then(|control| control.table.as_ref());
+        assert_eq!(text.contains("<ipxact:name>table<"), table.is_some());
         let wrong = text.replace("ipxact:wire>", "ipxact:wires>");
         fs::write(built.build.join("digits.xml"), wrong).unwrap();
         let (done, told) = built.run(&mut python);

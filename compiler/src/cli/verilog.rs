@@ -396,7 +396,8 @@ pub fn load(path: &Path) -> Result<Model> {
         return Err(Error::input(name, cause).help(help));
     }
     if !path.is_dir() {
-        return model_file::load(path);
+        let absent = |e: Error| e.help("name a model file, or a folder of a run or of a build");
+        return model_file::load(path).map_err(|e| if path.exists() { e } else { absent(e) });
     }
     let file = path.join(build::MODEL);
     if !file.is_file() && path.join(CHECKPOINT).is_file() {

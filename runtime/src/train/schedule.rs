@@ -245,7 +245,15 @@ impl<L: Learner> Trainer<L> {
     /// Where the description, the data or the core's model do not fit.
     pub fn begin_loaded(network: &Network, data: &L::Data, of: &Loadable) -> Result<Self> {
         network.validate()?;
-        let (mut learner, weights) = L::begin(network, data, true)?;
+        if network.train.full_precision || network.train.learn_scales {
+            let place = format!("network `{}`", network.name);
+            let cause = "is in full precision, or learns scales of outputs, which no core can load";
+            return Err(Error::input(place, cause).help("set `learn_scales = false` under `train`"));
+        }
+        // The core stays as it is, whatever the data are.
+        let shape = &network.input.shape;
+        let help = format!("name data of the shape {shape:?} and {} classes", network.outputs());
+        let (mut learner, weights) = L::begin(network, data, true).map_err(|e| e.help(help))?;
         let mut run = Checkpoint::start(network.clone(), L::identity(data), weights);
         learner.begin_loaded(&mut run, of)?;
         run.core = Some(of.sha256.clone());
