@@ -306,7 +306,9 @@ fn a_build_is_trained_on_within_what_its_core_can_load() {
     wrong(&["--data", "csv:t.csv"], "name data of the shape [8, 8] and 10 classes");
     wrong(&["--epochs", "1,1,1"], "3 numbers are given, one is needed");
     for other in [&["--from", "tuned"][..], &["--full-precision"], &["--ratio", "1"]] {
-        wrong(other, "--frozen-from");
+        let output = train(path, &[&["--frozen-from", "core"], other].concat());
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && told.contains("cannot be used with"), "{told}");
     }
     let plain = refused(path, 2, &["--frozen-from", "plain"]);
     assert!(plain.contains("plain: has parameters that are not loaded"), "{plain}");

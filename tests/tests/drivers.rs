@@ -131,6 +131,8 @@ fn in_c(board: &Board) {
     compile(&board.core, &["main.c", "digits_driver.c"], Some(&board.library), &program);
     board.is_golden_s(2, &|vectors| {
         let mut command = Command::new(&program);
+        // Where the simulated core finds its table.
+        command.current_dir(&board.core);
         command.arg(vectors).arg(INFERENCES.to_string()).arg(&board.table);
         tools().run(&mut command).unwrap()
     });
@@ -139,6 +141,7 @@ fn in_c(board: &Board) {
 fn for_pynq(board: &Board) {
     board.is_golden_s(1, &|vectors| {
         let mut command = python(&board.core);
+        command.current_dir(&board.core);
         command.env("BOARD", &board.library).arg(drivers().join("main.py"));
         tools().run(command.arg(vectors).arg(INFERENCES.to_string())).unwrap()
     });
