@@ -772,8 +772,11 @@ fn a_full_precision_network_gives_start_and_teacher() {
     assert!(result.unwrap_err().to_string().contains("not the teacher"));
 }
 
-/// The linear layers of a model: name, coefficients with their shifts, and biases, pixel by pixel.
-fn parameters(layers: &[Layer]) -> Vec<(String, Vec<(i32, i32)>, Vec<i64>)> {
+/// A linear layer: its name, coefficients with their shifts, and biases, pixel by pixel.
+type Parameters = (String, Vec<(i32, i32)>, Vec<i64>);
+
+/// The linear layers of a model, in order.
+fn parameters(layers: &[Layer]) -> Vec<Parameters> {
     let pairs = |a: &ndarray::Array1<i32>, t: &ndarray::Array1<i32>| {
         a.iter().copied().zip(t.iter().copied()).collect()
     };
@@ -912,10 +915,7 @@ shift = 1
 }
 
 /// Gives layers these parameters, in order.
-fn copy<'a>(
-    layers: &mut [Layer],
-    from: &mut impl Iterator<Item = &'a (String, Vec<(i32, i32)>, Vec<i64>)>,
-) {
+fn copy<'a>(layers: &mut [Layer], from: &mut impl Iterator<Item = &'a Parameters>) {
     for layer in layers {
         let (coefficients, shifts) = match layer {
             Layer::Dense(l) => (&mut l.coefficients, &mut l.coefficient_shifts),
