@@ -835,7 +835,9 @@ input = { shape = [8, 8], bits = 5, frac = 4 }
 layers = [
     { conv2d = { channels = 6, kernel = 3, pad = 1, r = 8, p = 2 } },
     "relu",
-    { residual = { body = [{ conv2d = { channels = 6, kernel = 3, pad = 1, groups = 3, r = 9 } }] } },
+    { residual = { body = [
+        { conv2d = { channels = 6, kernel = 3, pad = 1, groups = 3, r = 9 } },
+    ] } },
     "relu",
     { concat = { body = [{ conv2d = { channels = 3, kernel = 1 } }, "relu"] } },
     { average_pool = { size = 3 } },

@@ -1,6 +1,6 @@
 // Drives a core on the board of shim.cpp with its C driver, and compares with golden:
-// main VECTORS COUNT TABLE. VECTORS holds, as 64-bit integers, the inputs and outputs of each vector:
-// COUNT of the model that the core has, and as many of the one that TABLE makes it.
+// main VECTORS COUNT TABLE. VECTORS holds, as 64-bit integers, the inputs and outputs of each
+// vector: COUNT of the model that the core has, and as many of the one that TABLE makes it.
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -137,7 +137,8 @@ static void reload(struct digits_platform *platform, uint32_t count, FILE *file)
 int main(int argc, char **argv)
 {
     struct digits_platform platform = {
-        NULL, read_register, write_register, read_core, write_core, address, flush, invalidate, 10000
+        NULL, read_register, write_register, read_core, write_core, address, flush, invalidate,
+        10000
     };
     FILE *file = argc == 4 ? fopen(argv[1], "rb") : NULL;
     expect(file != NULL, "usage: main VECTORS COUNT TABLE");

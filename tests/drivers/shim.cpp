@@ -1,7 +1,7 @@
 // A board in a library: an AXI DMA engine in simple mode, as PG021 has it, between a memory and the
-// streams of a verilated core, with stalls on all of them, and the core's own registers. Each access
-// to a register takes some clocks. The processor's caches are the callers' business: what the engine
-// reads and writes is `board_memory` alone.
+// streams of a verilated core, with stalls on all of them, and the registers of that core. Each
+// access to one takes some clocks. The processor's caches are the callers' business: what the
+// engine reads and writes is `board_memory` alone.
 
 #include <cstdint>
 #include <cstdlib>

@@ -1,6 +1,6 @@
 //! Cores whose parameters are loaded at run time, in Verilator: each output is golden's of the
-//! model that was loaded, before, across and after the switch, whatever the traffic; and what cannot
-//! be loaded is refused.
+//! model that was loaded, before, across and after the switch, whatever the traffic; and what
+//! cannot be loaded is refused.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -56,8 +56,8 @@ pub struct Args {
     /// Train what the core of a build can load, its coefficients and biases, and leave the rest as
     /// it is; the build is one of `strassenc verilog --reloadable`
     ///
-    /// It is phase 3 alone, of --epochs N, from the model of the build on, within what the registers
-    /// of the core hold. The run has its table, table.bin, beside its model: `strassenc reload`
+    /// It is phase 3 alone, of --epochs N, from the model of the build on, within what the core's
+    /// registers hold. The run has its table, table.bin, beside its model: `strassenc reload`
     /// writes the same. NET is the description that the model has in it, unless it is named.
     #[arg(
         long,

@@ -139,8 +139,8 @@ pub trait Learner: Sized + Send {
         other: Checkpoint<Self::Weights>,
         place: &str,
     ) -> Result<Option<String>>;
-    /// Makes a run that has just begun, with weights of all inputs, the network that a core computes
-    /// already, in phase 3.
+    /// Makes a run that has just begun, with weights of all inputs, the network of phase 3 that a
+    /// core computes already.
     ///
     /// # Errors
     /// Where the description is not that of the core's model.

@@ -220,8 +220,8 @@ fn frozen(
     layer
 }
 
-/// Gives a layer with float activations the numbers of one with integers, to which so many means come
-/// where they are means.
+/// Gives a layer with float activations the numbers of one with integers, which reads so many times
+/// what the former does.
 fn as_float(layer: &FrozenLayer, spn: &mut Spn<f32>, means: f64) {
     let FrozenLayer { a, bias, fixed, .. } = layer;
     let single = |v: &f64| *v as f32;
