@@ -375,7 +375,9 @@ fn digits() -> Model {
 
 #[test]
 fn digits_become_another_model_under_traffic() {
-    switches(&digits(), &reloadable(Options::default()), 1, &trained);
+    // Without a power to spare, so that training meets the ends of what can be loaded.
+    let tight = Options { reloadable: Some(0), ..reloadable(Options::default()) };
+    switches(&digits(), &tight, 1, &trained);
     let options = Options {
         beat_elements: Some(16),
         aclken: true,
@@ -432,6 +434,28 @@ fn what_cannot_be_loaded_is_refused() {
     assert!(fine.contains("coefficient 3: is") && fine.contains("finer than"), "{fine}");
     let large = told(&|dense| dense.coefficient_shifts[3] = -20);
     assert!(large.contains("larger than what its register holds"), "{large}");
+    // What training may choose from is what fits, and no more.
+    let ranges = reload::loadable(&build).unwrap().layers.remove("dense_0").unwrap();
+    let fits = |change: &dyn Fn(&mut strassenc_runtime::model::Dense)| {
+        let mut other = model.clone();
+        let Layer::Dense(dense) = &mut other.layers[0] else { unreachable!() };
+        change(dense);
+        reload::words(&build, &other).is_ok()
+    };
+    let (least, most) = ranges.biases[2];
+    for (bias, holds) in [(least, true), (most, true), (least - 1, false), (most + 1, false)] {
+        assert_eq!(fits(&|dense| dense.bias[2] = bias), holds, "{bias}");
+    }
+    let range = ranges.coefficients[3];
+    let powers = (range.most + 1).ilog2() as i32;
+    for (a, t) in [(1, range.finest), (-1, range.finest - powers + 1)] {
+        for (beyond, holds) in [(0, true), (a, false)] {
+            let change = |dense: &mut strassenc_runtime::model::Dense| {
+                (dense.coefficients[3], dense.coefficient_shifts[3]) = (a, t + beyond);
+            };
+            assert_eq!(fits(&change), holds, "{a} * 2^-{t}, {beyond}");
+        }
+    }
     // Powers that are enough are named, and they are: those of a build of one power more.
     let twice = |dense: &mut strassenc_runtime::model::Dense| {
         let largest = dense.coefficient_shifts.iter().min().copied().unwrap();
