@@ -6,22 +6,24 @@
 // for what arrives. Both valid and ready come from registers, so no combinational path crosses it;
 // a register more is between what takes words and what admits them, so that a slot is free again
 // two clocks after its word was taken. A word each clock needs a DEPTH of STAGES + 2, one word
-// every N clocks about an N-th of that.
+// every N clocks about an N-th of that. From one word to the next there are INTERVAL clocks at
+// least, as many as a pipeline that computes digit by digit needs for one.
 // Latency: STAGES clocks, 1 or more. Reset touches control only: what is under way is lost, and
 // from the first edge with rst high until the first without, neither valid nor ready is high. clken
 // low freezes it, and must freeze the pipeline too.
 `default_nettype none
 
 module strassenc_segment #(
-    parameter STAGES = 4,
-    parameter BITS   = 8,
-    parameter DEPTH  = 5
+    parameter STAGES   = 4,
+    parameter BITS     = 8,
+    parameter DEPTH    = 5,
+    parameter INTERVAL = 1
 ) (
     input  wire            clk,
     input  wire            clken,
     input  wire            rst,
     input  wire            s_valid,
-    output reg             s_ready,
+    output wire            s_ready,
     input  wire            s_user,
     input  wire [BITS-1:0] result,
     output wire            m_valid,
@@ -41,12 +43,16 @@ module strassenc_segment #(
     reg                   taken;
     wire                  one_free = accepted ? count == LAST_BUT_1[COUNT_BITS-1:0]
                                               : count == LAST[COUNT_BITS-1:0];
+    // Whether there is room, and whether the last word is long enough ago.
+    reg                   ready;
+    wire                  rested;
+    assign                s_ready  = ready & rested;
     wire                  accept   = s_valid & s_ready;
 
     always @(posedge clk)
         if (rst) begin
             count    <= {COUNT_BITS{1'b0}};
-            s_ready  <= 1'b0;
+            ready    <= 1'b0;
             accepted <= 1'b0;
             taken    <= 1'b0;
         end else if (clken) begin
@@ -54,11 +60,29 @@ module strassenc_segment #(
             taken    <= m_valid & m_ready;
             if (accepted != taken)
                 count <= accepted ? count + ONE[COUNT_BITS-1:0] : count - ONE[COUNT_BITS-1:0];
-            // While it is not ready, there are DEPTH words, a number whose top bit is set, or none
+            // While there is no room, there are DEPTH words, a number whose top bit is set, or none
             // after a reset.
-            s_ready <= taken |
-                (s_ready ? !(s_valid & one_free) : !(accepted | count[COUNT_BITS-1]));
+            ready <= taken | (ready ? !(accept & one_free) : !(accepted | count[COUNT_BITS-1]));
         end
+
+    generate
+        if (INTERVAL == 1) begin : at_once
+            assign rested = 1'b1;
+        end else begin : spaced
+            localparam        REST_BITS = $clog2(INTERVAL);
+            localparam [31:0] REST      = INTERVAL - 1;
+
+            // Clocks until the next word may come.
+            reg [REST_BITS-1:0] rest;
+            assign rested = rest == {REST_BITS{1'b0}};
+            always @(posedge clk)
+                if (rst) rest <= {REST_BITS{1'b0}};
+                else if (clken) begin
+                    if (accept) rest <= REST[REST_BITS-1:0];
+                    else if (!rested) rest <= rest - ONE[REST_BITS-1:0];
+                end
+        end
+    endgenerate
 
     // Whether a word is in the last stage, and its user bit.
     wire arrives;

@@ -9,7 +9,7 @@ pub use graphs::LayerGraph;
 pub use levels::{Levels, Made};
 pub use passes::{Level, Pass};
 
-use crate::adder_graph::{self, Cost, Matrix, Solution};
+use crate::adder_graph::{self, Cost, Matrix, Operands, Solution};
 use crate::circuit::{self, Circuit, Op};
 use crate::emit::signature::Beat;
 use crate::engine::{self, Allowed, Choice, Engines, Target};
@@ -19,9 +19,10 @@ use crate::ir::{self, Chain, Dataflow, EdgeId, Kind, Layer, Role, State};
 use crate::lower;
 use crate::multipliers::{self, Multipliers};
 use crate::schedule::{self, Limit, Pipeline};
+use crate::serial::{self, Serial};
 use crate::stream::depths::{self, Depth};
 use crate::stream::timing::{self, Ending, Timing};
-use crate::stream::{self, Engine, Graph};
+use crate::stream::{self, Engine, Graph, Primitive};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -82,6 +83,8 @@ pub struct Compiled {
 pub enum LayerEngine {
     /// A pipeline over one window.
     Unrolled(Box<Unrolled>),
+    /// A pipeline through which a window passes digit by digit.
+    Serial(Box<SerialLayer>),
     /// A folded layer: ROMs and arrays.
     Folded(Box<Folded>),
     /// A pooling, a sum or an embedding.
@@ -105,6 +108,19 @@ pub struct Unrolled {
     pub circuit: Circuit,
     /// The stages of these operations.
     pub pipeline: Pipeline,
+}
+
+/// A layer whose weights are wiring, and whose sums are of digits.
+#[derive(Clone, Debug)]
+pub struct SerialLayer {
+    /// W_b and W_c, as in [`Unrolled`].
+    pub matrices: [SharedMatrix; 2],
+    /// The layer's scalar operations.
+    pub circuit: Circuit,
+    /// The same in digits.
+    pub serial: Serial,
+    /// Clocks from the segment's input to this layer's.
+    pub starts: u32,
 }
 
 /// A matrix with its adder graph.
@@ -153,6 +169,8 @@ pub struct Problem<'a> {
     pub matrix: &'a Matrix,
     /// What each column is multiplied by.
     pub inputs: &'a [Interval],
+    /// Whether its sums pass digit by digit: all adders then are of one size, and have two operands.
+    pub serial: bool,
 }
 
 impl Problem<'_> {
@@ -162,7 +180,9 @@ impl Problem<'_> {
             Cost::Adders => Cost::Adders,
             Cost::LutBits(_) => Cost::LutBits(self.inputs.to_vec()),
         };
-        adder_graph::Options { cost, ..share.clone() }
+        let (cost, operands) =
+            if self.serial { (Cost::Adders, Operands::Two) } else { (cost, share.operands) };
+        adder_graph::Options { cost, operands, ..share.clone() }
     }
 }
 
@@ -172,6 +192,39 @@ impl LayerEngine {
         if let LayerEngine::Unrolled(layer) = self { Some(layer) } else { None }
     }
 
+    /// The serial layer, if it is one.
+    pub fn serial(&self) -> Option<&SerialLayer> {
+        if let LayerEngine::Serial(layer) = self { Some(layer) } else { None }
+    }
+
+    /// The scalar operations, where the weights are wiring.
+    pub fn circuit(&self) -> Option<&Circuit> {
+        match self {
+            LayerEngine::Unrolled(layer) => Some(&layer.circuit),
+            LayerEngine::Serial(layer) => Some(&layer.circuit),
+            LayerEngine::Folded(_) | LayerEngine::Elementwise { .. } => None,
+        }
+    }
+
+    /// W_b and W_c, where they are wiring.
+    pub fn matrices(&self) -> Option<[&SharedMatrix; 2]> {
+        match self {
+            LayerEngine::Unrolled(layer) => Some([&layer.wb, &layer.wc]),
+            LayerEngine::Serial(layer) => Some(layer.matrices.each_ref()),
+            LayerEngine::Folded(_) | LayerEngine::Elementwise { .. } => None,
+        }
+    }
+
+    /// Streams words through the pipeline, where there is one, as quickly as it takes them; what
+    /// comes out.
+    pub fn stream(&self, words: &[Vec<i64>]) -> Option<Vec<Vec<i64>>> {
+        match self {
+            LayerEngine::Unrolled(l) => Some(schedule::simulate(&l.circuit, &l.pipeline, words)),
+            LayerEngine::Serial(l) => Some(serial::simulate(&l.circuit, &l.serial, words)),
+            LayerEngine::Folded(_) | LayerEngine::Elementwise { .. } => None,
+        }
+    }
+
     /// The folded layer, if it is one.
     pub fn folded(&self) -> Option<&Folded> {
         if let LayerEngine::Folded(layer) = self { Some(layer) } else { None }
@@ -179,14 +232,13 @@ impl LayerEngine {
 
     /// Products at a time: of hardware multipliers, and of shifts and additions.
     fn products(&self) -> [usize; 2] {
+        if let Some(circuit) = self.circuit() {
+            return [circuit.count(Op::is_multiplier), circuit.count(Op::is_shift_add)];
+        }
         match self {
-            LayerEngine::Unrolled(layer) => {
-                let count = |f: fn(&Op) -> bool| layer.circuit.count(f);
-                [count(Op::is_multiplier), count(Op::is_shift_add)]
-            }
             LayerEngine::Folded(folded) if folded.bank.digits.is_some() => [0, folded.bank.lanes],
             LayerEngine::Folded(folded) => [folded.bank.lanes, 0],
-            LayerEngine::Elementwise { .. } => [0, 0],
+            _ => [0, 0],
         }
     }
 
@@ -202,7 +254,14 @@ impl LayerEngine {
     /// The engine as the stream graph sees it.
     pub fn engine(&self) -> Engine<'_> {
         match self {
-            LayerEngine::Unrolled(layer) => Engine::Unrolled { stages: layer.pipeline.stages() },
+            LayerEngine::Unrolled(layer) => {
+                Engine::Unrolled { stages: layer.pipeline.stages(), interval: 1 }
+            }
+            LayerEngine::Serial(layer) => {
+                let SerialLayer { serial, starts, .. } = layer.as_ref();
+                // Its outputs go on to the memory behind in their clock.
+                Engine::Unrolled { stages: starts + serial.latency + 1, interval: serial.interval }
+            }
             LayerEngine::Folded(folded) => Engine::Folded(folded),
             LayerEngine::Elementwise { lanes } => Engine::Elementwise { lanes: *lanes },
         }
@@ -331,7 +390,7 @@ pub fn from_plan(
                     Error::input(format_args!("layer `{}`", layer.name), "has no engine")
                 })?;
                 let made = one(last, dataflow, number, choice, share, &step)?;
-                if last >= Pass::Fold && choice != Choice::Unrolled {
+                if last >= Pass::Fold && !choice.is_wired() {
                     (0..STEPS_PER_LAYER).try_for_each(|_| step(&layer.name, Pass::Fold, None))?;
                 }
                 Ok(made)
@@ -344,10 +403,12 @@ pub fn from_plan(
         multiply(&levels.dataflow, &mut levels.layers, options)?;
     }
     if last >= Pass::Build {
-        build(&levels.dataflow, &mut levels.layers, options.schedule.limit, &step)?;
+        let Levels { dataflow, engines, layers, .. } = &mut levels;
+        build((dataflow, engines), layers, options.schedule.limit, &step)?;
     }
     if last >= Pass::Schedule {
-        schedule(&levels.dataflow, &mut levels.layers, &options.schedule, &step)?;
+        let Levels { dataflow, engines, layers, .. } = &mut levels;
+        schedule((dataflow, engines), layers, &options.schedule, &step)?;
     }
     if last >= Pass::Assemble {
         let stages: Vec<Engine> =
@@ -394,9 +455,16 @@ fn plan_until(last: Pass, model: &Model, options: &Options) -> Result<(Dataflow,
             layer.is_some_and(|layer| layer.kernel().is_some()) && **choice != Choice::Unrolled
         })
     {
-        let cause = "is folded, and keeps its coefficients in a ROM: they cannot be loaded";
+        let serial = engines.layers[name].is_wired();
+        let cause = if serial {
+            "is serial, and its parameters cannot be loaded"
+        } else {
+            "is folded, and keeps its coefficients in a ROM: they cannot be loaded"
+        };
         let help = if options.engines.layers.contains_key(name) {
             "take the layer out of the file of --engines, or leave out --reloadable"
+        } else if serial {
+            "leave out --ii, or --reloadable"
         } else {
             "leave out --engine folded, or --reloadable"
         };
@@ -406,7 +474,7 @@ fn plan_until(last: Pass, model: &Model, options: &Options) -> Result<(Dataflow,
         let unrolled: Vec<bool> = dataflow
             .layers
             .iter()
-            .map(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled))
+            .map(|layer| engines.layers.get(&layer.name).is_some_and(|choice| choice.is_wired()))
             .collect();
         if lower::prune(&mut dataflow, &|layer| unrolled[layer]) {
             Pass::Prune.checked(ir::verify(&dataflow))?;
@@ -569,14 +637,26 @@ fn one(
 ) -> Result<Made> {
     let layer: &Layer = &dataflow.layers[number];
     match (layer.kernel(), choice) {
-        (Some(_), Choice::Unrolled) if layer.words().is_some() => {
+        (Some(_), _) if choice.is_wired() && layer.words().is_some() => {
             let cause =
                 "has filters at many positions of a word, which are never unrolled: `folded`";
             Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
         }
-        (Some(kernel), Choice::Unrolled) => {
+        (Some(kernel), Choice::Serial { .. }) if kernel.chain.multiplies_data() => {
+            let cause = "multiplies data by data, which is never serial: `unrolled`";
+            Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
+        }
+        (Some(_), Choice::Serial { interval })
+            if interval < 2 || !serial::INTERVAL.contains(&interval) =>
+        {
+            let cause = format_args!("{interval} is not within 2 to {}", serial::INTERVAL.end());
+            Err(Error::input(format_args!("layer `{}`, interval", layer.name), cause)
+                .help("without an interval, the engine is `unrolled`"))
+        }
+        (Some(kernel), Choice::Unrolled | Choice::Serial { .. }) => {
+            let serial = choice != Choice::Unrolled;
             let shared = |last: bool| -> Result<SharedMatrix> {
-                let matrix = shared(&kernel.chain, number, last, share)?;
+                let matrix = shared(&kernel.chain, (number, serial), last, share)?;
                 step(&layer.name, Pass::Share, Some(matrix.role))?;
                 Ok(matrix)
             };
@@ -603,7 +683,7 @@ fn one(
         }
         (Some(_), Choice::Elementwise { .. }) => Err(Error::input(
             format_args!("layer `{}`, engine", layer.name),
-            "is linear: `unrolled` or `folded`",
+            "is linear: `unrolled`, `serial` or `folded`",
         )),
         (None, _) => Err(Error::input(
             format_args!("layer `{}`, engine", layer.name),
@@ -612,11 +692,11 @@ fn one(
     }
 }
 
-/// Shares the last matrix of a chain, which is that of layer `number`, or the one before the
-/// multipliers, and proves the graph.
+/// Shares the last matrix of a chain, which is that of layer `number`, serial or not, or the one
+/// before the multipliers, and proves the graph.
 pub(crate) fn shared(
     chain: &Chain,
-    number: usize,
+    (number, serial): (usize, bool),
     last: bool,
     share: &(dyn Fn(Problem) -> Solution + Sync),
 ) -> Result<SharedMatrix> {
@@ -626,7 +706,7 @@ pub(crate) fn shared(
         chain.linear().find(|linear| (linear.role == Role::Wc) == last).ok_or_else(lost)?;
     let role = linear.role;
     let (matrix, inputs) = linear.with_constants();
-    let solution = share(Problem { layer: number, role, matrix: &matrix, inputs: &inputs });
+    let solution = share(Problem { layer: number, role, matrix: &matrix, inputs: &inputs, serial });
     let proved = adder_graph::prove(&solution.graph, &matrix)
         .map_err(|e| e.within(format_args!("layer `{name}`, {role}")));
     Pass::Share.checked(proved)?;
@@ -634,7 +714,12 @@ pub(crate) fn shared(
 }
 
 /// Builds the circuits of the unrolled layers.
-fn build(dataflow: &Dataflow, layers: &mut [Made], limit: Limit, step: Step) -> Result<()> {
+fn build(
+    (dataflow, engines): (&Dataflow, &Engines),
+    layers: &mut [Made],
+    limit: Limit,
+    step: Step,
+) -> Result<()> {
     (layers.par_iter_mut().zip(&dataflow.layers)).try_for_each(|(made, layer)| {
         let (Some(kernel), Made::Shared(..)) = (layer.kernel(), &made) else { return Ok(()) };
         let Made::Shared([wb, wc], shift_add) = std::mem::replace(made, Made::Nothing) else {
@@ -642,7 +727,7 @@ fn build(dataflow: &Dataflow, layers: &mut [Made], limit: Limit, step: Step) -> 
         };
         let graphs = [&wb.solution.graph, &wc.solution.graph];
         let mut circuit = circuit::build(&kernel.chain, &graphs, &shift_add)?;
-        if !limit.chains_invert() {
+        if !limit.chains_invert() && interval_of(engines, &layer.name) == 1 {
             circuit::choose_polarity(&mut circuit);
         }
         Pass::Build.checked(circuit::verify(&circuit))?;
@@ -653,21 +738,37 @@ fn build(dataflow: &Dataflow, layers: &mut [Made], limit: Limit, step: Step) -> 
     })
 }
 
+/// The least clocks from one word of a wired layer to the next.
+fn interval_of(engines: &Engines, layer: &str) -> u32 {
+    match engines.layers.get(layer) {
+        Some(Choice::Serial { interval }) => *interval,
+        _ => 1,
+    }
+}
+
 /// Schedules the circuits, those of a segment together, and makes engines of them.
 fn schedule(
-    dataflow: &Dataflow,
+    (dataflow, engines): (&Dataflow, &Engines),
     layers: &mut [Made],
     options: &schedule::Options,
     step: Step,
 ) -> Result<()> {
-    let built = |number: usize| matches!(layers[number], Made::Built(..));
-    let segments = stream::segments(dataflow, &built);
+    let interval = |number: usize| {
+        let built = matches!(layers[number], Made::Built(..));
+        built.then(|| interval_of(engines, &dataflow.layers[number].name))
+    };
+    let segments = stream::segments(dataflow, &interval);
     let circuits = |segment: &RangeInclusive<usize>| -> Vec<&Circuit> {
         layers[segment.clone()].iter().filter_map(Made::circuit).collect()
     };
     let scheduled = (segments.par_iter())
         .map(|segment| {
             let circuits = circuits(segment);
+            let every = interval(*segment.start()).unwrap_or(1);
+            if every > 1 {
+                return circuits.iter().map(|circuit| in_digits(circuit, every, options, step))
+                    .collect();
+            }
             let source = stream::source(dataflow, *segment.start());
             let pipelines = schedule::segment(&circuits, source, options)?;
             let both: Vec<_> = circuits.iter().copied().zip(&pipelines).collect();
@@ -675,22 +776,57 @@ fn schedule(
             for circuit in circuits {
                 step(&circuit.name, Pass::Schedule, None)?;
             }
-            Ok(pipelines)
+            Ok(pipelines.into_iter().map(Scheduled::Pipeline).collect())
         })
-        .collect::<Vec<Result<_>>>();
+        .collect::<Vec<Result<Vec<Scheduled>>>>();
+    let starts: Vec<usize> = segments.iter().map(|segment| *segment.start()).collect();
+    let mut clock = 0;
     let mut pipelines = scheduled.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten();
-    for made in layers {
+    for (number, made) in layers.iter_mut().enumerate() {
+        if starts.contains(&number) {
+            clock = 0;
+        }
         match std::mem::replace(made, Made::Nothing) {
             Made::Built([wb, wc], circuit) => {
                 // An invariant of the segments: every circuit is in one.
-                let pipeline = pipelines.next().expect("every circuit has its pipeline");
-                let layer = Unrolled { name: circuit.name.clone(), wb, wc, circuit, pipeline };
-                *made = Made::Engine(LayerEngine::Unrolled(Box::new(layer)));
+                *made = match pipelines.next().expect("every circuit has its pipeline") {
+                    Scheduled::Pipeline(pipeline) => {
+                        let name = circuit.name.clone();
+                        let layer = Unrolled { name, wb, wc, circuit, pipeline };
+                        Made::Engine(LayerEngine::Unrolled(Box::new(layer)))
+                    }
+                    Scheduled::Serial(serial) => {
+                        let starts = clock;
+                        clock += serial.latency;
+                        let layer = SerialLayer { matrices: [wb, wc], circuit, serial, starts };
+                        Made::Engine(LayerEngine::Serial(Box::new(layer)))
+                    }
+                };
             }
             other => *made = other,
         }
     }
     Ok(())
+}
+
+/// What a circuit becomes.
+enum Scheduled {
+    Pipeline(Pipeline),
+    Serial(Serial),
+}
+
+/// A circuit in digits, for a word every so many clocks, verified.
+fn in_digits(
+    circuit: &Circuit,
+    interval: u32,
+    options: &schedule::Options,
+    step: Step,
+) -> Result<Scheduled> {
+    options.validate()?;
+    let serial = serial::build(circuit, interval, options.multiplier_latency)?;
+    Pass::Schedule.checked(serial::verify(circuit, &serial))?;
+    step(&circuit.name, Pass::Schedule, None)?;
+    Ok(Scheduled::Serial(serial))
 }
 
 impl Compiled {
@@ -739,6 +875,9 @@ impl Compiled {
             layer.pipeline = schedule::schedule(&layer.circuit, &self.schedule)?;
             schedule::verify(&layer.circuit, &layer.pipeline, &self.schedule)?;
         }
+        if let LayerEngine::Serial(layer) = &mut own {
+            layer.starts = 0;
+        }
         let engines = [own.engine()];
         let mut graph = stream::assemble(&dataflow, &engines, [Beat::Any; 2])?;
         stream::verify(&graph)?;
@@ -772,11 +911,11 @@ impl Compiled {
     /// As [`circuit::evaluate`].
     pub fn compute(&self, number: usize, x: &[i64]) -> Result<Vec<i64>> {
         let layer = &self.dataflow.layers[number];
+        if let Some(circuit) = self.layers[number].circuit() {
+            let values = circuit::evaluate(circuit, x)?;
+            return Ok(circuit.outputs.iter().map(|id| values[id.index()]).collect());
+        }
         match (&self.layers[number], layer.kernel()) {
-            (LayerEngine::Unrolled(layer), _) => {
-                let values = circuit::evaluate(&layer.circuit, x)?;
-                Ok(layer.circuit.outputs.iter().map(|id| values[id.index()]).collect())
-            }
             (LayerEngine::Folded(folded), Some(kernel)) => {
                 Ok(folded::evaluate(folded, x, kernel.input.channels))
             }
@@ -785,7 +924,7 @@ impl Compiled {
         }
     }
 
-    /// The unrolled layers, those of a segment together.
+    /// The unrolled layers, those of a segment together; none of a segment of serial ones.
     pub fn segments(&self) -> impl Iterator<Item = Vec<&Unrolled>> {
         self.graph.segments().map(|(_, segment)| {
             self.layers[segment.layers.clone()].iter().filter_map(LayerEngine::unrolled).collect()
@@ -804,6 +943,11 @@ impl Compiled {
         let words = |id: &stream::StreamId| self.graph.streams[id.index()].words as u64;
         let clocks = self.graph.of_layer(number).map(|node| {
             let steps = node.primitive.part().clocks() as u64;
+            let every = match &node.primitive {
+                Primitive::Segment(segment) => u64::from(segment.interval),
+                _ => 1,
+            };
+            let words = |id: &stream::StreamId| every * words(id);
             node.inputs.iter().chain(&node.outputs).map(words).max().unwrap_or(0).max(steps)
         });
         clocks.max().unwrap_or(0)

@@ -11,6 +11,7 @@ use crate::ir::gated::Curve;
 use crate::ir::words::Words;
 use crate::ir::{Dataflow, Kernel, Kind, Layer, OpKind, Windows};
 use crate::multipliers::Multipliers;
+use crate::serial::INTERVAL;
 use crate::stream::Lines;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ pub struct Target {
     /// The engines that linear layers may have.
     #[serde(default)]
     pub engine: Allowed,
+    /// Clocks from one word to the next of each unrolled layer; with more than 1 it is serial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ii: Option<u32>,
 }
 
 /// The clock in MHz where none is given.
@@ -74,6 +78,11 @@ pub enum Allowed {
 pub enum Choice {
     /// A pipeline; weights are wiring.
     Unrolled,
+    /// The same wiring, in which words pass digit by digit.
+    Serial {
+        /// The least clocks from one word to the next; one of [`INTERVAL`].
+        interval: u32,
+    },
     /// ROMs and shared adders.
     Folded(Folding),
     /// The engine of a pooling, a sum, a concatenation or an embedding.
@@ -84,12 +93,18 @@ pub enum Choice {
 }
 
 impl Choice {
+    /// Whether the weights are wiring.
+    pub fn is_wired(self) -> bool {
+        matches!(self, Choice::Unrolled | Choice::Serial { .. })
+    }
+
     /// The choice in words, for a layer that has a W_c or has none: `unrolled`; `folded` with the
     /// rows and elements that W_b, and then W_c, sum up at a time; or the lanes of what has no
     /// weights.
     pub fn told(self, has_wc: bool) -> String {
         match self {
             Choice::Unrolled => "unrolled".into(),
+            Choice::Serial { interval } => format!("serial, {interval} clocks"),
             Choice::Folded(f) if !has_wc => format!("folded {}×{}", f.pe, f.simd),
             Choice::Folded(f) => format!("folded {}×{}, {}×{}", f.pe, f.simd, f.wc_pe, f.wc_simd),
             Choice::Elementwise { lanes: 1 } => "1 lane".into(),
@@ -151,6 +166,16 @@ impl Target {
                 )
                 .help("give a number in that range"));
             }
+        }
+        if let Some(ii) = self.ii.filter(|ii| !INTERVAL.contains(ii)) {
+            let (least, most) = (INTERVAL.start(), INTERVAL.end());
+            let cause = format_args!("{ii} is not within {least} to {most}");
+            return Err(Error::input("--ii", cause).help("give a number in that range"));
+        }
+        if self.ii.is_some() && (self.fps.is_some() || self.budgeted()) {
+            let cause = "stands beside a rate or a budget";
+            return Err(Error::input("--ii", cause)
+                .help("give either the clocks from word to word, or what the core is to reach"));
         }
         if self.fps.is_some() && self.budgeted() {
             return Err(Error::input("--target-fps", "stands beside a budget").help(
@@ -220,6 +245,23 @@ impl<'a> Estimator<'a> {
 /// # Errors
 /// Where the target cannot be met: the layer that fails it, and by how much.
 pub fn choose(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) -> Result<Engines> {
+    let mut engines = quick(dataflow, target, multipliers)?;
+    if let Some(interval) = target.ii.filter(|ii| *ii > 1) {
+        for layer in &dataflow.layers {
+            // Data times data is never serial.
+            let is = layer.kernel().is_some_and(|kernel| !kernel.chain.multiplies_data());
+            if let Some(choice @ Choice::Unrolled) = engines.layers.get_mut(&layer.name)
+                && is
+            {
+                *choice = Choice::Serial { interval };
+            }
+        }
+    }
+    Ok(engines)
+}
+
+/// Chooses engines as [`choose`] does, none of them serial.
+fn quick(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) -> Result<Engines> {
     target.validate()?;
     let estimator = &Estimator::new(dataflow, &|_| multipliers);
     if let Some(interval) = target.interval() {
@@ -607,8 +649,9 @@ impl Estimator<'_> {
         let inner = &kernel.chain;
         let (x_bits, z_bits) = (u64::from(inner.input.bits), u64::from(inner.output.bits));
         Ok(match choice {
-            Choice::Unrolled => {
-                let windows = kernel.windows;
+            Choice::Unrolled | Choice::Serial { .. } => {
+                let (windows, count) = (kernel.windows, kernel.windows.count() as u64);
+                let every = if let Choice::Serial { interval } = choice { interval.into() } else { 1 };
                 let lines = Lines { image: input, words: 1, windows, fill: 0 };
                 let steps = if windows == Windows::WHOLE {
                     1
@@ -617,8 +660,11 @@ impl Estimator<'_> {
                 };
                 let outgoing = (windows.count() * kernel.patch.area()) as u64;
                 let mut cost = Cost {
-                    clocks: steps.max(outgoing).max(input.pixels() as u64),
-                    luts: (bits.nonzeros as f64 * SHARED * bits.adder) as u64 + bits.shift_add,
+                    clocks: steps.max(outgoing).max(input.pixels() as u64).max(count * every),
+                    luts: match every {
+                        1 => (bits.nonzeros as f64 * SHARED * bits.adder) as u64 + bits.shift_add,
+                        _ => bits.serial(every, input.elements() as u64),
+                    },
                     half_brams: 0,
                     multipliers: bits.multipliers,
                 };
@@ -774,6 +820,14 @@ struct KernelBits {
 }
 
 impl KernelBits {
+    /// LUTs of a layer whose words pass in so many clocks: a LUT for each bit of a digit of a sum,
+    /// and what chooses the digits of inputs and products.
+    fn serial(&self, interval: u64, inputs: u64) -> u64 {
+        let sums = (self.nonzeros as f64 * SHARED) as u64;
+        let digit = self.u.max(self.y).div_ceil(interval);
+        digit * sums + (inputs + self.multipliers) * self.m.div_ceil(3) + self.shift_add
+    }
+
     /// LUTs of a folded multiplier, and bits of a row in its ROM.
     fn lane(&self) -> (u64, u64) {
         match &self.digits {
@@ -835,6 +889,9 @@ impl fmt::Display for Target {
             if let Some(value) = value {
                 write!(f, " {name} {value}")?;
             }
+        }
+        if let Some(ii) = self.ii {
+            write!(f, " --ii {ii}")?;
         }
         // The budget of multipliers is an option of all cores.
         for (name, value) in [("--lut-budget", self.lut), ("--bram-budget", self.bram)] {

@@ -7,7 +7,6 @@
 
 use crate::build::Options;
 use crate::compile;
-use crate::engine::Choice;
 use ndarray::Array2;
 use strassenc_runtime::{Model, Result};
 
@@ -101,7 +100,7 @@ impl Estimate {
         let unrolled = dataflow
             .layers
             .iter()
-            .filter(|layer| engines.layers.get(&layer.name) == Some(&Choice::Unrolled));
+            .filter(|layer| engines.layers.get(&layer.name).is_some_and(|of| of.is_wired()));
         let layers = unrolled.filter_map(|layer| {
             let sizes = layer.kernel()?.chain.matrices().map(|(_, matrix)| size(matrix)).collect();
             Some(LayerEstimate { name: layer.name.clone(), sizes })

@@ -3,6 +3,7 @@
 mod cells;
 mod core;
 mod memory;
+mod serial;
 
 pub use cells::Cells;
 pub use core::{
@@ -12,7 +13,7 @@ pub use memory::{Memory, MemoryKind, Taken};
 
 use crate::adder_graph::{self, Matrix, Node, Operands, naive_adders};
 use crate::circuit::{Circuit, NodeId, Op};
-use crate::compile::{SharedMatrix, Unrolled};
+use crate::compile::{LayerEngine, SharedMatrix};
 use crate::device::Family;
 use crate::kernel::{Kernel, Style};
 use crate::schedule;
@@ -222,21 +223,26 @@ impl Totals {
 }
 
 /// Everything that follows from the pipeline alone.
-fn circuit_figures(figures: &mut LayerFigures, layer: &Unrolled) {
-    let circuit = &layer.circuit;
+fn circuit_figures(figures: &mut LayerFigures, engine: &LayerEngine) {
+    let (Some(circuit), Some([wb, wc])) = (engine.circuit(), engine.matrices()) else { return };
     let count = |f: fn(&Op) -> bool| circuit.count(f);
     figures.per_window = count(|op| op.row().is_some());
     figures.shift_add = count(Op::is_shift_add);
     figures.shift_add_adders = circuit.nodes.iter().filter(|n| n.adds_to_product()).count();
-    figures.products = products(layer);
-    (figures.wb, figures.wc) = ((&layer.wb).into(), (&layer.wc).into());
+    figures.products = products(circuit);
+    (figures.wb, figures.wc) = (wb.into(), wc.into());
     figures.constant_additions = (circuit.nodes.iter())
         .filter(|node| circuit.adds_constant(&node.op) && !node.adds_to_product())
         .count();
     figures.clamps = count(|op| matches!(op, Op::Clamp { .. }));
     figures.depth = depth(circuit);
-    figures.latency = layer.pipeline.latency(circuit);
-    figures.register_bits = layer.pipeline.register_bits(circuit);
+    (figures.latency, figures.register_bits) = match engine {
+        LayerEngine::Unrolled(layer) => {
+            (layer.pipeline.latency(circuit), layer.pipeline.register_bits(circuit))
+        }
+        LayerEngine::Serial(layer) => (layer.serial.latency, layer.serial.register_bits(circuit)),
+        LayerEngine::Folded(_) | LayerEngine::Elementwise { .. } => (0, 0),
+    };
 }
 
 /// Every product of two inputs that an output holds, once.
@@ -285,8 +291,7 @@ impl MatrixFigures {
     }
 }
 
-fn products(layer: &Unrolled) -> Vec<Products> {
-    let circuit = &layer.circuit;
+fn products(circuit: &Circuit) -> Vec<Products> {
     let mut counts: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     for node in &circuit.nodes {
         let bits = |x: NodeId| circuit.node(x).width + u32::from(!circuit.node(x).signed);

@@ -50,6 +50,7 @@ mod reach;
 pub mod reload;
 pub mod report;
 pub mod schedule;
+pub mod serial;
 pub mod simulate;
 pub mod stream;
 pub mod sweep;

@@ -3,8 +3,9 @@
 `default_nettype none
 
 module prove_segment #(
-    parameter STAGES = 3,
-    parameter DEPTH  = 4
+    parameter STAGES   = 3,
+    parameter DEPTH    = 4,
+    parameter INTERVAL = 1
 ) (
     input  wire clk,
     input  wire clken,
@@ -43,9 +44,10 @@ module prove_segment #(
     always @(posedge clk) if (clken) data <= next_data[STAGES-1:0];
 
     strassenc_segment #(
-        .STAGES(STAGES),
-        .BITS  (1),
-        .DEPTH (DEPTH)
+        .STAGES  (STAGES),
+        .BITS    (1),
+        .DEPTH   (DEPTH),
+        .INTERVAL(INTERVAL)
     ) dut (
         .clk    (clk),
         .clken  (clken),
@@ -68,17 +70,20 @@ module prove_segment #(
         for (k = 0; k < STAGES - 1; k = k + 1) under_way = under_way + valids[k];
     end
 
-    // From the first edge with rst high until the first without.
-    reg in_reset, taken, known = 1'b0;
+    // From the first edge with rst high until the first without; clocks until the next word.
+    reg       in_reset, taken, known = 1'b0;
+    reg [5:0] rest;
     always @(posedge clk) begin
         in_reset <= rst | (in_reset & !clken);
+        if (rst) rest <= 6'd0;
+        else if (clken) rest <= accept ? INTERVAL - 1 : rest - {5'd0, rest != 6'd0};
         if (rst) taken <= 1'b0;
         else if (clken) taken <= m_valid & m_ready;
         known    <= 1'b1;
     end
 
     assign bad = taker_bad | (known & (in_reset ? s_ready | m_valid
-        : s_ready != (held + {5'd0, taken} < DEPTH) | m_valid != (held != under_way)));
+        : s_ready != (held + {5'd0, taken} < DEPTH & rest == 6'd0) | m_valid != (held != under_way)));
 endmodule
 
 `default_nettype wire

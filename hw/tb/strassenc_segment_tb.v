@@ -7,8 +7,9 @@
 `default_nettype none
 
 module strassenc_segment_check #(
-    parameter integer STAGES = 4,
-    parameter integer DEPTH  = 5
+    parameter integer STAGES   = 4,
+    parameter integer DEPTH    = 5,
+    parameter integer INTERVAL = 1
 ) (
     input  wire        clk,
     output reg         done,
@@ -36,9 +37,10 @@ module strassenc_segment_check #(
         end
 
     strassenc_segment #(
-        .STAGES(STAGES),
-        .BITS  (12),
-        .DEPTH (DEPTH)
+        .STAGES  (STAGES),
+        .BITS    (12),
+        .DEPTH   (DEPTH),
+        .INTERVAL(INTERVAL)
     ) dut (
         .clk    (clk),
         .clken  (clken),
@@ -56,7 +58,7 @@ module strassenc_segment_check #(
     integer seed = STAGES + 100 * DEPTH;
     // Seeds are nothing to Verilator.
     wire unused = &{1'b0, seed};
-    integer    mode, clocks, now, given, taken, room;
+    integer    mode, clocks, now, given, taken, room, rest;
     integer    count, head, greatest;
     // Until the first edge without reset it is not ready.
     reg        in_reset;
@@ -83,6 +85,7 @@ module strassenc_segment_check #(
             given = 0;
             taken = 0;
             now = 0;
+            rest = 0;
             count = 0;
             head = 0;
             greatest = 0;
@@ -105,7 +108,7 @@ module strassenc_segment_check #(
                 rst = mode >= 3 && ($random(seed) & 127) == 0;
                 #1;
                 arrived = count > 0 && now >= seen[head];
-                ready = count + taken_last < DEPTH && !in_reset;
+                ready = count + taken_last < DEPTH && !in_reset && rest == 0;
                 if (s_ready !== ready || m_valid !== arrived
                         || (arrived && {m_user, m_data} !== queue[head])) begin
                     failures = failures + 1;
@@ -123,6 +126,8 @@ module strassenc_segment_check #(
                 in_reset = rst || (in_reset && !clken);
                 if (rst) taken_last = 1'b0;
                 else if (clken) taken_last = take;
+                if (rst) rest = 0;
+                else if (clken) rest = accept ? INTERVAL - 1 : rest - (rest > 0);
                 if (rst) count = 0;
                 else if (clken) begin
                     if (accept) begin
@@ -138,14 +143,17 @@ module strassenc_segment_check #(
                 @(negedge clk);
             end
             // One word per clock from a depth of STAGES + 2 on, the first one STAGES clocks late
-            // behind the clock after reset; else as many as there is room for in that time.
+            // behind the clock after reset; else as many as there is room for in that time. One
+            // every INTERVAL clocks where they are as far apart as that.
             room = 600 * DEPTH / (STAGES + 2);
-            if (mode == 0 && (DEPTH > STAGES + 1 ? taken != 599 - STAGES
-                                             : taken > room || taken + DEPTH < room)) begin
+            if (mode == 0 && (DEPTH * INTERVAL > STAGES + 1
+                              ? taken != (599 - STAGES + INTERVAL - 1) / INTERVAL
+                              : taken > room || taken + DEPTH < room)) begin
                 failures = failures + 1;
                 $display("STAGES %0d, DEPTH %0d, full rate: %0d words", STAGES, DEPTH, taken);
             end
-            if (given < 10 || ((mode == 2 || mode >= 4) && greatest != DEPTH)) begin
+            if (given < 10
+                    || (INTERVAL == 1 && (mode == 2 || mode >= 4) && greatest != DEPTH)) begin
                 failures = failures + 1;
                 $display("STAGES %0d, DEPTH %0d, mode %0d: %0d words given, at most %0d held",
                          STAGES, DEPTH, mode, given, greatest);
@@ -156,15 +164,17 @@ module strassenc_segment_check #(
 endmodule
 
 module strassenc_segment_tb;
-    localparam CHECKS = 12;
+    localparam CHECKS = 15;
 
     reg clk = 1'b0;
     initial forever #5 clk = !clk;
 
-    // STAGES and DEPTH of each, in decimal.
-    localparam [16*CHECKS-1:0] SIZES = {
-        8'd1, 8'd1, 8'd1, 8'd3, 8'd2, 8'd1, 8'd2, 8'd4, 8'd3, 8'd2, 8'd4, 8'd6,
-        8'd4, 8'd8, 8'd9, 8'd1, 8'd9, 8'd4, 8'd9, 8'd11, 8'd20, 8'd30, 8'd36, 8'd38
+    // STAGES, DEPTH and INTERVAL of each, in decimal.
+    localparam [24*CHECKS-1:0] SIZES = {
+        8'd1, 8'd1, 8'd1, 8'd1, 8'd3, 8'd1, 8'd2, 8'd1, 8'd1, 8'd2, 8'd4, 8'd1,
+        8'd3, 8'd2, 8'd1, 8'd4, 8'd6, 8'd1, 8'd4, 8'd8, 8'd1, 8'd9, 8'd1, 8'd1,
+        8'd9, 8'd4, 8'd1, 8'd9, 8'd11, 8'd1, 8'd20, 8'd30, 8'd1, 8'd36, 8'd38, 8'd1,
+        8'd3, 8'd4, 8'd2, 8'd9, 8'd4, 8'd5, 8'd20, 8'd3, 8'd16
     };
 
     wire [CHECKS-1:0]    done;
@@ -173,8 +183,9 @@ module strassenc_segment_tb;
     generate
         for (g = 0; g < CHECKS; g = g + 1) begin : checks
             strassenc_segment_check #(
-                .STAGES(SIZES[16*g+8+:8]),
-                .DEPTH (SIZES[16*g+:8])
+                .STAGES  (SIZES[24*g+16+:8]),
+                .DEPTH   (SIZES[24*g+8+:8]),
+                .INTERVAL(SIZES[24*g+:8])
             ) check (
                 .clk     (clk),
                 .done    (done[g]),

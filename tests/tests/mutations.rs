@@ -866,6 +866,7 @@ const OF_PRIMITIVES: &[(&str, &str, MutatePrimitive)] = &[
     of!(Reader, "groups", |p| p.groups += 1),
     of!(Reader, "repeats", |p| p.repeats += 1),
     of!(Segment, "stages", |p| p.stages += 1),
+    of!(Segment, "interval", |p| p.interval += 1),
     of!(Segment, "register in front", |p| p.registered ^= true),
     of!(Segment, "first layer", |p| {
         let Some(before) = p.layers.start().checked_sub(1) else { return false };

@@ -1,7 +1,7 @@
 //! `adder_graphs.json`: the adder graphs of a build, so that opening it needs no search.
 
 use crate::adder_graph::{AdderGraph, Node, NodeId, Solution, Term, Terms};
-use crate::compile::{Compiled, Problem, Unrolled};
+use crate::compile::{Compiled, Problem, SharedMatrix};
 use crate::ir::Role;
 use serde::{Deserialize, Serialize};
 use strassenc_runtime::{Error, Result};
@@ -55,15 +55,15 @@ fn is_false(v: &bool) -> bool {
 
 /// The text of the file.
 pub(super) fn to_json(compiled: &Compiled) -> String {
-    let of = |layer: &Unrolled| Layer {
-        name: layer.name.clone(),
-        wb: Graph::from(&layer.wb.solution.graph),
-        wc: Graph::from(&layer.wc.solution.graph),
+    let of = |name: &str, [wb, wc]: [&SharedMatrix; 2]| Layer {
+        name: name.into(),
+        wb: Graph::from(&wb.solution.graph),
+        wc: Graph::from(&wc.solution.graph),
     };
     let none = || Graph { inputs: 0, additions: vec![], outputs: vec![] };
     let layers = (compiled.layers.iter().zip(&compiled.dataflow.layers))
-        .map(|(layer, ir)| match layer.unrolled() {
-            Some(layer) => of(layer),
+        .map(|(layer, ir)| match layer.matrices() {
+            Some(matrices) => of(&ir.name, matrices),
             None => Layer { name: ir.name.clone(), wb: none(), wc: none() },
         })
         .collect();

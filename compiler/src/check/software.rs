@@ -4,7 +4,7 @@ use super::{Stop, Vectors, same};
 use crate::compile::{Compiled, LayerEngine};
 use crate::ir::{self, State};
 use crate::report::thousands;
-use crate::{adder_graph, circuit, folded, lower, schedule, stream};
+use crate::{adder_graph, circuit, folded, lower, schedule, serial, stream};
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -41,23 +41,23 @@ pub fn proofs(compiled: &Compiled) -> Counts {
     stream::prove(&compiled.graph, &compiled.dataflow, &engines)?;
     for (layer, ir) in compiled.layers.iter().zip(&compiled.dataflow.layers) {
         let Some(kernel) = ir.kernel() else { continue };
-        match layer {
-            LayerEngine::Unrolled(layer) => {
-                // With the constants that an output's sum takes in.
-                let matrices = kernel.chain.linear().map(|linear| linear.with_constants().0);
-                for (shared, matrix) in [&layer.wb, &layer.wc].into_iter().zip(matrices) {
-                    adder_graph::prove(&shared.solution.graph, &matrix)
-                        .map_err(|e| e.within(&ir.name))?;
-                    adders += shared.solution.graph.adders();
-                }
-                circuit::verify(&layer.circuit)?;
-                circuit::prove(&layer.circuit, &kernel.chain).map_err(|e| e.within(&ir.name))?;
+        if let (Some(circuit), Some(shared)) = (layer.circuit(), layer.matrices()) {
+            // With the constants that an output's sum takes in.
+            let matrices = kernel.chain.linear().map(|linear| linear.with_constants().0);
+            for (shared, matrix) in shared.into_iter().zip(matrices) {
+                adder_graph::prove(&shared.solution.graph, &matrix)
+                    .map_err(|e| e.within(&ir.name))?;
+                adders += shared.solution.graph.adders();
             }
-            LayerEngine::Folded(folded) => {
-                folded::prove(folded, ir)?;
-                bits += folded.rom_bits();
-            }
-            LayerEngine::Elementwise { .. } => {}
+            circuit::verify(circuit)?;
+            circuit::prove(circuit, &kernel.chain).map_err(|e| e.within(&ir.name))?;
+        }
+        if let Some(layer) = layer.serial() {
+            serial::verify(&layer.circuit, &layer.serial)?;
+        }
+        if let Some(folded) = layer.folded() {
+            folded::prove(folded, ir)?;
+            bits += folded.rom_bits();
         }
     }
     let of_graph = compiled.graph.segments();
@@ -101,11 +101,11 @@ pub fn levels(compiled: &Compiled, vectors: &Vectors) -> Counts {
 /// Vectors whose windows go through a pipeline as one stream.
 const STREAMED: usize = 64;
 
-/// The windows of all vectors streamed through the scheduled pipelines of the unrolled layers at an
-/// interval of one clock, at their declared widths.
+/// The windows of all vectors streamed through the scheduled pipelines of the unrolled and serial
+/// layers, as quickly as they take them, at their declared widths.
 pub fn pipelines(compiled: &Compiled, vectors: &Vectors) -> Counts {
     let stages: u32 = compiled.graph.segments().map(|(_, segment)| segment.stages).sum();
-    if compiled.layers.iter().all(|layer| layer.unrolled().is_none()) {
+    if compiled.layers.iter().all(|layer| layer.circuit().is_none()) {
         return Err(Stop::Skip("no layer is unrolled".into()));
     }
     let dataflow = &compiled.dataflow;
@@ -122,8 +122,7 @@ pub fn pipelines(compiled: &Compiled, vectors: &Vectors) -> Counts {
         }
         for (i, stream) in windows {
             let (layer, ir) = (&compiled.layers[i], &dataflow.layers[i]);
-            let (Some(layer), Some(kernel)) = (layer.unrolled(), ir.kernel()) else { continue };
-            let got = schedule::simulate(&layer.circuit, &layer.pipeline, &stream);
+            let (Some(got), Some(kernel)) = (layer.stream(&stream), ir.kernel()) else { continue };
             let place = format!("the pipeline of layer `{}`", ir.name);
             if got.len() != stream.len() {
                 let cause = format!("{} results for {} windows", got.len(), stream.len());
@@ -147,9 +146,7 @@ pub fn row_ends(compiled: &Compiled) -> Counts {
         // The filters of a char-CNN have no W_c: their rows are outputs.
         let Some(kernel) = ir.kernel().filter(|_| ir.words().is_none()) else { return Ok(0) };
         let stream: Vec<Vec<i64>> = lower::corners(&kernel.chain)?.into_iter().flatten().collect();
-        let piped = compiled.layers[i]
-            .unrolled()
-            .map(|l| schedule::simulate(&l.circuit, &l.pipeline, &stream));
+        let piped = compiled.layers[i].stream(&stream);
         for (number, x) in stream.iter().enumerate() {
             let due = kernel.apply(x);
             let place = format!("layer `{}` at an end of row {}", ir.name, number / 2);

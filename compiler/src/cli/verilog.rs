@@ -22,6 +22,7 @@ use strassenc::progress::{self, style};
 use strassenc::project::{self, Project};
 use strassenc::report;
 use strassenc::schedule::{ADDERS_PER_STAGE, MULTIPLIER_LATENCY};
+use strassenc::serial::INTERVAL;
 use strassenc_runtime::artifact::{Artifact, read_as};
 use strassenc_runtime::train::CHECKPOINT;
 use strassenc_runtime::{Error, Model, Result, model_file, network};
@@ -42,6 +43,7 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
   strassenc verilog runs/mnist --input-bits 64 --output-bits 32 --frames count
   strassenc verilog runs/mnist --multipliers shift-add   no hardware multiplier
   strassenc verilog runs/mnist --multipliers auto --dsp-budget 48
+  strassenc verilog runs/mnist --ii 16                   a vector every 16 clocks, a sixth of the LUTs
   strassenc verilog runs/cnn --target-fps 20000 --clock 200
   strassenc verilog runs/cnn --lut-budget 40000 --bram-budget 60
   strassenc verilog runs/cnn --engines engines.toml      the engines of an earlier build, edited
@@ -199,6 +201,11 @@ pub(super) struct EngineArgs {
     /// Which engine linear layers may have
     #[arg(long, value_enum, default_value_t = Allowed::Auto)]
     engine: Allowed,
+    /// Clocks from one vector, or one window of an image, to the next: with more than 1, sums pass
+    /// digit by digit through unrolled layers, which then take a part of the LUTs
+    #[arg(long, value_name = "N", value_parser = numbers::whole(INTERVAL),
+        conflicts_with_all = ["target_fps", "lut_budget", "bram_budget"])]
+    ii: Option<u32>,
     /// Engines and FIFOs of an earlier build, edited; what it leaves out is chosen
     #[arg(long, value_name = "FILE")]
     engines: Option<PathBuf>,
@@ -261,6 +268,7 @@ impl From<BuildArgs> for Options {
         let adders_of = device.unwrap_or(DEVICES[0]);
         let target = Target {
             fps: engines.target_fps,
+            ii: engines.ii,
             clock: engines.clock.filter(|clock| scheduled_for.is_some() || *clock != CLOCK),
             lut: engines.lut_budget,
             bram: engines.bram_budget,

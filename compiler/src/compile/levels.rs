@@ -2,7 +2,7 @@
 
 use super::graphs::LayerGraph;
 use super::passes::{Level, Pass};
-use super::{Compiled, LayerEngine, SharedMatrix, Unrolled};
+use super::{Compiled, LayerEngine, SerialLayer, SharedMatrix, Unrolled};
 use crate::circuit::Circuit;
 use crate::engine::{Choice, Engines};
 use crate::folded::Folded;
@@ -51,7 +51,7 @@ impl Made {
     fn matrices(&self) -> Option<[&SharedMatrix; 2]> {
         match self {
             Made::Shared([wb, wc], _) | Made::Built([wb, wc], _) => Some([wb, wc]),
-            Made::Engine(engine) => engine.unrolled().map(|layer| [&layer.wb, &layer.wc]),
+            Made::Engine(engine) => engine.matrices(),
             Made::Nothing => None,
         }
     }
@@ -70,7 +70,7 @@ impl Made {
     pub(super) fn circuit(&self) -> Option<&Circuit> {
         match self {
             Made::Built(_, circuit) => Some(circuit),
-            Made::Engine(engine) => engine.unrolled().map(|layer| &layer.circuit),
+            Made::Engine(engine) => engine.circuit(),
             Made::Nothing | Made::Shared(..) => None,
         }
     }
@@ -120,6 +120,7 @@ impl Levels {
             Level::Circuits => self.circuits().for_each(|circuit| add(circuit)),
             Level::Pipelines => {
                 self.pipelines().for_each(|layer| add(&layer.pipeline.text(&layer.circuit)));
+                self.serial().for_each(|layer| add(&layer.serial.text(&layer.circuit)));
             }
         }
         Some(text)
@@ -144,6 +145,11 @@ impl Levels {
     /// The unrolled layers that have a pipeline.
     pub fn pipelines(&self) -> impl Iterator<Item = &Unrolled> {
         self.layers.iter().filter_map(Made::engine).filter_map(LayerEngine::unrolled)
+    }
+
+    /// The layers in digits.
+    pub fn serial(&self) -> impl Iterator<Item = &SerialLayer> {
+        self.layers.iter().filter_map(Made::engine).filter_map(LayerEngine::serial)
     }
 
     /// The folded layers.
@@ -176,6 +182,7 @@ impl Levels {
                 };
                 vec![
                     ("unrolled", count(|choice| matches!(choice, Choice::Unrolled))),
+                    ("serial", count(|choice| matches!(choice, Choice::Serial { .. }))),
                     ("folded", count(|choice| matches!(choice, Choice::Folded(_)))),
                     ("elementwise", count(|choice| matches!(choice, Choice::Elementwise { .. }))),
                 ]
@@ -202,13 +209,13 @@ impl Levels {
             }
             Pass::Schedule => {
                 let bits = self.pipelines().map(|l| l.pipeline.register_bits(&l.circuit));
+                let of_digits = self.serial().map(|l| l.serial.register_bits(&l.circuit));
+                let stages = self.pipelines().map(|l| l.pipeline.latency(&l.circuit));
+                let latency = self.serial().map(|l| l.serial.latency);
                 vec![
-                    ("pipelines", self.pipelines().count() as i64),
-                    (
-                        "stages",
-                        self.pipelines().map(|l| i64::from(l.pipeline.latency(&l.circuit))).sum(),
-                    ),
-                    ("register_bits", bits.sum::<u64>() as i64),
+                    ("pipelines", (self.pipelines().count() + self.serial().count()) as i64),
+                    ("stages", stages.chain(latency).map(i64::from).sum()),
+                    ("register_bits", bits.chain(of_digits).sum::<u64>() as i64),
                 ]
             }
             Pass::Fold => vec![

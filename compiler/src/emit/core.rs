@@ -4,11 +4,12 @@ use super::layer::{Clock, Writer};
 use super::names::{self, Modules};
 use super::provenance::{Provenance, ascii};
 use super::rom::Rom;
+use super::serial;
 use super::signature::{self, Layer as LayerSignature, Signature, Vector};
 use super::testbench::Vectors;
 use super::{Emitted, File, Options, PRIMITIVES, TOOL, axi, control, file, lists, testbench};
 use crate::circuit::{self, Circuit, Op, Terms};
-use crate::compile::{Compiled, LayerEngine, Unrolled};
+use crate::compile::{Compiled, LayerEngine};
 use crate::folded::{Bank, Folded};
 use crate::ir::{Edge, Kind};
 use crate::stream::primitive::{Rom as Lookups, Segment, Table};
@@ -191,6 +192,11 @@ impl<'a> Core<'a> {
                         layer.pipeline.latency(&layer.circuit),
                     )
                 }
+                LayerEngine::Serial(layer) => {
+                    names.kernel =
+                        if has_module(graph, number) { part("kernel") } else { module.clone() };
+                    (layer.circuit.count(|op| op.row().is_some()), layer.serial.latency + 1)
+                }
                 LayerEngine::Folded(folded) => (folded.bank.lanes, 0),
                 LayerEngine::Elementwise { .. } => (0, 0),
             };
@@ -258,18 +264,22 @@ impl<'a> Core<'a> {
         let modules = |node: &Node| node.primitive.part().modules();
         let mut used: Vec<&str> =
             self.compiled.graph.nodes.iter().flat_map(modules).copied().collect();
-        for layer in self.compiled.layers.iter().filter_map(LayerEngine::unrolled) {
+        for engine in &self.compiled.layers {
+            let Some(circuit) = engine.circuit() else { continue };
             let hardware = |node: &circuit::Node| matches!(node.op, Op::Multiply { .. });
-            if layer.circuit.loaded {
+            if circuit.loaded {
                 used.extend(["strassenc_parameter", "strassenc_scaled_product"]);
-            } else if layer.circuit.nodes.iter().any(hardware) {
+            } else if circuit.nodes.iter().any(hardware) {
                 used.extend([
                     "strassenc_coefficient",
                     "strassenc_scaled_product",
                     "strassenc_multiplier",
                 ]);
             }
-            used.extend(of_circuit(&layer.circuit));
+            match engine {
+                LayerEngine::Serial(layer) => used.extend(serial::primitives(&layer.serial)),
+                _ => used.extend(of_circuit(circuit)),
+            }
         }
         if self.signature.control.is_some() {
             used.push("strassenc_control");
@@ -298,6 +308,18 @@ impl<'a> Core<'a> {
                 }
                 let stages = layer.pipeline.latency(&layer.circuit);
                 summary.push(format!("Unrolled: a pipeline of {stages} stages."));
+            }
+            LayerEngine::Serial(layer) => {
+                let module = &self.own[number].kernel;
+                let what = format!("layer `{}`", layer.circuit.name);
+                let both = (&layer.circuit, &layer.serial);
+                let text = serial::emit(both, module, &what, self.clken, self.provenance)?;
+                files.push(File { path: file(module), text });
+                if *module == signature.module {
+                    return Ok(files);
+                }
+                let interval = layer.serial.interval;
+                summary.push(format!("Serial: a window every {interval} clocks."));
             }
             LayerEngine::Folded(folded) => summary.push(told(folded)),
             LayerEngine::Elementwise { lanes } => {
@@ -435,6 +457,10 @@ impl<'a> Core<'a> {
         let (s, m) = ends(graph, number);
         let engine = match &self.compiled.layers[number] {
             LayerEngine::Unrolled(_) => format!("unrolled, {} multipliers", signature.multipliers),
+            LayerEngine::Serial(layer) => {
+                let (every, n) = (layer.serial.interval, signature.multipliers);
+                format!("serial, a word every {every} clocks, {n} multipliers")
+            }
             LayerEngine::Folded(folded) => {
                 format!(
                     "folded {}x{}, {}",
@@ -502,6 +528,7 @@ impl<'a> Core<'a> {
             block.registers.push(Delayed { name: name.clone(), bits, of: data, enable });
             data = name;
         }
+        let mut first = format!("{s}_valid & {s}_ready");
         for number in segment.layers.clone() {
             let (signature, kernel) = (&self.signature.layers[number], &self.own[number].kernel);
             let result = if number == *segment.layers.end() {
@@ -509,11 +536,21 @@ impl<'a> Core<'a> {
             } else {
                 format!("layer_{}_data", signature.name)
             };
-            let layer = self.compiled.layers[number].unrolled();
-            let bits = layer.map_or(0, |Unrolled { circuit, .. }| {
+            let engine = &self.compiled.layers[number];
+            let bits = engine.circuit().map_or(0, |circuit| {
                 circuit.outputs.len() * circuit.output_format.bits as usize
             });
             block.wires.push(Wire { name: result.clone(), bits, vector: true });
+            // In serial layers a strobe runs along with the word.
+            let strobes = match engine {
+                LayerEngine::Serial(_) => {
+                    let leaves = format!("{}_first", signature.name);
+                    block.wires.push(Wire::bit(leaves.clone()));
+                    let enters = std::mem::replace(&mut first, leaves.clone());
+                    format!(".s_first({enters}), .m_first({leaves}), ")
+                }
+                _ => String::new(),
+            };
             let name = if node.layer.is_some() {
                 "u_pipeline".into()
             } else {
@@ -526,7 +563,7 @@ impl<'a> Core<'a> {
                     ".load(load), .load_in(load_in), .load_out(load_out), ".into()
                 }
             };
-            let ports = vec![format!("{clock}, {link}.s_data({data}), .m_data({result})")];
+            let ports = vec![format!("{clock}, {link}{strobes}.s_data({data}), .m_data({result})")];
             let (module, parameters) = (kernel.clone(), String::new());
             block.instances.push(Instance { module, name, parameters, ports });
             data = result;

@@ -1,5 +1,6 @@
 //! Verilog expressions of exactly known width: every extension and truncation is written out.
 
+use crate::circuit::Term;
 use std::borrow::Cow;
 
 /// A value that an expression reads.
@@ -94,6 +95,29 @@ pub(super) fn add_constant(x: &str, negate: bool, constant: i64, bits: u32) -> S
         (c, false) if c < 0 => format!("{x} - {bits}'d{}", c.unsigned_abs()),
         (c, false) => format!("{x} + {bits}'d{c}"),
     }
+}
+
+/// `(x + constant) · 2^-shift` of a term of this source, `bits` bits and the dropped ones below.
+pub(super) fn shifted(
+    source: Source,
+    x: Term,
+    constant: i64,
+    shift: i32,
+    bits: u32,
+) -> String {
+    if let Ok(dropped) = u32::try_from(shift) {
+        let all = bits + dropped;
+        return add_constant(&source.bits(x.shift, all), x.negate, constant, all);
+    }
+    let left = shift.unsigned_abs();
+    if bits <= left {
+        return literal(0, bits);
+    }
+    let moved = source.bits(x.shift + left, bits);
+    if constant == 0 && !x.negate {
+        return moved;
+    }
+    add_constant(&moved, x.negate, constant << left, bits)
 }
 
 /// `min(max(x, lo), hi)` as `bits` bits of a vector whose values are within `range`, and which bits

@@ -1,6 +1,6 @@
 //! One layer's pipeline as a module.
 
-use super::expression::{Source, add_constant, clamp, literal, slice, sum};
+use super::expression::{Source, clamp, literal, shifted, slice, sum};
 use super::names;
 use super::provenance::{Provenance, ascii};
 use crate::circuit::{Circuit, Node, NodeId, Op, Term, Terms};
@@ -563,30 +563,7 @@ impl<'a> Writer<'a> {
 
     /// `(x + constant) · 2^-shift`, `width` bits and the dropped ones below.
     fn shifted(&self, (x, constant, shift): (Term, i64, i32), stage: u32, width: u32) -> String {
-        match shift {
-            0.. => {
-                let bits = width + shift as u32;
-                add_constant(&self.term(x, stage, bits), x.negate, constant, bits)
-            }
-            _ => {
-                let left = shift.unsigned_abs();
-                match width.checked_sub(left) {
-                    None | Some(0) => literal(0, width),
-                    Some(_) if constant == 0 && !x.negate => {
-                        self.term(Term { shift: x.shift + left, ..x }, stage, width)
-                    }
-                    Some(_) => {
-                        let shifted = Term { shift: x.shift + left, ..x };
-                        add_constant(
-                            &self.term(shifted, stage, width),
-                            x.negate,
-                            constant << left,
-                            width,
-                        )
-                    }
-                }
-            }
-        }
+        self.with_source(x.node, stage, |source| shifted(source, x, constant, shift, width))
     }
 
     /// The expression of a clamp, and the bits that it does not read.
@@ -654,7 +631,7 @@ impl<'a> Writer<'a> {
 }
 
 /// `-8'sd5`.
-fn signed(value: i64, bits: u32) -> String {
+pub(super) fn signed(value: i64, bits: u32) -> String {
     if value < 0 {
         format!("-{bits}'sd{}", value.unsigned_abs())
     } else {
@@ -668,7 +645,7 @@ pub(crate) fn count(n: usize, what: &str) -> String {
 }
 
 /// A list with commas, in lines of at most some 110 characters.
-fn wrapped(items: &[String], indent: &str) -> String {
+pub(super) fn wrapped(items: &[String], indent: &str) -> String {
     let mut text = String::new();
     let mut column = indent.len();
     for (i, item) in items.iter().enumerate() {
@@ -689,7 +666,7 @@ fn wrapped(items: &[String], indent: &str) -> String {
 }
 
 /// The nodes' names are neither reserved words nor names that the module declares for itself.
-fn check_names(circuit: &Circuit) -> Result<()> {
+pub(super) fn check_names(circuit: &Circuit) -> Result<()> {
     for node in &circuit.nodes {
         let name = node.name.as_str();
         let stage = name

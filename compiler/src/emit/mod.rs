@@ -15,6 +15,7 @@ mod layer;
 mod names;
 mod provenance;
 mod rom;
+mod serial;
 pub mod signature;
 mod testbench;
 
@@ -131,6 +132,8 @@ pub(crate) const PRIMITIVES: &[(&str, &str)] = primitives! {
     "strassenc_coefficient"
     "strassenc_scaled_product"
     "strassenc_multiplier"
+    "strassenc_serial_add"
+    "strassenc_serial_digits"
     "strassenc_product"
     "strassenc_framer"
     "strassenc_frame_end"

@@ -228,7 +228,7 @@ fn sum_of_three(terms: &[Operand; 3], width: u32) -> u64 {
 
 /// What is cut off below is reset in the register behind, if that is zero; else each bit is chosen.
 /// What is above is found by LUTs of so many inputs.
-fn clamp(circuit: &Circuit, node: &circuit::Node, x: NodeId, inputs: u32) -> u64 {
+pub(super) fn clamp(circuit: &Circuit, node: &circuit::Node, x: NodeId, inputs: u32) -> u64 {
     let Op::Clamp { lo, hi, .. } = node.op else { return 0 };
     let circuit::Node { interval, width, .. } = circuit.node(x);
     let cut = u64::from(width.saturating_sub(node.width).div_ceil(inputs - 1));
@@ -420,21 +420,29 @@ fn hold(
 /// Registers that a DSP block has for an operand.
 const OPERAND_REGISTERS: u32 = 2;
 
-/// The registers of a multiplier of that latency: those of its coefficient stand beside its block.
-/// Of the product as many bits are held as the rounding reads.
+/// The registers of a multiplier, or of a constant that is loaded.
 fn multiplier(circuit: &Circuit, node: &circuit::Node, latency: u32) -> Cells {
     let bits = |x: NodeId| u64::from(circuit.node(x).width);
-    let (operands, coefficient, shift) = match node.op {
-        Op::Multiply { x, coefficient_bits, shift, .. } => {
-            (bits(x), u64::from(coefficient_bits), shift)
+    match node.op {
+        Op::Multiply { .. } | Op::Product { .. } => {
+            of_multiplier(&node.op, node.width, node.op.operands().map(bits).sum(), latency)
         }
-        Op::Product { x, y, .. } => (bits(x) + bits(y), 0, 0),
         Op::Constant(_) if circuit.loaded => {
-            return Cells { registers: node.width.into(), ..Cells::default() };
+            Cells { registers: node.width.into(), ..Cells::default() }
         }
-        _ => return Cells::default(),
+        _ => Cells::default(),
+    }
+}
+
+/// The registers of a multiplier of that latency, with operands of so many bits and a result of
+/// `width`: those of its coefficient stand beside its block. Of the product as many bits are held as
+/// the rounding reads.
+pub(super) fn of_multiplier(op: &Op, width: u32, operands: u64, latency: u32) -> Cells {
+    let (coefficient, shift) = match *op {
+        Op::Multiply { coefficient_bits, shift, .. } => (u64::from(coefficient_bits), shift),
+        _ => (0, 0),
     };
-    let result = u64::from(node.width.saturating_sub(shift.min(0).unsigned_abs()));
+    let result = u64::from(width.saturating_sub(shift.min(0).unsigned_abs()));
     let product = if latency >= 2 { result + u64::from(shift > 0) } else { 0 };
     let packed = operands * u64::from(latency.saturating_sub(2)) + product + result;
     Cells { registers: coefficient + packed, packed, ..Cells::default() }

@@ -2,6 +2,7 @@
 
 use super::cells::{self, Cells};
 use super::memory::{Memory, MemoryKind, Taken};
+use super::serial;
 use super::{Figures, LayerFigures, MatrixFigures, Products, Totals, circuit_figures, schoolbook};
 use crate::circuit::Op;
 use crate::compile::{Compiled, LayerEngine};
@@ -228,7 +229,8 @@ fn pipelines(compiled: &Compiled) -> Result<Vec<PipelineFigures>> {
         let stages = schedule::verify_segment(&layers, source, &compiled.schedule)?;
         Ok(PipelineFigures { first, last, limit, device: device.clone(), stages })
     };
-    compiled.graph.segments().map(pipeline).collect()
+    // Serial layers have a LUT or two between any two registers.
+    compiled.graph.segments().filter(|(_, segment)| segment.interval == 1).map(pipeline).collect()
 }
 
 impl PrimitiveFigures {
@@ -333,8 +335,12 @@ fn layer(compiled: &Compiled, number: usize, estimate: Cost) -> LayerFigures {
     if let Some(kernel) = ir.kernel() {
         match &compiled.layers[number] {
             LayerEngine::Unrolled(layer) => {
-                circuit_figures(&mut figures, layer);
+                circuit_figures(&mut figures, &compiled.layers[number]);
                 figures.cells = cells::of_circuit(layer, &|input| clamped(compiled, number, input));
+            }
+            LayerEngine::Serial(layer) => {
+                circuit_figures(&mut figures, &compiled.layers[number]);
+                figures.cells = serial::of_serial(&layer.circuit, &layer.serial);
             }
             LayerEngine::Folded(folded) => {
                 folded_figures(&mut figures, kernel, folded);

@@ -128,11 +128,11 @@ impl Proved {
         let Figures { layers, streams, .. } = figures;
         let of =
             |is: fn(&Choice) -> bool| layers.iter().filter(move |layer| is(&layer.engine.choice));
-        let graphs = || of(|choice| *choice == Choice::Unrolled).flat_map(|l| [&l.wb, &l.wc]);
+        let graphs = || of(|choice| choice.is_wired()).flat_map(|l| [&l.wb, &l.wc]);
         Proved {
             graphs: graphs().filter(|graph| graph.rows > 0).count(),
             adders: graphs().map(|graph| graph.adders).sum(),
-            circuits: of(|choice| *choice == Choice::Unrolled).count(),
+            circuits: of(|choice| choice.is_wired()).count(),
             folded: of(|choice| matches!(choice, Choice::Folded(_))).count(),
             pipelines: streams.pipelines.len(),
             stages: streams.pipelines.iter().map(|pipeline| pipeline.stages.len()).sum(),

@@ -22,7 +22,6 @@ use crate::build::Record;
 use crate::device::{Device, Family, Part};
 use crate::emit::Signature;
 use crate::emit::signature::Stream as Axi;
-use crate::engine::Choice;
 use crate::figures::{FifoFigures, Figures, LayerFigures, MatrixFigures, PrimitiveFigures};
 use crate::kernel;
 use crate::synth::{Placement, Synthesis};
@@ -513,8 +512,9 @@ impl Layer {
         }
     }
 
+    /// Whether its weights are wiring.
     fn is_unrolled(&self) -> bool {
-        self.figures.engine.choice == Choice::Unrolled
+        self.figures.engine.choice.is_wired()
     }
 }
 

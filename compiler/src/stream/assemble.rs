@@ -24,6 +24,8 @@ pub enum Engine<'a> {
     Unrolled {
         /// Clocks from the segment's input to this layer's output.
         stages: u32,
+        /// The least clocks from one word to the next: more than 1 of a serial layer.
+        interval: u32,
     },
     /// Weights in ROM.
     Folded(&'a Folded),
@@ -51,11 +53,16 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
     let mut x = builder.stream(input.beat_elements, edge.format, input.beats);
     // Where the whole input is one word, a frame that is not whole need not be made so.
     let whole = edge.shape.pixels() == 1 && reads_whole(dataflow, engines);
-    let unrolled = |number: usize| matches!(engines[number], Engine::Unrolled { .. });
+    let interval = |number: usize| match engines[number] {
+        Engine::Unrolled { interval, .. } => Some(interval),
+        Engine::Folded(_) | Engine::Elementwise { .. } => None,
+    };
     // A segment that nothing but the ports is in front of has a register of its own.
-    builder.registers_input =
-        whole && input.beats == 1 && unrolled(0) && readers(dataflow, EdgeId(0)) == 1;
-    if !builder.registers_input {
+    builder.at_ports = whole
+        && input.beats == 1
+        && interval(0).is_some()
+        && readers(dataflow, EdgeId(0)) == 1;
+    if !builder.at_ports {
         x = builder.then(None, "s_register", Register::Input, x);
     }
     if whole {
@@ -68,7 +75,7 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
         x = builder.pack("s", x, lanes, input.elements);
     }
     builder.offer(EdgeId(0), x, "input");
-    for layers in segments(dataflow, &unrolled) {
+    for layers in segments(dataflow, &interval) {
         let last = *layers.end();
         let y = builder.layers(layers, engines[last])?;
         let name = &dataflow.layers[last].name;
@@ -93,17 +100,20 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
     Ok(Graph { nodes: builder.nodes, streams: builder.streams, output: y, beats: [input, output] })
 }
 
-/// All layers in order, those together that are one segment: unrolled kernels, each of which takes
-/// every word of the one before as it comes, alone.
+/// All layers in order, those together that are one segment: kernels that are pipelines, each of
+/// which takes every word of the one before as it comes, alone. `interval` has the least clocks from
+/// word to word of a layer that is one.
 pub fn segments(
     dataflow: &Dataflow,
-    unrolled: &dyn Fn(usize) -> bool,
+    interval: &dyn Fn(usize) -> Option<u32>,
 ) -> Vec<RangeInclusive<usize>> {
     let mut segments: Vec<RangeInclusive<usize>> = vec![];
     for number in 0..dataflow.layers.len() {
         match segments.last_mut() {
             Some(segment)
-                if unrolled(number - 1) && unrolled(number) && follows(dataflow, number) =>
+                if interval(number).is_some()
+                    && interval(number) == interval(number - 1)
+                    && follows(dataflow, number) =>
             {
                 *segment = *segment.start()..=number;
             }
@@ -176,14 +186,14 @@ struct Builder<'a> {
     streams: Vec<Stream>,
     /// The streams of each edge that no layer has taken yet.
     offered: BTreeMap<EdgeId, Vec<StreamId>>,
-    /// Whether the first segment has the register that the input enters.
-    registers_input: bool,
+    /// Whether the input enters the first segment as it comes.
+    at_ports: bool,
 }
 
 impl<'a> Builder<'a> {
     fn new(dataflow: &'a Dataflow) -> Self {
         let offered = BTreeMap::new();
-        Builder { dataflow, nodes: vec![], streams: vec![], offered, registers_input: false }
+        Builder { dataflow, nodes: vec![], streams: vec![], offered, at_ports: false }
     }
 
     /// Whether the last node is a segment.
@@ -315,10 +325,10 @@ impl<'a> Builder<'a> {
         let to = dataflow.yields(number);
         let format = to.format;
         Ok(match (&layer.kind, engine) {
-            (Kind::Spn(kernel), Engine::Unrolled { stages }) => {
+            (Kind::Spn(kernel), Engine::Unrolled { stages, interval }) => {
                 let x = self.take(layer.reads[0]);
                 let last = dataflow.layers[*layers.end()].kernel().unwrap_or(kernel);
-                self.segment(layers, [kernel, last], stages, x)
+                self.segment(layers, [kernel, last], [stages, interval], x)
             }
             (Kind::Spn(kernel), engine) => {
                 let x = self.take(layer.reads[0]);
@@ -438,8 +448,8 @@ impl<'a> Builder<'a> {
     ) -> Result<StreamId> {
         match engine {
             Engine::Folded(folded) => self.folded(number, kernel, folded, x),
-            Engine::Unrolled { stages } => {
-                Ok(self.segment(number..=number, [kernel; 2], stages, x))
+            Engine::Unrolled { stages, interval } => {
+                Ok(self.segment(number..=number, [kernel; 2], [stages, interval], x))
             }
             Engine::Elementwise { .. } => Err(self.lost(number)),
         }
@@ -498,7 +508,7 @@ impl<'a> Builder<'a> {
         &mut self,
         layers: RangeInclusive<usize>,
         [kernel, last]: [&Kernel; 2],
-        stages: u32,
+        [stages, interval]: [u32; 2],
         x: StreamId,
     ) -> StreamId {
         let (number, end) = (*layers.start(), *layers.end());
@@ -524,8 +534,9 @@ impl<'a> Builder<'a> {
             (false, true) => (None, format!("segment_{name}")),
             (false, false) => (None, format!("layer_{name}")),
         };
-        let registered = number == 0 && self.registers_input;
-        let mut segment = Segment { layers, registered, stages, depth: 0 };
+        // A serial layer holds its words itself.
+        let registered = number == 0 && self.at_ports && interval == 1;
+        let mut segment = Segment { layers, registered, stages, depth: 0, interval };
         segment.depth = segment.full_rate();
         self.node(owner, &name, segment, &[x], &[y]);
         let y = self.convert(Some(end), "y", y, last.output.channels);

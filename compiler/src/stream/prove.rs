@@ -295,7 +295,9 @@ impl Due<'_> {
         let kernel = |number: usize| {
             let layer = self.dataflow.layers.get(number)?;
             match (self.engines[number], layer.kernel()) {
-                (Engine::Unrolled { stages }, Some(kernel)) => Some((layer, kernel, stages)),
+                (Engine::Unrolled { stages, interval }, Some(kernel)) => {
+                    Some((layer, kernel, [stages, interval]))
+                }
                 _ => None,
             }
         };
@@ -304,8 +306,9 @@ impl Due<'_> {
             all.filter(|id| Holds::Edge(**id) == yielded(number)).count()
         };
         for number in first..last {
-            let ((before, one, _), (after, next, _)) = (kernel(number)?, kernel(number + 1)?);
-            let joined = matches!((&before.kind, &after.kind), (Kind::Spn(_), Kind::Spn(_)))
+            let ((before, one, [_, every]), (after, next, [_, then])) =
+                (kernel(number)?, kernel(number + 1)?);
+            let joined = every == then && matches!((&before.kind, &after.kind), (Kind::Spn(_), Kind::Spn(_)))
                 && results(number, before, one) == read(number + 1, after)
                 && one.patch.area() == 1
                 && one.output.channels == next.input.channels
@@ -315,7 +318,7 @@ impl Due<'_> {
                 return None;
             }
         }
-        let ((begins, one, _), (ends, other, stages)) = (kernel(first)?, kernel(last)?);
+        let ((begins, one, _), (ends, other, [stages, interval])) = (kernel(first)?, kernel(last)?);
         let (x, whole) = (read(first, begins), Holds::Of(first, Step::Windows));
         let as_it_is = one.windows == Windows::pixels(one.input) && enters == [x];
         // Within a layer's module only that layer.
@@ -325,7 +328,9 @@ impl Due<'_> {
         // The depth is found by its timing.
         let Segment { layers, depth, .. } = segment.clone();
         let at_ports = !matches!(graph.nodes[0].primitive, Primitive::Register(_));
-        let due = Segment { layers, registered: first == 0 && at_ports, stages, depth };
+        // What is serial holds its words itself.
+        let registered = first == 0 && at_ports && interval == 1;
+        let due = Segment { layers, registered, stages, depth, interval };
         let elements = one.windows.size.area() * one.input.channels;
         Some(
             Rule::new(due, &[if as_it_is { x } else { whole }], results(last, ends, other))

@@ -8,7 +8,7 @@
 //! stream 0: 1 words of 3 s4 0
 //! stream 1: 1 words of 3 s4 0
 //! node s_register: 0 -> 1 register input
-//! node layer_fc: 2 -> 3 segment layers 0..0 stages 7 depth 8
+//! node layer_fc: 2 -> 3 segment layers 0..0 registered no stages 7 depth 8 interval 1
 //! leaves 9
 //! ```
 //!
@@ -258,7 +258,7 @@ parts! {
     Reader { lines, groups, repeats }
     Lines { image, words, windows, fill }
     Windows { size, stride, pad, rows, columns }
-    Segment { layers, registered, stages, depth }
+    Segment { layers, registered, stages, depth, interval }
     Array { table, sums, repeats, depth }
     Bank { shift, coefficient_bits, digits, entry_bits, depth }
     Requantise { left, base, amount_bits, constant_bits, sum_bits, depth }

@@ -18,6 +18,8 @@ pub struct Segment {
     pub stages: u32,
     /// Words that are under way or wait in the FIFO, at most.
     pub depth: usize,
+    /// The least clocks from one word to the next: more than 1 where layers are serial.
+    pub interval: u32,
 }
 
 impl Segment {
@@ -26,10 +28,10 @@ impl Segment {
         self.stages as usize + usize::from(self.registered)
     }
 
-    /// The depth with which it takes a word each clock: a word's slot is free again two clocks
-    /// after it was taken.
+    /// The depth with which it takes words as they may come, one each clock if it is not serial: a
+    /// word's slot is free again two clocks after it was taken.
     pub fn full_rate(&self) -> usize {
-        self.clocks() + 2
+        (self.clocks() + 2).div_ceil(self.interval.max(1) as usize)
     }
 }
 
@@ -43,17 +45,27 @@ impl Part for Segment {
     }
 
     fn banner(&self, _: &Ends) -> String {
-        let Segment { layers, depth, .. } = self;
+        let Segment { layers, depth, interval, .. } = self;
         let stages = self.clocks();
         let of = match layers.clone().count() {
             1 => "The SPN of a window".into(),
             n => format!("{n} layers"),
         };
-        format!("{of}: a free-running pipeline of {stages} stages, {depth} words at most")
+        let every = match interval {
+            1 => String::new(),
+            n => format!(", a word every {n} clocks"),
+        };
+        format!("{of}: a free-running pipeline of {stages} stages{every}, {depth} words at most")
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
-        format!(".STAGES({}), .BITS({}), .DEPTH({})", self.clocks(), ends.z().bits(), self.depth)
+        let Segment { depth, interval, .. } = self;
+        let every = match interval {
+            1 => String::new(),
+            n => format!(", .INTERVAL({n})"),
+        };
+        let bits = ends.z().bits();
+        format!(".STAGES({}), .BITS({bits}), .DEPTH({depth}){every}", self.clocks())
     }
 
     fn state(&self, _: &Ends) -> Box<dyn State> {
@@ -67,13 +79,15 @@ impl Part for Segment {
             under_way,
             next: 0,
             waiting: 0,
+            interval: self.interval,
+            rest: 0,
         })
     }
 
     fn size(&self, ends: &Ends) -> Size {
         let fifo = Fifo { depth: self.depth, hidden: false };
         let (mut size, boundaries) = (fifo.size(&ends.behind()), self.clocks() - 1);
-        size.control += counter(self.depth + 1);
+        size.control += counter(self.depth + 1) + counter(self.interval as usize);
         // A valid bit for each boundary is reset, a user bit is not.
         let registers = boundaries + 1 + if self.registered { ends.x().bits() } else { 0 };
         size.and(users(boundaries)).and(Cells { registers: registers as u64, ..Cells::default() })
@@ -92,6 +106,9 @@ struct Credits {
     under_way: Vec<bool>,
     next: usize,
     waiting: usize,
+    /// Clocks from one word to the next, and until the next one may come.
+    interval: u32,
+    rest: u32,
 }
 
 impl State for Credits {
@@ -100,7 +117,7 @@ impl State for Credits {
     }
 
     fn ready(&self, _: &Around) -> [bool; 2] {
-        [self.ready, false]
+        [self.ready && self.rest == 0, false]
     }
 
     fn step(&mut self, around: &Around) -> bool {
@@ -114,8 +131,10 @@ impl State for Credits {
         self.next = (self.next + 1) % self.under_way.len().max(1);
         let returned = std::mem::replace(&mut self.returned, leave);
         self.given = self.given + usize::from(accept) - usize::from(returned);
+        let rests = self.rest > 0;
+        self.rest = if accept { self.interval.saturating_sub(1) } else { self.rest.saturating_sub(1) };
         let was_ready = std::mem::replace(&mut self.ready, self.given < self.depth);
         self.waiting = self.waiting + usize::from(arrives) - usize::from(leave);
-        accept || leave || moves || was_ready != self.ready
+        accept || leave || moves || rests || was_ready != self.ready
     }
 }

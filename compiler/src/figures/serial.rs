@@ -1,0 +1,110 @@
+//! The cells that a layer in digits becomes, counted as Yosys maps it.
+
+use super::cells::{self, Cells};
+use crate::circuit::{self, Circuit};
+use crate::serial::{Form, Node, NodeId, Op, Serial};
+
+/// Bits of a digit up to which an adder is of LUTs alone, and not a carry chain.
+const WITHOUT_CHAIN: u32 = 4;
+
+/// The cells of a serial layer.
+pub(super) fn of_serial(circuit: &Circuit, serial: &Serial) -> Cells {
+    let nodes = serial.iter().map(|(_, node)| of_node(circuit, serial, node));
+    let words = nodes.sum::<Cells>() + delays(serial);
+    let strobes = Cells { registers: serial.latency.into(), ..Cells::default() };
+    words + strobes + positions(serial)
+}
+
+/// What counts the places of digits: for each clock in which such begin, the counter is a copy of
+/// that of the clock before, or counts itself.
+fn positions(serial: &Serial) -> Cells {
+    let counted = serial.nodes.iter().filter(|n| matches!(n.op, Op::Digits { .. } | Op::Constant));
+    let clocks: std::collections::BTreeSet<u32> = counted.map(|node| node.begins).collect();
+    let bits = u64::from((serial.interval - 1).checked_ilog2().unwrap_or(0) + 1);
+    let counters = clocks.iter().filter(|clock| !clocks.contains(&(*clock - 1))).count() as u64;
+    let registers = bits * clocks.len() as u64;
+    Cells { luts6: counters * bits, luts4: counters * bits, registers, ..Cells::default() }
+}
+
+/// LUTs that choose one of so many bits: one for four of them with 6 inputs, and one more for each
+/// four of these; with 4 inputs one for two.
+fn choice(bits: u32, of_one: u32) -> u64 {
+    let (mut luts, mut left) = (0, bits);
+    while left > 1 {
+        left = left.div_ceil(of_one);
+        luts += u64::from(left);
+    }
+    luts
+}
+
+fn of_node(circuit: &Circuit, serial: &Serial, node: &Node) -> Cells {
+    let own = circuit.node(node.of);
+    let registers = u64::from(serial.registers(circuit, node));
+    let bits = node.form.bits();
+    let held = |luts6: u64, luts4: u64| Cells { luts6, luts4, registers, ..Cells::default() };
+    match node.op {
+        // A LUT of 6 inputs yields a sum's bit and the carry, or of two bits the upper one.
+        Op::Add { .. } if bits <= WITHOUT_CHAIN => held(bits.into(), (2 * bits).into()),
+        Op::Add { .. } => held((bits + 1).into(), (bits + 1).into()),
+        Op::Digits { x, .. } => {
+            let places = serial.node(x).form.bits().div_ceil(bits);
+            let each = |of_one: u32| u64::from(bits) * choice(places, of_one);
+            held(each(4), each(2))
+        }
+        Op::Constant => held(bits.into(), bits.into()),
+        Op::Shift { .. } => held(0, 0),
+        // Those that follow one another are counted together.
+        Op::Delay(_) => Cells::default(),
+        Op::Gather { .. } => held(0, 0),
+        Op::Parallel(Some(x)) => match own.op {
+            circuit::Op::Multiply { .. } => {
+                let operand = serial.node(x).form.bits();
+                let latency = serial.multiplier_latency;
+                let block = cells::of_multiplier(&own.op, bits, operand.into(), latency);
+                // The rounding stands behind a block that cannot add.
+                let rounded = matches!(own.op, circuit::Op::Multiply { shift: 1.., .. });
+                Cells { luts4: if rounded { (bits + 1).into() } else { 0 }, ..block }
+            }
+            circuit::Op::Clamp { x, .. } => {
+                let of = |inputs: u32| cells::clamp(circuit, own, x, inputs);
+                held(of(6), of(4))
+            }
+            circuit::Op::Offset { .. } if registers > 0 => held(bits.into(), bits.into()),
+            _ => Cells::default(),
+        },
+        Op::Parallel(None) => Cells::default(),
+    }
+}
+
+/// The delay lines: registers that follow one another, and that nothing else reads between.
+fn delays(serial: &Serial) -> Cells {
+    let mut readers = vec![0; serial.nodes.len()];
+    let outputs = serial.outputs.iter().copied();
+    for x in serial.nodes.iter().flat_map(|node| node.op.operands()).chain(outputs) {
+        readers[x.index()] += 1;
+    }
+    let delayed = |id: NodeId| match serial.node(id).op {
+        Op::Delay(x) => Some(x),
+        _ => None,
+    };
+    let mut delays_on = vec![false; serial.nodes.len()];
+    for (id, _) in serial.iter() {
+        if let Some(x) = delayed(id) {
+            delays_on[x.index()] = true;
+        }
+    }
+    let mut cells = Cells::default();
+    // The length of each line up to a register of it.
+    let mut lengths = vec![0u64; serial.nodes.len()];
+    for (id, node) in serial.iter() {
+        let Some(x) = delayed(id) else { continue };
+        let goes_on = delayed(x).is_some() && readers[x.index()] == 1;
+        lengths[id.index()] = 1 + if goes_on { lengths[x.index()] } else { 0 };
+        let ends = readers[id.index()] != 1 || !delays_on[id.index()];
+        if ends {
+            let (Form::Parallel(bits) | Form::Serial(bits)) = node.form;
+            cells = cells + Cells::delay(bits.into(), lengths[id.index()], 0);
+        }
+    }
+    cells
+}

@@ -1,0 +1,206 @@
+//! Digit-serial layers: the circuit of a layer, computed a digit a clock.
+//!
+//! Where a word comes every [`interval`](Serial::interval) clocks at most, the bits of a sum pass
+//! one adder in as many clocks, least significant digit first. The nodes are those of the circuit,
+//! each in the *form* in which it is there: *parallel*, all bits in one clock, as inputs, products
+//! and outputs are, or *serial*, a digit of `digit` bits a clock, as all sums are. Between them
+//! stand [`Op::Digits`], which holds a word and shows its digits, and [`Op::Gather`], a shift
+//! register.
+//!
+//! Semantics: clocks are counted from the one in which a word enters. A *strobe* runs along with
+//! the word: that of clock k is high in the k-th clock of every word. A parallel node is there in
+//! clock `begins` alone. A serial one shows digit i in clock `begins + i`, for as many digits as the
+//! interval has clocks: its value modulo 2^(interval · digit), so that the sign is extended
+//! wherever an input's is. Clock by clock, a layer is [`Simulator`].
+//!
+//! Invariants, checked by [`verify`]:
+//! - nodes are in topological order; a node stands for a node of the circuit, times a power of two
+//!   behind a shift, and computes it as the circuit does, from nodes that stand for its operands;
+//! - all that a node reads is there in the clock in which it reads it: digits meet those of their
+//!   own place and of their own width;
+//! - a sum's carry is set in the clock before the first digits meet, and so is what a shift moves
+//!   in;
+//! - no more digits are gathered than the interval has clocks, and as many as the bits need;
+//! - a parallel node that becomes digits, is multiplied, clamped or leaves holds its value, and not
+//!   only its low bits;
+//! - outputs leave in one clock, the last one.
+
+mod build;
+mod simulate;
+mod text;
+mod verify;
+
+pub use build::build;
+pub use simulate::{Simulator, simulate};
+pub use verify::verify;
+
+use crate::circuit::{self, Circuit};
+use std::ops::RangeInclusive;
+
+/// Clocks from one word to the next that a layer may be asked for.
+pub const INTERVAL: RangeInclusive<u32> = 1..=64;
+
+/// A node of one [`Serial`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// Position in [`Serial::nodes`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A layer in digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Serial {
+    /// The least clocks from one word to the next.
+    pub interval: u32,
+    /// Clocks from a multiplier's operand to its rounded product.
+    pub multiplier_latency: u32,
+    /// The clock in which the outputs are there.
+    pub latency: u32,
+    /// Topologically ordered.
+    pub nodes: Vec<Node>,
+    /// One for each output of the circuit.
+    pub outputs: Vec<NodeId>,
+}
+
+/// A node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// The node of the circuit for which it stands.
+    pub of: circuit::NodeId,
+    /// It stands for that node times 2^shift.
+    pub shift: u32,
+    /// The clock in which it is there, or its first digit is.
+    pub begins: u32,
+    /// How it is there.
+    pub form: Form,
+    /// How it comes about.
+    pub op: Op,
+}
+
+/// How a value is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// So many low bits in one clock.
+    Parallel(u32),
+    /// So many bits a clock.
+    Serial(u32),
+}
+
+/// How a node comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// The operation of its node in the circuit, on parallel values: an input or a constant, what is
+    /// only wires, a clamp, or a multiplier or an addition of a constant with a register behind it.
+    Parallel(Option<NodeId>),
+    /// The digits of a parallel value, which is held from the strobe of clock `holds` on.
+    Digits {
+        /// The parallel value.
+        x: NodeId,
+        /// The clock whose strobe lets it in.
+        holds: u32,
+    },
+    /// The digits of a constant.
+    Constant,
+    /// `a + b`, or `a - b`, from a register.
+    Add {
+        /// Both terms.
+        terms: [NodeId; 2],
+        /// Whether the second one is subtracted.
+        negate: bool,
+        /// The clock whose strobe sets the carry for the next clock.
+        restarts: u32,
+    },
+    /// `x · 2^shift`, from a register.
+    Shift {
+        /// What is shifted.
+        x: NodeId,
+        /// The first clock whose strobe moves zeros in for the next clock.
+        clears: u32,
+    },
+    /// x a clock later.
+    Delay(NodeId),
+    /// The parallel value of so many digits.
+    Gather {
+        /// The digits.
+        x: NodeId,
+        /// How many of them.
+        digits: u32,
+    },
+}
+
+impl Op {
+    /// The nodes that are read, in order.
+    pub fn operands(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let read = match *self {
+            Op::Constant | Op::Parallel(None) => [None; 2],
+            Op::Add { terms, .. } => terms.map(Some),
+            Op::Parallel(Some(x))
+            | Op::Digits { x, .. }
+            | Op::Shift { x, .. }
+            | Op::Delay(x)
+            | Op::Gather { x, .. } => [Some(x), None],
+        };
+        read.into_iter().flatten()
+    }
+}
+
+impl Form {
+    /// The bits of its signal.
+    pub fn bits(self) -> u32 {
+        let (Form::Parallel(bits) | Form::Serial(bits)) = self;
+        bits
+    }
+}
+
+impl Serial {
+    /// The node with this id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// Every id with its node, in topological order.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
+        self.nodes.iter().enumerate().map(|(i, node)| (NodeId(i as u32), node))
+    }
+
+    /// The widest digits, in bits; 0 where nothing is serial.
+    pub fn digit(&self) -> u32 {
+        let digits = self.nodes.iter().filter_map(|node| match node.form {
+            Form::Serial(digit) => Some(digit),
+            Form::Parallel(_) => None,
+        });
+        digits.max().unwrap_or(0)
+    }
+
+    /// Bits of all registers but those within multipliers.
+    pub fn register_bits(&self, circuit: &Circuit) -> u64 {
+        self.nodes.iter().map(|node| u64::from(self.registers(circuit, node))).sum()
+    }
+
+    /// Bits of the registers of a node, those within a multiplier excepted.
+    pub fn registers(&self, circuit: &Circuit, node: &Node) -> u32 {
+        let bits = node.form.bits();
+        match node.op {
+            Op::Parallel(_) if clocks(&circuit.node(node.of).op, 0) > 0 => bits,
+            Op::Parallel(_) | Op::Constant => 0,
+            Op::Digits { x, .. } => self.node(x).form.bits(),
+            Op::Add { .. } => bits + 1,
+            Op::Shift { .. } => bits + node.shift % bits,
+            Op::Delay(_) => bits,
+            Op::Gather { x, digits } => (digits - 1) * self.node(x).form.bits(),
+        }
+    }
+}
+
+/// Clocks from the operands of a parallel operation to its result.
+fn clocks(op: &circuit::Op, multiplier_latency: u32) -> u32 {
+    match op {
+        _ if op.is_multiplier() => multiplier_latency,
+        circuit::Op::Offset { .. } if !op.is_wires() => 1,
+        _ => 0,
+    }
+}
