@@ -1,8 +1,9 @@
 // strassenc_serial_digits: a word as digits of DIGIT bits, the least significant one first.
 //
-// `hold` takes x, whose digit number `position` is shown from the next clock on. Digits above the
-// word repeat its sign where it is SIGNED, and are 0 else.
-// Latency: 1 clock. clken low freezes it.
+// `hold` takes x. A clock after `position` the digit of that number is shown, from a register, which
+// above the word stays as it is, all sign, where it is SIGNED, and is reset to 0 else: no LUT looks
+// for that.
+// Latency: 2 clocks, where position is 0 in the one between. clken low freezes it.
 `default_nettype none
 
 module strassenc_serial_digits #(
@@ -16,27 +17,54 @@ module strassenc_serial_digits #(
     input  wire                     hold,
     input  wire          [BITS-1:0] x,
     input  wire [POSITION_BITS-1:0] position,
-    output wire         [DIGIT-1:0] digit
+    output reg          [DIGIT-1:0] digit
 );
-    localparam PLACES = 1 << POSITION_BITS;
+    localparam        PLACES = 1 << POSITION_BITS;
+    // The last place of which the word decides a digit: that of its upper bits, or, of a signed one,
+    // the first one that is all sign.
+    localparam [31:0] LAST   = SIGNED != 0 ? (BITS + DIGIT - 2) / DIGIT : (BITS - 1) / DIGIT;
 
     reg [BITS-1:0] word;
     always @(posedge clk) if (clken & hold) word <= x;
 
-    wire above = SIGNED != 0 & word[BITS-1];
-    genvar i, k;
+    // A place up to LAST in the stead of one above, such that few bits of it need be looked at.
+    function integer among;
+        input integer place;
+        integer i;
+        begin
+            among = place;
+            for (i = POSITION_BITS - 1; i >= 0; i = i - 1)
+                if (among > LAST && among >= 1 << i) among = among - (1 << i);
+        end
+    endfunction
+
+    wire [DIGIT-1:0] chosen;
+    genvar           i, k;
     generate
         for (i = 0; i < DIGIT; i = i + 1) begin : bits
             // This bit of the digits at all places.
             wire [PLACES-1:0] column;
             for (k = 0; k < PLACES; k = k + 1) begin : places
-                if (k * DIGIT + i < BITS) begin : of_word
-                    assign column[k] = word[k*DIGIT+i];
+                localparam AT = among(k) * DIGIT + i;
+                if (AT < BITS) begin : of_word
+                    assign column[k] = word[AT];
                 end else begin : of_sign
-                    assign column[k] = above;
+                    assign column[k] = SIGNED != 0 & word[BITS-1];
                 end
             end
-            assign digit[i] = column[position];
+            assign chosen[i] = column[position];
+        end
+        if (LAST >= PLACES - 1) begin : no_place_above
+            always @(posedge clk) if (clken) digit <= chosen;
+        end else if (SIGNED != 0) begin : sign_above
+            always @(posedge clk)
+                if (clken & position <= LAST[POSITION_BITS-1:0]) digit <= chosen;
+        end else begin : zeros_above
+            always @(posedge clk)
+                if (clken) begin
+                    if (position > LAST[POSITION_BITS-1:0]) digit <= {DIGIT{1'b0}};
+                    else digit <= chosen;
+                end
         end
     endgenerate
 endmodule

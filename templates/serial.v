@@ -18,6 +18,7 @@ module {{ module }} (
     wire [{{ strobes }}:0] strobe = {strobes, s_first};
     always @(posedge clk){% if clken %} if (clken){% endif %} strobes <= strobe[{{ strobes - 1 }}:0];
     assign m_first = strobe[{{ latency }}];
+    wire strobes_unused = &{1'b0, strobe};
 {%- if !positions.is_empty() %}
 
     // ==== Places of digits: how many clocks ago clock k of a word was
@@ -56,7 +57,7 @@ module {{ module }} (
     strassenc_serial_digits #(
         .BITS({{ d.bits }}), .SIGNED({{ d.signed }}), .DIGIT({{ d.high + 1 }}), .POSITION_BITS({{ position_bits }})
     ) digits_{{ d.name }} (
-        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .hold(strobe[{{ d.holds }}]), .x({{ d.x }}), .position(position_{{ c.number }}),
+        .clk(clk), .clken({% if clken %}clken{% else %}1'b1{% endif %}), .hold(strobe[{{ d.holds }}]), .x({{ d.x }}), .position(position_{{ c.number - 1 }}),
         .digit({{ d.name }})
     );
 {%- endfor %}

@@ -766,7 +766,9 @@ fn schedule(
             let circuits = circuits(segment);
             let every = interval(*segment.start()).unwrap_or(1);
             if every > 1 {
-                return circuits.iter().map(|circuit| in_digits(circuit, every, options, step))
+                return circuits
+                    .iter()
+                    .map(|circuit| in_digits(circuit, every, options, step))
                     .collect();
             }
             let source = stream::source(dataflow, *segment.start());

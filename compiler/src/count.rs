@@ -101,7 +101,8 @@ pub fn count(
     let one = |(number, layer): (usize, &Layer)| {
         let kernel = layer.kernel()?;
         let matrix = |last: bool| {
-            shared(&kernel.chain, (number, false), last, &share).map(|matrix| MatrixFigures::from(&matrix))
+            shared(&kernel.chain, (number, false), last, &share)
+                .map(|matrix| MatrixFigures::from(&matrix))
         };
         let (wb, wc) = rayon::join(|| matrix(false), || matrix(true));
         let of_units = layer.products_of_a_unit() * dataflow.yields(number).shape.elements();

@@ -651,7 +651,8 @@ impl Estimator<'_> {
         Ok(match choice {
             Choice::Unrolled | Choice::Serial { .. } => {
                 let (windows, count) = (kernel.windows, kernel.windows.count() as u64);
-                let every = if let Choice::Serial { interval } = choice { interval.into() } else { 1 };
+                let every =
+                    if let Choice::Serial { interval } = choice { interval.into() } else { 1 };
                 let lines = Lines { image: input, words: 1, windows, fill: 0 };
                 let steps = if windows == Windows::WHOLE {
                     1

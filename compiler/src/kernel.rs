@@ -147,7 +147,8 @@ impl Kernel {
     /// What stands around the pipeline of a kernel with streams.
     pub fn segment(&self) -> Segment {
         let stages = self.pipeline.stages();
-        let mut segment = Segment { layers: 0..=0, registered: false, stages, depth: 0, interval: 1 };
+        let mut segment =
+            Segment { layers: 0..=0, registered: false, stages, depth: 0, interval: 1 };
         segment.depth = segment.full_rate();
         segment
     }

@@ -18,7 +18,7 @@ module strassenc_serial_digits_check #(
     localparam integer PLACES = 1 << POSITION_BITS;
     localparam integer ALL    = BITS + DIGIT * PLACES;
 
-    reg                      clken, hold;
+    reg                      clken, hold, last;
     reg           [BITS-1:0] x;
     reg  [POSITION_BITS-1:0] position;
     wire         [DIGIT-1:0] digit;
@@ -56,17 +56,20 @@ module strassenc_serial_digits_check #(
             @(negedge clk);
             for (i = 0; i < PLACES; i = i + 1) begin
                 // Neither another word nor one in a clock that does not count is taken.
-                x = $random(seed);
-                hold = $random(seed);
-                clken = !hold;
                 position = i;
-                #1;
+                last = 1'b0;
+                while (!last) begin
+                    x = $random(seed);
+                    hold = $random(seed);
+                    clken = !hold;
+                    last = clken;
+                    @(negedge clk);
+                end
                 if (digit !== whole[i*DIGIT+:DIGIT]) begin
                     failures = failures + 1;
                     if (failures < 10)
                         $display("%0d bits, DIGIT %0d, %0d: %b", BITS, DIGIT, i, digit);
                 end
-                @(negedge clk);
             end
         end
         done = 1'b1;

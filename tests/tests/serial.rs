@@ -148,9 +148,10 @@ fn every_mutation_is_refused() {
             for (_, SerialLayer { circuit, serial, .. }) in layers(&compiled) {
                 serial::verify(circuit, serial).unwrap();
                 for (what, other) in mutations(serial) {
-                    let constants = circuit.outputs.iter().all(|id| {
-                        matches!(circuit.node(*id).op, circuit::Op::Constant(_))
-                    });
+                    let constants = circuit
+                        .outputs
+                        .iter()
+                        .all(|id| matches!(circuit.node(*id).op, circuit::Op::Constant(_)));
                     let same = circuit.outputs.windows(2).all(|pair| pair[0] == pair[1]);
                     if (constants && what == "latency") || (same && what == "an output") {
                         continue;
@@ -226,8 +227,7 @@ fn digits_compute_in_verilator_what_golden_does() {
         let model = random_model(recipe);
         let ([input, output], frames) = any_streams(*streams);
         let target = Target { ii: Some(*ii), ..Target::default() };
-        let options =
-            Options { target, multipliers: *array, input, output, ..Options::default() };
+        let options = Options { target, multipliers: *array, input, output, ..Options::default() };
         let compiled = compile(&model, &options, &|_| {}, &|| false).unwrap();
         let options = emit::Options { frames, clock_enable: *clock_enable, ..Default::default() };
         let emitted = emit(&compiled, &options).unwrap();

@@ -197,6 +197,7 @@ fn a_core_computes_the_same_whatever_its_multipliers_are_made_of() {
     let hardware = |compiled: &Compiled| -> usize {
         let count = |layer: &LayerEngine| match layer {
             LayerEngine::Unrolled(layer) => layer.circuit.count(Op::is_multiplier),
+            LayerEngine::Serial(layer) => layer.circuit.count(Op::is_multiplier),
             LayerEngine::Folded(folded) => {
                 if folded.bank.digits.is_none() {
                     folded.bank.lanes

@@ -427,3 +427,27 @@ fn a_sum_of_three_terms_is_one_lut_a_bit_on_xc7() {
         assert_eq!((luts.sum::<usize>(), cells["CARRY4"]), (14, 4), "{cells:?}");
     }
 }
+
+/// One LUT for each bit of a digit, of which there are up to four, and one more register than bits.
+#[test]
+fn a_sum_of_digits_is_one_lut_a_bit_on_xc7() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hw/strassenc_serial_add.v");
+    let add = std::fs::read_to_string(path).unwrap();
+    let of = |digit: usize| {
+        format!(
+            "strassenc_serial_add #(.DIGIT({digit}), .NEGATE({})) add_{digit} (.clk(clk), \
+             .clken(1'b1), .restart(restart), .a(a[{digit}+:{digit}]), .b(b[{digit}+:{digit}]), \
+             .sum(sum[{digit}+:{digit}]));\n",
+            digit % 2
+        )
+    };
+    let sums: String = [1, 2, 4].map(of).concat();
+    let top = format!(
+        "module top(input clk, restart, input [7:1] a, b, output [7:1] sum);\n{sums}endmodule\n"
+    );
+    let (cells, _) = on_xc7(&format!("`define STRASSENC_XC7\n{add}{top}"), &tools());
+    let count = |kinds: &str| -> usize {
+        cells.iter().filter(|(kind, _)| kind.starts_with(kinds)).map(|(_, n)| n).sum()
+    };
+    assert_eq!((count("LUT"), count("FD")), (1 + 2 + 4, 2 + 3 + 5), "{cells:?}");
+}

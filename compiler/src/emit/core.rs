@@ -537,9 +537,9 @@ impl<'a> Core<'a> {
                 format!("layer_{}_data", signature.name)
             };
             let engine = &self.compiled.layers[number];
-            let bits = engine.circuit().map_or(0, |circuit| {
-                circuit.outputs.len() * circuit.output_format.bits as usize
-            });
+            let bits = engine
+                .circuit()
+                .map_or(0, |circuit| circuit.outputs.len() * circuit.output_format.bits as usize);
             block.wires.push(Wire { name: result.clone(), bits, vector: true });
             // In serial layers a strobe runs along with the word.
             let strobes = match engine {

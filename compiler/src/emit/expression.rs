@@ -98,13 +98,7 @@ pub(super) fn add_constant(x: &str, negate: bool, constant: i64, bits: u32) -> S
 }
 
 /// `(x + constant) · 2^-shift` of a term of this source, `bits` bits and the dropped ones below.
-pub(super) fn shifted(
-    source: Source,
-    x: Term,
-    constant: i64,
-    shift: i32,
-    bits: u32,
-) -> String {
+pub(super) fn shifted(source: Source, x: Term, constant: i64, shift: i32, bits: u32) -> String {
     if let Ok(dropped) = u32::try_from(shift) {
         let all = bits + dropped;
         return add_constant(&source.bits(x.shift, all), x.negate, constant, all);

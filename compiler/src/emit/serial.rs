@@ -30,7 +30,7 @@ struct Layer<'a> {
     outputs: String,
 }
 
-/// The place of the digits that begin in a clock.
+/// The place of the digits that are chosen in a clock.
 struct Position {
     clock: u32,
     next: String,
@@ -185,11 +185,9 @@ impl<'a> Writer<'a> {
         (self.serial.interval - 1).checked_ilog2().unwrap_or(0) + 1
     }
 
-    /// Where a word's digits are, for all clocks in which such begin.
+    /// Where a word's digits are, for all clocks in which such are chosen.
     fn positions(&self) -> Vec<Position> {
-        let counted = |node: &&Node| matches!(node.op, Op::Digits { .. } | Op::Constant);
-        let clocks: BTreeSet<u32> =
-            self.serial.nodes.iter().filter(counted).map(|node| node.begins).collect();
+        let clocks: BTreeSet<u32> = self.serial.nodes.iter().filter_map(place).collect();
         let next = |clock: u32| {
             let before = clock - 1;
             if clocks.contains(&before) {
@@ -305,8 +303,7 @@ impl<'a> Writer<'a> {
                 let digit = self.serial.node(x).form.bits();
                 let (x, below) = (self.name(x), (digits - 1) * digit);
                 let top = node.form.bits() - below;
-                let newest =
-                    if top == digit { x.clone() } else { slice(&x, top - 1, 0) };
+                let newest = if top == digit { x.clone() } else { slice(&x, top - 1, 0) };
                 if below == 0 {
                     if top < digit {
                         unused.push(slice(&x, digit - 1, top));
@@ -397,9 +394,8 @@ impl<'a> Writer<'a> {
                 let range = self.circuit.node(of).interval;
                 let range = (range.lo, range.hi);
                 let value = with(&|source| clamp(source, range, lo, hi, bits).0);
-                let unread = with(&|source| {
-                    clamp(source, range, lo, hi, bits).1.unwrap_or_default()
-                });
+                let unread =
+                    with(&|source| clamp(source, range, lo, hi, bits).1.unwrap_or_default());
                 clock.wires.push(wire(value, 0));
                 unused.extend(Some(unread).filter(|unread| !unread.is_empty()));
             }
@@ -453,6 +449,15 @@ pub(super) fn primitives(serial: &Serial) -> impl Iterator<Item = &'static str> 
         Op::Digits { .. } => Some("strassenc_serial_digits"),
         _ => None,
     })
+}
+
+/// The clock whose place a node reads: digits come a clock later, from a register.
+fn place(node: &Node) -> Option<u32> {
+    match node.op {
+        Op::Digits { .. } => Some(node.begins - 1),
+        Op::Constant => Some(node.begins),
+        _ => None,
+    }
 }
 
 /// The last strobe that a node needs.

@@ -3,6 +3,7 @@
 use super::cells::{self, Cells};
 use crate::circuit::{self, Circuit};
 use crate::serial::{Form, Node, NodeId, Op, Serial};
+use std::collections::BTreeSet;
 
 /// Bits of a digit up to which an adder is of LUTs alone, and not a carry chain.
 const WITHOUT_CHAIN: u32 = 4;
@@ -18,8 +19,13 @@ pub(super) fn of_serial(circuit: &Circuit, serial: &Serial) -> Cells {
 /// What counts the places of digits: for each clock in which such begin, the counter is a copy of
 /// that of the clock before, or counts itself.
 fn positions(serial: &Serial) -> Cells {
-    let counted = serial.nodes.iter().filter(|n| matches!(n.op, Op::Digits { .. } | Op::Constant));
-    let clocks: std::collections::BTreeSet<u32> = counted.map(|node| node.begins).collect();
+    let clocks: BTreeSet<u32> = (serial.nodes.iter())
+        .filter_map(|node| match node.op {
+            Op::Digits { .. } => Some(node.begins - 1),
+            Op::Constant => Some(node.begins),
+            _ => None,
+        })
+        .collect();
     let bits = u64::from((serial.interval - 1).checked_ilog2().unwrap_or(0) + 1);
     let counters = clocks.iter().filter(|clock| !clocks.contains(&(*clock - 1))).count() as u64;
     let registers = bits * clocks.len() as u64;
@@ -47,7 +53,10 @@ fn of_node(circuit: &Circuit, serial: &Serial, node: &Node) -> Cells {
         Op::Add { .. } if bits <= WITHOUT_CHAIN => held(bits.into(), (2 * bits).into()),
         Op::Add { .. } => held((bits + 1).into(), (bits + 1).into()),
         Op::Digits { x, .. } => {
-            let places = serial.node(x).form.bits().div_ceil(bits);
+            // Of a signed word one place more may be all sign; above, the register sees to it.
+            let word = serial.node(x).form.bits();
+            let places =
+                if own.signed { (word + bits - 2) / bits + 1 } else { word.div_ceil(bits) };
             let each = |of_one: u32| u64::from(bits) * choice(places, of_one);
             held(each(4), each(2))
         }

@@ -89,7 +89,7 @@ impl<'a> Times<'a> {
 
     /// The first clock of a node's digits.
     fn birth(&self, id: circuit::NodeId) -> u32 {
-        self.at[id.index()] + u32::from(!is_sum(self.circuit, id))
+        self.at[id.index()] + if is_sum(self.circuit, id) { 0 } else { DIGITS }
     }
 
     /// The clock in which a sum that begins at `at` needs the first digit of a term's node, not
@@ -113,9 +113,9 @@ impl<'a> Times<'a> {
             // Digits of constants are there at any time, but their place is not before clock 1.
             _ if self.is_constant(term.node) => 2,
             0 => self.birth(term.node) + 1,
-            shift => (self.birth(term.node) + 2)
-                .saturating_sub(shift / self.digit[id.index()])
-                .max(2),
+            shift => {
+                (self.birth(term.node) + 2).saturating_sub(shift / self.digit[id.index()]).max(2)
+            }
         };
         terms(op).iter().map(of).max().unwrap_or(2)
     }
@@ -204,6 +204,9 @@ impl<'a> Times<'a> {
         leads
     }
 }
+
+/// Clocks from a word to the first of its digits.
+const DIGITS: u32 = 2;
 
 /// How often all sums are moved, at most.
 const SWEEPS: usize = 8;
@@ -345,7 +348,7 @@ impl Builder<'_> {
             let op = Op::Add { terms, negate: b.negate, restarts: begins - 2 };
             return self.push(key, form, op);
         }
-        let holds = begins - 1;
+        let holds = begins - DIGITS;
         let x = self.parallel(of, holds);
         self.push(key, form, Op::Digits { x, holds })
     }

@@ -96,7 +96,8 @@ pub enum Op {
     /// The operation of its node in the circuit, on parallel values: an input or a constant, what is
     /// only wires, a clamp, or a multiplier or an addition of a constant with a register behind it.
     Parallel(Option<NodeId>),
-    /// The digits of a parallel value, which is held from the strobe of clock `holds` on.
+    /// The digits of a parallel value, from a register; the value is held from the strobe of clock
+    /// `holds` on.
     Digits {
         /// The parallel value.
         x: NodeId,
@@ -187,7 +188,7 @@ impl Serial {
         match node.op {
             Op::Parallel(_) if clocks(&circuit.node(node.of).op, 0) > 0 => bits,
             Op::Parallel(_) | Op::Constant => 0,
-            Op::Digits { x, .. } => self.node(x).form.bits(),
+            Op::Digits { x, .. } => self.node(x).form.bits() + bits,
             Op::Add { .. } => bits + 1,
             Op::Shift { .. } => bits + node.shift % bits,
             Op::Delay(_) => bits,

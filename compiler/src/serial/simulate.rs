@@ -22,7 +22,7 @@ pub struct Simulator<'a> {
 struct Held {
     /// Words, the newest first: one, or as many as a multiplier has under way.
     words: VecDeque<i64>,
-    /// A carry, or the bits that a shift keeps for the next digit.
+    /// A carry, the bits that a shift keeps for the next digit, or the word that is in digits.
     carry: i64,
     /// Clocks since the strobe of the node's first digit.
     position: u32,
@@ -37,8 +37,11 @@ impl<'a> Simulator<'a> {
     /// A layer that holds 0 everywhere; it must be [verified](super::verify).
     pub fn new(circuit: &'a Circuit, serial: &'a Serial) -> Self {
         let held = serial.nodes.iter().map(|node| {
-            let words = clocks(&circuit.node(node.of).op, serial.multiplier_latency).max(1);
-            Held { words: VecDeque::from(vec![0; words as usize]), ..Held::default() }
+            let words = match node.op {
+                Op::Parallel(_) => clocks(&circuit.node(node.of).op, serial.multiplier_latency),
+                _ => 1,
+            };
+            Held { words: VecDeque::from(vec![0; words.max(1) as usize]), ..Held::default() }
         });
         let strobes = VecDeque::from(vec![false; serial.latency as usize + 1]);
         let shown = vec![0; serial.nodes.len()];
@@ -84,7 +87,6 @@ impl<'a> Simulator<'a> {
                 let value = own.op.compute(input, |_| x.map_or(0, |x| self.shown[x.index()]));
                 wrap(value, bits, own.signed)
             }
-            Op::Digits { .. } => low(last >> (held.position * bits).min(63), bits),
             Op::Constant => {
                 let circuit::Op::Constant(value) = own.op else { return 0 };
                 let below = held.position * bits;
@@ -97,7 +99,7 @@ impl<'a> Simulator<'a> {
                 let word = last | self.shown[x.index()] << (digit * (digits - 1));
                 wrap(word, bits, own.signed)
             }
-            Op::Add { .. } | Op::Shift { .. } | Op::Delay(_) => last,
+            Op::Digits { .. } | Op::Add { .. } | Op::Shift { .. } | Op::Delay(_) => last,
         }
     }
 
@@ -110,10 +112,13 @@ impl<'a> Simulator<'a> {
             Op::Parallel(Some(x)) => wrap(own.op.compute(&[], |_| shown(x)), bits, own.signed),
             Op::Parallel(None) | Op::Constant => return,
             Op::Digits { x, holds } => {
-                if !self.strobe(holds) {
-                    return;
+                // The place of the next digit, and the word, which is signed or not as it is shown.
+                let place = if self.strobe(holds + 1) { 0 } else { held.position + 1 };
+                let digit = low(held.carry >> (place * bits).min(63), bits);
+                if self.strobe(holds) {
+                    held.carry = shown(x);
                 }
-                shown(x)
+                digit
             }
             Op::Add { terms: [a, b], negate, restarts } => {
                 let b = if negate { low(!shown(b), bits) } else { shown(b) };
@@ -125,7 +130,8 @@ impl<'a> Simulator<'a> {
                 let (whole, rest) = (node.shift / bits, node.shift % bits);
                 // Digits that are still those of the word before, and the bits kept from one.
                 let cleared = (0..whole).any(|k| self.strobe(clears + k));
-                let kept = if (0..=whole).any(|k| self.strobe(clears + k)) { 0 } else { held.carry };
+                let below = (0..=whole).any(|k| self.strobe(clears + k));
+                let kept = if below { 0 } else { held.carry };
                 held.carry = shown(x) >> (bits - rest);
                 let moved = if cleared { 0 } else { low(shown(x) << rest, bits) };
                 moved | kept

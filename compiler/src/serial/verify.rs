@@ -105,10 +105,11 @@ impl Checked<'_> {
         match (op, form) {
             (Op::Parallel(x), Form::Parallel(bits)) => self.computed(x, bits),
             (Op::Digits { x, holds }, Form::Serial(_)) => {
-                let (x, bits) = self.parallel(x, begins.checked_sub(1))?;
+                // One register holds the word, one the digit.
+                let (x, bits) = self.parallel(x, begins.checked_sub(2))?;
                 same(x)?;
                 ensure(shift == 0, || "is shifted".into())?;
-                ensure(holds + 1 == begins, || format!("holds the word of clock {holds}"))?;
+                ensure(holds + 2 == begins, || format!("holds the word of clock {holds}"))?;
                 ensure(bits >= self.whole(x), || format!("{bits} bits lack the sign"))
             }
             (Op::Constant, Form::Serial(_)) => {

@@ -58,10 +58,8 @@ pub fn assemble(dataflow: &Dataflow, engines: &[Engine], beats: [Beat; 2]) -> Re
         Engine::Folded(_) | Engine::Elementwise { .. } => None,
     };
     // A segment that nothing but the ports is in front of has a register of its own.
-    builder.at_ports = whole
-        && input.beats == 1
-        && interval(0).is_some()
-        && readers(dataflow, EdgeId(0)) == 1;
+    builder.at_ports =
+        whole && input.beats == 1 && interval(0).is_some() && readers(dataflow, EdgeId(0)) == 1;
     if !builder.at_ports {
         x = builder.then(None, "s_register", Register::Input, x);
     }

@@ -308,7 +308,8 @@ impl Due<'_> {
         for number in first..last {
             let ((before, one, [_, every]), (after, next, [_, then])) =
                 (kernel(number)?, kernel(number + 1)?);
-            let joined = every == then && matches!((&before.kind, &after.kind), (Kind::Spn(_), Kind::Spn(_)))
+            let joined = every == then
+                && matches!((&before.kind, &after.kind), (Kind::Spn(_), Kind::Spn(_)))
                 && results(number, before, one) == read(number + 1, after)
                 && one.patch.area() == 1
                 && one.output.channels == next.input.channels

@@ -29,9 +29,14 @@ impl Segment {
     }
 
     /// The depth with which it takes words as they may come, one each clock if it is not serial: a
-    /// word's slot is free again two clocks after it was taken.
+    /// word's slot is free again two clocks after it was taken. Where words come more slowly, one
+    /// may wait meanwhile for the beats of the one before to leave.
     pub fn full_rate(&self) -> usize {
-        (self.clocks() + 2).div_ceil(self.interval.max(1) as usize)
+        let round = self.clocks() + 2;
+        match self.interval as usize {
+            0 | 1 => round,
+            interval => round.div_ceil(interval) + 1,
+        }
     }
 }
 
@@ -132,7 +137,8 @@ impl State for Credits {
         let returned = std::mem::replace(&mut self.returned, leave);
         self.given = self.given + usize::from(accept) - usize::from(returned);
         let rests = self.rest > 0;
-        self.rest = if accept { self.interval.saturating_sub(1) } else { self.rest.saturating_sub(1) };
+        self.rest =
+            if accept { self.interval.saturating_sub(1) } else { self.rest.saturating_sub(1) };
         let was_ready = std::mem::replace(&mut self.ready, self.given < self.depth);
         self.waiting = self.waiting + usize::from(arrives) - usize::from(leave);
         accept || leave || moves || rests || was_ready != self.ready
