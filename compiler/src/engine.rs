@@ -172,6 +172,11 @@ impl Target {
             let cause = format_args!("{ii} is not within {least} to {most}");
             return Err(Error::input("--ii", cause).help("give a number in that range"));
         }
+        if self.ii.is_some() && self.engine == Allowed::Folded {
+            let cause =
+                "stands beside --engine folded, whose layers take a clock a word of their ROMs";
+            return Err(Error::input("--ii", cause).help("leave out one of them"));
+        }
         if self.ii.is_some() && (self.fps.is_some() || self.budgeted()) {
             let cause = "stands beside a rate or a budget";
             return Err(Error::input("--ii", cause)

@@ -16,7 +16,7 @@ use strassenc::multipliers::Multipliers;
 use strassenc::serial::{self, Form, Node, NodeId, Op, Serial, Simulator};
 use strassenc::simulate::{self, Sources};
 use strassenc_runtime::{Model, golden};
-use strassenc_tests::{any_streams, inputs, property, random_model, recipes, tools};
+use strassenc_tests::{any_streams, image_model, inputs, property, random_model, recipes, tools};
 
 fn compiled(model: &Model, ii: u32, multipliers: Multipliers) -> Compiled {
     let target = Target { ii: Some(ii), ..Target::default() };
@@ -215,6 +215,7 @@ fn is_sound(circuit: &circuit::Circuit, serial: &Serial) -> bool {
 
 /// Networks that are built and simulated.
 const MODELS: usize = 5;
+const IMAGES: u64 = 2;
 
 #[test]
 fn digits_compute_in_verilator_what_golden_does() {
@@ -223,27 +224,32 @@ fn digits_compute_in_verilator_what_golden_does() {
     let cases: Vec<_> = (0..MODELS).map(|_| any.new_tree(&mut runner).unwrap().current()).collect();
     let tools = tools();
     tools.verilator_or_install().unwrap();
-    cases.par_iter().for_each(|(recipe, ii, streams, clock_enable, array)| {
-        let model = random_model(recipe);
+    let vectors = cases.into_iter().map(|(recipe, ii, streams, clken, array)| {
+        (random_model(&recipe), recipe.seed, ii, streams, clken, array)
+    });
+    let images = (0..IMAGES).map(|i| (image_model(i), i, 2 + i as u32, i, false, Multipliers::Dsp));
+    let cases: Vec<_> = vectors.chain(images).collect();
+    cases.par_iter().for_each(|(model, seed, ii, streams, clock_enable, array)| {
+        let seed = *seed;
         let ([input, output], frames) = any_streams(*streams);
         let target = Target { ii: Some(*ii), ..Target::default() };
         let options = Options { target, multipliers: *array, input, output, ..Options::default() };
-        let compiled = compile(&model, &options, &|_| {}, &|| false).unwrap();
+        let compiled = compile(model, &options, &|_| {}, &|| false).unwrap();
         let options = emit::Options { frames, clock_enable: *clock_enable, ..Default::default() };
         let emitted = emit(&compiled, &options).unwrap();
         let sources = Sources::from(&emitted);
+        simulate::lint(&sources, &tools).unwrap();
         let simulator =
             simulate::Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
-        let vectors = inputs(&model, 30, recipe.seed);
-        let due: Vec<_> = vectors.iter().map(|v| golden::infer(&model, v).unwrap()).collect();
+        let vectors = inputs(model, 30, seed);
+        let due: Vec<_> = vectors.iter().map(|v| golden::infer(model, v).unwrap()).collect();
         for (gaps, backpressure, pauses, resets) in
             [(false, false, false, false), (true, true, *clock_enable, true)]
         {
-            let seed = recipe.seed;
             let options =
                 simulate::Options { seed, gaps, backpressure, pauses, resets, threads: 1 };
             let run = simulator.run(&vectors, &options).unwrap();
-            assert_eq!(run.outputs, due, "{recipe:?}, {ii}, {options:?}");
+            assert_eq!(run.outputs, due, "{}, {ii}, {options:?}", model.name);
             run.check_promises(&emitted.signature).unwrap();
         }
         if layers(&compiled).next().is_some() {

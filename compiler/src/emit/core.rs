@@ -544,7 +544,10 @@ impl<'a> Core<'a> {
             // In serial layers a strobe runs along with the word.
             let strobes = match engine {
                 LayerEngine::Serial(_) => {
-                    let leaves = format!("{}_first", signature.name);
+                    // Nothing takes that of the last one.
+                    let last = number == *segment.layers.end();
+                    let unused = if last { "_unused" } else { "" };
+                    let leaves = format!("layer_{}_first{unused}", signature.name);
                     block.wires.push(Wire::bit(leaves.clone()));
                     let enters = std::mem::replace(&mut first, leaves.clone());
                     format!(".s_first({enters}), .m_first({leaves}), ")
