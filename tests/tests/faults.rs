@@ -458,8 +458,8 @@ fn a_segment_that_admits_nothing_is_located() {
     let control = |(file, _): &&mut (String, _)| file == "strassenc_segment.v";
     let (_, text) = sources.files.iter_mut().find(control).unwrap();
     let old = String::from_utf8(text.clone()).unwrap();
-    assert_eq!(old.matches("s_ready <= taken |").count(), 1);
-    *text = old.replace("s_ready <= taken |", "s_ready <= 1'b0 &").into_bytes();
+    assert_eq!(old.matches("ready <= taken |").count(), 1);
+    *text = old.replace("ready <= taken |", "ready <= 1'b0 &").into_bytes();
     let vectors = inputs(&model, 40, 5);
     let expected = golden::infer(&model, &vectors[0]).unwrap();
     let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
