@@ -38,11 +38,6 @@ module strassenc_multiplier_bank #(
     localparam        ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1;
     localparam [31:0] LAST_ADDRESS = DEPTH - 1;
     localparam [31:0] ONE          = 1;
-    // A sign bit in front of an unsigned operand.
-    localparam        X_BITS       = U_SIGNED != 0 ? U_BITS : U_BITS + 1;
-    localparam        FULL_BITS    = X_BITS + COEFFICIENT_BITS;
-    // Wide enough for the full product, and for m above the bits that are rounded away.
-    localparam        WORK_BITS    = FULL_BITS > M_BITS + SHIFT ? FULL_BITS : M_BITS + SHIFT;
 
     reg  [ADDRESS_BITS-1:0] address;
     reg  [2:0]              valid;
@@ -64,7 +59,7 @@ module strassenc_multiplier_bank #(
         end else if (step) begin
             if (s_valid) begin
                 if (address == LAST_ADDRESS[ADDRESS_BITS-1:0]) address <= {ADDRESS_BITS{1'b0}};
-                else                                           address <= address + ONE[ADDRESS_BITS-1:0];
+                else address <= address + ONE[ADDRESS_BITS-1:0];
             end
             valid <= {valid[1:0], s_valid};
         end
@@ -74,35 +69,20 @@ module strassenc_multiplier_bank #(
     genvar i;
     generate
         for (i = 0; i < LANES; i = i + 1) begin : lane
-            wire signed [COEFFICIENT_BITS-1:0] coefficient = rom_data[i*COEFFICIENT_BITS +: COEFFICIENT_BITS];
-            wire signed [X_BITS-1:0]           operand;
-            if (U_SIGNED != 0) begin : signed_operand
-                assign operand = s_data[i*U_BITS +: U_BITS];
-            end else begin : unsigned_operand
-                assign operand = {1'b0, s_data[i*U_BITS +: U_BITS]};
-            end
-
-            reg signed [X_BITS-1:0]    factor;
-            reg signed [FULL_BITS-1:0] full;
-            reg        [WORK_BITS-1:0] sum;
-
-            wire [WORK_BITS-1:0] wide = {{(WORK_BITS-FULL_BITS+1){full[FULL_BITS-1]}}, full[FULL_BITS-2:0]};
-            wire [WORK_BITS-1:0] rounded;
-            if (SHIFT > 0) begin : round
-                localparam [WORK_BITS-1:0] UNIT = 1;
-                assign rounded = wide + (UNIT << (SHIFT - 1));
-            end else begin : exact
-                assign rounded = wide;
-            end
-            always @(posedge clk)
-                if (step) begin
-                    factor <= operand;
-                    full   <= factor * coefficient;
-                    sum    <= rounded;
-                end
-            assign m_data[i*M_BITS +: M_BITS] = sum[SHIFT +: M_BITS];
-            // The bits below m and those above it, which repeat its sign.
-            wire unused = &{1'b0, sum};
+            strassenc_scaled_product #(
+                .OPERAND_BITS    (U_BITS),
+                .OPERAND_SIGNED  (U_SIGNED),
+                .COEFFICIENT_BITS(COEFFICIENT_BITS),
+                .SHIFT           (SHIFT),
+                .PRODUCT_BITS    (M_BITS),
+                .LATENCY         (3)
+            ) scaled (
+                .clk        (clk),
+                .clken      (step),
+                .x          (s_data[i*U_BITS +: U_BITS]),
+                .coefficient(rom_data[i*COEFFICIENT_BITS +: COEFFICIENT_BITS]),
+                .product    (m_data[i*M_BITS +: M_BITS])
+            );
         end
     endgenerate
 endmodule

@@ -1,7 +1,7 @@
-// strassenc_scaled_product: product = round(coefficient * x / 2^SHIFT), half up, with a coefficient
-// that stays as it is while x passes.
+// strassenc_scaled_product: product = round(coefficient * x / 2^SHIFT), half up.
 //
-// LATENCY registers, 1 to 4; clken low freezes them.
+// LATENCY registers, 1 to 4; clken low freezes them. The coefficient has none: it is the one that
+// stands as x, behind the registers in front of it, is multiplied.
 //   1: sum                  3: x, full product, sum
 //   2: full product, sum    4: x twice, full product, sum
 // The sum is the full product and half a unit of the product, which is a slice of it, so that a DSP

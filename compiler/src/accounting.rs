@@ -324,7 +324,7 @@ impl Accounting {
             }
         };
         let headlines = [
-            "{total.multiplications} multiplications an inference: {reduction:%2} fewer than the \
+            "{total.multiplications} multiplications an inference: {reduction:<2} than the \
              dense network's {total.dense_multiplications}",
             "{total.additions} additions",
             "{total.bits} bits of weights and other numbers",

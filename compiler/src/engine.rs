@@ -20,7 +20,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use strassenc_runtime::error::number;
-use strassenc_runtime::{Error, Extent, Result, files};
+use strassenc_runtime::{Error, Extent, Result, files, wording};
 
 /// What a core is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -935,7 +935,7 @@ impl Engines {
     /// Where the text is not such a file; `place` names it.
     pub fn parse(text: &str, place: impl fmt::Display) -> Result<Self> {
         toml::from_str(text).map_err(|e| {
-            Error::input(place, e.to_string().trim_end())
+            wording::of_toml(place, text, &e)
                 .help("`strassenc verilog` writes one beside the Verilog; edit that")
         })
     }

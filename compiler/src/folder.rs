@@ -98,7 +98,7 @@ pub(crate) fn check_replaceable(
     }
     let entries = std::fs::read_dir(folder)
         .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-        .map_err(|e| Error::io(folder, format_args!("cannot be read: {e}")))?;
+        .map_err(|e| files::unreadable(folder, &e))?;
     let mut names: Vec<String> =
         entries.iter().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
     names.sort();

@@ -6,13 +6,15 @@
 
 use crate::adder_graph::{self, AdderGraph, Matrix, Node};
 use crate::circuit::{self, Circuit, Op};
-use crate::device::Device;
+use crate::device::{DEVICES, Device};
 use crate::emit::signature::{Port, Vector};
-use crate::emit::{self, TOOL};
+use crate::emit::{self, Signature, TOOL};
+use crate::engine::CLOCK;
 use crate::figures;
 use crate::folder::{self, Edits};
 use crate::interval::Interval;
 use crate::ir::{self, Chain, OpKind, Role, Value};
+use crate::project::{self, Project};
 use crate::schedule::{self, ADDERS_PER_STAGE, Limit, Pipeline, Stage};
 use crate::stream::primitive::Segment;
 use crate::synth::Design;
@@ -20,7 +22,7 @@ use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use strassenc_runtime::{Error, Format, Result, files};
+use strassenc_runtime::{Error, Format, Result, files, wording};
 
 /// The schema of `report.json` that this version writes.
 pub const SCHEMA: u32 = 1;
@@ -51,8 +53,10 @@ pub struct Options {
     pub style: Style,
     /// Whether its clock has an enable; of a combinational one it has none.
     pub clock_enable: bool,
-    /// The device that LUTs are estimated for.
-    pub device: Device,
+    /// The device that it is for, where one is asked for; LUTs are estimated for it or the first.
+    pub device: Option<Device>,
+    /// The kinds of project files; where none are named, all that fit the device.
+    pub projects: Option<Vec<Project>>,
     /// Seed of the testbench's random vectors.
     pub seed: u64,
     /// The clock in MHz that `style` is for, where it is for one.
@@ -309,6 +313,19 @@ impl<'a> From<&'a Record> for Design<'a> {
     }
 }
 
+impl Options {
+    /// What is asked of project files.
+    pub fn project(&self) -> project::Asked<'_> {
+        project::Asked {
+            projects: self.projects.as_deref(),
+            kernel: true,
+            device: self.device,
+            mhz: self.clock_mhz.unwrap_or(CLOCK),
+            must_reach: self.clock_mhz.is_some(),
+        }
+    }
+}
+
 /// Whether `folder` is meant to be a kernel's: it holds a record, sound or not.
 pub fn is_kernel(folder: &Path) -> bool {
     folder.join(RECORD).exists()
@@ -325,8 +342,9 @@ pub fn open(folder: &Path) -> Result<Record> {
             .help("write the kernel into another folder with `strassenc matrix W.npy -o KERNEL`")
     };
     let text = files::read_text(&path)?;
-    let record: Record = serde_json::from_str(&text)
-        .map_err(|e| again(&path, &format!("is not the record of a kernel: {e}")))?;
+    let record: Record = serde_json::from_str(&text).map_err(|e| {
+        again(&path, &format!("is not the record of a kernel: {}", wording::of_json(&e)))
+    })?;
     if record.schema != SCHEMA || !folder::is_sealed(&text, &record.sha256) {
         return Err(again(&path, "is not as this version writes it: damaged or changed"));
     }
@@ -344,19 +362,22 @@ pub fn open(folder: &Path) -> Result<Record> {
 /// # Errors
 /// Where a template or a name fails: a bug of ours.
 pub fn contents(kernel: &Kernel, options: &Options) -> Result<(Record, Vec<emit::File>)> {
-    let emit::EmittedKernel { top, testbench, ports, vectors, verilog, mut files } =
-        emit::emit_kernel(kernel, options)?;
+    let emit::EmittedKernel { signature, vectors, mut files } = emit::emit_kernel(kernel, options)?;
+    files.extend(project::files(&signature, options.project())?);
+    let Signature { top, testbench, ports, files: verilog, .. } = signature;
     let Kernel { circuit, graph, .. } = kernel;
     let format = circuit.input_format;
     let x = vec![Interval::new(format.min(), format.max()); graph.inputs];
     let negated = |op: &Op| matches!(op, Op::Offset { .. }) && !op.is_wires();
-    let taken = figures::of_kernel(kernel, options.device.family);
+    let device = options.device.unwrap_or(DEVICES[0]);
+    let taken = figures::of_kernel(kernel, device.family);
+    let projects = options.projects.as_ref().map(|kinds| project::told(kinds));
     let record = Record {
         schema: SCHEMA,
         tool: TOOL.into(),
         matrix: kernel.name.clone(),
         matrix_sha256: options.sha256.clone(),
-        options: options.command.clone(),
+        options: options.command.clone() + &projects.unwrap_or_default(),
         top,
         ports,
         input: Vector { elements: circuit.inputs.len(), format },
@@ -368,7 +389,7 @@ pub fn contents(kernel: &Kernel, options: &Options) -> Result<(Record, Vec<emit:
         negations: circuit.count(negated),
         depth: figures::depth(circuit),
         lut_bits: graph.lut_bits(&x),
-        device: options.device,
+        device,
         luts: taken.luts,
         flip_flops: taken.flip_flops,
         testbench,

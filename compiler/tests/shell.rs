@@ -7,28 +7,6 @@ use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 19] = [
-    "demo",
-    "import",
-    "train",
-    "curves",
-    "sweep",
-    "random",
-    "eval",
-    "export",
-    "generate",
-    "verilog",
-    "reload",
-    "simulate",
-    "report",
-    "check",
-    "matrix",
-    "discover",
-    "doctor",
-    "completions",
-    "man",
-];
-
 /// The program in a folder, whose `home` it takes for its own, without what the user's environment
 /// says of tools and colours.
 fn command(folder: &Path, arguments: &str) -> Command {
@@ -41,6 +19,18 @@ fn command(folder: &Path, arguments: &str) -> Command {
     command
 }
 
+/// The names of all commands, as the program lists them.
+fn commands(folder: &Path) -> Vec<String> {
+    let [help, _] = told(&mut command(folder, "--help"), 0);
+    let (_, listed) = help.split_once("Commands:\n").unwrap();
+    let names = listed.lines().take_while(|line| line.starts_with("  "));
+    let names = names.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names: Vec<String> =
+        names.filter(|name| !["", "help"].contains(name)).map(String::from).collect();
+    assert!(names.iter().any(|name| name == "verilog"), "{help}");
+    names
+}
+
 /// Standard output and standard error of what ends with `status`.
 fn told(command: &mut Command, status: i32) -> [String; 2] {
     let Output { status: ended, stdout, stderr } = command.output().unwrap();
@@ -49,7 +39,7 @@ fn told(command: &mut Command, status: i32) -> [String; 2] {
     told
 }
 
-/// A folder with a matrix and a small description.
+/// A folder with a small description.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let net = "name = \"little\"\ninput = { shape = [8, 8], bits = 5, frac = 4 }\nlayers = \
@@ -66,7 +56,7 @@ fn bash_completes_commands_options_and_values() {
     // What bash offers for the last of the words.
     let offered = |words: &str| {
         let ask = "source ./strassenc.bash; COMP_WORDS=($0); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); \
-                   _strassenc strassenc \"${COMP_WORDS[COMP_CWORD]}\" \
+                   _strassenc_lists strassenc \"${COMP_WORDS[COMP_CWORD]}\" \
                    \"${COMP_WORDS[COMP_CWORD - 1]}\"; echo \"${COMPREPLY[@]}\"";
         let mut bash = Command::new("bash");
         let [offered, _] = told(bash.current_dir(folder.path()).args(["-c", ask, words]), 0);
@@ -76,6 +66,8 @@ fn bash_completes_commands_options_and_values() {
     assert_eq!(offered("strassenc verilog --target"), "--target-fps");
     assert_eq!(offered("strassenc simulate --qui"), "--quiet");
     assert_eq!(offered("strassenc verilog --multipliers shift"), "shift-add");
+    assert_eq!(offered("strassenc verilog --project vivado,li"), "vivado,litex");
+    assert_eq!(offered("strassenc verilog --project vivado,"), "");
 }
 
 #[test]
@@ -83,8 +75,8 @@ fn every_shell_is_told_of_every_command() {
     let folder = folder();
     for shell in ["bash", "zsh", "fish"] {
         let [script, _] = told(&mut command(folder.path(), &format!("completions {shell}")), 0);
-        for name in COMMANDS {
-            assert!(script.contains(name), "{shell}: {name}");
+        for name in commands(folder.path()) {
+            assert!(script.contains(&name), "{shell}: {name}");
         }
         // Its own parser takes it, where the shell is there.
         let path = folder.path().join(shell);
@@ -97,11 +89,27 @@ fn every_shell_is_told_of_every_command() {
 }
 
 #[test]
+fn the_guide_lists_every_command_and_no_other() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = page.join("../docs/guide/src/reference/commands.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (table, _) = page.split_once("\n## ").unwrap();
+    // `report` has two uses in its row.
+    let named = |row: &str| row.strip_prefix("| `")?.split([' ', '`']).next().map(String::from);
+    let mut listed: Vec<String> = table.lines().filter_map(named).collect();
+    let mut all = commands(folder().path());
+    listed.sort();
+    all.sort();
+    assert_eq!(listed, all);
+}
+
+#[test]
 fn every_command_has_a_manual_page_with_its_options_and_examples() {
     let folder = folder();
     let write = "man -o pages";
     told(&mut command(folder.path(), write), 0);
-    let mut names: Vec<String> = COMMANDS.iter().map(|name| format!("strassenc-{name}")).collect();
+    let mut names: Vec<String> =
+        commands(folder.path()).iter().map(|name| format!("strassenc-{name}")).collect();
     names.push("strassenc".into());
     for name in &names {
         let path = folder.path().join("pages").join(format!("{name}.1"));
@@ -158,6 +166,49 @@ fn quiet_tells_nothing_but_errors_and_verbose_what_is_done() {
         let [_, error] = told(&mut command(folder.path(), arguments), 2);
         assert!(error.contains("--quiet: cannot be used with --verbose"), "{error}");
     }
+}
+
+/// Each with its place, its cause and a way out; and nothing is written.
+#[test]
+fn what_cannot_be_done_is_told_with_a_way_out() {
+    let folder = folder();
+    fs::write(folder.path().join("bad.toml"), "name = \"little\nlayers = [\n").unwrap();
+    let cases = [
+        (
+            "report nothing --graph core.svg",
+            3,
+            "error[io]: nothing: there is neither a build nor a network description of this name\n  \
+             help: name a folder of",
+        ),
+        ("report resnet21 --svg net.svg", 3, "help: did you mean `resnet20`?"),
+        (
+            "report net.toml --html same --svg ./same",
+            2,
+            "error[input]: ./same: is given for --html and for --svg\n  help: name a file for each",
+        ),
+        ("report net.toml --svg -", 2, "for a file of this name write ./-, for standard output"),
+        ("matrix W.npy -o -", 2, "for a file of this name write ./-, for standard output"),
+        (
+            "report net.toml --svg /dev/full",
+            3,
+            "error[io]: /dev/full: cannot be written: No space left on device\n  help: make room",
+        ),
+        (
+            "report net.toml --svg net.toml/net.svg",
+            3,
+            "net.toml/net.svg: cannot be written: Not a directory\n  help: name another place",
+        ),
+        ("matrix .", 3, "error[io]: .: is a folder, where a file is expected\n  help: name a file"),
+        ("report bad.toml", 2, "error[input]: bad.toml:1: "),
+        ("report bad.toml", 2, "\n  help: https://toml.io says how the line is to be written"),
+        ("matrix W.npy --project vivado", 2, "help: name a folder for it with -o"),
+    ];
+    let before = fs::read_dir(folder.path()).unwrap().count();
+    for (arguments, status, due) in cases {
+        let [_, error] = told(&mut command(folder.path(), arguments), status);
+        assert!(error.contains(due) && !error.contains("os error"), "{arguments}: {error}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! to is written.
 
 use crate::error::{Error, Result};
+use crate::wording::of_system;
 use sha2::{Digest, Sha256};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions, TryLockError};
@@ -36,11 +37,12 @@ pub fn read_if(
     path: &Path,
     begins: impl FnOnce(&[u8]) -> std::result::Result<(), String>,
 ) -> Result<Vec<u8>> {
-    let fail = |e: std::io::Error| Error::io(path, format_args!("cannot be read: {e}"));
+    let fail = |e: io::Error| unreadable(path, &e);
     // Before it is opened, since a pipe that nobody writes to would not let go.
     let metadata = std::fs::metadata(path).map_err(fail)?;
     if metadata.is_dir() {
-        return Err(Error::io(path, "is a folder, where a file is expected"));
+        return Err(Error::io(path, "is a folder, where a file is expected")
+            .help("name a file, such as one in it"));
     }
     if !metadata.is_file() {
         return Err(Error::io(path, "is a pipe or a device, and no file")
@@ -50,7 +52,8 @@ pub fn read_if(
         return Err(Error::io(
             path,
             format_args!("is {} bytes long: at most {MOST} are read", metadata.len()),
-        ));
+        )
+        .help("give a part of it"));
     }
     let file = std::fs::File::open(path).map_err(fail)?;
     let mut bytes = Vec::new();
@@ -74,8 +77,10 @@ pub fn begins_text(bytes: &[u8]) -> std::result::Result<(), String> {
 /// # Errors
 /// Where the file cannot be read or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read_if(path, begins_text)?)
-        .map_err(|e| Error::input(path.display(), format_args!("is not UTF-8 text: {e}")))
+    String::from_utf8(read_if(path, begins_text)?).map_err(|e| {
+        Error::input(path.display(), format_args!("is not UTF-8 text: {e}"))
+            .help("write it in UTF-8, or name another file")
+    })
 }
 
 /// SHA-256 in 64 lower-case hexadecimal digits.
@@ -89,7 +94,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// # Errors
 /// Where a folder cannot be made or written, or the disk is full; the old file is untouched then.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let fail = |e: io::Error| cannot_write(path, e);
+    let fail = |e: io::Error| unwritable(path, &e);
     if is_device(path) {
         return File::options()
             .write(true)
@@ -125,7 +130,14 @@ pub fn place(new: &Path, path: &Path) -> Result<()> {
             .map(|_| ()),
         false => resolve(path).and_then(|path| fs::rename(new, path)),
     };
-    placed.map_err(|e| cannot_write(path, e))
+    placed.map_err(|e| unwritable(path, &e))
+}
+
+/// The whole path of a file that is there or is to be written, by which two names of one are equal.
+pub fn whole(path: &Path) -> PathBuf {
+    let path = resolve(path).unwrap_or_else(|_| path.into());
+    let folder = parent(&path).canonicalize().unwrap_or_else(|_| parent(&path).into());
+    path.file_name().map_or_else(|| folder.clone(), |name| folder.join(name))
 }
 
 /// Whether there is something at `path` that is written to and not replaced: a device, a pipe, a
@@ -156,8 +168,7 @@ pub fn check_ours(folder: &Path, ours: &[&str]) -> Result<()> {
     if !folder.exists() {
         return Ok(());
     }
-    let entries =
-        folder.read_dir().map_err(|e| Error::io(folder, format_args!("cannot be read: {e}")))?;
+    let entries = folder.read_dir().map_err(|e| unreadable(folder, &e))?;
     let mut names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
     names.retain(|name| !is_temporary(name) && !ours.iter().any(|ours| name == ours));
     names.sort();
@@ -228,7 +239,7 @@ impl WorkFolder {
         tidy(parent);
         let make = || tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent);
         let made = locked(make, |folder| folder.path().into());
-        let (folder, _lock) = made.map_err(|e| cannot_write(parent, e))?;
+        let (folder, _lock) = made.map_err(|e| unwritable(parent, &e))?;
         Ok(WorkFolder { folder, _lock })
     }
 
@@ -249,7 +260,7 @@ impl WorkFolder {
         if is_device(path) {
             return Self::new();
         }
-        Self::new_in(parent(&resolve(path).map_err(|e| cannot_write(path, e))?))
+        Self::new_in(parent(&resolve(path).map_err(|e| unwritable(path, &e))?))
             .map_err(|e| e.within(path.display()))
     }
 
@@ -293,7 +304,7 @@ pub fn write_folder<'a>(
     read_back: impl FnOnce(&Path) -> Result<()>,
     may_replace: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    let fail = |e: io::Error| cannot_write(path, e);
+    let fail = |e: io::Error| unwritable(path, &e);
     let target = resolve(path).map_err(fail)?;
     let parent = parent(&target);
     fs::create_dir_all(parent).map_err(fail)?;
@@ -375,8 +386,28 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn cannot_write(path: &Path, error: io::Error) -> Error {
-    Error::io(path, format_args!("cannot be written: {error}"))
+/// What it means that the system does not let `path` be read.
+pub fn unreadable(path: &Path, error: &io::Error) -> Error {
+    let help = match error.kind() {
+        io::ErrorKind::NotFound => "check its spelling, and the folder that it is looked for in",
+        io::ErrorKind::PermissionDenied => "name one that you may read, or have its mode changed",
+        _ => "name another one",
+    };
+    Error::io(path, format_args!("cannot be read: {}", of_system(error))).help(help)
+}
+
+/// What it means that the system does not let `path` be written.
+pub fn unwritable(path: &Path, error: &io::Error) -> Error {
+    let help = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "make room there, or name a place that has it"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "name a place that you may write to"
+        }
+        _ => "name another place",
+    };
+    Error::io(path, format_args!("cannot be written: {}", of_system(error))).help(help)
 }
 
 /// Unix permissions, where there are any.

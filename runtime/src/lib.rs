@@ -24,6 +24,7 @@ pub mod shape;
 pub mod tables;
 #[cfg(feature = "train")]
 pub mod train;
+pub mod wording;
 
 pub use data::DataSet;
 pub use error::{Error, Kind, Result};

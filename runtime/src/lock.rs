@@ -40,7 +40,7 @@ impl Lock {
     /// # Errors
     /// Where another process writes to it, or it cannot be made.
     pub fn folder(folder: &Path) -> Result<Lock> {
-        let fail = |e: io::Error| Error::io(folder, format_args!("cannot be written: {e}"));
+        let fail = |e: io::Error| files::unwritable(folder, &e);
         files::check_folder(folder)?;
         let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
         let made = folder.ancestors().take_while(is_missing).map(Path::to_owned).collect();

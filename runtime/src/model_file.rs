@@ -18,6 +18,7 @@ use crate::model::{
     Output, Pool, PoolKind, Provenance, Table,
 };
 use crate::shape::{Extent, Join};
+use crate::wording::of_json;
 use ndarray::{Array, Dimension, IxDyn};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -260,7 +261,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model> {
 }
 
 fn read_document(text: &str) -> Result<Document> {
-    let fail = |e: serde_json::Error| Error::input(format_args!("`{KEY}` document"), e);
+    let fail = |e| Error::input(format_args!("`{KEY}` document"), of_json(&e));
     /// The version alone, so that a later one is called by its name and not by its unknown keys.
     #[derive(Deserialize)]
     struct Versioned {

@@ -26,12 +26,12 @@ mod ready;
 mod tests;
 mod vary;
 
-pub use describe::{line_of, syntax};
 pub use ready::{find, ready};
 
 use crate::error::{Result, number};
 use crate::format::Format;
 use crate::shape::{Extent, Join, Shape, Sizes};
+use crate::wording;
 use describe::{Place, Violation};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -669,7 +669,8 @@ impl Network {
     /// # Errors
     /// The first thing wrong, as `place:line`, with the way out.
     pub fn parse(place: &str, text: &str) -> Result<Network> {
-        let network: Network = toml::from_str(text).map_err(|e| syntax(place, text, &e))?;
+        let network: Network =
+            toml::from_str(text).map_err(|e| wording::of_toml(place, text, &e))?;
         network.check().map_err(|v| v.at(place, text))?;
         Ok(network)
     }

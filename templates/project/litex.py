@@ -7,8 +7,8 @@
 
 {% for bus in c.interface.buses %}{% if bus.kind == BusKind::Stream -%}
 `{{ bus.name }}` {% match bus.role %}{% when Role::Slave %}takes frames{% when Role::Master %}yields results{% endmatch %}{% else -%}
-`{{ bus.name }}` is an AXI4-Lite slave for `soc.bus.add_slave`{% endif %}{% if loop.last %}.{% else %}, {% endif %}{% endfor %} What the fields
-of its beats are, signature.json says. The build folder has to be on Python's path.
+`{{ bus.name }}` is an AXI4-Lite slave for `soc.bus.add_slave`{% endif %}{% if loop.last %}.{% else %}, {% endif %}{% endfor %}{% if c.has_streams() %} {% endif %}{% if !c.asked.kernel %}What the fields
+of its beats are, signature.json says. {% endif %}The build folder has to be on Python's path.
 
 Elaborated with LiteX 2024.12; no board was at hand.
 """
@@ -36,7 +36,7 @@ MEMORIES = [
 
 
 class {{ class }}(LiteXModule):
-    """The network {{ s.model }}."""
+    """The {{ c.told() }}."""
 
     def __init__(self, platform, clock_domain="sys"):
 {%- for bus in c.interface.buses %}

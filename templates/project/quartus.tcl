@@ -1,7 +1,8 @@
 {%- let s = c.signature -%}
 {{ header }}
 #
-# Makes the project {{ s.top }} in a folder of your own, and compiles it unless --no-compile stands behind:
+# Makes the project {{ s.top }} in a folder of your own, and compiles it unless --no-compile stands
+# behind:
 #
 #   quartus_sh -t BUILD/{{ s.top }}_quartus.tcl [--no-compile]
 #

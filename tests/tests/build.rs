@@ -330,8 +330,8 @@ fn a_record_that_lies_is_refused() {
     for (from, to, told) in [
         ("\"schema\": 4,", "\"schema\": 1,", "has schema 1; this version reads schema 4"),
         ("\"schema\": 4,", "\"schema\": 5,", "has schema 5; this version reads schema 4"),
-        ("\"schema\": 4,", "", "missing field `schema`"),
-        ("\"schema\": 4,", "\"schema\": 4, \"more\": 1,", "unknown field `more`"),
+        ("\"schema\": 4,", "", "the key `schema` is missing"),
+        ("\"schema\": 4,", "\"schema\": 4, \"more\": 1,", "unknown key `more`"),
         ("\"effort\": 1", "\"effort\": 9", "9 is not within 0..=3"),
         ("\"adders_per_stage\": 1", "\"adders_per_stage\": 0", "0 is not within 1..=1024"),
         ("\"multiplier_latency\": 3", "\"multiplier_latency\": 5", "5 is not within 1..=4"),
@@ -425,12 +425,12 @@ fn adder_graphs_that_lie_are_refused_by_the_proof() {
     };
     let edits: Vec<(String, &str)> = vec![
         (good.replacen("\"negate\":true", "\"negate\":false", 1), "adder graph"),
-        (good.replacen("\"inputs\":", "\"inputs\":4000000000,\"x\":", 1), "unknown field `x`"),
+        (good.replacen("\"inputs\":", "\"inputs\":4000000000,\"x\":", 1), "unknown key `x`"),
         (good.replacen("\"inputs\":10", "\"inputs\":4000000000", 1), "inputs"),
         (good.replacen("\"node\":0", "\"node\":4294967295", 1), "node"),
         (good.replacen("\"schema\":1", "\"schema\":7", 1), "schema 7"),
-        ("[]".into(), "invalid"),
-        (good.replacen("\"layers\":[", "\"layers\":[],\"other\":[", 1), "unknown field `other`"),
+        ("[]".into(), "a table is expected, not a list"),
+        (good.replacen("\"layers\":[", "\"layers\":[],\"other\":[", 1), "unknown key `other`"),
         ("{\"schema\":1,\"layers\":[]}".into(), "inputs"),
     ];
     for (text, cause) in edits {

@@ -2,9 +2,9 @@
 //! and the book builds.
 //!
 //! What a block of code needs stands in a comment before it: `<!-- file: NAME -->` writes it to a
-//! file, `<!-- not run: WHY -->` leaves it out. All other blocks of `sh` are run, page by page, in
-//! a folder of the page; in a block of `console` a line of output has to be printed, and `…` stands
-//! for anything.
+//! file, `<!-- not run: WHY -->` leaves it out, but what is Python has to parse. All other blocks of
+//! `sh` are run, page by page, in a folder of the page; in a block of `console` a line of output has
+//! to be printed, and `…` stands for anything.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -94,6 +94,14 @@ fn run(script: &str, folder: &Path, place: &str) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
+/// Python, which has to take the text for its own.
+fn parse(text: &str, place: &str) {
+    let mut python = tools().python().unwrap().command();
+    let parsed = python.args(["-c", "import ast, sys; ast.parse(sys.argv[1])", text]).output();
+    let told = parsed.unwrap();
+    assert!(told.status.success(), "{place}: {}", String::from_utf8_lossy(&told.stderr));
+}
+
 /// Runs the commands of a session, and looks for the lines that it shows, in order.
 fn follow(session: &str, folder: &Path, place: &str) {
     let mut printed = String::new();
@@ -147,6 +155,9 @@ fn walk(page: &Path) -> (usize, Vec<String>) {
         }
         if let Some(why) = block.says("not run") {
             left.push(format!("{place}: {why}"));
+            if block.language == "python" {
+                parse(&block.text, &place);
+            }
             continue;
         }
         match block.language.as_str() {

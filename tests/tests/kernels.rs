@@ -44,7 +44,8 @@ fn options(kernel: &Kernel, clock_enable: bool) -> Options {
         input: kernel.circuit.input_format,
         style: kernel.style,
         clock_enable,
-        device: DEVICES[0],
+        device: None,
+        projects: None,
         seed: 0,
         clock_mhz: None,
         sha256: String::new(),
@@ -96,7 +97,7 @@ impl Case {
     fn ports(&self) -> [(String, u32); 2] {
         let name = &self.kernel.name;
         let bits = |port: &str| {
-            self.emitted.ports.iter().find(|p| p.name == port).map(|p| p.bits).unwrap()
+            self.emitted.signature.ports.iter().find(|p| p.name == port).map(|p| p.bits).unwrap()
         };
         [(format!("s_{name}"), bits("s_data")), (format!("m_{name}"), bits("m_data"))]
     }
@@ -111,8 +112,8 @@ impl Case {
             };
             format!(".{}({to})", port.name)
         };
-        let ports: Vec<String> = self.emitted.ports.iter().map(connected).collect();
-        format!("{0} u_{0} ({1});\n", self.emitted.top, ports.join(", "))
+        let ports: Vec<String> = self.emitted.signature.ports.iter().map(connected).collect();
+        format!("{0} u_{0} ({1});\n", self.emitted.signature.top, ports.join(", "))
     }
 }
 
@@ -202,8 +203,8 @@ fn verilog_of_every_style_is_free_of_warnings() {
             for tools in verilators() {
                 let mut lint: Command = tools.verilator().unwrap().command();
                 lint.current_dir(&folder).args(["--lint-only", "--timing", "-Wall"]);
-                lint.args(["--top-module", &emitted.testbench, "-f", "files.f"]);
-                tools.run_ok(lint.arg(format!("{}.v", emitted.testbench))).unwrap();
+                lint.args(["--top-module", &emitted.signature.testbench, "-f", "files.f"]);
+                tools.run_ok(lint.arg(format!("{}.v", emitted.signature.testbench))).unwrap();
             }
         }
     }

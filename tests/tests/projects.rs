@@ -19,6 +19,9 @@ use strassenc_tests::{
     Recipe, large_table_model, packages, path_with, random_model, root, tools, wrap,
 };
 
+/// The name of every build here: all that a script has to quote.
+const FOLDER: &str = "a \"b\" \\ 'c' $d [e]; {f `g`";
+
 /// A build beside a folder of a user's own.
 struct Built {
     parent: tempfile::TempDir,
@@ -37,7 +40,7 @@ impl Built {
     fn of(model: &Model, words: &[&str]) -> Self {
         let (options, _) = cli::options(words.iter().map(OsString::from)).unwrap();
         let parent = tempfile::tempdir().unwrap();
-        let build = parent.path().join("build");
+        let build = parent.path().join(FOLDER);
         let compiled = build::compile(model, &options, &|_| {}, &|| false, &|| 0.0).unwrap();
         build::write(&build, &compiled, &options).unwrap();
         let signature = Build::open(&build).unwrap().signature;
@@ -185,8 +188,7 @@ fn scripts_for_vivado_and_quartus_call_what_there_is() {
         interpreter.args(&words).arg(built.build.join(format!("digits{end}"))).args(more);
         let (done, told) = built.run(&mut interpreter);
         assert!(done, "{end}: {told}");
-        told.replace(&format!("{}/", built.build.canonicalize().unwrap().display()), "")
-            .replace(&format!("{}/", built.build.display()), "")
+        told
     };
     let reads = |told: &str, how: &dyn Fn(&str) -> String| {
         for name in &built.signature.files {
@@ -351,16 +353,55 @@ fn yosys_and_nextpnr_take_the_core() {
     for (clock, reached) in [("40", true), ("1000", false)] {
         let words = ["--project", "yosys", "--device", "hx8k", "--adders-per-stage", "1"];
         let built = Built::of(&random_model(&recipe), &[&words[..], &["--clock", clock]].concat());
-        let (Ok(yosys), Ok(nextpnr)) = (built.tools.yosys(), built.tools.nextpnr("ice40")) else {
+        let (Ok(_), Ok(_)) = (built.tools.yosys(), built.tools.nextpnr("ice40")) else {
             return eprintln!("skipped: Yosys or nextpnr is not installed");
         };
-        built.program("yosys", &yosys.command());
-        built.program("nextpnr-ice40", &nextpnr.command());
         let script = built.build.join(format!("{}_yosys.sh", built.signature.top));
-        let (done, told) = built.run(Command::new("sh").arg(script));
+        let (done, told) =
+            built.run(Command::new("sh").arg(script).envs(built.tools.environment()));
         assert_eq!(done, reached, "{told}");
         assert_eq!(told.contains("MHz (PASS at 40.00 MHz)"), reached, "{told}");
     }
+}
+
+/// Those that need no frames of a network: what reads them finds every file.
+#[test]
+fn a_kernel_has_project_files_too() {
+    let kernel = |words: &[&str]| {
+        let array = ndarray::arr2(&[[1, -1, 0], [1, 1, 1], [0, 3, -1]]);
+        let shared = cli::matrix(words.iter().map(OsString::from), "w", &array)?;
+        let parent = tempfile::tempdir().unwrap();
+        let build = parent.path().join(FOLDER);
+        shared.write(&build, Default::default())?;
+        fs::create_dir(parent.path().join("own")).unwrap();
+        Ok::<_, strassenc_runtime::Error>((parent, build))
+    };
+    let tools = tools();
+    let Some(mut tcl) = tcl(&tools) else { return };
+    let words: Vec<OsString> = tcl.get_args().map(OsString::from).collect();
+    let program = tcl.get_program().to_owned();
+    for (asked, clock) in [(&["--stream"][..], "aclk"), (&[], "clk"), (&["--combinational"], "")] {
+        let (parent, build) = kernel(asked).unwrap();
+        assert!(names(&build).iter().all(|name| !name.ends_with("_cocotb.py")));
+        for end in ["_vivado.tcl", "_vivado_ip.tcl", "_vivado_project.tcl", "_quartus.tcl", ".xdc"]
+        {
+            tcl = Command::new(&program);
+            tcl.args(&words).arg(build.join(format!("w{end}")));
+            let told = tools.run(tcl.current_dir(parent.path().join("own"))).unwrap();
+            assert!(told.status.success(), "{end}: {}", told.stderr);
+            let is_clocked = told.stdout.contains(&format!("create_clock -name {clock} -period"));
+            assert_eq!(is_clocked, end == ".xdc" && !clock.is_empty(), "{}", told.stdout);
+        }
+        let core = fs::read_to_string(build.join("w.core")).unwrap();
+        let between = core.contains("description: The matrix w between two AXI4-Streams\n");
+        assert_eq!(between, asked == ["--stream"], "{core}");
+    }
+    let told = kernel(&["--project", "fusesoc,cocotb"]).unwrap_err().to_string();
+    assert!(told.contains("for a kernel there are fusesoc, vivado, quartus, yosys"), "{told}");
+    let (_parent, build) = kernel(&["--project", "litex"]).unwrap();
+    assert!(
+        names(&build).contains(&"w_litex.py".into()) && !names(&build).contains(&"w.core".into())
+    );
 }
 
 #[test]

@@ -389,7 +389,7 @@ const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "multiplier_bank",
-        parts: &[],
+        parts: &["scaled_product"],
         parameters: &["-set DEPTH 1", "-set DEPTH 2", "-set DEPTH 3"],
         faults: &[Fault {
             parameters: "-set DEPTH 2",

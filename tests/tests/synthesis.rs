@@ -402,7 +402,8 @@ fn every_register_of_a_multiplier_is_in_its_dsp_block() {
             10 * lanes - 1,
             17 * lanes - 1
         );
-        let (cells, blocks) = on_xc7(&(hw("multiplier_bank") + &top), &tools);
+        let (cells, blocks) =
+            on_xc7(&(hw("scaled_product") + &hw("multiplier_bank") + &top), &tools);
         assert_eq!(blocks, vec![[1, 0, 1, 1]; lanes]);
         flip_flops(&cells)
     };

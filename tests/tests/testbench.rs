@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use strassenc::adder_graph;
 use strassenc::build::{self, Build, Edits, Options};
-use strassenc::device::DEVICES;
 use strassenc::emit::Signature;
 use strassenc::engine::{Allowed, Target};
 use strassenc::kernel::{self, Kernel, Record, Style};
@@ -93,7 +92,8 @@ impl Bench {
             input,
             style,
             clock_enable,
-            device: DEVICES[0],
+            device: None,
+            projects: None,
             seed: 1,
             clock_mhz: None,
             sha256: String::new(),

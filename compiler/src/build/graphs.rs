@@ -4,6 +4,7 @@ use crate::adder_graph::{AdderGraph, Node, NodeId, Solution, Term, Terms};
 use crate::compile::{Compiled, Problem, SharedMatrix};
 use crate::ir::Role;
 use serde::{Deserialize, Serialize};
+use strassenc_runtime::wording::of_json;
 use strassenc_runtime::{Error, Result};
 
 /// The schema of the file.
@@ -82,7 +83,7 @@ impl Graphs {
     /// Where the text is not such a file.
     pub fn parse(text: &[u8]) -> Result<Self> {
         let file: File =
-            serde_json::from_slice(text).map_err(|e| Error::input("adder graphs", e))?;
+            serde_json::from_slice(text).map_err(|e| Error::input("adder graphs", of_json(&e)))?;
         if file.schema != SCHEMA {
             let cause = format_args!("schema {}; this version reads schema {SCHEMA}", file.schema);
             return Err(Error::input("adder graphs", cause));

@@ -248,9 +248,7 @@ impl fmt::Display for Options {
             write!(f, " --engines {ENGINES}")?;
         }
         if let Some(projects) = &self.projects {
-            let names: Vec<String> = projects.iter().map(Project::to_string).collect();
-            let none = projects.is_empty().then(|| project::NONE.to_string());
-            write!(f, " --project {}", none.unwrap_or_else(|| names.join(",")))?;
+            write!(f, "{}", project::told(projects))?;
         }
         Ok(())
     }
@@ -353,6 +351,7 @@ impl Options {
     pub fn project(&self) -> project::Asked<'_> {
         project::Asked {
             projects: self.projects.as_deref(),
+            kernel: false,
             device: self.device,
             mhz: self.target.clock(),
             must_reach: self.target.clock.is_some(),

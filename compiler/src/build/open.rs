@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use strassenc_runtime::artifact::{Artifact, read_as};
 use strassenc_runtime::files;
-use strassenc_runtime::{Error, Model, Result, model_file};
+use strassenc_runtime::{Error, Model, Result, model_file, wording};
 
 /// A build folder, every file of it as it was written.
 #[derive(Clone, Debug)]
@@ -182,7 +182,7 @@ fn parse(path: &Path, text: &[u8]) -> Result<Record> {
         schema: u32,
     }
     let fail = |cause: String| again(Error::input(path.display(), cause));
-    let unreadable = |e: serde_json::Error| fail(format!("is not the record of a build: {e}"));
+    let unreadable = |e| fail(format!("is not the record of a build: {}", wording::of_json(&e)));
     let Versioned { schema } = serde_json::from_slice(text).map_err(unreadable)?;
     if schema != SCHEMA {
         return Err(fail(format!("has schema {schema}; this version reads schema {SCHEMA}")));

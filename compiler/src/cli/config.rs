@@ -5,7 +5,7 @@ use super::home;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use strassenc::tools::Named;
-use strassenc_runtime::network::{line_of, syntax};
+use strassenc_runtime::wording::{line_of, of_toml};
 use strassenc_runtime::{Error, Result, files};
 use toml::Spanned;
 
@@ -62,7 +62,8 @@ pub fn read(path: &Path) -> Result<(Option<f64>, Vec<Named>)> {
 
 fn parse(text: &str, path: &Path) -> Result<(Option<f64>, Vec<Named>)> {
     let file = path.display().to_string();
-    let Config { tool_limit, tools } = toml::from_str(text).map_err(|e| syntax(&file, text, &e))?;
+    let Config { tool_limit, tools } =
+        toml::from_str(text).map_err(|e| of_toml(&file, text, &e))?;
     let place = |span: std::ops::Range<usize>| format!("{file}:{}", line_of(text, span.start));
     if let Some(limit) = &tool_limit
         && !(*limit.get_ref() > 0.0 && limit.get_ref().is_finite())
@@ -142,18 +143,26 @@ mod tests {
                 "tool_limit = \"long\"",
                 "tools = {",
             ]
-            .map(told)
-            .join("\n"),
-            "error[input]: /h/config.toml:2: unknown key `verilater`\n  help: did you mean \
-             `verilator`?\n\
-             error[input]: /h/config.toml:1: unknown key `tool`\n  help: did you mean `tools`?\n\
-             error[input]: /h/config.toml:3: invalid type: integer `7`, expected path string\n\
-             error[input]: /h/config.toml:2: yosys = \"bin/yosys\" depends on the folder at hand\n  \
-             help: write a whole path from / or ~/, or a name that is on the search path\n\
-             error[input]: /h/config.toml:1: tool_limit = -1 is not a positive number of seconds\n  \
-             help: leave it out for an hour, or set it to seconds, e.g. 7200\n\
-             error[input]: /h/config.toml:1: invalid type: string \"long\", expected a number\n\
-             error[input]: /h/config.toml:1: unclosed inline table, expected `}`"
+            .map(told),
+            [
+                [":2: unknown key `verilater`", "did you mean `verilator`?"],
+                [":1: unknown key `tool`", "did you mean `tools`?"],
+                [":3: a path in quotes is expected, not `7`", "write e.g. `\"/usr/bin/yosys\"`"],
+                [
+                    ":2: yosys = \"bin/yosys\" depends on the folder at hand",
+                    "write a whole path from / or ~/, or a name that is on the search path",
+                ],
+                [
+                    ":1: tool_limit = -1 is not a positive number of seconds",
+                    "leave it out for an hour, or set it to seconds, e.g. 7200",
+                ],
+                [":1: a number is expected, not \"long\"", "write e.g. `0.5`"],
+                [
+                    ":1: unclosed inline table, expected `}`",
+                    "https://toml.io says how the line is to be written",
+                ],
+            ]
+            .map(|[cause, help]| format!("error[input]: /h/config.toml{cause}\n  help: {help}"))
         );
     }
 }

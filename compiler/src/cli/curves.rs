@@ -14,7 +14,13 @@ pub struct Args {
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
     /// The picture
-    #[arg(short, long, value_name = "SVG", default_value = "curves.svg")]
+    #[arg(
+        short,
+        long,
+        value_name = "SVG",
+        default_value = "curves.svg",
+        value_parser = super::written(),
+    )]
     output: PathBuf,
     #[command(flatten)]
     overwrite: Overwrite,

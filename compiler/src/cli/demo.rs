@@ -16,7 +16,13 @@ use strassenc_runtime::{Error, Result, network, train};
   strassenc demo -o /tmp/demo")]
 pub struct Args {
     /// Where the run, the build and the report go; an earlier demo there is replaced
-    #[arg(short, long, value_name = "FOLDER", default_value = "strassenc-demo")]
+    #[arg(
+        short,
+        long,
+        value_name = "FOLDER",
+        default_value = "strassenc-demo",
+        value_parser = super::written(),
+    )]
     output: PathBuf,
 }
 

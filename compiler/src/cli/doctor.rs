@@ -110,7 +110,7 @@ pub fn run(args: Args) -> Result<()> {
         output::line(format_args!("the configuration file is {}{there}", config.display()))?;
         let environment = tools.environment();
         if !environment.is_empty() {
-            output::line("for the script beside an emitted testbench, which runs them:")?;
+            output::line("for the scripts in a build, which run them:")?;
         }
         for (name, value) in environment {
             output::line(format_args!("  export {name}='{value}'"))?;

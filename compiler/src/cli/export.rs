@@ -22,7 +22,7 @@ pub struct Args {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The ONNX file
-    #[arg(short, long, value_name = "M.onnx")]
+    #[arg(short, long, value_name = "M.onnx", value_parser = super::written())]
     output: PathBuf,
     #[command(flatten)]
     overwrite: Overwrite,

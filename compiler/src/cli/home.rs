@@ -4,7 +4,7 @@ use super::{INTERRUPTED, config, output};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strassenc::tools::Tools;
-use strassenc_runtime::{Error, Result};
+use strassenc_runtime::{Error, Result, files};
 
 /// `$STRASSENC_HOME`, by default `~/.strassenc`. The folder need not exist.
 ///
@@ -14,7 +14,7 @@ pub fn home() -> Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty());
     if let Some(home) = variable("STRASSENC_HOME") {
         // Absolute, so that a tool started in another folder finds it too.
-        return std::path::absolute(&home).map_err(|e| Error::io(Path::new(&home), e));
+        return std::path::absolute(&home).map_err(|e| files::unreadable(Path::new(&home), &e));
     }
     let user = variable("HOME").ok_or_else(|| {
         Error::input("STRASSENC_HOME", "is not set, and neither is HOME")

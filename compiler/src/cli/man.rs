@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(value_name = "COMMAND", conflicts_with = "output")]
     command: Option<String>,
     /// Write the pages of all commands into this folder
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short, long, value_name = "FOLDER", value_parser = super::written())]
     output: Option<PathBuf>,
     /// Replace pages that are there
     #[arg(long, requires = "output")]
@@ -33,7 +33,9 @@ pub fn run(args: &Args) -> Result<()> {
     program.build();
     let pages: Vec<&Command> = [&program].into_iter().chain(program.get_subcommands()).collect();
     let Some(folder) = &args.output else {
-        let name = args.command.as_deref().unwrap_or(program.get_name());
+        // `strassenc help` tells of strassenc itself, too.
+        let name = args.command.as_deref().filter(|name| *name != "help");
+        let name = name.unwrap_or(program.get_name());
         let command = pages.iter().find(|page| page.get_name() == name).ok_or_else(|| {
             let known = program.get_subcommands().map(Command::get_name);
             Error::input("COMMAND", format_args!("unknown command `{name}`"))
@@ -47,7 +49,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Err(Error::io(there, "exists, so it is left alone")
             .help("--overwrite replaces it; or name another folder"));
     }
-    std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
+    std::fs::create_dir_all(folder).map_err(|e| files::unwritable(folder, &e))?;
     for (command, path) in pages.iter().zip(&paths) {
         files::write(path, page(command)?.as_bytes())?;
     }

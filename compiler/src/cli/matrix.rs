@@ -1,5 +1,6 @@
 //! The command `strassenc matrix`.
 
+use super::projects::Projects;
 use super::{INTERRUPTED, numbers, output, parsed};
 use indicatif::ProgressBar;
 use ndarray::Array2;
@@ -14,11 +15,13 @@ use strassenc::adder_graph::{
     self, AdderGraph, Cost, CostModel, Effort, Matrix, Operands, Options, Solution, Watch,
 };
 use strassenc::build::Edits;
-use strassenc::device::{DEVICES, Device, Family};
+use strassenc::device::{Device, Family};
 use strassenc::emit::count;
+use strassenc::engine::CLOCK;
 use strassenc::interval::Interval;
 use strassenc::kernel::{self, Kernel, Record, Style};
 use strassenc::progress::{self, style};
+use strassenc::project::Asked;
 use strassenc::schedule::{ADDERS_PER_STAGE, Limit};
 use strassenc_runtime::artifact::{Artifact, read_as};
 use strassenc_runtime::data::npy::{self, Npy};
@@ -56,7 +59,7 @@ pub struct Args {
     #[arg(value_name = "W.npy")]
     matrix: PathBuf,
     /// Write Verilog of y = x·W into this folder, in place of an earlier kernel there
-    #[arg(short, long, value_name = "KERNEL")]
+    #[arg(short, long, value_name = "KERNEL", value_parser = super::written())]
     output: Option<PathBuf>,
     #[command(flatten)]
     hardware: HardwareArgs,
@@ -136,6 +139,8 @@ struct HardwareArgs {
     /// Between two AXI4-Streams, which may stall it: a vector a beat
     #[arg(long, requires = "output")]
     stream: bool,
+    #[command(flatten)]
+    project: Projects,
     /// Add a clock enable: clken, with --stream aclken
     #[arg(long, requires = "output")]
     clken: bool,
@@ -176,6 +181,18 @@ impl HardwareArgs {
             told += " --clken";
         }
         told
+    }
+
+    /// Fails where project files are asked for that there are not, before any search.
+    fn check_projects(&self, is_written: bool) -> Result<()> {
+        self.project.validate()?;
+        let kinds = self.project.kinds();
+        if kinds.is_some() && !is_written {
+            return Err(Error::input("--project", "is about a kernel, and none is written")
+                .help("name a folder for it with -o"));
+        }
+        let (projects, device) = (kinds.as_deref(), self.device);
+        Asked { projects, kernel: true, device, mhz: CLOCK, must_reach: false }.validate()
     }
 
     fn edits(&self) -> Edits {
@@ -313,7 +330,8 @@ impl Shared {
             input,
             style,
             clock_enable: args.hardware.clken,
-            device: args.hardware.device.unwrap_or(DEVICES[0]),
+            device: args.hardware.device,
+            projects: args.hardware.project.kinds(),
             seed: args.seed,
             clock_mhz: args.hardware.clock,
             sha256: sha256.clone(),
@@ -324,6 +342,7 @@ impl Shared {
 }
 
 pub fn run(args: Args) -> Result<()> {
+    args.hardware.check_projects(args.output.is_some())?;
     let (matrix, sha256) = read(&args.matrix)?;
     let (folder, edits) = (args.output.clone(), args.hardware.edits());
     let (name, json, input_bits) = (module_name(&args.matrix), args.json, args.input_bits);

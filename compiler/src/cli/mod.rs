@@ -19,6 +19,7 @@ mod man;
 mod matrix;
 mod numbers;
 mod output;
+mod projects;
 mod random;
 mod reload;
 mod report;
@@ -27,9 +28,10 @@ mod sweep;
 mod train;
 mod verilog;
 
+use clap::builder::TypedValueParser;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use strassenc_runtime::{Error, Kind, Result, files};
 
@@ -71,6 +73,33 @@ impl Overwrite {
         Err(Error::io(path, "exists, so it is left alone")
             .help("--overwrite replaces it; or name another file"))
     }
+
+    /// As [`Self::check`], of several files by their options; fails also where two are one.
+    fn check_all(&self, outputs: &[(&str, Option<&Path>)]) -> Result<()> {
+        let mut seen: Vec<(&str, PathBuf)> = vec![];
+        for (option, path) in outputs.iter().filter_map(|(option, path)| Some((*option, (*path)?)))
+        {
+            self.check(path)?;
+            if files::is_device(path) {
+                continue;
+            }
+            let file = files::whole(path);
+            if let Some((other, _)) = seen.iter().find(|(_, earlier)| *earlier == file) {
+                let cause = format_args!("is given for {other} and for {option}");
+                return Err(Error::input(path.display(), cause).help("name a file for each"));
+            }
+            seen.push((option, file));
+        }
+        Ok(())
+    }
+}
+
+/// Reads the name of a file or a folder that a command writes.
+fn written() -> impl TypedValueParser<Value = PathBuf> {
+    clap::builder::PathBufValueParser::new().try_map(|path| match path.to_str() {
+        Some("-") => Err("for a file of this name write ./-, for standard output /dev/stdout"),
+        _ => Ok(path),
+    })
 }
 
 /// Takes a neural network down to a multiplication budget and then down to gates.

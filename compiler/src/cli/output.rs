@@ -32,10 +32,10 @@ static VERBOSE: AtomicBool = AtomicBool::new(false);
 #[derive(clap::Args)]
 pub struct Volume {
     /// Tell nothing but errors on standard error: no progress and no notes
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 998)]
     quiet: bool,
     /// Tell on standard error each program that is run and each step of a compile, with its time
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 998)]
     verbose: bool,
 }
 

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The table; text where its name ends with .mem
-    #[arg(short, long, value_name = "TABLE")]
+    #[arg(short, long, value_name = "TABLE", value_parser = super::written())]
     output: PathBuf,
     #[command(flatten)]
     overwrite: Overwrite,
@@ -72,7 +72,9 @@ pub(super) fn write<'a>(build: &Build, model: &Model, table: &'a Path) -> Result
     let layout = reload::layout(build)?;
     let words = reload::words(build, model)?;
     let bytes = match table.extension() {
-        Some(extension) if extension == "mem" => control::memory(&words).into_bytes(),
+        Some(extension) if extension.eq_ignore_ascii_case("mem") => {
+            control::memory(&words).into_bytes()
+        }
         _ => words.iter().flat_map(|word| word.to_le_bytes()).collect(),
     };
     files::write(table, &bytes)?;

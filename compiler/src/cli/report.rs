@@ -12,7 +12,8 @@ use strassenc::engine::CLOCK;
 use strassenc::kernel;
 use strassenc::report::{self, Checked, Document, KernelReport, Picture, Report, Simulated};
 use strassenc::synth;
-use strassenc_runtime::{Error, Result, files, network};
+use strassenc_runtime::error::closest;
+use strassenc_runtime::{Error, Kind, Result, files, network};
 
 /// Multipliers, DSP, adders before and after sharing, registers; estimated and synthesised
 ///
@@ -65,13 +66,13 @@ pub struct Args {
     #[arg(long, value_name = "PART", value_enum, hide_possible_values = true)]
     pnr: Option<Device>,
     /// Write the report as one HTML page
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::written())]
     html: Option<PathBuf>,
     /// Write a picture of the network: its layers, shapes and multiplications
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::written())]
     svg: Option<PathBuf>,
     /// Write a picture of the core: its layers, FIFOs and streams, with their widths and rates
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::written())]
     graph: Option<PathBuf>,
     /// The run that the build's model came from, for the curves of its training
     #[arg(long, value_name = "RUN")]
@@ -90,16 +91,17 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    for path in [&args.html, &args.svg, &args.graph].into_iter().flatten() {
-        args.overwrite.check(path)?;
-    }
+    args.overwrite.check_all(&[
+        ("--html", args.html.as_deref()),
+        ("--svg", args.svg.as_deref()),
+        ("--graph", args.graph.as_deref()),
+    ])?;
     let what = Path::new(&args.what);
     let ready = network::ready().iter().any(|(name, _)| *name == args.what);
-    // A word that is nothing yet is rather a slip of a name than a folder.
-    let is_word = !what.exists() && what.components().count() == 1;
-    if !what.is_dir()
-        && (what.is_file() || is_word || ready || what.extension().is_some_and(|e| e == "toml"))
-    {
+    if !what.exists() && !ready {
+        return Err(nothing_there(&args.what));
+    }
+    if !what.is_dir() {
         return describe(&args);
     }
     let only = args.accounting.map(|_| "--accounting").or(args.choices.given());
@@ -156,6 +158,19 @@ pub fn run(args: Args) -> Result<()> {
     let mut document = report.document()?;
     document.folder = args.html.as_ref().and_then(|page| seen_from(page, &build.folder));
     show(&args, &report, &document)
+}
+
+/// That what is asked about is not there.
+fn nothing_there(what: &str) -> Error {
+    let ready = network::ready().iter().map(|(name, _)| *name);
+    let (near, help) = (closest(what, ready.clone()), "name a folder of `strassenc verilog` or ");
+    let ready = ready.collect::<Vec<_>>().join(", ");
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("{help}`matrix -o`, a .toml file, or a ready description: {ready}"),
+    };
+    let cause = "there is neither a build nor a network description of this name";
+    Error::new(Kind::Io, what, cause).help(help)
 }
 
 /// What an address has to spell in another way.

@@ -72,7 +72,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "wave")]
     layers: Vec<String>,
     /// Write the first samples as a waveform (VCD), every signal of it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::written())]
     wave: Option<PathBuf>,
     #[command(flatten)]
     overwrite: Overwrite,

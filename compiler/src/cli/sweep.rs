@@ -16,7 +16,7 @@ use strassenc_runtime::data::DataSet;
 use strassenc_runtime::lock::Lock;
 use strassenc_runtime::onnx::Classifier;
 use strassenc_runtime::train::{CHECKPOINT, ImageCheckpoint, ImageLearner, Start, checkpoint_of};
-use strassenc_runtime::{Error, Kind, Network, Result, files, model_file, network};
+use strassenc_runtime::{Error, Kind, Network, Result, files, model_file, network, wording};
 
 const JSON: &str = "sweep.json";
 const CSV: &str = "sweep.csv";
@@ -75,7 +75,7 @@ pub struct Args {
     #[command(flatten)]
     training: Training,
     /// The folder of the sweep [default: sweeps/NAME]
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short, long, value_name = "FOLDER", value_parser = super::written())]
     output: Option<PathBuf>,
     /// How hard to search for common sums, 0 to 2
     #[arg(
@@ -316,7 +316,7 @@ fn asked(args: &Args, network: &Network, data: &DataSet) -> Result<Sweep> {
 /// The points of the sweep in a file, which must have been asked for likewise.
 fn read(path: &Path, asked: &Sweep) -> Result<Vec<Point>> {
     let mut old: Sweep = serde_json::from_slice(&files::read(path)?).map_err(|e| {
-        Error::input(path.display(), format_args!("is no sweep: {e}"))
+        Error::input(path.display(), format_args!("is no sweep: {}", wording::of_json(&e)))
             .help("begin another one with -o")
     })?;
     let points = std::mem::take(&mut old.points);

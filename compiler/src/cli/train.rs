@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use strassenc::build::Build;
 use strassenc::progress::{self, style};
 use strassenc::reload;
-use strassenc::report::table;
+use strassenc::report::{reduced, table};
 use strassenc::witness;
 use strassenc_runtime::data::{self, DataSet, Text};
 use strassenc_runtime::network::{self, Network};
@@ -67,7 +67,7 @@ pub struct Args {
     )]
     frozen_from: Option<PathBuf>,
     /// The run folder [default: runs/NAME]
-    #[arg(short, long, value_name = "RUN")]
+    #[arg(short, long, value_name = "RUN", value_parser = super::written())]
     output: Option<PathBuf>,
     /// Train the ordinary network of the same shape instead: the accuracy that the budget is
     /// measured against, and a teacher
@@ -396,12 +396,12 @@ pub(super) fn render(summary: &Summary) -> String {
         );
     };
     format!(
-        "{}\nmultiplications {} against {} of a dense network, {:.2} % fewer\n\
+        "{}\nmultiplications {} against {} of a dense network, {}\n\
          test accuracy ({test_samples} samples): float {}, integer {}",
         layers_table(summary),
         summary.multiplications,
         summary.dense_multiplications,
-        100.0 * summary.reduction,
+        reduced(summary.reduction),
         percent(*float_accuracy),
         percent(integer_accuracy),
     )
@@ -448,10 +448,10 @@ fn render_bits(summary: &Summary, float_bits: f64, unit: &str) -> String {
     };
     format!(
         "{}\n{multiplications} multiplications a {unit}, {dense_multiplications} in a dense \
-         network: {:.2} % fewer\n\
+         network: {}\n\
          test text ({test_samples} {unit}s), per {unit}:\n  float {}, integer {}",
         layers_table(summary),
-        100.0 * summary.reduction,
+        reduced(summary.reduction),
         told(float_bits),
         told(integer_bits),
     )

@@ -1,11 +1,10 @@
 //! The command `strassenc verilog`.
 
+use super::projects::Projects;
 use super::{INTERRUPTED, at_once, consent, numbers, output, parsed};
-use clap::ValueEnum;
-use clap::builder::{PossibleValue, PossibleValuesParser};
 use indicatif::ProgressBar;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -19,7 +18,7 @@ use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, CLOCK, Engines, Target};
 use strassenc::multipliers::Multipliers;
 use strassenc::progress::{self, style};
-use strassenc::project::{self, Project};
+use strassenc::project;
 use strassenc::report;
 use strassenc::schedule::{ADDERS_PER_STAGE, MULTIPLIER_LATENCY};
 use strassenc::serial::INTERVAL;
@@ -61,7 +60,7 @@ pub struct Args {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The build folder [default: build/NAME]
-    #[arg(short, long, value_name = "BUILD")]
+    #[arg(short, long, value_name = "BUILD", value_parser = super::written())]
     output: Option<PathBuf>,
     #[command(flatten)]
     options: BuildArgs,
@@ -166,18 +165,10 @@ pub(super) struct BuildArgs {
     /// Most hardware multipliers of the network
     #[arg(long, value_name = "N")]
     dsp_budget: Option<usize>,
-    /// Project files, of these kinds only; none for no kind [default: all that fit the device]
-    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = projects())]
-    project: Option<Vec<String>>,
+    #[command(flatten)]
+    project: Projects,
     #[command(flatten)]
     engines: EngineArgs,
-}
-
-/// The kinds of project files, and the word for none of them.
-fn projects() -> PossibleValuesParser {
-    let none = PossibleValue::new(project::NONE).help("No project files");
-    let kinds = Project::value_variants().iter().filter_map(Project::to_possible_value);
-    PossibleValuesParser::new(kinds.chain([none]))
 }
 
 /// What decides the engines
@@ -221,12 +212,7 @@ impl BuildArgs {
             Some(file) => Engines::load(file)?,
             None => Engines::default(),
         };
-        let kinds = self.project.iter().flatten();
-        if kinds.clone().any(|kind| kind == project::NONE) && kinds.count() > 1 {
-            let cause = "stands beside other kinds";
-            return Err(Error::input(format_args!("--project {}", project::NONE), cause)
-                .help("give it alone, or the other kinds alone"));
-        }
+        self.project.validate()?;
         let options = Options { engines, ..self.into() };
         options.validate()?;
         Ok(options)
@@ -299,10 +285,7 @@ impl From<BuildArgs> for Options {
             dsp_budget,
             target,
             engines: Engines::default(),
-            projects: project.map(|named| {
-                let kinds = named.iter().filter_map(|name| Project::from_str(name, false).ok());
-                kinds.collect::<BTreeSet<_>>().into_iter().collect()
-            }),
+            projects: project.kinds(),
         }
     }
 }

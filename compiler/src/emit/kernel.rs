@@ -19,16 +19,11 @@ const RANDOM: usize = 100;
 /// A kernel as text.
 #[derive(Clone, Debug)]
 pub struct EmittedKernel {
-    /// The top module.
-    pub top: String,
-    /// The testbench module.
-    pub testbench: String,
-    /// The ports of the top module, in order.
-    pub ports: Vec<Port>,
+    /// What it promises as a core: its modules, ports and files; without streams, their beats are
+    /// those that it would have with them.
+    pub signature: Signature,
     /// Vectors of the testbench.
     pub vectors: usize,
-    /// The Verilog files in the order tools want them, the testbench excluded.
-    pub verilog: Vec<String>,
     /// All files.
     pub files: Vec<File>,
 }
@@ -85,22 +80,20 @@ fn emit_named(
         (circuit.outputs.len(), circuit.output_format),
     ]
     .map(|(elements, format)| Vector { elements, format });
-    let (ports, more) = if let Style::Stream(_) = kernel.style {
-        let signature = signature(kernel, &names, clock, [input, output], &provenance)?;
+    let mut signature = signature(kernel, &names, clock, [input, output], &provenance)?;
+    let more = if let Style::Stream(_) = kernel.style {
         let module = stream(kernel, &names, clock, &signature, &what, &provenance);
         files.push(File { path: file(&names.top), text: module.text(&names.top)? });
         let clken = clock == Clock::Enabled;
-        let more = testbench::emit(&vectors, &signature, clken, &provenance)?;
-        (signature.ports, more)
+        testbench::emit(&vectors, &signature, clken, &provenance)?
     } else {
-        let more = plain_testbench(kernel, &names, clock, &vectors, &provenance)?;
-        (plain_ports(clock, [input, output]), more)
+        signature.ports = plain_ports(clock, [input, output]);
+        plain_testbench(kernel, &names, clock, &vectors, &provenance)?
     };
-    let verilog: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+    signature.files = files.iter().map(|file| file.path.clone()).collect();
     files.extend(more);
-    files.push(File { path: FILE_LIST.into(), text: verilog.join("\n") + "\n" });
-    let Names { top, testbench, .. } = names;
-    Ok(EmittedKernel { top, testbench, ports, vectors: vectors.inputs.len(), verilog, files })
+    files.push(File { path: FILE_LIST.into(), text: signature.files.join("\n") + "\n" });
+    Ok(EmittedKernel { signature, vectors: vectors.inputs.len(), files })
 }
 
 /// Names of modules.

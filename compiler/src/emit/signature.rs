@@ -3,7 +3,7 @@
 use super::control::Control;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use strassenc_runtime::{Error, Format, Result};
+use strassenc_runtime::{Error, Format, Result, wording};
 
 /// The schema that this version writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -293,13 +293,12 @@ impl Signature {
         struct Versioned {
             schema: u32,
         }
-        let Versioned { schema } =
-            serde_json::from_slice(text).map_err(|e| fail(format!("is not a signature: {e}")))?;
+        let other = |e| fail(format!("is not a signature: {}", wording::of_json(&e)));
+        let Versioned { schema } = serde_json::from_slice(text).map_err(other)?;
         if schema != SCHEMA {
             return Err(fail(format!("has schema {schema}; this version reads schema {SCHEMA}")));
         }
-        let signature: Signature =
-            serde_json::from_slice(text).map_err(|e| fail(format!("is not a signature: {e}")))?;
+        let signature: Signature = serde_json::from_slice(text).map_err(other)?;
         match signature.out_of_range() {
             Some((what, value)) => Err(fail(format!("its {what} is {value}, which no core has"))),
             None => Ok(signature),

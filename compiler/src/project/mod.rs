@@ -87,6 +87,15 @@ impl Project {
         Project::Pynq,
     ];
 
+    /// Whether kernels have it, of which there are neither vectors nor streams of a network.
+    pub fn is_of_kernels(self) -> bool {
+        match self {
+            Project::Fusesoc | Project::Vivado | Project::Quartus => true,
+            Project::Yosys | Project::Litex | Project::Ipxact => true,
+            Project::Cocotb | Project::Verilator | Project::C | Project::Pynq => false,
+        }
+    }
+
     /// Whether it is of use for a device; of no device, any is.
     pub fn fits(self, device: Option<Device>) -> bool {
         let Some(Device { family, .. }) = device else { return true };
@@ -118,6 +127,12 @@ impl Project {
     }
 }
 
+/// Kinds as they stand on the command line, behind what is there already.
+pub fn told(kinds: &[Project]) -> String {
+    let names: Vec<String> = kinds.iter().map(Project::to_string).collect();
+    format!(" --project {}", if names.is_empty() { NONE.into() } else { names.join(",") })
+}
+
 impl fmt::Display for Project {
     /// Writes it as it stands on the command line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,6 +146,8 @@ impl fmt::Display for Project {
 pub struct Asked<'a> {
     /// The kinds; where none are named, all that fit.
     pub projects: Option<&'a [Project]>,
+    /// Whether they are of a kernel, not of a network's core.
+    pub kernel: bool,
     /// What the core is for.
     pub device: Option<Device>,
     /// The clock in MHz that constraints are for.
@@ -140,26 +157,37 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Fails where a kind is named that is of no use for the device.
+    /// Whether a kind is there for what is asked.
+    fn fits(&self, project: Project) -> bool {
+        project.fits(self.device) && (project.is_of_kernels() || !self.kernel)
+    }
+
+    /// Fails where a kind is named that is of no use for the device, or for a kernel.
     ///
     /// # Errors
     /// Then, with the kinds that are.
     pub fn validate(&self) -> Result<()> {
-        let unfit = |project: &&Project| !project.fits(self.device);
-        let Some((project, device)) =
-            self.projects.and_then(|all| all.iter().find(unfit)).zip(self.device)
-        else {
+        let unfit = |project: &&Project| !self.fits(**project);
+        let Some(project) = self.projects.and_then(|all| all.iter().find(unfit)) else {
             return Ok(());
         };
-        let fit = Project::ALL.iter().filter(|project| project.fits(self.device));
-        let fit: Vec<String> = fit.map(Project::to_string).collect();
-        let cause = format_args!("is of no use for {}, {}", device.name, device.told);
-        Err(Error::input(format_args!("--project {project}"), cause)
-            .help(format_args!("for this device there are {}", fit.join(", "))))
+        let fit = Project::ALL.iter().filter(|project| self.fits(**project));
+        let fit = fit.map(Project::to_string).collect::<Vec<_>>().join(", ");
+        let error = |cause: String| Error::input(format_args!("--project {project}"), cause);
+        Err(match self.device {
+            Some(Device { name, told, .. }) if !project.fits(self.device) => {
+                error(format!("is of no use for {name}, {told}"))
+                    .help(format_args!("for this device there are {fit}"))
+            }
+            _ => {
+                error("is for the frames of a network's core, which a kernel does not have".into())
+                    .help(format_args!("for a kernel there are {fit}"))
+            }
+        })
     }
 
     fn kinds(&self) -> Vec<Project> {
-        let fits = |project: &Project| project.fits(self.device);
+        let fits = |project: &Project| self.fits(*project);
         match self.projects {
             Some(named) => named.to_vec(),
             None => Project::ALL.iter().copied().filter(fits).collect(),
@@ -184,12 +212,24 @@ impl<'a> Core<'a> {
 
     /// The first lines of a file, which holds `what`, each behind `comment`.
     fn header(&self, comment: &str, file: &str, what: &str) -> String {
-        let Signature { tool, model, model_sha256, .. } = self.signature;
+        let Signature { tool, model_sha256, .. } = self.signature;
+        let (told, from) = (self.told(), if self.asked.kernel { "array" } else { "model" });
         format!(
-            "{comment}{file}: {what} of the network {model}.\n\
-             {comment}Written by {tool} from the model with SHA-256\n\
+            "{comment}{file}: {what} of the {told}.\n\
+             {comment}Written by {tool} from the {from} with SHA-256\n\
              {comment}{model_sha256}."
         )
+    }
+
+    /// What the core computes, by its name.
+    pub fn told(&self) -> String {
+        let Signature { model, .. } = self.signature;
+        if self.asked.kernel { format!("matrix {model}") } else { format!("network {model}") }
+    }
+
+    /// Whether it stands between two AXI4-Streams.
+    pub fn has_streams(&self) -> bool {
+        self.interface.buses.iter().any(|bus| bus.kind == BusKind::Stream)
     }
 
     /// The version of strassenc, which is that of what it writes.

@@ -160,8 +160,8 @@ impl Report {
         let dense = if is_bilinear { "the schoolbook method's" } else { "the dense network's" };
         let mut all = vec![
             format!(
-                "{{total.multiplications}} multiplications an inference: {{total.reduction:%2}} \
-                 fewer than {dense} {{total.dense_multiplications}}"
+                "{{total.multiplications}} multiplications an inference: {{total.reduction:<2}} \
+                 than {dense} {{total.dense_multiplications}}"
             ),
             format!(
                 "{{total.multipliers}} hardware {}: {{total.dsp_blocks}} DSP {} \
@@ -196,8 +196,8 @@ impl Report {
         if self.sharing.is_some() {
             let which = if self.has_folded() { " in unrolled layers" } else { "" };
             all.push(format!(
-                "{{sharing.after}} adders after sharing{which}: {{sharing.reduction:%1}} fewer \
-                 than the {{sharing.before}} before"
+                "{{sharing.after}} adders after sharing{which}: {{sharing.reduction:<1}} than \
+                 the {{sharing.before}} before"
             ));
         }
         if self.has_folded() {
@@ -226,7 +226,7 @@ impl Report {
         let table = Table::new(&["", "multiplications of an inference"], rows, false);
         let shares = [dense_multiplications, multiplications].map(|n| n as f64 / most);
         let notes = [
-            "{total.reduction:%2} fewer.",
+            "{total.reduction:<2}.",
             "{total.per_window} of the {total.budget} multiplications that the budget r allows a \
              window of each layer are used; rows that nobody needs are left out.",
         ];

@@ -247,8 +247,8 @@ impl Source {
     }
 
     /// The words of `template`, with `{path}` replaced by the figure at that path. `{path:.2}` is
-    /// rounded to two decimals, `{path:%2}` is a percentage of two decimals. Of null nothing is
-    /// shown.
+    /// rounded to two decimals, `{path:%2}` is a percentage of two decimals, `{path:<2}` tells so
+    /// how many fewer or more there are. Of null nothing is shown.
     ///
     /// # Errors
     /// Only by a bug of ours: where there is nothing at a path.
@@ -273,9 +273,15 @@ impl Source {
                 let (path, format) = place.split_once(':').unwrap_or((place, ""));
                 let path =
                     if path.starts_with('.') { format!("{base}{path}") } else { path.into() };
-                pieces.extend(
-                    shown(self.get(&path)?, format).map(|shown| Piece::Figure { path, shown }),
-                );
+                let value = self.get(&path)?;
+                let reduction = format.strip_prefix('<').zip(value.as_f64());
+                if let Some((digits, reduction)) = reduction {
+                    let (shown, which) = less(reduction, decimals(digits));
+                    pieces.push(Piece::Figure { path, shown });
+                    pieces.push(Piece::Words(format!(" {which}")));
+                } else {
+                    pieces.extend(shown(value, format).map(|shown| Piece::Figure { path, shown }));
+                }
             }
             rest = behind;
         }
@@ -297,6 +303,22 @@ impl Source {
     }
 }
 
+fn decimals(digits: &str) -> usize {
+    digits.parse().unwrap_or(0)
+}
+
+/// How many fewer, or more.
+fn less(reduction: f64, decimals: usize) -> (String, &'static str) {
+    let which = if reduction < 0.0 { "more" } else { "fewer" };
+    (format!("{:.decimals$} %", 100.0 * reduction.abs()), which)
+}
+
+/// What a reduction comes to, with two decimals: `97.30 % fewer`, or more.
+pub fn reduced(reduction: f64) -> String {
+    let (share, which) = less(reduction, 2);
+    format!("{share} {which}")
+}
+
 /// A value as people read it.
 fn shown(value: &Value, format: &str) -> Option<String> {
     let number = match value {
@@ -306,7 +328,6 @@ fn shown(value: &Value, format: &str) -> Option<String> {
         other => return Some(other.to_string()),
     };
     let x = number.as_f64().unwrap_or(f64::NAN);
-    let decimals = |digits: &str| digits.parse::<usize>().unwrap_or(0);
     Some(if let Some(digits) = format.strip_prefix('%') {
         format!("{:.*} %", decimals(digits), 100.0 * x)
     } else if let Some(digits) = format.strip_prefix('.') {
@@ -327,8 +348,8 @@ mod tests {
 
     fn source() -> Source {
         let json = json!({
-            "name": "x_1", "none": null, "share": 0.97297, "rate": 255_102.04, "slow": 0.0321,
-            "layers": [{ "r": 4_241_152u64, "latency": -123, "half": 2.5 }],
+            "name": "x_1", "none": null, "share": 0.97297, "growth": -0.25,
+            "rate": 255_102.04, "slow": 0.0321, "layers": [{ "r": 4_241_152u64, "latency": -123, "half": 2.5 }],
         });
         Source { json }
     }
@@ -341,8 +362,8 @@ mod tests {
     #[test]
     fn figures_are_looked_up_and_rounded_for_people() {
         assert_eq!(
-            read("{name}: {layers.0.r} or {.r}, {none}{share:%2} fewer."),
-            "x_1: 4 241 152 or 4 241 152, 97.30 % fewer."
+            read("{name}: {layers.0.r} or {.r}, {none}{share:<2}, {growth:<1}."),
+            "x_1: 4 241 152 or 4 241 152, 97.30 % fewer, 25.0 % more."
         );
         assert_eq!(
             read("{.latency} {rate} {slow} {.half} {share:.3}"),

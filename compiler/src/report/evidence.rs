@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use strassenc_runtime::model::Provenance;
 use strassenc_runtime::train::{self, Epoch, Phase};
-use strassenc_runtime::{Error, Result, files, model_file};
+use strassenc_runtime::{Error, Result, files, model_file, wording};
 
 /// How well the network does, from its training to its core: a step of the ladder.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -218,7 +218,10 @@ impl Checked {
 
 fn read<T: for<'de> Deserialize<'de>>(path: &Path, command: &str) -> Result<T> {
     serde_json::from_slice(&files::read(path)?).map_err(|e| {
-        let cause = format_args!("is not what `strassenc {command} --json` prints: {e}");
+        let cause = format_args!(
+            "is not what `strassenc {command} --json` prints: {}",
+            wording::of_json(&e)
+        );
         Error::input(path.display(), cause)
             .help(format_args!("strassenc {command} BUILD --json > FILE\nwrites one"))
     })

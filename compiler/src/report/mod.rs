@@ -13,7 +13,7 @@ mod terminal;
 
 pub use self::core::{Pipeline, Stream};
 pub(crate) use self::core::{Shaped, network, rails};
-pub use document::{Cell, Document, Drawing, Piece, Section, Source, Table, Text};
+pub use document::{Cell, Document, Drawing, Piece, Section, Source, Table, Text, reduced};
 pub use evidence::{Checked, Measure, Proved, Simulated, epochs};
 pub use picture::Picture;
 pub use terminal::WIDTH;

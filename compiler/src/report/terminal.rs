@@ -16,6 +16,9 @@ const GAP: usize = 2;
 /// Spaces before the further lines of a row.
 const INDENT: usize = 4;
 
+/// Columns that sentences want at least, so as not to be of single words.
+const SENTENCES: usize = 24;
+
 impl Document {
     /// The report as text whose lines have at most `width` characters: the tables, then what
     /// matters most.
@@ -77,12 +80,15 @@ impl Table {
     }
 
     /// The table with as many columns side by side as fit, the others on further lines of the same
-    /// row. Only a line of one cell can be wider than `width`.
+    /// row. Words in the last column go on below themselves. Only a line of one cell can be wider
+    /// than `width`.
     fn laid_out(&self, width: usize) -> Vec<Vec<String>> {
         let header = self.columns.iter().map(|title| title.to_string()).collect();
         let rows =
             self.rows.iter().map(|row| row.iter().map(|cell| read(&cell.text.pieces)).collect());
         let rows: Vec<Vec<String>> = [header].into_iter().chain(rows).collect();
+        let last = self.columns.len().saturating_sub(1);
+        let is_prose = |i: usize| i == last && self.is_of_words(&i);
         let widths = (0..self.columns.len())
             .map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0));
         // Of each column its width with the space before it, and whether it begins a line.
@@ -90,7 +96,8 @@ impl Table {
         let columns: Vec<(usize, bool)> = widths
             .enumerate()
             .map(|(i, wide)| {
-                let begins = i > 0 && used + GAP + wide > width;
+                let least = if is_prose(i) { wide.min(SENTENCES) } else { wide };
+                let begins = i > 0 && used + GAP + least > width;
                 let wide = wide
                     + if i == 0 {
                         0
@@ -110,9 +117,17 @@ impl Table {
                 if begins {
                     lines.push(std::mem::take(&mut line).trim_end().to_string());
                 }
+                if is_prose(i) {
+                    line += &" ".repeat(if begins { INDENT } else { GAP });
+                    lines.extend(wrapped(cell, &line, width));
+                    line.clear();
+                    continue;
+                }
                 line += &if i == 0 { format!("{cell:<wide$}") } else { format!("{cell:>wide$}") };
             }
-            lines.push(line.trim_end().to_string());
+            if !line.is_empty() || lines.is_empty() {
+                lines.push(line.trim_end().to_string());
+            }
             lines
         };
         rows.iter().map(laid_out).collect()
@@ -167,6 +182,32 @@ mod tests {
             "layer        r  multiplications\n    reduction\n\
              dense_0     64        1 234 567\n       99.5 %\n\
              b        1 024        1 234 567\n       99.5 %"
+        );
+    }
+
+    #[test]
+    fn words_in_the_last_column_go_on_below_themselves() {
+        let cell = |words: &str| {
+            let pieces = vec![Piece::Words(words.into())];
+            Cell { text: Text { pieces }, bar: None, rail: None }
+        };
+        let row = |words: [&str; 3]| words.map(cell).to_vec();
+        let long = "163 corner + 256 random + 355 data vectors";
+        let rows = vec![row(["lint", "passed", "12 files"]), row(["ONNX", "passed", long])];
+        let columns = vec!["what holds", "", "of what"];
+        let table = Table { columns, rows, has_total: false };
+        let text = |width| table.rows(width).concat().join("\n");
+        assert_eq!(
+            text(50),
+            "what holds          of what\n\
+             lint        passed  12 files\n\
+             ONNX        passed  163 corner + 256 random + 355\n                    data vectors"
+        );
+        assert_eq!(
+            text(40),
+            "what holds\n    of what\n\
+             lint        passed\n    12 files\n\
+             ONNX        passed\n    163 corner + 256 random + 355 data\n    vectors"
         );
     }
 

@@ -241,8 +241,7 @@ fn cached<T: Serialize + DeserializeOwned>(
     let result = make()?;
     let text = serde_json::to_vec_pretty(&result).map_err(|e| Error::internal("cache", e))?;
     files::write(&file, &text)?;
-    seal::seal(kept, &[CACHED])
-        .map_err(|e| Error::io(kept, format_args!("cannot be written: {e}")))?;
+    seal::seal(kept, &[CACHED]).map_err(|e| files::unwritable(kept, &e))?;
     Ok(result)
 }
 

@@ -13,6 +13,8 @@ use strassenc_runtime::{Error, Result, data};
 const YOSYS: (u32, u32) = (0, 23);
 /// The oldest nextpnr whose reports ours read, and that reads what our Yosys writes.
 const NEXTPNR: (u32, u32) = (0, 7);
+/// The families that nextpnr has a program for.
+const FAMILIES: [&str; 3] = ["ice40", "ecp5", "himbaechel-gowin"];
 /// The oldest Icarus that takes the emitted testbench.
 const ICARUS: (u32, u32) = (10, 0);
 /// The oldest Python that the pinned packages take.
@@ -74,6 +76,23 @@ impl OpenTool {
                     "import sys, yowasp_{name}; sys.exit(yowasp_{name}.run_{name}(sys.argv[1:]))"
                 ));
                 command
+            }
+        }
+    }
+
+    /// The words that start it in a shell; none where `name` alone does.
+    fn in_a_shell(&self, name: &str, tools: &Tools) -> Option<String> {
+        match &self.kind {
+            ToolKind::Package { python, site, cache, .. } => {
+                let [python, site, cache] = [python, site, cache].map(|path| path.display());
+                Some(format!(
+                    "env PYTHONPATH={site} YOWASP_CACHE_DIR={cache} {python} \
+                     {site}/bin/yowasp-{name}"
+                ))
+            }
+            ToolKind::Program(program) => {
+                let is_found = tools.on_path(OsStr::new(name)).as_ref() == Some(program);
+                (!is_found).then(|| program.display().to_string())
             }
         }
     }
@@ -156,9 +175,9 @@ impl Tools {
         Err(missing("verilator", &unfit.unwrap_or("Verilator was not found".into())))
     }
 
-    /// What a shell must set for the scripts of emitted testbenches, so that they run the Verilator
-    /// and the Icarus Verilog that are named, or were installed under the home folder: names and
-    /// values. Programs on the search path need nothing.
+    /// What a shell must set for the scripts in a build, so that they run the tools that are named,
+    /// or were installed under the home folder: names and values. Programs on the search path need
+    /// nothing.
     pub fn environment(&self) -> BTreeMap<&'static str, String> {
         let mut variables = BTreeMap::new();
         if let Ok(Verilator { program, root, .. }) = self.verilator()
@@ -179,6 +198,14 @@ impl Tools {
             }
             _ => {}
         }
+        let nextpnr = |family: &str| {
+            let name = format!("nextpnr-{family}");
+            let words = self.nextpnr(family).ok()?.in_a_shell(&name, self)?;
+            words.strip_suffix(&format!("-{family}")).map(String::from)
+        };
+        let yosys = self.yosys().ok().and_then(|yosys| yosys.in_a_shell("yosys", self));
+        variables.extend(yosys.map(|yosys| ("YOSYS", yosys)));
+        variables.extend(FAMILIES.into_iter().find_map(nextpnr).map(|all| ("NEXTPNR", all)));
         variables
     }
 

@@ -364,8 +364,10 @@ fn idx_files(folder: &Path) -> Option<Vec<PathBuf>> {
 }
 
 fn only_file(folder: &Path, suffix: &str) -> Result<PathBuf> {
-    let names =
-        fs::read_dir(folder).map_err(|e| Error::io(folder, e))?.flatten().map(|e| e.file_name());
+    let names = fs::read_dir(folder)
+        .map_err(|e| files::unreadable(folder, &e))?
+        .flatten()
+        .map(|e| e.file_name());
     let mut names: Vec<OsString> =
         names.filter(|n| n.to_string_lossy().ends_with(suffix)).collect();
     match names.pop() {
@@ -378,7 +380,7 @@ fn only_file(folder: &Path, suffix: &str) -> Result<PathBuf> {
 }
 
 fn cannot_write(path: &Path, error: std::io::Error) -> Error {
-    Error::io(path, format_args!("cannot be written: {error}"))
+    files::unwritable(path, &error)
         .help("set STRASSENC_HOME to a folder that can be written and has room")
 }
 

@@ -4,7 +4,7 @@ use super::Tools;
 use std::path::Path;
 use std::time::Duration;
 use strassenc_runtime::lock::Lock;
-use strassenc_runtime::{Error, Result};
+use strassenc_runtime::{Result, files};
 
 impl Tools {
     /// Waits until no other process (or thread) holds the lock file `path`, which is made where it
@@ -14,7 +14,7 @@ impl Tools {
     /// Where it cannot be written, or the user interrupts the waiting.
     pub fn lock(&self, path: &Path) -> Result<Lock> {
         let fail = |e| {
-            Error::io(path, format_args!("cannot be written: {e}"))
+            files::unwritable(path, &e)
                 .help("set STRASSENC_HOME to a folder that can be written and has room")
         };
         loop {

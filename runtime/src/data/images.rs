@@ -139,8 +139,7 @@ fn list(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<Named>> {
 
 /// What a folder holds, in order, but for hidden files.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let fail =
-        |e: std::io::Error| Error::io(folder, format_args!("cannot be read: {e}")).help(LAYOUT);
+    let fail = |e: std::io::Error| files::unreadable(folder, &e).help(LAYOUT);
     let mut paths = vec![];
     for entry in folder.read_dir().map_err(fail)? {
         let entry = entry.map_err(fail)?;

@@ -221,16 +221,16 @@ fn documents_that_do_not_fit_are_named() {
             "\"version\":2,\"new\":{}",
             "has format version 2, this strassenc reads version 1",
         ),
-        ("\"version\":1,", "", "missing field `version`"),
-        ("\"version\":1", "\"version\":-1", "invalid value"),
-        ("\"budget\":3", "\"budget\":3,\"bugdet\":3", "unknown field `bugdet`"),
+        ("\"version\":1,", "", "the key `version` is missing"),
+        ("\"version\":1", "\"version\":-1", "is expected, not `-1`"),
+        ("\"budget\":3", "\"budget\":3,\"bugdet\":3", "unknown key `bugdet`"),
         ("\"budget\":3", "\"budget\":3,\"budget\":3", "`budget` is given twice"),
-        ("\"budget\":3,", "", "missing field `budget`"),
+        ("\"budget\":3,", "", "the key `budget` is missing"),
         ("\"budget\":3", "\"budget\":1", "has 2 rows, more than the budget of 1"),
-        ("{\"kind\":\"raw\"}", "{\"kind\":\"raw\",\"format\":1}", "unknown field `format`"),
-        ("\"kind\":\"dense\"", "\"kind\":\"convolution\"", "unknown variant `convolution`"),
+        ("{\"kind\":\"raw\"}", "{\"kind\":\"raw\",\"format\":1}", "unknown key `format`"),
+        ("\"kind\":\"dense\"", "\"kind\":\"convolution\"", "unknown value `convolution`"),
         ("{\"test_accuracy_float\":0.97", "{\"loss\":1,\"loss\":1", "`loss` is given twice"),
-        ("0.97", "null", "invalid type: null"),
+        ("0.97", "null", "a number is expected, not null"),
         ("\"shape\":[3]", "\"shape\":[]", "has no elements"),
         (
             "\"shape\":[3]",
@@ -240,7 +240,7 @@ fn documents_that_do_not_fit_are_named() {
         ("\"bits\":4", "\"bits\":33", "outside 1..=32 bits"),
         ("\"name\":\"last\"", "\"name\":\"hidden\"", "belongs to no layer"),
         ("\"name\":\"small\"", "\"name\":\"Small\"", "the name \"Small\" is not usable"),
-        ("\"seed\":1", "\"seed\":18446744073709551616", "invalid type"),
+        ("\"seed\":1", "\"seed\":18446744073709551616", "is expected, not `1.8"),
     ] {
         let e = refused(&document_edited(from, to));
         assert!(e.contains(message), "{to}: {e}");
@@ -644,7 +644,7 @@ fn every_key_is_required() {
                 document.pointer_mut(place).unwrap().as_object_mut().unwrap().remove(key);
             });
             let told = refused(&without);
-            assert!(told.contains(&format!("missing field `{key}`")), "{place}/{key}: {told}");
+            assert!(told.contains(&format!("the key `{key}` is missing")), "{place}/{key}: {told}");
         }
     }
     for key in ["network", "data", "seed"] {

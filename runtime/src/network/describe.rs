@@ -1,6 +1,7 @@
-//! TOML text to and from networks: what is wrong, on which line, and what was probably meant.
+//! Places in the TOML text of networks, and the rules that are broken there.
 
-use crate::error::{Error, suggest};
+use crate::error::Error;
+use crate::wording::line_of;
 use std::fmt::Display;
 use toml::de::{DeTable, DeValue};
 
@@ -108,58 +109,4 @@ impl Violation {
             None => error,
         }
     }
-}
-
-/// The line of a place in the text, counted from 1.
-pub fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|&b| b == b'\n').count() + 1
-}
-
-/// An error of the TOML parser or of serde, in our words.
-pub fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Error {
-    let line = error.span().map_or(1, |span| line_of(text, span.start));
-    let message = error.message().replace('\n', ", ");
-    let place = format!("{file}:{line}");
-    // serde puts the word at fault first and the known ones after it, each in backticks.
-    let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let sort = ["unknown field", "unknown variant", "missing field"]
-        .iter()
-        .find(|s| message.starts_with(**s));
-    match (sort, words.split_first()) {
-        (Some(&"missing field"), Some((key, _))) => {
-            Error::input(place, format_args!("the key `{key}` is missing"))
-        }
-        (Some(&sort), Some((word, known))) => {
-            let what = if sort == "unknown field" { "key" } else { "value" };
-            Error::input(place, format_args!("unknown {what} `{word}`"))
-                .help(suggest(word, known.iter().copied()))
-        }
-        _ => Error::input(place, plain(&message)),
-    }
-}
-
-/// Rust's type names, as a reader of TOML would put them.
-fn plain(message: &str) -> String {
-    let mut message = message.to_owned();
-    for (rust, words) in [
-        ("expected usize", "expected a whole number ≥ 0"),
-        ("expected u32", "expected a whole number ≥ 0"),
-        ("expected u64", "expected a whole number ≥ 0"),
-        ("expected i32", "expected a whole number"),
-        ("expected f64", "expected a number"),
-        ("expected struct Dense", "expected e.g. `{ units = 64, r = 128 }`"),
-        ("expected struct Input", "expected e.g. `{ shape = [28, 28], bits = 8, frac = 8 }`"),
-        ("expected struct Bits", "expected e.g. `{ activations = 8, coefficients = 8 }`"),
-        ("expected struct Phase", "expected e.g. `{ epochs = 10, learning_rate = 1e-3 }`"),
-        ("expected struct Step", "expected e.g. `{ every = 10, factor = 0.1 }`"),
-        ("expected struct OneCycle", "expected e.g. `{ rise = 0.3 }`"),
-        ("expected struct Recipe", "expected a table"),
-        (
-            "unit variant, expected newtype variant",
-            "a name alone, expected a name with its values: `{ name = { … } }`",
-        ),
-    ] {
-        message = message.replace(rust, words);
-    }
-    message
 }

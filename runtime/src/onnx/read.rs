@@ -4,6 +4,7 @@
 use super::messages::{self, AttributeProto, ModelProto, NodeProto, Size, TensorProto};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::wording::of_system;
 use prost::Message;
 use std::collections::HashMap;
 use std::fs::File;
@@ -306,7 +307,8 @@ pub fn external(tensor: &TensorProto, place: &str, path: &Path) -> Result<Vec<u8
             .within(place)
             .help("copy the .onnx file together with the .data file that was written beside it")
     };
-    let metadata = std::fs::metadata(&file).map_err(|e| fail(format!("cannot be read: {e}")))?;
+    let unread = |e: std::io::Error| fail(format!("cannot be read: {}", of_system(&e)));
+    let metadata = std::fs::metadata(&file).map_err(unread)?;
     let number =
         |key: &str, default: u64| entry(key).map_or(Some(default), |text| text.parse().ok());
     let range = number("offset", 0).and_then(|offset| {
@@ -325,5 +327,5 @@ pub fn external(tensor: &TensorProto, place: &str, path: &Path) -> Result<Vec<u8
         open.take(length).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read().map_err(|e| fail(format!("cannot be read: {e}")))
+    read().map_err(unread)
 }

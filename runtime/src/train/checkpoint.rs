@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::model_file;
 use crate::network::Network;
+use crate::wording::of_json;
 use ndarray::{Array, ArrayD, Dimension};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
@@ -317,7 +318,7 @@ impl<W: Weights> Checkpoint<W> {
     fn from_bytes(bytes: &[u8]) -> Result<Self, Unusable> {
         let (json, file) = unpack(bytes, W::KIND, W::VERSION)?;
         let document: Document<W::Document> =
-            serde_json::from_str(&json).map_err(|e| e.to_string())?;
+            serde_json::from_str(&json).map_err(|e| of_json(&e))?;
         let Document {
             network,
             data,
@@ -440,7 +441,7 @@ fn unpack<'a>(
         .as_ref()
         .and_then(|m| m.get(KEY))
         .ok_or("it was not written by strassenc")?;
-    let found: Version = serde_json::from_str(json).map_err(|e| e.to_string())?;
+    let found: Version = serde_json::from_str(json).map_err(|e| of_json(&e))?;
     if found.kind != kind {
         return Err(format!("it holds a {}, not a {kind}", found.kind).into());
     }

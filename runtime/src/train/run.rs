@@ -17,6 +17,7 @@ use crate::network::Network;
 use crate::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
 use crate::onnx::{self, Classifier};
 use crate::shape::Shape;
+use crate::wording;
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -433,8 +434,7 @@ fn write_run<W: Weights>(
     for old in [MODEL, TABLE, METRICS, METRICS_JSON, CURVES, TEACHER, ONNX_TEACHER] {
         let old = folder.join(old);
         if is_run && old.is_file() {
-            std::fs::remove_file(&old)
-                .map_err(|e| Error::io(&old, format_args!("cannot be removed: {e}")))?;
+            std::fs::remove_file(&old).map_err(|e| files::unwritable(&old, &e))?;
         }
     }
     // The teacher comes first: with the checkpoint the run has begun.
@@ -486,7 +486,7 @@ pub fn history(folder: &Path) -> Result<Vec<Epoch>> {
     };
     let bytes = read_as(Artifact::Run, folder, read)?;
     serde_json::from_slice(&bytes).map_err(|e| {
-        Error::input(path.display(), format_args!("is damaged: {e}"))
+        Error::input(path.display(), format_args!("is damaged: {}", wording::of_json(&e)))
             .help("resume the run: it is written anew")
     })
 }

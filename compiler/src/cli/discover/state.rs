@@ -5,7 +5,7 @@ use super::solve::Stage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use strassenc::emit::TOOL;
-use strassenc_runtime::{Error, Result, files};
+use strassenc_runtime::{Error, Result, files, wording};
 
 /// Name of the file.
 pub const FILE: &str = "search.json";
@@ -34,8 +34,9 @@ pub fn read(folder: &Path, task: &Task) -> Result<Stage> {
     }
     let place = path.display();
     let anew = "--overwrite begins again";
-    let state: State = serde_json::from_slice(&files::read(&path)?)
-        .map_err(|e| Error::input(&place, format_args!("is damaged: {e}")).help(anew))?;
+    let state: State = serde_json::from_slice(&files::read(&path)?).map_err(|e| {
+        Error::input(&place, format_args!("is damaged: {}", wording::of_json(&e))).help(anew)
+    })?;
     if state.tool != TOOL {
         return Err(Error::input(
             &place,
@@ -59,9 +60,7 @@ pub fn read(folder: &Path, task: &Task) -> Result<Stage> {
 pub fn remove(folder: &Path) -> Result<()> {
     let path = folder.join(FILE);
     match std::fs::remove_file(&path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io(&path, format_args!("cannot be removed: {e}")))
-        }
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(files::unwritable(&path, &e)),
         _ => Ok(()),
     }
 }

@@ -202,7 +202,7 @@ impl Part for Bank {
         if self.digits.is_some() {
             &["strassenc_shift_add_bank"]
         } else {
-            &["strassenc_multiplier_bank"]
+            &["strassenc_multiplier_bank", "strassenc_scaled_product"]
         }
     }
 
