@@ -67,7 +67,7 @@ fn bash_completes_commands_options_and_values() {
     assert_eq!(offered("strassenc simulate --qui"), "--quiet");
     assert_eq!(offered("strassenc verilog --multipliers shift"), "shift-add");
     assert_eq!(offered("strassenc verilog --project vivado,li"), "vivado,litex");
-    assert_eq!(offered("strassenc verilog --project vivado,"), "");
+    assert!(offered("strassenc verilog --project vivado,").starts_with("vivado,fusesoc vivado,"));
 }
 
 #[test]

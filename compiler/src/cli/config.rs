@@ -54,7 +54,8 @@ pub fn path() -> Result<PathBuf> {
 /// # Errors
 /// Where the file is there and cannot be read, or holds anything else.
 pub fn read(path: &Path) -> Result<(Option<f64>, Vec<Named>)> {
-    if !path.exists() {
+    // A link to nothing is a slip of the user's, and no file that is left out.
+    if path.symlink_metadata().is_err() {
         return Ok((None, vec![]));
     }
     parse(&files::read_text(path)?, path)

@@ -43,6 +43,7 @@ pub fn run(args: &Args) -> Result<()> {
         })?;
         return output::write(page(command)?);
     };
+    files::check_folder(folder)?;
     let paths: Vec<PathBuf> =
         pages.iter().map(|page| folder.join(Man::new((*page).clone()).get_filename())).collect();
     if let Some(there) = paths.iter().find(|path| !args.overwrite && path.exists()) {

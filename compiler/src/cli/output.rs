@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use strassenc::progress;
 use strassenc::report::WIDTH;
-use strassenc_runtime::{Error, Kind, Result};
+use strassenc_runtime::{Error, Kind, Result, wording};
 
 /// What is wrong.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -142,7 +142,8 @@ pub fn width() -> usize {
 /// What a failure to write to standard output means.
 pub fn failed(error: io::Error) -> Error {
     let kind = if error.kind() == io::ErrorKind::BrokenPipe { Kind::Closed } else { Kind::Io };
-    Error::new(kind, "standard output", format_args!("cannot be written: {error}"))
+    let cause = format!("cannot be written: {}", wording::of_system(&error));
+    Error::new(kind, "standard output", cause).help("send it to a place that has room for it")
 }
 
 #[cfg(test)]
