@@ -934,10 +934,7 @@ impl Engines {
     /// # Errors
     /// Where the text is not such a file; `place` names it.
     pub fn parse(text: &str, place: impl fmt::Display) -> Result<Self> {
-        toml::from_str(text).map_err(|e| {
-            wording::of_toml(place, text, &e)
-                .help("`strassenc verilog` writes one beside the Verilog; edit that")
-        })
+        toml::from_str(text).map_err(|e| wording::of_toml(place, text, &e))
     }
 
     /// The text of `engines.toml`, with what each layer costs beside it.

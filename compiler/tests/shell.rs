@@ -196,7 +196,7 @@ fn what_cannot_be_done_is_told_with_a_way_out() {
         (
             "report net.toml --svg net.toml/net.svg",
             3,
-            "net.toml/net.svg: cannot be written: Not a directory\n  help: name another place",
+            "net.toml/net.svg: cannot be written: a part of its path is a file\n  help: name another place",
         ),
         ("matrix .", 3, "error[io]: .: is a folder, where a file is expected\n  help: name a file"),
         ("report bad.toml", 2, "error[input]: bad.toml:1: "),

@@ -407,7 +407,14 @@ pub fn unwritable(path: &Path, error: &io::Error) -> Error {
         }
         _ => "name another place",
     };
-    Error::io(path, format_args!("cannot be written: {}", of_system(error))).help(help)
+    let cause = match error.kind() {
+        // That is what the system says of a folder that is to be made there.
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "a part of its path is a file".into()
+        }
+        _ => of_system(error),
+    };
+    Error::io(path, format_args!("cannot be written: {cause}")).help(help)
 }
 
 /// Unix permissions, where there are any.

@@ -75,7 +75,11 @@ fn worded(message: &str) -> (String, Option<String>) {
             };
             let comma = if wanted.contains(',') { "," } else { "" };
             let cause = format!("{wanted}{comma} is expected, not {found}");
-            return (cause, example.map(|example| format!("write e.g. `{example}`")));
+            let help = match example {
+                Some(example) => format!("write e.g. `{example}`"),
+                None => "write that in its place".into(),
+            };
+            return (cause, Some(help));
         }
     };
     (told.0, Some(told.1))
@@ -125,7 +129,9 @@ fn asked(wanted: &str) -> (String, Option<&'static str>) {
         "a map" => return ("a table".into(), None),
         _ => {
             let Some(name) = wanted.strip_prefix("struct ") else {
-                return (wanted.into(), None);
+                // Words of our own, such as those of a size in two directions.
+                let is_number = wanted.starts_with("a whole number");
+                return (wanted.into(), is_number.then_some("8"));
             };
             let example = match name.split(' ').next().unwrap_or_default() {
                 "Dense" => Some("{ units = 64, r = 128 }"),
@@ -179,7 +185,7 @@ mod tests {
             [
                 "a whole number ≥ 0 is expected, not \"a, expected b\" (line 1, column 25)",
                 "a whole number ≥ 0 is expected, not `-1` (line 1, column 12)",
-                "a number is expected, not a list (line 1, column 22)",
+                "a number is expected, not a list (line 1, column 21)",
                 "a path in quotes is expected, not `7` (line 1, column 22)",
                 "a table is expected, not `7` (line 1, column 23)",
                 "unknown key `cuont` (line 1, column 20)",

@@ -5,10 +5,10 @@
 
     self.{{ s.top }} = {{ class }}(platform)
 
-{% for bus in c.interface.buses %}{% if bus.kind == BusKind::Stream -%}
-`{{ bus.name }}` {% match bus.role %}{% when Role::Slave %}takes frames{% when Role::Master %}yields results{% endmatch %}{% else -%}
-`{{ bus.name }}` is an AXI4-Lite slave for `soc.bus.add_slave`{% endif %}{% if loop.last %}.{% else %}, {% endif %}{% endfor %}{% if c.has_streams() %} {% endif %}{% if !c.asked.kernel %}What the fields
-of its beats are, signature.json says. {% endif %}The build folder has to be on Python's path.
+{% for sentence in self::sentences(c) -%}
+{{ sentence }}
+{% endfor -%}
+The build folder has to be on Python's path.
 
 Elaborated with LiteX 2024.12; no board was at hand.
 """
@@ -57,7 +57,8 @@ class {{ class }}(LiteXModule):
 {%- endmatch %}
 {%- endfor %}
 {%- for port in c.interface.conduits() %}
-        self.{{ port.name }} = Signal({{ port.bits }}{% if c.interface.is_enable(port) %}, reset=1{% endif %})
+        self.{{ port.name }} = Signal({{ port.bits }}
+        {%- if c.interface.is_enable(port) %}, reset=1{% endif %})
 {%- endfor %}
         self.specials += Instance(
             "{{ s.top }}",
@@ -72,7 +73,8 @@ class {{ class }}(LiteXModule):
 {%- endfor %}
 {%- for bus in c.interface.buses %}
 {%- for signal in bus.signals %}
-            {{ self::side(signal.port) }}_{{ signal.port.name }}=self.{{ bus.name }}.{{ self::field(*bus.kind, signal.logical) }},
+            {{ self::side(signal.port) }}_{{ signal.port.name }}=self.{{ bus.name }}.
+                {{- self::field(*bus.kind, signal.logical) }},
 {%- endfor %}
 {%- endfor %}
         )

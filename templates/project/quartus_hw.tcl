@@ -19,7 +19,7 @@ foreach {fileset kind} {synthesis QUARTUS_SYNTH simulation SIM_VERILOG} {
     add_fileset $fileset $kind
     set_fileset_property $fileset TOP_LEVEL {{ s.top }}
 {%- for name in s.files %}
-    add_fileset_file {{ name }} VERILOG PATH {{ name }}{% if **name == format!("{}.v", s.top) %} TOP_LEVEL_FILE{% endif %}
+    add_fileset_file {{ name }} VERILOG PATH {{ name }}{{ self::if_top(c, name) }}
 {%- endfor %}
 {%- for name in s.memories %}
     add_fileset_file {{ name }} OTHER PATH {{ name }}
@@ -39,11 +39,12 @@ add_interface_port reset {{ reset.name }} reset_n Input 1
 {%- endif %}
 {%- for bus in c.interface.buses %}
 
-add_interface {{ bus.name }} {% match bus.kind %}{% when BusKind::Stream %}axi4stream{% when BusKind::Lite %}axi4lite{% endmatch %} {% match bus.role %}{% when Role::Slave %}end{% when Role::Master %}start{% endmatch %}
+add_interface {{ bus.name }} {{ self::kind(bus) }}
 set_interface_property {{ bus.name }} associatedClock clock
 set_interface_property {{ bus.name }} associatedReset reset
 {%- for signal in bus.signals %}
-add_interface_port {{ bus.name }} {{ signal.port.name }} {{ signal.logical.to_lowercase() }} {{ self::told(signal.port) }}
+add_interface_port {{ bus.name }} {{ signal.port.name }} \
+    {{ signal.logical.to_lowercase() }} {{ self::told(signal.port) }}
 {%- endfor %}
 {%- endfor %}
 {%- for port in c.interface.conduits() %}

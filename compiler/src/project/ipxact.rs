@@ -26,6 +26,14 @@ fn definition(kind: BusKind) -> (&'static str, &'static str) {
     }
 }
 
+/// The element that says which side of a bus the component is.
+fn side(role: Role) -> &'static str {
+    match role {
+        Role::Master => "master",
+        Role::Slave => "slave",
+    }
+}
+
 /// The signals of a bus by the names of its definition, clock and reset among them, each with the
 /// port that it is.
 fn mapped<'a>(interface: &'a Interface, bus: &'a Bus) -> Vec<(&'a str, &'a str)> {

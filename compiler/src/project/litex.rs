@@ -23,6 +23,23 @@ pub(super) fn files(c: &Core) -> Result<Vec<File>> {
     Ok(vec![file(path, &Module { c, header, class })?])
 }
 
+/// What the buses are, a sentence each, and what says more.
+fn sentences(c: &Core) -> Vec<String> {
+    let mut sentences: Vec<String> = vec![];
+    for bus in &c.interface.buses {
+        let is = match (bus.kind, bus.role) {
+            (BusKind::Stream, Role::Slave) => "takes frames",
+            (BusKind::Stream, Role::Master) => "yields results",
+            (BusKind::Lite, _) => "is an AXI4-Lite slave for `soc.bus.add_slave`",
+        };
+        sentences.push(format!("`{}` {is}.", bus.name));
+    }
+    if c.has_streams() && !c.asked.kernel {
+        sentences.push("What the fields of its beats are, signature.json says.".into());
+    }
+    sentences
+}
+
 /// What Migen's instances put before the name of a port.
 fn side(port: &Port) -> &'static str {
     if port.enters() { "i" } else { "o" }

@@ -1,6 +1,6 @@
 //! Intel Quartus: a script that makes a project, constraints, and a component of Platform Designer.
 
-use super::{BusKind, Core, Role, file};
+use super::{Bus, BusKind, Core, Role, file};
 use crate::device::Family;
 use crate::emit::File;
 use crate::emit::signature::Port;
@@ -56,6 +56,25 @@ pub(super) fn files(c: &Core) -> Result<Vec<File>> {
     let path = format!("{top}_hw.tcl");
     let header = c.header("# ", &path, "a component for Platform Designer");
     Ok(vec![script, constraints, file(path, &Component { c, header })?])
+}
+
+/// What stands behind the file of the top module.
+fn if_top(c: &Core, name: &str) -> &'static str {
+    let is_top = name.strip_suffix(".v") == Some(&c.signature.top);
+    if is_top { " TOP_LEVEL_FILE" } else { "" }
+}
+
+/// A bus's protocol and side, as Platform Designer has them.
+fn kind(bus: &Bus) -> String {
+    let kind = match bus.kind {
+        BusKind::Stream => "axi4stream",
+        BusKind::Lite => "axi4lite",
+    };
+    let side = match bus.role {
+        Role::Slave => "end",
+        Role::Master => "start",
+    };
+    format!("{kind} {side}")
 }
 
 /// A port's direction and width, as Platform Designer has them.
