@@ -172,13 +172,13 @@ fn quiet_tells_nothing_but_errors_and_verbose_what_is_done() {
 #[test]
 fn what_cannot_be_done_is_told_with_a_way_out() {
     let folder = folder();
-    fs::write(folder.path().join("bad.toml"), "name = \"little\nlayers = [\n").unwrap();
+    fs::write(folder.path().join("bad.toml"), "layers = [\n").unwrap();
     let cases = [
         (
             "report nothing --graph core.svg",
             2,
-            "error[input]: nothing: there is neither a build nor a network description of this name\n  \
-             help: name a folder of",
+            "error[input]: nothing: there is neither a build nor a network description of this \
+             name\n  help: name a folder of",
         ),
         ("report resnet21 --svg net.svg", 2, "help: did you mean `resnet20`?"),
         (
@@ -196,11 +196,14 @@ fn what_cannot_be_done_is_told_with_a_way_out() {
         (
             "report net.toml --svg net.toml/net.svg",
             3,
-            "net.toml/net.svg: cannot be written: a part of its path is a file\n  help: name another place",
+            "net.toml/net.svg: cannot be written: a part of its path is a file\n  help: name another",
         ),
         ("matrix .", 3, "error[io]: .: is a folder, where a file is expected\n  help: name a file"),
-        ("report bad.toml", 2, "error[input]: bad.toml:1: "),
-        ("report bad.toml", 2, "\n  help: https://toml.io says how the line is to be written"),
+        (
+            "report bad.toml",
+            2,
+            "error[input]: bad.toml:1: unclosed array, expected `]`\n  help: https://toml.io says",
+        ),
         ("matrix W.npy --project vivado", 2, "help: name a folder for it with -o"),
     ];
     let before = fs::read_dir(folder.path()).unwrap().count();

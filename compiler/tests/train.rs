@@ -106,7 +106,8 @@ fn mistakes_are_told() {
     assert!(told(3, &["digits", "-o", "file"]).contains("file: is a file, so it is left alone"));
     assert!(told(3, &["digits", "-o", "file/run"]).contains("cannot be written"));
     std::fs::write(folder.path().join("net.toml"), "name = \"x\"\nlayers = []\n").unwrap();
-    assert_eq!(told(2, &["net.toml"]), "error[input]: net.toml:1: the key `input` is missing\n");
+    let missing = "error[input]: net.toml:1: the key `input` is missing\n  help: add it\n";
+    assert_eq!(told(2, &["net.toml"]), missing);
     let network = "name = \"x\"\ninput = { shape = [3], bits = 8, frac = 8 }\nlayers = [{ dense = \
         { units = 2, r = 2 } }]";
     std::fs::write(folder.path().join("net.toml"), network).unwrap();
