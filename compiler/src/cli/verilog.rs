@@ -42,7 +42,7 @@ use strassenc_runtime::{Error, Model, Result, model_file, network};
   strassenc verilog runs/mnist --input-bits 64 --output-bits 32 --frames count
   strassenc verilog runs/mnist --multipliers shift-add   no hardware multiplier
   strassenc verilog runs/mnist --multipliers auto --dsp-budget 48
-  strassenc verilog runs/mnist --ii 16                   a vector every 16 clocks, a sixth of the LUTs
+  strassenc verilog runs/mnist --ii 16                   a vector every 16 clocks, for fewer LUTs
   strassenc verilog runs/cnn --target-fps 20000 --clock 200
   strassenc verilog runs/cnn --lut-budget 40000 --bram-budget 60
   strassenc verilog runs/cnn --engines engines.toml      the engines of an earlier build, edited
