@@ -27,7 +27,7 @@ module strassenc_serial_digits #(
     reg [BITS-1:0] word;
     always @(posedge clk) if (clken & hold) word <= x;
 
-    // A place up to LAST in the stead of one above, such that few bits of it need be looked at.
+    // A place up to LAST instead of one above it, such that few bits of it need be looked at.
     function integer among;
         input integer place;
         integer i;
