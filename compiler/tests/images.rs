@@ -192,15 +192,15 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
         std::fs::write(path.join("engines.toml"), text).unwrap();
         wrong(&["--engines", "engines.toml"], told);
     };
-    engines("[layers", "engines.toml: TOML parse error");
+    engines("[layers", "engines.toml:1: unclosed table, expected `]`");
     engines(
         "[layers.conv_9]\nengine = \"unrolled\"\n",
         "engines, layer `conv_9`: is not in the network",
     );
-    engines("[layers.conv_0]\nengine = \"magic\"\n", "engines.toml: TOML parse error");
+    engines("[layers.conv_0]\nengine = \"magic\"\n", "engines.toml:2: unknown value `magic`");
     engines(
         "[layers.conv_0]\nengine = \"elementwise\"\nlanes = 1\n",
-        "is linear: `unrolled` or `folded`",
+        "is linear: `unrolled`, `serial` or `folded`",
     );
     engines("[layers.pool_0]\nengine = \"unrolled\"\n", "has no weights: `elementwise`");
     engines(

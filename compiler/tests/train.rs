@@ -297,6 +297,8 @@ fn a_build_is_trained_on_within_what_its_core_can_load() {
         let told = refused(path, 2, &[&["--frozen-from", "core", "-o", "x"], arguments].concat());
         assert!(told.contains(cause), "{told}");
     };
+    let inside = refused(path, 2, &["--frozen-from", "core", "-o", "core/tuned"]);
+    assert!(inside.contains("core/tuned: lies within the build"), "{inside}");
     wrong(&["mnist", "--data", "digits"], "name data of the shape [28, 28] and 10 classes");
     let net = "name = \"digits\"\ninput = { shape = [8, 8], bits = 5, frac = 4 }\nlayers = [\
         { dense = { units = 10, r = 10 } }]\n";

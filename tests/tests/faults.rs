@@ -385,6 +385,36 @@ fn a_damaged_sign_is_found_by_name() {
     }
 }
 
+/// In a serial core it is the adder whose carry begins wrong, and the digit that shows it first.
+#[test]
+fn a_damaged_sign_of_digits_is_found_by_name() {
+    let tools = tools();
+    let model = random_model(&small());
+    let target = Target { ii: Some(8), ..Target::default() };
+    let asked = compile::Options { target, ..Default::default() };
+    let compiled = compile(&model, &asked, &|_| {}, &|| false).unwrap();
+    let emitted = emit(&compiled, &emit::Options::default()).unwrap();
+    let vectors = inputs(&model, 40, 5);
+    let golden: Vec<_> = vectors.iter().map(|x| golden::infer(&model, x).unwrap()).collect();
+    for layer in [0, 1] {
+        let mut sources = Sources::from(&emitted);
+        let name = format!("{}.v", emitted.signature.layers[layer].kernel.as_ref().unwrap());
+        let (_, text) = sources.files.iter_mut().find(|(file, _)| *file == name).unwrap();
+        let old = String::from_utf8(text.clone()).unwrap();
+        let adder = old.split_once("NEGATE(1)").expect("it subtracts").1;
+        let adder = adder.split_once("sum_").unwrap().1.split_once(" (").unwrap().0.to_string();
+        *text = old.replacen("NEGATE(1)", "NEGATE(0)", 1).into_bytes();
+        let simulator = Simulator::build(&sources, &emitted.signature, false, &tools).unwrap();
+        let run = simulator.run(&vectors, &Options::default()).unwrap();
+        let sample = run.mismatch(&golden).expect("the sign matters").sample;
+        let due = &golden[sample];
+        let place =
+            locate(&compiled, &sources, &emitted.signature, &vectors, sample, due, &tools).unwrap();
+        let Place::Signal { layer: found, signal, .. } = &place else { panic!("{place}") };
+        assert_eq!((found, signal), (&compiled.layers[layer].circuit().unwrap().name, &adder));
+    }
+}
+
 /// A damaged sign is found in a core over images and in one with a state: the layer, the node, its
 /// stage and its row.
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use strassenc::build::Build;
 use strassenc::emit::control;
 use strassenc::reload;
-use strassenc_runtime::{Model, Result, files};
+use strassenc_runtime::{Error, Model, Result, files};
 
 /// Write the table that makes a core another model
 ///
@@ -59,9 +59,29 @@ impl fmt::Display for Report<'_> {
 pub fn run(args: &Args) -> Result<()> {
     args.overwrite.check(&args.output)?;
     let build = Build::open(&args.build)?;
+    outside(&build, &args.output)?;
     reload::layout(&build)?;
     let report = write(&build, &verilog::load(&args.model)?, &args.output)?;
     if args.json { output::json(&report) } else { output::line(report) }
+}
+
+/// Checks that an output does not lie within a build, whose files are as they were written.
+///
+/// # Errors
+/// Where it does.
+pub(super) fn outside(build: &Build, output: &Path) -> Result<()> {
+    let folder = match output.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let place = |folder: &Path| folder.canonicalize().ok();
+    if let (Some(folder), Some(build)) = (place(folder), place(&build.folder))
+        && folder.starts_with(build)
+    {
+        return Err(Error::input(output.display(), "lies within the build, which stays as it is")
+            .help("name a place outside of it"));
+    }
+    Ok(())
 }
 
 /// Writes the table of a model.

@@ -257,6 +257,9 @@ pub fn run(args: Args) -> Result<()> {
     };
     let folder =
         args.output.unwrap_or_else(|| Path::new("runs").join(format!("{}{suffix}", network.name)));
+    if let Some(build) = &build {
+        tables::outside(build, &folder)?;
+    }
     let description = folder.join(train::NETWORK);
     if args.resume && description.is_file() {
         // A run goes on with its own data, where no others are named.

@@ -192,8 +192,9 @@ pub(super) struct EngineArgs {
     /// Which engine linear layers may have
     #[arg(long, value_enum, default_value_t = Allowed::Auto)]
     engine: Allowed,
-    /// Clocks from one vector, or one window of an image, to the next: with more than 1, sums pass
-    /// digit by digit through unrolled layers, which then take a part of the LUTs
+    /// Clocks from one vector, or one window of an image, to the next, 1 to 64: with more than 1,
+    /// sums pass digit by digit through unrolled layers, products of data excepted; from about 8 on,
+    /// these then take a part of the LUTs
     #[arg(long, value_name = "N", value_parser = numbers::whole(INTERVAL),
         conflicts_with_all = ["target_fps", "lut_budget", "bram_budget"])]
     ii: Option<u32>,

@@ -5,10 +5,11 @@
 use super::run::{Failure, Options};
 use super::wave::Wave;
 use super::{Simulator, Sources};
-use crate::circuit::{self, Op};
-use crate::compile::{Compiled, LayerEngine, Unrolled};
+use crate::circuit::{self, Circuit, Op};
+use crate::compile::{Compiled, LayerEngine, SerialLayer, Unrolled};
 use crate::emit::Signature;
 use crate::ir::{self, State};
+use crate::serial::{self, Form};
 use crate::stream::depths;
 use crate::stream::timing::{self, Ending};
 use crate::stream::{Graph, Node, Primitive};
@@ -27,7 +28,7 @@ pub enum Place {
     Signal {
         /// The layer's name.
         layer: String,
-        /// The pipeline stage that computes it, or hands it on.
+        /// The pipeline stage that computes it, or hands it on; of a serial layer the clock.
         stage: u32,
         /// Name of the circuit's node.
         node: String,
@@ -344,9 +345,9 @@ impl Recording<'_> {
         let Recording { compiled, wave, top, .. } = self;
         let Compiled { dataflow, graph, .. } = compiled;
         let Some((node, segment)) = graph.segment_of(number) else { return Ok(None) };
-        let layers: Vec<&Unrolled> = compiled.layers[segment.layers.clone()]
+        let layers: Vec<(&LayerEngine, &Circuit)> = compiled.layers[segment.layers.clone()]
             .iter()
-            .filter_map(LayerEngine::unrolled)
+            .filter_map(|layer| Some((layer, layer.circuit()?)))
             .collect();
         // Those that enter each of the layers.
         let mut windows: Vec<Vec<Vec<i64>>> = vec![vec![]; layers.len()];
@@ -375,17 +376,22 @@ impl Recording<'_> {
             let Some(&clock) = enters.get(sample * count + window) else {
                 // What does not enter a later one is lost before.
                 let lost = *segment.layers.start() == 0 && window == 0;
-                return Ok(lost.then(|| Place::Lost { layer: layers[0].name.clone() }));
+                return Ok(lost.then(|| Place::Lost { layer: layers[0].1.name.clone() }));
             };
-            for (layer, windows) in layers.iter().zip(&windows) {
+            for (&(layer, circuit), windows) in layers.iter().zip(&windows) {
                 let scope = match node.layer {
                     Some(_) => format!("{outer}.u_pipeline"),
-                    None => format!("{outer}.u_pipeline_{}", layer.name),
+                    None => format!("{outer}.u_pipeline_{}", circuit.name),
                 };
-                let values = circuit::evaluate(&layer.circuit, &windows[window])?;
+                let values = circuit::evaluate(circuit, &windows[window])?;
                 let clock = clock + u64::from(segment.registered);
-                if let Some(place) = first_wrong(layer, &values, wave, &scope, clock) {
-                    return Ok(Some(place));
+                let place = match layer {
+                    LayerEngine::Unrolled(l) => first_wrong(l, &values, wave, &scope, clock),
+                    LayerEngine::Serial(l) => first_wrong_digit(l, &values, wave, &scope, clock),
+                    LayerEngine::Folded(_) | LayerEngine::Elementwise { .. } => None,
+                };
+                if place.is_some() {
+                    return Ok(place);
                 }
             }
         }
@@ -539,4 +545,49 @@ fn first_wrong(
         }
     }
     None
+}
+
+/// The first signal of a serial layer that is not what `values` say, where the sample enters its
+/// segment at `clock`: a word, or a digit of one.
+fn first_wrong_digit(
+    layer: &SerialLayer,
+    values: &[i64],
+    wave: &Wave,
+    scope: &str,
+    clock: u64,
+) -> Option<Place> {
+    let SerialLayer { circuit, serial, starts, .. } = layer;
+    // What is there in each clock, in the order of nodes: after what it is computed from.
+    let mut due: Vec<(u32, serial::NodeId, i64)> = vec![];
+    for (id, node) in serial.iter() {
+        let value = i128::from(values[node.of.index()]) << node.shift.min(63);
+        match node.form {
+            _ if matches!(circuit.node(node.of).op, Op::Constant(_)) => {}
+            Form::Parallel(_) => due.push((node.begins, id, values[node.of.index()])),
+            Form::Serial(digit) => due.extend((0..serial.interval).map(|i| {
+                let low = i.saturating_mul(digit).min(127);
+                (node.begins + i, id, (value >> low) as i64)
+            })),
+        }
+    }
+    due.sort_by_key(|&(offset, id, _)| (offset, id));
+    due.into_iter().find_map(|(offset, id, value)| {
+        let node = serial.node(id);
+        let own = circuit.node(node.of);
+        let signal = serial.name(circuit, id);
+        let path = format!("{scope}.{signal}");
+        let time = TICKS * (clock + u64::from(starts + offset));
+        let (bits, got) = (wave.width(&path)?, wave.at(&path, time)?);
+        let signed = own.signed && node.form == Form::Parallel(own.width);
+        let [got, expected] = [got as i64, value].map(|v| circuit::wrap(v, bits, signed));
+        (got != expected).then(|| Place::Signal {
+            layer: circuit.name.clone(),
+            stage: offset,
+            node: own.name.clone(),
+            origin: own.origin.clone(),
+            signal,
+            expected,
+            got,
+        })
+    })
 }
