@@ -6,8 +6,8 @@
 #
 #   qsys-edit --search-path='BUILD,$'
 #
-# Written after Platform Designer's documentation; its commands were checked with stand-ins, as none was
-# at hand.
+# Written after Platform Designer's documentation; its commands were checked with stand-ins, as none
+# was at hand.
 package require qsys
 
 set_module_property NAME tiny
@@ -45,22 +45,34 @@ add_interface_port reset aresetn reset_n Input 1
 add_interface s_axis axi4stream end
 set_interface_property s_axis associatedClock clock
 set_interface_property s_axis associatedReset reset
-add_interface_port s_axis s_axis_tdata tdata Input 16
-add_interface_port s_axis s_axis_tkeep tkeep Input 2
-add_interface_port s_axis s_axis_tvalid tvalid Input 1
-add_interface_port s_axis s_axis_tready tready Output 1
-add_interface_port s_axis s_axis_tlast tlast Input 1
-add_interface_port s_axis s_axis_tuser tuser Input 1
+add_interface_port s_axis s_axis_tdata \
+    tdata Input 16
+add_interface_port s_axis s_axis_tkeep \
+    tkeep Input 2
+add_interface_port s_axis s_axis_tvalid \
+    tvalid Input 1
+add_interface_port s_axis s_axis_tready \
+    tready Output 1
+add_interface_port s_axis s_axis_tlast \
+    tlast Input 1
+add_interface_port s_axis s_axis_tuser \
+    tuser Input 1
 
 add_interface m_axis axi4stream start
 set_interface_property m_axis associatedClock clock
 set_interface_property m_axis associatedReset reset
-add_interface_port m_axis m_axis_tdata tdata Output 32
-add_interface_port m_axis m_axis_tkeep tkeep Output 4
-add_interface_port m_axis m_axis_tvalid tvalid Output 1
-add_interface_port m_axis m_axis_tready tready Input 1
-add_interface_port m_axis m_axis_tlast tlast Output 1
-add_interface_port m_axis m_axis_tuser tuser Output 1
+add_interface_port m_axis m_axis_tdata \
+    tdata Output 32
+add_interface_port m_axis m_axis_tkeep \
+    tkeep Output 4
+add_interface_port m_axis m_axis_tvalid \
+    tvalid Output 1
+add_interface_port m_axis m_axis_tready \
+    tready Input 1
+add_interface_port m_axis m_axis_tlast \
+    tlast Output 1
+add_interface_port m_axis m_axis_tuser \
+    tuser Output 1
 
 add_interface frame_error_clear conduit end
 set_interface_property frame_error_clear associatedClock clock

@@ -6,8 +6,10 @@ Written by strassenc 0.1.0 from the model with SHA-256
 
     self.tiny = Tiny(platform)
 
-`s_axis` takes frames, `m_axis` yields results. What the fields
-of its beats are, signature.json says. The build folder has to be on Python's path.
+`s_axis` takes frames.
+`m_axis` yields results.
+What the fields of its beats are, signature.json says.
+The build folder has to be on Python's path.
 
 Elaborated with LiteX 2024.12; no board was at hand.
 """

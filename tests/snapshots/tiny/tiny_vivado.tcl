@@ -2,14 +2,17 @@
 # Written by strassenc 0.1.0 from the model with SHA-256
 # 4193b4d672360472b50b415bc9816b2a269f542464e68c1529f0f34d3086f8fc.
 #
-# Out of context and without a project, in a folder of your own, where reports and checkpoints then lie:
+# Out of context and without a project, in a folder of your own, where reports and checkpoints then
+# lie:
 #
 #   vivado -mode batch -source BUILD/tiny_vivado.tcl [-tclargs PART]
 #
-# Written after Vivado's documentation; its commands were checked with stand-ins, as no Vivado was at hand.
+# Written after Vivado's documentation; its commands were checked with stand-ins, as no Vivado was
+# at hand.
 set here [file dirname [file normalize [info script]]]
 if {[file normalize [pwd]] eq $here} {
-    error "start this in a folder of your own, not in the build folder: what it makes lies where it is started"
+    error "start this in a folder of your own, not in the build folder:\
+        what it makes lies where it is started"
 }
 set part xc7a35tcpg236-1
 if {[llength $argv] > 0} { set part [lindex $argv 0] }
@@ -31,7 +34,7 @@ foreach name {
     tiny_hidden.v
     tiny_scores.v
     tiny.v
-} { read_verilog [file join $here $name] }
+} { read_verilog [list [file join $here $name]] }
 read_xdc -mode out_of_context [file join $here tiny.xdc]
 
 synth_design -top tiny -part $part -mode out_of_context
@@ -50,4 +53,5 @@ set period [get_property PERIOD [get_clocks aclk]]
 set paths [get_timing_paths -setup -max_paths 1]
 if {[llength $paths] == 0} { error "no path is timed" }
 set slack [get_property SLACK [lindex $paths 0]]
-puts [format "tiny on $part: %.1f MHz; slack %.3f ns of %.3f ns" [expr {1000.0 / ($period - $slack)}] $slack $period]
+puts [format "tiny on $part: %.1f MHz; slack %.3f ns of %.3f ns" \
+    [expr {1000.0 / ($period - $slack)}] $slack $period]

