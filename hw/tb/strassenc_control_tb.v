@@ -133,9 +133,10 @@ module strassenc_control_check #(
 
     // Address and data come in any order; the answer has to come, once, and to stay.
     task write(input [ADDRESS_BITS-1:0] address, input [31:0] data, input [3:0] strobes);
-        reg address_first, answered;
+        reg address_first, both, answered;
         begin
             address_first = $random(seed);
+            both = 1'b0;
             awaddr = address;
             wdata = data;
             wstrb = strobes;
@@ -157,10 +158,10 @@ module strassenc_control_check #(
                     wvalid = 1'b0;
                     awaddr = $random(seed);
                     wdata = $random(seed);
-                end else if (waited > 2 && !answered && address_first !== 1'bx) begin
+                end else if (waited > 2 && !answered && !both) begin
                     awvalid = 1'b1;
                     wvalid = 1'b1;
-                    address_first = 1'bx;
+                    both = 1'b1;
                 end
                 tick;
                 waited = waited + 1;
