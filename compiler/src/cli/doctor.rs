@@ -16,10 +16,10 @@ use strassenc_runtime::{Error, Kind, Result};
 /// pip, npm and apt-get. A tool on the search path is used where its version fits. The file
 /// config.toml in that folder names others, and how many seconds any may run:
 ///
-///     tool_limit = 7200
-///     [tools]
-///     cxx = "g++-14"
-///     verilator = "/opt/verilator/bin/verilator"
+///   tool_limit = 7200
+///   [tools]
+///   cxx = "g++-14"
+///   verilator = "/opt/verilator/bin/verilator"
 ///
 /// [tools] takes cxx, python, verilator, yosys, iverilog (with vvp beside it), nextpnr-ice40,
 /// nextpnr-ecp5 and nextpnr-himbaechel-gowin. CXX and STRASSENC_TOOL_LIMIT in the environment stand
