@@ -1,8 +1,8 @@
 // strassenc_serial_digits: a word as digits of DIGIT bits, the least significant one first.
 //
-// `hold` takes x. A clock after `position` the digit of that number is shown, from a register, which
-// above the word stays as it is, all sign, where it is SIGNED, and is reset to 0 else: no LUT looks
-// for that.
+// `hold` takes x. A clock after `position` the digit of that number is shown, from a register.
+// Above the word that register stays as it is, all sign, where x is SIGNED, and is reset to 0 where
+// it is not: no LUT looks for that.
 // Latency: 2 clocks, where position is 0 in the one between. clken low freezes it.
 `default_nettype none
 
@@ -20,8 +20,8 @@ module strassenc_serial_digits #(
     output reg          [DIGIT-1:0] digit
 );
     localparam        PLACES = 1 << POSITION_BITS;
-    // The last place of which the word decides a digit: that of its upper bits, or, of a signed one,
-    // the first one that is all sign.
+    // The last place of which the word decides a digit: that of its upper bits, or, of a signed
+    // one, the first one that is all sign.
     localparam [31:0] LAST   = SIGNED != 0 ? (BITS + DIGIT - 2) / DIGIT : (BITS - 1) / DIGIT;
 
     reg [BITS-1:0] word;

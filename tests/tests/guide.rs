@@ -2,9 +2,9 @@
 //! and the book builds.
 //!
 //! What a block of code needs stands in a comment before it: `<!-- file: NAME -->` writes it to a
-//! file, `<!-- not run: WHY -->` leaves it out, but what is Python has to parse. All other blocks of
-//! `sh` are run, page by page, in a folder of the page; in a block of `console` a line of output has
-//! to be printed, and `…` stands for anything.
+//! file, `<!-- not run: WHY -->` leaves it out, but what is Python has to parse. All other blocks
+//! of `sh` are run, page by page, in a folder of the page; in a block of `console` a line of output
+//! has to be printed, and `…` stands for anything.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

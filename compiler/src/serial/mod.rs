@@ -9,8 +9,8 @@
 //!
 //! Semantics: clocks are counted from the one in which a word enters. A *strobe* runs along with
 //! the word: that of clock k is high in the k-th clock of every word. A parallel node is there in
-//! clock `begins` alone. A serial one shows digit i in clock `begins + i`, for as many digits as the
-//! interval has clocks: its value modulo 2^(interval · digit), so that the sign is extended
+//! clock `begins` alone. A serial one shows digit i in clock `begins + i`, for as many digits as
+//! the interval has clocks: its value modulo 2^(interval · digit), so that the sign is extended
 //! wherever an input's is. Clock by clock, a layer is [`Simulator`].
 //!
 //! Invariants, checked by [`verify`]:
@@ -93,8 +93,9 @@ pub enum Form {
 /// How a node comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// The operation of its node in the circuit, on parallel values: an input or a constant, what is
-    /// only wires, a clamp, or a multiplier or an addition of a constant with a register behind it.
+    /// The operation of its node in the circuit, on parallel values: an input or a constant, what
+    /// is only wires, a clamp, or a multiplier or an addition of a constant with a register behind
+    /// it.
     Parallel(Option<NodeId>),
     /// The digits of a parallel value, from a register; the value is held from the strobe of clock
     /// `holds` on.
