@@ -1,0 +1,36 @@
+//! What crosses stages, in one program, which is linked once.
+
+mod benches;
+mod build;
+mod cases;
+mod circuits;
+mod compile;
+mod dataflow;
+mod drivers;
+mod faults;
+mod guide;
+mod images;
+mod import;
+mod integers;
+mod kernels;
+mod levels;
+mod matrix_products;
+mod mutations;
+mod names;
+mod projects;
+mod proofs;
+mod python;
+mod reload;
+mod schedules;
+mod sequences;
+mod serial;
+mod snapshots;
+mod streams;
+mod synthesis;
+mod teachers;
+mod testbench;
+mod texts;
+mod verilated;
+mod verilator;
+mod verilog;
+mod witness;
