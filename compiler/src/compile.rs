@@ -27,7 +27,7 @@ use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use strassenc_runtime::error::suggest;
+use strassenc_runtime::error::{count, suggest};
 use strassenc_runtime::model::Layer as ModelLayer;
 use strassenc_runtime::{Error, Kind as ErrorKind, Model, Result};
 
@@ -268,7 +268,8 @@ impl LayerEngine {
     }
 }
 
-/// Compiles a model. The result does not depend on the number of threads.
+/// Compiles a model. The result does not depend on the number of threads. Engines are chosen by
+/// their prices; [`build::compile`](crate::build::compile()) holds the core to a budget.
 ///
 /// `progress` is called after each step, from any thread. `stop` is polled; once it says so, the
 /// compilation ends early.
@@ -355,8 +356,9 @@ fn late(levels: &Levels, options: &Options) -> Option<u64> {
 fn missed(target: &Target, quickest: u64) -> Error {
     let most = target.clock() * 1e6 / quickest as f64;
     let cause = format_args!(
-        "no choice of engines that was tried keeps up: the quickest core takes {quickest} clocks \
-         for a frame, and the target allows {}",
+        "no choice of engines that was tried keeps up: the quickest core takes {} for a \
+         frame, and the target allows {}",
+        count(quickest, "clock"),
         target.interval().unwrap_or_default()
     );
     Error::input("--target-fps", cause).help(format_args!(
@@ -584,13 +586,12 @@ fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
         asked => asked,
     };
     let target = Target { engine, ..options.target };
-    let mut engines = given.clone();
-    if dataflow.layers.iter().any(|l| !engines.layers.contains_key(&l.name)) {
-        for (name, choice) in engine::choose(dataflow, &target, expected)?.layers {
-            engines.layers.entry(name).or_insert(choice);
+    for (number, layer) in dataflow.layers.iter().enumerate() {
+        if let Some(choice) = given.layers.get(&layer.name) {
+            fits(dataflow, number, *choice)?;
         }
     }
-    Ok(engines)
+    engine::choose(dataflow, &target, expected, given)
 }
 
 /// Chooses what multiplies, and proves the ROMs that this changes.
@@ -626,6 +627,45 @@ fn multiply(dataflow: &Dataflow, layers: &mut [Made], options: &Options) -> Resu
 /// Told after each step of a place: its pass, and the matrix where it is one of several.
 type Step<'a> = &'a (dyn Fn(&str, Pass, Option<Role>) -> Result<()> + Sync);
 
+/// Checks that layer `number` can have this engine, which a user has written.
+fn fits(dataflow: &Dataflow, number: usize, choice: Choice) -> Result<()> {
+    let layer: &Layer = &dataflow.layers[number];
+    let place = |what: &str| format!("layer `{}`, {what}", layer.name);
+    let engine = |cause: &str| Err(Error::input(place("engine"), cause));
+    match (layer.kernel(), choice) {
+        (Some(_), _) if choice.is_wired() && layer.words().is_some() => {
+            engine("has filters at many positions of a word, which are never unrolled: `folded`")
+        }
+        (Some(kernel), Choice::Serial { .. }) if kernel.chain.multiplies_data() => {
+            engine("multiplies data by data, which is never serial: `unrolled`")
+        }
+        (Some(_), Choice::Serial { interval })
+            if interval < 2 || !serial::INTERVAL.contains(&interval) =>
+        {
+            let cause = format_args!("{interval} is not within 2 to {}", serial::INTERVAL.end());
+            Err(Error::input(place("interval"), cause)
+                .help("give a number in that range, or engine = \"unrolled\" for a word a clock"))
+        }
+        (Some(_), Choice::Unrolled | Choice::Serial { .. }) => Ok(()),
+        (Some(kernel), Choice::Folded(_)) if kernel.chain.multiplies_data() => {
+            engine("multiplies data by data, which is never folded: `unrolled`")
+        }
+        (Some(_), Choice::Folded(folding)) => folded::build(layer, folding).map(drop),
+        (None, Choice::Elementwise { lanes }) => {
+            if dataflow.lanes(number).any(|n| n == lanes) {
+                return Ok(());
+            }
+            let can: Vec<String> = dataflow.lanes(number).map(|n| n.to_string()).collect();
+            let cause = format_args!("are {lanes}, but can be {}", can.join(", ")).to_string();
+            Err(Error::input(place("lanes"), cause))
+        }
+        (Some(_), Choice::Elementwise { .. }) => {
+            engine("is linear: `unrolled`, `serial` or `folded`")
+        }
+        (None, _) => engine("has no weights: `elementwise`"),
+    }
+}
+
 /// What the passes share and fold make of layer `number`, as far as `last` lets them.
 fn one(
     last: Pass,
@@ -637,22 +677,6 @@ fn one(
 ) -> Result<Made> {
     let layer: &Layer = &dataflow.layers[number];
     match (layer.kernel(), choice) {
-        (Some(_), _) if choice.is_wired() && layer.words().is_some() => {
-            let cause =
-                "has filters at many positions of a word, which are never unrolled: `folded`";
-            Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
-        }
-        (Some(kernel), Choice::Serial { .. }) if kernel.chain.multiplies_data() => {
-            let cause = "multiplies data by data, which is never serial: `unrolled`";
-            Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
-        }
-        (Some(_), Choice::Serial { interval })
-            if interval < 2 || !serial::INTERVAL.contains(&interval) =>
-        {
-            let cause = format_args!("{interval} is not within 2 to {}", serial::INTERVAL.end());
-            Err(Error::input(format_args!("layer `{}`, interval", layer.name), cause)
-                .help("without an interval, the engine is `unrolled`"))
-        }
         (Some(kernel), Choice::Unrolled | Choice::Serial { .. }) => {
             let serial = choice != Choice::Unrolled;
             let shared = |last: bool| -> Result<SharedMatrix> {
@@ -663,10 +687,6 @@ fn one(
             let (wb, wc) = rayon::join(|| shared(false), || shared(true));
             Ok(Made::Shared([wb?, wc?], BTreeSet::new()))
         }
-        (Some(kernel), Choice::Folded(_)) if kernel.chain.multiplies_data() => {
-            let cause = "multiplies data by data, which is never folded: `unrolled`";
-            Err(Error::input(format_args!("layer `{}`, engine", layer.name), cause))
-        }
         (Some(_), Choice::Folded(_)) if last < Pass::Fold => Ok(Made::Nothing),
         (Some(_), Choice::Folded(folding)) => {
             let folded = folded::build(layer, folding)?;
@@ -674,21 +694,11 @@ fn one(
             Ok(Made::Engine(LayerEngine::Folded(Box::new(folded))))
         }
         (None, Choice::Elementwise { lanes }) => {
-            if !dataflow.lanes(number).any(|n| n == lanes) {
-                let can: Vec<String> = dataflow.lanes(number).map(|n| n.to_string()).collect();
-                let cause = format_args!("are {lanes}, but can be {}", can.join(", ")).to_string();
-                return Err(Error::input(format_args!("layer `{}`, lanes", layer.name), cause));
-            }
             Ok(Made::Engine(LayerEngine::Elementwise { lanes }))
         }
-        (Some(_), Choice::Elementwise { .. }) => Err(Error::input(
-            format_args!("layer `{}`, engine", layer.name),
-            "is linear: `unrolled`, `serial` or `folded`",
-        )),
-        (None, _) => Err(Error::input(
-            format_args!("layer `{}`, engine", layer.name),
-            "has no weights: `elementwise`",
-        )),
+        _ => Err(fits(dataflow, number, choice)
+            .err()
+            .unwrap_or_else(|| Error::internal("compile", "a layer has an impossible engine"))),
     }
 }
 

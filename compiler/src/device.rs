@@ -224,6 +224,14 @@ impl Family {
         }
     }
 
+    /// Kbit of a block RAM as figures count them: AMD's by their halves.
+    pub fn counted_kbit(self) -> u32 {
+        match self.memory_kbit() {
+            36 => 18,
+            kbit => kbit,
+        }
+    }
+
     /// Estimated LUTs. On AMD's devices a bit that only one operand of an addition has is carried
     /// on without a LUT, and so are constants; elsewhere LUTs have 4 inputs, and each bit of a
     /// carry chain is one; ECP5 has them in pairs. The chains of iCE40 do not invert: a subtracted

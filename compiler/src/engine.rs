@@ -3,6 +3,8 @@
 //! Estimates decide here, not promises: the timing of what was chosen comes from
 //! [`stream::timing`](crate::stream::timing), its figures from the emitted core.
 
+mod written;
+
 use crate::adder_graph::each_digit;
 use crate::figures::Figures;
 use crate::folded::{self, Digits, Folding, padded_rows};
@@ -19,7 +21,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use strassenc_runtime::error::number;
+use strassenc_runtime::error::{count, number};
 use strassenc_runtime::{Error, Extent, Result, files, wording};
 
 /// What a core is asked for.
@@ -74,7 +76,7 @@ pub enum Allowed {
 
 /// The engine of one layer, as a user can write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "engine", rename_all = "kebab-case")]
+#[serde(tag = "engine", rename_all = "kebab-case", try_from = "written::Choice")]
 pub enum Choice {
     /// A pipeline; weights are wiring.
     Unrolled,
@@ -190,22 +192,42 @@ impl Target {
         Ok(())
     }
 
-    fn budgeted(&self) -> bool {
+    /// Whether it says what a core may take.
+    pub fn budgeted(&self) -> bool {
         self.lut.is_some() || self.bram.is_some() || self.dsp.is_some()
     }
 
+    /// What is asked of the core after one that takes `cost`: of that which exceeds `budget`, less
+    /// by the same part.
+    pub fn tightened(self, cost: Cost, budget: &Target) -> Target {
+        let less = |asked: Option<u64>, takes: u64, has: Option<u64>| {
+            let (asked, has) = (asked?, has?);
+            let part = u128::from(asked) * u128::from(has) / u128::from(takes.max(1));
+            Some(if takes > has { part as u64 } else { asked })
+        };
+        Target {
+            lut: less(self.lut, cost.luts, budget.lut),
+            bram: less(self.bram, cost.half_brams.div_ceil(2), budget.bram),
+            ..self
+        }
+    }
+
+    /// The target of the smallest core.
+    pub fn exhausted(self) -> Target {
+        Target { lut: self.lut.map(|_| 0), bram: self.bram.map(|_| 0), ..self }
+    }
+
     /// The budget that does not suffice, as an option, and by how much.
-    fn over(&self, cost: Cost) -> Option<(&'static str, String)> {
+    pub fn over(&self, cost: Cost) -> Option<(&'static str, String)> {
         let parts = [
             ("--lut-budget", "LUT", cost.luts, self.lut),
             ("--bram-budget", "block RAM", cost.half_brams.div_ceil(2), self.bram),
             ("--dsp-budget", "multiplier", cost.multipliers, self.dsp),
         ];
         let over = |(option, name, needs, has): (_, &str, u64, Option<u64>)| {
-            let s = if needs == 1 { "" } else { "s" };
             has.filter(|has| needs > *has).map(|has| {
-                let more = needs - has;
-                (option, format!("{needs} {name}{s}, {more} more than the {has} there are"))
+                let (more, needs) = (needs - has, count(needs, name));
+                (option, format!("{needs}, {more} more than the {has} there are"))
             })
         };
         parts.into_iter().find_map(over)
@@ -231,7 +253,12 @@ struct Estimator<'a> {
     dataflow: &'a Dataflow,
     /// The widths of every linear layer; none for the others.
     kernels: Vec<Option<KernelBits>>,
+    /// The engines that the user gives.
+    given: &'a Engines,
 }
+
+/// No engines.
+static NONE: Engines = Engines { layers: BTreeMap::new(), fifos: BTreeMap::new() };
 
 impl<'a> Estimator<'a> {
     /// `made_of` says what the multipliers of each layer are made of.
@@ -239,18 +266,25 @@ impl<'a> Estimator<'a> {
         let bits = |(number, layer): (usize, &Layer)| {
             layer.kernel().map(|k| kernel_bits(k, made_of(number)))
         };
-        Estimator { dataflow, kernels: dataflow.layers.par_iter().enumerate().map(bits).collect() }
+        let kernels = dataflow.layers.par_iter().enumerate().map(bits).collect();
+        Estimator { dataflow, kernels, given: &NONE }
     }
 }
 
-/// Chooses the engine of every layer. Without a target, a core keeps up with one pixel a clock, or
-/// comes as near to it as its layers can. `multipliers` says what those of both engines will be
-/// made of, no budget considered.
+/// Chooses the engine of every layer but those that are `given`, which fit their layers. Without a
+/// target, a core keeps up with one pixel a clock, or comes as near to it as its layers can; with a
+/// budget, it is the quickest one that fits by its prices, or else the smallest one. `multipliers`
+/// says what those of both engines will be made of, no budget considered.
 ///
 /// # Errors
-/// Where the target cannot be met: the layer that fails it, and by how much.
-pub fn choose(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) -> Result<Engines> {
-    let mut engines = quick(dataflow, target, multipliers)?;
+/// Where a rate cannot be met: the layer that fails it, and by how much.
+pub fn choose(
+    dataflow: &Dataflow,
+    target: &Target,
+    multipliers: Multipliers,
+    given: &Engines,
+) -> Result<Engines> {
+    let mut engines = quick(dataflow, target, multipliers, given)?;
     if let Some(interval) = target.ii.filter(|ii| *ii > 1) {
         for layer in &dataflow.layers {
             // Data times data is never serial.
@@ -266,9 +300,14 @@ pub fn choose(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) ->
 }
 
 /// Chooses engines as [`choose`] does, none of them serial.
-fn quick(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) -> Result<Engines> {
+fn quick(
+    dataflow: &Dataflow,
+    target: &Target,
+    multipliers: Multipliers,
+    given: &Engines,
+) -> Result<Engines> {
     target.validate()?;
-    let estimator = &Estimator::new(dataflow, &|_| multipliers);
+    let estimator = &Estimator { given, ..Estimator::new(dataflow, &|_| multipliers) };
     if let Some(interval) = target.interval() {
         return at(estimator, interval, target, Weights::default());
     }
@@ -276,23 +315,14 @@ fn quick(dataflow: &Dataflow, target: &Target, multipliers: Multipliers) -> Resu
     if !target.budgeted() {
         return at(estimator, quickest, target, Weights::default());
     }
-    match least(estimator, quickest, target, Weights::default())? {
-        Ok(engines) => Ok(engines),
-        // Where engines are cheap all in all, they may still take too much of what is scarce.
-        Err(_) => {
-            let scarce = Weights::of_scarce(target);
-            least(estimator, quickest, target, scarce)?.map_err(|(option, over)| {
-                let help = if dataflow.is_loaded() {
-                    LOADED
-                } else if target.dsp.is_some() {
-                    "raise the budget; `--multipliers auto` builds multipliers from shifts and \
-                     additions"
-                } else {
-                    "raise the budget, or lower the r of the largest layers"
-                };
-                Error::input(option, format_args!("the smallest core needs {over}")).help(help)
-            })
-        }
+    if let Some(engines) = least(estimator, quickest, target, Weights::default())? {
+        return Ok(engines);
+    }
+    // Where engines are cheap all in all, they may still take too much of what is scarce.
+    let scarce = Weights::of_scarce(target);
+    match least(estimator, quickest, target, scarce)? {
+        Some(engines) => Ok(engines),
+        None => at(estimator, UNHURRIED, target, scarce),
     }
 }
 
@@ -303,36 +333,33 @@ pub const LOADED: &str = "raise the budget, or leave out --reloadable: a coeffic
 /// More clocks than any engine takes for a frame.
 const UNHURRIED: u64 = 1 << 48;
 
-/// The engines of the least interval whose cost is within the target's budget; else what the
-/// smallest core takes too much of.
+/// The engines of the least interval whose cost is within the target's budget; none where not even
+/// the smallest core's is.
 fn least(
     estimator: &Estimator,
     quickest: u64,
     target: &Target,
     weights: Weights,
-) -> Result<Result<Engines, (&'static str, String)>> {
+) -> Result<Option<Engines>> {
     let total = |engines: &Engines| -> Result<Cost> {
         Ok(estimator.costs(engines)?.into_iter().fold(Cost::default(), |a, b| a + b))
     };
     let at = |interval: u64| at(estimator, interval, target, weights);
     // Estimates fall with the interval, in steps.
-    let fits = |interval: u64| -> Result<_> {
-        let engines = at(interval)?;
-        Ok((target.over(total(&engines)?), engines))
-    };
+    let fits = |interval: u64| Ok::<_, Error>(target.over(total(&at(interval)?)?).is_none());
     // Without any haste the cheapest engines are chosen: where those do not fit, none do.
-    if let (Some(over), _) = fits(UNHURRIED)? {
-        return Ok(Err(over));
+    if !fits(UNHURRIED)? {
+        return Ok(None);
     }
     let (mut low, mut high) = (quickest, quickest);
-    while high < UNHURRIED && fits(high)?.0.is_some() {
+    while high < UNHURRIED && !fits(high)? {
         (low, high) = (high, high * 2);
     }
     while high - low > (low / 64).max(1) {
         let middle = low + (high - low) / 2;
-        if fits(middle)?.0.is_some() { low = middle } else { high = middle }
+        if fits(middle)? { high = middle } else { low = middle }
     }
-    at(high).map(Ok)
+    at(high).map(Some)
 }
 
 /// What each resource counts where engines are compared.
@@ -383,7 +410,10 @@ pub fn costs(dataflow: &Dataflow, engines: &Engines, made_of: &[Multipliers]) ->
 fn quickest(estimator: &Estimator, allowed: Allowed) -> Result<u64> {
     let dataflow = estimator.dataflow;
     let mut slowest = dataflow.edges[0].shape.pixels() as u64;
-    for number in 0..dataflow.layers.len() {
+    for (number, layer) in dataflow.layers.iter().enumerate() {
+        if estimator.given.layers.contains_key(&layer.name) {
+            continue;
+        }
         let candidates = estimator.candidates(number, 1, allowed)?.into_iter();
         let clocks = candidates
             .map(|choice| Ok(estimator.cost(number, choice)?.clocks))
@@ -399,12 +429,17 @@ fn at(estimator: &Estimator, interval: u64, target: &Target, weights: Weights) -
     let pixels = dataflow.edges[0].shape.pixels() as u64;
     if pixels > interval {
         let cause = format_args!(
-            "a frame has {pixels} pixels, and the target allows {interval} clocks for it"
+            "a frame has {}, and the target allows {} for it",
+            count(pixels, "pixel"),
+            count(interval, "clock")
         );
         return Err(Error::input("the input", cause).help(slower(pixels, target)));
     }
-    let mut engines = Engines::default();
+    let mut engines = estimator.given.clone();
     for (number, layer) in dataflow.layers.iter().enumerate() {
+        if engines.layers.contains_key(&layer.name) {
+            continue;
+        }
         let priced = |choice: Choice| Ok((estimator.cost(number, choice)?, choice));
         let candidates = estimator.candidates(number, interval, target.engine)?;
         let all = candidates.into_iter().map(priced).collect::<Result<Vec<(Cost, Choice)>>>()?;
@@ -415,7 +450,8 @@ fn at(estimator: &Estimator, interval: u64, target: &Target, weights: Weights) -
         let Some((_, choice)) = best else {
             let least = all.iter().map(|(cost, _)| cost.clocks).min().unwrap_or(u64::MAX);
             let cause = format_args!(
-                "takes {least} clocks for a frame at least, and the target allows {interval}"
+                "takes {} for a frame at least, and the target allows {interval}",
+                count(least, "clock")
             );
             return Err(Error::input(format_args!("layer `{}`", layer.name), cause)
                 .help(slower(least, target)));
@@ -948,10 +984,11 @@ impl Engines {
             let Some(choice) = self.layers.get(&layer.name) else { continue };
             let Cost { luts, half_brams, multipliers, .. } = layer.engine.estimate;
             text += &format!(
-                "\n# {} clocks a frame, about {luts} LUTs, {:.1} block RAMs, {multipliers} \
-                 hardware multipliers\n[layers.{}]\n",
-                layer.engine.clocks,
+                "\n# {} a frame, about {}, {:.1} block RAMs, {}\n[layers.{}]\n",
+                count(layer.engine.clocks, "clock"),
+                count(luts, "LUT"),
                 half_brams as f64 / 2.0,
+                count(multipliers, "hardware multiplier"),
                 layer.name
             );
             // Plain data of names and numbers always serialises.

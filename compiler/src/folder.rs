@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use strassenc_runtime::artifact::Artifact;
 use strassenc_runtime::files::{self, WorkFolder, sha256};
 use strassenc_runtime::{Error, Result};
 
@@ -103,9 +104,13 @@ pub(crate) fn check_replaceable(
         entries.iter().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     let Some(ours) = Ours::read(&folder.join(record)) else {
-        return match names.is_empty() {
-            true => Ok(()),
-            false => left_alone("was not made by strassenc".into(), elsewhere),
+        return match Artifact::of(folder) {
+            _ if names.is_empty() => Ok(()),
+            _ if folder.join(record).exists() => {
+                left_alone(format!("holds a {record} that cannot be read"), elsewhere)
+            }
+            Some(found) => left_alone(format!("is {found}"), elsewhere),
+            None => left_alone("was not made by strassenc".into(), elsewhere),
         };
     };
     let (mut foreign, mut edited) = (vec![], vec![]);

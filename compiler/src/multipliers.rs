@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
+use strassenc_runtime::error::count;
 use strassenc_runtime::{Error, Result};
 
 /// What the rows of the multiplier arrays are made of.
@@ -242,8 +243,7 @@ pub fn choose(mut unrolled: Vec<Rows>, mut folded: Vec<&mut Folded>, asked: &Ask
         }
     }
     if let Some(budget) = budget.filter(|&budget| hardware > budget) {
-        let cause =
-            format_args!("{hardware} hardware multipliers are needed, the budget is {budget}");
+        let cause = format!("needs {}, not {budget}", count(hardware, "hardware multiplier"));
         let help = match multipliers {
             _ if unrolled.iter().any(|rows| rows.chain.loaded.is_some()) => engine::LOADED,
             Multipliers::Dsp => "`--multipliers auto` builds the others from shifts and additions",

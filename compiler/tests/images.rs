@@ -188,6 +188,7 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
     wrong(&["--target-fps", "0"], "--target-fps: 0 is not within 0.001 to 1000000000");
     wrong(&["--target-fps", "10", "--lut-budget", "10"], "stands beside a budget");
     wrong(&["--lut-budget", "10"], "the smallest core needs");
+    wrong(&["--reloadable", "--device", "hx8k"], "for each coefficient, and hx8k has none");
     let engines = |text: &str, told: &str| {
         std::fs::write(path.join("engines.toml"), text).unwrap();
         wrong(&["--engines", "engines.toml"], told);
@@ -198,6 +199,26 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
         "engines, layer `conv_9`: is not in the network",
     );
     engines("[layers.conv_0]\nengine = \"magic\"\n", "engines.toml:2: unknown value `magic`");
+    engines(
+        "[layers.conv_0]\nengine = \"unrolled\"\ninterval = 8\n",
+        "engines.toml:1: the engine `unrolled` has no key `interval`",
+    );
+    engines(
+        "# serial\n\n[layers.conv_0]\nengine = \"serial\"\n",
+        "engines.toml:3: the engine `serial` lacks its key `interval`",
+    );
+    engines(
+        "[layers.conv_0]\nengine = \"serial\"\ninterval = \"8\"\n",
+        "engines.toml:3: a whole number ≥ 0 is expected, not \"8\"",
+    );
+    engines(
+        "[layers.conv_0]\nengine = \"serial\"\nintervall = 8\n",
+        "engines.toml:3: unknown key `intervall`",
+    );
+    engines(
+        "[layers.conv_0]\nengine = \"serial\"\ninterval = 65\n",
+        "layer `conv_0`, interval: 65 is not within 2 to 64",
+    );
     engines(
         "[layers.conv_0]\nengine = \"elementwise\"\nlanes = 1\n",
         "is linear: `unrolled`, `serial` or `folded`",
@@ -239,16 +260,11 @@ fn a_budget_is_kept_with_the_quickest_core_that_fits() {
     let built = |arguments: &[&str]| {
         done(path, &[&["verilog", "run", "-o", "core"], arguments].concat());
         let build = Build::open(&path.join("core")).unwrap();
-        let estimates = || build.record.figures.layers.iter().map(|l| l.engine.estimate);
-        let hardware = estimates().map(|e| e.multipliers).sum::<u64>();
+        let estimates = build.record.figures.layers.iter().map(|l| l.engine.estimate);
+        let hardware = estimates.map(|e| e.multipliers).sum::<u64>();
         let products =
             build.record.figures.layers.iter().flat_map(|l| &l.products).map(|p| p.count as u64);
-        (
-            estimates().map(|e| e.luts).sum::<u64>(),
-            build.signature.ii,
-            hardware,
-            products.sum::<u64>(),
-        )
+        (build.record.figures.total.luts, build.signature.ii, hardware, products.sum::<u64>())
     };
     let (small, slow, ..) = built(&["--lut-budget", "3200"]);
     let (large, quick, hardware, products) = built(&["--lut-budget", "8000"]);
@@ -394,9 +410,33 @@ layers = [{ dense = { units = 30 } }, "relu", { dense = { units = 3 } }]
     std::fs::write(path.join("net.toml"), net).unwrap();
     done(path, &["random", "net.toml", "-o", "run"]);
     let build = |budget: &str| run(path, &["verilog", "run", "-o", "core", "--lut-budget", budget]);
+    let luts = || Build::open(&path.join("core")).unwrap().record.figures.total.luts;
     let told = String::from_utf8(build("1").stderr).unwrap();
     let least = told.split("needs ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-    let one_less = least.parse::<u64>().unwrap() - 1;
-    assert!(!build(&one_less.to_string()).status.success(), "{told}");
-    assert!(build(least).status.success(), "{told}");
+    let least: u64 = least.parse().unwrap();
+    assert!(!build(&(least - 1).to_string()).status.success(), "{told}");
+    assert!(build(&least.to_string()).status.success() && luts() == least, "{told}");
+
+    // The report counts what stands between the layers, too, and layers whose engine is given.
+    done(path, &["verilog", "run", "-o", "core", "--overwrite"]);
+    let most = luts();
+    std::fs::write(path.join("one.toml"), "[layers.dense_1]\nengine = \"unrolled\"\n").unwrap();
+    for budget in [most, most - 1, (most + least) / 2] {
+        for more in [&[][..], &["--engines", "one.toml"]] {
+            let budget = budget.to_string();
+            let build = ["verilog", "run", "-o", "core", "--overwrite", "--lut-budget", &budget];
+            done(path, &[&build, more].concat());
+            assert!(luts() <= budget.parse().unwrap(), "{more:?}: {} of {budget}", luts());
+            Build::open(&path.join("core")).unwrap().compiled().unwrap();
+        }
+    }
+    // dense_1 alone takes 3 multipliers or more, which leave a few for dense_0.
+    let given = ["verilog", "run", "-o", "core", "--overwrite", "--engines", "one.toml"];
+    done(path, &[&given[..], &["--dsp-budget", "8"]].concat());
+    let products = |name: &str| {
+        let build = Build::open(&path.join("core")).unwrap();
+        let layer = build.record.figures.layers.into_iter().find(|l| l.name == name).unwrap();
+        layer.engine.estimate.multipliers
+    };
+    assert!(products("dense_0") >= 1 && products("dense_0") + products("dense_1") <= 8);
 }

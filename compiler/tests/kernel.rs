@@ -103,6 +103,17 @@ fn a_kernel_is_replaced_and_nothing_else_is() {
     fs::create_dir(at("mine")).unwrap();
     fs::write(at("mine/notes"), "").unwrap();
     left_alone("mine", "was not made by strassenc");
+    for (folder, file, told) in [
+        ("run", "model.safetensors", "is a run folder, so it is left alone"),
+        ("core", "build.json", "is a build folder"),
+        ("sweep", "sweep.json", "is the folder of a sweep"),
+        ("found", "search.json", "is a folder of `strassenc discover`"),
+        ("cut", "report.json", "holds a report.json that cannot be read"),
+    ] {
+        fs::create_dir(at(folder)).unwrap();
+        fs::write(at(folder).join(file), "").unwrap();
+        left_alone(folder, told);
+    }
     left_alone("W.npy", "is a file");
     fs::write(at("k/notes"), "").unwrap();
     left_alone("k", "holds notes, which strassenc did not write");

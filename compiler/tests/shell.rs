@@ -73,8 +73,14 @@ fn bash_completes_commands_options_and_values() {
 #[test]
 fn every_shell_is_told_of_every_command() {
     let folder = folder();
-    for shell in ["bash", "zsh", "fish"] {
+    for (shell, list) in [
+        ("bash", "--project)"),
+        ("zsh", "_sequence compadd - fusesoc vivado quartus "),
+        ("fish", "(__fish_append , fusesoc\\t'"),
+    ] {
         let [script, _] = told(&mut command(folder.path(), &format!("completions {shell}")), 0);
+        // Values of an option that takes several of them.
+        assert!(script.contains(list), "{shell}");
         for name in commands(folder.path()) {
             assert!(script.contains(&name), "{shell}: {name}");
         }
@@ -292,4 +298,32 @@ fn the_configuration_file_names_tools_and_doctor_says_so() {
         );
         assert_eq!(error, expected);
     }
+}
+
+#[test]
+fn a_file_on_standard_output_is_alone_there() {
+    let folder = folder();
+    let [page, table] = told(&mut command(folder.path(), "report net.toml --html /dev/stdout"), 0);
+    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"), "{page}");
+    assert!(table.contains("little"), "{table}");
+    told(&mut command(folder.path(), "report net.toml --html page.html"), 0);
+    assert_eq!(fs::read_to_string(folder.path().join("page.html")).unwrap(), page);
+
+    let [picture, json] =
+        told(&mut command(folder.path(), "report net.toml --svg /dev/stdout --json"), 0);
+    assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"), "{picture}");
+    assert!(json.starts_with('{'), "{json}");
+    let [_, both] = told(
+        &mut command(folder.path(), "report net.toml --svg /dev/stdout --html /dev/stdout"),
+        2,
+    );
+    assert!(both.contains("is given for --html and for --svg"), "{both}");
+
+    let [_, advice] = told(&mut command(folder.path(), "random net.toml -o -"), 2);
+    assert!(advice.contains("it is a folder that is written"), "{advice}");
+    told(&mut command(folder.path(), "random net.toml -o run"), 0);
+    let [_, advice] = told(&mut command(folder.path(), "export run -o -"), 2);
+    assert!(advice.contains("for standard output /dev/stdout"), "{advice}");
+    let [printed, _] = told(&mut command(folder.path(), "verilog run -o=-x --effort 0"), 0);
+    assert!(printed.contains("to run a bench: sh ./-x/little_tb.sh icarus"), "{printed}");
 }

@@ -90,7 +90,10 @@ fn mistakes_are_told() {
         "error[input]: digit: is neither a file nor a ready network description\n  help: did you \
          mean `digits`?\n"
     );
-    assert_eq!(told(3, &["no.toml"]), "error[io]: no.toml: there is no such network description\n");
+    assert!(told(3, &["no.toml"]).starts_with(
+        "error[io]: no.toml: there is no such network description\n  help: name a .toml file that \
+         is there, or a ready one: digits, mnist, "
+    ));
     assert!(told(2, &["digits", "--epochs", "3"]).contains("1 number is given, three are needed"));
     assert!(
         told(2, &["digits", "--epochs", "3,4"]).contains("2 numbers are given, three are needed")

@@ -24,6 +24,10 @@ pub enum Artifact {
     Build,
     /// A folder of `strassenc sweep`.
     Sweep,
+    /// A folder that `strassenc matrix` wrote.
+    Kernel,
+    /// A folder of `strassenc discover` with a search that is not done.
+    Search,
     /// A safetensors file of another program.
     Safetensors,
     /// A network in ONNX.
@@ -54,6 +58,8 @@ impl Artifact {
                 () if has("sweep.json") => Some(Artifact::Sweep),
                 () if has("model.safetensors") => Some(Artifact::Run),
                 () if has("checkpoint.safetensors") => Some(Artifact::Training),
+                () if has("report.json") => Some(Artifact::Kernel),
+                () if has("search.json") => Some(Artifact::Search),
                 () => None,
             };
         }
@@ -129,6 +135,10 @@ impl Artifact {
             }
             Artifact::Build => "`strassenc simulate`, `report` and `check` take it",
             Artifact::Sweep => "each folder in it that has a model is a run: give one of them",
+            Artifact::Kernel => {
+                "`strassenc report` takes it; the script `*_tb.sh` in it runs its testbench"
+            }
+            Artifact::Search => "`strassenc discover` goes on with it: --resume -o FOLDER",
             Artifact::Onnx => {
                 "`strassenc import` makes a run of it, and `strassenc train` learns from it with \
                  --teacher"
@@ -158,6 +168,8 @@ impl fmt::Display for Artifact {
             Artifact::Training => "a training run without an integer model",
             Artifact::Build => "a build folder",
             Artifact::Sweep => "the folder of a sweep",
+            Artifact::Kernel => "a folder of `strassenc matrix`",
+            Artifact::Search => "a folder of `strassenc discover`",
             Artifact::Safetensors => "a safetensors file of another program",
             Artifact::Onnx => "an ONNX file",
             Artifact::Keras => "a Keras file",

@@ -167,6 +167,11 @@ pub fn number(value: impl fmt::Display) -> String {
     }
 }
 
+/// How many of what there are: `1 clock`, `2 clocks`.
+pub fn count<T: Copy + fmt::Display + PartialEq + From<u8>>(n: T, what: &str) -> String {
+    format!("{n} {what}{}", if n == T::from(1) { "" } else { "s" })
+}
+
 /// The help for a word that is none of `known`: what was probably meant, else all that there are.
 pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();

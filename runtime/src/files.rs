@@ -89,7 +89,8 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Writes `bytes` to `path` atomically: a reader sees the old file or the new one, never a part.
-/// Folders that are missing are made. A device or a pipe is written to as it is.
+/// Folders that are missing are made. A device or a pipe is written to as it is, and what standard
+/// output goes to at its end.
 ///
 /// # Errors
 /// Where a folder cannot be made or written, or the disk is full; the old file is untouched then.
@@ -97,7 +98,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let fail = |e: io::Error| unwritable(path, &e);
     if is_device(path) {
         return File::options()
-            .write(true)
+            .append(true)
             .open(path)
             .and_then(|mut device| device.write_all(bytes))
             .map_err(fail);
@@ -126,7 +127,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn place(new: &Path, path: &Path) -> Result<()> {
     let placed = match is_device(path) {
         true => File::open(new)
-            .and_then(|mut new| io::copy(&mut new, &mut File::options().write(true).open(path)?))
+            .and_then(|mut new| io::copy(&mut new, &mut File::options().append(true).open(path)?))
             .map(|_| ()),
         false => resolve(path).and_then(|path| fs::rename(new, path)),
     };

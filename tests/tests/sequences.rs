@@ -210,7 +210,8 @@ fn filters_are_folded_whatever_is_asked_for() {
         [(None, Allowed::Unrolled), (Some(100.0), Allowed::Auto), (None, Allowed::Folded)]
     {
         let target = Target { fps, engine, ..Target::default() };
-        let engines = engine::choose(&lowered, &target, Default::default()).unwrap();
+        let engines =
+            engine::choose(&lowered, &target, Default::default(), &Default::default()).unwrap();
         for (name, choice) in &engines.layers {
             match choice {
                 Choice::Unrolled => assert!(name != "char_cnn_0" && engine != Allowed::Folded),

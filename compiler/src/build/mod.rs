@@ -4,6 +4,7 @@
 //! Everything in it follows from the model and the options in `build.json`; the adder graphs are
 //! kept beside them, since a search may have taken long, or ended at a time limit.
 
+mod budget;
 mod graphs;
 mod open;
 
@@ -29,6 +30,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Mutex;
 use strassenc_runtime::{Error, Model, Result, files, model_file};
 
 /// The schema of `build.json` that this version writes and reads.
@@ -273,6 +275,16 @@ impl Options {
             let cause = "takes hardware multipliers: shifts and additions have one coefficient";
             return Err(Error::input("--reloadable", cause).help("give --multipliers dsp"));
         }
+        if self.reloadable.is_some()
+            && let Some(device) = self.device.filter(|device| !device.multiplies())
+        {
+            let cause = format_args!(
+                "takes a hardware multiplier for each coefficient, and {} has none",
+                device.name
+            );
+            return Err(Error::input("--reloadable", cause)
+                .help("name another --device, or leave out --reloadable"));
+        }
         if Operands::of(self.adder_operands).is_none() {
             let cause = format_args!("{} is neither 2 nor 3", self.adder_operands);
             return Err(Error::input("operands of an adder", cause));
@@ -417,6 +429,11 @@ pub fn compile_until(
         let spent = || if stop() || part <= 0.0 { 1.0 } else { (spent() - begun) / part };
         share_watched(problem.matrix, &asked, Watch { spent: &spent, found: &|_| {} })
     };
+    let found = Mutex::default();
+    let share = |problem: Problem| budget::once(&found, problem, &share);
+    if last == Pass::Time && options.target.budgeted() {
+        return budget::compile(model, options, &share, progress, stop);
+    }
     compile::compile_until(last, model, &wanted, &share, progress, stop)
 }
 

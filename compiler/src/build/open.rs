@@ -6,7 +6,6 @@ use crate::compile::{Compiled, compile_with};
 use crate::emit::{self, Signature, TOOL, signature};
 use crate::engine::Engines;
 use crate::folder::{self, GivenBack, is_sealed};
-use crate::kernel;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -66,12 +65,8 @@ impl Build {
         let path = folder.join(RECORD);
         if !path.exists() {
             let cause = format_args!("holds no {RECORD}: it is not a build folder");
-            let help = if kernel::is_kernel(folder) {
-                "it holds a kernel, which brings a testbench: the script `sh KERNEL/*_tb.sh` runs it"
-            } else {
-                "write one with `strassenc verilog MODEL -o BUILD`"
-            };
-            return Err(Error::input(folder.display(), cause).help(help));
+            return Err(Error::input(folder.display(), cause)
+                .help("write one with `strassenc verilog MODEL -o BUILD`"));
         }
         let record = parse(&path, files::read_text(&path)?.as_bytes())?;
         let mut contents = BTreeMap::new();
@@ -124,17 +119,19 @@ impl Build {
         self.signature.files.iter().map(|name| self.folder.join(name)).collect()
     }
 
-    /// What the Verilog was written from: compiled again from the recorded adder graphs, with every
-    /// check.
+    /// What the Verilog was written from: compiled again from the recorded engines and adder
+    /// graphs, with every check.
     ///
     /// # Errors
     /// Where another version wrote the folder, or the graphs are not those of the model.
     pub fn compiled(&self) -> Result<Compiled> {
         let (graphs, place) = (self.graphs()?, self.folder.join(GRAPHS));
         let share = |problem: crate::compile::Problem| graphs.get(problem);
-        let compiled =
-            compile_with(&self.model, &self.record.options.compile(), &share, &|_| {}, &|| false)
-                .map_err(|e| e.within(place.display()))?;
+        let mut options = self.record.options.compile();
+        let layers = self.record.figures.layers.iter();
+        options.engines.layers = layers.map(|l| (l.name.clone(), l.engine.choice)).collect();
+        let compiled = compile_with(&self.model, &options, &share, &|_| {}, &|| false)
+            .map_err(|e| e.within(place.display()))?;
         self.check_same(&compiled)?;
         Ok(compiled)
     }

@@ -21,7 +21,7 @@ pub struct Args {
         long,
         value_name = "FOLDER",
         default_value = "strassenc-demo",
-        value_parser = super::written(),
+        value_parser = super::written_folder(),
     )]
     output: PathBuf,
 }

@@ -86,7 +86,7 @@ pub struct Args {
     #[arg(long)]
     recursive: bool,
     /// The output folder [default: runs/matmul_SHAPE]
-    #[arg(short, long, value_name = "DIR", value_parser = super::written())]
+    #[arg(short, long, value_name = "DIR", value_parser = super::written_folder())]
     output: Option<PathBuf>,
     /// Go on with the search in the folder
     #[arg(long, conflicts_with = "overwrite")]

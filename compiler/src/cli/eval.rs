@@ -46,7 +46,7 @@ pub struct Args {
     samples: Option<usize>,
     /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample) and model.onnx into
     /// this folder; of a text a row a symbol, the first 2,000 at most, which are one sequence
-    #[arg(long, value_name = "FOLDER", value_parser = super::written())]
+    #[arg(long, value_name = "FOLDER", value_parser = super::written_folder())]
     vectors: Option<PathBuf>,
     #[command(flatten)]
     overwrite: Overwrite,

@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(value_name = "NET.onnx")]
     network: PathBuf,
     /// The run folder [default: runs/NAME]
-    #[arg(short, long, value_name = "RUN", value_parser = super::written())]
+    #[arg(short, long, value_name = "RUN", value_parser = super::written_folder())]
     output: Option<PathBuf>,
     /// Name of the network [default: that of the file]
     #[arg(long, value_name = "NAME")]

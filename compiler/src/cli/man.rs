@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(value_name = "COMMAND", conflicts_with = "output")]
     command: Option<String>,
     /// Write the pages of all commands into this folder
-    #[arg(short, long, value_name = "FOLDER", value_parser = super::written())]
+    #[arg(short, long, value_name = "FOLDER", value_parser = super::written_folder())]
     output: Option<PathBuf>,
     /// Replace pages that are there
     #[arg(long, requires = "output")]

@@ -21,7 +21,7 @@ use strassenc::engine::CLOCK;
 use strassenc::interval::Interval;
 use strassenc::kernel::{self, Kernel, Record, Style};
 use strassenc::progress::{self, style};
-use strassenc::project::Asked;
+use strassenc::project::{self, Asked};
 use strassenc::schedule::{ADDERS_PER_STAGE, Limit};
 use strassenc_runtime::artifact::{Artifact, read_as};
 use strassenc_runtime::data::npy::{self, Npy};
@@ -59,7 +59,7 @@ pub struct Args {
     #[arg(value_name = "W.npy")]
     matrix: PathBuf,
     /// Write Verilog of y = x·W into this folder, in place of an earlier kernel there
-    #[arg(short, long, value_name = "KERNEL", value_parser = super::written())]
+    #[arg(short, long, value_name = "KERNEL", value_parser = super::written_folder())]
     output: Option<PathBuf>,
     #[command(flatten)]
     hardware: HardwareArgs,
@@ -140,7 +140,7 @@ struct HardwareArgs {
     #[arg(long, requires = "output")]
     stream: bool,
     #[command(flatten)]
-    project: Projects,
+    project: Projects<true>,
     /// Add a clock enable: clken, with --stream aclken
     #[arg(long, requires = "output")]
     clken: bool,
@@ -506,13 +506,6 @@ fn print(report: &Report, input_bits: u32) -> Result<()> {
     output::line(format_args!("searched  {:.3} s{ended}", report.seconds))
 }
 
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@".contains(c);
-    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
-}
-
 fn print_kernel(folder: &Path, record: &Record) -> Result<()> {
     let Record { top, input, output, output_bits, testbench, .. } = record;
     let widest = output_bits.iter().max().unwrap_or(&0);
@@ -537,7 +530,7 @@ fn print_kernel(folder: &Path, record: &Record) -> Result<()> {
     output::line(format_args!("written   {}", folder.display()))?;
     output::line(format_args!(
         "test      sh {} icarus    {} vectors; or verilator, or lint",
-        quoted(&folder.join(format!("{testbench}.sh"))),
+        project::in_a_shell(&folder.join(format!("{testbench}.sh"))),
         record.vectors
     ))
 }

@@ -67,7 +67,7 @@ impl Overwrite {
         if path.is_dir() {
             return Err(Error::io(path, "is a folder, not a file").help("name a file in it"));
         }
-        if self.overwrite || !path.exists() || files::is_device(path) {
+        if output::is_taken_by(path) || self.overwrite || !path.exists() || files::is_device(path) {
             return Ok(());
         }
         Err(Error::io(path, "exists, so it is left alone")
@@ -80,7 +80,7 @@ impl Overwrite {
         for (option, path) in outputs.iter().filter_map(|(option, path)| Some((*option, (*path)?)))
         {
             self.check(path)?;
-            if files::is_device(path) {
+            if files::is_device(path) && !output::is_taken_by(path) {
                 continue;
             }
             let file = files::whole(path);
@@ -94,10 +94,18 @@ impl Overwrite {
     }
 }
 
-/// Reads the name of a file or a folder that a command writes.
+/// Reads the name of a file that a command writes.
 fn written() -> impl TypedValueParser<Value = PathBuf> {
     clap::builder::PathBufValueParser::new().try_map(|path| match path.to_str() {
         Some("-") => Err("for a file of this name write ./-, for standard output /dev/stdout"),
+        _ => Ok(path),
+    })
+}
+
+/// Reads the name of a folder that a command writes.
+fn written_folder() -> impl TypedValueParser<Value = PathBuf> {
+    clap::builder::PathBufValueParser::new().try_map(|path| match path.to_str() {
+        Some("-") => Err("it is a folder that is written: for one of this name write ./-"),
         _ => Ok(path),
     })
 }

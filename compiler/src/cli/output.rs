@@ -11,10 +11,12 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strassenc::progress;
 use strassenc::report::WIDTH;
-use strassenc_runtime::{Error, Kind, Result, wording};
+use strassenc_runtime::{Error, Kind, Result, files, wording};
 
 /// What is wrong.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -27,6 +29,7 @@ pub const WAY: Style = AnsiColor::Cyan.on_default();
 
 static QUIET: AtomicBool = AtomicBool::new(false);
 static VERBOSE: AtomicBool = AtomicBool::new(false);
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// How much is told on standard error. Standard output is the same in any case.
 #[derive(clap::Args)]
@@ -57,6 +60,18 @@ impl Volume {
     }
 }
 
+/// Whether a file that is to be written is standard output, which then holds it alone: from now on,
+/// what else is printed goes to standard error.
+pub fn is_taken_by(path: &Path) -> bool {
+    let place = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    let taken = files::is_device(path)
+        && place(path).is_some_and(|place_of| Some(place_of) == place(Path::new("/dev/stdout")));
+    if taken {
+        TAKEN.store(true, Ordering::Relaxed);
+    }
+    taken
+}
+
 /// Writes a line to standard output.
 ///
 /// # Errors
@@ -78,6 +93,10 @@ pub fn json(value: &impl Serialize) -> Result<()> {
 /// # Errors
 /// As [`line`].
 pub fn write(text: impl Display) -> Result<()> {
+    if TAKEN.load(Ordering::Relaxed) {
+        let _ = write!(io::stderr().lock(), "{text}");
+        return Ok(());
+    }
     let mut stdout = io::stdout().lock();
     write!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(failed)
 }
@@ -87,6 +106,10 @@ pub fn write(text: impl Display) -> Result<()> {
 /// # Errors
 /// As [`line`].
 pub fn painted(text: impl Display) -> Result<()> {
+    if TAKEN.load(Ordering::Relaxed) {
+        let _ = writeln!(anstream::stderr().lock(), "{text}");
+        return Ok(());
+    }
     let mut stdout = anstream::stdout().lock();
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(failed)
 }

@@ -7,20 +7,23 @@ use strassenc::project::{self, Project};
 use strassenc_runtime::{Error, Result};
 
 #[derive(clap::Args)]
-pub struct Projects {
+pub struct Projects<const OF_KERNELS: bool = false> {
     /// Project files, of these kinds only; none for no kind [default: all that fit the device]
-    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = words())]
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = words(OF_KERNELS))]
     project: Option<Vec<String>>,
 }
 
-/// The kinds of project files, and the word for none of them.
-fn words() -> PossibleValuesParser {
+/// The kinds of project files, and the word for none of them. Those that a kernel does not have are
+/// not shown for one, and refused later, with the reason.
+fn words(of_kernels: bool) -> PossibleValuesParser {
     let none = PossibleValue::new(project::NONE).help("No project files");
-    let kinds = Project::value_variants().iter().filter_map(Project::to_possible_value);
+    let kinds = Project::value_variants().iter().filter_map(|kind| {
+        Some(kind.to_possible_value()?.hide(of_kernels && !kind.is_of_kernels()))
+    });
     PossibleValuesParser::new(kinds.chain([none]))
 }
 
-impl Projects {
+impl<const OF_KERNELS: bool> Projects<OF_KERNELS> {
     /// The kinds that are named, in order.
     pub fn kinds(&self) -> Option<Vec<Project>> {
         let kind = |name: &String| Project::from_str(name, false).ok();

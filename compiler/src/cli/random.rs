@@ -54,7 +54,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// The run folder [default: runs/NAME-random]
-    #[arg(short, long, value_name = "RUN", value_parser = super::written())]
+    #[arg(short, long, value_name = "RUN", value_parser = super::written_folder())]
     output: Option<PathBuf>,
     #[command(flatten)]
     overwrite: Overwrite,

@@ -11,6 +11,7 @@ use strassenc::emit;
 use strassenc::ir::{self, State};
 use strassenc::simulate::{Mismatch, Options, Place, Run, Simulator, Sources};
 use strassenc::tools::Tools;
+use strassenc_runtime::error::count;
 use strassenc_runtime::{Error, Model, Result, golden};
 
 /// Run a build in Verilator, bit for bit against golden
@@ -276,9 +277,11 @@ fn layers(args: &Args, build: &Build, vectors: &Vectors, tools: &Tools) -> Resul
         if !args.json {
             let LayerReport { layer, samples, latency, clocks, seconds, .. } = &report;
             output::line(format_args!(
-                "{layer}: {samples} samples, every output is golden's; latency {} clocks as \
-                 promised; {clocks} clocks in {seconds:.1} s",
-                latency.measured
+                "{layer}: {}, every output is golden's; latency {} as promised; {} in \
+                 {seconds:.1} s",
+                count(*samples, "sample"),
+                count(latency.measured, "clock"),
+                count(*clocks, "clock")
             ))?;
         }
         reports.push(report);
@@ -352,18 +355,23 @@ fn render(report: &Report) -> String {
         text += &format!("test accuracy         {:.2} %\n", 100.0 * accuracy);
     }
     text += &format!(
-        "latency               {} clocks, {} promised\n",
-        latency.measured, latency.promised
+        "latency               {}, {} promised\n",
+        count(latency.measured, "clock"),
+        latency.promised
     );
     if let Some(ii) = &report.ii {
-        text +=
-            &format!("initiation interval   {} clocks, {} promised\n", ii.measured, ii.promised);
+        text += &format!(
+            "initiation interval   {}, {} promised\n",
+            count(ii.measured, "clock"),
+            ii.promised
+        );
     }
     let rate = report.inferences_per_second;
     let digits = if rate < 10.0 { 2 } else { 0 };
     text += &format!(
-        "simulated             {} clocks in {:.2} s, {rate:.digits$} inferences per second\n",
-        report.clocks, report.seconds
+        "simulated             {} in {:.2} s, {rate:.digits$} inferences per second\n",
+        count(report.clocks, "clock"),
+        report.seconds
     );
     let how = if simulator.cached { "from the cache" } else { "built" };
     text + &format!(

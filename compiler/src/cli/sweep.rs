@@ -75,7 +75,7 @@ pub struct Args {
     #[command(flatten)]
     training: Training,
     /// The folder of the sweep [default: sweeps/NAME]
-    #[arg(short, long, value_name = "FOLDER", value_parser = super::written())]
+    #[arg(short, long, value_name = "FOLDER", value_parser = super::written_folder())]
     output: Option<PathBuf>,
     /// How hard to search for common sums, 0 to 2
     #[arg(

@@ -67,7 +67,7 @@ pub struct Args {
     )]
     frozen_from: Option<PathBuf>,
     /// The run folder [default: runs/NAME]
-    #[arg(short, long, value_name = "RUN", value_parser = super::written())]
+    #[arg(short, long, value_name = "RUN", value_parser = super::written_folder())]
     output: Option<PathBuf>,
     /// Train the ordinary network of the same shape instead: the accuracy that the budget is
     /// measured against, and a teacher

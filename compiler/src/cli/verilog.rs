@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The build folder [default: build/NAME]
-    #[arg(short, long, value_name = "BUILD", value_parser = super::written())]
+    #[arg(short, long, value_name = "BUILD", value_parser = super::written_folder())]
     output: Option<PathBuf>,
     #[command(flatten)]
     options: BuildArgs,

@@ -1,5 +1,6 @@
 //! The AXI4-Stream ports of a core, as its signature has them, and the lanes of their beats.
 
+use super::layer::count;
 use super::provenance::ascii;
 use super::signature::{Direction, Frames, Port, Signature, Stream};
 
@@ -72,14 +73,11 @@ pub(super) fn declarations(signature: &Signature) -> Vec<(String, String)> {
 
 /// The beats of a stream in words.
 fn beats(stream: &Stream) -> String {
-    let plural = |n: usize| if n == 1 { "" } else { "s" };
     let mut text = format!(
-        "{} element{} of {} in {} byte{}",
-        stream.beat_elements,
-        plural(stream.beat_elements),
+        "{} of {} in {}",
+        count(stream.beat_elements, "element"),
         ascii(&stream.format.to_string()),
-        stream.element_bytes,
-        plural(stream.element_bytes)
+        count(stream.element_bytes, "byte")
     );
     if stream.beats > 1 {
         text += &format!(", {} beats for {}", stream.beats, stream.elements);

@@ -1,6 +1,6 @@
 //! A core: a module for each layer, the ROMs of the folded ones, and the streams that join them.
 
-use super::layer::{Clock, Writer};
+use super::layer::{Clock, Writer, count};
 use super::names::{self, Modules};
 use super::provenance::{Provenance, ascii};
 use super::rom::Rom;
@@ -323,7 +323,7 @@ impl<'a> Core<'a> {
             }
             LayerEngine::Folded(folded) => summary.push(told(folded)),
             LayerEngine::Elementwise { lanes } => {
-                summary.push(format!("{lanes} element{} at a time.", plural(*lanes)))
+                summary.push(count(*lanes, "element") + " at a time.")
             }
         }
         for OwnRom { table, module, ahead } in &self.own[number].roms {
@@ -375,11 +375,10 @@ impl<'a> Core<'a> {
         let (forward, backward) =
             if enters { ("input  wire", "output wire") } else { ("output wire", "input  wire") };
         let words = format!(
-            "{} element{} of {}, {} words a frame",
-            stream.lanes,
-            plural(stream.lanes),
+            "{} of {}, {} a frame",
+            count(stream.lanes, "element"),
             ascii(&stream.format.to_string()),
-            stream.words
+            count(stream.words, "word")
         );
         vec![
             Port::new(format!("{forward} {side}_valid")),
@@ -456,10 +455,13 @@ impl<'a> Core<'a> {
         let signature = &self.signature.layers[number];
         let (s, m) = ends(graph, number);
         let engine = match &self.compiled.layers[number] {
-            LayerEngine::Unrolled(_) => format!("unrolled, {} multipliers", signature.multipliers),
+            LayerEngine::Unrolled(_) => {
+                format!("unrolled, {}", count(signature.multipliers, "multiplier"))
+            }
             LayerEngine::Serial(layer) => {
-                let (every, n) = (layer.serial.interval, signature.multipliers);
-                format!("serial, a word every {every} clocks, {n} multipliers")
+                let every = layer.serial.interval;
+                let n = count(signature.multipliers, "multiplier");
+                format!("serial, a word every {every} clocks, {n}")
             }
             LayerEngine::Folded(folded) => {
                 format!(
@@ -469,9 +471,7 @@ impl<'a> Core<'a> {
                     multipliers(&folded.bank)
                 )
             }
-            LayerEngine::Elementwise { lanes } => {
-                format!("{lanes} element{} at a time", plural(*lanes))
-            }
+            LayerEngine::Elementwise { lanes } => count(*lanes, "element") + " at a time",
         };
         // Of a layer that goes on in a segment these are its windows.
         let what = if graph.of_layer(number).any(|node| node.layer.is_none() && node.inputs == [m])
@@ -925,11 +925,9 @@ impl<'a> Core<'a> {
         after.extend(axi::lanes_out(output, "m_register_data"));
         let latency = self.signature.latency;
         let summary = vec![format!(
-            "A frame every {} clock{}; the first beat of a result {} clocks {} the last beat of \
-             its frame.",
-            self.signature.ii,
-            plural(self.signature.ii as usize),
-            latency.unsigned_abs(),
+            "A frame every {}; the first beat of a result {} {} the last beat of its frame.",
+            count(self.signature.ii, "clock"),
+            count(latency.unsigned_abs(), "clock"),
             if latency < 0 { "before" } else { "after" }
         )];
         let top = &self.signature.top;
@@ -1073,38 +1071,30 @@ fn connection(side: &str, stream: &str) -> String {
 fn told(folded: &Folded) -> String {
     let Some(wc) = &folded.wc else {
         return format!(
-            "Folded: {} filters by {} elements, {}; a word every {} clocks.",
-            folded.wb.rows,
-            folded.wb.lanes,
+            "Folded: {} by {}, {}; a word every {}.",
+            count(folded.wb.rows, "filter"),
+            count(folded.wb.lanes, "element"),
             multipliers(&folded.bank),
-            folded.interval()
+            count(folded.interval(), "clock")
         );
     };
     format!(
-        "Folded: {} rows of W_b by {} elements, {}, {} rows of W_c by {} products; a window every \
-         {} clocks.",
-        folded.wb.rows,
-        folded.wb.lanes,
+        "Folded: {} of W_b by {}, {}, {} of W_c by {}; a window every {}.",
+        count(folded.wb.rows, "row"),
+        count(folded.wb.lanes, "element"),
         multipliers(&folded.bank),
-        wc.rows,
-        wc.lanes,
-        folded.interval()
+        count(wc.rows, "row"),
+        count(wc.lanes, "product"),
+        count(folded.interval(), "clock")
     )
 }
 
 /// `4 multipliers`, and what they are made of where that is not hardware.
 fn multipliers(bank: &Bank) -> String {
     match &bank.digits {
-        Some(digits) => format!(
-            "{} multipliers of {} shift{} each",
-            bank.lanes,
-            digits.terms,
-            plural(digits.terms)
-        ),
-        None => format!("{} multipliers", bank.lanes),
+        Some(digits) => {
+            format!("{} of {} each", count(bank.lanes, "multiplier"), count(digits.terms, "shift"))
+        }
+        None => count(bank.lanes, "multiplier"),
     }
-}
-
-fn plural(n: usize) -> &'static str {
-    if n == 1 { "" } else { "s" }
 }

@@ -1,7 +1,7 @@
 //! A kernel: a pipeline as the top module, or one between two AXI4-Streams.
 
 use super::core::{Block, Instance, Module, Port as Declared, Wire, of_circuit, primitives};
-use super::layer::{Clock, Writer};
+use super::layer::{Clock, Writer, count};
 use super::names::{self, Modules};
 use super::provenance::Provenance;
 use super::signature::{Beat, Direction, Frames, Layer, Port, SCHEMA, Signature, Stream, Vector};
@@ -217,7 +217,6 @@ fn stream<'a>(
     let mut after =
         vec!["assign s_axis_tready = s_ready;".to_string(), "assign m_axis_tlast  = 1'b1;".into()];
     after.extend(axi::lanes_out(&signature.output, "m_data"));
-    let plural = if stages == 1 { "" } else { "s" };
     Module {
         header: provenance.header(&names.top, &format!("{what} between AXI4-Streams,")),
         summary: vec!["A vector is a beat, and may come each clock.".into()],
@@ -229,7 +228,7 @@ fn stream<'a>(
         before,
         blocks: vec![
             Block {
-                banner: format!("A free-running pipeline of {stages} stage{plural}"),
+                banner: format!("A free-running pipeline of {}", count(stages, "stage")),
                 wires: vec![vector("result", bits(output))],
                 registers: vec![],
                 instances: vec![pipeline],

@@ -8,6 +8,7 @@ use crate::schedule::{self, Pipeline};
 use askama::Template;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+pub(crate) use strassenc_runtime::error::count;
 use strassenc_runtime::{Error, Format, Result};
 
 /// The clock of a pipeline.
@@ -637,11 +638,6 @@ pub(super) fn signed(value: i64, bits: u32) -> String {
     } else {
         format!("{bits}'sd{value}")
     }
-}
-
-/// `1 addition`, `2 additions`.
-pub(crate) fn count(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// A list with commas, in lines of at most some 110 characters.

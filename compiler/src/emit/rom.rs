@@ -2,6 +2,7 @@
 //! file beside it.
 
 use super::File;
+use super::layer::count;
 use super::provenance::Provenance;
 use crate::folded::{Array, Bank, Digits, Requantiser};
 use crate::ir::gated::Curve;
@@ -47,7 +48,7 @@ impl Rom {
         let word = |weights: &[i8]| hex(weights.iter().map(|w| (i64::from(*w), 2)), bits);
         let held = format!(
             "{} of {matrix}, lane by lane, two bits each, the first in the low bits",
-            rows(array.rows)
+            count(array.rows, "row")
         );
         Rom {
             bits,
@@ -66,7 +67,7 @@ impl Rom {
             let held = format!(
                 "coefficients of {}, in units of 2^-{}: {terms} digits each, a shift above a \
                  weight of two bits",
-                rows(bank.lanes),
+                count(bank.lanes, "row"),
                 bank.shift
             );
             return Rom {
@@ -76,7 +77,8 @@ impl Rom {
             };
         }
         let word = |words: &[i64]| hex(words.iter().map(|a| (*a, bank.coefficient_bits)), bits);
-        let held = format!("coefficients of {}, in units of 2^-{}", rows(bank.lanes), bank.shift);
+        let held =
+            format!("coefficients of {}, in units of 2^-{}", count(bank.lanes, "row"), bank.shift);
         Rom { bits, words: bank.coefficients.chunks(bank.lanes).map(word).collect(), held }
     }
 
@@ -87,10 +89,8 @@ impl Rom {
             [(*constant, *constant_bits), (i64::from(*amount), *amount_bits)]
         };
         let word = |words: &[(u32, i64)]| hex(words.iter().flat_map(parts), bits);
-        let held = format!(
-            "bias and rounding of {lanes} output{}, and beyond it the shift",
-            if *lanes == 1 { "" } else { "s" }
-        );
+        let held =
+            format!("bias and rounding of {}, and beyond it the shift", count(*lanes, "output"));
         Rom { bits, words: entries.chunks(*lanes).map(word).collect(), held }
     }
 
@@ -125,7 +125,7 @@ impl Rom {
             );
             words.resize(end, hex(std::iter::empty(), bits));
         }
-        let held = format!("{lanes} element{} of a row", if lanes == 1 { "" } else { "s" });
+        let held = format!("{} of a row", count(lanes, "element"));
         Rom { bits, words, held }
     }
 
@@ -174,10 +174,6 @@ impl Rom {
         files.extend(file.map(|path| File { path, text: self.words.join("\n") + "\n" }));
         Ok(files)
     }
-}
-
-fn rows(n: usize) -> String {
-    format!("{n} row{}", if n == 1 { "" } else { "s" })
 }
 
 /// Numbers of so many bits each, the first one in the low bits, as `bits` bits in hexadecimal.

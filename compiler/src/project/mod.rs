@@ -285,12 +285,18 @@ pub fn benches(signature: &Signature, asked: Asked, folder: &Path) -> Vec<String
         _ => None,
     };
     let all = [None].into_iter().chain(kinds.into_iter().map(Some)).filter_map(bench);
-    let in_a_shell = |path: String| {
-        let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
-        if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
-    };
-    let path = |file: String| in_a_shell(folder.join(file).display().to_string());
+    let path = |file: String| in_a_shell(&folder.join(file));
     all.map(|(program, file, words)| format!("{program} {}{words}", path(file))).collect()
+}
+
+/// A path as a command in a shell takes it: in quotes where it has to be, and never for an option.
+pub fn in_a_shell(path: &Path) -> String {
+    let mut path = path.display().to_string();
+    if path.starts_with('-') {
+        path.insert_str(0, "./");
+    }
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:,@".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// A file of a template.

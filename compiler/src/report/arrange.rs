@@ -182,11 +182,11 @@ impl Report {
             "{{inferences_per_second}} inferences a second at {{clock_mhz}} MHz, {{ii}} {} apart",
             plural(self.ii as usize, "clock", "clocks")
         ));
-        all.push(
-            "{latency} clocks of latency from the last beat in to the first beat out: \
-            {latency_us:.2} µs"
-                .into(),
-        );
+        all.push(format!(
+            "{{latency}} {} of latency from the last beat in to the first beat out: \
+                 {{latency_us:.2}} µs",
+            plural(self.latency.unsigned_abs() as usize, "clock", "clocks")
+        ));
         let beats = |side: &str, Beats { beats, bytes }: Beats| {
             let (beats, bytes) = (plural(beats, "beat", "beats"), plural(bytes, "byte", "bytes"));
             format!("{{{side}.beats}} {beats} of {{{side}.bytes}} {bytes}")

@@ -547,8 +547,7 @@ impl Sharing {
 
 /// Block RAMs of the family; AMD's are counted by their halves.
 fn brams(blocks: u64, family: Family) -> f64 {
-    let halves = family.memory_kbit() == 36;
-    if halves { blocks as f64 / 2.0 } else { blocks as f64 }
+    blocks as f64 * f64::from(family.counted_kbit()) / f64::from(family.memory_kbit())
 }
 
 fn reduction(after: usize, before: usize) -> f64 {

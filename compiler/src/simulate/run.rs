@@ -5,6 +5,7 @@ use super::{Bench, LAST, Progress, Response, Simulator, Stimulus, USER, refused}
 use crate::emit::Signature;
 use serde::Serialize;
 use std::time::Instant;
+use strassenc_runtime::error::count;
 use strassenc_runtime::{Error, Result};
 
 /// How vectors are streamed.
@@ -67,7 +68,10 @@ impl Run {
         let broken = |what: &str, measured: f64, promised: i64| {
             Error::mismatch(
                 format_args!("core `{}`", signature.top),
-                format_args!("{what} is {measured} clocks, signature.json promises {promised}"),
+                format_args!(
+                    "{what} is {}, signature.json promises {promised}",
+                    count(measured, "clock")
+                ),
             )
         };
         if self.latency != signature.latency {

@@ -45,7 +45,9 @@ pub fn find(what: &str) -> Result<Network> {
         return Network::parse(&format!("{name}.toml (ready)"), text);
     }
     if what.ends_with(".toml") || what.contains('/') {
-        return Err(Error::new(Kind::Io, what, "there is no such network description"));
+        let ready = ready().iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        return Err(Error::new(Kind::Io, what, "there is no such network description")
+            .help(format_args!("name a .toml file that is there, or a ready one: {ready}")));
     }
     let help = suggest(what, ready().iter().map(|(name, _)| *name));
     Err(Error::input(what, "is neither a file nor a ready network description").help(help))

@@ -5,6 +5,7 @@ use crate::emit::address_bits;
 use crate::emit::signature::Frames;
 use crate::figures::Cells;
 use crate::folded;
+use strassenc_runtime::error::count;
 
 /// W_b of a folded layer, or its W_c.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,7 +117,7 @@ impl Part for Array {
 
     fn banner(&self, _: &Ends) -> String {
         let matrix = if self.table == Table::Wb { "W_b" } else { "W_c" };
-        format!("{matrix}: {} words to a sum", self.sums)
+        format!("{matrix}: {} to a sum", count(self.sums, "word"))
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
@@ -321,9 +322,9 @@ impl Part for Accumulate {
 
     fn banner(&self, _: &Ends) -> String {
         format!(
-            "The {} of {} words",
+            "The {} of {}",
             if self.maximum { "largest elements" } else { "sum" },
-            self.count
+            count(self.count, "word")
         )
     }
 

@@ -3,6 +3,7 @@
 use super::{Around, Ends, Part, Size, State, counter};
 use crate::emit::signature::Frames;
 use crate::figures::{Cells, Memory, MemoryKind};
+use strassenc_runtime::error::count;
 
 /// Two entries break every combinational path, one the forward ones alone.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,7 +151,7 @@ impl Part for Fifo {
 
     fn banner(&self, ends: &Ends) -> String {
         let holds = if self.hidden { ": the h of the frame before" } else { "" };
-        format!("FIFO {}: {} words{holds}", ends.name, self.depth)
+        format!("FIFO {}: {}{holds}", ends.name, count(self.depth, "word"))
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {

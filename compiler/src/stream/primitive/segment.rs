@@ -4,6 +4,7 @@ use super::{Around, Ends, Fifo, Part, Size, State, counter, users};
 use crate::emit::signature::Frames;
 use crate::figures::Cells;
 use std::ops::RangeInclusive;
+use strassenc_runtime::error::count;
 
 /// A free-running pipeline: the kernels of layers that follow one another, credits in front of them
 /// and a FIFO behind.
@@ -60,7 +61,11 @@ impl Part for Segment {
             1 => String::new(),
             n => format!(", a word every {n} clocks"),
         };
-        format!("{of}: a free-running pipeline of {stages} stages{every}, {depth} words at most")
+        format!(
+            "{of}: a free-running pipeline of {}{every}, {} at most",
+            count(stages, "stage"),
+            count(*depth, "word")
+        )
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {

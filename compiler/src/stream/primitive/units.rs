@@ -7,6 +7,7 @@ use crate::figures::{Cells, Memory, MemoryKind};
 use crate::ir::gated::{self, Blend};
 use crate::stream::Stream;
 use strassenc_runtime::Format;
+use strassenc_runtime::error::count;
 
 /// The sum of two streams; see [`Kind::Add`](crate::ir::Kind::Add).
 #[derive(Clone, Debug, PartialEq)]
@@ -254,7 +255,7 @@ impl Part for Lookup {
     }
 
     fn banner(&self, _: &Ends) -> String {
-        format!("A row of the table: {} words", self.words)
+        format!("A row of the table: {}", count(self.words, "word"))
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
@@ -359,8 +360,8 @@ impl Part for Recall {
     }
 
     fn banner(&self, _: &Ends) -> String {
-        let [x, h] = self.words;
-        format!("x of this frame, {x} words, then h of the frame before, {h} words")
+        let [x, h] = self.words.map(|words| count(words, "word"));
+        format!("x of this frame, {x}, then h of the frame before, {h}")
     }
 
     fn parameters(&self, ends: &Ends, _: Frames) -> String {
