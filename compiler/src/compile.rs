@@ -589,6 +589,9 @@ fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
     for (number, layer) in dataflow.layers.iter().enumerate() {
         if let Some(choice) = given.layers.get(&layer.name) {
             fits(dataflow, number, *choice)?;
+            if let Choice::Folded(folding) = choice {
+                folded::build(layer, *folding)?;
+            }
         }
     }
     engine::choose(dataflow, &target, expected, given)
@@ -650,7 +653,8 @@ fn fits(dataflow: &Dataflow, number: usize, choice: Choice) -> Result<()> {
         (Some(kernel), Choice::Folded(_)) if kernel.chain.multiplies_data() => {
             engine("multiplies data by data, which is never folded: `unrolled`")
         }
-        (Some(_), Choice::Folded(folding)) => folded::build(layer, folding).map(drop),
+        // What a folding must be, building it says.
+        (Some(_), Choice::Folded(_)) => Ok(()),
         (None, Choice::Elementwise { lanes }) => {
             if dataflow.lanes(number).any(|n| n == lanes) {
                 return Ok(());
@@ -675,6 +679,7 @@ fn one(
     share: &(dyn Fn(Problem) -> Solution + Sync),
     step: Step,
 ) -> Result<Made> {
+    fits(dataflow, number, choice)?;
     let layer: &Layer = &dataflow.layers[number];
     match (layer.kernel(), choice) {
         (Some(kernel), Choice::Unrolled | Choice::Serial { .. }) => {
@@ -696,9 +701,7 @@ fn one(
         (None, Choice::Elementwise { lanes }) => {
             Ok(Made::Engine(LayerEngine::Elementwise { lanes }))
         }
-        _ => Err(fits(dataflow, number, choice)
-            .err()
-            .unwrap_or_else(|| Error::internal("compile", "a layer has an impossible engine"))),
+        _ => Err(Error::internal(format_args!("layer `{}`", layer.name), "lacks its engine")),
     }
 }
 

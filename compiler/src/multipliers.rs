@@ -243,7 +243,8 @@ pub fn choose(mut unrolled: Vec<Rows>, mut folded: Vec<&mut Folded>, asked: &Ask
         }
     }
     if let Some(budget) = budget.filter(|&budget| hardware > budget) {
-        let cause = format!("needs {}, not {budget}", count(hardware, "hardware multiplier"));
+        let (needs, more) = (count(hardware, "hardware multiplier"), hardware - budget);
+        let cause = format!("the core needs {needs}, {more} more than the {budget} there are");
         let help = match multipliers {
             _ if unrolled.iter().any(|rows| rows.chain.loaded.is_some()) => engine::LOADED,
             Multipliers::Dsp => "`--multipliers auto` builds the others from shifts and additions",

@@ -201,7 +201,8 @@ fn impossible_targets_and_wrong_engines_are_one_clear_error() {
     engines("[layers.conv_0]\nengine = \"magic\"\n", "engines.toml:2: unknown value `magic`");
     engines(
         "[layers.conv_0]\nengine = \"unrolled\"\ninterval = 8\n",
-        "engines.toml:1: the engine `unrolled` has no key `interval`",
+        "engines.toml:1: the engine `unrolled` has no key `interval`: it has none of its own\n  \
+         help: leave it out",
     );
     engines(
         "# serial\n\n[layers.conv_0]\nengine = \"serial\"\n",

@@ -194,7 +194,7 @@ fn what_cannot_be_done_is_told_with_a_way_out() {
             "error[input]: ./same: is given for --html and for --svg\n  help: name a file for each",
         ),
         ("report net.toml --svg -", 2, "for a file of this name write ./-, for standard output"),
-        ("matrix W.npy -o -", 2, "for a file of this name write ./-, for standard output"),
+        ("matrix W.npy -o -", 2, "it is a folder that is written: for one of this name write ./-"),
         (
             "report net.toml --svg /dev/full",
             3,

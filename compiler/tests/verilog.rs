@@ -212,7 +212,7 @@ fn whatever_is_wrong_gets_one_message() {
         (
             2,
             &[".", "--dsp-budget", "0"],
-            "the smallest core needs 1 multiplier, 1 more than the 0 there are",
+            "the core needs 1 hardware multiplier, 1 more than the 0 there are",
         ),
     ];
     for (status, arguments, cause) in cases {

@@ -69,7 +69,13 @@ fn worded(message: &str) -> (String, Option<String>) {
         Some((value, known)) if is("unknown variant") => {
             (format!("unknown value `{value}`"), suggest(value, known.iter().copied()))
         }
+        // Words of our own, of keys that not every table of a kind has.
+        _ if message.contains(" has no key `") => (message.into(), "leave it out".into()),
+        _ if message.contains(" lacks its key `") => (message.into(), "add it".into()),
         _ => {
+            if let Some(wanted) = message.strip_prefix("wanted ") {
+                return (format!("{} is expected", asked(wanted).0), None);
+            }
             let Some((found, (wanted, example))) = of_another_type(message) else {
                 return (message.into(), None);
             };

@@ -58,7 +58,7 @@ impl TryFrom<Choice> for Made {
             given.iter().find(|(key, value)| value.is_some() && !keys.contains(key))
         {
             let all = match keys {
-                [] => "no key of its own".into(),
+                [] => "none of its own".into(),
                 keys => format!("`{}`", keys.join("`, `")),
             };
             return Err(format!("the engine `{name}` has no key `{key}`: it has {all}"));

@@ -2,7 +2,7 @@
 // Written by strassenc 0.1.0 from the model with SHA-256 46b38e1dc3a353e86e317cf2485f8efd7a117b050a1162fc3b0b45a3edd33ec7
 // with --adders-per-stage 1 --multiplier-latency 3 --adder-operands 3 --cost lut-bits --effort 1 --seed 0 --engine folded
 //
-// Folded: 2 rows of W_b by 2 elements, 2 multipliers, 2 rows of W_c by 2 products; a window every 1 clocks.
+// Folded: 2 rows of W_b by 2 elements, 2 multipliers, 2 rows of W_c by 2 products; a window every 1 clock.
 `default_nettype none
 
 module folded_scores (
@@ -10,11 +10,11 @@ module folded_scores (
     input  wire rst,  // synchronous, clears control only
     input  wire s_valid,
     output wire s_ready,
-    input  wire [7:0] s_data,  // 2 elements of s4 * 2^-3, 1 words a frame
+    input  wire [7:0] s_data,  // 2 elements of s4 * 2^-3, 1 word a frame
     input  wire s_user,
     output wire m_valid,
     input  wire m_ready,
-    output wire [11:0] m_data,  // 2 elements of s6 * 2^-3, 1 words a frame
+    output wire [11:0] m_data,  // 2 elements of s6 * 2^-3, 1 word a frame
     output wire m_user
 );
 
@@ -32,7 +32,7 @@ module folded_scores (
         .m_valid(reader_valid), .m_ready(reader_ready), .m_data(reader_data), .m_user(reader_user)
     );
 
-    // ==== W_b: 1 words to a sum
+    // ==== W_b: 1 word to a sum
     wire wb_array_valid;
     wire wb_array_ready;
     wire [9:0] wb_array_data;
@@ -86,7 +86,7 @@ module folded_scores (
         .m_valid(m_reader_valid), .m_ready(m_reader_ready), .m_data(m_reader_data), .m_user(m_reader_user)
     );
 
-    // ==== W_c: 1 words to a sum
+    // ==== W_c: 1 word to a sum
     wire wc_array_valid;
     wire wc_array_ready;
     wire [11:0] wc_array_data;

@@ -61,7 +61,7 @@ module image (
         .s_last(s_register_last), .frame_error_clear(frame_error_clear), .frame_error(frame_error)
     );
 
-    // ==== Layer conv: unrolled, 1 multipliers
+    // ==== Layer conv: unrolled, 1 multiplier
     wire layer_conv_valid;
     wire layer_conv_ready;
     wire [6:0] layer_conv_data;

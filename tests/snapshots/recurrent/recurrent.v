@@ -85,7 +85,7 @@ module recurrent (
         .m_valid(register_lstm_valid), .m_ready(register_lstm_ready), .m_data({register_lstm_user, register_lstm_data})
     );
 
-    // ==== The SPN of a window: a free-running pipeline of 4 stages, 1 words at most
+    // ==== The SPN of a window: a free-running pipeline of 4 stages, 1 word at most
     wire layer_scores_valid;
     wire layer_scores_ready;
     wire [4:0] layer_scores_data;

@@ -10,15 +10,15 @@ module recurrent_lstm (
     input  wire rst,  // synchronous, clears control only
     input  wire s_valid,
     output wire s_ready,
-    input  wire [3:0] s_data,  // 1 element of s4 * 2^-3, 1 words a frame
+    input  wire [3:0] s_data,  // 1 element of s4 * 2^-3, 1 word a frame
     input  wire s_user,
     output wire m_valid,
     input  wire m_ready,
-    output wire [3:0] m_data,  // 1 element of s4 * 2^-3, 1 words a frame
+    output wire [3:0] m_data,  // 1 element of s4 * 2^-3, 1 word a frame
     output wire m_user
 );
 
-    // ==== FIFO hidden: 1 words: the h of the frame before
+    // ==== FIFO hidden: 1 word: the h of the frame before
     wire fork_b_valid;
     wire fork_b_ready;
     wire [3:0] fork_b_data;
@@ -35,7 +35,7 @@ module recurrent_lstm (
         .m_valid(hidden_valid), .m_ready(hidden_ready), .m_data({hidden_user, hidden_data})
     );
 
-    // ==== x of this frame, 1 words, then h of the frame before, 1 words
+    // ==== x of this frame, 1 word, then h of the frame before, 1 word
     wire recall_valid;
     wire recall_ready;
     wire [3:0] recall_data;
@@ -63,7 +63,7 @@ module recurrent_lstm (
         .m_valid(x_widen_valid), .m_ready(x_widen_ready), .m_data(x_widen_data), .m_user(x_widen_user)
     );
 
-    // ==== The SPN of a window: a free-running pipeline of 5 stages, 1 words at most
+    // ==== The SPN of a window: a free-running pipeline of 5 stages, 1 word at most
     wire kernel_valid;
     wire kernel_ready;
     wire [11:0] kernel_data;
