@@ -27,6 +27,7 @@ import json
 import logging
 import os
 import random
+import shlex
 import shutil
 import struct
 import sys
@@ -40,9 +41,9 @@ try:
     from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge, with_timeout
     from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 except ImportError as missing:
+    packages = shlex.quote(str(Path(__file__).with_suffix(".txt")))
     sys.exit(
-        f"{missing}: pip install --require-hashes -r {Path(__file__).with_suffix('.txt')},"
-        " best in a virtual environment"
+        f"{missing}: pip install --require-hashes -r {packages}, best in a virtual environment"
     )
 
 HERE = Path(__file__).resolve().parent
