@@ -46,8 +46,8 @@ pub struct Options {
     pub multipliers: Multipliers,
     /// Most hardware multipliers.
     pub dsp_budget: Option<usize>,
-    /// Whether coefficients and biases are loaded at run time, and how many powers of two larger
-    /// and finer than the model's they may be.
+    /// Whether coefficients, biases and shifts of outputs are loaded at run time, and how many
+    /// powers of two larger and finer, or smaller, than the model's they may be.
     pub reloadable: Option<u32>,
     /// The beats of the input; [`Beat::Any`]: the channels of a pixel, or the largest part of them
     /// that fits.

@@ -1,5 +1,5 @@
 //! The table that makes a core whose parameters are loaded at run time another model: one that has
-//! the same ternary matrices, formats and shifts of outputs, and other coefficients and biases.
+//! the same ternary matrices and formats, and other coefficients, biases and shifts of outputs.
 
 use crate::build::{self, Build, MARGIN};
 use crate::emit::control::{Parameter, ParameterKind, Table};
@@ -7,7 +7,7 @@ use crate::interval::half;
 use crate::lower;
 use crate::lower::MOST_BITS;
 use std::collections::{BTreeMap, BTreeSet};
-use strassenc_runtime::model::{Dense, Layer};
+use strassenc_runtime::model::{Dense, Layer, Output};
 use strassenc_runtime::train::{Coefficient, Loadable, Ranges};
 use strassenc_runtime::{Error, Model, Result};
 
@@ -27,7 +27,7 @@ pub fn layout(build: &Build) -> Result<&Table> {
 ///
 /// # Errors
 /// Where the parameters of the build are not loaded, the model differs from the build's in more
-/// than its coefficients and biases, or one of these is beyond what its register holds.
+/// than what is loaded, or some of this is beyond what its register holds.
 pub fn words(build: &Build, model: &Model) -> Result<Vec<u32>> {
     let table = layout(build)?;
     let (own, new) = (linear(&build.model), linear(model));
@@ -40,13 +40,16 @@ pub fn words(build: &Build, model: &Model) -> Result<Vec<u32>> {
             Some(name) => format!("layer `{name}`"),
             None => format!("model `{}`", model.name),
         };
-        let cause = "differs from that of the build in more than coefficients and biases";
+        let cause = "differs from that of the build in more than what is loaded";
         return Err(Error::input(place, cause).help(
-            "only models with the same ternary matrices, formats and shifts of outputs can be \
-             loaded: write a build of this one",
+            "only models with the same ternary matrices and formats can be loaded: write a build of \
+             this one",
         ));
     }
     absent(table, &new)?;
+    if let Some(own) = moved(table, &own, &new) {
+        return Err(Error::input(own.place, own.cause).help(larger(build, table, own.powers)));
+    }
     let (mut values, mut beyond) = (vec![], vec![]);
     for parameter in &table.parameters {
         let Some(dense) = new.get(&parameter.layer) else {
@@ -78,6 +81,7 @@ pub fn loadable(build: &Build) -> Result<Loadable> {
             .map(|(a, t)| Coefficient::fixed(*a, *t))
             .collect(),
         biases: dense.bias.iter().map(|b| (*b, *b)).collect(),
+        shifts: shifts(dense).iter().map(|s| (*s, *s)).collect(),
     };
     let linear = linear(&build.model).into_iter();
     let mut layers: BTreeMap<_, _> = linear.map(|(name, dense)| (name, kept(&dense))).collect();
@@ -92,6 +96,7 @@ pub fn loadable(build: &Build) -> Result<Loadable> {
                 let half = half(*shift);
                 ranges.biases[*index] = (-most - half, most - half);
             }
+            ParameterKind::Shift => ranges.shifts[*index] = (*shift, shift + *most as i32),
         }
     }
     let table = serde_json::to_string(table).map_err(|e| Error::internal("table", e))?;
@@ -137,6 +142,7 @@ fn value_of(parameter: &Parameter, dense: &Dense) -> Result<i64, Beyond> {
     let place = match kind {
         ParameterKind::Coefficient => format!("layer `{layer}`, coefficient {index}"),
         ParameterKind::Bias => format!("layer `{layer}`, bias {index}"),
+        ParameterKind::Shift => format!("layer `{layer}`, output {index}"),
     };
     let larger = |place, told: &str, powers| {
         let cause = format!("is {told}, larger than what its register holds");
@@ -166,12 +172,23 @@ fn value_of(parameter: &Parameter, dense: &Dense) -> Result<i64, Beyond> {
         }
         ParameterKind::Bias => {
             let b = dense.bias[*index];
-            let value = b + half(*shift);
+            let value = b + half(shifts(dense).get(*index).copied().unwrap_or(0));
             if value.unsigned_abs() > most.unsigned_abs() {
                 let powers = bits(value.unsigned_abs()) - bits(most.unsigned_abs());
                 return larger(place, &b.to_string(), powers);
             }
             value
+        }
+        ParameterKind::Shift => {
+            let s = shifts(dense)[*index];
+            let beyond = i64::from(s) - i64::from(*shift);
+            if !(0..=*most).contains(&beyond) {
+                let most = i64::from(*shift) + most;
+                let cause = format!("is shifted by {s}, and its register holds {shift} to {most}");
+                let powers = (-beyond).max(beyond - (most - i64::from(*shift))) as u32;
+                return Err(Beyond { place, cause, powers });
+            }
+            beyond
         }
     };
     Ok(if *negate { -value } else { value })
@@ -201,6 +218,40 @@ fn absent(table: &Table, layers: &BTreeMap<String, Dense>) -> Result<()> {
     Ok(())
 }
 
+/// The first output that is shifted otherwise, without a register for that.
+fn moved(
+    table: &Table,
+    own: &BTreeMap<String, Dense>,
+    new: &BTreeMap<String, Dense>,
+) -> Option<Beyond> {
+    let of = |kind, layer: &str, index| {
+        let is = |p: &&Parameter| p.kind == kind && p.layer == layer && p.index == index;
+        table.parameters.iter().any(|parameter| is(&parameter))
+    };
+    own.iter().zip(new.values()).find_map(|((layer, own), new)| {
+        let (own, new) = (shifts(own), shifts(new));
+        let index = (0..own.len()).find(|&c| {
+            // What has no bias, nobody reads.
+            own[c] != new[c]
+                && of(ParameterKind::Bias, layer, c)
+                && !of(ParameterKind::Shift, layer, c)
+        })?;
+        Some(Beyond {
+            place: format!("layer `{layer}`, output {index}"),
+            cause: format!("is shifted by {}, and in the build by {}", new[index], own[index]),
+            powers: own[index].abs_diff(new[index]),
+        })
+    })
+}
+
+/// What each output is shifted by; nothing where none is.
+fn shifts(dense: &Dense) -> &[i32] {
+    match &dense.output {
+        Output::Requantised { shifts, .. } => shifts.as_slice().unwrap_or_default(),
+        Output::Raw => &[],
+    }
+}
+
 /// The sum-product networks of a model by the names of their layers, at one window.
 fn linear(model: &Model) -> BTreeMap<String, Dense> {
     fn add(layers: &[Layer], all: &mut BTreeMap<String, Dense>) {
@@ -223,12 +274,19 @@ fn linear(model: &Model) -> BTreeMap<String, Dense> {
     all
 }
 
-/// A layer without its coefficients and biases.
+/// A layer without what can be loaded.
 fn without(mut dense: Dense) -> Dense {
     dense.coefficients.fill(0);
     dense.coefficient_shifts.fill(0);
     dense.bias.fill(0);
+    unshifted(&mut dense.output);
     dense
+}
+
+fn unshifted(output: &mut Output) {
+    if let Output::Requantised { shifts, .. } = output {
+        shifts.fill(0);
+    }
 }
 
 /// A model without what can be loaded, and without what says where it comes from.
@@ -240,11 +298,13 @@ fn bare(model: &Model) -> Model {
                     dense.coefficients.fill(0);
                     dense.coefficient_shifts.fill(0);
                     dense.bias.fill(0);
+                    unshifted(&mut dense.output);
                 }
                 Layer::Conv2d(conv) => {
                     conv.coefficients.fill(0);
                     conv.coefficient_shifts.fill(0);
                     conv.bias.fill(0);
+                    unshifted(&mut conv.output);
                 }
                 Layer::Branches(branches) => {
                     strip(&mut branches.body);

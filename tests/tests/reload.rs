@@ -12,29 +12,31 @@ use strassenc::emit::signature::Frames;
 use strassenc::engine::{Allowed, Target};
 use strassenc::reload;
 use strassenc::simulate;
-use strassenc_runtime::model::{Layer, Output};
+use strassenc_runtime::model::{Dense, Layer, Output};
 use strassenc_runtime::train::{self, Epoch, ImageLearner, Observer, Progress, Sources, Start};
 use strassenc_runtime::{Model, Network, data, golden, model_file};
 use strassenc_tests::{image_model, inputs, random_model, root, tools};
 use strassenc_verilator::{Alone, Design, Model as Verilated, Simulator, Toolchain};
 
-/// The same matrices, formats and shifts of outputs, other coefficients and biases: any that a
+/// The same matrices and formats, other coefficients, biases and shifts of outputs: any that a
 /// margin of one power of two allows, zeros and both ends among them.
 fn another(model: &Model, seed: u64) -> Model {
     fn change(layers: &mut [Layer], rng: &mut ChaCha8Rng) {
         for layer in layers {
-            let (coefficients, bits, shifts, biases) = match layer {
+            let (coefficients, bits, shifts, biases, output) = match layer {
                 Layer::Dense(d) => (
                     &mut d.coefficients,
                     d.coefficient_bits,
                     &mut d.coefficient_shifts,
                     d.bias.as_slice_mut().unwrap(),
+                    &mut d.output,
                 ),
                 Layer::Conv2d(c) => (
                     &mut c.coefficients,
                     c.coefficient_bits,
                     &mut c.coefficient_shifts,
                     c.bias.as_slice_mut().unwrap(),
+                    &mut c.output,
                 ),
                 Layer::Branches(branches) => {
                     change(&mut branches.body, rng);
@@ -60,6 +62,9 @@ fn another(model: &Model, seed: u64) -> Model {
             let largest = biases.iter().map(|b| b.abs()).max().unwrap_or(0);
             for b in biases {
                 *b = rng.random_range(-largest..=largest);
+            }
+            if let Output::Requantised { shifts, .. } = output {
+                shifts.mapv_inplace(|s| (s + rng.random_range(-1..=1)).clamp(-31, 62));
             }
         }
     }
@@ -211,7 +216,7 @@ fn register(control: &Control, name: &str) -> u32 {
 }
 
 /// A second phase 3 over the ternary matrices of a build of digits, of one epoch at a rate that
-/// moves every coefficient.
+/// moves every coefficient, and shifts of outputs where they can be loaded.
 fn trained(build: &Build) -> Model {
     struct Silent;
     impl Observer for Silent {
@@ -226,6 +231,7 @@ fn trained(build: &Build) -> Model {
     let recipe = &mut network.train;
     (recipe.seed, recipe.full.epochs, recipe.ternary.epochs) = (7, 0, 0);
     (recipe.frozen.epochs, recipe.frozen.learning_rate) = (1, 2e-2);
+    recipe.learn_scales = true;
     let data = data::load("digits", Path::new("/nowhere")).unwrap();
     let run = tempfile::tempdir().unwrap();
     let core = reload::loadable(build).unwrap();
@@ -244,6 +250,12 @@ fn trained(build: &Build) -> Model {
     });
     let mut layers = build.model.layers.iter().zip(&model.layers);
     assert!(layers.all(|(old, new)| changed(old, new)), "training moves most coefficients");
+    let shifts = |model: &Model| match &model.layers[0] {
+        Layer::Dense(Dense { output: Output::Requantised { shifts, .. }, .. }) => shifts.clone(),
+        _ => unreachable!(),
+    };
+    let moved = shifts(&model) != shifts(&build.model);
+    assert_eq!(moved, build.record.options.reloadable != Some(0), "shifts that can be loaded move");
     model
 }
 
@@ -378,6 +390,8 @@ fn digits_become_another_model_under_traffic() {
     // Without a power to spare, so that training meets the ends of what can be loaded.
     let tight = Options { reloadable: Some(0), ..reloadable(Options::default()) };
     switches(&digits(), &tight, 1, &trained);
+    let of = reloadable(Options { beat_elements: Some(16), ..Options::default() });
+    switches(&digits(), &of, 3, &trained);
     let options = Options {
         beat_elements: Some(16),
         aclken: true,
@@ -414,7 +428,7 @@ fn what_cannot_be_loaded_is_refused() {
     let path = folder.path().join("build");
     build::write(&path, &compiled, &options).unwrap();
     let build = Build::open(&path).unwrap();
-    let told = |change: &dyn Fn(&mut strassenc_runtime::model::Dense)| {
+    let told = |change: &dyn Fn(&mut Dense)| {
         let mut other = model.clone();
         let Layer::Dense(dense) = &mut other.layers[0] else { unreachable!() };
         change(dense);
@@ -425,18 +439,23 @@ fn what_cannot_be_loaded_is_refused() {
         *w = -*w;
     });
     assert!(matrix.contains("layer `dense_0`: differs from that of the build"), "{matrix}");
-    let shift = told(&|dense| {
+    let shifted = |dense: &mut Dense, by: i32| {
         let Output::Requantised { shifts, .. } = &mut dense.output else { unreachable!() };
-        shifts[0] += 1;
-    });
-    assert!(shift.contains("differs from that of the build"), "{shift}");
+        shifts[4] += by;
+        shifts[4]
+    };
+    for (by, powers) in [(-2, "--reloadable=2"), (-4, "--reloadable=4"), (4, "--reloadable=3")] {
+        let told = told(&|dense| _ = shifted(dense, by));
+        assert!(told.contains("layer `dense_0`, output 4: is shifted by"), "{told}");
+        assert!(told.contains(powers), "{told}");
+    }
     let fine = told(&|dense| dense.coefficient_shifts[3] = 60);
     assert!(fine.contains("coefficient 3: is") && fine.contains("finer than"), "{fine}");
     let large = told(&|dense| dense.coefficient_shifts[3] = -20);
     assert!(large.contains("larger than what its register holds"), "{large}");
     // What training may choose from is what fits, and no more.
     let ranges = reload::loadable(&build).unwrap().layers.remove("dense_0").unwrap();
-    let fits = |change: &dyn Fn(&mut strassenc_runtime::model::Dense)| {
+    let fits = |change: &dyn Fn(&mut Dense)| {
         let mut other = model.clone();
         let Layer::Dense(dense) = &mut other.layers[0] else { unreachable!() };
         change(dense);
@@ -446,18 +465,26 @@ fn what_cannot_be_loaded_is_refused() {
     for (bias, holds) in [(least, true), (most, true), (least - 1, false), (most + 1, false)] {
         assert_eq!(fits(&|dense| dense.bias[2] = bias), holds, "{bias}");
     }
+    let (least, most) = ranges.shifts[4];
+    for (shift, holds) in [(least, true), (most, true), (least - 1, false), (most + 1, false)] {
+        let change = |dense: &mut Dense| {
+            let by = shift - shifted(dense, 0);
+            shifted(dense, by);
+        };
+        assert_eq!(fits(&change), holds, "{shift}");
+    }
     let range = ranges.coefficients[3];
     let powers = (range.most + 1).ilog2() as i32;
     for (a, t) in [(1, range.finest), (-1, range.finest - powers + 1)] {
         for (beyond, holds) in [(0, true), (a, false)] {
-            let change = |dense: &mut strassenc_runtime::model::Dense| {
+            let change = |dense: &mut Dense| {
                 (dense.coefficients[3], dense.coefficient_shifts[3]) = (a, t + beyond);
             };
             assert_eq!(fits(&change), holds, "{a} * 2^-{t}, {beyond}");
         }
     }
     // Powers that are enough are named, and they are: those of a build of one power more.
-    let twice = |dense: &mut strassenc_runtime::model::Dense| {
+    let twice = |dense: &mut Dense| {
         let largest = dense.coefficient_shifts.iter().min().copied().unwrap();
         dense.coefficient_shifts[3] = largest - 3;
     };
@@ -512,6 +539,7 @@ fn a_circuit_holds_what_any_table_makes_of_it() {
                         let end = (1 << (*coefficient_bits - 1)) - 1;
                         *coefficient = if rng.random() { end } else { -end };
                     }
+                    Op::Shift { by, bits, .. } => *by = rng.random_range(0..1 << *bits),
                     _ => {}
                 }
             }

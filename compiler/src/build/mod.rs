@@ -82,7 +82,8 @@ impl Record {
 /// The most effort of a search for common sums.
 pub const MOST_EFFORT: u8 = 3;
 
-/// Powers of two by which parameters that are loaded may be larger and finer than the model's.
+/// Powers of two by which parameters that are loaded may be larger, and finer or smaller, than the
+/// model's.
 pub const MARGIN: RangeInclusive<u32> = 0..=8;
 
 /// The largest depth of an adder graph that can be asked for. None is deeper: a sum has at most
@@ -137,7 +138,7 @@ pub struct Options {
     /// Whether the core has an AXI4-Lite slave.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub control: bool,
-    /// Whether coefficients and biases are loaded at run time, see
+    /// Whether coefficients, biases and shifts of outputs are loaded at run time, see
     /// [`compile::Options::reloadable`]; then it has the slave, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reloadable: Option<u32>,

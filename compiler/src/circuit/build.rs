@@ -4,7 +4,7 @@
 use super::{Circuit, Node, NodeId, Op, Term, Terms, signs};
 use crate::adder_graph::{self, AdderGraph, Operands};
 use crate::interval::{Interval, floor_shift, round_shift};
-use crate::ir::{self, Chain, Linear, OpKind, Role};
+use crate::ir::{self, Chain, Linear, Loaded, OpKind, Role};
 use crate::lower;
 use crate::multipliers::ShiftAdd;
 use crate::ranges::{self, Sum};
@@ -366,16 +366,28 @@ impl Builder<'_> {
                 self.push(format!("y_{index}"), offset, interval, format!("output {index}"))
             }
             OpKind::Requantise { shifts, format, .. } => {
-                let shift = shifts[i];
+                // The least that can be loaded is wiring; the rest is shifted by what is loaded.
+                let shift =
+                    self.chain.loaded.map_or(shifts[i], |of| *of.shifts_of(shifts[i]).start());
+                let bits = self.chain.loaded.map_or(0, Loaded::shift_bits);
                 let offset = Op::Offset { x: term, constant: 0, shift };
                 let sum = self.nodes[term.node.index()].interval.scale(term.negate, term.shift);
-                let rounded = sum.map(|y| floor_shift(y, shift));
+                let mut rounded = sum.map(|y| floor_shift(y, shift));
                 let full = Interval::new(format.min(), format.max());
-                let origin = format!("output {index}: rounding");
-                if full.includes(rounded) {
-                    self.push(format!("z_{index}"), offset, rounded, origin)
-                } else {
+                let mut origin = format!("output {index}: rounding");
+                let mut last = offset;
+                if bits > 0 {
                     let y = self.push(format!("y_{index}"), offset, rounded, origin);
+                    origin = format!("output {index}: shift");
+                    let most = (1 << bits) - 1;
+                    rounded = rounded.hull(rounded.map(|y| y >> most));
+                    last = Op::Shift { x: y, by: (shifts[i] - shift) as u32, bits };
+                }
+                if full.includes(rounded) {
+                    self.push(format!("z_{index}"), last, rounded, origin)
+                } else {
+                    let name = if bits > 0 { "shifted" } else { "y" };
+                    let y = self.push(format!("{name}_{index}"), last, rounded, origin);
                     let clamp = Op::Clamp { x: y, lo: full.lo, hi: full.hi };
                     self.push(
                         format!("z_{index}"),

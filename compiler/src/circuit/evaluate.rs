@@ -47,6 +47,7 @@ impl Op {
             Op::Scale { x, shift, .. } => floor_shift(x.of(value(x.node)), shift),
             Op::Product { x, y, .. } => value(x) * value(y),
             Op::Offset { x, constant, shift } => floor_shift(x.of(value(x.node)) + constant, shift),
+            Op::Shift { x, by, .. } => value(x) >> by,
             Op::Clamp { x, lo, hi } => value(x).clamp(lo, hi),
         }
     }

@@ -47,7 +47,7 @@ pub fn scale(circuit: &Circuit) -> i32 {
 pub fn is_variable(circuit: &Circuit, op: &Op) -> bool {
     match *op {
         _ if circuit.is_loaded(op) => true,
-        Op::Input(_) | Op::Clamp { .. } => true,
+        Op::Input(_) | Op::Shift { .. } | Op::Clamp { .. } => true,
         Op::Offset { shift, .. } => shift > 0,
         Op::Add(..) | Op::Constant(_) => false,
         Op::Multiply { .. } | Op::Scale { .. } | Op::Product { .. } => false,
@@ -177,7 +177,7 @@ impl<'a> Forms<'a> {
             _ => Some(form),
         };
         match node.op {
-            Op::Input(_) | Op::Clamp { .. } => Some(None),
+            Op::Input(_) | Op::Shift { .. } | Op::Clamp { .. } => Some(None),
             Op::Constant(v) => with(None, v),
             Op::Add(terms) => {
                 let mut sum: Option<Coefficients> = None;

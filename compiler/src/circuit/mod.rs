@@ -12,7 +12,8 @@
 //! - an addition has two terms or three, of which the first is not negated and one is not shifted;
 //! - every node's interval holds every value it takes (proved through exact coefficient vectors);
 //! - where parameters are loaded, a constant holds any value of its interval, which has the
-//!   opposite of each, and a coefficient any of its bits but the one without an opposite;
+//!   opposite of each, a coefficient any of its bits but the one without an opposite, and what
+//!   shifts an output any of its bits;
 //! - a sum may be `inverted`, unless it leaves or anything but a sum of two signals reads it;
 //! - a node as wide as its interval carries its value; a narrower one carries its value modulo
 //!   2^width, and each of its readers needs no more than that: `width - shift` bits for an
@@ -60,8 +61,8 @@ pub struct Circuit {
     pub input_format: Format,
     /// The format of every element that leaves.
     pub output_format: Format,
-    /// Whether its coefficients and constants are loaded at run time: those that it has are the
-    /// first ones, and intervals hold for all that its nodes' widths and bits can be.
+    /// Whether its coefficients, constants and shifts of outputs are loaded at run time: those that
+    /// it has are the first ones, and intervals hold for all that their widths and bits can be.
     pub loaded: bool,
     /// Topologically ordered; names are unique.
     pub nodes: Vec<Node>,
@@ -164,6 +165,15 @@ pub enum Op {
     },
     /// A constant: a term of a sum, or the output of a row without any live term.
     Constant(i64),
+    /// `floor(x · 2^-by)`: what an output is shifted by beyond the least that can be loaded.
+    Shift {
+        /// The operand.
+        x: NodeId,
+        /// Right shift, as the hardware holds it.
+        by: u32,
+        /// Width of its register.
+        bits: u32,
+    },
     /// `min(max(x, lo), hi)`.
     Clamp {
         /// The operand.
@@ -196,7 +206,9 @@ impl Op {
             Op::Add(terms) => [0, 1, 2].map(|i| terms.get(i).map(|t| t.node)),
             Op::Product { x, y, .. } => [Some(x), Some(y), None],
             Op::Offset { x, .. } | Op::Scale { x, .. } => [Some(x.node), None, None],
-            Op::Multiply { x, .. } | Op::Clamp { x, .. } => [Some(x), None, None],
+            Op::Multiply { x, .. } | Op::Shift { x, .. } | Op::Clamp { x, .. } => {
+                [Some(x), None, None]
+            }
         };
         read.into_iter().flatten()
     }
@@ -209,7 +221,7 @@ impl Op {
             Op::Add(terms) => terms.iter_mut().for_each(|t| *t = of(*t)),
             Op::Offset { x, .. } | Op::Scale { x, .. } => *x = of(*x),
             Op::Product { x, y, .. } => (*x, *y) = (f(*x), f(*y)),
-            Op::Multiply { x, .. } | Op::Clamp { x, .. } => *x = f(*x),
+            Op::Multiply { x, .. } | Op::Shift { x, .. } | Op::Clamp { x, .. } => *x = f(*x),
         }
         self
     }
@@ -262,7 +274,7 @@ impl Op {
             Op::Offset { x, shift, .. } | Op::Scale { x, shift, .. } => {
                 Some((i64::from(width) + i64::from(shift) - i64::from(x.shift)).max(0) as u32)
             }
-            Op::Multiply { .. } | Op::Product { .. } | Op::Clamp { .. } => None,
+            Op::Multiply { .. } | Op::Product { .. } | Op::Shift { .. } | Op::Clamp { .. } => None,
             Op::Input(_) | Op::Constant(_) => Some(0),
         }
     }
@@ -292,9 +304,9 @@ impl Circuit {
     }
 
     /// Whether a node is a parameter that is loaded at run time, held in a register of its own: a
-    /// constant, or the coefficient of a multiplier.
+    /// constant, the coefficient of a multiplier, or what shifts an output.
     pub fn is_loaded(&self, op: &Op) -> bool {
-        self.loaded && matches!(op, Op::Constant(_) | Op::Multiply { .. })
+        self.loaded && matches!(op, Op::Constant(_) | Op::Multiply { .. } | Op::Shift { .. })
     }
 
     /// Whether it is an addition of a constant to one other term.

@@ -2,7 +2,7 @@ use super::forms::{BLOCK, Forms, Operands, Products, Variable, is_variable, left
 use super::{Circuit, NodeId, Op, Term};
 use crate::adder_graph::Matrix;
 use crate::interval::{Interval, half, round_shift};
-use crate::ir::{Chain, OpKind, loadable};
+use crate::ir::{Chain, Loaded, OpKind};
 use strassenc_runtime::{Error, Result};
 
 /// Proves that the circuit computes the chain for every input: its products have the chain's
@@ -18,10 +18,10 @@ pub fn prove(circuit: &Circuit, chain: &Chain) -> Result<()> {
     if circuit.loaded != chain.loaded.is_some() {
         return Err(fail("its parameters are loaded, or not, against the layer".into()));
     }
-    if let Some(bits) = chain.loaded {
+    if let Some(of) = chain.loaded {
         // What follows proves it for the parameters at hand, none of which is a 0 that would leave
         // a row of W_b or the place of a constant open. So it holds for any others.
-        loaded(circuit, chain, &parts, bits).map_err(fail)?;
+        loaded(circuit, chain, &parts, of).map_err(fail)?;
         return prove(
             &Circuit { loaded: false, ..circuit.clone() },
             &Chain { loaded: None, ..chain.clone() },
@@ -48,9 +48,10 @@ pub fn prove(circuit: &Circuit, chain: &Chain) -> Result<()> {
 }
 
 /// Every coefficient can be whatever its layer's can be, and each output is the sum that it is, and
-/// one constant of its own, which can be whatever a bias can be.
-fn loaded(circuit: &Circuit, chain: &Chain, parts: &Parts, bits: u32) -> Result<(), String> {
-    let range = loadable(bits);
+/// one constant of its own, which can be whatever a bias can be, shifted by whatever its shift can
+/// be.
+fn loaded(circuit: &Circuit, chain: &Chain, parts: &Parts, of: Loaded) -> Result<(), String> {
+    let range = of.bias();
     let widest = chain.ops.iter().find_map(|op| match op.kind {
         OpKind::Multiply { coefficient_bits, .. } => Some(coefficient_bits),
         _ => None,
@@ -80,9 +81,22 @@ fn loaded(circuit: &Circuit, chain: &Chain, parts: &Parts, bits: u32) -> Result<
         for (c, &id) in circuit.outputs.iter().enumerate() {
             let node = circuit.node(id);
             let node = if let Op::Clamp { x, .. } = node.op { circuit.node(x) } else { node };
-            let Op::Offset { x, constant: 0, .. } = node.op else {
+            let (node, bits) = match node.op {
+                Op::Shift { x, bits, .. } => (circuit.node(x), bits),
+                _ => (node, 0),
+            };
+            let Op::Offset { x, constant: 0, shift } = node.op else {
                 return Err(format!("output {c} has a constant that is not loaded"));
             };
+            let (due, least) = match parts.last {
+                OpKind::Requantise { shifts, .. } => {
+                    (of.shift_bits(), *of.shifts_of(shifts[c]).start())
+                }
+                _ => (0, 0),
+            };
+            if (bits, shift) != (due, least) {
+                return Err(format!("output {c} cannot be shifted as it is loaded"));
+            }
             for (lane, places) in places.iter_mut().enumerate() {
                 let found = term(x, forms.of(x.node).map_or(0, |form| form[lane]));
                 match found {
@@ -186,7 +200,7 @@ fn multipliers(circuit: &Circuit, parts: &Parts) -> Result<Vec<NodeId>, String> 
             let operand = &circuit.node(x).op;
             is_variable(circuit, operand)
                 && !matches!(operand, Op::Input(_))
-                && !matches!(node.op, Op::Clamp { .. })
+                && !matches!(node.op, Op::Shift { .. } | Op::Clamp { .. })
         };
         if node.op.operands().any(early) {
             return Err(format!("`{}` reads a requantised value", node.name));
@@ -347,6 +361,10 @@ fn outputs(
             Op::Clamp { x, lo, hi } => (Some(Interval::new(lo, hi)), circuit.node(x)),
             _ => (None, node),
         };
+        let (by, last) = match node.op {
+            Op::Shift { x, by, .. } => (by as i32, circuit.node(x)),
+            _ => (0, node),
+        };
         let wrong = |cause: &str| Err(format!("output {c}: {cause}"));
         let (bias, shift, range) = match parts.last {
             OpKind::Offset { constants } => (constants[c], 0, None),
@@ -356,7 +374,7 @@ fn outputs(
             _ => return wrong("the layer ends otherwise"),
         };
         let saturate = |v: i64| range.map_or(v, |r| v.clamp(r.lo, r.hi));
-        match node.op {
+        match last.op {
             Op::Constant(v) => {
                 if clamp.is_some() || v != saturate(round_shift(bias, shift)) {
                     return wrong("the constant differs");
@@ -365,7 +383,7 @@ fn outputs(
                 constants.push(0);
             }
             Op::Offset { x, constant, shift: s } => {
-                if s != shift {
+                if s + by != shift {
                     return wrong("the shift differs");
                 }
                 if range.is_some_and(|range| {

@@ -50,6 +50,7 @@ impl fmt::Display for Circuit {
                 Op::Offset { x, constant, shift } => {
                     write!(f, "offset {} {constant} shift {shift}", term(x))?
                 }
+                Op::Shift { x, by, bits } => write!(f, "shift {} {by} bits {bits}", name(x))?,
                 Op::Clamp { x, lo, hi } => write!(f, "clamp {} {lo} {hi}", name(x))?,
             }
             writeln!(f, " ; {}", node.origin)?;
@@ -171,6 +172,9 @@ impl Parser {
                 constant: constant.parse().ok()?,
                 shift: shift.parse().ok()?,
             },
+            ["shift", x, by, "bits", bits] => {
+                Op::Shift { x: self.id(x)?, by: by.parse().ok()?, bits: bits.parse().ok()? }
+            }
             ["clamp", x, lo, hi] => {
                 Op::Clamp { x: self.id(x)?, lo: lo.parse().ok()?, hi: hi.parse().ok()? }
             }

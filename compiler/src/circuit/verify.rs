@@ -70,6 +70,10 @@ fn structure(circuit: &Circuit) -> Result<()> {
                 "the shift is not within -62..=62"
             }
             Op::Scale { x, .. } if x.negate || x.shift > 0 => "the term is negated or shifted",
+            Op::Shift { .. } if !circuit.loaded => "is shifted by what is not loaded",
+            Op::Shift { by, bits, .. } if !(1..=5).contains(&bits) || by >> bits != 0 => {
+                "the shift does not fit its width"
+            }
             Op::Clamp { lo, hi, .. } if lo > hi => "the lower bound exceeds the upper one",
             _ => continue,
         };
@@ -220,6 +224,12 @@ fn intervals(circuit: &Circuit) -> Result<()> {
             Op::Product { x, y, .. } => {
                 let product = of(x).times(of(y));
                 (product.lo.into(), product.hi.into())
+            }
+            Op::Shift { x, bits, .. } => {
+                // From not at all to as far as the bits say, and all that lies between.
+                let (lo, hi) = range(circuit.node(x));
+                let most = (1 << bits) - 1;
+                (lo.min(lo >> most), hi.max(hi >> most))
             }
             Op::Clamp { x, lo, hi } => image(of(x), &|x| x.clamp(lo, hi)),
             Op::Offset { x: Term { node: x, shift: left, negate }, constant, shift } => {

@@ -12,7 +12,7 @@ use strassenc_runtime::{Error, Model, Result, files};
 /// Write the table that makes a core another model
 ///
 /// The core is one whose parameters are loaded at run time (`strassenc verilog --reloadable`). The
-/// model has the same ternary matrices, formats and shifts of outputs, and coefficients and biases
+/// model has the same ternary matrices and formats, and coefficients, biases and shifts of outputs
 /// that the registers of the core hold: `strassenc train --frozen-from BUILD` makes such a model,
 /// and its table with it. `signature.json` in the build says where the table is on
 /// AXI4-Lite, and what each of its bits is.

@@ -148,9 +148,11 @@ pub(super) struct BuildArgs {
     /// and hash of the model; NAME_control.md and NAME_control.h in the build have its registers
     #[arg(long)]
     control: bool,
-    /// Load the coefficients and biases of all layers at run time, through --control, between two
-    /// frames; a new model may have them larger, and finer, by so many powers of two. Unrolled
-    /// layers only; `strassenc reload` writes the table of a model
+    /// Load the coefficients, biases and shifts of outputs of all layers at run time, through
+    /// --control, between two frames. In a new model, coefficients and biases may be larger, and
+    /// coefficients finer, by so many powers of two, and outputs shifted by so many bits less or
+    /// more; with 0, shifts stay what they are, and cost nothing. Unrolled layers only; `strassenc
+    /// reload` writes the table of a model
     #[arg(long, value_name = "POWERS", num_args = 0..=1, require_equals = true,
         default_missing_value = "1", value_parser = numbers::whole(MARGIN))]
     reloadable: Option<u32>,

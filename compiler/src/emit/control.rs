@@ -58,8 +58,8 @@ pub struct Parameter {
     pub layer: String,
     /// What of the layer it is.
     pub kind: ParameterKind,
-    /// The row of W_b of a coefficient; the output of a bias, of a patch in the order of (row,
-    /// column, channel).
+    /// The row of W_b of a coefficient; the output of a bias or a shift, of a patch in the order of
+    /// (row, column, channel).
     pub index: usize,
     /// The number of its lowest bit in the table.
     pub bit: usize,
@@ -70,8 +70,10 @@ pub struct Parameter {
     pub most: i64,
     /// Whether it is the opposite of what the model has.
     pub negate: bool,
-    /// Of a coefficient `a · 2^-t`: it is in units of 2^-shift. Of a bias: the shift of the output,
-    /// half of whose unit is added, as is what products that never vary amount to.
+    /// Of a coefficient `a · 2^-t`: it is in units of 2^-shift. Of a bias: the shift of the output
+    /// at first. To a bias half a unit of its output is added, by the shift that is loaded with it,
+    /// as is what products that never vary amount to. Of a shift: the least one, which is loaded as
+    /// 0; others are loaded as what they are beyond it.
     pub shift: i32,
 }
 
@@ -83,6 +85,8 @@ pub enum ParameterKind {
     Coefficient,
     /// What an output adds.
     Bias,
+    /// What an output is shifted by.
+    Shift,
 }
 
 /// A register of 32 bits.
@@ -370,6 +374,11 @@ pub(super) fn table(compiled: &Compiled, memory: String) -> Option<(Table, Vec<i
                     };
                     (ParameterKind::Bias, index, node.width, negate, shift, v)
                 }),
+                Op::Shift { by, bits, .. } => output_of(circuit, id).and_then(|(output, _)| {
+                    let (least, index) =
+                        (least_shift(chain, output)?, chain.result().indices[output]);
+                    Some((ParameterKind::Shift, index, bits, false, least, by.into()))
+                }),
                 _ => None,
             };
             // An invariant, which `circuit::prove` holds: each serves a row or an output.
@@ -377,6 +386,7 @@ pub(super) fn table(compiled: &Compiled, memory: String) -> Option<(Table, Vec<i
             let most = match kind {
                 ParameterKind::Coefficient => loadable(bits).hi,
                 ParameterKind::Bias => node.interval.hi,
+                ParameterKind::Shift => (1 << bits) - 1,
             };
             let layer = layer.name.clone();
             parameters.push(Parameter { layer, kind, index, bit, bits, most, negate, shift });
@@ -403,9 +413,17 @@ fn coefficient_of(chain: &Chain, row: usize) -> Option<(i64, i32)> {
     })
 }
 
-/// The output whose bias a constant is, and whether it is subtracted on the way.
-fn output_of(circuit: &Circuit, constant: NodeId) -> Option<(usize, bool)> {
-    let (mut at, mut negate) = (constant, false);
+/// The least shift of an output that can be loaded.
+fn least_shift(chain: &Chain, output: usize) -> Option<i32> {
+    match &chain.ops.last()?.kind {
+        OpKind::Requantise { shifts, .. } => Some(*chain.loaded?.shifts_of(shifts[output]).start()),
+        _ => None,
+    }
+}
+
+/// The output that a constant or a shift is part of, and whether it is subtracted on the way.
+fn output_of(circuit: &Circuit, node: NodeId) -> Option<(usize, bool)> {
+    let (mut at, mut negate) = (node, false);
     for (id, node) in circuit.iter() {
         match &node.op {
             Op::Add(terms) => {
@@ -414,7 +432,7 @@ fn output_of(circuit: &Circuit, constant: NodeId) -> Option<(usize, bool)> {
                 }
             }
             Op::Offset { x, .. } if x.node == at => (at, negate) = (id, negate ^ x.negate),
-            Op::Clamp { x, .. } if *x == at => at = id,
+            Op::Shift { x, .. } | Op::Clamp { x, .. } if *x == at => at = id,
             _ => {}
         }
     }

@@ -276,6 +276,7 @@ impl<'a> Writer<'a> {
                 Op::Multiply { row, coefficient_bits, .. } => {
                     (format!("coefficient_{row}").into(), coefficient_bits)
                 }
+                Op::Shift { bits, .. } => (shift_of(node).into(), bits),
                 _ => (node.name.as_str().into(), node.width),
             };
             let link = |i: usize| match i {
@@ -395,6 +396,7 @@ impl<'a> Writer<'a> {
         let parts = [
             (ops(&|op| matches!(op, Op::Add(_)) && !adds_constant(op)), "addition"),
             (ops(&adds_constant), "constant addition"),
+            (ops(&|op| matches!(op, Op::Shift { .. })), "shift"),
             (ops(&|op| matches!(op, Op::Clamp { .. })), "clamp"),
             (multipliers, "multiplier"),
             (held, "register"),
@@ -525,6 +527,10 @@ impl<'a> Writer<'a> {
             Op::Add(terms) => sum(terms.iter().map(|t| self.signed(*t, stage, width))),
             Op::Scale { x, shift, .. } => self.shifted((x, 0, shift), stage, width),
             Op::Offset { x, constant, shift } => self.shifted((x, constant, shift), stage, width),
+            Op::Shift { x, .. } => {
+                let (x, by) = (self.term(Term::plain(x), stage, width), shift_of(node));
+                if node.signed { format!("$signed({x}) >>> {by}") } else { format!("{x} >> {by}") }
+            }
             Op::Clamp { .. } => self.clamp(id, stage).0,
         }
     }
@@ -631,6 +637,11 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// The register of what an output is shifted by.
+fn shift_of(node: &Node) -> String {
+    format!("shift_of_{}", node.name)
+}
+
 /// `-8'sd5`.
 pub(super) fn signed(value: i64, bits: u32) -> String {
     if value < 0 {
@@ -672,6 +683,7 @@ pub(super) fn check_names(circuit: &Circuit) -> Result<()> {
             || name.ends_with("unused")
             || name.starts_with("multiplier_")
             || name.starts_with("coefficient_")
+            || name.starts_with("shift_of_")
             || name.starts_with("load_")
             || stage.is_some_and(|rest| rest.starts_with('_'));
         if own || names::is_reserved(name) {

@@ -400,7 +400,7 @@ impl<'a> Writer<'a> {
                 unused.extend(Some(unread).filter(|unread| !unread.is_empty()));
             }
             // The verifier refuses them.
-            circuit::Op::Add(_) | circuit::Op::Product { .. } => {}
+            circuit::Op::Add(_) | circuit::Op::Product { .. } | circuit::Op::Shift { .. } => {}
         }
     }
 

@@ -178,6 +178,7 @@ fn luts6(circuit: &Circuit, id: NodeId) -> u64 {
         Op::Offset { x, constant, shift } if !node.op.is_wires() => {
             inverted(&Operand::new(circuit, &x), constant, node.width + shift.max(0) as u32)
         }
+        Op::Shift { bits, .. } => chosen(node.width, bits, 2),
         Op::Clamp { x, .. } => clamp(circuit, node, x, 6),
         Op::Offset { .. }
         | Op::Input(_)
@@ -226,6 +227,11 @@ fn sum_of_three(terms: &[Operand; 3], width: u32) -> u64 {
     luts
 }
 
+/// Each bit is chosen by the bits of the shift, of which a LUT takes so many.
+fn chosen(width: u32, bits: u32, of_one: u32) -> u64 {
+    u64::from(width) * u64::from(bits.div_ceil(of_one))
+}
+
 /// What is cut off below is reset in the register behind, if that is zero; else each bit is chosen.
 /// What is above is found by LUTs of so many inputs.
 pub(super) fn clamp(circuit: &Circuit, node: &circuit::Node, x: NodeId, inputs: u32) -> u64 {
@@ -260,6 +266,7 @@ fn luts4(circuit: &Circuit, id: NodeId) -> u64 {
             + shift.max(0).cast_unsigned())
         .saturating_sub(constant.trailing_zeros() % 64)
         .into(),
+        Op::Shift { bits, .. } => chosen(node.width, bits, 1),
         Op::Clamp { x, .. } => clamp(circuit, node, x, 4),
         // The rounding stands behind the block that multiplies.
         Op::Multiply { shift: 1.., .. } => (node.width + 1).into(),
@@ -420,7 +427,7 @@ fn hold(
 /// Registers that a DSP block has for an operand.
 const OPERAND_REGISTERS: u32 = 2;
 
-/// The registers of a multiplier, or of a constant that is loaded.
+/// The registers of a multiplier, or of a constant or a shift that is loaded.
 fn multiplier(circuit: &Circuit, node: &circuit::Node, latency: u32) -> Cells {
     let bits = |x: NodeId| u64::from(circuit.node(x).width);
     match node.op {
@@ -430,6 +437,7 @@ fn multiplier(circuit: &Circuit, node: &circuit::Node, latency: u32) -> Cells {
         Op::Constant(_) if circuit.loaded => {
             Cells { registers: node.width.into(), ..Cells::default() }
         }
+        Op::Shift { bits, .. } => Cells { registers: bits.into(), ..Cells::default() },
         _ => Cells::default(),
     }
 }

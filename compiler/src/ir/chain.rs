@@ -5,6 +5,7 @@
 use crate::adder_graph::Matrix;
 use crate::interval::{Interval, half, round_shift};
 use std::fmt;
+use std::ops::RangeInclusive;
 use strassenc_runtime::Format;
 
 /// A sum-product network over a vector, opened into its linear, multiplying and requantising parts.
@@ -19,14 +20,22 @@ pub struct Chain {
     /// The format of every element that leaves; for raw outputs the narrowest signed one that
     /// holds them all.
     pub output: Format,
-    /// Where its coefficients and biases are loaded at run time, the bits of a bias, sign included;
-    /// those that it has are the first ones. What is negated fits, too: of n bits, 2^(n-1) is not
-    /// reached.
-    pub loaded: Option<u32>,
+    /// Where its coefficients, biases and shifts of outputs are loaded at run time, what they can
+    /// be; those that it has are the first ones.
+    pub loaded: Option<Loaded>,
     /// What enters.
     pub x: Value,
     /// The operations in order: each reads what the one before it yields, the first one `x`.
     pub ops: Vec<Op>,
+}
+
+/// What can be loaded at run time into a chain, beside its coefficients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The bits of a bias, with the half of its rounding in it, sign included.
+    pub bias_bits: u32,
+    /// By how many powers of two, at least, an output may be shifted less and more than at first.
+    pub shifts: u32,
 }
 
 /// One operation and its result.
@@ -106,7 +115,26 @@ pub struct Linear<'a> {
     pub loaded: Option<Interval>,
 }
 
-/// What a parameter of so many bits can be that is loaded at run time.
+impl Loaded {
+    /// What a bias can be.
+    pub fn bias(self) -> Interval {
+        loadable(self.bias_bits)
+    }
+
+    /// The bits of what an output is shifted by beyond the least; none where shifts stay.
+    pub fn shift_bits(self) -> u32 {
+        u32::BITS - (2 * self.shifts).leading_zeros()
+    }
+
+    /// What the shift of an output can be that is `shift` at first: all that the bits hold.
+    pub fn shifts_of(self, shift: i32) -> RangeInclusive<i32> {
+        let least = shift - self.shifts as i32;
+        least..=least + (1 << self.shift_bits()) - 1
+    }
+}
+
+/// What a parameter of so many bits can be that is loaded at run time. What is negated fits, too:
+/// of n bits, -2^(n-1) is not reached.
 pub fn loadable(bits: u32) -> Interval {
     let most = (1i64 << (bits - 1)) - 1;
     Interval::new(-most, most)
@@ -180,7 +208,7 @@ impl Chain {
                 }
                 _ => 0,
             };
-            let loaded = self.loaded.filter(|_| *role == Role::Wc).map(loadable);
+            let loaded = self.loaded.filter(|_| *role == Role::Wc).map(Loaded::bias);
             let rows = matrix.outer_iter().enumerate();
             let constants = rows
                 .filter(|(_, entries)| entries.iter().any(|v| *v != 0))

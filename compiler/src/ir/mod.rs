@@ -50,7 +50,7 @@ mod text;
 mod verify;
 pub mod words;
 
-pub use chain::{Chain, Linear, Op, OpKind, Role, Value, loadable};
+pub use chain::{Chain, Linear, Loaded, Op, OpKind, Role, Value, loadable};
 pub use interpret::{State, interpret, step, step_with};
 pub use kernel::{Kernel, Windows};
 pub use prove::prove;
@@ -177,7 +177,7 @@ pub enum Kind {
 }
 
 impl Dataflow {
-    /// Whether coefficients and biases are loaded at run time.
+    /// Whether parameters are loaded at run time.
     pub fn is_loaded(&self) -> bool {
         let mut kernels = self.layers.iter().filter_map(Layer::kernel);
         kernels.any(|kernel| kernel.chain.loaded.is_some())

@@ -29,7 +29,9 @@
 //! matrix is signs, or integers where there are others than 1, 0 and -1.
 
 use super::gated::{Blend, Cell, Curve};
-use super::{Chain, Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Op, OpKind, Role, Value, Windows};
+use super::{
+    Chain, Dataflow, Edge, EdgeId, Kernel, Kind, Layer, Loaded, Op, OpKind, Role, Value, Windows,
+};
 use crate::adder_graph::Matrix;
 use crate::interval::Interval;
 use crate::text::{
@@ -136,7 +138,8 @@ impl fmt::Display for Kernel {
 impl fmt::Display for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [input, output] = [self.input, self.output].map(format);
-        let loaded = self.loaded.map(|bits| format!(" loaded {bits}")).unwrap_or_default();
+        let loaded = self.loaded.map(|of| format!(" loaded {} shifts {}", of.bias_bits, of.shifts));
+        let loaded = loaded.unwrap_or_default();
         writeln!(
             f,
             "  chain {input} -> {output} budget {}{loaded}: {}\n    x",
@@ -380,8 +383,11 @@ fn chain(lines: &mut Lines) -> Option<Chain> {
     let (formats, budget) = line.split_once(" budget ")?;
     let (input, output) = formats.split_once(" -> ")?;
     let (budget, loaded) = match budget.split_once(" loaded ") {
-        Some((budget, bits)) => {
-            (budget, Some(bits.parse().ok().filter(|bits| (1..=62).contains(bits))?))
+        Some((budget, loaded)) => {
+            let (bits, shifts) = loaded.split_once(" shifts ")?;
+            let bias_bits = bits.parse().ok().filter(|bits| (1..=62).contains(bits))?;
+            let shifts = shifts.parse().ok().filter(|shifts| *shifts <= 15)?;
+            (budget, Some(Loaded { bias_bits, shifts }))
         }
         None => (budget, None),
     };

@@ -1,21 +1,26 @@
-//! Makes the parameters of a lowered network ones that are loaded at run time: coefficients and
-//! biases of all sum-product networks, where what they are no longer decides any width.
+//! Makes the parameters of a lowered network ones that are loaded at run time: coefficients, biases
+//! and shifts of outputs of all sum-product networks, where what they are no longer decides any
+//! width.
 //!
 //! A row multiplies by `a · 2^-t` with a t of its own. So that no shift has to move, all rows of a
-//! layer get its largest t, and coefficients as many bits more as its t spread. Outputs keep their
-//! shifts.
+//! layer get its largest t, and coefficients as many bits more as its t spread. Outputs have no such
+//! way: what they are shifted by moves, within a few powers of two.
 
 use super::intervals::{added, pooled, side_by_side};
 use crate::interval::{Interval, half, round_shift};
-use crate::ir::{Chain, Dataflow, Edge, Kernel, Kind, OpKind, loadable};
+use crate::ir::{Chain, Dataflow, Edge, Kernel, Kind, Loaded, OpKind, loadable};
 use strassenc_runtime::model::MAGNITUDE_LIMIT;
 use strassenc_runtime::{Error, Format, Result};
 
 /// The most bits of a coefficient or a bias that is loaded: those of a word of the table.
 pub const MOST_BITS: u32 = 32;
 
+/// The largest shift that the IR has, either way.
+const MOST_SHIFT: i32 = 62;
+
 /// Opens all sum-product networks to other parameters, whose magnitudes may be up to 2^`margin`
-/// times as large as the largest of a layer is, and coefficients as much finer.
+/// times as large as the largest of a layer is, coefficients as much finer, and outputs shifted by
+/// as much less or more.
 ///
 /// # Errors
 /// Where a layer is of a kind whose parameters cannot be loaded, or has an output that is constant,
@@ -74,12 +79,12 @@ fn open(kernel: &mut Kernel, from: &Edge, margin: u32) -> Result<(), String> {
     let chain = &mut kernel.chain;
     let mut x: Vec<Interval> = (0..chain.x.len()).map(element).collect();
     chain.x.intervals.clone_from(&x);
-    let bias = bias_bits(chain, margin);
     if chain.ops.len() != 4 {
         return Err("adds constants before its products".into());
     }
-    chain.loaded = Some(bias);
-    let bias = loadable(bias);
+    let loaded = Loaded { bias_bits: bias_bits(chain, margin), shifts: margin };
+    chain.loaded = Some(loaded);
+    let bias = loaded.bias();
     for op in &mut chain.ops {
         let whole: Result<Vec<(i128, i128)>, String> = match &mut op.kind {
             OpKind::Linear { matrix, .. } => {
@@ -116,23 +121,26 @@ fn open(kernel: &mut Kernel, from: &Edge, margin: u32) -> Result<(), String> {
             OpKind::Requantise { shifts, format, .. } => {
                 let one = |(x, s): (&Interval, &i32)| {
                     let (lo, hi) = sum([(&1, x), (&1, &bias)].into_iter());
-                    let end = |v: i128| {
-                        let v = i64::try_from(v - i128::from(half(*s))).unwrap_or(0);
-                        i128::from(format.saturate(round_shift(v, *s)))
-                    };
-                    (end(lo), end(hi))
+                    let of = loaded.shifts_of(*s);
+                    let (least, most) = (*of.start(), *of.end());
+                    if least < -MOST_SHIFT || most > MOST_SHIFT {
+                        return Err(format!(
+                            "has an output that is shifted by {s}, and --reloadable={margin} \
+                             would reach {least} to {most}"
+                        ));
+                    }
+                    let moved = |v: i128, s: i32| if s > 0 { v >> s } else { v << -s };
+                    // The largest magnitude is that of the least shift.
+                    within((moved(lo, least), moved(hi, least)))?;
+                    let ends = |s| [lo, hi].map(|v| moved(v, s));
+                    let ends = [ends(least), ends(most)].into_iter().flatten();
+                    let (min, max) = (i128::from(format.min()), i128::from(format.max()));
+                    let ends = ends.map(|v| v.clamp(min, max));
+                    Ok((ends.clone().min().unwrap_or(0), ends.max().unwrap_or(0)))
                 };
-                Ok(x.iter().zip(shifts.iter()).map(one).collect())
+                x.iter().zip(shifts.iter()).map(one).collect()
             }
             OpKind::Product => Err("multiplies data by data".into()),
-        };
-        let within = |(lo, hi): (i128, i128)| {
-            let largest = lo.abs().max(hi.abs());
-            if largest > MAGNITUDE_LIMIT {
-                return Err("reaches beyond 2^53 with what can be loaded".to_string());
-            }
-            // They are within 2^53.
-            Ok(Interval::new(lo as i64, hi as i64))
         };
         x = whole?.into_iter().map(within).collect::<Result<_, _>>()?;
         if let OpKind::Linear { .. } = &op.kind
@@ -150,6 +158,16 @@ fn open(kernel: &mut Kernel, from: &Edge, margin: u32) -> Result<(), String> {
     Ok(())
 }
 
+/// An interval whose ends are within what integers of a model may reach.
+fn within((lo, hi): (i128, i128)) -> Result<Interval, String> {
+    let largest = lo.abs().max(hi.abs());
+    if largest > MAGNITUDE_LIMIT {
+        return Err("reaches beyond 2^53 with what can be loaded".to_string());
+    }
+    // They are within 2^53.
+    Ok(Interval::new(lo as i64, hi as i64))
+}
+
 /// `Σ w · x` of independent x.
 fn sum<'a>(terms: impl Iterator<Item = (&'a i32, &'a Interval)>) -> (i128, i128) {
     let ends = |w: i32, x: &Interval| {
@@ -162,14 +180,16 @@ fn sum<'a>(terms: impl Iterator<Item = (&'a i32, &'a Interval)>) -> (i128, i128)
     })
 }
 
-/// Bits of a bias with the half of its rounding.
+/// Bits of a bias and the half of its rounding, whatever the shift of its output is.
 fn bias_bits(chain: &Chain, margin: u32) -> u32 {
+    let larger = |b: &i64| b.unsigned_abs() << margin;
     let largest = match chain.ops.last().map(|op| &op.kind) {
-        Some(OpKind::Offset { constants }) => constants.iter().map(|b| b.unsigned_abs()).max(),
+        Some(OpKind::Offset { constants }) => constants.iter().map(larger).max(),
         Some(OpKind::Requantise { constants, shifts, .. }) => {
-            (constants.iter().zip(shifts)).map(|(b, s)| (b + half(*s)).unsigned_abs()).max()
+            let half = |s: &i32| half((s + margin as i32).min(MOST_SHIFT)).unsigned_abs();
+            constants.iter().zip(shifts).map(|(b, s)| larger(b) + half(s)).max()
         }
         _ => None,
     };
-    (u64::BITS - largest.unwrap_or(0).leading_zeros()).max(1) + 1 + margin
+    (u64::BITS - largest.unwrap_or(0).leading_zeros()).max(1) + 1
 }

@@ -198,7 +198,7 @@ fn latency(op: &Op, multiplier_latency: u32) -> u32 {
 /// Additions that the node puts on a path.
 pub(crate) fn additions(op: &Op) -> u32 {
     match op {
-        Op::Add(_) | Op::Clamp { .. } => 1,
+        Op::Add(_) | Op::Shift { .. } | Op::Clamp { .. } => 1,
         Op::Offset { .. } if !op.is_wires() => 1,
         Op::Offset { .. }
         | Op::Input(_)

@@ -202,6 +202,8 @@ fn sum(bits: u32, terms: usize, delays: &Delays) -> Path {
 fn own(node: &Node, delays: &Delays) -> Path {
     match node.op {
         Op::Add(terms) => sum(node.width, terms.len(), delays),
+        // Each of its bits chooses one of several, without a carry chain.
+        Op::Shift { .. } => Path { sum: delays.sum, widest: 0 },
         Op::Clamp { .. } => sum(node.width, 2, delays),
         Op::Offset { .. } if !node.op.is_wires() => sum(node.width, 2, delays),
         Op::Offset { .. }

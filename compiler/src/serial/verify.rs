@@ -183,6 +183,7 @@ impl Checked<'_> {
             }
             circuit::Op::Add(_) => return Err("adds at once".into()),
             circuit::Op::Product { .. } => return Err("multiplies data by data".into()),
+            circuit::Op::Shift { .. } => return Err("is shifted by what is loaded".into()),
             circuit::Op::Multiply { .. } => self.serial.multiplier_latency,
             circuit::Op::Scale { .. } | circuit::Op::Clamp { .. } => 0,
             // Where anything is added, a register stands behind the addition.

@@ -6,7 +6,7 @@ use crate::model::Model;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A model whose coefficients and biases alone may change, and how far.
+/// A model of which coefficients, biases and shifts of outputs alone may change, and how far.
 #[derive(Clone, Debug)]
 pub struct Loadable {
     /// The model that the core begins with.
@@ -23,9 +23,13 @@ pub struct Loadable {
 pub struct Ranges {
     /// Of the coefficient of each row of W_b.
     pub coefficients: Vec<Coefficient>,
-    /// Of the bias of each output, of a patch in the order (row, column, channel): both ends, in
-    /// units of 2^-product_frac.
+    /// Of the bias of each output, of a patch in the order (row, column, channel), where it is
+    /// shifted as in the model: both ends, in units of 2^-product_frac. With another shift, what
+    /// is half a unit of the output there and here differs from them.
     pub biases: Vec<(i64, i64)>,
+    /// Of the shift of each output: both ends. None where it has none, or all stay what they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shifts: Vec<(i32, i32)>,
 }
 
 /// The coefficients `a · 2^-t` that a row may have: multiples of 2^-finest between two ends.

@@ -1,7 +1,7 @@
 //! The invariants of one chain.
 
 use super::correlated;
-use super::range::{Range, exact, shift};
+use super::range::{Range, exact, floor, shift};
 use super::{Check, format_is_sound};
 use crate::ir::{Chain, Op, OpKind, Role, Value};
 
@@ -134,9 +134,21 @@ fn operation(chain: &Chain, op: &Op, x: &Value) -> Check {
             OpKind::Requantise { constants, shifts, format } => {
                 format_is_sound(*format)?;
                 let (whole, s) = (Range::whole(*format), i64::from(shifts[i]));
+                let Some(loaded) = chain.loaded else {
+                    let sum = Range::sum([(1, of(i)), (1, Range::point(constants[i].into()))])?;
+                    return sum.image(|v| Ok(whole.cut(shift(exact(v)?, s)?)));
+                };
                 let half = if s > 0 { 1i128 << i64::min(s - 1, 62) } else { 0 };
                 let b = bias(chain, of(i), constants[i].into(), half)?;
-                Range::sum([(1, of(i)), (1, b)])?.image(|v| Ok(whole.cut(shift(exact(v)?, s)?)))
+                let sum = Range::sum([(1, of(i)), (1, b)])?;
+                // Powers of two below and above, and what else as many bits hold.
+                let least = s - i64::from(loaded.shifts);
+                let count = (2 * loaded.shifts + 1).next_power_of_two();
+                let mut all = Range { lo: i128::MAX, hi: i128::MIN };
+                for s in least..least + i64::from(count) {
+                    all = all.hull(sum.image(|v| Ok(whole.cut(floor(v, s)?)))?);
+                }
+                Ok(all)
             }
         };
         let own = own().map_err(|cause| format!("element {i} {cause}"))?;
@@ -164,17 +176,17 @@ fn of_bits(bits: u32) -> Range {
 }
 
 /// What can be added to a sum within `sum`: `b`, or, where it is loaded, whatever the bits hold,
-/// the half of a rounding being in them.
+/// which is b and the half of a rounding at first.
 fn bias(chain: &Chain, sum: Range, b: i128, half: i128) -> Check<Range> {
-    let Some(bits) = chain.loaded else { return Ok(Range::point(b)) };
-    let range = of_bits(bits);
+    let Some(loaded) = chain.loaded else { return Ok(Range::point(b)) };
+    let (bits, range) = (loaded.bias_bits, of_bits(loaded.bias_bits));
     if !sum.varies() {
         return Err("has no product, while parameters are loaded".into());
     }
     if !range.includes(Range::point(b + half)) {
         return Err(format!("has the bias {b}, which does not fit {bits} bits"));
     }
-    Ok(Range { lo: range.lo - half, hi: range.hi - half })
+    Ok(range)
 }
 
 /// Parameters and results have as many elements as the operand asks for.

@@ -22,11 +22,17 @@ pub(super) fn exact(v: i128) -> Check<i128> {
 
 /// shift(v, k) of the specification: `floor((v + 2^(k-1)) / 2^k)`, or `v · 2^-k` where k ≤ 0.
 pub fn shift(v: i128, k: i64) -> Check<i128> {
+    let half = if (1..=62).contains(&k) { 1i128 << (k - 1) } else { 0 };
+    floor(exact(v)? + half, k)
+}
+
+/// `floor(v · 2^-k)`.
+pub fn floor(v: i128, k: i64) -> Check<i128> {
     if k.abs() > 62 {
         return Err(format!("has a shift of {k} bits"));
     }
     let power = 1i128 << k.abs();
-    exact(if k > 0 { (exact(v)? + power / 2).div_euclid(power) } else { exact(v)? * power })
+    exact(if k > 0 { v.div_euclid(power) } else { exact(v)? * power })
 }
 
 impl Range {

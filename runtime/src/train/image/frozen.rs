@@ -112,7 +112,7 @@ impl LoadableLayer {
 
     /// Whether it is one of a layer with so many rows of W_b and of W_c.
     pub fn is_of(&self, rows: usize, outputs: usize) -> bool {
-        let Ranges { coefficients, biases } = &self.ranges;
+        let Ranges { coefficients, biases, shifts } = &self.ranges;
         let within = |least: i64, most: i64, bits: u32| {
             least <= most && [least, most].iter().all(|v| v.unsigned_abs() <= 1 << bits)
         };
@@ -122,6 +122,8 @@ impl LoadableLayer {
             && self.rests.iter().all(|rest| within(*rest, *rest, 54))
             && biases.iter().all(|(least, most)| within(*least, *most, 53))
             && (coefficients.iter()).all(|c| c.finest.abs() <= 128 && within(c.least, c.most, 31))
+            && (shifts.is_empty() || shifts.len() == self.outputs())
+            && shifts.iter().all(|(least, most)| least <= most && -62 <= *least && *most <= 62)
     }
 }
 
@@ -129,12 +131,35 @@ impl LoadableLayer {
 const MOST_SHIFT: f64 = 40.0;
 
 impl Fixed {
-    /// The logarithm of a scale, brought to where the shift of the output, product_frac - frac - e,
-    /// is 0..=40: such a shift makes no sum larger, and rounds it with at most 2^39, so that widths
-    /// stay valid.
-    fn within_shifts(&self, log_scale: f64) -> f64 {
-        let largest = f64::from(self.product_frac - self.format.map_or(0, |format| format.frac));
-        log_scale.clamp(largest - MOST_SHIFT, largest)
+    /// The logarithm of a channel's scale, brought to where the shift of the output is one that can
+    /// be loaded; or else 0..=40: such a shift makes no sum larger, and rounds it with at most 2^39,
+    /// so that widths stay valid.
+    fn within_shifts(&self, channel: usize, log_scale: f64) -> f64 {
+        let unshifted = f64::from(self.shift_of(0));
+        let (least, most) = match &self.loadable {
+            None => (0.0, MOST_SHIFT),
+            Some(loadable) => {
+                let own = self.shift_of(self.exponents[channel]);
+                let (least, most) =
+                    loadable.ranges.shifts.get(channel).copied().unwrap_or((own, own));
+                (f64::from(least), f64::from(most))
+            }
+        };
+        log_scale.clamp(unshifted - most, unshifted - least)
+    }
+
+    /// The shift of an output of the scale 2^e.
+    fn shift_of(&self, e: i32) -> i32 {
+        let frac = self.format.map_or(0, |format| format.frac);
+        (self.product_frac - frac).saturating_sub(e)
+    }
+
+    /// Half of the unit of an output of the scale 2^e, in units of 2^-product_frac.
+    fn half_of(&self, e: i32) -> i64 {
+        match (self.format, self.shift_of(e)) {
+            (Some(_), shift @ 1..=62) => 1 << (shift - 1),
+            _ => 0,
+        }
     }
 }
 
@@ -186,7 +211,8 @@ impl FrozenLayer {
     /// The exponents e_c, `[c_out]`.
     pub fn exponents(&self) -> Array1<i32> {
         let Some(log_scales) = &self.log_scales else { return self.fixed.exponents.clone() };
-        log_scales.row().mapv(|l| self.fixed.within_shifts(l).round() as i32)
+        let one = |(c, l): (usize, &f64)| self.fixed.within_shifts(c, *l).round() as i32;
+        log_scales.row().iter().enumerate().map(one).collect()
     }
 
     /// The integers that the parameters stand for.
@@ -209,6 +235,7 @@ impl FrozenLayer {
         // Row k of W_c is pixel k / c_out of the patch, channel k % c_out, and reads the products
         // of its group.
         let (c_out, reads) = (f.exponents.len(), f.w_c.ncols());
+        let exponents = self.exponents();
         let bias = f.w_c.rows().into_iter().enumerate().map(|(k, w_c)| {
             let c = k % c_out;
             let first = c / (c_out / f.groups.1) * if f.groups.1 > 1 { reads } else { 0 };
@@ -219,7 +246,11 @@ impl FrozenLayer {
             .clamp(-limit, limit) as i64;
             match f.loadable.as_ref().and_then(|l| Some((l.rests.get(k)?, l.ranges.biases.get(k)?)))
             {
-                Some((rest, (least, most))) => (bias + rest).clamp(*least, *most),
+                Some((rest, (least, most))) => {
+                    // What is loaded has the half of the rounding in it.
+                    let more = f.half_of(f.exponents[c]) - f.half_of(exponents[c]);
+                    (bias + rest).clamp(least + more, most + more)
+                }
                 None => bias,
             }
         });
@@ -255,7 +286,8 @@ impl FrozenLayer {
         if let Some(log_scales) = &mut self.log_scales {
             rule.apply(log_scales, false);
             // Not beyond the ends, so that the way back is as short.
-            log_scales.value.mapv_inplace(|l| self.fixed.within_shifts(l));
+            let all = log_scales.value.iter_mut().enumerate();
+            all.for_each(|(c, l)| *l = self.fixed.within_shifts(c, *l));
         }
         if let Some(loadable) = &self.fixed.loadable {
             let down = power(self.fixed.input_frac - self.fixed.product_frac);

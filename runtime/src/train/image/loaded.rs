@@ -200,7 +200,9 @@ fn frozen(
         loadable: None,
     };
     let row = |v: Array1<f64>| Parameter::new(v.insert_axis(Axis(0)));
-    let mut layer = FrozenLayer::new(fixed, row(a), Parameter::vector(c_out, 0.0), None);
+    let learns = network.train.learn_scales && fixed.format.is_some();
+    let log_scales = learns.then(|| row(fixed.exponents.mapv(f64::from)));
+    let mut layer = FrozenLayer::new(fixed, row(a), Parameter::vector(c_out, 0.0), log_scales);
     // Without a bias, what the norm takes away alone is left.
     let taken = layer.integers().bias;
     let up = power(product_frac);
