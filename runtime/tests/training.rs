@@ -815,6 +815,7 @@ fn core(model: &Model, powers: u32) -> Loadable {
         let mut ranges = Ranges {
             coefficients: vec![Coefficient { finest, least: -most, most }; coefficients.len()],
             biases: vec![(-bias, bias); biases.len()],
+            shifts: vec![],
         };
         let (a, t) = coefficients[0];
         ranges.coefficients[0] = Coefficient::fixed(a, t);
@@ -872,7 +873,7 @@ shift = 1
         own.iter_mut().for_each(|(_, pairs, _)| pairs[1] = (0, 0));
         copy(&mut model.layers, &mut own.iter());
 
-        network.train.learn_scales = false;
+        // Scales stay what they are, even where they could be learned: no shift can be loaded.
         (network.train.full.epochs, network.train.ternary.epochs) = (0, 0);
         network.train.frozen.epochs = 0;
         let same = run(&network, &at("same"), Start::New, Some(&core(&model, 1)), usize::MAX);
@@ -890,7 +891,7 @@ shift = 1
         assert!(tuned.layers != model.layers);
         let (mut bounded, mut moved) = (0, 0);
         for (new, old) in parameters(&tuned.layers).iter().zip(&own) {
-            let Ranges { coefficients, biases } = &narrow.layers[&new.0];
+            let Ranges { coefficients, biases, .. } = &narrow.layers[&new.0];
             for ((new, old), range) in new.1.iter().zip(&old.1).zip(coefficients) {
                 let (a, t) = *new;
                 assert!(t <= range.finest, "{new:?} {range:?}");

@@ -215,7 +215,7 @@ fn register(control: &Control, name: &str) -> u32 {
     control.registers.iter().find(|register| register.name == name).unwrap().offset
 }
 
-/// A second phase 3 over the ternary matrices of a build of digits, of one epoch at a rate that
+/// A second phase 3 over the ternary matrices of a build of digits, of few epochs at a rate that
 /// moves every coefficient, and shifts of outputs where they can be loaded.
 fn trained(build: &Build) -> Model {
     struct Silent;
@@ -230,7 +230,7 @@ fn trained(build: &Build) -> Model {
     let mut network = Network::parse("digits", description).unwrap();
     let recipe = &mut network.train;
     (recipe.seed, recipe.full.epochs, recipe.ternary.epochs) = (7, 0, 0);
-    (recipe.frozen.epochs, recipe.frozen.learning_rate) = (1, 2e-2);
+    (recipe.frozen.epochs, recipe.frozen.learning_rate) = (3, 4e-2);
     recipe.learn_scales = true;
     let data = data::load("digits", Path::new("/nowhere")).unwrap();
     let run = tempfile::tempdir().unwrap();

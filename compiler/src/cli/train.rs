@@ -17,8 +17,8 @@ use strassenc_runtime::data::{self, DataSet, Text};
 use strassenc_runtime::network::{self, Network};
 use strassenc_runtime::onnx;
 use strassenc_runtime::train::{
-    self, Epoch, ImageLearner, Learner, Observer, Phase, Progress, SequenceLearner, Sources, Start,
-    Summary, Tensors,
+    self, Epoch, ImageLearner, Learner, Loadable, Observer, Phase, Progress, SequenceLearner,
+    Sources, Start, Summary, Tensors,
 };
 use strassenc_runtime::{Error, Model, Result};
 
@@ -53,8 +53,8 @@ pub struct Args {
     choices: Choices,
     #[command(flatten)]
     training: Training,
-    /// Train what the core of a build can load, its coefficients and biases, and leave the rest as
-    /// it is; the build is one of `strassenc verilog --reloadable`
+    /// Train what the core of a build can load, its coefficients, biases and shifts of outputs, and
+    /// leave the rest as it is; the build is one of `strassenc verilog --reloadable`
     ///
     /// It is phase 3 alone, of --epochs N, from the model of the build on, within what the core's
     /// registers hold. The run has its table, table.bin, beside its model: `strassenc reload`
@@ -220,7 +220,7 @@ fn described(build: &Build) -> Result<Network> {
 }
 
 /// Leaves phase 3 alone of a recipe, and in it what a core can load.
-fn freeze(network: &mut Network) -> Result<()> {
+fn freeze(network: &mut Network, core: &Loadable) -> Result<()> {
     let recipe = &mut network.train;
     if recipe.full_precision {
         let place = format!("network `{}`", network.name);
@@ -228,8 +228,8 @@ fn freeze(network: &mut Network) -> Result<()> {
             .help("name the description that the model of the build was trained from, or none"));
     }
     (recipe.full.epochs, recipe.ternary.epochs) = (0, 0);
-    // The shifts of outputs stay as they are.
-    recipe.learn_scales = false;
+    let mut shifts = core.layers.values().flat_map(|ranges| &ranges.shifts);
+    recipe.learn_scales = shifts.any(|(least, most)| least < most);
     Ok(())
 }
 
@@ -241,8 +241,8 @@ pub fn run(args: Args) -> Result<()> {
         (None, Some(build)) => described(build)?,
         (None, None) => return Err(Error::internal("NET", "is needed")),
     };
-    if core.is_some() {
-        freeze(&mut network)?;
+    if let Some(core) = &core {
+        freeze(&mut network, core)?;
     }
     let recipe = &mut network.train;
     recipe.adder_penalty = args.adder_penalty.unwrap_or(recipe.adder_penalty);

@@ -245,10 +245,10 @@ impl<L: Learner> Trainer<L> {
     /// Where the description, the data or the core's model do not fit.
     pub fn begin_loaded(network: &Network, data: &L::Data, of: &Loadable) -> Result<Self> {
         network.validate()?;
-        if network.train.full_precision || network.train.learn_scales {
+        if network.train.full_precision {
             let place = format!("network `{}`", network.name);
-            let cause = "is in full precision, or learns scales of outputs, which no core can load";
-            return Err(Error::input(place, cause).help("set `learn_scales = false` under `train`"));
+            return Err(Error::input(place, "is in full precision, which no core can load")
+                .help("set `full_precision = false` under `train`"));
         }
         // The core stays as it is, whatever the data are.
         let shape = &network.input.shape;
