@@ -5,7 +5,7 @@
 // chain of the parameters, the last bit of the last word first, in the clocks in which `shift` is
 // high: bit i of the chain is bit i % 32 of word i / 32. Then the input opens again. `loading` is
 // high from the clock after reset or `load` on, until then; `loads` counts how often it was done
-// since reset.
+// since reset. `begins` is high in the clock before the first word is read, and may be so before.
 //
 // The table has one clock of latency; its words are asked for by `read`. Reset touches control
 // only. clken low freezes it, and so has to freeze the chain.
@@ -28,6 +28,7 @@ module strassenc_reload #(
     output reg                     read,
     output reg  [ADDRESS_BITS-1:0] address,
     input  wire             [31:0] word,
+    output wire                    begins,
     output reg                     shift,
     output wire                    shifted
 );
@@ -38,10 +39,10 @@ module strassenc_reload #(
     // The bit of the word that is shifted next.
     reg [4:0] at;
 
-    wire begins  = hold & empty & !shift & !read;
     wire is_low  = at == 5'd0;
     wire is_last = is_low & address == {ADDRESS_BITS{1'b0}};
 
+    assign begins  = hold & empty & !shift & !read;
     assign shifted = word[at];
 
     always @(posedge clk)

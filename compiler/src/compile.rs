@@ -12,7 +12,7 @@ pub use passes::{Level, Pass};
 use crate::adder_graph::{self, Cost, Matrix, Operands, Solution};
 use crate::circuit::{self, Circuit, Op};
 use crate::emit::signature::Beat;
-use crate::engine::{self, Allowed, Choice, Engines, Target};
+use crate::engine::{self, Choice, Engines, Target};
 use crate::folded::{self, Folded};
 use crate::interval::Interval;
 use crate::ir::{self, Chain, Dataflow, EdgeId, Kind, Layer, Role, State};
@@ -454,21 +454,15 @@ fn plan_until(last: Pass, model: &Model, options: &Options) -> Result<(Dataflow,
     if options.reloadable.is_some()
         && let Some((name, _)) = engines.layers.iter().find(|(name, choice)| {
             let layer = dataflow.layers.iter().find(|layer| layer.name == **name);
-            layer.is_some_and(|layer| layer.kernel().is_some()) && **choice != Choice::Unrolled
+            layer.is_some_and(|layer| layer.kernel().is_some())
+                && matches!(choice, Choice::Serial { .. })
         })
     {
-        let serial = engines.layers[name].is_wired();
-        let cause = if serial {
-            "is serial, and its parameters cannot be loaded"
-        } else {
-            "is folded, and keeps its coefficients in a ROM: they cannot be loaded"
-        };
+        let cause = "is serial, and its parameters cannot be loaded";
         let help = if options.engines.layers.contains_key(name) {
             "take the layer out of the file of --engines, or leave out --reloadable"
-        } else if serial {
-            "leave out --ii, or --reloadable"
         } else {
-            "leave out --engine folded, or --reloadable"
+            "leave out --ii, or --reloadable"
         };
         return Err(Error::input(format_args!("layer `{name}`"), cause).help(help));
     }
@@ -580,12 +574,6 @@ fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
     } else {
         options.multipliers
     };
-    // What is folded keeps its coefficients in a ROM.
-    let engine = match options.target.engine {
-        Allowed::Auto if options.reloadable.is_some() => Allowed::Unrolled,
-        asked => asked,
-    };
-    let target = Target { engine, ..options.target };
     for (number, layer) in dataflow.layers.iter().enumerate() {
         if let Some(choice) = given.layers.get(&layer.name) {
             fits(dataflow, number, *choice)?;
@@ -594,7 +582,7 @@ fn chosen(dataflow: &Dataflow, options: &Options) -> Result<Engines> {
             }
         }
     }
-    engine::choose(dataflow, &target, expected, given)
+    engine::choose(dataflow, &options.target, expected, given)
 }
 
 /// Chooses what multiplies, and proves the ROMs that this changes.

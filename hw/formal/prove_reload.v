@@ -18,7 +18,7 @@ module prove_reload #(
     localparam WORDS        = (BITS + 31) / 32;
     localparam ADDRESS_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
 
-    wire                    rst, hold, loading, read, shift, shifted;
+    wire                    rst, hold, loading, read, begins, shift, shifted;
     wire             [31:0] loads;
     wire [ADDRESS_BITS-1:0] address;
     // Which bits of the table are set: one, any.
@@ -41,7 +41,7 @@ module prove_reload #(
     ) dut (
         .clk(clk), .clken(clken), .rst(rst), .load(asks & !loading), .between(between),
         .empty(under_way == 3'd0), .hold(hold), .loading(loading), .loads(loads), .read(read),
-        .address(address), .word(word), .shift(shift), .shifted(shifted)
+        .address(address), .word(word), .begins(begins), .shift(shift), .shifted(shifted)
     );
 
     // Bits that were shifted since the input was closed.
@@ -64,7 +64,7 @@ module prove_reload #(
         | shifted != (red == BITS - 1 - moved));
     // One clock after the last bit.
     wire bad_open  = was_held & !hold & moved != BITS;
-    assign bad = !rst & (bad_shift | bad_open | (hold & !loading));
+    assign bad = !rst & (bad_shift | bad_open | (hold & !loading) | (begins & moved != 7'd0));
 endmodule
 
 `default_nettype wire

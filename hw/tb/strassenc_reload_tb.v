@@ -17,7 +17,7 @@ module strassenc_reload_check #(
     localparam ADDRESS_BITS = WORDS > 1 ? $clog2(WORDS) : 1;
 
     reg                     clken, rst, load;
-    wire                    between, empty, hold, loading, read, shift, shifted;
+    wire                    between, empty, hold, loading, read, begins, shift, shifted;
     wire             [31:0] loads;
     wire [ADDRESS_BITS-1:0] address;
     reg              [31:0] word;
@@ -28,8 +28,8 @@ module strassenc_reload_check #(
         .clk(clk), .clken(clken), .rst(rst), .load(load), .between(between), .empty(empty),
             .hold(hold),
         .loading(loading), .loads(loads), .read(read), .address(address), .word(word),
-            .shift(shift),
-        .shifted(shifted)
+            .begins(begins),
+        .shift(shift), .shifted(shifted)
     );
 
     reg [32*WORDS-1:0] memory;
@@ -87,6 +87,7 @@ module strassenc_reload_check #(
             if (shift & !(hold & loading)) fail("shifts while open");
             if (shift & (under_way != 0 | begun)) fail("shifts in a frame");
             if (hold & !loading) fail("held for nothing");
+            if (begins & (read | shift | !hold)) fail("begins again");
             taken = accept;
             was = value;
             idle = !loading & !load;

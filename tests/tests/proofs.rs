@@ -202,6 +202,15 @@ const PROOFS: &[Proof] = &[
         ],
     },
     Proof {
+        name: "loaded_memory",
+        parts: &["reload"],
+        parameters: &["", "-set BITS 1 -set DEPTH 4", "-set BITS 3 -set DEPTH 1 -set REST 1"],
+        faults: &[
+            Fault { parameters: "", from: "shift & enters & !full", to: "shift & enters" },
+            Fault { parameters: "", from: "at   <= LAST_BIT", to: "at   <= at & LAST_BIT" },
+        ],
+    },
+    Proof {
         name: "framer",
         parts: &[],
         parameters: &[

@@ -9,7 +9,7 @@ use std::path::Path;
 use strassenc::build::{self, Build, Options};
 use strassenc::emit::control::{Control, PORT};
 use strassenc::emit::signature::Frames;
-use strassenc::engine::{Allowed, Target};
+use strassenc::engine::{Allowed, Choice, Target};
 use strassenc::reload;
 use strassenc::simulate;
 use strassenc_runtime::model::{Dense, Layer, Output};
@@ -420,6 +420,36 @@ fn random_networks_become_other_models_under_traffic() {
     assert_eq!(tried, 3);
 }
 
+/// Coefficients, biases and shifts of folded layers lie in memories, of others in registers: alone,
+/// and beside one another.
+#[test]
+fn folded_networks_become_other_models_under_traffic() {
+    let folded = Target { engine: Allowed::Folded, ..Target::default() };
+    let options = reloadable(Options { aclken: true, ..Options::default() });
+    let options = Options { target: folded, ..options };
+    let mut tried = 0;
+    for seed in 0..40 {
+        let model = image_model(seed);
+        let mut options = options.clone();
+        let Ok(whole) = build::compile(&model, &options, &|_| {}, &|| false, &|| 0.0) else {
+            continue;
+        };
+        if tried == 1 {
+            // Every other layer is unrolled.
+            let names = whole.engines.layers.keys().step_by(2);
+            let unrolled = names.map(|name| (name.clone(), Choice::Unrolled));
+            options.engines.layers =
+                whole.engines.layers.clone().into_iter().chain(unrolled).collect();
+        }
+        switches(&model, &options, seed, &|build| another(&build.model, seed));
+        tried += 1;
+        if tried == 2 {
+            return;
+        }
+    }
+    panic!("{tried} networks can be folded");
+}
+
 #[test]
 fn what_cannot_be_loaded_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -511,10 +541,10 @@ fn what_cannot_be_loaded_is_refused() {
     let told = reload::words(&Build::open(&path).unwrap(), &model).unwrap_err().to_string();
     assert!(told.contains("not loaded at run time") && told.contains("--reloadable"), "{told}");
 
-    let target = Target { engine: Allowed::Folded, ..Target::default() };
-    let folded = Options { target, ..options };
-    let told = build::compile(&model, &folded, &|_| {}, &|| false, &|| 0.0).unwrap_err();
-    assert!(told.to_string().contains("leave out --engine folded"), "{told}");
+    let target = Target { ii: Some(4), ..Target::default() };
+    let serial = Options { target, ..options };
+    let told = build::compile(&model, &serial, &|_| {}, &|| false, &|| 0.0).unwrap_err();
+    assert!(told.to_string().contains("leave out --ii"), "{told}");
 }
 
 /// All that can be loaded is within the widths: at every end of each, alone and together.

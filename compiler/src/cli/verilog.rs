@@ -151,8 +151,8 @@ pub(super) struct BuildArgs {
     /// Load the coefficients, biases and shifts of outputs of all layers at run time, through
     /// --control, between two frames. In a new model, coefficients and biases may be larger, and
     /// coefficients finer, by so many powers of two, and outputs shifted by so many bits less or
-    /// more; with 0, shifts stay what they are, and cost nothing. Unrolled layers only; `strassenc
-    /// reload` writes the table of a model
+    /// more; with 0, shifts stay what they are, and cost nothing. Neither layers of sequences nor
+    /// serial ones; `strassenc reload` writes the table of a model
     #[arg(long, value_name = "POWERS", num_args = 0..=1, require_equals = true,
         default_missing_value = "1", value_parser = numbers::whole(MARGIN))]
     reloadable: Option<u32>,

@@ -4,7 +4,8 @@ use super::provenance::Provenance;
 use super::signature::{Direction, Frames, Port, Signature};
 use super::{File, TOOL};
 use crate::circuit::{Circuit, NodeId, Op};
-use crate::compile::{Compiled, Unrolled};
+use crate::compile::{Compiled, LayerEngine, Unrolled};
+use crate::folded::{Folded, Requantiser};
 use crate::ir::{Chain, OpKind, loadable};
 use askama::Template;
 use serde::{Deserialize, Serialize};
@@ -394,12 +395,85 @@ pub(super) fn table(compiled: &Compiled, memory: String) -> Option<(Table, Vec<i
             bit += bits as usize;
         }
     }
+    // Above the chain of registers lie memories, the first one highest, since it is loaded first.
+    for (layer, engine) in compiled.dataflow.layers.iter().zip(&compiled.layers).rev() {
+        let LayerEngine::Folded(folded) = engine else { continue };
+        let Some(chain) = layer.kernel().map(|kernel| &kernel.chain) else { continue };
+        if chain.loaded.is_none() {
+            continue;
+        }
+        for (parameter, value) in outputs(folded, chain).chain(coefficients(folded, chain)) {
+            parameters.push(Parameter { bit: bit + parameter.bit, ..parameter });
+            values.push(value);
+        }
+        bit += memory_bits(folded);
+    }
     if parameters.is_empty() {
         return None;
     }
     let words = bit.div_ceil(32);
     let offset = (4 * words).next_power_of_two().max(1 << ADDRESS_BITS) as u32;
     Some((Table { offset, words, bits: bit, memory, parameters }, values))
+}
+
+/// Bits of the memories of a folded layer: its outputs, and above them its coefficients.
+fn memory_bits(folded: &Folded) -> usize {
+    let Folded { bank, requantiser, .. } = folded;
+    outputs_bits(requantiser) + bank.coefficients.len() * bank.coefficient_bits as usize
+}
+
+fn outputs_bits(requantiser: &Requantiser) -> usize {
+    let Requantiser { amount_bits, constant_bits, entries, .. } = requantiser;
+    entries.len() * (amount_bits + constant_bits) as usize
+}
+
+/// The biases of a folded layer, each with its shift above it.
+fn outputs(folded: &Folded, chain: &Chain) -> impl Iterator<Item = (Parameter, i64)> {
+    let Requantiser { left, base, amount_bits, constant_bits, ref entries, .. } =
+        folded.requantiser;
+    let least = base as i32 - left as i32;
+    let bits = constant_bits - left;
+    entries.iter().enumerate().flat_map(move |(c, &(amount, constant))| {
+        let of = |kind, bit: u32, bits, most, shift| Parameter {
+            layer: folded.name.clone(),
+            kind,
+            index: chain.result().indices[c],
+            bit: c * (amount_bits + constant_bits) as usize + bit as usize,
+            bits,
+            most,
+            negate: false,
+            shift,
+        };
+        let shift = least + amount as i32;
+        let bias = of(ParameterKind::Bias, left, bits, loadable(bits).hi, shift);
+        let shift = (amount_bits > 0).then(|| {
+            let most = (1 << amount_bits) - 1;
+            of(ParameterKind::Shift, constant_bits, amount_bits, most, least)
+        });
+        let shift = shift.map(|shift| (shift, amount.into()));
+        [(bias, constant >> left)].into_iter().chain(shift)
+    })
+}
+
+/// The coefficients of a folded layer, above its outputs.
+fn coefficients(folded: &Folded, chain: &Chain) -> impl Iterator<Item = (Parameter, i64)> {
+    let (bank, first) = (&folded.bank, outputs_bits(&folded.requantiser));
+    let live = chain.ops.first().map_or(&[][..], |op| &op.result.indices);
+    let rows = folded.rows.iter().zip(&bank.coefficients).enumerate();
+    rows.filter_map(move |(i, (row, value))| {
+        let bits = bank.coefficient_bits;
+        let parameter = Parameter {
+            layer: folded.name.clone(),
+            kind: ParameterKind::Coefficient,
+            index: live[(*row)?],
+            bit: first + i * bits as usize,
+            bits,
+            most: loadable(bits).hi,
+            negate: false,
+            shift: bank.shift as i32,
+        };
+        Some((parameter, *value))
+    })
 }
 
 /// The coefficient of a row of the model as the chain has it, and its shift.

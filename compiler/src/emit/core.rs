@@ -204,10 +204,13 @@ impl<'a> Core<'a> {
             let roms = nodes.flat_map(|node| node.primitive.part().roms(&graph.ends(node)));
             let limit = compiled.schedule.limit;
             names.roms = roms
-                .map(|rom| OwnRom {
-                    table: rom.table,
-                    module: part(rom.table.rom()),
-                    ahead: rom.is_ahead(limit),
+                .map(|rom| match is_loaded(compiled, number, rom.table) {
+                    true => OwnRom { table: rom.table, module: LOADED.into(), ahead: false },
+                    false => OwnRom {
+                        table: rom.table,
+                        module: part(rom.table.rom()),
+                        ahead: rom.is_ahead(limit),
+                    },
                 })
                 .collect();
             let multipliers = multipliers + layer.products_of_a_unit();
@@ -287,6 +290,9 @@ impl<'a> Core<'a> {
         if self.table.is_some() {
             used.push("strassenc_reload");
         }
+        if self.own.iter().flat_map(|own| &own.roms).any(|rom| rom.module == LOADED) {
+            used.push(LOADED);
+        }
         used
     }
 
@@ -328,6 +334,9 @@ impl<'a> Core<'a> {
         }
         for OwnRom { table, module, ahead } in &self.own[number].roms {
             let lanes = self.signature.layers[number].output.elements;
+            if module == LOADED {
+                continue;
+            }
             let (rom, what) = rom_of(self.compiled, number, *table, lanes)?;
             let what = format!("a {what} of layer `{}`", signature.name);
             files.extend(rom.emit(module, &what, *ahead, self.provenance)?);
@@ -346,6 +355,18 @@ impl<'a> Core<'a> {
         if self.link(number).is_some() && self.pipelined_within(number) {
             ports.extend(
                 ["input  wire load", "input  wire load_in", "output wire load_out"].map(Port::new),
+            );
+        }
+        if self.entrance(number).is_some() {
+            ports.extend(
+                [
+                    "input  wire load",
+                    "input  wire load_begins",
+                    "input  wire load_bit",
+                    "input  wire load_enters",
+                    "output wire load_full",
+                ]
+                .map(Port::new),
             );
         }
         for (id, side) in s.iter().zip(sides) {
@@ -489,6 +510,7 @@ impl<'a> Core<'a> {
         if self.pipelined_within(number) {
             ports.extend(self.link(number));
         }
+        ports.extend(self.entrance(number));
         let sides: Vec<&str> = if s.len() == 2 { vec!["a", "b"] } else { vec!["s"] };
         for (id, side) in s.iter().zip(sides) {
             ports.push(connection(side, &names[id]));
@@ -635,6 +657,26 @@ impl<'a> Core<'a> {
             let rom = own.and_then(|own| own.roms.iter().find(|rom| rom.table == *table));
             let OwnRom { module, ahead, .. } = rom.ok_or_else(|| lost(table.rom()))?;
             let rst = if *ahead { " .rst(rst)," } else { "" };
+            let loads = match (node.layer, module == LOADED) {
+                (Some(number), true) => self.loads(number, *table),
+                _ => None,
+            };
+            let (parameters, loads) = match loads {
+                Some((name, before, after)) => {
+                    if after != "load_full" {
+                        block.wires.push(Wire::bit(after.clone()));
+                    }
+                    let (rom, _) = rom_of(self.compiled, node.layer.unwrap_or(0), name, 1)?;
+                    (
+                        format!(".BITS({}), .DEPTH({})", rom.bits, rom.words.len()),
+                        Some(format!(
+                            ".begins(load_begins), .shift(load), .s(load_bit), .enters({before}), \
+                             .full({after})"
+                        )),
+                    )
+                }
+                None => (String::new(), None),
+            };
             let [enable_port, port] = table.ports();
             // A layer has one node that looks up, but up to four that read a ROM of weights.
             let [enable, wires] =
@@ -649,16 +691,13 @@ impl<'a> Core<'a> {
                 block.wires.push(Wire { name, bits: bits * lookups.len().max(1), vector: true });
             }
             let mut instance = |name: String, [address, data]: [String; 2]| {
-                let ports = vec![format!(
+                let mut ports = vec![format!(
                     ".clk(clk),{rst} .enable({enable}_enable), .address({address}), .data({data})"
                 )];
+                ports.extend(loads.clone());
                 let name = format!("u_{name}");
-                block.instances.push(Instance {
-                    module: module.clone(),
-                    name,
-                    parameters: String::new(),
-                    ports,
-                });
+                let parameters = parameters.clone();
+                block.instances.push(Instance { module: module.clone(), name, parameters, ports });
             };
             if lookups.is_empty() {
                 instance(
@@ -734,6 +773,32 @@ impl<'a> Core<'a> {
         })
     }
 
+    /// How a folded layer whose parameters are loaded stands in the row of all memories.
+    fn entrance(&self, number: usize) -> Option<String> {
+        let is = |number: &usize| self.own[*number].roms.iter().any(|rom| rom.module == LOADED);
+        let before = (0..number).filter(is).count();
+        is(&number).then(|| {
+            format!(
+                ".load(load), .load_begins(load_begins), .load_bit(load_0), \
+                 .load_enters(load_enters_{before}), .load_full(load_enters_{})",
+                before + 1
+            )
+        })
+    }
+
+    /// A memory of a layer that is loaded, and the wires that are high when those before it, and
+    /// when it, are full.
+    fn loads(&self, number: usize, table: Table) -> Option<(Table, String, String)> {
+        let own = self.own[number].roms.iter().filter(|rom| rom.module == LOADED);
+        let all: Vec<Table> = own.map(|rom| rom.table).collect();
+        let at = all.iter().position(|other| *other == table)?;
+        let before =
+            if at == 0 { "load_enters".into() } else { format!("{}_full", all[at - 1].rom()) };
+        let after =
+            if at + 1 == all.len() { "load_full".into() } else { format!("{}_full", table.rom()) };
+        Some((table, before, after))
+    }
+
     /// Whether a layer's module has its pipeline in it; else that stands in the core.
     fn pipelined_within(&self, number: usize) -> bool {
         let own = self.compiled.graph.nodes.iter().filter(|node| node.layer == Some(number));
@@ -779,7 +844,7 @@ impl<'a> Core<'a> {
                     ".load(reload_now), .between(reload_between), .empty(reload_empty)".into(),
                     ".hold(reload_hold), .loading(reload_loading), .loads(reload_loads)".into(),
                     ".read(reload_read), .address(reload_address), .word(table_word)".into(),
-                    ".shift(load_shift), .shifted(load_0)".into(),
+                    ".begins(load_begins), .shift(load_shift), .shifted(load_0)".into(),
                 ],
             ),
             instance(
@@ -804,19 +869,23 @@ impl<'a> Core<'a> {
         let Some((_, words)) = &self.table else { return vec![] };
         let last = (0..self.compiled.layers.len()).filter(|n| self.link(*n).is_some()).count();
         let chain: Vec<String> = (0..=last).map(|i| format!("load_{i}")).collect();
+        let rows = (0..self.compiled.layers.len()).filter(|n| self.entrance(*n).is_some()).count();
+        let memories: Vec<String> = (0..=rows).map(|i| format!("load_enters_{i}")).collect();
         let high = super::address_bits(words.len()) - 1;
         let enable = if self.clken { " & aclken" } else { "" };
         let mut lines = vec![
             String::new(),
             "// ==== Parameters: the chain that they are loaded through, and their table".into(),
             "wire reload_now, reload_between, reload_empty, reload_hold, reload_loading;".into(),
-            "wire load_shift;".into(),
+            "wire load_shift, load_begins;".into(),
             "wire [31:0] reload_loads, table_data, table_word;".into(),
             "wire table_write, table_read;".into(),
             format!("wire [{high}:0] table_write_address, table_read_address;"),
             format!("wire load = load_shift{enable};"),
             format!("wire {};", chain.join(", ")),
-            format!("wire load_unused = &{{1'b0, load_{last}}};"),
+            format!("wire {};", memories.join(", ")),
+            "assign load_enters_0 = 1'b1;".into(),
+            format!("wire load_unused = &{{1'b0, load_{last}, load_begins, load_enters_{rows}}};"),
             String::new(),
             "// ==== Input: closed while parameters are loaded".into(),
             "wire s_open_tvalid = s_axis_tvalid & !reload_hold;".into(),
@@ -942,6 +1011,16 @@ impl<'a> Core<'a> {
         };
         Ok(File { path: file(top), text: module.text(top)? })
     }
+}
+
+/// What is loaded at run time in the place of a ROM.
+const LOADED: &str = "strassenc_loaded_memory";
+
+/// Whether what a ROM of a layer would hold is loaded at run time.
+pub(crate) fn is_loaded(compiled: &Compiled, number: usize, table: Table) -> bool {
+    let kernel = compiled.dataflow.layers[number].kernel();
+    kernel.is_some_and(|kernel| kernel.chain.loaded.is_some())
+        && matches!(table, Table::Coefficients | Table::Outputs)
 }
 
 /// What a ROM of a layer holds, rows of a table in words of `lanes` elements, and whether it is a

@@ -19,7 +19,7 @@ mod serial;
 pub mod signature;
 mod testbench;
 
-pub(crate) use core::rom_of;
+pub(crate) use core::{is_loaded, rom_of};
 pub use kernel::EmittedKernel;
 pub(crate) use layer::count;
 pub(crate) use rom::address_bits;
@@ -163,5 +163,6 @@ pub(crate) const PRIMITIVES: &[(&str, &str)] = primitives! {
     "strassenc_tanh"
     "strassenc_control"
     "strassenc_parameter"
+    "strassenc_loaded_memory"
     "strassenc_reload"
 };

@@ -7,7 +7,7 @@ use super::{Figures, LayerFigures, MatrixFigures, Products, Totals, circuit_figu
 use crate::circuit::Op;
 use crate::compile::{Compiled, LayerEngine};
 use crate::device::{Family, primitives};
-use crate::emit::rom_of;
+use crate::emit::{is_loaded, rom_of};
 use crate::engine::{self, Choice, Cost};
 use crate::folded::{Array, Folded};
 use crate::ir::words::Words;
@@ -148,7 +148,12 @@ impl Figures {
             let (part, ends) = (node.primitive.part(), graph.ends(node));
             let mut figures = PrimitiveFigures::new(&node.name, layer, part, &ends);
             for rom in part.roms(&ends) {
-                let memory = match node.layer {
+                let loaded = node.layer.filter(|number| is_loaded(compiled, *number, rom.table));
+                if loaded.is_some() {
+                    // The word that is being loaded, and where it goes.
+                    figures.size.cells.registers += (rom.data + rom.address) as u64 + 1;
+                }
+                let memory = match node.layer.filter(|_| loaded.is_none()) {
                     // What a larger one holds changes nothing.
                     Some(number) if rom.data << rom.address <= CONTENTS => {
                         let (held, _) = rom_of(compiled, number, rom.table, ends.z().lanes)?;
@@ -157,7 +162,7 @@ impl Figures {
                     _ => Memory::new(rom.data, 1 << rom.address, MemoryKind::Rom),
                 };
                 let copies = rom.lookups.len().max(1);
-                if rom.is_ahead(compiled.schedule.limit) {
+                if loaded.is_none() && rom.is_ahead(compiled.schedule.limit) {
                     figures.size.cells.registers += (copies * rom.data) as u64;
                 }
                 figures.roms.extend(std::iter::repeat_n(memory, copies));

@@ -3,7 +3,8 @@
 use super::{Array, Bank, Digits, FilterStep, Folded, Folding, Positions, Requantiser};
 use crate::interval::{Interval, half};
 use crate::ir::words::Words;
-use crate::ir::{Kernel, Layer, Op, OpKind};
+use crate::ir::{Kernel, Layer, Loaded, Op, OpKind, loadable};
+use std::ops::RangeInclusive;
 use strassenc_runtime::{Error, Result};
 
 /// Cuts a layer that has a kernel.
@@ -194,6 +195,10 @@ pub(super) struct Parts<'a> {
     pub constants: &'a [i64],
     /// Right shifts of y; none where y itself leaves.
     pub output_shifts: Option<&'a [i32]>,
+    /// Bits of a coefficient of the layer.
+    pub coefficient_bits: u32,
+    /// What can be loaded, where that is so.
+    pub loaded: Option<Loaded>,
 }
 
 impl<'a> Parts<'a> {
@@ -211,7 +216,9 @@ impl<'a> Parts<'a> {
         else {
             return Err(lost());
         };
-        let OpKind::Multiply { coefficients, shifts, .. } = &m.kind else { return Err(lost()) };
+        let OpKind::Multiply { coefficients, coefficient_bits, shifts } = &m.kind else {
+            return Err(lost());
+        };
         let (constants, output_shifts) = match &end.kind {
             OpKind::Offset { constants } => (constants, None),
             OpKind::Requantise { constants, shifts, .. } => (constants, Some(shifts.as_slice())),
@@ -228,6 +235,8 @@ impl<'a> Parts<'a> {
             y: &c.result.intervals,
             constants,
             output_shifts,
+            coefficient_bits: *coefficient_bits,
+            loaded: kernel.chain.loaded,
         })
     }
 
@@ -267,21 +276,37 @@ impl<'a> Parts<'a> {
         if self.coefficients.iter().zip(self.shifts).any(|row| wide(scaled(row))) {
             return fail("the shifts of its products");
         }
-        let shifts = || self.output_shifts.iter().flat_map(|shifts| shifts.iter());
-        let left = shifts().map(|s| -s).max().unwrap_or(0).max(0);
-        let half = |c: usize| self.output_shifts.map_or(0, |shifts| i128::from(half(shifts[c])));
+        let left = self.shifts().map(|s| -s.start()).max().unwrap_or(0).max(0);
         let ends = |c: usize| {
-            [self.y[c].lo, self.y[c].hi, 0]
-                .map(|y| i128::from(y) + i128::from(self.constants[c]) + half(c))
+            let constant = self.constant(c);
+            [constant.lo, constant.hi]
+                .into_iter()
+                .flat_map(move |k| [self.y[c].lo, self.y[c].hi, 0].map(|y| (y, k)))
+                .map(|(y, k)| i128::from(y) + i128::from(k))
         };
-        if (0..self.constants.len()).any(|c| ends(c).into_iter().any(|v| wide(v << left))) {
+        if (0..self.constants.len()).any(|c| ends(c).any(|v| wide(v << left))) {
             return fail("the shifts of its outputs");
         }
         Ok(())
     }
 
-    /// The least shift that keeps all coefficients integers.
+    /// What each output can be shifted by.
+    fn shifts(&self) -> impl Iterator<Item = RangeInclusive<i32>> {
+        let of = |s: i32| self.loaded.map_or(s..=s, |loaded| loaded.shifts_of(s));
+        (0..self.constants.len()).map(move |c| self.output_shifts.map_or(0..=0, |all| of(all[c])))
+    }
+
+    /// What is added to an output, the half of its rounding in it: all that it can be.
+    fn constant(&self, c: usize) -> Interval {
+        let half = self.output_shifts.map_or(0, |shifts| half(shifts[c]));
+        self.loaded.map_or(Interval::point(self.constants[c] + half), Loaded::bias)
+    }
+
+    /// The least shift that keeps all coefficients integers; of those that are loaded, their own.
     fn shift(&self) -> i32 {
+        if self.loaded.is_some() {
+            return self.shifts.iter().copied().max().unwrap_or(0);
+        }
         let least = |(a, t): (&i64, &i32)| t - a.trailing_zeros().min(62) as i32;
         self.coefficients.iter().zip(self.shifts).map(least).max().unwrap_or(0).max(0)
     }
@@ -296,8 +321,9 @@ impl<'a> Parts<'a> {
             if more >= 0 { a << more } else { a >> -more }
         };
         let coefficients: Vec<i64> = rows.iter().map(|row| row.map_or(0, scaled)).collect();
+        let least = coefficients.iter().map(|a| signed_bits(Interval::point(*a))).max();
         let coefficient_bits =
-            coefficients.iter().map(|a| signed_bits(Interval::point(*a))).max().unwrap_or(1);
+            if self.loaded.is_some() { self.coefficient_bits } else { least.unwrap_or(1) };
         Bank {
             lanes,
             shift: shift as u32,
@@ -309,31 +335,29 @@ impl<'a> Parts<'a> {
     }
 
     fn requantiser(&self, lanes: usize) -> Requantiser {
-        let shifts: Vec<i32> =
-            self.output_shifts.map_or_else(|| vec![0; self.constants.len()], <[i32]>::to_vec);
-        let left = shifts.iter().map(|s| -s).max().unwrap_or(0).max(0);
-        let base = shifts.iter().map(|s| s + left).min().unwrap_or(0);
-        let entries: Vec<(u32, i64)> = (shifts.iter().zip(self.constants))
-            .map(|(&s, &b)| ((s + left - base) as u32, (b + half(s)) << left))
-            .collect();
-        let amount = entries.iter().map(|(amount, _)| *amount).max().unwrap_or(0);
-        let sums = self
-            .y
-            .iter()
-            .zip(&entries)
-            .map(|(y, (_, k))| signed_bits(y.scale(false, left as u32).map(|v| v + k)));
+        let shift = |c: usize| self.output_shifts.map_or(0, |shifts| shifts[c]);
+        let left = self.shifts().map(|s| -s.start()).max().unwrap_or(0).max(0);
+        let base = self.shifts().map(|s| s.start() + left).min().unwrap_or(0);
+        let most = self.shifts().map(|s| s.end() + left - base).max().unwrap_or(0);
+        let entry = |(c, b): (usize, &i64)| {
+            let s = shift(c);
+            ((s + left - base) as u32, (b + half(s)) << left)
+        };
+        let constants =
+            || (0..self.constants.len()).map(|c| self.constant(c).scale(false, left as u32));
+        let constant_bits = constants().map(signed_bits).max().unwrap_or(1);
+        // Of what is loaded, as many bits as there are can be anything.
+        let all = |k: Interval| if self.loaded.is_some() { loadable(constant_bits) } else { k };
+        let sums =
+            constants().zip(self.y).map(|(k, y)| signed_bits(y.scale(false, left as u32) + all(k)));
         Requantiser {
             lanes,
             left: left as u32,
             base: base as u32,
-            amount_bits: 32 - amount.leading_zeros(),
-            constant_bits: entries
-                .iter()
-                .map(|(_, k)| signed_bits(Interval::point(*k)))
-                .max()
-                .unwrap_or(1),
+            amount_bits: 32 - most.cast_unsigned().leading_zeros(),
+            constant_bits,
             sum_bits: sums.max().unwrap_or(1),
-            entries,
+            entries: self.constants.iter().enumerate().map(entry).collect(),
         }
     }
 }

@@ -19,6 +19,8 @@
 //! - every requantiser's constant and shift are those of its output;
 //! - without W_c, output c is product c; each block's positions are those of its filters' width,
 //!   and no coefficient is negative;
+//! - where parameters are loaded, the memories of coefficients and outputs have bits for all that
+//!   can be;
 //! - every register holds every value it takes: sums modulo 2^bits, what is compared, multiplied,
 //!   rounded or saturated in full.
 

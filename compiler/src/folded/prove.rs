@@ -4,7 +4,7 @@
 //! copies nothing and computes nothing.
 
 use super::build::Parts;
-use super::{Array, Folded, Folding, Positions};
+use super::{Array, Folded, Folding, Positions, Requantiser};
 use crate::adder_graph::Matrix;
 use crate::interval::Interval;
 use crate::ir::Layer;
@@ -182,6 +182,32 @@ pub fn prove(folded: &Folded, layer: &Layer) -> Result<()> {
                 "ROM of the outputs",
                 format!("output {c} is shifted by {total} after adding {constant}"),
             );
+        }
+    }
+
+    if let Some(loaded) = kernel.chain.loaded {
+        // What was proved of the parameters at hand holds for any others: each has bits of its own,
+        // in which every other one fits, and a sum has room for whatever they hold.
+        if bank.digits.is_some()
+            || bank.coefficient_bits != parts.coefficient_bits
+            || parts.shifts.iter().any(|t| i64::from(*t) != i64::from(bank.shift))
+        {
+            return wrong("memory of the coefficients", "has no room for all of them".into());
+        }
+        let Requantiser { left, base, amount_bits, constant_bits, sum_bits, .. } = *requantiser;
+        let most = (1i128 << (constant_bits - 1)) - 1;
+        for (c, y) in parts.y.iter().enumerate() {
+            let s = parts.output_shifts.map(|shifts| i64::from(shifts[c]));
+            let (below, bits) = s.map_or((0, 0), |_| {
+                (i64::from(loaded.shifts), 64 - (2 * u64::from(loaded.shifts)).leading_zeros())
+            });
+            let first = s.unwrap_or(0) - below - (i64::from(base) - i64::from(left));
+            let amounts = first >= 0 && first + (1 << bits) <= 1 << amount_bits;
+            let sums = [y.lo, y.hi].map(|y| i128::from(y) << left);
+            let room = fits(sums[0] - most, sum_bits) && fits(sums[1] + most, sum_bits);
+            if !amounts || !room || constant_bits < loaded.bias_bits + left {
+                return wrong("memory of the outputs", format!("has no room for output {c}"));
+            }
         }
     }
 

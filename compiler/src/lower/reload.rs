@@ -4,7 +4,8 @@
 //!
 //! A row multiplies by `a · 2^-t` with a t of its own. So that no shift has to move, all rows of a
 //! layer get its largest t, and coefficients as many bits more as its t spread. Outputs have no such
-//! way: what they are shifted by moves, within a few powers of two.
+//! way: what they are shifted by moves, within a few powers of two; they are said to be whatever
+//! their format has.
 
 use super::intervals::{added, pooled, side_by_side};
 use crate::interval::{Interval, half, round_shift};
@@ -93,7 +94,8 @@ fn open(kernel: &mut Kernel, from: &Edge, margin: u32) -> Result<(), String> {
             OpKind::Multiply { coefficients, coefficient_bits, shifts } => {
                 let (most, least) =
                     (shifts.iter().max().copied().unwrap_or(0), shifts.iter().min().copied());
-                let to = most + margin as i32;
+                // A folded layer has no shift to the left.
+                let to = (most + margin as i32).max(0);
                 let bits = *coefficient_bits + (to - least.unwrap_or(0)).unsigned_abs() + margin;
                 if bits > MOST_BITS {
                     let (own, of_margin) = (bits - 2 * margin, 2 * margin);
@@ -132,11 +134,7 @@ fn open(kernel: &mut Kernel, from: &Edge, margin: u32) -> Result<(), String> {
                     let moved = |v: i128, s: i32| if s > 0 { v >> s } else { v << -s };
                     // The largest magnitude is that of the least shift.
                     within((moved(lo, least), moved(hi, least)))?;
-                    let ends = |s| [lo, hi].map(|v| moved(v, s));
-                    let ends = [ends(least), ends(most)].into_iter().flatten();
-                    let (min, max) = (i128::from(format.min()), i128::from(format.max()));
-                    let ends = ends.map(|v| v.clamp(min, max));
-                    Ok((ends.clone().min().unwrap_or(0), ends.max().unwrap_or(0)))
+                    Ok((format.min().into(), format.max().into()))
                 };
                 x.iter().zip(shifts.iter()).map(one).collect()
             }
