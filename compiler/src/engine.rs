@@ -327,8 +327,8 @@ fn quick(
 }
 
 /// What to do where a core whose parameters are loaded does not fit a budget.
-pub const LOADED: &str = "raise the budget, fold layers, or leave out --reloadable: in a layer that \
-    is unrolled, a coefficient that is loaded takes a hardware multiplier of its own";
+pub const LOADED: &str = "raise the budget, fold layers, or leave out --reloadable: in an unrolled \
+    layer, a coefficient that is loaded takes a hardware multiplier of its own";
 
 /// More clocks than any engine takes for a frame.
 const UNHURRIED: u64 = 1 << 48;

@@ -42,8 +42,8 @@ pub fn words(build: &Build, model: &Model) -> Result<Vec<u32>> {
         };
         let cause = "differs from that of the build in more than what is loaded";
         return Err(Error::input(place, cause).help(
-            "only models with the same ternary matrices and formats can be loaded: write a build of \
-             this one",
+            "only models with the same ternary matrices and formats can be loaded: write a build \
+             of this one",
         ));
     }
     absent(table, &new)?;

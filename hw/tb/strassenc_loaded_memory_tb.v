@@ -1,5 +1,5 @@
-// Self-checking testbench of strassenc_loaded_memory: memories of 1 x 1, 3 x 5, 8 x 1 and 13 x 4 bits
-// in a row hold what was shifted in since the load began, and nothing else moves them.
+// Self-checking testbench of strassenc_loaded_memory: memories of 1 x 1, 3 x 5, 8 x 1 and 13 x 4
+// bits in a row hold what was shifted in since the load began, and nothing else moves them.
 // verilator lint_off WIDTH
 `default_nettype none
 

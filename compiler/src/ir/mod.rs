@@ -29,8 +29,8 @@
 //!   whose terms are correlated, may be narrower, as far as their form of what enters says;
 //! - nothing dead is left in a chain: every product varies, and is read;
 //! - of a chain whose parameters are loaded, intervals hold for all that can be loaded, and what is
-//!   requantised is within no less than its format; it has no offset before its products, and no row
-//!   without a product;
+//!   requantised is within no less than its format; it has no offset before its products, and no
+//!   row without a product;
 //! - a kernel reads every element of a window in the order of (row, column, channel), each with
 //!   the interval and the number of its channel, and 0 where a window has a pad; its rows are of
 //!   the model's, within its budget, and read the channels of their group;

@@ -3,9 +3,9 @@
 //! width.
 //!
 //! A row multiplies by `a · 2^-t` with a t of its own. So that no shift has to move, all rows of a
-//! layer get its largest t, and coefficients as many bits more as its t spread. Outputs have no such
-//! way: what they are shifted by moves, within a few powers of two; they are said to be whatever
-//! their format has.
+//! layer get its largest t, and coefficients as many bits more as its t spread. Outputs have no
+//! such way: what they are shifted by moves, within a few powers of two; they are said to be
+//! whatever their format has.
 
 use super::intervals::{added, pooled, side_by_side};
 use crate::interval::{Interval, half, round_shift};

@@ -131,9 +131,9 @@ impl LoadableLayer {
 const MOST_SHIFT: f64 = 40.0;
 
 impl Fixed {
-    /// The logarithm of a channel's scale, brought to where the shift of the output is one that can
-    /// be loaded; or else 0..=40: such a shift makes no sum larger, and rounds it with at most 2^39,
-    /// so that widths stay valid.
+    /// The logarithm of a channel's scale, brought to where the shift of the output is one that
+    /// can be loaded; or else 0..=40: such a shift makes no sum larger, and rounds it with at most
+    /// 2^39, so that widths stay valid.
     fn within_shifts(&self, channel: usize, log_scale: f64) -> f64 {
         let unshifted = f64::from(self.shift_of(0));
         let (least, most) = match &self.loadable {
