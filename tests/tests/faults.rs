@@ -168,7 +168,7 @@ fn broken_promises_of_timing_are_told() {
     let late = run.check_promises(&Signature { latency: 2, ..moody() }).unwrap_err();
     assert_eq!(
         late.to_string(),
-        "error[mismatch]: core `moody`: the latency is 1 clocks, signature.json promises 2"
+        "error[mismatch]: core `moody`: the latency is 1 clock, signature.json promises 2"
     );
     let slow = run.check_promises(&Signature { ii: 1, ..moody() }).unwrap_err();
     assert!(
