@@ -18,6 +18,7 @@ mod shell;
 mod signals;
 mod sweep;
 mod targets;
+mod tasks;
 mod text;
 mod train;
 mod verilog;

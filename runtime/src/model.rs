@@ -9,6 +9,7 @@ pub(crate) use validate::gate_format;
 
 use crate::error::{Error, Result};
 use crate::format::Format;
+use crate::network::{Network, Recipe};
 use crate::shape::{Extent, Join, Shape, moving, pooling};
 use ndarray::{Array1, Array2, Array3, Array4, ArrayView1};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -64,6 +65,18 @@ pub struct Provenance {
     /// The word that each output stands for, where what leaves are words of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<Vec<String>>,
+}
+
+impl Model {
+    /// The description of the network that it was trained from, if it has one that can be read.
+    pub fn described(&self) -> Option<Network> {
+        Network::parse("provenance", self.provenance.network.as_deref()?).ok()
+    }
+
+    /// The recipe that it was trained by, if it is known, else that of classes.
+    pub fn recipe(&self) -> Recipe {
+        self.described().map(|network| network.train).unwrap_or_default()
+    }
 }
 
 /// Reads a key that may be null, but not missing.

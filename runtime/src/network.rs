@@ -438,6 +438,16 @@ pub struct Recipe {
     /// Nesterov's momentum for SGD (Sutskever et al. 2013): the step looks ahead along the
     /// velocity.
     pub nesterov: bool,
+    /// What the network is trained to: one class of several, numbers, or any of several labels.
+    #[serde(skip_serializing_if = "is_default")]
+    pub loss: Loss,
+    /// How the numbers of a regression are seen in training; by default by their mean and standard
+    /// deviation over the training split, which the run keeps here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Scaling>,
+    /// How much each class counts.
+    #[serde(skip_serializing_if = "is_default")]
+    pub class_weights: ClassWeights,
     /// The share of each target that is spread evenly over all classes (Szegedy et al. 2016), 0..1;
     /// 0 for none.
     pub label_smoothing: f64,
@@ -482,6 +492,10 @@ fn is_zero(v: &f64) -> bool {
     *v == 0.0
 }
 
+fn is_default<T: Default + PartialEq>(v: &T) -> bool {
+    *v == T::default()
+}
+
 impl Default for Recipe {
     fn default() -> Self {
         Recipe {
@@ -500,6 +514,9 @@ impl Default for Recipe {
             weight_decay: 0.0,
             momentum: 0.9,
             nesterov: false,
+            loss: Loss::CrossEntropy,
+            targets: None,
+            class_weights: ClassWeights::None,
             label_smoothing: 0.0,
             ema: 0.0,
             patience: 0,
@@ -516,8 +533,114 @@ impl Default for Recipe {
     }
 }
 
+/// What a sample's loss is; over several outputs the mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Softmax cross entropy, -ln p(class): one of several classes.
+    #[default]
+    CrossEntropy,
+    /// (z - target)²: numbers.
+    Squared,
+    /// |z - target|: numbers, of which a few may be far out.
+    Absolute,
+    /// Logistic cross entropy, -ln p(label) for each label on its own: several labels at a time,
+    /// each of which holds where its output is positive.
+    BinaryCrossEntropy,
+}
+
+impl Loss {
+    /// Whether numbers are due, and not classes or labels.
+    pub fn is_regression(self) -> bool {
+        matches!(self, Loss::Squared | Loss::Absolute)
+    }
+
+    /// What tells how well a network does that is trained to it.
+    pub fn measure(self) -> Measure {
+        match self {
+            Loss::CrossEntropy => Measure::Accuracy,
+            Loss::Squared | Loss::Absolute => Measure::R2,
+            Loss::BinaryCrossEntropy => Measure::AllLabels,
+        }
+    }
+
+    /// The loss as a description has it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Loss::CrossEntropy => "cross_entropy",
+            Loss::Squared => "squared",
+            Loss::Absolute => "absolute",
+            Loss::BinaryCrossEntropy => "binary_cross_entropy",
+        }
+    }
+}
+
+/// What tells how well a network does; the larger, the better, and 1 at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// The share of samples whose class is right.
+    #[default]
+    Accuracy,
+    /// R², the share of the targets' spread about their mean that is explained, below 0 where the
+    /// mean would do better; of several outputs of all together, each in units of its scale.
+    R2,
+    /// The share of samples all of whose labels are right.
+    AllLabels,
+}
+
+impl Measure {
+    /// The measure as names of figures have it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Measure::Accuracy => "accuracy",
+            Measure::R2 => "r2",
+            Measure::AllLabels => "all_labels",
+        }
+    }
+
+    /// The measure as tables head it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Measure::Accuracy => "accuracy",
+            Measure::R2 => "R²",
+            Measure::AllLabels => "all labels right",
+        }
+    }
+
+    /// A figure as people read it.
+    pub fn told(self, v: f64) -> String {
+        match self {
+            Measure::R2 => format!("{v:.4}"),
+            _ => format!("{:.2} %", 100.0 * v),
+        }
+    }
+}
+
+/// How the numbers of a regression are seen in training: an output z stands for offset + scale · z.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scaling {
+    /// `[outputs]`: what an output of 0 stands for.
+    pub offset: Vec<f64>,
+    /// `[outputs]`: what an output of 1 stands for, less the offset; > 0.
+    pub scale: Vec<f64>,
+}
+
+/// How much the classes count in the loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassWeights {
+    /// Every sample counts alike.
+    #[default]
+    None,
+    /// Every class counts alike: a sample of a class that is one of k counts n / (k · n_class).
+    Balanced,
+}
+
 /// Knowledge distillation (Hinton, Vinyals & Dean 2015): the loss is
-/// (1 - λ)·CE(z, label) + λ·T²·CE(z/T, softmax(z_teacher/T)).
+/// (1 - λ)·CE(z, label) + λ·T²·CE(z/T, softmax(z_teacher/T)), and of numbers
+/// (1 - λ)·L(z, target) + λ·L(z, z_teacher).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Distill {
@@ -773,7 +896,7 @@ impl Network {
         if self.is_of_sequences() {
             self.check_sequence()?;
         }
-        self.train.check(&self.axes(), self.is_of_sequences())
+        self.train.check(&self.axes(), self.outputs(), self.is_of_sequences())
     }
 
     /// Whether its layers are those that a network of sequences can have.
@@ -847,7 +970,7 @@ const MAX_EPOCHS: usize = 100_000;
 const WEIGHT_DECAY: RangeInclusive<f64> = 0.0..=1e3;
 
 impl Recipe {
-    fn check(&self, shape: &[usize], sequences: bool) -> Result<(), Violation> {
+    fn check(&self, shape: &[usize], outputs: usize, sequences: bool) -> Result<(), Violation> {
         let at = |key| Place::new("train").key(key);
         for (key, is_on) in
             [("shift", self.shift > 0), ("flip", self.flip), ("cutout", self.cutout > 0)]
@@ -898,6 +1021,7 @@ impl Recipe {
                 return Err(Violation::new(at(key), cause).help(format_args!("remove `{key}`")));
             }
         }
+        self.check_loss(outputs, sequences)?;
         for (key, is_on) in [("patience", self.patience > 0), ("keep_best", self.keep_best)] {
             if is_on && self.validation == 0.0 && !sequences {
                 let cause =
@@ -923,6 +1047,44 @@ impl Recipe {
             }
         }
         Ok(())
+    }
+}
+
+impl Recipe {
+    /// Checks the loss, and what goes with it alone.
+    fn check_loss(&self, outputs: usize, sequences: bool) -> Result<(), Violation> {
+        let at = |key| Place::new("train").key(key);
+        if sequences && self.loss != Loss::CrossEntropy {
+            let cause = "networks of sequences say the next character or word, one of several";
+            return Err(Violation::new(at("loss"), cause).help("remove `loss`"));
+        }
+        for (key, is_on) in [
+            ("label_smoothing", self.label_smoothing > 0.0),
+            ("class_weights", self.class_weights != ClassWeights::None),
+        ] {
+            if is_on && (sequences && key != "label_smoothing" || self.loss != Loss::CrossEntropy) {
+                let cause = format!("`{key}` is for samples of one class each");
+                return Err(Violation::new(at(key), cause).help(format_args!("remove `{key}`")));
+            }
+        }
+        let Some(Scaling { offset, scale }) = &self.targets else { return Ok(()) };
+        let cause = if !self.loss.is_regression() {
+            "`targets` scales the numbers of a regression, and the loss is of classes".into()
+        } else if offset.len() != outputs || scale.len() != outputs {
+            format!(
+                "`targets` has {} and {} numbers for {outputs} outputs",
+                offset.len(),
+                scale.len()
+            )
+        } else if offset.iter().any(|v| !v.is_finite())
+            || scale.iter().any(|v| !(v.is_normal() && *v > 0.0))
+        {
+            "`offset` must be finite, and `scale` finite and above 0".into()
+        } else {
+            return Ok(());
+        };
+        Err(Violation::new(at("targets"), cause)
+            .help("remove `targets`: training takes them from the data"))
     }
 }
 

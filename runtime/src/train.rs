@@ -11,6 +11,7 @@ mod image;
 mod loadable;
 mod loss;
 mod matmul;
+mod measures;
 mod optimiser;
 mod quantise;
 mod run;
@@ -26,6 +27,7 @@ pub use exact::fake_quantised;
 pub use image::{Given, ImageCheckpoint, ImageLearner, given};
 pub use loadable::{Coefficient, Loadable, Ranges};
 pub use loss::Score;
+pub use measures::Measures;
 pub use run::{
     CHECKPOINT, LayerSummary, MODEL, NETWORK, Observer, Sources, Start, Summary, TABLE, begin,
     checkpoint_interval, checkpoint_of, history, import, run,

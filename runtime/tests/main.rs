@@ -8,6 +8,8 @@ mod models;
 #[cfg(feature = "train")]
 mod sequences;
 #[cfg(feature = "train")]
+mod tasks;
+#[cfg(feature = "train")]
 mod training;
 #[cfg(feature = "train")]
 mod two_operands;

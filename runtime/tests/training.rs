@@ -522,7 +522,7 @@ fn data_that_do_not_fit_are_told() {
     nan.train.x = x.into();
     assert_eq!(told(&network, &nan), "error[input]: sample 7, element 3: is NaN, not a number");
     let flat = DataSet {
-        train: Split { x: Array2::ones((50, 64)).into(), labels: vec![0; 50] },
+        train: Split::of_classes(Array2::ones((50, 64)).into(), vec![0; 50]),
         ..data.clone()
     };
     assert!(told(&network, &flat).contains("every input is the same in all training samples"));

@@ -27,6 +27,15 @@ double {{ d.name }}_real({{ d.name }}_output value)
 {
     return (double)value * {{ d.output.step }};
 }
+{%- if let Some([offset, scale]) = d.numbers %}
+
+double {{ d.name }}_number(size_t output, {{ d.name }}_output value)
+{
+    static const double offset[{{ upper }}_OUTPUTS] = { {{ offset }} };
+    static const double scale[{{ upper }}_OUTPUTS] = { {{ scale }} };
+    return offset[output] + scale[output] * {{ d.name }}_real(value);
+}
+{%- endif %}
 
 void {{ d.name }}_pack(uint8_t frame[{{ upper }}_INPUT_BYTES], const {{ d.name }}_input x[{{ upper }}_INPUTS])
 {

@@ -47,6 +47,11 @@ typedef {{ d.output.c }} {{ d.name }}_output;
 
 // The real number that an integer of the outputs stands for.
 double {{ d.name }}_real({{ d.name }}_output value);
+{%- if d.numbers.is_some() %}
+
+// The number, in units of the data, that an integer of this output stands for: 0 and up.
+double {{ d.name }}_number(size_t output, {{ d.name }}_output value);
+{%- endif %}
 
 // A frame of an input, and an output of a result.
 void {{ d.name }}_pack(uint8_t frame[{{ upper }}_INPUT_BYTES], const {{ d.name }}_input x[{{ upper }}_INPUTS]);

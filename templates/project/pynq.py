@@ -37,11 +37,21 @@ def quantise(x):
     below = np.floor(scaled)
     # scaled + 1/2 would be rounded.
     return np.clip(below + (scaled - below >= 0.5), LEAST, MOST).astype(np.int64)
+{%- if let Some([offset, scale]) = d.numbers %}
+# An output of 0 stands for the offset, in units of the data, and a real 1 for the scale more.
+OFFSET, SCALE = np.array([{{ offset }}]), np.array([{{ scale }}])
+
+
+def real(y):
+    """The numbers, in units of the data, that integers [..., OUTPUTS] stand for."""
+    return OFFSET + SCALE * (np.asarray(y) * 2.0**-OUTPUT_FRAC)
+{%- else %}
 
 
 def real(y):
     """The real numbers that integers of the outputs stand for."""
     return np.asarray(y) * 2.0**-OUTPUT_FRAC
+{%- endif %}
 
 
 def pack(x):

@@ -121,7 +121,7 @@ fn noise(network: &Network) -> DataSet {
         let x = Array2::from_shape_simple_fn((samples, input.elements()), || {
             f32::from(rng.random::<u8>()) / 256.0
         });
-        Split { x: x.into(), labels: (0..samples).map(|i| (i % classes) as u32).collect() }
+        Split::of_classes(x.into(), (0..samples).map(|i| (i % classes) as u32).collect())
     };
     let (train, test) = (split(STEPS * network.train.batch), split(1));
     DataSet {

@@ -128,7 +128,7 @@ fn imported_runs_are_trained() {
         train::import(&network, &weights, &run, Start::New, |_| Ok(())).unwrap();
         let x = samples(&network, 64);
         let labels = (0..64).map(|i| i % 4).collect();
-        let split = Split { x: x.into(), labels };
+        let split = Split::of_classes(x.into(), labels);
         let data = DataSet {
             name: "made".into(),
             shape: network.input.shape.clone(),

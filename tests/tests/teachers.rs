@@ -56,7 +56,7 @@ fn train(
 }
 
 fn made(x: Array2<f32>, labels: Vec<u32>, shape: &[usize]) -> DataSet {
-    let split = Split { x: x.into(), labels };
+    let split = Split::of_classes(x.into(), labels);
     DataSet {
         name: "made".into(),
         shape: shape.to_vec(),

@@ -3,7 +3,7 @@
 use super::{home, output};
 use strassenc_runtime::data::text::{self, Symbols, Text};
 use strassenc_runtime::data::{self, DataSet};
-use strassenc_runtime::network::Network;
+use strassenc_runtime::network::{Loss, Network};
 use strassenc_runtime::{Error, Kind, Model, Result};
 
 /// What `--data` takes, where it may be left away.
@@ -11,12 +11,12 @@ pub fn long_help() -> String {
     format!("The data set [default: the one the model was trained on]\n\n{}", data::grammar())
 }
 
-/// The data set that a text names; notes on how it was read go to standard error.
+/// The data set that a text names, with what a loss is of; notes on how it was read go to standard error.
 ///
 /// # Errors
 /// Where it cannot be read.
-pub fn load(spec: &str) -> Result<DataSet> {
-    let data = data::load(spec, &home::home()?)?;
+pub fn load(loss: Loss, spec: &str) -> Result<DataSet> {
+    let data = data::load_for(loss, spec, &home::home()?)?;
     data.notes.iter().for_each(|note| output::note(format_args!("note: {note}")));
     Ok(data)
 }
@@ -36,7 +36,7 @@ pub fn of_model(model: &Model, asked: Option<&str>) -> Result<DataSet> {
 /// # Errors
 /// As [`of_model`], but for the fit.
 pub fn of_origin(asked: Option<&str>, origin: &Origin) -> Result<DataSet> {
-    of(asked, origin, load, data::GRAMMAR)
+    of(asked, origin, |spec| load(origin.loss, spec), data::GRAMMAR)
 }
 
 /// The text that was asked for, or that of a model, whose symbols it has.
@@ -70,15 +70,13 @@ pub struct Origin {
     pub name: Option<String>,
     /// The text that names them for `--data`.
     pub spec: Option<String>,
+    /// The loss that the network was trained to.
+    pub loss: Loss,
 }
 
 impl Origin {
     fn of(model: &Model) -> Origin {
-        let described = model
-            .provenance
-            .network
-            .as_deref()
-            .and_then(|text| Network::parse("provenance", text).ok());
+        let described = model.described();
         Origin::new(model.provenance.data.as_deref(), described.as_ref())
     }
 
@@ -86,7 +84,8 @@ impl Origin {
     pub fn new(name: Option<&str>, network: Option<&Network>) -> Origin {
         let described = network.and_then(|network| network.train.data.as_deref());
         let spec = name.and_then(|name| data::trained_on(name, described));
-        Origin { name: name.map(str::to_owned), spec }
+        let loss = network.map(|network| network.train.loss).unwrap_or_default();
+        Origin { name: name.map(str::to_owned), spec, loss }
     }
 }
 

@@ -12,7 +12,8 @@ use std::sync::atomic::Ordering;
 use strassenc::build;
 use strassenc::tools::Tools;
 use strassenc_runtime::data::{Split, npy};
-use strassenc_runtime::train::{self, CHECKPOINT, ImageCheckpoint, SequenceCheckpoint};
+use strassenc_runtime::network::{Measure, Recipe};
+use strassenc_runtime::train::{self, CHECKPOINT, ImageCheckpoint, Measures, SequenceCheckpoint};
 use strassenc_runtime::{Error, Kind, Model, Result, files, golden, model_file, onnx};
 
 /// Accuracy of golden and float, side by side
@@ -44,8 +45,9 @@ pub struct Args {
     /// Only the first N samples of the test split; of a text, only that many characters or words
     #[arg(long, value_name = "N", value_parser = numbers::count(1..=1_000_000_000))]
     samples: Option<usize>,
-    /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample) and model.onnx into
-    /// this folder; of a text a row a symbol, the first 2,000 at most, which are one sequence
+    /// Write inputs.npy, outputs.npy and labels.npy (int64, a row a sample; of a regression
+    /// targets.npy, float64) and model.onnx into this folder; of a text a row a symbol, the first
+    /// 2,000 at most, which are one sequence
     #[arg(long, value_name = "FOLDER", value_parser = super::written_folder())]
     vectors: Option<PathBuf>,
     #[command(flatten)]
@@ -55,7 +57,7 @@ pub struct Args {
     json: bool,
 }
 
-/// What was measured; accuracies are within 0..=1.
+/// What was measured.
 #[derive(Serialize)]
 struct Report {
     model: PathBuf,
@@ -64,7 +66,9 @@ struct Report {
     sha256: Option<String>,
     data: String,
     samples: usize,
-    golden: Option<Accuracy>,
+    /// What the network is judged by.
+    measure: Measure,
+    golden: Option<Measures>,
     fake_quantised: Option<FakeQuantised>,
     /// The float network's figures; none where there is neither a checkpoint nor a recorded figure.
     float: Option<Float>,
@@ -73,15 +77,9 @@ struct Report {
 }
 
 #[derive(Clone, Copy, Serialize)]
-pub(super) struct Accuracy {
-    correct: usize,
-    pub accuracy: f64,
-}
-
-#[derive(Clone, Copy, Serialize)]
 struct FakeQuantised {
     #[serde(flatten)]
-    accuracy: Accuracy,
+    measures: Measures,
     /// Outputs that differ from golden's.
     differing: usize,
 }
@@ -90,18 +88,24 @@ struct FakeQuantised {
 #[serde(tag = "source", rename_all = "snake_case")]
 enum Float {
     /// Computed now, on the same samples.
-    Checkpoint(Accuracy),
+    Checkpoint(Measures),
     /// Measured by the trainer on its whole test split.
-    Provenance { accuracy: f64 },
+    Provenance {
+        #[serde(rename = "accuracy")]
+        judged: f64,
+    },
 }
 
-/// What `--vectors` writes, first the arrays.
-const VECTORS: [&str; 3] = ["inputs.npy", "outputs.npy", "labels.npy"];
+/// What `--vectors` writes: labels or targets.
+const INPUTS: &str = "inputs.npy";
+const OUTPUTS: &str = "outputs.npy";
+const LABELS: &str = "labels.npy";
+const TARGETS: &str = "targets.npy";
 const ONNX: &str = "model.onnx";
 
 /// Fails where the folder holds vectors that may not be replaced, or anything else.
 fn check_vectors(folder: &Path, overwrite: &Overwrite) -> Result<()> {
-    let ours = [&VECTORS[..], &[ONNX]].concat();
+    let ours = [INPUTS, OUTPUTS, LABELS, TARGETS, ONNX];
     files::check_ours(folder, &ours)?;
     ours.iter().try_for_each(|name| overwrite.check(&folder.join(name)))
 }
@@ -124,9 +128,10 @@ pub fn run(args: Args) -> Result<()> {
     let inputs = split.x.integers(model.input.format)?;
     let outputs = golden_outputs(&model, inputs.view(), &tools)?;
 
+    let recipe = model.recipe();
+    let unit = f64::powi(2.0, -model.output_frac());
     let reals = train::fake_quantised(&model, split.x.doubles().view())?;
-    let fake = reals.mapv(|y| y * f64::powi(2.0, model.output_frac()));
-    let differing = fake.iter().zip(&outputs).filter(|(y, z)| **y != **z as f64).count();
+    let differing = reals.iter().zip(&outputs).filter(|(y, z)| **y != **z as f64 * unit).count();
     tools.check_interrupted()?;
 
     let report = Report {
@@ -134,17 +139,18 @@ pub fn run(args: Args) -> Result<()> {
         sha256: Some(model_file::sha256(&model)?),
         data: data.name.clone(),
         samples: split.len(),
-        golden: Some(accuracy(outputs.view(), &split.labels)),
+        measure: recipe.loss.measure(),
+        golden: Some(Measures::of(&recipe, outputs.view(), |v| v as f64 * unit, &split)),
         fake_quantised: Some(FakeQuantised {
-            accuracy: accuracy(fake.view(), &split.labels),
+            measures: Measures::of(&recipe, reals.view(), |v| v, &split),
             differing,
         }),
-        float: float(&model, &path, &split),
+        float: float(&model, &recipe, &path, &split),
         saturated_inputs: split.x.saturated(model.input.format),
         model: path,
     };
     if let Some(folder) = &args.vectors {
-        write_vectors(folder, &model, [&inputs, &outputs], &split.labels, &args.overwrite)?;
+        write_vectors(folder, &model, [&inputs, &outputs], &split, &args.overwrite)?;
     }
     if args.json {
         output::json(&report)?;
@@ -201,9 +207,15 @@ fn run_full_precision(args: Args, path: &Path) -> Result<()> {
         sha256: None,
         data: data.name.clone(),
         samples: split.len(),
+        measure: network.train.loss.measure(),
         golden: None,
         fake_quantised: None,
-        float: Some(Float::Checkpoint(accuracy(outputs.view(), &split.labels))),
+        float: Some(Float::Checkpoint(Measures::of(
+            &network.train,
+            outputs.view(),
+            f64::from,
+            &split,
+        ))),
         saturated_inputs: split.x.saturated(network.input.format()),
         model: args.model,
     };
@@ -216,14 +228,18 @@ fn write_vectors(
     folder: &Path,
     model: &Model,
     [inputs, outputs]: [&Array2<i64>; 2],
-    labels: &[u32],
+    split: &Split,
     overwrite: &Overwrite,
 ) -> Result<()> {
-    let labels: Array1<i64> = labels.iter().map(|l| i64::from(*l)).collect();
-    let arrays = [npy::to_bytes(inputs), npy::to_bytes(outputs), npy::to_bytes(&labels)];
-    let onnx = onnx::to_bytes(model)?;
-    let arrays = VECTORS.into_iter().zip(arrays.iter().map(Vec::as_slice));
-    let files = arrays.chain([(ONNX, onnx.as_slice())]);
+    let labels: Array1<i64> = split.labels.iter().map(|l| i64::from(*l)).collect();
+    let due = match &split.targets {
+        Some(targets) => (TARGETS, npy::to_bytes_of_reals(targets)),
+        None => (LABELS, npy::to_bytes(&labels)),
+    };
+    let (inputs, outputs, onnx) =
+        (npy::to_bytes(inputs), npy::to_bytes(outputs), onnx::to_bytes(model)?);
+    let files = [(INPUTS, &inputs), (OUTPUTS, &outputs), (due.0, &due.1), (ONNX, &onnx)];
+    let files = files.into_iter().map(|(name, bytes)| (name, bytes.as_slice()));
     files::write_folder(folder, files, |_| Ok(()), |folder| check_vectors(folder, overwrite))
 }
 
@@ -250,36 +266,27 @@ pub fn golden_outputs(
 
 /// The float network's accuracy: from the checkpoint beside the model, else as the trainer recorded
 /// it.
-fn float(model: &Model, path: &Path, split: &Split) -> Option<Float> {
+fn float(model: &Model, recipe: &Recipe, path: &Path, split: &Split) -> Option<Float> {
     let checkpoint = path.with_file_name("checkpoint.safetensors");
     if checkpoint.is_file() {
         match ImageCheckpoint::load(&checkpoint)
             .and_then(|c| c.float_outputs(split.x.singles().view()))
         {
-            Ok(y) => return Some(Float::Checkpoint(accuracy(y.view(), &split.labels))),
+            Ok(y) => {
+                let measures = Measures::of(recipe, y.view(), f64::from, split);
+                return Some(Float::Checkpoint(measures));
+            }
             Err(e) => output::note(format_args!("warning: the float network is left out\n{e}")),
         }
     }
-    model
-        .provenance
-        .metrics
-        .get("test_accuracy_float")
-        .map(|accuracy| Float::Provenance { accuracy: *accuracy })
+    let recorded = format!("test_{}_float", recipe.loss.measure().key());
+    model.provenance.metrics.get(&recorded).map(|judged| Float::Provenance { judged: *judged })
 }
 
-/// Accuracy of outputs `[samples, n_out]`; the first of equal outputs counts.
-pub(super) fn accuracy<T: PartialOrd>(outputs: ArrayView2<T>, labels: &[u32]) -> Accuracy {
-    let right = outputs.outer_iter().zip(labels).filter(|(y, label)| {
-        let mut best = 0;
-        for (i, v) in y.iter().enumerate() {
-            if *v > y[best] {
-                best = i;
-            }
-        }
-        best == **label as usize
-    });
-    let correct = right.count();
-    Accuracy { correct, accuracy: correct as f64 / labels.len() as f64 }
+/// A number of four significant digits.
+fn significant(v: f64) -> String {
+    let digits = (3.0 - v.abs().max(1e-9).log10().floor()).clamp(0.0, 9.0) as usize;
+    format!("{v:.digits$}")
 }
 
 /// What is said in the place of figures of integers.
@@ -293,37 +300,48 @@ fn shown_hash(sha256: Option<&str>) -> String {
 fn render(report: &Report) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["network", "correct", "accuracy", ""]);
-    let percent = |accuracy: f64| format!("{:.2} %", 100.0 * accuracy);
-    let mut row = |name: &str, a: Accuracy, remark: String| {
-        table.add_row([
-            name.into(),
-            format!("{}/{}", a.correct, report.samples),
-            percent(a.accuracy),
-            remark,
-        ]);
+    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+    let measure = report.measure;
+    table.set_header(match measure {
+        Measure::Accuracy => ["network", "correct", "accuracy", ""],
+        Measure::R2 => ["network", "R²", "RMSE, MAE", ""],
+        Measure::AllLabels => ["network", "F1", "all labels right", ""],
+    });
+    let mut row = |name: &str, measures: Measures, remark: String| {
+        let [one, other] = match measures {
+            Measures::Classes { correct, accuracy } => {
+                [format!("{correct}/{}", report.samples), percent(accuracy)]
+            }
+            Measures::Numbers { r2, rmse, mae } => {
+                [format!("{r2:.4}"), format!("{}, {}", significant(rmse), significant(mae))]
+            }
+            Measures::Labels { accuracy, f1, .. } => [format!("{f1:.4}"), percent(accuracy)],
+        };
+        table.add_row([name.into(), one, other, remark]);
     };
     if let Some(golden) = report.golden {
         row("integer (golden)", golden, String::new());
     }
-    if let Some(FakeQuantised { accuracy, differing }) = report.fake_quantised {
+    if let Some(FakeQuantised { measures, differing }) = report.fake_quantised {
         let agreement = match differing {
             0 => "every output is golden's".into(),
             n => format!("{n} outputs DIFFER"),
         };
-        row("fake-quantised, f64", accuracy, agreement);
+        row("fake-quantised, f64", measures, agreement);
     }
     match &report.float {
-        Some(Float::Checkpoint(a)) => {
-            let points = report.golden.map(|golden| 100.0 * (golden.accuracy - a.accuracy));
-            row(
-                "float",
-                *a,
-                points.map(|points| format!("integer {points:+.2} points")).unwrap_or_default(),
-            );
+        Some(Float::Checkpoint(float)) => {
+            let more = report.golden.map(|golden| golden.judged() - float.judged());
+            let told = more.map(|more| match measure {
+                Measure::R2 => format!("integer {more:+.4}"),
+                _ => format!("integer {:+.2} points", 100.0 * more),
+            });
+            row("float", *float, told.unwrap_or_default());
         }
-        Some(Float::Provenance { accuracy }) => {
-            table.add_row(["float", "", &percent(*accuracy), "as recorded in training"]);
+        Some(Float::Provenance { judged }) => {
+            let (told, why) = (measure.told(*judged), "as recorded in training");
+            let [one, other] = if measure == Measure::R2 { [&told, ""] } else { ["", &told] };
+            table.add_row(["float", one, other, why]);
         }
         None => {}
     }

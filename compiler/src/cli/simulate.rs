@@ -11,8 +11,11 @@ use strassenc::emit;
 use strassenc::ir::{self, State};
 use strassenc::simulate::{Mismatch, Options, Place, Run, Simulator, Sources};
 use strassenc::tools::Tools;
+use strassenc_runtime::data::Split;
 use strassenc_runtime::error::count;
-use strassenc_runtime::{Error, Model, Result, golden};
+use strassenc_runtime::network::Measure;
+use strassenc_runtime::train::Measures;
+use strassenc_runtime::{Error, Model, Result};
 
 /// Run a build in Verilator, bit for bit against golden
 ///
@@ -107,7 +110,9 @@ struct Report<'a> {
     mismatches: usize,
     first_mismatch: Option<Mismatch>,
     place: Option<&'a Place>,
-    /// Share of the samples that the core classifies rightly, within 0..=1.
+    /// What the accuracy is.
+    measure: Measure,
+    /// Share of the samples that the core classifies rightly, within 0..=1; of a regression R².
     accuracy: Option<f64>,
     latency: Timing<i64>,
     ii: Option<Timing<f64>>,
@@ -136,7 +141,8 @@ struct Vectors {
     name: String,
     inputs: Vec<Vec<i64>>,
     outputs: Vec<Vec<i64>>,
-    labels: Option<Vec<u32>>,
+    /// The samples with their answers, where those are known.
+    due: Option<Split>,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -188,7 +194,8 @@ pub fn run(args: Args) -> Result<()> {
         mismatches: mismatch.map_or(0, |m| m.samples),
         first_mismatch: mismatch,
         place: compared.wrong.as_ref().map(|(_, place)| place),
-        accuracy: vectors.labels.as_ref().map(|labels| accuracy(run, labels)),
+        measure: build.model.recipe().loss.measure(),
+        accuracy: vectors.due.as_ref().map(|due| judged(run, due, &build.model)),
         latency: Timing { measured: run.latency, promised: build.signature.latency },
         ii: run.ii.map(|measured| Timing { measured, promised: build.signature.ii.into() }),
         clocks: run.clocks,
@@ -301,27 +308,23 @@ fn vectors(args: &Args, build: &Build, tools: &Tools) -> Result<Vectors> {
         // Every symbol but the last is an input, whose label is the next one.
         let count = text.test.len().saturating_sub(1).min(args.samples.unwrap_or(SYMBOLS));
         let inputs = text.symbols.integers(&text.test[..count], model.input.elements());
-        let labels = text.test.iter().skip(1).take(count).copied().collect();
+        let labels: Vec<u32> = text.test.iter().skip(1).take(count).copied().collect();
         let outputs = golden_outputs(model, &inputs, tools)?;
-        return Ok(Vectors { name: text.name, inputs, outputs, labels: Some(labels) });
+        let due = Split::of_classes(ndarray::Array2::<f32>::zeros((count, 0)).into(), labels);
+        return Ok(Vectors { name: text.name, inputs, outputs, due: Some(due) });
     }
     if args.random.is_none() && (args.data.is_some() || trained_on) {
         let data = data::of_model(model, args.data.as_deref())?;
         let split = data.test.take(args.samples.unwrap_or(usize::MAX));
         let inputs = split.x.integers(model.input.format)?;
         let outputs = rows(eval::golden_outputs(model, inputs.view(), tools)?);
-        return Ok(Vectors {
-            name: data.name,
-            inputs: rows(inputs),
-            outputs,
-            labels: Some(split.labels),
-        });
+        return Ok(Vectors { name: data.name, inputs: rows(inputs), outputs, due: Some(split) });
     }
     let count = args.random.unwrap_or((CLOCKS / build.signature.ii as usize).clamp(1, RANDOM));
     numbers::check_vectors("--random", count, model.input.elements())?;
     let inputs = random_vectors(model, count, args.seed);
     let outputs = golden_outputs(model, &inputs, tools)?;
-    Ok(Vectors { name: "random".into(), inputs, outputs, labels: None })
+    Ok(Vectors { name: "random".into(), inputs, outputs, due: None })
 }
 
 /// The outputs of golden; those of a recurrent network as one sequence.
@@ -336,10 +339,12 @@ fn rows(all: ndarray::Array2<i64>) -> Vec<Vec<i64>> {
     all.outer_iter().map(|row| row.to_vec()).collect()
 }
 
-fn accuracy(run: &Run, labels: &[u32]) -> f64 {
-    let right =
-        run.outputs.iter().zip(labels).filter(|(y, label)| golden::argmax(y) == **label as usize);
-    right.count() as f64 / labels.len() as f64
+/// How well the core does on samples whose answers are known, and what that is.
+fn judged(run: &Run, due: &Split, model: &Model) -> f64 {
+    let n = run.outputs.len();
+    let outputs = ndarray::Array2::from_shape_fn((n, model.outputs()), |(i, k)| run.outputs[i][k]);
+    let unit = f64::powi(2.0, -model.output_frac());
+    Measures::of(&model.recipe(), outputs.view(), |v| v as f64 * unit, due).judged()
 }
 
 fn render(report: &Report) -> String {
@@ -352,7 +357,8 @@ fn render(report: &Report) -> String {
         n => format!("{n} DIFFER from golden\n"),
     };
     if let Some(accuracy) = report.accuracy {
-        text += &format!("test accuracy         {:.2} %\n", 100.0 * accuracy);
+        let what = format!("test {}", report.measure.name());
+        text += &format!("{what:<21} {}\n", report.measure.told(accuracy));
     }
     text += &format!(
         "latency               {}, {} promised\n",

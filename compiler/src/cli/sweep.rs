@@ -1,6 +1,5 @@
 //! The command `strassenc sweep`.
 
-use super::eval::accuracy;
 use super::train::{Training, Watch, train};
 use super::{INTERRUPTED, numbers, output, verilog};
 use serde::Serialize;
@@ -15,7 +14,9 @@ use strassenc::sweep::{Axis, Choices, Point, Sweep};
 use strassenc_runtime::data::DataSet;
 use strassenc_runtime::lock::Lock;
 use strassenc_runtime::onnx::Classifier;
-use strassenc_runtime::train::{CHECKPOINT, ImageCheckpoint, ImageLearner, Start, checkpoint_of};
+use strassenc_runtime::train::{
+    CHECKPOINT, ImageCheckpoint, ImageLearner, Measures, Start, checkpoint_of,
+};
 use strassenc_runtime::{Error, Kind, Network, Result, files, model_file, network, wording};
 
 const JSON: &str = "sweep.json";
@@ -297,7 +298,9 @@ fn asked(args: &Args, network: &Network, data: &DataSet) -> Result<Sweep> {
             let outputs = checkpoint
                 .float_outputs(data.test.x.singles().view())
                 .map_err(|e| e.within(path.display()))?;
-            full_precision_accuracy = Some(accuracy(outputs.view(), &data.test.labels).accuracy);
+            let recipe = &checkpoint.network.train;
+            let measures = Measures::of(recipe, outputs.view(), f64::from, &data.test);
+            full_precision_accuracy = Some(measures.judged());
         }
     }
     Ok(Sweep {

@@ -172,7 +172,7 @@ impl Training {
     /// # Errors
     /// Where no data set is named, or it cannot be read.
     pub fn load(&self, network: &Network) -> Result<DataSet> {
-        super::data::load(self.start(network, data::GRAMMAR)?)
+        super::data::load(network.train.loss, self.start(network, data::GRAMMAR)?)
     }
 
     /// Starts the threads, and loads the text of the option or of the description.
@@ -323,7 +323,7 @@ pub fn begin(network: &Network, folder: &Path, weights: &Tensors, overwrite: boo
         let text = text_of(network, named(network, data::text::GRAMMAR)?)?;
         return train::begin::<SequenceLearner>(network, &text, folder, start, sources);
     }
-    let data = super::data::load(named(network, data::GRAMMAR)?)?;
+    let data = super::data::load(network.train.loss, named(network, data::GRAMMAR)?)?;
     train::begin::<ImageLearner>(network, &data, folder, start, sources)
 }
 
@@ -339,7 +339,7 @@ pub fn go_on(folder: &Path) -> Result<Option<Model>> {
         let watch = Watch::new();
         return Ok(train::<SequenceLearner>(&network, &text, folder, start, sources, watch)?.1);
     }
-    let data = super::data::load(named(&network, data::GRAMMAR)?)?;
+    let data = super::data::load(network.train.loss, named(&network, data::GRAMMAR)?)?;
     Ok(train::<ImageLearner>(&network, &data, folder, start, sources, Watch::new())?.1)
 }
 
@@ -386,27 +386,28 @@ pub(super) fn train<L: Learner>(
 
 /// The figures of a run, as people read them.
 pub(super) fn render(summary: &Summary) -> String {
-    let Summary { float_accuracy, test_samples, .. } = summary;
-    let percent = |accuracy: f64| format!("{:.2} %", 100.0 * accuracy);
+    let Summary { measure, float_accuracy, test_samples, .. } = summary;
     if let Some(bits) = summary.float_bits {
         return render_bits(summary, bits, summary.unit.unwrap_or("character"));
     }
     let Some(integer_accuracy) = summary.integer_accuracy else {
         return format!(
-            "full precision, {} multiplications\ntest accuracy ({test_samples} samples): {}",
+            "full precision, {} multiplications\ntest {} ({test_samples} samples): {}",
             summary.multiplications,
-            percent(*float_accuracy)
+            measure.name(),
+            measure.told(*float_accuracy)
         );
     };
     format!(
         "{}\nmultiplications {} against {} of a dense network, {}\n\
-         test accuracy ({test_samples} samples): float {}, integer {}",
+         test {} ({test_samples} samples): float {}, integer {}",
         layers_table(summary),
         summary.multiplications,
         summary.dense_multiplications,
         reduced(summary.reduction),
-        percent(*float_accuracy),
-        percent(integer_accuracy),
+        measure.name(),
+        measure.told(*float_accuracy),
+        measure.told(integer_accuracy),
     )
 }
 
@@ -541,6 +542,7 @@ impl Observer for Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strassenc_runtime::network::Measure;
     use strassenc_runtime::train::LayerSummary;
 
     /// The widest line of a text.
@@ -564,6 +566,7 @@ mod tests {
             density: 0.5,
         };
         let mut summary = Summary {
+            measure: Measure::Accuracy,
             float_accuracy: 0.98765,
             unit: None,
             float_bits: None,

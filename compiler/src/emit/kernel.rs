@@ -159,6 +159,7 @@ fn signature(
         warm_up: 0,
         whole_frames: false,
         recurrent: false,
+        numbers: None,
         control: None,
         layers: vec![Layer {
             name: kernel.name.clone(),

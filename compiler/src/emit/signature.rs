@@ -3,6 +3,7 @@
 use super::control::Control;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use strassenc_runtime::network::Scaling;
 use strassenc_runtime::{Error, Format, Result, wording};
 
 /// The schema that this version writes and reads.
@@ -12,7 +13,7 @@ pub const SCHEMA: u32 = 1;
 pub const FILE: &str = "signature.json";
 
 /// What a user of the core must know: ports, streams, timing, files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signature {
     /// The version of the signature's form: [`SCHEMA`].
@@ -59,6 +60,10 @@ pub struct Signature {
     /// tuser, or since reset.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recurrent: bool,
+    /// The numbers that the outputs of a regression stand for: an output y for
+    /// offset + scale · y · 2^-frac, in units of the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<Scaling>,
     /// The AXI4-Lite slave, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<Control>,
@@ -366,6 +371,7 @@ mod tests {
             warm_up: 0,
             whole_frames: false,
             recurrent: false,
+            numbers: None,
             control: None,
             layers: vec![],
             testbench: "m_tb".into(),

@@ -58,6 +58,8 @@ struct Driver<'a> {
     /// Bits of a DMA engine's length register, which has 8 at least.
     length_bits: u32,
     recurrent: bool,
+    /// Offset and scale of each output of a regression, as C and Python have them.
+    numbers: Option<[String; 2]>,
     control: Option<&'a Control>,
 }
 
@@ -68,7 +70,12 @@ impl<'a> Driver<'a> {
         let longest = input.bytes.max(output.bytes);
         let length_bits = (usize::BITS - longest.leading_zeros()).max(8);
         let (recurrent, control) = (s.recurrent, s.control.as_ref());
-        Driver { name: &s.top, input, output, length_bits, recurrent, control }
+        let listed = |all: &[f64]| {
+            let all: Vec<String> = all.iter().map(|v| format!("{v:?}")).collect();
+            all.join(", ")
+        };
+        let numbers = s.numbers.as_ref().map(|n| [listed(&n.offset), listed(&n.scale)]);
+        Driver { name: &s.top, input, output, length_bits, recurrent, numbers, control }
     }
 }
 

@@ -4,6 +4,8 @@ use super::npy::Npy;
 use super::npz::Npz;
 use super::{DataSet, Values, labels};
 use crate::error::{Error, Result};
+use crate::network::Loss;
+use ndarray::Array2;
 use std::path::{Path, PathBuf};
 
 /// The four arrays, by the names that they have here and in Keras, and by those of MedMNIST.
@@ -16,7 +18,7 @@ const NAMES: [[&str; 2]; 4] = [
 
 /// The data set in four `.npy` files, or in a folder of them; a number v is v · 2^-frac, by default
 /// frac = 8 for bytes, else 0.
-pub fn load(name: &str, files: &[PathBuf], frac: Option<i32>) -> Result<DataSet> {
+pub fn load(loss: Loss, name: &str, files: &[PathBuf], frac: Option<i32>) -> Result<DataSet> {
     let files = match files {
         [folder] => {
             if !folder.is_dir() {
@@ -36,11 +38,11 @@ pub fn load(name: &str, files: &[PathBuf], frac: Option<i32>) -> Result<DataSet>
         [a, b, c, d] => [a, b, c, d].map(Clone::clone),
         _ => return Err(Error::internal("arrays", "wrong number of files")),
     };
-    of_arrays(name, frac, |i| Npy::read(&files[i]))
+    of_arrays(loss, name, frac, |i| Npy::read(&files[i]))
 }
 
 /// The data set in an `.npz` file, likewise.
-pub fn load_archive(name: &str, file: &Path, frac: Option<i32>) -> Result<DataSet> {
+pub fn load_archive(loss: Loss, name: &str, file: &Path, frac: Option<i32>) -> Result<DataSet> {
     let archive = Npz::read(file)?;
     let mut found = vec![];
     for names in NAMES {
@@ -52,7 +54,7 @@ pub fn load_archive(name: &str, file: &Path, frac: Option<i32>) -> Result<DataSe
             Error::input(file.display(), cause).help(format_args!("name its arrays {names}"))
         })?);
     }
-    of_arrays(name, frac, |i| archive.array(&found[i]))
+    of_arrays(loss, name, frac, |i| archive.array(&found[i]))
 }
 
 /// `x_train`, or as some write it `X_train` or `X_TRAIN`, and so on.
@@ -65,6 +67,7 @@ fn written(names: [&str; 2]) -> impl Iterator<Item = String> {
 
 /// The data set in four arrays, each read in its turn.
 fn of_arrays(
+    loss: Loss,
     name: &str,
     frac: Option<i32>,
     read: impl Fn(usize) -> Result<Npy>,
@@ -76,17 +79,49 @@ fn of_arrays(
             format!("has test samples of shape {test_shape:?}, its train samples have {shape:?}");
         return Err(Error::input(format_args!("data set `{name}`"), cause));
     }
-    let places = [&y_train, &y_test].map(|(place, _)| place.as_str());
-    let classes = labels::of_numbers([&y_train.1, &y_test.1], places)?;
+    if loss != Loss::CrossEntropy {
+        let targets = vec![targets(&y_train)?, targets(&y_test)?];
+        return DataSet::of_targets(name, y_train.place(), shape, targets, vec![train, test]);
+    }
+    let classes = [classes(&y_train, train.dim().0)?, classes(&y_test, test.dim().0)?];
+    let places = [y_train.place(), y_test.place()];
+    let classes = labels::of_numbers([&classes[0], &classes[1]], places)?;
     Ok(DataSet::new(name, shape, classes, [train, test]))
 }
 
-/// Labels, and where they were read.
-type Labels = (String, Vec<i64>);
+/// One class for each of so many samples.
+fn classes(y: &Npy, samples: usize) -> Result<Vec<i64>> {
+    if !matches!(y.shape[..], [n] | [n, 1] if n == samples) {
+        let several = matches!(y.shape[..], [n, _] if n == samples);
+        let error = Error::input(
+            y.place(),
+            format_args!("has shape {:?}, it must be [{samples}]: one class per sample", y.shape),
+        );
+        return Err(if several { error.help(labels::SEVERAL) } else { error });
+    }
+    Ok(y.integers()?.into_iter().collect())
+}
 
-/// The shape of a sample, the values and the labels.
-fn split(x: Npy, y: Npy, frac: Option<i32>) -> Result<(Vec<usize>, Values, Labels)> {
-    let Some((samples, shape)) = x.shape.split_first() else {
+/// The numbers that are due, a row a sample.
+fn targets(y: &Npy) -> Result<Array2<f64>> {
+    let (samples, outputs) = match y.shape[..] {
+        [n] => (n, 1),
+        [n, outputs] => (n, outputs),
+        _ => {
+            let cause = format!("has shape {:?}: a row of numbers a sample is due", y.shape);
+            return Err(Error::input(y.place(), cause));
+        }
+    };
+    y.values(0)?
+        .doubles()
+        .into_owned()
+        .into_shape_with_order((samples, outputs))
+        .map_err(|e| Error::internal(y.place(), e))
+}
+
+/// The shape of a sample, the values, and what is due.
+fn split(x: Npy, y: Npy, frac: Option<i32>) -> Result<(Vec<usize>, Values, Npy)> {
+    let Some((_, shape)) = x.shape.split_first() else {
         let cause = "is a single number: the first axis must be the samples";
         return Err(Error::input(x.place(), cause));
     };
@@ -95,13 +130,7 @@ fn split(x: Npy, y: Npy, frac: Option<i32>) -> Result<(Vec<usize>, Values, Label
     }
     let shape = if shape.is_empty() { vec![1] } else { shape.to_vec() };
     let values = x.values(frac.unwrap_or(if x.is_u8() { 8 } else { 0 }))?;
-    if !matches!(y.shape[..], [n] | [n, 1] if n == *samples) {
-        return Err(Error::input(
-            y.place(),
-            format_args!("has shape {:?}, it must be [{samples}]: one class per sample", y.shape),
-        ));
-    }
-    Ok((shape, values, (y.place().to_owned(), y.integers()?.into_iter().collect())))
+    Ok((shape, values, y))
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ fn split(paths: &[PathBuf], records: usize) -> Result<Split> {
     }
     let x = Array2::from_shape_vec((samples, RECORD - 1), x)
         .map_err(|e| Error::internal("cifar10", e))?;
-    Ok(Split { x: x.into(), labels })
+    Ok(Split::of_classes(x.into(), labels))
 }
 
 /// Appends the images of a file.

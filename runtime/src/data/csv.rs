@@ -5,7 +5,9 @@ use super::values::Column;
 use super::{DataSet, MAX_ELEMENTS, Values, gzip};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::network::Loss;
 use csv::{ReaderBuilder, Trim};
+use ndarray::Array2;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
@@ -14,24 +16,32 @@ pub struct Table {
     pub place: String,
     pub features: usize,
     pub values: Values,
+    /// What stands in the columns of the labels, sample by sample.
     pub labels: Vec<String>,
     /// Whether the first feature is one more in each line.
     pub counts: bool,
 }
 
 /// The set in one or two files, see [`read`] and [`set`].
-pub fn load(name: &str, files: &[PathBuf], label: Option<&str>, frac: i32) -> Result<DataSet> {
-    set(name, files.iter().map(|file| read(file, label, frac)).collect::<Result<_>>()?)
+pub fn load(
+    loss: Loss,
+    name: &str,
+    files: &[PathBuf],
+    label: &[String],
+    frac: i32,
+) -> Result<DataSet> {
+    set(loss, name, files.iter().map(|file| read(file, label, frac)).collect::<Result<_>>()?)
 }
 
-/// The set in one or two tables.
+/// The set in one or two tables, with what a loss is of.
 ///
 /// Labels that are whole numbers, 0 among them, are classes as they stand; others are classes in
 /// their order.
 ///
 /// # Errors
-/// Where the tables do not fit each other, or the labels are no classes.
-pub fn set(name: &str, tables: Vec<Table>) -> Result<DataSet> {
+/// Where the tables do not fit each other, or the labels are no classes, or no numbers where those
+/// are due.
+pub fn set(loss: Loss, name: &str, tables: Vec<Table>) -> Result<DataSet> {
     if let Some(other) = tables.iter().find(|t| t.features != tables[0].features) {
         return Err(Error::input(
             &other.place,
@@ -41,32 +51,59 @@ pub fn set(name: &str, tables: Vec<Table>) -> Result<DataSet> {
             ),
         ));
     }
-    let words = [0, 1].map(|i| tables.get(i).map_or(&[][..], |table| &table.labels));
-    let places = [0, 1].map(|i| tables.get(i).map_or("", |table| &table.place));
-    let mut classes = labels::of_words(words, places)?;
-    let count = tables.iter().filter(|table| table.counts).map(|table| {
+    let counted = tables.iter().filter(|table| table.counts).map(|table| {
         format!(
             "{}: the first column counts the lines; `cut` leaves it out, if it says nothing else",
             table.place
         )
     });
-    classes.notes.extend(count);
-    let shape = vec![tables[0].features];
+    let (counted, shape) = (counted.collect::<Vec<_>>(), vec![tables[0].features]);
     let place = tables[0].place.clone();
+    if loss != Loss::CrossEntropy {
+        let targets = tables.iter().map(Table::targets).collect::<Result<_>>()?;
+        let values = tables.into_iter().map(|table| table.values).collect();
+        let data = DataSet::of_targets(name, &place, shape, targets, values)?;
+        return Ok(DataSet { notes: counted, ..data });
+    }
+    if let Some(table) = tables.iter().find(|t| t.labels.len() != t.values.dim().0) {
+        return Err(Error::input(&table.place, "is given several labels, and a class is one")
+            .help(labels::SEVERAL));
+    }
+    let words = [0, 1].map(|i| tables.get(i).map_or(&[][..], |table| &table.labels));
+    let places = [0, 1].map(|i| tables.get(i).map_or("", |table| &table.place));
+    let mut classes = labels::of_words(words, places)?;
+    classes.notes.extend(counted);
     let values = tables.into_iter().map(|table| table.values).collect();
     DataSet::of_parts(name, &place, shape, classes, values)
+}
+
+impl Table {
+    /// The labels as numbers, `[samples, labels]`.
+    fn targets(&self) -> Result<Array2<f64>> {
+        let samples = self.values.dim().0;
+        let several = self.labels.len() / samples.max(1);
+        let number = |(i, word): (usize, &String)| {
+            number(word).filter(|v| v.is_finite()).ok_or_else(|| {
+                let cause = format!("sample {} has `{word}`, no number", i / several.max(1));
+                Error::input(&self.place, cause).help(labels::NUMBERS)
+            })
+        };
+        let numbers = self.labels.iter().enumerate().map(number).collect::<Result<_>>()?;
+        Array2::from_shape_vec((samples, several), numbers)
+            .map_err(|e| Error::internal(&self.place, e))
+    }
 }
 
 fn number(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-/// The table in a file. `label` names the label's column or counts it from 1; by default it is the
-/// last. A number v is v · 2^-frac.
+/// The table in a file. `label` names the column of each label or counts it from 1; by default it
+/// is the last. A number v is v · 2^-frac.
 ///
 /// # Errors
 /// Where the file is missing, ragged or holds what is not a number, with the line and the column.
-pub fn read(path: &Path, label: Option<&str>, frac: i32) -> Result<Table> {
+pub fn read(path: &Path, label: &[String], frac: i32) -> Result<Table> {
     let place = path.display().to_string();
     let bytes = gzip::read(&place, files::read_if(path, begins)?, MAX_ELEMENTS)?;
     let text = decode(&bytes)
@@ -150,7 +187,7 @@ fn delimiter(text: &str) -> u8 {
         .map_or(b' ', |(byte, _)| byte)
 }
 
-fn parse(place: String, text: &str, label: Option<&str>, frac: i32) -> Result<Table> {
+fn parse(place: String, text: &str, label: &[String], frac: i32) -> Result<Table> {
     let start = beginning(text);
     let body = &text[start..];
     let first_line = body.split(['\n', '\r']).next().unwrap_or_default();
@@ -169,7 +206,8 @@ fn parse(place: String, text: &str, label: Option<&str>, frac: i32) -> Result<Ta
         .delimiter(delimiter)
         .from_reader(body.as_bytes());
     let scale = f64::powi(2.0, -frac);
-    let (mut first, mut trailing) = (None, None);
+    let (mut first, mut trailing) = (None::<(Vec<usize>, usize, usize)>, None);
+    let mut samples = 0;
     let (mut values, mut labels) = (Column::with_capacity(0), Vec::<String>::new());
     let mut ids: Option<(f64, bool)> = None;
     // The line of a byte of the body at which a sample begins.
@@ -206,26 +244,22 @@ fn parse(place: String, text: &str, label: Option<&str>, frac: i32) -> Result<Ta
         if let Some((_, true)) = trailing {
             fields.pop();
         }
-        let (label_column, columns) = match first {
-            Some((label_column, columns, _)) => (label_column, columns),
-            None => {
-                let (column, header) =
-                    first_line_of(&fields, label).map_err(|cause| Error::input(&place, cause))?;
-                first = Some((column, fields.len(), line));
-                if header {
-                    continue;
-                }
-                (column, fields.len())
+        if first.is_none() {
+            let (columns, header) =
+                first_line_of(&fields, label).map_err(|cause| Error::input(&place, cause))?;
+            first = Some((columns, fields.len(), line));
+            if header {
+                continue;
             }
-        };
-        if fields.len() != columns {
-            let above = first.map_or(1, |(_, _, line)| line);
-            let cause = format_args!("has {} columns, line {above} has {columns}", fields.len())
-                .to_string();
+        }
+        let Some((label_columns, columns, above)) = &first else { continue };
+        if fields.len() != *columns {
+            let cause = format!("has {} columns, line {above} has {columns}", fields.len());
             return Err(Error::input(format_args!("{place}:{line}"), cause));
         }
+        let feature = (0..*columns).find(|column| !label_columns.contains(column));
         for (column, field) in fields.iter().enumerate() {
-            if column == label_column {
+            if label_columns.contains(&column) {
                 if field.is_empty() {
                     return Err(Error::input(at(column), "the label is missing"));
                 }
@@ -247,71 +281,86 @@ fn parse(place: String, text: &str, label: Option<&str>, frac: i32) -> Result<Ta
                 )
                 .help(help));
             };
-            if column == usize::from(label_column == 0) {
+            if Some(column) == feature {
                 let (least, counts) = ids.unwrap_or((value, true));
-                ids = Some((
-                    least,
-                    counts
-                        && value
-                            == least + (labels.len() - usize::from(label_column < column)) as f64,
-                ));
+                ids = Some((least, counts && value == least + samples as f64));
             }
         }
+        samples += 1;
     }
-    let features = first.map_or(0, |(_, columns, _)| columns - 1);
+    let (several, columns) = first.map_or((1, 1), |(labels, columns, _)| (labels.len(), columns));
+    let features = columns - several;
     // Numbers above labels of another kind are a header that counts its columns.
-    if let [word, others @ ..] = &labels[..]
+    if let Some((words, others)) = labels.split_at_checked(several)
         && !others.is_empty()
-        && number(word).is_none()
+        && words.iter().all(|word| number(word).is_none())
         && others.iter().all(|label| number(label).is_some())
     {
         values.drop_first(features);
-        labels.remove(0);
+        labels.drain(..several);
+        samples -= 1;
     }
     if labels.is_empty() {
         return Err(Error::input(place, "holds no samples"));
     }
-    let counts = labels.len() >= 10 && ids.is_some_and(|(_, counts)| counts);
+    let counts = samples >= 10 && ids.is_some_and(|(_, counts)| counts);
     let values = values
-        .into_values((labels.len(), features))
+        .into_values((samples, features))
         .ok_or_else(|| Error::internal(&place, "is ragged"))?;
     Ok(Table { place, features, values, labels, counts })
 }
 
-/// The label's column, and whether the first line is a header: whether the label's name or no
-/// number stands in it.
+/// The labels' columns, and whether the first line is a header: whether a label's name or no number
+/// stands in it.
 fn first_line_of(
     fields: &[&str],
-    label: Option<&str>,
-) -> std::result::Result<(usize, bool), String> {
-    let (column, named) = label_column(fields, label)?;
+    label: &[String],
+) -> std::result::Result<(Vec<usize>, bool), String> {
+    let (columns, named) = label_columns(fields, label)?;
     // One number is enough to make it a sample, so that a sample with a hole is not taken for a
     // header.
-    let has_number =
-        fields.iter().enumerate().any(|(i, field)| i != column && number(field).is_some());
-    Ok((column, named || !has_number))
+    let has_number = fields
+        .iter()
+        .enumerate()
+        .any(|(i, field)| !columns.contains(&i) && number(field).is_some());
+    Ok((columns, named || !has_number))
 }
 
-/// The label's column among columns of these names, and whether it is named.
-pub fn label_column(
+/// The labels' columns among columns of these names, in order of the columns, and whether one is
+/// named.
+pub fn label_columns(
     names: &[&str],
-    label: Option<&str>,
-) -> std::result::Result<(usize, bool), String> {
+    label: &[String],
+) -> std::result::Result<(Vec<usize>, bool), String> {
     let columns = names.len();
-    if columns < 2 {
+    if columns <= label.len().max(1) {
         return Err("has a single column: features and a label are needed".into());
     }
-    match label {
-        None => Ok((columns - 1, false)),
-        Some(label) => match label.parse::<usize>() {
-            Ok(n) if (1..=columns).contains(&n) => Ok((n - 1, false)),
-            Ok(n) => Err(format!("has {columns} columns, so column {n} cannot be the label")),
-            Err(_) => match names.iter().position(|name| *name == label) {
-                Some(column) => Ok((column, true)),
-                None => Err(format!("has no column called `{label}` in its first line")),
-            },
-        },
+    if label.is_empty() {
+        return Ok((vec![columns - 1], false));
     }
+    let (mut found, mut named) = (vec![], false);
+    for label in label {
+        let column = match label.parse::<usize>() {
+            Ok(n) if (1..=columns).contains(&n) => n - 1,
+            Ok(n) => {
+                return Err(format!("has {columns} columns, so column {n} cannot be the label"));
+            }
+            Err(_) => {
+                named = true;
+                names
+                    .iter()
+                    .position(|name| name == label)
+                    .ok_or_else(|| format!("has no column called `{label}` in its first line"))?
+            }
+        };
+        if found.contains(&column) {
+            return Err(format!("has its column {} named as a label twice", column + 1));
+        }
+        found.push(column);
+    }
+    found.sort_unstable();
+    Ok((found, named))
 }
 
 #[cfg(test)]
@@ -506,7 +555,7 @@ mod tests {
             noise in "[0-9a-z,;\"\n\r\t. \\-é]{0,60}",
             label in prop::option::of("[a-c0-3]{0,2}"),
         ) {
-            let _ = super::parse("noise".into(), &noise, label.as_deref(), 0);
+            let _ = super::parse("noise".into(), &noise, label.as_slice(), 0);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{DataSet, cifar, csv, idx};
 use crate::error::{Error, Result};
+use crate::network::Loss;
 use std::path::{Path, PathBuf};
 
 /// A known set.
@@ -21,7 +22,7 @@ enum Layout {
     /// Tables of train and test samples, or of both in one.
     Tables {
         files: &'static [&'static str],
-        label: Option<&'static str>,
+        label: &'static [&'static str],
         frac: i32,
         features: usize,
     },
@@ -51,7 +52,7 @@ const KNOWN: [Known; 5] = [
         name: "letter",
         layout: Layout::Tables {
             files: &["letter-recognition.data"],
-            label: Some("1"),
+            label: &["1"],
             frac: 4,
             features: 16,
         },
@@ -63,7 +64,7 @@ const KNOWN: [Known; 5] = [
         name: "satellite",
         layout: Layout::Tables {
             files: &["sat.trn", "sat.tst"],
-            label: None,
+            label: &[],
             frac: 8,
             features: 36,
         },
@@ -117,7 +118,8 @@ impl Known {
             Layout::Idx => idx::load(self.name, &folder, 8)?,
             Layout::Tables { files, label, frac, features } => {
                 let files: Vec<PathBuf> = files.iter().map(|file| folder.join(file)).collect();
-                let data = csv::load(self.name, &files, label, frac)?;
+                let label: Vec<String> = label.iter().map(ToString::to_string).collect();
+                let data = csv::load(Loss::CrossEntropy, self.name, &files, &label, frac)?;
                 if data.shape == [features] {
                     return Ok(DataSet { notes: vec![], ..data });
                 }

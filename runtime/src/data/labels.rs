@@ -9,6 +9,14 @@ use std::fmt::Display;
 pub const HELP: &str =
     "are these the labels? name the column of a table's with label=NAME or label=N";
 
+/// What to do about several labels where one class is due.
+pub const SEVERAL: &str = "name one column, or train to several labels or numbers: set \
+    `loss = \"binary_cross_entropy\"` or `loss = \"squared\"` under `train`";
+
+/// What to do about targets that are no numbers.
+pub const NUMBERS: &str = "the loss of this network is of numbers: name their columns with \
+    label=NAME or label=N, or leave `loss` away where they are classes";
+
 /// The classes of a set: of its train split, and of its test split.
 #[derive(Debug, PartialEq)]
 pub struct Classes {

@@ -22,7 +22,9 @@ mod values;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+use crate::network::Loss;
 use labels::Classes;
+use ndarray::{Array2, ArrayView1, Axis, s};
 use std::path::Path;
 
 pub use find::{installed, spec_of};
@@ -56,23 +58,36 @@ pub struct DataSet {
     pub test: Split,
 }
 
-/// Samples and their labels.
+/// Samples, and what is due of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
     /// `[samples, elements]`: a pixel v of 8 bits is v · 2^-8, one of the digits v · 2^-4.
     pub x: Values,
-    /// `[samples]`: the class of each sample.
+    /// `[samples]`: the class of each sample; none where numbers are due.
     pub labels: Vec<u32>,
+    /// `[samples, outputs]`: the numbers that are due, of a regression; of samples with several
+    /// labels 1 for each that holds, else 0.
+    pub targets: Option<Array2<f64>>,
 }
 
-/// Loads the data set that `spec` names: see [`GRAMMAR`]. `home` is the folder that installed sets
-/// lie under (`$STRASSENC_HOME`).
+/// Loads the data set that `spec` names, samples of one class each: see [`load_for`].
+///
+/// # Errors
+/// As there.
+pub fn load(spec: &str, home: &Path) -> Result<DataSet> {
+    load_for(Loss::CrossEntropy, spec, home)
+}
+
+/// Loads the data set that `spec` names, with what a loss is of: see [`GRAMMAR`]. `home` is the
+/// folder that installed sets lie under (`$STRASSENC_HOME`).
 ///
 /// # Errors
 /// Where the text is not in the grammar, the set is not installed (the help says how to get it), or
-/// a file is missing, damaged or inconsistent; with the file and the sample.
-pub fn load(spec: &str, home: &Path) -> Result<DataSet> {
-    let data = spec::parse(spec)?.load(home)?;
+/// a file is missing, damaged or inconsistent, or has classes and numbers are due; with the file
+/// and the sample.
+pub fn load_for(loss: Loss, spec: &str, home: &Path) -> Result<DataSet> {
+    let mut data = spec::parse(spec)?.load(loss, home)?;
+    data.notes.extend(data.told(loss));
     data.validate()?;
     Ok(data)
 }
@@ -132,6 +147,18 @@ impl DataSet {
             &format!("give samples of that shape, or rows of {} numbers", model.input.elements()),
         )?;
         let (classes, outputs) = (self.classes, model.outputs());
+        if let Some(targets) = &self.train.targets {
+            return if targets.ncols() == outputs {
+                Ok(())
+            } else {
+                let cause = format!(
+                    "has {} numbers a sample, the network {outputs} outputs",
+                    targets.ncols()
+                );
+                Err(Error::input(format_args!("data set `{}`", self.name), cause)
+                    .help("name their columns: label=NAME for each; outputs are in the order of the table"))
+            };
+        }
         if classes > outputs || classes < outputs && self.class_names.is_some() {
             return Err(Error::input(
                 format!("data set `{}`", self.name),
@@ -165,9 +192,72 @@ impl DataSet {
             classes: count,
             class_names: names,
             notes,
-            train: Split { x: train, labels: train_labels },
-            test: Split { x: test, labels: test_labels },
+            train: Split::of_classes(train, train_labels),
+            test: Split::of_classes(test, test_labels),
         }
+    }
+
+    /// Makes a data set of the values of train and test samples, or of one part, of which every
+    /// fifth sample is a test sample, and of the numbers that are due of them; `place` names it.
+    ///
+    /// # Errors
+    /// Where one part has fewer than five samples.
+    fn of_targets(
+        name: &str,
+        place: &str,
+        shape: Vec<usize>,
+        targets: Vec<Array2<f64>>,
+        values: Vec<Values>,
+    ) -> Result<DataSet> {
+        let mut parts: Vec<Split> = values
+            .into_iter()
+            .zip(targets)
+            .map(|(x, targets)| Split { x, labels: vec![], targets: Some(targets) })
+            .collect();
+        if let [all] = &parts[..] {
+            let (train, test): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(|i| i % 5 != 4);
+            if test.is_empty() {
+                return Err(Error::input(place, "has fewer than five samples, so none is tested")
+                    .help("name the test samples' place behind it, after a comma"));
+            }
+            parts = [train, test].map(|samples| all.of(&samples)).into();
+        }
+        let [train, test] = <[Split; 2]>::try_from(parts)
+            .map_err(|_| Error::internal(place, "is not of one or two parts"))?;
+        let (name, classes, class_names) = (name.into(), 0, None);
+        Ok(DataSet { name, shape, classes, class_names, notes: vec![], train, test })
+    }
+
+    /// What the user should know of what is due: how uneven the classes are, or how far the numbers
+    /// reach.
+    fn told(&self, loss: Loss) -> Option<String> {
+        if let Some(targets) = &self.train.targets {
+            let told = |column: ArrayView1<f64>| {
+                let (low, high) = ends(column);
+                let mean = column.mean().unwrap_or(0.0);
+                if loss.is_regression() {
+                    format!("{} to {}, mean {}", shown(low), shown(high), shown(mean))
+                } else {
+                    format!("{:.1} %", 100.0 * mean)
+                }
+            };
+            let some: Vec<String> = targets.columns().into_iter().take(8).map(told).collect();
+            let more = if targets.ncols() > some.len() { "; …" } else { "" };
+            let what = if loss.is_regression() { "targets go from" } else { "labels hold in" };
+            return Some(format!("{what} {}{more}", some.join("; ")));
+        }
+        let mut counts = vec![0usize; self.classes];
+        for label in &self.train.labels {
+            *counts.get_mut(*label as usize)? += 1;
+        }
+        let (least, most) = (counts.iter().min()?, counts.iter().max()?);
+        (least * 10 < *most).then(|| {
+            format!(
+                "classes are uneven: of {} training samples the rarest has {least}, the commonest \
+                 {most}; `class_weights = \"balanced\"` under `train` counts them alike",
+                self.train.len()
+            )
+        })
     }
 
     /// Makes a data set of the values of train and test samples, or of one part, of which every
@@ -217,6 +307,14 @@ impl DataSet {
                     ),
                 ));
             }
+            if let Some(targets) = &split.targets {
+                if targets.nrows() != samples {
+                    let cause =
+                        format!("has {samples} samples, but {} of targets", targets.nrows());
+                    return Err(Error::input(place(name), cause));
+                }
+                continue;
+            }
             if samples != split.labels.len() {
                 return Err(Error::input(
                     place(name),
@@ -239,22 +337,41 @@ impl DataSet {
 impl Split {
     /// Number of samples.
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.x.dim().0
     }
 
     /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.len() == 0
+    }
+
+    /// Samples of one class each.
+    pub fn of_classes(x: Values, labels: Vec<u32>) -> Split {
+        Split { x, labels, targets: None }
     }
 
     /// The first `n` samples, or all where there are fewer.
     pub fn take(&self, n: usize) -> Split {
         let n = n.min(self.len());
-        Split { x: self.x.take(n), labels: self.labels[..n].to_vec() }
+        Split {
+            x: self.x.take(n),
+            labels: self.labels[..n.min(self.labels.len())].to_vec(),
+            targets: self.targets.as_ref().map(|targets| targets.slice(s![..n, ..]).to_owned()),
+        }
+    }
+
+    /// Some of the samples, in the order given.
+    fn of(&self, samples: &[usize]) -> Split {
+        Split {
+            x: self.x.select(samples),
+            labels: samples.iter().filter_map(|&i| self.labels.get(i)).copied().collect(),
+            targets: self.targets.as_ref().map(|targets| targets.select(Axis(0), samples)),
+        }
     }
 
     fn select(x: &Values, labels: &[u32], samples: &[usize]) -> Split {
-        Split { x: x.select(samples), labels: samples.iter().map(|&i| labels[i]).collect() }
+        let labels = samples.iter().map(|&i| labels[i]).collect();
+        Split::of_classes(x.select(samples), labels)
     }
 }
 
@@ -279,6 +396,22 @@ fn reorder(has: &[usize], takes: &[usize]) -> Option<String> {
     Some(format!("bring the axes into order: x = np.transpose(x, (0, {}))", order.join(", ")))
 }
 
+/// The least and the largest of some numbers.
+fn ends(of: ArrayView1<f64>) -> (f64, f64) {
+    of.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)))
+}
+
+/// A number for people, of about four digits.
+fn shown(v: f64) -> String {
+    let digits = (3.0 - v.abs().max(1e-9).log10().floor()).clamp(0.0, 9.0) as usize;
+    let text = format!("{v:.digits$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
 /// A fixed, class-balanced split: in order of appearance, every fifth sample of each class is a
 /// test sample. Returns the train and the test samples' indices, ascending.
 fn split_by_class(labels: &[u32]) -> (Vec<usize>, Vec<usize>) {
@@ -293,10 +426,11 @@ fn split_by_class(labels: &[u32]) -> (Vec<usize>, Vec<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array2, array};
+    use ndarray::array;
 
     fn of_shape(shape: &[usize]) -> DataSet {
-        let split = Split { x: Array2::zeros((1, shape.iter().product())).into(), labels: vec![0] };
+        let x = Array2::zeros((1, shape.iter().product()));
+        let split = Split::of_classes(x.into(), vec![0]);
         DataSet {
             name: "d".into(),
             shape: shape.to_vec(),
@@ -354,8 +488,8 @@ mod tests {
 
     #[test]
     fn take_is_bounded() {
-        let split = Split { x: array![[1.0], [2.0]].into(), labels: vec![0, 1] };
-        assert_eq!(split.take(1), Split { x: array![[1.0]].into(), labels: vec![0] });
+        let split = Split::of_classes(array![[1.0], [2.0]].into(), vec![0, 1]);
+        assert_eq!(split.take(1), Split::of_classes(array![[1.0]].into(), vec![0]));
         assert_eq!(split.take(9), split);
     }
 }

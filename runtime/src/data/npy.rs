@@ -355,16 +355,27 @@ impl<'a> Cursor<'a> {
 
 /// The bytes of a `.npy` file with the elements of `array` as little-endian int64 in C order.
 pub fn to_bytes<D: Dimension>(array: &ArrayRef<i64, D>) -> Vec<u8> {
-    let shape: String = array.shape().iter().map(|s| format!("{s}, ")).collect();
-    let header =
-        format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());
+    pack("<i8", array.shape(), array.iter().flat_map(|v| v.to_le_bytes()))
+}
+
+/// The bytes of a `.npy` file with the elements of `array` as little-endian float64 in C order.
+pub fn to_bytes_of_reals<D: Dimension>(array: &ArrayRef<f64, D>) -> Vec<u8> {
+    pack("<f8", array.shape(), array.iter().flat_map(|v| v.to_le_bytes()))
+}
+
+fn pack(descr: &str, shape: &[usize], elements: impl Iterator<Item = u8>) -> Vec<u8> {
+    let shape: String = shape.iter().map(|s| format!("{s}, ")).collect();
+    let header = format!(
+        "{{'descr': '{descr}', 'fortran_order': False, 'shape': ({}), }}",
+        shape.trim_end()
+    );
     // The header ends in a newline and is padded so that the data is aligned to 64 bytes; it fits a
     // version 1 file, as an array has few axes.
     let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((length as u16).to_le_bytes());
     bytes.extend(format!("{header:<0$}\n", length - 1).bytes());
-    bytes.extend(array.iter().flat_map(|v| v.to_le_bytes()));
+    bytes.extend(elements);
     bytes
 }
 

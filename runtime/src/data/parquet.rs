@@ -6,11 +6,12 @@
 
 mod thrift;
 
-use super::csv::{self, Table, label_column};
+use super::csv::{self, Table, label_columns};
 use super::values::Column;
 use super::{DataSet, MAX_ELEMENTS};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::network::Loss;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use thrift::{Value, varint};
@@ -24,16 +25,22 @@ const ROW_NAMES: &str = "__index_level_";
 /// A value, or what is wrong.
 type Told<T> = std::result::Result<T, String>;
 
-/// The set in one or two files. `label` names the label's column or counts it from 1; by default it
-/// is the last. A number v is v · 2^-frac. The names of a pandas table's rows are left out.
+/// The set in one or two files. `label` names the column of each label or counts it from 1; by
+/// default it is the last. A number v is v · 2^-frac. The names of a pandas table's rows are left out.
 ///
 /// # Errors
 /// Where a file is missing, damaged or not of plain columns, or lacks a value, with the column.
-pub fn load(name: &str, files: &[PathBuf], label: Option<&str>, frac: i32) -> Result<DataSet> {
-    csv::set(name, files.iter().map(|file| read(file, label, frac)).collect::<Result<_>>()?)
+pub fn load(
+    loss: Loss,
+    name: &str,
+    files: &[PathBuf],
+    label: &[String],
+    frac: i32,
+) -> Result<DataSet> {
+    csv::set(loss, name, files.iter().map(|file| read(file, label, frac)).collect::<Result<_>>()?)
 }
 
-fn read(path: &Path, label: Option<&str>, frac: i32) -> Result<Table> {
+fn read(path: &Path, label: &[String], frac: i32) -> Result<Table> {
     let begins = |bytes: &[u8]| match bytes.starts_with(b"PAR1") {
         true => Ok(()),
         false => Err("is not a Parquet file: it does not begin with PAR1".to_owned()),
@@ -48,19 +55,19 @@ fn read(path: &Path, label: Option<&str>, frac: i32) -> Result<Table> {
     })
 }
 
-fn table(place: String, bytes: &[u8], label: Option<&str>, frac: i32) -> Told<Table> {
-    let mut columns = columns(bytes)?;
+fn table(place: String, bytes: &[u8], label: &[String], frac: i32) -> Told<Table> {
+    let columns = columns(bytes)?;
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let (label, _) = label_column(&names, label)?;
-    let labels = match columns.remove(label).values {
-        Entries::Numbers(all) => all.iter().map(ToString::to_string).collect(),
-        Entries::Words(all) => all,
-    };
-    if labels.is_empty() {
-        return Err("holds no samples".into());
-    }
-    let mut features = vec![];
-    for Field { name, values } in columns {
+    let (label, _) = label_columns(&names, label)?;
+    let (mut features, mut all_labels) = (vec![], vec![]);
+    for (column, Field { name, values }) in columns.into_iter().enumerate() {
+        if label.contains(&column) {
+            all_labels.push(match values {
+                Entries::Numbers(all) => all.iter().map(ToString::to_string).collect(),
+                Entries::Words(all) => all,
+            });
+            continue;
+        }
         match values {
             Entries::Numbers(values) => features.push((name, values)),
             Entries::Words(_) => {
@@ -68,9 +75,16 @@ fn table(place: String, bytes: &[u8], label: Option<&str>, frac: i32) -> Told<Ta
             }
         }
     }
+    // Every column has as many rows as the description says.
+    let samples = all_labels.first().map_or(0, Vec::len);
+    if samples == 0 {
+        return Err("holds no samples".into());
+    }
+    let labels =
+        (0..samples).flat_map(|row| all_labels.iter().map(move |l| l[row].clone())).collect();
     let scale = f64::powi(2.0, -frac);
-    let mut values = Column::with_capacity(labels.len() * features.len());
-    for row in 0..labels.len() {
+    let mut values = Column::with_capacity(samples * features.len());
+    for row in 0..samples {
         for (name, column) in &features {
             let v = column[row];
             if !values.push(v * scale) {
@@ -78,7 +92,7 @@ fn table(place: String, bytes: &[u8], label: Option<&str>, frac: i32) -> Told<Ta
             }
         }
     }
-    let shape = (labels.len(), features.len());
+    let shape = (samples, features.len());
     let values = values.into_values(shape).ok_or("is ragged")?;
     Ok(Table { place, features: features.len(), values, labels, counts: false })
 }
@@ -471,7 +485,7 @@ mod tests {
             let set = load_bytes(file, "").unwrap();
             assert_eq!((set.name.as_str(), &set.shape[..], set.classes), ("table", &[4][..], 3));
             assert_eq!(set.class_names.as_deref().unwrap(), ["ant", "bee", "cat"]);
-            let all = table("table".into(), file, Some("kind"), 1).unwrap();
+            let all = table("table".into(), file, &["kind".to_owned()], 1).unwrap();
             for (row, x) in all.values.doubles().outer_iter().enumerate() {
                 let due = [row as f64 / 8.0, row as f64 - 3.0, 4294967295.0 - row as f64];
                 assert_eq!(
@@ -519,7 +533,7 @@ mod tests {
             let at = at.index(bytes.len());
             let end = (at + put.len()).min(bytes.len());
             bytes.splice(at..end, put);
-            let _ = table("noise".into(), &bytes, None, 0);
+            let _ = table("noise".into(), &bytes, &[], 0);
         }
     }
 }

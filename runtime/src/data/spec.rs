@@ -2,6 +2,7 @@
 
 use super::{DataSet, arrays, csv, digits, find, idx, images, parquet, text};
 use crate::error::{Error, Result, closest};
+use crate::network::Loss;
 use std::path::{Path, PathBuf};
 
 /// What [`load`](super::load) understands, for `--help`.
@@ -25,7 +26,8 @@ csv:FILE[,TESTFILE]  a sample a line, an optional header; `,`, `;`, tabs or blan
 parquet:FILE[,TESTFILE]  a sample a row, likewise
 Options follow after commas:
 label=NAME|N         column of the label in a table, by its header or counted
-                     from 1; default: the last
+                     from 1; default: the last. Given once for each of several
+                     labels or numbers, where the loss of the network is of those
 frac=N               real value = number · 2^-N; default: 8 for bytes (IDX files,
                      uint8 arrays: pixels), else 0
 An image is [height, width] or [height, width, channels], channels last: arrays of
@@ -48,8 +50,8 @@ pub enum Source {
     Npy { files: Vec<PathBuf>, frac: Option<i32> },
     Npz { file: PathBuf, frac: Option<i32> },
     Images { folders: Vec<PathBuf> },
-    Csv { files: Vec<PathBuf>, label: Option<String>, frac: i32 },
-    Parquet { files: Vec<PathBuf>, label: Option<String>, frac: i32 },
+    Csv { files: Vec<PathBuf>, label: Vec<String>, frac: i32 },
+    Parquet { files: Vec<PathBuf>, label: Vec<String>, frac: i32 },
 }
 
 /// Takes a text apart; nothing is read yet.
@@ -65,10 +67,10 @@ pub fn parse(spec: &str) -> Result<Source> {
         Some((kind, rest)) => (kind, Some(rest)),
         None => (spec, None),
     };
-    let (mut files, mut label, mut frac) = (Vec::new(), None, None);
+    let (mut files, mut label, mut frac) = (Vec::new(), vec![], None);
     for part in rest.map(split).unwrap_or_default() {
         match (part.strip_prefix("label="), part.strip_prefix("frac=")) {
-            (Some(name), _) if matches!(kind, "csv" | "parquet") => label = Some(unescape(name)),
+            (Some(name), _) if matches!(kind, "csv" | "parquet") => label.push(unescape(name)),
             (_, Some(n)) if matches!(kind, "idx" | "npy" | "npz" | "csv" | "parquet") => match n
                 .parse()
             {
@@ -192,20 +194,20 @@ pub fn absolute(spec: &str) -> Result<String> {
     let paths = |files: &[PathBuf]| files.iter().map(|file| path(file)).collect::<Vec<_>>();
     let shown = |frac: i32| Some(frac).filter(|frac| *frac != 0);
     let (kind, mut parts, label, frac) = match parse(spec)? {
-        Source::Digits => ("digits".into(), vec![], None, None),
-        Source::Known { name, folder } => (name, paths(folder.as_slice()), None, None),
+        Source::Digits => ("digits".into(), vec![], vec![], None),
+        Source::Known { name, folder } => (name, paths(folder.as_slice()), vec![], None),
         Source::Idx { folder, frac } => {
-            ("idx".into(), paths(&[folder]), None, Some(frac).filter(|frac| *frac != 8))
+            ("idx".into(), paths(&[folder]), vec![], Some(frac).filter(|frac| *frac != 8))
         }
-        Source::Npy { files, frac } => ("npy".into(), paths(&files), None, frac),
-        Source::Npz { file, frac } => ("npz".into(), paths(&[file]), None, frac),
-        Source::Images { folders } => ("images".into(), paths(&folders), None, None),
+        Source::Npy { files, frac } => ("npy".into(), paths(&files), vec![], frac),
+        Source::Npz { file, frac } => ("npz".into(), paths(&[file]), vec![], frac),
+        Source::Images { folders } => ("images".into(), paths(&folders), vec![], None),
         Source::Csv { files, label, frac } => ("csv".into(), paths(&files), label, shown(frac)),
         Source::Parquet { files, label, frac } => {
             ("parquet".into(), paths(&files), label, shown(frac))
         }
     };
-    parts.extend(label.map(|name| format!("label={}", escape(&name))));
+    parts.extend(label.iter().map(|name| format!("label={}", escape(name))));
     parts.extend(frac.map(|n| format!("frac={n}")));
     Ok(if parts.is_empty() { kind } else { format!("{kind}:{}", parts.join(",")) })
 }
@@ -244,7 +246,20 @@ pub fn trained_on(name: &str, described: Option<&str>) -> Option<String> {
 
 impl Source {
     /// Reads the set.
-    pub fn load(self, home: &Path) -> Result<DataSet> {
+    pub fn load(self, loss: Loss, home: &Path) -> Result<DataSet> {
+        let of_classes = match &self {
+            Source::Digits => Some("digits"),
+            Source::Known { name, .. } => Some(name.as_str()),
+            Source::Idx { .. } => Some("idx"),
+            Source::Images { .. } => Some("images"),
+            _ => None,
+        };
+        if let Some(name) = of_classes.filter(|_| loss != Loss::CrossEntropy) {
+            let cause =
+                format!("has one class a sample, which the loss `{}` is not of", loss.key());
+            return Err(Error::input(format_args!("data `{name}`"), cause)
+                .help("name a table or arrays, or remove `loss` under `train`"));
+        }
         match self {
             Source::Digits => digits::load(),
             Source::Known { name, folder } => match find::known(&name) {
@@ -252,14 +267,14 @@ impl Source {
                 None => Err(Error::internal(name, "is not a known data set")),
             },
             Source::Idx { folder, frac } => idx::load(&name_of(&folder), &folder, frac),
-            Source::Npy { files, frac } => arrays::load(&name_of(&files[0]), &files, frac),
-            Source::Npz { file, frac } => arrays::load_archive(&name_of(&file), &file, frac),
+            Source::Npy { files, frac } => arrays::load(loss, &name_of(&files[0]), &files, frac),
+            Source::Npz { file, frac } => arrays::load_archive(loss, &name_of(&file), &file, frac),
             Source::Images { folders } => images::load(&name_of(&folders[0]), &folders),
             Source::Csv { files, label, frac } => {
-                csv::load(&name_of(&files[0]), &files, label.as_deref(), frac)
+                csv::load(loss, &name_of(&files[0]), &files, &label, frac)
             }
             Source::Parquet { files, label, frac } => {
-                parquet::load(&name_of(&files[0]), &files, label.as_deref(), frac)
+                parquet::load(loss, &name_of(&files[0]), &files, &label, frac)
             }
         }
     }
@@ -313,7 +328,7 @@ mod tests {
         };
         assert_eq!(
             (files, label, frac),
-            (vec!["a.csv".into(), "b=c.csv".into()], Some("kind".into()), -3)
+            (vec!["a.csv".into(), "b=c.csv".into()], vec!["kind".into()], -3)
         );
         let Source::Known { name, folder } = parse("fashion-mnist:there").unwrap() else {
             panic!()
@@ -329,8 +344,8 @@ mod tests {
             panic!()
         };
         assert_eq!(
-            (files, label.as_deref()),
-            (vec![r"a,b\.csv".into(), "label=c.csv".into()], Some("x, in mm"))
+            (files, label),
+            (vec![r"a,b\.csv".into(), "label=c.csv".into()], vec!["x, in mm".to_owned()])
         );
         let Source::Npy { files, .. } = parse(r"npy:C:\data").unwrap() else { panic!() };
         assert_eq!(files, [PathBuf::from(r"C:\data")]);

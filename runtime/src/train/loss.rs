@@ -1,6 +1,8 @@
-//! Softmax cross entropy.
+//! What a batch loses, and the gradient of that: softmax cross entropy, that of several labels, and
+//! distances of numbers.
 
 use super::matmul::{Real, vectorised};
+use crate::network::Loss;
 use ndarray::{Array2, ArrayView1, ArrayView2, s};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -11,10 +13,22 @@ use std::ops::Range;
 pub struct Score {
     /// Sum over samples of the loss; of -ln p(label) unless the targets say otherwise.
     pub loss: f64,
-    /// Samples whose largest output is the label's.
+    /// Samples whose largest output is the label's; of several labels, those of which every one is
+    /// right.
     pub correct: usize,
     /// Samples.
     pub samples: usize,
+    /// Sum over samples of the mean of (z - target)², of a regression.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub squares: f64,
+    /// Sum over samples of the mean of target², less the target's own mean, which over the training
+    /// split is 0; of a regression.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spread: f64,
+}
+
+fn is_zero(v: &f64) -> bool {
+    *v == 0.0
 }
 
 impl std::ops::AddAssign for Score {
@@ -22,17 +36,26 @@ impl std::ops::AddAssign for Score {
         self.loss += other.loss;
         self.correct += other.correct;
         self.samples += other.samples;
+        self.squares += other.squares;
+        self.spread += other.spread;
     }
 }
 
 impl Score {
     /// Whether a sum over samples can have come to this.
     pub(super) fn is_valid(&self) -> bool {
-        self.loss.is_finite() && self.correct <= self.samples && self.samples <= 1 << 48
+        let sums = [self.loss, self.squares, self.spread];
+        sums.iter().all(|sum| sum.is_finite())
+            && self.correct <= self.samples
+            && self.samples <= 1 << 48
     }
 
-    /// The accuracy, 0..=1.
+    /// The share of samples that are right, 0..=1; of a regression the share of the targets' spread
+    /// that the outputs explain, at most 1.
     pub fn accuracy(&self) -> f64 {
+        if self.spread > 0.0 {
+            return 1.0 - self.squares / self.spread;
+        }
         self.correct as f64 / self.samples.max(1) as f64
     }
 
@@ -50,8 +73,12 @@ impl Score {
 /// What a batch is trained towards.
 #[derive(Clone, Copy, Debug)]
 pub struct Targets<'a> {
-    /// The class of each sample.
+    /// The class of each sample; none where there are values.
     pub labels: &'a [u32],
+    /// Numbers or labels instead of classes.
+    pub values: Option<(Loss, ArrayView2<'a, f32>)>,
+    /// `[classes]`: how much a sample of each class counts; none where all count alike.
+    pub weights: &'a [f64],
     /// The share of each target that is spread evenly over all classes (Szegedy et al. 2016), 0..1.
     pub smoothing: f64,
     /// Another network that is to be imitated.
@@ -74,7 +101,7 @@ impl<'a> Targets<'a> {
     /// Labels that are sure, and no teacher.
     #[cfg(test)]
     pub fn of(labels: &'a [u32]) -> Self {
-        Targets { labels, smoothing: 0.0, teacher: None }
+        Targets { labels, values: None, weights: &[], smoothing: 0.0, teacher: None }
     }
 
     /// The targets of some of the samples.
@@ -83,7 +110,9 @@ impl<'a> Targets<'a> {
             logits: teacher.logits.slice_move(s![rows.clone(), ..]),
             ..teacher
         });
-        Targets { labels: &self.labels[rows], teacher, ..*self }
+        let values = self.values.map(|(loss, all)| (loss, all.slice_move(s![rows.clone(), ..])));
+        let labels = if values.is_some() { &[] } else { &self.labels[rows] };
+        Targets { labels, values, teacher, ..*self }
     }
 }
 
@@ -99,9 +128,102 @@ pub fn score<T: Real>(logits: ArrayView2<T>, labels: &[u32]) -> Score {
     total
 }
 
+/// Scores `[n, outputs]` outputs by the numbers or labels that are due, of the same shape.
+pub fn score_values<T: Real>(loss: Loss, outputs: ArrayView2<T>, due: ArrayView2<f32>) -> Score {
+    let mut total = Score { samples: due.nrows(), ..Score::default() };
+    for (row, due) in outputs.rows().into_iter().zip(due.rows()) {
+        add_values(loss, row, due, &mut total, |_, _| {});
+    }
+    if loss.is_regression() {
+        // About the mean of these very samples.
+        let spread = |v: ArrayView1<f32>| {
+            let mean = v.mapv(f64::from).mean().unwrap_or(0.0);
+            v.fold(0.0, |sum, v| sum + (f64::from(*v) - mean).powi(2))
+        };
+        let columns = due.ncols().max(1) as f64;
+        total.spread = due.columns().into_iter().map(spread).sum::<f64>() / columns;
+    }
+    total
+}
+
+/// Adds the score of one sample but for the count; tells `gradient` that of each output.
+fn add_values<T: Real>(
+    loss: Loss,
+    row: ArrayView1<T>,
+    due: ArrayView1<f32>,
+    total: &mut Score,
+    mut gradient: impl FnMut(usize, f64),
+) {
+    let share = (row.len().max(1) as f64).recip();
+    let mut right = true;
+    for (k, (z, due)) in row.iter().zip(due).enumerate() {
+        // NumCast of a float to f64 never fails.
+        let (z, due) = (z.to_f64().unwrap_or(f64::NAN), f64::from(*due));
+        let (one, slope) = distance(loss, z, due);
+        total.loss += share * one;
+        if loss == Loss::BinaryCrossEntropy {
+            right &= (z > 0.0) == (due > 0.5);
+        } else {
+            total.squares += share * (z - due).powi(2);
+            total.spread += share * due.powi(2);
+        }
+        gradient(k, share * slope);
+    }
+    total.correct += usize::from(right && loss == Loss::BinaryCrossEntropy);
+}
+
+/// The loss of one output, and its derivative by that.
+fn distance(loss: Loss, z: f64, due: f64) -> (f64, f64) {
+    match loss {
+        Loss::Absolute => ((z - due).abs(), if z == due { 0.0 } else { (z - due).signum() }),
+        // ln(1 + e^z) - due · z, such that no exponential overflows.
+        Loss::BinaryCrossEntropy => {
+            let small = (-z.abs()).exp();
+            let p = if z > 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) };
+            (z.max(0.0) - due * z + small.ln_1p(), p - due)
+        }
+        Loss::Squared | Loss::CrossEntropy => ((z - due).powi(2), 2.0 * (z - due)),
+    }
+}
+
+/// As [`score_and_gradient`], where numbers or labels are due; a teacher's outputs are due beside
+/// them, those for labels as the probabilities that they stand for.
+fn values_and_gradient<T: Real>(
+    loss: Loss,
+    outputs: &mut Array2<T>,
+    due: ArrayView2<f32>,
+    teacher: Option<Teacher>,
+) -> Score {
+    let mut total = Score { samples: due.nrows(), ..Score::default() };
+    let share = (due.nrows() as f64).recip();
+    let mut slopes = vec![0.0; outputs.ncols()];
+    for (i, mut row) in outputs.rows_mut().into_iter().enumerate() {
+        let sure = teacher.map_or(1.0, |t| 1.0 - t.lambda);
+        let mut of_due = Score::default();
+        add_values(loss, row.view(), due.row(i), &mut of_due, |k, g| slopes[k] = sure * g);
+        of_due.loss *= sure;
+        if let Some(Teacher { logits, lambda, .. }) = teacher {
+            let taught = logits.row(i).mapv(|z| match loss {
+                Loss::BinaryCrossEntropy => 1.0 / (1.0 + (-z).exp()),
+                _ => z,
+            });
+            let mut of_taught = Score::default();
+            let add = |k: usize, g: f64| slopes[k] += lambda * g;
+            add_values(loss, row.view(), taught.view(), &mut of_taught, add);
+            of_due.loss += lambda * of_taught.loss;
+        }
+        total += of_due;
+        row.iter_mut().zip(&slopes).for_each(|(z, g)| *z = T::real(share * g));
+    }
+    total
+}
+
 /// Scores `[n, classes]` logits, and replaces them by the gradient of the mean loss.
 pub fn score_and_gradient<T: Real>(logits: &mut Array2<T>, targets: &Targets) -> Score {
-    let &Targets { labels, smoothing, teacher } = targets;
+    let &Targets { labels, values, weights, smoothing, teacher } = targets;
+    if let Some((loss, due)) = values {
+        return values_and_gradient(loss, logits, due, teacher);
+    }
     let mut total = Score { samples: labels.len(), ..Score::default() };
     let share = (labels.len() as f64).recip();
     let even = T::real(smoothing / logits.ncols().max(1) as f64);
@@ -113,7 +235,8 @@ pub fn score_and_gradient<T: Real>(logits: &mut Array2<T>, targets: &Targets) ->
         z.copy_from_slice(gradient);
         target.fill(even);
         target[label as usize] += T::real(1.0 - smoothing);
-        let sure = teacher.map_or(1.0, |t| 1.0 - t.lambda);
+        let weight = weights.get(label as usize).copied().unwrap_or(1.0);
+        let sure = weight * teacher.map_or(1.0, |t| 1.0 - t.lambda);
         gradient.fill(T::zero());
         let mut loss = sure * cross_entropy(&z, &target, sure * share, gradient);
         if let Some(Teacher { logits, lambda, temperature }) = teacher {
@@ -253,5 +376,73 @@ mod tests {
             score(logits.view(), sure.labels)
         );
         assert_eq!(score(ndarray::array![[1.0, 3.0, 3.0]].view(), &[1]).correct, 1);
+    }
+
+    #[test]
+    fn losses_of_numbers_and_labels_are_their_definitions_and_gradients_finite_differences() {
+        let outputs = Array2::from_shape_fn((4, 3), |(i, j)| ((i * 5 + j * 3) % 7) as f64 - 2.5);
+        let due = Array2::from_shape_fn((4, 3), |(i, j)| ((i + 2 * j) % 3 / 2) as f32);
+        let taught = Array2::from_shape_fn((4, 3), |(i, j)| ((i * 3 + j) % 5) as f32 * 0.4 - 0.7);
+        let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+        let one = |loss: Loss, z: f64, t: f64| match loss {
+            Loss::Squared => (z - t).powi(2),
+            Loss::Absolute => (z - t).abs(),
+            _ => -(t * sigmoid(z).ln() + (1.0 - t) * (1.0 - sigmoid(z)).ln()),
+        };
+        for loss in [Loss::Squared, Loss::Absolute, Loss::BinaryCrossEntropy] {
+            for lambda in [0.0, 0.3] {
+                let mean = |outputs: &Array2<f64>| {
+                    let terms = outputs.indexed_iter().map(|(at, z)| {
+                        let soft = f64::from(taught[at]);
+                        let soft =
+                            if loss == Loss::BinaryCrossEntropy { sigmoid(soft) } else { soft };
+                        let plain = one(loss, *z, f64::from(due[at]));
+                        (1.0 - lambda) * plain + lambda * one(loss, *z, soft)
+                    });
+                    terms.sum::<f64>() / 12.0
+                };
+                let logits = taught.view();
+                let teacher =
+                    (lambda > 0.0).then_some(Teacher { logits, lambda, temperature: 1.0 });
+                let targets =
+                    Targets { values: Some((loss, due.view())), teacher, ..Targets::of(&[]) };
+                let mut gradient = outputs.clone();
+                let total = score_and_gradient(&mut gradient, &targets);
+                assert!((total.mean_loss() - mean(&outputs)).abs() < 1e-6, "{loss:?}");
+                for (index, g) in gradient.indexed_iter() {
+                    let at = |delta: f64| {
+                        let mut outputs = outputs.clone();
+                        outputs[index] += delta;
+                        mean(&outputs)
+                    };
+                    let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
+                    assert!((difference - g).abs() < 1e-6, "{loss:?} {index:?}: {g}, {difference}");
+                }
+            }
+        }
+        // Far out, where an exponential would overflow.
+        let far = ndarray::array![[800.0, -800.0]];
+        let score =
+            score_values(Loss::BinaryCrossEntropy, far.view(), ndarray::array![[0.0, 0.0]].view());
+        assert_eq!((score.loss, score.correct), (400.0, 0));
+        let mean = ndarray::array![[2.0], [2.0]];
+        let due = ndarray::array![[1.0f32], [3.0]];
+        assert_eq!(score_values(Loss::Squared, mean.view(), due.view()).accuracy(), 0.0);
+    }
+
+    #[test]
+    fn weights_of_classes_weigh_samples() {
+        let logits = Array2::from_shape_fn((3, 2), |(i, j)| (i + 2 * j) as f64 - 1.0);
+        let of = |labels: &[u32], weights: &[f64]| {
+            let mut gradient = logits.clone();
+            let score =
+                score_and_gradient(&mut gradient, &Targets { weights, ..Targets::of(labels) });
+            (score, gradient)
+        };
+        let (plain, all) = of(&[0, 1, 1], &[]);
+        let (weighted, doubled) = of(&[0, 1, 1], &[1.0, 2.0]);
+        let first = of(&[0, 1, 1], &[1.0, 0.0]).0;
+        assert!((weighted.loss - (2.0 * plain.loss - first.loss)).abs() < 1e-12);
+        assert_eq!((doubled.row(0), doubled.row(1)), (all.row(0), (2.0 * &all.row(1)).view()));
     }
 }

@@ -13,8 +13,8 @@ use crate::format::Format;
 use crate::lock::Lock;
 use crate::model::{self, Model};
 use crate::model_file;
-use crate::network::Network;
 use crate::network::plan::{HIGHWAY_PRODUCTS, LSTM_PRODUCTS};
+use crate::network::{Measure, Network};
 use crate::onnx::{self, Classifier};
 use crate::shape::Shape;
 use crate::wording;
@@ -92,6 +92,8 @@ pub trait Observer {
 /// What a run ended in.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Summary {
+    /// What the accuracies below are.
+    pub measure: Measure,
     /// Test accuracy of the ternary network with float activations, in 0..=1; or of the
     /// full-precision network.
     #[serde(rename = "test_accuracy_float")]
@@ -289,6 +291,7 @@ fn open<L: Learner>(
     start: Start,
     sources: Sources,
 ) -> Result<Trainer<L>> {
+    let network = &L::described(network, data);
     let path = folder.join(CHECKPOINT);
     let place = folder.display();
     let is_run = look::<L::Weights>(folder, start)?;
@@ -517,6 +520,7 @@ fn finish<L: Learner>(
     let dense_multiplications = run.network.dense_multiplications();
     let mut summary = Summary {
         float_accuracy: float.accuracy(),
+        measure: run.network.train.loss.measure(),
         unit,
         float_bits: unit.map(|_| float.bits()),
         test_samples: float.samples,
@@ -524,14 +528,15 @@ fn finish<L: Learner>(
         dense_multiplications,
         ..Summary::default()
     };
+    let recipe = &run.network.train.clone();
     let Some(mut model) = trainer.model() else { return Ok((summary, None)) };
-    let integer = L::test_integers(&model, data)?;
+    let integer = L::test_integers(&model, recipe, data)?;
     let measures = |name: &str, of: fn(Score) -> f64| {
         [(format!("test_{name}_float"), of(float)), (format!("test_{name}_integer"), of(integer))]
     };
     let measures = match unit {
         Some(_) => measures("bits", |score| score.bits()),
-        None => measures("accuracy", |score| score.accuracy()),
+        None => measures(recipe.loss.measure().key(), |score| score.accuracy()),
     };
     model.provenance.metrics.extend(measures);
     summarise(&model.layers, model.input(), &mut summary.layers)?;

@@ -73,7 +73,8 @@ pub struct Epoch {
     /// Mean loss while training: cross entropy with the targets of the recipe.
     #[serde(rename = "train_loss")]
     pub loss: f64,
-    /// The accuracy while training, 0..=1.
+    /// The accuracy while training, 0..=1; of a regression the share of the targets' spread that is
+    /// explained.
     pub train_accuracy: f64,
     /// The accuracy on the slice held out, if there is one, after the epoch.
     pub validation_accuracy: Option<f64>,
@@ -115,6 +116,10 @@ pub trait Learner: Sized + Send {
     /// What the samples are called where they are symbols of a text, whose measure is bits and not
     /// accuracy.
     fn unit(data: &Self::Data) -> Option<&'static str>;
+    /// The description with all that its recipe leaves to the data.
+    fn described(network: &Network, _: &Self::Data) -> Network {
+        network.clone()
+    }
     /// What the user should know about data and network.
     fn warning(network: &Network, data: &Self::Data) -> Option<String>;
     /// Begins with fresh weights for a valid description; `whole` where inputs that never vary have
@@ -191,7 +196,7 @@ pub trait Learner: Sized + Send {
     ///
     /// # Errors
     /// Where the model is not valid.
-    fn test_integers(model: &Model, data: &Self::Data) -> Result<Score>;
+    fn test_integers(model: &Model, recipe: &Recipe, data: &Self::Data) -> Result<Score>;
 }
 
 /// Trains a network step by step.

@@ -8,6 +8,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use serde::Serialize;
 use std::path::PathBuf;
 use strassenc::build;
+use strassenc_runtime::data::Split;
 use strassenc_runtime::data::ngram::Ngram;
 use strassenc_runtime::model::Layer;
 use strassenc_runtime::train::{CHECKPOINT, Exact, Score, SequenceCheckpoint, measured};
@@ -136,7 +137,9 @@ pub(super) fn run(args: Args, model: Option<&Model>) -> Result<()> {
             let outputs =
                 Array2::from_shape_fn((integer.len(), model.outputs()), |(t, i)| integer[t][1][i]);
             let rows = rows.mapv(i64::from);
-            write_vectors(folder, model, [&rows, &outputs], &first[1..], &args.overwrite)?;
+            let labels = first[1..].to_vec();
+            let due = Split::of_classes(Array2::<f32>::zeros((labels.len(), 0)).into(), labels);
+            write_vectors(folder, model, [&rows, &outputs], &due, &args.overwrite)?;
         }
     }
     spinner.finish_and_clear();

@@ -848,7 +848,7 @@ mod tests {
         let labels = [0, 1, 2, 0, 1, 2, 0, 1, 2];
         let logits = Array2::from_shape_simple_fn((9, 3), || rng.random::<f32>());
         let teacher = Teacher { logits: logits.view(), lambda: 0.5, temperature: 2.0 };
-        let targets = Targets { labels: &labels, smoothing: 0.1, teacher: Some(teacher) };
+        let targets = Targets { smoothing: 0.1, teacher: Some(teacher), ..Targets::of(&labels) };
         let mut of = |piece: usize| {
             let score = frozen.gradients_by(piece, x.view(), &targets);
             let parameters = |layer: &FrozenLayer| {

@@ -5,17 +5,19 @@ use super::float::Float;
 use super::teaching::{Samples, Teaching};
 use super::weights::{Weights, select_columns};
 use super::{exact, loaded, quantise};
-use crate::data::{DataSet, Values};
+use crate::data::{DataSet, Split, Values};
 use crate::error::{Error, Result};
 use crate::model::{Model, Provenance};
-use crate::network::{Distill, Network, Recipe};
+use crate::network::{ClassWeights, Distill, Loss, Network, Recipe, Scaling};
 use crate::onnx::{self, Classifier};
 use crate::train::checkpoint::{Checkpoint, hex};
 use crate::train::loadable::Loadable;
-use crate::train::loss::{Score, Targets, Teacher, score};
+use crate::train::loss::{Score, Targets, Teacher, score, score_values};
+use crate::train::matmul::Real;
+use crate::train::measures::scaled;
 use crate::train::schedule::{Learner, Phase};
 use crate::train::streams::{Stream, generator};
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
@@ -25,6 +27,10 @@ pub struct ImageLearner {
     /// `[samples, live inputs]`: the train split as the input format sees it.
     x: Array2<f32>,
     labels: Vec<u32>,
+    /// `[samples, outputs]`: numbers as the recipe scales them, or labels, in the place of classes.
+    values: Option<(Loss, Array2<f32>)>,
+    /// `[classes]`: how much each counts, where that differs.
+    class_weights: Vec<f64>,
     /// Samples to train on; in the order of the epoch once it has begun.
     train: Vec<usize>,
     /// Samples held out.
@@ -66,6 +72,8 @@ impl ImageLearner {
             augment: Augment::new(recipe, &network.axes(), live, x.row(0)),
             x: select_columns(x.view(), live),
             labels: data.train.labels.clone(),
+            values: due(recipe, &data.train),
+            class_weights: class_weights(recipe, data),
             train,
             validation,
             shuffled: None,
@@ -107,6 +115,17 @@ impl Learner for ImageLearner {
 
     fn unit(_: &DataSet) -> Option<&'static str> {
         None
+    }
+
+    fn described(network: &Network, data: &DataSet) -> Network {
+        let mut network = network.clone();
+        // Numbers that do not fit the outputs are told later.
+        let outputs = network.outputs();
+        let fits = data.train.targets.as_ref().is_some_and(|all| all.ncols() == outputs);
+        if fits {
+            network.train.targets = scaling(&network.train, data);
+        }
+        network
     }
 
     /// A warning where the input format cuts off a good part of the data.
@@ -231,6 +250,10 @@ impl Learner for ImageLearner {
         if run.is_done() {
             return Ok(None);
         }
+        if self.values.is_some() {
+            return Err(Error::input(&teacher.path, "teaches classes, and the loss is of numbers")
+                .help("name the run of a network of ours: --teacher RUN"));
+        }
         let samples = Samples {
             x: self.x.view(),
             labels: &self.labels,
@@ -270,7 +293,7 @@ impl Learner for ImageLearner {
         }
         let samples = &self.train[*step * size..][..size];
         self.batch_labels.clear();
-        self.batch_labels.extend(samples.iter().map(|&i| self.labels[i]));
+        self.batch_labels.extend(samples.iter().filter_map(|&i| self.labels.get(i)));
         let chance = Stream::Augment(*phase, *epoch * steps + *step);
         let mut augment = self.augment.as_ref().map(|a| (a, generator(recipe.seed, chance)));
         gather(&self.x, samples, augment.as_mut(), &mut self.batch);
@@ -279,8 +302,14 @@ impl Learner for ImageLearner {
         let Distill { lambda, temperature } = recipe.distill;
         let teacher =
             logits.as_ref().map(|logits| Teacher { logits: logits.view(), lambda, temperature });
-        let targets =
-            Targets { labels: &self.batch_labels, smoothing: recipe.label_smoothing, teacher };
+        let due = self.values.as_ref().map(|(loss, all)| (*loss, all.select(Axis(0), samples)));
+        let targets = Targets {
+            labels: &self.batch_labels,
+            values: due.as_ref().map(|(loss, due)| (*loss, due.view())),
+            weights: &self.class_weights,
+            smoothing: recipe.label_smoothing,
+            teacher,
+        };
         let Some(frozen) = &mut weights.frozen else {
             return Ok(weights.float.gradients(self.batch.view(), &targets));
         };
@@ -296,17 +325,23 @@ impl Learner for ImageLearner {
             return None;
         }
         let x = self.x.select(Axis(0), &self.validation);
-        let labels: Vec<u32> = self.validation.iter().map(|&i| self.labels[i]).collect();
+        let held_out = &self.validation;
+        let labels: Vec<u32> =
+            held_out.iter().filter_map(|&i| self.labels.get(i)).copied().collect();
+        let due = self.values.as_ref().map(|(loss, all)| (*loss, all.select(Axis(0), held_out)));
         Some(match &weights.frozen {
             Some(frozen) => {
-                score(frozen.evaluate(network.input.format(), x.view()).view(), &labels)
+                let outputs = frozen.evaluate(network.input.format(), x.view());
+                score_of(outputs.view(), &labels, due.as_ref())
             }
-            None => score(weights.float.evaluate(x.view()).view(), &labels),
+            None => score_of(weights.float.evaluate(x.view()).view(), &labels, due.as_ref()),
         })
     }
 
     fn test(run: &Checkpoint<Weights>, data: &DataSet) -> Result<Score> {
-        Ok(score(run.float_outputs(data.test.x.singles().view())?.view(), &data.test.labels))
+        let outputs = run.float_outputs(data.test.x.singles().view())?;
+        let due = due(&run.network.train, &data.test);
+        Ok(score_of(outputs.view(), &data.test.labels, due.as_ref()))
     }
 
     fn model(&self, run: &Checkpoint<Weights>, provenance: Provenance) -> Option<Model> {
@@ -314,18 +349,66 @@ impl Learner for ImageLearner {
         Some(quantise::to_model(&run.network, live, frozen.as_ref()?, provenance))
     }
 
-    fn test_integers(model: &Model, data: &DataSet) -> Result<Score> {
-        Ok(score(exact::outputs(model, data.test.x.doubles().view())?.view(), &data.test.labels))
+    fn test_integers(model: &Model, recipe: &Recipe, data: &DataSet) -> Result<Score> {
+        let outputs = exact::outputs(model, data.test.x.doubles().view())?;
+        let due = due(recipe, &data.test);
+        Ok(score_of(outputs.view(), &data.test.labels, due.as_ref()))
     }
 }
 
 fn check_like(run: &Checkpoint<Weights>, other: &Checkpoint<Weights>, place: &str) -> Result<()> {
     let (a, b) = (&run.network, &other.network);
+    if (a.train.loss, &a.train.targets) != (b.train.loss, &b.train.targets) {
+        return Err(Error::input(place, "is trained to another loss, or to other numbers")
+            .help("name a run on the same data, with the same `loss` under `train`"));
+    }
     if a.input == b.input && a.outputs() == b.outputs() && run.weights.live == other.weights.live {
         return Ok(());
     }
     Err(Error::input(place, "is a network of other inputs or classes")
         .help("name a run on the same data, with the same `input`"))
+}
+
+/// How numbers are scaled: as the recipe says, else to a mean of 0 and a standard deviation of 1.
+fn scaling(recipe: &Recipe, data: &DataSet) -> Option<Scaling> {
+    let targets = data.train.targets.as_ref().filter(|_| recipe.loss.is_regression())?;
+    if recipe.targets.is_some() {
+        return recipe.targets.clone();
+    }
+    let mean = |v: ArrayView1<f64>| v.mean().unwrap_or(0.0);
+    let offset: Vec<f64> = targets.columns().into_iter().map(mean).collect();
+    let deviation =
+        |(v, offset): (ArrayView1<f64>, &f64)| mean(v.mapv(|v| (v - offset).powi(2)).view()).sqrt();
+    let scale = targets.columns().into_iter().zip(&offset).map(deviation);
+    // Numbers that are all alike need no scale.
+    let scale = scale.map(|v| if v.is_normal() { v } else { 1.0 }).collect();
+    Some(Scaling { offset, scale })
+}
+
+/// The numbers or labels that are due, as training sees them.
+fn due(recipe: &Recipe, split: &Split) -> Option<(Loss, Array2<f32>)> {
+    Some((recipe.loss, scaled(recipe, split.targets.as_ref()?)))
+}
+
+fn class_weights(recipe: &Recipe, data: &DataSet) -> Vec<f64> {
+    if recipe.class_weights == ClassWeights::None {
+        return vec![];
+    }
+    let mut counts = vec![0usize; data.classes];
+    data.train.labels.iter().for_each(|label| counts[*label as usize] += 1);
+    let all = data.train.labels.len() as f64;
+    counts.iter().map(|n| all / (counts.len() as f64 * (*n).max(1) as f64)).collect()
+}
+
+fn score_of<T: Real>(
+    outputs: ArrayView2<T>,
+    labels: &[u32],
+    due: Option<&(Loss, Array2<f32>)>,
+) -> Score {
+    match due {
+        Some((loss, due)) => score_values(*loss, outputs, due.view()),
+        None => score(outputs, labels),
+    }
 }
 
 /// The train split as the input format sees it, as real values.
@@ -335,6 +418,31 @@ fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
         &network.input.shape,
         &format!("set `shape = {:?}` under `input`", data.shape),
     )?;
+    if let Some(targets) = &data.train.targets {
+        if network.outputs() != targets.ncols() {
+            let (has, due) = (network.outputs(), targets.ncols());
+            let cause =
+                format!("has {has} outputs, data set `{}` has {due} numbers a sample", data.name);
+            return Err(Error::input(place, cause).help(format_args!(
+                "set `units = {due}` in the last layer, or name the columns of the labels: \
+                 label=NAME for each"
+            )));
+        }
+        let loss = network.train.loss;
+        if loss == Loss::BinaryCrossEntropy
+            && let Some(((sample, output), v)) =
+                targets.indexed_iter().find(|(_, v)| **v != 0.0 && **v != 1.0)
+        {
+            let cause = format!("sample {sample} has {v} for label {output}, not 0 or 1");
+            return Err(Error::input(format_args!("data set `{}`", data.name), cause)
+                .help("set `loss = \"squared\"` under `train` for numbers"));
+        }
+        return inputs_of(network, data);
+    }
+    if network.train.loss != Loss::CrossEntropy {
+        let cause = format!("is trained to numbers, data set `{}` has classes", data.name);
+        return Err(Error::input(place, cause).help("remove `loss` under `train`"));
+    }
     if data.classes < 2 {
         let cause = format!(
             "data set `{}` has one class only, so there is nothing to tell apart",
@@ -357,6 +465,10 @@ fn inputs(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
         )
         .help(format_args!("set `units = {}` in the last layer", data.classes)));
     }
+    inputs_of(network, data)
+}
+
+fn inputs_of(network: &Network, data: &DataSet) -> Result<Array2<f32>> {
     let format = network.input.format();
     let down = 2f64.powi(-format.frac);
     // At most 16 bits, which f32 holds.
@@ -401,6 +513,9 @@ fn fingerprint(data: &DataSet) -> String {
     for label in &data.train.labels {
         hash.update(label.to_le_bytes());
     }
+    for v in data.train.targets.iter().flatten() {
+        hash.update(v.to_le_bytes());
+    }
     hex(hash)
 }
 
@@ -420,7 +535,7 @@ mod tests {
             (600, 4),
             |(i, j)| if j % 2 == 0 { i as f32 / 1024.0 } else { 0.0 },
         );
-        let split = Split { x: x.into(), labels: (0..600).map(|i| i % 2).collect() };
+        let split = Split::of_classes(x.into(), (0..600).map(|i| i % 2).collect());
         let data = DataSet {
             name: "left".into(),
             shape: vec![2, 2, 1],

@@ -196,7 +196,8 @@ impl Learner for SequenceLearner {
         let Distill { lambda, temperature } = recipe.distill;
         let teacher =
             logits.as_ref().map(|logits| Teacher { logits: logits.view(), lambda, temperature });
-        let targets = Targets { labels: &labels, smoothing: recipe.label_smoothing, teacher };
+        let smoothing = recipe.label_smoothing;
+        let targets = Targets { labels: &labels, values: None, weights: &[], smoothing, teacher };
         let drop = generator(seed, Stream::Augment(*phase, *epoch * steps + *step)).random();
         Ok(weights.float.gradients(x, &targets, &mut weights.state, recipe.clip, Some(drop)))
     }
@@ -219,7 +220,7 @@ impl Learner for SequenceLearner {
         Some(quantise(&run.weights.float, &run.network, &self.text.train, provenance))
     }
 
-    fn test_integers(model: &Model, text: &Text) -> Result<Score> {
+    fn test_integers(model: &Model, _: &Recipe, text: &Text) -> Result<Score> {
         let inputs = text.symbols.inputs(model.input.elements());
         Ok(Exact::new(model)?.evaluate(&text.test, measured(&text.test), inputs.view()))
     }

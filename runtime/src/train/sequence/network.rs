@@ -252,7 +252,7 @@ impl<T: Real> Sequence<T> {
                 let taught = targets.teacher.map(|teacher| teacher.logits.select(Axis(0), &rows));
                 let teacher = (targets.teacher.zip(taught.as_ref()))
                     .map(|(teacher, logits)| Teacher { logits: logits.view(), ..teacher });
-                let targets = Targets { labels: &labels, smoothing: targets.smoothing, teacher };
+                let targets = Targets { labels: &labels, teacher, ..*targets };
                 let share = T::real(sequences as f64 / x.sequences as f64);
                 let drop = drop.map(|seed| (seed, first as u64));
                 let piece = Tokens { tokens: &tokens, sequences };
