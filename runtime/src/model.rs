@@ -67,10 +67,10 @@ pub struct Provenance {
     pub words: Option<Vec<String>>,
 }
 
-impl Model {
+impl Provenance {
     /// The description of the network that it was trained from, if it has one that can be read.
     pub fn described(&self) -> Option<Network> {
-        Network::parse("provenance", self.provenance.network.as_deref()?).ok()
+        Network::parse("provenance", self.network.as_deref()?).ok()
     }
 
     /// The recipe that it was trained by, if it is known, else that of classes.

@@ -65,7 +65,7 @@ fn measures(model: &Model, split: &Split) -> Measures {
     let inputs = split.x.integers(model.input.format).unwrap();
     let outputs = golden::outputs(model, inputs.view(), &|| Ok(())).unwrap();
     let unit = f64::powi(2.0, -model.output_frac());
-    Measures::of(&model.recipe(), outputs.view(), |v| v as f64 * unit, split)
+    Measures::of(&model.provenance.recipe(), outputs.view(), |v| v as f64 * unit, split)
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_network_is_trained_to_numbers_in_their_own_units() {
         assert!((summary.integer_accuracy.unwrap() - r2).abs() < 1e-9);
         let recorded = model.provenance.metrics["test_r2_integer"];
         assert!((recorded - r2).abs() < 1e-9);
-        let Scaling { offset, scale } = model.recipe().targets.unwrap();
+        let Scaling { offset, scale } = model.provenance.recipe().targets.unwrap();
         assert!((offset[0] - 1000.0).abs() < 5.0 && (10.0..40.0).contains(&scale[0]));
         assert!(offset[1].abs() < 0.02 && scale[1] < 0.1);
     }
@@ -188,7 +188,10 @@ fn what_does_not_fit_a_loss_is_refused() {
         assert!(error.contains(told), "{error}");
     }
     let parse = |train_by: &str| {
-        let text = network("").to_toml().replace("[train]", &format!("[train]\n{train_by}"));
+        let text = format!(
+            "name = \"task\"\ninput = {{ shape = [6], bits = 8, frac = 6 }}\n\
+             layers = [{{ dense = {{ units = 2 }} }}]\n[train]\n{train_by}\n"
+        );
         Network::parse("task.toml", &text).unwrap_err().to_string()
     };
     for (train_by, told) in [

@@ -76,7 +76,7 @@ pub struct Origin {
 
 impl Origin {
     fn of(model: &Model) -> Origin {
-        let described = model.described();
+        let described = model.provenance.described();
         Origin::new(model.provenance.data.as_deref(), described.as_ref())
     }
 

@@ -128,7 +128,7 @@ pub fn run(args: Args) -> Result<()> {
     let inputs = split.x.integers(model.input.format)?;
     let outputs = golden_outputs(&model, inputs.view(), &tools)?;
 
-    let recipe = model.recipe();
+    let recipe = model.provenance.recipe();
     let unit = f64::powi(2.0, -model.output_frac());
     let reals = train::fake_quantised(&model, split.x.doubles().view())?;
     let differing = reals.iter().zip(&outputs).filter(|(y, z)| **y != **z as f64 * unit).count();

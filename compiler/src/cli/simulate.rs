@@ -194,7 +194,7 @@ pub fn run(args: Args) -> Result<()> {
         mismatches: mismatch.map_or(0, |m| m.samples),
         first_mismatch: mismatch,
         place: compared.wrong.as_ref().map(|(_, place)| place),
-        measure: build.model.recipe().loss.measure(),
+        measure: build.model.provenance.recipe().loss.measure(),
         accuracy: vectors.due.as_ref().map(|due| judged(run, due, &build.model)),
         latency: Timing { measured: run.latency, promised: build.signature.latency },
         ii: run.ii.map(|measured| Timing { measured, promised: build.signature.ii.into() }),
@@ -344,7 +344,7 @@ fn judged(run: &Run, due: &Split, model: &Model) -> f64 {
     let n = run.outputs.len();
     let outputs = ndarray::Array2::from_shape_fn((n, model.outputs()), |(i, k)| run.outputs[i][k]);
     let unit = f64::powi(2.0, -model.output_frac());
-    Measures::of(&model.recipe(), outputs.view(), |v| v as f64 * unit, due).judged()
+    Measures::of(&model.provenance.recipe(), outputs.view(), |v| v as f64 * unit, due).judged()
 }
 
 fn render(report: &Report) -> String {

@@ -251,7 +251,7 @@ impl<'a> Core<'a> {
                 .iter()
                 .any(|node| matches!(node.primitive, Primitive::Framer(_))),
             recurrent: dataflow.is_recurrent(),
-            numbers: compiled.model.recipe().targets,
+            numbers: compiled.model.provenance.recipe().targets,
             control,
             top,
             input,

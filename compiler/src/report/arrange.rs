@@ -306,7 +306,7 @@ impl Report {
         }
         let cells = ["{.of}", "{.on}", "{.accuracy:%2}", "{.bits:.3}"];
         let rows = (0..self.accuracy.len()).map(|i| source.row(&format!("accuracy.{i}"), &cells));
-        let columns = ["", "measured on", "accuracy", "bits a symbol"];
+        let columns = ["", "measured on", self.measure.name(), "bits a symbol"];
         let table = Table::new(&columns, rows.collect::<Result<_>>()?, false);
         let mut drawings = vec![];
         if !self.training.is_empty() {

@@ -7,6 +7,7 @@ use crate::figures::Figures;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use strassenc_runtime::model::Provenance;
+use strassenc_runtime::network::Measure as Judged;
 use strassenc_runtime::train::{self, Epoch, Phase};
 use strassenc_runtime::{Error, Result, files, model_file, wording};
 
@@ -17,7 +18,7 @@ pub struct Measure {
     pub of: String,
     /// The samples that it was measured on, in words.
     pub on: String,
-    /// The share that is right, 0..=1.
+    /// The share that is right, 0..=1; of a regression R².
     pub accuracy: Option<f64>,
     /// Bits a symbol, of a network over a text.
     pub bits: Option<f64>,
@@ -155,7 +156,9 @@ pub(super) fn ladder(provenance: &Provenance, epochs: &[Epoch]) -> Vec<Measure> 
     };
     let tested = |kind: &str, of: &str| {
         let measure = |what: &str| provenance.metrics.get(&format!("test_{what}_{kind}")).copied();
-        let (accuracy, bits) = (measure("accuracy"), measure("bits"));
+        let judged = [Judged::Accuracy, Judged::R2, Judged::AllLabels];
+        let accuracy = judged.into_iter().find_map(|by| measure(by.key()));
+        let bits = measure("bits");
         let one = Measure { of: of.into(), on: "test samples".into(), accuracy, bits };
         (accuracy.is_some() || bits.is_some()).then_some(one)
     };

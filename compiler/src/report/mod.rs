@@ -28,6 +28,7 @@ use crate::synth::{Placement, Synthesis};
 use comfy_table::{CellAlignment, presets};
 use serde::Serialize;
 use strassenc_runtime::model::Provenance;
+use strassenc_runtime::network::Measure as Judged;
 use strassenc_runtime::train::Epoch;
 
 /// Everything the report says about one build.
@@ -79,6 +80,8 @@ pub struct Report {
     pub pipelines: Vec<Pipeline>,
     /// What was proved as the build was compiled.
     pub proved: Proved,
+    /// What the network is judged by.
+    pub measure: Judged,
     /// How well the network does, from its training on.
     pub accuracy: Vec<Measure>,
     /// The epochs of its training, where its run was given.
@@ -393,6 +396,7 @@ impl Report {
             streams: Stream::all(&figures, clock_mhz, signature.ii),
             pipelines: Pipeline::all(&figures),
             proved: Proved::new(&figures),
+            measure: Judged::Accuracy,
             accuracy: vec![],
             training: vec![],
             simulated: None,
@@ -407,6 +411,7 @@ impl Report {
     pub fn with_provenance(mut self, provenance: &Provenance, training: Vec<Epoch>) -> Self {
         self.network.data.clone_from(&provenance.data);
         self.network.seed = provenance.seed;
+        self.measure = provenance.recipe().loss.measure();
         self.accuracy = evidence::ladder(provenance, &training);
         self.training = training;
         self
